@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The resolver: misses in, answers out. Everything here runs on the resolver loop's thread; the
+// service loop reaches it by loop_call through the functions marked "any thread".
+//
+// A miss is parsed again (the ring is not trusted), coalesced with others of the same key
+// (inflight.h), asked of an upstream (upstream.h), the reply checked and rewritten (dns_answer.h),
+// stored in L0, and every waiter answered through its lane's answer ring.
+// Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
+// 1.8 s if L0 has one, SERVFAIL with EDE 22 at 1.9 s, the question lives on to 5 s to fill the
+// cache.
+
+#include "loop.h"
+#include "publish.h"
+
+#include <weir/config.h>
+#include <weir/l0_writer.h>
+
+struct resolver;
+
+ATTR_MUST_CHECK int resolver_open(struct resolver **out, struct loop *loop,
+	struct publisher *publisher, const struct config *config, char why[SHM_WHY_MAX]);
+void resolver_close(struct resolver *r);
+
+// Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
+// next call returns). On the loop's thread.
+void resolver_reconfigure(struct resolver *r, const struct config *config);
+
+struct upstream_status {
+	char name[64], address[SOCKET_ADDRESS_TEXT_MAX];
+	bool up;
+	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors,
+		failures; // failures: SERVFAIL, REFUSED, ...
+	uint32_t srtt_us;
+	uint32_t down_for_ms; // back-off still to run
+};
+
+struct resolver_status {
+	struct l0_writer_stats l0;
+	uint64_t l0_bytes, l0_private_bytes;
+	uint64_t misses, coalesced, refreshes, bad_misses;
+	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full,
+		answers_truncated_ring;
+	uint64_t refused_inflight, refused_waiters;
+	uint64_t upstream_sent, upstream_replies, mismatched;
+	uint64_t stored, not_stored;
+	uint32_t inflight, inflight_max, waiters, inflight_cap, waiter_cap;
+	uint64_t ring_anomalies, foreign_messages;
+	uint64_t link_up; // data plane connected
+	uint64_t dp_incarnation;
+	unsigned lanes;
+	uint64_t loop_lag_us;
+	unsigned upstream_count;
+	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
+};
+
+// Any thread; `done` is called on the loop `reply_to` with a result that is valid during the call.
+ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
+	void (*done)(void *arg, const struct resolver_status *s), void *arg);
+
+// One cached record of a name, for `weirctl cache get`.
+struct cache_entry {
+	uint16_t qtype, qclass, view;
+	uint8_t key_flags, rcode;
+	uint16_t ancount, nscount, arcount;
+	uint32_t units;
+	uint64_t age_ms;
+	int64_t soft_left_ms, hard_left_ms; // negative: past
+	uint32_t auth_ttl_s;
+	bool visited;
+	uint16_t answer_len;
+	uint8_t answer[4096]; // first octets of a reply message: header, question, answer; at most
+			      // this
+	uint16_t message_len;
+};
+enum { CACHE_GET_MAX = 64 };
+// All records of exactly this name (any type), at most CACHE_GET_MAX.
+ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name *name,
+	struct loop *reply_to,
+	void (*done)(void *arg, const struct cache_entry *entries, unsigned count), void *arg);
+ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct dns_name *name,
+	bool subtree, struct loop *reply_to, void (*done)(void *arg, uint64_t deleted), void *arg);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The rule lists: sources, builds, the last good image, and what is current.
+//
+// One helper thread reads the sources and builds (list_parse.h, rule_build.h); it lives only while
+// a build runs, one at a time; a reload asked for meanwhile is done once after it (coalesced). The
+// finished image is written to <state_directory>/rules.img (rule_store.h: temporary name, fsync,
+// rename), copied into a region (names_prepare, on the helper thread) and switched to on the
+// resolver loop (names_publish). When the content hash of all sources and entries equals that of
+// the current image, nothing is built, written or published. A source that cannot be read keeps
+// the previous image and is reported. All functions here are for the service loop's thread.
+
+#include "publish.h"
+
+#include <weir/config.h>
+#include <weir/rule_image.h>
+
+struct rules;
+
+enum rules_outcome {
+	RULES_NEVER = 0,
+	RULES_PUBLISHED, // new image is current
+	RULES_UNCHANGED, // same content: nothing done
+	RULES_FAILED,    // previous image stays; `error` says why
+};
+
+struct rules_list_status {
+	char name[RULE_TITLE_MAX];
+	char path[256];
+	bool allow;
+	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
+	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
+	uint64_t bytes;
+	int error; // 0 or -errno of reading it
+};
+
+struct rules_status {
+	enum rules_outcome outcome; // of the last reload
+	char error[256];
+	bool building;
+	uint64_t builds, unchanged, failed, coalesced;
+	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
+	uint64_t bloom_bytes, table_bytes, sets;
+	uint64_t loaded_unix_s;
+	bool from_disk; // current image is the last good one, mapped at start
+	unsigned list_count;
+	const struct rules_list_status *lists; // [list_count], the configuration's own two first
+};
+
+// Maps the last good image, if it is whole, and publishes it at once; then starts a first build.
+ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
+	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop);
+void rules_close(struct rules *r); // waits for a running build
+
+// Takes lists and entries from `config` (which must outlive the build) and rebuilds if anything
+// changed, or in any case with `force`. `done(arg, status)` is called on the service loop.
+typedef void (*rules_done)(void *arg, const struct rules_status *status);
+ATTR_MUST_CHECK int rules_reload(
+	struct rules *r, const struct config *config, bool force, rules_done done, void *arg);
+
+void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
+
+// Masks of the lists that apply to everyone (all of them, in issue 5 per group).
+void rules_group_lists(const struct rules *r, uint64_t out[4]);
+
+// What the current image says of a name, and the titles of the lists that decided.
+struct rules_why {
+	struct rule_verdict verdict;
+	char rule[DNS_NAME_TEXT_MAX]; // the listed name that decided
+	unsigned list_count;
+	char lists[16][RULE_TITLE_MAX]; // at most 16 titles
+};
+ATTR_MUST_CHECK int rules_why(
+	struct rules *r, const struct dns_name *name, struct rules_why *out); // -ENOENT: no image

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <weir/shm_stats.h>
+
+#define X_NAME(name, text) #name,
+#define X_TEXT(name, text) text,
+
+const char *const verdict_names[VERDICT_COUNT] = {VERDICT_LIST(X_NAME)};
+const char *const verdict_texts[VERDICT_COUNT] = {VERDICT_LIST(X_TEXT)};
+const char *const counter_names[COUNTER_COUNT] = {COUNTER_LIST(X_NAME)};
+const char *const counter_texts[COUNTER_COUNT] = {COUNTER_LIST(X_TEXT)};

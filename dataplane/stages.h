@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The stages, in the order in which worker_turn calls them. Each takes the whole batch; see batch.h
+// for what "settle" means. Only worker.c knows the order; no stage calls another.
+
+#include "batch.h"
+
+void stage_rx(struct batch *b); // burst, one packet struct per frame, prefetch headers
+void stage_net(
+	struct batch *b); // Ethernet, VLAN, IPv4/IPv6, UDP: settles all that is not UDP/53 to us
+void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUSED; hashes, prefetch
+void stage_rules(struct batch *b); // block rules: answers blocked names
+void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)
+void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
+void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the doorbell
+
+// Frames from the kernel, unchanged to the client port; number moved.
+unsigned stage_exception(struct worker *w, const struct worker_port *port);
+// Answers of the control plane, each in a fresh packet of this worker's pool; number sent.
+unsigned stage_answer(struct worker *w);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One worker: a poll-mode lcore that answers what its queues bring, run to completion.
+//
+// A `struct worker` belongs to its lcore thread; the main lcore writes only the fields that say so.
+// Between rx and tx a worker takes no lock, allocates nothing, makes no system call of its own and
+// writes no line that another worker writes. What it uses of the control plane's regions stands in
+// one immutable `struct worker_tables`; the main lcore maps new generations (adopt.h), publishes a
+// new struct, and frees the old one after every worker has moved on.
+
+#include "recent.h"
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <weir/config.h>
+#include <weir/l0_table.h>
+#include <weir/rule_image.h>
+#include <weir/shm_epoch.h>
+#include <weir/shm_ring.h>
+#include <weir/shm_stats.h>
+
+enum { WORKER_BATCH = 32 };
+
+struct worker_tables {
+	bool has_l0, has_rules;
+	struct l0_reader l0;
+	struct rule_reader rules;
+	struct dp_config config; // defaults until the control plane has published one
+	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one octet per L0 unit, each worker its own
+	uint64_t l0_generation, names_generation, config_generation; // 0: none
+};
+
+// A client port as a worker sees it. Written by main before launch, then constant.
+struct worker_port {
+	uint16_t port_id;      // DPDK port of the clients
+	uint16_t exception_id; // DPDK port to the kernel
+	uint16_t queue;        // ours on both
+	bool has_exception;
+	bool rx_csum_trusted; // received checksums are whole
+	struct rte_ether_addr mac;
+};
+
+struct worker_service { // service addresses, constant
+	unsigned v4_count, v6_count;
+	rte_be32_t v4[CONFIG_ADDRESSES_MAX];
+	uint8_t v6[CONFIG_ADDRESSES_MAX][16];
+};
+
+struct worker {
+	// Constant after launch.
+	unsigned index;
+	unsigned lcore;
+	enum poll_mode poll;
+	unsigned port_count;
+	struct worker_port port[CONFIG_PORTS_MAX];
+	const struct worker_service *service;
+	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
+	uint64_t dp_incarnation;
+	int doorbell; // eventfd of the miss ring
+	struct stats_worker *stats;
+	struct lane_dp_page *lane;
+
+	// Written by the main lcore, read here.
+	_Atomic(const struct worker_tables *) next_tables;
+	_Atomic(const _Atomic uint64_t *) next_epoch; // directory.epoch, NULL: no directory
+	_Atomic uint32_t control_alive;               // 1: someone drains the miss ring
+	_Atomic uint32_t stop;
+
+	// Written here, read by the main lcore.
+	_Atomic(const struct worker_tables *) tables_in_use;
+	_Atomic(const _Atomic uint64_t *) epoch_in_use;
+
+	// The worker's own.
+	const struct worker_tables *tables;
+	struct epoch_reader epoch;
+	struct ring_producer miss;
+	struct ring_consumer answer;
+	struct recent recent;
+	uint64_t now_ms; // of the current batch
+};
+
+// The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.
+int worker_main(void *arg);
+
+// One turn of the loop for one port: receive, all stages, send. Number of frames received. Exposed
+// so that packet tests drive the very same pipeline over net_ring ports.
+unsigned worker_turn(struct worker *w, unsigned port_index);

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Short names for the attributes that our declarations use, and the one cache line size that every
+// layout in shared memory is written for.
+
+#include <assert.h>   // static_assert: no keyword yet in gcc 12
+#include <stdalign.h> // alignas: likewise
+
+#define ATTR_MUST_CHECK     __attribute__((warn_unused_result))
+#define ATTR_NONNULL        __attribute__((nonnull))
+#define ATTR_NONNULL_N(...) __attribute__((nonnull(__VA_ARGS__)))
+#define ATTR_PRINTF(f, a)   __attribute__((format(printf, f, a)))
+#define ATTR_INLINE         static inline __attribute__((always_inline))
+
+#define CACHE_LINE 64
+
+#define likely_(x)   __builtin_expect(!!(x), 1)
+#define unlikely_(x) __builtin_expect(!!(x), 0)
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

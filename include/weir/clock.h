@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Time. Everything that both processes compare is CLOCK_MONOTONIC in milliseconds, so that it is
+// the same clock in both and no wall-clock step reaches a TTL. Wall time is for logs and Redis.
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_ms_of(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static inline uint64_t clock_mono_ms(void)
+{
+	return clock_ms_of(CLOCK_MONOTONIC);
+}
+
+// Same clock, up to one scheduler tick (4 ms) behind; always answered by the vDSO, so this is the
+// one that a worker reads, once per batch, without a system call whatever the clock source.
+static inline uint64_t clock_mono_coarse_ms(void)
+{
+	return clock_ms_of(CLOCK_MONOTONIC_COARSE);
+}
+
+static inline uint64_t clock_mono_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}

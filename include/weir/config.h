@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The configuration: one YAML file, read by both processes and by weirctl through this library
+// (libweir-config, the only includer of libcyaml). docs/config.md is the reference.
+//
+// config_load parses, checks every value and every relation between values, and either returns a
+// whole configuration or one message with file, path, line and column. A loaded configuration is
+// immutable; free it with config_free. Not for the packet path. Thread-safe (no globals).
+
+#include "attr.h"
+#include "dns_name.h"
+#include "dns_reply.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	CONFIG_WHY_MAX = 512,
+	CONFIG_PORTS_MAX = 4,
+	CONFIG_WORKERS_MAX = 64,
+	CONFIG_ADDRESSES_MAX = 16,
+	CONFIG_UPSTREAMS_MAX = 16,
+	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
+	CONFIG_ENTRIES_MAX = 100000,
+};
+
+struct ip_address {
+	uint8_t version;    // 4 or 6
+	uint8_t prefix_len; // when written with /N; else 32 or 128
+	uint8_t bytes[16];  // network order; IPv4 in the first 4
+};
+
+struct socket_address {
+	struct ip_address ip;
+	uint16_t port; // host order
+};
+
+// "198.18.0.53/24", "fd53::53". -EINVAL.
+ATTR_MUST_CHECK int ip_address_parse(const char *text, struct ip_address *out);
+// "1.1.1.1", "1.1.1.1:5301", "[fd53::1]:53", "fd53::1". -EINVAL.
+ATTR_MUST_CHECK int socket_address_parse(
+	const char *text, uint16_t default_port, struct socket_address *out);
+enum { SOCKET_ADDRESS_TEXT_MAX = 64 };
+char *ip_address_text(
+	const struct ip_address *a, bool with_prefix, char out[SOCKET_ADDRESS_TEXT_MAX]);
+char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRESS_TEXT_MAX]);
+bool socket_address_to_sockaddr(
+	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
+
+enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
+enum rx_csum_mode { RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
+
+struct config_runtime {
+	char *directory;       // "/run/weir"
+	char *state_directory; // "/var/lib/weir": rule image
+	char *hugepages;       // "auto", "off" or a directory
+	int log_level;         // enum log_level
+	char *group;           // may read statistics and use the control socket; "" = nobody else
+};
+
+struct config_port {
+	char *device;    // DPDK device string: PCI address or vdev with arguments
+	char *exception; // kernel interface for everything that is not ours; "" = none
+};
+
+struct config_dataplane {
+	unsigned main_lcore;
+	unsigned worker_count;
+	unsigned worker_lcores[CONFIG_WORKERS_MAX];
+	unsigned memory_mb; // for EAL: packet pools and drivers
+	bool eal_hugepages; // false: --no-huge
+	unsigned port_count;
+	struct config_port ports[CONFIG_PORTS_MAX];
+	unsigned address_count;
+	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
+	enum poll_mode poll;
+	enum rx_csum_mode rx_csum;
+	unsigned rx_descriptors, tx_descriptors;
+	unsigned mbufs; // per worker
+};
+
+struct config_cache {
+	unsigned l0_mb;
+	uint32_t min_ttl_s, max_ttl_s, negative_ttl_s; // 0, 86400, 3600
+	uint32_t client_ttl_cap_s;                     // 0: off
+	bool stale_immediate;                          // false: on-failure
+	uint32_t stale_window_s;                       // kept after soft expiry, 3600
+	uint32_t stale_ttl_s;                          // 30
+};
+
+struct config_list {
+	char *name; // title, unique
+	char *path; // absolute, or relative to the configuration file (made absolute by
+		    // config_load)
+	bool allow;
+};
+
+struct config_blocking {
+	bool enabled;
+	enum dns_block_mode mode;
+	uint32_t ttl_s;
+	unsigned list_count;
+	struct config_list *lists;
+	unsigned allow_count, deny_count;
+	struct dns_name *allow, *deny; // checked names
+};
+
+struct config_upstream {
+	char *name; // text of the address unless given
+	struct socket_address address;
+};
+
+struct config_upstreams {
+	unsigned count;
+	struct config_upstream server[CONFIG_UPSTREAMS_MAX];
+	unsigned first_timeout_ms; // 400
+	unsigned max_sends;        // 6
+	unsigned backoff_s;        // 30: a failed server is asked last for so long
+};
+
+struct config_limits {
+	unsigned inflight;       // questions being resolved, 4096
+	unsigned waiters;        // clients that wait for one question, 1024
+	uint16_t udp_reply_size; // 1232
+};
+
+struct config {
+	char *path; // of the file
+	struct config_runtime runtime;
+	struct config_dataplane dataplane;
+	struct config_cache cache;
+	struct config_blocking blocking;
+	struct config_upstreams upstreams;
+	struct config_limits limits;
+};
+
+// -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...
+ATTR_MUST_CHECK int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
+void config_free(struct config *c); // NULL is fine
+
+// Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
+// by ", " in `out`; the number of them. What it does not name takes effect live.
+unsigned config_needs_restart(
+	const struct config *running, const struct config *loaded, char *out, size_t cap);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// An upstream's reply: checked, then rewritten into the form that the cache keeps.
+//
+// `dns_answer_read` accepts only a reply to exactly the question asked (QR, opcode, id and question
+// octets were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
+//   - of the answer section the chain that starts at QNAME: records of QNAME, then of each CNAME
+//     (or DNAME-synthesised CNAME) target in turn, at most 8 hops; RRSIGs of kept sets when DO;
+//   - of the authority section the SOA, and with DO the NSEC, NSEC3 and RRSIG records, of a
+//     negative answer; nothing of the additional section but what type semantics need (none),
+// and re-emits those from parsed records with our own compression into out->bytes: what was not
+// understood does not survive. Unknown types are copied untouched (RFC 3597), names inside the
+// RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again.
+// Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records. No allocation; the
+// struct is ~70 KiB, so keep one per loop, not on a stack of unknown depth.
+
+#include "attr.h"
+#include "dns_reply.h"
+
+enum {
+	DNS_ANSWER_RECORDS_MAX = 2048,
+	DNS_ANSWER_TTLS_MAX = 2048,
+	DNS_ANSWER_CNAME_MAX = 8,
+};
+
+// TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).
+struct dns_ttl_limits {
+	uint32_t min_s;      // positive answers are stored at least this long
+	uint32_t max_s;      // and at most this long
+	uint32_t negative_s; // cap for NXDOMAIN and NODATA; also what they get when there is no SOA
+};
+
+enum dns_answer_kind {
+	DNS_ANSWER_POSITIVE, // NOERROR and a record of the asked type (or ANY) at the end of the
+			     // chain
+	DNS_ANSWER_NODATA,   // NOERROR without one (RFC 2308 2.2)
+	DNS_ANSWER_NXDOMAIN, // RFC 2308 2.1
+	DNS_ANSWER_FAILURE,  // any other rcode: not for the cache; out->rcode says which
+};
+
+struct dns_answer {
+	enum dns_answer_kind kind;
+	uint16_t rcode;
+	bool truncated; // TC: ask again over TCP; nothing else is filled in
+	uint16_t len;
+	uint16_t ttl_count;
+	uint16_t ancount, nscount, arcount;
+	uint16_t sum;   // as in dns_answer_view
+	uint32_t ttl_s; // how long to keep it: RFC 2308 5 for negatives, else the smallest TTL;
+			// within limits
+	uint32_t auth_ttl_s; // the same before the limits
+	uint8_t cname_count;
+	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
+	uint8_t bytes[DNS_MESSAGE_MAX]; // TTLs inside are raised to min_s and lowered to the stored
+					// ttl's cap
+};
+
+// Does this reply carry the id, QR=1, opcode QUERY, one question, and the question octets asked,
+// letter for letter (`exact_case`, for 0x20) or with letter case ignored? Anything else is to be
+// counted and ignored while waiting goes on (RFC 5452 9.1).
+bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uint8_t *question,
+	uint16_t question_len, bool exact_case) ATTR_NONNULL;
+
+// 0, -EBADMSG (does not parse), -E2BIG (more than 65535 octets or RECORDS_MAX records after
+// rewriting) or -ELOOP (CNAME chain). `q` is the question asked (lower case), DO included.
+ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
+	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
+
+static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer *a)
+{
+	return (struct dns_answer_view){
+		.bytes = a->bytes,
+		.ttl_off = a->ttl_off,
+		.len = a->len,
+		.ttl_count = a->ttl_count,
+		.ancount = a->ancount,
+		.nscount = a->nscount,
+		.arcount = a->arcount,
+		.rcode = (uint8_t)a->rcode,
+		.sum = a->sum,
+	};
+}
+
+// Builds a query: header with `id`, RD, CD when the client had it, the question in the letter case
+// given, and an OPT (size 1232, DO as asked). Octets written, or 0 if `cap` is too small.
+ATTR_MUST_CHECK uint16_t dns_query_write(uint8_t *msg, size_t cap, uint16_t id,
+	const uint8_t *question, uint16_t question_len, bool checking_disabled,
+	bool dnssec_ok) ATTR_NONNULL;

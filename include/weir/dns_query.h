@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A client's query, parsed once where it arrives (stage_parse in the data plane; again in the
+// control plane, which does not trust the ring).
+//
+// The parser reads only inside [msg, msg + len). It accepts: one question, uncompressed, and in
+// the additional section at most one OPT of any version. Everything else ends in a named status,
+// and `out` then holds what a reply to it needs (id, flags, question_len when it could be read).
+// Cost: one pass over the question, one over the rest of the message. No state, no allocation.
+
+#include "attr.h"
+#include "dns_name.h"
+
+enum dns_query_status {
+	DNS_QUERY_OK,
+	DNS_QUERY_SHORT,    // under 12 octets: no reply is possible
+	DNS_QUERY_RESPONSE, // QR=1: never answered, or two servers would talk for ever
+	DNS_QUERY_FORMERR,  // QDCOUNT != 1 (RFC 9619), bad name, records that do not parse, two
+			    // OPTs, ...
+	DNS_QUERY_NOTIMP,   // opcode other than QUERY
+	DNS_QUERY_BADVERS,  // EDNS version above 0 (RFC 6891 6.1.3)
+};
+
+enum { DNS_QUERY_OPTIONS_MAX = 16, DNS_QUERY_OPT_RDATA_MAX = 512 }; // more is FORMERR
+
+struct dns_query {
+	uint16_t id;
+	uint16_t flags; // octets 2 and 3 as received, host order
+	uint16_t qtype;
+	uint16_t qclass;
+	uint16_t question_len; // octets of name + type + class, which start at octet 12; 0:
+			       // unreadable
+	uint16_t udp_size;     // what the client can take: max(OPT size, 512), or 512 without EDNS
+	bool has_opt;
+	bool dnssec_ok;                    // DO
+	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
+	struct dns_name name;              // lower case; the client's spelling stays in the message
+};
+
+static inline bool dns_query_cd(const struct dns_query *q)
+{
+	return q->flags & DNS_FLAG_CD;
+}
+
+ATTR_MUST_CHECK enum dns_query_status dns_query_parse(
+	const uint8_t *msg, size_t len, struct dns_query *out) ATTR_NONNULL;

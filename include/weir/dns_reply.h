@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Replies, written over the query's own buffer.
+//
+// `msg` starts with the query as received (header, then q->question_len octets of question with
+// the client's letter case); the writers below keep id and question, set the header, append the
+// answer, and add our OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does
+// not fit min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9).
+// Both planes use the same writers: the data plane in the received mbuf, the control plane for
+// waiters. No allocation; cost is the octets written. `cap` is the room from msg on, >= 12.
+
+#include "attr.h"
+#include "dns_query.h"
+
+// What the cache keeps of an answer: everything after the question, names compressed only to the
+// question (c00c...) and to other names of the answer, so it fits behind any spelling of the
+// question. Never an OPT.
+struct dns_answer_view {
+	const uint8_t *bytes;
+	const uint16_t
+		*ttl_off; // offsets of the TTL fields in bytes, ascending, 4-octet big-endian each
+	uint16_t len;
+	uint16_t ttl_count;
+	uint16_t ancount, nscount, arcount;
+	uint8_t rcode;
+	bool authenticated; // AD may be set
+	uint16_t sum; // one's complement sum of bytes as stored (RFC 1071), first octet high; not
+		      // inverted
+};
+
+struct dns_reply_opts {
+	uint32_t age_s;       // subtracted from every TTL, not below 0
+	uint32_t ttl_cap_s;   // TTLs above it are lowered to it; 0: no cap
+	uint32_t ttl_fixed_s; // stale answers: every TTL becomes min(this, ttl_cap_s); used when
+			      // has_ttl_fixed
+	bool has_ttl_fixed;
+	int ede;        // enum dns_ede, sent only in an OPT
+	uint16_t limit; // octets; our own UDP limit, or 65535 for TCP
+};
+
+// Length of the reply and, in *sum, the one's complement sum of all its octets (host order, first
+// octet high, folded to 16 bits, not inverted), built from the answer's stored sum so that only
+// header, question and OPT are added up here. 0 only if not even header and question fit `cap`.
+ATTR_MUST_CHECK uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_answer_view *a, const struct dns_reply_opts *o,
+	uint16_t *sum) ATTR_NONNULL;
+
+// A reply without records. `rcode` up to 4095: the high bits go to the OPT (dropped without one,
+// so BADVERS is only for clients that sent one). A question that could not be read
+// (q->question_len == 0) is left out and QDCOUNT is 0.
+ATTR_MUST_CHECK uint16_t dns_reply_rcode(uint8_t *msg, size_t cap, const struct dns_query *q,
+	uint16_t rcode, int ede, uint16_t *sum) ATTR_NONNULL;
+
+// How a name that the lists block is answered.
+enum dns_block_mode {
+	DNS_BLOCK_NXDOMAIN, // NXDOMAIN with a synthetic SOA (RFC 2308: cacheable for ttl_s)
+	DNS_BLOCK_NULL,     // A 0.0.0.0 / AAAA ::, other types NODATA with the SOA
+	DNS_BLOCK_NODATA,
+	DNS_BLOCK_REFUSED,
+};
+
+// EDE 15 (Blocked) goes with it when the client sent an OPT.
+ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
+	enum dns_block_mode mode, uint32_t ttl_s, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+
+// One's complement arithmetic (RFC 1071), exposed for the packet writers and their tests.
+// Sum of len octets, taken as big-endian 16-bit words, the last one padded with zero; folded.
+uint16_t csum_partial(const void *p, size_t len);
+static inline uint16_t csum_add(uint16_t a, uint16_t b)
+{
+	uint32_t s = (uint32_t)a + b;
+	return (uint16_t)((s & 0xffff) + (s >> 16));
+}
+static inline uint16_t csum_swap(uint16_t s) // the sum of bytes that begin at an odd offset
+{
+	return (uint16_t)(s << 8 | s >> 8);
+}

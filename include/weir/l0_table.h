@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// L0: the answer cache in shared memory. This header is the layout and the reader; the writer is
+// l0_writer.h.
+//
+// One table for all workers, written by the control plane's resolver loop alone, mapped read-only
+// by the data plane. Records are immutable: a change writes a new record, publishes it in an index
+// slot (record number first, tag last, by release) and frees the old one after every worker passed
+// a quiescent state. No entry moves, no lock, no retry, no seqlock.
+//
+// Index: buckets of one cache line: 10 tags of 16 bits, 10 record numbers of 32 bits, and a count
+// of keys of this bucket that live in their second one (0 ends a lookup early). Two buckets per
+// key, second = first xor a hash of the tag. A record number is an offset in 64-octet units; number
+// 0 is never used. The hash is keyed (keyhash.h), the secret lives in the region.
+//
+// Reader's cost for a hit: one bucket line (1.17 on average), the record's lines. The reader treats
+// what it reads as hostile for safety: each length once, checked against private geometry.
+
+#include "attr.h"
+#include "dns_query.h"
+#include "dns_reply.h"
+#include "keyhash.h"
+#include "shm_abi.h"
+
+enum { L0_BUCKET_SLOTS = 10, L0_UNIT = 64, L0_ANSWER_MAX = 16384 };
+#define L0_NONE 0u // no record
+
+struct l0_bucket {
+	alignas(CACHE_LINE) _Atomic uint16_t tag[L0_BUCKET_SLOTS]; // 0: free
+	_Atomic uint32_t record[L0_BUCKET_SLOTS];
+	_Atomic uint32_t overflow; // keys whose first bucket this is and that live in their second
+};
+static_assert(sizeof(struct l0_bucket) == 64);
+
+enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
+
+// Followed by: name (name_len octets, lower case, wire form), ttl_off (ttl_count of uint16_t, at an
+// even offset), answer (answer_len octets). All within units * 64 octets.
+struct l0_record {
+	uint64_t created_ms; // CLOCK_MONOTONIC; TTLs age from here
+	uint32_t soft_ms;    // after created: fresh until then
+	uint32_t hard_ms;    // after created: never used from then on
+	uint32_t refresh_ms; // after created: a hit from then on asks for a refresh; UINT32_MAX:
+			     // never
+	uint32_t stale_until_ms; // after created: workers serve it stale until then (upstreams
+				 // fail); 0: no
+	uint32_t auth_ttl_s;
+	uint32_t hash_low; // low half of the key's hash: a cheap check before the key compare
+	uint16_t units;
+	uint16_t answer_len;
+	uint16_t ttl_count;
+	uint16_t ancount, nscount, arcount;
+	uint16_t sum; // of the answer octets, dns_reply.h
+	uint16_t qtype, qclass;
+	uint16_t view;
+	uint8_t key_flags; // L0_KEY_*
+	uint8_t name_len;
+	uint8_t rcode;
+	uint8_t flags; // L0_RECORD_*
+};
+enum { L0_RECORD_AUTHENTICATED = 1 };
+static_assert(sizeof(struct l0_record) == 56);
+
+// REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
+// [1] record units, [2] octet offset of the buckets in the file, [3] of the units.
+struct l0_head {
+	struct keyhash_secret secret; // written once, before the region is published
+};
+
+struct l0_key {
+	uint64_t hash;
+	const uint8_t *name; // wire, lower case
+	uint8_t name_len;
+	uint8_t flags;
+	uint16_t qtype, qclass;
+	uint16_t view;
+};
+
+struct l0_reader {
+	const struct l0_bucket *buckets;
+	const uint8_t *units;
+	uint64_t bucket_mask;
+	uint32_t unit_count;
+	struct keyhash_secret secret; // private copy
+};
+
+// Octets behind the region's first page and the geometry for a table of about `bytes` octets in
+// all, assuming `mean_units` units per record (2 is one A record) and an index load of 0.75.
+// -EINVAL below 1 MiB or above 2^32 units.
+ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units,
+	uint64_t geometry[SHM_GEOMETRY_WORDS], size_t *data_size);
+
+// Checks the region's geometry against its size. -EPROTO if they disagree.
+ATTR_MUST_CHECK int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size);
+
+// Fills in the hash; the others are the caller's.
+void l0_key_hash(const struct l0_reader *r, struct l0_key *key);
+void l0_key_of_query(const struct l0_reader *r, const struct dns_query *q, uint16_t view,
+	struct l0_key *key); // key->name points into q
+
+// The three steps of a batched lookup.
+ATTR_INLINE void l0_prefetch_bucket(const struct l0_reader *r, uint64_t hash)
+{
+	__builtin_prefetch(&r->buckets[hash & r->bucket_mask]);
+}
+// First record whose tag fits (L0_NONE: certainly absent), its lines prefetched.
+uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash);
+// Full lookup with key compare; `candidate` is what l0_candidate said and is tried first. L0_NONE:
+// absent. Counts a record that fails its bounds check in *anomalies.
+uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
+	uint64_t *anomalies);
+
+// A record's scalars and parts, copied and checked once. Pointers lead into the table and are good
+// until the reader's next quiescent state.
+struct l0_view {
+	uint64_t created_ms;
+	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
+	const uint8_t *name;
+	uint8_t name_len, key_flags;
+	uint16_t qtype, qclass, view, units;
+	struct dns_answer_view answer;
+};
+ATTR_MUST_CHECK bool l0_record_read(
+	const struct l0_reader *r, uint32_t record, struct l0_view *out);
+
+enum l0_age { L0_FRESH, L0_SOFT_EXPIRED, L0_HARD_EXPIRED };
+static inline enum l0_age l0_age_of(const struct l0_view *v, uint64_t now_ms)
+{
+	uint64_t age = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
+	return age < v->soft_ms ? L0_FRESH : age < v->hard_ms ? L0_SOFT_EXPIRED : L0_HARD_EXPIRED;
+}

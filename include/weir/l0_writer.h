@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The writer of L0 (l0_table.h): allocation, publication, SIEVE eviction, sweep, recovery.
+//
+// Owner and only caller: the control plane's resolver loop. Private memory (unit bitmap, SIEVE
+// list, retire queue) is allocated once at open, its size is a function of the geometry, and
+// l0_writer_memory() tells it. Space for a record is a run of units found by next fit; under
+// pressure SIEVE (Zhang et al., NSDI 2024) picks victims: workers mark records visited in their
+// marks region, the hand clears marks and takes the first unmarked record. Freed units come back
+// once the epoch has passed (shm_epoch.h). Nothing blocks: when no unit is free yet, a put is
+// refused with -ENOSPC and counted, and the answer simply goes to its clients unstored.
+
+#include "l0_table.h"
+#include "shm_epoch.h"
+
+struct l0_writer;
+
+// What to store. The key's hash must be l0_key_hash's.
+struct l0_put {
+	struct l0_key key;
+	struct dns_answer_view answer;
+	uint64_t created_ms;
+	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
+};
+
+struct l0_writer_stats {
+	uint64_t entries, units_used, units_retired, units_total; // retired: waiting for quiescence
+	uint64_t index_slots;
+	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;
+	uint64_t refused_nospace, refused_large;
+	uint64_t recovered, discarded; // by the last recovery
+};
+
+// `base`: the writable mapping of the region, `size` its octets. `fresh`: the region was just
+// created (and its secret set by l0_region_init). Otherwise the index is walked: reachable, valid,
+// unexpired records are live, everything else is free; nothing is reused before one grace period.
+// -EPROTO: geometry and size disagree. -ENOMEM. The epoch writer must outlive it.
+ATTR_MUST_CHECK int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
+	struct epoch_writer *epoch, uint64_t now_ms);
+void l0_writer_close(struct l0_writer *w);
+
+// Sets the secret of a region that is not yet published.
+ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
+
+const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
+
+// Stores, replacing a record of the same key. -ENOSPC (nothing free yet), -E2BIG (over
+// L0_ANSWER_MAX octets).
+ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put);
+
+// The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
+ATTR_MUST_CHECK int l0_writer_restamp(
+	struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms);
+
+bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
+// Deletes all records of the name (any type), or of the name and everything below; number deleted.
+// Walks the whole index: some milliseconds per million entries, so the caller does it in steps:
+// `*cursor` starts at 0 and is 0 again when done; at most `buckets` buckets per call.
+uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
+	uint64_t *cursor, uint64_t buckets);
+
+// Deletes records past hard expiry, at most `buckets` buckets per call from where the last call
+// stopped; true when a round is complete.
+bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets);
+
+// Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.
+void l0_writer_reclaim(struct l0_writer *w);
+
+// The marks of worker n (NULL: none), `units` octets; the writer only clears.
+void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
+// Clears the refresh mark of a key after it was renewed (all workers).
+void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);
+
+void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out);
+size_t l0_writer_memory(const struct l0_writer *w); // private octets
+
+// Consistency check for tests and audits: used units = reachable units, none shared twice, overflow
+// counts right, SIEVE list complete. 0, or -EPROTO with `why` filled in.
+ATTR_MUST_CHECK int l0_writer_audit(const struct l0_writer *w, char why[128]);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The layout of what the two processes share, and nothing else. docs/shm-abi.md tells the story.
+//
+// Everything is little-endian host layout, offsets never pointers. Each field says who writes it.
+// "dp" is weir-dataplane, "cp" is weir-controlplane. A field that the other side writes is hostile:
+// read it once, check it against private constants, then use it.
+
+#include "attr.h"
+#include "dns_reply.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h or
+// rule_image.h. Unequal versions refuse each other.
+#define SHM_ABI_VERSION 1
+#define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
+
+enum region_kind {
+	REGION_NONE = 0,
+	REGION_DIRECTORY = 1, // written by cp
+	REGION_L0 = 2,        // written by cp
+	REGION_NAMES = 3,     // written by cp, immutable once published
+	REGION_LANE = 4,      // created by dp; each side writes its own pages
+	REGION_MARKS = 5,     // created by dp; bytes set by one worker, cleared by cp
+	REGION_STATS = 6,     // written by dp
+	REGION_KINDS = 8,
+};
+
+enum { SHM_WORKERS_MAX = 64, SHM_PAGE = 4096, SHM_GEOMETRY_WORDS = 8 };
+
+// First page of every region. Written once by the creator before `magic` is stored with release.
+struct region_header {
+	_Atomic uint64_t magic; // last of all; 0 while the region is being made
+	uint32_t abi_version;
+	uint32_t kind;
+	uint64_t total_size;  // octets of the file, this page included
+	uint64_t generation;  // which of its kind; counts up from 1 per creator lifetime chain
+	uint64_t incarnation; // of the process that made it
+	uint32_t index;       // lane and marks: the worker; else 0
+	uint32_t reserved;
+	uint64_t geometry[SHM_GEOMETRY_WORDS]; // per kind; see that kind's struct
+	uint64_t sum; // keyless XXH3-64 of the octets from abi_version up to here
+};
+static_assert(sizeof(struct region_header) == 120);
+static_assert(offsetof(struct region_header, geometry) == 48);
+
+// What workers need of the configuration and that can change while they run. Written by cp into a
+// slot that no one reads yet, then published by directory.config_generation; never changed after.
+struct dp_config {
+	uint32_t client_ttl_cap_s; // 0: off
+	uint32_t stale_ttl_s;      // TTL of a stale answer, 30
+	uint32_t block_ttl_s;
+	uint16_t udp_limit;  // most octets of a UDP reply, 512..4096
+	uint8_t block_mode;  // enum dns_block_mode
+	uint8_t stale_mode;  // enum stale_mode
+	uint8_t blocking_on; // 0 while paused
+	uint8_t reserved[7];
+	uint64_t group_lists[4]; // lists that apply to group 0, one bit per list number
+};
+static_assert(sizeof(struct dp_config) == 56);
+
+enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
+
+enum { DIRECTORY_CONFIG_SLOTS = 4 };
+
+// REGION_DIRECTORY, second page. Its file name is fixed ("directory"), so this is where a data
+// plane finds everything else. Only cp writes.
+struct directory {
+	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
+	alignas(CACHE_LINE) _Atomic uint64_t
+		heartbeat_ms;         // CLOCK_MONOTONIC, each 100 ms by the resolver loop
+	_Atomic uint64_t incarnation; // of the running (or last) control plane
+	_Atomic uint32_t state;       // enum cp_state
+	uint32_t reserved;
+	// Current generation of l0 and names: generation << 1 | where (enum shm_where); 0: none
+	// yet.
+	alignas(CACHE_LINE) _Atomic uint64_t current[REGION_KINDS];
+	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0: none yet.
+	alignas(CACHE_LINE) _Atomic uint64_t config_generation;
+	struct dp_config config[DIRECTORY_CONFIG_SLOTS];
+};
+static_assert(offsetof(struct directory, heartbeat_ms) == 64);
+static_assert(offsetof(struct directory, current) == 128);
+static_assert(offsetof(struct directory, config_generation) == 192);
+static_assert(sizeof(struct directory) <= SHM_PAGE);
+
+enum cp_state { CP_STARTING = 0, CP_SERVING = 1, CP_STOPPING = 2 };
+enum shm_where { SHM_IN_MEM = 0, SHM_IN_HUGE = 1 };
+
+// One side of a byte ring (shm_ring.h), alone on its cache line.
+struct ring_index {
+	alignas(CACHE_LINE) _Atomic uint64_t units; // free-running count of 64-octet units
+	_Atomic uint32_t sleeping;                  // consumer side only: 1 = ring the doorbell
+	uint32_t reserved[13];
+};
+static_assert(sizeof(struct ring_index) == 64);
+
+// REGION_LANE. geometry[0] = units of the miss ring, [1] = of the answer ring (powers of two).
+// The lane's three parts lie on separate pages so that each side can map the other's read-only.
+struct lane_dp_page { // page 1: only dp writes
+	alignas(CACHE_LINE) _Atomic uint64_t
+		seen_epoch; // EPOCH_OFFLINE, or the last epoch seen while quiescent
+	_Atomic uint64_t heartbeat_ms;
+	alignas(CACHE_LINE) struct ring_index miss_tail;
+	struct ring_index answer_head;
+	// Newest generation whose predecessor this worker no longer touches.
+	alignas(CACHE_LINE) _Atomic uint64_t adopted_l0;
+	_Atomic uint64_t adopted_names;
+	_Atomic uint64_t adopted_config;
+};
+static_assert(offsetof(struct lane_dp_page, miss_tail) == 64);
+static_assert(offsetof(struct lane_dp_page, answer_head) == 128);
+static_assert(offsetof(struct lane_dp_page, adopted_l0) == 192);
+static_assert(sizeof(struct lane_dp_page) <= SHM_PAGE);
+
+struct lane_cp_page { // page 2: only cp writes
+	struct ring_index miss_head;
+	struct ring_index answer_tail;
+	alignas(CACHE_LINE) _Atomic uint64_t
+		attached; // cp incarnation that serves this lane, 0: none
+};
+static_assert(offsetof(struct lane_cp_page, answer_tail) == 64);
+static_assert(sizeof(struct lane_cp_page) <= SHM_PAGE);
+
+enum {
+	LANE_DP_PAGE = SHM_PAGE,
+	LANE_CP_PAGE = 2 * SHM_PAGE,
+	LANE_MISS_RING = 3 * SHM_PAGE, // dp writes; then the answer ring's pages, which cp writes
+	RING_UNIT = 64,
+	LANE_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
+	LANE_ANSWER_UNITS = 32768,
+};
+
+// REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one octet per
+// unit from the second page on. `generation` equals that of the l0 region.
+enum { MARK_VISITED = 1, MARK_REFRESH = 2 };
+
+// REGION_L0: l0_table.h. REGION_NAMES: rule_image.h. REGION_STATS: shm_stats.h.

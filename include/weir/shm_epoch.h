@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Quiescence between one writer (the control plane) and up to 64 workers.
+//
+// The writer takes something out of sight, advances the epoch, and may reuse the memory once every
+// online worker has stored a seen-epoch at least that new; a worker does that at the top of its
+// loop, where it holds no reference. One word in the directory, one per lane: a reader that writes
+// nonsense into its word can only delay the writer, whose wait is bounded by its caller. A worker
+// goes offline before it sleeps; one whose process died is put offline by the writer ("not
+// attached"), never one that is merely stopped.
+//
+// Cost per worker loop: one load of a shared line that is written only on retirements, and one
+// store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.
+
+#include "attr.h"
+#include "shm_abi.h"
+
+#include <stdbool.h>
+
+#define EPOCH_OFFLINE UINT64_MAX
+
+// Reader side (worker thread).
+struct epoch_reader {
+	const _Atomic uint64_t *epoch; // directory.epoch
+	_Atomic uint64_t *seen;        // lane_dp_page.seen_epoch
+	uint64_t last;
+};
+
+void epoch_online(struct epoch_reader *r);  // full fence: nothing is read before others can see us
+void epoch_offline(struct epoch_reader *r); // release: all reads are done
+ATTR_INLINE void epoch_quiescent(struct epoch_reader *r)
+{
+	uint64_t e = atomic_load_explicit(r->epoch, memory_order_acquire);
+	if (e != r->last) {
+		r->last = e;
+		atomic_store_explicit(r->seen, e, memory_order_release);
+	}
+}
+
+// Writer side (the resolver loop's thread).
+struct epoch_writer {
+	_Atomic uint64_t *epoch;
+	const _Atomic uint64_t
+		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
+};
+
+// Call after taking something out of sight; the value to wait for.
+uint64_t epoch_advance(struct epoch_writer *w);
+// Has every attached worker been quiescent since epoch_advance returned `epoch`?
+bool epoch_passed(const struct epoch_writer *w, uint64_t epoch);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Messages of the lane rings. A message is one ring_unit header (shm_ring.h) and then one of these
+// structs and its variable part; the header's `len` counts both. Readers copy, check, then use.
+
+#include "shm_abi.h"
+
+enum shm_msg_type {
+	MSG_PAD = 0,  // ring-internal
+	MSG_MISS = 1, // dp -> cp: struct msg_miss, then question_len octets of question as received
+	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
+};
+
+enum { MSG_DNS_MAX = 4096 }; // longest DNS message that passes a ring; longer ones go as TC
+
+// Everything that is needed to send a reply to a client without its packet. Made by the data
+// plane, handed back unchanged by the control plane; addresses in network byte order.
+struct return_path {
+	uint16_t port;     // data plane's port index
+	uint16_t worker;   // lane that must send it
+	uint16_t vlan_tci; // when has_vlan
+	uint8_t has_vlan;
+	uint8_t ip_version; // 4 or 6
+	uint8_t client_mac[6];
+	uint8_t service_mac[6]; // destination MAC of the query, source of the reply
+	uint16_t client_udp;    // network byte order
+	uint16_t service_udp;
+	uint8_t client_ip[16]; // IPv4 in the first 4 octets, the rest 0
+	uint8_t service_ip[16];
+	uint8_t zero_csum; // IPv4 query came without UDP checksum
+	uint8_t reserved[3];
+};
+static_assert(sizeof(struct return_path) == 60);
+
+enum {
+	MISS_WAITER = 1,  // a client waits for the answer
+	MISS_REFRESH = 2, // nobody waits: renew the record
+};
+
+struct msg_miss {
+	uint64_t dp_incarnation;
+	uint64_t arrival_ms; // CLOCK_MONOTONIC
+	struct return_path path;
+	uint16_t id;
+	uint16_t flags; // header flags as received
+	uint16_t udp_size;
+	uint8_t has_opt;
+	uint8_t dnssec_ok;
+	uint16_t view;
+	uint8_t kind; // MISS_*
+	uint8_t reserved;
+	uint16_t question_len; // octets that follow: 5..259
+	uint16_t reserved2;
+};
+static_assert(sizeof(struct msg_miss) == 96);
+
+struct msg_answer {
+	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped
+	uint64_t arrival_ms;     // as in the miss
+	struct return_path path;
+	uint16_t dns_len; // octets that follow, <= MSG_DNS_MAX
+	uint8_t verdict;  // enum answer_kind: what to count
+	uint8_t reserved;
+};
+static_assert(sizeof(struct msg_answer) == 80);
+
+enum answer_kind {
+	ANSWER_UPSTREAM = 0,
+	ANSWER_CACHED = 1,
+	ANSWER_STALE = 2,
+	ANSWER_SERVFAIL = 3,
+	ANSWER_KINDS
+};
+
+// link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
+// passes one eventfd per worker (SCM_RIGHTS): the doorbells of its miss rings, in lane order.
+struct link_hello {
+	uint64_t magic; // SHM_MAGIC
+	uint32_t abi_version;
+	uint32_t workers;
+	uint64_t dp_incarnation;
+};
+static_assert(sizeof(struct link_hello) == 24);
+
+struct link_welcome {
+	uint64_t magic;
+	uint32_t abi_version;
+	int32_t error; // 0, or -errno: the control plane refuses (its log says why)
+	uint64_t cp_incarnation;
+};
+static_assert(sizeof(struct link_welcome) == 24);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Regions: named files that both processes map.
+//
+// Small regions live in the memory directory (a tmpfs), large ones under a hugetlbfs mount when
+// there is one with room. A region is created under its final name with all its space reserved
+// (fallocate) and prefaulted, so that no later touch can raise SIGBUS; its header's magic is stored
+// last. It is never truncated or resized; a new generation is a new file. Files are 0600 (stats:
+// 0640). All calls are for start-up, the control thread or helper threads: they block.
+
+#include "attr.h"
+#include "shm_abi.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
+
+struct shm_paths {
+	char run[SHM_PATH_MAX];  // sockets, locks (runtime directory, e.g. /run/weir)
+	char mem[SHM_PATH_MAX];  // small regions: run itself if it is a tmpfs, else
+				 // /dev/shm/<basename of run>
+	char huge[SHM_PATH_MAX]; // <hugetlbfs mount>/<basename of run>, or "" when there is none
+};
+
+// Fills in the paths and creates the directories (0750). `huge`: "auto" finds a hugetlbfs mount
+// with 2 MiB pages, "off" uses none, else a directory on one. -errno, `why` says what.
+ATTR_MUST_CHECK int shm_paths_init(
+	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
+// The same without creating anything, for readers such as weirctl.
+ATTR_MUST_CHECK int shm_paths_find(
+	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
+
+struct region {
+	uint8_t *base; // NULL: not mapped
+	size_t size;
+	enum shm_where where;
+};
+
+struct region_spec {
+	const char *name; // file name, no '/', must not contain "map_" (any DPDK start unlinks such
+			  // files)
+	enum region_kind kind;
+	uint64_t generation, incarnation;
+	uint32_t index;
+	size_t data_size; // octets behind the first page; rounded up to whole (huge) pages
+	uint64_t geometry[SHM_GEOMETRY_WORDS];
+	mode_t mode;
+	bool want_huge; // use hugetlbfs if there is one with enough free pages
+};
+
+// An existing file of that name is unlinked first (whoever has it mapped keeps it). The data is
+// zero. Not visible to others until region_publish. -errno, `why` says what.
+ATTR_MUST_CHECK int region_create(const struct shm_paths *paths, const struct region_spec *spec,
+	struct region *out, char why[SHM_WHY_MAX]);
+void region_publish(struct region *r); // computes the header sum, stores the magic with release
+
+// Maps an existing region and checks magic, ABI version, kind, size and header sum before
+// returning. -ENOENT, -EPROTO (not ours, other ABI, damaged, still being made) or another -errno;
+// `why` says what.
+ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where where,
+	const char *name, enum region_kind kind, bool writable, struct region *out,
+	char why[SHM_WHY_MAX]);
+
+// Makes [offset, offset + len) of a writable mapping read-only (whole pages of 4 KiB; a no-op on
+// hugetlbfs mappings, which are never shared writable by both sides).
+ATTR_MUST_CHECK int region_protect(const struct region *r, size_t offset, size_t len);
+
+void region_unmap(struct region *r); // safe on an unmapped one
+int region_unlink(const struct shm_paths *paths, enum shm_where where, const char *name);
+
+static inline const struct region_header *region_header_of(const struct region *r)
+{
+	return (const struct region_header *)(const void *)r->base;
+}
+static inline void *region_data(const struct region *r)
+{
+	return r->base + SHM_PAGE;
+}
+static inline size_t region_data_size(const struct region *r)
+{
+	return r->size - SHM_PAGE;
+}
+
+// "l0.7", "lane.0", "marks.0.7": file names, in one place for both processes.
+enum { SHM_NAME_MAX = 48 };
+void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t generation);
+void shm_name_lane(char out[SHM_NAME_MAX], unsigned worker);
+void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generation);
+
+// Open-file-description locks: each process holds one on a file of its own for its whole life, so
+// that the other can tell at once, whatever the pid, whether it lives.
+ATTR_MUST_CHECK int process_lock(const char *path); // fd to keep; -EAGAIN: another one lives
+int process_lock_probe(const char *path);           // 1 held, 0 free or no such file, -errno
+
+uint64_t incarnation_new(void); // random, never 0

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Byte ring for one producer and one consumer in two processes.
+//
+// Data is an array of 64-octet units, a power of two of them. A message is a ring_unit header and
+// its octets, contiguous, rounded up to whole units; where it would wrap, a pad message fills the
+// end. There is one index per side: the producer writes slots and then publishes by one release
+// store of `tail`, the consumer copies out and then gives back by one release store of `head`.
+// So a death at any instruction leaves nothing to repair: what was not published is invisible, a
+// consumer that dies re-reads at most one batch. (rte_ring moves two producer indices; a producer
+// killed between them makes its successor publish stale slots.)
+//
+// The other side's index and the data are hostile: a difference above the ring's size, a header
+// that does not fit what was published, or an unknown shape resets the consumer to `tail` and is
+// counted in `anomalies`; a producer that sees nonsense treats the ring as full, and counts it.
+//
+// Doorbell: a consumer that is about to sleep sets `sleeping` and looks again (ring_prepare_sleep);
+// a producer, once per batch and after its packets are sent, asks ring_wants_wake (full fence) and
+// only then writes the eventfd. Cost of a message: its copy and one store; no lock, no syscall.
+
+#include "attr.h"
+#include "shm_abi.h"
+
+#include <stdbool.h>
+
+struct ring_unit {
+	uint32_t len;   // octets behind this header
+	uint16_t units; // of the whole message, header included
+	uint16_t type;  // enum shm_msg_type
+};
+static_assert(sizeof(struct ring_unit) == 8);
+
+struct ring_producer {
+	struct ring_index *tail;       // ours, shared
+	const struct ring_index *head; // the consumer's
+	uint8_t *data;
+	uint64_t units;     // private copy of the size
+	uint64_t next;      // first unit not yet reserved
+	uint64_t published; // what `tail` holds
+	uint64_t head_seen;
+	uint64_t anomalies;
+};
+
+struct ring_consumer {
+	const struct ring_index *tail;
+	struct ring_index *head;
+	const uint8_t *data;
+	uint64_t units;
+	uint64_t next; // first unit not yet read
+	uint64_t tail_seen;
+	uint64_t anomalies;
+};
+
+// Both take up where the shared index of their own side stands (a restart goes on from there).
+void ring_producer_init(struct ring_producer *p, struct ring_index *tail,
+	const struct ring_index *head, void *data, uint64_t units);
+void ring_consumer_init(struct ring_consumer *c, const struct ring_index *tail,
+	struct ring_index *head, const void *data, uint64_t units);
+
+// Room for a message of `len` octets (8-octet aligned), or NULL: full, or longer than a quarter of
+// the ring. Invisible to the consumer until ring_publish.
+ATTR_MUST_CHECK void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len);
+void ring_publish(struct ring_producer *p);    // everything reserved since the last call
+bool ring_wants_wake(struct ring_producer *p); // after ring_publish: is the consumer asleep?
+
+// Copies the next message's octets to buf. Its length, or 0 when there is none (messages are never
+// empty) or -EPROTO after a reset. A message longer than `cap` is skipped and counted as anomaly.
+ATTR_MUST_CHECK int ring_read(struct ring_consumer *c, void *buf, uint32_t cap, uint16_t *type);
+void ring_release(struct ring_consumer *c);       // gives back all that was read
+bool ring_prepare_sleep(struct ring_consumer *c); // true: nothing there, `sleeping` is set
+void ring_awake(struct ring_consumer *c);         // clears `sleeping`
+
+uint64_t ring_producer_used(const struct ring_producer *p); // units, for gauges
+uint64_t ring_consumer_used(const struct ring_consumer *c);

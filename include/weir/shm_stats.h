@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The one list of verdicts and counters of the data plane, and the region that holds them.
+//
+// Every frame received on a client port ends in exactly one verdict: the sum of a worker's verdicts
+// equals the frames that it received there, and the sum over workers equals the ports' own
+// ipackets. What happens to frames that weir itself sends (late answers, frames from the kernel) is
+// in the second list. A block is written by its worker alone with plain relaxed stores; anyone may
+// map the region read-only (mode 0640) and read without asking.
+
+#include "shm_abi.h"
+
+// name, what it means (shown by weirctl and in metrics)
+#define VERDICT_LIST(X)                                                             \
+	X(hit, "answered from L0")                                                  \
+	X(hit_stale, "answered from L0 past its soft expiry")                       \
+	X(blocked, "answered by a block rule")                                      \
+	X(miss, "handed to the control plane")                                      \
+	X(miss_duplicate, "dropped: enough clients already wait for that question") \
+	X(servfail_ring_full, "SERVFAIL: miss ring full and nothing stale")         \
+	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
+	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
+	X(formerr, "FORMERR")                                                       \
+	X(notimp, "NOTIMP: opcode or type not supported")                           \
+	X(badvers, "BADVERS: EDNS version above 0")                                 \
+	X(refused, "REFUSED: class or type that is not served")                     \
+	X(to_kernel, "passed to the exception port")                                \
+	X(arp_reply, "ARP answered (no exception port)")                            \
+	X(ndp_reply, "neighbour solicitation answered (no exception port)")         \
+	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")           \
+	X(drop_exception_full, "dropped: exception port took no more")              \
+	X(drop_not_ours, "dropped: not for us and no exception port")               \
+	X(drop_runt, "dropped: frame too short for its headers")                    \
+	X(drop_ip_header, "dropped: bad IPv4 or IPv6 header")                       \
+	X(drop_ip_csum, "dropped: bad IPv4 header checksum")                        \
+	X(drop_udp_header, "dropped: bad UDP length, or source port 0")             \
+	X(drop_udp_csum, "dropped: bad UDP checksum")                               \
+	X(drop_fragment, "dropped: first fragment of UDP to our port")              \
+	X(drop_source, "dropped: source address that no client can have")           \
+	X(drop_dns_short, "dropped: under 12 octets of DNS")                        \
+	X(drop_dns_response, "dropped: QR=1")                                       \
+	X(drop_chained, "dropped: frame in several segments")                       \
+	X(drop_no_room, "dropped: no room for any reply in the packet")
+
+#define COUNTER_LIST(X)                                               \
+	X(rx_frames, "frames received on client ports")               \
+	X(rx_bytes, "octets received on client ports")                \
+	X(tx_frames, "frames sent on client ports")                   \
+	X(tx_bytes, "octets sent on client ports")                    \
+	X(tx_full, "frames dropped: client port took no more")        \
+	X(kernel_rx, "frames from the exception port")                \
+	X(kernel_tx, "frames given to the exception port")            \
+	X(answers, "answers of the control plane sent")               \
+	X(answers_stale, "of these, stale")                           \
+	X(answers_servfail, "of these, SERVFAIL")                     \
+	X(answer_foreign, "answers dropped: of another life or lane") \
+	X(answer_bad, "answers dropped: malformed")                   \
+	X(answer_nombuf, "answers dropped: no packet buffer")         \
+	X(refresh_asked, "refresh requests sent")                     \
+	X(refresh_full, "refresh requests not sent: miss ring full")  \
+	X(ring_anomaly, "nonsense read from a ring")                  \
+	X(record_anomaly, "records that failed their bounds check")   \
+	X(reply_truncated, "replies sent with TC")                    \
+	X(csum_absent, "IPv4 queries without UDP checksum")           \
+	X(batches, "receive bursts with packets")                     \
+	X(polls, "receive polls")                                     \
+	X(sleeps, "times the worker slept")                           \
+	X(busy_cycles, "TSC cycles in batches with packets")          \
+	X(rx_nombuf, "receive refusals for want of packet buffers (from the ports)")
+
+enum verdict {
+#define X(name, text) VERDICT_##name,
+	VERDICT_LIST(X)
+#undef X
+		VERDICT_COUNT
+};
+
+enum counter {
+#define X(name, text) COUNTER_##name,
+	COUNTER_LIST(X)
+#undef X
+		COUNTER_COUNT
+};
+
+extern const char *const verdict_names[VERDICT_COUNT];
+extern const char *const verdict_texts[VERDICT_COUNT];
+extern const char *const counter_names[COUNTER_COUNT];
+extern const char *const counter_texts[COUNTER_COUNT];
+
+enum {
+	STATS_VERDICTS_MAX = 64,
+	STATS_COUNTERS_MAX = 64,
+	STATS_PORTS_MAX = 8,
+	STATS_PORT_NAME = 32
+};
+static_assert((int)VERDICT_COUNT <= (int)STATS_VERDICTS_MAX);
+static_assert((int)COUNTER_COUNT <= (int)STATS_COUNTERS_MAX);
+
+struct stats_worker { // one per worker, written by that worker alone unless said
+	alignas(CACHE_LINE) _Atomic uint64_t verdict[STATS_VERDICTS_MAX];
+	_Atomic uint64_t counter[STATS_COUNTERS_MAX];
+	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms;
+	_Atomic uint32_t lcore;
+	_Atomic uint32_t online;
+	// Packet buffers, by the main lcore once a second: allocated = size - free; held = in rings
+	// of ports and in flight as far as the ports tell; a breach of the law is counted.
+	_Atomic uint32_t mbuf_size;
+	_Atomic uint32_t mbuf_free;
+	_Atomic uint64_t mbuf_breaches;
+};
+static_assert(sizeof(struct stats_worker) == 64 * 8 * 2 + 64);
+
+struct stats_port { // written by the main lcore each second
+	alignas(CACHE_LINE) _Atomic uint64_t ipackets;
+	_Atomic uint64_t opackets;
+	_Atomic uint64_t imissed;
+	_Atomic uint64_t ierrors;
+	_Atomic uint64_t oerrors;
+	_Atomic uint64_t rx_nombuf;
+	_Atomic uint32_t link_up;
+	_Atomic uint32_t is_exception;
+	char name[STATS_PORT_NAME]; // set before the region is published
+};
+
+// REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
+// COUNTER_COUNT.
+struct stats_region {
+	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms; // of the main lcore, each 100 ms
+	_Atomic uint64_t start_ms;
+	_Atomic uint64_t tsc_hz;
+	_Atomic uint32_t pid;
+	_Atomic uint32_t control_seen;  // 1: link to the control plane is up
+	_Atomic uint64_t l0_generation; // adopted by all workers
+	_Atomic uint64_t names_generation;
+	_Atomic uint64_t config_generation;
+	_Atomic uint64_t
+		verdict_gap; // last reconciliation: received - sum of verdicts, while quiet
+	struct stats_port port[STATS_PORTS_MAX];
+	struct stats_worker worker[];
+};
+
+// The one way to raise a counter of a block that only this thread writes.
+ATTR_INLINE void stats_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
