@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
+
+usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path format
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+FILE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 120
+
+# Third-party header prefix -> folders whose programs may include it, one file per program.
+LIBRARIES = {
+    "hiredis/": ["controlplane"],
+    "curl/": ["controlplane", "tools/ctl"],
+    "jansson.h": ["controlplane", "tools/ctl"],
+    "jemalloc/": ["controlplane"],
+    "cyaml/": ["dataplane/core"],
+    "yaml.h": ["dataplane/core"],
+    "xxhash.h": ["dataplane/core"],
+    "bpf/": ["dataplane"],
+    "event2/": ["controlplane"],
+}
+EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
+# cyaml's schema tables need its header as well: one library, two files.
+LIBRARY_FILES = {"cyaml/": 2}
+
+PACKET_PATH = re.compile(
+    r"\b(malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_free|printf|fprintf|log_\w+|"
+    r"pthread_mutex_\w+|rte_spinlock_\w+|usleep|sleep|nanosleep|ioctl|open|close|read|mmap)\s*\(")
+
+root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+
+
+def tracked():
+    out = subprocess.run(["git", "-c", f"safe.directory={root}", "-C", root, "ls-files", "-co",
+                          "--exclude-standard"], capture_output=True, text=True)
+    if out.returncode == 0:
+        names = out.stdout.split("\n")
+    else:  # an exported tree without git
+        names = [str(p.relative_to(root)) for p in root.rglob("*") if "build" not in p.parts[:1]]
+    return sorted({n for n in names if n and (root / n).is_file()})
+
+
+FILES = tracked()
+C_FILES = [f for f in FILES if f.endswith((".c", ".h"))]
+
+
+def lines_of(name):
+    return (root / name).read_text(errors="replace").split("\n")
+
+
+def is_script(name):
+    if name.endswith((".sh", ".py")):
+        return True
+    path = root / name
+    return "." not in path.name and path.read_bytes()[:2] == b"#!"
+
+
+def check_spdx():
+    for name in FILES:
+        base = name.rsplit("/", 1)[-1]
+        if name.endswith((".c", ".h")) or is_script(name) or base in ("meson.build", "meson_options.txt"):
+            if not any("SPDX-License-Identifier: BSD-3-Clause" in l for l in lines_of(name)[:3]):
+                yield f"{name}: no SPDX line in the first three"
+
+
+def check_size():
+    for name in C_FILES:
+        lines = lines_of(name)
+        if len(lines) - 1 > FILE_LINES_MAX:
+            yield f"{name}: {len(lines) - 1} lines, over {FILE_LINES_MAX}"
+        start = None
+        for number, line in enumerate(lines, 1):
+            if line == "{":
+                start = number
+            elif line == "}" and start is not None:
+                if number - start > FUNCTION_LINES_MAX:
+                    yield f"{name}:{start}: function of {number - start} lines, over {FUNCTION_LINES_MAX}"
+                start = None
+
+
+def includes(name):
+    for number, line in enumerate(lines_of(name), 1):
+        match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+        if match:
+            yield number, match.group(1), match.group(2)
+
+
+def floor_breach(name, quote, header):
+    """Why `name` may not include `header`, or None."""
+    top = name.split("/")[0]
+    rte = header.startswith("rte_")
+    if name.startswith("include/"):
+        if rte or header.startswith(tuple(LIBRARIES)):
+            return "include/weir is headers of the pure library only"
+        if quote == '"' and "/" in header:
+            return "headers of include/weir are siblings"
+    elif name.startswith("dataplane/core/"):
+        if rte:
+            return "no DPDK in dataplane/core"
+        if quote == '"' and "/" in header:
+            return "dataplane/core sees include/weir and itself"
+    elif top == "dataplane":
+        if header.startswith("event2/") or "controlplane/" in header:
+            return "the data plane does not see the control plane"
+        if re.match(r"dataplane/stage_\w+\.c$", name) and quote == '"' and header.startswith("stage_"):
+            return "no stage includes another"
+    elif top == "controlplane":
+        if rte or "dataplane/" in header:
+            return "the control plane does not see the data plane or DPDK"
+    elif name.startswith("tools/ctl/"):
+        if rte or header.startswith(("dataplane/", "controlplane/", "../")):
+            return "weirctl sees include/weir only"
+    return None
+
+
+def check_floors():
+    for name in C_FILES:
+        for number, quote, header in includes(name):
+            why = floor_breach(name, quote, header)
+            if why:
+                yield f"{name}:{number}: includes {header}: {why}"
+
+
+def check_includers():
+    users = {}
+    for name in C_FILES:
+        folder = name.rsplit("/", 1)[0]
+        if folder.startswith("tests"):
+            continue
+        for _, _, header in includes(name):
+            for library in LIBRARIES:
+                if header.startswith(library):
+                    users.setdefault((library, folder), set()).add(name)
+    for (library, folder), names in sorted(users.items()):
+        if folder not in LIBRARIES[library]:
+            yield f"{', '.join(sorted(names))}: {library} is not for {folder}"
+        elif library not in EXEMPT_FROM_ONE_INCLUDER and len(names) > LIBRARY_FILES.get(library, 1):
+            yield f"{library} has several includers in {folder}: {', '.join(sorted(names))}"
+
+
+def check_tests():
+    """Every test source is named in a meson.build of its folder (or by its stem), and so is every smoke script."""
+    for name in FILES:
+        folder, _, base = name.rpartition("/")
+        if folder in ("tests/unit", "tests/dp", "tests/tsan") and base.endswith(".c"):
+            stem = base[:-2]
+        elif folder == "tests/fuzz" and base.startswith("fuzz_"):
+            stem = base[:-2]
+        elif folder == "tests/smoke" and base.endswith("_test.sh"):
+            stem = base[:-3]
+        else:
+            continue
+        build = root / folder / "meson.build"
+        text = build.read_text() if build.exists() else ""
+        short = re.sub(r"^(test|fuzz|bench)_|_test$", "", stem)
+        if not re.search(rf"'({re.escape(stem)}|{re.escape(short)})(\.c|\.sh)?'", text):
+            yield f"{name}: not registered in {folder}/meson.build"
+
+
+def check_packet_path():
+    for name in C_FILES:
+        if not re.match(r"dataplane/(stage_\w+|worker|recent|frame)\.c$", name):
+            continue
+        for number, line in enumerate(lines_of(name), 1):
+            code = line.split("//")[0]
+            if PACKET_PATH.search(code):
+                yield f"{name}:{number}: {code.strip()}: not on the packet path"
+
+
+def check_format():
+    try:
+        out = subprocess.run(["clang-format", "--dry-run", *C_FILES], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        yield "clang-format is not installed"
+        return
+    seen = set()
+    for line in out.stderr.split("\n"):
+        match = re.match(r"([^:]+):(\d+):.*clang-format", line)
+        if match and match.group(1) not in seen:
+            seen.add(match.group(1))
+            yield f"{match.group(1)}:{match.group(2)}: not as clang-format writes it"
+
+
+CHECKS = {n[6:]: f for n, f in list(globals().items()) if n.startswith("check_")}
+
+
+def main():
+    wanted = sys.argv[2:] or list(CHECKS)
+    breaches = 0
+    for check in wanted:
+        for breach in CHECKS[check]():
+            print(f"{check}: {breach}")
+            breaches += 1
+    print(f"{len(C_FILES)} C files, {len(FILES)} files, checks: {' '.join(wanted)}: {breaches} breaches")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

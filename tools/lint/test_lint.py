@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The lint must be able to fail: a small tree with one breach of each rule, each of which it must name."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HEAD = "// SPDX-License-Identifier: BSD-3-Clause\n"
+LINT = pathlib.Path(__file__).with_name("lint.py")
+
+BREACHES = {
+    "spdx": ("dataplane/no_spdx.c", "int x;\n"),
+    "size": ("dataplane/core/long.c", HEAD + "int a;\n" * 501),
+    "floors": ("controlplane/cross.c", HEAD + '#include "../dataplane/worker.h"\n'),
+    "includers": ("dataplane/http.c", HEAD + "#include <curl/curl.h>\n"),
+    "tests": ("tests/unit/test_forgotten.c", HEAD),
+    "packet_path": ("dataplane/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n"),
+    "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
+}
+
+
+def lint(tree, *checks):
+    return subprocess.run([sys.executable, LINT, tree, *checks], capture_output=True, text=True)
+
+
+def main():
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = pathlib.Path(folder)
+        (tree / ".clang-format").write_bytes(LINT.parents[2].joinpath(".clang-format").read_bytes())
+        clean = tree / "dataplane/core/good.c"
+        clean.parent.mkdir(parents=True)
+        clean.write_text(HEAD + "\nint good;\n")
+        out = lint(tree)
+        if out.returncode != 0:
+            print("a clean tree is refused:\n" + out.stdout)
+            failed += 1
+        long_function = HEAD + "int f(void);\nint f(void)\n{\n" + "\t;\n" * 121 + "}\n"
+        for check, (name, text) in [*BREACHES.items(), ("size", ("dataplane/fn.c", long_function))]:
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            out = lint(tree, check)
+            if out.returncode != 1 or name.rsplit("/", 1)[-1] not in out.stdout:
+                print(f"{check}: the breach in {name} was not found:\n{out.stdout}{out.stderr}")
+                failed += 1
+            path.unlink()
+    print(f"{len(BREACHES) + 2 - failed} of {len(BREACHES) + 2} as expected")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
