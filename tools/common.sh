@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Shared by tools/lab, tools/test and the smoke tests (bash). Sourced, never run.
+
+weir_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# Debian packages of the given kinds (build, lab, test) that are not installed yet.
+packages_missing() {
+	local kind name kinds=" $* "
+	while read -r kind name _; do
+		case $kind in '' | \#*) continue ;; esac
+		[[ $kinds == *" $kind "* ]] || continue
+		dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$name"
+	done <"$weir_root/tools/packages"
+}
+
+# Installs what is missing, without starting any daemon that comes with it.
+packages_install() {
+	local missing policy=/usr/sbin/policy-rc.d made=0
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	command -v apt-get >/dev/null || die "needs these packages: $missing"
+	[ "$(id -u)" = 0 ] || die "needs root to install: $missing"
+	say "installing: $missing"
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && made=1
+	fi
+	# shellcheck disable=SC2086
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
+		>/tmp/weir-apt.$$ 2>&1
+	local rc=$?
+	[ $made = 1 ] && rm -f $policy
+	if [ $rc != 0 ]; then
+		tail -n 20 /tmp/weir-apt.$$ >&2
+		rm -f /tmp/weir-apt.$$
+		die "apt-get failed"
+	fi
+	rm -f /tmp/weir-apt.$$
+	# A name server that came along must not take port 53 at the next boot.
+	case " $missing " in *" nsd "*) systemctl disable --now nsd >/dev/null 2>&1 || true ;; esac
+}
+
+# build_tree DIR [meson setup options...]: configures once, then builds; output only when it fails.
+build_tree() {
+	local dir=$1 log
+	shift
+	log=$(mktemp)
+	if [ ! -e "$dir/build.ninja" ]; then
+		if ! meson setup "$dir" "$weir_root" "$@" >"$log" 2>&1; then
+			tail -n 30 "$log" >&2
+			rm -f "$log"
+			return 1
+		fi
+	fi
+	if ! ninja -C "$dir" >"$log" 2>&1; then
+		grep -E 'error|FAILED|warning' "$log" | head -n 30 >&2
+		tail -n 5 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
