@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The only includer of xxhash: compiled in (XXH_INLINE_ALL), so that the two programs link no
+// library for it and short inputs cost no indirect call.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <errno.h>
+#include <sys/random.h>
+#include <weir/keyhash.h>
+
+static_assert(KEYHASH_SECRET_LEN >= XXH3_SECRET_SIZE_MIN);
+
+int keyhash_secret_make(struct keyhash_secret *out)
+{
+	struct keyhash_secret s;
+	size_t have = 0;
+	while (have < sizeof s.bytes) {
+		// Up to 256 octets come whole once the pool is ready; only a signal during its
+		// first seconds can cut the call short.
+		ssize_t n = getrandom(s.bytes + have, sizeof s.bytes - have, 0);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			have += (size_t)n;
+	}
+	*out = s;
+	return 0;
+}
+
+uint64_t keyhash(const struct keyhash_secret *secret, const void *data, size_t len)
+{
+	return XXH3_64bits_withSecret(data, len, secret->bytes, sizeof secret->bytes);
+}
+
+uint64_t contenthash(const void *data, size_t len)
+{
+	return XXH3_64bits(data, len);
+}
+
+// struct contenthash_state is XXH3's own state under a name that keeps its header out of ours.
+static XXH3_state_t *state_of(struct contenthash_state *s)
+{
+	return (XXH3_state_t *)(void *)s;
+}
+
+struct contenthash_state *contenthash_new(void)
+{
+	XXH3_state_t *x = XXH3_createState();
+	if (x)
+		(void)XXH3_64bits_reset(x);
+	return (struct contenthash_state *)(void *)x;
+}
+
+void contenthash_update(struct contenthash_state *s, const void *data, size_t len)
+{
+	if (len)
+		(void)XXH3_64bits_update(state_of(s), data, len);
+}
+
+uint64_t contenthash_finish(struct contenthash_state *s)
+{
+	uint64_t h = XXH3_64bits_digest(state_of(s));
+	XXH3_freeState(state_of(s));
+	return h;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "unit.h"
+
+#include <string.h>
+#include <weir/keyhash.h>
+
+// Published values of XXH3-64 with seed 0: they pin the function, since checksums of images on disk
+// must mean the same after an upgrade of the library.
+static void test_known_values(void **)
+{
+	assert_int_equal(contenthash("", 0), UINT64_C(0x2d06800538d394c2));
+	assert_int_equal(contenthash("abc", 3), UINT64_C(0x78af5f94892f3950));
+}
+
+static void test_secret_decides(void **)
+{
+	struct keyhash_secret a, b;
+	assert_int_equal(keyhash_secret_make(&a), 0);
+	assert_int_equal(keyhash_secret_make(&b), 0);
+	assert_memory_not_equal(&a, &b, sizeof a);
+	static const uint8_t text[300] = "\3www\7example";
+	// Every length class of XXH3 (0, 1-3, 4-8, 9-16, 17-128, 129-240, more) must be keyed.
+	for (size_t len = 0; len <= sizeof text; len++) {
+		assert_int_equal(keyhash(&a, text, len), keyhash(&a, text, len));
+		assert_int_not_equal(keyhash(&a, text, len), keyhash(&b, text, len));
+		assert_int_not_equal(keyhash(&a, text, len), contenthash(text, len));
+	}
+}
+
+static void test_unaligned_and_bit_sensitive(void **)
+{
+	struct keyhash_secret s;
+	assert_int_equal(keyhash_secret_make(&s), 0);
+	uint8_t buf[80];
+	for (size_t len = 1; len <= 64; len++) {
+		memset(buf, 0x55, sizeof buf);
+		uint64_t h = keyhash(&s, buf, len);
+		assert_int_equal(keyhash(&s, buf + 7, len), h);
+		for (size_t bit = 0; bit < len * 8; bit++) {
+			buf[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_int_not_equal(keyhash(&s, buf, len), h);
+			buf[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
+// Names that differ in one letter spread evenly over buckets and tags alike.
+static void test_spread(void **)
+{
+	struct keyhash_secret s;
+	assert_int_equal(keyhash_secret_make(&s), 0);
+	unsigned low[256] = {0}, high[256] = {0};
+	for (uint32_t i = 0; i < 65536; i++) {
+		uint8_t name[12] = "\4aaaa\3com";
+		for (unsigned k = 0; k < 4; k++)
+			name[1 + k] = (uint8_t)('a' + (i >> 4 * k & 15));
+		uint64_t h = keyhash(&s, name, 10);
+		low[h & 255]++;
+		high[h >> 56]++;
+	}
+	for (unsigned i = 0; i < 256; i++) { // mean 256, deviation 16: eight of them is never
+		assert_in_range(low[i], 128, 384);
+		assert_in_range(high[i], 128, 384);
+	}
+}
+
+static void test_incremental(void **)
+{
+	uint8_t data[3000];
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(i * 131 >> 3);
+	for (size_t step = 1; step < sizeof data; step = step * 2 + 1) {
+		struct contenthash_state *s = contenthash_new();
+		assert_non_null(s);
+		for (size_t at = 0; at < sizeof data; at += step) {
+			size_t n = sizeof data - at < step ? sizeof data - at : step;
+			contenthash_update(s, data + at, n);
+		}
+		contenthash_update(s, NULL, 0);
+		assert_int_equal(contenthash_finish(s), contenthash(data, sizeof data));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known_values),
+		cmocka_unit_test(test_secret_decides),
+		cmocka_unit_test(test_unaligned_and_bit_sensitive),
+		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_incremental),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
