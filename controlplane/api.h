@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The control API: HTTP and JSON on a unix socket, for weirctl.
+//
+//   GET  /health  /status  /stats  /blocklist  /why?name=  /cache?name=
+//   POST /cache/flush?name=&subtree=0|1  /blocklist/reload?force=0|1  /config/reload
+//
+// Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
+// that the peer's credentials are checked (root, our uid, a member of `group`), and every POST is
+// logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status.
+// Bounds: API_CLIENTS_MAX connections (one more is closed at once, counted), 8 KiB of header,
+// 64 KiB of body, 2 s for a request to arrive or a reply to leave. A reply that waits for another
+// loop has a deadline (504), and is dropped when its client has hung up.
+
+#include "loop.h"
+#include "publish.h"
+#include "resolver.h"
+#include "rules.h"
+
+enum { API_CLIENTS_MAX = 8, API_WHY_MAX = 256 };
+
+// Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
+// the new file that were not taken over (config_needs_restart), "" when there are none.
+typedef void (*api_config_done)(void *arg, int err, const char *why, const char *needs_restart);
+
+struct api_deps { // all of it outlives the api
+	struct loop *service;
+	struct resolver *resolver;
+	struct rules *rules;
+	struct publisher *publisher;
+	const char *socket_path; // <run>/control.sock
+	const char *group;       // "" or NULL: nobody else
+	const char *config_path;
+	// The configuration in force, for what a rebuild takes its lists from.
+	const struct config *(*config_current)(void *reload_arg);
+	void *reload_arg;
+	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
+	// not. A second one while the first runs is -EBUSY.
+	int (*config_reload)(void *reload_arg, api_config_done done, void *arg);
+};
+
+struct api;
+
+// Unlinks a socket that nobody listens on any more, binds, listens. -EADDRINUSE: somebody does.
+ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX]);
+// Answers what still waits with 503, closes everything, unlinks the socket. On the service loop's
+// thread, before the resolver and the rules are closed; calls of theirs that arrive later (their
+// `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
+void api_close(struct api *a); // NULL is fine
