@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "loop.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { LAG_PERIOD_US = 20000 };
+
+struct loop_mail {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct loop {
+	struct event_base *base;
+	struct event *bell, *lag_timer;
+	const char *name;
+	int bell_fd;
+	_Atomic bool stop;
+	_Atomic uint64_t refused, lag_max_us;
+	uint64_t lag_due_us;
+	pthread_mutex_t lock; // of what follows; held for a few stores only
+	unsigned first, count;
+	struct loop_mail mail[LOOP_CALLS_MAX];
+};
+
+static void loop_ring(struct loop *l)
+{
+	// A full counter already wakes the loop, so a refused write loses nothing.
+	ssize_t n = write(l->bell_fd, &(uint64_t){1}, sizeof(uint64_t));
+	(void)n;
+}
+
+static bool mail_take(struct loop *l, struct loop_mail *out)
+{
+	pthread_mutex_lock(&l->lock);
+	bool any = l->count > 0;
+	if (any) {
+		*out = l->mail[l->first];
+		l->first = (l->first + 1) % LOOP_CALLS_MAX;
+		l->count--;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return any;
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	uint64_t rung;
+	struct loop_mail m;
+
+	(void)what;
+	if (read(fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
+		return;
+	// One boxful a turn: calls that make calls cannot starve the other events.
+	for (unsigned i = 0; i < LOOP_CALLS_MAX && mail_take(l, &m); i++)
+		m.fn(m.arg);
+	pthread_mutex_lock(&l->lock);
+	bool more = l->count > 0;
+	pthread_mutex_unlock(&l->lock);
+	if (more)
+		loop_ring(l);
+	else if (atomic_load(&l->stop))
+		event_base_loopbreak(l->base);
+}
+
+static void lag_arm(struct loop *l)
+{
+	l->lag_due_us = clock_mono_us() + LAG_PERIOD_US;
+	(void)event_add(l->lag_timer, &(struct timeval){.tv_usec = LAG_PERIOD_US});
+}
+
+static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	uint64_t now = clock_mono_us();
+	uint64_t lag = now > l->lag_due_us ? now - l->lag_due_us : 0;
+	uint64_t max = atomic_load(&l->lag_max_us);
+
+	(void)fd, (void)what;
+	while (lag > max && !atomic_compare_exchange_weak(&l->lag_max_us, &max, lag))
+		;
+	lag_arm(l);
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *cfg = event_config_new();
+	if (!cfg)
+		return NULL;
+	// Timers in microseconds: else lag could not be told from the clock's own tick.
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
+	struct event_base *base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
+int loop_new(const char *name, struct loop **out)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->name = name;
+	pthread_mutex_init(&l->lock, NULL);
+	l->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (l->bell_fd < 0) {
+		int err = -errno;
+		loop_free(l);
+		return err;
+	}
+	l->base = base_new();
+	if (l->base) {
+		l->bell = event_new(l->base, l->bell_fd, EV_READ | EV_PERSIST, on_bell, l);
+		l->lag_timer = event_new(l->base, -1, 0, on_lag_timer, l);
+	}
+	if (!l->bell || !l->lag_timer || event_add(l->bell, NULL) < 0) {
+		loop_free(l);
+		return -ENOMEM;
+	}
+	*out = l;
+	return 0;
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	if (l->lag_timer)
+		event_free(l->lag_timer);
+	if (l->bell)
+		event_free(l->bell);
+	if (l->base)
+		event_base_free(l->base);
+	if (l->bell_fd >= 0)
+		close(l->bell_fd);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+struct event_base *loop_base(struct loop *l)
+{
+	return l->base;
+}
+
+int loop_run(struct loop *l)
+{
+	lag_arm(l);
+	int rc = event_base_loop(l->base, 0);
+	event_del(l->lag_timer);
+	return rc < 0 ? -EIO : 0;
+}
+
+void loop_stop(struct loop *l)
+{
+	atomic_store(&l->stop, true);
+	loop_ring(l);
+}
+
+int loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	bool room = l->count < LOOP_CALLS_MAX;
+	if (room) {
+		l->mail[(l->first + l->count) % LOOP_CALLS_MAX] =
+			(struct loop_mail){.fn = fn, .arg = arg};
+		l->count++;
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (!room) {
+		atomic_fetch_add(&l->refused, 1);
+		return -EAGAIN;
+	}
+	loop_ring(l);
+	return 0;
+}
+
+uint64_t loop_calls_refused(const struct loop *l)
+{
+	return atomic_load(&l->refused);
+}
+
+uint64_t loop_lag_max_us(struct loop *l)
+{
+	return atomic_exchange(&l->lag_max_us, 0);
+}
