@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced first by every smoke test (bash). Re-runs the test in namespaces of its own (mounts, network, processes) with
+# an empty /run and /dev/shm, so that nothing of it is left and nothing of the machine is touched. Exit 77 = skipped.
+set -u
+smoke_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$smoke_dir/../.." && pwd)
+export WEIR_BUILD=${WEIR_BUILD:-$root/build}
+
+if [ -z "${WEIR_SMOKE_INSIDE-}" ]; then
+	[ "$(id -u)" = 0 ] || { echo "skipped: needs root for namespaces"; exit 77; }
+	[ -c /dev/net/tun ] || { echo "skipped: no /dev/net/tun"; exit 77; }
+	export WEIR_SMOKE_INSIDE=1
+	exec timeout -k 10 "${SMOKE_TIMEOUT:-240}" unshare --mount --net --pid --fork --kill-child --mount-proc \
+		--propagation private -- "$BASH" "$0" "$@"
+fi
+mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm || exit 1
+ip link set lo up
+
+lab=$root/tools/lab
+weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml "$@"; }
+client() { "$lab" exec "$@"; }
+service=198.18.0.53
+service6=fd53::53
+python=/usr/bin/python3
+
+checks=0 bad=0
+# check TEXT CMD...: CMD must succeed
+check() {
+	local text=$1
+	shift
+	checks=$((checks + 1))
+	if "$@" >/tmp/smoke.$$.out 2>&1; then
+		echo "ok $checks - $text"
+	else
+		bad=$((bad + 1))
+		echo "not ok $checks - $text"
+		echo "  $*"
+		tail -n 15 /tmp/smoke.$$.out | sed 's/^/  | /'
+	fi
+	rm -f /tmp/smoke.$$.out
+}
+# same TEXT WANT GOT
+same() {
+	checks=$((checks + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $checks - $1"
+	else
+		bad=$((bad + 1))
+		echo "not ok $checks - $1"
+		printf '  want: %s\n  got:  %s\n' "$2" "$3"
+	fi
+}
+finish() {
+	[ $bad = 0 ] || { echo "--- logs"; tail -n 20 /run/weir/lab/*.log 2>/dev/null; }
+	echo "$((checks - bad)) of $checks checks passed"
+	[ $checks -gt 0 ] && [ $bad = 0 ]
+	exit
+}
+# A counter of the data plane: dp verdict hit, dp counter rx_frames
+dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
+verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Queries for the block-list test, from inside the client namespace.
+
+usage: blocklist_load.py names LIST | steady
+"""
+import random
+import sys
+import time
+
+from wire import Port, query, udp4
+
+
+def ask_all(port, names, rate=4000):
+    """rcode by name; every name is asked until it is answered, at most 4 times."""
+    rcode, left = {}, dict(enumerate(names))
+    for _ in range(4):
+        for count, (ident, name) in enumerate(list(left.items())):
+            port.send(udp4(port.mac, port.peer, "198.18.0.60", 1024 + ident % 60000,
+                           query(name, ident=ident & 0xFFFF)))
+            if count % 40 == 0:
+                time.sleep(40 / rate)
+        for _, dport, msg in port.collect(2, len(left)):
+            ident = int.from_bytes(msg[:2], "big")
+            if ident in left:
+                rcode[left.pop(ident)] = msg[3] & 15
+        if not left:
+            break
+    assert not left, f"{len(left)} names got no answer"
+    return rcode
+
+
+def names(port, path):
+    rng = random.Random(5)
+    listed_all = [line.strip() for line in open(path)]
+    known = set(listed_all)
+    listed = [n for n in rng.sample(listed_all, 1500) if len(n) < 200]
+
+    def covered(name):
+        labels = name.split(".")
+        return any(".".join(labels[i:]) in known for i in range(len(labels)))
+
+    below = [f"a.b{i}.{n}" for i, n in enumerate(listed[:700])]
+    alike = [m for n in listed for m in (f"x{n}", f"{n}x", n.split(".", 1)[1]) if m.count(".") and not covered(m)]
+    for kind, asked, want in (("listed", listed, 3), ("below", below, 3), ("look-alike", alike[:2500], 0)):
+        got = ask_all(port, asked)
+        wrong = [n for n, rcode in got.items() if rcode != want]
+        print(f"{len(asked)} {kind}: {len(wrong)} wrong {wrong[:5]}")
+        assert asked and not wrong
+
+
+def steady(port):
+    """2,000 q/s for 12 s: half cached, half blocked; each must be answered, and rightly."""
+    seconds, rate = 12, 2000
+    for ident in range(50):
+        port.send(udp4(port.mac, port.peer, "198.18.0.61", 5000 + ident, query(f"ok-3000.{ident}.steady.test", ident=ident)))
+    port.collect(2, 50)
+    begin, sent, got, wrong, silence, last = time.monotonic(), 0, set(), 0, 0.0, time.monotonic()
+    while time.monotonic() < begin + seconds + 2:
+        now = time.monotonic()
+        while now < begin + seconds and sent < (now - begin) * rate:
+            blocked = sent % 2
+            name = "ads.lab.example" if blocked else f"ok-3000.{sent // 2 % 50}.steady.test"
+            port.send(udp4(port.mac, port.peer, f"198.18.0.{70 + sent // 50000}", 10000 + sent % 50000,
+                           query(name, ident=sent & 0xFFFF)))
+            sent += 1
+        for client, dport, msg in port.drain():
+            number = (int(client.split(".")[3]) - 70) * 50000 + dport - 10000
+            wrong += (msg[3] & 15) != (3 if number % 2 else 0)
+            got.add(number)
+            silence, last = max(silence, now - last), now
+        time.sleep(0.0005)
+    print(f"{sent} sent, {sent - len(got)} lost, {wrong} wrong, longest silence {silence * 1000:.1f} ms")
+    assert sent >= rate * seconds * 0.95, "the generator was too slow"
+    assert sent == len(got), f"{sent - len(got)} lost"
+    assert wrong == 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "names":
+        names(Port(), sys.argv[2])
+    else:
+        steady(Port())

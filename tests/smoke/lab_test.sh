@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The lab as a newcomer meets it: up, two answers, all types, both families, the kernel behind the exception port, down.
+. "$(dirname "$0")/_init.sh"
+
+up=$("$lab" up --offline 2>&1)
+same "up succeeds" 0 $?
+same "two answers are printed" 2 "$(grep -c 'opcode: QUERY' <<<"$up")"
+check "the first resolves" grep -q '198.18.255.80' <<<"$up"
+check "the second is blocked" grep -q 'status: NXDOMAIN' <<<"$up"
+check "it says how to stop" grep -q 'tools/lab down' <<<"$up"
+before=$(cat /run/weir/lab/*.pid)
+check "up again says so" grep -q 'already up' <<<"$("$lab" up --offline 2>&1)"
+same "and changes nothing" "$before" "$(cat /run/weir/lab/*.pid)"
+
+short() { client kdig +short +timeout=3 +retry=1 "@$@"; }
+state() { client kdig +timeout=3 +retry=1 "@$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+for s in $service $service6; do
+	same "A over $s" 198.18.255.80 "$(short $s www.lab.example A)"
+	same "AAAA over $s" fd53:0:0:ffff::80 "$(short $s www.lab.example AAAA)"
+	same "TXT over $s" '"hello from the lab" "second string"' "$(short $s www.lab.example TXT)"
+	same "MX over $s" '10 mail.lab.example.' "$(short $s www.lab.example MX)"
+	same "HTTPS over $s" '1 . alpn=h2,h3 ipv4hint=198.18.255.80' "$(short $s www.lab.example HTTPS)"
+	same "CNAME chain over $s" 'www.lab.example. 198.18.255.80' "$(short $s alias.lab.example A | xargs)"
+	same "NXDOMAIN over $s" NXDOMAIN "$(state $s no-such.lab.example A)"
+	same "NODATA over $s" NOERROR "$(state $s mail.lab.example AAAA)"
+	same "NODATA has no answer over $s" '' "$(short $s mail.lab.example AAAA)"
+	same "blocked over $s" NXDOMAIN "$(state $s ads.lab.example A)"
+	same "below a blocked name over $s" NXDOMAIN "$(state $s x.y.ads.lab.example A)"
+	check "a look-alike is not blocked over $s" grep -q -v ' 15 ' <<<"$(client kdig +edns @$s notads.lab.example A)"
+done
+check "SOA comes with NXDOMAIN" grep -q 'SOA' <<<"$(client kdig @$service no-such.lab.example A)"
+check "EDE says Blocked" grep -qi 'blocked' <<<"$(client kdig +edns @$service ads.lab.example A)"
+same "letter case is kept" 'WwW.lAb.eXaMple.' \
+	"$(client kdig @$service WwW.lAb.eXaMple A | sed -n '/QUESTION SECTION/{n;s/^;; \([^ \t]*\).*/\1/p}')"
+check "no OPT without one" bash -c "! '$lab' exec kdig +noedns @$service www.lab.example A | grep -q 'EDNS PSEUDO'"
+check "TC when it does not fit" grep -q ' tc[; ]' <<<"$(client kdig +noedns +ignore @$service big.lab.example TXT)"
+
+hits=$(dp verdict hit)
+client kdig @$service www.lab.example A >/dev/null
+same "the next query for it never leaves the data plane" $((hits + 1)) "$(dp verdict hit)"
+
+check "ping v4 reaches the kernel" client ping -c 2 -W 2 $service
+check "ping v6 reaches the kernel" client ping -c 2 -W 2 $service6
+(timeout 20 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
+sleep 0.3
+same "TCP to any port reaches the kernel of the server side" 'from the kernel' \
+	"$(client timeout 5 nc -w 3 $service 8080 </dev/null)"
+check "a closed port is refused by the kernel, not lost" bash -c \
+	"'$lab' exec timeout 5 nc -zv -w 3 $service 9 2>&1 | grep -q refused"
+
+check "weirctl status" weirctl status
+check "weirctl stats" weirctl stats
+check "weirctl why names the list" grep -q lab.list <<<"$(weirctl why x.ads.lab.example)"
+check "weirctl cache get" grep -q '198.18.255.80' <<<"$(weirctl cache get www.lab.example)"
+check "weirctl cache flush" weirctl cache flush www.lab.example
+same "a flushed name is gone" 1 "$(weirctl cache get www.lab.example >/dev/null; echo $?)"
+same "usage is exit status 2" 2 "$(weirctl nonsense >/dev/null 2>&1; echo $?)"
+check "config check" weirctl config check "$root/tools/weir.yaml"
+printf 'nonsense: 1\n' >/tmp/bad.$$.yaml
+same "a bad file is exit status 1" 1 "$(weirctl config check /tmp/bad.$$.yaml >/dev/null 2>&1; echo $?)"
+check "and names file and line" grep -q "bad.$$.yaml:1" <<<"$(weirctl config check /tmp/bad.$$.yaml 2>&1)"
+rm -f /tmp/bad.$$.yaml
+
+same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
+
+check "down" "$lab" down
+same "no process is left" '' "$(pgrep -x 'weir-.*|nsd')"
+same "no namespace is left" '' "$(ip netns list)"
+same "no interface is left" lo "$(ls /sys/class/net | xargs 2>/dev/null; true)"
+same "no file is left" '' "$(ls -d /run/weir* /dev/shm/weir* 2>/dev/null)"
+same "no mount is left" '' "$(grep -c weir /proc/self/mounts | grep -v '^0')"
+
+printf 'nonsense: 1\n' >/tmp/bad.$$.yaml
+check "a failed up fails" bash -c "! '$lab' up --offline --config /tmp/bad.$$.yaml"
+rm -f /tmp/bad.$$.yaml
+same "and leaves nothing" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
+finish

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A scripted upstream on 127.0.0.1: answers by the first label of the name, and writes down every query.
+
+usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
+
+A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
+1 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a
+wrong id and a wrong question, then ok), big (20 TXT strings). A file LOGFILE.down silences it.
+"""
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+PORT, LOG = int(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
+DOWN = sys.argv[2] + ".down"
+serial = 0
+
+
+def parse(msg):
+    labels, at = [], 12
+    while msg[at]:
+        labels.append(msg[at + 1:at + 1 + msg[at]].decode("ascii", "replace"))
+        at += 1 + msg[at]
+    qtype = struct.unpack("!H", msg[at + 1:at + 3])[0]
+    return labels, qtype, msg[12:at + 5]
+
+
+def reply(msg, question, rcode=0, answers=(), authority=(), flags=0x8180):
+    head = struct.pack("!6H", struct.unpack("!H", msg[:2])[0], flags | rcode, 1, len(answers), len(authority), 0)
+    return head + question + b"".join(answers) + b"".join(authority)
+
+
+def rr(owner, rtype, ttl, rdata):
+    return owner + struct.pack("!HHIH", rtype, 1, ttl, len(rdata)) + rdata
+
+
+def answer(msg, proto, addr):
+    global serial
+    labels, qtype, question = parse(msg)
+    LOG.write(f"{time.monotonic():.6f} {proto} {struct.unpack('!H', msg[:2])[0]} {'.'.join(labels)} {qtype}\n")
+    word, _, ttl = labels[0].lower().partition("-") if labels else ("ok", "", "")
+    ttl = int(ttl) if ttl.isdigit() else 300
+    own = b"\xc0\x0c"
+    soa = rr(own, 6, 60, b"\0\0" + struct.pack("!5I", 1, 3600, 900, 604800, 60))
+    if word == "dead" or os.path.exists(DOWN):
+        return []
+    if word == "slow":
+        time.sleep(1)
+    if word == "fail":
+        return [reply(msg, question, 2)]
+    if word == "nx":
+        return [reply(msg, question, 3, authority=[soa])]
+    if word == "tc" and proto == "udp":
+        return [reply(msg, question, flags=0x8380)]
+    if word == "empty" or qtype not in (1, 16, 28):
+        return [reply(msg, question, authority=[soa])]
+    if qtype == 16 or word == "big":
+        text = [rr(own, 16, ttl, bytes([200]) + b"x" * 199 + bytes([65 + i])) for i in range(20)]
+        return [reply(msg, question, answers=text if word == "big" else text[:1])]
+    if word == "serial":
+        serial += 1
+        rdata = bytes([198, 18, serial >> 8 & 255, serial & 255])
+    else:
+        rdata = bytes([198, 18, 200, 1])
+    if qtype == 28:
+        rdata = bytes.fromhex("fd53") + b"\0" * 12 + rdata[2:]
+    good = reply(msg, question, answers=[rr(own, qtype, ttl, rdata)])
+    if word == "lie":
+        wrong_id = struct.pack("!H", struct.unpack("!H", msg[:2])[0] ^ 1) + good[2:]
+        return [good[:12] + b"\x04evil" + good[12 + 5:], wrong_id, good]
+    return [good]
+
+
+def serve_udp():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sock.bind(("127.0.0.1", PORT))
+
+    def one(msg, addr):
+        for out in answer(msg, "udp", addr):
+            sock.sendto(out, addr)
+
+    while True:
+        msg, addr = sock.recvfrom(65535)
+        if b"slow" in msg[12:20].lower():
+            threading.Thread(target=one, args=(msg, addr), daemon=True).start()
+        else:
+            one(msg, addr)
+
+
+def serve_tcp():
+    server = socket.create_server(("127.0.0.1", PORT), reuse_port=False)
+    while True:
+        conn, addr = server.accept()
+        conn.settimeout(3)
+        try:
+            size = struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0]
+            for out in answer(conn.recv(size, socket.MSG_WAITALL), "tcp", addr):
+                conn.sendall(struct.pack("!H", len(out)) + out)
+        except (OSError, struct.error):
+            pass
+        conn.close()
+
+
+threading.Thread(target=serve_tcp, daemon=True).start()
+serve_udp()

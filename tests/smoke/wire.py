@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Frames by hand, for the smoke tests: many clients behind one interface, and every reply checked byte by byte.
+
+Runs inside the lab's client namespace. Nothing here shares code with the product.
+"""
+import fcntl
+import socket
+import struct
+import subprocess
+import time
+
+SERVICE4, SERVICE6 = "198.18.0.53", "fd53::53"
+IFACE = "wt0"
+
+
+def mac_of(iface):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    raw = fcntl.ioctl(sock, 0x8927, struct.pack("256s", iface.encode()))  # SIOCGIFHWADDR
+    sock.close()
+    return raw[18:24]
+
+
+def service_mac():
+    """The service's MAC as the kernel learnt it (a ping makes it learn)."""
+    for _ in range(50):
+        subprocess.run(["ping", "-c1", "-W1", SERVICE4], capture_output=True)
+        out = subprocess.run(["ip", "neigh", "show", SERVICE4], capture_output=True, text=True).stdout.split()
+        if "lladdr" in out:
+            return bytes.fromhex(out[out.index("lladdr") + 1].replace(":", ""))
+        time.sleep(0.1)
+    raise SystemExit("the service's MAC cannot be learnt")
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def name_wire(text):
+    labels = [l for l in text.split(".") if l]
+    return b"".join(bytes([len(l)]) + l.encode() for l in labels) + b"\0"
+
+
+def query(name, qtype=1, ident=0, edns=None, flags=0x0100):
+    """A query; edns is the UDP size to advertise or None."""
+    msg = struct.pack("!6H", ident, flags, 1, 0, 0, 1 if edns else 0)
+    msg += (name if isinstance(name, bytes) else name_wire(name)) + struct.pack("!2H", qtype, 1)
+    if edns:
+        msg += b"\0" + struct.pack("!HHIH", 41, edns, 0, 0)
+    return msg
+
+
+def udp4(src_mac, dst_mac, src, sport, payload, dst=SERVICE4, dport=53):
+    length = 8 + len(payload)
+    pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, 17, length)
+    head = struct.pack("!4H", sport, dport, length, 0)
+    csum = checksum(pseudo + head + payload) or 0xFFFF
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, 17, 0)
+    ip += socket.inet_aton(src) + socket.inet_aton(dst)
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    return dst_mac + src_mac + b"\x08\0" + ip + head[:6] + struct.pack("!H", csum) + payload
+
+
+def udp6(src_mac, dst_mac, src, sport, payload, dst=SERVICE6, dport=53):
+    length = 8 + len(payload)
+    src, dst = socket.inet_pton(socket.AF_INET6, src), socket.inet_pton(socket.AF_INET6, dst)
+    head = struct.pack("!4H", sport, dport, length, 0)
+    csum = checksum(src + dst + struct.pack("!II", length, 17) + head + payload) or 0xFFFF
+    ip = struct.pack("!IHBB", 0x60000000, length, 17, 64) + src + dst
+    return dst_mac + src_mac + b"\x86\xdd" + ip + head[:6] + struct.pack("!H", csum) + payload
+
+
+class Port:
+    """The client interface as raw frames, both ways."""
+
+    def __init__(self, iface=IFACE):
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
+        self.sock.bind((iface, 0))
+        self.sock.setblocking(False)
+        self.mac, self.peer = mac_of(iface), service_mac()
+        self.drain()
+
+    def send(self, frame):
+        while True:
+            try:
+                self.sock.send(frame)
+                return
+            except (BlockingIOError, OSError) as error:
+                if getattr(error, "errno", None) not in (11, 105):
+                    raise
+                time.sleep(0.0005)
+
+    def drain(self):
+        """Replies that are here: (client address, client port, DNS message), checksums checked."""
+        out = []
+        while True:
+            try:
+                frame, where = self.sock.recvfrom(65535)
+            except BlockingIOError:
+                return out
+            if where[2] == socket.PACKET_OUTGOING:
+                continue
+            reply = self.reply(frame)
+            if reply:
+                out.append(reply)
+
+    @staticmethod
+    def reply(frame):
+        if frame[12:14] == b"\x08\0" and frame[23] == 17:
+            size = struct.unpack("!H", frame[16:18])[0]
+            src, dst, udp = frame[26:30], frame[30:34], frame[34:14 + size]
+            if udp[:2] != b"\0\x35":
+                return None
+            assert frame[14] == 0x45 and checksum(frame[14:34]) == 0, "IPv4 header checksum"
+            pseudo = src + dst + struct.pack("!BBH", 0, 17, len(udp))
+            assert udp[6:8] == b"\0\0" or checksum(pseudo + udp) == 0, "UDP checksum over IPv4"
+            client = socket.inet_ntoa(dst)
+        elif frame[12:14] == b"\x86\xdd" and frame[20] == 17:
+            size = struct.unpack("!H", frame[18:20])[0]
+            src, dst, udp = frame[22:38], frame[38:54], frame[54:54 + size]
+            if udp[:2] != b"\0\x35":
+                return None
+            assert checksum(src + dst + struct.pack("!II", len(udp), 17) + udp) == 0, "UDP checksum over IPv6"
+            client = socket.inet_ntop(socket.AF_INET6, dst)
+        else:
+            return None
+        assert struct.unpack("!H", udp[4:6])[0] == len(udp), "UDP length"
+        return client, struct.unpack("!H", udp[2:4])[0], udp[8:]
+
+    def collect(self, seconds, until=None):
+        """Replies over a time, or until there are `until` of them."""
+        end, out = time.monotonic() + seconds, []
+        while time.monotonic() < end and (until is None or len(out) < until):
+            got = self.drain()
+            out += got
+            if not got:
+                time.sleep(0.002)
+        return out
