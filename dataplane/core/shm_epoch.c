@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <weir/shm_epoch.h>
+
+// Two orders carry the protocol.
+//
+// Reuse: a reader's last read of something precedes (release) its store to `seen`, which the
+// writer loads (acquire) before it reuses the memory. And what the writer took out of sight before
+// its release store of `epoch` is out of sight for a reader that loaded (acquire) that epoch.
+//
+// Coming online (Dekker): the reader stores `seen`, then loads pointers; the writer changes
+// pointers, then loads `seen`. Without a full fence on both sides each could miss the other: the
+// writer sees "offline" and reuses, the reader still finds the old pointer. With both fences, in
+// their one total order, either the writer's comes second and finds the reader online, or the
+// reader's comes second and finds the pointer changed.
+
+void epoch_online(struct epoch_reader *r)
+{
+	r->last = atomic_load_explicit(r->epoch, memory_order_acquire);
+	// Release, although nothing is held yet: this store may hide the one of epoch_offline from
+	// the writer, which must still see the reads before that as done.
+	atomic_store_explicit(r->seen, r->last, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void epoch_offline(struct epoch_reader *r)
+{
+	r->last = EPOCH_OFFLINE;
+	atomic_store_explicit(r->seen, EPOCH_OFFLINE, memory_order_release);
+}
+
+uint64_t epoch_advance(struct epoch_writer *w)
+{
+	// Only this thread writes it, so load and store need not be one operation.
+	uint64_t epoch = atomic_load_explicit(w->epoch, memory_order_relaxed) + 1;
+	atomic_store_explicit(w->epoch, epoch, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	return epoch;
+}
+
+bool epoch_passed(const struct epoch_writer *w, uint64_t epoch)
+{
+	uint64_t newest = atomic_load_explicit(w->epoch, memory_order_relaxed);
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
+		if (!w->seen[i])
+			continue;
+		uint64_t seen = atomic_load_explicit(w->seen[i], memory_order_acquire);
+		if (seen == EPOCH_OFFLINE)
+			continue;
+		// An epoch that was never given out is nonsense, or belongs to another directory:
+		// it proves nothing, so it delays.
+		if (seen < epoch || seen > newest)
+			return false;
+	}
+	return true;
+}

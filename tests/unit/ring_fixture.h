@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A small ring between two guard pages, and messages whose octets follow from a number. For the
+// two ring tests.
+
+#include "unit.h"
+
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_ring.h>
+
+enum { UNITS = 32, QUARTER_LEN = UNITS / 4 * RING_UNIT - (int)sizeof(struct ring_unit) };
+
+struct shared {
+	struct ring_index tail, head;
+	alignas(CACHE_LINE) uint8_t data[UNITS * RING_UNIT];
+};
+
+struct fixture {
+	struct shared *s;
+	struct ring_producer p;
+	struct ring_consumer c;
+};
+
+// The ring lies between two pages that fault, so that an access outside it ends the test.
+// MAP_SHARED, for the test with two processes.
+static inline void *guarded_page(void)
+{
+	uint8_t *m = mmap(NULL, 3 * SHM_PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(m != MAP_FAILED);
+	assert_int_equal(mprotect(m + SHM_PAGE, SHM_PAGE, PROT_READ | PROT_WRITE), 0);
+	return m + SHM_PAGE;
+}
+
+static inline void fixture_init(struct fixture *f, uint64_t start)
+{
+	static_assert(sizeof(struct shared) <= SHM_PAGE);
+	uint8_t *page = guarded_page();
+	f->s = (struct shared *)(void *)(page + SHM_PAGE - sizeof(struct shared));
+	f->s->tail.units = start;
+	f->s->head.units = start;
+	ring_producer_init(&f->p, &f->s->tail, &f->s->head, f->s->data, UNITS);
+	ring_consumer_init(&f->c, &f->s->tail, &f->s->head, f->s->data, UNITS);
+}
+
+static inline void fixture_end(struct fixture *f)
+{
+	uint8_t *end = (uint8_t *)f->s + sizeof(struct shared);
+	munmap(end - 2 * SHM_PAGE, 3 * SHM_PAGE);
+}
+
+// A message whose octets all follow from its number, so that a torn or foreign one shows.
+static inline uint8_t msg_octet(uint64_t n, uint32_t i)
+{
+	return (uint8_t)(n * 131 + i * 7 + (n >> 8));
+}
+
+static inline bool put(struct ring_producer *p, uint64_t n, uint32_t len)
+{
+	uint8_t *m = ring_reserve(p, (uint16_t)(1 + n % 2), len);
+	if (!m)
+		return false;
+	assert_int_equal((uintptr_t)m % 8, 0);
+	for (uint32_t i = 0; i < len; i++)
+		m[i] = msg_octet(n, i);
+	return true;
+}
+
+static inline void expect(struct ring_consumer *c, uint64_t n, uint32_t len)
+{
+	uint8_t buf[QUARTER_LEN];
+	uint16_t type = 0;
+	assert_int_equal(ring_read(c, buf, sizeof buf, &type), len);
+	assert_int_equal(type, 1 + n % 2);
+	for (uint32_t i = 0; i < len; i++)
+		assert_int_equal(buf[i], msg_octet(n, i));
+}
+
+static inline void expect_none(struct ring_consumer *c)
+{
+	uint8_t buf[QUARTER_LEN];
+	uint16_t type = 77;
+	assert_int_equal(ring_read(c, buf, sizeof buf, &type), 0);
+	assert_int_equal(type, 77);
+}
