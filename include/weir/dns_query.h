@@ -4,9 +4,13 @@
 // A client's query, parsed once where it arrives (stage_parse in the data plane; again in the
 // control plane, which does not trust the ring).
 //
-// The parser reads only inside [msg, msg + len). It accepts: one question, uncompressed, and in
-// the additional section at most one OPT of any version. Everything else ends in a named status,
-// and `out` then holds what a reply to it needs (id, flags, question_len when it could be read).
+// The parser reads only inside [msg, msg + len). It accepts: one question, uncompressed, nothing in
+// answer and authority, and in the additional section at most one OPT among at most
+// DNS_QUERY_ADDITIONAL_MAX records; others (a TSIG, say) are passed over. Octets after the counted
+// records are ignored, as BIND and unbound do: no reply repeats them. Everything else ends in a
+// named status, and `out` then holds what a reply to it needs (id, flags, question_len when it
+// could be read, has_opt when the OPT was seen before the fault); a question that could not be read
+// leaves the root as `name`. After DNS_QUERY_SHORT nothing of `out` is set.
 // Cost: one pass over the question, one over the rest of the message. No state, no allocation.
 
 #include "attr.h"
@@ -22,7 +26,11 @@ enum dns_query_status {
 	DNS_QUERY_BADVERS,  // EDNS version above 0 (RFC 6891 6.1.3)
 };
 
-enum { DNS_QUERY_OPTIONS_MAX = 16, DNS_QUERY_OPT_RDATA_MAX = 512 }; // more is FORMERR
+enum {
+	DNS_QUERY_ADDITIONAL_MAX = 16, // more of any of these is FORMERR
+	DNS_QUERY_OPTIONS_MAX = 16,
+	DNS_QUERY_OPT_RDATA_MAX = 512,
+};
 
 struct dns_query {
 	uint16_t id;

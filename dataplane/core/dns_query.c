@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dns_name_walk.h"
+
+#include <weir/ascii.h>
+#include <weir/dns_query.h>
+
+// Name, type and class. False, with out->question_len still 0, when it cannot be read.
+static bool question_read(struct rd *r, struct dns_query *out)
+{
+	const uint8_t *p = r->base + r->pos;
+	uint8_t labels;
+	size_t len = dns_name_walk(p, rd_left(r), out->label_off, &labels);
+	if (len == 0 || rd_left(r) - len < 4)
+		return false;
+	out->name.len = (uint8_t)len;
+	out->name.labels = labels;
+	ascii_lower_copy(out->name.wire, p, len);
+	out->qtype = get_u16(p + len);
+	out->qclass = get_u16(p + len + 2);
+	out->question_len = (uint16_t)(len + 4);
+	rd_skip(r, len + 4);
+	return true;
+}
+
+// Passes over an owner name, which may end in a pointer; where that leads is of no interest.
+static void owner_skip(struct rd *r)
+{
+	while (rd_ok(r)) {
+		uint8_t octet = rd_u8(r);
+		if (octet == 0)
+			return;
+		if (octet >= 0xc0) {
+			rd_skip(r, 1);
+			return;
+		}
+		if (octet > DNS_LABEL_MAX)
+			r->bad = true;
+		rd_skip(r, octet);
+	}
+}
+
+// The options are only counted: we know none that a query must carry.
+static bool options_walk(const uint8_t *rdata, size_t len)
+{
+	struct rd r = rd_init(rdata, len);
+	for (unsigned n = 0; rd_left(&r); n++) {
+		if (n == DNS_QUERY_OPTIONS_MAX)
+			return false;
+		rd_skip(&r, 2);
+		rd_skip(&r, rd_u16(&r));
+	}
+	return rd_ok(&r);
+}
+
+static enum dns_query_status additional_read(struct rd *r, unsigned count, struct dns_query *out)
+{
+	if (count > DNS_QUERY_ADDITIONAL_MAX)
+		return DNS_QUERY_FORMERR;
+	uint8_t version = 0;
+	for (; count; count--) {
+		size_t owner = r->pos;
+		owner_skip(r);
+		bool root = r->pos == owner + 1;
+		uint16_t type = rd_u16(r);
+		uint16_t class = rd_u16(r);
+		uint32_t ttl = rd_u32(r);
+		uint16_t rdata_len = rd_u16(r);
+		const uint8_t *rdata = rd_bytes(r, rdata_len);
+		if (!rdata)
+			return DNS_QUERY_FORMERR;
+		if (type != DNS_TYPE_OPT)
+			continue;
+		if (!root || out->has_opt || rdata_len > DNS_QUERY_OPT_RDATA_MAX
+			|| !options_walk(rdata, rdata_len))
+			return DNS_QUERY_FORMERR;
+		out->has_opt = true;
+		out->udp_size = class > DNS_UDP_PLAIN_MAX ? class : DNS_UDP_PLAIN_MAX;
+		out->dnssec_ok = ttl & DNS_EDNS_FLAG_DO;
+		version = (uint8_t)(ttl >> 16);
+	}
+	return version > 0 ? DNS_QUERY_BADVERS : DNS_QUERY_OK;
+}
+
+enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *out)
+{
+	if (len < DNS_HEADER_LEN)
+		return DNS_QUERY_SHORT;
+	// Field by field: clearing the 400 octets would cost more than the parsing.
+	out->id = get_u16(msg);
+	out->flags = get_u16(msg + 2);
+	out->qtype = 0;
+	out->qclass = 0;
+	out->question_len = 0;
+	out->udp_size = DNS_UDP_PLAIN_MAX;
+	out->has_opt = false;
+	out->dnssec_ok = false;
+	out->name.len = 1;
+	out->name.labels = 0;
+	out->name.wire[0] = 0;
+	if (out->flags & DNS_FLAG_QR)
+		return DNS_QUERY_RESPONSE;
+
+	struct rd r = rd_init(msg, len);
+	rd_skip(&r, DNS_HEADER_LEN);
+	bool readable = get_u16(msg + 4) == 1 && question_read(&r, out);
+	if (unlikely_(out->flags & DNS_FLAG_OPCODE))
+		return DNS_QUERY_NOTIMP;
+	// Answer and authority have no meaning in a query of opcode QUERY.
+	if (!readable || get_u32(msg + 6) != 0)
+		return DNS_QUERY_FORMERR;
+	uint16_t additional = get_u16(msg + 10);
+	return additional ? additional_read(&r, additional, out) : DNS_QUERY_OK;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// ASCII letter case, for DNS names (RFC 4343): only A to Z change, whatever the locale.
+//
+// A wire name may be lowered as a whole, because its length octets (at most 63) lie below 'A'.
+// Type and class behind it may not: type 65 (HTTPS) is an 'A'. Eight octets per step, no tables.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint8_t ascii_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+// Eight octets at once: bit 7 of `upper` is set in each octet that is a letter A to Z, because the
+// additions carry into it from 'A' on and no longer from 'Z' + 1 on.
+static inline uint64_t ascii_lower_8(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low7 = w & (0x7f * ones);
+	uint64_t upper = (low7 + (0x80 - 'A') * ones) & ~(low7 + (0x7f - 'Z') * ones) & ~w;
+	return w | (upper & (0x80 * ones)) >> 2;
+}
+
+// dst and src may be the same, but may not overlap otherwise.
+static inline void ascii_lower_copy(uint8_t *dst, const uint8_t *src, size_t n)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		uint64_t w;
+		memcpy(&w, src + i, sizeof w);
+		w = ascii_lower_8(w);
+		memcpy(dst + i, &w, sizeof w);
+	}
+	for (; i < n; i++)
+		dst[i] = ascii_lower(src[i]);
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dns_rand.h"
+#include "unit.h"
+
+#include <weir/dns_query.h>
+
+// Header of a query for one question and `additional` records.
+static struct wr query_begin(uint8_t *buf, size_t cap, uint16_t flags, uint16_t additional)
+{
+	struct wr w = wr_init(buf, cap);
+	wr_u16(&w, 0xbeef);
+	wr_u16(&w, flags);
+	wr_u16(&w, 1);
+	wr_u32(&w, 0);
+	wr_u16(&w, additional);
+	wr_bytes(&w, "\3WWW\7Example\3com", 17);
+	wr_u16(&w, DNS_TYPE_HTTPS);
+	wr_u16(&w, DNS_CLASS_IN);
+	return w;
+}
+
+static void opt_put(struct wr *w, uint16_t size, uint32_t ttl, const void *rdata, uint16_t len)
+{
+	wr_u8(w, 0);
+	wr_u16(w, DNS_TYPE_OPT);
+	wr_u16(w, size);
+	wr_u32(w, ttl);
+	wr_u16(w, len);
+	wr_bytes(w, rdata, len);
+}
+
+static enum dns_query_status parse(const struct wr *w, struct dns_query *q)
+{
+	assert_true(wr_ok(w));
+	uint8_t *copy = dns_exact_copy(w->base, w->pos);
+	enum dns_query_status status = dns_query_parse(copy, w->pos, q);
+	free(copy);
+	return status;
+}
+
+static void test_plain(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD | DNS_FLAG_CD, 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_int_equal(q.id, 0xbeef);
+	assert_int_equal(q.flags, DNS_FLAG_RD | DNS_FLAG_CD);
+	assert_true(dns_query_cd(&q));
+	assert_int_equal(q.qtype, DNS_TYPE_HTTPS); // 65 is an 'A': never lowered
+	assert_int_equal(q.qclass, DNS_CLASS_IN);
+	assert_int_equal(q.question_len, 21);
+	assert_int_equal(q.udp_size, 512);
+	assert_false(q.has_opt);
+	assert_false(q.dnssec_ok);
+	assert_int_equal(q.name.len, 17);
+	assert_int_equal(q.name.labels, 3);
+	assert_memory_equal(q.name.wire, "\3www\7example\3com", 17);
+	assert_int_equal(q.label_off[0], 0);
+	assert_int_equal(q.label_off[1], 4);
+	assert_int_equal(q.label_off[2], 12);
+}
+
+static void test_opt(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	opt_put(&w, 4096, DNS_EDNS_FLAG_DO,
+		"\0\x0a\0\x08"
+		"cookie..",
+		12);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_true(q.has_opt);
+	assert_true(q.dnssec_ok);
+	assert_int_equal(q.udp_size, 4096);
+
+	w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	opt_put(&w, 100, 0, "", 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_int_equal(q.udp_size, 512); // RFC 6891 6.2.3: below 512 counts as 512
+	assert_false(q.dnssec_ok);
+}
+
+static void test_badvers(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	opt_put(&w, 1232, 1u << 16 | DNS_EDNS_FLAG_DO, "", 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_BADVERS);
+	assert_true(q.has_opt);
+	assert_int_equal(q.question_len, 21);
+	opt_put(&w, 1232, 0, "", 0); // two are a format error whatever their versions
+	put_u16(buf + 10, 2);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+}
+
+static void test_other_additional_records(void **)
+{
+	uint8_t buf[1024];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 2);
+	wr_bytes(
+		&w, "\3key\xc0\x10\0\1\0\1\0\0\0\0\0\4abcd", 20); // a compressed owner is no matter
+	opt_put(&w, 1400, 0, "", 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_int_equal(q.udp_size, 1400);
+
+	for (uint16_t n = 16; n <= 17; n++) {
+		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, n);
+		for (uint16_t i = 0; i < n; i++)
+			wr_bytes(&w, "\0\0\x10\0\1\0\0\0\0\0\0", 11);
+		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+	}
+}
+
+static void test_trailing_octets_are_ignored(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+	wr_bytes(&w, "garbage", 7);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_int_equal(q.question_len, 21);
+}
+
+static void test_options_are_bounded(void **)
+{
+	uint8_t buf[2048], rdata[1024] = {0};
+	struct dns_query q;
+	for (uint16_t n = 16; n <= 17; n++) {
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 0, rdata, (uint16_t)(n * 4));
+		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+	}
+	for (uint16_t len = 512; len <= 513; len++) { // padding, RFC 7830
+		put_u16(rdata, 12);
+		put_u16(rdata + 2, (uint16_t)(len - 4));
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 0, rdata, len);
+		assert_int_equal(parse(&w, &q), len == 512 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+	}
+	static const uint16_t cut[] = {1, 2, 3, 5};
+	put_u16(rdata + 2, 2);
+	for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 0, rdata, cut[i]);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	}
+}
+
+static void test_opt_owner_must_be_root(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	wr_bytes(&w, "\1x", 2);
+	opt_put(&w, 1232, 0, "", 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+}
+
+static void test_counts(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	for (unsigned at = 4; at <= 8; at += 2) {
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+		put_u16(buf + at, at == 4 ? 2 : 1);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+		assert_int_equal(q.question_len, at == 4 ? 0 : 21);
+		assert_int_equal(q.name.len, at == 4 ? 1 : 17);
+	}
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 0);
+	put_u16(buf + 4, 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR); // RFC 9619
+	assert_int_equal(q.question_len, 0);
+	w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1); // the record is missing
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(q.question_len, 21);
+}
+
+static void test_compressed_question(void **)
+{
+	static const uint8_t msg[] = "\0\1\1\0\0\1\0\0\0\0\0\0\3www\xc0\0\0\1\0\1";
+	struct dns_query q;
+	assert_int_equal(dns_query_parse(msg, sizeof msg - 1, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(q.question_len, 0);
+}
+
+static void test_short_and_response(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_QR, 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_RESPONSE);
+	for (w.pos = 0; w.pos < DNS_HEADER_LEN; w.pos++)
+		assert_int_equal(parse(&w, &q), DNS_QUERY_SHORT);
+	w = query_begin(buf, sizeof buf, 0, 0);
+	for (w.pos = 12; w.pos < 33; w.pos++)
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+}
+
+static void test_other_opcodes(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	for (uint16_t opcode = 1; opcode < 16; opcode++) {
+		struct wr w = query_begin(buf, sizeof buf, (uint16_t)(opcode << 11), 0);
+		put_u16(buf + 6, 3); // prerequisites of an UPDATE
+		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
+		assert_int_equal(q.question_len, 21);
+		put_u16(buf + 4, 0); // as DSO sends it (RFC 8490)
+		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
+		assert_int_equal(q.question_len, 0);
+	}
+}
+
+static void test_longest_name(void **)
+{
+	uint8_t buf[300];
+	struct dns_query q;
+	struct wr w = wr_init(buf, sizeof buf);
+	wr_bytes(&w, "\0\1\0\0\0\1\0\0\0\0\0\0", 12);
+	for (unsigned i = 0; i < 127; i++)
+		wr_bytes(&w, "\1X", 2);
+	wr_bytes(&w, "\0\0\1\0\1", 5);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+	assert_int_equal(q.name.labels, 127);
+	assert_int_equal(q.question_len, 259);
+	for (unsigned i = 0; i < 127; i++)
+		assert_int_equal(q.label_off[i], i * 2);
+	buf[12 + 252] = 2;
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_opt),
+		cmocka_unit_test(test_badvers),
+		cmocka_unit_test(test_other_additional_records),
+		cmocka_unit_test(test_trailing_octets_are_ignored),
+		cmocka_unit_test(test_options_are_bounded),
+		cmocka_unit_test(test_opt_owner_must_be_root),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_compressed_question),
+		cmocka_unit_test(test_short_and_response),
+		cmocka_unit_test(test_other_opcodes),
+		cmocka_unit_test(test_longest_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
