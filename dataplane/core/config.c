@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_check.h"
+#include "config_keys.h"
+#include "config_lists.h"
+#include "config_net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/config.h>
+
+static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
+{
+	c->path = strdup(doc->absolute);
+	int ret = c->path ? 0 : -ENOMEM;
+	if (ret == 0)
+		ret = config_keys_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_net_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_lists_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_check(doc, c);
+	return ret;
+}
+
+static int config_from_doc(const struct config_doc *doc, struct config **out)
+{
+	struct config_raw *raw;
+	int ret = config_doc_check(doc);
+	if (ret == 0)
+		ret = config_raw_load(doc, &raw);
+	if (ret < 0)
+		return ret;
+
+	struct config *c = calloc(1, sizeof *c);
+	ret = c ? config_fill(doc, raw, c) : -ENOMEM;
+	config_raw_free(raw);
+	if (ret < 0) {
+		config_free(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	struct config_doc doc = {.path = path, .why = why};
+	int ret = config_doc_read(&doc);
+	if (ret < 0)
+		return ret;
+	ret = config_from_doc(&doc, out);
+	if (ret == -ENOMEM)
+		snprintf(why, CONFIG_WHY_MAX, "%s: out of memory", path);
+	config_doc_free(&doc);
+	return ret;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	config_keys_free(c);
+	config_net_free(c);
+	config_lists_free(c);
+	free(c->path);
+	free(c);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_check.h"
+
+#include <string.h>
+
+enum {
+	MBUF_OCTETS = 2560,     // data room, headroom and struct rte_mbuf, rounded up
+	MBUF_SPARE = 512,       // what a worker holds in batches besides full rings
+	MEMORY_DRIVERS_MB = 24, // rings, DPDK's own tables
+};
+
+static int directory_check(const struct config_doc *doc, const char *key, const char *path)
+{
+	if (path[0] != '/' || strcmp(path, "/") == 0)
+		return config_refuse(doc, key, "must be an absolute path");
+	if (strstr(path, "/../") || strstr(path, "//"))
+		return config_refuse(doc, key, "must be a plain path");
+	return 0;
+}
+
+static int runtime_check(const struct config_doc *doc, const struct config_runtime *r)
+{
+	int ret = directory_check(doc, "runtime.directory", r->directory);
+	if (ret == 0)
+		ret = directory_check(doc, "runtime.state_directory", r->state_directory);
+	if (ret == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
+		ret = directory_check(doc, "runtime.hugepages", r->hugepages);
+	// It becomes a path of a unix socket, which has 108 octets.
+	if (ret == 0 && strlen(r->directory) > 80)
+		ret = config_refuse(doc, "runtime.directory", "is longer than 80 octets");
+	return ret;
+}
+
+// A worker must never run out of packet buffers because all of them lie in rings.
+static int mbufs_check(const struct config_doc *doc, const struct config_dataplane *d)
+{
+	unsigned queues = 0;
+	for (unsigned i = 0; i < d->port_count; i++)
+		queues += d->ports[i].exception[0] ? 2 : 1;
+	unsigned needed = queues * (d->rx_descriptors + d->tx_descriptors) + MBUF_SPARE;
+	if (d->mbufs < needed)
+		return config_refuse(doc, "dataplane.mbufs",
+			"must be at least %u for these ports and descriptors", needed);
+
+	uint64_t octets = (uint64_t)d->mbufs * d->worker_count * MBUF_OCTETS;
+	uint64_t needed_mb = octets / (1 << 20) + MEMORY_DRIVERS_MB;
+	if (d->memory_mb < needed_mb)
+		return config_refuse(doc, "dataplane.memory_mb",
+			"must be at least %llu for these packet buffers",
+			(unsigned long long)needed_mb);
+	return 0;
+}
+
+static int cache_check(const struct config_doc *doc, const struct config_cache *c)
+{
+	if (c->min_ttl_s > c->max_ttl_s)
+		return config_refuse(
+			doc, "cache.min_ttl", "is above cache.max_ttl (%u)", c->max_ttl_s);
+	return 0;
+}
+
+int config_check(const struct config_doc *doc, const struct config *c)
+{
+	int ret = runtime_check(doc, &c->runtime);
+	if (ret == 0)
+		ret = mbufs_check(doc, &c->dataplane);
+	if (ret == 0)
+		ret = cache_check(doc, &c->cache);
+	return ret;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/config.h>
+
+struct diff {
+	char *out;
+	size_t cap, len;
+	unsigned count;
+};
+
+// Names that do not fit `out` are counted all the same.
+static void diff_add(struct diff *d, const char *key)
+{
+	d->count++;
+	size_t need = strlen(key) + (d->len ? 2 : 0);
+	if (d->len + need >= d->cap)
+		return;
+	d->len +=
+		(size_t)snprintf(d->out + d->len, d->cap - d->len, "%s%s", d->len ? ", " : "", key);
+}
+
+static bool lcores_differ(const struct config_dataplane *a, const struct config_dataplane *b)
+{
+	return a->worker_count != b->worker_count
+	       || memcmp(a->worker_lcores, b->worker_lcores,
+			  a->worker_count * sizeof a->worker_lcores[0])
+			  != 0;
+}
+
+static bool ports_differ(const struct config_dataplane *a, const struct config_dataplane *b)
+{
+	if (a->port_count != b->port_count)
+		return true;
+	for (unsigned i = 0; i < a->port_count; i++) {
+		if (strcmp(a->ports[i].device, b->ports[i].device) != 0
+			|| strcmp(a->ports[i].exception, b->ports[i].exception) != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool addresses_differ(const struct config_dataplane *a, const struct config_dataplane *b)
+{
+	return a->address_count != b->address_count
+	       || memcmp(a->addresses, b->addresses, a->address_count * sizeof a->addresses[0])
+			  != 0;
+}
+
+unsigned config_needs_restart(
+	const struct config *running, const struct config *loaded, char *out, size_t cap)
+{
+	struct diff d = {.out = out, .cap = cap};
+	if (cap > 0)
+		out[0] = '\0';
+	for (unsigned i = 0; i < config_key_count; i++) {
+		if (!config_keys[i].live && config_key_differs(&config_keys[i], running, loaded))
+			diff_add(&d, config_keys[i].path);
+	}
+	if (lcores_differ(&running->dataplane, &loaded->dataplane))
+		diff_add(&d, "dataplane.worker_lcores");
+	if (ports_differ(&running->dataplane, &loaded->dataplane))
+		diff_add(&d, "dataplane.ports");
+	if (addresses_differ(&running->dataplane, &loaded->dataplane))
+		diff_add(&d, "dataplane.service_addresses");
+	return d.count;
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_doc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/config.h>
+#include <yaml.h>
+
+enum { DOC_DEPTH_MAX = 8, DOC_KEYS_MAX = 32, DOC_KEY_MAX = 64 };
+
+// One open mapping or sequence.
+struct doc_level {
+	bool is_mapping;
+	bool has_key;       // a mapping's key was read, its value comes next
+	unsigned items;     // of a sequence, so far
+	size_t path_len;    // of the walk's path, without the current key or item
+	unsigned key_count; // of a mapping, so far
+	char (*keys)[DOC_KEY_MAX];
+};
+
+struct doc_walk {
+	const struct config_doc *doc;
+	yaml_parser_t parser;
+	struct doc_level level[DOC_DEPTH_MAX];
+	unsigned depth;
+	unsigned documents;
+	char path[CONFIG_PATH_MAX];
+	const char *wanted; // path to find, or NULL when checking
+	bool found;
+	unsigned line, column; // of the best match; 1-based
+	size_t found_len;
+};
+
+char *config_escape(const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+	for (; *text && n + 5 < cap; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c >= 0x20 && c < 0x7f)
+			out[n++] = (char)c;
+		else
+			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static int text_read(struct config_doc *doc, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EISDIR;
+	if (st.st_size > CONFIG_FILE_MAX)
+		return -EFBIG;
+	doc->text = malloc((size_t)st.st_size + 1);
+	if (!doc->text)
+		return -ENOMEM;
+	while (doc->len < (size_t)st.st_size) {
+		ssize_t n = read(fd, doc->text + doc->len, (size_t)st.st_size - doc->len);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		doc->len += (size_t)n;
+	}
+	return 0;
+}
+
+static int absolute_make(struct config_doc *doc)
+{
+	char folder[PATH_MAX] = "";
+	if (doc->path[0] != '/' && !getcwd(folder, sizeof folder))
+		return -errno;
+	if (asprintf(&doc->absolute, "%s%s%s", folder, *folder ? "/" : "", doc->path) >= 0)
+		return 0;
+	doc->absolute = NULL;
+	return -ENOMEM;
+}
+
+int config_doc_read(struct config_doc *doc)
+{
+	doc->absolute = NULL;
+	doc->text = NULL;
+	doc->len = 0;
+	// A FIFO must not make us wait for its writer.
+	int fd = open(doc->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int ret = fd < 0 ? -errno : text_read(doc, fd);
+	if (fd >= 0)
+		close(fd);
+	if (ret == 0)
+		ret = absolute_make(doc);
+	if (ret < 0) {
+		snprintf(doc->why, CONFIG_WHY_MAX, "%s: %s", doc->path,
+			ret == -EISDIR ? "not a regular file" : strerror(-ret));
+		config_doc_free(doc);
+	}
+	return ret;
+}
+
+void config_doc_free(struct config_doc *doc)
+{
+	free(doc->absolute);
+	free(doc->text);
+	doc->absolute = NULL;
+	doc->text = NULL;
+	doc->len = 0;
+}
+
+static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *reason)
+{
+	if (w->wanted)
+		return -EINVAL;
+	char escaped[2 * CONFIG_PATH_MAX / 2];
+	snprintf(w->doc->why, CONFIG_WHY_MAX, "%s:%zu:%zu: %s%s%s", w->doc->path, mark->line + 1,
+		mark->column + 1, config_escape(w->path, escaped, sizeof escaped),
+		w->path[0] ? ": " : "", reason);
+	return -EINVAL;
+}
+
+static void path_cut(struct doc_walk *w, size_t len)
+{
+	w->path[len] = '\0';
+}
+
+// A node begins: a scalar, or a mapping or sequence with all that is in it. Sequence items get
+// their "[n]" here; the values of mappings have their key in the path already.
+static void node_begin(struct doc_walk *w)
+{
+	struct doc_level *top = w->depth ? &w->level[w->depth - 1] : NULL;
+	if (top && !top->is_mapping)
+		snprintf(w->path + top->path_len, sizeof w->path - top->path_len, "[%u]",
+			top->items++);
+}
+
+// Is the path that was reached the wanted one or a parent of it? The longest one wins.
+static void node_match(struct doc_walk *w, const yaml_mark_t *mark)
+{
+	size_t len = strlen(w->path);
+	if (!w->wanted || strncmp(w->path, w->wanted, len) != 0)
+		return;
+	char next = w->wanted[len];
+	if (len > 0 && next != '\0' && next != '.' && next != '[')
+		return;
+	if (w->found && len <= w->found_len)
+		return;
+	w->found = true;
+	w->found_len = len;
+	w->line = (unsigned)mark->line + 1;
+	w->column = (unsigned)mark->column + 1;
+}
+
+static int level_open(struct doc_walk *w, const yaml_event_t *e, bool is_mapping)
+{
+	node_begin(w);
+	if (w->depth == 0 || !w->level[w->depth - 1].is_mapping)
+		node_match(w, &e->start_mark);
+	if (w->depth == DOC_DEPTH_MAX)
+		return walk_refuse(w, &e->start_mark, "nested too deeply");
+	struct doc_level *l = &w->level[w->depth];
+	*l = (struct doc_level){.is_mapping = is_mapping, .path_len = strlen(w->path)};
+	if (is_mapping) {
+		l->keys = calloc(DOC_KEYS_MAX, sizeof *l->keys);
+		if (!l->keys)
+			return -ENOMEM;
+	}
+	w->depth++;
+	return 0;
+}
+
+static void node_end(struct doc_walk *w)
+{
+	struct doc_level *top = w->depth ? &w->level[w->depth - 1] : NULL;
+	path_cut(w, top ? top->path_len : 0);
+	if (top)
+		top->has_key = false;
+}
+
+static void level_close(struct doc_walk *w)
+{
+	free(w->level[--w->depth].keys);
+	node_end(w);
+}
+
+static int key_read(struct doc_walk *w, struct doc_level *l, const yaml_event_t *e)
+{
+	const char *key = (const char *)e->data.scalar.value;
+	snprintf(w->path + l->path_len, sizeof w->path - l->path_len, "%s%s",
+		l->path_len ? "." : "", key);
+	if (strlen(key) != e->data.scalar.length || strlen(key) >= DOC_KEY_MAX)
+		return walk_refuse(w, &e->start_mark, "not a key");
+	for (unsigned i = 0; i < l->key_count; i++) {
+		if (strcmp(l->keys[i], key) == 0)
+			return walk_refuse(w, &e->start_mark, "given twice");
+	}
+	if (l->key_count == DOC_KEYS_MAX)
+		return walk_refuse(w, &e->start_mark, "too many keys");
+	snprintf(l->keys[l->key_count++], DOC_KEY_MAX, "%s", key);
+	l->has_key = true;
+	node_match(w, &e->start_mark);
+	return 0;
+}
+
+static int scalar_read(struct doc_walk *w, const yaml_event_t *e)
+{
+	struct doc_level *top = w->depth ? &w->level[w->depth - 1] : NULL;
+	if (top && top->is_mapping && !top->has_key)
+		return key_read(w, top, e);
+	node_begin(w);
+	if (!top || !top->is_mapping)
+		node_match(w, &e->start_mark);
+	if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
+		return walk_refuse(w, &e->start_mark, "contains a NUL");
+	node_end(w);
+	return 0;
+}
+
+static int collection_read(struct doc_walk *w, const yaml_event_t *e)
+{
+	struct doc_level *top = w->depth ? &w->level[w->depth - 1] : NULL;
+	if (top && top->is_mapping && !top->has_key)
+		return walk_refuse(w, &e->start_mark, "a key must be plain text");
+	return level_open(w, e, e->type == YAML_MAPPING_START_EVENT);
+}
+
+static bool event_is_decorated(const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_ALIAS_EVENT:
+		return true;
+	case YAML_SCALAR_EVENT:
+		return e->data.scalar.anchor || e->data.scalar.tag;
+	case YAML_SEQUENCE_START_EVENT:
+		return e->data.sequence_start.anchor || e->data.sequence_start.tag;
+	case YAML_MAPPING_START_EVENT:
+		return e->data.mapping_start.anchor || e->data.mapping_start.tag;
+	default:
+		return false;
+	}
+}
+
+static int event_read(struct doc_walk *w, const yaml_event_t *e)
+{
+	if (event_is_decorated(e))
+		return walk_refuse(
+			w, &e->start_mark, "anchors, aliases and tags are not used here");
+	switch (e->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		if (w->documents++)
+			return walk_refuse(w, &e->start_mark, "a second document");
+		return 0;
+	case YAML_SCALAR_EVENT:
+		return scalar_read(w, e);
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT:
+		return collection_read(w, e);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		level_close(w);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int walk_syntax_error(struct doc_walk *w)
+{
+	const char *problem = w->parser.problem ? w->parser.problem : "not YAML";
+	// A reader error (bad UTF-8) has an offset and no mark.
+	if (w->parser.error == YAML_READER_ERROR) {
+		yaml_mark_t mark = {0};
+		for (size_t i = 0; i < w->parser.problem_offset && i < w->doc->len; i++) {
+			mark.column++;
+			if (w->doc->text[i] == '\n') {
+				mark.line++;
+				mark.column = 0;
+			}
+		}
+		return walk_refuse(w, &mark, problem);
+	}
+	return walk_refuse(w, &w->parser.problem_mark, problem);
+}
+
+static int doc_walk(struct doc_walk *w)
+{
+	if (!yaml_parser_initialize(&w->parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&w->parser, w->doc->text, w->doc->len);
+	int ret = 0;
+	bool end = false;
+	while (ret == 0 && !end) {
+		yaml_event_t e;
+		if (!yaml_parser_parse(&w->parser, &e)) {
+			ret = walk_syntax_error(w);
+			break;
+		}
+		end = e.type == YAML_STREAM_END_EVENT;
+		ret = event_read(w, &e);
+		yaml_event_delete(&e);
+	}
+	while (w->depth)
+		free(w->level[--w->depth].keys);
+	yaml_parser_delete(&w->parser);
+	return ret;
+}
+
+int config_doc_check(const struct config_doc *doc)
+{
+	struct doc_walk w = {.doc = doc};
+	int ret = doc_walk(&w);
+	if (ret == -ENOMEM)
+		snprintf(doc->why, CONFIG_WHY_MAX, "%s: out of memory", doc->path);
+	return ret;
+}
+
+int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
+{
+	struct doc_walk w = {.doc = doc, .wanted = key, .line = 1, .column = 1};
+	// What follows a refused walk is not needed: the position found so far is the best there
+	// is.
+	(void)!doc_walk(&w);
+	char reason[CONFIG_WHY_MAX / 2], shown[CONFIG_PATH_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof reason, fmt, args);
+	va_end(args);
+	snprintf(doc->why, CONFIG_WHY_MAX, "%s:%u:%u: %s: %s", doc->path, w.line, w.column,
+		config_escape(key, shown, sizeof shown), reason);
+	return -EINVAL;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+#define LIVE    true
+#define RESTART false
+
+// clang-format off
+const struct config_key config_keys[] = {
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	{#section "." #key, CONFIG_##kind, when, #choices, fallback, min, max,                     \
+		offsetof(struct config_raw, section),                                              \
+		offsetof(struct config_raw_##section, key),                                        \
+		offsetof(struct config, section.field),                                            \
+		sizeof(((struct config *)0)->section.field)},
+	CONFIG_KEYS(X)
+#undef X
+};
+// clang-format on
+const unsigned config_key_count = ARRAY_LEN(config_keys);
+
+static const struct {
+	const char *choices, *word;
+	int64_t value;
+} config_choices[] = {
+#define X(choices, word, value) {#choices, word, value},
+	CONFIG_CHOICES(X)
+#undef X
+};
+
+static int number_parse(
+	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+{
+	if (!*text)
+		return config_refuse(doc, key->path, "has no value");
+	int64_t value = 0;
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9' || (text[0] == '0' && text[1])) {
+			char shown[40];
+			return config_refuse(doc, key->path, "\"%s\" is not a whole number",
+				config_escape(text, shown, sizeof shown));
+		}
+		value = value * 10 + (*p - '0');
+		if (value > key->max)
+			break;
+	}
+	if (value < key->min || value > key->max)
+		return config_refuse(doc, key->path, "must be %lld to %lld", (long long)key->min,
+			(long long)key->max);
+	*out = value;
+	return 0;
+}
+
+static int bool_parse(
+	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+{
+	bool yes = strcmp(text, "true") == 0;
+	if (!yes && strcmp(text, "false") != 0)
+		return config_refuse(doc, key->path, "must be true or false");
+	*out = yes;
+	return 0;
+}
+
+static int choice_parse(
+	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+{
+	char words[128] = "";
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++) {
+		if (strcmp(config_choices[i].choices, key->choices) != 0)
+			continue;
+		if (strcmp(config_choices[i].word, text) == 0) {
+			*out = config_choices[i].value;
+			return 0;
+		}
+		n += (size_t)snprintf(
+			words + n, sizeof words - n, "%s%s", n ? ", " : "", config_choices[i].word);
+	}
+	return config_refuse(doc, key->path, "must be one of: %s", words);
+}
+
+static int text_parse(
+	const struct config_doc *doc, const struct config_key *key, const char *text, char **out)
+{
+	int64_t len = (int64_t)strlen(text);
+	if (len < key->min || len > key->max)
+		return config_refuse(doc, key->path, "must be %lld to %lld octets long",
+			(long long)key->min, (long long)key->max);
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return config_refuse(doc, key->path, "contains a control character");
+	}
+	*out = strdup(text);
+	return *out ? 0 : -ENOMEM;
+}
+
+// The field has the width that its struct gave it.
+static void field_store(void *field, size_t size, int64_t value)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)field = (uint8_t)value;
+		break;
+	case 2:
+		*(uint16_t *)field = (uint16_t)value;
+		break;
+	case 4:
+		*(uint32_t *)field = (uint32_t)value;
+		break;
+	default:
+		assert(false);
+	}
+}
+
+static int key_apply(const struct config_doc *doc, const struct config_key *key, const char *text,
+	struct config *out)
+{
+	void *field = (char *)out + key->field_offset;
+	int64_t value = 0;
+	int ret = 0;
+	switch (key->kind) {
+	case CONFIG_TEXT:
+		return text_parse(doc, key, text, field);
+	case CONFIG_NUMBER:
+		ret = number_parse(doc, key, text, &value);
+		break;
+	case CONFIG_BOOL:
+		ret = bool_parse(doc, key, text, &value);
+		break;
+	case CONFIG_CHOICE:
+		ret = choice_parse(doc, key, text, &value);
+		break;
+	}
+	if (ret == 0)
+		field_store(field, key->field_size, value);
+	return ret;
+}
+
+static const char *key_text(const struct config_raw *raw, const struct config_key *key)
+{
+	const char *section = *(char *const *)(const void *)((const char *)raw + key->raw_section);
+	return *(char *const *)(const void *)(section + key->raw_offset);
+}
+
+int config_keys_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	for (unsigned i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		const char *text = key_text(raw, key);
+		int ret = key_apply(doc, key, text ? text : key->fallback, out);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+void config_keys_free(struct config *c)
+{
+	for (unsigned i = 0; i < config_key_count; i++) {
+		if (config_keys[i].kind == CONFIG_TEXT)
+			free(*(char **)(void *)((char *)c + config_keys[i].field_offset));
+	}
+}
+
+bool config_key_differs(
+	const struct config_key *key, const struct config *a, const struct config *b)
+{
+	const char *x = (const char *)a + key->field_offset;
+	const char *y = (const char *)b + key->field_offset;
+	if (key->kind == CONFIG_TEXT)
+		return strcmp(*(char *const *)(const void *)x, *(char *const *)(const void *)y)
+		       != 0;
+	return memcmp(x, y, key->field_size) != 0;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Every key of the configuration file that holds one value: its name, kind, default and range.
+//
+// One list makes the raw struct that libcyaml fills (config_schema.h), the conversion and range
+// check (config_keys.c), what needs a restart (config_diff.c) and docs/config.md
+// (tools/docs/config_md.py reads this file). Keys that hold lists are in config_lists.c.
+//
+// X(section, key, field of that section's struct, kind, choices, default, min, max, when, text)
+//   kind: TEXT (min..max octets), NUMBER (min..max), BOOL, CHOICE (one of `choices`)
+//   when: LIVE (config reload), RESTART
+#define CONFIG_KEYS_RUNTIME(X)                                                                     \
+	X(runtime, directory, directory, TEXT, none, "/run/weir", 1, 200, RESTART,                 \
+		"Sockets, locks and small shared regions. Absolute.")                              \
+	X(runtime, state_directory, state_directory, TEXT, none, "/var/lib/weir", 1, 200, RESTART, \
+		"What outlives a boot: the last good rule image. Absolute.")                       \
+	X(runtime, hugepages, hugepages, TEXT, none, "auto", 1, 200, RESTART,                      \
+		"Where large regions go: `auto` (a hugetlbfs mount if there is one), `off`, or a " \
+		"directory on a hugetlbfs.")                                                       \
+	X(runtime, log_level, log_level, CHOICE, log_level, "info", 0, 0, RESTART,                 \
+		"Least important line that is logged.")                                            \
+	X(runtime, group, group, TEXT, none, "", 0, 32, RESTART,                                   \
+		"Unix group that may read statistics and use the control socket. Empty: nobody "   \
+		"else.")
+
+#define CONFIG_KEYS_DATAPLANE(X)                                                              \
+	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,             \
+		"Core of the housekeeping thread.")                                           \
+	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,         \
+		"MiB for DPDK: packet pools and drivers.")                                    \
+	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,        \
+		"Whether DPDK takes its memory from huge pages.")                             \
+	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                     \
+		"`busy` never sleeps; `adaptive` backs off when there is nothing to do.")     \
+	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "trusted", 0, 0, RESTART,             \
+		"`trusted`: received checksums are whole. `compute`: they may be partial "    \
+		"(af_packet, AF_XDP over veth).")                                             \
+	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
+		"Receive descriptors per queue.")                                             \
+	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
+		"Transmit descriptors per queue.")                                            \
+	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,              \
+		"Packet buffers per worker. A power of two less one uses memory best.")
+
+#define CONFIG_KEYS_CACHE(X)                                                                   \
+	X(cache, l0_mb, l0_mb, NUMBER, none, "64", 1, 1048576, RESTART,                        \
+		"MiB of the answer cache that all workers share.")                             \
+	X(cache, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                        \
+		"Answers are kept at least so long, in seconds.")                              \
+	X(cache, max_ttl, max_ttl_s, NUMBER, none, "86400", 1, 604800, LIVE,                   \
+		"Answers are kept at most so long, in seconds.")                               \
+	X(cache, negative_ttl, negative_ttl_s, NUMBER, none, "3600", 1, 86400, LIVE,           \
+		"NXDOMAIN and empty answers are kept at most so long, in seconds (RFC 2308).") \
+	X(cache, client_ttl_cap, client_ttl_cap_s, NUMBER, none, "0", 0, 604800, LIVE,         \
+		"Largest TTL that a client is given, in seconds. 0: off.")                     \
+	X(cache, stale, stale_immediate, CHOICE, stale, "on-failure", 0, 0, LIVE,              \
+		"When an expired answer is served: `on-failure` of the upstreams, or "         \
+		"`immediate`ly while it is refreshed.")                                        \
+	X(cache, stale_window, stale_window_s, NUMBER, none, "3600", 0, 604800, LIVE,          \
+		"Expired answers are kept so long for that, in seconds.")                      \
+	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                    \
+		"TTL of a stale answer, in seconds (RFC 8767).")
+
+#define CONFIG_KEYS_BLOCKING(X)                                                         \
+	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                   \
+		"Whether the lists block anything.")                                    \
+	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,             \
+		"How a blocked name is answered: `nxdomain`, `null` (0.0.0.0 and ::), " \
+		"`nodata` or `refused`.")                                               \
+	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
+		"TTL of that answer, in seconds.")
+
+#define CONFIG_KEYS_UPSTREAMS(X)                                                              \
+	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE, \
+		"Longest wait for the first try, in milliseconds.")                           \
+	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                    \
+		"Queries sent for one question at most.")                                     \
+	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 3600, LIVE,                   \
+		"A server that failed is asked last for so long, in seconds.")
+
+#define CONFIG_KEYS_LIMITS(X)                                                                  \
+	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                   \
+		"Questions being resolved at one time.")                                       \
+	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                      \
+		"Clients that wait for one question.")                                         \
+	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,       \
+		"Largest UDP reply in octets; a larger one is truncated, and the client asks " \
+		"again over TCP.")
+
+#define CONFIG_KEYS(X)           \
+	CONFIG_KEYS_RUNTIME(X)   \
+	CONFIG_KEYS_DATAPLANE(X) \
+	CONFIG_KEYS_CACHE(X)     \
+	CONFIG_KEYS_BLOCKING(X)  \
+	CONFIG_KEYS_UPSTREAMS(X) \
+	CONFIG_KEYS_LIMITS(X)
+
+// X(choices, word, value)
+#define CONFIG_CHOICES(X)                             \
+	X(log_level, "error", LOG_LEVEL_ERROR)        \
+	X(log_level, "warning", LOG_LEVEL_WARNING)    \
+	X(log_level, "info", LOG_LEVEL_INFO)          \
+	X(log_level, "debug", LOG_LEVEL_DEBUG)        \
+	X(poll, "adaptive", POLL_ADAPTIVE)            \
+	X(poll, "busy", POLL_BUSY)                    \
+	X(rx_csum, "trusted", RX_CSUM_TRUSTED)        \
+	X(rx_csum, "compute", RX_CSUM_COMPUTE)        \
+	X(stale, "on-failure", 0)                     \
+	X(stale, "immediate", 1)                      \
+	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN) \
+	X(block_mode, "null", DNS_BLOCK_NULL)         \
+	X(block_mode, "nodata", DNS_BLOCK_NODATA)     \
+	X(block_mode, "refused", DNS_BLOCK_REFUSED)
+
+#include "config_doc.h"
+#include "config_schema.h"
+
+#include <stdbool.h>
+#include <weir/config.h>
+
+enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_BOOL, CONFIG_CHOICE };
+
+struct config_key {
+	const char *path; // "cache.min_ttl"
+	enum config_kind kind;
+	bool live;
+	const char *choices, *fallback;
+	int64_t min, max;
+	size_t raw_section;              // of the section's pointer in struct config_raw
+	size_t raw_offset;               // of the text in the section
+	size_t field_offset, field_size; // of the value in struct config
+};
+
+extern const struct config_key config_keys[];
+extern const unsigned config_key_count;
+
+// Converts every key of `raw`, or its default, into `out`. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_keys_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// Frees the texts that config_keys_apply made.
+void config_keys_free(struct config *c);
+bool config_key_differs(
+	const struct config_key *key, const struct config *a, const struct config *b);

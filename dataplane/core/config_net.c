@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_net.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICE_TEXT_MAX = 512, DNS_PORT = 53 };
+
+static int lcores_apply(
+	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+{
+	struct config_dataplane *d = &out->dataplane;
+	if (raw->worker_lcores_count == 0) {
+		d->worker_lcores[0] = d->main_lcore + 1;
+		d->worker_count = 1;
+		return 0;
+	}
+	for (unsigned i = 0; i < raw->worker_lcores_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, "dataplane.worker_lcores", i, NULL);
+		const char *text = raw->worker_lcores[i];
+		size_t digits = strspn(text, "0123456789");
+		unsigned long lcore = strtoul(text, NULL, 10);
+		if (digits == 0 || digits > 4 || text[digits] || lcore > 1023)
+			return config_refuse(doc, key, "must be a core number, 0 to 1023");
+		if (lcore == d->main_lcore)
+			return config_refuse(doc, key, "is the main core (dataplane.main_lcore)");
+		for (unsigned j = 0; j < i; j++) {
+			if (d->worker_lcores[j] == lcore)
+				return config_refuse(doc, key, "given twice");
+		}
+		d->worker_lcores[i] = (unsigned)lcore;
+	}
+	d->worker_count = raw->worker_lcores_count;
+	return 0;
+}
+
+static int exception_check(const struct config_doc *doc, const char *key, const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-";
+	size_t len = strlen(name);
+	if (len >= IF_NAMESIZE)
+		return config_refuse(doc, key, "an interface name has at most 15 octets");
+	if (strspn(name, allowed) != len || name[0] == '.' || name[0] == '-')
+		return config_refuse(doc, key, "is not an interface name");
+	return 0;
+}
+
+static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
+	struct config_dataplane *d)
+{
+	char key[CONFIG_PATH_MAX];
+	struct config_port *port = &d->ports[i];
+	d->port_count = i + 1;
+	int ret = config_text_take(doc, config_item_key(key, "dataplane.ports", i, "device"),
+		raw->device, DEVICE_TEXT_MAX, &port->device);
+	if (ret < 0)
+		return ret;
+	for (unsigned j = 0; j < i; j++) {
+		if (strcmp(d->ports[j].device, port->device) == 0)
+			return config_refuse(doc, key, "given twice");
+	}
+	const char *exception = raw->exception ? raw->exception : "";
+	config_item_key(key, "dataplane.ports", i, "exception");
+	if (*exception && exception_check(doc, key, exception) < 0)
+		return -EINVAL;
+	for (unsigned j = 0; j < i; j++) {
+		if (*exception && strcmp(d->ports[j].exception, exception) == 0)
+			return config_refuse(doc, key, "given twice");
+	}
+	port->exception = strdup(exception);
+	return port->exception ? 0 : -ENOMEM;
+}
+
+static int ports_apply(
+	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+{
+	if (raw->ports_count == 0)
+		return config_refuse(doc, "dataplane.ports", "at least one port is needed");
+	for (unsigned i = 0; i < raw->ports_count; i++) {
+		int ret = port_apply(doc, &raw->ports[i], i, &out->dataplane);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+// No host answers on these: the unspecified address, multicast, IPv4 broadcast.
+static bool address_is_host(const struct ip_address *a)
+{
+	static const uint8_t zero[16];
+	size_t len = a->version == 4 ? 4 : 16;
+	if (memcmp(a->bytes, zero, len) == 0)
+		return false;
+	return a->version == 4 ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
+}
+
+static bool address_equal(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->version == b->version && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static int addresses_apply(
+	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
+{
+	struct config_dataplane *d = &out->dataplane;
+	if (raw->service_addresses_count == 0)
+		return config_refuse(
+			doc, "dataplane.service_addresses", "at least one address is needed");
+	for (unsigned i = 0; i < raw->service_addresses_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, "dataplane.service_addresses", i, NULL);
+		struct ip_address a;
+		if (ip_address_parse(raw->service_addresses[i], &a) < 0)
+			return config_refuse(
+				doc, key, "is not an IP address, with or without /prefix length");
+		if (!address_is_host(&a) || a.prefix_len == 0)
+			return config_refuse(doc, key, "no host can have this address");
+		for (unsigned j = 0; j < i; j++) {
+			if (address_equal(&d->addresses[j], &a))
+				return config_refuse(doc, key, "given twice");
+		}
+		d->addresses[i] = a;
+	}
+	d->address_count = raw->service_addresses_count;
+	return 0;
+}
+
+static int server_check(const struct config_doc *doc, const char *key, const struct config *out,
+	const struct socket_address *a)
+{
+	if (!address_is_host(&a->ip))
+		return config_refuse(doc, key, "no host can have this address");
+	for (unsigned i = 0; i < out->dataplane.address_count && a->port == DNS_PORT; i++) {
+		if (address_equal(&out->dataplane.addresses[i], &a->ip))
+			return config_refuse(
+				doc, key, "is an address of this service: queries would loop");
+	}
+	for (unsigned i = 0; i < out->upstreams.count; i++) {
+		const struct socket_address *other = &out->upstreams.server[i].address;
+		if (address_equal(&other->ip, &a->ip) && other->port == a->port)
+			return config_refuse(doc, key, "given twice");
+	}
+	return 0;
+}
+
+static int server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+	unsigned i, struct config *out)
+{
+	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+	config_item_key(key, "upstreams.servers", i, "address");
+	struct socket_address a;
+	if (!raw->address)
+		return config_refuse(doc, key, "has no value");
+	if (socket_address_parse(raw->address, DNS_PORT, &a) < 0)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without port (\"9.9.9.9\", "
+			"\"9.9.9.9:53\", \"[2620:fe::fe]:53\")");
+	if (server_check(doc, key, out, &a) < 0)
+		return -EINVAL;
+
+	char *name = NULL;
+	config_item_key(key, "upstreams.servers", i, "name");
+	int ret = config_text_take(doc, key, raw->name ? raw->name : socket_address_text(&a, text),
+		CONFIG_TITLE_MAX, &name);
+	if (ret < 0)
+		return ret;
+	for (unsigned j = 0; j < out->upstreams.count; j++) {
+		if (strcmp(out->upstreams.server[j].name, name) == 0) {
+			free(name);
+			return config_refuse(doc, key, "given twice");
+		}
+	}
+	out->upstreams.server[out->upstreams.count++] =
+		(struct config_upstream){.name = name, .address = a};
+	return 0;
+}
+
+static int servers_apply(
+	const struct config_doc *doc, const struct config_raw_upstreams *raw, struct config *out)
+{
+	if (raw->servers_count == 0)
+		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
+	for (unsigned i = 0; i < raw->servers_count; i++) {
+		int ret = server_apply(doc, &raw->servers[i], i, out);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int config_net_apply(const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	int ret = lcores_apply(doc, raw->dataplane, out);
+	if (ret == 0)
+		ret = ports_apply(doc, raw->dataplane, out);
+	if (ret == 0)
+		ret = addresses_apply(doc, raw->dataplane, out);
+	if (ret == 0)
+		ret = servers_apply(doc, raw->upstreams, out);
+	return ret;
+}
+
+void config_net_free(struct config *c)
+{
+	for (unsigned i = 0; i < c->dataplane.port_count; i++) {
+		free(c->dataplane.ports[i].device);
+		free(c->dataplane.ports[i].exception);
+	}
+	for (unsigned i = 0; i < c->upstreams.count; i++)
+		free(c->upstreams.server[i].name);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_schema.h"
+
+#include "config_keys.h"
+
+#include <cyaml/cyaml.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A section or list whose entries are all commented out is as good as absent.
+enum {
+	RAW_OPTIONAL = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+	RAW_MAY_BE_EMPTY = CYAML_FLAG_POINTER_NULL | CYAML_FLAG_OPTIONAL,
+};
+
+#define RAW_TEXT(struct_, key_) \
+	CYAML_FIELD_STRING_PTR(#key_, RAW_OPTIONAL, struct struct_, key_, 0, CYAML_UNLIMITED)
+#define RAW_SEQUENCE(struct_, key_, entry_, max_) \
+	CYAML_FIELD_SEQUENCE(#key_, RAW_MAY_BE_EMPTY, struct struct_, key_, entry_, 0, max_)
+#define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
+
+static const cyaml_schema_value_t raw_text = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
+
+static const cyaml_schema_field_t raw_port_fields[] = {
+	RAW_TEXT(config_raw_port, device),
+	RAW_TEXT(config_raw_port, exception),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_port = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_port, raw_port_fields)};
+
+static const cyaml_schema_field_t raw_list_fields[] = {
+	RAW_TEXT(config_raw_list, name),
+	RAW_TEXT(config_raw_list, path),
+	RAW_TEXT(config_raw_list, allow),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_list = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_list, raw_list_fields)};
+
+static const cyaml_schema_field_t raw_server_fields[] = {
+	RAW_TEXT(config_raw_server, address),
+	RAW_TEXT(config_raw_server, name),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_server = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_server, raw_server_fields)};
+
+static const cyaml_schema_field_t raw_runtime_fields[] = {
+	CONFIG_KEYS_RUNTIME(RAW_KEY) CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_dataplane_fields[] = {
+	CONFIG_KEYS_DATAPLANE(RAW_KEY)
+		RAW_SEQUENCE(config_raw_dataplane, worker_lcores, &raw_text, CONFIG_WORKERS_MAX),
+	RAW_SEQUENCE(config_raw_dataplane, ports, &raw_port, CONFIG_PORTS_MAX),
+	RAW_SEQUENCE(config_raw_dataplane, service_addresses, &raw_text, CONFIG_ADDRESSES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_cache_fields[] = {
+	CONFIG_KEYS_CACHE(RAW_KEY) CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_blocking_fields[] = {
+	CONFIG_KEYS_BLOCKING(RAW_KEY)
+		RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
+	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
+	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_upstreams_fields[] = {
+	CONFIG_KEYS_UPSTREAMS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_upstreams, servers, &raw_server, CONFIG_UPSTREAMS_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_limits_fields[] = {
+	CONFIG_KEYS_LIMITS(RAW_KEY) CYAML_FIELD_END,
+};
+
+#define RAW_SECTION_FIELD(section) \
+	CYAML_FIELD_MAPPING_PTR(   \
+		#section, RAW_MAY_BE_EMPTY, struct config_raw, section, raw_##section##_fields)
+
+static const cyaml_schema_field_t raw_fields[] = {
+	RAW_SECTION_FIELD(runtime),
+	RAW_SECTION_FIELD(dataplane),
+	RAW_SECTION_FIELD(cache),
+	RAW_SECTION_FIELD(blocking),
+	RAW_SECTION_FIELD(upstreams),
+	RAW_SECTION_FIELD(limits),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_document = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_raw, raw_fields)};
+
+// What cyaml said: the first error line, and the path put together from its backtrace, which goes
+// from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").
+struct raw_report {
+	char reason[160];
+	char unexpected[CONFIG_PATH_MAX / 2]; // an unknown key
+	char path[CONFIG_PATH_MAX];
+};
+
+static void report_prepend(struct raw_report *r, const char *part, size_t part_len)
+{
+	size_t len = strlen(r->path);
+	size_t dot = len > 0 && r->path[0] != '[' ? 1 : 0;
+	if (part_len + dot + len >= sizeof r->path)
+		return;
+	memmove(r->path + part_len + dot, r->path, len + 1);
+	memcpy(r->path, part, part_len);
+	if (dot)
+		r->path[part_len] = '.';
+}
+
+static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct raw_report *r = ctx;
+	if (level < CYAML_LOG_ERROR)
+		return;
+	char line[CONFIG_PATH_MAX + 64];
+	vsnprintf(line, sizeof line, fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+
+	char *quote = strchr(line, '\'');
+	char *end = quote ? strchr(quote + 1, '\'') : NULL;
+	if (strstr(line, "in mapping field '") && end) {
+		report_prepend(r, quote + 1, (size_t)(end - quote - 1));
+	} else if (strstr(line, "in sequence entry '") && end) {
+		char item[16];
+		int n = snprintf(item, sizeof item, "[%lu]", strtoul(quote + 1, NULL, 10) - 1);
+		report_prepend(r, item, (size_t)n);
+	} else if (strstr(line, "Unexpected key: ")) {
+		snprintf(r->unexpected, sizeof r->unexpected, "%s", strrchr(line, ':') + 2);
+	} else if (!r->reason[0] && !strstr(line, "Backtrace")) {
+		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
+		snprintf(r->reason, sizeof r->reason, "%.*s", (int)sizeof r->reason - 1, text);
+	}
+}
+
+// cyaml speaks of events; an operator knows mappings, lists and values.
+static const char *report_reason(const struct raw_report *r)
+{
+	if (strstr(r->reason, "Expecting MAPPING"))
+		return "expected keys below it";
+	if (strstr(r->reason, "Expecting SEQUENCE"))
+		return "expected a list";
+	if (strstr(r->reason, "Expecting STRING"))
+		return "expected one value";
+	return r->reason[0] ? r->reason : "cannot be read";
+}
+
+static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
+{
+	if (r->unexpected[0]) {
+		size_t n = strlen(r->path);
+		snprintf(r->path + n, sizeof r->path - n, "%s%s", n ? "." : "", r->unexpected);
+		return config_refuse(doc, r->path, "unknown key");
+	}
+	char shown[sizeof r->reason];
+	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
+		config_escape(report_reason(r), shown, sizeof shown));
+}
+
+static cyaml_config_t raw_config(struct raw_report *report)
+{
+	return (cyaml_config_t){
+		.log_fn = report ? report_line : NULL,
+		.log_ctx = report,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+}
+
+// Sections that the file leaves out, from the same allocator that cyaml_free uses.
+static bool raw_complete(struct config_raw *raw)
+{
+#define RAW_COMPLETE(section) \
+	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
+	return RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
+	       && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams) && RAW_COMPLETE(limits);
+#undef RAW_COMPLETE
+}
+
+int config_raw_load(const struct config_doc *doc, struct config_raw **out)
+{
+	struct raw_report report = {0};
+	cyaml_config_t config = raw_config(&report);
+	struct config_raw *raw = NULL;
+	cyaml_err_t err = cyaml_load_data(
+		doc->text, doc->len, &config, &raw_document, (cyaml_data_t **)&raw, NULL);
+	if (err == CYAML_ERR_OOM)
+		return -ENOMEM;
+	if (err != CYAML_OK)
+		return raw_refuse(doc, &report);
+	if (!raw)
+		return config_refuse(doc, "document", "is empty");
+	if (!raw_complete(raw)) {
+		config_raw_free(raw);
+		return -ENOMEM;
+	}
+	*out = raw;
+	return 0;
+}
+
+void config_raw_free(struct config_raw *raw)
+{
+	cyaml_config_t config = raw_config(NULL);
+	// Freeing what this library itself made cannot fail.
+	(void)!cyaml_free(&config, &raw_document, raw, 0);
+}

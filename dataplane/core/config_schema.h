@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The configuration file as libcyaml loads it: every value still text, NULL where it is absent.
+//
+// cyaml checks structure (unknown keys, mapping or list or text). It reads numbers too leniently
+// ("4x" is 4, "maybe" is false), so values are converted by us, from text (config_keys.c).
+
+#include "config_doc.h"
+
+struct config_raw_port {
+	char *device, *exception;
+};
+
+struct config_raw_list {
+	char *name, *path, *allow;
+};
+
+struct config_raw_server {
+	char *address, *name;
+};
+
+struct config_raw_runtime {
+	char *directory, *state_directory, *hugepages, *log_level, *group;
+};
+
+struct config_raw_dataplane {
+	char *main_lcore, *memory_mb, *eal_hugepages, *poll, *rx_csum, *rx_descriptors,
+		*tx_descriptors, *mbufs;
+	char **worker_lcores;
+	unsigned worker_lcores_count;
+	struct config_raw_port *ports;
+	unsigned ports_count;
+	char **service_addresses;
+	unsigned service_addresses_count;
+};
+
+struct config_raw_cache {
+	char *l0_mb, *min_ttl, *max_ttl, *negative_ttl, *client_ttl_cap, *stale, *stale_window,
+		*stale_ttl;
+};
+
+struct config_raw_blocking {
+	char *enabled, *mode, *ttl;
+	struct config_raw_list *lists;
+	unsigned lists_count;
+	char **allow, **deny;
+	unsigned allow_count, deny_count;
+};
+
+struct config_raw_upstreams {
+	char *first_timeout_ms, *max_sends, *backoff;
+	struct config_raw_server *servers;
+	unsigned servers_count;
+};
+
+struct config_raw_limits {
+	char *inflight, *waiters, *udp_reply_size;
+};
+
+struct config_raw { // after config_raw_load no section is NULL
+	struct config_raw_runtime *runtime;
+	struct config_raw_dataplane *dataplane;
+	struct config_raw_cache *cache;
+	struct config_raw_blocking *blocking;
+	struct config_raw_upstreams *upstreams;
+	struct config_raw_limits *limits;
+};
+
+// -EINVAL by config_refuse, -ENOMEM. The document must have passed config_doc_check.
+ATTR_MUST_CHECK int config_raw_load(const struct config_doc *doc, struct config_raw **out);
+void config_raw_free(struct config_raw *raw);
