@@ -7,7 +7,7 @@
 // The parser reads only inside [msg, msg + len). It accepts: one question, uncompressed, nothing in
 // answer and authority, and in the additional section at most one OPT among at most
 // DNS_QUERY_ADDITIONAL_MAX records; others (a TSIG, say) are passed over. Octets after the counted
-// records are ignored, as BIND and unbound do: no reply repeats them. Everything else ends in a
+// records are ignored: no reply repeats them, so nothing hangs on them. Everything else ends in a
 // named status, and `out` then holds what a reply to it needs (id, flags, question_len when it
 // could be read, has_opt when the OPT was seen before the fault); a question that could not be read
 // leaves the root as `name`. After DNS_QUERY_SHORT nothing of `out` is set.

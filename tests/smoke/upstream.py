@@ -6,7 +6,7 @@ usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
 
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a
-wrong id and a wrong question, then ok), big (20 TXT strings). A file LOGFILE.down silences it.
+wrong id and a wrong question, then ok), big (20 TXT strings), n<NUMBER> (A 198.19.x.y from the number). A file LOGFILE.down silences it.
 """
 import os
 import socket
@@ -64,6 +64,8 @@ def answer(msg, proto, addr):
     if word == "serial":
         serial += 1
         rdata = bytes([198, 18, serial >> 8 & 255, serial & 255])
+    elif word[:1] == "n" and word[1:].isdigit():
+        rdata = bytes([198, 19, int(word[1:]) >> 8 & 255, int(word[1:]) & 255])
     else:
         rdata = bytes([198, 18, 200, 1])
     if qtype == 28:
