@@ -6,7 +6,10 @@
 // `msg` starts with the query as received (header, then q->question_len octets of question with
 // the client's letter case); the writers below keep id and question, set the header, append the
 // answer, and add our OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does
-// not fit min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9).
+// not fit min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9); with a
+// limit of 65535, that is over TCP, q->udp_size does not count. An EDE that alone does not fit is
+// left out. QR and RA are set, opcode, RD and CD copied, AA never set; AD only when the answer may
+// have it and the client asked for it by AD or DO (RFC 6840 5.7).
 // Both planes use the same writers: the data plane in the received mbuf, the control plane for
 // waiters. No allocation; cost is the octets written. `cap` is the room from msg on, >= 12.
 
@@ -32,7 +35,7 @@ struct dns_answer_view {
 struct dns_reply_opts {
 	uint32_t age_s;       // subtracted from every TTL, not below 0
 	uint32_t ttl_cap_s;   // TTLs above it are lowered to it; 0: no cap
-	uint32_t ttl_fixed_s; // stale answers: every TTL becomes min(this, ttl_cap_s); used when
+	uint32_t ttl_fixed_s; // stale answers: every TTL becomes this, capped too; used when
 			      // has_ttl_fixed
 	bool has_ttl_fixed;
 	int ede;        // enum dns_ede, sent only in an OPT
@@ -48,7 +51,7 @@ ATTR_MUST_CHECK uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct
 
 // A reply without records. `rcode` up to 4095: the high bits go to the OPT (dropped without one,
 // so BADVERS is only for clients that sent one). A question that could not be read
-// (q->question_len == 0) is left out and QDCOUNT is 0.
+// (q->question_len == 0) is left out and QDCOUNT is 0. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_rcode(uint8_t *msg, size_t cap, const struct dns_query *q,
 	uint16_t rcode, int ede, uint16_t *sum) ATTR_NONNULL;
 
@@ -60,7 +63,8 @@ enum dns_block_mode {
 	DNS_BLOCK_REFUSED,
 };
 
-// EDE 15 (Blocked) goes with it when the client sent an OPT.
+// EDE 15 (Blocked) goes with it when the client sent an OPT. Owner of the record is the question's
+// name, also for the SOA. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	enum dns_block_mode mode, uint32_t ttl_s, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
