@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/shm_region.h>
+
+// Open-file-description locks and not flock or POSIX ones: they can be asked about without taking
+// them, they do not vanish when some library opens and closes the same file, and the kernel drops
+// them with the last descriptor, however the process dies.
+
+static struct flock whole_file(void)
+{
+	return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+int process_lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	if (fd < 0)
+		return -errno;
+	struct flock lock = whole_file();
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		int err = errno == EACCES ? EAGAIN : errno;
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+int process_lock_probe(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	struct flock lock = whole_file();
+	int err = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? errno : 0;
+	close(fd);
+	if (err)
+		return -err;
+	return lock.l_type != F_UNLCK;
+}
+
+uint64_t incarnation_new(void)
+{
+	uint64_t value = 0;
+	for (unsigned tries = 0; tries < 16 && value == 0; tries++)
+		if (getrandom(&value, sizeof value, 0) != sizeof value)
+			value = 0;
+	if (value)
+		return value;
+	// It only has to differ from other lives, nobody is kept out by it: without a random
+	// source the time and the pid do.
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec << 16 ^ (uint64_t)getpid()) | 1;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "shm_why.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <weir/keyhash.h>
+#include <weir/shm_region.h>
+
+enum { RESERVE_TRIES = 16 };
+
+static const char *kind_name(uint32_t kind)
+{
+	static const char *const names[REGION_KINDS] = {[REGION_DIRECTORY] = "directory",
+		[REGION_L0] = "l0",
+		[REGION_NAMES] = "names",
+		[REGION_LANE] = "lane",
+		[REGION_MARKS] = "marks",
+		[REGION_STATS] = "stats"};
+	return kind < REGION_KINDS && names[kind] ? names[kind] : "unknown";
+}
+
+// "<directory>/<name>", or an error when the name is not one that we would give.
+static int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths,
+	enum shm_where where, const char *name, char why[SHM_WHY_MAX])
+{
+	const char *dir = where == SHM_IN_HUGE ? paths->huge : paths->mem;
+	if (!dir[0])
+		return shm_fail(why, ENOENT, "region %s: there is no hugetlbfs directory", name);
+	if (!name[0] || name[0] == '.' || strchr(name, '/') || strstr(name, "map_")
+		|| strlen(name) >= SHM_PATH_MAX)
+		return shm_fail(why, EINVAL, "\"%s\" is not a name for a region", name);
+	snprintf(path, 2 * SHM_PATH_MAX, "%s/%s", dir, name);
+	return 0;
+}
+
+static uint64_t header_sum(const struct region_header *h)
+{
+	size_t from = offsetof(struct region_header, abi_version);
+	return contenthash((const uint8_t *)h + from, offsetof(struct region_header, sum) - from);
+}
+
+// Reserves the space now, so that no later touch can raise SIGBUS. tmpfs gives up with EINTR when
+// a signal comes in the middle.
+static int reserve(int fd, size_t size)
+{
+	for (unsigned i = 0; i < RESERVE_TRIES; i++) {
+		if (fallocate(fd, 0, 0, (off_t)size) == 0)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+	return -EINTR;
+}
+
+static int map_new_file(int fd, const char *path, const struct region_spec *spec, size_t size,
+	uint8_t **base, char why[SHM_WHY_MAX])
+{
+	if (fchmod(fd, spec->mode) < 0) // the umask must not decide
+		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
+	int err = -reserve(fd, size);
+	if (err) {
+		struct statfs fs = {0};
+		(void)!fstatfs(fd, &fs);
+		return shm_fail(why, err,
+			"%s: cannot reserve %zu KiB, %" PRIu64 " KiB are free: %s", path,
+			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
+			strerror(err));
+	}
+	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (m == MAP_FAILED)
+		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
+			strerror(errno));
+	*base = m;
+	return 0;
+}
+
+// The size of the file that will hold the region, or an error: whole pages of that file system,
+// and on hugetlbfs as many as are free.
+static int size_for(const struct shm_paths *paths, const struct region_spec *spec,
+	enum shm_where where, size_t *size, char why[SHM_WHY_MAX])
+{
+	size_t page = SHM_PAGE;
+	struct statfs fs = {0};
+	if (where == SHM_IN_HUGE) {
+		if (statfs(paths->huge, &fs) < 0)
+			return shm_fail(why, errno, "%s: %s", paths->huge, strerror(errno));
+		page = (size_t)fs.f_bsize;
+	}
+	if (spec->data_size > SIZE_MAX / 2 || page == 0)
+		return shm_fail(why, EINVAL, "region %s: impossible size", spec->name);
+	*size = (SHM_PAGE + spec->data_size + page - 1) / page * page;
+	if (where == SHM_IN_HUGE && (uint64_t)fs.f_bavail < *size / page)
+		return shm_fail(why, ENOSPC,
+			"%s: region %s needs %zu huge pages, %" PRIu64 " are free", paths->huge,
+			spec->name, *size / page, (uint64_t)fs.f_bavail);
+	return 0;
+}
+
+static int create_in(const struct shm_paths *paths, const struct region_spec *spec,
+	enum shm_where where, struct region *out, char why[SHM_WHY_MAX])
+{
+	char path[2 * SHM_PATH_MAX];
+	size_t size = 0;
+	int err = region_path(path, paths, where, spec->name, why);
+	// Unlinked before the free pages are counted: the old file may hold them.
+	if (err == 0 && unlink(path) < 0 && errno != ENOENT)
+		return shm_fail(why, errno, "%s: cannot remove it: %s", path, strerror(errno));
+	if (err == 0)
+		err = size_for(paths, spec, where, &size, why);
+	if (err)
+		return err;
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, spec->mode);
+	if (fd < 0)
+		return shm_fail(why, errno, "%s: cannot create it: %s", path, strerror(errno));
+	uint8_t *base = NULL;
+	err = map_new_file(fd, path, spec, size, &base, why);
+	close(fd);
+	if (err) {
+		unlink(path);
+		return err;
+	}
+	*out = (struct region){.base = base, .size = size, .where = where};
+	return 0;
+}
+
+int region_create(const struct shm_paths *paths, const struct region_spec *spec, struct region *out,
+	char why[SHM_WHY_MAX])
+{
+	bool huge = spec->want_huge && paths->huge[0];
+	int err = -ENOENT;
+	if (huge)
+		err = create_in(paths, spec, SHM_IN_HUGE, out, why);
+	else if (paths->huge[0])
+		(void)region_unlink(paths, SHM_IN_HUGE, spec->name);
+	if (err)
+		err = create_in(paths, spec, SHM_IN_MEM, out, why);
+	else
+		(void)region_unlink(paths, SHM_IN_MEM, spec->name);
+	if (err)
+		return err;
+	struct region_header *h = (struct region_header *)(void *)out->base;
+	h->abi_version = SHM_ABI_VERSION;
+	h->kind = spec->kind;
+	h->total_size = out->size;
+	h->generation = spec->generation;
+	h->incarnation = spec->incarnation;
+	h->index = spec->index;
+	memcpy(h->geometry, spec->geometry, sizeof h->geometry);
+	return 0;
+}
+
+void region_publish(struct region *r)
+{
+	struct region_header *h = (struct region_header *)(void *)r->base;
+	h->sum = header_sum(h);
+	// Whoever sees the magic (acquire) sees the header and all that was filled in before.
+	atomic_store_explicit(&h->magic, SHM_MAGIC, memory_order_release);
+}
+
+// Judges the header of a mapped file of `size` octets. Works on a copy: what was checked is what
+// was there at one time, even while another process writes.
+static int header_check(const uint8_t *base, size_t size, enum region_kind kind, const char *path,
+	char why[SHM_WHY_MAX])
+{
+	const struct region_header *shared = (const struct region_header *)(const void *)base;
+	uint64_t magic = atomic_load_explicit(&shared->magic, memory_order_acquire);
+	if (magic == 0)
+		return shm_fail(why, EPROTO, "%s: still being made", path);
+	if (magic != SHM_MAGIC)
+		return shm_fail(why, EPROTO,
+			"%s: not a weir region (magic %016" PRIx64 ", not %016" PRIx64 ")", path,
+			magic, SHM_MAGIC);
+	struct region_header h;
+	memcpy(&h, base, sizeof h);
+	if (h.abi_version != SHM_ABI_VERSION)
+		return shm_fail(why, EPROTO,
+			"%s: made by a build with ABI version %" PRIu32 ", this one has %d: "
+			"both processes must be of one build",
+			path, h.abi_version, SHM_ABI_VERSION);
+	uint64_t sum = header_sum(&h);
+	if (h.sum != sum)
+		return shm_fail(why, EPROTO,
+			"%s: damaged header (sum %016" PRIx64 ", not %016" PRIx64 ")", path, h.sum,
+			sum);
+	if (h.kind != (uint32_t)kind)
+		return shm_fail(why, EPROTO, "%s: is a region of kind %s (%" PRIu32 "), not %s",
+			path, kind_name(h.kind), h.kind, kind_name(kind));
+	if (h.total_size != size)
+		return shm_fail(why, EPROTO, "%s: has %zu octets, its header says %" PRIu64, path,
+			size, h.total_size);
+	return 0;
+}
+
+// Is the open file one that only we or a trusted owner can have put there?
+static int file_check(int fd, const struct shm_paths *paths, const char *path, size_t *size,
+	char why[SHM_WHY_MAX])
+{
+	struct stat st, run;
+	if (fstat(fd, &st) < 0)
+		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return shm_fail(why, EPROTO, "%s: not a regular file", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0
+		&& (stat(paths->run, &run) < 0 || st.st_uid != run.st_uid))
+		return shm_fail(why, EPERM,
+			"%s: belongs to uid %u, not to us (%u), root or the owner of %s", path,
+			st.st_uid, geteuid(), paths->run);
+	if (st.st_size < SHM_PAGE)
+		return shm_fail(why, EPROTO,
+			"%s: has only %" PRId64 " octets: cut off or still being made", path,
+			(int64_t)st.st_size);
+	*size = (size_t)st.st_size;
+	return 0;
+}
+
+int region_attach(const struct shm_paths *paths, enum shm_where where, const char *name,
+	enum region_kind kind, bool writable, struct region *out, char why[SHM_WHY_MAX])
+{
+	char path[2 * SHM_PATH_MAX];
+	int err = region_path(path, paths, where, name, why);
+	if (err)
+		return err;
+	// O_NONBLOCK: a FIFO planted there must not stop us.
+	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
+	size_t size = 0;
+	void *base = MAP_FAILED;
+	err = file_check(fd, paths, path, &size, why);
+	if (err == 0) {
+		base = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+			MAP_SHARED | MAP_POPULATE, fd, 0);
+		if (base == MAP_FAILED)
+			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
+				strerror(errno));
+	}
+	close(fd);
+	if (err)
+		return err;
+	err = header_check(base, size, kind, path, why);
+	if (err) {
+		munmap(base, size);
+		return err;
+	}
+	*out = (struct region){.base = base, .size = size, .where = where};
+	return 0;
+}
+
+int region_protect(const struct region *r, size_t offset, size_t len)
+{
+	if (offset % SHM_PAGE || len % SHM_PAGE || offset > r->size || len > r->size - offset)
+		return -EINVAL;
+	if (r->where == SHM_IN_HUGE || len == 0)
+		return 0;
+	return mprotect(r->base + offset, len, PROT_READ) < 0 ? -errno : 0;
+}
+
+void region_unmap(struct region *r)
+{
+	if (r->base)
+		munmap(r->base, r->size);
+	*r = (struct region){0};
+}
+
+int region_unlink(const struct shm_paths *paths, enum shm_where where, const char *name)
+{
+	char path[2 * SHM_PATH_MAX], why[SHM_WHY_MAX];
+	int err = region_path(path, paths, where, name, why);
+	if (err)
+		return err;
+	return unlink(path) < 0 ? -errno : 0;
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <weir/keyhash.h>
+#include <weir/shm_region.h>
+
+static struct shm_paths paths;
+static char run_dir[64];
+static char why[SHM_WHY_MAX];
+
+static int setup(void **)
+{
+	snprintf(run_dir, sizeof run_dir, "/tmp/weir-test-region-%d", (int)getpid());
+	return shm_paths_init(&paths, run_dir, "auto", why);
+}
+
+static int teardown(void **)
+{
+	rmdir(paths.mem);
+	rmdir(paths.run);
+	if (paths.huge[0])
+		rmdir(paths.huge);
+	return 0;
+}
+
+static const char *mem_path(const char *name)
+{
+	static char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	return path;
+}
+
+static struct region_spec lane_spec(void)
+{
+	return (struct region_spec){.name = "lane.3",
+		.kind = REGION_LANE,
+		.generation = 5,
+		.incarnation = 0x1234,
+		.index = 3,
+		.data_size = 3 * SHM_PAGE + 1,
+		.geometry = {64, 32},
+		.mode = 0600};
+}
+
+static struct region create_lane(void)
+{
+	struct region r;
+	struct region_spec spec = lane_spec();
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	return r;
+}
+
+static int attach_lane(struct region *out, bool writable)
+{
+	return region_attach(&paths, SHM_IN_MEM, "lane.3", REGION_LANE, writable, out, why);
+}
+
+static void expect_refused(int err, const char *text)
+{
+	struct region r = {.base = NULL};
+	assert_int_equal(attach_lane(&r, false), err);
+	assert_null(r.base);
+	assert_non_null(strstr(why, text));
+	assert_non_null(strstr(why, mem_path("lane.3")));
+}
+
+static void remove_lane(struct region *r)
+{
+	region_unmap(r);
+	region_unmap(r); // harmless twice
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "lane.3"), 0);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "lane.3"), -ENOENT);
+}
+
+static void test_create_and_attach(void **)
+{
+	mode_t old = umask(0077);
+	struct region w = create_lane(), r;
+	umask(old);
+	assert_int_equal(w.size, 5 * SHM_PAGE);
+	assert_int_equal(region_data_size(&w), 4 * SHM_PAGE);
+	const uint8_t *data = region_data(&w);
+	for (size_t i = 0; i < region_data_size(&w); i++)
+		assert_int_equal(data[i], 0);
+	expect_refused(-EPROTO, "still being made");
+	memcpy(region_data(&w), "hello", 6);
+	region_publish(&w);
+
+	struct stat st;
+	assert_int_equal(stat(mem_path("lane.3"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_size, w.size);
+	assert_true((size_t)st.st_blocks * 512 >= w.size); // all reserved
+
+	assert_int_equal(attach_lane(&r, true), 0);
+	const struct region_header *h = region_header_of(&r);
+	assert_int_equal(h->generation, 5);
+	assert_int_equal(h->incarnation, 0x1234);
+	assert_int_equal(h->index, 3);
+	assert_int_equal(h->geometry[1], 32);
+	assert_int_equal(r.size, w.size);
+	assert_string_equal((char *)region_data(&r), "hello");
+	*(char *)region_data(&r) = 'j';
+	assert_string_equal((char *)region_data(&w), "jello");
+	region_unmap(&r);
+	remove_lane(&w);
+	expect_refused(-ENOENT, "No such file");
+}
+
+// Whoever has the old file mapped keeps it; the new one is another.
+static void test_recreate_replaces(void **)
+{
+	struct region old = create_lane(), new;
+	region_publish(&old);
+	memcpy(region_data(&old), "old", 4);
+	new = create_lane();
+	assert_int_equal(*(uint8_t *)region_data(&new), 0);
+	assert_string_equal((char *)region_data(&old), "old");
+	expect_refused(-EPROTO, "still being made");
+	region_unmap(&old);
+	remove_lane(&new);
+}
+
+static void test_mode_beats_umask(void **)
+{
+	struct region_spec spec = lane_spec();
+	spec.mode = 0640;
+	struct region r;
+	mode_t old = umask(0077);
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	umask(old);
+	struct stat st;
+	assert_int_equal(stat(mem_path("lane.3"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	remove_lane(&r);
+}
+
+static void test_bad_names(void **)
+{
+	const char *bad[] = {"", ".", "..", "a/b", "/x", "rtemap_0", "map_", ".hidden"};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		struct region_spec spec = lane_spec();
+		struct region r;
+		spec.name = bad[i];
+		assert_int_equal(region_create(&paths, &spec, &r, why), -EINVAL);
+		assert_int_equal(
+			region_attach(&paths, SHM_IN_MEM, bad[i], REGION_LANE, false, &r, why),
+			-EINVAL);
+		assert_int_equal(region_unlink(&paths, SHM_IN_MEM, bad[i]), -EINVAL);
+	}
+}
+
+// Header writable by us, as a damaged or foreign file would have it.
+static struct region_header *header(struct region *r)
+{
+	return (struct region_header *)(void *)r->base;
+}
+
+static void test_foreign_and_skewed(void **)
+{
+	struct region w = create_lane(), r;
+	region_publish(&w);
+	header(&w)->magic = SHM_MAGIC ^ 1;
+	expect_refused(-EPROTO, "not a weir region");
+	header(&w)->abi_version++;
+	region_publish(&w);
+	expect_refused(-EPROTO, "ABI version");
+	header(&w)->abi_version--;
+	header(&w)->kind = REGION_STATS;
+	region_publish(&w);
+	expect_refused(-EPROTO, "kind stats");
+	header(&w)->kind = 4711;
+	region_publish(&w);
+	expect_refused(-EPROTO, "kind unknown (4711)");
+	header(&w)->kind = REGION_LANE;
+	header(&w)->total_size += SHM_PAGE;
+	region_publish(&w);
+	expect_refused(-EPROTO, "its header says");
+	header(&w)->total_size -= SHM_PAGE;
+	region_publish(&w);
+	assert_int_equal(attach_lane(&r, false), 0);
+	region_unmap(&r);
+	remove_lane(&w);
+}
+
+// Every bit of the header that is flipped without its sum is found out.
+static void test_scribbled_header(void **)
+{
+	struct region w = create_lane(), r;
+	region_publish(&w);
+	for (size_t bit = 0; bit < sizeof(struct region_header) * 8; bit++) {
+		w.base[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		r.base = NULL;
+		assert_int_equal(attach_lane(&r, false), -EPROTO);
+		assert_null(r.base);
+		w.base[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_int_equal(attach_lane(&r, false), 0);
+	region_unmap(&r);
+	remove_lane(&w);
+}
+
+static void test_truncated_and_grown(void **)
+{
+	struct region w = create_lane();
+	region_publish(&w);
+	size_t size = w.size;
+	region_unmap(&w);
+	assert_int_equal(truncate(mem_path("lane.3"), (off_t)size + SHM_PAGE), 0);
+	expect_refused(-EPROTO, "its header says");
+	assert_int_equal(truncate(mem_path("lane.3"), (off_t)size - 1), 0);
+	expect_refused(-EPROTO, "its header says");
+	assert_int_equal(truncate(mem_path("lane.3"), 100), 0);
+	expect_refused(-EPROTO, "only 100 octets");
+	assert_int_equal(truncate(mem_path("lane.3"), 0), 0);
+	expect_refused(-EPROTO, "only 0 octets");
+	remove_lane(&w);
+}
+
+static void test_not_a_file(void **)
+{
+	struct region r = {.base = NULL};
+	assert_int_equal(symlink("/dev/zero", mem_path("lane.3")), 0);
+	expect_refused(-ELOOP, "");
+	// Creating replaces the link and touches nothing behind it.
+	r = create_lane();
+	struct stat st;
+	assert_int_equal(lstat(mem_path("lane.3"), &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	remove_lane(&r);
+	assert_int_equal(mkfifo(mem_path("lane.3"), 0600), 0);
+	expect_refused(-EPROTO, "not a regular file");
+	assert_int_equal(unlink(mem_path("lane.3")), 0);
+	assert_int_equal(mkdir(mem_path("lane.3"), 0700), 0);
+	expect_refused(-EPROTO, "not a regular file");
+	assert_int_equal(rmdir(mem_path("lane.3")), 0);
+}
+
+static void test_foreign_owner(void **)
+{
+	if (geteuid() != 0)
+		skip();
+	struct region w = create_lane(), r;
+	region_publish(&w);
+	assert_int_equal(chown(mem_path("lane.3"), 65534, 65534), 0);
+	expect_refused(-EPERM, "uid 65534");
+	// Unless the runtime directory is theirs as well.
+	assert_int_equal(chown(run_dir, 65534, 65534), 0);
+	assert_int_equal(attach_lane(&r, false), 0);
+	region_unmap(&r);
+	assert_int_equal(chown(run_dir, 0, 0), 0);
+	remove_lane(&w);
+}
+
+static void test_no_room(void **)
+{
+	struct region_spec spec = lane_spec();
+	struct region r = {.base = NULL};
+	struct statfs fs;
+	assert_int_equal(statfs(paths.mem, &fs), 0);
+	spec.data_size = ((size_t)fs.f_blocks + 1) * (size_t)fs.f_bsize;
+	assert_int_equal(region_create(&paths, &spec, &r, why), -ENOSPC);
+	assert_null(r.base);
+	assert_non_null(strstr(why, "cannot reserve"));
+	assert_int_equal(access(mem_path("lane.3"), F_OK), -1); // nothing left lying
+	spec.data_size = SIZE_MAX - 10;
+	assert_int_equal(region_create(&paths, &spec, &r, why), -EINVAL);
+}
+
+// Does a store to this address kill with SIGSEGV?
+static bool store_faults(uint8_t *p)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		*(volatile uint8_t *)p = *p;
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
+static void test_protect(void **)
+{
+	struct region w = create_lane(), r;
+	region_publish(&w);
+	assert_int_equal(region_protect(&w, SHM_PAGE, 2 * SHM_PAGE), 0);
+	assert_false(store_faults(w.base));
+	assert_true(store_faults(w.base + SHM_PAGE));
+	assert_true(store_faults(w.base + 3 * SHM_PAGE - 1));
+	assert_false(store_faults(w.base + 3 * SHM_PAGE));
+	assert_int_equal(w.base[SHM_PAGE], 0); // still readable
+	assert_int_equal(region_protect(&w, 1, SHM_PAGE), -EINVAL);
+	assert_int_equal(region_protect(&w, SHM_PAGE, 5 * SHM_PAGE), -EINVAL);
+	assert_int_equal(region_protect(&w, 6 * SHM_PAGE, 0), -EINVAL);
+	assert_int_equal(region_protect(&w, SHM_PAGE, (size_t)0 - SHM_PAGE), -EINVAL);
+	assert_int_equal(attach_lane(&r, false), 0);
+	assert_true(store_faults(r.base + SHM_PAGE));
+	region_unmap(&r);
+	remove_lane(&w);
+}
+
+// On huge pages where there are some, else in memory; both directions of the choice.
+static void test_huge_or_fallback(void **)
+{
+	struct region_spec spec = lane_spec();
+	struct region r, a;
+	spec.want_huge = true;
+	struct statfs fs = {0};
+	if (paths.huge[0])
+		assert_int_equal(statfs(paths.huge, &fs), 0);
+	if (paths.huge[0]) { // the same mount, named by the operator
+		struct shm_paths named;
+		char mount[SHM_PATH_MAX];
+		memcpy(mount, paths.huge, sizeof mount);
+		*strrchr(mount, '/') = 0;
+		assert_int_equal(shm_paths_find(&named, run_dir, mount, why), 0);
+		assert_string_equal(named.huge, paths.huge);
+	}
+	uint64_t free_pages = paths.huge[0] ? (uint64_t)fs.f_bavail : 0;
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	assert_int_equal(r.where, free_pages ? SHM_IN_HUGE : SHM_IN_MEM);
+	assert_int_equal(r.size % (free_pages ? (size_t)fs.f_bsize : SHM_PAGE), 0);
+	region_publish(&r);
+	assert_int_equal(region_attach(&paths, r.where, "lane.3", REGION_LANE, true, &a, why), 0);
+	assert_int_equal(region_protect(&a, SHM_PAGE, SHM_PAGE), 0);
+	assert_int_equal(store_faults(a.base + SHM_PAGE), !free_pages);
+	region_unmap(&a);
+	region_unmap(&r);
+
+	// One page more than are free: memory, and the file of the same name is gone over there.
+	if (free_pages && free_pages < 64) {
+		spec.data_size = (free_pages + 1) * (size_t)fs.f_bsize;
+		assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+		assert_int_equal(r.where, SHM_IN_MEM);
+		assert_int_equal(region_unlink(&paths, SHM_IN_HUGE, "lane.3"), -ENOENT);
+		region_unmap(&r);
+	}
+	assert_int_equal(region_unlink(&paths, r.where, "lane.3"), 0);
+}
+
+static void test_huge_absent(void **)
+{
+	struct shm_paths none = paths;
+	struct region r;
+	none.huge[0] = 0;
+	assert_int_equal(
+		region_attach(&none, SHM_IN_HUGE, "l0.1", REGION_L0, false, &r, why), -ENOENT);
+	assert_non_null(strstr(why, "no hugetlbfs"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_and_attach),
+		cmocka_unit_test(test_recreate_replaces),
+		cmocka_unit_test(test_mode_beats_umask),
+		cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_foreign_and_skewed),
+		cmocka_unit_test(test_scribbled_header),
+		cmocka_unit_test(test_truncated_and_grown),
+		cmocka_unit_test(test_not_a_file),
+		cmocka_unit_test(test_foreign_owner),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_huge_or_fallback),
+		cmocka_unit_test(test_huge_absent),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
