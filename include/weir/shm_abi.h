@@ -103,7 +103,8 @@ static_assert(sizeof(struct ring_index) == 64);
 // The lane's three parts lie on separate pages so that each side can map the other's read-only.
 struct lane_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
-		seen_epoch; // EPOCH_OFFLINE, or the last epoch seen while quiescent
+		seen_epoch; // EPOCH_OFFLINE (also in a new lane, set before region_publish: 0
+			    // would delay the writer), or the last epoch seen while quiescent
 	_Atomic uint64_t heartbeat_ms;
 	alignas(CACHE_LINE) struct ring_index miss_tail;
 	struct ring_index answer_head;

@@ -7,6 +7,7 @@
 // online worker has stored a seen-epoch at least that new; a worker does that at the top of its
 // loop, where it holds no reference. One word in the directory, one per lane: a reader that writes
 // nonsense into its word can only delay the writer, whose wait is bounded by its caller. A worker
+// An epoch that was never given out delays as well. A worker
 // goes offline before it sleeps; one whose process died is put offline by the writer ("not
 // attached"), never one that is merely stopped.
 //

@@ -25,7 +25,9 @@ struct shm_paths {
 };
 
 // Fills in the paths and creates the directories (0750). `huge`: "auto" finds a hugetlbfs mount
-// with 2 MiB pages, "off" uses none, else a directory on one. -errno, `why` says what.
+// with 2 MiB pages, "off" uses none, else a directory on one, in which <basename of run> is made.
+// Directories that everyone may write, or (but for run) that a stranger owns, are refused. -errno,
+// `why` says what.
 ATTR_MUST_CHECK int shm_paths_init(
 	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
 // The same without creating anything, for readers such as weirctl.
@@ -57,8 +59,8 @@ ATTR_MUST_CHECK int region_create(const struct shm_paths *paths, const struct re
 void region_publish(struct region *r); // computes the header sum, stores the magic with release
 
 // Maps an existing region and checks magic, ABI version, kind, size and header sum before
-// returning. -ENOENT, -EPROTO (not ours, other ABI, damaged, still being made) or another -errno;
-// `why` says what.
+// returning. The file must be a regular one of ours, of root or of the owner of `run`. -ENOENT,
+// -EPROTO (not ours, other ABI, damaged, still being made) or another -errno; `why` says what.
 ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);

@@ -66,8 +66,11 @@ bool ring_wants_wake(struct ring_producer *p); // after ring_publish: is the con
 
 // Copies the next message's octets to buf. Its length, or 0 when there is none (messages are never
 // empty) or -EPROTO after a reset. A message longer than `cap` is skipped and counted as anomaly.
+// One call walks one lap at most; how many calls a poll makes is the caller's bound.
 ATTR_MUST_CHECK int ring_read(struct ring_consumer *c, void *buf, uint32_t cap, uint16_t *type);
-void ring_release(struct ring_consumer *c);       // gives back all that was read
+// Gives back all that was read. Call it in each poll, also when there was nothing to read: it
+// compares with the shared word, and so puts a scribbled one right.
+void ring_release(struct ring_consumer *c);
 bool ring_prepare_sleep(struct ring_consumer *c); // true: nothing there, `sleeping` is set
 void ring_awake(struct ring_consumer *c);         // clears `sleeping`
 
