@@ -6,14 +6,18 @@
 // `dns_answer_read` accepts only a reply to exactly the question asked (QR, opcode, id and question
 // octets were compared before by dns_answer_matches), walks all sections with bounds checks, keeps
 //   - of the answer section the chain that starts at QNAME: records of QNAME, then of each CNAME
-//     (or DNAME-synthesised CNAME) target in turn, at most 8 hops; RRSIGs of kept sets when DO;
-//   - of the authority section the SOA, and with DO the NSEC, NSEC3 and RRSIG records, of a
-//     negative answer; nothing of the additional section but what type semantics need (none),
+//     target in turn, at most 8 hops, a DNAME with the CNAME made from it; RRSIGs of kept sets when
+//     DO. They come out in the order of the chain;
+//   - of the authority section the SOA of a negative answer, and with DO the NSEC and NSEC3 records
+//     (a positive answer made from a wildcard needs them too) and the RRSIGs of all these;
+//   - nothing of the additional section but the high bits of the rcode in an OPT,
 // and re-emits those from parsed records with our own compression into out->bytes: what was not
 // understood does not survive. Unknown types are copied untouched (RFC 3597), names inside the
-// RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again.
+// RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again; in newer types
+// with names they are decompressed and stay so. Letter case is kept. Octets after the counted
+// records are ignored.
 // Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records. No allocation; the
-// struct is ~70 KiB, so keep one per loop, not on a stack of unknown depth.
+// struct is ~70 KiB, so keep one per loop, and the call takes ~50 KiB of stack.
 
 #include "attr.h"
 #include "dns_reply.h"
@@ -27,8 +31,9 @@ enum {
 // TTL limits, seconds (design: shipped minimum 0, maximum 24 h, negative 1 h).
 struct dns_ttl_limits {
 	uint32_t min_s;      // positive answers are stored at least this long
-	uint32_t max_s;      // and at most this long
-	uint32_t negative_s; // cap for NXDOMAIN and NODATA; also what they get when there is no SOA
+	uint32_t max_s;      // and at most this long, even if min_s is larger
+	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA; also what
+			     // they get when there is no SOA
 };
 
 enum dns_answer_kind {
@@ -36,24 +41,24 @@ enum dns_answer_kind {
 			     // chain
 	DNS_ANSWER_NODATA,   // NOERROR without one (RFC 2308 2.2)
 	DNS_ANSWER_NXDOMAIN, // RFC 2308 2.1
-	DNS_ANSWER_FAILURE,  // any other rcode: not for the cache; out->rcode says which
+	DNS_ANSWER_FAILURE,  // not for the cache, no records: any other rcode, which out->rcode
+			    // says; or a referral (RFC 2308 2.1), as SERVFAIL: not resolved
 };
 
 struct dns_answer {
 	enum dns_answer_kind kind;
 	uint16_t rcode;
-	bool truncated; // TC: ask again over TCP; nothing else is filled in
+	bool truncated; // TC: ask again over TCP; the records were not looked at, kind is FAILURE
 	uint16_t len;
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
 	uint16_t sum;   // as in dns_answer_view
 	uint32_t ttl_s; // how long to keep it: RFC 2308 5 for negatives, else the smallest TTL;
 			// within limits
-	uint32_t auth_ttl_s; // the same before the limits
+	uint32_t auth_ttl_s; // the same before the limits (negative_s when there is no SOA)
 	uint8_t cname_count;
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
-	uint8_t bytes[DNS_MESSAGE_MAX]; // TTLs inside are raised to min_s and lowered to the stored
-					// ttl's cap
+	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well
 };
 
 // Does this reply carry the id, QR=1, opcode QUERY, one question, and the question octets asked,
@@ -62,8 +67,9 @@ struct dns_answer {
 bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uint8_t *question,
 	uint16_t question_len, bool exact_case) ATTR_NONNULL;
 
-// 0, -EBADMSG (does not parse), -E2BIG (more than 65535 octets or RECORDS_MAX records after
-// rewriting) or -ELOOP (CNAME chain). `q` is the question asked (lower case), DO included.
+// 0, -EBADMSG (does not parse, or to another question), -E2BIG (more than 65535 octets after
+// rewriting, or more than RECORDS_MAX records in answer and authority) or -ELOOP (CNAME chain). On
+// failure *out is not to be used. `q` is the question asked (lower case), DO included.
 ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// From an upstream's reply to what the cache keeps: dns_records.c finds the records, dns_select.c
+// the ones that answer, dns_rdata.c and dns_compress.c write them; here are the order and the TTLs.
+
+#include "dns_compress.h"
+#include "dns_rdata.h"
+#include "dns_select.h"
+
+#include <errno.h>
+
+// The end of the question, if header and question are those of a reply to q; else 0.
+static size_t question_check(const uint8_t *reply, size_t len, const struct dns_query *q)
+{
+	if (len < DNS_HEADER_LEN || len > DNS_MESSAGE_MAX)
+		return 0;
+	uint16_t flags = get_u16(reply + 2);
+	if ((flags & (DNS_FLAG_QR | DNS_FLAG_OPCODE)) != DNS_FLAG_QR || get_u16(reply + 4) != 1)
+		return 0;
+	struct dns_name name;
+	struct rd r = rd_init(reply, len);
+	rd_skip(&r, DNS_HEADER_LEN);
+	if (dns_name_read(&r, &name) || !dns_name_equal(&name, &q->name))
+		return 0;
+	uint16_t type = rd_u16(&r), class = rd_u16(&r);
+	return rd_ok(&r) && type == q->qtype && class == q->qclass ? r.pos : 0;
+}
+
+static void answer_clear(struct dns_answer *out, enum dns_answer_kind kind, unsigned rcode)
+{
+	out->kind = kind;
+	out->rcode = (uint16_t)rcode;
+	out->truncated = false;
+	out->len = 0;
+	out->ttl_count = 0;
+	out->ancount = 0;
+	out->nscount = 0;
+	out->arcount = 0;
+	out->sum = 0;
+	out->ttl_s = 0;
+	out->auth_ttl_s = 0;
+	out->cname_count = 0;
+}
+
+// The reading of one reply.
+struct job {
+	struct dns_records records;
+	struct dns_compress compress;
+	struct dns_selection selection;
+	const struct dns_ttl_limits *limits;
+	struct dns_answer *out;
+};
+
+static uint32_t ttl_within_limits(const struct job *j, uint32_t ttl_s)
+{
+	bool positive = j->selection.kind == DNS_ANSWER_POSITIVE;
+	uint32_t max_s = positive ? j->limits->max_s : j->limits->negative_s;
+	if (positive && ttl_s < j->limits->min_s)
+		ttl_s = j->limits->min_s;
+	return ttl_s < max_s ? ttl_s : max_s;
+}
+
+static int record_emit(struct job *j, unsigned i)
+{
+	const struct dns_record *rec = &j->records.rec[i];
+	struct dns_compress *c = &j->compress;
+	struct dns_answer *out = j->out;
+	struct dns_name owner;
+	uint8_t wire_case[DNS_NAME_MAX];
+	struct rd r = rd_init(j->records.msg, j->records.len);
+	r.pos = rec->owner_off;
+	if (dns_name_read_compressed(&r, &owner, wire_case))
+		return -EBADMSG;
+	uint32_t ttl_s = (int)i == j->selection.soa ? j->selection.soa_ttl_s : rec->ttl_s;
+	if (ttl_s < out->auth_ttl_s)
+		out->auth_ttl_s = ttl_s;
+
+	dns_compress_name(c, &owner, wire_case);
+	wr_u16(&c->w, rec->type);
+	wr_u16(&c->w, rec->class);
+	out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
+	wr_u32(&c->w, ttl_within_limits(j, ttl_s));
+	r.pos = rec->rdata_off;
+	if (dns_rdata_copy(&r, rec->type, rec->class, rec->rdata_len, c))
+		return -EBADMSG;
+	return wr_ok(&c->w) ? 0 : -E2BIG;
+}
+
+// Answer records in the order of the chain, whatever order the upstream chose: some clients only
+// look forwards. Within a step its order stays.
+static int sections_emit(struct job *j)
+{
+	const struct dns_records *t = &j->records;
+	int rc = 0;
+	for (unsigned step = 1; step <= j->selection.steps; step++)
+		for (unsigned i = 0; i < t->answers && rc == 0; i++)
+			if (t->rec[i].keep == step) {
+				rc = record_emit(j, i);
+				j->out->ancount++;
+			}
+	for (unsigned i = t->answers; i < t->count && rc == 0; i++)
+		if (t->rec[i].keep) {
+			rc = record_emit(j, i);
+			j->out->nscount++;
+		}
+	return rc;
+}
+
+static int answer_emit(struct job *j, const struct dns_query *q)
+{
+	struct dns_answer *out = j->out;
+	bool no_soa = j->selection.kind != DNS_ANSWER_POSITIVE && j->selection.soa < 0;
+	out->auth_ttl_s = no_soa ? j->limits->negative_s : DNS_TTL_MAX;
+	out->cname_count = j->selection.cname_count;
+	dns_compress_init(&j->compress, q, out->bytes,
+		DNS_MESSAGE_MAX - DNS_HEADER_LEN - (size_t)q->question_len);
+	int rc = sections_emit(j);
+	if (rc)
+		return rc;
+	out->len = (uint16_t)j->compress.w.pos;
+	out->sum = csum_partial(out->bytes, out->len);
+	out->ttl_s = ttl_within_limits(j, out->auth_ttl_s);
+	return 0;
+}
+
+int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
+	const struct dns_ttl_limits *limits, struct dns_answer *out)
+{
+	size_t pos = question_check(reply, len, q);
+	if (pos == 0)
+		return -EBADMSG;
+	unsigned rcode = get_u16(reply + 2) & DNS_FLAG_RCODE;
+	if (get_u16(reply + 2) & DNS_FLAG_TC) {
+		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
+		out->truncated = true;
+		return 0;
+	}
+
+	struct job j;
+	j.limits = limits;
+	j.out = out;
+	int rc = dns_records_read(reply, len, pos, &j.records);
+	if (rc)
+		return rc;
+	rcode |= (unsigned)j.records.rcode_high << 4;
+	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) {
+		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
+		return 0;
+	}
+	rc = dns_select(&j.records, q, rcode, &j.selection);
+	if (rc)
+		return rc;
+	if (j.selection.referral) {
+		answer_clear(out, DNS_ANSWER_FAILURE, DNS_RCODE_SERVFAIL);
+		return 0;
+	}
+	answer_clear(out, j.selection.kind, rcode);
+	return answer_emit(&j, q);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Writes the octets that follow a question, with names compressed (RFC 1035 4.1.4).
+//
+// Names are found again by a hash of each suffix in a small fixed table; compares ignore letter
+// case. A lookup probes DNS_COMPRESS_PROBES slots at most and a full neighbourhood takes no more
+// names, so hostile names cost compression, never time (compare CVE-2024-8508). Every offset
+// counts from the start of a message: 12 octets of header, the question, then these octets. So a
+// pointer stays right behind any spelling of the same question.
+
+#include <weir/bytes.h>
+#include <weir/dns_query.h>
+
+enum { DNS_COMPRESS_SLOTS = 1024, DNS_COMPRESS_PROBES = 8 };
+
+struct dns_compress {
+	struct wr w; // sticky: overflow shows in wr_ok
+	const struct dns_name *question;
+	uint16_t base;                    // message offset of w.base[0]
+	uint16_t off[DNS_COMPRESS_SLOTS]; // message offset of a suffix; 0: free
+	uint32_t hash[DNS_COMPRESS_SLOTS];
+};
+
+// `q` is borrowed; buf takes at most cap octets.
+void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_t *buf, size_t cap);
+
+// Writes the name in the spelling `wire_case`, by a pointer where a suffix of it was written
+// before, and remembers its new suffixes as targets.
+void dns_compress_name(
+	struct dns_compress *c, const struct dns_name *name, const uint8_t *wire_case);

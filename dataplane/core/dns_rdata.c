@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dns_rdata.h"
+
+#include <errno.h>
+
+// A field of an RDATA: up to 31 is that many octets.
+enum field {
+	F_END,
+	F_NAME = 32, // may be compressed
+	F_WHOLE,     // a name that must not be
+	F_STRING,    // <character-string>, RFC 1035 3.3
+	F_STRINGS,   // of these, any number, to the end
+	F_REST,      // anything, to the end
+};
+
+enum { FIELDS_MAX = 6 };
+
+struct layout {
+	uint16_t type;
+	uint16_t class; // that it holds for; 0: any
+	uint8_t field[FIELDS_MAX];
+};
+
+// clang-format off
+static const struct layout layouts[] = {
+	{DNS_TYPE_A, DNS_CLASS_IN, {4}},
+	{DNS_TYPE_AAAA, DNS_CLASS_IN, {16}},
+	{DNS_TYPE_CNAME, 0, {F_NAME}},
+	{DNS_TYPE_SOA, 0, {F_NAME, F_NAME, 20}},
+	{DNS_TYPE_RRSIG, 0, {18, F_WHOLE, F_REST}},
+	{DNS_TYPE_NSEC, 0, {F_WHOLE, F_REST}},
+	{DNS_TYPE_HTTPS, 0, {2, F_WHOLE, F_REST}},
+	{DNS_TYPE_SVCB, 0, {2, F_WHOLE, F_REST}},
+	{DNS_TYPE_NS, 0, {F_NAME}},
+	{DNS_TYPE_PTR, 0, {F_NAME}},
+	{DNS_TYPE_MX, 0, {2, F_NAME}},
+	{DNS_TYPE_TXT, 0, {F_STRINGS}},
+	{DNS_TYPE_SRV, 0, {6, F_WHOLE}},
+	{DNS_TYPE_DNAME, 0, {F_WHOLE}},
+	{3, 0, {F_NAME}}, // MD
+	{4, 0, {F_NAME}}, // MF
+	{7, 0, {F_NAME}}, // MB
+	{8, 0, {F_NAME}}, // MG
+	{9, 0, {F_NAME}}, // MR
+	{13, 0, {F_STRING, F_STRING}}, // HINFO
+	{14, 0, {F_NAME, F_NAME}}, // MINFO
+	{17, 0, {F_WHOLE, F_WHOLE}}, // RP
+	{18, 0, {2, F_WHOLE}}, // AFSDB
+	{21, 0, {2, F_WHOLE}}, // RT
+	{24, 0, {18, F_WHOLE, F_REST}}, // SIG
+	{26, 0, {2, F_WHOLE, F_WHOLE}}, // PX
+	{30, 0, {F_WHOLE, F_REST}}, // NXT
+	{35, 0, {4, F_STRING, F_STRING, F_STRING, F_WHOLE}}, // NAPTR
+	{36, 0, {2, F_WHOLE}}, // KX
+};
+// clang-format on
+
+static const struct layout *layout_of(uint16_t type, uint16_t class)
+{
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++)
+		if (layouts[i].type == type)
+			return !layouts[i].class || layouts[i].class == class ? &layouts[i] : NULL;
+	return NULL;
+}
+
+static void octets_copy(struct rd *r, size_t n, struct wr *w)
+{
+	const uint8_t *p = rd_bytes(r, n);
+	if (p)
+		wr_bytes(w, p, n);
+}
+
+static void string_copy(struct rd *r, struct wr *w)
+{
+	uint8_t len = rd_u8(r);
+	wr_u8(w, len);
+	octets_copy(r, len, w);
+}
+
+static void name_copy(struct rd *r, bool compress, struct dns_compress *c)
+{
+	struct dns_name name;
+	uint8_t wire_case[DNS_NAME_MAX];
+	if (dns_name_read_compressed(r, &name, wire_case))
+		return; // the cursor is bad now
+	if (compress)
+		dns_compress_name(c, &name, wire_case);
+	else
+		wr_bytes(&c->w, wire_case, name.len);
+}
+
+static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)
+{
+	switch (field) {
+	case F_NAME:
+	case F_WHOLE:
+		name_copy(r, field == F_NAME, c);
+		return;
+	case F_STRING:
+		string_copy(r, &c->w);
+		return;
+	case F_STRINGS:
+		while (rd_left(r))
+			string_copy(r, &c->w);
+		return;
+	case F_REST:
+		octets_copy(r, rd_left(r), &c->w);
+		return;
+	default:
+		octets_copy(r, field, &c->w);
+	}
+}
+
+int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class, uint16_t rdata_len,
+	struct dns_compress *c)
+{
+	// Pointers lead backwards only, so the end of the RDATA may end the cursor.
+	struct rd r = rd_init(msg->base, msg->pos + rdata_len);
+	r.pos = msg->pos;
+	size_t length_at = c->w.pos;
+	wr_u16(&c->w, 0);
+
+	const struct layout *layout = layout_of(type, class);
+	if (layout)
+		for (unsigned i = 0; i < FIELDS_MAX && layout->field[i] != F_END; i++)
+			field_copy(&r, layout->field[i], c);
+	else
+		field_copy(&r, F_REST, c);
+
+	if (!rd_ok(&r) || rd_left(&r))
+		return -EBADMSG;
+	// Decompression can make it longer than the field can tell.
+	if (c->w.pos - length_at - 2 > UINT16_MAX)
+		c->w.bad = true;
+	if (wr_ok(&c->w))
+		put_u16(c->w.base + length_at, (uint16_t)(c->w.pos - length_at - 2));
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The records of a reply as a table: where each lies in the message, checked once.
+//
+// Every owner name in the table is known to parse and every RDATA to lie inside the message; what
+// the RDATA holds is not looked at. The table borrows the message. About 40 KiB: one at a time.
+
+#include <weir/attr.h>
+#include <weir/dns_answer.h>
+
+struct dns_record {
+	uint32_t owner_hash; // dns_name_hash of the owner
+	uint32_t ttl_s;      // 0 if the top bit was set (RFC 2181 8)
+	uint16_t owner_off;
+	uint16_t type;
+	uint16_t class;
+	uint16_t rdata_off;
+	uint16_t rdata_len;
+	uint8_t keep; // for the reader of the table: 0 drop, else its place in the order
+};
+
+struct dns_records {
+	const uint8_t *msg;
+	size_t len;
+	uint16_t answers; // rec[0 .. answers), the authority section up to count
+	uint16_t count;
+	uint8_t rcode_high; // of the OPT in the additional section
+	struct dns_record rec[DNS_ANSWER_RECORDS_MAX];
+};
+
+// Walks answer, authority and additional of a message whose question ends at `pos`. 0, -EBADMSG
+// (does not parse, or two OPTs), or -E2BIG (more than DNS_ANSWER_RECORDS_MAX records in answer and
+// authority). The additional section is walked for its OPT only.
+ATTR_MUST_CHECK int dns_records_read(
+	const uint8_t *msg, size_t len, size_t pos, struct dns_records *out);
+
+// Case is lowered already, so equal names have equal hashes. Not keyed: a collision costs a
+// compare.
+uint32_t dns_name_hash(const struct dns_name *name);
+
+// Is `name`, with its hash, the owner of this record?
+bool dns_record_is_owned_by(const struct dns_records *t, const struct dns_record *rec,
+	const struct dns_name *name, uint32_t hash);
+
+void dns_record_owner(
+	const struct dns_records *t, const struct dns_record *rec, struct dns_name *out);
+
+// The name that is the whole RDATA of a CNAME or DNAME. 0 or -EBADMSG.
+ATTR_MUST_CHECK int dns_record_target(
+	const struct dns_records *t, const struct dns_record *rec, struct dns_name *out);
+
+// What an RRSIG signs; 0 if it is cut short.
+static inline uint16_t dns_record_type_covered(
+	const struct dns_records *t, const struct dns_record *rec)
+{
+	return rec->rdata_len >= 2 ? get_u16(t->msg + rec->rdata_off) : 0;
+}

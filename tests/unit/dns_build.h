@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Builds upstream replies record by record, and prints what came of them, for the DNS tests.
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <weir/dns_answer.h>
+
+struct dns_build {
+	struct wr w;
+	uint8_t buf[DNS_MESSAGE_MAX];
+};
+
+enum dns_build_section { SECTION_ANSWER = 6, SECTION_AUTHORITY = 8, SECTION_ADDITIONAL = 10 };
+
+static inline void build_name(struct dns_build *b, const char *text)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	wr_bytes(&b->w, name.wire, name.len);
+}
+
+// A reply without records to a question in class IN.
+static inline void build_reply(
+	struct dns_build *b, unsigned flags, const char *qname, uint16_t qtype)
+{
+	b->w = wr_init(b->buf, sizeof b->buf);
+	wr_u16(&b->w, 0x4711);
+	wr_u16(&b->w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
+	wr_u16(&b->w, 1);
+	wr_bytes(&b->w, "\0\0\0\0\0\0", 6);
+	build_name(b, qname);
+	wr_u16(&b->w, qtype);
+	wr_u16(&b->w, DNS_CLASS_IN);
+}
+
+// What stands before the RDATA; its length is filled in by build_end.
+static inline size_t build_begin(struct dns_build *b, enum dns_build_section section,
+	const char *owner, uint16_t type, uint32_t ttl_s)
+{
+	put_u16(b->buf + section, (uint16_t)(get_u16(b->buf + section) + 1));
+	build_name(b, owner);
+	wr_u16(&b->w, type);
+	wr_u16(&b->w, DNS_CLASS_IN);
+	wr_u32(&b->w, ttl_s);
+	wr_u16(&b->w, 0);
+	return b->w.pos;
+}
+
+static inline void build_end(struct dns_build *b, size_t rdata_at)
+{
+	assert_true(wr_ok(&b->w));
+	put_u16(b->buf + rdata_at - 2, (uint16_t)(b->w.pos - rdata_at));
+}
+
+static inline void build_rr(struct dns_build *b, enum dns_build_section section, const char *owner,
+	uint16_t type, uint32_t ttl_s, const void *rdata, size_t len)
+{
+	size_t at = build_begin(b, section, owner, type, ttl_s);
+	wr_bytes(&b->w, rdata, len);
+	build_end(b, at);
+}
+
+// A record whose RDATA is one name (CNAME, DNAME, NS, ...).
+static inline void build_rr_name(struct dns_build *b, enum dns_build_section section,
+	const char *owner, uint16_t type, uint32_t ttl_s, const char *target)
+{
+	size_t at = build_begin(b, section, owner, type, ttl_s);
+	build_name(b, target);
+	build_end(b, at);
+}
+
+static inline void build_soa(
+	struct dns_build *b, const char *owner, uint32_t ttl_s, uint32_t minimum)
+{
+	size_t at = build_begin(b, SECTION_AUTHORITY, owner, DNS_TYPE_SOA, ttl_s);
+	build_name(b, "ns1.example.com");
+	build_name(b, "root.example.com");
+	wr_bytes(&b->w, "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4", 16);
+	wr_u32(&b->w, minimum);
+	build_end(b, at);
+}
+
+static inline void build_rrsig(struct dns_build *b, enum dns_build_section section,
+	const char *owner, uint16_t covered, uint32_t ttl_s)
+{
+	size_t at = build_begin(b, section, owner, DNS_TYPE_RRSIG, ttl_s);
+	wr_u16(&b->w, covered);
+	wr_bytes(&b->w, "\15\2\0\0\1\54_exp_inc\22\64", 16);
+	build_name(b, "example.com");
+	wr_bytes(&b->w, "sig", 3);
+	build_end(b, at);
+}
+
+static inline struct dns_query build_query(const struct dns_build *b, bool dnssec_ok)
+{
+	uint8_t msg[600];
+	struct rd r = rd_init(b->buf, b->w.pos);
+	struct dns_name name;
+	rd_skip(&r, DNS_HEADER_LEN);
+	assert_int_equal(dns_name_read(&r, &name), 0);
+	uint16_t len = dns_query_write(msg, sizeof msg, 1, b->buf + DNS_HEADER_LEN,
+		(uint16_t)(name.len + 4), false, dnssec_ok);
+	struct dns_query q;
+	assert_int_equal(dns_query_parse(msg, len, &q), DNS_QUERY_OK);
+	return q;
+}
+
+// The stored answer behind its question, as a whole message. Its length.
+static inline size_t build_whole(
+	const struct dns_answer *a, const struct dns_query *q, uint8_t *msg)
+{
+	struct dns_answer_view view = dns_answer_view_of(a);
+	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
+	struct dns_query plain = *q;
+	uint16_t sum;
+	plain.has_opt = false;
+	memcpy(msg + DNS_HEADER_LEN, q->name.wire, q->name.len);
+	put_u16(msg, q->id);
+	put_u16(msg + DNS_HEADER_LEN + q->name.len, q->qtype);
+	put_u16(msg + DNS_HEADER_LEN + q->name.len + 2, q->qclass);
+	size_t len = dns_reply_answer(msg, DNS_MESSAGE_MAX, &plain, &view, &o, &sum);
+	assert_int_equal(len, DNS_HEADER_LEN + q->question_len + a->len);
+	assert_int_equal(sum, csum_partial(msg, len));
+	return len;
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dns_build.h"
+#include "dns_rand.h"
+
+#include <errno.h>
+
+static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
+static struct dns_build b;
+static struct dns_answer answer;
+static char printed[8192];
+
+static int read_reply(const struct dns_ttl_limits *limits, bool dnssec_ok)
+{
+	struct dns_query q = build_query(&b, dnssec_ok);
+	uint8_t *copy = dns_exact_copy(b.buf, b.w.pos);
+	int rc = dns_answer_read(copy, b.w.pos, &q, limits, &answer);
+	free(copy);
+	return rc;
+}
+
+static bool is_name_type(uint16_t type)
+{
+	return type == DNS_TYPE_CNAME || type == DNS_TYPE_NS || type == DNS_TYPE_PTR
+	       || type == DNS_TYPE_DNAME;
+}
+
+// One line a record: owner, TTL, type, and the RDATA as name, or its length when it is none.
+static const char *print(void)
+{
+	static uint8_t msg[DNS_MESSAGE_MAX];
+	struct dns_query q = build_query(&b, false);
+	struct rd r = rd_init(msg, build_whole(&answer, &q, msg));
+	rd_skip(&r, DNS_HEADER_LEN + (size_t)q.question_len);
+	size_t used = 0;
+	char text[DNS_NAME_TEXT_MAX];
+	printed[0] = 0;
+	for (unsigned i = 0; i < answer.ancount + answer.nscount; i++) {
+		struct dns_name name;
+		assert_int_equal(dns_name_read_compressed(&r, &name, NULL), 0);
+		uint16_t type = rd_u16(&r);
+		assert_int_equal(rd_u16(&r), DNS_CLASS_IN);
+		assert_int_equal(answer.ttl_off[i], r.pos - DNS_HEADER_LEN - q.question_len);
+		uint32_t ttl_s = rd_u32(&r);
+		uint16_t len = rd_u16(&r);
+		used += (size_t)snprintf(printed + used, sizeof printed - used, "%s %u %u ",
+			dns_name_to_text(&name, text), ttl_s, type);
+		struct rd rdata = r;
+		rd_skip(&r, len);
+		assert_true(rd_ok(&r));
+		if (is_name_type(type)) {
+			assert_int_equal(dns_name_read_compressed(&rdata, &name, NULL), 0);
+			assert_int_equal(rdata.pos, r.pos);
+			snprintf(printed + used, sizeof printed - used, "%s\n",
+				dns_name_to_text(&name, text));
+		} else {
+			snprintf(printed + used, sizeof printed - used, "[%u]\n", len);
+		}
+		used += strlen(printed + used);
+	}
+	assert_int_equal(rd_left(&r), 0);
+	assert_int_equal(answer.ttl_count, answer.ancount + answer.nscount);
+	return printed;
+}
+
+static void test_positive(void **)
+{
+	build_reply(&b, 0, "WWW.Example.com", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 200, "\1\2\3\5", 4);
+	build_rr(&b, SECTION_ANSWER, "evil.example.org", DNS_TYPE_A, 1, "\6\6\6\6", 4);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_AAAA, 1, "0123456789abcdef", 16);
+	build_rr_name(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 5, "ns1.example.com");
+	build_soa(&b, "example.com", 5, 5);
+	build_rr(&b, SECTION_ADDITIONAL, "ns1.example.com", DNS_TYPE_A, 5, "\6\6\6\6", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	assert_int_equal(answer.ttl_s, 200);
+	assert_int_equal(answer.auth_ttl_s, 200);
+	assert_int_equal(answer.nscount, 0);
+	assert_string_equal(print(), "www.example.com 300 1 [4]\nwww.example.com 200 1 [4]\n");
+	assert_int_equal(answer.len, 32); // owners are c00c
+	assert_memory_equal(answer.bytes, "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\1\2\3\4", 16);
+}
+
+static void test_chain_in_any_order(void **)
+{
+	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "c.cdn.net", DNS_TYPE_A, 20, "\1\2\3\4", 4);
+	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 100, "c.cdn.net");
+	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "B.example.com");
+	build_rr_name(&b, SECTION_ANSWER, "x.example.com", DNS_TYPE_CNAME, 60, "a.example.com");
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	assert_int_equal(answer.cname_count, 2);
+	assert_int_equal(answer.ttl_s, 20);
+	assert_string_equal(print(), "a.example.com 60 5 b.example.com\n"
+				     "b.example.com 100 5 c.cdn.net\n"
+				     "c.cdn.net 20 1 [4]\n");
+}
+
+static void build_chain(unsigned hops)
+{
+	char from[32], to[32];
+	build_reply(&b, 0, "n0.example", DNS_TYPE_A);
+	for (unsigned i = 0; i < hops; i++) {
+		snprintf(from, sizeof from, "n%u.example", i);
+		snprintf(to, sizeof to, "n%u.example", i + 1);
+		build_rr_name(&b, SECTION_ANSWER, from, DNS_TYPE_CNAME, 60, to);
+	}
+	build_rr(&b, SECTION_ANSWER, to, DNS_TYPE_A, 60, "\1\2\3\4", 4);
+}
+
+static void test_chain_limit(void **)
+{
+	build_chain(DNS_ANSWER_CNAME_MAX);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.cname_count, DNS_ANSWER_CNAME_MAX);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	build_chain(DNS_ANSWER_CNAME_MAX + 1);
+	assert_int_equal(read_reply(&wide, false), -ELOOP);
+
+	build_reply(&b, 0, "a.example", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
+	build_rr_name(&b, SECTION_ANSWER, "b.example", DNS_TYPE_CNAME, 60, "a.example");
+	assert_int_equal(read_reply(&wide, false), -ELOOP);
+	build_reply(&b, 0, "a.example", DNS_TYPE_CNAME); // asked for itself it is no chain
+	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "a.example");
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.cname_count, 0);
+}
+
+static void test_dname(void **)
+{
+	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+	build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
+	build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
+	build_rr_name(&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
+	build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_string_equal(print(), "old.example 50 39 new.example\n"
+				     "x.old.example 50 5 x.new.example\n"
+				     "x.new.example 60 1 [4]\n");
+	assert_int_equal(read_reply(&wide, true), 0);
+	assert_int_equal(answer.ancount, 4);
+}
+
+static void test_negative_ttl(void **)
+{
+	static const struct {
+		uint32_t soa_ttl, minimum, auth, stored;
+	} cases[] = {
+		{900, 60, 60, 60},
+		{60, 900, 60, 60},
+		{86400, 86400, 86400, 3600},
+		{0, 60, 0, 0},
+		{0x80000001, 60, 0, 0},
+		{60, 0x80000001, 0, 0},
+	};
+	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 86400, .negative_s = 3600};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (unsigned rcode = 0; rcode <= 3; rcode += 3) {
+			build_reply(&b, rcode, "no.example.com", DNS_TYPE_A);
+			build_soa(&b, "example.com", cases[i].soa_ttl, cases[i].minimum);
+			assert_int_equal(read_reply(&limits, false), 0);
+			assert_int_equal(
+				answer.kind, rcode ? DNS_ANSWER_NXDOMAIN : DNS_ANSWER_NODATA);
+			assert_int_equal(answer.rcode, rcode);
+			assert_int_equal(answer.auth_ttl_s, cases[i].auth);
+			assert_int_equal(answer.ttl_s, cases[i].stored);
+			struct rd r = rd_init(answer.bytes + answer.ttl_off[0], 4);
+			assert_int_equal(rd_u32(&r), cases[i].stored);
+			assert_int_equal(answer.nscount, 1);
+		}
+}
+
+static void test_negative_without_soa(void **)
+{
+	build_reply(&b, 0, "no.example.com", DNS_TYPE_A);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
+	assert_int_equal(answer.ttl_s, 3600);
+	assert_int_equal(answer.len, 0);
+	assert_int_equal(answer.sum, 0);
+
+	build_reply(&b, 3, "no.example.com", DNS_TYPE_A); // a zone that is not above the name
+	build_soa(&b, "example.org", 10, 10);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.nscount, 0);
+	assert_int_equal(answer.ttl_s, 3600);
+}
+
+static void test_negative_behind_a_chain(void **)
+{
+	build_reply(&b, 3, "www.example.com", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 30, "gone.cdn.net");
+	build_soa(&b, "cdn.net", 900, 600);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_NXDOMAIN);
+	assert_int_equal(answer.ttl_s, 30);
+	assert_string_equal(print(), "www.example.com 30 5 gone.cdn.net\n"
+				     "cdn.net 600 6 [33]\n");
+}
+
+static void test_referral_is_no_answer(void **)
+{
+	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_AUTHORITY, "com", DNS_TYPE_NS, 30, "a.gtld.net");
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
+	assert_int_equal(answer.rcode, DNS_RCODE_SERVFAIL);
+	assert_int_equal(answer.len, 0);
+	build_soa(&b, "example.com", 900, 600);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
+}
+
+static void test_ttl_limits(void **)
+{
+	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
+	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 700, "\1\2\3\5", 4);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 604800, "\1\2\3\6", 4);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
+	assert_int_equal(read_reply(&limits, false), 0);
+	assert_int_equal(answer.auth_ttl_s, 0);
+	assert_int_equal(answer.ttl_s, 300);
+	assert_string_equal(print(), "www.example.com 300 1 [4]\nwww.example.com 700 1 [4]\n"
+				     "www.example.com 3600 1 [4]\nwww.example.com 300 1 [4]\n");
+}
+
+static void test_failure_and_truncation(void **)
+{
+	build_reply(&b, DNS_RCODE_SERVFAIL, "www.example.com", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
+	assert_int_equal(answer.rcode, DNS_RCODE_SERVFAIL);
+	assert_int_equal(answer.len, 0);
+	assert_int_equal(answer.ancount, 0);
+
+	build_reply(&b, 0, "www.example.com", DNS_TYPE_A); // BADVERS: 1 << 4 from the OPT
+	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 1u << 24, "", 0);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
+	assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
+	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 0, "", 0);
+	assert_int_equal(read_reply(&wide, false), -EBADMSG);
+
+	build_reply(&b, DNS_FLAG_TC, "www.example.com", DNS_TYPE_A);
+	put_u16(b.buf + SECTION_ANSWER, 9); // and none of them is there
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_true(answer.truncated);
+	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
+	assert_int_equal(answer.len, 0);
+}
+
+static void test_dnssec_records(void **)
+{
+	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
+		build_reply(&b, 3, "no.example.com", DNS_TYPE_A);
+		build_soa(&b, "example.com", 900, 600);
+		build_rrsig(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_SOA, 900);
+		build_rr(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NSEC, 600, "\1z\0\0\1\x40",
+			6);
+		build_rrsig(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NSEC, 600);
+		build_rr(&b, SECTION_AUTHORITY, "h.example.com", DNS_TYPE_NSEC3, 600, "opaque", 6);
+		build_rrsig(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 600);
+		assert_int_equal(read_reply(&wide, dnssec_ok), 0);
+		assert_int_equal(answer.nscount, dnssec_ok ? 5 : 1);
+	}
+	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
+		build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
+		build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+		build_rrsig(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 300);
+		build_rrsig(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_AAAA, 300);
+		build_rrsig(&b, SECTION_ANSWER, "other.example.com", DNS_TYPE_A, 300);
+		build_rr(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NSEC, 600, "\1z\0\0\1\x40",
+			6);
+		assert_int_equal(read_reply(&wide, dnssec_ok), 0);
+		assert_int_equal(answer.ancount, dnssec_ok ? 2 : 1);
+		assert_int_equal(answer.nscount, dnssec_ok ? 1 : 0);
+	}
+}
+
+static void test_any(void **)
+{
+	build_reply(&b, 0, "example.com", DNS_TYPE_ANY);
+	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_ANSWER, "example.com", 65280, 300, "\xc0\x0c", 2);
+	build_rr_name(&b, SECTION_ANSWER, "example.com", DNS_TYPE_NS, 300, "ns.example.com");
+	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_TSIG, 300, "", 0);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	assert_string_equal(print(), "example.com 300 1 [4]\nexample.com 300 65280 [2]\n"
+				     "example.com 300 2 ns.example.com\n");
+	assert_memory_equal(answer.bytes + 16 + 12, "\xc0\x0c", 2); // unknown type: as it came
+}
+
+static void test_cut_short_anywhere(void **)
+{
+	build_reply(&b, 0, "a.example.com", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "b.example.com");
+	build_rr(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 0, "", 0);
+	struct dns_query q = build_query(&b, false);
+	for (size_t len = 0; len < b.w.pos; len++) {
+		uint8_t *copy = dns_exact_copy(b.buf, len);
+		assert_int_equal(dns_answer_read(copy, len, &q, &wide, &answer), -EBADMSG);
+		free(copy);
+	}
+	assert_int_equal(read_reply(&wide, false), 0);
+	wr_bytes(&b.w, "trailing", 8);
+	assert_int_equal(read_reply(&wide, false), 0);
+}
+
+static void test_too_many_records(void **)
+{
+	for (unsigned n = DNS_ANSWER_RECORDS_MAX; n <= DNS_ANSWER_RECORDS_MAX + 1; n++) {
+		build_reply(&b, 0, "example.com", DNS_TYPE_A);
+		for (unsigned i = 0; i < n; i++) {
+			wr_bytes(&b.w, "\xc0\x0c\0\1\0\1\0\0\0\5\0\4", 12);
+			wr_u32(&b.w, i);
+		}
+		put_u16(b.buf + SECTION_ANSWER, (uint16_t)n);
+		assert_int_equal(
+			read_reply(&wide, false), n == DNS_ANSWER_RECORDS_MAX ? 0 : -E2BIG);
+	}
+	assert_int_equal(answer.ancount, DNS_ANSWER_RECORDS_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_positive),
+		cmocka_unit_test(test_chain_in_any_order),
+		cmocka_unit_test(test_chain_limit),
+		cmocka_unit_test(test_dname),
+		cmocka_unit_test(test_negative_ttl),
+		cmocka_unit_test(test_negative_without_soa),
+		cmocka_unit_test(test_negative_behind_a_chain),
+		cmocka_unit_test(test_referral_is_no_answer),
+		cmocka_unit_test(test_ttl_limits),
+		cmocka_unit_test(test_failure_and_truncation),
+		cmocka_unit_test(test_dnssec_records),
+		cmocka_unit_test(test_any),
+		cmocka_unit_test(test_cut_short_anywhere),
+		cmocka_unit_test(test_too_many_records),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
