@@ -4,12 +4,16 @@
 // The rule image: one immutable file that decides everything that depends on the name. This header
 // is its layout and the reader; the builder is controlplane/rule_build.h.
 //
-// A query's name and each of its parents (nearest first) is hashed with the image's secret; a
-// split-block bloom filter (one 32-octet block per probe, 8 bits) ends the walk for nearly all of
-// them; behind it a table of 64-bit keyed fingerprints, 6 to a cache line, each with a 16-bit set
-// number; a set says which lists hold that name and in which role. The group's list mask selects.
-// So the cost of a query depends neither on the number of lists nor on that of groups. Names are
-// not in the packet path: `why` names the lists from the set, their titles are in the image's tail.
+// A query's name and each of its parents (nearest first) is hashed with the image's secret, but
+// only those with a number of labels that some rule has; a split-block bloom filter (one 32-octet
+// block per probe, 8 bits) ends the walk for nearly all of them; behind it a table of 64-bit keyed
+// fingerprints, 6 to a cache line, each with a 16-bit set number; a set says which lists hold that
+// name. The group's list mask selects. So the cost of a query depends neither on the number of
+// lists nor on that of groups. Names are not in the packet path: `why` names the lists from the
+// set, their titles are in the image's tail.
+//
+// There are at most 65,536 sets. Where lists overlap in more ways than that, a name takes several
+// entries with one fingerprint, and its set is the union of theirs: exact, and never refused.
 //
 // Which rule decides (docs/rule-image.md):
 //   1. the operator's own entries (configuration allow and deny): the nearest one; allow beats deny
@@ -29,6 +33,8 @@ enum {
 	RULE_LISTS_MAX = 256,
 	RULE_SETS_MAX = 65536,
 	RULE_BUCKET_SLOTS = 6,
+	RULE_WALK_MAX = 16,   // buckets after the home one that may hold an entry
+	RULE_LABELS_MAX = 40, // of a listed name (ip6.arpa has 34): bounds the hashes per query
 	RULE_TITLE_MAX = 64,
 	RULE_LIST_ALLOW = 0, // list 0: the configuration's allow entries; in every group's mask
 	RULE_LIST_DENY = 1,  // list 1: its deny entries
@@ -40,8 +46,8 @@ enum {
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
 	uint16_t set[RULE_BUCKET_SLOTS];
-	uint16_t overflow; // entries whose first bucket this is and that live in a later one
-	uint16_t reserved;
+	uint16_t walk; // how far after this bucket the last entry lives whose home this is; 0: none
+	uint16_t more; // bit per slot: the same fingerprint goes on in a later slot or bucket
 };
 static_assert(sizeof(struct rule_bucket) == 64);
 
@@ -55,13 +61,17 @@ struct rule_set {
 	uint64_t lists[4];
 };
 
+// What a list contributed, kept in the image so that status is whole after a restart.
 struct rule_list_info {
-	char title[RULE_TITLE_MAX]; // escaped text, NUL-padded
-	uint64_t names;             // names that it contributed
-	uint8_t allow;              // 1: an allow list
+	char title[RULE_TITLE_MAX];                // escaped text, NUL-padded, always with a NUL
+	uint64_t names;                            // distinct names that it holds
+	uint64_t duplicates;                       // names that it held more than once
+	uint64_t lines, comments, rejected, bytes; // list_parse.h
+	uint64_t content_hash;                     // contenthash of the source
+	uint8_t allow;                             // 1: an allow list
 	uint8_t reserved[7];
 };
-static_assert(sizeof(struct rule_list_info) == 80);
+static_assert(sizeof(struct rule_list_info) == 128);
 
 // First octets of the image, on disk and behind the first page of the REGION_NAMES region. Offsets
 // are from the start of this struct.
@@ -71,9 +81,11 @@ struct rule_image_head {
 	uint32_t list_count;
 	uint64_t size;                    // octets in all
 	uint64_t names;                   // distinct names
+	uint64_t entries;                 // in the table: names, and more where sets were split
+	uint64_t depths;                  // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
 	uint64_t input_hash;              // contenthash of all sources and entries it was made from
-	uint64_t bloom_off, bloom_blocks; // power of two blocks not required; any count > 0
-	uint64_t table_off, table_buckets;
+	uint64_t bloom_off, bloom_blocks; // any count in 1..2^32-1
+	uint64_t table_off, table_buckets; // homes, then RULE_WALK_MAX more for the last walks
 	uint64_t sets_off, set_count;
 	uint64_t lists_off;      // list_count of struct rule_list_info
 	uint64_t allow_lists[4]; // list numbers that are allow lists (RULE_LIST_ALLOW included)
@@ -89,15 +101,38 @@ struct rule_reader {
 	const struct rule_bloom_block *bloom;
 	const struct rule_bucket *table;
 	const struct rule_set *sets;
-	uint64_t bloom_blocks, table_buckets, set_count;
+	const struct rule_list_info *lists;
+	uint64_t bloom_blocks, table_homes, depths;
+	uint32_t set_count, list_count;
 	uint64_t allow_lists[4];
-	struct keyhash_secret secret;
+	uint64_t key[2];
 };
 
 // Checks magic, version, sums (`verify_body` reads it all; the data plane, which maps what the
 // control plane verified, passes false), offsets and sizes. -EPROTO with `why` filled in.
 ATTR_MUST_CHECK int rule_reader_init(
 	struct rule_reader *r, const void *image, size_t size, bool verify_body, char why[128]);
+
+// The arithmetic that builder and reader share.
+//
+// Fingerprints of a name's suffixes grow label by label from the right, so each octet of a name is
+// read once: h' = fold((block0 ^ h ^ k0) * (block1 ^ k1)), where a block is 8 octets of the label,
+// its length octet first, zero-padded, and fold is the xor of the product's halves. The k are
+// secret words, so without them nobody can aim names at one bucket. (keyhash.h, one call per
+// suffix, cost twice as much: docs/rule-image.md.) Never 0, which marks a free slot.
+uint64_t rule_name_hash(const struct keyhash_secret *secret, const struct dns_name *name);
+
+// Bloom block and home bucket come from the upper half of the fingerprint, in its order (so that
+// a builder with sorted fingerprints writes both from front to back), the bloom bits from the lower
+// 40: five for each of the eight words.
+static inline uint64_t rule_slot_of(uint64_t hash, uint64_t count)
+{
+	return (hash >> 32) * count >> 32;
+}
+static inline unsigned rule_bloom_bit(uint64_t hash, unsigned word)
+{
+	return hash >> 5 * word & 31;
+}
 
 enum rule_action { RULE_PASS, RULE_BLOCK };
 
@@ -109,17 +144,27 @@ struct rule_verdict {
 };
 
 // Steps of a batched decision: the hashes (and bloom prefetch), the bloom (and table prefetch), the
-// rest. `h` holds one hash per suffix, nearest first; suffix i drops i labels.
+// rest. One hash per suffix that some rule could equal, the nearest last.
 struct rule_probe {
-	uint64_t hash[DNS_LABELS_MAX];
-	uint8_t candidate[DNS_LABELS_MAX]; // suffix indices that passed the bloom
-	uint8_t count;                     // suffixes (labels of the name; the root is no rule)
-	uint8_t candidates;
+	uint8_t count;                          // suffixes hashed
+	uint8_t candidates;                     // of these passed the bloom filter
+	uint8_t labels[RULE_LABELS_MAX + 1];    // of suffix i
+	uint8_t candidate[RULE_LABELS_MAX + 1]; // indices
+	uint64_t hash[RULE_LABELS_MAX + 1];
 };
 void rule_probe_hash(const struct rule_reader *r, const struct dns_query *q, struct rule_probe *p);
 void rule_probe_bloom(const struct rule_reader *r, struct rule_probe *p);
-void rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
+void rule_probe_search(const struct rule_reader *r, const struct rule_probe *p,
 	const uint64_t group_lists[4], struct rule_verdict *out);
+// Inline for the names that no rule concerns, which are nearly all.
+static inline void rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
+	const uint64_t group_lists[4], struct rule_verdict *out)
+{
+	out->action = RULE_PASS;
+	out->matched = false;
+	if (unlikely_(p->candidates))
+		rule_probe_search(r, p, group_lists, out);
+}
 
 // All three for one name (control plane, tests).
 void rule_decide(const struct rule_reader *r, const struct dns_name *name,
