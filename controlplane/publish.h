@@ -3,7 +3,8 @@
 
 // The control plane's side of shared memory: the directory, generations of names and l0, lanes.
 //
-// Owned by the resolver loop's thread unless a function says otherwise. A new generation is made
+// Owned by the resolver loop's thread unless a function says otherwise (a mutex, held for a few
+// stores, covers those). A new generation is made
 // and filled by whoever likes (a helper thread), then switched to on the loop by one release store
 // in the directory; its predecessor is unlinked at once (mappings keep it alive) and kept mapped
 // here until every attached worker has adopted the new one, at most two old ones at a time: a third
@@ -17,25 +18,49 @@
 #include <weir/shm_region.h>
 
 struct publisher;
+struct l0_writer;
 
+// Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
+// new), current names and, when its geometry equals the configured one, l0; makes what is missing;
+// unlinks generations that are not current. -EAGAIN: another control plane lives.
 ATTR_MUST_CHECK int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX]);
-void publisher_close(struct publisher *p);
+void publisher_close(
+	struct publisher *p); // NULL is fine; no region is unlinked: a successor reuses
 
 uint64_t publisher_incarnation(const struct publisher *p);
+const struct shm_paths *publisher_paths(const struct publisher *p);
 struct epoch_writer *publisher_epoch(struct publisher *p);
 struct directory *publisher_directory(struct publisher *p); // writable mapping
 
-// Settings for the workers; `group_lists` are the lists that apply to everyone.
+// The l0 region and whether it was just made; it becomes current by publish_l0, once its writer
+// has opened it.
+void publisher_l0(struct publisher *p, struct region *out, bool *fresh);
+void publish_l0(struct publisher *p);
+
+// Lanes of the data plane, for quiescence and retirement. A page must stay mapped until it is
+// detached. Between the start and the first lane a living data plane holds the epoch back.
+void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count);
+void publisher_no_lanes(struct publisher *p); // its process is dead
+
+// Each 100 ms on the resolver loop: heartbeat, and old generations that nobody uses any more.
+void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
+void publisher_state(struct publisher *p, enum cp_state state); // any thread
+
+// Settings for the workers; `group_lists` are the lists that apply to everyone. Any thread. A
+// worker that copies a slot while it is overwritten (four reloads later) sees a new generation
+// next, so a mixed copy lasts one batch.
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
 	bool blocking_on);
 
 // Step 1, any thread: a region of the next generation with a copy of the image. Step 2, resolver
-// loop: make it current. A region that is not published is unlinked with names_discard.
+// loop (or before it runs): make it current. A region that is not published is unlinked with
+// names_discard, any thread.
 struct names_region;
 ATTR_MUST_CHECK int names_prepare(struct publisher *p, const void *image, size_t size,
 	struct names_region **out, char why[SHM_WHY_MAX]);
-ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r); // -EBUSY; takes r
+// Takes r, unless it says -EBUSY (two older ones are still in use): then r stays the caller's.
+ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
 void names_discard(struct publisher *p, struct names_region *r);
 
 struct publish_status {
@@ -45,4 +70,4 @@ struct publish_status {
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t refused_busy;
 };
-void publish_status(const struct publisher *p, struct publish_status *out);
+void publish_status(const struct publisher *p, struct publish_status *out); // any thread

@@ -9,10 +9,15 @@
 // stored in L0, and every waiter answered through its lane's answer ring.
 // Deadlines: first try at most first_timeout_ms, at most max_sends sends in all, a stale answer at
 // 1.8 s if L0 has one, SERVFAIL with EDE 22 at 1.9 s, the question lives on to 5 s to fill the
-// cache.
+// cache. When every upstream has failed: the stale record, restamped so that workers serve it for
+// 30 s, else SERVFAIL with EDE 22 or 23; the failure is remembered (failures.h).
+// Full tables: no room for a question or a waiter is SERVFAIL at once, one waiter too many for a
+// question is dropped (the client's retry hits); both are counted.
 
 #include "loop.h"
 #include "publish.h"
+#include "table_registry.h"
+#include "upstream.h"
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>
@@ -26,15 +31,6 @@ void resolver_close(struct resolver *r);
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
 // next call returns). On the loop's thread.
 void resolver_reconfigure(struct resolver *r, const struct config *config);
-
-struct upstream_status {
-	char name[64], address[SOCKET_ADDRESS_TEXT_MAX];
-	bool up;
-	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors,
-		failures; // failures: SERVFAIL, REFUSED, ...
-	uint32_t srtt_us;
-	uint32_t down_for_ms; // back-off still to run
-};
 
 struct resolver_status {
 	struct l0_writer_stats l0;
@@ -51,6 +47,11 @@ struct resolver_status {
 	uint64_t dp_incarnation;
 	unsigned lanes;
 	uint64_t loop_lag_us;
+	uint64_t late;            // answers not sent: their client asked more than 2 s ago
+	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
+	uint64_t upstream_tcp_full;
+	unsigned failures; // questions that are in that memory
+	struct table_registry tables;
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };

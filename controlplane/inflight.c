@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "inflight.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NIL UINT32_MAX
+
+struct inflight {
+	struct question *question;
+	struct waiter *waiter;
+	uint32_t *bucket;
+	uint32_t bucket_mask;
+	uint32_t limit; // questions, live setting
+	uint32_t question_cap, question_touched, question_free, questions, questions_max;
+	uint32_t waiter_cap, waiter_touched, waiter_free, waiters;
+};
+
+int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
+{
+	uint32_t buckets = 64;
+	while (buckets < questions * 2)
+		buckets *= 2;
+	struct inflight *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->question = calloc(questions, sizeof(*f->question));
+	f->waiter = calloc(waiters, sizeof(*f->waiter));
+	f->bucket = malloc(buckets * sizeof(*f->bucket));
+	if (!f->question || !f->waiter || !f->bucket) {
+		inflight_free(f);
+		return -ENOMEM;
+	}
+	memset(f->bucket, 0xff, buckets * sizeof(*f->bucket));
+	f->bucket_mask = buckets - 1;
+	f->limit = f->question_cap = questions;
+	f->waiter_cap = waiters;
+	f->question_free = f->waiter_free = NIL;
+	*out = f;
+	return 0;
+}
+
+void inflight_free(struct inflight *f)
+{
+	if (!f)
+		return;
+	free(f->question);
+	free(f->waiter);
+	free(f->bucket);
+	free(f);
+}
+
+void inflight_set_limit(struct inflight *f, unsigned questions)
+{
+	f->limit = questions < f->question_cap ? questions : f->question_cap;
+}
+
+static bool same_key(const struct question *q, const struct l0_key *key)
+{
+	return q->hash == key->hash && q->view == key->view && q->key_flags == key->flags
+	       && q->query.qtype == key->qtype && q->query.qclass == key->qclass
+	       && q->query.name.len == key->name_len
+	       && memcmp(q->query.name.wire, key->name, key->name_len) == 0;
+}
+
+struct question *inflight_find(struct inflight *f, const struct l0_key *key)
+{
+	uint32_t i = f->bucket[key->hash & f->bucket_mask];
+	while (i != NIL && !same_key(&f->question[i], key))
+		i = f->question[i].chain;
+	return i == NIL ? NULL : &f->question[i];
+}
+
+struct question *inflight_add(
+	struct inflight *f, const struct l0_key *key, const struct dns_query *query)
+{
+	uint32_t i = f->question_free;
+
+	if (f->questions >= f->limit)
+		return NULL;
+	if (i != NIL)
+		f->question_free = f->question[i].chain;
+	else
+		i = f->question_touched++;
+	struct question *q = &f->question[i];
+	memset(q, 0, sizeof(*q));
+	q->query = *query;
+	q->hash = key->hash;
+	q->view = key->view;
+	q->key_flags = key->flags;
+	q->first_waiter = q->last_waiter = NIL;
+	q->live = true;
+	q->chain = f->bucket[key->hash & f->bucket_mask];
+	f->bucket[key->hash & f->bucket_mask] = i;
+	if (++f->questions > f->questions_max)
+		f->questions_max = f->questions;
+	return q;
+}
+
+void inflight_remove(struct inflight *f, struct question *q)
+{
+	struct waiter dropped;
+	uint32_t i = (uint32_t)(q - f->question);
+	uint32_t *link = &f->bucket[q->hash & f->bucket_mask];
+
+	while (inflight_take_waiter(f, q, &dropped))
+		;
+	while (*link != i)
+		link = &f->question[*link].chain;
+	*link = q->chain;
+	q->live = false;
+	q->chain = f->question_free;
+	f->question_free = i;
+	f->questions--;
+}
+
+int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
+{
+	uint32_t i = f->waiter_free;
+
+	if (q->waiters >= most)
+		return -EDQUOT;
+	if (i != NIL)
+		f->waiter_free = f->waiter[i].next;
+	else if (f->waiter_touched < f->waiter_cap)
+		i = f->waiter_touched++;
+	else
+		return -ENOSPC;
+	f->waiter[i] = *w;
+	f->waiter[i].next = NIL;
+	if (q->last_waiter == NIL)
+		q->first_waiter = i;
+	else
+		f->waiter[q->last_waiter].next = i;
+	q->last_waiter = i;
+	q->waiters++;
+	f->waiters++;
+	return 0;
+}
+
+bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out)
+{
+	uint32_t i = q->first_waiter;
+
+	if (i == NIL)
+		return false;
+	*out = f->waiter[i];
+	q->first_waiter = out->next;
+	if (q->first_waiter == NIL)
+		q->last_waiter = NIL;
+	f->waiter[i].next = f->waiter_free;
+	f->waiter_free = i;
+	q->waiters--;
+	f->waiters--;
+	return true;
+}
+
+struct question *inflight_any(struct inflight *f)
+{
+	for (uint32_t i = 0; i < f->question_touched; i++)
+		if (f->question[i].live)
+			return &f->question[i];
+	return NULL;
+}
+
+void inflight_stats(const struct inflight *f, struct inflight_stats *out)
+{
+	*out = (struct inflight_stats){
+		.questions = f->questions,
+		.questions_max = f->questions_max,
+		.questions_cap = f->limit,
+		.waiters = f->waiters,
+		.waiters_cap = f->waiter_cap,
+		.bytes = f->question_cap * sizeof(*f->question) + f->waiter_cap * sizeof(*f->waiter)
+			 + (f->bucket_mask + 1) * sizeof(*f->bucket),
+	};
+}
+
+void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len)
+{
+	memset(w->upper, 0, sizeof(w->upper));
+	// Length octets are at most 63, below 'A'.
+	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			w->upper[i / 8] |= (uint8_t)(1u << i % 8);
+}
+
+void waiter_give_case(const struct waiter *w, uint8_t *name, size_t len)
+{
+	for (size_t i = 0; i < len && i < DNS_NAME_MAX; i++)
+		if (w->upper[i / 8] >> i % 8 & 1)
+			name[i] -= 'a' - 'A';
+}

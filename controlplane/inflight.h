@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Questions being resolved and the clients that wait for them. Resolver loop's thread only.
+//
+// One question per L0 key however many ask (reliability row 4). Questions come from a fixed array,
+// found through a hash table of chains; a waiter is an address and some scalars, from a fixed pool,
+// in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
+// spelling of the question as one bit per octet: upper case or not.
+// The arrays are touched only as far as they were ever used.
+
+#include "upstream.h"
+
+#include <weir/dns_query.h>
+#include <weir/l0_table.h>
+#include <weir/shm_msg.h>
+
+struct inflight;
+
+struct waiter {
+	struct return_path path;
+	uint16_t id, flags, udp_size;
+	uint8_t has_opt, dnssec_ok;
+	uint32_t next; // inflight.c's
+	uint64_t dp_incarnation, arrival_ms;
+	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
+};
+static_assert(sizeof(struct waiter) == 120);
+
+struct question {
+	struct upstream_ask ask;
+	struct event timer;
+	struct dns_query query; // lower case; DO, CD as in the key
+	void *owner;            // the resolver
+	uint64_t hash;
+	uint64_t born_ms; // arrival of the first waiter
+	uint16_t view;
+	uint8_t key_flags;
+	bool refresh; // somebody asked to renew the record
+	bool overdue; // the waiters of the first 1.9 s have had their answer
+	// inflight.c's
+	bool live;
+	uint32_t chain; // next in the hash chain, or next free one
+	uint32_t first_waiter, last_waiter, waiters;
+};
+
+struct inflight_stats {
+	unsigned questions, questions_max, questions_cap;
+	unsigned waiters, waiters_cap;
+	size_t bytes;
+};
+
+ATTR_MUST_CHECK int inflight_new(struct inflight **out, unsigned questions, unsigned waiters);
+void inflight_free(struct inflight *f);                          // NULL is fine
+void inflight_set_limit(struct inflight *f, unsigned questions); // up to what was made
+
+struct question *inflight_find(struct inflight *f, const struct l0_key *key);
+// A new one, all zero but its key (hash, query, view, key_flags). NULL: full.
+struct question *inflight_add(
+	struct inflight *f, const struct l0_key *key, const struct dns_query *query);
+void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
+
+// -EDQUOT: the question has `most` already; -ENOSPC: the pool is empty.
+ATTR_MUST_CHECK int inflight_wait(
+	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
+bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);
+
+struct question *inflight_any(struct inflight *f); // for the end; NULL: empty
+void inflight_stats(const struct inflight *f, struct inflight_stats *out);
+
+// The letter case of a name (`len` octets of wire form), kept and given back.
+void waiter_keep_case(struct waiter *w, const uint8_t *name, size_t len);
+void waiter_give_case(const struct waiter *w, uint8_t *name, size_t len);

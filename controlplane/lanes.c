@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lanes.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/shm_ring.h>
+
+enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
+
+struct lane {
+	struct lanes *owner;
+	unsigned index;
+	struct region region, marks;
+	struct lane_cp_page *cp;
+	struct ring_consumer misses;
+	struct ring_producer answers;
+	int doorbell_fd;
+	struct event *doorbell, *more; // `more`: goes on in the next turn
+	bool dirty;                    // answers reserved, not published
+};
+
+struct lanes {
+	struct loop *loop;
+	struct publisher *publisher;
+	struct l0_writer *l0;
+	lanes_miss_fn miss;
+	void *arg;
+	uint64_t incarnation; // of the data plane, 0: none
+	unsigned count;
+	bool marks_missing;
+	uint64_t anomalies_before; // of lanes that are gone
+	struct lanes_stats stats;
+	struct lane lane[SHM_WORKERS_MAX];
+};
+
+int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
+	struct l0_writer *l0, lanes_miss_fn miss, void *arg)
+{
+	struct lanes *l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->loop = loop;
+	l->publisher = publisher;
+	l->l0 = l0;
+	l->miss = miss;
+	l->arg = arg;
+	*out = l;
+	return 0;
+}
+
+static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint16_t type)
+{
+	struct lanes *l = lane->owner;
+	struct msg_miss m;
+
+	if (type != MSG_MISS || len < sizeof(m)) {
+		l->stats.foreign++;
+		return;
+	}
+	memcpy(&m, buf, sizeof(m));
+	if (m.dp_incarnation != l->incarnation || m.path.worker != lane->index
+		|| m.question_len != len - sizeof(m)) {
+		l->stats.foreign++;
+		return;
+	}
+	l->miss(l->arg, &m, buf + sizeof(m));
+}
+
+static void lane_drain(struct lane *lane)
+{
+	uint8_t buf[MISS_MAX];
+	uint16_t type;
+
+	ring_awake(&lane->misses);
+	for (unsigned i = 0; i < LANES_BURST; i++) {
+		int len = ring_read(&lane->misses, buf, sizeof(buf), &type);
+		if (len > 0)
+			miss_take(lane, buf, (uint32_t)len, type);
+		else if (len == 0
+			 && (ring_release(&lane->misses), ring_prepare_sleep(&lane->misses)))
+			return;
+	}
+	ring_release(&lane->misses);
+	event_add(lane->more, &(struct timeval){0});
+}
+
+static void on_doorbell(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t rung;
+	(void)what;
+	if (read(fd, &rung, sizeof(rung)) == sizeof(rung))
+		lane_drain(arg);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	lane_drain(arg);
+}
+
+static void lane_close(struct lane *lane)
+{
+	if (lane->cp)
+		atomic_store(&lane->cp->attached, 0);
+	if (lane->doorbell)
+		event_free(lane->doorbell);
+	if (lane->more)
+		event_free(lane->more);
+	if (lane->doorbell_fd >= 0)
+		close(lane->doorbell_fd);
+	region_unmap(&lane->marks);
+	region_unmap(&lane->region);
+	memset(lane, 0, sizeof(*lane));
+	lane->doorbell_fd = -1;
+}
+
+static bool units_ok(uint64_t units)
+{
+	return units >= 64 && units <= RING_UNITS_MAX && (units & (units - 1)) == 0;
+}
+
+static int lane_map(struct lane *lane, struct lanes *l, uint64_t incarnation, char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX];
+
+	shm_name_lane(name, lane->index);
+	int rc = region_attach(publisher_paths(l->publisher), SHM_IN_MEM, name, REGION_LANE, true,
+		&lane->region, why);
+	if (rc < 0)
+		return rc;
+	const struct region_header *h = region_header_of(&lane->region);
+	uint64_t miss = h->geometry[0], answer = h->geometry[1];
+	if (h->incarnation != incarnation || h->index != lane->index || !units_ok(miss)
+		|| !units_ok(answer)
+		|| LANE_MISS_RING + (miss + answer) * RING_UNIT > lane->region.size) {
+		snprintf(why, SHM_WHY_MAX, "%s: of another process or shape", name);
+		return -EPROTO;
+	}
+	uint8_t *base = lane->region.base;
+	struct lane_dp_page *dp = (struct lane_dp_page *)(void *)(base + LANE_DP_PAGE);
+	lane->cp = (struct lane_cp_page *)(void *)(base + LANE_CP_PAGE);
+	ring_consumer_init(
+		&lane->misses, &dp->miss_tail, &lane->cp->miss_head, base + LANE_MISS_RING, miss);
+	ring_producer_init(&lane->answers, &lane->cp->answer_tail, &dp->answer_head,
+		base + LANE_MISS_RING + miss * RING_UNIT, answer);
+	rc = region_protect(&lane->region, LANE_DP_PAGE, SHM_PAGE);
+	if (rc == 0)
+		rc = region_protect(&lane->region, LANE_MISS_RING, miss * RING_UNIT);
+	if (rc < 0)
+		snprintf(why, SHM_WHY_MAX, "%s: cannot be protected: %s", name, strerror(-rc));
+	return rc;
+}
+
+static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello, int doorbell,
+	char why[SHM_WHY_MAX])
+{
+	struct lane *lane = &l->lane[i];
+
+	*lane = (struct lane){.owner = l, .index = i, .doorbell_fd = -1};
+	int rc = lane_map(lane, l, hello->dp_incarnation, why);
+	if (rc < 0)
+		return rc;
+	struct event_base *base = loop_base(l->loop);
+	lane->doorbell = event_new(base, doorbell, EV_READ | EV_PERSIST, on_doorbell, lane);
+	lane->more = event_new(base, -1, 0, on_more, lane);
+	if (!lane->doorbell || !lane->more || event_add(lane->doorbell, NULL) < 0) {
+		snprintf(why, SHM_WHY_MAX, "lane %u: no memory for its events", i);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doorbells,
+	char why[SHM_WHY_MAX])
+{
+	const struct lane_dp_page *pages[SHM_WORKERS_MAX];
+	unsigned opened = 0;
+	int rc = 0;
+
+	lanes_detach(l);
+	for (; opened < hello->workers && rc == 0; opened++)
+		rc = lane_open(l, opened, hello, doorbells[opened], why);
+	if (rc < 0) {
+		while (opened-- > 0)
+			lane_close(&l->lane[opened]);
+		return rc;
+	}
+	l->count = hello->workers;
+	l->incarnation = hello->dp_incarnation;
+	l->marks_missing = true;
+	for (unsigned i = 0; i < l->count; i++) {
+		struct lane *lane = &l->lane[i];
+		lane->doorbell_fd = doorbells[i];
+		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
+								       + LANE_DP_PAGE);
+		atomic_store(&lane->cp->attached, publisher_incarnation(l->publisher));
+		// What lies there already rang no bell of ours.
+		event_add(lane->more, &(struct timeval){0});
+	}
+	publisher_lanes(l->publisher, pages, l->count);
+	lanes_attach_marks(l);
+	return 0;
+}
+
+void lanes_detach(struct lanes *l)
+{
+	if (l->count == 0)
+		return;
+	publisher_no_lanes(l->publisher);
+	for (unsigned i = 0; i < l->count; i++) {
+		l->anomalies_before += l->lane[i].misses.anomalies + l->lane[i].answers.anomalies;
+		l0_writer_set_marks(l->l0, i, NULL);
+		lane_close(&l->lane[i]);
+	}
+	l->count = 0;
+	l->incarnation = 0;
+}
+
+void lanes_free(struct lanes *l)
+{
+	if (!l)
+		return;
+	lanes_detach(l);
+	free(l);
+}
+
+unsigned lanes_count(const struct lanes *l)
+{
+	return l->count;
+}
+
+uint64_t lanes_incarnation(const struct lanes *l)
+{
+	return l->incarnation;
+}
+
+// The data plane puts marks where it found room, so both places are tried.
+static bool marks_map(struct lanes *l, struct lane *lane)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(l->publisher);
+	struct publish_status now;
+
+	publish_status(l->publisher, &now);
+	uint32_t units = l0_writer_reader(l->l0)->unit_count;
+	shm_name_marks(name, lane->index, now.l0_generation);
+	if (region_attach(paths, SHM_IN_MEM, name, REGION_MARKS, true, &lane->marks, why) < 0
+		&& (!paths->huge[0]
+			|| region_attach(
+				   paths, SHM_IN_HUGE, name, REGION_MARKS, true, &lane->marks, why)
+				   < 0))
+		return false;
+	const struct region_header *h = region_header_of(&lane->marks);
+	if (h->incarnation != l->incarnation || h->index != lane->index
+		|| h->generation != now.l0_generation || h->geometry[0] != units
+		|| region_data_size(&lane->marks) < units) {
+		region_unmap(&lane->marks);
+		return false;
+	}
+	l0_writer_set_marks(l->l0, lane->index, region_data(&lane->marks));
+	return true;
+}
+
+void lanes_attach_marks(struct lanes *l)
+{
+	if (!l->marks_missing)
+		return;
+	bool missing = false;
+	for (unsigned i = 0; i < l->count; i++)
+		if (!l->lane[i].marks.base && !marks_map(l, &l->lane[i]))
+			missing = true;
+	l->marks_missing = missing;
+}
+
+bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns)
+{
+	if (head->dp_incarnation != l->incarnation || head->path.worker >= l->count) {
+		l->stats.answer_foreign++;
+		return false;
+	}
+	struct lane *lane = &l->lane[head->path.worker];
+	uint8_t *p =
+		ring_reserve(&lane->answers, MSG_ANSWER, (uint32_t)(sizeof(*head) + head->dns_len));
+	if (!p) {
+		l->stats.answer_ring_full++;
+		return false;
+	}
+	memcpy(p, head, sizeof(*head));
+	memcpy(p + sizeof(*head), dns, head->dns_len);
+	lane->dirty = true;
+	l->stats.answers++;
+	return true;
+}
+
+void lanes_publish(struct lanes *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		if (!l->lane[i].dirty)
+			continue;
+		ring_publish(&l->lane[i].answers);
+		l->lane[i].dirty = false;
+	}
+}
+
+void lanes_stats(const struct lanes *l, struct lanes_stats *out)
+{
+	*out = l->stats;
+	out->ring_anomalies = l->anomalies_before;
+	for (unsigned i = 0; i < l->count; i++)
+		out->ring_anomalies += l->lane[i].misses.anomalies + l->lane[i].answers.anomalies;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The lanes of the attached data plane: misses in, answers out. Resolver loop's thread only.
+//
+// A lane's doorbell (eventfd) wakes the loop; its miss ring is then read until it is empty, at most
+// LANES_BURST messages a turn so that upstream replies are not starved, and the loop goes to sleep
+// on it by ring_prepare_sleep. Every message is copied out and checked before use; one that does
+// not fit is counted as foreign and dropped. Answers go to the ring of the lane that asked; a full
+// ring is a counted loss, the client asks again.
+
+#include "loop.h"
+#include "publish.h"
+
+#include <weir/l0_writer.h>
+#include <weir/shm_msg.h>
+
+struct lanes;
+
+enum { LANES_BURST = 256 };
+
+typedef void (*lanes_miss_fn)(void *arg, const struct msg_miss *m, const uint8_t *question);
+
+struct lanes_stats {
+	uint64_t foreign;        // messages of another life, lane or shape
+	uint64_t ring_anomalies; // nonsense in an index or a message header
+	uint64_t answers, answer_ring_full, answer_foreign;
+};
+
+ATTR_MUST_CHECK int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
+	struct l0_writer *l0, lanes_miss_fn miss, void *arg);
+void lanes_free(struct lanes *l); // NULL is fine
+
+// Maps lane.0 .. lane.<workers - 1> and starts to serve them, in place of any attached before.
+// `doorbells`, one for each worker, are taken on success.
+ATTR_MUST_CHECK int lanes_attach(struct lanes *l, const struct link_hello *hello,
+	const int *doorbells, char why[SHM_WHY_MAX]);
+void lanes_detach(struct lanes *l); // its process is dead
+unsigned lanes_count(const struct lanes *l);
+uint64_t lanes_incarnation(const struct lanes *l); // 0: none attached
+
+// Marks regions appear once a worker adopted the l0 generation; called by a timer.
+void lanes_attach_marks(struct lanes *l);
+
+// Puts an answer on the ring; visible after lanes_publish. False: counted and dropped.
+bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns);
+void lanes_publish(struct lanes *l);
+
+void lanes_stats(const struct lanes *l, struct lanes_stats *out);

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "link.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+enum { HELLO_MS = 1000, PROBE_MS = 100 };
+
+struct link_server {
+	struct loop *loop;
+	struct publisher *publisher;
+	struct lanes *lanes;
+	char path[SHM_PATH_MAX + 16], lock_path[SHM_PATH_MAX + 32];
+	int listen_fd, peer_fd; // -1: none
+	bool up;                // the peer has been welcomed
+	struct event *accept_event, *peer_event, *probe_timer;
+};
+
+static void peer_drop(struct link_server *s)
+{
+	if (s->peer_event)
+		event_free(s->peer_event);
+	s->peer_event = NULL;
+	if (s->peer_fd >= 0)
+		close(s->peer_fd);
+	s->peer_fd = -1;
+	s->up = false;
+}
+
+static void welcome_send(int fd, uint64_t incarnation, int error)
+{
+	const struct link_welcome w = {
+		.magic = SHM_MAGIC,
+		.abi_version = SHM_ABI_VERSION,
+		.error = error,
+		.cp_incarnation = incarnation,
+	};
+	(void)send(fd, &w, sizeof(w), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+// A hello and the descriptors that came with it; -EAGAIN: nothing there yet.
+struct greeting {
+	struct link_hello hello;
+	int fds[SHM_WORKERS_MAX];
+	unsigned fd_count;
+};
+
+static void greeting_close(const struct greeting *g)
+{
+	for (unsigned i = 0; i < g->fd_count; i++)
+		close(g->fds[i]);
+}
+
+static void greeting_take_fds(struct greeting *g, struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (g->fd_count < SHM_WORKERS_MAX)
+				g->fds[g->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
+{
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
+	struct iovec iov = {.iov_base = &g->hello, .iov_len = sizeof(g->hello)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	greeting_take_fds(g, &msg);
+	const struct link_hello *h = &g->hello;
+	if (n == 0) {
+		snprintf(why, SHM_WHY_MAX, "hung up before its hello");
+		return -EPIPE;
+	}
+	if (n != sizeof(*h) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		|| h->magic != SHM_MAGIC) {
+		snprintf(why, SHM_WHY_MAX, "not a hello of weir-dataplane");
+		return -EPROTO;
+	}
+	if (h->abi_version != SHM_ABI_VERSION) {
+		snprintf(why, SHM_WHY_MAX,
+			"its ABI version is %u, ours %u: restart both programs of "
+			"one build",
+			h->abi_version, SHM_ABI_VERSION);
+		return -EPROTONOSUPPORT;
+	}
+	if (h->workers == 0 || h->workers > SHM_WORKERS_MAX || h->workers != g->fd_count
+		|| h->dp_incarnation == 0) {
+		snprintf(why, SHM_WHY_MAX, "%u workers, %u doorbells", h->workers, g->fd_count);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static void probe_arm(struct link_server *s)
+{
+	event_add(s->probe_timer, &(struct timeval){.tv_usec = PROBE_MS * 1000});
+}
+
+static void peer_greet(struct link_server *s)
+{
+	struct greeting g = {.fd_count = 0};
+	char why[SHM_WHY_MAX] = "";
+
+	int rc = greeting_read(s->peer_fd, &g, why);
+	if (rc == -EAGAIN || rc == -EINTR)
+		return;
+	if (rc == 0)
+		rc = lanes_attach(s->lanes, &g.hello, g.fds, why);
+	if (rc < 0) {
+		log_warning("data plane refused: %s", why);
+		greeting_close(&g);
+		welcome_send(s->peer_fd, publisher_incarnation(s->publisher), rc);
+		peer_drop(s);
+		probe_arm(s);
+		return;
+	}
+	s->up = true;
+	event_del(s->peer_event);
+	event_add(s->peer_event, NULL);
+	welcome_send(s->peer_fd, publisher_incarnation(s->publisher), 0);
+	log_info("data plane attached, %u workers", g.hello.workers);
+}
+
+static void on_peer(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_server *s = arg;
+	char octet;
+
+	if (what & EV_TIMEOUT) {
+		log_warning("data plane said no hello in time");
+		peer_drop(s);
+		return;
+	}
+	if (!s->up) {
+		peer_greet(s);
+		return;
+	}
+	ssize_t n = recv(fd, &octet, sizeof(octet), MSG_DONTWAIT);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	log_warning("data plane hung up");
+	peer_drop(s);
+	probe_arm(s);
+}
+
+// While lanes are attached without a link: is the process dead?
+static void on_probe(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_server *s = arg;
+	(void)fd, (void)what;
+	if (s->up)
+		return;
+	if (process_lock_probe(s->lock_path) != 0) {
+		probe_arm(s);
+		return;
+	}
+	if (lanes_count(s->lanes))
+		lanes_detach(s->lanes);
+	else
+		publisher_no_lanes(s->publisher);
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_server *s = arg;
+	(void)what;
+	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (peer < 0)
+		return;
+	if (s->peer_fd >= 0) {
+		welcome_send(peer, publisher_incarnation(s->publisher), -EBUSY);
+		close(peer);
+		return;
+	}
+	s->peer_fd = peer;
+	s->peer_event = event_new(loop_base(s->loop), peer, EV_READ | EV_PERSIST, on_peer, s);
+	if (!s->peer_event
+		|| event_add(s->peer_event, &(struct timeval){.tv_sec = HELLO_MS / 1000}) < 0)
+		peer_drop(s);
+}
+
+static int listen_open(struct link_server *s)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	if (strlen(s->path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sun.sun_path, s->path);
+	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->listen_fd < 0)
+		return -errno;
+	// controlplane.lock is ours, so nobody can be listening on a socket that is left over.
+	(void)unlink(s->path);
+	mode_t old = umask(0177);
+	int rc = bind(s->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	umask(old);
+	if (rc == 0 && listen(s->listen_fd, 4) < 0)
+		rc = -errno;
+	return rc;
+}
+
+int link_open(struct link_server **out, struct loop *loop, struct publisher *publisher,
+	struct lanes *lanes, char why[SHM_WHY_MAX])
+{
+	struct link_server *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	*s = (struct link_server){.loop = loop,
+		.publisher = publisher,
+		.lanes = lanes,
+		.listen_fd = -1,
+		.peer_fd = -1};
+	const char *run = publisher_paths(publisher)->run;
+	snprintf(s->path, sizeof(s->path), "%s/link.sock", run);
+	snprintf(s->lock_path, sizeof(s->lock_path), "%s/dataplane.lock", run);
+	int rc = listen_open(s);
+	if (rc < 0) {
+		snprintf(why, SHM_WHY_MAX, "%.200s: %s", s->path, strerror(-rc));
+		link_close(s);
+		return rc;
+	}
+	struct event_base *base = loop_base(loop);
+	s->accept_event = event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
+	s->probe_timer = event_new(base, -1, 0, on_probe, s);
+	if (!s->accept_event || !s->probe_timer || event_add(s->accept_event, NULL) < 0) {
+		link_close(s);
+		return -ENOMEM;
+	}
+	probe_arm(s);
+	*out = s;
+	return 0;
+}
+
+void link_close(struct link_server *s)
+{
+	if (!s)
+		return;
+	peer_drop(s);
+	if (s->accept_event)
+		event_free(s->accept_event);
+	if (s->probe_timer)
+		event_free(s->probe_timer);
+	if (s->listen_fd >= 0) {
+		close(s->listen_fd);
+		(void)unlink(s->path);
+	}
+	free(s);
+}
+
+bool link_up(const struct link_server *s)
+{
+	return s->up;
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "publish_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/l0_writer.h>
+#include <weir/log.h>
+
+static const char DIRECTORY_NAME[] = "directory";
+
+static int lock_take(struct publisher *p, char why[SHM_WHY_MAX])
+{
+	char path[SHM_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/controlplane.lock", p->paths.run);
+	p->lock_fd = process_lock(path);
+	if (p->lock_fd >= 0)
+		return 0;
+	snprintf(why, SHM_WHY_MAX, "%.200s: %s", path,
+		p->lock_fd == -EAGAIN ? "another control plane is running" : strerror(-p->lock_fd));
+	return p->lock_fd;
+}
+
+static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
+{
+	const struct region_spec spec = {
+		.name = DIRECTORY_NAME,
+		.kind = REGION_DIRECTORY,
+		.generation = 1,
+		.incarnation = p->incarnation,
+		.data_size = SHM_PAGE,
+		.mode = 0600,
+	};
+	int rc = region_attach(
+		&p->paths, SHM_IN_MEM, DIRECTORY_NAME, REGION_DIRECTORY, true, &p->directory, why);
+	if (rc == 0 && region_data_size(&p->directory) < sizeof(struct directory)) {
+		region_unmap(&p->directory);
+		rc = -EPROTO;
+	}
+	bool reused = rc == 0;
+	if (!reused) {
+		if (rc != -ENOENT)
+			log_warning(
+				"directory of an earlier run is not usable (%s), making a new one",
+				why);
+		rc = region_create(&p->paths, &spec, &p->directory, why);
+		if (rc < 0)
+			return rc;
+	}
+	p->dir = region_data(&p->directory);
+	if (!reused || atomic_load(&p->dir->epoch) == 0)
+		atomic_store(&p->dir->epoch, 1);
+	atomic_store(&p->dir->state, CP_STARTING);
+	atomic_store(&p->dir->incarnation, p->incarnation);
+	atomic_store(&p->dir->heartbeat_ms, clock_mono_ms());
+	if (!reused)
+		region_publish(&p->directory);
+	p->epoch.epoch = &p->dir->epoch;
+	return 0;
+}
+
+// Maps the current l0 of the last life if it has the size that the configuration asks for now.
+static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_WORDS])
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	uint64_t word = atomic_load(&p->dir->current[REGION_L0]);
+
+	if (word == 0)
+		return false;
+	p->l0_generation = word >> 1;
+	shm_name_generation(name, "l0", p->l0_generation);
+	int rc = region_attach(
+		&p->paths, (enum shm_where)(word & 1), name, REGION_L0, true, &p->l0, why);
+	if (rc < 0) {
+		log_warning("cache of an earlier run is not usable: %s", why);
+		return false;
+	}
+	const struct region_header *h = region_header_of(&p->l0);
+	if (h->generation == p->l0_generation
+		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
+		return true;
+	log_info("cache of an earlier run has another size, starting with an empty one");
+	region_unmap(&p->l0);
+	return false;
+}
+
+static int l0_open(struct publisher *p, const struct config *config, char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX];
+	struct region_spec spec = {
+		.name = name,
+		.kind = REGION_L0,
+		.incarnation = p->incarnation,
+		.mode = 0600,
+		.want_huge = true,
+	};
+	int rc = l0_plan((uint64_t)config->cache.l0_mb << 20, PUBLISH_L0_MEAN_UNITS, spec.geometry,
+		&spec.data_size);
+	if (rc < 0) {
+		snprintf(why, SHM_WHY_MAX, "cache.l0_mb: %u is out of range", config->cache.l0_mb);
+		return rc;
+	}
+	if (l0_reuse(p, spec.geometry))
+		return 0;
+	spec.generation = ++p->l0_generation;
+	shm_name_generation(name, "l0", spec.generation);
+	rc = region_create(&p->paths, &spec, &p->l0, why);
+	if (rc < 0)
+		return rc;
+	rc = l0_region_init(p->l0.base, p->l0.size);
+	if (rc < 0) {
+		snprintf(why, SHM_WHY_MAX, "l0: no random octets: %s", strerror(-rc));
+		return rc;
+	}
+	region_publish(&p->l0);
+	p->l0_fresh = true;
+	return 0;
+}
+
+// Files "<stem>.<number>" in one directory whose generation is not the one to keep.
+static void unlink_old(struct publisher *p, enum shm_where where, const char *stem, uint64_t keep)
+{
+	const char *path = where == SHM_IN_HUGE ? p->paths.huge : p->paths.mem;
+	DIR *d = path[0] ? opendir(path) : NULL;
+	size_t n = strlen(stem);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char *end;
+		if (strncmp(e->d_name, stem, n) != 0 || e->d_name[n] != '.')
+			continue;
+		unsigned long long generation = strtoull(e->d_name + n + 1, &end, 10);
+		if (*end == 0 && end != e->d_name + n + 1 && generation != keep)
+			(void)region_unlink(&p->paths, where, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void unlink_leftovers(struct publisher *p)
+{
+	uint64_t names = atomic_load(&p->dir->current[REGION_NAMES]) >> 1;
+	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++) {
+		unlink_old(p, (enum shm_where)where, "l0", p->l0_generation);
+		unlink_old(p, (enum shm_where)where, "names", names);
+	}
+}
+
+// A living data plane may hold references into l0 that we cannot see before its lanes are attached.
+static void epoch_hold_back(struct publisher *p)
+{
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
+	if (process_lock_probe(path) == 1)
+		p->epoch.seen[0] = &p->epoch_hold;
+}
+
+int publisher_open(struct publisher **out, const struct shm_paths *paths,
+	const struct config *config, char why[SHM_WHY_MAX])
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->paths = *paths;
+	p->lock_fd = -1;
+	p->incarnation = incarnation_new();
+	pthread_mutex_init(&p->lock, NULL);
+	int rc = lock_take(p, why);
+	if (rc == 0)
+		rc = directory_open(p, why);
+	if (rc == 0)
+		rc = l0_open(p, config, why);
+	if (rc < 0) {
+		publisher_close(p);
+		return rc;
+	}
+	names_recover(p);
+	unlink_leftovers(p);
+	epoch_hold_back(p);
+	*out = p;
+	return 0;
+}
+
+void publisher_close(struct publisher *p)
+{
+	if (!p)
+		return;
+	if (p->dir)
+		atomic_store(&p->dir->state, CP_STOPPING);
+	names_close(p);
+	region_unmap(&p->l0);
+	region_unmap(&p->directory);
+	if (p->lock_fd >= 0)
+		close(p->lock_fd);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+uint64_t publisher_incarnation(const struct publisher *p)
+{
+	return p->incarnation;
+}
+
+const struct shm_paths *publisher_paths(const struct publisher *p)
+{
+	return &p->paths;
+}
+
+struct epoch_writer *publisher_epoch(struct publisher *p)
+{
+	return &p->epoch;
+}
+
+struct directory *publisher_directory(struct publisher *p)
+{
+	return p->dir;
+}
+
+void publisher_l0(struct publisher *p, struct region *out, bool *fresh)
+{
+	*out = p->l0;
+	*fresh = p->l0_fresh;
+}
+
+void publish_l0(struct publisher *p)
+{
+	atomic_store_explicit(&p->dir->current[REGION_L0],
+		generation_word(p->l0_generation, p->l0.where), memory_order_release);
+}
+
+void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count)
+{
+	pthread_mutex_lock(&p->lock);
+	p->lanes = count;
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
+		p->lane[i] = i < count ? pages[i] : NULL;
+		p->epoch.seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_no_lanes(struct publisher *p)
+{
+	publisher_lanes(p, NULL, 0);
+}
+
+void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
+{
+	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
+	pthread_mutex_lock(&p->lock);
+	names_retire(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_state(struct publisher *p, enum cp_state state)
+{
+	atomic_store_explicit(&p->dir->state, state, memory_order_release);
+}
+
+void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
+	bool blocking_on)
+{
+	struct dp_config c = {
+		.client_ttl_cap_s = config->cache.client_ttl_cap_s,
+		.stale_ttl_s = config->cache.stale_ttl_s,
+		.block_ttl_s = config->blocking.ttl_s,
+		.udp_limit = config->limits.udp_reply_size,
+		.block_mode = (uint8_t)config->blocking.mode,
+		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
+		.blocking_on = blocking_on,
+	};
+	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
+	pthread_mutex_lock(&p->lock);
+	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
+	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = c;
+	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void publish_status(const struct publisher *p, struct publish_status *out)
+{
+	// The lock is the one thing that a reader changes.
+	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&p->lock;
+
+	*out = (struct publish_status){
+		.l0_generation = p->l0_generation,
+		.l0_bytes = p->l0.size,
+		.l0_where = p->l0.where,
+		.config_generation = atomic_load(&p->dir->config_generation),
+	};
+	pthread_mutex_lock(lock);
+	if (p->names) {
+		out->names_generation = p->names->generation;
+		out->names_bytes = p->names->region.size;
+		out->names_where = p->names->region.where;
+	}
+	out->retired_waiting = p->old_count;
+	out->refused_busy = p->refused_busy;
+	pthread_mutex_unlock(lock);
+}

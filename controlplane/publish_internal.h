@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What publish.c and publish_names.c share.
+
+#include "publish.h"
+
+#include <pthread.h>
+
+enum {
+	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not adopted the newest
+	PUBLISH_L0_MEAN_UNITS = 3, // of a record; sizes the index
+};
+
+// One generation of the names region, mapped here.
+struct names_region {
+	struct region region;
+	uint64_t generation;
+};
+
+struct publisher {
+	struct shm_paths paths;
+	int lock_fd;
+	struct region directory;
+	struct directory *dir;
+	uint64_t incarnation;
+	struct epoch_writer epoch;
+	_Atomic uint64_t epoch_hold; // a seen-epoch that never passes, see publisher_lanes
+	struct region l0;
+	uint64_t l0_generation;
+	bool l0_fresh;
+
+	pthread_mutex_t lock; // of what follows
+	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
+	unsigned lanes;
+	uint64_t names_next;                       // generation of the next names_prepare
+	struct names_region *names;                // current, or NULL
+	struct names_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
+	unsigned old_count;
+	uint64_t refused_busy;
+};
+
+static inline uint64_t generation_word(uint64_t generation, enum shm_where where)
+{
+	return generation << 1 | (uint64_t)where;
+}
+
+// The current names region of the last life, if it is whole; else none is current.
+void names_recover(struct publisher *p);
+void names_retire(struct publisher *p); // with the lock held
+void names_close(struct publisher *p);

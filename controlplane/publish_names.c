@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "publish_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+// Generations count on from the highest one that the last life may have used, so that a worker
+// never sees the same number for another image.
+void names_recover(struct publisher *p)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	uint64_t word = atomic_load(&p->dir->current[REGION_NAMES]);
+
+	p->names_next = (word >> 1) + 1;
+	if (word == 0)
+		return;
+	struct names_region *r = calloc(1, sizeof(*r));
+	int rc = r ? 0 : -ENOMEM;
+	if (r) {
+		r->generation = word >> 1;
+		shm_name_generation(name, "names", r->generation);
+		rc = region_attach(&p->paths, (enum shm_where)(word & 1), name, REGION_NAMES, false,
+			&r->region, why);
+	}
+	if (rc == 0) {
+		p->names = r;
+		return;
+	}
+	log_warning("rule image of an earlier run is not usable");
+	atomic_store(&p->dir->current[REGION_NAMES], 0);
+	free(r);
+}
+
+static void region_drop(struct names_region *r)
+{
+	region_unmap(&r->region);
+	free(r);
+}
+
+void names_close(struct publisher *p)
+{
+	for (unsigned i = 0; i < p->old_count; i++)
+		region_drop(p->old[i]);
+	if (p->names)
+		region_drop(p->names);
+}
+
+int names_prepare(struct publisher *p, const void *image, size_t size, struct names_region **out,
+	char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX];
+	struct names_region *r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	pthread_mutex_lock(&p->lock);
+	r->generation = p->names_next++;
+	pthread_mutex_unlock(&p->lock);
+	shm_name_generation(name, "names", r->generation);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_NAMES,
+		.generation = r->generation,
+		.incarnation = p->incarnation,
+		.data_size = size,
+		.geometry = {size},
+		.mode = 0600,
+		.want_huge = true,
+	};
+	int rc = region_create(&p->paths, &spec, &r->region, why);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	memcpy(region_data(&r->region), image, size);
+	region_publish(&r->region);
+	*out = r;
+	return 0;
+}
+
+static void names_unlink(struct publisher *p, const struct names_region *r)
+{
+	char name[SHM_NAME_MAX];
+	shm_name_generation(name, "names", r->generation);
+	(void)region_unlink(&p->paths, r->region.where, name);
+}
+
+// Lets old images go that every attached worker has left behind. A worker's word is not trusted
+// beyond that: it maps its own copy, so a lie costs it nothing but our count.
+void names_retire(struct publisher *p)
+{
+	uint64_t adopted = p->names ? p->names->generation : 0;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < p->lanes; i++) {
+		const struct lane_dp_page *lane = p->lane[i];
+		uint64_t g = atomic_load_explicit(&lane->adopted_names, memory_order_acquire);
+		if (g < adopted)
+			adopted = g;
+	}
+	for (unsigned i = 0; i < p->old_count; i++) {
+		if (p->old[i]->generation < adopted)
+			region_drop(p->old[i]);
+		else
+			p->old[kept++] = p->old[i];
+	}
+	p->old_count = kept;
+}
+
+int names_publish(struct publisher *p, struct names_region *r)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	names_retire(p);
+	if (p->names && p->old_count == PUBLISH_OLD_MAX) {
+		p->refused_busy++;
+		rc = -EBUSY;
+	} else {
+		atomic_store_explicit(&p->dir->current[REGION_NAMES],
+			generation_word(r->generation, r->region.where), memory_order_release);
+		if (p->names) {
+			names_unlink(p, p->names);
+			p->old[p->old_count++] = p->names;
+		}
+		p->names = r;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+void names_discard(struct publisher *p, struct names_region *r)
+{
+	names_unlink(p, r);
+	region_drop(r);
+}
