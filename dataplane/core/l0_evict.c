@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_state.h"
+
+// Marks are the workers' octets: only single bits of them are looked at, and a store here that
+// crosses a worker's costs one mark.
+bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark)
+{
+	for (unsigned n = 0; n < w->marks_count; n++) {
+		if (w->marks[n]
+			&& atomic_load_explicit(&w->marks[n][number], memory_order_relaxed) & mark)
+			return true;
+	}
+	return false;
+}
+
+void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark)
+{
+	for (unsigned n = 0; n < w->marks_count; n++) {
+		if (!w->marks[n])
+			continue;
+		uint8_t has = atomic_load_explicit(&w->marks[n][number], memory_order_relaxed);
+		if (has & mark)
+			atomic_store_explicit(
+				&w->marks[n][number], (uint8_t)(has & ~mark), memory_order_relaxed);
+	}
+}
+
+void l0_drop(struct l0_writer *w, uint32_t slot)
+{
+	uint64_t bucket = slot / L0_BUCKET_SLOTS;
+	uint32_t number = l0_record_in(w, slot);
+	const struct l0_record *p = l0_record_at(w, number);
+	// The record number stays: a reader that has seen the tag may still follow it, until it
+	// passes a quiescent state.
+	atomic_store_explicit(
+		&w->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], 0, memory_order_release);
+	uint64_t first = l0_first_bucket(w, p);
+	if (first != bucket)
+		l0_overflow_add(w, first, -1);
+	l0_sieve_remove(&w->sieve, slot);
+	l0_alloc_retire(&w->alloc, number, p->units);
+	w->stats.entries--;
+}
+
+static bool visited(const struct l0_writer *w, uint32_t slot, uint32_t number)
+{
+	return l0_sieve_carried(&w->sieve, slot) || l0_marked(w, number, MARK_VISITED);
+}
+
+// Moves the hand to the first unvisited record and evicts it. False: none within the steps, or no
+// record at all.
+static bool sieve_evict(struct l0_writer *w, unsigned *steps)
+{
+	for (; *steps; --*steps) {
+		uint32_t slot = l0_sieve_hand(&w->sieve);
+		if (slot == L0_SLOT_NONE)
+			return false;
+		uint32_t number = l0_record_in(w, slot);
+		if (!visited(w, slot, number)) {
+			l0_drop(w, slot);
+			return true;
+		}
+		(void)l0_sieve_uncarry(&w->sieve, slot);
+		l0_unmark(w, number, MARK_VISITED);
+		l0_sieve_spare(&w->sieve);
+	}
+	return false;
+}
+
+// A live record's slot, found again through its key.
+static uint32_t slot_of_record(const struct l0_writer *w, uint32_t number)
+{
+	struct l0_key key;
+	l0_key_of_record(w, l0_record_at(w, number), &key);
+	uint32_t slot = l0_slot_of_key(w, &key);
+	assert(slot != L0_SLOT_NONE);
+	return slot;
+}
+
+// Retired units count as room: they come back by themselves, and evicting more while a worker is
+// stuck would only empty the cache.
+static bool short_of_room(const struct l0_writer *w, uint32_t k)
+{
+	uint64_t room = (uint64_t)w->alloc.free_units + l0_alloc_retired(&w->alloc);
+	return room < (uint64_t)w->reserve_units + k;
+}
+
+unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions)
+{
+	uint32_t number;
+	while (evictions && (number = l0_alloc_in_hold(&w->alloc)) != 0) {
+		l0_drop(w, slot_of_record(w, number));
+		w->stats.evicted_space++;
+		evictions--;
+	}
+	return evictions;
+}
+
+void l0_make_room(struct l0_writer *w, uint32_t k)
+{
+	unsigned steps = L0_HAND_STEPS_MAX;
+	unsigned evictions = l0_clear_hold(w, L0_EVICTIONS_MAX);
+	while (evictions && short_of_room(w, k) && sieve_evict(w, &steps)) {
+		w->stats.evicted_space++;
+		evictions--;
+	}
+}
+
+// Is slot a a better victim than slot b? Expired before unvisited before oldest.
+static bool rather(const struct l0_writer *w, uint32_t a, uint32_t b, uint64_t now_ms)
+{
+	uint32_t ra = l0_record_in(w, a), rb = l0_record_in(w, b);
+	const struct l0_record *pa = l0_record_at(w, ra), *pb = l0_record_at(w, rb);
+	bool ea = l0_past_hard(pa, now_ms), eb = l0_past_hard(pb, now_ms);
+	if (ea != eb)
+		return ea;
+	bool va = visited(w, a, ra), vb = visited(w, b, rb);
+	if (va != vb)
+		return vb;
+	return pa->created_ms < pb->created_ms;
+}
+
+static uint32_t free_slot(const struct l0_writer *w, uint64_t bucket)
+{
+	unsigned bits = l0_match(&w->buckets[bucket], 0);
+	return bits ? (uint32_t)(bucket * L0_BUCKET_SLOTS) + (uint32_t)__builtin_ctz(bits)
+		    : L0_SLOT_NONE;
+}
+
+uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms)
+{
+	uint64_t first = key->hash & w->reader.bucket_mask;
+	uint64_t second = l0_other_bucket(first, l0_tag(key->hash), w->reader.bucket_mask);
+	uint32_t slot = free_slot(w, first);
+	if (slot == L0_SLOT_NONE)
+		slot = free_slot(w, second);
+	if (slot != L0_SLOT_NONE)
+		return slot;
+	uint32_t victim = (uint32_t)(first * L0_BUCKET_SLOTS);
+	for (unsigned i = 1; i < 2 * L0_BUCKET_SLOTS; i++) {
+		uint64_t bucket = i < L0_BUCKET_SLOTS ? first : second;
+		uint32_t other = (uint32_t)(bucket * L0_BUCKET_SLOTS) + i % L0_BUCKET_SLOTS;
+		if (rather(w, other, victim, now_ms))
+			victim = other;
+	}
+	l0_drop(w, victim);
+	w->stats.evicted_bucket++;
+	return victim;
+}

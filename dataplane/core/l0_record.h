@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One record's parts, checked against the reader's private geometry before anything is touched.
+//
+// The table may hold anything: a control plane gone wild must not make a worker read out of bounds.
+// So each length is loaded exactly once (L0_ONCE keeps the compiler from loading it again), checked
+// as a value, and only that value is used from then on.
+
+#include "l0_index.h"
+
+#include <string.h>
+
+#define L0_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+// A resource record takes 11 octets at least, so an answer has no more TTLs than this.
+enum { L0_TTLS_MAX = L0_ANSWER_MAX / 11 };
+
+// Where the parts of a record lie, in octets from its start.
+struct l0_layout {
+	uint32_t name, ttl_off, answer, end;
+};
+
+ATTR_INLINE struct l0_layout l0_layout_of(
+	uint32_t name_len, uint32_t ttl_count, uint32_t answer_len)
+{
+	struct l0_layout l = {.name = sizeof(struct l0_record)};
+	l.ttl_off = (l.name + name_len + 1) & ~1u;
+	l.answer = l.ttl_off + 2 * ttl_count;
+	l.end = l.answer + answer_len;
+	return l;
+}
+
+enum {
+	L0_RECORD_UNITS_MAX =
+		(sizeof(struct l0_record) + 256 + 2 * L0_TTLS_MAX + L0_ANSWER_MAX + L0_UNIT - 1)
+		/ L0_UNIT,
+};
+static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
+
+struct l0_bounds {
+	const struct l0_record *record;
+	struct l0_layout at;
+	uint16_t units, answer_len, ttl_count;
+	uint8_t name_len;
+};
+
+// False: there is no record here that lies within the table and whose parts lie within it.
+ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, struct l0_bounds *b)
+{
+	if (unlikely_(number == L0_NONE || number >= r->unit_count))
+		return false;
+	const struct l0_record *p =
+		(const struct l0_record *)(const void *)(r->units + (size_t)number * L0_UNIT);
+	b->record = p;
+	b->units = L0_ONCE(p->units);
+	b->answer_len = L0_ONCE(p->answer_len);
+	b->ttl_count = L0_ONCE(p->ttl_count);
+	b->name_len = L0_ONCE(p->name_len);
+	b->at = l0_layout_of(b->name_len, b->ttl_count, b->answer_len);
+	return b->units <= r->unit_count - number && b->at.end <= (uint32_t)b->units * L0_UNIT
+	       && b->name_len != 0 && b->answer_len <= L0_ANSWER_MAX;
+}
+
+ATTR_INLINE bool l0_bounds_match(const struct l0_bounds *b, const struct l0_key *key)
+{
+	const struct l0_record *p = b->record;
+	return b->name_len == key->name_len && L0_ONCE(p->qtype) == key->qtype
+	       && L0_ONCE(p->qclass) == key->qclass && L0_ONCE(p->view) == key->view
+	       && L0_ONCE(p->key_flags) == key->flags
+	       && memcmp((const uint8_t *)p + b->at.name, key->name, b->name_len) == 0;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// Taking over a table that a dead control plane left, or that something has scribbled on. A slot is
+// kept when its record lies in the table, is what its key hashes to, sits where that hash may sit,
+// has an answer that fits its sum and TTL offsets that fit the answer, is not past hard expiry, and
+// shares no unit with one kept before. Everything else is taken out of sight. Workers go on reading
+// meanwhile.
+
+// How far ahead of our clock a creation time may be: clocks are read at different places, but a
+// record from the future would never expire.
+enum { FUTURE_MAX_MS = 1000 };
+
+static bool ttls_sound(const struct l0_bounds *b)
+{
+	const uint16_t *off =
+		(const uint16_t *)(const void *)((const uint8_t *)b->record + b->at.ttl_off);
+	uint32_t end = 0; // of the TTL before
+	for (unsigned i = 0; i < b->ttl_count; i++) {
+		if (off[i] < end || (uint32_t)off[i] + 4 > b->answer_len)
+			return false;
+		end = (uint32_t)off[i] + 4;
+	}
+	return true;
+}
+
+// 0x0000 and 0xffff are one value in this arithmetic.
+static bool sum_sound(const struct l0_bounds *b)
+{
+	uint16_t sum = csum_partial((const uint8_t *)b->record + b->at.answer, b->answer_len);
+	return sum % 0xffff == b->record->sum % 0xffff;
+}
+
+static bool place_sound(const struct l0_writer *w, uint32_t slot, const struct l0_record *p)
+{
+	struct l0_key key;
+	l0_key_of_record(w, p, &key);
+	uint64_t bucket = slot / L0_BUCKET_SLOTS;
+	uint64_t first = key.hash & w->reader.bucket_mask;
+	uint16_t tag = atomic_load_explicit(
+		&w->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], memory_order_relaxed);
+	return tag == l0_tag(key.hash) && p->hash_low == (uint32_t)key.hash
+	       && (bucket == first || bucket == l0_other_bucket(first, tag, w->reader.bucket_mask));
+}
+
+static bool sound(const struct l0_writer *w, uint32_t slot, uint64_t now_ms)
+{
+	struct l0_bounds b;
+	if (!l0_bounds_read(&w->reader, l0_record_in(w, slot), &b))
+		return false;
+	const struct l0_record *p = b.record;
+	return b.units == (b.at.end + L0_UNIT - 1) / L0_UNIT && b.ttl_count <= L0_TTLS_MAX
+	       && p->created_ms <= now_ms + FUTURE_MAX_MS && !l0_past_hard(p, now_ms)
+	       && place_sound(w, slot, p) && ttls_sound(&b) && sum_sound(&b);
+}
+
+static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow, uint64_t now_ms)
+{
+	uint32_t number = l0_record_in(w, slot);
+	struct l0_bucket *b = l0_bucket_of(w, slot);
+	_Atomic uint16_t *tag = &b->tag[slot % L0_BUCKET_SLOTS];
+	if (atomic_load_explicit(tag, memory_order_relaxed) == 0)
+		return;
+	if (!sound(w, slot, now_ms)
+		|| !l0_alloc_claim(&w->alloc, number, l0_record_at(w, number)->units)) {
+		atomic_store_explicit(tag, 0, memory_order_release);
+		w->stats.discarded++;
+		return;
+	}
+	uint64_t first = l0_first_bucket(w, l0_record_at(w, number));
+	overflow[first] += first != slot / L0_BUCKET_SLOTS;
+	l0_sieve_insert(&w->sieve, slot);
+	w->stats.entries++;
+	w->stats.recovered++;
+}
+
+int l0_recover(struct l0_writer *w, uint64_t now_ms)
+{
+	// Counted aside and stored once, so that no worker meets a count that is too low.
+	uint64_t buckets = w->reader.bucket_mask + 1;
+	uint32_t *overflow = calloc(buckets, sizeof *overflow);
+	if (!overflow)
+		return -ENOMEM;
+	// In the index's order, which is as good as none: ages are not known to the queue.
+	for (uint32_t slot = 0; slot < w->sieve.slots; slot++)
+		keep_or_clear(w, slot, overflow, now_ms);
+	for (uint64_t i = 0; i < buckets; i++)
+		atomic_store_explicit(&w->buckets[i].overflow, overflow[i], memory_order_relaxed);
+	free(overflow);
+	l0_alloc_retire_rest(&w->alloc);
+	l0_alloc_reclaim(&w->alloc, w->epoch); // opens the grace period
+	return 0;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The SIEVE queue of L0 (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024): records in order of
+// insertion and a hand that moves from the oldest towards the newest. What it finds visited stays
+// in its place; what it finds unvisited is evicted. Nothing moves on a hit.
+//
+// A record is named by its index slot, which it keeps for life, also when it is replaced. Two
+// links of 4 octets and one bit per slot. The bit carries "visited" over to a replacement, whose
+// own marks only the workers could set. Owner: struct l0_writer; one thread.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+#define L0_SLOT_NONE UINT32_MAX
+
+struct l0_sieve {
+	uint32_t slots;
+	uint32_t newest, oldest;
+	uint32_t hand; // next to be looked at; NONE: the oldest
+	uint32_t *newer, *older;
+	uint64_t *carried;
+	size_t memory; // octets allocated
+};
+
+ATTR_MUST_CHECK int l0_sieve_init(struct l0_sieve *s, uint32_t slots); // -ENOMEM
+void l0_sieve_destroy(struct l0_sieve *s);                             // safe on a zeroed one
+
+void l0_sieve_insert(struct l0_sieve *s, uint32_t slot); // as the newest, not visited
+void l0_sieve_remove(struct l0_sieve *s, uint32_t slot); // the hand moves on if it was there
+
+void l0_sieve_carry(struct l0_sieve *s, uint32_t slot); // counts as visited once
+bool l0_sieve_carried(const struct l0_sieve *s, uint32_t slot);
+bool l0_sieve_uncarry(struct l0_sieve *s, uint32_t slot); // clears; was it set?
+
+uint32_t l0_sieve_hand(const struct l0_sieve *s); // NONE: the queue is empty
+void l0_sieve_spare(struct l0_sieve *s);          // moves the hand on, the record stays

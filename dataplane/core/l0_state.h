@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The writer's state and what its files share: l0_writer.c (put, delete), l0_evict.c (who has to
+// go), l0_walk.c (flush, sweep), l0_recover.c (open), l0_audit.c.
+//
+// A slot number is bucket * L0_BUCKET_SLOTS + slot. What lies in the table was written by this
+// process, or checked by recovery: it is read without bounds checks here.
+
+#include "l0_alloc.h"
+#include "l0_record.h"
+#include "l0_sieve.h"
+
+#include <weir/l0_writer.h>
+
+enum {
+	L0_EVICTIONS_MAX = 64,   // by one put
+	L0_HAND_STEPS_MAX = 128, // of the SIEVE hand, by one put
+	L0_RESERVE_SHARE = 32,   // one in so many units is kept free or on its way to it
+	L0_UNITS_MIN = 8192,     // 1 MiB holds more
+};
+
+struct l0_writer {
+	struct l0_reader reader;
+	struct l0_bucket *buckets;
+	uint8_t *units;
+	struct epoch_writer *epoch;
+	struct l0_alloc alloc;
+	struct l0_sieve sieve;
+	uint32_t reserve_units;
+	uint64_t sweep_at; // next bucket
+	unsigned marks_count;
+	_Atomic uint8_t *marks[SHM_WORKERS_MAX];
+	struct l0_writer_stats stats; // the counters; sizes are filled in on request
+};
+
+static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t slot)
+{
+	return &w->buckets[slot / L0_BUCKET_SLOTS];
+}
+// L0_NONE: the slot is free.
+static inline uint32_t l0_record_in(const struct l0_writer *w, uint32_t slot)
+{
+	const struct l0_bucket *b = l0_bucket_of(w, slot);
+	unsigned i = slot % L0_BUCKET_SLOTS;
+	if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == 0)
+		return L0_NONE;
+	return atomic_load_explicit(&b->record[i], memory_order_relaxed);
+}
+static inline struct l0_record *l0_record_at(const struct l0_writer *w, uint32_t number)
+{
+	return (struct l0_record *)(void *)(w->units + (size_t)number * L0_UNIT);
+}
+static inline const uint8_t *l0_name_of(const struct l0_record *p)
+{
+	return (const uint8_t *)p + sizeof *p;
+}
+static inline uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p)
+{
+	return p->hash_low & w->reader.bucket_mask;
+}
+static inline bool l0_past_hard(const struct l0_record *p, uint64_t now_ms)
+{
+	return now_ms > p->created_ms && now_ms - p->created_ms >= p->hard_ms;
+}
+static inline void l0_overflow_add(struct l0_writer *w, uint64_t bucket, int n)
+{
+	_Atomic uint32_t *count = &w->buckets[bucket].overflow;
+	uint32_t now = atomic_load_explicit(count, memory_order_relaxed) + (uint32_t)n;
+	atomic_store_explicit(count, now, memory_order_relaxed);
+}
+
+void l0_key_of_record(const struct l0_writer *w, const struct l0_record *p, struct l0_key *key);
+uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key); // L0_SLOT_NONE
+
+// Takes the record out of sight and retires its units.
+void l0_drop(struct l0_writer *w, uint32_t slot);
+
+// Evicts at most so many of the records that lie in the allocator's hold; how many may still go.
+unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);
+// That, and evicts by SIEVE until the reserve and k units are free or on their way to it; bounded.
+void l0_make_room(struct l0_writer *w, uint32_t k);
+// A free slot for the key, emptied if it must be.
+uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms);
+
+// Any worker's mark on the record.
+bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);
+void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark);
+
+// Walks an index of unknown content and takes what is sound (l0_recover.c). -ENOMEM.
+ATTR_MUST_CHECK int l0_recover(struct l0_writer *w, uint64_t now_ms);

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_record.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/l0_table.h>
+#include <weir/shm_abi.h>
+
+enum {
+	L0_BUCKETS_AT = 2 * SHM_PAGE,
+	L0_BYTES_MIN = 1 << 20,
+	L0_MEAN_UNITS_MAX = 256,
+};
+#define L0_BUCKETS_MAX (UINT64_C(1) << 28) // slot numbers fit 32 bits
+#define L0_UNITS_MAX   UINT32_MAX
+
+// Records per bucket at the load that the plan aims at, and the most that it accepts so that a
+// power of two need not waste half an index: 0.75 and 0.85 of the slots.
+#define L0_LOAD_AIM  7.5
+#define L0_LOAD_MOST 8.5
+
+int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_WORDS],
+	size_t *data_size)
+{
+	if (bytes < L0_BYTES_MIN || mean_units == 0 || mean_units > L0_MEAN_UNITS_MAX)
+		return -EINVAL;
+	uint64_t lines = (bytes - L0_BUCKETS_AT) / CACHE_LINE; // buckets and units cost one each
+	double want = (double)lines / (1 + L0_LOAD_AIM * mean_units);
+	uint64_t buckets = 2;
+	while (buckets < want)
+		buckets *= 2;
+	// The power of two below serves as well where its load stays acceptable.
+	uint64_t less = buckets / 2;
+	if (less >= 2 && (double)(lines - less) / mean_units <= L0_LOAD_MOST * (double)less)
+		buckets = less;
+	uint64_t units = lines - buckets;
+	if (buckets > L0_BUCKETS_MAX || units > L0_UNITS_MAX)
+		return -EINVAL;
+	memset(geometry, 0, SHM_GEOMETRY_WORDS * sizeof geometry[0]);
+	geometry[0] = buckets;
+	geometry[1] = units;
+	geometry[2] = L0_BUCKETS_AT;
+	geometry[3] = L0_BUCKETS_AT + buckets * CACHE_LINE;
+	*data_size = geometry[3] + units * L0_UNIT - SHM_PAGE;
+	return 0;
+}
+
+int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size)
+{
+	if (size < L0_BUCKETS_AT)
+		return -EPROTO;
+	const struct region_header *head = (const struct region_header *)(const void *)base;
+	uint64_t buckets = L0_ONCE(head->geometry[0]), units = L0_ONCE(head->geometry[1]);
+	uint64_t buckets_at = L0_ONCE(head->geometry[2]), units_at = L0_ONCE(head->geometry[3]);
+	// Bounded factors first, so that no product below can wrap.
+	if (buckets < 2 || buckets > L0_BUCKETS_MAX || (buckets & (buckets - 1)) != 0)
+		return -EPROTO;
+	if (units < 2 || units > L0_UNITS_MAX || buckets_at % CACHE_LINE || units_at % L0_UNIT)
+		return -EPROTO;
+	if (buckets_at < L0_BUCKETS_AT || buckets_at > size || units_at > size)
+		return -EPROTO;
+	if (buckets_at + buckets * CACHE_LINE > units_at || units * L0_UNIT > size - units_at)
+		return -EPROTO;
+	const struct l0_head *l0 = (const struct l0_head *)(const void *)(base + SHM_PAGE);
+	r->buckets = (const struct l0_bucket *)(const void *)(base + buckets_at);
+	r->units = base + units_at;
+	r->bucket_mask = buckets - 1;
+	r->unit_count = (uint32_t)units;
+	r->secret = l0->secret;
+	return 0;
+}
+
+// The name is hashed with the secret; type, class, flags and view, 7 octets, are folded in by one
+// wide multiplication with secret halves on both sides, which saves copying the name behind them.
+// Without the secret neither factor is known.
+void l0_key_hash(const struct l0_reader *r, struct l0_key *key)
+{
+	uint64_t s[2];
+	memcpy(s, r->secret.bytes + KEYHASH_SECRET_LEN - sizeof s, sizeof s);
+	uint64_t name = keyhash(&r->secret, key->name, key->name_len);
+	uint64_t rest = (uint64_t)key->qtype | (uint64_t)key->qclass << 16
+			| (uint64_t)key->view << 32 | (uint64_t)key->flags << 48;
+	unsigned __int128 wide = (unsigned __int128)(name ^ s[0]) * (rest ^ s[1]);
+	// The name's hash once more: a zero factor must not throw all names together.
+	key->hash = ((uint64_t)wide ^ (uint64_t)(wide >> 64)) + name;
+}
+
+void l0_key_of_query(
+	const struct l0_reader *r, const struct dns_query *q, uint16_t view, struct l0_key *key)
+{
+	key->name = q->name.wire;
+	key->name_len = q->name.len;
+	key->qtype = q->qtype;
+	key->qclass = q->qclass;
+	key->view = view;
+	key->flags = (q->dnssec_ok ? L0_KEY_DO : 0) | (dns_query_cd(q) ? L0_KEY_CD : 0);
+	l0_key_hash(r, key);
+}
+
+uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash)
+{
+	uint16_t tag = l0_tag(hash);
+	uint64_t at = hash & r->bucket_mask;
+	unsigned bits = l0_match(&r->buckets[at], tag);
+	if (!bits) {
+		if (likely_(!l0_overflows(&r->buckets[at])))
+			return L0_NONE;
+		at = l0_other_bucket(at, tag, r->bucket_mask);
+		bits = l0_match(&r->buckets[at], tag);
+		if (!bits)
+			return L0_NONE;
+	}
+	uint32_t number = l0_slot_record(&r->buckets[at], (unsigned)__builtin_ctz(bits));
+	if (unlikely_(number == L0_NONE || number >= r->unit_count))
+		return UINT32_MAX; // never a record: l0_find counts it and looks on
+	const uint8_t *p = r->units + (size_t)number * L0_UNIT;
+	__builtin_prefetch(p);
+	__builtin_prefetch(p + CACHE_LINE);
+	__builtin_prefetch(p + 2 * CACHE_LINE);
+	return number;
+}
+
+// Is it the key's record? One that does not fit the table is counted.
+ATTR_INLINE bool l0_is(
+	const struct l0_reader *r, uint32_t number, const struct l0_key *key, uint64_t *anomalies)
+{
+	struct l0_bounds b;
+	if (unlikely_(!l0_bounds_read(r, number, &b))) {
+		++*anomalies;
+		return false;
+	}
+	return L0_ONCE(b.record->hash_low) == (uint32_t)key->hash && l0_bounds_match(&b, key);
+}
+
+static uint32_t l0_find_in(const struct l0_reader *r, const struct l0_bucket *b,
+	const struct l0_key *key, uint32_t tried, uint64_t *anomalies)
+{
+	for (unsigned bits = l0_match(b, l0_tag(key->hash)); bits; bits &= bits - 1) {
+		uint32_t number = l0_slot_record(b, (unsigned)__builtin_ctz(bits));
+		if (number != tried && l0_is(r, number, key, anomalies))
+			return number;
+	}
+	return L0_NONE;
+}
+
+uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
+	uint64_t *anomalies)
+{
+	if (candidate == L0_NONE)
+		return L0_NONE;
+	if (likely_(l0_is(r, candidate, key, anomalies)))
+		return candidate;
+	uint64_t at = key->hash & r->bucket_mask;
+	uint32_t number = l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
+	if (number != L0_NONE || !l0_overflows(&r->buckets[at]))
+		return number;
+	at = l0_other_bucket(at, l0_tag(key->hash), r->bucket_mask);
+	return l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
+}
+
+// Every offset is checked here, so that a damaged record is a miss and not a damaged reply. The
+// table can change under us only if its writer went wild; the reply writer therefore checks each
+// offset again where it uses it (dns_reply.c), which is what safety rests on.
+static bool l0_ttls_fit(const uint16_t *off, unsigned count, unsigned answer_len)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if ((unsigned)L0_ONCE(off[i]) + 4 > answer_len)
+			return false;
+	}
+	return true;
+}
+
+bool l0_record_read(const struct l0_reader *r, uint32_t record, struct l0_view *out)
+{
+	struct l0_bounds b;
+	if (unlikely_(!l0_bounds_read(r, record, &b)))
+		return false;
+	const struct l0_record *p = b.record;
+	const uint8_t *octets = (const uint8_t *)p;
+	const uint16_t *ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
+	if (unlikely_(!l0_ttls_fit(ttl_off, b.ttl_count, b.answer_len)))
+		return false;
+	*out = (struct l0_view){
+		.created_ms = L0_ONCE(p->created_ms),
+		.soft_ms = L0_ONCE(p->soft_ms),
+		.hard_ms = L0_ONCE(p->hard_ms),
+		.refresh_ms = L0_ONCE(p->refresh_ms),
+		.stale_until_ms = L0_ONCE(p->stale_until_ms),
+		.auth_ttl_s = L0_ONCE(p->auth_ttl_s),
+		.name = octets + b.at.name,
+		.name_len = b.name_len,
+		.key_flags = L0_ONCE(p->key_flags),
+		.qtype = L0_ONCE(p->qtype),
+		.qclass = L0_ONCE(p->qclass),
+		.view = L0_ONCE(p->view),
+		.units = b.units,
+		.answer =
+			{
+				.bytes = octets + b.at.answer,
+				.ttl_off = ttl_off,
+				.len = b.answer_len,
+				.ttl_count = b.ttl_count,
+				.ancount = L0_ONCE(p->ancount),
+				.nscount = L0_ONCE(p->nscount),
+				.arcount = L0_ONCE(p->arcount),
+				.rcode = L0_ONCE(p->rcode),
+				.authenticated = L0_ONCE(p->flags) & L0_RECORD_AUTHENTICATED,
+				.sum = L0_ONCE(p->sum),
+			},
+	};
+	return true;
+}

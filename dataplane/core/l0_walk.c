@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_state.h"
+
+// Flush and sweep go through the whole index, some buckets at a time. Every record is a line that
+// is in no cache, so those of the bucket after next are on their way while one is looked at.
+static void prefetch_records(const struct l0_writer *w, uint64_t bucket)
+{
+	if (bucket > w->reader.bucket_mask)
+		return;
+	for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
+		uint32_t number = l0_record_in(w, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
+		if (number)
+			__builtin_prefetch(l0_record_at(w, number));
+	}
+}
+
+// Drops what `doomed` says in buckets [from, from + count), as far as there are so many; the number
+// dropped.
+struct walk {
+	bool (*doomed)(const struct l0_record *p, const void *arg);
+	const void *arg;
+};
+
+static uint64_t walk(struct l0_writer *w, const struct walk *what, uint64_t from, uint64_t to)
+{
+	uint64_t dropped = 0;
+	for (uint64_t bucket = from; bucket < to; bucket++) {
+		prefetch_records(w, bucket + 2);
+		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
+			uint32_t slot = (uint32_t)(bucket * L0_BUCKET_SLOTS) + i;
+			uint32_t number = l0_record_in(w, slot);
+			if (number && what->doomed(l0_record_at(w, number), what->arg)) {
+				l0_drop(w, slot);
+				dropped++;
+			}
+		}
+	}
+	return dropped;
+}
+
+// End of a step of at most `count` buckets.
+static uint64_t step_end(const struct l0_writer *w, uint64_t from, uint64_t count)
+{
+	uint64_t all = w->reader.bucket_mask + 1;
+	return count < all - from ? from + count : all;
+}
+
+struct flush {
+	const struct dns_name *name;
+	bool subtree;
+};
+
+// Names in records are lower-case wire form, checked when they came in.
+static bool flush_doomed(const struct l0_record *p, const void *arg)
+{
+	const struct flush *f = arg;
+	const uint8_t *wire = l0_name_of(p);
+	uint8_t len = p->name_len;
+	if (len < f->name->len || (!f->subtree && len != f->name->len))
+		return false;
+	// The tail counts only where a label begins.
+	unsigned skip = len - f->name->len, at = 0;
+	while (at < skip)
+		at += 1u + wire[at];
+	return at == skip && memcmp(wire + skip, f->name->wire, f->name->len) == 0;
+}
+
+uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
+	uint64_t *cursor, uint64_t buckets)
+{
+	uint64_t from = *cursor <= w->reader.bucket_mask ? *cursor : 0;
+	uint64_t to = step_end(w, from, buckets);
+	struct flush f = {.name = name, .subtree = subtree};
+	uint64_t dropped = walk(w, &(struct walk){flush_doomed, &f}, from, to);
+	w->stats.deleted += dropped;
+	*cursor = to <= w->reader.bucket_mask ? to : 0;
+	return dropped;
+}
+
+static bool sweep_doomed(const struct l0_record *p, const void *arg)
+{
+	return l0_past_hard(p, *(const uint64_t *)arg);
+}
+
+bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets)
+{
+	uint64_t to = step_end(w, w->sweep_at, buckets);
+	w->stats.expired_swept += walk(w, &(struct walk){sweep_doomed, &now_ms}, w->sweep_at, to);
+	bool done = to > w->reader.bucket_mask;
+	w->sweep_at = done ? 0 : to;
+	return done;
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/l0_writer.h>
+#include <weir/shm_abi.h>
+
+int l0_region_init(uint8_t *base, size_t size)
+{
+	struct l0_reader r;
+	int rc = l0_reader_init(&r, base, size);
+	if (rc < 0)
+		return rc;
+	return keyhash_secret_make(&((struct l0_head *)(void *)(base + SHM_PAGE))->secret);
+}
+
+static int writer_init(struct l0_writer *w, uint8_t *base, size_t size)
+{
+	int rc = l0_reader_init(&w->reader, base, size);
+	if (rc < 0)
+		return rc;
+	if (w->reader.unit_count < L0_UNITS_MIN)
+		return -EPROTO;
+	// The reader's pointers with the right to write, which the caller's mapping gives us.
+	size_t buckets_at = (size_t)((const uint8_t *)w->reader.buckets - base);
+	w->buckets = (struct l0_bucket *)(void *)(base + buckets_at);
+	w->units = base + (w->reader.units - base);
+	w->reserve_units = w->reader.unit_count / L0_RESERVE_SHARE;
+	if (w->reserve_units < 2 * L0_RECORD_UNITS_MAX)
+		w->reserve_units = 2 * L0_RECORD_UNITS_MAX;
+	uint32_t slots = (uint32_t)((w->reader.bucket_mask + 1) * L0_BUCKET_SLOTS);
+	rc = l0_alloc_init(&w->alloc, w->reader.unit_count);
+	return rc < 0 ? rc : l0_sieve_init(&w->sieve, slots);
+}
+
+int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
+	struct epoch_writer *epoch, uint64_t now_ms)
+{
+	struct l0_writer *w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	w->epoch = epoch;
+	int rc = writer_init(w, base, size);
+	if (rc == 0 && !fresh)
+		rc = l0_recover(w, now_ms);
+	if (rc < 0) {
+		l0_writer_close(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+void l0_writer_close(struct l0_writer *w)
+{
+	if (!w)
+		return;
+	l0_alloc_destroy(&w->alloc);
+	l0_sieve_destroy(&w->sieve);
+	free(w);
+}
+
+const struct l0_reader *l0_writer_reader(const struct l0_writer *w)
+{
+	return &w->reader;
+}
+
+void l0_key_of_record(const struct l0_writer *w, const struct l0_record *p, struct l0_key *key)
+{
+	*key = (struct l0_key){
+		.name = l0_name_of(p),
+		.name_len = p->name_len,
+		.flags = p->key_flags,
+		.qtype = p->qtype,
+		.qclass = p->qclass,
+		.view = p->view,
+	};
+	l0_key_hash(&w->reader, key);
+}
+
+uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
+{
+	uint16_t tag = l0_tag(key->hash);
+	uint64_t at = key->hash & w->reader.bucket_mask;
+	for (int i = 0; i < 2; i++) {
+		unsigned bits = l0_match(&w->buckets[at], tag);
+		for (; bits; bits &= bits - 1) {
+			uint32_t slot =
+				(uint32_t)(at * L0_BUCKET_SLOTS) + (uint32_t)__builtin_ctz(bits);
+			struct l0_bounds b;
+			if (l0_bounds_read(&w->reader, l0_record_in(w, slot), &b)
+				&& l0_bounds_match(&b, key))
+				return slot;
+		}
+		at = l0_other_bucket(at, tag, w->reader.bucket_mask);
+	}
+	return L0_SLOT_NONE;
+}
+
+// Octets that the record takes; -E2BIG, or -EINVAL for what no parser makes.
+static int put_check(const struct l0_put *put)
+{
+	const struct dns_answer_view *a = &put->answer;
+	if (a->len > L0_ANSWER_MAX || a->ttl_count > L0_TTLS_MAX)
+		return -E2BIG;
+	if (put->key.name_len == 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < a->ttl_count; i++) {
+		if ((unsigned)a->ttl_off[i] + 4 > a->len
+			|| (i && a->ttl_off[i] < a->ttl_off[i - 1] + 4))
+			return -EINVAL;
+	}
+	return (int)l0_layout_of(put->key.name_len, a->ttl_count, a->len).end;
+}
+
+static uint32_t units_of(uint32_t octets)
+{
+	return (octets + L0_UNIT - 1) / L0_UNIT;
+}
+
+static void copy(uint8_t *to, const void *from, size_t n)
+{
+	if (n)
+		memcpy(to, from, n);
+}
+
+static void record_write(struct l0_writer *w, uint32_t number, const struct l0_put *put)
+{
+	const struct dns_answer_view *a = &put->answer;
+	struct l0_layout at = l0_layout_of(put->key.name_len, a->ttl_count, a->len);
+	struct l0_record *p = l0_record_at(w, number);
+	*p = (struct l0_record){
+		.created_ms = put->created_ms,
+		.soft_ms = put->soft_ms,
+		.hard_ms = put->hard_ms,
+		.refresh_ms = put->refresh_ms,
+		.stale_until_ms = put->stale_until_ms,
+		.auth_ttl_s = put->auth_ttl_s,
+		.hash_low = (uint32_t)put->key.hash,
+		.units = (uint16_t)units_of(at.end),
+		.answer_len = a->len,
+		.ttl_count = a->ttl_count,
+		.ancount = a->ancount,
+		.nscount = a->nscount,
+		.arcount = a->arcount,
+		.sum = a->sum,
+		.qtype = put->key.qtype,
+		.qclass = put->key.qclass,
+		.view = put->key.view,
+		.key_flags = put->key.flags,
+		.name_len = put->key.name_len,
+		.rcode = a->rcode,
+		.flags = a->authenticated ? L0_RECORD_AUTHENTICATED : 0,
+	};
+	uint8_t *octets = (uint8_t *)p;
+	copy(octets + at.name, put->key.name, put->key.name_len);
+	copy(octets + at.ttl_off, a->ttl_off, 2u * a->ttl_count);
+	copy(octets + at.answer, a->bytes, a->len);
+}
+
+// The record number by release, so that whoever reads it finds the record complete: a reader may
+// come to it by an older tag of this slot.
+static void slot_store(struct l0_writer *w, uint32_t slot, uint32_t number)
+{
+	atomic_store_explicit(&l0_bucket_of(w, slot)->record[slot % L0_BUCKET_SLOTS], number,
+		memory_order_release);
+}
+
+static void replace(struct l0_writer *w, uint32_t slot, uint32_t number)
+{
+	uint32_t old = l0_record_in(w, slot);
+	if (l0_marked(w, old, MARK_VISITED))
+		l0_sieve_carry(&w->sieve, slot);
+	slot_store(w, slot, number);
+	l0_alloc_retire(&w->alloc, old, l0_record_at(w, old)->units);
+}
+
+static void insert(struct l0_writer *w, const struct l0_key *key, uint32_t number, uint64_t now_ms)
+{
+	uint32_t slot = l0_make_slot(w, key, now_ms);
+	uint64_t first = key->hash & w->reader.bucket_mask;
+	// Counted before it can be found, or a reader might stop short of it.
+	if (slot / L0_BUCKET_SLOTS != first)
+		l0_overflow_add(w, first, 1);
+	slot_store(w, slot, number);
+	atomic_store_explicit(&l0_bucket_of(w, slot)->tag[slot % L0_BUCKET_SLOTS],
+		l0_tag(key->hash), memory_order_release);
+	l0_sieve_insert(&w->sieve, slot);
+	w->stats.entries++;
+}
+
+// Units for a record, or 0. Free units enough and yet no run: ask for a hold, which this and the
+// next puts clear; a later one then finds its room there.
+static uint32_t take(struct l0_writer *w, uint32_t k)
+{
+	uint32_t number = l0_alloc_take(&w->alloc, k);
+	if (number)
+		return number;
+	uint32_t had = w->alloc.free_units;
+	l0_alloc_reclaim(&w->alloc, w->epoch);
+	if (w->alloc.free_units > had)
+		number = l0_alloc_take(&w->alloc, k);
+	if (!number && w->alloc.free_units >= k) {
+		l0_alloc_want(&w->alloc, k);
+		(void)l0_clear_hold(w, L0_EVICTIONS_MAX);
+	}
+	return number;
+}
+
+int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
+{
+	int octets = put_check(put);
+	if (octets < 0) {
+		w->stats.refused_large += octets == -E2BIG;
+		return octets;
+	}
+	uint32_t k = units_of((uint32_t)octets);
+	l0_make_room(w, k);
+	uint32_t number = take(w, k);
+	if (!number) {
+		w->stats.refused_nospace++;
+		return -ENOSPC;
+	}
+	record_write(w, number, put);
+	// What an earlier record left here would pass for this one's: a refresh never asked for.
+	l0_unmark(w, number, UINT8_MAX);
+	uint32_t slot = l0_slot_of_key(w, &put->key);
+	if (slot != L0_SLOT_NONE) {
+		replace(w, slot, number);
+		w->stats.replaced++;
+	} else {
+		insert(w, &put->key, number, put->created_ms);
+	}
+	w->stats.puts++;
+	return 0;
+}
+
+int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
+{
+	uint32_t slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	const struct l0_record *old = l0_record_at(w, l0_record_in(w, slot));
+	uint32_t k = old->units;
+	l0_make_room(w, k);
+	slot = l0_slot_of_key(w, key); // may have had to make room itself
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	uint32_t number = take(w, k);
+	if (!number) {
+		w->stats.refused_nospace++;
+		return -ENOSPC;
+	}
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, old, (size_t)k * L0_UNIT);
+	p->stale_until_ms = stale_until_ms;
+	l0_unmark(w, number, UINT8_MAX);
+	replace(w, slot, number);
+	w->stats.replaced++;
+	return 0;
+}
+
+bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key)
+{
+	uint32_t slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return false;
+	l0_drop(w, slot);
+	w->stats.deleted++;
+	return true;
+}
+
+void l0_writer_reclaim(struct l0_writer *w)
+{
+	l0_alloc_reclaim(&w->alloc, w->epoch);
+}
+
+void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
+{
+	if (worker >= SHM_WORKERS_MAX)
+		return;
+	w->marks[worker] = marks;
+	if (worker >= w->marks_count)
+		w->marks_count = worker + 1;
+}
+
+void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)
+{
+	if (record < w->reader.unit_count)
+		l0_unmark(w, record, MARK_REFRESH);
+}
+
+void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
+{
+	*out = w->stats;
+	out->units_total = w->reader.unit_count - 1;
+	out->units_retired = l0_alloc_retired(&w->alloc);
+	out->units_used = out->units_total - w->alloc.free_units - out->units_retired;
+	out->index_slots = w->sieve.slots;
+}
+
+size_t l0_writer_memory(const struct l0_writer *w)
+{
+	return sizeof *w + w->alloc.memory + w->sieve.memory;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../dataplane/core/l0_record.h"
+#include "l0_fixture.h"
+#include "unit.h"
+
+#include <errno.h>
+
+static void test_plan(void **)
+{
+	uint64_t g[SHM_GEOMETRY_WORDS];
+	size_t data;
+	assert_int_equal(l0_plan((1 << 20) - 1, 2, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(1 << 20, 0, g, &data), -EINVAL);
+	assert_int_equal(l0_plan(UINT64_C(1) << 50, 2, g, &data), -EINVAL);
+	for (uint64_t bytes = 1 << 20; bytes < UINT64_C(1) << 34; bytes += bytes / 3 + 77) {
+		for (unsigned mean = 1; mean <= 8; mean++) {
+			assert_int_equal(l0_plan(bytes, mean, g, &data), 0);
+			assert_true(SHM_PAGE + data <= bytes);
+			assert_true(SHM_PAGE + data > bytes - 2 * CACHE_LINE);
+			assert_int_equal(g[0] & (g[0] - 1), 0);
+			double load = (double)g[1] / mean / (double)(g[0] * L0_BUCKET_SLOTS);
+			assert_true(load > 0.36 && load <= 0.851);
+		}
+	}
+}
+
+static void test_geometry_is_checked(void **)
+{
+	struct box b;
+	assert_true(box_map(&b, 1 << 20, 2));
+	struct l0_reader r;
+	assert_int_equal(l0_reader_init(&r, b.base, b.size), 0);
+	assert_int_equal(l0_reader_init(&r, b.base, b.size - 1), -EPROTO);
+	assert_int_equal(l0_reader_init(&r, b.base, 100), -EPROTO);
+	uint64_t *g = ((struct region_header *)(void *)b.base)->geometry;
+	const uint64_t bad[][2] = {{0, 0}, {0, 1}, {0, g[0] - 1}, {0, g[0] * 2},
+		{0, UINT64_C(1) << 63}, {1, 0}, {1, 1}, {1, g[1] + 1}, {1, UINT64_C(1) << 32},
+		{1, UINT64_MAX}, {1, UINT64_MAX / 64 + 2}, {2, 0}, {2, SHM_PAGE}, {2, g[2] + 1},
+		{2, g[2] + 64}, {2, UINT64_MAX - 63}, {3, g[3] - 64}, {3, g[3] + 32}, {3, b.size},
+		{3, UINT64_MAX - 63}};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		uint64_t good = g[bad[i][0]];
+		g[bad[i][0]] = bad[i][1];
+		assert_int_equal(l0_reader_init(&r, b.base, b.size), -EPROTO);
+		g[bad[i][0]] = good;
+	}
+	assert_int_equal(l0_reader_init(&r, b.base, b.size), 0);
+	box_close(&b);
+}
+
+static void test_match_twins(void **)
+{
+	uint64_t seed = 1;
+	static struct l0_bucket b;
+	for (int round = 0; round < 20000; round++) {
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
+			b.tag[i] = (uint16_t)(rnd(&seed) % 4 * 0x5555);
+			b.record[i] = (uint32_t)rnd(&seed) | 0x55555555; // must not leak in
+		}
+		for (unsigned t = 0; t < 4; t++) {
+			uint16_t tag = (uint16_t)(t * 0x5555);
+			unsigned want = 0;
+			for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++)
+				want |= (unsigned)(b.tag[i] == tag) << i;
+			assert_int_equal(l0_match_scalar(&b, tag), want);
+			assert_int_equal(l0_match(&b, tag), want);
+		}
+	}
+}
+
+static void test_buckets_of_a_key(void **)
+{
+	uint64_t seed = 2;
+	for (int i = 0; i < 100000; i++) {
+		uint64_t mask = (UINT64_C(2) << rnd_below(&seed, 28)) - 1;
+		uint64_t first = rnd(&seed) & mask;
+		uint16_t tag = l0_tag(rnd(&seed) >> rnd_below(&seed, 64));
+		assert_int_not_equal(tag, 0);
+		uint64_t second = l0_other_bucket(first, tag, mask);
+		assert_int_not_equal(second, first);
+		assert_true(second <= mask);
+		assert_int_equal(l0_other_bucket(second, tag, mask), first);
+	}
+}
+
+static void test_every_part_of_the_key_counts(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	static struct box_put p;
+	box_put_fill(r, &p, 7, 1, 40, 1000, 5000);
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	static const uint8_t other_name[32] = "\10iaaaaaaa\2zh\4test";
+	for (int part = 0; part < 6; part++) {
+		struct l0_key key = p.put.key;
+		key.qtype += part == 1;
+		key.qclass += part == 2;
+		key.view += part == 3;
+		key.flags ^= part == 4 ? L0_KEY_DO : 0;
+		key.name = part == 5 ? other_name : key.name;
+		uint64_t anomalies = 0, hash = key.hash;
+		// Even when the hash is the same, as it would be for a collision.
+		uint32_t found = l0_find(r, &key, l0_candidate(r, hash), &anomalies);
+		assert_int_equal(found != L0_NONE, part == 0);
+		l0_key_hash(r, &key);
+		assert_int_equal(key.hash == hash, part == 0);
+		assert_int_equal(anomalies, 0);
+	}
+	box_close(&b);
+}
+
+static void test_key_of_query(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	static const uint8_t msg[] = "\0\1\1\20\0\1\0\0\0\0\0\1\3WwW\4test\0\0\34\0\1"
+				     "\0\0\51\20\0\0\0\200\0\0";
+	struct dns_query q;
+	assert_int_equal(dns_query_parse(msg, sizeof msg, &q), DNS_QUERY_OK);
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	struct l0_key key, want = {.name = (const uint8_t *)"\3www\4test",
+				   .name_len = 10,
+				   .qtype = 28,
+				   .qclass = 1,
+				   .view = 3,
+				   .flags = L0_KEY_DO | L0_KEY_CD};
+	l0_key_hash(r, &want);
+	l0_key_of_query(r, &q, 3, &key);
+	assert_int_equal(key.hash, want.hash);
+	assert_int_equal(key.name_len, want.name_len);
+	assert_int_equal(key.flags, want.flags);
+	assert_memory_equal(key.name, want.name, 10);
+	box_close(&b);
+}
+
+static void test_wrong_candidate_is_no_harm(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	struct l0_view v;
+	uint32_t one = 0, two = 0;
+	assert_int_equal(box_put(&b, 1, 1, 40, 0, 5000), 0);
+	assert_int_equal(box_put(&b, 2, 1, 40, 0, 5000), 0);
+	assert_true(box_get(r, 1, &v, &one) && box_get(r, 2, &v, &two));
+	struct box_name n;
+	struct l0_key key = box_key(r, 1, &n);
+	uint64_t anomalies = 0;
+	assert_int_equal(l0_find(r, &key, two, &anomalies), one);
+	assert_int_equal(anomalies, 0);
+	assert_int_equal(l0_find(r, &key, UINT32_MAX, &anomalies), one);
+	assert_int_equal(anomalies, 1);
+	box_close(&b);
+}
+
+// Each length in a record, one at a time, made too large or nothing.
+static void test_bad_record_is_absent_and_counted(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	assert_int_equal(box_put(&b, 1, 1, 40, 0, 5000), 0);
+	struct l0_view v;
+	uint32_t number;
+	assert_true(box_get(r, 1, &v, &number));
+	struct l0_record *p =
+		(struct l0_record *)(void *)(b.base + ((const uint8_t *)r->units - b.base)
+					     + (size_t)number * L0_UNIT);
+	struct l0_record good = *p;
+	struct box_name n;
+	struct l0_key key = box_key(r, 1, &n);
+	for (int part = 0; part < 6; part++) {
+		*p = good;
+		p->units = part == 0 ? 0 : part == 1 ? UINT16_MAX : good.units;
+		p->answer_len = part == 2 ? UINT16_MAX : good.answer_len;
+		p->ttl_count = part == 3 ? UINT16_MAX : good.ttl_count;
+		p->name_len = part == 4 ? 0 : part == 5 ? 255 : good.name_len;
+		uint64_t anomalies = 0;
+		assert_int_equal(l0_find(r, &key, number, &anomalies), L0_NONE);
+		assert_true(anomalies >= 1);
+		assert_false(l0_record_read(r, number, &v));
+	}
+	*p = good;
+	assert_false(l0_record_read(r, 0, &v));
+	assert_false(l0_record_read(r, r->unit_count, &v));
+	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + sizeof *p + 18);
+	assert_int_equal(ttl_off[1], 36);
+	ttl_off[1] = 37;
+	assert_false(l0_record_read(r, number, &v));
+	ttl_off[1] = 36;
+	assert_true(l0_record_read(r, number, &v));
+	box_close(&b);
+}
+
+static uint32_t touch(const void *p, size_t n)
+{
+	const uint8_t *bytes = p;
+	uint32_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += bytes[i];
+	return sum;
+}
+
+// Whatever the table holds, nothing outside it is read (ASan watches). Lengths are often made
+// plausible, so that the later checks are reached as well.
+static void test_hostile_table(void **)
+{
+	struct box b;
+	assert_true(box_map(&b, 1 << 20, 2));
+	struct l0_reader r;
+	assert_int_equal(l0_reader_init(&r, b.base, b.size), 0);
+	uint64_t seed = 3, anomalies = 0, read = 0;
+	uint32_t sum = 0;
+	for (size_t i = 2 * SHM_PAGE; i + 8 <= b.size; i += 8) {
+		uint64_t word = rnd(&seed);
+		memcpy(b.base + i, &word, 8);
+	}
+	struct l0_bucket *buckets = (struct l0_bucket *)(void *)(b.base + 2 * SHM_PAGE);
+	uint8_t *units = b.base + (r.units - b.base);
+	for (uint32_t id = 0; id < 60000; id++) {
+		struct box_name n;
+		struct l0_key key = box_key(&r, id, &n);
+		uint32_t number = rnd_below(&seed, r.unit_count + 100);
+		struct l0_bucket *at = &buckets[key.hash & r.bucket_mask];
+		at->tag[id % 10] = l0_tag(key.hash);
+		at->record[id % 10] = number;
+		if (number < r.unit_count) {
+			struct l0_record *p =
+				(struct l0_record *)(void *)(units + (size_t)number * L0_UNIT);
+			p->hash_low = (uint32_t)key.hash;
+			p->units = (uint16_t)rnd_below(&seed, id % 3 ? 300 : 8);
+			p->answer_len = (uint16_t)rnd_below(&seed, p->units * 70u + 1);
+			p->ttl_count = (uint16_t)rnd_below(&seed, 4);
+			p->name_len = (uint8_t)(id % 5 ? key.name_len : rnd(&seed));
+		}
+		struct l0_view v;
+		uint32_t candidate = l0_candidate(&r, key.hash);
+		uint32_t found = l0_find(&r, &key, candidate, &anomalies);
+		if (!l0_record_read(&r, found ? found : number, &v))
+			continue;
+		read++;
+		sum += touch(v.name, v.name_len) + touch(v.answer.bytes, v.answer.len);
+		for (unsigned i = 0; i < v.answer.ttl_count; i++)
+			sum += touch(v.answer.bytes + v.answer.ttl_off[i], 4);
+	}
+	assert_true(anomalies > 1000 && read > 1000 && sum != 0);
+	box_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_geometry_is_checked),
+		cmocka_unit_test(test_match_twins),
+		cmocka_unit_test(test_buckets_of_a_key),
+		cmocka_unit_test(test_every_part_of_the_key_counts),
+		cmocka_unit_test(test_key_of_query),
+		cmocka_unit_test(test_wrong_candidate_is_no_harm),
+		cmocka_unit_test(test_bad_record_is_absent_and_counted),
+		cmocka_unit_test(test_hostile_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

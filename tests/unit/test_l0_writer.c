@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_fixture.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void audit(const struct box *b)
+{
+	char why[128] = "";
+	if (l0_writer_audit(b->w, why) != 0)
+		fail_msg("audit: %s", why);
+}
+
+static struct l0_writer_stats stats_of(const struct box *b)
+{
+	struct l0_writer_stats s;
+	l0_writer_stats(b->w, &s);
+	return s;
+}
+
+static struct l0_view must_get(const struct box *b, uint32_t id, uint32_t *number)
+{
+	struct l0_view v = {0};
+	uint32_t serial;
+	assert_true(box_get(l0_writer_reader(b->w), id, &v, number));
+	assert_true(box_is_answer(&v, id, &serial));
+	return v;
+}
+
+static void test_refusals(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	static struct box_put p;
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	box_put_fill(r, &p, 1, 1, L0_ANSWER_MAX, 0, 5000);
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	p.put.answer.len++;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -E2BIG);
+	assert_int_equal(stats_of(&b).refused_large, 1);
+	box_put_fill(r, &p, 1, 1, 100, 0, 5000);
+	p.ttl_off[1] = 97; // reaches over the end
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	p.ttl_off[1] = 10; // overlaps the first
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	p.put.answer.ttl_count = 0;
+	p.put.key.name_len = 0;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	assert_int_equal(stats_of(&b).entries, 1);
+	assert_int_equal(
+		l0_writer_restamp(b.w, &(struct l0_key){.hash = 5, .name_len = 1}, 1), -ENOENT);
+	audit(&b);
+	box_close(&b);
+}
+
+static void test_fields_and_restamp(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	static struct box_put p;
+	box_put_fill(l0_writer_reader(b.w), &p, 9, 4, 99, 1000, 5000);
+	p.put.key.view = 12;
+	p.put.key.flags = L0_KEY_CD;
+	l0_key_hash(l0_writer_reader(b.w), &p.put.key);
+	p.put.auth_ttl_s = 77;
+	p.put.answer.rcode = 3;
+	p.put.answer.nscount = 5;
+	p.put.answer.authenticated = true;
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	uint32_t first = 0, serial = 0;
+	for (int i = 0; i < 2; i++) {
+		uint64_t anomalies = 0;
+		struct l0_view v;
+		const struct l0_reader *r = l0_writer_reader(b.w);
+		uint32_t n = l0_find(r, &p.put.key, l0_candidate(r, p.put.key.hash), &anomalies);
+		assert_true(l0_record_read(r, n, &v));
+		assert_int_equal(v.stale_until_ms, i ? 34567 : 0);
+		assert_int_equal(v.created_ms, 1000);
+		assert_int_equal(v.soft_ms, 2500);
+		assert_int_equal(v.hard_ms, 5000);
+		assert_int_equal(v.refresh_ms, UINT32_MAX);
+		assert_int_equal(v.auth_ttl_s, 77);
+		assert_int_equal(v.view, 12);
+		assert_int_equal(v.key_flags, L0_KEY_CD);
+		assert_int_equal(v.answer.rcode, 3);
+		assert_int_equal(v.answer.nscount, 5);
+		assert_true(v.answer.authenticated);
+		assert_true(box_is_answer(&v, 9, &serial));
+		assert_int_equal(v.answer.sum, p.put.answer.sum);
+		assert_int_equal(l0_age_of(&v, 3499), L0_FRESH);
+		assert_int_equal(l0_age_of(&v, 3500), L0_SOFT_EXPIRED);
+		assert_int_equal(l0_age_of(&v, 6000), L0_HARD_EXPIRED);
+		assert_true(i == 0 || n != first); // records are immutable
+		first = n;
+		assert_int_equal(l0_writer_restamp(b.w, &p.put.key, 34567), 0);
+	}
+	audit(&b);
+	box_close(&b);
+}
+
+static void test_flush_by_name_and_subtree(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 4 << 20, 2));
+	enum { N = 6000 };
+	for (uint32_t id = 0; id < N; id++)
+		assert_int_equal(box_put(&b, id, 1, 40, 0, 5000), 0);
+	struct box_name n;
+	struct dns_name name = {.len = box_name_of(17, &n)};
+	memcpy(name.wire, n.wire, name.len);
+	uint64_t cursor = 0, dropped = 0, steps = 0;
+	do {
+		dropped += l0_writer_flush(b.w, &name, false, &cursor, 100);
+		steps++;
+	} while (cursor);
+	assert_int_equal(dropped, 1);
+	assert_true(steps > 5);
+	// zb.test and below: ids = 1 mod 16, of which 17 is gone. 'b.test' is no suffix by labels.
+	static const uint8_t zone[] = "\2zb\4test", tail[] = "\1b\4test";
+	name.len = sizeof zone;
+	memcpy(name.wire, zone, sizeof zone);
+	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), N / 16 - 1);
+	assert_int_equal(cursor, 0);
+	assert_int_equal(l0_writer_flush(b.w, &name, false, &cursor, UINT64_MAX), 0);
+	name.len = sizeof tail;
+	memcpy(name.wire, tail, sizeof tail);
+	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), 0);
+	struct l0_view v;
+	uint32_t number;
+	for (uint32_t id = 0; id < N; id++)
+		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 16 != 1);
+	name.len = 1; // the root: everything
+	name.wire[0] = 0;
+	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), N - N / 16);
+	audit(&b);
+	assert_int_equal(stats_of(&b).entries, 0);
+	box_close(&b);
+}
+
+static void test_sweep(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 4 << 20, 2));
+	for (uint32_t id = 0; id < 3000; id++)
+		assert_int_equal(box_put(&b, id, 1, 40, 1000 + id, 5000), 0);
+	unsigned steps = 0;
+	while (!l0_writer_sweep(b.w, 7000, 64)) // created 1000..2000 have expired
+		steps++;
+	assert_true(steps > 10);
+	assert_int_equal(stats_of(&b).expired_swept, 1001);
+	struct l0_view v;
+	uint32_t number;
+	for (uint32_t id = 0; id < 3000; id++)
+		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id > 1000);
+	audit(&b);
+	box_close(&b);
+}
+
+// A worker that never passes a quiescent state: puts go on while there is free space, then are
+// refused, and the cache is not emptied by that. Then it moves, and all is well.
+static void test_stuck_worker(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 3));
+	uint32_t id = 0;
+	for (; id < 20000; id++) {
+		assert_int_equal(box_put(&b, id, 1, 100, id, 1 << 30), 0);
+		l0_writer_reclaim(b.w);
+	}
+	b.seen[0] = b.epoch;
+	uint64_t before = stats_of(&b).entries;
+	unsigned stored = 0, refused = 0;
+	for (; id < 40000; id++) {
+		int rc = box_put(&b, id, 1, 100, id, 1 << 30);
+		assert_true(rc == 0 || rc == -ENOSPC);
+		stored += rc == 0;
+		refused += rc != 0;
+		l0_writer_reclaim(b.w);
+	}
+	assert_true(stored > 100 && refused > 15000);
+	assert_int_equal(stats_of(&b).refused_nospace, refused);
+	assert_true(stats_of(&b).entries > before * 9 / 10);
+	audit(&b);
+	b.seen[0] = b.epoch;
+	l0_writer_reclaim(b.w);
+	b.seen[0] = b.epoch;
+	l0_writer_reclaim(b.w);
+	assert_int_equal(stats_of(&b).units_retired, 0);
+	assert_int_equal(box_put(&b, id, 1, 100, id, 1 << 30), 0);
+	audit(&b);
+	box_close(&b);
+}
+
+static void test_marks(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	_Atomic uint8_t *marks = box_marks(&b, 5);
+	uint32_t one, again;
+	assert_int_equal(box_put(&b, 1, 1, 40, 0, 5000), 0);
+	(void)must_get(&b, 1, &one);
+	marks[one] = MARK_VISITED | MARK_REFRESH;
+	l0_writer_clear_refresh(b.w, one);
+	assert_int_equal(marks[one], MARK_VISITED);
+	l0_writer_clear_refresh(b.w, UINT32_MAX); // nonsense does nothing
+	// No record inherits the marks of the one before it in its place.
+	memset(b.marks, MARK_VISITED | MARK_REFRESH, l0_writer_reader(b.w)->unit_count);
+	assert_int_equal(box_put(&b, 1, 2, 40, 0, 5000), 0);
+	(void)must_get(&b, 1, &again);
+	assert_int_equal(marks[again], 0);
+	l0_writer_set_marks(b.w, 5, NULL);
+	l0_writer_set_marks(b.w, 64, marks); // out of range: ignored
+	assert_int_equal(box_put(&b, 1, 3, 40, 0, 5000), 0);
+	box_close(&b);
+}
+
+// Two full buckets: expired goes before unvisited, that before the oldest.
+static void test_victim_of_full_buckets(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	_Atomic uint8_t *marks = box_marks(&b, 0);
+	// Keys with one hash up to the name: what the table sees when two buckets are crowded.
+	enum { FULL = 2 * L0_BUCKET_SLOTS };
+	static struct box_put p;
+	struct l0_key keys[FULL + 3];
+	static struct box_name names[FULL + 3];
+	for (uint32_t id = 0; id < FULL + 3; id++) {
+		box_put_fill(r, &p, id, 1, 40, 1000 + id, id == 11 ? 10 : 1 << 20);
+		names[id] = p.name;
+		p.put.key.hash = UINT64_C(0x1234000000000000);
+		keys[id] = p.put.key;
+		keys[id].name = names[id].wire;
+		assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+		uint64_t anomalies = 0;
+		uint32_t n = l0_find(r, &keys[id], l0_candidate(r, keys[id].hash), &anomalies);
+		assert_int_not_equal(n, L0_NONE);
+		if (id != 4)
+			marks[n] = MARK_VISITED;
+	}
+	assert_int_equal(stats_of(&b).evicted_bucket, 3);
+	for (uint32_t id = 0; id < FULL + 3; id++) {
+		uint64_t anomalies = 0;
+		uint32_t n = l0_find(r, &keys[id], l0_candidate(r, keys[id].hash), &anomalies);
+		assert_int_equal(n == L0_NONE, id == 11 || id == 4 || id == 0);
+	}
+	box_close(&b);
+}
+
+// Full size, no marks: the memory figure is the sum of what is allocated, by geometry alone.
+static void test_memory_is_a_function_of_geometry(void **)
+{
+	struct box a, b;
+	assert_true(box_open(&a, 8 << 20, 2) && box_open(&b, 8 << 20, 2));
+	size_t before = l0_writer_memory(a.w);
+	for (uint32_t id = 0; id < 100000; id++)
+		(void)box_put(&a, id, 1, 40, 0, 5000);
+	assert_int_equal(l0_writer_memory(a.w), before);
+	assert_int_equal(l0_writer_memory(b.w), before);
+	struct l0_writer_stats s = stats_of(&a);
+	assert_true(before > s.index_slots * 8 + s.units_total / 2);
+	assert_true(before < s.index_slots * 9 + s.units_total * 5 / 8);
+	box_close(&a);
+	box_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_fields_and_restamp),
+		cmocka_unit_test(test_flush_by_name_and_subtree),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_stuck_worker),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_victim_of_full_buckets),
+		cmocka_unit_test(test_memory_is_a_function_of_geometry),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
