@@ -39,7 +39,7 @@ void l0_drop(struct l0_writer *w, uint32_t slot)
 	if (first != bucket)
 		l0_overflow_add(w, first, -1);
 	l0_sieve_remove(&w->sieve, slot);
-	l0_alloc_retire(&w->alloc, number, p->units);
+	l0_alloc_retire(&w->alloc, number, l0_record_units(p));
 	w->stats.entries--;
 }
 

@@ -41,9 +41,14 @@ static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
 struct l0_bounds {
 	const struct l0_record *record;
 	struct l0_layout at;
-	uint16_t units, answer_len, ttl_count;
+	uint16_t answer_len, ttl_count;
 	uint8_t name_len;
 };
+
+ATTR_INLINE uint32_t l0_units_of(uint32_t octets)
+{
+	return (octets + L0_UNIT - 1) / L0_UNIT;
+}
 
 // False: there is no record here that lies within the table and whose parts lie within it.
 ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, struct l0_bounds *b)
@@ -53,13 +58,13 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	const struct l0_record *p =
 		(const struct l0_record *)(const void *)(r->units + (size_t)number * L0_UNIT);
 	b->record = p;
-	b->units = L0_ONCE(p->units);
+
 	b->answer_len = L0_ONCE(p->answer_len);
 	b->ttl_count = L0_ONCE(p->ttl_count);
 	b->name_len = L0_ONCE(p->name_len);
 	b->at = l0_layout_of(b->name_len, b->ttl_count, b->answer_len);
-	return b->units <= r->unit_count - number && b->at.end <= (uint32_t)b->units * L0_UNIT
-	       && b->name_len != 0 && b->answer_len <= L0_ANSWER_MAX;
+	return b->at.end <= (uint64_t)(r->unit_count - number) * L0_UNIT && b->name_len != 0
+	       && b->answer_len <= L0_ANSWER_MAX && b->ttl_count <= L0_TTLS_MAX;
 }
 
 ATTR_INLINE bool l0_bounds_match(const struct l0_bounds *b, const struct l0_key *key)

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 // Taking over a table that a dead control plane left, or that something has scribbled on. A slot is
-// kept when its record lies in the table, is what its key hashes to, sits where that hash may sit,
-// has an answer that fits its sum and TTL offsets that fit the answer, is not past hard expiry, and
-// shares no unit with one kept before. Everything else is taken out of sight. Workers go on reading
+// kept when its record lies in the table, fits its check sum, sits where its key's hash may sit,
+// has TTL offsets that fit the answer, is not past hard expiry, and shares no unit with one kept
+// before. Everything else is taken out of sight. Workers go on reading
 // meanwhile.
 
 // How far ahead of our clock a creation time may be: clocks are read at different places, but a
@@ -26,13 +26,6 @@ static bool ttls_sound(const struct l0_bounds *b)
 		end = (uint32_t)off[i] + 4;
 	}
 	return true;
-}
-
-// 0x0000 and 0xffff are one value in this arithmetic.
-static bool sum_sound(const struct l0_bounds *b)
-{
-	uint16_t sum = csum_partial((const uint8_t *)b->record + b->at.answer, b->answer_len);
-	return sum % 0xffff == b->record->sum % 0xffff;
 }
 
 static bool place_sound(const struct l0_writer *w, uint32_t slot, const struct l0_record *p)
@@ -53,9 +46,8 @@ static bool sound(const struct l0_writer *w, uint32_t slot, uint64_t now_ms)
 	if (!l0_bounds_read(&w->reader, l0_record_in(w, slot), &b))
 		return false;
 	const struct l0_record *p = b.record;
-	return b.units == (b.at.end + L0_UNIT - 1) / L0_UNIT && b.ttl_count <= L0_TTLS_MAX
-	       && p->created_ms <= now_ms + FUTURE_MAX_MS && !l0_past_hard(p, now_ms)
-	       && place_sound(w, slot, p) && ttls_sound(&b) && sum_sound(&b);
+	return p->created_ms <= now_ms + FUTURE_MAX_MS && !l0_past_hard(p, now_ms)
+	       && place_sound(w, slot, p) && ttls_sound(&b) && p->check == l0_check_of(p);
 }
 
 static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow, uint64_t now_ms)
@@ -66,7 +58,7 @@ static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow
 	if (atomic_load_explicit(tag, memory_order_relaxed) == 0)
 		return;
 	if (!sound(w, slot, now_ms)
-		|| !l0_alloc_claim(&w->alloc, number, l0_record_at(w, number)->units)) {
+		|| !l0_alloc_claim(&w->alloc, number, l0_record_units(l0_record_at(w, number)))) {
 		atomic_store_explicit(tag, 0, memory_order_release);
 		w->stats.discarded++;
 		return;

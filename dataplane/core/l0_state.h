@@ -55,6 +55,14 @@ static inline const uint8_t *l0_name_of(const struct l0_record *p)
 {
 	return (const uint8_t *)p + sizeof *p;
 }
+static inline uint32_t l0_record_octets(const struct l0_record *p)
+{
+	return l0_layout_of(p->name_len, p->ttl_count, p->answer_len).end;
+}
+static inline uint32_t l0_record_units(const struct l0_record *p)
+{
+	return l0_units_of(l0_record_octets(p));
+}
 static inline uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p)
 {
 	return p->hash_low & w->reader.bucket_mask;
@@ -82,6 +90,9 @@ unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);
 void l0_make_room(struct l0_writer *w, uint32_t k);
 // A free slot for the key, emptied if it must be.
 uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms);
+
+// The sum that recovery trusts a record by. Workers do not look at it.
+uint16_t l0_check_of(const struct l0_record *p);
 
 // Any worker's mark on the record.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);

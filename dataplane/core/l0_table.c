@@ -194,7 +194,7 @@ bool l0_record_read(const struct l0_reader *r, uint32_t record, struct l0_view *
 		.qtype = L0_ONCE(p->qtype),
 		.qclass = L0_ONCE(p->qclass),
 		.view = L0_ONCE(p->view),
-		.units = b.units,
+		.units = (uint16_t)l0_units_of(b.at.end),
 		.answer =
 			{
 				.bytes = octets + b.at.answer,

@@ -115,9 +115,14 @@ static int put_check(const struct l0_put *put)
 	return (int)l0_layout_of(put->key.name_len, a->ttl_count, a->len).end;
 }
 
-static uint32_t units_of(uint32_t octets)
+// Everything behind `check`, and what is before it folded in.
+uint16_t l0_check_of(const struct l0_record *p)
 {
-	return (octets + L0_UNIT - 1) / L0_UNIT;
+	enum { AT = offsetof(struct l0_record, check), AFTER = AT + sizeof p->check };
+	const uint8_t *octets = (const uint8_t *)p;
+	uint64_t h = contenthash(octets + AFTER, l0_record_octets(p) - AFTER);
+	h += contenthash(octets, AT) * 3;
+	return (uint16_t)(h ^ h >> 16 ^ h >> 32 ^ h >> 48);
 }
 
 static void copy(uint8_t *to, const void *from, size_t n)
@@ -139,7 +144,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 		.stale_until_ms = put->stale_until_ms,
 		.auth_ttl_s = put->auth_ttl_s,
 		.hash_low = (uint32_t)put->key.hash,
-		.units = (uint16_t)units_of(at.end),
+
 		.answer_len = a->len,
 		.ttl_count = a->ttl_count,
 		.ancount = a->ancount,
@@ -156,8 +161,11 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	};
 	uint8_t *octets = (uint8_t *)p;
 	copy(octets + at.name, put->key.name, put->key.name_len);
+	if ((at.name + put->key.name_len) & 1)
+		octets[at.ttl_off - 1] = 0; // the check covers the gap as well
 	copy(octets + at.ttl_off, a->ttl_off, 2u * a->ttl_count);
 	copy(octets + at.answer, a->bytes, a->len);
+	p->check = l0_check_of(p);
 }
 
 // The record number by release, so that whoever reads it finds the record complete: a reader may
@@ -174,7 +182,7 @@ static void replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 	if (l0_marked(w, old, MARK_VISITED))
 		l0_sieve_carry(&w->sieve, slot);
 	slot_store(w, slot, number);
-	l0_alloc_retire(&w->alloc, old, l0_record_at(w, old)->units);
+	l0_alloc_retire(&w->alloc, old, l0_record_units(l0_record_at(w, old)));
 }
 
 static void insert(struct l0_writer *w, const struct l0_key *key, uint32_t number, uint64_t now_ms)
@@ -216,7 +224,7 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 		w->stats.refused_large += octets == -E2BIG;
 		return octets;
 	}
-	uint32_t k = units_of((uint32_t)octets);
+	uint32_t k = l0_units_of((uint32_t)octets);
 	l0_make_room(w, k);
 	uint32_t number = take(w, k);
 	if (!number) {
@@ -243,7 +251,7 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 	if (slot == L0_SLOT_NONE)
 		return -ENOENT;
 	const struct l0_record *old = l0_record_at(w, l0_record_in(w, slot));
-	uint32_t k = old->units;
+	uint32_t k = l0_record_units(old);
 	l0_make_room(w, k);
 	slot = l0_slot_of_key(w, key); // may have had to make room itself
 	if (slot == L0_SLOT_NONE)
@@ -254,8 +262,9 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 		return -ENOSPC;
 	}
 	struct l0_record *p = l0_record_at(w, number);
-	memcpy(p, old, (size_t)k * L0_UNIT);
+	memcpy(p, old, l0_record_octets(old));
 	p->stale_until_ms = stale_until_ms;
+	p->check = l0_check_of(p);
 	l0_unmark(w, number, UINT8_MAX);
 	replace(w, slot, number);
 	w->stats.replaced++;

@@ -36,7 +36,7 @@ static_assert(sizeof(struct l0_bucket) == 64);
 enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 
 // Followed by: name (name_len octets, lower case, wire form), ttl_off (ttl_count of uint16_t, at an
-// even offset), answer (answer_len octets). All within units * 64 octets.
+// even offset), answer (answer_len octets). It takes as many units as these need.
 struct l0_record {
 	uint64_t created_ms; // CLOCK_MONOTONIC; TTLs age from here
 	uint32_t soft_ms;    // after created: fresh until then
@@ -47,7 +47,7 @@ struct l0_record {
 				 // fail); 0: no
 	uint32_t auth_ttl_s;
 	uint32_t hash_low; // low half of the key's hash: a cheap check before the key compare
-	uint16_t units;
+	uint16_t check;    // of all octets of the record but these two; verified by recovery
 	uint16_t answer_len;
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_fixture.h"
+#include "unit.h"
+
+#include <errno.h>
+
+static void audit(const struct box *b)
+{
+	char why[128] = "";
+	if (l0_writer_audit(b->w, why) != 0)
+		fail_msg("audit: %s", why);
+}
+
+static struct l0_writer_stats stats_of(const struct box *b)
+{
+	struct l0_writer_stats s;
+	l0_writer_stats(b->w, &s);
+	return s;
+}
+
+static void fill(struct box *b, uint32_t n, uint64_t *seed)
+{
+	for (uint32_t id = 0; id < n; id++)
+		(void)box_put(b, id, id, (uint16_t)(BOX_ANSWER_MIN + rnd_below(seed, 300)), 1000,
+			id % 10 ? 1 << 20 : 500);
+}
+
+static void test_warm_restart(void **)
+{
+	struct box b;
+	uint64_t seed = 1;
+	enum { N = 3000 };
+	assert_true(box_open(&b, 2 << 20, 6));
+	fill(&b, N, &seed);
+	uint64_t before = stats_of(&b).entries, used = stats_of(&b).units_used;
+	assert_int_equal(before, N);
+	b.seen[1] = b.epoch; // a worker that reads on meanwhile
+	assert_true(box_reopen(&b, 1400));
+	assert_int_equal(stats_of(&b).recovered, N);
+	assert_int_equal(stats_of(&b).discarded, 0);
+	assert_int_equal(stats_of(&b).units_used, used);
+	audit(&b);
+	// Nothing is reused before the worker has passed a quiescent state, ...
+	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
+	l0_writer_reclaim(b.w);
+	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), -ENOSPC);
+	// ... and then everything is.
+	b.seen[1] = b.epoch;
+	l0_writer_reclaim(b.w);
+	assert_int_equal(stats_of(&b).units_retired, 0);
+	assert_int_equal(box_put(&b, N, 1, 40, 1400, 1 << 20), 0);
+	audit(&b);
+	// A tenth has expired by now; what remains is whole.
+	assert_true(box_reopen(&b, 2000));
+	assert_int_equal(stats_of(&b).recovered, N + 1 - N / 10);
+	assert_int_equal(stats_of(&b).discarded, N / 10);
+	for (uint32_t id = 0; id < N; id++) {
+		struct l0_view v;
+		uint32_t number, serial;
+		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 10 != 0);
+		if (id % 10)
+			assert_true(box_is_answer(&v, id, &serial) && serial == id);
+	}
+	audit(&b);
+	box_close(&b);
+}
+
+static struct l0_bucket *buckets_of(const struct box *b, uint64_t *count)
+{
+	const struct region_header *head = (const struct region_header *)(const void *)b->base;
+	*count = head->geometry[0];
+	return (struct l0_bucket *)(void *)(b->base + head->geometry[2]);
+}
+
+static uint8_t *units_of(const struct box *b)
+{
+	return b->base + ((const struct region_header *)(const void *)b->base)->geometry[3];
+}
+
+// What a death between any two stores of the writer can leave: a tag of 0 before its record is
+// replaced, a new record number without its tag, wrong overflow counts, records that no slot names.
+static void test_death_between_stores(void **)
+{
+	struct box b;
+	uint64_t seed = 2, count;
+	assert_true(box_open(&b, 1 << 20, 4));
+	fill(&b, 3500, &seed);
+	struct l0_bucket *buckets = buckets_of(&b, &count);
+	uint64_t cut = 0, before = stats_of(&b).entries;
+	for (uint64_t i = 0; i < count; i++) {
+		unsigned slot = rnd_below(&seed, L0_BUCKET_SLOTS);
+		if (i % 3 == 0) {
+			cut += buckets[i].tag[slot] != 0;
+			buckets[i].tag[slot] = 0;
+			buckets[i].record[slot] = (uint32_t)rnd(&seed);
+		}
+		buckets[i].overflow += i % 4;
+	}
+	assert_true(cut > 50);
+	assert_true(box_reopen(&b, 1100));
+	assert_int_equal(stats_of(&b).recovered, before - cut);
+	assert_int_equal(stats_of(&b).discarded, 0);
+	audit(&b);
+	box_close(&b);
+}
+
+static void test_two_slots_of_one_record(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	assert_int_equal(box_put(&b, 1, 1, 40, 1000, 1 << 20), 0);
+	uint64_t count;
+	struct l0_bucket *buckets = buckets_of(&b, &count);
+	for (uint64_t i = 0; i < count; i++) {
+		if (buckets[i].tag[0]) {
+			buckets[i].tag[7] = buckets[i].tag[0];
+			buckets[i].record[7] = buckets[i].record[0];
+		}
+	}
+	assert_true(box_reopen(&b, 1100));
+	assert_int_equal(stats_of(&b).recovered, 1);
+	assert_int_equal(stats_of(&b).discarded, 1);
+	audit(&b);
+	box_close(&b);
+}
+
+static void test_record_from_the_future(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	assert_int_equal(box_put(&b, 1, 1, 40, 10000, 1 << 20), 0);
+	assert_int_equal(box_put(&b, 2, 1, 40, 1500, 1 << 20), 0);
+	assert_true(box_reopen(&b, 1000));
+	assert_int_equal(stats_of(&b).recovered, 1);
+	assert_int_equal(stats_of(&b).discarded, 1);
+	box_close(&b);
+}
+
+// One bit at a time in index and records. The fields of a record that nothing else in it confirms
+// (times, counts, rcode) may change; lengths, key, TTL offsets and answer may not.
+static void test_scribbled_table(void **)
+{
+	struct box b;
+	uint64_t seed = 3, discarded = 0;
+	assert_true(box_open(&b, 1 << 20, 4));
+	uint64_t units = l0_writer_reader(b.w)->unit_count, count;
+	(void)buckets_of(&b, &count);
+	for (int round = 0; round < 50; round++) {
+		fill(&b, 2500, &seed);
+		for (int flip = 0; flip < 200; flip++) {
+			uint8_t *at = flip % 2 ? units_of(&b) : (uint8_t *)buckets_of(&b, &count);
+			uint64_t octets = (flip % 2 ? units : count) * 64;
+			at[rnd(&seed) % octets] ^= (uint8_t)(1u << rnd_below(&seed, 8));
+		}
+		assert_true(box_reopen(&b, 1100));
+		discarded += stats_of(&b).discarded;
+		audit(&b);
+		for (uint32_t id = 0; id < 2500; id++) {
+			struct l0_view v;
+			uint32_t number, serial;
+			if (box_get(l0_writer_reader(b.w), id, &v, &number)) {
+				assert_true(box_is_answer(&v, id, &serial));
+				assert_int_equal(serial, id);
+			}
+		}
+		l0_writer_reclaim(b.w);
+	}
+	assert_true(discarded > 1000);
+	box_close(&b);
+}
+
+// Not bits but all of it.
+static void test_random_table(void **)
+{
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 4));
+	uint64_t seed = 4;
+	for (int round = 0; round < 20; round++) {
+		fill(&b, 2500, &seed);
+		size_t from = 2 * SHM_PAGE + rnd(&seed) % (b.size - 2 * SHM_PAGE);
+		size_t len = rnd(&seed) % (b.size - from);
+		for (size_t i = 0; i < len; i++)
+			b.base[from + i] = (uint8_t)rnd(&seed);
+		assert_true(box_reopen(&b, 1100));
+		audit(&b);
+		l0_writer_reclaim(b.w);
+		audit(&b);
+	}
+	box_close(&b);
+}
+
+static void test_other_geometry_is_refused(void **)
+{
+	struct box b;
+	struct l0_writer *w = NULL;
+	assert_true(box_map(&b, 1 << 20, 2));
+	uint64_t *g = ((struct region_header *)(void *)b.base)->geometry;
+	g[0] *= 2;
+	assert_int_equal(l0_writer_open(&w, b.base, b.size, false, &b.ew, 0), -EPROTO);
+	g[0] /= 2;
+	g[1] = 100; // sound, but too small to work with
+	assert_int_equal(l0_writer_open(&w, b.base, b.size, false, &b.ew, 0), -EPROTO);
+	assert_null(w);
+	box_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_warm_restart),
+		cmocka_unit_test(test_death_between_stores),
+		cmocka_unit_test(test_two_slots_of_one_record),
+		cmocka_unit_test(test_record_from_the_future),
+		cmocka_unit_test(test_scribbled_table),
+		cmocka_unit_test(test_random_table),
+		cmocka_unit_test(test_other_geometry_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
