@@ -169,6 +169,13 @@ static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
 		snprintf(r->path + n, sizeof r->path - n, "%s%s", n ? "." : "", r->unexpected);
 		return config_refuse(doc, r->path, "unknown key");
 	}
+	const char *most = strstr(r->reason, "Excessive entries (");
+	char *item = strrchr(r->path, '[');
+	if (most && item) {
+		*item = '\0';
+		return config_refuse(doc, r->path, "more than %lu entries",
+			strtoul(strchr(most, '(') + 1, NULL, 10));
+	}
 	char shown[sizeof r->reason];
 	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
 		config_escape(report_reason(r), shown, sizeof shown));

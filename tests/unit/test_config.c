@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "unit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/config.h>
+#include <weir/log.h>
+
+static char folder[] = "/tmp/weir-test-config-XXXXXX";
+static char file[64];
+
+// What every document needs; the tests add to it or spoil it.
+#define PORTS     "dataplane:\n  ports:\n  - device: net_null0\n"
+#define ADDRESSES "  service_addresses: [198.18.0.53/24]\n"
+#define SERVERS   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define MINIMAL   PORTS ADDRESSES SERVERS
+
+static void file_write(const void *text, size_t len)
+{
+	FILE *f = fopen(file, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static struct config *load(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	file_write(text, strlen(text));
+	if (config_load(file, &c, why) != 0)
+		fail_msg("%s", why);
+	return c;
+}
+
+// Refused, and the message begins with what follows the file's name in `expected`.
+static void assert_refused(const char *text, size_t len, const char *expected)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "", want[CONFIG_WHY_MAX];
+	file_write(text, len);
+	int ret = config_load(file, &c, why);
+	snprintf(want, sizeof want, "%s:%s", file, expected);
+	if (ret != -EINVAL || strncmp(why, want, strlen(want)) != 0)
+		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, want, text);
+	assert_null(c);
+}
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+#include "test_config_bad.h"
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_refused(bad[i].text, strlen(bad[i].text), bad[i].why);
+	assert_true(ARRAY_LEN(bad) >= 60);
+}
+
+static void test_refused_octets(void **)
+{
+	static const char bad_utf8[] = MINIMAL "limits:\n  waiters: \xff\xfe\n";
+	assert_refused(bad_utf8, sizeof bad_utf8 - 1, "9:12: ");
+	static const char nul[] = MINIMAL "runtime:\n  group: \"a\\0b\"\n";
+	assert_refused(nul, sizeof nul - 1, "9:10: runtime.group: contains a NUL");
+	static const char escape[] = MINIMAL "\"\\e[31m\": 1\n";
+	assert_refused(escape, sizeof escape - 1, "8:1: \\x1b[31m: unknown key");
+}
+
+static void test_defaults(void **)
+{
+	struct config *c = load(MINIMAL);
+	assert_string_equal(c->path, file);
+	assert_string_equal(c->runtime.directory, "/run/weir");
+	assert_string_equal(c->runtime.state_directory, "/var/lib/weir");
+	assert_string_equal(c->runtime.hugepages, "auto");
+	assert_string_equal(c->runtime.group, "");
+	assert_int_equal(c->runtime.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c->dataplane.main_lcore, 0);
+	assert_int_equal(c->dataplane.worker_count, 1);
+	assert_int_equal(c->dataplane.worker_lcores[0], 1);
+	assert_int_equal(c->dataplane.port_count, 1);
+	assert_string_equal(c->dataplane.ports[0].exception, "");
+	assert_int_equal(c->dataplane.poll, POLL_ADAPTIVE);
+	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_TRUSTED);
+	assert_false(c->dataplane.eal_hugepages);
+	assert_int_equal(c->cache.min_ttl_s, 0);
+	assert_int_equal(c->cache.max_ttl_s, 86400);
+	assert_int_equal(c->cache.negative_ttl_s, 3600);
+	assert_int_equal(c->cache.client_ttl_cap_s, 0);
+	assert_false(c->cache.stale_immediate);
+	assert_int_equal(c->cache.stale_window_s, 3600);
+	assert_int_equal(c->cache.stale_ttl_s, 30);
+	assert_true(c->blocking.enabled);
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
+	assert_int_equal(c->blocking.list_count, 0);
+	assert_int_equal(c->upstreams.count, 1);
+	assert_string_equal(c->upstreams.server[0].name, "9.9.9.9:53");
+	assert_int_equal(c->upstreams.first_timeout_ms, 400);
+	assert_int_equal(c->upstreams.max_sends, 6);
+	assert_int_equal(c->upstreams.backoff_s, 30);
+	assert_int_equal(c->limits.inflight, 4096);
+	assert_int_equal(c->limits.waiters, 1024);
+	assert_int_equal(c->limits.udp_reply_size, 1232);
+	config_free(c);
+}
+
+static void test_every_value(void **)
+{
+	struct config *c =
+		load("runtime: {directory: /run/w2, state_directory: /tmp/s, hugepages: off,\n"
+		     "  log_level: debug, group: weir}\n"
+		     "dataplane:\n"
+		     "  main_lcore: 3\n"
+		     "  worker_lcores: [2, 5]\n"
+		     "  memory_mb: 512\n"
+		     "  eal_hugepages: true\n"
+		     "  ports:\n"
+		     "  - {device: \"net_tap0,iface=wt0,persist\", exception: weir0}\n"
+		     "  - device: 0000:03:00.0\n"
+		     "  service_addresses: [198.18.0.53, 'fd53::53/64']\n"
+		     "  poll: busy\n"
+		     "  rx_csum: compute\n"
+		     "  rx_descriptors: 256\n"
+		     "  tx_descriptors: 512\n"
+		     "  mbufs: 4095\n"
+		     "cache: {l0_mb: 8, min_ttl: 300, max_ttl: 3600, negative_ttl: 301,\n"
+		     "  client_ttl_cap: 60, stale: immediate, stale_window: 7, stale_ttl: 9}\n"
+		     "blocking:\n"
+		     "  enabled: false\n"
+		     "  mode: 'null'\n"
+		     "  ttl: 10\n"
+		     "  lists:\n"
+		     "  - {name: ads, path: lists/ads.txt}\n"
+		     "  - {path: /etc/allow.txt, allow: true}\n"
+		     "  allow: [Good.Example, \"xn--bcher-kva.example.\"]\n"
+		     "  deny: [bad.example]\n"
+		     "upstreams:\n"
+		     "  servers:\n"
+		     "  - {address: \"127.0.0.1:5301\", name: near}\n"
+		     "  - address: \"[fd53::1]:54\"\n"
+		     "  first_timeout_ms: 100\n"
+		     "  max_sends: 2\n"
+		     "  backoff: 1\n"
+		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n");
+	assert_string_equal(c->runtime.hugepages, "off");
+	assert_int_equal(c->runtime.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c->dataplane.worker_count, 2);
+	assert_int_equal(c->dataplane.worker_lcores[1], 5);
+	assert_true(c->dataplane.eal_hugepages);
+	assert_int_equal(c->dataplane.port_count, 2);
+	assert_string_equal(c->dataplane.ports[0].exception, "weir0");
+	assert_string_equal(c->dataplane.ports[1].device, "0000:03:00.0");
+	assert_int_equal(c->dataplane.addresses[1].prefix_len, 64);
+	assert_int_equal(c->dataplane.poll, POLL_BUSY);
+	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_COMPUTE);
+	assert_int_equal(c->dataplane.mbufs, 4095);
+	assert_true(c->cache.stale_immediate);
+	assert_int_equal(c->cache.stale_ttl_s, 9);
+	assert_false(c->blocking.enabled);
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_NULL);
+	char path[sizeof folder + 32];
+	snprintf(path, sizeof path, "%s/lists/ads.txt", folder);
+	assert_string_equal(c->blocking.lists[0].path, path);
+	assert_false(c->blocking.lists[0].allow);
+	assert_string_equal(c->blocking.lists[1].name, "allow.txt");
+	assert_true(c->blocking.lists[1].allow);
+	assert_int_equal(c->blocking.allow_count, 2);
+	assert_int_equal(c->blocking.allow[0].labels, 2);
+	assert_int_equal(c->blocking.allow[0].wire[1], 'g');
+	assert_int_equal(c->blocking.deny_count, 1);
+	assert_string_equal(c->upstreams.server[0].name, "near");
+	assert_int_equal(c->upstreams.server[0].address.port, 5301);
+	assert_int_equal(c->upstreams.server[1].address.port, 54);
+	assert_int_equal(c->limits.udp_reply_size, 512);
+	config_free(c);
+}
+
+static void test_empty_sections(void **)
+{
+	struct config *c = load(MINIMAL "cache:\nblocking:\n  lists:\n  allow:\n  # - x.example\n"
+					"limits: {}\n");
+	assert_int_equal(c->blocking.list_count, 0);
+	assert_int_equal(c->blocking.allow_count, 0);
+	assert_int_equal(c->cache.max_ttl_s, 86400);
+	config_free(c);
+}
+
+static void test_shipped(void **)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	if (config_load(WEIR_SOURCE_ROOT "/tools/weir.yaml", &c, why) != 0)
+		fail_msg("%s", why);
+	assert_string_equal(c->dataplane.ports[0].device, "net_tap0,iface=wt0,persist");
+	assert_int_equal(c->dataplane.address_count, 2);
+	assert_int_equal(c->upstreams.count, 2);
+	assert_int_equal(c->blocking.list_count, 0);
+
+	// What it spells out are the defaults, so that the file also documents them.
+	struct config *plain = load(MINIMAL);
+	char names[256];
+	assert_int_equal(config_needs_restart(c, plain, names, sizeof names), 2);
+	assert_string_equal(names, "dataplane.ports, dataplane.service_addresses");
+	assert_memory_equal(&c->limits, &plain->limits, sizeof c->limits);
+	assert_memory_equal(&c->cache, &plain->cache, sizeof c->cache);
+	config_free(plain);
+	config_free(c);
+}
+
+static void test_files(void **)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	assert_int_equal(config_load("/nonexistent/weir.yaml", &c, why), -ENOENT);
+	assert_string_equal(why, "/nonexistent/weir.yaml: No such file or directory");
+	assert_int_equal(config_load(folder, &c, why), -EISDIR);
+
+	file_write("", 0);
+	assert_int_equal(truncate(file, (4 << 20) + 1), 0);
+	assert_int_equal(config_load(file, &c, why), -EFBIG);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(mkfifo(file, 0600), 0);
+	assert_int_equal(config_load(file, &c, why), -EISDIR);
+	assert_int_equal(unlink(file), 0);
+	assert_null(c);
+}
+
+// A path as the operator types it: messages keep it, list paths become absolute all the same.
+static void test_relative(void **)
+{
+	static const char text[] = MINIMAL "blocking:\n  lists:\n  - path: a.txt\n";
+	file_write(text, sizeof text - 1);
+	char here[PATH_MAX], path[sizeof folder + 16], why[CONFIG_WHY_MAX] = "";
+	assert_non_null(getcwd(here, sizeof here));
+	assert_int_equal(chdir(folder), 0);
+	struct config *c = NULL;
+	assert_int_equal(config_load("weir.yaml", &c, why), 0);
+	assert_string_equal(c->path, file);
+	snprintf(path, sizeof path, "%s/a.txt", folder);
+	assert_string_equal(c->blocking.lists[0].path, path);
+	config_free(c);
+	assert_int_equal(chdir(here), 0);
+}
+
+static void test_needs_restart(void **)
+{
+	struct config *a = load(MINIMAL);
+	struct config *b = load(MINIMAL "cache: {max_ttl: 100, stale: immediate}\n"
+					"blocking: {mode: refused, deny: [x.example]}\n"
+					"limits: {waiters: 7}\n");
+	char names[256];
+	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 0);
+	assert_string_equal(names, "");
+	config_free(b);
+
+	b = load(PORTS "    exception: weir0\n" ADDRESSES "  worker_lcores: [1, 2]\n" SERVERS
+		       "runtime: {directory: /run/other}\ncache: {l0_mb: 9}\n");
+	assert_int_equal(config_needs_restart(a, b, names, sizeof names), 4);
+	assert_string_equal(
+		names, "runtime.directory, cache.l0_mb, dataplane.worker_lcores, dataplane.ports");
+	assert_int_equal(config_needs_restart(a, b, names, 20), 4);
+	assert_string_equal(names, "runtime.directory");
+	config_free(b);
+	config_free(a);
+}
+
+// Documents cut off anywhere are loaded or refused, never more.
+static void test_cut_short(void **)
+{
+	static const char text[] =
+		MINIMAL "blocking: {lists: [{name: a, path: \"b\"}], deny: [x]}\n";
+	for (size_t len = 0; len < sizeof text; len++) {
+		struct config *c = NULL;
+		char why[CONFIG_WHY_MAX] = "";
+		file_write(text, len);
+		int ret = config_load(file, &c, why);
+		assert_true(ret == 0 ? c != NULL : ret == -EINVAL && why[0]);
+		config_free(c);
+	}
+}
+
+static int setup(void **)
+{
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(file, sizeof file, "%s/weir.yaml", folder);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	unlink(file);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_octets),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_value),
+		cmocka_unit_test(test_empty_sections),
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_relative),
+		cmocka_unit_test(test_needs_restart),
+		cmocka_unit_test(test_cut_short),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
