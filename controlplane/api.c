@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "api.h"
+
+#include "api_internal.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+static const struct {
+	const char *path;
+	bool post;
+	void (*handle)(struct api *a, struct http_exchange *x);
+} api_endpoints[] = {
+	{"/health", false, api_health},
+	{"/status", false, api_status},
+	{"/stats", false, api_stats},
+	{"/why", false, api_why},
+	{"/cache", false, api_cache_get},
+	{"/cache/flush", true, api_cache_flush},
+	{"/blocklist", false, api_blocklist},
+	{"/blocklist/reload", true, api_blocklist_reload},
+	{"/config/reload", true, api_config_reload},
+};
+
+void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	http_reply(x, status, json_out_error("%s", text));
+}
+
+void api_busy(struct http_exchange *x, int err)
+{
+	api_refuse(x, 503, "%s", err == -EAGAIN ? "too busy: try again" : strerror(-err));
+}
+
+bool api_name(struct http_exchange *x, struct dns_name *out)
+{
+	const char *text = http_param(x, "name");
+	if (text && dns_name_from_text(text, strlen(text), out) == 0)
+		return true;
+	api_refuse(x, 400, "name: %s", text ? "is not a domain name" : "is missing");
+	return false;
+}
+
+bool api_flag(struct http_exchange *x, const char *param, bool *out)
+{
+	const char *text = http_param(x, param);
+	if (!text || strcmp(text, "0") == 0 || strcmp(text, "1") == 0) {
+		*out = text && text[0] == '1';
+		return true;
+	}
+	api_refuse(x, 400, "%s: must be 0 or 1", param);
+	return false;
+}
+
+// Paths of changes are constants of ours by the time that they are logged.
+static void change_log(const struct http_exchange *x)
+{
+	const struct ucred *peer = http_peer(x);
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX] = "";
+	const char *param = http_param(x, "name");
+	if (param && dns_name_from_text(param, strlen(param), &name) == 0)
+		dns_name_to_text(&name, text);
+	log_info("control: %s %s by uid %u, pid %d", http_path(x), text, peer->uid, peer->pid);
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	struct api *a = arg;
+	for (size_t i = 0; i < ARRAY_LEN(api_endpoints); i++) {
+		if (strcmp(http_path(x), api_endpoints[i].path) != 0)
+			continue;
+		if (http_is_post(x) != api_endpoints[i].post) {
+			api_refuse(x, 405, "use %s", api_endpoints[i].post ? "POST" : "GET");
+			return;
+		}
+		if (http_is_post(x))
+			change_log(x);
+		api_endpoints[i].handle(a, x);
+		return;
+	}
+	api_refuse(x, 404, "no such endpoint");
+}
+
+// Groups as the kernel knew them when the peer connected: no name service is asked.
+static bool peer_in_group(int fd, gid_t group)
+{
+	gid_t groups[256];
+	socklen_t len = sizeof groups;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof groups[0]; i++) {
+		if (groups[i] == group)
+			return true;
+	}
+	return false;
+}
+
+static bool on_admit(void *arg, const struct ucred *peer, int fd)
+{
+	const struct api *a = arg;
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return true;
+	if (a->group != (gid_t)-1 && (peer->gid == a->group || peer_in_group(fd, a->group)))
+		return true;
+	log_warning("control: uid %u, pid %d refused", peer->uid, peer->pid);
+	return false;
+}
+
+static int address_fill(struct sockaddr_un *sun, const char *path)
+{
+	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof sun->sun_path)
+		return -ENAMETOOLONG;
+	memcpy(sun->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+// A socket file outlives its process. One that nobody listens on is removed.
+static int stale_remove(const struct sockaddr_un *sun)
+{
+	struct stat st;
+	if (lstat(sun->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	int ret = connect(fd, (const struct sockaddr *)sun, sizeof *sun);
+	int err = errno;
+	close(fd);
+	if (ret == 0 || err != ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(sun->sun_path) < 0 ? -errno : 0;
+}
+
+static int access_set(const char *path, gid_t group)
+{
+	if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
+		return -errno;
+	return chmod(path, group != (gid_t)-1 ? 0660 : 0600) < 0 ? -errno : 0;
+}
+
+// Bound under a mask that keeps everyone out until the mode is set.
+static int socket_listen(const char *path, gid_t group)
+{
+	struct sockaddr_un sun;
+	int ret = address_fill(&sun, path);
+	if (ret == 0)
+		ret = stale_remove(&sun);
+	if (ret < 0)
+		return ret;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mode_t mask = umask(0177);
+	ret = bind(fd, (const struct sockaddr *)&sun, sizeof sun) < 0 ? -errno : 0;
+	umask(mask);
+	if (ret == 0)
+		ret = access_set(path, group);
+	if (ret == 0 && listen(fd, API_CLIENTS_MAX) < 0)
+		ret = -errno;
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static int group_find(const char *name, gid_t *out)
+{
+	*out = (gid_t)-1;
+	if (!name || !*name)
+		return 0;
+	char room[4096];
+	struct group entry, *found = NULL;
+	int err = getgrnam_r(name, &entry, room, sizeof room, &found);
+	if (!found)
+		return err ? -err : -ENOENT;
+	*out = found->gr_gid;
+	return 0;
+}
+
+int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX])
+{
+	struct api *a = calloc(1, sizeof *a);
+	if (!a) {
+		snprintf(why, API_WHY_MAX, "control socket: out of memory");
+		return -ENOMEM;
+	}
+	a->deps = *deps;
+	a->start_ms = clock_mono_ms();
+	int ret = group_find(deps->group, &a->group);
+	if (ret < 0) {
+		snprintf(why, API_WHY_MAX, "runtime.group: %s: %s", deps->group,
+			ret == -ENOENT ? "no such group" : strerror(-ret));
+		free(a);
+		return ret;
+	}
+	int fd = socket_listen(deps->socket_path, a->group);
+	ret = fd;
+	if (fd >= 0) {
+		struct http_settings settings = {.base = loop_base(deps->service),
+			.clients_max = API_CLIENTS_MAX,
+			.admit = on_admit,
+			.handle = on_request,
+			.arg = a};
+		ret = http_server_open(&a->http, fd, &settings);
+		if (ret < 0)
+			close(fd);
+	}
+	if (ret < 0) {
+		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
+		free(a);
+		return ret;
+	}
+	*out = a;
+	return 0;
+}
+
+void api_close(struct api *a)
+{
+	if (!a)
+		return;
+	http_server_close(a->http);
+	(void)unlink(a->deps.socket_path);
+	free(a);
+}

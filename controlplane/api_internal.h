@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of the control API share: its state, one call that waits for another loop, and
+// the endpoints. All on the service loop.
+
+#include "api.h"
+#include "http_server.h"
+#include "json_out.h"
+
+#include <sys/types.h>
+
+struct api {
+	struct api_deps deps;
+	struct http_server *http;
+	gid_t group; // (gid_t)-1: none
+	uint64_t start_ms;
+};
+
+enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
+
+void api_health(struct api *a, struct http_exchange *x);
+void api_status(struct api *a, struct http_exchange *x);
+void api_stats(struct api *a, struct http_exchange *x);
+void api_cache_get(struct api *a, struct http_exchange *x);
+void api_cache_flush(struct api *a, struct http_exchange *x);
+void api_why(struct api *a, struct http_exchange *x);
+void api_blocklist(struct api *a, struct http_exchange *x);
+void api_blocklist_reload(struct api *a, struct http_exchange *x);
+void api_config_reload(struct api *a, struct http_exchange *x);
+
+// The `name` parameter. False: it has been replied to.
+bool api_name(struct http_exchange *x, struct dns_name *out);
+// A parameter that is 0 or 1, absent = 0. False: it has been replied to.
+bool api_flag(struct http_exchange *x, const char *param, bool *out);
+void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
+// After a call that was to answer later was refused.
+void api_busy(struct http_exchange *x, int err);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints of the rule lists and of the configuration.
+
+#include "api_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *outcome_text(enum rules_outcome outcome)
+{
+	switch (outcome) {
+	case RULES_PUBLISHED:
+		return "published";
+	case RULES_UNCHANGED:
+		return "unchanged";
+	case RULES_FAILED:
+		return "failed";
+	default:
+		return "never";
+	}
+}
+
+static void list_out(struct json_out *o, struct json_node *lists, const struct rules_list_status *l)
+{
+	struct json_node *n = json_out_object(o, lists, NULL);
+	json_out_text(o, n, "name", l->name);
+	json_out_text(o, n, "path", l->path);
+	json_out_bool(o, n, "allow", l->allow);
+	json_out_count(o, n, "lines", l->lines);
+	json_out_count(o, n, "names", l->names);
+	json_out_count(o, n, "duplicates", l->duplicates);
+	json_out_count(o, n, "comments", l->comments);
+	json_out_count(o, n, "rejected", l->rejected);
+	json_out_count(o, n, "bytes", l->bytes);
+	json_out_text(o, n, "error", l->error ? strerror(l->error < 0 ? -l->error : l->error) : "");
+}
+
+static char *rules_text(const struct rules_status *r)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "outcome", outcome_text(r->outcome));
+	// Only a reply that reports a failure has an "error".
+	json_out_text(o, root, r->outcome == RULES_FAILED ? "error" : "note", r->error);
+	json_out_bool(o, root, "building", r->building);
+	json_out_bool(o, root, "from_disk", r->from_disk);
+	json_out_count(o, root, "builds", r->builds);
+	json_out_count(o, root, "unchanged", r->unchanged);
+	json_out_count(o, root, "failed", r->failed);
+	json_out_count(o, root, "coalesced", r->coalesced);
+	json_out_count(o, root, "names", r->names);
+	json_out_count(o, root, "image_bytes", r->image_bytes);
+	json_out_count(o, root, "bloom_bytes", r->bloom_bytes);
+	json_out_count(o, root, "table_bytes", r->table_bytes);
+	json_out_count(o, root, "sets", r->sets);
+	json_out_count(o, root, "peak_bytes", r->peak_bytes);
+	json_out_count(o, root, "build_ms", r->build_ms);
+	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
+	struct json_node *lists = json_out_array(o, root, "lists");
+	for (unsigned i = 0; i < r->list_count; i++)
+		list_out(o, lists, &r->lists[i]);
+	return json_out_finish(o);
+}
+
+void api_blocklist(struct api *a, struct http_exchange *x)
+{
+	struct rules_status r;
+	rules_status(a->deps.rules, &r);
+	http_reply(x, 200, rules_text(&r));
+}
+
+static void on_rules(void *arg, const struct rules_status *r)
+{
+	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(r));
+}
+
+void api_blocklist_reload(struct api *a, struct http_exchange *x)
+{
+	bool force;
+	if (!api_flag(x, "force", &force))
+		return;
+	http_defer(x, API_BUILD_MS);
+	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	int ret = rules_reload(a->deps.rules, config, force, on_rules, x);
+	if (ret < 0)
+		api_busy(x, ret);
+}
+
+void api_why(struct api *a, struct http_exchange *x)
+{
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX];
+	if (!api_name(x, &name))
+		return;
+	struct rules_why w = {0};
+	int ret = rules_why(a->deps.rules, &name, &w);
+	if (ret < 0) {
+		api_refuse(
+			x, 503, "%s", ret == -ENOENT ? "no rules are loaded yet" : strerror(-ret));
+		return;
+	}
+	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "name", dns_name_to_text(&name, text));
+	json_out_text(o, root, "action", w.verdict.action == RULE_BLOCK ? "block" : "pass");
+	json_out_bool(o, root, "matched", w.verdict.matched);
+	json_out_bool(o, root, "blocking", config->blocking.enabled);
+	json_out_text(o, root, "rule", w.verdict.matched ? w.rule : "");
+	struct json_node *lists = json_out_array(o, root, "lists");
+	for (unsigned i = 0; i < w.list_count && i < ARRAY_LEN(w.lists); i++)
+		json_out_text(o, lists, NULL, w.lists[i]);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void on_config(void *arg, int err, const char *why, const char *needs_restart)
+{
+	if (err < 0) {
+		http_reply(arg, 400, json_out_error("%s", why));
+		return;
+	}
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	json_out_text(o, json_out_root(o), "needs_restart", needs_restart);
+	http_reply(arg, 200, json_out_finish(o));
+}
+
+void api_config_reload(struct api *a, struct http_exchange *x)
+{
+	http_defer(x, API_BUILD_MS);
+	int ret = a->deps.config_reload(a->deps.reload_arg, on_config, x);
+	if (ret == -EBUSY)
+		api_refuse(x, 503, "a reload is running");
+	else if (ret < 0)
+		api_busy(x, ret);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints that say how the control plane is: health, status, stats.
+
+#include "api_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+struct status_call { // a request that waits for the resolver loop
+	struct api *api;
+	struct http_exchange *exchange;
+};
+
+static const char *where_text(enum shm_where where)
+{
+	return where == SHM_IN_HUGE ? "hugetlbfs" : "tmpfs";
+}
+
+void api_health(struct api *, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void upstreams_out(
+	struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	struct json_node *list = json_out_array(o, root, "upstreams");
+	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++) {
+		const struct upstream_status *u = &s->upstream[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", u->name);
+		json_out_text(o, n, "address", u->address);
+		json_out_bool(o, n, "up", u->up);
+		json_out_count(o, n, "sent", u->sent);
+		json_out_count(o, n, "answered", u->answered);
+		json_out_count(o, n, "timeouts", u->timeouts);
+		json_out_count(o, n, "bad_replies", u->bad_replies);
+		json_out_count(o, n, "tcp_retries", u->tcp_retries);
+		json_out_count(o, n, "send_errors", u->send_errors);
+		json_out_count(o, n, "failures", u->failures);
+		json_out_count(o, n, "srtt_us", u->srtt_us);
+		json_out_count(o, n, "down_for_ms", u->down_for_ms);
+	}
+}
+
+static void l0_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "l0");
+	const struct l0_writer_stats *l = &s->l0;
+	json_out_count(o, n, "entries", l->entries);
+	json_out_count(o, n, "units_used", l->units_used);
+	json_out_count(o, n, "units_retired", l->units_retired);
+	json_out_count(o, n, "units_total", l->units_total);
+	json_out_count(o, n, "index_slots", l->index_slots);
+	json_out_count(o, n, "bytes", s->l0_bytes);
+	json_out_count(o, n, "private_bytes", s->l0_private_bytes);
+	json_out_count(o, n, "puts", l->puts);
+	json_out_count(o, n, "replaced", l->replaced);
+	json_out_count(o, n, "deleted", l->deleted);
+	json_out_count(o, n, "evicted_space", l->evicted_space);
+	json_out_count(o, n, "evicted_bucket", l->evicted_bucket);
+	json_out_count(o, n, "expired_swept", l->expired_swept);
+	json_out_count(o, n, "refused_nospace", l->refused_nospace);
+	json_out_count(o, n, "refused_large", l->refused_large);
+	json_out_count(o, n, "recovered", l->recovered);
+	json_out_count(o, n, "discarded", l->discarded);
+}
+
+static void resolver_out(
+	struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "resolver");
+	json_out_count(o, n, "misses", s->misses);
+	json_out_count(o, n, "coalesced", s->coalesced);
+	json_out_count(o, n, "refreshes", s->refreshes);
+	json_out_count(o, n, "bad_misses", s->bad_misses);
+	json_out_count(o, n, "answered", s->answered);
+	json_out_count(o, n, "answered_stale", s->answered_stale);
+	json_out_count(o, n, "servfail", s->servfail);
+	json_out_count(o, n, "no_waiter", s->no_waiter);
+	json_out_count(o, n, "answer_ring_full", s->answer_ring_full);
+	json_out_count(o, n, "answers_truncated_ring", s->answers_truncated_ring);
+	json_out_count(o, n, "refused_inflight", s->refused_inflight);
+	json_out_count(o, n, "refused_waiters", s->refused_waiters);
+	json_out_count(o, n, "upstream_sent", s->upstream_sent);
+	json_out_count(o, n, "upstream_replies", s->upstream_replies);
+	json_out_count(o, n, "mismatched", s->mismatched);
+	json_out_count(o, n, "stored", s->stored);
+	json_out_count(o, n, "not_stored", s->not_stored);
+	json_out_count(o, n, "inflight", s->inflight);
+	json_out_count(o, n, "inflight_max", s->inflight_max);
+	json_out_count(o, n, "inflight_cap", s->inflight_cap);
+	json_out_count(o, n, "waiters", s->waiters);
+	json_out_count(o, n, "waiter_cap", s->waiter_cap);
+	json_out_count(o, n, "ring_anomalies", s->ring_anomalies);
+	json_out_count(o, n, "foreign_messages", s->foreign_messages);
+	json_out_count(o, n, "loop_lag_us", s->loop_lag_us);
+}
+
+static void http_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	struct http_counts c;
+	http_server_counts(a->http, &c);
+	struct json_node *n = json_out_object(o, root, "control");
+	json_out_count(o, n, "accepted", c.accepted);
+	json_out_count(o, n, "refused_full", c.refused_full);
+	json_out_count(o, n, "refused_peer", c.refused_peer);
+	json_out_count(o, n, "bad_requests", c.bad_requests);
+	json_out_count(o, n, "timeouts", c.timeouts);
+	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
+	json_out_count(o, n, "loop_lag_us", loop_lag_max_us(a->deps.service));
+}
+
+static void on_stats(void *arg, const struct resolver_status *s)
+{
+	struct status_call *call = arg;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
+	resolver_out(o, root, s);
+	l0_out(o, root, s);
+	upstreams_out(o, root, s);
+	if (http_is_live(call->exchange))
+		http_out(o, root, call->api);
+	http_reply(call->exchange, 200, json_out_finish(o));
+	free(call);
+}
+
+static void generations_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	struct publish_status p;
+	publish_status(a->deps.publisher, &p);
+	struct json_node *n = json_out_object(o, root, "generations");
+	json_out_count(o, n, "l0", p.l0_generation);
+	json_out_count(o, n, "names", p.names_generation);
+	json_out_count(o, n, "config", p.config_generation);
+	json_out_count(o, n, "l0_bytes", p.l0_bytes);
+	json_out_count(o, n, "names_bytes", p.names_bytes);
+	json_out_text(o, n, "l0_where", where_text(p.l0_where));
+	json_out_text(o, n, "names_where", where_text(p.names_where));
+	json_out_count(o, n, "retired_waiting", p.retired_waiting);
+	json_out_count(o, n, "refused_busy", p.refused_busy);
+}
+
+static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	struct rules_status r;
+	rules_status(a->deps.rules, &r);
+	struct json_node *n = json_out_object(o, root, "rules");
+	json_out_count(o, n, "names", r.names);
+	json_out_count(o, n, "lists", r.list_count);
+	json_out_bool(o, n, "building", r.building);
+	json_out_bool(o, n, "from_disk", r.from_disk);
+	json_out_text(o, n, "error", r.error);
+}
+
+static void on_status(void *arg, const struct resolver_status *s)
+{
+	struct status_call *call = arg;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "version", WEIR_VERSION);
+	json_out_count(o, root, "pid", (uint64_t)getpid());
+	if (http_is_live(call->exchange)) {
+		const struct api *a = call->api;
+		json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
+		json_out_text(o, root, "config", a->deps.config_path);
+		generations_out(o, root, a);
+		rules_out(o, root, a);
+	}
+	json_out_bool(o, root, "link_up", s->link_up != 0);
+	json_out_count(o, root, "lanes", s->lanes);
+	json_out_count(o, root, "inflight", s->inflight);
+	json_out_count(o, root, "waiters", s->waiters);
+	json_out_count(o, root, "loop_lag_us", s->loop_lag_us);
+	json_out_count(o, root, "l0_entries", s->l0.entries);
+	upstreams_out(o, root, s);
+	http_reply(call->exchange, 200, json_out_finish(o));
+	free(call);
+}
+
+static void status_ask(struct api *a, struct http_exchange *x,
+	void (*done)(void *arg, const struct resolver_status *s))
+{
+	struct status_call *call = calloc(1, sizeof *call);
+	if (!call) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*call = (struct status_call){a, x};
+	http_defer(x, API_SHORT_MS);
+	int ret = resolver_status(a->deps.resolver, a->deps.service, done, call);
+	if (ret < 0) {
+		free(call);
+		api_busy(x, ret);
+	}
+}
+
+void api_status(struct api *a, struct http_exchange *x)
+{
+	status_ask(a, x, on_status);
+}
+
+void api_stats(struct api *a, struct http_exchange *x)
+{
+	status_ask(a, x, on_stats);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "json_out.h"
+
+#include <jansson.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A node is jansson's value under a name of ours; it is never looked into.
+struct json_out {
+	json_t *root;
+	bool failed;
+};
+
+static json_t *node_value(struct json_node *n)
+{
+	return (json_t *)(void *)n;
+}
+
+struct json_out *json_out_new(void)
+{
+	struct json_out *o = calloc(1, sizeof *o);
+	if (o)
+		o->root = json_object();
+	if (o && !o->root)
+		o->failed = true;
+	return o;
+}
+
+struct json_node *json_out_root(struct json_out *o)
+{
+	return o ? (struct json_node *)(void *)o->root : NULL;
+}
+
+// Takes `value` over, whether or not there is a place for it.
+static struct json_node *node_add(
+	struct json_out *o, struct json_node *parent, const char *key, json_t *value)
+{
+	json_t *p = node_value(parent);
+	if (!o || !p || !value) {
+		json_decref(value);
+		if (o)
+			o->failed = true;
+		return NULL;
+	}
+	int ret = key ? json_object_set_new(p, key, value) : json_array_append_new(p, value);
+	if (ret < 0) {
+		o->failed = true;
+		return NULL;
+	}
+	return (struct json_node *)(void *)value;
+}
+
+struct json_node *json_out_object(struct json_out *o, struct json_node *parent, const char *key)
+{
+	return node_add(o, parent, key, json_object());
+}
+
+struct json_node *json_out_array(struct json_out *o, struct json_node *parent, const char *key)
+{
+	return node_add(o, parent, key, json_array());
+}
+
+static json_t *text_escaped(const char *text)
+{
+	size_t cap = 4 * strlen(text) + 1, n = 0;
+	char *escaped = malloc(cap);
+	if (!escaped)
+		return NULL;
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p >= 0x20 && *p < 0x7f)
+			escaped[n++] = (char)*p;
+		else
+			n += (size_t)snprintf(escaped + n, cap - n, "\\x%02x", *p);
+	}
+	json_t *value = json_stringn(escaped, n);
+	free(escaped);
+	return value;
+}
+
+void json_out_text(struct json_out *o, struct json_node *parent, const char *key, const char *text)
+{
+	json_t *value = json_string(text);
+	node_add(o, parent, key, value ? value : text_escaped(text));
+}
+
+void json_out_count(struct json_out *o, struct json_node *parent, const char *key, uint64_t n)
+{
+	json_out_signed(o, parent, key, n > INT64_MAX ? INT64_MAX : (int64_t)n);
+}
+
+void json_out_signed(struct json_out *o, struct json_node *parent, const char *key, int64_t n)
+{
+	node_add(o, parent, key, json_integer(n));
+}
+
+void json_out_bool(struct json_out *o, struct json_node *parent, const char *key, bool b)
+{
+	node_add(o, parent, key, json_boolean(b));
+}
+
+char *json_out_finish(struct json_out *o)
+{
+	if (!o)
+		return NULL;
+	char *text = o->failed ? NULL : json_dumps(o->root, JSON_COMPACT);
+	json_decref(o->root);
+	free(o);
+	return text;
+}
+
+char *json_out_error(const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	struct json_out *o = json_out_new();
+	json_out_text(o, json_out_root(o), "error", text);
+	return json_out_finish(o);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/json_out.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+static void test_document(void **)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_text(o, root, "text", "a\"\n\\");
+	json_out_text(o, root, "octets", "\xff\xfe");
+	json_out_count(o, root, "large", UINT64_MAX);
+	json_out_signed(o, root, "negative", -1);
+	json_out_bool(o, root, "yes", true);
+	struct json_node *list = json_out_array(o, root, "list");
+	json_out_count(o, list, NULL, 1);
+	json_out_bool(o, json_out_object(o, list, NULL), "no", false);
+	char *text = json_out_finish(o);
+	assert_string_equal(text, "{\"text\":\"a\\\"\\n\\\\\",\"octets\":\"\\\\xff\\\\xfe\","
+				  "\"large\":9223372036854775807,\"negative\":-1,\"yes\":true,"
+				  "\"list\":[1,{\"no\":false}]}");
+	free(text);
+}
+
+// One part that failed fails the whole, and what hangs below it is dropped.
+static void test_failure(void **)
+{
+	struct json_out *o = json_out_new();
+	json_out_count(o, json_out_object(o, NULL, "lost"), "n", 1);
+	assert_null(json_out_finish(o));
+	assert_null(json_out_root(NULL));
+	json_out_bool(NULL, NULL, "x", true);
+	assert_null(json_out_finish(NULL));
+}
+
+static void test_error(void **)
+{
+	char *text = json_out_error("no such %s", "name");
+	assert_string_equal(text, "{\"error\":\"no such name\"}");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

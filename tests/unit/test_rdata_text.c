@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/rdata_text.h"
+#include "unit.h"
+
+#include <string.h>
+#include <weir/attr.h>
+
+// A message with the question "a.example. A" and one record of that name (compressed).
+static size_t message(uint8_t *out, uint16_t type, const void *rdata, uint16_t rdlen)
+{
+	struct wr w = wr_init(out, 4096);
+	static const uint8_t head[] = {0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, 1, 'a', 7, 'e',
+		'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1, 0, 1};
+	wr_bytes(&w, head, sizeof head);
+	wr_u16(&w, 0xc00c);
+	wr_u16(&w, type);
+	wr_u16(&w, 1);
+	wr_u32(&w, 300);
+	wr_u16(&w, rdlen);
+	wr_bytes(&w, rdata, rdlen);
+	assert_true(wr_ok(&w));
+	return w.pos;
+}
+
+#define RDATA(type, text, octets)                     \
+	{                                             \
+		type, text, octets, sizeof octets - 1 \
+	}
+static const struct {
+	uint16_t type;
+	const char *text, *rdata;
+	uint16_t len;
+} records[] = {
+	RDATA(1, "198.18.255.80", "\xc6\x12\xff\x50"),
+	RDATA(28, "fd53::53", "\xfd\x53\0\0\0\0\0\0\0\0\0\0\0\0\0\x53"),
+	RDATA(5, "b.example.", "\1b\xc0\x0e"), RDATA(2, ".", "\0"),
+	RDATA(15, "10 mail.a.example.", "\0\x0a\4mail\xc0\x0c"),
+	RDATA(33, "1 2 443 a.example.", "\0\1\0\2\1\xbb\xc0\x0c"),
+	RDATA(16, "\"v=1\" \"\\\"\\\\\\007\\195\"", "\3v=1\4\"\\\x07\xc3"), RDATA(16, "\"\"", "\0"),
+	RDATA(6, "a.example. h.a.example. 1 2 3 4 5",
+		"\xc0\x0c\1h\xc0\x0c\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5"),
+	RDATA(65, "\\# 3 000100", "\0\1\0"), RDATA(65280, "\\# 0 ", ""),
+	RDATA(1, "\\# 5 c612ff5001", "\xc6\x12\xff\x50\x01"), // one octet too many
+	RDATA(5, "\\# 2 c0ff", "\xc0\xff"),                   // points past the end
+	RDATA(16, "\\# 2 0541", "\5A"),                       // string longer than its record
+};
+
+static void test_records(void **)
+{
+	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+		uint8_t buf[4096];
+		char name[DNS_NAME_TEXT_MAX];
+		size_t len = message(buf, records[i].type, records[i].rdata, records[i].len);
+		struct rd msg = rd_init(buf, len);
+		struct rdata_record r;
+		uint16_t ancount;
+		assert_true(rdata_answer_begin(&msg, &ancount));
+		assert_int_equal(ancount, 1);
+		assert_true(rdata_record_read(&msg, &r));
+		assert_string_equal(r.data, records[i].text);
+		assert_string_equal(dns_name_to_text(&r.name, name), "a.example");
+		assert_int_equal(r.type, records[i].type);
+		assert_int_equal(r.ttl_s, 300);
+		assert_int_equal(msg.pos, len);
+
+		for (size_t cut = 0; cut < len; cut++) {
+			msg = rd_init(buf, cut);
+			assert_false(
+				rdata_answer_begin(&msg, &ancount) && rdata_record_read(&msg, &r));
+		}
+	}
+}
+
+static void test_too_long(void **)
+{
+	static uint8_t rdata[3000], buf[4096];
+	struct rd msg = rd_init(buf, message(buf, 65280, rdata, sizeof rdata));
+	struct rdata_record r;
+	uint16_t ancount;
+	assert_true(rdata_answer_begin(&msg, &ancount));
+	assert_true(rdata_record_read(&msg, &r));
+	assert_int_equal(strlen(r.data), RDATA_TEXT_MAX - 1);
+	assert_string_equal(r.data + RDATA_TEXT_MAX - 5, "0...");
+}
+
+static void test_words(void **)
+{
+	char text[DNS_TYPE_TEXT_MAX];
+	assert_string_equal(dns_type_text(65, text), "HTTPS");
+	assert_string_equal(dns_type_text(65535, text), "TYPE65535");
+	assert_string_equal(dns_rcode_text(3), "NXDOMAIN");
+	assert_string_equal(dns_rcode_text(4000), "RCODE");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
