@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "eal_args.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Consumes exactly `n` hex digits.
+static const char *skip_hex(const char *s, unsigned n)
+{
+	for (; n > 0; n--, s++) {
+		if (!isxdigit((unsigned char)*s))
+			return NULL;
+	}
+	return s;
+}
+
+// "BB:DD.F" from s on, then the end or a comma.
+static bool is_bus_device_function(const char *s)
+{
+	s = skip_hex(s, 2);
+	if (!s || *s++ != ':')
+		return false;
+	s = skip_hex(s, 2);
+	if (!s || *s++ != '.')
+		return false;
+	s = skip_hex(s, 1);
+	return s && (*s == '\0' || *s == ',');
+}
+
+static bool has_domain(const char *device)
+{
+	const char *s = skip_hex(device, 4);
+	return s && *s == ':' && is_bus_device_function(s + 1);
+}
+
+static bool is_pci(const char *device)
+{
+	return has_domain(device) || is_bus_device_function(device);
+}
+
+int eal_device_name(const char *device, char out[EAL_ARG_TEXT_MAX])
+{
+	size_t len = strcspn(device, ",");
+	const char *domain = is_bus_device_function(device) ? "0000:" : "";
+	if (len == 0 || len + strlen(domain) >= EAL_ARG_TEXT_MAX)
+		return -EINVAL;
+	snprintf(out, EAL_ARG_TEXT_MAX, "%s%.*s", domain, (int)len, device);
+	return 0;
+}
+
+void eal_exception_name(unsigned port, char out[EAL_ARG_TEXT_MAX])
+{
+	snprintf(out, EAL_ARG_TEXT_MAX, "net_tap_exception%u", port);
+}
+
+static int append(struct eal_args *a, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static int append(struct eal_args *a, const char *fmt, ...)
+{
+	if (a->argc == EAL_ARGS_MAX)
+		return -ENOMEM;
+	va_list ap;
+	va_start(ap, fmt);
+	char *text = NULL;
+	int n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return -ENOMEM;
+	a->argv[a->argc++] = text;
+	a->argv[a->argc] = NULL;
+	return 0;
+}
+
+// "1,2,5" of main and workers.
+static int append_lcores(struct eal_args *a, const struct config_dataplane *dp)
+{
+	char list[EAL_ARG_TEXT_MAX];
+	int len = snprintf(list, sizeof list, "%u", dp->main_lcore);
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		if ((size_t)len >= sizeof list - 8)
+			return -ENOMEM;
+		len += snprintf(list + len, sizeof list - (size_t)len, ",%u", dp->worker_lcores[i]);
+	}
+	int rc = append(a, "-l");
+	rc = rc ? rc : append(a, "%s", list);
+	return rc ? rc : append(a, "--main-lcore=%u", dp->main_lcore);
+}
+
+static int check_lcores(const struct config_dataplane *dp, char why[EAL_WHY_MAX])
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		bool twice = dp->worker_lcores[i] == dp->main_lcore;
+		for (unsigned k = 0; k < i; k++)
+			twice |= dp->worker_lcores[i] == dp->worker_lcores[k];
+		if (twice) {
+			snprintf(why, EAL_WHY_MAX, "dataplane: lcore %u is used twice",
+				dp->worker_lcores[i]);
+			return -EINVAL;
+		}
+	}
+	if (dp->worker_count > 0)
+		return 0;
+	snprintf(why, EAL_WHY_MAX, "dataplane: no worker lcores");
+	return -EINVAL;
+}
+
+// Devices of one name would make EAL fail with a message that names neither setting.
+static int check_devices(const struct config_dataplane *dp, char why[EAL_WHY_MAX])
+{
+	char name[CONFIG_PORTS_MAX][EAL_ARG_TEXT_MAX];
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		const struct config_port *port = &dp->ports[i];
+		if (eal_device_name(port->device, name[i]) != 0) {
+			snprintf(why, EAL_WHY_MAX, "dataplane.ports[%u]: empty device string", i);
+			return -EINVAL;
+		}
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(name[i], name[k]) == 0) {
+				snprintf(why, EAL_WHY_MAX,
+					"dataplane.ports[%u]: device %.100s is also ports[%u]", i,
+					name[i], k);
+				return -EINVAL;
+			}
+		}
+		if (strlen(port->exception) >= IFNAMSIZ || strpbrk(port->exception, ",/ ")) {
+			snprintf(why, EAL_WHY_MAX,
+				"dataplane.ports[%u]: %.100s is no interface name", i,
+				port->exception);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int append_ports(struct eal_args *a, const struct config_dataplane *dp)
+{
+	bool any_pci = false;
+	int rc = 0;
+	for (unsigned i = 0; i < dp->port_count && rc == 0; i++) {
+		const char *device = dp->ports[i].device;
+		if (is_pci(device)) {
+			any_pci = true;
+			rc = append(a, "-a");
+			rc = rc ? rc : append(a, "%s%s", has_domain(device) ? "" : "0000:", device);
+		} else {
+			rc = append(a, "--vdev=%s", device);
+		}
+		if (rc == 0 && dp->ports[i].exception[0]) {
+			char name[EAL_ARG_TEXT_MAX];
+			eal_exception_name(i, name);
+			rc = append(a, "--vdev=%s,iface=%s,persist", name, dp->ports[i].exception);
+		}
+	}
+	if (rc == 0 && !any_pci)
+		rc = append(a, "--no-pci");
+	return rc;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash && slash[1] ? slash + 1 : slash ? "weir" : path;
+}
+
+static int append_all(struct eal_args *a, const char *program, const struct config *c)
+{
+	const struct config_dataplane *dp = &c->dataplane;
+	int rc = append(a, "%s", program);
+	rc = rc ? rc : append_lcores(a, dp);
+	rc = rc ? rc : append(a, "--file-prefix=weir-%s", base_name(c->runtime.directory));
+	rc = rc ? rc : append(a, "--no-telemetry");
+	rc = rc ? rc : append(a, "--log-level=warning");
+	// --no-huge implies --legacy-mem, which does not go with --in-memory; there the shared
+	// configuration is all that would be written.
+	rc = rc ? rc : append(a, "%s", dp->eal_hugepages ? "--in-memory" : "--no-shconf");
+	if (!dp->eal_hugepages)
+		rc = rc ? rc : append(a, "--no-huge");
+	// Physical addresses need more privilege than a DNS server should have.
+	rc = rc ? rc : append(a, "--iova-mode=va");
+	rc = rc ? rc : append(a, "-m");
+	rc = rc ? rc : append(a, "%u", dp->memory_mb);
+	return rc ? rc : append_ports(a, dp);
+}
+
+int eal_args_build(struct eal_args *out, const char *program, const struct config *config,
+	char why[EAL_WHY_MAX])
+{
+	int rc = check_lcores(&config->dataplane, why);
+	if (rc == 0)
+		rc = check_devices(&config->dataplane, why);
+	if (rc)
+		return rc;
+
+	struct eal_args args = {0};
+	rc = append_all(&args, program, config);
+	if (rc) {
+		snprintf(why, EAL_WHY_MAX, "no memory for EAL's arguments");
+		eal_args_free(&args);
+		return rc;
+	}
+	*out = args;
+	return 0;
+}
+
+void eal_args_free(struct eal_args *a)
+{
+	for (int i = 0; i < a->argc; i++)
+		free(a->argv[i]);
+	*a = (struct eal_args){0};
+}

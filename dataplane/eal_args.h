@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// EAL's command line, made from the configuration, so that an operator never writes one.
+//
+// Everything is decided here: the lcores, whether PCI is scanned at all, one --vdev or -a per port,
+// one TAP per exception port, memory. EAL is told to share nothing: it leaves no
+// files behind and unlinks none of ours, and several data planes live side by side. Start-up only;
+// allocates.
+
+#include <weir/attr.h>
+#include <weir/config.h>
+
+enum { EAL_ARGS_MAX = 64, EAL_ARG_TEXT_MAX = 512, EAL_WHY_MAX = 256 };
+
+struct eal_args {
+	int argc;
+	char *argv[EAL_ARGS_MAX + 1]; // NULL behind the last
+};
+
+// -EINVAL (`why` names the setting) or -ENOMEM; nothing to free then.
+ATTR_MUST_CHECK int eal_args_build(struct eal_args *out, const char *program,
+	const struct config *config, char why[EAL_WHY_MAX]);
+void eal_args_free(struct eal_args *a);
+
+// A device string's name as DPDK knows the port: up to the first comma, a PCI address with its
+// domain ("03:00.0,x=1" gives "0000:03:00.0"). -EINVAL when empty or too long.
+ATTR_MUST_CHECK int eal_device_name(const char *device, char out[EAL_ARG_TEXT_MAX]);
+// The name of the TAP behind exception port number `port`.
+void eal_exception_name(unsigned port, char out[EAL_ARG_TEXT_MAX]);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The conservation law of a packet pool: what is not free must be somewhere.
+//
+// After the ports have started, `base` buffers are out: those posted in RX rings. From then on the
+// worker may hold a few batches, and ports that send by DMA may hold up to their TX rings; nothing
+// else. The number in use is sampled ten times a second without asking the worker, so one sample
+// says little (it may catch a full burst in flight) but the least of a second says much: a leak
+// raises it for good.
+//
+// While frames flow, the least must not exceed base + tx_hold + in_flight; in a second without any
+// frame it must not exceed base + tx_hold, which is exact for ports that free what they send. Below
+// base - rx_vary at rest, a buffer was freed twice. Pure arithmetic; the main lcore's.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mbuf_law {
+	uint32_t base;      // in use at start
+	uint32_t tx_hold;   // most that TX rings keep of sent frames
+	uint32_t rx_vary;   // most that RX rings may be short of their posted buffers
+	uint32_t in_flight; // most that the worker itself holds between two looks
+	uint32_t floor;     // least sample of this window
+	uint32_t samples;
+};
+
+enum mbuf_breach { MBUF_SOUND, MBUF_LEAK, MBUF_DOUBLE_FREE };
+
+void mbuf_law_sample(struct mbuf_law *law, uint32_t in_use);
+// Ends the window. `quiet`: the worker moved no frame in the whole of it.
+enum mbuf_breach mbuf_law_judge(struct mbuf_law *law, bool quiet);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// DPDK ports: each client port and, where configured, the exception port behind it.
+//
+// Every worker gets one RX and one TX queue on each of them, RX from its own pool. Any PMD will do
+// that has so many queues; what a port cannot give is said in words. Descriptors are adjusted to
+// what the PMD accepts. No offloads: checksums are the worker's. A link that is down at start is
+// no error. Main lcore, start and stop only, but port_stats, which it calls each second.
+
+#include "worker.h"
+
+enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
+
+struct port {
+	uint16_t id;
+	uint16_t rx_descriptors, tx_descriptors; // per queue, as adjusted
+	bool exception;
+	bool dma; // keeps sent frames in its TX ring, refills RX in batches
+	char driver[32];
+	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
+	struct rte_ether_addr mac;
+};
+
+struct ports {
+	unsigned count; // client ports first, in configuration order, then exception ports
+	struct port port[PORTS_ALL_MAX];
+	unsigned client_count;
+	int exception_of[CONFIG_PORTS_MAX]; // index in port[], -1: none
+	unsigned started;
+};
+
+// Finds the ports that EAL probed and learns their names; configures nothing yet.
+ATTR_MUST_CHECK int ports_find(
+	struct ports *out, const struct config_dataplane *dp, char why[PORT_WHY_MAX]);
+
+// Queues, MAC, multicast, start. pools[i] is worker i's.
+ATTR_MUST_CHECK int ports_start(struct ports *p, const struct config *config,
+	struct rte_mempool *const *pools, char why[PORT_WHY_MAX]);
+void ports_stop(struct ports *p); // stops and closes what ports_start started
+
+// What worker `index` needs to know of the client ports.
+void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct worker *w);
+
+// Most buffers of one worker that ports may hold: for sizing a pool and for the law of its buffers.
+unsigned ports_rx_posted(const struct ports *p);
+unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free what they send
+unsigned ports_rx_vary(const struct ports *p);
+
+void port_stats(const struct port *port, struct stats_port *out);

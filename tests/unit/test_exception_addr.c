@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// In a network namespace of its own, on a TAP of its own. Skipped where that is not allowed.
+
+#include "exception_addr.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const char *skip_reason;
+static int tap = -1;
+
+static int setup(void **)
+{
+	if (unshare(CLONE_NEWNET) != 0) {
+		skip_reason = "needs root (unshare of the network namespace)";
+		return 0;
+	}
+	tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq request = {.ifr_name = "xtest0", .ifr_flags = IFF_TAP | IFF_NO_PI};
+	if (tap < 0 || ioctl(tap, TUNSETIFF, &request) != 0)
+		skip_reason = "needs /dev/net/tun";
+	return 0;
+}
+
+static int teardown(void **)
+{
+	if (tap >= 0)
+		close(tap);
+	return 0;
+}
+
+static void need_namespace(void)
+{
+	if (!skip_reason)
+		return;
+	print_message("skipped: %s\n", skip_reason);
+	skip();
+}
+
+// How often the interface carries this address, and whether it is up.
+static unsigned addresses_like(const struct ip_address *want, bool *up)
+{
+	struct ifaddrs *all;
+	unsigned found = 0;
+	assert_int_equal(getifaddrs(&all), 0);
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (strcmp(i->ifa_name, "xtest0") != 0 || !i->ifa_addr)
+			continue;
+		*up = i->ifa_flags & IFF_UP;
+		const struct sockaddr_in *v4 = (const void *)i->ifa_addr;
+		const struct sockaddr_in6 *v6 = (const void *)i->ifa_addr;
+		if (i->ifa_addr->sa_family == AF_INET && want->version == 4)
+			found += memcmp(&v4->sin_addr, want->bytes, 4) == 0;
+		if (i->ifa_addr->sa_family == AF_INET6 && want->version == 6)
+			found += memcmp(&v6->sin6_addr, want->bytes, 16) == 0;
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static void parse(struct ip_address *out, const char *text)
+{
+	assert_int_equal(ip_address_parse(text, out), 0);
+}
+
+static void sets_up_and_addresses_twice_without_harm(void **)
+{
+	need_namespace();
+	struct ip_address a[3];
+	char why[EXCEPTION_WHY_MAX] = "";
+	bool up = false;
+	parse(&a[0], "198.18.77.53/24");
+	parse(&a[1], "fd53:0:0:77::53/64");
+	parse(&a[2], "198.18.78.53");
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(exception_addr_apply("xtest0", a, 3, why), 0);
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(addresses_like(&a[i], &up), 1);
+			assert_true(up);
+		}
+	}
+}
+
+static void usable_at_once(void **)
+{
+	need_namespace();
+	struct ip_address a;
+	char why[EXCEPTION_WHY_MAX] = "";
+	parse(&a, "fd53:0:0:78::53/64");
+	assert_int_equal(exception_addr_apply("xtest0", &a, 1, why), 0);
+	// A tentative address cannot be bound.
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct sockaddr_in6 name = {.sin6_family = AF_INET6};
+	memcpy(&name.sin6_addr, a.bytes, 16);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof name), 0);
+	close(fd);
+}
+
+static void says_what_is_wrong(void **)
+{
+	need_namespace();
+	struct ip_address a = {.version = 4, .prefix_len = 33, .bytes = {198, 18, 79, 1}};
+	char why[EXCEPTION_WHY_MAX] = "";
+	assert_int_equal(exception_addr_apply("nowhere0", &a, 1, why), -ENODEV);
+	assert_non_null(strstr(why, "nowhere0"));
+	assert_int_equal(exception_addr_apply("xtest0", &a, 1, why), -EINVAL);
+	assert_non_null(strstr(why, "198.18.79.1"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sets_up_and_addresses_twice_without_harm),
+		cmocka_unit_test(usable_at_once),
+		cmocka_unit_test(says_what_is_wrong),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "mbuf_law.h"
+#include "unit.h"
+
+static struct mbuf_law tap(void)
+{
+	return (struct mbuf_law){.base = 1000, .in_flight = 96};
+}
+
+static void window(struct mbuf_law *law, const uint32_t *samples, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		mbuf_law_sample(law, samples[i]);
+}
+
+static void full_bursts_are_sound_under_load(void **)
+{
+	struct mbuf_law law = tap();
+	const uint32_t samples[] = {1096, 1400, 1064, 1096};
+	window(&law, samples, 4);
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_SOUND);
+}
+
+static void one_leaked_buffer_shows_at_rest(void **)
+{
+	struct mbuf_law law = tap();
+	mbuf_law_sample(&law, 1000);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
+	mbuf_law_sample(&law, 1001);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_LEAK);
+}
+
+static void a_leak_shows_under_load_once_it_exceeds_what_may_fly(void **)
+{
+	struct mbuf_law law = tap();
+	const uint32_t below[] = {1096, 1120}, above[] = {1097, 1500, 1098};
+	window(&law, below, 2);
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_SOUND);
+	window(&law, above, 3);
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_LEAK);
+}
+
+static void a_window_forgets_the_last_one(void **)
+{
+	struct mbuf_law law = tap();
+	mbuf_law_sample(&law, 1000);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
+	mbuf_law_sample(&law, 1200);
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_LEAK);
+	mbuf_law_sample(&law, 1000);
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_SOUND);
+}
+
+static void tx_rings_may_keep_what_they_sent(void **)
+{
+	struct mbuf_law law = tap();
+	law.tx_hold = 512;
+	mbuf_law_sample(&law, 1512);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
+	mbuf_law_sample(&law, 1513);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_LEAK);
+}
+
+static void fewer_than_posted_means_freed_twice(void **)
+{
+	struct mbuf_law law = tap();
+	mbuf_law_sample(&law, 999);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_DOUBLE_FREE);
+	law.rx_vary = 64;
+	mbuf_law_sample(&law, 936);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
+	mbuf_law_sample(&law, 935);
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_DOUBLE_FREE);
+	mbuf_law_sample(&law, 935);
+	// While frames flow a sample may read a bulk return half done.
+	assert_int_equal(mbuf_law_judge(&law, false), MBUF_SOUND);
+}
+
+static void no_sample_is_no_verdict(void **)
+{
+	struct mbuf_law law = tap();
+	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_bursts_are_sound_under_load),
+		cmocka_unit_test(one_leaked_buffer_shows_at_rest),
+		cmocka_unit_test(a_leak_shows_under_load_once_it_exceeds_what_may_fly),
+		cmocka_unit_test(a_window_forgets_the_last_one),
+		cmocka_unit_test(tx_rings_may_keep_what_they_sent),
+		cmocka_unit_test(fewer_than_posted_means_freed_twice),
+		cmocka_unit_test(no_sample_is_no_verdict),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
