@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "lane.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+// Lanes and marks of a former life: nobody will ever ask for them again, and a life with more
+// workers or another L0 generation would leave some behind for good.
+static void sweep_former_life(const struct shm_paths *paths)
+{
+	DIR *d = opendir(paths->mem);
+	if (!d)
+		return;
+	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strncmp(e->d_name, "lane.", 5) == 0 || strncmp(e->d_name, "marks.", 6) == 0)
+			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
+	}
+	closedir(d);
+}
+
+static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigned worker,
+	uint64_t incarnation, char why[SHM_WHY_MAX])
+{
+	lane->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (lane->doorbell < 0) {
+		int rc = -errno;
+		snprintf(why, SHM_WHY_MAX, "eventfd: %s", strerror(-rc));
+		return rc;
+	}
+	char name[SHM_NAME_MAX];
+	shm_name_lane(name, worker);
+	const size_t miss_size = (size_t)LANE_MISS_UNITS * RING_UNIT;
+	const size_t answer_size = (size_t)LANE_ANSWER_UNITS * RING_UNIT;
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_LANE,
+		.generation = 1,
+		.incarnation = incarnation,
+		.index = worker,
+		.data_size = LANE_MISS_RING - SHM_PAGE + miss_size + answer_size,
+		.geometry = {LANE_MISS_UNITS, LANE_ANSWER_UNITS},
+		.mode = 0600,
+	};
+	int rc = region_create(paths, &spec, &lane->region, why);
+	if (rc)
+		return rc;
+	struct lane_dp_page *dp = (void *)(lane->region.base + LANE_DP_PAGE);
+	atomic_store_explicit(&dp->seen_epoch, EPOCH_OFFLINE, memory_order_relaxed);
+	region_publish(&lane->region);
+	rc = region_protect(&lane->region, LANE_CP_PAGE, SHM_PAGE);
+	if (rc == 0)
+		rc = region_protect(&lane->region, LANE_MISS_RING + miss_size, answer_size);
+	if (rc)
+		snprintf(why, SHM_WHY_MAX, "%s: mprotect: %s", name, strerror(-rc));
+	return rc;
+}
+
+// The group may pass the directories and read the statistics. Not fatal: root still can.
+static void give_to_group(const struct shm_paths *paths, const char *group)
+{
+	if (!group[0])
+		return;
+	errno = 0;
+	const struct group *g = getgrnam(group);
+	if (!g) {
+		log_warning(
+			"runtime.group: no group %s; statistics are for the owner alone", group);
+		return;
+	}
+	char path[SHM_PATH_MAX + SHM_NAME_MAX];
+	snprintf(path, sizeof path, "%s/stats", paths->mem);
+	const char *const all[] = {paths->run, paths->mem, path};
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+		if (chown(all[i], (uid_t)-1, g->gr_gid) != 0)
+			log_warning("%s: chown to group %s: %s", all[i], group, strerror(errno));
+	}
+}
+
+static int stats_create(struct lanes *l, const struct shm_paths *paths,
+	const struct lanes_spec *spec, char why[SHM_WHY_MAX])
+{
+	const struct region_spec region = {
+		.name = "stats",
+		.kind = REGION_STATS,
+		.generation = 1,
+		.incarnation = spec->incarnation,
+		.data_size =
+			sizeof(struct stats_region) + spec->workers * sizeof(struct stats_worker),
+		.geometry = {spec->workers, spec->port_count, VERDICT_COUNT, COUNTER_COUNT},
+		.mode = 0640,
+	};
+	int rc = region_create(paths, &region, &l->stats, why);
+	if (rc)
+		return rc;
+	struct stats_region *s = lanes_stats(l);
+	uint64_t now_ms = clock_mono_ms();
+	atomic_store_explicit(&s->start_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&s->heartbeat_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&s->pid, (uint32_t)getpid(), memory_order_relaxed);
+	for (unsigned i = 0; i < spec->port_count; i++) {
+		memcpy(s->port[i].name, spec->port_name[i], STATS_PORT_NAME);
+		s->port[i].name[STATS_PORT_NAME - 1] = '\0';
+		atomic_store_explicit(
+			&s->port[i].is_exception, spec->port_is_exception[i], memory_order_relaxed);
+	}
+	region_publish(&l->stats);
+	give_to_group(paths, spec->group);
+	return 0;
+}
+
+int lanes_create(struct lanes *out, const struct shm_paths *paths, const struct lanes_spec *spec,
+	char why[SHM_WHY_MAX])
+{
+	struct lanes l = {.count = spec->workers};
+	for (unsigned i = 0; i < l.count; i++)
+		l.lane[i].doorbell = -1;
+	sweep_former_life(paths);
+	int rc = stats_create(&l, paths, spec, why);
+	for (unsigned i = 0; rc == 0 && i < l.count; i++)
+		rc = lane_create(&l.lane[i], paths, i, spec->incarnation, why);
+	if (rc) {
+		lanes_close(&l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+void lanes_close(struct lanes *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		region_unmap(&l->lane[i].region);
+		if (l->lane[i].doorbell >= 0)
+			close(l->lane[i].doorbell);
+	}
+	region_unmap(&l->stats);
+	*l = (struct lanes){0};
+}
+
+struct stats_region *lanes_stats(const struct lanes *l)
+{
+	return region_data(&l->stats);
+}
+
+void lanes_bind(const struct lanes *l, struct worker *w)
+{
+	const struct lane *lane = &l->lane[w->index];
+	uint8_t *base = lane->region.base;
+	struct lane_dp_page *dp = (void *)(base + LANE_DP_PAGE);
+	struct lane_cp_page *cp = (void *)(base + LANE_CP_PAGE);
+	w->lane = dp;
+	w->doorbell = lane->doorbell;
+	w->stats = &lanes_stats(l)->worker[w->index];
+	w->epoch.seen = &dp->seen_epoch;
+	ring_producer_init(
+		&w->miss, &dp->miss_tail, &cp->miss_head, base + LANE_MISS_RING, LANE_MISS_UNITS);
+	ring_consumer_init(&w->answer, &cp->answer_tail, &dp->answer_head,
+		base + LANE_MISS_RING + (size_t)LANE_MISS_UNITS * RING_UNIT, LANE_ANSWER_UNITS);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the data plane creates in shared memory: the statistics and one lane per worker.
+//
+// Made anew at each start (whoever still maps the files of a former life keeps those), before the
+// link introduces us. The control plane's parts of a lane (its page, the answer ring's data) are
+// read-only in our mapping. A lane's doorbell is the eventfd that the worker writes and the control
+// plane waits on. All of it is in the memory directory, never on huge pages. Start-up and stop
+// only, main lcore.
+
+#include "worker.h"
+
+#include <weir/shm_region.h>
+
+struct lane {
+	struct region region;
+	int doorbell; // -1: none
+};
+
+struct lanes {
+	unsigned count;
+	struct lane lane[SHM_WORKERS_MAX];
+	struct region stats;
+};
+
+struct lanes_spec {
+	unsigned workers;
+	uint64_t incarnation;
+	unsigned port_count;
+	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];
+	bool port_is_exception[STATS_PORTS_MAX];
+	const char *group; // may read the statistics; "" = nobody else
+};
+
+ATTR_MUST_CHECK int lanes_create(struct lanes *out, const struct shm_paths *paths,
+	const struct lanes_spec *spec, char why[SHM_WHY_MAX]);
+// Unmaps; the files stay for whoever looks at them after our death.
+void lanes_close(struct lanes *l);
+
+// Hands lane number w->index to its worker: pages, rings, doorbell, statistics block.
+void lanes_bind(const struct lanes *l, struct worker *w);
+struct stats_region *lanes_stats(const struct lanes *l);

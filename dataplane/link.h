@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Our end of link.sock: introduces the two processes and notices the other's death.
+//
+// The control plane listens; we try each 100 ms. One hello (with the doorbells of all lanes), one
+// welcome, then silence: the socket is only held, so that its hang-up tells at once. Any further
+// octet, a wrong welcome or none within a second ends the connection. Nothing here blocks.
+// Main lcore only; no DPDK.
+
+#include <stdbool.h>
+#include <weir/attr.h>
+#include <weir/shm_msg.h>
+
+enum { LINK_RETRY_MS = 100, LINK_WELCOME_MS = 1000, LINK_PATH_MAX = 108 };
+
+enum link_event { LINK_NOTHING, LINK_CAME_UP, LINK_WENT_DOWN };
+
+struct link_client {
+	char path[LINK_PATH_MAX];
+	const int *doorbells; // the caller's, one per worker
+	unsigned workers;
+	uint64_t dp_incarnation;
+
+	int fd; // -1: none
+	bool up;
+	uint64_t next_try_ms;
+	uint64_t deadline_ms; // of the welcome
+	uint64_t cp_incarnation;
+	int told_error; // last refusal that was logged, so that retries stay silent
+};
+
+// -ENAMETOOLONG when the socket's path does not fit an address.
+ATTR_MUST_CHECK int link_init(struct link_client *l, const char *run_dir, const int *doorbells,
+	unsigned workers, uint64_t dp_incarnation);
+enum link_event link_poll(struct link_client *l, uint64_t now_ms);
+void link_close(struct link_client *l);
