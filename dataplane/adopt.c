@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "adopt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+static const struct directory *directory_of(const struct region *r)
+{
+	return region_data(r);
+}
+
+// Hands `set` to the workers; finish_tables sees when all have taken it.
+static void publish(struct adopt *a, struct tables_set *set)
+{
+	a->next = set;
+	for (unsigned i = 0; i < a->src.workers; i++)
+		atomic_store_explicit(&a->workers[i]->next_tables, &set->t, memory_order_release);
+}
+
+int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *const *workers,
+	unsigned count, uint64_t incarnation, const struct dp_config *defaults,
+	struct stats_region *stats)
+{
+	struct tables_set *first = calloc(1, sizeof *first);
+	if (!first)
+		return -ENOMEM;
+	first->t.config = *defaults;
+	*a = (struct adopt){
+		.src = {.paths = *paths, .workers = count, .incarnation = incarnation},
+		.workers = workers,
+		.stats = stats,
+		.attach = true,
+	};
+	publish(a, first);
+	return 0;
+}
+
+void adopt_close(struct adopt *a)
+{
+	// Marks stay on disk: the control plane may still read them, the next life sweeps them.
+	struct tables_set *last = a->next ? a->next : a->current;
+	if (a->next)
+		tables_free(a->current, a->next, &a->src);
+	if (last) {
+		region_unmap(&last->l0);
+		region_unmap(&last->names);
+		for (unsigned i = 0; i < a->src.workers; i++)
+			region_unmap(&last->marks[i]);
+		free(last);
+	}
+	region_unmap(&a->directory);
+	region_unmap(&a->old_directory);
+	*a = (struct adopt){0};
+}
+
+static void tell_adopted(struct adopt *a, uint64_t l0, uint64_t names, uint64_t config)
+{
+	for (unsigned i = 0; i < a->src.workers; i++) {
+		struct lane_dp_page *lane = a->workers[i]->lane;
+		atomic_store_explicit(&lane->adopted_l0, l0, memory_order_release);
+		atomic_store_explicit(&lane->adopted_names, names, memory_order_release);
+		atomic_store_explicit(&lane->adopted_config, config, memory_order_release);
+	}
+}
+
+void adopt_link(struct adopt *a, bool up)
+{
+	a->linked = up;
+	if (up) {
+		a->attach = true;
+		a->next_attach_ms = 0;
+	} else {
+		// The next control plane may count from 1 again; it must not read our progress
+		// with its predecessor as progress with its own regions.
+		tell_adopted(a, 0, 0, 0);
+	}
+}
+
+// True: some worker still uses the old directory's epoch.
+static bool finish_directory(struct adopt *a)
+{
+	if (!a->moving)
+		return false;
+	const _Atomic uint64_t *epoch = &directory_of(&a->directory)->epoch;
+	for (unsigned i = 0; i < a->src.workers; i++) {
+		if (atomic_load_explicit(&a->workers[i]->epoch_in_use, memory_order_acquire)
+			!= epoch)
+			return true;
+	}
+	region_unmap(&a->old_directory);
+	a->moving = false;
+	return false;
+}
+
+static bool finish_tables(struct adopt *a)
+{
+	if (!a->next)
+		return false;
+	for (unsigned i = 0; i < a->src.workers; i++) {
+		if (atomic_load_explicit(&a->workers[i]->tables_in_use, memory_order_acquire)
+			!= &a->next->t)
+			return true;
+	}
+	tables_free(a->current, a->next, &a->src);
+	a->current = a->next;
+	a->next = NULL;
+	return false;
+}
+
+static void attach_directory(struct adopt *a, uint64_t now_ms)
+{
+	char why[SHM_WHY_MAX] = "";
+	struct region r = {0};
+	a->next_attach_ms = now_ms + ADOPT_RETRY_MS;
+	int rc = region_attach(
+		&a->src.paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why);
+	if (rc == 0 && region_data_size(&r) < sizeof(struct directory)) {
+		region_unmap(&r);
+		rc = -EPROTO;
+	}
+	if (rc) {
+		if (rc != -ENOENT && a->linked)
+			log_warning("directory: %s", why[0] ? why : strerror(-rc));
+		return;
+	}
+	a->attach = false;
+	a->recheck = true;
+	if (a->directory.base
+		&& region_header_of(&r)->incarnation
+			   == region_header_of(&a->directory)->incarnation) {
+		region_unmap(&r);
+		return;
+	}
+	a->old_directory = a->directory;
+	a->directory = r;
+	a->moving = true;
+	for (unsigned i = 0; i < a->src.workers; i++)
+		atomic_store_explicit(
+			&a->workers[i]->next_epoch, &directory_of(&r)->epoch, memory_order_release);
+}
+
+// Is there reason to try `word` now?
+static bool wanted(const struct adopt *a, uint64_t word, uint64_t have,
+	const struct adopt_refusal *refused, uint64_t now_ms)
+{
+	if (word == 0 || (word == refused->word && now_ms < refused->until_ms))
+		return false;
+	return word != have || a->recheck;
+}
+
+// Keeps the outcome of one part; whether the set changed.
+static bool judge(
+	struct adopt_refusal *refused, int rc, uint64_t word, const char *why, uint64_t now_ms)
+{
+	if (rc >= 0) {
+		*refused = (struct adopt_refusal){0};
+		return rc == 0;
+	}
+	if (word != refused->word)
+		log_error("refused: %s; what was in use stays", why[0] ? why : strerror(-rc));
+	*refused = (struct adopt_refusal){.word = word, .until_ms = now_ms + ADOPT_REFUSED_MS};
+	return false;
+}
+
+// Copies what is in use, replaces what is newer, and hands it out if that changed anything.
+static void look(struct adopt *a, uint64_t now_ms)
+{
+	const struct directory *dir = directory_of(&a->directory);
+	uint64_t l0 = atomic_load_explicit(&dir->current[REGION_L0], memory_order_acquire);
+	uint64_t names = atomic_load_explicit(&dir->current[REGION_NAMES], memory_order_acquire);
+	uint64_t config = atomic_load_explicit(&dir->config_generation, memory_order_acquire);
+	struct tables_set *cur = a->current;
+	bool want_l0 = wanted(a, l0, cur->l0_word, &a->refused_l0, now_ms);
+	bool want_names = wanted(a, names, cur->names_word, &a->refused_names, now_ms);
+	bool want_config = wanted(a, config, cur->t.config_generation, &a->refused_config, now_ms);
+	a->recheck = false;
+	if (!want_l0 && !want_names && !want_config)
+		return;
+
+	struct tables_set *set = malloc(sizeof *set);
+	if (!set)
+		return; // the next poll tries again
+	memcpy(set, cur, sizeof *set);
+	bool changed = false;
+	char why[SHM_WHY_MAX] = "";
+	if (want_l0)
+		changed |= judge(
+			&a->refused_l0, tables_take_l0(set, &a->src, l0, why), l0, why, now_ms);
+	if (want_names)
+		changed |= judge(&a->refused_names, tables_take_names(set, &a->src, names, why),
+			names, why, now_ms);
+	if (want_config) {
+		int rc = tables_take_config(set, dir, config, why);
+		if (rc != -EAGAIN)
+			changed |= judge(&a->refused_config, rc, config, why, now_ms);
+	}
+	// A part that failed its second look is asked for again although its word is the same.
+	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
+	set->names_word = a->refused_names.word ? 0 : set->names_word;
+	cur->l0_word = set->l0_word;
+	cur->names_word = set->names_word;
+	if (changed)
+		publish(a, set);
+	else
+		free(set);
+}
+
+static void tell(struct adopt *a)
+{
+	const struct worker_tables *t = &a->current->t;
+	if (a->linked)
+		tell_adopted(a, t->l0_generation, t->names_generation, t->config_generation);
+	atomic_store_explicit(&a->stats->l0_generation, t->l0_generation, memory_order_relaxed);
+	atomic_store_explicit(
+		&a->stats->names_generation, t->names_generation, memory_order_relaxed);
+	atomic_store_explicit(
+		&a->stats->config_generation, t->config_generation, memory_order_relaxed);
+}
+
+void adopt_poll(struct adopt *a, uint64_t now_ms)
+{
+	if (finish_directory(a) || finish_tables(a))
+		return;
+	if (a->attach && now_ms >= a->next_attach_ms)
+		attach_directory(a, now_ms);
+	if (a->moving || !a->directory.base)
+		return;
+	look(a, now_ms);
+	if (!a->next && !a->attach)
+		tell(a);
+}
+
+uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms)
+{
+	if (!a->directory.base)
+		return UINT64_MAX;
+	uint64_t beat = atomic_load_explicit(
+		&directory_of(&a->directory)->heartbeat_ms, memory_order_relaxed);
+	return now_ms > beat ? now_ms - beat : 0;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Brings what the control plane publishes to the workers, and takes the old away behind them.
+//
+// A poll, each 10 ms by the main lcore, moves at most one step and never waits: attach the
+// directory (again after each link-up: it may be another file), look for newer generations, build a
+// new set of tables, hand it to the workers, and once every worker stands on it unmap the old one
+// and say so in the lanes (adopted_*). While one hand-over is under way no other starts, so a stuck
+// worker stops adoption, and only that. A region that fails its checks is refused with one log line
+// per generation, tried again each second, and the old one stays in use.
+//
+// Without a directory workers have tables without L0 and rules. With the directory of a dead
+// control plane they serve from what is there; adopted_* is told only to a living one.
+// Main lcore only; no DPDK calls, so tests drive it with real regions and no EAL.
+
+#include "tables.h"
+
+enum { ADOPT_RETRY_MS = 100, ADOPT_REFUSED_MS = 1000 };
+
+struct adopt_refusal {
+	uint64_t word; // that failed; 0: none
+	uint64_t until_ms;
+};
+
+struct adopt {
+	struct tables_source src;
+	struct worker *const *workers;
+	struct stats_region *stats;
+
+	struct region directory, old_directory; // old: until all workers left its epoch
+	bool moving;                            // directory hand-over under way
+	struct tables_set *current, *next;      // next: hand-over under way
+	bool linked;                            // a control plane listens
+	bool attach, recheck;                   // after link-up: directory, then every part, anew
+	uint64_t next_attach_ms;
+	struct adopt_refusal refused_l0, refused_names, refused_config;
+};
+
+// Gives the workers their first tables (before they are launched). `workers` stays the caller's.
+ATTR_MUST_CHECK int adopt_init(struct adopt *a, const struct shm_paths *paths,
+	struct worker *const *workers, unsigned count, uint64_t incarnation,
+	const struct dp_config *defaults, struct stats_region *stats);
+// After the workers have returned.
+void adopt_close(struct adopt *a);
+
+void adopt_link(struct adopt *a, bool up); // the link came up or went down
+void adopt_poll(struct adopt *a, uint64_t now_ms);
+
+// Milliseconds since the control plane's heartbeat; UINT64_MAX without a directory.
+uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms);

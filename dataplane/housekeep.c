@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "housekeep.h"
+
+#include <rte_ethdev.h>
+
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+static uint64_t counter_of(const struct worker *w, enum counter c)
+{
+	return atomic_load_explicit(&w->stats->counter[c], memory_order_relaxed);
+}
+
+static uint64_t frames_moved(const struct worker *w)
+{
+	return counter_of(w, COUNTER_rx_frames) + counter_of(w, COUNTER_tx_frames)
+	       + counter_of(w, COUNTER_kernel_rx) + counter_of(w, COUNTER_kernel_tx)
+	       + counter_of(w, COUNTER_tx_full) + counter_of(w, COUNTER_answer_nombuf);
+}
+
+static uint64_t verdicts_of(const struct worker *w)
+{
+	uint64_t sum = 0;
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		sum += atomic_load_explicit(&w->stats->verdict[v], memory_order_relaxed);
+	return sum;
+}
+
+static unsigned in_use(const struct worker *w)
+{
+	return rte_mempool_in_use_count(w->pool);
+}
+
+static void sample_pools(struct housekeep *h)
+{
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		struct housekeep_worker *k = &h->worker[i];
+		mbuf_law_sample(&k->law, in_use(h->workers[i]));
+		uint64_t moved = frames_moved(h->workers[i]);
+		k->quiet &= moved == k->moved;
+		k->moved = moved;
+	}
+}
+
+void housekeep_init(struct housekeep *h, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		h->worker[i] = (struct housekeep_worker){
+			.law = {.base = in_use(h->workers[i]),
+				.tx_hold = ports_tx_hold(h->ports),
+				.rx_vary = ports_rx_vary(h->ports),
+				// A burst from the wire, one from the kernel, two of answers.
+				.in_flight = 4 * WORKER_BATCH},
+			.quiet = true,
+		};
+	}
+	h->alive = false;
+	h->next_beat_ms = now_ms;
+	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
+}
+
+static void judge_pools(struct housekeep *h)
+{
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		struct housekeep_worker *k = &h->worker[i];
+		const struct worker *w = h->workers[i];
+		uint32_t floor = k->law.floor;
+		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
+		k->quiet = true;
+		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
+			memory_order_relaxed);
+		if (breach == MBUF_SOUND) {
+			k->breached = false;
+			continue;
+		}
+		stats_add(&w->stats->mbuf_breaches, 1);
+		if (!k->breached)
+			log_error("worker %u: packet buffers %s: %u in use, %u expected", i,
+				breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
+				k->law.base);
+		k->breached = true;
+	}
+}
+
+// Sum of what the client ports say they received, and of the workers' verdicts.
+static void totals(const struct housekeep *h, uint64_t *received, uint64_t *verdicts)
+{
+	*received = *verdicts = 0;
+	for (unsigned i = 0; i < h->ports->client_count; i++)
+		*received +=
+			atomic_load_explicit(&h->stats->port[i].ipackets, memory_order_relaxed);
+	for (unsigned i = 0; i < h->worker_count; i++)
+		*verdicts += verdicts_of(h->workers[i]);
+}
+
+// `quiet`: no worker moved a frame during the last window. Else the two are read at different
+// instants of a moving stream and their difference means nothing.
+static void reconcile(struct housekeep *h, bool quiet)
+{
+	if (!quiet)
+		return;
+	uint64_t received, verdicts;
+	totals(h, &received, &verdicts);
+	uint64_t gap = received > verdicts ? received - verdicts : verdicts - received;
+	atomic_store_explicit(&h->stats->verdict_gap, gap, memory_order_relaxed);
+	if (gap != h->gap_told)
+		log_error("%llu frames received, %llu verdicts", (unsigned long long)received,
+			(unsigned long long)verdicts);
+	h->gap_told = gap;
+}
+
+static void report(struct housekeep *h)
+{
+	bool quiet = true;
+	for (unsigned i = 0; i < h->worker_count; i++)
+		quiet &= h->worker[i].quiet;
+	for (unsigned i = 0; i < h->ports->count; i++)
+		port_stats(&h->ports->port[i], &h->stats->port[i]);
+	// A frame that came between the last sample and the ports' statistics.
+	for (unsigned i = 0; i < h->worker_count; i++)
+		quiet &= frames_moved(h->workers[i]) == h->worker[i].moved;
+	reconcile(h, quiet);
+	judge_pools(h);
+}
+
+static void watch_control(struct housekeep *h, uint64_t now_ms)
+{
+	enum link_event event = link_poll(&h->link, now_ms);
+	if (event != LINK_NOTHING)
+		adopt_link(&h->adopt, event == LINK_CAME_UP);
+	adopt_poll(&h->adopt, now_ms);
+
+	bool alive = h->link.up && adopt_heartbeat_age_ms(&h->adopt, now_ms) <= CONTROL_HUNG_MS;
+	if (alive != h->alive) {
+		h->alive = alive;
+		if (h->link.up && !alive)
+			log_warning(
+				"the control plane hangs: no heartbeat for %d ms", CONTROL_HUNG_MS);
+		for (unsigned i = 0; i < h->worker_count; i++)
+			atomic_store_explicit(
+				&h->workers[i]->control_alive, alive, memory_order_relaxed);
+	}
+	atomic_store_explicit(&h->stats->control_seen, h->link.up, memory_order_relaxed);
+}
+
+void housekeep_turn(struct housekeep *h, uint64_t now_ms)
+{
+	watch_control(h, now_ms);
+	if (now_ms >= h->next_beat_ms) {
+		h->next_beat_ms = now_ms + HOUSEKEEP_BEAT_MS;
+		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);
+		sample_pools(h);
+	}
+	if (now_ms >= h->next_report_ms) {
+		h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
+		report(h);
+	}
+}
+
+void housekeep_run(struct housekeep *h, const _Atomic int *stop)
+{
+	while (!atomic_load_explicit(stop, memory_order_acquire)) {
+		uint64_t now_ms = clock_mono_ms();
+		housekeep_turn(h, now_ms);
+		// Signals of the TAP driver (one per frame that finds it idle) cut a sleep short;
+		// they must not make us turn faster.
+		struct timespec until;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += HOUSEKEEP_TURN_MS * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_nsec -= 1000000000L;
+			until.tv_sec++;
+		}
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
+			if (atomic_load_explicit(stop, memory_order_acquire))
+				return;
+		}
+	}
+}

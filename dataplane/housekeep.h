@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The main lcore's loop while the workers run: each 10 ms the link and what the control plane has
+// published, each 100 ms the heartbeat and a sample of the packet pools, each second the ports'
+// statistics, the conservation law of the pools, and the reconciliation of received frames with
+// verdicts. It never waits for anyone; it sleeps between turns, and signals may cut that short.
+
+#include "adopt.h"
+#include "lane.h"
+#include "link.h"
+#include "mbuf_law.h"
+#include "port.h"
+
+enum {
+	HOUSEKEEP_TURN_MS = 10,
+	HOUSEKEEP_BEAT_MS = 100,
+	HOUSEKEEP_REPORT_MS = 1000,
+	CONTROL_HUNG_MS = 500, // a heartbeat older than this: nobody drains the miss rings
+};
+
+struct housekeep_worker {
+	struct mbuf_law law;
+	uint64_t moved; // frames in and out, at the last sample
+	bool quiet;     // none moved in this window
+	bool breached;  // in the last window
+};
+
+struct housekeep {
+	struct worker *const *workers;
+	unsigned worker_count;
+	const struct ports *ports;
+	struct stats_region *stats;
+	struct link_client link;
+	struct adopt adopt;
+
+	struct housekeep_worker worker[SHM_WORKERS_MAX];
+	bool alive; // what the workers were told of the control plane
+	uint64_t next_beat_ms, next_report_ms;
+	uint64_t gap_told; // last verdict gap that was logged
+};
+
+// Takes the pools' fill as the base of their law: call after the ports have started and before the
+// workers have. link and adopt are the caller's to initialise and to close.
+void housekeep_init(struct housekeep *h, uint64_t now_ms);
+void housekeep_turn(struct housekeep *h, uint64_t now_ms);
+// Until *stop is set.
+void housekeep_run(struct housekeep *h, const _Atomic int *stop);

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t word_generation(uint64_t word)
+{
+	return word >> 1;
+}
+
+// Attaches generation `word` of a kind and checks that the file is what its name says.
+static int attach(struct region *out, const struct tables_source *src, const char *stem,
+	enum region_kind kind, uint64_t word, char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX];
+	shm_name_generation(name, stem, word_generation(word));
+	struct region r = {0};
+	int rc = region_attach(&src->paths, (enum shm_where)(word & 1), name, kind, false, &r, why);
+	if (rc)
+		return rc;
+	if (region_header_of(&r)->generation != word_generation(word)) {
+		snprintf(why, SHM_WHY_MAX, "%s: generation in its header is another", name);
+		region_unmap(&r);
+		return -EPROTO;
+	}
+	*out = r;
+	return 0;
+}
+
+// After a restart of the control plane: the very file that we have mapped already?
+static bool same_region(const struct region *a, const struct region *b)
+{
+	if (!a->base || !b->base || a->size != b->size || a->where != b->where)
+		return false;
+	const struct region_header *x = region_header_of(a), *y = region_header_of(b);
+	return x->generation == y->generation && x->incarnation == y->incarnation
+	       && x->sum == y->sum;
+}
+
+static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
+{
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+		region_unmap(&marks[i]);
+}
+
+static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct tables_source *src,
+	uint64_t generation, uint32_t units, char why[SHM_WHY_MAX])
+{
+	for (unsigned i = 0; i < src->workers; i++) {
+		char name[SHM_NAME_MAX];
+		shm_name_marks(name, i, generation);
+		const struct region_spec spec = {
+			.name = name,
+			.kind = REGION_MARKS,
+			.generation = generation,
+			.incarnation = src->incarnation,
+			.index = i,
+			.data_size = units,
+			.geometry = {units},
+			.mode = 0600,
+		};
+		int rc = region_create(&src->paths, &spec, &marks[i], why);
+		if (rc)
+			return rc;
+		region_publish(&marks[i]);
+	}
+	return 0;
+}
+
+int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint64_t word,
+	char why[SHM_WHY_MAX])
+{
+	struct region l0 = {0}, marks[SHM_WORKERS_MAX] = {0};
+	struct l0_reader reader;
+	uint64_t generation = word_generation(word);
+	int rc = attach(&l0, src, "l0", REGION_L0, word, why);
+	if (rc)
+		return rc;
+	if (same_region(&l0, &set->l0)) {
+		region_unmap(&l0);
+		set->l0_word = word;
+		return 1;
+	}
+	rc = l0_reader_init(&reader, l0.base, l0.size);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "l0.%llu: its geometry does not fit its size",
+			(unsigned long long)generation);
+		goto fail;
+	}
+	rc = create_marks(marks, src, generation, reader.unit_count, why);
+	if (rc)
+		goto fail;
+
+	set->l0 = l0;
+	memcpy(set->marks, marks, sizeof marks);
+	set->l0_word = word;
+	set->t.l0 = reader;
+	set->t.has_l0 = true;
+	set->t.l0_generation = generation;
+	for (unsigned i = 0; i < src->workers; i++)
+		set->t.marks[i] = region_data(&marks[i]);
+	return 0;
+
+fail:
+	unmap_marks(marks);
+	region_unmap(&l0);
+	return rc;
+}
+
+int tables_take_names(struct tables_set *set, const struct tables_source *src, uint64_t word,
+	char why[SHM_WHY_MAX])
+{
+	struct region names = {0};
+	struct rule_reader reader;
+	char detail[128] = "";
+	int rc = attach(&names, src, "names", REGION_NAMES, word, why);
+	if (rc)
+		return rc;
+	if (same_region(&names, &set->names)) {
+		region_unmap(&names);
+		set->names_word = word;
+		return 1;
+	}
+	rc = rule_reader_init(
+		&reader, region_data(&names), region_data_size(&names), false, detail);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "names.%llu: %s",
+			(unsigned long long)word_generation(word), detail);
+		region_unmap(&names);
+		return rc;
+	}
+	set->names = names;
+	set->names_word = word;
+	set->t.rules = reader;
+	set->t.has_rules = true;
+	set->t.names_generation = word_generation(word);
+	return 0;
+}
+
+static bool config_sane(const struct dp_config *c)
+{
+	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block_mode <= DNS_BLOCK_REFUSED
+	       && c->stale_mode <= STALE_IMMEDIATE;
+}
+
+int tables_take_config(struct tables_set *set, const struct directory *dir, uint64_t generation,
+	char why[SHM_WHY_MAX])
+{
+	struct dp_config copy;
+	memcpy(&copy, &dir->config[generation % DIRECTORY_CONFIG_SLOTS], sizeof copy);
+	atomic_thread_fence(memory_order_acquire);
+	uint64_t now = atomic_load_explicit(&dir->config_generation, memory_order_relaxed);
+	// The slot is written again while generation + SLOTS is being made, that is as soon as
+	// generation + SLOTS - 1 is out.
+	if (now - generation >= DIRECTORY_CONFIG_SLOTS - 1) {
+		snprintf(why, SHM_WHY_MAX, "settings changed while they were copied");
+		return -EAGAIN;
+	}
+	if (!config_sane(&copy)) {
+		snprintf(why, SHM_WHY_MAX, "settings %llu are out of range",
+			(unsigned long long)generation);
+		return -EPROTO;
+	}
+	set->t.config = copy;
+	set->t.config_generation = generation;
+	return 0;
+}
+
+void tables_free(
+	struct tables_set *set, const struct tables_set *kept, const struct tables_source *src)
+{
+	if (!set)
+		return;
+	if (!kept || kept->names.base != set->names.base)
+		region_unmap(&set->names);
+	if (!kept || kept->l0.base != set->l0.base) {
+		region_unmap(&set->l0);
+		unmap_marks(set->marks);
+		// The newer one may have made its marks under the same names.
+		bool renewed = kept && kept->t.l0_generation == set->t.l0_generation;
+		for (unsigned i = 0; set->t.has_l0 && !renewed && i < src->workers; i++) {
+			char name[SHM_NAME_MAX];
+			shm_name_marks(name, i, set->t.l0_generation);
+			(void)region_unlink(&src->paths, SHM_IN_MEM, name);
+		}
+	}
+	free(set);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The making and unmaking of one struct worker_tables with the mappings behind it.
+//
+// A set starts as a copy of the one in use; parts are then replaced by newer generations. What two
+// sets share is unmapped only with the last of them. Everything that comes from the control plane
+// is checked here, once: region headers, geometry, settings; a part that fails leaves the set as it
+// was. Main lcore only; blocks (maps files); no DPDK calls.
+
+#include "worker.h"
+
+#include <weir/shm_region.h>
+
+struct tables_set {
+	struct worker_tables t;       // what workers see; constant once published
+	uint64_t l0_word, names_word; // of directory.current; 0: look again
+	struct region l0, names;
+	struct region marks[SHM_WORKERS_MAX];
+};
+
+struct tables_source {
+	struct shm_paths paths;
+	unsigned workers;
+	uint64_t incarnation; // ours, for the marks
+};
+
+// Replaces one part by the generation that `word` names (directory.current). 1: it is what the set
+// has already; 0: replaced; -errno with `why`, set unchanged.
+ATTR_MUST_CHECK int tables_take_l0(struct tables_set *set, const struct tables_source *src,
+	uint64_t word, char why[SHM_WHY_MAX]);
+ATTR_MUST_CHECK int tables_take_names(struct tables_set *set, const struct tables_source *src,
+	uint64_t word, char why[SHM_WHY_MAX]);
+// Copies the settings published as `generation`. -EAGAIN: overtaken while copying, come again.
+ATTR_MUST_CHECK int tables_take_config(struct tables_set *set, const struct directory *dir,
+	uint64_t generation, char why[SHM_WHY_MAX]);
+
+// Unmaps what `kept` (may be NULL) does not use too, unlinks marks that no one needs, frees.
+void tables_free(
+	struct tables_set *set, const struct tables_set *kept, const struct tables_source *src);

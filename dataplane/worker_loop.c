@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A worker's loop: at its top, where it holds no reference to any table, it takes what the main
+// lcore has published and reports quiescence; then one turn for each port. In adaptive mode it
+// pauses when nothing came, then goes offline and sleeps a little longer each time, a quarter of a
+// millisecond at most: that is the price in latency of the first query after a silence, and of an
+// answer of the control plane while nothing else arrives.
+
+#include "stages.h"
+
+#include <rte_pause.h>
+
+#include <sys/prctl.h>
+#include <time.h>
+#include <weir/clock.h>
+
+enum {
+	BEAT_MS = 100,
+	IDLE_SPINS = 512, // turns without a frame before the first sleep
+	SLEEP_FIRST_US = 50,
+	SLEEP_STEP_US = 10,
+	SLEEP_MOST_US = 250,
+};
+
+static void take_epoch(struct worker *w)
+{
+	const _Atomic uint64_t *epoch = atomic_load_explicit(&w->next_epoch, memory_order_acquire);
+	if (likely_(epoch == w->epoch.epoch))
+		return;
+	if (w->epoch.epoch)
+		epoch_offline(&w->epoch);
+	w->epoch.epoch = epoch;
+	if (epoch)
+		epoch_online(&w->epoch);
+	atomic_store_explicit(&w->epoch_in_use, epoch, memory_order_release);
+}
+
+static void take_tables(struct worker *w)
+{
+	const struct worker_tables *t = atomic_load_explicit(&w->next_tables, memory_order_acquire);
+	if (likely_(t == w->tables))
+		return;
+	w->tables = t;
+	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
+}
+
+static unsigned turn(struct worker *w)
+{
+	unsigned frames = 0;
+	for (unsigned p = 0; p < w->port_count; p++) {
+		frames += worker_turn(w, p);
+		if (w->port[p].has_exception)
+			frames += stage_exception(w, &w->port[p]);
+	}
+	return frames + stage_answer(w);
+}
+
+static void sleep_us(struct worker *w, unsigned us)
+{
+	stats_add(&w->stats->counter[COUNTER_sleeps], 1);
+	if (w->epoch.epoch)
+		epoch_offline(&w->epoch);
+	const struct timespec t = {.tv_nsec = us * 1000L};
+	(void)nanosleep(&t, NULL); // a signal that ends it early does no harm
+	if (w->epoch.epoch)
+		epoch_online(&w->epoch);
+}
+
+// Nothing came: give the core away, more the longer it lasts.
+static void rest(struct worker *w, unsigned idle_turns)
+{
+	if (w->poll == POLL_BUSY || idle_turns <= IDLE_SPINS) {
+		rte_pause();
+		return;
+	}
+	unsigned us = SLEEP_FIRST_US + (idle_turns - IDLE_SPINS - 1) * SLEEP_STEP_US;
+	sleep_us(w, us < SLEEP_MOST_US ? us : SLEEP_MOST_US);
+}
+
+static void beat(struct worker *w, uint64_t *next_ms)
+{
+	if (likely_(w->now_ms < *next_ms))
+		return;
+	*next_ms = w->now_ms + BEAT_MS;
+	atomic_store_explicit(&w->lane->heartbeat_ms, w->now_ms, memory_order_relaxed);
+	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
+}
+
+int worker_main(void *arg)
+{
+	struct worker *w = arg;
+	unsigned idle_turns = 0;
+	uint64_t next_beat_ms = 0;
+	// The default slack of 50 us would double the shortest sleep.
+	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	atomic_store_explicit(&w->stats->lcore, w->lcore, memory_order_relaxed);
+	atomic_store_explicit(&w->stats->online, 1, memory_order_relaxed);
+
+	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
+		take_epoch(w);
+		take_tables(w);
+		if (w->epoch.epoch)
+			epoch_quiescent(&w->epoch);
+		w->now_ms = clock_mono_coarse_ms();
+		beat(w, &next_beat_ms);
+		if (turn(w) > 0) {
+			idle_turns = 0;
+		} else {
+			// Held where the sleep has long reached its longest.
+			idle_turns += idle_turns < 2 * IDLE_SPINS;
+			rest(w, idle_turns);
+		}
+	}
+
+	w->tables = NULL;
+	if (w->epoch.epoch)
+		epoch_offline(&w->epoch);
+	atomic_store_explicit(&w->stats->online, 0, memory_order_relaxed);
+	return 0;
+}
