@@ -172,7 +172,8 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 		.questions_cap = f->limit,
 		.waiters = f->waiters,
 		.waiters_cap = f->waiter_cap,
-		.bytes = f->question_cap * sizeof(*f->question) + f->waiter_cap * sizeof(*f->waiter)
+		.bytes = f->question_touched * sizeof(*f->question)
+			 + f->waiter_touched * sizeof(*f->waiter)
 			 + (f->bucket_mask + 1) * sizeof(*f->bucket),
 	};
 }

@@ -36,8 +36,8 @@ struct question {
 	uint64_t born_ms; // arrival of the first waiter
 	uint16_t view;
 	uint8_t key_flags;
-	bool refresh; // somebody asked to renew the record
-	bool overdue; // the waiters of the first 1.9 s have had their answer
+	bool refresh;  // somebody asked to renew the record
+	uint8_t stage; // the resolver's: which deadline comes next
 	// inflight.c's
 	bool live;
 	uint32_t chain; // next in the hash chain, or next free one
@@ -47,7 +47,7 @@ struct question {
 struct inflight_stats {
 	unsigned questions, questions_max, questions_cap;
 	unsigned waiters, waiters_cap;
-	size_t bytes;
+	size_t bytes; // touched so far
 };
 
 ATTR_MUST_CHECK int inflight_new(struct inflight **out, unsigned questions, unsigned waiters);

@@ -41,6 +41,8 @@ uint64_t lanes_incarnation(const struct lanes *l); // 0: none attached
 
 // Marks regions appear once a worker adopted the l0 generation; called by a timer.
 void lanes_attach_marks(struct lanes *l);
+// Has any worker marked the record since SIEVE's hand passed?
+bool lanes_visited(const struct lanes *l, uint32_t record);
 
 // Puts an answer on the ring; visible after lanes_publish. False: counted and dropped.
 bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum {
+	BEAT_MS = 100,
+	SWEEP_S = 15,
+	SWEEP_STEP_BUCKETS = 4096, // some 0.3 ms
+	SWEEP_STEP_US = 2000,
+};
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	(void)fd, (void)what;
+	publisher_heartbeat(r->publisher, clock_mono_ms());
+	lanes_attach_marks(r->lanes);
+	l0_writer_reclaim(r->l0);
+}
+
+static void on_sweep_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	(void)fd, (void)what;
+	if (!l0_writer_sweep(r->l0, clock_mono_ms(), SWEEP_STEP_BUCKETS))
+		event_add(r->sweep_step, &(struct timeval){.tv_usec = SWEEP_STEP_US});
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	(void)fd, (void)what;
+	if (!event_pending(r->sweep_step, EV_TIMEOUT, NULL))
+		event_add(r->sweep_step, &(struct timeval){.tv_usec = SWEEP_STEP_US});
+}
+
+static int timers_open(struct resolver *r)
+{
+	struct event_base *base = loop_base(r->loop);
+
+	r->beat = event_new(base, -1, EV_PERSIST, on_beat, r);
+	r->sweep = event_new(base, -1, EV_PERSIST, on_sweep, r);
+	r->sweep_step = event_new(base, -1, 0, on_sweep_step, r);
+	if (!r->beat || !r->sweep || !r->sweep_step
+		|| event_add(r->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0
+		|| event_add(r->sweep, &(struct timeval){.tv_sec = SWEEP_S}) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void settings_take(struct resolver *r, const struct config *c)
+{
+	r->set = (struct resolver_settings){
+		.ttl = {.min_s = c->cache.min_ttl_s,
+			.max_s = c->cache.max_ttl_s,
+			.negative_s = c->cache.negative_ttl_s},
+		.stale_window_s = c->cache.stale_window_s,
+		.stale_ttl_s = c->cache.stale_ttl_s,
+		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
+		.waiters = c->limits.waiters,
+		.udp_reply_size = c->limits.udp_reply_size,
+	};
+}
+
+static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
+{
+	struct region region;
+	struct l0_writer_stats stats;
+	bool fresh;
+
+	publisher_l0(r->publisher, &region, &fresh);
+	int rc = l0_writer_open(&r->l0, region.base, region.size, fresh,
+		publisher_epoch(r->publisher), clock_mono_ms());
+	if (rc < 0) {
+		snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
+		return rc;
+	}
+	publish_l0(r->publisher);
+	l0_writer_stats(r->l0, &stats);
+	if (!fresh)
+		log_info("cache taken over: %llu records, %llu discarded",
+			(unsigned long long)stats.recovered, (unsigned long long)stats.discarded);
+	return 0;
+}
+
+static int parts_open(struct resolver *r, const struct config *config, char why[SHM_WHY_MAX])
+{
+	const struct upstream_callbacks callbacks = {
+		.reply = resolver_upstream_reply,
+		.ended = resolver_upstream_ended,
+	};
+	int rc = l0_open(r, why);
+	if (rc < 0)
+		return rc;
+	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
+	rc = inflight_new(&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX);
+	if (rc == 0)
+		rc = failures_new(&r->failures);
+	if (rc == 0)
+		rc = upstreams_new(&r->upstreams, r->loop, &config->upstreams, &callbacks);
+	if (rc == 0)
+		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
+	if (rc == 0)
+		rc = timers_open(r);
+	if (rc == 0)
+		rc = link_open(&r->link, r->loop, r->publisher, r->lanes, why);
+	return rc;
+}
+
+int resolver_open(struct resolver **out, struct loop *loop, struct publisher *publisher,
+	const struct config *config, char why[SHM_WHY_MAX])
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	if (!r) {
+		snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
+		return -ENOMEM;
+	}
+	r->loop = loop;
+	r->publisher = publisher;
+	settings_take(r, config);
+	int rc = parts_open(r, config, why);
+	if (rc < 0) {
+		resolver_close(r);
+		return rc;
+	}
+	inflight_set_limit(r->inflight, config->limits.inflight);
+	*out = r;
+	return 0;
+}
+
+static void timer_free(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void resolver_close(struct resolver *r)
+{
+	struct question *q;
+
+	if (!r)
+		return;
+	link_close(r->link);
+	while (r->inflight && (q = inflight_any(r->inflight)))
+		question_finish(r, q);
+	walks_free(r);
+	timer_free(r->beat);
+	timer_free(r->sweep);
+	timer_free(r->sweep_step);
+	lanes_free(r->lanes);
+	upstreams_free(r->upstreams);
+	failures_free(r->failures);
+	inflight_free(r->inflight);
+	if (r->l0)
+		l0_writer_close(r->l0);
+	free(r);
+}
+
+void resolver_reconfigure(struct resolver *r, const struct config *config)
+{
+	settings_take(r, config);
+	inflight_set_limit(r->inflight, config->limits.inflight);
+	upstreams_configure(r->upstreams, &config->upstreams);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+struct resolver_answer answer_servfail(int ede)
+{
+	return (struct resolver_answer){
+		.rcode = DNS_RCODE_SERVFAIL,
+		.kind = ANSWER_SERVFAIL,
+		.opts = {.ede = ede},
+	};
+}
+
+struct resolver_answer answer_fresh(
+	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s)
+{
+	return (struct resolver_answer){
+		.view = view,
+		.kind = ANSWER_UPSTREAM,
+		.opts =
+			{
+				.age_s = age_s,
+				.ttl_cap_s = r->set.client_ttl_cap_s,
+				.ede = DNS_EDE_NONE,
+				.limit = r->set.udp_reply_size,
+			},
+	};
+}
+
+struct resolver_answer answer_stale(const struct resolver *r, const struct dns_answer_view *view)
+{
+	struct resolver_answer a = answer_fresh(r, view, 0);
+	a.kind = ANSWER_STALE;
+	a.opts.has_ttl_fixed = true;
+	a.opts.ttl_fixed_s = r->set.stale_ttl_s;
+	a.opts.ede =
+		view->rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE_ANSWER;
+	return a;
+}
+
+// The query as the waiter sent it, as far as a reply needs it: header and question.
+static void query_rebuild(struct resolver *r, const struct waiter *w)
+{
+	struct dns_query *q = &r->one;
+	uint8_t *msg = r->reply;
+	size_t n = q->name.len;
+
+	q->id = w->id;
+	q->flags = w->flags;
+	q->udp_size = w->udp_size;
+	q->has_opt = w->has_opt;
+	q->dnssec_ok = w->dnssec_ok;
+	q->question_len = (uint16_t)(n + 4);
+	memset(msg, 0, DNS_HEADER_LEN);
+	put_u16(msg, w->id);
+	put_u16(msg + 2, w->flags);
+	put_u16(msg + 4, 1);
+	memcpy(msg + DNS_HEADER_LEN, q->name.wire, n);
+	waiter_give_case(w, msg + DNS_HEADER_LEN, n);
+	put_u16(msg + DNS_HEADER_LEN + n, q->qtype);
+	put_u16(msg + DNS_HEADER_LEN + n + 2, q->qclass);
+}
+
+static void count_answer(struct resolver *r, const struct resolver_answer *a)
+{
+	if (a->kind == ANSWER_SERVFAIL)
+		r->count.servfail++;
+	else if (a->kind == ANSWER_STALE)
+		r->count.answered_stale++;
+	else
+		r->count.answered++;
+	if (get_u16(r->reply + 2) & DNS_FLAG_TC)
+		r->count.answers_truncated_ring++;
+}
+
+// r->one holds the question's part of the query.
+static void waiter_answer(struct resolver *r, const struct waiter *w,
+	const struct resolver_answer *a, uint64_t now_ms)
+{
+	struct msg_answer head = {
+		.dp_incarnation = w->dp_incarnation,
+		.arrival_ms = w->arrival_ms,
+		.path = w->path,
+		.verdict = (uint8_t)a->kind,
+	};
+	uint16_t sum;
+
+	if (now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
+		r->count.late++;
+		return;
+	}
+	query_rebuild(r, w);
+	head.dns_len = a->view ? dns_reply_answer(
+			       r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, &sum)
+			       : dns_reply_rcode(r->reply, sizeof(r->reply), &r->one, a->rcode,
+				       a->opts.ede, &sum);
+	if (head.dns_len && lanes_answer(r->lanes, &head, r->reply))
+		count_answer(r, a);
+}
+
+void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a)
+{
+	r->one = *q;
+	waiter_answer(r, w, a, clock_mono_ms());
+	lanes_publish(r->lanes);
+}
+
+void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a)
+{
+	struct waiter w;
+	uint64_t now_ms = clock_mono_ms();
+
+	r->one = q->query;
+	if (q->waiters == 0)
+		r->count.no_waiter++;
+	while (inflight_take_waiter(r->inflight, q, &w))
+		waiter_answer(r, &w, a, now_ms);
+	lanes_publish(r->lanes);
+}

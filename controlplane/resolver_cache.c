@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+// Looks and deletions walk the whole index, in steps between which the loop does its work.
+enum { WALK_STEP_BUCKETS = 2048, WALK_STEP_US = 500 };
+
+struct walk {
+	struct resolver *resolver;
+	struct loop *reply_to;
+	struct event *step;
+	struct dns_name name;
+	bool flush, subtree;
+	uint64_t cursor, deleted;
+	void (*got)(void *arg, const struct cache_entry *entries, unsigned count);
+	void (*flushed)(void *arg, uint64_t deleted);
+	void *arg;
+	unsigned count;
+	struct cache_entry entry[]; // CACHE_GET_MAX for a look, none for a deletion
+};
+
+static void walk_deliver(void *arg)
+{
+	struct walk *w = arg;
+	if (w->flush)
+		w->flushed(w->arg, w->deleted);
+	else
+		w->got(w->arg, w->entry, w->count);
+	free(w);
+}
+
+static void walk_end(struct walk *w)
+{
+	if (w->step)
+		event_free(w->step);
+	w->step = NULL;
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
+		if (w->resolver->walk[i] == w)
+			w->resolver->walk[i] = NULL;
+	if (loop_call(w->reply_to, walk_deliver, w) < 0)
+		free(w);
+}
+
+// A reply message as a client would see it now, as much of it as the entry holds.
+static void entry_message(struct cache_entry *e, const struct l0_view *v, uint32_t age_s)
+{
+	uint16_t sum;
+	struct dns_query q = {
+		.qtype = v->qtype,
+		.qclass = v->qclass,
+		.flags = DNS_FLAG_RD | (v->key_flags & L0_KEY_CD ? DNS_FLAG_CD : 0),
+		.question_len = (uint16_t)(v->name_len + 4),
+		.udp_size = DNS_MESSAGE_MAX,
+		.name = {.len = v->name_len},
+	};
+	const struct dns_reply_opts opts = {
+		.age_s = age_s, .ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
+
+	memcpy(q.name.wire, v->name, v->name_len);
+	memset(e->answer, 0, DNS_HEADER_LEN);
+	put_u16(e->answer + 2, q.flags);
+	put_u16(e->answer + 4, 1);
+	memcpy(e->answer + DNS_HEADER_LEN, v->name, v->name_len);
+	put_u16(e->answer + DNS_HEADER_LEN + v->name_len, v->qtype);
+	put_u16(e->answer + DNS_HEADER_LEN + v->name_len + 2, v->qclass);
+	e->message_len = (uint16_t)(DNS_HEADER_LEN + q.question_len + v->answer.len);
+	// Too long for the entry: header and question with TC.
+	e->answer_len = dns_reply_answer(e->answer, sizeof(e->answer), &q, &v->answer, &opts, &sum);
+}
+
+static void entry_fill(
+	struct cache_entry *e, const struct l0_view *v, uint64_t now_ms, bool visited)
+{
+	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
+
+	*e = (struct cache_entry){
+		.qtype = v->qtype,
+		.qclass = v->qclass,
+		.view = v->view,
+		.key_flags = v->key_flags,
+		.rcode = v->answer.rcode,
+		.ancount = v->answer.ancount,
+		.nscount = v->answer.nscount,
+		.arcount = v->answer.arcount,
+		.units = v->units,
+		.age_ms = age_ms,
+		.soft_left_ms = (int64_t)v->soft_ms - (int64_t)age_ms,
+		.hard_left_ms = (int64_t)v->hard_ms - (int64_t)age_ms,
+		.auth_ttl_s = v->auth_ttl_s,
+		.visited = visited,
+	};
+	entry_message(e, v, (uint32_t)(age_ms / 1000));
+}
+
+static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
+{
+	struct resolver *r = w->resolver;
+	struct l0_view v;
+
+	if (!l0_record_read(l0_writer_reader(r->l0), record, &v) || v.name_len != w->name.len
+		|| memcmp(v.name, w->name.wire, v.name_len) != 0)
+		return false;
+	entry_fill(&w->entry[w->count++], &v, now_ms, lanes_visited(r->lanes, record));
+	return w->count == CACHE_GET_MAX;
+}
+
+static void look_step(struct walk *w)
+{
+	const struct l0_reader *l0 = l0_writer_reader(w->resolver->l0);
+	uint64_t end = w->cursor + WALK_STEP_BUCKETS, now_ms = clock_mono_ms();
+	bool full = false;
+
+	if (end > l0->bucket_mask)
+		end = l0->bucket_mask + 1;
+	for (; w->cursor < end && !full; w->cursor++) {
+		const struct l0_bucket *b = &l0->buckets[w->cursor];
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !full; i++)
+			if (atomic_load(&b->tag[i]) != 0)
+				full = look_at(w, atomic_load(&b->record[i]), now_ms);
+	}
+	if (full || w->cursor > l0->bucket_mask)
+		w->cursor = 0;
+}
+
+static void on_walk_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct walk *w = arg;
+	(void)fd, (void)what;
+
+	if (w->flush)
+		w->deleted += l0_writer_flush(
+			w->resolver->l0, &w->name, w->subtree, &w->cursor, WALK_STEP_BUCKETS);
+	else
+		look_step(w);
+	if (w->cursor == 0 || event_add(w->step, &(struct timeval){.tv_usec = WALK_STEP_US}) < 0)
+		walk_end(w);
+}
+
+static void walk_begin(void *arg)
+{
+	struct walk *w = arg;
+	struct resolver *r = w->resolver;
+	unsigned i = 0;
+
+	while (i < RESOLVER_WALKS_MAX && r->walk[i])
+		i++;
+	if (i < RESOLVER_WALKS_MAX)
+		w->step = event_new(loop_base(r->loop), -1, 0, on_walk_step, w);
+	if (!w->step) {
+		walk_end(w); // too many at once: an empty result
+		return;
+	}
+	r->walk[i] = w;
+	on_walk_step(-1, EV_TIMEOUT, w);
+}
+
+void walks_free(struct resolver *r)
+{
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++) {
+		if (!r->walk[i])
+			continue;
+		event_free(r->walk[i]->step);
+		free(r->walk[i]);
+	}
+}
+
+static int walk_call(struct resolver *r, const struct walk *from, unsigned entries)
+{
+	struct walk *w = calloc(1, sizeof(*w) + entries * sizeof(w->entry[0]));
+	if (!w)
+		return -ENOMEM;
+	memcpy(w, from, sizeof(*w));
+	w->resolver = r;
+	int rc = loop_call(r->loop, walk_begin, w);
+	if (rc < 0)
+		free(w);
+	return rc;
+}
+
+int resolver_cache_get(struct resolver *r, const struct dns_name *name, struct loop *reply_to,
+	void (*done)(void *arg, const struct cache_entry *entries, unsigned count), void *arg)
+{
+	const struct walk w = {.reply_to = reply_to, .name = *name, .got = done, .arg = arg};
+	return walk_call(r, &w, CACHE_GET_MAX);
+}
+
+int resolver_cache_flush(struct resolver *r, const struct dns_name *name, bool subtree,
+	struct loop *reply_to, void (*done)(void *arg, uint64_t deleted), void *arg)
+{
+	const struct walk w = {
+		.reply_to = reply_to,
+		.name = *name,
+		.flush = true,
+		.subtree = subtree,
+		.flushed = done,
+		.arg = arg,
+	};
+	return walk_call(r, &w, 0);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
+// question's life), resolver_answer.c (replies to waiters), resolver_store.c (L0),
+// resolver_cache.c and resolver_status.c (calls from other threads).
+
+#include "failures.h"
+#include "inflight.h"
+#include "lanes.h"
+#include "link.h"
+#include "resolver.h"
+
+#include <weir/dns_answer.h>
+
+enum {
+	RESOLVER_QUESTIONS_MAX = 65536, // the most that limits.inflight can be set to
+	RESOLVER_WAITERS_MAX = 65536,
+	STALE_AFTER_MS = 1800,    // RFC 8767 5: client response timer
+	SERVFAIL_AFTER_MS = 1900, // clients give up or ask again after 2 s
+	QUESTION_LIFE_MS = 5000,
+	ANSWER_LATE_MS = 2000, // a waiter's age from which on nothing is sent
+	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
+	RESOLVER_WALKS_MAX = 8,
+};
+
+struct walk;
+
+struct resolver_settings {
+	struct dns_ttl_limits ttl;
+	uint32_t stale_window_s, stale_ttl_s, client_ttl_cap_s;
+	unsigned waiters;
+	uint16_t udp_reply_size;
+};
+
+struct resolver {
+	struct loop *loop;
+	struct publisher *publisher;
+	struct l0_writer *l0;
+	struct lanes *lanes;
+	struct link_server *link;
+	struct upstreams *upstreams;
+	struct inflight *inflight;
+	struct failures *failures;
+	struct resolver_settings set;
+	struct event *beat, *sweep, *sweep_step;
+	struct walk *walk[RESOLVER_WALKS_MAX]; // looks and deletions under way
+	struct resolver_status count;          // counters only; gauges are filled in when asked for
+	uint64_t record_anomalies;
+	struct dns_query one; // the query of the waiter being answered
+	struct dns_answer answer;
+	uint8_t reply[MSG_DNS_MAX];
+};
+
+// What a waiter is told.
+struct resolver_answer {
+	const struct dns_answer_view *view; // NULL: no records, `rcode`
+	uint16_t rcode;
+	enum answer_kind kind;
+	struct dns_reply_opts opts;
+};
+
+// resolver_miss.c
+void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
+enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t *msg, size_t len);
+void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
+void question_finish(struct resolver *r, struct question *q);
+
+// resolver_answer.c: one answer for one waiter or for all of a question's.
+struct resolver_answer answer_servfail(int ede);
+struct resolver_answer answer_fresh(
+	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
+struct resolver_answer answer_stale(const struct resolver *r, const struct dns_answer_view *view);
+void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a);
+void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
+
+// resolver_store.c
+struct l0_key question_key(const struct question *q);
+void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a);
+// The record of a key, whatever its age; false: none.
+bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
+// May be served although it is past its soft expiry?
+bool store_usable(const struct l0_view *v, uint64_t now_ms);
+void store_restamp(struct resolver *r, const struct l0_key *key);
+void store_refreshed(struct resolver *r, const struct l0_key *key); // clears the refresh mark
+
+// resolver_cache.c
+void walks_free(struct resolver *r);

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum question_stage {
+	STAGE_FIRST,     // until the stale timer
+	STAGE_NO_STALE,  // it found nothing; until the SERVFAIL timer
+	STAGE_BACKGROUND // waiters are served; a reply still fills the cache
+};
+
+// A miss, checked and in our terms.
+struct miss {
+	struct dns_query query; // lower case
+	struct l0_key key;
+	struct waiter waiter;
+	bool refresh;
+};
+
+static bool type_is_served(uint16_t qtype)
+{
+	return qtype != 0 && qtype != DNS_TYPE_OPT
+	       && !(qtype >= DNS_TYPE_TSIG && qtype <= DNS_TYPE_MAILA);
+}
+
+// The ring is not trusted: the question goes through the same parser as in the data plane.
+static bool miss_parse(
+	struct resolver *r, const struct msg_miss *m, const uint8_t *question, struct miss *out)
+{
+	uint8_t msg[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX] = {0};
+
+	if (m->question_len > UPSTREAM_QUESTION_MAX
+		|| (m->kind != MISS_WAITER && m->kind != MISS_REFRESH))
+		return false;
+	put_u16(msg, m->id);
+	put_u16(msg + 2, m->flags);
+	put_u16(msg + 4, 1);
+	memcpy(msg + DNS_HEADER_LEN, question, m->question_len);
+	if (dns_query_parse(msg, DNS_HEADER_LEN + (size_t)m->question_len, &out->query)
+			!= DNS_QUERY_OK
+		|| out->query.question_len != m->question_len || !type_is_served(out->query.qtype))
+		return false;
+	out->query.dnssec_ok = m->dnssec_ok;
+	out->refresh = m->kind == MISS_REFRESH;
+	out->waiter = (struct waiter){
+		.path = m->path,
+		.id = m->id,
+		.flags = m->flags,
+		.udp_size = m->udp_size < DNS_UDP_PLAIN_MAX ? DNS_UDP_PLAIN_MAX : m->udp_size,
+		.has_opt = m->has_opt != 0,
+		.dnssec_ok = m->dnssec_ok != 0,
+		.dp_incarnation = m->dp_incarnation,
+		.arrival_ms = m->arrival_ms,
+	};
+	waiter_keep_case(&out->waiter, question, out->query.name.len);
+	l0_key_of_query(l0_writer_reader(r->l0), &out->query, m->view, &out->key);
+	return true;
+}
+
+// No upstream may be asked: the stale record if there is one, else SERVFAIL.
+static void miss_refuse(
+	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
+{
+	if (m->refresh) {
+		store_refreshed(r, &m->key);
+		return;
+	}
+	struct resolver_answer a = stale ? answer_stale(r, &stale->answer) : answer_servfail(ede);
+	answer_one(r, &m->query, &m->waiter, &a);
+}
+
+// Filled, or stamped as stale, since the worker looked: true when that settles the miss.
+static bool miss_cached(
+	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
+{
+	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
+	enum l0_age age = l0_age_of(v, now_ms);
+	struct resolver_answer a;
+
+	if (age == L0_FRESH && m->refresh)
+		return age_ms < v->refresh_ms;
+	if (age == L0_FRESH) {
+		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
+		a.kind = ANSWER_CACHED;
+	} else if (age == L0_SOFT_EXPIRED && !m->refresh && age_ms < v->stale_until_ms) {
+		a = answer_stale(r, &v->answer);
+	} else {
+		return false;
+	}
+	answer_one(r, &m->query, &m->waiter, &a);
+	return true;
+}
+
+static void question_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
+{
+	uint64_t left = at_ms > now_ms ? at_ms - now_ms : 0;
+	const struct timeval tv = {
+		.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+	event_add(&q->timer, &tv);
+}
+
+// All waiters get the stale record; workers serve it from here on for a while.
+static bool question_serve_stale(struct resolver *r, struct question *q)
+{
+	const struct l0_key key = question_key(q);
+	struct l0_view v;
+
+	if (!store_find(r, &key, &v) || !store_usable(&v, clock_mono_ms()))
+		return false;
+	struct resolver_answer a = answer_stale(r, &v.answer);
+	answer_all(r, q, &a);
+	store_restamp(r, &key);
+	return true;
+}
+
+static void on_question_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+	(void)fd, (void)what;
+
+	if (q->stage == STAGE_FIRST && !question_serve_stale(r, q)) {
+		q->stage = STAGE_NO_STALE;
+		question_arm(q, q->born_ms + SERVFAIL_AFTER_MS, clock_mono_ms());
+		return;
+	}
+	if (q->stage == STAGE_NO_STALE) {
+		struct resolver_answer a = answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
+		answer_all(r, q, &a);
+	}
+	q->stage = STAGE_BACKGROUND;
+}
+
+void question_finish(struct resolver *r, struct question *q)
+{
+	event_del(&q->timer);
+	upstream_ask_stop(&q->ask);
+	inflight_remove(r->inflight, q);
+}
+
+static void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
+{
+	uint8_t wire[UPSTREAM_QUESTION_MAX];
+	size_t n = q->query.name.len;
+
+	event_assign(&q->timer, loop_base(r->loop), -1, 0, on_question_timer, q);
+	question_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
+	memcpy(wire, q->query.name.wire, n);
+	put_u16(wire + n, q->query.qtype);
+	put_u16(wire + n + 2, q->query.qclass);
+	upstream_ask_start(r->upstreams, &q->ask, wire, (uint16_t)(n + 4), q->key_flags & L0_KEY_CD,
+		q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
+}
+
+// False: no room for it; the pool of waiters is empty, or this question has enough.
+static bool miss_wait(struct resolver *r, const struct miss *m, struct question *q)
+{
+	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
+
+	if (rc == 0)
+		return true;
+	r->count.refused_waiters++;
+	// One of a thousand that ask the same: its retry will hit.
+	return rc == -EDQUOT;
+}
+
+// Joins a question that is being resolved. False: the caller refuses the miss.
+static bool miss_join(struct resolver *r, const struct miss *m, struct question *q)
+{
+	r->count.coalesced++;
+	if (m->refresh) {
+		q->refresh = true;
+		return true;
+	}
+	return q->stage != STAGE_BACKGROUND && miss_wait(r, m, q);
+}
+
+static bool miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	struct question *q = inflight_add(r->inflight, &m->key, &m->query);
+
+	if (!q) {
+		r->count.refused_inflight++;
+		return false;
+	}
+	q->owner = r;
+	q->refresh = m->refresh;
+	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
+	if (!m->refresh && !miss_wait(r, m, q)) {
+		inflight_remove(r->inflight, q);
+		return false;
+	}
+	question_start(r, q, now_ms);
+	return true;
+}
+
+void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *question)
+{
+	struct resolver *r = resolver;
+	struct miss m;
+	struct l0_view v;
+	uint64_t now_ms = clock_mono_ms();
+
+	r->count.misses++;
+	if (!miss_parse(r, msg, question, &m)) {
+		r->count.bad_misses++;
+		return;
+	}
+	r->count.refreshes += m.refresh;
+	// Its client has asked again or given up; working for it would only add to the backlog.
+	if (now_ms >= m.waiter.arrival_ms + SERVFAIL_AFTER_MS) {
+		r->count.late++;
+		return;
+	}
+	bool found = store_find(r, &m.key, &v);
+	if (found && miss_cached(r, &m, &v, now_ms))
+		return;
+	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
+	if (failures_recent(r->failures, m.key.hash, now_ms)) {
+		r->count.failed_recently++;
+		miss_refuse(r, &m, stale, DNS_EDE_CACHED_ERROR);
+		return;
+	}
+	struct question *q = inflight_find(r->inflight, &m.key);
+	if (!(q ? miss_join(r, &m, q) : miss_begin(r, &m, now_ms)))
+		miss_refuse(r, &m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+static struct question *question_of(struct upstream_ask *a)
+{
+	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
+}
+
+enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8_t *msg, size_t len)
+{
+	struct question *q = question_of(ask);
+	struct resolver *r = q->owner;
+
+	int rc = dns_answer_read(msg, len, &q->query, &r->set.ttl, &r->answer);
+	if (rc == -EBADMSG)
+		return UPSTREAM_IGNORED;
+	if (rc == 0 && r->answer.truncated)
+		return UPSTREAM_TRUNCATED;
+	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
+		return UPSTREAM_FAILED;
+	store_answer(r, q, &r->answer);
+	failures_clear(r->failures, q->hash);
+	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
+	struct resolver_answer a = answer_fresh(r, &view, 0);
+	answer_all(r, q, &a);
+	if (q->refresh) {
+		const struct l0_key key = question_key(q);
+		store_refreshed(r, &key);
+	}
+	question_finish(r, q);
+	return UPSTREAM_TAKEN;
+}
+
+void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
+{
+	struct question *q = question_of(ask);
+	struct resolver *r = q->owner;
+	const struct l0_key key = question_key(q);
+
+	failures_add(r->failures, q->hash, clock_mono_ms());
+	if (!question_serve_stale(r, q)) {
+		struct resolver_answer a = answer_servfail(
+			why == UPSTREAM_END_NETWORK ? DNS_EDE_NETWORK_ERROR
+						    : DNS_EDE_NO_REACHABLE_AUTHORITY);
+		answer_all(r, q, &a);
+	}
+	if (q->refresh)
+		store_refreshed(r, &key);
+	question_finish(r, q);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+// One request on its way to the resolver loop and back.
+struct status_call {
+	struct resolver *resolver;
+	struct loop *reply_to;
+	void (*done)(void *arg, const struct resolver_status *s);
+	void *arg;
+	struct resolver_status status;
+};
+
+static void status_tables(
+	const struct resolver *r, struct resolver_status *s, const struct inflight_stats *inflight)
+{
+	struct publish_status published;
+
+	publish_status(r->publisher, &published);
+	table_register(&s->tables, &(struct table_info){.name = "l0",
+					   .owner = "resolver loop",
+					   .eviction = "SIEVE; no room: not stored",
+					   .lifetime = "TTL and stale window",
+					   .cap = s->l0.units_total,
+					   .used = s->l0.units_used,
+					   .bytes = s->l0_bytes + s->l0_private_bytes});
+	table_register(&s->tables,
+		&(struct table_info){.name = "names",
+			.owner = "rules helper thread",
+			.eviction = "none: sized by its lists",
+			.lifetime = "until the next image",
+			.cap = 1 + 2,
+			.used = (published.names_generation != 0) + published.retired_waiting,
+			.bytes = published.names_bytes});
+	table_register(&s->tables, &(struct table_info){.name = "inflight",
+					   .owner = "resolver loop",
+					   .eviction = "refused: stale or SERVFAIL",
+					   .lifetime = "5 s",
+					   .cap = inflight->questions_cap,
+					   .used = inflight->questions,
+					   .bytes = inflight->bytes});
+	table_register(&s->tables, &(struct table_info){.name = "waiters",
+					   .owner = "resolver loop",
+					   .eviction = "refused: dropped or SERVFAIL",
+					   .lifetime = "1.9 s",
+					   .cap = inflight->waiters_cap,
+					   .used = inflight->waiters});
+	table_register(&s->tables, &(struct table_info){.name = "failures",
+					   .owner = "resolver loop",
+					   .eviction = "the one of the bucket that ends first",
+					   .lifetime = "1 to 8 s, its span 60 s more",
+					   .cap = FAILURES_BUCKETS * FAILURES_WAYS,
+					   .used = s->failures,
+					   .bytes = failures_memory()});
+}
+
+static void status_fill(struct resolver *r, struct resolver_status *s)
+{
+	struct inflight_stats inflight;
+	struct lanes_stats lanes;
+	struct upstream_totals upstream;
+	struct region region;
+	bool fresh;
+
+	*s = r->count;
+	l0_writer_stats(r->l0, &s->l0);
+	publisher_l0(r->publisher, &region, &fresh);
+	s->l0_bytes = region.size;
+	s->l0_private_bytes = l0_writer_memory(r->l0);
+	inflight_stats(r->inflight, &inflight);
+	s->inflight = inflight.questions;
+	s->inflight_max = inflight.questions_max;
+	s->inflight_cap = inflight.questions_cap;
+	s->waiters = inflight.waiters;
+	s->waiter_cap = inflight.waiters_cap;
+	s->failures = failures_used(r->failures, clock_mono_ms());
+	lanes_stats(r->lanes, &lanes);
+	s->ring_anomalies = lanes.ring_anomalies + r->record_anomalies;
+	s->foreign_messages = lanes.foreign + lanes.answer_foreign;
+	s->answer_ring_full = lanes.answer_ring_full;
+	s->link_up = link_up(r->link);
+	s->dp_incarnation = lanes_incarnation(r->lanes);
+	s->lanes = lanes_count(r->lanes);
+	s->loop_lag_us = loop_lag_max_us(r->loop);
+	upstreams_totals(r->upstreams, &upstream);
+	s->upstream_sent = upstream.sent;
+	s->upstream_replies = upstream.replies;
+	s->mismatched = upstream.mismatched;
+	s->upstream_tcp_full = upstream.tcp_full;
+	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
+	status_tables(r, s, &inflight);
+}
+
+static void status_deliver(void *arg)
+{
+	struct status_call *c = arg;
+	c->done(c->arg, &c->status);
+	free(c);
+}
+
+static void status_collect(void *arg)
+{
+	struct status_call *c = arg;
+	status_fill(c->resolver, &c->status);
+	// Refused: that loop is drowning in calls, and its caller has a deadline.
+	if (loop_call(c->reply_to, status_deliver, c) < 0)
+		free(c);
+}
+
+int resolver_status(struct resolver *r, struct loop *reply_to,
+	void (*done)(void *arg, const struct resolver_status *s), void *arg)
+{
+	struct status_call *c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->resolver = r;
+	c->reply_to = reply_to;
+	c->done = done;
+	c->arg = arg;
+	int rc = loop_call(r->loop, status_collect, c);
+	if (rc < 0)
+		free(c);
+	return rc;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <weir/clock.h>
+
+struct l0_key question_key(const struct question *q)
+{
+	return (struct l0_key){
+		.hash = q->hash,
+		.name = q->query.name.wire,
+		.name_len = q->query.name.len,
+		.flags = q->key_flags,
+		.qtype = q->query.qtype,
+		.qclass = q->query.qclass,
+		.view = q->view,
+	};
+}
+
+static uint32_t ms_of_s(uint64_t s)
+{
+	return s * 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(s * 1000);
+}
+
+// A record that is not to be kept still ends the one before it: the newest answer counts.
+void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a)
+{
+	const struct l0_put put = {
+		.key = question_key(q),
+		.answer = dns_answer_view_of(a),
+		.created_ms = clock_mono_ms(),
+		.soft_ms = ms_of_s(a->ttl_s),
+		.hard_ms = ms_of_s((uint64_t)a->ttl_s + r->set.stale_window_s),
+		.refresh_ms = UINT32_MAX,
+		.auth_ttl_s = a->auth_ttl_s,
+	};
+
+	if (a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
+		r->count.stored++;
+		return;
+	}
+	r->count.not_stored++;
+	(void)l0_writer_delete(r->l0, &put.key);
+}
+
+bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out)
+{
+	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
+
+	return record != L0_NONE && l0_record_read(l0, record, out);
+}
+
+bool store_usable(const struct l0_view *v, uint64_t now_ms)
+{
+	return l0_age_of(v, now_ms) != L0_HARD_EXPIRED;
+}
+
+void store_restamp(struct resolver *r, const struct l0_key *key)
+{
+	struct l0_view v;
+
+	if (!store_find(r, key, &v))
+		return;
+	uint64_t until = clock_mono_ms() - v.created_ms + STALE_HOLD_MS;
+	// Refused when there is no room: then the next client waits, as this one did.
+	(void)!l0_writer_restamp(r->l0, key, until > UINT32_MAX ? UINT32_MAX : (uint32_t)until);
+}
+
+void store_refreshed(struct resolver *r, const struct l0_key *key)
+{
+	const struct l0_reader *l0 = l0_writer_reader(r->l0);
+	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
+
+	if (record != L0_NONE)
+		l0_writer_clear_refresh(r->l0, record);
+}
