@@ -42,7 +42,7 @@ enum dns_answer_kind {
 	DNS_ANSWER_NODATA,   // NOERROR without one (RFC 2308 2.2)
 	DNS_ANSWER_NXDOMAIN, // RFC 2308 2.1
 	DNS_ANSWER_FAILURE,  // not for the cache, no records: any other rcode, which out->rcode
-			    // says; or a referral (RFC 2308 2.1), as SERVFAIL: not resolved
+			     // says; or a referral (RFC 2308 2.1), as SERVFAIL: not resolved
 };
 
 struct dns_answer {
