@@ -76,15 +76,18 @@ static bool dname_maps(const struct dns_name *owner, const struct dns_name *dnam
 	       && memcmp(to->wire + prefix, dname_target->wire, dname_target->len) == 0;
 }
 
-// The DNAME from which a CNAME was synthesised, if one is there: a validator needs it.
+// The DNAME from which a CNAME was synthesised, if one is there: a validator needs it. A chain has
+// no more of them than hops, so no more are looked at, however many an upstream sends.
 static int keep_dname(struct dns_records *t, const struct dns_query *q, const struct place *at,
 	const struct dns_name *to)
 {
-	for (unsigned i = 0; i < t->answers; i++) {
+	unsigned looked_at = 0;
+	for (unsigned i = 0; i < t->answers && looked_at < DNS_ANSWER_CNAME_MAX; i++) {
 		struct dns_record *rec = &t->rec[i];
 		if (rec->type != DNS_TYPE_DNAME || rec->keep || !is_data(rec, q))
 			continue;
 		struct dns_name owner, target;
+		looked_at++;
 		dns_record_owner(t, rec, &owner);
 		if (dns_record_target(t, rec, &target))
 			return -EBADMSG;
