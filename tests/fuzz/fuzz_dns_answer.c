@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// An upstream's reply. What was kept, put behind its question and read again, must come out as it
+// went in: same octets, same TTLs.
+
+#include "fuzz.h"
+
+#include <weir/dns_answer.h>
+
+static const struct dns_ttl_limits limits = {.min_s = 5, .max_s = 86400, .negative_s = 3600};
+static struct dns_answer first, second; // too large for a stack
+static uint8_t whole[DNS_MESSAGE_MAX];
+
+// The question that this reply would be an answer to.
+static bool question_of(const uint8_t *data, size_t len, struct dns_query *q)
+{
+	uint8_t msg[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + DNS_OPT_FIXED_LEN];
+	struct dns_name name;
+	struct rd r = rd_init(data, len);
+	rd_skip(&r, DNS_HEADER_LEN);
+	if (dns_name_read(&r, &name) || rd_left(&r) < 4)
+		return false;
+	uint16_t question_len = (uint16_t)(name.len + 4);
+	const uint8_t *question = data + DNS_HEADER_LEN;
+	uint16_t n = dns_query_write(
+		msg, sizeof msg, 1, question, question_len, false, data[3] & DNS_FLAG_AD);
+	FUZZ_CHECK(dns_query_parse(msg, n, q) == DNS_QUERY_OK);
+	q->has_opt = false;
+	memcpy(whole, msg, DNS_HEADER_LEN + question_len);
+	if (dns_answer_matches(data, len, get_u16(data), question, question_len, true))
+		FUZZ_CHECK(dns_answer_matches(
+			data, len, get_u16(data), question, question_len, false));
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct dns_query q;
+	if (!question_of(data, len, &q) || dns_answer_read(data, len, &q, &limits, &first))
+		return 0;
+	if (first.truncated || first.kind == DNS_ANSWER_FAILURE) {
+		FUZZ_CHECK(first.len == 0 && first.ancount == 0 && first.ttl_count == 0);
+		return 0;
+	}
+	FUZZ_CHECK(first.ttl_count == first.ancount + first.nscount && first.arcount == 0);
+	FUZZ_CHECK(first.sum == csum_partial(first.bytes, first.len));
+	FUZZ_CHECK(first.ttl_s <= limits.max_s && first.cname_count <= DNS_ANSWER_CNAME_MAX);
+	for (unsigned i = 0; i < first.ttl_count; i++) {
+		FUZZ_CHECK(i == 0 || first.ttl_off[i] >= first.ttl_off[i - 1] + 11);
+		FUZZ_CHECK(first.ttl_off[i] + 6 <= first.len);
+		FUZZ_CHECK(get_u32(first.bytes + first.ttl_off[i]) >= first.ttl_s);
+	}
+
+	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
+	struct dns_answer_view view = dns_answer_view_of(&first);
+	uint16_t sum;
+	uint16_t n = dns_reply_answer(whole, sizeof whole, &q, &view, &o, &sum);
+	FUZZ_CHECK(n == DNS_HEADER_LEN + q.question_len + first.len);
+	FUZZ_CHECK(sum == csum_partial(whole, n));
+	FUZZ_CHECK(dns_answer_read(whole, n, &q, &limits, &second) == 0);
+	FUZZ_CHECK(second.kind == first.kind && second.rcode == first.rcode);
+	FUZZ_CHECK(second.ancount == first.ancount && second.nscount == first.nscount);
+	FUZZ_CHECK(second.len == first.len && second.ttl_s == first.ttl_s);
+	FUZZ_CHECK(memcmp(second.bytes, first.bytes, first.len) == 0);
+	return 0;
+}
