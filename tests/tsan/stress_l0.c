@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// One writer and two readers of L0, as between the control plane and its workers: the writer puts,
+// replaces, restamps, deletes and sweeps under constant eviction; the readers look up in batches,
+// mark what they hit, hold their views until the end of the turn, and check each octet. Every
+// answer follows from its key and a serial number that never falls, so a torn record, one reused
+// too early or one that comes back after its successor was seen ends the program.
+
+#include "../unit/l0_fixture.h"
+#include "stress.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+enum { READERS = 2, IDS = 2000, TURN = 32 };
+
+struct reader {
+	struct world *world;
+	struct epoch_reader epoch;
+	struct l0_reader l0;
+	_Atomic uint8_t *marks;
+	uint64_t seed, hits, misses;
+	uint32_t newest[IDS];
+};
+
+struct world {
+	struct box box;
+	_Atomic int stop;
+	struct reader reader[READERS];
+};
+
+static void check(struct reader *r, uint32_t id, const struct l0_view *v)
+{
+	uint32_t serial;
+	CHECK(v->answer.len >= BOX_ANSWER_MIN);
+	CHECK(box_is_answer(v, id, &serial));
+	CHECK(serial >= r->newest[id]);
+	r->newest[id] = serial;
+}
+
+static void turn(struct reader *r)
+{
+	uint32_t id[TURN], found[TURN];
+	struct box_name name[TURN];
+	struct l0_key key[TURN];
+	struct l0_view view[TURN];
+	for (unsigned i = 0; i < TURN; i++) {
+		uint32_t span = stress_random(&r->seed) % 4 ? IDS / 20 : IDS; // some are popular
+		id[i] = (uint32_t)(stress_random(&r->seed) % span);
+		key[i] = box_key(&r->l0, id[i], &name[i]);
+		l0_prefetch_bucket(&r->l0, key[i].hash);
+	}
+	for (unsigned i = 0; i < TURN; i++)
+		found[i] = l0_candidate(&r->l0, key[i].hash);
+	uint64_t anomalies = 0;
+	for (unsigned i = 0; i < TURN; i++) {
+		found[i] = l0_find(&r->l0, &key[i], found[i], &anomalies);
+		if (found[i] == L0_NONE) {
+			r->misses++;
+			continue;
+		}
+		CHECK(l0_record_read(&r->l0, found[i], &view[i]));
+		_Atomic uint8_t *mark = &r->marks[found[i]];
+		uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
+		if (!(has & MARK_VISITED))
+			atomic_store_explicit(
+				mark, (uint8_t)(has | MARK_VISITED), memory_order_relaxed);
+		r->hits++;
+	}
+	CHECK(anomalies == 0);
+	for (unsigned i = 0; i < TURN; i++) {
+		if (found[i] != L0_NONE)
+			check(r, id[i], &view[i]);
+	}
+}
+
+static void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	epoch_online(&r->epoch);
+	while (!atomic_load_explicit(&r->world->stop, memory_order_relaxed)) {
+		epoch_quiescent(&r->epoch);
+		turn(r);
+		if (stress_random(&r->seed) % 256 == 0) {
+			epoch_offline(&r->epoch);
+			sched_yield();
+			epoch_online(&r->epoch);
+		}
+	}
+	epoch_offline(&r->epoch);
+	return NULL;
+}
+
+static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
+{
+	uint32_t id = (uint32_t)(stress_random(seed) % IDS);
+	uint32_t what = (uint32_t)(stress_random(seed) % 64);
+	struct box_name n;
+	struct l0_key key = box_key(l0_writer_reader(b->w), id, &n);
+	if (what < 8) {
+		(void)l0_writer_delete(b->w, &key);
+	} else if (what < 12) {
+		int rc = l0_writer_restamp(b->w, &key, serial);
+		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
+	} else if (what == 12) {
+		(void)l0_writer_sweep(b->w, serial, 64);
+	} else {
+		uint64_t long_one = stress_random(seed) % 8 == 0;
+		uint16_t len =
+			(uint16_t)(BOX_ANSWER_MIN + stress_random(seed) % (long_one ? 6000 : 600));
+		int rc = box_put(b, id, serial, len, serial, 20000);
+		CHECK(rc == 0 || rc == -ENOSPC);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct world w;
+	uint64_t rounds = stress_rounds(argc, argv), seed = 77;
+	CHECK(rounds < UINT32_MAX);
+	CHECK(box_open(&w.box, 1 << 20, 8));
+	pthread_t thread[READERS];
+	for (unsigned i = 0; i < READERS; i++) {
+		struct reader *r = &w.reader[i];
+		r->world = &w;
+		r->seed = i + 1;
+		r->epoch = (struct epoch_reader){.epoch = &w.box.epoch, .seen = &w.box.seen[i]};
+		CHECK(l0_reader_init(&r->l0, w.box.base, w.box.size) == 0);
+		r->marks = (_Atomic uint8_t *)calloc(r->l0.unit_count, 1);
+		CHECK(r->marks);
+		l0_writer_set_marks(w.box.w, i, r->marks);
+		CHECK(pthread_create(&thread[i], NULL, reader_main, r) == 0);
+	}
+	uint64_t start = stress_now_ms();
+	for (uint32_t serial = 1; serial <= rounds; serial++) {
+		write_one(&w.box, &seed, serial);
+		l0_writer_reclaim(w.box.w);
+		CHECK(stress_now_ms() - start < 5 * STRESS_WAIT_MS);
+	}
+	uint64_t took_ms = stress_now_ms() - start;
+	atomic_store(&w.stop, 1);
+	struct l0_writer_stats s;
+	l0_writer_stats(w.box.w, &s);
+	for (unsigned i = 0; i < READERS; i++) {
+		CHECK(pthread_join(thread[i], NULL) == 0);
+		CHECK(w.reader[i].hits > 0 && w.reader[i].misses > 0);
+		printf("reader %u: %llu hits, %llu misses\n", i,
+			(unsigned long long)w.reader[i].hits,
+			(unsigned long long)w.reader[i].misses);
+	}
+	char why[128] = "";
+	if (l0_writer_audit(w.box.w, why) != 0) {
+		fprintf(stderr, "audit: %s\n", why);
+		return 1;
+	}
+	printf("%llu puts, %llu replaced, %llu evicted, %llu refused, in %llu ms\n",
+		(unsigned long long)s.puts, (unsigned long long)s.replaced,
+		(unsigned long long)(s.evicted_space + s.evicted_bucket),
+		(unsigned long long)s.refused_nospace, (unsigned long long)took_ms);
+	box_close(&w.box);
+	for (unsigned i = 0; i < READERS; i++)
+		free((void *)(uintptr_t)w.reader[i].marks);
+	return 0;
+}
