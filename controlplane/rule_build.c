@@ -96,6 +96,18 @@ static int end_list(struct rule_builder *b)
 	return err;
 }
 
+void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
+{
+	size_t n = 0;
+	for (const char *c = text; *c && n + 5 <= RULE_TITLE_MAX; c++) {
+		if (*c >= ' ' && *c < 0x7f && *c != '\\')
+			out[n++] = *c;
+		else
+			n += (size_t)snprintf(out + n, 5, "\\%03u", (unsigned char)*c);
+	}
+	memset(out + n, 0, RULE_TITLE_MAX - n);
+}
+
 int rule_builder_list(struct rule_builder *b, const char *title, bool allow)
 {
 	int err = end_list(b);
@@ -105,16 +117,7 @@ int rule_builder_list(struct rule_builder *b, const char *title, bool allow)
 		return -E2BIG;
 	struct rule_list_info *info = &b->list[b->list_count++];
 	*info = (struct rule_list_info){.allow = allow};
-	size_t n = 0;
-	for (const char *c = title; *c && n + 5 <= sizeof info->title; c++) {
-		if (*c > ' ' && *c < 0x7f && *c != '\\')
-			info->title[n++] = *c;
-		else if (*c == ' ')
-			info->title[n++] = ' ';
-		else
-			n += (size_t)snprintf(info->title + n, 5, "\\%03u", (unsigned char)*c);
-	}
-	memset(info->title + n, 0, sizeof info->title - n);
+	rule_title_make(info->title, title);
 	return 0;
 }
 

@@ -23,11 +23,14 @@ struct rule_arena {
 ATTR_MUST_CHECK int rule_arena_new(struct rule_arena *a, size_t size); // zeroed; -ENOMEM
 void rule_arena_free(struct rule_arena *a);                            // an empty one is fine
 
+// A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
+void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
+
 ATTR_MUST_CHECK int rule_builder_new(
 	const struct keyhash_secret *secret, struct rule_builder **out);
 void rule_builder_free(struct rule_builder *b); // NULL is fine
 
-// Ends the list before it and begins the next one, numbered from 0. `title` is escaped and cut.
+// Ends the list before it and begins the next one, numbered from 0.
 // -E2BIG: RULE_LISTS_MAX, or too many names; -ENOMEM.
 ATTR_MUST_CHECK int rule_builder_list(struct rule_builder *b, const char *title, bool allow);
 

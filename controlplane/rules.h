@@ -9,7 +9,9 @@
 // rename), copied into a region (names_prepare, on the helper thread) and switched to on the
 // resolver loop (names_publish). When the content hash of all sources and entries equals that of
 // the current image, nothing is built, written or published. A source that cannot be read keeps
-// the previous image and is reported. All functions here are for the service loop's thread.
+// the previous image and is reported; so does one with text in it but no name (an HTML page). Only
+// where there is no previous image is one built from what can be read. Reloads copy what they need
+// of the configuration. All functions here are for the service loop's thread.
 
 #include "publish.h"
 
@@ -32,12 +34,12 @@ struct rules_list_status {
 	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
-	int error; // 0 or -errno of reading it
+	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name
 };
 
 struct rules_status {
 	enum rules_outcome outcome; // of the last reload
-	char error[256];
+	char error[256];            // also of a build from only a part of the sources
 	bool building;
 	uint64_t builds, unchanged, failed, coalesced;
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
@@ -51,10 +53,13 @@ struct rules_status {
 // Maps the last good image, if it is whole, and publishes it at once; then starts a first build.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop);
-void rules_close(struct rules *r); // waits for a running build
+// When both loops have stopped: waits for a running build and throws it away.
+void rules_close(struct rules *r);
 
-// Takes lists and entries from `config` (which must outlive the build) and rebuilds if anything
-// changed, or in any case with `force`. `done(arg, status)` is called on the service loop.
+// Takes lists and entries from `config` and rebuilds if anything changed, or in any case with
+// `force`. `done(arg, status)`, if not NULL, is called on the service loop, once. -EAGAIN: too many
+// wait already (RULES_WAITERS_MAX); -ENOMEM.
+enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
 ATTR_MUST_CHECK int rules_reload(
 	struct rules *r, const struct config *config, bool force, rules_done done, void *arg);

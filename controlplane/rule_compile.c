@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rule_compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 1 << 16 };
+
+typedef int (*octets_fn)(void *arg, const void *octets, size_t len);
+
+// Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces.
+static int read_file(const char *path, octets_fn take, void *arg)
+{
+	char piece[READ_SIZE];
+	struct stat st;
+	uint64_t total = 0;
+	int err = 0;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	while (!err) {
+		ssize_t n = read(fd, piece, sizeof piece);
+		if (n == 0)
+			break;
+		if (n < 0) {
+			err = errno == EINTR ? 0 : -errno;
+			continue;
+		}
+		total += (uint64_t)n;
+		err = total > RULE_SOURCE_BYTES_MAX ? -EFBIG : take(arg, piece, (size_t)n);
+	}
+	close(fd);
+	return err;
+}
+
+static int take_hash(void *arg, const void *octets, size_t len)
+{
+	contenthash_update(arg, octets, len);
+	return 0;
+}
+
+static uint64_t hash_entries(const struct rule_source *s)
+{
+	struct contenthash_state *state = contenthash_new();
+	if (!state)
+		return 0;
+	for (unsigned i = 0; i < s->entry_count; i++)
+		contenthash_update(state, s->entries[i].wire, s->entries[i].len);
+	return contenthash_finish(state);
+}
+
+static void hash_source(const struct rule_source *s, struct rule_source_result *r)
+{
+	*r = (struct rule_source_result){0};
+	if (!s->path) {
+		r->content_hash = hash_entries(s);
+		return;
+	}
+	struct contenthash_state *state = contenthash_new();
+	if (!state) {
+		r->error = -ENOMEM;
+		return;
+	}
+	r->error = read_file(s->path, take_hash, state);
+	r->content_hash = contenthash_finish(state);
+	if (r->error)
+		r->content_hash = 0;
+}
+
+// What decides the content of an image: order, roles, titles and contents, and the code's version.
+static uint64_t join_hashes(
+	const struct rule_source *source, unsigned count, const struct rule_source_result *result)
+{
+	uint64_t joined = RULE_IMAGE_VERSION;
+	for (unsigned i = 0; i < count; i++) {
+		// An unread source must not look like one that was read and is empty.
+		uint64_t part[4] = {joined, contenthash(source[i].title, strlen(source[i].title)),
+			result[i].content_hash,
+			(uint64_t)source[i].allow | (uint64_t) !!result[i].error << 1};
+		joined = contenthash(part, sizeof part);
+	}
+	return joined;
+}
+
+uint64_t rule_compile_hash(
+	const struct rule_source *source, unsigned count, struct rule_source_result *result)
+{
+	for (unsigned i = 0; i < count; i++)
+		hash_source(&source[i], &result[i]);
+	return join_hashes(source, count, result);
+}
+
+struct file_reader {
+	struct list_parser parser;
+	struct contenthash_state *hash;
+};
+
+static int take_text(void *arg, const void *octets, size_t len)
+{
+	struct file_reader *f = arg;
+	contenthash_update(f->hash, octets, len);
+	return list_parse_feed(&f->parser, octets, len);
+}
+
+static int take_name(void *arg, const struct dns_name *name)
+{
+	return rule_builder_name(arg, name);
+}
+
+// -ENOMEM and -E2BIG of the builder come back as such and end the whole; what is wrong with the
+// source is in the result.
+static int compile_file(
+	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
+{
+	struct file_reader f;
+	f.hash = contenthash_new();
+	if (!f.hash)
+		return -ENOMEM;
+	list_parse_begin(&f.parser, take_name, b);
+	r->error = read_file(s->path, take_text, &f);
+	if (!r->error)
+		r->error = list_parse_end(&f.parser);
+	r->content_hash = contenthash_finish(f.hash);
+	r->counts = f.parser.counts;
+	if (f.parser.stopped)
+		return f.parser.stopped;
+	if (!r->error && r->counts.names == 0 && list_counts_rejected(&r->counts) > 0)
+		r->error = -EBADMSG;
+	return 0;
+}
+
+static int compile_entries(
+	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
+{
+	r->content_hash = hash_entries(s);
+	for (unsigned i = 0; i < s->entry_count; i++) {
+		int err = rule_builder_name(b, &s->entries[i]);
+		if (err == -EINVAL) // the root, or too many labels
+			r->counts.rejected[LIST_REJECT_TOO_LONG]++;
+		else if (err)
+			return err;
+		else
+			r->counts.names++;
+	}
+	return 0;
+}
+
+static int compile_source(
+	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
+{
+	*r = (struct rule_source_result){0};
+	int err = rule_builder_list(b, s->title, s->allow);
+	if (!err)
+		err = s->path ? compile_file(b, s, r) : compile_entries(b, s, r);
+	if (err)
+		return err;
+	if (r->error)
+		r->content_hash = 0;
+	struct rule_list_info info = {
+		.lines = r->counts.lines,
+		.comments = r->counts.comments,
+		.rejected = list_counts_rejected(&r->counts),
+		.bytes = r->counts.bytes,
+		.content_hash = r->content_hash,
+	};
+	rule_builder_list_info(b, &info);
+	return 0;
+}
+
+static int compile_all(struct rule_builder *b, const struct rule_source *source, unsigned count,
+	const struct rule_compile_options *options, struct rule_source_result *result,
+	struct rule_arena *out, char why[RULE_COMPILE_WHY_MAX])
+{
+	for (unsigned i = 0; i < count; i++) {
+		int err = compile_source(b, &source[i], &result[i]);
+		if (err) {
+			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
+				err == -E2BIG ? "too many names or lists" : strerror(-err));
+			return err;
+		}
+		if (result[i].error && !options->partial) {
+			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
+				result[i].error == -EBADMSG ? "no line of it is a name"
+							    : strerror(-result[i].error));
+			return result[i].error;
+		}
+	}
+	int err = rule_builder_finish(
+		b, join_hashes(source, count, result), options->created_unix_s, out);
+	if (err)
+		snprintf(why, RULE_COMPILE_WHY_MAX, "cannot build the image: %s", strerror(-err));
+	return err;
+}
+
+int rule_compile(const struct rule_source *source, unsigned count,
+	const struct rule_compile_options *options, struct rule_source_result *result,
+	struct rule_arena *out, size_t *peak_bytes, char why[RULE_COMPILE_WHY_MAX])
+{
+	struct rule_builder *b;
+	int err = rule_builder_new(&options->secret, &b);
+	if (err) {
+		snprintf(why, RULE_COMPILE_WHY_MAX, "no memory");
+		return err;
+	}
+	err = compile_all(b, source, count, options, result, out, why);
+	*peak_bytes = rule_builder_peak_bytes(b);
+	rule_builder_free(b);
+	return err;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// From sources (files and the operator's own entries) to a rule image. weir-controlplane and rulec
+// both come through here, so that an image made offline is the one that the server would make.
+//
+// Two passes over the files: rule_compile_hash reads them and tells whether anything changed,
+// rule_compile parses and builds. Blocking file I/O and a second of CPU per few million names: for
+// a helper thread.
+
+#include "list_parse.h"
+#include "rule_build.h"
+
+enum { RULE_COMPILE_WHY_MAX = 256 };
+#define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
+
+struct rule_source {
+	const char *title;
+	const char *path; // NULL: the entries
+	const struct dns_name *entries;
+	unsigned entry_count;
+	bool allow;
+};
+
+struct rule_source_result {
+	struct list_counts counts;
+	uint64_t content_hash;
+	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name
+};
+
+// The content hash of all sources. A source that cannot be read counts as such, its result tells.
+uint64_t rule_compile_hash(
+	const struct rule_source *source, unsigned count, struct rule_source_result *result);
+
+struct rule_compile_options {
+	struct keyhash_secret secret;
+	uint64_t created_unix_s;
+	bool partial; // take what can be read; otherwise any bad source fails the whole
+};
+
+// Source i becomes list i. 0 and *out, or -errno and `why`; `result` is filled as far as it came.
+ATTR_MUST_CHECK int rule_compile(const struct rule_source *source, unsigned count,
+	const struct rule_compile_options *options, struct rule_source_result *result,
+	struct rule_arena *out, size_t *peak_bytes, char why[RULE_COMPILE_WHY_MAX]);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rule_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(char why[RULE_STORE_WHY_MAX], const char *path, const char *what, int err)
+{
+	snprintf(why, RULE_STORE_WHY_MAX, "%.150s: %s: %s", path, what, strerror(-err));
+	return err;
+}
+
+static int write_all(int fd, const uint8_t *from, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, from, size);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			from += n;
+			size -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int sync_folder_of(const char *path)
+{
+	char copy[PATH_MAX];
+	snprintf(copy, sizeof copy, "%s", path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int err = fsync(fd) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int write_synced(const char *path, const void *image, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int err = write_all(fd, image, size);
+	if (!err && fsync(fd))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+int rule_store_write(const char *path, const void *image, size_t size, char why[RULE_STORE_WHY_MAX])
+{
+	char temporary[PATH_MAX];
+	if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+		return fail(why, path, "cannot write", -ENAMETOOLONG);
+	int err = write_synced(temporary, image, size);
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err) {
+		(void)unlink(temporary);
+		return fail(why, path, "cannot write", err);
+	}
+	err = sync_folder_of(path);
+	return err ? fail(why, path, "cannot sync its folder", err) : 0;
+}
+
+// The file's octets in an arena of their size: mapped, it could be cut short under our feet.
+static int read_whole(int fd, struct rule_arena *out, const char **refused)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size == 0 || (uint64_t)st.st_size > RULE_STORE_SIZE_MAX) {
+		*refused = st.st_size == 0 ? "empty" : "too large";
+		return -EPROTO;
+	}
+	struct rule_arena arena;
+	int err = rule_arena_new(&arena, (size_t)st.st_size);
+	if (err)
+		return err;
+	size_t have = 0;
+	while (have < arena.size) {
+		ssize_t n = read(fd, (uint8_t *)arena.base + have, arena.size - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			err = n < 0 ? -errno : -EIO;
+			rule_arena_free(&arena);
+			return err;
+		}
+		have += (size_t)n;
+	}
+	*out = arena;
+	return 0;
+}
+
+static int move_aside(const char *path, const char *refused, char why[RULE_STORE_WHY_MAX])
+{
+	char bad[PATH_MAX];
+	bool moved = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad
+		     && rename(path, bad) == 0;
+	snprintf(why, RULE_STORE_WHY_MAX, "%.120s: refused: %s; %s", path, refused,
+		moved ? "renamed to .bad" : "could not be renamed");
+	return -EPROTO;
+}
+
+int rule_store_load(const char *path, struct rule_arena *out, struct rule_reader *reader,
+	char why[RULE_STORE_WHY_MAX])
+{
+	struct rule_arena arena;
+	const char *refused = NULL;
+	char reason[128];
+	// Without O_NONBLOCK a FIFO in this place would hang the start.
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return fail(why, path, "cannot open", -errno);
+	int err = read_whole(fd, &arena, &refused);
+	close(fd);
+	if (err == -EPROTO)
+		return move_aside(path, refused, why);
+	if (err)
+		return fail(why, path, "cannot read", err);
+	if (rule_reader_init(reader, arena.base, arena.size, true, reason)) {
+		rule_arena_free(&arena);
+		return move_aside(path, reason, why);
+	}
+	*out = arena;
+	return 0;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rules.h"
+
+#include "rules_job.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { POLL_MS = 10 }; // of a running job; there is no timer otherwise
+
+struct waiters {
+	unsigned count;
+	struct {
+		rules_done done;
+		void *arg;
+	} one[RULES_WAITERS_MAX];
+};
+
+struct rules {
+	struct publisher *publisher;
+	struct loop *resolver_loop;
+	struct event *poll;
+	char image_path[PATH_MAX];
+
+	struct rules_job *job; // NULL: nothing runs
+	struct waiters waiting;
+	struct rules_sources *next; // reload to do after it; NULL: none
+	bool next_force;
+	struct waiters next_waiting;
+
+	struct rule_arena arena; // current image, our own copy: `why` reads it
+	struct rule_reader reader;
+	struct rules_status status;
+	struct rules_list_status list[RULE_LISTS_MAX];
+};
+
+static const struct rule_image_head *head_of(const struct rules *r)
+{
+	return r->arena.base;
+}
+
+static const struct rule_list_info *info_by_title(const struct rules *r, const char *title)
+{
+	for (unsigned i = 0; r->arena.base && i < r->reader.list_count; i++)
+		if (strcmp(r->reader.lists[i].title, title) == 0)
+			return &r->reader.lists[i];
+	return NULL;
+}
+
+// Lists as the job's configuration has them, with the numbers of the current image.
+static void describe_lists(struct rules *r, const struct rules_job *j)
+{
+	r->status.list_count = j->sources->count;
+	for (unsigned i = 0; i < j->sources->count; i++) {
+		const struct rule_source *s = &j->sources->source[i];
+		struct rules_list_status *l = &r->list[i];
+		*l = (struct rules_list_status){.allow = s->allow, .error = j->result[i].error};
+		rule_title_make(l->name, s->title);
+		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
+		const struct rule_list_info *info = info_by_title(r, l->name);
+		if (!info)
+			continue;
+		l->lines = info->lines;
+		l->names = info->names;
+		l->duplicates = info->duplicates;
+		l->comments = info->comments;
+		l->rejected = info->rejected;
+		l->bytes = info->bytes;
+	}
+}
+
+static void log_rejects(const struct rules_job *j)
+{
+	for (unsigned i = 0; i < j->sources->count; i++) {
+		char text[512] = "";
+		size_t len = 0;
+		const struct list_counts *c = &j->result[i].counts;
+		for (unsigned k = 0; k < LIST_REJECT_COUNT; k++)
+			if (c->rejected[k] && len < sizeof text - 40)
+				len += (size_t)snprintf(text + len, sizeof text - len, " %s=%llu",
+					list_reject_name[k], (unsigned long long)c->rejected[k]);
+		if (len)
+			log_info("rules: list %u: names=%llu, rejected:%s", i,
+				(unsigned long long)c->names, text);
+	}
+}
+
+static void adopt_image(struct rules *r, struct rules_job *j)
+{
+	rule_arena_free(&r->arena);
+	r->arena = j->arena;
+	r->reader = j->reader;
+	j->arena = (struct rule_arena){0};
+	const struct rule_image_head *h = head_of(r);
+	struct rules_status *s = &r->status;
+	s->names = h->names;
+	s->image_bytes = h->size;
+	s->bloom_bytes = h->bloom_blocks * sizeof(struct rule_bloom_block);
+	s->table_bytes = h->table_buckets * sizeof(struct rule_bucket);
+	s->sets = h->set_count;
+	s->loaded_unix_s = h->created_unix_s;
+	s->peak_bytes = j->peak_bytes;
+	s->build_ms = j->build_ms;
+	s->from_disk = j->from_disk;
+	log_info("rules: %llu names, %llu octets, %s", (unsigned long long)h->names,
+		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
+}
+
+static void note_outcome(struct rules *r, struct rules_job *j)
+{
+	struct rules_status *s = &r->status;
+	if (j->outcome == RULES_PUBLISHED)
+		adopt_image(r, j);
+	if (j->outcome == RULES_FAILED)
+		log_error("rules: %s; the previous image stays", j->error);
+	else if (j->error[0])
+		log_warning("rules: %s", j->error);
+	describe_lists(r, j);
+	if (j->from_disk && j->outcome == RULES_PUBLISHED)
+		return; // a start is no reload
+	s->outcome = j->outcome;
+	s->builds += j->outcome == RULES_PUBLISHED;
+	s->unchanged += j->outcome == RULES_UNCHANGED;
+	s->failed += j->outcome == RULES_FAILED;
+	snprintf(s->error, sizeof s->error, "%s", j->error);
+	if (j->outcome == RULES_PUBLISHED)
+		log_rejects(j);
+}
+
+static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
+{
+	struct rules_job *j = calloc(1, sizeof *j);
+	if (!j)
+		return NULL;
+	j->sources = sources;
+	j->publisher = r->publisher;
+	j->image_path = r->image_path;
+	if (r->arena.base) {
+		j->has_current = true;
+		j->current_input_hash = head_of(r)->input_hash;
+		j->secret = head_of(r)->secret;
+	}
+	return j;
+}
+
+static void watch_job(struct rules *r)
+{
+	const struct timeval interval = {.tv_usec = POLL_MS * 1000};
+	(void)event_add(r->poll, &interval);
+}
+
+// Takes `sources` if it returns 0.
+static int start_job(struct rules *r, struct rules_sources *sources, bool force)
+{
+	struct rules_job *j = job_new(r, sources);
+	if (!j)
+		return -ENOMEM;
+	j->force = force;
+	r->job = j;
+	rules_job_start(j);
+	watch_job(r);
+	return 0;
+}
+
+static void start_next(struct rules *r)
+{
+	struct rules_sources *sources = r->next;
+	if (r->job || !sources)
+		return;
+	if (start_job(r, sources, r->next_force))
+		return; // no memory: the timer that still runs tries again
+	r->next = NULL;
+	r->next_force = false;
+	r->waiting = r->next_waiting;
+	r->next_waiting.count = 0;
+}
+
+static void finish_job(struct rules *r)
+{
+	struct rules_job *j = r->job;
+	struct waiters told = r->waiting;
+	note_outcome(r, j);
+	r->job = NULL;
+	r->waiting.count = 0;
+	rules_job_free(j);
+	for (unsigned i = 0; i < told.count; i++) {
+		struct rules_status s;
+		rules_status(r, &s);
+		told.one[i].done(told.one[i].arg, &s);
+	}
+}
+
+static void on_poll(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	int state = r->job ? atomic_load_explicit(&r->job->state, memory_order_acquire) : -1;
+	if (state == RULES_JOB_READY) {
+		atomic_store_explicit(&r->job->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
+		// A full mailbox is tried again with the next tick.
+		if (loop_call(r->resolver_loop, rules_job_publish, r->job))
+			atomic_store_explicit(
+				&r->job->state, RULES_JOB_READY, memory_order_relaxed);
+	}
+	if (state == RULES_JOB_DONE)
+		finish_job(r);
+	start_next(r);
+	if (!r->job && !r->next)
+		(void)event_del(r->poll);
+}
+
+static void add_waiter(struct waiters *w, rules_done done, void *arg)
+{
+	if (!done)
+		return;
+	w->one[w->count].done = done;
+	w->one[w->count++].arg = arg;
+}
+
+int rules_reload(
+	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
+{
+	struct rules_sources *sources;
+	struct waiters *w = r->job ? &r->next_waiting : &r->waiting;
+	if (done && w->count == RULES_WAITERS_MAX)
+		return -EAGAIN;
+	int err = rules_sources_new(config, &sources);
+	if (!err && !r->job)
+		err = start_job(r, sources, force);
+	if (err) {
+		rules_sources_free(sources);
+		return err;
+	}
+	add_waiter(w, done, arg);
+	if (r->job->sources == sources)
+		return 0;
+	r->status.coalesced += r->next != NULL;
+	rules_sources_free(r->next);
+	r->next = sources;
+	r->next_force |= force;
+	return 0;
+}
+
+// The stored image, published as soon as the resolver loop turns.
+static void load_last(struct rules *r, struct rules_sources *sources)
+{
+	struct rules_job *j = job_new(r, sources);
+	if (!j) {
+		rules_sources_free(sources);
+		return;
+	}
+	if (rules_job_load(j)) {
+		rules_job_free(j);
+		return;
+	}
+	r->job = j;
+	atomic_store_explicit(&j->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
+	if (loop_call(r->resolver_loop, rules_job_publish, j))
+		atomic_store_explicit(&j->state, RULES_JOB_READY, memory_order_relaxed);
+	watch_job(r);
+}
+
+int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
+	struct loop *resolver_loop, struct loop *service_loop)
+{
+	struct rules_sources *sources;
+	int err = rules_sources_new(config, &sources);
+	if (err)
+		return err;
+	struct rules *r = calloc(1, sizeof *r);
+	if (r)
+		r->poll = event_new(loop_base(service_loop), -1, EV_PERSIST, on_poll, r);
+	if (!r || !r->poll) {
+		rules_sources_free(sources);
+		free(r);
+		return -ENOMEM;
+	}
+	r->publisher = publisher;
+	r->resolver_loop = resolver_loop;
+	snprintf(r->image_path, sizeof r->image_path, "%s/rules.img",
+		config->runtime.state_directory);
+	load_last(r, sources);
+	err = rules_reload(r, config, false, NULL, NULL);
+	if (err) {
+		rules_close(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void rules_close(struct rules *r)
+{
+	if (!r)
+		return;
+	event_free(r->poll);
+	rules_job_free(r->job);
+	rules_sources_free(r->next);
+	rule_arena_free(&r->arena);
+	free(r);
+}
+
+void rules_status(struct rules *r, struct rules_status *out)
+{
+	*out = r->status;
+	out->building = r->job != NULL;
+	out->lists = r->list;
+}
+
+void rules_group_lists(const struct rules *, uint64_t out[4])
+{
+	memset(out, 0xff, 4 * sizeof *out);
+}
+
+// The last `labels` labels of a name.
+static struct dns_name suffix_of(const struct dns_name *name, unsigned labels)
+{
+	struct dns_name suffix = {.labels = (uint8_t)labels};
+	unsigned off = 0;
+	for (unsigned i = labels; i < name->labels; i++)
+		off += name->wire[off] + 1U;
+	suffix.len = (uint8_t)(name->len - off);
+	memcpy(suffix.wire, name->wire + off, suffix.len);
+	return suffix;
+}
+
+int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *out)
+{
+	uint64_t all[4];
+	if (!r->arena.base)
+		return -ENOENT;
+	struct rules_why why = {0};
+	rules_group_lists(r, all);
+	rule_decide(&r->reader, name, all, &why.verdict);
+	if (why.verdict.matched) {
+		struct dns_name rule = suffix_of(name, why.verdict.labels);
+		dns_name_to_text(&rule, why.rule);
+	}
+	bool allow = why.verdict.action == RULE_PASS;
+	for (unsigned i = 0; why.verdict.matched && i < r->reader.list_count; i++) {
+		const struct rule_list_info *info = rule_list_info(&r->reader, i);
+		if (!(why.verdict.set.lists[i / 64] >> i % 64 & 1) || info->allow != allow)
+			continue;
+		if (why.list_count < ARRAY_LEN(why.lists))
+			memcpy(why.lists[why.list_count++], info->title, RULE_TITLE_MAX);
+	}
+	*out = why;
+	return 0;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rules_job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(j->error, sizeof j->error, fmt, ap);
+	va_end(ap);
+	j->outcome = RULES_FAILED;
+}
+
+// Names the sources that an image built without them lacks.
+static void note_missing(struct rules_job *j)
+{
+	size_t len = 0;
+	for (unsigned i = 0; i < j->sources->count; i++) {
+		if (!j->result[i].error || len + 100 > sizeof j->error)
+			continue;
+		len += (size_t)snprintf(j->error + len, sizeof j->error - len,
+			"%slist %.40s: %.40s", len ? "; " : "built without ",
+			j->sources->source[i].title, strerror(-j->result[i].error));
+	}
+}
+
+static int prepare_region(struct rules_job *j)
+{
+	char why[SHM_WHY_MAX];
+	int err = names_prepare(j->publisher, j->arena.base, j->arena.size, &j->region, why);
+	if (err) {
+		j->region = NULL;
+		fail(j, "cannot share the image: %s", err == -ENOMEM ? "no memory" : why);
+	}
+	return err;
+}
+
+// 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
+static int make_image(struct rules_job *j)
+{
+	char why[RULE_STORE_WHY_MAX];
+	size_t peak = 0;
+	if (!j->force && j->has_current
+		&& rule_compile_hash(j->sources->source, j->sources->count, j->result)
+			   == j->current_input_hash) {
+		j->outcome = RULES_UNCHANGED;
+		return -EALREADY;
+	}
+	struct rule_compile_options options = {.secret = j->secret,
+		.created_unix_s = (uint64_t)time(NULL),
+		.partial = !j->has_current};
+	int err = j->has_current ? 0 : keyhash_secret_make(&options.secret);
+	if (err) {
+		fail(j, "no random numbers: %s", strerror(-err));
+		return err;
+	}
+	err = rule_compile(
+		j->sources->source, j->sources->count, &options, j->result, &j->arena, &peak, why);
+	j->peak_bytes = peak;
+	if (err) {
+		fail(j, "%s", why);
+		return err;
+	}
+	err = rule_reader_init(&j->reader, j->arena.base, j->arena.size, true, why);
+	if (err) {
+		fail(j, "image just built is refused: %s", why);
+		return err;
+	}
+	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
+	if (err) {
+		fail(j, "%s", why);
+		return err;
+	}
+	note_missing(j);
+	return prepare_region(j);
+}
+
+static void settle(struct rules_job *j, int state)
+{
+	atomic_store_explicit(&j->state, state, memory_order_release);
+}
+
+static void *work(void *arg)
+{
+	struct rules_job *j = arg;
+	uint64_t start_ms = clock_mono_ms();
+	int err = make_image(j);
+	j->build_ms = clock_mono_ms() - start_ms;
+	settle(j, err ? RULES_JOB_DONE : RULES_JOB_READY);
+	return NULL;
+}
+
+void rules_job_start(struct rules_job *j)
+{
+	sigset_t all, before;
+	settle(j, RULES_JOB_RUNNING);
+	sigfillset(&all); // signals are the main thread's
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&j->thread, NULL, work, j);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	j->has_thread = err == 0;
+	if (err) {
+		fail(j, "cannot start the builder's thread: %s", strerror(err));
+		settle(j, RULES_JOB_DONE);
+	}
+}
+
+int rules_job_load(struct rules_job *j)
+{
+	char why[RULE_STORE_WHY_MAX];
+	int err = rule_store_load(j->image_path, &j->arena, &j->reader, why);
+	if (err) {
+		if (err != -ENOENT)
+			log_warning("rule image: %s", why);
+		return err;
+	}
+	j->from_disk = true;
+	err = prepare_region(j);
+	if (err)
+		log_warning("rule image: %s", j->error);
+	else
+		settle(j, RULES_JOB_READY);
+	return err;
+}
+
+void rules_job_publish(void *arg)
+{
+	struct rules_job *j = arg;
+	int err = names_publish(j->publisher, j->region);
+	if (err) {
+		names_discard(j->publisher, j->region);
+		fail(j, "image not published: %s",
+			err == -EBUSY ? "a worker still uses old ones" : strerror(-err));
+	} else {
+		j->outcome = RULES_PUBLISHED;
+	}
+	j->region = NULL;
+	settle(j, RULES_JOB_DONE);
+}
+
+void rules_job_free(struct rules_job *j)
+{
+	if (!j)
+		return;
+	if (j->has_thread)
+		pthread_join(j->thread, NULL);
+	if (j->region)
+		names_discard(j->publisher, j->region);
+	rule_arena_free(&j->arena);
+	rules_sources_free(j->sources);
+	free(j);
+}

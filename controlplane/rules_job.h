@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One reload on its way: made by the service loop, worked on by a helper thread, its image switched
+// to by the resolver loop, its result taken in by the service loop, which polls `state`.
+//
+// Whoever moves the state on (release) gives the whole job to the next owner (acquire):
+//   RUNNING (helper thread) -> DONE or READY (service loop) -> PUBLISHING (resolver loop) -> DONE
+
+#include "rule_store.h"
+#include "rules.h"
+#include "rules_sources.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum rules_job_state { RULES_JOB_RUNNING, RULES_JOB_READY, RULES_JOB_PUBLISHING, RULES_JOB_DONE };
+
+struct rules_job {
+	_Atomic int state;
+	bool has_thread;
+	pthread_t thread;
+
+	// Input.
+	struct rules_sources *sources; // owned
+	struct publisher *publisher;
+	const char *image_path; // outlives the job
+	bool force, from_disk;
+	bool has_current;
+	uint64_t current_input_hash;
+	struct keyhash_secret secret; // of the current image
+
+	// Output.
+	enum rules_outcome
+		outcome; // RULES_FAILED or RULES_UNCHANGED, or RULES_PUBLISHED in the end
+	char error[256];
+	struct rule_source_result result[RULE_LISTS_MAX];
+	struct rule_arena arena; // empty unless there is a new image
+	struct rule_reader reader;
+	struct names_region *region;
+	uint64_t peak_bytes, build_ms;
+};
+
+// Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. If no thread can be
+// had the job is DONE at once, failed.
+void rules_job_start(struct rules_job *j);
+
+// The same for the stored image, at once and on the caller's thread. -errno: there is none to use.
+ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
+
+// On the resolver loop: READY to DONE. `arg` is the job.
+void rules_job_publish(void *arg);
+
+void rules_job_free(struct rules_job *j); // joins the thread; what was not published is discarded

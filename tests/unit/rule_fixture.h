@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Small images for tests of the rules, from lists written as text.
+
+#include "../../controlplane/rule_build.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline struct keyhash_secret fixture_secret(void)
+{
+	struct keyhash_secret s;
+	for (size_t i = 0; i < sizeof s.bytes; i++)
+		s.bytes[i] = (uint8_t)(i * 151 + 17);
+	return s;
+}
+
+static inline struct dns_name fixture_name(const char *text)
+{
+	struct dns_name name;
+	if (dns_name_from_text(text, strlen(text), &name) != 0)
+		fail_msg("bad name in a test: %s", text);
+	return name;
+}
+
+static inline struct rule_builder *fixture_builder(void)
+{
+	struct keyhash_secret secret = fixture_secret();
+	struct rule_builder *b;
+	assert_int_equal(rule_builder_new(&secret, &b), 0);
+	return b;
+}
+
+static inline void fixture_finish(struct rule_builder *b, struct rule_arena *out)
+{
+	assert_int_equal(rule_builder_finish(b, 77, 1234, out), 0);
+	rule_builder_free(b);
+}
+
+// One string of blank-separated names per list; "+" in front makes an allow list. List 0 always is.
+static inline struct rule_reader fixture_image(
+	const char *const *lists, unsigned count, struct rule_arena *out)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_reader r;
+	char why[128];
+	for (unsigned i = 0; i < count; i++) {
+		const char *text = lists[i];
+		bool allow = i == RULE_LIST_ALLOW || *text == '+';
+		char copy[4096], *rest = copy, *word;
+		strcpy(copy, text + (*text == '+'));
+		assert_int_equal(rule_builder_list(b, "list", allow), 0);
+		while ((word = strtok_r(rest, " ", &rest))) {
+			struct dns_name name = fixture_name(word);
+			assert_int_equal(rule_builder_name(b, &name), 0);
+		}
+	}
+	fixture_finish(b, out);
+	assert_int_equal(rule_reader_init(&r, out->base, out->size, true, why), 0);
+	return r;
+}

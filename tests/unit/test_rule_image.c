@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "listgen.h"
+#include "rule_fixture.h"
+
+#include <weir/rule_image.h>
+
+static const uint64_t everyone[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+
+// Lists 0 and 1 are the operator's, then two block lists (A, B) and two allow lists (C, D).
+static const char *const lists[] = {
+	"ok.ads.example both.example deep.evil.net",            // operator allows
+	"bad.good.org both.example evil.net never.allowed.org", // operator denies
+	"ads.example tracker.example x.y.z.example evil.net",
+	"ads.example other.example good.org",
+	"+allowed.org fine.tracker.example",
+	"+fine.other.example",
+};
+enum { A = 2, B = 3, C = 4, D = 5 };
+#define ALL 0x3f
+
+static const struct {
+	const char *name;
+	uint64_t group;
+	enum rule_action action;
+	const char *rule; // NULL: none matched
+	uint64_t set;
+} decisions[] = {
+	{"ads.example", ALL, RULE_BLOCK, "ads.example", 1 << A | 1 << B},
+	{"www.ads.example", ALL, RULE_BLOCK, "ads.example", 1 << A | 1 << B},
+	{"a.b.c.d.e.f.g.ads.example", ALL, RULE_BLOCK, "ads.example", 1 << A | 1 << B},
+	{"example", ALL, RULE_PASS, NULL, 0},
+	{".", ALL, RULE_PASS, NULL, 0},
+	{"xads.example", ALL, RULE_PASS, NULL, 0},
+	{"ads.example.org", ALL, RULE_PASS, NULL, 0},
+	{"z.example", ALL, RULE_PASS, NULL, 0},
+	{"y.z.example", ALL, RULE_PASS, NULL, 0},
+	{"x.y.z.example", ALL, RULE_BLOCK, "x.y.z.example", 1 << A},
+	// The group's mask selects.
+	{"ads.example", 1 << B, RULE_BLOCK, "ads.example", 1 << B},
+	{"tracker.example", 1 << B, RULE_PASS, NULL, 0},
+	{"ads.example", 0, RULE_PASS, NULL, 0},
+	{"evil.net", 1 << A, RULE_BLOCK, "evil.net", 1 << A},
+	// The operator's nearest entry decides, whatever the lists say.
+	{"ok.ads.example", ALL, RULE_PASS, "ok.ads.example", 1 << RULE_LIST_ALLOW},
+	{"www.ok.ads.example", ALL, RULE_PASS, "ok.ads.example", 1 << RULE_LIST_ALLOW},
+	{"both.example", ALL, RULE_PASS, "both.example", 3},
+	{"deep.evil.net", ALL, RULE_PASS, "deep.evil.net", 1},
+	{"x.deep.evil.net", ALL, RULE_PASS, "deep.evil.net", 1},
+	{"other.evil.net", ALL, RULE_BLOCK, "evil.net", 1 << RULE_LIST_DENY | 1 << A},
+	{"never.allowed.org", ALL, RULE_BLOCK, "never.allowed.org", 1 << RULE_LIST_DENY},
+	// An allow list, anywhere above, beats every block list.
+	{"sub.allowed.org", ALL, RULE_PASS, "allowed.org", 1 << C},
+	{"fine.tracker.example", ALL, RULE_PASS, "fine.tracker.example", 1 << C},
+	{"x.fine.other.example", ALL, RULE_PASS, "fine.other.example", 1 << D},
+	{"x.fine.other.example", 1 << B | 1 << C, RULE_BLOCK, "other.example", 1 << B},
+	{"other.example", ALL, RULE_BLOCK, "other.example", 1 << B},
+	{"bad.good.org", ALL, RULE_BLOCK, "bad.good.org", 1 << RULE_LIST_DENY},
+	{"good.org", ALL, RULE_BLOCK, "good.org", 1 << B},
+};
+
+static void check_verdict(const struct rule_verdict *v, size_t i)
+{
+	const char *name = decisions[i].name;
+	if (v->action != decisions[i].action || v->matched != (decisions[i].rule != NULL))
+		fail_msg("%s: action %d, matched %d", name, v->action, v->matched);
+	if (!v->matched)
+		return;
+	struct dns_name rule = fixture_name(decisions[i].rule);
+	if (v->labels != rule.labels || v->set.lists[0] != decisions[i].set)
+		fail_msg("%s: %u labels, set %llx", name, v->labels,
+			(unsigned long long)v->set.lists[0]);
+}
+
+static void test_decisions(void **)
+{
+	struct rule_arena arena;
+	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
+	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+		struct dns_name name = fixture_name(decisions[i].name);
+		const uint64_t group[4] = {decisions[i].group};
+		struct rule_verdict v;
+		rule_decide(&r, &name, group, &v);
+		check_verdict(&v, i);
+	}
+	rule_arena_free(&arena);
+}
+
+// The three steps over a query, as the data plane takes them, say the same.
+static void test_probe_of_a_query(void **)
+{
+	struct rule_arena arena;
+	struct rule_reader r = fixture_image(lists, ARRAY_LEN(lists), &arena);
+	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+		struct dns_name name = fixture_name(decisions[i].name);
+		uint8_t msg[DNS_HEADER_LEN + DNS_NAME_MAX + 4] = {[5] = 1};
+		struct dns_query q;
+		struct rule_probe p;
+		struct rule_verdict v;
+		memcpy(msg + DNS_HEADER_LEN, name.wire, name.len);
+		put_u16(msg + DNS_HEADER_LEN + name.len, DNS_TYPE_A);
+		put_u16(msg + DNS_HEADER_LEN + name.len + 2, 1);
+		assert_int_equal(
+			dns_query_parse(msg, DNS_HEADER_LEN + name.len + 4U, &q), DNS_QUERY_OK);
+		const uint64_t group[4] = {decisions[i].group};
+		rule_probe_hash(&r, &q, &p);
+		rule_probe_bloom(&r, &p);
+		rule_probe_decide(&r, &p, group, &v);
+		check_verdict(&v, i);
+	}
+	rule_arena_free(&arena);
+}
+
+// Entries from 1 to 40 labels, and long labels; names of up to 127 labels are asked.
+static void test_depths_and_long_labels(void **)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena arena;
+	struct rule_reader r;
+	struct rule_verdict v;
+	char why[128], text[600], label[64];
+	assert_int_equal(rule_builder_list(b, "allow", true), 0);
+	assert_int_equal(rule_builder_list(b, "deny", false), 0);
+	struct dns_name name = fixture_name("zone");
+	assert_int_equal(rule_builder_name(b, &name), 0);
+	for (unsigned n = 1; n <= 63;
+		n++) { // each label length, at the end of a name and before it
+		memset(label, 'a', n);
+		label[n] = 0;
+		snprintf(text, sizeof text, "%s.top", label);
+		name = fixture_name(text);
+		assert_int_equal(rule_builder_name(b, &name), 0);
+	}
+	for (unsigned i = 0; i < 41; i++)
+		memcpy(text + 2 * i, "b.", 2);
+	text[80] = 0; // 40 labels
+	name = fixture_name(text);
+	assert_int_equal(rule_builder_name(b, &name), 0);
+	memcpy(text + 80, "b.", 3);
+	name = fixture_name(text);
+	assert_int_equal(rule_builder_name(b, &name), -EINVAL);
+	name = fixture_name(".");
+	assert_int_equal(rule_builder_name(b, &name), -EINVAL);
+	fixture_finish(b, &arena);
+	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
+
+	for (unsigned n = 1; n <= 63; n++) {
+		memset(label, 'a', n);
+		label[n] = 0;
+		snprintf(text, sizeof text, "%s.%s.%s.%s.top", label, n < 60 ? label : "x", "y",
+			label);
+		name = fixture_name(text);
+		rule_decide(&r, &name, everyone, &v);
+		assert_int_equal(v.action, RULE_BLOCK);
+		assert_int_equal(v.labels, 2);
+		label[n / 2] = 'b';
+		snprintf(text, sizeof text, "%s.top", label);
+		name = fixture_name(text);
+		rule_decide(&r, &name, everyone, &v);
+		assert_int_equal(v.action, RULE_PASS);
+	}
+	for (unsigned labels = 38; labels <= 127; labels++) {
+		for (unsigned i = 0; i < labels; i++)
+			memcpy(text + 2 * i, "b.", 3);
+		name = fixture_name(text);
+		rule_decide(&r, &name, everyone, &v);
+		assert_int_equal(v.action, labels >= 40 ? RULE_BLOCK : RULE_PASS);
+		memcpy(text + 2 * labels - 2, "zone", 5);
+		if (strlen(text) > 253)
+			continue;
+		name = fixture_name(text);
+		rule_decide(&r, &name, everyone, &v);
+		assert_int_equal(v.action, RULE_BLOCK);
+		assert_int_equal(v.labels, 1);
+	}
+	rule_arena_free(&arena);
+}
+
+// False positives of the bloom filter: at most one in a thousand, at three sizes.
+static void test_bloom_rate(void **)
+{
+	for (unsigned size = 1000; size <= 100000; size *= 10) {
+		struct rule_builder *b = fixture_builder();
+		struct rule_arena arena;
+		struct rule_reader r;
+		struct rule_probe p;
+		struct dns_query q;
+		struct listgen g = {.state = size};
+		char text[LISTGEN_NAME_MAX + 16], why[128];
+		uint64_t asked = 0, passed = 0;
+		assert_int_equal(rule_builder_list(b, "allow", true), 0);
+		for (unsigned i = 0; i < size; i++) {
+			listgen_name(&g, text);
+			struct dns_name name = fixture_name(text);
+			assert_int_equal(rule_builder_name(b, &name), 0);
+		}
+		fixture_finish(b, &arena);
+		assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
+		for (unsigned i = 0; i < 300000; i++) {
+			sprintf(text, "%u.miss%u", i, i % 7);
+			memset(&q, 0, sizeof q);
+			q.name = fixture_name(text);
+			q.label_off[1] = (uint8_t)(q.name.wire[0] + 1);
+			rule_probe_hash(&r, &q, &p);
+			rule_probe_bloom(&r, &p);
+			asked += p.count;
+			passed += p.candidates;
+		}
+		assert_true(asked >= 300000);
+		if (passed * 1000 > asked)
+			fail_msg("%u names: %llu of %llu", size, (unsigned long long)passed,
+				(unsigned long long)asked);
+		rule_arena_free(&arena);
+	}
+}
+
+static void expect_refused(const void *image, size_t size, const char *what)
+{
+	struct rule_reader r;
+	char why[128] = "";
+	assert_int_equal(rule_reader_init(&r, image, size, true, why), -EPROTO);
+	if (!strstr(why, what))
+		fail_msg("expected <%s>, got <%s>", what, why);
+}
+
+static void reseal(struct rule_image_head *h)
+{
+	h->head_sum = contenthash(h, offsetof(struct rule_image_head, head_sum));
+}
+
+static void test_refusals(void **)
+{
+	struct rule_arena arena;
+	(void)fixture_image(lists, ARRAY_LEN(lists), &arena);
+	struct rule_image_head *h = arena.base, good = *h;
+	expect_refused(arena.base, sizeof good - 1, "shorter");
+	expect_refused((uint8_t *)arena.base + 8, arena.size - 8, "aligned");
+	expect_refused(arena.base, arena.size - 1, "cut short");
+	h->version++;
+	reseal(h);
+	expect_refused(h, arena.size, "version");
+	*h = good;
+	h->magic ^= 1;
+	expect_refused(h, arena.size, "not a rule image");
+	*h = good;
+	h->names++;
+	expect_refused(h, arena.size, "checksum of the head");
+	*h = good;
+	((uint8_t *)arena.base)[arena.size - 1] ^= 1;
+	expect_refused(h, arena.size, "checksum of the body");
+	static const struct {
+		size_t field;
+		uint64_t value;
+		const char *what;
+	} faults[] = {
+#define FIELD(f) offsetof(struct rule_image_head, f)
+		{FIELD(bloom_blocks), 0, "bloom"},
+		{FIELD(bloom_blocks), UINT64_MAX, "bloom"},
+		{FIELD(bloom_blocks), UINT64_C(1) << 59, "bloom"},
+		{FIELD(bloom_off), 0, "bloom"},
+		{FIELD(bloom_off), UINT64_MAX - 31, "bloom"},
+		{FIELD(table_buckets), RULE_WALK_MAX, "table"},
+		{FIELD(table_buckets), UINT64_C(1) << 58, "table"},
+		{FIELD(table_off), 96, "table"},
+		{FIELD(table_off), UINT64_MAX - 63, "table"},
+		{FIELD(set_count), RULE_SETS_MAX + 1, "sets"},
+		{FIELD(sets_off), 1 << 30, "sets"},
+		{FIELD(lists_off), UINT64_MAX - 7, "lists"},
+		{FIELD(depths), 1, "label"},
+		{FIELD(depths), UINT64_C(1) << 41, "label"},
+		{FIELD(size), 1 << 30, "cut short"},
+		{FIELD(size), 1000, "longer"},
+#undef FIELD
+	};
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		*h = good;
+		memcpy((uint8_t *)h + faults[i].field, &faults[i].value, 8);
+		reseal(h);
+		expect_refused(h, arena.size, faults[i].what);
+	}
+	rule_arena_free(&arena);
+}
+
+static void ask_all(const struct rule_reader *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+		struct dns_name name = fixture_name(decisions[i].name);
+		struct rule_verdict v;
+		rule_decide(r, &name, everyone, &v);
+		assert_true(v.action == RULE_PASS || v.action == RULE_BLOCK);
+	}
+	for (unsigned i = 0; i <= RULE_LISTS_MAX; i++) {
+		const struct rule_list_info *info = rule_list_info(r, i);
+		assert_true(!info || memchr(info->title, 0, sizeof info->title));
+	}
+}
+
+// Flipped bits with sums that fit again, as a hostile writer would make them: the image is refused,
+// or whatever the reader does stays inside (the sanitizer build sees it).
+static void test_mutations_stay_in_bounds(void **)
+{
+	struct rule_arena arena;
+	struct rule_reader r;
+	char why[128];
+	unsigned accepted = 0, refused = 0;
+	(void)fixture_image(lists, ARRAY_LEN(lists), &arena);
+	// An exact copy on the heap, where one octet too many is seen.
+	void *copy_memory = NULL;
+	assert_int_equal(posix_memalign(&copy_memory, CACHE_LINE, arena.size), 0);
+	uint8_t *copy = copy_memory;
+	srand(11);
+	for (unsigned round = 0; round < 20000; round++) {
+		struct rule_image_head *h = (void *)copy;
+		memcpy(copy, arena.base, arena.size);
+		size_t span = round % 2 ? offsetof(struct rule_image_head, secret) : arena.size;
+		for (unsigned flips = 1 + (unsigned)rand() % 4; flips > 0; flips--)
+			copy[(size_t)rand() % span] ^= (uint8_t)(1U << rand() % 8);
+		if (round % 4) {
+			h->body_sum = contenthash(copy + sizeof *h, arena.size - sizeof *h);
+			reseal(h);
+		}
+		if (rule_reader_init(&r, copy, arena.size, true, why)) {
+			refused++;
+			continue;
+		}
+		accepted++;
+		ask_all(&r);
+	}
+	assert_true(accepted > 4000 && refused > 4000);
+	// What the worker maps may change after it was checked.
+	for (unsigned round = 0; round < 2000; round++) {
+		memcpy(copy, arena.base, arena.size);
+		assert_int_equal(rule_reader_init(&r, copy, arena.size, false, why), 0);
+		for (size_t i = sizeof(struct rule_image_head); i < arena.size; i++)
+			copy[i] |= (uint8_t)rand();
+		const struct rule_list_info *info = rule_list_info(&r, 0);
+		assert_non_null(info);
+		for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+			struct dns_name name = fixture_name(decisions[i].name);
+			struct rule_verdict v;
+			rule_decide(&r, &name, everyone, &v);
+		}
+	}
+	free(copy);
+	rule_arena_free(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_probe_of_a_query),
+		cmocka_unit_test(test_depths_and_long_labels),
+		cmocka_unit_test(test_bloom_rate),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_mutations_stay_in_bounds),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
