@@ -37,12 +37,12 @@ struct dns_ttl_limits {
 };
 
 enum dns_answer_kind {
-	DNS_ANSWER_POSITIVE, // NOERROR and a record of the asked type (or ANY) at the end of the
-			     // chain
+	DNS_ANSWER_POSITIVE, // NOERROR, the chain ends in a record of the asked type (or ANY)
 	DNS_ANSWER_NODATA,   // NOERROR without one (RFC 2308 2.2)
 	DNS_ANSWER_NXDOMAIN, // RFC 2308 2.1
-	DNS_ANSWER_FAILURE,  // not for the cache, no records: any other rcode, which out->rcode
-			     // says; or a referral (RFC 2308 2.1), as SERVFAIL: not resolved
+	// Not for the cache, no records: any other rcode (out->rcode says which), or a referral
+	// (RFC 2308 2.1), which counts as SERVFAIL.
+	DNS_ANSWER_FAILURE,
 };
 
 struct dns_answer {
