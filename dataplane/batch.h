@@ -11,34 +11,72 @@
 #include "worker.h"
 
 struct packet {
-	struct rte_mbuf *m;
-	uint16_t l3; // offsets from the start of the frame
+	struct rte_mbuf *m; // NULL once settled
+	uint16_t l3;        // offsets from the start of the frame
 	uint16_t l4;
 	uint16_t dns;
 	uint16_t dns_len; // by the UDP header
+	uint16_t vlan_tci;
 	uint8_t ip_version;
 	bool has_vlan;
-	uint16_t vlan_tci;
-	struct dns_query q;
-	struct l0_key key;
+	bool zero_csum;     // IPv4 query without UDP checksum: the reply has none either
 	uint32_t candidate; // L0 record to try first
 	uint32_t record;    // L0 record found, or L0_NONE
+	struct l0_key key;
+	struct dns_query q;
 	struct rule_probe probe;
 };
 
 struct batch {
 	struct worker *w;
 	const struct worker_port *port;
+	const struct worker_tables *tables; // the worker's, for the whole turn
 	uint64_t now_ms;
+	bool control_alive; // read once per batch, so that all stages decide alike
+	bool rang;          // something was put on the miss ring
 	unsigned count;
-	struct packet *pkt[WORKER_BATCH];
-
 	unsigned tx_count, kernel_count, drop_count;
+	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
 	struct rte_mbuf
 		*kernel[WORKER_BATCH]; // counted to_kernel or drop_exception_full by stage_tx
 	struct rte_mbuf *drop[WORKER_BATCH];
-
-	bool rang; // something was put on the miss ring
 	struct packet store[WORKER_BATCH];
 };
+
+// The three ways to settle a packet. Each takes the mbuf over for stage_tx.
+ATTR_INLINE void batch_tx(struct batch *b, struct packet *p, enum verdict v)
+{
+	stats_add(&b->w->stats->verdict[v], 1);
+	b->tx[b->tx_count++] = p->m;
+	p->m = NULL;
+}
+
+ATTR_INLINE void batch_drop(struct batch *b, struct packet *p, enum verdict v)
+{
+	stats_add(&b->w->stats->verdict[v], 1);
+	b->drop[b->drop_count++] = p->m;
+	p->m = NULL;
+}
+
+ATTR_INLINE void batch_to_kernel(struct batch *b, struct packet *p)
+{
+	b->kernel[b->kernel_count++] = p->m;
+	p->m = NULL;
+}
+
+ATTR_INLINE void batch_count(struct batch *b, enum counter c, uint64_t n)
+{
+	stats_add(&b->w->stats->counter[c], n);
+}
+
+// The DNS message of a packet, and the octets from there to the end of its buffer.
+ATTR_INLINE uint8_t *packet_dns(const struct packet *p)
+{
+	return rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->dns);
+}
+
+ATTR_INLINE size_t packet_dns_room(const struct packet *p)
+{
+	return (size_t)p->m->buf_len - p->m->data_off - p->dns;
+}

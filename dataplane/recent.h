@@ -35,3 +35,7 @@ void recent_init(struct recent *r, void *memory);
 
 // Counts one more asker of `hash`; how many there were before it in this window.
 uint32_t recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms);
+
+// Takes the last recent_ask of `hash` back: its question could not be sent after all, so it must
+// not silence the next one.
+void recent_take_back(struct recent *r, uint64_t hash);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The headers around a DNS message: Ethernet, one 802.1Q tag, IPv4 or IPv6, UDP.
+//
+// Two ways out. A reply made in the received buffer keeps its headers, with both ends swapped and
+// lengths and checksums set anew; the answer to a miss gets fresh ones, built from the return path
+// that its message carried. Both send: no IPv4 options, identification 0 with DF (an atomic
+// datagram, RFC 6864 4.1), TTL or hop limit 64, no traffic class or flow label. UDP checksums come
+// from the message's sum, which dns_reply.h gives for the cost of header, question and OPT alone;
+// nothing is taken from the query's checksums, so replies are right also where received ones are
+// partial (AF_XDP and af_packet on veth). Pure functions, worker-local.
+
+#include "batch.h"
+
+#include <weir/shm_msg.h>
+
+enum {
+	FRAME_ETHER_LEN = 14,
+	FRAME_VLAN_LEN = 4,
+	FRAME_IPV4_LEN = 20,
+	FRAME_IPV6_LEN = 40,
+	FRAME_UDP_LEN = 8,
+	FRAME_HEADERS_MAX = FRAME_ETHER_LEN + FRAME_VLAN_LEN + FRAME_IPV6_LEN + FRAME_UDP_LEN,
+	FRAME_TTL = 64,
+	FRAME_DNS_PORT = 53,
+};
+
+// One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
+uint16_t frame_pseudo_sum_ipv4(const uint8_t addresses[8], uint8_t protocol, uint16_t len);
+uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
+
+// Swaps the MAC addresses.
+void frame_swap_macs(struct packet *p);
+
+// Turns the IP header of a received packet around for `payload_len` octets behind it. IPv4 options
+// are taken out: copied ones (record route, source route, time stamps) would be lies in a reply.
+// That moves the start of the frame, so l4 and dns change by as much.
+void frame_turn_ip(struct packet *p, uint16_t payload_len);
+
+// Sets the length of the packet to its headers, up to l4, and `payload_len`.
+void frame_set_len(struct packet *p, uint16_t payload_len);
+
+// The whole reply: `dns_len` octets at packet_dns(p), whose sum is `dns_sum`.
+void frame_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum);
+
+// What a reply to this query needs, for the miss ring.
+void frame_return_path(
+	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
+
+// Octets of headers in front of a message with that path, and the headers themselves, which end
+// where the message begins. The path must have been checked.
+unsigned frame_headers_len(const struct return_path *path);
+void frame_build(
+	uint8_t *frame, const struct return_path *path, uint16_t dns_len, uint16_t dns_sum);
