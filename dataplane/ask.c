@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ask.h"
+
+#include "frame.h"
+
+#include <weir/shm_msg.h>
+
+bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
+{
+	struct worker *w = b->w;
+	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len;
+	struct msg_miss *msg = ring_reserve(&w->miss, MSG_MISS, len);
+	if (!msg)
+		return false;
+	*msg = (struct msg_miss){
+		.dp_incarnation = w->dp_incarnation,
+		.arrival_ms = b->now_ms,
+		.id = p->q.id,
+		.flags = p->q.flags,
+		.udp_size = p->q.udp_size,
+		.has_opt = p->q.has_opt,
+		.dnssec_ok = p->q.dnssec_ok,
+		.view = p->key.view,
+		.kind = kind,
+		.question_len = p->q.question_len,
+	};
+	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
+	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
+	b->rang = true;
+	return true;
+}

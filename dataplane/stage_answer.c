@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "address.h"
+#include "frame.h"
+#include "send.h"
+#include "stages.h"
+
+#include <weir/bytes.h>
+#include <weir/shm_msg.h>
+
+enum { ANSWERS_PER_TURN = 64 }; // so that late answers never hold up what is in the cache
+
+// The worker's own copy of a message: what is checked is what is used.
+struct answer {
+	struct msg_answer head;
+	uint8_t dns[MSG_DNS_MAX];
+};
+
+struct outbox {
+	unsigned count[CONFIG_PORTS_MAX];
+	struct rte_mbuf *frame[CONFIG_PORTS_MAX][ANSWERS_PER_TURN];
+};
+
+static void count(struct worker *w, enum counter c)
+{
+	stats_add(&w->stats->counter[c], 1);
+}
+
+static bool path_is_sane(const struct worker *w, const struct return_path *path)
+{
+	if (path->port >= w->port_count || path->has_vlan > 1 || path->zero_csum > 1
+		|| path->client_udp == 0 || path->service_udp != RTE_BE16(FRAME_DNS_PORT))
+		return false;
+	if (path->ip_version == 6)
+		return !path->zero_csum && address_is_ours_ipv6(w->service, path->service_ip)
+		       && address_can_ask_ipv6(w->service, path->client_ip);
+	rte_be32_t service, client;
+	memcpy(&service, path->service_ip, 4);
+	memcpy(&client, path->client_ip, 4);
+	return path->ip_version == 4 && address_is_ours_ipv4(w->service, service)
+	       && address_can_ask_ipv4(w->service, client);
+}
+
+// `len` octets came off the ring. Answers to the questions of another life or lane are expected
+// after a restart; everything else that does not fit is an error of the other side.
+static bool answer_fits(struct worker *w, const struct answer *a, int len, uint16_t type)
+{
+	bool whole = type == MSG_ANSWER && (size_t)len >= sizeof(struct msg_answer) + DNS_HEADER_LEN
+		     && a->head.dns_len <= MSG_DNS_MAX
+		     && (size_t)len == sizeof(struct msg_answer) + a->head.dns_len;
+	if (!whole) {
+		count(w, COUNTER_answer_bad);
+		return false;
+	}
+	if (a->head.dp_incarnation != w->dp_incarnation || a->head.path.worker != w->index) {
+		count(w, COUNTER_answer_foreign);
+		return false;
+	}
+	if (a->head.verdict >= ANSWER_KINDS || !path_is_sane(w, &a->head.path)
+		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR)) {
+		count(w, COUNTER_answer_bad);
+		return false;
+	}
+	return true;
+}
+
+static struct rte_mbuf *make_frame(struct worker *w, const struct answer *a)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	if (!m) {
+		count(w, COUNTER_answer_nombuf);
+		return NULL;
+	}
+	unsigned headers = frame_headers_len(&a->head.path);
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(headers + a->head.dns_len));
+	if (!frame) {
+		rte_pktmbuf_free(m);
+		count(w, COUNTER_answer_large);
+		return NULL;
+	}
+	memcpy(frame + headers, a->dns, a->head.dns_len);
+	frame_build(frame, &a->head.path, a->head.dns_len, csum_partial(a->dns, a->head.dns_len));
+	return m;
+}
+
+static void count_answer(struct worker *w, uint8_t kind)
+{
+	count(w, COUNTER_answers);
+	if (kind == ANSWER_STALE)
+		count(w, COUNTER_answers_stale);
+	else if (kind == ANSWER_SERVFAIL)
+		count(w, COUNTER_answers_servfail);
+}
+
+// Takes messages off the ring into frames, by port. Number of messages read.
+static unsigned collect(struct worker *w, struct outbox *out)
+{
+	struct answer a;
+	unsigned n;
+	for (n = 0; n < ANSWERS_PER_TURN; n++) {
+		uint16_t type = 0;
+		int len = ring_read(&w->answer, &a, sizeof(a), &type);
+		if (len == 0)
+			break;
+		if (len < 0) {
+			count(w, COUNTER_ring_anomaly);
+			continue;
+		}
+		if (!answer_fits(w, &a, len, type))
+			continue;
+		struct rte_mbuf *m = make_frame(w, &a);
+		if (!m)
+			continue;
+		unsigned port = a.head.path.port;
+		out->frame[port][out->count[port]++] = m;
+		count_answer(w, a.head.verdict);
+	}
+	return n;
+}
+
+unsigned stage_answer(struct worker *w)
+{
+	struct outbox out;
+	memset(out.count, 0, sizeof(out.count));
+	if (collect(w, &out) == 0)
+		return 0;
+	ring_release(&w->answer);
+	unsigned sent = 0;
+	for (unsigned i = 0; i < w->port_count; i++)
+		if (out.count[i])
+			sent += send_to_clients(w, &w->port[i], out.frame[i], out.count[i]);
+	return sent;
+}

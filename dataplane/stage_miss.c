@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ask.h"
+#include "reply.h"
+#include "stages.h"
+
+#include <weir/shm_msg.h>
+
+// No room on the ring. `asked_before`: others wait for the same question already.
+static void settle_ring_full(struct batch *b, struct packet *p, bool asked_before)
+{
+	struct l0_view view;
+	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view))
+		reply_answer(b, p, &view, true);
+	else if (asked_before)
+		batch_drop(b, p, VERDICT_drop_ring_full);
+	else
+		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, VERDICT_servfail_ring_full);
+}
+
+static void settle_miss(struct batch *b, struct packet *p)
+{
+	struct recent *recent = &b->w->recent;
+	uint32_t before = recent_ask(recent, p->key.hash, b->now_ms);
+	if (before >= RECENT_WAITERS) {
+		batch_drop(b, p, VERDICT_miss_duplicate);
+		return;
+	}
+	if (ask_control(b, p, MISS_WAITER)) {
+		batch_drop(b, p, VERDICT_miss);
+		return;
+	}
+	recent_take_back(recent, p->key.hash);
+	settle_ring_full(b, p, before > 0);
+}
+
+void stage_miss(struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		if (likely_(b->control_alive))
+			settle_miss(b, p);
+		else
+			reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
+				VERDICT_servfail_no_control);
+	}
+	b->count = 0;
+	// Also the refresh requests of stage_lookup.
+	if (b->rang)
+		ring_publish(&b->w->miss);
+}

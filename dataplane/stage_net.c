@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "address.h"
+#include "frame.h"
+#include "local_arp_nd.h"
+#include "stages.h"
+
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include <netinet/in.h>
+
+// Each function below either settles the packet and returns false, or leaves a whole UDP/53 query
+// to us, with its offsets filled in, and returns true.
+
+static bool settle(struct batch *b, struct packet *p, enum verdict v)
+{
+	batch_drop(b, p, v);
+	return false;
+}
+
+// Frames that the kernel should see. Where no exception port leads to it, only what a client needs
+// to find and ping us is answered, by ourselves.
+static bool net_not_ours(struct batch *b, struct packet *p, uint16_t ether_type)
+{
+	if (likely_(b->port->has_exception)) {
+		batch_to_kernel(b, p);
+		return false;
+	}
+	enum verdict v = p->m->nb_segs == 1
+				 ? local_answer(p, ether_type, &b->port->mac, b->w->service)
+				 : VERDICT_drop_chained;
+	if (v == VERDICT_arp_reply || v == VERDICT_ndp_reply || v == VERDICT_echo_reply)
+		batch_tx(b, p, v);
+	else
+		batch_drop(b, p, v);
+	return false;
+}
+
+static bool source_fits(const struct batch *b, const struct packet *p)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	if (p->ip_version == 6)
+		return address_can_ask_ipv6(b->w->service, ip + 8);
+	rte_be32_t src;
+	memcpy(&src, ip + 12, 4);
+	return address_can_ask_ipv4(b->w->service, src);
+}
+
+// Only whole checksums can be verified; a kernel sender on veth leaves them to a NIC that is not
+// there (rx_csum: compute).
+static bool udp_csum_fits(const struct batch *b, const struct packet *p, uint16_t len)
+{
+	if (!b->port->rx_csum_trusted
+		|| (p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	const uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
+	uint16_t pseudo = p->ip_version == 4 ? frame_pseudo_sum_ipv4(ip + 12, IPPROTO_UDP, len)
+					     : frame_pseudo_sum_ipv6(ip + 8, IPPROTO_UDP, len);
+	return csum_add(pseudo, csum_partial(udp, len)) == 0xffff;
+}
+
+// `l4_len`: octets behind the IP header, by the IP header.
+static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t ether_type)
+{
+	if (l4_len < FRAME_UDP_LEN)
+		return settle(b, p, VERDICT_drop_udp_header);
+	// Headers that go over a segment's end cannot even be told apart; weir's own ports never
+	// split a frame that short.
+	if (rte_pktmbuf_data_len(p->m) < p->l4 + FRAME_UDP_LEN)
+		return settle(b, p, VERDICT_drop_chained);
+	const struct rte_udp_hdr *udp =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_udp_hdr *, p->l4);
+	if (udp->dst_port != RTE_BE16(FRAME_DNS_PORT))
+		return net_not_ours(b, p, ether_type);
+	if (p->m->nb_segs != 1)
+		return settle(b, p, VERDICT_drop_chained);
+	uint16_t len = rte_be_to_cpu_16(udp->dgram_len);
+	if (len < FRAME_UDP_LEN || len > l4_len || udp->src_port == 0)
+		return settle(b, p, VERDICT_drop_udp_header);
+	if (!source_fits(b, p))
+		return settle(b, p, VERDICT_drop_source);
+	if (!address_macs_fit(rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *)))
+		return settle(b, p, VERDICT_drop_mac);
+	p->zero_csum = udp->dgram_cksum == 0;
+	if (unlikely_(p->zero_csum)) {
+		if (p->ip_version == 6) // RFC 8200 8.1
+			return settle(b, p, VERDICT_drop_udp_csum);
+		batch_count(b, COUNTER_csum_absent, 1);
+	} else if (!udp_csum_fits(b, p, len)) {
+		return settle(b, p, VERDICT_drop_udp_csum);
+	}
+	p->dns = (uint16_t)(p->l4 + FRAME_UDP_LEN);
+	p->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
+	return true;
+}
+
+// A fragment of UDP to us. The first one, which shows the port, is dropped when that is ours or not
+// to be seen (RFC 9715: DNS needs no fragments); the kernel may have the others.
+static bool net_fragment(
+	struct batch *b, struct packet *p, bool first, uint16_t l4_len, uint16_t ether_type)
+{
+	if (!first)
+		return net_not_ours(b, p, ether_type);
+	if (l4_len < FRAME_UDP_LEN || rte_pktmbuf_data_len(p->m) < p->l4 + FRAME_UDP_LEN)
+		return settle(b, p, VERDICT_drop_fragment);
+	const struct rte_udp_hdr *udp =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_udp_hdr *, p->l4);
+	if (udp->dst_port == RTE_BE16(FRAME_DNS_PORT))
+		return settle(b, p, VERDICT_drop_fragment);
+	return net_not_ours(b, p, ether_type);
+}
+
+static bool net_ipv4(struct batch *b, struct packet *p)
+{
+	uint16_t len = rte_pktmbuf_data_len(p->m);
+	if (len < p->l3 + FRAME_IPV4_LEN)
+		return settle(b, p, VERDICT_drop_runt);
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv4_hdr *, p->l3);
+	uint16_t header_len = rte_ipv4_hdr_len(ip);
+	uint16_t total_len = rte_be_to_cpu_16(ip->total_length);
+	if (ip->version_ihl >> 4 != 4 || header_len < FRAME_IPV4_LEN || total_len < header_len
+		|| p->l3 + (uint32_t)total_len > rte_pktmbuf_pkt_len(p->m))
+		return settle(b, p, VERDICT_drop_ip_header);
+	if (len < p->l3 + header_len)
+		return settle(b, p, VERDICT_drop_chained);
+	if (rte_raw_cksum(ip, header_len) != 0xffff)
+		return settle(b, p, VERDICT_drop_ip_csum);
+	p->ip_version = 4;
+	p->l4 = (uint16_t)(p->l3 + header_len);
+	if (ip->next_proto_id != IPPROTO_UDP || !address_is_ours_ipv4(b->w->service, ip->dst_addr))
+		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV4);
+	uint16_t l4_len = (uint16_t)(total_len - header_len);
+	uint16_t fragment = rte_be_to_cpu_16(ip->fragment_offset);
+	if (unlikely_(fragment & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
+		return net_fragment(b, p, (fragment & RTE_IPV4_HDR_OFFSET_MASK) == 0, l4_len,
+			RTE_ETHER_TYPE_IPV4);
+	return net_udp(b, p, l4_len, RTE_ETHER_TYPE_IPV4);
+}
+
+// A fragment header (RFC 8200 4.5) at l4: offset in the upper 13 bits of its third and fourth
+// octets.
+static bool net_ipv6_fragment(struct batch *b, struct packet *p, uint16_t payload_len)
+{
+	enum { FRAGMENT_LEN = 8 };
+	if (payload_len < FRAGMENT_LEN || rte_pktmbuf_data_len(p->m) < p->l4 + FRAGMENT_LEN)
+		return settle(b, p, VERDICT_drop_fragment);
+	const uint8_t *header = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
+	if (header[0] != IPPROTO_UDP)
+		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+	p->l4 += FRAGMENT_LEN;
+	bool first = header[2] == 0 && (header[3] & 0xf8) == 0;
+	return net_fragment(
+		b, p, first, (uint16_t)(payload_len - FRAGMENT_LEN), RTE_ETHER_TYPE_IPV6);
+}
+
+// Extension headers other than the fragment's are the kernel's business: no stub resolver sends
+// any, and many networks drop them (RFC 7872).
+static bool net_ipv6(struct batch *b, struct packet *p)
+{
+	if (rte_pktmbuf_data_len(p->m) < p->l3 + FRAME_IPV6_LEN)
+		return settle(b, p, VERDICT_drop_runt);
+	const struct rte_ipv6_hdr *ip =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv6_hdr *, p->l3);
+	uint16_t payload_len = rte_be_to_cpu_16(ip->payload_len);
+	if (rte_be_to_cpu_32(ip->vtc_flow) >> 28 != 6
+		|| p->l3 + FRAME_IPV6_LEN + (uint32_t)payload_len > rte_pktmbuf_pkt_len(p->m))
+		return settle(b, p, VERDICT_drop_ip_header);
+	p->ip_version = 6;
+	p->l4 = (uint16_t)(p->l3 + FRAME_IPV6_LEN);
+	if (!address_is_ours_ipv6(b->w->service, ip->dst_addr))
+		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+	if (likely_(ip->proto == IPPROTO_UDP))
+		return net_udp(b, p, payload_len, RTE_ETHER_TYPE_IPV6);
+	if (ip->proto == IPPROTO_FRAGMENT)
+		return net_ipv6_fragment(b, p, payload_len);
+	return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+}
+
+// Ethernet II with at most one 802.1Q tag; whatever else a frame may begin with is not ours.
+static bool net_ether(struct batch *b, struct packet *p)
+{
+	uint16_t len = rte_pktmbuf_data_len(p->m);
+	if (len < FRAME_ETHER_LEN)
+		return settle(b, p, VERDICT_drop_runt);
+	const uint8_t *frame = rte_pktmbuf_mtod(p->m, const uint8_t *);
+	uint16_t ether_type = get_u16(frame + 12);
+	p->l3 = FRAME_ETHER_LEN;
+	p->has_vlan = ether_type == RTE_ETHER_TYPE_VLAN;
+	p->vlan_tci = 0;
+	p->dns = 0;
+	if (p->has_vlan) {
+		if (len < FRAME_ETHER_LEN + FRAME_VLAN_LEN)
+			return settle(b, p, VERDICT_drop_runt);
+		p->vlan_tci = get_u16(frame + 14);
+		ether_type = get_u16(frame + 16);
+		p->l3 += FRAME_VLAN_LEN;
+	}
+	if (likely_(ether_type == RTE_ETHER_TYPE_IPV4))
+		return net_ipv4(b, p);
+	if (ether_type == RTE_ETHER_TYPE_IPV6)
+		return net_ipv6(b, p);
+	return net_not_ours(b, p, ether_type);
+}
+
+void stage_net(struct batch *b)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		if (net_ether(b, p))
+			b->pkt[kept++] = p;
+	}
+	b->count = kept;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "reply.h"
+#include "stages.h"
+
+// Types that are no question for a resolver. Zone transfers need TCP and a zone (RFC 5936 4.2, RFC
+// 1995 2): refused. The rest of the meta range (RFC 6895 3.1) but ANY, which may be cached like a
+// type, and OPT and type 0, which are no question at all, are not implemented.
+static bool type_is_transfer(uint16_t qtype)
+{
+	return qtype == DNS_TYPE_AXFR || qtype == DNS_TYPE_IXFR;
+}
+
+static bool type_is_meta(uint16_t qtype)
+{
+	return (qtype >= 128 && qtype < DNS_TYPE_ANY) || qtype == DNS_TYPE_OPT || qtype == 0;
+}
+
+// What the parser's status alone decides. True: a question to go on with.
+static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status)
+{
+	switch (status) {
+	case DNS_QUERY_OK:
+		return true;
+	case DNS_QUERY_SHORT:
+		batch_drop(b, p, VERDICT_drop_dns_short);
+		return false;
+	case DNS_QUERY_RESPONSE:
+		batch_drop(b, p, VERDICT_drop_dns_response);
+		return false;
+	case DNS_QUERY_NOTIMP:
+		reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NONE, VERDICT_notimp);
+		return false;
+	case DNS_QUERY_BADVERS:
+		reply_rcode(b, p, DNS_RCODE_BADVERS, DNS_EDE_NONE, VERDICT_badvers);
+		return false;
+	case DNS_QUERY_FORMERR:
+		break;
+	}
+	reply_rcode(b, p, DNS_RCODE_FORMERR, DNS_EDE_NONE, VERDICT_formerr);
+	return false;
+}
+
+static bool settle_question(struct batch *b, struct packet *p)
+{
+	if (unlikely_(p->q.qclass != DNS_CLASS_IN || type_is_transfer(p->q.qtype))) {
+		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused);
+		return false;
+	}
+	if (unlikely_(type_is_meta(p->q.qtype))) {
+		reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NOT_SUPPORTED, VERDICT_notimp);
+		return false;
+	}
+	return true;
+}
+
+// The key by which the later stages know the question, and the first lines they read for it. While
+// there is no L0 the hash only serves to tell duplicates apart, so the keyless one will do.
+static void hash_question(struct batch *b, struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	if (likely_(t->has_l0)) {
+		l0_key_of_query(&t->l0, &p->q, 0, &p->key);
+		l0_prefetch_bucket(&t->l0, p->key.hash);
+	} else {
+		p->key = (struct l0_key){
+			.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype,
+		};
+	}
+	if (t->has_rules && t->config.blocking_on)
+		rule_probe_hash(&t->rules, &p->q, &p->probe);
+}
+
+void stage_parse(struct batch *b)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
+		if (!settle_status(b, p, status) || !settle_question(b, p))
+			continue;
+		hash_question(b, p);
+		b->pkt[kept++] = p;
+	}
+	b->count = kept;
+}
