@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "harness.h"
+
+#include "../../controlplane/rule_build.h"
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+
+#include <arpa/inet.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+enum { RING_SIZE = 1024, POOL_SIZE = 2047, LANE_UNITS = 32768 };
+
+// Made once: EAL cannot be started twice in a process.
+static struct {
+	struct rte_mempool *pool;
+	struct rte_ring *client_in, *client_out, *kernel_in, *kernel_out;
+	uint16_t client_id, kernel_id;
+} wires;
+
+static uint16_t make_port(const char *name, struct rte_ring *in, struct rte_ring *out)
+{
+	int id = rte_eth_from_rings(name, &in, 1, &out, 1, 0);
+	assert_true(id >= 0);
+	uint16_t port = (uint16_t)id;
+	struct rte_eth_conf conf = {0};
+	assert_int_equal(rte_eth_dev_configure(port, 1, 1, &conf), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 128, 0, NULL, wires.pool), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 128, 0, NULL), 0);
+	assert_int_equal(rte_eth_dev_start(port), 0);
+	return port;
+}
+
+static struct rte_ring *make_ring(const char *name)
+{
+	struct rte_ring *r = rte_ring_create(name, RING_SIZE, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	assert_non_null(r);
+	return r;
+}
+
+static int start_eal(void **)
+{
+	cpu_set_t set;
+	char lcore[16];
+	int cpu = 0;
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (!CPU_ISSET(cpu, &set))
+		cpu++;
+	snprintf(lcore, sizeof(lcore), "%d", cpu);
+	char arg[][32] = {"dp", "--no-huge", "--no-shconf", "--no-pci", "-m", "128",
+		"--no-telemetry", "--log-level=4", "-l", ""};
+	snprintf(arg[9], sizeof(arg[9]), "%s", lcore);
+	char *argv[10];
+	for (int i = 0; i < 10; i++)
+		argv[i] = arg[i];
+	assert_true(rte_eal_init(10, argv) >= 0);
+	wires.pool =
+		rte_pktmbuf_pool_create("worker", POOL_SIZE, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	assert_non_null(wires.pool);
+	wires.client_in = make_ring("client_in");
+	wires.client_out = make_ring("client_out");
+	wires.kernel_in = make_ring("kernel_in");
+	wires.kernel_out = make_ring("kernel_out");
+	wires.client_id = make_port("client", wires.client_in, wires.client_out);
+	wires.kernel_id = make_port("kernel", wires.kernel_in, wires.kernel_out);
+	return 0;
+}
+
+static int stop_eal(void **)
+{
+	return rte_eal_cleanup();
+}
+
+int harness_main(const struct CMUnitTest *tests, size_t n)
+{
+	return _cmocka_run_group_tests("dp", tests, n, start_eal, stop_eal);
+}
+
+static void *zeroed(size_t size)
+{
+	void *p = aligned_alloc(SHM_PAGE, (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);
+	assert_non_null(p);
+	memset(p, 0, size);
+	return p;
+}
+
+static void make_l0(struct harness *h)
+{
+	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0};
+	size_t data_size;
+	assert_int_equal(l0_plan(4 << 20, 2, geometry, &data_size), 0);
+	size_t size = SHM_PAGE + data_size;
+	h->l0_base = zeroed(size);
+	struct region_header *head = (struct region_header *)h->l0_base;
+	head->kind = REGION_L0;
+	head->total_size = size;
+	memcpy(head->geometry, geometry, sizeof(geometry));
+	assert_int_equal(l0_region_init(h->l0_base, size), 0);
+	h->epoch_now = 1;
+	h->epoch = (struct epoch_writer){.epoch = &h->epoch_now};
+	assert_int_equal(l0_writer_open(&h->l0, h->l0_base, size, true, &h->epoch, h->start_ms), 0);
+	assert_int_equal(l0_reader_init(&h->tables.l0, h->l0_base, size), 0);
+	h->tables.has_l0 = true;
+	h->marks = zeroed(geometry[1]);
+}
+
+static void make_lane(struct harness *h, unsigned miss_units)
+{
+	h->miss_data = zeroed((size_t)miss_units * RING_UNIT);
+	h->answer_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
+	ring_producer_init(
+		&h->w.miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
+	ring_consumer_init(&h->miss, &h->dp.miss_tail, &h->cp.miss_head, h->miss_data, miss_units);
+	ring_producer_init(
+		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, LANE_UNITS);
+	ring_consumer_init(
+		&h->w.answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, LANE_UNITS);
+}
+
+static void make_worker(struct harness *h, const struct harness_options *o)
+{
+	h->recent = zeroed(sizeof(*h->recent) * RECENT_SETS * RECENT_WAYS);
+	recent_init(&h->w.recent, h->recent);
+	h->service.v4_count = h->service.v6_count = 1;
+	assert_int_equal(inet_pton(AF_INET, WIRE_SERVICE4, &h->service.v4[0]), 1);
+	assert_int_equal(inet_pton(AF_INET6, WIRE_SERVICE6, h->service.v6[0]), 1);
+	h->tables.config = (struct dp_config){
+		.stale_ttl_s = 30,
+		.block_ttl_s = 60,
+		.udp_limit = 1232,
+		.block_mode = DNS_BLOCK_NXDOMAIN,
+		.blocking_on = 1,
+		.group_lists = {7},
+	};
+	h->tables.marks[3] = o->no_marks ? NULL : h->marks;
+	h->w.index = 3;
+	h->w.port_count = 1;
+	h->w.port[0] = (struct worker_port){
+		.port_id = wires.client_id,
+		.exception_id = wires.kernel_id,
+		.has_exception = o->has_exception,
+		.rx_csum_trusted = !o->rx_csum_compute,
+	};
+	memcpy(&h->w.port[0].mac, wire_service_mac, 6);
+	h->w.service = &h->service;
+	h->w.pool = wires.pool;
+	h->w.dp_incarnation = 0x1122334455667788;
+	h->w.doorbell = -1;
+	h->w.stats = &h->stats;
+	h->w.lane = &h->dp;
+	h->w.control_alive = 1;
+	h->w.tables = &h->tables;
+}
+
+struct harness *harness_begin(const struct harness_options *o)
+{
+	static const struct harness_options plain;
+	if (!o)
+		o = &plain;
+	struct harness *h = zeroed(sizeof(*h));
+	h->start_ms = clock_mono_coarse_ms();
+	h->pool_baseline = rte_mempool_avail_count(wires.pool);
+	assert_int_equal(h->pool_baseline, POOL_SIZE);
+	if (!o->no_l0)
+		make_l0(h);
+	make_lane(h, o->miss_units ? o->miss_units : LANE_UNITS);
+	make_worker(h, o);
+	return h;
+}
+
+void harness_end(struct harness *h)
+{
+	uint64_t verdicts = 0;
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		verdicts += harness_verdict(h, i);
+	assert_int_equal(verdicts, harness_counter(h, COUNTER_rx_frames));
+	assert_int_equal(rte_ring_count(wires.client_out), 0);
+	assert_int_equal(rte_ring_count(wires.kernel_out), 0);
+	assert_int_equal(rte_mempool_avail_count(wires.pool), h->pool_baseline);
+	if (h->l0)
+		l0_writer_close(h->l0);
+	if (h->rules) {
+		rule_arena_free(h->rules);
+		free(h->rules);
+	}
+	free(h->l0_base);
+	free((void *)(uintptr_t)h->marks);
+	free(h->miss_data);
+	free(h->answer_data);
+	free(h->recent);
+	free(h);
+}
+
+static struct rte_mbuf *make_mbuf(const uint8_t *frame, size_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(wires.pool);
+	assert_non_null(m);
+	char *room = rte_pktmbuf_append(m, (uint16_t)len);
+	assert_non_null(room);
+	memcpy(room, frame, len);
+	return m;
+}
+
+void harness_inject(struct harness *, const uint8_t *frame, size_t len)
+{
+	assert_int_equal(rte_ring_enqueue(wires.client_in, make_mbuf(frame, len)), 0);
+}
+
+void harness_inject_chained(struct harness *, const uint8_t *frame, size_t len, size_t first)
+{
+	struct rte_mbuf *m = make_mbuf(frame, first);
+	assert_int_equal(rte_pktmbuf_chain(m, make_mbuf(frame + first, len - first)), 0);
+	assert_int_equal(rte_ring_enqueue(wires.client_in, m), 0);
+}
+
+void harness_inject_kernel(struct harness *, const uint8_t *frame, size_t len)
+{
+	assert_int_equal(rte_ring_enqueue(wires.kernel_in, make_mbuf(frame, len)), 0);
+}
+
+static size_t take(struct rte_ring *from, uint8_t *frame)
+{
+	void *p;
+	if (rte_ring_dequeue(from, &p) < 0)
+		return 0;
+	struct rte_mbuf *m = p;
+	size_t len = m->pkt_len;
+	assert_true(len <= WIRE_MAX);
+	const void *octets = rte_pktmbuf_read(m, 0, (uint32_t)len, frame);
+	if (octets != frame)
+		memcpy(frame, octets, len);
+	rte_pktmbuf_free(m);
+	return len;
+}
+
+size_t harness_take(struct harness *, uint8_t *frame)
+{
+	return take(wires.client_out, frame);
+}
+
+size_t harness_take_kernel(struct harness *, uint8_t *frame)
+{
+	return take(wires.kernel_out, frame);
+}
+
+unsigned harness_waiting(const struct harness *)
+{
+	return rte_ring_count(wires.client_out);
+}
+
+void harness_drain(struct harness *h)
+{
+	uint8_t frame[WIRE_MAX];
+	while (harness_take(h, frame))
+		continue;
+}
+
+void harness_turns(struct harness *h)
+{
+	while (worker_turn(&h->w, 0))
+		continue;
+}
+
+uint64_t harness_verdict(const struct harness *h, enum verdict v)
+{
+	return h->stats.verdict[v];
+}
+
+uint64_t harness_counter(const struct harness *h, enum counter c)
+{
+	return h->stats.counter[c];
+}
+
+void harness_ask(
+	struct harness *h, const struct wire_query *q, enum verdict v, struct wire_reply *r)
+{
+	static uint8_t frame[WIRE_MAX]; // r points into it
+	uint64_t before = harness_verdict(h, v);
+	harness_inject(h, frame, wire_make(q, frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, v), before + 1);
+	size_t len = harness_take(h, frame);
+	wire_check_answers(frame, len, q, r);
+	assert_int_equal(harness_waiting(h), 0);
+}
+
+void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum verdict v)
+{
+	uint8_t frame[WIRE_MAX];
+	uint64_t before = harness_verdict(h, v);
+	harness_inject(h, frame, wire_make(q, frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, v), before + 1);
+	assert_int_equal(harness_waiting(h), 0);
+}

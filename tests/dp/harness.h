@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A worker on rings instead of wires, for the packet tests: worker_turn and the stages as shipped,
+// net_ring ports for clients and kernel, L0 and rule tables made by their real writers in ordinary
+// memory, real lane rings with the test as the control plane.
+//
+// One EAL per program (harness_main), one struct harness per test (harness_begin and harness_end,
+// which also checks the laws that hold for every test: as many verdicts as frames, every packet
+// buffer back in its pool). Failures fail the running cmocka test.
+
+#include "../../dataplane/batch.h"
+#include "../../dataplane/stages.h"
+#include "../unit/unit.h"
+#include "wire.h"
+
+#include <rte_ring.h>
+
+#include <weir/l0_writer.h>
+#include <weir/shm_msg.h>
+
+struct harness_options {
+	bool has_exception, rx_csum_compute, no_l0, no_marks;
+	unsigned miss_units; // 0: 32768
+};
+
+struct harness {
+	struct worker w;
+	struct worker_tables tables;
+	struct worker_service service;
+	struct stats_worker stats;
+	struct lane_dp_page dp;
+	struct lane_cp_page cp;
+	struct ring_consumer miss; // the control plane's ends
+	struct ring_producer answer;
+	uint8_t *miss_data, *answer_data;
+	struct recent_way *recent;
+	_Atomic uint64_t epoch_now;
+	struct epoch_writer epoch;
+	struct l0_writer *l0;
+	uint8_t *l0_base;
+	_Atomic uint8_t *marks;
+	void *rules; // struct rule_arena
+	unsigned pool_baseline;
+	uint64_t start_ms;
+};
+
+typedef void harness_test(void **);
+// EAL, then the tests. The program's exit status.
+int harness_main(const struct CMUnitTest *tests, size_t n);
+#define HARNESS_MAIN(tests) harness_main(tests, sizeof(tests) / sizeof((tests)[0]))
+
+struct harness *harness_begin(const struct harness_options *o);
+void harness_end(struct harness *h);
+
+// Frames. `take` gives the next frame's length, 0 when there is none.
+void harness_inject(struct harness *h, const uint8_t *frame, size_t len);
+void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first);
+void harness_inject_kernel(struct harness *h, const uint8_t *frame, size_t len);
+size_t harness_take(struct harness *h, uint8_t *frame);
+size_t harness_take_kernel(struct harness *h, uint8_t *frame);
+unsigned harness_waiting(const struct harness *h); // frames out for clients
+void harness_drain(struct harness *h);             // and away with them
+void harness_turns(struct harness *h);             // until nothing more comes in
+
+// One query in, exactly one checked reply out, counted as `v`. The reply's pointers are good until
+// the next call.
+void harness_ask(
+	struct harness *h, const struct wire_query *q, enum verdict v, struct wire_reply *r);
+// One query in, no reply.
+void harness_ask_dropped(struct harness *h, const struct wire_query *q, enum verdict v);
+
+uint64_t harness_verdict(const struct harness *h, enum verdict v);
+uint64_t harness_counter(const struct harness *h, enum counter c);
+
+// A record of L0, times from now in ms (past ones negative). Each RR is `rdata_len` octets of
+// a pattern, of the type asked for, with TTL `ttl_s`.
+struct harness_record {
+	const char *name;
+	uint16_t qtype;      // 0: A
+	uint8_t key_flags;   // L0_KEY_*
+	unsigned count;      // RRs
+	unsigned rdata_len;  // of each; 0: 4
+	uint32_t ttl_s;      // 0: 300
+	int64_t created_ms;  // relative to now
+	uint32_t soft_ms;    // after created; 0: 300,000
+	uint32_t hard_ms;    // 0: 3,900,000
+	uint32_t refresh_ms; // 0: never
+	uint32_t stale_until_ms;
+	uint8_t rcode;
+	bool authenticated;
+};
+void harness_put(struct harness *h, const struct harness_record *r);
+uint8_t harness_mark(const struct harness *h, const char *name); // of the A record's first unit
+
+// Blocks these names (list 2 of group 0), or replaces what was blocked before.
+void harness_block(struct harness *h, const char *const *names, unsigned count);
+
+// The next message of the miss ring: its length, 0 when there is none. `question` holds 300 octets.
+uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);
+// Sends a message to the worker as the control plane would.
+void harness_answer(
+	struct harness *h, const struct msg_answer *head, const uint8_t *dns, uint32_t dns_len);

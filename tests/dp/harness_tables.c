@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The test's control plane: what it writes into tables and rings.
+#include "../../controlplane/rule_build.h"
+#include "harness.h"
+
+#include <stdlib.h>
+#include <weir/dns_name.h>
+
+static void key_of(const struct harness *h, const struct dns_name *name, uint16_t qtype,
+	uint8_t flags, struct l0_key *key)
+{
+	*key = (struct l0_key){
+		.name = name->wire,
+		.name_len = name->len,
+		.flags = flags,
+		.qtype = qtype,
+		.qclass = 1,
+	};
+	l0_key_hash(&h->tables.l0, key);
+}
+
+static uint32_t or_else(uint32_t value, uint32_t fallback)
+{
+	return value ? value : fallback;
+}
+
+void harness_put(struct harness *h, const struct harness_record *r)
+{
+	static uint8_t answer[L0_ANSWER_MAX];
+	static uint16_t ttl_off[1024];
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
+	uint16_t qtype = r->qtype ? r->qtype : 1;
+	unsigned rdata_len = or_else(r->rdata_len, 4);
+	size_t n = 0;
+	for (unsigned i = 0; i < r->count; i++) {
+		wire_put16(answer + n, 0xc00c);
+		wire_put16(answer + n + 2, qtype);
+		wire_put16(answer + n + 4, 1);
+		wire_put16(answer + n + 6, or_else(r->ttl_s, 300) >> 16);
+		wire_put16(answer + n + 8, or_else(r->ttl_s, 300) & 0xffff);
+		wire_put16(answer + n + 10, rdata_len);
+		for (unsigned j = 0; j < rdata_len; j++)
+			answer[n + 12 + j] = (uint8_t)(17 * i + 29 * j + 5);
+		ttl_off[i] = (uint16_t)(n + 6);
+		n += 12 + rdata_len;
+	}
+	struct l0_put put = {
+		.answer =
+			{
+				.bytes = answer,
+				.ttl_off = ttl_off,
+				.len = (uint16_t)n,
+				.ttl_count = (uint16_t)r->count,
+				.ancount = (uint16_t)r->count,
+				.rcode = r->rcode,
+				.authenticated = r->authenticated,
+				.sum = wire_fold(wire_sum(answer, n)),
+			},
+		.created_ms = (uint64_t)((int64_t)h->start_ms + r->created_ms),
+		.soft_ms = or_else(r->soft_ms, 300000),
+		.hard_ms = or_else(r->hard_ms, 3900000),
+		.refresh_ms = or_else(r->refresh_ms, UINT32_MAX),
+		.stale_until_ms = r->stale_until_ms,
+		.auth_ttl_s = or_else(r->ttl_s, 300),
+	};
+	key_of(h, &name, qtype, r->key_flags, &put.key);
+	assert_int_equal(l0_writer_put(h->l0, &put), 0);
+}
+
+static uint32_t find(const struct harness *h, const char *text)
+{
+	struct dns_name name;
+	struct l0_key key;
+	uint64_t anomalies = 0;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	key_of(h, &name, 1, 0, &key);
+	uint32_t record =
+		l0_find(&h->tables.l0, &key, l0_candidate(&h->tables.l0, key.hash), &anomalies);
+	assert_int_not_equal(record, L0_NONE);
+	return record;
+}
+
+uint8_t harness_mark(const struct harness *h, const char *name)
+{
+	return h->marks[find(h, name)];
+}
+
+void harness_block(struct harness *h, const char *const *names, unsigned count)
+{
+	struct keyhash_secret secret;
+	struct rule_builder *b;
+	char why[128];
+	if (h->rules)
+		rule_arena_free(h->rules);
+	else
+		h->rules = calloc(1, sizeof(struct rule_arena));
+	assert_int_equal(keyhash_secret_make(&secret), 0);
+	assert_int_equal(rule_builder_new(&secret, &b), 0);
+	assert_int_equal(rule_builder_list(b, "allow", true), 0);
+	assert_int_equal(rule_builder_list(b, "deny", false), 0);
+	assert_int_equal(rule_builder_list(b, "test", false), 0);
+	for (unsigned i = 0; i < count; i++) {
+		struct dns_name name;
+		assert_int_equal(dns_name_from_text(names[i], strlen(names[i]), &name), 0);
+		assert_int_equal(rule_builder_name(b, &name), 0);
+	}
+	struct rule_arena *arena = h->rules;
+	assert_int_equal(rule_builder_finish(b, 1, 1, arena), 0);
+	rule_builder_free(b);
+	assert_int_equal(
+		rule_reader_init(&h->tables.rules, arena->base, arena->size, true, why), 0);
+	h->tables.has_rules = true;
+}
+
+uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)
+{
+	static alignas(8) uint8_t buf[sizeof(struct msg_miss) + 300];
+	uint16_t type = 0;
+	int len = ring_read(&h->miss, buf, sizeof(buf), &type);
+	if (len == 0)
+		return 0;
+	assert_int_equal(type, MSG_MISS);
+	assert_true(len >= (int)sizeof(*msg));
+	memcpy(msg, buf, sizeof(*msg));
+	assert_int_equal(len, sizeof(*msg) + msg->question_len);
+	memcpy(question, buf + sizeof(*msg), msg->question_len);
+	ring_release(&h->miss);
+	return (uint32_t)len;
+}
+
+void harness_answer(
+	struct harness *h, const struct msg_answer *head, const uint8_t *dns, uint32_t dns_len)
+{
+	uint8_t *room = ring_reserve(&h->answer, MSG_ANSWER, (uint32_t)(sizeof(*head) + dns_len));
+	assert_non_null(room);
+	memcpy(room, head, sizeof(*head));
+	memcpy(room + sizeof(*head), dns, dns_len);
+	ring_publish(&h->answer);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Answers of the control plane: fresh frames from return paths, and everything that must not send.
+#include "harness.h"
+
+// A miss of `q` and the answer that fits it: two records.
+static size_t make_answer(
+	struct harness *h, const struct wire_query *q, struct msg_answer *head, uint8_t *dns)
+{
+	struct msg_miss miss;
+	uint8_t question[300];
+	harness_ask_dropped(h, q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &miss, question), 0);
+	memset(dns, 0, 12);
+	wire_put16(dns, miss.id);
+	wire_put16(dns + 2, 0x8180);
+	wire_put16(dns + 4, 1);
+	wire_put16(dns + 6, 2);
+	memcpy(dns + 12, question, miss.question_len);
+	size_t n = 12 + (size_t)miss.question_len;
+	for (unsigned i = 0; i < 2; i++) {
+		static const uint8_t rr[] = {
+			0xc0, 12, 0, 16, 0, 1, 0, 0, 1, 44, 0, 4, 3, 'a', 'b', 'c'};
+		memcpy(dns + n, rr, sizeof(rr));
+		n += sizeof(rr);
+	}
+	*head = (struct msg_answer){.dp_incarnation = miss.dp_incarnation,
+		.arrival_ms = miss.arrival_ms,
+		.path = miss.path,
+		.dns_len = (uint16_t)n};
+	return n;
+}
+
+static void test_frames(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	for (unsigned i = 0; i < 16; i++) {
+		struct wire_query q = {.name = i & 4 ? "Cold.example" : "Cold2.example",
+			.version = i & 1 ? 6 : 4,
+			.has_vlan = i & 2,
+			.vlan_tci = 99,
+			.csum = i & 8 && !(i & 1) ? WIRE_CSUM_ZERO : WIRE_CSUM_RIGHT,
+			.id = (uint16_t)(100 + i),
+			.src_port = (uint16_t)(1000 + i)};
+		uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
+		struct msg_answer head;
+		struct wire_reply r;
+		size_t len = make_answer(h, &q, &head, dns);
+		head.verdict = (uint8_t)(i % ANSWER_KINDS);
+		harness_answer(h, &head, dns, (uint32_t)len);
+		assert_int_equal(stage_answer(&h->w), 1);
+		wire_check_answers(frame, harness_take(h, frame), &q, &r);
+		assert_int_equal(r.count, 2);
+		assert_int_equal(r.record[1].ttl_s, 300);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_answers), 16);
+	assert_int_equal(harness_counter(h, COUNTER_answers_stale), 4);
+	assert_int_equal(harness_counter(h, COUNTER_answers_servfail), 4);
+	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 16);
+	assert_int_equal(stage_answer(&h->w), 0);
+	harness_end(h);
+}
+
+static void refused(struct harness *h, const struct msg_answer *head, const uint8_t *dns,
+	size_t len, enum counter c)
+{
+	uint64_t before = harness_counter(h, c);
+	harness_answer(h, head, dns, (uint32_t)len);
+	assert_int_equal(stage_answer(&h->w), 0);
+	assert_int_equal(harness_counter(h, c), before + 1);
+	assert_int_equal(harness_waiting(h), 0);
+}
+
+static void test_foreign(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer good, a;
+	uint8_t dns[WIRE_MAX];
+	size_t len = make_answer(h, &q, &good, dns);
+	a = good;
+	a.dp_incarnation++;
+	refused(h, &a, dns, len, COUNTER_answer_foreign);
+	a = good;
+	a.path.worker = 2;
+	refused(h, &a, dns, len, COUNTER_answer_foreign);
+	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 0);
+	harness_end(h);
+}
+
+// One field wrong at a time.
+static void test_bad_fields(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer good, a[16];
+	uint8_t dns[WIRE_MAX], query[WIRE_MAX], frame[WIRE_MAX];
+	size_t len = make_answer(h, &q, &good, dns);
+	for (unsigned i = 0; i < 16; i++)
+		a[i] = good;
+	a[0].path.port = 1;
+	a[1].path.port = 0xffff;
+	a[2].path.ip_version = 0;
+	a[3].path.ip_version = 5;
+	a[4].path.ip_version = 6; // an IPv4 path read as IPv6: not our address
+	a[5].path.has_vlan = 2;
+	a[6].path.zero_csum = 2;
+	a[7].path.client_udp = 0;
+	a[8].path.service_udp = 0x3600;
+	a[9].path.service_ip[3]++;
+	a[10].path.client_ip[0] = 224;
+	a[11].verdict = ANSWER_KINDS;
+	a[12].dns_len++;
+	a[13].dns_len--;
+	a[14].dns_len = MSG_DNS_MAX + 1;
+	a[15].dns_len = 0;
+	for (unsigned i = 0; i < 16; i++)
+		refused(h, &a[i], dns, len, COUNTER_answer_bad);
+	memcpy(query, dns, len);
+	query[2] &= 0x7f; // not a response
+	refused(h, &good, query, len, COUNTER_answer_bad);
+	a[0] = good;
+	a[0].dns_len = 11;
+	refused(h, &a[0], dns, 11, COUNTER_answer_bad);
+	// Too short for its own head.
+	void *room = ring_reserve(&h->answer, MSG_ANSWER, 8);
+	assert_non_null(room);
+	memset(room, 0xff, 8);
+	ring_publish(&h->answer);
+	assert_int_equal(stage_answer(&h->w), 0);
+	// A message of another type.
+	room = ring_reserve(&h->answer, 99, sizeof(good) + (uint32_t)len);
+	assert_non_null(room);
+	memcpy(room, &good, sizeof(good));
+	ring_publish(&h->answer);
+	assert_int_equal(stage_answer(&h->w), 0);
+	assert_int_equal(harness_counter(h, COUNTER_answer_bad), 20);
+	assert_int_equal(harness_counter(h, COUNTER_answers), 0);
+	// And after all that the good one still goes out.
+	harness_answer(h, &good, dns, (uint32_t)len);
+	assert_int_equal(stage_answer(&h->w), 1);
+	struct wire_reply r;
+	wire_check_answers(frame, harness_take(h, frame), &q, &r);
+	harness_end(h);
+}
+
+// The longest message that passes a ring is longer than a packet buffer of this pool: dropped and
+// counted, no buffer lost.
+static void test_large(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX];
+	make_answer(h, &q, &head, dns);
+	memset(dns + 200, 0, sizeof(dns) - 200);
+	head.dns_len = MSG_DNS_MAX;
+	refused(h, &head, dns, MSG_DNS_MAX, COUNTER_answer_large);
+	harness_end(h);
+}
+
+// No buffer left: counted, and the ring moves on.
+static void test_no_buffer(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
+	size_t len = make_answer(h, &q, &head, dns);
+	static struct rte_mbuf *all[4096];
+	unsigned n = 0;
+	while ((all[n] = rte_pktmbuf_alloc(h->w.pool)) != NULL)
+		n++;
+	refused(h, &head, dns, len, COUNTER_answer_nombuf);
+	rte_pktmbuf_free_bulk(all, n);
+	harness_answer(h, &head, dns, (uint32_t)len);
+	assert_int_equal(stage_answer(&h->w), 1);
+	assert_int_not_equal(harness_take(h, frame), 0);
+	harness_end(h);
+}
+
+// A bounded number per turn.
+static void test_bound(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX];
+	size_t len = make_answer(h, &q, &head, dns);
+	for (unsigned i = 0; i < 150; i++)
+		harness_answer(h, &head, dns, (uint32_t)len);
+	assert_int_equal(stage_answer(&h->w), 64);
+	assert_int_equal(stage_answer(&h->w), 64);
+	assert_int_equal(stage_answer(&h->w), 22);
+	assert_int_equal(stage_answer(&h->w), 0);
+	assert_int_equal(ring_producer_used(&h->answer), 0);
+	harness_drain(h);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_bad_fields),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_no_buffer),
+		cmocka_unit_test(test_bound),
+	};
+	return HARNESS_MAIN(tests);
+}

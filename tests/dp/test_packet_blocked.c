@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Blocked names: each way to answer them, and which names are.
+#include "harness.h"
+
+static const char *const listed[] = {"ads.example", "x.tracker.example"};
+
+static void test_names(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static const char *const blocked[] = {"ads.example", "ADS.Example", "a.ads.example",
+		"b.a.ads.example", "x.tracker.example"};
+	static const char *const free_names[] = {"example", "tracker.example", "badads.example",
+		"ads.example.org", "xx.tracker.example"};
+	struct wire_reply r;
+	harness_block(h, listed, 2);
+	for (size_t i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++) {
+		struct wire_query q = {.name = blocked[i], .version = i % 2 ? 6 : 4};
+		harness_ask(h, &q, VERDICT_blocked, &r);
+	}
+	for (size_t i = 0; i < sizeof(free_names) / sizeof(free_names[0]); i++) {
+		struct wire_query q = {.name = free_names[i]};
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	}
+	struct wire_query root = {.name = ""};
+	harness_ask_dropped(h, &root, VERDICT_miss);
+	harness_end(h);
+}
+
+static void test_nxdomain(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "ads.example", .edns = true, .has_vlan = true};
+	struct wire_reply r;
+	harness_block(h, listed, 2);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 3);
+	assert_int_equal(r.ede, 15);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.record[0].section, 1);
+	assert_int_equal(r.record[0].type, 6);
+	assert_int_equal(r.record[0].ttl_s, 60);
+	harness_end(h);
+}
+
+static void test_null(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query a = {.name = "ads.example"};
+	struct wire_query aaaa = {.name = "Aads.ads.example", .qtype = 28, .version = 6};
+	struct wire_query txt = {.name = "ads.example", .qtype = 16};
+	struct wire_reply r;
+	uint8_t zero[16] = {0};
+	h->tables.config.block_mode = DNS_BLOCK_NULL;
+	harness_block(h, listed, 2);
+	harness_ask(h, &a, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 0);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.record[0].rdata_len, 4);
+	assert_memory_equal(r.record[0].rdata, zero, 4);
+	assert_int_equal(r.record[0].ttl_s, 60);
+	harness_ask(h, &aaaa, VERDICT_blocked, &r);
+	assert_int_equal(r.record[0].rdata_len, 16);
+	assert_memory_equal(r.record[0].rdata, zero, 16);
+	harness_ask(h, &txt, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 0);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.record[0].section, 1);
+	harness_end(h);
+}
+
+// Blocking comes before the cache, and can be paused.
+static void test_before_cache(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "ads.example", .count = 1};
+	struct wire_query q = {.name = "ads.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_block(h, listed, 2);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	h->tables.config.blocking_on = 0;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.blocking_on = 1;
+	h->tables.config.group_lists[0] = 3; // without the list that holds it
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.group_lists[0] = 7;
+	h->w.control_alive = 0; // needs nobody
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_end(h);
+}
+
+// Mixed batches: order kept among what goes on, each packet its own answer.
+static void test_mixed_batch(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "warm.example", .count = 1};
+	static const char *const name[] = {"ads.example", "warm.example", "cold.example"};
+	uint8_t frame[WIRE_MAX];
+	harness_put(h, &record);
+	harness_block(h, listed, 2);
+	for (unsigned i = 0; i < 30; i++) {
+		struct wire_query q = {.name = name[i % 3], .id = (uint16_t)(i + 1)};
+		harness_inject(h, frame, wire_make(&q, frame));
+	}
+	assert_int_equal(worker_turn(&h->w, 0), 30);
+	assert_int_equal(harness_verdict(h, VERDICT_blocked), 10);
+	assert_int_equal(harness_verdict(h, VERDICT_hit), 10);
+	assert_int_equal(harness_verdict(h, VERDICT_miss), 10);
+	for (unsigned kind = 0; kind < 2; kind++)
+		for (unsigned i = kind; i < 30; i += 3) {
+			struct wire_query q = {.name = name[kind], .id = (uint16_t)(i + 1)};
+			struct wire_reply r;
+			wire_check_answers(frame, harness_take(h, frame), &q, &r);
+			assert_int_equal(r.rcode, kind == 0 ? 3 : 0);
+		}
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_nxdomain),
+		cmocka_unit_test(test_null),
+		cmocka_unit_test(test_before_cache),
+		cmocka_unit_test(test_mixed_batch),
+	};
+	return HARNESS_MAIN(tests);
+}

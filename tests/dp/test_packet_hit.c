@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Hits: the reply frame in all layouts that a client can ask in.
+#include "harness.h"
+
+#include <stdio.h>
+
+static void check_records(const struct wire_reply *r, const struct wire_query *q, unsigned count,
+	unsigned rdata_len, uint32_t ttl_s)
+{
+	assert_int_equal(r->rcode, 0);
+	assert_int_equal(r->count, count);
+	for (unsigned i = 0; i < count; i++) {
+		const struct wire_record *rr = &r->record[i];
+		assert_int_equal(rr->section, 0);
+		assert_int_equal(rr->type, q->qtype ? q->qtype : 1);
+		assert_int_equal(rr->klass, 1);
+		assert_int_equal(rr->ttl_s, ttl_s);
+		assert_string_equal(rr->owner, q->name);
+		assert_int_equal(rr->rdata_len, rdata_len);
+		for (unsigned j = 0; j < rdata_len; j++)
+			assert_int_equal(rr->rdata[j], (uint8_t)(17 * i + 29 * j + 5));
+	}
+}
+
+// Both IP versions, with and without tag, EDNS and UDP checksum; names and RDATA of odd and even
+// lengths; TTLs of 300 s that are 100 s old.
+static void test_layouts(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static const char *const names[] = {"www.Lab.example", "wwww.lab.examplE"};
+	unsigned asked = 0;
+	for (unsigned n = 0; n < 2; n++)
+		for (unsigned rdata_len = 4; rdata_len < 8; rdata_len++) {
+			struct harness_record record = {.name = names[n],
+				.qtype = (uint16_t)(100 + rdata_len),
+				.count = 3,
+				.rdata_len = rdata_len,
+				.created_ms = -100300};
+			harness_put(h, &record);
+		}
+	for (unsigned i = 0; i < 2 * 4 * 16; i++) {
+		struct wire_query q = {
+			.name = names[i & 1],
+			.qtype = (uint16_t)(104 + (i >> 1 & 3)),
+			.version = i & 8 ? 6 : 4,
+			.has_vlan = i & 16,
+			.vlan_tci = 0x6123,
+			.edns = i & 32,
+			.csum = i & 64 && !(i & 8) ? WIRE_CSUM_ZERO : WIRE_CSUM_RIGHT,
+			.src_port = (uint16_t)(1 + 521 * i),
+			.id = (uint16_t)(3 + 499 * i),
+		};
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		check_records(&r, &q, 3, 4 + (i >> 1 & 3), 200);
+		assert_int_equal(r.ede, -1);
+		assert_int_equal(r.flags & 0x0080, 0x0080);
+		asked++;
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_hit), asked);
+	assert_int_equal(harness_counter(h, COUNTER_csum_absent), 32);
+	assert_int_equal(harness_counter(h, COUNTER_tx_frames), asked);
+	harness_end(h);
+}
+
+// Random TTLs, ages and contents: each sum that comes out by difference must be right.
+static void test_checksums(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint32_t seed = 4711;
+	for (unsigned i = 0; i < 500; i++) {
+		char name[64];
+		seed = seed * 1664525 + 1013904223;
+		snprintf(name, sizeof(name), "h%u.x%.*s.example", i, (int)(seed >> 28),
+			"abcdefghijklmnop");
+		struct harness_record record = {.name = name,
+			.count = 1 + (seed >> 8) % 8,
+			.rdata_len = 1 + (seed >> 12) % 30,
+			.ttl_s = 1 + (seed >> 4) % 200000,
+			.soft_ms = 900000000,
+			.hard_ms = 900000000,
+			.created_ms = -500 - (int64_t)((seed >> 10) % 1000) * 1000};
+		// A region made just now has no record of before the machine's start.
+		if (record.created_ms + (int64_t)h->start_ms < 0)
+			record.created_ms = -500;
+		harness_put(h, &record);
+		struct wire_query q = {.name = name, .version = i % 2 ? 6 : 4, .edns = i % 3 == 0};
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		uint32_t age_s = (uint32_t)(-record.created_ms / 1000);
+		check_records(&r, &q, record.count, record.rdata_len,
+			record.ttl_s > age_s ? record.ttl_s - age_s : 0);
+	}
+	harness_end(h);
+}
+
+// An id that makes the reply's checksum come out as 0, which is sent as 0xffff: 0 says "none".
+static void test_checksum_of_zero(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "a.example", .count = 1};
+	harness_put(h, &record);
+	for (unsigned version = 4; version <= 6; version += 2) {
+		struct wire_query q = {.name = "a.example", .version = version, .id = 1};
+		size_t udp = version == 4 ? 34 : 54;
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		q.id = wire_fold(1U + wire_u16(r.frame + udp + 6));
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(wire_u16(r.frame + udp + 6), 0xffff);
+	}
+	harness_end(h);
+}
+
+static void test_client_cap(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	h->tables.config.client_ttl_cap_s = 77;
+	struct harness_record record = {.name = "a.example", .count = 2, .ttl_s = 3600};
+	struct wire_query q = {.name = "a.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	check_records(&r, &q, 2, 4, 77);
+	harness_end(h);
+}
+
+// 60 A records are 960 octets: truncated for 512, whole for 1232; 100 are too much for our own
+// limit, whatever the client takes.
+static void test_truncation(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record fits = {.name = "sixty.example", .count = 60};
+	struct harness_record large = {.name = "hundred.example", .count = 100};
+	harness_put(h, &fits);
+	harness_put(h, &large);
+	for (unsigned version = 4; version <= 6; version += 2) {
+		struct wire_query q = {.name = "sixty.example", .version = version};
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(r.flags & 0x0200, 0x0200);
+		assert_int_equal(r.count, 0);
+		q.edns = true;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(r.flags & 0x0200, 0);
+		check_records(&r, &q, 60, 4, 300);
+		q.name = "hundred.example";
+		q.edns_size = 4096;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(r.flags & 0x0200, 0x0200);
+		assert_int_equal(r.count, 0);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 4);
+	harness_end(h);
+}
+
+// DO and CD are part of the key; AD only goes to who can understand it.
+static void test_key_flags(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record plain = {.name = "a.example", .count = 1, .authenticated = true};
+	struct harness_record secure = {.name = "a.example", .count = 2, .key_flags = L0_KEY_DO};
+	struct harness_record checking = {.name = "a.example", .count = 3, .key_flags = L0_KEY_CD};
+	harness_put(h, &plain);
+	harness_put(h, &secure);
+	harness_put(h, &checking);
+	struct wire_query q = {.name = "a.example"};
+	struct wire_reply r;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.flags & 0x0020, 0);
+	q.flags = 0x0120;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.flags & 0x0020, 0x0020);
+	q.flags = 0x0110;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 3);
+	q.flags = 0;
+	q.edns = q.dnssec_ok = true;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 2);
+	assert_true(r.dnssec_ok);
+	harness_end(h);
+}
+
+// IPv4 options are taken out, Ethernet padding is cut off, both with a tag and without.
+static void test_options_and_padding(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "a.example", .count = 4};
+	harness_put(h, &record);
+	for (unsigned i = 0; i < 22; i++) {
+		struct wire_query q = {.name = "a.example",
+			.ip_option_len = i / 2 * 4,
+			.has_vlan = i % 2,
+			.vlan_tci = 7,
+			.padding = 18};
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		check_records(&r, &q, 4, 4, 300);
+	}
+	harness_end(h);
+}
+
+static void test_negative(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "no.example", .rcode = 3};
+	struct wire_query q = {.name = "no.example", .edns = true};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.rcode, 3);
+	assert_int_equal(r.count, 0);
+	assert_int_equal(r.ede, -1);
+	harness_end(h);
+}
+
+// A full burst, and more than one.
+static void test_bursts(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "a.example", .count = 1};
+	struct wire_query q = {.name = "a.example"};
+	uint8_t frame[WIRE_MAX];
+	harness_put(h, &record);
+	for (unsigned i = 0; i < 100; i++) {
+		q.id = (uint16_t)(i + 1);
+		harness_inject(h, frame, wire_make(&q, frame));
+	}
+	assert_int_equal(worker_turn(&h->w, 0), WORKER_BATCH);
+	assert_int_equal(harness_waiting(h), WORKER_BATCH);
+	harness_turns(h);
+	for (unsigned i = 0; i < 100; i++) {
+		struct wire_reply r;
+		q.id = (uint16_t)(i + 1);
+		wire_check_answers(frame, harness_take(h, frame), &q, &r);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_batches), 4);
+	harness_end(h);
+}
+
+// A port that takes nothing more: replies are freed and counted, verdicts stay.
+static void test_tx_full(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "a.example", .count = 1};
+	struct wire_query q = {.name = "a.example"};
+	uint8_t frame[WIRE_MAX];
+	size_t len = wire_make(&q, frame);
+	harness_put(h, &record);
+	for (unsigned i = 0; i < 1100; i++) {
+		harness_inject(h, frame, len);
+		harness_turns(h);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_hit), 1100);
+	assert_int_equal(harness_waiting(h), 1023);
+	assert_int_equal(harness_counter(h, COUNTER_tx_full), 1100 - 1023);
+	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 1023);
+	harness_drain(h);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_checksums),
+		cmocka_unit_test(test_checksum_of_zero),
+		cmocka_unit_test(test_client_cap),
+		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_key_flags),
+		cmocka_unit_test(test_options_and_padding),
+		cmocka_unit_test(test_negative),
+		cmocka_unit_test(test_bursts),
+		cmocka_unit_test(test_tx_full),
+	};
+	return HARNESS_MAIN(tests);
+}

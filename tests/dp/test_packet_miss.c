@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Misses: what goes on the ring, and what happens when it cannot.
+#include "harness.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void check_message(struct harness *h, const struct wire_query *q, const char *wire_client,
+	const char *wire_service, size_t size)
+{
+	struct msg_miss m;
+	uint8_t question[300], dns[WIRE_MAX];
+	uint8_t padding[16] = {0};
+	harness_ask_dropped(h, q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	assert_int_equal(m.dp_incarnation, h->w.dp_incarnation);
+	assert_true(m.arrival_ms >= h->start_ms && m.arrival_ms < h->start_ms + 60000);
+	assert_int_equal(m.path.port, 0);
+	assert_int_equal(m.path.worker, 3);
+	assert_int_equal(m.path.has_vlan, q->has_vlan);
+	assert_int_equal(m.path.vlan_tci, q->has_vlan ? q->vlan_tci : 0);
+	assert_int_equal(m.path.ip_version, size == 4 ? 4 : 6);
+	assert_memory_equal(m.path.client_mac, wire_client_mac, 6);
+	assert_memory_equal(m.path.service_mac, wire_service_mac, 6);
+	assert_memory_equal(m.path.client_ip, wire_client, size);
+	assert_memory_equal(m.path.client_ip + size, padding, 16 - size);
+	assert_memory_equal(m.path.service_ip, wire_service, size);
+	assert_int_equal(wire_u16((const uint8_t *)&m.path.client_udp), 4242);
+	assert_int_equal(wire_u16((const uint8_t *)&m.path.service_udp), 53);
+	assert_int_equal(m.path.zero_csum, q->csum == WIRE_CSUM_ZERO);
+	assert_int_equal(m.id, q->id);
+	assert_int_equal(m.flags, q->flags);
+	assert_int_equal(m.has_opt, q->edns);
+	assert_int_equal(m.dnssec_ok, q->dnssec_ok);
+	assert_int_equal(m.udp_size, q->edns ? q->edns_size : 512);
+	assert_int_equal(m.kind, MISS_WAITER);
+	assert_int_equal(m.view, 0);
+	wire_make_dns(q, dns);
+	assert_int_equal(m.question_len, strlen(q->name) + 6);
+	assert_memory_equal(question, dns + 12, m.question_len);
+	assert_int_equal(harness_miss(h, &m, question), 0);
+}
+
+static void test_message(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query v4 = {.name = "Some.Name.example",
+		.id = 77,
+		.flags = 0x0110,
+		.csum = WIRE_CSUM_ZERO,
+		.edns = true,
+		.edns_size = 1400,
+		.dnssec_ok = true};
+	struct wire_query v6 = {.name = "other.example",
+		.version = 6,
+		.id = 78,
+		.flags = 0x0120,
+		.has_vlan = true,
+		.vlan_tci = 0x2fff};
+	check_message(h, &v4, "\306\22\0\2", "\306\22\0\65", 4);
+	check_message(h, &v6, "\xfdS\0\0\0\0\0\0\0\0\0\0\0\0\0\2",
+		"\xfdS\0\0\0\0\0\0\0\0\0\0\0\0\0\x53", 16);
+	harness_end(h);
+}
+
+// 10,000 clients ask one cold name: 256 messages, the rest settled without a reply.
+static void test_duplicates(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	unsigned n = 0;
+	for (unsigned i = 0; i < 10000; i++) {
+		char src[32];
+		snprintf(src, sizeof(src), "198.18.%u.%u", 1 + i / 250, 1 + i % 250);
+		struct wire_query q = {.name = i % 2 ? "cold.example" : "COLD.example", .src = src};
+		harness_inject(h, frame, wire_make(&q, frame));
+		if (i % 32 == 31)
+			harness_turns(h);
+	}
+	harness_turns(h);
+	struct msg_miss msg;
+	uint8_t question[300];
+	while (harness_miss(h, &msg, question))
+		n++;
+	assert_int_equal(n, RECENT_WAITERS);
+	assert_int_equal(harness_verdict(h, VERDICT_miss), RECENT_WAITERS);
+	assert_int_equal(harness_verdict(h, VERDICT_miss_duplicate), 10000 - RECENT_WAITERS);
+	assert_int_equal(harness_counter(h, COUNTER_tx_frames), 0);
+	// Another type of the same name is another question.
+	struct wire_query other = {.name = "cold.example", .qtype = 28};
+	harness_ask_dropped(h, &other, VERDICT_miss);
+	harness_end(h);
+}
+
+// The ring full: SERVFAIL for the first asker each time, silence for who asks what is under way.
+static void test_ring_full(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
+	struct wire_query asked = {.name = "asked.example", .edns = true};
+	struct wire_query cold = {.name = "cold.example", .edns = true};
+	struct wire_reply r;
+	harness_ask_dropped(h, &asked, VERDICT_miss);
+	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+		continue;
+	for (unsigned i = 0; i < 3; i++) {
+		harness_ask_dropped(h, &asked, VERDICT_drop_ring_full);
+		harness_ask(h, &cold, VERDICT_servfail_ring_full, &r);
+		assert_int_equal(r.rcode, 2);
+		assert_int_equal(r.ede, 0);
+		assert_int_equal(r.count, 0);
+	}
+	harness_end(h);
+}
+
+static void test_no_control(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "warm.example", .count = 1};
+	struct wire_query cold = {.name = "cold.example", .edns = true};
+	struct wire_query warm = {.name = "warm.example"};
+	struct msg_miss msg;
+	uint8_t question[300];
+	struct wire_reply r;
+	harness_put(h, &record);
+	h->w.control_alive = 0;
+	harness_ask(h, &cold, VERDICT_servfail_no_control, &r);
+	assert_int_equal(r.rcode, 2);
+	assert_int_equal(r.ede, 14);
+	cold.edns = false;
+	cold.version = 6;
+	harness_ask(h, &cold, VERDICT_servfail_no_control, &r);
+	harness_ask(h, &warm, VERDICT_hit, &r);
+	assert_int_equal(harness_miss(h, &msg, question), 0);
+	harness_end(h);
+}
+
+// Before any directory there is neither L0 nor a control plane; with a control plane but no L0
+// yet, questions still reach it, and duplicates are still known.
+static void test_no_tables(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.no_l0 = true});
+	struct wire_query q = {.name = "cold.example"};
+	struct wire_reply r;
+	h->w.control_alive = 0;
+	harness_ask(h, &q, VERDICT_servfail_no_control, &r);
+	h->w.control_alive = 1;
+	for (unsigned i = 0; i < RECENT_WAITERS; i++)
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
+	harness_end(h);
+}
+
+// The doorbell is rung only when the consumer says that it sleeps, once per batch.
+static void test_doorbell(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	uint64_t rung;
+	h->w.doorbell = eventfd(0, EFD_NONBLOCK);
+	assert_true(h->w.doorbell >= 0);
+	struct wire_query q = {.name = "one.example"};
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_equal(read(h->w.doorbell, &rung, 8), -1);
+	assert_int_equal(errno, EAGAIN);
+
+	struct msg_miss msg;
+	uint8_t question[300];
+	while (harness_miss(h, &msg, question))
+		continue;
+	assert_true(ring_prepare_sleep(&h->miss));
+	struct harness_record record = {.name = "warm.example", .count = 1};
+	harness_put(h, &record);
+	struct wire_query warm = {.name = "warm.example"};
+	struct wire_reply r;
+	harness_ask(h, &warm, VERDICT_hit, &r);
+	assert_int_equal(read(h->w.doorbell, &rung, 8), -1);
+	for (unsigned i = 0; i < 20; i++)
+		harness_inject(h, frame, wire_make(&q, frame));
+	assert_int_equal(worker_turn(&h->w, 0), 20);
+	assert_int_equal(read(h->w.doorbell, &rung, 8), 8);
+	assert_int_equal(rung, 1);
+	close(h->w.doorbell);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_ring_full),
+		cmocka_unit_test(test_no_control),
+		cmocka_unit_test(test_no_tables),
+		cmocka_unit_test(test_doorbell),
+	};
+	return HARNESS_MAIN(tests);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Layers 2 to 4: what is ours, what is the kernel's, what is dropped and why.
+#include "harness.h"
+
+static const struct wire_query plain = {.name = "cold.example"};
+
+// After a change of the IPv4 header of an untagged frame.
+static void fix_ip_csum(uint8_t *frame)
+{
+	uint8_t *ip = frame + 14;
+	wire_put16(ip + 10, 0);
+	wire_put16(ip + 10, 0xffff - wire_fold(wire_sum(ip, (ip[0] & 15U) * 4)));
+}
+
+static void drops(struct harness *h, const uint8_t *frame, size_t len, enum verdict v)
+{
+	uint64_t before = harness_verdict(h, v);
+	harness_inject(h, frame, len);
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, v), before + 1);
+	assert_int_equal(harness_waiting(h), 0);
+}
+
+static void goes_to_kernel(struct harness *h, const uint8_t *frame, size_t len)
+{
+	uint8_t got[WIRE_MAX];
+	drops(h, frame, len, VERDICT_to_kernel);
+	assert_int_equal(harness_take_kernel(h, got), len);
+	assert_memory_equal(got, frame, len);
+}
+
+static void test_headers(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX];
+	size_t len = wire_make(&plain, f);
+	drops(h, f, 13, VERDICT_drop_runt);
+	drops(h, f, 14 + 19, VERDICT_drop_runt);
+	drops(h, f, len - 1, VERDICT_drop_ip_header); // total length over the frame's end
+	f[14] = 0x44;
+	drops(h, f, len, VERDICT_drop_ip_header);
+	f[14] = 0x55;
+	drops(h, f, len, VERDICT_drop_ip_header);
+	wire_make(&plain, f);
+	wire_put16(f + 16, 19);
+	drops(h, f, len, VERDICT_drop_ip_header);
+	wire_make(&plain, f);
+	f[24] ^= 1;
+	drops(h, f, len, VERDICT_drop_ip_csum);
+
+	struct wire_query v6 = {.name = "cold.example", .version = 6, .has_vlan = true};
+	len = wire_make(&v6, f);
+	drops(h, f, 17, VERDICT_drop_runt);
+	drops(h, f, 18 + 39, VERDICT_drop_runt);
+	drops(h, f, len - 1, VERDICT_drop_ip_header);
+	f[18] = 0x42;
+	drops(h, f, len, VERDICT_drop_ip_header);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 4);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_ip_header), 6);
+	harness_end(h);
+}
+
+static void test_udp(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX];
+	size_t len = wire_make(&plain, f);
+	uint8_t *udp = f + 34;
+	wire_put16(udp + 4, 7);
+	drops(h, f, len, VERDICT_drop_udp_header);
+	wire_put16(udp + 4, (unsigned)(len - 34 + 1));
+	drops(h, f, len, VERDICT_drop_udp_header);
+	wire_make(&plain, f);
+	wire_put16(f + 16, 20 + 7); // IP payload shorter than a UDP header
+	fix_ip_csum(f);
+	drops(h, f, len, VERDICT_drop_udp_header);
+	struct wire_query q = plain;
+	q.zero_src_port = true;
+	harness_ask_dropped(h, &q, VERDICT_drop_udp_header);
+	q = plain;
+	q.csum = WIRE_CSUM_BAD;
+	harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
+	q.version = 6;
+	harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
+	q.csum = WIRE_CSUM_ZERO;
+	harness_ask_dropped(h, &q, VERDICT_drop_udp_csum);
+	assert_int_equal(harness_counter(h, COUNTER_csum_absent), 0);
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 0);
+	harness_end(h);
+}
+
+// Partial checksums, as a kernel sender leaves them on veth: not verified, and the reply is whole.
+static void test_partial_checksums(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
+	struct harness_record record = {.name = "warm.example", .count = 3};
+	struct wire_reply r;
+	harness_put(h, &record);
+	for (unsigned version = 4; version <= 6; version += 2) {
+		struct wire_query q = {
+			.name = "warm.example", .version = version, .csum = WIRE_CSUM_BAD};
+		harness_ask(h, &q, VERDICT_hit, &r);
+	}
+	struct wire_query zero = {.name = "warm.example", .version = 6, .csum = WIRE_CSUM_ZERO};
+	harness_ask_dropped(h, &zero, VERDICT_drop_udp_csum);
+	harness_end(h);
+}
+
+static void test_sources(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static const char *const bad4[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1",
+		"239.255.255.250", "240.0.0.1", "255.255.255.255", WIRE_SERVICE4};
+	static const char *const bad6[] = {
+		"::", "::1", "::198.18.0.2", "::ffff:198.18.0.2", "ff02::1", WIRE_SERVICE6};
+	static const char *const good6[] = {"fe80::1", "2001:db8::1", "::1:0:0:2"};
+	for (size_t i = 0; i < sizeof(bad4) / sizeof(bad4[0]); i++) {
+		struct wire_query q = {.name = "a.example", .src = bad4[i]};
+		harness_ask_dropped(h, &q, VERDICT_drop_source);
+	}
+	for (size_t i = 0; i < sizeof(bad6) / sizeof(bad6[0]); i++) {
+		struct wire_query q = {.name = "a.example", .version = 6, .src = bad6[i]};
+		harness_ask_dropped(h, &q, VERDICT_drop_source);
+	}
+	for (size_t i = 0; i < sizeof(good6) / sizeof(good6[0]); i++) {
+		struct wire_query q = {.name = "a.example", .version = 6, .src = good6[i]};
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	}
+	uint8_t f[WIRE_MAX];
+	size_t len = wire_make(&plain, f);
+	f[6] |= 1; // from a group
+	drops(h, f, len, VERDICT_drop_mac);
+	wire_make(&plain, f);
+	memset(f, 0xff, 6); // to all
+	drops(h, f, len, VERDICT_drop_mac);
+	harness_end(h);
+}
+
+static void test_fragments(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX];
+	struct wire_query q = plain;
+	q.fragment = 0x2000; // first, more to come
+	harness_ask_dropped(h, &q, VERDICT_drop_fragment);
+	q.fragment = 0x2001;
+	goes_to_kernel(h, f, wire_make(&q, f));
+	q.fragment = 0x0005; // last
+	goes_to_kernel(h, f, wire_make(&q, f));
+	q.fragment = 0x4000; // only DF: no fragment
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	q.fragment = 0x2000;
+	q.dst_port = 5353;
+	goes_to_kernel(h, f, wire_make(&q, f));
+
+	// A fragment header in front of UDP: first to our port, to another one, and a later one.
+	struct wire_query v6 = {.name = "cold.example", .version = 6};
+	size_t len = wire_make(&v6, f);
+	memmove(f + 62, f + 54, len - 54);
+	memcpy(f + 54, "\x11\0\0\1\0\0\0\1", 8);
+	f[20] = 44;
+	len += 8;
+	wire_put16(f + 18, (unsigned)(len - 54));
+	drops(h, f, len, VERDICT_drop_fragment);
+	wire_put16(f + 64, 5353);
+	goes_to_kernel(h, f, len);
+	wire_put16(f + 64, 53);
+	wire_put16(f + 56, 8);
+	goes_to_kernel(h, f, len);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_fragment), 2);
+	harness_end(h);
+}
+
+// What the kernel gets, unchanged; and what comes from it.
+static void test_exception(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX];
+	struct wire_query q = {.name = "a.example", .dst = "198.18.0.54"};
+	goes_to_kernel(h, f, wire_make(&q, f)); // UDP/53, but not to us
+	q = (struct wire_query){.name = "a.example", .dst_port = 5353};
+	goes_to_kernel(h, f, wire_make(&q, f));
+	q = (struct wire_query){.name = "a.example", .version = 6, .dst = "ff02::1"};
+	goes_to_kernel(h, f, wire_make(&q, f));
+	size_t len = wire_make(&plain, f);
+	f[23] = 6; // TCP
+	fix_ip_csum(f);
+	goes_to_kernel(h, f, len);
+	q = (struct wire_query){.name = "a.example", .version = 6};
+	len = wire_make(&q, f);
+	f[20] = 0; // hop-by-hop options
+	goes_to_kernel(h, f, len);
+	wire_put16(f + 12, 0x0806);
+	goes_to_kernel(h, f, len);
+	wire_put16(f + 12, 0x88cc); // LLDP
+	goes_to_kernel(h, f, len);
+	wire_put16(f + 12, 0x8100); // two tags
+	wire_put16(f + 16, 0x8100);
+	goes_to_kernel(h, f, len);
+	assert_int_equal(harness_counter(h, COUNTER_kernel_tx), 8);
+
+	len = wire_make(&plain, f);
+	uint8_t got[WIRE_MAX];
+	for (unsigned i = 0; i < 40; i++)
+		harness_inject_kernel(h, f, len);
+	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 32);
+	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 8);
+	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 0);
+	for (unsigned i = 0; i < 40; i++) {
+		assert_int_equal(harness_take(h, got), len);
+		assert_memory_equal(got, f, len);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_kernel_rx), 40);
+	assert_int_equal(harness_counter(h, COUNTER_tx_bytes), 40 * len);
+	harness_end(h);
+}
+
+// The kernel's side takes no more: dropped and counted, nothing waits.
+static void test_exception_full(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	struct wire_query q = {.name = "a.example", .dst_port = 80};
+	uint8_t f[WIRE_MAX];
+	size_t len = wire_make(&q, f);
+	for (unsigned i = 0; i < 1100; i++) {
+		harness_inject(h, f, len);
+		harness_turns(h);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1023);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_exception_full), 77);
+	while (harness_take_kernel(h, f))
+		continue;
+	harness_end(h);
+}
+
+// Frames in several segments: the kernel's are passed on whole, ours are not answered.
+static void test_chained(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX], got[WIRE_MAX];
+	size_t len = wire_make(&plain, f);
+	harness_inject_chained(h, f, len, 50);
+	harness_inject_chained(h, f, len, 36); // inside the UDP header
+	harness_inject_chained(h, f, len, 20); // inside the IP header
+	struct wire_query q = {.name = "a.example", .dst_port = 80};
+	len = wire_make(&q, f);
+	harness_inject_chained(h, f, len, 50);
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_chained), 2);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_runt), 1);
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 1);
+	assert_int_equal(harness_take_kernel(h, got), len);
+	assert_memory_equal(got, f, len);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_partial_checksums),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_exception),
+		cmocka_unit_test(test_exception_full),
+		cmocka_unit_test(test_chained),
+	};
+	return HARNESS_MAIN(tests);
+}

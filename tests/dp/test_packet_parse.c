@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Messages that are no question for the cache: what each is answered with, or that it is not.
+#include "harness.h"
+
+static const struct wire_query base = {.name = "a.Example"};
+
+static void ask_dns(struct harness *h, const struct wire_query *q, const uint8_t *dns, size_t len,
+	enum verdict v, struct wire_reply *r)
+{
+	static uint8_t frame[WIRE_MAX];
+	uint64_t before = harness_verdict(h, v);
+	harness_inject(h, frame, wire_make_udp(q, dns, len, frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, v), before + 1);
+	if (!r) {
+		assert_int_equal(harness_waiting(h), 0);
+		return;
+	}
+	len = harness_take(h, frame);
+	wire_check(frame, len, r);
+	assert_int_equal(r->id, 0x1234);
+	assert_int_equal(r->count, 0);
+	assert_int_equal(r->dst_port, 4242);
+}
+
+static void test_dropped(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t dns[WIRE_MAX];
+	size_t len = wire_make_dns(&base, dns);
+	for (size_t i = 0; i < 12; i++)
+		ask_dns(h, &base, dns, i, VERDICT_drop_dns_short, NULL);
+	dns[2] |= 0x80;
+	ask_dns(h, &base, dns, len, VERDICT_drop_dns_response, NULL);
+	harness_end(h);
+}
+
+static void test_formerr(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t dns[WIRE_MAX];
+	struct wire_reply r;
+	struct wire_query v6 = {.name = "a.Example", .version = 6, .has_vlan = true};
+	size_t len = wire_make_dns(&base, dns);
+	for (size_t i = 12; i < len; i++) { // cut short
+		ask_dns(h, i % 2 ? &base : &v6, dns, i, VERDICT_formerr, &r);
+		assert_int_equal(r.rcode, 1);
+		assert_false(r.has_opt);
+	}
+	wire_put16(dns + 4, 2); // two questions
+	ask_dns(h, &base, dns, len, VERDICT_formerr, &r);
+	assert_int_equal(r.rcode, 1);
+	wire_put16(dns + 4, 1);
+	wire_put16(dns + 12, 0xc00c); // a pointer to itself
+	ask_dns(h, &base, dns, len, VERDICT_formerr, &r);
+	wire_make_dns(&base, dns);
+	wire_put16(dns + 6, 1); // an answer that is not there
+	ask_dns(h, &base, dns, len, VERDICT_formerr, &r);
+	harness_end(h);
+}
+
+static void test_notimp_and_badvers(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t dns[WIRE_MAX];
+	struct wire_reply r;
+	size_t len = wire_make_dns(&base, dns);
+	dns[2] = 0x11; // opcode STATUS
+	ask_dns(h, &base, dns, len, VERDICT_notimp, &r);
+	assert_int_equal(r.rcode, 4);
+	assert_int_equal(r.flags & 0x7800, 0x1000);
+	struct wire_query q = {.name = "a.Example", .edns = true, .edns_version = 1};
+	harness_ask(h, &q, VERDICT_badvers, &r);
+	assert_int_equal(r.rcode, 16);
+	assert_true(r.has_opt);
+	q.version = 6;
+	harness_ask(h, &q, VERDICT_badvers, &r);
+	assert_int_equal(r.rcode, 16);
+	harness_end(h);
+}
+
+static void test_types_and_classes(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	static const struct {
+		uint16_t qtype, qclass;
+		enum verdict verdict;
+		unsigned rcode;
+	} cases[] = {
+		{16, 3, VERDICT_refused, 5},  // CH
+		{1, 254, VERDICT_refused, 5}, // NONE
+		{1, 255, VERDICT_refused, 5}, // ANY class
+		{252, 1, VERDICT_refused, 5}, // AXFR
+		{251, 1, VERDICT_refused, 5}, // IXFR
+		{253, 1, VERDICT_notimp, 4},  // MAILB
+		{254, 1, VERDICT_notimp, 4},  // MAILA
+		{250, 1, VERDICT_notimp, 4},  // TSIG
+		{249, 1, VERDICT_notimp, 4},  // TKEY
+		{128, 1, VERDICT_notimp, 4},  // NXNAME
+		{41, 1, VERDICT_notimp, 4},   // OPT
+		{0xffff, 3, VERDICT_refused, 5},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_query q = {.name = "a.Example",
+			.qtype = cases[i].qtype,
+			.qclass = cases[i].qclass,
+			.edns = i % 2};
+		struct wire_reply r;
+		harness_ask(h, &q, cases[i].verdict, &r);
+		assert_int_equal(r.rcode, cases[i].rcode);
+		assert_int_equal(r.count, 0);
+		assert_int_equal(r.ede, q.edns ? 21 : -1);
+	}
+	// These are questions like any other.
+	static const uint16_t good[] = {255, 256, 257, 127, 65, 0xfffe};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct wire_query q = {.name = "a.Example", .qtype = good[i]};
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	}
+	harness_end(h);
+}
+
+// Octets that the IP packet has and UDP's length has not are no part of the message.
+static void test_udp_length_rules(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
+	struct harness_record record = {.name = "a.example", .count = 1};
+	struct wire_query q = {.name = "a.Example", .extra_octets = 9};
+	uint8_t frame[WIRE_MAX];
+	struct wire_reply r;
+	harness_put(h, &record);
+	size_t len = wire_make(&q, frame);
+	wire_put16(frame + 38, wire_u16(frame + 38) - 9);
+	harness_inject(h, frame, len);
+	harness_turns(h);
+	wire_check_answers(frame, harness_take(h, frame), &q, &r);
+	assert_int_equal(r.count, 1);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dropped),
+		cmocka_unit_test(test_formerr),
+		cmocka_unit_test(test_notimp_and_badvers),
+		cmocka_unit_test(test_types_and_classes),
+		cmocka_unit_test(test_udp_length_rules),
+	};
+	return HARNESS_MAIN(tests);
+}

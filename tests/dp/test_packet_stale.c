@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Records past their soft expiry, and refresh-ahead (design.md section 4).
+#include "harness.h"
+
+// Soft expired 10 s ago, good for another hour.
+static const struct harness_record expired = {
+	.name = "old.example", .count = 2, .created_ms = -70000, .soft_ms = 60000};
+static const struct wire_query ask_expired = {.name = "old.example", .edns = true};
+
+static unsigned misses(struct harness *h, uint8_t kind)
+{
+	struct msg_miss msg;
+	uint8_t question[300];
+	unsigned n = 0;
+	while (harness_miss(h, &msg, question)) {
+		assert_int_equal(msg.kind, kind);
+		n++;
+	}
+	return n;
+}
+
+static void check_stale(const struct wire_reply *r, uint32_t ttl_s, int ede)
+{
+	assert_int_equal(r->count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(r->record[i].ttl_s, ttl_s);
+	assert_int_equal(r->ede, ede);
+}
+
+static void test_soft_expired_is_a_miss(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	harness_put(h, &expired);
+	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
+	assert_int_equal(misses(h, MISS_WAITER), 1);
+	harness_end(h);
+}
+
+// Upstreams fail: the control plane stamped the record. Its stamp counts from creation.
+static void test_stamped(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = expired;
+	struct wire_reply r;
+	record.stale_until_ms = 100000;
+	harness_put(h, &record);
+	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	check_stale(&r, 30, 3);
+	assert_int_equal(misses(h, MISS_REFRESH), 0);
+	record.stale_until_ms = 69000;
+	harness_put(h, &record);
+	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
+	harness_end(h);
+}
+
+static void test_no_control(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	h->w.control_alive = 0;
+	harness_put(h, &expired);
+	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	check_stale(&r, 30, 3);
+	assert_int_equal(misses(h, MISS_REFRESH), 0);
+	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED);
+	harness_end(h);
+}
+
+// The client's TTL cap holds for stale answers as well.
+static void test_stale_ttl_is_capped(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	h->w.control_alive = 0;
+	h->tables.config.client_ttl_cap_s = 12;
+	harness_put(h, &expired);
+	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	check_stale(&r, 12, 3);
+	harness_end(h);
+}
+
+static void test_immediate(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	h->tables.config.stale_mode = STALE_IMMEDIATE;
+	harness_put(h, &expired);
+	for (unsigned i = 0; i < 5; i++) {
+		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+		check_stale(&r, 30, 3);
+	}
+	assert_int_equal(misses(h, MISS_REFRESH), 1);
+	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED | MARK_REFRESH);
+	harness_end(h);
+}
+
+static void test_nxdomain_says_so(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = expired;
+	struct wire_reply r;
+	record.rcode = 3;
+	record.count = 0;
+	h->w.control_alive = 0;
+	harness_put(h, &record);
+	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+	assert_int_equal(r.rcode, 3);
+	assert_int_equal(r.ede, 19);
+	harness_end(h);
+}
+
+// Whatever else holds, a record past its hard expiry is not there.
+static void test_hard_expired(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
+	struct harness_record record = expired;
+	struct wire_reply r;
+	record.hard_ms = 65000;
+	record.stale_until_ms = 500000;
+	h->tables.config.stale_mode = STALE_IMMEDIATE;
+	harness_put(h, &record);
+	harness_ask_dropped(h, &ask_expired, VERDICT_miss);
+	h->w.control_alive = 0;
+	harness_ask(h, &ask_expired, VERDICT_servfail_no_control, &r);
+	assert_int_equal(r.rcode, 2);
+	h->w.control_alive = 1;
+	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+		continue;
+	harness_ask_dropped(h, &ask_expired, VERDICT_drop_ring_full);
+	harness_end(h);
+}
+
+static void test_ring_full_serves_stale(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
+	struct wire_reply r;
+	harness_put(h, &expired);
+	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+		continue;
+	for (unsigned i = 0; i < 300; i++) {
+		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
+		check_stale(&r, 30, 3);
+	}
+	harness_end(h);
+}
+
+// Fresh but due: one message, however many hits; none before it is due.
+static void test_refresh_ahead(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "due.example",
+		.count = 1,
+		.created_ms = -50000,
+		.soft_ms = 60000,
+		.refresh_ms = 49000};
+	struct wire_query q = {.name = "Due.example"};
+	struct wire_reply r;
+	struct msg_miss msg;
+	uint8_t question[300];
+	harness_put(h, &record);
+	for (unsigned i = 0; i < 40; i++)
+		harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 1);
+	assert_int_not_equal(harness_miss(h, &msg, question), 0);
+	assert_int_equal(msg.kind, MISS_REFRESH);
+	assert_int_equal(msg.question_len, 17);
+	assert_memory_equal(question, "\3Due\7example\0\0\1\0\1", 17);
+	assert_int_equal(misses(h, MISS_REFRESH), 0);
+	record.name = "later.example";
+	record.refresh_ms = 55000;
+	q.name = "later.example";
+	harness_put(h, &record);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(misses(h, MISS_REFRESH), 0);
+	assert_int_equal(harness_mark(h, "later.example"), MARK_VISITED);
+	harness_end(h);
+}
+
+// No room for the request: the mark stays clear, so that a later hit asks.
+static void test_refresh_ring_full(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
+	struct harness_record record = {.name = "due.example",
+		.count = 1,
+		.created_ms = -50000,
+		.soft_ms = 60000,
+		.refresh_ms = 49000};
+	struct wire_query q = {.name = "due.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+		continue;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(harness_counter(h, COUNTER_refresh_full), 2);
+	assert_int_equal(harness_mark(h, "due.example"), MARK_VISITED);
+	harness_end(h);
+}
+
+// Without marks nothing remembers that a refresh was asked for, so none is.
+static void test_no_marks(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.no_marks = true});
+	struct harness_record record = {.name = "due.example",
+		.count = 1,
+		.created_ms = -50000,
+		.soft_ms = 60000,
+		.refresh_ms = 49000};
+	struct wire_query q = {.name = "due.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(misses(h, MISS_REFRESH), 0);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_soft_expired_is_a_miss),
+		cmocka_unit_test(test_stamped),
+		cmocka_unit_test(test_no_control),
+		cmocka_unit_test(test_stale_ttl_is_capped),
+		cmocka_unit_test(test_immediate),
+		cmocka_unit_test(test_nxdomain_says_so),
+		cmocka_unit_test(test_hard_expired),
+		cmocka_unit_test(test_ring_full_serves_stale),
+		cmocka_unit_test(test_refresh_ahead),
+		cmocka_unit_test(test_refresh_ring_full),
+		cmocka_unit_test(test_no_marks),
+	};
+	return HARNESS_MAIN(tests);
+}
