@@ -195,31 +195,32 @@ void harness_end(struct harness *h)
 	free(h);
 }
 
-static struct rte_mbuf *make_mbuf(const uint8_t *frame, size_t len)
+static struct rte_mbuf *make_mbuf(uint8_t beyond, const uint8_t *frame, size_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(wires.pool);
 	assert_non_null(m);
 	char *room = rte_pktmbuf_append(m, (uint16_t)len);
 	assert_non_null(room);
 	memcpy(room, frame, len);
+	memset(room + len, beyond, rte_pktmbuf_tailroom(m));
 	return m;
 }
 
-void harness_inject(struct harness *, const uint8_t *frame, size_t len)
+void harness_inject(struct harness *h, const uint8_t *frame, size_t len)
 {
-	assert_int_equal(rte_ring_enqueue(wires.client_in, make_mbuf(frame, len)), 0);
+	assert_int_equal(rte_ring_enqueue(wires.client_in, make_mbuf(h->beyond, frame, len)), 0);
 }
 
-void harness_inject_chained(struct harness *, const uint8_t *frame, size_t len, size_t first)
+void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first)
 {
-	struct rte_mbuf *m = make_mbuf(frame, first);
-	assert_int_equal(rte_pktmbuf_chain(m, make_mbuf(frame + first, len - first)), 0);
+	struct rte_mbuf *m = make_mbuf(h->beyond, frame, first);
+	assert_int_equal(rte_pktmbuf_chain(m, make_mbuf(h->beyond, frame + first, len - first)), 0);
 	assert_int_equal(rte_ring_enqueue(wires.client_in, m), 0);
 }
 
-void harness_inject_kernel(struct harness *, const uint8_t *frame, size_t len)
+void harness_inject_kernel(struct harness *h, const uint8_t *frame, size_t len)
 {
-	assert_int_equal(rte_ring_enqueue(wires.kernel_in, make_mbuf(frame, len)), 0);
+	assert_int_equal(rte_ring_enqueue(wires.kernel_in, make_mbuf(h->beyond, frame, len)), 0);
 }
 
 static size_t take(struct rte_ring *from, uint8_t *frame)

@@ -42,6 +42,7 @@ struct harness {
 	_Atomic uint8_t *marks;
 	void *rules; // struct rule_arena
 	unsigned pool_baseline;
+	uint8_t beyond; // what the buffer holds behind an injected frame
 	uint64_t start_ms;
 };
 
