@@ -85,9 +85,10 @@ struct l0_reader {
 	struct keyhash_secret secret; // private copy
 };
 
-// Octets behind the region's first page and the geometry for a table of about `bytes` octets in
-// all, assuming `mean_units` units per record (2 is one A record) and an index load of 0.75.
-// -EINVAL below 1 MiB or above 2^32 units.
+// Octets behind the region's first page and the geometry for a table of at most `bytes` octets in
+// all, assuming `mean_units` units per record (2 is one A record) and an index load of 0.75; as
+// buckets are a power of two it comes out between 0.4 and 0.8. -EINVAL below 1 MiB, at 2^32 units
+// or more, or for a mean over 256.
 ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units,
 	uint64_t geometry[SHM_GEOMETRY_WORDS], size_t *data_size);
 
@@ -104,15 +105,19 @@ ATTR_INLINE void l0_prefetch_bucket(const struct l0_reader *r, uint64_t hash)
 {
 	__builtin_prefetch(&r->buckets[hash & r->bucket_mask]);
 }
-// First record whose tag fits (L0_NONE: certainly absent), its lines prefetched.
+// First record whose tag fits (L0_NONE: certainly absent), its first two lines prefetched.
+// UINT32_MAX: the slot holds nonsense, which l0_find will count.
 uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash);
 // Full lookup with key compare; `candidate` is what l0_candidate said and is tried first. L0_NONE:
-// absent. Counts a record that fails its bounds check in *anomalies.
+// absent. Counts a record that fails its bounds check in *anomalies. Prefetches the third line of
+// one that has it.
 uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
 	uint64_t *anomalies);
 
-// A record's scalars and parts, copied and checked once. Pointers lead into the table and are good
-// until the reader's next quiescent state.
+// A record's scalars and parts, copied and checked once, TTL offsets included: false for a damaged
+// record. Pointers lead into the table and are good until the reader's next quiescent state; what
+// they point at is checked but may still be overwritten by a writer gone wild, so ttl_off[i] is to
+// be loaded once and compared with len again where it is used, as dns_reply_answer does.
 struct l0_view {
 	uint64_t created_ms;
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;

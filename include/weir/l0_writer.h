@@ -3,8 +3,8 @@
 
 // The writer of L0 (l0_table.h): allocation, publication, SIEVE eviction, sweep, recovery.
 //
-// Owner and only caller: the control plane's resolver loop. Private memory (unit bitmap, SIEVE
-// list, retire queue) is allocated once at open, its size is a function of the geometry, and
+// Owner and only caller: the control plane's resolver loop. Private memory (bitmaps of used and
+// retired units, SIEVE list) is allocated once at open, its size is a function of the geometry, and
 // l0_writer_memory() tells it. Space for a record is a run of units found by next fit; under
 // pressure SIEVE (Zhang et al., NSDI 2024) picks victims: workers mark records visited in their
 // marks region, the hand clears marks and takes the first unmarked record. Freed units come back
@@ -35,7 +35,8 @@ struct l0_writer_stats {
 // `base`: the writable mapping of the region, `size` its octets. `fresh`: the region was just
 // created (and its secret set by l0_region_init). Otherwise the index is walked: reachable, valid,
 // unexpired records are live, everything else is free; nothing is reused before one grace period.
-// -EPROTO: geometry and size disagree. -ENOMEM. The epoch writer must outlive it.
+// So `epoch` must already wait for every worker that may be reading. -EPROTO: geometry and size
+// disagree. -ENOMEM. The epoch writer must outlive it.
 ATTR_MUST_CHECK int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
 	struct epoch_writer *epoch, uint64_t now_ms);
 void l0_writer_close(struct l0_writer *w);
@@ -45,8 +46,9 @@ ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
 
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
 
-// Stores, replacing a record of the same key. -ENOSPC (nothing free yet), -E2BIG (over
-// L0_ANSWER_MAX octets).
+// Stores, replacing a record of the same key. -ENOSPC (nothing free yet: the old record, if any,
+// stays), -E2BIG (over L0_ANSWER_MAX octets), -EINVAL (no name, or TTL offsets that overlap or
+// leave the answer). Bounded work: at most 64 evictions before and 64 after a failed search.
 ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put);
 
 // The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
