@@ -246,7 +246,7 @@ int rules_reload(
 	return 0;
 }
 
-// The stored image, published as soon as the resolver loop turns.
+// The stored image, published at once: the resolver loop does not run yet.
 static void load_last(struct rules *r, struct rules_sources *sources)
 {
 	struct rules_job *j = job_new(r, sources);
@@ -254,15 +254,11 @@ static void load_last(struct rules *r, struct rules_sources *sources)
 		rules_sources_free(sources);
 		return;
 	}
-	if (rules_job_load(j)) {
-		rules_job_free(j);
-		return;
+	if (rules_job_load(j) == 0) {
+		rules_job_publish(j);
+		note_outcome(r, j);
 	}
-	r->job = j;
-	atomic_store_explicit(&j->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
-	if (loop_call(r->resolver_loop, rules_job_publish, j))
-		atomic_store_explicit(&j->state, RULES_JOB_READY, memory_order_relaxed);
-	watch_job(r);
+	rules_job_free(j);
 }
 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,

@@ -50,10 +50,12 @@ struct rules_status {
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
 
-// Maps the last good image, if it is whole, and publishes it at once; then starts a first build.
+// Reads the last good image and, if it is whole, publishes it at once; then starts a first build.
+// Before either loop runs.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop);
-// When both loops have stopped: waits for a running build and throws it away.
+// When both loops have stopped, and before they are freed: waits for a running build and throws it
+// away.
 void rules_close(struct rules *r);
 
 // Takes lists and entries from `config` and rebuilds if anything changed, or in any case with

@@ -45,7 +45,8 @@ struct rules_job {
 // had the job is DONE at once, failed.
 void rules_job_start(struct rules_job *j);
 
-// The same for the stored image, at once and on the caller's thread. -errno: there is none to use.
+// The stored image, read and prepared at once, on the caller's thread. -errno: there is none to
+// use.
 ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
 
 // On the resolver loop: READY to DONE. `arg` is the job.
