@@ -103,17 +103,13 @@ static int read_whole(int fd, struct rule_arena *out, const char **refused)
 	return 0;
 }
 
-static int move_aside(const char *path, const char *refused, char why[RULE_STORE_WHY_MAX])
+static int refuse(char why[RULE_STORE_WHY_MAX], const char *path, const char *reason)
 {
-	char bad[PATH_MAX];
-	bool moved = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad
-		     && rename(path, bad) == 0;
-	snprintf(why, RULE_STORE_WHY_MAX, "%.120s: refused: %s; %s", path, refused,
-		moved ? "renamed to .bad" : "could not be renamed");
+	snprintf(why, RULE_STORE_WHY_MAX, "%.120s: refused: %s", path, reason);
 	return -EPROTO;
 }
 
-int rule_store_load(const char *path, struct rule_arena *out, struct rule_reader *reader,
+int rule_store_read(const char *path, struct rule_arena *out, struct rule_reader *reader,
 	char why[RULE_STORE_WHY_MAX])
 {
 	struct rule_arena arena;
@@ -126,13 +122,33 @@ int rule_store_load(const char *path, struct rule_arena *out, struct rule_reader
 	int err = read_whole(fd, &arena, &refused);
 	close(fd);
 	if (err == -EPROTO)
-		return move_aside(path, refused, why);
+		return refuse(why, path, refused);
 	if (err)
 		return fail(why, path, "cannot read", err);
-	if (rule_reader_init(reader, arena.base, arena.size, true, reason)) {
+	err = rule_reader_init(reader, arena.base, arena.size, true, reason);
+	if (!err && ((struct rule_image_head *)arena.base)->size != arena.size) {
+		strcpy(reason, "longer than it says");
+		err = -EPROTO;
+	}
+	if (err) {
 		rule_arena_free(&arena);
-		return move_aside(path, reason, why);
+		return refuse(why, path, reason);
 	}
 	*out = arena;
 	return 0;
+}
+
+int rule_store_load(const char *path, struct rule_arena *out, struct rule_reader *reader,
+	char why[RULE_STORE_WHY_MAX])
+{
+	char bad[PATH_MAX];
+	int err = rule_store_read(path, out, reader, why);
+	if (err != -EPROTO)
+		return err;
+	bool moved = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad
+		     && rename(path, bad) == 0;
+	size_t len = strlen(why);
+	snprintf(why + len, RULE_STORE_WHY_MAX - len, "; %s",
+		moved ? "renamed to .bad" : "could not be renamed");
+	return err;
 }

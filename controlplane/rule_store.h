@@ -17,7 +17,11 @@ enum { RULE_STORE_WHY_MAX = 256 };
 ATTR_MUST_CHECK int rule_store_write(
 	const char *path, const void *image, size_t size, char why[RULE_STORE_WHY_MAX]);
 
-// Reads and verifies the whole image. -ENOENT: there is none; -EPROTO: refused and moved aside;
-// other -errno: could not be read, left in place. `why` in all cases.
+// Reads and verifies the whole image. -ENOENT: there is none; -EPROTO: refused; other -errno: could
+// not be read. `why` in all cases.
+ATTR_MUST_CHECK int rule_store_read(const char *path, struct rule_arena *out,
+	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
+
+// The same, and what is refused is moved aside.
 ATTR_MUST_CHECK int rule_store_load(const char *path, struct rule_arena *out,
 	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);

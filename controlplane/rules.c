@@ -313,18 +313,6 @@ void rules_group_lists(const struct rules *, uint64_t out[4])
 	memset(out, 0xff, 4 * sizeof *out);
 }
 
-// The last `labels` labels of a name.
-static struct dns_name suffix_of(const struct dns_name *name, unsigned labels)
-{
-	struct dns_name suffix = {.labels = (uint8_t)labels};
-	unsigned off = 0;
-	for (unsigned i = labels; i < name->labels; i++)
-		off += name->wire[off] + 1U;
-	suffix.len = (uint8_t)(name->len - off);
-	memcpy(suffix.wire, name->wire + off, suffix.len);
-	return suffix;
-}
-
 int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *out)
 {
 	uint64_t all[4];
@@ -334,7 +322,7 @@ int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *ou
 	rules_group_lists(r, all);
 	rule_decide(&r->reader, name, all, &why.verdict);
 	if (why.verdict.matched) {
-		struct dns_name rule = suffix_of(name, why.verdict.labels);
+		struct dns_name rule = rule_verdict_name(&why.verdict, name);
 		dns_name_to_text(&rule, why.rule);
 	}
 	bool allow = why.verdict.action == RULE_PASS;

@@ -138,12 +138,12 @@ int rule_reader_init(
 		return refuse(why, "made by another version of weir");
 	if (h.head_sum != contenthash(&h, offsetof(struct rule_image_head, head_sum)))
 		return refuse(why, "checksum of the head differs");
-	if (h.size != size)
-		return refuse(why, h.size > size ? "cut short" : "longer than it says");
+	if (h.size < sizeof h || h.size > size)
+		return refuse(why, "cut short");
 	const char *fault = geometry_fault(&h);
 	if (fault)
 		return refuse(why, fault);
-	if (verify_body && h.body_sum != contenthash(base + sizeof h, size - sizeof h))
+	if (verify_body && h.body_sum != contenthash(base + sizeof h, h.size - sizeof h))
 		return refuse(why, "checksum of the body differs");
 	const struct rule_list_info *lists = (const void *)(base + h.lists_off);
 	for (unsigned i = 0; i < h.list_count; i++)
@@ -301,6 +301,17 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name,
 	probe_suffixes(r, name, label_off, &p);
 	rule_probe_bloom(r, &p);
 	rule_probe_decide(r, &p, group_lists, out);
+}
+
+struct dns_name rule_verdict_name(const struct rule_verdict *v, const struct dns_name *name)
+{
+	struct dns_name rule = {.labels = v->labels};
+	unsigned off = 0;
+	for (unsigned i = v->labels; i < name->labels; i++)
+		off += name->wire[off] + 1U;
+	rule.len = (uint8_t)(name->len - off);
+	memcpy(rule.wire, name->wire + off, rule.len);
+	return rule;
 }
 
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list)

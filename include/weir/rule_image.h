@@ -109,7 +109,8 @@ struct rule_reader {
 };
 
 // Checks magic, version, sums (`verify_body` reads it all; the data plane, which maps what the
-// control plane verified, passes false), offsets and sizes. -EPROTO with `why` filled in.
+// control plane verified, passes false), offsets and sizes. `size` may be larger than the image (a
+// region ends with a page). -EPROTO with `why` filled in.
 ATTR_MUST_CHECK int rule_reader_init(
 	struct rule_reader *r, const void *image, size_t size, bool verify_body, char why[128]);
 
@@ -169,5 +170,7 @@ static inline void rule_probe_decide(const struct rule_reader *r, const struct r
 // All three for one name (control plane, tests).
 void rule_decide(const struct rule_reader *r, const struct dns_name *name,
 	const uint64_t group_lists[4], struct rule_verdict *out);
+// The listed name that decided, of a verdict that `matched` for `name`.
+struct dns_name rule_verdict_name(const struct rule_verdict *v, const struct dns_name *name);
 const struct rule_list_info *rule_list_info(
 	const struct rule_reader *r, unsigned list); // NULL: no such

@@ -228,6 +228,11 @@ static void reseal(struct rule_image_head *h)
 	h->head_sum = contenthash(h, offsetof(struct rule_image_head, head_sum));
 }
 
+static size_t align_page(size_t size)
+{
+	return (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE;
+}
+
 static void test_refusals(void **)
 {
 	struct rule_arena arena;
@@ -236,6 +241,9 @@ static void test_refusals(void **)
 	expect_refused(arena.base, sizeof good - 1, "shorter");
 	expect_refused((uint8_t *)arena.base + 8, arena.size - 8, "aligned");
 	expect_refused(arena.base, arena.size - 1, "cut short");
+	struct rule_reader r;
+	char why[128];
+	assert_int_equal(rule_reader_init(&r, h, align_page(arena.size), true, why), 0);
 	h->version++;
 	reseal(h);
 	expect_refused(h, arena.size, "version");
@@ -269,7 +277,8 @@ static void test_refusals(void **)
 		{FIELD(depths), 1, "label"},
 		{FIELD(depths), UINT64_C(1) << 41, "label"},
 		{FIELD(size), 1 << 30, "cut short"},
-		{FIELD(size), 1000, "longer"},
+		{FIELD(size), 1000, "out of bounds"},
+		{FIELD(size), 8, "cut short"},
 #undef FIELD
 	};
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
