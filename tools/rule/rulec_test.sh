@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# usage: rulec_test.sh RULEC. Compiles two small lists, inspects and asks the image, spoils it.
+set -u
+rulec=$(realpath "$1")
+dir=$(mktemp -d)
+trap 'rm -r "$dir"' EXIT
+cd "$dir" || exit 1
+
+fail() {
+	echo "rulec_test: $1" >&2
+	exit 1
+}
+
+expect() { # STATUS PATTERN COMMAND...
+	local status=$1 pattern=$2 out rc
+	shift 2
+	out=$("$@" 2>&1)
+	rc=$?
+	[ $rc -eq "$status" ] || fail "'$*' ended with $rc: $out"
+	grep -q -- "$pattern" <<<"$out" || fail "'$*' said: $out"
+}
+
+printf 'ads.example\n0.0.0.0 evil.example\ncom\nexample.com##.ad\n' >block
+printf 'fine.ads.example\n' >allow
+expect 0 'names=3 ' "$rulec" compile -o image -a allow block
+expect 0 'block: lines=4 names=2 rejected=2 single_label=1 filter_syntax=1' \
+	"$rulec" compile -o image -a allow block
+expect 0 'list 3 block: block: lines 4, names 2' "$rulec" inspect image
+expect 0 'www.ads.example block ads.example \[block\]' "$rulec" query image www.ads.example
+expect 0 'x.fine.ads.example pass fine.ads.example \[allow\]' "$rulec" query image x.fine.ads.example
+expect 0 'example.com pass$' "$rulec" query image example.com
+expect 1 'not a domain name' "$rulec" query image a..b
+expect 1 'No such file' "$rulec" compile -o other missing
+[ -e other ] && fail 'an image was made of nothing'
+expect 2 usage "$rulec"
+expect 2 usage "$rulec" compile -o image
+expect 2 usage "$rulec" compile -x image
+printf 'x' | dd of=image bs=1 seek=700 conv=notrunc status=none
+expect 1 'refused: checksum' "$rulec" inspect image
+[ -e image ] || fail 'inspect moved the image'
+exit 0
