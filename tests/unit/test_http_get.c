@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weirctl's HTTP client against a peer that says what the test wants, in a process of its own.
+
+#include "../../tools/ctl/http_get.h"
+#include "unit.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/weir-test-get-XXXXXX";
+static char path[64];
+static char request[8192];
+static struct ctl ctl;
+
+int ctl_fail(const struct ctl *, const char *, ...)
+{
+	return CTL_FAILED;
+}
+
+// Answers one connection with `text`, `times` times over; the request comes back by a pipe.
+static pid_t peer_start(const char *text, unsigned times, int *request_fd)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	unlink(path);
+	int pipe_fd[2], fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(pipe(pipe_fd), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(10);
+		char in[8192];
+		int client = accept(fd, NULL, NULL);
+		ssize_t n = read(client, in, sizeof in);
+		if (n > 0 && write(pipe_fd[1], in, (size_t)n) < 0)
+			_exit(1);
+		for (unsigned i = 0; text && i < times; i++) {
+			if (send(client, text, strlen(text), MSG_NOSIGNAL) < 0)
+				_exit(0);
+		}
+		if (!text)
+			pause(); // silent: until the alarm
+		_exit(0);
+	}
+	close(fd);
+	close(pipe_fd[1]);
+	*request_fd = pipe_fd[0];
+	return pid;
+}
+
+static enum http_outcome call(const char *text, unsigned times, const struct http_param *params,
+	struct json_doc **doc, char why[HTTP_WHY_MAX])
+{
+	int fd;
+	pid_t pid = peer_start(text, times, &fd);
+	enum http_outcome outcome = http_call(&ctl, true, "/x", params, 500, doc, why);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ssize_t n = read(fd, request, sizeof request - 1);
+	request[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return outcome;
+}
+
+static void test_ok(void **)
+{
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX];
+	static const struct http_param params[] = {
+		{"name", "a&b=c/ \x01"}, {"f", "1"}, {NULL, NULL}};
+	assert_int_equal(
+		call("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}", 1, params, &doc, why),
+		HTTP_OK);
+	assert_int_equal(json_count(json_doc_root(doc), "a"), 1);
+	assert_non_null(strstr(request, "POST /x?name=a%26b%3Dc%2F%20%01&f=1 HTTP/1.1\r\n"));
+	json_doc_free(doc);
+}
+
+static void test_other_outcomes(void **)
+{
+	static const struct {
+		const char *text;
+		enum http_outcome outcome;
+		const char *why;
+	} cases[] = {
+		{"HTTP/1.1 400 X\r\nContent-Length: 15\r\n\r\n{\"error\": \"no\"}", HTTP_REFUSED,
+			"no"},
+		{"HTTP/1.1 500 X\r\nContent-Length: 3\r\n\r\nxyz", HTTP_REFUSED, "status 500"},
+		{"HTTP/1.1 504 X\r\nContent-Length: 0\r\n\r\n", HTTP_SILENT, "status 504"},
+		{"HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nxyz", HTTP_BROKEN, "status 200"},
+		{"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n[]", HTTP_BROKEN, "status 200"},
+		{"HTTP/1.1 301 X\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", HTTP_BROKEN,
+			"status 301"},
+		{"", HTTP_BROKEN, ""},
+		{NULL, HTTP_SILENT, ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct json_doc *doc;
+		char why[HTTP_WHY_MAX];
+		enum http_outcome outcome = call(cases[i].text, 1, NULL, &doc, why);
+		if (outcome != cases[i].outcome || !strstr(why, cases[i].why))
+			fail_msg("%zu: %d \"%s\"", i, outcome, why);
+		json_doc_free(doc);
+	}
+}
+
+// A peer that never stops sending ends at the cap, not with our memory.
+static void test_endless(void **)
+{
+	static const char head[] = "HTTP/1.1 200 X\r\n\r\n";
+	static char text[1 << 20];
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX];
+	memset(text, '{', sizeof text - 1);
+	memcpy(text, head, sizeof head - 1);
+	assert_int_equal(call(text, 100, NULL, &doc, why), HTTP_BROKEN);
+	assert_null(doc);
+}
+
+static void test_nobody(void **)
+{
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX];
+	assert_int_equal(
+		http_call(&ctl, false, "/x", NULL, 300, &doc, why), HTTP_NOBODY); // stale socket
+	unlink(path);
+	assert_int_equal(http_call(&ctl, false, "/x", NULL, 300, &doc, why), HTTP_NOBODY);
+	assert_null(http_call_or_fail(&ctl, false, "/x", NULL, 300));
+}
+
+static int setup(void **)
+{
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof path, "%s/control.sock", folder);
+	snprintf(ctl.paths.run, sizeof ctl.paths.run, "%s", folder);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ok),
+		cmocka_unit_test(test_other_outcomes),
+		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_nobody),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../tools/ctl/stats_out.h"
+#include "../../tools/ctl/stats_read.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static char folder[] = "/dev/shm/weir-test-stats-XXXXXX";
+static struct shm_paths paths;
+static struct stats_copy copy;
+
+static struct region stats_make(uint64_t workers, uint64_t ports, uint64_t verdicts, size_t room)
+{
+	char why[SHM_WHY_MAX] = "";
+	struct region r;
+	const struct region_spec spec = {.name = "stats",
+		.kind = REGION_STATS,
+		.generation = 1,
+		.incarnation = 77,
+		.data_size = sizeof(struct stats_region) + room * sizeof(struct stats_worker),
+		.geometry = {workers, ports, verdicts, COUNTER_COUNT},
+		.mode = 0640};
+	if (region_create(&paths, &spec, &r, why) < 0)
+		fail_msg("%s", why);
+	return r;
+}
+
+static void test_absent(void **)
+{
+	char why[SHM_WHY_MAX] = "";
+	assert_int_equal(stats_read(&paths, &copy, why), -ENOENT);
+	assert_int_equal(dataplane_state(&paths, NULL), PROCESS_DOWN);
+	assert_int_equal(controlplane_state(&paths), PROCESS_DOWN);
+}
+
+static void test_copy(void **)
+{
+	char why[SHM_WHY_MAX] = "";
+	struct region r = stats_make(2, 1, VERDICT_COUNT, 2);
+	struct stats_region *s = region_data(&r);
+	s->heartbeat_ms = clock_mono_ms();
+	s->pid = 1234;
+	memset(s->port[0].name, 'p', STATS_PORT_NAME); // no NUL at all
+	s->port[0].is_exception = 1;
+	stats_add(&s->worker[0].verdict[VERDICT_hit], 5);
+	stats_add(&s->worker[1].verdict[VERDICT_hit], 7);
+	stats_add(&s->worker[1].counter[COUNTER_rx_frames], 12);
+	region_publish(&r);
+
+	assert_int_equal(stats_read(&paths, &copy, why), 0);
+	assert_int_equal(copy.incarnation, 77);
+	assert_int_equal(copy.pid, 1234);
+	assert_int_equal(copy.workers, 2);
+	assert_int_equal(copy.verdict[VERDICT_hit], 12);
+	assert_int_equal(copy.worker[1].verdict[VERDICT_hit], 7);
+	assert_int_equal(copy.counter[COUNTER_rx_frames], 12);
+	assert_int_equal(strlen(copy.port[0].name), STATS_PORT_NAME - 1);
+	assert_true(copy.port[0].is_exception);
+	assert_false(copy.worker[0].has_rings);
+	region_unmap(&r);
+}
+
+// Down: nobody holds the lock. Hung: held, and no heartbeat for 2 s.
+static void test_states(void **)
+{
+	char lock[SHM_PATH_MAX + 32];
+	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_DOWN);
+	snprintf(lock, sizeof lock, "%s/dataplane.lock", paths.run);
+	int fd = process_lock(lock);
+	assert_true(fd >= 0);
+	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_UP);
+	copy.heartbeat_ms = clock_mono_ms() - STATS_HUNG_MS - 10;
+	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_HUNG);
+	assert_int_equal(dataplane_state(&paths, NULL), PROCESS_HUNG);
+	close(fd);
+	assert_int_equal(dataplane_state(&paths, &copy), PROCESS_DOWN);
+	unlink(lock);
+}
+
+static void test_control_states(void **)
+{
+	char lock[SHM_PATH_MAX + 32], why[SHM_WHY_MAX] = "";
+	snprintf(lock, sizeof lock, "%s/controlplane.lock", paths.run);
+	int fd = process_lock(lock);
+	assert_true(fd >= 0);
+	assert_int_equal(controlplane_state(&paths), PROCESS_UP); // no directory to read yet
+	struct region r;
+	const struct region_spec spec = {.name = "directory",
+		.kind = REGION_DIRECTORY,
+		.generation = 1,
+		.incarnation = 1,
+		.data_size = SHM_PAGE,
+		.mode = 0600};
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	struct directory *d = region_data(&r);
+	d->heartbeat_ms = clock_mono_ms() - STATS_HUNG_MS - 10;
+	region_publish(&r);
+	assert_int_equal(controlplane_state(&paths), PROCESS_HUNG);
+	d->heartbeat_ms = clock_mono_ms();
+	assert_int_equal(controlplane_state(&paths), PROCESS_UP);
+	close(fd);
+	assert_int_equal(controlplane_state(&paths), PROCESS_DOWN);
+	region_unmap(&r);
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "directory"), 0);
+	unlink(lock);
+}
+
+// Geometry that does not fit the region, or another version's lists.
+static void test_hostile(void **)
+{
+	static const struct {
+		uint64_t workers, ports, verdicts;
+	} bad[] = {
+		{SHM_WORKERS_MAX, 1, VERDICT_COUNT},
+		{SHM_WORKERS_MAX + 1, 1, VERDICT_COUNT},
+		{UINT64_MAX / sizeof(struct stats_worker), 1, VERDICT_COUNT},
+		{1, STATS_PORTS_MAX + 1, VERDICT_COUNT},
+		{1, 1, VERDICT_COUNT - 1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char why[SHM_WHY_MAX] = "";
+		struct region r = stats_make(bad[i].workers, bad[i].ports, bad[i].verdicts, 2);
+		region_publish(&r);
+		copy.pid = 9;
+		assert_int_equal(stats_read(&paths, &copy, why), -EPROTO);
+		assert_int_equal(copy.pid, 9);
+		assert_true(why[0]);
+		region_unmap(&r);
+	}
+	assert_int_equal(region_unlink(&paths, SHM_IN_MEM, "stats"), 0);
+}
+
+static void test_ratios(void **)
+{
+	double v[VERDICT_COUNT] = {0};
+	assert_true(stats_hit_ratio(v) < 0);
+	v[VERDICT_hit] = 6;
+	v[VERDICT_miss] = 2;
+	v[VERDICT_blocked] = 10;
+	v[VERDICT_to_kernel] = 100;
+	assert_true(stats_hit_ratio(v) == 0.75);
+	assert_true(stats_queries(v) == 18);
+}
+
+static int setup(void **)
+{
+	char why[SHM_WHY_MAX] = "";
+	if (!mkdtemp(folder))
+		return -1;
+	if (shm_paths_find(&paths, folder, "off", why) < 0) {
+		fprintf(stderr, "%s\n", why);
+		return -1;
+	}
+	return 0;
+}
+
+static int teardown(void **)
+{
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_control_states),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_ratios),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

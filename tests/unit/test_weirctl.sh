@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# weirctl's exit status and where it speaks, with no appliance running. usage: test_weirctl.sh WEIRCTL SOURCE_ROOT
+weirctl=$1
+root=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+bad=0
+
+# want STATUS OUT ERR ARGS...: exit status, and parts of stdout and stderr ('' = nothing at all there)
+want() {
+	status=$1 out=$2 err=$3
+	shift 3
+	"$weirctl" "$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	ok=1
+	[ $got = "$status" ] || ok=0
+	if [ -n "$out" ]; then grep -qF -- "$out" "$dir/out" || ok=0; else [ ! -s "$dir/out" ] || ok=0; fi
+	if [ -n "$err" ]; then grep -qF -- "$err" "$dir/err" || ok=0; else [ ! -s "$dir/err" ] || ok=0; fi
+	[ $ok = 1 ] && return
+	bad=$((bad + 1))
+	echo "not ok: weirctl $*: status $got, wanted $status"
+	sed 's/^/  out: /' "$dir/out"
+	sed 's/^/  err: /' "$dir/err"
+}
+
+cat >"$dir/weir.yaml" <<CONFIG
+runtime: {directory: $dir/run}
+dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}
+upstreams: {servers: [{address: 9.9.9.9}]}
+blocking: {lists: [{name: gone, path: gone.txt}]}
+CONFIG
+printf 'nonsense: 1\n' >"$dir/bad.yaml"
+unset WEIR_CONFIG
+c="-c $dir/weir.yaml"
+
+want 0 'usage: weirctl' '' --help
+want 0 'cache flush NAME' '' help cache
+want 0 'weirctl 0' '' --version
+want 2 '' 'usage: weirctl'
+want 2 '' 'no such command: nonsense' nonsense
+want 2 '' 'no such command: nonsense' cache nonsense
+want 2 '' 'no such option: --nonsense' status --nonsense
+want 2 '' 'argument is missing' why
+want 2 '' 'too many arguments' why a b
+want 2 '' 'does not take such an option' why a --force
+want 2 '' 'needs a value: -c' -c
+want 2 '' '--interval takes' stats --interval x
+want 2 '' '--interval takes' stats --interval=-1
+want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
+
+want 0 'good' '' config check "$root/tools/weir.yaml"
+want 0 'warning: list gone' '' config check "$dir/weir.yaml"
+want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
+want 1 '' 'bad.yaml:1:1: nonsense: unknown key' config check "$dir/bad.yaml"
+want 1 'bad.yaml:1:1: nonsense' '' config check "$dir/bad.yaml" --json
+want 1 '' 'No such file' config check "$dir/none.yaml"
+want 1 '' 'No such file' -c "$dir/none.yaml" status
+
+# shellcheck disable=SC2086
+for started in no yes; do
+	want 1 'data plane      down' '' $c status
+	want 1 'control plane   down' '' $c status
+	want 1 '"state": "down"' '' $c --json status
+	want 1 'control plane   down' '' $c stats
+	want 1 '' 'the control plane is down' $c why a.example
+	want 1 '"error": "the control plane is down' '' $c cache flush a.example --subtree --json
+	want 1 '' 'the control plane is down' $c cache get -- a.example
+	want 1 '' 'the control plane is down' $c blocklist status
+	want 1 '' 'the control plane is down' $c blocklist reload --force
+	want 1 '' 'the control plane is down' $c config reload
+	mkdir -p "$dir/run" # as after a start that left nothing
+done
+export WEIR_CONFIG="$dir/weir.yaml"
+want 1 'control plane   down' '' status
+want 0 'good' '' config check
+"$weirctl" --help >/dev/full 2>/dev/null && { echo "not ok: a full disk went unnoticed"; bad=$((bad + 1)); }
+
+[ $bad = 0 ] && echo "all as wanted"
+exit $bad

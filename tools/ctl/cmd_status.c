@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "table_out.h"
+#include "view.h"
+
+#include <stdio.h>
+
+static void status_json(const struct view *v)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	struct json_node *dp = json_put_object(root, "dataplane");
+	const struct stats_copy *s = v->stats;
+	json_put_text(dp, "state", process_state_text(v->dataplane));
+	if (v->has_stats) {
+		json_put_count(dp, "pid", s->pid);
+		json_put_count(dp, "workers", s->workers);
+		json_put_count(dp, "ports", s->ports);
+		json_put_count(dp, "uptime_ms", s->taken_ms - s->start_ms);
+		json_put_count(dp, "heartbeat_age_ms", s->taken_ms - s->heartbeat_ms);
+		json_put_bool(dp, "link_up", s->control_seen != 0);
+		json_put_count(dp, "l0_generation", s->l0_generation);
+		json_put_count(dp, "names_generation", s->names_generation);
+		json_put_count(dp, "config_generation", s->config_generation);
+	} else {
+		json_put_text(dp, "why", v->why_stats);
+	}
+	struct json_node *cp = json_put_object(root, "controlplane");
+	json_put_text(cp, "state", process_state_text(v->controlplane));
+	if (v->control)
+		json_put_all(cp, json_doc_root(v->control));
+	else if (v->controlplane != PROCESS_DOWN)
+		json_put_text(cp, "why", v->why_control);
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
+static void generations_print(const struct view *v)
+{
+	static const char *const heads[] = {"", ">published", ">adopted", ">size", "in", NULL};
+	const struct json_node *root = json_doc_root(v->control);
+	const struct json_node *g = json_get(root, "generations");
+	char text[COUNT_TEXT_MAX];
+	struct table *t = table_new(heads);
+	table_cell(t, "cache");
+	table_cell_count(t, json_count(g, "l0"));
+	table_cell_count(t, v->stats->l0_generation);
+	table_cell(t, "%s", octets_text(json_count(g, "l0_bytes"), text));
+	table_cell(t, "%s", json_text(g, "l0_where"));
+	table_row_end(t);
+	table_cell(t, "rules");
+	table_cell_count(t, json_count(g, "names"));
+	table_cell_count(t, v->stats->names_generation);
+	table_cell(t, "%s", octets_text(json_count(g, "names_bytes"), text));
+	table_cell(t, "%s", json_text(g, "names_where"));
+	table_row_end(t);
+	table_cell(t, "settings");
+	table_cell_count(t, json_count(g, "config"));
+	table_cell_count(t, v->stats->config_generation);
+	table_row_end(t);
+	printf("\n");
+	table_print(t);
+	if (json_count(g, "retired_waiting"))
+		printf("  %llu old generations wait for a worker to let go of them\n",
+			(unsigned long long)json_count(g, "retired_waiting"));
+}
+
+static void control_print(const struct view *v)
+{
+	const struct json_node *root = json_doc_root(v->control);
+	const struct json_node *rules = json_get(root, "rules");
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
+	printf("configuration   %s\n", text_escape(json_text(root, "config"), shown, sizeof shown));
+	printf("rules           %s names from %s lists%s%s\n",
+		count_text(json_count(rules, "names"), a),
+		count_text(json_count(rules, "lists"), b),
+		json_flag(rules, "building") ? ", building" : "",
+		json_flag(rules, "from_disk") ? ", from disk" : "");
+	if (*json_text(rules, "error"))
+		printf("  last reload: %s\n",
+			text_escape(json_text(rules, "error"), shown, sizeof shown));
+	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
+	printf("in flight       %s questions, %s waiting clients\n",
+		count_text(json_count(root, "inflight"), a),
+		count_text(json_count(root, "waiters"), b));
+	generations_print(v);
+	view_print_upstreams(json_get(root, "upstreams"));
+}
+
+int cmd_status(struct ctl *c)
+{
+	struct view v;
+	int ret = ctl_open(c);
+	if (ret == CTL_OK)
+		ret = view_take(c, "/status", &v);
+	if (ret != CTL_OK)
+		return ret;
+	if (c->json) {
+		status_json(&v);
+	} else {
+		view_print_states(&v);
+		if (v.control)
+			control_print(&v);
+	}
+	bool up = v.dataplane == PROCESS_UP && v.controlplane == PROCESS_UP && v.control;
+	view_free(&v);
+	return up ? CTL_OK : CTL_FAILED;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// weirctl: what its commands share. One thread, one command a run.
+//
+// Exit status: 0 done, 1 failed (the reason is on stderr, or with --json {"error": ...} on stdout),
+// 2 wrong usage. Bytes from outside are escaped before they reach the terminal (table_out.h).
+
+#include <stdbool.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+#include <weir/shm_region.h>
+
+enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+
+enum { CTL_OPT_INTERVAL = 1, CTL_OPT_SUBTREE = 2, CTL_OPT_FORCE = 4 };
+
+struct ctl {
+	const char *config_path;
+	bool json;
+	double interval_s;
+	bool subtree, force;
+	const char *operand; // NAME or FILE, or NULL
+
+	// Filled in by ctl_open, for commands that speak to the appliance.
+	struct config *config;
+	struct shm_paths paths;
+};
+
+struct ctl_command {
+	const char *word, *second; // "cache", "get"; second may be NULL
+	unsigned operands_min, operands_max;
+	unsigned options; // CTL_OPT_*
+	int (*run)(struct ctl *c);
+	const char *usage; // what follows the words
+	const char *help;
+};
+
+extern const struct ctl_command ctl_commands[];
+extern const unsigned ctl_command_count;
+
+int cmd_status(struct ctl *c);
+int cmd_stats(struct ctl *c);
+int cmd_why(struct ctl *c);
+int cmd_cache_get(struct ctl *c);
+int cmd_cache_flush(struct ctl *c);
+int cmd_blocklist_status(struct ctl *c);
+int cmd_blocklist_reload(struct ctl *c);
+int cmd_config_check(struct ctl *c);
+int cmd_config_reload(struct ctl *c);
+
+// Loads the configuration and finds the directories. CTL_OK or CTL_FAILED (said).
+ATTR_MUST_CHECK int ctl_open(struct ctl *c);
+void ctl_close(struct ctl *c);
+
+// Says why a command failed, the way --json asks for. Returns CTL_FAILED.
+int ctl_fail(const struct ctl *c, const char *fmt, ...) ATTR_PRINTF(2, 3);

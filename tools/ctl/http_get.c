@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "http_get.h"
+
+#include <curl/curl.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct http_body {
+	char *text;
+	size_t len, cap;
+};
+
+static size_t body_take(char *data, size_t size, size_t count, void *arg)
+{
+	struct http_body *b = arg;
+	size_t len = size * count;
+	if (b->len + len > HTTP_REPLY_MAX)
+		return 0;
+	if (b->len + len > b->cap) {
+		size_t cap = 2 * (b->len + len);
+		char *text = realloc(b->text, cap);
+		if (!text)
+			return 0;
+		b->text = text;
+		b->cap = cap;
+	}
+	memcpy(b->text + b->len, data, len);
+	b->len += len;
+	return len;
+}
+
+static bool url_make(
+	CURL *curl, const char *path, const struct http_param *params, char *url, size_t cap)
+{
+	size_t n = (size_t)snprintf(url, cap, "http://weir%s", path);
+	for (unsigned i = 0; params && params[i].name && n < cap; i++) {
+		char *value = curl_easy_escape(curl, params[i].value, 0);
+		if (!value)
+			return false;
+		n += (size_t)snprintf(
+			url + n, cap - n, "%c%s=%s", i ? '&' : '?', params[i].name, value);
+		curl_free(value);
+	}
+	return n < cap;
+}
+
+static bool request_set(CURL *curl, const char *socket, bool post, unsigned timeout_ms,
+	const char *url, struct http_body *body)
+{
+	bool ok = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 2000L) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take) == CURLE_OK
+		  && curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
+	if (ok && post)
+		ok = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "") == CURLE_OK;
+	return ok;
+}
+
+static enum http_outcome outcome_of_error(CURL *curl, CURLcode code, char why[HTTP_WHY_MAX])
+{
+	long os_errno = 0;
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
+	snprintf(why, HTTP_WHY_MAX, "%s", curl_easy_strerror(code));
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return HTTP_SILENT;
+	if (code != CURLE_COULDNT_CONNECT)
+		return HTTP_BROKEN;
+	return os_errno == EACCES || os_errno == EPERM ? HTTP_DENIED : HTTP_NOBODY;
+}
+
+static enum http_outcome outcome_of_status(
+	long status, const struct json_doc *doc, char why[HTTP_WHY_MAX])
+{
+	if (status == 200 && doc)
+		return HTTP_OK;
+	const char *error = json_text(json_doc_root(doc), "error");
+	if (*error)
+		snprintf(why, HTTP_WHY_MAX, "%s", error);
+	else
+		snprintf(why, HTTP_WHY_MAX, "status %ld", status);
+	if (status == 504)
+		return HTTP_SILENT;
+	return status >= 400 && status < 600 ? HTTP_REFUSED : HTTP_BROKEN;
+}
+
+static enum http_outcome request_run(
+	CURL *curl, struct http_body *body, struct json_doc **doc, char why[HTTP_WHY_MAX])
+{
+	CURLcode code = curl_easy_perform(curl);
+	if (code != CURLE_OK)
+		return outcome_of_error(curl, code, why);
+	long status = 0;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	*doc = body->len ? json_doc_parse(body->text, body->len) : NULL;
+	return outcome_of_status(status, *doc, why);
+}
+
+enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
+	char why[HTTP_WHY_MAX])
+{
+	char socket[SHM_PATH_MAX + 16], url[8192];
+	struct http_body body = {0};
+	enum http_outcome outcome = HTTP_BROKEN;
+	*doc = NULL;
+	snprintf(why, HTTP_WHY_MAX, "out of memory");
+	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
+	CURL *curl = curl_easy_init();
+	if (curl && url_make(curl, path, params, url, sizeof url)
+		&& request_set(curl, socket, post, timeout_ms, url, &body))
+		outcome = request_run(curl, &body, doc, why);
+	curl_easy_cleanup(curl);
+	free(body.text);
+	return outcome;
+}
+
+struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms)
+{
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX];
+	switch (http_call(c, post, path, params, timeout_ms, &doc, why)) {
+	case HTTP_OK:
+		return doc;
+	case HTTP_NOBODY:
+		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock)",
+			c->paths.run);
+		break;
+	case HTTP_SILENT:
+		ctl_fail(c, "the control plane does not answer: %s", why);
+		break;
+	case HTTP_DENIED:
+		ctl_fail(c, "%s/control.sock: no permission (root, or a member of runtime.group)",
+			c->paths.run);
+		break;
+	default:
+		ctl_fail(c, "%s", why);
+	}
+	json_doc_free(doc);
+	return NULL;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Calls of the control API over its unix socket. The one includer of libcurl in weirctl.
+
+#include "ctl.h"
+#include "json_doc.h"
+
+enum {
+	HTTP_REPLY_MAX = 8 << 20,
+	HTTP_SHORT_MS = 4000,
+	HTTP_FLUSH_MS = 12000,
+	HTTP_BUILD_MS = 125000,
+	HTTP_WHY_MAX = 256,
+};
+
+enum http_outcome {
+	HTTP_OK,      // 200
+	HTTP_REFUSED, // answered with another status; `why` has its "error"
+	HTTP_NOBODY,  // nobody listens: the control plane is down
+	HTTP_SILENT,  // it listens and does not answer in time, or tells 504
+	HTTP_DENIED,  // no permission on the socket
+	HTTP_BROKEN,  // anything else
+};
+
+// A name and value for the query of a URL; the value is encoded.
+struct http_param {
+	const char *name, *value;
+};
+
+// `doc` is set with HTTP_OK, and with HTTP_REFUSED when there was a body; else NULL.
+// `params` ends with a NULL name, or is NULL.
+ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
+	char why[HTTP_WHY_MAX]);
+
+// The same for a command that cannot go on without: on anything but HTTP_OK it says why (which
+// process is down, for one) and returns NULL.
+struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// JSON in and out. The one includer of jansson in weirctl.
+//
+// Readers take NULL nodes and give 0, "" or NULL for what is absent or of another kind, so that a
+// control plane of another version never breaks the output. Writers that run out of memory leave
+// the value out.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_doc;
+struct json_node; // lives as long as its document
+
+struct json_doc *json_doc_parse(const char *text, size_t len); // NULL: not a JSON object
+struct json_doc *json_doc_new(void);                           // an empty object
+void json_doc_free(struct json_doc *doc);                      // NULL is fine
+struct json_node *json_doc_root(const struct json_doc *doc);
+void json_doc_print(const struct json_doc *doc); // on stdout, indented
+
+struct json_node *json_get(const struct json_node *n, const char *key);
+size_t json_length(const struct json_node *n); // of an array
+struct json_node *json_at(const struct json_node *n, size_t i);
+const char *json_text(const struct json_node *n, const char *key);
+const char *json_item_text(const struct json_node *n, size_t i);
+int64_t json_signed(const struct json_node *n, const char *key);
+uint64_t json_count(const struct json_node *n, const char *key); // negative is 0
+bool json_flag(const struct json_node *n, const char *key);
+
+void json_put_text(struct json_node *n, const char *key, const char *text);
+void json_put_count(struct json_node *n, const char *key, uint64_t value);
+void json_put_real(struct json_node *n, const char *key, double value);
+void json_put_bool(struct json_node *n, const char *key, bool value);
+struct json_node *json_put_object(struct json_node *n, const char *key); // NULL key: array
+struct json_node *json_put_array(struct json_node *n, const char *key);
+// Everything of the object `from` into the object `n`.
+void json_put_all(struct json_node *n, const struct json_node *from);

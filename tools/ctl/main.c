@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "ctl.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct ctl_command ctl_commands[] = {
+	{"status", NULL, 0, 0, 0, cmd_status, "",
+		"What runs and how it is. Exit status 1 unless both processes are up."},
+	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
+		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
+	{"why", NULL, 1, 1, 0, cmd_why, "NAME",
+		"Whether the rules block NAME, by which entry of which lists."},
+	{"cache", "get", 1, 1, 0, cmd_cache_get, "NAME",
+		"What the cache holds of NAME. Exit status 1 if nothing."},
+	{"cache", "flush", 1, 1, CTL_OPT_SUBTREE, cmd_cache_flush, "NAME [--subtree]",
+		"Removes NAME from the cache; with --subtree all names below it as well."},
+	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
+		"The lists, what each contributed, and the current image."},
+	{"blocklist", "reload", 0, 0, CTL_OPT_FORCE, cmd_blocklist_reload, "[--force]",
+		"Reads the lists again; builds only if one changed, or with --force."},
+	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
+		"Checks FILE (or the configuration in use) without a running appliance."},
+	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
+		"Takes the changed configuration over; names what needs a restart."},
+};
+const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
+
+static void command_line(FILE *f, const struct ctl_command *cmd)
+{
+	char words[64];
+	snprintf(words, sizeof words, "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
+		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
+	fprintf(f, "  %-30s %s\n", words, cmd->help);
+}
+
+// All commands, those of one word, or one command.
+static void usage_print(FILE *f, const char *word, const char *second)
+{
+	fprintf(f, "usage: weirctl [-c FILE] [--json] COMMAND ...\n\n");
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		const struct ctl_command *cmd = &ctl_commands[i];
+		if (word && strcmp(word, cmd->word) != 0)
+			continue;
+		if (word && second && cmd->second && strcmp(second, cmd->second) != 0)
+			continue;
+		command_line(f, cmd);
+	}
+	fprintf(f, "\n"
+		   "  -c FILE    configuration; else $WEIR_CONFIG, else " WEIR_CONFIG_DEFAULT "\n"
+		   "  --json     the same for programs\n"
+		   "  --version, --help\n\n"
+		   "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static int usage_wrong(const char *what, const char *which)
+{
+	char shown[256];
+	fprintf(stderr, "weirctl: %s%s%s (weirctl --help)\n", what, which ? ": " : "",
+		which ? text_escape(which, shown, sizeof shown) : "");
+	return CTL_USAGE;
+}
+
+enum { WORDS_MAX = 4 };
+
+struct args {
+	const char *word[WORDS_MAX];
+	unsigned words;
+	unsigned options; // CTL_OPT_* that were given
+	bool help, version;
+};
+
+// The value of "--option VALUE" or "--option=VALUE" at argv[*i], or NULL when it is not that one
+// (*missing: it is, without a value).
+static const char *option_value(
+	char **argv, int *i, const char *name, const char *alias, bool *missing)
+{
+	const char *arg = argv[*i];
+	size_t len = strlen(name);
+	if (strncmp(arg, name, len) == 0 && arg[len] == '=')
+		return arg + len + 1;
+	if (strcmp(arg, name) != 0 && (!alias || strcmp(arg, alias) != 0))
+		return NULL;
+	if (!argv[*i + 1]) {
+		*missing = true;
+		return NULL;
+	}
+	return argv[++*i];
+}
+
+static bool interval_parse(const char *text, double *out)
+{
+	char *end;
+	double s = strtod(text, &end);
+	if (end == text || *end || !(s >= 0 && s <= 3600))
+		return false;
+	*out = s;
+	return true;
+}
+
+static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
+{
+	if (strcmp(arg, "--json") == 0)
+		c->json = true;
+	else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+		a->help = true;
+	else if (strcmp(arg, "--version") == 0)
+		a->version = true;
+	else if (strcmp(arg, "--subtree") == 0)
+		c->subtree = true, a->options |= CTL_OPT_SUBTREE;
+	else if (strcmp(arg, "--force") == 0)
+		c->force = true, a->options |= CTL_OPT_FORCE;
+	else
+		return false;
+	return true;
+}
+
+static int args_parse(char **argv, struct ctl *c, struct args *a)
+{
+	bool only_words = false;
+	for (int i = 1; argv[i]; i++) {
+		const char *value, *arg = argv[i];
+		bool missing = false;
+		if (!only_words && strcmp(arg, "--") == 0) {
+			only_words = true;
+		} else if (only_words || arg[0] != '-' || !arg[1]) {
+			if (a->words == WORDS_MAX)
+				return usage_wrong("too many arguments", NULL);
+			a->word[a->words++] = arg;
+		} else if ((value = option_value(argv, &i, "--config", "-c", &missing))) {
+			c->config_path = value;
+		} else if (!missing
+			   && (value = option_value(argv, &i, "--interval", NULL, &missing))) {
+			a->options |= CTL_OPT_INTERVAL;
+			if (!interval_parse(value, &c->interval_s))
+				return usage_wrong("--interval takes 0 to 3600 seconds", NULL);
+		} else if (missing) {
+			return usage_wrong("needs a value", arg);
+		} else if (!flag_parse(arg, c, a)) {
+			return usage_wrong("no such option", arg);
+		}
+	}
+	return CTL_OK;
+}
+
+static const struct ctl_command *command_find(const struct args *a)
+{
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		const struct ctl_command *cmd = &ctl_commands[i];
+		if (strcmp(a->word[0], cmd->word) == 0
+			&& (!cmd->second || (a->words > 1 && strcmp(a->word[1], cmd->second) == 0)))
+			return cmd;
+	}
+	return NULL;
+}
+
+static int command_run(struct ctl *c, const struct args *a)
+{
+	const struct ctl_command *cmd = command_find(a);
+	if (!cmd)
+		return usage_wrong("no such command", a->word[a->words > 1 ? 1 : 0]);
+	unsigned words = cmd->second ? 2 : 1;
+	unsigned operands = a->words - words;
+	if (operands < cmd->operands_min || operands > cmd->operands_max)
+		return usage_wrong(operands < cmd->operands_min ? "an argument is missing"
+								: "too many arguments",
+			NULL);
+	if (a->options & ~cmd->options)
+		return usage_wrong("that command does not take such an option", NULL);
+	c->operand = operands ? a->word[words] : NULL;
+	int ret = cmd->run(c);
+	ctl_close(c);
+	// A full disk or closed pipe behind us is a failure too.
+	return fflush(stdout) == 0 ? ret : CTL_FAILED;
+}
+
+int main(int, char **argv)
+{
+	const char *env = getenv("WEIR_CONFIG");
+	struct ctl c = {.config_path = env && *env ? env : WEIR_CONFIG_DEFAULT, .interval_s = 1};
+	struct args a = {0};
+	int ret = args_parse(argv, &c, &a);
+	if (ret != CTL_OK)
+		return ret;
+	if (a.version) {
+		printf("weirctl %s\n", WEIR_VERSION);
+		return CTL_OK;
+	}
+	bool help = a.words > 0 && strcmp(a.word[0], "help") == 0;
+	if (help) {
+		for (unsigned i = 0; i + 1 < a.words; i++)
+			a.word[i] = a.word[i + 1];
+		a.words--;
+	}
+	if (help || a.help) {
+		usage_print(stdout, a.words > 0 ? a.word[0] : NULL, a.words > 1 ? a.word[1] : NULL);
+		return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
+	}
+	if (a.words == 0) {
+		usage_print(stderr, NULL, NULL);
+		return CTL_USAGE;
+	}
+	return command_run(&c, &a);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "stats_out.h"
+
+#include "table_out.h"
+
+#include <stdio.h>
+
+static const enum verdict stats_misses[] = {VERDICT_miss, VERDICT_miss_duplicate,
+	VERDICT_servfail_ring_full, VERDICT_drop_ring_full, VERDICT_servfail_no_control};
+static const enum verdict stats_others[] = {
+	VERDICT_blocked, VERDICT_formerr, VERDICT_notimp, VERDICT_badvers, VERDICT_refused};
+
+static double hits_of(const double verdict[VERDICT_COUNT])
+{
+	return verdict[VERDICT_hit] + verdict[VERDICT_hit_stale];
+}
+
+static double misses_of(const double verdict[VERDICT_COUNT])
+{
+	double misses = 0;
+	for (size_t i = 0; i < ARRAY_LEN(stats_misses); i++)
+		misses += verdict[stats_misses[i]];
+	return misses;
+}
+
+double stats_hit_ratio(const double verdict[VERDICT_COUNT])
+{
+	double hits = hits_of(verdict), all = hits + misses_of(verdict);
+	return all > 0 ? hits / all : -1;
+}
+
+double stats_queries(const double verdict[VERDICT_COUNT])
+{
+	double queries = hits_of(verdict) + misses_of(verdict);
+	for (size_t i = 0; i < ARRAY_LEN(stats_others); i++)
+		queries += verdict[stats_others[i]];
+	return queries;
+}
+
+static void totals_of(const struct stats_copy *s, double out[VERDICT_COUNT])
+{
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		out[i] = (double)s->verdict[i];
+}
+
+static void counts_print(const char *title, const char *const *names, const char *const *texts,
+	const uint64_t *totals, const double *rates, unsigned count, bool has_rates)
+{
+	const char *heads[] = {title, ">total", has_rates ? ">per second" : ">", "", NULL};
+	char text[COUNT_TEXT_MAX];
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < count; i++) {
+		if (totals[i] == 0)
+			continue;
+		table_cell(t, "%s", names[i]);
+		table_cell_count(t, totals[i]);
+		table_cell(t, "%s", has_rates ? rate_text(rates[i], text) : "");
+		table_cell(t, "%s", texts[i]);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void summary_print(const struct view *v, const struct stats_rates *r)
+{
+	double totals[VERDICT_COUNT];
+	char text[COUNT_TEXT_MAX];
+	totals_of(v->stats, totals);
+	const double *from = r->known ? r->verdict : totals;
+	double ratio = stats_hit_ratio(from);
+	printf("queries         %s", count_text((uint64_t)stats_queries(totals), text));
+	if (r->known)
+		printf(", %s a second", rate_text(stats_queries(r->verdict), text));
+	printf("\n");
+	if (ratio >= 0)
+		printf("answered by L0  %.1f %%%s\n", 100 * ratio,
+			r->known ? "" : " of what could be");
+}
+
+static void workers_print(const struct stats_copy *s)
+{
+	static const char *const heads[] = {"worker", ">core", "state", ">frames in", ">frames out",
+		">miss ring", ">answer ring", ">buffers free", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->workers; i++) {
+		const struct stats_worker_copy *w = &s->worker[i];
+		table_cell(t, "%u", i);
+		table_cell(t, "%u", w->lcore);
+		table_cell(t, w->online ? "online" : "offline");
+		table_cell_count(t, w->counter[COUNTER_rx_frames]);
+		table_cell_count(t, w->counter[COUNTER_tx_frames]);
+		if (w->has_rings) {
+			table_cell(t, "%.1f %%", 100.0 * w->miss_used / (w->miss_size | 1));
+			table_cell(t, "%.1f %%", 100.0 * w->answer_used / (w->answer_size | 1));
+		} else {
+			table_cell(t, "-");
+			table_cell(t, "-");
+		}
+		table_cell(t, "%u of %u", w->mbuf_free, w->mbuf_size);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void ports_print(const struct stats_copy *s)
+{
+	static const char *const heads[] = {"port", "kind", "link", ">received", ">sent", ">missed",
+		">errors in", ">errors out", ">no buffer", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->ports; i++) {
+		const struct stats_port_copy *p = &s->port[i];
+		table_cell(t, "%s", p->name);
+		table_cell(t, p->is_exception ? "kernel" : "clients");
+		table_cell(t, p->link_up ? "up" : "down");
+		table_cell_count(t, p->ipackets);
+		table_cell_count(t, p->opackets);
+		table_cell_count(t, p->imissed);
+		table_cell_count(t, p->ierrors);
+		table_cell_count(t, p->oerrors);
+		table_cell_count(t, p->rx_nombuf);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void control_print(const struct json_node *root)
+{
+	const struct json_node *l0 = json_get(root, "l0"), *r = json_get(root, "resolver");
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	uint64_t total = json_count(l0, "units_total");
+	double fill = total ? 100.0 * (double)json_count(l0, "units_used") / (double)total : 0;
+	printf("\ncache (L0)      %s answers, %.1f %% of %s full\n",
+		count_text(json_count(l0, "entries"), a), fill,
+		octets_text(json_count(l0, "bytes"), b));
+	printf("in flight       %s of %s questions", count_text(json_count(r, "inflight"), a),
+		count_text(json_count(r, "inflight_cap"), b));
+	printf(", %s waiting clients\n", count_text(json_count(r, "waiters"), a));
+	printf("loop lag        %.1f ms at most since the last look\n",
+		(double)json_count(r, "loop_lag_us") / 1000);
+
+	static const char *const keys[] = {"misses", "coalesced", "refreshes", "answered",
+		"answered_stale", "servfail", "stored", "not_stored", "upstream_sent",
+		"upstream_replies", "mismatched", "refused_inflight", "refused_waiters",
+		"answer_ring_full", "bad_misses", "ring_anomalies", "foreign_messages"};
+	static const char *const heads[] = {"control plane", ">total", NULL};
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		uint64_t n = json_count(r, keys[i]);
+		if (n == 0)
+			continue;
+		table_cell(t, "%s", keys[i]);
+		table_cell_count(t, n);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+	view_print_upstreams(json_get(root, "upstreams"));
+}
+
+void stats_print(const struct view *v, const struct stats_rates *r)
+{
+	view_print_states(v);
+	if (v->has_stats) {
+		summary_print(v, r);
+		counts_print("verdict", verdict_names, verdict_texts, v->stats->verdict, r->verdict,
+			VERDICT_COUNT, r->known);
+		counts_print("counter", counter_names, counter_texts, v->stats->counter, r->counter,
+			COUNTER_COUNT, r->known);
+		workers_print(v->stats);
+		ports_print(v->stats);
+	}
+	if (v->control)
+		control_print(json_doc_root(v->control));
+}

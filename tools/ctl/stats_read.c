@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "stats_read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static uint64_t load64(const _Atomic uint64_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+static uint32_t load32(const _Atomic uint32_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+const char *process_state_text(enum process_state s)
+{
+	return s == PROCESS_UP ? "up" : s == PROCESS_HUNG ? "hung" : "down";
+}
+
+static void worker_copy(struct stats_worker_copy *out, const struct stats_worker *w)
+{
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		out->verdict[i] = load64(&w->verdict[i]);
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		out->counter[i] = load64(&w->counter[i]);
+	out->heartbeat_ms = load64(&w->heartbeat_ms);
+	out->mbuf_breaches = load64(&w->mbuf_breaches);
+	out->lcore = load32(&w->lcore);
+	out->online = load32(&w->online);
+	out->mbuf_size = load32(&w->mbuf_size);
+	out->mbuf_free = load32(&w->mbuf_free);
+}
+
+static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
+{
+	out->ipackets = load64(&p->ipackets);
+	out->opackets = load64(&p->opackets);
+	out->imissed = load64(&p->imissed);
+	out->ierrors = load64(&p->ierrors);
+	out->oerrors = load64(&p->oerrors);
+	out->rx_nombuf = load64(&p->rx_nombuf);
+	out->link_up = load32(&p->link_up) != 0;
+	out->is_exception = load32(&p->is_exception) != 0;
+	memcpy(out->name, p->name, sizeof out->name);
+	out->name[sizeof out->name - 1] = '\0';
+}
+
+// Units between the two ends; nonsense of a dying process is shown as full, not as more.
+static uint32_t ring_used(uint64_t tail, uint64_t head, uint32_t size)
+{
+	uint64_t used = tail - head;
+	return used > size ? size : (uint32_t)used;
+}
+
+// How full the rings of a worker are. Lanes are 0600, so only root and the owner see this.
+static void rings_copy(
+	const struct shm_paths *paths, unsigned worker, struct stats_worker_copy *out)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct region r;
+	shm_name_lane(name, worker);
+	if (region_attach(paths, SHM_IN_MEM, name, REGION_LANE, false, &r, why) < 0)
+		return;
+	const struct region_header *h = region_header_of(&r);
+	uint64_t miss = h->geometry[0], answer = h->geometry[1];
+	if (r.size >= LANE_MISS_RING && miss <= UINT32_MAX && answer <= UINT32_MAX) {
+		const struct lane_dp_page *dp = (const void *)(r.base + LANE_DP_PAGE);
+		const struct lane_cp_page *cp = (const void *)(r.base + LANE_CP_PAGE);
+		out->miss_size = (uint32_t)miss;
+		out->answer_size = (uint32_t)answer;
+		out->miss_used = ring_used(
+			load64(&dp->miss_tail.units), load64(&cp->miss_head.units), out->miss_size);
+		out->answer_used = ring_used(load64(&cp->answer_tail.units),
+			load64(&dp->answer_head.units), out->answer_size);
+		out->has_rings = true;
+	}
+	region_unmap(&r);
+}
+
+static int geometry_check(const struct region *r, char why[SHM_WHY_MAX])
+{
+	const struct region_header *h = region_header_of(r);
+	uint64_t workers = h->geometry[0];
+	if (h->geometry[2] != VERDICT_COUNT || h->geometry[3] != COUNTER_COUNT) {
+		snprintf(why, SHM_WHY_MAX, "the data plane is of another version than weirctl");
+		return -EPROTO;
+	}
+	if (workers > SHM_WORKERS_MAX || h->geometry[1] > STATS_PORTS_MAX
+		|| region_data_size(r)
+			   < sizeof(struct stats_region) + workers * sizeof(struct stats_worker)) {
+		snprintf(why, SHM_WHY_MAX, "the statistics of the data plane are damaged");
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static void region_copy(const struct region *r, struct stats_copy *out)
+{
+	const struct region_header *h = region_header_of(r);
+	const struct stats_region *s = region_data(r);
+	out->incarnation = h->incarnation;
+	out->workers = (unsigned)h->geometry[0];
+	out->ports = (unsigned)h->geometry[1];
+	out->heartbeat_ms = load64(&s->heartbeat_ms);
+	out->start_ms = load64(&s->start_ms);
+	out->l0_generation = load64(&s->l0_generation);
+	out->names_generation = load64(&s->names_generation);
+	out->config_generation = load64(&s->config_generation);
+	out->verdict_gap = load64(&s->verdict_gap);
+	out->pid = load32(&s->pid);
+	out->control_seen = load32(&s->control_seen);
+	for (unsigned i = 0; i < out->ports; i++)
+		port_copy(&out->port[i], &s->port[i]);
+	for (unsigned i = 0; i < out->workers; i++) {
+		worker_copy(&out->worker[i], &s->worker[i]);
+		for (unsigned v = 0; v < VERDICT_COUNT; v++)
+			out->verdict[v] += out->worker[i].verdict[v];
+		for (unsigned n = 0; n < COUNTER_COUNT; n++)
+			out->counter[n] += out->worker[i].counter[n];
+	}
+}
+
+int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[SHM_WHY_MAX])
+{
+	struct region r;
+	int ret = region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why);
+	if (ret < 0)
+		return ret;
+	ret = geometry_check(&r, why);
+	if (ret == 0) {
+		memset(out, 0, sizeof *out);
+		out->taken_ms = clock_mono_ms();
+		region_copy(&r, out);
+		for (unsigned i = 0; i < out->workers; i++)
+			rings_copy(paths, i, &out->worker[i]);
+	}
+	region_unmap(&r);
+	return ret;
+}
+
+static int lock_probe(const struct shm_paths *paths, const char *file)
+{
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof path, "%s/%s", paths->run, file);
+	return process_lock_probe(path);
+}
+
+static bool beat_is_old(uint64_t heartbeat_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	return now_ms > heartbeat_ms && now_ms - heartbeat_ms > STATS_HUNG_MS;
+}
+
+enum process_state dataplane_state(const struct shm_paths *paths, const struct stats_copy *s)
+{
+	int held = lock_probe(paths, "dataplane.lock");
+	bool old = !s || beat_is_old(s->heartbeat_ms);
+	if (held == 0)
+		return PROCESS_DOWN;
+	if (held < 0) // we may not ask: only the heartbeat is left
+		return old ? PROCESS_DOWN : PROCESS_UP;
+	return old ? PROCESS_HUNG : PROCESS_UP;
+}
+
+enum process_state controlplane_state(const struct shm_paths *paths)
+{
+	char why[SHM_WHY_MAX];
+	struct region r;
+	int held = lock_probe(paths, "controlplane.lock");
+	if (held == 0)
+		return PROCESS_DOWN;
+	// Where the directory may not be read, the control API will tell.
+	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why) < 0)
+		return PROCESS_UP;
+	bool old = false;
+	if (region_data_size(&r) >= sizeof(struct directory)) {
+		const struct directory *d = region_data(&r);
+		old = beat_is_old(load64(&d->heartbeat_ms));
+	}
+	region_unmap(&r);
+	return old ? PROCESS_HUNG : PROCESS_UP;
+}

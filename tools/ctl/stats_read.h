@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The data plane's statistics, copied out of its region, and the state of both processes.
+//
+// Works without any process: the region of a dead data plane is read as it was left. Its header was
+// checked by region_attach; the geometry is checked here against our own lists, so that numbers of
+// another version are refused and not shown under wrong names.
+
+#include <stdbool.h>
+#include <weir/shm_abi.h>
+#include <weir/shm_region.h>
+#include <weir/shm_stats.h>
+
+enum { STATS_HUNG_MS = 2000 };
+
+enum process_state { PROCESS_DOWN, PROCESS_UP, PROCESS_HUNG };
+const char *process_state_text(enum process_state s); // "down", "up", "hung"
+
+struct stats_worker_copy {
+	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT];
+	uint64_t heartbeat_ms, mbuf_breaches;
+	uint32_t lcore, online, mbuf_size, mbuf_free;
+	bool has_rings;                                          // the lane could be read (root)
+	uint32_t miss_used, miss_size, answer_used, answer_size; // units
+};
+
+struct stats_port_copy {
+	uint64_t ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf;
+	bool link_up, is_exception;
+	char name[STATS_PORT_NAME]; // not escaped
+};
+
+struct stats_copy {
+	uint64_t taken_ms, incarnation;
+	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
+		verdict_gap;
+	uint32_t pid, control_seen;
+	unsigned workers, ports;
+	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
+	struct stats_port_copy port[STATS_PORTS_MAX];
+	struct stats_worker_copy worker[SHM_WORKERS_MAX];
+};
+
+// -ENOENT: no data plane has run since boot. -EPROTO: of another version. `why` says what.
+ATTR_MUST_CHECK int stats_read(
+	const struct shm_paths *paths, struct stats_copy *out, char why[SHM_WHY_MAX]);
+
+// Of the data plane: its lock, and the heartbeat (`s` may be NULL).
+enum process_state dataplane_state(const struct shm_paths *paths, const struct stats_copy *s);
+// Of the control plane: its lock, and the heartbeat of its resolver loop where it may be read.
+enum process_state controlplane_state(const struct shm_paths *paths);

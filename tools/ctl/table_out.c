@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "table_out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct table {
+	unsigned columns, rows, column; // column: of the next cell
+	uint64_t left_out;
+	bool right[TABLE_COLUMNS_MAX], headed;
+	char (*cells)[TABLE_CELL_MAX]; // row by row; row 0 is the titles
+};
+
+char *text_escape(const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+	for (; *text && n + 5 <= cap; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c >= 0x20 && c < 0x7f)
+			out[n++] = (char)c;
+		else
+			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static char *table_at(struct table *t, unsigned row, unsigned column)
+{
+	return t->cells[row * t->columns + column];
+}
+
+struct table *table_new(const char *const heads[])
+{
+	struct table *t = calloc(1, sizeof *t);
+	if (!t)
+		return NULL;
+	while (t->columns < TABLE_COLUMNS_MAX && heads[t->columns])
+		t->columns++;
+	t->cells = calloc((size_t)t->columns * (TABLE_ROWS_MAX + 1), sizeof *t->cells);
+	if (!t->cells) {
+		free(t);
+		return NULL;
+	}
+	for (unsigned i = 0; i < t->columns; i++) {
+		t->right[i] = heads[i][0] == '>';
+		const char *title = heads[i] + (t->right[i] ? 1 : 0);
+		t->headed |= *title != '\0';
+		snprintf(table_at(t, 0, i), TABLE_CELL_MAX, "%s", title);
+	}
+	return t;
+}
+
+void table_cell(struct table *t, const char *fmt, ...)
+{
+	if (!t || t->rows == TABLE_ROWS_MAX || t->column == t->columns)
+		return;
+	char text[4 * TABLE_CELL_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	text_escape(text, table_at(t, t->rows + 1, t->column++), TABLE_CELL_MAX);
+}
+
+void table_cell_count(struct table *t, uint64_t n)
+{
+	char text[COUNT_TEXT_MAX];
+	table_cell(t, "%s", count_text(n, text));
+}
+
+void table_row_end(struct table *t)
+{
+	if (!t)
+		return;
+	if (t->rows == TABLE_ROWS_MAX)
+		t->left_out++;
+	else
+		t->rows++;
+	t->column = 0;
+}
+
+static int column_width(struct table *t, unsigned column)
+{
+	size_t width = 0;
+	for (unsigned row = 0; row <= t->rows; row++) {
+		size_t len = strlen(table_at(t, row, column));
+		if (len > width)
+			width = len;
+	}
+	return (int)width;
+}
+
+void table_print(struct table *t)
+{
+	if (!t)
+		return;
+	int width[TABLE_COLUMNS_MAX];
+	for (unsigned i = 0; i < t->columns; i++)
+		width[i] = column_width(t, i);
+	for (unsigned row = t->headed ? 0 : 1; row <= t->rows; row++) {
+		for (unsigned i = 0; i < t->columns; i++) {
+			const char *gap = i == 0 ? "  " : "   ";
+			bool last = i + 1 == t->columns;
+			int pad = last && !t->right[i] ? 0 : width[i];
+			printf("%s%*s", gap, t->right[i] ? pad : -pad, table_at(t, row, i));
+		}
+		putchar('\n');
+	}
+	if (t->left_out)
+		printf("  (%llu more)\n", (unsigned long long)t->left_out);
+	free(t->cells);
+	free(t);
+}
+
+char *count_text(uint64_t n, char out[COUNT_TEXT_MAX])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+	char *p = out;
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*p++ = ',';
+		*p++ = digits[i];
+	}
+	*p = '\0';
+	return out;
+}
+
+char *rate_text(double n, char out[COUNT_TEXT_MAX])
+{
+	if (n >= 100)
+		return count_text((uint64_t)(n + 0.5), out);
+	snprintf(out, COUNT_TEXT_MAX, "%.1f", n);
+	return out;
+}
+
+char *octets_text(uint64_t n, char out[COUNT_TEXT_MAX])
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+	if (n < 1024) {
+		snprintf(out, COUNT_TEXT_MAX, "%llu B", (unsigned long long)n);
+		return out;
+	}
+	double value = (double)n / 1024;
+	unsigned unit = 0;
+	for (; value >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
+		value /= 1024;
+	snprintf(out, COUNT_TEXT_MAX, "%.1f %s", value, units[unit]);
+	return out;
+}
+
+char *duration_text(uint64_t ms, char out[COUNT_TEXT_MAX])
+{
+	uint64_t s = ms / 1000;
+	if (ms < 1000)
+		snprintf(out, COUNT_TEXT_MAX, "%u ms", (unsigned)ms);
+	else if (s < 60)
+		snprintf(out, COUNT_TEXT_MAX, "%u.%u s", (unsigned)s, (unsigned)(ms % 1000 / 100));
+	else if (s < 3600)
+		snprintf(
+			out, COUNT_TEXT_MAX, "%u min %u s", (unsigned)(s / 60), (unsigned)(s % 60));
+	else if (s < 86400)
+		snprintf(out, COUNT_TEXT_MAX, "%u h %u min", (unsigned)(s / 3600),
+			(unsigned)(s % 3600 / 60));
+	else
+		snprintf(out, COUNT_TEXT_MAX, "%u d %u h", (unsigned)(s / 86400),
+			(unsigned)(s % 86400 / 3600));
+	return out;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Aligned tables for people. A cell is a text; columns of numbers are right-aligned. Rows over
+// TABLE_ROWS_MAX are left out and counted in a last line.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { TABLE_COLUMNS_MAX = 12, TABLE_ROWS_MAX = 512, TABLE_CELL_MAX = 96 };
+
+struct table;
+
+// `heads`: titles, the last one NULL; one that begins with '>' is a right-aligned column's. All
+// titles empty: no title line. NULL: out of memory, and the functions below take that.
+struct table *table_new(const char *const heads[]);
+void table_cell(struct table *t, const char *fmt, ...) ATTR_PRINTF(2, 3);
+void table_cell_count(struct table *t, uint64_t n); // 1,234,567
+void table_row_end(struct table *t);
+void table_print(struct table *t); // on stdout; frees
+
+// What is not printable ASCII becomes \xNN; cut to fit. Returns `out`.
+char *text_escape(const char *text, char *out, size_t cap);
+
+enum { COUNT_TEXT_MAX = 32 };
+char *count_text(uint64_t n, char out[COUNT_TEXT_MAX]);     // "1,234,567"
+char *rate_text(double n, char out[COUNT_TEXT_MAX]);        // "12.5", "1,234"
+char *octets_text(uint64_t n, char out[COUNT_TEXT_MAX]);    // "64.0 MiB"
+char *duration_text(uint64_t ms, char out[COUNT_TEXT_MAX]); // "3 d 4 h", "12.3 s", "850 ms"

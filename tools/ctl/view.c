@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "view.h"
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+static void control_take(const struct ctl *c, const char *path, struct view *v)
+{
+	v->controlplane = controlplane_state(&c->paths);
+	if (v->controlplane == PROCESS_DOWN)
+		return;
+	enum http_outcome outcome =
+		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, v->why_control);
+	if (outcome == HTTP_OK)
+		return;
+	json_doc_free(v->control);
+	v->control = NULL;
+	if (outcome == HTTP_SILENT)
+		v->controlplane = PROCESS_HUNG;
+}
+
+int view_take(const struct ctl *c, const char *path, struct view *out)
+{
+	*out = (struct view){.stats = calloc(1, sizeof *out->stats)};
+	if (!out->stats)
+		return ctl_fail(c, "out of memory");
+	out->has_stats = stats_read(&c->paths, out->stats, out->why_stats) == 0;
+	out->dataplane = dataplane_state(&c->paths, out->has_stats ? out->stats : NULL);
+	control_take(c, path, out);
+	return CTL_OK;
+}
+
+void view_free(struct view *v)
+{
+	json_doc_free(v->control);
+	free(v->stats);
+}
+
+static void dataplane_print(const struct view *v)
+{
+	char text[COUNT_TEXT_MAX], shown[SHM_WHY_MAX * 4];
+	const struct stats_copy *s = v->stats;
+	printf("data plane      %s", process_state_text(v->dataplane));
+	if (!v->has_stats)
+		printf(" (%s)", text_escape(v->why_stats, shown, sizeof shown));
+	else if (v->dataplane == PROCESS_UP)
+		printf(", pid %u, for %s", s->pid, duration_text(s->taken_ms - s->start_ms, text));
+	else
+		printf(", last seen %s ago; its numbers are the last known",
+			duration_text(s->taken_ms - s->heartbeat_ms, text));
+	printf("\n");
+	for (unsigned i = 0; i < s->workers && v->dataplane == PROCESS_UP; i++) {
+		uint64_t beat = s->worker[i].heartbeat_ms;
+		if (s->taken_ms > beat && s->taken_ms - beat > STATS_HUNG_MS)
+			printf("  worker %u on core %u is hung: last seen %s ago\n", i,
+				s->worker[i].lcore, duration_text(s->taken_ms - beat, text));
+	}
+	if (v->dataplane == PROCESS_UP && !s->control_seen)
+		printf("  it has no link to the control plane\n");
+}
+
+void view_print_states(const struct view *v)
+{
+	char text[COUNT_TEXT_MAX], shown[SHM_WHY_MAX * 4];
+	dataplane_print(v);
+	const struct json_node *root = json_doc_root(v->control);
+	printf("control plane   %s", process_state_text(v->controlplane));
+	if (json_get(root, "pid"))
+		printf(", pid %llu, for %s", (unsigned long long)json_count(root, "pid"),
+			duration_text(json_count(root, "uptime_ms"), text));
+	if (v->controlplane != PROCESS_DOWN && !v->control)
+		printf(" (its control socket: %s)",
+			text_escape(v->why_control, shown, sizeof shown));
+	printf("\n");
+}
+
+void view_print_upstreams(const struct json_node *upstreams)
+{
+	static const char *const heads[] = {"upstream", "address", "state", ">sent", ">answered",
+		">timeouts", ">failures", ">srtt", NULL};
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX];
+	for (size_t i = 0; i < json_length(upstreams); i++) {
+		const struct json_node *u = json_at(upstreams, i);
+		table_cell(t, "%s", json_text(u, "name"));
+		table_cell(t, "%s", json_text(u, "address"));
+		if (json_flag(u, "up"))
+			table_cell(t, "up");
+		else
+			table_cell(t, "down, %s left",
+				duration_text(json_count(u, "down_for_ms"), text));
+		table_cell_count(t, json_count(u, "sent"));
+		table_cell_count(t, json_count(u, "answered"));
+		table_cell_count(t, json_count(u, "timeouts"));
+		table_cell_count(t, json_count(u, "failures"));
+		table_cell(t, "%.1f ms", (double)json_count(u, "srtt_us") / 1000);
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}

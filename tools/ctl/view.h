@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What `status` and `stats` look at: both processes at one moment.
+
+#include "ctl.h"
+#include "json_doc.h"
+#include "stats_read.h"
+
+struct view {
+	enum process_state dataplane, controlplane;
+	bool has_stats; // `stats` is filled in: now, or as a dead data plane left it
+	char why_stats[SHM_WHY_MAX];
+	struct stats_copy *stats;
+	struct json_doc *control; // reply of the control plane, or NULL
+	char why_control[SHM_WHY_MAX];
+};
+
+// `path`: the endpoint to ask. CTL_OK, or CTL_FAILED (out of memory, said).
+ATTR_MUST_CHECK int view_take(const struct ctl *c, const char *path, struct view *out);
+void view_free(struct view *v);
+
+// "data plane     up, pid 12, for 3 min" and the like, one line each, on stdout.
+void view_print_states(const struct view *v);
+void view_print_upstreams(const struct json_node *upstreams);
