@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Adoption with real regions: this test is the control plane that makes them and the workers that
+// take them.
+
+#include "adopt.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { WORKERS = 2 };
+
+static char dir[64];
+static char why[SHM_WHY_MAX];
+static struct shm_paths paths;
+static struct adopt adopt;
+static struct worker workers[WORKERS];
+static struct worker *const worker_list[WORKERS] = {&workers[0], &workers[1]};
+static struct lane_dp_page lanes[WORKERS];
+static struct stats_region stats;
+static struct region directory_region;
+static struct directory *directory;
+static uint64_t now_ms;
+
+static int setup(void **)
+{
+	log_init("test_adopt", (enum log_level)0); // refusals are the point here
+	strcpy(dir, "/tmp/weir-test-adopt-XXXXXX");
+	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
+		return -1;
+	memset(workers, 0, sizeof workers);
+	memset(lanes, 0, sizeof lanes);
+	memset(&stats, 0, sizeof stats);
+	for (unsigned i = 0; i < WORKERS; i++)
+		workers[i].lane = &lanes[i];
+	now_ms = 1000;
+	const struct dp_config defaults = {.udp_limit = 1232, .block_ttl_s = 7};
+	return adopt_init(&adopt, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
+}
+
+static int teardown(void **)
+{
+	char command[2 * SHM_PATH_MAX];
+	adopt_close(&adopt);
+	region_unmap(&directory_region);
+	directory = NULL;
+	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
+	return system(command);
+}
+
+// What worker_main does at the top of its loop.
+static void take(unsigned i)
+{
+	struct worker *w = &workers[i];
+	w->tables = atomic_load(&w->next_tables);
+	atomic_store(&w->tables_in_use, w->tables);
+	atomic_store(&w->epoch_in_use, atomic_load(&w->next_epoch));
+}
+
+static void poll_once(void)
+{
+	now_ms += 10;
+	adopt_poll(&adopt, now_ms);
+}
+
+// Polls and turns of all workers until everything has settled.
+static void settle(void)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		poll_once();
+		for (unsigned k = 0; k < WORKERS; k++)
+			take(k);
+	}
+	poll_once();
+}
+
+static void make_directory(uint64_t incarnation)
+{
+	const struct region_spec spec = {.name = "directory",
+		.kind = REGION_DIRECTORY,
+		.generation = 1,
+		.incarnation = incarnation,
+		.data_size = sizeof(struct directory),
+		.mode = 0600};
+	region_unmap(&directory_region);
+	assert_int_equal(region_create(&paths, &spec, &directory_region, why), 0);
+	directory = region_data(&directory_region);
+	atomic_store(&directory->epoch, 1);
+	region_publish(&directory_region);
+}
+
+// An empty table; `damage`: one whose geometry lies.
+static void make_l0(uint64_t generation, uint64_t incarnation, bool damage)
+{
+	char name[SHM_NAME_MAX];
+	struct region r;
+	struct region_spec spec = {.name = name,
+		.kind = REGION_L0,
+		.generation = generation,
+		.incarnation = incarnation,
+		.mode = 0600};
+	shm_name_generation(name, "l0", generation);
+	assert_int_equal(l0_plan(1 << 20, 2, spec.geometry, &spec.data_size), 0);
+	if (damage)
+		spec.geometry[1] *= 2;
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	region_publish(&r);
+	region_unmap(&r);
+}
+
+static void publish_l0(uint64_t generation)
+{
+	atomic_store(&directory->current[REGION_L0], generation << 1 | SHM_IN_MEM);
+}
+
+static void publish_config(uint64_t generation, uint16_t udp_limit)
+{
+	directory->config[generation % DIRECTORY_CONFIG_SLOTS] =
+		(struct dp_config){.udp_limit = udp_limit};
+	atomic_store(&directory->config_generation, generation);
+}
+
+static bool exists(const char *name)
+{
+	char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", paths.mem, name);
+	return access(path, F_OK) == 0;
+}
+
+static void without_a_directory_there_are_empty_tables(void **)
+{
+	settle();
+	const struct worker_tables *t = workers[0].tables;
+	assert_non_null(t);
+	assert_ptr_equal(t, workers[1].tables);
+	assert_false(t->has_l0 || t->has_rules);
+	assert_int_equal(t->config.block_ttl_s, 7);
+	assert_null(atomic_load(&workers[0].epoch_in_use));
+	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) == UINT64_MAX);
+}
+
+static void a_dead_control_planes_cache_is_served(void **)
+{
+	make_directory(0xc0);
+	make_l0(3, 0xc0, false);
+	publish_l0(3);
+	settle();
+	assert_true(workers[1].tables->has_l0);
+	assert_int_equal(workers[1].tables->l0_generation, 3);
+	assert_non_null(atomic_load(&workers[0].epoch_in_use));
+	assert_int_equal(stats.l0_generation, 3);
+	// Each worker has marks of its own, one octet per unit, there before it uses the table.
+	for (unsigned i = 0; i < WORKERS; i++) {
+		char name[SHM_NAME_MAX];
+		shm_name_marks(name, i, 3);
+		struct region r;
+		assert_int_equal(
+			region_attach(&paths, SHM_IN_MEM, name, REGION_MARKS, false, &r, why), 0);
+		assert_int_equal(region_header_of(&r)->index, i);
+		assert_int_equal(region_header_of(&r)->generation, 3);
+		assert_int_equal(
+			region_header_of(&r)->geometry[0], workers[0].tables->l0.unit_count);
+		atomic_store(&workers[0].tables->marks[i][5], MARK_VISITED);
+		assert_int_equal(((const uint8_t *)region_data(&r))[5], MARK_VISITED);
+		region_unmap(&r);
+	}
+	// Nobody listens, so nobody is told.
+	assert_int_equal(lanes[0].adopted_l0, 0);
+	adopt_link(&adopt, true);
+	settle();
+	assert_int_equal(lanes[0].adopted_l0, 3);
+	assert_int_equal(lanes[1].adopted_l0, 3);
+	adopt_link(&adopt, false);
+	assert_int_equal(lanes[0].adopted_l0, 0);
+	assert_true(workers[0].tables->has_l0);
+}
+
+static void the_old_goes_only_when_every_worker_left_it(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	adopt_link(&adopt, true);
+	settle();
+	const struct worker_tables *old = workers[0].tables;
+	make_l0(2, 0xc0, false);
+	publish_l0(2);
+	poll_once();
+	assert_int_equal(atomic_load(&workers[0].next_tables)->l0_generation, 2);
+	take(0);
+	for (unsigned i = 0; i < 50; i++)
+		poll_once();
+	// Worker 1 is stuck in the old one: still mapped, its marks still there, nothing told.
+	assert_ptr_equal(workers[1].tables, old);
+	assert_int_equal(old->l0_generation, 1);
+	assert_int_equal(atomic_load(&old->marks[1][0]), 0);
+	assert_true(exists("marks.1.1"));
+	assert_int_equal(lanes[0].adopted_l0, 1);
+	// And what comes meanwhile waits.
+	make_l0(3, 0xc0, false);
+	publish_l0(3);
+	poll_once();
+	assert_int_equal(atomic_load(&workers[0].next_tables)->l0_generation, 2);
+	take(1);
+	settle();
+	assert_int_equal(workers[1].tables->l0_generation, 3);
+	assert_int_equal(lanes[1].adopted_l0, 3);
+	assert_false(exists("marks.1.1"));
+	assert_true(exists("marks.1.3"));
+}
+
+static void settings_alone_keep_the_tables(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	publish_config(1, 1400);
+	settle();
+	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
+	const uint8_t *units = workers[0].tables->l0.units;
+	publish_config(2, 600);
+	settle();
+	assert_int_equal(workers[0].tables->config.udp_limit, 600);
+	assert_int_equal(workers[0].tables->config_generation, 2);
+	assert_ptr_equal(workers[0].tables->l0.units, units);
+	// Still mapped, not only still pointed at.
+	assert_int_equal(units[64], 0);
+	assert_true(exists("marks.0.1"));
+}
+
+static void what_fails_its_checks_is_refused(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	publish_config(1, 1400);
+	adopt_link(&adopt, true);
+	settle();
+	make_l0(2, 0xc0, true);
+	publish_l0(2);
+	publish_config(2, 100);
+	atomic_store(&directory->current[REGION_NAMES], 9 << 1);
+	settle();
+	assert_int_equal(workers[0].tables->l0_generation, 1);
+	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
+	assert_false(workers[0].tables->has_rules);
+	assert_int_equal(lanes[0].adopted_l0, 1);
+	// A later good one is taken at once, the refused one again after a while.
+	publish_config(3, 1300);
+	settle();
+	assert_int_equal(workers[0].tables->config.udp_limit, 1300);
+	make_l0(2, 0xc0, false);
+	settle();
+	assert_int_equal(workers[0].tables->l0_generation, 1);
+	now_ms += ADOPT_REFUSED_MS;
+	settle();
+	assert_int_equal(workers[0].tables->l0_generation, 2);
+}
+
+static void an_image_of_zeros_is_refused(void **)
+{
+	const struct region_spec spec = {.name = "names.1",
+		.kind = REGION_NAMES,
+		.generation = 1,
+		.incarnation = 0xc0,
+		.data_size = 8192,
+		.mode = 0600};
+	struct region r;
+	make_directory(0xc0);
+	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	region_publish(&r);
+	region_unmap(&r);
+	atomic_store(&directory->current[REGION_NAMES], 1 << 1);
+	settle();
+	assert_false(workers[0].tables->has_rules);
+	assert_int_equal(workers[0].tables->names_generation, 0);
+}
+
+static void a_file_under_a_false_name_is_refused(void **)
+{
+	char from[2 * SHM_PATH_MAX], to[2 * SHM_PATH_MAX];
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	snprintf(from, sizeof from, "%s/l0.1", paths.mem);
+	snprintf(to, sizeof to, "%s/l0.2", paths.mem);
+	assert_int_equal(rename(from, to), 0);
+	publish_l0(2);
+	settle();
+	assert_false(workers[0].tables->has_l0);
+}
+
+static void a_restarted_control_planes_same_table_stays(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	adopt_link(&adopt, true);
+	settle();
+	const uint8_t *units = workers[0].tables->l0.units;
+	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
+	adopt_link(&adopt, false);
+	settle();
+	adopt_link(&adopt, true);
+	settle();
+	assert_ptr_equal(workers[0].tables->l0.units, units);
+	assert_ptr_equal(atomic_load(&workers[0].epoch_in_use), epoch);
+	assert_int_equal(lanes[0].adopted_l0, 1);
+}
+
+// The same generation number, but all of it made anew: another directory, another table.
+static void a_control_plane_that_starts_afresh_is_followed(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	adopt_link(&adopt, true);
+	settle();
+	const struct worker_tables *old = workers[0].tables;
+	const _Atomic uint64_t *epoch = atomic_load(&workers[0].epoch_in_use);
+	adopt_link(&adopt, false);
+	make_directory(0xc1);
+	adopt_link(&adopt, true);
+	settle();
+	// Nothing published yet: the orphaned table still answers.
+	assert_true(workers[0].tables->has_l0);
+	assert_ptr_not_equal(atomic_load(&workers[0].epoch_in_use), epoch);
+	make_l0(1, 0xc1, false);
+	publish_l0(1);
+	atomic_store(&directory->heartbeat_ms, now_ms - 40);
+	adopt_link(&adopt, true);
+	settle();
+	assert_ptr_not_equal(workers[0].tables, old);
+	assert_int_equal(workers[0].tables->l0_generation, 1);
+	assert_int_equal(lanes[1].adopted_l0, 1);
+	assert_true(exists("marks.0.1"));
+	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) < 1000);
+}
+
+static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
+{
+	make_directory(0xc0);
+	adopt_link(&adopt, true);
+	settle();
+	const _Atomic uint64_t *epoch = atomic_load(&workers[1].epoch_in_use);
+	make_directory(0xc1);
+	atomic_store(&directory->epoch, 44);
+	adopt_link(&adopt, true);
+	for (unsigned i = 0; i < 20; i++) {
+		poll_once();
+		take(0);
+	}
+	assert_int_equal(atomic_load(atomic_load(&workers[0].epoch_in_use)), 44);
+	assert_int_equal(atomic_load(epoch), 1);
+	settle();
+	assert_int_equal(atomic_load(atomic_load(&workers[1].epoch_in_use)), 44);
+}
+
+#define ADOPT_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ADOPT_TEST(without_a_directory_there_are_empty_tables),
+		ADOPT_TEST(a_dead_control_planes_cache_is_served),
+		ADOPT_TEST(the_old_goes_only_when_every_worker_left_it),
+		ADOPT_TEST(settings_alone_keep_the_tables),
+		ADOPT_TEST(what_fails_its_checks_is_refused),
+		ADOPT_TEST(an_image_of_zeros_is_refused),
+		ADOPT_TEST(a_file_under_a_false_name_is_refused),
+		ADOPT_TEST(a_restarted_control_planes_same_table_stays),
+		ADOPT_TEST(a_control_plane_that_starts_afresh_is_followed),
+		ADOPT_TEST(a_stuck_worker_keeps_the_old_directory_mapped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
