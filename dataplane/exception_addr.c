@@ -56,7 +56,7 @@ static int receive_ack(int fd, uint32_t sequence)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		const struct nlmsghdr *h = (const void *)buf;
+		struct nlmsghdr *h = (void *)buf;
 		if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr))
 			|| h->nlmsg_type != NLMSG_ERROR || h->nlmsg_seq != sequence)
 			continue; // a late reply to an earlier request
