@@ -297,7 +297,10 @@ static void server_set(struct upstream *s, const struct config_upstream *c)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = *c;
-	snprintf(s->name, sizeof(s->name), "%s", c->name ? c->name : "");
+	if (c->name && c->name[0])
+		snprintf(s->name, sizeof(s->name), "%s", c->name);
+	else
+		socket_address_text(&c->address, s->name);
 	s->config.name = NULL;
 	(void)socket_address_to_sockaddr(&c->address, &s->address, &s->address_len);
 }

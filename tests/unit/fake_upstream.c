@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fake_upstream.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/dns_proto.h>
+
+enum { GARBAGE_COUNT = 200, MSG_MAX = 2048 };
+
+static size_t question_end(const uint8_t *q, size_t len)
+{
+	size_t i = DNS_HEADER_LEN;
+	while (i < len && q[i] != 0)
+		i += q[i] + 1u;
+	return i + 5 <= len ? i + 5 : 0;
+}
+
+static size_t reply_make(const uint8_t *q, size_t len, uint16_t flags, int ttl_s, uint8_t *out)
+{
+	size_t end = question_end(q, len);
+	if (end == 0)
+		return 0;
+	struct wr w = wr_init(out, MSG_MAX);
+	wr_bytes(&w, q, 2);
+	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
+	wr_u16(&w, 1);
+	wr_u16(&w, ttl_s >= 0);
+	wr_u32(&w, 0);
+	wr_bytes(&w, q + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
+	if (ttl_s >= 0) {
+		static const uint8_t address[4] = {192, 0, 2, 1};
+		wr_u16(&w, 0xc00c);
+		wr_u16(&w, DNS_TYPE_A);
+		wr_u16(&w, DNS_CLASS_IN);
+		wr_u32(&w, (uint32_t)ttl_s);
+		wr_u16(&w, 4);
+		wr_bytes(&w, address, 4);
+	}
+	assert(wr_ok(&w));
+	return w.pos;
+}
+
+static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
+{
+	switch ((enum fake_mode)f->mode) {
+	case FAKE_SILENT:
+		return 0;
+	case FAKE_SERVFAIL:
+		return reply_make(q, len, DNS_RCODE_SERVFAIL, -1, out);
+	case FAKE_REFUSED:
+		return reply_make(q, len, DNS_RCODE_REFUSED, -1, out);
+	case FAKE_NXDOMAIN:
+		return reply_make(q, len, DNS_RCODE_NXDOMAIN, -1, out);
+	default:
+		return reply_make(q, len, 0, f->ttl_s, out);
+	}
+}
+
+static void lower(uint8_t *msg, size_t len)
+{
+	for (size_t i = DNS_HEADER_LEN; i < len; i++)
+		if (msg[i] >= 'A' && msg[i] <= 'Z')
+			msg[i] += 32;
+}
+
+struct peer {
+	struct sockaddr_in address;
+	socklen_t len;
+};
+
+static void say(const struct fake_upstream *f, const struct peer *p, const uint8_t *msg, size_t len)
+{
+	(void)sendto(f->udp_fd, msg, len, 0, (const struct sockaddr *)&p->address, p->len);
+}
+
+// What comes before the right reply.
+static void forge(
+	struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len, int mode)
+{
+	uint8_t out[MSG_MAX];
+	size_t n = reply_make(q, len, 0, f->ttl_s, out);
+
+	if (mode == FAKE_WRONG_ID) {
+		out[1] ^= 1;
+		say(f, p, out, n);
+	} else if (mode == FAKE_WRONG_QUESTION) {
+		out[DNS_HEADER_LEN + 1] ^= 1;
+		say(f, p, out, n);
+	} else if (mode == FAKE_BAD_BODY) {
+		say(f, p, out, n - 2);
+	}
+	for (unsigned i = 0; mode == FAKE_GARBAGE && i < GARBAGE_COUNT; i++) {
+		memset(out + 2, (int)i, sizeof(out) - 2); // the id stays right
+		say(f, p, out, i % 40);
+	}
+}
+
+static void serve_udp(struct fake_upstream *f)
+{
+	uint8_t q[MSG_MAX], out[MSG_MAX];
+	struct peer p = {.len = sizeof(p.address)};
+	ssize_t len = recvfrom(
+		f->udp_fd, q, sizeof(q), MSG_DONTWAIT, (struct sockaddr *)&p.address, &p.len);
+	if (len < DNS_HEADER_LEN)
+		return;
+	int mode = f->mode;
+	unsigned i = f->udp_queries;
+	if (i < FAKE_SEEN_MAX) {
+		f->id[i] = get_u16(q);
+		f->source_port[i] = ntohs(p.address.sin_port);
+	}
+	for (size_t k = DNS_HEADER_LEN; k < question_end(q, (size_t)len); k++)
+		f->upper_seen |= q[k] >= 'A' && q[k] <= 'Z';
+	f->udp_queries++;
+	if (f->delay_ms)
+		usleep((useconds_t)f->delay_ms * 1000);
+	forge(f, &p, q, (size_t)len, mode);
+	size_t n = mode == FAKE_TRUNCATE ? reply_make(q, (size_t)len, DNS_FLAG_TC, -1, out)
+					 : reply_for(f, q, (size_t)len, out);
+	if (mode == FAKE_LOWERCASE)
+		lower(out, n);
+	if (n)
+		say(f, &p, out, n);
+}
+
+static void serve_tcp(struct fake_upstream *f)
+{
+	uint8_t head[2], q[MSG_MAX], out[MSG_MAX + 2];
+	int fd = accept(f->tcp_fd, NULL, NULL);
+	if (fd < 0)
+		return;
+	const struct timeval patience = {.tv_sec = 1};
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (!f->refuse_tcp && recv(fd, head, 2, MSG_WAITALL) == 2 && get_u16(head) <= sizeof(q)
+		&& recv(fd, q, get_u16(head), MSG_WAITALL) == get_u16(head)) {
+		f->tcp_queries++;
+		size_t n = reply_for(f, q, get_u16(head), out + 2);
+		if (f->mode == FAKE_LOWERCASE)
+			lower(out + 2, n);
+		put_u16(out, (uint16_t)n);
+		// In two pieces, as a stream may come.
+		if (n) {
+			(void)send(fd, out, 1, MSG_NOSIGNAL);
+			usleep(2000);
+			(void)send(fd, out + 1, n + 1, MSG_NOSIGNAL);
+		}
+	}
+	close(fd);
+}
+
+static void *serve(void *arg)
+{
+	struct fake_upstream *f = arg;
+	struct pollfd p[2] = {
+		{.fd = f->udp_fd, .events = POLLIN}, {.fd = f->tcp_fd, .events = POLLIN}};
+
+	while (!f->stop) {
+		if (poll(p, 2, 20) <= 0)
+			continue;
+		if (p[0].revents)
+			serve_udp(f);
+		if (p[1].revents)
+			serve_tcp(f);
+	}
+	return NULL;
+}
+
+void fake_upstream_start(struct fake_upstream *f)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	int rc = -1;
+
+	memset(f, 0, sizeof(*f));
+	f->ttl_s = 300;
+	for (unsigned i = 0; i < 20 && rc != 0; i++) { // UDP's port may be taken in TCP
+		sin.sin_port = 0;
+		f->udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		f->tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		rc = bind(f->udp_fd, (struct sockaddr *)&sin, sizeof(sin));
+		assert(rc == 0);
+		getsockname(f->udp_fd, (struct sockaddr *)&sin, &len);
+		rc = bind(f->tcp_fd, (struct sockaddr *)&sin, sizeof(sin));
+		if (rc != 0) {
+			close(f->udp_fd);
+			close(f->tcp_fd);
+		}
+	}
+	assert(rc == 0);
+	rc = listen(f->tcp_fd, 16);
+	assert(rc == 0);
+	f->port = ntohs(sin.sin_port);
+	rc = pthread_create(&f->thread, NULL, serve, f);
+	assert(rc == 0);
+}
+
+void fake_upstream_stop(struct fake_upstream *f)
+{
+	f->stop = true;
+	pthread_join(f->thread, NULL);
+	close(f->udp_fd);
+	close(f->tcp_fd);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A DNS server on 127.0.0.1, UDP and TCP on one random port, in a thread of the test, that behaves
+// as told. It answers every A question with 192.0.2.1 unless the mode says otherwise.
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fake_mode {
+	FAKE_ANSWER,
+	FAKE_SILENT,
+	FAKE_SERVFAIL,
+	FAKE_REFUSED,
+	FAKE_NXDOMAIN,       // without SOA
+	FAKE_TRUNCATE,       // UDP: TC and nothing else; TCP answers
+	FAKE_LOWERCASE,      // the question comes back in lower case
+	FAKE_WRONG_ID,       // UDP: a reply with another id before each right one
+	FAKE_WRONG_QUESTION, // UDP: a reply to another name before the right one
+	FAKE_GARBAGE,        // UDP: 200 malformed datagrams before the right one
+	FAKE_BAD_BODY,       // UDP: a reply whose records do not parse before the right one
+};
+
+enum { FAKE_SEEN_MAX = 4096 };
+
+struct fake_upstream {
+	int udp_fd, tcp_fd;
+	uint16_t port;
+	pthread_t thread;
+	_Atomic int mode, delay_ms, ttl_s;
+	_Atomic bool stop, refuse_tcp; // refuse_tcp: closes TCP connections at once
+	_Atomic unsigned udp_queries, tcp_queries;
+	// Of the first queries: what an off-path attacker would have to guess.
+	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
+	bool upper_seen; // some question had an upper-case letter
+};
+
+void fake_upstream_start(struct fake_upstream *f);
+void fake_upstream_stop(struct fake_upstream *f);
