@@ -7,28 +7,36 @@
 #include <netinet/in.h>
 #include <weir/bytes.h>
 
-static uint32_t sum_words(const uint8_t *p, size_t words)
+// One's complement sums do not mind the order of octets within words, nor how many words are added
+// at once (RFC 1071 2), so addresses are summed as they lie in memory, four octets at a time, and
+// the result is turned into network order once.
+static uint16_t fold(uint64_t sum)
 {
-	uint32_t sum = 0;
-	for (size_t i = 0; i < words; i++)
-		sum += get_u16(p + 2 * i);
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+ATTR_INLINE uint16_t sum_addresses(const uint8_t *addresses, unsigned octets)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < octets; i += 4) {
+		uint32_t word;
+		memcpy(&word, addresses + i, 4);
+		sum += word;
+	}
+	return rte_be_to_cpu_16(fold(sum));
+}
+
 uint16_t frame_pseudo_sum_ipv4(const uint8_t addresses[8], uint8_t protocol, uint16_t len)
 {
-	return fold(sum_words(addresses, 4) + protocol + len);
+	return fold((uint64_t)sum_addresses(addresses, 8) + protocol + len);
 }
 
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len)
 {
-	return fold(sum_words(addresses, 16) + protocol + len);
+	return fold((uint64_t)sum_addresses(addresses, 32) + protocol + len);
 }
 
 void frame_swap_macs(struct packet *p)
@@ -45,26 +53,30 @@ void frame_set_len(struct packet *p, uint16_t payload_len)
 	p->m->pkt_len = p->m->data_len;
 }
 
-// Everything of an IPv4 header but the addresses, which are in place and take part in the checksum.
-static void ipv4_fill(struct rte_ipv4_hdr *ip, uint8_t protocol, uint16_t payload_len)
+// Everything of an IP header but the addresses, which are in place; whole words, because narrow
+// stores that are soon read as wide ones stall the core.
+static void ipv4_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len)
 {
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	ip->type_of_service = 0;
-	ip->total_length = rte_cpu_to_be_16((uint16_t)(FRAME_IPV4_LEN + payload_len));
-	ip->packet_id = 0;
-	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	ip->time_to_live = FRAME_TTL;
-	ip->next_proto_id = protocol;
-	ip->hdr_checksum = 0;
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	const uint32_t version_ihl = 0x4500, flags = RTE_IPV4_HDR_DF_FLAG;
+	const uint32_t total_len = FRAME_IPV4_LEN + (uint32_t)payload_len;
+	const uint32_t ttl_protocol = (uint32_t)FRAME_TTL << 8 | protocol;
+	uint16_t sum = fold((uint64_t)version_ihl + total_len + flags + ttl_protocol
+			    + sum_addresses(ip + 12, 8));
+	rte_be32_t words[3] = {
+		rte_cpu_to_be_32(version_ihl << 16 | total_len),
+		rte_cpu_to_be_32(flags), // identification 0
+		rte_cpu_to_be_32(ttl_protocol << 16 | (uint16_t)~sum),
+	};
+	memcpy(ip, words, sizeof(words));
 }
 
-static void ipv6_fill(struct rte_ipv6_hdr *ip, uint8_t protocol, uint16_t payload_len)
+static void ipv6_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len)
 {
-	ip->vtc_flow = RTE_BE32(UINT32_C(6) << 28);
-	ip->payload_len = rte_cpu_to_be_16(payload_len);
-	ip->proto = protocol;
-	ip->hop_limits = FRAME_TTL;
+	rte_be32_t words[2] = {
+		RTE_BE32(UINT32_C(6) << 28),
+		rte_cpu_to_be_32((uint32_t)payload_len << 16 | (uint32_t)protocol << 8 | FRAME_TTL),
+	};
+	memcpy(ip, words, sizeof(words));
 }
 
 static void strip_ipv4_options(struct packet *p)
@@ -83,20 +95,19 @@ void frame_turn_ip(struct packet *p, uint16_t payload_len)
 {
 	if (p->ip_version == 4) {
 		strip_ipv4_options(p);
-		struct rte_ipv4_hdr *ip =
-			rte_pktmbuf_mtod_offset(p->m, struct rte_ipv4_hdr *, p->l3);
-		rte_be32_t client = ip->src_addr;
-		ip->src_addr = ip->dst_addr;
-		ip->dst_addr = client;
-		ipv4_fill(ip, ip->next_proto_id, payload_len);
+		uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
+		uint8_t client[4];
+		memcpy(client, ip + 12, 4);
+		memcpy(ip + 12, ip + 16, 4);
+		memcpy(ip + 16, client, 4);
+		ipv4_fill(ip, ip[9], payload_len);
 	} else {
-		struct rte_ipv6_hdr *ip =
-			rte_pktmbuf_mtod_offset(p->m, struct rte_ipv6_hdr *, p->l3);
+		uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
 		uint8_t client[16];
-		memcpy(client, ip->src_addr, 16);
-		memcpy(ip->src_addr, ip->dst_addr, 16);
-		memcpy(ip->dst_addr, client, 16);
-		ipv6_fill(ip, ip->proto, payload_len);
+		memcpy(client, ip + 8, 16);
+		memcpy(ip + 8, ip + 24, 16);
+		memcpy(ip + 24, client, 16);
+		ipv6_fill(ip, ip[6], payload_len);
 	}
 }
 
@@ -185,12 +196,12 @@ void frame_build(uint8_t *frame, const struct return_path *path, uint16_t dns_le
 	if (path->ip_version == 4) {
 		memcpy(ip + 12, path->service_ip, 4);
 		memcpy(ip + 16, path->client_ip, 4);
-		ipv4_fill((struct rte_ipv4_hdr *)ip, IPPROTO_UDP, udp_len);
+		ipv4_fill(ip, IPPROTO_UDP, udp_len);
 		ip += FRAME_IPV4_LEN;
 	} else {
 		memcpy(ip + 8, path->service_ip, 16);
 		memcpy(ip + 24, path->client_ip, 16);
-		ipv6_fill((struct rte_ipv6_hdr *)ip, IPPROTO_UDP, udp_len);
+		ipv6_fill(ip, IPPROTO_UDP, udp_len);
 		ip += FRAME_IPV6_LEN;
 	}
 	udp_fill(ip, path->ip_version, path->service_udp, path->client_udp, dns_len, dns_sum,
