@@ -16,10 +16,10 @@ enum {
 #define L0_UNITS_MAX   UINT32_MAX
 
 // Records per bucket at the load that the plan aims at, and the most that it accepts so that a
-// power of two need not waste half an index: 0.75 and 0.8 of the slots. Above, puts that find both
+// power of two need not waste half an index: 0.75 and 0.85 of the slots. Above, puts that find both
 // buckets full become common (docs/l0-table.md).
 #define L0_LOAD_AIM  7.5
-#define L0_LOAD_MOST 8.0
+#define L0_LOAD_MOST 8.5
 
 int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_WORDS],
 	size_t *data_size)

@@ -87,7 +87,7 @@ struct l0_reader {
 
 // Octets behind the region's first page and the geometry for a table of at most `bytes` octets in
 // all, assuming `mean_units` units per record (2 is one A record) and an index load of 0.75; as
-// buckets are a power of two it comes out between 0.4 and 0.8. -EINVAL below 1 MiB, at 2^32 units
+// buckets are a power of two it comes out between 0.4 and 0.85. -EINVAL below 1 MiB, at 2^32 units
 // or more, or for a mean over 256.
 ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units,
 	uint64_t geometry[SHM_GEOMETRY_WORDS], size_t *data_size);
