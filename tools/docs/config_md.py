@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""docs/config.md from the tables that the configuration library itself is built of.
+
+usage: config_md.py SOURCE_ROOT [--check]     writes the file, or fails if it is not current
+"""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(sys.argv[1])
+core = root / "dataplane" / "core"
+target = root / "docs" / "config.md"
+
+INTRO = """# The configuration file
+
+One YAML file for `weir-dataplane` and `weir-controlplane`; `weirctl` reads it too. `tools/weir.yaml` is the commented
+example that is installed. Written by `tools/docs/config_md.py` from `dataplane/core/config_keys.h`: edit there.
+
+* Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
+* `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
+  do not go together are refused, with `FILE:LINE:COLUMN: key: reason`; the old configuration then stays in force.
+* `weirctl config reload` takes over what is marked *live* and names what needs a *restart* of the processes.
+* Durations are whole seconds unless the key says milliseconds; sizes are MiB. Plain decimal numbers, `true` and `false`.
+* No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as absent.
+"""
+
+SECTIONS = {
+    "runtime": "Where things lie, and who may look.",
+    "dataplane": "Cores, memory, ports and addresses of the data plane.",
+    "cache": "The answer cache (L0).",
+    "blocking": "Block lists, and how a blocked name is answered.",
+    "upstreams": "The servers that misses are sent to.",
+    "limits": "Bounds of what clients can make the control plane hold.",
+}
+
+# Keys that hold lists (config_net.c, config_lists.c): key, entry, default, bound, when, text.
+LISTS = {
+    "dataplane": [
+        ("worker_lcores", "core number", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
+         "One worker each, with its own queues and packet buffers. Not the main core, none twice."),
+        ("ports", "`device`, `exception`", "none: required", "CONFIG_PORTS_MAX", "restart",
+         "`device`: a DPDK device string (a PCI address, or a driver with arguments). `exception`: the kernel interface "
+         "that gets all that is not DNS for us; without one ARP, NDP and echo are answered by weir itself."),
+        ("service_addresses", "IP address, with or without `/prefix`", "none: required", "CONFIG_ADDRESSES_MAX",
+         "restart", "The addresses that are answered on; put on the exception interface at start."),
+    ],
+    "blocking": [
+        ("lists", "`name`, `path`, `allow`", "`[]`", "CONFIG_LISTS_MAX", "live",
+         "Local files in hosts format or with one domain a line. `path`: relative to the configuration file. `name`: by "
+         "default the file's name; unique. `allow: true`: names in it are never blocked by other lists."),
+        ("allow", "domain name", "`[]`", "CONFIG_ENTRIES_MAX", "live",
+         "Never blocked, nor any name below. Beats `deny` for the same name; else the nearer entry decides."),
+        ("deny", "domain name", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Blocked, and every name below."),
+    ],
+    "upstreams": [
+        ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
+         "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. `name`: for statistics; by "
+         "default the address. Not an address of this service."),
+    ],
+}
+
+
+def joined(text):
+    """Lines that end in a backslash, put together."""
+    return re.sub(r"\\\n\s*", "", text)
+
+
+def literals(text):
+    """Adjacent string literals as one."""
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text))
+
+
+def keys():
+    text = joined((core / "config_keys.h").read_text())
+    row = re.compile(r'X\((\w+), (\w+), (\w+), (TEXT|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
+                     r'(LIVE|RESTART),\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)')
+    return [m.groups() for m in row.finditer(text)]
+
+
+def choices():
+    text = joined((core / "config_keys.h").read_text())
+    words = {}
+    for name, word in re.findall(r'X\((\w+), "([^"]+)", \w+\)', text):
+        words.setdefault(name, []).append(word)
+    return words
+
+
+def bounds():
+    text = (root / "include" / "weir" / "config.h").read_text()
+    return dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
+
+
+def span(kind, choice, low, high, words):
+    if kind == "NUMBER":
+        return f"{low} to {high}"
+    if kind == "CHOICE":
+        return ", ".join(f"`{w}`" for w in words[choice])
+    return "`true`, `false`" if kind == "BOOL" else f"{low} to {high} octets"
+
+
+def page():
+    out, words, limits, rows = [INTRO], choices(), bounds(), keys()
+    for section, about in SECTIONS.items():
+        out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
+        for key, entry, default, bound, when, text in LISTS.get(section, []):
+            out.append(f"| `{section}.{key}` | {default} | list of {entry}; at most {limits[bound]} | {when} | {text} |")
+        for name, key, _, kind, choice, default, low, high, when, text in rows:
+            if name == section:
+                shown = f"`{default}`" if default else "empty"
+                out.append(f"| `{section}.{key}` | {shown} | {span(kind, choice, low, high, words)} | {when.lower()} | "
+                           f"{literals(text)} |")
+        out.append("")
+    return "\n".join(out)
+
+
+def main():
+    text = page()
+    schema = (core / "config_schema.c").read_text()
+    wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
+    missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
+    count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", (core / "config_keys.h").read_text(), re.M))
+    if missing or count != len(keys()):
+        sys.exit(f"config_md.py: not described: {missing}; {len(keys())} of {count} keys understood")
+    if "--check" not in sys.argv[2:]:
+        target.write_text(text)
+    elif not target.exists() or target.read_text() != text:
+        sys.exit("docs/config.md is not current: run tools/docs/config_md.py .")
+
+
+main()
