@@ -26,9 +26,6 @@ static int runtime_check(const struct config_doc *doc, const struct config_runti
 		ret = directory_check(doc, "runtime.state_directory", r->state_directory);
 	if (ret == 0 && strcmp(r->hugepages, "auto") != 0 && strcmp(r->hugepages, "off") != 0)
 		ret = directory_check(doc, "runtime.hugepages", r->hugepages);
-	// It becomes a path of a unix socket, which has 108 octets.
-	if (ret == 0 && strlen(r->directory) > 80)
-		ret = config_refuse(doc, "runtime.directory", "is longer than 80 octets");
 	return ret;
 }
 

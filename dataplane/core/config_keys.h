@@ -11,8 +11,9 @@
 //   kind: TEXT (min..max octets), NUMBER (min..max), BOOL, CHOICE (one of `choices`)
 //   when: LIVE (config reload), RESTART
 #define CONFIG_KEYS_RUNTIME(X)                                                                     \
-	X(runtime, directory, directory, TEXT, none, "/run/weir", 1, 200, RESTART,                 \
-		"Sockets, locks and small shared regions. Absolute.")                              \
+	X(runtime, directory, directory, TEXT, none, "/run/weir", 1, 80, RESTART,                  \
+		"Sockets (whose paths have 108 octets at most), locks and small shared regions. "  \
+		"Absolute.")                                                                       \
 	X(runtime, state_directory, state_directory, TEXT, none, "/var/lib/weir", 1, 200, RESTART, \
 		"What outlives a boot: the last good rule image. Absolute.")                       \
 	X(runtime, hugepages, hugepages, TEXT, none, "auto", 1, 200, RESTART,                      \

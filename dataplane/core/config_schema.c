@@ -132,19 +132,24 @@ static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list a
 		return;
 	char line[CONFIG_PATH_MAX + 64];
 	vsnprintf(line, sizeof line, fmt, args);
-	line[strcspn(line, "\n")] = '\0';
+	size_t len = strlen(line);
+	if (len > 0 && line[len - 1] == '\n')
+		line[len - 1] = '\0';
 
-	char *quote = strchr(line, '\'');
-	char *end = quote ? strchr(quote + 1, '\'') : NULL;
-	if (strstr(line, "in mapping field '") && end) {
-		report_prepend(r, quote + 1, (size_t)(end - quote - 1));
-	} else if (strstr(line, "in sequence entry '") && end) {
-		char item[16];
-		int n = snprintf(item, sizeof item, "[%lu]", strtoul(quote + 1, NULL, 10) - 1);
+	// What kind of line it is must come from the format: the text may quote the document. The
+	// names in a backtrace are ours.
+	const char *quote = strchr(line, '\'');
+	if (strstr(fmt, "in mapping field '") && quote) {
+		report_prepend(r, quote + 1, strcspn(quote + 1, "'"));
+	} else if (strstr(fmt, "in sequence entry '") && quote) {
+		char item[32];
+		unsigned entry = (unsigned)strtoul(quote + 1, NULL, 10);
+		int n = snprintf(item, sizeof item, "[%u]", entry > 0 ? entry - 1 : 0);
 		report_prepend(r, item, (size_t)n);
-	} else if (strstr(line, "Unexpected key: ")) {
-		snprintf(r->unexpected, sizeof r->unexpected, "%s", strrchr(line, ':') + 2);
-	} else if (!r->reason[0] && !strstr(line, "Backtrace")) {
+	} else if (strstr(fmt, "Unexpected key: ")) {
+		snprintf(r->unexpected, sizeof r->unexpected, "%s",
+			strstr(line, "key: ") + strlen("key: "));
+	} else if (!r->reason[0] && !strstr(fmt, "Backtrace")) {
 		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
 		snprintf(r->reason, sizeof r->reason, "%.*s", (int)sizeof r->reason - 1, text);
 	}

@@ -92,6 +92,7 @@ static void test_bounds(void **)
 	assert_null(strstr(out, "over"));
 	assert_non_null(strstr(out, "  (3 more)\n"));
 	assert_true(strcspn(out, "z") < 2 + TABLE_CELL_MAX + 4);
+	assert_non_null(strstr(out, "yy...   z"));
 
 	t = NULL; // out of memory: nothing happens
 	table_cell(t, "x");
