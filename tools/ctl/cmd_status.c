@@ -35,6 +35,15 @@ static void status_json(const struct view *v)
 	json_doc_free(doc);
 }
 
+// What the workers use, as far as the data plane's statistics can be read.
+static void adopted_cell(struct table *t, const struct view *v, uint64_t generation)
+{
+	if (v->has_stats)
+		table_cell_count(t, generation);
+	else
+		table_cell(t, "-");
+}
+
 static void generations_print(const struct view *v)
 {
 	static const char *const heads[] = {"", ">published", ">adopted", ">size", "in", NULL};
@@ -44,19 +53,19 @@ static void generations_print(const struct view *v)
 	struct table *t = table_new(heads);
 	table_cell(t, "cache");
 	table_cell_count(t, json_count(g, "l0"));
-	table_cell_count(t, v->stats->l0_generation);
+	adopted_cell(t, v, v->stats->l0_generation);
 	table_cell(t, "%s", octets_text(json_count(g, "l0_bytes"), text));
 	table_cell(t, "%s", json_text(g, "l0_where"));
 	table_row_end(t);
 	table_cell(t, "rules");
 	table_cell_count(t, json_count(g, "names"));
-	table_cell_count(t, v->stats->names_generation);
+	adopted_cell(t, v, v->stats->names_generation);
 	table_cell(t, "%s", octets_text(json_count(g, "names_bytes"), text));
 	table_cell(t, "%s", json_text(g, "names_where"));
 	table_row_end(t);
 	table_cell(t, "settings");
 	table_cell_count(t, json_count(g, "config"));
-	table_cell_count(t, v->stats->config_generation);
+	adopted_cell(t, v, v->stats->config_generation);
 	table_row_end(t);
 	printf("\n");
 	table_print(t);

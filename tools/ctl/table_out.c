@@ -63,7 +63,11 @@ void table_cell(struct table *t, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
-	text_escape(text, table_at(t, t->rows + 1, t->column++), TABLE_CELL_MAX);
+	char escaped[16 * TABLE_CELL_MAX], *cell = table_at(t, t->rows + 1, t->column++);
+	text_escape(text, escaped, sizeof escaped);
+	snprintf(cell, TABLE_CELL_MAX, "%.*s", TABLE_CELL_MAX - 1, escaped);
+	if (strlen(escaped) >= TABLE_CELL_MAX)
+		memcpy(cell + TABLE_CELL_MAX - 4, "...", 4);
 }
 
 void table_cell_count(struct table *t, uint64_t n)

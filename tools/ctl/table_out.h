@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Aligned tables for people. A cell is a text; columns of numbers are right-aligned. Rows over
-// TABLE_ROWS_MAX are left out and counted in a last line.
+// Aligned tables for people. A cell is a text; columns of numbers are right-aligned. A cell that is
+// too long ends in "..."; rows over TABLE_ROWS_MAX are left out and counted in a last line.
 
 #include <stdbool.h>
 #include <stddef.h>
