@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // Consumes exactly `n` hex digits.
 static const char *skip_hex(const char *s, unsigned n)
@@ -137,7 +138,37 @@ static int check_devices(const struct config_dataplane *dp, char why[EAL_WHY_MAX
 	return 0;
 }
 
-static int append_ports(struct eal_args *a, const struct config_dataplane *dp)
+static uint64_t fnv1a(uint64_t h, const char *text)
+{
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return h * UINT64_C(0x100000001b3); // ends the text, so that "a","bc" is not "ab","c"
+}
+
+// A MAC that is the same in every life, so that clients' neighbour entries outlive a restart: a
+// frame for another MAC would reach the kernel and be dropped there. Random would be the driver's.
+static void stable_mac(const char *run, const char *interface, char out[18])
+{
+	char host[256] = "";
+	(void)gethostname(host, sizeof host - 1);
+	uint64_t h = fnv1a(fnv1a(fnv1a(UINT64_C(0xcbf29ce484222325), host), run), interface);
+	h ^= h >> 40;
+	// Locally administered, unicast.
+	snprintf(out, 18, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(h >> 32 & 0xff),
+		(unsigned)(h >> 24 & 0xff), (unsigned)(h >> 16 & 0xff), (unsigned)(h >> 8 & 0xff),
+		(unsigned)(h & 0xff));
+}
+
+static int append_exception(
+	struct eal_args *a, unsigned port, const char *interface, const char *run)
+{
+	char name[EAL_ARG_TEXT_MAX], mac[18];
+	eal_exception_name(port, name);
+	stable_mac(run, interface, mac);
+	return append(a, "--vdev=%s,iface=%s,persist,mac=%s", name, interface, mac);
+}
+
+static int append_ports(struct eal_args *a, const struct config_dataplane *dp, const char *run)
 {
 	bool any_pci = false;
 	int rc = 0;
@@ -150,11 +181,8 @@ static int append_ports(struct eal_args *a, const struct config_dataplane *dp)
 		} else {
 			rc = append(a, "--vdev=%s", device);
 		}
-		if (rc == 0 && dp->ports[i].exception[0]) {
-			char name[EAL_ARG_TEXT_MAX];
-			eal_exception_name(i, name);
-			rc = append(a, "--vdev=%s,iface=%s,persist", name, dp->ports[i].exception);
-		}
+		if (rc == 0 && dp->ports[i].exception[0])
+			rc = append_exception(a, i, dp->ports[i].exception, run);
 	}
 	if (rc == 0 && !any_pci)
 		rc = append(a, "--no-pci");
@@ -175,6 +203,8 @@ static int append_all(struct eal_args *a, const char *program, const struct conf
 	rc = rc ? rc : append(a, "--file-prefix=weir-%s", base_name(c->runtime.directory));
 	rc = rc ? rc : append(a, "--no-telemetry");
 	rc = rc ? rc : append(a, "--log-level=warning");
+	// It warns for each queue that no signal was left for it, which is how main.c wants it.
+	rc = rc ? rc : append(a, "--log-level=pmd.net.tap:error");
 	// --no-huge implies --legacy-mem, which does not go with --in-memory; there the shared
 	// configuration is all that would be written.
 	rc = rc ? rc : append(a, "%s", dp->eal_hugepages ? "--in-memory" : "--no-shconf");
@@ -184,7 +214,7 @@ static int append_all(struct eal_args *a, const char *program, const struct conf
 	rc = rc ? rc : append(a, "--iova-mode=va");
 	rc = rc ? rc : append(a, "-m");
 	rc = rc ? rc : append(a, "%u", dp->memory_mb);
-	return rc ? rc : append_ports(a, dp);
+	return rc ? rc : append_ports(a, dp, c->runtime.directory);
 }
 
 int eal_args_build(struct eal_args *out, const char *program, const struct config *config,

@@ -34,6 +34,16 @@ static bool has(const struct eal_args *a, const char *text)
 	return false;
 }
 
+// The one argument that begins so, or NULL.
+static const char *begins(const struct eal_args *a, const char *text)
+{
+	for (int i = 0; i < a->argc; i++) {
+		if (strncmp(a->argv[i], text, strlen(text)) == 0)
+			return a->argv[i];
+	}
+	return NULL;
+}
+
 // The argument behind `option`, or NULL.
 static const char *value_of(const struct eal_args *a, const char *option)
 {
@@ -55,7 +65,7 @@ static void laptop_has_two_taps_and_no_pci(void **)
 	assert_string_equal(value_of(&a, "-l"), "0,1");
 	assert_true(has(&a, "--main-lcore=0"));
 	assert_true(has(&a, "--vdev=net_tap0,iface=wt0,persist"));
-	assert_true(has(&a, "--vdev=net_tap_exception0,iface=weir0,persist"));
+	assert_true(begins(&a, "--vdev=net_tap_exception0,iface=weir0,persist,mac=02:"));
 	assert_true(has(&a, "--no-pci"));
 	assert_true(has(&a, "--no-huge"));
 	assert_true(has(&a, "--no-shconf"));
@@ -83,12 +93,36 @@ static void a_nic_is_allowed_and_huge_pages_stay_private(void **)
 	assert_true(has(&a, "--main-lcore=4"));
 	assert_string_equal(value_of(&a, "-a"), "0000:04:00.1");
 	assert_true(has(&a, "0000:03:00.0,queues=2"));
-	assert_true(has(&a, "--vdev=net_tap_exception1,iface=weir0,persist"));
+	assert_true(begins(&a, "--vdev=net_tap_exception1,iface=weir0,persist,mac=02:"));
 	assert_false(has(&a, "--no-pci"));
 	assert_false(has(&a, "--no-huge"));
 	// --no-huge and --in-memory exclude each other in EAL.
 	assert_true(has(&a, "--in-memory"));
 	eal_args_free(&a);
+}
+
+static void an_exception_port_keeps_its_mac(void **)
+{
+	static char other_run[] = "/run/weir8", other_name[] = "weir1";
+	const char *vdev = "--vdev=net_tap_exception0";
+	struct config c = laptop();
+	struct eal_args a[4];
+	char why[EAL_WHY_MAX];
+	assert_int_equal(eal_args_build(&a[0], "weir-dataplane", &c, why), 0);
+	assert_int_equal(eal_args_build(&a[1], "weir-dataplane", &c, why), 0);
+	c.runtime.directory = other_run;
+	assert_int_equal(eal_args_build(&a[2], "weir-dataplane", &c, why), 0);
+	c.dataplane.ports[0].exception = other_name;
+	assert_int_equal(eal_args_build(&a[3], "weir-dataplane", &c, why), 0);
+	const char *mac[4];
+	for (unsigned i = 0; i < 4; i++)
+		mac[i] = strstr(begins(&a[i], vdev), "mac=");
+	assert_string_equal(mac[0], mac[1]);
+	assert_string_not_equal(mac[0], mac[2]);
+	assert_string_not_equal(mac[2], mac[3]);
+	assert_int_equal(strlen(mac[0]), strlen("mac=02:00:00:00:00:00"));
+	for (unsigned i = 0; i < 4; i++)
+		eal_args_free(&a[i]);
 }
 
 static void names_are_those_that_dpdk_gives(void **)
@@ -154,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(laptop_has_two_taps_and_no_pci),
 		cmocka_unit_test(a_nic_is_allowed_and_huge_pages_stay_private),
+		cmocka_unit_test(an_exception_port_keeps_its_mac),
 		cmocka_unit_test(names_are_those_that_dpdk_gives),
 		cmocka_unit_test(what_eal_would_refuse_obscurely_is_refused_clearly),
 	};
