@@ -5,6 +5,8 @@ weirctl=$1
 root=$2
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
+# Small regions may lie in /dev/shm under the last part of this path, so that must be nobody else's.
+run=$dir/weirctl-test-$$
 bad=0
 
 # want STATUS OUT ERR ARGS...: exit status, and parts of stdout and stderr ('' = nothing at all there)
@@ -25,7 +27,7 @@ want() {
 }
 
 cat >"$dir/weir.yaml" <<CONFIG
-runtime: {directory: $dir/run}
+runtime: {directory: $run}
 dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}
 upstreams: {servers: [{address: 9.9.9.9}]}
 blocking: {lists: [{name: gone, path: gone.txt}]}
@@ -69,7 +71,7 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c blocklist status
 	want 1 '' 'the control plane is down' $c blocklist reload --force
 	want 1 '' 'the control plane is down' $c config reload
-	mkdir -p "$dir/run" # as after a start that left nothing
+	mkdir -p "$run" # as after a start that left nothing
 done
 export WEIR_CONFIG="$dir/weir.yaml"
 want 1 'control plane   down' '' status
