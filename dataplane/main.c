@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// weir-dataplane: starts everything in one order and stops it in the reverse.
+
+#include "eal_args.h"
+#include "exception_addr.h"
+#include "housekeep.h"
+#include "mbuf_pool.h"
+#include "service.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_malloc.h>
+#include <rte_version.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WHY_MAX = 512 };
+
+// Set by the signal handler, which can reach nothing else.
+static _Atomic int stop_requested;
+
+struct dataplane {
+	struct config *config;
+	struct shm_paths paths;
+	uint64_t incarnation;
+	unsigned worker_count;
+	struct worker_service service;
+	struct ports ports;
+	struct lanes lanes;
+	int doorbells[SHM_WORKERS_MAX];
+	struct rte_mempool *pool[SHM_WORKERS_MAX];
+	struct worker *worker[SHM_WORKERS_MAX];
+	struct housekeep housekeep;
+};
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	atomic_store_explicit(&stop_requested, 1, memory_order_release);
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction stop = {.sa_handler = on_signal};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	// The TAP driver takes a free real-time signal to be told of each frame, and whatever
+	// thread gets it pays: at 75,000 queries a second half a core, of the main lcore and of
+	// EAL's interrupt thread. With none free it polls, as everyone else does.
+	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
+		sigaction(signo, &ignore, NULL);
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: weir-dataplane -c FILE\n"
+	      "       weir-dataplane --version | --help\n"
+	      "\n"
+	      "  -c, --config FILE  the configuration (weir.yaml)\n",
+		out);
+}
+
+// The configuration's path, or NULL with *status what to exit with.
+static const char *parse_arguments(int argc, char **argv, int *status)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+	const char *path = NULL;
+	for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'V':
+			printf("weir-dataplane %s, %s\n", WEIR_VERSION, rte_version());
+			*status = EXIT_OK;
+			return NULL;
+		case 'h':
+			usage(stdout);
+			*status = EXIT_OK;
+			return NULL;
+		default:
+			*status = EXIT_USAGE;
+			return NULL;
+		}
+	}
+	if (!path || optind != argc) {
+		usage(stderr);
+		*status = EXIT_USAGE;
+		return NULL;
+	}
+	return path;
+}
+
+// The lock's descriptor, or -errno after saying what is wrong.
+static int lock_runtime(const char *run)
+{
+	char path[SHM_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/dataplane.lock", run);
+	int fd = process_lock(path);
+	if (fd == -EAGAIN)
+		log_error("another weir-dataplane runs on %s (it holds %s)", run, path);
+	else if (fd < 0)
+		log_error("%s: %s", path, strerror(-fd));
+	return fd;
+}
+
+static int start_eal(const struct config *config, const char *run)
+{
+	struct eal_args args;
+	char why[EAL_WHY_MAX] = "";
+	// EAL makes a directory of its own even when it shares nothing; ours goes with the rest.
+	setenv("RUNTIME_DIRECTORY", run, 1);
+	int rc = eal_args_build(&args, "weir-dataplane", config, why);
+	if (rc) {
+		log_error("%s", why);
+		return rc;
+	}
+	// EAL reorders argv, so it gets a copy of the pointers.
+	char *argv[EAL_ARGS_MAX + 1];
+	memcpy(argv, args.argv, sizeof argv);
+	rc = rte_eal_init(args.argc, argv);
+	if (rc < 0)
+		log_error("DPDK does not start: %s (see its messages above)",
+			rte_strerror(rte_errno));
+	eal_args_free(&args);
+	return rc < 0 ? -EIO : 0;
+}
+
+static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
+{
+	struct lanes_spec spec = {.workers = dp->worker_count,
+		.incarnation = dp->incarnation,
+		.port_count = dp->ports.count,
+		.group = dp->config->runtime.group};
+	for (unsigned i = 0; i < dp->ports.count; i++) {
+		memcpy(spec.port_name[i], dp->ports.port[i].name, STATS_PORT_NAME);
+		spec.port_is_exception[i] = dp->ports.port[i].exception;
+	}
+	int rc = lanes_create(&dp->lanes, &dp->paths, &spec, why);
+	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
+		dp->doorbells[i] = dp->lanes.lane[i].doorbell;
+	return rc;
+}
+
+static int create_pools(struct dataplane *dp, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		int rc = mbuf_pool_create(&dp->pool[i], i, c->worker_lcores[i], c->mbufs,
+			dp->config->limits.udp_reply_size, why);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+// Enough buffers that full rings everywhere still leave some to receive with?
+static int check_pools(const struct dataplane *dp, char why[WHY_MAX])
+{
+	unsigned least = ports_rx_posted(&dp->ports) + ports_tx_hold(&dp->ports)
+			 + 2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH;
+	if (dp->config->dataplane.mbufs >= least)
+		return 0;
+	snprintf(why, WHY_MAX, "dataplane.mbufs: %u, but the ports' rings alone need %u",
+		dp->config->dataplane.mbufs, least);
+	return -EINVAL;
+}
+
+static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < c->port_count; i++) {
+		if (c->ports[i].exception[0])
+			rc = exception_addr_apply(
+				c->ports[i].exception, c->addresses, c->address_count, why);
+	}
+	return rc;
+}
+
+static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	unsigned lcore = c->worker_lcores[index];
+	int socket = (int)rte_lcore_to_socket_id(lcore);
+	struct worker *w = rte_zmalloc_socket("worker", sizeof *w, CACHE_LINE, socket);
+	size_t recent_size = sizeof(struct recent_way) * RECENT_WAYS * RECENT_SETS;
+	void *recent = rte_zmalloc_socket("recent", recent_size, CACHE_LINE, socket);
+	if (!w || !recent) {
+		rte_free(w);
+		rte_free(recent);
+		snprintf(why, WHY_MAX, "worker %u: no memory (dataplane.memory)", index);
+		return -ENOMEM;
+	}
+	w->index = index;
+	w->lcore = lcore;
+	w->poll = c->poll;
+	w->service = &dp->service;
+	w->pool = dp->pool[index];
+	w->dp_incarnation = dp->incarnation;
+	recent_init(&w->recent, recent);
+	ports_bind(&dp->ports, c, w);
+	lanes_bind(&dp->lanes, w);
+	atomic_store_explicit(&w->stats->mbuf_size, w->pool->size, memory_order_relaxed);
+	dp->worker[index] = w;
+	return 0;
+}
+
+static void destroy_workers(struct dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		if (dp->worker[i])
+			rte_free(dp->worker[i]->recent.way);
+		rte_free(dp->worker[i]);
+		dp->worker[i] = NULL;
+	}
+}
+
+static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
+{
+	struct housekeep *h = &dp->housekeep;
+	struct dp_config defaults;
+	service_default_settings(&defaults, dp->config);
+	*h = (struct housekeep){.workers = dp->worker,
+		.worker_count = dp->worker_count,
+		.ports = &dp->ports,
+		.stats = lanes_stats(&dp->lanes)};
+	int rc = link_init(
+		&h->link, dp->paths.run, dp->doorbells, dp->worker_count, dp->incarnation);
+	if (rc) {
+		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
+		return rc;
+	}
+	rc = adopt_init(&h->adopt, &dp->paths, dp->worker, dp->worker_count, dp->incarnation,
+		&defaults, h->stats);
+	if (rc) {
+		snprintf(why, WHY_MAX, "no memory");
+		return rc;
+	}
+	atomic_store_explicit(&h->stats->tsc_hz, rte_get_tsc_hz(), memory_order_relaxed);
+	housekeep_init(h, clock_mono_ms());
+	return 0;
+}
+
+static int run_workers(struct dataplane *dp, char why[WHY_MAX])
+{
+	int rc = 0;
+	unsigned launched = 0;
+	while (rc == 0 && launched < dp->worker_count) {
+		struct worker *w = dp->worker[launched];
+		rc = rte_eal_remote_launch(worker_main, w, w->lcore);
+		if (rc)
+			snprintf(why, WHY_MAX, "worker %u does not launch on lcore %u", launched,
+				w->lcore);
+		else
+			launched++;
+	}
+	if (rc == 0) {
+		log_info("serving: %u workers, %u client ports", dp->worker_count,
+			dp->ports.client_count);
+		housekeep_run(&dp->housekeep, &stop_requested);
+		log_info("stopping");
+	}
+	for (unsigned i = 0; i < launched; i++)
+		atomic_store_explicit(&dp->worker[i]->stop, 1, memory_order_release);
+	for (unsigned i = 0; i < launched; i++)
+		(void)rte_eal_wait_lcore(dp->worker[i]->lcore);
+	return rc;
+}
+
+// From a started EAL to a stop that was asked for. 0 or -errno, `why` filled in.
+static int serve(struct dataplane *dp, char why[WHY_MAX])
+{
+	const struct config_dataplane *c = &dp->config->dataplane;
+	int rc = ports_find(&dp->ports, c, why);
+	if (rc)
+		return rc;
+	rc = create_lanes(dp, why);
+	if (rc)
+		return rc;
+	rc = create_pools(dp, why);
+	if (rc)
+		goto free_pools;
+	rc = ports_start(&dp->ports, dp->config, dp->pool, why);
+	if (rc)
+		goto free_pools;
+	rc = check_pools(dp, why);
+	if (rc == 0)
+		rc = address_exceptions(dp, why);
+	if (rc)
+		goto stop_ports;
+	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++) {
+		mbuf_pool_settle(dp->pool[i]);
+		rc = create_worker(dp, i, why);
+	}
+	if (rc)
+		goto destroy_workers;
+	rc = prepare_housekeeping(dp, why);
+	if (rc)
+		goto destroy_workers;
+
+	rc = run_workers(dp, why);
+
+	link_close(&dp->housekeep.link);
+	adopt_close(&dp->housekeep.adopt);
+destroy_workers:
+	destroy_workers(dp);
+stop_ports:
+	ports_stop(&dp->ports);
+free_pools:
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		rte_mempool_free(dp->pool[i]);
+	lanes_close(&dp->lanes);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	int status = EXIT_FAILED, lock = -1;
+	char why[WHY_MAX] = "";
+	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
+	log_init("weir-dataplane", LOG_LEVEL_INFO);
+	const char *path = parse_arguments(argc, argv, &status);
+	if (!path)
+		return status;
+
+	if (config_load(path, &dp.config, why)) {
+		log_error("%s", why);
+		return EXIT_FAILED;
+	}
+	log_init("weir-dataplane", (enum log_level)dp.config->runtime.log_level);
+	dp.worker_count = dp.config->dataplane.worker_count;
+	dp.incarnation = incarnation_new();
+	service_from_config(&dp.service, &dp.config->dataplane);
+	catch_signals();
+	if (shm_paths_init(
+		    &dp.paths, dp.config->runtime.directory, dp.config->runtime.hugepages, why)) {
+		log_error("%s", why);
+		goto free_config;
+	}
+	lock = lock_runtime(dp.paths.run);
+	if (lock < 0)
+		goto free_config;
+	if (start_eal(dp.config, dp.paths.run))
+		goto unlock;
+
+	if (serve(&dp, why))
+		log_error("%s", why);
+	else
+		status = EXIT_OK;
+
+	rte_eal_cleanup();
+unlock:
+	close(lock);
+free_config:
+	config_free(dp.config);
+	return status;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The worker's loop on a plain thread, without ports: what it takes from the main lcore, when it is
+// online, that it sleeps and that it stops.
+
+#include "lane.h"
+#include "unit.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { DEADLINE_MS = 2000 };
+
+static char dir[64];
+static char why[SHM_WHY_MAX];
+static struct shm_paths paths;
+static struct lanes lanes;
+static struct worker worker;
+static const struct worker_tables tables[2];
+static _Atomic uint64_t epoch[2];
+static pthread_t thread;
+
+static void *run(void *arg)
+{
+	(void)worker_main(arg);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	const struct lanes_spec spec = {.workers = 1, .incarnation = 7, .group = ""};
+	log_init("test_worker_loop", LOG_LEVEL_ERROR);
+	strcpy(dir, "/tmp/weir-test-loop-XXXXXX");
+	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why)
+		|| lanes_create(&lanes, &paths, &spec, why))
+		return -1;
+	worker = (struct worker){.lcore = 5, .poll = POLL_ADAPTIVE};
+	lanes_bind(&lanes, &worker);
+	atomic_store(&worker.next_tables, &tables[0]);
+	atomic_store(&epoch[0], 1);
+	atomic_store(&epoch[1], 1);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	lanes_close(&lanes);
+	(void)region_unlink(&paths, SHM_IN_MEM, "lane.0");
+	(void)region_unlink(&paths, SHM_IN_MEM, "stats");
+	rmdir(paths.mem);
+	rmdir(dir);
+	return 0;
+}
+
+static void start(enum poll_mode mode)
+{
+	worker.poll = mode;
+	assert_int_equal(pthread_create(&thread, NULL, run, &worker), 0);
+}
+
+static void stop(void)
+{
+	atomic_store(&worker.stop, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(worker.stats->online, 0);
+}
+
+// Waits for a condition, with a deadline.
+#define EVENTUALLY(condition)                                      \
+	do {                                                       \
+		uint64_t until_ms = clock_mono_ms() + DEADLINE_MS; \
+		while (!(condition) && clock_mono_ms() < until_ms) \
+			poll(NULL, 0, 1);                          \
+		assert_true(condition);                            \
+	} while (0)
+
+static void takes_what_is_published(void **)
+{
+	start(POLL_ADAPTIVE);
+	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[0]);
+	EVENTUALLY(worker.stats->online == 1);
+	assert_int_equal(worker.stats->lcore, 5);
+	atomic_store(&worker.next_tables, &tables[1]);
+	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
+	// Without a directory there is no epoch, and nobody whom it could hold up.
+	assert_true(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
+	atomic_store(&worker.next_epoch, &epoch[0]);
+	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
+	atomic_store(&worker.next_epoch, &epoch[1]);
+	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[1]);
+	uint64_t now_ms = clock_mono_ms();
+	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > now_ms);
+	assert_true(worker.stats->heartbeat_ms > now_ms);
+	stop();
+	assert_true(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
+}
+
+static void an_idle_worker_sleeps_offline_and_delays_nobody(void **)
+{
+	atomic_store(&worker.next_epoch, &epoch[0]);
+	start(POLL_ADAPTIVE);
+	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
+	EVENTUALLY(worker.stats->counter[COUNTER_sleeps] > 20);
+	EVENTUALLY(atomic_load(&worker.lane->seen_epoch) == EPOCH_OFFLINE);
+	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.lane->seen_epoch}};
+	uint64_t e = epoch_advance(&writer);
+	EVENTUALLY(epoch_passed(&writer, e));
+	// A sleeping worker is not a stopped one: it still takes what comes.
+	atomic_store(&worker.next_tables, &tables[1]);
+	EVENTUALLY(atomic_load(&worker.tables_in_use) == &tables[1]);
+	stop();
+}
+
+static void a_busy_worker_stays_online_and_quiescent(void **)
+{
+	atomic_store(&worker.next_epoch, &epoch[0]);
+	start(POLL_BUSY);
+	EVENTUALLY(atomic_load(&worker.epoch_in_use) == &epoch[0]);
+	struct epoch_writer writer = {.epoch = &epoch[0], .seen = {&worker.lane->seen_epoch}};
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t e = epoch_advance(&writer);
+		EVENTUALLY(atomic_load(&worker.lane->seen_epoch) == e);
+		assert_true(epoch_passed(&writer, e));
+	}
+	stop();
+	assert_int_equal(worker.stats->counter[COUNTER_sleeps], 0);
+}
+
+#define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOOP_TEST(takes_what_is_published),
+		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),
+		LOOP_TEST(a_busy_worker_stays_online_and_quiescent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
