@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "app.h"
+
+#include "app_reload.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <weir/log.h>
+
+static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+	struct app *a = arg;
+	(void)what;
+	log_info("stopping: signal %d", (int)signal_number);
+	loop_stop(a->service);
+}
+
+static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+	(void)signal_number, (void)what;
+	if (app_reload(arg, NULL, NULL) < 0)
+		log_warning("configuration not read again: a reload is running");
+}
+
+static int signals_open(struct app *a)
+{
+	struct event_base *base = loop_base(a->service);
+
+	signal(SIGPIPE, SIG_IGN);
+	a->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, a);
+	a->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, a);
+	a->signals[2] = evsignal_new(base, SIGHUP, on_reload_signal, a);
+	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
+		if (!a->signals[i] || evsignal_add(a->signals[i], NULL) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static void *resolver_thread(void *arg)
+{
+	struct app *a = arg;
+	int rc = loop_run(a->loop);
+	if (rc < 0) {
+		log_error("resolver loop: %s", strerror(-rc));
+		loop_stop(a->service);
+	}
+	return NULL;
+}
+
+// Signals stay with the main thread.
+static int thread_open(struct app *a)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&a->thread, NULL, resolver_thread, a);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	a->thread_runs = rc == 0;
+	return -rc;
+}
+
+// A socket for each question in flight, and some: the usual soft limit of 1,024 is too low.
+static void raise_file_limit(const struct config *c)
+{
+	struct rlimit limit;
+	rlim_t want = c->limits.inflight + UPSTREAM_TCP_MAX + 256;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < want)
+		log_warning("limits.inflight: only %llu files may be open, %llu are wanted",
+			(unsigned long long)limit.rlim_max, (unsigned long long)want);
+}
+
+static int memory_open(struct app *a, char why[APP_WHY_MAX])
+{
+	struct shm_paths paths;
+	const struct config_runtime *run = &a->started->runtime;
+
+	int rc = shm_paths_init(&paths, run->directory, run->hugepages, why);
+	if (rc == 0)
+		rc = publisher_open(&a->publisher, &paths, a->started, why);
+	return rc;
+}
+
+static int loops_open(struct app *a, char why[APP_WHY_MAX])
+{
+	int rc = loop_new("resolver", &a->loop);
+	if (rc == 0)
+		rc = loop_new("service", &a->service);
+	if (rc == 0)
+		rc = signals_open(a);
+	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
+	if (rc == 0)
+		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
+	return rc;
+}
+
+static int services_open(struct app *a, char why[APP_WHY_MAX])
+{
+	const struct config *c = a->started;
+	struct api_deps *d = &a->deps;
+
+	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service);
+	if (rc < 0) {
+		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
+		return rc;
+	}
+	app_publish_config(a, c);
+	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
+		publisher_paths(a->publisher)->run);
+	*d = (struct api_deps){
+		.service = a->service,
+		.resolver = a->resolver,
+		.rules = a->rules,
+		.publisher = a->publisher,
+		.socket_path = a->socket_path,
+		.group = c->runtime.group,
+		.config_path = c->path,
+		.config_current = app_config,
+		.reload_arg = a,
+		.config_reload = app_reload,
+	};
+	return api_open(&a->api, d, why);
+}
+
+static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_MAX])
+{
+	int rc = config_load(config_path, &a->started, why);
+	if (rc < 0)
+		return rc;
+	a->current = a->started;
+	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
+	raise_file_limit(a->started);
+	rc = memory_open(a, why);
+	if (rc == 0)
+		rc = loops_open(a, why);
+	if (rc == 0)
+		rc = services_open(a, why);
+	return rc;
+}
+
+int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
+{
+	struct app *a = calloc(1, sizeof(*a));
+	if (!a) {
+		snprintf(why, APP_WHY_MAX, "no memory");
+		return -ENOMEM;
+	}
+	int rc = parts_open(a, config_path, why);
+	if (rc < 0) {
+		app_close(a);
+		return rc;
+	}
+	*out = a;
+	return 0;
+}
+
+int app_run(struct app *a)
+{
+	int rc = thread_open(a);
+	if (rc < 0)
+		return rc;
+	publisher_state(a->publisher, CP_SERVING);
+	log_info("serving, incarnation %016llx",
+		(unsigned long long)publisher_incarnation(a->publisher));
+	return loop_run(a->service);
+}
+
+static void resolver_stop(struct app *a)
+{
+	if (!a->thread_runs)
+		return;
+	loop_stop(a->loop);
+	pthread_join(a->thread, NULL);
+}
+
+void app_close(struct app *a)
+{
+	if (!a)
+		return;
+	if (a->publisher)
+		publisher_state(a->publisher, CP_STOPPING);
+	api_close(a->api);
+	resolver_stop(a);
+	rules_close(a->rules);
+	resolver_close(a->resolver);
+	publisher_close(a->publisher);
+	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
+		if (a->signals[i])
+			event_free(a->signals[i]);
+	loop_free(a->service);
+	loop_free(a->loop);
+	if (a->reload.loaded != a->current)
+		config_free(a->reload.loaded);
+	if (a->current != a->started)
+		config_free(a->current);
+	config_free(a->started);
+	free(a);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "app_reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/log.h>
+
+void app_publish_config(struct app *a, const struct config *c)
+{
+	uint64_t lists[4];
+	rules_group_lists(a->rules, lists);
+	publish_config(a->publisher, c, lists, c->blocking.enabled);
+}
+
+const struct config *app_config(void *app)
+{
+	struct app *a = app;
+	return a->current;
+}
+
+static void reload_end(void *arg)
+{
+	struct app *a = arg;
+	struct reload *r = &a->reload;
+
+	if (r->err < 0)
+		log_warning("configuration: %s", r->why);
+	else
+		log_info("configuration read again%s%s",
+			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
+	r->running = false;
+	if (r->done)
+		r->done(r->arg, r->err, r->why, r->needs_restart);
+}
+
+static void on_rules(void *arg, const struct rules_status *s)
+{
+	struct app *a = arg;
+
+	if (s->outcome == RULES_FAILED) {
+		a->reload.err = -EIO;
+		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the lists: %s",
+			s->error);
+	}
+	reload_end(a);
+}
+
+// Back on the service loop: the resolver has its part.
+static void reload_rest(void *arg)
+{
+	struct app *a = arg;
+	struct config *before = a->current;
+
+	a->current = a->reload.loaded;
+	a->reload.loaded = NULL;
+	if (before != a->started)
+		config_free(before);
+	app_publish_config(a, a->current);
+	int rc = rules_reload(a->rules, a->current, false, on_rules, a);
+	if (rc == 0)
+		return;
+	a->reload.err = rc;
+	snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the lists: %s",
+		strerror(-rc));
+	reload_end(a);
+}
+
+// Resolver loop. The way back has room: the API has 8 clients, and nobody else leaves calls in such
+// numbers as to fill the mailbox.
+static void reload_resolver(void *arg)
+{
+	struct app *a = arg;
+	resolver_reconfigure(a->resolver, a->reload.loaded);
+	if (loop_call(a->service, reload_rest, a) < 0)
+		log_error("configuration: the service loop takes no more calls");
+}
+
+int app_reload(void *app, api_config_done done, void *arg)
+{
+	struct app *a = app;
+	struct reload *r = &a->reload;
+
+	if (r->running)
+		return -EBUSY;
+	*r = (struct reload){.running = true, .done = done, .arg = arg};
+	r->err = config_load(a->started->path, &r->loaded, r->why);
+	if (r->err == 0) {
+		(void)config_needs_restart(
+			a->started, r->loaded, r->needs_restart, sizeof(r->needs_restart));
+		r->err = loop_call(a->loop, reload_resolver, a);
+		if (r->err == 0)
+			return 0;
+		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
+		config_free(r->loaded);
+		r->loaded = NULL;
+	}
+	// The answer comes later in any case.
+	int rc = loop_call(a->service, reload_end, a);
+	if (rc < 0)
+		r->running = false;
+	return rc;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weir-controlplane: everything slow of the appliance. docs/architecture.md has the picture.
+#include "app.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/log.h>
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+	"usage: weir-controlplane -c FILE\n"
+	"  -c, --config FILE  configuration (YAML), the same as weir-dataplane's\n"
+	"  -V, --version      version and exit\n"
+	"  -h, --help         this text\n"
+	"SIGHUP reads the configuration again, SIGTERM and SIGINT stop.\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *config_path = NULL;
+	char why[APP_WHY_MAX] = "";
+	struct app *app;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'V':
+			puts("weir-controlplane " WEIR_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (!config_path || optind != argc) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	log_init("weir-controlplane", LOG_LEVEL_INFO);
+	if (app_open(&app, config_path, why) < 0) {
+		log_error("%s", why);
+		return EXIT_FAILURE;
+	}
+	int rc = app_run(app);
+	app_close(app);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
