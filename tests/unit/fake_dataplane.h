@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The data plane's half of the link and of the lanes, played by a test: real regions, rings and
+// eventfds, lane 0 to workers - 1 served by the calling thread.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/shm_epoch.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_region.h>
+#include <weir/shm_ring.h>
+
+enum { FAKE_LANES_MAX = 4, FAKE_ANSWER_MAX = sizeof(struct msg_answer) + MSG_DNS_MAX };
+
+struct fake_dataplane {
+	struct shm_paths paths;
+	unsigned workers;
+	uint64_t incarnation;
+	int lock_fd, link_fd;
+	int doorbell[FAKE_LANES_MAX];
+	struct region lane[FAKE_LANES_MAX];
+	struct lane_dp_page *dp[FAKE_LANES_MAX];
+	struct ring_producer misses[FAKE_LANES_MAX];
+	struct ring_consumer answers[FAKE_LANES_MAX];
+	uint64_t wakes; // doorbells rung
+};
+
+struct fake_answer {
+	struct msg_answer head;
+	uint8_t dns[MSG_DNS_MAX];
+};
+
+void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers);
+// Says hello; the welcome's error, or -errno.
+int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome);
+void fake_dataplane_close(struct fake_dataplane *f); // as if killed
+
+// Asks for a name (text, letter case kept) as a client with this port would.
+struct fake_miss {
+	const char *name;
+	uint16_t type, id, client_port;
+	unsigned lane;
+	bool has_opt, refresh;
+	uint64_t age_ms; // since its arrival
+};
+bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
+void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of lanes that sleep
+
+// Waits for an answer on any lane.
+bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms);
