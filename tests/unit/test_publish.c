@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/publish.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/l0_writer.h>
+
+static struct shm_paths paths;
+static struct config config;
+static struct publisher *p;
+static char why[SHM_WHY_MAX];
+
+static void open_now(void)
+{
+	if (publisher_open(&p, &paths, &config, why) < 0)
+		fail_msg("publisher_open: %s", why);
+}
+
+static int setup(void **state)
+{
+	char run[64];
+	(void)state;
+	snprintf(run, sizeof(run), "/tmp/weir-test-publish-%d", getpid());
+	if (shm_paths_init(&paths, run, "off", why) < 0)
+		fail_msg("shm_paths_init: %s", why);
+	memset(&config, 0, sizeof(config));
+	config.cache.l0_mb = 2;
+	config.cache.stale_ttl_s = 30;
+	config.limits.udp_reply_size = 1232;
+	open_now();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[256];
+	(void)state;
+	publisher_close(p);
+	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
+	return system(command);
+}
+
+static bool file_there(const char *stem, unsigned generation)
+{
+	char path[SHM_PATH_MAX + 64];
+	snprintf(path, sizeof(path), "%s/%s.%u", paths.mem, stem, generation);
+	return access(path, F_OK) == 0;
+}
+
+static int publish_image(void)
+{
+	static const char image[5000] = "image";
+	struct names_region *r;
+	assert_int_equal(names_prepare(p, image, sizeof(image), &r, why), 0);
+	int rc = names_publish(p, r);
+	if (rc < 0)
+		names_discard(p, r);
+	return rc;
+}
+
+static void test_only_one_lives(void **state)
+{
+	struct publisher *second;
+	(void)state;
+	assert_int_equal(publisher_open(&second, &paths, &config, why), -EAGAIN);
+	assert_non_null(strstr(why, "running"));
+}
+
+static void test_directory_outlives_a_restart(void **state)
+{
+	(void)state;
+	struct directory *d = publisher_directory(p);
+	assert_int_equal(atomic_load(&d->epoch), 1);
+	atomic_store(&d->epoch, 77);
+	publish_l0(p);
+	assert_int_equal(publish_image(), 0);
+	const uint64_t lists[4] = {1, 2, 3, 4};
+	publish_config(p, &config, lists, true);
+	uint64_t incarnation = publisher_incarnation(p);
+	publisher_close(p);
+	open_now();
+	d = publisher_directory(p);
+	assert_int_equal(atomic_load(&d->epoch), 77);
+	assert_int_not_equal(atomic_load(&d->incarnation), incarnation);
+	assert_int_equal(atomic_load(&d->incarnation), publisher_incarnation(p));
+	assert_int_equal(atomic_load(&d->state), CP_STARTING);
+	assert_int_equal(atomic_load(&d->config_generation), 1);
+	assert_int_equal(d->config[1].group_lists[3], 4);
+	struct publish_status s;
+	publish_status(p, &s);
+	assert_int_equal(s.names_generation, 1);
+	assert_int_equal(publish_image(), 0); // and counts on
+	publish_status(p, &s);
+	assert_int_equal(s.names_generation, 2);
+}
+
+static void test_l0_is_kept_unless_its_size_changes(void **state)
+{
+	struct region l0;
+	bool fresh;
+	(void)state;
+	publisher_l0(p, &l0, &fresh);
+	assert_true(fresh);
+	assert_int_equal(atomic_load(&publisher_directory(p)->current[REGION_L0]), 0);
+	publish_l0(p);
+	publisher_close(p);
+	open_now();
+	publisher_l0(p, &l0, &fresh);
+	assert_false(fresh);
+	publish_l0(p);
+	publisher_close(p);
+	config.cache.l0_mb = 3;
+	open_now();
+	publisher_l0(p, &l0, &fresh);
+	assert_true(fresh);
+	assert_false(file_there("l0", 1));
+	assert_true(file_there("l0", 2));
+	publish_l0(p);
+	assert_int_equal(
+		atomic_load(&publisher_directory(p)->current[REGION_L0]), 2 << 1 | SHM_IN_MEM);
+}
+
+static void test_a_damaged_directory_is_replaced(void **state)
+{
+	char path[SHM_PATH_MAX + 64];
+	(void)state;
+	publisher_close(p);
+	snprintf(path, sizeof(path), "%s/directory", paths.mem);
+	FILE *f = fopen(path, "r+");
+	assert_non_null(f);
+	fputs("nonsense", f);
+	fclose(f);
+	open_now();
+	assert_int_equal(atomic_load(&publisher_directory(p)->epoch), 1);
+}
+
+static void test_images_wait_for_the_slowest_worker(void **state)
+{
+	static struct lane_dp_page page[2];
+	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	struct publish_status s;
+	(void)state;
+	publisher_lanes(p, pages, 2);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(publish_image(), 0);
+	assert_false(file_there("names", 2)); // unlinked at once, mapped as long as it is used
+	assert_true(file_there("names", 3));
+	assert_int_equal(publish_image(), -EBUSY);
+	assert_false(file_there("names", 4));
+	atomic_store(&page[0].adopted_names, 3);
+	atomic_store(&page[1].adopted_names, 2);
+	publisher_heartbeat(p, clock_mono_ms());
+	publish_status(p, &s);
+	assert_int_equal(s.retired_waiting, 1); // 1 is gone, 2 is in use by worker 1
+	assert_int_equal(s.refused_busy, 1);
+	assert_int_equal(s.names_generation, 3);
+	publisher_no_lanes(p); // dead: nobody uses anything
+	publisher_heartbeat(p, clock_mono_ms());
+	publish_status(p, &s);
+	assert_int_equal(s.retired_waiting, 0);
+	assert_int_equal(publish_image(), 0);
+}
+
+static void test_a_living_data_plane_holds_the_epoch_back(void **state)
+{
+	char path[SHM_PATH_MAX + 32];
+	static struct lane_dp_page page;
+	const struct lane_dp_page *pages[1] = {&page};
+	(void)state;
+	assert_true(epoch_passed(publisher_epoch(p), epoch_advance(publisher_epoch(p))));
+	publisher_close(p);
+	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
+	int fd = process_lock(path);
+	assert_true(fd >= 0);
+	open_now();
+	uint64_t e = epoch_advance(publisher_epoch(p));
+	assert_false(epoch_passed(publisher_epoch(p), e)); // its lanes are not known yet
+	publisher_lanes(p, pages, 1);
+	atomic_store(&page.seen_epoch, e - 1);
+	assert_false(epoch_passed(publisher_epoch(p), e));
+	atomic_store(&page.seen_epoch, e);
+	assert_true(epoch_passed(publisher_epoch(p), e));
+	close(fd);
+}
+
+static void test_configuration_goes_round_its_slots(void **state)
+{
+	const uint64_t lists[4] = {UINT64_MAX};
+	(void)state;
+	for (uint32_t i = 1; i <= 9; i++) {
+		config.blocking.ttl_s = i;
+		publish_config(p, &config, lists, i % 2);
+		struct directory *d = publisher_directory(p);
+		uint64_t g = atomic_load(&d->config_generation);
+		assert_int_equal(g, i);
+		const struct dp_config *c = &d->config[g % DIRECTORY_CONFIG_SLOTS];
+		assert_int_equal(c->block_ttl_s, i);
+		assert_int_equal(c->blocking_on, i % 2);
+		assert_int_equal(c->udp_limit, 1232);
+		assert_int_equal(c->stale_mode, STALE_ON_FAILURE);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_only_one_lives),
+		T(test_directory_outlives_a_restart),
+		T(test_l0_is_kept_unless_its_size_changes),
+		T(test_a_damaged_directory_is_replaced),
+		T(test_images_wait_for_the_slowest_worker),
+		T(test_a_living_data_plane_holds_the_epoch_back),
+		T(test_configuration_goes_round_its_slots),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
