@@ -193,6 +193,12 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	if (peer < 0)
 		return;
 	if (s->peer_fd >= 0) {
+		// What it has said is read first: closing on unread octets would reset the
+		// connection, and the welcome with it.
+		struct greeting g = {.fd_count = 0};
+		char why[SHM_WHY_MAX];
+		(void)!greeting_read(peer, &g, why);
+		greeting_close(&g);
 		welcome_send(peer, publisher_incarnation(s->publisher), -EBUSY);
 		close(peer);
 		return;

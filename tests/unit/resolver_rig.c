@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_rig.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/dns_proto.h>
+
+struct resolver_rig rig;
+struct fake_upstream fake[2];
+struct fake_dataplane dp;
+struct fake_answer got;
+
+static void *run_loop(void *arg)
+{
+	return (void *)(intptr_t)loop_run(arg);
+}
+
+void control_start(void)
+{
+	char why[SHM_WHY_MAX] = "";
+	if (publisher_open(&rig.publisher, &rig.paths, &rig.config, why) < 0)
+		fail_msg("publisher_open: %s", why);
+	assert_int_equal(loop_new("test", &rig.loop), 0);
+	if (resolver_open(&rig.resolver, rig.loop, rig.publisher, &rig.config, why) < 0)
+		fail_msg("resolver_open: %s", why);
+	assert_int_equal(pthread_create(&rig.thread, NULL, run_loop, rig.loop), 0);
+}
+
+void control_stop(void)
+{
+	loop_stop(rig.loop);
+	pthread_join(rig.thread, NULL);
+	resolver_close(rig.resolver);
+	publisher_close(rig.publisher);
+	loop_free(rig.loop);
+}
+
+void link_up_now(void)
+{
+	struct link_welcome welcome;
+	assert_int_equal(fake_dataplane_link(&dp, &welcome), 0);
+	assert_int_equal(welcome.cp_incarnation, publisher_incarnation(rig.publisher));
+}
+
+static int setup_with(unsigned inflight, unsigned waiters)
+{
+	char why[SHM_WHY_MAX] = "";
+	memset(&rig, 0, sizeof(rig));
+	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver-%d", getpid());
+	if (shm_paths_init(&rig.paths, rig.run, "off", why) < 0)
+		fail_msg("shm_paths_init: %s", why);
+	fake_upstream_start(&fake[0]);
+	fake_upstream_start(&fake[1]);
+	struct config *c = &rig.config;
+	c->cache.l0_mb = 4;
+	c->cache.max_ttl_s = 86400;
+	c->cache.negative_ttl_s = 3600;
+	c->cache.stale_window_s = 3600;
+	c->cache.stale_ttl_s = 30;
+	c->limits.inflight = inflight;
+	c->limits.waiters = waiters;
+	c->limits.udp_reply_size = 1232;
+	c->upstreams.count = 2;
+	c->upstreams.first_timeout_ms = 400;
+	c->upstreams.max_sends = 6;
+	c->upstreams.backoff_s = 30;
+	for (unsigned i = 0; i < 2; i++) {
+		char text[SOCKET_ADDRESS_TEXT_MAX];
+		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
+		assert_int_equal(
+			socket_address_parse(text, 53, &c->upstreams.server[i].address), 0);
+	}
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+	return 0;
+}
+
+int rig_setup(void **state)
+{
+	(void)state;
+	return setup_with(4096, 1024);
+}
+
+int rig_setup_small(void **state)
+{
+	(void)state;
+	return setup_with(16, 8);
+}
+
+int rig_teardown(void **state)
+{
+	char command[256];
+	(void)state;
+	fake_dataplane_close(&dp);
+	control_stop();
+	fake_upstream_stop(&fake[0]);
+	fake_upstream_stop(&fake[1]);
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	return system(command);
+}
+
+struct status_wait {
+	_Atomic bool there;
+	struct resolver_status s;
+};
+
+static void on_status(void *arg, const struct resolver_status *s)
+{
+	struct status_wait *w = arg;
+	w->s = *s;
+	w->there = true;
+}
+
+struct resolver_status status(void)
+{
+	static struct status_wait w;
+	w.there = false;
+	assert_int_equal(resolver_status(rig.resolver, rig.loop, on_status, &w), 0);
+	for (unsigned i = 0; i < 2000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	return w.s;
+}
+
+void ask(const char *name, uint16_t id)
+{
+	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind)
+{
+	if (!fake_dataplane_answer(&dp, &got, wait_ms))
+		fail_msg("no answer in %u ms", wait_ms);
+	assert_int_equal(get_u16(got.dns), id);
+	assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, rcode);
+	assert_true(get_u16(got.dns + 2) & DNS_FLAG_QR);
+	assert_int_equal(got.head.verdict, kind);
+}
+
+int ede_of_answer(void)
+{
+	const uint8_t *end = got.dns + got.head.dns_len;
+	for (const uint8_t *p = got.dns + DNS_HEADER_LEN; p + 6 <= end; p++)
+		if (get_u16(p) == DNS_EDNS_OPTION_EDE && get_u16(p + 2) >= 2
+			&& p + 4 + get_u16(p + 2) == end)
+			return get_u16(p + 4);
+	return -1;
+}

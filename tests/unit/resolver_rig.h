@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the tests of the resolver stand on: a resolver on its own thread, two scripted upstream
+// servers, and the calling thread as the data plane with two lanes.
+
+#include "../../controlplane/resolver.h"
+#include "fake_dataplane.h"
+#include "fake_upstream.h"
+#include "unit.h"
+
+struct resolver_rig {
+	char run[64];
+	struct shm_paths paths;
+	struct config config;
+	struct publisher *publisher;
+	struct loop *loop;
+	struct resolver *resolver;
+	pthread_t thread;
+};
+extern struct resolver_rig rig;
+extern struct fake_upstream fake[2];
+extern struct fake_dataplane dp;
+extern struct fake_answer got; // the last answer
+
+int rig_setup(void **state);
+int rig_setup_small(void **state); // 16 questions, 8 waiters each
+int rig_teardown(void **state);
+void control_start(void);
+void control_stop(void);
+void link_up_now(void);
+struct resolver_status status(void);
+
+// One query for A with an OPT on lane 0, and the doorbell.
+void ask(const char *name, uint16_t id);
+// The next answer, in `got`; fails the test when it is another, or none.
+void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
+int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What surrounds the miss path: the link, restarts, calls from other threads.
+#include "resolver_rig.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **state)
+{
+	struct link_welcome welcome;
+	struct fake_dataplane second = dp;
+	(void)state;
+	assert_int_equal(fake_dataplane_link(&second, &welcome), -EBUSY);
+	close(second.link_fd);
+	fake_dataplane_close(&dp);
+	for (unsigned i = 0; i < 200 && status().lanes != 0; i++)
+		usleep(5000);
+	assert_int_equal(status().lanes, 0);
+	assert_null(publisher_epoch(rig.publisher)->seen[0]);
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+	ask("again.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+}
+
+static void test_a_restart_serves_warm(void **state)
+{
+	(void)state;
+	ask("warm.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	uint64_t before = publisher_incarnation(rig.publisher);
+	control_stop();
+	close(dp.link_fd);
+	control_start();
+	assert_int_not_equal(publisher_incarnation(rig.publisher), before);
+	link_up_now();
+	ask("warm.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(status().l0.recovered, 1);
+}
+
+struct cache_wait {
+	_Atomic bool there;
+	unsigned count;
+	uint64_t deleted;
+	struct cache_entry first;
+};
+
+static void on_entries(void *arg, const struct cache_entry *entries, unsigned count)
+{
+	struct cache_wait *w = arg;
+	w->count = count;
+	if (count)
+		w->first = entries[0];
+	w->there = true;
+}
+
+static void on_flushed(void *arg, uint64_t deleted)
+{
+	struct cache_wait *w = arg;
+	w->deleted = deleted;
+	w->there = true;
+}
+
+static void wait_for(struct cache_wait *w)
+{
+	for (unsigned i = 0; i < 2000 && !w->there; i++)
+		usleep(1000);
+	assert_true(w->there);
+	w->there = false;
+}
+
+static void test_cache_is_looked_at_and_flushed(void **state)
+{
+	static struct cache_wait w;
+	struct dns_name name, above;
+	(void)state;
+	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
+	assert_int_equal(dns_name_from_text("look.example", 12, &above), 0);
+	ask("a.look.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, rig.loop, on_entries, &w), 0);
+	wait_for(&w);
+	assert_int_equal(w.count, 1);
+	assert_int_equal(w.first.qtype, DNS_TYPE_A);
+	assert_int_equal(w.first.ancount, 1);
+	assert_in_range(w.first.soft_left_ms, 290000, 300000);
+	assert_int_equal(w.first.answer_len, w.first.message_len);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &above, false, rig.loop, on_flushed, &w), 0);
+	wait_for(&w);
+	assert_int_equal(w.deleted, 0);
+	assert_int_equal(
+		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
+	wait_for(&w);
+	assert_int_equal(w.deleted, 1);
+}
+
+static void test_every_table_is_registered(void **state)
+{
+	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "failures"};
+	(void)state;
+	struct resolver_status s = status();
+	assert_int_equal(s.tables.count, ARRAY_LEN(expected));
+	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
+		const struct table_info *t = &s.tables.table[i];
+		assert_string_equal(t->name, expected[i]);
+		assert_true(t->cap > 0 && t->used <= t->cap);
+		assert_true(t->owner && t->eviction && t->lifetime);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
+		T(test_a_restart_serves_warm),
+		T(test_cache_is_looked_at_and_flushed),
+		T(test_every_table_is_registered),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
