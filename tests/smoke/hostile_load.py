@@ -66,7 +66,9 @@ def main():
     for _, _, msg in replies:
         assert len(msg) >= 12 and msg[2] & 0x80, "a reply without QR"
         assert len(msg) <= 1232, f"a reply of {len(msg)} octets"
-        parsed = dns.message.from_wire(msg)  # raises on anything malformed, trailing octets included
+        # dnspython knows no reserved opcodes, which NOTIMP echoes. It raises on anything malformed, trailing octets
+        # included.
+        parsed = dns.message.from_wire(msg[:2] + bytes([msg[2] & 0x87]) + msg[3:])
         rcodes[parsed.rcode()] = rcodes.get(parsed.rcode(), 0) + 1
     print(f"{COUNT} frames, {len(replies)} replies, by rcode: {rcodes}")
     assert len(replies) > COUNT / 4, "hardly any replies: the test shows nothing"

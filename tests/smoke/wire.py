@@ -79,7 +79,7 @@ class Port:
 
     def __init__(self, iface=IFACE):
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
         self.sock.bind((iface, 0))
         self.sock.setblocking(False)
         self.mac, self.peer = mac_of(iface), service_mac()
