@@ -121,9 +121,10 @@ unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
 	memset(out.count, 0, sizeof(out.count));
-	if (collect(w, &out) == 0)
+	unsigned read = collect(w, &out);
+	ring_release(&w->answer); // in every poll: it puts a scribbled index right
+	if (read == 0)
 		return 0;
-	ring_release(&w->answer);
 	unsigned sent = 0;
 	for (unsigned i = 0; i < w->port_count; i++)
 		if (out.count[i])

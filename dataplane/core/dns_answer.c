@@ -113,7 +113,7 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	out->auth_ttl_s = no_soa ? j->limits->negative_s : DNS_TTL_MAX;
 	out->cname_count = j->selection.cname_count;
 	dns_compress_init(&j->compress, q, out->bytes,
-		DNS_MESSAGE_MAX - DNS_HEADER_LEN - (size_t)q->question_len);
+		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
 	int rc = sections_emit(j);
 	if (rc)
 		return rc;

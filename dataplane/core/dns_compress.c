@@ -92,7 +92,7 @@ void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_
 	memset(c->off, 0, sizeof c->off);
 	c->w = wr_init(buf, cap);
 	c->question = &q->name;
-	c->base = (uint16_t)(DNS_HEADER_LEN + q->question_len);
+	c->base = (uint16_t)(DNS_HEADER_LEN + q->name.len + 4);
 	struct suffixes s;
 	suffixes_of(&q->name, &s);
 	for (unsigned i = 0; i < q->name.labels; i++)

@@ -16,7 +16,7 @@ enum { HUGE_2M = 2 << 20, DIR_MODE = 0750 };
 // What both public calls want to know from each step.
 struct search {
 	struct shm_paths paths;
-	const char *base; // last component of the runtime directory
+	char base[SHM_PATH_MAX]; // the runtime directory's whole path as one name
 	bool create;
 	char *why;
 };
@@ -149,7 +149,11 @@ static int search_all(
 	if (len >= SHM_PATH_MAX)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", run_dir);
 	memcpy(s->paths.run, run_dir, len);
-	s->base = strrchr(s->paths.run, '/') + 1;
+	// Two runtime directories must not meet in one memory directory, so all of the path counts.
+	memcpy(s->base, s->paths.run + 1, len);
+	for (char *c = s->base; *c; c++)
+		if (*c == '/')
+			*c = '-';
 	int err = dir_ready(s, s->paths.run);
 	if (err == 0)
 		err = find_mem(s);

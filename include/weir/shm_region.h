@@ -17,15 +17,15 @@
 
 enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 
+// <flat> is the runtime directory's path as one name: "run-weir" for /run/weir.
 struct shm_paths {
 	char run[SHM_PATH_MAX];  // sockets, locks (runtime directory, e.g. /run/weir)
-	char mem[SHM_PATH_MAX];  // small regions: run itself if it is a tmpfs, else
-				 // /dev/shm/<basename of run>
-	char huge[SHM_PATH_MAX]; // <hugetlbfs mount>/<basename of run>, or "" when there is none
+	char mem[SHM_PATH_MAX];  // small regions: run itself if it is a tmpfs, else /dev/shm/<flat>
+	char huge[SHM_PATH_MAX]; // <hugetlbfs mount>/<flat>, or "" when there is none
 };
 
 // Fills in the paths and creates the directories (0750). `huge`: "auto" finds a hugetlbfs mount
-// with 2 MiB pages, "off" uses none, else a directory on one, in which <basename of run> is made.
+// with 2 MiB pages, "off" uses none, else a directory on one, in which <flat> is made.
 // Directories that everyone may write, or (but for run) that a stranger owns, are refused. -errno,
 // `why` says what.
 ATTR_MUST_CHECK int shm_paths_init(

@@ -68,8 +68,7 @@
 	X(batches, "receive bursts with packets")                       \
 	X(polls, "receive polls")                                       \
 	X(sleeps, "times the worker slept")                             \
-	X(busy_cycles, "TSC cycles in batches with packets")            \
-	X(rx_nombuf, "receive refusals for want of packet buffers (from the ports)")
+	X(busy_cycles, "TSC cycles in batches with packets")
 
 enum verdict {
 #define X(name, text) VERDICT_##name,

@@ -44,10 +44,10 @@ static void test_run_on_tmpfs(void **)
 
 static void test_run_on_disk(void **)
 {
-	char run[64], mem[80];
+	char run[64], mem[96];
 	struct shm_paths p, found;
 	snprintf(run, sizeof run, "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(mem, sizeof mem, "/dev/shm/weir-test-paths-%d", (int)getpid());
+	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d", (int)getpid());
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	if (strcmp(p.mem, run) == 0) {
 		rmdir(run);
@@ -96,7 +96,7 @@ static void test_planted_mem_dir(void **)
 	char run[64], mem[80];
 	struct shm_paths p;
 	snprintf(run, sizeof run, "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(mem, sizeof mem, "/dev/shm/weir-test-paths-%d", (int)getpid());
+	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d", (int)getpid());
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	bool disk = strcmp(p.mem, mem) == 0;
 	if (disk) {
