@@ -92,7 +92,7 @@ void l0_make_room(struct l0_writer *w, uint32_t k);
 uint32_t l0_make_slot(struct l0_writer *w, const struct l0_key *key, uint64_t now_ms);
 
 // The sum that recovery trusts a record by. Workers do not look at it.
-uint16_t l0_check_of(const struct l0_record *p);
+uint32_t l0_check_of(const struct l0_record *p);
 
 // Any worker's mark on the record.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);

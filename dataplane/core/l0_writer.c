@@ -116,13 +116,13 @@ static int put_check(const struct l0_put *put)
 }
 
 // Everything behind `check`, and what is before it folded in.
-uint16_t l0_check_of(const struct l0_record *p)
+uint32_t l0_check_of(const struct l0_record *p)
 {
 	enum { AT = offsetof(struct l0_record, check), AFTER = AT + sizeof p->check };
 	const uint8_t *octets = (const uint8_t *)p;
 	uint64_t h = contenthash(octets + AFTER, l0_record_octets(p) - AFTER);
 	h += contenthash(octets, AT) * 3;
-	return (uint16_t)(h ^ h >> 16 ^ h >> 32 ^ h >> 48);
+	return (uint32_t)(h ^ h >> 32);
 }
 
 static void copy(uint8_t *to, const void *from, size_t n)

@@ -47,7 +47,7 @@ struct l0_record {
 				 // fail); 0: no
 	uint32_t auth_ttl_s;
 	uint32_t hash_low; // low half of the key's hash: a cheap check before the key compare
-	uint16_t check;    // of all octets of the record but these two; verified by recovery
+	uint32_t check;    // of all octets of the record but these four; verified by recovery
 	uint16_t answer_len;
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
@@ -58,9 +58,11 @@ struct l0_record {
 	uint8_t name_len;
 	uint8_t rcode;
 	uint8_t flags; // L0_RECORD_*
+	uint8_t reserved[6];
 };
 enum { L0_RECORD_AUTHENTICATED = 1 };
-static_assert(sizeof(struct l0_record) == 56);
+static_assert(sizeof(struct l0_record) == 64);
+static_assert(offsetof(struct l0_record, check) == 32);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
 // [1] record units, [2] octet offset of the buckets in the file, [3] of the units.
