@@ -15,6 +15,8 @@ if [ -z "${WEIR_SMOKE_INSIDE-}" ]; then
 fi
 mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm || exit 1
 ip link set lo up
+tmp=/run/smoke
+mkdir $tmp
 
 lab=$root/tools/lab
 weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml "$@"; }
@@ -29,15 +31,15 @@ check() {
 	local text=$1
 	shift
 	checks=$((checks + 1))
-	if "$@" >/tmp/smoke.$$.out 2>&1; then
+	if "$@" >$tmp/out.$$.out 2>&1; then
 		echo "ok $checks - $text"
 	else
 		bad=$((bad + 1))
 		echo "not ok $checks - $text"
 		echo "  $*"
-		tail -n 15 /tmp/smoke.$$.out | sed 's/^/  | /'
+		tail -n 15 $tmp/out.$$.out | sed 's/^/  | /'
 	fi
-	rm -f /tmp/smoke.$$.out
+	rm -f $tmp/out.$$.out
 }
 # same TEXT WANT GOT
 same() {

@@ -3,7 +3,7 @@
 # A list of 160,000 domains and more: what is listed and below is blocked, look-alikes are not, a reload loses no query.
 . "$(dirname "$0")/_init.sh"
 
-list=/tmp/big.list
+list=$tmp/big.list
 real=$root/../shared/lists/real-224k.txt.xz
 if [ -r "$real" ]; then
 	xz -dc "$real" >$list
@@ -15,7 +15,7 @@ fi
 names=$(wc -l <$list)
 check "the list has 150,000 names or more ($names)" test "$names" -ge 150000
 
-$python "$smoke_dir/upstream.py" 5301 /tmp/up.log &
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
 sleep 0.5
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 loaded() { weirctl --json blocklist status | jq -r "$1"; }
@@ -23,7 +23,7 @@ for _ in $(seq 100); do [ "$(loaded .building)" = false ] && break; sleep 0.2; d
 check "all of it is loaded ($(loaded .names))" test "$(loaded .names)" -ge $((names * 95 / 100))
 check "listed names and names below are blocked, look-alikes are not" \
 	client $python "$smoke_dir/blocklist_load.py" names $list
-client $python "$smoke_dir/blocklist_load.py" steady >/tmp/steady.out 2>&1 &
+client $python "$smoke_dir/blocklist_load.py" steady >$tmp/steady.out 2>&1 &
 load=$!
 sleep 1
 builds=$(loaded .builds)
@@ -37,7 +37,7 @@ same "three builds" $((builds + 3)) "$(loaded .builds)"
 check "an unchanged reload" weirctl blocklist reload
 same "builds nothing" $((builds + 3)) "$(loaded .builds)"
 check "2,000 queries a second meanwhile: none lost, none wrong" wait $load
-sed 's/^/  /' /tmp/steady.out
+sed 's/^/  /' $tmp/steady.out
 
 rm $list
 check "a list that is gone: reload fails" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload"

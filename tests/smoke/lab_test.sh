@@ -63,10 +63,10 @@ check "weirctl cache flush" weirctl cache flush www.lab.example
 same "a flushed name is gone" 1 "$(weirctl cache get www.lab.example >/dev/null; echo $?)"
 same "usage is exit status 2" 2 "$(weirctl nonsense >/dev/null 2>&1; echo $?)"
 check "config check" weirctl config check "$root/tools/weir.yaml"
-printf 'nonsense: 1\n' >/tmp/bad.$$.yaml
-same "a bad file is exit status 1" 1 "$(weirctl config check /tmp/bad.$$.yaml >/dev/null 2>&1; echo $?)"
-check "and names file and line" grep -q "bad.$$.yaml:1" <<<"$(weirctl config check /tmp/bad.$$.yaml 2>&1)"
-rm -f /tmp/bad.$$.yaml
+printf 'nonsense: 1\n' >$tmp/bad.$$.yaml
+same "a bad file is exit status 1" 1 "$(weirctl config check $tmp/bad.$$.yaml >/dev/null 2>&1; echo $?)"
+check "and names file and line" grep -q "bad.$$.yaml:1" <<<"$(weirctl config check $tmp/bad.$$.yaml 2>&1)"
+rm -f $tmp/bad.$$.yaml
 
 same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
 
@@ -77,8 +77,8 @@ same "no interface is left" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs
 same "no file is left" '' "$(ls -d /run/weir* /dev/shm/*weir* 2>/dev/null)"
 same "no mount is left" '' "$(grep -c weir /proc/self/mounts | grep -v '^0')"
 
-printf 'nonsense: 1\n' >/tmp/bad.$$.yaml
-check "a failed up fails" bash -c "! '$lab' up --offline --config /tmp/bad.$$.yaml"
-rm -f /tmp/bad.$$.yaml
+printf 'nonsense: 1\n' >$tmp/bad.$$.yaml
+check "a failed up fails" bash -c "! '$lab' up --offline --config $tmp/bad.$$.yaml"
+rm -f $tmp/bad.$$.yaml
 same "and leaves nothing" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
 finish

@@ -3,22 +3,22 @@
 # --port with a memif: no client namespace, the service answers ARP and NDP itself, every reply right under load.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 /tmp/up.log &
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
 sleep 0.5
 socket=/run/weir-memif.sock
 check "up" "$lab" up --upstream 127.0.0.1:5301 --port "net_memif0,role=server,socket=$socket"
 for _ in $(seq 50); do [ -S $socket ] && break; sleep 0.1; done
-mkfifo /tmp/hold
+mkfifo $tmp/hold
 # --stay: a memif client must not leave before the server stops (DPDK 22.11 takes the server's rings away with it).
 "$WEIR_BUILD/tools/loadgen/weir-loadgen" -d "net_memif0,role=client,socket=$socket" -s $service,198.18.0.2 \
-	-s $service6,fd53::2 -n 2000 -t 10 -w 128 -l 0 --stay </tmp/hold >/tmp/load.json 2>/tmp/load.err &
+	-s $service6,fd53::2 -n 2000 -t 10 -w 128 -l 0 --stay <$tmp/hold >$tmp/load.json 2>$tmp/load.err &
 load=$!
-exec 9>/tmp/hold
-for _ in $(seq 400); do [ -s /tmp/load.json ] && break; kill -0 $load || break; sleep 0.1; done
-cat /tmp/load.json /tmp/load.err
-same "no reply is wrong" 0 "$(jq .bad </tmp/load.json)"
-same "none is lost" 0 "$(jq .lost </tmp/load.json)"
-check "under load" test "$(jq .answered </tmp/load.json)" -ge 100000
+exec 9>$tmp/hold
+for _ in $(seq 400); do [ -s $tmp/load.json ] && break; kill -0 $load || break; sleep 0.1; done
+cat $tmp/load.json $tmp/load.err
+same "no reply is wrong" 0 "$(jq .bad <$tmp/load.json)"
+same "none is lost" 0 "$(jq .lost <$tmp/load.json)"
+check "under load" test "$(jq .answered <$tmp/load.json)" -ge 100000
 sleep 1.2
 same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
 check "ARP was answered by the data plane" test "$(dp verdict arp_reply)" -ge 1

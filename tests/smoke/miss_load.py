@@ -11,7 +11,8 @@ from wire import Port, query, udp4
 
 
 def asked(log, name):
-    return sum(line.split()[3].lower() == name for line in open(log))
+    lines = (line.split() for line in open(log) if line.endswith("\n"))
+    return sum(fields[3].lower() == name for fields in lines)
 
 
 def cold(port, log):

@@ -3,39 +3,39 @@
 # The miss path against a scripted upstream: one packet however many ask, expired names under load, liars, dead servers.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 /tmp/up.log &
-$python "$smoke_dir/upstream.py" 5302 /tmp/up2.log &
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+$python "$smoke_dir/upstream.py" 5302 $tmp/up2.log &
 sleep 0.5
 check "up" "$lab" up --upstream 127.0.0.1:5301 --upstream 127.0.0.1:5302
 check "10,000 clients ask one cold name: one upstream packet" \
-	client $python "$smoke_dir/miss_load.py" cold /tmp/up.log
+	client $python "$smoke_dir/miss_load.py" cold $tmp/up.log
 check "20,000 q/s on one expired name: no ring fills, no other name is delayed, no SERVFAIL" \
-	client $python "$smoke_dir/miss_load.py" expired /tmp/up.log
+	client $python "$smoke_dir/miss_load.py" expired $tmp/up.log
 same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp verdict drop_ring_full)))"
 
 short() { client kdig +short +timeout=4 +retry=0 @$service "$@"; }
 state() { client kdig +timeout=4 +retry=0 @$service "$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
 same "wrong id and wrong question are ignored" 198.18.200.1 "$(short lie.test A)"
 same "TC is asked again over TCP" 198.18.200.1 "$(short tc.test A)"
-check "over TCP indeed" grep -q 'tcp .* tc.test 1$' <(tr 'A-Z' 'a-z' </tmp/up.log)
+check "over TCP indeed" grep -q 'tcp .* tc.test 1$' <(tr 'A-Z' 'a-z' <$tmp/up.log)
 same "a big answer is cut with TC over UDP" 1 "$(client kdig +ignore @$service big.test TXT | grep -c ' tc[; ]')"
-touch /tmp/up.log.down
+touch $tmp/up.log.down
 same "failover: the second upstream answers" 198.18.200.1 "$(short ok-5.fail-over.test A)"
 start=$(date +%s%N)
-touch /tmp/up2.log.down
+touch $tmp/up2.log.down
 same "all dead: SERVFAIL" SERVFAIL "$(state nobody.test A)"
 ms=$((($(date +%s%N) - start) / 1000000))
 check "within 2 s ($ms ms)" test $ms -lt 2300
-rm -f /tmp/up.log.down /tmp/up2.log.down
+rm -f $tmp/up.log.down $tmp/up2.log.down
 same "SERVFAIL everywhere is SERVFAIL" SERVFAIL "$(state fail.test A)"
 
 same "short TTL" 198.18.200.1 "$(short ok-1.stale.test A)"
-touch /tmp/up.log.down /tmp/up2.log.down
+touch $tmp/up.log.down $tmp/up2.log.down
 sleep 1.5
 stale=$(client kdig +edns +timeout=4 +retry=0 @$service ok-1.stale.test A)
 check "upstreams dead: the stale answer comes" grep -q 198.18.200.1 <<<"$stale"
 check "with EDE 3" grep -qi 'stale' <<<"$stale"
-rm -f /tmp/up.log.down /tmp/up2.log.down
+rm -f $tmp/up.log.down $tmp/up2.log.down
 same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
 "$lab" down >/dev/null
 finish

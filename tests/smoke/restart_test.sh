@@ -3,7 +3,7 @@
 # Each process without the other: what is cached goes on, weirctl says plainly who is down, a restart goes on warm.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 /tmp/up.log &
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
 sleep 0.5
 check "up" "$lab" up --upstream 127.0.0.1:5301
 short() { client kdig +short +timeout=2 +retry=1 @$service "$@"; }
@@ -16,12 +16,12 @@ check "a miss gets SERVFAIL at once" grep -q 'status: SERVFAIL' <<<"$miss"
 check "with EDE 14" grep -qiE 'not ready|EDE: 14' <<<"$miss"
 check "weirctl says so" grep -qi 'control plane.*down' <<<"$(weirctl status 2>&1)"
 check "and still shows the data plane" grep -q '"hit"' <<<"$(weirctl --json stats --interval 0)"
-queries=$(wc -l </tmp/up.log)
+queries=$(wc -l <$tmp/up.log)
 check "started again" "$lab" start controlplane
 for _ in $(seq 40); do [ "$(short ok.after.test A)" = 198.18.200.1 ] && break; sleep 0.1; done
 same "misses are served again" 198.18.200.1 "$(short ok.after-2.test A)"
 same "the cache is warm" 198.18.200.1 "$(short ok-3000.cached.test A)"
-same "nothing cached was asked again" 0 "$(tail -n +$((queries + 1)) /tmp/up.log | grep -ci cached.test)"
+same "nothing cached was asked again" 0 "$(tail -n +$((queries + 1)) $tmp/up.log | grep -ci cached.test)"
 
 address=$(ip -o addr show dev weir0)
 check "data plane killed" "$lab" kill dataplane
@@ -30,7 +30,7 @@ check "weirctl says so" grep -qi 'data plane.*down' <<<"$(weirctl status 2>&1)"
 check "started again" "$lab" start dataplane
 for _ in $(seq 40); do [ -n "$(short ok-3000.cached.test A)" ] && break; sleep 0.1; done
 same "it serves warm" 198.18.200.1 "$(short ok-3000.cached.test A)"
-same "from L0" 0 "$(tail -n +$((queries + 1)) /tmp/up.log | grep -ci cached.test)"
+same "from L0" 0 "$(tail -n +$((queries + 1)) $tmp/up.log | grep -ci cached.test)"
 same "and misses" 198.18.200.1 "$(short ok.new.test A)"
 check "ping reaches the kernel again" client ping -c 2 -W 2 $service
 
