@@ -175,7 +175,7 @@ static int socket_listen(const char *path, gid_t group)
 	umask(mask);
 	if (ret == 0)
 		ret = access_set(path, group);
-	if (ret == 0 && listen(fd, API_CLIENTS_MAX) < 0)
+	if (ret == 0 && listen(fd, API_REQUESTS_MAX) < 0)
 		ret = -errno;
 	if (ret < 0) {
 		close(fd);
@@ -218,13 +218,11 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	ret = fd;
 	if (fd >= 0) {
 		struct http_settings settings = {.base = loop_base(deps->service),
-			.clients_max = API_CLIENTS_MAX,
+			.exchanges_max = API_REQUESTS_MAX,
 			.admit = on_admit,
 			.handle = on_request,
 			.arg = a};
 		ret = http_server_open(&a->http, fd, &settings);
-		if (ret < 0)
-			close(fd);
 	}
 	if (ret < 0) {
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));

@@ -7,10 +7,11 @@
 //   POST /cache/flush?name=&subtree=0|1  /blocklist/reload?force=0|1  /config/reload
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
-// that the peer's credentials are checked (root, our uid, a member of `group`), and every POST is
-// logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status.
-// Bounds: API_CLIENTS_MAX connections (one more is closed at once, counted), 8 KiB of header,
-// 64 KiB of body, 2 s for a request to arrive or a reply to leave. A reply that waits for another
+// that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every
+// POST is logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status, save for what
+// libevent refuses by itself (http_server.h).
+// Bounds: API_REQUESTS_MAX requests being served (one more is 503, counted), 8 KiB of header,
+// 64 KiB of body, 2 s for a client that neither sends nor reads. A reply that waits for another
 // loop has a deadline (504), and is dropped when its client has hung up.
 
 #include "loop.h"
@@ -18,7 +19,7 @@
 #include "resolver.h"
 #include "rules.h"
 
-enum { API_CLIENTS_MAX = 8, API_WHY_MAX = 256 };
+enum { API_REQUESTS_MAX = 8, API_WHY_MAX = 256 };
 
 // Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
 // the new file that were not taken over (config_needs_restart), "" when there are none.
@@ -44,7 +45,7 @@ struct api;
 
 // Unlinks a socket that nobody listens on any more, binds, listens. -EADDRINUSE: somebody does.
 ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX]);
-// Answers what still waits with 503, closes everything, unlinks the socket. On the service loop's
+// Hangs up on everybody, what still waits included, and unlinks the socket. On the service loop's
 // thread, before the resolver and the rules are closed; calls of theirs that arrive later (their
 // `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
 void api_close(struct api *a); // NULL is fine

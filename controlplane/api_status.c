@@ -105,7 +105,7 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	struct http_counts c;
 	http_server_counts(a->http, &c);
 	struct json_node *n = json_out_object(o, root, "control");
-	json_out_count(o, n, "accepted", c.accepted);
+	json_out_count(o, n, "requests", c.requests);
 	json_out_count(o, n, "refused_full", c.refused_full);
 	json_out_count(o, n, "refused_peer", c.refused_peer);
 	json_out_count(o, n, "bad_requests", c.bad_requests);

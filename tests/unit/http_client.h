@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A client of an HTTP server on a unix socket, as plain as tests of hostile input need it.
+
+#include "unit.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char path[64];     // of the server's socket
+static char reply[65536]; // what client_read read last
+
+static inline int client_connect(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	return fd;
+}
+
+// Everything until the server closes; at most `ms`. Length, or -1 when it did not close.
+static inline int client_read(int fd, int ms)
+{
+	size_t len = 0;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	reply[0] = '\0';
+	while (len + 1 < sizeof reply && poll(&p, 1, ms) == 1) {
+		ssize_t n = read(fd, reply + len, sizeof reply - 1 - len);
+		if (n <= 0)
+			return (int)len;
+		len += (size_t)n;
+		reply[len] = '\0';
+	}
+	return -1;
+}
+
+static inline void client_send(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+// Sends a request line; the status of the reply, whose body is then in `reply`.
+static inline int ask(const char *request)
+{
+	int fd = client_connect();
+	char text[512];
+	int status = 0;
+	snprintf(text, sizeof text, "%s HTTP/1.1\r\nConnection: close\r\n\r\n", request);
+	client_send(fd, text);
+	assert_true(client_read(fd, 5000) > 0);
+	close(fd);
+	assert_int_equal(sscanf(reply, "HTTP/1.1 %d", &status), 1);
+	return status;
+}
+
+static inline void assert_reply(const char *request, int status, const char *part)
+{
+	assert_int_equal(ask(request), status);
+	if (!strstr(reply, part))
+		fail_msg("%s: %s", request, reply);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The HTTP server over a real socket and loop, against clients that do not mean well.
+
+#include "../../controlplane/http_server.h"
+#include "../../controlplane/loop.h"
+#include "http_client.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+enum { REQUESTS_MAX = 8, LATE_MS = 200, BIG_LEN = 1 << 21 };
+
+static char folder[] = "/tmp/weir-test-http-XXXXXX";
+static struct loop *loop;
+static struct http_server *server;
+static pthread_t thread;
+static struct http_exchange *held_exchanges[REQUESTS_MAX];
+static _Atomic unsigned held;
+
+static char *counts_text(void)
+{
+	struct http_counts c;
+	char text[256];
+	http_server_counts(server, &c);
+	snprintf(text, sizeof text, "full %u bad %u timeouts %u ", (unsigned)c.refused_full,
+		(unsigned)c.bad_requests, (unsigned)c.timeouts);
+	return strdup(text);
+}
+
+static bool on_admit(void *, const struct ucred *peer, int)
+{
+	return peer->pid == getpid();
+}
+
+static char *big_text(void)
+{
+	char *text = malloc(BIG_LEN + 1);
+	memset(text, 'x', BIG_LEN);
+	text[BIG_LEN] = '\0';
+	return text;
+}
+
+// /held, /late: not replied to before held_release, but for the 504 of /late. /body: POST only.
+// /big: more than a socket buffers. Else the counters.
+static void on_request(void *, struct http_exchange *x)
+{
+	bool late = strcmp(http_path(x), "/late") == 0;
+	if (late || strcmp(http_path(x), "/held") == 0) {
+		http_defer(x, late ? LATE_MS : 60000);
+		held_exchanges[held] = x;
+		held++;
+	} else if (strcmp(http_path(x), "/body") == 0) {
+		http_reply(x, http_is_post(x) ? 200 : 405, strdup("{}"));
+	} else if (strcmp(http_path(x), "/big") == 0) {
+		http_reply(x, 200, big_text());
+	} else {
+		http_reply(x, 200, counts_text());
+	}
+}
+
+static int client_held(const char *request)
+{
+	unsigned wanted = held + 1;
+	int fd = client_connect();
+	client_send(fd, request);
+	client_send(fd, " HTTP/1.1\r\nConnection: close\r\n\r\n");
+	for (unsigned i = 0; i < 500 && held < wanted; i++)
+		usleep(1000);
+	assert_int_equal(held, wanted);
+	return fd;
+}
+
+static void on_release(void *)
+{
+	for (; held > 0; held--)
+		http_reply(held_exchanges[held - 1], 200, strdup("{}"));
+}
+
+static void held_release(void)
+{
+	assert_int_equal(loop_call(loop, on_release, NULL), 0);
+	for (unsigned i = 0; i < 500 && held > 0; i++)
+		usleep(1000);
+	assert_int_equal(held, 0);
+}
+
+// Sends `text` in one piece; the status of what comes back, 0 when that is only the connection's
+// end.
+static int ask_raw(const char *text, size_t len)
+{
+	int fd = client_connect(), status = 0;
+	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
+	assert_true(client_read(fd, 5000) >= 0);
+	close(fd);
+	(void)sscanf(reply, "HTTP/1.1 %d", &status);
+	return status;
+}
+
+static void test_hostile(void **)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} cases[] = {
+		{400, "\r\n\r\n"},
+		{400, "GET\r\n\r\n"},
+		{400, "GET /health\r\n\r\n"},
+		{400, "GET /health HTTP/2.0\r\n\r\n"},
+		{400, "GET /health HTTP/1.1\r\nno colon\r\n\r\n"},
+		{400, "POST /body HTTP/1.1\r\nContent-Length: -1\r\n\r\n"},
+		{400, "POST /body HTTP/1.1\r\nContent-Length: 1x\r\n\r\n"},
+		{413, "POST /body HTTP/1.1\r\nContent-Length: 65537\r\n\r\n"},
+		{413, "POST /x HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n"},
+		{413, "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n"},
+		{417, "POST /x HTTP/1.1\r\nContent-Length: 5\r\nExpect: more\r\n\r\n"},
+		{501, "FETCH /health HTTP/1.1\r\n\r\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(ask_raw(cases[i].text, strlen(cases[i].text)), cases[i].status);
+
+	static char garbage[4096];
+	srand(1);
+	for (size_t i = 0; i < sizeof garbage; i++)
+		garbage[i] = (char)rand();
+	memcpy(garbage + sizeof garbage - 4, "\r\n\r\n", 4);
+	assert_int_equal(ask_raw(garbage, sizeof garbage), 400);
+	assert_reply("GET /", 200, "bad 0");
+}
+
+static void test_sizes(void **)
+{
+	static char text[8192 + 128] = "GET /health HTTP/1.1\r\nConnection: close\r\nX: ";
+	size_t head = strlen(text);
+	memset(text + head, 'x', sizeof text - head);
+	assert_int_equal(ask_raw(text, sizeof text), 400);
+	memcpy(text + 8100, "\r\n\r\n", 4);
+	assert_int_equal(ask_raw(text, 8104), 200);
+	memset(text + 5, 'x', sizeof text - 5); // a request line without an end
+	assert_int_equal(ask_raw(text, sizeof text), 400);
+
+	// A body that is allowed is read, then ignored; the request may come in any pieces.
+	int fd = client_connect();
+	static const char parts[] = "POST /body HTTP/1.1\r\nConnection: close\r\n"
+				    "Content-Length: 10\r\n\r\n0123456789";
+	for (size_t i = 0; i < sizeof parts - 1; i++)
+		assert_int_equal(write(fd, parts + i, 1), 1);
+	assert_true(client_read(fd, 5000) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 200", 12);
+	close(fd);
+}
+
+// Two requests at once on one connection: two replies, in order.
+static void test_keep_alive(void **)
+{
+	static const char two[] = "POST /body HTTP/1.1\r\n\r\n"
+				  "GET /body HTTP/1.1\r\nConnection: close\r\n\r\n";
+	assert_int_equal(ask_raw(two, sizeof two - 1), 200);
+	assert_non_null(strstr(reply + 1, "HTTP/1.1 405"));
+}
+
+// The client goes away, or sends what nobody asked for, or closes its half; then the answer comes.
+static void test_while_waiting(void **)
+{
+	static char more[20000];
+	int gone = client_held("GET /held"), half = client_held("GET /held"),
+	    eager = client_held("GET /held");
+	close(gone);
+	assert_int_equal(shutdown(half, SHUT_WR), 0);
+	assert_int_equal(send(eager, more, sizeof more, MSG_NOSIGNAL), sizeof more);
+	usleep(20000);
+	held_release();
+	assert_true(client_read(half, 1000) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 200", 12);
+	assert_true(client_read(eager, 1000) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 200", 12);
+	close(half);
+	close(eager);
+	assert_reply("GET /", 200, "timeouts 0 ");
+}
+
+// Clients that do not send, however many, or do not read end on time, and are in nobody's way.
+static void test_silent(void **)
+{
+	int silent[100], slow = client_connect(), deaf = client_connect();
+	uint64_t start = clock_mono_ms();
+	for (unsigned i = 0; i < ARRAY_LEN(silent); i++)
+		silent[i] = client_connect();
+	client_send(slow, "GET /hea");
+	client_send(deaf, "GET /big HTTP/1.1\r\n\r\n");
+	assert_reply("GET /", 200, "full 0");
+	for (unsigned i = 0; i < ARRAY_LEN(silent); i++) {
+		assert_int_equal(client_read(silent[i], 4000), 0);
+		close(silent[i]);
+	}
+	assert_int_equal(client_read(slow, 4000), 0);
+	close(slow);
+	assert_in_range(clock_mono_ms() - start, 1900, 3500);
+
+	usleep(300000);
+	size_t total = 0;
+	for (ssize_t n; (n = read(deaf, reply, sizeof reply)) > 0; total += (size_t)n)
+		;
+	assert_in_range(total, 1, BIG_LEN - 1);
+	close(deaf);
+}
+
+// A reply that is too late is 504, and comes to nothing.
+static void test_deadline(void **)
+{
+	uint64_t start = clock_mono_ms();
+	int fd = client_held("GET /late");
+	assert_true(client_read(fd, 4000) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 504", 12);
+	assert_non_null(strstr(reply, "{\"error\":\"no answer in time\"}"));
+	assert_in_range(clock_mono_ms() - start, LATE_MS, LATE_MS + 1500);
+	close(fd);
+	held_release();
+	assert_reply("GET /", 200, "timeouts 1 ");
+}
+
+// One more than may be served at once is told so; those that hung up count until their reply.
+static void test_too_many(void **)
+{
+	int fd[REQUESTS_MAX];
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		fd[i] = client_held("GET /held");
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		close(fd[i]);
+	assert_reply("GET /", 503, "{\"error\":\"too busy: try again\"}");
+	held_release();
+	assert_reply("GET /", 200, "full 1 ");
+}
+
+// A client may have an address of its own, as long as it likes.
+static void test_client_address(void **)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX}, mine = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	memset(mine.sun_path + 1, 'x', sizeof mine.sun_path - 1);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&mine, sizeof mine), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	assert_true(client_read(fd, 1000) > 0);
+	assert_memory_equal(reply, "HTTP/1.1 200", 12);
+	close(fd);
+}
+
+// Closed while somebody waits: hung up on, and the late reply hurts nobody.
+static void test_close(void **)
+{
+	int fd = client_held("GET /held");
+	loop_stop(loop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	http_server_close(server);
+	assert_int_equal(client_read(fd, 1000), 0);
+	close(fd);
+	assert_false(http_is_live(held_exchanges[0]));
+	on_release(NULL);
+}
+
+static void *loop_thread(void *)
+{
+	assert_int_equal(loop_run(loop), 0);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	signal(SIGPIPE, SIG_IGN); // as the control plane does
+	if (!mkdtemp(folder) || loop_new("http", &loop) < 0)
+		return -1;
+	snprintf(path, sizeof path, "%s/s", folder);
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, 128) < 0)
+		return -1;
+	struct http_settings settings = {.base = loop_base(loop),
+		.exchanges_max = REQUESTS_MAX,
+		.admit = on_admit,
+		.handle = on_request};
+	if (http_server_open(&server, fd, &settings) < 0)
+		return -1;
+	return pthread_create(&thread, NULL, loop_thread, NULL);
+}
+
+static int teardown(void **)
+{
+	loop_free(loop);
+	unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_while_waiting),
+		cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_client_address),
+		cmocka_unit_test(test_close),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
