@@ -66,11 +66,11 @@ static int thread_open(struct app *a)
 	return -rc;
 }
 
-// A socket for each question in flight, and some: the usual soft limit of 1,024 is too low.
+// Sockets of the questions in flight, and some files: the usual soft limit of 1,024 is too low.
 static void raise_file_limit(const struct config *c)
 {
 	struct rlimit limit;
-	rlim_t want = c->limits.inflight + UPSTREAM_TCP_MAX + 256;
+	rlim_t want = (rlim_t)c->limits.inflight * UPSTREAM_LEGS + UPSTREAM_TCP_MAX + 256;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;

@@ -3,47 +3,10 @@
 
 #include <event2/event.h>
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/clock.h>
-#include <weir/dns_answer.h>
-#include <weir/log.h>
 
 static void ask_next(struct upstream_ask *a);
-
-struct upstream *upstream_of(const struct upstream_ask *a)
-{
-	return a->generation == a->owner->generation ? &a->owner->server[a->server] : NULL;
-}
-
-static void server_answers(struct upstream *s)
-{
-	s->timeouts_in_a_row = 0;
-	s->down_until_ms = 0;
-	if (s->was_down)
-		log_info("upstream %s answers again", s->name);
-	s->was_down = false;
-}
-
-static void server_timed_out(struct upstream *s, unsigned backoff_s)
-{
-	s->timeouts++;
-	if (++s->timeouts_in_a_row < UPSTREAM_DOWN_AFTER)
-		return;
-	s->down_until_ms = clock_mono_ms() + backoff_s * 1000ull;
-	if (!s->was_down)
-		log_warning("upstream %s does not answer, asked last for %u s", s->name, backoff_s);
-	s->was_down = true;
-}
-
-static void server_rtt(struct upstream *s, uint64_t rtt_us)
-{
-	uint32_t rtt = rtt_us > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)rtt_us;
-	s->srtt_us = s->srtt_us ? (s->srtt_us * 7 + rtt) / 8 : rtt + !rtt;
-}
 
 // Fewest sends first, then those that are up, then the configured order; -1: none left.
 static int pick(const struct upstream_ask *a, uint64_t now_ms)
@@ -64,76 +27,34 @@ static int pick(const struct upstream_ask *a, uint64_t now_ms)
 	return best;
 }
 
-// Sets the end of the wait for the query that is about to be sent.
-static void wait_plan(struct upstream_ask *a, unsigned longest_ms, uint64_t now_ms)
+// A server that waits for its turn by TCP; -1: none.
+static int pick_tcp(const struct upstream_ask *a)
 {
-	uint64_t left_ms = a->deadline_ms - now_ms;
-	uint64_t wait_ms = pick(a, now_ms) < 0 || longest_ms > left_ms ? left_ms : longest_ms;
-	a->due_us = clock_mono_us() + wait_ms * 1000;
+	return a->tcp_wanted && a->sends < a->owner->max_sends ? __builtin_ctz(a->tcp_wanted) : -1;
 }
 
-static unsigned udp_wait_ms(const struct upstream_ask *a)
+// Starts the wait for what has just been sent, or with nobody to wait for, until the deadline.
+static void ask_wait(struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms)
 {
-	const struct upstreams *u = a->owner;
-	unsigned wait_ms = u->first_timeout_ms;
-	uint32_t srtt_us = u->server[a->server].srtt_us;
+	uint64_t now_ms = clock_mono_ms();
+	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
+	bool last = pick(a, now_ms) < 0 && pick_tcp(a) < 0;
+	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
+	const struct timeval tv = {.tv_sec = (time_t)(wait_ms / 1000),
+		.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
 
-	if (srtt_us) {
-		unsigned adaptive = srtt_us * 3 / 1000 < 50 ? 50 : srtt_us * 3 / 1000;
-		if (adaptive < wait_ms)
-			wait_ms = adaptive;
-	}
-	return wait_ms << (a->sends_to[a->server] - 1);
-}
-
-uint16_t upstream_write_query(struct upstream_ask *a, uint8_t *out, size_t cap)
-{
-	struct upstreams *u = a->owner;
-	uint8_t coin[UPSTREAM_QUESTION_MAX / 8 + 1];
-
-	a->id = rng_u16(&u->rng);
-	memcpy(a->spelled, a->question, a->question_len);
-	if (a->mixed_case) {
-		rng_bytes(&u->rng, coin, sizeof(coin));
-		// Length octets are below 'a', type and class are the last four.
-		for (unsigned i = 0; i + 4 < a->question_len; i++)
-			if (a->spelled[i] >= 'a' && a->spelled[i] <= 'z'
-				&& (coin[i / 8] >> i % 8 & 1))
-				a->spelled[i] -= 'a' - 'A';
-	}
-	a->sent_us = clock_mono_us();
-	return dns_query_write(out, cap, a->id, a->spelled, a->question_len, a->cd, a->dnssec_ok);
-}
-
-void upstream_wait(struct upstream_ask *a, short what, event_callback_fn fn)
-{
-	uint64_t now = clock_mono_us();
-	uint64_t left = a->due_us > now ? a->due_us - now : 0;
-	const struct timeval tv = {
-		.tv_sec = (time_t)(left / 1000000), .tv_usec = (suseconds_t)(left % 1000000)};
-
-	event_assign(&a->event, loop_base(a->owner->loop), a->fd, what, fn, a);
-	event_add(&a->event, &tv);
-}
-
-void upstream_close(struct upstream_ask *a)
-{
-	if (a->transport == UPSTREAM_IDLE)
-		return;
-	event_del(&a->event);
-	if (a->transport == UPSTREAM_TCP)
-		upstream_tcp_free(a);
-	if (a->fd >= 0)
-		close(a->fd);
-	a->fd = -1;
-	a->transport = UPSTREAM_IDLE;
+	a->current = current;
+	event_add(&a->timer, &tv);
 }
 
 void upstream_ask_stop(struct upstream_ask *a)
 {
 	if (!a->owner)
 		return;
-	upstream_close(a);
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		upstream_leg_close(&a->leg[i]);
+	upstream_tcp_free(a);
+	event_del(&a->timer);
 	a->owner = NULL;
 }
 
@@ -147,44 +68,123 @@ static void ask_end(struct upstream_ask *a)
 	u->callbacks.ended(a, why);
 }
 
+// Legs to servers that stay are legs to them in the new list. Others are still listened to.
 static void adopt_new_list(struct upstream_ask *a)
 {
-	if (a->generation == a->owner->generation)
+	const struct upstreams *u = a->owner;
+
+	if (a->generation == u->generation)
 		return;
-	a->generation = a->owner->generation;
-	a->failed = a->tcp_tried = 0;
+	a->generation = u->generation;
+	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = &a->leg[i];
+		unsigned k = 0;
+		while (k < u->count && !upstream_same_address(&u->server[k].address, &leg->peer))
+			k++;
+		if (leg->fd < 0 || k == u->count)
+			continue;
+		leg->server = k;
+		leg->generation = a->generation;
+	}
 }
 
-// The next query, or the end. Bounded: every round spends one of max_sends.
+static int send_udp(struct upstream_ask *a, unsigned i)
+{
+	struct upstream *s = &a->owner->server[i];
+	struct upstream_leg *leg = upstream_leg_to(a, i);
+	int rc = 0;
+
+	a->sends_to[i]++;
+	if (!leg) {
+		leg = upstream_leg_spare(a);
+		upstream_leg_init(
+			leg, a, i, !a->case_off && s->case_strikes < UPSTREAM_CASE_STRIKES);
+		rc = upstream_udp_open(leg);
+	}
+	if (rc == 0)
+		rc = upstream_udp_send(leg);
+	if (rc == 0)
+		ask_wait(a, leg,
+			upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]));
+	else if (leg->sends == 0)
+		upstream_leg_close(leg);
+	return rc;
+}
+
+// `bit`: the server; 0 if it has left the list. A truncated reply without TCP is no reply. After a
+// wrong id or letter case there is another way: a new query by UDP, whose forgeries are then
+// ignored as long as it waits.
+static void without_tcp(struct upstream_ask *a, uint32_t bit)
+{
+	if (a->truncated & bit)
+		a->failed |= bit;
+	else if (bit)
+		a->stay_udp = a->case_off = true;
+}
+
+static int send_tcp(struct upstream_ask *a, unsigned i)
+{
+	uint32_t bit = 1u << i;
+
+	a->tcp_wanted &= ~bit;
+	a->tcp_tried |= bit;
+	a->owner->server[i].tcp_retries++;
+	struct upstream_leg *leg;
+	int rc = upstream_tcp_start(a, i, &leg);
+	if (rc == 0) {
+		ask_wait(a, leg, UPSTREAM_TCP_MS);
+	} else {
+		upstream_tcp_free(a);
+		without_tcp(a, bit);
+	}
+	return rc;
+}
+
+// The next query, or waiting for the legs that are left, or the end. Bounded: every round spends
+// one of max_sends.
 static void ask_next(struct upstream_ask *a)
 {
 	struct upstreams *u = a->owner;
 
+	adopt_new_list(a);
 	for (;;) {
-		upstream_close(a);
-		adopt_new_list(a);
 		uint64_t now_ms = clock_mono_ms();
-		int i = now_ms < a->deadline_ms ? pick(a, now_ms) : -1;
+		if (now_ms >= a->deadline_ms)
+			break;
+		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : pick(a, now_ms);
+		if (i < 0 && upstream_leg_any(a)) {
+			ask_wait(a, NULL, UINT32_MAX);
+			return;
+		}
 		if (i < 0)
 			break;
-		struct upstream *s = &u->server[i];
-		a->server = (unsigned)i;
 		a->sends++;
-		a->sends_to[i]++;
-		a->mixed_case = !a->case_off && s->case_strikes < UPSTREAM_CASE_STRIKES;
-		a->peer = s->address;
-		a->peer_len = s->address_len;
-		wait_plan(a, udp_wait_ms(a), now_ms);
-		if (upstream_udp_start(a) == 0) {
+		if ((tcp >= 0 ? send_tcp(a, (unsigned)i) : send_udp(a, (unsigned)i)) == 0) {
 			a->any_sent = true;
-			s->sent++;
+			u->server[i].sent++;
 			u->totals.sent++;
 			return;
 		}
-		s->send_errors++;
+		u->server[i].send_errors++;
 	}
 	ask_end(a);
+}
+
+static void on_wait_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream_ask *a = arg;
+	struct upstream_leg *leg = a->current;
+	struct upstream *s = leg ? upstream_of(leg) : NULL;
+	(void)fd, (void)what;
+
+	if (s)
+		upstream_server_timed_out(s, leg, a->owner->backoff_s);
+	if (leg && leg->tcp)
+		upstream_tcp_failed(leg);
+	else
+		ask_next(a);
 }
 
 void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8_t *question,
@@ -192,194 +192,89 @@ void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8
 {
 	*a = (struct upstream_ask){
 		.owner = u,
-		.fd = -1,
 		.generation = u->generation,
 		.cd = cd,
 		.dnssec_ok = dnssec_ok,
 		.question_len = question_len,
 		.deadline_ms = deadline_ms,
 	};
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		a->leg[i].fd = -1;
+	event_assign(&a->timer, loop_base(u->loop), -1, 0, on_wait_over, a);
 	memcpy(a->question, question, question_len);
 	ask_next(a);
 }
 
-void upstream_count_bad(struct upstream_ask *a)
+// Closes the leg. Whoever else is being waited for goes on being waited for.
+static void leg_done(struct upstream_leg *leg)
 {
-	struct upstream *s = upstream_of(a);
-	if (s)
-		s->bad_replies++;
-	a->owner->totals.mismatched++;
+	struct upstream_ask *a = leg->ask;
+
+	if (leg->tcp)
+		upstream_tcp_free(a);
+	else
+		upstream_leg_close(leg);
+	if (!a->current)
+		ask_next(a);
 }
 
-enum upstream_take upstream_replied(struct upstream_ask *a, const uint8_t *msg, size_t len)
+enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg, size_t len)
 {
+	struct upstream_ask *a = leg->ask;
 	struct upstreams *u = a->owner;
-	struct upstream *s = upstream_of(a);
-	bool udp = a->transport == UPSTREAM_UDP;
-	uint64_t rtt_us = clock_mono_us() - a->sent_us;
+	struct upstream *s = upstream_of(leg);
+	bool udp = !leg->tcp;
+	uint64_t took_us = clock_mono_us() - leg->first_sent_us;
+	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
 
 	enum upstream_take take = u->callbacks.reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {
-		upstream_count_bad(a);
+		upstream_count_bad(leg);
 		return take;
 	}
 	u->totals.replies++;
-	if (s) {
-		server_answers(s);
-		s->answered++;
-		s->failures += take == UPSTREAM_FAILED;
-		if (udp)
-			server_rtt(s, rtt_us);
-	}
+	if (s)
+		upstream_server_answered(s, rtt_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN)
 		return take;
 	a->any_reply = true;
 	if (take == UPSTREAM_TRUNCATED && udp) {
-		upstream_go_tcp(a, true);
+		upstream_go_tcp(leg, true);
 		return take;
 	}
 	if (s)
-		a->failed |= 1u << a->server;
-	ask_next(a);
+		a->failed |= 1u << leg->server;
+	leg_done(leg);
 	return take;
 }
 
-void upstream_timed_out(struct upstream_ask *a)
+bool upstream_can_tcp(const struct upstream_leg *leg)
 {
-	struct upstream *s = upstream_of(a);
-	if (s)
-		server_timed_out(s, a->owner->backoff_s);
-	if (a->transport == UPSTREAM_TCP)
-		upstream_tcp_failed(a);
-	else
-		ask_next(a);
+	const struct upstream_ask *a = leg->ask;
+	return upstream_of(leg) && !((a->tcp_tried | a->tcp_wanted) >> leg->server & 1)
+	       && a->sends < a->owner->max_sends && clock_mono_ms() < a->deadline_ms;
 }
 
-bool upstream_can_tcp(const struct upstream_ask *a)
+void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
 {
-	return upstream_of(a) && !(a->tcp_tried >> a->server & 1) && a->sends < a->owner->max_sends
-	       && clock_mono_ms() < a->deadline_ms;
-}
+	struct upstream_ask *a = leg->ask;
+	uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
 
-void upstream_go_tcp(struct upstream_ask *a, bool truncated)
-{
-	struct upstream *s = upstream_of(a);
-
-	upstream_close(a);
-	a->truncated = truncated;
-	if (upstream_can_tcp(a)) {
-		a->tcp_tried |= 1u << a->server;
-		a->sends++;
-		s->tcp_retries++;
-		wait_plan(a, UPSTREAM_TCP_MS, clock_mono_ms());
-		if (upstream_tcp_start(a) == 0) {
-			s->sent++;
-			a->owner->totals.sent++;
-			return;
-		}
-		s->send_errors++;
+	if (truncated)
+		a->truncated |= bit;
+	if (upstream_can_tcp(leg)) {
+		a->tcp_wanted |= bit;
+		// At once, unless another try is under way: that one is `current`.
+		if (!a->tcp)
+			a->current = NULL;
+	} else {
+		without_tcp(a, bit);
 	}
-	upstream_tcp_failed(a);
+	leg_done(leg);
 }
 
-// A truncated reply without TCP is no reply. After a wrong id or letter case there is another way:
-// a new query by UDP, whose forgeries are then ignored as long as it waits.
-void upstream_tcp_failed(struct upstream_ask *a)
+void upstream_tcp_failed(struct upstream_leg *leg)
 {
-	if (a->truncated && upstream_of(a))
-		a->failed |= 1u << a->server;
-	else
-		a->stay_udp = a->case_off = true;
-	ask_next(a);
-}
-
-static void server_set(struct upstream *s, const struct config_upstream *c)
-{
-	memset(s, 0, sizeof(*s));
-	s->config = *c;
-	if (c->name && c->name[0])
-		snprintf(s->name, sizeof(s->name), "%s", c->name);
-	else
-		socket_address_text(&c->address, s->name);
-	s->config.name = NULL;
-	(void)socket_address_to_sockaddr(&c->address, &s->address, &s->address_len);
-}
-
-void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
-{
-	struct upstream *old = malloc(sizeof(u->server));
-	unsigned old_count = old ? u->count : 0;
-
-	if (old)
-		memcpy(old, u->server, sizeof(u->server));
-	u->generation++;
-	u->count = config->count < CONFIG_UPSTREAMS_MAX ? config->count : CONFIG_UPSTREAMS_MAX;
-	u->first_timeout_ms = config->first_timeout_ms;
-	u->max_sends = config->max_sends;
-	u->backoff_s = config->backoff_s;
-	for (unsigned i = 0; i < u->count; i++) {
-		struct upstream *s = &u->server[i];
-		server_set(s, &config->server[i]);
-		for (unsigned k = 0; k < old_count; k++) {
-			if (old[k].address_len != s->address_len
-				|| memcmp(&old[k].address, &s->address, s->address_len) != 0)
-				continue;
-			char name[sizeof(s->name)];
-			memcpy(name, s->name, sizeof(name));
-			*s = old[k];
-			memcpy(s->name, name, sizeof(name));
-		}
-	}
-	free(old);
-}
-
-int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
-	const struct upstream_callbacks *callbacks)
-{
-	struct upstreams *u = calloc(1, sizeof(*u));
-	if (!u)
-		return -ENOMEM;
-	u->loop = loop;
-	u->callbacks = *callbacks;
-	upstreams_configure(u, config);
-	*out = u;
-	return 0;
-}
-
-void upstreams_free(struct upstreams *u)
-{
-	free(u);
-}
-
-unsigned upstreams_status(
-	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
-{
-	uint64_t now = clock_mono_ms();
-
-	for (unsigned i = 0; i < u->count; i++) {
-		const struct upstream *s = &u->server[i];
-		bool down = s->down_until_ms > now;
-		out[i] = (struct upstream_status){
-			.up = !down,
-			.sent = s->sent,
-			.answered = s->answered,
-			.timeouts = s->timeouts,
-			.bad_replies = s->bad_replies,
-			.tcp_retries = s->tcp_retries,
-			.send_errors = s->send_errors,
-			.failures = s->failures,
-			.case_changed = s->case_changed,
-			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
-			.srtt_us = s->srtt_us,
-			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
-		};
-		memcpy(out[i].name, s->name, sizeof(out[i].name));
-		socket_address_text(&s->config.address, out[i].address);
-	}
-	return u->count;
-}
-
-void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
-{
-	*out = u->totals;
+	without_tcp(leg->ask, upstream_of(leg) ? 1u << leg->server : 0);
+	leg_done(leg);
 }

@@ -3,30 +3,44 @@
 
 // Upstream servers: asking a question until one answers. Resolver loop's thread only.
 //
-// An ask sends one query at a time, each from a fresh connected UDP socket with a random port, id
-// and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and believes only a reply from that
-// address with that id and exactly that question. Anything else is counted and ignored while
-// waiting goes on, without a longer deadline; ICMP errors are ignored as well. One reply with a
-// wrong id, one that differs in letter case only, and TC move the ask to TCP with the same server.
-// A server that changed letter case three times is asked without it from then on.
+// An ask holds up to UPSTREAM_LEGS legs, each a connected UDP socket to one server with a random
+// port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one TCP connection.
+// A further query to a server whose leg is open is the same query from the same socket: a spoofer
+// gets no second guess. A leg stays open when the next server is tried, so the reply to any query
+// of the ask is good until the ask ends; the leg idle for longest goes when one more is needed.
+//
+// A leg believes only a reply from its address with its id and exactly its question. Anything else
+// is counted and ignored while waiting goes on, without a longer deadline; ICMP errors are ignored
+// as well. One reply with a wrong id, one that differs in letter case only, and TC close the leg
+// and move to TCP with the same server, after the TCP try that is under way if there is one. A
+// server that changed letter case three times is asked without it from then on.
 //
 // Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
-// by UDP and once by TCP, at most max_sends in all whatever the cause. A server that timed out
-// UPSTREAM_DOWN_AFTER times in a row is down for backoff_s. The first wait is min(first_timeout,
-// max(50 ms, 3 * srtt)), doubled for each further query to the same server; the last one lasts
-// until the ask's deadline, so a late reply still fills the cache. So an ask holds one socket.
+// by UDP and once by TCP, at most max_sends in all whatever the cause. After each send the ask
+// waits min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query to the same server
+// and, until a query that was sent once is answered, for each such that was not (Karn and Partridge
+// 1987: a reply to a repeated query tells no round-trip time). A server that answers with a failure
+// is not asked again; if it is the one being waited for, the next one is asked at once, and the
+// legs of the others stay open. The last wait lasts until the ask's deadline, so a late reply still
+// fills the cache. A server that let UPSTREAM_DOWN_AFTER waits in a row pass, answering nobody
+// meanwhile, is down for backoff_s or until it answers after all.
+//
+// Sockets: UPSTREAM_LEGS for each ask at most and UPSTREAM_TCP_MAX in all. Without one to be had
+// (EMFILE) the send has failed: it is counted, and the next server is tried.
 
 #include "loop.h"
 #include "rng.h"
 
 #include <event2/event_struct.h>
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <weir/config.h>
 
 enum {
+	UPSTREAM_LEGS = 3,
 	UPSTREAM_SENDS_EACH = 3,
 	UPSTREAM_DOWN_AFTER = 3,
 	UPSTREAM_CASE_STRIKES = 3,
@@ -39,32 +53,49 @@ enum {
 struct upstreams;
 struct upstream_tcp;
 
-enum upstream_transport { UPSTREAM_IDLE, UPSTREAM_UDP, UPSTREAM_TCP };
+union upstream_peer {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+// One query to one server, on a socket of its own. All fields are upstream*.c's.
+struct upstream_leg {
+	struct upstream_ask *ask;
+	struct event event;
+	int fd; // -1: not in use
+	bool tcp;
+	bool mixed_case; // letter case is random, by coin
+	uint16_t id;
+	unsigned sends;
+	unsigned server; // in the list of `generation`
+	uint64_t generation;
+	uint64_t first_sent_us, last_sent_us;
+	socklen_t peer_len;
+	union upstream_peer peer;
+	uint8_t coin[DNS_NAME_MAX / 8 + 1]; // bit i: octet i is in upper case if it is a letter
+};
 
 // One question's hunt for an answer; the caller embeds it. All fields are upstream*.c's.
 struct upstream_ask {
 	struct upstreams *owner; // NULL: not running
-	struct event event;
-	int fd; // -1: none
-	enum upstream_transport transport;
-	uint64_t generation; // of the server list that the next four index
-	unsigned server;
+	struct event timer;      // end of the present wait
+	struct upstream_leg leg[UPSTREAM_LEGS];
+	struct upstream_tcp *tcp;     // NULL: none; else current
+	struct upstream_leg *current; // of the latest send; NULL: late replies are all there is
+	uint64_t generation;          // of the server list that the next five index
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
-	uint32_t failed, tcp_tried; // bits
+	uint32_t failed;                // bits
+	uint32_t tcp_wanted, tcp_tried; // bits
+	uint32_t truncated;             // bits: TC is why TCP is tried
 	unsigned sends;
-	bool mixed_case; // this send's letter case is random
-	bool case_off;   // for the rest of this ask
-	bool stay_udp;   // TCP was no way out of a wrong id: ignore them from now on
-	bool truncated;  // TC is why TCP is tried
+	bool case_off; // for the rest of this ask
+	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on
 	bool any_reply, any_sent;
 	bool cd, dnssec_ok;
-	uint16_t id, question_len;
-	uint64_t sent_us, due_us, deadline_ms; // due: end of the present wait
-	struct sockaddr_storage peer;
-	socklen_t peer_len;
-	struct upstream_tcp *tcp;
+	uint16_t question_len;
+	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
-	uint8_t spelled[UPSTREAM_QUESTION_MAX];  // as sent
 };
 
 enum upstream_take {

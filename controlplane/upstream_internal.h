@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What upstream.c (the order of things) and its two transports share.
+// What upstream.c (the order of things), upstream_server.c (what is known of a server),
+// upstream_leg.c (one query) and the two transports share.
 
 #include "upstream.h"
 
@@ -10,10 +11,12 @@
 struct upstream {
 	struct config_upstream config; // name is our own copy
 	char name[64];
-	struct sockaddr_storage address;
+	union upstream_peer address;
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet
 	unsigned timeouts_in_a_row, case_strikes;
+	unsigned wait_shift; // waits double with each query, sent once, that was not answered
+	uint64_t answered_us;
 	uint64_t down_until_ms;
 	bool was_down; // logged as down
 	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors, failures,
@@ -31,26 +34,45 @@ struct upstreams {
 	uint8_t buf[DNS_MESSAGE_MAX]; // the datagram being looked at
 };
 
-// Transports: open, send and arm the event. 0 or -errno, then upstream_close is due all the same.
-ATTR_MUST_CHECK int upstream_udp_start(struct upstream_ask *a);
-ATTR_MUST_CHECK int upstream_tcp_start(struct upstream_ask *a);
-void upstream_tcp_free(struct upstream_ask *a);
-void upstream_close(struct upstream_ask *a); // socket, event, connection
+// A reply that is believed; rtt_us 0: it tells no round-trip time.
+void upstream_server_answered(struct upstream *s, uint64_t rtt_us, bool failure);
+// A wait for the leg's reply is over.
+void upstream_server_timed_out(
+	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
+// How long to wait for the `sends`th query to it, first being 1.
+unsigned upstream_server_wait_ms(
+	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
+bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b);
 
-// Waits for `what` on the socket until a->due_us, which no reply puts off.
-void upstream_wait(struct upstream_ask *a, short what, event_callback_fn fn);
+// By UDP. Open: socket and event, for leg->peer. upstream_leg_close takes what there is, also after
+// a failure.
+ATTR_MUST_CHECK int upstream_udp_open(struct upstream_leg *leg);
+ATTR_MUST_CHECK int upstream_udp_send(struct upstream_leg *leg); // the first time or once more
+// By TCP, all at once; upstream_tcp_free takes what there is either way.
+ATTR_MUST_CHECK int upstream_tcp_start(
+	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
+void upstream_tcp_free(struct upstream_ask *a);    // its leg as well; NULL is fine
+void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine
 
-// The query as it goes out, with a new id and letter case. Octets, or 0.
-uint16_t upstream_write_query(struct upstream_ask *a, uint8_t *out, size_t cap);
+// The server of a leg; NULL if the list has changed since it was asked.
+struct upstream *upstream_of(const struct upstream_leg *leg);
+// Of the UDP legs: the open one to a server of the ask's list, or NULL.
+struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
+// One that is not in use, or else the one that was sent to the longest ago, closed.
+struct upstream_leg *upstream_leg_spare(struct upstream_ask *a);
+bool upstream_leg_any(const struct upstream_ask *a); // is open
+// A leg to server i of the present list, with an id and letter case of its own.
+void upstream_leg_init(
+	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case);
+// Its query as it goes out. Octets, or 0.
+uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap);
+bool upstream_leg_matches(
+	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);
+void upstream_count_bad(struct upstream_leg *leg); // a reply that is not believed
 
-// The server that the ask waits for; NULL if the list has changed since it was asked.
-struct upstream *upstream_of(const struct upstream_ask *a);
-void upstream_count_bad(struct upstream_ask *a); // a reply that is not believed
-
-// Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the ask has moved on, or
-// is gone, when these return.
-enum upstream_take upstream_replied(struct upstream_ask *a, const uint8_t *msg, size_t len);
-void upstream_timed_out(struct upstream_ask *a);
-void upstream_tcp_failed(struct upstream_ask *a);
-bool upstream_can_tcp(const struct upstream_ask *a);
-void upstream_go_tcp(struct upstream_ask *a, bool truncated);
+// Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the leg is closed, and
+// the ask has moved on or is gone, when these return.
+enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg, size_t len);
+void upstream_tcp_failed(struct upstream_leg *leg);
+bool upstream_can_tcp(const struct upstream_leg *leg);
+void upstream_go_tcp(struct upstream_leg *leg, bool truncated);

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <weir/dns_answer.h>
+#include <weir/clock.h>
 
 // One query on one connection (RFC 7766 allows more; a fallback needs no pool).
 struct upstream_tcp {
+	struct upstream_leg leg;
 	uint16_t out_len, out_pos;
 	uint16_t in_len; // 0: the length itself is being read
 	uint32_t in_pos;
@@ -25,6 +25,7 @@ void upstream_tcp_free(struct upstream_ask *a)
 {
 	if (!a->tcp)
 		return;
+	upstream_leg_close(&a->tcp->leg);
 	a->owner->totals.tcp_open--;
 	free(a->tcp->in);
 	free(a->tcp);
@@ -45,12 +46,10 @@ static int read_into(int fd, uint8_t *buf, uint32_t *pos, uint32_t len)
 	return 1;
 }
 
-static int reply_read(struct upstream_ask *a)
+static int reply_read(struct upstream_tcp *t)
 {
-	struct upstream_tcp *t = a->tcp;
-
 	if (t->in_len == 0) {
-		int rc = read_into(a->fd, t->head, &t->in_pos, sizeof(t->head));
+		int rc = read_into(t->leg.fd, t->head, &t->in_pos, sizeof(t->head));
 		if (rc <= 0)
 			return rc;
 		t->in_len = get_u16(t->head);
@@ -61,15 +60,13 @@ static int reply_read(struct upstream_ask *a)
 		if (!t->in)
 			return -ENOMEM;
 	}
-	return read_into(a->fd, t->in, &t->in_pos, t->in_len);
+	return read_into(t->leg.fd, t->in, &t->in_pos, t->in_len);
 }
 
-static int query_send(struct upstream_ask *a)
+static int query_send(struct upstream_tcp *t)
 {
-	struct upstream_tcp *t = a->tcp;
-
 	while (t->out_pos < t->out_len) {
-		ssize_t n = send(a->fd, t->out + t->out_pos, t->out_len - t->out_pos,
+		ssize_t n = send(t->leg.fd, t->out + t->out_pos, t->out_len - t->out_pos,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
@@ -79,42 +76,48 @@ static int query_send(struct upstream_ask *a)
 }
 
 // The whole reply is there. Nobody off the path can have sent it, so letter case does not matter.
-static void reply_judge(struct upstream_ask *a)
+static void reply_judge(struct upstream_tcp *t)
 {
-	struct upstream_tcp *t = a->tcp;
 	uint8_t *msg = t->in;
 
-	if (!dns_answer_matches(msg, t->in_len, a->id, a->spelled, a->question_len, false)) {
-		upstream_count_bad(a);
-		upstream_tcp_failed(a);
+	if (!upstream_leg_matches(&t->leg, msg, t->in_len, false)) {
+		upstream_count_bad(&t->leg);
+		upstream_tcp_failed(&t->leg);
 		return;
 	}
 	t->in = NULL; // the ask, and t with it, may be gone before we are done with the octets
-	if (upstream_replied(a, msg, t->in_len) == UPSTREAM_IGNORED)
-		upstream_tcp_failed(a);
+	if (upstream_replied(&t->leg, msg, t->in_len) == UPSTREAM_IGNORED)
+		upstream_tcp_failed(&t->leg);
 	free(msg);
+}
+
+// The ask's timer limits all of it.
+static int tcp_wait(struct upstream_tcp *t, short what)
+{
+	struct event_base *base = loop_base(t->leg.ask->owner->loop);
+
+	event_assign(&t->leg.event, base, t->leg.fd, what, on_tcp, t);
+	return event_add(&t->leg.event, NULL) < 0 ? -ENOMEM : 0;
 }
 
 static void on_tcp(evutil_socket_t fd, short what, void *arg)
 {
-	struct upstream_ask *a = arg;
-	(void)fd;
+	struct upstream_tcp *t = arg;
+	(void)fd, (void)what;
 
-	if (what & EV_TIMEOUT) {
-		upstream_timed_out(a);
+	bool writing = t->out_pos < t->out_len;
+	int rc = writing ? query_send(t) : reply_read(t);
+	if (rc == 1 && !writing) {
+		reply_judge(t);
 		return;
 	}
-	bool writing = a->tcp->out_pos < a->tcp->out_len;
-	int rc = writing ? query_send(a) : reply_read(a);
+	if (rc >= 0)
+		rc = tcp_wait(t, writing && rc == 0 ? EV_WRITE : EV_READ);
 	if (rc < 0)
-		upstream_tcp_failed(a);
-	else if (rc == 1 && !writing)
-		reply_judge(a);
-	else
-		upstream_wait(a, writing && rc == 0 ? EV_WRITE : EV_READ, on_tcp);
+		upstream_tcp_failed(&t->leg);
 }
 
-int upstream_tcp_start(struct upstream_ask *a)
+int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_leg **leg)
 {
 	struct upstreams *u = a->owner;
 
@@ -125,21 +128,26 @@ int upstream_tcp_start(struct upstream_ask *a)
 	struct upstream_tcp *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	a->fd = socket(a->peer.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	a->transport = UPSTREAM_TCP;
 	a->tcp = t;
 	u->totals.tcp_open++;
-	event_assign(&a->event, loop_base(u->loop), a->fd, EV_WRITE, on_tcp, a);
-	if (a->fd < 0)
-		return -errno;
-	uint16_t len = upstream_write_query(a, t->out + 2, sizeof(t->out) - 2);
+	upstream_leg_init(&t->leg, a, server, false);
+	t->leg.tcp = true;
+	t->leg.sends = 1;
+	t->leg.first_sent_us = t->leg.last_sent_us = clock_mono_us();
+	uint16_t len = upstream_leg_query(&t->leg, t->out + 2, sizeof(t->out) - 2);
 	if (len == 0)
 		return -EMSGSIZE;
 	put_u16(t->out, len);
 	t->out_len = (uint16_t)(len + 2);
-	if (connect(a->fd, (const struct sockaddr *)&a->peer, a->peer_len) < 0
-		&& errno != EINPROGRESS)
+	t->leg.fd =
+		socket(t->leg.peer.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (t->leg.fd < 0)
 		return -errno;
-	upstream_wait(a, EV_WRITE, on_tcp);
+	int rc = tcp_wait(t, EV_WRITE);
+	if (rc < 0)
+		return rc;
+	if (connect(t->leg.fd, &t->leg.peer.any, t->leg.peer_len) < 0 && errno != EINPROGRESS)
+		return -errno;
+	*leg = &t->leg;
 	return 0;
 }

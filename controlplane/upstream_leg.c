@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_internal.h"
+
+#include <event2/event.h>
+
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_answer.h>
+
+struct upstream *upstream_of(const struct upstream_leg *leg)
+{
+	struct upstreams *u = leg->ask->owner;
+	return leg->generation == u->generation ? &u->server[leg->server] : NULL;
+}
+
+struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server)
+{
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = &a->leg[i];
+		if (leg->fd >= 0 && leg->server == server && leg->generation == a->generation)
+			return leg;
+	}
+	return NULL;
+}
+
+struct upstream_leg *upstream_leg_spare(struct upstream_ask *a)
+{
+	struct upstream_leg *spare = &a->leg[0];
+
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
+		struct upstream_leg *leg = &a->leg[i];
+		if (leg->fd < 0)
+			return leg;
+		if (leg->last_sent_us < spare->last_sent_us)
+			spare = leg;
+	}
+	upstream_leg_close(spare);
+	return spare;
+}
+
+bool upstream_leg_any(const struct upstream_ask *a)
+{
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		if (a->leg[i].fd >= 0)
+			return true;
+	return false;
+}
+
+void upstream_leg_init(
+	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case)
+{
+	struct upstreams *u = a->owner;
+
+	*leg = (struct upstream_leg){
+		.ask = a,
+		.fd = -1,
+		.mixed_case = mixed_case,
+		.id = rng_u16(&u->rng),
+		.server = server,
+		.generation = a->generation,
+		.peer = u->server[server].address,
+		.peer_len = u->server[server].address_len,
+	};
+	if (mixed_case)
+		rng_bytes(&u->rng, leg->coin, sizeof(leg->coin));
+}
+
+void upstream_leg_close(struct upstream_leg *leg)
+{
+	if (leg->fd < 0)
+		return;
+	event_del(&leg->event);
+	close(leg->fd);
+	leg->fd = -1;
+	if (leg->ask->current == leg)
+		leg->ask->current = NULL;
+}
+
+// The question with this leg's letter case.
+static void leg_spell(const struct upstream_leg *leg, uint8_t out[UPSTREAM_QUESTION_MAX])
+{
+	const struct upstream_ask *a = leg->ask;
+
+	memcpy(out, a->question, a->question_len);
+	// Length octets are below 'a', type and class are the last four.
+	for (unsigned i = 0; leg->mixed_case && i + 4 < a->question_len; i++)
+		if (out[i] >= 'a' && out[i] <= 'z' && (leg->coin[i / 8] >> i % 8 & 1))
+			out[i] -= 'a' - 'A';
+}
+
+uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap)
+{
+	const struct upstream_ask *a = leg->ask;
+	uint8_t spelled[UPSTREAM_QUESTION_MAX];
+
+	leg_spell(leg, spelled);
+	return dns_query_write(out, cap, leg->id, spelled, a->question_len, a->cd, a->dnssec_ok);
+}
+
+bool upstream_leg_matches(
+	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case)
+{
+	uint8_t spelled[UPSTREAM_QUESTION_MAX];
+
+	leg_spell(leg, spelled);
+	return dns_answer_matches(msg, len, leg->id, spelled, leg->ask->question_len, exact_case);
+}
+
+void upstream_count_bad(struct upstream_leg *leg)
+{
+	struct upstream *s = upstream_of(leg);
+	if (s)
+		s->bad_replies++;
+	leg->ask->owner->totals.mismatched++;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { WAIT_MIN_MS = 50, WAIT_SHIFT_MAX = 5 };
+
+bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port
+		       && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port
+	       && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+}
+
+static void server_rtt(struct upstream *s, uint64_t rtt_us)
+{
+	uint32_t rtt = rtt_us > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)rtt_us;
+	s->srtt_us = s->srtt_us ? (s->srtt_us * 7 + rtt) / 8 : rtt;
+	s->wait_shift = 0;
+}
+
+void upstream_server_answered(struct upstream *s, uint64_t rtt_us, bool failure)
+{
+	s->answered++;
+	s->failures += failure;
+	s->answered_us = clock_mono_us();
+	s->timeouts_in_a_row = 0;
+	s->down_until_ms = 0;
+	if (rtt_us)
+		server_rtt(s, rtt_us);
+	if (s->was_down)
+		log_info("upstream %s answers again", s->name);
+	s->was_down = false;
+}
+
+void upstream_server_timed_out(
+	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s)
+{
+	s->timeouts++;
+	if (!leg->tcp && leg->sends == 1 && s->wait_shift < WAIT_SHIFT_MAX)
+		s->wait_shift++;
+	// It is slow, or does not like this question; others had their replies meanwhile.
+	if (s->answered_us > leg->last_sent_us)
+		return;
+	if (++s->timeouts_in_a_row < UPSTREAM_DOWN_AFTER)
+		return;
+	s->down_until_ms = clock_mono_ms() + backoff_s * 1000ull;
+	if (!s->was_down)
+		log_warning("upstream %s does not answer, asked last for %u s", s->name, backoff_s);
+	s->was_down = true;
+}
+
+unsigned upstream_server_wait_ms(
+	const struct upstream *s, unsigned first_timeout_ms, unsigned sends)
+{
+	unsigned wait_ms = first_timeout_ms;
+
+	if (s->srtt_us) {
+		uint32_t thrice_ms = s->srtt_us * 3 / 1000;
+		unsigned adaptive = (thrice_ms < WAIT_MIN_MS ? WAIT_MIN_MS : thrice_ms)
+				    << s->wait_shift;
+		if (adaptive < wait_ms)
+			wait_ms = adaptive;
+	}
+	return wait_ms << (sends - 1);
+}
+
+static void server_set(struct upstream *s, const struct config_upstream *c)
+{
+	struct sockaddr_storage address;
+
+	memset(s, 0, sizeof(*s));
+	s->config = *c;
+	if (c->name && c->name[0])
+		snprintf(s->name, sizeof(s->name), "%s", c->name);
+	else
+		socket_address_text(&c->address, s->name);
+	s->config.name = NULL;
+	if (socket_address_to_sockaddr(&c->address, &address, &s->address_len))
+		memcpy(&s->address, &address, sizeof(s->address));
+}
+
+void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
+{
+	struct upstream *old = malloc(sizeof(u->server));
+	unsigned old_count = old ? u->count : 0;
+
+	if (old)
+		memcpy(old, u->server, sizeof(u->server));
+	u->generation++;
+	u->count = config->count < CONFIG_UPSTREAMS_MAX ? config->count : CONFIG_UPSTREAMS_MAX;
+	u->first_timeout_ms = config->first_timeout_ms;
+	u->max_sends = config->max_sends;
+	u->backoff_s = config->backoff_s;
+	for (unsigned i = 0; i < u->count; i++) {
+		struct upstream *s = &u->server[i];
+		server_set(s, &config->server[i]);
+		for (unsigned k = 0; k < old_count; k++) {
+			if (!upstream_same_address(&old[k].address, &s->address))
+				continue;
+			char name[sizeof(s->name)];
+			memcpy(name, s->name, sizeof(name));
+			*s = old[k];
+			memcpy(s->name, name, sizeof(name));
+		}
+	}
+	free(old);
+}
+
+int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
+	const struct upstream_callbacks *callbacks)
+{
+	struct upstreams *u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->loop = loop;
+	u->callbacks = *callbacks;
+	upstreams_configure(u, config);
+	*out = u;
+	return 0;
+}
+
+void upstreams_free(struct upstreams *u)
+{
+	free(u);
+}
+
+unsigned upstreams_status(
+	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX])
+{
+	uint64_t now = clock_mono_ms();
+
+	for (unsigned i = 0; i < u->count; i++) {
+		const struct upstream *s = &u->server[i];
+		bool down = s->down_until_ms > now;
+		out[i] = (struct upstream_status){
+			.up = !down,
+			.sent = s->sent,
+			.answered = s->answered,
+			.timeouts = s->timeouts,
+			.bad_replies = s->bad_replies,
+			.tcp_retries = s->tcp_retries,
+			.send_errors = s->send_errors,
+			.failures = s->failures,
+			.case_changed = s->case_changed,
+			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
+			.srtt_us = s->srtt_us,
+			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
+		};
+		memcpy(out[i].name, s->name, sizeof(out[i].name));
+		socket_address_text(&s->config.address, out[i].address);
+	}
+	return u->count;
+}
+
+void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
+{
+	*out = u->totals;
+}
