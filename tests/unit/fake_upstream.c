@@ -8,9 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
+#include <weir/clock.h>
 #include <weir/dns_proto.h>
 
-enum { GARBAGE_COUNT = 200, MSG_MAX = 2048 };
+enum { GARBAGE_COUNT = 200, MSG_MAX = 2048, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
 
 static size_t question_end(const uint8_t *q, size_t len)
 {
@@ -100,32 +101,78 @@ static void forge(
 	}
 }
 
-static void serve_udp(struct fake_upstream *f)
+// What an attacker off the path would have to know of a query.
+static void remember(struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len)
 {
-	uint8_t q[MSG_MAX], out[MSG_MAX];
+	unsigned i = f->udp_queries;
+	uint64_t upper = 0;
+
+	for (size_t k = DNS_HEADER_LEN; k < question_end(q, len); k++)
+		if (q[k] >= 'A' && q[k] <= 'Z')
+			upper |= 1ull << k % 64;
+	f->upper_seen |= upper != 0;
+	if (i < FAKE_SEEN_MAX) {
+		f->id[i] = get_u16(q);
+		f->source_port[i] = ntohs(p->address.sin_port);
+		f->upper[i] = upper;
+	}
+	f->udp_queries++;
+}
+
+static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len)
+{
+	uint8_t out[MSG_MAX];
+	int mode = f->mode;
+
+	forge(f, p, q, len, mode);
+	size_t n = mode == FAKE_TRUNCATE ? reply_make(q, len, DNS_FLAG_TC, -1, out)
+					 : reply_for(f, q, len, out);
+	if (mode == FAKE_LOWERCASE)
+		lower(out, n);
+	if (n)
+		say(f, p, out, n);
+}
+
+// Queries whose replies are put off, oldest first; each is delay_ms after its query.
+struct put_off {
+	unsigned first, count;
+	struct {
+		uint64_t due_ms;
+		struct peer peer;
+		size_t len;
+		uint8_t msg[PUT_OFF_LEN];
+	} query[PUT_OFF_MAX];
+};
+
+static void serve_udp(struct fake_upstream *f, struct put_off *later)
+{
+	uint8_t q[MSG_MAX];
 	struct peer p = {.len = sizeof(p.address)};
 	ssize_t len = recvfrom(
 		f->udp_fd, q, sizeof(q), MSG_DONTWAIT, (struct sockaddr *)&p.address, &p.len);
 	if (len < DNS_HEADER_LEN)
 		return;
-	int mode = f->mode;
-	unsigned i = f->udp_queries;
-	if (i < FAKE_SEEN_MAX) {
-		f->id[i] = get_u16(q);
-		f->source_port[i] = ntohs(p.address.sin_port);
+	remember(f, &p, q, (size_t)len);
+	if (f->delay_ms == 0) {
+		reply_udp(f, &p, q, (size_t)len);
+		return;
 	}
-	for (size_t k = DNS_HEADER_LEN; k < question_end(q, (size_t)len); k++)
-		f->upper_seen |= q[k] >= 'A' && q[k] <= 'Z';
-	f->udp_queries++;
-	if (f->delay_ms)
-		usleep((useconds_t)f->delay_ms * 1000);
-	forge(f, &p, q, (size_t)len, mode);
-	size_t n = mode == FAKE_TRUNCATE ? reply_make(q, (size_t)len, DNS_FLAG_TC, -1, out)
-					 : reply_for(f, q, (size_t)len, out);
-	if (mode == FAKE_LOWERCASE)
-		lower(out, n);
-	if (n)
-		say(f, &p, out, n);
+	assert(later->count < PUT_OFF_MAX && len <= PUT_OFF_LEN);
+	unsigned i = (later->first + later->count++) % PUT_OFF_MAX;
+	later->query[i].due_ms = clock_mono_ms() + (uint64_t)f->delay_ms;
+	later->query[i].peer = p;
+	later->query[i].len = (size_t)len;
+	memcpy(later->query[i].msg, q, (size_t)len);
+}
+
+static void serve_put_off(struct fake_upstream *f, struct put_off *later)
+{
+	while (later->count && later->query[later->first].due_ms <= clock_mono_ms()) {
+		unsigned i = later->first;
+		reply_udp(f, &later->query[i].peer, later->query[i].msg, later->query[i].len);
+		later->first = (i + 1) % PUT_OFF_MAX;
+		later->count--;
+	}
 }
 
 static void serve_tcp(struct fake_upstream *f)
@@ -139,6 +186,7 @@ static void serve_tcp(struct fake_upstream *f)
 	if (!f->refuse_tcp && recv(fd, head, 2, MSG_WAITALL) == 2 && get_u16(head) <= sizeof(q)
 		&& recv(fd, q, get_u16(head), MSG_WAITALL) == get_u16(head)) {
 		f->tcp_queries++;
+		usleep((useconds_t)f->tcp_delay_ms * 1000);
 		size_t n = reply_for(f, q, get_u16(head), out + 2);
 		if (f->mode == FAKE_LOWERCASE)
 			lower(out + 2, n);
@@ -156,14 +204,16 @@ static void serve_tcp(struct fake_upstream *f)
 static void *serve(void *arg)
 {
 	struct fake_upstream *f = arg;
+	struct put_off later = {0};
 	struct pollfd p[2] = {
 		{.fd = f->udp_fd, .events = POLLIN}, {.fd = f->tcp_fd, .events = POLLIN}};
 
 	while (!f->stop) {
-		if (poll(p, 2, 20) <= 0)
+		serve_put_off(f, &later);
+		if (poll(p, 2, later.count ? 1 : 20) <= 0)
 			continue;
 		if (p[0].revents)
-			serve_udp(f);
+			serve_udp(f, &later);
 		if (p[1].revents)
 			serve_tcp(f);
 	}

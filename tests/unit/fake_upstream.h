@@ -29,12 +29,14 @@ struct fake_upstream {
 	int udp_fd, tcp_fd;
 	uint16_t port;
 	pthread_t thread;
-	_Atomic int mode, delay_ms, ttl_s;
-	_Atomic bool stop, refuse_tcp; // refuse_tcp: closes TCP connections at once
+	_Atomic int mode, ttl_s;
+	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
+	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;
 	// Of the first queries: what an off-path attacker would have to guess.
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
-	bool upper_seen; // some question had an upper-case letter
+	uint64_t upper[FAKE_SEEN_MAX]; // its octets in upper case, as bits modulo 64
+	bool upper_seen;               // some question had an upper-case letter
 };
 
 void fake_upstream_start(struct fake_upstream *f);

@@ -1,117 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../../controlplane/upstream.h"
-#include "fake_upstream.h"
 #include "unit.h"
+#include "upstream_rig.h"
 
 #include <event2/event.h>
 
-#include <stdio.h>
-#include <string.h>
 #include <weir/clock.h>
-#include <weir/dns_answer.h>
-
-static struct fake_upstream fake[2];
-static struct dns_answer answer;
-
-struct fixture {
-	struct loop *loop;
-	struct upstreams *up;
-	struct config_upstreams config;
-	struct upstream_ask ask;
-	unsigned replies, ended;
-	enum upstream_end why;
-	uint64_t took_ms;
-	uint8_t first[4]; // RDATA of the answer
-};
-static struct fixture fx;
-
-static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)
-{
-	struct dns_query q = {
-		.qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN, .question_len = a->question_len};
-	const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
-	struct rd r = rd_init(a->question, a->question_len);
-	assert_int_equal(dns_name_read(&r, &q.name), 0);
-	if (dns_answer_read(msg, len, &q, &limits, &answer) < 0)
-		return UPSTREAM_IGNORED;
-	if (answer.truncated)
-		return UPSTREAM_TRUNCATED;
-	if (answer.kind == DNS_ANSWER_FAILURE)
-		return UPSTREAM_FAILED;
-	if (answer.len >= 4)
-		memcpy(fx.first, answer.bytes + answer.len - 4, 4);
-	fx.replies++;
-	upstream_ask_stop(a);
-	event_base_loopbreak(loop_base(fx.loop));
-	return UPSTREAM_TAKEN;
-}
-
-static void on_ended(struct upstream_ask *a, enum upstream_end why)
-{
-	(void)a;
-	fx.ended++;
-	fx.why = why;
-	event_base_loopbreak(loop_base(fx.loop));
-}
-
-static void set_servers(unsigned count)
-{
-	fx.config.count = count;
-	for (unsigned i = 0; i < count; i++) {
-		char text[SOCKET_ADDRESS_TEXT_MAX];
-		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
-		fx.config.server[i].name = NULL;
-		assert_int_equal(socket_address_parse(text, 53, &fx.config.server[i].address), 0);
-	}
-}
-
-static int setup(void **state)
-{
-	static const struct upstream_callbacks callbacks = {on_reply, on_ended};
-	(void)state;
-	memset(&fx, 0, sizeof(fx));
-	fake_upstream_start(&fake[0]);
-	fake_upstream_start(&fake[1]);
-	fx.config.first_timeout_ms = 60;
-	fx.config.max_sends = 6;
-	fx.config.backoff_s = 30;
-	set_servers(2);
-	assert_int_equal(loop_new("test", &fx.loop), 0);
-	assert_int_equal(upstreams_new(&fx.up, fx.loop, &fx.config, &callbacks), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	upstream_ask_stop(&fx.ask);
-	upstreams_free(fx.up);
-	loop_free(fx.loop);
-	fake_upstream_stop(&fake[0]);
-	fake_upstream_stop(&fake[1]);
-	return 0;
-}
-
-// Asks for www.example A, runs the loop until it ends.
-static void ask(unsigned life_ms)
-{
-	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
-	uint64_t start = clock_mono_ms();
-
-	fx.replies = fx.ended = 0;
-	upstream_ask_start(fx.up, &fx.ask, question, 17, false, false, start + life_ms);
-	if (!fx.ended)
-		event_base_loop(loop_base(fx.loop), 0);
-	fx.took_ms = clock_mono_ms() - start;
-	assert_int_equal(fx.replies + fx.ended, 1);
-}
-
-static struct upstream_status status(unsigned i)
-{
-	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
-	assert_true(upstreams_status(fx.up, s) > i);
-	return s[i];
-}
 
 static void test_one_query_one_reply(void **state)
 {
@@ -292,12 +185,11 @@ static void test_lower_casing_server_is_tolerated(void **state)
 
 static void test_new_servers_while_asking(void **state)
 {
-	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
 	(void)state;
 	fake[0].mode = FAKE_SILENT;
 	set_servers(1);
 	upstreams_configure(fx.up, &fx.config);
-	upstream_ask_start(fx.up, &fx.ask, question, 17, false, false, clock_mono_ms() + 2000);
+	ask_start(2000);
 	fx.config.server[0] = fx.config.server[1]; // the other server alone
 	upstreams_configure(fx.up, &fx.config);
 	event_base_loop(loop_base(fx.loop), 0);
@@ -306,7 +198,7 @@ static void test_new_servers_while_asking(void **state)
 	assert_int_equal(status(0).answered, 1);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
 {

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Slow servers: what an ask holds open, repeats and still believes.
+#include "../../controlplane/upstream_internal.h"
+#include "unit.h"
+#include "upstream_rig.h"
+
+#include <event2/event.h>
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void run_for(unsigned ms)
+{
+	const struct timeval tv = {.tv_usec = (suseconds_t)ms * 1000};
+	event_base_loopexit(loop_base(fx.loop), &tv);
+	event_base_loop(loop_base(fx.loop), 0);
+}
+
+static void use_servers(unsigned count, unsigned first_timeout_ms)
+{
+	fx.config.first_timeout_ms = first_timeout_ms;
+	set_servers(count);
+	upstreams_configure(fx.up, &fx.config);
+}
+
+static void test_second_of_delay_costs_a_second(void **state)
+{
+	(void)state;
+	use_servers(1, 400);
+	fake[0].delay_ms = 1000;
+	ask(5000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 990, 1190);
+	assert_int_equal(totals().sent, 2);
+}
+
+static void test_repeated_query_is_the_same(void **state)
+{
+	(void)state;
+	use_servers(1, 60);
+	fake[0].mode = FAKE_SILENT;
+	ask(400);
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(fake[0].udp_queries, 3);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(fake[0].id[i], fake[0].id[0]);
+		assert_int_equal(fake[0].source_port[i], fake[0].source_port[0]);
+		assert_int_equal(fake[0].upper[i], fake[0].upper[0]);
+	}
+}
+
+static void test_first_slow_second_dead(void **state)
+{
+	(void)state;
+	use_servers(2, 100);
+	fake[0].delay_ms = 280; // asked at 0 and 200 ms
+	fake[1].mode = FAKE_SILENT;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 275, 395);
+	assert_int_equal(totals().sent, 3);
+	assert_int_equal(status(0).answered, 1);
+	assert_int_equal(
+		status(0).srtt_us, 0); // it was asked twice: which query is this the reply to?
+	assert_int_equal(status(1).timeouts, 1);
+}
+
+static void test_late_reply_after_failover_counts(void **state)
+{
+	(void)state;
+	use_servers(2, 200);
+	fake[0].delay_ms = 250;
+	fake[1].mode = FAKE_SILENT;
+	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++) {
+		ask(2000);
+		assert_int_equal(fx.replies, 1);
+		assert_in_range(fx.took_ms, 245, 390);
+	}
+	assert_int_equal(fake[0].udp_queries, UPSTREAM_DOWN_AFTER + 1);
+	assert_int_equal(status(0).timeouts, UPSTREAM_DOWN_AFTER + 1);
+	assert_true(status(0).up);
+	assert_in_range(
+		status(0).srtt_us, 245000, 390000); // since it was sent, not since the failover
+}
+
+static void test_failure_leaves_the_other_leg_open(void **state)
+{
+	(void)state;
+	fx.config.max_sends = 2;
+	use_servers(2, 60);
+	fake[0].delay_ms = 150;
+	fake[1].mode = FAKE_SERVFAIL;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 145, 400);
+	assert_int_equal(status(1).failures, 1);
+	assert_int_equal(totals().sent, 2);
+}
+
+static void test_late_failure_does_not_hurry(void **state)
+{
+	(void)state;
+	use_servers(2, 150);
+	fake[0].mode = FAKE_SERVFAIL;
+	fake[0].delay_ms = 190;
+	fake[1].delay_ms = 80;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+	assert_int_equal(status(0).failures, 1);
+	// When the last leg has failed as well there is nothing to wait for.
+	fx.config.max_sends = 2;
+	use_servers(2, 150);
+	fake[1].mode = FAKE_REFUSED;
+	fake[0].delay_ms = 300;
+	ask(2000);
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(fx.why, UPSTREAM_END_FAILURE);
+	assert_in_range(fx.took_ms, 295, 600);
+}
+
+static void test_wrong_id_on_an_earlier_leg(void **state)
+{
+	(void)state;
+	use_servers(2, 150);
+	fake[0].mode = FAKE_WRONG_ID;
+	fake[0].delay_ms = 220;
+	fake[1].mode = FAKE_SILENT;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 215, 400);
+	assert_int_equal(fake[0].udp_queries, 1);
+	assert_int_equal(fake[0].tcp_queries, 1);
+	assert_int_equal(fake[1].udp_queries, 1);
+}
+
+static void test_tcp_one_server_after_the_other(void **state)
+{
+	(void)state;
+	fx.config.max_sends = 4;
+	use_servers(2, 150);
+	fake[0].mode = fake[1].mode = FAKE_TRUNCATE;
+	fake[0].delay_ms = fake[1].delay_ms = 220;
+	fake[0].tcp_delay_ms = 1500;
+	ask(3000);
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 215 + UPSTREAM_TCP_MS, 400 + UPSTREAM_TCP_MS);
+	assert_int_equal(fake[1].udp_queries, 1);
+	assert_int_equal(fake[1].tcp_queries, 1);
+	assert_int_equal(totals().tcp_open, 0);
+}
+
+static void test_legs_are_few_and_all_closed(void **state)
+{
+	(void)state;
+	use_servers(4, 60);
+	for (unsigned i = 0; i < 4; i++)
+		fake[i].mode = FAKE_SILENT;
+	unsigned before = open_files();
+	ask_start(2000);
+	run_for(210);
+	assert_int_equal(fake[3].udp_queries, 1);
+	assert_int_equal(open_files(), before + UPSTREAM_LEGS);
+	upstream_ask_stop(&fx.ask);
+	assert_int_equal(open_files(), before);
+}
+
+static void test_leg_outlives_a_new_list(void **state)
+{
+	(void)state;
+	use_servers(1, 60);
+	fake[0].delay_ms = 150;
+	ask_start(2000);
+	fx.config.server[1] = fx.config.server[0]; // the same server, elsewhere in the list
+	fx.config.server[0].address.port ^= 1;
+	fx.config.count = 2;
+	upstreams_configure(fx.up, &fx.config);
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_in_range(fx.took_ms, 145, 250);
+	assert_int_equal(status(1).answered, 1);
+	if (fake[0].udp_queries > 1)
+		assert_int_equal(fake[0].source_port[1], fake[0].source_port[0]);
+}
+
+static void test_no_socket_is_a_send_error(void **state)
+{
+	struct rlimit all, none;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = all;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ask(2000);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(fx.why, UPSTREAM_END_NETWORK);
+	assert_int_equal(status(0).send_errors, UPSTREAM_SENDS_EACH);
+	assert_int_equal(status(1).send_errors, UPSTREAM_SENDS_EACH);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+}
+
+static void test_closed_port_is_silence(void **state)
+{
+	(void)state;
+	use_servers(1, 60);
+	for (unsigned i = 0; i < RIG_SERVERS; i++)
+		fake[i].mode = FAKE_SILENT; // if one has that port
+	fx.config.server[0].address.port ^= 1;
+	upstreams_configure(fx.up, &fx.config);
+	ask(400);
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(fx.why, UPSTREAM_END_TIMEOUT);
+	assert_in_range(fx.took_ms, 390, 600);
+	assert_int_equal(status(0).send_errors, 0);
+	assert_int_equal(status(0).sent, 3);
+}
+
+// A server that was quick and is slow now: no repeated query tells how slow (Karn), so waits grow
+// until one is answered at its first sending.
+static void test_wait_follows_a_server_that_slows_down(void **state)
+{
+	(void)state;
+	use_servers(1, 1000);
+	for (unsigned i = 0; i < 8; i++)
+		ask(2000);
+	uint32_t quick_us = status(0).srtt_us;
+	assert_in_range(quick_us, 1, 40000);
+	fake[0].delay_ms = 130;
+	for (unsigned i = 0; i < 4; i++) {
+		ask(2000);
+		assert_int_equal(fx.replies, 1);
+		assert_in_range(fx.took_ms, 125, 300);
+	}
+	assert_true(status(0).srtt_us >= quick_us + 5000);
+}
+
+static void test_server_that_answers_others_is_not_down(void **state)
+{
+	struct upstream s = {.name = "slow"};
+	struct upstream_leg leg = {.sends = 1, .last_sent_us = clock_mono_us()};
+	(void)state;
+	upstream_server_answered(&s, 1000000, false);
+	s.answered_us = leg.last_sent_us + 1;
+	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
+		upstream_server_timed_out(&s, &leg, 30);
+	assert_int_equal(s.timeouts, UPSTREAM_DOWN_AFTER + 1);
+	assert_int_equal(s.down_until_ms, 0);
+	leg.last_sent_us += 2;
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
+		upstream_server_timed_out(&s, &leg, 30);
+	assert_true(s.down_until_ms > clock_mono_ms());
+	upstream_server_answered(&s, 0, true);
+	assert_int_equal(s.down_until_ms, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_second_of_delay_costs_a_second),
+		T(test_repeated_query_is_the_same),
+		T(test_first_slow_second_dead),
+		T(test_late_reply_after_failover_counts),
+		T(test_failure_leaves_the_other_leg_open),
+		T(test_late_failure_does_not_hurry),
+		T(test_wrong_id_on_an_earlier_leg),
+		T(test_tcp_one_server_after_the_other),
+		T(test_legs_are_few_and_all_closed),
+		T(test_leg_outlives_a_new_list),
+		T(test_no_socket_is_a_send_error),
+		T(test_closed_port_is_silence),
+		T(test_wait_follows_a_server_that_slows_down),
+		cmocka_unit_test(test_server_that_answers_others_is_not_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_rig.h"
+
+#include "unit.h"
+
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/dns_answer.h>
+
+struct fake_upstream fake[RIG_SERVERS];
+struct upstream_fixture fx;
+static struct dns_answer answer;
+
+static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)
+{
+	struct dns_query q = {
+		.qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN, .question_len = a->question_len};
+	const struct dns_ttl_limits limits = {.max_s = 86400, .negative_s = 3600};
+	struct rd r = rd_init(a->question, a->question_len);
+	assert_int_equal(dns_name_read(&r, &q.name), 0);
+	if (dns_answer_read(msg, len, &q, &limits, &answer) < 0)
+		return UPSTREAM_IGNORED;
+	if (answer.truncated)
+		return UPSTREAM_TRUNCATED;
+	if (answer.kind == DNS_ANSWER_FAILURE)
+		return UPSTREAM_FAILED;
+	if (answer.len >= 4)
+		memcpy(fx.first, answer.bytes + answer.len - 4, 4);
+	fx.replies++;
+	upstream_ask_stop(a);
+	event_base_loopbreak(loop_base(fx.loop));
+	return UPSTREAM_TAKEN;
+}
+
+static void on_ended(struct upstream_ask *a, enum upstream_end why)
+{
+	(void)a;
+	fx.ended++;
+	fx.why = why;
+	event_base_loopbreak(loop_base(fx.loop));
+}
+
+void set_servers(unsigned count)
+{
+	fx.config.count = count;
+	for (unsigned i = 0; i < count; i++) {
+		char text[SOCKET_ADDRESS_TEXT_MAX];
+		snprintf(text, sizeof(text), "127.0.0.1:%u", fake[i].port);
+		fx.config.server[i].name = NULL;
+		assert_int_equal(socket_address_parse(text, 53, &fx.config.server[i].address), 0);
+	}
+}
+
+int rig_setup(void **state)
+{
+	static const struct upstream_callbacks callbacks = {on_reply, on_ended};
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	for (unsigned i = 0; i < RIG_SERVERS; i++)
+		fake_upstream_start(&fake[i]);
+	fx.config.first_timeout_ms = 60;
+	fx.config.max_sends = 6;
+	fx.config.backoff_s = 30;
+	set_servers(2);
+	assert_int_equal(loop_new("test", &fx.loop), 0);
+	assert_int_equal(upstreams_new(&fx.up, fx.loop, &fx.config, &callbacks), 0);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	(void)state;
+	upstream_ask_stop(&fx.ask);
+	upstreams_free(fx.up);
+	loop_free(fx.loop);
+	for (unsigned i = 0; i < RIG_SERVERS; i++)
+		fake_upstream_stop(&fake[i]);
+	return 0;
+}
+
+void ask_start(unsigned life_ms)
+{
+	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
+
+	fx.replies = fx.ended = 0;
+	fx.start_ms = clock_mono_ms();
+	upstream_ask_start(fx.up, &fx.ask, question, 17, false, false, fx.start_ms + life_ms);
+}
+
+void ask_finish(void)
+{
+	if (!fx.ended)
+		event_base_loop(loop_base(fx.loop), 0);
+	fx.took_ms = clock_mono_ms() - fx.start_ms;
+	assert_int_equal(fx.replies + fx.ended, 1);
+}
+
+void ask(unsigned life_ms)
+{
+	ask_start(life_ms);
+	ask_finish();
+}
+
+struct upstream_status status(unsigned i)
+{
+	struct upstream_status s[CONFIG_UPSTREAMS_MAX];
+	assert_true(upstreams_status(fx.up, s) > i);
+	return s[i];
+}
+
+struct upstream_totals totals(void)
+{
+	struct upstream_totals t;
+	upstreams_totals(fx.up, &t);
+	return t;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Asks of upstream.h over real sockets, to servers that behave as told. One loop, run by the test
+// itself; the first two servers are configured, with a first wait of 60 ms and 6 sends.
+
+#include "../../controlplane/upstream.h"
+#include "fake_upstream.h"
+
+enum { RIG_SERVERS = 4 };
+
+struct upstream_fixture {
+	struct loop *loop;
+	struct upstreams *up;
+	struct config_upstreams config;
+	struct upstream_ask ask;
+	unsigned replies, ended;
+	enum upstream_end why;
+	uint64_t start_ms, took_ms;
+	uint8_t first[4]; // RDATA of the answer
+};
+
+extern struct upstream_fixture fx;
+extern struct fake_upstream fake[RIG_SERVERS];
+
+int rig_setup(void **state);
+int rig_teardown(void **state);
+void set_servers(unsigned count); // in fx.config
+
+// Asks for www.example A; ask_finish runs the loop until that has ended, one way or the other.
+void ask_start(unsigned life_ms);
+void ask_finish(void);
+void ask(unsigned life_ms); // both
+
+struct upstream_status status(unsigned i);
+struct upstream_totals totals(void);
