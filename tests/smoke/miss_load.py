@@ -16,8 +16,8 @@ def asked(log, name):
 
 
 def cold(port, log):
-    """10,000 clients (100 addresses x 100 ports), one cold name that takes 1 s to resolve."""
-    name = "slow.cold-name.test"
+    """10,000 clients (100 addresses x 100 ports), one cold name that takes 0.25 s to resolve."""
+    name = "wait.cold-name.test"
     frames = [udp4(port.mac, port.peer, f"198.18.0.{100 + c % 100}", 20000 + c // 100, query(name, ident=c))
               for c in range(10000)]
     for frame in frames:

@@ -15,6 +15,10 @@ same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp 
 
 short() { client kdig +short +timeout=4 +retry=0 @$service "$@"; }
 state() { client kdig +timeout=4 +retry=0 @$service "$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+start=$(date +%s%N)
+same "a server that takes 1 s" 198.18.200.1 "$(short slow.test A)"
+ms=$((($(date +%s%N) - start) / 1000000))
+check "is believed when it answers ($ms ms)" test $ms -lt 1800
 same "wrong id and wrong question are ignored" 198.18.200.1 "$(short lie.test A)"
 same "TC is asked again over TCP" 198.18.200.1 "$(short tc.test A)"
 check "over TCP indeed" grep -q 'tcp .* tc.test 1$' <(tr 'A-Z' 'a-z' <$tmp/up.log)

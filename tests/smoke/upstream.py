@@ -5,8 +5,9 @@
 usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
 
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
-1 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a
-wrong id and a wrong question, then ok), big (20 TXT strings), n<NUMBER> (A 198.19.x.y from the number). A file LOGFILE.down silences it.
+1 s), wait (ok after 0.25 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP,
+ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), n<NUMBER> (A 198.19.x.y from
+the number). In the log, octets of a name that are not printing characters are "?". A file LOGFILE.down silences it.
 """
 import os
 import socket
@@ -17,13 +18,14 @@ import time
 
 PORT, LOG = int(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 DOWN = sys.argv[2] + ".down"
+DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
 serial = 0
 
 
 def parse(msg):
     labels, at = [], 12
     while msg[at]:
-        labels.append(msg[at + 1:at + 1 + msg[at]].decode("ascii", "replace"))
+        labels.append("".join(chr(c) if 32 < c < 127 else "?" for c in msg[at + 1:at + 1 + msg[at]]))
         at += 1 + msg[at]
     qtype = struct.unpack("!H", msg[at + 1:at + 3])[0]
     return labels, qtype, msg[12:at + 5]
@@ -48,8 +50,7 @@ def answer(msg, proto, addr):
     soa = rr(own, 6, 60, b"\0\0" + struct.pack("!5I", 1, 3600, 900, 604800, 60))
     if word == "dead" or os.path.exists(DOWN):
         return []
-    if word == "slow":
-        time.sleep(1)
+    time.sleep(DELAYS.get(word, 0))
     if word == "fail":
         return [reply(msg, question, 2)]
     if word == "nx":
@@ -88,7 +89,7 @@ def serve_udp():
 
     while True:
         msg, addr = sock.recvfrom(65535)
-        if b"slow" in msg[12:20].lower():
+        if msg[13:17].lower() in (b"slow", b"wait"):
             threading.Thread(target=one, args=(msg, addr), daemon=True).start()
         else:
             one(msg, addr)
