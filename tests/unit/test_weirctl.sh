@@ -57,6 +57,7 @@ want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
 want 1 '' 'bad.yaml:1:1: nonsense: unknown key' config check "$dir/bad.yaml"
 want 1 'bad.yaml:1:1: nonsense' '' config check "$dir/bad.yaml" --json
 want 1 '' 'No such file' config check "$dir/none.yaml"
+want 1 '"error": "/none\\xff: No such file' '' --json config check "$(printf '/none\377')"
 want 1 '' 'No such file' -c "$dir/none.yaml" status
 
 # shellcheck disable=SC2086

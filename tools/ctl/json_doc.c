@@ -2,6 +2,8 @@
 
 #include "json_doc.h"
 
+#include "table_out.h"
+
 #include <jansson.h>
 
 #include <stdio.h>
@@ -112,7 +114,11 @@ static struct json_node *put(struct json_node *n, const char *key, json_t *value
 
 void json_put_text(struct json_node *n, const char *key, const char *text)
 {
-	put(n, key, json_string(text));
+	char shown[4096];
+	json_t *value = json_string(text);
+	if (!value) // not UTF-8: a path may be that
+		value = json_string(text_escape(text, shown, sizeof shown));
+	put(n, key, value);
 }
 
 void json_put_count(struct json_node *n, const char *key, uint64_t value)
