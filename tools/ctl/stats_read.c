@@ -134,8 +134,9 @@ int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[S
 	ret = geometry_check(&r, why);
 	if (ret == 0) {
 		memset(out, 0, sizeof *out);
-		out->taken_ms = clock_mono_ms();
 		region_copy(&r, out);
+		// After the copy, so that no heartbeat in it lies ahead of the time of taking.
+		out->taken_ms = clock_mono_ms();
 		for (unsigned i = 0; i < out->workers; i++)
 			rings_copy(paths, i, &out->worker[i]);
 	}
@@ -167,7 +168,7 @@ enum process_state dataplane_state(const struct shm_paths *paths, const struct s
 	return old ? PROCESS_HUNG : PROCESS_UP;
 }
 
-enum process_state controlplane_state(const struct shm_paths *paths)
+enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *silent_ms)
 {
 	char why[SHM_WHY_MAX];
 	struct region r;
@@ -180,7 +181,10 @@ enum process_state controlplane_state(const struct shm_paths *paths)
 	bool old = false;
 	if (region_data_size(&r) >= sizeof(struct directory)) {
 		const struct directory *d = region_data(&r);
-		old = beat_is_old(load64(&d->heartbeat_ms));
+		uint64_t heartbeat_ms = load64(&d->heartbeat_ms);
+		old = beat_is_old(heartbeat_ms);
+		if (old)
+			*silent_ms = clock_mono_ms() - heartbeat_ms;
 	}
 	region_unmap(&r);
 	return old ? PROCESS_HUNG : PROCESS_UP;

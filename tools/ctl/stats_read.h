@@ -12,7 +12,7 @@
 #include <weir/shm_region.h>
 #include <weir/shm_stats.h>
 
-enum { STATS_HUNG_MS = 2000 };
+enum { STATS_HUNG_MS = 1000 }; // heartbeats come each 100 ms
 
 enum process_state { PROCESS_DOWN, PROCESS_UP, PROCESS_HUNG };
 const char *process_state_text(enum process_state s); // "down", "up", "hung"
@@ -48,5 +48,6 @@ ATTR_MUST_CHECK int stats_read(
 
 // Of the data plane: its lock, and the heartbeat (`s` may be NULL).
 enum process_state dataplane_state(const struct shm_paths *paths, const struct stats_copy *s);
-// Of the control plane: its lock, and the heartbeat of its resolver loop where it may be read.
-enum process_state controlplane_state(const struct shm_paths *paths);
+// Of the control plane: its lock, and the heartbeat of its resolver loop where it may be read
+// (`*silent_ms`: its age, set with PROCESS_HUNG).
+enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *silent_ms);

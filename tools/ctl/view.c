@@ -11,17 +11,24 @@
 
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {
-	v->controlplane = controlplane_state(&c->paths);
+	uint64_t silent_ms;
+	char text[COUNT_TEXT_MAX], why[HTTP_WHY_MAX];
+	v->controlplane = controlplane_state(&c->paths, &silent_ms);
 	if (v->controlplane == PROCESS_DOWN)
 		return;
-	enum http_outcome outcome =
-		http_call(c, false, path, NULL, HTTP_SHORT_MS, &v->control, v->why_control);
+	if (v->controlplane == PROCESS_HUNG) { // asking would only take time
+		snprintf(v->why_control, sizeof v->why_control, "last seen %s ago",
+			duration_text(silent_ms, text));
+		return;
+	}
+	enum http_outcome outcome = http_call(c, false, path, NULL, HTTP_LOOK_MS, &v->control, why);
 	if (outcome == HTTP_OK)
 		return;
 	json_doc_free(v->control);
 	v->control = NULL;
 	if (outcome == HTTP_SILENT)
 		v->controlplane = PROCESS_HUNG;
+	snprintf(v->why_control, sizeof v->why_control, "its control socket: %s", why);
 }
 
 int view_take(const struct ctl *c, const char *path, struct view *out)
@@ -74,8 +81,7 @@ void view_print_states(const struct view *v)
 		printf(", pid %llu, for %s", (unsigned long long)json_count(root, "pid"),
 			duration_text(json_count(root, "uptime_ms"), text));
 	if (v->controlplane != PROCESS_DOWN && !v->control)
-		printf(" (its control socket: %s)",
-			text_escape(v->why_control, shown, sizeof shown));
+		printf(" (%s)", text_escape(v->why_control, shown, sizeof shown));
 	printf("\n");
 }
 

@@ -13,7 +13,7 @@ struct view {
 	char why_stats[SHM_WHY_MAX];
 	struct stats_copy *stats;
 	struct json_doc *control; // reply of the control plane, or NULL
-	char why_control[SHM_WHY_MAX];
+	char why_control[SHM_WHY_MAX + 32];
 };
 
 // `path`: the endpoint to ask. CTL_OK, or CTL_FAILED (out of memory, said).
