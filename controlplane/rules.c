@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <weir/log.h>
 
 enum { POLL_MS = 10 }; // of a running job; there is no timer otherwise
@@ -280,6 +281,8 @@ int rules_open(struct rules **out, const struct config *config, struct publisher
 	r->resolver_loop = resolver_loop;
 	snprintf(r->image_path, sizeof r->image_path, "%s/rules.img",
 		config->runtime.state_directory);
+	// If it cannot be made, the first write says so.
+	(void)!mkdir(config->runtime.state_directory, 0750);
 	load_last(r, sources);
 	err = rules_reload(r, config, false, NULL, NULL);
 	if (err) {

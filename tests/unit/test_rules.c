@@ -17,7 +17,7 @@
 #include <weir/log.h>
 
 static struct {
-	char folder[64], list_path[2][96];
+	char folder[64], state[80], list_path[2][96];
 	struct shm_paths paths;
 	struct config config;
 	struct config_list list[2];
@@ -52,7 +52,8 @@ static int make_env(void **)
 	}
 	env.list[0].name = strdup("blocked things");
 	env.list[1].name = strdup("other things");
-	env.config.runtime.state_directory = env.folder;
+	snprintf(env.state, sizeof env.state, "%s/state", env.folder); // not there yet
+	env.config.runtime.state_directory = env.state;
 	env.config.cache.l0_mb = 1;
 	env.config.blocking.lists = env.list;
 	env.config.blocking.list_count = 1;
@@ -179,7 +180,7 @@ static time_t image_inode(void)
 {
 	char path[96];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/rules.img", env.folder);
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
 	assert_int_equal(stat(path, &st), 0);
 	return (time_t)st.st_ino;
 }
@@ -290,7 +291,7 @@ static void test_restart_serves_the_last_image(void **)
 	close_rules();
 
 	// A damaged one is set aside; without any image, what can be read is taken.
-	snprintf(path, sizeof path, "%s/rules.img", env.folder);
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
 	assert_int_equal(truncate(path, 500), 0);
 	env.config.blocking.list_count = 2;
 	write_list(1, "second.example\n");
