@@ -9,6 +9,7 @@ export WEIR_BUILD=${WEIR_BUILD:-$root/build}
 if [ -z "${WEIR_SMOKE_INSIDE-}" ]; then
 	[ "$(id -u)" = 0 ] || { echo "skipped: needs root for namespaces"; exit 77; }
 	[ -c /dev/net/tun ] || { echo "skipped: no /dev/net/tun"; exit 77; }
+	unshare --mount --net --pid --propagation private -- true || { echo "skipped: no namespaces (in a chroot?)"; exit 77; }
 	export WEIR_SMOKE_INSIDE=1
 	exec timeout -k 10 "${SMOKE_TIMEOUT:-240}" unshare --mount --net --pid --fork --kill-child --mount-proc \
 		--propagation private -- "$BASH" "$0" "$@"

@@ -81,4 +81,43 @@ printf 'nonsense: 1\n' >$tmp/bad.$$.yaml
 check "a failed up fails" bash -c "! '$lab' up --offline --config $tmp/bad.$$.yaml"
 rm -f $tmp/bad.$$.yaml
 same "and leaves nothing" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
+
+# What is not the lab's is left alone, and said.
+ip tuntap add mode tap name weir0
+check "up refuses a foreign weir0" bash -c "! '$lab' up --offline"
+check "and leaves it" ip link show dev weir0
+ip link del weir0
+$python "$smoke_dir/upstream.py" 5400 /run/other.log &
+other=$!
+sleep 0.5
+check "up refuses another server in its authority's place" bash -c "! '$lab' up --offline"
+kill $other
+same "and leaves nothing" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"
+
+# A script that is killed on the way; two at once; two lists of one name; a configuration with a list beside it.
+mkdir -p /run/own/lists
+printf 'one.example\n' >/run/own/ads.txt
+printf 'two.example\n' >/run/own/lists/ads.txt
+"$lab" up --offline >/dev/null 2>&1 &
+killed=$!
+sleep 0.7
+kill -9 $killed
+"$lab" up --offline --list /run/own/ads.txt --list /run/own/lists/ads.txt >/run/first.out 2>&1 &
+first=$!
+sleep 0.3
+second=$("$lab" up --offline 2>&1)
+wait $first
+check "after a killed up, up works" grep -q '198.18.255.80' /run/first.out
+check "a second up waits for the first and changes nothing" grep -q 'already up' <<<"$second"
+check "both lists are taken" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml why two.example | grep -q 'ads.txt (2)'"
+"$lab" exec sleep 1000 &
+sleep 0.3
+check "down" "$lab" down
+same "not even what ran in the client namespace is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|sleep')"
+sed 's#^  lists:#  lists:\n    - path: lists/ads.txt#; s#: /var/lib/weir#: /run/own/state#; s#weir0 #weir-own #; s#9.9.9.9#127.0.0.1:5400#' \
+	"$root/tools/weir.yaml" >/run/own/weir.yaml
+check "up with a configuration" "$lab" up --offline --config /run/own/weir.yaml
+check "its list is found beside it" grep -q two.example <<<"$(weirctl why x.two.example)"
+check "down" "$lab" down
+same "its exception interface is gone too" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
 finish

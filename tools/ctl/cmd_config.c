@@ -33,6 +33,7 @@ int cmd_config_check(struct ctl *c)
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();
 		json_put_bool(json_doc_root(doc), "ok", true);
+		json_put_text(json_doc_root(doc), "directory", c->config->runtime.directory);
 		lists_check(c->config, json_put_array(json_doc_root(doc), "warnings"));
 		json_doc_print(doc);
 		json_doc_free(doc);
