@@ -19,28 +19,32 @@ packages_missing() {
 	done <"$weir_root/tools/packages"
 }
 
+# A subshell, so that what it makes goes also when it is interrupted.
+packages_apt() (
+	policy=/usr/sbin/policy-rc.d mark='made by weir: tools/common.sh'
+	log=$(mktemp) || exit 1
+	made=
+	trap 'rm -f "$log" $made' EXIT
+	if [ ! -e $policy ] || grep -qs "$mark" $policy; then
+		made=$policy
+		printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" >$policy && chmod 755 $policy
+	fi
+	# shellcheck disable=SC2086
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1; } \
+		>"$log" 2>&1 && exit 0
+	tail -n 20 "$log" >&2
+	exit 1
+)
+
 # Installs what is missing, without starting any daemon that comes with it.
 packages_install() {
-	local missing policy=/usr/sbin/policy-rc.d made=0
+	local missing
 	missing=$(packages_missing "$@")
 	[ -n "$missing" ] || return 0
 	command -v apt-get >/dev/null || die "needs these packages: $missing"
 	[ "$(id -u)" = 0 ] || die "needs root to install: $missing"
 	say "installing: $missing"
-	if [ ! -e $policy ]; then
-		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && made=1
-	fi
-	# shellcheck disable=SC2086
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
-		>/tmp/weir-apt.$$ 2>&1
-	local rc=$?
-	[ $made = 1 ] && rm -f $policy
-	if [ $rc != 0 ]; then
-		tail -n 20 /tmp/weir-apt.$$ >&2
-		rm -f /tmp/weir-apt.$$
-		die "apt-get failed"
-	fi
-	rm -f /tmp/weir-apt.$$
+	packages_apt "$missing" || die "apt-get failed"
 	# A name server that came along must not take port 53 at the next boot.
 	case " $missing " in *" nsd "*) systemctl disable --now nsd >/dev/null 2>&1 || true ;; esac
 }
