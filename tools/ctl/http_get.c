@@ -139,8 +139,7 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 		ctl_fail(c, "the control plane does not answer: %s", why);
 		break;
 	case HTTP_DENIED:
-		ctl_fail(c, "%s/control.sock: no permission (root, or a member of runtime.group)",
-			c->paths.run);
+		ctl_fail(c, "%s/control.sock: " HTTP_DENIED_TEXT, c->paths.run);
 		break;
 	default:
 		ctl_fail(c, "%s", why);

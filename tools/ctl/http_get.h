@@ -24,6 +24,8 @@ enum http_outcome {
 	HTTP_BROKEN,  // anything else
 };
 
+#define HTTP_DENIED_TEXT "no permission (root, or a member of runtime.group)"
+
 // A name and value for the query of a URL; the value is encoded.
 struct http_param {
 	const char *name, *value;

@@ -19,7 +19,8 @@ static uint32_t load32(const _Atomic uint32_t *p)
 
 const char *process_state_text(enum process_state s)
 {
-	return s == PROCESS_UP ? "up" : s == PROCESS_HUNG ? "hung" : "down";
+	static const char *const text[] = {"down", "up", "hung", "unknown"};
+	return text[s];
 }
 
 static void worker_copy(struct stats_worker_copy *out, const struct stats_worker *w)
@@ -163,6 +164,8 @@ enum process_state dataplane_state(const struct shm_paths *paths, const struct s
 	bool old = !s || beat_is_old(s->heartbeat_ms);
 	if (held == 0)
 		return PROCESS_DOWN;
+	if (held < 0 && !s)
+		return PROCESS_UNKNOWN;
 	if (held < 0) // we may not ask: only the heartbeat is left
 		return old ? PROCESS_DOWN : PROCESS_UP;
 	return old ? PROCESS_HUNG : PROCESS_UP;
@@ -177,7 +180,7 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 		return PROCESS_DOWN;
 	// Where the directory may not be read, the control API will tell.
 	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why) < 0)
-		return PROCESS_UP;
+		return held < 0 ? PROCESS_UNKNOWN : PROCESS_UP;
 	bool old = false;
 	if (region_data_size(&r) >= sizeof(struct directory)) {
 		const struct directory *d = region_data(&r);

@@ -14,8 +14,9 @@
 
 enum { STATS_HUNG_MS = 1000 }; // heartbeats come each 100 ms
 
-enum process_state { PROCESS_DOWN, PROCESS_UP, PROCESS_HUNG };
-const char *process_state_text(enum process_state s); // "down", "up", "hung"
+// Unknown: we have no permission to look.
+enum process_state { PROCESS_DOWN, PROCESS_UP, PROCESS_HUNG, PROCESS_UNKNOWN };
+const char *process_state_text(enum process_state s); // "down", "up", ...
 
 struct stats_worker_copy {
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT];

@@ -22,13 +22,18 @@ static void control_take(const struct ctl *c, const char *path, struct view *v)
 		return;
 	}
 	enum http_outcome outcome = http_call(c, false, path, NULL, HTTP_LOOK_MS, &v->control, why);
-	if (outcome == HTTP_OK)
+	if (outcome == HTTP_OK) {
+		v->controlplane = PROCESS_UP;
 		return;
+	}
 	json_doc_free(v->control);
 	v->control = NULL;
 	if (outcome == HTTP_SILENT)
 		v->controlplane = PROCESS_HUNG;
-	snprintf(v->why_control, sizeof v->why_control, "its control socket: %s", why);
+	if (outcome == HTTP_NOBODY && v->controlplane == PROCESS_UNKNOWN)
+		v->controlplane = PROCESS_DOWN;
+	snprintf(v->why_control, sizeof v->why_control, "its control socket: %s",
+		outcome == HTTP_DENIED ? HTTP_DENIED_TEXT : why);
 }
 
 int view_take(const struct ctl *c, const char *path, struct view *out)
