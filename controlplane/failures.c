@@ -70,6 +70,11 @@ void failures_clear(struct failures *f, uint64_t hash)
 		*e = (struct failure){.until_ms = 0};
 }
 
+void failures_clear_all(struct failures *f)
+{
+	*f = (struct failures){0};
+}
+
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms)
 {
 	const struct failure *e = find(f, hash);

@@ -28,6 +28,7 @@ void failures_free(struct failures *f);                  // NULL is fine
 
 void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms);
 void failures_clear(struct failures *f, uint64_t hash);
+void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);
 
 unsigned failures_used(const struct failures *f, uint64_t now_ms); // walks the table

@@ -168,4 +168,5 @@ void resolver_reconfigure(struct resolver *r, const struct config *config)
 	settings_take(r, config);
 	inflight_set_limit(r->inflight, config->limits.inflight);
 	upstreams_configure(r->upstreams, &config->upstreams);
+	failures_clear_all(r->failures);
 }
