@@ -239,6 +239,19 @@ uint64_t lanes_incarnation(const struct lanes *l)
 	return l->incarnation;
 }
 
+// A renewal that an earlier life of ours was asked for died with it, and its mark keeps the worker
+// from asking again.
+static void marks_forget_refresh(const struct region *marks, uint32_t units)
+{
+	_Atomic uint8_t *mark = (_Atomic uint8_t *)region_data(marks);
+	for (uint32_t i = 0; i < units; i++) {
+		uint8_t now = atomic_load_explicit(&mark[i], memory_order_relaxed);
+		if (now & MARK_REFRESH)
+			atomic_store_explicit(
+				&mark[i], now & (uint8_t)~MARK_REFRESH, memory_order_relaxed);
+	}
+}
+
 // The data plane puts marks where it found room, so both places are tried.
 static bool marks_map(struct lanes *l, struct lane *lane)
 {
@@ -262,6 +275,7 @@ static bool marks_map(struct lanes *l, struct lane *lane)
 		region_unmap(&lane->marks);
 		return false;
 	}
+	marks_forget_refresh(&lane->marks, units);
 	l0_writer_set_marks(l->l0, lane->index, region_data(&lane->marks));
 	return true;
 }

@@ -214,6 +214,8 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	// Its client has asked again or given up; working for it would only add to the backlog.
 	if (now_ms >= m.waiter.arrival_ms + SERVFAIL_AFTER_MS) {
 		r->count.late++;
+		if (m.refresh)
+			store_refreshed(r, &m.key); // or nobody would ask for it again
 		return;
 	}
 	bool found = store_find(r, &m.key, &v);

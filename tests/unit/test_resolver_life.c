@@ -99,6 +99,82 @@ static void test_cache_is_looked_at_and_flushed(void **state)
 	assert_int_equal(w.deleted, 1);
 }
 
+// The marks of lane 0 with every refresh mark set, as the data plane makes them.
+static struct region marks_make(uint32_t *units)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct publish_status now;
+	struct region marks;
+	publish_status(rig.publisher, &now);
+	*units = (uint32_t)status().l0.units_total + 1;
+	shm_name_marks(name, 0, now.l0_generation);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_MARKS,
+		.generation = now.l0_generation,
+		.incarnation = dp.incarnation,
+		.data_size = *units,
+		.geometry = {*units},
+		.mode = 0600,
+	};
+	assert_int_equal(region_create(&rig.paths, &spec, &marks, why), 0);
+	memset(region_data(&marks), MARK_REFRESH | MARK_VISITED, *units);
+	region_publish(&marks);
+	return marks;
+}
+
+static uint32_t marks_left(const struct region *marks, uint32_t units)
+{
+	const _Atomic uint8_t *mark = (const _Atomic uint8_t *)region_data(marks);
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < units; i++)
+		n += (mark[i] & MARK_REFRESH) != 0;
+	return n;
+}
+
+// A refresh mark that nobody clears keeps its record from ever being renewed.
+static void test_no_refresh_mark_stays_behind(void **state)
+{
+	uint32_t units;
+	(void)state;
+	struct region marks = marks_make(&units);
+	for (unsigned i = 0; i < 300 && marks_left(&marks, units) != 0; i++)
+		usleep(10000);
+	assert_int_equal(marks_left(&marks, units), 0); // asked for in an earlier life
+
+	ask("old.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	memset(region_data(&marks), MARK_REFRESH, units);
+	const struct fake_miss late = {
+		.name = "old.example", .type = DNS_TYPE_A, .refresh = true, .age_ms = 2500};
+	assert_true(fake_dataplane_ask(&dp, &late));
+	fake_dataplane_ring(&dp);
+	for (unsigned i = 0; i < 100 && status().late == 0; i++)
+		usleep(10000);
+	assert_int_equal(marks_left(&marks, units), units - 1);
+	region_unmap(&marks);
+}
+
+static void reconfigure(void *arg)
+{
+	resolver_reconfigure(rig.resolver, arg);
+}
+
+// The name failed at servers that may be others now.
+static void test_new_settings_forget_failures(void **state)
+{
+	(void)state;
+	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
+	ask("failing.example", 1);
+	expect_answer(1500, 1, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	fake[0].mode = fake[1].mode = FAKE_ANSWER;
+	assert_int_equal(status().failures, 1);
+	assert_int_equal(loop_call(rig.loop, reconfigure, &rig.config), 0);
+	assert_int_equal(status().failures, 0);
+	ask("failing.example", 2);
+	expect_answer(1500, 2, 0, ANSWER_UPSTREAM);
+}
+
 static void test_every_table_is_registered(void **state)
 {
 	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "failures"};
@@ -121,6 +197,8 @@ int main(void)
 		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
 		T(test_a_restart_serves_warm),
 		T(test_cache_is_looked_at_and_flushed),
+		T(test_no_refresh_mark_stays_behind),
+		T(test_new_settings_forget_failures),
 		T(test_every_table_is_registered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
