@@ -117,8 +117,8 @@ static int take_name(void *arg, const struct dns_name *name)
 
 // -ENOMEM and -E2BIG of the builder come back as such and end the whole; what is wrong with the
 // source is in the result.
-static int compile_file(
-	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
+static int compile_file(struct rule_builder *b, const struct rule_source *s, bool had_names,
+	struct rule_source_result *r)
 {
 	struct file_reader f;
 	f.hash = contenthash_new();
@@ -134,6 +134,8 @@ static int compile_file(
 		return f.parser.stopped;
 	if (!r->error && r->counts.names == 0 && list_counts_rejected(&r->counts) > 0)
 		r->error = -EBADMSG;
+	else if (!r->error && r->counts.names == 0 && had_names)
+		r->error = -ENODATA;
 	return 0;
 }
 
@@ -153,13 +155,13 @@ static int compile_entries(
 	return 0;
 }
 
-static int compile_source(
-	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
+static int compile_source(struct rule_builder *b, const struct rule_source *s, bool had_names,
+	struct rule_source_result *r)
 {
 	*r = (struct rule_source_result){0};
 	int err = rule_builder_list(b, s->title, s->allow);
 	if (!err)
-		err = s->path ? compile_file(b, s, r) : compile_entries(b, s, r);
+		err = s->path ? compile_file(b, s, had_names, r) : compile_entries(b, s, r);
 	if (err)
 		return err;
 	if (r->error)
@@ -175,12 +177,22 @@ static int compile_source(
 	return 0;
 }
 
+static const char *error_text(int err)
+{
+	if (err == -EBADMSG)
+		return "no line of it is a name";
+	if (err == -ENODATA)
+		return "it is empty now; a forced reload takes it so";
+	return strerror(-err);
+}
+
 static int compile_all(struct rule_builder *b, const struct rule_source *source, unsigned count,
 	const struct rule_compile_options *options, struct rule_source_result *result,
 	struct rule_arena *out, char why[RULE_COMPILE_WHY_MAX])
 {
 	for (unsigned i = 0; i < count; i++) {
-		int err = compile_source(b, &source[i], &result[i]);
+		bool had_names = options->had_names && options->had_names[i];
+		int err = compile_source(b, &source[i], had_names, &result[i]);
 		if (err) {
 			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
 				err == -E2BIG ? "too many names or lists" : strerror(-err));
@@ -188,8 +200,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 		}
 		if (result[i].error && !options->partial) {
 			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
-				result[i].error == -EBADMSG ? "no line of it is a name"
-							    : strerror(-result[i].error));
+				error_text(result[i].error));
 			return result[i].error;
 		}
 	}

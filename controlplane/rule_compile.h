@@ -25,7 +25,8 @@ struct rule_source {
 struct rule_source_result {
 	struct list_counts counts;
 	uint64_t content_hash;
-	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name
+	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;
+		   // -ENODATA: it is empty and was not before
 };
 
 // The content hash of all sources. A source that cannot be read counts as such, its result tells.
@@ -35,7 +36,8 @@ uint64_t rule_compile_hash(
 struct rule_compile_options {
 	struct keyhash_secret secret;
 	uint64_t created_unix_s;
-	bool partial; // take what can be read; otherwise any bad source fails the whole
+	bool partial;          // take what can be read; otherwise any bad source fails the whole
+	const bool *had_names; // of each source: in the image before; NULL: nobody asks
 };
 
 // Source i becomes list i. 0 and *out, or -errno and `why`; `result` is filled as far as it came.

@@ -146,6 +146,12 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 		j->has_current = true;
 		j->current_input_hash = head_of(r)->input_hash;
 		j->secret = head_of(r)->secret;
+		for (unsigned i = 0; i < sources->count; i++) {
+			char title[RULE_TITLE_MAX];
+			rule_title_make(title, sources->source[i].title);
+			const struct rule_list_info *info = info_by_title(r, title);
+			j->had_names[i] = info && info->names > 0;
+		}
 	}
 	return j;
 }

@@ -9,9 +9,10 @@
 // rename), copied into a region (names_prepare, on the helper thread) and switched to on the
 // resolver loop (names_publish). When the content hash of all sources and entries equals that of
 // the current image, nothing is built, written or published. A source that cannot be read keeps
-// the previous image and is reported; so does one with text in it but no name (an HTML page). Only
-// where there is no previous image is one built from what can be read. Reloads copy what they need
-// of the configuration. All functions here are for the service loop's thread.
+// the previous image and is reported; so does one with text in it but no name (an HTML page), and,
+// unless forced, one that is empty and had names. Only where there is no previous image is one
+// built from what can be read, and used even if it cannot be written (disk full). Reloads copy what
+// they need of the configuration. All functions here are for the service loop's thread.
 
 #include "publish.h"
 
@@ -34,7 +35,8 @@ struct rules_list_status {
 	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
-	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name
+	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
+		   // and was not before
 };
 
 struct rules_status {

@@ -57,7 +57,8 @@ static int make_image(struct rules_job *j)
 	}
 	struct rule_compile_options options = {.secret = j->secret,
 		.created_unix_s = (uint64_t)time(NULL),
-		.partial = !j->has_current};
+		.partial = !j->has_current,
+		.had_names = j->force ? NULL : j->had_names};
 	int err = j->has_current ? 0 : keyhash_secret_make(&options.secret);
 	if (err) {
 		fail(j, "no random numbers: %s", strerror(-err));
@@ -75,12 +76,16 @@ static int make_image(struct rules_job *j)
 		fail(j, "image just built is refused: %s", why);
 		return err;
 	}
+	note_missing(j);
 	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
-	if (err) {
+	if (err && j->has_current) {
 		fail(j, "%s", why);
 		return err;
 	}
-	note_missing(j);
+	if (err) { // one that a restart will have to build again blocks more than none
+		size_t len = strlen(j->error);
+		snprintf(j->error + len, sizeof j->error - len, "%s%s", len ? "; " : "", why);
+	}
 	return prepare_region(j);
 }
 

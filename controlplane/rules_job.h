@@ -28,7 +28,8 @@ struct rules_job {
 	bool force, from_disk;
 	bool has_current;
 	uint64_t current_input_hash;
-	struct keyhash_secret secret; // of the current image
+	struct keyhash_secret secret;   // of the current image
+	bool had_names[RULE_LISTS_MAX]; // which sources have names in the current image
 
 	// Output.
 	enum rules_outcome

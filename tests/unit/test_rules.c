@@ -250,6 +250,50 @@ static void test_build_change_fail(void **)
 	close_rules();
 }
 
+// A download that was cut off at its first octet must not let everything through.
+static void test_an_emptied_list_is_taken_only_by_force(void **)
+{
+	write_list(0, "ads.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_int_equal(env.last.lists[2].error, -ENODATA);
+	assert_non_null(strstr(env.last.error, "forced"));
+	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	reload(1, true);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(env.last.lists[2].error, 0);
+	assert_int_equal(ask("ads.example").verdict.action, RULE_PASS);
+	// One that was empty before is no news.
+	write_list(0, "# nothing\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	close_rules();
+}
+
+// The first image is used although it cannot be stored; with one in use the old one stays.
+static void test_an_image_that_cannot_be_stored(void **)
+{
+	char elsewhere[96];
+	snprintf(elsewhere, sizeof elsewhere, "%s/none", env.folder);
+	env.config.runtime.state_directory = elsewhere;
+	write_list(0, "ads.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	assert_int_equal(env.last.builds, 1);
+	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	write_list(0, "other.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_non_null(strstr(env.last.error, "rules.img"));
+	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	close_rules();
+}
+
 static void test_storm_is_coalesced(void **)
 {
 	write_list(0, "ads.example\n");
@@ -332,6 +376,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_build_change_fail),
+		CASE(test_an_emptied_list_is_taken_only_by_force),
+		CASE(test_an_image_that_cannot_be_stored),
 		CASE(test_storm_is_coalesced),
 		CASE(test_restart_serves_the_last_image),
 		CASE(test_close_while_building),
