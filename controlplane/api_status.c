@@ -80,13 +80,17 @@ static void resolver_out(
 	json_out_count(o, n, "answered", s->answered);
 	json_out_count(o, n, "answered_stale", s->answered_stale);
 	json_out_count(o, n, "servfail", s->servfail);
+	json_out_count(o, n, "failed_recently", s->failed_recently);
+	json_out_count(o, n, "failures", s->failures);
+	json_out_count(o, n, "late", s->late);
 	json_out_count(o, n, "no_waiter", s->no_waiter);
 	json_out_count(o, n, "answer_ring_full", s->answer_ring_full);
-	json_out_count(o, n, "answers_truncated_ring", s->answers_truncated_ring);
+	json_out_count(o, n, "answers_truncated", s->answers_truncated);
 	json_out_count(o, n, "refused_inflight", s->refused_inflight);
 	json_out_count(o, n, "refused_waiters", s->refused_waiters);
 	json_out_count(o, n, "upstream_sent", s->upstream_sent);
 	json_out_count(o, n, "upstream_replies", s->upstream_replies);
+	json_out_count(o, n, "upstream_tcp_full", s->upstream_tcp_full);
 	json_out_count(o, n, "mismatched", s->mismatched);
 	json_out_count(o, n, "stored", s->stored);
 	json_out_count(o, n, "not_stored", s->not_stored);
@@ -98,6 +102,22 @@ static void resolver_out(
 	json_out_count(o, n, "ring_anomalies", s->ring_anomalies);
 	json_out_count(o, n, "foreign_messages", s->foreign_messages);
 	json_out_count(o, n, "loop_lag_us", s->loop_lag_us);
+}
+
+static void tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
+{
+	struct json_node *list = json_out_array(o, root, "tables");
+	for (unsigned i = 0; i < r->count; i++) {
+		const struct table_info *t = &r->table[i];
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", t->name);
+		json_out_text(o, n, "owner", t->owner);
+		json_out_text(o, n, "eviction", t->eviction);
+		json_out_text(o, n, "lifetime", t->lifetime);
+		json_out_count(o, n, "cap", t->cap);
+		json_out_count(o, n, "used", t->used);
+		json_out_count(o, n, "bytes", t->bytes);
+	}
 }
 
 static void http_out(struct json_out *o, struct json_node *root, const struct api *a)
@@ -123,6 +143,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	resolver_out(o, root, s);
 	l0_out(o, root, s);
 	upstreams_out(o, root, s);
+	tables_out(o, root, &s->tables);
 	if (http_is_live(call->exchange))
 		http_out(o, root, call->api);
 	http_reply(call->exchange, 200, json_out_finish(o));

@@ -173,8 +173,8 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 		.waiters = f->waiters,
 		.waiters_cap = f->waiter_cap,
 		.bytes = f->question_touched * sizeof(*f->question)
-			 + f->waiter_touched * sizeof(*f->waiter)
 			 + (f->bucket_mask + 1) * sizeof(*f->bucket),
+		.waiter_bytes = f->waiter_touched * sizeof(*f->waiter),
 	};
 }
 

@@ -47,7 +47,7 @@ struct question {
 struct inflight_stats {
 	unsigned questions, questions_max, questions_cap;
 	unsigned waiters, waiters_cap;
-	size_t bytes; // touched so far
+	size_t bytes, waiter_bytes; // of questions with their index, of waiters; touched so far
 };
 
 ATTR_MUST_CHECK int inflight_new(struct inflight **out, unsigned questions, unsigned waiters);

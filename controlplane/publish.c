@@ -300,6 +300,8 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		out->names_where = p->names->region.where;
 	}
 	out->retired_waiting = p->old_count;
+	for (unsigned i = 0; i < p->old_count; i++)
+		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
 	pthread_mutex_unlock(lock);
 }

@@ -68,6 +68,7 @@ struct publish_status {
 	uint64_t l0_bytes, names_bytes;
 	enum shm_where l0_where, names_where;
 	unsigned retired_waiting; // old generations that some worker still uses
+	uint64_t retired_bytes;
 	uint64_t refused_busy;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread

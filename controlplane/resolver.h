@@ -36,8 +36,7 @@ struct resolver_status {
 	struct l0_writer_stats l0;
 	uint64_t l0_bytes, l0_private_bytes;
 	uint64_t misses, coalesced, refreshes, bad_misses;
-	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full,
-		answers_truncated_ring;
+	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answers_truncated;
 	uint64_t refused_inflight, refused_waiters;
 	uint64_t upstream_sent, upstream_replies, mismatched;
 	uint64_t stored, not_stored;

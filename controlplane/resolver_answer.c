@@ -72,7 +72,7 @@ static void count_answer(struct resolver *r, const struct resolver_answer *a)
 	else
 		r->count.answered++;
 	if (get_u16(r->reply + 2) & DNS_FLAG_TC)
-		r->count.answers_truncated_ring++;
+		r->count.answers_truncated++;
 }
 
 // r->one holds the question's part of the query.

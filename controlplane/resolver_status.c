@@ -14,8 +14,8 @@ struct status_call {
 	struct resolver_status status;
 };
 
-static void status_tables(
-	const struct resolver *r, struct resolver_status *s, const struct inflight_stats *inflight)
+static void status_tables(const struct resolver *r, struct resolver_status *s,
+	const struct inflight_stats *inflight, unsigned tcp_open)
 {
 	struct publish_status published;
 
@@ -34,7 +34,7 @@ static void status_tables(
 			.lifetime = "until the next image",
 			.cap = 1 + 2,
 			.used = (published.names_generation != 0) + published.retired_waiting,
-			.bytes = published.names_bytes});
+			.bytes = published.names_bytes + published.retired_bytes});
 	table_register(&s->tables, &(struct table_info){.name = "inflight",
 					   .owner = "resolver loop",
 					   .eviction = "refused: stale or SERVFAIL",
@@ -47,7 +47,16 @@ static void status_tables(
 					   .eviction = "refused: dropped or SERVFAIL",
 					   .lifetime = "1.9 s",
 					   .cap = inflight->waiters_cap,
-					   .used = inflight->waiters});
+					   .used = inflight->waiters,
+					   .bytes = inflight->waiter_bytes});
+	table_register(&s->tables,
+		&(struct table_info){.name = "upstream_tcp",
+			.owner = "resolver loop",
+			.eviction = "refused: the try fails",
+			.lifetime = "5 s",
+			.cap = UPSTREAM_TCP_MAX,
+			.used = tcp_open,
+			.bytes = (uint64_t)tcp_open * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",
@@ -91,7 +100,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->mismatched = upstream.mismatched;
 	s->upstream_tcp_full = upstream.tcp_full;
 	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
-	status_tables(r, s, &inflight);
+	status_tables(r, s, &inflight, upstream.tcp_open);
 }
 
 static void status_deliver(void *arg)

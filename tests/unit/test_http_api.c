@@ -45,6 +45,12 @@ static void answer_run(struct answer *a)
 		0, 1, 0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 18, 255, 80};
 	if (a->status) {
 		static struct resolver_status s = {.misses = 7,
+			.failed_recently = 3,
+			.tables = {.count = 1,
+				.table = {{.name = "things",
+					.owner = "nobody",
+					.eviction = "never",
+					.lifetime = "ever"}}},
 			.upstream_count = 1,
 			.upstream = {{.name = "near", .up = true, .srtt_us = 1234}}};
 		a->status(a->arg, &s);
@@ -164,6 +170,8 @@ static void test_endpoints(void **)
 	assert_reply("GET /status", 200, "\"names\":150000");
 	assert_reply("GET /status", 200, "\"srtt_us\":1234");
 	assert_reply("GET /stats", 200, "\"misses\":7");
+	assert_reply("GET /stats", 200, "\"failed_recently\":3");
+	assert_reply("GET /stats", 200, "\"tables\":[{\"name\":\"things\",");
 	assert_reply("GET /cache?name=a.example", 200, "\"data\":\"198.18.255.80\"");
 	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");
 	assert_reply("POST /cache/flush?name=a.example", 200, "\"deleted\":1}");
