@@ -66,7 +66,7 @@ void api_cache_get(struct api *a, struct http_exchange *x)
 	struct dns_name name;
 	if (!api_name(x, &name))
 		return;
-	http_defer(x, API_SHORT_MS);
+	http_defer(x, API_FLUSH_MS);
 	int ret = resolver_cache_get(a->deps.resolver, &name, a->deps.service, on_entries, x);
 	if (ret < 0)
 		api_busy(x, ret);
