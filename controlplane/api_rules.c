@@ -2,6 +2,7 @@
 // Endpoints of the rule lists and of the configuration.
 
 #include "api_internal.h"
+#include "rule_compile.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 	json_out_count(o, n, "comments", l->comments);
 	json_out_count(o, n, "rejected", l->rejected);
 	json_out_count(o, n, "bytes", l->bytes);
-	json_out_text(o, n, "error", l->error ? strerror(l->error < 0 ? -l->error : l->error) : "");
+	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error) : "");
 }
 
 static char *rules_text(const struct rules_status *r)

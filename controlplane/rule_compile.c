@@ -177,15 +177,6 @@ static int compile_source(struct rule_builder *b, const struct rule_source *s, b
 	return 0;
 }
 
-static const char *error_text(int err)
-{
-	if (err == -EBADMSG)
-		return "no line of it is a name";
-	if (err == -ENODATA)
-		return "it is empty now; a forced reload takes it so";
-	return strerror(-err);
-}
-
 static int compile_all(struct rule_builder *b, const struct rule_source *source, unsigned count,
 	const struct rule_compile_options *options, struct rule_source_result *result,
 	struct rule_arena *out, char why[RULE_COMPILE_WHY_MAX])
@@ -200,7 +191,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 		}
 		if (result[i].error && !options->partial) {
 			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
-				error_text(result[i].error));
+				rule_source_error_text(result[i].error));
 			return result[i].error;
 		}
 	}

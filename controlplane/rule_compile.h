@@ -11,6 +11,9 @@
 #include "list_parse.h"
 #include "rule_build.h"
 
+#include <errno.h>
+#include <string.h>
+
 enum { RULE_COMPILE_WHY_MAX = 256 };
 #define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
 
@@ -32,6 +35,15 @@ struct rule_source_result {
 // The content hash of all sources. A source that cannot be read counts as such, its result tells.
 uint64_t rule_compile_hash(
 	const struct rule_source *source, unsigned count, struct rule_source_result *result);
+
+static inline const char *rule_source_error_text(int err)
+{
+	if (err == -EBADMSG)
+		return "no line of it is a name";
+	if (err == -ENODATA)
+		return "it is empty now; a forced reload takes it so";
+	return strerror(-err);
+}
 
 struct rule_compile_options {
 	struct keyhash_secret secret;

@@ -29,7 +29,7 @@ static void note_missing(struct rules_job *j)
 			continue;
 		len += (size_t)snprintf(j->error + len, sizeof j->error - len,
 			"%slist %.40s: %.40s", len ? "; " : "built without ",
-			j->sources->source[i].title, strerror(-j->result[i].error));
+			j->sources->source[i].title, rule_source_error_text(j->result[i].error));
 	}
 }
 

@@ -114,7 +114,7 @@ void publish_status(const struct publisher *, struct publish_status *out)
 
 void rules_status(struct rules *, struct rules_status *out)
 {
-	static const struct rules_list_status list = {.name = "ads", .error = -ENOENT};
+	static const struct rules_list_status list = {.name = "ads", .error = -EBADMSG};
 	*out = (struct rules_status){.names = 150000, .list_count = 1, .lists = &list};
 }
 
@@ -176,7 +176,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");
 	assert_reply("POST /cache/flush?name=a.example", 200, "\"deleted\":1}");
 	assert_reply("POST /cache/flush?name=a.example&subtree=1", 200, "\"deleted\":20}");
-	assert_reply("GET /blocklist", 200, "\"error\":\"No such file");
+	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a name");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"action\":\"block\"");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"lists\":[\"ads\"]");
 	assert_reply("POST /blocklist/reload?force=1", 200, "\"outcome\":\"published\"");
