@@ -51,8 +51,12 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	records_out(o, n, e);
 }
 
-static void on_entries(void *arg, const struct cache_entry *entries, unsigned count)
+static void on_entries(void *arg, int err, const struct cache_entry *entries, unsigned count)
 {
+	if (err < 0) {
+		api_busy(arg, err);
+		return;
+	}
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	struct json_node *list = json_out_array(o, root, "entries");
@@ -72,8 +76,12 @@ void api_cache_get(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
-static void on_flushed(void *arg, uint64_t deleted)
+static void on_flushed(void *arg, int err, uint64_t deleted)
 {
+	if (err < 0) {
+		api_busy(arg, err);
+		return;
+	}
 	struct json_out *o = json_out_new();
 	json_out_count(o, json_out_root(o), "deleted", deleted);
 	http_reply(arg, 200, json_out_finish(o));

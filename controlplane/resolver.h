@@ -74,10 +74,13 @@ struct cache_entry {
 			      // this
 	uint16_t message_len;
 };
-enum { CACHE_GET_MAX = 64 };
-// All records of exactly this name (any type), at most CACHE_GET_MAX.
+enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 };
+// All records of exactly this name (any type), at most CACHE_GET_MAX. `err` of either call: 0, or
+// -EAGAIN (RESOLVER_WALKS_MAX run already) or -ENOMEM, then nothing was looked at.
 ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name *name,
 	struct loop *reply_to,
-	void (*done)(void *arg, const struct cache_entry *entries, unsigned count), void *arg);
+	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
+	void *arg);
 ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct dns_name *name,
-	bool subtree, struct loop *reply_to, void (*done)(void *arg, uint64_t deleted), void *arg);
+	bool subtree, struct loop *reply_to, void (*done)(void *arg, int err, uint64_t deleted),
+	void *arg);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <weir/clock.h>
 
+enum { ANSWERS_A_PORTION = 32 };
+
 struct resolver_answer answer_servfail(int ede)
 {
 	return (struct resolver_answer){
@@ -116,7 +118,11 @@ void answer_all(struct resolver *r, struct question *q, const struct resolver_an
 	r->one = q->query;
 	if (q->waiters == 0)
 		r->count.no_waiter++;
-	while (inflight_take_waiter(r->inflight, q, &w))
+	// In portions, so that workers empty the rings while the rest is written.
+	for (unsigned n = 1; inflight_take_waiter(r->inflight, q, &w); n++) {
 		waiter_answer(r, &w, a, now_ms);
+		if (n % ANSWERS_A_PORTION == 0)
+			lanes_publish(r->lanes);
+	}
 	lanes_publish(r->lanes);
 }

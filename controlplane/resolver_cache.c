@@ -19,9 +19,10 @@ struct walk {
 	struct dns_name name;
 	bool flush, subtree;
 	uint64_t cursor, deleted;
-	void (*got)(void *arg, const struct cache_entry *entries, unsigned count);
-	void (*flushed)(void *arg, uint64_t deleted);
+	void (*got)(void *arg, int err, const struct cache_entry *entries, unsigned count);
+	void (*flushed)(void *arg, int err, uint64_t deleted);
 	void *arg;
+	int err;
 	unsigned count;
 	struct cache_entry entry[]; // CACHE_GET_MAX for a look, none for a deletion
 };
@@ -30,9 +31,9 @@ static void walk_deliver(void *arg)
 {
 	struct walk *w = arg;
 	if (w->flush)
-		w->flushed(w->arg, w->deleted);
+		w->flushed(w->arg, w->err, w->deleted);
 	else
-		w->got(w->arg, w->entry, w->count);
+		w->got(w->arg, w->err, w->entry, w->count);
 	free(w);
 }
 
@@ -153,7 +154,10 @@ static void on_walk_step(evutil_socket_t fd, short what, void *arg)
 			w->resolver->l0, &w->name, w->subtree, &w->cursor, WALK_STEP_BUCKETS);
 	else
 		look_step(w);
-	if (w->cursor == 0 || event_add(w->step, &(struct timeval){.tv_usec = WALK_STEP_US}) < 0)
+	bool done = w->cursor == 0;
+	if (!done && event_add(w->step, &(struct timeval){.tv_usec = WALK_STEP_US}) < 0)
+		w->err = -ENOMEM;
+	if (done || w->err)
 		walk_end(w);
 }
 
@@ -168,7 +172,8 @@ static void walk_begin(void *arg)
 	if (i < RESOLVER_WALKS_MAX)
 		w->step = event_new(loop_base(r->loop), -1, 0, on_walk_step, w);
 	if (!w->step) {
-		walk_end(w); // too many at once: an empty result
+		w->err = i < RESOLVER_WALKS_MAX ? -ENOMEM : -EAGAIN;
+		walk_end(w);
 		return;
 	}
 	r->walk[i] = w;
@@ -199,14 +204,15 @@ static int walk_call(struct resolver *r, const struct walk *from, unsigned entri
 }
 
 int resolver_cache_get(struct resolver *r, const struct dns_name *name, struct loop *reply_to,
-	void (*done)(void *arg, const struct cache_entry *entries, unsigned count), void *arg)
+	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
+	void *arg)
 {
 	const struct walk w = {.reply_to = reply_to, .name = *name, .got = done, .arg = arg};
 	return walk_call(r, &w, CACHE_GET_MAX);
 }
 
 int resolver_cache_flush(struct resolver *r, const struct dns_name *name, bool subtree,
-	struct loop *reply_to, void (*done)(void *arg, uint64_t deleted), void *arg)
+	struct loop *reply_to, void (*done)(void *arg, int err, uint64_t deleted), void *arg)
 {
 	const struct walk w = {
 		.reply_to = reply_to,

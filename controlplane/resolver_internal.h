@@ -21,7 +21,6 @@ enum {
 	QUESTION_LIFE_MS = 5000,
 	ANSWER_LATE_MS = 2000, // a waiter's age from which on nothing is sent
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
-	RESOLVER_WALKS_MAX = 8,
 };
 
 struct walk;

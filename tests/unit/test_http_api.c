@@ -31,8 +31,8 @@ static struct config config = {.blocking = {.enabled = true}};
 // A call on its way back to the service loop.
 struct answer {
 	void (*status)(void *arg, const struct resolver_status *s);
-	void (*entries)(void *arg, const struct cache_entry *entries, unsigned count);
-	void (*flushed)(void *arg, uint64_t deleted);
+	void (*entries)(void *arg, int err, const struct cache_entry *entries, unsigned count);
+	void (*flushed)(void *arg, int err, uint64_t deleted);
 	void *arg;
 	uint64_t deleted;
 };
@@ -61,9 +61,9 @@ static void answer_run(struct answer *a)
 			.hard_left_ms = -5,
 			.answer_len = sizeof message};
 		memcpy(e.answer, message, sizeof message);
-		a->entries(a->arg, &e, 1);
+		a->entries(a->arg, 0, &e, 1);
 	} else {
-		a->flushed(a->arg, a->deleted);
+		a->flushed(a->arg, 0, a->deleted);
 	}
 }
 
@@ -93,7 +93,8 @@ int resolver_status(struct resolver *, struct loop *,
 }
 
 int resolver_cache_get(struct resolver *, const struct dns_name *name, struct loop *,
-	void (*done)(void *arg, const struct cache_entry *entries, unsigned count), void *arg)
+	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
+	void *arg)
 {
 	if (name->labels > 3)
 		return -EAGAIN;
@@ -101,7 +102,7 @@ int resolver_cache_get(struct resolver *, const struct dns_name *name, struct lo
 }
 
 int resolver_cache_flush(struct resolver *, const struct dns_name *, bool subtree, struct loop *,
-	void (*done)(void *arg, uint64_t deleted), void *arg)
+	void (*done)(void *arg, int err, uint64_t deleted), void *arg)
 {
 	return answer_later(
 		&(struct answer){.flushed = done, .arg = arg, .deleted = subtree ? 20 : 1});

@@ -44,23 +44,26 @@ static void test_a_restart_serves_warm(void **state)
 
 struct cache_wait {
 	_Atomic bool there;
+	int err;
 	unsigned count;
 	uint64_t deleted;
 	struct cache_entry first;
 };
 
-static void on_entries(void *arg, const struct cache_entry *entries, unsigned count)
+static void on_entries(void *arg, int err, const struct cache_entry *entries, unsigned count)
 {
 	struct cache_wait *w = arg;
+	w->err = err;
 	w->count = count;
 	if (count)
 		w->first = entries[0];
 	w->there = true;
 }
 
-static void on_flushed(void *arg, uint64_t deleted)
+static void on_flushed(void *arg, int err, uint64_t deleted)
 {
 	struct cache_wait *w = arg;
+	w->err = err;
 	w->deleted = deleted;
 	w->there = true;
 }
@@ -96,7 +99,41 @@ static void test_cache_is_looked_at_and_flushed(void **state)
 	assert_int_equal(
 		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
 	wait_for(&w);
+	assert_int_equal(w.err, 0);
 	assert_int_equal(w.deleted, 1);
+}
+
+// Runs on the resolver loop, so that all looks begin before any of them can end.
+struct gate {
+	_Atomic bool open;
+};
+
+static void hold(void *arg)
+{
+	struct gate *gate = arg;
+	while (!gate->open)
+		usleep(100);
+}
+
+static void test_too_many_looks_are_refused(void **)
+{
+	enum { LOOKS = 3 * RESOLVER_WALKS_MAX };
+	static struct cache_wait w[LOOKS];
+	static struct gate gate;
+	struct dns_name name;
+	unsigned refused = 0;
+	assert_int_equal(dns_name_from_text("many.example", 12, &name), 0);
+	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
+	for (unsigned i = 0; i < LOOKS; i++)
+		assert_int_equal(
+			resolver_cache_get(rig.resolver, &name, rig.loop, on_entries, &w[i]), 0);
+	gate.open = true;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		wait_for(&w[i]);
+		assert_true(w[i].err == 0 || w[i].err == -EAGAIN);
+		refused += w[i].err == -EAGAIN;
+	}
+	assert_int_equal(refused, LOOKS - RESOLVER_WALKS_MAX);
 }
 
 // The marks of lane 0 with every refresh mark set, as the data plane makes them.
@@ -198,6 +235,7 @@ int main(void)
 		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
 		T(test_a_restart_serves_warm),
 		T(test_cache_is_looked_at_and_flushed),
+		T(test_too_many_looks_are_refused),
 		T(test_no_refresh_mark_stays_behind),
 		T(test_new_settings_forget_failures),
 		T(test_every_table_is_registered),
