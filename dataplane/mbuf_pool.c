@@ -23,6 +23,13 @@ uint16_t mbuf_pool_room(unsigned udp_reply_size)
 	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
 }
 
+unsigned mbuf_pool_dns_room(const struct rte_mempool *pool)
+{
+	// The argument is not const there, but only read.
+	struct rte_mempool *p = (struct rte_mempool *)(uintptr_t)pool;
+	return rte_pktmbuf_data_room_size(p) - RTE_PKTMBUF_HEADROOM - ROOM_HEADERS;
+}
+
 int mbuf_pool_create(struct rte_mempool **out, unsigned worker, unsigned lcore, unsigned mbufs,
 	unsigned udp_reply_size, char why[MBUF_POOL_WHY_MAX])
 {

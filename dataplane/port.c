@@ -3,6 +3,7 @@
 #include "port.h"
 
 #include "eal_args.h"
+#include "mbuf_pool.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -139,17 +140,26 @@ static int set_up_queues(const struct port *port, unsigned workers,
 	return 0;
 }
 
-// Replies longer than the link's MTU would only ever be counted as errors by the port.
-static void fit_mtu(const struct port *port, unsigned udp_reply_size)
+// Replies longer than the link's MTU would only ever be counted as errors by the port, and some
+// drivers then refuse the rest of the burst as well. So what fits is found out here, once, and the
+// workers truncate the rest: also after a reload that raises limits.udp_reply_size.
+static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_mempool *pool,
+	char why[PORT_WHY_MAX])
 {
 	unsigned need = udp_reply_size + FRAME_OVERHEAD;
-	if (need <= MTU_ETHERNET)
-		return;
-	int rc = rte_eth_dev_set_mtu(port->id, (uint16_t)need);
+	int rc = need > MTU_ETHERNET ? rte_eth_dev_set_mtu(port->id, (uint16_t)need) : 0;
+	uint16_t mtu = 0;
+	int asked = rte_eth_dev_get_mtu(port->id, &mtu);
+	if (asked)
+		return fail(port, asked, "does not tell its MTU", why);
+	unsigned most = mtu > FRAME_OVERHEAD ? mtu - FRAME_OVERHEAD : 0;
+	unsigned room = mbuf_pool_dns_room(pool);
+	port->dns_most = (uint16_t)(most < room ? most : room);
 	if (rc)
-		log_warning("port %s: takes no MTU of %u (%s); replies above its MTU are lost: "
-			    "lower limits.udp_reply_size",
-			port->name, need, rte_strerror(-rc));
+		log_warning("port %s: takes no MTU of %u (%s); replies above %u octets are "
+			    "truncated (limits.udp_reply_size)",
+			port->name, need, rte_strerror(-rc), port->dns_most);
+	return 0;
 }
 
 static int start_one(struct ports *p, struct port *port, const struct config *config,
@@ -160,7 +170,9 @@ static int start_one(struct ports *p, struct port *port, const struct config *co
 		rc = set_up_queues(port, config->dataplane.worker_count, pools, why);
 	if (rc)
 		return rc;
-	fit_mtu(port, config->limits.udp_reply_size);
+	rc = fit_mtu(port, config->limits.udp_reply_size, pools[0], why);
+	if (rc)
+		return rc;
 	rc = rte_eth_dev_start(port->id);
 	if (rc)
 		return fail(port, rc, "does not start", why);
@@ -226,6 +238,7 @@ void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct
 			.queue = (uint16_t)w->index,
 			.has_exception = exception >= 0,
 			.rx_csum_trusted = dp->rx_csum == RX_CSUM_TRUSTED,
+			.dns_most = p->port[i].dns_most,
 			.mac = p->port[i].mac,
 		};
 	}

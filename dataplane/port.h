@@ -15,6 +15,7 @@ enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
 struct port {
 	uint16_t id;
 	uint16_t rx_descriptors, tx_descriptors; // per queue, as adjusted
+	uint16_t dns_most; // octets of DNS that fit its MTU and a packet buffer
 	bool exception;
 	bool dma; // keeps sent frames in its TX ring, refills RX in batches
 	char driver[32];

@@ -17,6 +17,13 @@ static void finish(struct batch *b, struct packet *p, uint16_t len, uint16_t sum
 	batch_tx(b, p, v);
 }
 
+// Our own limit may be raised while we run; what a frame can carry stays as it was at start.
+static uint16_t reply_limit(const struct batch *b)
+{
+	uint16_t limit = b->tables->config.udp_limit;
+	return limit < b->port->dns_most ? limit : b->port->dns_most;
+}
+
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {
 	const struct dp_config *config = &b->tables->config;
@@ -30,7 +37,7 @@ void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view,
 		.ede = !stale     ? DNS_EDE_NONE
 		       : nxdomain ? DNS_EDE_STALE_NXDOMAIN
 				  : DNS_EDE_STALE_ANSWER,
-		.limit = config->udp_limit,
+		.limit = reply_limit(b),
 	};
 	uint16_t sum = 0;
 	uint16_t len =
@@ -43,8 +50,7 @@ void reply_blocked(struct batch *b, struct packet *p)
 	const struct dp_config *config = &b->tables->config;
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
-		(enum dns_block_mode)config->block_mode, config->block_ttl_s, config->udp_limit,
-		&sum);
+		(enum dns_block_mode)config->block_mode, config->block_ttl_s, reply_limit(b), &sum);
 	finish(b, p, len, sum, VERDICT_blocked);
 }
 

@@ -5,6 +5,7 @@
 #include "stages.h"
 
 #include <weir/bytes.h>
+#include <weir/dns_name.h>
 #include <weir/shm_msg.h>
 
 enum { ANSWERS_PER_TURN = 64 }; // so that late answers never hold up what is in the cache
@@ -42,7 +43,7 @@ static bool path_is_sane(const struct worker *w, const struct return_path *path)
 
 // `len` octets came off the ring. Answers to the questions of another life or lane are expected
 // after a restart; everything else that does not fit is an error of the other side.
-static bool answer_fits(struct worker *w, const struct answer *a, int len, uint16_t type)
+static bool answer_valid(struct worker *w, const struct answer *a, int len, uint16_t type)
 {
 	bool whole = type == MSG_ANSWER && (size_t)len >= sizeof(struct msg_answer) + DNS_HEADER_LEN
 		     && a->head.dns_len <= MSG_DNS_MAX
@@ -61,6 +62,32 @@ static bool answer_fits(struct worker *w, const struct answer *a, int len, uint1
 		return false;
 	}
 	return true;
+}
+
+// An answer that no frame on its port can carry (limits.udp_reply_size was raised after our start)
+// becomes header and question with TC, without an OPT: the client asks again over TCP. False: there
+// is no such question.
+static bool answer_cut(struct answer *a)
+{
+	struct dns_name name;
+	struct rd r = rd_init(a->dns, a->head.dns_len);
+	rd_skip(&r, DNS_HEADER_LEN);
+	if (get_u16(a->dns + 4) != 1 || dns_name_read(&r, &name) != 0 || rd_left(&r) < 4)
+		return false;
+	put_u16(a->dns + 2, get_u16(a->dns + 2) | DNS_FLAG_TC);
+	memset(a->dns + 6, 0, 6); // no answer, authority or additional records
+	a->head.dns_len = (uint16_t)(r.pos + 4);
+	return true;
+}
+
+static bool answer_fits_frame(struct worker *w, struct answer *a)
+{
+	uint16_t most = w->port[a->head.path.port].dns_most;
+	if (likely_(a->head.dns_len <= most))
+		return true;
+	bool cut = answer_cut(a) && a->head.dns_len <= most;
+	count(w, cut ? COUNTER_reply_truncated : COUNTER_answer_large);
+	return cut;
 }
 
 static struct rte_mbuf *make_frame(struct worker *w, const struct answer *a)
@@ -105,7 +132,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 			count(w, COUNTER_ring_anomaly);
 			continue;
 		}
-		if (!answer_fits(w, &a, len, type))
+		if (!answer_valid(w, &a, len, type) || !answer_fits_frame(w, &a))
 			continue;
 		struct rte_mbuf *m = make_frame(w, &a);
 		if (!m)

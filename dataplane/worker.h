@@ -40,6 +40,7 @@ struct worker_port {
 	uint16_t queue;        // ours on both
 	bool has_exception;
 	bool rx_csum_trusted; // received checksums are whole
+	uint16_t dns_most;    // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
 };
 

@@ -80,14 +80,18 @@
 	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 3600, LIVE,                   \
 		"A server that failed is asked last for so long, in seconds.")
 
-#define CONFIG_KEYS_LIMITS(X)                                                                  \
-	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                   \
-		"Questions being resolved at one time.")                                       \
-	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                      \
-		"Clients that wait for one question.")                                         \
-	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,       \
-		"Largest UDP reply in octets; a larger one is truncated, and the client asks " \
-		"again over TCP.")
+#define CONFIG_KEYS_LIMITS(X)                                                                     \
+	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                      \
+		"Questions being resolved at one time.")                                          \
+	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                         \
+		"Clients that wait for one question.")                                            \
+	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,          \
+		"Largest UDP reply in octets; a larger one is truncated, and the client asks "    \
+		"again over TCP. Above 1452 the data plane raises the MTU of its ports when it "  \
+		"starts; what a port cannot carry (it refused, or the setting was raised later) " \
+		"is "                                                                             \
+		"truncated as well. The network behind it must carry it too: no reply is "        \
+		"fragmented.")
 
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \

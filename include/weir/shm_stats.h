@@ -44,30 +44,30 @@
 	X(drop_chained, "dropped: frame in several segments")                       \
 	X(drop_no_room, "dropped: no room for any reply in the packet")
 
-#define COUNTER_LIST(X)                                                 \
-	X(rx_frames, "frames received on client ports")                 \
-	X(rx_bytes, "octets received on client ports")                  \
-	X(tx_frames, "frames sent on client ports")                     \
-	X(tx_bytes, "octets sent on client ports")                      \
-	X(tx_full, "frames dropped: client port took no more")          \
-	X(kernel_rx, "frames from the exception port")                  \
-	X(kernel_tx, "frames given to the exception port")              \
-	X(answers, "answers of the control plane sent")                 \
-	X(answers_stale, "of these, stale")                             \
-	X(answers_servfail, "of these, SERVFAIL")                       \
-	X(answer_foreign, "answers dropped: of another life or lane")   \
-	X(answer_bad, "answers dropped: malformed")                     \
-	X(answer_nombuf, "answers dropped: no packet buffer")           \
-	X(answer_large, "answers dropped: longer than a packet buffer") \
-	X(refresh_asked, "refresh requests sent")                       \
-	X(refresh_full, "refresh requests not sent: miss ring full")    \
-	X(ring_anomaly, "nonsense read from a ring")                    \
-	X(record_anomaly, "records that failed their bounds check")     \
-	X(reply_truncated, "replies sent with TC")                      \
-	X(csum_absent, "IPv4 queries without UDP checksum")             \
-	X(batches, "receive bursts with packets")                       \
-	X(polls, "receive polls")                                       \
-	X(sleeps, "times the worker slept")                             \
+#define COUNTER_LIST(X)                                                \
+	X(rx_frames, "frames received on client ports")                \
+	X(rx_bytes, "octets received on client ports")                 \
+	X(tx_frames, "frames sent on client ports")                    \
+	X(tx_bytes, "octets sent on client ports")                     \
+	X(tx_full, "frames dropped: client port took no more")         \
+	X(kernel_rx, "frames from the exception port")                 \
+	X(kernel_tx, "frames given to the exception port")             \
+	X(answers, "answers of the control plane sent")                \
+	X(answers_stale, "of these, stale")                            \
+	X(answers_servfail, "of these, SERVFAIL")                      \
+	X(answer_foreign, "answers dropped: of another life or lane")  \
+	X(answer_bad, "answers dropped: malformed")                    \
+	X(answer_nombuf, "answers dropped: no packet buffer")          \
+	X(answer_large, "answers dropped: longer than a frame can be") \
+	X(refresh_asked, "refresh requests sent")                      \
+	X(refresh_full, "refresh requests not sent: miss ring full")   \
+	X(ring_anomaly, "nonsense read from a ring")                   \
+	X(record_anomaly, "records that failed their bounds check")    \
+	X(reply_truncated, "replies sent with TC")                     \
+	X(csum_absent, "IPv4 queries without UDP checksum")            \
+	X(batches, "receive bursts with packets")                      \
+	X(polls, "receive polls")                                      \
+	X(sleeps, "times the worker slept")                            \
 	X(busy_cycles, "TSC cycles in batches with packets")
 
 enum verdict {

@@ -144,6 +144,7 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 		.exception_id = wires.kernel_id,
 		.has_exception = o->has_exception,
 		.rx_csum_trusted = !o->rx_csum_compute,
+		.dns_most = 1900,
 	};
 	memcpy(&h->w.port[0].mac, wire_service_mac, 6);
 	h->w.service = &h->service;

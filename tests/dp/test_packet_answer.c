@@ -143,16 +143,33 @@ static void test_bad_fields(void **)
 	harness_end(h);
 }
 
-// The longest message that passes a ring is longer than a packet buffer of this pool: dropped and
-// counted, no buffer lost.
+// Longer than a frame on its port can be: the question with TC. A message that has none is dropped
+// and counted, no buffer lost.
 static void test_large(void **)
 {
 	struct harness *h = harness_begin(NULL);
-	struct wire_query q = {.name = "cold.example"};
+	struct wire_query q = {.name = "cOLd.example"};
 	struct msg_answer head;
-	uint8_t dns[WIRE_MAX];
+	struct wire_reply r;
+	uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
 	make_answer(h, &q, &head, dns);
 	memset(dns + 200, 0, sizeof(dns) - 200);
+	for (unsigned i = 0; i < 2; i++) {
+		head.dns_len = i ? 1901 : MSG_DNS_MAX;
+		harness_answer(h, &head, dns, head.dns_len);
+		assert_int_equal(stage_answer(&h->w), 1);
+		wire_check_answers(frame, harness_take(h, frame), &q, &r);
+		assert_int_equal(r.flags, 0x8380);
+		assert_int_equal(r.count, 0);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 2);
+	dns[5] = 0;
+	refused(h, &head, dns, head.dns_len, COUNTER_answer_large);
+	dns[5] = 1;
+	dns[12] = 64;
+	refused(h, &head, dns, head.dns_len, COUNTER_answer_large);
+	// Longer than a buffer, whatever the port says.
+	h->w.port[0].dns_most = MSG_DNS_MAX;
 	head.dns_len = MSG_DNS_MAX;
 	refused(h, &head, dns, MSG_DNS_MAX, COUNTER_answer_large);
 	harness_end(h);

@@ -151,6 +151,13 @@ static void test_truncation(void **)
 		assert_int_equal(r.count, 0);
 	}
 	assert_int_equal(harness_counter(h, COUNTER_reply_truncated), 4);
+	// Raised while we run: what a frame on the port can carry stays the limit.
+	struct wire_query q = {.name = "sixty.example", .edns = true, .edns_size = 4096};
+	struct wire_reply r;
+	h->tables.config.udp_limit = 4096;
+	h->w.port[0].dns_most = 900;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.flags & 0x0200, 0x0200);
 	harness_end(h);
 }
 
