@@ -127,7 +127,8 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 		return;
 	}
 	a->attach = false;
-	a->recheck = true;
+	// Its words may name other files than they did: generations may have begun anew.
+	a->current->l0_word = a->current->names_word = a->current->config_word = 0;
 	if (a->directory.base
 		&& region_header_of(&r)->incarnation
 			   == region_header_of(&a->directory)->incarnation) {
@@ -143,12 +144,12 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 }
 
 // Is there reason to try `word` now?
-static bool wanted(const struct adopt *a, uint64_t word, uint64_t have,
-	const struct adopt_refusal *refused, uint64_t now_ms)
+static bool wanted(
+	uint64_t word, uint64_t have, const struct adopt_refusal *refused, uint64_t now_ms)
 {
 	if (word == 0 || (word == refused->word && now_ms < refused->until_ms))
 		return false;
-	return word != have || a->recheck;
+	return word != have;
 }
 
 // Keeps the outcome of one part; whether the set changed.
@@ -173,10 +174,9 @@ static void look(struct adopt *a, uint64_t now_ms)
 	uint64_t names = atomic_load_explicit(&dir->current[REGION_NAMES], memory_order_acquire);
 	uint64_t config = atomic_load_explicit(&dir->config_generation, memory_order_acquire);
 	struct tables_set *cur = a->current;
-	bool want_l0 = wanted(a, l0, cur->l0_word, &a->refused_l0, now_ms);
-	bool want_names = wanted(a, names, cur->names_word, &a->refused_names, now_ms);
-	bool want_config = wanted(a, config, cur->t.config_generation, &a->refused_config, now_ms);
-	a->recheck = false;
+	bool want_l0 = wanted(l0, cur->l0_word, &a->refused_l0, now_ms);
+	bool want_names = wanted(names, cur->names_word, &a->refused_names, now_ms);
+	bool want_config = wanted(config, cur->config_word, &a->refused_config, now_ms);
 	if (!want_l0 && !want_names && !want_config)
 		return;
 
@@ -200,8 +200,10 @@ static void look(struct adopt *a, uint64_t now_ms)
 	// A part that failed its second look is asked for again although its word is the same.
 	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
 	set->names_word = a->refused_names.word ? 0 : set->names_word;
+	set->config_word = a->refused_config.word ? 0 : set->config_word;
 	cur->l0_word = set->l0_word;
 	cur->names_word = set->names_word;
+	cur->config_word = set->config_word;
 	if (changed)
 		publish(a, set);
 	else

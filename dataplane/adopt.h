@@ -32,7 +32,7 @@ struct adopt {
 	bool moving;                            // directory hand-over under way
 	struct tables_set *current, *next;      // next: hand-over under way
 	bool linked;                            // a control plane listens
-	bool attach, recheck;                   // after link-up: directory, then every part, anew
+	bool attach; // after link-up: the directory, then every part, anew
 	uint64_t next_attach_ms;
 	struct adopt_refusal refused_l0, refused_names, refused_config;
 };

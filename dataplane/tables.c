@@ -167,6 +167,7 @@ int tables_take_config(struct tables_set *set, const struct directory *dir, uint
 	}
 	set->t.config = copy;
 	set->t.config_generation = generation;
+	set->config_word = generation;
 	return 0;
 }
 

@@ -13,8 +13,9 @@
 #include <weir/shm_region.h>
 
 struct tables_set {
-	struct worker_tables t;       // what workers see; constant once published
-	uint64_t l0_word, names_word; // of directory.current; 0: look again
+	struct worker_tables t; // what workers see; constant once published
+	// Of directory.current, and its config_generation; 0: look again.
+	uint64_t l0_word, names_word, config_word;
 	struct region l0, names;
 	struct region marks[SHM_WORKERS_MAX];
 };

@@ -341,6 +341,32 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) < 1000);
 }
 
+// Everything made anew, and published only after the link was up again, under the numbers that the
+// last life used: a number alone does not make it the same.
+static void a_later_one_of_the_same_number_is_taken(void **)
+{
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	publish_config(1, 1400);
+	adopt_link(&adopt, true);
+	settle();
+	const uint8_t *units = workers[0].tables->l0.units;
+	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
+	adopt_link(&adopt, false);
+	make_directory(0xc1);
+	adopt_link(&adopt, true);
+	settle();
+	assert_ptr_equal(workers[0].tables->l0.units, units);
+	make_l0(1, 0xc1, false);
+	publish_l0(1);
+	settle();
+	assert_ptr_not_equal(workers[0].tables->l0.units, units);
+	publish_config(1, 700);
+	settle();
+	assert_int_equal(workers[0].tables->config.udp_limit, 700);
+}
+
 static void a_stuck_worker_keeps_the_old_directory_mapped(void **)
 {
 	make_directory(0xc0);
@@ -374,6 +400,7 @@ int main(void)
 		ADOPT_TEST(a_file_under_a_false_name_is_refused),
 		ADOPT_TEST(a_restarted_control_planes_same_table_stays),
 		ADOPT_TEST(a_control_plane_that_starts_afresh_is_followed),
+		ADOPT_TEST(a_later_one_of_the_same_number_is_taken),
 		ADOPT_TEST(a_stuck_worker_keeps_the_old_directory_mapped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
