@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A control plane gone wild: whatever stands in the table, the rule image, the answer ring and the
+// ring indices, workers read and write nothing beyond them (run under sanitizers too), end every
+// frame in one verdict, lose no buffer, and serve again once the nonsense is gone.
+#include "../../controlplane/rule_build.h"
+#include "harness.h"
+
+#include <stdlib.h>
+
+enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096 };
+
+static uint32_t seed;
+static char name[NAMES][24];
+
+static uint32_t next(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed % below;
+}
+
+// An area that the control plane writes, and what it held when it was sane.
+struct area {
+	uint8_t *base;
+	size_t size;
+	uint8_t *sane;
+};
+
+static struct area area_of(void *base, size_t size)
+{
+	struct area a = {.base = base, .size = size, .sane = malloc(size)};
+	assert_non_null(a.sane);
+	memcpy(a.sane, base, size);
+	return a;
+}
+
+// Numbers that bounds checks get wrong, and any others; `at` is where a field may begin.
+static void scribble(uint8_t *at, size_t left)
+{
+	static const uint64_t odd[] = {
+		0, 1, 0x7f, 0xff, 0x100, 0x7fff, 0xffff, 0x10000, UINT32_MAX, UINT64_MAX};
+	uint64_t value =
+		next(2) ? odd[next(10)] : (uint64_t)next(UINT32_MAX) << 32 | next(UINT32_MAX);
+	size_t len = (size_t)1 << next(4);
+	memcpy(at, &value, len < left ? len : left);
+}
+
+static void scribble_area(const struct area *a)
+{
+	size_t at = next((uint32_t)a->size);
+	scribble(a->base + at, a->size - at);
+}
+
+// The same record once more, but where the table ends before it does; its number.
+static uint32_t move_to_end(const struct area *l0, const struct l0_reader *r, uint32_t record)
+{
+	uint32_t left = 1 + next(2), number = r->unit_count - left;
+	uint8_t *units = l0->base + (r->units - l0->base);
+	if (record + left <= number)
+		memcpy(units + (size_t)number * L0_UNIT, units + (size_t)record * L0_UNIT,
+			(size_t)left * L0_UNIT);
+	return number;
+}
+
+// In the head of a record that can be found, or in the slot that leads to it.
+static void scribble_record(struct harness *h, const struct area *l0)
+{
+	const struct l0_reader *r = &h->tables.l0;
+	for (unsigned tries = 0; tries < 4096; tries++) {
+		uint32_t bucket = next((uint32_t)r->bucket_mask + 1), slot = next(L0_BUCKET_SLOTS);
+		struct l0_bucket *b = (struct l0_bucket *)(uintptr_t)&r->buckets[bucket];
+		uint32_t record = b->record[slot];
+		if (!b->tag[slot] || record >= r->unit_count)
+			continue;
+		size_t at = (size_t)(r->units - l0->base) + (size_t)record * L0_UNIT + next(80);
+		if (next(8) == 0)
+			b->record[slot] = next(2) ? move_to_end(l0, r, record) : next(UINT32_MAX);
+		else if (at < l0->size)
+			scribble(l0->base + at, l0->size - at);
+		return;
+	}
+}
+
+static void prepare(struct harness *h)
+{
+	const char *listed[NAMES];
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(name[i], sizeof(name[i]), "n%u.example", i);
+		listed[i] = name[i];
+	}
+	for (unsigned i = 0; i < NAMES; i++)
+		harness_put(h, &(struct harness_record){.name = name[i],
+				       .count = i,
+				       .refresh_ms = i & 1 ? 1 : 0,
+				       .created_ms = i % 5 ? -1000 : -400000});
+	harness_block(h, listed, NAMES / 4);
+}
+
+static void ask_some(struct harness *h)
+{
+	for (unsigned i = 1 + next(8); i > 0; i--) {
+		uint8_t f[WIRE_MAX];
+		struct wire_query q = {.name = name[next(NAMES)],
+			.version = next(2) ? 6 : 4,
+			.edns = next(2),
+			.edns_size = 4096,
+			.has_vlan = next(2)};
+		harness_inject(h, f, wire_make(&q, f));
+	}
+	harness_turns(h);
+}
+
+static void answer_some(struct harness *h, struct msg_answer *head)
+{
+	static uint8_t dns[MSG_DNS_MAX];
+	struct msg_answer a = *head;
+	uint32_t len = next(600);
+	dns[2] = 0x81;
+	a.dns_len = (uint16_t)(next(4) ? len : next(65536));
+	if (next(2))
+		scribble((uint8_t *)&a + next(sizeof(a)), 1);
+	uint8_t *room = ring_reserve(&h->answer, MSG_ANSWER, (uint32_t)sizeof(a) + len);
+	if (!room)
+		return;
+	memcpy(room, &a, sizeof(a));
+	memcpy(room + sizeof(a), dns, len);
+	ring_publish(&h->answer);
+}
+
+static void restore(struct harness *h, const struct area *areas, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		memcpy(areas[i].base, areas[i].sane, areas[i].size);
+	// As a control plane that starts again would find them.
+	h->cp.miss_head.units = h->dp.miss_tail.units;
+	h->cp.answer_tail.units = h->dp.answer_head.units;
+	ring_producer_init(
+		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, 32768);
+	while (stage_answer(&h->w))
+		harness_drain(h);
+}
+
+static void run(uint32_t first_seed)
+{
+	struct harness *h = harness_begin(NULL);
+	seed = first_seed;
+	prepare(h);
+	const struct rule_arena *arena = h->rules;
+	uint32_t units = h->tables.l0.unit_count;
+	struct area areas[] = {
+		area_of(h->l0_base,
+			(size_t)(h->tables.l0.units - h->l0_base) + (size_t)units * L0_UNIT),
+		area_of((void *)(uintptr_t)arena->base, arena->size),
+	};
+	struct area rings[] = {
+		area_of(&h->cp, sizeof(h->cp)), area_of(h->answer_data, UNITS_SCRIBBLED)};
+	struct msg_answer head = {.dp_incarnation = h->w.dp_incarnation,
+		.path = {.worker = 3, .ip_version = 4, .client_udp = 99, .service_udp = 0x3500}};
+	memcpy(head.path.service_ip, &h->service.v4[0], 4);
+	memcpy(head.path.client_ip, (uint8_t[]){198, 18, 0, 2}, 4);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (unsigned k = next(8); k > 0; k--)
+			scribble_record(h, &areas[0]);
+		scribble_area(&areas[next(2)]);
+		scribble_area(&areas[1]);
+		if (next(4) == 0)
+			scribble_area(&rings[next(2)]);
+		h->tables.config.stale_mode = (uint8_t)next(2);
+		ask_some(h);
+		answer_some(h, &head);
+		(void)stage_answer(&h->w);
+		harness_drain(h);
+		if (i % RESTORE_EACH == RESTORE_EACH - 1)
+			restore(h, areas, 2);
+	}
+	assert_true(harness_counter(h, COUNTER_record_anomaly) > 0);
+	assert_true(harness_counter(h, COUNTER_answer_bad) > 0);
+	assert_true(harness_counter(h, COUNTER_answers) > 0);
+	assert_true(harness_verdict(h, VERDICT_hit) > ROUNDS / 4);
+	restore(h, areas, 2);
+	for (unsigned i = NAMES / 4; i < NAMES; i++) {
+		struct wire_query q = {.name = name[i], .edns = true};
+		struct wire_reply r;
+		h->tables.config.stale_mode = STALE_IMMEDIATE;
+		harness_ask(h, &q, i % 5 ? VERDICT_hit : VERDICT_hit_stale, &r);
+		assert_int_equal(r.count, i);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		free(areas[i].sane), free(rings[i].sane);
+	harness_end(h);
+}
+
+static void test_wild_control_plane(void **)
+{
+	run(11);
+	run(12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wild_control_plane),
+	};
+	return HARNESS_MAIN(tests);
+}
