@@ -74,7 +74,8 @@ static uint16_t ttls_write(
 {
 	uint64_t delta[2] = {0, 0};
 	for (unsigned i = 0; i < a->ttl_count; i++) {
-		unsigned off = a->ttl_off[i];
+		// Loaded once, whatever the compiler would rather do: it lies in shared memory.
+		unsigned off = __atomic_load_n(&a->ttl_off[i], __ATOMIC_RELAXED);
 		if (off + 4 > a->len)
 			break; // a damaged record may spoil the answer, not the memory
 		uint32_t old = get_u32(bytes + off);

@@ -231,6 +231,13 @@ static inline unsigned matching_slots(const struct rule_bucket *b, uint64_t hash
 	return slots;
 }
 
+// What is checked must be what is used, so these are loaded once, whatever the compiler would
+// rather do.
+static inline unsigned load_once(const uint16_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 // The union of the sets of the name's entries, masked by the group; nothing: no such name. A walk
 // that a broken image makes too long stays inside the table, which has RULE_WALK_MAX buckets behind
 // the last home.
@@ -238,12 +245,14 @@ static inline void find_set(const struct rule_reader *r, uint64_t hash,
 	const uint64_t group_lists[4], struct rule_set *out)
 {
 	const struct rule_bucket *b = &r->table[rule_slot_of(hash, r->table_homes)];
-	const struct rule_bucket *last = b + (b->walk < RULE_WALK_MAX ? b->walk : RULE_WALK_MAX);
+	unsigned walk = load_once(&b->walk);
+	const struct rule_bucket *last = b + (walk < RULE_WALK_MAX ? walk : RULE_WALK_MAX);
 	*out = (struct rule_set){{0}};
 	for (; b <= last; b++) {
 		unsigned more = 1;
 		for (unsigned slots = matching_slots(b, hash); slots; slots &= slots - 1) {
-			unsigned slot = (unsigned)__builtin_ctz(slots), set = b->set[slot];
+			unsigned slot = (unsigned)__builtin_ctz(slots),
+				 set = load_once(&b->set[slot]);
 			if (unlikely_(set >= r->set_count))
 				return;
 			for (unsigned w = 0; w < 4; w++)
