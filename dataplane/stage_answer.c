@@ -128,11 +128,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 		int len = ring_read(&w->answer, &a, sizeof(a), &type);
 		if (len == 0)
 			break;
-		if (len < 0) {
-			count(w, COUNTER_ring_anomaly);
-			continue;
-		}
-		if (!answer_valid(w, &a, len, type) || !answer_fits_frame(w, &a))
+		if (len < 0 || !answer_valid(w, &a, len, type) || !answer_fits_frame(w, &a))
 			continue;
 		struct rte_mbuf *m = make_frame(w, &a);
 		if (!m)
@@ -144,12 +140,22 @@ static unsigned collect(struct worker *w, struct outbox *out)
 	return n;
 }
 
+// Both rings count what they did not believe themselves; the statistics follow.
+static void count_anomalies(struct worker *w)
+{
+	_Atomic uint64_t *c = &w->stats->counter[COUNTER_ring_anomaly];
+	uint64_t all = w->miss.anomalies + w->answer.anomalies;
+	if (unlikely_(atomic_load_explicit(c, memory_order_relaxed) != all))
+		atomic_store_explicit(c, all, memory_order_relaxed);
+}
+
 unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
 	memset(out.count, 0, sizeof(out.count));
 	unsigned read = collect(w, &out);
 	ring_release(&w->answer); // in every poll: it puts a scribbled index right
+	count_anomalies(w);
 	if (read == 0)
 		return 0;
 	unsigned sent = 0;

@@ -195,6 +195,32 @@ static void test_no_buffer(void **)
 	harness_end(h);
 }
 
+// Nonsense in either ring's indices or headers is counted, wherever it is met.
+static void test_anomalies(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct wire_reply r;
+	h->cp.miss_head.units = 12345; // beyond what was produced: full
+	harness_ask(h, &q, VERDICT_servfail_ring_full, &r);
+	assert_int_equal(stage_answer(&h->w), 0);
+	uint64_t misses = harness_counter(h, COUNTER_ring_anomaly);
+	assert_int_not_equal(misses, 0);
+	h->cp.answer_tail.units = 99999;
+	(void)stage_answer(&h->w);
+	assert_true(harness_counter(h, COUNTER_ring_anomaly) > misses);
+	// Longer than any message may be: passed over.
+	misses = harness_counter(h, COUNTER_ring_anomaly);
+	h->cp.answer_tail.units = h->dp.answer_head.units;
+	ring_producer_init(
+		&h->answer, &h->cp.answer_tail, &h->dp.answer_head, h->answer_data, 32768);
+	assert_non_null(ring_reserve(&h->answer, MSG_ANSWER, 5000));
+	ring_publish(&h->answer);
+	(void)stage_answer(&h->w);
+	assert_int_equal(harness_counter(h, COUNTER_ring_anomaly), misses + 1);
+	harness_end(h);
+}
+
 // A bounded number per turn.
 static void test_bound(void **)
 {
@@ -222,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_bad_fields),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_no_buffer),
+		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_bound),
 	};
 	return HARNESS_MAIN(tests);
