@@ -139,24 +139,62 @@ static bool net_ipv4(struct batch *b, struct packet *p)
 	return net_udp(b, p, l4_len, RTE_ETHER_TYPE_IPV4);
 }
 
-// A fragment header (RFC 8200 4.5) at l4: offset in the upper 13 bits of its third and fourth
-// octets.
-static bool net_ipv6_fragment(struct batch *b, struct packet *p, uint16_t payload_len)
+static bool is_extension(uint8_t next_header)
 {
-	enum { FRAGMENT_LEN = 8 };
-	if (payload_len < FRAGMENT_LEN || rte_pktmbuf_data_len(p->m) < p->l4 + FRAGMENT_LEN)
-		return settle(b, p, VERDICT_drop_fragment);
-	const uint8_t *header = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
-	if (header[0] != IPPROTO_UDP)
-		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
-	p->l4 += FRAGMENT_LEN;
-	bool first = header[2] == 0 && (header[3] & 0xf8) == 0;
-	return net_fragment(
-		b, p, first, (uint16_t)(payload_len - FRAGMENT_LEN), RTE_ETHER_TYPE_IPV6);
+	return next_header == IPPROTO_HOPOPTS || next_header == IPPROTO_ROUTING
+	       || next_header == IPPROTO_FRAGMENT || next_header == IPPROTO_DSTOPTS;
 }
 
-// Extension headers other than the fragment's are the kernel's business: no stub resolver sends
-// any, and many networks drop them (RFC 7872).
+// UDP behind extension headers. No stub resolver sends any, and many networks drop them (RFC 7872),
+// so a query behind them is not answered; but neither may the kernel say that nobody listens.
+static bool net_extended_udp(struct batch *b, struct packet *p, uint16_t l4_len)
+{
+	if (l4_len < FRAME_UDP_LEN)
+		return settle(b, p, VERDICT_drop_udp_header);
+	if (rte_pktmbuf_data_len(p->m) < p->l4 + FRAME_UDP_LEN)
+		return settle(b, p, VERDICT_drop_chained);
+	const struct rte_udp_hdr *udp =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_udp_hdr *, p->l4);
+	if (udp->dst_port == RTE_BE16(FRAME_DNS_PORT))
+		return settle(b, p, VERDICT_drop_ip_header);
+	return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+}
+
+// Extension headers (RFC 8200 4) from l4 on, the first of type `next`. They are only passed over,
+// to see whether a query to us is behind them; everything else is the kernel's business. A fragment
+// header has its offset in the upper 13 bits of its third and fourth octets (4.5).
+static bool net_ipv6_extensions(struct batch *b, struct packet *p, uint8_t next, uint16_t left)
+{
+	enum { EXTENSIONS_MAX = 8, EXTENSION_UNIT = 8 };
+	bool fragment = false;
+	for (unsigned n = 0; is_extension(next); n++) {
+		const uint8_t *header = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
+		bool whole = left >= EXTENSION_UNIT
+			     && rte_pktmbuf_data_len(p->m) >= p->l4 + EXTENSION_UNIT;
+		if (whole && next == IPPROTO_FRAGMENT) {
+			if (header[2] != 0 || (header[3] & 0xf8) != 0)
+				return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6); // not the first
+			fragment = true;
+		}
+		unsigned len = EXTENSION_UNIT;
+		if (whole && next != IPPROTO_FRAGMENT)
+			len += header[1] * (unsigned)EXTENSION_UNIT;
+		whole = whole && len <= left && p->l4 + len <= rte_pktmbuf_data_len(p->m);
+		if (!whole || n == EXTENSIONS_MAX)
+			return settle(b, p,
+				fragment || next == IPPROTO_FRAGMENT ? VERDICT_drop_fragment
+								     : VERDICT_drop_ip_header);
+		next = header[0];
+		p->l4 += len;
+		left -= len;
+	}
+	if (next != IPPROTO_UDP)
+		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+	if (fragment)
+		return net_fragment(b, p, true, left, RTE_ETHER_TYPE_IPV6);
+	return net_extended_udp(b, p, left);
+}
+
 static bool net_ipv6(struct batch *b, struct packet *p)
 {
 	if (rte_pktmbuf_data_len(p->m) < p->l3 + FRAME_IPV6_LEN)
@@ -173,9 +211,7 @@ static bool net_ipv6(struct batch *b, struct packet *p)
 		return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
 	if (likely_(ip->proto == IPPROTO_UDP))
 		return net_udp(b, p, payload_len, RTE_ETHER_TYPE_IPV6);
-	if (ip->proto == IPPROTO_FRAGMENT)
-		return net_ipv6_fragment(b, p, payload_len);
-	return net_not_ours(b, p, RTE_ETHER_TYPE_IPV6);
+	return net_ipv6_extensions(b, p, ip->proto, payload_len);
 }
 
 // Ethernet II with at most one 802.1Q tag; whatever else a frame may begin with is not ours.

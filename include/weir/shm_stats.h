@@ -32,7 +32,7 @@
 	X(drop_exception_full, "dropped: exception port took no more")              \
 	X(drop_not_ours, "dropped: not for us and no exception port")               \
 	X(drop_runt, "dropped: frame too short for its headers")                    \
-	X(drop_ip_header, "dropped: bad IPv4 or IPv6 header")                       \
+	X(drop_ip_header, "dropped: bad IP header, or extensions before DNS")       \
 	X(drop_ip_csum, "dropped: bad IPv4 header checksum")                        \
 	X(drop_udp_header, "dropped: bad UDP length, or source port 0")             \
 	X(drop_udp_csum, "dropped: bad UDP checksum")                               \

@@ -171,6 +171,54 @@ static void test_fragments(void **)
 	harness_end(h);
 }
 
+// Headers between IPv6 and UDP: a query behind them gets no answer, and no port unreachable of the
+// kernel either; all else is the kernel's.
+static void test_extensions(void **)
+{
+	static const uint8_t types[] = {0, 43, 60};
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	uint8_t f[WIRE_MAX];
+	struct wire_query v6 = {.name = "cold.example", .version = 6};
+	for (unsigned i = 0; i < 3; i++) {
+		size_t len = wire_make(&v6, f);
+		memmove(f + 54 + 24, f + 54, len - 54);
+		memset(f + 54, 0, 24);
+		f[20] = types[i];
+		f[54] = 60; // then destination options
+		f[55] = 1;  // 16 octets
+		f[70] = 17;
+		len += 24;
+		wire_put16(f + 18, (unsigned)(len - 54));
+		drops(h, f, len, VERDICT_drop_ip_header);
+		wire_put16(f + 80, 5353);
+		goes_to_kernel(h, f, len);
+		wire_put16(f + 80, 53);
+		f[70] = 6;
+		goes_to_kernel(h, f, len);
+		// The first fragment, more options behind.
+		f[70] = 17;
+		f[20] = 44;
+		f[54] = 60, f[55] = 0, f[56] = 0, f[57] = 1;
+		f[62] = 17, f[63] = 1;
+		drops(h, f, len, VERDICT_drop_fragment);
+		f[63] = 255; // longer than the frame
+		drops(h, f, len, VERDICT_drop_fragment);
+		f[20] = types[i];
+		drops(h, f, len, VERDICT_drop_ip_header);
+	}
+	// More headers than anyone sends.
+	size_t len = wire_make(&v6, f);
+	memmove(f + 54 + 128, f + 54, len - 54);
+	memset(f + 54, 0, 128);
+	f[20] = 60;
+	for (unsigned i = 0; i < 16; i++)
+		f[54 + 8 * i] = i < 15 ? 60 : 17;
+	len += 128;
+	wire_put16(f + 18, (unsigned)(len - 54));
+	drops(h, f, len, VERDICT_drop_ip_header);
+	harness_end(h);
+}
+
 // What the kernel gets, unchanged; and what comes from it.
 static void test_exception(void **)
 {
@@ -186,9 +234,10 @@ static void test_exception(void **)
 	f[23] = 6; // TCP
 	fix_ip_csum(f);
 	goes_to_kernel(h, f, len);
-	q = (struct wire_query){.name = "a.example", .version = 6};
+	// Hop-by-hop options, 8 octets of them, and then a protocol 16.
+	q = (struct wire_query){.name = "a.example", .version = 6, .src_port = 0x1000};
 	len = wire_make(&q, f);
-	f[20] = 0; // hop-by-hop options
+	f[20] = 0;
 	goes_to_kernel(h, f, len);
 	wire_put16(f + 12, 0x0806);
 	goes_to_kernel(h, f, len);
@@ -262,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_partial_checksums),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_exception),
 		cmocka_unit_test(test_exception_full),
 		cmocka_unit_test(test_chained),
