@@ -286,6 +286,18 @@ void l0_writer_reclaim(struct l0_writer *w)
 	l0_alloc_reclaim(&w->alloc, w->epoch);
 }
 
+// Requests that an earlier control plane took with it into its death would otherwise keep their
+// records from ever being asked for again.
+static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
+{
+	for (uint32_t i = 0; i < units; i++) {
+		uint8_t has = atomic_load_explicit(&marks[i], memory_order_relaxed);
+		if (unlikely_(has & MARK_REFRESH))
+			atomic_store_explicit(
+				&marks[i], (uint8_t)(has & ~MARK_REFRESH), memory_order_relaxed);
+	}
+}
+
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
 {
 	if (worker >= SHM_WORKERS_MAX)
@@ -293,6 +305,8 @@ void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *
 	w->marks[worker] = marks;
 	if (worker >= w->marks_count)
 		w->marks_count = worker + 1;
+	if (marks)
+		forget_requests(marks, w->reader.unit_count);
 }
 
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record)

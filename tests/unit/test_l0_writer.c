@@ -210,6 +210,11 @@ static void test_marks(void **)
 	assert_int_equal(box_put(&b, 1, 2, 40, 0, 5000), 0);
 	(void)must_get(&b, 1, &again);
 	assert_int_equal(marks[again], 0);
+	// Requests of an earlier life are not waited for.
+	memset(b.marks, MARK_VISITED | MARK_REFRESH, l0_writer_reader(b.w)->unit_count);
+	l0_writer_set_marks(b.w, 5, marks);
+	assert_int_equal(marks[again], MARK_VISITED);
+	assert_int_equal(marks[l0_writer_reader(b.w)->unit_count - 1], MARK_VISITED);
 	l0_writer_set_marks(b.w, 5, NULL);
 	l0_writer_set_marks(b.w, 64, marks); // out of range: ignored
 	assert_int_equal(box_put(&b, 1, 3, 40, 0, 5000), 0);
