@@ -20,7 +20,9 @@ static void settle_ring_full(struct batch *b, struct packet *p, bool asked_befor
 static void settle_miss(struct batch *b, struct packet *p)
 {
 	struct recent *recent = &b->w->recent;
+	uint64_t replaced = recent->replaced;
 	uint32_t before = recent_ask(recent, p->key.hash, b->now_ms);
+	batch_count(b, COUNTER_recent_replaced, recent->replaced - replaced);
 	if (before >= RECENT_WAITERS) {
 		batch_drop(b, p, VERDICT_miss_duplicate);
 		return;

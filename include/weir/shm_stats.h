@@ -61,6 +61,7 @@
 	X(answer_large, "answers dropped: longer than a frame can be") \
 	X(refresh_asked, "refresh requests sent")                      \
 	X(refresh_full, "refresh requests not sent: miss ring full")   \
+	X(recent_replaced, "asked keys forgotten early: table full")   \
 	X(ring_anomaly, "nonsense read from a ring")                   \
 	X(record_anomaly, "records that failed their bounds check")    \
 	X(reply_truncated, "replies sent with TC")                     \

@@ -94,6 +94,22 @@ static void test_duplicates(void **)
 	harness_end(h);
 }
 
+// More questions at a time than are remembered: some are forgotten early, and that is counted.
+static void test_many_questions(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	for (unsigned i = 0; i < RECENT_SETS * RECENT_WAYS + 2000; i++) {
+		char name[32];
+		uint8_t question[300];
+		struct msg_miss msg;
+		snprintf(name, sizeof(name), "q%u.example", i);
+		harness_ask_dropped(h, &(struct wire_query){.name = name}, VERDICT_miss);
+		assert_int_not_equal(harness_miss(h, &msg, question), 0);
+	}
+	assert_true(harness_counter(h, COUNTER_recent_replaced) >= 2000);
+	harness_end(h);
+}
+
 // The ring full: SERVFAIL for the first asker each time, silence for who asks what is under way.
 static void test_ring_full(void **)
 {
@@ -190,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_many_questions),
 		cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_no_control),
 		cmocka_unit_test(test_no_tables),
