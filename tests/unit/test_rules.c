@@ -278,7 +278,7 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 static void test_an_image_that_cannot_be_stored(void **)
 {
 	char elsewhere[96];
-	snprintf(elsewhere, sizeof elsewhere, "%s/none", env.folder);
+	snprintf(elsewhere, sizeof elsewhere, "%s/none/deeper", env.folder);
 	env.config.runtime.state_directory = elsewhere;
 	write_list(0, "ads.example\n");
 	open_rules();
