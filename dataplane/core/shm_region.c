@@ -96,7 +96,9 @@ static int size_for(const struct shm_paths *paths, const struct region_spec *spe
 	if (spec->data_size > SIZE_MAX / 2 || page == 0)
 		return shm_fail(why, EINVAL, "region %s: impossible size", spec->name);
 	*size = (SHM_PAGE + spec->data_size + page - 1) / page * page;
-	if (where == SHM_IN_HUGE && (uint64_t)fs.f_bavail < *size / page)
+	// A mount without a limit of its own reports no blocks at all; there the reservation
+	// decides.
+	if (where == SHM_IN_HUGE && fs.f_blocks > 0 && (uint64_t)fs.f_bavail < *size / page)
 		return shm_fail(why, ENOSPC,
 			"%s: region %s needs %zu huge pages, %" PRIu64 " are free", paths->huge,
 			spec->name, *size / page, (uint64_t)fs.f_bavail);

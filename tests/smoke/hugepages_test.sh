@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The cache and the rules on hugetlbfs where there is room, in memory where there is not; warm restarts of both kinds.
+. "$(dirname "$0")/_init.sh"
+
+pages=/proc/sys/vm/nr_hugepages
+before=$(cat $pages)
+trap 'echo $before >$pages' EXIT
+echo $((before + 48)) >$pages 2>/dev/null
+free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)
+if [ "$free" -lt 48 ]; then
+	echo "skipped: no 48 huge pages of 2 MiB to be had ($free are free)"
+	exit 77
+fi
+mkdir /run/huge && mount -t hugetlbfs -o pagesize=2M none /run/huge || { echo "skipped: no hugetlbfs"; exit 77; }
+
+where() { weirctl --json status | jq -r ".controlplane.generations.$1"; }
+check "up" "$lab" up --offline
+short() { client kdig +short +timeout=3 +retry=1 @$service www.lab.example A; }
+same "it answers" 198.18.255.80 "$(short)"
+same "the cache is on huge pages" hugetlbfs "$(where l0_where)"
+same "so are the rules" hugetlbfs "$(where names_where)"
+check "the control plane restarted" bash -c "'$lab' kill controlplane && '$lab' start controlplane"
+same "a cached name is answered" 198.18.255.80 "$(short)"
+check "the data plane restarted" bash -c "'$lab' kill dataplane && '$lab' start dataplane"
+same "a cached name is answered by L0" 198.18.255.80 "$(short)"
+same "the first query was a hit" 1 "$(dp verdict hit)"
+check "down" "$lab" down
+same "nothing is left there" '' "$(ls /run/huge)"
+
+echo $((before + 4)) >$pages
+check "up with too few pages" "$lab" up --offline
+same "it answers as well" 198.18.255.80 "$(short)"
+same "the cache is in memory" tmpfs "$(where l0_where)"
+"$lab" down >/dev/null
+finish
