@@ -265,15 +265,9 @@ void publisher_state(struct publisher *p, enum cp_state state)
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
 	bool blocking_on)
 {
-	struct dp_config c = {
-		.client_ttl_cap_s = config->cache.client_ttl_cap_s,
-		.stale_ttl_s = config->cache.stale_ttl_s,
-		.block_ttl_s = config->blocking.ttl_s,
-		.udp_limit = config->limits.udp_reply_size,
-		.block_mode = (uint8_t)config->blocking.mode,
-		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
-		.blocking_on = blocking_on,
-	};
+	struct dp_config c;
+	config_for_workers(config, &c);
+	c.blocking_on = blocking_on;
 	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
 	pthread_mutex_lock(&p->lock);
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;

@@ -235,7 +235,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 {
 	struct housekeep *h = &dp->housekeep;
 	struct dp_config defaults;
-	service_default_settings(&defaults, dp->config);
+	config_for_workers(dp->config, &defaults);
 	*h = (struct housekeep){.workers = dp->worker,
 		.worker_count = dp->worker_count,
 		.ports = &dp->ports,

@@ -15,18 +15,3 @@ void service_from_config(struct worker_service *out, const struct config_datapla
 			memcpy(out->v6[out->v6_count++], a->bytes, 16);
 	}
 }
-
-void service_default_settings(struct dp_config *out, const struct config *config)
-{
-	*out = (struct dp_config){
-		.client_ttl_cap_s = config->cache.client_ttl_cap_s,
-		.stale_ttl_s = config->cache.stale_ttl_s,
-		.block_ttl_s = config->blocking.ttl_s,
-		.udp_limit = config->limits.udp_reply_size,
-		.block_mode = (uint8_t)config->blocking.mode,
-		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
-		.blocking_on = config->blocking.enabled,
-	};
-	// Rules without settings: every list applies.
-	memset(out->group_lists, 0xff, sizeof out->group_lists);
-}

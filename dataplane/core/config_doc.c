@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config.h>
+#include <weir/text.h>
 #include <yaml.h>
 
 enum { DOC_DEPTH_MAX = 8, DOC_KEYS_MAX = 32, DOC_KEY_MAX = 64 };
@@ -39,20 +40,6 @@ struct doc_walk {
 	unsigned line, column; // of the best match; 1-based
 	size_t found_len;
 };
-
-char *config_escape(const char *text, char *out, size_t cap)
-{
-	size_t n = 0;
-	for (; *text && n + 5 < cap; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c >= 0x20 && c < 0x7f)
-			out[n++] = (char)c;
-		else
-			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
-	}
-	out[n] = '\0';
-	return out;
-}
 
 static int text_read(struct config_doc *doc, int fd)
 {
@@ -123,7 +110,7 @@ static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *
 		return -EINVAL;
 	char escaped[2 * CONFIG_PATH_MAX / 2];
 	snprintf(w->doc->why, CONFIG_WHY_MAX, "%s:%zu:%zu: %s%s%s", w->doc->path, mark->line + 1,
-		mark->column + 1, config_escape(w->path, escaped, sizeof escaped),
+		mark->column + 1, text_escape(w->path, escaped, sizeof escaped),
 		w->path[0] ? ": " : "", reason);
 	return -EINVAL;
 }
@@ -335,6 +322,6 @@ int config_refuse(const struct config_doc *doc, const char *key, const char *fmt
 	vsnprintf(reason, sizeof reason, fmt, args);
 	va_end(args);
 	snprintf(doc->why, CONFIG_WHY_MAX, "%s:%u:%u: %s: %s", doc->path, w.line, w.column,
-		config_escape(key, shown, sizeof shown), reason);
+		text_escape(key, shown, sizeof shown), reason);
 	return -EINVAL;
 }

@@ -33,6 +33,3 @@ ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc);
 // parent that is in the document. Returns -EINVAL, so that a check can end with it.
 int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
 	ATTR_PRINTF(3, 4);
-
-// Copies text for a message: what is not printable ASCII becomes \xNN, cut to fit.
-char *config_escape(const char *text, char *out, size_t cap);

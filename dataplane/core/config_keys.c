@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
+#include <weir/text.h>
 
 #define LIVE    true
 #define RESTART false
@@ -44,7 +45,7 @@ static int number_parse(
 		if (*p < '0' || *p > '9' || (text[0] == '0' && text[1])) {
 			char shown[40];
 			return config_refuse(doc, key->path, "\"%s\" is not a whole number",
-				config_escape(text, shown, sizeof shown));
+				text_escape(text, shown, sizeof shown));
 		}
 		value = value * 10 + (*p - '0');
 		if (value > key->max)

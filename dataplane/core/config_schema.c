@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 // A section or list whose entries are all commented out is as good as absent.
 enum {
@@ -183,7 +184,7 @@ static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
 	}
 	char shown[sizeof r->reason];
 	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
-		config_escape(report_reason(r), shown, sizeof shown));
+		text_escape(report_reason(r), shown, sizeof shown));
 }
 
 static cyaml_config_t raw_config(struct raw_report *report)

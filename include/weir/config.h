@@ -140,6 +140,10 @@ struct config {
 ATTR_MUST_CHECK int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
 void config_free(struct config *c); // NULL is fine
 
+// What workers need of it (shm_abi.h); every list applies to everyone.
+struct dp_config;
+void config_for_workers(const struct config *config, struct dp_config *out);
+
 // Names of settings that differ and need a restart of a process ("dataplane.ports", ...), separated
 // by ", " in `out`; the number of them. What it does not name takes effect live.
 unsigned config_needs_restart(

@@ -4,6 +4,7 @@
 #include "table_out.h"
 
 #include <stdio.h>
+#include <weir/text.h>
 
 static void left_print(const char *what, int64_t left_ms)
 {

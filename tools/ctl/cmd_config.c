@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/text.h>
 
 // Not an error of the file: a list may be put there later. Said all the same.
 static void lists_check(const struct config *config, struct json_node *warnings)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <weir/text.h>
 
 static void why_print(const struct json_node *root)
 {

@@ -4,6 +4,7 @@
 #include "view.h"
 
 #include <stdio.h>
+#include <weir/text.h>
 
 static void status_json(const struct view *v)
 {

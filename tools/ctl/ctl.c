@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <weir/text.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
 {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/text.h>
 
 struct json_doc {
 	json_t *root;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 const struct ctl_command ctl_commands[] = {
 	{"status", NULL, 0, 0, 0, cmd_status, "",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/text.h>
 
 struct table {
 	unsigned columns, rows, column; // column: of the next cell
@@ -13,20 +14,6 @@ struct table {
 	bool right[TABLE_COLUMNS_MAX], headed;
 	char (*cells)[TABLE_CELL_MAX]; // row by row; row 0 is the titles
 };
-
-char *text_escape(const char *text, char *out, size_t cap)
-{
-	size_t n = 0;
-	for (; *text && n + 5 <= cap; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c >= 0x20 && c < 0x7f)
-			out[n++] = (char)c;
-		else
-			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
-	}
-	out[n] = '\0';
-	return out;
-}
 
 static char *table_at(struct table *t, unsigned row, unsigned column)
 {

@@ -21,9 +21,6 @@ void table_cell_count(struct table *t, uint64_t n); // 1,234,567
 void table_row_end(struct table *t);
 void table_print(struct table *t); // on stdout; frees
 
-// What is not printable ASCII becomes \xNN; cut to fit. Returns `out`.
-char *text_escape(const char *text, char *out, size_t cap);
-
 enum { COUNT_TEXT_MAX = 32 };
 char *count_text(uint64_t n, char out[COUNT_TEXT_MAX]);     // "1,234,567"
 char *rate_text(double n, char out[COUNT_TEXT_MAX]);        // "12.5", "1,234"

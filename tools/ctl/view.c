@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/clock.h>
+#include <weir/text.h>
 
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Text that came from outside, on its way to a log or a terminal.
+
+#include "attr.h"
+
+#include <stddef.h>
+
+// Octets outside 0x20..0x7e as \xNN, cut before the first that does not fit; NUL-terminated.
+// Returns `out`, which holds `cap` octets, at least 1. `text` is NUL-terminated. Pure.
+char *text_escape(const char *text, char *out, size_t cap) ATTR_NONNULL;
