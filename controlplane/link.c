@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/fault.h>
 #include <weir/log.h>
 
 enum { HELLO_MS = 1000, PROBE_MS = 100 };
@@ -129,6 +130,7 @@ static void peer_greet(struct link_server *s)
 	int rc = greeting_read(s->peer_fd, &g, why);
 	if (rc == -EAGAIN || rc == -EINTR)
 		return;
+	FAULT_POINT(link_hello_taken);
 	if (rc == 0)
 		rc = lanes_attach(s->lanes, &g.hello, g.fds, why);
 	if (rc < 0) {
@@ -143,6 +145,7 @@ static void peer_greet(struct link_server *s)
 	event_del(s->peer_event);
 	event_add(s->peer_event, NULL);
 	welcome_send(s->peer_fd, publisher_incarnation(s->publisher), 0);
+	FAULT_POINT(link_welcome_sent);
 	log_info("data plane attached, %u workers", g.hello.workers);
 }
 

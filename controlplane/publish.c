@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/fault.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
 
@@ -55,11 +56,14 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	p->dir = region_data(&p->directory);
 	if (!reused || atomic_load(&p->dir->epoch) == 0)
 		atomic_store(&p->dir->epoch, 1);
+	FAULT_POINT(directory_epoch_stored);
 	atomic_store(&p->dir->state, CP_STARTING);
 	atomic_store(&p->dir->incarnation, p->incarnation);
+	FAULT_POINT(directory_incarnation_stored);
 	atomic_store(&p->dir->heartbeat_ms, clock_mono_ms());
 	if (!reused)
 		region_publish(&p->directory);
+	FAULT_POINT(directory_opened);
 	p->epoch.epoch = &p->dir->epoch;
 	return 0;
 }
@@ -117,6 +121,7 @@ static int l0_open(struct publisher *p, const struct config *config, char why[SH
 		snprintf(why, SHM_WHY_MAX, "l0: no random octets: %s", strerror(-rc));
 		return rc;
 	}
+	FAULT_POINT(l0_secret_stored);
 	region_publish(&p->l0);
 	p->l0_fresh = true;
 	return 0;
@@ -135,8 +140,10 @@ static void unlink_old(struct publisher *p, enum shm_where where, const char *st
 		if (strncmp(e->d_name, stem, n) != 0 || e->d_name[n] != '.')
 			continue;
 		unsigned long long generation = strtoull(e->d_name + n + 1, &end, 10);
-		if (*end == 0 && end != e->d_name + n + 1 && generation != keep)
+		if (*end == 0 && end != e->d_name + n + 1 && generation != keep) {
 			(void)region_unlink(&p->paths, where, e->d_name);
+			FAULT_POINT(leftover_unlinked);
+		}
 	}
 	if (d)
 		closedir(d);
@@ -231,6 +238,7 @@ void publish_l0(struct publisher *p)
 {
 	atomic_store_explicit(&p->dir->current[REGION_L0],
 		generation_word(p->l0_generation, p->l0.where), memory_order_release);
+	FAULT_POINT(l0_switched);
 }
 
 void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count)
@@ -252,6 +260,7 @@ void publisher_no_lanes(struct publisher *p)
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
+	FAULT_POINT(directory_heartbeat_stored);
 	pthread_mutex_lock(&p->lock);
 	names_retire(p);
 	pthread_mutex_unlock(&p->lock);
@@ -272,7 +281,9 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	pthread_mutex_lock(&p->lock);
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
 	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = c;
+	FAULT_POINT(config_slot_written);
 	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
+	FAULT_POINT(config_switched);
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/fault.h>
 #include <weir/log.h>
 
 // Generations count on from the highest one that the last life may have used, so that a worker
@@ -97,6 +98,7 @@ int names_prepare(struct publisher *p, const void *image, size_t size, struct na
 		return rc;
 	}
 	memcpy(region_data(&r->region), image, size);
+	FAULT_POINT(names_filled);
 	region_publish(&r->region);
 	*out = r;
 	return 0;
@@ -123,10 +125,12 @@ void names_retire(struct publisher *p)
 			adopted = g;
 	}
 	for (unsigned i = 0; i < p->old_count; i++) {
-		if (p->old[i]->generation < adopted)
-			region_drop_aside(p->old[i]);
-		else
+		if (p->old[i]->generation >= adopted) {
 			p->old[kept++] = p->old[i];
+			continue;
+		}
+		region_drop_aside(p->old[i]);
+		FAULT_POINT(names_retired);
 	}
 	p->old_count = kept;
 }
@@ -141,10 +145,13 @@ int names_publish(struct publisher *p, struct names_region *r)
 		p->refused_busy++;
 		rc = -EBUSY;
 	} else {
+		FAULT_POINT(names_before_switch);
 		atomic_store_explicit(&p->dir->current[REGION_NAMES],
 			generation_word(r->generation, r->region.where), memory_order_release);
+		FAULT_POINT(names_switched);
 		if (p->names) {
 			names_unlink(p, p->names);
+			FAULT_POINT(names_unlinked);
 			p->old[p->old_count++] = p->names;
 		}
 		p->names = r;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/fault.h>
 
 static int fail(char why[RULE_STORE_WHY_MAX], const char *path, const char *what, int err)
 {
@@ -47,9 +48,12 @@ static int write_synced(const char *path, const void *image, size_t size)
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	FAULT_POINT(store_file_made);
 	int err = write_all(fd, image, size);
+	FAULT_POINT(store_written);
 	if (!err && fsync(fd))
 		err = -errno;
+	FAULT_POINT(store_synced);
 	if (close(fd) && !err)
 		err = -errno;
 	return err;
@@ -67,7 +71,9 @@ int rule_store_write(const char *path, const void *image, size_t size, char why[
 		(void)unlink(temporary);
 		return fail(why, path, "cannot write", err);
 	}
+	FAULT_POINT(store_renamed);
 	err = sync_folder_of(path);
+	FAULT_POINT(store_folder_synced);
 	return err ? fail(why, path, "cannot sync its folder", err) : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/fault.h>
 #include <weir/log.h>
 
 static const struct directory *directory_of(const struct region *r)
@@ -18,6 +19,7 @@ static void publish(struct adopt *a, struct tables_set *set)
 	a->next = set;
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(&a->workers[i]->next_tables, &set->t, memory_order_release);
+	FAULT_POINT(adopt_tables_handed);
 }
 
 int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *const *workers,
@@ -61,8 +63,11 @@ static void tell_adopted(struct adopt *a, uint64_t l0, uint64_t names, uint64_t 
 	for (unsigned i = 0; i < a->src.workers; i++) {
 		struct lane_dp_page *lane = a->workers[i]->lane;
 		atomic_store_explicit(&lane->adopted_l0, l0, memory_order_release);
+		FAULT_POINT(adopted_l0_stored);
 		atomic_store_explicit(&lane->adopted_names, names, memory_order_release);
+		FAULT_POINT(adopted_names_stored);
 		atomic_store_explicit(&lane->adopted_config, config, memory_order_release);
+		FAULT_POINT(adopted_config_stored);
 	}
 }
 
@@ -141,6 +146,7 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(
 			&a->workers[i]->next_epoch, &directory_of(&r)->epoch, memory_order_release);
+	FAULT_POINT(adopt_directory_handed);
 }
 
 // Is there reason to try `word` now?

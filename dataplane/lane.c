@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/fault.h>
 #include <weir/log.h>
 
 // Lanes and marks of a former life: nobody will ever ask for them again, and a life with more
@@ -21,8 +22,10 @@ static void sweep_former_life(const struct shm_paths *paths)
 	if (!d)
 		return;
 	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (strncmp(e->d_name, "lane.", 5) == 0 || strncmp(e->d_name, "marks.", 6) == 0)
+		if (strncmp(e->d_name, "lane.", 5) == 0 || strncmp(e->d_name, "marks.", 6) == 0) {
 			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
+			FAULT_POINT(former_lane_unlinked);
+		}
 	}
 	closedir(d);
 }
@@ -55,7 +58,9 @@ static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigne
 		return rc;
 	struct lane_dp_page *dp = (void *)(lane->region.base + LANE_DP_PAGE);
 	atomic_store_explicit(&dp->seen_epoch, EPOCH_OFFLINE, memory_order_relaxed);
+	FAULT_POINT(lane_offline_stored);
 	region_publish(&lane->region);
+	FAULT_POINT(lane_made);
 	rc = region_protect(&lane->region, LANE_CP_PAGE, SHM_PAGE);
 	if (rc == 0)
 		rc = region_protect(&lane->region, LANE_MISS_RING + miss_size, answer_size);
@@ -112,6 +117,7 @@ static int stats_create(struct lanes *l, const struct shm_paths *paths,
 		atomic_store_explicit(
 			&s->port[i].is_exception, spec->port_is_exception[i], memory_order_relaxed);
 	}
+	FAULT_POINT(stats_filled);
 	region_publish(&l->stats);
 	give_to_group(paths, spec->group);
 	return 0;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/fault.h>
 #include <weir/log.h>
 
 int link_init(struct link_client *l, const char *run_dir, const int *doorbells, unsigned workers,
@@ -93,6 +94,7 @@ static void try_connect(struct link_client *l, uint64_t now_ms)
 	l->fd = fd;
 	l->deadline_ms = now_ms + LINK_WELCOME_MS;
 	int rc = send_hello(l);
+	FAULT_POINT(link_hello_sent);
 	if (rc) {
 		tell(l, -rc, "hello");
 		link_close(l);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/fault.h>
 
 static uint64_t word_generation(uint64_t word)
 {
@@ -67,6 +68,7 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 		if (rc)
 			return rc;
 		region_publish(&marks[i]);
+		FAULT_POINT(marks_made);
 	}
 	return 0;
 }
@@ -187,6 +189,7 @@ void tables_free(
 			char name[SHM_NAME_MAX];
 			shm_name_marks(name, i, set->t.l0_generation);
 			(void)region_unlink(&src->paths, SHM_IN_MEM, name);
+			FAULT_POINT(marks_unlinked);
 		}
 	}
 	free(set);

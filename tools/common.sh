@@ -49,7 +49,8 @@ packages_install() {
 	case " $missing " in *" nsd "*) systemctl disable --now nsd >/dev/null 2>&1 || true ;; esac
 }
 
-# build_tree DIR [meson setup options...]: configures once, then builds; output only when it fails.
+# build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when
+# it fails.
 build_tree() {
 	local dir=$1 log
 	shift
@@ -61,7 +62,8 @@ build_tree() {
 			return 1
 		fi
 	fi
-	if ! ninja -C "$dir" >"$log" 2>&1; then
+	# shellcheck disable=SC2086 # several words
+	if ! ninja -C "$dir" ${build_targets:-} >"$log" 2>&1; then
 		grep -E 'error|FAILED|warning' "$log" | head -n 30 >&2
 		tail -n 5 "$log" >&2
 		rm -f "$log"

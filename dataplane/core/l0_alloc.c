@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/fault.h>
 
 enum {
 	SCAN_STEPS_MAX = 4096,    // gaps looked at by one search
@@ -197,6 +198,7 @@ void l0_alloc_retire(struct l0_alloc *a, uint32_t start, uint32_t k)
 	for (uint32_t w = start / 64; w <= (start + k - 1) / 64; w++)
 		limbo_touch(&a->open, w);
 	a->open.units += k;
+	FAULT_POINT(l0_retired);
 }
 
 void l0_alloc_retire_rest(struct l0_alloc *a)
@@ -234,6 +236,7 @@ static void drain(struct l0_alloc *a)
 			break;
 	}
 	if (!l->units) {
+		FAULT_POINT(l0_batch_freed);
 		a->draining = false;
 		a->drain_at = 0;
 	}
@@ -254,6 +257,7 @@ void l0_alloc_reclaim(struct l0_alloc *a, struct epoch_writer *epoch)
 		a->closed = a->open;
 		a->open = empty;
 		a->closed_epoch = epoch_advance(epoch);
+		FAULT_POINT(l0_batch_closed);
 	}
 }
 

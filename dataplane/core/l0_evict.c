@@ -2,6 +2,8 @@
 
 #include "l0_state.h"
 
+#include <weir/fault.h>
+
 // Marks are the workers' octets: only single bits of them are looked at, and a store here that
 // crosses a worker's costs one mark.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark)
@@ -35,9 +37,12 @@ void l0_drop(struct l0_writer *w, uint32_t slot)
 	// passes a quiescent state.
 	atomic_store_explicit(
 		&w->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], 0, memory_order_release);
+	FAULT_POINT(l0_tag_cleared);
 	uint64_t first = l0_first_bucket(w, p);
-	if (first != bucket)
+	if (first != bucket) {
 		l0_overflow_add(w, first, -1);
+		FAULT_POINT(l0_overflow_lowered);
+	}
 	l0_sieve_remove(&w->sieve, slot);
 	l0_alloc_retire(&w->alloc, number, l0_record_units(p));
 	w->stats.entries--;

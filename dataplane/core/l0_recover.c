@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/fault.h>
 
 // Taking over a table that a dead control plane left, or that something has scribbled on. A slot is
 // kept when its record lies in the table, fits its check sum, sits where its key's hash may sit,
@@ -60,6 +61,7 @@ static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow
 	if (!sound(w, slot, now_ms)
 		|| !l0_alloc_claim(&w->alloc, number, l0_record_units(l0_record_at(w, number)))) {
 		atomic_store_explicit(tag, 0, memory_order_release);
+		FAULT_POINT(l0_recover_cleared);
 		w->stats.discarded++;
 		return;
 	}
@@ -82,8 +84,10 @@ int l0_recover(struct l0_writer *w, uint64_t now_ms)
 		keep_or_clear(w, slot, overflow, now_ms);
 	for (uint64_t i = 0; i < buckets; i++)
 		atomic_store_explicit(&w->buckets[i].overflow, overflow[i], memory_order_relaxed);
+	FAULT_POINT(l0_recover_counted);
 	free(overflow);
 	l0_alloc_retire_rest(&w->alloc);
+	FAULT_POINT(l0_recover_retired);
 	l0_alloc_reclaim(&w->alloc, w->epoch); // opens the grace period
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/fault.h>
 #include <weir/l0_writer.h>
 #include <weir/shm_abi.h>
 
@@ -166,6 +167,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	copy(octets + at.ttl_off, a->ttl_off, 2u * a->ttl_count);
 	copy(octets + at.answer, a->bytes, a->len);
 	p->check = l0_check_of(p);
+	FAULT_POINT(l0_record_written);
 }
 
 // The record number by release, so that whoever reads it finds the record complete: a reader may
@@ -182,6 +184,7 @@ static void replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 	if (l0_marked(w, old, MARK_VISITED))
 		l0_sieve_carry(&w->sieve, slot);
 	slot_store(w, slot, number);
+	FAULT_POINT(l0_number_replaced);
 	l0_alloc_retire(&w->alloc, old, l0_record_units(l0_record_at(w, old)));
 }
 
@@ -190,11 +193,15 @@ static void insert(struct l0_writer *w, const struct l0_key *key, uint32_t numbe
 	uint32_t slot = l0_make_slot(w, key, now_ms);
 	uint64_t first = key->hash & w->reader.bucket_mask;
 	// Counted before it can be found, or a reader might stop short of it.
-	if (slot / L0_BUCKET_SLOTS != first)
+	if (slot / L0_BUCKET_SLOTS != first) {
 		l0_overflow_add(w, first, 1);
+		FAULT_POINT(l0_overflow_raised);
+	}
 	slot_store(w, slot, number);
+	FAULT_POINT(l0_number_stored);
 	atomic_store_explicit(&l0_bucket_of(w, slot)->tag[slot % L0_BUCKET_SLOTS],
 		l0_tag(key->hash), memory_order_release);
+	FAULT_POINT(l0_tag_stored);
 	l0_sieve_insert(&w->sieve, slot);
 	w->stats.entries++;
 }
@@ -234,6 +241,7 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	record_write(w, number, put);
 	// What an earlier record left here would pass for this one's: a refresh never asked for.
 	l0_unmark(w, number, UINT8_MAX);
+	FAULT_POINT(l0_marks_cleared);
 	uint32_t slot = l0_slot_of_key(w, &put->key);
 	if (slot != L0_SLOT_NONE) {
 		replace(w, slot, number);
@@ -265,6 +273,7 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 	memcpy(p, old, l0_record_octets(old));
 	p->stale_until_ms = stale_until_ms;
 	p->check = l0_check_of(p);
+	FAULT_POINT(l0_restamp_written);
 	l0_unmark(w, number, UINT8_MAX);
 	replace(w, slot, number);
 	w->stats.replaced++;

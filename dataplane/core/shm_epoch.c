@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include <weir/fault.h>
 #include <weir/shm_epoch.h>
 
 // Two orders carry the protocol.
@@ -20,6 +21,7 @@ void epoch_online(struct epoch_reader *r)
 	// Release, although nothing is held yet: this store may hide the one of epoch_offline from
 	// the writer, which must still see the reads before that as done.
 	atomic_store_explicit(r->seen, r->last, memory_order_release);
+	FAULT_POINT(epoch_online_stored);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -27,13 +29,16 @@ void epoch_offline(struct epoch_reader *r)
 {
 	r->last = EPOCH_OFFLINE;
 	atomic_store_explicit(r->seen, EPOCH_OFFLINE, memory_order_release);
+	FAULT_POINT(epoch_offline_stored);
 }
 
 uint64_t epoch_advance(struct epoch_writer *w)
 {
 	// Only this thread writes it, so load and store need not be one operation.
 	uint64_t epoch = atomic_load_explicit(w->epoch, memory_order_relaxed) + 1;
+	FAULT_POINT(epoch_before_advance);
 	atomic_store_explicit(w->epoch, epoch, memory_order_release);
+	FAULT_POINT(epoch_advanced);
 	atomic_thread_fence(memory_order_seq_cst);
 	return epoch;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <weir/fault.h>
 #include <weir/keyhash.h>
 #include <weir/shm_region.h>
 
@@ -114,6 +115,7 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 	// Unlinked before the free pages are counted: the old file may hold them.
 	if (err == 0 && unlink(path) < 0 && errno != ENOENT)
 		return shm_fail(why, errno, "%s: cannot remove it: %s", path, strerror(errno));
+	FAULT_POINT(region_name_free);
 	if (err == 0)
 		err = size_for(paths, spec, where, &size, why);
 	if (err)
@@ -121,6 +123,7 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, spec->mode);
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: cannot create it: %s", path, strerror(errno));
+	FAULT_POINT(region_file_made);
 	uint8_t *base = NULL;
 	err = map_new_file(fd, path, spec, size, &base, why);
 	close(fd);
@@ -128,6 +131,7 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 		unlink(path);
 		return err;
 	}
+	FAULT_POINT(region_space_reserved);
 	*out = (struct region){.base = base, .size = size, .where = where};
 	return 0;
 }
@@ -155,6 +159,7 @@ int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	h->incarnation = spec->incarnation;
 	h->index = spec->index;
 	memcpy(h->geometry, spec->geometry, sizeof h->geometry);
+	FAULT_POINT(region_header_written);
 	return 0;
 }
 
@@ -162,8 +167,10 @@ void region_publish(struct region *r)
 {
 	struct region_header *h = (struct region_header *)(void *)r->base;
 	h->sum = header_sum(h);
+	FAULT_POINT(region_sum_stored);
 	// Whoever sees the magic (acquire) sees the header and all that was filled in before.
 	atomic_store_explicit(&h->magic, SHM_MAGIC, memory_order_release);
+	FAULT_POINT(region_magic_stored);
 }
 
 // Judges the header of a mapped file of `size` octets. Works on a copy: what was checked is what

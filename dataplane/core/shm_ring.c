@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <weir/fault.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_ring.h>
 
@@ -92,10 +93,12 @@ void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len)
 	if (pad) {
 		header_store(p->data + pos * RING_UNIT,
 			(struct ring_unit){.units = (uint16_t)pad, .type = MSG_PAD});
+		FAULT_POINT(ring_pad_written);
 		pos = 0;
 	}
 	uint8_t *unit = p->data + pos * RING_UNIT;
 	header_store(unit, (struct ring_unit){.len = len, .units = (uint16_t)n, .type = type});
+	FAULT_POINT(ring_header_written);
 	p->next += pad + n;
 	return unit + sizeof(struct ring_unit);
 }
@@ -104,8 +107,10 @@ void ring_publish(struct ring_producer *p)
 {
 	if (p->next == p->published)
 		return;
+	FAULT_POINT(ring_before_tail);
 	p->published = p->next;
 	atomic_store_explicit(&p->tail->units, p->next, memory_order_release);
+	FAULT_POINT(ring_after_tail);
 }
 
 // Dekker with ring_prepare_sleep: here `tail` is stored and `sleeping` loaded, there `sleeping` is
@@ -182,6 +187,7 @@ int ring_read(struct ring_consumer *c, void *buf, uint32_t cap, uint16_t *type)
 			continue;
 		}
 		memcpy(buf, unit + sizeof(struct ring_unit), h.len);
+		FAULT_POINT(ring_message_copied);
 		*type = h.type;
 		return (int)h.len;
 	}
@@ -193,13 +199,17 @@ void ring_release(struct ring_consumer *c)
 	// Compared with the shared word and not with a private copy, so that a scribbled index,
 	// which would leave the producer "full" for ever, is put right at the next poll. The line
 	// is ours; when nothing was read it is only looked at.
-	if (atomic_load_explicit(&c->head->units, memory_order_relaxed) != c->next)
-		atomic_store_explicit(&c->head->units, c->next, memory_order_release);
+	if (atomic_load_explicit(&c->head->units, memory_order_relaxed) == c->next)
+		return;
+	FAULT_POINT(ring_before_head);
+	atomic_store_explicit(&c->head->units, c->next, memory_order_release);
+	FAULT_POINT(ring_after_head);
 }
 
 bool ring_prepare_sleep(struct ring_consumer *c)
 {
 	atomic_store_explicit(&c->head->sleeping, 1, memory_order_relaxed);
+	FAULT_POINT(ring_sleep_stored);
 	atomic_thread_fence(memory_order_seq_cst); // see ring_wants_wake
 	if (atomic_load_explicit(&c->tail->units, memory_order_relaxed) == c->next)
 		return true;
@@ -210,6 +220,7 @@ bool ring_prepare_sleep(struct ring_consumer *c)
 void ring_awake(struct ring_consumer *c)
 {
 	atomic_store_explicit(&c->head->sleeping, 0, memory_order_relaxed);
+	FAULT_POINT(ring_awake_stored);
 }
 
 uint64_t ring_consumer_used(const struct ring_consumer *c)

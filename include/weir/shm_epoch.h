@@ -15,6 +15,7 @@
 // store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.
 
 #include "attr.h"
+#include "fault.h"
 #include "shm_abi.h"
 
 #include <stdbool.h>
@@ -36,6 +37,7 @@ ATTR_INLINE void epoch_quiescent(struct epoch_reader *r)
 	if (e != r->last) {
 		r->last = e;
 		atomic_store_explicit(r->seen, e, memory_order_release);
+		FAULT_POINT(epoch_seen_stored);
 	}
 }
 

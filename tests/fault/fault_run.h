@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Runs a scene once for each fault site of its groups and each passage: a child works and dies at
+// the site, then the parent, its successor, audits what it left. A site that the work does not pass
+// three times fails. A few late passages, in tables long in use, are tried as far as they come.
+//
+// In a build without fault points the work runs to its end, once, and is audited.
+//
+// Arguments: none (all), "--list" (the sites of every scene), or SITE PASSAGE (that one).
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <weir/fault.h>
+#include <weir/shm_region.h>
+
+struct fault_scene {
+	const char *name;
+	unsigned groups;                        // bit fault_group: its sites
+	void (*prepare)(void);                  // in the parent
+	void (*work)(void);                     // in the child
+	void (*peer)(void);                     // in the parent, while the child works; may be NULL
+	void (*audit)(enum fault_site died_at); // in the parent; FAULT_SITES_COUNT: it did not die
+};
+
+int fault_run(const struct fault_scene *scene, int argc, char **argv);
+
+// Ends the program, naming site and passage, unless the condition holds.
+#define FAULT_CHECK(cond)                                      \
+	do {                                                   \
+		if (!(cond))                                   \
+			fault_fail(__FILE__, __LINE__, #cond); \
+	} while (0)
+__attribute__((noreturn)) void fault_fail(const char *file, int line, const char *what);
+enum fault_group fault_group_of(enum fault_site site);
+
+// Zeroed memory that a child shares with its parent.
+void *fault_shared(size_t size);
+// Runtime folders of this program, new and empty each time; removed at the end of fault_run.
+const struct shm_paths *fault_folders(void);
