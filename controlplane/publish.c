@@ -127,8 +127,9 @@ static int l0_open(struct publisher *p, const struct config *config, char why[SH
 	return 0;
 }
 
-// Files "<stem>.<number>" in one directory whose generation is not the one to keep.
-static void unlink_old(struct publisher *p, enum shm_where where, const char *stem, uint64_t keep)
+// Files "<stem>.<number>" in one directory whose generation is neither of those to keep.
+static void unlink_old(
+	struct publisher *p, enum shm_where where, const char *stem, const uint64_t keep[2])
 {
 	const char *path = where == SHM_IN_HUGE ? p->paths.huge : p->paths.mem;
 	DIR *d = path[0] ? opendir(path) : NULL;
@@ -140,7 +141,8 @@ static void unlink_old(struct publisher *p, enum shm_where where, const char *st
 		if (strncmp(e->d_name, stem, n) != 0 || e->d_name[n] != '.')
 			continue;
 		unsigned long long generation = strtoull(e->d_name + n + 1, &end, 10);
-		if (*end == 0 && end != e->d_name + n + 1 && generation != keep) {
+		if (*end == 0 && end != e->d_name + n + 1 && generation != keep[0]
+			&& generation != keep[1]) {
 			(void)region_unlink(&p->paths, where, e->d_name);
 			FAULT_POINT(leftover_unlinked);
 		}
@@ -149,12 +151,15 @@ static void unlink_old(struct publisher *p, enum shm_where where, const char *st
 		closedir(d);
 }
 
+// The cache that the directory names stays until publish_l0, also when ours is another: a data
+// plane that starts before then, or after our death before then, serves from it.
 static void unlink_leftovers(struct publisher *p)
 {
+	const uint64_t l0[2] = {p->l0_generation, atomic_load(&p->dir->current[REGION_L0]) >> 1};
 	uint64_t names = atomic_load(&p->dir->current[REGION_NAMES]) >> 1;
 	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++) {
-		unlink_old(p, (enum shm_where)where, "l0", p->l0_generation);
-		unlink_old(p, (enum shm_where)where, "names", names);
+		unlink_old(p, (enum shm_where)where, "l0", l0);
+		unlink_old(p, (enum shm_where)where, "names", (const uint64_t[2]){names, names});
 	}
 }
 
@@ -239,6 +244,9 @@ void publish_l0(struct publisher *p)
 	atomic_store_explicit(&p->dir->current[REGION_L0],
 		generation_word(p->l0_generation, p->l0.where), memory_order_release);
 	FAULT_POINT(l0_switched);
+	const uint64_t keep[2] = {p->l0_generation, p->l0_generation};
+	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++)
+		unlink_old(p, (enum shm_where)where, "l0", keep);
 }
 
 void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count)

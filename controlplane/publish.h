@@ -34,7 +34,7 @@ struct epoch_writer *publisher_epoch(struct publisher *p);
 struct directory *publisher_directory(struct publisher *p); // writable mapping
 
 // The l0 region and whether it was just made; it becomes current by publish_l0, once its writer
-// has opened it.
+// has opened it. A predecessor of another size stays in place until then.
 void publisher_l0(struct publisher *p, struct region *out, bool *fresh);
 void publish_l0(struct publisher *p);
 
