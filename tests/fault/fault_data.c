@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The data plane's own regions, its adoption of what is published, its epochs and its end of the
+// link: the child is a data plane, several lives of it, each under two control planes that it plays
+// as well, with caches of different sizes. What its death leaves must be refused or sound, hold no
+// one up once the process is known to be dead, and be swept by the next life.
+
+#include "../../controlplane/publish.h"
+#include "../../dataplane/adopt.h"
+#include "../../dataplane/lane.h"
+#include "../../dataplane/link.h"
+#include "../unit/l0_fixture.h"
+#include "../unit/rule_fixture.h"
+#include "fault_run.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, LIVES = 4, REIGNS = 2, IDS = 200 };
+
+static const struct shm_paths *paths;
+static struct rule_arena image;
+
+struct plane { // the data plane
+	uint64_t incarnation, now_ms;
+	int lock;
+	struct lanes lanes;
+	struct worker worker[WORKERS];
+	struct worker *list[WORKERS];
+	struct adopt adopt;
+	struct link_client link;
+	int doorbells[WORKERS];
+};
+
+struct reign { // the control plane
+	struct publisher *p;
+	struct box box; // of which only the writer is used
+	int listener, peer;
+};
+
+static void plane_open(struct plane *d)
+{
+	char why[SHM_WHY_MAX], path[SHM_PATH_MAX + 32];
+	*d = (struct plane){.incarnation = incarnation_new(), .now_ms = 1000};
+	snprintf(path, sizeof path, "%s/dataplane.lock", paths->run);
+	d->lock = process_lock(path);
+	FAULT_CHECK(d->lock >= 0);
+	const struct lanes_spec spec = {.workers = WORKERS,
+		.incarnation = d->incarnation,
+		.port_count = 1,
+		.port_name = {"net_tap0"},
+		.group = ""};
+	FAULT_CHECK(lanes_create(&d->lanes, paths, &spec, why) == 0);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		d->worker[i].index = i;
+		d->list[i] = &d->worker[i];
+		lanes_bind(&d->lanes, &d->worker[i]);
+		d->doorbells[i] = d->lanes.lane[i].doorbell;
+	}
+	const struct dp_config defaults = {.udp_limit = 1232};
+	FAULT_CHECK(adopt_init(&d->adopt, paths, d->list, WORKERS, d->incarnation, &defaults,
+			    lanes_stats(&d->lanes))
+		    == 0);
+	FAULT_CHECK(link_init(&d->link, paths->run, d->doorbells, WORKERS, d->incarnation) == 0);
+}
+
+static void plane_close(struct plane *d)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		epoch_offline(&d->worker[i].epoch);
+	link_close(&d->link);
+	adopt_close(&d->adopt);
+	lanes_close(&d->lanes);
+	close(d->lock);
+}
+
+// What worker_main does at the top of its loop, and a lookup or two.
+static void worker_step(struct worker *w)
+{
+	const _Atomic uint64_t *epoch = atomic_load(&w->next_epoch);
+	if (epoch != w->epoch.epoch) {
+		if (w->epoch.epoch)
+			epoch_offline(&w->epoch);
+		w->epoch.epoch = epoch;
+		if (epoch)
+			epoch_online(&w->epoch);
+		atomic_store(&w->epoch_in_use, epoch);
+	}
+	w->tables = atomic_load(&w->next_tables);
+	atomic_store(&w->tables_in_use, w->tables);
+	if (w->epoch.epoch)
+		epoch_quiescent(&w->epoch);
+	for (uint32_t id = 0; w->tables->has_l0 && id < IDS; id += 20) {
+		struct l0_view v;
+		uint32_t number, serial;
+		if (!box_get(&w->tables->l0, id, &v, &number))
+			continue;
+		FAULT_CHECK(box_is_answer(&v, id, &serial));
+		atomic_store(&w->tables->marks[w->index][number], MARK_VISITED);
+	}
+}
+
+static void settle(struct plane *d)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		d->now_ms += 20;
+		adopt_poll(&d->adopt, d->now_ms);
+		for (unsigned k = 0; k < WORKERS; k++)
+			worker_step(&d->worker[k]);
+	}
+	adopt_poll(&d->adopt, d->now_ms);
+}
+
+static void reign_open(struct reign *r, uint32_t l0_mb)
+{
+	char why[SHM_WHY_MAX];
+	struct config config = {.cache.l0_mb = l0_mb};
+	struct region region;
+	bool fresh;
+	*r = (struct reign){.listener = -1, .peer = -1};
+	FAULT_CHECK(publisher_open(&r->p, paths, &config, why) == 0);
+	publisher_l0(r->p, &region, &fresh);
+	FAULT_CHECK(l0_writer_open(
+			    &r->box.w, region.base, region.size, fresh, publisher_epoch(r->p), 1000)
+		    == 0);
+	publish_l0(r->p);
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	snprintf(sun.sun_path, sizeof sun.sun_path, "%.80s/link.sock", paths->run);
+	(void)unlink(sun.sun_path);
+	r->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	FAULT_CHECK(bind(r->listener, (struct sockaddr *)&sun, sizeof sun) == 0);
+	FAULT_CHECK(listen(r->listener, 4) == 0);
+}
+
+static void reign_close(struct reign *r, struct plane *d)
+{
+	l0_writer_close(r->box.w);
+	publisher_close(r->p);
+	close(r->listener);
+	close(r->peer);
+	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_WENT_DOWN);
+	adopt_link(&d->adopt, false);
+	d->now_ms += LINK_RETRY_MS;
+}
+
+// Hello, welcome.
+static void greet(struct reign *r, struct plane *d)
+{
+	struct link_hello hello = {0};
+	const struct link_welcome welcome = {.magic = SHM_MAGIC,
+		.abi_version = SHM_ABI_VERSION,
+		.cp_incarnation = publisher_incarnation(r->p)};
+	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_NOTHING);
+	r->peer = accept(r->listener, NULL, NULL);
+	FAULT_CHECK(r->peer >= 0);
+	FAULT_CHECK(recv(r->peer, &hello, sizeof hello, 0) == sizeof hello);
+	FAULT_CHECK(hello.magic == SHM_MAGIC && hello.workers == WORKERS);
+	FAULT_CHECK(hello.dp_incarnation == d->incarnation);
+	FAULT_CHECK(send(r->peer, &welcome, sizeof welcome, 0) == sizeof welcome);
+	FAULT_CHECK(link_poll(&d->link, d->now_ms) == LINK_CAME_UP);
+	adopt_link(&d->adopt, true);
+	const struct lane_dp_page *pages[WORKERS];
+	for (unsigned i = 0; i < WORKERS; i++)
+		pages[i] = d->worker[i].lane;
+	publisher_lanes(r->p, pages, WORKERS);
+}
+
+static void publish_all(struct reign *r, uint16_t udp_limit)
+{
+	char why[SHM_WHY_MAX];
+	struct names_region *names;
+	struct config config = {.limits.udp_reply_size = udp_limit};
+	const uint64_t lists[4] = {2};
+	FAULT_CHECK(names_prepare(r->p, image.base, image.size, &names, why) == 0);
+	FAULT_CHECK(names_publish(r->p, names) == 0);
+	publish_config(r->p, &config, lists, true);
+}
+
+// Workers stand on what is current, and said so.
+static void check_adopted(const struct plane *d, struct publisher *p, uint16_t udp_limit)
+{
+	const struct directory *dir = publisher_directory(p);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		const struct worker_tables *t = d->worker[i].tables;
+		const struct lane_dp_page *lane = d->worker[i].lane;
+		FAULT_CHECK(t->has_l0 && t->has_rules && t->config.udp_limit == udp_limit);
+		FAULT_CHECK(lane->adopted_l0 == atomic_load(&dir->current[REGION_L0]) >> 1);
+		FAULT_CHECK(lane->adopted_names == atomic_load(&dir->current[REGION_NAMES]) >> 1);
+		FAULT_CHECK(lane->adopted_config == atomic_load(&dir->config_generation));
+	}
+}
+
+static void rule(struct plane *d, uint32_t l0_mb)
+{
+	struct reign r;
+	reign_open(&r, l0_mb);
+	greet(&r, d);
+	for (uint16_t round = 0; round < 3; round++) {
+		publish_all(&r, 1000 + round);
+		for (uint32_t id = 0; id < IDS; id++) {
+			int rc = box_put(&r.box, id, round, 60, d->now_ms, 1 << 30);
+			FAULT_CHECK(rc == 0 || rc == -ENOSPC); // until the first grace period
+			l0_writer_reclaim(r.box.w);
+		}
+		settle(d);
+		l0_writer_reclaim(r.box.w);
+	}
+	check_adopted(d, r.p, 1002);
+	FAULT_CHECK(box_put(&r.box, 1, 9, 60, d->now_ms, 1 << 30) == 0); // no epoch is stuck
+	for (unsigned i = 0; i < WORKERS; i++) {                         // a sleep
+		epoch_offline(&d->worker[i].epoch);
+		epoch_online(&d->worker[i].epoch);
+	}
+	reign_close(&r, d);
+}
+
+static void live(void)
+{
+	struct plane d;
+	plane_open(&d);
+	for (unsigned k = 0; k < REIGNS; k++)
+		rule(&d, 1 + k);
+	settle(&d); // orphaned, it serves on
+	plane_close(&d);
+}
+
+static void work(void)
+{
+	for (unsigned i = 0; i < LIVES; i++)
+		live();
+}
+
+static void prepare(void)
+{
+	paths = fault_folders();
+}
+
+// A lane as a control plane that lives on finds it: refused or sound. A worker that died in the
+// middle of its work holds the epoch up only while its process counts as alive.
+static void check_lane(unsigned i, const struct directory *dir)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	struct region r;
+	shm_name_lane(name, i);
+	int rc = region_attach(paths, SHM_IN_MEM, name, REGION_LANE, true, &r, why);
+	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -EPROTO);
+	if (rc < 0)
+		return;
+	const struct lane_dp_page *lane = (void *)(r.base + LANE_DP_PAGE);
+	const struct region_header *h = region_header_of(&r);
+	uint64_t seen = atomic_load(&lane->seen_epoch);
+	_Atomic uint64_t epoch = dir ? atomic_load(&dir->epoch) : 1;
+	FAULT_CHECK(h->index == i && h->geometry[0] == LANE_MISS_UNITS);
+	FAULT_CHECK(seen == EPOCH_OFFLINE || (seen >= 1 && seen <= epoch));
+	FAULT_CHECK(atomic_load(&lane->adopted_l0)
+		    <= (dir ? atomic_load(&dir->current[REGION_L0]) >> 1 : 0));
+	FAULT_CHECK(atomic_load(&lane->adopted_names)
+		    <= (dir ? atomic_load(&dir->current[REGION_NAMES]) >> 1 : 0));
+	FAULT_CHECK(atomic_load(&lane->adopted_config)
+		    <= (dir ? atomic_load(&dir->config_generation) : 0));
+	struct epoch_writer writer = {.epoch = &epoch, .seen = {&lane->seen_epoch}};
+	uint64_t waits = epoch_advance(&writer);
+	FAULT_CHECK(epoch_passed(&writer, waits) == (seen == EPOCH_OFFLINE));
+	writer.seen[0] = NULL;
+	FAULT_CHECK(epoch_passed(&writer, waits));
+	region_unmap(&r);
+}
+
+static void check_left(void)
+{
+	char why[SHM_WHY_MAX];
+	struct region directory = {0}, stats;
+	const struct directory *dir = NULL;
+	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &directory, why)
+		== 0)
+		dir = region_data(&directory);
+	for (unsigned i = 0; i < WORKERS; i++)
+		check_lane(i, dir);
+	int rc = region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &stats, why);
+	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -EPROTO);
+	if (rc == 0) {
+		const struct stats_region *s = region_data(&stats);
+		FAULT_CHECK(s->pid != 0 && s->heartbeat_ms != 0);
+		FAULT_CHECK(strcmp(s->port[0].name, "net_tap0") == 0);
+		region_unmap(&stats);
+	}
+	region_unmap(&directory);
+}
+
+// Lanes and marks of this life alone: one lane and one marks region a worker.
+static void check_files(void)
+{
+	unsigned lanes = 0, marks = 0;
+	DIR *folder = opendir(paths->mem);
+	FAULT_CHECK(folder != NULL);
+	for (const struct dirent *e = readdir(folder); e; e = readdir(folder)) {
+		lanes += strncmp(e->d_name, "lane.", 5) == 0;
+		marks += strncmp(e->d_name, "marks.", 6) == 0;
+	}
+	closedir(folder);
+	FAULT_CHECK(lanes == WORKERS && marks == WORKERS);
+}
+
+static void audit(enum fault_site died_at)
+{
+	(void)died_at;
+	check_left();
+	for (unsigned i = 0; i < 2; i++) {
+		live();
+		check_files();
+		check_left();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fault_scene scene = {
+		.name = "data",
+		.groups = 1u << FAULT_GROUP_DATAPLANE | 1u << FAULT_GROUP_REGION,
+		.prepare = prepare,
+		.work = work,
+		.audit = audit,
+	};
+	static const char *const lists[] = {"", "one.example"};
+	(void)fixture_image(lists, 2, &image);
+	return fault_run(&scene, argc, argv);
+}
