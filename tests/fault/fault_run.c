@@ -89,7 +89,7 @@ static bool run_one(void)
 	if (pid == 0)
 		child();
 	if (scene->peer)
-		scene->peer();
+		scene->peer(pid);
 	int status = 0;
 	FAULT_CHECK(waitpid(pid, &status, 0) == pid);
 	FAULT_CHECK(!WIFSIGNALED(status));

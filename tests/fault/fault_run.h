@@ -20,7 +20,7 @@ struct fault_scene {
 	unsigned groups;                        // bit fault_group: its sites
 	void (*prepare)(void);                  // in the parent
 	void (*work)(void);                     // in the child
-	void (*peer)(void);                     // in the parent, while the child works; may be NULL
+	void (*peer)(pid_t child);              // in the parent, while the child works; may be NULL
 	void (*audit)(enum fault_site died_at); // in the parent; FAULT_SITES_COUNT: it did not die
 };
 

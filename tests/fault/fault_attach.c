@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The control plane's end of the link: the child is a control plane with its loop, the parent the
+// data plane that introduces itself to it again and again, as after each hang-up. After the child's
+// death a successor takes the same lanes over and answers through them.
+
+#include "../../controlplane/lanes.h"
+#include "../../controlplane/link.h"
+#include "../unit/fake_dataplane.h"
+#include "fault_run.h"
+
+#include <event2/event.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/l0_writer.h>
+
+enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 5000 };
+
+static const struct shm_paths *paths;
+static struct fake_dataplane data;
+static bool data_open;
+static _Atomic uint32_t *stop; // shared
+static struct lanes *lanes;    // the child's
+
+static void on_miss(void *arg, const struct msg_miss *m, const uint8_t *question)
+{
+	(void)arg;
+	struct msg_answer head = {.dp_incarnation = m->dp_incarnation,
+		.arrival_ms = m->arrival_ms,
+		.path = m->path,
+		.dns_len = m->question_len};
+	FAULT_CHECK(lanes_answer(lanes, &head, question));
+	lanes_publish(lanes);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *loop)
+{
+	(void)fd, (void)what;
+	if (atomic_load(stop))
+		loop_stop(loop);
+}
+
+static void control_plane(void)
+{
+	char why[SHM_WHY_MAX];
+	struct config config = {.cache.l0_mb = 1};
+	struct publisher *p;
+	struct l0_writer *w;
+	struct loop *loop;
+	struct link_server *server;
+	struct region region;
+	bool fresh;
+	FAULT_CHECK(publisher_open(&p, paths, &config, why) == 0);
+	publisher_l0(p, &region, &fresh);
+	FAULT_CHECK(l0_writer_open(&w, region.base, region.size, fresh, publisher_epoch(p),
+			    clock_mono_ms())
+		    == 0);
+	publish_l0(p);
+	FAULT_CHECK(loop_new("fault", &loop) == 0);
+	FAULT_CHECK(lanes_new(&lanes, loop, p, w, on_miss, NULL) == 0);
+	FAULT_CHECK(link_open(&server, loop, p, lanes, why) == 0);
+	struct event *tick = event_new(loop_base(loop), -1, EV_PERSIST, on_tick, loop);
+	FAULT_CHECK(tick && event_add(tick, &(struct timeval){.tv_usec = 2000}) == 0);
+	FAULT_CHECK(loop_run(loop) == 0);
+	event_free(tick);
+	link_close(server);
+	lanes_free(lanes);
+	loop_free(loop);
+	l0_writer_close(w);
+	publisher_close(p);
+}
+
+static void data_close(void)
+{
+	if (data_open)
+		fake_dataplane_close(&data);
+	data_open = false;
+}
+
+static void prepare(void)
+{
+	data_close();
+	paths = fault_folders();
+	fake_dataplane_open(&data, paths, LANES);
+	data_open = true;
+	atomic_store(stop, 0);
+}
+
+static void hang_up(void)
+{
+	if (data.link_fd >= 0)
+		close(data.link_fd);
+	data.link_fd = -1;
+}
+
+// False: it died meanwhile. It may not listen yet, or not have noticed the hang-up.
+static bool introduce(struct link_welcome *welcome, pid_t pid)
+{
+	uint64_t end = clock_mono_ms() + WAIT_MS;
+	for (;;) {
+		siginfo_t info = {0};
+		if (fake_dataplane_link(&data, welcome) == 0)
+			return true;
+		hang_up();
+		// Looked at, not taken: that is fault_run's.
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+			&& info.si_pid == pid)
+			return false;
+		FAULT_CHECK(clock_mono_ms() < end);
+		usleep(1000);
+	}
+}
+
+// Questions of both lanes are answered, each once and whole.
+static void ask_all(void)
+{
+	unsigned seen[ASKED] = {0};
+	for (uint16_t i = 0; i < ASKED; i++) {
+		struct fake_miss m = {
+			.name = "www.lab.example", .type = 1, .client_port = i, .lane = i % LANES};
+		FAULT_CHECK(fake_dataplane_ask(&data, &m));
+	}
+	fake_dataplane_ring(&data);
+	for (unsigned i = 0; i < ASKED; i++) {
+		struct fake_answer a;
+		FAULT_CHECK(fake_dataplane_answer(&data, &a, WAIT_MS));
+		FAULT_CHECK(a.head.dp_incarnation == data.incarnation);
+		FAULT_CHECK(a.head.path.client_udp < ASKED && a.head.dns_len == 17 + 4);
+		FAULT_CHECK(memcmp(a.dns, "\3www\3lab\7example", 17) == 0);
+		FAULT_CHECK(seen[a.head.path.client_udp]++ == 0);
+	}
+}
+
+static void peer(pid_t pid)
+{
+	struct link_welcome welcome;
+	for (unsigned i = 0; i < LINKS; i++) {
+		if (!introduce(&welcome, pid))
+			break;
+		hang_up();
+	}
+	atomic_store(stop, 1);
+}
+
+static void audit(enum fault_site died_at)
+{
+	(void)died_at;
+	struct link_welcome welcome;
+	hang_up();
+	for (unsigned i = 0; i < 2; i++) {
+		atomic_store(stop, 0);
+		pid_t pid = fork();
+		FAULT_CHECK(pid >= 0);
+		if (pid == 0) {
+			control_plane();
+			_exit(0);
+		}
+		FAULT_CHECK(introduce(&welcome, pid));
+		for (unsigned k = 0; k < LANES; k++) {
+			const struct lane_cp_page *cp = (void *)(data.lane[k].base + LANE_CP_PAGE);
+			FAULT_CHECK(atomic_load(&cp->attached) == welcome.cp_incarnation);
+		}
+		ask_all();
+		ask_all();
+		hang_up();
+		atomic_store(stop, 1);
+		int status;
+		FAULT_CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fault_scene scene = {
+		.name = "attach",
+		.groups = 1u << FAULT_GROUP_ATTACH,
+		.prepare = prepare,
+		.work = control_plane,
+		.peer = peer,
+		.audit = audit,
+	};
+	stop = fault_shared(sizeof *stop);
+	signal(SIGPIPE, SIG_IGN);
+	int rc = fault_run(&scene, argc, argv);
+	data_close();
+	return rc;
+}
