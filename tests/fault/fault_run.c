@@ -27,6 +27,7 @@ static const struct fault_scene *scene;
 static enum fault_site site_now = FAULT_SITES_COUNT;
 static unsigned passage_now;
 static struct shm_paths folders;
+static bool in_child;
 
 enum fault_group fault_group_of(enum fault_site site)
 {
@@ -48,6 +49,8 @@ void fault_fail(const char *file, int line, const char *what)
 	fprintf(stderr, "%s, %s passage %u: %s:%d: %s\n", scene->name,
 		site_now < FAULT_SITES_COUNT ? sites[site_now].name : "no fault", passage_now, file,
 		line, what);
+	if (!in_child)
+		folders_remove();
 	_exit(1);
 }
 
@@ -70,6 +73,7 @@ const struct shm_paths *fault_folders(void)
 
 __attribute__((noreturn)) static void child(void)
 {
+	in_child = true;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(CHILD_SECONDS_MAX);
 #ifdef WEIR_FAULT_POINTS
