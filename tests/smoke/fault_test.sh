@@ -28,7 +28,7 @@ die() {
 	"$lab" kill "$process" >/dev/null 2>&1
 	WEIR_FAULT=$site:1 "$lab" start "$process" >/dev/null 2>&1
 	died=no
-	for _ in 1 2 3; do
+	for _ in {1..8}; do
 		runs "$process" || { died=yes; break; }
 		load $((2000 + round * 10)) 10 new 0.4 || return 1
 	done
