@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker.h"
 
+#include "frame.h"
+#include "stage_cycles.h"
 #include "stages.h"
 
 #include <rte_cycles.h>
 
+#include <weir/bytes.h>
 #include <weir/clock.h>
 
-unsigned worker_turn(struct worker *w, unsigned port_index)
+// The stage that ends here took the cycles since the one before it.
+ATTR_INLINE void lap(struct stage_cycles *c, enum stage s)
+{
+	if (!c)
+		return;
+	uint64_t now = rte_rdtsc();
+	c->cycles[s] += now - c->last;
+	c->last = now;
+}
+
+// `c` is a constant NULL in worker_turn, where nothing of the laps remains.
+ATTR_INLINE unsigned turn(struct worker *w, unsigned port_index, struct stage_cycles *c)
 {
 	// Not cleared: 32 packets are 50 KiB, and each stage fills in what the next one reads.
 	struct batch b;
@@ -21,16 +35,79 @@ unsigned worker_turn(struct worker *w, unsigned port_index)
 	unsigned received = b.count;
 	if (received == 0)
 		return 0;
+	if (c)
+		c->last = start_tsc;
 	b.tables = w->tables;
 	b.now_ms = w->now_ms = clock_mono_coarse_ms();
 	b.control_alive = atomic_load_explicit(&w->control_alive, memory_order_acquire);
-
+	lap(c, STAGE_rx);
 	stage_net(&b);
+	lap(c, STAGE_net);
 	stage_parse(&b);
+	lap(c, STAGE_parse);
 	stage_rules(&b);
+	lap(c, STAGE_rules);
 	stage_lookup(&b);
+	lap(c, STAGE_lookup);
 	stage_miss(&b);
+	lap(c, STAGE_miss);
 	stage_tx(&b);
+	lap(c, STAGE_tx);
 	stats_add(&w->stats->counter[COUNTER_busy_cycles], rte_rdtsc() - start_tsc);
 	return received;
+}
+
+unsigned worker_turn(struct worker *w, unsigned port_index)
+{
+	return turn(w, port_index, NULL);
+}
+
+unsigned worker_turn_timed(struct worker *w, unsigned port_index, struct stage_cycles *c)
+{
+	return turn(w, port_index, c);
+}
+
+static void swap(uint8_t *a, uint8_t *b, unsigned len)
+{
+	uint8_t was[16];
+	memcpy(was, a, len);
+	memcpy(a, b, len);
+	memcpy(b, was, len);
+}
+
+static void reflect(struct rte_mbuf *m)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	unsigned len = rte_pktmbuf_data_len(m);
+	if (len < FRAME_ETHER_LEN + FRAME_VLAN_LEN)
+		return;
+	swap(frame, frame + 6, 6);
+	bool has_vlan = get_u16(frame + 12) == RTE_ETHER_TYPE_VLAN;
+	uint16_t ether_type = get_u16(frame + (has_vlan ? 16 : 12));
+	unsigned ip = FRAME_ETHER_LEN + (has_vlan ? FRAME_VLAN_LEN : 0);
+	if (ether_type == RTE_ETHER_TYPE_IPV4 && len >= ip + FRAME_IPV4_LEN + FRAME_UDP_LEN) {
+		swap(frame + ip + 12, frame + ip + 16, 4);
+		swap(frame + ip + FRAME_IPV4_LEN, frame + ip + FRAME_IPV4_LEN + 2, 2);
+	} else if (ether_type == RTE_ETHER_TYPE_IPV6
+		   && len >= ip + FRAME_IPV6_LEN + FRAME_UDP_LEN) {
+		swap(frame + ip + 8, frame + ip + 24, 16);
+		swap(frame + ip + FRAME_IPV6_LEN, frame + ip + FRAME_IPV6_LEN + 2, 2);
+	}
+}
+
+unsigned worker_turn_reflect(struct worker *w, unsigned port_index)
+{
+	struct batch b;
+	b.w = w;
+	b.port = &w->port[port_index];
+	b.tx_count = b.kernel_count = b.drop_count = 0;
+	b.rang = false;
+	stage_rx(&b);
+	for (unsigned i = 0; i < b.count; i++) {
+		reflect(b.store[i].m);
+		b.tx[b.tx_count++] = b.store[i].m;
+	}
+	if (b.count)
+		stage_tx(&b);
+	return b.count;
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Where a worker's cycles go, for the benchmark (tests/bench/bench_path.c) alone.
+//
+// A timed turn reads the TSC once per stage and batch and adds what passed to the stage. The
+// product's worker_turn is the same code with no counters to fill: the compiler drops the reads.
+// A reflecting turn receives, swaps the addresses and sends: what rx and tx cost by themselves on
+// the port and the machine at hand, and so the measure for everything else.
+
+#include "worker.h"
+
+// In the order in which they run.
+#define STAGE_LIST(X) X(rx) X(net) X(parse) X(rules) X(lookup) X(miss) X(tx)
+
+enum stage {
+#define STAGE_ENUM(name) STAGE_##name,
+	STAGE_LIST(STAGE_ENUM)
+#undef STAGE_ENUM
+		STAGE_COUNT
+};
+
+struct stage_cycles {
+	uint64_t cycles[STAGE_COUNT];
+	uint64_t last; // end of the stage before
+};
+
+// One turn as worker_turn's, its stages' cycles added to `c`. Turns without a frame add nothing.
+unsigned worker_turn_timed(struct worker *w, unsigned port_index, struct stage_cycles *c);
+
+// Every frame back to where it came from, MAC, IPv4 or IPv6 and UDP addresses swapped, checksums
+// and all the rest as they are. Number of frames received.
+unsigned worker_turn_reflect(struct worker *w, unsigned port_index);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The packet path, measured on one core: perf.md section 4's gate.
+//
+// Slices of 5 ms alternate in one process between a reflector (rx, swap, tx), the worker as
+// shipped, and the same with the TSC read at each stage; what a case is worth is the median over
+// its slices, so that what else runs on the machine counts little, and its ratio to the reflector,
+// so that the machine itself counts little. Fails when a query was not answered as its case says,
+// or when the path allocated, locked or called the kernel; never because it is slow.
+//
+// One JSON object a line: goal, case, metric, value, unit, reference (the figure that the goal asks
+// for, or null) and ratio (value to reference, or null).
+
+#include "path_count.h"
+#include "path_rig.h"
+
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SLICES = 100, SLICE_MS = 5, WARM_SLICES = 40, COUNTED_TURNS = 20000 };
+
+enum way { WAY_REFLECT, WAY_PLAIN, WAY_TIMED, WAYS };
+
+// Cycles a query, each slice.
+struct samples {
+	double way[WAYS][SLICES];
+	double stage[STAGE_COUNT][SLICES];
+	double dns[SLICES]; // the stages between rx and tx
+	double ratio[SLICES];
+};
+
+static const char *const stage_names[] = {
+#define STAGE_NAME(name) #name,
+	STAGE_LIST(STAGE_NAME)
+#undef STAGE_NAME
+};
+
+#define HOT    .names = 1000, .frames = 1 << 17
+#define WARM   .names = 100000, .frames = 1 << 18
+#define COLD   .names = 1000000, .frames = 1000000
+#define LISTED .listed = 1000000
+
+static const struct path_case cases[] = {
+	{"G1", "hits, 1k names", {HOT}, false, 105, 0.35},
+	{"G1", "hits, 100k names", {WARM}, false, 0, 0},
+	{"G5", "hits, 1k names, EDNS", {HOT, .edns = true}, false, 0, 0},
+	{"G5", "hits, 1k names, IPv6", {HOT, .ipv6 = true}, false, 0, 0},
+	{"G5", "hits, 1k names, VLAN", {HOT, .vlan = true}, false, 0, 0},
+	{"G2", "hits, 1M names", {COLD}, false, 145, 0.30},
+	{"G3", "hits, 1M names, 1M listed", {COLD}, true, 180, 0.25},
+	{"G4", "blocked, 1M listed", {COLD, LISTED, .listed_percent = 100}, true, 145, 0.30},
+	{"G4", "80% hits of 1M, 20% blocked", {COLD, LISTED, .listed_percent = 20}, true, 0, 0},
+};
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(const double samples[SLICES])
+{
+	double sorted[SLICES];
+	memcpy(sorted, samples, sizeof sorted);
+	qsort(sorted, SLICES, sizeof sorted[0], by_value);
+	return (sorted[SLICES / 2 - 1] + sorted[SLICES / 2]) / 2;
+}
+
+// Cycles a query over one slice.
+static double slice(struct path_rig *r, enum way way, struct stage_cycles *stages, double *frames)
+{
+	uint64_t start = rte_rdtsc(), now, n = 0;
+	uint64_t end = start + rte_get_tsc_hz() / 1000 * SLICE_MS;
+	do {
+		n += way == WAY_REFLECT ? worker_turn_reflect(&r->w, 0)
+		     : way == WAY_PLAIN ? worker_turn(&r->w, 0)
+					: worker_turn_timed(&r->w, 0, stages);
+		now = rte_rdtsc();
+	} while (now < end);
+	*frames = (double)n;
+	return (double)(now - start) / (double)n;
+}
+
+static void measure(struct path_rig *r, struct samples *s)
+{
+	double frames;
+	struct stage_cycles stages;
+	for (unsigned i = 0; i < WARM_SLICES; i++)
+		(void)slice(r, WAY_PLAIN, NULL, &frames);
+	for (unsigned i = 0; i < SLICES; i++) {
+		memset(&stages, 0, sizeof stages);
+		s->way[WAY_REFLECT][i] = slice(r, WAY_REFLECT, NULL, &frames);
+		s->way[WAY_PLAIN][i] = slice(r, WAY_PLAIN, NULL, &frames);
+		s->ratio[i] = s->way[WAY_REFLECT][i] / s->way[WAY_PLAIN][i];
+		s->way[WAY_TIMED][i] = slice(r, WAY_TIMED, &stages, &frames);
+		s->dns[i] = 0;
+		for (unsigned k = 0; k < STAGE_COUNT; k++) {
+			s->stage[k][i] = (double)stages.cycles[k] / frames;
+			if (k != STAGE_rx && k != STAGE_tx)
+				s->dns[i] += s->stage[k][i];
+		}
+	}
+}
+
+static void print_one(const struct path_case *c, const char *metric, double value, const char *unit,
+	double reference)
+{
+	printf("{\"goal\": \"%s\", \"case\": \"%s\", \"metric\": \"%s\", \"value\": %.3f, "
+	       "\"unit\": \"%s\", ",
+		c->goal, c->name, metric, value, unit);
+	if (reference > 0)
+		printf("\"reference\": %.2f, \"ratio\": %.3f}\n", reference, value / reference);
+	else
+		printf("\"reference\": null, \"ratio\": null}\n");
+}
+
+static void print_samples(const struct path_case *c, const struct samples *s)
+{
+	char metric[32];
+	print_one(c, "dns", median(s->dns), "cycles", c->dns_cycles);
+	print_one(c, "ratio", median(s->ratio), "of reflector", c->ratio);
+	print_one(c, "whole", median(s->way[WAY_PLAIN]), "cycles", 0);
+	print_one(c, "reflector", median(s->way[WAY_REFLECT]), "cycles", 0);
+	for (unsigned k = 0; k < STAGE_COUNT; k++) {
+		snprintf(metric, sizeof metric, "stage_%s", stage_names[k]);
+		print_one(c, metric, median(s->stage[k]), "cycles", 0);
+	}
+	print_one(c, "rate", (double)rte_get_tsc_hz() / median(s->way[WAY_PLAIN]) / 1e6, "Mq/s", 0);
+}
+
+// Did every query end as it should?
+static bool check(const struct path_rig *r, const struct path_case *c, uint64_t reflected)
+{
+	const struct stats_worker *s = &r->stats;
+	uint64_t answered = s->counter[COUNTER_rx_frames] - reflected;
+	uint64_t hits = s->verdict[VERDICT_hit], blocked = s->verdict[VERDICT_blocked];
+	double share = 100.0 * (double)blocked / (double)answered;
+	// L0 evicts a name for a full bucket, some 0.8 % of a million (docs/l0-table.md).
+	bool ok = (double)(hits + blocked) >= 0.98 * (double)answered
+		  && share > c->traffic.listed_percent - 1.0
+		  && share < c->traffic.listed_percent + 1.0
+		  && s->counter[COUNTER_tx_frames] >= reflected + hits + blocked
+		  && s->counter[COUNTER_reply_truncated] == 0;
+	if (!ok)
+		fprintf(stderr, "%s: of %lu queries %lu hit, %lu blocked; sent %lu of %lu\n",
+			c->name, answered, hits, blocked, (uint64_t)s->counter[COUNTER_tx_frames],
+			(uint64_t)s->counter[COUNTER_rx_frames]);
+	return ok;
+}
+
+static void counted_turns(void *arg)
+{
+	struct path_rig *r = arg;
+	for (unsigned i = 0; i < COUNTED_TURNS; i++)
+		(void)worker_turn(&r->w, 0);
+}
+
+static bool count(struct path_rig *r, const struct path_case *c)
+{
+	struct path_counts n;
+	uint64_t before = r->stats.verdict[VERDICT_hit] + r->stats.verdict[VERDICT_blocked];
+	int rc = path_count_run(counted_turns, r, &n);
+	if (rc) {
+		fprintf(stderr, "%s: cannot count: %s\n", c->name, strerror(-rc));
+		return false;
+	}
+	uint64_t after = r->stats.verdict[VERDICT_hit] + r->stats.verdict[VERDICT_blocked];
+	print_one(c, "counted", (double)(after - before), "answers", 0);
+	print_one(c, "allocations", (double)n.allocations, "calls", 0);
+	print_one(c, "locks", (double)n.locks, "calls", 0);
+	print_one(c, "syscalls", (double)n.syscalls, "calls", 0);
+	return after > before && n.allocations + n.locks + n.syscalls == 0;
+}
+
+static bool run_case(struct path_rig *r, const struct path_case *c)
+{
+	static struct samples s;
+	memset(&r->stats, 0, sizeof r->stats);
+	if (!path_rig_open(r, c))
+		return false;
+	measure(r, &s);
+	print_samples(c, &s);
+	bool ok = count(r, c);
+	// Reflected frames are those that have no verdict.
+	uint64_t verdicts = 0;
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		verdicts += r->stats.verdict[v];
+	ok &= check(r, c, r->stats.counter[COUNTER_rx_frames] - verdicts);
+	path_rig_close(r);
+	fflush(stdout);
+	return ok;
+}
+
+// `goals`: names between commas; NULL: all.
+static bool is_wanted(const struct path_case *c, const char *goals)
+{
+	size_t len = strlen(c->goal);
+	for (const char *p = goals; p; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (strncmp(p, c->goal, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+			return true;
+	}
+	return goals == NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static struct path_rig rig;
+	const char *goals = NULL;
+	for (int c; (c = getopt(argc, argv, "g:")) != -1;) {
+		if (c != 'g') {
+			fputs("usage: bench_path [-g G1,G2,...]\n", stderr);
+			return 2;
+		}
+		goals = optarg;
+	}
+	uint32_t frames = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		if (is_wanted(&cases[i], goals) && cases[i].traffic.frames > frames)
+			frames = cases[i].traffic.frames;
+	}
+	if (frames == 0) {
+		fputs("no such goal here: G1, G2, G3, G4, G5\n", stderr);
+		return 2;
+	}
+	bool ok = path_rig_start(&rig, frames);
+	for (unsigned i = 0; ok && i < ARRAY_LEN(cases); i++) {
+		if (is_wanted(&cases[i], goals))
+			ok = run_case(&rig, &cases[i]);
+	}
+	if (ok)
+		path_rig_stop(&rig);
+	return !ok;
+}

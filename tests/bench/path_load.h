@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the packet path bench asks and what it is answered from: names by number, a pcap file of
+// queries, L0 and the rule image made by their real writers in ordinary memory.
+//
+// Names are 23 octets on the wire. Cached ones have three labels; listed ones two or three in turn,
+// and share no suffix with the cached ones but the last label. All numbers come from a seed.
+
+#include <weir/l0_writer.h>
+#include <weir/rule_image.h>
+
+struct path_name {
+	char text[32];
+};
+void path_name_cached(uint32_t id, struct path_name *out);
+void path_name_listed(uint32_t id, struct path_name *out);
+
+struct path_traffic {
+	uint32_t frames;
+	uint32_t names, listed;  // how many of each to draw from, evenly
+	unsigned listed_percent; // of the queries
+	bool ipv6, vlan, edns;   // of all of them
+};
+
+// Writes a pcap file at `path`. False after saying why.
+bool path_pcap_write(const char *path, const struct path_traffic *t);
+
+struct path_l0 {
+	uint8_t *base;
+	size_t size;
+	_Atomic uint64_t epoch_now;
+	struct epoch_writer epoch;
+	struct l0_writer *writer;
+	_Atomic uint8_t *marks;
+};
+// A table of `names` cached names, four A records each, and the marks for one worker.
+bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader);
+void path_l0_free(struct path_l0 *l);
+
+// An image whose list number 2 holds `count` listed names. The caller keeps *arena, a struct
+// rule_arena.
+struct rule_arena;
+bool path_rules_build(struct rule_arena *arena, uint32_t count, struct rule_reader *reader);
