@@ -52,13 +52,12 @@ static bool stale_is_allowed(const struct batch *b, const struct l0_view *view, 
 	       || b->tables->config.stale_mode == STALE_IMMEDIATE;
 }
 
-// True: not answered, a miss. p->record then is a record past its soft but not its hard expiry, or
-// L0_NONE.
-static bool lookup(struct batch *b, struct packet *p, _Atomic uint8_t *marks, uint64_t *anomalies)
+// Answers from p->record. True: not answered, a miss. p->record then is a record past its soft but
+// not its hard expiry, or L0_NONE.
+static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, uint64_t *anomalies)
 {
 	const struct l0_reader *l0 = &b->tables->l0;
 	struct l0_view view;
-	p->record = l0_find(l0, &p->key, p->candidate, anomalies);
 	if (p->record == L0_NONE)
 		return true;
 	if (!l0_record_read(l0, p->record, &view)) {
@@ -97,11 +96,17 @@ void stage_lookup(struct batch *b)
 	_Atomic uint8_t *marks = t->marks[b->w->index];
 	prefetch_records(b, marks);
 
+	// All found before any is answered: l0_find fetches the lines of a long record that the
+	// candidate's prefetch left out, and they are on their way while the others are compared.
 	uint64_t anomalies = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		p->record = l0_find(&t->l0, &p->key, p->candidate, &anomalies);
+	}
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (lookup(b, p, marks, &anomalies))
+		if (answer(b, p, marks, &anomalies))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;
