@@ -203,7 +203,7 @@ void path_l0_free(struct path_l0 *l)
 	*l = (struct path_l0){0};
 }
 
-bool path_rules_build(struct rule_arena *arena, uint32_t count, struct rule_reader *reader)
+bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader)
 {
 	struct keyhash_secret secret;
 	struct rule_builder *b;
@@ -220,8 +220,13 @@ bool path_rules_build(struct rule_arena *arena, uint32_t count, struct rule_read
 		ok = dns_name_from_text(text.text, strlen(text.text), &name) == 0
 		     && rule_builder_name(b, &name) == 0;
 	}
-	ok = ok && rule_builder_finish(b, 1, 1, arena) == 0
-	     && rule_reader_init(reader, arena->base, arena->size, true, why) == 0;
+	struct rule_arena built = {0};
+	ok = ok && rule_builder_finish(b, 1, 1, &built) == 0;
 	rule_builder_free(b);
+	*image = ok ? room(built.size) : NULL;
+	if (*image)
+		memcpy(*image, built.base, built.size);
+	ok = *image && rule_reader_init(reader, *image, built.size, true, why) == 0;
+	rule_arena_free(&built);
 	return ok;
 }

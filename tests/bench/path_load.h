@@ -38,7 +38,5 @@ struct path_l0 {
 bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader);
 void path_l0_free(struct path_l0 *l);
 
-// An image whose list number 2 holds `count` listed names. The caller keeps *arena, a struct
-// rule_arena.
-struct rule_arena;
-bool path_rules_build(struct rule_arena *arena, uint32_t count, struct rule_reader *reader);
+// An image whose list number 2 holds `count` listed names; *image is the caller's to free.
+bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader);

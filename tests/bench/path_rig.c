@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_rig.h"
 
-#include "../../controlplane/rule_build.h"
 #include "../../dataplane/mbuf_pool.h"
 #include "../dp/wire.h"
 
@@ -26,7 +25,7 @@ enum {
 
 static struct rte_mempool *pool;
 static uint16_t port_id;
-static struct rule_arena rules;
+static void *rules;
 static struct rule_reader rules_reader;
 
 #define PORT_NAME "net_pcap_path"
@@ -103,7 +102,7 @@ bool path_rig_start(struct path_rig *r, uint32_t frames)
 void path_rig_stop(struct path_rig *r)
 {
 	path_l0_free(&r->l0);
-	rule_arena_free(&rules);
+	free(rules);
 	free(r->recent);
 	free(r->miss_data);
 	free(r->answer_data);
@@ -163,7 +162,7 @@ static bool open_l0(struct path_rig *r, uint32_t names)
 
 bool path_rig_open(struct path_rig *r, const struct path_case *c)
 {
-	if (c->rules && !rules.base && !path_rules_build(&rules, LISTED, &rules_reader)) {
+	if (c->rules && !rules && !path_rules_build(&rules, LISTED, &rules_reader)) {
 		fprintf(stderr, "the rule image cannot be built\n");
 		return false;
 	}
