@@ -15,7 +15,7 @@ struct path_case {
 	const char *goal, *name;
 	struct path_traffic traffic;
 	bool rules;               // the block list is on
-	double dns_cycles, ratio; // perf.md section 5: what must be reached; 0: nothing said
+	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
 };
 
 struct path_rig {
