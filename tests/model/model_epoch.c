@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Quiescence (dataplane/core/shm_epoch.c): a writer that replaces a record behind one slot, WRITES
+// times, and reuses what it replaced; two readers in one process. Either process may die at any
+// step and be started again, once each. Every label names the function whose line the step is:
+//
+//   epoch_online             acquire load of epoch, release store of seen, fence
+//   epoch_quiescent          acquire load of epoch, release store of seen if it moved
+//   epoch_offline            release store of seen
+//   l0_candidate, l0_find    acquire load of the slot, then the record, as plain memory
+//   epoch_advance            release store of epoch, fence
+//   epoch_passed             acquire load of each attached reader's seen; waits here, a reader at a
+//                            time, where the product polls: that only reuses earlier
+//   l0_writer                the record, as plain memory; release store of the slot
+//   l0_recover               after a restart: what the slot does not lead to is free, one grace
+//                            period later
+//   epoch_hold_back          (controlplane/publish.c) a new writer that finds a living data plane
+//                            waits until its lanes are attached
+//   lanes_attach, on_probe   (controlplane/lanes.c, link.c) seen words of a new life are looked at,
+//                            those of a dead one no longer
+//   adopt_poll               (dataplane/adopt.c) a new data plane reads nothing before its lanes
+//                            are attached, unless there is no control plane
+//
+// Promised: no record is written while a reader may hold it (no data race, and none between its
+// load of the slot and its read); and a writer that waits can go on as soon as each reader has
+// been quiescent once more.
+
+#include "explore.h"
+#include "weak.h"
+
+#include <stdalign.h>
+
+enum { WRITES = 2, RECORDS = 2, READERS = 2, OFFLINE = UINT16_MAX };
+enum { WRITER, READER };
+enum { EPOCH, SLOT, SEEN };
+enum { NOT_RETIRED = 0, RETIRING = UINT8_MAX };
+
+enum broken {
+	SOUND,
+	SLOT_STORE,
+	SLOT_LOAD,
+	QUIESCENT_STORE,
+	QUIESCENT_LOAD,
+	SEEN_LOAD,
+	EPOCH_STORE,
+	ONLINE_LOAD,
+	ONLINE_STORE,
+	ONLINE_FENCE,
+	ADVANCE_FENCE,
+	OFFLINE_STORE,
+	ADVANCE_FIRST,
+	NO_GRACE,
+	NO_HOLD,
+	DETACH_ALIVE,
+	READ_UNLINKED,
+	NO_DETACH,
+};
+
+static unsigned broken;
+// How large the search is: how often each reader comes online in its first life (the first once
+// in its second as well), and how many deaths there are.
+static uint8_t cycles[READERS], deaths;
+
+static const struct mutation mutations[] = {
+	{"slot-store-relaxed", "the slot is stored relaxed"},
+	{"slot-load-relaxed", "the slot is loaded relaxed"},
+	{"quiescent-relaxed", "epoch_quiescent stores seen relaxed"},
+	{"quiescent-load-relaxed", "epoch_quiescent loads epoch relaxed"},
+	{"seen-load-relaxed", "epoch_passed loads seen relaxed"},
+	{"epoch-store-relaxed", "epoch_advance stores epoch relaxed"},
+	{"online-load-relaxed", "epoch_online loads epoch relaxed"},
+	{"online-store-relaxed", "epoch_online stores seen relaxed"},
+	{"no-online-fence", "epoch_online without its fence"},
+	{"no-advance-fence", "epoch_advance without its fence"},
+	{"offline-relaxed", "epoch_offline stores seen relaxed"},
+	{"advance-before-unlink", "epoch_advance before the slot is changed"},
+	{"no-grace-at-restart", "a new writer frees the unreachable at once"},
+	{"no-hold-back", "a new writer does not wait for lanes to be attached"},
+	{"detach-the-living", "lanes of a living process are detached"},
+	{"read-before-link", "a new reader reads before its lanes are attached"},
+	{"never-detach", "lanes of a dead process stay attached"},
+};
+
+enum writer_at {
+	W_PICK,
+	W_WAIT,
+	W_WRITE,
+	W_PUBLISH,
+	W_ADVANCE,
+	W_FENCE,
+	W_DONE,
+	W_DEAD,
+};
+enum reader_at { R_OFF, R_ON_STORE, R_ON_FENCE, R_SLOT, R_READ, R_TURN, R_STORE, R_DEAD };
+
+struct reader {
+	uint8_t at, last, record, cycles;
+};
+
+struct epoch_state {
+	alignas(8) struct weak w;
+	uint8_t retired[RECORDS]; // the epoch that frees it
+	uint8_t at, writes, record, waits_for;
+	uint8_t attached, hold, alive; // alive: the readers' process
+	uint8_t deaths;
+	struct reader reader[READERS];
+};
+
+static enum weak_order order(enum broken which, enum weak_order sound)
+{
+	return broken == which ? RELAXED : sound;
+}
+
+static void epoch_init(void *state)
+{
+	struct epoch_state *e = state;
+	memset(e, 0, sizeof(*e));
+	weak_init(&e->w, (uint8_t[WEAK_LOCATIONS]){7, 7, 3, 5});
+	e->w.store[EPOCH][0].value = 1;
+	e->w.store[SEEN][0].value = e->w.store[SEEN + 1][0].value = OFFLINE;
+	e->attached = e->alive = 1;
+}
+
+// What the slot does not lead to, nor waits already, is free.
+static void writer_pick(struct epoch_state *e)
+{
+	unsigned slot = weak_peek(&e->w, SLOT, 0), oldest = RECORDS;
+	e->waits_for = 0;
+	for (unsigned i = 0; i < RECORDS; i++) {
+		if (i == slot)
+			continue;
+		if (oldest == RECORDS || e->retired[i] < e->retired[oldest])
+			oldest = i;
+	}
+	e->record = (uint8_t)oldest;
+	e->at = e->writes == WRITES ? W_DONE : e->retired[oldest] == NOT_RETIRED ? W_WRITE : W_WAIT;
+}
+
+static enum step_result writer_wait(struct epoch_state *e, unsigned option, struct step *s)
+{
+	unsigned i = e->waits_for;
+	s->label = i ? "writer: epoch_passed: second reader" : "writer: epoch_passed: first reader";
+	if (e->hold)
+		return STEP_DISABLED;
+	if (e->attached) {
+		if (option >= weak_options(&e->w, WRITER, SEEN + i))
+			return STEP_DISABLED;
+		uint32_t seen = weak_peek(&e->w, SEEN + i, option);
+		if (seen != OFFLINE && seen < e->retired[e->record])
+			return STEP_DISABLED;
+		(void)weak_load(&e->w, WRITER, SEEN + i, option, order(SEEN_LOAD, ACQUIRE));
+	} else if (option) {
+		return STEP_DISABLED;
+	}
+	if (++e->waits_for == READERS) {
+		e->waits_for = 0;
+		e->retired[e->record] = NOT_RETIRED;
+		e->at = W_WRITE;
+	}
+	return STEP_DONE;
+}
+
+static enum step_result writer_write(struct epoch_state *e, struct step *s)
+{
+	s->label = "writer: writes a record";
+	for (unsigned i = 0; i < READERS; i++)
+		if (e->reader[i].at == R_READ && e->reader[i].record == e->record)
+			return bad(s, "a record is reused while a reader holds it");
+	if (!weak_cell_write(&e->w, WRITER, e->record))
+		return bad(s, "a record is reused while a read may be under way");
+	e->at = broken == ADVANCE_FIRST ? W_ADVANCE : W_PUBLISH;
+	return STEP_DONE;
+}
+
+static void writer_publish(struct epoch_state *e)
+{
+	uint8_t old = (uint8_t)weak_peek(&e->w, SLOT, 0);
+	weak_store(&e->w, WRITER, SLOT, e->record, order(SLOT_STORE, RELEASE));
+	e->retired[old] = RETIRING;
+	e->writes++;
+	if (broken == ADVANCE_FIRST) {
+		e->retired[old] = (uint8_t)weak_peek(&e->w, EPOCH, 0);
+		writer_pick(e);
+	} else {
+		e->at = W_ADVANCE;
+	}
+}
+
+static void writer_fence(struct epoch_state *e)
+{
+	if (broken != ADVANCE_FENCE)
+		weak_fence(&e->w, WRITER);
+	bool is_any = false;
+	for (unsigned i = 0; i < RECORDS; i++) {
+		if (e->retired[i] != RETIRING)
+			continue;
+		e->retired[i] = (uint8_t)weak_peek(&e->w, EPOCH, 0);
+		is_any = true;
+	}
+	if (broken == ADVANCE_FIRST && !is_any)
+		e->at = W_PUBLISH;
+	else
+		writer_pick(e);
+}
+
+// The readers' process is dead: all that it read it has read, and the writer was told so.
+static void writer_learns_of_death(struct epoch_state *e)
+{
+	for (unsigned i = 0; i < READERS; i++)
+		for (unsigned c = 0; c < RECORDS; c++)
+			e->w.thread[WRITER].knows |= UINT32_C(2) << (4 * c + READER + i);
+}
+
+static void writer_restart(struct epoch_state *e)
+{
+	unsigned slot = weak_peek(&e->w, SLOT, 0);
+	for (unsigned i = 0; i < RECORDS; i++)
+		e->retired[i] = i == slot || broken == NO_GRACE ? NOT_RETIRED : RETIRING;
+	e->attached = 0;
+	e->hold = e->alive && broken != NO_HOLD;
+	e->at = W_ADVANCE;
+	if (!e->alive)
+		writer_learns_of_death(e);
+}
+
+static enum step_result writer_step(struct epoch_state *e, unsigned option, struct step *s)
+{
+	if (e->at == W_WAIT)
+		return writer_wait(e, option, s);
+	if (option)
+		return STEP_DISABLED;
+	switch (e->at) {
+	case W_PICK:
+		s->label = "writer: looks for a free record";
+		writer_pick(e);
+		return STEP_DONE;
+	case W_WRITE:
+		return writer_write(e, s);
+	case W_PUBLISH:
+		s->label = "writer: stores the slot";
+		writer_publish(e);
+		return STEP_DONE;
+	case W_ADVANCE:
+		s->label = "writer: epoch_advance: store epoch";
+		weak_store(&e->w, WRITER, EPOCH, weak_peek(&e->w, EPOCH, 0) + 1,
+			order(EPOCH_STORE, RELEASE));
+		e->at = W_FENCE;
+		return STEP_DONE;
+	case W_FENCE:
+		s->label = "writer: epoch_advance: fence";
+		writer_fence(e);
+		return STEP_DONE;
+	case W_DEAD:
+		s->label = "writer: starts again";
+		writer_restart(e);
+		return STEP_DONE;
+	default:
+		return STEP_DISABLED;
+	}
+}
+
+static enum step_result reader_load(
+	struct epoch_state *e, unsigned i, unsigned option, struct step *s)
+{
+	struct reader *r = &e->reader[i];
+	unsigned from = r->at == R_SLOT ? SLOT : EPOCH;
+	if (r->at == R_OFF && r->cycles == cycles[i])
+		return STEP_DISABLED;
+	if (option >= weak_options(&e->w, READER + i, from))
+		return STEP_DISABLED;
+	enum broken which = r->at == R_SLOT  ? SLOT_LOAD
+			    : r->at == R_OFF ? ONLINE_LOAD
+					     : QUIESCENT_LOAD;
+	uint32_t got = weak_load(&e->w, READER + i, from, option, order(which, ACQUIRE));
+	if (r->at == R_SLOT) {
+		s->label = i ? "reader 2: loads the slot" : "reader 1: loads the slot";
+		r->record = (uint8_t)got;
+		r->at = R_READ;
+		return STEP_DONE;
+	}
+	if (r->at == R_OFF) {
+		s->label = i ? "reader 2: epoch_online: load epoch"
+			     : "reader 1: epoch_online: load epoch";
+		r->cycles++;
+		r->at = R_ON_STORE;
+	} else {
+		s->label = i ? "reader 2: epoch_quiescent: load epoch"
+			     : "reader 1: epoch_quiescent: load epoch";
+		r->at = got == r->last ? R_SLOT : R_STORE;
+	}
+	r->last = (uint8_t)got;
+	return STEP_DONE;
+}
+
+static enum step_result reader_store(struct epoch_state *e, unsigned i, struct step *s)
+{
+	struct reader *r = &e->reader[i];
+	bool is_online = r->at == R_ON_STORE;
+	if (is_online)
+		s->label = i ? "reader 2: epoch_online: store seen"
+			     : "reader 1: epoch_online: store seen";
+	else
+		s->label = i ? "reader 2: epoch_quiescent: store seen"
+			     : "reader 1: epoch_quiescent: store seen";
+	weak_store(&e->w, READER + i, SEEN + i, r->last,
+		order(is_online ? ONLINE_STORE : QUIESCENT_STORE, RELEASE));
+	r->at = is_online ? R_ON_FENCE : R_SLOT;
+	return STEP_DONE;
+}
+
+static enum step_result reader_offline(struct epoch_state *e, unsigned i, struct step *s)
+{
+	s->label = i ? "reader 2: epoch_offline" : "reader 1: epoch_offline";
+	weak_store(&e->w, READER + i, SEEN + i, OFFLINE, order(OFFLINE_STORE, RELEASE));
+	e->reader[i].at = R_OFF;
+	e->reader[i].last = e->reader[i].record = 0;
+	return STEP_DONE;
+}
+
+static enum step_result reader_step(
+	struct epoch_state *e, unsigned i, unsigned option, struct step *s)
+{
+	struct reader *r = &e->reader[i];
+	if (r->at == R_TURN && option == WEAK_HISTORY - 1)
+		return reader_offline(e, i, s);
+	if (r->at == R_OFF || r->at == R_SLOT || r->at == R_TURN)
+		return reader_load(e, i, option, s);
+	if (option || r->at == R_DEAD)
+		return STEP_DISABLED;
+	if (r->at == R_ON_STORE || r->at == R_STORE)
+		return reader_store(e, i, s);
+	if (r->at == R_ON_FENCE) {
+		s->label = i ? "reader 2: epoch_online: fence" : "reader 1: epoch_online: fence";
+		if (broken != ONLINE_FENCE)
+			weak_fence(&e->w, READER + i);
+		r->at = R_SLOT;
+		return STEP_DONE;
+	}
+	s->label = i ? "reader 2: reads the record" : "reader 1: reads the record";
+	if (!weak_cell_read(&e->w, READER + i, r->record))
+		return bad(s, "a record is read while it may be written");
+	r->record = 0;
+	r->at = R_TURN;
+	return STEP_DONE;
+}
+
+static void lane_new(struct weak *w, unsigned location)
+{
+	memset(w->store[location], 0, sizeof(w->store[location]));
+	w->count[location] = 1;
+	w->store[location][0].value = OFFLINE;
+	for (unsigned i = 0; i < WEAK_LOCATIONS; i++)
+		for (unsigned k = 0; k < w->count[i]; k++)
+			w->store[i][k].view.at[location] = 0;
+	for (unsigned t = 0; t < WEAK_THREADS; t++)
+		w->thread[t].at[location] = 0;
+	w->fence.at[location] = 0;
+}
+
+static enum step_result readers_start(struct epoch_state *e, struct step *s)
+{
+	bool unlinked = e->at == W_DEAD || broken == READ_UNLINKED;
+	s->label = unlinked ? "readers: start again, not attached"
+			    : "readers: start again; lanes_attach";
+	if (e->alive || (unlinked && e->attached))
+		return STEP_DISABLED;
+	e->alive = 1;
+	for (unsigned i = 0; i < READERS; i++) {
+		e->reader[i] = (struct reader){.at = R_OFF, .cycles = cycles[i] - !i};
+		lane_new(&e->w, SEEN + i);
+	}
+	e->attached = !unlinked;
+	e->hold = 0;
+	writer_learns_of_death(e);
+	return STEP_DONE;
+}
+
+enum { READERS_DIE, DETACH, START, ATTACH, WRITER_DIES, EVENTS };
+
+static enum step_result event(struct epoch_state *e, unsigned what, struct step *s)
+{
+	if (what == READERS_DIE) {
+		s->label = "readers: die";
+		s->is_crash = true;
+		if (!e->alive || e->deaths == deaths)
+			return STEP_DISABLED;
+		e->alive = 0;
+		e->deaths++;
+		for (unsigned i = 0; i < READERS; i++)
+			e->reader[i] = (struct reader){.at = R_DEAD};
+		return STEP_DONE;
+	}
+	if (what == DETACH) {
+		s->label = "writer: on_probe: lanes_detach";
+		if (e->at == W_DEAD || !(e->attached || e->hold) || broken == NO_DETACH
+			|| (e->alive && broken != DETACH_ALIVE))
+			return STEP_DISABLED;
+		e->attached = e->hold = 0;
+		if (!e->alive)
+			writer_learns_of_death(e);
+		return STEP_DONE;
+	}
+	if (what == START)
+		return readers_start(e, s);
+	if (what == ATTACH) {
+		s->label = "writer: lanes_attach";
+		if (e->at == W_DEAD || !e->alive || e->attached)
+			return STEP_DISABLED;
+		e->attached = 1;
+		e->hold = 0;
+		return STEP_DONE;
+	}
+	s->label = "writer: dies";
+	s->is_crash = true;
+	if (e->at == W_DEAD || e->deaths == deaths)
+		return STEP_DISABLED;
+	e->deaths++;
+	e->at = W_DEAD;
+	e->attached = e->hold = 0;
+	return STEP_DONE;
+}
+
+static enum step_result epoch_step(void *state, unsigned choice, struct step *s)
+{
+	struct epoch_state *e = state;
+	unsigned who = choice / WEAK_HISTORY, option = choice % WEAK_HISTORY;
+	enum step_result result = who == 0          ? writer_step(e, option, s)
+				  : who <= READERS  ? reader_step(e, who - READER, option, s)
+				  : option < EVENTS ? event(e, option, s)
+						    : STEP_DISABLED;
+	weak_trim(&e->w);
+	return result;
+}
+
+// Each reader on to the store of its next quiescent state, all stores seen; then the writer.
+static const char *epoch_holds(const void *state)
+{
+	struct epoch_state e = *(const struct epoch_state *)state;
+	struct step s;
+	if (e.at != W_WAIT)
+		return NULL;
+	if (!e.alive && (e.attached || e.hold) && event(&e, DETACH, &s) == STEP_DISABLED)
+		return "the writer waits for the dead for ever";
+	if (e.hold)
+		(void)event(&e, ATTACH, &s);
+	for (unsigned i = 0; i < READERS; i++)
+		for (unsigned k = 0; k < 2 * R_DEAD && e.reader[i].at != R_OFF; k++)
+			if (reader_step(&e, i, 0, &s) == STEP_BAD)
+				return NULL; // found when it is taken
+	for (unsigned i = e.waits_for; i < READERS; i++)
+		if (writer_wait(&e, 0, &s) != STEP_DONE)
+			return "the writer waits although every reader was quiescent";
+	return NULL;
+}
+
+static const char *epoch_stopped(const void *state)
+{
+	const struct epoch_state *e = state;
+	return e->at == W_DONE ? NULL : "the writer waits for ever";
+}
+
+int main(int argc, char **argv)
+{
+	static const struct model m = {.size = sizeof(struct epoch_state),
+		.choices = (2 + READERS) * WEAK_HISTORY,
+		.init = epoch_init,
+		.step = epoch_step,
+		.stopped = epoch_stopped,
+		.holds = epoch_holds};
+	cycles[0] = deaths = 2;
+	int rc = explore_main(
+		argc, argv, "epoch, 1 reader", &m, mutations, ARRAY_LEN(mutations), &broken);
+	cycles[0] = cycles[1] = deaths = 1;
+	return argc > 1 ? rc
+			: rc | explore_main(argc, argv, "epoch, 2 readers", &m, NULL, 0, &broken);
+}
