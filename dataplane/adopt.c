@@ -3,6 +3,7 @@
 #include "adopt.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
@@ -115,8 +116,19 @@ static bool finish_tables(struct adopt *a)
 	return false;
 }
 
+// Is there a control plane that may reuse what our workers read, since it does not know our lanes
+// yet? One that starts after this look finds our own lock held, and waits for our lanes.
+static bool is_unknown_to_writer(const struct adopt *a)
+{
+	char path[SHM_PATH_MAX + SHM_NAME_MAX];
+	snprintf(path, sizeof path, "%s/controlplane.lock", a->src.paths.run);
+	return !a->linked && process_lock_probe(path) == 1;
+}
+
 static void attach_directory(struct adopt *a, uint64_t now_ms)
 {
+	if (is_unknown_to_writer(a))
+		return;
 	char why[SHM_WHY_MAX] = "";
 	struct region r = {0};
 	a->next_attach_ms = now_ms + ADOPT_RETRY_MS;

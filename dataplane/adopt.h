@@ -11,7 +11,9 @@
 // per generation, tried again each second, and the old one stays in use.
 //
 // Without a directory workers have tables without L0 and rules. With the directory of a dead
-// control plane they serve from what is there; adopted_* is told only to a living one.
+// control plane they serve from what is there; adopted_* is told only to a living one. A living one
+// must have our lanes before its directory is read (tests/model/model_epoch.c, read-before-link):
+// until then it would reuse records under our workers.
 // Main lcore only; no DPDK calls, so tests drive it with real regions and no EAL.
 
 #include "tables.h"

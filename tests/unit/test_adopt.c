@@ -132,6 +132,23 @@ static bool exists(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static void a_living_writer_must_know_our_lanes_first(void **)
+{
+	char path[2 * SHM_PATH_MAX];
+	snprintf(path, sizeof path, "%s/controlplane.lock", paths.run);
+	make_directory(0xc0);
+	make_l0(1, 0xc0, false);
+	publish_l0(1);
+	int lock = process_lock(path);
+	assert_true(lock >= 0);
+	settle();
+	assert_null(adopt.directory.base);
+	adopt_link(&adopt, true);
+	settle();
+	assert_int_equal(workers[0].tables->l0_generation, 1);
+	close(lock);
+}
+
 static void without_a_directory_there_are_empty_tables(void **)
 {
 	settle();
@@ -392,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ADOPT_TEST(without_a_directory_there_are_empty_tables),
+		ADOPT_TEST(a_living_writer_must_know_our_lanes_first),
 		ADOPT_TEST(a_dead_control_planes_cache_is_served),
 		ADOPT_TEST(the_old_goes_only_when_every_worker_left_it),
 		ADOPT_TEST(settings_alone_keep_the_tables),
