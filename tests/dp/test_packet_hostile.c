@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A control plane gone wild: whatever stands in the table, the rule image, the answer ring and the
 // ring indices, workers read and write nothing beyond them (run under sanitizers too), end every
-// frame in one verdict, lose no buffer, and serve again once the nonsense is gone.
+// frame in one verdict, lose no buffer, and serve again once the nonsense is gone. With
+// `--flips N`, random single bits in all of that instead, N of them; the longest turn is printed.
 #include "../../controlplane/rule_build.h"
 #include "harness.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+enum { FLIPS = 20000, FLIPS_A_ROUND = 32, TURN_MOST_US = 10000 };
 enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096 };
 
 static uint32_t seed;
@@ -111,7 +114,7 @@ static void ask_some(struct harness *h)
 	harness_turns(h);
 }
 
-static void answer_some(struct harness *h, struct msg_answer *head)
+static void answer_some(struct harness *h, const struct msg_answer *head)
 {
 	static uint8_t dns[MSG_DNS_MAX];
 	struct msg_answer a = *head;
@@ -141,7 +144,70 @@ static void restore(struct harness *h, const struct area *areas, unsigned count)
 		harness_drain(h);
 }
 
-static void run(uint32_t first_seed)
+static void flip(const struct area *a)
+{
+	uint32_t at = next((uint32_t)a->size);
+	a->base[at] ^= (uint8_t)(1 << next(8));
+}
+
+// Half of them where something lies: in a record that can be found.
+static void flip_record(struct harness *h, const struct area *l0)
+{
+	const struct l0_reader *r = &h->tables.l0;
+	const struct l0_bucket *b = &r->buckets[next((uint32_t)r->bucket_mask + 1)];
+	uint32_t record = b->record[next(L0_BUCKET_SLOTS)];
+	size_t at = (size_t)(r->units - l0->base) + (size_t)record * L0_UNIT + next(512);
+	if (at < l0->size)
+		l0->base[at] ^= (uint8_t)(1 << next(8));
+	else
+		flip(l0);
+}
+
+// Of this thread: a turn that the machine gave to somebody else is not the worker's fault.
+static uint64_t cpu_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+// What the round costs the worker: nothing of it may wait or walk without an end.
+static uint64_t timed_round(struct harness *h, const struct msg_answer *head)
+{
+	uint64_t start_us = cpu_us();
+	ask_some(h);
+	answer_some(h, head);
+	(void)stage_answer(&h->w);
+	harness_drain(h);
+	return cpu_us() - start_us;
+}
+
+static uint64_t flip_rounds(struct harness *h, const struct area areas[4],
+	const struct msg_answer *head, uint64_t flips)
+{
+	uint64_t longest_us = 0, over_10_ms = 0;
+	for (uint64_t done = 0, i = 0; done < flips; i++) {
+		for (unsigned k = 0; k < FLIPS_A_ROUND; k++, done++) {
+			if (next(2))
+				flip_record(h, &areas[0]);
+			else
+				flip(&areas[next(8) ? next(2) : 2 + next(2)]);
+		}
+		h->tables.config.stale_mode = (uint8_t)next(2);
+		uint64_t us = timed_round(h, head);
+		longest_us = us > longest_us ? us : longest_us;
+		over_10_ms += us > 10000;
+		if (i % RESTORE_EACH == RESTORE_EACH - 1)
+			restore(h, areas, 2);
+	}
+	print_message("%llu flips, longest round %llu us of CPU, %llu over 10 ms\n",
+		(unsigned long long)flips, (unsigned long long)longest_us,
+		(unsigned long long)over_10_ms);
+	return longest_us;
+}
+
+// `flips`: 0 for wild values, else that many single bits.
+static void run(uint32_t first_seed, uint64_t flips)
 {
 	struct harness *h = harness_begin(NULL);
 	seed = first_seed;
@@ -159,7 +225,11 @@ static void run(uint32_t first_seed)
 		.path = {.worker = 3, .ip_version = 4, .client_udp = 99, .service_udp = 0x3500}};
 	memcpy(head.path.service_ip, &h->service.v4[0], 4);
 	memcpy(head.path.client_ip, (uint8_t[]){198, 18, 0, 2}, 4);
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	if (flips) {
+		struct area all[] = {areas[0], areas[1], rings[0], rings[1]};
+		assert_true(flip_rounds(h, all, &head, flips) < TURN_MOST_US);
+	}
+	for (unsigned i = 0; i < (flips ? 0 : ROUNDS); i++) {
 		for (unsigned k = next(8); k > 0; k--)
 			scribble_record(h, &areas[0]);
 		scribble_area(&areas[next(2)]);
@@ -177,7 +247,7 @@ static void run(uint32_t first_seed)
 	assert_true(harness_counter(h, COUNTER_record_anomaly) > 0);
 	assert_true(harness_counter(h, COUNTER_answer_bad) > 0);
 	assert_true(harness_counter(h, COUNTER_answers) > 0);
-	assert_true(harness_verdict(h, VERDICT_hit) > ROUNDS / 4);
+	assert_true(harness_verdict(h, VERDICT_hit) > (flips ? 0 : ROUNDS / 4));
 	restore(h, areas, 2);
 	for (unsigned i = NAMES / 4; i < NAMES; i++) {
 		struct wire_query q = {.name = name[i], .edns = true};
@@ -193,14 +263,24 @@ static void run(uint32_t first_seed)
 
 static void test_wild_control_plane(void **)
 {
-	run(11);
-	run(12);
+	run(11, 0);
+	run(12, 0);
 }
 
-int main(void)
+static uint64_t flips_wanted = FLIPS;
+
+static void test_random_bits(void **)
 {
+	run(13, flips_wanted);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--flips") == 0)
+		flips_wanted = strtoull(argv[2], NULL, 10);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wild_control_plane),
+		cmocka_unit_test(test_random_bits),
 	};
 	return HARNESS_MAIN(tests);
 }

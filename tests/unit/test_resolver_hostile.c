@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A data plane gone wild beside a serving resolver: random bits flip in all that it may write (its
+// page of each lane, the miss rings, the marks) while the resolver's own thread reads it. Nothing
+// crashes (run under sanitizers too), the loop is never held up, what is wrong is counted, and once
+// the words are right again every question gets its answer. `--flips N`: how many.
+
+#include "resolver_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+enum {
+	FLIPS = 20000,
+	FLIPS_A_ROUND = 16,
+	NAMES = 64,
+	LOOK_EACH = 32, // rounds, then the loop's lag is looked at and the words are put right
+	TURN_US = 150,  // for the resolver, between the rounds
+	HELD_UP_US = 10000,
+	LAG_MOST_US = 250000,         // whoever else the machine serves
+	RING_OCTETS = 64 * RING_UNIT, // of a miss ring, behind the producer: where flips matter
+};
+
+static uint64_t flips_wanted = FLIPS;
+static uint64_t seed = 7;
+static struct region marks[2];
+
+static uint32_t next(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 32) % below;
+}
+
+// As the data plane makes them; the resolver's timer finds them.
+static void marks_create(void)
+{
+	struct publish_status now;
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "";
+	publish_status(rig.publisher, &now);
+	struct region l0;
+	bool fresh;
+	publisher_l0(rig.publisher, &l0, &fresh);
+	uint64_t units = region_header_of(&l0)->geometry[0];
+	for (unsigned i = 0; i < dp.workers; i++) {
+		shm_name_marks(name, i, now.l0_generation);
+		const struct region_spec spec = {.name = name,
+			.kind = REGION_MARKS,
+			.generation = now.l0_generation,
+			.incarnation = dp.incarnation,
+			.index = i,
+			.data_size = units,
+			.geometry = {units},
+			.mode = 0600};
+		if (region_create(&rig.paths, &spec, &marks[i], why) < 0)
+			fail_msg("%s", why);
+		region_publish(&marks[i]);
+	}
+}
+
+static void flip_at(uint8_t *at)
+{
+	uint8_t bit = (uint8_t)(1 << next(8));
+	__atomic_fetch_xor(at, bit, __ATOMIC_RELAXED);
+}
+
+static void flip(void)
+{
+	unsigned lane = next(dp.workers), what = next(128);
+	uint8_t *base = dp.lane[lane].base, *ring = base + LANE_MISS_RING;
+	uint64_t size = dp.misses[lane].units * RING_UNIT;
+	if (what == 0) {
+		flip_at(base + LANE_DP_PAGE + next(sizeof(struct lane_dp_page)));
+	} else if (what < 16) {
+		uint8_t *mark = region_data(&marks[lane]);
+		flip_at(mark + next((uint32_t)region_data_size(&marks[lane])));
+	} else if (what < 32) {
+		flip_at(ring + next((uint32_t)size));
+	} else {
+		uint64_t end = dp.misses[lane].next * RING_UNIT;
+		flip_at(ring + ((end - next(RING_OCTETS)) & (size - 1)));
+	}
+}
+
+// Answers may be anywhere while our own index lies: read, not believed.
+static unsigned drain(void)
+{
+	static uint8_t buf[FAKE_ANSWER_MAX];
+	unsigned count = 0;
+	uint16_t type;
+	for (unsigned i = 0; i < dp.workers; i++) {
+		for (unsigned k = 0;
+			k < 256 && ring_read(&dp.answers[i], buf, sizeof(buf), &type) != 0; k++)
+			count++;
+		ring_release(&dp.answers[i]);
+	}
+	return count;
+}
+
+// Our words as a sound data plane would have them; what is on the way is lost.
+static void put_right(void)
+{
+	for (unsigned i = 0; i < dp.workers; i++) {
+		struct lane_dp_page *page = dp.dp[i];
+		atomic_store(&page->seen_epoch, EPOCH_OFFLINE);
+		atomic_store(&page->miss_tail.units, dp.misses[i].published);
+		uint64_t end = atomic_load(&dp.answers[i].tail->units);
+		atomic_store(&page->answer_head.units, end);
+		dp.answers[i].next = dp.answers[i].tail_seen = end;
+	}
+}
+
+static void ask_some(char name[NAMES][24], uint64_t round)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		const struct fake_miss m = {.name = name[next(NAMES)],
+			.type = next(16) ? 1 : 28,
+			.id = (uint16_t)round,
+			.lane = next(dp.workers),
+			.refresh = next(8) == 0,
+			.has_opt = next(2)};
+		(void)fake_dataplane_ask(&dp, &m);
+		flip();
+	}
+	// Not by `sleeping`, which a flip may have hidden: the bell always.
+	for (unsigned i = 0; i < dp.workers; i++)
+		(void)!write(dp.doorbell[i], &(uint64_t){1}, sizeof(uint64_t));
+}
+
+struct totals {
+	uint64_t lag_us, late, busy, answers;
+	uint64_t cpu_us; // of the resolver's thread at the last look
+};
+
+static uint64_t resolver_cpu_us(void)
+{
+	clockid_t clock;
+	struct timespec t = {0};
+	assert_int_equal(pthread_getcpuclockid(rig.thread, &clock), 0);
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+// Late and busy: it was held up by what it did. Late alone: the machine gave its core away.
+static void look(struct totals *t)
+{
+	struct resolver_status s = status();
+	uint64_t cpu_us = resolver_cpu_us(), used_us = cpu_us - t->cpu_us;
+	t->cpu_us = cpu_us;
+	t->lag_us = s.loop_lag_us > t->lag_us ? s.loop_lag_us : t->lag_us;
+	t->late += s.loop_lag_us > HELD_UP_US;
+	t->busy += s.loop_lag_us > HELD_UP_US && used_us > HELD_UP_US;
+}
+
+// Everything is right again: each name is answered on each lane, as asked.
+static void expect_service(char name[NAMES][24])
+{
+	put_right();
+	while (drain() > 0)
+		usleep(1000);
+	for (unsigned tries = 0; tries < 3; tries++) { // the ring's two ends find each other
+		ask("again.example", 1);
+		(void)fake_dataplane_answer(&dp, &got, 200);
+	}
+	while (fake_dataplane_answer(&dp, &got, 100))
+		;
+	for (uint16_t i = 0; i < 2 * NAMES; i++) {
+		const struct fake_miss m = {
+			.name = name[i / 2], .type = 1, .id = i, .lane = i & 1, .has_opt = true};
+		assert_true(fake_dataplane_ask(&dp, &m));
+		fake_dataplane_ring(&dp);
+		assert_true(fake_dataplane_answer(&dp, &got, 2000));
+		assert_int_equal(get_u16(got.dns), i);
+		assert_int_equal(get_u16(got.dns + 2) & DNS_FLAG_RCODE, 0);
+	}
+}
+
+static void test_wild_data_plane(void **state)
+{
+	char name[NAMES][24];
+	struct totals t = {0};
+	(void)state;
+	marks_create();
+	for (unsigned i = 0; i < NAMES; i++)
+		snprintf(name[i], sizeof(name[i]), "n%u.example", i);
+	look(&t);
+	t = (struct totals){.cpu_us = t.cpu_us};
+	for (uint64_t done = 0, round = 0; done < flips_wanted; round++) {
+		ask_some(name, round);
+		for (unsigned i = 3; i < FLIPS_A_ROUND; i++)
+			flip();
+		done += FLIPS_A_ROUND;
+		usleep(TURN_US);
+		t.answers += drain();
+		if (round % LOOK_EACH == LOOK_EACH - 1) {
+			look(&t);
+			put_right();
+		}
+	}
+	struct resolver_status s = status();
+	print_message(
+		"%llu flips: %llu answers, %llu ring anomalies, %llu foreign messages, "
+		"%llu bad misses; longest lag %llu us, %llu looks over 10 ms, %llu of them busy\n",
+		(unsigned long long)flips_wanted, (unsigned long long)t.answers,
+		(unsigned long long)s.ring_anomalies, (unsigned long long)s.foreign_messages,
+		(unsigned long long)s.bad_misses, (unsigned long long)t.lag_us,
+		(unsigned long long)t.late, (unsigned long long)t.busy);
+	assert_true(s.ring_anomalies > 0);
+	assert_true(s.foreign_messages > 0);
+	assert_true(s.bad_misses > 0);
+	assert_true(t.answers > 0);
+	assert_true(t.busy == 0 && t.lag_us < LAG_MOST_US);
+	expect_service(name);
+	for (unsigned i = 0; i < dp.workers; i++)
+		region_unmap(&marks[i]);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--flips") == 0)
+		flips_wanted = strtoull(argv[2], NULL, 10);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_wild_data_plane, rig_setup, rig_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
