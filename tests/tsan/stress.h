@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define CHECK(cond)                                                                \
@@ -37,8 +38,17 @@ static inline uint64_t stress_random(uint64_t *state)
 	return *state;
 }
 
+// `--operations N` in place of rounds: the writer goes on until it and its readers have done that
+// many together, 1e8 for the long form. 0: not given.
+static inline uint64_t stress_operations(int argc, char **argv)
+{
+	return argc == 3 && strcmp(argv[1], "--operations") == 0 ? strtoull(argv[2], NULL, 10) : 0;
+}
+
 static inline uint64_t stress_rounds(int argc, char **argv)
 {
+	if (stress_operations(argc, argv))
+		return UINT32_MAX - 1;
 	uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
 	CHECK(rounds > 0);
 	return rounds;

@@ -7,6 +7,7 @@
 #include "stress.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <weir/shm_epoch.h>
 
@@ -20,7 +21,7 @@ struct reader {
 	struct epoch_reader epoch;
 	struct world *world;
 	uint64_t seed;
-	uint64_t reads;
+	_Atomic uint64_t reads;
 };
 
 struct world {
@@ -43,8 +44,8 @@ static void read_some(struct reader *r)
 		uint64_t first = rec->word[0];
 		for (unsigned i = 1; i < WORDS; i++)
 			CHECK(rec->word[i] == first + i);
-		r->reads++;
 	}
+	atomic_fetch_add_explicit(&r->reads, 8, memory_order_relaxed);
 }
 
 static void *reader_main(void *arg)
@@ -92,12 +93,24 @@ static uint32_t reuse_oldest(struct retired *q, const struct epoch_writer *w)
 	return record;
 }
 
-static void write_all(struct world *w, struct epoch_writer *writer, uint64_t rounds)
+static bool is_enough(const struct world *w, uint64_t written, uint64_t operations)
+{
+	if (!operations || written % 1024)
+		return false;
+	for (unsigned i = 0; i < READERS; i++)
+		written += atomic_load_explicit(&w->reader[i].reads, memory_order_relaxed);
+	return written >= operations;
+}
+
+// How many it wrote: `rounds`, or as many as make up the operations.
+static uint64_t write_all(
+	struct world *w, struct epoch_writer *writer, uint64_t rounds, uint64_t operations)
 {
 	static struct retired q;
 	uint32_t fresh = SLOTS;
 	uint64_t seed = 99;
-	for (uint64_t n = SLOTS; n < rounds; n++) {
+	uint64_t n = SLOTS;
+	for (; n < rounds && !is_enough(w, n, operations); n++) {
 		uint32_t record = fresh < RECORDS ? fresh++ : reuse_oldest(&q, writer);
 		record_write(&w->record[record], n);
 		unsigned slot = (unsigned)(stress_random(&seed) % SLOTS);
@@ -106,6 +119,7 @@ static void write_all(struct world *w, struct epoch_writer *writer, uint64_t rou
 		atomic_store_explicit(&w->slot[slot], record, memory_order_release);
 		q.epoch[at] = epoch_advance(writer);
 	}
+	return n;
 }
 
 int main(int argc, char **argv)
@@ -129,7 +143,7 @@ int main(int argc, char **argv)
 		CHECK(pthread_create(&thread[i], NULL, reader_main, &w.reader[i]) == 0);
 	}
 	uint64_t start = stress_now_ms();
-	write_all(&w, &writer, rounds);
+	rounds = write_all(&w, &writer, rounds, stress_operations(argc, argv));
 	uint64_t took_ms = stress_now_ms() - start;
 	atomic_store(&w.stop, 1);
 	for (unsigned i = 0; i < READERS; i++)

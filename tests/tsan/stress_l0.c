@@ -20,6 +20,7 @@ struct reader {
 	struct l0_reader l0;
 	_Atomic uint8_t *marks;
 	uint64_t seed, hits, misses;
+	_Atomic uint64_t lookups;
 	uint32_t newest[IDS];
 };
 
@@ -72,6 +73,7 @@ static void turn(struct reader *r)
 		if (found[i] != L0_NONE)
 			check(r, id[i], &view[i]);
 	}
+	atomic_fetch_add_explicit(&r->lookups, TURN, memory_order_relaxed);
 }
 
 static void *reader_main(void *arg)
@@ -113,10 +115,20 @@ static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
 	}
 }
 
+static bool is_enough(const struct world *w, uint64_t written, uint64_t operations)
+{
+	if (!operations || written % 1024)
+		return false;
+	for (unsigned i = 0; i < READERS; i++)
+		written += atomic_load_explicit(&w->reader[i].lookups, memory_order_relaxed);
+	return written >= operations;
+}
+
 int main(int argc, char **argv)
 {
 	static struct world w;
 	uint64_t rounds = stress_rounds(argc, argv), seed = 77;
+	uint64_t operations = stress_operations(argc, argv);
 	CHECK(rounds < UINT32_MAX);
 	CHECK(box_open(&w.box, 1 << 20, 8));
 	pthread_t thread[READERS];
@@ -132,7 +144,8 @@ int main(int argc, char **argv)
 		CHECK(pthread_create(&thread[i], NULL, reader_main, r) == 0);
 	}
 	uint64_t start = stress_now_ms();
-	for (uint32_t serial = 1; serial <= rounds; serial++) {
+	for (uint32_t serial = 1; serial <= rounds && !is_enough(&w, serial, operations);
+		serial++) {
 		write_one(&w.box, &seed, serial);
 		l0_writer_reclaim(w.box.w);
 		CHECK(stress_now_ms() - start < 5 * STRESS_WAIT_MS);
