@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The campaign of tools/chaos kill: kills at random moments under load, and judges what the clients saw.
+
+usage: chaos_kill.py LAB WEIRCTL TIMES PROCESS RATE SEED LIST ZONE_LOG
+
+Runs in the client namespace; the lab's commands go back to the namespace of process 1. Prints a table and a line of
+JSON; exit status 1 when a bound is broken.
+"""
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+
+from chaos_load import BLOCKED, CACHED, Load
+
+LAB, WEIRCTL, TIMES, PROCESS, RATE, SEED, LIST, ZONE_LOG = sys.argv[1:9]
+RUN = "/run/weir"
+CONFIG = f"{RUN}/lab/weir.yaml"
+MISS_BACK_S, ANSWER_BACK_S, KEPT = 1.0, 2.0, 0.999  # the bounds
+FIRST_HITS = 0.98  # of names first asked up to a second after a restart: the small cache goes on evicting meanwhile
+
+
+def outside(*cmd):
+    return subprocess.run(["nsenter", "--net=/proc/1/ns/net", "--", *cmd], capture_output=True, text=True)
+
+
+def lab(verb, what):
+    done = outside(LAB, verb, what)
+    if done.returncode:
+        raise SystemExit(f"lab {verb} {what}: {done.stdout}{done.stderr}")
+
+
+def pid_of(what):
+    with open(f"{RUN}/lab/{what}.pid") as record:
+        return record.read().split()
+
+
+def started_s(what):
+    """When the process was forked, on the monotonic clock: the kernel keeps it in ticks since boot."""
+    behind = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    return int(pid_of(what)[1]) / os.sysconf("SC_CLK_TCK") - behind
+
+
+def recovered():
+    """(taken over, discarded) as the control plane's newest start says; None when it started afresh."""
+    with open(f"{RUN}/lab/controlplane.log") as log:
+        found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
+    return tuple(map(int, found[-1])) if found else None
+
+
+def reloads(stop, count):
+    """A name more in the list and a reload, each second; while the control plane is down it fails, as it should."""
+    while not stop.wait(1):
+        with open(LIST, "a") as names:
+            names.write(f"more-{count[0]}.blocked.test\n")
+        done = subprocess.run([WEIRCTL, "-c", CONFIG, "blocklist", "reload"], capture_output=True)
+        count[done.returncode != 0] += 1
+
+
+def one_kill(dice, what, dead):
+    """Kills, waits, starts; (when killed, {process: when started})."""
+    time.sleep(dice.uniform(0.3, 1.5))
+    killed = time.monotonic()
+    for process in what:
+        lab("kill", process)
+    time.sleep(dead)
+    execs = {}
+    for process in dice.sample(what, len(what)):
+        lab("start", process)
+        execs[process] = started_s(process)
+    return killed, execs
+
+
+def first_after(load, kinds, when, timeout=5):
+    """The first right answer of these kinds received after `when`."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        times = []
+        for kind in kinds:
+            for received, _, _ in reversed(load.good[kind]):
+                if received <= when:
+                    break
+                times.append(received)
+        if times:
+            return min(times)
+        time.sleep(0.02)
+    return None
+
+
+def measure(load, what, killed, execs):
+    row = {"killed": killed, "process": "+".join(p[:-5] for p in what), "execs": execs}
+    if "dataplane" in execs:
+        first = first_after(load, ("cached", "blocked"), execs["dataplane"])
+        row["answer_s"] = first and first - execs["dataplane"]
+        row["served"] = first or time.monotonic()
+    if "controlplane" in execs:
+        since = max(execs.values())
+        first = first_after(load, ("miss",), since)
+        row["miss_s"] = first and first - since
+        row["kept"] = recovered()
+    row["ends"] = time.monotonic()
+    return row
+
+
+def share_hit(load, since, before):
+    """Whose first reply after the kill was the very answer from before it: of the first name, and of all."""
+    first = {}
+    for received, q, serial in load.good["cached"]:
+        if received >= since:
+            first.setdefault(q.name, serial)
+    hit = [before[name] == serial for name, serial in first.items()]
+    return hit[:1] == [True], sum(hit), len(hit)
+
+
+def zone_pairs():
+    with open(ZONE_LOG) as log:
+        return {(name, int(serial)) for name, serial in (line.split() for line in log if line.endswith("\n"))}
+
+
+def leftovers(fds_before):
+    """Regions, descriptors and deleted mappings that should be gone while both processes run."""
+    out = []
+    names = [n for d in (RUN, "/dev/shm/run-weir") if os.path.isdir(d) for n in os.listdir(d)]
+    for stem in ("l0", "names", "marks.0"):
+        found = [n for n in names if re.fullmatch(re.escape(stem) + r"\.\d+", n)]
+        if len(found) != 1:
+            out.append(f"{len(found)} regions {stem}.*: {found}")
+    for what in ("dataplane", "controlplane"):
+        pid = pid_of(what)[0]
+        with open(f"/proc/{pid}/maps") as maps:
+            gone = [line.split()[-2] for line in maps if line.endswith("(deleted)\n") and "weir" in line]
+        if gone:
+            out.append(f"{what} still maps {gone}")
+        fds = len(os.listdir(f"/proc/{pid}/fd"))
+        if fds > fds_before[what] + 2:
+            out.append(f"{what} holds {fds} descriptors, {fds_before[what]} at first")
+    return out
+
+
+def law():
+    """(rx_frames, sum of verdicts) of the data plane's present life."""
+    stats = json.loads(subprocess.run([WEIRCTL, "-c", CONFIG, "--json", "stats", "--interval", "0"],
+                                      capture_output=True, text=True).stdout)["dataplane"]
+    return stats["counters"]["rx_frames"], sum(stats["verdicts"].values())
+
+
+def campaign(load, dice):
+    what = ["controlplane", "dataplane"] if PROCESS == "both" else [PROCESS]
+    rows = []
+    for n in range(int(TIMES)):
+        before = {q.name: q.serial for q in load.pools["cached"]}
+        killed, execs = one_kill(dice, what, dice.uniform(0.1, 1.0))
+        row = measure(load, what, killed, execs)
+        if "served" in row:
+            time.sleep(1.2)  # each cached name is asked some times
+            row["first_hit"], row["hits"], row["asked"] = share_hit(load, row["served"], before)
+        rows.append(row)
+        print(table_row(n + 1, row), flush=True)
+        if load.error:
+            raise SystemExit(f"the load generator died: {load.error}")
+    return rows
+
+
+def ms(seconds):
+    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def table_row(n, row):
+    kept = row.get("kept")
+    return (f"{n:4}  {row['process']:13} down {ms(min(row['execs'].values()) - row['killed']):>7}"
+            + (f"  first answer {ms(row['answer_s']):>7}  names hit {row['hits']}/{row['asked']}"
+               if "answer_s" in row else "")
+            + (f"  first miss {ms(row['miss_s']):>7}  kept {kept and f'{kept[0]}/{sum(kept)}'}"
+               if "miss_s" in row else ""))
+
+
+def judge(load, rows, extra):
+    """The sums, and the list of what is broken."""
+    out_windows = [(r["killed"] - 0.2, r["served"] + 0.2) for r in rows if "served" in r]
+    cp_windows = [(r["killed"] - 0.2, r["ends"] + 3) for r in rows if "kept" in r]
+    inside = lambda when, windows: any(a <= when <= b for a, b in windows)
+    wrong = [b for b in load.bad if b[2] != "servfail" or b[1] == "cached"]
+    lost = [x for x in load.lost if not inside(x[0], out_windows)]
+    steady = [x for x in lost if x[1] in ("cached", "blocked")]
+    refused = [b for b in load.bad if b[2] == "servfail" and b[1] != "cached"]
+    refused_up = [b for b in refused if not inside(b[0], cp_windows + out_windows)]
+    foreign = load.pairs - zone_pairs()
+    answers = {kind: len(got) for kind, got in load.good.items()}
+    broken = list(extra)
+    if wrong:
+        broken.append(f"{len(wrong)} wrong replies, the first: {wrong[0][1]}: {wrong[0][2]}")
+    if foreign:
+        broken.append(f"{len(foreign)} answers that the zone never gave, one: {next(iter(foreign))}")
+    if steady:
+        broken.append(f"{len(steady)} cached or blocked answers lost outside data-plane outages")
+    for kind, floor in (("cached", CACHED), ("blocked", BLOCKED), ("miss", 1)):
+        if answers[kind] < floor:
+            broken.append(f"only {answers[kind]} {kind} answers: this shows nothing")
+    kept = [r["kept"] for r in rows if r.get("kept")]
+    times = {"miss_s": [r["miss_s"] for r in rows if "miss_s" in r],
+             "answer_s": [r["answer_s"] for r in rows if "answer_s" in r]}
+    for what, bound in (("miss_s", MISS_BACK_S), ("answer_s", ANSWER_BACK_S)):
+        late = [t for t in times[what] if t is None or t >= bound]
+        if late:
+            broken.append(f"{what}: {len(late)} of {len(times[what])} over {bound} s: {[ms(t) for t in late[:5]]}")
+    hits, asked = (sum(r.get(key, 0) for r in rows) for key in ("hits", "asked"))
+    taken, discarded = sum(k[0] for k in kept), sum(k[1] for k in kept)
+    cold = sum(not r["first_hit"] for r in rows if "first_hit" in r)
+    if cold or hits < asked * FIRST_HITS:
+        broken.append(f"after a restart of the data plane {cold} first queries were no hits, nor were "
+                      f"{asked - hits} of {asked} names")
+    if taken + discarded and taken < (taken + discarded) * KEPT:
+        broken.append(f"{discarded} of {taken + discarded} records were discarded")
+    top = lambda got: max((t for t in got if t is not None), default=None)
+    return {
+        "kills": len(rows), "process": PROCESS, "rate": int(RATE), "sent": sum(load.sent.values()),
+        "answers": answers, "wrong": len(wrong), "foreign": len(foreign), "lost_steady": len(steady),
+        "lost_other": len(lost) - len(steady), "servfail_while_down": len(refused) - len(refused_up),
+        "servfail_while_up": len(refused_up), "first_miss_max_s": top(times["miss_s"]),
+        "first_answer_max_s": top(times["answer_s"]), "first_query_cold": cold, "names_hit": hits, "names_asked": asked,
+        "records_kept": taken, "records_discarded": discarded,
+    }, broken
+
+
+def main():
+    load = Load(int(RATE), int(SEED))
+    if not load.warm():
+        raise SystemExit(f"cannot warm up: {len(load.waiting)} unanswered, {load.bad[:3]}")
+    time.sleep(0.5)
+    fds = {what: len(os.listdir(f"/proc/{pid_of(what)[0]}/fd")) for what in ("dataplane", "controlplane")}
+    stop, count = threading.Event(), [0, 0]
+    reloader = threading.Thread(target=reloads, args=(stop, count), daemon=True)
+    load.start()
+    reloader.start()
+    rows = campaign(load, random.Random(int(SEED)))
+    time.sleep(1)
+    stop.set()
+    reloader.join()
+    load.stop_at.set()
+    load.join()
+    time.sleep(0.5)
+    extra = leftovers(fds)
+    frames, verdicts = law()
+    if frames != verdicts or not frames:
+        extra.append(f"{frames} frames, {verdicts} verdicts")
+    if load.error:
+        extra.append(f"the load generator died: {load.error}")
+    sums, broken = judge(load, rows, extra)
+    sums["reloads"], sums["reloads_refused"], sums["seed"] = count[0], count[1], int(SEED)
+    print("\n".join(f"BROKEN: {b}" for b in broken) or "all bounds hold")
+    print(json.dumps({"goal": "chaos", "case": "kill", "ok": not broken, **sums}))
+    sys.exit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()
