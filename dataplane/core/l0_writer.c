@@ -307,10 +307,25 @@ static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
 	}
 }
 
+// What a worker that is gone had visited. Its successor starts without marks, and the hand would
+// take the most wanted records before they are asked for again.
+static void carry_visits(struct l0_writer *w, const _Atomic uint8_t *marks)
+{
+	for (uint32_t slot = 0; slot < w->sieve.slots; slot++) {
+		uint32_t number = l0_record_in(w, slot);
+		if (number != L0_NONE
+			&& (atomic_load_explicit(&marks[number], memory_order_relaxed)
+				& MARK_VISITED))
+			l0_sieve_carry(&w->sieve, slot);
+	}
+}
+
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks)
 {
 	if (worker >= SHM_WORKERS_MAX)
 		return;
+	if (w->marks[worker] && w->marks[worker] != marks)
+		carry_visits(w, w->marks[worker]);
 	w->marks[worker] = marks;
 	if (worker >= w->marks_count)
 		w->marks_count = worker + 1;

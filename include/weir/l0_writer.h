@@ -70,8 +70,9 @@ bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets);
 void l0_writer_reclaim(struct l0_writer *w);
 
 // The marks of worker n (NULL: none), `units` octets; the writer only clears. Refresh marks that
-// are set already are cleared at once: who asked for those is gone. Reads all, 1 ms per million
-// units.
+// are set already are cleared at once: who asked for those is gone. Visits in the marks that these
+// take the place of, which must still be mapped, are carried over. Reads all, 1 ms per million
+// units, some more for the visits.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
 // Clears the refresh mark of a key after it was renewed (all workers).
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);

@@ -221,6 +221,35 @@ static void test_marks(void **)
 	box_close(&b);
 }
 
+// The oldest records, all visited, and their worker dies: the hand spares them once all the same.
+static void test_visits_outlive_their_worker(void **)
+{
+	enum { WANTED = 300 };
+	struct box b;
+	struct l0_writer_stats s;
+	uint32_t number, id = 0, kept = 0;
+	struct l0_view v;
+	assert_true(box_open(&b, 1 << 20, 2));
+	for (; id < WANTED; id++)
+		assert_int_equal(box_put(&b, id, 1, 40, 0, 1 << 20), 0);
+	_Atomic uint8_t *marks = box_marks(&b, 0);
+	for (uint32_t i = 0; i < WANTED; i++) {
+		assert_true(box_get(l0_writer_reader(b.w), i, &v, &number));
+		marks[number] = MARK_VISITED;
+	}
+	l0_writer_set_marks(b.w, 0, NULL);
+	do {
+		(void)!box_put(&b, id++, 1, 40, 0, 1 << 20);
+		l0_writer_reclaim(b.w);
+		l0_writer_stats(b.w, &s);
+	} while (s.evicted_space < WANTED && id < 100000);
+	assert_true(s.evicted_space >= WANTED);
+	for (uint32_t i = 0; i < WANTED; i++)
+		kept += box_get(l0_writer_reader(b.w), i, &v, &number);
+	assert_true(kept + s.evicted_bucket >= WANTED);
+	box_close(&b);
+}
+
 // Two full buckets: expired goes before unvisited, that before the oldest.
 static void test_victim_of_full_buckets(void **)
 {
@@ -281,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_stuck_worker),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_visits_outlive_their_worker),
 		cmocka_unit_test(test_victim_of_full_buckets),
 		cmocka_unit_test(test_memory_is_a_function_of_geometry),
 	};
