@@ -88,8 +88,9 @@ static bool l0_reuse(struct publisher *p, const uint64_t geometry[SHM_GEOMETRY_W
 	if (h->generation == p->l0_generation
 		&& memcmp(h->geometry, geometry, sizeof(h->geometry)) == 0)
 		return true;
-	log_info("cache of an earlier run has another size, starting with an empty one");
-	region_unmap(&p->l0);
+	log_info("cache of an earlier run has another size, making a new one");
+	p->l0_old = p->l0;
+	p->l0 = (struct region){0};
 	return false;
 }
 
@@ -127,9 +128,8 @@ static int l0_open(struct publisher *p, const struct config *config, char why[SH
 	return 0;
 }
 
-// Files "<stem>.<number>" in one directory whose generation is neither of those to keep.
-static void unlink_old(
-	struct publisher *p, enum shm_where where, const char *stem, const uint64_t keep[2])
+// Files "<stem>.<number>" in one directory whose generation is not the one to keep.
+static void unlink_old(struct publisher *p, enum shm_where where, const char *stem, uint64_t keep)
 {
 	const char *path = where == SHM_IN_HUGE ? p->paths.huge : p->paths.mem;
 	DIR *d = path[0] ? opendir(path) : NULL;
@@ -141,8 +141,7 @@ static void unlink_old(
 		if (strncmp(e->d_name, stem, n) != 0 || e->d_name[n] != '.')
 			continue;
 		unsigned long long generation = strtoull(e->d_name + n + 1, &end, 10);
-		if (*end == 0 && end != e->d_name + n + 1 && generation != keep[0]
-			&& generation != keep[1]) {
+		if (*end == 0 && end != e->d_name + n + 1 && generation != keep) {
 			(void)region_unlink(&p->paths, where, e->d_name);
 			FAULT_POINT(leftover_unlinked);
 		}
@@ -151,16 +150,10 @@ static void unlink_old(
 		closedir(d);
 }
 
-// The cache that the directory names stays until publish_l0, also when ours is another: a data
-// plane that starts before then, or after our death before then, serves from it.
-static void unlink_leftovers(struct publisher *p)
+static void unlink_leftovers(struct publisher *p, const char *stem, uint64_t keep)
 {
-	const uint64_t l0[2] = {p->l0_generation, atomic_load(&p->dir->current[REGION_L0]) >> 1};
-	uint64_t names = atomic_load(&p->dir->current[REGION_NAMES]) >> 1;
-	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++) {
-		unlink_old(p, (enum shm_where)where, "l0", l0);
-		unlink_old(p, (enum shm_where)where, "names", (const uint64_t[2]){names, names});
-	}
+	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++)
+		unlink_old(p, (enum shm_where)where, stem, keep);
 }
 
 // A living data plane may hold references into l0 that we cannot see before its lanes are attached.
@@ -192,7 +185,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 		return rc;
 	}
 	names_recover(p);
-	unlink_leftovers(p);
+	unlink_leftovers(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
 	epoch_hold_back(p);
 	*out = p;
 	return 0;
@@ -206,6 +199,7 @@ void publisher_close(struct publisher *p)
 		atomic_store(&p->dir->state, CP_STOPPING);
 	names_close(p);
 	region_unmap(&p->l0);
+	region_unmap(&p->l0_old);
 	region_unmap(&p->directory);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
@@ -239,14 +233,18 @@ void publisher_l0(struct publisher *p, struct region *out, bool *fresh)
 	*fresh = p->l0_fresh;
 }
 
+const struct region *publisher_l0_old(const struct publisher *p)
+{
+	return p->l0_old.base ? &p->l0_old : NULL;
+}
+
 void publish_l0(struct publisher *p)
 {
 	atomic_store_explicit(&p->dir->current[REGION_L0],
 		generation_word(p->l0_generation, p->l0.where), memory_order_release);
 	FAULT_POINT(l0_switched);
-	const uint64_t keep[2] = {p->l0_generation, p->l0_generation};
-	for (int where = SHM_IN_MEM; where <= SHM_IN_HUGE; where++)
-		unlink_old(p, (enum shm_where)where, "l0", keep);
+	unlink_leftovers(p, "l0", p->l0_generation);
+	region_unmap(&p->l0_old);
 }
 
 void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count)

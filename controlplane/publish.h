@@ -22,7 +22,7 @@ struct l0_writer;
 
 // Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
 // new), current names and, when its geometry equals the configured one, l0; makes what is missing;
-// unlinks generations that are not current. -EAGAIN: another control plane lives.
+// unlinks names that are not current. -EAGAIN: another control plane lives.
 ATTR_MUST_CHECK int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX]);
 void publisher_close(
@@ -34,8 +34,10 @@ struct epoch_writer *publisher_epoch(struct publisher *p);
 struct directory *publisher_directory(struct publisher *p); // writable mapping
 
 // The l0 region and whether it was just made; it becomes current by publish_l0, once its writer
-// has opened it. A predecessor of another size stays in place until then.
+// has opened it. Until then the one of the last life stays, in case we die before; if that is whole
+// but of another size, publisher_l0_old gives it to copy from (else NULL).
 void publisher_l0(struct publisher *p, struct region *out, bool *fresh);
+const struct region *publisher_l0_old(const struct publisher *p);
 void publish_l0(struct publisher *p);
 
 // Lanes of the data plane, for quiescence and retirement. A page must stay mapped until it is

@@ -14,6 +14,8 @@ enum {
 	SWEEP_S = 15,
 	SWEEP_STEP_BUCKETS = 4096, // some 0.3 ms
 	SWEEP_STEP_US = 2000,
+	L0_COPY_MAX_MS = 600, // of the second that a restart may take
+	L0_COPY_STEP_BUCKETS = 4096,
 };
 
 static void on_beat(evutil_socket_t fd, short what, void *arg)
@@ -69,6 +71,34 @@ static void settings_take(struct resolver *r, const struct config *c)
 	};
 }
 
+// The cache of the last life, of another size, into the new one. A data plane that lives goes on
+// with the old one meanwhile; only misses wait, so it may not take long.
+static void l0_copy(struct resolver *r)
+{
+	const struct region *old = publisher_l0_old(r->publisher);
+	struct l0_copy c = {0};
+	struct l0_reader from;
+
+	if (!old)
+		return;
+	if (l0_reader_init(&from, old->base, old->size) < 0) {
+		log_warning("cache of an earlier run: its geometry does not fit its size");
+		return;
+	}
+	uint64_t start_ms = clock_mono_ms(), now_ms = start_ms;
+	bool done = false;
+	while (!done && now_ms < start_ms + L0_COPY_MAX_MS) {
+		done = l0_writer_copy(r->l0, &from, now_ms, &c, L0_COPY_STEP_BUCKETS);
+		now_ms = clock_mono_ms();
+	}
+	log_info("cache of another size: %llu records copied in %llu ms, %llu discarded%s",
+		(unsigned long long)c.copied, (unsigned long long)(now_ms - start_ms),
+		(unsigned long long)c.discarded,
+		c.full  ? ", the new one is full"
+		: !done ? ", the rest left behind for want of time"
+			: "");
+}
+
 static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
 {
 	struct region region;
@@ -82,6 +112,7 @@ static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
 		snprintf(why, SHM_WHY_MAX, "cache: cannot be opened: %d", rc);
 		return rc;
 	}
+	l0_copy(r);
 	publish_l0(r->publisher);
 	l0_writer_stats(r->l0, &stats);
 	if (!fresh)

@@ -29,26 +29,34 @@ static bool ttls_sound(const struct l0_bounds *b)
 	return true;
 }
 
-static bool place_sound(const struct l0_writer *w, uint32_t slot, const struct l0_record *p)
+static bool place_sound(const struct l0_reader *r, uint32_t slot, const struct l0_bounds *b)
 {
-	struct l0_key key;
-	l0_key_of_record(w, p, &key);
+	const struct l0_record *p = b->record;
+	struct l0_key key = {
+		.name = (const uint8_t *)p + b->at.name,
+		.name_len = b->name_len,
+		.flags = p->key_flags,
+		.qtype = p->qtype,
+		.qclass = p->qclass,
+		.view = p->view,
+	};
+	l0_key_hash(r, &key);
 	uint64_t bucket = slot / L0_BUCKET_SLOTS;
-	uint64_t first = key.hash & w->reader.bucket_mask;
+	uint64_t first = key.hash & r->bucket_mask;
 	uint16_t tag = atomic_load_explicit(
-		&w->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], memory_order_relaxed);
+		&r->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], memory_order_relaxed);
 	return tag == l0_tag(key.hash) && p->hash_low == (uint32_t)key.hash
-	       && (bucket == first || bucket == l0_other_bucket(first, tag, w->reader.bucket_mask));
+	       && (bucket == first || bucket == l0_other_bucket(first, tag, r->bucket_mask));
 }
 
-static bool sound(const struct l0_writer *w, uint32_t slot, uint64_t now_ms)
+bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms)
 {
 	struct l0_bounds b;
-	if (!l0_bounds_read(&w->reader, l0_record_in(w, slot), &b))
+	if (!l0_bounds_read(r, l0_slot_record_of(r, slot), &b))
 		return false;
 	const struct l0_record *p = b.record;
 	return p->created_ms <= now_ms + FUTURE_MAX_MS && !l0_past_hard(p, now_ms)
-	       && place_sound(w, slot, p) && ttls_sound(&b) && p->check == l0_check_of(p);
+	       && place_sound(r, slot, &b) && ttls_sound(&b) && p->check == l0_check_of(p);
 }
 
 static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow, uint64_t now_ms)
@@ -58,7 +66,7 @@ static void keep_or_clear(struct l0_writer *w, uint32_t slot, uint32_t *overflow
 	_Atomic uint16_t *tag = &b->tag[slot % L0_BUCKET_SLOTS];
 	if (atomic_load_explicit(tag, memory_order_relaxed) == 0)
 		return;
-	if (!sound(w, slot, now_ms)
+	if (!l0_slot_sound(&w->reader, slot, now_ms)
 		|| !l0_alloc_claim(&w->alloc, number, l0_record_units(l0_record_at(w, number)))) {
 		atomic_store_explicit(tag, 0, memory_order_release);
 		FAULT_POINT(l0_recover_cleared);

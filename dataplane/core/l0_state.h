@@ -2,7 +2,7 @@
 #pragma once
 
 // The writer's state and what its files share: l0_writer.c (put, delete), l0_evict.c (who has to
-// go), l0_walk.c (flush, sweep), l0_recover.c (open), l0_audit.c.
+// go), l0_walk.c (flush, sweep), l0_recover.c (open), l0_copy.c, l0_audit.c.
 //
 // A slot number is bucket * L0_BUCKET_SLOTS + slot. What lies in the table was written by this
 // process, or checked by recovery: it is read without bounds checks here.
@@ -39,13 +39,17 @@ static inline struct l0_bucket *l0_bucket_of(const struct l0_writer *w, uint32_t
 	return &w->buckets[slot / L0_BUCKET_SLOTS];
 }
 // L0_NONE: the slot is free.
-static inline uint32_t l0_record_in(const struct l0_writer *w, uint32_t slot)
+static inline uint32_t l0_slot_record_of(const struct l0_reader *r, uint32_t slot)
 {
-	const struct l0_bucket *b = l0_bucket_of(w, slot);
+	const struct l0_bucket *b = &r->buckets[slot / L0_BUCKET_SLOTS];
 	unsigned i = slot % L0_BUCKET_SLOTS;
 	if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == 0)
 		return L0_NONE;
 	return atomic_load_explicit(&b->record[i], memory_order_relaxed);
+}
+static inline uint32_t l0_record_in(const struct l0_writer *w, uint32_t slot)
+{
+	return l0_slot_record_of(&w->reader, slot);
 }
 static inline struct l0_record *l0_record_at(const struct l0_writer *w, uint32_t number)
 {
@@ -98,5 +102,7 @@ uint32_t l0_check_of(const struct l0_record *p);
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);
 void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark);
 
+// Does a slot of unknown content hold a record to go on with (l0_recover.c)?
+bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms);
 // Walks an index of unknown content and takes what is sound (l0_recover.c). -ENOMEM.
 ATTR_MUST_CHECK int l0_recover(struct l0_writer *w, uint64_t now_ms);

@@ -44,6 +44,18 @@ void l0_writer_close(struct l0_writer *w);
 // Sets the secret of a region that is not yet published.
 ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
 
+// Copies what is live in a table of another geometry, found by `from`, into one that was just made
+// and that no worker reads yet: first what is fresh, then what is past soft expiry, all times kept.
+// Ends early when the new one has no room left without evicting. `from` may be damaged, but nobody
+// writes it any more. In steps of at most `buckets` buckets; *c starts zeroed. True: done.
+struct l0_copy {
+	uint64_t cursor;
+	uint64_t copied, discarded; // discarded: damaged, or past hard expiry
+	bool full;
+};
+bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t now_ms,
+	struct l0_copy *c, uint64_t buckets);
+
 const struct l0_reader *l0_writer_reader(const struct l0_writer *w);
 
 // Stores, replacing a record of the same key. -ENOSPC (nothing free yet: the old record, if any,

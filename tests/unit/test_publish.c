@@ -118,12 +118,14 @@ static void test_l0_is_kept_unless_its_size_changes(void **state)
 	open_now();
 	publisher_l0(p, &l0, &fresh);
 	assert_true(fresh);
-	// The directory still names the old one, for whoever starts now.
+	// To copy from, and for the next life if this one dies here.
 	assert_true(file_there("l0", 1));
 	assert_true(file_there("l0", 2));
+	assert_non_null(publisher_l0_old(p));
+	assert_int_equal(region_header_of(publisher_l0_old(p))->generation, 1);
 	publish_l0(p);
+	assert_null(publisher_l0_old(p));
 	assert_false(file_there("l0", 1));
-	assert_true(file_there("l0", 2));
 	assert_int_equal(
 		atomic_load(&publisher_directory(p)->current[REGION_L0]), 2 << 1 | SHM_IN_MEM);
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_state.h"
+
+#include <errno.h>
+
+// The live records of a table of another size, put into a new one that nobody reads yet. What an
+// earlier life left is judged as recovery judges it, record by record.
+
+// Evicting for a copy would throw out copies. Twice the record: a run must be found for it.
+static bool has_room(const struct l0_writer *w, uint32_t units)
+{
+	return w->alloc.free_units >= w->reserve_units + 2 * units;
+}
+
+// True: stored, or not worth it; false: no room.
+static bool copy_record(
+	struct l0_writer *w, const struct l0_view *v, uint64_t now_ms, struct l0_copy *c)
+{
+	if (!has_room(w, v->units))
+		return false;
+	struct l0_put put = {
+		.key = {.name = v->name,
+			.name_len = v->name_len,
+			.flags = v->key_flags,
+			.qtype = v->qtype,
+			.qclass = v->qclass,
+			.view = v->view},
+		.answer = v->answer,
+		.created_ms = v->created_ms < now_ms ? v->created_ms : now_ms,
+		.soft_ms = v->soft_ms,
+		.hard_ms = v->hard_ms,
+		.refresh_ms = v->refresh_ms,
+		.stale_until_ms = v->stale_until_ms,
+		.auth_ttl_s = v->auth_ttl_s,
+	};
+	l0_key_hash(&w->reader, &put.key);
+	int rc = l0_writer_put(w, &put);
+	c->copied += rc == 0;
+	c->discarded += rc != 0 && rc != -ENOSPC;
+	return rc != -ENOSPC;
+}
+
+bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t now_ms,
+	struct l0_copy *c, uint64_t buckets)
+{
+	uint64_t count = from->bucket_mask + 1;
+
+	for (; buckets && c->cursor < 2 * count && !c->full; buckets--, c->cursor++) {
+		uint64_t slot = (c->cursor & from->bucket_mask) * L0_BUCKET_SLOTS;
+		bool second = c->cursor >= count;
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !c->full; i++) {
+			struct l0_view v;
+			uint32_t number = l0_slot_record_of(from, (uint32_t)slot + i);
+			if (number == L0_NONE)
+				continue;
+			if (!l0_slot_sound(from, (uint32_t)slot + i, now_ms)
+				|| !l0_record_read(from, number, &v)) {
+				c->discarded += !second;
+				continue;
+			}
+			if ((l0_age_of(&v, now_ms) != L0_FRESH) == second)
+				c->full = !copy_record(w, &v, now_ms, c);
+		}
+	}
+	return c->full || c->cursor >= 2 * count;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_fixture.h"
+#include "unit.h"
+
+enum { NOW_MS = 5000, LONG_MS = 1 << 20 };
+
+static void audit(const struct box *b)
+{
+	char why[128] = "";
+	if (l0_writer_audit(b->w, why) != 0)
+		fail_msg("audit: %s", why);
+}
+
+static void fill(struct box *b, uint32_t n)
+{
+	for (uint32_t id = 0; id < n; id++)
+		assert_int_equal(box_put(b, id, id + 7, (uint16_t)(BOX_ANSWER_MIN + id % 300), 1000,
+					 id % 10 ? LONG_MS : NOW_MS - 1000),
+			0);
+}
+
+// As a restart does: the old writer is gone, its region is only read.
+static struct l0_copy copy_all(struct box *from, struct box *to, uint64_t step)
+{
+	struct l0_reader r;
+	struct l0_copy c = {0};
+	l0_writer_close(from->w);
+	from->w = NULL;
+	assert_int_equal(l0_reader_init(&r, from->base, from->size), 0);
+	for (unsigned i = 0; !l0_writer_copy(to->w, &r, NOW_MS, &c, step); i++)
+		assert_true(i < 2 * (r.bucket_mask + 1) / step);
+	return c;
+}
+
+// Larger, in steps: all that is not past hard expiry is there under the other secret, times kept.
+static void test_all_live_records_with_their_times(void **)
+{
+	enum { N = 2000 };
+	struct box a, b;
+	assert_true(box_open(&a, 1 << 20, 3) && box_open(&b, 4 << 20, 3));
+	fill(&a, N);
+	struct l0_copy c = copy_all(&a, &b, 7);
+	assert_int_equal(c.copied, N - N / 10);
+	assert_int_equal(c.discarded, N / 10);
+	assert_false(c.full);
+	for (uint32_t id = 0; id < N; id++) {
+		struct l0_view v;
+		uint32_t number, serial;
+		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 10 != 0);
+		if (id % 10 == 0)
+			continue;
+		assert_true(box_is_answer(&v, id, &serial) && serial == id + 7);
+		assert_int_equal(v.created_ms, 1000);
+		assert_int_equal(v.soft_ms, LONG_MS / 2);
+		assert_int_equal(v.hard_ms, LONG_MS);
+		assert_int_equal(v.refresh_ms, UINT32_MAX);
+	}
+	audit(&b);
+	box_close(&a);
+	box_close(&b);
+}
+
+// Smaller: filled without evicting what was just copied, and what is fresh comes first.
+static void test_a_smaller_table_takes_the_fresh_first(void **)
+{
+	enum { FRESH = 1500, N = 12000 };
+	struct box a, b;
+	uint64_t fresh = 0;
+	assert_true(box_open(&a, 4 << 20, 3) && box_open(&b, 1 << 20, 3));
+	for (uint32_t id = 0; id < N; id++)
+		assert_int_equal(
+			box_put(&a, id, id, 40, id < FRESH ? 4000 : 1000, id < FRESH ? 4000 : 6000),
+			0);
+	struct l0_copy c = copy_all(&a, &b, 100);
+	assert_true(c.full);
+	assert_true(c.copied > 3 * FRESH && c.copied < N);
+	struct l0_writer_stats s;
+	l0_writer_stats(b.w, &s);
+	assert_int_equal(s.evicted_space, 0);
+	assert_int_equal(s.refused_nospace, 0);
+	for (uint32_t id = 0; id < FRESH; id++) {
+		struct l0_view v;
+		uint32_t number;
+		fresh += box_get(l0_writer_reader(b.w), id, &v, &number);
+	}
+	assert_true(fresh + s.evicted_bucket >= FRESH);
+	audit(&b);
+	box_close(&a);
+	box_close(&b);
+}
+
+// Random octets all over the old table: whatever is copied is a whole answer.
+static void test_a_scribbled_table(void **)
+{
+	enum { N = 2500 };
+	struct box a, b;
+	uint64_t seed = 11, got = 0;
+	assert_true(box_open(&a, 1 << 20, 3) && box_open(&b, 2 << 20, 3));
+	fill(&a, N);
+	const struct region_header *head = (const struct region_header *)(const void *)a.base;
+	uint64_t from = head->geometry[2];
+	for (unsigned i = 0; i < 4000; i++)
+		a.base[from + rnd(&seed) % (a.size - from)] = (uint8_t)rnd(&seed);
+	struct l0_copy c = copy_all(&a, &b, 1000);
+	assert_true(c.discarded > N / 10);
+	for (uint32_t id = 0; id < N; id++) {
+		struct l0_view v;
+		uint32_t number, serial;
+		if (!box_get(l0_writer_reader(b.w), id, &v, &number))
+			continue;
+		got++;
+		assert_true(box_is_answer(&v, id, &serial) && serial == id + 7);
+	}
+	assert_true(got > 100);
+	assert_int_equal(got, c.copied);
+	audit(&b);
+	box_close(&a);
+	box_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_live_records_with_their_times),
+		cmocka_unit_test(test_a_smaller_table_takes_the_fresh_first),
+		cmocka_unit_test(test_a_scribbled_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
