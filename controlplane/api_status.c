@@ -164,6 +164,7 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_text(o, n, "names_where", where_text(p.names_where));
 	json_out_count(o, n, "retired_waiting", p.retired_waiting);
 	json_out_count(o, n, "refused_busy", p.refused_busy);
+	json_out_count(o, n, "workers_hung", p.workers_hung);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)

@@ -263,11 +263,31 @@ void publisher_no_lanes(struct publisher *p)
 	publisher_lanes(p, NULL, 0);
 }
 
+// Clocks are read at different places, so a heartbeat may lie ahead of now_ms.
+static void watch_workers(struct publisher *p, uint64_t now_ms)
+{
+	unsigned hung = 0;
+
+	for (unsigned i = 0; i < p->lanes; i++) {
+		uint64_t beat =
+			atomic_load_explicit(&p->lane[i]->heartbeat_ms, memory_order_relaxed);
+		// 0: attached before its first heartbeat.
+		hung += beat != 0 && now_ms > beat && now_ms - beat > PUBLISH_HUNG_MS;
+	}
+	if (hung > p->workers_hung)
+		log_warning("the data plane hangs: no heartbeat of %u of %u workers for %d ms",
+			hung, p->lanes, PUBLISH_HUNG_MS);
+	else if (p->workers_hung && !hung && p->lanes)
+		log_info("the data plane is back");
+	p->workers_hung = hung;
+}
+
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
 	FAULT_POINT(directory_heartbeat_stored);
 	pthread_mutex_lock(&p->lock);
+	watch_workers(p, now_ms);
 	names_retire(p);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -314,5 +334,6 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 	for (unsigned i = 0; i < p->old_count; i++)
 		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
+	out->workers_hung = p->workers_hung;
 	pthread_mutex_unlock(lock);
 }

@@ -20,6 +20,8 @@
 struct publisher;
 struct l0_writer;
 
+enum { PUBLISH_HUNG_MS = 1000 }; // workers' heartbeats come each 100 ms
+
 // Takes <run>/controlplane.lock; reuses a valid directory (the epoch goes on, the incarnation is
 // new), current names and, when its geometry equals the configured one, l0; makes what is missing;
 // unlinks names that are not current. -EAGAIN: another control plane lives.
@@ -45,7 +47,8 @@ void publish_l0(struct publisher *p);
 void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count);
 void publisher_no_lanes(struct publisher *p); // its process is dead
 
-// Each 100 ms on the resolver loop: heartbeat, and old generations that nobody uses any more.
+// Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, and which
+// workers are silent. Those are only told of: nothing of theirs is taken from them.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
@@ -72,5 +75,6 @@ struct publish_status {
 	unsigned retired_waiting; // old generations that some worker still uses
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
+	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread

@@ -39,6 +39,7 @@ struct publisher {
 	struct names_region *old[PUBLISH_OLD_MAX]; // retired, oldest first
 	unsigned old_count;
 	uint64_t refused_busy;
+	unsigned workers_hung;
 };
 
 static inline uint64_t generation_word(uint64_t generation, enum shm_where where)

@@ -138,6 +138,9 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 		if (h->link.up && !alive)
 			log_warning(
 				"the control plane hangs: no heartbeat for %d ms", CONTROL_HUNG_MS);
+		else if (alive && h->hung)
+			log_info("the control plane is back");
+		h->hung = h->link.up && !alive;
 		for (unsigned i = 0; i < h->worker_count; i++)
 			atomic_store_explicit(
 				&h->workers[i]->control_alive, alive, memory_order_relaxed);

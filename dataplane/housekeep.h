@@ -36,6 +36,7 @@ struct housekeep {
 
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
 	bool alive; // what the workers were told of the control plane
+	bool hung;  // it was linked and silent
 	uint64_t next_beat_ms, next_report_ms;
 	uint64_t gap_told; // last verdict gap that was logged
 };

@@ -144,6 +144,29 @@ static void test_a_damaged_directory_is_replaced(void **state)
 	assert_int_equal(atomic_load(&publisher_directory(p)->epoch), 1);
 }
 
+static void test_silent_workers_are_told_of(void **state)
+{
+	static struct lane_dp_page page[2];
+	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	struct publish_status s;
+	(void)state;
+	enum { NOW_MS = 100000 };
+	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
+	publisher_lanes(p, pages, 2);
+	publisher_heartbeat(p, NOW_MS);
+	publish_status(p, &s);
+	assert_int_equal(s.workers_hung, 0);
+	atomic_store(&page[1].heartbeat_ms, NOW_MS - PUBLISH_HUNG_MS - 1);
+	publisher_heartbeat(p, NOW_MS);
+	publish_status(p, &s);
+	assert_int_equal(s.workers_hung, 1);
+	atomic_store(&page[1].heartbeat_ms, NOW_MS);
+	publisher_heartbeat(p, NOW_MS);
+	publish_status(p, &s);
+	assert_int_equal(s.workers_hung, 0);
+	publisher_no_lanes(p);
+}
+
 static void test_images_wait_for_the_slowest_worker(void **state)
 {
 	static struct lane_dp_page page[2];
@@ -220,6 +243,7 @@ int main(void)
 		T(test_directory_outlives_a_restart),
 		T(test_l0_is_kept_unless_its_size_changes),
 		T(test_a_damaged_directory_is_replaced),
+		T(test_silent_workers_are_told_of),
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_configuration_goes_round_its_slots),

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Each process stopped, not dead: noticed and named within 2 s, handled like a dead one for answers, back on continue.
+. "$(dirname "$0")/_init.sh"
+
+list=$tmp/hang.list
+echo blocked.test >$list
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
+pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# says TEXT: does weirctl status say that? Polled for as long as the 2 s from $stopped allow.
+says() {
+	while ! weirctl status 2>&1 | grep -qiE "$1"; do
+		[ $(($(now_ms) - stopped)) -lt 2000 ] || return 1
+		sleep 0.1
+	done
+}
+eventually() {
+	for _ in $(seq 60); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
+logged() { grep -q "$2" "/run/weir/lab/$1.log"; }
+resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
+same "one that will be stale" 198.18.200.1 "$(short ok-1.stale.test A)"
+
+echo "# control plane stopped"
+kill -STOP "$(pid controlplane)"
+stopped=$(now_ms)
+check "weirctl names it within 2 s" says '^control plane +hung'
+check "so does the data plane" logged dataplane 'control plane hangs'
+same "a cached name is answered" 198.18.200.1 "$(short ok-3000.cached.test A)"
+check "a blocked one is blocked" grep -q NXDOMAIN <<<"$(client kdig @$service blocked.test A)"
+begin=$(now_ms)
+miss=$(client kdig +edns +timeout=2 +retry=0 @$service ok.not-cached.test A)
+ms=$(($(now_ms) - begin))
+check "a miss gets SERVFAIL" grep -q 'status: SERVFAIL' <<<"$miss"
+check "with EDE 14" grep -qiE 'not ready|EDE: 14' <<<"$miss"
+check "at once ($ms ms)" test $ms -lt 500
+stale=$(client kdig +edns +timeout=2 +retry=0 @$service ok-1.stale.test A)
+check "an expired name gets its stale answer" grep -q 198.18.200.1 <<<"$stale"
+check "with EDE 3" grep -qi stale <<<"$stale"
+check "weirctl status fails" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml status"
+kill -CONT "$(pid controlplane)"
+check "it goes on where it was" eventually resolves ok.continued.test
+check "weirctl status is content" eventually weirctl status
+check "the data plane says so" eventually logged dataplane 'control plane is back'
+
+echo "# data plane stopped"
+generation() { weirctl --json status | jq ".controlplane.generations.names"; }
+refused() { weirctl --json status | jq ".controlplane.generations.refused_busy"; }
+published=$(generation)
+entries() { weirctl --json status | jq .controlplane.l0_entries; }
+had=$(entries)
+client kdig +timeout=1 +retry=0 @$service slow.insert.test A >/dev/null & # its answer comes in 1 s
+asker=$!
+sleep 0.4
+kill -STOP "$(pid dataplane)"
+stopped=$(now_ms)
+check "weirctl names it within 2 s" says '^data plane +hung'
+check "so does the control plane" eventually logged controlplane 'data plane hangs'
+for i in 1 2; do
+	echo "more-$i.test" >>$list
+	check "reload $i is published" weirctl blocklist reload
+done
+begin=$(now_ms)
+echo more-3.test >>$list
+check "reload 3 is refused" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload"
+ms=$(($(now_ms) - begin))
+check "without a long wait ($ms ms)" test $ms -lt 2000
+check "and weirctl status says why" grep -q 'a worker still uses old ones' <<<"$(weirctl status)"
+check "counted" test "$(refused)" -ge 1
+same "two generations on" $((published + 2)) "$(generation)"
+wait $asker
+check "an answer that came meanwhile was stored" test "$(entries)" -gt "$had"
+same "a silent worker is counted" 1 "$(weirctl --json status | jq .controlplane.generations.workers_hung)"
+kill -CONT "$(pid dataplane)"
+check "it answers again" eventually resolves ok.continued-2.test
+check "the control plane says so" eventually logged controlplane 'data plane is back'
+check "the reload is taken now" eventually weirctl blocklist reload
+check "and blocks" eventually grep -q NXDOMAIN <<<"$(client kdig @$service more-3.test A)"
+check "old generations are let go" eventually bash -c \
+	"[ \$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status | jq .controlplane.generations.retired_waiting) = 0 ]"
+same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
+"$lab" down >/dev/null
+finish
