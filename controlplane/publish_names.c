@@ -12,7 +12,7 @@
 // never sees the same number for another image.
 void names_recover(struct publisher *p)
 {
-	char name[SHM_NAME_MAX], why[SHM_WHY_MAX];
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX] = "no memory";
 	uint64_t word = atomic_load(&p->dir->current[REGION_NAMES]);
 
 	p->names_next = (word >> 1) + 1;
@@ -30,7 +30,7 @@ void names_recover(struct publisher *p)
 		p->names = r;
 		return;
 	}
-	log_warning("rule image of an earlier run is not usable");
+	log_warning("rule image of an earlier run is not usable: %s", why);
 	atomic_store(&p->dir->current[REGION_NAMES], 0);
 	free(r);
 }

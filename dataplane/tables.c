@@ -127,8 +127,7 @@ int tables_take_names(struct tables_set *set, const struct tables_source *src, u
 		set->names_word = word;
 		return 1;
 	}
-	rc = rule_reader_init(
-		&reader, region_data(&names), region_data_size(&names), false, detail);
+	rc = rule_reader_init(&reader, region_data(&names), region_data_size(&names), true, detail);
 	if (rc) {
 		snprintf(why, SHM_WHY_MAX, "names.%llu: %s",
 			(unsigned long long)word_generation(word), detail);

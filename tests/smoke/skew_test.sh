@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Shared memory that was broken while its reader was down: cut off, overwritten, of another ABI version, of another size.
+# Refused or made anew, with a clear message; never a crash.
+. "$(dirname "$0")/_init.sh"
+
+list=$tmp/skew.list
+echo blocked.test >$list
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
+pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
+eventually() {
+	for _ in $(seq 40); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
+resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
+asked() { grep -ci "$1" $tmp/up.log; }
+# The file of a region, by the beginning of its name.
+region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
+# said WHAT PATTERN: in what its log got since the last call of `mark`
+mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
+said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qiE "$2"; }
+well() { # well WHAT: the process lives and both serve
+	check "$1: it runs" eventually test -d "/proc/$(pid "$1")"
+	check "$1: misses are served" eventually resolves "ok.new-$RANDOM.test"
+	check "$1: blocked names are blocked" eventually blocks
+}
+# broken WHAT TEXT REGION PATTERN CMD...: WHAT is killed, CMD damages REGION's file, WHAT is started
+broken() {
+	local what=$1 text=$2 file pattern=$4
+	file=$(region "$3")
+	shift 4
+	echo "# $what down, ${file##*/}: $text"
+	mark
+	check "killed" "$lab" kill "$what"
+	check "damaged" "$@" "$file"
+	check "started" "$lab" start "$what"
+	[ -z "$pattern" ] || check "it says so" eventually said "$what" "$pattern"
+	well "$what"
+}
+cut_off() { truncate -s 5000 "$1"; }
+empty() { truncate -s 0 "$1"; }
+noise() { dd if=/dev/urandom of="$1" bs=4096 count="$(($(stat -c %s "$1") / 4096))" conv=notrunc status=none; }
+noise_behind() { dd if=/dev/urandom of="$1" bs=4096 seek=1 count="$(($(stat -c %s "$1") / 4096 - 1))" conv=notrunc status=none; }
+one_octet() { printf '\377' | dd of="$1" bs=1 seek=5300 conv=notrunc status=none; }
+# The version lies behind the magic.
+skew() { printf '\377\377' | dd of="$1" bs=1 seek=8 conv=notrunc status=none; }
+geometry() { printf '\001\002\003' | dd of="$1" bs=1 seek=65 conv=notrunc status=none; }
+
+same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
+
+for name in directory l0.*; do
+	broken controlplane "another ABI version" "$name" 'ABI version' skew
+	broken controlplane "overwritten" "$name" 'not a weir region|not usable' noise
+	broken controlplane "geometry overwritten" "$name" 'damaged header|not usable' geometry
+done
+broken controlplane "all but the header overwritten" 'l0.*' 'cache taken over: 0 records|discarded' noise_behind
+broken controlplane "another ABI version" 'names.*' 'not usable: .*ABI version' skew
+broken controlplane "all but the header overwritten" 'names.*' '' noise_behind
+# These it makes anew, whatever is there. (Only stats may be cut: the others are mapped by who lives.)
+for name in lane.0 'marks.0.*' stats; do
+	broken dataplane "another ABI version" "$name" '' skew
+	broken dataplane "overwritten" "$name" '' noise
+done
+broken dataplane "cut off" stats '' cut_off
+
+echo "# both down"
+both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says]
+	local file
+	file=$(region "$2")
+	echo "# both down, ${file##*/}: $1"
+	mark
+	check "killed" bash -c "'$lab' kill dataplane; '$lab' kill controlplane"
+	check "damaged" "$3" "$file"
+	check "the data plane alone bears it" "$lab" start dataplane
+	check "and answers" grep -qE 'SERVFAIL|NOERROR' <<<"$(client kdig +timeout=2 @$service ok-3000.cached.test A)"
+	[ -z "${4-}" ] || check "it says so" eventually said dataplane "$4"
+	check "then the control plane" "$lab" start controlplane
+	well dataplane
+	well controlplane
+}
+both "cut off" 'l0.*' cut_off
+both "empty" 'names.*' empty
+both "one octet overwritten" 'names.*' one_octet 'refused: names.*checksum'
+both "cut off" directory cut_off
+both "another ABI version" 'l0.*' skew
+both "overwritten" 'names.*' noise_behind
+both "overwritten" 'l0.*' noise_behind
+both "overwritten" directory noise_behind
+
+echo "# another size of the cache"
+same "an answer to keep" 198.18.200.1 "$(short ok-3000.kept.test A)"
+had=$(asked kept.test)
+for size in 16 8; do
+	mark
+	check "$size MiB: stopped" "$lab" stop controlplane
+	sed -i "s/l0_mb: .*/l0_mb: $size/" /run/weir/lab/weir.yaml
+	same "$size MiB: answered meanwhile" 198.18.200.1 "$(short ok-3000.kept.test A)"
+	check "$size MiB: started" "$lab" start controlplane
+	check "$size MiB: records are copied" said controlplane 'cache of another size: [1-9][0-9]* records copied'
+	check "$size MiB: adopted" eventually bash -c \
+		"'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status |
+		jq -e '.dataplane.l0_generation == .controlplane.generations.l0'"
+	same "$size MiB: still answered" 198.18.200.1 "$(short ok-3000.kept.test A)"
+	same "$size MiB: and not asked again" "$had" "$(asked kept.test)"
+	same "$size MiB: the old one is gone" 1 "$(find /run/weir /dev/shm -maxdepth 2 -name 'l0.*' | wc -l)"
+done
+same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
+"$lab" down >/dev/null
+finish
