@@ -23,7 +23,6 @@ def query(n):
 
 
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.connect((service, 53))
 open_names, wrong, failed, again = set(range(first, first + count)), 0, 0, 0.0
 end = time.monotonic() + seconds
 while open_names and time.monotonic() < end:
@@ -31,14 +30,16 @@ while open_names and time.monotonic() < end:
         again = time.monotonic() + 0.3
         for n in sorted(open_names):
             try:
-                sock.send(query(n))
+                sock.sendto(query(n), (service, 53))
             except OSError:
                 pass  # the port is away with its process
     if not select.select([sock], [], [], 0.05)[0]:
         continue
     try:
-        reply = sock.recv(4096)
+        reply, source = sock.recvfrom(4096)
     except OSError:
+        continue
+    if source != (service, 53) or len(reply) < 12:
         continue
     n, flags, questions, answers = struct.unpack("!4H", reply[:8])
     asked = query(n)[12:]

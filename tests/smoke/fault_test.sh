@@ -14,7 +14,11 @@ sites=("$@")
 	dataplane:epoch_online_stored)
 
 load() { client $python "$smoke_dir/fault_load.py" $service "$@"; }
-runs() { kill -0 "$(cut -d' ' -f1 "/run/weir/lab/$1.pid" 2>/dev/null)" 2>/dev/null; }
+runs() { # a zombie does not
+	local pid
+	pid=$(cut -d' ' -f1 "/run/weir/lab/$1.pid" 2>/dev/null) || return 1
+	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" 2>/dev/null
+}
 
 $python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
 sleep 0.5
