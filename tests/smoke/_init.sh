@@ -62,3 +62,17 @@ finish() {
 # A counter of the data plane: dp verdict hit, dp counter rx_frames
 dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
 verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }
+# holds JQ: true of one snapshot of the data plane's statistics. Neighbour discovery of the client's kernel may be on its
+# way through the stages at that instant, and ports are read once a second, so some snapshots are taken; what is
+# really lost is missing in all of them.
+holds() {
+	local i
+	for ((i = 0; i < 15; i++)); do
+		weirctl --json stats --interval 0 | jq -e ".dataplane | $1" >/dev/null && return 0
+		sleep 0.2
+	done
+	echo "$(dp counter rx_frames) frames, $(verdict_sum) verdicts"
+	return 1
+}
+verdicts_add_up() { holds '.counters.rx_frames == ([.verdicts[]] | add)'; }
+ports_add_up() { holds '([.ports[] | select(.exception | not) | .ipackets] | add) == ([.verdicts[]] | add)'; }

@@ -87,6 +87,6 @@ check "the reload is taken now" eventually weirctl blocklist reload
 check "and blocks" eventually grep -q NXDOMAIN <<<"$(client kdig @$service more-3.test A)"
 check "old generations are let go" eventually bash -c \
 	"[ \$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status | jq .controlplane.generations.retired_waiting) = 0 ]"
-same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
+check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
 finish

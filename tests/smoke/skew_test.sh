@@ -111,6 +111,6 @@ for size in 16 8; do
 	same "$size MiB: and not asked again" "$had" "$(asked kept.test)"
 	same "$size MiB: the old one is gone" 1 "$(find /run/weir /dev/shm -maxdepth 2 -name 'l0.*' | wc -l)"
 done
-same "every frame has one verdict" "$(dp counter rx_frames)" "$(verdict_sum)"
+check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
 finish
