@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The Redis client: one server, Sentinel or Cluster behind one call. Resolver loop's thread only,
+// nothing blocks. redis_conn.c is the only includer of hiredis; replies are read through the
+// functions below.
+//
+// A command goes over one of few connections to the node that holds its key (its second word);
+// several at once are one transaction (MULTI ... EXEC), never half of it. In Cluster the slot
+// decides the node, MOVED and ASK are followed; with Sentinel the master does. Nothing is sent
+// twice, except after MOVED, ASK, TRYAGAIN or CLUSTERDOWN, where the server said that it did
+// nothing.
+//
+// Bounds: REDIS_PENDING_MAX commands and `buffer_kb` octets under way, each with a deadline of its
+// own from the moment it was given; a connection whose oldest command is REDIS_STUCK_MS overdue is
+// closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX octets closes the connection).
+// Connections idle for 5 min are closed, none is kept without need.
+// Breaker: after REDIS_FAILURES_MAX commands in a row without a reply, or when no connection comes
+// about, the client is away: commands end at once with REDIS_AWAY, and a probe each 5 s (PING, and
+// a write for a master) brings it back. Errors of the server (OOM, READONLY, WRONGTYPE, NOAUTH,
+// LOADING) are replies: counted by kind and given to the caller; READONLY makes the topology be
+// asked again.
+
+#include "loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/config.h>
+
+enum {
+	REDIS_ARGS_MAX = 16,
+	REDIS_COMMANDS_MAX = 4, // in one transaction
+	REDIS_PENDING_MAX = 4096,
+	REDIS_REPLY_MAX = 1 << 20,
+	REDIS_FAILURES_MAX = 8,
+	REDIS_PROBE_MS = 5000,
+	REDIS_STUCK_MS = 1000,
+};
+
+struct redis;
+struct redis_reply;
+
+// What came of it. `reply` is given with REDIS_DONE and REDIS_REFUSED alone.
+enum redis_end {
+	REDIS_DONE,    // of a transaction: the array that EXEC returns
+	REDIS_REFUSED, // an error of the server; of a transaction: also when one of its commands
+		       // failed
+	REDIS_TIMEOUT, // not known whether it was carried out
+	REDIS_LOST,    // the connection broke; not known either
+	REDIS_AWAY,    // not sent: breaker, no node for the slot, shutdown
+	REDIS_FULL,    // not sent: our bounds
+};
+
+// Called once for each command that was given, never from within redis_send. `reply` is good during
+// the call.
+typedef void (*redis_done_fn)(void *arg, enum redis_end end, const struct redis_reply *reply);
+
+struct redis_word {
+	const char *text; // any octets
+	size_t len;
+};
+
+// One command; words are copied by redis_send.
+struct redis_command {
+	unsigned count;
+	struct redis_word word[REDIS_ARGS_MAX];
+};
+
+// `c` must outlive its use. -ENOMEM. With mode `off` nothing is connected and all ends in
+// REDIS_AWAY.
+ATTR_MUST_CHECK int redis_new(struct redis **out, struct loop *loop, const struct config_redis *c);
+void redis_free(struct redis *r);                                    // calls back with REDIS_AWAY
+void redis_configure(struct redis *r, const struct config_redis *c); // reconnects where it differs
+
+// `count` commands, 1 or a transaction; all keys in one slot. timeout_ms 0: the configured one.
+// False: `done` will not be called (not sent: REDIS_AWAY or REDIS_FULL, counted); so the caller
+// goes on at once without Redis.
+ATTR_MUST_CHECK bool redis_send(struct redis *r, const struct redis_command *commands,
+	unsigned count, unsigned timeout_ms, redis_done_fn done, void *arg);
+// Like redis_send to every master (SCAN, FLUSH-like work is the caller's to bound): `node` 0 up to
+// redis_nodes() - 1, which may change between calls.
+unsigned redis_nodes(const struct redis *r);
+ATTR_MUST_CHECK bool redis_send_node(struct redis *r, unsigned node, const struct redis_command *c,
+	unsigned timeout_ms, redis_done_fn done, void *arg);
+bool redis_usable(const struct redis *r);
+bool redis_is_cluster(const struct redis *r);
+
+// A subscription over a connection of its own, made again (with back-off) when it breaks; one per
+// client. `on_message` for each message; `on_gap` when messages may have been missed. NULL ends it.
+void redis_subscribe(struct redis *r, const char *channel,
+	void (*on_message)(void *arg, const char *text, size_t len), void (*on_gap)(void *arg),
+	void *arg);
+
+enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
+enum redis_kind redis_reply_kind(const struct redis_reply *reply);
+// Octets of a text, status or error; else NULL and 0.
+const char *redis_reply_text(const struct redis_reply *reply, size_t *len);
+int64_t redis_reply_integer(const struct redis_reply *reply); // 0 unless an integer
+unsigned redis_reply_count(const struct redis_reply *reply);  // elements of an array; else 0
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i); // NULL: none
+
+struct redis_status {
+	const char *state;                    // "off", "connecting", "up", "away"
+	char server[SOCKET_ADDRESS_TEXT_MAX]; // the master; of a cluster: any node
+	char error[128];                      // the last one, "" for none
+	unsigned nodes, connections, pending;
+	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
+	uint64_t oom, readonly, wrongtype;
+	uint64_t buffer_bytes;  // under way
+	uint64_t away_since_ms; // CLOCK_MONOTONIC; 0: it is not
+	uint32_t rtt_us;        // moving average
+};
+void redis_status(const struct redis *r, struct redis_status *out);
