@@ -60,10 +60,7 @@ static int timers_open(struct resolver *r)
 static void settings_take(struct resolver *r, const struct config *c)
 {
 	r->set = (struct resolver_settings){
-		.ttl = {.min_s = c->cache.min_ttl_s,
-			.max_s = c->cache.max_ttl_s,
-			.negative_s = c->cache.negative_ttl_s},
-		.stale_window_s = c->cache.stale_window_s,
+		.ttl = ttl_rules_of(&c->cache),
 		.stale_ttl_s = c->cache.stale_ttl_s,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,

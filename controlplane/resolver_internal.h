@@ -10,6 +10,7 @@
 #include "lanes.h"
 #include "link.h"
 #include "resolver.h"
+#include "ttl_rules.h"
 
 #include <weir/dns_answer.h>
 
@@ -26,8 +27,8 @@ enum {
 struct walk;
 
 struct resolver_settings {
-	struct dns_ttl_limits ttl;
-	uint32_t stale_window_s, stale_ttl_s, client_ttl_cap_s;
+	struct ttl_rules ttl;
+	uint32_t stale_ttl_s, client_ttl_cap_s;
 	unsigned waiters;
 	uint16_t udp_reply_size;
 };

@@ -242,7 +242,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct question *q = question_of(ask);
 	struct resolver *r = q->owner;
 
-	int rc = dns_answer_read(msg, len, &q->query, &r->set.ttl, &r->answer);
+	int rc = dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, &r->answer);
 	if (rc == -EBADMSG)
 		return UPSTREAM_IGNORED;
 	if (rc == 0 && r->answer.truncated)

@@ -16,24 +16,18 @@ struct l0_key question_key(const struct question *q)
 	};
 }
 
-static uint32_t ms_of_s(uint64_t s)
-{
-	return s * 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(s * 1000);
-}
-
 // A record that is not to be kept still ends the one before it: the newest answer counts.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a)
 {
-	const struct l0_put put = {
+	struct l0_put put = {
 		.key = question_key(q),
 		.answer = dns_answer_view_of(a),
 		.created_ms = clock_mono_ms(),
-		.soft_ms = ms_of_s(a->ttl_s),
-		.hard_ms = ms_of_s((uint64_t)a->ttl_s + r->set.stale_window_s),
 		.refresh_ms = UINT32_MAX,
 		.auth_ttl_s = a->auth_ttl_s,
 	};
 
+	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	if (a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
 		r->count.stored++;
 		return;

@@ -35,6 +35,14 @@ static const struct {
 #undef X
 };
 
+static const struct {
+	const char *preset, *word, *key, *fallback;
+} config_presets[] = {
+#define X(preset, word, key, fallback) {#preset, word, #key, fallback},
+	CONFIG_PRESETS(X)
+#undef X
+};
+
 static int number_parse(
 	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
 {
@@ -149,13 +157,36 @@ static const char *key_text(const struct config_raw *raw, const struct config_ke
 	return *(char *const *)(const void *)(section + key->raw_offset);
 }
 
+static const struct config_key *key_find(const char *path)
+{
+	for (unsigned i = 0; i < config_key_count; i++)
+		if (strcmp(config_keys[i].path, path) == 0)
+			return &config_keys[i];
+	assert(false);
+	return NULL;
+}
+
+// What stands for a key that is not given.
+static const char *key_fallback(const struct config_raw *raw, const struct config_key *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(config_presets); i++) {
+		if (strcmp(config_presets[i].key, key->path) != 0)
+			continue;
+		const struct config_key *preset = key_find(config_presets[i].preset);
+		const char *chosen = key_text(raw, preset);
+		if (strcmp(chosen ? chosen : preset->fallback, config_presets[i].word) == 0)
+			return config_presets[i].fallback;
+	}
+	return key->fallback;
+}
+
 int config_keys_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
 	for (unsigned i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
 		const char *text = key_text(raw, key);
-		int ret = key_apply(doc, key, text ? text : key->fallback, out);
+		int ret = key_apply(doc, key, text ? text : key_fallback(raw, key), out);
 		if (ret < 0)
 			return ret;
 	}

@@ -44,23 +44,29 @@
 	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,              \
 		"Packet buffers per worker. A power of two less one uses memory best.")
 
-#define CONFIG_KEYS_CACHE(X)                                                                   \
-	X(cache, l0_mb, l0_mb, NUMBER, none, "64", 1, 1048576, RESTART,                        \
-		"MiB of the answer cache that all workers share.")                             \
-	X(cache, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                        \
-		"Answers are kept at least so long, in seconds.")                              \
-	X(cache, max_ttl, max_ttl_s, NUMBER, none, "86400", 1, 604800, LIVE,                   \
-		"Answers are kept at most so long, in seconds.")                               \
-	X(cache, negative_ttl, negative_ttl_s, NUMBER, none, "3600", 1, 86400, LIVE,           \
-		"NXDOMAIN and empty answers are kept at most so long, in seconds (RFC 2308).") \
-	X(cache, client_ttl_cap, client_ttl_cap_s, NUMBER, none, "0", 0, 604800, LIVE,         \
-		"Largest TTL that a client is given, in seconds. 0: off.")                     \
-	X(cache, stale, stale_immediate, CHOICE, stale, "on-failure", 0, 0, LIVE,              \
-		"When an expired answer is served: `on-failure` of the upstreams, or "         \
-		"`immediate`ly while it is refreshed.")                                        \
-	X(cache, stale_window, stale_window_s, NUMBER, none, "3600", 0, 604800, LIVE,          \
-		"Expired answers are kept so long for that, in seconds.")                      \
-	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                    \
+#define CONFIG_KEYS_CACHE(X)                                                                      \
+	X(cache, ttl_preset, ttl_preset, CHOICE, ttl_preset, "weir", 0, 0, LIVE,                  \
+		"Defaults of the TTL keys below: `weir` keeps what the authority says, "          \
+		"`reference` clamps it to 5 min to 1 h.")                                         \
+	X(cache, l0_mb, l0_mb, NUMBER, none, "64", 1, 1048576, RESTART,                           \
+		"MiB of the answer cache that all workers share.")                                \
+	X(cache, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                           \
+		"Answers are kept at least so long, in seconds.")                                 \
+	X(cache, max_ttl, max_ttl_s, NUMBER, none, "86400", 1, 604800, LIVE,                      \
+		"Answers are kept at most so long, in seconds.")                                  \
+	X(cache, negative_ttl, negative_ttl_s, NUMBER, none, "3600", 1, 86400, LIVE,              \
+		"NXDOMAIN and empty answers are kept at most so long, in seconds (RFC 2308).")    \
+	X(cache, client_ttl_cap, client_ttl_cap_s, NUMBER, none, "0", 0, 604800, LIVE,            \
+		"Largest TTL that a client is given, in seconds. 0: off.")                        \
+	X(cache, stale, stale_immediate, CHOICE, stale, "on-failure", 0, 0, LIVE,                 \
+		"When an expired answer is served: `on-failure` of the upstreams, or "            \
+		"`immediate`ly while it is refreshed.")                                           \
+	X(cache, stale_window, stale_window_s, NUMBER, none, "3600", 0, 604800, LIVE,             \
+		"Expired answers are kept so long for that, in seconds.")                         \
+	X(cache, stale_bound, stale_bound, CHOICE, stale_bound, "window", 0, 0, LIVE,             \
+		"How long that is at most: the whole `window`, or no longer than the answer was " \
+		"`stored` for.")                                                                  \
+	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                       \
 		"TTL of a stale answer, in seconds (RFC 8767).")
 
 #define CONFIG_KEYS_BLOCKING(X)                                                         \
@@ -102,21 +108,34 @@
 	CONFIG_KEYS_LIMITS(X)
 
 // X(choices, word, value)
-#define CONFIG_CHOICES(X)                             \
-	X(log_level, "error", LOG_LEVEL_ERROR)        \
-	X(log_level, "warning", LOG_LEVEL_WARNING)    \
-	X(log_level, "info", LOG_LEVEL_INFO)          \
-	X(log_level, "debug", LOG_LEVEL_DEBUG)        \
-	X(poll, "adaptive", POLL_ADAPTIVE)            \
-	X(poll, "busy", POLL_BUSY)                    \
-	X(rx_csum, "trusted", RX_CSUM_TRUSTED)        \
-	X(rx_csum, "compute", RX_CSUM_COMPUTE)        \
-	X(stale, "on-failure", 0)                     \
-	X(stale, "immediate", 1)                      \
-	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN) \
-	X(block_mode, "null", DNS_BLOCK_NULL)         \
-	X(block_mode, "nodata", DNS_BLOCK_NODATA)     \
+#define CONFIG_CHOICES(X)                                \
+	X(log_level, "error", LOG_LEVEL_ERROR)           \
+	X(log_level, "warning", LOG_LEVEL_WARNING)       \
+	X(log_level, "info", LOG_LEVEL_INFO)             \
+	X(log_level, "debug", LOG_LEVEL_DEBUG)           \
+	X(poll, "adaptive", POLL_ADAPTIVE)               \
+	X(poll, "busy", POLL_BUSY)                       \
+	X(rx_csum, "trusted", RX_CSUM_TRUSTED)           \
+	X(rx_csum, "compute", RX_CSUM_COMPUTE)           \
+	X(stale, "on-failure", 0)                        \
+	X(stale, "immediate", 1)                         \
+	X(ttl_preset, "weir", TTL_PRESET_WEIR)           \
+	X(ttl_preset, "reference", TTL_PRESET_REFERENCE) \
+	X(stale_bound, "window", STALE_BOUND_WINDOW)     \
+	X(stale_bound, "stored", STALE_BOUND_STORED)     \
+	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)    \
+	X(block_mode, "null", DNS_BLOCK_NULL)            \
+	X(block_mode, "nodata", DNS_BLOCK_NODATA)        \
 	X(block_mode, "refused", DNS_BLOCK_REFUSED)
+
+// Defaults that a preset changes; a key that is given is not touched. A preset's own key stands
+// before the keys that it changes. X(preset's key, word, key, default)
+#define CONFIG_PRESETS(X)                                             \
+	X(cache.ttl_preset, "reference", cache.min_ttl, "300")        \
+	X(cache.ttl_preset, "reference", cache.max_ttl, "3600")       \
+	X(cache.ttl_preset, "reference", cache.negative_ttl, "300")   \
+	X(cache.ttl_preset, "reference", cache.client_ttl_cap, "300") \
+	X(cache.ttl_preset, "reference", cache.stale_bound, "stored")
 
 #include "config_doc.h"
 #include "config_schema.h"

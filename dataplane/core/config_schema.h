@@ -36,8 +36,8 @@ struct config_raw_dataplane {
 };
 
 struct config_raw_cache {
-	char *l0_mb, *min_ttl, *max_ttl, *negative_ttl, *client_ttl_cap, *stale, *stale_window,
-		*stale_ttl;
+	char *l0_mb, *ttl_preset, *stale_bound, *min_ttl, *max_ttl, *negative_ttl, *client_ttl_cap,
+		*stale, *stale_window, *stale_ttl;
 };
 
 struct config_raw_blocking {

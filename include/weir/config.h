@@ -50,6 +50,8 @@ bool socket_address_to_sockaddr(
 	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
 
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
+enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
+enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
 enum rx_csum_mode { RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
 
 struct config_runtime {
@@ -86,6 +88,8 @@ struct config_cache {
 	uint32_t min_ttl_s, max_ttl_s, negative_ttl_s; // 0, 86400, 3600
 	uint32_t client_ttl_cap_s;                     // 0: off
 	bool stale_immediate;                          // false: on-failure
+	uint8_t ttl_preset;                            // enum ttl_preset: where defaults came from
+	uint8_t stale_bound;                           // enum stale_bound
 	uint32_t stale_window_s;                       // kept after soft expiry, 3600
 	uint32_t stale_ttl_s;                          // 30
 };

@@ -112,6 +112,23 @@ static void test_defaults(void **)
 	config_free(c);
 }
 
+// A preset changes what stands for keys that are not given, and no others.
+static void test_ttl_preset(void **)
+{
+	struct config *c = load(MINIMAL "cache: {max_ttl: 7200, ttl_preset: reference}\n");
+	assert_int_equal(c->cache.min_ttl_s, 300);
+	assert_int_equal(c->cache.max_ttl_s, 7200);
+	assert_int_equal(c->cache.negative_ttl_s, 300);
+	assert_int_equal(c->cache.client_ttl_cap_s, 300);
+	assert_int_equal(c->cache.stale_bound, STALE_BOUND_STORED);
+	assert_int_equal(c->cache.stale_window_s, 3600);
+	config_free(c);
+	c = load(MINIMAL "cache: {ttl_preset: weir}\n");
+	assert_int_equal(c->cache.min_ttl_s, 0);
+	assert_int_equal(c->cache.stale_bound, STALE_BOUND_WINDOW);
+	config_free(c);
+}
+
 static void test_every_value(void **)
 {
 	struct config *c =
@@ -307,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_refused_octets),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_ttl_preset),
 		cmocka_unit_test(test_every_value),
 		cmocka_unit_test(test_empty_sections),
 		cmocka_unit_test(test_shipped),

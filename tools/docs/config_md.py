@@ -91,6 +91,14 @@ def bounds():
     return dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
 
 
+def presets():
+    """Default of a key under each preset that changes it."""
+    text, found = joined((core / "config_keys.h").read_text()), {}
+    for preset, word, key, value in re.findall(r'X\(([\w.]+), "(\w+)", ([\w.]+), "([^"]*)"\)', text):
+        found.setdefault(key, []).append(f"`{value}` with `{preset}: {word}`")
+    return found
+
+
 def span(kind, choice, low, high, words):
     if kind == "NUMBER":
         return f"{low} to {high}"
@@ -100,14 +108,14 @@ def span(kind, choice, low, high, words):
 
 
 def page():
-    out, words, limits, rows = [INTRO], choices(), bounds(), keys()
+    out, words, limits, rows, other = [INTRO], choices(), bounds(), keys(), presets()
     for section, about in SECTIONS.items():
         out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(section, []):
             out.append(f"| `{section}.{key}` | {default} | list of {entry}; at most {limits[bound]} | {when} | {text} |")
         for name, key, _, kind, choice, default, low, high, when, text in rows:
             if name == section:
-                shown = f"`{default}`" if default else "empty"
+                shown = ", ".join([f"`{default}`" if default else "empty", *other.get(f"{section}.{key}", [])])
                 out.append(f"| `{section}.{key}` | {shown} | {span(kind, choice, low, high, words)} | {when.lower()} | "
                            f"{literals(text)} |")
         out.append("")
