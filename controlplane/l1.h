@@ -15,22 +15,16 @@
 // Housekeeping each 15 s (l1_sweep.c): cap on keys by sampled eviction (lowest hits, then oldest),
 // reconcile of the index, deletion of cold keys; each bounded per turn.
 
+#include "l1_key.h"
 #include "redis.h"
 
 #include <weir/dns_answer.h>
 #include <weir/l0_table.h>
 
-enum { L1_KEY_MAX = 1100, L1_MESSAGE_MAX = 17000, L1_LOCK_MS = 10000 };
+enum { L1_MESSAGE_MAX = 17000, L1_LOCK_MS = 10000 };
 
 struct l1;
 struct l1_lookup; // one look that is under way
-
-struct l1_key {
-	uint16_t len;
-	char text[L1_KEY_MAX];
-};
-// `view_hash` 0: the view that all share.
-void l1_key_of(const struct l0_key *key, uint64_t view_hash, struct l1_key *out);
 
 enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY };
 
