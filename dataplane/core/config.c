@@ -4,6 +4,7 @@
 #include "config_keys.h"
 #include "config_lists.h"
 #include "config_net.h"
+#include "config_redis.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_net_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_lists_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_redis_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_check(doc, c);
 	return ret;
@@ -63,6 +66,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	config_redis_wipe(c);
 	config_keys_free(c);
 	config_net_free(c);
 	config_lists_free(c);

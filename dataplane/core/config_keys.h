@@ -99,34 +99,73 @@
 		"truncated as well. The network behind it must carry it too: no reply is "        \
 		"fragmented.")
 
+#define CONFIG_KEYS_REDIS(X)                                                                      \
+	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
+		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
+		"`master_name`; `cluster` some of the nodes. `off`: no L1.")                      \
+	X(redis, master_name, master_name, TEXT, none, "", 0, 100, LIVE,                          \
+		"With `sentinel`: the name of the master that the sentinels watch.")              \
+	X(redis, db, db, NUMBER, none, "0", 0, 65535, LIVE,                                       \
+		"Number of the database. A cluster has only 0.")                                  \
+	X(redis, username, username, TEXT, none, "", 0, 200, LIVE,                                \
+		"User of the ACL (Redis 6 and later). Empty: `default`.")                         \
+	X(redis, password, password, TEXT, none, "", 0, 512, LIVE,                                \
+		"Sent with AUTH. Better kept in `password_file`.")                                \
+	X(redis, password_file, password_file, TEXT, none, "", 0, 200, LIVE,                      \
+		"File whose first line is the password; read with the configuration. Absolute.")  \
+	X(redis, sentinel_password, sentinel_password, TEXT, none, "", 0, 512, LIVE,              \
+		"Password of the sentinels themselves, where they ask for one.")                  \
+	X(redis, connections, connections, NUMBER, none, "2", 1, 16, LIVE,                        \
+		"Connections to each server at most; commands are pipelined.")                    \
+	X(redis, timeout_ms, timeout_ms, NUMBER, none, "100", 5, 10000, LIVE,                     \
+		"Longest wait for a reply, in milliseconds.")                                     \
+	X(redis, lookup_timeout_ms, lookup_timeout_ms, NUMBER, none, "5", 1, 1000, LIVE,          \
+		"A miss waits so long for Redis; then the upstream is asked too, and the first "  \
+		"answer counts. In milliseconds.")                                                \
+	X(redis, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                  \
+		"KiB of commands that wait to be sent at most; what is over is not stored.")      \
+	X(redis, max_keys, max_keys, NUMBER, none, "1000000", 0, 1000000000, LIVE,                \
+		"Answers kept in Redis at most, over all boxes; the coldest go first. An answer " \
+		"takes about half a KiB there, so this default needs some 512 MiB. 0: no cap.")   \
+	X(redis, sweep_min_hits, sweep_min_hits, NUMBER, none, "1", 1, 1000000, LIVE,             \
+		"With `sweep_hit_window`: answers with fewer hits in it are deleted.")            \
+	X(redis, sweep_hit_window, sweep_hit_window_s, NUMBER, none, "0", 0, 604800, LIVE,        \
+		"Answers older than this that were hit less than `sweep_min_hits` times are "     \
+		"deleted, in seconds. 0: off.")
+
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \
 	CONFIG_KEYS_DATAPLANE(X) \
 	CONFIG_KEYS_CACHE(X)     \
 	CONFIG_KEYS_BLOCKING(X)  \
 	CONFIG_KEYS_UPSTREAMS(X) \
-	CONFIG_KEYS_LIMITS(X)
+	CONFIG_KEYS_LIMITS(X)    \
+	CONFIG_KEYS_REDIS(X)
 
 // X(choices, word, value)
-#define CONFIG_CHOICES(X)                                \
-	X(log_level, "error", LOG_LEVEL_ERROR)           \
-	X(log_level, "warning", LOG_LEVEL_WARNING)       \
-	X(log_level, "info", LOG_LEVEL_INFO)             \
-	X(log_level, "debug", LOG_LEVEL_DEBUG)           \
-	X(poll, "adaptive", POLL_ADAPTIVE)               \
-	X(poll, "busy", POLL_BUSY)                       \
-	X(rx_csum, "trusted", RX_CSUM_TRUSTED)           \
-	X(rx_csum, "compute", RX_CSUM_COMPUTE)           \
-	X(stale, "on-failure", 0)                        \
-	X(stale, "immediate", 1)                         \
-	X(ttl_preset, "weir", TTL_PRESET_WEIR)           \
-	X(ttl_preset, "reference", TTL_PRESET_REFERENCE) \
-	X(stale_bound, "window", STALE_BOUND_WINDOW)     \
-	X(stale_bound, "stored", STALE_BOUND_STORED)     \
-	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)    \
-	X(block_mode, "null", DNS_BLOCK_NULL)            \
-	X(block_mode, "nodata", DNS_BLOCK_NODATA)        \
-	X(block_mode, "refused", DNS_BLOCK_REFUSED)
+#define CONFIG_CHOICES(X)                                  \
+	X(log_level, "error", LOG_LEVEL_ERROR)             \
+	X(log_level, "warning", LOG_LEVEL_WARNING)         \
+	X(log_level, "info", LOG_LEVEL_INFO)               \
+	X(log_level, "debug", LOG_LEVEL_DEBUG)             \
+	X(poll, "adaptive", POLL_ADAPTIVE)                 \
+	X(poll, "busy", POLL_BUSY)                         \
+	X(rx_csum, "trusted", RX_CSUM_TRUSTED)             \
+	X(rx_csum, "compute", RX_CSUM_COMPUTE)             \
+	X(stale, "on-failure", 0)                          \
+	X(stale, "immediate", 1)                           \
+	X(ttl_preset, "weir", TTL_PRESET_WEIR)             \
+	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)   \
+	X(stale_bound, "window", STALE_BOUND_WINDOW)       \
+	X(stale_bound, "stored", STALE_BOUND_STORED)       \
+	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)      \
+	X(block_mode, "null", DNS_BLOCK_NULL)              \
+	X(block_mode, "nodata", DNS_BLOCK_NODATA)          \
+	X(block_mode, "refused", DNS_BLOCK_REFUSED)        \
+	X(redis_mode, "off", REDIS_MODE_OFF)               \
+	X(redis_mode, "standalone", REDIS_MODE_STANDALONE) \
+	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)     \
+	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)
 
 // Defaults that a preset changes; a key that is given is not touched. A preset's own key stands
 // before the keys that it changes. X(preset's key, word, key, default)

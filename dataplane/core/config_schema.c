@@ -88,6 +88,12 @@ static const cyaml_schema_field_t raw_limits_fields[] = {
 	CONFIG_KEYS_LIMITS(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_redis_fields[] = {
+	CONFIG_KEYS_REDIS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_redis, addresses, &raw_text, CONFIG_REDIS_ADDRESSES_MAX),
+	CYAML_FIELD_END,
+};
+
 #define RAW_SECTION_FIELD(section) \
 	CYAML_FIELD_MAPPING_PTR(   \
 		#section, RAW_MAY_BE_EMPTY, struct config_raw, section, raw_##section##_fields)
@@ -99,6 +105,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(blocking),
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
+	RAW_SECTION_FIELD(redis),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_document = {
@@ -204,7 +211,8 @@ static bool raw_complete(struct config_raw *raw)
 #define RAW_COMPLETE(section) \
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
 	return RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
-	       && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams) && RAW_COMPLETE(limits);
+	       && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams) && RAW_COMPLETE(limits)
+	       && RAW_COMPLETE(redis);
 #undef RAW_COMPLETE
 }
 

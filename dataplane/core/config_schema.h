@@ -58,6 +58,14 @@ struct config_raw_limits {
 	char *inflight, *waiters, *udp_reply_size;
 };
 
+struct config_raw_redis {
+	char *mode, *master_name, *db, *username, *password, *password_file, *sentinel_password,
+		*connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb, *max_keys,
+		*sweep_min_hits, *sweep_hit_window;
+	char **addresses;
+	unsigned addresses_count;
+};
+
 struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_runtime *runtime;
 	struct config_raw_dataplane *dataplane;
@@ -65,6 +73,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_blocking *blocking;
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
+	struct config_raw_redis *redis;
 };
 
 // -EINVAL by config_refuse, -ENOMEM. The document must have passed config_doc_check.

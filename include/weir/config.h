@@ -24,6 +24,7 @@ enum {
 	CONFIG_UPSTREAMS_MAX = 16,
 	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
 	CONFIG_ENTRIES_MAX = 100000,
+	CONFIG_REDIS_ADDRESSES_MAX = 16,
 };
 
 struct ip_address {
@@ -130,6 +131,28 @@ struct config_limits {
 	uint16_t udp_reply_size; // 1232
 };
 
+enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
+
+struct config_redis {
+	enum redis_mode mode;
+	unsigned address_count; // 0 when off
+	// Of the server, the sentinels, or some nodes of the cluster.
+	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];
+	char *master_name;   // as the sentinels call it; "" unless sentinel
+	char *username;      // "" = the default user
+	char *password;      // what password_file held if one is given; "" = none. Never printed
+	char *password_file; // absolute or ""
+	char *sentinel_password; // "" = none. Never printed
+	unsigned db;
+	unsigned connections;        // per server, 2
+	unsigned timeout_ms;         // of a command, 100
+	unsigned lookup_timeout_ms;  // a miss waits so long for L1 before it asks upstream too, 5
+	unsigned buffer_kb;          // commands under way, 4096
+	unsigned max_keys;           // 0: no cap
+	unsigned sweep_min_hits;     // 1
+	unsigned sweep_hit_window_s; // 0: cold keys are left to their TTL
+};
+
 struct config {
 	char *path; // of the file
 	struct config_runtime runtime;
@@ -138,6 +161,7 @@ struct config {
 	struct config_blocking blocking;
 	struct config_upstreams upstreams;
 	struct config_limits limits;
+	struct config_redis redis;
 };
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...

@@ -109,6 +109,13 @@ static void test_defaults(void **)
 	assert_int_equal(c->limits.inflight, 4096);
 	assert_int_equal(c->limits.waiters, 1024);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
+	assert_int_equal(c->redis.mode, REDIS_MODE_OFF);
+	assert_int_equal(c->redis.address_count, 0);
+	assert_string_equal(c->redis.password, "");
+	assert_int_equal(c->redis.connections, 2);
+	assert_int_equal(c->redis.timeout_ms, 100);
+	assert_int_equal(c->redis.lookup_timeout_ms, 5);
+	assert_int_equal(c->redis.max_keys, 1000000);
 	config_free(c);
 }
 
@@ -166,7 +173,11 @@ static void test_every_value(void **)
 		     "  first_timeout_ms: 100\n"
 		     "  max_sends: 2\n"
 		     "  backoff: 1\n"
-		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n");
+		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
+		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
+		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
+		     "  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
+		     "  max_keys: 0, sweep_min_hits: 2, sweep_hit_window: 60}\n");
 	assert_string_equal(c->runtime.hugepages, "off");
 	assert_int_equal(c->runtime.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(c->dataplane.worker_count, 2);
@@ -197,7 +208,34 @@ static void test_every_value(void **)
 	assert_int_equal(c->upstreams.server[0].address.port, 5301);
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
 	assert_int_equal(c->limits.udp_reply_size, 512);
+	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
+	assert_int_equal(c->redis.address_count, 2);
+	assert_int_equal(c->redis.addresses[0].port, 26379);
+	assert_int_equal(c->redis.addresses[1].port, 1);
+	assert_string_equal(c->redis.master_name, "m");
+	assert_string_equal(c->redis.username, "u");
+	assert_string_equal(c->redis.password, "p");
+	assert_string_equal(c->redis.sentinel_password, "s");
+	assert_int_equal(c->redis.db, 3);
+	assert_int_equal(c->redis.buffer_kb, 256);
+	assert_int_equal(c->redis.sweep_hit_window_s, 60);
 	config_free(c);
+}
+
+static void test_password_file(void **)
+{
+	char path[sizeof folder + 32], text[1024];
+	snprintf(path, sizeof path, "%s/password", folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs("s3cret with blanks \nnot this\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	snprintf(text, sizeof text, MINIMAL "redis: {password_file: %s}\n", path);
+	struct config *c = load(text);
+	assert_string_equal(c->redis.password, "s3cret with blanks ");
+	assert_string_equal(c->redis.password_file, path);
+	config_free(c);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void test_empty_sections(void **)
@@ -326,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_ttl_preset),
 		cmocka_unit_test(test_every_value),
+		cmocka_unit_test(test_password_file),
 		cmocka_unit_test(test_empty_sections),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_files),

@@ -99,3 +99,18 @@
 {MINIMAL "blocking:\n  deny: ['*.a.example']\n", "9:10: blocking.deny[0]: an entry covers all names below it"},
 {MINIMAL "blocking:\n  allow: [.]\n", "9:11: blocking.allow[0]: is the root"},
 {MINIMAL "cache: {min_ttl: 61, max_ttl: 60}\n", "8:9: cache.min_ttl: is above cache.max_ttl (60)"},
+
+// Redis.
+{MINIMAL "redis: {mode: standalone}\n", "8:1: redis.addresses: at least one address is needed"},
+{MINIMAL "redis: {mode: standalone, addresses: [redis.example]}\n", "8:39: redis.addresses[0]: is not an IP address"},
+{MINIMAL "redis: {mode: standalone, addresses: [192.0.2.1, 192.0.2.2]}\n", "8:27: redis.addresses: a standalone server has one"},
+{MINIMAL "redis: {mode: cluster, addresses: [192.0.2.1, '192.0.2.1:6379']}\n", "8:47: redis.addresses[1]: given twice"},
+{MINIMAL "redis: {mode: cluster, db: 1, addresses: [192.0.2.1]}\n", "8:24: redis.db: a cluster has only database 0"},
+{MINIMAL "redis: {mode: sentinel, addresses: [192.0.2.1]}\n", "8:1: redis.master_name: is needed with sentinel"},
+{MINIMAL "redis: {username: u}\n", "8:9: redis.username: needs a password"},
+{MINIMAL "redis: {password: p, password_file: /x}\n", "8:22: redis.password_file: goes not with redis.password"},
+{MINIMAL "redis: {password_file: x}\n", "8:9: redis.password_file: must be an absolute path"},
+{MINIMAL "redis: {password_file: /}\n", "8:9: redis.password_file: cannot be read: Invalid argument"},
+{MINIMAL "redis: {password_file: /dev/null}\n", "8:9: redis.password_file: cannot be read: Invalid argument"},
+{MINIMAL "redis: {password_file: /nonexistent}\n", "8:9: redis.password_file: cannot be read: No such file"},
+{MINIMAL "redis: {timeout_ms: 5, lookup_timeout_ms: 6}\n", "8:24: redis.lookup_timeout_ms: is above redis.timeout_ms (5)"},

@@ -32,6 +32,7 @@ SECTIONS = {
     "blocking": "Block lists, and how a blocked name is answered.",
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
+    "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
 }
 
 # Keys that hold lists (config_net.c, config_lists.c): key, entry, default, bound, when, text.
@@ -57,6 +58,11 @@ LISTS = {
         ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. `name`: for statistics; by "
          "default the address. Not an address of this service."),
+    ],
+    "redis": [
+        ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
+         "`192.0.2.7`, `192.0.2.7:6380`, `[fd53::7]:6379`; port 6379 by default, 26379 for sentinels. No host names: "
+         "nothing here waits for DNS."),
     ],
 }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config_redis.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, PASSWORD_MAX = 512 };
+
+static bool same(const struct socket_address *a, const struct socket_address *b)
+{
+	return a->port == b->port && a->ip.version == b->ip.version
+	       && memcmp(a->ip.bytes, b->ip.bytes, a->ip.version == 4 ? 4 : 16) == 0;
+}
+
+static int addresses_apply(
+	const struct config_doc *doc, const struct config_raw_redis *raw, struct config_redis *r)
+{
+	uint16_t port = r->mode == REDIS_MODE_SENTINEL ? SENTINEL_PORT : REDIS_PORT;
+	for (unsigned i = 0; i < raw->addresses_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		struct socket_address a;
+		config_item_key(key, "redis.addresses", i, NULL);
+		if (!raw->addresses[i] || socket_address_parse(raw->addresses[i], port, &a) < 0)
+			return config_refuse(doc, key,
+				"is not an IP address, with or without port (\"192.0.2.7\", "
+				"\"[fd53::7]:6379\")");
+		for (unsigned j = 0; j < i; j++) {
+			if (same(&r->addresses[j], &a))
+				return config_refuse(doc, key, "given twice");
+		}
+		r->addresses[r->address_count++] = a;
+	}
+	return 0;
+}
+
+// The first line of a plain file. Anything else that a path may name could block the open or the
+// read.
+static int password_read(const char *path, char out[PASSWORD_MAX + 2])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	struct stat st;
+	ssize_t n = -EINVAL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		n = read(fd, out, PASSWORD_MAX + 1);
+		if (n < 0)
+			n = -errno;
+	}
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	out[n] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return 0;
+}
+
+static int password_apply(const struct config_doc *doc, struct config_redis *r)
+{
+	static const char key[] = "redis.password_file";
+	char text[PASSWORD_MAX + 2];
+	if (!r->password_file[0])
+		return 0;
+	if (r->password[0])
+		return config_refuse(doc, key, "goes not with redis.password");
+	if (r->password_file[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	int ret = password_read(r->password_file, text);
+	if (ret < 0)
+		return config_refuse(doc, key, "cannot be read: %s", strerror(-ret));
+	size_t len = strlen(text);
+	if (len == 0 || len > PASSWORD_MAX) {
+		explicit_bzero(text, sizeof text);
+		return config_refuse(
+			doc, key, "its first line must have 1 to %d octets", PASSWORD_MAX);
+	}
+	free(r->password);
+	r->password = strdup(text);
+	explicit_bzero(text, sizeof text);
+	return r->password ? 0 : -ENOMEM;
+}
+
+static int relations_check(const struct config_doc *doc, const struct config_redis *r)
+{
+	if (r->mode != REDIS_MODE_OFF && r->address_count == 0)
+		return config_refuse(doc, "redis.addresses", "at least one address is needed");
+	if (r->mode == REDIS_MODE_STANDALONE && r->address_count > 1)
+		return config_refuse(doc, "redis.addresses", "a standalone server has one");
+	if (r->mode == REDIS_MODE_SENTINEL && !r->master_name[0])
+		return config_refuse(doc, "redis.master_name", "is needed with sentinel");
+	if (r->mode == REDIS_MODE_CLUSTER && r->db != 0)
+		return config_refuse(doc, "redis.db", "a cluster has only database 0");
+	if (r->username[0] && !r->password[0])
+		return config_refuse(doc, "redis.username", "needs a password");
+	if (r->lookup_timeout_ms > r->timeout_ms)
+		return config_refuse(doc, "redis.lookup_timeout_ms",
+			"is above redis.timeout_ms (%u)", r->timeout_ms);
+	return 0;
+}
+
+int config_redis_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	int ret = addresses_apply(doc, raw->redis, &out->redis);
+	if (ret == 0)
+		ret = password_apply(doc, &out->redis);
+	return ret == 0 ? relations_check(doc, &out->redis) : ret;
+}
+
+void config_redis_wipe(struct config *c)
+{
+	if (c->redis.password)
+		explicit_bzero(c->redis.password, strlen(c->redis.password));
+	if (c->redis.sentinel_password)
+		explicit_bzero(c->redis.sentinel_password, strlen(c->redis.sentinel_password));
+}
