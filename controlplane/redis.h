@@ -2,26 +2,27 @@
 #pragma once
 
 // The Redis client: one server, Sentinel or Cluster behind one call. Resolver loop's thread only,
-// nothing blocks. redis_conn.c is the only includer of hiredis; replies are read through the
+// nothing blocks. redis_reader.c is the only includer of hiredis; replies are read through the
 // functions below.
 //
 // A command goes over one of few connections to the node that holds its key (its second word);
 // several at once are one transaction (MULTI ... EXEC), never half of it. In Cluster the slot
 // decides the node, MOVED and ASK are followed; with Sentinel the master does. Nothing is sent
-// twice, except after MOVED, ASK, TRYAGAIN or CLUSTERDOWN, where the server said that it did
-// nothing.
+// twice, except after MOVED and ASK, where the server said that it did nothing. The slot of the
+// key also chooses the connection, so that commands for one key keep their order.
 //
 // Bounds: REDIS_PENDING_MAX commands and `buffer_kb` octets under way, each with a deadline of its
 // own from the moment it was given; a connection whose oldest command is REDIS_STUCK_MS overdue is
 // closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX octets closes the connection).
 // Connections idle for 5 min are closed, none is kept without need.
 // Breaker: after REDIS_FAILURES_MAX commands in a row without a reply, or when no connection comes
-// about, the client is away: commands end at once with REDIS_AWAY, and a probe each 5 s (PING, and
-// a write for a master) brings it back. Errors of the server (OOM, READONLY, WRONGTYPE, NOAUTH,
-// LOADING) are replies: counted by kind and given to the caller; READONLY makes the topology be
-// asked again.
+// about, the server is away: commands are refused at once, and a probe (a small write, after 0.1 s,
+// then up to each 5 s) that gets any reply brings it back. Errors of the server (OOM, READONLY,
+// WRONGTYPE, NOAUTH, LOADING) are replies: counted by kind and given to the caller; READONLY makes
+// the topology be asked again.
 
 #include "loop.h"
+#include "table_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,7 +71,8 @@ struct redis_command {
 // `c` must outlive its use. -ENOMEM. With mode `off` nothing is connected and all ends in
 // REDIS_AWAY.
 ATTR_MUST_CHECK int redis_new(struct redis **out, struct loop *loop, const struct config_redis *c);
-void redis_free(struct redis *r);                                    // calls back with REDIS_AWAY
+// Calls back with REDIS_AWAY. Neither of these two from within a callback of this client.
+void redis_free(struct redis *r);
 void redis_configure(struct redis *r, const struct config_redis *c); // reconnects where it differs
 
 // `count` commands, 1 or a transaction; all keys in one slot. timeout_ms 0: the configured one.
@@ -112,3 +114,4 @@ struct redis_status {
 	uint32_t rtt_us;        // moving average
 };
 void redis_status(const struct redis *r, struct redis_status *out);
+void redis_tables(const struct redis *r, struct table_registry *out); // two

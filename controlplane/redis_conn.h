@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One connection to a Redis server: connect, log in, then commands one after another, replies in
+// the same order. It knows nothing of what the replies mean. Resolver loop's thread only.
+//
+// redis_conn_open writes the log-in (AUTH, SELECT, ROLE, CLIENT SETNAME) in front; commands may be
+// given at once, but leave only when the server has accepted it, so that nothing is written to the
+// wrong database. What is given during one turn of the loop leaves with one send.
+// One timer serves all deadlines: it fires when the earliest one may be over, and looks at all. A
+// call that is too late is told to its owner at once but keeps its place until its reply, or until
+// it is REDIS_STUCK_MS overdue: then the connection is closed. Each close ends every call once.
+// An idle connection (no call for 5 min) is closed; one for subscriptions never is.
+
+#include "redis.h"
+#include "redis_reader.h"
+#include "redis_wire.h"
+
+#include <event2/event_struct.h>
+
+enum { REDIS_CONNECT_MS = 1000, REDIS_IDLE_MS = 5 * 60 * 1000, REDIS_WHY_MAX = 128 };
+
+// A command, or several, under way. The connection uses the first group of fields, its owner all.
+struct redis_call {
+	struct redis_call *next;
+	uint64_t start; // place in the connection's stream
+	uint64_t deadline_ms;
+	unsigned left; // replies to come
+	bool late;     // its owner was told
+
+	bool transaction, refused;
+	uint8_t redirects, replies;
+	uint16_t slot;
+	uint64_t given_us;
+	redis_done_fn done; // NULL: was called
+	void *arg;
+	struct redis_node *node;
+	char *copy; // its octets, where it may be sent again
+	size_t copy_len;
+	struct socket_address moved_to; // port 0: it was not
+	bool ask;                       // ... for this once
+};
+
+struct redis_conn;
+struct redis_conn_ops {
+	void (*up)(struct redis_conn *c);
+	// It is closed already; its calls are ended after this. `was_up`: the log-in had passed.
+	void (*down)(struct redis_conn *c, bool was_up, const char *why);
+	// One reply; the call is out of the queue when call->left is 0.
+	void (*reply)(
+		struct redis_conn *c, struct redis_call *call, const struct redis_reply *reply);
+	// Out of the queue: REDIS_LOST, or REDIS_AWAY when nothing of it was sent.
+	void (*end)(struct redis_conn *c, struct redis_call *call, enum redis_end end);
+	void (*late)(struct redis_conn *c, struct redis_call *call); // still in the queue
+	// No call waits for it. NULL: that closes the connection.
+	void (*push)(struct redis_conn *c, const struct redis_reply *reply);
+};
+
+enum redis_conn_state { REDIS_CONN_CLOSED, REDIS_CONN_CONNECTING, REDIS_CONN_LOGIN, REDIS_CONN_UP };
+
+// Who is asked, and as whom; texts are read by redis_conn_open alone.
+struct redis_login {
+	struct socket_address address;
+	const char *username, *password; // "": none
+	unsigned db;
+	bool master; // anything else is refused
+};
+
+struct redis_conn {
+	const struct redis_conn_ops *ops;
+	void *owner;
+	struct event_base *base;
+	size_t *buffered; // octets to send, of all connections of the client
+	enum redis_conn_state state;
+	unsigned generation; // of the socket; tells a callback's caller that it was closed
+	int fd;
+	struct event io, flush, timer;
+	bool writing;      // io waits for room
+	uint64_t armed_ms; // when the timer fires; 0: it does not
+	uint64_t opened_ms, used_ms, read_ms;
+	struct redis_reader *reader;
+	struct redis_out out;
+	uint64_t given, sent; // octets of this socket's stream
+	uint64_t login_end;   // no more of it may leave before it is up
+	uint8_t step[4], steps, step_at;
+	struct redis_call *first, **last;
+	unsigned calls;
+	uint64_t retry_ms; // the owner's: not opened before
+};
+
+// `c` is zeroed, or was closed.
+void redis_conn_init(struct redis_conn *c, struct event_base *base,
+	const struct redis_conn_ops *ops, void *owner, size_t *buffered);
+// Closed before. -errno of socket(2) or connect(2), -ENOMEM: still closed, `down` is not called.
+ATTR_MUST_CHECK int redis_conn_open(struct redis_conn *c, const struct redis_login *login);
+// Quietly: `down` is not called, calls end with `end`.
+void redis_conn_close(struct redis_conn *c, enum redis_end end);
+// Room for the `len` octets of a call, which the caller writes at once; not closed. The call's
+// deadline_ms and left are set; from now on it is the connection's until reply or end. `call` NULL:
+// octets that no call answers for (subscriptions). NULL: no memory.
+char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len);
+size_t redis_conn_bytes(const struct redis_conn *c); // memory held

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the parts of the Redis client share: redis.c (calls in, nodes kept), redis_call.c (what a
+// reply means), redis_node.c (one server: connections, breaker, probe), redis_standalone.c and its
+// like (which node has a slot), redis_sub.c (subscriptions).
+//
+// A node that is no longer wanted is retired, not freed: it takes no more calls, those under way
+// may end, and r->reap frees it outside of any callback.
+
+#include "redis_conn.h"
+#include "rng.h"
+
+#include <netinet/in.h>
+
+enum {
+	REDIS_NODES_MAX = 64,
+	REDIS_CONNECTIONS_MAX = 16,
+	REDIS_REDIRECTS_MAX = 4, // MOVED and ASK in a row
+	REDIS_BACKOFF_MS = 100,  // the first wait; doubles up to REDIS_PROBE_MS
+	REDIS_RETIRE_MS = 2000,  // a retired node is kept so long for its calls
+	REDIS_NO_SLOT = REDIS_SLOTS,
+};
+
+struct redis_node {
+	struct redis *owner;
+	struct socket_address address;
+	char name[SOCKET_ADDRESS_TEXT_MAX];
+	unsigned connections;
+	struct redis_conn conn[REDIS_CONNECTIONS_MAX];
+	struct event probe;  // when it is asked again
+	unsigned failures;   // commands in a row without a reply
+	unsigned backoff_ms; // before the next probe
+	bool proved;         // it has answered a probe
+	bool probing;        // one is under way
+	bool away;           // breaker open
+	uint64_t away_since_ms;
+	uint64_t retired_ms; // 0: in use
+	bool master;         // has keys: redis_send_node reaches it
+	bool seen;           // by the topology's present look
+};
+
+// A subscription: one connection, kept up. `where` false: nowhere at present.
+struct redis_sub {
+	struct redis_conn conn;
+	struct event tick;
+	char channel[64];
+	void (*on_message)(void *arg, const char *text, size_t len);
+	void (*on_gap)(void *arg);
+	void *arg;
+	bool (*where)(void *where_arg, struct redis_login *out);
+	void *where_arg;
+	struct socket_address address; // of the connection
+	unsigned backoff_ms;
+	uint64_t retry_ms, pinged_ms;
+	uint64_t breaks;
+};
+
+// Which node has a slot, and what is done to know it.
+struct redis_topology {
+	int (*start)(struct redis *r); // -ENOMEM
+	void (*stop)(struct redis *r);
+	struct redis_node *(*node)(struct redis *r, unsigned slot); // NULL: none known
+	// A node is away, or says that it is no master, or that the slot is elsewhere.
+	void (*trouble)(struct redis *r, struct redis_node *node);
+	// A node says that the slot is at `where`; port 0: it did not say where. NULL: does not
+	// matter.
+	void (*moved)(struct redis *r, unsigned slot, const struct socket_address *where);
+	bool master; // the node must say that it is one
+	bool redirects;
+};
+extern const struct redis_topology redis_standalone;
+
+struct redis {
+	struct loop *loop;
+	const struct config_redis *c;
+	struct rng rng;
+	const struct redis_topology *topology; // NULL: off
+	void *topology_state;
+	unsigned node_count;
+	struct redis_node *node[REDIS_NODES_MAX];
+	unsigned retired_count;
+	struct redis_node *retired[REDIS_NODES_MAX];
+	struct event reap;
+	struct redis_call *calls, *free; // REDIS_PENDING_MAX, and those of them that are not in use
+	unsigned pending;
+	size_t buffered, copied; // octets: to send, kept for sending again
+	struct redis_sub sub;
+	struct redis_status totals; // counters and the last error
+};
+
+// redis.c
+void redis_error_note(struct redis *r, const struct redis_node *node, const char *why);
+// NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is under way.
+struct redis_node *redis_node_add(struct redis *r, const struct socket_address *address);
+struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address);
+void redis_node_retire(struct redis_node *node);
+bool redis_same_address(const struct socket_address *a, const struct socket_address *b);
+
+// redis_call.c
+enum redis_given { REDIS_GIVEN, REDIS_GIVEN_FULL };
+// To that connection of the node. timeout_ms 0: the configured one.
+enum redis_given redis_call_give(struct redis_node *node, struct redis_conn *c,
+	const struct redis_command *commands, unsigned count, unsigned slot, unsigned timeout_ms,
+	redis_done_fn done, void *arg);
+void redis_call_reply(
+	struct redis_conn *c, struct redis_call *call, const struct redis_reply *reply);
+void redis_call_end(struct redis_conn *c, struct redis_call *call, enum redis_end end);
+void redis_call_late(struct redis_conn *c, struct redis_call *call);
+
+// redis_node.c
+ATTR_MUST_CHECK int redis_node_new(
+	struct redis *r, const struct socket_address *address, struct redis_node **out);
+void redis_node_free(struct redis_node *node); // its calls end with REDIS_AWAY
+// The connection for keys of this slot, perhaps still connecting; NULL: away.
+struct redis_conn *redis_node_conn(struct redis_node *node, unsigned slot);
+void redis_node_answered(struct redis_node *node, uint64_t rtt_us);
+void redis_node_failed(struct redis_node *node, const char *why); // a command without a reply
+unsigned redis_node_pending(const struct redis_node *node);
+void redis_node_probe(struct redis_node *node);
+
+// redis_sub.c
+void redis_sub_stop(struct redis_sub *s);  // one that was not started is fine
+void redis_sub_moved(struct redis_sub *s); // likewise; connects anew

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis_internal.h"
+
+#include <string.h>
+
+// The node that stands for all in the status: a master that is there, else any.
+static const struct redis_node *node_shown(const struct redis *r)
+{
+	const struct redis_node *any = NULL;
+	for (unsigned i = 0; i < r->node_count; i++) {
+		if (r->node[i]->master && !r->node[i]->away)
+			return r->node[i];
+		if (!any || r->node[i]->master)
+			any = r->node[i];
+	}
+	return any;
+}
+
+bool redis_usable(const struct redis *r)
+{
+	const struct redis_node *node = r->topology ? node_shown(r) : NULL;
+	return node && node->master && !node->away;
+}
+
+static const char *state_text(const struct redis *r, const struct redis_node *node)
+{
+	if (!r->topology)
+		return "off";
+	if (!node || (!node->proved && !node->away))
+		return "connecting";
+	return redis_usable(r) ? "up" : "away";
+}
+
+void redis_status(const struct redis *r, struct redis_status *out)
+{
+	const struct redis_node *node = node_shown(r);
+	*out = r->totals;
+	out->state = state_text(r, node);
+	memcpy(out->server, node ? node->name : "", node ? sizeof(out->server) : 1);
+	out->nodes = redis_nodes(r);
+	out->connections = r->sub.conn.state == REDIS_CONN_UP ? 1 : 0;
+	for (unsigned i = 0; i < r->node_count; i++) {
+		for (unsigned j = 0; j < r->node[i]->connections; j++)
+			out->connections += r->node[i]->conn[j].state == REDIS_CONN_UP ? 1 : 0;
+	}
+	out->pending = r->pending;
+	out->buffer_bytes = r->buffered + r->copied;
+	out->away_since_ms = node && !redis_usable(r) ? node->away_since_ms : 0;
+}
+
+static size_t conns_bytes(const struct redis_node *node)
+{
+	size_t bytes = sizeof(*node);
+	for (unsigned i = 0; i < node->connections; i++)
+		bytes += redis_conn_bytes(&node->conn[i]);
+	return bytes;
+}
+
+void redis_tables(const struct redis *r, struct table_registry *out)
+{
+	uint64_t bytes = sizeof(*r) + r->copied + redis_conn_bytes(&r->sub.conn);
+	for (unsigned i = 0; i < r->node_count; i++)
+		bytes += conns_bytes(r->node[i]);
+	for (unsigned i = 0; i < r->retired_count; i++)
+		bytes += conns_bytes(r->retired[i]);
+	table_register(out, &(struct table_info){.name = "redis_calls",
+				    .owner = "resolver loop",
+				    .eviction = "refused: L1 is not asked",
+				    .lifetime = "its deadline and 1 s",
+				    .cap = REDIS_PENDING_MAX,
+				    .used = r->pending,
+				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0});
+	table_register(out, &(struct table_info){.name = "redis_buffers",
+				    .owner = "resolver loop",
+				    .eviction = "refused: L1 is not asked",
+				    .lifetime = "until sent, or the connection is closed",
+				    .cap = (uint64_t)r->c->buffer_kb << 10,
+				    .used = r->buffered + r->copied,
+				    .bytes = bytes});
+}

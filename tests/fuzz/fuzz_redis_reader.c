@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Replies of a Redis server: however the octets are cut into pieces the replies are the same, and
+// they stay within their bounds.
+
+#include "../../controlplane/redis_error.h"
+#include "../../controlplane/redis_reader.h"
+#include "fuzz.h"
+
+#include <string.h>
+
+struct taken {
+	uint64_t sum, count;
+	int rc;
+};
+
+static void add(struct taken *t, const void *octets, size_t len)
+{
+	const uint8_t *p = octets;
+	for (size_t i = 0; i < len; i++)
+		t->sum = t->sum * 31 + p[i];
+}
+
+static void take(struct taken *t, const struct redis_reply *reply, unsigned depth)
+{
+	enum redis_kind kind = redis_reply_kind(reply);
+	int64_t integer = redis_reply_integer(reply);
+	unsigned count = redis_reply_count(reply);
+	size_t len;
+	const char *text = redis_reply_text(reply, &len);
+	FUZZ_CHECK(depth <= 8 && kind <= REDIS_ERROR && count <= REDIS_ELEMENTS_MAX);
+	FUZZ_CHECK(len <= REDIS_REPLY_MAX && (text ? text[len] == '\0' : len == 0));
+	FUZZ_CHECK(redis_reply_at(reply, count) == NULL);
+	add(t, &kind, sizeof(kind));
+	add(t, &integer, sizeof(integer));
+	if (text)
+		add(t, text, len);
+	for (unsigned i = 0; i < count; i++)
+		take(t, redis_reply_at(reply, i), depth + 1);
+	if (kind != REDIS_ERROR)
+		return;
+	struct socket_address from = {.ip.version = 4, .port = 1}, to = {.port = 0};
+	unsigned slot = 0;
+	add(t, &(enum redis_error){redis_error_kind(reply)}, sizeof(enum redis_error));
+	FUZZ_CHECK(
+		redis_error_where(reply, &from, &slot, &to) < 0 || (slot < 16384 && to.port > 0));
+}
+
+static struct taken parse(const uint8_t *data, size_t len, size_t piece)
+{
+	struct redis_reader *r;
+	const struct redis_reply *reply;
+	struct taken t = {0};
+	FUZZ_CHECK(redis_reader_new(&r) == 0);
+	for (size_t at = 0; at < len && t.rc == 0; at += piece) {
+		FUZZ_CHECK(
+			redis_reader_feed(r, data + at, piece < len - at ? piece : len - at) == 0);
+		while ((t.rc = redis_reader_next(r, &reply)) == 1) {
+			take(&t, reply, 0);
+			t.count++;
+		}
+		FUZZ_CHECK(redis_reader_bytes(r) < (8u << 20));
+	}
+	redis_reader_free(r);
+	return t;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len > REDIS_REPLY_MAX)
+		len = REDIS_REPLY_MAX;
+	struct taken whole = parse(data, len, len + 1);
+	struct taken cut = parse(data, len, len ? 1 + data[0] % 7 : 1);
+	FUZZ_CHECK(whole.rc <= 0 && whole.rc == cut.rc);
+	FUZZ_CHECK(whole.sum == cut.sum && whole.count == cut.count);
+	return 0;
+}

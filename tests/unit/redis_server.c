@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis_server.h"
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { START_MS = 5000, SAY_S = 2 };
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+uint16_t redis_free_port(void)
+{
+	struct sockaddr_in a = loopback(0);
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void child_exec(const struct redis_server *s, const char *const *args)
+{
+	char port[8];
+	const char *argv[REDIS_SERVER_ARGS_MAX + 16] = {"redis-server"};
+	unsigned n = 1;
+	snprintf(port, sizeof(port), "%u", s->port);
+	const char *const fixed[] = {"--bind", "127.0.0.1", "--port", port, "--save", "",
+		"--appendonly", "no", "--dir", s->folder, "--loglevel", "warning"};
+	// Sentinels want the name of their file first.
+	bool file = args && args[0] && args[0][0] == '/';
+	if (file)
+		argv[n++] = args[0];
+	for (size_t i = 0; !file && i < sizeof(fixed) / sizeof(*fixed); i++)
+		argv[n++] = fixed[i];
+	for (unsigned i = file ? 1 : 0; args && args[i] && n < REDIS_SERVER_ARGS_MAX + 15; i++)
+		argv[n++] = args[i];
+	argv[n] = NULL;
+	char *copy[REDIS_SERVER_ARGS_MAX + 16] = {0};
+	for (unsigned i = 0; i < n; i++)
+		copy[i] = strdup(argv[i]);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int null = open("/dev/null", O_RDWR);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	execvp(copy[0], copy);
+	_exit(127);
+}
+
+void redis_server_start(struct redis_server *s, const char *const *args)
+{
+	if (s->port == 0)
+		s->port = redis_free_port();
+	if (s->folder[0] == '\0') {
+		snprintf(s->folder, sizeof(s->folder), "/tmp/weir-test-redis-XXXXXX");
+		assert_non_null(mkdtemp(s->folder));
+	}
+	s->pid = fork();
+	assert_true(s->pid >= 0);
+	if (s->pid == 0)
+		child_exec(s, args);
+	uint64_t end = clock_mono_ms() + START_MS;
+	while (clock_mono_ms() < end) {
+		int status;
+		if (redis_server_say(s, "PING")[0] != '\0')
+			return;
+		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
+			s->pid = 0;
+			fail_msg("redis-server ended at once: is the package installed?");
+		}
+		usleep(10000);
+	}
+	fail_msg("redis-server does not answer");
+}
+
+void redis_server_signal(const struct redis_server *s, int sig)
+{
+	assert_true(s->pid > 0);
+	assert_int_equal(kill(s->pid, sig), 0);
+}
+
+void redis_server_stop(struct redis_server *s)
+{
+	if (s->pid <= 0)
+		return;
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	s->pid = 0;
+}
+
+void redis_server_clean(struct redis_server *s)
+{
+	redis_server_stop(s);
+	DIR *d = s->folder[0] ? opendir(s->folder) : NULL;
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+	if (s->folder[0])
+		rmdir(s->folder);
+	*s = (struct redis_server){0};
+}
+
+// True when `text` holds one whole reply: elements of arrays are items to come.
+static bool reply_whole(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	for (long items = 1; items > 0; items--) {
+		const char *line = memmem(p, (size_t)(end - p), "\r\n", 2);
+		if (!line)
+			return false;
+		long n = strtol(p + 1, NULL, 10);
+		bool text_follows = *p == '$' && n >= 0;
+		if (*p == '*' && n > 0)
+			items += n;
+		p = line + 2 + (text_follows ? n + 2 : 0);
+		if (p > end)
+			return false;
+	}
+	return true;
+}
+
+const char *redis_server_say(const struct redis_server *s, const char *command)
+{
+	static char reply[REDIS_SAY_MAX];
+	struct sockaddr_in a = loopback(s->port);
+	struct timeval wait = {.tv_sec = SAY_S};
+	size_t len = 0;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0) {
+		(void)!send(fd, command, strlen(command), MSG_NOSIGNAL);
+		(void)!send(fd, "\r\n", 2, MSG_NOSIGNAL);
+		for (ssize_t n = 1; n > 0 && !reply_whole(reply, len);) {
+			n = recv(fd, reply + len, sizeof(reply) - 1 - len, 0);
+			len += n > 0 ? (size_t)n : 0;
+		}
+	}
+	close(fd);
+	reply[len] = '\0';
+	return reply;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The client against a real redis-server.
+
+#include "redis_rig.h"
+#include "unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static struct redis_server server;
+static struct redis_rig rig;
+
+static int server_up(void **)
+{
+	redis_server_start(&server, NULL);
+	return 0;
+}
+
+static int server_down(void **)
+{
+	redis_server_clean(&server);
+	return 0;
+}
+
+static int setup(void **)
+{
+	redis_server_say(&server, "FLUSHALL");
+	redis_rig_start(&rig, REDIS_MODE_STANDALONE, server.port);
+	redis_rig_await(&rig, "up", 1000);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	redis_rig_stop(&rig);
+	return 0;
+}
+
+static void test_commands(void **)
+{
+	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 b 2");
+	assert_int_equal(s.end, REDIS_DONE);
+	assert_int_equal(s.integer, 2);
+	s = redis_rig_do(&rig, "HGETALL k");
+	assert_int_equal(s.kind, REDIS_ARRAY);
+	assert_int_equal(s.count, 4);
+	s = redis_rig_do(&rig, "GET none");
+	assert_int_equal(s.end, REDIS_DONE);
+	assert_int_equal(s.kind, REDIS_NIL);
+	s = redis_rig_do(&rig, "GET k");
+	assert_int_equal(s.end, REDIS_REFUSED);
+	assert_int_equal(strncmp(s.text, "WRONGTYPE", 9), 0);
+	assert_int_equal(redis_rig_status(&rig).wrongtype, 1);
+	assert_int_equal(redis_rig_status(&rig).errors, 1);
+	assert_int_equal(redis_rig_status(&rig).pending, 0);
+	assert_int_equal(redis_rig_status(&rig).buffer_bytes, 0);
+}
+
+static void test_any_octets(void **)
+{
+	char key[300], value[70000];
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (char)i;
+	memset(value, '\r', sizeof(value));
+	struct redis_seen set = {0}, len = {0};
+	struct redis_command c = {
+		.count = 3, .word = {{"SET", 3}, {key, sizeof(key)}, {value, sizeof(value)}}};
+	assert_true(redis_send(rig.redis, &c, 1, 0, redis_rig_done, &set));
+	c = (struct redis_command){.count = 2, .word = {{"STRLEN", 6}, {key, sizeof(key)}}};
+	assert_true(redis_send(rig.redis, &c, 1, 0, redis_rig_done, &len));
+	memset(value, 0, sizeof(value)); // the words were copied
+	redis_rig_ends(&rig, &len, 1);
+	assert_int_equal(set.ends, 1);
+	assert_int_equal(len.integer, sizeof(value));
+}
+
+static void test_transaction(void **)
+{
+	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 | EXPIRE k 100 | TTL k");
+	assert_int_equal(s.end, REDIS_DONE);
+	assert_int_equal(s.kind, REDIS_ARRAY);
+	assert_int_equal(s.count, 3);
+	// One that fails while it runs, and one that is not even queued.
+	s = redis_rig_do(&rig, "SET k 1 | HSET k a 1");
+	assert_int_equal(s.end, REDIS_REFUSED);
+	assert_int_equal(s.kind, REDIS_ARRAY);
+	s = redis_rig_do(&rig, "SET q 1 | NONSENSE q");
+	assert_int_equal(s.end, REDIS_REFUSED);
+	assert_int_equal(redis_rig_do(&rig, "EXISTS q").integer, 0);
+	assert_int_equal(redis_rig_status(&rig).errors, 2);
+	assert_int_equal(redis_rig_status(&rig).wrongtype, 1);
+}
+
+struct order {
+	unsigned next;
+	bool wrong;
+};
+
+static void on_counted(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct order *o = arg;
+	if (end != REDIS_DONE || redis_reply_integer(reply) != (int64_t)++o->next)
+		o->wrong = true;
+}
+
+static void test_pipeline(void **)
+{
+	enum { MANY = 4000 };
+	struct order o = {0};
+	struct redis_command c = {.count = 2, .word = {{"INCR", 4}, {"n", 1}}};
+	for (unsigned i = 0; i < MANY; i++)
+		assert_true(redis_send(rig.redis, &c, 1, 2000, on_counted, &o));
+	uint64_t end = clock_mono_ms() + 2000;
+	while (o.next < MANY && !o.wrong && clock_mono_ms() < end)
+		redis_rig_turn(&rig, 1);
+	assert_int_equal(o.next, MANY);
+	assert_false(o.wrong);
+	assert_int_equal(redis_rig_status(&rig).buffer_bytes, 0);
+}
+
+static void test_bounds(void **)
+{
+	struct redis_seen s[REDIS_PENDING_MAX] = {0}, over = {0};
+	for (unsigned i = 0; i < REDIS_PENDING_MAX; i++)
+		assert_true(redis_rig_give(&rig, "GET x", &s[i]));
+	assert_false(redis_rig_give(&rig, "GET x", &over));
+	assert_int_equal(redis_rig_status(&rig).full, 1);
+	redis_rig_ends(&rig, &s[REDIS_PENDING_MAX - 1], 1);
+	for (unsigned i = 0; i < REDIS_PENDING_MAX; i++)
+		assert_int_equal(s[i].ends, 1);
+
+	// Octets: a value that is over the bound, and what fits beside another.
+	static char big[300 << 10];
+	struct redis_command c = {.count = 3, .word = {{"SET", 3}, {"b", 1}, {big, sizeof(big)}}};
+	rig.config.buffer_kb = 512;
+	assert_true(redis_send(rig.redis, &c, 1, 0, redis_rig_done, &over));
+	assert_false(redis_send(rig.redis, &c, 1, 0, redis_rig_done, &over));
+	assert_int_equal(redis_rig_status(&rig).full, 2);
+	redis_rig_ends(&rig, &over, 1);
+	assert_int_equal(over.end, REDIS_DONE);
+	assert_true(redis_send(rig.redis, &c, 1, 0, redis_rig_done, &over));
+	redis_rig_ends(&rig, &over, 2);
+	rig.config.buffer_kb = 4096;
+}
+
+static void test_stopped_server(void **)
+{
+	struct redis_seen s[20] = {0};
+	unsigned given = 0;
+	redis_server_signal(&server, SIGSTOP);
+	rig.config.timeout_ms = 100;
+	uint64_t start = clock_mono_ms();
+	for (unsigned i = 0; i < 10; i++)
+		given += redis_rig_give(&rig, "GET x", &s[i]) ? 1 : 0;
+	assert_int_equal(given, 10);
+	redis_rig_await(&rig, "away", 1000);
+	assert_in_range(clock_mono_ms() - start, 90, 600);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(s[i].ends, 1);
+		assert_int_equal(s[i].end, REDIS_TIMEOUT);
+	}
+	assert_false(redis_usable(rig.redis));
+	assert_false(redis_rig_give(&rig, "GET x", &s[10]));
+	assert_int_equal(redis_rig_status(&rig).timeouts, 10);
+	redis_rig_turn(&rig, 1500); // long enough for stuck connections to be closed
+	assert_int_equal(redis_rig_status(&rig).away, 1);
+	redis_server_signal(&server, SIGCONT);
+	redis_rig_await(&rig, "up", 6000);
+	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
+	assert_int_equal(s[0].ends, 1);
+}
+
+static void test_killed_server(void **)
+{
+	struct redis_seen s[100] = {0};
+	assert_int_equal(redis_rig_do(&rig, "SET x 1 PX 60000").end, REDIS_DONE);
+	redis_server_signal(&server, SIGSTOP);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(redis_rig_give(&rig, "GET x", &s[i]));
+	redis_rig_turn(&rig, 20);
+	redis_server_stop(&server);
+	redis_rig_await(&rig, "away", 1000);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(s[i].ends, 1);
+		assert_int_equal(s[i].end, REDIS_LOST);
+	}
+	assert_false(redis_rig_give(&rig, "GET x", &s[0]));
+	redis_server_start(&server, NULL);
+	redis_rig_await(&rig, "up", 6000);
+	assert_int_equal(redis_rig_do(&rig, "GET x").kind, REDIS_NIL);
+}
+
+static void test_full_and_readonly(void **)
+{
+	redis_server_say(&server, "CONFIG SET maxmemory 1");
+	struct redis_seen s = redis_rig_do(&rig, "HSET k a 1 | EXPIRE k 100");
+	assert_int_equal(s.end, REDIS_REFUSED);
+	assert_int_equal(redis_rig_do(&rig, "GET k").end, REDIS_DONE);
+	assert_int_equal(redis_rig_status(&rig).oom, 1);
+	redis_server_say(&server, "CONFIG SET maxmemory 0");
+	redis_server_say(&server, "REPLICAOF 127.0.0.1 1");
+	assert_int_equal(redis_rig_do(&rig, "SET k 1").end, REDIS_REFUSED);
+	assert_int_equal(redis_rig_status(&rig).readonly, 1);
+	redis_server_say(&server, "REPLICAOF NO ONE");
+	assert_string_equal(redis_rig_status(&rig).state, "up");
+}
+
+static void test_log_in(void **)
+{
+	char user[] = "weir", right[] = "s3cret", wrong[] = "secret-nobody-may-see";
+	redis_server_say(&server, "ACL SETUSER weir on >s3cret ~* &* +@all");
+	struct config_redis c = rig.config;
+	c.username = user;
+	c.password = wrong;
+	redis_configure(rig.redis, &c);
+	redis_rig_await(&rig, "away", 1000);
+	assert_non_null(strstr(redis_rig_status(&rig).error, "log-in refused: WRONGPASS"));
+	assert_null(strstr(redis_rig_status(&rig).error, wrong));
+
+	struct config_redis c2 = c;
+	c2.password = right;
+	c2.db = 3;
+	redis_configure(rig.redis, &c2);
+	redis_rig_await(&rig, "up", 1000);
+	assert_int_equal(redis_rig_do(&rig, "SET here 1").end, REDIS_DONE);
+	assert_string_equal(redis_server_say(&server, "EXISTS here"), ":0\r\n");
+	assert_string_equal(redis_rig_do(&rig, "CLIENT GETNAME").text, "weir");
+
+	struct config_redis c3 = c2;
+	c3.db = 4000;
+	redis_configure(rig.redis, &c3);
+	redis_rig_await(&rig, "away", 1000);
+	assert_non_null(strstr(redis_rig_status(&rig).error, "refused: ERR"));
+	redis_configure(rig.redis, &rig.config);
+	redis_rig_await(&rig, "up", 1000);
+}
+
+// What was given before a change ends as if there had been none.
+static void test_configure(void **)
+{
+	struct redis_seen s = {0}, t = {0};
+	struct config_redis same = rig.config, off = rig.config;
+	same.timeout_ms = 200;
+	assert_true(redis_rig_give(&rig, "GET x", &s));
+	redis_configure(rig.redis, &same);
+	off.mode = REDIS_MODE_OFF;
+	assert_true(redis_rig_give(&rig, "GET x", &t));
+	redis_configure(rig.redis, &off);
+	assert_string_equal(redis_rig_status(&rig).state, "off");
+	assert_false(redis_rig_give(&rig, "GET x", &s));
+	redis_rig_ends(&rig, &s, 1);
+	redis_rig_ends(&rig, &t, 1);
+	assert_int_equal(s.end, REDIS_DONE);
+	assert_int_equal(t.end, REDIS_DONE);
+	redis_configure(rig.redis, &rig.config);
+	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
+	assert_int_equal(redis_rig_status(&rig).lost, 0);
+}
+
+static void test_free_calls_back(void **)
+{
+	struct redis_seen s = {0};
+	assert_true(redis_rig_give(&rig, "GET x", &s));
+	redis_free(rig.redis);
+	rig.redis = NULL;
+	assert_int_equal(s.ends, 1);
+	assert_int_equal(s.end, REDIS_AWAY);
+}
+
+struct heard {
+	unsigned messages, gaps;
+	char last[32];
+};
+
+static void on_message(void *arg, const char *text, size_t len)
+{
+	struct heard *h = arg;
+	h->messages++;
+	snprintf(h->last, sizeof(h->last), "%.*s", (int)len, text);
+}
+
+static void on_gap(void *arg)
+{
+	((struct heard *)arg)->gaps++;
+}
+
+static void test_subscription(void **)
+{
+	struct heard h = {0};
+	redis_subscribe(rig.redis, "weir-meta:flush", on_message, on_gap, &h);
+	for (unsigned i = 0; i < 100 && h.gaps == 0; i++)
+		redis_rig_turn(&rig, 10);
+	assert_int_equal(h.gaps, 1);
+	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush one").integer, 1);
+	for (unsigned i = 0; i < 100 && h.messages == 0; i++)
+		redis_rig_turn(&rig, 10);
+	assert_int_equal(h.messages, 1);
+	assert_string_equal(h.last, "one");
+	redis_server_say(&server, "CLIENT KILL TYPE pubsub");
+	for (unsigned i = 0; i < 200 && h.gaps == 1; i++)
+		redis_rig_turn(&rig, 10);
+	assert_int_equal(h.gaps, 2);
+	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush two").integer, 1);
+	for (unsigned i = 0; i < 100 && h.messages == 1; i++)
+		redis_rig_turn(&rig, 10);
+	assert_string_equal(h.last, "two");
+	redis_subscribe(rig.redis, NULL, NULL, NULL, NULL);
+	redis_rig_turn(&rig, 20);
+	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush three").integer, 0);
+}
+
+static void test_no_server(void **)
+{
+	struct redis_rig g = {0};
+	struct redis_seen s = {0};
+	redis_rig_start(&g, REDIS_MODE_STANDALONE, redis_free_port());
+	assert_string_equal(redis_rig_status(&g).state, "connecting");
+	(void)redis_rig_give(&g, "GET x", &s);
+	redis_rig_await(&g, "away", 1000);
+	assert_int_equal(s.ends, 1);
+	assert_int_equal(s.end, REDIS_AWAY);
+	assert_non_null(strstr(redis_rig_status(&g).error, "refused"));
+	redis_rig_stop(&g);
+	redis_rig_start(&g, REDIS_MODE_OFF, 0);
+	assert_false(redis_rig_give(&g, "GET x", &s));
+	assert_string_equal(redis_rig_status(&g).state, "off");
+	assert_int_equal(redis_nodes(g.redis), 0);
+	redis_rig_stop(&g);
+}
+
+int main(void)
+{
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH(test_commands),
+		WITH(test_any_octets),
+		WITH(test_transaction),
+		WITH(test_pipeline),
+		WITH(test_bounds),
+		WITH(test_stopped_server),
+		WITH(test_killed_server),
+		WITH(test_full_and_readonly),
+		WITH(test_log_in),
+		WITH(test_configure),
+		WITH(test_free_calls_back),
+		WITH(test_subscription),
+		cmocka_unit_test(test_no_server),
+	};
+	return cmocka_run_group_tests(tests, server_up, server_down);
+}
