@@ -3,60 +3,89 @@
 
 // L1: answers in Redis, shared between boxes, never in a packet's way. Resolver loop's thread only.
 //
-// Key `weir:<name>:<type>:<class>[:do][:cd][:v<hash>]`: the name in lower-case presentation form
-// without the final dot (RFC 1035 5.1 escapes; `:` is escaped too; the root is "."), the hash that
-// of the view's definition, since numbers differ between boxes. Value: a HASH of `v` (1), `msg` (a
-// whole response with TTLs as of created_at), `soft_expiry` and `created_at` (Unix seconds),
-// `stored_ttl`, and `auth_ttl` where it differs. HSET and EXPIRE are one MULTI; the index of soft
-// expiry (ZSET `weir-meta:expiry`) joins it, but in Cluster follows on one of 64 hash-tagged ones.
-// EVERY key has a TTL. What comes back is hostile: versioned, bounded, parsed as an upstream's
-// reply is; a bad value is a miss, counted, and deleted.
+// Keys are l1_key.h's. A value is a HASH: `v` (1), `msg` (a whole response, id 0, no OPT, TTLs as
+// of created_at), `created_at` and `soft_expiry` (Unix seconds), `stored_ttl`, `auth_ttl`, and
+// `hits` (a minute, as the box that wrote it counted). HSET and EXPIRE are one MULTI, joined by the
+// index of soft expiry (ZSET `weir-meta:expiry`); in Cluster, where keys of two slots cannot share
+// a MULTI, the key's entry goes to one of 64 indexes (`weir-meta:{NN}:expiry`) by a MULTI of its
+// own right after, and l1_sweep.h closes the gap. EVERY key has a TTL, the index as well.
 //
-// Housekeeping each 15 s (l1_sweep.c): cap on keys by sampled eviction (lowest hits, then oldest),
-// reconcile of the index, deletion of cold keys; each bounded per turn.
+// What comes back is hostile: fields are bounded and must fit each other here, the message goes
+// through dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall
+// time is used here alone. A value from the future is taken as just made; so clocks that differ by
+// seconds make answers older or younger by as much, never past their TTL.
+//
+// Cost: one round trip per look, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped, counted);
+// writes and deletions are sent and forgotten, what becomes of them is counted.
 
 #include "l1_key.h"
 #include "redis.h"
+#include "ttl_rules.h"
 
-#include <weir/dns_answer.h>
-#include <weir/l0_table.h>
-
-enum { L1_MESSAGE_MAX = 17000, L1_LOCK_MS = 10000 };
+enum {
+	L1_MESSAGE_MAX = 17000, // an answer of L0_ANSWER_MAX behind header and question
+	L1_LOOKUPS_MAX = 2048,
+	L1_SHARDS = 64,      // indexes in Cluster
+	L1_SKEW_MAX_S = 600, // a value from further in the future is bad
+};
 
 struct l1;
 struct l1_lookup; // one look that is under way
 
 enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY };
 
-// A value as read, checked; the message itself goes through dns_answer_read by the caller.
+// A value as read. soft_left_s: negative when it is stale; never so much that it is gone.
 struct l1_value {
 	const uint8_t *msg;
 	uint16_t len;
-	uint32_t age_s;      // since created_at by this box's clock, 0 if in the future
-	int32_t soft_left_s; // negative: stale
-	uint32_t stored_ttl_s, auth_ttl_s;
+	uint32_t age_s, stored_ttl_s, auth_ttl_s;
+	int32_t soft_left_s;
 };
 
 // Called once unless l1_get_stop came before, never from within l1_get; `v` with L1_HIT alone.
 typedef void (*l1_get_fn)(void *arg, enum l1_found found, const struct l1_value *v);
 
 ATTR_MUST_CHECK int l1_new(struct l1 **out, struct loop *loop, const struct config *config);
-void l1_free(struct l1 *l);
-void l1_configure(struct l1 *l, const struct config *config);
+void l1_free(struct l1 *l);                                   // NULL is fine
+void l1_configure(struct l1 *l, const struct config *config); // which must outlive its use
+bool l1_usable(const struct l1 *l);
 struct redis *l1_redis(struct l1 *l);
 
-// NULL: not asked (away, full); go on without.
+// NULL: not asked (off, away, too many looks); go on without.
 struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
-void l1_get_stop(struct l1_lookup *look); // NULL is fine
+void l1_get_stop(struct l1_lookup *look); // not after `done`; NULL is fine
 
-// Stores; nobody waits for it. `msg`: a whole response with id 0 and no OPT.
-void l1_put(struct l1 *l, const struct l1_key *key, const uint8_t *msg, uint16_t len,
-	uint32_t stored_ttl_s, uint32_t auth_ttl_s);
-void l1_delete(struct l1 *l, const struct l1_key *key);
-// The caller found out that the message is no answer to the question.
-void l1_bad(struct l1 *l, const struct l1_key *key);
+// One refresher per key over all boxes: SET NX EX under `weir-meta:refresh:<key>`, which ends by
+// itself. Called once like the above; `got` also when Redis did not say, as then nobody else can
+// know either. NULL: not asked; the caller's own table is the only lock.
+typedef void (*l1_lock_fn)(void *arg, bool got);
+struct l1_lookup *l1_lock(
+	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg);
 
-// One refresher per key over all boxes: SET NX PX under `weir-meta:refresh:<key>`. `done`: got it,
-// or Redis is away (then the local table of the caller is the only lock). False: away.
-ATTR_MUST_CHECK bool l1_lock(
-	struct l1 *l, const struct l1_key *key, void (*done)(void *arg, bool got), void *arg);
+struct l1_put {
+	const uint8_t *msg;
+	uint16_t len;
+	uint32_t age_s; // already spent of the TTLs, 0 for a fresh answer
+	uint32_t stored_ttl_s, auth_ttl_s;
+	uint32_t hits;
+};
+void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put);
+void l1_delete(struct l1 *l, const struct l1_key *key); // with its entry in the index
+void l1_bad(struct l1 *l, const struct l1_key *key); // the message was no answer: counted, deleted
+
+// The index that holds a key: its name, NUL-terminated.
+enum { L1_INDEX_MAX = 32 };
+struct ttl_rules l1_rules(const struct l1 *l);
+unsigned l1_shards(const struct l1 *l); // 1, or L1_SHARDS
+void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX]);
+unsigned l1_shard_of(const struct l1 *l, const char *text, size_t len);
+
+struct l1_status {
+	struct redis_status redis;
+	uint64_t lookups, hits, hits_stale, misses, bad, skipped,
+		timeouts; // timeouts: also in skipped
+	uint64_t puts, puts_lost, too_large, deletes;
+	unsigned looking;
+	size_t bytes;
+};
+void l1_status(const struct l1 *l, struct l1_status *out);

@@ -132,6 +132,10 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = failures_new(&r->failures);
 	if (rc == 0)
+		rc = l1_new(&r->l1, r->loop, config);
+	if (rc == 0)
+		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_deleted, r);
+	if (rc == 0)
 		rc = upstreams_new(&r->upstreams, r->loop, &config->upstreams, &callbacks);
 	if (rc == 0)
 		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
@@ -184,6 +188,8 @@ void resolver_close(struct resolver *r)
 	timer_free(r->sweep_step);
 	lanes_free(r->lanes);
 	upstreams_free(r->upstreams);
+	l1_free(r->l1);
+	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
 	inflight_free(r->inflight);
 	if (r->l0)
@@ -195,6 +201,8 @@ void resolver_reconfigure(struct resolver *r, const struct config *config)
 {
 	settings_take(r, config);
 	inflight_set_limit(r->inflight, config->limits.inflight);
+	l1_configure(r->l1, config);
+	l1_sweep_configure(r->l1_sweep, &config->redis);
 	upstreams_configure(r->upstreams, &config->upstreams);
 	failures_clear_all(r->failures);
 }

@@ -14,6 +14,8 @@
 // Full tables: no room for a question or a waiter is SERVFAIL at once, one waiter too many for a
 // question is dropped (the client's retry hits); both are counted.
 
+#include "l1.h"
+#include "l1_sweep.h"
 #include "loop.h"
 #include "publish.h"
 #include "table_registry.h"
@@ -40,6 +42,7 @@ struct resolver_status {
 	uint64_t refused_inflight, refused_waiters;
 	uint64_t upstream_sent, upstream_replies, mismatched;
 	uint64_t stored, not_stored;
+	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;
 	uint32_t inflight, inflight_max, waiters, inflight_cap, waiter_cap;
 	uint64_t ring_anomalies, foreign_messages;
 	uint64_t link_up; // data plane connected
@@ -51,6 +54,8 @@ struct resolver_status {
 	uint64_t upstream_tcp_full;
 	unsigned failures; // questions that are in that memory
 	struct table_registry tables;
+	struct l1_status l1;
+	struct l1_sweep_status l1_sweep;
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };

@@ -65,6 +65,29 @@ static void query_rebuild(struct resolver *r, const struct waiter *w)
 	put_u16(msg + DNS_HEADER_LEN + n + 2, q->qclass);
 }
 
+uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *question,
+	const struct dns_answer_view *view, uint32_t age_s)
+{
+	struct dns_query q = *question;
+	size_t n = q.name.len;
+	const struct dns_reply_opts opts = {
+		.age_s = age_s, .ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
+	uint16_t sum;
+
+	q.id = 0;
+	q.flags = DNS_FLAG_RD | (q.flags & DNS_FLAG_CD);
+	q.udp_size = DNS_MESSAGE_MAX;
+	q.has_opt = false;
+	q.question_len = (uint16_t)(n + 4);
+	memset(msg, 0, DNS_HEADER_LEN);
+	put_u16(msg + 2, q.flags);
+	put_u16(msg + 4, 1);
+	memcpy(msg + DNS_HEADER_LEN, q.name.wire, n);
+	put_u16(msg + DNS_HEADER_LEN + n, q.qtype);
+	put_u16(msg + DNS_HEADER_LEN + n + 2, q.qclass);
+	return dns_reply_answer(msg, cap, &q, view, &opts, &sum);
+}
+
 static void count_answer(struct resolver *r, const struct resolver_answer *a)
 {
 	if (a->kind == ANSWER_SERVFAIL)

@@ -49,31 +49,19 @@ static void walk_end(struct walk *w)
 		free(w);
 }
 
-// A reply message as a client would see it now, as much of it as the entry holds.
+// As much of the reply message as the entry holds.
 static void entry_message(struct cache_entry *e, const struct l0_view *v, uint32_t age_s)
 {
-	uint16_t sum;
 	struct dns_query q = {
 		.qtype = v->qtype,
 		.qclass = v->qclass,
-		.flags = DNS_FLAG_RD | (v->key_flags & L0_KEY_CD ? DNS_FLAG_CD : 0),
-		.question_len = (uint16_t)(v->name_len + 4),
-		.udp_size = DNS_MESSAGE_MAX,
+		.flags = v->key_flags & L0_KEY_CD ? DNS_FLAG_CD : 0,
 		.name = {.len = v->name_len},
 	};
-	const struct dns_reply_opts opts = {
-		.age_s = age_s, .ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
 
 	memcpy(q.name.wire, v->name, v->name_len);
-	memset(e->answer, 0, DNS_HEADER_LEN);
-	put_u16(e->answer + 2, q.flags);
-	put_u16(e->answer + 4, 1);
-	memcpy(e->answer + DNS_HEADER_LEN, v->name, v->name_len);
-	put_u16(e->answer + DNS_HEADER_LEN + v->name_len, v->qtype);
-	put_u16(e->answer + DNS_HEADER_LEN + v->name_len + 2, v->qclass);
-	e->message_len = (uint16_t)(DNS_HEADER_LEN + q.question_len + v->answer.len);
-	// Too long for the entry: header and question with TC.
-	e->answer_len = dns_reply_answer(e->answer, sizeof(e->answer), &q, &v->answer, &opts, &sum);
+	e->message_len = (uint16_t)(DNS_HEADER_LEN + v->name_len + 4 + v->answer.len);
+	e->answer_len = answer_message(e->answer, sizeof(e->answer), &q, &v->answer, age_s);
 }
 
 static void entry_fill(

@@ -2,11 +2,13 @@
 #pragma once
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
-// question's life), resolver_answer.c (replies to waiters), resolver_store.c (L0),
-// resolver_cache.c and resolver_status.c (calls from other threads).
+// question's life), resolver_l1.c (its way through Redis), resolver_answer.c (replies to waiters),
+// resolver_store.c (L0), resolver_cache.c and resolver_status.c (calls from other threads).
 
 #include "failures.h"
 #include "inflight.h"
+#include "l1.h"
+#include "l1_sweep.h"
 #include "lanes.h"
 #include "link.h"
 #include "resolver.h"
@@ -21,6 +23,7 @@ enum {
 	SERVFAIL_AFTER_MS = 1900, // clients give up or ask again after 2 s
 	QUESTION_LIFE_MS = 5000,
 	ANSWER_LATE_MS = 2000, // a waiter's age from which on nothing is sent
+	REFRESH_LOCK_S = 10,
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
 };
 
@@ -39,6 +42,8 @@ struct resolver {
 	struct l0_writer *l0;
 	struct lanes *lanes;
 	struct link_server *link;
+	struct l1 *l1;
+	struct l1_sweep *l1_sweep;
 	struct upstreams *upstreams;
 	struct inflight *inflight;
 	struct failures *failures;
@@ -50,6 +55,7 @@ struct resolver {
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
 	uint8_t reply[MSG_DNS_MAX];
+	uint8_t message[L1_MESSAGE_MAX]; // on its way to L1
 };
 
 // What a waiter is told.
@@ -65,6 +71,15 @@ void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *ques
 enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t *msg, size_t len);
 void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
 void question_finish(struct resolver *r, struct question *q);
+void question_ask(struct resolver *r, struct question *q); // the upstreams
+// Every waiter gets it, and the question ends.
+void question_answered(
+	struct resolver *r, struct question *q, const struct resolver_answer *answer);
+
+// resolver_l1.c
+bool question_look(struct resolver *r, struct question *q); // false: L1 is not there to be asked
+void l1_deleted(void *resolver, const struct l1_key_parts *key); // by the cap, or as it was cold
+void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a);
 
 // resolver_answer.c: one answer for one waiter or for all of a question's.
 struct resolver_answer answer_servfail(int ede);
@@ -75,9 +90,15 @@ void answer_one(struct resolver *r, const struct dns_query *q, const struct wait
 	const struct resolver_answer *a);
 void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
 
+// A whole response without id and OPT, as a client would get it at that age; over `cap` octets it
+// is header and question with TC. Its length.
+uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_answer_view *view, uint32_t age_s);
+
 // resolver_store.c
 struct l0_key question_key(const struct question *q);
-void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a);
+void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
+	uint64_t created_ms);
 // The record of a key, whatever its age; false: none.
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
 // May be served although it is past its soft expiry?

@@ -138,22 +138,29 @@ static void on_question_timer(evutil_socket_t fd, short what, void *arg)
 void question_finish(struct resolver *r, struct question *q)
 {
 	event_del(&q->timer);
+	l1_get_stop(q->look);
 	upstream_ask_stop(&q->ask);
 	inflight_remove(r->inflight, q);
 }
 
-static void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
+void question_ask(struct resolver *r, struct question *q)
 {
 	uint8_t wire[UPSTREAM_QUESTION_MAX];
 	size_t n = q->query.name.len;
 
-	event_assign(&q->timer, loop_base(r->loop), -1, 0, on_question_timer, q);
-	question_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
 	memcpy(wire, q->query.name.wire, n);
 	put_u16(wire + n, q->query.qtype);
 	put_u16(wire + n + 2, q->query.qclass);
 	upstream_ask_start(r->upstreams, &q->ask, wire, (uint16_t)(n + 4), q->key_flags & L0_KEY_CD,
 		q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
+}
+
+static void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
+{
+	event_assign(&q->timer, loop_base(r->loop), -1, 0, on_question_timer, q);
+	question_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
+	if (!question_look(r, q))
+		question_ask(r, q);
 }
 
 // False: no room for it; the pool of waiters is empty, or this question has enough.
@@ -232,6 +239,22 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		miss_refuse(r, &m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
+// The record is new, or stays as it was for now.
+static void question_done(struct resolver *r, struct question *q)
+{
+	if (q->refresh) {
+		const struct l0_key key = question_key(q);
+		store_refreshed(r, &key);
+	}
+	question_finish(r, q);
+}
+
+void question_answered(struct resolver *r, struct question *q, const struct resolver_answer *answer)
+{
+	answer_all(r, q, answer);
+	question_done(r, q);
+}
+
 static struct question *question_of(struct upstream_ask *a)
 {
 	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
@@ -249,16 +272,13 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		return UPSTREAM_TRUNCATED;
 	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
 		return UPSTREAM_FAILED;
-	store_answer(r, q, &r->answer);
+	store_answer(r, q, &r->answer, clock_mono_ms());
 	failures_clear(r->failures, q->hash);
 	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
 	answer_all(r, q, &a);
-	if (q->refresh) {
-		const struct l0_key key = question_key(q);
-		store_refreshed(r, &key);
-	}
-	question_finish(r, q);
+	l1_store(r, q, &r->answer); // whoever waits has been served
+	question_done(r, q);
 	return UPSTREAM_TAKEN;
 }
 
@@ -266,7 +286,6 @@ void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
 {
 	struct question *q = question_of(ask);
 	struct resolver *r = q->owner;
-	const struct l0_key key = question_key(q);
 
 	failures_add(r->failures, q->hash, clock_mono_ms());
 	if (!question_serve_stale(r, q)) {
@@ -275,7 +294,5 @@ void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
 						    : DNS_EDE_NO_REACHABLE_AUTHORITY);
 		answer_all(r, q, &a);
 	}
-	if (q->refresh)
-		store_refreshed(r, &key);
-	question_finish(r, q);
+	question_done(r, q);
 }

@@ -64,6 +64,21 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .cap = FAILURES_BUCKETS * FAILURES_WAYS,
 					   .used = s->failures,
 					   .bytes = failures_memory()});
+	table_register(&s->tables, &(struct table_info){.name = "l1_lookups",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the upstreams are asked",
+					   .lifetime = "redis.lookup_timeout_ms",
+					   .cap = L1_LOOKUPS_MAX,
+					   .used = s->l1.looking,
+					   .bytes = s->l1.bytes});
+	redis_tables(l1_redis(r->l1), &s->tables);
+	table_register(&s->tables, &(struct table_info){.name = "l1_sample",
+					   .owner = "resolver loop",
+					   .eviction = "none: one sample at a time",
+					   .lifetime = "one round",
+					   .cap = L1_SAMPLE,
+					   .used = 0,
+					   .bytes = s->l1_sweep.bytes});
 }
 
 static void status_fill(struct resolver *r, struct resolver_status *s)
@@ -99,6 +114,8 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_replies = upstream.replies;
 	s->mismatched = upstream.mismatched;
 	s->upstream_tcp_full = upstream.tcp_full;
+	l1_status(r->l1, &s->l1);
+	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
 	status_tables(r, s, &inflight, upstream.tcp_open);
 }

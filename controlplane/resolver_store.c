@@ -17,12 +17,13 @@ struct l0_key question_key(const struct question *q)
 }
 
 // A record that is not to be kept still ends the one before it: the newest answer counts.
-void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a)
+void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
+	uint64_t created_ms)
 {
 	struct l0_put put = {
 		.key = question_key(q),
 		.answer = dns_answer_view_of(a),
-		.created_ms = clock_mono_ms(),
+		.created_ms = created_ms,
 		.refresh_ms = UINT32_MAX,
 		.auth_ttl_s = a->auth_ttl_s,
 	};

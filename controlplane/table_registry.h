@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { TABLES_MAX = 16 };
+enum { TABLES_MAX = 32 };
 
 struct table_info {
 	const char *name, *owner;

@@ -12,6 +12,8 @@
 #include <weir/config.h>
 #include <weir/dns_answer.h>
 
+enum { TTL_MAX_S = 604800 }; // what the configuration takes as cache.max_ttl
+
 struct ttl_rules {
 	struct dns_ttl_limits limits;
 	uint32_t stale_window_s;

@@ -65,6 +65,13 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->limits.inflight = inflight;
 	c->limits.waiters = waiters;
 	c->limits.udp_reply_size = 1232;
+	static char empty[] = "";
+	c->redis = (struct config_redis){.buffer_kb = 4096,
+		.master_name = empty,
+		.username = empty,
+		.password = empty,
+		.password_file = empty,
+		.sentinel_password = empty};
 	c->upstreams.count = 2;
 	c->upstreams.first_timeout_ms = 400;
 	c->upstreams.max_sends = 6;

@@ -214,8 +214,8 @@ static void test_new_settings_forget_failures(void **state)
 
 static void test_every_table_is_registered(void **state)
 {
-	static const char *const expected[] = {
-		"l0", "names", "inflight", "waiters", "upstream_tcp", "failures"};
+	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "upstream_tcp",
+		"failures", "l1_lookups", "redis_calls", "redis_buffers", "l1_sample"};
 	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));

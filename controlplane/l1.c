@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "l1.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+#define LOCK_PREFIX "weir-meta:refresh:"
+
+enum { INDEX_LIFE_S = 14 * 86400, NUMBER_MAX = 24 }; // no key lives longer than the index
+
+// What HMGET asks for, and where in its reply.
+enum { FIELD_V, FIELD_MSG, FIELD_CREATED, FIELD_SOFT, FIELD_STORED, FIELD_AUTH, FIELDS };
+static const char *const field_names[FIELDS] = {
+	"v", "msg", "created_at", "soft_expiry", "stored_ttl", "auth_ttl"};
+
+struct l1_lookup {
+	struct l1 *owner;
+	bool stopped; // nobody waits any more
+	l1_get_fn done;
+	l1_lock_fn locked;
+	void *arg;
+	struct l1_lookup *next_free;
+	struct l1_key key;
+};
+
+struct l1 {
+	struct redis *redis;
+	struct ttl_rules rules;
+	unsigned lookup_timeout_ms;
+	struct l1_lookup *free;
+	unsigned touched; // lookups ever used
+	struct l1_status count;
+	struct l1_lookup lookup[L1_LOOKUPS_MAX];
+};
+
+static struct redis_word word(const char *text)
+{
+	return (struct redis_word){text, strlen(text)};
+}
+
+static struct redis_word word_of(const struct l1_key *key)
+{
+	return (struct redis_word){key->text, key->len};
+}
+
+// Decimal in `room`, which the command points into until it is sent.
+static struct redis_word number(char room[NUMBER_MAX], uint64_t value)
+{
+	return (struct redis_word){room, (size_t)snprintf(room, NUMBER_MAX, "%" PRIu64, value)};
+}
+
+static uint64_t wall_s(void)
+{
+	return clock_ms_of(CLOCK_REALTIME) / 1000;
+}
+
+int l1_new(struct l1 **out, struct loop *loop, const struct config *config)
+{
+	struct l1 *l = calloc(1, sizeof(*l)); // pages of lookups never used are never touched
+	if (!l)
+		return -ENOMEM;
+	int rc = redis_new(&l->redis, loop, &config->redis);
+	if (rc < 0) {
+		free(l);
+		return rc;
+	}
+	l->rules = ttl_rules_of(&config->cache);
+	l->lookup_timeout_ms = config->redis.lookup_timeout_ms;
+	*out = l;
+	return 0;
+}
+
+void l1_free(struct l1 *l)
+{
+	if (!l)
+		return;
+	redis_free(l->redis);
+	free(l);
+}
+
+void l1_configure(struct l1 *l, const struct config *config)
+{
+	redis_configure(l->redis, &config->redis);
+	l->rules = ttl_rules_of(&config->cache);
+	l->lookup_timeout_ms = config->redis.lookup_timeout_ms;
+}
+
+struct redis *l1_redis(struct l1 *l)
+{
+	return l->redis;
+}
+
+bool l1_usable(const struct l1 *l)
+{
+	return redis_usable(l->redis);
+}
+
+static struct l1_lookup *lookup_take(struct l1 *l, const struct l1_key *key, void *arg)
+{
+	struct l1_lookup *look = l->free;
+	if (look)
+		l->free = look->next_free;
+	else if (l->touched < L1_LOOKUPS_MAX)
+		look = &l->lookup[l->touched++];
+	else
+		return NULL;
+	l->count.looking++;
+	look->owner = l;
+	look->stopped = false;
+	look->arg = arg;
+	look->key.len = key->len;
+	memcpy(look->key.text, key->text, key->len + 1u);
+	return look;
+}
+
+static void lookup_give(struct l1_lookup *look)
+{
+	struct l1 *l = look->owner;
+	look->next_free = l->free;
+	l->free = look;
+	l->count.looking--;
+}
+
+// A number of at most ten digits; a field that is not there is `absent`.
+static bool field_number(
+	const struct redis_reply *reply, unsigned field, uint64_t absent, uint64_t *out)
+{
+	const struct redis_reply *r = redis_reply_at(reply, field);
+	size_t len;
+	if (!r || redis_reply_kind(r) == REDIS_NIL) {
+		*out = absent;
+		return absent != UINT64_MAX;
+	}
+	const char *text = redis_reply_text(r, &len);
+	if (redis_reply_kind(r) != REDIS_TEXT || len == 0 || len > 10)
+		return false;
+	for (*out = 0; len; len--, text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*out = *out * 10 + (uint64_t)(*text - '0');
+	}
+	return true;
+}
+
+static bool nothing_there(const struct redis_reply *reply)
+{
+	for (unsigned i = 0; i < FIELDS; i++)
+		if (redis_reply_kind(redis_reply_at(reply, i)) != REDIS_NIL)
+			return false;
+	return true;
+}
+
+static enum l1_found value_read(
+	const struct l1 *l, const struct redis_reply *reply, struct l1_value *v)
+{
+	uint64_t version, created, soft, stored, auth, now = wall_s();
+	size_t len;
+
+	if (redis_reply_kind(reply) != REDIS_ARRAY || redis_reply_count(reply) != FIELDS)
+		return L1_BAD;
+	if (nothing_there(reply))
+		return L1_MISS;
+	const struct redis_reply *msg = redis_reply_at(reply, FIELD_MSG);
+	v->msg = (const uint8_t *)redis_reply_text(msg, &len);
+	if (redis_reply_kind(msg) != REDIS_TEXT || len < DNS_HEADER_LEN || len > L1_MESSAGE_MAX
+		|| !field_number(reply, FIELD_V, UINT64_MAX, &version) || version != 1
+		|| !field_number(reply, FIELD_CREATED, UINT64_MAX, &created)
+		|| !field_number(reply, FIELD_SOFT, UINT64_MAX, &soft)
+		|| !field_number(reply, FIELD_STORED, UINT64_MAX, &stored)
+		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX)
+		return L1_BAD;
+	// The limits that hold for our own answers hold for those of others.
+	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored
+		|| created > now + L1_SKEW_MAX_S)
+		return L1_BAD;
+	uint64_t age = now > created ? now - created : 0;
+	if (age >= stored + ttl_stale_s(&l->rules, (uint32_t)stored))
+		return L1_MISS;
+	v->len = (uint16_t)len;
+	v->age_s = (uint32_t)age;
+	v->stored_ttl_s = (uint32_t)stored;
+	v->auth_ttl_s = (uint32_t)auth;
+	v->soft_left_s = (int32_t)((int64_t)stored - (int64_t)age);
+	return L1_HIT;
+}
+
+static void count_found(struct l1 *l, enum l1_found found, const struct l1_value *v)
+{
+	if (found == L1_HIT) {
+		l->count.hits++;
+		l->count.hits_stale += v->soft_left_s <= 0;
+	} else if (found == L1_MISS) {
+		l->count.misses++;
+	} else if (found == L1_AWAY) {
+		l->count.skipped++;
+	}
+}
+
+static void on_value(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct l1_lookup *look = arg;
+	struct l1 *l = look->owner;
+	struct l1_value v = {0};
+	enum l1_found found = L1_AWAY;
+
+	// An error is about the key (WRONGTYPE) or about the server (LOADING, NOAUTH): only the
+	// first is a bad value.
+	if (end == REDIS_REFUSED) {
+		size_t len;
+		const char *text = redis_reply_text(reply, &len);
+		if (text && len >= 9 && memcmp(text, "WRONGTYPE", 9) == 0)
+			found = L1_BAD;
+	}
+	if (end == REDIS_DONE)
+		found = value_read(l, reply, &v);
+	l->count.timeouts += end == REDIS_TIMEOUT;
+	count_found(l, found, &v);
+	if (found == L1_BAD)
+		l1_bad(l, &look->key);
+	if (!look->stopped)
+		look->done(look->arg, found, found == L1_HIT ? &v : NULL);
+	lookup_give(look);
+}
+
+static struct l1_lookup *lookup_send(struct l1 *l, const struct redis_command *c,
+	const struct l1_key *key, redis_done_fn on_reply, void *arg, l1_get_fn done,
+	l1_lock_fn locked)
+{
+	if (!redis_usable(l->redis))
+		return NULL;
+	struct l1_lookup *look = lookup_take(l, key, arg);
+	if (look) {
+		look->done = done;
+		look->locked = locked;
+	}
+	if (look && redis_send(l->redis, c, 1, l->lookup_timeout_ms, on_reply, look))
+		return look;
+	l->count.skipped++;
+	if (look)
+		lookup_give(look);
+	return NULL;
+}
+
+struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
+{
+	struct redis_command c = {.count = 2 + FIELDS, .word = {word("HMGET"), word_of(key)}};
+
+	for (unsigned i = 0; i < FIELDS; i++)
+		c.word[2 + i] = word(field_names[i]);
+	l->count.lookups++;
+	return lookup_send(l, &c, key, on_value, arg, done, NULL);
+}
+
+void l1_get_stop(struct l1_lookup *look)
+{
+	if (look)
+		look->stopped = true;
+}
+
+static void on_lock(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct l1_lookup *look = arg;
+	// Nobody else can have it when it cannot be asked for: then our own is the only lock.
+	bool got = end != REDIS_DONE || redis_reply_kind(reply) != REDIS_NIL;
+	if (!look->stopped)
+		look->locked(look->arg, got);
+	lookup_give(look);
+}
+
+struct l1_lookup *l1_lock(
+	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg)
+{
+	char name[sizeof(LOCK_PREFIX) + L1_KEY_MAX], life[NUMBER_MAX];
+	int n = snprintf(name, sizeof name, LOCK_PREFIX "%s", key->text);
+	const struct redis_command c = {6, {word("SET"), {name, (size_t)n}, word("1"), word("NX"),
+						   word("EX"), number(life, life_s)}};
+	return lookup_send(l, &c, key, on_lock, arg, NULL, done);
+}
+
+struct ttl_rules l1_rules(const struct l1 *l)
+{
+	return l->rules;
+}
+
+unsigned l1_shards(const struct l1 *l)
+{
+	return redis_is_cluster(l->redis) ? L1_SHARDS : 1;
+}
+
+void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX])
+{
+	if (redis_is_cluster(l->redis))
+		snprintf(out, L1_INDEX_MAX, "weir-meta:{%02u}:expiry", shard);
+	else
+		snprintf(out, L1_INDEX_MAX, "weir-meta:expiry");
+}
+
+// FNV-1a: every box must come to the same shard, and nothing depends on its strength.
+unsigned l1_shard_of(const struct l1 *l, const char *text, size_t len)
+{
+	uint32_t hash = 2166136261u;
+	for (; len; len--, text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	return hash % l1_shards(l);
+}
+
+static void on_written(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct l1 *l = arg;
+	(void)reply;
+	l->count.puts_lost += end != REDIS_DONE;
+}
+
+// Two transactions in Cluster, one elsewhere.
+static void value_send(struct l1 *l, const struct redis_command c[4])
+{
+	bool apart = redis_is_cluster(l->redis);
+	if (!redis_send(l->redis, c, apart ? 2 : 4, 0, on_written, l)
+		|| (apart && !redis_send(l->redis, c + 2, 2, 0, on_written, l)))
+		l->count.puts_lost++;
+}
+
+void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
+{
+	char created[NUMBER_MAX], soft[NUMBER_MAX], stored[NUMBER_MAX], auth[NUMBER_MAX],
+		hits[NUMBER_MAX], life[NUMBER_MAX], index_life[NUMBER_MAX], index[L1_INDEX_MAX];
+	uint64_t created_s = wall_s() - put->age_s;
+	uint32_t whole_s = put->stored_ttl_s + ttl_stale_s(&l->rules, put->stored_ttl_s);
+
+	if (!redis_usable(l->redis) || put->age_s >= whole_s)
+		return;
+	if (put->len > L1_MESSAGE_MAX || put->stored_ttl_s > TTL_MAX_S) {
+		l->count.too_large++;
+		return;
+	}
+	l1_index_name(l, l1_shard_of(l, key->text, key->len), index);
+	const struct redis_word soft_word = number(soft, created_s + put->stored_ttl_s);
+	struct redis_command c[4] = {
+		{16, {word("HSET"), word_of(key), word("v"), word("1"), word("msg"),
+			     {(const char *)put->msg, put->len}, word("created_at"),
+			     number(created, created_s), word("soft_expiry"), soft_word,
+			     word("stored_ttl"), number(stored, put->stored_ttl_s),
+			     word("auth_ttl"), number(auth, put->auth_ttl_s), word("hits"),
+			     number(hits, put->hits)}},
+		{3, {word("EXPIRE"), word_of(key), number(life, whole_s - put->age_s)}},
+		{4, {word("ZADD"), word(index), soft_word, word_of(key)}},
+		{3, {word("EXPIRE"), word(index), number(index_life, INDEX_LIFE_S)}},
+	};
+	l->count.puts++;
+	value_send(l, c);
+}
+
+void l1_delete(struct l1 *l, const struct l1_key *key)
+{
+	char index[L1_INDEX_MAX];
+	l1_index_name(l, l1_shard_of(l, key->text, key->len), index);
+	const struct redis_command c[2] = {
+		{2, {word("UNLINK"), word_of(key)}},
+		{3, {word("ZREM"), word(index), word_of(key)}},
+	};
+	bool apart = redis_is_cluster(l->redis);
+
+	if (!redis_usable(l->redis))
+		return;
+	l->count.deletes++;
+	if (!redis_send(l->redis, c, apart ? 1 : 2, 0, on_written, l)
+		|| (apart && !redis_send(l->redis, c + 1, 1, 0, on_written, l)))
+		l->count.puts_lost++;
+}
+
+void l1_bad(struct l1 *l, const struct l1_key *key)
+{
+	l->count.bad++;
+	l1_delete(l, key);
+}
+
+void l1_status(const struct l1 *l, struct l1_status *out)
+{
+	*out = l->count;
+	redis_status(l->redis, &out->redis);
+	out->bytes = offsetof(struct l1, lookup) + l->touched * sizeof(struct l1_lookup);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Housekeeping of L1: the cap on keys, the index kept true, cold keys deleted. Resolver loop's
+// thread.
+//
+// A round each 15 s, and at once when this box has put a twentieth of the cap since the last count.
+// One box at a time (lock `weir-meta:sweep`, 15 s). A round: per index, drop the entries of keys
+// whose TTL is over for certain, and count; then look at L1_SAMPLE entries at random (a gone key's
+// entry is dropped, which also mends what Cluster writes apart; a key older than
+// redis.sweep_hit_window with fewer than redis.sweep_min_hits is deleted); then, while there are
+// more keys than redis.max_keys, delete those of such a sample with the lowest hits, the oldest
+// first among equals: most of the sample while it is full of equally cold ones, a quarter
+// otherwise. The owner is told of each deleted key, to delete its own copy. An index or a member
+// that is not ours to read is deleted.
+//
+// Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop is never held up; a
+// step that fails ends the round. Memory is fixed.
+
+#include "l1.h"
+
+enum { L1_SAMPLE = 64, L1_SWEEP_S = 15 };
+
+struct l1_sweep;
+
+typedef void (*l1_deleted_fn)(void *arg, const struct l1_key_parts *key);
+
+ATTR_MUST_CHECK int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
+	const struct config_redis *config, l1_deleted_fn deleted, void *arg);
+void l1_sweep_free(struct l1_sweep *s); // after its l1, which ends what is under way; NULL is fine
+void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
+
+struct l1_sweep_status {
+	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
+	uint64_t keys;                      // at the last count
+	uint64_t trimmed, orphans, cold, evicted, foreign;
+	size_t bytes;
+};
+void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out);

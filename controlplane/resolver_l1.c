@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_internal.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+// A question's way through L1: asked before the upstreams, told of what they say. Whatever goes
+// wrong with Redis, the question goes on to the upstreams.
+
+static void question_key_text(const struct question *q, struct l1_key *out)
+{
+	const struct l0_key key = question_key(q);
+	l1_key_write(&key, 0, out);
+}
+
+// The record to be renewed is at least as new as what another box has put there.
+static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t created_ms)
+{
+	struct l0_view v;
+	return store_find(r, key, &v) && v.created_ms + 1000 >= created_ms;
+}
+
+// False: the upstreams are to be asked; a stale value is in L0 then, for when they fail.
+static bool value_take(struct resolver *r, struct question *q, const struct l1_value *v)
+{
+	struct dns_answer *a = &r->answer;
+	const struct l0_key key = question_key(q);
+	uint64_t now_ms = clock_mono_ms(), age_ms = (uint64_t)v->age_s * 1000;
+	uint64_t created_ms = now_ms > age_ms ? now_ms - age_ms : 0;
+
+	if (dns_answer_read(v->msg, v->len, &q->query, &r->set.ttl.limits, a) != 0 || a->truncated
+		|| a->kind == DNS_ANSWER_FAILURE) {
+		struct l1_key text;
+		question_key_text(q, &text);
+		l1_bad(r->l1, &text);
+		return false;
+	}
+	if (a->ttl_s > v->stored_ttl_s)
+		a->ttl_s = v->stored_ttl_s;
+	a->auth_ttl_s = v->auth_ttl_s;
+	if (is_known(r, &key, created_ms))
+		return false;
+	store_answer(r, q, a, created_ms);
+	if (a->ttl_s <= v->age_s)
+		return false;
+	const struct dns_answer_view view = dns_answer_view_of(a);
+	struct resolver_answer answer = answer_fresh(r, &view, v->age_s);
+	answer.kind = ANSWER_CACHED;
+	r->count.l1_answers++;
+	question_answered(r, q, &answer);
+	return true;
+}
+
+static void on_lock(void *arg, bool got)
+{
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+
+	q->look = NULL;
+	// Clients that came meanwhile wait for no other box.
+	if (got || q->waiters > 0) {
+		question_ask(r, q);
+		return;
+	}
+	r->count.refreshed_elsewhere++;
+	const struct l0_key key = question_key(q);
+	store_refreshed(r, &key);
+	question_finish(r, q);
+}
+
+static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
+{
+	struct question *q = arg;
+	struct resolver *r = q->owner;
+
+	q->look = NULL;
+	if (found == L1_HIT && value_take(r, q, v))
+		return;
+	if (q->waiters == 0 && found != L1_AWAY) {
+		struct l1_key text;
+		question_key_text(q, &text);
+		q->look = l1_lock(r->l1, &text, REFRESH_LOCK_S, on_lock, q);
+	}
+	if (!q->look)
+		question_ask(r, q);
+}
+
+bool question_look(struct resolver *r, struct question *q)
+{
+	struct l1_key text;
+
+	if (!l1_usable(r->l1))
+		return false;
+	question_key_text(q, &text);
+	q->look = l1_get(r->l1, &text, on_found, q);
+	return q->look != NULL;
+}
+
+void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a)
+{
+	struct l1_key text;
+	const struct dns_answer_view view = dns_answer_view_of(a);
+
+	if (!l1_usable(r->l1))
+		return;
+	question_key_text(q, &text);
+	if (a->ttl_s == 0) {
+		l1_delete(r->l1, &text);
+		return;
+	}
+	const struct l1_put put = {
+		.msg = r->message,
+		.len = answer_message(r->message, sizeof(r->message), &q->query, &view, 0),
+		.stored_ttl_s = a->ttl_s,
+		.auth_ttl_s = a->auth_ttl_s,
+	};
+	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
+		r->count.l1_too_large++;
+	else
+		l1_put(r->l1, &text, &put);
+}
+
+// Its copy in L0 goes too, or it would come back with the next refresh.
+void l1_deleted(void *resolver, const struct l1_key_parts *parts)
+{
+	struct resolver *r = resolver;
+	struct l0_key key = {
+		.name = parts->name.wire,
+		.name_len = parts->name.len,
+		.flags = parts->flags,
+		.qtype = parts->qtype,
+		.qclass = parts->qclass,
+	};
+
+	if (parts->view_hash != 0)
+		return;
+	l0_key_hash(l0_writer_reader(r->l0), &key);
+	(void)l0_writer_delete(r->l0, &key);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// L1 against a real redis-server: what it writes, what it believes, what it deletes.
+
+#include "l1_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+static struct {
+	unsigned calls;
+	enum l1_found found;
+	struct l1_value value;
+	uint8_t msg[L1_MESSAGE_MAX];
+} got;
+
+static void on_got(void *arg, enum l1_found found, const struct l1_value *v)
+{
+	assert_ptr_equal(arg, &got);
+	got.calls++;
+	got.found = found;
+	assert_int_equal(found == L1_HIT, v != NULL);
+	if (v) {
+		got.value = *v;
+		memcpy(got.msg, v->msg, v->len);
+	}
+}
+
+static enum l1_found get(const char *name)
+{
+	struct l1_key key;
+	struct l1_status s;
+	unsigned calls = got.calls;
+	l1_rig_key(name, &key);
+	assert_non_null(l1_get(l1_rig.l1, &key, on_got, &got));
+	for (unsigned i = 0; i < 200 && got.calls == calls; i++)
+		l1_rig_turn(5);
+	assert_int_equal(got.calls, calls + 1);
+	l1_status(l1_rig.l1, &s);
+	assert_int_equal(s.looking, 0);
+	return got.found;
+}
+
+static void test_what_is_put_is_found(void **)
+{
+	l1_rig_put("www.example.com", 300, 0, 7);
+	l1_rig_turn(50);
+	assert_int_equal(get("www.example.com"), L1_HIT);
+	assert_int_equal(got.value.len, sizeof l1_rig_message);
+	assert_memory_equal(got.msg, l1_rig_message, sizeof l1_rig_message);
+	assert_int_equal(got.value.stored_ttl_s, 300);
+	assert_int_equal(got.value.auth_ttl_s, 150);
+	assert_in_range(got.value.age_s, 0, 2);
+	assert_in_range(got.value.soft_left_s, 298, 300);
+	long ttl = strtol(l1_rig_say("TTL weir:www.example.com:1:1") + 1, NULL, 10);
+	assert_in_range(ttl, 3898, 3900); // 300 and the stale window
+	assert_non_null(strstr(l1_rig_say("HGET weir:www.example.com:1:1 hits"), "7"));
+	assert_string_equal(l1_rig_say("ZCARD weir-meta:expiry"), ":1\r\n");
+	l1_rig_every_key_has_ttl();
+	assert_int_equal(get("other.example.com"), L1_MISS);
+}
+
+static void test_ages(void **)
+{
+	l1_rig_put("old.example", 300, 100, 0);
+	l1_rig_put("stale.example", 300, 1000, 0);
+	l1_rig_put("gone.example", 300, 3900, 0);
+	l1_rig_turn(50);
+	assert_int_equal(get("old.example"), L1_HIT);
+	assert_in_range(got.value.age_s, 100, 102);
+	assert_int_equal(get("stale.example"), L1_HIT);
+	assert_in_range(-got.value.soft_left_s, 700, 702);
+	long ttl = strtol(l1_rig_say("TTL weir:stale.example:1:1") + 1, NULL, 10);
+	assert_in_range(ttl, 2898, 2900);
+	assert_int_equal(get("gone.example"), L1_MISS);
+	assert_string_equal(l1_rig_say("EXISTS weir:gone.example:1:1"), ":0\r\n");
+	l1_rig_every_key_has_ttl();
+}
+
+static void test_hostile_values(void **)
+{
+	char now[24], late[24], soft[24], big[2000];
+	uint64_t s = clock_ms_of(CLOCK_REALTIME) / 1000;
+	snprintf(now, sizeof now, "%llu", (unsigned long long)s);
+	snprintf(soft, sizeof soft, "%llu", (unsigned long long)s + 300);
+	snprintf(late, sizeof late, "%llu", (unsigned long long)s + 5000);
+	memset(big, 'x', sizeof big - 1);
+	big[sizeof big - 1] = 0;
+	const struct {
+		const char *v, *msg, *created, *soft, *stored, *auth;
+	} bad[] = {
+		{"2", "aaaaaaaaaaaaaaaa", now, soft, "300", "300"},
+		{"", "aaaaaaaaaaaaaaaa", now, soft, "300", "300"},
+		{"1", "aaa", now, soft, "300", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", "-1", soft, "300", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", now, soft, "301", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", now, soft, "0x12c", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", now, soft, "300", "99999999999"},
+		{"1", "aaaaaaaaaaaaaaaa", now, now, "0", "0"},
+		{"1", "aaaaaaaaaaaaaaaa", late, soft, "300", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", now, "18446744073709551616", "300", "300"},
+		{"1", "aaaaaaaaaaaaaaaa", now, big, "300", "300"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		l1_rig_say("HSET weir:bad.example:1:1 v \"%s\" msg %s created_at %s soft_expiry %s "
+			   "stored_ttl %s auth_ttl %s",
+			bad[i].v, bad[i].msg, bad[i].created, bad[i].soft, bad[i].stored,
+			bad[i].auth);
+		if (get("bad.example") != L1_BAD)
+			fail_msg("value %u: found %d", i, got.found);
+		l1_rig_turn(20);
+		assert_string_equal(l1_rig_say("EXISTS weir:bad.example:1:1"), ":0\r\n");
+	}
+	// The same with nothing wrong, so that each refusal above has one cause.
+	l1_rig_say(
+		"HSET weir:good.example:1:1 v 1 msg aaaaaaaaaaaaaaaa created_at %s soft_expiry %s "
+		"stored_ttl 300",
+		now, soft);
+	assert_int_equal(get("good.example"), L1_HIT);
+	assert_int_equal(got.value.auth_ttl_s, 300);
+}
+
+static void test_wrong_types(void **)
+{
+	l1_rig_say("SET weir:text.example:1:1 hello");
+	l1_rig_say("LPUSH weir:list.example:1:1 a b");
+	l1_rig_say("HSET weir:empty.example:1:1 other field");
+	assert_int_equal(get("text.example"), L1_BAD);
+	assert_int_equal(get("list.example"), L1_BAD);
+	assert_int_equal(get("empty.example"), L1_MISS);
+	l1_rig_turn(20);
+	assert_string_equal(
+		l1_rig_say("EXISTS weir:text.example:1:1 weir:list.example:1:1"), ":0\r\n");
+	struct l1_status s;
+	l1_status(l1_rig.l1, &s);
+	assert_int_equal(s.bad, 2);
+}
+
+static void on_lock(void *arg, bool yes)
+{
+	*(int *)arg = yes;
+}
+
+static void test_one_refresher(void **)
+{
+	struct l1_key key;
+	int first = -1, second = -1;
+	l1_rig_key("www.example.com", &key);
+	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &first));
+	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &second));
+	l1_rig_turn(100);
+	assert_int_equal(first, 1);
+	assert_int_equal(second, 0);
+	l1_rig_every_key_has_ttl();
+}
+
+static void test_delete(void **)
+{
+	struct l1_key key;
+	l1_rig_put("www.example.com", 300, 0, 0);
+	l1_rig_turn(50);
+	l1_rig_key("www.example.com", &key);
+	l1_delete(l1_rig.l1, &key);
+	l1_rig_turn(50);
+	assert_string_equal(
+		l1_rig_say("EXISTS weir:www.example.com:1:1 weir-meta:expiry"), ":0\r\n");
+}
+
+static void test_nobody_waits_any_more(void **)
+{
+	struct l1_key key;
+	l1_rig_key("www.example.com", &key);
+	l1_get_stop(l1_get(l1_rig.l1, &key, on_got, &got));
+	l1_rig_turn(100);
+	assert_int_equal(got.calls, 0);
+	l1_get_stop(NULL);
+}
+
+static void test_server_goes_and_comes(void **)
+{
+	struct l1_key key;
+	l1_rig_key("www.example.com", &key);
+	redis_server_stop(&l1_rig.server);
+	l1_rig_await_usable(false);
+	assert_null(l1_get(l1_rig.l1, &key, on_got, &got));
+	l1_rig_put("www.example.com", 300, 0, 0); // forgotten
+	redis_server_start(&l1_rig.server, NULL);
+	l1_rig_await_usable(true);
+	assert_int_equal(get("www.example.com"), L1_MISS);
+}
+
+static void test_more_looks_than_there_is_room_for(void **)
+{
+	struct l1_key key;
+	struct l1_status s;
+	unsigned sent = 0;
+	l1_rig_key("www.example.com", &key);
+	for (unsigned i = 0; i < L1_LOOKUPS_MAX + 10; i++)
+		sent += l1_get(l1_rig.l1, &key, on_got, &got) != NULL;
+	assert_int_equal(sent, L1_LOOKUPS_MAX);
+	for (unsigned i = 0; i < 100 && got.calls < sent; i++)
+		l1_rig_turn(20);
+	assert_int_equal(got.calls, sent);
+	l1_status(l1_rig.l1, &s);
+	assert_int_equal(s.skipped, 10);
+	assert_int_equal(s.looking, 0);
+}
+
+static int fresh(void **state)
+{
+	got.calls = 0;
+	return l1_rig_setup(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, l1_rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_what_is_put_is_found),
+		TEST(test_ages),
+		TEST(test_hostile_values),
+		TEST(test_wrong_types),
+		TEST(test_one_refresher),
+		TEST(test_delete),
+		TEST(test_nobody_waits_any_more),
+		TEST(test_server_goes_and_comes),
+		TEST(test_more_looks_than_there_is_room_for),
+	};
+	return cmocka_run_group_tests(tests, l1_rig_server_up, l1_rig_server_down);
+}

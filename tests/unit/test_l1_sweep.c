@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Housekeeping of L1 on a real redis-server.
+
+#include "../../controlplane/l1_sweep.h"
+#include "l1_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct l1_sweep *sweep;
+static unsigned told; // deletions that the owner heard of
+
+static void on_deleted(void *arg, const struct l1_key_parts *key)
+{
+	assert_ptr_equal(arg, &told);
+	assert_int_equal(key->qtype, 1);
+	told++;
+}
+
+static int setup(void **state)
+{
+	told = 0;
+	l1_rig_setup(state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	l1_rig_teardown(state);
+	l1_sweep_free(sweep);
+	return 0;
+}
+
+static struct l1_sweep_status status(void)
+{
+	struct l1_sweep_status s;
+	l1_sweep_status(sweep, &s);
+	return s;
+}
+
+// A twentieth of the cap was put, so the round comes at the next look.
+static void sweep_start(unsigned max_keys)
+{
+	l1_rig.config.redis.max_keys = max_keys;
+	assert_int_equal(l1_sweep_new(&sweep, l1_rig.loop, l1_rig.l1, &l1_rig.config.redis,
+				 on_deleted, &told),
+		0);
+}
+
+static void await_round(void)
+{
+	uint64_t rounds = status().rounds;
+	for (unsigned i = 0; i < 100 && status().rounds == rounds; i++)
+		l1_rig_turn(50);
+	assert_int_equal(status().failed, 0);
+	assert_true(status().rounds > rounds);
+}
+
+static long count_of(const char *command)
+{
+	return strtol(l1_rig_say("%s", command) + 1, NULL, 10);
+}
+
+static void put_many(const char *prefix, unsigned count, uint32_t hits)
+{
+	char name[64];
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof name, "%s%u.example", prefix, i);
+		l1_rig_put(name, 300 + i % 50, 0, hits);
+		if (i % 500 == 499)
+			l1_rig_turn(30);
+	}
+	l1_rig_turn(100);
+}
+
+static long keys(const char *pattern)
+{
+	return strtol(
+		l1_rig_say("EVAL \"return #redis.call('KEYS','%s')\" 0", pattern) + 1, NULL, 10);
+}
+
+static void test_cap_keeps_what_is_asked_for(void **)
+{
+	put_many("cold", 900, 0);
+	put_many("hot", 100, 50);
+	assert_int_equal(keys("weir:*"), 1000);
+	sweep_start(200);
+	await_round();
+	assert_in_range(keys("weir:*"), 190, 200);
+	assert_int_equal(keys("weir:hot*"), 100);
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), keys("weir:*"));
+	assert_int_equal(status().evicted, 1000 - keys("weir:*"));
+	assert_int_equal(told, status().evicted);
+	l1_rig_every_key_has_ttl();
+}
+
+static void test_no_cap(void **)
+{
+	put_many("n", 300, 0);
+	sweep_start(0);
+	l1_rig_turn(1200); // no round before its time
+	assert_int_equal(status().rounds, 0);
+	assert_int_equal(keys("weir:*"), 300);
+}
+
+static void test_index_loses_what_is_gone(void **)
+{
+	put_many("n", 100, 0);
+	l1_rig_say("EVAL \"for i=0,49 do redis.call('DEL','weir:n'..i..'.example:1:1') end\" 0");
+	l1_rig_say("ZADD weir-meta:expiry 1000 weir:ancient.example:1:1");
+	l1_rig_say("ZADD weir-meta:expiry 99999999999 nonsense");
+	sweep_start(1000);
+	for (unsigned i = 0; i < 40 && count_of("ZCARD weir-meta:expiry") > 50; i++) {
+		put_many("again", 51, 0); // makes the next round due
+		l1_rig_say("EVAL \"for i=0,50 do redis.call('DEL','weir:again'..i..'.example:1:1') "
+			   "redis.call('ZREM','weir-meta:expiry','weir:again'..i..'.example:1:1') "
+			   "end\" "
+			   "0");
+		l1_rig_turn(300);
+	}
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 50);
+	assert_int_equal(keys("weir:n*"), 50);
+	assert_true(status().trimmed >= 1);
+	assert_int_equal(status().foreign, 1);
+	assert_int_equal(told, 0); // nothing of ours was deleted
+}
+
+static void test_cold_keys(void **)
+{
+	l1_rig.config.redis.sweep_min_hits = 1;
+	l1_rig.config.redis.sweep_hit_window_s = 100;
+	char name[64];
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "n%u.example", i);
+		l1_rig_put(name, 300, i < 10 ? 200 : 50, i % 2); // old or young, asked for or not
+	}
+	l1_rig_turn(100);
+	sweep_start(20);
+	await_round();
+	assert_int_equal(status().cold, 5);
+	assert_int_equal(told, 5);
+	assert_int_equal(keys("weir:*"), 15);
+}
+
+static void test_hostile_index(void **)
+{
+	put_many("n", 60, 0);
+	l1_rig_say("DEL weir-meta:expiry");
+	l1_rig_say("SET weir-meta:expiry text EX 100");
+	sweep_start(100);
+	await_round();
+	assert_true(status().foreign >= 1);
+	assert_int_equal(count_of("EXISTS weir-meta:expiry"), 0);
+	l1_rig_say("DEL weir:n1.example:1:1");
+	l1_rig_say("SET weir:n1.example:1:1 text EX 100");
+	put_many("n", 60, 0);
+	await_round();
+	l1_rig_every_key_has_ttl();
+}
+
+static void test_one_box_at_a_time(void **)
+{
+	put_many("n", 300, 0);
+	l1_rig_say("SET weir-meta:sweep other EX 60");
+	sweep_start(100);
+	l1_rig_turn(1500);
+	assert_int_equal(status().rounds, 0);
+	assert_true(status().elsewhere >= 1);
+	assert_int_equal(keys("weir:n*"), 300);
+}
+
+// Ends while a round runs: nothing is called back into what is gone (ASan).
+static void test_ends_amid_a_round(void **)
+{
+	put_many("n", 300, 0);
+	sweep_start(100);
+	for (unsigned i = 0; i < 600 && count_of("EXISTS weir-meta:sweep") == 0; i++)
+		l1_rig_turn(1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_cap_keeps_what_is_asked_for),
+		TEST(test_no_cap),
+		TEST(test_index_loses_what_is_gone),
+		TEST(test_cold_keys),
+		TEST(test_hostile_index),
+		TEST(test_one_box_at_a_time),
+		TEST(test_ends_amid_a_round),
+	};
+	return cmocka_run_group_tests(tests, l1_rig_server_up, l1_rig_server_down);
+}
