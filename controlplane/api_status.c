@@ -69,6 +69,59 @@ static void l0_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "discarded", l->discarded);
 }
 
+static void redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	const struct redis_status *r = &s->l1.redis;
+	struct json_node *n = json_out_object(o, root, "redis");
+	json_out_text(o, n, "state", r->state);
+	json_out_text(o, n, "server", r->server);
+	json_out_text(o, n, "error", r->error);
+	json_out_count(o, n, "away_ms", r->away_since_ms ? clock_mono_ms() - r->away_since_ms : 0);
+	json_out_count(o, n, "nodes", r->nodes);
+	json_out_count(o, n, "connections", r->connections);
+	json_out_count(o, n, "rtt_us", r->rtt_us);
+	json_out_count(o, n, "keys", s->l1_sweep.keys);
+	json_out_count(o, n, "commands", r->commands);
+	json_out_count(o, n, "errors", r->errors);
+	json_out_count(o, n, "timeouts", r->timeouts);
+	json_out_count(o, n, "lost", r->lost);
+	json_out_count(o, n, "full", r->full);
+	json_out_count(o, n, "reconnects", r->reconnects);
+	json_out_count(o, n, "failovers", r->failovers);
+	json_out_count(o, n, "moved", r->moved);
+	json_out_count(o, n, "asked", r->asked);
+	json_out_count(o, n, "oom", r->oom);
+	json_out_count(o, n, "readonly", r->readonly);
+}
+
+static void l1_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "l1");
+	const struct l1_status *l = &s->l1;
+	const struct l1_sweep_status *w = &s->l1_sweep;
+	json_out_count(o, n, "lookups", l->lookups);
+	json_out_count(o, n, "hits", l->hits);
+	json_out_count(o, n, "hits_stale", l->hits_stale);
+	json_out_count(o, n, "misses", l->misses);
+	json_out_count(o, n, "bad", l->bad);
+	json_out_count(o, n, "skipped", l->skipped);
+	json_out_count(o, n, "timeouts", l->timeouts);
+	json_out_count(o, n, "puts", l->puts);
+	json_out_count(o, n, "puts_lost", l->puts_lost);
+	json_out_count(o, n, "too_large", l->too_large + s->l1_too_large);
+	json_out_count(o, n, "deletes", l->deletes);
+	json_out_count(o, n, "answers", s->l1_answers);
+	json_out_count(o, n, "refreshed_elsewhere", s->refreshed_elsewhere);
+	json_out_count(o, n, "sweep_rounds", w->rounds);
+	json_out_count(o, n, "sweep_elsewhere", w->elsewhere);
+	json_out_count(o, n, "sweep_failed", w->failed);
+	json_out_count(o, n, "trimmed", w->trimmed);
+	json_out_count(o, n, "orphans", w->orphans);
+	json_out_count(o, n, "cold", w->cold);
+	json_out_count(o, n, "evicted", w->evicted);
+	json_out_count(o, n, "foreign", w->foreign);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -142,6 +195,8 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
 	resolver_out(o, root, s);
 	l0_out(o, root, s);
+	redis_out(o, root, s);
+	l1_out(o, root, s);
 	upstreams_out(o, root, s);
 	tables_out(o, root, &s->tables);
 	if (http_is_live(call->exchange))
@@ -199,6 +254,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	json_out_count(o, root, "loop_lag_us", s->loop_lag_us);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
+	redis_out(o, root, s);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);

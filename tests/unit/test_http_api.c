@@ -46,6 +46,7 @@ static void answer_run(struct answer *a)
 	if (a->status) {
 		static struct resolver_status s = {.misses = 7,
 			.failed_recently = 3,
+			.l1 = {.redis = {.state = "up", .server = "127.0.0.1:6379"}},
 			.tables = {.count = 1,
 				.table = {{.name = "things",
 					.owner = "nobody",
@@ -172,6 +173,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /status", 200, "\"srtt_us\":1234");
 	assert_reply("GET /stats", 200, "\"misses\":7");
 	assert_reply("GET /stats", 200, "\"failed_recently\":3");
+	assert_reply("GET /stats", 200, "\"server\":\"127.0.0.1:6379\"");
 	assert_reply("GET /stats", 200, "\"tables\":[{\"name\":\"things\",");
 	assert_reply("GET /cache?name=a.example", 200, "\"data\":\"198.18.255.80\"");
 	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");

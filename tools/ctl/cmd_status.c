@@ -90,6 +90,7 @@ static void control_print(const struct view *v)
 		printf("  last reload: %s\n",
 			text_escape(json_text(rules, "error"), shown, sizeof shown));
 	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
+	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s questions, %s waiting clients\n",
 		count_text(json_count(root, "inflight"), a),
 		count_text(json_count(root, "waiters"), b));

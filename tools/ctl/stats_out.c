@@ -127,6 +127,26 @@ static void ports_print(const struct stats_copy *s)
 	table_print(t);
 }
 
+static void l1_print(const struct json_node *l1)
+{
+	static const char *const keys[] = {"lookups", "hits", "hits_stale", "misses", "bad",
+		"skipped", "timeouts", "puts", "puts_lost", "deletes", "refreshed_elsewhere",
+		"trimmed", "orphans", "cold", "evicted", "foreign"};
+	static const char *const heads[] = {"L1", ">total", NULL};
+	if (json_count(l1, "lookups") == 0)
+		return;
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (json_count(l1, keys[i]) == 0)
+			continue;
+		table_cell(t, "%s", keys[i]);
+		table_cell_count(t, json_count(l1, keys[i]));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
 static void control_print(const struct json_node *root)
 {
 	const struct json_node *l0 = json_get(root, "l0"), *r = json_get(root, "resolver");
@@ -136,6 +156,7 @@ static void control_print(const struct json_node *root)
 	printf("\ncache (L0)      %s answers, %.1f %% of %s full\n",
 		count_text(json_count(l0, "entries"), a), fill,
 		octets_text(json_count(l0, "bytes"), b));
+	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s of %s questions", count_text(json_count(r, "inflight"), a),
 		count_text(json_count(r, "inflight_cap"), b));
 	printf(", %s waiting clients\n", count_text(json_count(r, "waiters"), a));
@@ -158,6 +179,7 @@ static void control_print(const struct json_node *root)
 	}
 	printf("\n");
 	table_print(t);
+	l1_print(json_get(root, "l1"));
 	view_print_upstreams(json_get(root, "upstreams"));
 }
 

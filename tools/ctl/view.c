@@ -91,6 +91,22 @@ void view_print_states(const struct view *v)
 	printf("\n");
 }
 
+void view_print_redis(const struct json_node *redis)
+{
+	char a[COUNT_TEXT_MAX], shown[256];
+	const char *state = json_text(redis, "state");
+	if (!*state || strcmp(state, "off") == 0)
+		return;
+	printf("cache (L1)      Redis %s: %s",
+		text_escape(json_text(redis, "server"), shown, sizeof shown), state);
+	if (json_count(redis, "away_ms"))
+		printf(" for %s", duration_text(json_count(redis, "away_ms"), a));
+	printf(", %s answers", count_text(json_count(redis, "keys"), a));
+	if (*json_text(redis, "error"))
+		printf(" (%s)", text_escape(json_text(redis, "error"), shown, sizeof shown));
+	printf("\n");
+}
+
 void view_print_upstreams(const struct json_node *upstreams)
 {
 	static const char *const heads[] = {"upstream", "address", "state", ">sent", ">answered",

@@ -22,4 +22,6 @@ void view_free(struct view *v);
 
 // "data plane     up, pid 12, for 3 min" and the like, one line each, on stdout.
 void view_print_states(const struct view *v);
+// One line; nothing when there is no Redis.
+void view_print_redis(const struct json_node *redis);
 void view_print_upstreams(const struct json_node *upstreams);
