@@ -2,6 +2,8 @@
 
 // weir-dataplane: starts everything in one order and stops it in the reverse.
 
+#include "arguments.h"
+#include "bench.h"
 #include "eal_args.h"
 #include "exception_addr.h"
 #include "housekeep.h"
@@ -14,10 +16,8 @@
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_malloc.h>
-#include <rte_version.h>
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WHY_MAX = 512 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, WHY_MAX = 512 };
 
 // Set by the signal handler, which can reach nothing else.
 static _Atomic int stop_requested;
@@ -42,6 +42,8 @@ struct dataplane {
 	int doorbells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
+	enum bench_mode bench_mode;
+	struct bench bench[SHM_WORKERS_MAX]; // unless BENCH_OFF
 	struct housekeep housekeep;
 };
 
@@ -65,45 +67,16 @@ static void catch_signals(void)
 		sigaction(signo, &ignore, NULL);
 }
 
-static void usage(FILE *out)
+// A service must not end up as a reflector by mistake.
+static bool bench_allowed(const struct arguments *a, const struct config *config)
 {
-	fputs("usage: weir-dataplane -c FILE\n"
-	      "       weir-dataplane --version | --help\n"
-	      "\n"
-	      "  -c, --config FILE  the configuration (weir.yaml)\n",
-		out);
-}
-
-// The configuration's path, or NULL with *status what to exit with.
-static const char *parse_arguments(int argc, char **argv, int *status)
-{
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
-	const char *path = NULL;
-	for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
-		switch (c) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'V':
-			printf("weir-dataplane %s, %s\n", WEIR_VERSION, rte_version());
-			*status = EXIT_OK;
-			return NULL;
-		case 'h':
-			usage(stdout);
-			*status = EXIT_OK;
-			return NULL;
-		default:
-			*status = EXIT_USAGE;
-			return NULL;
-		}
-	}
-	if (!path || optind != argc) {
-		usage(stderr);
-		*status = EXIT_USAGE;
-		return NULL;
-	}
-	return path;
+	const char *device = bench_live_port(&config->dataplane);
+	if (!a->bench || !device || a->bench_live)
+		return true;
+	log_error("--bench %s: a network may be behind port %s, and half or all of its queries "
+		  "would go unanswered; --bench-live-ports allows it",
+		bench_mode_names[a->bench], device);
+	return false;
 }
 
 // The lock's descriptor, or -errno after saying what is wrong.
@@ -257,13 +230,37 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	return 0;
 }
 
+static int prepare_bench(struct dataplane *dp, char why[WHY_MAX])
+{
+	if (!dp->bench_mode)
+		return 0;
+	log_warning("bench mode: %s; this is no service", bench_mode_names[dp->bench_mode]);
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		int rc = bench_init(&dp->bench[i], dp->worker[i], dp->bench_mode,
+			rte_get_tsc_hz() / 1000 * BENCH_SLICE_MS);
+		if (rc) {
+			snprintf(why, WHY_MAX, "no memory for the bench");
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int launch(struct dataplane *dp, unsigned index)
+{
+	struct worker *w = dp->worker[index];
+	if (dp->bench_mode)
+		return rte_eal_remote_launch(worker_bench_main, &dp->bench[index], w->lcore);
+	return rte_eal_remote_launch(worker_main, w, w->lcore);
+}
+
 static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = 0;
 	unsigned launched = 0;
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];
-		rc = rte_eal_remote_launch(worker_main, w, w->lcore);
+		rc = launch(dp, launched);
 		if (rc)
 			snprintf(why, WHY_MAX, "worker %u does not launch on lcore %u", launched,
 				w->lcore);
@@ -310,11 +307,15 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	}
 	if (rc)
 		goto destroy_workers;
-	rc = prepare_housekeeping(dp, why);
+	rc = prepare_bench(dp, why);
+	if (rc == 0)
+		rc = prepare_housekeeping(dp, why);
 	if (rc)
 		goto destroy_workers;
 
 	rc = run_workers(dp, why);
+	if (dp->bench_mode)
+		bench_finish(dp->bench, dp->worker_count, rte_get_tsc_hz());
 
 	link_close(&dp->housekeep.link);
 	adopt_close(&dp->housekeep.adopt);
@@ -331,18 +332,22 @@ free_pools:
 
 int main(int argc, char **argv)
 {
-	int status = EXIT_FAILED, lock = -1;
+	int status, lock = -1;
 	char why[WHY_MAX] = "";
 	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
 	log_init("weir-dataplane", LOG_LEVEL_INFO);
-	const char *path = parse_arguments(argc, argv, &status);
-	if (!path)
+	struct arguments args = {0};
+	if (!arguments_parse(argc, argv, &args, &status))
 		return status;
 
-	if (config_load(path, &dp.config, why)) {
+	status = EXIT_FAILED;
+	if (config_load(args.config, &dp.config, why)) {
 		log_error("%s", why);
 		return EXIT_FAILED;
 	}
+	if (!bench_allowed(&args, dp.config))
+		goto free_config;
+	dp.bench_mode = args.bench;
 	log_init("weir-dataplane", (enum log_level)dp.config->runtime.log_level);
 	dp.worker_count = dp.config->dataplane.worker_count;
 	dp.incarnation = incarnation_new();

@@ -6,6 +6,7 @@
 // millisecond at most: that is the price in latency of the first query after a silence, and of an
 // answer of the control plane while nothing else arrives.
 
+#include "bench.h"
 #include "stages.h"
 
 #include <rte_pause.h>
@@ -44,11 +45,11 @@ static void take_tables(struct worker *w)
 	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
 }
 
-static unsigned turn(struct worker *w)
+ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
 {
 	unsigned frames = 0;
 	for (unsigned p = 0; p < w->port_count; p++) {
-		frames += worker_turn(w, p);
+		frames += bench ? bench_turn(bench, p) : worker_turn(w, p);
 		if (w->port[p].has_exception)
 			frames += stage_exception(w, &w->port[p]);
 	}
@@ -86,9 +87,9 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
 }
 
-int worker_main(void *arg)
+// `bench` is a constant NULL where the worker serves.
+ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 {
-	struct worker *w = arg;
 	unsigned idle_turns = 0;
 	uint64_t next_beat_ms = 0;
 	// The default slack of 50 us would double the shortest sleep.
@@ -103,7 +104,9 @@ int worker_main(void *arg)
 			epoch_quiescent(&w->epoch);
 		w->now_ms = clock_mono_coarse_ms();
 		beat(w, &next_beat_ms);
-		if (turn(w) > 0) {
+		if (bench)
+			bench_tick(bench);
+		if (turn(w, bench) > 0) {
 			idle_turns = 0;
 		} else {
 			// Held where the sleep has long reached its longest.
@@ -117,4 +120,15 @@ int worker_main(void *arg)
 		epoch_offline(&w->epoch);
 	atomic_store_explicit(&w->stats->online, 0, memory_order_relaxed);
 	return 0;
+}
+
+int worker_main(void *arg)
+{
+	return loop(arg, NULL);
+}
+
+int worker_bench_main(void *arg)
+{
+	struct bench *b = arg;
+	return loop(b->w, b);
 }

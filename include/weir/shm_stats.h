@@ -42,7 +42,8 @@
 	X(drop_dns_short, "dropped: under 12 octets of DNS")                        \
 	X(drop_dns_response, "dropped: QR=1")                                       \
 	X(drop_chained, "dropped: frame in several segments")                       \
-	X(drop_no_room, "dropped: no room for any reply in the packet")
+	X(drop_no_room, "dropped: no room for any reply in the packet")             \
+	X(reflected, "sent back as it came (weir-dataplane --bench)")
 
 #define COUNTER_LIST(X)                                                \
 	X(rx_frames, "frames received on client ports")                \
@@ -90,6 +91,15 @@ extern const char *const verdict_texts[VERDICT_COUNT];
 extern const char *const counter_names[COUNTER_COUNT];
 extern const char *const counter_texts[COUNTER_COUNT];
 
+// What a worker does, when it is started to be measured (weir-dataplane --bench).
+enum bench_mode {
+	BENCH_OFF,       // answers
+	BENCH_REFLECT,   // sends every frame back with its addresses swapped
+	BENCH_ALTERNATE, // both in turn
+	BENCH_MODES
+};
+extern const char *const bench_mode_names[BENCH_MODES];
+
 enum {
 	STATS_VERDICTS_MAX = 64,
 	STATS_COUNTERS_MAX = 64,
@@ -110,6 +120,7 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 	_Atomic uint32_t mbuf_size;
 	_Atomic uint32_t mbuf_free;
 	_Atomic uint64_t mbuf_breaches;
+	_Atomic uint32_t bench_mode; // enum bench_mode
 };
 static_assert(sizeof(struct stats_worker) == 64 * 8 * 2 + 64);
 

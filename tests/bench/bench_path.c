@@ -74,10 +74,11 @@ static double decile(const double samples[SLICES])
 // Cycles a query over one slice.
 static double slice(struct path_rig *r, enum way way, struct stage_cycles *stages, double *frames)
 {
+	struct stage_cycles unused = {0};
 	uint64_t start = rte_rdtsc(), now, n = 0;
 	uint64_t end = start + rte_get_tsc_hz() / 1000 * SLICE_MS;
 	do {
-		n += way == WAY_REFLECT ? worker_turn_reflect(&r->w, 0)
+		n += way == WAY_REFLECT ? worker_turn_reflect(&r->w, 0, &unused)
 		     : way == WAY_PLAIN ? worker_turn(&r->w, 0)
 					: worker_turn_timed(&r->w, 0, stages);
 		now = rte_rdtsc();
@@ -134,9 +135,10 @@ static void print_samples(const struct path_case *c, const struct samples *s)
 }
 
 // Did every query end as it should?
-static bool check(const struct path_rig *r, const struct path_case *c, uint64_t reflected)
+static bool check(const struct path_rig *r, const struct path_case *c)
 {
 	const struct stats_worker *s = &r->stats;
+	uint64_t reflected = s->verdict[VERDICT_reflected];
 	uint64_t answered = s->counter[COUNTER_rx_frames] - reflected;
 	uint64_t hits = s->verdict[VERDICT_hit], blocked = s->verdict[VERDICT_blocked];
 	double share = 100.0 * (double)blocked / (double)answered;
@@ -186,11 +188,7 @@ static bool run_case(struct path_rig *r, const struct path_case *c)
 	measure(r, &s);
 	print_samples(c, &s);
 	bool ok = count(r, c);
-	// Reflected frames are those that have no verdict.
-	uint64_t verdicts = 0;
-	for (unsigned v = 0; v < VERDICT_COUNT; v++)
-		verdicts += r->stats.verdict[v];
-	ok &= check(r, c, r->stats.counter[COUNTER_rx_frames] - verdicts);
+	ok &= check(r, c);
 	path_rig_close(r);
 	fflush(stdout);
 	return ok;

@@ -20,6 +20,7 @@ static void status_json(const struct view *v)
 		json_put_count(dp, "uptime_ms", s->taken_ms - s->start_ms);
 		json_put_count(dp, "heartbeat_age_ms", s->taken_ms - s->heartbeat_ms);
 		json_put_bool(dp, "link_up", s->control_seen != 0);
+		json_put_text(dp, "bench", bench_mode_names[s->worker[0].bench_mode]);
 		json_put_count(dp, "l0_generation", s->l0_generation);
 		json_put_count(dp, "names_generation", s->names_generation);
 		json_put_count(dp, "config_generation", s->config_generation);

@@ -17,6 +17,7 @@ static void worker_put(struct json_node *list, unsigned i, const struct stats_co
 	json_put_count(n, "worker", i);
 	json_put_count(n, "lcore", w->lcore);
 	json_put_bool(n, "online", w->online != 0);
+	json_put_text(n, "bench", bench_mode_names[w->bench_mode]);
 	json_put_count(n, "heartbeat_age_ms",
 		s->taken_ms > w->heartbeat_ms ? s->taken_ms - w->heartbeat_ms : 0);
 	json_put_count(n, "mbuf_size", w->mbuf_size);

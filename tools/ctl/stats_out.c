@@ -88,7 +88,10 @@ static void workers_print(const struct stats_copy *s)
 		const struct stats_worker_copy *w = &s->worker[i];
 		table_cell(t, "%u", i);
 		table_cell(t, "%u", w->lcore);
-		table_cell(t, w->online ? "online" : "offline");
+		if (w->bench_mode)
+			table_cell(t, "BENCH %s", bench_mode_names[w->bench_mode]);
+		else
+			table_cell(t, w->online ? "online" : "offline");
 		table_cell_count(t, w->counter[COUNTER_rx_frames]);
 		table_cell_count(t, w->counter[COUNTER_tx_frames]);
 		if (w->has_rings) {

@@ -33,6 +33,9 @@ static void worker_copy(struct stats_worker_copy *out, const struct stats_worker
 	out->mbuf_breaches = load64(&w->mbuf_breaches);
 	out->lcore = load32(&w->lcore);
 	out->online = load32(&w->online);
+	out->bench_mode = load32(&w->bench_mode);
+	if (out->bench_mode >= BENCH_MODES)
+		out->bench_mode = BENCH_OFF;
 	out->mbuf_size = load32(&w->mbuf_size);
 	out->mbuf_free = load32(&w->mbuf_free);
 }

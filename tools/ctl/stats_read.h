@@ -22,6 +22,7 @@ struct stats_worker_copy {
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT];
 	uint64_t heartbeat_ms, mbuf_breaches;
 	uint32_t lcore, online, mbuf_size, mbuf_free;
+	uint32_t bench_mode;                                     // enum bench_mode
 	bool has_rings;                                          // the lane could be read (root)
 	uint32_t miss_used, miss_size, answer_used, answer_size; // units
 };

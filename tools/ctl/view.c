@@ -73,6 +73,9 @@ static void dataplane_print(const struct view *v)
 			printf("  worker %u on core %u is hung: last seen %s ago\n", i,
 				s->worker[i].lcore, duration_text(s->taken_ms - beat, text));
 	}
+	if (v->dataplane == PROCESS_UP && s->workers && s->worker[0].bench_mode)
+		printf("  BENCH MODE (%s): it measures and is no service\n",
+			bench_mode_names[s->worker[0].bench_mode]);
 	if (v->dataplane == PROCESS_UP && !s->control_seen)
 		printf("  it has no link to the control plane\n");
 }
