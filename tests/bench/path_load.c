@@ -2,7 +2,9 @@
 #include "path_load.h"
 
 #include "../../controlplane/rule_build.h"
+#include "../../tools/loadgen/corpus.h"
 #include "../dp/wire.h"
+#include "corpus_l0.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,50 +15,10 @@
 #include <weir/dns_name.h>
 
 enum {
-	ANSWERS = 4,
-	ANSWER_LEN = ANSWERS * 16,
-	RECORD_UNITS = 3,
 	HUGE_PAGE = 2 << 20,
 	PCAP_SNAPLEN = 65535,
 	PCAP_ETHERNET = 1,
 };
-
-static uint64_t mix(uint64_t x) // splitmix64's finalizer
-{
-	x += UINT64_C(0x9e3779b97f4a7c15);
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
-// `n` letters that follow from `bits`, four bits each.
-static char *letters(char *out, uint64_t bits, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		*out++ = (char)('a' + (bits >> 4 * i & 15));
-	return out;
-}
-
-void path_name_cached(uint32_t id, struct path_name *out)
-{
-	uint64_t bits = mix(id);
-	char *p = letters(out->text, id, 8);
-	p = letters(p, bits, 2);
-	*p++ = '.';
-	p = letters(p, bits >> 8, 5);
-	memcpy(p, ".test", 6);
-}
-
-void path_name_listed(uint32_t id, struct path_name *out)
-{
-	uint64_t bits = mix(id + (UINT64_C(1) << 32));
-	char *p = letters(out->text, id, 8);
-	p = letters(p, bits, 2);
-	*p++ = id % 2 ? '.' : 'z';
-	*p++ = 'q';
-	p = letters(p, bits >> 8, 4);
-	memcpy(p, ".test", 6);
-}
 
 // Little-endian words as they lie in memory, as every libpcap reads them.
 static bool put_words(FILE *f, const uint32_t *words, unsigned n)
@@ -67,12 +29,12 @@ static bool put_words(FILE *f, const uint32_t *words, unsigned n)
 static bool put_frame(FILE *f, const struct path_traffic *t, uint32_t serial, uint64_t *seed)
 {
 	uint8_t frame[WIRE_MAX];
-	struct path_name name;
-	uint64_t draw = mix((*seed)++);
+	struct corpus_name name;
+	uint64_t draw = corpus_mix((*seed)++);
 	if (draw % 100 < t->listed_percent)
-		path_name_listed((uint32_t)((draw >> 32) % t->listed), &name);
+		corpus_listed((uint32_t)((draw >> 32) % t->listed), &name);
 	else
-		path_name_cached((uint32_t)((draw >> 32) % t->names), &name);
+		corpus_cached((uint32_t)((draw >> 32) % t->names), &name);
 	const struct wire_query q = {
 		.name = name.text,
 		.version = t->ipv6 ? 6 : 4,
@@ -80,7 +42,7 @@ static bool put_frame(FILE *f, const struct path_traffic *t, uint32_t serial, ui
 		.vlan_tci = 5,
 		.edns = t->edns,
 		.id = (uint16_t)(serial | 1),
-		.src_port = (uint16_t)(1024 + mix(draw) % 60000),
+		.src_port = (uint16_t)(1024 + corpus_mix(draw) % 60000),
 	};
 	uint32_t len = (uint32_t)wire_make(&q, frame);
 	return put_words(f, (const uint32_t[]){0, 0, len, len}, 4) && fwrite(frame, len, 1, f) == 1;
@@ -117,60 +79,14 @@ static void *room(size_t size)
 	return p;
 }
 
-static void answer_make(uint8_t *answer, uint16_t *ttl_off, uint32_t id)
-{
-	for (unsigned i = 0; i < ANSWERS; i++) {
-		uint8_t *rr = answer + 16 * i;
-		put_u16(rr, 0xc00c);
-		put_u16(rr + 2, DNS_TYPE_A);
-		put_u16(rr + 4, DNS_CLASS_IN);
-		put_u32(rr + 6, 3600);
-		put_u16(rr + 10, 4);
-		put_u32(rr + 12, (uint32_t)mix(id + i));
-		ttl_off[i] = (uint16_t)(16 * i + 6);
-	}
-}
-
-static int put_name(struct path_l0 *l, const struct l0_reader *reader, uint32_t id, uint64_t now_ms)
-{
-	uint8_t answer[ANSWER_LEN];
-	uint16_t ttl_off[ANSWERS];
-	struct path_name text;
-	struct dns_name name;
-	path_name_cached(id, &text);
-	int rc = dns_name_from_text(text.text, strlen(text.text), &name);
-	if (rc)
-		return rc;
-	answer_make(answer, ttl_off, id);
-	struct l0_put put = {
-		.key = {.name = name.wire, .name_len = name.len, .qtype = 1, .qclass = 1},
-		.answer =
-			{
-				.bytes = answer,
-				.ttl_off = ttl_off,
-				.len = ANSWER_LEN,
-				.ttl_count = ANSWERS,
-				.ancount = ANSWERS,
-				.sum = csum_partial(answer, ANSWER_LEN),
-			},
-		.created_ms = now_ms,
-		.soft_ms = 3600000,
-		.hard_ms = 7200000,
-		.refresh_ms = UINT32_MAX,
-		.auth_ttl_s = 3600,
-	};
-	l0_key_hash(reader, &put.key);
-	return l0_writer_put(l->writer, &put);
-}
-
 bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader)
 {
 	*l = (struct path_l0){.epoch_now = 1};
 	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0};
 	size_t data_size;
 	// The units, the index, the writer's reserve and some air: nothing is evicted for space.
-	uint64_t octets = (uint64_t)names * (RECORD_UNITS * 68 + 10) + (2 << 20);
-	if (l0_plan(octets, RECORD_UNITS, geometry, &data_size) != 0)
+	uint64_t octets = (uint64_t)names * (CORPUS_RECORD_UNITS * 68 + 10) + (2 << 20);
+	if (l0_plan(octets, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
 		return false;
 	l->size = SHM_PAGE + data_size;
 	l->base = room(l->size);
@@ -188,7 +104,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader)
 		|| l0_reader_init(reader, l->base, l->size) != 0)
 		return false;
 	for (uint32_t id = 0; id < names; id++) {
-		if (put_name(l, reader, id, now_ms) != 0)
+		if (corpus_l0_put(l->writer, id, now_ms) != 0)
 			return false;
 	}
 	return true;
@@ -214,9 +130,9 @@ bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader)
 		  && rule_builder_list(b, "deny", false) == 0
 		  && rule_builder_list(b, "bench", false) == 0;
 	for (uint32_t id = 0; ok && id < count; id++) {
-		struct path_name text;
+		struct corpus_name text;
 		struct dns_name name;
-		path_name_listed(id, &text);
+		corpus_listed(id, &text);
 		ok = dns_name_from_text(text.text, strlen(text.text), &name) == 0
 		     && rule_builder_name(b, &name) == 0;
 	}

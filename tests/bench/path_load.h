@@ -2,19 +2,11 @@
 #pragma once
 
 // What the packet path bench asks and what it is answered from: names by number, a pcap file of
-// queries, L0 and the rule image made by their real writers in ordinary memory.
-//
-// Names are 23 octets on the wire. Cached ones have three labels; listed ones two or three in turn,
-// and share no suffix with the cached ones but the last label. All numbers come from a seed.
+// queries, L0 and the rule image made by their real writers in ordinary memory. Names and answers
+// are those of tools/loadgen/corpus.h; all numbers come from a seed.
 
 #include <weir/l0_writer.h>
 #include <weir/rule_image.h>
-
-struct path_name {
-	char text[32];
-};
-void path_name_cached(uint32_t id, struct path_name *out);
-void path_name_listed(uint32_t id, struct path_name *out);
 
 struct path_traffic {
 	uint32_t frames;

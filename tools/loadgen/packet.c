@@ -2,6 +2,8 @@
 
 #include "packet.h"
 
+#include "corpus.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -70,23 +72,41 @@ static size_t write_ip(uint8_t *f, const uint8_t *dst_mac, const uint8_t *src_ma
 	return 54;
 }
 
+// The name on the wire; the octet behind it.
+static uint8_t *write_name(uint8_t *p, const char *text)
+{
+	uint8_t *label = p++;
+	for (;; text++) {
+		if (*text && *text != '.') {
+			*p++ = (uint8_t)*text;
+			continue;
+		}
+		*label = (uint8_t)(p - label - 1);
+		label = p++;
+		if (!*text)
+			break;
+	}
+	*label = 0;
+	return p;
+}
+
 static size_t write_question(uint8_t *dns, const struct question *q)
 {
+	struct corpus_name name;
 	memset(dns, 0, 12);
 	put16(dns, q->id);
 	dns[2] = 1; // RD
 	dns[5] = 1; // QDCOUNT
-	char label[16];
-	int n = snprintf(label, sizeof label, "n%u", q->name);
-	uint8_t *p = dns + 12;
-	*p++ = (uint8_t)n;
-	memcpy(p, label, (size_t)n);
+	if (q->kind == QUESTION_CACHED)
+		corpus_cached(q->name, &name);
+	else if (q->kind == QUESTION_LISTED)
+		corpus_listed(q->name, &name);
+	else
+		snprintf(name.text, sizeof name.text, "n%u.load.test", q->name);
+	uint8_t *p = write_name(dns + 12, name.text);
 	// The letter case differs from query to query: a reply must keep it.
 	if (q->id & 1)
-		p[0] = 'N';
-	p += n;
-	memcpy(p, "\4load\4test", 11);
-	p += 11;
+		dns[13] ^= 0x20;
 	put16(p, 1);
 	put16(p + 2, 1);
 	return (size_t)(p + 4 - dns);
@@ -161,6 +181,56 @@ static const char *check_headers(const uint8_t *f, size_t len, const uint8_t mac
 	return NULL;
 }
 
+// A and IN, compressed to the question, the TTL not over what it was stored with.
+static bool record_is_a(const uint8_t *rr, unsigned ttl_most)
+{
+	return get16(rr) == 0xc00c && get16(rr + 2) == 1 && get16(rr + 4) == 1 && get16(rr + 6) == 0
+	       && get16(rr + 8) <= ttl_most && get16(rr + 10) == 4;
+}
+
+static const char *check_cached(const uint8_t *rr, uint32_t name)
+{
+	uint8_t want[CORPUS_ANSWER_LEN];
+	corpus_answer(name, want);
+	for (unsigned i = 0; i < CORPUS_ANSWERS; i++) {
+		size_t at = (size_t)CORPUS_RR_LEN * i;
+		if (!record_is_a(rr + at, CORPUS_TTL_S))
+			return "record";
+		if (memcmp(rr + at + 12, want + at + 12, 4))
+			return "address of another name";
+	}
+	return NULL;
+}
+
+static const char *check_one(const uint8_t *rr, const struct question *q)
+{
+	static const uint8_t null_address[4];
+	const uint8_t load[4] = {198, 19, (uint8_t)(q->name >> 8), (uint8_t)q->name};
+	if (!record_is_a(rr, 300))
+		return "record or TTL";
+	if (q->kind == QUESTION_LISTED)
+		return memcmp(rr + 12, null_address, 4) ? "not blocked" : NULL;
+	return memcmp(rr + 12, load, 4) ? "address of another name" : NULL;
+}
+
+bool packet_is_query(const uint8_t *frame, size_t len)
+{
+	size_t dns = get16(frame + 12) == 0x0800 ? 42 : 62;
+	return len > dns + 2 && !(frame[dns + 2] & 0x80);
+}
+
+const char *packet_check_reflected(
+	const uint8_t *frame, size_t len, const uint8_t mac[6], const struct question *q)
+{
+	size_t off = 0, dns_len = 0;
+	uint8_t asked[64];
+	const char *why = check_headers(frame, len, mac, q->endpoint, &off, &dns_len);
+	if (why)
+		return why;
+	size_t asked_len = write_question(asked, q);
+	return dns_len != asked_len || memcmp(frame + off, asked, asked_len) ? "reflection" : NULL;
+}
+
 const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 	const struct question *q, bool *servfail)
 {
@@ -183,15 +253,12 @@ const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 	}
 	if ((dns[3] & 15) || (dns[2] & 2))
 		return "rcode";
-	if (get16(dns + 6) != 1 || get16(dns + 8) || get16(dns + 10) || dns_len != asked_len + 16)
+	unsigned answers = q->kind == QUESTION_CACHED ? CORPUS_ANSWERS : 1;
+	if (get16(dns + 6) != answers || get16(dns + 8) || get16(dns + 10)
+		|| dns_len != asked_len + (size_t)answers * CORPUS_RR_LEN)
 		return "counts";
 	const uint8_t *rr = dns + asked_len;
-	const uint8_t want[4] = {198, 19, (uint8_t)(q->name >> 8), (uint8_t)q->name};
-	if (get16(rr) != 0xc00c || get16(rr + 2) != 1 || get16(rr + 4) != 1 || get16(rr + 10) != 4)
-		return "record";
-	if (get16(rr + 6) || get16(rr + 8) > 300)
-		return "TTL";
-	return memcmp(rr + 12, want, 4) ? "address of another name" : NULL;
+	return q->kind == QUESTION_CACHED ? check_cached(rr, q->name) : check_one(rr, q);
 }
 
 size_t packet_solicit(

@@ -5,7 +5,8 @@
 // the two can disagree.
 //
 // Name number i is `n<i>.load.test`, and the upstream of a run answers it with the IPv4 address
-// 198.19.(i / 256 % 256).(i % 256), so each reply proves that it belongs to its question.
+// 198.19.(i / 256 % 256).(i % 256), so each reply proves that it belongs to its question. Names of
+// the corpus (corpus.h) have its answers; its listed ones are blocked with the null address.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,10 @@ struct endpoint {                        // one service address and how to reach
 	bool resolved;
 };
 
+enum question_kind { QUESTION_LOAD, QUESTION_CACHED, QUESTION_LISTED };
+
 struct question {
+	enum question_kind kind;
 	uint32_t name; // number
 	uint16_t id, client_port;
 	const struct endpoint *endpoint;
@@ -38,6 +42,11 @@ bool packet_is_reply(const uint8_t *frame, size_t len, uint16_t *id, uint16_t *c
 // SERVFAIL is told apart (*servfail), since a cold name may end so under load.
 const char *packet_check(const uint8_t *frame, size_t len, const uint8_t mac[6],
 	const struct question *q, bool *servfail);
+
+// The same where a reflector sends queries back: NULL if it is q as it was asked.
+bool packet_is_query(const uint8_t *frame, size_t len);
+const char *packet_check_reflected(
+	const uint8_t *frame, size_t len, const uint8_t mac[6], const struct question *q);
 
 // ARP request or neighbour solicitation for the endpoint's service address; its length.
 size_t packet_solicit(

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "load.h"
+
+#include "corpus.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_PORT = 20000 };
+
+static void flush(struct load *l)
+{
+	uint16_t sent = rte_eth_tx_burst(l->port, 0, l->out, (uint16_t)l->out_count);
+	// What did not go is asked again in due time.
+	rte_pktmbuf_free_bulk(l->out + sent, l->out_count - sent);
+	l->out_count = 0;
+}
+
+static void put_frame(struct load *l, const uint8_t *frame, size_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
+	if (!m)
+		return; // counted as unanswered in due time
+	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+	l->out[l->out_count++] = m;
+	if (l->out_count == LOAD_BURST)
+		flush(l);
+}
+
+static void take_solicited(struct load *l)
+{
+	struct rte_mbuf *m[LOAD_BURST];
+	uint16_t n = rte_eth_rx_burst(l->port, 0, m, LOAD_BURST);
+	for (uint16_t j = 0; j < n; j++) {
+		for (unsigned k = 0; k < l->endpoints; k++)
+			packet_solicited(
+				rte_pktmbuf_mtod(m[j], uint8_t *), m[j]->pkt_len, &l->endpoint[k]);
+	}
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+bool load_resolve(struct load *l)
+{
+	uint8_t frame[PACKET_FRAME_MAX];
+	for (int i = 0; i < 100; i++) {
+		unsigned left = 0;
+		for (unsigned k = 0; k < l->endpoints; k++) {
+			if (!l->endpoint[k].resolved) {
+				put_frame(l, frame, packet_solicit(frame, l->mac, &l->endpoint[k]));
+				left++;
+			}
+		}
+		if (!left)
+			return true;
+		flush(l);
+		rte_delay_us_sleep(100000);
+		take_solicited(l);
+	}
+	return false;
+}
+
+static void ask(struct load *l, unsigned index)
+{
+	struct load_slot *s = &l->slot[index];
+	uint8_t frame[PACKET_FRAME_MAX];
+	size_t len = packet_query(frame, l->mac, &s->q);
+	s->tries++;
+	s->sent_tsc = rte_rdtsc();
+	put_frame(l, frame, len);
+}
+
+static void draw(const struct load *l, struct question *q)
+{
+	if (!l->corpus) {
+		// A full-period step: every name is asked before one is asked twice.
+		q->name = (uint32_t)(l->asked * 2654435761u % l->names);
+		return;
+	}
+	uint64_t bits = corpus_mix(l->asked);
+	bool listed = bits % 100 < l->listed_percent;
+	q->kind = listed ? QUESTION_LISTED : QUESTION_CACHED;
+	q->name = (uint32_t)((bits >> 32) % (listed ? l->listed : l->names));
+}
+
+static void ask_new(struct load *l, unsigned index)
+{
+	struct load_slot *s = &l->slot[index];
+	s->q = (struct question){
+		.id = (uint16_t)(l->asked * 40503u),
+		.client_port = (uint16_t)(FIRST_PORT + index),
+		.endpoint = &l->endpoint[l->asked % l->endpoints],
+	};
+	draw(l, &s->q);
+	s->tries = 0;
+	l->asked++;
+	ask(l, index);
+}
+
+static void settle(struct load *l, unsigned index)
+{
+	l->slot[index].tries = 0;
+	l->free[l->free_count++] = (uint16_t)index;
+}
+
+static void count_reply(struct load *l, struct load_slot *s, bool reflected, const char *why)
+{
+	if (why) {
+		if (l->bad++ < 10)
+			fprintf(stderr, "weir-loadgen: name %u: wrong %s\n", s->q.name, why);
+		return;
+	}
+	*(reflected ? &l->sent_back : &l->answered) += 1;
+	if (s->tries == 1)
+		latency_add(reflected ? &l->reflect_time : &l->answer_time,
+			l->received_tsc - s->sent_tsc);
+}
+
+static void take_reply(struct load *l, const uint8_t *frame, size_t len)
+{
+	uint16_t id, client_port;
+	if (!packet_is_reply(frame, len, &id, &client_port))
+		return;
+	unsigned index = (unsigned)client_port - FIRST_PORT;
+	if (index >= l->window || !l->slot[index].tries || l->slot[index].q.id != id) {
+		l->unmatched++;
+		return;
+	}
+	struct load_slot *s = &l->slot[index];
+	bool servfail = false, reflected = l->reflected && packet_is_query(frame, len);
+	const char *why = reflected ? packet_check_reflected(frame, len, l->mac, &s->q)
+				    : packet_check(frame, len, l->mac, &s->q, &servfail);
+	if (servfail)
+		return; // asked again when its time is up
+	count_reply(l, s, reflected, why);
+	settle(l, index);
+}
+
+static void receive(struct load *l)
+{
+	struct rte_mbuf *m[LOAD_BURST];
+	uint16_t n = rte_eth_rx_burst(l->port, 0, m, LOAD_BURST);
+	l->received_tsc = rte_rdtsc();
+	for (uint16_t i = 0; i < n; i++)
+		take_reply(l, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->pkt_len);
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+static void ask_late_again(struct load *l)
+{
+	uint64_t now = rte_rdtsc(), late = rte_get_tsc_hz() / 1000 * LOAD_TRY_MS;
+	for (unsigned i = 0; i < l->window; i++) {
+		struct load_slot *s = &l->slot[i];
+		if (!s->tries || now - s->sent_tsc <= late)
+			continue;
+		if (s->tries < LOAD_TRIES_MAX) {
+			l->again++;
+			ask(l, i);
+		} else {
+			l->given_up++;
+			settle(l, i);
+		}
+	}
+	if (l->out_count)
+		flush(l);
+}
+
+// A full burst, as soon as there are slots for it.
+static void fill_window(struct load *l, unsigned burst)
+{
+	if (l->free_count < burst || l->asked >= l->queries)
+		return;
+	for (unsigned i = 0; i < burst && l->asked < l->queries; i++)
+		ask_new(l, l->free[--l->free_count]);
+	if (l->out_count)
+		flush(l);
+}
+
+double load_run(struct load *l)
+{
+	uint64_t hz = rte_get_tsc_hz(), begin = rte_rdtsc(), end = begin + l->seconds * hz;
+	uint64_t hard_end = end + (uint64_t)LOAD_TRIES_MAX * LOAD_TRY_MS * hz / 1000;
+	uint64_t next_look = begin, now;
+	unsigned burst = l->window < LOAD_BURST ? l->window : LOAD_BURST;
+	for (unsigned i = 0; i < l->window; i++)
+		l->free[l->free_count++] = (uint16_t)i;
+	while ((now = rte_rdtsc()) < hard_end) {
+		bool more = now < end && l->asked < l->queries;
+		receive(l);
+		if (more)
+			fill_window(l, burst);
+		else if (l->free_count == l->window)
+			break;
+		if (now >= next_look) {
+			next_look = now + hz / 1000;
+			ask_late_again(l);
+		}
+	}
+	return (double)(rte_rdtsc() - begin) / (double)hz;
+}
+
+static void print_latency(const char *name, const struct latency *t)
+{
+	double ns = 1e9 / (double)rte_get_tsc_hz();
+	if (t->count)
+		printf(", \"%s_p50_ns\": %.0f, \"%s_p99_ns\": %.0f", name,
+			latency_quantile(t, 0.5) * ns, name, latency_quantile(t, 0.99) * ns);
+}
+
+bool load_report(const struct load *l, double seconds)
+{
+	uint64_t lost = l->asked - l->answered - l->sent_back - l->bad;
+	printf("{\"asked\": %lu, \"answered\": %lu, \"reflected\": %lu, \"bad\": %lu, \"lost\": "
+	       "%lu, "
+	       "\"asked_again\": %lu, \"unmatched\": %lu, \"seconds\": %.3f, \"qps\": %.0f",
+		l->asked, l->answered, l->sent_back, l->bad, lost, l->again, l->unmatched, seconds,
+		(double)(l->answered + l->sent_back) / seconds);
+	print_latency("answer", &l->answer_time);
+	print_latency("reflect", &l->reflect_time);
+	puts("}");
+	fflush(stdout);
+	return l->asked && !lost && !l->bad;
+}
