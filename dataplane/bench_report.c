@@ -13,7 +13,7 @@ struct pair {
 
 static bool counts(const struct bench_slice *s)
 {
-	return s->frames >= BENCH_FRAMES_LEAST;
+	return s->frames >= BENCH_FRAMES_LEAST && s->frames / s->turns >= BENCH_BATCH_LEAST;
 }
 
 static struct pair pair_of(const struct bench_slice *r, const struct bench_slice *a)

@@ -3,8 +3,9 @@
 
 // From slices to figures: what a worker's query costs, as a ratio to its own reflector.
 //
-// A reflecting slice and the answering one right behind it are a pair; slices with few frames, or
-// without their partner, are left out and counted. On memif the cost of rx and tx has two levels,
+// A reflecting slice and the answering one right behind it are a pair; slices with few frames, with
+// batches that are not half full (a packet alone costs other amounts) or without their partner are
+// left out and counted. On memif the cost of rx and tx has two levels,
 // depending on where the rings' lines lie, and flips every few seconds. So the pairs are sorted by
 // the reflector's rx cycles per frame and cut where the two sides are most alike in themselves
 // (least squares on the logarithm): near and far. Where the medians of the sides differ by less
@@ -20,6 +21,7 @@
 #include <weir/attr.h>
 
 enum {
+	BENCH_BATCH_LEAST = 16,   // of a slice, on average
 	BENCH_FRAMES_LEAST = 256, // of a slice
 	BENCH_FAR_RX_CYCLES = 60, // between the trial's 33 and 107
 };

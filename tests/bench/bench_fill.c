@@ -19,21 +19,38 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-static bool put_names(struct l0_writer *l0, uint32_t names)
+enum { ROUNDS_MAX = 16 };
+
+// Puts those that are not there; how many that were, UINT32_MAX after saying why.
+static uint32_t put_absent(struct l0_writer *l0, uint32_t names)
 {
 	uint64_t now_ms = clock_mono_ms();
+	uint32_t absent = 0;
 	for (uint32_t id = 0; id < names; id++) {
+		if (corpus_l0_has(l0_writer_reader(l0), id))
+			continue;
+		absent++;
 		int rc = corpus_l0_put(l0, id, now_ms);
 		if (rc) {
 			log_error("name %u: %s", id, strerror(-rc));
-			return false;
+			return UINT32_MAX;
 		}
 	}
-	uint32_t absent = 0;
-	for (uint32_t id = 0; id < names; id++)
-		absent += !corpus_l0_has(l0_writer_reader(l0), id);
+	return absent;
+}
+
+// A name whose two buckets are full takes the place of another, which is put again in the next
+// round: of a million some two in the first.
+static bool put_names(struct l0_writer *l0, uint32_t names)
+{
+	uint32_t absent = names;
+	for (unsigned round = 0; absent && round < ROUNDS_MAX; round++) {
+		absent = put_absent(l0, names);
+		if (absent == UINT32_MAX)
+			return false;
+	}
 	if (absent)
-		log_error("%u of %u names were evicted: cache.l0_mb is too small", absent, names);
+		log_error("%u of %u names find no place: cache.l0_mb is too small", absent, names);
 	return absent == 0;
 }
 

@@ -72,10 +72,11 @@ static void test_left_out(void **)
 		put_pair(i, 30, 60, 240);
 	slices[10].frames = BENCH_FRAMES_LEAST - 1;
 	slices[51].frames = slices[51].turns = 0;
+	slices[101].turns = FRAMES / BENCH_BATCH_LEAST + 5;
 	// Behind the first slice, so that each has lost its partner's side but finds the next.
 	assert_int_equal(bench_figures(slices + 1, 2 * PAIRS - 1, &f), 0);
-	assert_int_equal(f.near.pairs, PAIRS - 3);
-	assert_int_equal(f.left_out, 5);
+	assert_int_equal(f.near.pairs, PAIRS - 4);
+	assert_int_equal(f.left_out, 7);
 	assert_int_equal(bench_figures(slices, 0, &f), 0);
 	assert_int_equal(f.near.pairs + f.far.pairs + f.slices, 0);
 }

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -185,6 +186,7 @@ double load_run(struct load *l)
 	uint64_t hard_end = end + (uint64_t)LOAD_TRIES_MAX * LOAD_TRY_MS * hz / 1000;
 	uint64_t next_look = begin, now;
 	unsigned burst = l->window < LOAD_BURST ? l->window : LOAD_BURST;
+	memset(l->slot, 0, sizeof *l - offsetof(struct load, slot));
 	for (unsigned i = 0; i < l->window; i++)
 		l->free[l->free_count++] = (uint16_t)i;
 	while ((now = rte_rdtsc()) < hard_end) {

@@ -38,6 +38,7 @@ struct load {
 	bool reflected;                  // the other side reflects, now and then
 	uint64_t queries, seconds;
 
+	// From here on each run starts anew.
 	struct load_slot slot[LOAD_WINDOW_MAX];
 	uint16_t free[LOAD_WINDOW_MAX]; // slots
 	unsigned free_count, out_count;

@@ -4,6 +4,7 @@
 //
 // Bounded in count and time. One line of JSON on stdout at the end; exit status 0 only if every
 // query was answered (or, with --reflected, came back as it was) and every reply was right. With
+// --alone a second run with a window of one, and a second line, tell the latency. With
 // --stay it then keeps the port open until its standard input ends: a memif client that leaves
 // takes the server's rings along (DPDK 22.11).
 
@@ -22,7 +23,8 @@
 
 struct arguments {
 	const char *device, *lcore;
-	const char *mac; // of the service; NULL: asked for
+	const char *mac;  // of the service; NULL: asked for
+	uint64_t alone_s; // then so long one query at a time
 	bool stay;
 };
 
@@ -77,7 +79,7 @@ static void usage(void)
 {
 	die("usage: weir-loadgen -d DEVARGS -s SERVICE,CLIENT [-s ...] [-n NAMES] [-q QUERIES] "
 	    "[-t SECONDS] [-w WINDOW] [-l LCORE] [--corpus [LISTED,PERCENT]] [--reflected] "
-	    "[--mac MAC] [--stay]");
+	    "[--mac MAC] [--alone SECONDS] [--stay]");
 }
 
 // LISTED,PERCENT: so many names of the corpus' list, and how much of the load they are.
@@ -101,7 +103,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 {
 	static const struct option options[] = {{"stay", no_argument, NULL, 'S'},
 		{"corpus", optional_argument, NULL, 'C'}, {"reflected", no_argument, NULL, 'R'},
-		{"mac", required_argument, NULL, 'M'}, {0}};
+		{"mac", required_argument, NULL, 'M'}, {"alone", required_argument, NULL, 'A'},
+		{0}};
 	for (int c; (c = getopt_long(argc, argv, "d:s:n:q:t:w:l:", options, NULL)) != -1;) {
 		switch (c) {
 		case 'd':
@@ -134,6 +137,9 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		case 'R':
 			l->reflected = true;
 			break;
+		case 'A':
+			a->alone_s = strtoull(optarg, NULL, 10);
+			break;
 		case 'M':
 			a->mac = optarg;
 			break;
@@ -142,7 +148,7 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		}
 	}
 	if (!a->device || !l->endpoints || !l->names || !l->window || l->window > LOAD_WINDOW_MAX
-		|| l->seconds > 3600)
+		|| l->seconds > 3600 || a->alone_s > 3600)
 		usage();
 }
 
@@ -170,6 +176,11 @@ int main(int argc, char **argv)
 	if (!load_resolve(&l))
 		die("ARP or neighbour discovery got no answer in 10 s");
 	bool ok = load_report(&l, load_run(&l));
+	if (a.alone_s) {
+		l.window = 1;
+		l.seconds = a.alone_s;
+		ok &= load_report(&l, load_run(&l));
+	}
 	char rest[64];
 	while (a.stay && read(STDIN_FILENO, rest, sizeof rest) > 0)
 		continue;
