@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLICES = 100, SLICE_MS = 5, WARM_SLICES = 40, COUNTED_TURNS = 20000 };
+enum { SLICES = 100, SLICE_MS = 5, WARM_SLICES = 40, COUNTED_TURNS = 20000, ANSWERS_LATE = 64 };
 
 enum way { WAY_REFLECT, WAY_PLAIN, WAY_TIMED, WAYS };
 
@@ -30,7 +30,8 @@ enum way { WAY_REFLECT, WAY_PLAIN, WAY_TIMED, WAYS };
 struct samples {
 	double way[WAYS][SLICES];
 	double stage[STAGE_COUNT][SLICES];
-	double dns[SLICES]; // the stages between rx and tx
+	double dns[SLICES];    // the stages between rx and tx
+	double answer[SLICES]; // answers of the control plane, for each query of any kind
 };
 
 static const char *const stage_names[] = {
@@ -54,6 +55,8 @@ static const struct path_case cases[] = {
 	{"G3", "hits, 1M names, 1M listed", {COLD}, true, 180, 0.25},
 	{"G4", "blocked, 1M listed", {COLD, LISTED, .listed_percent = 100}, true, 145, 0.30},
 	{"G4", "80% hits of 1M, 20% blocked", {COLD, LISTED, .listed_percent = 20}, true, 0, 0},
+	{"G4", "85% hits of 1M, 10% blocked, 5% missed",
+		{COLD, LISTED, .listed_percent = 10, .missed_percent = 5}, true, 0, 0},
 };
 
 static int by_value(const void *a, const void *b)
@@ -71,36 +74,66 @@ static double decile(const double samples[SLICES])
 	return sorted[SLICES / 10 - 1];
 }
 
-// Cycles a query over one slice.
-static double slice(struct path_rig *r, enum way way, struct stage_cycles *stages, double *frames)
+static unsigned turn(struct path_rig *r, enum way way, struct stage_cycles *c)
 {
-	struct stage_cycles unused = {0};
-	uint64_t start = rte_rdtsc(), now, n = 0;
-	uint64_t end = start + rte_get_tsc_hz() / 1000 * SLICE_MS;
-	do {
-		n += way == WAY_REFLECT ? worker_turn_reflect(&r->w, 0, &unused)
-		     : way == WAY_PLAIN ? worker_turn(&r->w, 0)
-					: worker_turn_timed(&r->w, 0, stages);
-		now = rte_rdtsc();
-	} while (now < end);
-	*frames = (double)n;
-	return (double)(now - start) / (double)n;
+	switch (way) {
+	case WAY_REFLECT:
+		return worker_turn_reflect(&r->w, 0, c);
+	case WAY_PLAIN:
+		return worker_turn(&r->w, 0);
+	default:
+		return worker_turn_timed(&r->w, 0, c);
+	}
 }
 
-static void measure(struct path_rig *r, struct samples *s)
-{
+struct slice {
 	double frames;
-	struct stage_cycles stages;
+	double cycles; // a query
+	double answer; // of these, answers of the control plane
+};
+
+// `control`: misses are answered between two turns, and what the worker does with the answers is
+// part of its work; what the control plane does is not.
+static struct slice slice(
+	struct path_rig *r, enum way way, bool control, struct stage_cycles *stages)
+{
+	uint64_t start = rte_rdtsc(), now, n = 0, answer = 0;
+	uint64_t end = start + rte_get_tsc_hz() / 1000 * SLICE_MS;
+	do {
+		n += turn(r, way, stages);
+		now = rte_rdtsc();
+		if (control) {
+			path_control_turn(&r->control);
+			uint64_t answered = rte_rdtsc();
+			start += answered - now;
+			end += answered - now;
+			(void)stage_answer(&r->w);
+			now = rte_rdtsc();
+			answer += now - answered;
+		}
+	} while (now < end);
+	return (struct slice){.frames = (double)n,
+		.cycles = (double)(now - start) / (double)n,
+		.answer = (double)answer / (double)n};
+}
+
+static void measure(struct path_rig *r, const struct path_case *c, struct samples *s)
+{
+	bool control = c->traffic.missed_percent > 0;
+	struct stage_cycles stages = {0}, unused = {0};
 	for (unsigned i = 0; i < WARM_SLICES; i++)
-		(void)slice(r, WAY_PLAIN, NULL, &frames);
+		(void)slice(r, WAY_PLAIN, control, &unused);
 	for (unsigned i = 0; i < SLICES; i++) {
 		memset(&stages, 0, sizeof stages);
-		s->way[WAY_REFLECT][i] = slice(r, WAY_REFLECT, NULL, &frames);
-		s->way[WAY_PLAIN][i] = slice(r, WAY_PLAIN, NULL, &frames);
-		s->way[WAY_TIMED][i] = slice(r, WAY_TIMED, &stages, &frames);
+		s->way[WAY_REFLECT][i] = slice(r, WAY_REFLECT, false, &unused).cycles;
+		struct slice plain = slice(r, WAY_PLAIN, control, &unused);
+		s->way[WAY_PLAIN][i] = plain.cycles;
+		s->answer[i] = plain.answer;
+		struct slice timed = slice(r, WAY_TIMED, control, &stages);
+		s->way[WAY_TIMED][i] = timed.cycles;
 		s->dns[i] = 0;
 		for (unsigned k = 0; k < STAGE_COUNT; k++) {
-			s->stage[k][i] = (double)stages.cycles[k] / frames;
+			s->stage[k][i] = (double)stages.cycles[k] / timed.frames;
 			if (k != STAGE_rx && k != STAGE_tx)
 				s->dns[i] += s->stage[k][i];
 		}
@@ -131,7 +164,16 @@ static void print_samples(const struct path_case *c, const struct samples *s)
 		snprintf(metric, sizeof metric, "stage_%s", stage_names[k]);
 		print_one(c, metric, decile(s->stage[k]), "cycles", 0);
 	}
+	if (c->traffic.missed_percent)
+		print_one(c, "stage_answer", decile(s->answer), "cycles", 0);
 	print_one(c, "rate", (double)rte_get_tsc_hz() / whole / 1e6, "Mq/s", 0);
+}
+
+// Between `least` and `most` percent, give or take one.
+static bool is_share(uint64_t part, uint64_t all, unsigned least, unsigned most)
+{
+	double share = 100.0 * (double)part / (double)all;
+	return share > least - 1.0 && share < most + 1.0;
 }
 
 // Did every query end as it should?
@@ -139,18 +181,25 @@ static bool check(const struct path_rig *r, const struct path_case *c)
 {
 	const struct stats_worker *s = &r->stats;
 	uint64_t reflected = s->verdict[VERDICT_reflected];
-	uint64_t answered = s->counter[COUNTER_rx_frames] - reflected;
+	uint64_t asked = s->counter[COUNTER_rx_frames] - reflected;
 	uint64_t hits = s->verdict[VERDICT_hit], blocked = s->verdict[VERDICT_blocked];
-	double share = 100.0 * (double)blocked / (double)answered;
+	uint64_t missed = s->verdict[VERDICT_miss], answers = s->counter[COUNTER_answers];
 	// L0 evicts a name for a full bucket, some 0.8 % of a million (docs/l0-table.md).
-	bool ok = (double)(hits + blocked) >= 0.98 * (double)answered
-		  && share > c->traffic.listed_percent - 1.0
-		  && share < c->traffic.listed_percent + 1.0
-		  && s->counter[COUNTER_tx_frames] >= reflected + hits + blocked
+	bool ok = (double)(hits + blocked)
+			  >= (0.98 - c->traffic.missed_percent / 100.0) * (double)asked
+		  && is_share(blocked, asked, c->traffic.listed_percent, c->traffic.listed_percent)
+		  && s->counter[COUNTER_tx_frames] >= reflected + hits + blocked + answers
 		  && s->counter[COUNTER_reply_truncated] == 0;
+	if (c->traffic.missed_percent)
+		ok &= is_share(missed, asked, c->traffic.missed_percent,
+			      c->traffic.missed_percent + 1)
+		      && answers + ANSWERS_LATE >= missed && r->control.bad == 0;
 	if (!ok)
-		fprintf(stderr, "%s: of %lu queries %lu hit, %lu blocked; sent %lu of %lu\n",
-			c->name, answered, hits, blocked, (uint64_t)s->counter[COUNTER_tx_frames],
+		fprintf(stderr,
+			"%s: of %lu queries %lu hit, %lu blocked, %lu missed, %lu of these "
+			"answered; sent %lu of %lu\n",
+			c->name, asked, hits, blocked, missed, answers,
+			(uint64_t)s->counter[COUNTER_tx_frames],
 			(uint64_t)s->counter[COUNTER_rx_frames]);
 	return ok;
 }
@@ -158,8 +207,11 @@ static bool check(const struct path_rig *r, const struct path_case *c)
 static void counted_turns(void *arg)
 {
 	struct path_rig *r = arg;
-	for (unsigned i = 0; i < COUNTED_TURNS; i++)
+	for (unsigned i = 0; i < COUNTED_TURNS; i++) {
 		(void)worker_turn(&r->w, 0);
+		path_control_turn(&r->control);
+		(void)stage_answer(&r->w);
+	}
 }
 
 static bool count(struct path_rig *r, const struct path_case *c)
@@ -185,7 +237,7 @@ static bool run_case(struct path_rig *r, const struct path_case *c)
 	memset(&r->stats, 0, sizeof r->stats);
 	if (!path_rig_open(r, c))
 		return false;
-	measure(r, &s);
+	measure(r, c, &s);
 	print_samples(c, &s);
 	bool ok = count(r, c);
 	ok &= check(r, c);

@@ -16,6 +16,7 @@
 
 enum {
 	HUGE_PAGE = 2 << 20,
+	MISSING = 1000000,
 	PCAP_SNAPLEN = 65535,
 	PCAP_ETHERNET = 1,
 };
@@ -33,6 +34,8 @@ static bool put_frame(FILE *f, const struct path_traffic *t, uint32_t serial, ui
 	uint64_t draw = corpus_mix((*seed)++);
 	if (draw % 100 < t->listed_percent)
 		corpus_listed((uint32_t)((draw >> 32) % t->listed), &name);
+	else if (draw % 100 < t->listed_percent + t->missed_percent)
+		corpus_missing((uint32_t)((draw >> 32) % MISSING), &name);
 	else
 		corpus_cached((uint32_t)((draw >> 32) % t->names), &name);
 	const struct wire_query q = {

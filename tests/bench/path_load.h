@@ -12,6 +12,7 @@ struct path_traffic {
 	uint32_t frames;
 	uint32_t names, listed;  // how many of each to draw from, evenly
 	unsigned listed_percent; // of the queries
+	unsigned missed_percent; // asked for names that are nowhere, drawn of a million
 	bool ipv6, vlan, edns;   // of all of them
 };
 

@@ -72,6 +72,10 @@ static bool make_worker(struct path_rig *r)
 		&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, LANE_UNITS);
 	ring_consumer_init(
 		&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head, r->answer_data, LANE_UNITS);
+	ring_consumer_init(
+		&r->control.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, LANE_UNITS);
+	ring_producer_init(&r->control.answer, &r->cp.answer_tail, &r->dp.answer_head,
+		r->answer_data, LANE_UNITS);
 	r->service.v4_count = r->service.v6_count = 1;
 	(void)inet_pton(AF_INET, WIRE_SERVICE4, &r->service.v4[0]);
 	(void)inet_pton(AF_INET6, WIRE_SERVICE6, r->service.v6[0]);

@@ -9,6 +9,8 @@
 
 #include "../../dataplane/batch.h"
 #include "../../dataplane/stage_cycles.h"
+#include "../../dataplane/stages.h"
+#include "path_control.h"
 #include "path_load.h"
 
 struct path_case {
@@ -27,6 +29,7 @@ struct path_rig {
 	struct lane_cp_page cp;
 	struct recent_way *recent;
 	uint8_t *miss_data, *answer_data;
+	struct path_control control;
 	struct path_l0 l0;
 	uint32_t names; // in l0
 };
