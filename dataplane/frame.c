@@ -6,45 +6,43 @@
 
 #include <netinet/in.h>
 #include <weir/bytes.h>
+#include <weir/csum.h>
 
-// One's complement sums do not mind the order of octets within words, nor how many words are added
-// at once (RFC 1071 2), so addresses are summed as they lie in memory, four octets at a time, and
-// the result is turned into network order once.
-static uint16_t fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
+// Words as they lie in memory are loaded, turned in registers, stored and summed (csum.h) in one
+// go, because narrow stores that are soon read as wide words stall the core.
 
-ATTR_INLINE uint16_t sum_addresses(const uint8_t *addresses, unsigned octets)
+// Of a pseudo header without its addresses.
+ATTR_INLINE uint64_t pseudo_rest(uint8_t protocol, uint16_t len)
 {
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < octets; i += 4) {
-		uint32_t word;
-		memcpy(&word, addresses + i, 4);
-		sum += word;
-	}
-	return rte_be_to_cpu_16(fold(sum));
+	return (uint64_t)rte_cpu_to_be_16(protocol) + rte_cpu_to_be_16(len);
 }
 
 uint16_t frame_pseudo_sum_ipv4(const uint8_t addresses[8], uint8_t protocol, uint16_t len)
 {
-	return fold((uint64_t)sum_addresses(addresses, 8) + protocol + len);
+	return csum_fold(csum_wide_add(csum_wide(addresses, 8), pseudo_rest(protocol, len)));
 }
 
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len)
 {
-	return fold((uint64_t)sum_addresses(addresses, 32) + protocol + len);
+	return csum_fold(csum_wide_add(csum_wide(addresses, 32), pseudo_rest(protocol, len)));
 }
 
+// Two addresses of 48 bits as one word of 64 and one of 32, little-endian: the first address is the
+// low six octets of the first word.
 void frame_swap_macs(struct packet *p)
 {
-	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, struct rte_ether_hdr *);
-	struct rte_ether_addr client = eth->src_addr;
-	eth->src_addr = eth->dst_addr;
-	eth->dst_addr = client;
+	const unsigned mac_bits = 48;
+	uint8_t *eth = rte_pktmbuf_mtod(p->m, uint8_t *);
+	uint64_t front;
+	uint32_t back;
+	memcpy(&front, eth, sizeof front);
+	memcpy(&back, eth + 8, sizeof back);
+	uint64_t first = front & ((UINT64_C(1) << mac_bits) - 1);
+	uint64_t second = front >> mac_bits | (uint64_t)back << (64 - mac_bits);
+	front = second | first << mac_bits;
+	back = (uint32_t)(first >> (64 - mac_bits));
+	memcpy(eth, &front, sizeof front);
+	memcpy(eth + 8, &back, sizeof back);
 }
 
 void frame_set_len(struct packet *p, uint16_t payload_len)
@@ -53,24 +51,23 @@ void frame_set_len(struct packet *p, uint16_t payload_len)
 	p->m->pkt_len = p->m->data_len;
 }
 
-// Everything of an IP header but the addresses, which are in place; whole words, because narrow
-// stores that are soon read as wide ones stall the core.
-static void ipv4_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len)
+// Everything of an IP header but the addresses, which are in place; `addresses` is their wide sum.
+// Identification 0.
+ATTR_INLINE void ipv4_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len, uint64_t addresses)
 {
 	const uint32_t version_ihl = 0x4500, flags = RTE_IPV4_HDR_DF_FLAG;
 	const uint32_t total_len = FRAME_IPV4_LEN + (uint32_t)payload_len;
-	const uint32_t ttl_protocol = (uint32_t)FRAME_TTL << 8 | protocol;
-	uint16_t sum = fold((uint64_t)version_ihl + total_len + flags + ttl_protocol
-			    + sum_addresses(ip + 12, 8));
-	// Identification 0. No array of words and one copy: that would be just such a read.
 	rte_be64_t front =
 		rte_cpu_to_be_64((uint64_t)(version_ihl << 16 | total_len) << 32 | flags);
-	rte_be32_t back = rte_cpu_to_be_32(ttl_protocol << 16 | (uint16_t)~sum);
+	const uint32_t ttl_protocol = (uint32_t)FRAME_TTL << 8 | protocol;
+	uint64_t sum = csum_wide_add(
+		csum_wide_add(addresses, front), rte_cpu_to_be_16((uint16_t)ttl_protocol));
+	rte_be32_t back = rte_cpu_to_be_32(ttl_protocol << 16 | (uint16_t)~csum_fold(sum));
 	memcpy(ip, &front, sizeof(front));
 	memcpy(ip + 8, &back, sizeof(back));
 }
 
-static void ipv6_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len)
+ATTR_INLINE void ipv6_fill(uint8_t *ip, uint8_t protocol, uint16_t payload_len)
 {
 	rte_be64_t front = rte_cpu_to_be_64(UINT64_C(6) << 60 | (uint64_t)payload_len << 16
 					    | (uint64_t)protocol << 8 | FRAME_TTL);
@@ -89,54 +86,76 @@ static void strip_ipv4_options(struct packet *p)
 	p->dns -= options;
 }
 
-void frame_turn_ip(struct packet *p, uint16_t payload_len)
+// Both addresses change places; their wide sum.
+ATTR_INLINE uint64_t turn_ipv4_addresses(uint8_t *addresses)
 {
-	if (p->ip_version == 4) {
-		strip_ipv4_options(p);
-		uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
-		uint8_t client[4];
-		memcpy(client, ip + 12, 4);
-		memcpy(ip + 12, ip + 16, 4);
-		memcpy(ip + 16, client, 4);
-		ipv4_fill(ip, ip[9], payload_len);
-	} else {
-		uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
-		uint8_t client[16];
-		memcpy(client, ip + 8, 16);
-		memcpy(ip + 8, ip + 24, 16);
-		memcpy(ip + 24, client, 16);
-		ipv6_fill(ip, ip[6], payload_len);
-	}
+	uint64_t both;
+	memcpy(&both, addresses, sizeof both);
+	both = both << 32 | both >> 32;
+	memcpy(addresses, &both, sizeof both);
+	return both;
 }
 
-// The UDP header at `udp`, addresses in the IP header before it. A sum of 0 is sent as 0xffff: 0
-// would say that there is no checksum (RFC 768).
-static void udp_fill(uint8_t *udp, unsigned ip_version, rte_be16_t src, rte_be16_t dst,
-	uint16_t dns_len, uint16_t dns_sum, bool zero_csum)
+ATTR_INLINE uint64_t turn_ipv6_addresses(uint8_t *addresses)
 {
-	struct rte_udp_hdr *h = (struct rte_udp_hdr *)udp;
+	uint64_t w[4], sum = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		memcpy(&w[i], addresses + 8 * i, 8);
+		sum = csum_wide_add(sum, w[i]);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		memcpy(addresses + 8 * i, &w[i ^ 2], 8);
+	return sum;
+}
+
+// frame_turn_ip's work; the wide sum of the addresses.
+ATTR_INLINE uint64_t turn_ip(struct packet *p, uint16_t payload_len)
+{
+	if (likely_(p->ip_version == 4)) {
+		strip_ipv4_options(p);
+		uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
+		uint64_t sum = turn_ipv4_addresses(ip + 12);
+		ipv4_fill(ip, ip[9], payload_len, sum);
+		return sum;
+	}
+	uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l3);
+	uint64_t sum = turn_ipv6_addresses(ip + 8);
+	ipv6_fill(ip, ip[6], payload_len);
+	return sum;
+}
+
+void frame_turn_ip(struct packet *p, uint16_t payload_len)
+{
+	(void)turn_ip(p, payload_len);
+}
+
+// The UDP header at `udp`: `ports` as they lie in it, the wide sums of addresses and message. A sum
+// of 0 is sent as 0xffff: 0 would say that there is no checksum (RFC 768).
+ATTR_INLINE void udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_len, uint64_t addresses,
+	uint64_t dns, bool zero_csum)
+{
 	uint16_t len = (uint16_t)(FRAME_UDP_LEN + dns_len);
-	h->src_port = src;
-	h->dst_port = dst;
-	h->dgram_len = rte_cpu_to_be_16(len);
-	h->dgram_cksum = 0;
-	if (zero_csum)
-		return;
-	uint16_t pseudo = ip_version == 4 ? frame_pseudo_sum_ipv4(udp - 8, IPPROTO_UDP, len)
-					  : frame_pseudo_sum_ipv6(udp - 32, IPPROTO_UDP, len);
-	uint16_t sum = fold(
-		(uint32_t)pseudo + rte_be_to_cpu_16(src) + rte_be_to_cpu_16(dst) + len + dns_sum);
-	h->dgram_cksum = rte_cpu_to_be_16(sum == 0xffff ? 0xffff : (uint16_t)~sum);
+	uint64_t front = (uint64_t)rte_cpu_to_be_16(len) << 32 | ports;
+	uint16_t csum = 0;
+	if (likely_(!zero_csum)) {
+		uint64_t sum = csum_wide_add(csum_wide_add(addresses, dns), front);
+		csum = (uint16_t)~csum_fold(csum_wide_add(sum, pseudo_rest(IPPROTO_UDP, len)));
+		csum = csum ? csum : 0xffff;
+	}
+	front |= (uint64_t)rte_cpu_to_be_16(csum) << 48;
+	memcpy(udp, &front, sizeof front);
 }
 
 void frame_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum)
 {
 	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
 	frame_swap_macs(p);
-	frame_turn_ip(p, udp_len);
-	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(p->m, struct rte_udp_hdr *, p->l4);
-	udp_fill((uint8_t *)udp, p->ip_version, udp->dst_port, udp->src_port, dns_len, dns_sum,
-		p->zero_csum);
+	uint64_t addresses = turn_ip(p, udp_len);
+	uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l4);
+	uint32_t ports;
+	memcpy(&ports, udp, sizeof ports);
+	ports = ports << 16 | ports >> 16;
+	udp_fill(udp, ports, dns_len, addresses, csum_widen(dns_sum), p->zero_csum);
 	frame_set_len(p, udp_len);
 }
 
@@ -191,17 +210,20 @@ void frame_build(uint8_t *frame, const struct return_path *path, uint16_t dns_le
 {
 	uint8_t *ip = build_ether(frame, path);
 	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
+	uint64_t addresses;
 	if (path->ip_version == 4) {
 		memcpy(ip + 12, path->service_ip, 4);
 		memcpy(ip + 16, path->client_ip, 4);
-		ipv4_fill(ip, IPPROTO_UDP, udp_len);
+		addresses = csum_wide(ip + 12, 8);
+		ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
 		ip += FRAME_IPV4_LEN;
 	} else {
 		memcpy(ip + 8, path->service_ip, 16);
 		memcpy(ip + 24, path->client_ip, 16);
+		addresses = csum_wide(ip + 8, 32);
 		ipv6_fill(ip, IPPROTO_UDP, udp_len);
 		ip += FRAME_IPV6_LEN;
 	}
-	udp_fill(ip, path->ip_version, path->service_udp, path->client_udp, dns_len, dns_sum,
-		path->zero_csum);
+	uint32_t ports = (uint32_t)path->client_udp << 16 | path->service_udp;
+	udp_fill(ip, ports, dns_len, addresses, csum_widen(dns_sum), path->zero_csum);
 }

@@ -14,21 +14,20 @@ static size_t min_size(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-// The header behind its id, which stays, and the sum of all twelve octets. Written in two wide
-// stores and summed from registers: narrow ones that are soon read as wide ones stall the core.
-static uint16_t header_write(
+// The header, and the wide sum of its twelve octets. Written in two wide stores and summed from
+// registers: narrow ones that are soon read as wide ones stall the core.
+static uint64_t header_write(
 	uint8_t *msg, const struct dns_query *q, unsigned flags, unsigned rcode, struct counts n)
 {
 	flags |= DNS_FLAG_QR | DNS_FLAG_RA;
 	flags |= q->flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD | DNS_FLAG_CD);
 	flags |= rcode & DNS_FLAG_RCODE;
-	uint32_t qd = q->question_len ? 1 : 0;
+	uint64_t qd = q->question_len ? 1 : 0;
 	uint64_t front = htobe64((uint64_t)q->id << 48 | (uint64_t)flags << 32 | qd << 16 | n.an);
+	uint32_t back = htobe32((uint32_t)n.ns << 16 | n.ar);
 	memcpy(msg, &front, sizeof front);
-	put_u32(msg + 8, (uint32_t)n.ns << 16 | n.ar);
-	uint32_t sum = q->id + flags + qd + n.an + n.ns + n.ar;
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	memcpy(msg + 8, &back, sizeof back);
+	return csum_wide_add(front, back);
 }
 
 // Octets of our OPT in `room`; without the error when that makes it fit, 0 when nothing does.
@@ -40,28 +39,31 @@ static size_t opt_len(const struct dns_query *q, int ede, size_t room)
 	return DNS_OPT_FIXED_LEN + (with_ede ? OPT_EDE_LEN : 0);
 }
 
-static void opt_write(uint8_t *p, size_t len, const struct dns_query *q, unsigned rcode, int ede)
+// The wide sum of what it wrote; in wide stores and from registers, like the header.
+static uint64_t opt_write(
+	uint8_t *p, size_t len, const struct dns_query *q, unsigned rcode, int ede)
 {
 	if (len == 0)
-		return;
-	p[0] = 0;
-	put_u16(p + 1, DNS_TYPE_OPT);
-	put_u16(p + 3, DNS_EDNS_SIZE);
-	p[5] = (uint8_t)(rcode >> 4);
-	p[6] = 0; // the version that we speak
-	put_u16(p + 7, q->dnssec_ok ? DNS_EDNS_FLAG_DO : 0);
-	put_u16(p + 9, (uint16_t)(len - DNS_OPT_FIXED_LEN));
+		return 0;
+	// Root, type, size, upper rcode, version 0 and the first half of the flags; then the flags
+	// again and the length.
+	uint64_t front = htobe64((uint64_t)DNS_TYPE_OPT << 40 | (uint64_t)DNS_EDNS_SIZE << 24
+				 | (uint64_t)(rcode >> 4 & 0xff) << 16
+				 | (q->dnssec_ok ? DNS_EDNS_FLAG_DO >> 8 : 0));
+	uint32_t back = htobe32((uint32_t)(q->dnssec_ok ? DNS_EDNS_FLAG_DO : 0) << 16
+				| (uint32_t)(len - DNS_OPT_FIXED_LEN));
+	memcpy(p, &front, sizeof front);
+	memcpy(p + 7, &back, sizeof back);
+	uint64_t sum = csum_wide_add(front, back >> 8); // its first octet is in both
 	if (len > DNS_OPT_FIXED_LEN) {
 		put_u16(p + 11, DNS_EDNS_OPTION_EDE);
 		put_u16(p + 13, 2);
 		put_u16(p + 15, (uint16_t)ede);
+		uint64_t words = (uint64_t)htobe16(DNS_EDNS_OPTION_EDE) + htobe16(2)
+				 + htobe16((uint16_t)ede);
+		sum = csum_wide_add(sum, csum_wide_at(DNS_OPT_FIXED_LEN, words));
 	}
-}
-
-// The sum of a part that begins at octet `at` of the message.
-static uint16_t sum_at(size_t at, uint16_t part)
-{
-	return at & 1 ? csum_swap(part) : part;
+	return sum;
 }
 
 static uint32_t ttl_aged(uint32_t ttl, const struct dns_reply_opts *o)
@@ -73,34 +75,38 @@ static uint32_t ttl_aged(uint32_t ttl, const struct dns_reply_opts *o)
 	return o->ttl_cap_s && ttl > o->ttl_cap_s ? o->ttl_cap_s : ttl;
 }
 
-static uint16_t sum_fold(uint64_t sum)
-{
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
-
-// Rewrites the TTLs in the copied answer. What that adds to the answer's sum comes back: the new
-// words plus the complements of the old (RFC 1624), apart by the parity of their offset.
-static uint16_t ttls_write(
+// Writes the TTLs into the copied answer, from those in the stored one: the copy was written in
+// wide pieces a moment ago. What that adds to the answer's wide sum comes back: the new words plus
+// the complements of the old (RFC 1624), those at odd offsets turned.
+static uint64_t ttls_write(
 	uint8_t *bytes, const struct dns_answer_view *a, const struct dns_reply_opts *o)
 {
-	uint64_t even = 0, odd = 0;
+	uint64_t sum = 0; // of at most 2^16 terms below 2^41
 	for (unsigned i = 0; i < a->ttl_count; i++) {
 		// Loaded once, whatever the compiler would rather do: it lies in shared memory.
 		unsigned off = __atomic_load_n(&a->ttl_off[i], __ATOMIC_RELAXED);
-		if (off + 4 > a->len)
+		if (unlikely_(off + 4 > a->len))
 			break; // a damaged record may spoil the answer, not the memory
-		uint32_t old = get_u32(bytes + off);
-		uint32_t new = ttl_aged(old, o);
-		put_u32(bytes + off, new);
-		uint64_t delta = (uint64_t) new + (uint32_t)~old;
-		uint64_t is_odd = -(uint64_t)(off & 1);
-		odd += delta & is_odd;
-		even += delta & ~is_odd;
+		uint32_t old, new;
+		memcpy(&old, a->bytes + off, sizeof old);
+		new = htobe32(ttl_aged(be32toh(old), o));
+		memcpy(bytes + off, &new, sizeof new);
+		sum += ((uint64_t) new + (uint32_t)~old) << 8 * (off & 1);
 	}
-	return csum_add(sum_fold(even), csum_swap(sum_fold(odd)));
+	return sum;
+}
+
+// Most answers are a few records: in line, in whole vectors, the last two of which may overlap.
+static void answer_copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+	enum { STEP = 16, INLINE_MOST = 256 };
+	if (unlikely_(len < STEP || len > INLINE_MOST)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (size_t i = 0; i + STEP <= len; i += STEP)
+		memcpy(to + i, from + i, STEP);
+	memcpy(to + len - STEP, from + len - STEP, STEP);
 }
 
 uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct dns_query *q,
@@ -124,19 +130,19 @@ uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct dns_query *q,
 		flags = DNS_FLAG_AD; // RFC 6840 5.7
 	}
 
-	uint16_t body_sum = 0;
+	uint64_t body_sum = 0;
 	if (body) {
-		memcpy(msg + head, a->bytes, body);
-		body_sum = csum_add(a->sum, ttls_write(msg + head, a, o));
+		answer_copy(msg + head, a->bytes, body);
+		body_sum = csum_wide_add(csum_widen(a->sum), ttls_write(msg + head, a, o));
 	}
 	size_t opt_at = head + body;
 	size_t opt = opt_len(q, o->ede, max > opt_at ? max - opt_at : 0);
-	opt_write(msg + opt_at, opt, q, a->rcode, o->ede);
+	uint64_t opt_sum = opt_write(msg + opt_at, opt, q, a->rcode, o->ede);
 	n.ar += opt ? 1 : 0;
-	uint16_t s = header_write(msg, q, flags, a->rcode, n);
-	s = csum_add(s, csum_partial(msg + DNS_HEADER_LEN, q->question_len));
-	s = csum_add(s, sum_at(head, body_sum));
-	*sum = csum_add(s, sum_at(opt_at, csum_partial(msg + opt_at, opt)));
+	uint64_t s = header_write(msg, q, flags, a->rcode, n);
+	s = csum_wide_add(s, csum_wide(msg + DNS_HEADER_LEN, q->question_len));
+	s = csum_wide_add(s, csum_wide_at(head, body_sum));
+	*sum = csum_fold(csum_wide_add(s, csum_wide_at(opt_at, opt_sum)));
 	return (uint16_t)(opt_at + opt);
 }
 
@@ -147,8 +153,9 @@ uint16_t dns_reply_rcode(
 	if (cap < head)
 		return 0;
 	size_t opt = opt_len(q, ede, cap - head);
-	opt_write(msg + head, opt, q, rcode, ede);
-	uint16_t s = header_write(msg, q, 0, rcode, (struct counts){.ar = opt ? 1 : 0});
-	*sum = csum_add(s, csum_partial(msg + DNS_HEADER_LEN, head - DNS_HEADER_LEN + opt));
+	uint64_t opt_sum = opt_write(msg + head, opt, q, rcode, ede);
+	uint64_t s = header_write(msg, q, 0, rcode, (struct counts){.ar = opt ? 1 : 0});
+	s = csum_wide_add(s, csum_wide(msg + DNS_HEADER_LEN, q->question_len));
+	*sum = csum_fold(csum_wide_add(s, csum_wide_at(head, opt_sum)));
 	return (uint16_t)(head + opt);
 }

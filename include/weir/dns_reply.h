@@ -14,6 +14,7 @@
 // waiters. No allocation; cost is the octets written. `cap` is the room from msg on, >= 12.
 
 #include "attr.h"
+#include "csum.h"
 #include "dns_query.h"
 
 // What the cache keeps of an answer: everything after the question, names compressed only to the
@@ -67,16 +68,3 @@ enum dns_block_mode {
 // name, also for the SOA. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	enum dns_block_mode mode, uint32_t ttl_s, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
-
-// One's complement arithmetic (RFC 1071), exposed for the packet writers and their tests.
-// Sum of len octets, taken as big-endian 16-bit words, the last one padded with zero; folded.
-uint16_t csum_partial(const void *p, size_t len);
-static inline uint16_t csum_add(uint16_t a, uint16_t b)
-{
-	uint32_t s = (uint32_t)a + b;
-	return (uint16_t)((s & 0xffff) + (s >> 16));
-}
-static inline uint16_t csum_swap(uint16_t s) // the sum of bytes that begin at an odd offset
-{
-	return (uint16_t)(s << 8 | s >> 8);
-}

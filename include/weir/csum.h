@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One's complement sums (RFC 1071) of packets and messages.
+//
+// Two forms. A *sum* is what the wire has: 16 bits, host order, the first octet high. A *wide sum*
+// is 64 bits of words as they lie in memory with the carry brought round: neither the order of
+// octets in a word nor how many words are added at once matters to the result (RFC 1071 2), so
+// parts are added wide, and folded and turned once at the end. 65535 divides 2^64 - 1, which is why
+// a part that begins at an odd octet is turned by eight bits of the wide sum. Little-endian
+// machines only, like the whole of the shared memory. Pure, inline: a call costs as much as the
+// sum.
+
+#include "attr.h"
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static_assert(__BYTE_ORDER == __LITTLE_ENDIAN);
+
+ATTR_INLINE uint64_t csum_wide_add(uint64_t a, uint64_t b)
+{
+	uint64_t s;
+	bool carry = __builtin_add_overflow(a, b, &s);
+	return s + carry;
+}
+
+// The wide sum of `len` octets, the last word padded with zero. Reads none besides.
+ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
+{
+	const uint8_t *b = p;
+	uint64_t s = 0, w;
+	size_t i = 0;
+	for (; i + 8 <= len; i += 8) {
+		memcpy(&w, b + i, sizeof w);
+		s = csum_wide_add(s, w);
+	}
+	size_t left = len - i;
+	if (left == 0)
+		return s;
+	if (likely_(len >= 8)) { // the last eight, less those that are in the sum already
+		memcpy(&w, b + len - 8, sizeof w);
+		return csum_wide_add(s, w >> (64 - 8 * left));
+	}
+	w = 0;
+	for (; left; left--)
+		w = w << 8 | b[left - 1];
+	return w;
+}
+
+// Of a part that begins at octet `at` of the message.
+ATTR_INLINE uint64_t csum_wide_at(size_t at, uint64_t part)
+{
+	unsigned turn = (at & 1) * 8;
+	return part << turn | part >> (-turn & 63);
+}
+
+ATTR_INLINE uint64_t csum_widen(uint16_t sum)
+{
+	return htobe16(sum);
+}
+
+ATTR_INLINE uint16_t csum_fold(uint64_t wide)
+{
+	wide += wide << 32 | wide >> 32;
+	uint32_t s = (uint32_t)(wide >> 32);
+	s += s << 16 | s >> 16;
+	return be16toh((uint16_t)(s >> 16));
+}
+
+static inline uint16_t csum_add(uint16_t a, uint16_t b)
+{
+	uint32_t s = (uint32_t)a + b;
+	return (uint16_t)((s & 0xffff) + (s >> 16));
+}
+
+// The sum of len octets, as above.
+ATTR_INLINE uint16_t csum_partial(const void *p, size_t len)
+{
+	return csum_fold(csum_wide(p, len));
+}
