@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "l0_record.h"
+#include "l0_read.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,8 +80,7 @@ void l0_key_hash(const struct l0_reader *r, struct l0_key *key)
 	uint64_t s[2];
 	memcpy(s, r->secret.bytes + KEYHASH_SECRET_LEN - sizeof s, sizeof s);
 	uint64_t name = keyhash(&r->secret, key->name, key->name_len);
-	uint64_t rest = (uint64_t)key->qtype | (uint64_t)key->qclass << 16
-			| (uint64_t)key->view << 32 | (uint64_t)key->flags << 48;
+	uint64_t rest = key->word & ~(UINT64_MAX << 56); // the length is in the name's hash
 	unsigned __int128 wide = (unsigned __int128)(name ^ s[0]) * (rest ^ s[1]);
 	// The name's hash once more: a zero factor must not throw all names together.
 	key->hash = ((uint64_t)wide ^ (uint64_t)(wide >> 64)) + name;
@@ -101,42 +100,13 @@ void l0_key_of_query(
 
 uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash)
 {
-	uint16_t tag = l0_tag(hash);
-	uint64_t at = hash & r->bucket_mask;
-	unsigned bits = l0_match(&r->buckets[at], tag);
-	if (!bits) {
-		if (likely_(!l0_overflows(&r->buckets[at])))
-			return L0_NONE;
-		at = l0_other_bucket(at, tag, r->bucket_mask);
-		bits = l0_match(&r->buckets[at], tag);
-		if (!bits)
-			return L0_NONE;
-	}
-	uint32_t number = l0_slot_record(&r->buckets[at], (unsigned)__builtin_ctz(bits));
-	if (unlikely_(number == L0_NONE || number >= r->unit_count))
-		return UINT32_MAX; // never a record: l0_find counts it and looks on
-	const uint8_t *p = r->units + (size_t)number * L0_UNIT;
-	// Two lines hold most records whole. A third would cost all of them a quarter more memory
-	// traffic, and is fetched by l0_find for those that have one.
-	__builtin_prefetch(p);
-	__builtin_prefetch(p + CACHE_LINE);
-	return number;
+	return l0_read_candidate(r, hash);
 }
 
-// Is it the key's record? One that does not fit the table is counted.
-ATTR_INLINE bool l0_is(
-	const struct l0_reader *r, uint32_t number, const struct l0_key *key, uint64_t *anomalies)
+uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
+	uint64_t *anomalies)
 {
-	struct l0_bounds b;
-	if (unlikely_(!l0_bounds_read(r, number, &b))) {
-		++*anomalies;
-		return false;
-	}
-	if (L0_ONCE(b.record->hash_low) != (uint32_t)key->hash || !l0_bounds_match(&b, key))
-		return false;
-	if (b.at.end > 2 * CACHE_LINE) // for whoever writes the reply, a pass later
-		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
-	return true;
+	return l0_read_find(r, key, candidate, anomalies);
 }
 
 static uint32_t l0_find_in(const struct l0_reader *r, const struct l0_bucket *b,
@@ -144,19 +114,16 @@ static uint32_t l0_find_in(const struct l0_reader *r, const struct l0_bucket *b,
 {
 	for (unsigned bits = l0_match(b, l0_tag(key->hash)); bits; bits &= bits - 1) {
 		uint32_t number = l0_slot_record(b, (unsigned)__builtin_ctz(bits));
-		if (number != tried && l0_is(r, number, key, anomalies))
+		if (number != tried && l0_read_is(r, number, key, anomalies))
 			return number;
 	}
 	return L0_NONE;
 }
 
-uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
+// Not in line: a candidate is nearly always right.
+uint32_t l0_read_find_other(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
 	uint64_t *anomalies)
 {
-	if (candidate == L0_NONE)
-		return L0_NONE;
-	if (likely_(l0_is(r, candidate, key, anomalies)))
-		return candidate;
 	uint64_t at = key->hash & r->bucket_mask;
 	uint32_t number = l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
 	if (number != L0_NONE || !l0_overflows(&r->buckets[at]))
@@ -165,55 +132,7 @@ uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t c
 	return l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
 }
 
-// Every offset is checked here, so that a damaged record is a miss and not a damaged reply. The
-// table can change under us only if its writer went wild; the reply writer therefore checks each
-// offset again where it uses it (dns_reply.c), which is what safety rests on.
-static bool l0_ttls_fit(const uint16_t *off, unsigned count, unsigned answer_len)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if ((unsigned)L0_ONCE(off[i]) + 4 > answer_len)
-			return false;
-	}
-	return true;
-}
-
 bool l0_record_read(const struct l0_reader *r, uint32_t record, struct l0_view *out)
 {
-	struct l0_bounds b;
-	if (unlikely_(!l0_bounds_read(r, record, &b)))
-		return false;
-	const struct l0_record *p = b.record;
-	const uint8_t *octets = (const uint8_t *)p;
-	const uint16_t *ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
-	if (unlikely_(!l0_ttls_fit(ttl_off, b.ttl_count, b.answer_len)))
-		return false;
-	*out = (struct l0_view){
-		.created_ms = L0_ONCE(p->created_ms),
-		.soft_ms = L0_ONCE(p->soft_ms),
-		.hard_ms = L0_ONCE(p->hard_ms),
-		.refresh_ms = L0_ONCE(p->refresh_ms),
-		.stale_until_ms = L0_ONCE(p->stale_until_ms),
-		.auth_ttl_s = L0_ONCE(p->auth_ttl_s),
-		.name = octets + b.at.name,
-		.name_len = b.name_len,
-		.key_flags = L0_ONCE(p->key_flags),
-		.qtype = L0_ONCE(p->qtype),
-		.qclass = L0_ONCE(p->qclass),
-		.view = L0_ONCE(p->view),
-		.units = (uint16_t)l0_units_of(b.at.end),
-		.answer =
-			{
-				.bytes = octets + b.at.answer,
-				.ttl_off = ttl_off,
-				.len = b.answer_len,
-				.ttl_count = b.ttl_count,
-				.ancount = L0_ONCE(p->ancount),
-				.nscount = L0_ONCE(p->nscount),
-				.arcount = L0_ONCE(p->arcount),
-				.rcode = L0_ONCE(p->rcode),
-				.authenticated = L0_ONCE(p->flags) & L0_RECORD_AUTHENTICATED,
-				.sum = L0_ONCE(p->sum),
-			},
-	};
-	return true;
+	return l0_read_record(r, record, out);
 }

@@ -52,10 +52,15 @@ struct l0_record {
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
 	uint16_t sum; // of the answer octets, dns_reply.h
-	uint16_t qtype, qclass;
-	uint16_t view;
-	uint8_t key_flags; // L0_KEY_*
-	uint8_t name_len;
+	union {
+		struct {
+			uint16_t qtype, qclass;
+			uint16_t view;
+			uint8_t key_flags; // L0_KEY_*
+			uint8_t name_len;
+		};
+		uint64_t key_word; // these at once, as in struct l0_key
+	};
 	uint8_t rcode;
 	uint8_t flags; // L0_RECORD_*
 	uint8_t reserved[6];
@@ -63,6 +68,7 @@ struct l0_record {
 enum { L0_RECORD_AUTHENTICATED = 1 };
 static_assert(sizeof(struct l0_record) == 64);
 static_assert(offsetof(struct l0_record, check) == 32);
+static_assert(offsetof(struct l0_record, key_word) == 48);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
 // [1] record units, [2] octet offset of the buckets in the file, [3] of the units.
@@ -73,10 +79,15 @@ struct l0_head {
 struct l0_key {
 	uint64_t hash;
 	const uint8_t *name; // wire, lower case
-	uint8_t name_len;
-	uint8_t flags;
-	uint16_t qtype, qclass;
-	uint16_t view;
+	union {
+		struct {
+			uint16_t qtype, qclass;
+			uint16_t view;
+			uint8_t flags;
+			uint8_t name_len;
+		};
+		uint64_t word; // these at once: hashed and compared as one
+	};
 };
 
 struct l0_reader {
