@@ -168,7 +168,7 @@ void frame_return_path(
 	*out = (struct return_path){
 		.port = port,
 		.worker = worker,
-		.vlan_tci = p->vlan_tci,
+		.vlan_tci = p->has_vlan ? get_u16(frame + FRAME_ETHER_LEN) : 0,
 		.has_vlan = p->has_vlan,
 		.ip_version = p->ip_version,
 		.client_udp = udp->src_port,

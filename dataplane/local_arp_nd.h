@@ -11,6 +11,6 @@
 #include "batch.h"
 
 // VERDICT_arp_reply, ndp_reply or echo_reply when the packet now holds that; else a drop verdict
-// and the packet unchanged. `p` has l3, has_vlan and vlan_tci filled in.
+// and the packet unchanged. `p` has l3 and has_vlan filled in.
 enum verdict local_answer(struct packet *p, uint16_t ether_type, const struct rte_ether_addr *mac,
 	const struct worker_service *service);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
+#include "core/l0_read.h"
 #include "reply.h"
 #include "stages.h"
 
 #include <weir/shm_msg.h>
 
-static void prefetch_records(struct batch *b, const _Atomic uint8_t *marks)
+static void prefetch_records(struct batch *b)
 {
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		p->candidate = l0_candidate(&b->tables->l0, p->key.hash);
-		if (marks && p->candidate != L0_NONE)
-			__builtin_prefetch(&marks[p->candidate]);
+		p->record = l0_read_candidate(&b->tables->l0, p->key.hash);
 	}
 }
 
@@ -30,18 +29,24 @@ static bool ask_refresh(struct batch *b, const struct packet *p)
 	return true;
 }
 
-// Notes the use of a record in this worker's own marks, and writes only what changes: a hot record
-// is read by every worker and its mark must stay a clean line.
-static void mark_used(
-	struct batch *b, const struct packet *p, _Atomic uint8_t *marks, bool wants_refresh)
+static void want_refresh(struct batch *b, const struct packet *p, _Atomic uint8_t *mark)
 {
-	_Atomic uint8_t *mark = &marks[p->record];
 	uint8_t old = atomic_load_explicit(mark, memory_order_relaxed);
-	uint8_t now = old | MARK_VISITED;
-	if (unlikely_(wants_refresh) && !(old & MARK_REFRESH) && ask_refresh(b, p))
-		now |= MARK_REFRESH;
-	if (unlikely_(now != old))
-		atomic_store_explicit(mark, now, memory_order_relaxed);
+	if (!(old & MARK_REFRESH) && ask_refresh(b, p))
+		atomic_store_explicit(mark, old | MARK_REFRESH, memory_order_relaxed);
+}
+
+// Notes the use of records in this worker's own marks, and writes only what changes: what the
+// control plane reads should stay a clean line. In a pass of its own, whose loads all go out at
+// once: each mark is on a line that nothing else has fetched.
+static void mark_used(_Atomic uint8_t *marks, const uint32_t *used, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t old = atomic_load_explicit(&marks[used[i]], memory_order_relaxed);
+		if (unlikely_(!(old & MARK_VISITED)))
+			atomic_store_explicit(
+				&marks[used[i]], old | MARK_VISITED, memory_order_relaxed);
+	}
 }
 
 // The cases of design.md section 4 in which a worker may use a record past its soft expiry unasked.
@@ -60,7 +65,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	struct l0_view view;
 	if (p->record == L0_NONE)
 		return true;
-	if (!l0_record_read(l0, p->record, &view)) {
+	if (!l0_read_record(l0, p->record, &view)) {
 		(*anomalies)++;
 		p->record = L0_NONE;
 		return true;
@@ -79,8 +84,8 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	bool wants_refresh =
 		(stale && !stamped)
 		|| (!stale && view.refresh_ms != UINT32_MAX && age_ms >= view.refresh_ms);
-	if (marks)
-		mark_used(b, p, marks, wants_refresh);
+	if (unlikely_(wants_refresh) && marks)
+		want_refresh(b, p, &marks[p->record]);
 	reply_answer(b, p, &view, stale);
 	return false;
 }
@@ -94,22 +99,27 @@ void stage_lookup(struct batch *b)
 		return;
 	}
 	_Atomic uint8_t *marks = t->marks[b->w->index];
-	prefetch_records(b, marks);
+	prefetch_records(b);
 
 	// All found before any is answered: l0_find fetches the lines of a long record that the
 	// candidate's prefetch left out, and they are on their way while the others are compared.
 	uint64_t anomalies = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		p->record = l0_find(&t->l0, &p->key, p->candidate, &anomalies);
+		p->record = l0_read_find(&t->l0, &p->key, p->record, &anomalies);
 	}
-	unsigned kept = 0;
+	uint32_t used[WORKER_BATCH];
+	unsigned kept = 0, hits = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		if (answer(b, p, marks, &anomalies))
 			b->pkt[kept++] = p;
+		else
+			used[hits++] = p->record;
 	}
 	b->count = kept;
+	if (marks)
+		mark_used(marks, used, hits);
 	if (unlikely_(anomalies))
 		batch_count(b, COUNTER_record_anomaly, anomalies);
 }

@@ -224,12 +224,10 @@ static bool net_ether(struct batch *b, struct packet *p)
 	uint16_t ether_type = get_u16(frame + 12);
 	p->l3 = FRAME_ETHER_LEN;
 	p->has_vlan = ether_type == RTE_ETHER_TYPE_VLAN;
-	p->vlan_tci = 0;
 	p->dns = 0;
 	if (p->has_vlan) {
 		if (len < FRAME_ETHER_LEN + FRAME_VLAN_LEN)
 			return settle(b, p, VERDICT_drop_runt);
-		p->vlan_tci = get_u16(frame + 14);
 		ether_type = get_u16(frame + 16);
 		p->l3 += FRAME_VLAN_LEN;
 	}

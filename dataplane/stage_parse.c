@@ -70,16 +70,22 @@ static void hash_question(struct batch *b, struct packet *p)
 		rule_probe_hash(&t->rules, &p->q, &p->probe);
 }
 
+// Each name is hashed one packet later: just stored, it would be read in other pieces than it was
+// stored in, and the core would wait. Not in a loop of its own: the prefetches need work between
+// them.
 void stage_parse(struct batch *b)
 {
-	unsigned kept = 0;
+	unsigned kept = 0, hashed = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
 		if (!settle_status(b, p, status) || !settle_question(b, p))
 			continue;
-		hash_question(b, p);
 		b->pkt[kept++] = p;
+		if (kept > 1)
+			hash_question(b, b->pkt[hashed++]);
 	}
 	b->count = kept;
+	while (hashed < kept)
+		hash_question(b, b->pkt[hashed++]);
 }

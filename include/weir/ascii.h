@@ -25,16 +25,21 @@ static inline uint64_t ascii_lower_8(uint64_t w)
 	return w | (upper & (0x80 * ones)) >> 2;
 }
 
-// dst and src may be the same, but may not overlap otherwise.
+// dst and src may be the same, but may not overlap otherwise. The last two words may overlap.
 static inline void ascii_lower_copy(uint8_t *dst, const uint8_t *src, size_t n)
 {
-	size_t i = 0;
-	for (; i + 8 <= n; i += 8) {
-		uint64_t w;
+	uint64_t w;
+	if (n < sizeof w) {
+		for (size_t i = 0; i < n; i++)
+			dst[i] = ascii_lower(src[i]);
+		return;
+	}
+	for (size_t i = 0; i + sizeof w <= n; i += sizeof w) {
 		memcpy(&w, src + i, sizeof w);
 		w = ascii_lower_8(w);
 		memcpy(dst + i, &w, sizeof w);
 	}
-	for (; i < n; i++)
-		dst[i] = ascii_lower(src[i]);
+	memcpy(&w, src + n - sizeof w, sizeof w);
+	w = ascii_lower_8(w);
+	memcpy(dst + n - sizeof w, &w, sizeof w);
 }

@@ -42,8 +42,8 @@ struct dns_query {
 	uint16_t udp_size;     // what the client can take: max(OPT size, 512), or 512 without EDNS
 	bool has_opt;
 	bool dnssec_ok;                    // DO
-	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
 	struct dns_name name;              // lower case; the client's spelling stays in the message
+	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
 };
 
 static inline bool dns_query_cd(const struct dns_query *q)
