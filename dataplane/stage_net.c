@@ -8,6 +8,7 @@
 #include <rte_udp.h>
 
 #include <netinet/in.h>
+#include <weir/csum.h>
 
 // Each function below either settles the packet and returns false, or leaves a whole UDP/53 query
 // to us, with its offsets filled in, and returns true.
@@ -55,9 +56,10 @@ static bool udp_csum_fits(const struct batch *b, const struct packet *p, uint16_
 		return true;
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
 	const uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
-	uint16_t pseudo = p->ip_version == 4 ? frame_pseudo_sum_ipv4(ip + 12, IPPROTO_UDP, len)
-					     : frame_pseudo_sum_ipv6(ip + 8, IPPROTO_UDP, len);
-	return csum_add(pseudo, csum_partial(udp, len)) == 0xffff;
+	uint64_t sum = p->ip_version == 4 ? csum_wide(ip + 12, 8) : csum_wide(ip + 8, 32);
+	sum = csum_wide_add(sum, csum_wide(udp, len));
+	sum = csum_wide_add(sum, (uint64_t)RTE_BE16(IPPROTO_UDP) + rte_cpu_to_be_16(len));
+	return csum_fold(sum) == 0xffff;
 }
 
 // `l4_len`: octets behind the IP header, by the IP header.
@@ -125,7 +127,10 @@ static bool net_ipv4(struct batch *b, struct packet *p)
 		return settle(b, p, VERDICT_drop_ip_header);
 	if (len < p->l3 + header_len)
 		return settle(b, p, VERDICT_drop_chained);
-	if (rte_raw_cksum(ip, header_len) != 0xffff)
+	// Of the usual length: no loop.
+	uint64_t sum = likely_(header_len == FRAME_IPV4_LEN) ? csum_wide(ip, FRAME_IPV4_LEN)
+							     : csum_wide(ip, header_len);
+	if (csum_fold(sum) != 0xffff)
 		return settle(b, p, VERDICT_drop_ip_csum);
 	p->ip_version = 4;
 	p->l4 = (uint16_t)(p->l3 + header_len);
