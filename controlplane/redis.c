@@ -18,7 +18,9 @@ static const struct redis_topology *topology_of(enum redis_mode mode)
 	case REDIS_MODE_STANDALONE:
 		return &redis_standalone;
 	case REDIS_MODE_SENTINEL:
+		return &redis_sentinel;
 	case REDIS_MODE_CLUSTER:
+		return &redis_cluster;
 	case REDIS_MODE_OFF:
 		break;
 	}
@@ -31,10 +33,11 @@ bool redis_same_address(const struct socket_address *a, const struct socket_addr
 	       && memcmp(a->ip.bytes, b->ip.bytes, a->ip.version == 4 ? 4 : 16) == 0;
 }
 
-void redis_error_note(struct redis *r, const struct redis_node *node, const char *why)
+void redis_error_at(struct redis *r, const struct socket_address *address, const char *why)
 {
-	char shown[REDIS_WHY_MAX];
-	snprintf(r->totals.error, sizeof(r->totals.error), "%s: %.*s", node->name,
+	char shown[REDIS_WHY_MAX], name[SOCKET_ADDRESS_TEXT_MAX];
+	snprintf(r->totals.error, sizeof(r->totals.error), "%s: %.*s",
+		socket_address_text(address, name),
 		(int)(sizeof(r->totals.error) - SOCKET_ADDRESS_TEXT_MAX - 4),
 		text_escape(why, shown, sizeof(shown)));
 }
@@ -82,7 +85,7 @@ static void on_reap(evutil_socket_t, short, void *arg)
 		reap_arm(r);
 }
 
-void redis_node_retire(struct redis_node *node)
+static void node_remove(struct redis_node *node)
 {
 	struct redis *r = node->owner;
 	unsigned at = 0;
@@ -91,12 +94,17 @@ void redis_node_retire(struct redis_node *node)
 	r->node[at] = r->node[--r->node_count];
 	event_del(&node->probe);
 	node->retired_ms = clock_mono_ms();
-	if (r->retired_count == REDIS_NODES_MAX) { // a topology that changes faster than we reap
-		redis_node_free(r->retired[0]);
-		r->retired[0] = r->retired[--r->retired_count];
-	}
+}
+
+bool redis_node_retire(struct redis_node *node)
+{
+	struct redis *r = node->owner;
+	if (r->retired_count == REDIS_NODES_MAX)
+		return false;
+	node_remove(node);
 	r->retired[r->retired_count++] = node;
 	reap_arm(r);
+	return true;
 }
 
 static int calls_make(struct redis *r)
@@ -115,6 +123,7 @@ static int calls_make(struct redis *r)
 
 static int client_start(struct redis *r)
 {
+	r->unreachable = false;
 	r->topology = topology_of(r->c->mode);
 	if (!r->topology)
 		return 0;
@@ -126,12 +135,19 @@ static int client_start(struct redis *r)
 	return rc;
 }
 
+// Not within a callback.
 static void client_stop(struct redis *r)
 {
 	if (r->topology)
 		r->topology->stop(r);
-	while (r->node_count > 0)
-		redis_node_retire(r->node[0]);
+	r->topology = NULL;
+	while (r->node_count > 0) {
+		struct redis_node *node = r->node[0];
+		if (redis_node_retire(node))
+			continue;
+		node_remove(node);
+		redis_node_free(node);
+	}
 }
 
 int redis_new(struct redis **out, struct loop *loop, const struct config_redis *c)

@@ -127,7 +127,7 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 		return; // what it says of others is old
 	if (kind == REDIS_ERROR_READONLY || kind == REDIS_ERROR_CLUSTERDOWN)
 		r->topology->trouble(r, node);
-	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK)
+	if ((kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK) || call->slot == REDIS_NO_SLOT)
 		return;
 	if (kind == REDIS_ERROR_MOVED)
 		r->totals.moved++;

@@ -69,7 +69,7 @@ struct redis_topology {
 	bool master; // the node must say that it is one
 	bool redirects;
 };
-extern const struct redis_topology redis_standalone;
+extern const struct redis_topology redis_standalone, redis_sentinel, redis_cluster;
 
 struct redis {
 	struct loop *loop;
@@ -77,6 +77,7 @@ struct redis {
 	struct rng rng;
 	const struct redis_topology *topology; // NULL: off
 	void *topology_state;
+	bool unreachable; // nobody could say where the master or the slots are
 	unsigned node_count;
 	struct redis_node *node[REDIS_NODES_MAX];
 	unsigned retired_count;
@@ -90,11 +91,12 @@ struct redis {
 };
 
 // redis.c
-void redis_error_note(struct redis *r, const struct redis_node *node, const char *why);
+void redis_error_at(struct redis *r, const struct socket_address *address, const char *why);
 // NULL: REDIS_NODES_MAX, or no memory; else in the table, and its first probe is under way.
 struct redis_node *redis_node_add(struct redis *r, const struct socket_address *address);
 struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address);
-void redis_node_retire(struct redis_node *node);
+// False: too many wait for their end; it stays as it was.
+bool redis_node_retire(struct redis_node *node);
 bool redis_same_address(const struct socket_address *a, const struct socket_address *b);
 
 // redis_call.c

@@ -28,7 +28,7 @@ static void probe_later(struct redis_node *node)
 static void node_away(struct redis_node *node, const char *why)
 {
 	struct redis *r = node->owner;
-	redis_error_note(r, node, why);
+	redis_error_at(r, &node->address, why);
 	if (node->away || node->retired_ms)
 		return;
 	node->away = true;
@@ -65,19 +65,21 @@ static bool node_any_up(const struct redis_node *node)
 	return false;
 }
 
-// A server that closes a working connection may be there again at once; one that could not be
-// reached is left alone for a while.
+// A server that closes a working connection may be there again at once, and commands try; a probe
+// finds out when there are none. One that could not be reached is left alone for a while.
 static void on_down(struct redis_conn *c, bool was_up, const char *why)
 {
 	struct redis_node *node = c->owner;
 	node->owner->totals.reconnects++;
-	redis_error_note(node->owner, node, why);
+	redis_error_at(node->owner, &node->address, why);
 	if (node->retired_ms)
 		return;
 	if (node_any_up(node))
 		c->retry_ms = clock_mono_ms() + REDIS_CONNECT_MS;
 	else if (!was_up)
 		node_away(node, why);
+	else if (!node->away && !event_pending(&node->probe, EV_TIMEOUT, NULL))
+		probe_later(node);
 }
 
 static const struct redis_conn_ops node_ops = {

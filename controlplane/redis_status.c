@@ -26,6 +26,8 @@ static const char *state_text(const struct redis *r, const struct redis_node *no
 {
 	if (!r->topology)
 		return "off";
+	if (r->unreachable && !redis_usable(r))
+		return "away";
 	if (!node || (!node->proved && !node->away))
 		return "connecting";
 	return redis_usable(r) ? "up" : "away";

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The client behind a real sentinel that watches a real master and its replica.
+
+#include "redis_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static struct redis_server server[2], sentinel;
+static struct redis_rig rig;
+
+static void sentinel_start(void)
+{
+	char path[80];
+	sentinel.port = redis_free_port();
+	snprintf(sentinel.folder, sizeof(sentinel.folder), "/tmp/weir-test-redis-XXXXXX");
+	assert_non_null(mkdtemp(sentinel.folder));
+	snprintf(path, sizeof(path), "%s/sentinel.conf", sentinel.folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f,
+		"port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
+		"sentinel down-after-milliseconds weir 500\nsentinel failover-timeout weir 3000\n",
+		sentinel.port, sentinel.folder, server[0].port);
+	assert_int_equal(fclose(f), 0);
+	redis_server_start(&sentinel, (const char *const[]){path, "--sentinel", NULL});
+}
+
+static void await_said(const struct redis_server *s, const char *command, const char *word)
+{
+	uint64_t end = clock_mono_ms() + 8000;
+	while (!strstr(redis_server_say(s, command), word)) {
+		if (clock_mono_ms() > end)
+			fail_msg("%s: no %s", command, word);
+		struct timespec t = {.tv_nsec = 20000000};
+		nanosleep(&t, NULL);
+	}
+}
+
+static int setup(void **)
+{
+	char port[8];
+	redis_server_start(
+		&server[0], (const char *const[]){"--repl-diskless-sync-delay", "0", NULL});
+	snprintf(port, sizeof(port), "%u", server[0].port);
+	redis_server_start(
+		&server[1], (const char *const[]){"--replicaof", "127.0.0.1", port, NULL});
+	sentinel_start();
+	await_said(&server[0], "INFO replication", "state=online");
+	await_said(&sentinel, "SENTINEL master weir", "num-slaves\r\n$1\r\n1");
+	return 0;
+}
+
+static int teardown(void **)
+{
+	redis_server_clean(&sentinel);
+	redis_server_clean(&server[0]);
+	redis_server_clean(&server[1]);
+	return 0;
+}
+
+static void assert_server(uint16_t port)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+	assert_string_equal(redis_rig_status(&rig).server, text);
+}
+
+static void await_failover(unsigned ms)
+{
+	uint64_t end = clock_mono_ms() + ms;
+	while (redis_rig_status(&rig).failovers == 0) {
+		if (clock_mono_ms() > end)
+			fail_msg("no failover seen");
+		redis_rig_turn(&rig, 10);
+	}
+	redis_rig_await(&rig, "up", 5000);
+}
+
+static void test_failover(void **)
+{
+	char name[] = "weir";
+	rig.config.master_name = name;
+	redis_rig_address(&rig, redis_free_port()); // nobody there: the next one is asked
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
+	redis_rig_await(&rig, "up", 3000);
+	assert_server(server[0].port);
+	assert_int_equal(redis_rig_do(&rig, "SET k 1 PX 60000").end, REDIS_DONE);
+	assert_int_equal(redis_nodes(rig.redis), 1);
+
+	// Asked for: the master becomes a replica.
+	redis_rig_turn(&rig, 1200); // the subscription stands
+	assert_string_equal(redis_server_say(&sentinel, "SENTINEL FAILOVER weir"), "+OK\r\n");
+	await_failover(8000);
+	assert_server(server[1].port);
+	assert_int_equal(redis_rig_do(&rig, "SET k 2 PX 60000").end, REDIS_DONE);
+	assert_int_equal(redis_rig_status(&rig).failovers, 1);
+	redis_rig_stop(&rig);
+}
+
+static void test_killed_master(void **)
+{
+	char name[] = "weir";
+	rig.config.master_name = name;
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
+	redis_rig_await(&rig, "up", 3000);
+	assert_server(server[0].port);
+	assert_int_equal(redis_rig_do(&rig, "SET k 2 PX 60000").end, REDIS_DONE);
+	await_said(&server[1], "GET k", "2");
+	redis_server_stop(&server[0]);
+	redis_rig_await(&rig, "away", 2000);
+	await_failover(15000);
+	assert_server(server[1].port);
+	assert_string_equal(redis_rig_do(&rig, "GET k").text, "2");
+	redis_rig_stop(&rig);
+}
+
+static void test_wrong_name(void **)
+{
+	char name[] = "other";
+	rig.config.master_name = name;
+	redis_rig_start(&rig, REDIS_MODE_SENTINEL, sentinel.port);
+	redis_rig_await(&rig, "away", 2000);
+	redis_rig_stop(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failover, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_master, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
