@@ -110,7 +110,6 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 		.path = w->path,
 		.verdict = (uint8_t)a->kind,
 	};
-	uint16_t sum;
 
 	if (now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
@@ -118,9 +117,9 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 	}
 	query_rebuild(r, w);
 	head.dns_len = a->view ? dns_reply_answer(
-			       r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, &sum)
+			       r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, &head.sum)
 			       : dns_reply_rcode(r->reply, sizeof(r->reply), &r->one, a->rcode,
-				       a->opts.ede, &sum);
+				       a->opts.ede, &head.sum);
 	if (head.dns_len && lanes_answer(r->lanes, &head, r->reply))
 		count_answer(r, a);
 }

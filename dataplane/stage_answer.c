@@ -41,9 +41,15 @@ static bool path_is_sane(const struct worker *w, const struct return_path *path)
 	       && address_can_ask_ipv4(w->service, client);
 }
 
+// Both are sums of octets that are not all zero; those add up to 0xffff where others do to 0.
+static bool sums_agree(uint16_t a, uint16_t b)
+{
+	return a % 0xffff == b % 0xffff;
+}
+
 // `len` octets came off the ring. Answers to the questions of another life or lane are expected
 // after a restart; everything else that does not fit is an error of the other side.
-static bool answer_valid(struct worker *w, const struct answer *a, int len, uint16_t type)
+static bool answer_valid(struct worker *w, struct answer *a, int len, uint16_t type)
 {
 	bool whole = type == MSG_ANSWER && (size_t)len >= sizeof(struct msg_answer) + DNS_HEADER_LEN
 		     && a->head.dns_len <= MSG_DNS_MAX
@@ -56,11 +62,13 @@ static bool answer_valid(struct worker *w, const struct answer *a, int len, uint
 		count(w, COUNTER_answer_foreign);
 		return false;
 	}
+	uint16_t sum = csum_partial(a->dns, a->head.dns_len);
 	if (a->head.verdict >= ANSWER_KINDS || !path_is_sane(w, &a->head.path)
-		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR)) {
+		|| !(get_u16(a->dns + 2) & DNS_FLAG_QR) || !sums_agree(sum, a->head.sum)) {
 		count(w, COUNTER_answer_bad);
 		return false;
 	}
+	a->head.sum = sum;
 	return true;
 }
 
@@ -77,6 +85,7 @@ static bool answer_cut(struct answer *a)
 	put_u16(a->dns + 2, get_u16(a->dns + 2) | DNS_FLAG_TC);
 	memset(a->dns + 6, 0, 6); // no answer, authority or additional records
 	a->head.dns_len = (uint16_t)(r.pos + 4);
+	a->head.sum = csum_partial(a->dns, a->head.dns_len);
 	return true;
 }
 
@@ -105,7 +114,7 @@ static struct rte_mbuf *make_frame(struct worker *w, const struct answer *a)
 		return NULL;
 	}
 	memcpy(frame + headers, a->dns, a->head.dns_len);
-	frame_build(frame, &a->head.path, a->head.dns_len, csum_partial(a->dns, a->head.dns_len));
+	frame_build(frame, &a->head.path, a->head.dns_len, a->head.sum);
 	return m;
 }
 

@@ -64,11 +64,15 @@ ATTR_INLINE uint32_t l0_read_find(const struct l0_reader *r, const struct l0_key
 // Every offset is checked here, so that a damaged record is a miss and not a damaged reply. The
 // table can change under us only if its writer went wild; the reply writer therefore checks each
 // offset again where it uses it (dns_reply.c), which is what safety rests on.
-ATTR_INLINE bool l0_ttls_fit(const uint16_t *off, unsigned count, unsigned answer_len)
+ATTR_INLINE bool l0_ttls_fit(
+	const uint16_t *off, unsigned count, unsigned answer_len, uint32_t *offs)
 {
+	*offs = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if ((unsigned)L0_ONCE(off[i]) + 4 > answer_len)
+		unsigned at = L0_ONCE(off[i]);
+		if (at + 4 > answer_len)
 			return false;
+		*offs += at;
 	}
 	return true;
 }
@@ -81,7 +85,8 @@ ATTR_INLINE bool l0_read_record(const struct l0_reader *r, uint32_t record, stru
 	const struct l0_record *p = b.record;
 	const uint8_t *octets = (const uint8_t *)p;
 	const uint16_t *ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
-	if (unlikely_(!l0_ttls_fit(ttl_off, b.ttl_count, b.answer_len)))
+	uint32_t offs;
+	if (unlikely_(!l0_ttls_fit(ttl_off, b.ttl_count, b.answer_len, &offs)))
 		return false;
 	*out = (struct l0_view){
 		.created_ms = L0_ONCE(p->created_ms),
@@ -111,5 +116,6 @@ ATTR_INLINE bool l0_read_record(const struct l0_reader *r, uint32_t record, stru
 				.sum = L0_ONCE(p->sum),
 			},
 	};
+	out->answer.sum = csum_add(out->answer.sum, (uint16_t)~l0_guard(&out->answer, offs));
 	return true;
 }

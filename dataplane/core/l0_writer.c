@@ -137,6 +137,9 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	const struct dns_answer_view *a = &put->answer;
 	struct l0_layout at = l0_layout_of(put->key.name_len, a->ttl_count, a->len);
 	struct l0_record *p = l0_record_at(w, number);
+	uint32_t ttl_offs = 0;
+	for (unsigned i = 0; i < a->ttl_count; i++)
+		ttl_offs += a->ttl_off[i];
 	*p = (struct l0_record){
 		.created_ms = put->created_ms,
 		.soft_ms = put->soft_ms,
@@ -151,7 +154,7 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 		.ancount = a->ancount,
 		.nscount = a->nscount,
 		.arcount = a->arcount,
-		.sum = a->sum,
+		.sum = csum_add(a->sum, l0_guard(a, ttl_offs)),
 		.qtype = put->key.qtype,
 		.qclass = put->key.qclass,
 		.view = put->key.view,

@@ -51,7 +51,7 @@ struct l0_record {
 	uint16_t answer_len;
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
-	uint16_t sum; // of the answer octets, dns_reply.h
+	uint16_t sum; // of the answer octets (dns_reply.h) and what tells their meaning
 	union {
 		struct {
 			uint16_t qtype, qclass;

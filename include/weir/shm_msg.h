@@ -60,10 +60,11 @@ struct msg_answer {
 	uint64_t arrival_ms;     // as in the miss
 	struct return_path path;
 	uint16_t dns_len; // octets that follow, <= MSG_DNS_MAX
+	uint16_t sum;     // of these, csum_partial: what changed on its way is not sent
 	uint8_t verdict;  // enum answer_kind: what to count
-	uint8_t reserved;
+	uint8_t reserved[3];
 };
-static_assert(sizeof(struct msg_answer) == 80);
+static_assert(sizeof(struct msg_answer) == 88);
 
 enum answer_kind {
 	ANSWER_UPSTREAM = 0,

@@ -121,6 +121,7 @@ static void answer_some(struct harness *h, const struct msg_answer *head)
 	uint32_t len = next(600);
 	dns[2] = 0x81;
 	a.dns_len = (uint16_t)(next(4) ? len : next(65536));
+	a.sum = csum_partial(dns, len);
 	if (next(2))
 		scribble((uint8_t *)&a + next(sizeof(a)), 1);
 	uint8_t *room = ring_reserve(&h->answer, MSG_ANSWER, (uint32_t)sizeof(a) + len);

@@ -100,6 +100,60 @@ static void test_fields_and_restamp(void **)
 	box_close(&b);
 }
 
+static uint16_t sum_mod(uint16_t sum)
+{
+	return sum % 0xffff;
+}
+
+// Whatever bit changes in what makes a record's octets a message: there is no record, or its sum
+// tells the client's kernel.
+static void test_a_flipped_bit_shows_in_the_sum(void **state)
+{
+	(void)state;
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	static struct box_put p;
+	box_put_fill(l0_writer_reader(b.w), &p, 9, 4, 99, 1000, 5000);
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	const struct l0_reader *r = l0_writer_reader(b.w);
+	uint64_t anomalies = 0;
+	uint32_t n = l0_find(r, &p.put.key, l0_candidate(r, p.put.key.hash), &anomalies);
+	struct l0_view v;
+	assert_true(l0_record_read(r, n, &v));
+	assert_int_equal(
+		sum_mod(v.answer.sum), sum_mod(csum_partial(v.answer.bytes, v.answer.len)));
+	uint8_t *record = (uint8_t *)(uintptr_t)(r->units + (size_t)n * L0_UNIT);
+	const uint8_t *end = v.answer.bytes + v.answer.len;
+	unsigned seen = 0;
+	for (uint8_t *at = record + offsetof(struct l0_record, answer_len); at < end; at++) {
+		size_t off = (size_t)(at - record);
+		bool is_key = (off >= offsetof(struct l0_record, qtype)
+				      && off <= offsetof(struct l0_record, key_flags))
+			      || (off >= sizeof(struct l0_record)
+				      && off < sizeof(struct l0_record) + p.put.key.name_len);
+		bool is_spare = off >= offsetof(struct l0_record, reserved)
+				&& off < sizeof(struct l0_record);
+		bool is_gap = off == sizeof(struct l0_record) + p.put.key.name_len
+			      && (p.put.key.name_len & 1);
+		bool is_flags = off == offsetof(struct l0_record, flags);
+		for (unsigned bit = 0; bit < (is_flags ? 1 : 8); bit++) {
+			if (is_key || is_spare || is_gap)
+				continue; // another question's, or nobody's
+			*at ^= (uint8_t)(1 << bit);
+			bool told =
+				!l0_record_read(r, n, &v)
+				|| sum_mod(v.answer.sum)
+					   != sum_mod(csum_partial(v.answer.bytes, v.answer.len));
+			*at ^= (uint8_t)(1 << bit);
+			if (!told)
+				fail_msg("octet %zu, bit %u", off, bit);
+			seen++;
+		}
+	}
+	assert_true(seen > 400);
+	box_close(&b);
+}
+
 static void test_flush_by_name_and_subtree(void **)
 {
 	struct box b;
@@ -306,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_fields_and_restamp),
+		cmocka_unit_test(test_a_flipped_bit_shows_in_the_sum),
 		cmocka_unit_test(test_flush_by_name_and_subtree),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_stuck_worker),
