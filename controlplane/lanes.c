@@ -104,6 +104,12 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 	lane_drain(arg);
 }
 
+void lanes_look(struct lanes *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		lane_drain(&l->lane[i]);
+}
+
 static void lane_close(struct lane *lane)
 {
 	if (lane->cp)

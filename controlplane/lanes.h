@@ -39,6 +39,11 @@ void lanes_detach(struct lanes *l); // its process is dead
 unsigned lanes_count(const struct lanes *l);
 uint64_t lanes_incarnation(const struct lanes *l); // 0: none attached
 
+// Each 100 ms by a timer: looks at all rings without being rung. The words by which a worker knows
+// that we sleep, and that there is room, are shared; were they overwritten, it would not ring, and
+// we not put them right.
+void lanes_look(struct lanes *l);
+
 // Marks regions appear once a worker adopted the l0 generation; called by a timer.
 void lanes_attach_marks(struct lanes *l);
 // Has any worker marked the record since SIEVE's hand passed?

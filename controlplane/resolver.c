@@ -24,6 +24,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	publisher_heartbeat(r->publisher, clock_mono_ms());
 	lanes_attach_marks(r->lanes);
+	lanes_look(r->lanes);
 	l0_writer_reclaim(r->l0);
 }
 

@@ -42,6 +42,17 @@ static void test_a_restart_serves_warm(void **state)
 	assert_int_equal(status().l0.recovered, 1);
 }
 
+// Its bell may never ring: what tells a worker that we sleep lies in shared memory.
+static void test_a_question_without_a_bell_is_found(void **state)
+{
+	(void)state;
+	ask("first.example", 1); // then the resolver sleeps again
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	const struct fake_miss m = {.name = "silent.example", .type = 1, .id = 2};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+}
+
 struct cache_wait {
 	_Atomic bool there;
 	int err;
@@ -234,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
 		T(test_a_restart_serves_warm),
+		T(test_a_question_without_a_bell_is_found),
 		T(test_cache_is_looked_at_and_flushed),
 		T(test_too_many_looks_are_refused),
 		T(test_no_refresh_mark_stays_behind),
