@@ -155,6 +155,7 @@ static void resolver_out(
 	json_out_count(o, n, "ring_anomalies", s->ring_anomalies);
 	json_out_count(o, n, "foreign_messages", s->foreign_messages);
 	json_out_count(o, n, "loop_lag_us", s->loop_lag_us);
+	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 }
 
 static void tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)

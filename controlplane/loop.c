@@ -25,7 +25,7 @@ struct loop {
 	const char *name;
 	int bell_fd;
 	_Atomic bool stop;
-	_Atomic uint64_t refused, lag_max_us;
+	_Atomic uint64_t refused, lag_max_us, busy_max_us;
 	uint64_t lag_due_us;
 	pthread_mutex_t lock; // of what follows; held for a few stores only
 	unsigned first, count;
@@ -79,16 +79,21 @@ static void lag_arm(struct loop *l)
 	(void)event_add(l->lag_timer, &(struct timeval){.tv_usec = LAG_PERIOD_US});
 }
 
+static void max_keep(_Atomic uint64_t *max, uint64_t value)
+{
+	uint64_t was = atomic_load(max);
+	while (value > was && !atomic_compare_exchange_weak(max, &was, value))
+		;
+}
+
 static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
 	uint64_t now = clock_mono_us();
 	uint64_t lag = now > l->lag_due_us ? now - l->lag_due_us : 0;
-	uint64_t max = atomic_load(&l->lag_max_us);
 
 	(void)fd, (void)what;
-	while (lag > max && !atomic_compare_exchange_weak(&l->lag_max_us, &max, lag))
-		;
+	max_keep(&l->lag_max_us, lag);
 	lag_arm(l);
 }
 
@@ -151,10 +156,26 @@ struct event_base *loop_base(struct loop *l)
 	return l->base;
 }
 
+// Of this thread: what it waits, or the machine gives to others, is not in it.
+static uint64_t cpu_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 int loop_run(struct loop *l)
 {
+	int rc = 0;
+	uint64_t before_us = cpu_us();
+
 	lag_arm(l);
-	int rc = event_base_loop(l->base, 0);
+	while (rc == 0 && !event_base_got_break(l->base)) {
+		rc = event_base_loop(l->base, EVLOOP_ONCE);
+		uint64_t now_us = cpu_us();
+		max_keep(&l->busy_max_us, now_us - before_us);
+		before_us = now_us;
+	}
 	event_del(l->lag_timer);
 	return rc < 0 ? -EIO : 0;
 }
@@ -191,4 +212,9 @@ uint64_t loop_calls_refused(const struct loop *l)
 uint64_t loop_lag_max_us(struct loop *l)
 {
 	return atomic_exchange(&l->lag_max_us, 0);
+}
+
+uint64_t loop_busy_max_us(struct loop *l)
+{
+	return atomic_exchange(&l->busy_max_us, 0);
 }

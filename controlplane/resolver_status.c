@@ -109,6 +109,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->dp_incarnation = lanes_incarnation(r->lanes);
 	s->lanes = lanes_count(r->lanes);
 	s->loop_lag_us = loop_lag_max_us(r->loop);
+	s->loop_busy_us = loop_busy_max_us(r->loop);
 	upstreams_totals(r->upstreams, &upstream);
 	s->upstream_sent = upstream.sent;
 	s->upstream_replies = upstream.replies;
