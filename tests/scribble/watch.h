@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Was a worker of the data plane held up? It counts its turns of over 10 ms itself (turns_long and
+// turns_long_us), whatever held them up. Here the time that the machine gave to somebody else is
+// taken off: what the kernel says that the thread waited for a CPU (/proc/PID/task/TID/schedstat),
+// between the last look before the turn can have begun and the one that found it.
+
+#include <weir/shm_region.h>
+
+ATTR_MUST_CHECK int watch_open(const struct shm_paths *paths, char why[SHM_WHY_MAX]);
+void watch_look(void);  // each millisecond or so
+void watch_print(void); // what was found, as members of a JSON object

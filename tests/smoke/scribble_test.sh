@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A neighbour gone wild: tests/scribble flips random bits in all that one process may write while the other serves,
+# both built with the address and undefined behaviour sanitizers. Nobody crashes or is held up for more than 10 ms, what
+# is odd is counted, replies are well-formed or absent, and once it is over all is well again.
+# usage: scribble_test.sh [--flips N] [--rate N] [--seed N] [--victim dataplane|controlplane]    default: both, short
+export build_targets='dataplane/weir-dataplane controlplane/weir-controlplane tools/ctl/weirctl tests/scribble/scribble'
+. "$(dirname "$0")/_init.sh"
+
+flips=30000 rate=10000 seed=1 victims='dataplane controlplane'
+while [ $# -ge 2 ]; do
+	case $1 in
+	--flips) flips=$2 ;;
+	--rate) rate=$2 ;;
+	--seed) seed=$2 ;;
+	--victim) victims=$2 ;;
+	*) break ;;
+	esac
+	shift 2
+done
+[ $# = 0 ] || { sed -n '/^# usage/s/^# //p' "$0" >&2; exit 2; }
+for number in "$flips" "$rate" "$seed"; do case $number in '' | 0 | *[!0-9]*) echo "no number: $number" >&2; exit 2 ;; esac; done
+jq -e '.[] | select(.name == "b_sanitize") | .value | tostring | contains("address")' \
+	"$WEIR_BUILD/meson-info/intro-buildoptions.json" >/dev/null 2>&1 || { echo "skipped: a build without sanitizers"; exit 77; }
+export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_sigbus=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+load_rate=500
+pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
+alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
+unharmed() { # unharmed PROCESS PID: still the same, and no sanitizer spoke
+	[ "$(pid "$1")" = "$2" ] && alive "$1" && sane "$1"
+}
+sane() { ! grep -E 'AddressSanitizer|runtime error|SUMMARY:' "/run/weir/lab/$1.log"; }
+load() { client $python "$smoke_dir/scribble_load.py" "$@"; }
+field() { jq -r ".$1 // 0" <<<"$2"; }
+resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; }
+eventually() {
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
+
+# The control plane's turns, in CPU time: a look each half second keeps the longest of all.
+watch_loop() {
+	local busy lag longest=0 late=0 over=0
+	while [ -e $tmp/watching ]; do
+		read -r busy lag < <(weirctl --json stats --interval 0 2>/dev/null |
+			jq -r '.controlplane.resolver | "\(.loop_busy_us) \(.loop_lag_us)"')
+		case $busy$lag in '' | *[!0-9]*) ;; *)
+			[ "$busy" -gt $longest ] && longest=$busy
+			[ "$lag" -gt $late ] && late=$lag
+			[ "$busy" -gt 10000 ] && over=$((over + 1)) ;;
+		esac
+		sleep 0.5
+	done
+	echo "{\"longest_turn_us\": $longest, \"longest_lag_us\": $late, \"turns_over_10_ms\": $over}" >$tmp/loop.json
+}
+
+begin() { # a lab with names in its cache
+	"$lab" up --upstream 127.0.0.1:5301 --list $list >$tmp/up.out 2>&1 || { tail $tmp/up.out; return 1; }
+	sed -i 's/l0_mb: 64/l0_mb: 1/' /run/weir/lab/weir.yaml # small, so that flips hit what is used
+	"$lab" stop controlplane && "$lab" start controlplane && eventually load ask 20 0
+}
+
+anomalies() {
+	weirctl --json stats --interval 0 |
+		jq -c '{ring_anomaly: .dataplane.counters.ring_anomaly, record_anomaly: .dataplane.counters.record_anomaly,
+			answer_bad: .dataplane.counters.answer_bad, answer_foreign: .dataplane.counters.answer_foreign,
+			resolver_ring_anomalies: .controlplane.resolver.ring_anomalies,
+			resolver_foreign_messages: .controlplane.resolver.foreign_messages,
+			resolver_bad_misses: .controlplane.resolver.bad_misses,
+			verdicts: (.dataplane.verdicts | with_entries(select(.value > 0)))}'
+}
+
+# The writer is started again while it lies dead, as a supervisor would.
+supervise() {
+	while [ -e $tmp/watching ]; do
+		if ! alive "$1"; then
+			echo died >>$tmp/deaths
+			tail -n 8 "/run/weir/lab/$1.log" | sed 's/^/# | /' >>$tmp/last_words
+			"$lab" start "$1" >/dev/null 2>&1
+		fi
+		sleep 0.2
+	done
+}
+
+scribble() { # scribble VICTIM WRITER
+	local victim=$1 writer=$2 before seconds loader jobs line
+	echo "# $writer's memory, $flips flips, seed $seed, beside $victim"
+	check "up" begin
+	before=$(pid "$victim")
+	: >$tmp/watching
+	rm -f $tmp/deaths $tmp/last_words
+	watch_loop & jobs=$!
+	supervise "$writer" & jobs="$jobs $!"
+	seconds=$((flips / rate + 60))
+	mkfifo $tmp/until
+	load run $seconds $load_rate "$seed" <$tmp/until >$tmp/load.json &
+	loader=$!
+	exec 7>$tmp/until
+	"$WEIR_BUILD/tests/scribble/scribble" --run /run/weir --victim "$victim" --flips "$flips" --rate "$rate" --seed "$seed" >$tmp/scribble.json
+	same "all flips were made" "$flips" "$(jq .flips $tmp/scribble.json)"
+	exec 7>&-
+	wait $loader
+	rm $tmp/watching $tmp/until
+	# shellcheck disable=SC2086 # several
+	wait $jobs
+	anomalies >$tmp/odd.json
+	cat $tmp/scribble.json $tmp/loop.json $tmp/load.json $tmp/odd.json
+	check "$victim lives, no sanitizer spoke" unharmed "$victim" "$before"
+	[ ! -e $tmp/deaths ] || { echo "# $writer, whose own memory it is, died $(wc -l <$tmp/deaths) times" && cat $tmp/last_words; }
+	check "$writer has no sanitizer's report either" sane "$writer"
+	line=$(cat $tmp/load.json)
+	check "there were right answers" test "$(field right "$line")" -gt 100
+	same "no malformed reply" 0 "$(field malformed "$line")"
+	if [ "$victim" = dataplane ]; then
+		same "no turn of the worker was held up" 0 "$(jq .held_up $tmp/scribble.json)"
+		check "what is odd is counted" jq -e '.record_anomaly + .answer_bad > 0 and .ring_anomaly > 0' $tmp/odd.json
+	else
+		same "no turn of the resolver's loop took 10 ms" 0 "$(jq .turns_over_10_ms $tmp/loop.json)"
+		check "what is odd is counted" jq -e \
+			'.resolver_ring_anomalies > 0 and .resolver_foreign_messages + .resolver_bad_misses > 0' $tmp/odd.json
+	fi
+	check "$writer is started again" bash -c "'$lab' stop $writer && '$lab' start $writer"
+	check "and all is right again" load ask 20 200
+	check "$victim lived through that" unharmed "$victim" "$before"
+	check "down" "$lab" down
+}
+
+list=$tmp/scribble.list
+for ((i = 0; i < 50; i++)); do echo "b$i.blocked.test"; done >$list
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+for victim in $victims; do
+	case $victim in
+	dataplane) scribble dataplane controlplane ;;
+	controlplane) scribble controlplane dataplane ;;
+	*) echo "no process: $victim" >&2; exit 2 ;;
+	esac
+done
+finish
