@@ -2,11 +2,11 @@
 #include "app.h"
 
 #include "app_reload.h"
+#include "thread_mask.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static int thread_open(struct app *a)
 {
 	sigset_t all, before;
 
-	sigfillset(&all);
+	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&a->thread, NULL, resolver_thread, a);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

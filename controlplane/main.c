@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/log.h>
+#include <weir/shm_lost.h>
 
 enum { EXIT_USAGE = 2 };
 
@@ -15,6 +16,8 @@ static const char usage[] =
 	"  -V, --version      version and exit\n"
 	"  -h, --help         this text\n"
 	"SIGHUP reads the configuration again, SIGTERM and SIGINT stop.\n";
+
+static const char *const own_regions[] = {"directory", "l0.", "names.", NULL};
 
 int main(int argc, char **argv)
 {
@@ -50,6 +53,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
+	region_lost_catch(own_regions);
 	if (app_open(&app, config_path, why) < 0) {
 		log_error("%s", why);
 		return EXIT_FAILURE;

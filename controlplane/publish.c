@@ -11,8 +11,10 @@
 #include <weir/fault.h>
 #include <weir/l0_writer.h>
 #include <weir/log.h>
+#include <weir/shm_lost.h>
 
 static const char DIRECTORY_NAME[] = "directory";
+enum { LOOK_MS = 1000 };
 
 static int lock_take(struct publisher *p, char why[SHM_WHY_MAX])
 {
@@ -282,6 +284,28 @@ static void watch_workers(struct publisher *p, uint64_t now_ms)
 	p->workers_hung = hung;
 }
 
+static void look_at_file(
+	const struct publisher *p, const struct region *r, const char *stem, uint64_t generation)
+{
+	char name[SHM_NAME_MAX];
+	shm_name_generation(name, stem, generation);
+	if (region_is_cut(&p->paths, r, name))
+		region_lost_end(name);
+}
+
+// With the lock held, for p->names.
+static void look_at_files(struct publisher *p, uint64_t now_ms)
+{
+	if (now_ms < p->next_look_ms)
+		return;
+	p->next_look_ms = now_ms + LOOK_MS;
+	if (region_is_cut(&p->paths, &p->directory, DIRECTORY_NAME))
+		region_lost_end(DIRECTORY_NAME);
+	look_at_file(p, &p->l0, "l0", p->l0_generation);
+	if (p->names)
+		look_at_file(p, &p->names->region, "names", p->names->generation);
+}
+
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
@@ -289,6 +313,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
 	names_retire(p);
+	look_at_files(p, now_ms);
 	pthread_mutex_unlock(&p->lock);
 }
 

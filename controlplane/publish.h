@@ -48,7 +48,8 @@ void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *page
 void publisher_no_lanes(struct publisher *p); // its process is dead
 
 // Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, and which
-// workers are silent. Those are only told of: nothing of theirs is taken from them.
+// workers are silent. Those are only told of: nothing of theirs is taken from them. Once a second
+// the files: one that was cut off ends us (shm_lost.h), as the data plane cannot go on without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 

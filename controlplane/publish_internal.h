@@ -30,6 +30,7 @@ struct publisher {
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;
 	bool l0_fresh;
+	uint64_t next_look_ms; // at the files
 
 	pthread_mutex_t lock; // of what follows
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];

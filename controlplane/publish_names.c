@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "publish_internal.h"
+#include "thread_mask.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
@@ -54,7 +54,7 @@ static void region_drop_aside(struct names_region *r)
 	pthread_t thread;
 	sigset_t all, before;
 
-	sigfillset(&all); // signals are the main thread's
+	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (pthread_create(&thread, NULL, drop_work, r) == 0)
 		(void)pthread_detach(thread);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_job.h"
 
+#include "thread_mask.h"
+
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ void rules_job_start(struct rules_job *j)
 {
 	sigset_t all, before;
 	settle(j, RULES_JOB_RUNNING);
-	sigfillset(&all); // signals are the main thread's
+	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&j->thread, NULL, work, j);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

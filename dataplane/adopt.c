@@ -8,6 +8,7 @@
 #include <string.h>
 #include <weir/fault.h>
 #include <weir/log.h>
+#include <weir/shm_lost.h>
 
 static const struct directory *directory_of(const struct region *r)
 {
@@ -251,6 +252,16 @@ void adopt_poll(struct adopt *a, uint64_t now_ms)
 	look(a, now_ms);
 	if (!a->next && !a->attach)
 		tell(a);
+}
+
+void adopt_check(const struct adopt *a)
+{
+	char name[SHM_NAME_MAX];
+	for (unsigned i = 0; a->current && i < a->src.workers; i++) {
+		shm_name_marks(name, i, a->current->t.l0_generation);
+		if (region_is_cut(&a->src.paths, &a->current->marks[i], name))
+			region_lost_end(name);
+	}
 }
 
 uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms)

@@ -47,6 +47,8 @@ ATTR_MUST_CHECK int adopt_init(struct adopt *a, const struct shm_paths *paths,
 void adopt_close(struct adopt *a);
 
 void adopt_link(struct adopt *a, bool up); // the link came up or went down
+// As lanes_check, for the marks that we made.
+void adopt_check(const struct adopt *a);
 void adopt_poll(struct adopt *a, uint64_t now_ms);
 
 // Milliseconds since the control plane's heartbeat; UINT64_MAX without a directory.

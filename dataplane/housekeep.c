@@ -123,6 +123,8 @@ static void report(struct housekeep *h)
 		quiet &= frames_moved(h->workers[i]) == h->worker[i].moved;
 	reconcile(h, quiet);
 	judge_pools(h);
+	lanes_check(h->lanes, &h->adopt.src.paths);
+	adopt_check(&h->adopt);
 }
 
 static void watch_control(struct housekeep *h, uint64_t now_ms)

@@ -31,6 +31,7 @@ struct housekeep {
 	unsigned worker_count;
 	const struct ports *ports;
 	struct stats_region *stats;
+	const struct lanes *lanes;
 	struct link_client link;
 	struct adopt adopt;
 

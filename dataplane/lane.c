@@ -13,6 +13,7 @@
 #include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/log.h>
+#include <weir/shm_lost.h>
 
 // Lanes and marks of a former life: nobody will ever ask for them again, and a life with more
 // workers or another L0 generation would leave some behind for good.
@@ -150,6 +151,18 @@ void lanes_close(struct lanes *l)
 	}
 	region_unmap(&l->stats);
 	*l = (struct lanes){0};
+}
+
+void lanes_check(const struct lanes *l, const struct shm_paths *paths)
+{
+	char name[SHM_NAME_MAX];
+	for (unsigned i = 0; i < l->count; i++) {
+		shm_name_lane(name, i);
+		if (region_is_cut(paths, &l->lane[i].region, name))
+			region_lost_end(name);
+	}
+	if (region_is_cut(paths, &l->stats, "stats"))
+		region_lost_end("stats");
 }
 
 struct stats_region *lanes_stats(const struct lanes *l)

@@ -40,4 +40,7 @@ void lanes_close(struct lanes *l);
 
 // Hands lane number w->index to its worker: pages, rings, doorbell, statistics block.
 void lanes_bind(const struct lanes *l, struct worker *w);
+// Ends the process (shm_lost.h) when one of these files was cut off. Some system calls: once a
+// second, by the main lcore.
+void lanes_check(const struct lanes *l, const struct shm_paths *paths);
 struct stats_region *lanes_stats(const struct lanes *l);

@@ -25,11 +25,14 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/shm_lost.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, WHY_MAX = 512 };
 
 // Set by the signal handler, which can reach nothing else.
 static _Atomic int stop_requested;
+
+static const char *const own_regions[] = {"lane.", "marks.", "stats", NULL};
 
 struct dataplane {
 	struct config *config;
@@ -212,7 +215,8 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	*h = (struct housekeep){.workers = dp->worker,
 		.worker_count = dp->worker_count,
 		.ports = &dp->ports,
-		.stats = lanes_stats(&dp->lanes)};
+		.stats = lanes_stats(&dp->lanes),
+		.lanes = &dp->lanes};
 	int rc = link_init(
 		&h->link, dp->paths.run, dp->doorbells, dp->worker_count, dp->incarnation);
 	if (rc) {
@@ -353,6 +357,7 @@ int main(int argc, char **argv)
 	dp.incarnation = incarnation_new();
 	service_from_config(&dp.service, &dp.config->dataplane);
 	catch_signals();
+	region_lost_catch(own_regions);
 	if (shm_paths_init(
 		    &dp.paths, dp.config->runtime.directory, dp.config->runtime.hugepages, why)) {
 		log_error("%s", why);

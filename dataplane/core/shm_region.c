@@ -61,9 +61,10 @@ static int reserve(int fd, size_t size)
 }
 
 static int map_new_file(int fd, const char *path, const struct region_spec *spec, size_t size,
-	uint8_t **base, char why[SHM_WHY_MAX])
+	struct region *out, char why[SHM_WHY_MAX])
 {
-	if (fchmod(fd, spec->mode) < 0) // the umask must not decide
+	struct stat st;
+	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
 	int err = -reserve(fd, size);
 	if (err) {
@@ -78,7 +79,7 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
 			strerror(errno));
-	*base = m;
+	*out = (struct region){.base = m, .size = size, .inode = st.st_ino};
 	return 0;
 }
 
@@ -124,15 +125,16 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: cannot create it: %s", path, strerror(errno));
 	FAULT_POINT(region_file_made);
-	uint8_t *base = NULL;
-	err = map_new_file(fd, path, spec, size, &base, why);
+	struct region r;
+	err = map_new_file(fd, path, spec, size, &r, why);
 	close(fd);
 	if (err) {
 		unlink(path);
 		return err;
 	}
 	FAULT_POINT(region_space_reserved);
-	*out = (struct region){.base = base, .size = size, .where = where};
+	r.where = where;
+	*out = r;
 	return 0;
 }
 
@@ -208,7 +210,7 @@ static int header_check(const uint8_t *base, size_t size, enum region_kind kind,
 }
 
 // Is the open file one that only we or a trusted owner can have put there?
-static int file_check(int fd, const struct shm_paths *paths, const char *path, size_t *size,
+static int file_check(int fd, const struct shm_paths *paths, const char *path, struct region *out,
 	char why[SHM_WHY_MAX])
 {
 	struct stat st, run;
@@ -225,7 +227,8 @@ static int file_check(int fd, const struct shm_paths *paths, const char *path, s
 		return shm_fail(why, EPROTO,
 			"%s: has only %" PRId64 " octets: cut off or still being made", path,
 			(int64_t)st.st_size);
-	*size = (size_t)st.st_size;
+	out->size = (size_t)st.st_size;
+	out->inode = st.st_ino;
 	return 0;
 }
 
@@ -240,26 +243,35 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
-	size_t size = 0;
+	struct region r = {.where = where};
 	void *base = MAP_FAILED;
-	err = file_check(fd, paths, path, &size, why);
+	err = file_check(fd, paths, path, &r, why);
 	if (err == 0) {
-		base = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+		base = mmap(NULL, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
 			MAP_SHARED | MAP_POPULATE, fd, 0);
 		if (base == MAP_FAILED)
-			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
+			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, r.size >> 10,
 				strerror(errno));
 	}
 	close(fd);
 	if (err)
 		return err;
-	err = header_check(base, size, kind, path, why);
+	err = header_check(base, r.size, kind, path, why);
 	if (err) {
-		munmap(base, size);
+		munmap(base, r.size);
 		return err;
 	}
-	*out = (struct region){.base = base, .size = size, .where = where};
+	r.base = base;
+	*out = r;
 	return 0;
+}
+
+bool region_is_cut(const struct shm_paths *paths, const struct region *r, const char *name)
+{
+	char path[2 * SHM_PATH_MAX], why[SHM_WHY_MAX];
+	struct stat st;
+	return r->base && region_path(path, paths, r->where, name, why) == 0 && stat(path, &st) == 0
+	       && st.st_ino == r->inode && (uint64_t)st.st_size < r->size;
 }
 
 int region_protect(const struct region *r, size_t offset, size_t len)

@@ -38,6 +38,7 @@ struct region {
 	uint8_t *base; // NULL: not mapped
 	size_t size;
 	enum shm_where where;
+	ino_t inode; // of its file, which may have another of that name in its place by now
 };
 
 struct region_spec {
@@ -64,6 +65,10 @@ void region_publish(struct region *r); // computes the header sum, stores the ma
 ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);
+
+// Is the file shorter by now than what is mapped of it? No, too, when it is gone: then nobody but
+// us needs it.
+bool region_is_cut(const struct shm_paths *paths, const struct region *r, const char *name);
 
 // Makes [offset, offset + len) of a writable mapping read-only (whole pages of 4 KiB; a no-op on
 // hugetlbfs mappings, which are never shared writable by both sides).

@@ -67,7 +67,8 @@ static int setup(void **)
 	h = (struct housekeep){.workers = workers,
 		.worker_count = 1,
 		.ports = &no_ports,
-		.stats = lanes_stats(&lanes)};
+		.stats = lanes_stats(&lanes),
+		.lanes = &lanes};
 	now_ms = 1000;
 	if (link_init(&h.link, dir, &lanes.lane[0].doorbell, 1, 7)
 		|| adopt_init(&h.adopt, &paths, workers, 1, 7, &defaults, h.stats))

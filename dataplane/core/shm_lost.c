@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/shm_lost.h>
+
+// All here must be fit for a signal handler: no stdio, no allocation, no lock. Which file it was is
+// looked up in /proc/self/maps, so that nothing needs to be kept for this day.
+
+enum { LINE_MAX_OCTETS = 512 };
+
+struct mapping {
+	uint64_t start, end;
+	bool writable;
+	char path[LINE_MAX_OCTETS];
+};
+
+// The handler can reach nothing else.
+static const char *const *own_names;
+
+static void put(char *line, size_t *len, const char *text)
+{
+	while (*text && *len < LINE_MAX_OCTETS - 1)
+		line[(*len)++] = *text++;
+}
+
+static uint64_t hex(const char **p)
+{
+	uint64_t value = 0;
+	for (;; ++*p) {
+		char c = **p;
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return value;
+	}
+}
+
+// "start-end rw-s offset device inode path": true if `at` lies in it and it is a file's.
+static bool line_parse(const char *line, uint64_t at, struct mapping *out)
+{
+	const char *p = line;
+	out->start = hex(&p);
+	if (*p++ != '-')
+		return false;
+	out->end = hex(&p);
+	if (at < out->start || at >= out->end || *p != ' ')
+		return false;
+	out->writable = p[2] == 'w';
+	p = strchr(p, '/');
+	if (p)
+		strcpy(out->path, p); // no longer than the line that it is in
+	return p != NULL;
+}
+
+// The next line of fd, cut to what fits; false at the end.
+static bool line_read(int fd, char line[LINE_MAX_OCTETS])
+{
+	size_t len = 0;
+	char c;
+	while (read(fd, &c, 1) == 1) {
+		if (c == '\n') {
+			line[len] = '\0';
+			return true;
+		}
+		if (len < LINE_MAX_OCTETS - 1)
+			line[len++] = c;
+	}
+	return false;
+}
+
+static bool mapping_at(uint64_t at, struct mapping *out)
+{
+	char line[LINE_MAX_OCTETS];
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	while (fd >= 0 && !found && line_read(fd, line))
+		found = line_parse(line, at, out);
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static bool is_own(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	for (const char *const *own = own_names; *own; own++)
+		if (strncmp(name, *own, strlen(*own)) == 0)
+			return true;
+	return false;
+}
+
+static bool zeros_in_place(const struct mapping *m)
+{
+	void *at = (void *)(uintptr_t)m->start;
+	return mmap(at, m->end - m->start, PROT_READ | (m->writable ? PROT_WRITE : 0),
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+	       == at;
+}
+
+static void tell(const char *path, const char *what)
+{
+	char line[LINE_MAX_OCTETS];
+	size_t len = 0;
+	put(line, &len, program_invocation_short_name);
+	put(line, &len, ": ");
+	put(line, &len, path);
+	put(line, &len, ": cut off while in use (SIGBUS); ");
+	put(line, &len, what);
+	put(line, &len, "\n");
+	ssize_t unused = write(STDERR_FILENO, line, len);
+	(void)unused; // nowhere to complain
+}
+
+static void on_bus_error(int signo, siginfo_t *info, void *)
+{
+	struct mapping m;
+	int saved = errno;
+	if (info->si_code != BUS_ADRERR || !mapping_at((uint64_t)(uintptr_t)info->si_addr, &m)) {
+		// Not ours to explain. The instruction is tried again and ends us as ever; a signal
+		// that somebody sent is sent again.
+		signal(signo, SIG_DFL);
+		if (info->si_code <= 0)
+			raise(signo);
+		return;
+	}
+	if (is_own(m.path) || !zeros_in_place(&m)) {
+		tell(m.path, "ending with status 87, a restart makes it anew");
+		_exit(REGION_LOST_STATUS);
+	}
+	tell(m.path, "going on without it until there is a new one");
+	errno = saved;
+}
+
+void region_lost_catch(const char *const *own)
+{
+	own_names = own;
+	static_assert(REGION_LOST_STATUS == 87); // the text above says so
+	const struct sigaction catch = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+	(void)sigaction(SIGBUS, &catch, NULL);
+}
+
+void region_lost_end(const char *name)
+{
+	log_error("%s: cut off while in use; ending with status %d, a restart makes it anew", name,
+		REGION_LOST_STATUS);
+	_exit(REGION_LOST_STATUS);
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A region's file cut off while both live: who cannot go on says which file it was and ends with status 87, the other one
+# lives where it can, and after a restart, as a supervisor would do it, all is right again. Never a crash.
+. "$(dirname "$0")/_init.sh"
+
+list=$tmp/cutoff.list
+echo blocked.test >$list
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+short() { client kdig +short +timeout=1 +retry=0 @$service "$@"; }
+pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
+runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
+eventually() {
+	for _ in $(seq 50); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
+gone() { ! runs "$1"; }
+resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
+region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
+said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*status 87"; }
+survived() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -q "$2: cut off while in use.*going on"; }
+# Started again whenever they are gone, for as long as this takes.
+supervise() {
+	local what
+	for what in controlplane dataplane; do runs $what || "$lab" start $what >/dev/null 2>&1; done
+}
+well() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		supervise
+		resolves "ok.new-$RANDOM.test" && blocks && weirctl status >/dev/null 2>&1 && return
+		sleep 0.2
+	done
+	return 1
+}
+# cut_off REGION SIZE ENDS...: the processes that must say so and end; who is not named lives
+cut_off() {
+	local name=$1 size=$2 file what was
+	file=$(region "$name")
+	shift 2
+	echo "# ${file##*/} cut off at $size octets"
+	for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done
+	check "all is well before" well
+	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
+	check "cut off" truncate -s "$size" "$file"
+	short ok.touch-$RANDOM.test A >/dev/null # whoever comes by
+	for what in "$@"; do
+		check "$what ends" eventually gone "$what"
+		check "and says why" said "$what" "${file##*/}"
+	done
+	for what in controlplane dataplane; do
+		case " $* " in *" $what "*) ;; *) same "$what lives" "${was[$what]}" "$(runs $what && pid $what)" ;; esac
+	done
+	check "all is well after a restart" well
+	for what in controlplane dataplane; do
+		check "no crash in $what's log" bash -c "! grep -iE 'segv|sanitizer|assert' /run/weir/lab/$what.log"
+	done
+}
+same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
+cut_off stats 5000 dataplane
+cut_off 'names.*' 4096 controlplane
+cut_off 'l0.*' 65536 controlplane
+check "the data plane went on without it" survived dataplane 'l0[.]1'
+cut_off 'lane.0' 20000 dataplane
+cut_off 'marks.0.*' 4096 dataplane
+cut_off directory 0 controlplane
+check "the data plane went on without it" survived dataplane directory
+check "every frame has one verdict" verdicts_add_up
+
+echo "# the status"
+"$lab" stop controlplane
+"$WEIR_BUILD/controlplane/weir-controlplane" -c /run/weir/lab/weir.yaml 2>$tmp/cp.log &
+control=$!
+check "it runs" eventually test -S /run/weir/control.sock
+truncate -s 0 "$(region directory)"
+wait $control
+same "is 87" 87 $?
+"$lab" down >/dev/null
+finish
