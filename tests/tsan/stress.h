@@ -53,3 +53,11 @@ static inline uint64_t stress_rounds(int argc, char **argv)
 	CHECK(rounds > 0);
 	return rounds;
 }
+
+// The same where a round is so many operations, and all is done by rounds.
+static inline uint64_t stress_rounds_of(int argc, char **argv, uint64_t operations_a_round)
+{
+	uint64_t operations = stress_operations(argc, argv);
+	return operations ? (operations + operations_a_round - 1) / operations_a_round
+			  : stress_rounds(argc, argv);
+}

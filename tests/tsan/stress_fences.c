@@ -14,6 +14,8 @@
 #include <weir/shm_msg.h>
 #include <weir/shm_ring.h>
 
+// Each side's half of one of the two encounters.
+enum { OPERATIONS_A_ROUND = 2 };
 enum { UNITS = 16, SPINS = 2000 };
 
 static struct {
@@ -108,7 +110,7 @@ static void produce(struct ring_producer *p, uint64_t round)
 
 int main(int argc, char **argv)
 {
-	uint64_t rounds = stress_rounds(argc, argv), seed = 3;
+	uint64_t rounds = stress_rounds_of(argc, argv, OPERATIONS_A_ROUND), seed = 3;
 	uint64_t slept = 0, passed_count = 0;
 	w.epoch = 1;
 	w.seen = EPOCH_OFFLINE;

@@ -16,6 +16,8 @@
 #include <weir/shm_msg.h>
 #include <weir/shm_ring.h>
 
+// A message is put and got twice, there and back.
+enum { OPERATIONS_A_MESSAGE = 4 };
 enum { LANES = 2, UNITS = 256, BATCH = 32, LEN_MAX = UNITS / 4 * RING_UNIT - 8, SLEEP_MS = 2000 };
 
 struct lane {
@@ -175,7 +177,7 @@ static void control_sleep(struct control *ctl, int doorbell)
 int main(int argc, char **argv)
 {
 	static struct control ctl;
-	uint64_t rounds = stress_rounds(argc, argv);
+	uint64_t rounds = stress_rounds_of(argc, argv, OPERATIONS_A_MESSAGE);
 	int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	CHECK(doorbell >= 0);
 	pthread_t thread[LANES];
