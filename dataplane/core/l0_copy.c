@@ -41,27 +41,58 @@ static bool copy_record(
 	return rc != -ENOSPC;
 }
 
+// Every record is a line that is in no cache, and so is its place in the new index.
+static void look_ahead(const struct l0_reader *from, uint64_t bucket)
+{
+	const uint64_t slot = (bucket & from->bucket_mask) * L0_BUCKET_SLOTS;
+	for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
+		uint32_t number = l0_slot_record_of(from, (uint32_t)slot + i);
+		if (number == L0_NONE || number >= from->unit_count)
+			continue;
+		const uint8_t *record = from->units + (size_t)number * L0_UNIT;
+		__builtin_prefetch(record);
+		__builtin_prefetch(record + CACHE_LINE);
+	}
+}
+
+// False: no room.
+static bool copy_slot(struct l0_writer *w, const struct l0_reader *from, uint32_t slot,
+	uint64_t now_ms, struct l0_copy *c)
+{
+	bool second = c->cursor > from->bucket_mask;
+	uint32_t number = l0_slot_record_of(from, slot);
+	struct l0_view v;
+	if (number == L0_NONE)
+		return true;
+	if (!l0_record_read(from, number, &v)) {
+		c->discarded += !second;
+		return true;
+	}
+	if ((l0_age_of(&v, now_ms) != L0_FRESH) != second) {
+		c->later += !second;
+		return true;
+	}
+	if (!l0_slot_sound(from, slot, now_ms)) {
+		c->discarded++;
+		return true;
+	}
+	return copy_record(w, &v, now_ms, c);
+}
+
 bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t now_ms,
 	struct l0_copy *c, uint64_t buckets)
 {
 	uint64_t count = from->bucket_mask + 1;
 
 	for (; buckets && c->cursor < 2 * count && !c->full; buckets--, c->cursor++) {
-		uint64_t slot = (c->cursor & from->bucket_mask) * L0_BUCKET_SLOTS;
-		bool second = c->cursor >= count;
-		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !c->full; i++) {
-			struct l0_view v;
-			uint32_t number = l0_slot_record_of(from, (uint32_t)slot + i);
-			if (number == L0_NONE)
-				continue;
-			if (!l0_slot_sound(from, (uint32_t)slot + i, now_ms)
-				|| !l0_record_read(from, number, &v)) {
-				c->discarded += !second;
-				continue;
-			}
-			if ((l0_age_of(&v, now_ms) != L0_FRESH) == second)
-				c->full = !copy_record(w, &v, now_ms, c);
+		if (c->cursor == count && c->later == 0) {
+			c->cursor = 2 * count; // all was fresh: there is nothing for a second round
+			break;
 		}
+		look_ahead(from, c->cursor + 2);
+		uint32_t slot = (uint32_t)((c->cursor & from->bucket_mask) * L0_BUCKET_SLOTS);
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !c->full; i++)
+			c->full = !copy_slot(w, from, slot + i, now_ms, c);
 	}
 	return c->full || c->cursor >= 2 * count;
 }

@@ -51,6 +51,7 @@ ATTR_MUST_CHECK int l0_region_init(uint8_t *base, size_t size);
 struct l0_copy {
 	uint64_t cursor;
 	uint64_t copied, discarded; // discarded: damaged, or past hard expiry
+	uint64_t later;             // not fresh: for the second round
 	bool full;
 };
 bool l0_writer_copy(struct l0_writer *w, const struct l0_reader *from, uint64_t now_ms,
