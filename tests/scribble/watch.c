@@ -14,7 +14,7 @@
 enum { LOOKS = 8192, HELD_UP_US = 10000 };
 
 struct look {
-	uint64_t at_us, waited_us; // waited for a CPU, since the thread began
+	uint64_t at_us, ran_us, waited_us; // had a CPU, waited for one; since the thread began
 };
 
 static struct {
@@ -23,7 +23,7 @@ static struct {
 	int schedstat; // of the first worker's thread
 	struct look look[LOOKS];
 	uint64_t looks, turns_long, turns_long_us;
-	uint64_t held_up, longest_us; // beyond what the machine took away
+	uint64_t held_up, longest_us, blocked_us;
 	uint64_t longest_wall_us, started_turns;
 } w = {.schedstat = -1};
 
@@ -76,15 +76,15 @@ int watch_open(const struct shm_paths *paths, char why[SHM_WHY_MAX])
 	return 0;
 }
 
-static uint64_t waited_us(void)
+static struct look look_now(void)
 {
-	char text[128] = "";
-	ssize_t n = pread(w.schedstat, text, sizeof(text) - 1, 0);
-	char *end = text;
-	if (n <= 0)
-		return 0;
-	(void)strtoull(text, &end, 10); // ran
-	return strtoull(end, NULL, 10) / 1000;
+	struct look now = {.at_us = clock_mono_us()};
+	char text[128] = "", *end = text;
+	if (pread(w.schedstat, text, sizeof(text) - 1, 0) > 0) {
+		now.ran_us = strtoull(text, &end, 10) / 1000;
+		now.waited_us = strtoull(end, NULL, 10) / 1000;
+	}
+	return now;
 }
 
 // The last look at or before that time, or the oldest that is kept.
@@ -101,7 +101,7 @@ void watch_look(void)
 	if (w.schedstat < 0)
 		return;
 	uint64_t turns = counter(COUNTER_turns_long), us = counter(COUNTER_turns_long_us);
-	struct look now = {.at_us = clock_mono_us(), .waited_us = waited_us()};
+	struct look now = look_now();
 	if (turns != w.turns_long && w.looks > 0) {
 		uint64_t took_us = us - w.turns_long_us;
 		// It ended after the last look.
@@ -109,6 +109,11 @@ void watch_look(void)
 		const struct look *from = look_before(last_us > took_us ? last_us - took_us : 0);
 		uint64_t waited = now.waited_us - from->waited_us;
 		uint64_t own = took_us > waited ? took_us - waited : 0;
+		uint64_t ran = now.ran_us - from->ran_us;
+		if (own > ran) { // neither ran nor wanted to: the kernel held it, or the host
+			w.blocked_us = own - ran > w.blocked_us ? own - ran : w.blocked_us;
+			own = ran;
+		}
 		w.longest_us = own > w.longest_us ? own : w.longest_us;
 		w.longest_wall_us = took_us > w.longest_wall_us ? took_us : w.longest_wall_us;
 		w.held_up += own > HELD_UP_US;
@@ -123,10 +128,10 @@ void watch_print(void)
 	if (w.schedstat < 0)
 		return;
 	printf(", \"turns_over_10_ms\": %llu, \"longest_turn_us\": %llu, "
-	       "\"longest_turn_own_us\": %llu, \"held_up\": %llu",
+	       "\"longest_turn_ran_us\": %llu, \"longest_blocked_us\": %llu, \"held_up\": %llu",
 		(unsigned long long)(w.turns_long - w.started_turns),
 		(unsigned long long)w.longest_wall_us, (unsigned long long)w.longest_us,
-		(unsigned long long)w.held_up);
+		(unsigned long long)w.blocked_us, (unsigned long long)w.held_up);
 	close(w.schedstat);
 	region_unmap(&w.region);
 }
