@@ -88,5 +88,53 @@ check "and blocks" eventually grep -q NXDOMAIN <<<"$(client kdig @$service more-
 check "old generations are let go" eventually bash -c \
 	"[ \$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json status | jq .controlplane.generations.retired_waiting) = 0 ]"
 check "every frame has one verdict" verdicts_add_up
+
+echo "# data plane stopped, a full cache of 1 MiB"
+# ask FROM TO WORD SECONDS: as many questions, so long after one another
+ask() {
+	client $python -c 'import socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from wire import query
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(int(sys.argv[2]), int(sys.argv[3])):
+    sock.sendto(query(f"{sys.argv[4]}.f{n}.test", 1, n & 65535), ("198.18.0.53", 53))
+    time.sleep(float(sys.argv[5]))' "$smoke_dir" "$@"
+}
+l0() { weirctl --json stats --interval 0 | jq ".controlplane.l0.$1"; }
+resolver() { weirctl --json stats --interval 0 | jq ".controlplane.resolver.$1"; }
+asking() { [ "$(resolver inflight)" -gt 0 ]; }
+answered() { ! asking; }
+"$lab" stop controlplane && "$lab" stop dataplane
+# Busy: a worker that is stopped while it sleeps holds nothing, and nothing waits for it.
+sed -i 's/l0_mb: .*/l0_mb: 1/; s/poll: .*/poll: busy/' /run/weir/lab/weir.yaml
+check "a small cache, a busy worker" bash -c "'$lab' start controlplane && '$lab' start dataplane"
+full() { [ "$(l0 evicted_space)" -gt 0 ] || { ask "$from" $((from += 2000)) ok-3000 0.0003 && false; }; }
+from=0
+check "it is filled" eventually full
+check "and all is answered" eventually answered
+lived=$(pid controlplane) refused=$(l0 refused_nospace) kept=$(l0 entries)
+stopped=$(pid dataplane)
+ask 100000 101500 slow 0.0001 >/dev/null # each is answered after 1 s
+kill -STOP "$stopped"
+echo "# $(resolver inflight) answers are on their way"
+check "enough to use up what is free" asking
+check "they come while no record can be reused" eventually answered
+echo "# $(($(l0 refused_nospace) - refused)) answers not stored, $(l0 units_retired) units wait"
+check "what found no room is counted" test "$(l0 refused_nospace)" -gt "$refused"
+check "what was cached is kept" test "$(l0 entries)" -gt $((kept * 8 / 10))
+for i in 1 2; do
+	echo "full-$i.test" >>$list
+	check "reload $i is published" weirctl blocklist reload
+done
+echo full-3.test >>$list
+check "the next is refused" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload 2>&1"
+kill -CONT "$(pid dataplane)"
+check "a new name is stored again" eventually resolves ok-3000.room.test
+check "the units came back" eventually bash -c \
+	"[ \$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json stats --interval 0 | jq .controlplane.l0.units_retired) -lt 1000 ]"
+check "blocked as the last reload says" eventually bash -c \
+	"'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload"
+same "the same control plane" "$lived" "$(pid controlplane)"
+check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
 finish
