@@ -59,6 +59,25 @@ finish() {
 	[ $checks -gt 0 ] && [ $bad = 0 ]
 	exit
 }
+# The lab with an upstream of upstream.py, which writes $tmp/up.log, and a list in $list that blocks blocked.test.
+lab_up() {
+	list=$tmp/blocked.list
+	echo blocked.test >$list
+	$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+	sleep 0.5
+	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
+	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
+}
+short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
+resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
+eventually() { # eventually CMD...: CMD succeeds within 6 s or so
+	for _ in $(seq 60); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
 # A counter of the data plane: dp verdict hit, dp counter rx_frames
 dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
 verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }

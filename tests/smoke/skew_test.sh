@@ -4,21 +4,7 @@
 # Refused or made anew, with a clear message; never a crash.
 . "$(dirname "$0")/_init.sh"
 
-list=$tmp/skew.list
-echo blocked.test >$list
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
-check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
-short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
-pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
-eventually() {
-	for _ in $(seq 40); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	return 1
-}
-resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+lab_up
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
 asked() { grep -ci "$1" $tmp/up.log; }
 # The file of a region, by the beginning of its name.
@@ -52,8 +38,6 @@ one_octet() { printf '\377' | dd of="$1" bs=1 seek=5300 conv=notrunc status=none
 # The version lies behind the magic.
 skew() { printf '\377\377' | dd of="$1" bs=1 seek=8 conv=notrunc status=none; }
 geometry() { printf '\001\002\003' | dd of="$1" bs=1 seek=65 conv=notrunc status=none; }
-
-same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 
 for name in directory l0.*; do
 	broken controlplane "another ABI version" "$name" 'ABI version' skew
