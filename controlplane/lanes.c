@@ -210,7 +210,7 @@ int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doo
 		// What lies there already rang no bell of ours.
 		event_add(lane->more, &(struct timeval){0});
 	}
-	publisher_lanes(l->publisher, pages, l->count);
+	publisher_lanes(l->publisher, l->incarnation, pages, l->count);
 	lanes_attach_marks(l);
 	return 0;
 }

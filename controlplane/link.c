@@ -20,7 +20,7 @@ struct link_server {
 	struct loop *loop;
 	struct publisher *publisher;
 	struct lanes *lanes;
-	char path[SHM_PATH_MAX + 16], lock_path[SHM_PATH_MAX + 32];
+	char path[SHM_PATH_MAX + 16];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
 	struct event *accept_event, *peer_event, *probe_timer;
@@ -171,21 +171,16 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 	probe_arm(s);
 }
 
-// While lanes are attached without a link: is the process dead?
+// Without a link, again and again: is the process dead? It may start and die unseen.
 static void on_probe(evutil_socket_t fd, short what, void *arg)
 {
 	struct link_server *s = arg;
 	(void)fd, (void)what;
 	if (s->up)
 		return;
-	if (process_lock_probe(s->lock_path) != 0) {
-		probe_arm(s);
-		return;
-	}
-	if (lanes_count(s->lanes))
+	if (publisher_probe_readers(s->publisher))
 		lanes_detach(s->lanes);
-	else
-		publisher_no_lanes(s->publisher);
+	probe_arm(s);
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
@@ -246,7 +241,6 @@ int link_open(struct link_server **out, struct loop *loop, struct publisher *pub
 		.peer_fd = -1};
 	const char *run = publisher_paths(publisher)->run;
 	snprintf(s->path, sizeof(s->path), "%s/link.sock", run);
-	snprintf(s->lock_path, sizeof(s->lock_path), "%s/dataplane.lock", run);
 	int rc = listen_open(s);
 	if (rc < 0) {
 		snprintf(why, SHM_WHY_MAX, "%.200s: %s", s->path, strerror(-rc));

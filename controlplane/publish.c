@@ -36,7 +36,7 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = p->incarnation,
-		.data_size = SHM_PAGE,
+		.data_size = sizeof(struct directory),
 		.mode = 0600,
 	};
 	int rc = region_attach(
@@ -67,7 +67,11 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 		region_publish(&p->directory);
 	FAULT_POINT(directory_opened);
 	p->epoch.epoch = &p->dir->epoch;
-	return 0;
+	p->epoch.reader = &p->dir->reader;
+	rc = region_protect(&p->directory, SHM_PAGE + offsetof(struct directory, reader), SHM_PAGE);
+	if (rc < 0)
+		snprintf(why, SHM_WHY_MAX, "directory: cannot be protected: %s", strerror(-rc));
+	return rc;
 }
 
 // Maps the current l0 of the last life if it has the size that the configuration asks for now.
@@ -158,15 +162,6 @@ static void unlink_leftovers(struct publisher *p, const char *stem, uint64_t kee
 		unlink_old(p, (enum shm_where)where, stem, keep);
 }
 
-// A living data plane may hold references into l0 that we cannot see before its lanes are attached.
-static void epoch_hold_back(struct publisher *p)
-{
-	char path[SHM_PATH_MAX + 32];
-	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
-	if (process_lock_probe(path) == 1)
-		p->epoch.seen[0] = &p->epoch_hold;
-}
-
 int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	const struct config *config, char why[SHM_WHY_MAX])
 {
@@ -188,7 +183,7 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 	}
 	names_recover(p);
 	unlink_leftovers(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
-	epoch_hold_back(p);
+	(void)publisher_probe_readers(p);
 	*out = p;
 	return 0;
 }
@@ -249,10 +244,24 @@ void publish_l0(struct publisher *p)
 	region_unmap(&p->l0_old);
 }
 
-void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count)
+bool publisher_probe_readers(struct publisher *p)
+{
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
+	// In this order: whoever stored its life here held the lock then, and until its death.
+	uint64_t life = atomic_load_explicit(&p->dir->reader, memory_order_acquire);
+	if (process_lock_probe(path) != 0)
+		return false;
+	p->epoch.dead = life;
+	return true;
+}
+
+void publisher_lanes(struct publisher *p, uint64_t incarnation,
+	const struct lane_dp_page *const *pages, unsigned count)
 {
 	pthread_mutex_lock(&p->lock);
 	p->lanes = count;
+	p->epoch.attached = incarnation;
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
 		p->lane[i] = i < count ? pages[i] : NULL;
 		p->epoch.seen[i] = i < count ? &pages[i]->seen_epoch : NULL;
@@ -262,7 +271,7 @@ void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *page
 
 void publisher_no_lanes(struct publisher *p)
 {
-	publisher_lanes(p, NULL, 0);
+	publisher_lanes(p, 0, NULL, 0);
 }
 
 // Clocks are read at different places, so a heartbeat may lie ahead of now_ms.

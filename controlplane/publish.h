@@ -42,9 +42,14 @@ void publisher_l0(struct publisher *p, struct region *out, bool *fresh);
 const struct region *publisher_l0_old(const struct publisher *p);
 void publish_l0(struct publisher *p);
 
-// Lanes of the data plane, for quiescence and retirement. A page must stay mapped until it is
-// detached. Between the start and the first lane a living data plane holds the epoch back.
-void publisher_lanes(struct publisher *p, const struct lane_dp_page *const *pages, unsigned count);
+// Is no data plane there? Then none of the lives that the directory names so far reads any more.
+// One that lives and whose lanes are not attached holds the epoch back.
+bool publisher_probe_readers(struct publisher *p);
+
+// Lanes of the data plane of this life, for quiescence and retirement. A page must stay mapped
+// until it is detached.
+void publisher_lanes(struct publisher *p, uint64_t incarnation,
+	const struct lane_dp_page *const *pages, unsigned count);
 void publisher_no_lanes(struct publisher *p); // its process is dead
 
 // Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, and which

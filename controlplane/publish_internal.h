@@ -25,7 +25,6 @@ struct publisher {
 	struct directory *dir;
 	uint64_t incarnation;
 	struct epoch_writer epoch;
-	_Atomic uint64_t epoch_hold; // a seen-epoch that never passes, see publisher_lanes
 	struct region l0;
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;

@@ -10,9 +10,21 @@
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
-static const struct directory *directory_of(const struct region *r)
+static struct directory *directory_of(const struct region *r)
 {
 	return region_data(r);
+}
+
+// Before any worker reads what the directory leads to: a control plane that does not know our lanes
+// (it is stopped, or starts just now) then reuses nothing (shm_epoch.h). And again when the word
+// was damaged, or it would wait for a life that there never was.
+static void announce(const struct adopt *a, const struct region *directory)
+{
+	_Atomic uint64_t *reader = &directory_of(directory)->reader;
+	if (atomic_load_explicit(reader, memory_order_relaxed) == a->src.incarnation)
+		return;
+	atomic_store_explicit(reader, a->src.incarnation, memory_order_release);
+	FAULT_POINT(directory_reader_stored);
 }
 
 // Hands `set` to the workers; finish_tables sees when all have taken it.
@@ -117,28 +129,29 @@ static bool finish_tables(struct adopt *a)
 	return false;
 }
 
-// Is there a control plane that may reuse what our workers read, since it does not know our lanes
-// yet? One that starts after this look finds our own lock held, and waits for our lanes.
-static bool is_unknown_to_writer(const struct adopt *a)
+// Maps it with the right to write our page of it alone.
+static int map_directory(struct adopt *a, struct region *out, char why[SHM_WHY_MAX])
 {
-	char path[SHM_PATH_MAX + SHM_NAME_MAX];
-	snprintf(path, sizeof path, "%s/controlplane.lock", a->src.paths.run);
-	return !a->linked && process_lock_probe(path) == 1;
+	struct region r = {0};
+	int rc = region_attach(
+		&a->src.paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true, &r, why);
+	if (rc == 0 && region_data_size(&r) < sizeof(struct directory))
+		rc = -EPROTO;
+	if (rc == 0)
+		rc = region_protect(&r, 0, SHM_PAGE + offsetof(struct directory, reader));
+	if (rc)
+		region_unmap(&r);
+	else
+		*out = r;
+	return rc;
 }
 
 static void attach_directory(struct adopt *a, uint64_t now_ms)
 {
-	if (is_unknown_to_writer(a))
-		return;
 	char why[SHM_WHY_MAX] = "";
 	struct region r = {0};
 	a->next_attach_ms = now_ms + ADOPT_RETRY_MS;
-	int rc = region_attach(
-		&a->src.paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why);
-	if (rc == 0 && region_data_size(&r) < sizeof(struct directory)) {
-		region_unmap(&r);
-		rc = -EPROTO;
-	}
+	int rc = map_directory(a, &r, why);
 	if (rc) {
 		if (rc != -ENOENT && a->linked)
 			log_warning("directory: %s", why[0] ? why : strerror(-rc));
@@ -156,6 +169,7 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 	a->old_directory = a->directory;
 	a->directory = r;
 	a->moving = true;
+	announce(a, &r);
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(
 			&a->workers[i]->next_epoch, &directory_of(&r)->epoch, memory_order_release);
@@ -249,6 +263,7 @@ void adopt_poll(struct adopt *a, uint64_t now_ms)
 		attach_directory(a, now_ms);
 	if (a->moving || !a->directory.base)
 		return;
+	announce(a, &a->directory);
 	look(a, now_ms);
 	if (!a->next && !a->attach)
 		tell(a);

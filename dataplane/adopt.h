@@ -10,10 +10,10 @@
 // worker stops adoption, and only that. A region that fails its checks is refused with one log line
 // per generation, tried again each second, and the old one stays in use.
 //
-// Without a directory workers have tables without L0 and rules. With the directory of a dead
-// control plane they serve from what is there; adopted_* is told only to a living one. A living one
-// must have our lanes before its directory is read (tests/model/model_epoch.c, read-before-link):
-// until then it would reuse records under our workers.
+// Without a directory workers have tables without L0 and rules. With the directory of a dead or
+// stopped control plane they serve from what is there; adopted_* is told only to one that listens.
+// What keeps a living one that does not know our lanes yet from reusing records under our workers
+// is directory.reader, stored before they read (tests/model/model_epoch.c, read-before-announce).
 // Main lcore only; no DPDK calls, so tests drive it with real regions and no EAL.
 
 #include "tables.h"

@@ -13,7 +13,8 @@
 // pointers, then loads `seen`. Without a full fence on both sides each could miss the other: the
 // writer sees "offline" and reuses, the reader still finds the old pointer. With both fences, in
 // their one total order, either the writer's comes second and finds the reader online, or the
-// reader's comes second and finds the pointer changed.
+// reader's comes second and finds the pointer changed. The word that names the reading process goes
+// the same way: stored before any of its workers is online, loaded behind the writer's fence.
 
 void epoch_online(struct epoch_reader *r)
 {
@@ -43,8 +44,19 @@ uint64_t epoch_advance(struct epoch_writer *w)
 	return epoch;
 }
 
+// A word that no life ever wrote, or a bit of it that flipped: unknown, so it delays.
+static bool readers_known(const struct epoch_writer *w)
+{
+	if (!w->reader)
+		return true;
+	uint64_t life = atomic_load_explicit(w->reader, memory_order_acquire);
+	return life == w->attached || life == w->dead;
+}
+
 bool epoch_passed(const struct epoch_writer *w, uint64_t epoch)
 {
+	if (!readers_known(w))
+		return false;
 	uint64_t newest = atomic_load_explicit(w->epoch, memory_order_relaxed);
 	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++) {
 		if (!w->seen[i])

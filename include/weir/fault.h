@@ -84,6 +84,7 @@
 	X(marks_made, DATAPLANE)                                                   \
 	X(marks_unlinked, DATAPLANE)                                               \
 	X(link_hello_sent, DATAPLANE)                                              \
+	X(directory_reader_stored, DATAPLANE)                                      \
 	X(adopt_directory_handed, DATAPLANE)                                       \
 	X(adopt_tables_handed, DATAPLANE)                                          \
 	X(adopted_l0_stored, DATAPLANE)                                            \

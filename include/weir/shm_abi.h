@@ -67,8 +67,8 @@ enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 
 enum { DIRECTORY_CONFIG_SLOTS = 4 };
 
-// REGION_DIRECTORY, second page. Its file name is fixed ("directory"), so this is where a data
-// plane finds everything else. Only cp writes.
+// REGION_DIRECTORY, from the second page on. Its file name is fixed ("directory"), so this is where
+// a data plane finds everything else. Only cp writes the first page of it, only dp the second.
 struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
 	alignas(CACHE_LINE) _Atomic uint64_t
@@ -82,11 +82,15 @@ struct directory {
 	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0: none yet.
 	alignas(CACHE_LINE) _Atomic uint64_t config_generation;
 	struct dp_config config[DIRECTORY_CONFIG_SLOTS];
+	// Incarnation of the data plane whose workers may be reading what this directory leads to;
+	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
+	alignas(SHM_PAGE) _Atomic uint64_t reader;
 };
 static_assert(offsetof(struct directory, heartbeat_ms) == 64);
 static_assert(offsetof(struct directory, current) == 128);
 static_assert(offsetof(struct directory, config_generation) == 192);
-static_assert(sizeof(struct directory) <= SHM_PAGE);
+static_assert(offsetof(struct directory, reader) == SHM_PAGE);
+static_assert(sizeof(struct directory) == 2 * SHM_PAGE);
 
 enum cp_state { CP_STARTING = 0, CP_SERVING = 1, CP_STOPPING = 2 };
 enum shm_where { SHM_IN_MEM = 0, SHM_IN_HUGE = 1 };

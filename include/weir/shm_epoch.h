@@ -6,10 +6,14 @@
 // The writer takes something out of sight, advances the epoch, and may reuse the memory once every
 // online worker has stored a seen-epoch at least that new; a worker does that at the top of its
 // loop, where it holds no reference. One word in the directory, one per lane: a reader that writes
-// nonsense into its word can only delay the writer, whose wait is bounded by its caller. A worker
-// An epoch that was never given out delays as well. A worker
-// goes offline before it sleeps; one whose process died is put offline by the writer ("not
-// attached"), never one that is merely stopped.
+// nonsense into its word (an epoch that was never given out, say) can only delay the writer, whose
+// wait is bounded by its caller. A worker goes offline before it sleeps; one whose process died is
+// put offline by the writer ("not attached"), never one that is merely stopped.
+//
+// The writer may not know the readers there are: it was stopped, or starts anew, while a data plane
+// started and went on with what it found. So a process says in a word of the directory which life
+// of it is about to read, before it does, and to a writer that knows neither the lanes nor the
+// death of the life that stands there nothing has passed.
 //
 // Cost per worker loop: one load of a shared line that is written only on retirements, and one
 // store to its own line when the epoch moved. Tested against rte_rcu_qsbr as a model.
@@ -46,9 +50,11 @@ struct epoch_writer {
 	_Atomic uint64_t *epoch;
 	const _Atomic uint64_t
 		*seen[SHM_WORKERS_MAX]; // NULL: no such worker, or its process is dead
+	const _Atomic uint64_t *reader; // directory.reader; NULL: the readers are all known
+	uint64_t attached, dead; // the lives whose lanes `seen` is of and that is known to be dead
 };
 
 // Call after taking something out of sight; the value to wait for.
 uint64_t epoch_advance(struct epoch_writer *w);
-// Has every attached worker been quiescent since epoch_advance returned `epoch`?
+// Has every worker been quiescent since epoch_advance returned `epoch`?
 bool epoch_passed(const struct epoch_writer *w, uint64_t epoch);

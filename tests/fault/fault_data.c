@@ -165,7 +165,7 @@ static void greet(struct reign *r, struct plane *d)
 	const struct lane_dp_page *pages[WORKERS];
 	for (unsigned i = 0; i < WORKERS; i++)
 		pages[i] = d->worker[i].lane;
-	publisher_lanes(r->p, pages, WORKERS);
+	publisher_lanes(r->p, d->incarnation, pages, WORKERS);
 }
 
 static void publish_all(struct reign *r, uint16_t udp_limit)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum {
+	LIFE = 1, // the worker's incarnation
 	LIVES = 4,
 	IDS = 9000,
 	FLEETING = 100, // ids below this live for a second
@@ -67,10 +68,22 @@ static void life_open(struct life *l, uint64_t now_ms)
 	ledger->opened = true;
 }
 
+// As the worker's process does before it reads.
+static void announce(void)
+{
+	char why[SHM_WHY_MAX];
+	struct region r;
+	int rc = region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true, &r, why);
+	FAULT_CHECK(rc == 0);
+	atomic_store(&((struct directory *)region_data(&r))->reader, LIFE);
+	region_unmap(&r);
+}
+
 static void life_attach(struct life *l)
 {
 	const struct lane_dp_page *page = &ledger->lane;
-	publisher_lanes(l->p, &page, 1);
+	announce();
+	publisher_lanes(l->p, LIFE, &page, 1);
 	FAULT_CHECK(l0_writer_reader(l->box.w)->unit_count <= UNITS);
 	l0_writer_set_marks(l->box.w, 0, ledger->marks);
 }

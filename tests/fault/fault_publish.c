@@ -59,7 +59,7 @@ static void life_open(struct life *l, uint32_t l0_mb)
 		== 0);
 	publish_l0(l->p);
 	ledger->switched = true;
-	publisher_lanes(l->p, &page, 1);
+	publisher_lanes(l->p, 1, &page, 1);
 	ledger->lives++;
 }
 

@@ -14,97 +14,27 @@
 //   l0_writer                the record, as plain memory; release store of the slot
 //   l0_recover               after a restart: what the slot does not lead to is free, one grace
 //                            period later
-//   epoch_hold_back          (controlplane/publish.c) a new writer that finds a living data plane
-//                            waits until its lanes are attached
-//   lanes_attach, on_probe   (controlplane/lanes.c, link.c) seen words of a new life are looked at,
-//                            those of a dead one no longer
-//   adopt_poll               (dataplane/adopt.c) a new data plane reads nothing before its lanes
-//                            are attached, unless there is no control plane
+//   announce                 (dataplane/adopt.c) release store of the life that will read, before
+//                            any worker is given the epoch
+//   readers_known            acquire load of that life: nothing has passed unless its lanes are
+//                            attached or its death is known
+//   lanes_attach             (controlplane/lanes.c) seen words of a new life are looked at. Words
+//                            of a dead one that are still attached may say anything here
+//   publisher_probe_readers  (controlplane/publish.c) load of the life, then a look whether the
+//                            lock is free: that life is dead, its lanes are no longer looked at.
+//                            Deaths, starts and a stopped writer lie anywhere between all these
 //
 // Promised: no record is written while a reader may hold it (no data race, and none between its
 // load of the slot and its read); and a writer that waits can go on as soon as each reader has
 // been quiescent once more.
 
+#include "epoch_state.h"
 #include "explore.h"
-#include "weak.h"
-
-#include <stdalign.h>
-
-enum { WRITES = 2, RECORDS = 2, READERS = 2, OFFLINE = UINT16_MAX };
-enum { WRITER, READER };
-enum { EPOCH, SLOT, SEEN };
-enum { NOT_RETIRED = 0, RETIRING = UINT8_MAX };
-
-enum broken {
-	SOUND,
-	SLOT_STORE,
-	SLOT_LOAD,
-	QUIESCENT_STORE,
-	QUIESCENT_LOAD,
-	SEEN_LOAD,
-	EPOCH_STORE,
-	ONLINE_LOAD,
-	ONLINE_STORE,
-	ONLINE_FENCE,
-	ADVANCE_FENCE,
-	OFFLINE_STORE,
-	ADVANCE_FIRST,
-	NO_GRACE,
-	NO_HOLD,
-	DETACH_ALIVE,
-	READ_UNLINKED,
-	NO_DETACH,
-};
 
 static unsigned broken;
 // How large the search is: how often each reader comes online in its first life (the first once
 // in its second as well), and how many deaths there are.
 static uint8_t cycles[READERS], deaths;
-
-static const struct mutation mutations[] = {
-	{"slot-store-relaxed", "the slot is stored relaxed"},
-	{"slot-load-relaxed", "the slot is loaded relaxed"},
-	{"quiescent-relaxed", "epoch_quiescent stores seen relaxed"},
-	{"quiescent-load-relaxed", "epoch_quiescent loads epoch relaxed"},
-	{"seen-load-relaxed", "epoch_passed loads seen relaxed"},
-	{"epoch-store-relaxed", "epoch_advance stores epoch relaxed"},
-	{"online-load-relaxed", "epoch_online loads epoch relaxed"},
-	{"online-store-relaxed", "epoch_online stores seen relaxed"},
-	{"no-online-fence", "epoch_online without its fence"},
-	{"no-advance-fence", "epoch_advance without its fence"},
-	{"offline-relaxed", "epoch_offline stores seen relaxed"},
-	{"advance-before-unlink", "epoch_advance before the slot is changed"},
-	{"no-grace-at-restart", "a new writer frees the unreachable at once"},
-	{"no-hold-back", "a new writer does not wait for lanes to be attached"},
-	{"detach-the-living", "lanes of a living process are detached"},
-	{"read-before-link", "a new reader reads before its lanes are attached"},
-	{"never-detach", "lanes of a dead process stay attached"},
-};
-
-enum writer_at {
-	W_PICK,
-	W_WAIT,
-	W_WRITE,
-	W_PUBLISH,
-	W_ADVANCE,
-	W_FENCE,
-	W_DONE,
-	W_DEAD,
-};
-enum reader_at { R_OFF, R_ON_STORE, R_ON_FENCE, R_SLOT, R_READ, R_TURN, R_STORE, R_DEAD };
-
-struct reader {
-	uint8_t at, last, record, cycles;
-};
-
-struct epoch_state {
-	alignas(8) struct weak w;
-	uint8_t retired[RECORDS]; // the epoch that frees it
-	uint8_t at, writes, record, waits_for;
-	uint8_t attached, hold, alive; // alive: the readers' process
-	uint8_t deaths;
-	struct reader reader[READERS];
-};
 
 static enum weak_order order(enum broken which, enum weak_order sound)
 {
@@ -115,10 +45,13 @@ static void epoch_init(void *state)
 {
 	struct epoch_state *e = state;
 	memset(e, 0, sizeof(*e));
-	weak_init(&e->w, (uint8_t[WEAK_LOCATIONS]){7, 7, 3, 5});
+	weak_init(&e->w, (uint8_t[WEAK_LOCATIONS]){7, 7, 3, 3, 5});
 	e->w.store[EPOCH][0].value = 1;
 	e->w.store[SEEN][0].value = e->w.store[SEEN + 1][0].value = OFFLINE;
-	e->attached = e->alive = 1;
+	e->w.store[LIFE][0].value = 1;
+	e->attached = e->life = e->alive = 1;
+	for (unsigned i = 0; i < READERS; i++)
+		e->reader[i].at = R_OFF;
 }
 
 // What the slot does not lead to, nor waits already, is free.
@@ -133,16 +66,27 @@ static void writer_pick(struct epoch_state *e)
 			oldest = i;
 	}
 	e->record = (uint8_t)oldest;
-	e->at = e->writes == WRITES ? W_DONE : e->retired[oldest] == NOT_RETIRED ? W_WRITE : W_WAIT;
+	e->at = e->writes == WRITES ? W_DONE : e->retired[oldest] == NOT_RETIRED ? W_WRITE : W_LIFE;
+}
+
+static enum step_result writer_life(struct epoch_state *e, unsigned option, struct step *s)
+{
+	s->label = "writer: readers_known: load life";
+	if (option >= weak_options(&e->w, WRITER, LIFE))
+		return STEP_DISABLED;
+	uint32_t life = weak_peek(&e->w, LIFE, option);
+	if (life != e->attached && life != e->dead && broken != NO_LIFE)
+		return STEP_DISABLED;
+	(void)weak_load(&e->w, WRITER, LIFE, option, ACQUIRE);
+	e->at = W_WAIT;
+	return STEP_DONE;
 }
 
 static enum step_result writer_wait(struct epoch_state *e, unsigned option, struct step *s)
 {
 	unsigned i = e->waits_for;
 	s->label = i ? "writer: epoch_passed: second reader" : "writer: epoch_passed: first reader";
-	if (e->hold)
-		return STEP_DISABLED;
-	if (e->attached) {
+	if (e->attached == e->life) {
 		if (option >= weak_options(&e->w, WRITER, SEEN + i))
 			return STEP_DISABLED;
 		uint32_t seen = weak_peek(&e->w, SEEN + i, option);
@@ -216,8 +160,7 @@ static void writer_restart(struct epoch_state *e)
 	unsigned slot = weak_peek(&e->w, SLOT, 0);
 	for (unsigned i = 0; i < RECORDS; i++)
 		e->retired[i] = i == slot || broken == NO_GRACE ? NOT_RETIRED : RETIRING;
-	e->attached = 0;
-	e->hold = e->alive && broken != NO_HOLD;
+	e->attached = e->dead = e->probed = 0;
 	e->at = W_ADVANCE;
 	if (!e->alive)
 		writer_learns_of_death(e);
@@ -225,6 +168,8 @@ static void writer_restart(struct epoch_state *e)
 
 static enum step_result writer_step(struct epoch_state *e, unsigned option, struct step *s)
 {
+	if (e->at == W_LIFE)
+		return writer_life(e, option, s);
 	if (e->at == W_WAIT)
 		return writer_wait(e, option, s);
 	if (option)
@@ -325,7 +270,7 @@ static enum step_result reader_step(
 		return reader_offline(e, i, s);
 	if (r->at == R_OFF || r->at == R_SLOT || r->at == R_TURN)
 		return reader_load(e, i, option, s);
-	if (option || r->at == R_DEAD)
+	if (option || r->at == R_DEAD || r->at == R_NEW)
 		return STEP_DISABLED;
 	if (r->at == R_ON_STORE || r->at == R_STORE)
 		return reader_store(e, i, s);
@@ -359,75 +304,141 @@ static void lane_new(struct weak *w, unsigned location)
 
 static enum step_result readers_start(struct epoch_state *e, struct step *s)
 {
-	bool unlinked = e->at == W_DEAD || broken == READ_UNLINKED;
-	s->label = unlinked ? "readers: start again, not attached"
-			    : "readers: start again; lanes_attach";
-	if (e->alive || (unlinked && e->attached))
+	s->label = "readers: start again";
+	if (e->alive)
 		return STEP_DISABLED;
 	e->alive = 1;
+	e->life++;
 	for (unsigned i = 0; i < READERS; i++) {
-		e->reader[i] = (struct reader){.at = R_OFF, .cycles = cycles[i] - !i};
+		e->reader[i] = (struct reader){
+			.at = broken == READ_UNANNOUNCED ? R_OFF : R_NEW, .cycles = cycles[i] - !i};
 		lane_new(&e->w, SEEN + i);
 	}
-	e->attached = !unlinked;
-	e->hold = 0;
 	writer_learns_of_death(e);
 	return STEP_DONE;
 }
 
-enum { READERS_DIE, DETACH, START, ATTACH, WRITER_DIES, EVENTS };
-
-static enum step_result event(struct epoch_state *e, unsigned what, struct step *s)
+// The main lcore stores it and hands the epoch to the workers.
+static enum step_result readers_announce(struct epoch_state *e, struct step *s)
 {
-	if (what == READERS_DIE) {
-		s->label = "readers: die";
-		s->is_crash = true;
-		if (!e->alive || e->deaths == deaths)
-			return STEP_DISABLED;
-		e->alive = 0;
-		e->deaths++;
-		for (unsigned i = 0; i < READERS; i++)
-			e->reader[i] = (struct reader){.at = R_DEAD};
-		return STEP_DONE;
+	s->label = "readers: announce: store life";
+	if (!e->alive || weak_peek(&e->w, LIFE, 0) == e->life)
+		return STEP_DISABLED;
+	weak_store(&e->w, READER, LIFE, e->life, RELEASE);
+	for (unsigned i = 0; i < READERS; i++) {
+		weak_join(&e->w.thread[READER + i], &e->w.thread[READER]);
+		if (e->reader[i].at == R_NEW)
+			e->reader[i].at = R_OFF;
 	}
-	if (what == DETACH) {
-		s->label = "writer: on_probe: lanes_detach";
-		if (e->at == W_DEAD || !(e->attached || e->hold) || broken == NO_DETACH
-			|| (e->alive && broken != DETACH_ALIVE))
-			return STEP_DISABLED;
-		e->attached = e->hold = 0;
-		if (!e->alive)
-			writer_learns_of_death(e);
-		return STEP_DONE;
+	return STEP_DONE;
+}
+
+static enum step_result readers_die(struct epoch_state *e, struct step *s)
+{
+	s->label = "readers: die";
+	s->is_crash = true;
+	if (!e->alive || e->deaths == deaths)
+		return STEP_DISABLED;
+	e->alive = 0;
+	e->deaths++;
+	for (unsigned i = 0; i < READERS; i++)
+		e->reader[i] = (struct reader){.at = R_DEAD};
+	return STEP_DONE;
+}
+
+// The writer's next poll begins with the life.
+static void writer_polls_anew(struct epoch_state *e)
+{
+	if (e->at != W_WAIT)
+		return;
+	e->at = W_LIFE;
+	e->waits_for = 0;
+}
+
+static enum step_result writer_probe_life(struct epoch_state *e, unsigned option, struct step *s)
+{
+	s->label = "writer: publisher_probe_readers: load life";
+	if (e->at == W_DEAD || option >= weak_options(&e->w, WRITER, LIFE)
+		|| e->probed != (broken == LOCK_FIRST ? FREE : 0))
+		return STEP_DISABLED;
+	e->probed = (uint8_t)weak_load(&e->w, WRITER, LIFE, option, ACQUIRE);
+	if (broken == LOCK_FIRST) {
+		e->dead = e->probed;
+		e->probed = 0;
 	}
-	if (what == START)
-		return readers_start(e, s);
-	if (what == ATTACH) {
-		s->label = "writer: lanes_attach";
-		if (e->at == W_DEAD || !e->alive || e->attached)
-			return STEP_DISABLED;
-		e->attached = 1;
-		e->hold = 0;
-		return STEP_DONE;
+	return STEP_DONE;
+}
+
+static enum step_result writer_probe_lock(struct epoch_state *e, struct step *s)
+{
+	s->label = "writer: publisher_probe_readers: is the lock free?";
+	if (e->at == W_DEAD || broken == NO_DETACH || (e->alive && broken != DETACH_ALIVE)
+		|| (e->probed == 0) != (broken == LOCK_FIRST))
+		return STEP_DISABLED;
+	if (broken == LOCK_FIRST) {
+		e->probed = FREE;
+	} else {
+		e->dead = e->probed;
+		e->probed = 0;
 	}
+	e->attached = 0;
+	if (!e->alive)
+		writer_learns_of_death(e);
+	writer_polls_anew(e);
+	return STEP_DONE;
+}
+
+static enum step_result writer_attach(struct epoch_state *e, struct step *s)
+{
+	s->label = "writer: lanes_attach";
+	if (e->at == W_DEAD || !e->alive || e->attached == e->life)
+		return STEP_DISABLED;
+	e->attached = e->life;
+	writer_polls_anew(e);
+	return STEP_DONE;
+}
+
+static enum step_result writer_dies(struct epoch_state *e, struct step *s)
+{
 	s->label = "writer: dies";
 	s->is_crash = true;
 	if (e->at == W_DEAD || e->deaths == deaths)
 		return STEP_DISABLED;
 	e->deaths++;
 	e->at = W_DEAD;
-	e->attached = e->hold = 0;
+	e->attached = e->dead = e->probed = 0;
 	return STEP_DONE;
+}
+
+enum { READERS_DIE, START, ANNOUNCE, PROBE_LOCK, ATTACH, WRITER_DIES, PROBE_LIFE };
+
+static enum step_result event(struct epoch_state *e, unsigned what, struct step *s)
+{
+	switch (what) {
+	case READERS_DIE:
+		return readers_die(e, s);
+	case START:
+		return readers_start(e, s);
+	case ANNOUNCE:
+		return readers_announce(e, s);
+	case PROBE_LOCK:
+		return writer_probe_lock(e, s);
+	case ATTACH:
+		return writer_attach(e, s);
+	case WRITER_DIES:
+		return writer_dies(e, s);
+	default:
+		return writer_probe_life(e, what - PROBE_LIFE, s);
+	}
 }
 
 static enum step_result epoch_step(void *state, unsigned choice, struct step *s)
 {
 	struct epoch_state *e = state;
 	unsigned who = choice / WEAK_HISTORY, option = choice % WEAK_HISTORY;
-	enum step_result result = who == 0          ? writer_step(e, option, s)
-				  : who <= READERS  ? reader_step(e, who - READER, option, s)
-				  : option < EVENTS ? event(e, option, s)
-						    : STEP_DISABLED;
+	enum step_result result = who == 0         ? writer_step(e, option, s)
+				  : who <= READERS ? reader_step(e, who - READER, option, s)
+						   : event(e, option, s);
 	weak_trim(&e->w);
 	return result;
 }
@@ -437,16 +448,25 @@ static const char *epoch_holds(const void *state)
 {
 	struct epoch_state e = *(const struct epoch_state *)state;
 	struct step s;
-	if (e.at != W_WAIT)
+	if (e.at != W_WAIT && e.at != W_LIFE)
 		return NULL;
-	if (!e.alive && (e.attached || e.hold) && event(&e, DETACH, &s) == STEP_DISABLED)
-		return "the writer waits for the dead for ever";
-	if (e.hold)
+	if (e.alive)
+		(void)event(&e, ANNOUNCE, &s);
+	if (e.alive)
 		(void)event(&e, ATTACH, &s);
+	if (broken == LOCK_FIRST) // that one is about safety
+		return NULL;
+	e.probed = 0;
+	if (!e.alive
+		&& (event(&e, PROBE_LIFE, &s) == STEP_DISABLED
+			|| event(&e, PROBE_LOCK, &s) == STEP_DISABLED))
+		return "the writer waits for the dead for ever";
 	for (unsigned i = 0; i < READERS; i++)
 		for (unsigned k = 0; k < 2 * R_DEAD && e.reader[i].at != R_OFF; k++)
 			if (reader_step(&e, i, 0, &s) == STEP_BAD)
 				return NULL; // found when it is taken
+	if (e.at == W_LIFE && writer_life(&e, 0, &s) != STEP_DONE)
+		return "the writer does not know who reads";
 	for (unsigned i = e.waits_for; i < READERS; i++)
 		if (writer_wait(&e, 0, &s) != STEP_DONE)
 			return "the writer waits although every reader was quiescent";

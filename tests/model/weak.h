@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { WEAK_LOCATIONS = 4, WEAK_HISTORY = 16, WEAK_THREADS = 3, WEAK_CELLS = 8 };
+enum { WEAK_LOCATIONS = 5, WEAK_HISTORY = 16, WEAK_THREADS = 3, WEAK_CELLS = 8 };
 enum weak_order { RELAXED, RELEASE, ACQUIRE };
 
 struct weak_view {

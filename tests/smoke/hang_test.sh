@@ -37,6 +37,25 @@ check "it goes on where it was" eventually resolves ok.continued.test
 check "weirctl status is content" eventually weirctl status
 check "the data plane says so" eventually logged dataplane 'control plane is back'
 
+echo "# control plane stopped, data plane killed and started"
+same "cached before" 198.18.200.1 "$(short ok-3000.cached-2.test A)"
+kill -STOP "$(pid controlplane)"
+check "data plane killed" "$lab" kill dataplane
+check "started" "$lab" start dataplane
+begin=$(now_ms)
+check "a cached name is answered" eventually resolves ok-3000.cached-2.test
+ms=$(($(now_ms) - begin))
+check "at once ($ms ms)" test $ms -lt 2000
+check "a blocked one is blocked" grep -q NXDOMAIN <<<"$(client kdig @$service blocked.test A)"
+miss=$(client kdig +edns +timeout=2 +retry=0 @$service ok.not-cached-2.test A)
+check "a miss gets SERVFAIL with EDE 14" grep -qiE 'not ready|EDE: 14' <<<"$miss"
+check "the control plane is still stopped" grep -q '^State:.*T' "/proc/$(pid controlplane)/status"
+kill -CONT "$(pid controlplane)"
+check "it goes on" eventually resolves ok.continued-3.test
+check "and the cache with it" resolves ok-3000.cached-2.test
+same "nothing cached was asked again" 1 "$(grep -ci cached-2.test $tmp/up.log)"
+check "weirctl status is content" eventually weirctl status
+
 echo "# data plane stopped"
 generation() { weirctl --json status | jq ".controlplane.generations.names"; }
 refused() { weirctl --json status | jq ".controlplane.generations.refused_busy"; }

@@ -152,7 +152,7 @@ static void test_silent_workers_are_told_of(void **state)
 	(void)state;
 	enum { NOW_MS = 100000 };
 	atomic_store(&page[0].heartbeat_ms, NOW_MS + 5); // another clock, a little ahead
-	publisher_lanes(p, pages, 2);
+	publisher_lanes(p, 0xd0, pages, 2);
 	publisher_heartbeat(p, NOW_MS);
 	publish_status(p, &s);
 	assert_int_equal(s.workers_hung, 0);
@@ -173,7 +173,7 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
 	struct publish_status s;
 	(void)state;
-	publisher_lanes(p, pages, 2);
+	publisher_lanes(p, 0xd0, pages, 2);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(publish_image(), 0);
 	assert_false(file_there("names", 2)); // unlinked at once, mapped as long as it is used
@@ -194,26 +194,88 @@ static void test_images_wait_for_the_slowest_worker(void **state)
 	assert_int_equal(publish_image(), 0);
 }
 
+// A data plane's mapping of the directory: its word of it, and its lock.
+struct reader {
+	struct region region;
+	_Atomic uint64_t *life;
+	int lock;
+};
+
+static struct reader reader_open(uint64_t life)
+{
+	struct reader r;
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
+	r.lock = process_lock(path);
+	assert_true(r.lock >= 0);
+	assert_int_equal(region_attach(&paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, true,
+				 &r.region, why),
+		0);
+	r.life = &((struct directory *)region_data(&r.region))->reader;
+	atomic_store(r.life, life);
+	return r;
+}
+
+static void reader_close(struct reader *r)
+{
+	region_unmap(&r->region);
+	close(r->lock);
+}
+
+static bool passes(void)
+{
+	return epoch_passed(publisher_epoch(p), epoch_advance(publisher_epoch(p)));
+}
+
 static void test_a_living_data_plane_holds_the_epoch_back(void **state)
 {
-	char path[SHM_PATH_MAX + 32];
 	static struct lane_dp_page page;
 	const struct lane_dp_page *pages[1] = {&page};
 	(void)state;
-	assert_true(epoch_passed(publisher_epoch(p), epoch_advance(publisher_epoch(p))));
+	assert_true(passes());
 	publisher_close(p);
-	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
-	int fd = process_lock(path);
-	assert_true(fd >= 0);
 	open_now();
+	struct reader r = reader_open(0xd1);
+	publisher_close(p);
+	open_now();
+	assert_false(passes()); // its lanes are not known yet
+	publisher_lanes(p, 0xd1, pages, 1);
 	uint64_t e = epoch_advance(publisher_epoch(p));
-	assert_false(epoch_passed(publisher_epoch(p), e)); // its lanes are not known yet
-	publisher_lanes(p, pages, 1);
 	atomic_store(&page.seen_epoch, e - 1);
 	assert_false(epoch_passed(publisher_epoch(p), e));
 	atomic_store(&page.seen_epoch, e);
 	assert_true(epoch_passed(publisher_epoch(p), e));
-	close(fd);
+	atomic_store(r.life, 0xd1 ^ 4); // a bit flipped
+	assert_false(epoch_passed(publisher_epoch(p), e));
+	reader_close(&r);
+}
+
+// Lives that came and went, or came, while this control plane was stopped.
+static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
+{
+	static struct lane_dp_page page;
+	const struct lane_dp_page *pages[1] = {&page};
+	(void)state;
+	atomic_store(&page.seen_epoch, EPOCH_OFFLINE); // it died asleep
+	struct reader r = reader_open(0xd1);
+	publisher_lanes(p, 0xd1, pages, 1);
+	assert_true(passes());
+	reader_close(&r);
+	r = reader_open(0xd2);
+	assert_false(passes()); // the lanes are not of this life
+	assert_false(publisher_probe_readers(p));
+	assert_false(passes());
+	publisher_lanes(p, 0xd2, pages, 1);
+	assert_true(passes());
+	reader_close(&r);
+	assert_true(publisher_probe_readers(p));
+	publisher_no_lanes(p);
+	assert_true(passes());
+	r = reader_open(0xd3); // after the look
+	assert_false(passes());
+	reader_close(&r);
+	assert_true(publisher_probe_readers(p));
+	assert_true(passes());
 }
 
 static void test_configuration_goes_round_its_slots(void **state)
@@ -246,6 +308,7 @@ int main(void)
 		T(test_silent_workers_are_told_of),
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
+		T(test_a_data_plane_unseen_holds_the_epoch_back),
 		T(test_configuration_goes_round_its_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,7 @@ static void test_control_states(void **)
 		.kind = REGION_DIRECTORY,
 		.generation = 1,
 		.incarnation = 1,
-		.data_size = SHM_PAGE,
+		.data_size = sizeof(struct directory),
 		.mode = 0600};
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 	struct directory *d = region_data(&r);
