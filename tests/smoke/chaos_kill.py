@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -64,10 +65,16 @@ def reloads(stop, count):
         count[done.returncode != 0] += 1
 
 
+def signal_control_plane(signo):
+    os.kill(int(pid_of("controlplane")[0]), signo)
+
+
 def one_kill(dice, what, dead):
-    """Kills, waits, starts; (when killed, {process: when started})."""
+    """Kills, waits, starts; (when killed, {process: when started}). "stopped": the control plane does not move meanwhile."""
     time.sleep(dice.uniform(0.3, 1.5))
     killed = time.monotonic()
+    if PROCESS == "stopped":
+        signal_control_plane(signal.SIGSTOP)
     for process in what:
         lab("kill", process)
     time.sleep(dead)
@@ -107,6 +114,15 @@ def measure(load, what, killed, execs):
         row["kept"] = recovered()
     row["ends"] = time.monotonic()
     return row
+
+
+def go_on(load, row):
+    """The control plane, which was stopped; the misses are then due as after a start."""
+    since = time.monotonic()
+    signal_control_plane(signal.SIGCONT)
+    first = first_after(load, ("miss",), since)
+    row["miss_s"] = first and first - since
+    row["ends"] = time.monotonic()
 
 
 def share_hit(load, since, before):
@@ -152,15 +168,19 @@ def law():
 
 
 def campaign(load, dice):
-    what = ["controlplane", "dataplane"] if PROCESS == "both" else [PROCESS]
+    what = {"both": ["controlplane", "dataplane"], "stopped": ["dataplane"]}.get(PROCESS, [PROCESS])
     rows = []
     for n in range(int(TIMES)):
         before = {q.name: q.serial for q in load.pools["cached"]}
-        killed, execs = one_kill(dice, what, dice.uniform(0.1, 1.0))
+        # tools/lab asks weirctl whether a start is done, which asks a control plane as long as that seems to live.
+        dead = dice.uniform(0.1, 1.0) + (1.1 if PROCESS == "stopped" else 0)
+        killed, execs = one_kill(dice, what, dead)
         row = measure(load, what, killed, execs)
         if "served" in row:
             time.sleep(1.2)  # each cached name is asked some times
             row["first_hit"], row["hits"], row["asked"] = share_hit(load, row["served"], before)
+        if PROCESS == "stopped":
+            go_on(load, row)
         rows.append(row)
         print(table_row(n + 1, row), flush=True)
         if load.error:
@@ -177,14 +197,14 @@ def table_row(n, row):
     return (f"{n:4}  {row['process']:13} down {ms(min(row['execs'].values()) - row['killed']):>7}"
             + (f"  first answer {ms(row['answer_s']):>7}  names hit {row['hits']}/{row['asked']}"
                if "answer_s" in row else "")
-            + (f"  first miss {ms(row['miss_s']):>7}  kept {kept and f'{kept[0]}/{sum(kept)}'}"
-               if "miss_s" in row else ""))
+            + (f"  first miss {ms(row['miss_s']):>7}" if "miss_s" in row else "")
+            + (f"  kept {kept and f'{kept[0]}/{sum(kept)}'}" if "kept" in row else ""))
 
 
 def judge(load, rows, extra):
     """The sums, and the list of what is broken."""
     out_windows = [(r["killed"] - 0.2, r["served"] + 0.2) for r in rows if "served" in r]
-    cp_windows = [(r["killed"] - 0.2, r["ends"] + 3) for r in rows if "kept" in r]
+    cp_windows = [(r["killed"] - 0.2, r["ends"] + 3) for r in rows if "miss_s" in r]
     inside = lambda when, windows: any(a <= when <= b for a, b in windows)
     wrong = [b for b in load.bad if b[2] != "servfail" or b[1] == "cached"]
     lost = [x for x in load.lost if not inside(x[0], out_windows)]
