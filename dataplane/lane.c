@@ -15,15 +15,15 @@
 #include <weir/log.h>
 #include <weir/shm_lost.h>
 
-// Lanes and marks of a former life: nobody will ever ask for them again, and a life with more
-// workers or another L0 generation would leave some behind for good.
+// Lanes of a former life: nobody will ever ask for them again, and a life with more workers would
+// leave some behind for good. Its marks are for tables.c.
 static void sweep_former_life(const struct shm_paths *paths)
 {
 	DIR *d = opendir(paths->mem);
 	if (!d)
 		return;
 	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-		if (strncmp(e->d_name, "lane.", 5) == 0 || strncmp(e->d_name, "marks.", 6) == 0) {
+		if (strncmp(e->d_name, "lane.", 5) == 0) {
 			(void)region_unlink(paths, SHM_IN_MEM, e->d_name);
 			FAULT_POINT(former_lane_unlinked);
 		}

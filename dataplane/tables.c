@@ -2,6 +2,7 @@
 
 #include "tables.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,70 @@ static void unmap_marks(struct region marks[SHM_WORKERS_MAX])
 		region_unmap(&marks[i]);
 }
 
+// What a former life had visited counts on: with both processes dead nobody else knows it, and the
+// hand would take the most wanted records first. A false mark only spares a record once. Requests
+// are not kept, they died with whoever was asked.
+static void inherit_visits(const struct region *marks, const struct region *former, uint32_t units)
+{
+	if (region_header_of(former)->geometry[0] != units || region_data_size(former) < units)
+		return;
+	_Atomic uint8_t *to = region_data(marks);
+	const _Atomic uint8_t *from = region_data(former);
+	for (uint32_t i = 0; i < units; i++) {
+		uint8_t mark = atomic_load_explicit(&from[i], memory_order_relaxed);
+		atomic_store_explicit(&to[i], mark & MARK_VISITED, memory_order_relaxed);
+	}
+}
+
+// In place of one of that name, which may be what leaves no room for two.
+static int create_in_place(struct region *marks, const struct tables_source *src,
+	const struct region_spec *spec, char why[SHM_WHY_MAX])
+{
+	struct region former = {0};
+	(void)!region_attach(
+		&src->paths, SHM_IN_MEM, spec->name, REGION_MARKS, false, &former, why);
+	int rc = region_create(&src->paths, spec, marks, why);
+	if (rc && former.base) {
+		region_unmap(&former);
+		rc = region_create(&src->paths, spec, marks, why);
+	}
+	if (rc)
+		return rc;
+	if (former.base)
+		inherit_visits(marks, &former, (uint32_t)spec->geometry[0]);
+	region_unmap(&former);
+	region_publish(marks);
+	FAULT_POINT(marks_made);
+	return 0;
+}
+
+static bool is_marks_of(const char *name, unsigned workers, uint64_t generation)
+{
+	for (unsigned i = 0; i < workers; i++) {
+		char marks[SHM_NAME_MAX];
+		shm_name_marks(marks, i, generation);
+		if (strcmp(name, marks) == 0)
+			return true;
+	}
+	return false;
+}
+
+// Those of a former life that nobody goes on with: of another generation, or of a worker too many.
+static void sweep_marks(const struct tables_source *src, uint64_t generation)
+{
+	DIR *d = opendir(src->paths.mem);
+	if (!d)
+		return;
+	for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+		if (strncmp(e->d_name, "marks.", 6) != 0
+			|| is_marks_of(e->d_name, src->workers, generation))
+			continue;
+		(void)region_unlink(&src->paths, SHM_IN_MEM, e->d_name);
+		FAULT_POINT(former_marks_unlinked);
+	}
+	closedir(d);
+}
+
 static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct tables_source *src,
 	uint64_t generation, uint32_t units, char why[SHM_WHY_MAX])
 {
@@ -64,11 +129,9 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 			.geometry = {units},
 			.mode = 0600,
 		};
-		int rc = region_create(&src->paths, &spec, &marks[i], why);
+		int rc = create_in_place(&marks[i], src, &spec, why);
 		if (rc)
 			return rc;
-		region_publish(&marks[i]);
-		FAULT_POINT(marks_made);
 	}
 	return 0;
 }
@@ -97,6 +160,8 @@ int tables_take_l0(struct tables_set *set, const struct tables_source *src, uint
 	if (rc)
 		goto fail;
 
+	if (!set->t.has_l0)
+		sweep_marks(src, generation);
 	set->l0 = l0;
 	memcpy(set->marks, marks, sizeof marks);
 	set->l0_word = word;

@@ -6,7 +6,8 @@
 // A set starts as a copy of the one in use; parts are then replaced by newer generations. What two
 // sets share is unmapped only with the last of them. Everything that comes from the control plane
 // is checked here, once: region headers, geometry, settings; a part that fails leaves the set as it
-// was. Main lcore only; blocks (maps files); no DPDK calls.
+// was. Marks begin with the visits of a former life's, if its files are there; the first L0 of a
+// life sweeps what else lies there of it. Main lcore only; blocks (maps files); no DPDK calls.
 
 #include "worker.h"
 

@@ -81,6 +81,7 @@
 	X(stats_filled, DATAPLANE)                                                 \
 	X(lane_offline_stored, DATAPLANE)                                          \
 	X(lane_made, DATAPLANE)                                                    \
+	X(former_marks_unlinked, DATAPLANE)                                        \
 	X(marks_made, DATAPLANE)                                                   \
 	X(marks_unlinked, DATAPLANE)                                               \
 	X(link_hello_sent, DATAPLANE)                                              \

@@ -157,6 +157,48 @@ static void a_silent_control_planes_cache_is_served(void **)
 	close(lock);
 }
 
+static void next_life(unsigned count)
+{
+	const struct dp_config defaults = {.udp_limit = 1232};
+	adopt_close(&adopt);
+	memset(workers, 0, sizeof workers);
+	for (unsigned i = 0; i < WORKERS; i++)
+		workers[i].lane = &lanes[i];
+	assert_int_equal(
+		adopt_init(&adopt, &paths, worker_list, count, 0xd1, &defaults, &stats), 0);
+}
+
+static void a_later_life_goes_on_with_the_visits(void **)
+{
+	make_directory(0xc0);
+	make_l0(3, 0xc0, false);
+	publish_l0(3);
+	settle();
+	atomic_store(&workers[0].tables->marks[0][5], MARK_VISITED);
+	atomic_store(&workers[0].tables->marks[0][6], MARK_REFRESH);
+	atomic_store(&workers[0].tables->marks[1][7], MARK_VISITED | MARK_REFRESH);
+	next_life(WORKERS);
+	settle();
+	assert_true(workers[0].tables->has_l0);
+	const _Atomic uint8_t *const *marks =
+		(const _Atomic uint8_t *const *)workers[0].tables->marks;
+	assert_int_equal(atomic_load(&marks[0][5]), MARK_VISITED);
+	assert_int_equal(atomic_load(&marks[0][6]), 0);
+	assert_int_equal(atomic_load(&marks[0][7]), 0);
+	assert_int_equal(atomic_load(&marks[1][7]), MARK_VISITED);
+	// A worker less, then another table.
+	next_life(1);
+	settle();
+	assert_true(exists("marks.0.3"));
+	assert_false(exists("marks.1.3"));
+	make_l0(4, 0xc0, false);
+	publish_l0(4);
+	next_life(WORKERS);
+	settle();
+	assert_false(exists("marks.0.3"));
+	assert_int_equal(atomic_load(&workers[0].tables->marks[0][5]), 0);
+}
+
 static void without_a_directory_there_are_empty_tables(void **)
 {
 	settle();
@@ -419,6 +461,7 @@ int main(void)
 		ADOPT_TEST(without_a_directory_there_are_empty_tables),
 		ADOPT_TEST(a_silent_control_planes_cache_is_served),
 		ADOPT_TEST(a_dead_control_planes_cache_is_served),
+		ADOPT_TEST(a_later_life_goes_on_with_the_visits),
 		ADOPT_TEST(the_old_goes_only_when_every_worker_left_it),
 		ADOPT_TEST(settings_alone_keep_the_tables),
 		ADOPT_TEST(what_fails_its_checks_is_refused),
