@@ -17,39 +17,18 @@ import sys
 import threading
 import time
 
+from chaos_lab import KEPT, Lab
 from chaos_load import BLOCKED, CACHED, Load
 
 LAB, WEIRCTL, TIMES, PROCESS, RATE, SEED, LIST, ZONE_LOG = sys.argv[1:9]
-RUN = "/run/weir"
-CONFIG = f"{RUN}/lab/weir.yaml"
-MISS_BACK_S, ANSWER_BACK_S, KEPT = 1.0, 2.0, 0.999  # the bounds
+LAB = Lab(LAB)
+MISS_BACK_S, ANSWER_BACK_S = 1.0, 2.0  # the bounds, with KEPT
 FIRST_HITS = 0.98  # of names first asked up to a second after a restart: the small cache goes on evicting meanwhile
-
-
-def outside(*cmd):
-    return subprocess.run(["nsenter", "--net=/proc/1/ns/net", "--", *cmd], capture_output=True, text=True)
-
-
-def lab(verb, what):
-    done = outside(LAB, verb, what)
-    if done.returncode:
-        raise SystemExit(f"lab {verb} {what}: {done.stdout}{done.stderr}")
-
-
-def pid_of(what):
-    with open(f"{RUN}/lab/{what}.pid") as record:
-        return record.read().split()
-
-
-def started_s(what):
-    """When the process was forked, on the monotonic clock: the kernel keeps it in ticks since boot."""
-    behind = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-    return int(pid_of(what)[1]) / os.sysconf("SC_CLK_TCK") - behind
 
 
 def recovered():
     """(taken over, discarded) as the control plane's newest start says; None when it started afresh."""
-    with open(f"{RUN}/lab/controlplane.log") as log:
+    with open(f"{LAB.RUN}/lab/controlplane.log") as log:
         found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
     return tuple(map(int, found[-1])) if found else None
 
@@ -59,12 +38,12 @@ def reloads(stop, count):
     while not stop.wait(1):
         with open(LIST, "a") as names:
             names.write(f"more-{count[0]}.blocked.test\n")
-        done = subprocess.run([WEIRCTL, "-c", CONFIG, "blocklist", "reload"], capture_output=True)
+        done = subprocess.run([WEIRCTL, "-c", LAB.CONFIG, "blocklist", "reload"], capture_output=True)
         count[done.returncode != 0] += 1
 
 
 def signal_control_plane(signo):
-    os.kill(int(pid_of("controlplane")[0]), signo)
+    os.kill(LAB.pid_of("controlplane"), signo)
 
 
 def one_kill(dice, what, dead):
@@ -74,12 +53,12 @@ def one_kill(dice, what, dead):
     if PROCESS == "stopped":
         signal_control_plane(signal.SIGSTOP)
     for process in what:
-        lab("kill", process)
+        LAB.run("kill", process)
     time.sleep(dead)
     execs = {}
     for process in dice.sample(what, len(what)):
-        lab("start", process)
-        execs[process] = started_s(process)
+        LAB.run("start", process)
+        execs[process] = LAB.started_s(process)
     return killed, execs
 
 
@@ -141,13 +120,13 @@ def zone_pairs():
 def leftovers(fds_before):
     """Regions, descriptors and deleted mappings that should be gone while both processes run."""
     out = []
-    names = [n for d in (RUN, "/dev/shm/run-weir") if os.path.isdir(d) for n in os.listdir(d)]
+    names = [n for d in (LAB.RUN, "/dev/shm/run-weir") if os.path.isdir(d) for n in os.listdir(d)]
     for stem in ("l0", "names", "marks.0"):
         found = [n for n in names if re.fullmatch(re.escape(stem) + r"\.\d+", n)]
         if len(found) != 1:
             out.append(f"{len(found)} regions {stem}.*: {found}")
     for what in ("dataplane", "controlplane"):
-        pid = pid_of(what)[0]
+        pid = LAB.pid_of(what)
         with open(f"/proc/{pid}/maps") as maps:
             gone = [line.split()[-2] for line in maps if line.endswith("(deleted)\n") and "weir" in line]
         if gone:
@@ -160,7 +139,7 @@ def leftovers(fds_before):
 
 def law():
     """(rx_frames, sum of verdicts) of the data plane's present life."""
-    stats = json.loads(subprocess.run([WEIRCTL, "-c", CONFIG, "--json", "stats", "--interval", "0"],
+    stats = json.loads(subprocess.run([WEIRCTL, "-c", LAB.CONFIG, "--json", "stats", "--interval", "0"],
                                       capture_output=True, text=True).stdout)["dataplane"]
     return stats["counters"]["rx_frames"], sum(stats["verdicts"].values())
 
@@ -252,7 +231,7 @@ def main():
     if not load.warm():
         raise SystemExit(f"cannot warm up: {len(load.waiting)} unanswered, {load.bad[:3]}")
     time.sleep(0.5)
-    fds = {what: len(os.listdir(f"/proc/{pid_of(what)[0]}/fd")) for what in ("dataplane", "controlplane")}
+    fds = {what: len(os.listdir(f"/proc/{LAB.pid_of(what)}/fd")) for what in ("dataplane", "controlplane")}
     stop, count = threading.Event(), [0, 0]
     reloader = threading.Thread(target=reloads, args=(stop, count), daemon=True)
     load.start()
