@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <weir/fault.h>
 #include <weir/shm_ring.h>
 
 enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
@@ -112,8 +111,6 @@ void lanes_look(struct lanes *l)
 
 static void lane_close(struct lane *lane)
 {
-	if (lane->cp)
-		atomic_store(&lane->cp->attached, 0);
 	if (lane->doorbell)
 		event_free(lane->doorbell);
 	if (lane->more)
@@ -205,8 +202,6 @@ int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doo
 		lane->doorbell_fd = doorbells[i];
 		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
 								       + LANE_DP_PAGE);
-		atomic_store(&lane->cp->attached, publisher_incarnation(l->publisher));
-		FAULT_POINT(lane_attached_stored);
 		// What lies there already rang no bell of ours.
 		event_add(lane->more, &(struct timeval){0});
 	}

@@ -124,9 +124,9 @@ static enum link_event await_welcome(struct link_client *l, uint64_t now_ms)
 		return drop(l, now_ms);
 	}
 	l->up = true;
-	l->cp_incarnation = welcome.cp_incarnation;
 	l->told_error = 0;
-	log_info("link to the control plane is up");
+	log_info("link to the control plane is up, its incarnation %016llx",
+		(unsigned long long)welcome.cp_incarnation);
 	return LINK_CAME_UP;
 }
 

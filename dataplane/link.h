@@ -26,8 +26,7 @@ struct link_client {
 	bool up;
 	uint64_t next_try_ms;
 	uint64_t deadline_ms; // of the welcome
-	uint64_t cp_incarnation;
-	int told_error; // last refusal that was logged, so that retries stay silent
+	int told_error;       // last refusal that was logged, so that retries stay silent
 };
 
 // -ENAMETOOLONG when the socket's path does not fit an address.

@@ -74,7 +74,6 @@
 	X(store_folder_synced, STORE)                                              \
 	/* The control plane's end of the link. */                                 \
 	X(link_hello_taken, ATTACH)                                                \
-	X(lane_attached_stored, ATTACH)                                            \
 	X(link_welcome_sent, ATTACH)                                               \
 	/* The data plane's regions, adoption, epochs and end of the link. */      \
 	X(former_lane_unlinked, DATAPLANE)                                         \

@@ -125,8 +125,6 @@ static_assert(sizeof(struct lane_dp_page) <= SHM_PAGE);
 struct lane_cp_page { // page 2: only cp writes
 	struct ring_index miss_head;
 	struct ring_index answer_tail;
-	alignas(CACHE_LINE) _Atomic uint64_t
-		attached; // cp incarnation that serves this lane, 0: none
 };
 static_assert(offsetof(struct lane_cp_page, answer_tail) == 64);
 static_assert(sizeof(struct lane_cp_page) <= SHM_PAGE);

@@ -104,6 +104,10 @@ static void test_control_states(void **)
 	struct directory *d = region_data(&r);
 	d->heartbeat_ms = clock_mono_ms() - STATS_HUNG_MS - 10;
 	region_publish(&r);
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_STARTING);
+	d->state = CP_STOPPING;
+	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_STOPPING);
+	d->state = CP_SERVING;
 	assert_int_equal(controlplane_state(&paths, &silent_ms), PROCESS_HUNG);
 	assert_in_range(silent_ms, STATS_HUNG_MS + 10, STATS_HUNG_MS + 1000);
 	d->heartbeat_ms = clock_mono_ms();

@@ -19,7 +19,7 @@ static uint32_t load32(const _Atomic uint32_t *p)
 
 const char *process_state_text(enum process_state s)
 {
-	static const char *const text[] = {"down", "up", "hung", "unknown"};
+	static const char *const text[] = {"down", "up", "hung", "unknown", "starting", "stopping"};
 	return text[s];
 }
 
@@ -184,14 +184,22 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 	// Where the directory may not be read, the control API will tell.
 	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why) < 0)
 		return held < 0 ? PROCESS_UNKNOWN : PROCESS_UP;
-	bool old = false;
+	enum process_state state = PROCESS_UP;
 	if (region_data_size(&r) >= sizeof(struct directory)) {
 		const struct directory *d = region_data(&r);
-		uint64_t heartbeat_ms = load64(&d->heartbeat_ms);
-		old = beat_is_old(heartbeat_ms);
-		if (old)
-			*silent_ms = clock_mono_ms() - heartbeat_ms;
+		uint64_t heartbeat_ms = load64(&d->heartbeat_ms), now_ms = clock_mono_ms();
+		*silent_ms = now_ms > heartbeat_ms ? now_ms - heartbeat_ms : 0;
+		switch (atomic_load_explicit(&d->state, memory_order_relaxed)) {
+		case CP_STARTING:
+			state = PROCESS_STARTING;
+			break;
+		case CP_STOPPING:
+			state = PROCESS_STOPPING;
+			break;
+		default:
+			state = beat_is_old(heartbeat_ms) ? PROCESS_HUNG : PROCESS_UP;
+		}
 	}
 	region_unmap(&r);
-	return old ? PROCESS_HUNG : PROCESS_UP;
+	return state;
 }

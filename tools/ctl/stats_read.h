@@ -14,8 +14,16 @@
 
 enum { STATS_HUNG_MS = 1000 }; // heartbeats come each 100 ms
 
-// Unknown: we have no permission to look.
-enum process_state { PROCESS_DOWN, PROCESS_UP, PROCESS_HUNG, PROCESS_UNKNOWN };
+// Unknown: we have no permission to look. Starting and stopping are of the control plane, in its
+// own words: it has no heartbeat then, and does not answer.
+enum process_state {
+	PROCESS_DOWN,
+	PROCESS_UP,
+	PROCESS_HUNG,
+	PROCESS_UNKNOWN,
+	PROCESS_STARTING,
+	PROCESS_STOPPING,
+};
 const char *process_state_text(enum process_state s); // "down", "up", ...
 
 struct stats_worker_copy {
@@ -51,5 +59,5 @@ ATTR_MUST_CHECK int stats_read(
 // Of the data plane: its lock, and the heartbeat (`s` may be NULL).
 enum process_state dataplane_state(const struct shm_paths *paths, const struct stats_copy *s);
 // Of the control plane: its lock, and the heartbeat of its resolver loop where it may be read
-// (`*silent_ms`: its age, set with PROCESS_HUNG).
+// (`*silent_ms`: its age, set with PROCESS_HUNG, STARTING and STOPPING).
 enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *silent_ms);

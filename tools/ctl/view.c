@@ -12,12 +12,18 @@
 
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {
-	uint64_t silent_ms;
+	uint64_t silent_ms = 0;
 	char text[COUNT_TEXT_MAX], why[HTTP_WHY_MAX];
 	v->controlplane = controlplane_state(&c->paths, &silent_ms);
 	if (v->controlplane == PROCESS_DOWN)
 		return;
-	if (v->controlplane == PROCESS_HUNG) { // asking would only take time
+	// Asking would only take time.
+	if (v->controlplane == PROCESS_STARTING || v->controlplane == PROCESS_STOPPING) {
+		snprintf(v->why_control, sizeof v->why_control, "for %s",
+			duration_text(silent_ms, text));
+		return;
+	}
+	if (v->controlplane == PROCESS_HUNG) {
 		snprintf(v->why_control, sizeof v->why_control, "last seen %s ago",
 			duration_text(silent_ms, text));
 		return;
