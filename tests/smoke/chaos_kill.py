@@ -25,6 +25,7 @@ LAB = Lab(LAB)
 # The bounds, with KEPT. When both are dead a miss needs the data plane back first.
 ANSWER_BACK_S = 2.0
 MISS_BACK_S = ANSWER_BACK_S if PROCESS == "both" else 1.0
+EVICTED_AT_DEATH = 0.05  # of cached names, each kill, see not_there
 FIRST_HITS = 0.98  # of names first asked up to a second after a restart: the small cache goes on evicting meanwhile
 
 
@@ -114,6 +115,33 @@ def share_hit(load, since, before):
     return hit[:1] == [True], sum(hit), len(hit)
 
 
+def evicted(load):
+    """How often a cached name, whose TTL is an hour, had to be asked again: (when the new answer came, name)."""
+    serials, out = {}, []
+    for received, q, serial in load.good["cached"]:
+        if serials.setdefault(q.name, serial) != serial:
+            out.append((received, q.name))
+            serials[q.name] = serial
+    return out
+
+
+def not_there(load, rows):
+    """Cached names that got SERVFAIL and nothing else for as long as the control plane was dead: [(when sent, name)].
+    The cache is too small for all, and a name that is evicted is soon asked again, unless the control plane dies in
+    between. Nothing is evicted while it is dead, so a name with an answer in the same time was there, and is not in this list.
+    """
+    out = []
+    for row in rows:
+        if "controlplane" not in row["execs"]:
+            continue
+        during = lambda when: row["killed"] <= when <= row["execs"]["controlplane"] + MISS_BACK_S
+        there = {q.name for received, q, serial in load.good["cached"]
+                 if row["killed"] + 0.05 <= received <= row["execs"]["controlplane"]}
+        out += [(b[0], b[3]) for b in load.bad
+                if b[1:3] == ("cached", "servfail") and during(b[0]) and b[3] not in there]
+    return out
+
+
 def zone_pairs():
     with open(ZONE_LOG) as log:
         return {(name, int(serial)) for name, serial in (line.split() for line in log if line.endswith("\n"))}
@@ -194,7 +222,9 @@ def judge(load, rows, extra):
     out_windows = [(r["killed"] - 0.2, r["served"] + 0.2) for r in rows if "served" in r]
     cp_windows = [(r["killed"] - 0.2, r["ends"] + 3) for r in rows if "miss_s" in r]
     inside = lambda when, windows: any(a <= when <= b for a, b in windows)
-    wrong = [b for b in load.bad if b[2] != "servfail" or b[1] == "cached"]
+    absent = set(not_there(load, rows))
+    wrong = [b for b in load.bad if b[2] != "servfail" or (b[1] == "cached" and (b[0], b[3]) not in absent)]
+    absent_names = len({name for _, name in absent})
     lost = [x for x in load.lost if not inside(x[0], out_windows)]
     steady = [x for x in lost if x[1] in ("cached", "blocked")]
     refused = [b for b in load.bad if b[2] == "servfail" and b[1] != "cached"]
@@ -204,6 +234,8 @@ def judge(load, rows, extra):
     broken = list(extra)
     if wrong:
         broken.append(f"{len(wrong)} wrong replies, the first: {wrong[0][1]}: {wrong[0][2]}")
+    if absent_names > 1 + len(rows) * EVICTED_AT_DEATH:
+        broken.append(f"{absent_names} cached names were gone when the control plane died")
     if foreign:
         broken.append(f"{len(foreign)} answers that the zone never gave, one: {next(iter(foreign))}")
     if steady:
@@ -233,7 +265,8 @@ def judge(load, rows, extra):
         "lost_other": len(lost) - len(steady), "servfail_while_down": len(refused) - len(refused_up),
         "servfail_while_up": len(refused_up), "first_miss_max_s": top(times["miss_s"]),
         "first_answer_max_s": top(times["answer_s"]), "first_query_cold": cold, "names_hit": hits, "names_asked": asked,
-        "records_kept": taken, "records_discarded": discarded,
+        "records_kept": taken, "records_discarded": discarded, "hot_evicted": len(evicted(load)),
+        "evicted_at_death": absent_names,
     }, broken
 
 

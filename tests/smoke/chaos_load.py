@@ -103,7 +103,7 @@ class Load(threading.Thread):
         self.kinds = [kind for kind, share in MIX for _ in range(share)]
         self.waiting = {}        # (sport, ident): question, when; in order of time
         self.sent = Counter()
-        self.bad = []            # (when sent, kind, what)
+        self.bad = []            # (when sent, kind, what, name)
         self.lost = []           # (when sent, kind)
         self.good = {"cached": [], "blocked": [], "short": [], "miss": []}  # (when received, question, serial)
         self.pairs = set()       # (name, serial) seen
@@ -155,7 +155,7 @@ class Load(threading.Thread):
                 if serial:
                     self.pairs.add((q.name, serial))
             else:
-                self.bad.append((when, q.kind, verdict))
+                self.bad.append((when, q.kind, verdict, q.name))
 
     def expire(self, now):
         for key, (q, when) in list(self.waiting.items()):
@@ -170,7 +170,7 @@ class Load(threading.Thread):
                 self.send_one(time.monotonic())
             self.take(time.monotonic())
         except AssertionError as error:  # a checksum or length, from Port.reply
-            self.bad.append((time.monotonic(), "any", str(error)))
+            self.bad.append((time.monotonic(), "any", str(error), ""))
         except BlockingIOError:
             pass  # the queue is full: the query counts as lost
         except OSError:
