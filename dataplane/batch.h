@@ -10,6 +10,8 @@
 
 #include "worker.h"
 
+#include <weir/rule_probe.h>
+
 // Ordered so that a query of usual length touches few lines, because those of a whole batch with
 // its frames must stay in the first-level cache: all that every stage reads is in the first, the
 // name begins with the second, and what only the rules read is at the end.

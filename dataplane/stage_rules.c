@@ -2,29 +2,29 @@
 #include "reply.h"
 #include "stages.h"
 
-static bool is_blocked(const struct worker_tables *t, const struct packet *p)
-{
-	if (likely_(p->probe.candidates == 0))
-		return false;
-	struct rule_verdict verdict;
-	rule_probe_decide(&t->rules, &p->probe, t->config.group_lists, &verdict);
-	return verdict.action == RULE_BLOCK;
-}
-
 // First all bloom filters, whose lines stage_parse prefetched; then the fingerprints of the few
-// names that passed, prefetched meanwhile.
+// names that passed, prefetched meanwhile. Most batches end after the first.
 void stage_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
 	if (!t->has_rules || !t->config.blocking_on)
 		return;
-	for (unsigned i = 0; i < b->count; i++)
-		rule_probe_bloom(&t->rules, &b->pkt[i]->probe);
+	uint64_t suspects = 0;
+	static_assert(WORKER_BATCH <= 64);
+	for (unsigned i = 0; i < b->count; i++) {
+		struct rule_probe *probe = &b->pkt[i]->probe;
+		rule_probe_bloom(&t->rules, probe);
+		suspects |= (uint64_t)(probe->candidates != 0) << i;
+	}
+	if (likely_(!suspects))
+		return;
 
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (is_blocked(t, p))
+		if ((suspects >> i & 1)
+			&& rule_probe_decide(&t->rules, &p->probe, t->config.group_lists)
+				   == RULE_BLOCK)
 			reply_blocked(b, p);
 		else
 			b->pkt[kept++] = p;

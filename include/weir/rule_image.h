@@ -5,8 +5,8 @@
 // is its layout and the reader; the builder is controlplane/rule_build.h.
 //
 // A query's name and each of its parents (nearest first) is hashed with the image's secret, but
-// only those with a number of labels that some rule has; a split-block bloom filter (one 32-octet
-// block per probe, 8 bits) ends the walk for nearly all of them; behind it a table of 64-bit keyed
+// only those with a number of labels that some rule has; a blocked bloom filter (one 16-octet block
+// per probe, 6 bits) ends the walk for nearly all of them; behind it a table of 64-bit keyed
 // fingerprints, 6 to a cache line, each with a 16-bit set number; a set says which lists hold that
 // name. The group's list mask selects. So the cost of a query depends neither on the number of
 // lists nor on that of groups. Names are not in the packet path: `why` names the lists from the
@@ -36,12 +36,13 @@ enum {
 	RULE_WALK_MAX = 16,   // buckets after the home one that may hold an entry
 	RULE_LABELS_MAX = 40, // of a listed name (ip6.arpa has 34): bounds the hashes per query
 	RULE_TITLE_MAX = 64,
+	RULE_KEY_WORDS = 19, // of the secret that the fingerprints use
 	RULE_LIST_ALLOW = 0, // list 0: the configuration's allow entries; in every group's mask
 	RULE_LIST_DENY = 1,  // list 1: its deny entries
 	RULE_LIST_FIRST = 2, // first configured list
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 1
+#define RULE_IMAGE_VERSION 2
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -52,9 +53,9 @@ struct rule_bucket {
 static_assert(sizeof(struct rule_bucket) == 64);
 
 struct rule_bloom_block {
-	uint32_t word[8];
+	uint64_t word[2];
 };
-static_assert(sizeof(struct rule_bloom_block) == 32);
+static_assert(sizeof(struct rule_bloom_block) == 16);
 
 // Which lists hold a name, one bit per list number.
 struct rule_set {
@@ -105,7 +106,7 @@ struct rule_reader {
 	uint64_t bloom_blocks, table_homes, depths;
 	uint32_t set_count, list_count;
 	uint64_t allow_lists[4];
-	uint64_t key[2];
+	uint64_t key[RULE_KEY_WORDS];
 };
 
 // Checks magic, version, sums (`verify_body` reads it all, some 0.1 ms a MiB: the data plane does
@@ -117,23 +118,30 @@ ATTR_MUST_CHECK int rule_reader_init(
 
 // The arithmetic that builder and reader share.
 //
-// Fingerprints of a name's suffixes grow label by label from the right, so each octet of a name is
-// read once: h' = fold((block0 ^ h ^ k0) * (block1 ^ k1)), where a block is 8 octets of the label,
-// its length octet first, zero-padded, and fold is the xor of the product's halves. The k are
-// secret words, so without them nobody can aim names at one bucket. (keyhash.h, one call per
-// suffix, cost twice as much: docs/rule-image.md.) Never 0, which marks a free slot.
+// The fingerprint of a suffix of `len` octets, from its first label to the root:
+//   c[0] = 0, c[n] = fold((low ^ key[17] ^ c[n - 1]) * (high ^ key[18])) over the n-th last 16
+//   octets of the name,
+//   fingerprint = fold((low ^ key[len % 16] ^ c[(len - 1) / 16]) * (high ^ key[16])) over the first
+//   16 octets of the suffix, zeros behind its end,
+// where low and high are the 8-octet halves, fold is the xor of the product's halves, and the key
+// is secret words, so that nobody without them can aim names at one bucket or at a listed name. The
+// c are common to all suffixes of a name, so a suffix costs one multiplication, whatever its
+// length. (keyhash.h, one call per suffix, costs four times as much: docs/rule-image.md.) Never 0,
+// which marks a free slot.
 uint64_t rule_name_hash(const struct keyhash_secret *secret, const struct dns_name *name);
 
 // Bloom block and home bucket come from the upper half of the fingerprint, in its order (so that
 // a builder with sorted fingerprints writes both from front to back), the bloom bits from the lower
-// 40: five for each of the eight words.
+// 36: three for each of the two words.
 static inline uint64_t rule_slot_of(uint64_t hash, uint64_t count)
 {
 	return (hash >> 32) * count >> 32;
 }
-static inline unsigned rule_bloom_bit(uint64_t hash, unsigned word)
+static inline uint64_t rule_bloom_bits(uint64_t hash, unsigned word)
 {
-	return hash >> 5 * word & 31;
+	hash >>= 18 * word;
+	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63)
+	       | UINT64_C(1) << (hash >> 12 & 63);
 }
 
 enum rule_action { RULE_PASS, RULE_BLOCK };
@@ -145,30 +153,7 @@ struct rule_verdict {
 	struct rule_set set; // lists that hold that name, masked by the group
 };
 
-// Steps of a batched decision: the hashes (and bloom prefetch), the bloom (and table prefetch), the
-// rest. One hash per suffix that some rule could equal, the nearest last.
-struct rule_probe {
-	uint8_t count;                          // suffixes hashed
-	uint8_t candidates;                     // of these passed the bloom filter
-	uint8_t labels[RULE_LABELS_MAX + 1];    // of suffix i
-	uint8_t candidate[RULE_LABELS_MAX + 1]; // indices
-	uint64_t hash[RULE_LABELS_MAX + 1];
-};
-void rule_probe_hash(const struct rule_reader *r, const struct dns_query *q, struct rule_probe *p);
-void rule_probe_bloom(const struct rule_reader *r, struct rule_probe *p);
-void rule_probe_search(const struct rule_reader *r, const struct rule_probe *p,
-	const uint64_t group_lists[4], struct rule_verdict *out);
-// Inline for the names that no rule concerns, which are nearly all.
-static inline void rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
-	const uint64_t group_lists[4], struct rule_verdict *out)
-{
-	out->action = RULE_PASS;
-	out->matched = false;
-	if (unlikely_(p->candidates))
-		rule_probe_search(r, p, group_lists, out);
-}
-
-// All three for one name (control plane, tests).
+// For one name (control plane, tests); for batches of queries see rule_probe.h.
 void rule_decide(const struct rule_reader *r, const struct dns_name *name,
 	const uint64_t group_lists[4], struct rule_verdict *out);
 // The listed name that decided, of a verdict that `matched` for `name`.

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <weir/rule_image.h>
+#include <weir/rule_probe.h>
 #include <x86intrin.h>
 
 enum { LISTS = 60, GROUPS = 32, BATCH = 32, QUERIES = 1 << 16, ROUNDS = 7 };
@@ -181,7 +181,6 @@ static void measure(const struct rule_reader *r, const struct bench *b, const st
 {
 	static struct rule_probe probe[BATCH];
 	static struct dns_query batch[BATCH]; // as the parser leaves them: in cache
-	struct rule_verdict verdict;
 	uint64_t best = UINT64_MAX, hits = 0, candidates = 0, hashes = 0;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		uint64_t took = 0;
@@ -194,13 +193,14 @@ static void measure(const struct rule_reader *r, const struct bench *b, const st
 			for (unsigned k = 0; k < BATCH; k++)
 				rule_probe_bloom(r, &probe[k]);
 			for (unsigned k = 0; k < BATCH; k++) {
-				rule_probe_decide(
-					r, &probe[k], b->group[(i + k) % groups], &verdict);
-				hits += verdict.action == RULE_BLOCK;
+				hits += probe[k].candidates
+					&& rule_probe_decide(
+						   r, &probe[k], b->group[(i + k) % groups])
+						   == RULE_BLOCK;
 			}
 			took += __rdtsc() - start;
 			for (unsigned k = 0; k < BATCH; k++) {
-				candidates += probe[k].candidates;
+				candidates += (unsigned)__builtin_popcountll(probe[k].candidates);
 				hashes += probe[k].count;
 			}
 		}

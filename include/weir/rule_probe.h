@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The batched decision of the rule image (rule_image.h), in the steps of the packet path: the
+// hashes of a query's suffixes, which prefetch the bloom filter; the bloom filter, which prefetches
+// the table; the decision for the few names that passed it. The caller takes each step for a whole
+// batch before the next. The first two are inline, because every query pays them.
+
+#include "rule_image.h"
+
+#include <string.h>
+
+enum {
+	RULE_BLOCK_LEN = 16,
+	RULE_CHAIN_MAX = (DNS_NAME_MAX - 1) / RULE_BLOCK_LEN, // blocks at the end of a name
+	// Words of the key: one for each length mod 16, then these.
+	RULE_KEY_SECOND = RULE_BLOCK_LEN,
+	RULE_KEY_CHAIN, // and the next one
+};
+static_assert(RULE_KEY_CHAIN + 2 == RULE_KEY_WORDS);
+static_assert(RULE_KEY_WORDS * 8 <= KEYHASH_SECRET_LEN);
+
+// What to keep of 16 octets of which the first `n` belong to the suffix: &rule_octets_kept[16 - n].
+static const uint8_t rule_octets_kept[2 * RULE_BLOCK_LEN] = {
+	255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+static inline uint64_t rule_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t rule_load_8(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return w;
+}
+
+static inline uint64_t rule_add_block(const uint64_t *key, uint64_t hash, const uint8_t *block)
+{
+	return rule_fold(rule_load_8(block) ^ key[RULE_KEY_CHAIN] ^ hash,
+		rule_load_8(block + 8) ^ key[RULE_KEY_CHAIN + 1]);
+}
+
+// chain[n]: the hash of the name's last 16 n octets, for as many n as its suffixes need.
+static inline void rule_chain(
+	const uint64_t *key, const struct dns_name *name, uint64_t chain[RULE_CHAIN_MAX + 1])
+{
+	unsigned len = name->len;
+	chain[0] = 0;
+	// The first one in any case, because a branch on whether it is needed would be mispredicted
+	// often: most names have 10 to 30 octets.
+	chain[1] = rule_add_block(
+		key, 0, name->wire + (len > RULE_BLOCK_LEN ? len - RULE_BLOCK_LEN : 0));
+	for (unsigned n = 2; unlikely_(n * RULE_BLOCK_LEN < len); n++)
+		chain[n] = rule_add_block(key, chain[n - 1], name->wire + len - n * RULE_BLOCK_LEN);
+}
+
+static inline uint64_t rule_suffix_hash(const uint64_t *key,
+	const uint64_t chain[RULE_CHAIN_MAX + 1], const struct dns_name *name, unsigned off)
+{
+	const uint8_t *first = name->wire + off;
+	uint8_t near_end[RULE_BLOCK_LEN];
+	unsigned len = name->len - off;
+	if (unlikely_(off > DNS_NAME_MAX - RULE_BLOCK_LEN)) { // no 16 octets to read there
+		memset(near_end, 0, sizeof near_end);
+		memcpy(near_end, first, len);
+		first = near_end;
+	}
+	const uint8_t *kept = &rule_octets_kept[len < RULE_BLOCK_LEN ? RULE_BLOCK_LEN - len : 0];
+	uint64_t low = rule_load_8(first) & rule_load_8(kept);
+	uint64_t high = rule_load_8(first + 8) & rule_load_8(kept + 8);
+	uint64_t hash =
+		rule_fold(low ^ key[len % RULE_BLOCK_LEN] ^ chain[(len - 1) / RULE_BLOCK_LEN],
+			high ^ key[RULE_KEY_SECOND]);
+	return hash + !hash;
+}
+
+// A query on its way through the steps. One hash per suffix that some rule could equal, the nearest
+// last. A worker has a batch of these, so only what is used is written.
+struct rule_probe {
+	uint64_t candidates; // bit i: suffix i passed the bloom filter
+	unsigned count;      // suffixes hashed
+	uint64_t hash[RULE_LABELS_MAX + 1];
+};
+
+static inline bool rule_bloom_holds(const struct rule_reader *r, uint64_t hash)
+{
+	const struct rule_bloom_block *block = &r->bloom[rule_slot_of(hash, r->bloom_blocks)];
+	return !((rule_bloom_bits(hash, 0) & ~block->word[0])
+		 | (rule_bloom_bits(hash, 1) & ~block->word[1]));
+}
+
+static inline void rule_probe_suffixes(const struct rule_reader *r, const struct dns_name *name,
+	const uint8_t *label_off, struct rule_probe *p)
+{
+	uint64_t chain[RULE_CHAIN_MAX + 1];
+	unsigned n = 0;
+	unsigned labels = name->labels < RULE_LABELS_MAX ? name->labels : RULE_LABELS_MAX;
+	label_off += name->labels;
+	rule_chain(r->key, name, chain);
+	// One round for each number of labels that some rule has.
+	for (uint64_t left = r->depths & ((UINT64_C(2) << labels) - 1); left; left &= left - 1) {
+		int depth = __builtin_ctzll(left);
+		uint64_t hash = rule_suffix_hash(r->key, chain, name, label_off[-depth]);
+		__builtin_prefetch(&r->bloom[rule_slot_of(hash, r->bloom_blocks)]);
+		p->hash[n++] = hash;
+	}
+	p->hash[n] = 0; // rule_probe_bloom reads one too many
+	p->count = n;
+	p->candidates = 0;
+}
+
+static inline void rule_probe_hash(
+	const struct rule_reader *r, const struct dns_query *q, struct rule_probe *p)
+{
+	rule_probe_suffixes(r, &q->name, q->label_off, p);
+}
+
+static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_probe *p)
+{
+	uint64_t candidates = 0;
+	// Two at a time, whether there is a second one or not: most names have one or two, and a
+	// branch on which it is would be mispredicted half the time.
+	for (unsigned i = 0; i < p->count; i += 2) {
+		unsigned held = rule_bloom_holds(r, p->hash[i]);
+		held |= (unsigned)(rule_bloom_holds(r, p->hash[i + 1]) & (i + 1 < p->count)) << 1;
+		if (likely_(!held))
+			continue;
+		for (unsigned k = 0; k < 2; k++)
+			__builtin_prefetch(&r->table[rule_slot_of(p->hash[i + k], r->table_homes)]);
+		candidates |= (uint64_t)held << i;
+	}
+	p->candidates = candidates;
+}
+
+// The last step. Call it only for probes with candidates: without one the query passes.
+enum rule_action rule_probe_decide(
+	const struct rule_reader *r, const struct rule_probe *p, const uint64_t group_lists[4]);
