@@ -2,8 +2,9 @@
 #include "reply.h"
 #include "stages.h"
 
-// First all bloom filters, whose lines stage_parse prefetched; then the fingerprints of the few
-// names that passed, prefetched meanwhile. Most batches end after the first.
+// First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
+// the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
+// end after the first.
 void stage_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
@@ -18,6 +19,9 @@ void stage_rules(struct batch *b)
 	}
 	if (likely_(!suspects))
 		return;
+
+	for (uint64_t left = suspects; left; left &= left - 1)
+		rule_probe_reach(&t->rules, &b->pkt[__builtin_ctzll(left)]->probe);
 
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {

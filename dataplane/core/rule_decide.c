@@ -46,6 +46,17 @@ static inline void find_set(const struct rule_reader *r, uint64_t hash,
 	}
 }
 
+void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p)
+{
+	for (uint64_t left = p->candidates; left; left &= left - 1) {
+		uint64_t hash = p->hash[__builtin_ctzll(left)];
+		const struct rule_bucket *b = &r->table[rule_slot_of(hash, r->table_homes)];
+		// Rarely two lines away, and hardly ever more.
+		unsigned away = matching_slots(b, hash) ? 0 : load_once(&b->walk) > 0;
+		__builtin_prefetch(b + away);
+	}
+}
+
 enum rule_rank { RANK_NONE, RANK_BLOCK_LIST, RANK_ALLOW_LIST, RANK_OPERATOR };
 
 static inline enum rule_rank set_rank(const struct rule_reader *r, const struct rule_set *s)

@@ -3,8 +3,9 @@
 
 // The batched decision of the rule image (rule_image.h), in the steps of the packet path: the
 // hashes of a query's suffixes, which prefetch the bloom filter; the bloom filter, which prefetches
-// the table; the decision for the few names that passed it. The caller takes each step for a whole
-// batch before the next. The first two are inline, because every query pays them.
+// the table; for the few names that passed it, a look into the table, which prefetches more of it,
+// and the decision. The caller takes each step for a whole batch before the next. The first two are
+// inline, because every query pays them.
 
 #include "rule_image.h"
 
@@ -135,6 +136,9 @@ static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_pro
 	p->candidates = candidates;
 }
 
-// The last step. Call it only for probes with candidates: without one the query passes.
+// The last two steps, only for probes with candidates: without one the query passes. The first
+// looks where each candidate's entry is; one in seven lies behind its home bucket, in a line that
+// nothing has fetched yet.
+void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p);
 enum rule_action rule_probe_decide(
 	const struct rule_reader *r, const struct rule_probe *p, const uint64_t group_lists[4]);

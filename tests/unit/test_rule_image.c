@@ -105,6 +105,7 @@ static void test_probe_of_a_query(void **)
 		const uint64_t group[4] = {decisions[i].group};
 		rule_probe_hash(&r, &q, &p);
 		rule_probe_bloom(&r, &p);
+		rule_probe_reach(&r, &p);
 		bool blocks = p.candidates && rule_probe_decide(&r, &p, group) == RULE_BLOCK;
 		rule_decide(&r, &name, group, &v);
 		assert_int_equal(blocks, v.action == RULE_BLOCK);
