@@ -193,6 +193,10 @@ static void measure(const struct rule_reader *r, const struct bench *b, const st
 			for (unsigned k = 0; k < BATCH; k++)
 				rule_probe_bloom(r, &probe[k]);
 			for (unsigned k = 0; k < BATCH; k++) {
+				if (probe[k].candidates)
+					rule_probe_reach(r, &probe[k]);
+			}
+			for (unsigned k = 0; k < BATCH; k++) {
 				hits += probe[k].candidates
 					&& rule_probe_decide(
 						   r, &probe[k], b->group[(i + k) % groups])
