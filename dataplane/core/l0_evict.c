@@ -44,6 +44,7 @@ void l0_drop(struct l0_writer *w, uint32_t slot)
 		FAULT_POINT(l0_overflow_lowered);
 	}
 	l0_sieve_remove(&w->sieve, slot);
+	l0_heat_clear(&w->heat, slot);
 	l0_alloc_retire(&w->alloc, number, l0_record_units(p));
 	w->stats.entries--;
 }

@@ -2,12 +2,14 @@
 #pragma once
 
 // The writer's state and what its files share: l0_writer.c (put, delete), l0_evict.c (who has to
-// go), l0_walk.c (flush, sweep), l0_recover.c (open), l0_copy.c, l0_audit.c.
+// go), l0_heat.c (who is asked for), l0_walk.c (flush, sweep), l0_recover.c (open), l0_copy.c,
+// l0_audit.c.
 //
 // A slot number is bucket * L0_BUCKET_SLOTS + slot. What lies in the table was written by this
 // process, or checked by recovery: it is read without bounds checks here.
 
 #include "l0_alloc.h"
+#include "l0_heat.h"
 #include "l0_record.h"
 #include "l0_sieve.h"
 
@@ -27,6 +29,7 @@ struct l0_writer {
 	struct epoch_writer *epoch;
 	struct l0_alloc alloc;
 	struct l0_sieve sieve;
+	struct l0_heat heat;
 	uint32_t reserve_units;
 	uint64_t sweep_at; // next bucket
 	unsigned marks_count;
@@ -101,6 +104,13 @@ uint32_t l0_check_of(const struct l0_record *p);
 // Any worker's mark on the record.
 bool l0_marked(const struct l0_writer *w, uint32_t number, uint8_t mark);
 void l0_unmark(struct l0_writer *w, uint32_t number, uint8_t mark);
+
+// Hits in all workers' marks of the record, which are cleared (l0_heat.c).
+uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number);
+// The slot's record was asked for.
+void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits);
+// Hits of the slot's record go over to the one that took its place.
+void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old);
 
 // Does a slot of unknown content hold a record to go on with (l0_recover.c)?
 bool l0_slot_sound(const struct l0_reader *r, uint32_t slot, uint64_t now_ms);

@@ -2,16 +2,23 @@
 
 #include "l0_state.h"
 
+#include <weir/shm_abi.h>
+
 // Flush and sweep go through the whole index, some buckets at a time. Every record is a line that
 // is in no cache, so those of the bucket after next are on their way while one is looked at.
-static void prefetch_records(const struct l0_writer *w, uint64_t bucket)
+// `workers`: whose marks will be looked at as well.
+static void prefetch_records(const struct l0_writer *w, uint64_t bucket, unsigned workers)
 {
 	if (bucket > w->reader.bucket_mask)
 		return;
 	for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
 		uint32_t number = l0_record_in(w, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
-		if (number)
-			__builtin_prefetch(l0_record_at(w, number));
+		if (!number)
+			continue;
+		__builtin_prefetch(l0_record_at(w, number));
+		for (unsigned n = 0; n < workers; n++)
+			if (w->marks[n])
+				__builtin_prefetch(&w->marks[n][number]);
 	}
 }
 
@@ -26,7 +33,7 @@ static uint64_t walk(struct l0_writer *w, const struct walk *what, uint64_t from
 {
 	uint64_t dropped = 0;
 	for (uint64_t bucket = from; bucket < to; bucket++) {
-		prefetch_records(w, bucket + 2);
+		prefetch_records(w, bucket + 2, 0);
 		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++) {
 			uint32_t slot = (uint32_t)(bucket * L0_BUCKET_SLOTS) + i;
 			uint32_t number = l0_record_in(w, slot);
@@ -87,6 +94,40 @@ bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets)
 {
 	uint64_t to = step_end(w, w->sweep_at, buckets);
 	w->stats.expired_swept += walk(w, &(struct walk){sweep_doomed, &now_ms}, w->sweep_at, to);
+	bool done = to > w->reader.bucket_mask;
+	w->sweep_at = done ? 0 : to;
+	return done;
+}
+
+static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t slot)
+{
+	uint32_t number = l0_record_in(w, slot);
+	if (number == L0_NONE)
+		return;
+	const struct l0_record *p = l0_record_at(w, number);
+	if (l0_past_hard(p, s->now_ms)) {
+		l0_drop(w, slot);
+		w->stats.expired_swept++;
+		return;
+	}
+	struct l0_swept met = {.record = number, .hits = l0_hits_take(w, number)};
+	l0_heat_used(w, slot, met.hits);
+	met.heat = l0_heat_fold(&w->heat, slot, &met.hits, s->weigh_256);
+	if (s->now_ms > p->created_ms && s->now_ms - p->created_ms >= p->soft_ms)
+		l0_unmark(w, number, MARK_REFRESH);
+	if (met.heat && met.heat >= s->heat_min && s->met)
+		s->met(s->arg, &met);
+}
+
+bool l0_writer_sweep_heat(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets)
+{
+	uint64_t to = step_end(w, w->sweep_at, buckets);
+	w->heat.keep_256 = s->keep_256;
+	for (uint64_t bucket = w->sweep_at; bucket < to; bucket++) {
+		prefetch_records(w, bucket + 2, w->marks_count);
+		for (uint32_t i = 0; i < L0_BUCKET_SLOTS; i++)
+			slot_sweep(w, s, (uint32_t)(bucket * L0_BUCKET_SLOTS) + i);
+	}
 	bool done = to > w->reader.bucket_mask;
 	w->sweep_at = done ? 0 : to;
 	return done;

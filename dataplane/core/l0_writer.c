@@ -33,7 +33,9 @@ static int writer_init(struct l0_writer *w, uint8_t *base, size_t size)
 		w->reserve_units = 2 * L0_RECORD_UNITS_MAX;
 	uint32_t slots = (uint32_t)((w->reader.bucket_mask + 1) * L0_BUCKET_SLOTS);
 	rc = l0_alloc_init(&w->alloc, w->reader.unit_count);
-	return rc < 0 ? rc : l0_sieve_init(&w->sieve, slots);
+	if (rc == 0)
+		rc = l0_sieve_init(&w->sieve, slots);
+	return rc < 0 ? rc : l0_heat_init(&w->heat, slots);
 }
 
 int l0_writer_open(struct l0_writer **out, uint8_t *base, size_t size, bool fresh,
@@ -60,6 +62,7 @@ void l0_writer_close(struct l0_writer *w)
 		return;
 	l0_alloc_destroy(&w->alloc);
 	l0_sieve_destroy(&w->sieve);
+	l0_heat_destroy(&w->heat);
 	free(w);
 }
 
@@ -188,10 +191,12 @@ static void replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 		l0_sieve_carry(&w->sieve, slot);
 	slot_store(w, slot, number);
 	FAULT_POINT(l0_number_replaced);
+	l0_heat_carry(w, slot, old);
 	l0_alloc_retire(&w->alloc, old, l0_record_units(l0_record_at(w, old)));
 }
 
-static void insert(struct l0_writer *w, const struct l0_key *key, uint32_t number, uint64_t now_ms)
+static uint32_t insert(
+	struct l0_writer *w, const struct l0_key *key, uint32_t number, uint64_t now_ms)
 {
 	uint32_t slot = l0_make_slot(w, key, now_ms);
 	uint64_t first = key->hash & w->reader.bucket_mask;
@@ -207,6 +212,7 @@ static void insert(struct l0_writer *w, const struct l0_key *key, uint32_t numbe
 	FAULT_POINT(l0_tag_stored);
 	l0_sieve_insert(&w->sieve, slot);
 	w->stats.entries++;
+	return slot;
 }
 
 // Units for a record, or 0. Free units enough and yet no run: ask for a hold, which this and the
@@ -249,9 +255,12 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	if (slot != L0_SLOT_NONE) {
 		replace(w, slot, number);
 		w->stats.replaced++;
+		l0_heat_set_renewed(&w->heat, slot, put->renews);
+		w->stats.renewed += put->renews;
 	} else {
-		insert(w, &put->key, number, put->created_ms);
+		slot = insert(w, &put->key, number, put->created_ms);
 	}
+	l0_heat_add(&w->heat, slot, put->hits);
 	w->stats.puts++;
 	return 0;
 }
@@ -310,16 +319,19 @@ static void forget_requests(_Atomic uint8_t *marks, uint32_t units)
 	}
 }
 
-// What a worker that is gone had visited. Its successor starts without marks, and the hand would
-// take the most wanted records before they are asked for again.
+// What a worker that is gone had visited and counted. Its successor starts without marks, and the
+// hand would take the most wanted records before they are asked for again.
 static void carry_visits(struct l0_writer *w, const _Atomic uint8_t *marks)
 {
 	for (uint32_t slot = 0; slot < w->sieve.slots; slot++) {
 		uint32_t number = l0_record_in(w, slot);
-		if (number != L0_NONE
-			&& (atomic_load_explicit(&marks[number], memory_order_relaxed)
-				& MARK_VISITED))
+		if (number == L0_NONE)
+			continue;
+		uint8_t has = atomic_load_explicit(&marks[number], memory_order_relaxed);
+		if (has & MARK_VISITED)
 			l0_sieve_carry(&w->sieve, slot);
+		if (has & MARK_HITS)
+			l0_heat_add(&w->heat, slot, has / MARK_HIT);
 	}
 }
 
@@ -353,5 +365,5 @@ void l0_writer_stats(const struct l0_writer *w, struct l0_writer_stats *out)
 
 size_t l0_writer_memory(const struct l0_writer *w)
 {
-	return sizeof *w + w->alloc.memory + w->sieve.memory;
+	return sizeof *w + w->alloc.memory + w->sieve.memory + w->heat.memory;
 }

@@ -22,6 +22,8 @@ struct l0_put {
 	struct dns_answer_view answer;
 	uint64_t created_ms;
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
+	uint16_t hits; // clients that asked for it and hit nothing: counted in its heat
+	bool renews;   // made ahead of time, by nobody's question
 };
 
 struct l0_writer_stats {
@@ -30,6 +32,8 @@ struct l0_writer_stats {
 	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;
 	uint64_t refused_nospace, refused_large;
 	uint64_t recovered, discarded; // by the last recovery
+	uint64_t renewed;              // records put with `renews` over one of the same key
+	uint64_t renewed_used;         // of those, asked for before the next one came: misses saved
 };
 
 // `base`: the writable mapping of the region, `size` its octets. `fresh`: the region was just
@@ -79,13 +83,41 @@ uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool 
 // stopped; true when a round is complete.
 bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets);
 
+// Heat: how often a record is asked for, kept through its replacements. Hits are those of the
+// workers' marks, and of the puts. A full round of l0_writer_sweep_heat takes them and folds them
+// in: heat = heat * keep / 256 + hits * weigh / 256, in units of 1/L0_HEAT_ONE hit, saturating at
+// UINT16_MAX. With keep = 1 - (time between rounds) / window its steady state is hits per window.
+// Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 3 octets a slot; private,
+// so a restart of the control plane begins with what the marks still hold.
+enum { L0_HEAT_ONE = 16 };
+
+struct l0_swept { // a record that a sweep met
+	uint32_t record;
+	uint32_t heat;
+	uint32_t hits; // in this round
+};
+struct l0_sweep {
+	uint64_t now_ms;
+	uint32_t keep_256, weigh_256; // at most 256
+	uint32_t heat_min;            // `met` is called for those of at least so much
+	void (*met)(void *arg, const struct l0_swept *s); // may not change the table
+	void *arg;
+};
+// l0_writer_sweep, and this. Clears the refresh marks of records past soft expiry as well: a
+// request that came to nothing does not keep the next one from being made.
+bool l0_writer_sweep_heat(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
+// With the hits that are not folded in yet; 0: no such record.
+uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key);
+// Counts hits that left no mark.
+void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits);
+
 // Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.
 void l0_writer_reclaim(struct l0_writer *w);
 
 // The marks of worker n (NULL: none), `units` octets; the writer only clears. Refresh marks that
-// are set already are cleared at once: who asked for those is gone. Visits in the marks that these
-// take the place of, which must still be mapped, are carried over. Reads all, 1 ms per million
-// units, some more for the visits.
+// are set already are cleared at once: who asked for those is gone. Visits and hits in the marks
+// that these take the place of, which must still be mapped, are carried over. Reads all, 1 ms per
+// million units, some more for the visits.
 void l0_writer_set_marks(struct l0_writer *w, unsigned worker, _Atomic uint8_t *marks);
 // Clears the refresh mark of a key after it was renewed (all workers).
 void l0_writer_clear_refresh(struct l0_writer *w, uint32_t record);

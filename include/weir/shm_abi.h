@@ -139,7 +139,11 @@ enum {
 };
 
 // REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one octet per
-// unit from the second page on. `generation` equals that of the l0 region.
-enum { MARK_VISITED = 1, MARK_REFRESH = 2 };
+// unit from the second page on. `generation` equals that of the l0 region. Bits 2 to 7 of a
+// record's first unit: hits of this worker since the control plane last took them; at MARK_HITS_MAX
+// they stay, so the line of a hot record is written so many times and then stays clean.
+enum { MARK_VISITED = 1, MARK_REFRESH = 2, MARK_HIT = 4, MARK_HITS_MAX = 63 };
+enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
+static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);
 
 // REGION_L0: l0_table.h. REGION_NAMES: rule_image.h. REGION_STATS: shm_stats.h.

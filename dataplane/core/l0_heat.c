@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "l0_heat.h"
+
+#include "l0_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/shm_abi.h>
+
+int l0_heat_init(struct l0_heat *h, uint32_t slots)
+{
+	size_t words = slots / 64 + 1;
+	*h = (struct l0_heat){
+		.heat = calloc(slots, sizeof *h->heat),
+		.waiting = calloc(slots, sizeof *h->waiting),
+		.renewed = calloc(words, sizeof *h->renewed),
+		.memory =
+			slots * (sizeof *h->heat + sizeof *h->waiting) + words * sizeof *h->renewed,
+	};
+	if (h->heat && h->waiting && h->renewed)
+		return 0;
+	l0_heat_destroy(h);
+	return -ENOMEM;
+}
+
+void l0_heat_destroy(struct l0_heat *h)
+{
+	free(h->heat);
+	free(h->waiting);
+	free(h->renewed);
+	*h = (struct l0_heat){0};
+}
+
+void l0_heat_set_renewed(struct l0_heat *h, uint32_t slot, bool renewed)
+{
+	uint64_t bit = UINT64_C(1) << slot % 64;
+	if (renewed)
+		h->renewed[slot / 64] |= bit;
+	else
+		h->renewed[slot / 64] &= ~bit;
+}
+
+bool l0_heat_renewed(const struct l0_heat *h, uint32_t slot)
+{
+	return h->renewed[slot / 64] >> slot % 64 & 1;
+}
+
+void l0_heat_clear(struct l0_heat *h, uint32_t slot)
+{
+	h->heat[slot] = 0;
+	h->waiting[slot] = 0;
+	l0_heat_set_renewed(h, slot, false);
+}
+
+void l0_heat_add(struct l0_heat *h, uint32_t slot, unsigned hits)
+{
+	unsigned room = UINT8_MAX - h->waiting[slot];
+	h->waiting[slot] = (uint8_t)(h->waiting[slot] + (hits < room ? hits : room));
+}
+
+static uint32_t fold(uint32_t heat, uint32_t keep_256, uint32_t hits, uint32_t weigh_256)
+{
+	uint64_t sum = (uint64_t)heat * keep_256 + (uint64_t)hits * L0_HEAT_ONE * weigh_256;
+	return sum / 256 < UINT16_MAX ? (uint32_t)(sum / 256) : UINT16_MAX;
+}
+
+uint32_t l0_heat_fold(struct l0_heat *h, uint32_t slot, uint32_t *hits, uint32_t weigh_256)
+{
+	*hits += h->waiting[slot];
+	h->waiting[slot] = 0;
+	// Most records of a large cache: no line of theirs is written.
+	if (*hits == 0 && h->heat[slot] == 0)
+		return 0;
+	return h->heat[slot] = (uint16_t)fold(h->heat[slot], h->keep_256, *hits, weigh_256);
+}
+
+uint32_t l0_heat_peek(const struct l0_heat *h, uint32_t slot, uint32_t hits)
+{
+	uint32_t now = h->heat[slot];
+	uint32_t then = fold(now, h->keep_256, hits + h->waiting[slot], 256);
+	return then > now ? then : now;
+}
+
+// Workers go on counting meanwhile: a store that crosses one of theirs costs a hit.
+uint32_t l0_hits_take(const struct l0_writer *w, uint32_t number)
+{
+	uint32_t hits = 0;
+	for (unsigned n = 0; n < w->marks_count; n++) {
+		if (!w->marks[n])
+			continue;
+		_Atomic uint8_t *mark = &w->marks[n][number];
+		uint8_t has = atomic_load_explicit(mark, memory_order_relaxed);
+		if (!(has & MARK_HITS))
+			continue;
+		hits += has / MARK_HIT;
+		atomic_store_explicit(mark, (uint8_t)(has & ~MARK_HITS), memory_order_relaxed);
+	}
+	return hits;
+}
+
+static uint32_t hits_peek(const struct l0_writer *w, uint32_t number)
+{
+	uint32_t hits = 0;
+	for (unsigned n = 0; n < w->marks_count; n++)
+		if (w->marks[n])
+			hits += atomic_load_explicit(&w->marks[n][number], memory_order_relaxed)
+				/ MARK_HIT;
+	return hits;
+}
+
+void l0_heat_used(struct l0_writer *w, uint32_t slot, uint32_t hits)
+{
+	if (hits == 0 || !l0_heat_renewed(&w->heat, slot))
+		return;
+	l0_heat_set_renewed(&w->heat, slot, false);
+	w->stats.renewed_used++;
+}
+
+void l0_heat_carry(struct l0_writer *w, uint32_t slot, uint32_t old)
+{
+	uint32_t hits = l0_hits_take(w, old);
+	l0_heat_used(w, slot, hits);
+	l0_heat_add(&w->heat, slot, hits);
+}
+
+uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key)
+{
+	uint32_t slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return 0;
+	return l0_heat_peek(&w->heat, slot, hits_peek(w, l0_record_in(w, slot)));
+}
+
+void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits)
+{
+	uint32_t slot = l0_slot_of_key(w, key);
+	if (slot != L0_SLOT_NONE)
+		l0_heat_add(&w->heat, slot, hits);
+}
