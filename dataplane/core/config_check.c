@@ -3,6 +3,7 @@
 #include "config_check.h"
 
 #include <string.h>
+#include <weir/shm_abi.h>
 
 enum {
 	MBUF_OCTETS = 2560,     // data room, headroom and struct rte_mbuf, rounded up
@@ -57,6 +58,22 @@ static int cache_check(const struct config_doc *doc, const struct config_cache *
 	return 0;
 }
 
+static int refresh_check(const struct config_doc *doc, const struct config_refresh *r)
+{
+	if (r->sweep_interval_s > r->hit_window_s)
+		return config_refuse(doc, "refresh.sweep_interval",
+			"is above refresh.hit_window (%u)", r->hit_window_s);
+	// A worker's count between two sweeps ends there (shm_abi.h).
+	uint32_t most = MARK_HITS_MAX * 60 / r->sweep_interval_s;
+	if (r->hot_threshold_rate > most)
+		return config_refuse(doc, "refresh.hot_threshold_rate",
+			"must be at most %u with this refresh.sweep_interval", most);
+	if (r->hot_threshold_rate && r->warm_threshold > r->hot_threshold_rate)
+		return config_refuse(doc, "refresh.warm_threshold",
+			"is above refresh.hot_threshold_rate (%u)", r->hot_threshold_rate);
+	return 0;
+}
+
 int config_check(const struct config_doc *doc, const struct config *c)
 {
 	int ret = runtime_check(doc, &c->runtime);
@@ -64,5 +81,7 @@ int config_check(const struct config_doc *doc, const struct config *c)
 		ret = mbufs_check(doc, &c->dataplane);
 	if (ret == 0)
 		ret = cache_check(doc, &c->cache);
+	if (ret == 0)
+		ret = refresh_check(doc, &c->refresh);
 	return ret;
 }

@@ -69,6 +69,43 @@
 	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                       \
 		"TTL of a stale answer, in seconds (RFC 8767).")
 
+#define CONFIG_KEYS_REFRESH(X)                                                                     \
+	X(refresh, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                               \
+		"Whether records that are asked for often are renewed before they expire.")        \
+	X(refresh, mode, mode, CHOICE, refresh_mode, "balanced", 0, 0, LIVE,                       \
+		"Defaults of the thresholds below; what is given stands. `custom`: as "            \
+		"`balanced`.")                                                                     \
+	X(refresh, hit_window, hit_window_s, NUMBER, none, "60", 15, 3600, LIVE,                   \
+		"Time over which hits are averaged, in seconds: an older hit counts less and "     \
+		"less.")                                                                           \
+	X(refresh, hot_threshold_rate, hot_threshold_rate, NUMBER, none, "0", 0, 250, LIVE,        \
+		"Hits a minute from which on a record is hot. 0: 20, or with "                     \
+		"`cache.client_ttl_cap` as "                                                       \
+		"many as three clients make that ask whenever their TTL is over, at least 2.")     \
+	X(refresh, warm_threshold, warm_threshold, NUMBER, none, "2", 1, 250, LIVE,                \
+		"Hits a minute from which on it is warm.")                                         \
+	X(refresh, hot_ttl_percent, hot_ttl_percent, NUMBER, none, "30", 1, 90, LIVE,              \
+		"A hot record is renewed when so much of its TTL is left.")                        \
+	X(refresh, warm_ttl_percent, warm_ttl_percent, NUMBER, none, "25", 1, 90, LIVE,            \
+		"A warm one likewise.")                                                            \
+	X(refresh, min_ttl, min_ttl_s, NUMBER, none, "0", 0, 86400, LIVE,                          \
+		"A cold record is renewed on a hit when so many seconds are left of it, at most "  \
+		"half of "                                                                         \
+		"its TTL. 0: never ahead of time.")                                                \
+	X(refresh, past_auth_ttl, past_auth, BOOL, none, "true", 0, 0, LIVE,                       \
+		"Whether hot and warm records that are kept for longer than their authority said " \
+		"(`cache.min_ttl`) are renewed as soon as that time is over.")                     \
+	X(refresh, max_inflight, max_inflight, NUMBER, none, "100", 1, 1024, LIVE,                 \
+		"Refreshes under way at one time; at most a quarter of `limits.inflight`.")        \
+	X(refresh, sweep_interval, sweep_interval_s, NUMBER, none, "15", 5, 120, LIVE,             \
+		"The cache is searched for what expires soon every so many seconds.")              \
+	X(refresh, sweep_window, sweep_window_s, NUMBER, none, "60", 5, 3600, LIVE,                \
+		"The search leaves records with more than so many seconds left to the next hit.")  \
+	X(refresh, max_batch, max_batch, NUMBER, none, "2000", 1, 10000, LIVE,                     \
+		"Records that wait for their renewal; the most urgent are kept.")                  \
+	X(refresh, servfail_backoff, servfail_backoff_s, NUMBER, none, "60", 1, 3600, LIVE,        \
+		"A record whose refresh failed is not refreshed for so long, in seconds.")
+
 #define CONFIG_KEYS_BLOCKING(X)                                                         \
 	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                   \
 		"Whether the lists block anything.")                                    \
@@ -137,43 +174,55 @@
 	CONFIG_KEYS_RUNTIME(X)   \
 	CONFIG_KEYS_DATAPLANE(X) \
 	CONFIG_KEYS_CACHE(X)     \
+	CONFIG_KEYS_REFRESH(X)   \
 	CONFIG_KEYS_BLOCKING(X)  \
 	CONFIG_KEYS_UPSTREAMS(X) \
 	CONFIG_KEYS_LIMITS(X)    \
 	CONFIG_KEYS_REDIS(X)
 
 // X(choices, word, value)
-#define CONFIG_CHOICES(X)                                  \
-	X(log_level, "error", LOG_LEVEL_ERROR)             \
-	X(log_level, "warning", LOG_LEVEL_WARNING)         \
-	X(log_level, "info", LOG_LEVEL_INFO)               \
-	X(log_level, "debug", LOG_LEVEL_DEBUG)             \
-	X(poll, "adaptive", POLL_ADAPTIVE)                 \
-	X(poll, "busy", POLL_BUSY)                         \
-	X(rx_csum, "trusted", RX_CSUM_TRUSTED)             \
-	X(rx_csum, "compute", RX_CSUM_COMPUTE)             \
-	X(stale, "on-failure", 0)                          \
-	X(stale, "immediate", 1)                           \
-	X(ttl_preset, "weir", TTL_PRESET_WEIR)             \
-	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)   \
-	X(stale_bound, "window", STALE_BOUND_WINDOW)       \
-	X(stale_bound, "stored", STALE_BOUND_STORED)       \
-	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)      \
-	X(block_mode, "null", DNS_BLOCK_NULL)              \
-	X(block_mode, "nodata", DNS_BLOCK_NODATA)          \
-	X(block_mode, "refused", DNS_BLOCK_REFUSED)        \
-	X(redis_mode, "off", REDIS_MODE_OFF)               \
-	X(redis_mode, "standalone", REDIS_MODE_STANDALONE) \
-	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)     \
+#define CONFIG_CHOICES(X)                                     \
+	X(log_level, "error", LOG_LEVEL_ERROR)                \
+	X(log_level, "warning", LOG_LEVEL_WARNING)            \
+	X(log_level, "info", LOG_LEVEL_INFO)                  \
+	X(log_level, "debug", LOG_LEVEL_DEBUG)                \
+	X(poll, "adaptive", POLL_ADAPTIVE)                    \
+	X(poll, "busy", POLL_BUSY)                            \
+	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
+	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
+	X(stale, "on-failure", 0)                             \
+	X(stale, "immediate", 1)                              \
+	X(ttl_preset, "weir", TTL_PRESET_WEIR)                \
+	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)      \
+	X(stale_bound, "window", STALE_BOUND_WINDOW)          \
+	X(stale_bound, "stored", STALE_BOUND_STORED)          \
+	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)         \
+	X(block_mode, "null", DNS_BLOCK_NULL)                 \
+	X(block_mode, "nodata", DNS_BLOCK_NODATA)             \
+	X(block_mode, "refused", DNS_BLOCK_REFUSED)           \
+	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)     \
+	X(refresh_mode, "balanced", REFRESH_BALANCED)         \
+	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE) \
+	X(refresh_mode, "custom", REFRESH_CUSTOM)             \
+	X(redis_mode, "off", REDIS_MODE_OFF)                  \
+	X(redis_mode, "standalone", REDIS_MODE_STANDALONE)    \
+	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)        \
 	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)
 
 // Defaults that a preset changes; a key that is given is not touched. A preset's own key stands
 // before the keys that it changes. X(preset's key, word, key, default)
-#define CONFIG_PRESETS(X)                                             \
-	X(cache.ttl_preset, "reference", cache.min_ttl, "300")        \
-	X(cache.ttl_preset, "reference", cache.max_ttl, "3600")       \
-	X(cache.ttl_preset, "reference", cache.negative_ttl, "300")   \
-	X(cache.ttl_preset, "reference", cache.client_ttl_cap, "300") \
+#define CONFIG_PRESETS(X)                                               \
+	X(refresh.mode, "aggressive", refresh.warm_threshold, "1")      \
+	X(refresh.mode, "aggressive", refresh.hot_ttl_percent, "50")    \
+	X(refresh.mode, "aggressive", refresh.warm_ttl_percent, "35")   \
+	X(refresh.mode, "conservative", refresh.warm_threshold, "3")    \
+	X(refresh.mode, "conservative", refresh.hot_ttl_percent, "20")  \
+	X(refresh.mode, "conservative", refresh.warm_ttl_percent, "15") \
+	X(refresh.mode, "conservative", refresh.past_auth_ttl, "false") \
+	X(cache.ttl_preset, "reference", cache.min_ttl, "300")          \
+	X(cache.ttl_preset, "reference", cache.max_ttl, "3600")         \
+	X(cache.ttl_preset, "reference", cache.negative_ttl, "300")     \
+	X(cache.ttl_preset, "reference", cache.client_ttl_cap, "300")   \
 	X(cache.ttl_preset, "reference", cache.stale_bound, "stored")
 
 #include "config_doc.h"

@@ -70,6 +70,10 @@ static const cyaml_schema_field_t raw_cache_fields[] = {
 	CONFIG_KEYS_CACHE(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_refresh_fields[] = {
+	CONFIG_KEYS_REFRESH(RAW_KEY) CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_blocking_fields[] = {
 	CONFIG_KEYS_BLOCKING(RAW_KEY)
 		RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
@@ -102,6 +106,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(runtime),
 	RAW_SECTION_FIELD(dataplane),
 	RAW_SECTION_FIELD(cache),
+	RAW_SECTION_FIELD(refresh),
 	RAW_SECTION_FIELD(blocking),
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
@@ -211,8 +216,8 @@ static bool raw_complete(struct config_raw *raw)
 #define RAW_COMPLETE(section) \
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
 	return RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
-	       && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams) && RAW_COMPLETE(limits)
-	       && RAW_COMPLETE(redis);
+	       && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
+	       && RAW_COMPLETE(limits) && RAW_COMPLETE(redis);
 #undef RAW_COMPLETE
 }
 

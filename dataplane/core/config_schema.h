@@ -40,6 +40,12 @@ struct config_raw_cache {
 		*stale, *stale_window, *stale_ttl;
 };
 
+struct config_raw_refresh {
+	char *enabled, *mode, *hit_window, *hot_threshold_rate, *warm_threshold, *hot_ttl_percent,
+		*warm_ttl_percent, *min_ttl, *past_auth_ttl, *max_inflight, *sweep_interval,
+		*sweep_window, *max_batch, *servfail_backoff;
+};
+
 struct config_raw_blocking {
 	char *enabled, *mode, *ttl;
 	struct config_raw_list *lists;
@@ -70,6 +76,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_runtime *runtime;
 	struct config_raw_dataplane *dataplane;
 	struct config_raw_cache *cache;
+	struct config_raw_refresh *refresh;
 	struct config_raw_blocking *blocking;
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;

@@ -95,6 +95,26 @@ struct config_cache {
 	uint32_t stale_ttl_s;                          // 30
 };
 
+enum refresh_mode { REFRESH_AGGRESSIVE, REFRESH_BALANCED, REFRESH_CONSERVATIVE, REFRESH_CUSTOM };
+
+// refresh_policy.h makes thresholds of it.
+struct config_refresh {
+	bool enabled;
+	enum refresh_mode mode;
+	uint32_t hit_window_s;       // 60
+	uint32_t hot_threshold_rate; // hits a minute; 0: 20, or by cache.client_ttl_cap
+	uint32_t warm_threshold;     // hits a minute, 2
+	uint32_t hot_ttl_percent, warm_ttl_percent; // of the stored TTL, 30 and 25
+	uint32_t min_ttl_s;                         // remaining TTL of cold records; 0: never ahead
+	bool past_auth;                             // true
+	uint32_t max_inflight;                      // 100
+	uint32_t sweep_interval_s;                  // 15
+	uint32_t sweep_window_s;                    // 60
+	uint32_t max_batch;                         // 2000
+	uint32_t servfail_backoff_s;                // 60
+};
+enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
+
 struct config_list {
 	char *name; // title, unique
 	char *path; // absolute, or relative to the configuration file (made absolute by
@@ -158,6 +178,7 @@ struct config {
 	struct config_runtime runtime;
 	struct config_dataplane dataplane;
 	struct config_cache cache;
+	struct config_refresh refresh;
 	struct config_blocking blocking;
 	struct config_upstreams upstreams;
 	struct config_limits limits;

@@ -98,6 +98,17 @@ static void test_defaults(void **)
 	assert_false(c->cache.stale_immediate);
 	assert_int_equal(c->cache.stale_window_s, 3600);
 	assert_int_equal(c->cache.stale_ttl_s, 30);
+	assert_true(c->refresh.enabled);
+	assert_int_equal(c->refresh.mode, REFRESH_BALANCED);
+	assert_true(c->refresh.past_auth);
+	assert_int_equal(c->refresh.warm_threshold, 2);
+	assert_int_equal(c->refresh.hot_ttl_percent, 30);
+	assert_int_equal(c->refresh.hit_window_s, 60);
+	assert_int_equal(c->refresh.max_inflight, 100);
+	assert_int_equal(c->refresh.sweep_interval_s, 15);
+	assert_int_equal(c->refresh.sweep_window_s, 60);
+	assert_int_equal(c->refresh.max_batch, 2000);
+	assert_int_equal(c->refresh.servfail_backoff_s, 60);
 	assert_true(c->blocking.enabled);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(c->blocking.list_count, 0);
@@ -120,6 +131,22 @@ static void test_defaults(void **)
 }
 
 // A preset changes what stands for keys that are not given, and no others.
+static void test_refresh_modes(void **)
+{
+	struct config *c = load(MINIMAL "refresh: {mode: aggressive, warm_ttl_percent: 40}\n");
+	assert_int_equal(c->refresh.warm_threshold, 1);
+	assert_int_equal(c->refresh.hot_ttl_percent, 50);
+	assert_int_equal(c->refresh.warm_ttl_percent, 40);
+	assert_true(c->refresh.past_auth);
+	config_free(c);
+	c = load(MINIMAL "refresh: {mode: conservative}\n");
+	assert_int_equal(c->refresh.warm_threshold, 3);
+	assert_int_equal(c->refresh.hot_ttl_percent, 20);
+	assert_int_equal(c->refresh.warm_ttl_percent, 15);
+	assert_false(c->refresh.past_auth);
+	config_free(c);
+}
+
 static void test_ttl_preset(void **)
 {
 	struct config *c = load(MINIMAL "cache: {max_ttl: 7200, ttl_preset: reference}\n");
@@ -363,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_refused_octets),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_ttl_preset),
+		cmocka_unit_test(test_refresh_modes),
 		cmocka_unit_test(test_every_value),
 		cmocka_unit_test(test_password_file),
 		cmocka_unit_test(test_empty_sections),

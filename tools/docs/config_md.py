@@ -29,6 +29,7 @@ SECTIONS = {
     "runtime": "Where things lie, and who may look.",
     "dataplane": "Cores, memory, ports and addresses of the data plane.",
     "cache": "The answer cache (L0).",
+    "refresh": "Refresh-ahead: who asks often is never kept waiting.",
     "blocking": "Block lists, and how a blocked name is answered.",
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
