@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
 #include "core/l0_read.h"
+#include "mark.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -36,16 +37,16 @@ static void want_refresh(struct batch *b, const struct packet *p, _Atomic uint8_
 		atomic_store_explicit(mark, old | MARK_REFRESH, memory_order_relaxed);
 }
 
-// Notes the use of records in this worker's own marks, and writes only what changes: what the
-// control plane reads should stay a clean line. In a pass of its own, whose loads all go out at
-// once: each mark is on a line that nothing else has fetched.
+// Notes the use of records in this worker's own marks, and writes only what changes: the line of a
+// hot record is clean once its hits are at their end (mark.h). In a pass of its own, whose loads
+// all go out at once: each mark is on a line that nothing else has fetched.
 static void mark_used(_Atomic uint8_t *marks, const uint32_t *used, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		uint8_t old = atomic_load_explicit(&marks[used[i]], memory_order_relaxed);
-		if (unlikely_(!(old & MARK_VISITED)))
-			atomic_store_explicit(
-				&marks[used[i]], old | MARK_VISITED, memory_order_relaxed);
+		uint8_t now = mark_hit(old) | MARK_VISITED;
+		if (now != old)
+			atomic_store_explicit(&marks[used[i]], now, memory_order_relaxed);
 	}
 }
 

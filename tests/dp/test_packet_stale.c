@@ -62,7 +62,7 @@ static void test_no_control(void **)
 	harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
 	check_stale(&r, 30, 3);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
-	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED);
+	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED | MARK_HIT);
 	harness_end(h);
 }
 
@@ -90,7 +90,8 @@ static void test_immediate(void **)
 		check_stale(&r, 30, 3);
 	}
 	assert_int_equal(misses(h, MISS_REFRESH), 1);
-	assert_int_equal(harness_mark(h, "old.example"), MARK_VISITED | MARK_REFRESH);
+	assert_int_equal(
+		harness_mark(h, "old.example"), MARK_VISITED | MARK_REFRESH | 5 * MARK_HIT);
 	harness_end(h);
 }
 
@@ -172,7 +173,7 @@ static void test_refresh_ahead(void **)
 	harness_put(h, &record);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(misses(h, MISS_REFRESH), 0);
-	assert_int_equal(harness_mark(h, "later.example"), MARK_VISITED);
+	assert_int_equal(harness_mark(h, "later.example"), MARK_VISITED | MARK_HIT);
 	harness_end(h);
 }
 
@@ -193,7 +194,37 @@ static void test_refresh_ring_full(void **)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_full), 2);
-	assert_int_equal(harness_mark(h, "due.example"), MARK_VISITED);
+	assert_int_equal(harness_mark(h, "due.example"), MARK_VISITED | 2 * MARK_HIT);
+	harness_end(h);
+}
+
+// Hits are counted one by one until the octet is full, and again once they were taken. The refresh
+// mark lies beside them and is not touched.
+static void test_hits_are_counted_and_saturate(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "count.example",
+		.count = 1,
+		.created_ms = -50000,
+		.soft_ms = 60000,
+		.refresh_ms = 49000};
+	struct wire_query q = {.name = "count.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	l0_writer_set_marks(h->l0, 0, h->marks);
+	for (unsigned i = 1; i <= 3 * MARK_HITS_MAX; i++) {
+		unsigned hits = i < MARK_HITS_MAX ? i : MARK_HITS_MAX;
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(harness_mark(h, "count.example"),
+			MARK_VISITED | MARK_REFRESH | hits * MARK_HIT);
+	}
+	const struct l0_sweep sweep = {.keep_256 = 192, .weigh_256 = 256, .now_ms = h->start_ms};
+	while (!l0_writer_sweep_heat(h->l0, &sweep, 1024))
+		continue;
+	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH | MARK_HIT);
+	assert_int_equal(misses(h, MISS_REFRESH), 1);
 	harness_end(h);
 }
 
@@ -227,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_ring_full_serves_stale),
 		cmocka_unit_test(test_refresh_ahead),
 		cmocka_unit_test(test_refresh_ring_full),
+		cmocka_unit_test(test_hits_are_counted_and_saturate),
 		cmocka_unit_test(test_no_marks),
 	};
 	return HARNESS_MAIN(tests);
