@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct failure {
 	uint64_t hash;
@@ -11,16 +12,30 @@ struct failure {
 };
 
 struct failures {
-	struct failure slot[FAILURES_BUCKETS][FAILURES_WAYS];
+	struct failures_spans spans;
+	unsigned buckets;
+	struct failure slot[][FAILURES_WAYS];
 };
 
-int failures_new(struct failures **out)
+static size_t size_of(unsigned buckets)
 {
-	struct failures *f = calloc(1, sizeof(*f));
+	return sizeof(struct failures) + buckets * sizeof(struct failure[FAILURES_WAYS]);
+}
+
+int failures_new(struct failures **out, unsigned buckets, const struct failures_spans *spans)
+{
+	struct failures *f = calloc(1, size_of(buckets));
 	if (!f)
 		return -ENOMEM;
+	f->buckets = buckets;
+	f->spans = *spans;
 	*out = f;
 	return 0;
+}
+
+void failures_configure(struct failures *f, const struct failures_spans *spans)
+{
+	f->spans = *spans;
 }
 
 void failures_free(struct failures *f)
@@ -30,7 +45,7 @@ void failures_free(struct failures *f)
 
 static const struct failure *find(const struct failures *f, uint64_t hash)
 {
-	const struct failure *bucket = f->slot[hash % FAILURES_BUCKETS];
+	const struct failure *bucket = f->slot[hash % f->buckets];
 	for (unsigned i = 0; i < FAILURES_WAYS; i++)
 		if (bucket[i].until_ms != 0 && bucket[i].hash == hash)
 			return &bucket[i];
@@ -39,7 +54,7 @@ static const struct failure *find(const struct failures *f, uint64_t hash)
 
 static struct failure *find_or_oldest(struct failures *f, uint64_t hash)
 {
-	struct failure *bucket = f->slot[hash % FAILURES_BUCKETS];
+	struct failure *bucket = f->slot[hash % f->buckets];
 	struct failure *oldest = &bucket[0];
 	for (unsigned i = 0; i < FAILURES_WAYS; i++) {
 		if (bucket[i].until_ms != 0 && bucket[i].hash == hash)
@@ -53,12 +68,12 @@ static struct failure *find_or_oldest(struct failures *f, uint64_t hash)
 void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
 {
 	struct failure *e = find_or_oldest(f, hash);
-	uint64_t span = FAILURE_FIRST_MS;
+	uint64_t span = f->spans.first_ms;
 
-	if (e->until_ms != 0 && e->hash == hash && now_ms < e->until_ms + FAILURE_MEMORY_MS) {
+	if (e->until_ms != 0 && e->hash == hash && now_ms < e->until_ms + f->spans.memory_ms) {
 		span = e->span_ms * 2;
-		if (span > FAILURE_LONGEST_MS)
-			span = FAILURE_LONGEST_MS;
+		if (span > f->spans.longest_ms)
+			span = f->spans.longest_ms;
 	}
 	*e = (struct failure){.hash = hash, .until_ms = now_ms + span, .span_ms = span};
 }
@@ -72,7 +87,7 @@ void failures_clear(struct failures *f, uint64_t hash)
 
 void failures_clear_all(struct failures *f)
 {
-	*f = (struct failures){0};
+	memset(f->slot, 0, size_of(f->buckets) - sizeof(*f));
 }
 
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms)
@@ -84,13 +99,18 @@ bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms)
 unsigned failures_used(const struct failures *f, uint64_t now_ms)
 {
 	unsigned n = 0;
-	for (unsigned b = 0; b < FAILURES_BUCKETS; b++)
+	for (unsigned b = 0; b < f->buckets; b++)
 		for (unsigned i = 0; i < FAILURES_WAYS; i++)
 			n += now_ms < f->slot[b][i].until_ms;
 	return n;
 }
 
-size_t failures_memory(void)
+unsigned failures_cap(const struct failures *f)
 {
-	return sizeof(struct failures);
+	return f->buckets * FAILURES_WAYS;
+}
+
+size_t failures_memory(const struct failures *f)
+{
+	return size_of(f->buckets);
 }

@@ -5,8 +5,10 @@
 // 3.2: a failure is cached for at least 1 s and at most 5 min).
 //
 // Fixed table of 4-way buckets under the keyed 64-bit hash of the L0 key; a new failure replaces
-// the one of its bucket that ends first. The first failure lasts 1 s, each further one within a
-// minute twice as long as the last, up to 8 s; a success clears it. Resolver loop's thread only.
+// the one of its bucket that ends first. The first failure lasts first_ms, each further one within
+// memory_ms twice as long as the last, up to longest_ms; a success clears it. Two such tables: what
+// clients asked for (1 to 8 s), and what could not be refreshed (refresh.h). Resolver loop's thread
+// only.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +16,7 @@
 #include <weir/attr.h>
 
 enum {
-	FAILURES_BUCKETS = 1024,
+	FAILURES_BUCKETS = 1024, // of the clients' questions
 	FAILURES_WAYS = 4,
 	FAILURE_FIRST_MS = 1000,
 	FAILURE_LONGEST_MS = 8000,
@@ -23,8 +25,15 @@ enum {
 
 struct failures;
 
-ATTR_MUST_CHECK int failures_new(struct failures **out); // -ENOMEM
-void failures_free(struct failures *f);                  // NULL is fine
+struct failures_spans {
+	uint32_t first_ms, longest_ms, memory_ms;
+};
+
+ATTR_MUST_CHECK int failures_new(
+	struct failures **out, unsigned buckets, const struct failures_spans *spans); // -ENOMEM
+// What is in it stays as it was put.
+void failures_configure(struct failures *f, const struct failures_spans *spans);
+void failures_free(struct failures *f); // NULL is fine
 
 void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms);
 void failures_clear(struct failures *f, uint64_t hash);
@@ -32,4 +41,5 @@ void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);
 
 unsigned failures_used(const struct failures *f, uint64_t now_ms); // walks the table
-size_t failures_memory(void);
+unsigned failures_cap(const struct failures *f);
+size_t failures_memory(const struct failures *f);

@@ -17,6 +17,7 @@
 
 struct inflight;
 struct l1_lookup;
+struct refresh_request;
 
 struct waiter {
 	struct return_path path;
@@ -38,8 +39,9 @@ struct question {
 	uint64_t born_ms; // arrival of the first waiter
 	uint16_t view;
 	uint8_t key_flags;
-	bool refresh;  // somebody asked to renew the record
-	uint8_t stage; // the resolver's: which deadline comes next
+	uint16_t hits;                   // clients that asked
+	struct refresh_request *request; // it renews a record ahead of time; NULL: clients asked
+	uint8_t stage;                   // the resolver's: which deadline comes next
 	// inflight.c's
 	bool live;
 	uint32_t chain; // next in the hash chain, or next free one

@@ -11,9 +11,6 @@
 
 enum {
 	BEAT_MS = 100,
-	SWEEP_S = 15,
-	SWEEP_STEP_BUCKETS = 4096, // some 0.3 ms
-	SWEEP_STEP_US = 2000,
 	L0_COPY_MAX_MS = 600, // of the second that a restart may take
 	L0_COPY_STEP_BUCKETS = 4096,
 };
@@ -26,22 +23,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	lanes_attach_marks(r->lanes);
 	lanes_look(r->lanes);
 	l0_writer_reclaim(r->l0);
-}
-
-static void on_sweep_step(evutil_socket_t fd, short what, void *arg)
-{
-	struct resolver *r = arg;
-	(void)fd, (void)what;
-	if (!l0_writer_sweep(r->l0, clock_mono_ms(), SWEEP_STEP_BUCKETS))
-		event_add(r->sweep_step, &(struct timeval){.tv_usec = SWEEP_STEP_US});
-}
-
-static void on_sweep(evutil_socket_t fd, short what, void *arg)
-{
-	struct resolver *r = arg;
-	(void)fd, (void)what;
-	if (!event_pending(r->sweep_step, EV_TIMEOUT, NULL))
-		event_add(r->sweep_step, &(struct timeval){.tv_usec = SWEEP_STEP_US});
+	refresh_run(r->refresh, clock_mono_ms());
 }
 
 static int timers_open(struct resolver *r)
@@ -49,11 +31,7 @@ static int timers_open(struct resolver *r)
 	struct event_base *base = loop_base(r->loop);
 
 	r->beat = event_new(base, -1, EV_PERSIST, on_beat, r);
-	r->sweep = event_new(base, -1, EV_PERSIST, on_sweep, r);
-	r->sweep_step = event_new(base, -1, 0, on_sweep_step, r);
-	if (!r->beat || !r->sweep || !r->sweep_step
-		|| event_add(r->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0
-		|| event_add(r->sweep, &(struct timeval){.tv_sec = SWEEP_S}) < 0)
+	if (!r->beat || event_add(r->beat, &(struct timeval){.tv_usec = BEAT_MS * 1000}) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -125,19 +103,28 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		.reply = resolver_upstream_reply,
 		.ended = resolver_upstream_ended,
 	};
+	const struct failures_spans spans = {
+		.first_ms = FAILURE_FIRST_MS,
+		.longest_ms = FAILURE_LONGEST_MS,
+		.memory_ms = FAILURE_MEMORY_MS,
+	};
 	int rc = l0_open(r, why);
 	if (rc < 0)
 		return rc;
 	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
 	rc = inflight_new(&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX);
 	if (rc == 0)
-		rc = failures_new(&r->failures);
+		rc = failures_new(&r->failures, FAILURES_BUCKETS, &spans);
 	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
 	if (rc == 0)
 		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_deleted, r);
 	if (rc == 0)
 		rc = upstreams_new(&r->upstreams, r->loop, &config->upstreams, &callbacks);
+	if (rc == 0)
+		rc = resolver_refresh_open(r);
+	if (rc == 0)
+		resolver_refresh_configure(r, config);
 	if (rc == 0)
 		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
 	if (rc == 0)
@@ -182,11 +169,10 @@ void resolver_close(struct resolver *r)
 		return;
 	link_close(r->link);
 	while (r->inflight && (q = inflight_any(r->inflight)))
-		question_finish(r, q);
+		question_finish(r, q, REFRESH_ABANDONED);
 	walks_free(r);
 	timer_free(r->beat);
-	timer_free(r->sweep);
-	timer_free(r->sweep_step);
+	resolver_refresh_close(r);
 	lanes_free(r->lanes);
 	upstreams_free(r->upstreams);
 	l1_free(r->l1);
@@ -206,4 +192,5 @@ void resolver_reconfigure(struct resolver *r, const struct config *config)
 	l1_sweep_configure(r->l1_sweep, &config->redis);
 	upstreams_configure(r->upstreams, &config->upstreams);
 	failures_clear_all(r->failures);
+	resolver_refresh_configure(r, config);
 }

@@ -18,6 +18,7 @@
 #include "l1_sweep.h"
 #include "loop.h"
 #include "publish.h"
+#include "refresh.h"
 #include "table_registry.h"
 #include "upstream.h"
 
@@ -64,6 +65,10 @@ struct resolver_status {
 ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolver_status *s), void *arg);
 
+// What refresh-ahead did, in the same way.
+ATTR_MUST_CHECK int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
+	void (*done)(void *arg, const struct refresh_report *report), void *arg);
+
 // One cached record of a name, for `weirctl cache get`.
 struct cache_entry {
 	uint16_t qtype, qclass, view;
@@ -74,6 +79,9 @@ struct cache_entry {
 	int64_t soft_left_ms, hard_left_ms; // negative: past
 	uint32_t auth_ttl_s;
 	bool visited;
+	uint32_t hits_per_minute; // fading
+	enum refresh_heat heat;
+	int64_t refresh_left_ms; // until it is renewed as things are; INT64_MAX: it will not be
 	uint16_t answer_len;
 	uint8_t answer[4096]; // first octets of a reply message: header, question, answer; at most
 			      // this

@@ -138,7 +138,7 @@ void answer_all(struct resolver *r, struct question *q, const struct resolver_an
 	uint64_t now_ms = clock_mono_ms();
 
 	r->one = q->query;
-	if (q->waiters == 0)
+	if (q->waiters == 0 && !q->request)
 		r->count.no_waiter++;
 	// In portions, so that workers empty the rings while the rest is written.
 	for (unsigned n = 1; inflight_take_waiter(r->inflight, q, &w); n++) {

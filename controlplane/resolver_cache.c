@@ -64,8 +64,30 @@ static void entry_message(struct cache_entry *e, const struct l0_view *v, uint32
 	e->answer_len = answer_message(e->answer, sizeof(e->answer), &q, &v->answer, age_s);
 }
 
-static void entry_fill(
-	struct cache_entry *e, const struct l0_view *v, uint64_t now_ms, bool visited)
+static void entry_heat(struct cache_entry *e, const struct l0_view *v, const struct resolver *r)
+{
+	const struct refresh_policy *policy = refresh_policy(r->refresh);
+	struct l0_key key = {
+		.name = v->name,
+		.name_len = v->name_len,
+		.flags = v->key_flags,
+		.qtype = v->qtype,
+		.qclass = v->qclass,
+		.view = v->view,
+	};
+	l0_key_hash(l0_writer_reader(r->l0), &key);
+	const struct refresh_record record = {.soft_ms = v->soft_ms,
+		.auth_ttl_s = v->auth_ttl_s,
+		.heat = l0_writer_heat(r->l0, &key)};
+	uint32_t due = refresh_swept_ms(policy, &record);
+
+	e->hits_per_minute = refresh_rate(policy, record.heat);
+	e->heat = refresh_heat_of(policy, &record);
+	e->refresh_left_ms = due == REFRESH_NEVER ? INT64_MAX : (int64_t)due - (int64_t)e->age_ms;
+}
+
+static void entry_fill(struct cache_entry *e, const struct l0_view *v, uint64_t now_ms,
+	const struct resolver *r, bool visited)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 
@@ -85,6 +107,7 @@ static void entry_fill(
 		.auth_ttl_s = v->auth_ttl_s,
 		.visited = visited,
 	};
+	entry_heat(e, v, r);
 	entry_message(e, v, (uint32_t)(age_ms / 1000));
 }
 
@@ -96,7 +119,7 @@ static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 	if (!l0_record_read(l0_writer_reader(r->l0), record, &v) || v.name_len != w->name.len
 		|| memcmp(v.name, w->name.wire, v.name_len) != 0)
 		return false;
-	entry_fill(&w->entry[w->count++], &v, now_ms, lanes_visited(r->lanes, record));
+	entry_fill(&w->entry[w->count++], &v, now_ms, r, lanes_visited(r->lanes, record));
 	return w->count == CACHE_GET_MAX;
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
-// question's life), resolver_l1.c (its way through Redis), resolver_answer.c (replies to waiters),
-// resolver_store.c (L0), resolver_cache.c and resolver_status.c (calls from other threads).
+// question's life), resolver_l1.c (its way through Redis), resolver_refresh.c (questions that
+// nobody waits for), resolver_answer.c (replies to waiters), resolver_store.c (L0),
+// resolver_cache.c and resolver_status.c (calls from other threads).
 
 #include "failures.h"
 #include "inflight.h"
@@ -11,6 +12,7 @@
 #include "l1_sweep.h"
 #include "lanes.h"
 #include "link.h"
+#include "refresh.h"
 #include "resolver.h"
 #include "ttl_rules.h"
 
@@ -47,6 +49,7 @@ struct resolver {
 	struct upstreams *upstreams;
 	struct inflight *inflight;
 	struct failures *failures;
+	struct refresh *refresh;
 	struct resolver_settings set;
 	struct event *beat, *sweep, *sweep_step;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks and deletions under way
@@ -70,7 +73,8 @@ struct resolver_answer {
 void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
 enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t *msg, size_t len);
 void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
-void question_finish(struct resolver *r, struct question *q);
+void question_start(struct resolver *r, struct question *q, uint64_t now_ms);
+void question_finish(struct resolver *r, struct question *q, enum refresh_end end);
 void question_ask(struct resolver *r, struct question *q); // the upstreams
 // Every waiter gets it, and the question ends.
 void question_answered(
@@ -80,6 +84,11 @@ void question_answered(
 bool question_look(struct resolver *r, struct question *q); // false: L1 is not there to be asked
 void l1_deleted(void *resolver, const struct l1_key_parts *key); // by the cap, or as it was cold
 void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a);
+
+// resolver_refresh.c
+ATTR_MUST_CHECK int resolver_refresh_open(struct resolver *r);
+void resolver_refresh_configure(struct resolver *r, const struct config *config);
+void resolver_refresh_close(struct resolver *r);
 
 // resolver_answer.c: one answer for one waiter or for all of a question's.
 struct resolver_answer answer_servfail(int ede);

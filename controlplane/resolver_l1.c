@@ -63,9 +63,7 @@ static void on_lock(void *arg, bool got)
 		return;
 	}
 	r->count.refreshed_elsewhere++;
-	const struct l0_key key = question_key(q);
-	store_refreshed(r, &key);
-	question_finish(r, q);
+	question_finish(r, q, REFRESH_ELSEWHERE);
 }
 
 static void on_found(void *arg, enum l1_found found, const struct l1_value *v)

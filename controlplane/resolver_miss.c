@@ -65,10 +65,6 @@ static bool miss_parse(
 static void miss_refuse(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
 {
-	if (m->refresh) {
-		store_refreshed(r, &m->key);
-		return;
-	}
 	struct resolver_answer a = stale ? answer_stale(r, &stale->answer) : answer_servfail(ede);
 	answer_one(r, &m->query, &m->waiter, &a);
 }
@@ -81,12 +77,10 @@ static bool miss_cached(
 	enum l0_age age = l0_age_of(v, now_ms);
 	struct resolver_answer a;
 
-	if (age == L0_FRESH && m->refresh)
-		return age_ms < v->refresh_ms;
 	if (age == L0_FRESH) {
 		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
-	} else if (age == L0_SOFT_EXPIRED && !m->refresh && age_ms < v->stale_until_ms) {
+	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
 		a = answer_stale(r, &v->answer);
 	} else {
 		return false;
@@ -135,11 +129,13 @@ static void on_question_timer(evutil_socket_t fd, short what, void *arg)
 	q->stage = STAGE_BACKGROUND;
 }
 
-void question_finish(struct resolver *r, struct question *q)
+void question_finish(struct resolver *r, struct question *q, enum refresh_end end)
 {
 	event_del(&q->timer);
 	l1_get_stop(q->look);
 	upstream_ask_stop(&q->ask);
+	if (q->request)
+		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
 	inflight_remove(r->inflight, q);
 }
 
@@ -155,7 +151,7 @@ void question_ask(struct resolver *r, struct question *q)
 		q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
 }
 
-static void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
+void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 {
 	event_assign(&q->timer, loop_base(r->loop), -1, 0, on_question_timer, q);
 	question_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
@@ -168,6 +164,7 @@ static bool miss_wait(struct resolver *r, const struct miss *m, struct question 
 {
 	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
 
+	q->hits += q->hits < UINT16_MAX;
 	if (rc == 0)
 		return true;
 	r->count.refused_waiters++;
@@ -179,10 +176,6 @@ static bool miss_wait(struct resolver *r, const struct miss *m, struct question 
 static bool miss_join(struct resolver *r, const struct miss *m, struct question *q)
 {
 	r->count.coalesced++;
-	if (m->refresh) {
-		q->refresh = true;
-		return true;
-	}
 	return q->stage != STAGE_BACKGROUND && miss_wait(r, m, q);
 }
 
@@ -195,9 +188,8 @@ static bool miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms
 		return false;
 	}
 	q->owner = r;
-	q->refresh = m->refresh;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
-	if (!m->refresh && !miss_wait(r, m, q)) {
+	if (!miss_wait(r, m, q)) {
 		inflight_remove(r->inflight, q);
 		return false;
 	}
@@ -225,10 +217,18 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 			store_refreshed(r, &m.key); // or nobody would ask for it again
 		return;
 	}
-	bool found = store_find(r, &m.key, &v);
-	if (found && miss_cached(r, &m, &v, now_ms))
+	if (m.refresh) {
+		refresh_hit(r->refresh, &m.key, now_ms);
 		return;
+	}
+	bool found = store_find(r, &m.key, &v);
+	if (found && miss_cached(r, &m, &v, now_ms)) {
+		l0_writer_heat_add(r->l0, &m.key, 1);
+		return;
+	}
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
+	if (stale)
+		refresh_missed(r->refresh, &m.key, stale, now_ms);
 	if (failures_recent(r->failures, m.key.hash, now_ms)) {
 		r->count.failed_recently++;
 		miss_refuse(r, &m, stale, DNS_EDE_CACHED_ERROR);
@@ -239,20 +239,10 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		miss_refuse(r, &m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
 }
 
-// The record is new, or stays as it was for now.
-static void question_done(struct resolver *r, struct question *q)
-{
-	if (q->refresh) {
-		const struct l0_key key = question_key(q);
-		store_refreshed(r, &key);
-	}
-	question_finish(r, q);
-}
-
 void question_answered(struct resolver *r, struct question *q, const struct resolver_answer *answer)
 {
 	answer_all(r, q, answer);
-	question_done(r, q);
+	question_finish(r, q, REFRESH_DONE);
 }
 
 static struct question *question_of(struct upstream_ask *a)
@@ -278,7 +268,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct resolver_answer a = answer_fresh(r, &view, 0);
 	answer_all(r, q, &a);
 	l1_store(r, q, &r->answer); // whoever waits has been served
-	question_done(r, q);
+	question_finish(r, q, REFRESH_DONE);
 	return UPSTREAM_TAKEN;
 }
 
@@ -294,5 +284,5 @@ void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
 						    : DNS_EDE_NO_REACHABLE_AUTHORITY);
 		answer_all(r, q, &a);
 	}
-	question_done(r, q);
+	question_finish(r, q, REFRESH_FAILED);
 }

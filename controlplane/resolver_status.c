@@ -61,9 +61,9 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",
 					   .lifetime = "1 to 8 s, its span 60 s more",
-					   .cap = FAILURES_BUCKETS * FAILURES_WAYS,
+					   .cap = failures_cap(r->failures),
 					   .used = s->failures,
-					   .bytes = failures_memory()});
+					   .bytes = failures_memory(r->failures)});
 	table_register(&s->tables, &(struct table_info){.name = "l1_lookups",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the upstreams are asked",
@@ -119,6 +119,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
 	status_tables(r, s, &inflight, upstream.tcp_open);
+	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 }
 
 static void status_deliver(void *arg)

@@ -24,13 +24,16 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 		.key = question_key(q),
 		.answer = dns_answer_view_of(a),
 		.created_ms = created_ms,
-		.refresh_ms = UINT32_MAX,
 		.auth_ttl_s = a->auth_ttl_s,
+		.hits = q->hits,
+		.renews = q->request && q->hits == 0,
 	};
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
+	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
 	if (a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
 		r->count.stored++;
+		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
 		return;
 	}
 	r->count.not_stored++;

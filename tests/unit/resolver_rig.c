@@ -62,6 +62,20 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->cache.negative_ttl_s = 3600;
 	c->cache.stale_window_s = 3600;
 	c->cache.stale_ttl_s = 30;
+	c->refresh = (struct config_refresh){
+		.enabled = true,
+		.mode = REFRESH_BALANCED,
+		.hit_window_s = 60,
+		.warm_threshold = 2,
+		.hot_ttl_percent = 30,
+		.warm_ttl_percent = 25,
+		.past_auth = true,
+		.max_inflight = 100,
+		.sweep_interval_s = 15,
+		.sweep_window_s = 60,
+		.max_batch = 2000,
+		.servfail_backoff_s = 60,
+	};
 	c->limits.inflight = inflight;
 	c->limits.waiters = waiters;
 	c->limits.udp_reply_size = 1232;

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "refresh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	REQUESTS = CONFIG_REFRESH_INFLIGHT_MAX,
+	RUN_MAX = 256,         // looked at by one refresh_run
+	SWEEP_SLACK_MS = 2000, // by which the next sweep may be late
+	QUESTIONS_SHARE = 4,
+	ELSEWHERE_MS = 1000, // until another box's answer is looked for
+};
+#define NIL UINT32_MAX
+
+struct refresh {
+	struct l0_writer *l0;
+	struct refresh_ops ops;
+	struct refresh_policy policy;
+	struct refresh_plan plan;
+	struct failures *backoff;
+	struct refresh_request *request; // REQUESTS
+	uint32_t free, touched, inflight, inflight_limit;
+	uint64_t anomalies;                // records that l0_find refused
+	uint64_t used_before;              // l0's renewed_used
+	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
+	uint32_t between_ms;               // from the start of one round to the next
+	struct l0_sweep sweep;
+	uint64_t now_ms; // during a step
+	struct refresh_stats stats;
+};
+
+static struct failures_spans spans_of(uint32_t s)
+{
+	return (struct failures_spans){.first_ms = s * 1000, .longest_ms = s * 1000};
+}
+
+int refresh_new(struct refresh **out, struct l0_writer *l0, const struct refresh_ops *ops)
+{
+	const struct failures_spans spans = spans_of(60);
+	struct refresh *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->l0 = l0;
+	f->ops = *ops;
+	f->free = NIL;
+	f->request = calloc(REQUESTS, sizeof(*f->request));
+	int rc = f->request ? refresh_plan_init(&f->plan, CONFIG_REFRESH_BATCH_MAX) : -ENOMEM;
+	if (rc == 0)
+		rc = failures_new(&f->backoff, REFRESH_BACKOFF_BUCKETS, &spans);
+	if (rc < 0) {
+		refresh_free(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void refresh_free(struct refresh *f)
+{
+	if (!f)
+		return;
+	failures_free(f->backoff);
+	refresh_plan_destroy(&f->plan);
+	free(f->request);
+	free(f);
+}
+
+void refresh_configure(struct refresh *f, const struct config_refresh *c, uint32_t client_ttl_cap_s,
+	unsigned questions_limit)
+{
+	const struct failures_spans spans = spans_of(c->servfail_backoff_s);
+	uint32_t share = questions_limit / QUESTIONS_SHARE;
+
+	refresh_policy_of(c, client_ttl_cap_s, &f->policy);
+	f->inflight_limit = c->max_inflight < share ? c->max_inflight : share;
+	if (f->inflight_limit == 0)
+		f->inflight_limit = 1;
+	refresh_plan_limit(&f->plan, c->max_batch);
+	// Other servers may know better, and a longer time than the new one is none of theirs.
+	failures_configure(f->backoff, &spans);
+	failures_clear_all(f->backoff);
+}
+
+const struct refresh_policy *refresh_policy(const struct refresh *f)
+{
+	return &f->policy;
+}
+
+static struct l0_key key_of(const struct refresh *f, const struct l0_view *v)
+{
+	struct l0_key key = {
+		.name = v->name,
+		.name_len = v->name_len,
+		.flags = v->key_flags,
+		.qtype = v->qtype,
+		.qclass = v->qclass,
+		.view = v->view,
+	};
+	l0_key_hash(l0_writer_reader(f->l0), &key);
+	return key;
+}
+
+static bool is_root(const struct l0_view *v)
+{
+	return v->name_len == 1;
+}
+
+static uint32_t find(struct refresh *f, const struct l0_key *key, struct l0_view *v)
+{
+	const struct l0_reader *l0 = l0_writer_reader(f->l0);
+	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &f->anomalies);
+
+	return record != L0_NONE && l0_record_read(l0, record, v) ? record : L0_NONE;
+}
+
+static struct refresh_record record_of(const struct l0_view *v, uint32_t heat)
+{
+	return (struct refresh_record){
+		.soft_ms = v->soft_ms, .auth_ttl_s = v->auth_ttl_s, .heat = heat};
+}
+
+// By when the next sweep will have seen every record.
+static uint64_t horizon_ms(const struct refresh *f, uint64_t now_ms)
+{
+	uint64_t round = f->policy.sweep_interval_ms;
+	if (f->round_ms > round)
+		round = f->round_ms;
+	return now_ms + round + SWEEP_SLACK_MS;
+}
+
+static void plan(struct refresh *f, const struct l0_key *key, uint32_t record, uint64_t due_ms,
+	uint64_t now_ms)
+{
+	const struct refresh_planned e = {
+		.due_ms = due_ms, .record = record, .hash_low = (uint32_t)key->hash};
+
+	if (!refresh_plan_put(&f->plan, &e))
+		refresh_stats_now(&f->stats, now_ms)->dropped++;
+}
+
+// Plans a record, unless it is due so late that a sweep will.
+static void consider(struct refresh *f, const struct l0_key *key, uint64_t now_ms)
+{
+	struct l0_view v;
+	uint32_t record = find(f, key, &v);
+
+	if (record == L0_NONE || is_root(&v) || l0_age_of(&v, now_ms) == L0_HARD_EXPIRED)
+		return;
+	const struct refresh_record r = record_of(&v, l0_writer_heat(f->l0, key));
+	uint32_t due =
+		l0_age_of(&v, now_ms) == L0_FRESH ? refresh_due_ms(&f->policy, &r) : v.soft_ms;
+	if (due != REFRESH_NEVER && v.created_ms + due < horizon_ms(f, now_ms))
+		plan(f, key, record, v.created_ms + due, now_ms);
+}
+
+void refresh_hit(struct refresh *f, const struct l0_key *key, uint64_t now_ms)
+{
+	consider(f, key, now_ms);
+	refresh_run(f, now_ms);
+}
+
+void refresh_stored(struct refresh *f, const struct l0_key *key, uint32_t told_ms, uint64_t now_ms)
+{
+	if (told_ms < f->policy.sweep_interval_ms + SWEEP_SLACK_MS)
+		consider(f, key, now_ms);
+}
+
+void refresh_missed(
+	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms)
+{
+	const struct refresh_record r = record_of(v, l0_writer_heat(f->l0, key));
+	uint64_t late = now_ms - v->created_ms - v->soft_ms;
+
+	if (refresh_heat_of(&f->policy, &r) != REFRESH_HOT)
+		return;
+	struct refresh_counts *c = refresh_stats_now(&f->stats, now_ms);
+	c->hot_missed++;
+	c->late_ms = late > UINT32_MAX - c->late_ms ? UINT32_MAX : c->late_ms + (uint32_t)late;
+}
+
+// Hits of a round that fell behind the record's soft expiry, if they came evenly.
+static uint32_t hits_after(const struct refresh *f, const struct l0_view *v, uint32_t hits)
+{
+	uint64_t soft_ms = v->created_ms + v->soft_ms;
+	uint64_t after_ms = f->now_ms > soft_ms ? f->now_ms - soft_ms : 0;
+
+	return after_ms >= f->between_ms ? hits : (uint32_t)(hits * after_ms / f->between_ms);
+}
+
+static void on_swept(void *arg, const struct l0_swept *s)
+{
+	struct refresh *f = arg;
+	struct l0_view v;
+
+	if (!l0_record_read(l0_writer_reader(f->l0), s->record, &v) || is_root(&v))
+		return;
+	const struct refresh_record r = record_of(&v, s->heat);
+	uint32_t stale = hits_after(f, &v, s->hits);
+	if (stale && refresh_heat_of(&f->policy, &r) == REFRESH_HOT)
+		refresh_stats_now(&f->stats, f->now_ms)->hot_stale += stale;
+	uint32_t due = refresh_swept_ms(&f->policy, &r);
+	if (due == REFRESH_NEVER || v.created_ms + due >= horizon_ms(f, f->now_ms))
+		return;
+	const struct l0_key key = key_of(f, &v);
+	if (!failures_recent(f->backoff, key.hash, f->now_ms))
+		plan(f, &key, s->record, v.created_ms + due, f->now_ms);
+}
+
+void refresh_sweep_begin(struct refresh *f, uint64_t now_ms)
+{
+	uint64_t window = f->policy.window_ms, between = f->policy.sweep_interval_ms;
+
+	if (f->round_began_ms)
+		between = now_ms - f->round_began_ms;
+	f->round_began_ms = now_ms;
+	if (between == 0)
+		between = 1;
+	f->between_ms = between < UINT32_MAX ? (uint32_t)between : UINT32_MAX;
+	bool within = between < window;
+	f->sweep = (struct l0_sweep){
+		.keep_256 =
+			within ? (uint32_t)((256 * (window - between) + window / 2) / window) : 0,
+		.weigh_256 = within ? 256 : (uint32_t)(256 * window / between),
+		.heat_min = f->policy.warm_min,
+		.met = f->policy.enabled ? on_swept : NULL,
+		.arg = f,
+	};
+}
+
+bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
+{
+	f->now_ms = f->sweep.now_ms = now_ms;
+	bool done = l0_writer_sweep_heat(f->l0, &f->sweep, buckets);
+	if (done)
+		f->round_ms = now_ms - f->round_began_ms;
+	return done;
+}
+
+static struct refresh_request *request_take(struct refresh *f)
+{
+	uint32_t i = f->free;
+
+	if (f->inflight >= f->inflight_limit || f->inflight >= REQUESTS)
+		return NULL;
+	if (i != NIL)
+		f->free = f->request[i].next;
+	else
+		i = f->touched++;
+	f->inflight++;
+	return &f->request[i];
+}
+
+static void request_give(struct refresh *f, struct refresh_request *q)
+{
+	q->next = f->free;
+	f->free = (uint32_t)(q - f->request);
+	f->inflight--;
+}
+
+static void request_fill(
+	struct refresh_request *q, const struct l0_key *key, const struct l0_view *v)
+{
+	*q = (struct refresh_request){
+		.hash = key->hash,
+		.qtype = key->qtype,
+		.qclass = key->qclass,
+		.view = key->view,
+		.key_flags = key->flags,
+		.name_len = v->name_len < DNS_NAME_MAX ? v->name_len : DNS_NAME_MAX,
+	};
+	memcpy(q->name, v->name, q->name_len);
+}
+
+// What was planned is a record still, the same one, and due.
+static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
+	struct l0_view *v, struct l0_key *key)
+{
+	struct l0_view now;
+
+	if (!l0_record_read(l0_writer_reader(f->l0), e->record, v) || is_root(v))
+		return false;
+	*key = key_of(f, v);
+	if ((uint32_t)key->hash != e->hash_low || find(f, key, &now) != e->record)
+		return false;
+	if (l0_age_of(v, now_ms) != L0_FRESH)
+		return l0_age_of(v, now_ms) == L0_SOFT_EXPIRED;
+	const struct refresh_record r = record_of(v, l0_writer_heat(f->l0, key));
+	uint32_t due = refresh_due_ms(&f->policy, &r);
+	return due != REFRESH_NEVER && v->created_ms + due <= now_ms;
+}
+
+static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms)
+{
+	struct refresh_counts *c = refresh_stats_now(&f->stats, now_ms);
+	struct l0_view v;
+	struct l0_key key;
+
+	if (!still_due(f, e, now_ms, &v, &key))
+		return;
+	if (failures_recent(f->backoff, key.hash, now_ms)) {
+		c->held_back++;
+		return;
+	}
+	struct refresh_request *q = request_take(f);
+	if (!q) {
+		c->dropped++;
+		return;
+	}
+	request_fill(q, &key, &v);
+	switch (f->ops.start(f->ops.arg, q)) {
+	case REFRESH_UNDER_WAY:
+		c->asked++;
+		return;
+	case REFRESH_NO_ROOM:
+		c->dropped++;
+		break;
+	case REFRESH_IS_ASKED:
+		break;
+	}
+	request_give(f, q);
+}
+
+void refresh_run(struct refresh *f, uint64_t now_ms)
+{
+	struct refresh_planned e;
+	struct l0_writer_stats l0;
+
+	for (unsigned n = 0; n < RUN_MAX && f->inflight < f->inflight_limit; n++) {
+		if (!refresh_plan_take(&f->plan, now_ms, &e))
+			break;
+		run_one(f, &e, now_ms);
+	}
+	l0_writer_stats(f->l0, &l0);
+	if (l0.renewed_used != f->used_before)
+		refresh_stats_now(&f->stats, now_ms)->used +=
+			(uint32_t)(l0.renewed_used - f->used_before);
+	f->used_before = l0.renewed_used;
+}
+
+static void plan_again(struct refresh *f, const struct refresh_request *q, uint64_t now_ms)
+{
+	const struct l0_key key = {
+		.hash = q->hash,
+		.name = q->name,
+		.name_len = q->name_len,
+		.flags = q->key_flags,
+		.qtype = q->qtype,
+		.qclass = q->qclass,
+		.view = q->view,
+	};
+	struct l0_view v;
+	uint32_t record = find(f, &key, &v);
+
+	if (record != L0_NONE)
+		plan(f, &key, record, now_ms + ELSEWHERE_MS, now_ms);
+}
+
+void refresh_ended(
+	struct refresh *f, struct refresh_request *q, enum refresh_end end, uint64_t now_ms)
+{
+	struct refresh_counts *c = refresh_stats_now(&f->stats, now_ms);
+
+	if (end == REFRESH_FAILED) {
+		failures_add(f->backoff, q->hash, now_ms);
+		c->failed++;
+	} else if (end == REFRESH_DONE) {
+		failures_clear(f->backoff, q->hash);
+		c->done++;
+	}
+	if (end == REFRESH_ELSEWHERE)
+		plan_again(f, q, now_ms);
+	request_give(f, q);
+}
+
+const struct refresh_stats *refresh_stats(const struct refresh *f)
+{
+	return &f->stats;
+}
+
+uint32_t refresh_inflight(const struct refresh *f)
+{
+	return f->inflight;
+}
+
+void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out)
+{
+	*out = (struct refresh_report){
+		.now_ms = now_ms,
+		.round_ms = f->round_ms,
+		.policy = f->policy,
+		.inflight = f->inflight,
+		.inflight_limit = f->inflight_limit,
+		.planned = f->plan.used,
+		.plan_limit = f->plan.limit,
+		.held_back = failures_used(f->backoff, now_ms),
+		.stats = f->stats,
+	};
+}
+
+void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r)
+{
+	table_register(r, &(struct table_info){.name = "refresh_plan",
+				  .owner = "resolver loop",
+				  .eviction = "the least urgent",
+				  .lifetime = "until due",
+				  .cap = f->plan.cap,
+				  .used = f->plan.used,
+				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
+	table_register(r, &(struct table_info){.name = "refresh_requests",
+				  .owner = "resolver loop",
+				  .eviction = "refused: stays planned",
+				  .lifetime = "5 s",
+				  .cap = REQUESTS,
+				  .used = f->inflight,
+				  .bytes = REQUESTS * sizeof(*f->request)});
+	table_register(r, &(struct table_info){.name = "refresh_backoff",
+				  .owner = "resolver loop",
+				  .eviction = "the one of the bucket that ends first",
+				  .lifetime = "60 s, or as refresh.servfail_backoff says",
+				  .cap = failures_cap(f->backoff),
+				  .used = failures_used(f->backoff, now_ms),
+				  .bytes = failures_memory(f->backoff)});
+	table_register(r, &(struct table_info){.name = "refresh_minutes",
+				  .owner = "resolver loop",
+				  .eviction = "the oldest",
+				  .lifetime = "24 h",
+				  .cap = REFRESH_MINUTES,
+				  .used = REFRESH_MINUTES,
+				  .bytes = sizeof(f->stats)});
+}

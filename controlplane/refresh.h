@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Refresh-ahead: records that are asked for often are renewed before they expire. Resolver loop's
+// thread only; knows neither loop nor upstreams, and takes the time from its caller.
+//
+// Three ways lead into one plan (refresh_plan.h), by the thresholds of refresh_policy.h:
+// * a worker tells of a hit on a record that may be due (once per record: it claims a mark). What
+//   is not due soon is left at that, with its mark: the sweep has it from there;
+// * the sweep walks L0 each 15 s in steps, folds the hits in, drops what is past hard expiry, and
+//   plans what is hot or warm and due before it comes again;
+// * a record so short-lived that it expires between two sweeps is planned when it is stored.
+// What is in the plan is looked at again when its time comes: it may be gone, renewed or cold by
+// then. Past soft expiry a request is served whatever the heat (stale: immediate).
+//
+// At most max_inflight are under way, and never more than a quarter of what clients' questions may
+// take; the rest waits in the plan, the most urgent first. A request holds a question, never a
+// message. Upstreams failed: the old record stays, and its key is held back for a while
+// (failures.h, 10,000 keys). The root is left out. Heat lives in L0's writer and dies with the
+// process; counts in the marks outlive it.
+
+#include "failures.h"
+#include "refresh_plan.h"
+#include "refresh_policy.h"
+#include "refresh_stats.h"
+#include "table_registry.h"
+
+#include <weir/l0_writer.h>
+
+struct refresh;
+
+enum { REFRESH_BACKOFF_BUCKETS = 2500, REFRESH_STEP_BUCKETS = 128 };
+
+struct refresh_request {
+	uint64_t hash;
+	uint32_t next; // refresh.c's
+	uint16_t qtype, qclass, view;
+	uint8_t key_flags; // L0_KEY_*
+	uint8_t name_len;
+	uint8_t name[DNS_NAME_MAX]; // wire form, lower case
+};
+static_assert(sizeof(struct refresh_request) <= 300);
+
+enum refresh_started {
+	REFRESH_UNDER_WAY, // refresh_ended follows, or came already
+	REFRESH_IS_ASKED,  // somebody else's question is
+	REFRESH_NO_ROOM,
+};
+
+struct refresh_ops {
+	enum refresh_started (*start)(void *arg, struct refresh_request *q);
+	void *arg;
+};
+
+enum refresh_end {
+	REFRESH_DONE,
+	REFRESH_FAILED,
+	REFRESH_ELSEWHERE, // another box asks: to be looked for again in a moment
+	REFRESH_ABANDONED
+};
+
+// -ENOMEM. `l0` must outlive it.
+ATTR_MUST_CHECK int refresh_new(
+	struct refresh **out, struct l0_writer *l0, const struct refresh_ops *ops);
+void refresh_free(struct refresh *f); // NULL is fine; nothing may be under way
+void refresh_configure(struct refresh *f, const struct config_refresh *c, uint32_t client_ttl_cap_s,
+	unsigned questions_limit);
+const struct refresh_policy *refresh_policy(const struct refresh *f);
+
+// A worker asks for a new copy of a record.
+void refresh_hit(struct refresh *f, const struct l0_key *key, uint64_t now_ms);
+// A client has to wait although there was an answer; `v`: past its soft expiry.
+void refresh_missed(
+	struct refresh *f, const struct l0_key *key, const struct l0_view *v, uint64_t now_ms);
+// A record was stored; `told_ms` is what refresh_told_ms says of it.
+void refresh_stored(struct refresh *f, const struct l0_key *key, uint32_t told_ms, uint64_t now_ms);
+
+// A sweep: begin, then step until it says true. Some 30 us a step of REFRESH_STEP_BUCKETS.
+void refresh_sweep_begin(struct refresh *f, uint64_t now_ms);
+ATTR_MUST_CHECK bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets);
+
+// Starts what is due; to be called each 100 ms. Bounded by what may be under way.
+void refresh_run(struct refresh *f, uint64_t now_ms);
+// Takes the request back.
+void refresh_ended(
+	struct refresh *f, struct refresh_request *q, enum refresh_end end, uint64_t now_ms);
+
+const struct refresh_stats *refresh_stats(const struct refresh *f);
+uint32_t refresh_inflight(const struct refresh *f);
+struct refresh_report {
+	uint64_t now_ms, round_ms; // round_ms: how long the last sweep took
+	struct refresh_policy policy;
+	uint32_t inflight, inflight_limit, planned, plan_limit, held_back;
+	struct refresh_stats stats;
+};
+void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out);
+void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r);

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "refresh_policy.h"
+
+#include <weir/l0_writer.h>
+
+enum {
+	HOT_RATE = 20,    // hits a minute
+	HOT_RATE_MIN = 2, // of the one that follows from client_ttl_cap
+	CAP_CLIENTS = 3,  // so many clients of that cap keep a name hot
+	LEAST_MS = 1000, // a refresh takes its time; less is left of a record with a very short TTL
+};
+
+static uint32_t heat_of_rate(uint32_t per_minute, uint32_t window_s)
+{
+	return (uint32_t)((uint64_t)per_minute * window_s * L0_HEAT_ONE / 60);
+}
+
+static uint32_t hot_rate(const struct config_refresh *c, uint32_t client_ttl_cap_s)
+{
+	if (c->hot_threshold_rate)
+		return c->hot_threshold_rate;
+	if (!client_ttl_cap_s)
+		return HOT_RATE;
+	uint32_t rate = CAP_CLIENTS * 60 / client_ttl_cap_s;
+	return rate > HOT_RATE_MIN ? rate : HOT_RATE_MIN;
+}
+
+void refresh_policy_of(
+	const struct config_refresh *c, uint32_t client_ttl_cap_s, struct refresh_policy *out)
+{
+	uint32_t hot = hot_rate(c, client_ttl_cap_s), warm = c->warm_threshold;
+
+	*out = (struct refresh_policy){
+		.enabled = c->enabled,
+		.past_auth = c->past_auth,
+		.window_ms = c->hit_window_s * 1000,
+		.hot_min = heat_of_rate(hot, c->hit_window_s),
+		.warm_min = heat_of_rate(warm < hot ? warm : hot, c->hit_window_s),
+		.hot_percent = c->hot_ttl_percent,
+		.warm_percent = c->warm_ttl_percent,
+		.cold_ms = c->min_ttl_s * 1000,
+		.sweep_interval_ms = c->sweep_interval_s * 1000,
+		.sweep_window_ms = c->sweep_window_s * 1000,
+	};
+}
+
+// How long before its soft expiry.
+static uint32_t left_ms(uint32_t soft_ms, uint32_t percent)
+{
+	uint32_t left = (uint32_t)((uint64_t)soft_ms * percent / 100);
+	if (left >= LEAST_MS)
+		return left;
+	return soft_ms / 2 < LEAST_MS ? soft_ms / 2 : LEAST_MS;
+}
+
+static uint32_t cold_left_ms(const struct refresh_policy *p, uint32_t soft_ms)
+{
+	return p->cold_ms < soft_ms / 2 ? p->cold_ms : soft_ms / 2;
+}
+
+// Age at which the authority's own TTL is over; no sooner than a sweep comes, or what must not be
+// kept at all would be asked for without a pause. REFRESH_NEVER: it is kept no longer than that.
+static uint32_t auth_end_ms(const struct refresh_policy *p, uint32_t soft_ms, uint32_t auth_ttl_s)
+{
+	uint64_t end = (uint64_t)auth_ttl_s * 1000;
+	if (end < p->sweep_interval_ms)
+		end = p->sweep_interval_ms;
+	return p->past_auth && end < soft_ms ? (uint32_t)end : REFRESH_NEVER;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t life_ms(
+	const struct refresh_policy *p, const struct refresh_record *r, uint32_t percent)
+{
+	return least(r->soft_ms - left_ms(r->soft_ms, percent),
+		auth_end_ms(p, r->soft_ms, r->auth_ttl_s));
+}
+
+// Does a life of so long see a hit?
+static bool pays(const struct refresh_policy *p, uint32_t heat, uint32_t life)
+{
+	return (uint64_t)heat * life >= (uint64_t)L0_HEAT_ONE * p->window_ms;
+}
+
+enum refresh_heat refresh_heat_of(const struct refresh_policy *p, const struct refresh_record *r)
+{
+	if (r->heat >= p->hot_min && pays(p, r->heat, life_ms(p, r, p->hot_percent)))
+		return REFRESH_HOT;
+	if (r->heat >= p->warm_min && pays(p, r->heat, life_ms(p, r, p->warm_percent)))
+		return REFRESH_WARM;
+	return REFRESH_COLD;
+}
+
+uint32_t refresh_due_ms(const struct refresh_policy *p, const struct refresh_record *r)
+{
+	if (!p->enabled)
+		return REFRESH_NEVER;
+	switch (refresh_heat_of(p, r)) {
+	case REFRESH_HOT:
+		return life_ms(p, r, p->hot_percent);
+	case REFRESH_WARM:
+		return life_ms(p, r, p->warm_percent);
+	case REFRESH_COLD:
+		break;
+	}
+	return p->cold_ms ? r->soft_ms - cold_left_ms(p, r->soft_ms) : REFRESH_NEVER;
+}
+
+uint32_t refresh_swept_ms(const struct refresh_policy *p, const struct refresh_record *r)
+{
+	uint32_t due = refresh_due_ms(p, r);
+
+	// Nobody asks for cold ones: a hit has to.
+	if (due == REFRESH_NEVER || refresh_heat_of(p, r) == REFRESH_COLD)
+		return REFRESH_NEVER;
+	if (due == auth_end_ms(p, r->soft_ms, r->auth_ttl_s) || r->soft_ms < p->sweep_window_ms)
+		return due;
+	uint32_t window = r->soft_ms - p->sweep_window_ms;
+	return due > window ? due : window;
+}
+
+uint32_t refresh_told_ms(const struct refresh_policy *p, uint32_t soft_ms, uint32_t auth_ttl_s)
+{
+	uint32_t percent = p->hot_percent > p->warm_percent ? p->hot_percent : p->warm_percent;
+
+	if (!p->enabled)
+		return REFRESH_NEVER;
+	uint32_t ms =
+		least(soft_ms - left_ms(soft_ms, percent), auth_end_ms(p, soft_ms, auth_ttl_s));
+	return p->cold_ms ? least(ms, soft_ms - cold_left_ms(p, soft_ms)) : ms;
+}
+
+uint32_t refresh_rate(const struct refresh_policy *p, uint32_t heat)
+{
+	uint64_t per = (uint64_t)p->window_ms * L0_HEAT_ONE;
+	return (uint32_t)(((uint64_t)heat * 60000 + per / 2) / per);
+}

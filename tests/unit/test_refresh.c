@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Refresh-ahead over a real L0 under a fake clock: what a sweep plans, in which order it is asked,
+// and its bounds.
+#include "../../controlplane/refresh.h"
+#include "l0_fixture.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <weir/shm_abi.h>
+
+enum { ASKED_MAX = 512 };
+
+static struct box box;
+static struct refresh *refresh;
+static uint64_t now_ms;
+static struct refresh_request *asked[ASKED_MAX];
+static uint32_t asked_id[ASKED_MAX];
+static unsigned asked_count;
+static enum refresh_started start_says;
+
+static uint32_t id_of(const struct refresh_request *q)
+{
+	uint32_t id = 0;
+	for (unsigned i = 0; i < 8; i++)
+		id |= (uint32_t)(q->name[1 + i] - 'a') << 4 * i;
+	return id;
+}
+
+static enum refresh_started on_start(void *, struct refresh_request *q)
+{
+	if (start_says != REFRESH_UNDER_WAY)
+		return start_says;
+	assert_true(asked_count < ASKED_MAX);
+	asked_id[asked_count] = id_of(q);
+	asked[asked_count++] = q;
+	return REFRESH_UNDER_WAY;
+}
+
+static struct config_refresh settings(void)
+{
+	return (struct config_refresh){.enabled = true,
+		.mode = REFRESH_BALANCED,
+		.hit_window_s = 60,
+		.warm_threshold = 2,
+		.hot_ttl_percent = 30,
+		.warm_ttl_percent = 25,
+		.past_auth = true,
+		.max_inflight = 100,
+		.sweep_interval_s = 15,
+		.sweep_window_s = 60,
+		.max_batch = 2000,
+		.servfail_backoff_s = 60};
+}
+
+static void configure(const struct config_refresh *c)
+{
+	refresh_configure(refresh, c, 0, 4096);
+}
+
+static int setup(void **)
+{
+	const struct refresh_ops ops = {.start = on_start};
+	const struct config_refresh c = settings();
+	assert_true(box_open(&box, 2 << 20, 2));
+	(void)box_marks(&box, 0);
+	assert_int_equal(refresh_new(&refresh, box.w, &ops), 0);
+	configure(&c);
+	now_ms = 1000000;
+	asked_count = 0;
+	start_says = REFRESH_UNDER_WAY;
+	return 0;
+}
+
+static int teardown(void **)
+{
+	refresh_free(refresh);
+	box_close(&box);
+	return 0;
+}
+
+static struct l0_key key_of(uint32_t id, struct box_name *n)
+{
+	return box_key(l0_writer_reader(box.w), id, n);
+}
+
+static void put(uint32_t id, uint32_t ttl_s, unsigned hits)
+{
+	static struct box_put p;
+	box_put_fill(l0_writer_reader(box.w), &p, id, 1, 48, now_ms, 0);
+	p.put.soft_ms = ttl_s * 1000;
+	p.put.hard_ms = (ttl_s + 3600) * 1000;
+	p.put.auth_ttl_s = ttl_s;
+	p.put.refresh_ms = refresh_told_ms(refresh_policy(refresh), p.put.soft_ms, ttl_s);
+	p.put.hits = (uint16_t)hits;
+	assert_int_equal(l0_writer_put(box.w, &p.put), 0);
+	refresh_stored(refresh, &p.put.key, p.put.refresh_ms, now_ms);
+}
+
+static void tell(uint32_t id)
+{
+	struct box_name n;
+	const struct l0_key key = key_of(id, &n);
+	refresh_hit(refresh, &key, now_ms);
+}
+
+static void heat_up(uint32_t id, unsigned hits)
+{
+	struct box_name n;
+	const struct l0_key key = key_of(id, &n);
+	l0_writer_heat_add(box.w, &key, hits);
+}
+
+static void sweep(void)
+{
+	refresh_sweep_begin(refresh, now_ms);
+	while (!refresh_sweep_step(refresh, now_ms, 64))
+		;
+}
+
+static struct refresh_counts counts(void)
+{
+	struct refresh_counts sum;
+	refresh_stats_sum(refresh_stats(refresh), now_ms, REFRESH_MINUTES, &sum);
+	return sum;
+}
+
+static void end_all(enum refresh_end end)
+{
+	unsigned n = asked_count;
+	asked_count = 0;
+	for (unsigned i = 0; i < n; i++)
+		refresh_ended(refresh, asked[i], end, now_ms);
+}
+
+// Renewed before their time: the hot one earlier than the warm one, the cold one never. No hit is
+// needed for it.
+static void test_sweep_plans_what_is_due_before_the_next(void **)
+{
+	put(1, 60, 30);
+	put(2, 60, 3);
+	put(3, 60, 0);
+	put(4, 300, 30); // not before the next sweep
+	now_ms += 29000;
+	heat_up(1, 30);
+	heat_up(2, 3);
+	sweep();
+	now_ms += 12900;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+	now_ms += 200; // 42 s and a bit: 30 % are left
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 1);
+	assert_int_equal(asked_id[0], 1);
+	now_ms += 3000;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 2);
+	assert_int_equal(asked_id[1], 2);
+	now_ms += 10000;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 2);
+	end_all(REFRESH_DONE);
+	assert_int_equal(refresh_inflight(refresh), 0);
+	assert_int_equal(counts().done, 2);
+}
+
+static void test_most_urgent_first_and_bounded(void **)
+{
+	struct config_refresh c = settings();
+	c.max_batch = 20;
+	c.max_inflight = 5;
+	configure(&c);
+	for (uint32_t i = 0; i < 50; i++)
+		put(i, 20 + (i * 7) % 50, 200); // TTLs 20 to 69, each once
+	now_ms += 19000;
+	sweep();
+	assert_true(counts().dropped > 0);
+	now_ms += 50000;
+	uint32_t last_ttl = 0;
+	for (unsigned total = 0; total < 20; total += 5) {
+		refresh_run(refresh, now_ms);
+		assert_int_equal(asked_count, 5);
+		assert_int_equal(refresh_inflight(refresh), 5);
+		refresh_run(refresh, now_ms); // full: the rest waits
+		assert_int_equal(asked_count, 5);
+		for (unsigned i = 0; i < 5; i++) {
+			uint32_t ttl = 20 + (asked_id[i] * 7) % 50;
+			assert_true(ttl > last_ttl);
+			last_ttl = ttl;
+		}
+		end_all(REFRESH_DONE);
+	}
+	assert_int_equal(last_ttl, 39); // the 20 that ended first
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+}
+
+// Clients come first: refreshes are a quarter of the questions at most.
+static void test_share_of_the_questions(void **)
+{
+	const struct config_refresh c = settings();
+	refresh_configure(refresh, &c, 16, 40);
+	for (uint32_t i = 0; i < 50; i++)
+		put(i, 30, 200);
+	now_ms += 31000;
+	for (uint32_t i = 0; i < 50; i++)
+		tell(i);
+	assert_int_equal(asked_count, 10);
+	refresh_configure(refresh, &c, 0, 1);
+	end_all(REFRESH_DONE);
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_ABANDONED);
+}
+
+static void test_what_is_planned_is_looked_at_again(void **)
+{
+	struct box_name n;
+	for (uint32_t i = 1; i <= 4; i++)
+		put(i, 20, 200);
+	now_ms += 13000;
+	for (uint32_t i = 1; i <= 4; i++)
+		tell(i);
+	const struct l0_key gone = key_of(1, &n);
+	assert_true(l0_writer_delete(box.w, &gone));
+	put(2, 20, 0); // renewed by somebody else
+	now_ms += 1001;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 2);
+	assert_in_range(asked_id[0], 3, 4);
+	assert_in_range(asked_id[1], 3, 4);
+	end_all(REFRESH_DONE);
+}
+
+static void test_failures_are_held_back(void **)
+{
+	put(1, 30, 200);
+	now_ms += 25000;
+	tell(1);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_FAILED);
+	for (unsigned i = 0; i < 4; i++) {
+		now_ms += 14000;
+		heat_up(1, 200);
+		tell(1);
+		sweep();
+		refresh_run(refresh, now_ms);
+		assert_int_equal(asked_count, 0);
+	}
+	assert_int_equal(counts().held_back, 4);
+	now_ms += 5000;
+	heat_up(1, 200);
+	sweep();
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_DONE);
+	assert_int_equal(counts().failed, 1);
+}
+
+// A name that fails is one entry of a table of fixed size.
+static void test_back_off_is_capped(void **)
+{
+	struct table_registry tables = {0};
+	for (uint32_t i = 0; i < 4000; i++) {
+		put(i, 30, 200);
+		now_ms += 31000;
+		tell(i);
+		end_all(REFRESH_FAILED);
+		now_ms -= 31000 - 1;
+	}
+	refresh_tables(refresh, now_ms, &tables);
+	assert_int_equal(tables.count, 4);
+	for (unsigned i = 0; i < tables.count; i++)
+		assert_true(tables.table[i].used <= tables.table[i].cap);
+	assert_string_equal(tables.table[2].name, "refresh_backoff");
+	assert_int_equal(tables.table[2].cap, 10000);
+	assert_in_range(tables.table[2].used, 3500, 4000);
+}
+
+static void test_no_room_and_asked_already(void **)
+{
+	put(1, 30, 200);
+	now_ms += 31000;
+	start_says = REFRESH_NO_ROOM;
+	tell(1);
+	assert_int_equal(counts().dropped, 1);
+	start_says = REFRESH_IS_ASKED;
+	tell(1);
+	assert_int_equal(refresh_inflight(refresh), 0);
+	assert_int_equal(counts().asked, 0);
+	start_says = REFRESH_UNDER_WAY;
+	tell(1);
+	assert_int_equal(refresh_inflight(refresh), 1);
+	end_all(REFRESH_DONE);
+}
+
+static void test_the_root_is_left_out(void **)
+{
+	static struct box_put p;
+	box_put_fill(l0_writer_reader(box.w), &p, 1, 1, 48, now_ms, 60000);
+	p.name.wire[0] = 0;
+	p.put.key = (struct l0_key){.name = p.name.wire, .name_len = 1, .qtype = 2, .qclass = 1};
+	l0_key_hash(l0_writer_reader(box.w), &p.put.key);
+	p.put.hits = 255;
+	assert_int_equal(l0_writer_put(box.w, &p.put), 0);
+	refresh_stored(refresh, &p.put.key, p.put.refresh_ms, now_ms);
+	now_ms += 29000;
+	refresh_hit(refresh, &p.put.key, now_ms);
+	sweep();
+	now_ms += 5000;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+}
+
+static void test_off(void **)
+{
+	struct config_refresh c = settings();
+	c.enabled = false;
+	configure(&c);
+	put(1, 30, 200);
+	now_ms += 25000;
+	tell(1);
+	sweep();
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+	now_ms += 6000; // stale: immediate still asks
+	tell(1);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_DONE);
+}
+
+// A round that comes late weighs less for each hit, so that the rate stays what it is.
+static void test_rate_does_not_depend_on_the_sweep(void **)
+{
+	static const uint64_t between_ms[] = {5000, 15000, 17321, 59999, 90000, 120000};
+	const struct refresh_policy *p = refresh_policy(refresh);
+	struct box_name n;
+	for (size_t i = 0; i < ARRAY_LEN(between_ms); i++) {
+		put((uint32_t)i, 3600, 0);
+		const struct l0_key key = key_of((uint32_t)i, &n);
+		for (unsigned k = 0; k < 60; k++) {
+			now_ms += between_ms[i];
+			heat_up((uint32_t)i, (unsigned)(between_ms[i] / 1000)); // 60 a minute
+			sweep();
+			put((uint32_t)i, 3600, 0);
+		}
+		uint32_t rate = refresh_rate(p, l0_writer_heat(box.w, &key));
+		if (rate < 55 || rate > 63)
+			fail_msg("each %llu ms: %u", (unsigned long long)between_ms[i], rate);
+	}
+}
+
+// Served past its expiry all the same: what that was is counted.
+static void test_late_hot_names_are_counted(void **)
+{
+	struct box_name n;
+	struct l0_view v;
+	uint32_t number;
+	put(1, 60, 200);
+	sweep();
+	now_ms += 62000;
+	assert_true(box_get(l0_writer_reader(box.w), 1, &v, &number));
+	const struct l0_key key = key_of(1, &n);
+	heat_up(1, 50);
+	refresh_missed(refresh, &key, &v, now_ms);
+	assert_int_equal(counts().hot_missed, 1);
+	assert_int_equal(counts().late_ms, 2000);
+	now_ms += 58000;
+	box.marks[number] = MARK_HITS;
+	sweep();
+	assert_in_range(counts().hot_stale, 50, 63 + 50);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_sweep_plans_what_is_due_before_the_next),
+		T(test_most_urgent_first_and_bounded),
+		T(test_share_of_the_questions),
+		T(test_what_is_planned_is_looked_at_again),
+		T(test_failures_are_held_back),
+		T(test_back_off_is_capped),
+		T(test_no_room_and_asked_already),
+		T(test_the_root_is_left_out),
+		T(test_off),
+		T(test_rate_does_not_depend_on_the_sweep),
+		T(test_late_hot_names_are_counted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

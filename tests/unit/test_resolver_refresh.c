@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Refresh-ahead through the resolver: who is renewed, who is not, and what a failure costs.
+#include "resolver_rig.h"
+
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+static struct refresh_report report_now;
+static _Atomic bool report_there;
+
+static void on_report(void *, const struct refresh_report *report)
+{
+	report_now = *report;
+	report_there = true;
+}
+
+static struct refresh_counts counts(void)
+{
+	struct refresh_counts sum;
+	report_there = false;
+	assert_int_equal(resolver_refresh_report(rig.resolver, rig.loop, on_report, NULL), 0);
+	for (unsigned i = 0; i < 2000 && !report_there; i++)
+		usleep(1000);
+	assert_true(report_there);
+	refresh_stats_sum(&report_now.stats, report_now.now_ms, 60, &sum);
+	return sum;
+}
+
+static void tell(const char *name)
+{
+	const struct fake_miss m = {.name = name, .type = DNS_TYPE_A, .refresh = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+static unsigned asked(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+// 80 questions, of which the first fills the cache.
+static void make_hot(const char *name)
+{
+	ask(name, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	for (uint16_t i = 2; i <= 80; i++) {
+		ask(name, i);
+		expect_answer(1000, i, 0, ANSWER_CACHED);
+	}
+}
+
+static void wait_until_asked(unsigned queries)
+{
+	for (unsigned i = 0; i < 400 && asked() < queries; i++)
+		usleep(5000);
+	assert_int_equal(asked(), queries);
+}
+
+static void test_cold_and_absent_records_are_left_alone(void **)
+{
+	tell("absent.example");
+	ask("cold.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	tell("cold.example");
+	usleep(250000);
+	assert_int_equal(asked(), 1);
+	struct resolver_status s = status();
+	assert_int_equal(s.refreshes, 2);
+	assert_int_equal(s.inflight, 0);
+	assert_int_equal(counts().asked, 0);
+}
+
+// TTL 2 s: due at half of it. Told of early, it is planned and waits for its time.
+static void test_hot_record_is_renewed_before_it_expires(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 2;
+	make_hot("hot.example");
+	tell("hot.example");
+	assert_int_equal(asked(), 1);
+	wait_until_asked(2);
+	for (unsigned i = 0; i < 200 && counts().done == 0; i++)
+		usleep(5000);
+	struct refresh_counts c = counts();
+	assert_int_equal(c.asked, 1);
+	assert_int_equal(c.done, 1);
+	assert_int_equal(report_now.inflight, 0);
+	ask("hot.example", 99);
+	expect_answer(1000, 99, 0, ANSWER_CACHED);
+	struct resolver_status s = status();
+	assert_int_equal(s.stored, 2);
+	assert_int_equal(s.no_waiter, 0);
+	// Its heat went over to the new life, which is so short that it is planned at once.
+	assert_int_equal(report_now.planned, 1);
+	wait_until_asked(3);
+}
+
+static void test_failed_refresh_keeps_the_record_and_is_held_back(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 3;
+	make_hot("fails.example");
+	fake[0].mode = FAKE_SERVFAIL;
+	fake[1].mode = FAKE_REFUSED;
+	tell("fails.example");
+	for (unsigned i = 0; i < 800 && counts().failed == 0; i++)
+		usleep(5000);
+	assert_int_equal(counts().failed, 1);
+	assert_int_equal(report_now.held_back, 1);
+	unsigned before = asked();
+	ask("fails.example", 100);
+	expect_answer(1000, 100, 0, ANSWER_CACHED);
+	tell("fails.example");
+	for (unsigned i = 0; i < 100 && counts().held_back == 0; i++)
+		usleep(5000);
+	assert_int_equal(counts().held_back, 1);
+	assert_int_equal(asked(), before);
+	assert_int_equal(counts().asked, 1);
+}
+
+// stale: immediate. A request for a record past its soft expiry is served whatever its heat.
+static void test_expired_record_is_renewed_though_cold(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 1;
+	ask("stale.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	usleep(1050000);
+	tell("stale.example");
+	wait_until_asked(2);
+	for (unsigned i = 0; i < 200 && counts().done == 0; i++)
+		usleep(5000);
+	assert_int_equal(counts().done, 1);
+	ask("stale.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+}
+
+static void test_clients_join_a_refresh(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 1;
+	ask("join.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	usleep(1050000);
+	fake[0].delay_ms = fake[1].delay_ms = 200;
+	tell("join.example");
+	wait_until_asked(2);
+	ask("join.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().coalesced, 1);
+	assert_int_equal(counts().asked, 1);
+	assert_int_equal(counts().done, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_cold_and_absent_records_are_left_alone),
+		T(test_hot_record_is_renewed_before_it_expires),
+		T(test_failed_refresh_keeps_the_record_and_is_held_back),
+		T(test_expired_record_is_renewed_though_cold),
+		T(test_clients_join_a_refresh),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
