@@ -28,6 +28,7 @@ static const struct {
 	{"/why", false, api_why},
 	{"/cache", false, api_cache_get},
 	{"/cache/flush", true, api_cache_flush},
+	{"/refresh", false, api_refresh},
 	{"/blocklist", false, api_blocklist},
 	{"/blocklist/reload", true, api_blocklist_reload},
 	{"/config/reload", true, api_config_reload},

@@ -3,7 +3,7 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /blocklist  /why?name=  /cache?name=
+//   GET  /health  /status  /stats  /blocklist  /why?name=  /cache?name=  /refresh?minutes=
 //   POST /cache/flush?name=&subtree=0|1  /blocklist/reload?force=0|1  /config/reload
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides

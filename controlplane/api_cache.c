@@ -30,6 +30,8 @@ static void records_out(struct json_out *o, struct json_node *entry, const struc
 
 static void entry_out(struct json_out *o, struct json_node *list, const struct cache_entry *e)
 {
+	static const char *const heats[] = {
+		[REFRESH_COLD] = "cold", [REFRESH_WARM] = "warm", [REFRESH_HOT] = "hot"};
 	char type[DNS_TYPE_TEXT_MAX];
 	struct json_node *n = json_out_object(o, list, NULL);
 	json_out_text(o, n, "type", dns_type_text(e->qtype, type));
@@ -48,6 +50,10 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_signed(o, n, "hard_left_ms", e->hard_left_ms);
 	json_out_count(o, n, "authoritative_ttl", e->auth_ttl_s);
 	json_out_bool(o, n, "visited", e->visited);
+	json_out_count(o, n, "hits_per_minute", e->hits_per_minute);
+	json_out_text(o, n, "heat", heats[e->heat]);
+	if (e->refresh_left_ms != INT64_MAX)
+		json_out_signed(o, n, "refresh_left_ms", e->refresh_left_ms);
 	records_out(o, n, e);
 }
 

@@ -33,6 +33,7 @@ struct answer {
 	void (*status)(void *arg, const struct resolver_status *s);
 	void (*entries)(void *arg, int err, const struct cache_entry *entries, unsigned count);
 	void (*flushed)(void *arg, int err, uint64_t deleted);
+	void (*report)(void *arg, const struct refresh_report *report);
 	void *arg;
 	uint64_t deleted;
 };
@@ -63,6 +64,13 @@ static void answer_run(struct answer *a)
 			.answer_len = sizeof message};
 		memcpy(e.answer, message, sizeof message);
 		a->entries(a->arg, 0, &e, 1);
+	} else if (a->report) {
+		static struct refresh_report r;
+		refresh_stats_now(&r.stats, 120000)->done = 8;
+		refresh_stats_now(&r.stats, 180000)->done = 3;
+		r.now_ms = 180000;
+		r.policy.window_ms = 60000;
+		a->report(a->arg, &r);
 	} else {
 		a->flushed(a->arg, 0, a->deleted);
 	}
@@ -107,6 +115,12 @@ int resolver_cache_flush(struct resolver *, const struct dns_name *, bool subtre
 {
 	return answer_later(
 		&(struct answer){.flushed = done, .arg = arg, .deleted = subtree ? 20 : 1});
+}
+
+int resolver_refresh_report(struct resolver *, struct loop *,
+	void (*done)(void *arg, const struct refresh_report *report), void *arg)
+{
+	return answer_later(&(struct answer){.report = done, .arg = arg});
 }
 
 void publish_status(const struct publisher *, struct publish_status *out)
@@ -179,6 +193,10 @@ static void test_endpoints(void **)
 	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");
 	assert_reply("POST /cache/flush?name=a.example", 200, "\"deleted\":1}");
 	assert_reply("POST /cache/flush?name=a.example&subtree=1", 200, "\"deleted\":20}");
+	assert_reply("GET /cache?name=a.example", 200, "\"heat\":\"cold\"");
+	assert_reply("GET /refresh", 200, "\"day\":{\"asked\":0,\"done\":11,");
+	assert_reply("GET /refresh", 200, "{\"ago\":1,\"asked\":0,\"done\":8,");
+	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
 	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a name");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"action\":\"block\"");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"lists\":[\"ads\"]");
@@ -207,6 +225,10 @@ static void test_refused(void **)
 	assert_reply("GET /why?name=com", 503, "no rules are loaded yet");
 	assert_reply("GET /cache?name=a.b.c.d", 503, "too busy");
 	assert_reply("POST /cache/flush?name=a&subtree=2", 400, "subtree: must be 0 or 1");
+	assert_reply("GET /refresh?minutes=0", 400, "minutes: must be 1 to 1440");
+	assert_reply("GET /refresh?minutes=1441", 400, "minutes: must be 1 to 1440");
+	assert_reply("GET /refresh?minutes=-1", 400, "minutes: must be 1 to 1440");
+	assert_reply("GET /refresh?minutes=7x", 400, "minutes: must be 1 to 1440");
 	assert_reply("GET /cache?name", 400, "\"error\"");
 	assert_reply("GET /cache/..//health", 404, "\"error\"");
 	assert_reply("GET nonsense", 404, "\"error\"");

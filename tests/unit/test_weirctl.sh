@@ -70,6 +70,7 @@ for started in no yes; do
 	want 1 '"error": "the control plane is down' '' $c cache flush a.example --subtree --json
 	want 1 '' 'the control plane is down' $c cache get -- a.example
 	want 1 '' 'the control plane is down' $c blocklist status
+	want 1 '' 'the control plane is down' $c refresh stats
 	want 1 '' 'the control plane is down' $c blocklist reload --force
 	want 1 '' 'the control plane is down' $c config reload
 	mkdir -p "$run" # as after a start that left nothing

@@ -28,6 +28,10 @@ static void entry_print(const struct json_node *e)
 	printf("  %s old", duration_text(json_count(e, "age_ms"), text));
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));
+	printf("\n  %llu hits a minute: %s", (unsigned long long)json_count(e, "hits_per_minute"),
+		text_escape(json_text(e, "heat"), shown, sizeof shown));
+	if (json_get(e, "refresh_left_ms"))
+		left_print("renewed", json_signed(e, "refresh_left_ms"));
 	printf("\n");
 	struct table *t = table_new(heads);
 	const struct json_node *records = json_get(e, "records");

@@ -44,6 +44,7 @@ int cmd_stats(struct ctl *c);
 int cmd_why(struct ctl *c);
 int cmd_cache_get(struct ctl *c);
 int cmd_cache_flush(struct ctl *c);
+int cmd_refresh_stats(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);
 int cmd_config_check(struct ctl *c);

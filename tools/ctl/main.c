@@ -19,6 +19,8 @@ const struct ctl_command ctl_commands[] = {
 		"What the cache holds of NAME. Exit status 1 if nothing."},
 	{"cache", "flush", 1, 1, CTL_OPT_SUBTREE, cmd_cache_flush, "NAME [--subtree]",
 		"Removes NAME from the cache; with --subtree all names below it as well."},
+	{"refresh", "stats", 0, 0, 0, cmd_refresh_stats, "",
+		"What refresh-ahead does, and did in the last 24 h by the minute."},
 	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
 		"The lists, what each contributed, and the current image."},
 	{"blocklist", "reload", 0, 0, CTL_OPT_FORCE, cmd_blocklist_reload, "[--force]",

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of refresh-ahead: how it is set, what it does now, and the last 24 h by the minute.
+
+#include "api_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct refresh_call {
+	struct http_exchange *exchange;
+	unsigned minutes;
+};
+
+static void counts_out(struct json_out *o, struct json_node *n, const struct refresh_counts *c)
+{
+	json_out_count(o, n, "asked", c->asked);
+	json_out_count(o, n, "done", c->done);
+	json_out_count(o, n, "failed", c->failed);
+	json_out_count(o, n, "dropped", c->dropped);
+	json_out_count(o, n, "held_back", c->held_back);
+	json_out_count(o, n, "used", c->used);
+	json_out_count(o, n, "hot_stale", c->hot_stale);
+	json_out_count(o, n, "hot_missed", c->hot_missed);
+	json_out_count(o, n, "late_ms", c->late_ms);
+}
+
+static void now_out(struct json_out *o, struct json_node *root, const struct refresh_report *r)
+{
+	const struct refresh_policy *p = &r->policy;
+
+	json_out_bool(o, root, "enabled", p->enabled);
+	json_out_count(o, root, "hot_per_minute", refresh_rate(p, p->hot_min));
+	json_out_count(o, root, "warm_per_minute", refresh_rate(p, p->warm_min));
+	json_out_count(o, root, "hot_ttl_percent", p->hot_percent);
+	json_out_count(o, root, "warm_ttl_percent", p->warm_percent);
+	json_out_bool(o, root, "past_auth_ttl", p->past_auth);
+	json_out_count(o, root, "inflight", r->inflight);
+	json_out_count(o, root, "inflight_cap", r->inflight_limit);
+	json_out_count(o, root, "planned", r->planned);
+	json_out_count(o, root, "planned_cap", r->plan_limit);
+	json_out_count(o, root, "held_back_now", r->held_back);
+	json_out_count(o, root, "sweep_took_ms", r->round_ms);
+}
+
+static void on_report(void *arg, const struct refresh_report *r)
+{
+	struct refresh_call *call = arg;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	struct refresh_counts sum;
+
+	now_out(o, root, r);
+	refresh_stats_sum(&r->stats, r->now_ms, REFRESH_MINUTES, &sum);
+	counts_out(o, json_out_object(o, root, "day"), &sum);
+	struct json_node *list = json_out_array(o, root, "minutes");
+	for (unsigned ago = 0; ago < call->minutes; ago++) {
+		const struct refresh_counts *c = refresh_stats_at(&r->stats, r->now_ms, ago);
+		if (!c)
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_count(o, n, "ago", ago);
+		counts_out(o, n, c);
+	}
+	http_reply(call->exchange, 200, json_out_finish(o));
+	free(call);
+}
+
+static bool minutes_param(struct http_exchange *x, unsigned *out)
+{
+	const char *text = http_param(x, "minutes");
+	char *end = NULL;
+
+	*out = 60;
+	if (!text)
+		return true;
+	errno = 0;
+	unsigned long n = strtoul(text, &end, 10);
+	if (errno || *text < '0' || *text > '9' || *end || n < 1 || n > REFRESH_MINUTES) {
+		api_refuse(x, 400, "minutes: must be 1 to %d", REFRESH_MINUTES);
+		return false;
+	}
+	*out = (unsigned)n;
+	return true;
+}
+
+void api_refresh(struct api *a, struct http_exchange *x)
+{
+	unsigned minutes;
+
+	if (!minutes_param(x, &minutes))
+		return;
+	struct refresh_call *call = malloc(sizeof *call);
+	if (!call) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	*call = (struct refresh_call){x, minutes};
+	http_defer(x, API_SHORT_MS);
+	int ret = resolver_refresh_report(a->deps.resolver, a->deps.service, on_report, call);
+	if (ret < 0) {
+		free(call);
+		api_busy(x, ret);
+	}
+}
