@@ -256,6 +256,28 @@ static void test_failures_are_held_back(void **)
 	assert_int_equal(counts().failed, 1);
 }
 
+// Another box asks: its answer is looked for a second later, and again while it is not there.
+static void test_elsewhere_is_looked_for_again(void **)
+{
+	put(1, 30, 200);
+	now_ms += 25000;
+	tell(1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(asked_count, 1);
+		end_all(REFRESH_ELSEWHERE);
+		now_ms += 999;
+		refresh_run(refresh, now_ms);
+		assert_int_equal(asked_count, 0);
+		now_ms++;
+		refresh_run(refresh, now_ms);
+	}
+	end_all(REFRESH_DONE);
+	now_ms += 5000;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+	assert_int_equal(counts().failed, 0);
+}
+
 // A name that fails is one entry of a table of fixed size.
 static void test_back_off_is_capped(void **)
 {
@@ -380,6 +402,7 @@ int main(void)
 		T(test_share_of_the_questions),
 		T(test_what_is_planned_is_looked_at_again),
 		T(test_failures_are_held_back),
+		T(test_elsewhere_is_looked_for_again),
 		T(test_back_off_is_capped),
 		T(test_no_room_and_asked_already),
 		T(test_the_root_is_left_out),
