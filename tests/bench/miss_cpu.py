@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""G12: CPU time per miss of weir-controlplane, and of dnsdist and unbound that forward to the same upstream.
+
+Real processes in namespaces of their own (as the smoke tests): tools/lab for weir, a local upstream that answers everything
+(bench_upstream), dnsperf with names that nobody has asked before, at a rate that is not the limit. Taken is user and system
+time of the process from /proc/PID/stat over a run; the runs of the three take turns. Prints JSON lines as bench_path does.
+Exit status 1: a run lost more than a hundredth of its queries, or something other than misses was measured.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+root = pathlib.Path(__file__).resolve().parents[2]
+tmp = pathlib.Path("/run/miss-cpu")
+service = "198.18.0.53"
+UPSTREAM_PORT, DNSDIST_PORT, UNBOUND_PORT = 5301, 5302, 5303
+GOAL_US = 10.0
+TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tests/bench/bench_upstream"]
+LOST_MOST = 0.01
+
+DNSDIST = f"""setLocal('127.0.0.1:{DNSDIST_PORT}')
+setACL({{'127.0.0.0/8'}})
+newServer({{address='127.0.0.1:{UPSTREAM_PORT}', healthCheckMode='up'}})
+"""
+UNBOUND = f"""server:
+  interface: 127.0.0.1
+  port: {UNBOUND_PORT}
+  num-threads: 1
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{tmp}"
+  pidfile: ""
+  use-syslog: no
+  verbosity: 0
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  so-rcvbuf: 4m
+  access-control: 127.0.0.0/8 allow
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{UPSTREAM_PORT}
+"""
+
+
+def enter_namespaces():
+    """Runs this program again with an empty /run and /dev/shm and a network of its own; all of it goes when it ends."""
+    if os.geteuid() != 0:
+        sys.exit("miss_cpu: needs root for namespaces")
+    if "MISS_CPU_INSIDE" not in os.environ:
+        os.environ["MISS_CPU_INSIDE"] = "1"
+        space = "unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private --".split()
+        os.execvp(space[0], space + [sys.executable, *sys.argv])
+    subprocess.run("mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+                   " && ip link set lo up", shell=True, check=True)
+    tmp.mkdir()
+
+
+def cpu_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answered_upstream():
+    return int.from_bytes((tmp / "counter").read_bytes(), sys.byteorder)
+
+
+class Server:
+    """One of the three: how it is reached and which process counts."""
+
+    def __init__(self, name, pid, address, port, prefix=()):
+        self.name, self.pid, self.address, self.port, self.prefix = name, pid, address, port, list(prefix)
+        self.us = []
+
+    def run(self, number, rate, seconds):
+        names = tmp / "names"
+        with names.open("w") as out:
+            out.writelines(f"{self.name}-{number}-{i}.miss.example A\n" for i in range(rate * seconds))
+        command = ["dnsperf", "-s", self.address, "-p", str(self.port), "-d", str(names), "-n", "1", "-Q", str(rate)]
+        asked, before = answered_upstream(), cpu_s(self.pid)
+        done = subprocess.run(self.prefix + command + ["-q", "512", "-t", "2"], stdout=subprocess.PIPE, text=True)
+        used, misses = cpu_s(self.pid) - before, answered_upstream() - asked
+        completed = int(re.search(r"Queries completed:\s+(\d+)", done.stdout).group(1))
+        sent = int(re.search(r"Queries sent:\s+(\d+)", done.stdout).group(1))
+        good = re.search(r"NOERROR (\d+)", done.stdout)
+        self.us.append(used * 1e6 / max(completed, 1))
+        print(f"{self.name}: {sent} sent, {completed} answered, {misses} asked upstream, {self.us[-1]:.2f} us each",
+              file=sys.stderr)
+        return completed > sent * (1 - LOST_MOST) and good and int(good.group(1)) == completed \
+            and abs(misses - completed) < sent * 2 * LOST_MOST
+
+
+def start(command, **kw):
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(tmp / "log").open("a"), **kw)
+
+
+def start_servers(build, which):
+    servers = []
+    (tmp / "counter").write_bytes(bytes(8))
+    start([f"{build}/tests/bench/bench_upstream", str(UPSTREAM_PORT), str(tmp / "counter")])
+    if "dnsdist" in which:
+        (tmp / "dnsdist.conf").write_text(DNSDIST)
+        p = start(["dnsdist", "--supervised", "--disable-syslog", "-C", str(tmp / "dnsdist.conf")])
+        servers.append(Server("dnsdist", p.pid, "127.0.0.1", DNSDIST_PORT))
+    if "unbound" in which:
+        (tmp / "unbound.conf").write_text(UNBOUND)
+        p = start(["unbound", "-d", "-c", str(tmp / "unbound.conf")])
+        servers.append(Server("unbound", p.pid, "127.0.0.1", UNBOUND_PORT))
+    own = {"WEIR_BUILD": build, "build_targets": " ".join(TARGETS)}
+    up = subprocess.run([f"{root}/tools/lab", "up", "--upstream", f"127.0.0.1:{UPSTREAM_PORT}"],
+                        env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if up.returncode != 0:
+        sys.exit(up.stdout)
+    pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
+    client = ["nsenter", "--net=/run/netns/weir-client", "--"]
+    servers.insert(0, Server("weir", pid, service, 53, client))
+    time.sleep(1)
+    return servers
+
+
+def row(case, metric, value, unit, reference):
+    return {"goal": "G12", "case": case, "metric": metric, "value": round(value, 3), "unit": unit,
+            "reference": reference, "ratio": round(value / reference, 3) if reference else None}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser.add_argument("--rate", type=int, default=10000, help="queries a second (10000)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of a run (5)")
+    parser.add_argument("--runs", type=int, default=3, help="of each; the median counts (3)")
+    parser.add_argument("--only", default="weir,dnsdist,unbound")
+    args = parser.parse_args()
+    enter_namespaces()
+    which = [name for name in args.only.split(",") if name == "weir" or shutil.which(name)]
+    servers = start_servers(args.build, which)
+    good = all([server.run(n, args.rate, args.seconds) for n in range(args.runs) for server in servers])
+    case = f"miss, {args.rate} q/s"
+    us = {server.name: statistics.median(server.us) for server in servers}
+    print(json.dumps(row(case, "cpu", us["weir"], "us per miss", GOAL_US)))
+    for name in us.keys() - {"weir"}:
+        print(json.dumps(row(case, f"cpu_to_{name}", us["weir"], "us per miss", round(us[name], 3))))
+    subprocess.run([f"{root}/tools/lab", "down"], stdout=subprocess.DEVNULL)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
