@@ -144,6 +144,12 @@ static void resolver_out(
 	json_out_count(o, n, "upstream_sent", s->upstream_sent);
 	json_out_count(o, n, "upstream_replies", s->upstream_replies);
 	json_out_count(o, n, "upstream_tcp_full", s->upstream_tcp_full);
+	json_out_count(o, n, "upstream_sockets_idle", s->sockets.idle);
+	json_out_count(o, n, "upstream_sockets_open", s->sockets.open);
+	json_out_count(o, n, "upstream_sockets_opened", s->sockets.opened);
+	json_out_count(o, n, "upstream_sockets_made", s->sockets.made);
+	json_out_count(o, n, "upstream_sockets_full", s->sockets.full);
+	json_out_count(o, n, "upstream_strays", s->sockets.strays);
 	json_out_count(o, n, "mismatched", s->mismatched);
 	json_out_count(o, n, "stored", s->stored);
 	json_out_count(o, n, "not_stored", s->not_stored);

@@ -70,7 +70,8 @@ static int thread_open(struct app *a)
 static void raise_file_limit(const struct config *c)
 {
 	struct rlimit limit;
-	rlim_t want = (rlim_t)c->limits.inflight * UPSTREAM_LEGS + UPSTREAM_TCP_MAX + 256;
+	rlim_t want = (rlim_t)c->limits.inflight * UPSTREAM_LEGS + UPSTREAM_SOCKETS_AHEAD
+		      + UPSTREAM_TCP_MAX + 256;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;

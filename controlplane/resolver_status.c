@@ -15,7 +15,7 @@ struct status_call {
 };
 
 static void status_tables(const struct resolver *r, struct resolver_status *s,
-	const struct inflight_stats *inflight, unsigned tcp_open)
+	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
 {
 	struct publish_status published;
 
@@ -49,14 +49,21 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .cap = inflight->waiters_cap,
 					   .used = inflight->waiters,
 					   .bytes = inflight->waiter_bytes});
-	table_register(&s->tables,
-		&(struct table_info){.name = "upstream_tcp",
-			.owner = "resolver loop",
-			.eviction = "refused: the try fails",
-			.lifetime = "5 s",
-			.cap = UPSTREAM_TCP_MAX,
-			.used = tcp_open,
-			.bytes = (uint64_t)tcp_open * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
+	table_register(&s->tables, &(struct table_info){.name = "upstream_tcp",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the try fails",
+					   .lifetime = "5 s",
+					   .cap = UPSTREAM_TCP_MAX,
+					   .used = upstream->tcp_open,
+					   .bytes = (uint64_t)upstream->tcp_open
+						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
+	table_register(&s->tables, &(struct table_info){.name = "upstream_sockets",
+					   .owner = "resolver loop",
+					   .eviction = "closed; none left: the send fails",
+					   .lifetime = "20 s or 64 queries",
+					   .cap = UPSTREAM_SOCKETS_MAX,
+					   .used = upstream->sockets.open,
+					   .bytes = upstream->sockets.bytes});
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",
@@ -117,8 +124,9 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_tcp_full = upstream.tcp_full;
 	l1_status(r->l1, &s->l1);
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
+	s->sockets = upstream.sockets;
 	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
-	status_tables(r, s, &inflight, upstream.tcp_open);
+	status_tables(r, s, &inflight, &upstream);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 }
 

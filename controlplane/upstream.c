@@ -83,7 +83,7 @@ static void adopt_new_list(struct upstream_ask *a)
 		unsigned k = 0;
 		while (k < u->count && !upstream_same_address(&u->server[k].address, &leg->peer))
 			k++;
-		if (leg->fd < 0 || k == u->count)
+		if (!leg->open || k == u->count)
 			continue;
 		leg->server = k;
 		leg->generation = a->generation;
@@ -101,7 +101,8 @@ static int send_udp(struct upstream_ask *a, unsigned i)
 		leg = upstream_leg_spare(a);
 		upstream_leg_init(
 			leg, a, i, !a->case_off && s->case_strikes < UPSTREAM_CASE_STRIKES);
-		rc = upstream_udp_open(leg);
+		rc = upstream_socket_take(a->owner->sockets, i, leg, &leg->socket);
+		leg->open = rc == 0;
 	}
 	if (rc == 0)
 		rc = upstream_udp_send(leg);
@@ -198,8 +199,6 @@ void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8
 		.question_len = question_len,
 		.deadline_ms = deadline_ms,
 	};
-	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
-		a->leg[i].fd = -1;
 	event_assign(&a->timer, loop_base(u->loop), -1, 0, on_wait_over, a);
 	memcpy(a->question, question, question_len);
 	ask_next(a);
@@ -227,8 +226,11 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	uint64_t took_us = clock_mono_us() - leg->first_sent_us;
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
 
+	// A repeated query may be answered twice.
+	leg->answered = leg->sends == 1;
 	enum upstream_take take = u->callbacks.reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {
+		leg->answered = false;
 		upstream_count_bad(leg);
 		return take;
 	}

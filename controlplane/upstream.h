@@ -25,18 +25,18 @@
 // fills the cache. A server that let UPSTREAM_DOWN_AFTER waits in a row pass, answering nobody
 // meanwhile, is down for backoff_s or until it answers after all.
 //
-// Sockets: UPSTREAM_LEGS for each ask at most and UPSTREAM_TCP_MAX in all. Without one to be had
-// (EMFILE) the send has failed: it is counted, and the next server is tried.
+// Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
+// UPSTREAM_TCP_MAX connections in all. Without one to be had (EMFILE) the send has failed: it is
+// counted, and the next server is tried.
 
 #include "loop.h"
 #include "rng.h"
+#include "upstream_socket.h"
 
 #include <event2/event_struct.h>
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include <weir/config.h>
 
 enum {
@@ -53,18 +53,14 @@ enum {
 struct upstreams;
 struct upstream_tcp;
 
-union upstream_peer {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-// One query to one server, on a socket of its own. All fields are upstream*.c's.
+// One query to one server, on a socket that nobody else uses meanwhile. All fields are
+// upstream*.c's.
 struct upstream_leg {
 	struct upstream_ask *ask;
-	struct event event;
-	int fd; // -1: not in use
+	struct upstream_socket *socket; // of UDP
+	bool open;
 	bool tcp;
+	bool answered;   // nothing more can come to the socket
 	bool mixed_case; // letter case is random, by coin
 	uint16_t id;
 	unsigned sends;
@@ -145,5 +141,6 @@ unsigned upstreams_status(
 struct upstream_totals {
 	uint64_t sent, replies, mismatched, tcp_full;
 	unsigned tcp_open;
+	struct upstream_sockets_stats sockets;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);

@@ -30,8 +30,9 @@ struct upstreams {
 	uint64_t generation;
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
-	struct upstream_totals totals;
-	uint8_t buf[DNS_MESSAGE_MAX]; // the datagram being looked at
+	struct upstream_sockets *sockets;
+	struct upstream_totals totals; // but `sockets`
+	uint8_t buf[DNS_MESSAGE_MAX];  // the datagram being looked at
 };
 
 // A reply that is believed; rtt_us 0: it tells no round-trip time.
@@ -42,17 +43,14 @@ void upstream_server_timed_out(
 // How long to wait for the `sends`th query to it, first being 1.
 unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
-bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b);
 
-// By UDP. Open: socket and event, for leg->peer. upstream_leg_close takes what there is, also after
-// a failure.
-ATTR_MUST_CHECK int upstream_udp_open(struct upstream_leg *leg);
 ATTR_MUST_CHECK int upstream_udp_send(struct upstream_leg *leg); // the first time or once more
+void upstream_udp_readable(struct upstream_socket *s);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
 void upstream_tcp_free(struct upstream_ask *a);    // its leg as well; NULL is fine
-void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine
+void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine; of UDP
 
 // The server of a leg; NULL if the list has changed since it was asked.
 struct upstream *upstream_of(const struct upstream_leg *leg);

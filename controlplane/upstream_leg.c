@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_internal.h"
 
-#include <event2/event.h>
-
 #include <string.h>
-#include <unistd.h>
 #include <weir/dns_answer.h>
 
 struct upstream *upstream_of(const struct upstream_leg *leg)
@@ -17,7 +14,7 @@ struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server)
 {
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
-		if (leg->fd >= 0 && leg->server == server && leg->generation == a->generation)
+		if (leg->open && leg->server == server && leg->generation == a->generation)
 			return leg;
 	}
 	return NULL;
@@ -29,7 +26,7 @@ struct upstream_leg *upstream_leg_spare(struct upstream_ask *a)
 
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
-		if (leg->fd < 0)
+		if (!leg->open)
 			return leg;
 		if (leg->last_sent_us < spare->last_sent_us)
 			spare = leg;
@@ -41,7 +38,7 @@ struct upstream_leg *upstream_leg_spare(struct upstream_ask *a)
 bool upstream_leg_any(const struct upstream_ask *a)
 {
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
-		if (a->leg[i].fd >= 0)
+		if (a->leg[i].open)
 			return true;
 	return false;
 }
@@ -53,7 +50,6 @@ void upstream_leg_init(
 
 	*leg = (struct upstream_leg){
 		.ask = a,
-		.fd = -1,
 		.mixed_case = mixed_case,
 		.id = rng_u16(&u->rng),
 		.server = server,
@@ -62,16 +58,16 @@ void upstream_leg_init(
 		.peer_len = u->server[server].address_len,
 	};
 	if (mixed_case)
-		rng_bytes(&u->rng, leg->coin, sizeof(leg->coin));
+		rng_bytes(&u->rng, leg->coin, (a->question_len - 4u) / 8 + 1);
 }
 
 void upstream_leg_close(struct upstream_leg *leg)
 {
-	if (leg->fd < 0)
+	if (!leg->open)
 		return;
-	event_del(&leg->event);
-	close(leg->fd);
-	leg->fd = -1;
+	leg->open = false;
+	if (!leg->tcp)
+		upstream_socket_give(leg->socket, leg->answered);
 	if (leg->ask->current == leg)
 		leg->ask->current = NULL;
 }

@@ -10,17 +10,6 @@
 
 enum { WAIT_MIN_MS = 50, WAIT_SHIFT_MAX = 5 };
 
-bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b)
-{
-	if (a->any.sa_family != b->any.sa_family)
-		return false;
-	if (a->any.sa_family == AF_INET)
-		return a->v4.sin_port == b->v4.sin_port
-		       && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return a->v6.sin6_port == b->v6.sin6_port
-	       && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
-}
-
 static void server_rtt(struct upstream *s, uint64_t rtt_us)
 {
 	uint32_t rtt = rtt_us > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)rtt_us;
@@ -89,6 +78,18 @@ static void server_set(struct upstream *s, const struct config_upstream *c)
 		memcpy(&s->address, &address, sizeof(s->address));
 }
 
+static void sockets_configure(struct upstreams *u)
+{
+	union upstream_peer peer[CONFIG_UPSTREAMS_MAX];
+	socklen_t len[CONFIG_UPSTREAMS_MAX];
+
+	for (unsigned i = 0; i < u->count; i++) {
+		peer[i] = u->server[i].address;
+		len[i] = u->server[i].address_len;
+	}
+	upstream_sockets_configure(u->sockets, peer, len, u->count);
+}
+
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
 {
 	struct upstream *old = malloc(sizeof(u->server));
@@ -114,6 +115,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 		}
 	}
 	free(old);
+	sockets_configure(u);
 }
 
 int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
@@ -124,6 +126,11 @@ int upstreams_new(struct upstreams **out, struct loop *loop, const struct config
 		return -ENOMEM;
 	u->loop = loop;
 	u->callbacks = *callbacks;
+	int rc = upstream_sockets_new(&u->sockets, loop, &u->rng, upstream_udp_readable);
+	if (rc < 0) {
+		free(u);
+		return rc;
+	}
 	upstreams_configure(u, config);
 	*out = u;
 	return 0;
@@ -131,6 +138,9 @@ int upstreams_new(struct upstreams **out, struct loop *loop, const struct config
 
 void upstreams_free(struct upstreams *u)
 {
+	if (!u)
+		return;
+	upstream_sockets_free(u->sockets);
 	free(u);
 }
 
@@ -165,4 +175,5 @@ unsigned upstreams_status(
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 {
 	*out = u->totals;
+	upstream_sockets_stats(u->sockets, &out->sockets);
 }

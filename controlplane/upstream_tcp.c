@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/clock.h>
 
 // One query on one connection (RFC 7766 allows more; a fallback needs no pool).
 struct upstream_tcp {
 	struct upstream_leg leg;
+	struct event event;
+	int fd;
 	uint16_t out_len, out_pos;
 	uint16_t in_len; // 0: the length itself is being read
 	uint32_t in_pos;
@@ -26,6 +29,10 @@ void upstream_tcp_free(struct upstream_ask *a)
 	if (!a->tcp)
 		return;
 	upstream_leg_close(&a->tcp->leg);
+	if (a->tcp->fd >= 0) {
+		event_del(&a->tcp->event);
+		close(a->tcp->fd);
+	}
 	a->owner->totals.tcp_open--;
 	free(a->tcp->in);
 	free(a->tcp);
@@ -49,7 +56,7 @@ static int read_into(int fd, uint8_t *buf, uint32_t *pos, uint32_t len)
 static int reply_read(struct upstream_tcp *t)
 {
 	if (t->in_len == 0) {
-		int rc = read_into(t->leg.fd, t->head, &t->in_pos, sizeof(t->head));
+		int rc = read_into(t->fd, t->head, &t->in_pos, sizeof(t->head));
 		if (rc <= 0)
 			return rc;
 		t->in_len = get_u16(t->head);
@@ -60,13 +67,13 @@ static int reply_read(struct upstream_tcp *t)
 		if (!t->in)
 			return -ENOMEM;
 	}
-	return read_into(t->leg.fd, t->in, &t->in_pos, t->in_len);
+	return read_into(t->fd, t->in, &t->in_pos, t->in_len);
 }
 
 static int query_send(struct upstream_tcp *t)
 {
 	while (t->out_pos < t->out_len) {
-		ssize_t n = send(t->leg.fd, t->out + t->out_pos, t->out_len - t->out_pos,
+		ssize_t n = send(t->fd, t->out + t->out_pos, t->out_len - t->out_pos,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
@@ -96,8 +103,8 @@ static int tcp_wait(struct upstream_tcp *t, short what)
 {
 	struct event_base *base = loop_base(t->leg.ask->owner->loop);
 
-	event_assign(&t->leg.event, base, t->leg.fd, what, on_tcp, t);
-	return event_add(&t->leg.event, NULL) < 0 ? -ENOMEM : 0;
+	event_assign(&t->event, base, t->fd, what, on_tcp, t);
+	return event_add(&t->event, NULL) < 0 ? -ENOMEM : 0;
 }
 
 static void on_tcp(evutil_socket_t fd, short what, void *arg)
@@ -128,6 +135,7 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 	struct upstream_tcp *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
+	t->fd = -1;
 	a->tcp = t;
 	u->totals.tcp_open++;
 	upstream_leg_init(&t->leg, a, server, false);
@@ -139,14 +147,14 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 		return -EMSGSIZE;
 	put_u16(t->out, len);
 	t->out_len = (uint16_t)(len + 2);
-	t->leg.fd =
-		socket(t->leg.peer.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (t->leg.fd < 0)
+	t->fd = socket(t->leg.peer.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (t->fd < 0)
 		return -errno;
+	t->leg.open = true;
 	int rc = tcp_wait(t, EV_WRITE);
 	if (rc < 0)
 		return rc;
-	if (connect(t->leg.fd, &t->leg.peer.any, t->leg.peer_len) < 0 && errno != EINPROGRESS)
+	if (connect(t->fd, &t->leg.peer.any, t->leg.peer_len) < 0 && errno != EINPROGRESS)
 		return -errno;
 	*leg = &t->leg;
 	return 0;

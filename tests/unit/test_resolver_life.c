@@ -226,8 +226,9 @@ static void test_new_settings_forget_failures(void **state)
 static void test_every_table_is_registered(void **state)
 {
 	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "upstream_tcp",
-		"failures", "l1_lookups", "redis_calls", "redis_buffers", "l1_sample",
-		"refresh_plan", "refresh_requests", "refresh_backoff", "refresh_minutes"};
+		"upstream_sockets", "failures", "l1_lookups", "redis_calls", "redis_buffers",
+		"l1_sample", "refresh_plan", "refresh_requests", "refresh_backoff",
+		"refresh_minutes"};
 	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_socket.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/config.h>
+
+#define NIL UINT32_MAX
+
+enum {
+	PORT_FIRST = 1024,
+	PORT_TRIES = 16,
+	STRAYS_A_TURN = 8,
+	STEP_MS = 100,
+	STEP_SHORT_MS = 10, // while there are too few
+	LIFE_MS = 10000,    // at least, and at most twice that
+	IN_USE_MS = 60000,
+	LOOK_AT = 256, // sockets looked at in a step for those that are too old
+};
+
+struct shelf {
+	union upstream_peer peer;
+	socklen_t peer_len;
+	unsigned want;     // idle ones to keep ready
+	uint64_t taken_ms; // last use; 0: never
+	unsigned idle;
+	uint32_t socket[UPSTREAM_SHELF_MAX];
+};
+
+struct upstream_sockets {
+	struct loop *loop;
+	struct rng *rng;
+	void (*readable)(struct upstream_socket *s);
+	struct event *step;
+	unsigned count;
+	struct shelf *shelf; // CONFIG_UPSTREAMS_MAX
+	struct upstream_socket *socket;
+	uint32_t touched, free, cursor;
+	struct upstream_sockets_stats stats;
+};
+
+bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_port == b->v4.sin_port
+		       && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->v6.sin6_port == b->v6.sin6_port
+	       && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+}
+
+// The kernel draws ephemeral ports from a smaller range and by a known method, so we draw.
+static int bind_random_port(struct rng *rng, int fd, sa_family_t family)
+{
+	int rc = -EADDRINUSE;
+
+	for (unsigned i = 0; i < PORT_TRIES && rc == -EADDRINUSE; i++) {
+		struct sockaddr_in sin = {.sin_family = AF_INET};
+		struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
+		uint16_t port = rng_u16(rng);
+		if (port < PORT_FIRST)
+			continue; // drawn again, so that no port is likelier than another
+		sin.sin_port = sin6.sin6_port = htons(port);
+		rc = family == AF_INET ? bind(fd, (struct sockaddr *)&sin, sizeof(sin))
+				       : bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
+		rc = rc < 0 ? -errno : 0;
+	}
+	return rc;
+}
+
+// No reply to us may be built from fragments, nor a forged ICMP shrink our path MTU (RFC 9715).
+static void no_path_mtu(int fd, sa_family_t family)
+{
+	const int v4 = IP_PMTUDISC_OMIT, v6 = IPV6_PMTUDISC_OMIT;
+	if (family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof(v4));
+	else
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof(v6));
+}
+
+static void socket_close(struct upstream_socket *s)
+{
+	struct upstream_sockets *p = s->owner;
+
+	event_del(&s->event);
+	close(s->fd);
+	s->fd = -1;
+	s->leg = NULL;
+	s->place = p->free;
+	p->free = (uint32_t)(s - p->socket);
+	p->stats.open--;
+}
+
+static void shelf_remove(struct upstream_socket *s)
+{
+	struct upstream_sockets *p = s->owner;
+	struct shelf *shelf = &p->shelf[s->shelf];
+	uint32_t last = shelf->socket[--shelf->idle];
+
+	shelf->socket[s->place] = last;
+	p->socket[last].place = s->place;
+	p->stats.idle--;
+}
+
+static void shelf_put(struct upstream_socket *s)
+{
+	struct upstream_sockets *p = s->owner;
+	struct shelf *shelf = &p->shelf[s->shelf];
+
+	s->leg = NULL;
+	s->place = shelf->idle;
+	shelf->socket[shelf->idle++] = (uint32_t)(s - p->socket);
+	p->stats.idle++;
+}
+
+// Nobody asked. Whoever sent it knows the port now, so it is not used again.
+static void stray(struct upstream_socket *s)
+{
+	uint8_t buf[16];
+
+	for (unsigned i = 0; i < STRAYS_A_TURN; i++) {
+		if (recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN)
+			break;
+		s->owner->stats.strays++;
+	}
+	shelf_remove(s);
+	socket_close(s);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream_socket *s = arg;
+	(void)fd, (void)what;
+
+	if (s->leg)
+		s->owner->readable(s);
+	else
+		stray(s);
+}
+
+static struct upstream_socket *slot_take(struct upstream_sockets *p)
+{
+	uint32_t i = p->free;
+
+	if (i != NIL)
+		p->free = p->socket[i].place;
+	else if (p->touched < UPSTREAM_SOCKETS_MAX)
+		i = p->touched++;
+	return i == NIL ? NULL : &p->socket[i];
+}
+
+static int socket_ready(struct upstream_sockets *p, struct upstream_socket *s)
+{
+	sa_family_t family = s->peer.any.sa_family;
+
+	no_path_mtu(s->fd, family);
+	int rc = bind_random_port(p->rng, s->fd, family);
+	if (rc < 0)
+		return rc;
+	if (connect(s->fd, &s->peer.any, s->peer_len) < 0)
+		return -errno;
+	return event_add(&s->event, NULL) < 0 ? -ENOMEM : 0;
+}
+
+static int socket_open(struct upstream_sockets *p, unsigned i, struct upstream_socket **out)
+{
+	const struct shelf *shelf = &p->shelf[i];
+	int fd = socket(shelf->peer.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	struct upstream_socket *s = slot_take(p);
+	if (!s) {
+		close(fd);
+		return -EMFILE;
+	}
+	*s = (struct upstream_socket){
+		.owner = p,
+		.fd = fd,
+		.shelf = i,
+		.until_ms = clock_mono_ms() + LIFE_MS + rng_u16(p->rng) % LIFE_MS,
+		.peer = shelf->peer,
+		.peer_len = shelf->peer_len,
+	};
+	event_assign(&s->event, loop_base(p->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	p->stats.open++;
+	int rc = socket_ready(p, s);
+	if (rc < 0) {
+		socket_close(s);
+		return rc;
+	}
+	p->stats.opened++;
+	*out = s;
+	return 0;
+}
+
+// One of the idle ones, any of them as likely as another.
+static struct upstream_socket *shelf_draw(struct upstream_sockets *p, struct shelf *shelf)
+{
+	uint32_t pick = (uint32_t)rng_u16(p->rng) * shelf->idle >> 16;
+	struct upstream_socket *s = &p->socket[shelf->socket[pick]];
+
+	shelf_remove(s);
+	return s;
+}
+
+int upstream_socket_take(struct upstream_sockets *p, unsigned i, struct upstream_leg *leg,
+	struct upstream_socket **out)
+{
+	struct shelf *shelf = &p->shelf[i];
+	struct upstream_socket *s = NULL;
+	int rc = 0;
+
+	shelf->taken_ms = clock_mono_ms();
+	if (shelf->idle == 0 || shelf->idle < shelf->want / 2) {
+		rc = socket_open(p, i, &s);
+		p->stats.made += rc == 0;
+	}
+	if (!s && shelf->idle > 0)
+		s = shelf_draw(p, shelf);
+	if (!s) {
+		p->stats.full += rc == -EMFILE;
+		return rc;
+	}
+	s->leg = leg;
+	s->uses++;
+	*out = s;
+	return 0;
+}
+
+void upstream_socket_give(struct upstream_socket *s, bool clean)
+{
+	struct upstream_sockets *p = s->owner;
+
+	if (clean && s->shelf != NIL && s->uses < UPSTREAM_SOCKET_USES
+		&& p->shelf[s->shelf].idle < UPSTREAM_SHELF_MAX)
+		shelf_put(s);
+	else
+		socket_close(s);
+}
+
+static void close_old(struct upstream_sockets *p, uint64_t now_ms)
+{
+	unsigned closed = 0;
+
+	for (unsigned i = 0; i < LOOK_AT && i < p->touched && closed < UPSTREAM_SOCKET_STEP; i++) {
+		p->cursor = p->cursor + 1 < p->touched ? p->cursor + 1 : 0;
+		struct upstream_socket *s = &p->socket[p->cursor];
+		if (s->fd < 0 || s->leg || now_ms < s->until_ms)
+			continue;
+		shelf_remove(s);
+		socket_close(s);
+		closed++;
+	}
+}
+
+// Opens ahead; true: there are too few still.
+static bool open_ahead(struct upstream_sockets *p, uint64_t now_ms)
+{
+	unsigned opened = 0;
+	bool few = false;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		struct shelf *shelf = &p->shelf[i];
+		struct upstream_socket *s;
+		if (i > 0 && (shelf->taken_ms == 0 || now_ms >= shelf->taken_ms + IN_USE_MS))
+			continue;
+		while (shelf->idle < shelf->want && opened < UPSTREAM_SOCKET_STEP) {
+			// EMFILE, or no free port: at the next step again.
+			if (socket_open(p, i, &s) < 0)
+				return false;
+			shelf_put(s);
+			opened++;
+		}
+		few |= shelf->idle + 2 * UPSTREAM_SOCKET_STEP < shelf->want;
+	}
+	return few;
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream_sockets *p = arg;
+	uint64_t now_ms = clock_mono_ms();
+	(void)fd, (void)what;
+
+	close_old(p, now_ms);
+	unsigned next_ms = open_ahead(p, now_ms) ? STEP_SHORT_MS : STEP_MS;
+	event_add(p->step, &(struct timeval){.tv_usec = (suseconds_t)next_ms * 1000});
+}
+
+int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struct rng *rng,
+	void (*readable)(struct upstream_socket *s))
+{
+	struct upstream_sockets *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->loop = loop;
+	p->rng = rng;
+	p->readable = readable;
+	p->free = NIL;
+	p->shelf = calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));
+	p->socket = calloc(UPSTREAM_SOCKETS_MAX, sizeof(*p->socket));
+	p->step = event_new(loop_base(loop), -1, 0, on_step, p);
+	if (!p->shelf || !p->socket || !p->step
+		|| event_add(p->step, &(struct timeval){.tv_usec = STEP_SHORT_MS * 1000}) < 0) {
+		upstream_sockets_free(p);
+		return -ENOMEM;
+	}
+	*out = p;
+	return 0;
+}
+
+void upstream_sockets_free(struct upstream_sockets *p)
+{
+	if (!p)
+		return;
+	for (uint32_t i = 0; p->socket && i < p->touched; i++)
+		if (p->socket[i].fd >= 0)
+			socket_close(&p->socket[i]);
+	if (p->step)
+		event_free(p->step);
+	free(p->socket);
+	free(p->shelf);
+	free(p);
+}
+
+// A quarter of the files that may be open, for all shelves together.
+static unsigned shelf_want(unsigned count)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || count == 0)
+		return 0;
+	rlim_t share = limit.rlim_cur / 4 / count;
+	return share < UPSTREAM_SOCKETS_AHEAD ? (unsigned)share : UPSTREAM_SOCKETS_AHEAD;
+}
+
+void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
+	const socklen_t *lens, unsigned count)
+{
+	unsigned want = shelf_want(count);
+
+	// Idle ones leave their shelves, and find the new ones if their server stays.
+	for (unsigned i = 0; i < p->count; i++)
+		p->shelf[i].idle = 0;
+	p->stats.idle = 0;
+	p->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		p->shelf[i].peer = peers[i];
+		p->shelf[i].peer_len = lens[i];
+		p->shelf[i].want = want;
+		p->shelf[i].taken_ms = 0;
+	}
+	for (uint32_t k = 0; k < p->touched; k++) {
+		struct upstream_socket *s = &p->socket[k];
+		if (s->fd < 0)
+			continue;
+		s->shelf = NIL;
+		for (unsigned i = 0; i < count && s->shelf == NIL; i++)
+			if (upstream_same_address(&s->peer, &peers[i]))
+				s->shelf = i;
+		if (s->leg)
+			continue;
+		if (s->shelf != NIL && p->shelf[s->shelf].idle < UPSTREAM_SHELF_MAX)
+			shelf_put(s);
+		else
+			socket_close(s);
+	}
+}
+
+void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_sockets_stats *out)
+{
+	*out = p->stats;
+	out->bytes = p->touched * sizeof(*p->socket) + CONFIG_UPSTREAMS_MAX * sizeof(*p->shelf);
+}

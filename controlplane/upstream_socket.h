@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// UDP sockets to upstream servers, opened ahead of need. Resolver loop's thread only.
+//
+// Making a socket for each query (socket, setsockopt, bind, connect, epoll_ctl, close) was half of
+// what a miss cost. Here each socket is bound to a random port, connected to its server and
+// registered once, and then serves one leg at a time: nobody else's question can be on it.
+//
+// A socket comes back only when its one query had its one reply; else it is closed, so that a late
+// reply, or the second to a repeated query, meets no other question. It is closed as well after
+// UPSTREAM_SOCKET_USES queries, after 10 to 20 s (each draws its own time), and when anything at
+// all reaches it while it is idle: somebody is guessing, or knows the port. A step of the timer
+// opens and closes at most UPSTREAM_SOCKET_STEP each, so ports are redrawn continuously and the
+// loop is not held up.
+//
+// What an off-path attacker has to guess (RFC 5452): the port is one of 64,512, drawn by us and
+// not by the kernel; that another query used the port a second ago tells nothing unless the port is
+// known. Somebody who found open ports out, say through ICMP rate limits (Man et al. 2020, "SAD
+// DNS"), still has the pick of one of at least `want` / 2 idle sockets (512), 16 bits of id and the
+// letter case; a socket probed is closed. A shelf with fewer idle sockets is not used: the query
+// gets a socket of its own, a fresh port (counted as `made`), which comes to lie on the shelf.
+//
+// Shelves: one for each server. Sockets are opened ahead for the first and for those that were
+// asked in the last minute, UPSTREAM_SOCKETS_AHEAD each, or fewer if the process may not open that
+// many files; a shelf holds UPSTREAM_SHELF_MAX idle ones at most, the rest is closed.
+// Full: UPSTREAM_SOCKETS_MAX in all, or EMFILE; then an idle one is used if there is any, else the
+// send fails.
+
+#include "loop.h"
+#include "rng.h"
+
+#include <event2/event_struct.h>
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+enum {
+	UPSTREAM_SOCKETS_MAX = 65536,
+	UPSTREAM_SOCKETS_AHEAD = 1024,
+	UPSTREAM_SHELF_MAX = 2048,
+	UPSTREAM_SOCKET_USES = 64,
+	UPSTREAM_SOCKET_STEP = 16, // a quarter of a millisecond
+};
+
+struct upstream_leg;
+struct upstream_sockets;
+
+union upstream_peer {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+// All fields but `leg` are upstream_socket.c's to write.
+struct upstream_socket {
+	struct upstream_sockets *owner;
+	struct upstream_leg *leg; // whose query it carries; NULL: idle
+	struct event event;
+	int fd;
+	uint32_t shelf;    // in the present list; UINT32_MAX: its server has left
+	uint32_t place;    // on the shelf while idle, next free slot while closed
+	unsigned uses;     // queries
+	uint64_t until_ms; // not used again from then on
+	socklen_t peer_len;
+	union upstream_peer peer;
+};
+
+struct upstream_sockets_stats {
+	unsigned idle, open; // open: idle or in use
+	uint64_t opened;     // sockets, ever
+	uint64_t made;       // queries that got a socket of their own, for want of idle ones
+	uint64_t strays;     // datagrams and errors at idle sockets
+	uint64_t full;       // no socket to be had
+	size_t bytes;        // touched so far
+};
+
+// `readable`: something has come for s->leg.
+ATTR_MUST_CHECK int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop,
+	struct rng *rng, void (*readable)(struct upstream_socket *s));
+void upstream_sockets_free(struct upstream_sockets *p); // NULL is fine; none may be in use
+// The servers there are now, at most CONFIG_UPSTREAMS_MAX; sockets of others are closed when idle.
+void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
+	const socklen_t *lens, unsigned count);
+
+// One to server `i` of the list. -errno; -EMFILE: full.
+ATTR_MUST_CHECK int upstream_socket_take(struct upstream_sockets *p, unsigned i,
+	struct upstream_leg *leg, struct upstream_socket **out);
+// `clean`: its query went out once and was answered, so nothing more can come.
+void upstream_socket_give(struct upstream_socket *s, bool clean);
+
+bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b);
+void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_sockets_stats *out);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sockets kept ready: who may use one again, and when it goes.
+#include "../../controlplane/upstream_internal.h"
+#include "unit.h"
+#include "upstream_rig.h"
+
+#include <event2/event.h>
+
+#include <arpa/inet.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { MANY = 700 }; // more than half of UPSTREAM_SOCKETS_AHEAD
+
+static struct upstream_sockets_stats now(void)
+{
+	return totals().sockets;
+}
+
+static void run_for(unsigned ms)
+{
+	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	event_base_loopexit(loop_base(fx.loop), &tv);
+	event_base_loop(loop_base(fx.loop), 0);
+}
+
+// Until `idle` are ready; opened in steps, so this takes a while.
+static void wait_for_idle(unsigned idle)
+{
+	for (unsigned i = 0; i < 300 && now().idle < idle; i++)
+		run_for(20);
+	assert_true(now().idle >= idle);
+}
+
+static bool is_idle(const struct upstream_socket *s)
+{
+	return s->fd >= 0 && !s->leg;
+}
+
+static void test_opened_ahead_in_steps(void **state)
+{
+	(void)state;
+	assert_int_equal(now().open, 0);
+	run_for(35);
+	assert_in_range(now().open, 1, 4 * UPSTREAM_SOCKET_STEP);
+	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
+	run_for(300);
+	// For the server that is used; nobody has asked the other.
+	assert_int_equal(now().open, UPSTREAM_SOCKETS_AHEAD);
+}
+
+static void test_random_ports_used_again(void **state)
+{
+	static bool seen[65536];
+	unsigned ports = 0;
+	(void)state;
+	wait_for_idle(MANY);
+	uint64_t opened = now().opened;
+	for (unsigned i = 0; i < 600; i++)
+		ask(2000);
+	assert_int_equal(now().made, 0);
+	assert_true(now().opened - opened <= UPSTREAM_SOCKETS_AHEAD - MANY + UPSTREAM_SOCKET_STEP);
+	for (unsigned i = 0; i < 600; i++) {
+		assert_true(fake[0].source_port[i] >= 1024);
+		ports += !seen[fake[0].source_port[i]];
+		seen[fake[0].source_port[i]] = true;
+	}
+	// Of 700 to 1,024 drawn 600 times: 403 to 454 expected, deviation 8.
+	assert_in_range(ports, 330, 540);
+}
+
+static void test_few_idle_ones_are_not_used(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		ask(2000);
+	assert_int_equal(now().made, 20);
+	assert_true(now().idle >= 20); // they come to lie ready
+}
+
+static void test_unanswered_goes(void **state)
+{
+	(void)state;
+	fx.config.max_sends = 1;
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	wait_for_idle(MANY);
+	fake[0].mode = FAKE_SILENT;
+	ask_start(50);
+	uint16_t port = 0;
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		if (fx.ask.leg[i].open) {
+			struct sockaddr_in sin;
+			socklen_t len = sizeof(sin);
+			assert_int_equal(getsockname(fx.ask.leg[i].socket->fd,
+						 (struct sockaddr *)&sin, &len),
+				0);
+			port = ntohs(sin.sin_port);
+		}
+	assert_int_equal(now().open - now().idle, 1);
+	ask_finish();
+	assert_int_equal(fx.ended, 1);
+	assert_int_equal(now().open, now().idle);
+	// Free again: nobody of ours listens there.
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	close(fd);
+}
+
+static void test_asked_twice_goes(void **state)
+{
+	(void)state;
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	wait_for_idle(MANY);
+	fake[0].delay_ms = 90; // first wait: 60 ms
+	ask_start(2000);
+	struct upstream_socket *s = NULL;
+	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
+		if (fx.ask.leg[i].open)
+			s = fx.ask.leg[i].socket;
+	assert_non_null(s);
+	int fd = s->fd;
+	assert_int_equal(s->uses, 1);
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_false(is_idle(s) && s->fd == fd && s->uses == 1); // its second reply is on the way
+	assert_int_equal(now().open, now().idle);
+}
+
+static void test_worn_out_goes(void **state)
+{
+	struct upstream_socket *s = NULL;
+	unsigned uses = 0;
+	(void)state;
+	wait_for_idle(MANY);
+	struct upstream_leg leg = {.ask = &fx.ask};
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	struct upstream_socket *first = s;
+	s->uses = UPSTREAM_SOCKET_USES - 1;
+	upstream_socket_give(s, true);
+	assert_true(is_idle(first));
+	// Drawn sooner or later, for the last time.
+	while (first->fd >= 0 && uses++ < 30000) {
+		assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+		if (s != first)
+			s->uses = 1;
+		upstream_socket_give(s, true);
+	}
+	assert_true(first->fd < 0);
+}
+
+static void test_stray_closes(void **state)
+{
+	struct upstream_socket *s;
+	struct upstream_leg leg = {.ask = &fx.ask};
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	(void)state;
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
+	upstream_socket_give(s, true);
+	assert_true(is_idle(s));
+	// Connected: only what seems to come from the server gets in.
+	int other = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(sendto(other, "x", 1, 0, (struct sockaddr *)&sin, len), 1);
+	run_for(5);
+	assert_true(is_idle(s));
+	close(other);
+	assert_int_equal(sendto(fake[0].udp_fd, "x", 1, 0, (struct sockaddr *)&sin, len), 1);
+	assert_int_equal(sendto(fake[0].udp_fd, "y", 1, 0, (struct sockaddr *)&sin, len), 1);
+	uint64_t until_ms = s->until_ms;
+	run_for(5);
+	assert_true(!is_idle(s) || s->until_ms != until_ms); // or another one has its place
+	assert_int_equal(now().strays, 2);
+}
+
+static void test_too_old_goes(void **state)
+{
+	struct upstream_socket *s;
+	struct upstream_leg leg = {.ask = &fx.ask};
+	(void)state;
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_in_range(s->until_ms - clock_mono_ms(), 9900, 20000);
+	int fd = s->fd;
+	s->until_ms = clock_mono_ms();
+	upstream_socket_give(s, true);
+	uint64_t opened = now().opened;
+	run_for(150);
+	assert_true(now().opened > opened);
+	assert_true(s->fd != fd || s->until_ms > clock_mono_ms());
+}
+
+static void test_new_list(void **state)
+{
+	struct upstream_socket *s, *idle;
+	struct upstream_leg leg = {.ask = &fx.ask};
+	(void)state;
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &idle), 0);
+	upstream_socket_give(idle, true);
+	fx.config.server[0] = fx.config.server[1];
+	fx.config.count = 1;
+	upstreams_configure(fx.up, &fx.config);
+	assert_false(is_idle(idle)); // its server has left
+	upstream_socket_give(s, true);
+	assert_true(is_idle(s)); // its server is the first now
+	assert_int_equal(s->shelf, 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	fx.config.server[0].address.port ^= 1;
+	upstreams_configure(fx.up, &fx.config);
+	upstream_socket_give(s, true);
+	assert_int_equal(now().open, 0);
+	assert_int_equal(now().idle, 0);
+}
+
+static void test_few_files_few_sockets(void **state)
+{
+	struct rlimit all, few;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = 400;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	set_servers(2);
+	upstreams_configure(fx.up, &fx.config);
+	run_for(400);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(now().open, 400 / 4 / 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_opened_ahead_in_steps),
+		T(test_random_ports_used_again),
+		T(test_few_idle_ones_are_not_used),
+		T(test_unanswered_goes),
+		T(test_asked_twice_goes),
+		T(test_worn_out_goes),
+		T(test_stray_closes),
+		T(test_too_old_goes),
+		T(test_new_list),
+		T(test_few_files_few_sockets),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
