@@ -91,10 +91,8 @@ static void lane_drain(struct lane *lane)
 
 static void on_doorbell(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t rung;
-	(void)what;
-	if (read(fd, &rung, sizeof(rung)) == sizeof(rung))
-		lane_drain(arg);
+	(void)fd, (void)what;
+	lane_drain(arg);
 }
 
 static void on_more(evutil_socket_t fd, short what, void *arg)
@@ -170,7 +168,7 @@ static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello
 	if (rc < 0)
 		return rc;
 	struct event_base *base = loop_base(l->loop);
-	lane->doorbell = event_new(base, doorbell, EV_READ | EV_PERSIST, on_doorbell, lane);
+	lane->doorbell = event_new(base, doorbell, EV_READ | EV_PERSIST | EV_ET, on_doorbell, lane);
 	lane->more = event_new(base, -1, 0, on_more, lane);
 	if (!lane->doorbell || !lane->more || event_add(lane->doorbell, NULL) < 0) {
 		snprintf(why, SHM_WHY_MAX, "lane %u: no memory for its events", i);
