@@ -122,6 +122,14 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "foreign", w->foreign);
 }
 
+// Of the last minute, whoever looked meanwhile.
+static void lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
+{
+	json_out_count(o, n, "loop_lag_p50_us", lag->p50_us);
+	json_out_count(o, n, "loop_lag_p99_us", lag->p99_us);
+	json_out_count(o, n, "loop_lag_max_us", lag->max_us);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -160,7 +168,7 @@ static void resolver_out(
 	json_out_count(o, n, "waiter_cap", s->waiter_cap);
 	json_out_count(o, n, "ring_anomalies", s->ring_anomalies);
 	json_out_count(o, n, "foreign_messages", s->foreign_messages);
-	json_out_count(o, n, "loop_lag_us", s->loop_lag_us);
+	lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
 }
 
@@ -191,7 +199,9 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	json_out_count(o, n, "bad_requests", c.bad_requests);
 	json_out_count(o, n, "timeouts", c.timeouts);
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
-	json_out_count(o, n, "loop_lag_us", loop_lag_max_us(a->deps.service));
+	struct loop_lag_minute lag;
+	loop_lag_minute(a->deps.service, &lag);
+	lag_out(o, n, &lag);
 }
 
 static void on_stats(void *arg, const struct resolver_status *s)
@@ -259,7 +269,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "lanes", s->lanes);
 	json_out_count(o, root, "inflight", s->inflight);
 	json_out_count(o, root, "waiters", s->waiters);
-	json_out_count(o, root, "loop_lag_us", s->loop_lag_us);
+	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
 	redis_out(o, root, s);
 	upstreams_out(o, root, s);

@@ -8,11 +8,19 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
 
-enum { LAG_PERIOD_US = 20000 };
+enum {
+	LAG_PERIOD_US = 20000,
+	LAG_MISSED_MAX = 1000, // ringings counted at once
+	LAG_KEPT = 7,
+	LAG_KEPT_US = 10000000,
+};
 
 struct loop_mail {
 	void (*fn)(void *arg);
@@ -23,10 +31,14 @@ struct loop {
 	struct event_base *base;
 	struct event *bell, *lag_timer;
 	const char *name;
-	int bell_fd;
+	int bell_fd, lag_fd;
 	_Atomic bool stop;
-	_Atomic uint64_t refused, lag_max_us, busy_max_us;
-	uint64_t lag_due_us;
+	_Atomic uint64_t refused, busy_max_us;
+	struct loop_lag_live lag;
+	uint64_t lag_due_us;                // the next ringing
+	struct loop_lag lag_kept[LAG_KEPT]; // readings, one each 10 s
+	unsigned lag_last;
+	uint64_t lag_kept_us;
 	pthread_mutex_t lock; // of what follows; held for a few stores only
 	unsigned first, count;
 	struct loop_mail mail[LOOP_CALLS_MAX];
@@ -73,10 +85,14 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(l->base);
 }
 
-static void lag_arm(struct loop *l)
+static int lag_arm(struct loop *l)
 {
+	const struct timespec period = {.tv_nsec = LAG_PERIOD_US * 1000};
+
 	l->lag_due_us = clock_mono_us() + LAG_PERIOD_US;
-	(void)event_add(l->lag_timer, &(struct timeval){.tv_usec = LAG_PERIOD_US});
+	l->lag_kept_us = l->lag_due_us;
+	return timerfd_settime(l->lag_fd, 0,
+		&(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
 }
 
 static void max_keep(_Atomic uint64_t *max, uint64_t value)
@@ -89,24 +105,19 @@ static void max_keep(_Atomic uint64_t *max, uint64_t value)
 static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
-	uint64_t now = clock_mono_us();
-	uint64_t lag = now > l->lag_due_us ? now - l->lag_due_us : 0;
+	uint64_t now = clock_mono_us(), rung;
 
-	(void)fd, (void)what;
-	max_keep(&l->lag_max_us, lag);
-	lag_arm(l);
-}
-
-static struct event_base *base_new(void)
-{
-	struct event_config *cfg = event_config_new();
-	if (!cfg)
-		return NULL;
-	// Timers in microseconds: else lag could not be told from the clock's own tick.
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
-	struct event_base *base = event_base_new_with_config(cfg);
-	event_config_free(cfg);
-	return base;
+	(void)what;
+	if (read(fd, &rung, sizeof(rung)) != sizeof(rung))
+		return;
+	for (uint64_t i = 0; i < rung; i++, l->lag_due_us += LAG_PERIOD_US)
+		if (i < LAG_MISSED_MAX)
+			loop_lag_add(&l->lag, now > l->lag_due_us ? now - l->lag_due_us : 0);
+	if (now < l->lag_kept_us + LAG_KEPT_US)
+		return;
+	l->lag_kept_us = now;
+	l->lag_last = (l->lag_last + 1) % LAG_KEPT;
+	loop_lag_read(&l->lag, &l->lag_kept[l->lag_last]);
 }
 
 int loop_new(const char *name, struct loop **out)
@@ -117,15 +128,16 @@ int loop_new(const char *name, struct loop **out)
 	l->name = name;
 	pthread_mutex_init(&l->lock, NULL);
 	l->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (l->bell_fd < 0) {
+	l->lag_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (l->bell_fd < 0 || l->lag_fd < 0) {
 		int err = -errno;
 		loop_free(l);
 		return err;
 	}
-	l->base = base_new();
+	l->base = event_base_new();
 	if (l->base) {
 		l->bell = event_new(l->base, l->bell_fd, EV_READ | EV_PERSIST, on_bell, l);
-		l->lag_timer = event_new(l->base, -1, 0, on_lag_timer, l);
+		l->lag_timer = event_new(l->base, l->lag_fd, EV_READ | EV_PERSIST, on_lag_timer, l);
 	}
 	if (!l->bell || !l->lag_timer || event_add(l->bell, NULL) < 0) {
 		loop_free(l);
@@ -147,6 +159,8 @@ void loop_free(struct loop *l)
 		event_base_free(l->base);
 	if (l->bell_fd >= 0)
 		close(l->bell_fd);
+	if (l->lag_fd >= 0)
+		close(l->lag_fd);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -166,10 +180,10 @@ static uint64_t cpu_us(void)
 
 int loop_run(struct loop *l)
 {
+	if (lag_arm(l) < 0 || event_add(l->lag_timer, NULL) < 0)
+		return -EIO;
 	int rc = 0;
 	uint64_t before_us = cpu_us();
-
-	lag_arm(l);
 	while (rc == 0 && !event_base_got_break(l->base)) {
 		rc = event_base_loop(l->base, EVLOOP_ONCE);
 		uint64_t now_us = cpu_us();
@@ -209,9 +223,22 @@ uint64_t loop_calls_refused(const struct loop *l)
 	return atomic_load(&l->refused);
 }
 
-uint64_t loop_lag_max_us(struct loop *l)
+void loop_lag_now(const struct loop *l, struct loop_lag *out)
 {
-	return atomic_exchange(&l->lag_max_us, 0);
+	loop_lag_read(&l->lag, out);
+}
+
+void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out)
+{
+	const struct loop_lag *before = &l->lag_kept[(l->lag_last + 1) % LAG_KEPT];
+	struct loop_lag now;
+
+	loop_lag_read(&l->lag, &now);
+	*out = (struct loop_lag_minute){
+		.p50_us = loop_lag_us(&now, before, 500),
+		.p99_us = loop_lag_us(&now, before, 990),
+		.max_us = loop_lag_us(&now, before, 1000),
+	};
 }
 
 uint64_t loop_busy_max_us(struct loop *l)

@@ -6,9 +6,13 @@
 // The control plane has two: the resolver loop (misses, upstreams, the only L0 writer) and the
 // service loop (control API, timers of slow things). Nothing that may block runs on the resolver
 // loop. The mailbox is bounded (LOOP_CALLS_MAX); a call that finds it full is refused.
-// Lag is how late a timer of 20 ms fires: what any other event of this loop had to wait, for
-// whatever reason. Busy is what one turn of the loop cost in CPU time: a turn that the machine
-// interrupts is late, not busy. The price is one clock_gettime a turn.
+// Timers are in milliseconds, early or late by the kernel's tick (4 ms): finer would cost each turn
+// of the loop a system call. Lag is how late a timer of the kernel that rings every 20 ms is heard,
+// what any other event of this loop had to wait; each ringing that was slept through counts.
+// Busy is what one turn of the loop cost in CPU time: a turn that the machine interrupts is late,
+// not busy. The price is one clock_gettime a turn.
+
+#include "loop_lag.h"
 
 #include <stdint.h>
 #include <weir/attr.h>
@@ -28,7 +32,12 @@ void loop_stop(struct loop *l); // any thread; calls left before it are run firs
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 uint64_t loop_calls_refused(const struct loop *l);
-// Longest lag in microseconds since the last call of this.
-uint64_t loop_lag_max_us(struct loop *l);
 // Longest turn in microseconds of CPU time since the last call of this.
 uint64_t loop_busy_max_us(struct loop *l);
+
+void loop_lag_now(const struct loop *l, struct loop_lag *out); // since the start; any thread
+struct loop_lag_minute {
+	uint64_t p50_us, p99_us, max_us;
+};
+// Of the last 60 to 70 seconds, or since the start. On the loop's thread.
+void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out);

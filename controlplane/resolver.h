@@ -49,7 +49,9 @@ struct resolver_status {
 	uint64_t link_up; // data plane connected
 	uint64_t dp_incarnation;
 	unsigned lanes;
-	uint64_t loop_lag_us, loop_busy_us; // since the last look at the status
+	struct loop_lag_minute lag;
+	struct loop_lag lag_ever; // for readers that want another span
+	uint64_t loop_busy_us;    // since the last look at the status
 	uint64_t late;            // answers not sent: their client asked more than 2 s ago
 	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
 	uint64_t upstream_tcp_full;

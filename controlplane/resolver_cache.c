@@ -10,7 +10,7 @@
 
 // Looks and deletions walk the whole index, in steps between which the loop does its work.
 // A step is some 0.2 ms of looking, and half a millisecond where it deletes all that it meets.
-enum { WALK_STEP_BUCKETS = 1024, WALK_STEP_US = 500 };
+enum { WALK_STEP_BUCKETS = 1024 };
 
 struct walk {
 	struct resolver *resolver;
@@ -166,7 +166,7 @@ static void on_walk_step(evutil_socket_t fd, short what, void *arg)
 	else
 		look_step(w);
 	bool done = w->cursor == 0;
-	if (!done && event_add(w->step, &(struct timeval){.tv_usec = WALK_STEP_US}) < 0)
+	if (!done && event_add(w->step, &(struct timeval){0}) < 0)
 		w->err = -ENOMEM;
 	if (done || w->err)
 		walk_end(w);

@@ -115,7 +115,8 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->link_up = link_up(r->link);
 	s->dp_incarnation = lanes_incarnation(r->lanes);
 	s->lanes = lanes_count(r->lanes);
-	s->loop_lag_us = loop_lag_max_us(r->loop);
+	loop_lag_minute(r->loop, &s->lag);
+	loop_lag_now(r->loop, &s->lag_ever);
 	s->loop_busy_us = loop_busy_max_us(r->loop);
 	upstreams_totals(r->upstreams, &upstream);
 	s->upstream_sent = upstream.sent;

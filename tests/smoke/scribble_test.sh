@@ -47,7 +47,7 @@ watch_loop() {
 	local busy lag longest=0 late=0 over=0
 	while [ -e $tmp/watching ]; do
 		read -r busy lag < <(weirctl --json stats --interval 0 2>/dev/null |
-			jq -r '.controlplane.resolver | "\(.loop_busy_us) \(.loop_lag_us)"')
+			jq -r '.controlplane.resolver | "\(.loop_busy_us) \(.loop_lag_max_us)"')
 		case $busy$lag in '' | *[!0-9]*) ;; *)
 			[ "$busy" -gt $longest ] && longest=$busy
 			[ "$lag" -gt $late ] && late=$lag

@@ -97,12 +97,46 @@ static void test_a_blocking_call_shows_as_lag(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
 	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)120000), 0);
 	usleep(200000);
-	uint64_t lag = loop_lag_max_us(l);
+	struct loop_lag seen_first, seen_then;
+	loop_lag_now(l, &seen_first);
+	usleep(50000);
+	loop_lag_now(l, &seen_then);
 	loop_stop(l);
 	pthread_join(thread, NULL);
-	assert_true(lag >= 90000);
-	assert_true(loop_lag_max_us(l) < lag); // read once, then measured anew
+	struct loop_lag_minute minute;
+	loop_lag_minute(l, &minute);
+	uint64_t lag_us = loop_lag_us(&seen_first, NULL, 1000);
+	assert_true(lag_us >= 90000);
+	assert_true(loop_lag_us(&seen_then, NULL, 1000) >= lag_us); // nobody takes it away
+	assert_true(loop_lag_us(&seen_then, &seen_first, 1000) < lag_us);
+	assert_true(minute.max_us >= lag_us);
+	assert_true(minute.p50_us <= minute.p99_us && minute.p99_us <= minute.max_us);
+	// Of the six ringings that were slept through each counts: 100, 80, 60 ms late and so on.
+	assert_true(loop_lag_us(&seen_first, NULL, 600) >= 20000);
 	loop_free(l);
+}
+
+static void test_quantiles_are_never_too_low(void **state)
+{
+	static struct loop_lag_live live;
+	struct loop_lag before, now;
+	(void)state;
+	loop_lag_read(&live, &before);
+	assert_int_equal(loop_lag_us(&before, NULL, 990), 0);
+	for (unsigned us = 1; us <= 1000; us++)
+		loop_lag_add(&live, us);
+	loop_lag_read(&live, &now);
+	assert_in_range(loop_lag_us(&now, &before, 500), 500, 600);
+	assert_in_range(loop_lag_us(&now, &before, 990), 990, 1190);
+	assert_in_range(loop_lag_us(&now, NULL, 1000), 1000, 1200);
+	assert_int_equal(loop_lag_us(&now, &before, 5), 5);
+	for (uint64_t us = 1; us < UINT64_MAX / 3; us *= 3) {
+		struct loop_lag was = now;
+		loop_lag_add(&live, us);
+		loop_lag_read(&live, &now);
+		uint64_t is = loop_lag_us(&now, &was, 990);
+		assert_true(us > 29000000 ? is >= 29000000 : is >= us && is - us <= us / 4 + 1);
+	}
 }
 
 int main(void)
@@ -112,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_full_mailbox_refuses_and_counts),
 		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
+		cmocka_unit_test(test_quantiles_are_never_too_low),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,8 +163,10 @@ static void control_print(const struct json_node *root)
 	printf("in flight       %s of %s questions", count_text(json_count(r, "inflight"), a),
 		count_text(json_count(r, "inflight_cap"), b));
 	printf(", %s waiting clients\n", count_text(json_count(r, "waiters"), a));
-	printf("loop lag        %.1f ms at most since the last look\n",
-		(double)json_count(r, "loop_lag_us") / 1000);
+	printf("loop lag        %.2f ms in 99 %% of all cases of the last minute, %.1f ms at "
+	       "most\n",
+		(double)json_count(r, "loop_lag_p99_us") / 1000,
+		(double)json_count(r, "loop_lag_max_us") / 1000);
 
 	static const char *const keys[] = {"misses", "coalesced", "refreshes", "answered",
 		"answered_stale", "servfail", "stored", "not_stored", "upstream_sent",
