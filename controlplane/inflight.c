@@ -84,7 +84,9 @@ struct question *inflight_add(
 	else
 		i = f->question_touched++;
 	struct question *q = &f->question[i];
-	memset(q, 0, sizeof(*q));
+	// The ask, most of it, is set when it starts.
+	q->ask.owner = NULL;
+	memset((char *)q + sizeof(q->ask), 0, sizeof(*q) - sizeof(q->ask));
 	q->query = *query;
 	q->hash = key->hash;
 	q->view = key->view;

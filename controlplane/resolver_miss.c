@@ -45,6 +45,8 @@ static bool miss_parse(
 		|| out->query.question_len != m->question_len || !type_is_served(out->query.qtype))
 		return false;
 	out->query.dnssec_ok = m->dnssec_ok;
+	l0_key_of_query(l0_writer_reader(r->l0), &out->query, m->view, &out->key);
+	l0_prefetch_bucket(l0_writer_reader(r->l0), out->key.hash);
 	out->refresh = m->kind == MISS_REFRESH;
 	out->waiter = (struct waiter){
 		.path = m->path,
@@ -57,7 +59,6 @@ static bool miss_parse(
 		.arrival_ms = m->arrival_ms,
 	};
 	waiter_keep_case(&out->waiter, question, out->query.name.len);
-	l0_key_of_query(l0_writer_reader(r->l0), &out->query, m->view, &out->key);
 	return true;
 }
 
@@ -255,6 +256,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct question *q = question_of(ask);
 	struct resolver *r = q->owner;
 
+	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
 	int rc = dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, &r->answer);
 	if (rc == -EBADMSG)
 		return UPSTREAM_IGNORED;

@@ -34,9 +34,9 @@ static int pick_tcp(const struct upstream_ask *a)
 }
 
 // Starts the wait for what has just been sent, or with nobody to wait for, until the deadline.
-static void ask_wait(struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms)
+static void ask_wait(
+	struct upstream_ask *a, struct upstream_leg *current, unsigned longest_ms, uint64_t now_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
 	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
 	bool last = pick(a, now_ms) < 0 && pick_tcp(a) < 0;
 	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
@@ -90,7 +90,7 @@ static void adopt_new_list(struct upstream_ask *a)
 	}
 }
 
-static int send_udp(struct upstream_ask *a, unsigned i)
+static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 {
 	struct upstream *s = &a->owner->server[i];
 	struct upstream_leg *leg = upstream_leg_to(a, i);
@@ -101,14 +101,15 @@ static int send_udp(struct upstream_ask *a, unsigned i)
 		leg = upstream_leg_spare(a);
 		upstream_leg_init(
 			leg, a, i, !a->case_off && s->case_strikes < UPSTREAM_CASE_STRIKES);
-		rc = upstream_socket_take(a->owner->sockets, i, leg, &leg->socket);
+		rc = upstream_socket_take(a->owner->sockets, i, leg, now_us / 1000, &leg->socket);
 		leg->open = rc == 0;
 	}
 	if (rc == 0)
-		rc = upstream_udp_send(leg);
+		rc = upstream_udp_send(leg, now_us);
 	if (rc == 0)
 		ask_wait(a, leg,
-			upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]));
+			upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]),
+			now_us / 1000);
 	else if (leg->sends == 0)
 		upstream_leg_close(leg);
 	return rc;
@@ -125,7 +126,7 @@ static void without_tcp(struct upstream_ask *a, uint32_t bit)
 		a->stay_udp = a->case_off = true;
 }
 
-static int send_tcp(struct upstream_ask *a, unsigned i)
+static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 {
 	uint32_t bit = 1u << i;
 
@@ -135,7 +136,7 @@ static int send_tcp(struct upstream_ask *a, unsigned i)
 	struct upstream_leg *leg;
 	int rc = upstream_tcp_start(a, i, &leg);
 	if (rc == 0) {
-		ask_wait(a, leg, UPSTREAM_TCP_MS);
+		ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
 	} else {
 		upstream_tcp_free(a);
 		without_tcp(a, bit);
@@ -151,18 +152,19 @@ static void ask_next(struct upstream_ask *a)
 
 	adopt_new_list(a);
 	for (;;) {
-		uint64_t now_ms = clock_mono_ms();
+		uint64_t now_us = clock_mono_us(), now_ms = now_us / 1000;
 		if (now_ms >= a->deadline_ms)
 			break;
 		int tcp = pick_tcp(a), i = tcp >= 0 ? tcp : pick(a, now_ms);
 		if (i < 0 && upstream_leg_any(a)) {
-			ask_wait(a, NULL, UINT32_MAX);
+			ask_wait(a, NULL, UINT32_MAX, now_ms);
 			return;
 		}
 		if (i < 0)
 			break;
 		a->sends++;
-		if ((tcp >= 0 ? send_tcp(a, (unsigned)i) : send_udp(a, (unsigned)i)) == 0) {
+		if ((tcp >= 0 ? send_tcp(a, (unsigned)i, now_us) : send_udp(a, (unsigned)i, now_us))
+			== 0) {
 			a->any_sent = true;
 			u->server[i].sent++;
 			u->totals.sent++;
@@ -223,7 +225,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	struct upstreams *u = a->owner;
 	struct upstream *s = upstream_of(leg);
 	bool udp = !leg->tcp;
-	uint64_t took_us = clock_mono_us() - leg->first_sent_us;
+	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
 
 	// A repeated query may be answered twice.
@@ -236,7 +238,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	}
 	u->totals.replies++;
 	if (s)
-		upstream_server_answered(s, rtt_us, take == UPSTREAM_FAILED);
+		upstream_server_answered(s, rtt_us, now_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN)
 		return take;
 	a->any_reply = true;

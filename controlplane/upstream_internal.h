@@ -36,7 +36,7 @@ struct upstreams {
 };
 
 // A reply that is believed; rtt_us 0: it tells no round-trip time.
-void upstream_server_answered(struct upstream *s, uint64_t rtt_us, bool failure);
+void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure);
 // A wait for the leg's reply is over.
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
@@ -44,7 +44,8 @@ void upstream_server_timed_out(
 unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
 
-ATTR_MUST_CHECK int upstream_udp_send(struct upstream_leg *leg); // the first time or once more
+// The first time or once more.
+ATTR_MUST_CHECK int upstream_udp_send(struct upstream_leg *leg, uint64_t now_us);
 void upstream_udp_readable(struct upstream_socket *s);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(

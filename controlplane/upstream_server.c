@@ -17,11 +17,11 @@ static void server_rtt(struct upstream *s, uint64_t rtt_us)
 	s->wait_shift = 0;
 }
 
-void upstream_server_answered(struct upstream *s, uint64_t rtt_us, bool failure)
+void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure)
 {
 	s->answered++;
 	s->failures += failure;
-	s->answered_us = clock_mono_us();
+	s->answered_us = now_us;
 	s->timeouts_in_a_row = 0;
 	s->down_until_ms = 0;
 	if (rtt_us)

@@ -211,13 +211,13 @@ static struct upstream_socket *shelf_draw(struct upstream_sockets *p, struct she
 }
 
 int upstream_socket_take(struct upstream_sockets *p, unsigned i, struct upstream_leg *leg,
-	struct upstream_socket **out)
+	uint64_t now_ms, struct upstream_socket **out)
 {
 	struct shelf *shelf = &p->shelf[i];
 	struct upstream_socket *s = NULL;
 	int rc = 0;
 
-	shelf->taken_ms = clock_mono_ms();
+	shelf->taken_ms = now_ms;
 	if (shelf->idle == 0 || shelf->idle < shelf->want / 2) {
 		rc = socket_open(p, i, &s);
 		p->stats.made += rc == 0;

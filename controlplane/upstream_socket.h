@@ -58,7 +58,6 @@ union upstream_peer {
 struct upstream_socket {
 	struct upstream_sockets *owner;
 	struct upstream_leg *leg; // whose query it carries; NULL: idle
-	struct event event;
 	int fd;
 	uint32_t shelf;    // in the present list; UINT32_MAX: its server has left
 	uint32_t place;    // on the shelf while idle, next free slot while closed
@@ -66,6 +65,7 @@ struct upstream_socket {
 	uint64_t until_ms; // not used again from then on
 	socklen_t peer_len;
 	union upstream_peer peer;
+	struct event event;
 };
 
 struct upstream_sockets_stats {
@@ -87,7 +87,7 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 
 // One to server `i` of the list. -errno; -EMFILE: full.
 ATTR_MUST_CHECK int upstream_socket_take(struct upstream_sockets *p, unsigned i,
-	struct upstream_leg *leg, struct upstream_socket **out);
+	struct upstream_leg *leg, uint64_t now_ms, struct upstream_socket **out);
 // `clean`: its query went out once and was answered, so nothing more can come.
 void upstream_socket_give(struct upstream_socket *s, bool clean);
 

@@ -2,7 +2,6 @@
 #include "upstream_internal.h"
 
 #include <errno.h>
-#include <weir/clock.h>
 
 enum { READS_A_TURN = 8 };
 
@@ -57,7 +56,7 @@ static ssize_t send_after_error(int fd, const uint8_t *msg, size_t len)
 	return n < 0 && errno == ECONNREFUSED ? send(fd, msg, len, MSG_DONTWAIT) : n;
 }
 
-int upstream_udp_send(struct upstream_leg *leg)
+int upstream_udp_send(struct upstream_leg *leg, uint64_t now_us)
 {
 	uint8_t msg[UPSTREAM_QUERY_MAX];
 
@@ -66,7 +65,7 @@ int upstream_udp_send(struct upstream_leg *leg)
 		return -EMSGSIZE;
 	if (send_after_error(leg->socket->fd, msg, len) != len)
 		return -errno;
-	leg->last_sent_us = clock_mono_us();
+	leg->last_sent_us = now_us;
 	if (leg->sends++ == 0)
 		leg->first_sent_us = leg->last_sent_us;
 	return 0;

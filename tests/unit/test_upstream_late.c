@@ -248,8 +248,7 @@ static void test_server_that_answers_others_is_not_down(void **state)
 	struct upstream s = {.name = "slow"};
 	struct upstream_leg leg = {.sends = 1, .last_sent_us = clock_mono_us()};
 	(void)state;
-	upstream_server_answered(&s, 1000000, false);
-	s.answered_us = leg.last_sent_us + 1;
+	upstream_server_answered(&s, 1000000, leg.last_sent_us + 1, false);
 	for (unsigned i = 0; i <= UPSTREAM_DOWN_AFTER; i++)
 		upstream_server_timed_out(&s, &leg, 30);
 	assert_int_equal(s.timeouts, UPSTREAM_DOWN_AFTER + 1);
@@ -258,7 +257,7 @@ static void test_server_that_answers_others_is_not_down(void **state)
 	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
 		upstream_server_timed_out(&s, &leg, 30);
 	assert_true(s.down_until_ms > clock_mono_ms());
-	upstream_server_answered(&s, 0, true);
+	upstream_server_answered(&s, 0, clock_mono_us(), true);
 	assert_int_equal(s.down_until_ms, 0);
 }
 

@@ -138,14 +138,15 @@ static void test_worn_out_goes(void **state)
 	(void)state;
 	wait_for_idle(MANY);
 	struct upstream_leg leg = {.ask = &fx.ask};
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	struct upstream_socket *first = s;
 	s->uses = UPSTREAM_SOCKET_USES - 1;
 	upstream_socket_give(s, true);
 	assert_true(is_idle(first));
 	// Drawn sooner or later, for the last time.
 	while (first->fd >= 0 && uses++ < 30000) {
-		assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+		assert_int_equal(
+			upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 		if (s != first)
 			s->uses = 1;
 		upstream_socket_give(s, true);
@@ -160,7 +161,7 @@ static void test_stray_closes(void **state)
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	(void)state;
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&sin, &len), 0);
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s));
@@ -183,7 +184,7 @@ static void test_too_old_goes(void **state)
 	struct upstream_socket *s;
 	struct upstream_leg leg = {.ask = &fx.ask};
 	(void)state;
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	assert_in_range(s->until_ms - clock_mono_ms(), 9900, 20000);
 	int fd = s->fd;
 	s->until_ms = clock_mono_ms();
@@ -199,8 +200,8 @@ static void test_new_list(void **state)
 	struct upstream_socket *s, *idle;
 	struct upstream_leg leg = {.ask = &fx.ask};
 	(void)state;
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, &s), 0);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &idle), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 1, &leg, clock_mono_ms(), &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &idle), 0);
 	upstream_socket_give(idle, true);
 	fx.config.server[0] = fx.config.server[1];
 	fx.config.count = 1;
@@ -209,7 +210,7 @@ static void test_new_list(void **state)
 	upstream_socket_give(s, true);
 	assert_true(is_idle(s)); // its server is the first now
 	assert_int_equal(s->shelf, 0);
-	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, &s), 0);
+	assert_int_equal(upstream_socket_take(fx.up->sockets, 0, &leg, clock_mono_ms(), &s), 0);
 	fx.config.server[0].address.port ^= 1;
 	upstreams_configure(fx.up, &fx.config);
 	upstream_socket_give(s, true);
