@@ -122,12 +122,14 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "foreign", w->foreign);
 }
 
-// Of the last minute, whoever looked meanwhile.
+// Quantiles are of the last minute, whoever looked meanwhile; the counts only grow.
 static void lag_out(struct json_out *o, struct json_node *n, const struct loop_lag_minute *lag)
 {
 	json_out_count(o, n, "loop_lag_p50_us", lag->p50_us);
 	json_out_count(o, n, "loop_lag_p99_us", lag->p99_us);
 	json_out_count(o, n, "loop_lag_max_us", lag->max_us);
+	json_out_count(o, n, "loop_lag_samples", lag->samples);
+	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
 }
 
 static void resolver_out(

@@ -238,6 +238,8 @@ void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out)
 		.p50_us = loop_lag_us(&now, before, 500),
 		.p99_us = loop_lag_us(&now, before, 990),
 		.max_us = loop_lag_us(&now, before, 1000),
+		.samples = loop_lag_samples(&now),
+		.late = loop_lag_above(&now, LOOP_LATE_US),
 	};
 }
 

@@ -38,6 +38,8 @@ uint64_t loop_busy_max_us(struct loop *l);
 void loop_lag_now(const struct loop *l, struct loop_lag *out); // since the start; any thread
 struct loop_lag_minute {
 	uint64_t p50_us, p99_us, max_us;
+	uint64_t samples, late; // since the start, for readers that want another span
 };
+enum { LOOP_LATE_US = 1023 };
 // Of the last 60 to 70 seconds, or since the start. On the loop's thread.
 void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out);

@@ -36,6 +36,20 @@ void loop_lag_read(const struct loop_lag_live *l, struct loop_lag *out)
 		out->count[i] = atomic_load_explicit(&l->count[i], memory_order_relaxed);
 }
 
+uint64_t loop_lag_above(const struct loop_lag *now, uint64_t us)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = bucket_of(us) + 1; i < LOOP_LAG_BUCKETS; i++)
+		n += now->count[i];
+	return n;
+}
+
+uint64_t loop_lag_samples(const struct loop_lag *now)
+{
+	return now->count[0] + loop_lag_above(now, 0);
+}
+
 uint64_t loop_lag_us(const struct loop_lag *now, const struct loop_lag *before, unsigned permille)
 {
 	uint64_t total = 0, seen = 0;

@@ -22,6 +22,9 @@ struct loop_lag_live {
 
 void loop_lag_add(struct loop_lag_live *l, uint64_t us);
 void loop_lag_read(const struct loop_lag_live *l, struct loop_lag *out);
+// Samples so far, and those of them that were above `us` (the end of a bucket, or a little more).
+uint64_t loop_lag_samples(const struct loop_lag *now);
+uint64_t loop_lag_above(const struct loop_lag *now, uint64_t us);
 // The time within which `permille` of 1,000 samples were that came between two readings; 1,000: all
 // of them. `before` NULL: since the start. 0: there are no samples.
 uint64_t loop_lag_us(const struct loop_lag *now, const struct loop_lag *before, unsigned permille);

@@ -46,7 +46,10 @@ packages_install() {
 	say "installing: $missing"
 	packages_apt "$missing" || die "apt-get failed"
 	# A name server that came along must not take port 53 at the next boot.
-	case " $missing " in *" nsd "*) systemctl disable --now nsd >/dev/null 2>&1 || true ;; esac
+	local name
+	for name in nsd dnsdist unbound; do
+		case " $missing " in *" $name "*) systemctl disable --now $name >/dev/null 2>&1 || true ;; esac
+	done
 }
 
 # build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when

@@ -130,6 +130,12 @@ static void test_quantiles_are_never_too_low(void **state)
 	assert_in_range(loop_lag_us(&now, &before, 990), 990, 1190);
 	assert_in_range(loop_lag_us(&now, NULL, 1000), 1000, 1200);
 	assert_int_equal(loop_lag_us(&now, &before, 5), 5);
+	assert_int_equal(loop_lag_samples(&now), 1000);
+	assert_int_equal(loop_lag_above(&now, 511), 1000 - 511);
+	assert_int_equal(loop_lag_above(&now, LOOP_LATE_US), 0);
+	loop_lag_add(&live, LOOP_LATE_US + 1);
+	loop_lag_read(&live, &now);
+	assert_int_equal(loop_lag_above(&now, LOOP_LATE_US), 1);
 	for (uint64_t us = 1; us < UINT64_MAX / 3; us *= 3) {
 		struct loop_lag was = now;
 		loop_lag_add(&live, us);
