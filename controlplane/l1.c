@@ -13,13 +13,23 @@
 enum { INDEX_LIFE_S = 14 * 86400, NUMBER_MAX = 24 }; // no key lives longer than the index
 
 // What HMGET asks for, and where in its reply.
-enum { FIELD_V, FIELD_MSG, FIELD_CREATED, FIELD_SOFT, FIELD_STORED, FIELD_AUTH, FIELDS };
+enum {
+	FIELD_V,
+	FIELD_MSG,
+	FIELD_CREATED,
+	FIELD_SOFT,
+	FIELD_STORED,
+	FIELD_AUTH,
+	FIELD_HITS,
+	FIELDS
+};
 static const char *const field_names[FIELDS] = {
-	"v", "msg", "created_at", "soft_expiry", "stored_ttl", "auth_ttl"};
+	"v", "msg", "created_at", "soft_expiry", "stored_ttl", "auth_ttl", "hits"};
 
 struct l1_lookup {
 	struct l1 *owner;
 	bool stopped; // nobody waits any more
+	bool peek;    // not counted
 	l1_get_fn done;
 	l1_lock_fn locked;
 	void *arg;
@@ -110,7 +120,7 @@ static struct l1_lookup *lookup_take(struct l1 *l, const struct l1_key *key, voi
 		return NULL;
 	l->count.looking++;
 	look->owner = l;
-	look->stopped = false;
+	look->stopped = look->peek = false;
 	look->arg = arg;
 	look->key.len = key->len;
 	memcpy(look->key.text, key->text, key->len + 1u);
@@ -157,7 +167,7 @@ static bool nothing_there(const struct redis_reply *reply)
 static enum l1_found value_read(
 	const struct l1 *l, const struct redis_reply *reply, struct l1_value *v)
 {
-	uint64_t version, created, soft, stored, auth, now = wall_s();
+	uint64_t version, created, soft, stored, auth, hits, now = wall_s();
 	size_t len;
 
 	if (redis_reply_kind(reply) != REDIS_ARRAY || redis_reply_count(reply) != FIELDS)
@@ -171,7 +181,8 @@ static enum l1_found value_read(
 		|| !field_number(reply, FIELD_CREATED, UINT64_MAX, &created)
 		|| !field_number(reply, FIELD_SOFT, UINT64_MAX, &soft)
 		|| !field_number(reply, FIELD_STORED, UINT64_MAX, &stored)
-		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX)
+		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX
+		|| !field_number(reply, FIELD_HITS, 0, &hits) || hits > UINT32_MAX)
 		return L1_BAD;
 	// The limits that hold for our own answers hold for those of others.
 	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored
@@ -184,6 +195,7 @@ static enum l1_found value_read(
 	v->age_s = (uint32_t)age;
 	v->stored_ttl_s = (uint32_t)stored;
 	v->auth_ttl_s = (uint32_t)auth;
+	v->hits = (uint32_t)hits;
 	v->soft_left_s = (int32_t)((int64_t)stored - (int64_t)age);
 	return L1_HIT;
 }
@@ -217,8 +229,10 @@ static void on_value(void *arg, enum redis_end end, const struct redis_reply *re
 	}
 	if (end == REDIS_DONE)
 		found = value_read(l, reply, &v);
-	l->count.timeouts += end == REDIS_TIMEOUT;
-	count_found(l, found, &v);
+	if (!look->peek) {
+		l->count.timeouts += end == REDIS_TIMEOUT;
+		count_found(l, found, &v);
+	}
 	if (found == L1_BAD)
 		l1_bad(l, &look->key);
 	if (!look->stopped)
@@ -245,14 +259,29 @@ static struct l1_lookup *lookup_send(struct l1 *l, const struct redis_command *c
 	return NULL;
 }
 
-struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
+static struct l1_lookup *value_ask(
+	struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
 {
 	struct redis_command c = {.count = 2 + FIELDS, .word = {word("HMGET"), word_of(key)}};
 
 	for (unsigned i = 0; i < FIELDS; i++)
 		c.word[2 + i] = word(field_names[i]);
-	l->count.lookups++;
 	return lookup_send(l, &c, key, on_value, arg, done, NULL);
+}
+
+struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
+{
+	l->count.lookups++;
+	return value_ask(l, key, done, arg);
+}
+
+struct l1_lookup *l1_peek(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
+{
+	struct l1_lookup *look = value_ask(l, key, done, arg);
+
+	if (look)
+		look->peek = true;
+	return look;
 }
 
 void l1_get_stop(struct l1_lookup *look)

@@ -38,7 +38,7 @@ enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY };
 struct l1_value {
 	const uint8_t *msg;
 	uint16_t len;
-	uint32_t age_s, stored_ttl_s, auth_ttl_s;
+	uint32_t age_s, stored_ttl_s, auth_ttl_s, hits;
 	int32_t soft_left_s;
 };
 
@@ -53,6 +53,8 @@ struct redis *l1_redis(struct l1 *l);
 
 // NULL: not asked (off, away, too many looks); go on without.
 struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
+// The same for people who look at the cache: it does not count as use of it.
+struct l1_lookup *l1_peek(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
 void l1_get_stop(struct l1_lookup *look); // not after `done`; NULL is fine
 
 // One refresher per key over all boxes: SET NX EX under `weir-meta:refresh:<key>`, which ends by

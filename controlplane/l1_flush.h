@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A flush of L1: every key of a name, of all below it, or all keys of ours. Resolver loop's thread.
+//
+// SCAN with a pattern over each master, one bounded step after the other (what it finds is hostile:
+// only keys that l1_key_parse takes and that fit are touched), UNLINK, and the entry in the index
+// with it; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: what other boxes sent
+// before they could hear of the flush has arrived by then. SCAN finds every key that was there all
+// the time; what comes meanwhile is younger than the flush, as flush_log.h keeps out what is not.
+// A step costs some 0.2 ms of the loop at most; a Redis of a million keys takes 1 to 3 s. One that
+// does not end in L1_FLUSH_MAX_MS, or whose command fails, ends with L1_FLUSH_PARTLY.
+
+#include "flush.h"
+#include "l1.h"
+
+enum { L1_FLUSH_SETTLE_MS = 250, L1_FLUSH_MAX_MS = 8000 };
+
+struct l1_flush;
+
+enum l1_flush_end { L1_FLUSH_DONE, L1_FLUSH_PARTLY, L1_FLUSH_AWAY, L1_FLUSH_OFF };
+
+// Called once unless l1_flush_stop came before, never from within l1_flush_start.
+typedef void (*l1_flush_fn)(void *arg, enum l1_flush_end end, uint64_t removed);
+
+// NULL: not begun (Redis is off or away, no memory).
+struct l1_flush *l1_flush_start(
+	struct loop *loop, struct l1 *l, const struct flush *what, l1_flush_fn done, void *arg);
+void l1_flush_stop(struct l1_flush *f); // not after `done`; NULL is fine; it goes with its l1
