@@ -27,6 +27,7 @@ static const struct {
 	{"/stats", false, api_stats},
 	{"/why", false, api_why},
 	{"/cache", false, api_cache_get},
+	{"/cache/stats", false, api_cache_stats},
 	{"/cache/flush", true, api_cache_flush},
 	{"/refresh", false, api_refresh},
 	{"/blocklist", false, api_blocklist},

@@ -3,8 +3,10 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /blocklist  /why?name=  /cache?name=  /refresh?minutes=
-//   POST /cache/flush?name=&subtree=0|1  /blocklist/reload?force=0|1  /config/reload
+//   GET  /health  /status  /stats  /blocklist  /why?name=  /refresh?minutes=
+//        /cache?name=&type=  /cache/stats
+//   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
+//        /blocklist/reload?force=0|1  /config/reload
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every

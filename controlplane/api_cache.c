@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Endpoints of the answer cache: what it holds of a name, and flushing.
+// Endpoints of the answer cache: what both tiers hold of a name, and flushing.
 
 #include "api_internal.h"
 #include "rdata_text.h"
@@ -34,6 +34,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 		[REFRESH_COLD] = "cold", [REFRESH_WARM] = "warm", [REFRESH_HOT] = "hot"};
 	char type[DNS_TYPE_TEXT_MAX];
 	struct json_node *n = json_out_object(o, list, NULL);
+	json_out_text(o, n, "tier", e->in_l1 ? "L1" : "L0");
 	json_out_text(o, n, "type", dns_type_text(e->qtype, type));
 	json_out_count(o, n, "class", e->qclass);
 	json_out_count(o, n, "view", e->view);
@@ -43,6 +44,7 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_count(o, n, "answer_count", e->ancount);
 	json_out_count(o, n, "authority_count", e->nscount);
 	json_out_count(o, n, "additional_count", e->arcount);
+	json_out_count(o, n, "units", e->units);
 	json_out_count(o, n, "bytes", (uint64_t)e->units * L0_UNIT);
 	json_out_count(o, n, "message_bytes", e->message_len);
 	json_out_count(o, n, "age_ms", e->age_ms);
@@ -52,12 +54,27 @@ static void entry_out(struct json_out *o, struct json_node *list, const struct c
 	json_out_bool(o, n, "visited", e->visited);
 	json_out_count(o, n, "hits_per_minute", e->hits_per_minute);
 	json_out_text(o, n, "heat", heats[e->heat]);
+	json_out_bool(o, n, "refresh_asked", e->refresh_asked);
+	json_out_bool(o, n, "inflight", e->inflight);
+	json_out_bool(o, n, "held_back", e->held_back);
 	if (e->refresh_left_ms != INT64_MAX)
 		json_out_signed(o, n, "refresh_left_ms", e->refresh_left_ms);
 	records_out(o, n, e);
 }
 
-static void on_entries(void *arg, int err, const struct cache_entry *entries, unsigned count)
+static void l1_out(struct json_out *o, struct json_node *root, const struct cache_look *look)
+{
+	struct json_node *n = json_out_object(o, root, "l1");
+	char type[DNS_TYPE_TEXT_MAX];
+	json_out_count(o, n, "asked", look->l1_asked);
+	json_out_count(o, n, "lost", look->l1_lost);
+	json_out_count(o, n, "bad", look->l1_bad);
+	struct json_node *types = json_out_array(o, n, "types");
+	for (unsigned i = 0; i < look->l1_type_count; i++)
+		json_out_text(o, types, NULL, dns_type_text(look->l1_types[i], type));
+}
+
+static void on_looked(void *arg, int err, const struct cache_look *look)
 {
 	if (err < 0) {
 		api_busy(arg, err);
@@ -66,42 +83,73 @@ static void on_entries(void *arg, int err, const struct cache_entry *entries, un
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	struct json_node *list = json_out_array(o, root, "entries");
-	for (unsigned i = 0; i < count && i < CACHE_GET_MAX; i++)
-		entry_out(o, list, &entries[i]);
+	for (unsigned i = 0; i < look->count && i < 2 * CACHE_GET_MAX; i++)
+		entry_out(o, list, &look->entry[i]);
+	l1_out(o, root, look);
 	http_reply(arg, 200, json_out_finish(o));
 }
 
 void api_cache_get(struct api *a, struct http_exchange *x)
 {
 	struct dns_name name;
+	uint16_t qtype = 0;
+	const char *type = http_param(x, "type");
 	if (!api_name(x, &name))
 		return;
+	if (type && !dns_type_from_text(type, &qtype)) {
+		api_refuse(x, 400, "type: is not a record type");
+		return;
+	}
 	http_defer(x, API_FLUSH_MS);
-	int ret = resolver_cache_get(a->deps.resolver, &name, a->deps.service, on_entries, x);
+	int ret = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }
 
-static void on_flushed(void *arg, int err, uint64_t deleted)
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 {
+	static const char *const ends[] = {[L1_FLUSH_DONE] = "done",
+		[L1_FLUSH_PARTLY] = "partly",
+		[L1_FLUSH_AWAY] = "away",
+		[L1_FLUSH_OFF] = "off"};
 	if (err < 0) {
 		api_busy(arg, err);
 		return;
 	}
 	struct json_out *o = json_out_new();
-	json_out_count(o, json_out_root(o), "deleted", deleted);
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "l0_removed", f->l0);
+	json_out_count(o, root, "l1_removed", f->l1);
+	json_out_text(o, root, "l1", ends[f->l1_end]);
+	json_out_bool(o, root, "boxes_told", f->told);
 	http_reply(arg, 200, json_out_finish(o));
+}
+
+// What is to go: a name, all below it, or all. False: it has been replied to.
+static bool flush_take(struct http_exchange *x, struct flush *out)
+{
+	bool below, all;
+	if (!api_flag(x, "below", &below) || !api_flag(x, "all", &all))
+		return false;
+	if (!all) {
+		out->kind = below ? FLUSH_BELOW : FLUSH_NAME;
+		return api_name(x, &out->name);
+	}
+	if (below || http_param(x, "name")) {
+		api_refuse(x, 400, "all: leaves nothing for name and below to say");
+		return false;
+	}
+	*out = (struct flush){.kind = FLUSH_ALL};
+	return dns_name_from_text(".", 1, &out->name) == 0;
 }
 
 void api_cache_flush(struct api *a, struct http_exchange *x)
 {
-	struct dns_name name;
-	bool subtree;
-	if (!api_name(x, &name) || !api_flag(x, "subtree", &subtree))
+	struct flush what;
+	if (!flush_take(x, &what))
 		return;
 	http_defer(x, API_FLUSH_MS);
-	int ret = resolver_cache_flush(
-		a->deps.resolver, &name, subtree, a->deps.service, on_flushed, x);
+	int ret = resolver_cache_flush(a->deps.resolver, &what, a->deps.service, on_flushed, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }

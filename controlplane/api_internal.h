@@ -23,12 +23,24 @@ void api_health(struct api *a, struct http_exchange *x);
 void api_status(struct api *a, struct http_exchange *x);
 void api_stats(struct api *a, struct http_exchange *x);
 void api_cache_get(struct api *a, struct http_exchange *x);
+void api_cache_stats(struct api *a, struct http_exchange *x);
 void api_cache_flush(struct api *a, struct http_exchange *x);
 void api_refresh(struct api *a, struct http_exchange *x);
 void api_why(struct api *a, struct http_exchange *x);
 void api_blocklist(struct api *a, struct http_exchange *x);
 void api_blocklist_reload(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
+
+struct api_status_call { // a request that waits for the resolver loop
+	struct api *api;
+	struct http_exchange *exchange;
+};
+// `done` replies and frees its `arg`, an api_status_call.
+void api_status_ask(struct api *a, struct http_exchange *x,
+	void (*done)(void *arg, const struct resolver_status *s));
+// Objects "l0", "redis", "l1" and "flush".
+void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 
 // The `name` parameter. False: it has been replied to.
 bool api_name(struct http_exchange *x, struct dns_name *out);

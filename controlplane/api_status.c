@@ -7,11 +7,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-struct status_call { // a request that waits for the resolver loop
-	struct api *api;
-	struct http_exchange *exchange;
-};
-
 static const char *where_text(enum shm_where where)
 {
 	return where == SHM_IN_HUGE ? "hugetlbfs" : "tmpfs";
@@ -44,82 +39,6 @@ static void upstreams_out(
 		json_out_count(o, n, "srtt_us", u->srtt_us);
 		json_out_count(o, n, "down_for_ms", u->down_for_ms);
 	}
-}
-
-static void l0_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
-{
-	struct json_node *n = json_out_object(o, root, "l0");
-	const struct l0_writer_stats *l = &s->l0;
-	json_out_count(o, n, "entries", l->entries);
-	json_out_count(o, n, "units_used", l->units_used);
-	json_out_count(o, n, "units_retired", l->units_retired);
-	json_out_count(o, n, "units_total", l->units_total);
-	json_out_count(o, n, "index_slots", l->index_slots);
-	json_out_count(o, n, "bytes", s->l0_bytes);
-	json_out_count(o, n, "private_bytes", s->l0_private_bytes);
-	json_out_count(o, n, "puts", l->puts);
-	json_out_count(o, n, "replaced", l->replaced);
-	json_out_count(o, n, "deleted", l->deleted);
-	json_out_count(o, n, "evicted_space", l->evicted_space);
-	json_out_count(o, n, "evicted_bucket", l->evicted_bucket);
-	json_out_count(o, n, "expired_swept", l->expired_swept);
-	json_out_count(o, n, "refused_nospace", l->refused_nospace);
-	json_out_count(o, n, "refused_large", l->refused_large);
-	json_out_count(o, n, "recovered", l->recovered);
-	json_out_count(o, n, "discarded", l->discarded);
-}
-
-static void redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
-{
-	const struct redis_status *r = &s->l1.redis;
-	struct json_node *n = json_out_object(o, root, "redis");
-	json_out_text(o, n, "state", r->state);
-	json_out_text(o, n, "server", r->server);
-	json_out_text(o, n, "error", r->error);
-	json_out_count(o, n, "away_ms", r->away_since_ms ? clock_mono_ms() - r->away_since_ms : 0);
-	json_out_count(o, n, "nodes", r->nodes);
-	json_out_count(o, n, "connections", r->connections);
-	json_out_count(o, n, "rtt_us", r->rtt_us);
-	json_out_count(o, n, "keys", s->l1_sweep.keys);
-	json_out_count(o, n, "commands", r->commands);
-	json_out_count(o, n, "errors", r->errors);
-	json_out_count(o, n, "timeouts", r->timeouts);
-	json_out_count(o, n, "lost", r->lost);
-	json_out_count(o, n, "full", r->full);
-	json_out_count(o, n, "reconnects", r->reconnects);
-	json_out_count(o, n, "failovers", r->failovers);
-	json_out_count(o, n, "moved", r->moved);
-	json_out_count(o, n, "asked", r->asked);
-	json_out_count(o, n, "oom", r->oom);
-	json_out_count(o, n, "readonly", r->readonly);
-}
-
-static void l1_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
-{
-	struct json_node *n = json_out_object(o, root, "l1");
-	const struct l1_status *l = &s->l1;
-	const struct l1_sweep_status *w = &s->l1_sweep;
-	json_out_count(o, n, "lookups", l->lookups);
-	json_out_count(o, n, "hits", l->hits);
-	json_out_count(o, n, "hits_stale", l->hits_stale);
-	json_out_count(o, n, "misses", l->misses);
-	json_out_count(o, n, "bad", l->bad);
-	json_out_count(o, n, "skipped", l->skipped);
-	json_out_count(o, n, "timeouts", l->timeouts);
-	json_out_count(o, n, "puts", l->puts);
-	json_out_count(o, n, "puts_lost", l->puts_lost);
-	json_out_count(o, n, "too_large", l->too_large + s->l1_too_large);
-	json_out_count(o, n, "deletes", l->deletes);
-	json_out_count(o, n, "answers", s->l1_answers);
-	json_out_count(o, n, "refreshed_elsewhere", s->refreshed_elsewhere);
-	json_out_count(o, n, "sweep_rounds", w->rounds);
-	json_out_count(o, n, "sweep_elsewhere", w->elsewhere);
-	json_out_count(o, n, "sweep_failed", w->failed);
-	json_out_count(o, n, "trimmed", w->trimmed);
-	json_out_count(o, n, "orphans", w->orphans);
-	json_out_count(o, n, "cold", w->cold);
-	json_out_count(o, n, "evicted", w->evicted);
-	json_out_count(o, n, "foreign", w->foreign);
 }
 
 // Quantiles are of the last minute, whoever looked meanwhile; the counts only grow.
@@ -208,14 +127,12 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 
 static void on_stats(void *arg, const struct resolver_status *s)
 {
-	struct status_call *call = arg;
+	struct api_status_call *call = arg;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
 	resolver_out(o, root, s);
-	l0_out(o, root, s);
-	redis_out(o, root, s);
-	l1_out(o, root, s);
+	api_tiers_out(o, root, s);
 	upstreams_out(o, root, s);
 	tables_out(o, root, &s->tables);
 	if (http_is_live(call->exchange))
@@ -255,7 +172,7 @@ static void rules_out(struct json_out *o, struct json_node *root, const struct a
 
 static void on_status(void *arg, const struct resolver_status *s)
 {
-	struct status_call *call = arg;
+	struct api_status_call *call = arg;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "version", WEIR_VERSION);
@@ -273,21 +190,21 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
-	redis_out(o, root, s);
+	api_redis_out(o, root, s);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);
 }
 
-static void status_ask(struct api *a, struct http_exchange *x,
+void api_status_ask(struct api *a, struct http_exchange *x,
 	void (*done)(void *arg, const struct resolver_status *s))
 {
-	struct status_call *call = calloc(1, sizeof *call);
+	struct api_status_call *call = calloc(1, sizeof *call);
 	if (!call) {
 		http_reply(x, 500, NULL);
 		return;
 	}
-	*call = (struct status_call){a, x};
+	*call = (struct api_status_call){a, x};
 	http_defer(x, API_SHORT_MS);
 	int ret = resolver_status(a->deps.resolver, a->deps.service, done, call);
 	if (ret < 0) {
@@ -298,10 +215,10 @@ static void status_ask(struct api *a, struct http_exchange *x,
 
 void api_status(struct api *a, struct http_exchange *x)
 {
-	status_ask(a, x, on_status);
+	api_status_ask(a, x, on_status);
 }
 
 void api_stats(struct api *a, struct http_exchange *x)
 {
-	status_ask(a, x, on_stats);
+	api_status_ask(a, x, on_stats);
 }

@@ -436,5 +436,6 @@ void l1_sweep_free(struct l1_sweep *s)
 void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out)
 {
 	*out = s->status;
+	out->max_keys = s->max_keys;
 	out->bytes = sizeof(*s);
 }

@@ -32,7 +32,7 @@ void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {
 	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
-	uint64_t keys;                      // at the last count
+	uint64_t keys, max_keys;            // keys: at the last count
 	uint64_t trimmed, orphans, cold, evicted, foreign;
 	size_t bytes;
 };

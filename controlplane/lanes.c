@@ -292,17 +292,27 @@ void lanes_attach_marks(struct lanes *l)
 	l->marks_missing = missing;
 }
 
-bool lanes_visited(const struct lanes *l, uint32_t record)
+static bool is_marked(const struct lanes *l, uint32_t record, uint8_t which)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct region *marks = &l->lane[i].marks;
 		if (!marks->base || record >= region_data_size(marks))
 			continue;
 		const _Atomic uint8_t *mark = (const _Atomic uint8_t *)region_data(marks) + record;
-		if (atomic_load_explicit(mark, memory_order_relaxed) & MARK_VISITED)
+		if (atomic_load_explicit(mark, memory_order_relaxed) & which)
 			return true;
 	}
 	return false;
+}
+
+bool lanes_visited(const struct lanes *l, uint32_t record)
+{
+	return is_marked(l, record, MARK_VISITED);
+}
+
+bool lanes_refresh_asked(const struct lanes *l, uint32_t record)
+{
+	return is_marked(l, record, MARK_REFRESH);
 }
 
 bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns)

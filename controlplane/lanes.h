@@ -48,6 +48,8 @@ void lanes_look(struct lanes *l);
 void lanes_attach_marks(struct lanes *l);
 // Has any worker marked the record since SIEVE's hand passed?
 bool lanes_visited(const struct lanes *l, uint32_t record);
+// Does any wait for a new copy of it?
+bool lanes_refresh_asked(const struct lanes *l, uint32_t record);
 
 // Puts an answer on the ring; visible after lanes_publish. False: counted and dropped.
 bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t *dns);

@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/attr.h>
 
 static const struct {
@@ -14,9 +16,9 @@ static const struct {
 } type_names[] = {{DNS_TYPE_A, "A"}, {DNS_TYPE_NS, "NS"}, {DNS_TYPE_CNAME, "CNAME"},
 	{DNS_TYPE_SOA, "SOA"}, {DNS_TYPE_PTR, "PTR"}, {DNS_TYPE_MX, "MX"}, {DNS_TYPE_TXT, "TXT"},
 	{DNS_TYPE_AAAA, "AAAA"}, {DNS_TYPE_SRV, "SRV"}, {35, "NAPTR"}, {DNS_TYPE_DNAME, "DNAME"},
-	{43, "DS"}, {DNS_TYPE_RRSIG, "RRSIG"}, {DNS_TYPE_NSEC, "NSEC"}, {48, "DNSKEY"},
-	{DNS_TYPE_NSEC3, "NSEC3"}, {52, "TLSA"}, {DNS_TYPE_SVCB, "SVCB"}, {DNS_TYPE_HTTPS, "HTTPS"},
-	{257, "CAA"}};
+	{DNS_TYPE_DS, "DS"}, {DNS_TYPE_RRSIG, "RRSIG"}, {DNS_TYPE_NSEC, "NSEC"},
+	{DNS_TYPE_DNSKEY, "DNSKEY"}, {DNS_TYPE_NSEC3, "NSEC3"}, {52, "TLSA"},
+	{DNS_TYPE_SVCB, "SVCB"}, {DNS_TYPE_HTTPS, "HTTPS"}, {DNS_TYPE_CAA, "CAA"}};
 
 char *dns_type_text(uint16_t type, char out[DNS_TYPE_TEXT_MAX])
 {
@@ -28,6 +30,23 @@ char *dns_type_text(uint16_t type, char out[DNS_TYPE_TEXT_MAX])
 	}
 	snprintf(out, DNS_TYPE_TEXT_MAX, "TYPE%u", type);
 	return out;
+}
+
+bool dns_type_from_text(const char *text, uint16_t *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
+		if (strcasecmp(type_names[i].text, text) == 0) {
+			*out = type_names[i].type;
+			return true;
+		}
+	}
+	const char *digits = strncasecmp(text, "TYPE", 4) == 0 ? text + 4 : text;
+	size_t len = strlen(digits);
+	if (len == 0 || len > 5 || strspn(digits, "0123456789") != len)
+		return false;
+	unsigned long value = strtoul(digits, NULL, 10);
+	*out = (uint16_t)value;
+	return value != 0 && value <= UINT16_MAX;
 }
 
 const char *dns_rcode_text(uint16_t rcode)

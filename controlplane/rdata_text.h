@@ -14,6 +14,8 @@ enum { DNS_TYPE_TEXT_MAX = 12, RDATA_TEXT_MAX = 4096 };
 
 // "AAAA", "TYPE65280".
 char *dns_type_text(uint16_t type, char out[DNS_TYPE_TEXT_MAX]);
+// From the same, in any case, or "65280". False: no type.
+ATTR_MUST_CHECK bool dns_type_from_text(const char *text, uint16_t *out);
 const char *dns_rcode_text(uint16_t rcode); // "NXDOMAIN", or "RCODE" for one without a name
 
 // One record of the message's answer section.

@@ -258,6 +258,11 @@ bool redis_send_node(struct redis *r, unsigned node, const struct redis_command 
 		r, redis_call_give(r->node[at], conn, c, 1, REDIS_NO_SLOT, timeout_ms, done, arg));
 }
 
+bool redis_is_off(const struct redis *r)
+{
+	return !r->topology;
+}
+
 bool redis_is_cluster(const struct redis *r)
 {
 	return r->c->mode == REDIS_MODE_CLUSTER;

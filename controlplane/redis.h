@@ -87,6 +87,7 @@ ATTR_MUST_CHECK bool redis_send_node(struct redis *r, unsigned node, const struc
 	unsigned timeout_ms, redis_done_fn done, void *arg);
 bool redis_usable(const struct redis *r);
 bool redis_is_cluster(const struct redis *r);
+bool redis_is_off(const struct redis *r);
 
 // A subscription over a connection of its own, made again (with back-off) when it breaks; one per
 // client. `on_message` for each message; `on_gap` when messages may have been missed. NULL ends it.

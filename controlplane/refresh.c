@@ -384,6 +384,11 @@ uint32_t refresh_inflight(const struct refresh *f)
 	return f->inflight;
 }
 
+bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms)
+{
+	return failures_recent(f->backoff, hash, now_ms);
+}
+
 void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out)
 {
 	*out = (struct refresh_report){

@@ -88,6 +88,8 @@ void refresh_ended(
 
 const struct refresh_stats *refresh_stats(const struct refresh *f);
 uint32_t refresh_inflight(const struct refresh *f);
+// Its last refresh failed, so that it is left alone for a while.
+bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms);
 struct refresh_report {
 	uint64_t now_ms, round_ms; // round_ms: how long the last sweep took
 	struct refresh_policy policy;

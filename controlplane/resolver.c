@@ -120,6 +120,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_deleted, r);
 	if (rc == 0)
+		rc = flushes_open(r);
+	if (rc == 0)
 		rc = upstreams_new(&r->upstreams, r->loop, &config->upstreams, &callbacks);
 	if (rc == 0)
 		rc = resolver_refresh_open(r);
@@ -171,6 +173,7 @@ void resolver_close(struct resolver *r)
 	while (r->inflight && (q = inflight_any(r->inflight)))
 		question_finish(r, q, REFRESH_ABANDONED);
 	walks_free(r);
+	flushes_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
 	lanes_free(r->lanes);

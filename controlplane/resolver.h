@@ -14,7 +14,9 @@
 // Full tables: no room for a question or a waiter is SERVFAIL at once, one waiter too many for a
 // question is dropped (the client's retry hits); both are counted.
 
+#include "flush.h"
 #include "l1.h"
+#include "l1_flush.h"
 #include "l1_sweep.h"
 #include "loop.h"
 #include "publish.h"
@@ -34,6 +36,14 @@ void resolver_close(struct resolver *r);
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
 // next call returns). On the loop's thread.
 void resolver_reconfigure(struct resolver *r, const struct config *config);
+
+struct flush_status {
+	uint64_t asked, told; // here; other boxes were told
+	// Of what other boxes say: taken; ours come back; over the bounds; no such message.
+	uint64_t heard, own, refused, bad;
+	uint64_t subscribed; // also again: then some may have been missed
+	uint64_t removed_for_others, kept_out;
+};
 
 struct resolver_status {
 	struct l0_writer_stats l0;
@@ -60,6 +70,7 @@ struct resolver_status {
 	struct table_registry tables;
 	struct l1_status l1;
 	struct l1_sweep_status l1_sweep;
+	struct flush_status flush;
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };
@@ -72,8 +83,9 @@ ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
 ATTR_MUST_CHECK int resolver_refresh_report(struct resolver *r, struct loop *reply_to,
 	void (*done)(void *arg, const struct refresh_report *report), void *arg);
 
-// One cached record of a name, for `weirctl cache get`.
+// One cached record of a name, for `weirctl cache get`. What is of L0 alone is 0 in L1.
 struct cache_entry {
+	bool in_l1;
 	uint16_t qtype, qclass, view;
 	uint8_t key_flags, rcode;
 	uint16_t ancount, nscount, arcount;
@@ -82,6 +94,9 @@ struct cache_entry {
 	int64_t soft_left_ms, hard_left_ms; // negative: past
 	uint32_t auth_ttl_s;
 	bool visited;
+	bool refresh_asked;       // a worker did, and has not been served
+	bool inflight;            // its question is
+	bool held_back;           // its last refresh failed
 	uint32_t hits_per_minute; // fading
 	enum refresh_heat heat;
 	int64_t refresh_left_ms; // until it is renewed as things are; INT64_MAX: it will not be
@@ -90,13 +105,27 @@ struct cache_entry {
 			      // this
 	uint16_t message_len;
 };
-enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 };
-// All records of exactly this name (any type), at most CACHE_GET_MAX. `err` of either call: 0, or
-// -EAGAIN (RESOLVER_WALKS_MAX run already) or -ENOMEM, then nothing was looked at.
+enum { CACHE_GET_MAX = 64, RESOLVER_WALKS_MAX = 8 }; // the first of them in each tier
+
+struct cache_look {
+	unsigned count;
+	const struct cache_entry *entry;
+	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
+	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
+	unsigned l1_type_count;
+};
+typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
+
+// Records of exactly this name; qtype 0: of any type, in L1 of the usual ones. `err` of either
+// call: 0, or -EAGAIN (RESOLVER_WALKS_MAX run already) or -ENOMEM, then nothing was looked at.
 ATTR_MUST_CHECK int resolver_cache_get(struct resolver *r, const struct dns_name *name,
-	struct loop *reply_to,
-	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
-	void *arg);
-ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct dns_name *name,
-	bool subtree, struct loop *reply_to, void (*done)(void *arg, int err, uint64_t deleted),
-	void *arg);
+	uint16_t qtype, struct loop *reply_to, resolver_look_fn done, void *arg);
+
+struct cache_flushed {
+	uint64_t l0, l1; // answers removed
+	enum l1_flush_end l1_end;
+	bool told; // Redis took the message to other boxes
+};
+typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
+ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct flush *what,
+	struct loop *reply_to, resolver_flush_fn done, void *arg);

@@ -8,32 +8,46 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// Looks and deletions walk the whole index, in steps between which the loop does its work.
-// A step is some 0.2 ms of looking, and half a millisecond where it deletes all that it meets.
-enum { WALK_STEP_BUCKETS = 1024 };
+// A look walks the whole index, in steps between which the loop does its work, as the types of a
+// name are not known; then L1 is asked for keys that the name may have there. A step is some 0.2
+// ms.
+enum { WALK_STEP_BUCKETS = 1024, VARIANTS = 4 };
+
+static const uint16_t usual_types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_HTTPS, DNS_TYPE_SVCB,
+	DNS_TYPE_CNAME, DNS_TYPE_MX, DNS_TYPE_TXT, DNS_TYPE_NS, DNS_TYPE_SOA, DNS_TYPE_PTR,
+	DNS_TYPE_SRV, DNS_TYPE_DS, DNS_TYPE_DNSKEY, DNS_TYPE_CAA};
+enum { KEYS_MAX = ARRAY_LEN(usual_types) * VARIANTS };
+
+struct walk;
+
+struct l1_ask { // one key of L1
+	struct walk *walk;
+	struct l1_lookup *look;
+	uint16_t qtype;
+	uint8_t flags;
+};
 
 struct walk {
 	struct resolver *resolver;
 	struct loop *reply_to;
 	struct event *step;
 	struct dns_name name;
-	bool flush, subtree;
-	uint64_t cursor, deleted;
-	void (*got)(void *arg, int err, const struct cache_entry *entries, unsigned count);
-	void (*flushed)(void *arg, int err, uint64_t deleted);
+	uint16_t qtype; // 0: any
+	uint64_t cursor;
+	resolver_look_fn done;
 	void *arg;
 	int err;
-	unsigned count;
-	struct cache_entry entry[]; // CACHE_GET_MAX for a look, none for a deletion
+	unsigned outstanding;
+	struct cache_look look;
+	struct l1_ask ask[KEYS_MAX];
+	struct cache_entry entry[2 * CACHE_GET_MAX];
 };
 
 static void walk_deliver(void *arg)
 {
 	struct walk *w = arg;
-	if (w->flush)
-		w->flushed(w->arg, w->err, w->deleted);
-	else
-		w->got(w->arg, w->err, w->entry, w->count);
+	w->look.entry = w->entry;
+	w->done(w->arg, w->err, &w->look);
 	free(w);
 }
 
@@ -50,21 +64,26 @@ static void walk_end(struct walk *w)
 }
 
 // As much of the reply message as the entry holds.
-static void entry_message(struct cache_entry *e, const struct l0_view *v, uint32_t age_s)
+static void entry_message(struct cache_entry *e, const struct dns_name *name,
+	const struct dns_answer_view *answer, uint32_t age_s)
 {
-	struct dns_query q = {
-		.qtype = v->qtype,
-		.qclass = v->qclass,
-		.flags = v->key_flags & L0_KEY_CD ? DNS_FLAG_CD : 0,
-		.name = {.len = v->name_len},
+	const struct dns_query q = {
+		.qtype = e->qtype,
+		.qclass = e->qclass,
+		.flags = e->key_flags & L0_KEY_CD ? DNS_FLAG_CD : 0,
+		.name = *name,
 	};
 
-	memcpy(q.name.wire, v->name, v->name_len);
-	e->message_len = (uint16_t)(DNS_HEADER_LEN + v->name_len + 4 + v->answer.len);
-	e->answer_len = answer_message(e->answer, sizeof(e->answer), &q, &v->answer, age_s);
+	e->rcode = answer->rcode;
+	e->ancount = answer->ancount;
+	e->nscount = answer->nscount;
+	e->arcount = answer->arcount;
+	e->message_len = (uint16_t)(DNS_HEADER_LEN + name->len + 4 + answer->len);
+	e->answer_len = answer_message(e->answer, sizeof(e->answer), &q, answer, age_s);
 }
 
-static void entry_heat(struct cache_entry *e, const struct l0_view *v, const struct resolver *r)
+static void entry_heat(
+	struct cache_entry *e, const struct l0_view *v, struct resolver *r, uint64_t now_ms)
 {
 	const struct refresh_policy *policy = refresh_policy(r->refresh);
 	struct l0_key key = {
@@ -83,12 +102,15 @@ static void entry_heat(struct cache_entry *e, const struct l0_view *v, const str
 
 	e->hits_per_minute = refresh_rate(policy, record.heat);
 	e->heat = refresh_heat_of(policy, &record);
+	e->inflight = inflight_find(r->inflight, &key) != NULL;
+	e->held_back = refresh_held_back(r->refresh, key.hash, now_ms);
 	e->refresh_left_ms = due == REFRESH_NEVER ? INT64_MAX : (int64_t)due - (int64_t)e->age_ms;
 }
 
-static void entry_fill(struct cache_entry *e, const struct l0_view *v, uint64_t now_ms,
-	const struct resolver *r, bool visited)
+static void entry_fill(struct walk *w, const struct l0_view *v, uint32_t record, uint64_t now_ms)
 {
+	struct resolver *r = w->resolver;
+	struct cache_entry *e = &w->entry[w->look.count++];
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 
 	*e = (struct cache_entry){
@@ -96,19 +118,16 @@ static void entry_fill(struct cache_entry *e, const struct l0_view *v, uint64_t 
 		.qclass = v->qclass,
 		.view = v->view,
 		.key_flags = v->key_flags,
-		.rcode = v->answer.rcode,
-		.ancount = v->answer.ancount,
-		.nscount = v->answer.nscount,
-		.arcount = v->answer.arcount,
 		.units = v->units,
 		.age_ms = age_ms,
 		.soft_left_ms = (int64_t)v->soft_ms - (int64_t)age_ms,
 		.hard_left_ms = (int64_t)v->hard_ms - (int64_t)age_ms,
 		.auth_ttl_s = v->auth_ttl_s,
-		.visited = visited,
+		.visited = lanes_visited(r->lanes, record),
+		.refresh_asked = lanes_refresh_asked(r->lanes, record),
 	};
-	entry_heat(e, v, r);
-	entry_message(e, v, (uint32_t)(age_ms / 1000));
+	entry_heat(e, v, r, now_ms);
+	entry_message(e, &w->name, &v->answer, (uint32_t)(age_ms / 1000));
 }
 
 static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
@@ -117,10 +136,11 @@ static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 	struct l0_view v;
 
 	if (!l0_record_read(l0_writer_reader(r->l0), record, &v) || v.name_len != w->name.len
-		|| memcmp(v.name, w->name.wire, v.name_len) != 0)
+		|| memcmp(v.name, w->name.wire, v.name_len) != 0
+		|| (w->qtype && w->qtype != v.qtype))
 		return false;
-	entry_fill(&w->entry[w->count++], &v, now_ms, r, lanes_visited(r->lanes, record));
-	return w->count == CACHE_GET_MAX;
+	entry_fill(w, &v, record, now_ms);
+	return w->look.count == CACHE_GET_MAX;
 }
 
 // Every record is a line that is in no cache.
@@ -155,21 +175,102 @@ static void look_step(struct walk *w)
 		w->cursor = 0;
 }
 
+// What another box may have written: it is shown only if it would be served.
+static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1_value *v)
+{
+	struct resolver *r = w->resolver;
+	const struct dns_query q = {.qtype = ask->qtype,
+		.qclass = DNS_CLASS_IN,
+		.flags = ask->flags & L0_KEY_CD ? DNS_FLAG_CD : 0,
+		.dnssec_ok = ask->flags & L0_KEY_DO,
+		.name = w->name};
+	struct dns_answer *a = &r->answer;
+	struct cache_entry *e = &w->entry[w->look.count];
+
+	if (dns_answer_read(v->msg, v->len, &q, &r->set.ttl.limits, a) != 0 || a->truncated
+		|| a->kind == DNS_ANSWER_FAILURE)
+		return false;
+	if (w->look.count == ARRAY_LEN(w->entry))
+		return true;
+	w->look.count++;
+	int64_t stale_s = ttl_stale_s(&r->set.ttl, v->stored_ttl_s);
+	*e = (struct cache_entry){
+		.in_l1 = true,
+		.qtype = ask->qtype,
+		.qclass = DNS_CLASS_IN,
+		.key_flags = ask->flags,
+		.age_ms = (uint64_t)v->age_s * 1000,
+		.soft_left_ms = (int64_t)v->soft_left_s * 1000,
+		.hard_left_ms = ((int64_t)v->soft_left_s + stale_s) * 1000,
+		.auth_ttl_s = v->auth_ttl_s,
+		.hits_per_minute = v->hits,
+		.refresh_left_ms = INT64_MAX,
+	};
+	const struct dns_answer_view view = dns_answer_view_of(a);
+	entry_message(e, &w->name, &view, v->age_s);
+	return true;
+}
+
+static struct l1_key ask_key(const struct walk *w, const struct l1_ask *ask)
+{
+	const struct l0_key key = {.name = w->name.wire,
+		.name_len = w->name.len,
+		.qtype = ask->qtype,
+		.qclass = DNS_CLASS_IN,
+		.flags = ask->flags};
+	struct l1_key text;
+	l1_key_write(&key, 0, &text);
+	return text;
+}
+
+static void on_value(void *arg, enum l1_found found, const struct l1_value *v)
+{
+	struct l1_ask *ask = arg;
+	struct walk *w = ask->walk;
+
+	ask->look = NULL;
+	if (found == L1_HIT && !value_fill(w, ask, v)) {
+		const struct l1_key text = ask_key(w, ask);
+		l1_bad(w->resolver->l1, &text);
+		found = L1_BAD;
+	}
+	w->look.l1_bad += found == L1_BAD;
+	w->look.l1_lost += found == L1_AWAY;
+	if (--w->outstanding == 0)
+		walk_end(w);
+}
+
+static void l1_begin(struct walk *w)
+{
+	const uint16_t *types = w->qtype ? &w->qtype : usual_types;
+	unsigned count = w->qtype ? 1 : ARRAY_LEN(usual_types);
+
+	w->look.l1_types = types;
+	w->look.l1_type_count = count;
+	for (unsigned i = 0; l1_usable(w->resolver->l1) && i < count * VARIANTS; i++) {
+		struct l1_ask *ask = &w->ask[i];
+		*ask = (struct l1_ask){
+			.walk = w, .qtype = types[i / VARIANTS], .flags = (uint8_t)(i % VARIANTS)};
+		const struct l1_key text = ask_key(w, ask);
+		ask->look = l1_peek(w->resolver->l1, &text, on_value, ask);
+		w->outstanding += ask->look != NULL;
+		w->look.l1_lost += ask->look == NULL;
+		w->look.l1_asked++;
+	}
+	if (w->outstanding == 0)
+		walk_end(w);
+}
+
 static void on_walk_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct walk *w = arg;
 	(void)fd, (void)what;
 
-	if (w->flush)
-		w->deleted += l0_writer_flush(
-			w->resolver->l0, &w->name, w->subtree, &w->cursor, WALK_STEP_BUCKETS);
+	look_step(w);
+	if (w->cursor == 0)
+		l1_begin(w);
 	else
-		look_step(w);
-	bool done = w->cursor == 0;
-	if (!done && event_add(w->step, &(struct timeval){0}) < 0)
-		w->err = -ENOMEM;
-	if (done || w->err)
-		walk_end(w);
+		event_add(w->step, &(struct timeval){0});
 }
 
 static void walk_begin(void *arg)
@@ -194,44 +295,30 @@ static void walk_begin(void *arg)
 void walks_free(struct resolver *r)
 {
 	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++) {
-		if (!r->walk[i])
+		struct walk *w = r->walk[i];
+		if (!w)
 			continue;
-		event_free(r->walk[i]->step);
-		free(r->walk[i]);
+		for (unsigned n = 0; n < KEYS_MAX; n++)
+			l1_get_stop(w->ask[n].look);
+		event_free(w->step);
+		free(w);
 	}
 }
 
-static int walk_call(struct resolver *r, const struct walk *from, unsigned entries)
+int resolver_cache_get(struct resolver *r, const struct dns_name *name, uint16_t qtype,
+	struct loop *reply_to, resolver_look_fn done, void *arg)
 {
-	struct walk *w = calloc(1, sizeof(*w) + entries * sizeof(w->entry[0]));
+	struct walk *w = calloc(1, sizeof(*w)); // entries that stay empty are never touched
 	if (!w)
 		return -ENOMEM;
-	memcpy(w, from, sizeof(*w));
 	w->resolver = r;
+	w->reply_to = reply_to;
+	w->name = *name;
+	w->qtype = qtype;
+	w->done = done;
+	w->arg = arg;
 	int rc = loop_call(r->loop, walk_begin, w);
 	if (rc < 0)
 		free(w);
 	return rc;
-}
-
-int resolver_cache_get(struct resolver *r, const struct dns_name *name, struct loop *reply_to,
-	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
-	void *arg)
-{
-	const struct walk w = {.reply_to = reply_to, .name = *name, .got = done, .arg = arg};
-	return walk_call(r, &w, CACHE_GET_MAX);
-}
-
-int resolver_cache_flush(struct resolver *r, const struct dns_name *name, bool subtree,
-	struct loop *reply_to, void (*done)(void *arg, int err, uint64_t deleted), void *arg)
-{
-	const struct walk w = {
-		.reply_to = reply_to,
-		.name = *name,
-		.flush = true,
-		.subtree = subtree,
-		.flushed = done,
-		.arg = arg,
-	};
-	return walk_call(r, &w, 0);
 }

@@ -4,11 +4,13 @@
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
 // question's life), resolver_l1.c (its way through Redis), resolver_refresh.c (questions that
 // nobody waits for), resolver_answer.c (replies to waiters), resolver_store.c (L0),
-// resolver_cache.c and resolver_status.c (calls from other threads).
+// resolver_flush.c, resolver_cache.c and resolver_status.c (calls from other threads).
 
 #include "failures.h"
+#include "flush_log.h"
 #include "inflight.h"
 #include "l1.h"
+#include "l1_flush.h"
 #include "l1_sweep.h"
 #include "lanes.h"
 #include "link.h"
@@ -30,6 +32,7 @@ enum {
 };
 
 struct walk;
+struct flushes;
 
 struct resolver_settings {
 	struct ttl_rules ttl;
@@ -52,7 +55,8 @@ struct resolver {
 	struct refresh *refresh;
 	struct resolver_settings set;
 	struct event *beat, *sweep, *sweep_step;
-	struct walk *walk[RESOLVER_WALKS_MAX]; // looks and deletions under way
+	struct flushes *flushes;
+	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
 	struct dns_query one; // the query of the waiter being answered
@@ -84,6 +88,16 @@ void question_answered(
 bool question_look(struct resolver *r, struct question *q); // false: L1 is not there to be asked
 void l1_deleted(void *resolver, const struct l1_key_parts *key); // by the cap, or as it was cold
 void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a);
+
+// resolver_flush.c
+ATTR_MUST_CHECK int flushes_open(struct resolver *r);
+void flushes_close(struct resolver *r); // before L1
+void flushes_status(
+	const struct resolver *r, struct flush_status *out, struct table_registry *tables);
+// An answer that was asked for at `since_ms`, or a value in L1 that was made at `created_ms`, is of
+// a name that was flushed since: it may be told, but not stored (counted).
+bool flush_covers(struct resolver *r, const struct question *q, uint64_t since_ms);
+bool flush_covers_value(struct resolver *r, const struct question *q, uint64_t created_ms);
 
 // resolver_refresh.c
 ATTR_MUST_CHECK int resolver_refresh_open(struct resolver *r);

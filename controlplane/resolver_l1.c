@@ -38,7 +38,7 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	if (a->ttl_s > v->stored_ttl_s)
 		a->ttl_s = v->stored_ttl_s;
 	a->auth_ttl_s = v->auth_ttl_s;
-	if (is_known(r, &key, created_ms))
+	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms))
 		return false;
 	store_answer(r, q, a, created_ms);
 	if (a->ttl_s <= v->age_s)
@@ -97,6 +97,7 @@ bool question_look(struct resolver *r, struct question *q)
 void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a)
 {
 	struct l1_key text;
+	const struct l0_key key = question_key(q);
 	const struct dns_answer_view view = dns_answer_view_of(a);
 
 	if (!l1_usable(r->l1))
@@ -111,6 +112,7 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 		.len = answer_message(r->message, sizeof(r->message), &q->query, &view, 0),
 		.stored_ttl_s = a->ttl_s,
 		.auth_ttl_s = a->auth_ttl_s,
+		.hits = refresh_rate(refresh_policy(r->refresh), l0_writer_heat(r->l0, &key)),
 	};
 	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
 		r->count.l1_too_large++;

@@ -264,12 +264,15 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		return UPSTREAM_TRUNCATED;
 	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
 		return UPSTREAM_FAILED;
-	store_answer(r, q, &r->answer, clock_mono_ms());
+	bool keep = !flush_covers(r, q, q->born_ms);
+	if (keep)
+		store_answer(r, q, &r->answer, clock_mono_ms());
 	failures_clear(r->failures, q->hash);
 	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
 	answer_all(r, q, &a);
-	l1_store(r, q, &r->answer); // whoever waits has been served
+	if (keep)
+		l1_store(r, q, &r->answer); // whoever waits has been served
 	question_finish(r, q, REFRESH_DONE);
 	return UPSTREAM_TAKEN;
 }

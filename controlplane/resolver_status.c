@@ -129,6 +129,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
 	status_tables(r, s, &inflight, &upstream);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
+	flushes_status(r, &s->flush, &s->tables);
 }
 
 static void status_deliver(void *arg)

@@ -31,11 +31,12 @@ static struct config config = {.blocking = {.enabled = true}};
 // A call on its way back to the service loop.
 struct answer {
 	void (*status)(void *arg, const struct resolver_status *s);
-	void (*entries)(void *arg, int err, const struct cache_entry *entries, unsigned count);
-	void (*flushed)(void *arg, int err, uint64_t deleted);
+	resolver_look_fn looked;
+	resolver_flush_fn flushed;
 	void (*report)(void *arg, const struct refresh_report *report);
 	void *arg;
-	uint64_t deleted;
+	struct flush what;
+	uint16_t qtype;
 };
 
 static struct answer held_answers[API_REQUESTS_MAX];
@@ -47,6 +48,7 @@ static void answer_run(struct answer *a)
 	if (a->status) {
 		static struct resolver_status s = {.misses = 7,
 			.failed_recently = 3,
+			.flush = {.refused = 4},
 			.l1 = {.redis = {.state = "up", .server = "127.0.0.1:6379"}},
 			.tables = {.count = 1,
 				.table = {{.name = "things",
@@ -56,14 +58,23 @@ static void answer_run(struct answer *a)
 			.upstream_count = 1,
 			.upstream = {{.name = "near", .up = true, .srtt_us = 1234}}};
 		a->status(a->arg, &s);
-	} else if (a->entries) {
-		static struct cache_entry e = {.qtype = 1,
+	} else if (a->looked) {
+		static const uint16_t types[] = {1, 65280};
+		static struct cache_entry e = {.in_l1 = true,
+			.qtype = 1,
 			.qclass = 1,
 			.ancount = 1,
 			.hard_left_ms = -5,
 			.answer_len = sizeof message};
 		memcpy(e.answer, message, sizeof message);
-		a->entries(a->arg, 0, &e, 1);
+		e.qtype = a->qtype ? a->qtype : 1;
+		const struct cache_look look = {.count = 1,
+			.entry = &e,
+			.l1_asked = 8,
+			.l1_lost = 2,
+			.l1_types = types,
+			.l1_type_count = 2};
+		a->looked(a->arg, 0, &look);
 	} else if (a->report) {
 		static struct refresh_report r;
 		refresh_stats_now(&r.stats, 120000)->done = 8;
@@ -72,7 +83,11 @@ static void answer_run(struct answer *a)
 		r.policy.window_ms = 60000;
 		a->report(a->arg, &r);
 	} else {
-		a->flushed(a->arg, 0, a->deleted);
+		const struct cache_flushed f = {.l0 = 1 + a->what.kind,
+			.l1 = a->what.name.len,
+			.l1_end = L1_FLUSH_PARTLY,
+			.told = true};
+		a->flushed(a->arg, 0, &f);
 	}
 }
 
@@ -101,20 +116,18 @@ int resolver_status(struct resolver *, struct loop *,
 	return answer_later(&(struct answer){.status = done, .arg = arg});
 }
 
-int resolver_cache_get(struct resolver *, const struct dns_name *name, struct loop *,
-	void (*done)(void *arg, int err, const struct cache_entry *entries, unsigned count),
-	void *arg)
+int resolver_cache_get(struct resolver *, const struct dns_name *name, uint16_t qtype,
+	struct loop *, resolver_look_fn done, void *arg)
 {
 	if (name->labels > 3)
 		return -EAGAIN;
-	return answer_later(&(struct answer){.entries = done, .arg = arg});
+	return answer_later(&(struct answer){.looked = done, .arg = arg, .qtype = qtype});
 }
 
-int resolver_cache_flush(struct resolver *, const struct dns_name *, bool subtree, struct loop *,
-	void (*done)(void *arg, int err, uint64_t deleted), void *arg)
+int resolver_cache_flush(struct resolver *, const struct flush *what, struct loop *,
+	resolver_flush_fn done, void *arg)
 {
-	return answer_later(
-		&(struct answer){.flushed = done, .arg = arg, .deleted = subtree ? 20 : 1});
+	return answer_later(&(struct answer){.flushed = done, .arg = arg, .what = *what});
 }
 
 int resolver_refresh_report(struct resolver *, struct loop *,
@@ -191,8 +204,17 @@ static void test_endpoints(void **)
 	assert_reply("GET /stats", 200, "\"tables\":[{\"name\":\"things\",");
 	assert_reply("GET /cache?name=a.example", 200, "\"data\":\"198.18.255.80\"");
 	assert_reply("GET /cache?name=a.example", 200, "\"hard_left_ms\":-5");
-	assert_reply("POST /cache/flush?name=a.example", 200, "\"deleted\":1}");
-	assert_reply("POST /cache/flush?name=a.example&subtree=1", 200, "\"deleted\":20}");
+	assert_reply("GET /cache?name=a.example", 200, "\"tier\":\"L1\",\"type\":\"A\"");
+	assert_reply("GET /cache?name=a.example&type=aaaa", 200, "\"type\":\"AAAA\"");
+	assert_reply("GET /cache?name=a.example&type=TYPE65280", 200, "\"type\":\"TYPE65280\"");
+	assert_reply("GET /cache?name=a.example", 200,
+		"\"l1\":{\"asked\":8,\"lost\":2,\"bad\":0,\"types\":[\"A\",\"TYPE65280\"]}");
+	assert_reply("GET /cache/stats", 200, "\"l0\":{\"entries\":0,");
+	assert_reply("GET /cache/stats", 200, "\"refused\":4,");
+	assert_reply("POST /cache/flush?name=a.example", 200,
+		"{\"l0_removed\":1,\"l1_removed\":11,\"l1\":\"partly\",\"boxes_told\":true}");
+	assert_reply("POST /cache/flush?name=a.example&below=1", 200, "{\"l0_removed\":2,");
+	assert_reply("POST /cache/flush?all=1", 200, "{\"l0_removed\":3,\"l1_removed\":1,");
 	assert_reply("GET /cache?name=a.example", 200, "\"heat\":\"cold\"");
 	assert_reply("GET /refresh", 200, "\"day\":{\"asked\":0,\"done\":11,");
 	assert_reply("GET /refresh", 200, "{\"ago\":1,\"asked\":0,\"done\":8,");
@@ -224,7 +246,15 @@ static void test_refused(void **)
 	assert_reply("GET /why?name=a%00b.example", 400, "{\"error\":\"malformed query\"}");
 	assert_reply("GET /why?name=com", 503, "no rules are loaded yet");
 	assert_reply("GET /cache?name=a.b.c.d", 503, "too busy");
-	assert_reply("POST /cache/flush?name=a&subtree=2", 400, "subtree: must be 0 or 1");
+	assert_reply("POST /cache/flush?name=a&below=2", 400, "below: must be 0 or 1");
+	assert_reply("POST /cache/flush?all=0", 400, "name: is missing");
+	assert_reply("POST /cache/flush?below=1", 400, "name: is missing");
+	assert_reply("POST /cache/flush?all=1&name=a", 400, "all: leaves nothing");
+	assert_reply("POST /cache/flush?all=1&below=1", 400, "all: leaves nothing");
+	assert_reply("GET /cache?name=a&type=", 400, "type: is not a record type");
+	assert_reply("GET /cache?name=a&type=0", 400, "type: is not a record type");
+	assert_reply("GET /cache?name=a&type=65536", 400, "type: is not a record type");
+	assert_reply("GET /cache?name=a&type=TYPE1x", 400, "type: is not a record type");
 	assert_reply("GET /refresh?minutes=0", 400, "minutes: must be 1 to 1440");
 	assert_reply("GET /refresh?minutes=1441", 400, "minutes: must be 1 to 1440");
 	assert_reply("GET /refresh?minutes=-1", 400, "minutes: must be 1 to 1440");

@@ -61,21 +61,23 @@ struct cache_wait {
 	struct cache_entry first;
 };
 
-static void on_entries(void *arg, int err, const struct cache_entry *entries, unsigned count)
+static void on_looked(void *arg, int err, const struct cache_look *look)
 {
 	struct cache_wait *w = arg;
 	w->err = err;
-	w->count = count;
-	if (count)
-		w->first = entries[0];
+	w->count = look->count;
+	if (look->count)
+		w->first = look->entry[0];
 	w->there = true;
 }
 
-static void on_flushed(void *arg, int err, uint64_t deleted)
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 {
 	struct cache_wait *w = arg;
 	w->err = err;
-	w->deleted = deleted;
+	w->deleted = f->l0;
+	assert_int_equal(f->l1_end, L1_FLUSH_OFF);
+	assert_false(f->told);
 	w->there = true;
 }
 
@@ -90,25 +92,25 @@ static void wait_for(struct cache_wait *w)
 static void test_cache_is_looked_at_and_flushed(void **state)
 {
 	static struct cache_wait w;
-	struct dns_name name, above;
+	struct dns_name name;
+	struct flush above = {.kind = FLUSH_NAME};
 	(void)state;
 	assert_int_equal(dns_name_from_text("a.look.example", 14, &name), 0);
-	assert_int_equal(dns_name_from_text("look.example", 12, &above), 0);
+	assert_int_equal(dns_name_from_text("look.example", 12, &above.name), 0);
 	ask("a.look.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
-	assert_int_equal(resolver_cache_get(rig.resolver, &name, rig.loop, on_entries, &w), 0);
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.count, 1);
 	assert_int_equal(w.first.qtype, DNS_TYPE_A);
 	assert_int_equal(w.first.ancount, 1);
 	assert_in_range(w.first.soft_left_ms, 290000, 300000);
 	assert_int_equal(w.first.answer_len, w.first.message_len);
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &above, false, rig.loop, on_flushed, &w), 0);
+	assert_int_equal(resolver_cache_flush(rig.resolver, &above, rig.loop, on_flushed, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.deleted, 0);
-	assert_int_equal(
-		resolver_cache_flush(rig.resolver, &above, true, rig.loop, on_flushed, &w), 0);
+	above.kind = FLUSH_BELOW;
+	assert_int_equal(resolver_cache_flush(rig.resolver, &above, rig.loop, on_flushed, &w), 0);
 	wait_for(&w);
 	assert_int_equal(w.err, 0);
 	assert_int_equal(w.deleted, 1);
@@ -137,7 +139,7 @@ static void test_too_many_looks_are_refused(void **)
 	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
 	for (unsigned i = 0; i < LOOKS; i++)
 		assert_int_equal(
-			resolver_cache_get(rig.resolver, &name, rig.loop, on_entries, &w[i]), 0);
+			resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, &w[i]), 0);
 	gate.open = true;
 	for (unsigned i = 0; i < LOOKS; i++) {
 		wait_for(&w[i]);
@@ -228,7 +230,7 @@ static void test_every_table_is_registered(void **state)
 	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "upstream_tcp",
 		"upstream_sockets", "failures", "l1_lookups", "redis_calls", "redis_buffers",
 		"l1_sample", "refresh_plan", "refresh_requests", "refresh_backoff",
-		"refresh_minutes"};
+		"refresh_minutes", "flush_log", "flush_queue"};
 	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));

@@ -47,6 +47,10 @@ want 2 '' 'argument is missing' why
 want 2 '' 'too many arguments' why a b
 want 2 '' 'does not take such an option' why a --force
 want 2 '' 'needs a value: -c' -c
+want 2 '' 'cache flush takes NAME' cache flush
+want 2 '' 'cache flush takes NAME' cache flush --all a.example
+want 2 '' 'cache flush takes NAME' cache flush --all --below
+want 2 '' 'too many arguments' cache get a.example A AAAA
 want 2 '' '--interval takes' stats --interval x
 want 2 '' '--interval takes' stats --interval=-1
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
@@ -67,7 +71,9 @@ for started in no yes; do
 	want 1 '"state": "down"' '' $c --json status
 	want 1 'control plane   down' '' $c stats
 	want 1 '' 'the control plane is down' $c why a.example
-	want 1 '"error": "the control plane is down' '' $c cache flush a.example --subtree --json
+	want 1 '"error": "the control plane is down' '' $c cache flush a.example --below --json
+	want 1 '' 'the control plane is down' $c cache flush --all
+	want 1 '' 'the control plane is down' $c cache stats
 	want 1 '' 'the control plane is down' $c cache get -- a.example
 	want 1 '' 'the control plane is down' $c blocklist status
 	want 1 '' 'the control plane is down' $c refresh stats

@@ -4,6 +4,7 @@
 #include "table_out.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <weir/text.h>
 
 static void left_print(const char *what, int64_t left_ms)
@@ -15,24 +16,45 @@ static void left_print(const char *what, int64_t left_ms)
 		printf(", past %s by %s", what, duration_text((uint64_t)-left_ms, text));
 }
 
+static void state_print(const struct json_node *e)
+{
+	char shown[64];
+	printf("  %llu hits a minute", (unsigned long long)json_count(e, "hits_per_minute"));
+	if (strcmp(json_text(e, "tier"), "L0") == 0)
+		printf(": %s", text_escape(json_text(e, "heat"), shown, sizeof shown));
+	if (json_get(e, "refresh_left_ms"))
+		left_print("renewed", json_signed(e, "refresh_left_ms"));
+	if (json_flag(e, "refresh_asked"))
+		printf(", a worker asked for it");
+	if (json_flag(e, "inflight"))
+		printf(", being asked for");
+	if (json_flag(e, "held_back"))
+		printf(", held back as its last refresh failed");
+	printf("; message of %llu octets", (unsigned long long)json_count(e, "message_bytes"));
+	if (json_count(e, "units"))
+		printf(" in %llu units", (unsigned long long)json_count(e, "units"));
+	printf("\n");
+}
+
 static void entry_print(const struct json_node *e)
 {
 	static const char *const heads[] = {"", "", "", "", NULL};
 	char text[COUNT_TEXT_MAX], shown[64];
-	printf("%s  %s", text_escape(json_text(e, "type"), shown, sizeof shown),
-		json_text(e, "rcode"));
+	printf("%s  ", text_escape(json_text(e, "tier"), shown, sizeof shown));
+	printf("%s  ", text_escape(json_text(e, "type"), shown, sizeof shown));
+	printf("%s", text_escape(json_text(e, "rcode"), shown, sizeof shown));
 	if (json_flag(e, "do"))
 		printf(" DO");
 	if (json_flag(e, "cd"))
 		printf(" CD");
+	if (json_count(e, "view"))
+		printf(" view %llu", (unsigned long long)json_count(e, "view"));
 	printf("  %s old", duration_text(json_count(e, "age_ms"), text));
 	left_print("expires", json_signed(e, "soft_left_ms"));
 	left_print("removed", json_signed(e, "hard_left_ms"));
-	printf("\n  %llu hits a minute: %s", (unsigned long long)json_count(e, "hits_per_minute"),
-		text_escape(json_text(e, "heat"), shown, sizeof shown));
-	if (json_get(e, "refresh_left_ms"))
-		left_print("renewed", json_signed(e, "refresh_left_ms"));
-	printf("\n");
+	printf(", authority's TTL %llu s\n",
+		(unsigned long long)json_count(e, "authoritative_ttl"));
+	state_print(e);
 	struct table *t = table_new(heads);
 	const struct json_node *records = json_get(e, "records");
 	for (size_t i = 0; i < json_length(records); i++) {
@@ -48,12 +70,32 @@ static void entry_print(const struct json_node *e)
 		printf("  (more records than fit here)\n");
 }
 
+// Which keys of L1 were looked at, as there may be others.
+static void l1_print(const struct json_node *l1)
+{
+	const struct json_node *types = json_get(l1, "types");
+	char shown[64];
+	if (json_count(l1, "asked") == 0) {
+		printf("L1 was not asked: off or away\n");
+		return;
+	}
+	printf("L1 was asked for");
+	for (size_t i = 0; i < json_length(types); i++)
+		printf(" %s", text_escape(json_item_text(types, i), shown, sizeof shown));
+	if (json_count(l1, "lost"))
+		printf("; no reply for %llu keys", (unsigned long long)json_count(l1, "lost"));
+	if (json_count(l1, "bad"))
+		printf("; %llu bad values deleted", (unsigned long long)json_count(l1, "bad"));
+	printf("\n");
+}
+
 int cmd_cache_get(struct ctl *c)
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, "/cache", params, HTTP_SHORT_MS);
+	const struct http_param params[] = {
+		{"name", c->operand}, {c->type ? "type" : NULL, c->type}, {NULL, NULL}};
+	struct json_doc *doc = http_call_or_fail(c, false, "/cache", params, HTTP_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
 	const struct json_node *entries = json_get(json_doc_root(doc), "entries");
@@ -65,26 +107,50 @@ int cmd_cache_get(struct ctl *c)
 			entry_print(json_at(entries, i));
 		if (count == 0)
 			printf("nothing is cached of that name\n");
+		l1_print(json_get(json_doc_root(doc), "l1"));
 	}
 	json_doc_free(doc);
 	return count ? CTL_OK : CTL_FAILED;
 }
 
+static void flushed_print(const struct json_node *root)
+{
+	char text[COUNT_TEXT_MAX];
+	const char *l1 = json_text(root, "l1");
+	printf("L0: %s answers removed\n", count_text(json_count(root, "l0_removed"), text));
+	if (strcmp(l1, "off") == 0)
+		return;
+	if (strcmp(l1, "away") == 0) {
+		printf("L1: Redis is away: nothing removed there, and other boxes not told\n");
+		return;
+	}
+	printf("L1: %s answers removed%s\n", count_text(json_count(root, "l1_removed"), text),
+		strcmp(l1, "done") == 0 ? ""
+					: "; it did not get through all of Redis: flush again");
+	printf("other boxes were %s\n", json_flag(root, "boxes_told") ? "told" : "NOT told");
+}
+
 int cmd_cache_flush(struct ctl *c)
 {
+	if (c->all ? c->operand || c->below : !c->operand) {
+		fprintf(stderr, "weirctl: cache flush takes NAME, --below NAME or --all\n");
+		return CTL_USAGE;
+	}
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	const struct http_param params[] = {
-		{"name", c->operand}, {"subtree", c->subtree ? "1" : "0"}, {NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, true, "/cache/flush", params, HTTP_FLUSH_MS);
+	const struct http_param all[] = {{"all", "1"}, {NULL, NULL}};
+	const struct http_param some[] = {
+		{"name", c->operand}, {"below", c->below ? "1" : "0"}, {NULL, NULL}};
+	struct json_doc *doc =
+		http_call_or_fail(c, true, "/cache/flush", c->all ? all : some, HTTP_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
-	char text[COUNT_TEXT_MAX];
+	const char *l1 = json_text(json_doc_root(doc), "l1");
+	bool whole = strcmp(l1, "done") == 0 || strcmp(l1, "off") == 0;
 	if (c->json)
 		json_doc_print(doc);
 	else
-		printf("%s answers removed\n",
-			count_text(json_count(json_doc_root(doc), "deleted"), text));
+		flushed_print(json_doc_root(doc));
 	json_doc_free(doc);
-	return CTL_OK;
+	return whole ? CTL_OK : CTL_FAILED;
 }

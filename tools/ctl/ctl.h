@@ -13,14 +13,15 @@
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
-enum { CTL_OPT_INTERVAL = 1, CTL_OPT_SUBTREE = 2, CTL_OPT_FORCE = 4 };
+enum { CTL_OPT_INTERVAL = 1, CTL_OPT_BELOW = 2, CTL_OPT_FORCE = 4, CTL_OPT_ALL = 8 };
 
 struct ctl {
 	const char *config_path;
 	bool json;
 	double interval_s;
-	bool subtree, force;
+	bool below, all, force;
 	const char *operand; // NAME or FILE, or NULL
+	const char *type;    // what follows it, or NULL
 
 	// Filled in by ctl_open, for commands that speak to the appliance.
 	struct config *config;
@@ -44,6 +45,7 @@ int cmd_stats(struct ctl *c);
 int cmd_why(struct ctl *c);
 int cmd_cache_get(struct ctl *c);
 int cmd_cache_flush(struct ctl *c);
+int cmd_cache_stats(struct ctl *c);
 int cmd_refresh_stats(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);

@@ -15,10 +15,12 @@ const struct ctl_command ctl_commands[] = {
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
 	{"why", NULL, 1, 1, 0, cmd_why, "NAME",
 		"Whether the rules block NAME, by which entry of which lists."},
-	{"cache", "get", 1, 1, 0, cmd_cache_get, "NAME",
-		"What the cache holds of NAME. Exit status 1 if nothing."},
-	{"cache", "flush", 1, 1, CTL_OPT_SUBTREE, cmd_cache_flush, "NAME [--subtree]",
-		"Removes NAME from the cache; with --subtree all names below it as well."},
+	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
+		"What both tiers of the cache hold of NAME. Exit status 1 if nothing."},
+	{"cache", "flush", 0, 1, CTL_OPT_BELOW | CTL_OPT_ALL, cmd_cache_flush,
+		"NAME|--below NAME|--all",
+		"Removes a name, with all below it, or everything; in Redis and other boxes too."},
+	{"cache", "stats", 0, 0, 0, cmd_cache_stats, "", "What both tiers hold and do."},
 	{"refresh", "stats", 0, 0, 0, cmd_refresh_stats, "",
 		"What refresh-ahead does, and did in the last 24 h by the minute."},
 	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
@@ -37,7 +39,7 @@ static void command_line(FILE *f, const struct ctl_command *cmd)
 	char words[64];
 	snprintf(words, sizeof words, "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
 		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
-	fprintf(f, "  %-30s %s\n", words, cmd->help);
+	fprintf(f, "  %-36s %s\n", words, cmd->help);
 }
 
 // All commands, those of one word, or one command.
@@ -112,8 +114,10 @@ static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
 		a->help = true;
 	else if (strcmp(arg, "--version") == 0)
 		a->version = true;
-	else if (strcmp(arg, "--subtree") == 0)
-		c->subtree = true, a->options |= CTL_OPT_SUBTREE;
+	else if (strcmp(arg, "--below") == 0)
+		c->below = true, a->options |= CTL_OPT_BELOW;
+	else if (strcmp(arg, "--all") == 0)
+		c->all = true, a->options |= CTL_OPT_ALL;
 	else if (strcmp(arg, "--force") == 0)
 		c->force = true, a->options |= CTL_OPT_FORCE;
 	else
@@ -174,6 +178,7 @@ static int command_run(struct ctl *c, const struct args *a)
 	if (a->options & ~cmd->options)
 		return usage_wrong("that command does not take such an option", NULL);
 	c->operand = operands ? a->word[words] : NULL;
+	c->type = operands > 1 ? a->word[words + 1] : NULL;
 	int ret = cmd->run(c);
 	ctl_close(c);
 	// A full disk or closed pipe behind us is a failure too.

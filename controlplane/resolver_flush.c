@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Flushes: of L0 and L1 on our own account, with word to other boxes; of L0 on theirs.
+#include "resolver_internal.h"
+#include "rng.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+// A step is some 0.1 ms of looking, and a quarter of a millisecond where it deletes all that it
+// meets. Work for others has the longer pauses: they may be nobody's.
+enum {
+	STEP_BUCKETS = 512,
+	OTHERS_PAUSE_MS = 2,
+	OTHERS_MAX = 16,
+	PUBLISH_MS = 1000,
+	CLOCK_STEP_MS = 1000, // times of values in L1 are whole seconds
+};
+
+struct flush_job { // one of ours
+	struct resolver *resolver;
+	struct loop *reply_to;
+	struct event *step;
+	struct flush what;
+	uint64_t cursor;
+	struct l1_flush *l1;
+	bool walking, publishing, abandoned;
+	resolver_flush_fn done;
+	void *arg;
+	int err;
+	struct cache_flushed got;
+};
+
+struct flushes {
+	struct resolver *resolver;
+	uint64_t box;
+	struct flush_log log;
+	struct flush_gate gate;
+	struct flush_job *job[RESOLVER_WALKS_MAX];
+	struct event *step; // of the first of `others`
+	uint64_t cursor;
+	unsigned others_count;
+	struct flush others[OTHERS_MAX];
+	struct flush_status count;
+};
+
+static bool walk_step(struct resolver *r, const struct flush *what, uint64_t *cursor, uint64_t *n)
+{
+	*n += l0_writer_flush(r->l0, &what->name, what->kind != FLUSH_NAME, cursor, STEP_BUCKETS);
+	return *cursor == 0;
+}
+
+// 0: once the loop has looked at everything else.
+static void step_arm(struct event *step, unsigned pause_ms)
+{
+	event_add(step, &(struct timeval){.tv_usec = pause_ms * 1000});
+}
+
+static void job_free(struct flush_job *j)
+{
+	if (j->step)
+		event_free(j->step);
+	free(j);
+}
+
+static void job_deliver(void *arg)
+{
+	struct flush_job *j = arg;
+	j->done(j->arg, j->err, &j->got);
+	free(j);
+}
+
+static void job_look(struct flush_job *j)
+{
+	struct flushes *f = j->resolver->flushes;
+	if (j->walking || j->publishing || j->l1)
+		return;
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
+		if (f->job[i] == j)
+			f->job[i] = NULL;
+	if (j->step)
+		event_free(j->step);
+	j->step = NULL;
+	if (loop_call(j->reply_to, job_deliver, j) < 0)
+		free(j);
+}
+
+static void on_job_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct flush_job *j = arg;
+	(void)fd, (void)what;
+	j->walking = !walk_step(j->resolver, &j->what, &j->cursor, &j->got.l0);
+	if (j->walking)
+		step_arm(j->step, 0);
+	else
+		job_look(j);
+}
+
+static void on_l1_flushed(void *arg, enum l1_flush_end end, uint64_t removed)
+{
+	struct flush_job *j = arg;
+	j->l1 = NULL;
+	j->got.l1_end = end;
+	j->got.l1 = removed;
+	job_look(j);
+}
+
+static void on_published(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct flush_job *j = arg;
+	(void)reply;
+	j->publishing = false;
+	if (j->abandoned) {
+		job_free(j);
+		return;
+	}
+	j->got.told = end == REDIS_DONE;
+	j->resolver->flushes->count.told += j->got.told;
+	job_look(j);
+}
+
+static void job_publish(struct flush_job *j)
+{
+	char text[FLUSH_MESSAGE_MAX];
+	size_t len = flush_write(&j->what, j->resolver->flushes->box, text);
+	const struct redis_command c = {
+		3, {{"PUBLISH", 7}, {FLUSH_CHANNEL, strlen(FLUSH_CHANNEL)}, {text, len}}};
+	j->publishing = redis_send(l1_redis(j->resolver->l1), &c, 1, PUBLISH_MS, on_published, j);
+}
+
+static void job_begin(void *arg)
+{
+	struct flush_job *j = arg;
+	struct resolver *r = j->resolver;
+	struct flushes *f = r->flushes;
+	unsigned i = 0;
+
+	while (i < RESOLVER_WALKS_MAX && f->job[i])
+		i++;
+	if (i < RESOLVER_WALKS_MAX)
+		j->step = event_new(loop_base(r->loop), -1, 0, on_job_step, j);
+	if (!j->step) {
+		j->err = i < RESOLVER_WALKS_MAX ? -ENOMEM : -EAGAIN;
+		job_look(j);
+		return;
+	}
+	f->job[i] = j;
+	f->count.asked++;
+	flush_log_add(&f->log, &j->what, clock_mono_ms());
+	j->walking = true;
+	if (redis_is_off(l1_redis(r->l1))) {
+		j->got.l1_end = L1_FLUSH_OFF;
+	} else {
+		job_publish(j);
+		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
+		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
+	}
+	on_job_step(-1, EV_TIMEOUT, j);
+}
+
+int resolver_cache_flush(struct resolver *r, const struct flush *what, struct loop *reply_to,
+	resolver_flush_fn done, void *arg)
+{
+	struct flush_job *j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	j->resolver = r;
+	j->reply_to = reply_to;
+	j->what = *what;
+	j->done = done;
+	j->arg = arg;
+	int rc = loop_call(r->loop, job_begin, j);
+	if (rc < 0)
+		free(j);
+	return rc;
+}
+
+static void on_others_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct flushes *f = arg;
+	(void)fd, (void)what;
+	if (walk_step(f->resolver, &f->others[0], &f->cursor, &f->count.removed_for_others)) {
+		f->others_count--;
+		memmove(f->others, f->others + 1, f->others_count * sizeof(f->others[0]));
+	}
+	if (f->others_count)
+		step_arm(f->step, OTHERS_PAUSE_MS);
+}
+
+// Whatever it says comes from Redis, which anybody may have written to.
+static void on_message(void *arg, const char *text, size_t len)
+{
+	struct flushes *f = arg;
+	struct flush what;
+	uint64_t box, now_ms = clock_mono_ms();
+
+	if (!flush_parse(text, len, &what, &box)) {
+		f->count.bad++;
+	} else if (box == f->box) {
+		f->count.own++;
+	} else if (f->others_count == OTHERS_MAX || !flush_admit(&f->gate, what.kind, now_ms)) {
+		f->count.refused++;
+	} else {
+		f->count.heard++;
+		flush_log_add(&f->log, &what, now_ms);
+		f->others[f->others_count++] = what;
+		if (f->others_count == 1)
+			step_arm(f->step, 0);
+	}
+}
+
+static void on_gap(void *arg)
+{
+	struct flushes *f = arg;
+	f->count.subscribed++;
+}
+
+bool flush_covers(struct resolver *r, const struct question *q, uint64_t since_ms)
+{
+	bool covers = flush_log_covers(&r->flushes->log, &q->query.name, since_ms, clock_mono_ms());
+	r->flushes->count.kept_out += covers;
+	return covers;
+}
+
+bool flush_covers_value(struct resolver *r, const struct question *q, uint64_t created_ms)
+{
+	return flush_covers(r, q, created_ms > CLOCK_STEP_MS ? created_ms - CLOCK_STEP_MS : 0);
+}
+
+int flushes_open(struct resolver *r)
+{
+	struct rng rng = {0};
+	struct flushes *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	r->flushes = f;
+	f->resolver = r;
+	rng_bytes(&rng, &f->box, sizeof(f->box));
+	f->step = event_new(loop_base(r->loop), -1, 0, on_others_step, f);
+	if (!f->step)
+		return -ENOMEM;
+	redis_subscribe(l1_redis(r->l1), FLUSH_CHANNEL, on_message, on_gap, f);
+	return 0;
+}
+
+void flushes_close(struct resolver *r)
+{
+	struct flushes *f = r->flushes;
+	if (!f)
+		return;
+	redis_subscribe(l1_redis(r->l1), NULL, NULL, NULL, NULL);
+	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++) {
+		struct flush_job *j = f->job[i];
+		if (!j)
+			continue;
+		l1_flush_stop(j->l1);
+		j->abandoned = true; // its message is still on the way
+		event_del(j->step);
+		if (!j->publishing)
+			job_free(j);
+	}
+	if (f->step)
+		event_free(f->step);
+	free(f);
+	r->flushes = NULL;
+}
+
+void flushes_status(const struct resolver *r, struct flush_status *out, struct table_registry *t)
+{
+	const struct flushes *f = r->flushes;
+	*out = f->count;
+	table_register(
+		t, &(struct table_info){.name = "flush_log",
+			   .owner = "resolver loop",
+			   .eviction = "the oldest; then all that is older counts as flushed",
+			   .lifetime = "15 s",
+			   .cap = FLUSH_LOG_MAX,
+			   .used = flush_log_used(&f->log, clock_mono_ms()),
+			   .bytes = sizeof(f->log)});
+	table_register(t, &(struct table_info){.name = "flush_queue",
+				  .owner = "resolver loop",
+				  .eviction = "refused",
+				  .lifetime = "until done",
+				  .cap = OTHERS_MAX,
+				  .used = f->others_count,
+				  .bytes = sizeof(f->others)});
+}
