@@ -14,6 +14,7 @@ struct resolver_rig rig;
 struct fake_upstream fake[2];
 struct fake_dataplane dp;
 struct fake_answer got;
+uint16_t rig_redis_port;
 
 static void *run_loop(void *arg)
 {
@@ -86,6 +87,15 @@ static int setup_with(unsigned inflight, unsigned waiters)
 		.password = empty,
 		.password_file = empty,
 		.sentinel_password = empty};
+	if (rig_redis_port) {
+		char text[SOCKET_ADDRESS_TEXT_MAX];
+		c->redis.mode = REDIS_MODE_STANDALONE;
+		c->redis.address_count = 1;
+		c->redis.connections = 2;
+		c->redis.timeout_ms = c->redis.lookup_timeout_ms = 1000; // the machine may be busy
+		snprintf(text, sizeof(text), "127.0.0.1:%u", rig_redis_port);
+		assert_int_equal(socket_address_parse(text, 1, &c->redis.addresses[0]), 0);
+	}
 	c->upstreams.count = 2;
 	c->upstreams.first_timeout_ms = 400;
 	c->upstreams.max_sends = 6;

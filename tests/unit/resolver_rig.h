@@ -21,7 +21,8 @@ struct resolver_rig {
 extern struct resolver_rig rig;
 extern struct fake_upstream fake[2];
 extern struct fake_dataplane dp;
-extern struct fake_answer got; // the last answer
+extern struct fake_answer got;  // the last answer
+extern uint16_t rig_redis_port; // of a server for L1; 0: none
 
 int rig_setup(void **state);
 int rig_setup_small(void **state); // 16 questions, 8 waiters each

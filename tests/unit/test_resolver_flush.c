@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Flushes through the resolver, on a real redis-server: both tiers, what comes late, other boxes,
+// and what Redis may say without being believed.
+#include "redis_server.h"
+#include "resolver_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+static struct redis_server server;
+
+static int server_up(void **)
+{
+	redis_server_start(&server, NULL);
+	rig_redis_port = server.port;
+	return 0;
+}
+
+static int server_down(void **)
+{
+	redis_server_clean(&server);
+	return 0;
+}
+
+static const char *say(const char *command)
+{
+	return redis_server_say(&server, command);
+}
+
+static bool has_key(const char *key)
+{
+	char command[128];
+	snprintf(command, sizeof command, "EXISTS %s", key);
+	return strcmp(say(command), ":1\r\n") == 0;
+}
+
+static void await_subscribed(void)
+{
+	for (unsigned i = 0; i < 600 && status().flush.subscribed == 0; i++)
+		usleep(5000);
+	for (unsigned i = 0; i < 600 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(5000);
+	assert_string_equal(status().l1.redis.state, "up");
+	assert_int_equal(status().flush.subscribed, 1);
+}
+
+static int setup(void **state)
+{
+	say("FLUSHALL");
+	rig_setup(state);
+	await_subscribed();
+	return 0;
+}
+
+// Another box: the same upstreams and Redis, an appliance of its own. The one that is not in `rig`
+// and `dp` is kept here.
+static struct resolver_rig other_rig;
+static struct fake_dataplane other_dp;
+
+static void box_swap(void)
+{
+	struct resolver_rig r = rig;
+	struct fake_dataplane d = dp;
+	rig = other_rig;
+	dp = other_dp;
+	other_rig = r;
+	other_dp = d;
+}
+
+static int setup_two(void **state)
+{
+	char why[SHM_WHY_MAX];
+	setup(state);
+	other_rig = rig;
+	other_dp = dp;
+	snprintf(rig.run, sizeof rig.run, "/tmp/weir-test-resolver2-%d", getpid());
+	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+	await_subscribed();
+	box_swap();
+	return 0;
+}
+
+static int teardown_two(void **state)
+{
+	char command[256];
+	box_swap();
+	fake_dataplane_close(&dp);
+	control_stop();
+	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	assert_int_equal(system(command), 0);
+	box_swap();
+	return rig_teardown(state);
+}
+
+struct flush_wait {
+	_Atomic bool there;
+	int err;
+	struct cache_flushed got;
+};
+
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
+{
+	struct flush_wait *w = arg;
+	w->err = err;
+	w->got = *f;
+	w->there = true;
+}
+
+static void flush_begin(struct flush_wait *w, enum flush_kind kind, const char *name)
+{
+	struct flush what = {.kind = kind};
+	w->there = false;
+	assert_int_equal(dns_name_from_text(name, strlen(name), &what.name), 0);
+	assert_int_equal(resolver_cache_flush(rig.resolver, &what, rig.loop, on_flushed, w), 0);
+}
+
+static struct cache_flushed flush(enum flush_kind kind, const char *name)
+{
+	static struct flush_wait w;
+	flush_begin(&w, kind, name);
+	for (unsigned i = 0; i < 5000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	assert_int_equal(w.err, 0);
+	return w.got;
+}
+
+static unsigned asked(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+static void fill(const char *name, enum answer_kind kind)
+{
+	static uint16_t id;
+	ask(name, ++id);
+	expect_answer(1500, id, 0, kind);
+}
+
+static void await_key(const char *key)
+{
+	for (unsigned i = 0; i < 400 && !has_key(key); i++)
+		usleep(5000);
+	assert_true(has_key(key));
+}
+
+static void test_both_tiers(void **)
+{
+	fill("a.example", ANSWER_UPSTREAM);
+	fill("b.a.example", ANSWER_UPSTREAM);
+	fill("c.example", ANSWER_UPSTREAM);
+	await_key("weir:c.example:1:1");
+	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
+	assert_int_equal(f.l0, 1);
+	assert_int_equal(f.l1, 1);
+	assert_int_equal(f.l1_end, L1_FLUSH_DONE);
+	assert_true(f.told);
+	assert_false(has_key("weir:a.example:1:1"));
+	fill("a.example", ANSWER_UPSTREAM);
+	await_key("weir:a.example:1:1");
+	f = flush(FLUSH_BELOW, "a.example");
+	assert_int_equal(f.l0, 2);
+	assert_int_equal(f.l1, 2);
+	f = flush(FLUSH_ALL, ".");
+	assert_int_equal(f.l0, 1);
+	assert_int_equal(f.l1, 1);
+	struct resolver_status s = status();
+	assert_int_equal(s.l0.entries, 0);
+	assert_int_equal(s.flush.asked, 3);
+	assert_int_equal(s.flush.own, 3);
+	assert_int_equal(s.flush.heard, 0);
+	assert_int_equal(s.flush.kept_out, 0);
+}
+
+// Asked for before the flush and answered after it: its client is served, and that is all.
+static void test_answer_under_way_is_not_stored(void **)
+{
+	fake[0].delay_ms = fake[1].delay_ms = 250;
+	ask("late.example", 7);
+	for (unsigned i = 0; i < 400 && asked() == 0; i++)
+		usleep(2000);
+	struct cache_flushed f = flush(FLUSH_BELOW, "example");
+	assert_int_equal(f.l0, 0);
+	expect_answer(1500, 7, 0, ANSWER_UPSTREAM);
+	for (unsigned i = 0; i < 200 && status().flush.kept_out == 0; i++)
+		usleep(2000);
+	assert_int_equal(status().flush.kept_out, 1);
+	assert_int_equal(status().l0.entries, 0);
+	assert_int_equal(status().stored, 0);
+	assert_false(has_key("weir:late.example:1:1"));
+	fake[0].delay_ms = fake[1].delay_ms = 0;
+	fill("late.example", ANSWER_UPSTREAM);
+	assert_int_equal(status().stored, 1);
+}
+
+// As if SCAN had not come to it yet, or another box had written it a moment before it heard.
+static void test_old_value_in_redis_is_not_believed(void **)
+{
+	fill("a.example", ANSWER_UPSTREAM);
+	fill("b.example", ANSWER_UPSTREAM);
+	await_key("weir:b.example:1:1");
+	say("COPY weir:a.example:1:1 saved");
+	flush(FLUSH_NAME, "a.example");
+	say("COPY saved weir:a.example:1:1");
+	unsigned before = asked();
+	fill("a.example", ANSWER_UPSTREAM);
+	assert_int_equal(asked(), before + 1);
+	assert_int_equal(status().flush.kept_out, 1);
+}
+
+static void test_redis_is_away(void **)
+{
+	fill("a.example", ANSWER_UPSTREAM);
+	redis_server_stop(&server);
+	for (unsigned i = 0; i < 1000 && strcmp(status().l1.redis.state, "away") != 0; i++)
+		usleep(5000);
+	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
+	assert_int_equal(f.l0, 1);
+	assert_int_equal(f.l1, 0);
+	assert_int_equal(f.l1_end, L1_FLUSH_AWAY);
+	assert_false(f.told);
+	redis_server_start(&server, NULL);
+}
+
+static void test_other_box(void **)
+{
+	fill("x.example", ANSWER_UPSTREAM);
+	fill("y.example", ANSWER_UPSTREAM);
+	await_key("weir:y.example:1:1");
+	box_swap();
+	fill("x.example", ANSWER_CACHED);
+	fill("y.example", ANSWER_CACHED);
+	assert_int_equal(asked(), 2);
+	box_swap();
+	struct cache_flushed f = flush(FLUSH_NAME, "x.example");
+	assert_int_equal(f.l0, 1);
+	assert_int_equal(f.l1, 1);
+	box_swap();
+	for (unsigned i = 0; i < 400 && status().flush.removed_for_others == 0; i++)
+		usleep(5000);
+	struct resolver_status s = status();
+	assert_int_equal(s.flush.heard, 1);
+	assert_int_equal(s.flush.removed_for_others, 1);
+	assert_int_equal(s.flush.own, 0);
+	usleep(2100000); // times in Redis are whole seconds, and what may be older is not taken
+	fill("x.example", ANSWER_UPSTREAM);
+	fill("y.example", ANSWER_CACHED);
+	assert_int_equal(asked(), 3);
+	box_swap();
+	fill("x.example", ANSWER_CACHED); // what the other one has fetched since
+	assert_int_equal(asked(), 3);
+}
+
+// The other box answers a question that it had asked before it heard of the flush.
+static void test_other_box_stores_nothing_old(void **)
+{
+	fake[0].delay_ms = fake[1].delay_ms = 250;
+	box_swap();
+	ask("late.example", 9);
+	for (unsigned i = 0; i < 400 && asked() == 0; i++)
+		usleep(2000);
+	box_swap();
+	flush(FLUSH_ALL, ".");
+	box_swap();
+	expect_answer(1500, 9, 0, ANSWER_UPSTREAM);
+	for (unsigned i = 0; i < 200 && status().flush.kept_out == 0; i++)
+		usleep(2000);
+	assert_int_equal(status().flush.kept_out, 1);
+	assert_int_equal(status().l0.entries, 0);
+	assert_false(has_key("weir:late.example:1:1"));
+	box_swap();
+}
+
+static void publish(const char *text)
+{
+	char command[512];
+	snprintf(command, sizeof command, "PUBLISH weir-meta:flush \"%s\"", text);
+	assert_string_equal(say(command), ":1\r\n");
+}
+
+static uint64_t messages_seen(void)
+{
+	struct flush_status f = status().flush;
+	return f.heard + f.own + f.refused + f.bad;
+}
+
+static void await_messages(uint64_t n)
+{
+	for (unsigned i = 0; i < 400 && messages_seen() < n; i++)
+		usleep(5000);
+	assert_int_equal(messages_seen(), n);
+}
+
+static void test_hostile_messages(void **)
+{
+	enum { FLOOD = 60 };
+	static const char *const bad[] = {"", "all", "1 0123456789abcdef all kept.example",
+		"1 0123456789abcdef name kept..example", "1 0123456789abcdef below",
+		"9 0123456789abcdef all .", "1 0123456789ABCDEF all .",
+		"1 0123456789abcdef name Kept.example"};
+	char text[64];
+	fill("kept.example", ANSWER_UPSTREAM);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		publish(bad[i]);
+	await_messages(ARRAY_LEN(bad));
+	assert_int_equal(status().flush.bad, ARRAY_LEN(bad));
+	assert_int_equal(status().l0.entries, 1);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		snprintf(text, sizeof text, "1 0123456789abcdef name n%u.example", i);
+		publish(text);
+	}
+	await_messages(ARRAY_LEN(bad) + FLOOD);
+	uint64_t heard = status().flush.heard;
+	assert_in_range(heard, FLUSH_NAMES_A_SECOND, 3 * FLUSH_NAMES_A_SECOND);
+	assert_int_equal(status().flush.refused, FLOOD - heard);
+	fill("kept.example", ANSWER_CACHED);
+	// Emptied once; not again while the bound holds, and the name comes back meanwhile.
+	publish("1 0123456789abcdef all .");
+	for (unsigned i = 0; i < 400 && status().l0.entries != 0; i++)
+		usleep(5000);
+	fill("kept.example", ANSWER_UPSTREAM); // older than the flush is what Redis has
+	for (unsigned i = 0; i < 5; i++)
+		publish(i % 2 ? "1 0123456789abcdef all ." : "1 0123456789abcdef below .");
+	await_messages(ARRAY_LEN(bad) + FLOOD + 6);
+	assert_int_equal(status().flush.heard, heard + 1);
+	assert_int_equal(status().l0.entries, 1);
+}
+
+struct look_wait {
+	_Atomic bool there;
+	struct cache_look look;
+	struct cache_entry entry[4];
+};
+
+static void on_looked(void *arg, int err, const struct cache_look *look)
+{
+	struct look_wait *w = arg;
+	assert_int_equal(err, 0);
+	w->look = *look;
+	memcpy(w->entry, look->entry, (look->count < 4 ? look->count : 4) * sizeof w->entry[0]);
+	w->there = true;
+}
+
+static const struct look_wait *look(const char *name, uint16_t qtype)
+{
+	static struct look_wait w;
+	struct dns_name n;
+	w.there = false;
+	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	assert_int_equal(resolver_cache_get(rig.resolver, &n, qtype, rig.loop, on_looked, &w), 0);
+	for (unsigned i = 0; i < 3000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	return &w;
+}
+
+static void test_look_at_both_tiers(void **)
+{
+	fill("a.example", ANSWER_UPSTREAM);
+	await_key("weir:a.example:1:1");
+	uint64_t lookups = status().l1.lookups;
+	const struct look_wait *w = look("a.example", 0);
+	assert_int_equal(w->look.count, 2);
+	assert_false(w->entry[0].in_l1);
+	assert_true(w->entry[0].units > 0 && !w->entry[0].inflight && !w->entry[0].held_back);
+	const struct cache_entry *e = &w->entry[1];
+	assert_true(e->in_l1);
+	assert_int_equal(e->qtype, DNS_TYPE_A);
+	assert_int_equal(e->ancount, 1);
+	assert_int_equal(e->hits_per_minute, w->entry[0].hits_per_minute);
+	assert_in_range(e->soft_left_ms, 290000, 300000);
+	assert_int_equal(e->hard_left_ms - e->soft_left_ms, 3600 * 1000);
+	assert_int_equal(e->message_len, w->entry[0].message_len);
+	assert_int_equal(w->look.l1_lost, 0);
+	assert_int_equal(w->look.l1_asked, 4 * w->look.l1_type_count);
+	assert_int_equal(status().l1.lookups, lookups);
+
+	assert_int_equal(look("a.example", DNS_TYPE_AAAA)->look.count, 0);
+	assert_int_equal(look("a.example", DNS_TYPE_A)->look.l1_asked, 4);
+	say("HSET weir:a.example:1:1 msg nonsense");
+	w = look("a.example", DNS_TYPE_A);
+	assert_int_equal(w->look.count, 1);
+	assert_int_equal(w->look.l1_bad, 1);
+}
+
+// The end comes while everything is under way (ASan).
+static void test_ends_amid_flushes(void **)
+{
+	static struct flush_wait w[3];
+	fill("a.example", ANSWER_UPSTREAM);
+	for (unsigned i = 0; i < 3; i++)
+		flush_begin(&w[i], (enum flush_kind)i, i == FLUSH_ALL ? "." : "a.example");
+	publish("1 0123456789abcdef below example");
+}
+
+#define T(name)  cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+#define T2(name) cmocka_unit_test_setup_teardown(name, setup_two, teardown_two)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_both_tiers),
+		T(test_answer_under_way_is_not_stored),
+		T(test_old_value_in_redis_is_not_believed),
+		T(test_redis_is_away),
+		T2(test_other_box),
+		T2(test_other_box_stores_nothing_old),
+		T(test_hostile_messages),
+		T(test_look_at_both_tiers),
+		T(test_ends_amid_flushes),
+	};
+	return cmocka_run_group_tests(tests, server_up, server_down);
+}
