@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A sample of an index: what is gone, cold or worth least of it, and its deletion.
+#include "l1_sweep_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum {
+	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // of one sample, with the lowest hits in it
+	EVICT_OTHERS = L1_SAMPLE / 4,      // in all, when some have more hits than those
+};
+
+// Members of an index as candidates; one that is no key of ours does not belong there.
+static void on_sample(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct l1_sweep *s = arg;
+	for (unsigned i = 0; end == REDIS_DONE && i < redis_reply_count(reply); i++) {
+		struct candidate *c = &s->candidate[s->count];
+		struct l1_key_parts parts;
+		size_t len;
+		const char *text = redis_reply_text(redis_reply_at(reply, i), &len);
+		if (!text || len >= L1_KEY_MAX || s->count == L1_SAMPLE)
+			continue;
+		memcpy(c->key.text, text, len);
+		c->key.text[len] = 0;
+		c->key.len = (uint16_t)len;
+		c->read = c->gone = false;
+		c->hits = c->created_s = 0;
+		c->doomed = !l1_key_parse(text, len, &parts);
+		s->status.foreign += c->doomed;
+		s->count++;
+	}
+	sweep_replied(s, end == REDIS_DONE || sweep_is_wrong_type(end, reply));
+}
+
+static unsigned largest_shard(const struct l1_sweep *s)
+{
+	unsigned best = 0;
+	for (unsigned i = 1; i < l1_shards(s->l1); i++)
+		if (s->shards[i].keys > s->shards[best].keys)
+			best = i;
+	return best;
+}
+
+void sweep_sample(struct l1_sweep *s)
+{
+	char index[L1_INDEX_MAX], n[8];
+	s->step = SWEEP_SAMPLE;
+	s->count = 0;
+	s->shard = s->evicting ? largest_shard(s) : s->shard % l1_shards(s->l1);
+	l1_index_name(s->l1, s->shard, index);
+	snprintf(n, sizeof n, "%d", L1_SAMPLE);
+	sweep_send(s, &(struct redis_command){3, {word("ZRANDMEMBER"), word(index), word(n)}},
+		on_sample, s);
+}
+
+static uint64_t number_of(const struct redis_reply *r)
+{
+	size_t len;
+	const char *text = r ? redis_reply_text(r, &len) : NULL;
+	uint64_t n = 0;
+	for (size_t i = 0; text && i < len && i < 18 && text[i] >= '0' && text[i] <= '9'; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	return n;
+}
+
+static void on_looked(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct candidate *c = arg;
+	struct l1_sweep *s = c->owner;
+	if (sweep_is_wrong_type(end, reply)) {
+		c->doomed = true;
+		s->status.foreign++;
+	} else if (end == REDIS_DONE && redis_reply_count(reply) == 2) {
+		c->read = true;
+		c->gone = redis_reply_kind(redis_reply_at(reply, 1)) == REDIS_NIL;
+		c->hits = number_of(redis_reply_at(reply, 0));
+		c->created_s = number_of(redis_reply_at(reply, 1));
+	}
+	sweep_replied(s, c->read || c->doomed);
+}
+
+void sweep_judge(struct l1_sweep *s)
+{
+	s->step = SWEEP_JUDGE;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct candidate *c = &s->candidate[i];
+		if (c->doomed)
+			continue;
+		sweep_send(s,
+			&(struct redis_command){4, {word("HMGET"), {c->key.text, c->key.len},
+							   word("hits"), word("created_at")}},
+			on_looked, c);
+	}
+}
+
+static int by_worth(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	if (x->doomed != y->doomed)
+		return x->doomed ? -1 : 1;
+	if (x->hits != y->hits)
+		return x->hits < y->hits ? -1 : 1;
+	return (x->created_s > y->created_s) - (x->created_s < y->created_s);
+}
+
+static void doom(struct l1_sweep *s)
+{
+	uint64_t now = sweep_wall_s(), keys = sweep_keys(s), doomed = 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct candidate *c = &s->candidate[i];
+		bool cold = c->read && !c->gone && s->window_s && c->hits < s->min_hits
+			    && now > c->created_s + s->window_s;
+		s->status.orphans += c->gone;
+		s->status.cold += cold;
+		c->doomed |= c->gone || cold;
+		doomed += c->doomed;
+	}
+	if (!s->evicting)
+		return;
+	qsort(s->candidate, s->count, sizeof s->candidate[0], by_worth);
+	uint64_t least = UINT64_MAX;
+	for (unsigned i = 0, n = 0; i < s->count && keys > s->max_keys + doomed; i++) {
+		struct candidate *c = &s->candidate[i];
+		if (c->doomed)
+			continue;
+		if (least == UINT64_MAX)
+			least = c->hits;
+		if (n++ >= (c->hits == least ? EVICT_COLDEST : EVICT_OTHERS))
+			break;
+		c->doomed = true;
+		s->status.evicted++;
+		doomed++;
+	}
+}
+
+void sweep_delete(struct l1_sweep *s)
+{
+	doom(s);
+	s->step = SWEEP_DELETE;
+	char index[L1_INDEX_MAX];
+	l1_index_name(s->l1, s->shard, index);
+	struct redis_command drop = {2, {word("ZREM"), word(index)}};
+	for (unsigned i = 0; i < s->count; i++) {
+		struct candidate *c = &s->candidate[i];
+		struct l1_key_parts parts;
+		if (!c->doomed)
+			continue;
+		if (!c->gone && l1_key_parse(c->key.text, c->key.len, &parts)) {
+			sweep_send(s,
+				&(struct redis_command){
+					2, {word("UNLINK"), {c->key.text, c->key.len}}},
+				sweep_done, s);
+			s->deleted(s->arg, &parts);
+		}
+		drop.word[drop.count++] = (struct redis_word){c->key.text, c->key.len};
+		if (s->shards[s->shard].keys)
+			s->shards[s->shard].keys--;
+		if (drop.count == REDIS_ARGS_MAX) {
+			sweep_send(s, &drop, sweep_done, s);
+			drop.count = 2;
+		}
+	}
+	if (drop.count > 2)
+		sweep_send(s, &drop, sweep_done, s);
+}
