@@ -4,6 +4,7 @@
 
 #include "../../controlplane/redis_wire.h"
 #include "redis_rig.h"
+#include "redis_trio.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -11,73 +12,25 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { NODES = 3 };
+enum { NODES = REDIS_TRIO_NODES };
 
-static struct redis_server server[NODES];
-static uint16_t bus[NODES];
-static char id[NODES][41];
 static struct redis_rig rig;
-
-static const char *say(unsigned node, const char *fmt, ...) ATTR_PRINTF(2, 3);
-static const char *say(unsigned node, const char *fmt, ...)
-{
-	char command[160];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(command, sizeof(command), fmt, args);
-	va_end(args);
-	return redis_server_say(&server[node], command);
-}
-
-static void await_cluster(void)
-{
-	uint64_t end = clock_mono_ms() + 10000;
-	for (unsigned n = 0; n < NODES; n++) {
-		while (!strstr(say(n, "CLUSTER INFO"), "cluster_state:ok")
-			|| !strstr(say(n, "CLUSTER INFO"), "cluster_known_nodes:3")) {
-			if (clock_mono_ms() > end)
-				fail_msg("no cluster");
-			struct timespec t = {.tv_nsec = 20000000};
-			nanosleep(&t, NULL);
-		}
-	}
-}
-
-static void node_start(unsigned n)
-{
-	char port[8];
-	snprintf(port, sizeof(port), "%u", bus[n]);
-	redis_server_start(
-		&server[n], (const char *const[]){"--cluster-enabled", "yes", "--cluster-port",
-				    port, "--cluster-node-timeout", "1000",
-				    "--cluster-require-full-coverage", "no", NULL});
-}
 
 static int setup(void **)
 {
-	for (unsigned n = 0; n < NODES; n++) {
-		bus[n] = redis_free_port();
-		node_start(n);
-		say(n, "CLUSTER ADDSLOTSRANGE %u %u", n * 5461,
-			n == NODES - 1 ? 16383 : n * 5461 + 5460);
-		snprintf(id[n], sizeof(id[n]), "%.40s", say(n, "CLUSTER MYID") + 5);
-	}
-	for (unsigned n = 1; n < NODES; n++)
-		say(n, "CLUSTER MEET 127.0.0.1 %u %u", server[0].port, bus[0]);
-	await_cluster();
+	redis_trio_start();
 	return 0;
 }
 
 static int teardown(void **)
 {
-	for (unsigned n = 0; n < NODES; n++)
-		redis_server_clean(&server[n]);
+	redis_trio_stop();
 	return 0;
 }
 
 static void start(void)
 {
-	redis_rig_start(&rig, REDIS_MODE_CLUSTER, server[1].port);
+	redis_rig_start(&rig, REDIS_MODE_CLUSTER, redis_trio[1].port);
 	redis_rig_await(&rig, "up", 3000);
 	uint64_t end = clock_mono_ms() + 3000;
 	while (redis_nodes(rig.redis) < NODES && clock_mono_ms() < end)
@@ -115,8 +68,8 @@ static void test_reshard(void **)
 	unsigned slot = redis_slot("{move}", 6), from = slot / 5461, to = (from + 1) % NODES;
 	start();
 	assert_int_equal(redis_rig_do(&rig, "SET {move}a 1 PX 60000").end, REDIS_DONE);
-	say(to, "CLUSTER SETSLOT %u IMPORTING %s", slot, id[from]);
-	say(from, "CLUSTER SETSLOT %u MIGRATING %s", slot, id[to]);
+	redis_trio_say(to, "CLUSTER SETSLOT %u IMPORTING %s", slot, redis_trio_id[from]);
+	redis_trio_say(from, "CLUSTER SETSLOT %u MIGRATING %s", slot, redis_trio_id[to]);
 	// There still, and not there any more: ASK. With a transaction as well.
 	assert_string_equal(redis_rig_do(&rig, "GET {move}a").text, "1");
 	assert_int_equal(redis_rig_status(&rig).asked, 0);
@@ -127,11 +80,11 @@ static void test_reshard(void **)
 	assert_int_equal(redis_rig_do(&rig, "GET {move}c").kind, REDIS_NIL);
 	assert_int_equal(redis_rig_status(&rig).asked, 2);
 
-	say(from, "MIGRATE 127.0.0.1 %u {move}a 0 1000", server[to].port);
+	redis_trio_say(from, "MIGRATE 127.0.0.1 %u {move}a 0 1000", redis_trio[to].port);
 	assert_string_equal(redis_rig_do(&rig, "GET {move}a").text, "1");
 	assert_int_equal(redis_rig_status(&rig).asked, 3);
-	say(to, "CLUSTER SETSLOT %u NODE %s", slot, id[to]);
-	say(from, "CLUSTER SETSLOT %u NODE %s", slot, id[to]);
+	redis_trio_say(to, "CLUSTER SETSLOT %u NODE %s", slot, redis_trio_id[to]);
+	redis_trio_say(from, "CLUSTER SETSLOT %u NODE %s", slot, redis_trio_id[to]);
 	assert_int_equal(redis_rig_do(&rig, "HGETALL {move}b").count, 2);
 	assert_int_equal(redis_rig_status(&rig).moved, 1);
 	assert_string_equal(redis_rig_do(&rig, "GET {move}a").text, "1");
@@ -150,7 +103,7 @@ static void test_dead_node(void **)
 	for (unsigned i = 0; redis_slot(on_live + 4, 5) / 5461 != 0; i++)
 		on_live[7] = (char)('0' + i);
 	assert_int_equal(redis_rig_do(&rig, on_dead).end, REDIS_DONE);
-	redis_server_stop(&server[2]);
+	redis_server_stop(&redis_trio[2]);
 	uint64_t end = clock_mono_ms() + 3000;
 	struct redis_seen seen = {0};
 	while (redis_rig_give(&rig, on_dead, &seen) && clock_mono_ms() < end) {
@@ -160,7 +113,7 @@ static void test_dead_node(void **)
 	assert_true(clock_mono_ms() < end);
 	assert_string_equal(redis_rig_status(&rig).state, "up");
 	assert_int_equal(redis_rig_do(&rig, on_live).end, REDIS_DONE);
-	node_start(2);
+	redis_trio_node_start(2);
 	end = clock_mono_ms() + 8000;
 	while (redis_rig_do(&rig, on_dead).end != REDIS_DONE && clock_mono_ms() < end)
 		redis_rig_turn(&rig, 20);
@@ -181,7 +134,7 @@ static void test_subscription(void **)
 	uint64_t end = clock_mono_ms() + 3000;
 	while (heard == 0 && clock_mono_ms() < end) {
 		redis_rig_turn(&rig, 50);
-		say(2, "PUBLISH weir-meta:flush x");
+		redis_trio_say(2, "PUBLISH weir-meta:flush x");
 	}
 	assert_true(heard > 0);
 	redis_rig_stop(&rig);
