@@ -8,8 +8,9 @@
 // with it; `all` drops the indexes first. It begins L1_FLUSH_SETTLE_MS late: what other boxes sent
 // before they could hear of the flush has arrived by then. SCAN finds every key that was there all
 // the time; what comes meanwhile is younger than the flush, as flush_log.h keeps out what is not.
-// A step costs some 0.2 ms of the loop at most; a Redis of a million keys takes 1 to 3 s. One that
-// does not end in L1_FLUSH_MAX_MS, or whose command fails, ends with L1_FLUSH_PARTLY.
+// Deleting all 128 keys of a step takes 0.03 to 0.1 ms of the loop (0.17 ms in Cluster), a Redis of
+// a million keys 2 to 5 s. A flush that does not end in L1_FLUSH_MAX_MS, or whose command fails,
+// ends with L1_FLUSH_PARTLY.
 
 #include "flush.h"
 #include "l1.h"

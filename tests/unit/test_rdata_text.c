@@ -91,6 +91,15 @@ static void test_words(void **)
 	assert_string_equal(dns_type_text(65535, text), "TYPE65535");
 	assert_string_equal(dns_rcode_text(3), "NXDOMAIN");
 	assert_string_equal(dns_rcode_text(4000), "RCODE");
+
+	static const char *const none[] = {
+		"", "TYPE", "0", "65536", "100000", "1x", "AAAAA", "TYPE-1", "+1", " 1"};
+	uint16_t type = 7;
+	assert_true(dns_type_from_text("https", &type) && type == 65);
+	assert_true(dns_type_from_text("type65535", &type) && type == 65535);
+	assert_true(dns_type_from_text("28", &type) && type == 28);
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		assert_false(dns_type_from_text(none[i], &type));
 }
 
 int main(void)
