@@ -4,8 +4,7 @@
 // The arithmetic of L0's index, shared by reader and writer: where a hash lives, and which slots of
 // a bucket carry a tag.
 //
-// Tag: the top 16 bits of the hash, never 0. First bucket: its low bits, of which every record
-// keeps 32 (hash_low), so a record's first bucket is known without hashing. Second bucket: first
+// Tag: the top 16 bits of the hash, never 0. First bucket: its low bits. Second bucket: first
 // xor an odd multiple of the tag, so it differs from the first, and the same step leads back.
 // Attackers know neither: the hash is keyed.
 

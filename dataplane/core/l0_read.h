@@ -40,7 +40,7 @@ ATTR_INLINE bool l0_read_is(
 		++*anomalies;
 		return false;
 	}
-	if (L0_ONCE(b.record->hash_low) != (uint32_t)key->hash || !l0_bounds_match(&b, key))
+	if (!l0_bounds_match(&b, key))
 		return false;
 	if (b.at.end > 2 * CACHE_LINE) // for whoever writes the reply, a pass later
 		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
@@ -61,13 +61,13 @@ ATTR_INLINE uint32_t l0_read_find(const struct l0_reader *r, const struct l0_key
 	return l0_read_find_other(r, key, candidate, anomalies);
 }
 
-// Every offset is checked here, so that a damaged record is a miss and not a damaged reply. The
-// table can change under us only if its writer went wild; the reply writer therefore checks each
-// offset again where it uses it (dns_reply.c), which is what safety rests on.
+// Every offset of a table is checked here, so that a damaged record is a miss and not a damaged
+// reply. The table can change under us only if its writer went wild; the reply writer therefore
+// checks each offset again where it uses it (dns_reply.c), which is what safety rests on. Their
+// wide sum, as they lie in memory, goes to *offs.
 ATTR_INLINE bool l0_ttls_fit(
-	const uint16_t *off, unsigned count, unsigned answer_len, uint32_t *offs)
+	const uint16_t *off, unsigned count, unsigned answer_len, uint64_t *offs)
 {
-	*offs = 0;
 	for (unsigned i = 0; i < count; i++) {
 		unsigned at = L0_ONCE(off[i]);
 		if (at + 4 > answer_len)
@@ -84,38 +84,43 @@ ATTR_INLINE bool l0_read_record(const struct l0_reader *r, uint32_t record, stru
 		return false;
 	const struct l0_record *p = b.record;
 	const uint8_t *octets = (const uint8_t *)p;
-	const uint16_t *ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
-	uint32_t offs;
-	if (unlikely_(!l0_ttls_fit(ttl_off, b.ttl_count, b.answer_len, &offs)))
-		return false;
+	const uint16_t *ttl_off = NULL;
+	uint64_t offs = 0;
+	if (unlikely_(!b.ttl_step)) {
+		ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
+		if (!l0_ttls_fit(ttl_off, b.ttl_count, l0_answer_len_of(b.head), &offs))
+			return false;
+	}
+	const struct l0_key key = {.word = l0_key_word(b.key)};
+	bool stamped = l0_flags_of(b.head) & L0_RECORD_STAMPED;
+	uint32_t then_ms = L0_ONCE(p->then_ms);
 	*out = (struct l0_view){
-		.created_ms = L0_ONCE(p->created_ms),
+		.created_ms = l0_created_of(b.head),
 		.soft_ms = L0_ONCE(p->soft_ms),
 		.hard_ms = L0_ONCE(p->hard_ms),
-		.refresh_ms = L0_ONCE(p->refresh_ms),
-		.stale_until_ms = L0_ONCE(p->stale_until_ms),
-		.auth_ttl_s = L0_ONCE(p->auth_ttl_s),
-		.name = octets + b.at.name,
-		.name_len = b.name_len,
-		.key_flags = L0_ONCE(p->key_flags),
-		.qtype = L0_ONCE(p->qtype),
-		.qclass = L0_ONCE(p->qclass),
-		.view = L0_ONCE(p->view),
+		.refresh_ms = stamped ? UINT32_MAX : then_ms,
+		.stale_until_ms = stamped ? then_ms : 0,
+		.auth_ttl_s = l0_auth_ttl_of(b.count),
+		.name = octets + sizeof *p,
+		.name_len = key.name_len,
+		.key_flags = key.flags,
+		.qtype = key.qtype,
+		.qclass = key.qclass,
+		.view = key.view,
 		.units = (uint16_t)l0_units_of(b.at.end),
 		.answer =
 			{
 				.bytes = octets + b.at.answer,
 				.ttl_off = ttl_off,
-				.len = b.answer_len,
+				.len = l0_answer_len_of(b.head),
 				.ttl_count = b.ttl_count,
-				.ancount = L0_ONCE(p->ancount),
-				.nscount = L0_ONCE(p->nscount),
-				.arcount = L0_ONCE(p->arcount),
-				.rcode = L0_ONCE(p->rcode),
-				.authenticated = L0_ONCE(p->flags) & L0_RECORD_AUTHENTICATED,
-				.sum = L0_ONCE(p->sum),
+				.ttl_step = b.ttl_step,
+				.ancount = l0_ancount_of(b.count),
+				.nscount = l0_nscount_of(b.count),
+				.rcode = l0_rcode_of(b.head),
+				.authenticated = l0_flags_of(b.head) & L0_RECORD_AUTHENTICATED,
+				.sum = csum_fold(l0_sum_of(b.head, b.key, b.count, offs)),
 			},
 	};
-	out->answer.sum = csum_add(out->answer.sum, (uint16_t)~l0_guard(&out->answer, offs));
 	return true;
 }

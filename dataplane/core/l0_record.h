@@ -16,51 +16,111 @@
 // A resource record takes 11 octets at least, so an answer has no more TTLs than this.
 enum { L0_TTLS_MAX = L0_ANSWER_MAX / 11 };
 
-// Where the parts of a record lie, in octets from its start.
+// Where the parts of a record lie, in octets from its start. `table`: how many TTL offsets it has.
 struct l0_layout {
-	uint32_t name, ttl_off, answer, end;
+	uint32_t ttl_off, answer, end;
 };
 
-ATTR_INLINE struct l0_layout l0_layout_of(
-	uint32_t name_len, uint32_t ttl_count, uint32_t answer_len)
+ATTR_INLINE struct l0_layout l0_layout_of(uint32_t name_len, uint32_t table, uint32_t answer_len)
 {
-	struct l0_layout l = {.name = sizeof(struct l0_record)};
-	l.ttl_off = (l.name + name_len + 1) & ~1u;
-	l.answer = l.ttl_off + 2 * ttl_count;
+	struct l0_layout l = {.ttl_off = sizeof(struct l0_record) + name_len};
+	if (table)
+		l.ttl_off += l.ttl_off & 1;
+	l.answer = l.ttl_off + 2 * table;
 	l.end = l.answer + answer_len;
 	return l;
 }
 
 enum {
 	L0_RECORD_UNITS_MAX =
-		(sizeof(struct l0_record) + 256 + 2 * L0_TTLS_MAX + L0_ANSWER_MAX + L0_UNIT - 1)
+		(sizeof(struct l0_record) + 257 + 2 * L0_TTLS_MAX + L0_ANSWER_MAX + L0_UNIT - 1)
 		/ L0_UNIT,
 };
 static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
 
+// The words of a record that say what it consists of, loaded once each, and what follows from them.
 struct l0_bounds {
 	const struct l0_record *record;
+	uint64_t head, key, count; // head_word, key_word, count_word
 	struct l0_layout at;
-	uint16_t answer_len, ttl_count;
-	uint8_t name_len;
+	uint32_t ttl_count, ttl_step;
 };
 
-// What is added to the sum of the answer before it is stored, and taken off again by who reads it:
-// all that makes the octets a message. Where one of these no longer is what it was, the reply's UDP
-// checksum comes out wrong and its client never sees it. Costs a few additions, no branch.
-// `ttl_offs` is the sum of the TTL offsets.
-ATTR_INLINE uint16_t l0_guard(const struct dns_answer_view *a, uint32_t ttl_offs)
+// The fields of these words, as struct l0_record has them; by shifts, because compilers store
+// words to read bit-fields, and then wait for the store.
+ATTR_INLINE uint64_t l0_created_of(uint64_t head)
 {
-	uint32_t sum = (uint32_t)a->len + a->ttl_count + a->ancount + a->nscount + a->arcount;
-	sum += a->rcode + (a->authenticated ? 0x100 : 0);
-	sum += (ttl_offs & 0xffff) + (ttl_offs >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	return head & ((UINT64_C(1) << 40) - 1);
+}
+ATTR_INLINE uint32_t l0_rcode_of(uint64_t head)
+{
+	return head >> 40 & 0xf;
+}
+ATTR_INLINE uint32_t l0_flags_of(uint64_t head)
+{
+	return head >> 44 & 0xf;
+}
+ATTR_INLINE uint32_t l0_answer_len_of(uint64_t head)
+{
+	return (uint32_t)(head >> 48);
+}
+ATTR_INLINE uint32_t l0_ttls_of(uint64_t key)
+{
+	return key >> 16 & 0xffff;
+}
+ATTR_INLINE uint32_t l0_name_len_of(uint64_t key)
+{
+	return (uint32_t)(key >> 56);
+}
+ATTR_INLINE uint32_t l0_ancount_of(uint64_t count)
+{
+	return count & 0xfff;
+}
+ATTR_INLINE uint32_t l0_nscount_of(uint64_t count)
+{
+	return count >> 12 & 0xfff;
+}
+ATTR_INLINE uint32_t l0_auth_ttl_of(uint64_t count)
+{
+	return count >> 24 & 0xffffff;
+}
+
+// The octets of an answer are a message only together with these three words and the offsets of a
+// table. So what is stored as `sum` is the answer's one's complement sum less that of all these,
+// and all of them added up give the answer's. Where a bit of any of them is no longer what it was,
+// the reply's UDP checksum comes out wrong and its client never sees it. `offs`: of the table, as
+// it lies in memory. A wide sum (csum.h), as is l0_sum_for's `answer`.
+ATTR_INLINE uint64_t l0_sum_of(uint64_t head, uint64_t key, uint64_t count, uint64_t offs)
+{
+	return csum_wide_add(csum_wide_add(head, key), csum_wide_add(count, offs));
+}
+
+// What to store as `sum` in a record in which it still is 0.
+ATTR_INLINE uint16_t l0_sum_for(const struct l0_record *p, uint64_t offs, uint64_t answer)
+{
+	uint64_t rest = l0_sum_of(p->head_word, p->key_word, p->count_word, offs);
+	return htobe16(csum_fold(csum_wide_add(answer, ~rest)));
 }
 
 ATTR_INLINE uint32_t l0_units_of(uint32_t octets)
 {
 	return (octets + L0_UNIT - 1) / L0_UNIT;
+}
+
+// False: TTLs that would not fit the answer.
+ATTR_INLINE bool l0_bounds_ttls(struct l0_bounds *b)
+{
+	uint32_t ttls = l0_ttls_of(b->key);
+	if (likely_(l0_flags_of(b->head) & L0_RECORD_EVEN)) {
+		b->ttl_step = ttls;
+		b->ttl_count = l0_ancount_of(b->count) + l0_nscount_of(b->count);
+		return ttls && b->ttl_count
+		       && DNS_TTL_FIRST + (b->ttl_count - 1) * ttls + 4
+				  <= l0_answer_len_of(b->head);
+	}
+	b->ttl_step = 0;
+	b->ttl_count = ttls;
+	return ttls <= L0_TTLS_MAX;
 }
 
 // False: there is no record here that lies within the table and whose parts lie within it.
@@ -71,13 +131,15 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	const struct l0_record *p =
 		(const struct l0_record *)(const void *)(r->units + (size_t)number * L0_UNIT);
 	b->record = p;
-
-	b->answer_len = L0_ONCE(p->answer_len);
-	b->ttl_count = L0_ONCE(p->ttl_count);
-	b->name_len = L0_ONCE(p->name_len);
-	b->at = l0_layout_of(b->name_len, b->ttl_count, b->answer_len);
-	return b->at.end <= (uint64_t)(r->unit_count - number) * L0_UNIT && b->name_len != 0
-	       && b->answer_len <= L0_ANSWER_MAX && b->ttl_count <= L0_TTLS_MAX;
+	b->head = L0_ONCE(p->head_word);
+	b->key = L0_ONCE(p->key_word);
+	b->count = L0_ONCE(p->count_word);
+	if (unlikely_(!l0_bounds_ttls(b)))
+		return false;
+	uint32_t name_len = l0_name_len_of(b->key), answer_len = l0_answer_len_of(b->head);
+	b->at = l0_layout_of(name_len, b->ttl_step ? 0 : b->ttl_count, answer_len);
+	return b->at.end <= (uint64_t)(r->unit_count - number) * L0_UNIT && name_len != 0
+	       && answer_len <= L0_ANSWER_MAX;
 }
 
 // Are two runs of n octets the same? Nothing besides them is read.
@@ -96,9 +158,15 @@ ATTR_INLINE bool l0_octets_same(const uint8_t *a, const uint8_t *b, unsigned n)
 	return (differ | (x ^ y)) == 0;
 }
 
+// A record's key_word as the word of its key.
+ATTR_INLINE uint64_t l0_key_word(uint64_t key_word)
+{
+	const struct l0_key ttls = {.qclass = UINT16_MAX}, in = {.qclass = DNS_CLASS_IN};
+	return (key_word & ~ttls.word) | in.word;
+}
+
 ATTR_INLINE bool l0_bounds_match(const struct l0_bounds *b, const struct l0_key *key)
 {
-	const struct l0_record *p = b->record;
-	return b->name_len == key->name_len && L0_ONCE(p->key_word) == key->word
-	       && l0_octets_same((const uint8_t *)p + b->at.name, key->name, b->name_len);
+	return l0_key_word(b->key) == key->word
+	       && l0_octets_same((const uint8_t *)(b->record + 1), key->name, key->name_len);
 }

@@ -21,8 +21,10 @@ static bool ttls_sound(const struct l0_bounds *b)
 	const uint16_t *off =
 		(const uint16_t *)(const void *)((const uint8_t *)b->record + b->at.ttl_off);
 	uint32_t end = 0; // of the TTL before
+	if (b->ttl_step)
+		return b->ttl_step >= sizeof(uint32_t);
 	for (unsigned i = 0; i < b->ttl_count; i++) {
-		if (off[i] < end || (uint32_t)off[i] + 4 > b->answer_len)
+		if (off[i] < end || (uint32_t)off[i] + 4 > l0_answer_len_of(b->head))
 			return false;
 		end = (uint32_t)off[i] + 4;
 	}
@@ -33,19 +35,15 @@ static bool place_sound(const struct l0_reader *r, uint32_t slot, const struct l
 {
 	const struct l0_record *p = b->record;
 	struct l0_key key = {
-		.name = (const uint8_t *)p + b->at.name,
-		.name_len = b->name_len,
-		.flags = p->key_flags,
-		.qtype = p->qtype,
-		.qclass = p->qclass,
-		.view = p->view,
+		.name = (const uint8_t *)(p + 1),
+		.word = l0_key_word(b->key),
 	};
 	l0_key_hash(r, &key);
 	uint64_t bucket = slot / L0_BUCKET_SLOTS;
 	uint64_t first = key.hash & r->bucket_mask;
 	uint16_t tag = atomic_load_explicit(
 		&r->buckets[bucket].tag[slot % L0_BUCKET_SLOTS], memory_order_relaxed);
-	return tag == l0_tag(key.hash) && p->hash_low == (uint32_t)key.hash
+	return tag == l0_tag(key.hash)
 	       && (bucket == first || bucket == l0_other_bucket(first, tag, r->bucket_mask));
 }
 

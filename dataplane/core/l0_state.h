@@ -64,15 +64,12 @@ static inline const uint8_t *l0_name_of(const struct l0_record *p)
 }
 static inline uint32_t l0_record_octets(const struct l0_record *p)
 {
-	return l0_layout_of(p->name_len, p->ttl_count, p->answer_len).end;
+	unsigned table = p->flags & L0_RECORD_EVEN ? 0 : p->ttls;
+	return l0_layout_of(p->name_len, table, p->answer_len).end;
 }
 static inline uint32_t l0_record_units(const struct l0_record *p)
 {
 	return l0_units_of(l0_record_octets(p));
-}
-static inline uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p)
-{
-	return p->hash_low & w->reader.bucket_mask;
 }
 static inline bool l0_past_hard(const struct l0_record *p, uint64_t now_ms)
 {
@@ -85,6 +82,8 @@ static inline void l0_overflow_add(struct l0_writer *w, uint64_t bucket, int n)
 	atomic_store_explicit(count, now, memory_order_relaxed);
 }
 
+// Where the record would live if its bucket never were full: its key is hashed again.
+uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p);
 void l0_key_of_record(const struct l0_writer *w, const struct l0_record *p, struct l0_key *key);
 uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key); // L0_SLOT_NONE
 

@@ -75,13 +75,16 @@ void l0_key_of_record(const struct l0_writer *w, const struct l0_record *p, stru
 {
 	*key = (struct l0_key){
 		.name = l0_name_of(p),
-		.name_len = p->name_len,
-		.flags = p->key_flags,
-		.qtype = p->qtype,
-		.qclass = p->qclass,
-		.view = p->view,
+		.word = l0_key_word(p->key_word),
 	};
 	l0_key_hash(&w->reader, key);
+}
+
+uint64_t l0_first_bucket(const struct l0_writer *w, const struct l0_record *p)
+{
+	struct l0_key key;
+	l0_key_of_record(w, p, &key);
+	return key.hash & w->reader.bucket_mask;
 }
 
 uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
@@ -103,20 +106,43 @@ uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
 	return L0_SLOT_NONE;
 }
 
+// Can the TTLs be told without a table?
+static uint16_t put_step(const struct l0_put *put)
+{
+	const struct dns_answer_view *a = &put->answer;
+	if (a->ttl_count == 0 || a->ttl_count != a->ancount + a->nscount)
+		return 0;
+	if (dns_answer_ttl_at(a, 0) != DNS_TTL_FIRST)
+		return 0;
+	if (a->ttl_count == 1)
+		return a->len;
+	unsigned step = dns_answer_ttl_at(a, 1) - DNS_TTL_FIRST;
+	for (unsigned i = 2; i < a->ttl_count; i++) {
+		if (dns_answer_ttl_at(a, i) != DNS_TTL_FIRST + i * step)
+			return 0;
+	}
+	return (uint16_t)step;
+}
+
 // Octets that the record takes; -E2BIG, or -EINVAL for what no parser makes.
 static int put_check(const struct l0_put *put)
 {
 	const struct dns_answer_view *a = &put->answer;
-	if (a->len > L0_ANSWER_MAX || a->ttl_count > L0_TTLS_MAX)
+	enum { COUNT_MAX = (1 << 12) - 1, RCODE_MAX = 15 };
+	if (a->len > L0_ANSWER_MAX || a->ttl_count > L0_TTLS_MAX || a->ancount > COUNT_MAX
+		|| a->nscount > COUNT_MAX)
 		return -E2BIG;
-	if (put->key.name_len == 0)
+	if (put->key.name_len == 0 || put->key.qclass != DNS_CLASS_IN || a->arcount
+		|| put->created_ms >> 40 || a->rcode > RCODE_MAX)
 		return -EINVAL;
+	uint32_t end = 0; // of the TTL before
 	for (unsigned i = 0; i < a->ttl_count; i++) {
-		if ((unsigned)a->ttl_off[i] + 4 > a->len
-			|| (i && a->ttl_off[i] < a->ttl_off[i - 1] + 4))
+		uint32_t at = dns_answer_ttl_at(a, i);
+		if (at + 4 > a->len || at < end)
 			return -EINVAL;
+		end = at + 4;
 	}
-	return (int)l0_layout_of(put->key.name_len, a->ttl_count, a->len).end;
+	return (int)l0_layout_of(put->key.name_len, put_step(put) ? 0 : a->ttl_count, a->len).end;
 }
 
 // Everything behind `check`, and what is before it folded in.
@@ -135,42 +161,50 @@ static void copy(uint8_t *to, const void *from, size_t n)
 		memcpy(to, from, n);
 }
 
-static void record_write(struct l0_writer *w, uint32_t number, const struct l0_put *put)
+static struct l0_record record_of(const struct l0_put *put, uint16_t step)
 {
+	enum { AUTH_TTL_MAX = (1 << 24) - 1 };
 	const struct dns_answer_view *a = &put->answer;
-	struct l0_layout at = l0_layout_of(put->key.name_len, a->ttl_count, a->len);
-	struct l0_record *p = l0_record_at(w, number);
-	uint32_t ttl_offs = 0;
-	for (unsigned i = 0; i < a->ttl_count; i++)
-		ttl_offs += a->ttl_off[i];
-	*p = (struct l0_record){
+	unsigned flags = step ? L0_RECORD_EVEN : 0;
+	flags |= a->authenticated ? L0_RECORD_AUTHENTICATED : 0;
+	flags |= put->stale_until_ms ? L0_RECORD_STAMPED : 0;
+	return (struct l0_record){
 		.created_ms = put->created_ms,
+		.rcode = a->rcode,
+		.flags = flags,
+		.answer_len = a->len,
 		.soft_ms = put->soft_ms,
 		.hard_ms = put->hard_ms,
-		.refresh_ms = put->refresh_ms,
-		.stale_until_ms = put->stale_until_ms,
-		.auth_ttl_s = put->auth_ttl_s,
-		.hash_low = (uint32_t)put->key.hash,
-
-		.answer_len = a->len,
-		.ttl_count = a->ttl_count,
-		.ancount = a->ancount,
-		.nscount = a->nscount,
-		.arcount = a->arcount,
-		.sum = csum_add(a->sum, l0_guard(a, ttl_offs)),
+		.then_ms = put->stale_until_ms ? put->stale_until_ms : put->refresh_ms,
 		.qtype = put->key.qtype,
-		.qclass = put->key.qclass,
+		.ttls = step ? step : a->ttl_count,
 		.view = put->key.view,
 		.key_flags = put->key.flags,
 		.name_len = put->key.name_len,
-		.rcode = a->rcode,
-		.flags = a->authenticated ? L0_RECORD_AUTHENTICATED : 0,
+		.ancount = a->ancount,
+		.nscount = a->nscount,
+		.auth_ttl_s = put->auth_ttl_s < AUTH_TTL_MAX ? put->auth_ttl_s : AUTH_TTL_MAX,
 	};
+}
+
+static void record_write(struct l0_writer *w, uint32_t number, const struct l0_put *put)
+{
+	const struct dns_answer_view *a = &put->answer;
+	uint16_t step = put_step(put);
+	unsigned table = step ? 0 : a->ttl_count;
+	struct l0_layout at = l0_layout_of(put->key.name_len, table, a->len);
+	struct l0_record *p = l0_record_at(w, number);
+	struct l0_record head = record_of(put, step);
+	uint64_t offs = 0;
+	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + at.ttl_off);
+	for (unsigned i = 0; i < table; i++)
+		offs += ttl_off[i] = (uint16_t)dns_answer_ttl_at(a, i);
+	head.sum = l0_sum_for(&head, offs, csum_widen(a->sum));
+	*p = head;
 	uint8_t *octets = (uint8_t *)p;
-	copy(octets + at.name, put->key.name, put->key.name_len);
-	if ((at.name + put->key.name_len) & 1)
+	if (table)
 		octets[at.ttl_off - 1] = 0; // the check covers the gap as well
-	copy(octets + at.ttl_off, a->ttl_off, 2u * a->ttl_count);
+	copy(octets + sizeof *p, put->key.name, put->key.name_len);
 	copy(octets + at.answer, a->bytes, a->len);
 	p->check = l0_check_of(p);
 	FAULT_POINT(l0_record_written);
@@ -265,6 +299,16 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	return 0;
 }
 
+// The sum covers the flag.
+static void stamp(struct l0_record *p, uint32_t stale_until_ms)
+{
+	uint64_t was = p->head_word;
+	p->flags |= L0_RECORD_STAMPED;
+	p->then_ms = stale_until_ms;
+	uint64_t sum = csum_wide_add((uint64_t)p->sum, csum_wide_add(was, ~p->head_word));
+	p->sum = htobe16(csum_fold(sum));
+}
+
 int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
 {
 	uint32_t slot = l0_slot_of_key(w, key);
@@ -283,7 +327,7 @@ int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t st
 	}
 	struct l0_record *p = l0_record_at(w, number);
 	memcpy(p, old, l0_record_octets(old));
-	p->stale_until_ms = stale_until_ms;
+	stamp(p, stale_until_ms);
 	p->check = l0_check_of(p);
 	FAULT_POINT(l0_restamp_written);
 	l0_unmark(w, number, UINT8_MAX);

@@ -19,19 +19,31 @@
 
 // What the cache keeps of an answer: everything after the question, names compressed only to the
 // question (c00c...) and to other names of the answer, so it fits behind any spelling of the
-// question. Never an OPT.
+// question. Never an OPT. Numbers are whole words, which compilers keep in registers without
+// storing them narrow and reading them wide.
 struct dns_answer_view {
 	const uint8_t *bytes;
 	const uint16_t
 		*ttl_off; // offsets of the TTL fields in bytes, ascending, 4-octet big-endian each
-	uint16_t len;
-	uint16_t ttl_count;
-	uint16_t ancount, nscount, arcount;
-	uint8_t rcode;
+	uint32_t len;
+	uint32_t ttl_count;
+	uint32_t ttl_step; // not 0: the TTLs are at DNS_TTL_FIRST + i * ttl_step, all within len,
+			   // and ttl_off is unused
+	uint32_t ancount, nscount, arcount;
+	uint32_t rcode;
 	bool authenticated; // AD may be set
-	uint16_t sum; // one's complement sum of bytes as stored (RFC 1071), first octet high; not
+	uint32_t sum; // one's complement sum of bytes as stored (RFC 1071), first octet high; not
 		      // inverted
 };
+
+enum { DNS_TTL_FIRST = 6 }; // behind a name of two octets, type and class
+
+// Offset of TTL i. Where offsets lie in shared memory: loaded once, to be checked by the caller.
+ATTR_INLINE unsigned dns_answer_ttl_at(const struct dns_answer_view *a, unsigned i)
+{
+	return a->ttl_step ? DNS_TTL_FIRST + i * a->ttl_step
+			   : __atomic_load_n(&a->ttl_off[i], __ATOMIC_RELAXED);
+}
 
 struct dns_reply_opts {
 	uint32_t age_s;       // subtracted from every TTL, not below 0

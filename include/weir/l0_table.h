@@ -35,40 +35,58 @@ static_assert(sizeof(struct l0_bucket) == 64);
 
 enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 
-// Followed by: name (name_len octets, lower case, wire form), ttl_off (ttl_count of uint16_t, at an
-// even offset), answer (answer_len octets). It takes as many units as these need.
+// Followed by: name (name_len octets, lower case, wire form), a table of TTL offsets (uint16_t
+// each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets). It takes as
+// many units as these need: four A records under a name of 24 octets take two, so every octet here
+// counts. Fields that are asked for together share a word. The class is IN, no other is stored.
 struct l0_record {
-	uint64_t created_ms; // CLOCK_MONOTONIC; TTLs age from here
-	uint32_t soft_ms;    // after created: fresh until then
-	uint32_t hard_ms;    // after created: never used from then on
-	uint32_t refresh_ms; // after created: a hit from then on asks for a refresh; UINT32_MAX:
-			     // never
-	uint32_t stale_until_ms; // after created: workers serve it stale until then (upstreams
-				 // fail); 0: no
-	uint32_t auth_ttl_s;
-	uint32_t hash_low; // low half of the key's hash: a cheap check before the key compare
-	uint32_t check;    // of all octets of the record but these four; verified by recovery
-	uint16_t answer_len;
-	uint16_t ttl_count;
-	uint16_t ancount, nscount, arcount;
-	uint16_t sum; // of the answer octets (dns_reply.h) and what tells their meaning
 	union {
 		struct {
-			uint16_t qtype, qclass;
+			uint64_t created_ms : 40; // CLOCK_MONOTONIC, 34 years of it; TTLs age from
+						  // here
+			uint64_t rcode : 4;
+			uint64_t flags : 4; // L0_RECORD_*
+			uint64_t answer_len : 16;
+		};
+		uint64_t head_word;
+	};
+	uint32_t soft_ms; // after created: fresh until then
+	uint32_t hard_ms; // after created: never used from then on
+	// After created. A stamped record: workers serve it stale until then (upstreams fail).
+	// Others: a hit from then on asks for a refresh; UINT32_MAX: never.
+	uint32_t then_ms;
+	uint32_t check; // of all octets of the record but these four; verified by recovery
+	union {
+		struct {
+			uint16_t qtype;
+			uint16_t ttls; // octets of each resource record if even, else how many
+				       // offsets
 			uint16_t view;
 			uint8_t key_flags; // L0_KEY_*
 			uint8_t name_len;
 		};
-		uint64_t key_word; // these at once, as in struct l0_key
+		uint64_t key_word; // these at once, as in struct l0_key but for ttls
 	};
-	uint8_t rcode;
-	uint8_t flags; // L0_RECORD_*
-	uint8_t reserved[6];
+	union {
+		struct {
+			uint64_t ancount : 12;
+			uint64_t nscount : 12;
+			uint64_t auth_ttl_s : 24; // 194 days at most
+			uint64_t sum : 16;        // see l0_record.h
+		};
+		uint64_t count_word;
+	};
 };
-enum { L0_RECORD_AUTHENTICATED = 1 };
-static_assert(sizeof(struct l0_record) == 64);
-static_assert(offsetof(struct l0_record, check) == 32);
-static_assert(offsetof(struct l0_record, key_word) == 48);
+enum {
+	L0_RECORD_AUTHENTICATED = 1,
+	L0_RECORD_STAMPED = 2,
+	// All resource records are as long, each begins with a pointer of two octets, and each TTL
+	// ages: nearly every answer to A and AAAA, and all of one record.
+	L0_RECORD_EVEN = 4,
+};
+static_assert(sizeof(struct l0_record) == 40);
+static_assert(offsetof(struct l0_record, check) == 20);
+static_assert(offsetof(struct l0_record, key_word) == 24);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
 // [1] record units, [2] octet offset of the buckets in the file, [3] of the units.

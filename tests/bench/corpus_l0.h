@@ -5,7 +5,7 @@
 
 #include <weir/l0_writer.h>
 
-enum { CORPUS_RECORD_UNITS = 3 };
+enum { CORPUS_RECORD_UNITS = 2 };
 
 ATTR_MUST_CHECK int corpus_l0_put(struct l0_writer *writer, uint32_t id, uint64_t now_ms);
 bool corpus_l0_has(const struct l0_reader *reader, uint32_t id);

@@ -72,9 +72,9 @@ static void random_answer(struct random_answer *r)
 	uint16_t len = (uint16_t)dns_rand_below(&rnd, dns_rand_below(&rnd, 4) ? 600 : 4096);
 	for (unsigned i = 0; i < len; i++)
 		r->bytes[i] = (uint8_t)dns_rand_next(&rnd);
-	uint16_t n = 0;
-	for (unsigned off = dns_rand_below(&rnd, 9); off + 4 <= len && n < 256;
-		off += 4 + dns_rand_below(&rnd, 31)) {
+	uint16_t n = 0, step = dns_rand_below(&rnd, 2) ? 4 + dns_rand_below(&rnd, 60) : 0;
+	for (unsigned off = step ? DNS_TTL_FIRST : dns_rand_below(&rnd, 9);
+		off + 4 <= len && n < 256; off += step ? step : 4 + dns_rand_below(&rnd, 31)) {
 		r->ttl_off[n++] = (uint16_t)off;
 		if (dns_rand_below(&rnd, 2)) // small ones, so that ages reach zero
 			put_u32(r->bytes + off, dns_rand_below(&rnd, 600));
@@ -84,6 +84,7 @@ static void random_answer(struct random_answer *r)
 		.ttl_off = r->ttl_off,
 		.len = len,
 		.ttl_count = n,
+		.ttl_step = step,
 		.ancount = (uint16_t)dns_rand_below(&rnd, 4),
 		.nscount = (uint16_t)dns_rand_below(&rnd, 4),
 		.arcount = (uint16_t)dns_rand_below(&rnd, 4),

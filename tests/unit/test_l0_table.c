@@ -176,7 +176,7 @@ static void test_bad_record_is_absent_and_counted(void **)
 		p->answer_len = part == 0   ? UINT16_MAX
 				: part == 1 ? L0_ANSWER_MAX + 1
 					    : good.answer_len;
-		p->ttl_count = part == 2 ? UINT16_MAX : good.ttl_count;
+		p->ttls = part == 2 ? UINT16_MAX : good.ttls;
 		p->name_len = part == 3 ? 0 : good.name_len;
 		uint64_t anomalies = 0;
 		assert_int_equal(l0_find(r, &key, number, &anomalies), L0_NONE);
@@ -231,10 +231,10 @@ static void test_hostile_table(void **)
 		if (number < r.unit_count) {
 			struct l0_record *p =
 				(struct l0_record *)(void *)(units + (size_t)number * L0_UNIT);
-			p->hash_low = (uint32_t)key.hash;
-
 			p->answer_len = (uint16_t)rnd_below(&seed, id % 3 ? 300 : 17000);
-			p->ttl_count = (uint16_t)rnd_below(&seed, 4);
+			p->ttls = (uint16_t)rnd_below(&seed, id % 7 ? 4 : 60);
+			p->ancount = rnd_below(&seed, 5);
+			p->nscount = 0;
 			p->name_len = (uint8_t)(id % 5 ? key.name_len : rnd(&seed));
 		}
 		struct l0_view v;
@@ -245,7 +245,7 @@ static void test_hostile_table(void **)
 		read++;
 		sum += touch(v.name, v.name_len) + touch(v.answer.bytes, v.answer.len);
 		for (unsigned i = 0; i < v.answer.ttl_count; i++)
-			sum += touch(v.answer.bytes + v.answer.ttl_off[i], 4);
+			sum += touch(v.answer.bytes + dns_answer_ttl_at(&v.answer, i), 4);
 	}
 	assert_true(anomalies > 1000 && read > 1000 && sum != 0);
 	box_close(&b);

@@ -46,6 +46,18 @@ static void test_refusals(void **)
 	p.ttl_off[1] = 10; // overlaps the first
 	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
 	p.put.answer.ttl_count = 0;
+	p.put.answer.rcode = 16; // a record has four bits
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	p.put.answer.rcode = 0;
+	p.put.answer.arcount = 1;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	p.put.answer.arcount = 0;
+	p.put.key.qclass = 3;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
+	p.put.key.qclass = 1;
+	p.put.answer.ancount = 4096;
+	assert_int_equal(l0_writer_put(b.w, &p.put), -E2BIG);
+	p.put.answer.ancount = 0;
 	p.put.key.name_len = 0;
 	assert_int_equal(l0_writer_put(b.w, &p.put), -EINVAL);
 	assert_int_equal(stats_of(&b).entries, 1);
@@ -106,7 +118,42 @@ static uint16_t sum_mod(uint16_t sum)
 }
 
 // Whatever bit changes in what makes a record's octets a message: there is no record, or its sum
-// tells the client's kernel.
+// tells the client's kernel. Not in it are times, the recovery's check, and the name, which is
+// another question's then.
+static unsigned flip_each_bit(const struct l0_reader *r, const struct box_put *p)
+{
+	uint64_t anomalies = 0;
+	uint32_t n = l0_find(r, &p->put.key, l0_candidate(r, p->put.key.hash), &anomalies);
+	struct l0_view v;
+	assert_true(l0_record_read(r, n, &v));
+	assert_int_equal(
+		sum_mod(v.answer.sum), sum_mod(csum_partial(v.answer.bytes, v.answer.len)));
+	uint8_t *record = (uint8_t *)(uintptr_t)(r->units + (size_t)n * L0_UNIT);
+	const size_t end = (size_t)(v.answer.bytes - record) + v.answer.len;
+	const size_t name_end = sizeof(struct l0_record) + p->put.key.name_len;
+	const bool has_gap = !v.answer.ttl_step && name_end & 1;
+	unsigned seen = 0;
+	for (size_t off = 0; off < end; off++) {
+		bool is_time = off >= offsetof(struct l0_record, soft_ms)
+			       && off < offsetof(struct l0_record, key_word);
+		bool is_name = off >= sizeof(struct l0_record) && off < name_end;
+		if (is_time || is_name || (has_gap && off == name_end))
+			continue;
+		for (unsigned bit = 0; bit < 8; bit++) {
+			record[off] ^= (uint8_t)(1 << bit);
+			bool told =
+				!l0_record_read(r, n, &v)
+				|| sum_mod(v.answer.sum)
+					   != sum_mod(csum_partial(v.answer.bytes, v.answer.len));
+			record[off] ^= (uint8_t)(1 << bit);
+			if (!told)
+				fail_msg("octet %zu, bit %u", off, bit);
+			seen++;
+		}
+	}
+	return seen;
+}
+
 static void test_a_flipped_bit_shows_in_the_sum(void **state)
 {
 	(void)state;
@@ -115,42 +162,54 @@ static void test_a_flipped_bit_shows_in_the_sum(void **state)
 	static struct box_put p;
 	box_put_fill(l0_writer_reader(b.w), &p, 9, 4, 99, 1000, 5000);
 	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
-	const struct l0_reader *r = l0_writer_reader(b.w);
-	uint64_t anomalies = 0;
-	uint32_t n = l0_find(r, &p.put.key, l0_candidate(r, p.put.key.hash), &anomalies);
-	struct l0_view v;
-	assert_true(l0_record_read(r, n, &v));
-	assert_int_equal(
-		sum_mod(v.answer.sum), sum_mod(csum_partial(v.answer.bytes, v.answer.len)));
-	uint8_t *record = (uint8_t *)(uintptr_t)(r->units + (size_t)n * L0_UNIT);
-	const uint8_t *end = v.answer.bytes + v.answer.len;
-	unsigned seen = 0;
-	for (uint8_t *at = record + offsetof(struct l0_record, answer_len); at < end; at++) {
-		size_t off = (size_t)(at - record);
-		bool is_key = (off >= offsetof(struct l0_record, qtype)
-				      && off <= offsetof(struct l0_record, key_flags))
-			      || (off >= sizeof(struct l0_record)
-				      && off < sizeof(struct l0_record) + p.put.key.name_len);
-		bool is_spare = off >= offsetof(struct l0_record, reserved)
-				&& off < sizeof(struct l0_record);
-		bool is_gap = off == sizeof(struct l0_record) + p.put.key.name_len
-			      && (p.put.key.name_len & 1);
-		bool is_flags = off == offsetof(struct l0_record, flags);
-		for (unsigned bit = 0; bit < (is_flags ? 1 : 8); bit++) {
-			if (is_key || is_spare || is_gap)
-				continue; // another question's, or nobody's
-			*at ^= (uint8_t)(1 << bit);
-			bool told =
-				!l0_record_read(r, n, &v)
-				|| sum_mod(v.answer.sum)
-					   != sum_mod(csum_partial(v.answer.bytes, v.answer.len));
-			*at ^= (uint8_t)(1 << bit);
-			if (!told)
-				fail_msg("octet %zu, bit %u", off, bit);
-			seen++;
-		}
+	assert_true(flip_each_bit(l0_writer_reader(b.w), &p) > 900);
+	p.ttl_off[0] = 6; // even: no table
+	p.ttl_off[1] = 6 + 49;
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	assert_true(flip_each_bit(l0_writer_reader(b.w), &p) > 900);
+	assert_int_equal(l0_writer_restamp(b.w, &p.put.key, 34567), 0);
+	assert_true(flip_each_bit(l0_writer_reader(b.w), &p) > 900);
+	box_close(&b);
+}
+
+// Which answers need no table, and that their offsets come back as they went in.
+static void test_even_answers(void **state)
+{
+	(void)state;
+	static const struct {
+		uint16_t off[3], count, len, step;
+	} cases[] = {
+		{{6}, 1, 16, 16}, {{6, 22, 38}, 3, 48, 16}, {{6, 23, 40}, 3, 51, 17},
+		{{6, 22, 39}, 3, 49, 0},  // the second is longer
+		{{6, 22, 37}, 3, 48, 0},  // shorter
+		{{7}, 1, 17, 0},          // a name of three octets
+		{{6, 22, 38}, 2, 48, 16}, // as many as the records
+	};
+	struct box b;
+	assert_true(box_open(&b, 1 << 20, 2));
+	static struct box_put p;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		box_put_fill(l0_writer_reader(b.w), &p, i, 4, cases[i].len, 1000, 5000);
+		p.put.answer.ttl_off = cases[i].off;
+		p.put.answer.ttl_count = p.put.answer.ancount = cases[i].count;
+		assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+		struct l0_view v;
+		uint32_t number;
+		assert_true(box_get(l0_writer_reader(b.w), i, &v, &number));
+		assert_int_equal(v.answer.ttl_step, cases[i].step);
+		assert_int_equal(v.answer.ttl_count, cases[i].count);
+		for (unsigned k = 0; k < cases[i].count; k++)
+			assert_int_equal(dns_answer_ttl_at(&v.answer, k), cases[i].off[k]);
+		assert_memory_equal(v.answer.bytes, p.bytes, cases[i].len);
 	}
-	assert_true(seen > 400);
+	// A record that has no TTL of its own: only a table can say so.
+	p.put.answer.ancount++;
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	struct l0_view v;
+	uint32_t number;
+	assert_true(box_get(l0_writer_reader(b.w), ARRAY_LEN(cases) - 1, &v, &number));
+	assert_int_equal(v.answer.ttl_step, 0);
+	audit(&b);
 	box_close(&b);
 }
 
@@ -361,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_fields_and_restamp),
 		cmocka_unit_test(test_a_flipped_bit_shows_in_the_sum),
+		cmocka_unit_test(test_even_answers),
 		cmocka_unit_test(test_flush_by_name_and_subtree),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_stuck_worker),

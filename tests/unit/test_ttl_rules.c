@@ -217,7 +217,7 @@ static void test_answers_age_as_the_model_says(void **)
 		struct l0_put put = {
 			.answer = dns_answer_view_of(&a),
 			.created_ms =
-				1 + dns_rand_next(&r) % ((uint64_t)1 << dns_rand_below(&r, 48)),
+				1 + dns_rand_next(&r) % ((uint64_t)1 << dns_rand_below(&r, 40)),
 			.refresh_ms = UINT32_MAX,
 			.auth_ttl_s = a.auth_ttl_s,
 		};
