@@ -1,48 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reply.h"
 
-#include "frame.h"
-
-#include <weir/bytes.h>
-
-static void finish(struct batch *b, struct packet *p, uint16_t len, uint16_t sum, enum verdict v)
-{
-	if (unlikely_(len == 0)) {
-		batch_drop(b, p, VERDICT_drop_no_room);
-		return;
-	}
-	if (unlikely_(get_u16(packet_dns(p) + 2) & DNS_FLAG_TC))
-		batch_count(b, COUNTER_reply_truncated, 1);
-	frame_reply(p, len, sum);
-	batch_tx(b, p, v);
-}
-
-// Our own limit may be raised while we run; what a frame can carry stays as it was at start.
-static uint16_t reply_limit(const struct batch *b)
-{
-	uint16_t limit = b->tables->config.udp_limit;
-	return limit < b->port->dns_most ? limit : b->port->dns_most;
-}
+#include "reply_line.h"
 
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {
-	const struct dp_config *config = &b->tables->config;
-	uint64_t age_ms = b->now_ms > view->created_ms ? b->now_ms - view->created_ms : 0;
-	bool nxdomain = view->answer.rcode == DNS_RCODE_NXDOMAIN;
-	struct dns_reply_opts o = {
-		.age_s = (uint32_t)(age_ms / 1000),
-		.ttl_cap_s = config->client_ttl_cap_s,
-		.ttl_fixed_s = config->stale_ttl_s,
-		.has_ttl_fixed = stale,
-		.ede = !stale     ? DNS_EDE_NONE
-		       : nxdomain ? DNS_EDE_STALE_NXDOMAIN
-				  : DNS_EDE_STALE_ANSWER,
-		.limit = reply_limit(b),
-	};
-	uint16_t sum = 0;
-	uint16_t len =
-		dns_reply_answer(packet_dns(p), packet_dns_room(p), &p->q, &view->answer, &o, &sum);
-	finish(b, p, len, sum, stale ? VERDICT_hit_stale : VERDICT_hit);
+	reply_line_answer(b, p, view, stale);
 }
 
 void reply_blocked(struct batch *b, struct packet *p)
@@ -50,13 +13,14 @@ void reply_blocked(struct batch *b, struct packet *p)
 	const struct dp_config *config = &b->tables->config;
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
-		(enum dns_block_mode)config->block_mode, config->block_ttl_s, reply_limit(b), &sum);
-	finish(b, p, len, sum, VERDICT_blocked);
+		(enum dns_block_mode)config->block_mode, config->block_ttl_s, reply_line_limit(b),
+		&sum);
+	reply_line_finish(b, p, len, sum, VERDICT_blocked);
 }
 
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v)
 {
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_rcode(packet_dns(p), packet_dns_room(p), &p->q, rcode, ede, &sum);
-	finish(b, p, len, sum, v);
+	reply_line_finish(b, p, len, sum, v);
 }

@@ -2,7 +2,7 @@
 #include "ask.h"
 #include "core/l0_read.h"
 #include "mark.h"
-#include "reply.h"
+#include "reply_line.h"
 #include "stages.h"
 
 #include <weir/shm_msg.h>
@@ -87,7 +87,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 		|| (!stale && view.refresh_ms != UINT32_MAX && age_ms >= view.refresh_ms);
 	if (unlikely_(wants_refresh) && marks)
 		want_refresh(b, p, &marks[p->record]);
-	reply_answer(b, p, &view, stale);
+	reply_line_answer(b, p, &view, stale);
 	return false;
 }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// reply_answer in line, for stage_lookup, which does little else (reply.h).
+
+#include "core/dns_reply_line.h"
+#include "frame_line.h"
+#include "reply.h"
+
+#include <weir/bytes.h>
+
+ATTR_INLINE void reply_line_finish(
+	struct batch *b, struct packet *p, uint16_t len, uint16_t sum, enum verdict v)
+{
+	if (unlikely_(len == 0)) {
+		batch_drop(b, p, VERDICT_drop_no_room);
+		return;
+	}
+	if (unlikely_(get_u16(packet_dns(p) + 2) & DNS_FLAG_TC))
+		batch_count(b, COUNTER_reply_truncated, 1);
+	frame_line_reply(p, len, sum);
+	batch_tx(b, p, v);
+}
+
+// Our own limit may be raised while we run; what a frame can carry stays as it was at start.
+ATTR_INLINE uint16_t reply_line_limit(const struct batch *b)
+{
+	uint16_t limit = b->tables->config.udp_limit;
+	return limit < b->port->dns_most ? limit : b->port->dns_most;
+}
+
+ATTR_INLINE void reply_line_answer(
+	struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
+{
+	const struct dp_config *config = &b->tables->config;
+	uint64_t age_ms = b->now_ms > view->created_ms ? b->now_ms - view->created_ms : 0;
+	bool nxdomain = view->answer.rcode == DNS_RCODE_NXDOMAIN;
+	struct dns_reply_opts o = {
+		.age_s = (uint32_t)(age_ms / 1000),
+		.ttl_cap_s = config->client_ttl_cap_s,
+		.ttl_fixed_s = config->stale_ttl_s,
+		.has_ttl_fixed = stale,
+		.ede = !stale     ? DNS_EDE_NONE
+		       : nxdomain ? DNS_EDE_STALE_NXDOMAIN
+				  : DNS_EDE_STALE_ANSWER,
+		.limit = reply_line_limit(b),
+	};
+	uint16_t sum = 0;
+	uint16_t len =
+		dns_reply_line(packet_dns(p), packet_dns_room(p), &p->q, &view->answer, &o, &sum);
+	reply_line_finish(b, p, len, sum, stale ? VERDICT_hit_stale : VERDICT_hit);
+}
