@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "core/l0_read.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -59,7 +60,7 @@ static void hash_question(struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
 	if (likely_(t->has_l0)) {
-		l0_key_of_query(&t->l0, &p->q, 0, &p->key);
+		l0_read_key(&t->l0, &p->q, 0, &p->key);
 		l0_prefetch_bucket(&t->l0, p->key.hash);
 	} else {
 		p->key = (struct l0_key){

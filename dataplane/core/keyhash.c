@@ -9,8 +9,6 @@
 #include <sys/random.h>
 #include <weir/keyhash.h>
 
-static_assert(KEYHASH_SECRET_LEN >= XXH3_SECRET_SIZE_MIN);
-
 int keyhash_secret_make(struct keyhash_secret *out)
 {
 	struct keyhash_secret s;
@@ -26,11 +24,6 @@ int keyhash_secret_make(struct keyhash_secret *out)
 	}
 	*out = s;
 	return 0;
-}
-
-uint64_t keyhash(const struct keyhash_secret *secret, const void *data, size_t len)
-{
-	return XXH3_64bits_withSecret(data, len, secret->bytes, sizeof secret->bytes);
 }
 
 uint64_t contenthash(const void *data, size_t len)

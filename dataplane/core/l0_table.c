@@ -72,30 +72,15 @@ int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size)
 	return 0;
 }
 
-// The name is hashed with the secret; type, class, flags and view, 7 octets, are folded in by one
-// wide multiplication with secret halves on both sides, which saves copying the name behind them.
-// Without the secret neither factor is known.
 void l0_key_hash(const struct l0_reader *r, struct l0_key *key)
 {
-	uint64_t s[2];
-	memcpy(s, r->secret.bytes + KEYHASH_SECRET_LEN - sizeof s, sizeof s);
-	uint64_t name = keyhash(&r->secret, key->name, key->name_len);
-	uint64_t rest = key->word & ~(UINT64_MAX << 56); // the length is in the name's hash
-	unsigned __int128 wide = (unsigned __int128)(name ^ s[0]) * (rest ^ s[1]);
-	// The name's hash once more: a zero factor must not throw all names together.
-	key->hash = ((uint64_t)wide ^ (uint64_t)(wide >> 64)) + name;
+	key->hash = l0_read_hash(r, key);
 }
 
 void l0_key_of_query(
 	const struct l0_reader *r, const struct dns_query *q, uint16_t view, struct l0_key *key)
 {
-	key->name = q->name.wire;
-	key->name_len = q->name.len;
-	key->qtype = q->qtype;
-	key->qclass = q->qclass;
-	key->view = view;
-	key->flags = (q->dnssec_ok ? L0_KEY_DO : 0) | (dns_query_cd(q) ? L0_KEY_CD : 0);
-	l0_key_hash(r, key);
+	l0_read_key(r, q, view, key);
 }
 
 uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash)
