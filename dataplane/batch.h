@@ -48,6 +48,12 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 };
 
+// Does stage_parse look for the records already?
+ATTR_INLINE bool batch_tags_early(const struct worker_tables *t)
+{
+	return t->has_l0 && !(t->has_rules && t->config.blocking_on);
+}
+
 // The three ways to settle a packet. Each takes the mbuf over for stage_tx.
 ATTR_INLINE void batch_tx(struct batch *b, struct packet *p, enum verdict v)
 {

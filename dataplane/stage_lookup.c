@@ -100,7 +100,8 @@ void stage_lookup(struct batch *b)
 		return;
 	}
 	_Atomic uint8_t *marks = t->marks[b->w->index];
-	prefetch_records(b);
+	if (!batch_tags_early(t))
+		prefetch_records(b);
 
 	// All found before any is answered: l0_find fetches the lines of a long record that the
 	// candidate's prefetch left out, and they are on their way while the others are compared.

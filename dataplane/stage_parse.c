@@ -71,12 +71,22 @@ static void hash_question(struct batch *b, struct packet *p)
 		rule_probe_hash(&t->rules, &p->q, &p->probe);
 }
 
+// The first record that may be a packet's, fetched while later packets are parsed. With rules,
+// which may settle the packet and give its bucket's line time to arrive, that is stage_lookup's
+// work.
+static void fetch_record(const struct batch *b, struct packet *p)
+{
+	p->record = l0_read_candidate(&b->tables->l0, p->key.hash);
+}
+
 // Each name is hashed one packet later: just stored, it would be read in other pieces than it was
 // stored in, and the core would wait. Not in a loop of its own: the prefetches need work between
-// them.
+// them. A bucket's line is looked at as many packets behind as fetching it takes.
 void stage_parse(struct batch *b)
 {
-	unsigned kept = 0, hashed = 0;
+	enum { TAGS_BEHIND = 12 };
+	const bool tags = batch_tags_early(b->tables);
+	unsigned kept = 0, hashed = 0, tagged = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
@@ -85,8 +95,12 @@ void stage_parse(struct batch *b)
 		b->pkt[kept++] = p;
 		if (kept > 1)
 			hash_question(b, b->pkt[hashed++]);
+		if (tags && hashed > TAGS_BEHIND)
+			fetch_record(b, b->pkt[tagged++]);
 	}
 	b->count = kept;
 	while (hashed < kept)
 		hash_question(b, b->pkt[hashed++]);
+	while (tags && tagged < kept)
+		fetch_record(b, b->pkt[tagged++]);
 }
