@@ -36,6 +36,7 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_text(o, n, "state", r->state);
 	json_out_text(o, n, "server", r->server);
 	json_out_text(o, n, "error", r->error);
+	json_out_count(o, n, "error_ms", r->error_ms ? clock_mono_ms() - r->error_ms : 0);
 	json_out_count(o, n, "away_ms", r->away_since_ms ? clock_mono_ms() - r->away_since_ms : 0);
 	json_out_count(o, n, "nodes", r->nodes);
 	json_out_count(o, n, "connections", r->connections);

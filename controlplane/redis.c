@@ -40,6 +40,7 @@ void redis_error_at(struct redis *r, const struct socket_address *address, const
 		socket_address_text(address, name),
 		(int)(sizeof(r->totals.error) - SOCKET_ADDRESS_TEXT_MAX - 4),
 		text_escape(why, shown, sizeof(shown)));
+	r->totals.error_ms = clock_mono_ms();
 }
 
 struct redis_node *redis_node_find(const struct redis *r, const struct socket_address *address)

@@ -107,6 +107,7 @@ struct redis_status {
 	const char *state;                    // "off", "connecting", "up", "away"
 	char server[SOCKET_ADDRESS_TEXT_MAX]; // the master; of a cluster: any node
 	char error[128];                      // the last one, "" for none
+	uint64_t error_ms;                    // when, CLOCK_MONOTONIC
 	unsigned nodes, connections, pending;
 	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
 	uint64_t oom, readonly, wrongtype;

@@ -3,6 +3,7 @@
 #include "redis_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -106,6 +107,16 @@ static void call_done(struct redis *r, struct redis_call *call, enum redis_end e
 		done(arg, end, reply);
 }
 
+// In the server's own words, which redis_error_at takes as hostile.
+static void error_note(const struct redis_node *node, const struct redis_reply *reply)
+{
+	char why[REDIS_WHY_MAX];
+	size_t len;
+	const char *text = redis_reply_text(reply, &len);
+	snprintf(why, sizeof(why), "%.*s", (int)(len < sizeof(why) ? len : sizeof(why)), text);
+	redis_error_at(node->owner, &node->address, why);
+}
+
 // Counts it, and keeps what it asks for.
 static void error_take(struct redis_call *call, const struct redis_reply *reply)
 {
@@ -123,6 +134,8 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 		r->totals.readonly++;
 	else if (kind == REDIS_ERROR_WRONGTYPE)
 		r->totals.wrongtype++;
+	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
+		error_note(node, reply);
 	if (node->retired_ms)
 		return; // what it says of others is old
 	if (kind == REDIS_ERROR_READONLY || kind == REDIS_ERROR_CLUSTERDOWN)

@@ -201,6 +201,8 @@ static void test_full_and_readonly(void **)
 	assert_int_equal(s.end, REDIS_REFUSED);
 	assert_int_equal(redis_rig_do(&rig, "GET k").end, REDIS_DONE);
 	assert_int_equal(redis_rig_status(&rig).oom, 1);
+	assert_non_null(strstr(redis_rig_status(&rig).error, ": OOM command not allowed"));
+	assert_true(redis_rig_status(&rig).error_ms > 0);
 	redis_server_say(&server, "CONFIG SET maxmemory 0");
 	redis_server_say(&server, "REPLICAOF 127.0.0.1 1");
 	assert_int_equal(redis_rig_do(&rig, "SET k 1").end, REDIS_REFUSED);

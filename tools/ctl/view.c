@@ -112,7 +112,8 @@ void view_print_redis(const struct json_node *redis)
 		printf(" for %s", duration_text(json_count(redis, "away_ms"), a));
 	printf(", %s answers", count_text(json_count(redis, "keys"), a));
 	if (*json_text(redis, "error"))
-		printf(" (%s)", text_escape(json_text(redis, "error"), shown, sizeof shown));
+		printf(" (%s ago: %s)", duration_text(json_count(redis, "error_ms"), a),
+			text_escape(json_text(redis, "error"), shown, sizeof shown));
 	printf("\n");
 }
 
