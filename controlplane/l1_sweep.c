@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1_sweep_internal.h"
+#include "rng.h"
 
 #include <event2/event.h>
 
@@ -16,6 +17,7 @@ enum {
 	CHECK_MS = 500, // how often it is seen whether a round is due
 	SPARE_S = 60,   // clocks of boxes differ
 	ROUND_MAX_MS = 14000,
+	RETRY_MS = 2000, // from the begin of a round that failed
 };
 
 static void step_next(struct l1_sweep *s);
@@ -57,32 +59,41 @@ uint64_t sweep_keys(const struct l1_sweep *s)
 	return n;
 }
 
-static void on_lock(void *arg, enum redis_end end, const struct redis_reply *reply)
+// Whose the lock is. Ours also when the end of a former round could not say so to Redis.
+static void on_owner(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
-	bool got = end == REDIS_DONE && redis_reply_kind(reply) != REDIS_NIL;
-	s->status.elsewhere += end == REDIS_DONE && !got;
-	if (!got) {
+	size_t len;
+	const char *owner = end == REDIS_DONE ? redis_reply_text(reply, &len) : NULL;
+	if (sweep_is_wrong_type(end, reply)) {
+		s->status.foreign++;
+		s->failed = true;
+		sweep_send(
+			s, &(struct redis_command){2, {word("UNLINK"), word(LOCK)}}, sweep_done, s);
+	} else if (owner && (len != strlen(s->token) || memcmp(owner, s->token, len) != 0)) {
+		s->status.elsewhere++;
 		s->step = SWEEP_IDLE;
 		s->outstanding = 0;
 		return;
 	}
-	sweep_replied(s, true);
+	sweep_replied(s, owner != NULL);
 }
 
 static void round_begin(struct l1_sweep *s)
 {
 	struct l1_status l1;
-	const struct redis_command c = {
-		6, {word("SET"), word(LOCK), word("1"), word("NX"), word("EX"), word("15")}};
+	const struct redis_command take = {
+		6, {word("SET"), word(LOCK), word(s->token), word("NX"), word("EX"), word("15")}};
+	const struct redis_command look = {2, {word("GET"), word(LOCK)}};
 
 	l1_status(s->l1, &l1);
 	s->puts_then = l1.puts;
 	s->started_ms = clock_mono_ms();
 	s->step = SWEEP_LOCK;
 	s->failed = false;
-	sweep_send(s, &c, on_lock, s);
-	if (s->failed)
+	sweep_send(s, &take, sweep_done, s);
+	sweep_send(s, &look, on_owner, s);
+	if (s->outstanding == 0)
 		s->step = SWEEP_IDLE;
 }
 
@@ -188,7 +199,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	l1_status(s->l1, &l1);
 	bool many = s->max_keys && l1.puts - s->puts_then > s->max_keys / 20;
-	if (now_ms >= s->started_ms + L1_SWEEP_S * 1000 || many)
+	uint64_t wait_ms = s->failed ? RETRY_MS : L1_SWEEP_S * 1000;
+	if (now_ms >= s->started_ms + wait_ms || many)
 		round_begin(s);
 }
 
@@ -197,6 +209,14 @@ void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config)
 	s->max_keys = config->max_keys;
 	s->min_hits = config->sweep_min_hits;
 	s->window_s = config->sweep_hit_window_s;
+}
+
+static void token_draw(struct l1_sweep *s)
+{
+	struct rng rng = {0};
+	uint64_t number;
+	rng_bytes(&rng, &number, sizeof number);
+	snprintf(s->token, sizeof s->token, "%016" PRIx64, number);
 }
 
 int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
@@ -210,6 +230,7 @@ int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
 	s->deleted = deleted;
 	s->arg = arg;
 	s->started_ms = clock_mono_ms();
+	token_draw(s);
 	for (unsigned i = 0; i < L1_SHARDS; i++)
 		s->shards[i].owner = s;
 	for (unsigned i = 0; i < L1_SAMPLE; i++)

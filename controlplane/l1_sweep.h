@@ -4,7 +4,8 @@
 // Housekeeping of L1: the cap on keys, the index kept true, cold keys deleted. Resolver loop's
 // thread.
 //
-// A round each 15 s, and at once when this box has put a twentieth of the cap since the last count.
+// A round each 15 s (2 s after one that failed), and at once when this box has put a twentieth of
+// the cap since the last count.
 // One box at a time (lock `weir-meta:sweep`, 15 s). A round: per index, drop the entries of keys
 // whose TTL is over for certain, and count; then look at L1_SAMPLE entries at random (a gone key's
 // entry is dropped, which also mends what Cluster writes apart; a key older than

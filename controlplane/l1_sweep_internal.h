@@ -32,6 +32,7 @@ struct l1_sweep {
 	struct event *timer;
 	uint64_t max_keys, window_s;
 	uint64_t min_hits;
+	char token[17]; // whose the lock is
 	enum sweep_step step;
 	bool failed, evicting;
 	unsigned outstanding; // replies that this step still waits for

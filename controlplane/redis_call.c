@@ -213,7 +213,7 @@ void redis_call_end(struct redis_conn *c, struct redis_call *call, enum redis_en
 	struct redis *r = node->owner;
 	if (!call->late && end == REDIS_LOST) {
 		r->totals.lost++;
-		redis_node_failed(node, "connections break");
+		redis_node_failed(node, 0, "connections break");
 	} else if (!call->late && end == REDIS_AWAY) {
 		r->totals.away++;
 	}
@@ -226,7 +226,7 @@ void redis_call_late(struct redis_conn *c, struct redis_call *call)
 	redis_done_fn done = call->done;
 	call->done = NULL;
 	node->owner->totals.timeouts++;
-	redis_node_failed(node, "no replies in time");
+	redis_node_failed(node, call->given_us, "no replies in time");
 	if (done)
 		done(call->arg, REDIS_TIMEOUT, NULL);
 }

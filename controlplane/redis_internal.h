@@ -28,12 +28,13 @@ struct redis_node {
 	char name[SOCKET_ADDRESS_TEXT_MAX];
 	unsigned connections;
 	struct redis_conn conn[REDIS_CONNECTIONS_MAX];
-	struct event probe;  // when it is asked again
-	unsigned failures;   // commands in a row without a reply
-	unsigned backoff_ms; // before the next probe
-	bool proved;         // it has answered a probe
-	bool probing;        // one is under way
-	bool away;           // breaker open
+	struct event probe;       // when it is asked again
+	unsigned failures;        // commands in a row without a reply
+	uint64_t silent_since_ms; // when the first of them was given
+	unsigned backoff_ms;      // before the next probe
+	bool proved;              // it has answered a probe
+	bool probing;             // one is under way
+	bool away;                // breaker open
 	uint64_t away_since_ms;
 	uint64_t retired_ms; // 0: in use
 	bool master;         // has keys: redis_send_node reaches it
@@ -117,7 +118,8 @@ void redis_node_free(struct redis_node *node); // its calls end with REDIS_AWAY
 // The connection for keys of this slot, perhaps still connecting; NULL: away.
 struct redis_conn *redis_node_conn(struct redis_node *node, unsigned slot);
 void redis_node_answered(struct redis_node *node, uint64_t rtt_us);
-void redis_node_failed(struct redis_node *node, const char *why); // a command without a reply
+// A command without a reply; given_us 0: there is no use in waiting for one.
+void redis_node_failed(struct redis_node *node, uint64_t given_us, const char *why);
 unsigned redis_node_pending(const struct redis_node *node);
 void redis_node_probe(struct redis_node *node);
 

@@ -168,9 +168,14 @@ void redis_node_answered(struct redis_node *node, uint64_t rtt_us)
 	node->failures = 0;
 }
 
-void redis_node_failed(struct redis_node *node, const char *why)
+// A pause of a few milliseconds makes a whole batch of looks late: that is not being away yet.
+void redis_node_failed(struct redis_node *node, uint64_t given_us, const char *why)
 {
-	if (++node->failures >= REDIS_FAILURES_MAX)
+	uint64_t given_ms = given_us / 1000;
+	if (node->failures++ == 0 || given_ms < node->silent_since_ms)
+		node->silent_since_ms = given_ms;
+	if (node->failures >= REDIS_FAILURES_MAX
+		&& clock_mono_ms() >= node->silent_since_ms + node->owner->c->timeout_ms)
 		node_away(node, why);
 }
 
