@@ -15,11 +15,12 @@
 // own from the moment it was given; a connection whose oldest command is REDIS_STUCK_MS overdue is
 // closed. hiredis' reader is bounded (a reply over REDIS_REPLY_MAX octets closes the connection).
 // Connections idle for 5 min are closed, none is kept without need.
-// Breaker: after REDIS_FAILURES_MAX commands in a row and `timeout_ms` without a reply in time, or
-// when connections break or none comes about, the server is away: commands are refused at once, and
-// a probe (a small write, after 0.1 s, then up to each 5 s) that gets any reply brings it back.
-// Errors of the server (OOM, READONLY, WRONGTYPE, NOAUTH, LOADING) are replies: counted by kind and
-// given to the caller; READONLY makes the topology be asked again.
+// Breaker: when over `timeout_ms` REDIS_FAILURES_MAX more commands got no reply in time than got
+// one within `lookup_timeout_ms`, when connections break or none comes about, the server is away:
+// commands are refused at once, and a probe (a small write, after 0.1 s, then up to each 5 s) that
+// gets any reply within `lookup_timeout_ms` brings it back. Errors of the server (OOM, READONLY,
+// WRONGTYPE, NOAUTH, LOADING) are replies: counted by kind and given to the caller; READONLY makes
+// the topology be asked again.
 
 #include "loop.h"
 #include "table_registry.h"

@@ -28,13 +28,14 @@ struct redis_node {
 	char name[SOCKET_ADDRESS_TEXT_MAX];
 	unsigned connections;
 	struct redis_conn conn[REDIS_CONNECTIONS_MAX];
-	struct event probe;       // when it is asked again
-	unsigned failures;        // commands in a row without a reply
-	uint64_t silent_since_ms; // when the first of them was given
-	unsigned backoff_ms;      // before the next probe
-	bool proved;              // it has answered a probe
-	bool probing;             // one is under way
-	bool away;                // breaker open
+	struct event probe;        // when it is asked again
+	unsigned failures;         // commands without a reply in time, less those with one
+	uint64_t failing_since_ms; // when the first of them was given
+	unsigned backoff_ms;       // before the next probe
+	bool proved;               // it has answered a probe
+	bool probing;              // one is under way
+	uint64_t probe_given_us;   // 0: it waits for a connection
+	bool away;                 // breaker open
 	uint64_t away_since_ms;
 	uint64_t retired_ms; // 0: in use
 	bool master;         // has keys: redis_send_node reaches it

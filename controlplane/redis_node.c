@@ -160,22 +160,31 @@ unsigned redis_node_pending(const struct redis_node *node)
 	return n;
 }
 
+// Too slow for any look. A connection that has to come about first may take longer.
+static bool is_slow(const struct redis_node *node, uint64_t rtt_us)
+{
+	return rtt_us > (uint64_t)node->owner->c->lookup_timeout_ms * 1000;
+}
+
 void redis_node_answered(struct redis_node *node, uint64_t rtt_us)
 {
 	uint32_t *avg = &node->owner->totals.rtt_us;
 	uint32_t rtt = rtt_us > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)rtt_us;
 	*avg = *avg == 0 ? rtt : *avg - *avg / 8 + rtt / 8;
-	node->failures = 0;
+	if (!is_slow(node, rtt_us) && node->failures > 0)
+		node->failures--;
 }
 
 // A pause of a few milliseconds makes a whole batch of looks late: that is not being away yet.
 void redis_node_failed(struct redis_node *node, uint64_t given_us, const char *why)
 {
 	uint64_t given_ms = given_us / 1000;
-	if (node->failures++ == 0 || given_ms < node->silent_since_ms)
-		node->silent_since_ms = given_ms;
-	if (node->failures >= REDIS_FAILURES_MAX
-		&& clock_mono_ms() >= node->silent_since_ms + node->owner->c->timeout_ms)
+	if (node->failures == 0 || given_ms < node->failing_since_ms)
+		node->failing_since_ms = given_ms;
+	if (node->failures < REDIS_FAILURES_MAX)
+		node->failures++;
+	if (node->failures == REDIS_FAILURES_MAX
+		&& clock_mono_ms() >= node->failing_since_ms + node->owner->c->timeout_ms)
 		node_away(node, why);
 }
 
@@ -193,10 +202,14 @@ static void on_probe(void *arg, enum redis_end end, const struct redis_reply *re
 	}
 	if (node->retired_ms)
 		return;
-	if (end == REDIS_DONE || end == REDIS_REFUSED) {
+	bool slow = node->away && node->probe_given_us != 0
+		    && is_slow(node, clock_mono_us() - node->probe_given_us);
+	if (!slow && (end == REDIS_DONE || end == REDIS_REFUSED)) {
 		node_back(node);
 		return;
 	}
+	if (slow)
+		redis_error_at(node->owner, &node->address, "slower than redis.lookup_timeout_ms");
 	if (node->away)
 		probe_later(node);
 	else
@@ -216,6 +229,7 @@ void redis_node_probe(struct redis_node *node)
 	bool given = c
 		     && redis_call_give(node, c, &set, 1, REDIS_NO_SLOT, 0, on_probe, node)
 				== REDIS_GIVEN;
+	node->probe_given_us = given && c->state == REDIS_CONN_UP ? clock_mono_us() : 0;
 	if (given)
 		node->probing = true;
 	else if (node->away && !event_pending(&node->probe, EV_TIMEOUT, NULL))

@@ -33,6 +33,8 @@ void redis_rig_start(struct redis_rig *g, enum redis_mode mode, uint16_t port)
 	g->config.mode = mode;
 	g->config.connections = g->config.connections ? g->config.connections : 2;
 	g->config.timeout_ms = g->config.timeout_ms ? g->config.timeout_ms : 1000;
+	if (!g->config.lookup_timeout_ms)
+		g->config.lookup_timeout_ms = 500; // the machine may be busy
 	g->config.buffer_kb = g->config.buffer_kb ? g->config.buffer_kb : 4096;
 	if (port)
 		redis_rig_address(g, port);

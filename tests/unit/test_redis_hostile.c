@@ -34,7 +34,7 @@ struct fake {
 	bool lying, closes, silent, polite_login;
 	const char *text;
 	size_t len;
-	unsigned times;
+	unsigned times, pause_us; // pause_us: before a right reply
 	uint64_t octets_heard;
 };
 
@@ -76,6 +76,7 @@ static void on_heard(evutil_socket_t fd, short, void *)
 	if (fake.silent)
 		return;
 	if (!fake.lying || login) {
+		usleep(fake.pause_us);
 		for (unsigned i = commands_in(buf, (size_t)n); i > 0; i--)
 			say(fd, "+OK\r\n", 5);
 		return;
@@ -281,6 +282,48 @@ static void test_never_answers(void **)
 	redis_rig_await(&rig, "up", 6000);
 }
 
+// It answers, but slower than any look waits.
+static void test_slow(void **)
+{
+	struct redis_seen s[8] = {0};
+	fake.silent = true;
+	rig.config.timeout_ms = 50;
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(redis_rig_give(&rig, "GET x", &s[i]));
+	redis_rig_await(&rig, "away", 500);
+	for (unsigned i = 0; i < 8; i++)
+		say(fake.fd[0], "+OK\r\n", 5);
+	fake.silent = false;
+	fake.pause_us = 5000;
+	rig.config.lookup_timeout_ms = 4;
+	rig.config.timeout_ms = 1000;
+	redis_rig_turn(&rig, 400);
+	assert_string_equal(redis_rig_status(&rig).state, "away");
+	assert_non_null(strstr(redis_rig_status(&rig).error, "slower than"));
+	assert_int_equal(fake.peers, 1);
+	fake.pause_us = 0;
+	rig.config.lookup_timeout_ms = 500;
+	redis_rig_await(&rig, "up", 6000);
+}
+
+// A pause makes what is under way late, and is over before `timeout_ms`: no reason to go away.
+static void test_pause(void **)
+{
+	struct redis_seen s[20] = {0};
+	struct redis_command c = {.count = 2, .word = {{"GET", 3}, {"x", 1}}};
+	fake.silent = true;
+	for (unsigned i = 0; i < 20; i++)
+		assert_true(redis_send(rig.redis, &c, 1, 5, redis_rig_done, &s[i]));
+	redis_rig_ends(&rig, &s[19], 1);
+	assert_int_equal(s[19].end, REDIS_TIMEOUT);
+	assert_string_equal(redis_rig_status(&rig).state, "up");
+	fake.silent = false;
+	for (unsigned i = 0; i < 20; i++)
+		say(fake.fd[0], "+OK\r\n", 5);
+	assert_int_equal(redis_rig_do(&rig, "GET x").end, REDIS_DONE);
+	assert_string_equal(redis_rig_status(&rig).state, "up");
+}
+
 // Each command closes the connection: after eight in a row there are only probes.
 static void test_closes(void **)
 {
@@ -292,8 +335,7 @@ static void test_closes(void **)
 		if (!redis_rig_give(&rig, "GET x", &s))
 			continue;
 		given++;
-		redis_rig_turn(&rig, 2);
-		assert_int_equal(s.ends, 1);
+		redis_rig_ends(&rig, &s, 1);
 	}
 	assert_in_range(given, 8, 9);
 	assert_in_range(fake.peers, 8, 12);
@@ -381,6 +423,8 @@ int main(void)
 		WITH(test_half_replies),
 		WITH(test_late),
 		WITH(test_never_answers),
+		WITH(test_slow),
+		WITH(test_pause),
 		WITH(test_closes),
 		WITH(test_does_not_read),
 		cmocka_unit_test(test_errors),
