@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""More distinct names than L0 or Redis may keep: nothing grows over its bound.
+
+usage: redis_names.py WEIRCTL CONFIG FOLDER LAB NAMES MAX_KEYS L0_MB RATE
+
+Runs beside the control plane; dnsperf asks for each name once, from the client namespace. Prints a line of JSON; exit
+status 1 when a bound is broken.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import redis_rig as rig
+
+WEIRCTL, CONFIG, FOLDER, LAB = sys.argv[1:5]
+NAMES, MAX_KEYS, L0_MB, RATE = map(int, sys.argv[5:9])
+WARM = 0.3          # of the names; until then memory may grow
+SWEPT_S = 45        # two rounds of the sweep and what one may take
+GROWTH_KB = 2048    # of the control plane after warm-up: pages that its allocator touched late
+
+
+def stats():
+    done = subprocess.run([WEIRCTL, "-c", CONFIG, "--json", "stats", "--interval", "0"], capture_output=True, text=True)
+    return json.loads(done.stdout)["controlplane"]
+
+
+def rss_kb():
+    with open(f"{os.path.dirname(CONFIG)}/controlplane.pid") as record:
+        pid = record.read().split()[0]
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+
+def region_bytes():
+    """What the files of L0 take, whatever the control plane says of itself."""
+    return sum(os.path.getsize(f"{where}/{name}") for where in ("/run/weir", "/dev/shm/run-weir")
+               if os.path.isdir(where) for name in os.listdir(where) if re.fullmatch(r"l0\.\d+", name))
+
+
+def main():
+    kind = rig.Standalone(FOLDER)
+    subprocess.run([WEIRCTL, "-c", CONFIG, "config", "reload"], check=True, capture_output=True)
+    rig.wait(lambda: stats()["redis"]["state"] == "up", 8, "Redis is up")
+    names = f"{FOLDER}/names"
+    with open(names, "w") as out:
+        out.writelines(f"n{n}.wild.lab.example A\n" for n in range(NAMES))
+    first, begin, samples = stats(), time.monotonic(), []
+    asks = subprocess.Popen([LAB, "exec", "dnsperf", "-s", "198.18.0.53", "-d", names, "-n", "1", "-q", "200", "-Q",
+                             str(RATE)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while asks.poll() is None:
+        s = stats()
+        samples.append({"misses": s["resolver"]["misses"] - first["resolver"]["misses"], "rss_kb": rss_kb(),
+                        "l0": s["l0"]["bytes"], "region": region_bytes(), "keys": kind.servers[0].say("DBSIZE")})
+        time.sleep(0.25 if NAMES < 100000 else 2)
+    said = asks.communicate()[0]
+    took = time.monotonic() - begin
+    broken = []
+    done = int(re.search(r"Queries completed:\s+(\d+)", said)[1])
+    good = int((re.search(r"NOERROR (\d+)", said) or [0, 0])[1])
+    if done != NAMES or good != NAMES:
+        broken.append(f"of {NAMES} queries {done} were answered, {good} with the answer")
+    s = stats()
+    if s["resolver"]["misses"] - first["resolver"]["misses"] < NAMES:
+        broken.append(f"only {s['resolver']['misses']} misses: this shows nothing")
+    end = time.monotonic() + SWEPT_S
+    while (found := rig.scan(kind.masters()))[0] > MAX_KEYS and time.monotonic() < end:
+        time.sleep(1)
+    keys, others, endless = found
+    if keys > MAX_KEYS or keys < MAX_KEYS // 2:
+        broken.append(f"{keys} answers in Redis, at most {MAX_KEYS} should be (and half of that at least)")
+    if endless:
+        broken.append(f"{len(endless)} keys without a TTL, one: {endless[0]}")
+    bound = L0_MB << 20
+    top = {key: max(sample[key] for sample in samples) for key in ("l0", "region", "keys", "rss_kb")}
+    if top["l0"] > bound or top["region"] > bound:
+        broken.append(f"L0 took {top['l0']} octets, its files {top['region']}; the bound is {bound}")
+    s = stats()
+    gone = sum(s["l0"][key] for key in ("evicted_space", "evicted_bucket", "deleted"))
+    if gone < NAMES // 2 or not s["l1"]["evicted"]:
+        broken.append(f"L0 gave up {gone} answers, Redis {s['l1']['evicted']}: this shows nothing")
+    warm = next(sample["rss_kb"] for sample in samples if sample["misses"] >= NAMES * WARM)
+    last = rss_kb()
+    if last > warm + GROWTH_KB:
+        broken.append(f"the control plane took {warm} KiB after {WARM * 100:.0f}% of the names, {last} KiB at the end")
+    print("\n".join(f"BROKEN: {b}" for b in broken) or "all bounds hold")
+    print(json.dumps({"goal": "redis", "case": "names", "ok": not broken, "names": NAMES, "seconds": round(took),
+                      "max_keys": MAX_KEYS, "keys": keys, "keys_top": top["keys"], "other_keys": others,
+                      "l0_bound": bound, "l0_top": top["l0"], "l0_files": top["region"], "rss_warm_kb": warm,
+                      "rss_top_kb": top["rss_kb"], "rss_end_kb": last, "gone_l0": gone,
+                      "evicted_redis": s["l1"]["evicted"], "swept": s["l1"]["sweep_rounds"],
+                      "sweep_failed": s["l1"]["sweep_failed"], "puts_lost": s["l1"]["puts_lost"]}))
+    sys.exit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()

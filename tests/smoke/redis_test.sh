@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Redis fails, moves and lies while clients ask (redis_chaos.py), and is asked to keep more than it may (redis_names.py).
+# Without arguments the short forms of all scenarios; the long ones are tools/chaos redis.
+seconds=1.2 rate=2000 names=40000 max_keys=8000 l0_mb=1 seed=1 scenarios='faults sentinel cluster names'
+arguments=("$@")
+while [ $# -gt 0 ]; do
+	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
+	case $1 in
+	--scenario) scenarios=$2 ;;
+	--seconds) seconds=$2 ;;
+	--rate) rate=$2 ;;
+	--names) names=$2 ;;
+	--max-keys) max_keys=$2 ;;
+	--l0-mb) l0_mb=$2 ;;
+	--seed) seed=$2 ;;
+	*) echo "$1: no such argument" >&2 && exit 2 ;;
+	esac
+	shift 2
+done
+for scenario in $scenarios; do
+	case $scenario in faults | sentinel | cluster | names) ;; *) echo "$scenario: no such scenario" >&2 && exit 2 ;; esac
+done
+set -- ${arguments[@]+"${arguments[@]}"}
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+config=/run/weir/lab/weir.yaml ctl=$WEIR_BUILD/tools/ctl/weirctl
+
+command -v redis-server >/dev/null && $python -c 'import redis' ||
+	{ echo "redis-server or python3-redis is missing" && exit 1; }
+
+# up L0_MB LAB_ARGUMENTS...
+up() {
+	local megabytes=$1
+	shift
+	"$lab" up "$@" && sed -i "s/l0_mb: .*/l0_mb: $megabytes/" $config &&
+		"$lab" stop controlplane && "$lab" start controlplane
+}
+answers() {
+	local i
+	for i in $(seq 50); do
+		client kdig +timeout=1 +retry=0 @$service "$@" | grep -q 'status: NOERROR' && return
+		sleep 0.1
+	done
+	return 1
+}
+ran() {
+	local text=$1
+	shift
+	checks=$((checks + 1))
+	if "$@"; then echo "ok $checks - $text"; else echo "not ok $checks - $text" && bad=$((bad + 1)); fi
+}
+
+$python "$smoke_dir/chaos_zone.py" 5301 $tmp/zone.log &
+sleep 0.3
+lab_of=none # the scenarios but one have a lab together
+for scenario in $scenarios; do
+	wanted=faults
+	[ "$scenario" = names ] && wanted=names
+	[ $lab_of = none ] || [ $lab_of = $wanted ] || "$lab" down >/dev/null
+	if [ $lab_of != $wanted ] && [ $wanted = faults ]; then # a cache that the load overflows, so that Redis has
+		check "up, L0 of 1 MiB" up 1 --upstream 127.0.0.1:5301 # something to tell
+		check "answers" answers m.ready.test AAAA
+	elif [ $lab_of != $wanted ]; then
+		check "up, L0 of $l0_mb MiB, at most $max_keys keys" up "$l0_mb" --offline
+		check "answers" answers n.wild.lab.example A
+	fi
+	lab_of=$wanted
+	if [ $wanted = faults ]; then
+		ran "$scenario" client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
+			"$scenario" "$seconds" "$rate" "$seed"
+	else
+		printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  max_keys: %s\n' "$max_keys" >>$config
+		ran "$names names" $python "$smoke_dir/redis_names.py" "$ctl" $config $tmp/names "$lab" "$names" "$max_keys" \
+			"$l0_mb" $((rate * 4))
+	fi
+done
+"$lab" down >/dev/null
+finish
