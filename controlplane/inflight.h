@@ -36,7 +36,8 @@ struct question {
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver
 	uint64_t hash;
-	uint64_t born_ms; // arrival of the first waiter
+	uint64_t born_ms;         // arrival of the first waiter
+	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none
 	uint16_t view;
 	uint8_t key_flags;
 	uint16_t hits;                   // clients that asked

@@ -10,7 +10,11 @@
 
 #define LOCK_PREFIX "weir-meta:refresh:"
 
-enum { INDEX_LIFE_S = 14 * 86400, NUMBER_MAX = 24 }; // no key lives longer than the index
+enum {
+	INDEX_LIFE_S = 14 * 86400, // no key lives longer than the index
+	NUMBER_MAX = 24,
+	LOCK_MAX = sizeof(LOCK_PREFIX) + L1_KEY_MAX,
+};
 
 // What HMGET asks for, and where in its reply.
 enum {
@@ -300,13 +304,18 @@ static void on_lock(void *arg, enum redis_end end, const struct redis_reply *rep
 	lookup_give(look);
 }
 
+static struct redis_word lock_name(const struct l1_key *key, char room[LOCK_MAX])
+{
+	return (struct redis_word){
+		room, (size_t)snprintf(room, LOCK_MAX, LOCK_PREFIX "%s", key->text)};
+}
+
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg)
 {
-	char name[sizeof(LOCK_PREFIX) + L1_KEY_MAX], life[NUMBER_MAX];
-	int n = snprintf(name, sizeof name, LOCK_PREFIX "%s", key->text);
-	const struct redis_command c = {6, {word("SET"), {name, (size_t)n}, word("1"), word("NX"),
-						   word("EX"), number(life, life_s)}};
+	char name[LOCK_MAX], life[NUMBER_MAX];
+	const struct redis_command c = {6, {word("SET"), lock_name(key, name), word("1"),
+						   word("NX"), word("EX"), number(life, life_s)}};
 	return lookup_send(l, &c, key, on_lock, arg, NULL, done);
 }
 
@@ -381,6 +390,14 @@ void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 	};
 	l->count.puts++;
 	value_send(l, c);
+}
+
+void l1_unlock(struct l1 *l, const struct l1_key *key)
+{
+	char name[LOCK_MAX];
+	const struct redis_command c = {3, {word("EXPIRE"), lock_name(key, name), word("1")}};
+	if (redis_usable(l->redis) && !redis_send(l->redis, &c, 1, 0, on_written, l))
+		l->count.puts_lost++;
 }
 
 void l1_delete(struct l1 *l, const struct l1_key *key)

@@ -64,6 +64,11 @@ typedef void (*l1_lock_fn)(void *arg, bool got);
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg);
 
+// Once the refreshed value is stored the lock ends within a second: a name of a short TTL is due
+// again before it would end by itself. Not at once, as a box that has read the old value a moment
+// ago comes for the lock now.
+void l1_unlock(struct l1 *l, const struct l1_key *key);
+
 struct l1_put {
 	const uint8_t *msg;
 	uint16_t len;

@@ -7,6 +7,8 @@
 // A question's way through L1: asked before the upstreams, told of what they say. Whatever goes
 // wrong with Redis, the question goes on to the upstreams.
 
+enum { LOCK_SPARE_MS = 1000 }; // of a lock's life that its owner does not count on
+
 static void question_key_text(const struct question *q, struct l1_key *out)
 {
 	const struct l0_key key = question_key(q);
@@ -57,6 +59,8 @@ static void on_lock(void *arg, bool got)
 	struct resolver *r = q->owner;
 
 	q->look = NULL;
+	if (got)
+		q->locked_until_ms = clock_mono_ms() + REFRESH_LOCK_S * 1000 - LOCK_SPARE_MS;
 	// Clients that came meanwhile wait for no other box.
 	if (got || q->waiters > 0) {
 		question_ask(r, q);
@@ -118,6 +122,9 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 		r->count.l1_too_large++;
 	else
 		l1_put(r->l1, &text, &put);
+	// Later it may be another box's.
+	if (clock_mono_ms() < q->locked_until_ms)
+		l1_unlock(r->l1, &text);
 }
 
 // Its copy in L0 goes too, or it would come back with the next refresh.

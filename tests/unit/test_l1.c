@@ -154,6 +154,11 @@ static void test_one_refresher(void **)
 	assert_int_equal(first, 1);
 	assert_int_equal(second, 0);
 	l1_rig_every_key_has_ttl();
+	l1_unlock(l1_rig.l1, &key);
+	l1_rig_turn(1100);
+	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &second));
+	l1_rig_turn(100);
+	assert_int_equal(second, 1);
 }
 
 static void test_delete(void **)
