@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Two boxes on one Redis: what one resolves the other answers without an upstream query, and one of them refreshes.
+. "$(dirname "$0")/_init.sh"
+
+names=300 hot=8 seconds=15
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
+sleep 0.5
+box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
+ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "/run/weir-$number/lab/weir.yaml" "$@"; }
+# ask BOX NAME TYPE: what it is answered
+ask() { box "$1" kdig +short +timeout=2 +retry=0 "@198.18.$1.53" "$2" "${3-A}"; }
+state() { box "$1" kdig +timeout=2 +retry=0 "@198.18.$1.53" "$2" "${3-A}" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+ttl() { box "$1" kdig +noall +answer +timeout=2 +retry=0 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
+counter() { ctl "$1" --json stats --interval 0 | jq ".controlplane.$2"; }
+is_up() { [ "$(counter "$1" redis.state)" = '"up"' ]; }
+load() { box "$1" dnsperf -s "198.18.$1.53" -d "$2" "${@:3}" | grep -E 'Queries (completed|lost)|Response codes'; }
+# What the upstream was asked for names of which the second label is $1, in any case.
+asked() { tr 'A-Z' 'a-z' <$tmp/up.log | awk -v zone="$1" '{ split($4, label, "."); n += label[2] == zone } END { print n + 0 }'; }
+
+for number in 1 2; do
+	check "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301
+	printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  lookup_timeout_ms: 100\n' >>/run/weir-$number/lab/weir.yaml
+	check "and is told of Redis" ctl $number config reload
+	for _ in $(seq 50); do is_up $number && break; sleep 0.1; done
+	check "which is up" is_up $number
+done
+
+first=$(ask 1 serial.one.test)
+sleep 1.1
+same "the other box gives the same answer" "$first" "$(ask 2 serial.one.test)"
+same "from one upstream query" 1 "$(asked one)"
+left=$(ttl 2 serial.one.test)
+check "with the time that is left ($left s)" test "$left" -lt 300 -a "$left" -gt 290
+same "NXDOMAIN too" "NXDOMAIN NXDOMAIN" "$(state 2 nx.one.test) $(state 1 nx.one.test)"
+same "and an empty answer" "NOERROR NOERROR" "$(state 1 empty.one.test) $(state 2 empty.one.test)"
+same "each from one query" 3 "$(asked one)"
+same "another type is another question" "$(ask 1 ok.one.test AAAA)" "$(ask 2 ok.one.test AAAA)"
+same "asked once" 4 "$(asked one)"
+
+for ((n = 0; n < names; n++)); do echo "n$n.many.test A"; done >$tmp/names
+tac $tmp/names >$tmp/seman
+check "one box is asked for $names names" load 1 $tmp/names -n 1 -q 20
+same "all were new" $names "$(asked many)"
+before=$(counter 2 l1.hits)
+check "the other for the same ones" load 2 $tmp/seman -n 1 -q 20
+same "the upstream heard of none" $names "$(asked many)"
+same "Redis told them all" $names $(($(counter 2 l1.hits) - before))
+same "with the right answers" "198.19.0.7 198.19.1.23" "$(ask 2 n7.many.test) $(ask 2 n279.many.test)"
+
+# Both at once, the same names in the same order. Whoever asks Redis before the other has stored asks the upstream too.
+sed 's/many/both/' $tmp/names >$tmp/both
+load 1 $tmp/both -n 1 -q 5 -Q 500 >$tmp/load.1 &
+one=$!
+check "both boxes are asked for $names names at once" load 2 $tmp/both -n 1 -q 5 -Q 500
+wait $one
+check "the upstream was not asked for each of them twice ($(asked both))" test "$(asked both)" -lt $((2 * names))
+
+for ((n = 0; n < hot; n++)); do echo "ok-8.hot.n$n.test A"; done >$tmp/hot
+load 1 $tmp/hot -Q $((hot * 4)) -l $seconds -q 4 >$tmp/load.1 &
+one=$!
+check "$hot names of TTL 8 s are asked for on both, 4 times a second, for $seconds s" \
+	load 2 $tmp/hot -Q $((hot * 4)) -l $seconds -q 4
+wait $one
+lines=$(tr 'A-Z' 'a-z' <$tmp/up.log | awk '$4 ~ /^ok-8\.hot\./')
+queries=$(wc -l <<<"$lines")
+closest=$(awk '{ if ($4 in last && (!least || $1 - last[$4] < least)) least = $1 - last[$4]; last[$4] = $1 }
+	END { printf "%d", least * 1000 }' <<<"$lines")
+elsewhere=$(($(counter 1 l1.refreshed_elsewhere) + $(counter 2 l1.refreshed_elsewhere)))
+done_by() { ctl "$1" --json refresh stats | jq .day.done; }
+echo "$queries upstream queries, the closest two of a name $closest ms apart; refreshes done: $(done_by 1) and $(done_by 2)," \
+	"left to the other: $elsewhere"
+check "they were renewed" test "$queries" -ge $((hot * 3))
+# The first fill may be asked for by both.
+later=$(awk '{ if (count[$4]++ > 1 && (!least || $1 - last[$4] < least)) least = $1 - last[$4]; last[$4] = $1 }
+	END { printf "%d", least * 1000 }' <<<"$lines")
+check "by one box, not by both (closest $later ms)" test "$later" -ge 2000
+for number in 1 2; do
+	misses=$(ctl $number --json stats --interval 0 | jq .dataplane.verdicts.hit_stale)
+	same "box $number served nothing stale" 0 "$misses"
+done
+same "every key has a TTL" 0 "$($python -c '
+import redis
+client = redis.Redis(port=6401)
+print(sum(client.ttl(key) == -1 for key in client.scan_iter(count=1000)))')"
+for number in 1 2; do "$lab" --name $number down >/dev/null; done
+finish
