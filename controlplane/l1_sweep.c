@@ -17,14 +17,15 @@ enum {
 	CHECK_MS = 500, // how often it is seen whether a round is due
 	SPARE_S = 60,   // clocks of boxes differ
 	ROUND_MAX_MS = 14000,
-	RETRY_MS = 2000, // from the begin of a round that failed
+	PATIENCE_MS = 1000, // for a reply: nobody waits
+	RETRY_MS = 2000,    // from the begin of a round that failed
 };
 
 static void step_next(struct l1_sweep *s);
 
 void sweep_send(struct l1_sweep *s, const struct redis_command *c, redis_done_fn done, void *arg)
 {
-	if (redis_send(s->redis, c, 1, 0, done, arg))
+	if (redis_send(s->redis, c, 1, PATIENCE_MS, done, arg))
 		s->outstanding++;
 	else
 		s->failed = true;

@@ -20,7 +20,7 @@
 
 #include "l1.h"
 
-enum { L1_SAMPLE = 64, L1_SWEEP_S = 15 };
+enum { L1_SAMPLE = 256, L1_SWEEP_S = 15 };
 
 struct l1_sweep;
 
