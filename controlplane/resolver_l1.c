@@ -8,6 +8,8 @@
 // wrong with Redis, the question goes on to the upstreams.
 
 enum { LOCK_SPARE_MS = 1000 }; // of a lock's life that its owner does not count on
+// An answer has no longer than its TTL and the stale window, and both have this limit.
+static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
 static void question_key_text(const struct question *q, struct l1_key *out)
 {
@@ -27,8 +29,7 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 {
 	struct dns_answer *a = &r->answer;
 	const struct l0_key key = question_key(q);
-	uint64_t now_ms = clock_mono_ms(), age_ms = (uint64_t)v->age_s * 1000;
-	uint64_t created_ms = now_ms > age_ms ? now_ms - age_ms : 0;
+	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
 
 	if (dns_answer_read(v->msg, v->len, &q->query, &r->set.ttl.limits, a) != 0 || a->truncated
 		|| a->kind == DNS_ANSWER_FAILURE) {

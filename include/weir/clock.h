@@ -3,9 +3,14 @@
 
 // Time. Everything that both processes compare is CLOCK_MONOTONIC in milliseconds, so that it is
 // the same clock in both and no wall-clock step reaches a TTL. Wall time is for logs and Redis.
+//
+// That clock begins when the machine does, but what other boxes keep may have been made days before
+// and must be given a date. So ours is ahead of it by the 49 days after which every record is gone.
 
 #include <stdint.h>
 #include <time.h>
+
+#define CLOCK_AHEAD_MS (UINT64_C(1) << 32)
 
 static inline uint64_t clock_ms_of(clockid_t id)
 {
@@ -16,19 +21,19 @@ static inline uint64_t clock_ms_of(clockid_t id)
 
 static inline uint64_t clock_mono_ms(void)
 {
-	return clock_ms_of(CLOCK_MONOTONIC);
+	return CLOCK_AHEAD_MS + clock_ms_of(CLOCK_MONOTONIC);
 }
 
 // Same clock, up to one scheduler tick (4 ms) behind; always answered by the vDSO, so this is the
 // one that a worker reads, once per batch, without a system call whatever the clock source.
 static inline uint64_t clock_mono_coarse_ms(void)
 {
-	return clock_ms_of(CLOCK_MONOTONIC_COARSE);
+	return CLOCK_AHEAD_MS + clock_ms_of(CLOCK_MONOTONIC_COARSE);
 }
 
 static inline uint64_t clock_mono_us(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return CLOCK_AHEAD_MS * 1000 + (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }

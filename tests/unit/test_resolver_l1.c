@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The resolver with a real Redis behind it: what it takes from there, what it refuses, and how it
+// renews what other boxes may be renewing.
+#include "redis_server.h"
+#include "resolver_rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/dns_name.h>
+#include <weir/dns_proto.h>
+
+static struct redis_server server;
+
+static int server_up(void **)
+{
+	redis_server_start(&server, NULL);
+	return 0;
+}
+
+static int server_down(void **)
+{
+	redis_server_clean(&server);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	struct config_redis *c = &rig.config.redis;
+
+	rig_setup(state);
+	control_stop();
+	close(dp.link_fd);
+	redis_server_say(&server, "FLUSHALL");
+	snprintf(text, sizeof text, "127.0.0.1:%u", server.port);
+	assert_int_equal(socket_address_parse(text, 1, &c->addresses[0]), 0);
+	c->mode = REDIS_MODE_STANDALONE;
+	c->address_count = 1;
+	c->connections = 2;
+	c->timeout_ms = 1000;
+	c->lookup_timeout_ms = 500; // the machine may be busy
+	rig.config.cache.max_ttl_s = 604800;
+	control_start();
+	link_up_now();
+	for (unsigned i = 0; i < 400 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(5000);
+	assert_string_equal(status().l1.redis.state, "up");
+	return 0;
+}
+
+static unsigned asked(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+// A value as another box would write it: `answered` is the name in the message, an A record.
+struct value {
+	const char *name, *answered;
+	uint32_t ttl_s;
+	int64_t age_s;
+};
+
+static void value_write(const struct value *v)
+{
+	uint8_t msg[512] = {0, 0, 0x81, 0x80, 0, 1, 0, 1};
+	char command[3000];
+	struct dns_name name;
+	int64_t created = (int64_t)(clock_ms_of(CLOCK_REALTIME) / 1000) - v->age_s;
+
+	assert_int_equal(dns_name_from_text(v->answered, strlen(v->answered), &name), 0);
+	uint8_t *p = msg + DNS_HEADER_LEN;
+	memcpy(p, name.wire, name.len);
+	p += name.len;
+	const uint8_t rest[] = {0, 1, 0, 1, 0xc0, 12, 0, 1, 0, 1, (uint8_t)(v->ttl_s >> 24),
+		(uint8_t)(v->ttl_s >> 16), (uint8_t)(v->ttl_s >> 8), (uint8_t)v->ttl_s, 0, 4, 198,
+		51, 100, 7};
+	memcpy(p, rest, sizeof rest);
+	p += sizeof rest;
+	int n = snprintf(command, sizeof command,
+		"HSET weir:%s:1:1 v 1 created_at %lld soft_expiry %lld stored_ttl %u auth_ttl %u "
+		"msg \"",
+		v->name, (long long)created, (long long)created + v->ttl_s, v->ttl_s, v->ttl_s);
+	for (const uint8_t *q = msg; q < p; q++)
+		n += snprintf(command + n, sizeof command - (size_t)n, "\\x%02x", *q);
+	snprintf(command + n, sizeof command - (size_t)n, "\"");
+	assert_int_equal(redis_server_say(&server, command)[0], ':');
+}
+
+static struct cache_entry entry;
+static _Atomic int entries; // -1: not known yet
+
+static void on_entries(void *, int err, const struct cache_look *found)
+{
+	int count = 0;
+	assert_int_equal(err, 0);
+	for (unsigned i = 0; i < found->count; i++) {
+		if (found->entry[i].in_l1)
+			continue;
+		entry = found->entry[i];
+		count++;
+	}
+	entries = count;
+}
+
+// The record of that name in L0.
+static void look(const char *text)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	entries = -1;
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_entries, NULL), 0);
+	for (unsigned i = 0; i < 2000 && entries < 0; i++)
+		usleep(1000);
+	assert_int_equal(entries, 1);
+}
+
+static void test_what_is_there_is_not_asked_for(void **)
+{
+	value_write(&(struct value){"there.example", "there.example", 300, 100});
+	ask("there.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	assert_int_equal(asked(), 0);
+	look("there.example");
+	assert_in_range(entry.age_ms, 100000, 102000);
+	assert_in_range(entry.soft_left_ms, 198000, 200000);
+	assert_int_equal(status().l1_answers, 1);
+}
+
+// Days may have passed since it was made, and this machine may have been on for a minute.
+static void test_a_value_older_than_the_machine_keeps_its_age(void **)
+{
+	value_write(&(struct value){"week.example", "week.example", 604800, 604000});
+	ask("week.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	look("week.example");
+	assert_in_range(entry.age_ms, 604000000, 604002000);
+	assert_in_range(entry.soft_left_ms, 798000, 800000);
+}
+
+static void test_the_answer_to_another_name_is_refused_and_deleted(void **)
+{
+	value_write(&(struct value){"victim.example", "evil.example", 300, 0});
+	ask("victim.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(asked(), 1);
+	assert_int_equal(status().l1.bad, 1);
+}
+
+static void test_a_stale_value_helps_when_nobody_answers(void **)
+{
+	fake[0].mode = fake[1].mode = FAKE_REFUSED;
+	value_write(&(struct value){"stale.example", "stale.example", 60, 100});
+	ask("stale.example", 1);
+	expect_answer(2500, 1, 0, ANSWER_STALE);
+	assert_true(asked() > 0);
+}
+
+// And a worker tells of a hit.
+static void make_hot(const char *name)
+{
+	ask(name, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	for (uint16_t i = 2; i <= 80; i++) {
+		ask(name, i);
+		expect_answer(1000, i, 0, ANSWER_CACHED);
+	}
+	const struct fake_miss told = {.name = name, .type = DNS_TYPE_A, .refresh = true};
+	assert_true(fake_dataplane_ask(&dp, &told));
+	fake_dataplane_ring(&dp);
+}
+
+static void test_another_box_renews(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 2;
+	make_hot("shared.example");
+	redis_server_say(&server, "SET weir-meta:refresh:weir:shared.example:1:1 1 EX 10");
+	for (unsigned i = 0; i < 500 && status().refreshed_elsewhere == 0; i++)
+		usleep(5000);
+	assert_int_equal(asked(), 1);
+	value_write(&(struct value){"shared.example", "shared.example", 300, 0});
+	for (unsigned i = 0; i < 500; i++) {
+		look("shared.example");
+		if (entry.soft_left_ms > 100000)
+			break;
+		usleep(5000);
+	}
+	assert_true(entry.soft_left_ms > 100000);
+	assert_int_equal(asked(), 1);
+}
+
+// A server that hangs while questions wait for it costs them its time-out, and ends with us.
+static void test_it_ends_while_redis_hangs(void **)
+{
+	redis_server_signal(&server, SIGSTOP);
+	ask("waits.example", 1);
+	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().l1.timeouts, 1);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	for (uint16_t i = 0; i < 100; i++)
+		ask((const char *[]){"a.example", "b.example", "c.example"}[i % 3], i);
+	usleep(20000);
+	control_stop(); // looks are under way
+	redis_server_signal(&server, SIGCONT);
+	close(dp.link_fd);
+	control_start();
+	link_up_now();
+}
+
+static _Atomic bool configured;
+
+static void configure(void *arg)
+{
+	resolver_reconfigure(rig.resolver, arg);
+	configured = true;
+}
+
+static void test_it_is_turned_off_while_questions_wait(void **)
+{
+	static struct config off;
+
+	off = rig.config;
+	off.redis.mode = REDIS_MODE_OFF;
+	redis_server_signal(&server, SIGSTOP);
+	ask("off.example", 1);
+	usleep(20000);
+	assert_int_equal(status().l1.looking, 1);
+	configured = false;
+	assert_int_equal(loop_call(rig.loop, configure, &off), 0);
+	expect_answer(2000, 1, 0, ANSWER_UPSTREAM);
+	redis_server_signal(&server, SIGCONT);
+	ask("later.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	assert_true(configured);
+	assert_string_equal(status().l1.redis.state, "off");
+	assert_int_equal(status().l1.looking, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_what_is_there_is_not_asked_for),
+		T(test_a_value_older_than_the_machine_keeps_its_age),
+		T(test_the_answer_to_another_name_is_refused_and_deleted),
+		T(test_a_stale_value_helps_when_nobody_answers),
+		T(test_another_box_renews),
+		T(test_it_ends_while_redis_hangs),
+		T(test_it_is_turned_off_while_questions_wait),
+	};
+	return cmocka_run_group_tests(tests, server_up, server_down);
+}
