@@ -103,6 +103,7 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 {
 	struct l1_key text;
 	const struct l0_key key = question_key(q);
+	const struct refresh_policy *policy = refresh_policy(r->refresh);
 	const struct dns_answer_view view = dns_answer_view_of(a);
 
 	if (!l1_usable(r->l1))
@@ -117,7 +118,7 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 		.len = answer_message(r->message, sizeof(r->message), &q->query, &view, 0),
 		.stored_ttl_s = a->ttl_s,
 		.auth_ttl_s = a->auth_ttl_s,
-		.hits = refresh_rate(refresh_policy(r->refresh), l0_writer_heat(r->l0, &key)),
+		.hits = refresh_rate(policy, l0_writer_heat(r->l0, &key)),
 	};
 	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
 		r->count.l1_too_large++;

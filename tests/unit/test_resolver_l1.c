@@ -193,6 +193,20 @@ static void test_another_box_renews(void **)
 	assert_int_equal(asked(), 1);
 }
 
+// How often it is asked for goes along, or the cap would choose among keys that are all alike.
+static void test_hits_are_written(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = 2;
+	make_hot("counted.example");
+	for (unsigned i = 0; i < 500 && asked() < 2; i++)
+		usleep(5000);
+	usleep(50000);
+	const char *hits = redis_server_say(&server, "HGET weir:counted.example:1:1 hits");
+	const char *number = strchr(hits, '\n');
+	assert_non_null(number);
+	assert_in_range(strtoul(number + 1, NULL, 10), 60, 100);
+}
+
 // A server that hangs while questions wait for it costs them its time-out, and ends with us.
 static void test_it_ends_while_redis_hangs(void **)
 {
@@ -250,6 +264,7 @@ int main(void)
 		T(test_the_answer_to_another_name_is_refused_and_deleted),
 		T(test_a_stale_value_helps_when_nobody_answers),
 		T(test_another_box_renews),
+		T(test_hits_are_written),
 		T(test_it_ends_while_redis_hangs),
 		T(test_it_is_turned_off_while_questions_wait),
 	};
