@@ -189,9 +189,10 @@ static enum l1_found value_read(
 		|| !field_number(reply, FIELD_HITS, 0, &hits) || hits > UINT32_MAX)
 		return L1_BAD;
 	// The limits that hold for our own answers hold for those of others.
-	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored
-		|| created > now + L1_SKEW_MAX_S)
+	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored)
 		return L1_BAD;
+	if (created > now + L1_SKEW_MAX_S)
+		return L1_MISS; // our clock may be the wrong one: what others can use is left alone
 	uint64_t age = now > created ? now - created : 0;
 	if (age >= stored + ttl_stale_s(&l->rules, (uint32_t)stored))
 		return L1_MISS;

@@ -12,8 +12,9 @@
 //
 // What comes back is hostile: fields are bounded and must fit each other here, the message goes
 // through dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall
-// time is used here alone. A value from the future is taken as just made; so clocks that differ by
-// seconds make answers older or younger by as much, never past their TTL.
+// time is used here alone. Clocks that differ make answers older or younger by as much: a value
+// from the future is taken as just made, and so lives longer by that, L1_SKEW_MAX_S at most; one
+// from further in the future is a miss, and left alone, as nobody knows whose clock is wrong.
 //
 // Cost: one round trip per look, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped, counted);
 // writes and deletions are sent and forgotten, what becomes of them is counted.
@@ -25,8 +26,8 @@
 enum {
 	L1_MESSAGE_MAX = 17000, // an answer of L0_ANSWER_MAX behind header and question
 	L1_LOOKUPS_MAX = 2048,
-	L1_SHARDS = 64,      // indexes in Cluster
-	L1_SKEW_MAX_S = 600, // a value from further in the future is bad
+	L1_SHARDS = 64, // indexes in Cluster
+	L1_SKEW_MAX_S = 5,
 };
 
 struct l1;
