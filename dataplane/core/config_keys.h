@@ -157,18 +157,18 @@
 	X(redis, timeout_ms, timeout_ms, NUMBER, none, "100", 5, 10000, LIVE,                     \
 		"Longest wait for a reply, in milliseconds.")                                     \
 	X(redis, lookup_timeout_ms, lookup_timeout_ms, NUMBER, none, "5", 1, 1000, LIVE,          \
-		"A miss waits so long for Redis; then the upstream is asked too, and the first "  \
-		"answer counts. In milliseconds.")                                                \
+		"A miss waits so long for Redis, in milliseconds; then the upstream is asked "    \
+		"instead.")                                                                       \
 	X(redis, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                  \
 		"KiB of commands that wait to be sent at most; what is over is not stored.")      \
 	X(redis, max_keys, max_keys, NUMBER, none, "1000000", 0, 1000000000, LIVE,                \
 		"Answers kept in Redis at most, over all boxes; the coldest go first. An answer " \
 		"takes about half a KiB there, so this default needs some 512 MiB. 0: no cap.")   \
 	X(redis, sweep_min_hits, sweep_min_hits, NUMBER, none, "1", 1, 1000000, LIVE,             \
-		"With `sweep_hit_window`: answers with fewer hits in it are deleted.")            \
+		"With `sweep_hit_window`: answers with fewer hits a minute are deleted.")         \
 	X(redis, sweep_hit_window, sweep_hit_window_s, NUMBER, none, "0", 0, 604800, LIVE,        \
-		"Answers older than this that were hit less than `sweep_min_hits` times are "     \
-		"deleted, in seconds. 0: off.")
+		"Answers older than this, in seconds, are deleted that were hit less than "       \
+		"`sweep_min_hits` times a minute when they were stored. 0: off.")
 
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \
