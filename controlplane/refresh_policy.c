@@ -2,17 +2,21 @@
 #include "refresh_policy.h"
 
 #include <weir/l0_writer.h>
+#include <weir/shm_abi.h>
 
 enum {
-	HOT_RATE = 20,    // hits a minute
-	HOT_RATE_MIN = 2, // of the one that follows from client_ttl_cap
-	CAP_CLIENTS = 3,  // so many clients of that cap keep a name hot
+	HOT_RATE = 20,                   // hits a minute
+	HOT_RATE_MIN = 2,                // of the one that follows from client_ttl_cap
+	HEAT_MOST = UINT16_MAX * 9 / 10, // those that saturate fade between two sweeps
+	CAP_CLIENTS = 3,                 // so many clients of that cap keep a name hot
 	LEAST_MS = 1000, // a refresh takes its time; less is left of a record with a very short TTL
 };
 
+// No more than a heat can be: what is asked for as often as can be counted is hot.
 static uint32_t heat_of_rate(uint32_t per_minute, uint32_t window_s)
 {
-	return (uint32_t)((uint64_t)per_minute * window_s * L0_HEAT_ONE / 60);
+	uint64_t heat = (uint64_t)per_minute * window_s * L0_HEAT_ONE / 60;
+	return heat < HEAT_MOST ? (uint32_t)heat : HEAT_MOST;
 }
 
 static uint32_t hot_rate(const struct config_refresh *c, uint32_t client_ttl_cap_s)
@@ -22,6 +26,9 @@ static uint32_t hot_rate(const struct config_refresh *c, uint32_t client_ttl_cap
 	if (!client_ttl_cap_s)
 		return HOT_RATE;
 	uint32_t rate = CAP_CLIENTS * 60 / client_ttl_cap_s;
+	uint32_t most = MARK_HITS_MAX * 60 / c->sweep_interval_s; // that one worker can count
+	if (rate > most)
+		rate = most;
 	return rate > HOT_RATE_MIN ? rate : HOT_RATE_MIN;
 }
 

@@ -58,11 +58,18 @@ static int cache_check(const struct config_doc *doc, const struct config_cache *
 	return 0;
 }
 
+enum { HIT_WINDOW_SWEEPS_MAX = 240 };
+
 static int refresh_check(const struct config_doc *doc, const struct config_refresh *r)
 {
 	if (r->sweep_interval_s > r->hit_window_s)
 		return config_refuse(doc, "refresh.sweep_interval",
 			"is above refresh.hit_window (%u)", r->hit_window_s);
+	// What one sweep takes off a heat is counted in 256ths: less than one, and it never fades.
+	if (r->hit_window_s > HIT_WINDOW_SWEEPS_MAX * r->sweep_interval_s)
+		return config_refuse(doc, "refresh.hit_window",
+			"is above %d times refresh.sweep_interval (%u)", HIT_WINDOW_SWEEPS_MAX,
+			r->sweep_interval_s);
 	// A worker's count between two sweeps ends there (shm_abi.h).
 	uint32_t most = MARK_HITS_MAX * 60 / r->sweep_interval_s;
 	if (r->hot_threshold_rate > most)

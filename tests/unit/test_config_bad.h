@@ -43,6 +43,7 @@
 {MINIMAL "cache:\n  min_ttl: 5m\n", "9:3: cache.min_ttl: \"5m\" is not a whole number"},
 {MINIMAL "cache:\n  min_ttl:\n", "9:3: cache.min_ttl: has no value"},
 {MINIMAL "refresh:\n  hit_window: 30\n  sweep_interval: 31\n", "10:3: refresh.sweep_interval: is above refresh.hit_window (30)"},
+{MINIMAL "refresh:\n  hit_window: 1201\n  sweep_interval: 5\n", "9:3: refresh.hit_window: is above 240 times refresh.sweep_interval (5)"},
 {MINIMAL "refresh:\n  sweep_interval: 60\n  hot_threshold_rate: 64\n", "10:3: refresh.hot_threshold_rate: must be at most 63 with"},
 {MINIMAL "refresh:\n  hot_threshold_rate: 5\n  warm_threshold: 6\n", "10:3: refresh.warm_threshold: is above refresh.hot_threshold_rate (5)"},
 {MINIMAL "cache:\n  max_ttl: 0\n", "9:3: cache.max_ttl: must be 1 to 604800"},

@@ -132,6 +132,33 @@ static void end_all(enum refresh_end end)
 		refresh_ended(refresh, asked[i], end, now_ms);
 }
 
+// In the longest window that the configuration takes for its sweeps, and with as many hits as can
+// be counted: it is hot, and not for ever.
+static void test_heat_fades_in_a_long_window(void **)
+{
+	struct config_refresh c = settings();
+	struct box_name n;
+	const struct l0_key key = key_of(1, &n);
+
+	c.hit_window_s = 3600;
+	c.hot_threshold_rate = 250;
+	configure(&c);
+	put(1, 86400, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		heat_up(1, 63);
+		now_ms += 15000;
+		sweep();
+	}
+	const struct refresh_policy *p = refresh_policy(refresh);
+	const struct refresh_record r = {.soft_ms = 86400000, .heat = l0_writer_heat(box.w, &key)};
+	assert_int_equal(refresh_heat_of(p, &r), REFRESH_HOT);
+	for (unsigned i = 0; i < 1000; i++) {
+		now_ms += 15000;
+		sweep();
+	}
+	assert_in_range(l0_writer_heat(box.w, &key), 0, r.heat / 20);
+}
+
 // Renewed before their time: the hot one earlier than the warm one, the cold one never. No hit is
 // needed for it.
 static void test_sweep_plans_what_is_due_before_the_next(void **)
@@ -406,6 +433,7 @@ int main(void)
 		T(test_back_off_is_capped),
 		T(test_no_room_and_asked_already),
 		T(test_the_root_is_left_out),
+		T(test_heat_fades_in_a_long_window),
 		T(test_off),
 		T(test_rate_does_not_depend_on_the_sweep),
 		T(test_late_hot_names_are_counted),

@@ -100,6 +100,10 @@ static void test_settings(void **)
 	assert_int_equal(p.hot_min, 2 * HIT); // 3 clients * 60 / 300 s is less
 	p = policy_of(&c, 15);
 	assert_int_equal(p.hot_min, 12 * HIT);
+	c.sweep_interval_s = 60;
+	p = policy_of(&c, 1);
+	assert_int_equal(p.hot_min, 63 * HIT); // a worker counts no more than that
+	c = shipped;
 	c.hot_threshold_rate = 30;
 	p = policy_of(&c, 15);
 	assert_int_equal(p.hot_min, 30 * HIT);
