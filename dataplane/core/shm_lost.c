@@ -45,7 +45,8 @@ static uint64_t hex(const char **p)
 	}
 }
 
-// "start-end rw-s offset device inode path": true if `at` lies in it and it is a file's.
+// "start-end rw-s offset device inode path": true if `at` lies in it. The path is empty where it is
+// no file's.
 static bool line_parse(const char *line, uint64_t at, struct mapping *out)
 {
 	const char *p = line;
@@ -57,9 +58,8 @@ static bool line_parse(const char *line, uint64_t at, struct mapping *out)
 		return false;
 	out->writable = p[2] == 'w';
 	p = strchr(p, '/');
-	if (p)
-		strcpy(out->path, p); // no longer than the line that it is in
-	return p != NULL;
+	strcpy(out->path, p ? p : ""); // no longer than the line that it is in
+	return true;
 }
 
 // The next line of fd, cut to what fits; false at the end.
@@ -78,7 +78,9 @@ static bool line_read(int fd, char line[LINE_MAX_OCTETS])
 	return false;
 }
 
-static bool mapping_at(uint64_t at, struct mapping *out)
+enum lookup { LOOKUP_FILE, LOOKUP_NO_FILE, LOOKUP_FAILED };
+
+static enum lookup mapping_at(uint64_t at, struct mapping *out)
 {
 	char line[LINE_MAX_OCTETS];
 	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -87,16 +89,24 @@ static bool mapping_at(uint64_t at, struct mapping *out)
 		found = line_parse(line, at, out);
 	if (fd >= 0)
 		close(fd);
-	return found;
+	return !found ? LOOKUP_FAILED : out->path[0] ? LOOKUP_FILE : LOOKUP_NO_FILE;
 }
 
-static bool is_own(const char *path)
+// Does the file's name begin with one of these?
+static bool is_one_of(const char *path, const char *const *names)
 {
 	const char *name = strrchr(path, '/') + 1;
-	for (const char *const *own = own_names; *own; own++)
-		if (strncmp(name, *own, strlen(*own)) == 0)
+	for (; *names; names++)
+		if (strncmp(name, *names, strlen(*names)) == 0)
 			return true;
 	return false;
+}
+
+static bool is_region(const char *path)
+{
+	static const char *const names[] = {
+		"directory", "l0.", "names.", "lane.", "marks.", "stats", NULL};
+	return is_one_of(path, names);
 }
 
 static bool zeros_in_place(const struct mapping *m)
@@ -125,7 +135,15 @@ static void on_bus_error(int signo, siginfo_t *info, void *)
 {
 	struct mapping m;
 	int saved = errno;
-	if (info->si_code != BUS_ADRERR || !mapping_at((uint64_t)(uintptr_t)info->si_addr, &m)) {
+	enum lookup found = info->si_code == BUS_ADRERR
+				    ? mapping_at((uint64_t)(uintptr_t)info->si_addr, &m)
+				    : LOOKUP_FAILED;
+	if (found == LOOKUP_NO_FILE) {
+		// Another thread fell over the same region and has put the zeros there.
+		errno = saved;
+		return;
+	}
+	if (found == LOOKUP_FAILED || !is_region(m.path)) {
 		// Not ours to explain. The instruction is tried again and ends us as ever; a signal
 		// that somebody sent is sent again.
 		signal(signo, SIG_DFL);
@@ -133,7 +151,7 @@ static void on_bus_error(int signo, siginfo_t *info, void *)
 			raise(signo);
 		return;
 	}
-	if (is_own(m.path) || !zeros_in_place(&m)) {
+	if (is_one_of(m.path, own_names) || !zeros_in_place(&m)) {
 		tell(m.path, "ending with status 87, a restart makes it anew");
 		_exit(REGION_LOST_STATUS);
 	}

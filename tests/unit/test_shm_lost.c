@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weir/shm_lost.h>
@@ -20,36 +21,44 @@ static char why[SHM_WHY_MAX];
 static struct shm_paths paths;
 static struct region region;
 
-static int setup(void **)
+static int make(const char *name, struct region *out)
 {
-	strcpy(dir, "/tmp/weir-test-lost-XXXXXX");
-	const struct region_spec spec = {.name = "l0.1",
+	const struct region_spec spec = {.name = name,
 		.kind = REGION_L0,
 		.generation = 1,
 		.incarnation = 7,
 		.data_size = 4 * SHM_PAGE,
 		.mode = 0600};
-	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why)
-		|| region_create(&paths, &spec, &region, why))
+	int rc = region_create(&paths, &spec, out, why);
+	if (rc == 0) {
+		memset(region_data(out), 0xaa, 4 * SHM_PAGE);
+		region_publish(out);
+	}
+	return rc;
+}
+
+static int setup(void **)
+{
+	strcpy(dir, "/tmp/weir-test-lost-XXXXXX");
+	if (!mkdtemp(dir) || shm_paths_init(&paths, dir, "off", why))
 		return -1;
-	memset(region_data(&region), 0xaa, 4 * SHM_PAGE);
-	region_publish(&region);
-	return 0;
+	return make("l0.1", &region);
 }
 
 static int teardown(void **)
 {
 	region_unmap(&region);
 	(void)region_unlink(&paths, SHM_IN_MEM, "l0.1");
+	(void)region_unlink(&paths, SHM_IN_MEM, "l0.2");
 	rmdir(paths.mem);
 	rmdir(dir);
 	return 0;
 }
 
-static void cut_off(void)
+static void cut_off(const char *name)
 {
 	char path[2 * SHM_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/l0.1", paths.mem);
+	snprintf(path, sizeof(path), "%s/%s", paths.mem, name);
 	assert_int_equal(truncate(path, 2 * SHM_PAGE), 0);
 }
 
@@ -73,7 +82,7 @@ static int touch(const char *own)
 static void test_its_maker_ends(void **)
 {
 	assert_false(region_is_cut(&paths, &region, "l0.1"));
-	cut_off();
+	cut_off("l0.1");
 	assert_true(region_is_cut(&paths, &region, "l0.1"));
 	int status = touch("l0.");
 	assert_true(WIFEXITED(status));
@@ -82,8 +91,43 @@ static void test_its_maker_ends(void **)
 
 static void test_who_reads_it_goes_on(void **)
 {
-	cut_off();
+	cut_off("l0.1");
 	int status = touch("lane.");
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+// As the kernel raises it in a thread that touches `at`.
+static void raise_at(const volatile uint8_t *at)
+{
+	siginfo_t info = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
+	info.si_addr = (void *)(uintptr_t)at;
+	(void)syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGBUS, &info);
+}
+
+// Workers use the same table, so they fall over it together: whoever comes second finds zeros. The
+// next region that is cut off is dealt with as well.
+static void test_two_threads_at_once(void **)
+{
+	static const char *const others[] = {"lane.", NULL};
+	cut_off("l0.1");
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)!freopen("/dev/null", "w", stderr);
+		region_lost_catch(others);
+		const volatile uint8_t *at = region.base + 3 * SHM_PAGE;
+		struct region next;
+		bool zero = *at == 0;
+		raise_at(at);
+		if (make("l0.2", &next))
+			_exit(2);
+		cut_off("l0.2");
+		at = next.base + 3 * SHM_PAGE;
+		_exit(zero && *at == 0 ? 1 : 3);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
 }
@@ -94,9 +138,30 @@ static void test_another_file_of_that_name_is_not_ours(void **)
 	region = (struct region){0};
 	assert_int_equal(setup(NULL), 0);
 	assert_true(old.inode != region.inode);
-	cut_off();
+	cut_off("l0.1");
 	assert_false(region_is_cut(&paths, &old, "l0.1"));
 	region_unmap(&old);
+}
+
+// A file that is no region, which zeros would only make wrong.
+static void test_any_other_file_kills(void **)
+{
+	static const char *const none[] = {NULL};
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		FILE *f = tmpfile();
+		volatile const uint8_t *at =
+			f ? mmap(NULL, SHM_PAGE, PROT_READ, MAP_SHARED, fileno(f), 0) : NULL;
+		if (!at || at == MAP_FAILED)
+			_exit(2);
+		region_lost_catch(none);
+		_exit(at[0]);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGBUS);
 }
 
 static void test_any_other_bus_error_kills(void **)
@@ -122,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_reads_it_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_another_file_of_that_name_is_not_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_threads_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_any_other_file_kills, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_any_other_bus_error_kills, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
