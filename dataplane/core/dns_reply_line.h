@@ -159,9 +159,11 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 		flags = DNS_FLAG_AD; // RFC 6840 5.7
 	}
 
+	// Also where there are no octets: the sum tells the rest of a stored answer (l0_guard).
 	uint64_t body_sum = 0;
-	if (body) {
-		dns_answer_copy(msg + head, a->bytes, body);
+	if (likely_(!(flags & DNS_FLAG_TC))) {
+		if (likely_(body))
+			dns_answer_copy(msg + head, a->bytes, body);
 		body_sum = csum_wide_add(
 			csum_widen((uint16_t)a->sum), dns_ttls_write(msg + head, a, o));
 	}

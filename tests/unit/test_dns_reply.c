@@ -231,6 +231,23 @@ static void test_damaged_ttl_offsets(void **)
 	assert_memory_equal(msg + len, after, sizeof msg - len);
 }
 
+// A stored answer without records is its counts and its code, which only the sum vouches for.
+static void test_wrong_sum_of_an_empty_answer(void **)
+{
+	uint8_t msg[512];
+	struct dns_query q;
+	struct dns_answer_view a = {.rcode = DNS_RCODE_NXDOMAIN};
+	struct dns_reply_opts o = {.limit = 1232, .ede = DNS_EDE_NONE};
+	for (unsigned wrong = 0; wrong < 2; wrong++) {
+		uint16_t sum;
+		ask(msg, 0, 1, 4, DNS_TYPE_A, true, 0, 1232, &q);
+		a.sum = wrong ? 0x0100 : 0;
+		uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum);
+		assert_int_equal(len, 12 + q.question_len + 11);
+		assert_int_equal(sum != sum_by_octets(msg, len), wrong);
+	}
+}
+
 static void test_rcode(void **)
 {
 	uint8_t msg[512];
@@ -324,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_exact_fit),
 		cmocka_unit_test(test_stream_limit),
 		cmocka_unit_test(test_damaged_ttl_offsets),
+		cmocka_unit_test(test_wrong_sum_of_an_empty_answer),
 		cmocka_unit_test(test_rcode),
 		cmocka_unit_test(test_blocked),
 	};
