@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Letter case in vectors against one octet at a time: every length, at both edges of what may be
+// read and written, copied and in place.
+
+#include "dns_rand.h"
+#include "guard.h"
+
+#include <weir/ascii.h>
+
+enum { LENGTHS = 300, UNTOUCHED = 0x5a };
+
+static struct dns_rand rnd = {26};
+
+// Around the letters' ends more often than chance would have it.
+static uint8_t octet(void)
+{
+	static const uint8_t near[] = "@AZ[`az{\x80\xc1\xda\xff";
+	return dns_rand_below(&rnd, 2) ? near[dns_rand_below(&rnd, sizeof near - 1)]
+				       : (uint8_t)dns_rand_next(&rnd);
+}
+
+static uint8_t lowered(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+static void check(uint8_t *dst, uint8_t *src, size_t len)
+{
+	uint8_t want[LENGTHS];
+	for (size_t i = 0; i < len; i++) {
+		src[i] = octet();
+		want[i] = lowered(src[i]);
+	}
+	ascii_lower_copy(dst, src, len);
+	assert_memory_equal(dst, want, len);
+}
+
+static void test_every_length_at_both_edges(void **)
+{
+	struct guard from = guard_open(), to = guard_open();
+	memset(to.first, UNTOUCHED, GUARD_ROOM);
+	for (size_t len = 0; len <= LENGTHS; len++) {
+		for (unsigned round = 0; round < 20; round++) {
+			check(to.first, from.end - len, len);
+			assert_int_equal(to.first[len], UNTOUCHED);
+			check(to.end - len, from.first, len);
+			assert_int_equal(to.end[-(ptrdiff_t)len - 1], UNTOUCHED);
+			check(from.first, from.first, len);
+			check(from.end - len, from.end - len, len);
+		}
+	}
+	guard_close(&from);
+	guard_close(&to);
+}
+
+static void test_eight_are_eight_times_one(void **)
+{
+	for (unsigned round = 0; round < 100000; round++) {
+		uint8_t in[8], out[8];
+		uint64_t w;
+		for (unsigned i = 0; i < 8; i++)
+			in[i] = octet();
+		memcpy(&w, in, 8);
+		w = ascii_lower_8(w);
+		memcpy(out, &w, 8);
+		for (unsigned i = 0; i < 8; i++)
+			assert_int_equal(out[i], lowered(in[i]));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_length_at_both_edges),
+		cmocka_unit_test(test_eight_are_eight_times_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
