@@ -29,9 +29,13 @@ EVICTED_AT_DEATH = 0.05  # of cached names, each kill, see not_there
 FIRST_HITS = 0.98  # of names first asked up to a second after a restart: the small cache goes on evicting meanwhile
 
 
-def recovered():
-    """(taken over, discarded) as the control plane's newest start says; None when it started afresh."""
-    with open(f"{LAB.RUN}/lab/controlplane.log") as log:
+CONTROL_LOG = f"{LAB.RUN}/lab/controlplane.log"
+
+
+def recovered(since):
+    """(taken over, discarded) as the start says whose log begins at `since`; None when it began with an empty cache."""
+    with open(CONTROL_LOG) as log:
+        log.seek(since)
         found = re.findall(r"cache taken over: (\d+) records, (\d+) discarded", log.read())
     return tuple(map(int, found[-1])) if found else None
 
@@ -81,7 +85,7 @@ def first_after(load, kinds, when, timeout=5):
     return None
 
 
-def measure(load, what, killed, execs):
+def measure(load, what, killed, execs, log_at):
     row = {"killed": killed, "process": "+".join(p[:-5] for p in what), "execs": execs}
     if "dataplane" in execs:
         first = first_after(load, ("cached", "blocked"), execs["dataplane"])
@@ -91,7 +95,7 @@ def measure(load, what, killed, execs):
         since = max(execs.values())
         first = first_after(load, ("miss",), since)
         row["miss_s"] = first and first - since
-        row["kept"] = recovered()
+        row["kept"] = recovered(log_at)
     row["ends"] = time.monotonic()
     return row
 
@@ -188,8 +192,9 @@ def campaign(load, dice):
         before = {q.name: q.serial for q in load.pools["cached"]}
         # tools/lab asks weirctl whether a start is done, which asks a control plane as long as that seems to live.
         dead = dice.uniform(0.1, 1.0) + (1.1 if PROCESS == "stopped" else 0)
+        log_at = os.path.getsize(CONTROL_LOG)
         killed, execs = one_kill(dice, what, dead)
-        row = measure(load, what, killed, execs)
+        row = measure(load, what, killed, execs, log_at)
         if "served" in row:
             time.sleep(1.2)  # each cached name is asked some times
             row["first_hit"], row["hits"], row["asked"] = share_hit(load, row["served"], before)
@@ -244,6 +249,9 @@ def judge(load, rows, extra):
         if answers[kind] < floor:
             broken.append(f"only {answers[kind]} {kind} answers: this shows nothing")
     kept = [r["kept"] for r in rows if r.get("kept")]
+    emptied = sum("kept" in r and not (r["kept"] and r["kept"][0]) for r in rows)
+    if emptied:
+        broken.append(f"{emptied} starts of the control plane took no cache over")
     times = {"miss_s": [r["miss_s"] for r in rows if "miss_s" in r],
              "answer_s": [r["answer_s"] for r in rows if "answer_s" in r]}
     for what, bound in (("miss_s", MISS_BACK_S), ("answer_s", ANSWER_BACK_S)):
