@@ -33,13 +33,15 @@ struct loop {
 	const char *name;
 	int bell_fd, lag_fd;
 	_Atomic bool stop;
-	_Atomic uint64_t refused, busy_max_us;
+	_Atomic uint64_t refused;
 	struct loop_lag_live lag;
 	uint64_t lag_due_us;                // the next ringing
 	struct loop_lag lag_kept[LAG_KEPT]; // readings, one each 10 s
+	uint64_t busy_max_us[LAG_KEPT];     // since the reading in the same place
 	unsigned lag_last;
 	uint64_t lag_kept_us;
-	pthread_mutex_t lock; // of what follows; held for a few stores only
+	uint64_t cpu_read_us, cpu_us; // when the CPU clock was read last, and what it said
+	pthread_mutex_t lock;         // of what follows; held for a few stores only
 	unsigned first, count;
 	struct loop_mail mail[LOOP_CALLS_MAX];
 };
@@ -95,13 +97,6 @@ static int lag_arm(struct loop *l)
 		&(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
 }
 
-static void max_keep(_Atomic uint64_t *max, uint64_t value)
-{
-	uint64_t was = atomic_load(max);
-	while (value > was && !atomic_compare_exchange_weak(max, &was, value))
-		;
-}
-
 static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -118,6 +113,7 @@ static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 	l->lag_kept_us = now;
 	l->lag_last = (l->lag_last + 1) % LAG_KEPT;
 	loop_lag_read(&l->lag, &l->lag_kept[l->lag_last]);
+	l->busy_max_us[l->lag_last] = 0;
 }
 
 int loop_new(const char *name, struct loop **out)
@@ -170,7 +166,7 @@ struct event_base *loop_base(struct loop *l)
 	return l->base;
 }
 
-// Of this thread: what it waits, or the machine gives to others, is not in it.
+// Of this thread: what it waits, or the machine gives to others, is not in it. A system call.
 static uint64_t cpu_us(void)
 {
 	struct timespec t;
@@ -178,17 +174,35 @@ static uint64_t cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static void busy_begin(struct loop *l)
+{
+	l->cpu_read_us = clock_mono_us();
+	l->cpu_us = cpu_us();
+}
+
+// After a turn. What a turn cost is at most the time that passed, so short ones need no reading.
+static void busy_note(struct loop *l)
+{
+	uint64_t now_us = clock_mono_us();
+	uint64_t before_us = l->cpu_us;
+
+	if (now_us < l->cpu_read_us + LOOP_BUSY_FINE_US)
+		return;
+	l->cpu_read_us = now_us;
+	l->cpu_us = cpu_us();
+	if (l->cpu_us - before_us > l->busy_max_us[l->lag_last])
+		l->busy_max_us[l->lag_last] = l->cpu_us - before_us;
+}
+
 int loop_run(struct loop *l)
 {
 	if (lag_arm(l) < 0 || event_add(l->lag_timer, NULL) < 0)
 		return -EIO;
 	int rc = 0;
-	uint64_t before_us = cpu_us();
+	busy_begin(l);
 	while (rc == 0 && !event_base_got_break(l->base)) {
 		rc = event_base_loop(l->base, EVLOOP_ONCE);
-		uint64_t now_us = cpu_us();
-		max_keep(&l->busy_max_us, now_us - before_us);
-		before_us = now_us;
+		busy_note(l);
 	}
 	event_del(l->lag_timer);
 	return rc < 0 ? -EIO : 0;
@@ -243,7 +257,12 @@ void loop_lag_minute(const struct loop *l, struct loop_lag_minute *out)
 	};
 }
 
-uint64_t loop_busy_max_us(struct loop *l)
+uint64_t loop_busy_minute_us(const struct loop *l)
 {
-	return atomic_exchange(&l->busy_max_us, 0);
+	uint64_t longest_us = 0;
+
+	for (unsigned i = 0; i < LAG_KEPT; i++)
+		if (l->busy_max_us[i] > longest_us)
+			longest_us = l->busy_max_us[i];
+	return longest_us;
 }

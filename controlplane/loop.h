@@ -10,7 +10,8 @@
 // of the loop a system call. Lag is how late a timer of the kernel that rings every 20 ms is heard,
 // what any other event of this loop had to wait; each ringing that was slept through counts.
 // Busy is what one turn of the loop cost in CPU time: a turn that the machine interrupts is late,
-// not busy. The price is one clock_gettime a turn.
+// not busy. That clock costs a system call, so it is read when LOOP_BUSY_FINE_US have passed, and
+// the turns between two readings count as one: up to so much is told too much.
 
 #include "loop_lag.h"
 
@@ -32,8 +33,9 @@ void loop_stop(struct loop *l); // any thread; calls left before it are run firs
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 uint64_t loop_calls_refused(const struct loop *l);
-// Longest turn in microseconds of CPU time since the last call of this.
-uint64_t loop_busy_max_us(struct loop *l);
+enum { LOOP_BUSY_FINE_US = 1000 };
+// Longest turn in microseconds of CPU time of the last 60 to 70 seconds. On the loop's thread.
+uint64_t loop_busy_minute_us(const struct loop *l);
 
 void loop_lag_now(const struct loop *l, struct loop_lag *out); // since the start; any thread
 struct loop_lag_minute {

@@ -61,7 +61,7 @@ struct resolver_status {
 	unsigned lanes;
 	struct loop_lag_minute lag;
 	struct loop_lag lag_ever; // for readers that want another span
-	uint64_t loop_busy_us;    // since the last look at the status
+	uint64_t loop_busy_us;    // CPU time of the longest turn, last minute
 	uint64_t late;            // answers not sent: their client asked more than 2 s ago
 	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
 	uint64_t upstream_tcp_full;

@@ -117,7 +117,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->lanes = lanes_count(r->lanes);
 	loop_lag_minute(r->loop, &s->lag);
 	loop_lag_now(r->loop, &s->lag_ever);
-	s->loop_busy_us = loop_busy_max_us(r->loop);
+	s->loop_busy_us = loop_busy_minute_us(r->loop);
 	upstreams_totals(r->upstreams, &upstream);
 	s->upstream_sent = upstream.sent;
 	s->upstream_replies = upstream.replies;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 struct seen {
@@ -116,6 +117,43 @@ static void test_a_blocking_call_shows_as_lag(void **state)
 	loop_free(l);
 }
 
+static void work_call(void *arg)
+{
+	struct timespec t;
+	uint64_t us, until_us = 0;
+
+	do {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+		us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+		if (until_us == 0)
+			until_us = us + (uint64_t)(uintptr_t)arg;
+	} while (us < until_us);
+}
+
+static void test_busy_is_work_and_not_waiting(void **state)
+{
+	struct loop *l;
+	pthread_t thread;
+	(void)state;
+	assert_int_equal(loop_new("test", &l), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run_loop, l), 0);
+	assert_int_equal(loop_call(l, sleep_call, (void *)(uintptr_t)100000), 0);
+	usleep(10000);
+	assert_int_equal(loop_call(l, work_call, (void *)(uintptr_t)15000), 0);
+	usleep(150000);
+	for (unsigned i = 0; i < 100; i++) { // many short turns are no long one
+		while (loop_call(l, work_call, (void *)(uintptr_t)300) == -EAGAIN)
+			usleep(100);
+		usleep(400);
+	}
+	loop_stop(l);
+	pthread_join(thread, NULL);
+	uint64_t busy_us = loop_busy_minute_us(l);
+	assert_in_range(busy_us, 15000, 15000 + LOOP_BUSY_FINE_US + 10000);
+	assert_int_equal(loop_busy_minute_us(l), busy_us); // nobody takes it away
+	loop_free(l);
+}
+
 static void test_quantiles_are_never_too_low(void **state)
 {
 	static struct loop_lag_live live;
@@ -152,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_full_mailbox_refuses_and_counts),
 		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
+		cmocka_unit_test(test_busy_is_work_and_not_waiting),
 		cmocka_unit_test(test_quantiles_are_never_too_low),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
