@@ -14,6 +14,8 @@ struct failure {
 struct failures {
 	struct failures_spans spans;
 	unsigned buckets;
+	unsigned entries;     // in use, also those that are over
+	uint64_t all_over_ms; // from then on nothing is recent
 	struct failure slot[][FAILURES_WAYS];
 };
 
@@ -75,23 +77,35 @@ void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
 		if (span > f->spans.longest_ms)
 			span = f->spans.longest_ms;
 	}
+	f->entries += e->until_ms == 0;
 	*e = (struct failure){.hash = hash, .until_ms = now_ms + span, .span_ms = span};
+	if (e->until_ms > f->all_over_ms)
+		f->all_over_ms = e->until_ms;
 }
 
 void failures_clear(struct failures *f, uint64_t hash)
 {
+	// Mostly nothing fails: then no miss touches the table.
+	if (f->entries == 0)
+		return;
 	struct failure *e = find_or_oldest(f, hash);
-	if (e->hash == hash)
-		*e = (struct failure){.until_ms = 0};
+	if (e->until_ms == 0 || e->hash != hash)
+		return;
+	*e = (struct failure){.until_ms = 0};
+	f->entries--;
 }
 
 void failures_clear_all(struct failures *f)
 {
+	f->entries = 0;
+	f->all_over_ms = 0;
 	memset(f->slot, 0, size_of(f->buckets) - sizeof(*f));
 }
 
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms)
 {
+	if (now_ms >= f->all_over_ms)
+		return false;
 	const struct failure *e = find(f, hash);
 	return e && now_ms < e->until_ms;
 }
