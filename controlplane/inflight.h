@@ -31,7 +31,7 @@ static_assert(sizeof(struct waiter) == 120);
 
 struct question {
 	struct upstream_ask ask;
-	struct event timer;
+	struct wheel_timer timer;
 	struct l1_lookup *look; // L1 is being asked; NULL: not
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver

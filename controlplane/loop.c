@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "loop.h"
 
+#include "wheel.h"
+
 #include <event2/event.h>
 
 #include <errno.h>
@@ -30,6 +32,7 @@ struct loop_mail {
 struct loop {
 	struct event_base *base;
 	struct event *bell, *lag_timer;
+	struct wheel *wheel;
 	const char *name;
 	int bell_fd, lag_fd;
 	_Atomic bool stop;
@@ -135,7 +138,8 @@ int loop_new(const char *name, struct loop **out)
 		l->bell = event_new(l->base, l->bell_fd, EV_READ | EV_PERSIST, on_bell, l);
 		l->lag_timer = event_new(l->base, l->lag_fd, EV_READ | EV_PERSIST, on_lag_timer, l);
 	}
-	if (!l->bell || !l->lag_timer || event_add(l->bell, NULL) < 0) {
+	if (!l->bell || !l->lag_timer || event_add(l->bell, NULL) < 0
+		|| wheel_new(&l->wheel, l->base) < 0) {
 		loop_free(l);
 		return -ENOMEM;
 	}
@@ -151,6 +155,7 @@ void loop_free(struct loop *l)
 		event_free(l->lag_timer);
 	if (l->bell)
 		event_free(l->bell);
+	wheel_free(l->wheel);
 	if (l->base)
 		event_base_free(l->base);
 	if (l->bell_fd >= 0)
@@ -164,6 +169,11 @@ void loop_free(struct loop *l)
 struct event_base *loop_base(struct loop *l)
 {
 	return l->base;
+}
+
+struct wheel *loop_wheel(struct loop *l)
+{
+	return l->wheel;
 }
 
 // Of this thread: what it waits, or the machine gives to others, is not in it. A system call.

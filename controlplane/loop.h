@@ -6,12 +6,13 @@
 // The control plane has two: the resolver loop (misses, upstreams, the only L0 writer) and the
 // service loop (control API, timers of slow things). Nothing that may block runs on the resolver
 // loop. The mailbox is bounded (LOOP_CALLS_MAX); a call that finds it full is refused.
-// Timers are in milliseconds, early or late by the kernel's tick (4 ms): finer would cost each turn
-// of the loop a system call. Lag is how late a timer of the kernel that rings every 20 ms is heard,
-// what any other event of this loop had to wait; each ringing that was slept through counts.
-// Busy is what one turn of the loop cost in CPU time: a turn that the machine interrupts is late,
-// not busy. That clock costs a system call, so it is read when LOOP_BUSY_FINE_US have passed, and
-// the turns between two readings count as one: up to so much is told too much.
+// Timers of libevent are in milliseconds, early or late by the kernel's tick (4 ms): finer would
+// cost each turn of the loop a system call. Lag is how late a timer of the kernel that rings every
+// 20 ms is heard, what any other event of this loop had to wait; each ringing that was slept
+// through counts. Busy is what one turn of the loop cost in CPU time: a turn that the machine
+// interrupts is late, not busy. That clock costs a system call, so it is read when
+// LOOP_BUSY_FINE_US have passed, and the turns between two readings count as one: up to so much is
+// told too much.
 
 #include "loop_lag.h"
 
@@ -19,6 +20,7 @@
 #include <weir/attr.h>
 
 struct event_base;
+struct wheel;
 struct loop;
 
 enum { LOOP_CALLS_MAX = 1024 };
@@ -26,6 +28,7 @@ enum { LOOP_CALLS_MAX = 1024 };
 ATTR_MUST_CHECK int loop_new(const char *name, struct loop **out); // -ENOMEM, -errno of eventfd
 void loop_free(struct loop *l); // NULL is fine; the loop must not run
 struct event_base *loop_base(struct loop *l);
+struct wheel *loop_wheel(struct loop *l); // for timers of which there are many
 // Until loop_stop, which may also come before; on the thread that owns the loop. 0 or -EIO.
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l); // any thread; calls left before it are run first

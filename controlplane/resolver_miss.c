@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_internal.h"
 
-#include <event2/event.h>
-
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -90,12 +88,9 @@ static bool miss_cached(
 	return true;
 }
 
-static void question_arm(struct question *q, uint64_t at_ms, uint64_t now_ms)
+static void question_arm(struct resolver *r, struct question *q, uint64_t at_ms, uint64_t now_ms)
 {
-	uint64_t left = at_ms > now_ms ? at_ms - now_ms : 0;
-	const struct timeval tv = {
-		.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
-	event_add(&q->timer, &tv);
+	wheel_start(loop_wheel(r->loop), &q->timer, at_ms > now_ms ? at_ms - now_ms : 0, now_ms);
 }
 
 // All waiters get the stale record; workers serve it from here on for a while.
@@ -112,15 +107,14 @@ static bool question_serve_stale(struct resolver *r, struct question *q)
 	return true;
 }
 
-static void on_question_timer(evutil_socket_t fd, short what, void *arg)
+static void on_question_timer(void *arg)
 {
 	struct question *q = arg;
 	struct resolver *r = q->owner;
-	(void)fd, (void)what;
 
 	if (q->stage == STAGE_FIRST && !question_serve_stale(r, q)) {
 		q->stage = STAGE_NO_STALE;
-		question_arm(q, q->born_ms + SERVFAIL_AFTER_MS, clock_mono_ms());
+		question_arm(r, q, q->born_ms + SERVFAIL_AFTER_MS, clock_mono_ms());
 		return;
 	}
 	if (q->stage == STAGE_NO_STALE) {
@@ -132,7 +126,7 @@ static void on_question_timer(evutil_socket_t fd, short what, void *arg)
 
 void question_finish(struct resolver *r, struct question *q, enum refresh_end end)
 {
-	event_del(&q->timer);
+	wheel_stop(&q->timer);
 	l1_get_stop(q->look);
 	upstream_ask_stop(&q->ask);
 	if (q->request)
@@ -154,8 +148,9 @@ void question_ask(struct resolver *r, struct question *q)
 
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 {
-	event_assign(&q->timer, loop_base(r->loop), -1, 0, on_question_timer, q);
-	question_arm(q, q->born_ms + STALE_AFTER_MS, now_ms);
+	q->timer.fn = on_question_timer;
+	q->timer.arg = q;
+	question_arm(r, q, q->born_ms + STALE_AFTER_MS, now_ms);
 	if (!question_look(r, q))
 		question_ask(r, q);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_internal.h"
 
-#include <event2/event.h>
-
 #include <string.h>
 #include <weir/clock.h>
 
@@ -40,11 +38,9 @@ static void ask_wait(
 	uint64_t left_ms = a->deadline_ms > now_ms ? a->deadline_ms - now_ms : 0;
 	bool last = pick(a, now_ms) < 0 && pick_tcp(a) < 0;
 	uint64_t wait_ms = last || longest_ms > left_ms ? left_ms : longest_ms;
-	const struct timeval tv = {.tv_sec = (time_t)(wait_ms / 1000),
-		.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
 
 	a->current = current;
-	event_add(&a->timer, &tv);
+	wheel_start(loop_wheel(a->owner->loop), &a->timer, wait_ms, now_ms);
 }
 
 void upstream_ask_stop(struct upstream_ask *a)
@@ -54,7 +50,7 @@ void upstream_ask_stop(struct upstream_ask *a)
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++)
 		upstream_leg_close(&a->leg[i]);
 	upstream_tcp_free(a);
-	event_del(&a->timer);
+	wheel_stop(&a->timer);
 	a->owner = NULL;
 }
 
@@ -175,12 +171,11 @@ static void ask_next(struct upstream_ask *a)
 	ask_end(a);
 }
 
-static void on_wait_over(evutil_socket_t fd, short what, void *arg)
+static void on_wait_over(void *arg)
 {
 	struct upstream_ask *a = arg;
 	struct upstream_leg *leg = a->current;
 	struct upstream *s = leg ? upstream_of(leg) : NULL;
-	(void)fd, (void)what;
 
 	if (s)
 		upstream_server_timed_out(s, leg, a->owner->backoff_s);
@@ -200,8 +195,8 @@ void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8
 		.dnssec_ok = dnssec_ok,
 		.question_len = question_len,
 		.deadline_ms = deadline_ms,
+		.timer = {.fn = on_wait_over, .arg = a},
 	};
-	event_assign(&a->timer, loop_base(u->loop), -1, 0, on_wait_over, a);
 	memcpy(a->question, question, question_len);
 	ask_next(a);
 }

@@ -32,8 +32,7 @@
 #include "loop.h"
 #include "rng.h"
 #include "upstream_socket.h"
-
-#include <event2/event_struct.h>
+#include "wheel.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,8 +73,8 @@ struct upstream_leg {
 
 // One question's hunt for an answer; the caller embeds it. All fields are upstream*.c's.
 struct upstream_ask {
-	struct upstreams *owner; // NULL: not running
-	struct event timer;      // end of the present wait
+	struct upstreams *owner;  // NULL: not running
+	struct wheel_timer timer; // end of the present wait
 	struct upstream_leg leg[UPSTREAM_LEGS];
 	struct upstream_tcp *tcp;     // NULL: none; else current
 	struct upstream_leg *current; // of the latest send; NULL: late replies are all there is
