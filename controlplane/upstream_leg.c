@@ -78,10 +78,12 @@ static void leg_spell(const struct upstream_leg *leg, uint8_t out[UPSTREAM_QUEST
 	const struct upstream_ask *a = leg->ask;
 
 	memcpy(out, a->question, a->question_len);
-	// Length octets are below 'a', type and class are the last four.
-	for (unsigned i = 0; leg->mixed_case && i + 4 < a->question_len; i++)
-		if (out[i] >= 'a' && out[i] <= 'z' && (leg->coin[i / 8] >> i % 8 & 1))
-			out[i] -= 'a' - 'A';
+	// Length octets are below 'a', type and class are the last four. No branch: nothing could
+	// predict it.
+	for (unsigned i = 0; leg->mixed_case && i + 4 < a->question_len; i++) {
+		unsigned letter = (uint8_t)(out[i] - 'a') <= 'z' - 'a';
+		out[i] -= (uint8_t)((letter & (unsigned)leg->coin[i / 8] >> i % 8) * ('a' - 'A'));
+	}
 }
 
 uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t cap)
