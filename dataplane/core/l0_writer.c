@@ -101,6 +101,8 @@ uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key)
 				&& l0_bounds_match(&b, key))
 				return slot;
 		}
+		if (likely_(!l0_overflows(&w->buckets[at])))
+			break; // nothing of this bucket lives in another
 		at = l0_other_bucket(at, tag, w->reader.bucket_mask);
 	}
 	return L0_SLOT_NONE;
