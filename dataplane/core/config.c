@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_check.h"
+#include "config_groups.h"
 #include "config_keys.h"
 #include "config_lists.h"
 #include "config_net.h"
@@ -24,6 +25,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_lists_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_redis_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_groups_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_check(doc, c);
 	return ret;
@@ -70,6 +73,7 @@ void config_free(struct config *c)
 	config_keys_free(c);
 	config_net_free(c);
 	config_lists_free(c);
+	config_groups_free(c);
 	free(c->path);
 	free(c);
 }

@@ -134,7 +134,7 @@ static int addresses_apply(
 }
 
 static int server_check(const struct config_doc *doc, const char *key, const struct config *out,
-	const struct socket_address *a)
+	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
 {
 	if (!address_is_host(&a->ip))
 		return config_refuse(doc, key, "no host can have this address");
@@ -143,19 +143,20 @@ static int server_check(const struct config_doc *doc, const char *key, const str
 			return config_refuse(
 				doc, key, "is an address of this service: queries would loop");
 	}
-	for (unsigned i = 0; i < out->upstreams.count; i++) {
-		const struct socket_address *other = &out->upstreams.server[i].address;
+	for (unsigned i = 0; i < count; i++) {
+		const struct socket_address *other = &servers[i].address;
 		if (address_equal(&other->ip, &a->ip) && other->port == a->port)
 			return config_refuse(doc, key, "given twice");
 	}
 	return 0;
 }
 
-static int server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
-	unsigned i, struct config *out)
+int config_server_apply(const struct config_doc *doc, const struct config_raw_server *raw,
+	const char *list, const struct config *out, struct config_upstream *servers,
+	unsigned *count)
 {
 	char key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
-	config_item_key(key, "upstreams.servers", i, "address");
+	config_item_key(key, list, *count, "address");
 	struct socket_address a;
 	if (!raw->address)
 		return config_refuse(doc, key, "has no value");
@@ -163,23 +164,22 @@ static int server_apply(const struct config_doc *doc, const struct config_raw_se
 		return config_refuse(doc, key,
 			"is not an IP address, with or without port (\"9.9.9.9\", "
 			"\"9.9.9.9:53\", \"[2620:fe::fe]:53\")");
-	if (server_check(doc, key, out, &a) < 0)
+	if (server_check(doc, key, out, servers, *count, &a) < 0)
 		return -EINVAL;
 
 	char *name = NULL;
-	config_item_key(key, "upstreams.servers", i, "name");
+	config_item_key(key, list, *count, "name");
 	int ret = config_text_take(doc, key, raw->name ? raw->name : socket_address_text(&a, text),
 		CONFIG_TITLE_MAX, &name);
 	if (ret < 0)
 		return ret;
-	for (unsigned j = 0; j < out->upstreams.count; j++) {
-		if (strcmp(out->upstreams.server[j].name, name) == 0) {
+	for (unsigned j = 0; j < *count; j++) {
+		if (strcmp(servers[j].name, name) == 0) {
 			free(name);
 			return config_refuse(doc, key, "given twice");
 		}
 	}
-	out->upstreams.server[out->upstreams.count++] =
-		(struct config_upstream){.name = name, .address = a};
+	servers[(*count)++] = (struct config_upstream){.name = name, .address = a};
 	return 0;
 }
 
@@ -189,7 +189,8 @@ static int servers_apply(
 	if (raw->servers_count == 0)
 		return config_refuse(doc, "upstreams.servers", "at least one server is needed");
 	for (unsigned i = 0; i < raw->servers_count; i++) {
-		int ret = server_apply(doc, &raw->servers[i], i, out);
+		int ret = config_server_apply(doc, &raw->servers[i], "upstreams.servers", out,
+			out->upstreams.server, &out->upstreams.count);
 		if (ret < 0)
 			return ret;
 	}

@@ -12,4 +12,9 @@
 // -EINVAL by config_refuse, -ENOMEM. `out` may then be half filled; config_net_free frees that.
 ATTR_MUST_CHECK int config_net_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out);
+// One more server of a list named `list` ("upstreams.servers"), of an `out` that has its service
+// addresses. -EINVAL by config_refuse, -ENOMEM.
+ATTR_MUST_CHECK int config_server_apply(const struct config_doc *doc,
+	const struct config_raw_server *raw, const char *list, const struct config *out,
+	struct config_upstream *servers, unsigned *count);
 void config_net_free(struct config *c);

@@ -98,6 +98,18 @@ static const cyaml_schema_field_t raw_redis_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_group_fields[] = {
+	RAW_TEXT(config_raw_group, name),
+	RAW_TEXT(config_raw_group, disable_cache),
+	RAW_TEXT(config_raw_group, blocking),
+	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX),
+	RAW_SEQUENCE(config_raw_group, lists, &raw_text, CONFIG_LISTS_MAX),
+	RAW_SEQUENCE(config_raw_group, upstreams, &raw_server, CONFIG_UPSTREAMS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_group = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_group, raw_group_fields)};
+
 #define RAW_SECTION_FIELD(section) \
 	CYAML_FIELD_MAPPING_PTR(   \
 		#section, RAW_MAY_BE_EMPTY, struct config_raw, section, raw_##section##_fields)
@@ -111,6 +123,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(redis),
+	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_document = {

@@ -72,6 +72,16 @@ struct config_raw_redis {
 	unsigned addresses_count;
 };
 
+struct config_raw_group {
+	char *name, *disable_cache, *blocking;
+	char **clients;
+	unsigned clients_count;
+	char **lists;
+	unsigned lists_count;
+	struct config_raw_server *upstreams;
+	unsigned upstreams_count;
+};
+
 struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_runtime *runtime;
 	struct config_raw_dataplane *dataplane;
@@ -81,6 +91,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_redis *redis;
+	struct config_raw_group *groups; // may be NULL
+	unsigned groups_count;
 };
 
 // -EINVAL by config_refuse, -ENOMEM. The document must have passed config_doc_check.

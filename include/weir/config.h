@@ -25,6 +25,8 @@ enum {
 	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
 	CONFIG_ENTRIES_MAX = 100000,
 	CONFIG_REDIS_ADDRESSES_MAX = 16,
+	CONFIG_GROUPS_MAX = 63,     // beside group 0, everyone else
+	CONFIG_PREFIXES_MAX = 4096, // of clients, in all groups together
 };
 
 struct ip_address {
@@ -173,6 +175,20 @@ struct config_redis {
 	unsigned sweep_hit_window_s; // 0: cold keys are left to their TTL
 };
 
+// Clients that are treated in their own way. Its number is its place in the list, from 1 on.
+struct config_group {
+	char *name; // unique
+	unsigned client_count;
+	struct ip_address *clients; // prefixes without host bits, none in two groups
+	bool disable_cache;
+	bool blocking;           // false: nothing is blocked
+	bool has_lists;          // false: every list applies
+	unsigned *lists;         // indices of blocking.lists
+	unsigned list_count;     // when has_lists
+	unsigned upstream_count; // 0: those of everyone
+	struct config_upstream *upstreams;
+};
+
 struct config {
 	char *path; // of the file
 	struct config_runtime runtime;
@@ -183,6 +199,8 @@ struct config {
 	struct config_upstreams upstreams;
 	struct config_limits limits;
 	struct config_redis redis;
+	unsigned group_count;
+	struct config_group *groups;
 };
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...

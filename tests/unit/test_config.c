@@ -249,6 +249,61 @@ static void test_every_value(void **)
 	config_free(c);
 }
 
+static void test_groups(void **)
+{
+	struct config *c = load(
+		MINIMAL "blocking:\n  lists: [{path: /a, name: ads}, {path: /b, name: adult}]\n"
+			"groups:\n"
+			"- {name: kids, clients: [192.0.2.0/24, 192.0.2.7, 'fd53:1::/64'], lists: "
+			"[adult]}\n"
+			"- name: lab\n  clients: [0.0.0.0/0, 192.0.2.0/25]\n  disable_cache: true\n"
+			"  blocking: false\n  upstreams: [{address: '192.0.2.53:5353'}, {address: "
+			"fd53::1, name: six}]\n");
+	assert_int_equal(c->group_count, 2);
+	const struct config_group *kids = &c->groups[0], *lab = &c->groups[1];
+	assert_string_equal(kids->name, "kids");
+	assert_int_equal(kids->client_count, 3);
+	assert_int_equal(kids->clients[1].prefix_len, 32);
+	assert_int_equal(kids->clients[2].version, 6);
+	assert_int_equal(kids->clients[2].prefix_len, 64);
+	assert_true(kids->has_lists && kids->blocking && !kids->disable_cache);
+	assert_int_equal(kids->list_count, 1);
+	assert_int_equal(kids->lists[0], 1);
+	assert_int_equal(kids->upstream_count, 0);
+	assert_int_equal(lab->clients[0].prefix_len, 0);
+	assert_true(!lab->has_lists && !lab->blocking && lab->disable_cache);
+	assert_int_equal(lab->upstream_count, 2);
+	assert_int_equal(lab->upstreams[0].address.port, 5353);
+	assert_string_equal(lab->upstreams[1].name, "six");
+	// The groups of a file can change while it runs.
+	struct config *other = load(MINIMAL);
+	char names[64];
+	assert_int_equal(config_needs_restart(c, other, names, sizeof names), 0);
+	assert_int_equal(other->group_count, 0);
+	config_free(other);
+	config_free(c);
+}
+
+// As many prefixes as may be, and one more.
+static void test_groups_full(void **)
+{
+	enum { EACH = 24 };
+	static char text[sizeof(MINIMAL) + 64 + (CONFIG_PREFIXES_MAX + 1) * EACH];
+	for (unsigned more = 0; more < 2; more++) {
+		char *p = stpcpy(text, MINIMAL "groups:\n- {name: a, clients: [10.0.0.0/8");
+		for (unsigned i = 1; i < CONFIG_PREFIXES_MAX; i++)
+			p += sprintf(p, ", 10.%u.%u.0/24", i / 256, i % 256);
+		p = stpcpy(p, "]}\n");
+		if (more)
+			stpcpy(p, "- {name: b, clients: [11.0.0.0/8]}\n");
+		if (more)
+			assert_refused(text, strlen(text),
+				"8:1: groups: more than 4096 prefixes of clients in all");
+		else
+			config_free(load(text));
+	}
+}
+
 static void test_password_file(void **)
 {
 	char path[sizeof folder + 32], text[1024];
@@ -392,6 +447,8 @@ int main(void)
 		cmocka_unit_test(test_ttl_preset),
 		cmocka_unit_test(test_refresh_modes),
 		cmocka_unit_test(test_every_value),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_groups_full),
 		cmocka_unit_test(test_password_file),
 		cmocka_unit_test(test_empty_sections),
 		cmocka_unit_test(test_shipped),

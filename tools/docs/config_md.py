@@ -34,9 +34,12 @@ SECTIONS = {
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
+    "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
+              "Whoever is in no group gets what the rest of this file says.",
 }
 
-# Keys that hold lists (config_net.c, config_lists.c): key, entry, default, bound, when, text.
+# Keys that hold lists (config_net.c, config_lists.c, config_groups.c): key, entry, default, bound, when, text. Without
+# a bound: one value for each entry of `groups`.
 LISTS = {
     "dataplane": [
         ("worker_lcores", "core number", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
@@ -64,6 +67,21 @@ LISTS = {
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
          "`192.0.2.7`, `192.0.2.7:6380`, `[fd53::7]:6379`; port 6379 by default, 26379 for sentinels. No host names: "
          "nothing here waits for DNS."),
+    ],
+    "groups": [
+        ("name", "1 to 63 octets", "none: required", None, "live", "Unique. At most {CONFIG_GROUPS_MAX} groups."),
+        ("clients", "IP address, with or without `/prefix`", "none: required", "CONFIG_PREFIXES_MAX", "live",
+         "Prefixes may lie within each other, in one group or in several; equal ones are refused. The bound is for all "
+         "groups together."),
+        ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
+         "The lists that apply. `blocking.allow` and `blocking.deny` apply in any case."),
+        ("blocking", "`true`, `false`", "`true`", None, "live", "`false`: nothing is blocked."),
+        ("upstreams", "`address`, `name`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
+         "Servers of its own, as in `upstreams.servers`. Answers are then shared with groups that have the same servers "
+         "and nobody else, in L0 and over Redis also on other boxes."),
+        ("disable_cache", "`true`, `false`", "`false`", None, "live",
+         "`true`: every question is resolved anew; nothing is read from or kept in L0 or L1. Clients that ask the same at "
+         "the same time share one answer."),
     ],
 }
 
@@ -119,7 +137,8 @@ def page():
     for section, about in SECTIONS.items():
         out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(section, []):
-            out.append(f"| `{section}.{key}` | {default} | list of {entry}; at most {limits[bound]} | {when} | {text} |")
+            values = f"list of {entry}; at most {limits[bound]}" if bound else entry
+            out.append(f"| `{section}.{key}` | {default} | {values} | {when} | {text.format(**limits)} |")
         for name, key, _, kind, choice, default, low, high, when, text in rows:
             if name == section:
                 shown = ", ".join([f"`{default}`" if default else "empty", *other.get(f"{section}.{key}", [])])
