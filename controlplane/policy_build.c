@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "policy_build.h"
+
+#include <errno.h>
+#include <weir/keyhash.h>
+
+static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
+static_assert((int)CONFIG_PREFIXES_MAX == (int)POLICY_PREFIXES_MAX);
+
+enum { SEEDS_PER_SIZE = 32, V6_BUCKETS_MIN = 4 };
+
+struct prefix {
+	const struct ip_address *address;
+	uint8_t group;
+};
+
+// Prefixes of one family, the shortest first: the longer ones overwrite them.
+struct prefixes {
+	unsigned count;
+	struct prefix *one;
+};
+
+struct v4_table {
+	uint16_t *entry; // top, then `cap` blocks
+	unsigned blocks, cap;
+};
+
+static int by_length(const void *a, const void *b)
+{
+	const struct prefix *x = a, *y = b;
+	if (x->address->prefix_len != y->address->prefix_len)
+		return x->address->prefix_len < y->address->prefix_len ? -1 : 1;
+	return memcmp(x->address->bytes, y->address->bytes, sizeof x->address->bytes);
+}
+
+static int prefixes_collect(const struct config *c, unsigned version, struct prefixes *out)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < c->group_count; i++)
+		n += c->groups[i].client_count;
+	if (n > POLICY_PREFIXES_MAX || c->group_count >= POLICY_GROUPS_MAX)
+		return -E2BIG;
+	out->one = calloc(n + 1, sizeof *out->one);
+	if (!out->one)
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].client_count; k++)
+			if (c->groups[i].clients[k].version == version)
+				out->one[out->count++] =
+					(struct prefix){&c->groups[i].clients[k], (uint8_t)(i + 1)};
+	qsort(out->one, out->count, sizeof *out->one, by_length);
+	return 0;
+}
+
+// The block behind an entry, made of what the entry said. There is room for two for each prefix.
+static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
+{
+	if (!(*entry & POLICY_V4_NEXT)) {
+		uint16_t *made = t->entry + POLICY_V4_TOP + t->blocks * POLICY_V4_BLOCK;
+		for (unsigned i = 0; i < POLICY_V4_BLOCK; i++)
+			made[i] = *entry;
+		*entry = (uint16_t)(POLICY_V4_NEXT | t->blocks++);
+	}
+	return t->entry + POLICY_V4_TOP + (*entry & (POLICY_V4_NEXT - 1)) * POLICY_V4_BLOCK;
+}
+
+static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t group)
+{
+	for (unsigned i = 0; i < 1u << bits; i++)
+		level[from + i] = group;
+}
+
+// Shorter prefixes are in already, so no entry that is filled leads to a block.
+static void v4_add(struct v4_table *t, const struct prefix *p)
+{
+	const uint8_t *a = p->address->bytes;
+	unsigned length = p->address->prefix_len, top = (unsigned)a[0] << 8 | a[1];
+	if (length <= 16) {
+		v4_fill(t->entry, top, 16 - length, p->group);
+		return;
+	}
+	uint16_t *level = v4_block(t, &t->entry[top]);
+	if (length <= 24) {
+		v4_fill(level, a[2], 24 - length, p->group);
+		return;
+	}
+	level = v4_block(t, &level[a[2]]);
+	v4_fill(level, a[3], 32 - length, p->group);
+}
+
+static int v4_build(const struct prefixes *p, struct v4_table *t)
+{
+	unsigned cap = 0;
+	for (unsigned i = 0; i < p->count; i++) {
+		unsigned length = p->one[i].address->prefix_len;
+		cap += length > 24 ? 2 : length > 16;
+	}
+	*t = (struct v4_table){.cap = cap};
+	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof *t->entry);
+	if (!t->entry)
+		return -ENOMEM;
+	for (unsigned i = 0; i < p->count; i++)
+		v4_add(t, &p->one[i]);
+	return 0;
+}
+
+static bool v6_place(
+	struct policy_v6_bucket *bucket, uint64_t mask, uint64_t seed, const struct prefix *p)
+{
+	uint64_t key[2];
+	unsigned length = p->address->prefix_len;
+	memcpy(key, p->address->bytes, sizeof key);
+	struct policy_v6_bucket *b = &bucket[policy_v6_hash(seed, key, length) & mask];
+	for (unsigned s = 0; s < POLICY_V6_SLOTS; s++) {
+		if (b->length[s])
+			continue;
+		memcpy(b->key[s], key, sizeof key);
+		b->length[s] = (uint8_t)(length + 1);
+		b->group[s] = p->group;
+		return true;
+	}
+	return false;
+}
+
+static bool v6_fill(
+	struct policy_v6_bucket *bucket, uint64_t buckets, uint64_t seed, const struct prefixes *p)
+{
+	memset(bucket, 0, buckets * sizeof *bucket);
+	for (unsigned i = 0; i < p->count; i++)
+		if (!v6_place(bucket, buckets - 1, seed, &p->one[i]))
+			return false;
+	return true;
+}
+
+// The smallest table, of four lines for three prefixes on, in which no bucket overflows. With as
+// many buckets as eight times the prefixes nearly every seed will do.
+static int v6_build(
+	const struct prefixes *p, struct policy_v6_bucket **out, uint64_t *buckets, uint64_t *seed)
+{
+	*buckets = V6_BUCKETS_MIN;
+	while (*buckets < p->count)
+		*buckets *= 2;
+	for (; *buckets <= POLICY_V6_BUCKETS_MAX; *buckets *= 2) {
+		struct policy_v6_bucket *b = aligned_alloc(CACHE_LINE, *buckets * sizeof *b);
+		if (!b)
+			return -ENOMEM;
+		for (unsigned i = 1; i <= SEEDS_PER_SIZE; i++) {
+			*seed = i * UINT64_C(0xa0761d6478bd642f);
+			if (v6_fill(b, *buckets, *seed, p)) {
+				*out = b;
+				return 0;
+			}
+		}
+		free(b);
+	}
+	return -E2BIG;
+}
+
+static void head_fill(struct policy_head *h, const struct config *c,
+	const struct policy_group *group, const struct prefixes *v6)
+{
+	h->magic = POLICY_MAGIC;
+	h->version = POLICY_VERSION;
+	h->group_count = c->group_count + 1;
+	for (unsigned i = 0; i <= c->group_count; i++)
+		h->group[i] = group[i];
+	for (unsigned i = 0; i < v6->count; i++) {
+		uint8_t length = v6->one[i].address->prefix_len;
+		if (i == 0 || v6->one[i - 1].address->prefix_len != length)
+			h->v6_length[h->v6_length_count++] = length;
+	}
+}
+
+static size_t lines(size_t octets)
+{
+	return (octets + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+static int assemble(struct policy_head *h, const struct v4_table *v4,
+	const struct policy_v6_bucket *v6, struct policy_image *out)
+{
+	size_t v4_octets =
+		(POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
+	size_t v6_octets = h->v6_buckets * sizeof *v6;
+	h->v4_blocks = v4->blocks;
+	h->v4_off = lines(sizeof *h);
+	h->v6_off = h->v4_off + lines(v4_octets);
+	h->size = h->v6_off + v6_octets;
+	uint8_t *base = aligned_alloc(CACHE_LINE, lines(h->size));
+	if (!base)
+		return -ENOMEM;
+	memset(base, 0, lines(h->size));
+	memcpy(base + h->v4_off, v4->entry, v4_octets);
+	memcpy(base + h->v6_off, v6, v6_octets);
+	h->body_sum = contenthash(base + sizeof *h, h->size - sizeof *h);
+	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
+	memcpy(base, h, sizeof *h);
+	*out = (struct policy_image){.head = (void *)base, .size = h->size};
+	return 0;
+}
+
+int policy_build(
+	const struct config *config, const struct policy_group *group, struct policy_image *out)
+{
+	struct prefixes v4 = {0}, v6 = {0};
+	struct v4_table t = {0};
+	struct policy_v6_bucket *bucket = NULL;
+	struct policy_head h;
+
+	memset(&h, 0, sizeof h); // padding too: the image is compared
+	int rc = prefixes_collect(config, 4, &v4);
+	if (rc == 0)
+		rc = prefixes_collect(config, 6, &v6);
+	if (rc == 0)
+		rc = v4_build(&v4, &t);
+	if (rc == 0)
+		rc = v6_build(&v6, &bucket, &h.v6_buckets, &h.v6_seed);
+	if (rc == 0) {
+		h.prefix_count = v4.count + v6.count;
+		head_fill(&h, config, group, &v6);
+		rc = assemble(&h, &t, bucket, out);
+	}
+	free(v4.one);
+	free(v6.one);
+	free(t.entry);
+	free(bucket);
+	return rc;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The policy image: which group a client is in, and what applies to each group. This header is its
+// layout (behind the first page of a REGION_POLICY region) and the reader; the builder is
+// controlplane/policy_build.h.
+//
+// Longest prefix wins. IPv4: three levels of 16, 8 and 8 bits (Gupta, Lin, McKeown 1998, with other
+// widths), so one to three loads. IPv6: one hash probe for each length that some prefix has, the
+// shortest first, none depends on another's outcome, so that the core does them at once. A bucket
+// is one cache line of three prefixes; the builder finds a size and seed at which none overflows,
+// so a lookup costs the same whatever address asks.
+//
+// Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
+// resolve alike share view 0. The control plane stores nothing under the view of a group without
+// cache, so for its clients every lookup is a miss; workers need not know of it.
+//
+// The reader treats the image as hostile for safety: sums and geometry are checked once, groups and
+// geometry are private copies, and each number that is read is masked or compared.
+
+#include "attr.h"
+#include "shm_abi.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+	POLICY_GROUPS_MAX = 64, // group 0 included
+	POLICY_PREFIXES_MAX = 4096,
+	POLICY_V4_TOP = 65536,
+	POLICY_V4_BLOCK = 256,
+	POLICY_V4_NEXT = 0x8000, // in an entry: the rest is a block's number, else a group's
+	POLICY_V6_SLOTS = 3,
+	POLICY_V6_LENGTHS = 129,
+	POLICY_V6_BUCKETS_MAX = 1 << 18,
+};
+#define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
+#define POLICY_VERSION 1
+
+struct policy_group {
+	uint64_t lists[4];  // that apply, one bit per list number
+	uint64_t view_hash; // of the view's definition, 0: view 0; for the next control plane
+	uint16_t view;
+	uint8_t reserved[6];
+};
+static_assert(sizeof(struct policy_group) == 48);
+
+struct policy_v6_bucket {
+	alignas(CACHE_LINE) uint64_t key[POLICY_V6_SLOTS][2]; // as in the packet, masked
+	uint8_t length[POLICY_V6_SLOTS];                      // plus 1; 0: free
+	uint8_t group[POLICY_V6_SLOTS];
+	uint8_t reserved[10];
+};
+static_assert(sizeof(struct policy_v6_bucket) == 64);
+
+// Offsets are from the start of this struct.
+struct policy_head {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t group_count;        // 1: no group but 0
+	uint64_t size;               // octets in all
+	uint64_t v4_off;             // POLICY_V4_TOP entries, then the blocks, all uint16_t
+	uint64_t v6_off, v6_buckets; // a power of two
+	uint64_t v6_seed;
+	uint32_t v4_blocks;
+	uint32_t prefix_count;
+	uint32_t v6_length_count;
+	uint8_t v6_length[POLICY_V6_LENGTHS]; // ascending
+	uint8_t reserved[3];
+	struct policy_group group[POLICY_GROUPS_MAX];
+	uint64_t body_sum; // contenthash of all octets after this struct
+	uint64_t head_sum; // contenthash of this struct up to here
+};
+static_assert(sizeof(struct policy_head) % 8 == 0);
+
+struct policy_reader {
+	const uint16_t *v4;
+	const struct policy_v6_bucket *v6;
+	uint64_t v6_mask, v6_seed;
+	uint32_t v4_blocks;
+	uint32_t group_count;
+	uint32_t v6_length_count;
+	uint8_t v6_length[POLICY_V6_LENGTHS];
+	uint64_t v6_bits[POLICY_V6_LENGTHS][2];       // masks of these lengths
+	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
+};
+
+// Checks magic, version, sums, offsets and sizes. `size` may be larger than the image (a region
+// ends with a page). -EPROTO with `why` filled in.
+ATTR_MUST_CHECK int policy_reader_init(
+	struct policy_reader *r, const void *image, size_t size, char why[128]);
+
+// The mask of a length, in network byte order.
+void policy_v6_bits(unsigned length, uint64_t out[2]);
+
+ATTR_INLINE uint64_t policy_v6_hash(uint64_t seed, const uint64_t key[2], unsigned length)
+{
+	unsigned __int128 product = (unsigned __int128)(key[0] ^ seed ^ length)
+				    * (key[1] ^ UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
+	return folded * UINT64_C(0xd6e8feb86659fd93) >> 32;
+}
+
+// `address`: 4 octets as in the packet. Below POLICY_GROUPS_MAX.
+ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_t *address)
+{
+	unsigned e = __atomic_load_n(&r->v4[address[0] << 8 | address[1]], __ATOMIC_RELAXED);
+	for (unsigned i = 2; i < 4 && unlikely_(e & POLICY_V4_NEXT); i++) {
+		unsigned block = e & (POLICY_V4_NEXT - 1);
+		if (block >= r->v4_blocks)
+			return 0;
+		e = __atomic_load_n(&r->v4[POLICY_V4_TOP + block * POLICY_V4_BLOCK + address[i]],
+			__ATOMIC_RELAXED);
+	}
+	return e & (POLICY_GROUPS_MAX - 1);
+}
+
+// `address`: 16 octets.
+ATTR_INLINE unsigned policy_group_v6(const struct policy_reader *r, const uint8_t *address)
+{
+	uint64_t whole[2];
+	unsigned group = 0;
+	memcpy(whole, address, sizeof whole);
+	for (unsigned i = 0; i < r->v6_length_count; i++) {
+		const uint64_t key[2] = {whole[0] & r->v6_bits[i][0], whole[1] & r->v6_bits[i][1]};
+		unsigned length = r->v6_length[i];
+		const struct policy_v6_bucket *b =
+			&r->v6[policy_v6_hash(r->v6_seed, key, length) & r->v6_mask];
+		for (unsigned s = 0; s < POLICY_V6_SLOTS; s++) {
+			bool same = !((b->key[s][0] ^ key[0]) | (b->key[s][1] ^ key[1])
+				      | (uint64_t)(b->length[s] ^ (length + 1)));
+			group = same ? b->group[s] : group;
+		}
+	}
+	return group & (POLICY_GROUPS_MAX - 1);
+}

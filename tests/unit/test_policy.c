@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The policy image against a list that is searched from end to end, and against hostile octets.
+
+#include "../../controlplane/policy_build.h"
+#include "dns_rand.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <weir/keyhash.h>
+
+enum { GROUPS = 32, PREFIXES = 1000, QUERIES = 20000 };
+
+static struct dns_rand rnd;
+
+struct world {
+	struct config config;
+	struct config_group group[CONFIG_GROUPS_MAX];
+	struct ip_address prefix[CONFIG_GROUPS_MAX][CONFIG_PREFIXES_MAX];
+	struct policy_group what[POLICY_GROUPS_MAX];
+	struct policy_image image;
+	struct policy_reader reader;
+};
+static struct world w;
+
+static void world_clear(unsigned groups)
+{
+	memset(&w.config, 0, sizeof w.config);
+	memset(w.group, 0, sizeof w.group);
+	memset(w.what, 0, sizeof w.what);
+	w.config.group_count = groups;
+	w.config.groups = w.group;
+	for (unsigned i = 0; i < groups; i++) {
+		w.group[i].clients = w.prefix[i];
+		w.what[i + 1].view = (uint16_t)(i + 100);
+		w.what[i + 1].lists[0] = i;
+	}
+}
+
+static bool covers(const struct ip_address *p, const uint8_t *address)
+{
+	for (unsigned i = 0; i < p->prefix_len; i++)
+		if ((p->bytes[i / 8] ^ address[i / 8]) >> (7 - i % 8) & 1)
+			return false;
+	return true;
+}
+
+static unsigned model(unsigned version, const uint8_t *address)
+{
+	int best = -1;
+	unsigned group = 0;
+	for (unsigned i = 0; i < w.config.group_count; i++)
+		for (unsigned k = 0; k < w.group[i].client_count; k++) {
+			const struct ip_address *p = &w.prefix[i][k];
+			if (p->version == version && p->prefix_len > best && covers(p, address)) {
+				best = p->prefix_len;
+				group = i + 1;
+			}
+		}
+	return group;
+}
+
+static unsigned look(unsigned version, const uint8_t *address)
+{
+	return version == 4 ? policy_group_v4(&w.reader, address)
+			    : policy_group_v6(&w.reader, address);
+}
+
+static void add(unsigned group, const struct ip_address *a)
+{
+	for (unsigned i = 0; i < w.config.group_count; i++)
+		for (unsigned k = 0; k < w.group[i].client_count; k++)
+			if (memcmp(&w.prefix[i][k], a, sizeof *a) == 0)
+				return; // equal ones are refused by the configuration
+	w.prefix[group][w.group[group].client_count++] = *a;
+}
+
+static void add_text(unsigned group, const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	add(group, &a);
+}
+
+// Close together, so that many lie within each other.
+static struct ip_address random_prefix(unsigned version)
+{
+	struct ip_address a = {.version = (uint8_t)version};
+	unsigned bits = version == 4 ? 32 : 128;
+	static const uint8_t usual[2][4] = {{16, 24, 28, 32}, {48, 56, 64, 128}};
+	a.prefix_len = dns_rand_below(&rnd, 3) ? usual[version == 6][dns_rand_below(&rnd, 4)]
+					       : (uint8_t)dns_rand_below(&rnd, bits + 1);
+	for (unsigned i = 0; i < a.prefix_len; i++)
+		if (dns_rand_below(&rnd, 4) == 0)
+			a.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
+	return a;
+}
+
+static void build(void)
+{
+	char why[128] = "";
+	assert_int_equal(policy_build(&w.config, w.what, &w.image), 0);
+	if (policy_reader_init(&w.reader, w.image.head, w.image.size, why) != 0)
+		fail_msg("%s", why);
+}
+
+// The first and last address of each prefix, their neighbours outside of it, and random ones.
+static void compare_near(const struct ip_address *p)
+{
+	unsigned bits = p->version == 4 ? 32 : 128;
+	for (unsigned fill = 0; fill < 2; fill++) {
+		uint8_t a[16];
+		memcpy(a, p->bytes, sizeof a);
+		for (unsigned i = p->prefix_len; fill && i < bits; i++)
+			a[i / 8] |= (uint8_t)(0x80u >> i % 8);
+		assert_int_equal(look(p->version, a), model(p->version, a));
+		for (unsigned i = 0; i < bits; i += 1 + dns_rand_below(&rnd, 24)) {
+			a[i / 8] ^= (uint8_t)(0x80u >> i % 8);
+			assert_int_equal(look(p->version, a), model(p->version, a));
+			a[i / 8] ^= (uint8_t)(0x80u >> i % 8);
+		}
+	}
+}
+
+static void test_model(void **)
+{
+	rnd.state = 4711;
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned groups = round ? 1 + dns_rand_below(&rnd, GROUPS) : CONFIG_GROUPS_MAX;
+		world_clear(groups);
+		for (unsigned i = 0; i < 60u << round && i < PREFIXES; i++) {
+			struct ip_address a = random_prefix(i % 2 ? 4 : 6);
+			add(dns_rand_below(&rnd, groups), &a);
+		}
+		build();
+		for (unsigned i = 0; i < groups; i++)
+			for (unsigned k = 0; k < w.group[i].client_count; k += 1 + round)
+				compare_near(&w.prefix[i][k]);
+		for (unsigned i = 0; i < 500; i++) {
+			uint64_t a[2] = {dns_rand_next(&rnd), dns_rand_next(&rnd)};
+			const uint8_t *octets = (const uint8_t *)(const void *)a;
+			assert_int_equal(look(4, octets), model(4, octets));
+			assert_int_equal(look(6, octets), model(6, octets));
+		}
+		free(w.image.head);
+	}
+}
+
+static unsigned group_of(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return look(a.version, a.bytes);
+}
+
+static void test_longest_wins(void **)
+{
+	world_clear(3);
+	add_text(0, "0.0.0.0/0");
+	add_text(1, "198.18.0.0/16");
+	add_text(2, "198.18.7.0/24");
+	add_text(0, "198.18.7.9");
+	add_text(1, "198.18.7.8/31");
+	add_text(0, "::/0");
+	add_text(1, "fd53::/48");
+	add_text(2, "fd53::1:0:0:0:0/64");
+	add_text(0, "fd53::1:0:0:0:1");
+	build();
+	assert_int_equal(group_of("8.8.8.8"), 1);
+	assert_int_equal(group_of("198.18.8.1"), 2);
+	assert_int_equal(group_of("198.18.7.1"), 3);
+	assert_int_equal(group_of("198.18.7.9"), 1);
+	assert_int_equal(group_of("198.18.7.8"), 2);
+	assert_int_equal(group_of("2001:db8::1"), 1);
+	assert_int_equal(group_of("fd53:0:0:2::1"), 2);
+	assert_int_equal(group_of("fd53::1:0:0:0:2"), 3);
+	assert_int_equal(group_of("fd53::1:0:0:0:1"), 1);
+	assert_int_equal(w.reader.group[3].view, 102);
+	assert_int_equal(w.reader.group[4].view, w.reader.group[0].view); // no such group
+	free(w.image.head);
+}
+
+static void test_none(void **)
+{
+	world_clear(0);
+	w.what[0].lists[3] = 5;
+	build();
+	assert_int_equal(w.reader.group_count, 1);
+	assert_int_equal(group_of("198.18.7.9"), 0);
+	assert_int_equal(group_of("fd53::1"), 0);
+	assert_int_equal(w.reader.group[63].lists[3], 5);
+	free(w.image.head);
+}
+
+// As many addresses as may be, each far from the others: the largest image, and nothing overflows.
+static void test_full(void **)
+{
+	world_clear(2);
+	rnd.state = 1;
+	for (unsigned i = 0; i < POLICY_PREFIXES_MAX; i++) {
+		struct ip_address a = {.version = i % 2 ? 4 : 6, .prefix_len = i % 2 ? 32 : 128};
+		uint64_t octets = dns_rand_next(&rnd);
+		memcpy(a.bytes, &octets, i % 2 ? 4 : 8);
+		w.prefix[i % 2][w.group[i % 2].client_count++] = a;
+	}
+	build();
+	assert_true(w.image.size < 8u << 20);
+	for (unsigned i = 0; i < w.group[0].client_count; i++)
+		assert_int_equal(look(6, w.prefix[0][i].bytes), 1);
+	for (unsigned i = 0; i < w.group[1].client_count; i++)
+		assert_int_equal(look(4, w.prefix[1][i].bytes), 2);
+	// The same again makes the same octets: that is how a reload sees that nothing changed.
+	struct policy_image again;
+	assert_int_equal(policy_build(&w.config, w.what, &again), 0);
+	assert_int_equal(again.size, w.image.size);
+	assert_memory_equal(again.head, w.image.head, again.size);
+	free(again.head);
+	free(w.image.head);
+}
+
+static void seal(struct policy_image *image)
+{
+	struct policy_head *h = image->head;
+	h->body_sum = contenthash(h + 1, image->size - sizeof *h);
+	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
+}
+
+static void refused(size_t size)
+{
+	char why[128] = "";
+	assert_int_equal(policy_reader_init(&w.reader, w.image.head, size, why), -EPROTO);
+	assert_true(why[0]);
+}
+
+static void test_damaged(void **)
+{
+	world_clear(2);
+	add_text(0, "198.18.7.9");
+	add_text(1, "fd53::/48");
+	build();
+	refused(sizeof(struct policy_head) - 1);
+	refused(w.image.size - 1);
+	uint8_t *octets = (uint8_t *)w.image.head;
+	for (size_t at = 0; at < w.image.size; at += at < 4096 ? 1 : 997) {
+		octets[at] ^= 1;
+		refused(w.image.size);
+		octets[at] ^= 1;
+	}
+	free(w.image.head);
+}
+
+// A head whose sums fit, but whose numbers lie: each is refused.
+static void test_lies(void **)
+{
+	world_clear(2);
+	add_text(0, "198.18.7.9");
+	add_text(1, "fd53::/48");
+	build();
+	const struct policy_head good = *w.image.head;
+#define LIE(field, value)                      \
+	do {                                   \
+		w.image.head->field = (value); \
+		seal(&w.image);                \
+		refused(w.image.size);         \
+		*w.image.head = good;          \
+	} while (0)
+	LIE(group_count, 0);
+	LIE(group_count, POLICY_GROUPS_MAX + 1);
+	LIE(v4_off, 0);
+	LIE(v4_off, good.v4_off + 1);
+	LIE(v4_off, UINT64_MAX - 1);
+	LIE(v4_blocks, UINT32_MAX);
+	LIE(v4_blocks, POLICY_V4_NEXT);
+	LIE(v6_off, 0);
+	LIE(v6_off, good.v6_off + 2);
+	LIE(v6_off, good.size);
+	LIE(v6_buckets, 0);
+	LIE(v6_buckets, 3);
+	LIE(v6_buckets, good.v6_buckets * 2);
+	LIE(v6_buckets, UINT64_C(1) << 63);
+	LIE(v6_length_count, POLICY_V6_LENGTHS + 1);
+	LIE(v6_length[0], 129);
+	LIE(version, 7);
+	LIE(magic, 7);
+	LIE(size, 8);
+#undef LIE
+	free(w.image.head);
+}
+
+// Written over while it is in use: any answer will do that is a group, and none reads outside
+// (what the sanitizer is for: the image is its own allocation).
+static void test_scribbled(void **)
+{
+	world_clear(2);
+	rnd.state = 99;
+	for (unsigned i = 0; i < 64; i++) {
+		struct ip_address a = random_prefix(i % 2 ? 4 : 6);
+		add(i % 3 == 0, &a);
+	}
+	build();
+	for (unsigned i = 0; i < QUERIES; i++) {
+		uint8_t *octets = (uint8_t *)w.image.head;
+		uint64_t noise = dns_rand_next(&rnd), a[2];
+		size_t span = w.image.size - sizeof(struct policy_head) - sizeof noise;
+		memcpy(octets + sizeof(struct policy_head) + dns_rand_next(&rnd) % span, &noise,
+			sizeof noise);
+		const struct ip_address *p = &w.prefix[0][i % w.group[0].client_count];
+		assert_true(look(p->version, p->bytes) < POLICY_GROUPS_MAX);
+		a[0] = dns_rand_next(&rnd), a[1] = dns_rand_next(&rnd);
+		assert_true(policy_group_v4(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
+		assert_true(policy_group_v6(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
+	}
+	free(w.image.head);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_longest_wins),
+		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_scribbled),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
