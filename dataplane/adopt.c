@@ -63,6 +63,7 @@ void adopt_close(struct adopt *a)
 	if (last) {
 		region_unmap(&last->l0);
 		region_unmap(&last->names);
+		region_unmap(&last->policy);
 		for (unsigned i = 0; i < a->src.workers; i++)
 			region_unmap(&last->marks[i]);
 		free(last);
@@ -159,7 +160,8 @@ static void attach_directory(struct adopt *a, uint64_t now_ms)
 	}
 	a->attach = false;
 	// Its words may name other files than they did: generations may have begun anew.
-	a->current->l0_word = a->current->names_word = a->current->config_word = 0;
+	a->current->l0_word = a->current->names_word = 0;
+	a->current->policy_word = a->current->config_word = 0;
 	if (a->directory.base
 		&& region_header_of(&r)->incarnation
 			   == region_header_of(&a->directory)->incarnation) {
@@ -205,12 +207,14 @@ static void look(struct adopt *a, uint64_t now_ms)
 	const struct directory *dir = directory_of(&a->directory);
 	uint64_t l0 = atomic_load_explicit(&dir->current[REGION_L0], memory_order_acquire);
 	uint64_t names = atomic_load_explicit(&dir->current[REGION_NAMES], memory_order_acquire);
+	uint64_t policy = atomic_load_explicit(&dir->current[REGION_POLICY], memory_order_acquire);
 	uint64_t config = atomic_load_explicit(&dir->config_generation, memory_order_acquire);
 	struct tables_set *cur = a->current;
 	bool want_l0 = wanted(l0, cur->l0_word, &a->refused_l0, now_ms);
 	bool want_names = wanted(names, cur->names_word, &a->refused_names, now_ms);
+	bool want_policy = wanted(policy, cur->policy_word, &a->refused_policy, now_ms);
 	bool want_config = wanted(config, cur->config_word, &a->refused_config, now_ms);
-	if (!want_l0 && !want_names && !want_config)
+	if (!want_l0 && !want_names && !want_policy && !want_config)
 		return;
 
 	struct tables_set *set = malloc(sizeof *set);
@@ -225,6 +229,9 @@ static void look(struct adopt *a, uint64_t now_ms)
 	if (want_names)
 		changed |= judge(&a->refused_names, tables_take_names(set, &a->src, names, why),
 			names, why, now_ms);
+	if (want_policy)
+		changed |= judge(&a->refused_policy, tables_take_policy(set, &a->src, policy, why),
+			policy, why, now_ms);
 	if (want_config) {
 		int rc = tables_take_config(set, dir, config, why);
 		if (rc != -EAGAIN)
@@ -233,9 +240,11 @@ static void look(struct adopt *a, uint64_t now_ms)
 	// A part that failed its second look is asked for again although its word is the same.
 	set->l0_word = a->refused_l0.word ? 0 : set->l0_word;
 	set->names_word = a->refused_names.word ? 0 : set->names_word;
+	set->policy_word = a->refused_policy.word ? 0 : set->policy_word;
 	set->config_word = a->refused_config.word ? 0 : set->config_word;
 	cur->l0_word = set->l0_word;
 	cur->names_word = set->names_word;
+	cur->policy_word = set->policy_word;
 	cur->config_word = set->config_word;
 	if (changed)
 		publish(a, set);
@@ -253,6 +262,8 @@ static void tell(struct adopt *a)
 		&a->stats->names_generation, t->names_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->config_generation, t->config_generation, memory_order_relaxed);
+	atomic_store_explicit(
+		&a->stats->policy_generation, t->policy_generation, memory_order_relaxed);
 }
 
 void adopt_poll(struct adopt *a, uint64_t now_ms)

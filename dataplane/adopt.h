@@ -36,7 +36,7 @@ struct adopt {
 	bool linked;                            // a control plane listens
 	bool attach; // after link-up: the directory, then every part, anew
 	uint64_t next_attach_ms;
-	struct adopt_refusal refused_l0, refused_names, refused_config;
+	struct adopt_refusal refused_l0, refused_names, refused_policy, refused_config;
 };
 
 // Gives the workers their first tables (before they are launched). `workers` stays the caller's.

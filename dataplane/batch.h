@@ -22,6 +22,7 @@ struct packet {
 	uint8_t ip_version;
 	bool has_vlan;
 	bool zero_csum; // IPv4 query without UDP checksum: the reply has none either
+	uint8_t group;  // of the client; set only while there are groups
 	uint16_t l3;    // offsets from the start of the frame
 	uint16_t l4;
 	uint16_t dns;

@@ -12,7 +12,7 @@
 #include "worker.h"
 
 // In the order in which they run.
-#define STAGE_LIST(X) X(rx) X(net) X(parse) X(rules) X(lookup) X(miss) X(tx)
+#define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
 
 enum stage {
 #define STAGE_ENUM(name) STAGE_##name,

@@ -59,12 +59,15 @@ static bool settle_question(struct batch *b, struct packet *p)
 static void hash_question(struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
+	uint16_t view = unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
 	if (likely_(t->has_l0)) {
-		l0_read_key(&t->l0, &p->q, 0, &p->key);
+		l0_read_key(&t->l0, &p->q, view, &p->key);
 		l0_prefetch_bucket(&t->l0, p->key.hash);
 	} else {
 		p->key = (struct l0_key){
-			.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype,
+			.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype
+				^ (uint64_t)view << 32,
+			.view = view,
 		};
 	}
 	if (t->has_rules && t->config.blocking_on)

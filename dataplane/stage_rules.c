@@ -2,6 +2,13 @@
 #include "reply.h"
 #include "stages.h"
 
+static bool is_blocked(const struct worker_tables *t, const struct packet *p)
+{
+	const uint64_t *lists =
+		unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
+	return rule_probe_decide(&t->rules, &p->probe, lists) == RULE_BLOCK;
+}
+
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
 // the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
 // end after the first.
@@ -26,9 +33,7 @@ void stage_rules(struct batch *b)
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if ((suspects >> i & 1)
-			&& rule_probe_decide(&t->rules, &p->probe, t->config.group_lists)
-				   == RULE_BLOCK)
+		if ((suspects >> i & 1) && is_blocked(t, p))
 			reply_blocked(b, p);
 		else
 			b->pkt[kept++] = p;

@@ -9,6 +9,7 @@
 void stage_rx(struct batch *b); // burst, one packet struct per frame, prefetch headers
 void stage_net(
 	struct batch *b); // Ethernet, VLAN, IPv4/IPv6, UDP: settles all that is not UDP/53 to us
+void stage_policy(struct batch *b); // group of the client, if there are groups
 void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUSED; hashes, prefetch
 void stage_rules(struct batch *b); // block rules: answers blocked names
 void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)

@@ -207,6 +207,35 @@ int tables_take_names(struct tables_set *set, const struct tables_source *src, u
 	return 0;
 }
 
+int tables_take_policy(struct tables_set *set, const struct tables_source *src, uint64_t word,
+	char why[SHM_WHY_MAX])
+{
+	struct region policy = {0};
+	char detail[128] = "";
+	int rc = attach(&policy, src, "policy", REGION_POLICY, word, why);
+	if (rc)
+		return rc;
+	if (same_region(&policy, &set->policy)) {
+		region_unmap(&policy);
+		set->policy_word = word;
+		return 1;
+	}
+	struct policy_reader reader;
+	rc = policy_reader_init(&reader, region_data(&policy), region_data_size(&policy), detail);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "policy.%llu: %s",
+			(unsigned long long)word_generation(word), detail);
+		region_unmap(&policy);
+		return rc;
+	}
+	set->policy = policy;
+	set->policy_word = word;
+	set->t.policy = reader;
+	set->t.has_groups = reader.group_count > 1;
+	set->t.policy_generation = word_generation(word);
+	return 0;
+}
+
 static bool config_sane(const struct dp_config *c)
 {
 	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block_mode <= DNS_BLOCK_REFUSED
@@ -244,6 +273,8 @@ void tables_free(
 		return;
 	if (!kept || kept->names.base != set->names.base)
 		region_unmap(&set->names);
+	if (!kept || kept->policy.base != set->policy.base)
+		region_unmap(&set->policy);
 	if (!kept || kept->l0.base != set->l0.base) {
 		region_unmap(&set->l0);
 		unmap_marks(set->marks);

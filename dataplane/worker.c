@@ -53,6 +53,8 @@ ATTR_INLINE unsigned turn(
 	lap(c, laps, STAGE_rx);
 	stage_net(&b);
 	lap(c, laps, STAGE_net);
+	stage_policy(&b);
+	lap(c, laps, STAGE_policy);
 	stage_parse(&b);
 	lap(c, laps, STAGE_parse);
 	stage_rules(&b);

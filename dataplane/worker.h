@@ -17,6 +17,7 @@
 
 #include <weir/config.h>
 #include <weir/l0_table.h>
+#include <weir/policy.h>
 #include <weir/rule_image.h>
 #include <weir/shm_epoch.h>
 #include <weir/shm_ring.h>
@@ -26,11 +27,13 @@ enum { WORKER_BATCH = 32 };
 
 struct worker_tables {
 	bool has_l0, has_rules;
+	bool has_groups; // beside group 0
 	struct l0_reader l0;
 	struct rule_reader rules;
-	struct dp_config config; // defaults until the control plane has published one
+	struct policy_reader policy; // when has_groups
+	struct dp_config config;     // defaults until the control plane has published one
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one octet per L0 unit, each worker its own
-	uint64_t l0_generation, names_generation, config_generation; // 0: none
+	uint64_t l0_generation, names_generation, config_generation, policy_generation; // 0: none
 };
 
 // A client port as a worker sees it. Written by main before launch, then constant.

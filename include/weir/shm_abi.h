@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h or
-// rule_image.h. Unequal versions refuse each other.
+// Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h,
+// policy.h or rule_image.h. Unequal versions refuse each other.
 #define SHM_ABI_VERSION 3
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
@@ -27,6 +27,7 @@ enum region_kind {
 	REGION_LANE = 4,      // created by dp; each side writes its own pages
 	REGION_MARKS = 5,     // created by dp; bytes set by one worker, cleared by cp
 	REGION_STATS = 6,     // written by dp
+	REGION_POLICY = 7,    // written by cp, immutable once published
 	REGION_KINDS = 8,
 };
 
@@ -76,12 +77,16 @@ struct directory {
 	_Atomic uint64_t incarnation; // of the running (or last) control plane
 	_Atomic uint32_t state;       // enum cp_state
 	uint32_t reserved;
-	// Current generation of l0 and names: generation << 1 | where (enum shm_where); 0: none
-	// yet.
+	// Current generation of l0, names and policy: generation << 1 | where (enum shm_where); 0:
+	// none yet.
 	alignas(CACHE_LINE) _Atomic uint64_t current[REGION_KINDS];
 	// Slot config_generation % DIRECTORY_CONFIG_SLOTS is the current one; 0: none yet.
 	alignas(CACHE_LINE) _Atomic uint64_t config_generation;
 	struct dp_config config[DIRECTORY_CONFIG_SLOTS];
+	// Lowest view number that no record of l0 was ever stored under. Stored before the first
+	// use of a number; as durable as the current l0, which is found through this page.
+	_Atomic uint32_t next_view;
+	uint32_t reserved2;
 	// Incarnation of the data plane whose workers may be reading what this directory leads to;
 	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
 	alignas(SHM_PAGE) _Atomic uint64_t reader;
@@ -146,4 +151,5 @@ enum { MARK_VISITED = 1, MARK_REFRESH = 2, MARK_HIT = 4, MARK_HITS_MAX = 63 };
 enum { MARK_HITS = MARK_HIT * MARK_HITS_MAX };
 static_assert((MARK_HITS | MARK_REFRESH | MARK_VISITED) == UINT8_MAX);
 
-// REGION_L0: l0_table.h. REGION_NAMES: rule_image.h. REGION_STATS: shm_stats.h.
+// REGION_L0: l0_table.h. REGION_NAMES: rule_image.h. REGION_POLICY: policy.h.
+// REGION_STATS: shm_stats.h.

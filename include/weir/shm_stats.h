@@ -106,6 +106,7 @@ enum {
 	STATS_VERDICTS_MAX = 64,
 	STATS_COUNTERS_MAX = 64,
 	STATS_PORTS_MAX = 8,
+	STATS_GROUPS_MAX = 64,
 	STATS_PORT_NAME = 32
 };
 static_assert((int)VERDICT_COUNT <= (int)STATS_VERDICTS_MAX);
@@ -123,8 +124,11 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 	_Atomic uint32_t mbuf_free;
 	_Atomic uint64_t mbuf_breaches;
 	_Atomic uint32_t bench_mode; // enum bench_mode
+	// UDP/53 to us by group of the client, whatever becomes of it; none while there are no
+	// groups. By number, which is a group's place in the configuration.
+	alignas(CACHE_LINE) _Atomic uint64_t group[STATS_GROUPS_MAX];
 };
-static_assert(sizeof(struct stats_worker) == 64 * 8 * 2 + 64);
+static_assert(sizeof(struct stats_worker) == 64 * 8 * 3 + 64);
 
 struct stats_port { // written by the main lcore each second
 	alignas(CACHE_LINE) _Atomic uint64_t ipackets;
@@ -149,6 +153,7 @@ struct stats_region {
 	_Atomic uint64_t l0_generation; // adopted by all workers
 	_Atomic uint64_t names_generation;
 	_Atomic uint64_t config_generation;
+	_Atomic uint64_t policy_generation;
 	_Atomic uint64_t
 		verdict_gap; // last reconciliation: received - sum of verdicts, while quiet
 	struct stats_port port[STATS_PORTS_MAX];

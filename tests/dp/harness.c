@@ -184,6 +184,7 @@ void harness_end(struct harness *h)
 	assert_int_equal(rte_mempool_avail_count(wires.pool), h->pool_baseline);
 	if (h->l0)
 		l0_writer_close(h->l0);
+	free(h->policy);
 	if (h->rules) {
 		rule_arena_free(h->rules);
 		free(h->rules);

@@ -40,7 +40,8 @@ struct harness {
 	struct l0_writer *l0;
 	uint8_t *l0_base;
 	_Atomic uint8_t *marks;
-	void *rules; // struct rule_arena
+	void *rules;  // struct rule_arena
+	void *policy; // the image in use
 	unsigned pool_baseline;
 	uint8_t beyond; // what the buffer holds behind an injected frame
 	uint64_t start_ms;
@@ -78,7 +79,8 @@ uint64_t harness_counter(const struct harness *h, enum counter c);
 // a pattern, of the type asked for, with TTL `ttl_s`.
 struct harness_record {
 	const char *name;
-	uint16_t qtype;      // 0: A
+	uint16_t qtype; // 0: A
+	uint16_t view;
 	uint8_t key_flags;   // L0_KEY_*
 	unsigned count;      // RRs
 	unsigned rdata_len;  // of each; 0: 4
@@ -96,6 +98,11 @@ uint8_t harness_mark(const struct harness *h, const char *name); // of the A rec
 
 // Blocks these names (list 2 of group 0), or replaces what was blocked before.
 void harness_block(struct harness *h, const char *const *names, unsigned count);
+
+// Puts clients into group 1, 2, ... in place of what was: prefixes[i] go to group i + 1, separated
+// by blanks; `group` says what applies to each, group 0 first.
+void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
+	const struct policy_group *group);
 
 // The next message of the miss ring: its length, 0 when there is none. `question` holds 300 octets.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);

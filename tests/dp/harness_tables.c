@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The test's control plane: what it writes into tables and rings.
+#include "../../controlplane/policy_build.h"
 #include "../../controlplane/rule_build.h"
 #include "harness.h"
 
@@ -7,7 +8,7 @@
 #include <weir/dns_name.h>
 
 static void key_of(const struct harness *h, const struct dns_name *name, uint16_t qtype,
-	uint8_t flags, struct l0_key *key)
+	uint8_t flags, uint16_t view, struct l0_key *key)
 {
 	*key = (struct l0_key){
 		.name = name->wire,
@@ -15,6 +16,7 @@ static void key_of(const struct harness *h, const struct dns_name *name, uint16_
 		.flags = flags,
 		.qtype = qtype,
 		.qclass = 1,
+		.view = view,
 	};
 	l0_key_hash(&h->tables.l0, key);
 }
@@ -64,7 +66,7 @@ void harness_put(struct harness *h, const struct harness_record *r)
 		.stale_until_ms = r->stale_until_ms,
 		.auth_ttl_s = or_else(r->ttl_s, 300),
 	};
-	key_of(h, &name, qtype, r->key_flags, &put.key);
+	key_of(h, &name, qtype, r->key_flags, r->view, &put.key);
 	assert_int_equal(l0_writer_put(h->l0, &put), 0);
 }
 
@@ -74,7 +76,7 @@ static uint32_t find(const struct harness *h, const char *text)
 	struct l0_key key;
 	uint64_t anomalies = 0;
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
-	key_of(h, &name, 1, 0, &key);
+	key_of(h, &name, 1, 0, 0, &key);
 	uint32_t record =
 		l0_find(&h->tables.l0, &key, l0_candidate(&h->tables.l0, key.hash), &anomalies);
 	assert_int_not_equal(record, L0_NONE);
@@ -111,6 +113,42 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 	assert_int_equal(
 		rule_reader_init(&h->tables.rules, arena->base, arena->size, true, why), 0);
 	h->tables.has_rules = true;
+}
+
+static void client_add(struct config_group *g, const char *text, size_t len)
+{
+	char one[64];
+	assert_true(len < sizeof one);
+	memcpy(one, text, len);
+	one[len] = 0;
+	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof *g->clients);
+	assert_non_null(g->clients);
+	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
+}
+
+void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
+	const struct policy_group *group)
+{
+	static struct config config;
+	static struct config_group groups[CONFIG_GROUPS_MAX];
+	struct policy_image image;
+	char why[128];
+	memset(groups, 0, sizeof groups);
+	config.groups = groups;
+	config.group_count = count;
+	for (unsigned i = 0; i < count; i++)
+		for (const char *p = prefixes[i]; *p; p += strspn(p, " ")) {
+			size_t len = strcspn(p, " ");
+			client_add(&groups[i], p, len);
+			p += len;
+		}
+	assert_int_equal(policy_build(&config, group, &image), 0);
+	assert_int_equal(policy_reader_init(&h->tables.policy, image.head, image.size, why), 0);
+	free(h->policy);
+	h->policy = image.head;
+	h->tables.has_groups = h->tables.policy.group_count > 1;
+	for (unsigned i = 0; i < count; i++)
+		free(groups[i].clients);
 }
 
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "stages.h"
+
+enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
+
+// Before the parser, which hashes the question with the view of its client's group.
+void stage_policy(struct batch *b)
+{
+	const struct worker_tables *t = b->tables;
+	if (likely_(!t->has_groups))
+		return;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+		p->group = (uint8_t)(p->ip_version == 4
+					     ? policy_group_v4(&t->policy, ip + IPV4_SOURCE)
+					     : policy_group_v6(&t->policy, ip + IPV6_SOURCE));
+		stats_add(&b->w->stats->group[p->group], 1);
+	}
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Clients in groups: by source address, each with its lists and its view of the cache.
+#include "harness.h"
+
+enum { KIDS = 1, LAB = 2, KIDS_VIEW = 7, LAB_VIEW = 9 };
+
+// Of KIDS: a network, and one address in LAB's; of LAB: the rest of that.
+static const char *const prefixes[] = {
+	"198.18.1.0/24 198.18.2.9 fd53:1::/64 fd53:2::9", "198.18.2.0/24 fd53:2::/64"};
+
+static const struct policy_group groups[] = {
+	{.lists = {7}}, {.lists = {7}, .view = KIDS_VIEW},
+	{.lists = {3}, .view = LAB_VIEW}, // without list 2
+};
+
+struct client {
+	const char *address;
+	unsigned version, group;
+};
+static const struct client clients[] = {
+	{"198.18.0.2", 4, 0},
+	{"198.18.3.1", 4, 0},
+	{"198.18.1.1", 4, KIDS},
+	{"198.18.1.255", 4, KIDS},
+	{"198.18.2.9", 4, KIDS},
+	{"198.18.2.8", 4, LAB},
+	{"198.18.2.10", 4, LAB},
+	{"fd53::2", 6, 0},
+	{"fd53:1::2", 6, KIDS},
+	{"fd53:1:0:1::2", 6, 0},
+	{"fd53:2::9", 6, KIDS},
+	{"fd53:2::a", 6, LAB},
+};
+
+static struct wire_query query(const char *name, const struct client *c)
+{
+	return (struct wire_query){.name = name, .src = c->address, .version = c->version};
+}
+
+// The group decides the view that a miss carries, and is counted.
+static void test_view_of_source(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	unsigned counted[3] = {0};
+	harness_groups(h, prefixes, 2, groups);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		struct wire_query q = query("cold.example", &clients[i]);
+		struct msg_miss m;
+		uint8_t question[300];
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		assert_int_equal(m.view, groups[clients[i].group].view);
+		counted[clients[i].group]++;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(atomic_load(&h->stats.group[i]), counted[i]);
+	harness_end(h);
+}
+
+// What is kept for one view no other sees, whichever has it.
+static void test_views_are_apart(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	harness_groups(h, prefixes, 2, groups);
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_put(
+		h, &(struct harness_record){.name = "a.example", .count = 2, .view = KIDS_VIEW});
+	harness_put(h, &(struct harness_record){.name = "b.example", .count = 3, .view = LAB_VIEW});
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		struct wire_query a = query("a.example", &clients[i]);
+		struct wire_query b = query("b.example", &clients[i]);
+		struct wire_reply r;
+		if (clients[i].group == LAB) {
+			harness_ask_dropped(h, &a, VERDICT_miss);
+			harness_ask(h, &b, VERDICT_hit, &r);
+			assert_int_equal(r.count, 3);
+		} else {
+			harness_ask(h, &a, VERDICT_hit, &r);
+			assert_int_equal(r.count, clients[i].group == KIDS ? 2 : 1);
+			harness_ask_dropped(h, &b, VERDICT_miss);
+		}
+	}
+	harness_end(h);
+}
+
+static void test_lists_of_source(void **)
+{
+	static const char *const listed[] = {"ads.example"};
+	struct harness *h = harness_begin(NULL);
+	harness_groups(h, prefixes, 2, groups);
+	harness_block(h, listed, 1);
+	h->tables.config.group_lists[0] = 0; // of those who are in no group: the policy says so too
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		struct wire_query q = query("x.ads.example", &clients[i]);
+		struct wire_reply r;
+		if (clients[i].group == LAB)
+			harness_ask_dropped(h, &q, VERDICT_miss);
+		else
+			harness_ask(h, &q, VERDICT_blocked, &r);
+	}
+	harness_end(h);
+}
+
+// One batch with clients of all groups: each by its own.
+static void test_mixed_batch(void **)
+{
+	static const char *const listed[] = {"ads.example"};
+	static const enum verdict expected[] = {VERDICT_blocked, VERDICT_blocked, VERDICT_hit};
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	unsigned wanted[VERDICT_COUNT] = {0};
+	harness_groups(h, prefixes, 2, groups);
+	harness_block(h, listed, 1);
+	harness_put(
+		h, &(struct harness_record){.name = "ads.example", .count = 1, .view = LAB_VIEW});
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(clients); i++) {
+		const struct client *c = &clients[i % ARRAY_LEN(clients)];
+		struct wire_query q = query("ads.example", c);
+		harness_inject(h, frame, wire_make(&q, frame));
+		wanted[expected[c->group]]++;
+	}
+	assert_int_equal(worker_turn(&h->w, 0), 2 * ARRAY_LEN(clients));
+	assert_int_equal(harness_verdict(h, VERDICT_blocked), wanted[VERDICT_blocked]);
+	assert_int_equal(harness_verdict(h, VERDICT_hit), wanted[VERDICT_hit]);
+	harness_drain(h);
+	harness_end(h);
+}
+
+// A client moves with the next image, and out of all groups with an empty one.
+static void test_moves(void **)
+{
+	static const char *const turned[] = {"198.18.2.0/24", "198.18.1.0/24"};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "a.example", .src = "198.18.1.1"};
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_put(
+		h, &(struct harness_record){.name = "a.example", .count = 2, .view = KIDS_VIEW});
+	harness_groups(h, prefixes, 2, groups);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 2);
+	harness_groups(h, turned, 2, groups);
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_groups(h, NULL, 0, groups);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	harness_end(h);
+}
+
+// The view reaches the control plane also while there is no cache to look into.
+static void test_without_l0(void **)
+{
+	struct harness_options o = {.no_l0 = true};
+	struct harness *h = harness_begin(&o);
+	struct wire_query q = {.name = "a.example", .src = "198.18.2.1"};
+	struct msg_miss m;
+	uint8_t question[300];
+	harness_groups(h, prefixes, 2, groups);
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	assert_int_equal(m.view, LAB_VIEW);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_view_of_source),
+		cmocka_unit_test(test_views_are_apart),
+		cmocka_unit_test(test_lists_of_source),
+		cmocka_unit_test(test_mixed_batch),
+		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_without_l0),
+	};
+	return HARNESS_MAIN(tests);
+}
