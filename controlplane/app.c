@@ -106,6 +106,13 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	return rc;
 }
 
+// List numbers may be others in a new image.
+static void on_rules_published(void *app)
+{
+	struct app *a = app;
+	(void)!app_groups_publish(a, a->current);
+}
+
 static int services_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
@@ -117,6 +124,13 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		return rc;
 	}
 	app_publish_config(a, c);
+	app_groups_views(a, c, a->groups.view);
+	rc = app_groups_publish(a, c);
+	if (rc < 0) {
+		snprintf(why, APP_WHY_MAX, "groups: %s", strerror(-rc));
+		return rc;
+	}
+	rules_on_published(a->rules, on_rules_published, a);
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
 		publisher_paths(a->publisher)->run);
 	*d = (struct api_deps){
@@ -206,5 +220,6 @@ void app_close(struct app *a)
 	if (a->current != a->started)
 		config_free(a->current);
 	config_free(a->started);
+	free(a->groups.image.head);
 	free(a);
 }

@@ -9,7 +9,7 @@
 void app_publish_config(struct app *a, const struct config *c)
 {
 	uint64_t lists[4];
-	rules_group_lists(a->rules, lists);
+	rules_group_lists(a->rules, c, NULL, lists);
 	publish_config(a->publisher, c, lists, c->blocking.enabled);
 }
 
@@ -32,6 +32,14 @@ static void reload_end(void *arg)
 	r->running = false;
 	if (r->done)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
+}
+
+static void reload_refused(void *arg)
+{
+	struct app *a = arg;
+	config_free(a->reload.loaded);
+	a->reload.loaded = NULL;
+	reload_end(a);
 }
 
 static void on_rules(void *arg, const struct rules_status *s)
@@ -57,6 +65,13 @@ static void reload_rest(void *arg)
 	if (before != a->started)
 		config_free(before);
 	app_publish_config(a, a->current);
+	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));
+	int err = app_groups_publish(a, a->current);
+	if (err < 0) {
+		a->reload.err = err;
+		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the groups: %s",
+			strerror(-err));
+	}
 	int rc = rules_reload(a->rules, a->current, false, on_rules, a);
 	if (rc == 0)
 		return;
@@ -66,13 +81,25 @@ static void reload_rest(void *arg)
 	reload_end(a);
 }
 
+static const char *refused_text(int err)
+{
+	return err == -EBUSY    ? "groups of earlier reloads are still in use, try again in 10 s"
+	       : err == -ENOSPC ? "groups: no view number is left until the cache is made anew"
+				: strerror(-err);
+}
+
 // Resolver loop. The way back has room: the API has 8 clients, and nobody else leaves calls in such
 // numbers as to fill the mailbox.
 static void reload_resolver(void *arg)
 {
 	struct app *a = arg;
-	resolver_reconfigure(a->resolver, a->reload.loaded);
-	if (loop_call(a->service, reload_rest, a) < 0)
+	struct reload *r = &a->reload;
+	r->err = resolver_reconfigure(a->resolver, r->loaded);
+	if (r->err < 0)
+		snprintf(r->why, sizeof(r->why), "%s", refused_text(r->err));
+	else
+		app_groups_views(a, r->loaded, r->group);
+	if (loop_call(a->service, r->err < 0 ? reload_refused : reload_rest, a) < 0)
 		log_error("configuration: the service loop takes no more calls");
 }
 

@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "app.h"
+#include "policy_build.h"
 
 #include <pthread.h>
 
@@ -18,6 +19,12 @@ struct reload {
 	int err;
 	char why[CONFIG_WHY_MAX + 64];
 	char needs_restart[512];
+	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in, by the resolver loop
+};
+
+struct app_groups {                                  // as published last
+	struct policy_group view[POLICY_GROUPS_MAX]; // views alone
+	struct policy_image image;
 };
 
 struct app {
@@ -34,9 +41,16 @@ struct app {
 	pthread_t thread;
 	bool thread_runs;
 	struct reload reload;
+	struct app_groups groups;
 };
 
 // Service loop's thread.
 void app_publish_config(struct app *a, const struct config *c);
+// The views of the resolver's configuration; resolver loop, or before it runs.
+void app_groups_views(
+	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX]);
+// Publishes the policy image of `c` unless it is what is current already; with the lists' numbers
+// as they are now. Service loop's thread. What fails is logged, and the image before it stays.
+int app_groups_publish(struct app *a, const struct config *c);
 const struct config *app_config(void *app);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY

@@ -18,6 +18,7 @@
 struct inflight;
 struct l1_lookup;
 struct refresh_request;
+struct view;
 
 struct waiter {
 	struct return_path path;
@@ -35,6 +36,7 @@ struct question {
 	struct l1_lookup *look; // L1 is being asked; NULL: not
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver
+	struct view *def;       // what `view` stands for; the resolver's
 	uint64_t hash;
 	uint64_t born_ms;         // arrival of the first waiter
 	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none

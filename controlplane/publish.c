@@ -62,6 +62,10 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 	atomic_store(&p->dir->state, CP_STARTING);
 	atomic_store(&p->dir->incarnation, p->incarnation);
 	FAULT_POINT(directory_incarnation_stored);
+	// A new directory, so a new cache; from somewhere else on, as workers may use old numbers
+	// for a moment longer.
+	if (atomic_load(&p->dir->next_view) == 0)
+		atomic_store(&p->dir->next_view, 1 + (uint32_t)(p->incarnation % 16384));
 	atomic_store(&p->dir->heartbeat_ms, clock_mono_ms());
 	if (!reused)
 		region_publish(&p->directory);
@@ -182,6 +186,8 @@ int publisher_open(struct publisher **out, const struct shm_paths *paths,
 		return rc;
 	}
 	names_recover(p);
+	p->policy_generation = atomic_load(&p->dir->current[REGION_POLICY]) >> 1;
+	unlink_leftovers(p, "policy", p->policy_generation);
 	unlink_leftovers(p, "names", atomic_load(&p->dir->current[REGION_NAMES]) >> 1);
 	(void)publisher_probe_readers(p);
 	*out = p;
@@ -359,6 +365,7 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		.config_generation = atomic_load(&p->dir->config_generation),
 	};
 	pthread_mutex_lock(lock);
+	out->policy_generation = p->policy_generation;
 	if (p->names) {
 		out->names_generation = p->names->generation;
 		out->names_bytes = p->names->region.size;

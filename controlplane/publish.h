@@ -13,6 +13,7 @@
 #include "loop.h"
 
 #include <weir/config.h>
+#include <weir/policy.h>
 #include <weir/rule_image.h>
 #include <weir/shm_epoch.h>
 #include <weir/shm_region.h>
@@ -74,8 +75,16 @@ ATTR_MUST_CHECK int names_prepare(struct publisher *p, const void *image, size_t
 ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
 void names_discard(struct publisher *p, struct names_region *r);
 
+// The groups of clients. Small, so made, switched to and unmapped at once; workers map it for
+// themselves. One caller at a time; any thread. -errno with `why`: the one before stays.
+ATTR_MUST_CHECK int policy_publish(
+	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
+// The groups of the current image, the last life's until the first policy_publish; their number, 0:
+// none.
+unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
+
 struct publish_status {
-	uint64_t l0_generation, names_generation, config_generation;
+	uint64_t l0_generation, names_generation, config_generation, policy_generation;
 	uint64_t l0_bytes, names_bytes;
 	enum shm_where l0_where, names_where;
 	unsigned retired_waiting; // old generations that some worker still uses

@@ -34,6 +34,7 @@ struct publisher {
 	pthread_mutex_t lock; // of what follows
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
 	unsigned lanes;
+	uint64_t policy_generation;                // of the last policy_publish
 	uint64_t names_next;                       // generation of the next names_prepare
 	struct names_region *names;                // current, or NULL
 	struct names_region *old[PUBLISH_OLD_MAX]; // retired, oldest first

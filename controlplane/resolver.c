@@ -23,6 +23,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	lanes_attach_marks(r->lanes);
 	lanes_look(r->lanes);
 	l0_writer_reclaim(r->l0);
+	views_sweep(r->views, clock_mono_ms());
 	refresh_run(r->refresh, clock_mono_ms());
 }
 
@@ -97,6 +98,22 @@ static int l0_open(struct resolver *r, char why[SHM_WHY_MAX])
 	return 0;
 }
 
+// Group definitions that the last life knew keep their numbers, for the cache's sake.
+static int views_open(struct resolver *r, const struct config *config,
+	const struct upstream_callbacks *callbacks, char why[SHM_WHY_MAX])
+{
+	struct policy_group last[POLICY_GROUPS_MAX];
+	int rc = views_new(&r->views, r->loop, callbacks, &config->upstreams,
+		&publisher_directory(r->publisher)->next_view);
+	if (rc < 0)
+		return rc;
+	views_recover(r->views, last, policy_last(r->publisher, last));
+	rc = views_configure(r->views, config, clock_mono_ms());
+	if (rc == -ENOSPC)
+		snprintf(why, SHM_WHY_MAX, "groups: no view number is left");
+	return rc;
+}
+
 static int parts_open(struct resolver *r, const struct config *config, char why[SHM_WHY_MAX])
 {
 	const struct upstream_callbacks callbacks = {
@@ -122,7 +139,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = flushes_open(r);
 	if (rc == 0)
-		rc = upstreams_new(&r->upstreams, r->loop, &config->upstreams, &callbacks);
+		rc = views_open(r, config, &callbacks, why);
 	if (rc == 0)
 		rc = resolver_refresh_open(r);
 	if (rc == 0)
@@ -177,7 +194,7 @@ void resolver_close(struct resolver *r)
 	timer_free(r->beat);
 	resolver_refresh_close(r);
 	lanes_free(r->lanes);
-	upstreams_free(r->upstreams);
+	views_free(r->views);
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
@@ -187,13 +204,23 @@ void resolver_close(struct resolver *r)
 	free(r);
 }
 
-void resolver_reconfigure(struct resolver *r, const struct config *config)
+int resolver_reconfigure(struct resolver *r, const struct config *config)
 {
+	int rc = views_configure(r->views, config, clock_mono_ms());
+	if (rc < 0)
+		return rc;
 	settings_take(r, config);
 	inflight_set_limit(r->inflight, config->limits.inflight);
 	l1_configure(r->l1, config);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
-	upstreams_configure(r->upstreams, &config->upstreams);
 	failures_clear_all(r->failures);
 	resolver_refresh_configure(r, config);
+	return 0;
+}
+
+void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out)
+{
+	const struct view *view = views_of_group(r->views, group);
+	out->view = view->number;
+	out->view_hash = view->hash;
 }

@@ -26,6 +26,7 @@
 
 #include <weir/config.h>
 #include <weir/l0_writer.h>
+#include <weir/policy.h>
 
 struct resolver;
 
@@ -34,8 +35,12 @@ ATTR_MUST_CHECK int resolver_open(struct resolver **out, struct loop *loop,
 void resolver_close(struct resolver *r);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
-// next call returns). On the loop's thread.
-void resolver_reconfigure(struct resolver *r, const struct config *config);
+// next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure; then
+// nothing has changed.
+ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config *config);
+// The view of a group of that configuration, from 0 on, into `view` and `view_hash`. On the loop's
+// thread or before it runs.
+void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out);
 
 struct flush_status {
 	uint64_t asked, told; // here; other boxes were told

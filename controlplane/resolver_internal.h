@@ -17,6 +17,7 @@
 #include "refresh.h"
 #include "resolver.h"
 #include "ttl_rules.h"
+#include "views.h"
 
 #include <weir/dns_answer.h>
 
@@ -49,7 +50,7 @@ struct resolver {
 	struct link_server *link;
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
-	struct upstreams *upstreams;
+	struct views *views; // with the upstreams
 	struct inflight *inflight;
 	struct failures *failures;
 	struct refresh *refresh;
@@ -79,7 +80,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t
 void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms);
 void question_finish(struct resolver *r, struct question *q, enum refresh_end end);
-void question_ask(struct resolver *r, struct question *q); // the upstreams
+void question_ask(struct question *q); // the upstreams
 // Every waiter gets it, and the question ends.
 void question_answered(
 	struct resolver *r, struct question *q, const struct resolver_answer *answer);

@@ -14,7 +14,7 @@ static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 static void question_key_text(const struct question *q, struct l1_key *out)
 {
 	const struct l0_key key = question_key(q);
-	l1_key_write(&key, 0, out);
+	l1_key_write(&key, q->def->hash, out);
 }
 
 // The record to be renewed is at least as new as what another box has put there.
@@ -64,7 +64,7 @@ static void on_lock(void *arg, bool got)
 		q->locked_until_ms = clock_mono_ms() + REFRESH_LOCK_S * 1000 - LOCK_SPARE_MS;
 	// Clients that came meanwhile wait for no other box.
 	if (got || q->waiters > 0) {
-		question_ask(r, q);
+		question_ask(q);
 		return;
 	}
 	r->count.refreshed_elsewhere++;
@@ -85,7 +85,7 @@ static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
 		q->look = l1_lock(r->l1, &text, REFRESH_LOCK_S, on_lock, q);
 	}
 	if (!q->look)
-		question_ask(r, q);
+		question_ask(q);
 }
 
 bool question_look(struct resolver *r, struct question *q)
@@ -141,8 +141,11 @@ void l1_deleted(void *resolver, const struct l1_key_parts *parts)
 		.qclass = parts->qclass,
 	};
 
-	if (parts->view_hash != 0)
+	// Of a view that this box does not have now: it has no reader here either.
+	const struct view *view = views_by_hash(r->views, parts->view_hash);
+	if (!view)
 		return;
+	key.view = view->number;
 	l0_key_hash(l0_writer_reader(r->l0), &key);
 	(void)l0_writer_delete(r->l0, &key);
 }

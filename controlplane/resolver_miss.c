@@ -16,6 +16,7 @@ struct miss {
 	struct dns_query query; // lower case
 	struct l0_key key;
 	struct waiter waiter;
+	struct view *view;
 	bool refresh;
 };
 
@@ -56,6 +57,9 @@ static bool miss_parse(
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 	};
+	out->view = views_find(r->views, m->view);
+	if (!out->view)
+		return false;
 	waiter_keep_case(&out->waiter, question, out->query.name.len);
 	return true;
 }
@@ -131,10 +135,11 @@ void question_finish(struct resolver *r, struct question *q, enum refresh_end en
 	upstream_ask_stop(&q->ask);
 	if (q->request)
 		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
+	q->def->users--;
 	inflight_remove(r->inflight, q);
 }
 
-void question_ask(struct resolver *r, struct question *q)
+void question_ask(struct question *q)
 {
 	uint8_t wire[UPSTREAM_QUESTION_MAX];
 	size_t n = q->query.name.len;
@@ -142,17 +147,18 @@ void question_ask(struct resolver *r, struct question *q)
 	memcpy(wire, q->query.name.wire, n);
 	put_u16(wire + n, q->query.qtype);
 	put_u16(wire + n + 2, q->query.qclass);
-	upstream_ask_start(r->upstreams, &q->ask, wire, (uint16_t)(n + 4), q->key_flags & L0_KEY_CD,
-		q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
+	upstream_ask_start(q->def->upstreams, &q->ask, wire, (uint16_t)(n + 4),
+		q->key_flags & L0_KEY_CD, q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
 }
 
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 {
+	q->def->users++;
 	q->timer.fn = on_question_timer;
 	q->timer.arg = q;
 	question_arm(r, q, q->born_ms + STALE_AFTER_MS, now_ms);
-	if (!question_look(r, q))
-		question_ask(r, q);
+	if (q->def->no_cache || !question_look(r, q))
+		question_ask(q);
 }
 
 // False: no room for it; the pool of waiters is empty, or this question has enough.
@@ -184,6 +190,7 @@ static bool miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms
 		return false;
 	}
 	q->owner = r;
+	q->def = m->view;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
 	if (!miss_wait(r, m, q)) {
 		inflight_remove(r->inflight, q);
@@ -217,7 +224,7 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		refresh_hit(r->refresh, &m.key, now_ms);
 		return;
 	}
-	bool found = store_find(r, &m.key, &v);
+	bool found = !m.view->no_cache && store_find(r, &m.key, &v);
 	if (found && miss_cached(r, &m, &v, now_ms)) {
 		l0_writer_heat_add(r->l0, &m.key, 1);
 		return;
@@ -259,7 +266,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		return UPSTREAM_TRUNCATED;
 	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
 		return UPSTREAM_FAILED;
-	bool keep = !flush_covers(r, q, q->born_ms);
+	bool keep = !q->def->no_cache && !flush_covers(r, q, q->born_ms);
 	if (keep)
 		store_answer(r, q, &r->answer, clock_mono_ms());
 	failures_clear(r->failures, q->hash);

@@ -89,7 +89,11 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	struct resolver *r = arg;
 	struct dns_query query;
 	uint64_t now_ms = clock_mono_ms();
+	struct view *view = views_find(r->views, request->view);
 
+	// Whose groups are gone: nobody will read the record again.
+	if (!view || view->left_ms)
+		return REFRESH_IS_ASKED;
 	if (!query_of(request, &query))
 		return REFRESH_NO_ROOM;
 	const struct l0_key key = {
@@ -108,6 +112,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	if (!q)
 		return REFRESH_NO_ROOM;
 	q->owner = r;
+	q->def = view;
 	q->request = request;
 	q->born_ms = now_ms;
 	question_start(r, q, now_ms);

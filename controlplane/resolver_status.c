@@ -53,7 +53,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .owner = "resolver loop",
 					   .eviction = "refused: the try fails",
 					   .lifetime = "5 s",
-					   .cap = UPSTREAM_TCP_MAX,
+					   .cap = UPSTREAM_TCP_MAX * views_count(r->views),
 					   .used = upstream->tcp_open,
 					   .bytes = (uint64_t)upstream->tcp_open
 						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
@@ -61,9 +61,16 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .owner = "resolver loop",
 					   .eviction = "closed; none left: the send fails",
 					   .lifetime = "20 s or 64 queries",
-					   .cap = UPSTREAM_SOCKETS_MAX,
+					   .cap = UPSTREAM_SOCKETS_MAX * views_count(r->views),
 					   .used = upstream->sockets.open,
 					   .bytes = upstream->sockets.bytes});
+	table_register(&s->tables, &(struct table_info){.name = "views",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the reload fails",
+					   .lifetime = "its groups, then 10 s",
+					   .cap = VIEWS_MAX,
+					   .used = views_count(r->views),
+					   .bytes = views_memory()});
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",
@@ -118,7 +125,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	loop_lag_minute(r->loop, &s->lag);
 	loop_lag_now(r->loop, &s->lag_ever);
 	s->loop_busy_us = loop_busy_minute_us(r->loop);
-	upstreams_totals(r->upstreams, &upstream);
+	views_totals(r->views, &upstream);
 	s->upstream_sent = upstream.sent;
 	s->upstream_replies = upstream.replies;
 	s->mismatched = upstream.mismatched;
@@ -126,7 +133,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	l1_status(r->l1, &s->l1);
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->sockets = upstream.sockets;
-	s->upstream_count = upstreams_status(r->upstreams, s->upstream);
+	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	status_tables(r, s, &inflight, &upstream);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);

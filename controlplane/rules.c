@@ -39,6 +39,8 @@ struct rules {
 	struct rule_reader reader;
 	struct rules_status status;
 	struct rules_list_status list[RULE_LISTS_MAX];
+	void (*published)(void *arg);
+	void *published_arg;
 };
 
 static const struct rule_image_head *head_of(const struct rules *r)
@@ -132,6 +134,8 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	snprintf(s->error, sizeof s->error, "%s", j->error);
 	if (j->outcome == RULES_PUBLISHED)
 		log_rejects(j);
+	if (j->outcome == RULES_PUBLISHED && r->published)
+		r->published(r->published_arg);
 }
 
 static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
@@ -317,9 +321,33 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->lists = r->list;
 }
 
-void rules_group_lists(const struct rules *, uint64_t out[4])
+void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg)
 {
-	memset(out, 0xff, 4 * sizeof *out);
+	r->published = published;
+	r->published_arg = arg;
+}
+
+static void list_add(uint64_t lists[4], unsigned list)
+{
+	lists[list / 64] |= UINT64_C(1) << list % 64;
+}
+
+void rules_group_lists(const struct rules *r, const struct config *config,
+	const struct config_group *group, uint64_t out[4])
+{
+	bool all = !group || (group->blocking && !group->has_lists);
+	memset(out, all ? 0xff : 0, 4 * sizeof *out);
+	if (all || !group->blocking)
+		return;
+	list_add(out, RULE_LIST_ALLOW);
+	list_add(out, RULE_LIST_DENY);
+	for (unsigned i = 0; i < group->list_count; i++) {
+		char title[RULE_TITLE_MAX];
+		rule_title_make(title, config->blocking.lists[group->lists[i]].name);
+		const struct rule_list_info *info = info_by_title(r, title);
+		if (info)
+			list_add(out, (unsigned)(info - r->reader.lists));
+	}
 }
 
 int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *out)
@@ -328,7 +356,7 @@ int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *ou
 	if (!r->arena.base)
 		return -ENOENT;
 	struct rules_why why = {0};
-	rules_group_lists(r, all);
+	rules_group_lists(r, NULL, NULL, all);
 	rule_decide(&r->reader, name, all, &why.verdict);
 	if (why.verdict.matched) {
 		struct dns_name rule = rule_verdict_name(&why.verdict, name);

@@ -116,6 +116,9 @@ struct upstream_callbacks {
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, struct loop *loop,
 	const struct config_upstreams *config, const struct upstream_callbacks *callbacks);
 void upstreams_free(struct upstreams *u); // NULL is fine; every ask must be stopped
+// It is one of so many sets: its sockets opened ahead are so much fewer where files are short, and
+// for a server that nobody asked in the last minute there are none.
+void upstreams_one_of(struct upstreams *u, unsigned sets);
 // Servers that stay keep what is known of them. Asks that run go on with the new list.
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config);
 

@@ -118,6 +118,12 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 	sockets_configure(u);
 }
 
+void upstreams_one_of(struct upstreams *u, unsigned sets)
+{
+	upstream_sockets_one_of(u->sockets, sets);
+	sockets_configure(u);
+}
+
 int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
 	const struct upstream_callbacks *callbacks)
 {

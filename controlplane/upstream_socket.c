@@ -38,6 +38,7 @@ struct upstream_sockets {
 	struct rng *rng;
 	void (*readable)(struct upstream_socket *s);
 	struct event *step;
+	unsigned sets; // that share the files with this one, itself included; 0 is 1
 	unsigned count;
 	struct shelf *shelf; // CONFIG_UPSTREAMS_MAX
 	struct upstream_socket *socket;
@@ -269,7 +270,8 @@ static bool open_ahead(struct upstream_sockets *p, uint64_t now_ms)
 	for (unsigned i = 0; i < p->count; i++) {
 		struct shelf *shelf = &p->shelf[i];
 		struct upstream_socket *s;
-		if (i > 0 && (shelf->taken_ms == 0 || now_ms >= shelf->taken_ms + IN_USE_MS))
+		bool first = i == 0 && p->sets <= 1;
+		if (!first && (shelf->taken_ms == 0 || now_ms >= shelf->taken_ms + IN_USE_MS))
 			continue;
 		while (shelf->idle < shelf->want && opened < UPSTREAM_SOCKET_STEP) {
 			// EMFILE, or no free port: at the next step again.
@@ -331,20 +333,25 @@ void upstream_sockets_free(struct upstream_sockets *p)
 }
 
 // A quarter of the files that may be open, for all shelves together.
-static unsigned shelf_want(unsigned count)
+static unsigned shelf_want(unsigned count, unsigned sets)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || count == 0)
 		return 0;
-	rlim_t share = limit.rlim_cur / 4 / count;
+	rlim_t share = limit.rlim_cur / 4 / count / (sets ? sets : 1);
 	return share < UPSTREAM_SOCKETS_AHEAD ? (unsigned)share : UPSTREAM_SOCKETS_AHEAD;
+}
+
+void upstream_sockets_one_of(struct upstream_sockets *p, unsigned sets)
+{
+	p->sets = sets;
 }
 
 void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
 	const socklen_t *lens, unsigned count)
 {
-	unsigned want = shelf_want(count);
+	unsigned want = shelf_want(count, p->sets);
 
 	// Idle ones leave their shelves, and find the new ones if their server stays.
 	for (unsigned i = 0; i < p->count; i++)

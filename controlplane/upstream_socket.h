@@ -85,6 +85,9 @@ void upstream_sockets_free(struct upstream_sockets *p); // NULL is fine; none ma
 void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
 	const socklen_t *lens, unsigned count);
 
+// See upstreams_one_of; before the next upstream_sockets_configure.
+void upstream_sockets_one_of(struct upstream_sockets *p, unsigned sets);
+
 // One to server `i` of the list. -errno; -EMFILE: full.
 ATTR_MUST_CHECK int upstream_socket_take(struct upstream_sockets *p, unsigned i,
 	struct upstream_leg *leg, uint64_t now_ms, struct upstream_socket **out);

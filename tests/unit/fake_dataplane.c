@@ -119,6 +119,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.flags = DNS_FLAG_RD,
 		.udp_size = 1232,
 		.has_opt = m->has_opt,
+		.view = m->view,
 		.kind = m->refresh ? MISS_REFRESH : MISS_WAITER,
 		.question_len = (uint16_t)(name.len + 4),
 	};

@@ -41,6 +41,7 @@ struct fake_miss {
 	const char *name;
 	uint16_t type, id, client_port;
 	unsigned lane;
+	uint16_t view;
 	bool has_opt, refresh;
 	uint64_t age_ms; // since its arrival
 };

@@ -207,7 +207,7 @@ static void test_no_refresh_mark_stays_behind(void **state)
 
 static void reconfigure(void *arg)
 {
-	resolver_reconfigure(rig.resolver, arg);
+	assert_int_equal(resolver_reconfigure(rig.resolver, arg), 0);
 }
 
 // The name failed at servers that may be others now.
@@ -228,7 +228,7 @@ static void test_new_settings_forget_failures(void **state)
 static void test_every_table_is_registered(void **state)
 {
 	static const char *const expected[] = {"l0", "names", "inflight", "waiters", "upstream_tcp",
-		"upstream_sockets", "failures", "l1_lookups", "redis_calls", "redis_buffers",
+		"upstream_sockets", "views", "failures", "l1_lookups", "redis_calls", "redis_buffers",
 		"l1_sample", "refresh_plan", "refresh_requests", "refresh_backoff",
 		"refresh_minutes", "flush_log", "flush_queue"};
 	(void)state;

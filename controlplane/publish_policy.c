@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "publish_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+// Where the last life's image is, 0: there is none.
+static uint64_t policy_word(const struct publisher *p)
+{
+	return atomic_load(&p->dir->current[REGION_POLICY]);
+}
+
+unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX])
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
+	struct policy_reader *reader;
+	struct region r = {0};
+	uint64_t word = policy_word(p);
+	unsigned count = 0;
+
+	if (word == 0)
+		return 0;
+	shm_name_generation(name, "policy", word >> 1);
+	if (region_attach(
+		    &p->paths, (enum shm_where)(word & 1), name, REGION_POLICY, false, &r, why)
+		< 0) {
+		log_warning("groups of an earlier run are not usable: %s", why);
+		return 0;
+	}
+	reader = malloc(sizeof(*reader));
+	if (reader
+		&& policy_reader_init(reader, region_data(&r), region_data_size(&r), detail) == 0) {
+		count = reader->group_count;
+		memcpy(group, reader->group, count * sizeof(*group));
+	} else {
+		log_warning("groups of an earlier run are not usable: %s", detail);
+	}
+	free(reader);
+	region_unmap(&r);
+	return count;
+}
+
+int policy_publish(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX], old_name[SHM_NAME_MAX];
+	struct region r;
+
+	pthread_mutex_lock(&p->lock);
+	uint64_t old = policy_word(p), generation = ++p->policy_generation;
+	pthread_mutex_unlock(&p->lock);
+	shm_name_generation(name, "policy", generation);
+	const struct region_spec spec = {
+		.name = name,
+		.kind = REGION_POLICY,
+		.generation = generation,
+		.incarnation = p->incarnation,
+		.data_size = size,
+		.geometry = {size},
+		.mode = 0600,
+	};
+	int rc = region_create(&p->paths, &spec, &r, why);
+	if (rc < 0)
+		return rc;
+	memcpy(region_data(&r), image, size);
+	region_publish(&r);
+	atomic_store_explicit(&p->dir->current[REGION_POLICY], generation_word(generation, r.where),
+		memory_order_release);
+	region_unmap(&r);
+	if (old) {
+		shm_name_generation(old_name, "policy", old >> 1);
+		(void)region_unlink(&p->paths, (enum shm_where)(old & 1), old_name);
+	}
+	return 0;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Views: the ways in which questions are resolved. Resolver loop's thread only.
+//
+// View 0 is everyone's, with the servers of `upstreams`. A group of clients with servers of its own
+// has a view of its own, shared by all groups with the same servers; a group without cache has one
+// that nobody shares, so that its clients' questions are joined with each other's alone. A view is
+// what its definition says: its hash (of the servers, in order of their addresses, and of the group
+// if it has no cache) is the same on every box, and names it in L1; its number is this box's own,
+// and part of the L0 key.
+//
+// A number is given to one definition and never to another one while this L0 lives: numbers count
+// up, and the lowest one that was never used stands in the directory, which is how L0 itself is
+// found (no directory, no old L0). The next control plane takes the pairs of number and hash that
+// are in use over from the policy image. So a record can be served only to groups with the
+// definition it was stored under, however groups are renamed, reordered or changed; what has no
+// reader any more goes by SIEVE or expiry.
+//
+// A definition that left the configuration is kept VIEWS_GRACE_MS and until its last question has
+// ended, as workers use the old image a moment longer. After that its misses are dropped, and the
+// client asks again. Full (VIEWS_MAX, or no number left): the reload is refused, nothing changed.
+
+#include "upstream.h"
+
+#include <stdatomic.h>
+#include <weir/config.h>
+#include <weir/policy.h>
+
+enum {
+	VIEWS_MAX = 192, // in use and leaving, 0 included
+	VIEW_NUMBER_MAX = 65535,
+	VIEWS_GRACE_MS = 10000,
+};
+
+struct view {
+	uint64_t hash; // of the definition; 0: view 0
+	uint16_t number;
+	bool live;        // there is such a view
+	bool no_cache;    // nothing of it is read from or kept in L0 or L1
+	bool own;         // upstreams are not everyone's
+	unsigned users;   // questions
+	uint64_t left_ms; // when it left the configuration; 0: it is in it
+	struct upstreams *upstreams;
+};
+
+struct views;
+
+// `next`: directory.next_view.
+ATTR_MUST_CHECK int views_new(struct views **out, struct loop *loop,
+	const struct upstream_callbacks *callbacks, const struct config_upstreams *everyone,
+	_Atomic uint32_t *next);
+void views_free(struct views *v); // NULL is fine; every ask must be stopped
+
+// Of an image of the last life, before the first views_configure.
+void views_recover(struct views *v, const struct policy_group *group, unsigned count);
+
+// From now on the configuration's. -EBUSY: too many are leaving, come again later; -ENOSPC: no
+// number is left; -ENOMEM. Then nothing has changed.
+ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
+void views_sweep(struct views *v, uint64_t now_ms); // lets go of what has left
+
+struct view *views_find(struct views *v, unsigned number);  // NULL: no such view
+struct view *views_by_hash(struct views *v, uint64_t hash); // in the configuration; NULL: none
+struct view *views_everyone(struct views *v);
+// Of a group of the last views_configure, from 0 on: its view. Never NULL.
+const struct view *views_of_group(const struct views *v, unsigned group);
+void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
+unsigned views_count(const struct views *v);
+size_t views_memory(void);
+
+// Never 0. `group` counts only where it has no cache.
+uint64_t view_hash(const struct config_group *group);

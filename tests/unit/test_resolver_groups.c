@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Groups with servers of their own and without cache: who is asked, and who sees whose answers, on
+// one box and on several with one Redis. fake[0] is everyone's server, fake[1] that of groups.
+
+#include "redis_server.h"
+#include "resolver_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+enum { GROUPS = 3, OWN = 0, BARE = 1, BARE_TOO = 2 };
+
+static struct redis_server redis;
+static struct config_group groups[GROUPS];
+static struct config_upstream own_server;
+static unsigned boxes;
+
+// `own`: the server of the group with servers of its own.
+static void groups_config(const struct socket_address *own)
+{
+	static char own_name[] = "own", bare_name[] = "bare", bare_too_name[] = "bare too";
+	own_server = (struct config_upstream){.name = own_name, .address = *own};
+	groups[OWN] = (struct config_group){
+		.name = own_name, .blocking = true, .upstream_count = 1, .upstreams = &own_server};
+	groups[BARE] =
+		(struct config_group){.name = bare_name, .blocking = true, .disable_cache = true};
+	groups[BARE_TOO] = (struct config_group){
+		.name = bare_too_name, .blocking = true, .disable_cache = true};
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS;
+}
+
+static void box_stop(void)
+{
+	char command[256];
+	fake_dataplane_close(&dp);
+	control_stop();
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	assert_int_equal(system(command), 0);
+}
+
+// A box with an empty cache and the present rig.config.
+static void box_start(void)
+{
+	char why[SHM_WHY_MAX] = "";
+	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-groups-%d-%u", getpid(), boxes++);
+	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+}
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	box_stop();
+	rig.config.upstreams.count = 1;
+	groups_config(&rig.config.upstreams.server[1].address);
+	box_start();
+	return 0;
+}
+
+struct view_wait {
+	struct policy_group group[GROUPS];
+	_Atomic bool there;
+	int rc;
+};
+
+static void on_views(void *arg)
+{
+	struct view_wait *w = arg;
+	for (unsigned i = 0; i < GROUPS; i++)
+		resolver_group_view(rig.resolver, i, &w->group[i]);
+	w->there = true;
+}
+
+static uint16_t view_of(unsigned group)
+{
+	static struct view_wait w;
+	w.there = false;
+	assert_int_equal(loop_call(rig.loop, on_views, &w), 0);
+	for (unsigned i = 0; i < 2000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there);
+	return w.group[group].view;
+}
+
+static void ask_in(uint16_t view, const char *name, uint16_t id)
+{
+	const struct fake_miss m = {
+		.name = name, .type = DNS_TYPE_A, .id = id, .view = view, .has_opt = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+static void expect_queries(unsigned everyone, unsigned own)
+{
+	assert_int_equal(fake[0].udp_queries, everyone);
+	assert_int_equal(fake[1].udp_queries, own);
+}
+
+static void test_each_its_server_and_cache(void **)
+{
+	uint16_t own = view_of(OWN);
+	assert_int_not_equal(own, 0);
+	ask_in(0, "www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_queries(1, 0);
+	ask_in(own, "www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM); // not the one that is in the cache
+	expect_queries(1, 1);
+	ask_in(own, "www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	ask_in(0, "www.example", 4);
+	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	expect_queries(1, 1);
+	assert_int_equal(status().l0.entries, 2);
+}
+
+static void test_without_cache(void **)
+{
+	uint16_t bare = view_of(BARE);
+	ask_in(0, "www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	for (uint16_t i = 2; i < 5; i++) {
+		ask_in(bare, "www.example", i);
+		expect_answer(1000, i, 0, ANSWER_UPSTREAM);
+		expect_queries(i, 0);
+	}
+	ask_in(0, "www.example", 5);
+	expect_answer(1000, 5, 0, ANSWER_CACHED);
+	assert_int_equal(status().l0.entries, 1);
+	assert_int_equal(status().stored, 1);
+}
+
+// Who asks at the same time shares an answer with the same group, and with no other.
+static void test_without_cache_coalesces_in_the_group(void **)
+{
+	fake[0].delay_ms = 200;
+	for (uint16_t i = 1; i <= 3; i++)
+		ask_in(view_of(BARE), "slow.example", i);
+	ask_in(view_of(BARE_TOO), "slow.example", 4);
+	ask_in(0, "slow.example", 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(fake_dataplane_answer(&dp, &got, 1500));
+	expect_queries(3, 0);
+	assert_int_equal(status().coalesced, 2);
+}
+
+static void test_unknown_view_is_dropped(void **)
+{
+	ask_in(60000, "www.example", 1);
+	assert_false(fake_dataplane_answer(&dp, &got, 300));
+	assert_int_equal(status().bad_misses, 1);
+	expect_queries(0, 0);
+}
+
+static void reconfigure(void *arg)
+{
+	struct view_wait *w = arg;
+	w->rc = resolver_reconfigure(rig.resolver, &rig.config);
+	w->there = true;
+}
+
+static void reload(void)
+{
+	static struct view_wait w;
+	w.there = false;
+	assert_int_equal(loop_call(rig.loop, reconfigure, &w), 0);
+	for (unsigned i = 0; i < 2000 && !w.there; i++)
+		usleep(1000);
+	assert_true(w.there && w.rc == 0);
+}
+
+// A changed definition never gets what was stored for the one before, nor does the next life.
+static void test_changed_definition(void **)
+{
+	uint16_t before = view_of(OWN);
+	ask_in(before, "www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	own_server.address = rig.config.upstreams.server[0].address;
+	reload();
+	uint16_t after = view_of(OWN);
+	assert_int_not_equal(after, before);
+	ask_in(after, "www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_queries(1, 1);
+	ask_in(before, "www.example", 3); // a worker with the old image
+	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	control_stop();
+	fake_dataplane_close(&dp);
+	control_start(); // warm
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+	assert_true(status().l0.recovered > 0);
+	uint16_t next_life = view_of(OWN);
+	assert_int_not_equal(next_life, before);
+	ask_in(next_life, "www.example", 4);
+	expect_answer(1000, 4, 0, ANSWER_UPSTREAM); // no image was published here, so no pair known
+}
+
+static void redis_config(void)
+{
+	static char empty[] = "";
+	rig.config.redis = (struct config_redis){.mode = REDIS_MODE_STANDALONE,
+		.address_count = 1,
+		.connections = 2,
+		.timeout_ms = 1000,
+		.lookup_timeout_ms = 1000, // the machine may be busy
+		.buffer_kb = 4096,
+		.master_name = empty,
+		.username = empty,
+		.password = empty,
+		.password_file = empty,
+		.sentinel_password = empty};
+	assert_int_equal(
+		socket_address_parse("127.0.0.1", redis.port, &rig.config.redis.addresses[0]), 0);
+}
+
+static void redis_await(void)
+{
+	for (unsigned i = 0; i < 500 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(10000);
+	assert_string_equal(status().l1.redis.state, "up");
+}
+
+static void await_keys(unsigned count)
+{
+	char expected[16];
+	snprintf(expected, sizeof expected, "*%u\r\n", count);
+	for (unsigned i = 0; i < 200; i++) {
+		if (strncmp(redis_server_say(&redis, "KEYS weir:*"), expected, strlen(expected))
+			== 0)
+			return;
+		usleep(10000);
+	}
+	fail_msg("not %u keys: %s", count, redis_server_say(&redis, "KEYS weir:*"));
+}
+
+// A box with this server for the group; then the group of the box asks. `sends`: of that server.
+static void box_asks(const struct socket_address *own, uint16_t view, enum answer_kind kind)
+{
+	static uint16_t id = 100;
+	box_stop();
+	groups_config(own);
+	redis_config();
+	box_start();
+	redis_await();
+	ask_in(view ? view : view_of(OWN), "shared.example", ++id);
+	expect_answer(3000, id, 0, kind);
+}
+
+static void test_boxes_with_one_redis(void **)
+{
+	const struct socket_address first = rig.config.upstreams.server[1].address;
+	const struct socket_address second = rig.config.upstreams.server[0].address;
+	char text[REDIS_SAY_MAX];
+	redis_server_start(&redis, NULL);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	box_asks(&first, 0, ANSWER_UPSTREAM);
+	await_keys(1);
+	expect_queries(0, 1);
+	// Another definition on another box: not that answer.
+	box_asks(&second, 0, ANSWER_UPSTREAM);
+	await_keys(2);
+	expect_queries(1, 1);
+	// The first one's definition again, elsewhere: without a query.
+	box_asks(&first, 0, ANSWER_CACHED);
+	expect_queries(1, 1);
+	// Everyone else on that box sees neither.
+	ask_in(0, "shared.example", 7);
+	expect_answer(3000, 7, 0, ANSWER_UPSTREAM);
+	await_keys(3);
+	expect_queries(2, 1);
+	// A group without cache neither reads nor writes.
+	ask_in(view_of(BARE), "shared.example", 8);
+	expect_answer(3000, 8, 0, ANSWER_UPSTREAM);
+	await_keys(3);
+	expect_queries(3, 1);
+	snprintf(text, sizeof text, "%s", redis_server_say(&redis, "KEYS weir:*"));
+	const char *hashed = strstr(text, ":v");
+	assert_non_null(hashed);
+	assert_non_null(strstr(hashed + 2, ":v"));
+	redis_server_clean(&redis);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_each_its_server_and_cache),
+		T(test_without_cache),
+		T(test_without_cache_coalesces_in_the_group),
+		T(test_unknown_view_is_dropped),
+		T(test_changed_definition),
+		T(test_boxes_with_one_redis),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Numbers and definitions of views: which stay together, and what never comes back.
+
+#include "../../controlplane/views.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct loop *loop;
+static struct views *views;
+static _Atomic uint32_t next;
+static struct config config;
+static struct config_group groups[CONFIG_GROUPS_MAX];
+static struct config_upstream servers[CONFIG_GROUPS_MAX][CONFIG_UPSTREAMS_MAX];
+static char names[CONFIG_GROUPS_MAX][16];
+
+static enum upstream_take on_reply(struct upstream_ask *, const uint8_t *, size_t)
+{
+	return UPSTREAM_IGNORED;
+}
+
+static void on_ended(struct upstream_ask *, enum upstream_end)
+{
+}
+
+static void views_start(void)
+{
+	const struct upstream_callbacks callbacks = {on_reply, on_ended};
+	assert_int_equal(views_new(&views, loop, &callbacks, &config.upstreams, &next), 0);
+}
+
+static int setup(void **)
+{
+	memset(&config, 0, sizeof config);
+	memset(groups, 0, sizeof groups);
+	atomic_store(&next, 5);
+	config.groups = groups;
+	assert_int_equal(loop_new("test", &loop), 0);
+	views_start();
+	return 0;
+}
+
+static int teardown(void **)
+{
+	views_free(views);
+	loop_free(loop);
+	return 0;
+}
+
+// Group i asks these servers, "" for none of its own.
+static void group_set(unsigned i, const char *list)
+{
+	struct config_group *g = &groups[i];
+	snprintf(names[i], sizeof names[i], "group%u", i);
+	*g = (struct config_group){.name = names[i], .blocking = true, .upstreams = servers[i]};
+	while (*list) {
+		char one[64];
+		size_t len = strcspn(list, " ");
+		snprintf(one, sizeof one, "%.*s", (int)len, list);
+		assert_int_equal(
+			socket_address_parse(one, 53, &servers[i][g->upstream_count].address), 0);
+		servers[i][g->upstream_count++].name = names[i];
+		list += len + strspn(list + len, " ");
+	}
+}
+
+static void configure(unsigned count, uint64_t now_ms)
+{
+	config.group_count = count;
+	assert_int_equal(views_configure(views, &config, now_ms), 0);
+}
+
+static unsigned number(unsigned group)
+{
+	return views_of_group(views, group)->number;
+}
+
+static void test_hash(void **)
+{
+	group_set(0, "192.0.2.1 192.0.2.2:5353 fd53::1");
+	group_set(1, "fd53::1 192.0.2.1:53 192.0.2.2:5353");
+	group_set(2, "192.0.2.1 192.0.2.2 fd53::1");
+	group_set(3, "192.0.2.1 192.0.2.2:5353");
+	uint64_t hash = view_hash(&groups[0]);
+	// On disk and in Redis of other boxes, so not to change without a new word in the text.
+	assert_int_equal(hash, UINT64_C(0xda7f83b74a6c4820));
+	assert_true(view_hash(&groups[1]) == hash); // order is no part of it, nor is the name
+	assert_true(view_hash(&groups[2]) != hash);
+	assert_true(view_hash(&groups[3]) != hash);
+	groups[0].disable_cache = groups[1].disable_cache = true;
+	assert_true(view_hash(&groups[0]) != hash);
+	assert_true(view_hash(&groups[0]) != view_hash(&groups[1]));
+}
+
+static void test_who_shares(void **)
+{
+	group_set(0, "192.0.2.1 192.0.2.2");
+	group_set(1, "192.0.2.2 192.0.2.1");
+	group_set(2, "192.0.2.3");
+	group_set(3, "");
+	group_set(4, "");
+	group_set(5, "192.0.2.3");
+	groups[4].disable_cache = groups[5].disable_cache = true;
+	configure(6, 1);
+	assert_int_equal(number(0), 5);
+	assert_int_equal(number(1), 5);
+	assert_int_equal(number(2), 6);
+	assert_int_equal(number(3), 0);
+	assert_int_equal(number(4), 7);
+	assert_int_equal(number(5), 8);
+	assert_int_equal(number(6), 0); // no such group
+	assert_int_equal(atomic_load(&next), 9);
+	assert_true(views_find(views, 7)->no_cache && views_find(views, 8)->no_cache);
+	assert_false(views_find(views, 5)->no_cache || views_find(views, 0)->no_cache);
+	assert_ptr_equal(views_find(views, 7)->upstreams, views_everyone(views)->upstreams);
+	assert_ptr_not_equal(views_find(views, 8)->upstreams, views_find(views, 6)->upstreams);
+	assert_null(views_find(views, 4));
+	assert_null(views_find(views, 9));
+	assert_int_equal(views_by_hash(views, view_hash(&groups[0]))->number, 5);
+	assert_int_equal(views_by_hash(views, 0)->number, 0);
+	assert_null(views_by_hash(views, 4711));
+}
+
+// Another definition is another number, also when the first comes back after its grace.
+static void test_numbers_are_not_reused(void **)
+{
+	group_set(0, "192.0.2.1");
+	configure(1, 1000);
+	assert_int_equal(number(0), 5);
+	group_set(0, "192.0.2.2");
+	configure(1, 2000);
+	assert_int_equal(number(0), 6);
+	assert_non_null(views_find(views, 5)); // workers may use it still
+	group_set(0, "192.0.2.1");
+	assert_null(views_by_hash(views, view_hash(&groups[0]))); // but it is nobody's
+	configure(1, 3000);
+	assert_int_equal(number(0), 5); // the same definition, so its records are right
+	views_sweep(views, 3000 + VIEWS_GRACE_MS - 1);
+	assert_non_null(views_find(views, 6));
+	views_find(views, 6)->users = 1;
+	views_sweep(views, 3000 + VIEWS_GRACE_MS);
+	assert_non_null(views_find(views, 6)); // a question runs
+	views_find(views, 6)->users = 0;
+	views_sweep(views, 3000 + VIEWS_GRACE_MS);
+	assert_null(views_find(views, 6));
+	group_set(0, "192.0.2.2");
+	configure(1, 50000);
+	assert_int_equal(number(0), 7);
+	configure(0, 60000);
+	views_sweep(views, 90000);
+	assert_int_equal(views_count(views), 1);
+}
+
+// The next life: what is defined as before keeps its number, all else gets one never used.
+static void test_recover(void **)
+{
+	group_set(0, "192.0.2.1");
+	group_set(1, "192.0.2.2");
+	configure(2, 1000);
+	const struct policy_group last[] = {
+		{.view = 0}, {.view = 5, .view_hash = view_hash(&groups[0])},
+		{.view = 6, .view_hash = view_hash(&groups[1])},
+		{.view = 7, .view_hash = 77}, // a number that was never given: damaged
+	};
+	views_free(views);
+	views_start();
+	views_recover(views, last, ARRAY_LEN(last));
+	group_set(0, "192.0.2.3");
+	group_set(2, "192.0.2.1");
+	configure(3, 1000);
+	assert_int_equal(number(0), 7);
+	assert_int_equal(number(1), 6);
+	assert_int_equal(number(2), 5);
+	assert_int_equal(atomic_load(&next), 8);
+	views_free(views);
+	views_start(); // without its image: new numbers for all
+	configure(3, 1000);
+	assert_int_equal(number(0), 8);
+	assert_int_equal(number(2), 10);
+}
+
+static void test_full(void **)
+{
+	char server[32];
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++) {
+			snprintf(server, sizeof server, "192.0.%u.%u", round, i + 1);
+			group_set(i, server);
+		}
+		configure(CONFIG_GROUPS_MAX, 1000);
+	}
+	unsigned before = number(0), used = atomic_load(&next);
+	for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++) {
+		snprintf(server, sizeof server, "198.18.0.%u", i + 1);
+		group_set(i, server);
+	}
+	assert_int_equal(views_configure(views, &config, 2000), -EBUSY);
+	assert_int_equal(number(0), before); // nothing has changed
+	assert_int_equal(atomic_load(&next), used);
+	views_sweep(views, 2000 + VIEWS_GRACE_MS);
+	assert_int_equal(views_count(views), 1 + CONFIG_GROUPS_MAX);
+	configure(CONFIG_GROUPS_MAX, 30000);
+}
+
+static void test_numbers_run_out(void **)
+{
+	atomic_store(&next, VIEW_NUMBER_MAX - 1);
+	group_set(0, "192.0.2.1");
+	group_set(1, "192.0.2.2");
+	configure(2, 1000);
+	assert_int_equal(number(1), VIEW_NUMBER_MAX);
+	group_set(0, "192.0.2.3");
+	assert_int_equal(views_configure(views, &config, 2000), -ENOSPC);
+	assert_int_equal(number(0), VIEW_NUMBER_MAX - 1);
+	group_set(0, "192.0.2.2"); // needs none
+	configure(2, 3000);
+	assert_int_equal(number(0), VIEW_NUMBER_MAX);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {T(test_hash), T(test_who_shares),
+		T(test_numbers_are_not_reused), T(test_recover), T(test_full),
+		T(test_numbers_run_out)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
