@@ -21,8 +21,8 @@ struct prefixes {
 };
 
 struct v4_table {
-	uint16_t *entry; // top, then `cap` blocks
-	unsigned blocks, cap;
+	uint16_t *entry; // top, then the blocks
+	unsigned blocks;
 };
 
 static int by_length(const void *a, const void *b)
@@ -55,13 +55,13 @@ static int prefixes_collect(const struct config *c, unsigned version, struct pre
 // The block behind an entry, made of what the entry said. There is room for two for each prefix.
 static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
 {
-	if (!(*entry & POLICY_V4_NEXT)) {
+	if (*entry < POLICY_GROUPS_MAX) {
 		uint16_t *made = t->entry + POLICY_V4_TOP + t->blocks * POLICY_V4_BLOCK;
 		for (unsigned i = 0; i < POLICY_V4_BLOCK; i++)
 			made[i] = *entry;
-		*entry = (uint16_t)(POLICY_V4_NEXT | t->blocks++);
+		*entry = (uint16_t)t->blocks++;
 	}
-	return t->entry + POLICY_V4_TOP + (*entry & (POLICY_V4_NEXT - 1)) * POLICY_V4_BLOCK;
+	return t->entry + POLICY_V4_TOP + *entry * POLICY_V4_BLOCK;
 }
 
 static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t group)
@@ -90,15 +90,18 @@ static void v4_add(struct v4_table *t, const struct prefix *p)
 
 static int v4_build(const struct prefixes *p, struct v4_table *t)
 {
-	unsigned cap = 0;
+	unsigned cap = POLICY_GROUPS_MAX;
 	for (unsigned i = 0; i < p->count; i++) {
 		unsigned length = p->one[i].address->prefix_len;
 		cap += length > 24 ? 2 : length > 16;
 	}
-	*t = (struct v4_table){.cap = cap};
 	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof *t->entry);
 	if (!t->entry)
 		return -ENOMEM;
+	for (; t->blocks < POLICY_GROUPS_MAX; t->blocks++)
+		for (unsigned i = 0; i < POLICY_V4_BLOCK; i++)
+			t->entry[POLICY_V4_TOP + t->blocks * POLICY_V4_BLOCK + i] =
+				(uint16_t)t->blocks;
 	for (unsigned i = 0; i < p->count; i++)
 		v4_add(t, &p->one[i]);
 	return 0;

@@ -43,7 +43,8 @@ static bool fits(uint64_t off, uint64_t octets, unsigned align, uint64_t size)
 static int geometry_check(const struct policy_head *h, char why[128])
 {
 	uint64_t v4 = (POLICY_V4_TOP + (uint64_t)h->v4_blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
-	if (h->v4_blocks > POLICY_V4_NEXT || !fits(h->v4_off, v4, 2, h->size))
+	if (h->v4_blocks < POLICY_GROUPS_MAX || h->v4_blocks > POLICY_V4_BLOCKS_MAX
+		|| !fits(h->v4_off, v4, 2, h->size))
 		return refuse(why, "policy image: IPv4 table outside of it");
 	if (h->v6_buckets == 0 || h->v6_buckets & (h->v6_buckets - 1)
 		|| h->v6_buckets > POLICY_V6_BUCKETS_MAX

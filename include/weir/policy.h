@@ -6,10 +6,12 @@
 // controlplane/policy_build.h.
 //
 // Longest prefix wins. IPv4: three levels of 16, 8 and 8 bits (Gupta, Lin, McKeown 1998, with other
-// widths), so one to three loads. IPv6: one hash probe for each length that some prefix has, the
-// shortest first, none depends on another's outcome, so that the core does them at once. A bucket
-// is one cache line of three prefixes; the builder finds a size and seed at which none overflows,
-// so a lookup costs the same whatever address asks.
+// widths). An entry is a block of the next level, at the last a group; block g for each group g is
+// made of entries g alone, so a short prefix needs no flag and every lookup is the same three
+// loads. IPv6: one hash probe for each length that some prefix has, the shortest first, none
+// depends on another's outcome. A bucket is one cache line of three prefixes; the builder finds a
+// size and seed at which none overflows. So neither has a branch that depends on the address: for
+// mixed clients a misprediction costs more than the loads.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -29,7 +31,7 @@ enum {
 	POLICY_PREFIXES_MAX = 4096,
 	POLICY_V4_TOP = 65536,
 	POLICY_V4_BLOCK = 256,
-	POLICY_V4_NEXT = 0x8000, // in an entry: the rest is a block's number, else a group's
+	POLICY_V4_BLOCKS_MAX = POLICY_GROUPS_MAX + 2 * POLICY_PREFIXES_MAX,
 	POLICY_V6_SLOTS = 3,
 	POLICY_V6_LENGTHS = 129,
 	POLICY_V6_BUCKETS_MAX = 1 << 18,
@@ -98,20 +100,26 @@ ATTR_INLINE uint64_t policy_v6_hash(uint64_t seed, const uint64_t key[2], unsign
 	unsigned __int128 product = (unsigned __int128)(key[0] ^ seed ^ length)
 				    * (key[1] ^ UINT64_C(0x9e3779b97f4a7c15));
 	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-	return folded * UINT64_C(0xd6e8feb86659fd93) >> 32;
+	return folded ^ folded >> 32;
+}
+
+ATTR_INLINE unsigned policy_v4_load(const struct policy_reader *r, unsigned i)
+{
+	return __atomic_load_n(&r->v4[i], __ATOMIC_RELAXED);
+}
+
+// Where a block begins; of one that does not exist, where the first does.
+ATTR_INLINE unsigned policy_v4_block(const struct policy_reader *r, unsigned block)
+{
+	return POLICY_V4_TOP + (block < r->v4_blocks ? block : 0) * POLICY_V4_BLOCK;
 }
 
 // `address`: 4 octets as in the packet. Below POLICY_GROUPS_MAX.
 ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_t *address)
 {
-	unsigned e = __atomic_load_n(&r->v4[address[0] << 8 | address[1]], __ATOMIC_RELAXED);
-	for (unsigned i = 2; i < 4 && unlikely_(e & POLICY_V4_NEXT); i++) {
-		unsigned block = e & (POLICY_V4_NEXT - 1);
-		if (block >= r->v4_blocks)
-			return 0;
-		e = __atomic_load_n(&r->v4[POLICY_V4_TOP + block * POLICY_V4_BLOCK + address[i]],
-			__ATOMIC_RELAXED);
-	}
+	unsigned e = policy_v4_load(r, (unsigned)address[0] << 8 | address[1]);
+	e = policy_v4_load(r, policy_v4_block(r, e) + address[2]);
+	e = policy_v4_load(r, policy_v4_block(r, e) + address[3]);
 	return e & (POLICY_GROUPS_MAX - 1);
 }
 
@@ -127,9 +135,10 @@ ATTR_INLINE unsigned policy_group_v6(const struct policy_reader *r, const uint8_
 		const struct policy_v6_bucket *b =
 			&r->v6[policy_v6_hash(r->v6_seed, key, length) & r->v6_mask];
 		for (unsigned s = 0; s < POLICY_V6_SLOTS; s++) {
-			bool same = !((b->key[s][0] ^ key[0]) | (b->key[s][1] ^ key[1])
-				      | (uint64_t)(b->length[s] ^ (length + 1)));
-			group = same ? b->group[s] : group;
+			uint64_t differs = (b->key[s][0] ^ key[0]) | (b->key[s][1] ^ key[1])
+					   | (b->length[s] ^ (length + 1));
+			unsigned keep = (unsigned)(differs != 0) - 1; // all ones: the same
+			group = (group & ~keep) | (b->group[s] & keep);
 		}
 	}
 	return group & (POLICY_GROUPS_MAX - 1);

@@ -6,6 +6,7 @@
 // are those of tools/loadgen/corpus.h; all numbers come from a seed.
 
 #include <weir/l0_writer.h>
+#include <weir/policy.h>
 #include <weir/rule_image.h>
 
 struct path_traffic {
@@ -14,6 +15,8 @@ struct path_traffic {
 	unsigned listed_percent; // of the queries
 	unsigned missed_percent; // asked for names that are nowhere, drawn of a million
 	bool ipv6, vlan, edns;   // of all of them
+	bool clients;            // many, drawn evenly from CLIENTS_NETS networks
+	bool groups;             // these are in the groups of path_groups_build
 };
 
 // Writes a pcap file at `path`. False after saying why.
@@ -30,6 +33,12 @@ struct path_l0 {
 // A table of `names` cached names, four A records each, and the marks for one worker.
 bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader);
 void path_l0_free(struct path_l0 *l);
+
+// Where clients are: 198.18.0.0/15 or fd53::/48, by /24 or /64.
+enum { CLIENTS_NETS = 512 };
+// 1,000 prefixes of each family in 32 groups: 500 of these networks, and one address in each. All
+// groups resolve alike and everything applies to them. *image is the caller's to free.
+bool path_groups_build(void **image, struct policy_reader *reader);
 
 // An image whose list number 2 holds `count` listed names; *image is the caller's to free.
 bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader);

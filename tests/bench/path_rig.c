@@ -26,6 +26,7 @@ enum {
 static struct rte_mempool *pool;
 static uint16_t port_id;
 static void *rules;
+static void *groups;
 static struct rule_reader rules_reader;
 
 #define PORT_NAME "net_pcap_path"
@@ -107,6 +108,7 @@ void path_rig_stop(struct path_rig *r)
 {
 	path_l0_free(&r->l0);
 	free(rules);
+	free(groups);
 	free(r->recent);
 	free(r->miss_data);
 	free(r->answer_data);
@@ -172,6 +174,11 @@ bool path_rig_open(struct path_rig *r, const struct path_case *c)
 	}
 	r->tables.rules = rules_reader;
 	r->tables.has_rules = c->rules;
+	if (c->traffic.groups && !groups && !path_groups_build(&groups, &r->tables.policy)) {
+		fprintf(stderr, "the policy image cannot be built\n");
+		return false;
+	}
+	r->tables.has_groups = c->traffic.groups;
 	return open_l0(r, c->traffic.names) && open_port(r, c);
 }
 

@@ -270,7 +270,8 @@ static void test_lies(void **)
 	LIE(v4_off, good.v4_off + 1);
 	LIE(v4_off, UINT64_MAX - 1);
 	LIE(v4_blocks, UINT32_MAX);
-	LIE(v4_blocks, POLICY_V4_NEXT);
+	LIE(v4_blocks, POLICY_GROUPS_MAX - 1);
+	LIE(v4_blocks, good.v4_blocks + 200);
 	LIE(v6_off, 0);
 	LIE(v6_off, good.v6_off + 2);
 	LIE(v6_off, good.size);
