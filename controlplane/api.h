@@ -37,6 +37,8 @@ struct api_deps { // all of it outlives the api
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);
+	// Its groups as published, by number; NULL: there are none.
+	const struct policy_group *(*groups_current)(void *reload_arg);
 	void *reload_arg;
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.

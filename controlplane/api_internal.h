@@ -41,6 +41,7 @@ void api_status_ask(struct api *a, struct http_exchange *x,
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);
 
 // The `name` parameter. False: it has been replied to.
 bool api_name(struct http_exchange *x, struct dns_name *out);

@@ -149,6 +149,7 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_count(o, n, "l0", p.l0_generation);
 	json_out_count(o, n, "names", p.names_generation);
 	json_out_count(o, n, "config", p.config_generation);
+	json_out_count(o, n, "policy", p.policy_generation);
 	json_out_count(o, n, "l0_bytes", p.l0_bytes);
 	json_out_count(o, n, "names_bytes", p.names_bytes);
 	json_out_text(o, n, "l0_where", where_text(p.l0_where));
@@ -190,6 +191,8 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
+	if (http_is_live(call->exchange))
+		api_groups_out(o, root, call->api);
 	api_redis_out(o, root, s);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));

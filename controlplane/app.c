@@ -142,6 +142,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.group = c->runtime.group,
 		.config_path = c->path,
 		.config_current = app_config,
+		.groups_current = app_groups_current,
 		.reload_arg = a,
 		.config_reload = app_reload,
 	};

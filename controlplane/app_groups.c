@@ -12,6 +12,12 @@ void app_groups_views(
 		resolver_group_view(a->resolver, i, &view[i + 1]);
 }
 
+const struct policy_group *app_groups_current(void *app)
+{
+	struct app *a = app;
+	return a->groups.view;
+}
+
 int app_groups_publish(struct app *a, const struct config *c)
 {
 	struct policy_group group[POLICY_GROUPS_MAX];

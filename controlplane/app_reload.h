@@ -52,5 +52,6 @@ void app_groups_views(
 // Publishes the policy image of `c` unless it is what is current already; with the lists' numbers
 // as they are now. Service loop's thread. What fails is logged, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
+const struct policy_group *app_groups_current(void *app);
 const struct config *app_config(void *app);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY

@@ -24,6 +24,7 @@ static void status_json(const struct view *v)
 		json_put_count(dp, "l0_generation", s->l0_generation);
 		json_put_count(dp, "names_generation", s->names_generation);
 		json_put_count(dp, "config_generation", s->config_generation);
+		json_put_count(dp, "policy_generation", s->policy_generation);
 	} else {
 		json_put_text(dp, "why", v->why_stats);
 	}
@@ -65,6 +66,10 @@ static void generations_print(const struct view *v)
 	table_cell(t, "%s", octets_text(json_count(g, "names_bytes"), text));
 	table_cell(t, "%s", json_text(g, "names_where"));
 	table_row_end(t);
+	table_cell(t, "groups");
+	table_cell_count(t, json_count(g, "policy"));
+	adopted_cell(t, v, v->stats->policy_generation);
+	table_row_end(t);
 	table_cell(t, "settings");
 	table_cell_count(t, json_count(g, "config"));
 	adopted_cell(t, v, v->stats->config_generation);
@@ -96,6 +101,7 @@ static void control_print(const struct view *v)
 		count_text(json_count(root, "inflight"), a),
 		count_text(json_count(root, "waiters"), b));
 	generations_print(v);
+	view_print_groups(v, json_get(root, "groups"));
 	view_print_upstreams(json_get(root, "upstreams"));
 }
 

@@ -57,6 +57,14 @@ static void dataplane_put(struct json_node *dp, const struct stats_copy *s)
 	json_put_count(dp, "verdict_gap", s->verdict_gap);
 	counts_put(dp, "verdicts", verdict_names, s->verdict, VERDICT_COUNT);
 	counts_put(dp, "counters", counter_names, s->counter, COUNTER_COUNT);
+	struct json_node *groups = json_put_array(dp, "groups");
+	for (unsigned i = 0; i < STATS_GROUPS_MAX; i++) {
+		if (s->group[i] == 0)
+			continue;
+		struct json_node *n = json_put_object(groups, NULL);
+		json_put_count(n, "group", i);
+		json_put_count(n, "queries", s->group[i]);
+	}
 	struct json_node *workers = json_put_array(dp, "workers");
 	for (unsigned i = 0; i < s->workers; i++)
 		worker_put(workers, i, s);

@@ -29,6 +29,8 @@ static void worker_copy(struct stats_worker_copy *out, const struct stats_worker
 		out->verdict[i] = load64(&w->verdict[i]);
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		out->counter[i] = load64(&w->counter[i]);
+	for (unsigned i = 0; i < STATS_GROUPS_MAX; i++)
+		out->group[i] = load64(&w->group[i]);
 	out->heartbeat_ms = load64(&w->heartbeat_ms);
 	out->mbuf_breaches = load64(&w->mbuf_breaches);
 	out->lcore = load32(&w->lcore);
@@ -115,6 +117,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->l0_generation = load64(&s->l0_generation);
 	out->names_generation = load64(&s->names_generation);
 	out->config_generation = load64(&s->config_generation);
+	out->policy_generation = load64(&s->policy_generation);
 	out->verdict_gap = load64(&s->verdict_gap);
 	out->pid = load32(&s->pid);
 	out->control_seen = load32(&s->control_seen);
@@ -126,6 +129,8 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 			out->verdict[v] += out->worker[i].verdict[v];
 		for (unsigned n = 0; n < COUNTER_COUNT; n++)
 			out->counter[n] += out->worker[i].counter[n];
+		for (unsigned g = 0; g < STATS_GROUPS_MAX; g++)
+			out->group[g] += out->worker[i].group[g];
 	}
 }
 

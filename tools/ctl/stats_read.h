@@ -28,6 +28,7 @@ const char *process_state_text(enum process_state s); // "down", "up", ...
 
 struct stats_worker_copy {
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT];
+	uint64_t group[STATS_GROUPS_MAX];
 	uint64_t heartbeat_ms, mbuf_breaches;
 	uint32_t lcore, online, mbuf_size, mbuf_free;
 	uint32_t bench_mode;                                     // enum bench_mode
@@ -44,10 +45,11 @@ struct stats_port_copy {
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
-		verdict_gap;
+		policy_generation, verdict_gap;
 	uint32_t pid, control_seen;
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
+	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers
 	struct stats_port_copy port[STATS_PORTS_MAX];
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };

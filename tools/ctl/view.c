@@ -142,3 +142,42 @@ void view_print_upstreams(const struct json_node *upstreams)
 	printf("\n");
 	table_print(t);
 }
+
+static void items_cell(struct table *t, const struct json_node *list, const char *none)
+{
+	char text[256] = "";
+	size_t n = 0;
+	for (size_t i = 0; i < json_length(list) && n < sizeof text; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof text - n, "%s%s", i ? " " : "", json_item_text(list, i));
+	table_cell(t, "%s", n ? text : none);
+}
+
+void view_print_groups(const struct view *v, const struct json_node *groups)
+{
+	static const char *const heads[] = {
+		"group", ">prefixes", ">queries", "lists", "cache", "upstreams", ">view", NULL};
+	if (json_length(groups) == 0)
+		return;
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(groups); i++) {
+		const struct json_node *g = json_at(groups, i);
+		uint64_t number = json_count(g, "group");
+		table_cell(t, "%s", json_text(g, "name"));
+		table_cell_count(t, json_count(g, "prefixes"));
+		if (v->has_stats && number < STATS_GROUPS_MAX)
+			table_cell_count(t, v->stats->group[number]);
+		else
+			table_cell(t, "-");
+		if (json_flag(g, "all_lists"))
+			table_cell(t, "all");
+		else
+			items_cell(t, json_get(g, "lists"), "none");
+		table_cell(t, json_flag(g, "cache") ? "yes" : "no");
+		items_cell(t, json_get(g, "upstreams"), "everyone's");
+		table_cell_count(t, json_count(g, "view"));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}

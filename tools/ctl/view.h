@@ -24,4 +24,6 @@ void view_free(struct view *v);
 void view_print_states(const struct view *v);
 // One line; nothing when there is no Redis.
 void view_print_redis(const struct json_node *redis);
+// With the queries of their clients, as far as the data plane's statistics can be read.
+void view_print_groups(const struct view *v, const struct json_node *groups);
 void view_print_upstreams(const struct json_node *upstreams);

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Groups of clients in a running lab: lists, servers and cache by source address; a reload moves clients at once, also
+# with the control plane restarted or gone.
+. "$(dirname "$0")/_init.sh"
+
+$python "$smoke_dir/upstream.py" 5302 $tmp/up2.log &
+lab_up
+config=/run/weir/lab/weir.yaml
+cp $config $tmp/plain.yaml
+check "two more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
+	ip addr add 198.18.0.3/24 dev $dev && ip addr add 198.18.0.4/24 dev $dev'
+from() { local who=$1; shift; short -b "$who" "$@"; }
+asked() { tr 'A-Z' 'a-z' <"$1" | grep -c " $2 1\$"; }
+groups() { # groups TEXT: the lab's configuration with these groups, taken over
+	cat $tmp/plain.yaml - <<<"$1" >$config
+	weirctl config reload
+}
+adopted() { # all workers use what is published
+	[ "$(weirctl --json status | jq '.controlplane.generations.policy == .dataplane.policy_generation')" = true ]
+}
+
+same "without groups: cached for all" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+check "groups by a reload" groups 'groups:
+- {name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5302"}]}
+- {name: bare, clients: [198.18.0.4], disable_cache: true, blocking: false}'
+check "are adopted" eventually adopted
+same "a client of a group with its own server" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+same "is not given what others have cached" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+same "but its own" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+same "once that is" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+before=$(asked $tmp/up.log ok-3000.cached.test)
+for _ in 1 2; do from 198.18.0.4 ok-3000.cached.test A >/dev/null; done
+same "without cache: asked each time" $((before + 2)) "$(asked $tmp/up.log ok-3000.cached.test)"
+same "everyone else: from the cache" 198.18.200.1 "$(from 198.18.0.2 ok-3000.cached.test A)"
+same "as before" $((before + 2)) "$(asked $tmp/up.log ok-3000.cached.test)"
+same "blocked for everyone" "" "$(from 198.18.0.2 blocked.test A)"
+check "but not in a group where nothing is" test -n "$(from 198.18.0.4 ok.blocked.test A)"
+same "status names the groups" "own bare" "$(weirctl --json status | jq -r '[.controlplane.groups[].name] | join(" ")')"
+check "and counts their queries" test "$(weirctl --json stats --interval 0 |
+	jq '[.dataplane.groups[] | select(.group == 2) | .queries] | add')" -ge 3
+check "for a person too" grep -qE '^ *own +1 ' <<<"$(weirctl status)"
+
+"$lab" kill controlplane >/dev/null
+same "control plane dead: each still its own cache" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+check "started again" "$lab" start controlplane
+check "adopted again" eventually adopted
+same "the same definition: warm" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+same "without a query" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+
+check "the group with another server" groups 'groups:
+- {name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5301"}, {address: "127.0.0.1:5302"}]}'
+check "adopted" eventually adopted
+before=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
+from 198.18.0.3 ok-3000.cached.test A >/dev/null
+same "nothing of the old definition is served" $((before + 1)) \
+	$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
+same "a bad group is refused, and why is said" 1 "$(groups 'groups: [{name: x, clients: [198.18.0.1/24]}]' 2>&1 |
+	grep -c 'groups\[0\].clients\[0\]: has bits set behind its prefix of 24')"
+check "no groups" groups ''
+check "adopted" eventually adopted
+before=$(asked $tmp/up.log ok-3000.cached.test)
+same "everyone is everyone" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
+same "from the shared cache" $before "$(asked $tmp/up.log ok-3000.cached.test)"
+check "every frame has one verdict" verdicts_add_up
+"$lab" down >/dev/null
+finish
