@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy_build.h"
 
+#include "policy_v6.h"
+
 #include <errno.h>
 #include <weir/keyhash.h>
 
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
 static_assert((int)CONFIG_PREFIXES_MAX == (int)POLICY_PREFIXES_MAX);
-
-enum { SEEDS_PER_SIZE = 32, V6_BUCKETS_MIN = 4 };
-
-struct prefix {
-	const struct ip_address *address;
-	uint8_t group;
-};
-
-// Prefixes of one family, the shortest first: the longer ones overwrite them.
-struct prefixes {
-	unsigned count;
-	struct prefix *one;
-};
 
 struct v4_table {
 	uint16_t *entry; // top, then the blocks
@@ -27,13 +16,13 @@ struct v4_table {
 
 static int by_length(const void *a, const void *b)
 {
-	const struct prefix *x = a, *y = b;
+	const struct policy_prefix *x = a, *y = b;
 	if (x->address->prefix_len != y->address->prefix_len)
 		return x->address->prefix_len < y->address->prefix_len ? -1 : 1;
 	return memcmp(x->address->bytes, y->address->bytes, sizeof x->address->bytes);
 }
 
-static int prefixes_collect(const struct config *c, unsigned version, struct prefixes *out)
+static int prefixes_collect(const struct config *c, unsigned version, struct policy_prefixes *out)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < c->group_count; i++)
@@ -46,8 +35,8 @@ static int prefixes_collect(const struct config *c, unsigned version, struct pre
 	for (unsigned i = 0; i < c->group_count; i++)
 		for (unsigned k = 0; k < c->groups[i].client_count; k++)
 			if (c->groups[i].clients[k].version == version)
-				out->one[out->count++] =
-					(struct prefix){&c->groups[i].clients[k], (uint8_t)(i + 1)};
+				out->one[out->count++] = (struct policy_prefix){
+					&c->groups[i].clients[k], (uint8_t)(i + 1)};
 	qsort(out->one, out->count, sizeof *out->one, by_length);
 	return 0;
 }
@@ -71,7 +60,7 @@ static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t group
 }
 
 // Shorter prefixes are in already, so no entry that is filled leads to a block.
-static void v4_add(struct v4_table *t, const struct prefix *p)
+static void v4_add(struct v4_table *t, const struct policy_prefix *p)
 {
 	const uint8_t *a = p->address->bytes;
 	unsigned length = p->address->prefix_len, top = (unsigned)a[0] << 8 | a[1];
@@ -88,7 +77,7 @@ static void v4_add(struct v4_table *t, const struct prefix *p)
 	v4_fill(level, a[3], 32 - length, p->group);
 }
 
-static int v4_build(const struct prefixes *p, struct v4_table *t)
+static int v4_build(const struct policy_prefixes *p, struct v4_table *t)
 {
 	unsigned cap = POLICY_GROUPS_MAX;
 	for (unsigned i = 0; i < p->count; i++) {
@@ -107,94 +96,34 @@ static int v4_build(const struct prefixes *p, struct v4_table *t)
 	return 0;
 }
 
-static bool v6_place(
-	struct policy_v6_bucket *bucket, uint64_t mask, uint64_t seed, const struct prefix *p)
-{
-	uint64_t key[2];
-	unsigned length = p->address->prefix_len;
-	memcpy(key, p->address->bytes, sizeof key);
-	struct policy_v6_bucket *b = &bucket[policy_v6_hash(seed, key, length) & mask];
-	for (unsigned s = 0; s < POLICY_V6_SLOTS; s++) {
-		if (b->length[s])
-			continue;
-		memcpy(b->key[s], key, sizeof key);
-		b->length[s] = (uint8_t)(length + 1);
-		b->group[s] = p->group;
-		return true;
-	}
-	return false;
-}
-
-static bool v6_fill(
-	struct policy_v6_bucket *bucket, uint64_t buckets, uint64_t seed, const struct prefixes *p)
-{
-	memset(bucket, 0, buckets * sizeof *bucket);
-	for (unsigned i = 0; i < p->count; i++)
-		if (!v6_place(bucket, buckets - 1, seed, &p->one[i]))
-			return false;
-	return true;
-}
-
-// The smallest table, of four lines for three prefixes on, in which no bucket overflows. With as
-// many buckets as eight times the prefixes nearly every seed will do.
-static int v6_build(
-	const struct prefixes *p, struct policy_v6_bucket **out, uint64_t *buckets, uint64_t *seed)
-{
-	*buckets = V6_BUCKETS_MIN;
-	while (*buckets < p->count)
-		*buckets *= 2;
-	for (; *buckets <= POLICY_V6_BUCKETS_MAX; *buckets *= 2) {
-		struct policy_v6_bucket *b = aligned_alloc(CACHE_LINE, *buckets * sizeof *b);
-		if (!b)
-			return -ENOMEM;
-		for (unsigned i = 1; i <= SEEDS_PER_SIZE; i++) {
-			*seed = i * UINT64_C(0xa0761d6478bd642f);
-			if (v6_fill(b, *buckets, *seed, p)) {
-				*out = b;
-				return 0;
-			}
-		}
-		free(b);
-	}
-	return -E2BIG;
-}
-
-static void head_fill(struct policy_head *h, const struct config *c,
-	const struct policy_group *group, const struct prefixes *v6)
-{
-	h->magic = POLICY_MAGIC;
-	h->version = POLICY_VERSION;
-	h->group_count = c->group_count + 1;
-	for (unsigned i = 0; i <= c->group_count; i++)
-		h->group[i] = group[i];
-	for (unsigned i = 0; i < v6->count; i++) {
-		uint8_t length = v6->one[i].address->prefix_len;
-		if (i == 0 || v6->one[i - 1].address->prefix_len != length)
-			h->v6_length[h->v6_length_count++] = length;
-	}
-}
-
 static size_t lines(size_t octets)
 {
 	return (octets + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
-static int assemble(struct policy_head *h, const struct v4_table *v4,
-	const struct policy_v6_bucket *v6, struct policy_image *out)
+static int assemble(struct policy_head *h, const struct v4_table *v4, const struct policy_v6 *v6,
+	struct policy_image *out)
 {
 	size_t v4_octets =
 		(POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
-	size_t v6_octets = h->v6_buckets * sizeof *v6;
 	h->v4_blocks = v4->blocks;
 	h->v4_off = lines(sizeof *h);
-	h->v6_off = h->v4_off + lines(v4_octets);
-	h->size = h->v6_off + v6_octets;
+	uint64_t pilots = h->v4_off + lines(v4_octets);
+	uint64_t slots = pilots + lines(v6->pilot_count * sizeof(uint16_t));
+	h->size = slots + v6->slot_count * sizeof(struct policy_v6_slot);
+	for (unsigned i = 0; i < h->v6_length_count; i++) {
+		h->v6[i].pilot_off += pilots;
+		h->v6[i].slot_off += slots;
+	}
 	uint8_t *base = aligned_alloc(CACHE_LINE, lines(h->size));
 	if (!base)
 		return -ENOMEM;
 	memset(base, 0, lines(h->size));
 	memcpy(base + h->v4_off, v4->entry, v4_octets);
-	memcpy(base + h->v6_off, v6, v6_octets);
+	if (v6->slot_count) {
+		memcpy(base + pilots, v6->pilot, v6->pilot_count * sizeof *v6->pilot);
+		memcpy(base + slots, v6->slot, v6->slot_count * sizeof *v6->slot);
+	}
 	h->body_sum = contenthash(base + sizeof *h, h->size - sizeof *h);
 	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
 	memcpy(base, h, sizeof *h);
@@ -202,12 +131,22 @@ static int assemble(struct policy_head *h, const struct v4_table *v4,
 	return 0;
 }
 
+static void head_fill(
+	struct policy_head *h, const struct config *c, const struct policy_group *group)
+{
+	h->magic = POLICY_MAGIC;
+	h->version = POLICY_VERSION;
+	h->group_count = c->group_count + 1;
+	for (unsigned i = 0; i <= c->group_count; i++)
+		h->group[i] = group[i];
+}
+
 int policy_build(
 	const struct config *config, const struct policy_group *group, struct policy_image *out)
 {
-	struct prefixes v4 = {0}, v6 = {0};
+	struct policy_prefixes v4 = {0}, v6 = {0};
 	struct v4_table t = {0};
-	struct policy_v6_bucket *bucket = NULL;
+	struct policy_v6 tables = {0};
 	struct policy_head h;
 
 	memset(&h, 0, sizeof h); // padding too: the image is compared
@@ -217,15 +156,15 @@ int policy_build(
 	if (rc == 0)
 		rc = v4_build(&v4, &t);
 	if (rc == 0)
-		rc = v6_build(&v6, &bucket, &h.v6_buckets, &h.v6_seed);
+		rc = policy_v6_build(&v6, &h, &tables);
 	if (rc == 0) {
 		h.prefix_count = v4.count + v6.count;
-		head_fill(&h, config, group, &v6);
-		rc = assemble(&h, &t, bucket, out);
+		head_fill(&h, config, group);
+		rc = assemble(&h, &t, &tables, out);
 	}
 	free(v4.one);
 	free(v6.one);
 	free(t.entry);
-	free(bucket);
+	policy_v6_free(&tables);
 	return rc;
 }

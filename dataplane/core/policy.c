@@ -40,21 +40,40 @@ static bool fits(uint64_t off, uint64_t octets, unsigned align, uint64_t size)
 	       && octets <= size - off;
 }
 
+static bool is_power(uint32_t n)
+{
+	return n > 0 && n <= POLICY_V6_SLOTS_MAX && (n & (n - 1)) == 0;
+}
+
 static int geometry_check(const struct policy_head *h, char why[128])
 {
 	uint64_t v4 = (POLICY_V4_TOP + (uint64_t)h->v4_blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
 	if (h->v4_blocks < POLICY_GROUPS_MAX || h->v4_blocks > POLICY_V4_BLOCKS_MAX
 		|| !fits(h->v4_off, v4, 2, h->size))
 		return refuse(why, "policy image: IPv4 table outside of it");
-	if (h->v6_buckets == 0 || h->v6_buckets & (h->v6_buckets - 1)
-		|| h->v6_buckets > POLICY_V6_BUCKETS_MAX
-		|| !fits(h->v6_off, h->v6_buckets * sizeof(struct policy_v6_bucket), CACHE_LINE,
-			h->size))
-		return refuse(why, "policy image: IPv6 table outside of it");
-	for (unsigned i = 0; i < h->v6_length_count; i++)
-		if (h->v6_length[i] > 128)
+	for (unsigned i = 0; i < h->v6_length_count; i++) {
+		const struct policy_v6_table *t = &h->v6[i];
+		if (t->length > 128)
 			return refuse(why, "policy image: a prefix longer than an address");
+		if (!is_power(t->pilots) || !is_power(t->slots)
+			|| !fits(t->pilot_off, t->pilots * sizeof(uint16_t), 2, h->size)
+			|| !fits(t->slot_off, t->slots * sizeof(struct policy_v6_slot), 8, h->size))
+			return refuse(why, "policy image: IPv6 table outside of it");
+	}
 	return 0;
+}
+
+static void table_use(
+	struct policy_v6_reader *r, const struct policy_v6_table *t, const uint8_t *base)
+{
+	*r = (struct policy_v6_reader){
+		.seed = t->seed,
+		.pilots = (const uint16_t *)(const void *)(base + t->pilot_off),
+		.slots = (const struct policy_v6_slot *)(const void *)(base + t->slot_off),
+		.pilot_mask = t->pilots - 1,
+		.slot_mask = t->slots - 1,
+	};
+	policy_v6_bits(t->length, r->bits);
 }
 
 int policy_reader_init(struct policy_reader *r, const void *image, size_t size, char why[128])
@@ -73,17 +92,12 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		return refuse(why, "policy image: its body is damaged");
 	*r = (struct policy_reader){
 		.v4 = (const uint16_t *)(const void *)(base + h.v4_off),
-		.v6 = (const struct policy_v6_bucket *)(const void *)(base + h.v6_off),
-		.v6_mask = h.v6_buckets - 1,
-		.v6_seed = h.v6_seed,
 		.v4_blocks = h.v4_blocks,
 		.group_count = h.group_count,
 		.v6_length_count = h.v6_length_count,
 	};
-	for (unsigned i = 0; i < h.v6_length_count; i++) {
-		r->v6_length[i] = h.v6_length[i];
-		policy_v6_bits(h.v6_length[i], r->v6_bits[i]);
-	}
+	for (unsigned i = 0; i < h.v6_length_count; i++)
+		table_use(&r->v6[i], &h.v6[i], base);
 	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
 		r->group[i] = h.group[i < h.group_count ? i : 0];
 	return 0;

@@ -8,10 +8,11 @@
 // Longest prefix wins. IPv4: three levels of 16, 8 and 8 bits (Gupta, Lin, McKeown 1998, with other
 // widths). An entry is a block of the next level, at the last a group; block g for each group g is
 // made of entries g alone, so a short prefix needs no flag and every lookup is the same three
-// loads. IPv6: one hash probe for each length that some prefix has, the shortest first, none
-// depends on another's outcome. A bucket is one cache line of three prefixes; the builder finds a
-// size and seed at which none overflows. So neither has a branch that depends on the address: for
-// mixed clients a misprediction costs more than the loads.
+// loads.
+// loads. IPv6: one perfect hash table for each length that some prefix has (Belazzougui, Botelho,
+// Dietzfelbinger 2009: a pilot for each few keys leads them to free slots), so one key is compared
+// for each length; the shortest first, none depends on another's outcome. Neither has a branch that
+// depends on the address: for mixed clients a misprediction costs more than the loads.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -32,9 +33,8 @@ enum {
 	POLICY_V4_TOP = 65536,
 	POLICY_V4_BLOCK = 256,
 	POLICY_V4_BLOCKS_MAX = POLICY_GROUPS_MAX + 2 * POLICY_PREFIXES_MAX,
-	POLICY_V6_SLOTS = 3,
 	POLICY_V6_LENGTHS = 129,
-	POLICY_V6_BUCKETS_MAX = 1 << 18,
+	POLICY_V6_SLOTS_MAX = 1 << 16,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
 #define POLICY_VERSION 1
@@ -47,43 +47,54 @@ struct policy_group {
 };
 static_assert(sizeof(struct policy_group) == 48);
 
-struct policy_v6_bucket {
-	alignas(CACHE_LINE) uint64_t key[POLICY_V6_SLOTS][2]; // as in the packet, masked
-	uint8_t length[POLICY_V6_SLOTS];                      // plus 1; 0: free
-	uint8_t group[POLICY_V6_SLOTS];
-	uint8_t reserved[10];
+struct policy_v6_slot {
+	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one
+	uint64_t group;
 };
-static_assert(sizeof(struct policy_v6_bucket) == 64);
+static_assert(sizeof(struct policy_v6_slot) == 24);
+
+// The prefixes of one length.
+struct policy_v6_table {
+	uint64_t seed;
+	uint64_t pilot_off, slot_off; // uint16_t, struct policy_v6_slot
+	uint32_t pilots, slots;       // powers of two
+	uint8_t length;
+	uint8_t reserved[7];
+};
+static_assert(sizeof(struct policy_v6_table) == 40);
 
 // Offsets are from the start of this struct.
 struct policy_head {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t group_count;        // 1: no group but 0
-	uint64_t size;               // octets in all
-	uint64_t v4_off;             // POLICY_V4_TOP entries, then the blocks, all uint16_t
-	uint64_t v6_off, v6_buckets; // a power of two
-	uint64_t v6_seed;
+	uint32_t group_count; // 1: no group but 0
+	uint64_t size;        // octets in all
+	uint64_t v4_off;      // POLICY_V4_TOP entries, then the blocks, all uint16_t
 	uint32_t v4_blocks;
 	uint32_t prefix_count;
 	uint32_t v6_length_count;
-	uint8_t v6_length[POLICY_V6_LENGTHS]; // ascending
-	uint8_t reserved[3];
+	uint32_t reserved;
+	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint64_t body_sum; // contenthash of all octets after this struct
 	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
 
+struct policy_v6_reader {
+	uint64_t bits[2]; // mask of the length
+	uint64_t seed;
+	const uint16_t *pilots;
+	const struct policy_v6_slot *slots;
+	uint32_t pilot_mask, slot_mask;
+};
+
 struct policy_reader {
 	const uint16_t *v4;
-	const struct policy_v6_bucket *v6;
-	uint64_t v6_mask, v6_seed;
 	uint32_t v4_blocks;
 	uint32_t group_count;
 	uint32_t v6_length_count;
-	uint8_t v6_length[POLICY_V6_LENGTHS];
-	uint64_t v6_bits[POLICY_V6_LENGTHS][2];       // masks of these lengths
+	struct policy_v6_reader v6[POLICY_V6_LENGTHS];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
 };
 
@@ -95,12 +106,14 @@ ATTR_MUST_CHECK int policy_reader_init(
 // The mask of a length, in network byte order.
 void policy_v6_bits(unsigned length, uint64_t out[2]);
 
-ATTR_INLINE uint64_t policy_v6_hash(uint64_t seed, const uint64_t key[2], unsigned length)
+// The pilot is chosen by the lower half, the slot by the upper one and the pilot.
+ATTR_INLINE uint64_t policy_v6_hash(uint64_t seed, const uint64_t key[2])
 {
-	unsigned __int128 product = (unsigned __int128)(key[0] ^ seed ^ length)
-				    * (key[1] ^ UINT64_C(0x9e3779b97f4a7c15));
-	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-	return folded ^ folded >> 32;
+	// Both factors of the seed, or what two keys differ by would be multiplied by the same
+	// number under every seed.
+	unsigned __int128 product =
+		(unsigned __int128)(key[0] ^ seed) * (key[1] ^ (seed << 32 | seed >> 32));
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 ATTR_INLINE unsigned policy_v4_load(const struct policy_reader *r, unsigned i)
@@ -126,20 +139,18 @@ ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_
 // `address`: 16 octets.
 ATTR_INLINE unsigned policy_group_v6(const struct policy_reader *r, const uint8_t *address)
 {
-	uint64_t whole[2];
-	unsigned group = 0;
+	uint64_t whole[2], group = 0;
 	memcpy(whole, address, sizeof whole);
 	for (unsigned i = 0; i < r->v6_length_count; i++) {
-		const uint64_t key[2] = {whole[0] & r->v6_bits[i][0], whole[1] & r->v6_bits[i][1]};
-		unsigned length = r->v6_length[i];
-		const struct policy_v6_bucket *b =
-			&r->v6[policy_v6_hash(r->v6_seed, key, length) & r->v6_mask];
-		for (unsigned s = 0; s < POLICY_V6_SLOTS; s++) {
-			uint64_t differs = (b->key[s][0] ^ key[0]) | (b->key[s][1] ^ key[1])
-					   | (b->length[s] ^ (length + 1));
-			unsigned keep = (unsigned)(differs != 0) - 1; // all ones: the same
-			group = (group & ~keep) | (b->group[s] & keep);
-		}
+		const struct policy_v6_reader *t = &r->v6[i];
+		const uint64_t key[2] = {whole[0] & t->bits[0], whole[1] & t->bits[1]};
+		uint64_t hash = policy_v6_hash(t->seed, key);
+		unsigned pilot =
+			__atomic_load_n(&t->pilots[hash & t->pilot_mask], __ATOMIC_RELAXED);
+		const struct policy_v6_slot *s = &t->slots[(hash >> 32 ^ pilot) & t->slot_mask];
+		uint64_t differs = (s->key[0] ^ key[0]) | (s->key[1] ^ key[1]);
+		uint64_t found = (uint64_t)(differs != 0) - 1; // all ones: the same
+		group = (group & ~found) | (s->group & found);
 	}
-	return group & (POLICY_GROUPS_MAX - 1);
+	return (unsigned)group & (POLICY_GROUPS_MAX - 1);
 }

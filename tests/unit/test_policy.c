@@ -125,16 +125,16 @@ static void compare_near(const struct ip_address *p)
 static void test_model(void **)
 {
 	rnd.state = 4711;
-	for (unsigned round = 0; round < 6; round++) {
+	for (unsigned round = 0; round < 12; round++) {
 		unsigned groups = round ? 1 + dns_rand_below(&rnd, GROUPS) : CONFIG_GROUPS_MAX;
 		world_clear(groups);
-		for (unsigned i = 0; i < 60u << round && i < PREFIXES; i++) {
+		for (unsigned i = 0; i < 60u << round % 6 && i < PREFIXES; i++) {
 			struct ip_address a = random_prefix(i % 2 ? 4 : 6);
 			add(dns_rand_below(&rnd, groups), &a);
 		}
 		build();
 		for (unsigned i = 0; i < groups; i++)
-			for (unsigned k = 0; k < w.group[i].client_count; k += 1 + round)
+			for (unsigned k = 0; k < w.group[i].client_count; k += 1 + round % 6)
 				compare_near(&w.prefix[i][k]);
 		for (unsigned i = 0; i < 500; i++) {
 			uint64_t a[2] = {dns_rand_next(&rnd), dns_rand_next(&rnd)};
@@ -144,6 +144,28 @@ static void test_model(void **)
 		}
 		free(w.image.head);
 	}
+}
+
+// Few prefixes of a length and nearly alike: the smallest tables, where a seed has least choice.
+static void test_small_tables(void **)
+{
+	for (unsigned length = 0; length <= 128; length++)
+		for (unsigned count = 1; count <= 9 && (length > 3 || count <= 1u << length);
+			count++) {
+			world_clear(2);
+			for (unsigned i = 0; i < count; i++) {
+				struct ip_address a = {.version = 6, .prefix_len = (uint8_t)length};
+				for (unsigned bit = 0; bit < 4 && bit < length; bit++)
+					if (i >> bit & 1)
+						a.bytes[(length - 1 - bit) / 8] |=
+							(uint8_t)(0x80u >> (length - 1 - bit) % 8);
+				w.prefix[i % 2][w.group[i % 2].client_count++] = a;
+			}
+			build();
+			for (unsigned i = 0; i < count; i++)
+				assert_int_equal(look(6, w.prefix[i % 2][i / 2].bytes), i % 2 + 1);
+			free(w.image.head);
+		}
 }
 
 static unsigned group_of(const char *text)
@@ -272,15 +294,22 @@ static void test_lies(void **)
 	LIE(v4_blocks, UINT32_MAX);
 	LIE(v4_blocks, POLICY_GROUPS_MAX - 1);
 	LIE(v4_blocks, good.v4_blocks + 200);
-	LIE(v6_off, 0);
-	LIE(v6_off, good.v6_off + 2);
-	LIE(v6_off, good.size);
-	LIE(v6_buckets, 0);
-	LIE(v6_buckets, 3);
-	LIE(v6_buckets, good.v6_buckets * 2);
-	LIE(v6_buckets, UINT64_C(1) << 63);
 	LIE(v6_length_count, POLICY_V6_LENGTHS + 1);
-	LIE(v6_length[0], 129);
+	LIE(v6_length_count, 2); // the second one's numbers are all zero
+	LIE(v6[0].length, 129);
+	LIE(v6[0].slots, 0);
+	LIE(v6[0].slots, 3);
+	LIE(v6[0].slots, good.v6[0].slots * 2);
+	LIE(v6[0].slots, 1u << 31);
+	LIE(v6[0].slot_off, 0);
+	LIE(v6[0].slot_off, good.v6[0].slot_off + 4);
+	LIE(v6[0].slot_off, UINT64_MAX - 7);
+	LIE(v6[0].pilots, 0);
+	LIE(v6[0].pilots, 3);
+	LIE(v6[0].pilots, 1u << 31);
+	LIE(v6[0].pilot_off, 8);
+	LIE(v6[0].pilot_off, good.v6[0].pilot_off + 1);
+	LIE(v6[0].pilot_off, good.size);
 	LIE(version, 7);
 	LIE(magic, 7);
 	LIE(size, 8);
@@ -318,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_small_tables),
 		cmocka_unit_test(test_longest_wins),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_full),

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "policy_v6.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { KEYS_PER_PILOT = 4, SEEDS_MAX = 256 };
+
+// One table under construction.
+struct table {
+	const struct policy_prefix *prefix;
+	unsigned count;
+	struct policy_v6_table *head;
+	uint16_t *pilot;
+	struct policy_v6_slot *slot;
+	bool *taken;     // slots
+	unsigned *first; // key of each bucket, plus 1; 0: none
+	unsigned *next;  // of each key, in the same way
+	uint64_t *hash;  // of each key
+};
+
+static uint32_t power_above(unsigned n)
+{
+	uint32_t power = 1;
+	while (power < n)
+		power *= 2;
+	return power;
+}
+
+static void key_of(const struct policy_prefix *p, uint64_t key[2])
+{
+	memcpy(key, p->address->bytes, sizeof p->address->bytes);
+}
+
+static unsigned sort_into_buckets(struct table *t)
+{
+	unsigned fullest = 0;
+	memset(t->first, 0, t->head->pilots * sizeof *t->first);
+	for (unsigned i = 0; i < t->count; i++) {
+		uint64_t key[2];
+		key_of(&t->prefix[i], key);
+		t->hash[i] = policy_v6_hash(t->head->seed, key);
+		unsigned *first = &t->first[t->hash[i] & (t->head->pilots - 1)], size = 1;
+		t->next[i] = *first;
+		*first = i + 1;
+		for (unsigned k = t->next[i]; k; k = t->next[k - 1])
+			size++;
+		fullest = size > fullest ? size : fullest;
+	}
+	return fullest;
+}
+
+static unsigned bucket_size(const struct table *t, unsigned bucket)
+{
+	unsigned size = 0;
+	for (unsigned k = t->first[bucket]; k; k = t->next[k - 1])
+		size++;
+	return size;
+}
+
+static uint32_t slot_of(const struct table *t, unsigned key, unsigned pilot)
+{
+	return (uint32_t)((t->hash[key] >> 32 ^ pilot) & (t->head->slots - 1));
+}
+
+// Takes the slots that this pilot leads to, or none.
+static bool pilot_fits(struct table *t, unsigned bucket, unsigned pilot)
+{
+	unsigned k = t->first[bucket];
+	while (k && !t->taken[slot_of(t, k - 1, pilot)]) {
+		t->taken[slot_of(t, k - 1, pilot)] = true;
+		k = t->next[k - 1];
+	}
+	if (k == 0)
+		return true;
+	for (unsigned u = t->first[bucket]; u != k; u = t->next[u - 1])
+		t->taken[slot_of(t, u - 1, pilot)] = false;
+	return false;
+}
+
+static bool pilot_find(struct table *t, unsigned bucket)
+{
+	for (unsigned pilot = 0; pilot < t->head->slots; pilot++)
+		if (pilot_fits(t, bucket, pilot)) {
+			t->pilot[bucket] = (uint16_t)pilot;
+			return true;
+		}
+	return false;
+}
+
+static bool place_all(struct table *t)
+{
+	memset(t->taken, 0, t->head->slots * sizeof *t->taken);
+	for (unsigned size = sort_into_buckets(t); size > 0; size--)
+		for (unsigned bucket = 0; bucket < t->head->pilots; bucket++)
+			if (bucket_size(t, bucket) == size && !pilot_find(t, bucket))
+				return false;
+	return true;
+}
+
+// A spare slot holds a key whose own slot is another one, so nobody is led to it with that key.
+static void slots_fill(struct table *t)
+{
+	for (unsigned i = 0; i < t->head->slots; i++) {
+		key_of(&t->prefix[0], t->slot[i].key);
+		t->slot[i].group = t->prefix[0].group;
+	}
+	for (unsigned i = 0; i < t->count; i++) {
+		unsigned pilot = t->pilot[t->hash[i] & (t->head->pilots - 1)];
+		struct policy_v6_slot *s = &t->slot[slot_of(t, i, pilot)];
+		key_of(&t->prefix[i], s->key);
+		s->group = t->prefix[i].group;
+	}
+}
+
+static int table_build(struct table *t)
+{
+	t->taken = calloc(t->head->slots, sizeof *t->taken);
+	t->first = calloc(t->head->pilots, sizeof *t->first);
+	t->next = calloc(t->count, sizeof *t->next);
+	t->hash = calloc(t->count, sizeof *t->hash);
+	int rc = t->taken && t->first && t->next && t->hash ? -E2BIG : -ENOMEM;
+	for (unsigned i = 1; rc == -E2BIG && i <= SEEDS_MAX; i++) {
+		t->head->seed = i * UINT64_C(0xa0761d6478bd642f);
+		if (place_all(t))
+			rc = 0;
+	}
+	if (rc == 0)
+		slots_fill(t);
+	free(t->taken);
+	free(t->first);
+	free(t->next);
+	free(t->hash);
+	return rc;
+}
+
+static void table_size(struct policy_v6_table *t, unsigned count)
+{
+	t->pilots = power_above((count + KEYS_PER_PILOT - 1) / KEYS_PER_PILOT);
+	t->slots = power_above(2 * count);
+}
+
+// Lengths, sizes and offsets of all tables.
+static void layout(const struct policy_prefixes *p, struct policy_head *h, struct policy_v6 *out)
+{
+	for (unsigned i = 0, n; i < p->count; i += n) {
+		uint8_t length = p->one[i].address->prefix_len;
+		for (n = 1; i + n < p->count && p->one[i + n].address->prefix_len == length;)
+			n++;
+		struct policy_v6_table *t = &h->v6[h->v6_length_count++];
+		t->length = length;
+		t->pilot_off = out->pilot_count * sizeof *out->pilot;
+		t->slot_off = out->slot_count * sizeof *out->slot;
+		table_size(t, n);
+		out->pilot_count += t->pilots;
+		out->slot_count += t->slots;
+	}
+}
+
+int policy_v6_build(const struct policy_prefixes *p, struct policy_head *h, struct policy_v6 *out)
+{
+	layout(p, h, out);
+	if (p->count == 0)
+		return 0;
+	out->pilot = calloc(out->pilot_count, sizeof *out->pilot);
+	out->slot = calloc(out->slot_count, sizeof *out->slot);
+	int rc = out->pilot && out->slot ? 0 : -ENOMEM;
+	for (unsigned i = 0, done = 0; rc == 0 && i < h->v6_length_count; i++) {
+		struct table t = {
+			.prefix = p->one + done,
+			.head = &h->v6[i],
+			.pilot = out->pilot + h->v6[i].pilot_off / sizeof *out->pilot,
+			.slot = out->slot + h->v6[i].slot_off / sizeof *out->slot,
+		};
+		while (done < p->count && p->one[done].address->prefix_len == h->v6[i].length)
+			done++, t.count++;
+		rc = table_build(&t);
+	}
+	return rc;
+}
+
+void policy_v6_free(struct policy_v6 *v)
+{
+	free(v->pilot);
+	free(v->slot);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Policy images in real regions, taken into the workers' tables or refused.
+
+#include "../../controlplane/policy_build.h"
+#include "tables.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char dir[64], why[SHM_WHY_MAX];
+static struct tables_source source = {.workers = 1, .incarnation = 0xd0};
+static struct tables_set *set;
+
+static int setup(void **)
+{
+	strcpy(dir, "/tmp/weir-test-tables-XXXXXX");
+	set = calloc(1, sizeof *set);
+	return set && mkdtemp(dir) ? shm_paths_init(&source.paths, dir, "off", why) : -1;
+}
+
+static int teardown(void **)
+{
+	char command[2 * SHM_PATH_MAX];
+	tables_free(set, NULL, &source);
+	snprintf(command, sizeof command, "rm -rf %s %s", source.paths.mem, dir);
+	return system(command);
+}
+
+// An image of so many groups that holds 198.18.0.0/16 in the last, as generation `generation` in
+// the file of `name_generation`; `damage`: one octet is wrong.
+static void make(uint64_t name_generation, uint64_t generation, unsigned groups,
+	enum region_kind kind, bool damage)
+{
+	char name[SHM_NAME_MAX];
+	struct ip_address client = {.version = 4, .prefix_len = 16, .bytes = {198, 18}};
+	struct config_group list[4] = {0};
+	struct policy_group what[5] = {0};
+	struct config config = {.group_count = groups, .groups = list};
+	struct policy_image image;
+	struct region r;
+	if (groups)
+		list[groups - 1] = (struct config_group){.client_count = 1, .clients = &client};
+	assert_int_equal(policy_build(&config, what, &image), 0);
+	const struct region_spec spec = {.name = name,
+		.kind = kind,
+		.generation = generation,
+		.incarnation = 0xc0,
+		.data_size = image.size,
+		.mode = 0600};
+	shm_name_generation(name, "policy", name_generation);
+	assert_int_equal(region_create(&source.paths, &spec, &r, why), 0);
+	memcpy(region_data(&r), image.head, image.size);
+	((uint8_t *)region_data(&r))[image.size - 1] ^= damage;
+	region_publish(&r);
+	region_unmap(&r);
+	free(image.head);
+}
+
+// As adopt does it: into a copy, which then takes the old one's place.
+static int take(uint64_t generation)
+{
+	struct tables_set *next = malloc(sizeof *next);
+	assert_non_null(next);
+	memcpy(next, set, sizeof *next);
+	int rc = tables_take_policy(next, &source, generation << 1 | SHM_IN_MEM, why);
+	tables_free(set, next, &source);
+	set = next;
+	return rc;
+}
+
+static unsigned group(void)
+{
+	static const uint8_t client[] = {198, 18, 7, 7};
+	return policy_group_v4(&set->t.policy, client);
+}
+
+static void test_come_change_and_go(void **)
+{
+	make(1, 1, 2, REGION_POLICY, false);
+	assert_int_equal(take(1), 0);
+	assert_true(set->t.has_groups);
+	assert_int_equal(set->t.policy_generation, 1);
+	assert_int_equal(group(), 2);
+	assert_int_equal(take(1), 1); // the same file again
+	assert_int_equal(group(), 2);
+	make(2, 2, 3, REGION_POLICY, false);
+	assert_int_equal(take(2), 0);
+	assert_int_equal(group(), 3);
+	make(3, 3, 0, REGION_POLICY, false);
+	assert_int_equal(take(3), 0);
+	assert_false(set->t.has_groups);
+	assert_int_equal(set->t.policy_generation, 3);
+}
+
+static void test_refused(void **)
+{
+	make(1, 1, 2, REGION_POLICY, false);
+	assert_int_equal(take(1), 0);
+	make(2, 2, 3, REGION_POLICY, true);
+	assert_int_equal(take(2), -EPROTO);
+	assert_non_null(strstr(why, "policy.2: "));
+	make(3, 7, 3, REGION_POLICY, false); // another generation under this name
+	assert_int_equal(take(3), -EPROTO);
+	make(4, 4, 3, REGION_NAMES, false);
+	assert_int_equal(take(4), -EPROTO);
+	assert_int_equal(take(5), -ENOENT);
+	assert_true(set->t.has_groups); // the old one, still mapped
+	assert_int_equal(set->t.policy_generation, 1);
+	assert_int_equal(group(), 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {T(test_come_change_and_go), T(test_refused)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
