@@ -27,10 +27,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-	l1_rig_teardown(state);
+	l1_free(l1_rig.l1);
 	l1_sweep_free(sweep);
+	loop_free(l1_rig.loop);
 	return 0;
 }
 

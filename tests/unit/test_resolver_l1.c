@@ -229,7 +229,7 @@ static _Atomic bool configured;
 
 static void configure(void *arg)
 {
-	resolver_reconfigure(rig.resolver, arg);
+	assert_int_equal(resolver_reconfigure(rig.resolver, arg), 0);
 	configured = true;
 }
 
