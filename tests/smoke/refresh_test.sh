@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Refresh-ahead in a running lab: names that are asked for often never expire for a client, others are left alone.
+# Refresh-ahead in a running lab: names that are asked for often never expire for a client, others are left alone. First
+# with a few names, then with Zipf traffic in which each reply is judged (the short form of tools/chaos zipf).
 . "$(dirname "$0")/_init.sh"
+. "$smoke_dir/zipf_run.sh"
 
 $python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+upstream=$!
 sleep 0.5
 check "up" "$lab" up --upstream 127.0.0.1:5301
 
@@ -26,4 +29,26 @@ check "weirctl shows it" grep -q '24 h' <(weirctl refresh stats)
 check "and the heat of a name" grep -q 'hits a minute: hot' <(weirctl cache get ok-8.hot-1.test)
 weirctl refresh stats
 weirctl cache get ok-8.hot-1.test
+"$lab" down >/dev/null
+kill $upstream && wait $upstream 2>/dev/null
+
+# Lives so short that a name must be hot within one: 300 questions a minute, and hits of the last 15 s.
+zipf_names=2000 zipf_rate=1500 zipf_seconds=35 zipf_ttl_min=6 zipf_ttl_max=12 zipf_hot=300 zipf_seed=1
+check "up again, with an upstream that takes $zipf_delay_ms ms" \
+	zipf_up "refresh: {hit_window: 15, sweep_interval: 5}"
+check "Zipf traffic: $zipf_rate q/s for $zipf_names names of TTL $zipf_ttl_min to $zipf_ttl_max s, for $zipf_seconds s" zipf_traffic
+check "some names are hot ($(zipf .hot_names), all answered)" zipf -e '.hot_names > 20 and .hot_filled == .hot_names'
+same "none of their clients got a stale answer, or waited for one after the first" 0 "$(zipf .late_hot)"
+check "as they would without refresh-ahead ($(zipf .late_hot_without) times)" zipf -e '.late_hot_without > .hot_names'
+same "no reply was wrong" 0 "$(zipf .wrong)"
+check "nearly all came ($(zipf .unanswered) did not)" zipf -e '.unanswered * 1000 < .sent'
+check "the data plane counted as many misses" zipf -e '(.misses - .dataplane.miss | fabs) <= .misses / 50 + 5'
+check "and a saved miss did not cost two upstream queries ($(zipf .upstream_per_saved_miss))" \
+	zipf -e '.upstream_per_saved_miss < 2'
+zipf -c .
+check "refresh-ahead goes off" eval 'sed -i "s/refresh: {/&enabled: false, /" /run/weir/lab/weir.yaml && weirctl config reload'
+zipf_seconds=15
+check "Zipf traffic again" zipf_traffic
+check "and now the same judge finds them late ($(zipf .late_hot) times)" zipf -e '.late_hot > 20'
+zipf_down
 finish
