@@ -18,6 +18,8 @@ zipf_up() {
 		zipf_redis=$!
 		printf 'redis:\n  mode: standalone\n  addresses: [127.0.0.1:6399]\n' >>/run/weir/lab/weir.yaml
 	fi
+	# What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+	client ip link set wt0 txqueuelen 10000
 	"$lab" stop controlplane && "$lab" start controlplane && eventually resolves www.zipf.test
 }
 
@@ -35,7 +37,8 @@ zipf_figures() {
 		--argjson upstream "[$(od -An -v -t u8 -w8 $tmp/zipf.count | paste -sd,)]" --argjson rss "$(zipf_rss_kb)" \
 		'{miss: $stats.dataplane.verdicts.miss, hit_stale: $stats.dataplane.verdicts.hit_stale,
 		evicted: ([$status.controlplane | .. | objects | (.evicted_space? // 0) + (.evicted_bucket? // 0)] | add),
-		questions: $upstream[0], dropped: $upstream[1], rss_kb: $rss}'
+		questions: $upstream[0], dropped: $upstream[1], rss_kb: $rss, worker: ($stats.dataplane.counters | {turns_long, turns_long_us}),
+		redis: ($status.controlplane.redis // {} | {state, keys, commands, errors, timeouts})}'
 }
 
 # zipf_traffic: asks, and writes the result to $tmp/zipf.json; fails when the generator does
@@ -58,7 +61,7 @@ zipf_traffic() {
 			upstream_per_saved_miss: (if $t.misses_without > $t.misses
 				then ($asked - $t.upstream_without) / ($t.misses_without - $t.misses) else null end),
 			dataplane: {miss: ($after.miss - $before.miss), hit_stale: ($after.hit_stale - $before.hit_stale)},
-			evicted: $after.evicted, upstream_dropped: $after.dropped,
+			evicted: $after.evicted, upstream_dropped: $after.dropped, redis: $after.redis, worker: $after.worker,
 			controlplane_rss_kb: [$before.rss_kb, $after.rss_kb],
 			refresh: ($refresh | {sweep_took_ms, planned, day: .day}), classes: ($t | {hot, warm, cold}), load: $load}' \
 		>$tmp/zipf.json

@@ -109,6 +109,8 @@ static void judge(struct zipf_books *b, const struct zipf_question *q, const str
 	struct zipf_name *n = &b->name[q->number];
 	struct zipf_tally *t = &b->tally[n->heat];
 	uint32_t over_ms = r->born_ms + zipf_ttl_s(&b->ttl, q->number) * 1000 + SLACK_MS;
+	// Others may have waited for this very answer, and have got it already.
+	uint32_t before_ms = r->serial == n->serial ? n->before_ms : n->ends_ms;
 
 	if (r->stale || zipf_after(q->sent_ms, over_ms)) {
 		t->stale++;
@@ -117,7 +119,7 @@ static void judge(struct zipf_books *b, const struct zipf_question *q, const str
 	} else if (zipf_after(r->born_ms, q->sent_ms)) {
 		if (!n->filled || !zipf_after(q->sent_ms, n->filled_ms)) {
 			t->first_waits++;
-		} else if (zipf_after(n->ends_ms, now_ms)) {
+		} else if (zipf_after(before_ms, now_ms)) {
 			t->overtaken++;
 		} else {
 			t->missed++;
@@ -147,12 +149,14 @@ void zipf_books_reply(struct zipf_books *b, const struct zipf_question *q,
 		n->filled = true;
 		n->filled_ms = now_ms;
 		n->serial = r->serial - 1;
+		n->ends_ms = now_ms;
 		t->filled++;
 	}
 	// An older copy than one seen before: an answer that lay in a queue, or asked for earlier.
 	if ((int32_t)(r->serial - n->serial) <= 0)
 		return;
 	n->serial = r->serial;
+	n->before_ms = n->ends_ms;
 	n->ends_ms = r->born_ms + zipf_ttl_s(&b->ttl, q->number) * 1000;
 }
 

@@ -6,8 +6,8 @@
 //
 // A client of a name that was answered before is late when the reply is stale (EDE says so, or the
 // data is older than its TTL), or when it was missed: the reply's data was made after the question
-// was sent, and the copy known before had run out by the time the reply came. Was that copy still
-// good, the name was renewed while the question lay in some queue (`overtaken`, no miss).
+// was sent, and the copy known before that one had run out when the reply came. Was it still good,
+// the name was renewed while the question lay in some queue (`overtaken`, no miss).
 //
 // Beside that runs a cache without refresh-ahead: what the same questions would have cost a cache
 // that keeps each answer for its TTL, with the same upstream.
@@ -22,6 +22,7 @@ enum zipf_heat { ZIPF_HOT, ZIPF_WARM, ZIPF_COLD, ZIPF_HEATS };
 struct zipf_name {
 	uint32_t filled_ms;         // when the first answer came
 	uint32_t serial, ends_ms;   // of the newest answer
+	uint32_t before_ms;         // ends_ms of the one before
 	uint32_t ready_ms, over_ms; // of the cache without refresh-ahead
 	uint8_t heat;
 	bool filled, in_model;
