@@ -72,7 +72,12 @@ ATTR_INLINE uint64_t keyhash(const struct keyhash_secret *secret, const void *da
 	} else {
 		keyhash_short(p, len, &a, &b);
 	}
-	return keyhash_fold(a ^ keyhash_key(secret, 2), b ^ h ^ keyhash_key(secret, 3));
+	// One product alone spreads names that differ in few bits badly under some secrets, so both
+	// of its halves are multiplied once more, as wyhash does.
+	unsigned __int128 product =
+		(unsigned __int128)(a ^ keyhash_key(secret, 2)) * (b ^ h ^ keyhash_key(secret, 3));
+	return keyhash_fold((uint64_t)product ^ keyhash_key(secret, 4),
+		(uint64_t)(product >> 64) ^ keyhash_key(secret, 5));
 }
 
 // Keyless XXH3-64, for checksums and content comparison only.

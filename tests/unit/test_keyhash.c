@@ -45,23 +45,31 @@ static void test_unaligned_and_bit_sensitive(void **)
 	}
 }
 
-// Names that differ in one letter spread evenly over buckets and tags alike.
-static void test_spread(void **)
+static void spread_check(const struct keyhash_secret *s, uint8_t *name, size_t len)
 {
-	struct keyhash_secret s;
-	assert_int_equal(keyhash_secret_make(&s), 0);
 	unsigned low[256] = {0}, high[256] = {0};
 	for (uint32_t i = 0; i < 65536; i++) {
-		uint8_t name[12] = "\4aaaa\3com";
 		for (unsigned k = 0; k < 4; k++)
 			name[1 + k] = (uint8_t)('a' + (i >> 4 * k & 15));
-		uint64_t h = keyhash(&s, name, 10);
+		uint64_t h = keyhash(s, name, len);
 		low[h & 255]++;
 		high[h >> 56]++;
 	}
 	for (unsigned i = 0; i < 256; i++) { // mean 256, deviation 16: eight of them is never
 		assert_in_range(low[i], 128, 384);
 		assert_in_range(high[i], 128, 384);
+	}
+}
+
+// Names that differ in a few letters spread evenly over buckets and tags alike, whatever the secret
+// and the length.
+static void test_spread(void **)
+{
+	uint8_t name[64] = "\4aaaa\3com";
+	for (unsigned i = 0; i < 120; i++) { // most of them short: one product each
+		struct keyhash_secret s;
+		assert_int_equal(keyhash_secret_make(&s), 0);
+		spread_check(&s, name, i % 4 ? 10 : 10 + i / 4);
 	}
 }
 
