@@ -8,7 +8,6 @@
 // Longest prefix wins. IPv4: three levels of 16, 8 and 8 bits (Gupta, Lin, McKeown 1998, with other
 // widths). An entry is a block of the next level, at the last a group; block g for each group g is
 // made of entries g alone, so a short prefix needs no flag and every lookup is the same three
-// loads.
 // loads. IPv6: one perfect hash table for each length that some prefix has (Belazzougui, Botelho,
 // Dietzfelbinger 2009: a pilot for each few keys leads them to free slots), so one key is compared
 // for each length; the shortest first, none depends on another's outcome. Neither has a branch that

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Policy images: each input is laid over a head with sums that fit, so that the checks behind them
+// and the reader are reached; whatever is accepted is asked about addresses, then once more after a
+// writer gone wild has scribbled over all of it, and must stay in bounds.
+
+#include "fuzz.h"
+
+#include <string.h>
+#include <weir/keyhash.h>
+#include <weir/policy.h>
+
+enum { V4_AREA = (POLICY_V4_TOP + POLICY_GROUPS_MAX * POLICY_V4_BLOCK) * sizeof(uint16_t) };
+
+static uint32_t power_of(uint32_t n)
+{
+	return UINT32_C(1) << n % 6;
+}
+
+// Numbers small enough to pass now and then: the input decides which.
+static void seal(uint8_t *image, size_t len)
+{
+	struct policy_head h;
+	memcpy(&h, image, sizeof h);
+	h.magic = POLICY_MAGIC;
+	h.version = POLICY_VERSION;
+	h.size = len;
+	h.group_count = h.group_count % POLICY_GROUPS_MAX + 1;
+	h.v4_blocks = POLICY_GROUPS_MAX + h.v4_blocks % 2;
+	h.v4_off = sizeof h + h.v4_off % 4;
+	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
+	for (unsigned i = 0; i < POLICY_V6_LENGTHS; i++) {
+		struct policy_v6_table *t = &h.v6[i];
+		t->length %= 130;
+		t->pilots = power_of(t->pilots);
+		t->slots = power_of(t->slots);
+		t->pilot_off = len - t->pilot_off % 512 / 2 * 2;
+		t->slot_off = (len - t->slot_off % 2048) / 8 * 8;
+	}
+	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
+	h.head_sum = contenthash(&h, offsetof(struct policy_head, head_sum));
+	memcpy(image, &h, sizeof h);
+}
+
+static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
+{
+	uint8_t address[16] = {0};
+	for (unsigned i = 0; i < 64; i++) {
+		for (unsigned k = 0; k < sizeof address; k++)
+			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
+		FUZZ_CHECK(policy_group_v4(r, address) < POLICY_GROUPS_MAX);
+		FUZZ_CHECK(policy_group_v6(r, address) < POLICY_GROUPS_MAX);
+	}
+}
+
+static void take(uint8_t *image, size_t size, const uint8_t *data, size_t len)
+{
+	static struct policy_reader r;
+	char why[128];
+	if (policy_reader_init(&r, image, size, why) < 0)
+		return;
+	ask(&r, data, len);
+	for (size_t at = 0; len && at < size; at += len)
+		memcpy(image + at, data, len < size - at ? len : size - at);
+	ask(&r, data, len);
+	memset(image, 0xff, size);
+	ask(&r, data, len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	size_t size = sizeof(struct policy_head) + V4_AREA + len / 8 * 8;
+	uint8_t *image;
+	void *memory;
+	if (posix_memalign(&memory, CACHE_LINE, size))
+		return 0;
+	image = memory;
+	memset(image, 0, size);
+	if (len > 0)
+		memcpy(image, data, len);
+	take(image, size, data, len);
+	seal(image, size);
+	take(image, size, data, len);
+	free(image);
+	return 0;
+}
