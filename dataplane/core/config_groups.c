@@ -44,6 +44,14 @@ static bool has_host_bits(const struct ip_address *a)
 	return false;
 }
 
+// IPv4 in the clothes of IPv6 (::ffff:0:0/96): no packet comes from there, so nobody would match.
+static bool is_mapped(const struct ip_address *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	return a->version == 6 && a->prefix_len >= 8 * sizeof mapped
+	       && memcmp(a->bytes, mapped, sizeof mapped) == 0;
+}
+
 static int clients_apply(const struct config_doc *doc, const struct config_raw_group *raw,
 	unsigned group, struct config_group *g)
 {
@@ -63,6 +71,9 @@ static int clients_apply(const struct config_doc *doc, const struct config_raw_g
 		if (has_host_bits(a))
 			return config_refuse(
 				doc, key, "has bits set behind its prefix of %u", a->prefix_len);
+		if (is_mapped(a))
+			return config_refuse(doc, key,
+				"is an IPv4 address written as IPv6, which no client has");
 		g->client_count++;
 	}
 	return 0;

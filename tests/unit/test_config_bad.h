@@ -125,6 +125,7 @@
 {MINIMAL "groups: [{name: a, clients: [lan]}]\n", "8:30: groups[0].clients[0]: is not an IP address"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.1/24]}]\n", "8:30: groups[0].clients[0]: has bits set behind its prefix of 24"},
 {MINIMAL "groups: [{name: a, clients: ['fd53::1/64']}]\n", "8:30: groups[0].clients[0]: has bits set behind its prefix of 64"},
+{MINIMAL "groups: [{name: a, clients: ['::ffff:192.0.2.0/120']}]\n", "8:30: groups[0].clients[0]: is an IPv4 address written as IPv6"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24, 192.0.2.0/24]}]\n", "8:44: groups[0].clients[1]: 192.0.2.0/24 is in group \"a\" already"},
 {MINIMAL "groups: [{name: a, clients: ['fd53::/64']}, {name: b, clients: ['fd53::0:0/64']}]\n", "8:65: groups[1].clients[0]: fd53::/64 is in group \"a\" already"},
 {MINIMAL "groups: [{name: a, clients: [192.0.2.0/24]}, {name: a, clients: [192.0.3.0/24]}]\n", "8:47: groups[1].name: the name \"a\" is given twice"},
