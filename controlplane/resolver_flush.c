@@ -150,6 +150,9 @@ static void job_begin(void *arg)
 	f->job[i] = j;
 	f->count.asked++;
 	flush_log_add(&f->log, &j->what, clock_mono_ms());
+	// Who flushes wants the upstreams to be asked; not on others' word, or they could keep a
+	// dead name hammering them.
+	failures_clear_all(r->failures);
 	j->walking = true;
 	if (redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;

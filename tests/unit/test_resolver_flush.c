@@ -199,6 +199,19 @@ static void test_answer_under_way_is_not_stored(void **)
 	assert_int_equal(status().stored, 1);
 }
 
+// Its failures are remembered like answers, and go like them.
+static void test_failures_are_forgotten(void **)
+{
+	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
+	ask("failing.example", 8);
+	expect_answer(1500, 8, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	fake[0].mode = fake[1].mode = FAKE_ANSWER;
+	assert_int_equal(status().failures, 1);
+	flush(FLUSH_NAME, "failing.example");
+	assert_int_equal(status().failures, 0);
+	fill("failing.example", ANSWER_UPSTREAM);
+}
+
 // As if SCAN had not come to it yet, or another box had written it a moment before it heard.
 static void test_old_value_in_redis_is_not_believed(void **)
 {
@@ -407,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_both_tiers),
 		T(test_answer_under_way_is_not_stored),
+		T(test_failures_are_forgotten),
 		T(test_old_value_in_redis_is_not_believed),
 		T(test_redis_is_away),
 		T2(test_other_box),
