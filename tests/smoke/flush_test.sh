@@ -64,5 +64,7 @@ weirctl cache flush $name >$tmp/flush.out
 same "a flush without Redis says so by its status" 1 $?
 check "and in words" grep -q 'Redis is away: nothing removed there, and other boxes not told' $tmp/flush.out
 check "L0 was flushed" test "$(sed -nE 's/^L0: ([0-9]+) .*/\1/p' $tmp/flush.out)" = 1
+check "weirctl cache stats says how often it began to listen" grep -qE '^ *began to listen +1 ' \
+	<(weirctl cache stats | sed 's/$/ /')
 weirctl cache stats
 finish

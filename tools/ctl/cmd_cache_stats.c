@@ -80,9 +80,9 @@ static void l1_print(const struct json_node *root)
 static void flush_print(const struct json_node *flush)
 {
 	static const struct column columns[] = {{"asked for here", "asked"},
-		{"told to other boxes", "told"}, {"heard from other boxes", "heard"},
-		{"refused: too many", "refused"}, {"no such message", "bad"},
-		{"answers removed for others", "removed_for_others"},
+		{"told to other boxes", "told"}, {"began to listen", "subscribed"},
+		{"heard from other boxes", "heard"}, {"refused: too many", "refused"},
+		{"no such message", "bad"}, {"answers removed for others", "removed_for_others"},
 		{"answers too old to be stored", "kept_out"}, {NULL, NULL}};
 	counts_print("Flushes", flush, columns);
 }
