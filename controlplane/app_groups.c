@@ -32,6 +32,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 	if (rc == 0 && last->head && last->size == image.size
 		&& memcmp(last->head, image.head, image.size) == 0) {
 		free(image.head);
+		resolver_groups_published(a->resolver, true);
 		return 0;
 	}
 	if (rc == 0) {
@@ -39,6 +40,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 		if (rc < 0)
 			free(image.head);
 	}
+	resolver_groups_published(a->resolver, rc == 0);
 	if (rc < 0) {
 		log_error("groups: %s; what was in use stays", why);
 		return rc;

@@ -23,7 +23,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	lanes_attach_marks(r->lanes);
 	lanes_look(r->lanes);
 	l0_writer_reclaim(r->l0);
-	views_sweep(r->views, clock_mono_ms());
+	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
+		views_sweep(r->views, clock_mono_ms());
 	refresh_run(r->refresh, clock_mono_ms());
 }
 
@@ -223,4 +224,12 @@ void resolver_group_view(const struct resolver *r, unsigned group, struct policy
 	const struct view *view = views_of_group(r->views, group);
 	out->view = view->number;
 	out->view_hash = view->hash;
+}
+
+void resolver_groups_published(struct resolver *r, bool published)
+{
+	if (!published)
+		atomic_store(&r->views_keep_ms, UINT64_MAX);
+	else if (atomic_load(&r->views_keep_ms) == UINT64_MAX)
+		atomic_store(&r->views_keep_ms, clock_mono_ms() + VIEWS_GRACE_MS);
 }

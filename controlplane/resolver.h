@@ -41,6 +41,9 @@ ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config
 // The view of a group of that configuration, from 0 on, into `view` and `view_hash`. On the loop's
 // thread or before it runs.
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out);
+// Whether workers can have the groups of the last reconfiguration. While they cannot, views that
+// left stay, as clients are still in them. Service loop, or before it runs.
+void resolver_groups_published(struct resolver *r, bool published);
 
 struct flush_status {
 	uint64_t asked, told; // here; other boxes were told

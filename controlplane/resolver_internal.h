@@ -50,7 +50,8 @@ struct resolver {
 	struct link_server *link;
 	struct l1 *l1;
 	struct l1_sweep *l1_sweep;
-	struct views *views; // with the upstreams
+	_Atomic uint64_t views_keep_ms; // until then no view is let go
+	struct views *views;            // with the upstreams
 	struct inflight *inflight;
 	struct failures *failures;
 	struct refresh *refresh;

@@ -18,8 +18,10 @@
 // reader any more goes by SIEVE or expiry.
 //
 // A definition that left the configuration is kept VIEWS_GRACE_MS and until its last question has
-// ended, as workers use the old image a moment longer. After that its misses are dropped, and the
-// client asks again. Full (VIEWS_MAX, or no number left): the reload is refused, nothing changed.
+// ended, as workers use the old image a moment longer; or, where the new image could not be
+// published (no memory), until one is (resolver_groups_published). After that its misses are
+// dropped, and the client asks again. Full (VIEWS_MAX, or no number left): the reload is refused,
+// nothing changed.
 
 #include "upstream.h"
 
