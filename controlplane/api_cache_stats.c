@@ -82,6 +82,7 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "orphans", w->orphans);
 	json_out_count(o, n, "cold", w->cold);
 	json_out_count(o, n, "evicted", w->evicted);
+	json_out_count(o, n, "spared", w->spared);
 	json_out_count(o, n, "foreign", w->foreign);
 }
 

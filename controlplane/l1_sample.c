@@ -10,6 +10,7 @@
 enum {
 	EVICT_COLDEST = L1_SAMPLE * 3 / 4, // of one sample, with the lowest hits in it
 	EVICT_OTHERS = L1_SAMPLE / 4,      // in all, when some have more hits than those
+	SPARE_SHARE = 4,                   // of a sample, for the owner's sake
 };
 
 // Members of an index as candidates; one that is no key of ours does not belong there.
@@ -106,39 +107,64 @@ static int by_worth(const void *a, const void *b)
 	return (x->created_s > y->created_s) - (x->created_s < y->created_s);
 }
 
-static void doom(struct l1_sweep *s)
+// Asks the owner to let go of it; false: it is much asked for there.
+static bool let_go(struct l1_sweep *s, const struct candidate *c)
 {
-	uint64_t now = sweep_wall_s(), keys = sweep_keys(s), doomed = 0;
+	struct l1_key_parts parts;
+	return !l1_key_parse(c->key.text, c->key.len, &parts) || s->drop(s->arg, &parts);
+}
+
+static void doom_cold(struct l1_sweep *s)
+{
+	uint64_t now = sweep_wall_s();
 	for (unsigned i = 0; i < s->count; i++) {
 		struct candidate *c = &s->candidate[i];
 		bool cold = c->read && !c->gone && s->window_s && c->hits < s->min_hits
 			    && now > c->created_s + s->window_s;
+		if (cold && !let_go(s, c)) {
+			s->status.spared++;
+			cold = false;
+		}
 		s->status.orphans += c->gone;
 		s->status.cold += cold;
 		c->doomed |= c->gone || cold;
-		doomed += c->doomed;
 	}
-	if (!s->evicting)
-		return;
+}
+
+// The cap holds also when the owner would keep all: no more than a quarter of a sample is spared.
+static void doom_least(struct l1_sweep *s)
+{
+	uint64_t keys = sweep_keys(s), least = UINT64_MAX;
+	unsigned doomed = 0, spared = 0, evicted = 0;
+	for (unsigned i = 0; i < s->count; i++)
+		doomed += s->candidate[i].doomed;
 	qsort(s->candidate, s->count, sizeof s->candidate[0], by_worth);
-	uint64_t least = UINT64_MAX;
-	for (unsigned i = 0, n = 0; i < s->count && keys > s->max_keys + doomed; i++) {
+	for (unsigned i = 0; i < s->count && keys > s->max_keys + doomed; i++) {
 		struct candidate *c = &s->candidate[i];
 		if (c->doomed)
 			continue;
+		if (evicted
+			>= (least == UINT64_MAX || c->hits == least ? EVICT_COLDEST : EVICT_OTHERS))
+			break;
+		if (!let_go(s, c) && spared < s->count / SPARE_SHARE) {
+			spared++;
+			continue;
+		}
 		if (least == UINT64_MAX)
 			least = c->hits;
-		if (n++ >= (c->hits == least ? EVICT_COLDEST : EVICT_OTHERS))
-			break;
 		c->doomed = true;
-		s->status.evicted++;
+		evicted++;
 		doomed++;
 	}
+	s->status.evicted += evicted;
+	s->status.spared += spared;
 }
 
 void sweep_delete(struct l1_sweep *s)
 {
-	doom(s);
+	doom_cold(s);
+	if (s->evicting)
+		doom_least(s);
 	s->step = SWEEP_DELETE;
 	char index[L1_INDEX_MAX];
 	l1_index_name(s->l1, s->shard, index);
@@ -148,13 +174,11 @@ void sweep_delete(struct l1_sweep *s)
 		struct l1_key_parts parts;
 		if (!c->doomed)
 			continue;
-		if (!c->gone && l1_key_parse(c->key.text, c->key.len, &parts)) {
+		if (!c->gone && l1_key_parse(c->key.text, c->key.len, &parts))
 			sweep_send(s,
 				&(struct redis_command){
 					2, {word("UNLINK"), {c->key.text, c->key.len}}},
 				sweep_done, s);
-			s->deleted(s->arg, &parts);
-		}
 		drop.word[drop.count++] = (struct redis_word){c->key.text, c->key.len};
 		if (s->shards[s->shard].keys)
 			s->shards[s->shard].keys--;

@@ -221,14 +221,14 @@ static void token_draw(struct l1_sweep *s)
 }
 
 int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
-	const struct config_redis *config, l1_deleted_fn deleted, void *arg)
+	const struct config_redis *config, l1_drop_fn drop, void *arg)
 {
 	struct l1_sweep *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->l1 = l;
 	s->redis = l1_redis(l);
-	s->deleted = deleted;
+	s->drop = drop;
 	s->arg = arg;
 	s->started_ms = clock_mono_ms();
 	token_draw(s);

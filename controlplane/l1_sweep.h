@@ -12,8 +12,9 @@
 // redis.sweep_hit_window with fewer than redis.sweep_min_hits is deleted); then, while there are
 // more keys than redis.max_keys, delete those of such a sample with the lowest hits, the oldest
 // first among equals: most of the sample while it is full of equally cold ones, a quarter
-// otherwise. The owner is told of each deleted key, to delete its own copy. An index or a member
-// that is not ours to read is deleted.
+// otherwise. Hits are those of the last write, so the owner is asked first: what became popular
+// on this box since is spared, but not more than a quarter of a sample where the cap is at stake.
+// An index or a member that is not ours to read is deleted.
 //
 // Every step is one pipelined burst of at most L1_SAMPLE commands, so the loop is never held up; a
 // step that fails ends the round. Memory is fixed.
@@ -24,17 +25,19 @@ enum { L1_SAMPLE = 256, L1_SWEEP_S = 15 };
 
 struct l1_sweep;
 
-typedef void (*l1_deleted_fn)(void *arg, const struct l1_key_parts *key);
+// False: the owner's own copy is much asked for, and stays whatever becomes of the key. True: it
+// has deleted that copy, or has none.
+typedef bool (*l1_drop_fn)(void *arg, const struct l1_key_parts *key);
 
 ATTR_MUST_CHECK int l1_sweep_new(struct l1_sweep **out, struct loop *loop, struct l1 *l,
-	const struct config_redis *config, l1_deleted_fn deleted, void *arg);
+	const struct config_redis *config, l1_drop_fn drop, void *arg);
 void l1_sweep_free(struct l1_sweep *s); // after its l1, which ends what is under way; NULL is fine
 void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {
 	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
 	uint64_t keys, max_keys;            // keys: at the last count
-	uint64_t trimmed, orphans, cold, evicted, foreign;
+	uint64_t trimmed, orphans, cold, evicted, spared, foreign;
 	size_t bytes;
 };
 void l1_sweep_status(const struct l1_sweep *s, struct l1_sweep_status *out);

@@ -27,7 +27,7 @@ struct candidate {
 struct l1_sweep {
 	struct l1 *l1;
 	struct redis *redis;
-	l1_deleted_fn deleted;
+	l1_drop_fn drop;
 	void *arg;
 	struct event *timer;
 	uint64_t max_keys, window_s;

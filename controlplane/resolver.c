@@ -136,7 +136,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
 	if (rc == 0)
-		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_deleted, r);
+		rc = l1_sweep_new(&r->l1_sweep, r->loop, r->l1, &config->redis, l1_drop, r);
 	if (rc == 0)
 		rc = flushes_open(r);
 	if (rc == 0)

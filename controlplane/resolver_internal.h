@@ -87,8 +87,8 @@ void question_answered(
 	struct resolver *r, struct question *q, const struct resolver_answer *answer);
 
 // resolver_l1.c
-bool question_look(struct resolver *r, struct question *q); // false: L1 is not there to be asked
-void l1_deleted(void *resolver, const struct l1_key_parts *key); // by the cap, or as it was cold
+bool question_look(struct resolver *r, struct question *q);   // false: L1 is not there to be asked
+bool l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a);
 
 // resolver_flush.c

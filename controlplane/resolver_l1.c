@@ -129,8 +129,9 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 		l1_unlock(r->l1, &text);
 }
 
-// Its copy in L0 goes too, or it would come back with the next refresh.
-void l1_deleted(void *resolver, const struct l1_key_parts *parts)
+// Its copy in L0 goes too, or it would come back with the next refresh. What its clients would miss
+// comes back rightly, and with its hits.
+bool l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;
 	struct l0_key key = {
@@ -144,8 +145,17 @@ void l1_deleted(void *resolver, const struct l1_key_parts *parts)
 	// Of a view that this box does not have now: it has no reader here either.
 	const struct view *view = views_by_hash(r->views, parts->view_hash);
 	if (!view)
-		return;
+		return true;
 	key.view = view->number;
 	l0_key_hash(l0_writer_reader(r->l0), &key);
+	struct l0_view v;
+	if (store_find(r, &key, &v) && store_usable(&v, clock_mono_ms())) {
+		const struct refresh_record record = {.soft_ms = v.soft_ms,
+			.auth_ttl_s = v.auth_ttl_s,
+			.heat = l0_writer_heat(r->l0, &key)};
+		if (refresh_heat_of(refresh_policy(r->refresh), &record) != REFRESH_COLD)
+			return false;
+	}
 	(void)l0_writer_delete(r->l0, &key);
+	return true;
 }

@@ -43,6 +43,9 @@ static int setup(void **state)
 	c->address_count = 1;
 	c->connections = 2;
 	c->timeout_ms = 1000;
+	c->max_keys = 19; // so that one put makes a round due
+	c->sweep_min_hits = 1;
+	c->sweep_hit_window_s = 60;
 	c->lookup_timeout_ms = 500; // the machine may be busy
 	rig.config.cache.max_ttl_s = 604800;
 	control_start();
@@ -107,8 +110,8 @@ static void on_entries(void *, int err, const struct cache_look *found)
 	entries = count;
 }
 
-// The record of that name in L0.
-static void look(const char *text)
+// The records of that name in L0, the last one in `entry`.
+static int look_count(const char *text)
 {
 	struct dns_name name;
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
@@ -116,7 +119,12 @@ static void look(const char *text)
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_entries, NULL), 0);
 	for (unsigned i = 0; i < 2000 && entries < 0; i++)
 		usleep(1000);
-	assert_int_equal(entries, 1);
+	return entries;
+}
+
+static void look(const char *text)
+{
+	assert_int_equal(look_count(text), 1);
 }
 
 static void test_what_is_there_is_not_asked_for(void **)
@@ -207,6 +215,31 @@ static void test_hits_are_written(void **)
 	assert_in_range(strtoul(number + 1, NULL, 10), 60, 100);
 }
 
+// By the hits in its key it is cold, and by those on this box it is not.
+static void test_what_became_popular_here_is_not_deleted_as_cold(void **)
+{
+	value_write(&(struct value){"busy.example", "busy.example", 300, 100});
+	value_write(&(struct value){"quiet.example", "quiet.example", 300, 100});
+	redis_server_say(&server, "ZADD weir-meta:expiry 99999999999 weir:busy.example:1:1 "
+				  "99999999999 weir:quiet.example:1:1");
+	for (uint16_t i = 1; i <= 80; i++) {
+		ask("busy.example", i);
+		expect_answer(1000, i, 0, ANSWER_CACHED);
+	}
+	ask("quiet.example", 81);
+	expect_answer(1000, 81, 0, ANSWER_CACHED);
+	ask("one.example", 82); // a twentieth of the cap is put: a round is due
+	expect_answer(1000, 82, 0, ANSWER_UPSTREAM);
+	for (unsigned i = 0; i < 500 && status().l1_sweep.cold == 0; i++)
+		usleep(5000);
+	assert_int_equal(status().l1_sweep.cold, 1);
+	assert_int_equal(status().l1_sweep.spared, 1);
+	assert_memory_equal(redis_server_say(&server, "EXISTS weir:busy.example:1:1"), ":1", 2);
+	assert_memory_equal(redis_server_say(&server, "EXISTS weir:quiet.example:1:1"), ":0", 2);
+	assert_int_equal(look_count("busy.example"), 1);
+	assert_int_equal(look_count("quiet.example"), 0);
+}
+
 // A server that hangs while questions wait for it costs them its time-out, and ends with us.
 static void test_it_ends_while_redis_hangs(void **)
 {
@@ -265,6 +298,7 @@ int main(void)
 		T(test_a_stale_value_helps_when_nobody_answers),
 		T(test_another_box_renews),
 		T(test_hits_are_written),
+		T(test_what_became_popular_here_is_not_deleted_as_cold),
 		T(test_it_ends_while_redis_hangs),
 		T(test_it_is_turned_off_while_questions_wait),
 	};

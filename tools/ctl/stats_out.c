@@ -134,7 +134,7 @@ static void l1_print(const struct json_node *l1)
 {
 	static const char *const keys[] = {"lookups", "hits", "hits_stale", "misses", "bad",
 		"skipped", "timeouts", "puts", "puts_lost", "deletes", "refreshed_elsewhere",
-		"trimmed", "orphans", "cold", "evicted", "foreign"};
+		"trimmed", "orphans", "cold", "evicted", "spared", "foreign"};
 	static const char *const heads[] = {"L1", ">total", NULL};
 	if (json_count(l1, "lookups") == 0)
 		return;
