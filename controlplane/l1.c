@@ -367,10 +367,10 @@ void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 {
 	char created[NUMBER_MAX], soft[NUMBER_MAX], stored[NUMBER_MAX], auth[NUMBER_MAX],
 		hits[NUMBER_MAX], life[NUMBER_MAX], index_life[NUMBER_MAX], index[L1_INDEX_MAX];
-	uint64_t created_s = wall_s() - put->age_s;
+	uint64_t now_s = wall_s(), created_s = now_s - put->age_s;
 	uint32_t whole_s = put->stored_ttl_s + ttl_stale_s(&l->rules, put->stored_ttl_s);
 
-	if (!redis_usable(l->redis) || put->age_s >= whole_s)
+	if (!redis_usable(l->redis) || put->age_s >= whole_s || put->age_s > now_s)
 		return;
 	if (put->len > L1_MESSAGE_MAX || put->stored_ttl_s > TTL_MAX_S) {
 		l->count.too_large++;

@@ -98,11 +98,17 @@ static void round_begin(struct l1_sweep *s)
 		s->step = SWEEP_IDLE;
 }
 
+// What a server says is a count: no less than none.
+static uint64_t count_of(enum redis_end end, const struct redis_reply *reply)
+{
+	int64_t n = end == REDIS_DONE ? redis_reply_integer(reply) : 0;
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 static void on_trimmed(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1_sweep *s = arg;
-	if (end == REDIS_DONE)
-		s->status.trimmed += (uint64_t)redis_reply_integer(reply);
+	s->status.trimmed += count_of(end, reply);
 	sweep_replied(s, end == REDIS_DONE || sweep_is_wrong_type(end, reply));
 }
 
@@ -110,7 +116,6 @@ static void on_count(void *arg, enum redis_end end, const struct redis_reply *re
 {
 	struct shard *shard = arg;
 	struct l1_sweep *s = shard->owner;
-	int64_t n = end == REDIS_DONE ? redis_reply_integer(reply) : 0;
 	if (sweep_is_wrong_type(end, reply)) {
 		char index[L1_INDEX_MAX];
 		l1_index_name(s->l1, (unsigned)(shard - s->shards), index);
@@ -118,7 +123,7 @@ static void on_count(void *arg, enum redis_end end, const struct redis_reply *re
 		sweep_send(s, &(struct redis_command){2, {word("UNLINK"), word(index)}}, sweep_done,
 			s);
 	}
-	shard->keys = n > 0 ? (uint64_t)n : 0;
+	shard->keys = count_of(end, reply);
 	sweep_replied(s, end == REDIS_DONE || sweep_is_wrong_type(end, reply));
 }
 
@@ -126,7 +131,9 @@ static void count_begin(struct l1_sweep *s)
 {
 	char last[24];
 	const struct ttl_rules rules = l1_rules(s->l1);
-	snprintf(last, sizeof last, "%" PRIu64, sweep_wall_s() - rules.stale_window_s - SPARE_S);
+	uint64_t now = sweep_wall_s(), kept_s = (uint64_t)rules.stale_window_s + SPARE_S;
+	// A machine that does not know the time yet begins in 1970.
+	snprintf(last, sizeof last, "%" PRIu64, now > kept_s ? now - kept_s : 0);
 	s->step = SWEEP_COUNT;
 	for (unsigned i = 0; i < l1_shards(s->l1); i++) {
 		char index[L1_INDEX_MAX];

@@ -9,8 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 static struct l1_sweep *sweep;
+static bool in_1970; // the wall clock has not been set yet
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	if (id != CLOCK_REALTIME || !in_1970)
+		return (int)syscall(SYS_clock_gettime, id, out);
+	*out = (struct timespec){.tv_sec = 100};
+	return 0;
+}
 static unsigned told; // deletions that the owner heard of
 
 static unsigned kept; // those that it would not let go of
@@ -31,6 +43,7 @@ static bool on_drop(void *arg, const struct l1_key_parts *key)
 static int setup(void **state)
 {
 	told = kept = 0;
+	in_1970 = false;
 	l1_rig_setup(state);
 	return 0;
 }
@@ -163,6 +176,22 @@ static void test_index_loses_what_is_gone(void **)
 	assert_int_equal(told, 0); // nothing of ours was deleted
 }
 
+// The index is of all boxes: one that does not know the time takes nothing out of it.
+static void test_clock_of_1970(void **)
+{
+	put_many("n", 60, 0);
+	in_1970 = true;
+	sweep_start(1000);
+	await_round();
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 60);
+	assert_int_equal(keys("weir:n*"), 60);
+	assert_int_equal(status().trimmed, 0);
+	l1_rig_put("old.example", 300, 200, 0); // older than that clock: no date for it
+	l1_rig_turn(100);
+	assert_int_equal(keys("weir:old*"), 0);
+	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 60);
+}
+
 static void test_cold_keys(void **)
 {
 	l1_rig.config.redis.sweep_min_hits = 1;
@@ -262,6 +291,7 @@ int main(void)
 		TEST(test_cap_holds_when_all_is_popular),
 		TEST(test_no_cap),
 		TEST(test_index_loses_what_is_gone),
+		TEST(test_clock_of_1970),
 		TEST(test_cold_keys),
 		TEST(test_hostile_index),
 		TEST(test_one_box_at_a_time),
