@@ -88,8 +88,7 @@ static const char *refused_text(int err)
 				: strerror(-err);
 }
 
-// Resolver loop. The way back has room: the API has 8 clients, and nobody else leaves calls in such
-// numbers as to fill the mailbox.
+// Resolver loop.
 static void reload_resolver(void *arg)
 {
 	struct app *a = arg;
@@ -99,8 +98,7 @@ static void reload_resolver(void *arg)
 		snprintf(r->why, sizeof(r->why), "%s", refused_text(r->err));
 	else
 		app_groups_views(a, r->loaded, r->group);
-	if (loop_call(a->service, r->err < 0 ? reload_refused : reload_rest, a) < 0)
-		log_error("configuration: the service loop takes no more calls");
+	loop_call_back(a->service, &r->back, r->err < 0 ? reload_refused : reload_rest, a);
 }
 
 int app_reload(void *app, api_config_done done, void *arg)

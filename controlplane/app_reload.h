@@ -16,6 +16,7 @@ struct reload {
 	struct config *loaded; // not in force yet
 	api_config_done done;  // NULL: nobody asked
 	void *arg;
+	struct loop_return back;
 	int err;
 	char why[CONFIG_WHY_MAX + 64];
 	char needs_restart[512];

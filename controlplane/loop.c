@@ -45,6 +45,7 @@ struct loop {
 	uint64_t lag_kept_us;
 	uint64_t cpu_read_us, cpu_us; // when the CPU clock was read last, and what it said
 	pthread_mutex_t lock;         // of what follows; held for a few stores only
+	struct loop_return *returns, **returns_end;
 	unsigned first, count;
 	struct loop_mail mail[LOOP_CALLS_MAX];
 };
@@ -69,6 +70,20 @@ static bool mail_take(struct loop *l, struct loop_mail *out)
 	return any;
 }
 
+static void returns_run(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	struct loop_return *r = l->returns;
+	l->returns = NULL;
+	l->returns_end = &l->returns;
+	pthread_mutex_unlock(&l->lock);
+	while (r) {
+		struct loop_return *next = r->next;
+		r->fn(r->arg);
+		r = next;
+	}
+}
+
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -81,8 +96,9 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
 	// One boxful a turn: calls that make calls cannot starve the other events.
 	for (unsigned i = 0; i < LOOP_CALLS_MAX && mail_take(l, &m); i++)
 		m.fn(m.arg);
+	returns_run(l);
 	pthread_mutex_lock(&l->lock);
-	bool more = l->count > 0;
+	bool more = l->count > 0 || l->returns;
 	pthread_mutex_unlock(&l->lock);
 	if (more)
 		loop_ring(l);
@@ -125,6 +141,7 @@ int loop_new(const char *name, struct loop **out)
 	if (!l)
 		return -ENOMEM;
 	l->name = name;
+	l->returns_end = &l->returns;
 	pthread_mutex_init(&l->lock, NULL);
 	l->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	l->lag_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -240,6 +257,16 @@ int loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 	}
 	loop_ring(l);
 	return 0;
+}
+
+void loop_call_back(struct loop *l, struct loop_return *r, void (*fn)(void *arg), void *arg)
+{
+	*r = (struct loop_return){.fn = fn, .arg = arg};
+	pthread_mutex_lock(&l->lock);
+	*l->returns_end = r;
+	l->returns_end = &r->next;
+	pthread_mutex_unlock(&l->lock);
+	loop_ring(l);
 }
 
 uint64_t loop_calls_refused(const struct loop *l)

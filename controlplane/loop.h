@@ -36,6 +36,15 @@ void loop_stop(struct loop *l); // any thread; calls left before it are run firs
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 uint64_t loop_calls_refused(const struct loop *l);
+// The way back of a call, never refused, in the caller's own memory, which is his again when fn is
+// called: whoever waits for an answer holds something that only the answer gives back (a request of
+// the control API, say), and that bounds how many there are. In order among themselves. Any thread.
+struct loop_return {
+	struct loop_return *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void loop_call_back(struct loop *l, struct loop_return *r, void (*fn)(void *arg), void *arg);
 enum { LOOP_BUSY_FINE_US = 1000 };
 // Longest turn in microseconds of CPU time of the last 60 to 70 seconds. On the loop's thread.
 uint64_t loop_busy_minute_us(const struct loop *l);

@@ -30,6 +30,7 @@ struct l1_ask { // one key of L1
 struct walk {
 	struct resolver *resolver;
 	struct loop *reply_to;
+	struct loop_return back;
 	struct event *step;
 	struct dns_name name;
 	uint16_t qtype; // 0: any
@@ -59,8 +60,7 @@ static void walk_end(struct walk *w)
 	for (unsigned i = 0; i < RESOLVER_WALKS_MAX; i++)
 		if (w->resolver->walk[i] == w)
 			w->resolver->walk[i] = NULL;
-	if (loop_call(w->reply_to, walk_deliver, w) < 0)
-		free(w);
+	loop_call_back(w->reply_to, &w->back, walk_deliver, w);
 }
 
 // As much of the reply message as the entry holds.

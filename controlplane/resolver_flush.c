@@ -23,6 +23,7 @@ enum {
 struct flush_job { // one of ours
 	struct resolver *resolver;
 	struct loop *reply_to;
+	struct loop_return back;
 	struct event *step;
 	struct flush what;
 	uint64_t cursor;
@@ -84,8 +85,7 @@ static void job_look(struct flush_job *j)
 	if (j->step)
 		event_free(j->step);
 	j->step = NULL;
-	if (loop_call(j->reply_to, job_deliver, j) < 0)
-		free(j);
+	loop_call_back(j->reply_to, &j->back, job_deliver, j);
 }
 
 static void on_job_step(evutil_socket_t fd, short what, void *arg)

@@ -153,6 +153,7 @@ void resolver_refresh_close(struct resolver *r)
 struct report_call {
 	struct resolver *resolver;
 	struct loop *reply_to;
+	struct loop_return back;
 	void (*done)(void *arg, const struct refresh_report *report);
 	void *arg;
 	struct refresh_report report;
@@ -169,9 +170,7 @@ static void report_collect(void *arg)
 {
 	struct report_call *c = arg;
 	refresh_report(c->resolver->refresh, clock_mono_ms(), &c->report);
-	// Refused: that loop is drowning in calls, and its caller has a deadline.
-	if (loop_call(c->reply_to, report_deliver, c) < 0)
-		free(c);
+	loop_call_back(c->reply_to, &c->back, report_deliver, c);
 }
 
 int resolver_refresh_report(struct resolver *r, struct loop *reply_to,

@@ -9,6 +9,7 @@
 struct status_call {
 	struct resolver *resolver;
 	struct loop *reply_to;
+	struct loop_return back;
 	void (*done)(void *arg, const struct resolver_status *s);
 	void *arg;
 	struct resolver_status status;
@@ -150,9 +151,7 @@ static void status_collect(void *arg)
 {
 	struct status_call *c = arg;
 	status_fill(c->resolver, &c->status);
-	// Refused: that loop is drowning in calls, and its caller has a deadline.
-	if (loop_call(c->reply_to, status_deliver, c) < 0)
-		free(c);
+	loop_call_back(c->reply_to, &c->back, status_deliver, c);
 }
 
 int resolver_status(struct resolver *r, struct loop *reply_to,

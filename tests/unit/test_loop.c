@@ -63,6 +63,41 @@ static void test_full_mailbox_refuses_and_counts(void **state)
 	loop_free(l);
 }
 
+struct back {
+	struct loop_return way;
+	struct loop *loop;
+	unsigned again; // so often it goes once more
+};
+
+static void on_back(void *arg)
+{
+	struct back *b = arg;
+	seen.count++;
+	if (b->again--)
+		loop_call_back(b->loop, &b->way, on_back, b);
+}
+
+// Whoever waits for it would wait forever.
+static void test_a_full_mailbox_takes_what_comes_back(void **state)
+{
+	struct loop *l;
+	struct back back[3];
+	(void)state;
+	assert_int_equal(loop_new("test", &l), 0);
+	seen = (struct seen){.loop = l};
+	for (uintptr_t i = 0; i < LOOP_CALLS_MAX; i++)
+		assert_int_equal(loop_call(l, count_call, (void *)i), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		back[i] = (struct back){.loop = l, .again = i};
+		loop_call_back(l, &back[i].way, on_back, &back[i]);
+	}
+	assert_int_equal(loop_calls_refused(l), 0);
+	loop_stop(l);
+	assert_int_equal(loop_run(l), 0);
+	assert_int_equal(seen.count, LOOP_CALLS_MAX + 6);
+	loop_free(l);
+}
+
 static void *run_loop(void *arg)
 {
 	return (void *)(intptr_t)loop_run(arg);
@@ -188,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_run_in_order_before_a_stop),
 		cmocka_unit_test(test_full_mailbox_refuses_and_counts),
+		cmocka_unit_test(test_a_full_mailbox_takes_what_comes_back),
 		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),

@@ -242,6 +242,52 @@ static void test_every_table_is_registered(void **state)
 	}
 }
 
+static void nothing(void *)
+{
+}
+
+static void on_status_back(void *arg, const struct resolver_status *)
+{
+	++*(unsigned *)arg;
+}
+
+static void on_report_back(void *arg, const struct refresh_report *)
+{
+	++*(unsigned *)arg;
+}
+
+static void on_look_back(void *arg, int, const struct cache_look *)
+{
+	++*(unsigned *)arg;
+}
+
+static void on_flush_back(void *arg, int, const struct cache_flushed *)
+{
+	++*(unsigned *)arg;
+}
+
+// Each holds one of the few requests that the control API serves at once.
+static void test_replies_come_to_a_loop_with_a_full_mailbox(void **)
+{
+	struct loop *busy;
+	struct resolver *r = rig.resolver;
+	unsigned replies = 0;
+	const struct flush what = {.kind = FLUSH_NAME, .name = {.wire = {0}, .len = 1}};
+
+	assert_int_equal(loop_new("busy", &busy), 0);
+	for (unsigned i = 0; i < LOOP_CALLS_MAX; i++)
+		assert_int_equal(loop_call(busy, nothing, NULL), 0);
+	assert_int_equal(resolver_status(r, busy, on_status_back, &replies), 0);
+	assert_int_equal(resolver_refresh_report(r, busy, on_report_back, &replies), 0);
+	assert_int_equal(resolver_cache_get(r, &what.name, 0, busy, on_look_back, &replies), 0);
+	assert_int_equal(resolver_cache_flush(r, &what, busy, on_flush_back, &replies), 0);
+	usleep(300000); // they are on their way back
+	loop_stop(busy);
+	assert_int_equal(loop_run(busy), 0);
+	assert_int_equal(replies, 4);
+	loop_free(busy);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -254,6 +300,7 @@ int main(void)
 		T(test_too_many_looks_are_refused),
 		T(test_no_refresh_mark_stays_behind),
 		T(test_new_settings_forget_failures),
+		T(test_replies_come_to_a_loop_with_a_full_mailbox),
 		T(test_every_table_is_registered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
