@@ -67,6 +67,7 @@ static void l1_out(struct json_out *o, struct json_node *root, const struct cach
 	struct json_node *n = json_out_object(o, root, "l1");
 	char type[DNS_TYPE_TEXT_MAX];
 	json_out_count(o, n, "asked", look->l1_asked);
+	json_out_count(o, n, "views", look->l1_views);
 	json_out_count(o, n, "lost", look->l1_lost);
 	json_out_count(o, n, "bad", look->l1_bad);
 	struct json_node *types = json_out_array(o, n, "types");

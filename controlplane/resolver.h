@@ -121,6 +121,7 @@ struct cache_look {
 	unsigned l1_asked, l1_lost, l1_bad; // keys; lost: no reply; bad: deleted, as no answer
 	const uint16_t *l1_types;           // which keys: of these, with DO, CD, both and neither
 	unsigned l1_type_count;
+	unsigned l1_views; // in so many views that are in use and have a cache
 };
 typedef void (*resolver_look_fn)(void *arg, int err, const struct cache_look *look);
 

@@ -9,8 +9,8 @@
 #include <weir/clock.h>
 
 // A look walks the whole index, in steps between which the loop does its work, as the types of a
-// name are not known; then L1 is asked for keys that the name may have there. A step is some 0.2
-// ms.
+// name are not known; then L1 is asked for keys that the name may have there, one view of the
+// configuration after the other. A step is some 0.2 ms.
 enum { WALK_STEP_BUCKETS = 1024, VARIANTS = 4 };
 
 static const uint16_t usual_types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_HTTPS, DNS_TYPE_SVCB,
@@ -39,6 +39,9 @@ struct walk {
 	void *arg;
 	int err;
 	unsigned outstanding;
+	unsigned place; // of the next view in L1
+	uint64_t view_hash;
+	uint16_t view;
 	struct cache_look look;
 	struct l1_ask ask[KEYS_MAX];
 	struct cache_entry entry[2 * CACHE_GET_MAX];
@@ -196,6 +199,7 @@ static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1
 	int64_t stale_s = ttl_stale_s(&r->set.ttl, v->stored_ttl_s);
 	*e = (struct cache_entry){
 		.in_l1 = true,
+		.view = w->view,
 		.qtype = ask->qtype,
 		.qclass = DNS_CLASS_IN,
 		.key_flags = ask->flags,
@@ -219,9 +223,11 @@ static struct l1_key ask_key(const struct walk *w, const struct l1_ask *ask)
 		.qclass = DNS_CLASS_IN,
 		.flags = ask->flags};
 	struct l1_key text;
-	l1_key_write(&key, 0, &text);
+	l1_key_write(&key, w->view_hash, &text);
 	return text;
 }
+
+static void l1_go_on(struct walk *w);
 
 static void on_value(void *arg, enum l1_found found, const struct l1_value *v)
 {
@@ -237,28 +243,54 @@ static void on_value(void *arg, enum l1_found found, const struct l1_value *v)
 	w->look.l1_bad += found == L1_BAD;
 	w->look.l1_lost += found == L1_AWAY;
 	if (--w->outstanding == 0)
-		walk_end(w);
+		l1_go_on(w);
 }
 
-static void l1_begin(struct walk *w)
+static const struct view *view_next(struct walk *w)
 {
-	const uint16_t *types = w->qtype ? &w->qtype : usual_types;
-	unsigned count = w->qtype ? 1 : ARRAY_LEN(usual_types);
+	while (w->place < VIEWS_MAX && l1_usable(w->resolver->l1)
+		&& w->look.count < ARRAY_LEN(w->entry)) {
+		const struct view *view = views_at(w->resolver->views, w->place++);
+		if (view && !view->no_cache && !view->left_ms)
+			return view;
+	}
+	return NULL;
+}
 
-	w->look.l1_types = types;
-	w->look.l1_type_count = count;
-	for (unsigned i = 0; l1_usable(w->resolver->l1) && i < count * VARIANTS; i++) {
+static void view_ask(struct walk *w, const struct view *view)
+{
+	// It may be gone when the replies are in.
+	w->view_hash = view->hash;
+	w->view = view->number;
+	w->look.l1_views++;
+	for (unsigned i = 0; i < w->look.l1_type_count * VARIANTS; i++) {
 		struct l1_ask *ask = &w->ask[i];
-		*ask = (struct l1_ask){
-			.walk = w, .qtype = types[i / VARIANTS], .flags = (uint8_t)(i % VARIANTS)};
+		*ask = (struct l1_ask){.walk = w,
+			.qtype = w->look.l1_types[i / VARIANTS],
+			.flags = (uint8_t)(i % VARIANTS)};
 		const struct l1_key text = ask_key(w, ask);
 		ask->look = l1_peek(w->resolver->l1, &text, on_value, ask);
 		w->outstanding += ask->look != NULL;
 		w->look.l1_lost += ask->look == NULL;
 		w->look.l1_asked++;
 	}
+}
+
+static void l1_go_on(struct walk *w)
+{
+	const struct view *view = NULL;
+
+	while (w->outstanding == 0 && (view = view_next(w)))
+		view_ask(w, view);
 	if (w->outstanding == 0)
 		walk_end(w);
+}
+
+static void l1_begin(struct walk *w)
+{
+	w->look.l1_types = w->qtype ? &w->qtype : usual_types;
+	w->look.l1_type_count = w->qtype ? 1 : ARRAY_LEN(usual_types);
+	l1_go_on(w);
 }
 
 static void on_walk_step(evutil_socket_t fd, short what, void *arg)

@@ -283,6 +283,11 @@ struct view *views_by_hash(struct views *v, uint64_t hash)
 	return one && !one->left_ms ? one : NULL;
 }
 
+const struct view *views_at(const struct views *v, unsigned place)
+{
+	return v->one[place].live ? &v->one[place] : NULL;
+}
+
 struct view *views_everyone(struct views *v)
 {
 	return &v->one[0];

@@ -64,6 +64,8 @@ void views_sweep(struct views *v, uint64_t now_ms); // lets go of what has left
 
 struct view *views_find(struct views *v, unsigned number);  // NULL: no such view
 struct view *views_by_hash(struct views *v, uint64_t hash); // in the configuration; NULL: none
+// Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.
+const struct view *views_at(const struct views *v, unsigned place);
 struct view *views_everyone(struct views *v);
 // Of a group of the last views_configure, from 0 on: its view. Never NULL.
 const struct view *views_of_group(const struct views *v, unsigned group);

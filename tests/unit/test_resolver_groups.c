@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/dns_name.h>
 #include <weir/dns_proto.h>
 
 enum { GROUPS = 3, OWN = 0, BARE = 1, BARE_TOO = 2 };
@@ -242,6 +243,38 @@ static void await_keys(unsigned count)
 	fail_msg("not %u keys: %s", count, redis_server_say(&redis, "KEYS weir:*"));
 }
 
+static struct look_wait {
+	_Atomic bool there;
+	unsigned in_l1, views;
+	uint16_t view[GROUPS];
+} looked;
+
+static void on_looked(void *, int err, const struct cache_look *look)
+{
+	assert_int_equal(err, 0);
+	for (unsigned i = 0; i < look->count; i++)
+		if (look->entry[i].in_l1 && looked.in_l1 < GROUPS)
+			looked.view[looked.in_l1++] = look->entry[i].view;
+	looked.views = look->l1_views;
+	looked.there = true;
+}
+
+// What is in L1 for the views of this box is found there, and told apart.
+static void expect_look(const char *text)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	looked = (struct look_wait){0};
+	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
+	for (unsigned i = 0; i < 2000 && !looked.there; i++)
+		usleep(1000);
+	assert_true(looked.there);
+	assert_int_equal(looked.views, 2);
+	assert_int_equal(looked.in_l1, 2);
+	assert_int_equal(looked.view[0], 0);
+	assert_int_equal(looked.view[1], view_of(OWN));
+}
+
 // A box with this server for the group; then the group of the box asks. `sends`: of that server.
 static void box_asks(const struct socket_address *own, uint16_t view, enum answer_kind kind)
 {
@@ -282,6 +315,7 @@ static void test_boxes_with_one_redis(void **)
 	expect_answer(3000, 8, 0, ANSWER_UPSTREAM);
 	await_keys(3);
 	expect_queries(3, 1);
+	expect_look("shared.example");
 	snprintf(text, sizeof text, "%s", redis_server_say(&redis, "KEYS weir:*"));
 	const char *hashed = strstr(text, ":v");
 	assert_non_null(hashed);

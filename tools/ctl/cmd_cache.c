@@ -82,6 +82,8 @@ static void l1_print(const struct json_node *l1)
 	printf("L1 was asked for");
 	for (size_t i = 0; i < json_length(types); i++)
 		printf(" %s", text_escape(json_item_text(types, i), shown, sizeof shown));
+	if (json_count(l1, "views") > 1)
+		printf(" in %llu views", (unsigned long long)json_count(l1, "views"));
 	if (json_count(l1, "lost"))
 		printf("; no reply for %llu keys", (unsigned long long)json_count(l1, "lost"));
 	if (json_count(l1, "bad"))
