@@ -16,20 +16,6 @@ enum {
 	LOCK_MAX = sizeof(LOCK_PREFIX) + L1_KEY_MAX,
 };
 
-// What HMGET asks for, and where in its reply.
-enum {
-	FIELD_V,
-	FIELD_MSG,
-	FIELD_CREATED,
-	FIELD_SOFT,
-	FIELD_STORED,
-	FIELD_AUTH,
-	FIELD_HITS,
-	FIELDS
-};
-static const char *const field_names[FIELDS] = {
-	"v", "msg", "created_at", "soft_expiry", "stored_ttl", "auth_ttl", "hits"};
-
 struct l1_lookup {
 	struct l1 *owner;
 	bool stopped; // nobody waits any more
@@ -139,72 +125,6 @@ static void lookup_give(struct l1_lookup *look)
 	l->count.looking--;
 }
 
-// A number of at most ten digits; a field that is not there is `absent`.
-static bool field_number(
-	const struct redis_reply *reply, unsigned field, uint64_t absent, uint64_t *out)
-{
-	const struct redis_reply *r = redis_reply_at(reply, field);
-	size_t len;
-	if (!r || redis_reply_kind(r) == REDIS_NIL) {
-		*out = absent;
-		return absent != UINT64_MAX;
-	}
-	const char *text = redis_reply_text(r, &len);
-	if (redis_reply_kind(r) != REDIS_TEXT || len == 0 || len > 10)
-		return false;
-	for (*out = 0; len; len--, text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		*out = *out * 10 + (uint64_t)(*text - '0');
-	}
-	return true;
-}
-
-static bool nothing_there(const struct redis_reply *reply)
-{
-	for (unsigned i = 0; i < FIELDS; i++)
-		if (redis_reply_kind(redis_reply_at(reply, i)) != REDIS_NIL)
-			return false;
-	return true;
-}
-
-static enum l1_found value_read(
-	const struct l1 *l, const struct redis_reply *reply, struct l1_value *v)
-{
-	uint64_t version, created, soft, stored, auth, hits, now = wall_s();
-	size_t len;
-
-	if (redis_reply_kind(reply) != REDIS_ARRAY || redis_reply_count(reply) != FIELDS)
-		return L1_BAD;
-	if (nothing_there(reply))
-		return L1_MISS;
-	const struct redis_reply *msg = redis_reply_at(reply, FIELD_MSG);
-	v->msg = (const uint8_t *)redis_reply_text(msg, &len);
-	if (redis_reply_kind(msg) != REDIS_TEXT || len < DNS_HEADER_LEN || len > L1_MESSAGE_MAX
-		|| !field_number(reply, FIELD_V, UINT64_MAX, &version) || version != 1
-		|| !field_number(reply, FIELD_CREATED, UINT64_MAX, &created)
-		|| !field_number(reply, FIELD_SOFT, UINT64_MAX, &soft)
-		|| !field_number(reply, FIELD_STORED, UINT64_MAX, &stored)
-		|| !field_number(reply, FIELD_AUTH, stored, &auth) || auth > UINT32_MAX
-		|| !field_number(reply, FIELD_HITS, 0, &hits) || hits > UINT32_MAX)
-		return L1_BAD;
-	// The limits that hold for our own answers hold for those of others.
-	if (stored == 0 || stored > TTL_MAX_S || soft != created + stored)
-		return L1_BAD;
-	if (created > now + L1_SKEW_MAX_S)
-		return L1_MISS; // our clock may be the wrong one: what others can use is left alone
-	uint64_t age = now > created ? now - created : 0;
-	if (age >= stored + ttl_stale_s(&l->rules, (uint32_t)stored))
-		return L1_MISS;
-	v->len = (uint16_t)len;
-	v->age_s = (uint32_t)age;
-	v->stored_ttl_s = (uint32_t)stored;
-	v->auth_ttl_s = (uint32_t)auth;
-	v->hits = (uint32_t)hits;
-	v->soft_left_s = (int32_t)((int64_t)stored - (int64_t)age);
-	return L1_HIT;
-}
-
 static void count_found(struct l1 *l, enum l1_found found, const struct l1_value *v)
 {
 	if (found == L1_HIT) {
@@ -233,7 +153,7 @@ static void on_value(void *arg, enum redis_end end, const struct redis_reply *re
 			found = L1_BAD;
 	}
 	if (end == REDIS_DONE)
-		found = value_read(l, reply, &v);
+		found = l1_value_read(reply, &l->rules, wall_s(), &v);
 	if (!look->peek) {
 		l->count.timeouts += end == REDIS_TIMEOUT;
 		count_found(l, found, &v);
@@ -267,10 +187,10 @@ static struct l1_lookup *lookup_send(struct l1 *l, const struct redis_command *c
 static struct l1_lookup *value_ask(
 	struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg)
 {
-	struct redis_command c = {.count = 2 + FIELDS, .word = {word("HMGET"), word_of(key)}};
+	struct redis_command c = {.count = 2 + L1_FIELDS, .word = {word("HMGET"), word_of(key)}};
 
-	for (unsigned i = 0; i < FIELDS; i++)
-		c.word[2 + i] = word(field_names[i]);
+	for (unsigned i = 0; i < L1_FIELDS; i++)
+		c.word[2 + i] = word(l1_field_names[i]);
 	return lookup_send(l, &c, key, on_value, arg, done, NULL);
 }
 

@@ -20,28 +20,15 @@
 // writes and deletions are sent and forgotten, what becomes of them is counted.
 
 #include "l1_key.h"
-#include "redis.h"
-#include "ttl_rules.h"
+#include "l1_value.h"
 
 enum {
-	L1_MESSAGE_MAX = 17000, // an answer of L0_ANSWER_MAX behind header and question
 	L1_LOOKUPS_MAX = 2048,
 	L1_SHARDS = 64, // indexes in Cluster
-	L1_SKEW_MAX_S = 5,
 };
 
 struct l1;
 struct l1_lookup; // one look that is under way
-
-enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY };
-
-// A value as read. soft_left_s: negative when it is stale; never so much that it is gone.
-struct l1_value {
-	const uint8_t *msg;
-	uint16_t len;
-	uint32_t age_s, stored_ttl_s, auth_ttl_s, hits;
-	int32_t soft_left_s;
-};
 
 // Called once unless l1_get_stop came before, never from within l1_get; `v` with L1_HIT alone.
 typedef void (*l1_get_fn)(void *arg, enum l1_found found, const struct l1_value *v);
