@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1_rig.h"
 
+#include "redis_local.h"
 #include "unit.h"
 
 #include <event2/event.h>
@@ -57,24 +58,10 @@ void l1_rig_await_usable(bool usable)
 
 int l1_rig_setup(void **)
 {
-	static char empty[] = "";
 	l1_rig.config = (struct config){
 		.cache = {.max_ttl_s = 86400, .negative_ttl_s = 3600, .stale_window_s = 3600},
-		.redis = {.mode = REDIS_MODE_STANDALONE,
-			.address_count = 1,
-			.connections = 2,
-			.timeout_ms = 1000,
-			.lookup_timeout_ms = 1000, // the machine may be busy
-			.buffer_kb = 4096,
-			.master_name = empty,
-			.username = empty,
-			.password = empty,
-			.password_file = empty,
-			.sentinel_password = empty},
+		.redis = redis_local(l1_rig.server.port),
 	};
-	char text[SOCKET_ADDRESS_TEXT_MAX];
-	snprintf(text, sizeof text, "127.0.0.1:%u", l1_rig.server.port);
-	assert_int_equal(socket_address_parse(text, 1, &l1_rig.config.redis.addresses[0]), 0);
 	l1_rig_say("FLUSHALL");
 	assert_int_equal(loop_new("test", &l1_rig.loop), 0);
 	assert_int_equal(l1_new(&l1_rig.l1, l1_rig.loop, &l1_rig.config), 0);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_rig.h"
 
+#include "redis_local.h"
+#include "refresh_shipped.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -63,39 +66,11 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->cache.negative_ttl_s = 3600;
 	c->cache.stale_window_s = 3600;
 	c->cache.stale_ttl_s = 30;
-	c->refresh = (struct config_refresh){
-		.enabled = true,
-		.mode = REFRESH_BALANCED,
-		.hit_window_s = 60,
-		.warm_threshold = 2,
-		.hot_ttl_percent = 30,
-		.warm_ttl_percent = 25,
-		.past_auth = true,
-		.max_inflight = 100,
-		.sweep_interval_s = 15,
-		.sweep_window_s = 60,
-		.max_batch = 2000,
-		.servfail_backoff_s = 60,
-	};
+	c->refresh = refresh_shipped;
 	c->limits.inflight = inflight;
 	c->limits.waiters = waiters;
 	c->limits.udp_reply_size = 1232;
-	static char empty[] = "";
-	c->redis = (struct config_redis){.buffer_kb = 4096,
-		.master_name = empty,
-		.username = empty,
-		.password = empty,
-		.password_file = empty,
-		.sentinel_password = empty};
-	if (rig_redis_port) {
-		char text[SOCKET_ADDRESS_TEXT_MAX];
-		c->redis.mode = REDIS_MODE_STANDALONE;
-		c->redis.address_count = 1;
-		c->redis.connections = 2;
-		c->redis.timeout_ms = c->redis.lookup_timeout_ms = 1000; // the machine may be busy
-		snprintf(text, sizeof(text), "127.0.0.1:%u", rig_redis_port);
-		assert_int_equal(socket_address_parse(text, 1, &c->redis.addresses[0]), 0);
-	}
+	c->redis = redis_local(rig_redis_port);
 	c->upstreams.count = 2;
 	c->upstreams.first_timeout_ms = 400;
 	c->upstreams.max_sends = 6;

@@ -3,6 +3,7 @@
 // and its bounds.
 #include "../../controlplane/refresh.h"
 #include "l0_fixture.h"
+#include "refresh_shipped.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -38,18 +39,7 @@ static enum refresh_started on_start(void *, struct refresh_request *q)
 
 static struct config_refresh settings(void)
 {
-	return (struct config_refresh){.enabled = true,
-		.mode = REFRESH_BALANCED,
-		.hit_window_s = 60,
-		.warm_threshold = 2,
-		.hot_ttl_percent = 30,
-		.warm_ttl_percent = 25,
-		.past_auth = true,
-		.max_inflight = 100,
-		.sweep_interval_s = 15,
-		.sweep_window_s = 60,
-		.max_batch = 2000,
-		.servfail_backoff_s = 60};
+	return refresh_shipped;
 }
 
 static void configure(const struct config_refresh *c)

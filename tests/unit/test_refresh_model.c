@@ -5,6 +5,7 @@
 #include "../../controlplane/refresh.h"
 #include "../../dataplane/mark.h"
 #include "l0_fixture.h"
+#include "refresh_shipped.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -175,18 +176,7 @@ static void names_make(struct model *m)
 
 static struct model *model_open(bool enabled)
 {
-	static const struct config_refresh shipped = {.mode = REFRESH_BALANCED,
-		.hit_window_s = 60,
-		.warm_threshold = 2,
-		.hot_ttl_percent = 30,
-		.warm_ttl_percent = 25,
-		.past_auth = true,
-		.max_inflight = 100,
-		.sweep_interval_s = 15,
-		.sweep_window_s = 60,
-		.max_batch = 2000,
-		.servfail_backoff_s = 60};
-	struct config_refresh config = shipped;
+	struct config_refresh config = refresh_shipped;
 	struct model *m = calloc(1, sizeof *m);
 	assert_non_null(m);
 	m->seed = 4;

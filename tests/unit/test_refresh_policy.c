@@ -3,20 +3,11 @@
 #include "../../controlplane/refresh_plan.h"
 #include "../../controlplane/refresh_policy.h"
 #include "../../controlplane/refresh_stats.h"
+#include "refresh_shipped.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <weir/l0_writer.h>
-
-static const struct config_refresh shipped = {.enabled = true,
-	.mode = REFRESH_BALANCED,
-	.hit_window_s = 60,
-	.warm_threshold = 2,
-	.hot_ttl_percent = 30,
-	.warm_ttl_percent = 25,
-	.past_auth = true,
-	.sweep_interval_s = 15,
-	.sweep_window_s = 60};
 
 static struct refresh_policy policy_of(const struct config_refresh *c, uint32_t cap_s)
 {
@@ -53,7 +44,7 @@ static void test_thresholds(void **)
 		{"ends after the threshold", 300, 250, 20 * HIT, 210000, 240000, 210000},
 		{"the longest", 4294967, 4294967, 20 * HIT, 3006476900, 4294907000, 3006476900},
 	};
-	const struct refresh_policy p = policy_of(&shipped, 0);
+	const struct refresh_policy p = policy_of(&refresh_shipped, 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct refresh_record r = {.soft_ms = rows[i].soft_s * 1000,
 			.auth_ttl_s = rows[i].auth_s,
@@ -74,7 +65,7 @@ static void test_order_of_ages(void **)
 	} rows[] = {
 		{30, 25, 0, true}, {20, 15, 0, false}, {15, 60, 0, false}, {30, 25, 3600, true}};
 	for (size_t m = 0; m < ARRAY_LEN(rows); m++) {
-		struct config_refresh c = shipped;
+		struct config_refresh c = refresh_shipped;
 		c.hot_ttl_percent = rows[m].hot;
 		c.warm_ttl_percent = rows[m].warm;
 		c.min_ttl_s = rows[m].min_ttl_s;
@@ -95,7 +86,7 @@ static void test_order_of_ages(void **)
 
 static void test_settings(void **)
 {
-	struct config_refresh c = shipped;
+	struct config_refresh c = refresh_shipped;
 	struct refresh_policy p = policy_of(&c, 300);
 	assert_int_equal(p.hot_min, 2 * HIT); // 3 clients * 60 / 300 s is less
 	p = policy_of(&c, 15);
@@ -103,7 +94,7 @@ static void test_settings(void **)
 	c.sweep_interval_s = 60;
 	p = policy_of(&c, 1);
 	assert_int_equal(p.hot_min, 63 * HIT); // a worker counts no more than that
-	c = shipped;
+	c = refresh_shipped;
 	c.hot_threshold_rate = 30;
 	p = policy_of(&c, 15);
 	assert_int_equal(p.hot_min, 30 * HIT);
@@ -112,12 +103,12 @@ static void test_settings(void **)
 	p = policy_of(&c, 0);
 	assert_int_equal(p.hot_min, 60 * HIT); // so many in two minutes
 	assert_int_equal(refresh_rate(&p, p.hot_min), 30);
-	c = shipped;
+	c = refresh_shipped;
 	c.hot_threshold_rate = 5;
 	c.warm_threshold = 9; // no gap: what is hot is warm
 	p = policy_of(&c, 0);
 	assert_int_equal(p.warm_min, p.hot_min);
-	c = shipped;
+	c = refresh_shipped;
 	c.past_auth = false;
 	c.hot_ttl_percent = 20;
 	p = policy_of(&c, 0);

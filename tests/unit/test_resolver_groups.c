@@ -3,6 +3,7 @@
 // Groups with servers of their own and without cache: who is asked, and who sees whose answers, on
 // one box and on several with one Redis. fake[0] is everyone's server, fake[1] that of groups.
 
+#include "redis_local.h"
 #include "redis_server.h"
 #include "resolver_rig.h"
 
@@ -205,24 +206,6 @@ static void test_changed_definition(void **)
 	expect_answer(1000, 4, 0, ANSWER_UPSTREAM); // no image was published here, so no pair known
 }
 
-static void redis_config(void)
-{
-	static char empty[] = "";
-	rig.config.redis = (struct config_redis){.mode = REDIS_MODE_STANDALONE,
-		.address_count = 1,
-		.connections = 2,
-		.timeout_ms = 1000,
-		.lookup_timeout_ms = 1000, // the machine may be busy
-		.buffer_kb = 4096,
-		.master_name = empty,
-		.username = empty,
-		.password = empty,
-		.password_file = empty,
-		.sentinel_password = empty};
-	assert_int_equal(
-		socket_address_parse("127.0.0.1", redis.port, &rig.config.redis.addresses[0]), 0);
-}
-
 static void redis_await(void)
 {
 	for (unsigned i = 0; i < 500 && strcmp(status().l1.redis.state, "up") != 0; i++)
@@ -281,7 +264,7 @@ static void box_asks(const struct socket_address *own, uint16_t view, enum answe
 	static uint16_t id = 100;
 	box_stop();
 	groups_config(own);
-	redis_config();
+	rig.config.redis = redis_local(redis.port);
 	box_start();
 	redis_await();
 	ask_in(view ? view : view_of(OWN), "shared.example", ++id);

@@ -2,6 +2,7 @@
 
 // The resolver with a real Redis behind it: what it takes from there, what it refuses, and how it
 // renews what other boxes may be renewing.
+#include "redis_local.h"
 #include "redis_server.h"
 #include "resolver_rig.h"
 
@@ -30,19 +31,13 @@ static int server_down(void **)
 
 static int setup(void **state)
 {
-	char text[SOCKET_ADDRESS_TEXT_MAX];
 	struct config_redis *c = &rig.config.redis;
 
 	rig_setup(state);
 	control_stop();
 	close(dp.link_fd);
 	redis_server_say(&server, "FLUSHALL");
-	snprintf(text, sizeof text, "127.0.0.1:%u", server.port);
-	assert_int_equal(socket_address_parse(text, 1, &c->addresses[0]), 0);
-	c->mode = REDIS_MODE_STANDALONE;
-	c->address_count = 1;
-	c->connections = 2;
-	c->timeout_ms = 1000;
+	*c = redis_local(server.port);
 	c->max_keys = 19; // so that one put makes a round due
 	c->sweep_min_hits = 1;
 	c->sweep_hit_window_s = 60;
