@@ -90,15 +90,8 @@ const struct refresh_policy *refresh_policy(const struct refresh *f)
 
 static struct l0_key key_of(const struct refresh *f, const struct l0_view *v)
 {
-	struct l0_key key = {
-		.name = v->name,
-		.name_len = v->name_len,
-		.flags = v->key_flags,
-		.qtype = v->qtype,
-		.qclass = v->qclass,
-		.view = v->view,
-	};
-	l0_key_hash(l0_writer_reader(f->l0), &key);
+	struct l0_key key;
+	l0_key_of_view(l0_writer_reader(f->l0), v, &key);
 	return key;
 }
 

@@ -89,15 +89,8 @@ static void entry_heat(
 	struct cache_entry *e, const struct l0_view *v, struct resolver *r, uint64_t now_ms)
 {
 	const struct refresh_policy *policy = refresh_policy(r->refresh);
-	struct l0_key key = {
-		.name = v->name,
-		.name_len = v->name_len,
-		.flags = v->key_flags,
-		.qtype = v->qtype,
-		.qclass = v->qclass,
-		.view = v->view,
-	};
-	l0_key_hash(l0_writer_reader(r->l0), &key);
+	struct l0_key key;
+	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
 	const struct refresh_record record = {.soft_ms = v->soft_ms,
 		.auth_ttl_s = v->auth_ttl_s,
 		.heat = l0_writer_heat(r->l0, &key)};

@@ -20,12 +20,6 @@ static bool copy_record(
 	if (!has_room(w, v->units))
 		return false;
 	struct l0_put put = {
-		.key = {.name = v->name,
-			.name_len = v->name_len,
-			.flags = v->key_flags,
-			.qtype = v->qtype,
-			.qclass = v->qclass,
-			.view = v->view},
 		.answer = v->answer,
 		.created_ms = v->created_ms < now_ms ? v->created_ms : now_ms,
 		.soft_ms = v->soft_ms,
@@ -34,7 +28,7 @@ static bool copy_record(
 		.stale_until_ms = v->stale_until_ms,
 		.auth_ttl_s = v->auth_ttl_s,
 	};
-	l0_key_hash(&w->reader, &put.key);
+	l0_key_of_view(&w->reader, v, &put.key);
 	int rc = l0_writer_put(w, &put);
 	c->copied += rc == 0;
 	c->discarded += rc != 0 && rc != -ENOSPC;

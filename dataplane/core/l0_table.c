@@ -83,6 +83,19 @@ void l0_key_of_query(
 	l0_read_key(r, q, view, key);
 }
 
+void l0_key_of_view(const struct l0_reader *r, const struct l0_view *v, struct l0_key *key)
+{
+	*key = (struct l0_key){
+		.name = v->name,
+		.name_len = v->name_len,
+		.flags = v->key_flags,
+		.qtype = v->qtype,
+		.qclass = v->qclass,
+		.view = v->view,
+	};
+	l0_key_hash(r, key);
+}
+
 uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash)
 {
 	return l0_read_candidate(r, hash);

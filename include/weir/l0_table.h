@@ -160,6 +160,9 @@ struct l0_view {
 ATTR_MUST_CHECK bool l0_record_read(
 	const struct l0_reader *r, uint32_t record, struct l0_view *out);
 
+// The key that a record has in table r, which may be another one than it is in. Points into *v.
+void l0_key_of_view(const struct l0_reader *r, const struct l0_view *v, struct l0_key *key);
+
 enum l0_age { L0_FRESH, L0_SOFT_EXPIRED, L0_HARD_EXPIRED };
 static inline enum l0_age l0_age_of(const struct l0_view *v, uint64_t now_ms)
 {
