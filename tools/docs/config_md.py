@@ -71,7 +71,7 @@ LISTS = {
     "groups": [
         ("name", "1 to 63 octets", "none: required", None, "live", "Unique. At most {CONFIG_GROUPS_MAX} groups."),
         ("clients", "IP address, with or without `/prefix`", "none: required", "CONFIG_PREFIXES_MAX", "live",
-         "Prefixes may lie within each other, in one group or in several; equal ones are refused. The bound is for all "
+         "Prefixes may lie within each other, in one group or in several; equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`) are refused. The bound is for all "
          "groups together."),
         ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
          "The lists that apply. `blocking.allow` and `blocking.deny` apply in any case."),
