@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <weir/bytes.h>
+#include <weir/csum.h>
 #include <weir/dns_proto.h>
 #include <weir/shm_msg.h>
 
@@ -20,14 +21,13 @@ static bool answer(struct path_control *c, const struct miss *m)
 		&c->answer, MSG_ANSWER, (uint32_t)(sizeof(struct msg_answer) + dns_len));
 	if (!out)
 		return false;
-	const struct msg_answer head = {
+	struct msg_answer head = {
 		.dp_incarnation = m->head.dp_incarnation,
 		.arrival_ms = m->head.arrival_ms,
 		.path = m->head.path,
 		.dns_len = (uint16_t)dns_len,
 		.verdict = ANSWER_UPSTREAM,
 	};
-	memcpy(out, &head, sizeof head);
 	uint8_t *dns = out + sizeof head;
 	memset(dns, 0, DNS_HEADER_LEN);
 	put_u16(dns, m->head.id);
@@ -36,6 +36,8 @@ static bool answer(struct path_control *c, const struct miss *m)
 	put_u16(dns + 6, CORPUS_ANSWERS);
 	memcpy(dns + DNS_HEADER_LEN, m->question, m->head.question_len);
 	corpus_answer(m->head.id, dns + DNS_HEADER_LEN + m->head.question_len);
+	head.sum = csum_partial(dns, dns_len);
+	memcpy(out, &head, sizeof head);
 	return true;
 }
 

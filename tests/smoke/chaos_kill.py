@@ -151,19 +151,24 @@ def zone_pairs():
         return {(name, int(serial)) for name, serial in (line.split() for line in log if line.endswith("\n"))}
 
 
-def descriptors(pid):
-    """Of the process, but for UDP sockets: those to upstreams come and go by the hundred, and have a table with a cap."""
-    udp = set()
+def udp_sockets(pid):
+    links = set()
     for family in ("udp", "udp6"):
         with open(f"/proc/{pid}/net/{family}") as table:
-            udp |= {f"socket:[{line.split()[9]}]" for line in list(table)[1:]}
-    held = 0
+            links |= {f"socket:[{line.split()[9]}]" for line in list(table)[1:]}
+    return links
+
+
+def descriptors(pid):
+    """Of the process, but for UDP sockets: those to upstreams come and go by the hundred, and have a table with a cap."""
+    udp, links = udp_sockets(pid), []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            held += os.readlink(f"/proc/{pid}/fd/{fd}") not in udp
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
         except FileNotFoundError:
             pass  # closed meanwhile
-    return held
+    udp |= udp_sockets(pid)  # opened meanwhile
+    return len([link for link in links if link not in udp])
 
 
 def leftovers(fds_before):
