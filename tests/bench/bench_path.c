@@ -244,6 +244,7 @@ static bool run_case(struct path_rig *r, const struct path_case *c)
 	memset(&r->stats, 0, sizeof r->stats);
 	if (!path_rig_open(r, c))
 		return false;
+	path_control_forget(&r->control);
 	measure(r, c, &s);
 	print_samples(c, &s);
 	bool ok = count(r, c);

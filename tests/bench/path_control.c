@@ -55,3 +55,13 @@ void path_control_turn(struct path_control *c)
 	ring_release(&c->miss);
 	ring_publish(&c->answer);
 }
+
+void path_control_forget(struct path_control *c)
+{
+	struct miss m;
+	uint16_t type = 0;
+	while (ring_read(&c->miss, &m, sizeof m, &type) != 0)
+		;
+	ring_release(&c->miss);
+	c->answered = c->bad = 0;
+}

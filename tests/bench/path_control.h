@@ -15,3 +15,5 @@ struct path_control {
 
 // Takes all misses off the ring and puts their answers on the other. Not to be measured.
 void path_control_turn(struct path_control *c);
+// What an earlier case left on the ring, which nobody read then, and its counts.
+void path_control_forget(struct path_control *c);
