@@ -9,21 +9,10 @@
 #include <weir/bytes.h>
 #include <weir/csum.h>
 
-uint16_t frame_pseudo_sum_ipv4(const uint8_t addresses[8], uint8_t protocol, uint16_t len)
-{
-	return csum_fold(
-		csum_wide_add(csum_wide(addresses, 8), frame_line_pseudo_rest(protocol, len)));
-}
-
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len)
 {
 	return csum_fold(
 		csum_wide_add(csum_wide(addresses, 32), frame_line_pseudo_rest(protocol, len)));
-}
-
-void frame_swap_macs(struct packet *p)
-{
-	frame_line_swap_macs(p);
 }
 
 void frame_set_len(struct packet *p, uint16_t payload_len)
@@ -34,11 +23,6 @@ void frame_set_len(struct packet *p, uint16_t payload_len)
 void frame_turn_ip(struct packet *p, uint16_t payload_len)
 {
 	(void)frame_line_turn_ip(p, payload_len);
-}
-
-void frame_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum)
-{
-	frame_line_reply(p, dns_len, dns_sum);
 }
 
 void frame_return_path(

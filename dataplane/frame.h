@@ -27,11 +27,7 @@ enum {
 };
 
 // One's complement sum (dns_reply.h) of the pseudo header: both addresses, protocol and length.
-uint16_t frame_pseudo_sum_ipv4(const uint8_t addresses[8], uint8_t protocol, uint16_t len);
 uint16_t frame_pseudo_sum_ipv6(const uint8_t addresses[32], uint8_t protocol, uint16_t len);
-
-// Swaps the MAC addresses.
-void frame_swap_macs(struct packet *p);
 
 // Turns the IP header of a received packet around for `payload_len` octets behind it. IPv4 options
 // are taken out: copied ones (record route, source route, time stamps) would be lies in a reply.
@@ -40,9 +36,6 @@ void frame_turn_ip(struct packet *p, uint16_t payload_len);
 
 // Sets the length of the packet to its headers, up to l4, and `payload_len`.
 void frame_set_len(struct packet *p, uint16_t payload_len);
-
-// The whole reply: `dns_len` octets at packet_dns(p), whose sum is `dns_sum`.
-void frame_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum);
 
 // What a reply to this query needs, for the miss ring.
 void frame_return_path(

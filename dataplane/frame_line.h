@@ -136,6 +136,7 @@ ATTR_INLINE void frame_line_udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_
 	memcpy(udp, &front, sizeof front);
 }
 
+// The whole reply: `dns_len` octets at packet_dns(p), whose sum is `dns_sum`.
 ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum)
 {
 	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
