@@ -225,7 +225,7 @@ void refresh_sweep_begin(struct refresh *f, uint64_t now_ms)
 bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
 {
 	f->now_ms = f->sweep.now_ms = now_ms;
-	bool done = l0_writer_sweep_heat(f->l0, &f->sweep, buckets);
+	bool done = l0_writer_sweep(f->l0, &f->sweep, buckets);
 	if (done)
 		f->round_ms = now_ms - f->round_began_ms;
 	return done;

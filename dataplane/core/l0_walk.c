@@ -85,20 +85,6 @@ uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool 
 	return dropped;
 }
 
-static bool sweep_doomed(const struct l0_record *p, const void *arg)
-{
-	return l0_past_hard(p, *(const uint64_t *)arg);
-}
-
-bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets)
-{
-	uint64_t to = step_end(w, w->sweep_at, buckets);
-	w->stats.expired_swept += walk(w, &(struct walk){sweep_doomed, &now_ms}, w->sweep_at, to);
-	bool done = to > w->reader.bucket_mask;
-	w->sweep_at = done ? 0 : to;
-	return done;
-}
-
 static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t slot)
 {
 	uint32_t number = l0_record_in(w, slot);
@@ -119,7 +105,7 @@ static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t s
 		s->met(s->arg, &met);
 }
 
-bool l0_writer_sweep_heat(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets)
+bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets)
 {
 	uint64_t to = step_end(w, w->sweep_at, buckets);
 	w->heat.keep_256 = s->keep_256;

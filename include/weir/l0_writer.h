@@ -79,12 +79,8 @@ bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
 uint64_t l0_writer_flush(struct l0_writer *w, const struct dns_name *name, bool subtree,
 	uint64_t *cursor, uint64_t buckets);
 
-// Deletes records past hard expiry, at most `buckets` buckets per call from where the last call
-// stopped; true when a round is complete.
-bool l0_writer_sweep(struct l0_writer *w, uint64_t now_ms, uint64_t buckets);
-
 // Heat: how often a record is asked for, kept through its replacements. Hits are those of the
-// workers' marks, and of the puts. A full round of l0_writer_sweep_heat takes them and folds them
+// workers' marks, and of the puts. A full round of l0_writer_sweep takes them and folds them
 // in: heat = heat * keep / 256 + hits * weigh / 256, in units of 1/L0_HEAT_ONE hit, saturating at
 // UINT16_MAX. With keep = 1 - (time between rounds) / window its steady state is hits per window.
 // Exact as long as no worker has more than MARK_HITS_MAX hits in a round. 3 octets a slot; private,
@@ -103,9 +99,11 @@ struct l0_sweep {
 	void (*met)(void *arg, const struct l0_swept *s); // may not change the table
 	void *arg;
 };
-// l0_writer_sweep, and this. Clears the refresh marks of records past soft expiry as well: a
-// request that came to nothing does not keep the next one from being made.
-bool l0_writer_sweep_heat(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
+// Deletes records past hard expiry and does the above for the others, at most `buckets` buckets per
+// call from where the last call stopped; true when a round is complete. Clears the refresh marks of
+// records past soft expiry as well: a request that came to nothing does not keep the next one from
+// being made.
+bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
 // With the hits that are not folded in yet; 0: no such record.
 uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key);
 // Counts hits that left no mark.

@@ -219,7 +219,7 @@ static void test_hits_are_counted_and_saturate(void **)
 			MARK_VISITED | MARK_REFRESH | hits * MARK_HIT);
 	}
 	const struct l0_sweep sweep = {.keep_256 = 192, .weigh_256 = 256, .now_ms = h->start_ms};
-	while (!l0_writer_sweep_heat(h->l0, &sweep, 1024))
+	while (!l0_writer_sweep(h->l0, &sweep, 1024))
 		continue;
 	assert_int_equal(harness_mark(h, "count.example"), MARK_VISITED | MARK_REFRESH);
 	harness_ask(h, &q, VERDICT_hit, &r);

@@ -212,7 +212,8 @@ static void live(struct life *l, unsigned steps)
 		step(l, IDS);
 	for (uint32_t id = 0; id < FLEETING; id++)
 		ledger->gone[id] = true;
-	while (!l0_writer_sweep(l->box.w, l->now_ms + 5000, 32))
+	const struct l0_sweep sweep = {.now_ms = l->now_ms + 5000, .keep_256 = 256};
+	while (!l0_writer_sweep(l->box.w, &sweep, 32))
 		;
 	for (uint32_t id = 0; id < FLEETING; id++)
 		(void)put(l, id, 40);

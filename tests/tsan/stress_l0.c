@@ -105,7 +105,8 @@ static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
 		int rc = l0_writer_restamp(b->w, &key, serial);
 		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	} else if (what == 12) {
-		(void)l0_writer_sweep(b->w, serial, 64);
+		(void)l0_writer_sweep(
+			b->w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);
 	} else {
 		uint64_t long_one = stress_random(seed) % 8 == 0;
 		uint16_t len =

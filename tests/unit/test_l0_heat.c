@@ -29,7 +29,7 @@ static struct met sweep(struct box *b, uint64_t now_ms, uint32_t heat_min)
 		.heat_min = heat_min,
 		.met = on_met,
 		.arg = &m};
-	while (!l0_writer_sweep_heat(b->w, &s, 33))
+	while (!l0_writer_sweep(b->w, &s, 33))
 		;
 	return m;
 }

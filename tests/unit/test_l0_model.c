@@ -90,7 +90,8 @@ static bool gone(const struct model *m, uint32_t id)
 
 static void model_sweep(struct model *m)
 {
-	while (!l0_writer_sweep(m->b.w, m->now_ms, 33))
+	const struct l0_sweep sweep = {.now_ms = m->now_ms, .keep_256 = 256};
+	while (!l0_writer_sweep(m->b.w, &sweep, 33))
 		;
 	for (uint32_t id = 0; id < IDS; id++)
 		m->id[id].present = m->id[id].present && !gone(m, id);

@@ -259,7 +259,8 @@ static void test_sweep(void **)
 	for (uint32_t id = 0; id < 3000; id++)
 		assert_int_equal(box_put(&b, id, 1, 40, 1000 + id, 5000), 0);
 	unsigned steps = 0;
-	while (!l0_writer_sweep(b.w, 7000, 64)) // created 1000..2000 have expired
+	const struct l0_sweep sweep = {.now_ms = 7000, .keep_256 = 256};
+	while (!l0_writer_sweep(b.w, &sweep, 64)) // created 1000..2000 have expired
 		steps++;
 	assert_true(steps > 10);
 	assert_int_equal(stats_of(&b).expired_swept, 1001);
