@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Kinds of rules: what the parser of lists (controlplane/list_parse.h), the builder, the image
+// (rule_image.h) and the packet path call them.
+//
+// A source (one list, one section of the configuration) holds rules of several kinds: names to
+// block, exceptions to that, some for one query type alone. Each kind that occurs is a list of its
+// own in the image, with a number, a bit in every set and its properties in struct rule_list_info;
+// so a name's entry in the image is no larger for any of this, and a decision costs nothing more
+// unless one of these bits is met.
+//
+// Which rule decides a question. An entry covers its name, the names below it, or both.
+//   1. LOCAL: the nearest one; the operator's own data and special-use names (RFC 6761).
+//   2. OPERATOR_ALLOW, OPERATOR_DENY: the operator's own entries, a group's included: the nearest
+//      one, at one and the same name allow beats deny.
+//   3. IMPORTANT_ALLOW, 4. IMPORTANT_BLOCK, 5. ALLOW, 6. BLOCK: wherever in the name.
+// A rule counts only if its list is in the group's mask, its query types fit, and it covers the
+// name; EXCEPT at a name takes the BLOCK rules of the same source at names above it away
+// ($denyallow). SAFE does not decide: what passes in the end is resolved in the group's view for
+// safe search.
+
+#include "attr.h"
+
+#include <stdint.h>
+
+enum rule_class {
+	RULE_CLASS_BLOCK,
+	RULE_CLASS_ALLOW,
+	RULE_CLASS_IMPORTANT_BLOCK,
+	RULE_CLASS_IMPORTANT_ALLOW,
+	RULE_CLASS_EXCEPT,
+	RULE_CLASS_OPERATOR_DENY,
+	RULE_CLASS_OPERATOR_ALLOW,
+	RULE_CLASS_LOCAL,
+	RULE_CLASS_SAFE,
+	RULE_CLASSES
+};
+
+enum { RULE_COVERS_SELF = 1, RULE_COVERS_BELOW = 2, RULE_COVERS_ALL = 3 };
+
+// How a question is answered that a rule of class *BLOCK, *DENY or LOCAL decides.
+enum rule_reply {
+	RULE_REPLY_GROUP, // as the client's group says (enum dns_block_mode and so on)
+	RULE_REPLY_NXDOMAIN,
+	RULE_REPLY_NODATA,
+	RULE_REPLY_NULL,
+	RULE_REPLY_REFUSED,
+	RULE_REPLY_DROP,
+	RULE_REPLY_DATA,    // records of the image; NODATA for types that the name lacks
+	RULE_REPLY_RESOLVE, // LOCAL only: the control plane knows (a CNAME to a name of others)
+	RULE_REPLIES
+};
+
+// Query types that a rule is for.
+enum { RULE_TYPES_MAX = 8 };
+struct rule_types {
+	uint8_t count;  // 0: all
+	uint8_t except; // 1: all but these
+	uint16_t type[RULE_TYPES_MAX];
+};
+
+// What rules of one list of the image have in common; compared octet by octet, so unused octets
+// are 0.
+enum { RULE_CLIENT_MAX = 32 };
+struct rule_kind {
+	uint8_t rule_class; // enum rule_class
+	uint8_t covers;     // RULE_COVERS_*
+	uint8_t reply;      // enum rule_reply
+	uint8_t reserved;
+	struct rule_types types;
+	uint16_t reserved2;
+	char client[RULE_CLIENT_MAX]; // group that the rule is for ($client), NUL-padded; "": all
+};
+static_assert(sizeof(struct rule_kind) == 56);
