@@ -16,6 +16,8 @@ static const char *outcome_text(enum rules_outcome outcome)
 		return "unchanged";
 	case RULES_FAILED:
 		return "failed";
+	case RULES_HELD:
+		return "held";
 	default:
 		return "never";
 	}

@@ -113,6 +113,12 @@ static void on_rules_published(void *app)
 	(void)!app_groups_publish(a, a->current);
 }
 
+static void on_pause(void *app)
+{
+	struct app *a = app;
+	app_publish_config(a, a->current);
+}
+
 static int services_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
@@ -131,6 +137,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		return rc;
 	}
 	rules_on_published(a->rules, on_rules_published, a);
+	rules_on_pause(a->rules, on_pause, a);
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
 		publisher_paths(a->publisher)->run);
 	*d = (struct api_deps){

@@ -10,7 +10,8 @@ void app_publish_config(struct app *a, const struct config *c)
 {
 	uint64_t lists[4];
 	rules_group_lists(a->rules, c, NULL, lists);
-	publish_config(a->publisher, c, lists, c->blocking.enabled);
+	publish_config(
+		a->publisher, c, lists, c->blocking.enabled && rules_pause_left_s(a->rules) == 0);
 }
 
 const struct config *app_config(void *app)
@@ -46,7 +47,7 @@ static void on_rules(void *arg, const struct rules_status *s)
 {
 	struct app *a = arg;
 
-	if (s->outcome == RULES_FAILED) {
+	if (s->outcome == RULES_FAILED || s->outcome == RULES_HELD) {
 		a->reload.err = -EIO;
 		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the lists: %s",
 			s->error);
@@ -72,7 +73,7 @@ static void reload_rest(void *arg)
 		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the groups: %s",
 			strerror(-err));
 	}
-	int rc = rules_reload(a->rules, a->current, false, on_rules, a);
+	int rc = rules_configure(a->rules, a->current, on_rules, a);
 	if (rc == 0)
 		return;
 	a->reload.err = rc;

@@ -1,47 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules.h"
 
-#include "rules_job.h"
+#include "rules_internal.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <weir/log.h>
 
 enum { POLL_MS = 10 }; // of a running job; there is no timer otherwise
-
-struct waiters {
-	unsigned count;
-	struct {
-		rules_done done;
-		void *arg;
-	} one[RULES_WAITERS_MAX];
-};
-
-struct rules {
-	struct publisher *publisher;
-	struct loop *resolver_loop;
-	struct event *poll;
-	char image_path[PATH_MAX];
-
-	struct rules_job *job; // NULL: nothing runs
-	struct waiters waiting;
-	struct rules_sources *next; // reload to do after it; NULL: none
-	bool next_force;
-	struct waiters next_waiting;
-
-	struct rule_arena arena; // current image, our own copy: `why` reads it
-	struct rule_reader reader;
-	struct rules_status status;
-	struct rules_list_status list[RULE_LISTS_MAX];
-	void (*published)(void *arg);
-	void *published_arg;
-};
 
 static const struct rule_image_head *head_of(const struct rules *r)
 {
@@ -56,25 +28,37 @@ static const struct rule_list_info *info_by_title(const struct rules *r, const c
 	return NULL;
 }
 
+static void describe_image(const struct rules *r, struct rules_list_status *l)
+{
+	const struct rule_list_info *info = info_by_title(r, l->name);
+	static const struct rule_list_info none;
+	if (!info)
+		info = &none;
+	l->lines = info->lines;
+	l->names = info->names;
+	l->duplicates = info->duplicates;
+	l->comments = info->comments;
+	l->rejected = info->rejected;
+	l->bytes = info->bytes;
+}
+
 // Lists as the job's configuration has them, with the numbers of the current image.
 static void describe_lists(struct rules *r, const struct rules_job *j)
 {
+	if (j->rollback) {
+		for (unsigned i = 0; i < r->status.list_count; i++)
+			describe_image(r, &r->list[i]);
+		return;
+	}
 	r->status.list_count = j->sources->count;
 	for (unsigned i = 0; i < j->sources->count; i++) {
 		const struct rule_source *s = &j->sources->source[i];
 		struct rules_list_status *l = &r->list[i];
 		*l = (struct rules_list_status){.allow = s->allow, .error = j->result[i].error};
+		memcpy(l->rejected_by, j->result[i].counts.rejected, sizeof l->rejected_by);
 		rule_title_make(l->name, s->title);
 		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
-		const struct rule_list_info *info = info_by_title(r, l->name);
-		if (!info)
-			continue;
-		l->lines = info->lines;
-		l->names = info->names;
-		l->duplicates = info->duplicates;
-		l->comments = info->comments;
-		l->rejected = info->rejected;
-		l->bytes = info->bytes;
+		describe_image(r, l);
 	}
 }
 
@@ -124,8 +108,12 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 		log_error("rules: %s; the previous image stays", j->error);
 	else if (j->error[0])
 		log_warning("rules: %s", j->error);
+	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held) {
+		r->kept.held = j->was_held;
+		(void)rules_kept_save(r);
+	}
 	describe_lists(r, j);
-	if (j->from_disk && j->outcome == RULES_PUBLISHED)
+	if (j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED)
 		return; // a start is no reload
 	s->outcome = j->outcome;
 	s->builds += j->outcome == RULES_PUBLISHED;
@@ -146,6 +134,7 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 	j->sources = sources;
 	j->publisher = r->publisher;
 	j->image_path = r->image_path;
+	j->previous_path = r->previous_path;
 	if (r->arena.base) {
 		j->has_current = true;
 		j->current_input_hash = head_of(r)->input_hash;
@@ -195,7 +184,8 @@ static void start_next(struct rules *r)
 static void finish_job(struct rules *r)
 {
 	struct rules_job *j = r->job;
-	struct waiters told = r->waiting;
+	struct rules_waiters told = r->waiting;
+	rules_job_settle_files(j);
 	note_outcome(r, j);
 	r->job = NULL;
 	r->waiting.count = 0;
@@ -225,7 +215,7 @@ static void on_poll(evutil_socket_t, short, void *arg)
 		(void)event_del(r->poll);
 }
 
-static void add_waiter(struct waiters *w, rules_done done, void *arg)
+static void add_waiter(struct rules_waiters *w, rules_done done, void *arg)
 {
 	if (!done)
 		return;
@@ -233,11 +223,11 @@ static void add_waiter(struct waiters *w, rules_done done, void *arg)
 	w->one[w->count++].arg = arg;
 }
 
-int rules_reload(
+static int reload(
 	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
 {
 	struct rules_sources *sources;
-	struct waiters *w = r->job ? &r->next_waiting : &r->waiting;
+	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
 	if (done && w->count == RULES_WAITERS_MAX)
 		return -EAGAIN;
 	int err = rules_sources_new(config, &sources);
@@ -257,6 +247,64 @@ int rules_reload(
 	return 0;
 }
 
+// Nothing was done, and the status says why.
+static int answer_held(struct rules *r, rules_done done, void *arg)
+{
+	struct rules_status s;
+	r->status.outcome = RULES_HELD;
+	snprintf(r->status.error, sizeof r->status.error,
+		"the image of a rollback is held; a reload of the lists releases it");
+	rules_status(r, &s);
+	if (done)
+		done(arg, &s);
+	return 0;
+}
+
+int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
+{
+	return r->kept.held ? answer_held(r, done, arg) : reload(r, config, false, done, arg);
+}
+
+int rules_reload(
+	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
+{
+	int err = reload(r, config, force, done, arg);
+	if (!err && r->kept.held) {
+		r->kept.held = false;
+		(void)rules_kept_save(r);
+	}
+	return err;
+}
+
+int rules_release(struct rules *r, const struct config *config, rules_done done, void *arg)
+{
+	return r->kept.held ? rules_reload(r, config, false, done, arg) : -EALREADY;
+}
+
+int rules_rollback(struct rules *r, rules_done done, void *arg)
+{
+	if (r->job || r->next)
+		return -EBUSY;
+	if (access(r->previous_path, R_OK))
+		return -ENOENT;
+	struct rules_sources *sources = calloc(1, sizeof *sources);
+	struct rules_job *j = sources ? job_new(r, sources) : NULL;
+	if (!j) {
+		rules_sources_free(sources);
+		return -ENOMEM;
+	}
+	j->rollback = true;
+	// Before the files are swapped: whatever happens then, no start builds over the old image.
+	j->was_held = r->kept.held;
+	r->kept.held = true;
+	(void)rules_kept_save(r);
+	add_waiter(&r->waiting, done, arg);
+	r->job = j;
+	rules_job_start(j);
+	watch_job(r);
+	return 0;
+}
+
 // The stored image, published at once: the resolver loop does not run yet.
 static void load_last(struct rules *r, struct rules_sources *sources)
 {
@@ -270,6 +318,15 @@ static void load_last(struct rules *r, struct rules_sources *sources)
 		note_outcome(r, j);
 	}
 	rules_job_free(j);
+}
+
+static void make_paths(struct rules *r, const char *folder)
+{
+	snprintf(r->image_path, sizeof r->image_path, "%s/rules.img", folder);
+	snprintf(r->previous_path, sizeof r->previous_path, "%s/rules.img.1", folder);
+	snprintf(r->state_path, sizeof r->state_path, "%s/rules.state", folder);
+	// If it cannot be made, the first write says so.
+	(void)!mkdir(folder, 0750);
 }
 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
@@ -289,12 +346,15 @@ int rules_open(struct rules **out, const struct config *config, struct publisher
 	}
 	r->publisher = publisher;
 	r->resolver_loop = resolver_loop;
-	snprintf(r->image_path, sizeof r->image_path, "%s/rules.img",
-		config->runtime.state_directory);
-	// If it cannot be made, the first write says so.
-	(void)!mkdir(config->runtime.state_directory, 0750);
+	make_paths(r, config->runtime.state_directory);
+	err = rules_kept_open(r, loop_base(service_loop));
 	load_last(r, sources);
-	err = rules_reload(r, config, false, NULL, NULL);
+	if (r->kept.held && !r->arena.base) {
+		log_warning("rules: the image that was held is gone: building anew");
+		r->kept.held = false;
+	}
+	if (!err)
+		err = rules_configure(r, config, NULL, NULL);
 	if (err) {
 		rules_close(r);
 		return err;
@@ -308,6 +368,7 @@ void rules_close(struct rules *r)
 	if (!r)
 		return;
 	event_free(r->poll);
+	rules_kept_close(r);
 	rules_job_free(r->job);
 	rules_sources_free(r->next);
 	rule_arena_free(&r->arena);
@@ -318,6 +379,9 @@ void rules_status(struct rules *r, struct rules_status *out)
 {
 	*out = r->status;
 	out->building = r->job != NULL;
+	out->held = r->kept.held;
+	out->has_previous = access(r->previous_path, R_OK) == 0;
+	out->pause_until_unix_s = r->kept.pause_until_unix_s;
 	out->lists = r->list;
 }
 

@@ -13,7 +13,13 @@
 // unless forced, one that is empty and had names. Only where there is no previous image is one
 // built from what can be read, and used even if it cannot be written (disk full). Reloads copy what
 // they need of the configuration. All functions here are for the service loop's thread.
+//
+// The image before the current one stays in rules.img.1. A rollback makes it current again, swaps
+// the two files and holds: nothing but a reload by hand (rules_reload) or rules_release builds
+// another until then, through restarts too. A pause is kept through restarts as well; both are in
+// <state_directory>/rules.state.
 
+#include "list_parse.h"
 #include "publish.h"
 
 #include <weir/config.h>
@@ -26,15 +32,23 @@ enum rules_outcome {
 	RULES_PUBLISHED, // new image is current
 	RULES_UNCHANGED, // same content: nothing done
 	RULES_FAILED,    // previous image stays; `error` says why
+	RULES_HELD,      // nothing done: the image of a rollback is held
 };
 
 struct rules_list_status {
 	char name[RULE_TITLE_MAX];
-	char path[256];
+	char path[256]; // of the file that is read
+	char url[512];  // without user and password; "": a local file
 	bool allow;
 	uint64_t lines, names, duplicates; // lines read, names taken, of these already in this list
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
+	uint64_t rejected_by[LIST_REJECT_COUNT]; // of the last time it was read by this process
+	// Of a fetched list; times are 0 where there is none.
+	uint64_t last_try_unix_s, last_good_unix_s, next_try_unix_s;
+	unsigned http_status; // of the last try; 0: there was no reply
+	unsigned failures;    // in a row
+	char fetch_error[160];
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
 };
@@ -47,7 +61,10 @@ struct rules_status {
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
 	uint64_t bloom_bytes, table_bytes, sets;
 	uint64_t loaded_unix_s;
-	bool from_disk; // current image is the last good one, mapped at start
+	bool from_disk;              // current image is the last good one, mapped at start
+	bool held;                   // current image is that of a rollback
+	bool has_previous;           // there is one to roll back to
+	uint64_t pause_until_unix_s; // 0: not paused
 	unsigned list_count;
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
@@ -67,6 +84,27 @@ enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
 ATTR_MUST_CHECK int rules_reload(
 	struct rules *r, const struct config *config, bool force, rules_done done, void *arg);
+
+// The same without force for a configuration that was read again; while an image is held the
+// outcome is RULES_HELD.
+ATTR_MUST_CHECK int rules_configure(
+	struct rules *r, const struct config *config, rules_done done, void *arg);
+
+// Makes the image before the current one current again, and holds it. `done` as above, RULES_FAILED
+// if that image cannot be used. -EBUSY: a build runs; -ENOENT: there is none.
+ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
+// Ends the hold and builds. -EALREADY: nothing is held.
+ATTR_MUST_CHECK int rules_release(
+	struct rules *r, const struct config *config, rules_done done, void *arg);
+
+// Nothing is blocked for so many minutes from now on. -EINVAL: not 1 to 1440; another -errno: it is
+// paused, but a restart will not know of it.
+enum { RULES_PAUSE_MINUTES_MAX = 1440 };
+ATTR_MUST_CHECK int rules_pause(struct rules *r, unsigned minutes);
+ATTR_MUST_CHECK int rules_resume(struct rules *r);  // -EALREADY: it is not paused
+uint32_t rules_pause_left_s(const struct rules *r); // 0: not paused
+// Called on the service loop whenever a pause begins, changes or ends.
+void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
 

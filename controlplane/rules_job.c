@@ -4,11 +4,14 @@
 #include "thread_mask.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -45,6 +48,56 @@ static int prepare_region(struct rules_job *j)
 	return err;
 }
 
+// The file that is about to be replaced keeps a second name. Not for what a forced build of
+// unchanged sources would replace by the same, which would be no way back.
+static void keep_previous(const struct rules_job *j)
+{
+	const struct rule_image_head *h = j->arena.base;
+	char second[PATH_MAX + 8];
+	if (!j->has_current || h->input_hash == j->current_input_hash)
+		return;
+	snprintf(second, sizeof second, "%s.tmp", j->previous_path);
+	(void)unlink(second);
+	if ((link(j->image_path, second) || rename(second, j->previous_path)) && errno != ENOENT)
+		log_warning(
+			"rules: %s is not kept for a rollback: %s", j->image_path, strerror(errno));
+}
+
+static int swap_files(const struct rules_job *j)
+{
+	if (renameat2(AT_FDCWD, j->image_path, AT_FDCWD, j->previous_path, RENAME_EXCHANGE) == 0)
+		return 0;
+	// A file system that cannot exchange: the way back is lost, the image is not.
+	if (errno != EINVAL && errno != ENOSYS && errno != ENOENT)
+		return -errno;
+	return rename(j->previous_path, j->image_path) ? -errno : 0;
+}
+
+// 0: the image before the current one is prepared, and its file has the name of the current one.
+static int load_previous(struct rules_job *j)
+{
+	char why[RULE_STORE_WHY_MAX];
+	int err = rule_store_load(j->previous_path, &j->arena, &j->reader, why);
+	if (err) {
+		fail(j, "%s", why);
+		return err;
+	}
+	j->from_disk = true;
+	err = prepare_region(j);
+	if (!err)
+		err = swap_files(j);
+	j->swapped = err == 0;
+	if (err && !j->error[0])
+		fail(j, "cannot swap the stored images: %s", strerror(-err));
+	return err;
+}
+
+void rules_job_settle_files(struct rules_job *j)
+{
+	if (j->swapped && j->outcome != RULES_PUBLISHED)
+		(void)swap_files(j);
+}
+
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
 static int make_image(struct rules_job *j)
 {
@@ -78,6 +131,7 @@ static int make_image(struct rules_job *j)
 		return err;
 	}
 	note_missing(j);
+	keep_previous(j);
 	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
 		fail(j, "%s", why);
@@ -99,7 +153,7 @@ static void *work(void *arg)
 {
 	struct rules_job *j = arg;
 	uint64_t start_ms = clock_mono_ms();
-	int err = make_image(j);
+	int err = j->rollback ? load_previous(j) : make_image(j);
 	j->build_ms = clock_mono_ms() - start_ms;
 	settle(j, err ? RULES_JOB_DONE : RULES_JOB_READY);
 	return NULL;

@@ -24,8 +24,9 @@ struct rules_job {
 	// Input.
 	struct rules_sources *sources; // owned
 	struct publisher *publisher;
-	const char *image_path; // outlives the job
+	const char *image_path, *previous_path; // outlive the job
 	bool force, from_disk;
+	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool has_current;
 	uint64_t current_input_hash;
 	struct keyhash_secret secret;   // of the current image
@@ -40,6 +41,7 @@ struct rules_job {
 	struct rule_reader reader;
 	struct names_region *region;
 	uint64_t peak_bytes, build_ms;
+	bool swapped; // the files, for a rollback
 };
 
 // Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. If no thread can be
@@ -49,6 +51,9 @@ void rules_job_start(struct rules_job *j);
 // The stored image, read and prepared at once, on the caller's thread. -errno: there is none to
 // use.
 ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
+
+// After DONE: a rollback that was not published gives the files back their names.
+void rules_job_settle_files(struct rules_job *j);
 
 // On the resolver loop: READY to DONE. `arg` is the job.
 void rules_job_publish(void *arg);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Small files in the state directory: lines of "key value" behind a line that names kind and
+// version, a checksum in the last one. Written beside the old one, synced and renamed over it. A
+// file that is damaged, longer than STATE_FILE_MAX or of another version counts as absent. Blocking
+// file I/O, of one page.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { STATE_FILE_MAX = 4096, STATE_FILE_WHY_MAX = 256 };
+
+struct state_file {
+	size_t len;
+	bool full; // something did not fit: it is not written
+	char text[STATE_FILE_MAX];
+};
+
+// `kind` without blanks, the same in write and read.
+void state_file_begin(struct state_file *f, const char *kind, unsigned version);
+// Values end at the first octet that is no printable ASCII.
+void state_file_text(struct state_file *f, const char *key, const char *value);
+void state_file_number(struct state_file *f, const char *key, uint64_t value);
+// -EFBIG, or what the file system says; the old file is then still there.
+ATTR_MUST_CHECK int state_file_write(
+	struct state_file *f, const char *path, char why[STATE_FILE_WHY_MAX]);
+
+// -ENOENT: there is none; -EPROTO: none to use; other -errno.
+ATTR_MUST_CHECK int state_file_read(
+	struct state_file *f, const char *path, const char *kind, unsigned version);
+// The value of a key, "" where it lacks; false: it does not fit (then "" too).
+bool state_file_get(const struct state_file *f, const char *key, char *out, size_t cap);
+uint64_t state_file_get_number(const struct state_file *f, const char *key); // 0: lacks

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The rule manager with everything real: two loops on two threads, a publisher on a directory of
+// its own, two list files.
+
+#include "../../controlplane/rules.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+static struct {
+	char folder[64], state[80], list_path[2][96];
+	struct shm_paths paths;
+	struct config config;
+	struct config_list list[2];
+	struct dns_name allow;
+	struct publisher *publisher;
+	struct loop *resolver, *service;
+	pthread_t resolver_thread, service_thread;
+	struct rules *rules;
+	_Atomic int told;
+	struct rules_status last;
+} env;
+
+static inline void write_list(unsigned i, const char *text)
+{
+	FILE *f = fopen(env.list_path[i], "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline int make_env(void **)
+{
+	char why[SHM_WHY_MAX];
+	memset(&env, 0, sizeof env);
+	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
+	strcpy(env.folder, "/tmp/weir-rules-XXXXXX");
+	if (!mkdtemp(env.folder) || shm_paths_init(&env.paths, env.folder, "off", why))
+		return -1;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(env.list_path[i], sizeof env.list_path[i], "%s/list%u", env.folder, i);
+		env.list[i].path = env.list_path[i];
+	}
+	env.list[0].name = strdup("blocked things");
+	env.list[1].name = strdup("other things");
+	snprintf(env.state, sizeof env.state, "%s/state", env.folder); // not there yet
+	env.config.runtime.state_directory = env.state;
+	env.config.cache.l0_mb = 1;
+	env.config.blocking.lists = env.list;
+	env.config.blocking.list_count = 1;
+	env.config.blocking.allow = &env.allow;
+	env.config.blocking.allow_count = 1;
+	if (dns_name_from_text("fine.ads.example", 16, &env.allow))
+		return -1;
+	return publisher_open(&env.publisher, &env.paths, &env.config, why);
+}
+
+static inline int remove_one(const char *path, const struct stat *, int, struct FTW *)
+{
+	return remove(path);
+}
+
+static inline int remove_env(void **)
+{
+	publisher_close(env.publisher);
+	free(env.list[0].name);
+	free(env.list[1].name);
+	if (strcmp(env.paths.mem, env.folder) != 0)
+		(void)nftw(env.paths.mem, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return nftw(env.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void *run_loop(void *arg)
+{
+	(void)loop_run(arg);
+	return NULL;
+}
+
+static inline void open_rules(void)
+{
+	assert_int_equal(loop_new("resolver", &env.resolver), 0);
+	assert_int_equal(loop_new("service", &env.service), 0);
+	assert_int_equal(
+		rules_open(&env.rules, &env.config, env.publisher, env.resolver, env.service), 0);
+}
+
+static inline void run(void)
+{
+	assert_int_equal(pthread_create(&env.resolver_thread, NULL, run_loop, env.resolver), 0);
+	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
+}
+
+static inline void close_rules(void)
+{
+	loop_stop(env.service);
+	loop_stop(env.resolver);
+	pthread_join(env.service_thread, NULL);
+	pthread_join(env.resolver_thread, NULL);
+	rules_close(env.rules);
+	loop_free(env.service);
+	loop_free(env.resolver);
+}
+
+static inline void wait_told(int count)
+{
+	for (unsigned i = 0; i < 1000 && atomic_load(&env.told) < count; i++)
+		usleep(10000);
+	assert_int_equal(atomic_load(&env.told), count);
+}
+
+static inline void on_done(void *, const struct rules_status *s)
+{
+	env.last = *s;
+	atomic_fetch_add(&env.told, 1);
+}
+
+// The calls below run on the service loop's thread, as the API's do.
+struct reload_call {
+	bool force;
+	unsigned times;
+};
+
+static inline void call_reload(void *arg)
+{
+	struct reload_call *c = arg;
+	for (unsigned i = 0; i < c->times; i++)
+		if (rules_reload(env.rules, &env.config, c->force, on_done, NULL))
+			abort();
+}
+
+static inline void reload(unsigned times, bool force)
+{
+	struct reload_call c = {.force = force, .times = times};
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_reload, &c), 0);
+	wait_told(before + (int)times);
+}
+
+struct why_call {
+	struct dns_name name;
+	struct rules_why why;
+	int ret;
+};
+
+static inline void call_why(void *arg)
+{
+	struct why_call *c = arg;
+	c->ret = rules_why(env.rules, &c->name, &c->why);
+	atomic_fetch_add(&env.told, 1);
+}
+
+static inline struct rules_why ask(const char *text)
+{
+	static struct why_call c;
+	int before = atomic_load(&env.told);
+	assert_int_equal(dns_name_from_text(text, strlen(text), &c.name), 0);
+	assert_int_equal(loop_call(env.service, call_why, &c), 0);
+	wait_told(before + 1);
+	assert_int_equal(c.ret, 0);
+	return c.why;
+}
+
+static inline uint64_t generation(void)
+{
+	struct publish_status s;
+	publish_status(env.publisher, &s);
+	return s.names_generation;
+}
+
+static inline time_t image_inode(void)
+{
+	char path[96];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	assert_int_equal(stat(path, &st), 0);
+	return (time_t)st.st_ino;
+}
+
+#define RULES_CASE(f) cmocka_unit_test_setup_teardown(f, make_env, remove_env)

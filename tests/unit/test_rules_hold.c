@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Rollback, hold and pause, through restarts.
+
+#include "rules_rig.h"
+
+struct hold_call {
+	enum { CALL_ROLLBACK, CALL_RELEASE, CALL_CONFIGURE, CALL_PAUSE, CALL_RESUME } what;
+	unsigned minutes;
+	int ret;
+};
+
+static void call_hold(void *arg)
+{
+	struct hold_call *c = arg;
+	switch (c->what) {
+	case CALL_ROLLBACK:
+		c->ret = rules_rollback(env.rules, on_done, NULL);
+		break;
+	case CALL_RELEASE:
+		c->ret = rules_release(env.rules, &env.config, on_done, NULL);
+		break;
+	case CALL_CONFIGURE:
+		c->ret = rules_configure(env.rules, &env.config, on_done, NULL);
+		break;
+	case CALL_PAUSE:
+		c->ret = rules_pause(env.rules, c->minutes);
+		break;
+	case CALL_RESUME:
+		c->ret = rules_resume(env.rules);
+		break;
+	}
+	// Whoever is not told later is told now.
+	if (c->what >= CALL_PAUSE || c->ret) {
+		rules_status(env.rules, &env.last);
+		atomic_fetch_add(&env.told, 1);
+	}
+}
+
+static int hold(int what, unsigned minutes)
+{
+	static struct hold_call c;
+	int before = atomic_load(&env.told);
+	c.what = what;
+	c.minutes = minutes;
+	assert_int_equal(loop_call(env.service, call_hold, &c), 0);
+	wait_told(before + 1);
+	return c.ret;
+}
+
+static bool blocked(const char *name)
+{
+	return ask(name).verdict.action == RULE_BLOCK;
+}
+
+static void test_rollback_holds_until_a_reload_by_hand(void **)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	assert_false(env.last.has_previous);
+	assert_int_equal(hold(CALL_ROLLBACK, 0), -ENOENT);
+	assert_int_equal(hold(CALL_RELEASE, 0), -EALREADY);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	assert_true(env.last.has_previous);
+	assert_true(blocked("second.example"));
+
+	uint64_t published = generation();
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(env.last.held);
+	assert_true(generation() > published);
+	assert_true(blocked("first.example"));
+	assert_false(blocked("second.example"));
+	assert_int_equal(env.last.list_count, 3);
+	assert_string_equal(env.last.lists[2].name, "blocked things");
+
+	// A configuration that is read again builds nothing, nor does a restart.
+	write_list(0, "third.example\n");
+	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
+	assert_int_equal(env.last.outcome, RULES_HELD);
+	close_rules();
+	open_rules();
+	run();
+	assert_true(blocked("first.example"));
+	assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
+	assert_true(env.last.held);
+	assert_true(blocked("first.example"));
+
+	// The way forward is the same way.
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("second.example"));
+	assert_true(env.last.held);
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_false(env.last.held);
+	assert_true(blocked("third.example"));
+	close_rules();
+}
+
+static void test_a_forced_build_keeps_the_way_back(void **)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	reload(1, true);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(blocked("first.example"));
+	assert_int_equal(hold(CALL_RELEASE, 0), 0);
+	assert_true(blocked("second.example"));
+	close_rules();
+}
+
+static void test_a_damaged_previous_image_changes_nothing(void **)
+{
+	char previous[128];
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	snprintf(previous, sizeof previous, "%s/rules.img.1", env.state);
+	assert_int_equal(truncate(previous, 700), 0);
+	uint64_t published = generation();
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_non_null(strstr(env.last.error, "rules.img.1"));
+	assert_false(env.last.held);
+	assert_int_equal(generation(), published);
+	assert_true(blocked("second.example"));
+	assert_int_equal(hold(CALL_ROLLBACK, 0), -ENOENT);
+	close_rules();
+}
+
+static _Atomic int pause_changes;
+
+static void on_pause(void *)
+{
+	pause_changes++;
+}
+
+static void test_a_pause_outlives_a_restart(void **)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	rules_on_pause(env.rules, on_pause, NULL);
+	run();
+	assert_int_equal(hold(CALL_PAUSE, 0), -EINVAL);
+	assert_int_equal(hold(CALL_PAUSE, 1441), -EINVAL);
+	assert_int_equal(hold(CALL_RESUME, 0), -EALREADY);
+	pause_changes = 0;
+	assert_int_equal(hold(CALL_PAUSE, 1440), 0);
+	assert_int_equal(pause_changes, 1);
+	close_rules();
+	open_rules();
+	assert_in_range(rules_pause_left_s(env.rules), 1440 * 60 - 60, 1440 * 60);
+	rules_on_pause(env.rules, on_pause, NULL);
+	run();
+	assert_int_equal(hold(CALL_PAUSE, 5), 0);
+	assert_true(env.last.pause_until_unix_s > 0);
+	assert_int_equal(hold(CALL_RESUME, 0), 0);
+	assert_int_equal(pause_changes, 3);
+	assert_int_equal(env.last.pause_until_unix_s, 0);
+	close_rules();
+	open_rules();
+	assert_int_equal(rules_pause_left_s(env.rules), 0);
+	run();
+	close_rules();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RULES_CASE(test_rollback_holds_until_a_reload_by_hand),
+		RULES_CASE(test_a_forced_build_keeps_the_way_back),
+		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
+		RULES_CASE(test_a_pause_outlives_a_restart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
