@@ -32,6 +32,9 @@ static const struct {
 	{"/refresh", false, api_refresh},
 	{"/blocklist", false, api_blocklist},
 	{"/blocklist/reload", true, api_blocklist_reload},
+	{"/blocklist/rollback", true, api_blocklist_rollback},
+	{"/blocklist/pause", true, api_blocklist_pause},
+	{"/blocklist/resume", true, api_blocklist_resume},
 	{"/config/reload", true, api_config_reload},
 };
 
@@ -67,6 +70,23 @@ bool api_flag(struct http_exchange *x, const char *param, bool *out)
 		return true;
 	}
 	api_refuse(x, 400, "%s: must be 0 or 1", param);
+	return false;
+}
+
+bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out)
+{
+	const char *text = http_param(x, param);
+	unsigned n = 0;
+	bool good = text && *text;
+	for (const char *p = text; good && *p; p++) {
+		good = *p >= '0' && *p <= '9' && n <= max;
+		n = n * 10 + (unsigned)(*p - '0');
+	}
+	if (good && n >= 1 && n <= max) {
+		*out = n;
+		return true;
+	}
+	api_refuse(x, 400, "%s: must be 1 to %u", param, max);
 	return false;
 }
 

@@ -29,6 +29,9 @@ void api_refresh(struct api *a, struct http_exchange *x);
 void api_why(struct api *a, struct http_exchange *x);
 void api_blocklist(struct api *a, struct http_exchange *x);
 void api_blocklist_reload(struct api *a, struct http_exchange *x);
+void api_blocklist_rollback(struct api *a, struct http_exchange *x);
+void api_blocklist_pause(struct api *a, struct http_exchange *x);
+void api_blocklist_resume(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
 
 struct api_status_call { // a request that waits for the resolver loop
@@ -38,6 +41,8 @@ struct api_status_call { // a request that waits for the resolver loop
 // `done` replies and frees its `arg`, an api_status_call.
 void api_status_ask(struct api *a, struct http_exchange *x,
 	void (*done)(void *arg, const struct resolver_status *s));
+// Replies to `arg`, an exchange, with the status of the lists; a failure is a 500.
+void api_rules_reply(void *arg, const struct rules_status *r);
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
@@ -47,6 +52,8 @@ void api_groups_out(struct json_out *o, struct json_node *root, const struct api
 bool api_name(struct http_exchange *x, struct dns_name *out);
 // A parameter that is 0 or 1, absent = 0. False: it has been replied to.
 bool api_flag(struct http_exchange *x, const char *param, bool *out);
+// A parameter of 1 to `max`, digits alone. False: it has been replied to.
+bool api_number(struct http_exchange *x, const char *param, unsigned max, unsigned *out);
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...) ATTR_PRINTF(3, 4);
 // After a call that was to answer later was refused.
 void api_busy(struct http_exchange *x, int err);

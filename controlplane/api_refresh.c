@@ -3,7 +3,6 @@
 
 #include "api_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct refresh_call {
@@ -65,29 +64,11 @@ static void on_report(void *arg, const struct refresh_report *r)
 	free(call);
 }
 
-static bool minutes_param(struct http_exchange *x, unsigned *out)
-{
-	const char *text = http_param(x, "minutes");
-	char *end = NULL;
-
-	*out = 60;
-	if (!text)
-		return true;
-	errno = 0;
-	unsigned long n = strtoul(text, &end, 10);
-	if (errno || *text < '0' || *text > '9' || *end || n < 1 || n > REFRESH_MINUTES) {
-		api_refuse(x, 400, "minutes: must be 1 to %d", REFRESH_MINUTES);
-		return false;
-	}
-	*out = (unsigned)n;
-	return true;
-}
-
 void api_refresh(struct api *a, struct http_exchange *x)
 {
-	unsigned minutes;
+	unsigned minutes = 60;
 
-	if (!minutes_param(x, &minutes))
+	if (http_param(x, "minutes") && !api_number(x, "minutes", REFRESH_MINUTES, &minutes))
 		return;
 	struct refresh_call *call = malloc(sizeof *call);
 	if (!call) {

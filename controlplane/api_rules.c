@@ -23,6 +23,18 @@ static const char *outcome_text(enum rules_outcome outcome)
 	}
 }
 
+// Of a list that is fetched; times are 0 where there is none yet.
+static void fetch_out(struct json_out *o, struct json_node *n, const struct rules_list_status *l)
+{
+	json_out_text(o, n, "url", l->url);
+	json_out_count(o, n, "last_try_unix_s", l->last_try_unix_s);
+	json_out_count(o, n, "last_good_unix_s", l->last_good_unix_s);
+	json_out_count(o, n, "next_try_unix_s", l->next_try_unix_s);
+	json_out_count(o, n, "http_status", l->http_status);
+	json_out_count(o, n, "failures", l->failures);
+	json_out_text(o, n, "fetch_error", l->fetch_error);
+}
+
 static void list_out(struct json_out *o, struct json_node *lists, const struct rules_list_status *l)
 {
 	struct json_node *n = json_out_object(o, lists, NULL);
@@ -35,7 +47,17 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 	json_out_count(o, n, "comments", l->comments);
 	json_out_count(o, n, "rejected", l->rejected);
 	json_out_count(o, n, "bytes", l->bytes);
+	struct json_node *reasons = json_out_array(o, n, "rejected_by");
+	for (unsigned i = 0; i < LIST_REJECT_COUNT; i++) {
+		if (!l->rejected_by[i])
+			continue;
+		struct json_node *reason = json_out_object(o, reasons, NULL);
+		json_out_text(o, reason, "reason", list_reject_name[i]);
+		json_out_count(o, reason, "count", l->rejected_by[i]);
+	}
 	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error) : "");
+	if (*l->url)
+		fetch_out(o, n, l);
 }
 
 static char *rules_text(const struct rules_status *r)
@@ -47,6 +69,9 @@ static char *rules_text(const struct rules_status *r)
 	json_out_text(o, root, r->outcome == RULES_FAILED ? "error" : "note", r->error);
 	json_out_bool(o, root, "building", r->building);
 	json_out_bool(o, root, "from_disk", r->from_disk);
+	json_out_bool(o, root, "held", r->held);
+	json_out_bool(o, root, "has_previous", r->has_previous);
+	json_out_count(o, root, "pause_until_unix_s", r->pause_until_unix_s);
 	json_out_count(o, root, "builds", r->builds);
 	json_out_count(o, root, "unchanged", r->unchanged);
 	json_out_count(o, root, "failed", r->failed);
@@ -72,7 +97,7 @@ void api_blocklist(struct api *a, struct http_exchange *x)
 	http_reply(x, 200, rules_text(&r));
 }
 
-static void on_rules(void *arg, const struct rules_status *r)
+void api_rules_reply(void *arg, const struct rules_status *r)
 {
 	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(r));
 }
@@ -84,7 +109,7 @@ void api_blocklist_reload(struct api *a, struct http_exchange *x)
 		return;
 	http_defer(x, API_BUILD_MS);
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	int ret = rules_reload(a->deps.rules, config, force, on_rules, x);
+	int ret = rules_reload(a->deps.rules, config, force, api_rules_reply, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }

@@ -3,6 +3,7 @@
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
 #include "../../controlplane/api.h"
+#include "api_rules_double.h"
 #include "http_client.h"
 
 #include <errno.h>
@@ -25,7 +26,6 @@ static struct api *api;
 static pthread_t thread;
 static _Atomic bool hold_replies; // the other side does not answer
 static _Atomic unsigned held;
-static _Atomic bool forced;
 static struct config config = {.blocking = {.enabled = true}};
 
 // A call on its way back to the service loop.
@@ -142,33 +142,6 @@ void publish_status(const struct publisher *, struct publish_status *out)
 	*out = (struct publish_status){.names_generation = 3};
 }
 
-void rules_status(struct rules *, struct rules_status *out)
-{
-	static const struct rules_list_status list = {.name = "ads", .error = -EBADMSG};
-	*out = (struct rules_status){.names = 150000, .list_count = 1, .lists = &list};
-}
-
-int rules_why(struct rules *, const struct dns_name *name, struct rules_why *out)
-{
-	if (name->labels == 1)
-		return -ENOENT;
-	*out = (struct rules_why){.verdict = {.action = RULE_BLOCK, .matched = true},
-		.rule = "ads.example",
-		.list_count = 1,
-		.lists = {"ads"}};
-	return 0;
-}
-
-int rules_reload(struct rules *, const struct config *, bool force, rules_done done, void *arg)
-{
-	static struct rules_status s;
-	forced = force;
-	s = (struct rules_status){
-		.outcome = force ? RULES_PUBLISHED : RULES_FAILED, .error = "no such file"};
-	done(arg, &s);
-	return 0;
-}
-
 static const struct config *current(void *)
 {
 	return &config;
@@ -228,12 +201,45 @@ static void test_endpoints(void **)
 	assert_true(forced);
 	assert_reply("POST /blocklist/reload", 500, "\"error\":\"no such file\"");
 	assert_false(forced);
+	assert_reply("GET /blocklist", 200, "\"has_previous\":true");
+	assert_reply("GET /blocklist", 200, "\"rejected_by\":[{\"reason\":\"url\",\"count\":7}]");
+	assert_reply("GET /blocklist", 200, "\"last_try_unix_s\":1234");
+	assert_reply("GET /blocklist", 200, "\"fetch_error\":\"no route\"");
 	reload_outcome = 1;
 	assert_reply("POST /config/reload", 200, "\"needs_restart\":\"dataplane.ports\"");
 	reload_outcome = 0;
 	assert_reply("POST /config/reload", 400, "{\"error\":\"weir.yaml:1:1: bad\"}");
 	reload_outcome = 2;
 	assert_reply("POST /config/reload", 503, "\"error\"");
+}
+
+static void test_hold(void **)
+{
+	hold.rollback = hold.pause = hold.resume = 0;
+	assert_reply("POST /blocklist/rollback", 200, "\"held\":true");
+	assert_reply("POST /blocklist/pause?minutes=1440", 200, "{\"pause_left_s\":86400,");
+	assert_int_equal(hold.minutes, 1440);
+	assert_reply("POST /blocklist/resume", 200, "{\"pause_left_s\":0,");
+	hold.rollback = -ENOENT;
+	hold.pause = -ENOSPC;
+	hold.resume = -EALREADY;
+	assert_reply("POST /blocklist/rollback", 409, "there is no image before this one");
+	assert_reply(
+		"POST /blocklist/pause?minutes=1", 200, "a restart will not know of it: No sp");
+	assert_reply("POST /blocklist/resume", 409, "blocking is not paused");
+	hold.rollback = -EBUSY;
+	assert_reply("POST /blocklist/rollback", 503, "try again");
+	hold.minutes = 5;
+	assert_reply("POST /blocklist/pause?minutes=7&group=kids", 400, "group: ");
+	assert_reply("POST /blocklist/resume?group=kids", 400, "group: ");
+	assert_reply("POST /blocklist/pause", 400, "minutes: must be 1 to 1440");
+	assert_reply("POST /blocklist/pause?minutes=0", 400, "minutes: must be 1 to 1440");
+	assert_reply("POST /blocklist/pause?minutes=1441", 400, "minutes: must be 1 to 1440");
+	assert_reply("POST /blocklist/pause?minutes=4294967297", 400, "minutes: must be");
+	assert_reply("POST /blocklist/pause?minutes=-1", 400, "minutes: must be 1 to 1440");
+	assert_reply("POST /blocklist/pause?minutes=5m", 400, "minutes: must be 1 to 1440");
+	assert_reply("GET /blocklist/pause?minutes=5", 405, "use POST");
+	assert_int_equal(hold.minutes, 5);
 }
 
 static void test_refused(void **)
@@ -437,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_too_many),

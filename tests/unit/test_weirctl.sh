@@ -51,6 +51,18 @@ want 2 '' 'cache flush takes NAME' cache flush
 want 2 '' 'cache flush takes NAME' cache flush --all a.example
 want 2 '' 'cache flush takes NAME' cache flush --all --below
 want 2 '' 'too many arguments' cache get a.example A AAAA
+want 2 '' 'needs a value: --client' why a.example --client
+want 2 '' 'does not take such an option' why a.example --all
+want 2 '' 'does not take such an option' status --group kids
+want 2 '' 'does not take such an option' cache get a.example --type A
+want 2 '' 'argument is missing' blocklist pause
+want 2 '' 'takes 1 to 1440 minutes' blocklist pause 0
+want 2 '' 'takes 1 to 1440 minutes' blocklist pause 1441
+want 2 '' 'takes 1 to 1440 minutes' blocklist pause 99999999999999999999
+want 2 '' 'takes 1 to 1440 minutes' blocklist pause 5m
+want 2 '' 'no such option: -5' blocklist pause -5
+want 2 '' 'takes 1 to 1440 minutes' blocklist pause -- -5
+want 0 'blocklist pause MINUTES' '' help blocklist
 want 2 '' '--interval takes' stats --interval x
 want 2 '' '--interval takes' stats --interval=-1
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
@@ -78,6 +90,11 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c blocklist status
 	want 1 '' 'the control plane is down' $c refresh stats
 	want 1 '' 'the control plane is down' $c blocklist reload --force
+	want 1 '' 'the control plane is down' $c blocklist rollback
+	want 1 '' 'the control plane is down' $c blocklist pause 5 --group=kids
+	want 1 '"error": "the control plane is down' '' $c --json blocklist pause 5
+	want 1 '' 'the control plane is down' $c blocklist resume
+	want 1 '' 'the control plane is down' $c why a.example --client 198.18.0.3 --type AAAA
 	want 1 '' 'the control plane is down' $c config reload
 	mkdir -p "$run" # as after a start that left nothing
 done

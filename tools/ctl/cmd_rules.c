@@ -8,82 +8,107 @@
 #include <time.h>
 #include <weir/text.h>
 
-static void why_print(const struct json_node *root)
-{
-	char name[1100], rule[1100], list[300];
-	text_escape(json_text(root, "name"), name, sizeof name);
-	text_escape(json_text(root, "rule"), rule, sizeof rule);
-	bool block = strcmp(json_text(root, "action"), "block") == 0;
-	if (!json_flag(root, "matched")) {
-		printf("%s is not blocked: no rule names it or a parent of it\n", name);
-		return;
-	}
-	printf("%s is %s\n", name, block ? "blocked" : "allowed");
-	printf("  rule    %s%s\n", rule, strcmp(rule, name) == 0 ? "" : " and all names below it");
-	const struct json_node *lists = json_get(root, "lists");
-	for (size_t i = 0; i < json_length(lists); i++)
-		printf("  list    %s\n", text_escape(json_item_text(lists, i), list, sizeof list));
-	if (block && !json_flag(root, "blocking"))
-		printf("  blocking is switched off (blocking.enabled), so it is answered\n");
-}
+enum { WHEN_TEXT_MAX = 32 };
 
-int cmd_why(struct ctl *c)
+// Local time, without the day if that is today; "-": never.
+static const char *when_text(uint64_t unix_s, char out[WHEN_TEXT_MAX])
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, "/why", params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		why_print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	time_t at = (time_t)unix_s, now = time(NULL);
+	struct tm tm, today;
+	snprintf(out, WHEN_TEXT_MAX, "-");
+	if (unix_s == 0 || !localtime_r(&at, &tm) || !localtime_r(&now, &today))
+		return out;
+	bool same_day = tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday;
+	strftime(out, WHEN_TEXT_MAX, same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
+	return out;
 }
 
 static void lists_print(const struct json_node *lists)
 {
-	static const char *const heads[] = {
-		"list", "kind", ">names", ">duplicates", ">rejected", ">size", "source", NULL};
+	static const char *const heads[] = {"list", "kind", ">lines", ">names", ">duplicates",
+		">rejected", ">size", "last good", "next", "source", NULL};
 	struct table *t = table_new(heads);
-	char text[COUNT_TEXT_MAX];
+	char text[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
 	for (size_t i = 0; i < json_length(lists); i++) {
 		const struct json_node *l = json_at(lists, i);
-		const char *error = json_text(l, "error");
+		const char *url = json_text(l, "url");
 		table_cell(t, "%s", json_text(l, "name"));
 		table_cell(t, json_flag(l, "allow") ? "allow" : "block");
+		table_cell_count(t, json_count(l, "lines"));
 		table_cell_count(t, json_count(l, "names"));
 		table_cell_count(t, json_count(l, "duplicates"));
 		table_cell_count(t, json_count(l, "rejected"));
 		table_cell(t, "%s", octets_text(json_count(l, "bytes"), text));
-		table_cell(t, "%s%s%s", json_text(l, "path"), *error ? ": " : "", error);
+		table_cell(t, "%s", when_text(json_count(l, "last_good_unix_s"), when));
+		table_cell(t, "%s", when_text(json_count(l, "next_try_unix_s"), when));
+		table_cell(t, "%s", *url ? url : json_text(l, "path"));
 		table_row_end(t);
 	}
 	printf("\n");
 	table_print(t);
 }
 
+// What went wrong with a list, and what was not taken of it, on lines of its own.
+static void list_notes_print(const struct json_node *l)
+{
+	char name[300], text[1100], count[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
+	const char *error = json_text(l, "error"), *fetch = json_text(l, "fetch_error");
+	text_escape(json_text(l, "name"), name, sizeof name);
+	if (*error)
+		printf("%s: %s\n", name, text_escape(error, text, sizeof text));
+	if (*fetch)
+		printf("%s: fetched at %s: %s\n", name,
+			when_text(json_count(l, "last_try_unix_s"), when),
+			text_escape(fetch, text, sizeof text));
+	const struct json_node *reasons = json_get(l, "rejected_by");
+	for (size_t i = 0; i < json_length(reasons); i++) {
+		const struct json_node *r = json_at(reasons, i);
+		if (i == 0)
+			printf("%s rejected: ", name);
+		printf("%s%s %s", i ? ", " : "",
+			text_escape(json_text(r, "reason"), text, sizeof text),
+			count_text(json_count(r, "count"), count));
+	}
+	if (json_length(reasons))
+		printf("\n");
+}
+
+static void pause_print(const struct json_node *root)
+{
+	uint64_t until = json_count(root, "pause_until_unix_s");
+	char when[WHEN_TEXT_MAX], left[COUNT_TEXT_MAX];
+	time_t now = time(NULL);
+	if (until > (uint64_t)now)
+		printf("paused      nothing is blocked until %s, for %s more\n",
+			when_text(until, when),
+			duration_text(1000 * (until - (uint64_t)now), left));
+	if (json_flag(root, "held"))
+		printf("rolled back this image stays until weirctl blocklist reload\n");
+}
+
 static void rules_print(const struct json_node *root)
 {
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[1100], when[32] = "";
-	time_t loaded = (time_t)json_count(root, "loaded_unix_s");
-	struct tm tm;
-	if (loaded > 0 && localtime_r(&loaded, &tm))
-		strftime(when, sizeof when, ", of %Y-%m-%d %H:%M:%S", &tm);
-	printf("image       %s names, %s%s%s\n", count_text(json_count(root, "names"), a),
-		octets_text(json_count(root, "image_bytes"), b), when,
-		json_flag(root, "from_disk") ? ", from disk" : "");
-	printf("last reload %s%s%s%s\n", json_text(root, "outcome"),
-		*json_text(root, "error") ? ": " : "",
-		text_escape(json_text(root, "error"), shown, sizeof shown),
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[1100], when[WHEN_TEXT_MAX];
+	printf("image       %s names, %s, of %s%s%s\n", count_text(json_count(root, "names"), a),
+		octets_text(json_count(root, "image_bytes"), b),
+		when_text(json_count(root, "loaded_unix_s"), when),
+		json_flag(root, "from_disk") ? ", from disk" : "",
+		json_flag(root, "has_previous") ? "; the one before it is kept" : "");
+	const char *note = json_text(root, "error");
+	note = *note ? note : json_text(root, "note");
+	printf("last reload %s%s%s%s\n", json_text(root, "outcome"), *note ? ": " : "",
+		text_escape(note, shown, sizeof shown),
 		json_flag(root, "building") ? "; building now" : "");
-	printf("builds      %s, last took %s; %s unchanged\n",
+	printf("builds      %s, last took %s; %s unchanged, %s failed\n",
 		count_text(json_count(root, "builds"), a),
 		duration_text(json_count(root, "build_ms"), b),
-		count_text(json_count(root, "unchanged"), shown));
-	lists_print(json_get(root, "lists"));
+		count_text(json_count(root, "unchanged"), shown),
+		count_text(json_count(root, "failed"), when));
+	pause_print(root);
+	const struct json_node *lists = json_get(root, "lists");
+	lists_print(lists);
+	for (size_t i = 0; i < json_length(lists); i++)
+		list_notes_print(json_at(lists, i));
 }
 
 int cmd_blocklist_status(struct ctl *c)

@@ -13,15 +13,23 @@
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
-enum { CTL_OPT_INTERVAL = 1, CTL_OPT_BELOW = 2, CTL_OPT_FORCE = 4, CTL_OPT_ALL = 8 };
+enum {
+	CTL_OPT_INTERVAL = 1,
+	CTL_OPT_BELOW = 2,
+	CTL_OPT_FORCE = 4,
+	CTL_OPT_ALL = 8,
+	CTL_OPT_GROUP = 16,
+	CTL_OPT_CLIENT = 32, // --client, --mac and --type
+};
 
 struct ctl {
 	const char *config_path;
 	bool json;
 	double interval_s;
 	bool below, all, force;
-	const char *operand; // NAME or FILE, or NULL
-	const char *type;    // what follows it, or NULL
+	const char *operand;              // NAME or FILE, or NULL
+	const char *type;                 // what follows it, or --type, or NULL
+	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
 
 	// Filled in by ctl_open, for commands that speak to the appliance.
 	struct config *config;
@@ -49,6 +57,9 @@ int cmd_cache_stats(struct ctl *c);
 int cmd_refresh_stats(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);
+int cmd_blocklist_rollback(struct ctl *c);
+int cmd_blocklist_pause(struct ctl *c);
+int cmd_blocklist_resume(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 

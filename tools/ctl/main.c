@@ -13,8 +13,9 @@ const struct ctl_command ctl_commands[] = {
 		"What runs and how it is. Exit status 1 unless both processes are up."},
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
-	{"why", NULL, 1, 1, 0, cmd_why, "NAME",
-		"Whether the rules block NAME, by which entry of which lists."},
+	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_GROUP, cmd_why,
+		"NAME [--client IP] [--mac MAC] [--group G] [--type T]",
+		"What that client gets for NAME, and why: group, rules with their lines, reply."},
 	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
 		"What both tiers of the cache hold of NAME. Exit status 1 if nothing."},
 	{"cache", "flush", 0, 1, CTL_OPT_BELOW | CTL_OPT_ALL, cmd_cache_flush,
@@ -24,9 +25,15 @@ const struct ctl_command ctl_commands[] = {
 	{"refresh", "stats", 0, 0, 0, cmd_refresh_stats, "",
 		"What refresh-ahead does, and did in the last 24 h by the minute."},
 	{"blocklist", "status", 0, 0, 0, cmd_blocklist_status, "",
-		"The lists, what each contributed, and the current image."},
+		"The lists, what each contributed, when, what failed; image, pause, rollback."},
 	{"blocklist", "reload", 0, 0, CTL_OPT_FORCE, cmd_blocklist_reload, "[--force]",
 		"Reads the lists again; builds only if one changed, or with --force."},
+	{"blocklist", "rollback", 0, 0, 0, cmd_blocklist_rollback, "",
+		"Goes back to the image before, and keeps it until the next reload."},
+	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP, cmd_blocklist_pause, "MINUTES [--group G]",
+		"Blocks nothing, or nothing for group G, for 1 to 1440 minutes."},
+	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
+		"Ends that pause."},
 	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
 		"Checks FILE (or the configuration in use) without a running appliance."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
@@ -36,10 +43,12 @@ const unsigned ctl_command_count = ARRAY_LEN(ctl_commands);
 
 static void command_line(FILE *f, const struct ctl_command *cmd)
 {
-	char words[64];
+	char words[96];
 	snprintf(words, sizeof words, "%s%s%s%s%s", cmd->word, cmd->second ? " " : "",
 		cmd->second ? cmd->second : "", *cmd->usage ? " " : "", cmd->usage);
-	fprintf(f, "  %-36s %s\n", words, cmd->help);
+	// One that does not fit its column has its help on a line of its own.
+	fprintf(f, "  %-36s%s%s\n", words,
+		strlen(words) > 36 ? "\n                                       " : " ", cmd->help);
 }
 
 // All commands, those of one word, or one command.
@@ -106,6 +115,32 @@ static bool interval_parse(const char *text, double *out)
 	return true;
 }
 
+// Options whose value is a text. *missing as above.
+static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool *missing)
+{
+	const struct {
+		const char *name;
+		unsigned option;
+		const char **text;
+	} options[] = {
+		{"--config", 0, &c->config_path},
+		{"--group", CTL_OPT_GROUP, &c->group},
+		{"--client", CTL_OPT_CLIENT, &c->client},
+		{"--mac", CTL_OPT_CLIENT, &c->mac},
+		{"--type", CTL_OPT_CLIENT, &c->type},
+	};
+	for (unsigned k = 0; k < ARRAY_LEN(options) && !*missing; k++) {
+		const char *value =
+			option_value(argv, i, options[k].name, k == 0 ? "-c" : NULL, missing);
+		if (!value)
+			continue;
+		*options[k].text = value;
+		a->options |= options[k].option;
+		return true;
+	}
+	return false;
+}
+
 static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
 {
 	if (strcmp(arg, "--json") == 0)
@@ -137,8 +172,8 @@ static int args_parse(char **argv, struct ctl *c, struct args *a)
 			if (a->words == WORDS_MAX)
 				return usage_wrong("too many arguments", NULL);
 			a->word[a->words++] = arg;
-		} else if ((value = option_value(argv, &i, "--config", "-c", &missing))) {
-			c->config_path = value;
+		} else if (text_option(c, a, argv, &i, &missing)) {
+			continue;
 		} else if (!missing
 			   && (value = option_value(argv, &i, "--interval", NULL, &missing))) {
 			a->options |= CTL_OPT_INTERVAL;
@@ -178,7 +213,8 @@ static int command_run(struct ctl *c, const struct args *a)
 	if (a->options & ~cmd->options)
 		return usage_wrong("that command does not take such an option", NULL);
 	c->operand = operands ? a->word[words] : NULL;
-	c->type = operands > 1 ? a->word[words + 1] : NULL;
+	if (operands > 1)
+		c->type = a->word[words + 1];
 	int ret = cmd->run(c);
 	ctl_close(c);
 	// A full disk or closed pipe behind us is a failure too.

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints for when blocking goes wrong: the image before, a pause of everyone's blocking or of
+// one group's, and its end.
+
+#include "api_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void api_blocklist_rollback(struct api *a, struct http_exchange *x)
+{
+	http_defer(x, API_BUILD_MS);
+	int ret = rules_rollback(a->deps.rules, api_rules_reply, x);
+	if (ret == -ENOENT)
+		api_refuse(x, 409, "there is no image before this one");
+	else if (ret == -EBUSY)
+		api_refuse(x, 503, "an image is being built: try again");
+	else if (ret < 0)
+		api_busy(x, ret);
+}
+
+static void pause_out(struct http_exchange *x, uint64_t left_s, const char *note)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "pause_left_s", left_s);
+	json_out_text(o, root, "note", note);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+// Groups are paused by their schedules alone so far; nobody else's blocking must end for that.
+static bool group_refuse(struct http_exchange *x)
+{
+	if (!http_param(x, "group"))
+		return false;
+	api_refuse(x, 400, "group: only everyone can be paused");
+	return true;
+}
+
+void api_blocklist_pause(struct api *a, struct http_exchange *x)
+{
+	unsigned minutes;
+	char note[API_WHY_MAX] = "";
+	if (group_refuse(x) || !api_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes))
+		return;
+	int ret = rules_pause(a->deps.rules, minutes);
+	if (ret < 0)
+		snprintf(note, sizeof note, "a restart will not know of it: %s", strerror(-ret));
+	pause_out(x, rules_pause_left_s(a->deps.rules), note);
+}
+
+void api_blocklist_resume(struct api *a, struct http_exchange *x)
+{
+	if (group_refuse(x))
+		return;
+	if (rules_resume(a->deps.rules) == -EALREADY)
+		api_refuse(x, 409, "blocking is not paused");
+	else
+		pause_out(x, 0, "");
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The rule manager as the control API sees it in its test: functions of the same names, which say
+// what they are told to.
+
+#include "../../controlplane/rules.h"
+
+#include <errno.h>
+
+static _Atomic bool forced; // the last reload was
+
+void rules_status(struct rules *, struct rules_status *out)
+{
+	static const struct rules_list_status list = {.name = "ads",
+		.error = -EBADMSG,
+		.rejected_by = {[LIST_REJECT_URL] = 7},
+		.url = "https://lists.example/ads",
+		.last_try_unix_s = 1234,
+		.fetch_error = "no route"};
+	*out = (struct rules_status){
+		.names = 150000, .has_previous = true, .list_count = 1, .lists = &list};
+}
+
+static struct {
+	int rollback, pause, resume; // what the calls return
+	unsigned minutes;
+} hold;
+
+int rules_rollback(struct rules *, rules_done done, void *arg)
+{
+	static const struct rules_status s = {.outcome = RULES_PUBLISHED, .held = true};
+	if (hold.rollback == 0)
+		done(arg, &s);
+	return hold.rollback;
+}
+
+int rules_pause(struct rules *, unsigned minutes)
+{
+	hold.minutes = minutes;
+	return hold.pause;
+}
+
+int rules_resume(struct rules *)
+{
+	return hold.resume;
+}
+
+uint32_t rules_pause_left_s(const struct rules *)
+{
+	return 60 * hold.minutes;
+}
+
+int rules_why(struct rules *, const struct dns_name *name, struct rules_why *out)
+{
+	if (name->labels == 1)
+		return -ENOENT;
+	*out = (struct rules_why){.verdict = {.action = RULE_BLOCK, .matched = true},
+		.rule = "ads.example",
+		.list_count = 1,
+		.lists = {"ads"}};
+	return 0;
+}
+
+int rules_reload(struct rules *, const struct config *, bool force, rules_done done, void *arg)
+{
+	static struct rules_status s;
+	forced = force;
+	s = (struct rules_status){
+		.outcome = force ? RULES_PUBLISHED : RULES_FAILED, .error = "no such file"};
+	done(arg, &s);
+	return 0;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an operator does when blocking goes wrong: the image before, a pause, its end.
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <weir/text.h>
+
+enum { PAUSE_MINUTES_MAX = 1440 };
+
+// Calls and prints the reply as JSON, or `print` does.
+static int change(struct ctl *c, const char *path, const struct http_param *params,
+	unsigned timeout_ms, void (*print)(const struct json_node *root))
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, true, path, params, timeout_ms);
+	if (!doc)
+		return CTL_FAILED;
+	if (c->json)
+		json_doc_print(doc);
+	else
+		print(json_doc_root(doc));
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+static void rollback_print(const struct json_node *root)
+{
+	char a[COUNT_TEXT_MAX];
+	printf("back to the image before: %s names; it stays until weirctl blocklist reload\n",
+		count_text(json_count(root, "names"), a));
+}
+
+int cmd_blocklist_rollback(struct ctl *c)
+{
+	return change(c, "/blocklist/rollback", NULL, HTTP_BUILD_MS, rollback_print);
+}
+
+static void pause_print(const struct json_node *root)
+{
+	char group[300], left[COUNT_TEXT_MAX];
+	const char *name = text_escape(json_text(root, "group"), group, sizeof group);
+	const char *note = json_text(root, "note");
+	printf("nothing is blocked%s%s for %s\n", *name ? " for group " : "", name,
+		duration_text(1000 * json_count(root, "pause_left_s"), left));
+	if (*note)
+		printf("but %s\n", text_escape(note, group, sizeof group));
+}
+
+// Not what strtoul would forgive: blanks, signs, "1e3".
+static bool minutes_good(const char *text)
+{
+	unsigned long n = 0;
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9' || n > PAUSE_MINUTES_MAX)
+			return false;
+		n = n * 10 + (unsigned long)(*p - '0');
+	}
+	return n >= 1 && n <= PAUSE_MINUTES_MAX;
+}
+
+int cmd_blocklist_pause(struct ctl *c)
+{
+	if (!minutes_good(c->operand)) {
+		fprintf(stderr, "weirctl: blocklist pause takes 1 to %d minutes\n",
+			PAUSE_MINUTES_MAX);
+		return CTL_USAGE;
+	}
+	const struct http_param params[] = {
+		{"minutes", c->operand}, {c->group ? "group" : NULL, c->group}, {NULL, NULL}};
+	return change(c, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
+}
+
+static void resume_print(const struct json_node *root)
+{
+	char group[300];
+	const char *name = text_escape(json_text(root, "group"), group, sizeof group);
+	printf("the pause%s%s has ended\n", *name ? " of group " : "", name);
+}
+
+int cmd_blocklist_resume(struct ctl *c)
+{
+	const struct http_param params[] = {{c->group ? "group" : NULL, c->group}, {NULL, NULL}};
+	return change(c, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
+}
