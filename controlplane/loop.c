@@ -43,6 +43,10 @@ struct loop {
 	uint64_t busy_max_us[LAG_KEPT];     // since the reading in the same place
 	unsigned lag_last;
 	uint64_t lag_kept_us;
+	uint64_t began_us;  // this turn
+	uint64_t window_us; // when this window for `turns` began
+	unsigned turns;     // begun in it
+	bool resting;
 	uint64_t cpu_read_us, cpu_us; // when the CPU clock was read last, and what it said
 	pthread_mutex_t lock;         // of what follows; held for a few stores only
 	struct loop_return *returns, **returns_end;
@@ -221,6 +225,25 @@ static void busy_note(struct loop *l)
 		l->busy_max_us[l->lag_last] = l->cpu_us - before_us;
 }
 
+// Between two turns. A rest that a signal ends early is just shorter.
+static void rest(struct loop *l)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (now_us >= l->window_us + LOOP_REST_WINDOW_US) {
+		l->resting = l->turns >= (l->resting ? LOOP_REST_UNTIL : LOOP_REST_FROM);
+		l->window_us = now_us;
+		l->turns = 0;
+	}
+	if (l->resting && now_us < l->began_us + LOOP_REST_US) {
+		uint64_t left_us = l->began_us + LOOP_REST_US - now_us;
+		nanosleep(&(struct timespec){.tv_nsec = (long)left_us * 1000}, NULL);
+		now_us += left_us;
+	}
+	l->began_us = now_us;
+	l->turns++;
+}
+
 int loop_run(struct loop *l)
 {
 	if (lag_arm(l) < 0 || event_add(l->lag_timer, NULL) < 0)
@@ -230,6 +253,7 @@ int loop_run(struct loop *l)
 	while (rc == 0 && !event_base_got_break(l->base)) {
 		rc = event_base_loop(l->base, EVLOOP_ONCE);
 		busy_note(l);
+		rest(l);
 	}
 	event_del(l->lag_timer);
 	return rc < 0 ? -EIO : 0;

@@ -13,6 +13,10 @@
 // interrupts is late, not busy. That clock costs a system call, so it is read when
 // LOOP_BUSY_FINE_US have passed, and the turns between two readings count as one: up to so much is
 // told too much.
+// Rest: under load a loop that turns for each event pays for going to sleep and waking up more than
+// for its work. So when over LOOP_REST_FROM turns began in LOOP_REST_WINDOW_US, turns begin
+// LOOP_REST_US apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
+// longer at most (docs/performance.md, G12).
 
 #include "loop_lag.h"
 
@@ -23,7 +27,13 @@ struct event_base;
 struct wheel;
 struct loop;
 
-enum { LOOP_CALLS_MAX = 1024 };
+enum {
+	LOOP_CALLS_MAX = 1024,
+	LOOP_REST_US = 250,
+	LOOP_REST_WINDOW_US = 4000,
+	LOOP_REST_FROM = 24,
+	LOOP_REST_UNTIL = 8,
+};
 
 ATTR_MUST_CHECK int loop_new(const char *name, struct loop **out); // -ENOMEM, -errno of eventfd
 void loop_free(struct loop *l); // NULL is fine; the loop must not run

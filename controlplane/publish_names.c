@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "publish_internal.h"
-#include "thread_mask.h"
+#include "thread_start.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +43,7 @@ static void region_drop(struct names_region *r)
 
 static void *drop_work(void *region)
 {
+	thread_background();
 	region_drop(region);
 	return NULL;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_job.h"
 
-#include "thread_mask.h"
+#include "thread_start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,6 +153,7 @@ static void *work(void *arg)
 {
 	struct rules_job *j = arg;
 	uint64_t start_ms = clock_mono_ms();
+	thread_background();
 	int err = j->rollback ? load_previous(j) : make_image(j);
 	j->build_ms = clock_mono_ms() - start_ms;
 	settle(j, err ? RULES_JOB_DONE : RULES_JOB_READY);

@@ -2,10 +2,13 @@
 #include "../../controlplane/loop.h"
 #include "unit.h"
 
+#include <event2/event.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 
 struct seen {
 	struct loop *loop;
@@ -189,6 +192,42 @@ static void test_busy_is_work_and_not_waiting(void **state)
 	loop_free(l);
 }
 
+struct turner {
+	struct loop *loop;
+	struct event *event;
+	uint64_t until_us, count_from_us;
+	unsigned turns;
+};
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct turner *t = arg;
+	uint64_t now_us = clock_mono_us();
+	(void)fd, (void)what;
+	t->turns += now_us >= t->count_from_us;
+	if (now_us >= t->until_us)
+		loop_stop(t->loop);
+	else
+		event_add(t->event, &(struct timeval){0});
+}
+
+// Something to do in each turn: it is done in some thousand turns a second and not in a million.
+static void test_a_busy_loop_rests(void **state)
+{
+	struct turner t;
+	(void)state;
+	assert_int_equal(loop_new("test", &t.loop), 0);
+	t.event = event_new(loop_base(t.loop), -1, 0, on_turn, &t);
+	t.count_from_us = clock_mono_us() + 2 * LOOP_REST_WINDOW_US;
+	t.until_us = t.count_from_us + 50000;
+	t.turns = 0;
+	event_add(t.event, &(struct timeval){0});
+	assert_int_equal(loop_run(t.loop), 0);
+	assert_in_range(t.turns, 1, 50000 / LOOP_REST_US + 1);
+	event_free(t.event);
+	loop_free(t.loop);
+}
+
 static void test_quantiles_are_never_too_low(void **state)
 {
 	static struct loop_lag_live live;
@@ -227,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),
+		cmocka_unit_test(test_a_busy_loop_rests),
 		cmocka_unit_test(test_quantiles_are_never_too_low),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
