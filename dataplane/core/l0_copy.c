@@ -27,6 +27,7 @@ static bool copy_record(
 		.refresh_ms = v->refresh_ms,
 		.stale_until_ms = v->stale_until_ms,
 		.auth_ttl_s = v->auth_ttl_s,
+		.mask = v->judged ? &v->mask : NULL,
 	};
 	l0_key_of_view(&w->reader, v, &put.key);
 	int rc = l0_writer_put(w, &put);

@@ -107,42 +107,44 @@ ATTR_INLINE bool l0_read_record(const struct l0_reader *r, uint32_t record, stru
 	const struct l0_record *p = b.record;
 	const uint8_t *octets = (const uint8_t *)p;
 	const uint16_t *ttl_off = NULL;
-	uint64_t offs = 0;
+	uint64_t rest = 0; // of the sum
 	if (unlikely_(!b.ttl_step)) {
 		ttl_off = (const uint16_t *)(const void *)(octets + b.at.ttl_off);
-		if (!l0_ttls_fit(ttl_off, b.ttl_count, l0_answer_len_of(b.head), &offs))
+		if (!l0_ttls_fit(ttl_off, b.ttl_count, l0_answer_len_of(b.head), &rest))
 			return false;
+	}
+	out->judged = l0_flags_of(b.head) & L0_RECORD_JUDGED;
+	if (unlikely_(out->judged)) {
+		out->mask = l0_mask_at(p, b.at.mask);
+		rest = csum_wide_add(rest, l0_mask_sum(&out->mask));
 	}
 	const struct l0_key key = {.word = l0_key_word(b.key)};
 	bool stamped = l0_flags_of(b.head) & L0_RECORD_STAMPED;
 	uint32_t then_ms = L0_ONCE(p->then_ms);
-	*out = (struct l0_view){
-		.created_ms = l0_created_of(b.head),
-		.soft_ms = L0_ONCE(p->soft_ms),
-		.hard_ms = L0_ONCE(p->hard_ms),
-		.refresh_ms = stamped ? UINT32_MAX : then_ms,
-		.stale_until_ms = stamped ? then_ms : 0,
-		.auth_ttl_s = l0_auth_ttl_of(b.count),
-		.name = octets + sizeof *p,
-		.name_len = key.name_len,
-		.key_flags = key.flags,
-		.qtype = key.qtype,
-		.qclass = key.qclass,
-		.view = key.view,
-		.units = (uint16_t)l0_units_of(b.at.end),
-		.answer =
-			{
-				.bytes = octets + b.at.answer,
-				.ttl_off = ttl_off,
-				.len = l0_answer_len_of(b.head),
-				.ttl_count = b.ttl_count,
-				.ttl_step = b.ttl_step,
-				.ancount = l0_ancount_of(b.count),
-				.nscount = l0_nscount_of(b.count),
-				.rcode = l0_rcode_of(b.head),
-				.authenticated = l0_flags_of(b.head) & L0_RECORD_AUTHENTICATED,
-				.sum = csum_fold(l0_sum_of(b.head, b.key, b.count, offs)),
-			},
+	out->created_ms = l0_created_of(b.head);
+	out->soft_ms = L0_ONCE(p->soft_ms);
+	out->hard_ms = L0_ONCE(p->hard_ms);
+	out->refresh_ms = stamped ? UINT32_MAX : then_ms;
+	out->stale_until_ms = stamped ? then_ms : 0;
+	out->auth_ttl_s = l0_auth_ttl_of(b.count);
+	out->name = octets + sizeof *p;
+	out->name_len = key.name_len;
+	out->key_flags = key.flags;
+	out->qtype = key.qtype;
+	out->qclass = key.qclass;
+	out->view = key.view;
+	out->units = (uint16_t)l0_units_of(b.at.end);
+	out->answer = (struct dns_answer_view){
+		.bytes = octets + b.at.answer,
+		.ttl_off = ttl_off,
+		.len = l0_answer_len_of(b.head),
+		.ttl_count = b.ttl_count,
+		.ttl_step = b.ttl_step,
+		.ancount = l0_ancount_of(b.count),
+		.nscount = l0_nscount_of(b.count),
+		.rcode = l0_rcode_of(b.head),
+		.authenticated = l0_flags_of(b.head) & L0_RECORD_AUTHENTICATED,
+		.sum = csum_fold(l0_sum_of(b.head, b.key, b.count, rest)),
 	};
 	return true;
 }

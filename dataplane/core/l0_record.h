@@ -18,23 +18,26 @@ enum { L0_TTLS_MAX = L0_ANSWER_MAX / 11 };
 
 // Where the parts of a record lie, in octets from its start. `table`: how many TTL offsets it has.
 struct l0_layout {
-	uint32_t ttl_off, answer, end;
+	uint32_t ttl_off, answer, mask, end;
 };
 
-ATTR_INLINE struct l0_layout l0_layout_of(uint32_t name_len, uint32_t table, uint32_t answer_len)
+ATTR_INLINE struct l0_layout l0_layout_of(
+	uint32_t name_len, uint32_t table, uint32_t answer_len, uint32_t flags)
 {
+	static_assert(sizeof(struct rule_set) == 4 * L0_RECORD_JUDGED);
 	struct l0_layout l = {.ttl_off = sizeof(struct l0_record) + name_len};
 	if (table)
 		l.ttl_off += l.ttl_off & 1;
 	l.answer = l.ttl_off + 2 * table;
-	l.end = l.answer + answer_len;
+	l.mask = l.answer + answer_len;
+	l.end = l.mask + 4 * (flags & L0_RECORD_JUDGED);
 	return l;
 }
 
 enum {
-	L0_RECORD_UNITS_MAX =
-		(sizeof(struct l0_record) + 257 + 2 * L0_TTLS_MAX + L0_ANSWER_MAX + L0_UNIT - 1)
-		/ L0_UNIT,
+	L0_RECORD_UNITS_MAX = (sizeof(struct l0_record) + 257 + 2 * L0_TTLS_MAX + L0_ANSWER_MAX
+				      + sizeof(struct rule_set) + L0_UNIT - 1)
+			      / L0_UNIT,
 };
 static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
 
@@ -85,21 +88,41 @@ ATTR_INLINE uint32_t l0_auth_ttl_of(uint64_t count)
 	return count >> 24 & 0xffffff;
 }
 
-// The octets of an answer are a message only together with these three words and the offsets of a
-// table. So what is stored as `sum` is the answer's one's complement sum less that of all these,
-// and all of them added up give the answer's. Where a bit of any of them is no longer what it was,
-// the reply's UDP checksum comes out wrong and its client never sees it. `offs`: of the table, as
-// it lies in memory. A wide sum (csum.h), as is l0_sum_for's `answer`.
-ATTR_INLINE uint64_t l0_sum_of(uint64_t head, uint64_t key, uint64_t count, uint64_t offs)
+ATTR_INLINE struct rule_set l0_mask_at(const struct l0_record *p, uint32_t at)
 {
-	return csum_wide_add(csum_wide_add(head, key), csum_wide_add(count, offs));
+	struct rule_set mask;
+	memcpy(&mask, (const uint8_t *)p + at, sizeof mask);
+	return mask;
+}
+
+// NULL is none.
+ATTR_INLINE bool l0_mask_is_empty(const struct rule_set *m)
+{
+	return !m || !(m->lists[0] | m->lists[1] | m->lists[2] | m->lists[3]);
+}
+
+ATTR_INLINE uint64_t l0_mask_sum(const struct rule_set *m)
+{
+	return csum_wide_add(
+		csum_wide_add(m->lists[0], m->lists[1]), csum_wide_add(m->lists[2], m->lists[3]));
+}
+
+// The octets of an answer are a message only together with these three words, the offsets of a
+// table and the mask that it was judged by. So what is stored as `sum` is the answer's one's
+// complement sum less that of all these, and all of them added up give the answer's. Where a bit of
+// any of them is no longer what it was, the reply's UDP checksum comes out wrong and its client
+// never sees it. `rest`: of the table and the mask, as they lie in memory. A wide sum (csum.h), as
+// is l0_sum_for's `answer`.
+ATTR_INLINE uint64_t l0_sum_of(uint64_t head, uint64_t key, uint64_t count, uint64_t rest)
+{
+	return csum_wide_add(csum_wide_add(head, key), csum_wide_add(count, rest));
 }
 
 // What to store as `sum` in a record in which it still is 0.
-ATTR_INLINE uint16_t l0_sum_for(const struct l0_record *p, uint64_t offs, uint64_t answer)
+ATTR_INLINE uint16_t l0_sum_for(const struct l0_record *p, uint64_t rest, uint64_t answer)
 {
-	uint64_t rest = l0_sum_of(p->head_word, p->key_word, p->count_word, offs);
-	return htobe16(csum_fold(csum_wide_add(answer, ~rest)));
+	uint64_t others = l0_sum_of(p->head_word, p->key_word, p->count_word, rest);
+	return htobe16(csum_fold(csum_wide_add(answer, ~others)));
 }
 
 ATTR_INLINE uint32_t l0_units_of(uint32_t octets)
@@ -137,7 +160,8 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	if (unlikely_(!l0_bounds_ttls(b)))
 		return false;
 	uint32_t name_len = l0_name_len_of(b->key), answer_len = l0_answer_len_of(b->head);
-	b->at = l0_layout_of(name_len, b->ttl_step ? 0 : b->ttl_count, answer_len);
+	b->at = l0_layout_of(
+		name_len, b->ttl_step ? 0 : b->ttl_count, answer_len, l0_flags_of(b->head));
 	return b->at.end <= (uint64_t)(r->unit_count - number) * L0_UNIT && name_len != 0
 	       && answer_len <= L0_ANSWER_MAX;
 }

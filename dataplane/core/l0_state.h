@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The writer's state and what its files share: l0_writer.c (put, delete), l0_evict.c (who has to
+// The writer's state and what its files share: l0_writer.c (put, delete), l0_change.c
+// (restamp, judge), l0_evict.c (who has to
 // go), l0_heat.c (who is asked for), l0_walk.c (flush, sweep), l0_recover.c (open), l0_copy.c,
 // l0_audit.c.
 //
@@ -65,7 +66,7 @@ static inline const uint8_t *l0_name_of(const struct l0_record *p)
 static inline uint32_t l0_record_octets(const struct l0_record *p)
 {
 	unsigned table = p->flags & L0_RECORD_EVEN ? 0 : p->ttls;
-	return l0_layout_of(p->name_len, table, p->answer_len).end;
+	return l0_layout_of(p->name_len, table, p->answer_len, p->flags).end;
 }
 static inline uint32_t l0_record_units(const struct l0_record *p)
 {
@@ -89,6 +90,12 @@ uint32_t l0_slot_of_key(const struct l0_writer *w, const struct l0_key *key); //
 
 // Takes the record out of sight and retires its units.
 void l0_drop(struct l0_writer *w, uint32_t slot);
+
+// Units for a record, or 0. Free units enough and yet no run: asks for a hold, which this and the
+// next puts clear; a later one then finds its room there.
+uint32_t l0_take(struct l0_writer *w, uint32_t k);
+// Puts record `number` in the place of the slot's, whose units are retired.
+void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number);
 
 // Evicts at most so many of the records that lie in the allocator's hold; how many may still go.
 unsigned l0_clear_hold(struct l0_writer *w, unsigned evictions);

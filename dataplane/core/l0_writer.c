@@ -126,6 +126,14 @@ static uint16_t put_step(const struct l0_put *put)
 	return (uint16_t)step;
 }
 
+static unsigned put_flags(const struct l0_put *put)
+{
+	return (put_step(put) ? L0_RECORD_EVEN : 0)
+	       | (put->answer.authenticated ? L0_RECORD_AUTHENTICATED : 0)
+	       | (put->stale_until_ms ? L0_RECORD_STAMPED : 0)
+	       | (l0_mask_is_empty(put->mask) ? 0 : L0_RECORD_JUDGED);
+}
+
 // Octets that the record takes; -E2BIG, or -EINVAL for what no parser makes.
 static int put_check(const struct l0_put *put)
 {
@@ -144,7 +152,8 @@ static int put_check(const struct l0_put *put)
 			return -EINVAL;
 		end = at + 4;
 	}
-	return (int)l0_layout_of(put->key.name_len, put_step(put) ? 0 : a->ttl_count, a->len).end;
+	unsigned table = put_step(put) ? 0 : a->ttl_count;
+	return (int)l0_layout_of(put->key.name_len, table, a->len, put_flags(put)).end;
 }
 
 // Everything behind `check`, and what is before it folded in.
@@ -167,13 +176,10 @@ static struct l0_record record_of(const struct l0_put *put, uint16_t step)
 {
 	enum { AUTH_TTL_MAX = (1 << 24) - 1 };
 	const struct dns_answer_view *a = &put->answer;
-	unsigned flags = step ? L0_RECORD_EVEN : 0;
-	flags |= a->authenticated ? L0_RECORD_AUTHENTICATED : 0;
-	flags |= put->stale_until_ms ? L0_RECORD_STAMPED : 0;
 	return (struct l0_record){
 		.created_ms = put->created_ms,
 		.rcode = a->rcode,
-		.flags = flags,
+		.flags = put_flags(put),
 		.answer_len = a->len,
 		.soft_ms = put->soft_ms,
 		.hard_ms = put->hard_ms,
@@ -194,20 +200,24 @@ static void record_write(struct l0_writer *w, uint32_t number, const struct l0_p
 	const struct dns_answer_view *a = &put->answer;
 	uint16_t step = put_step(put);
 	unsigned table = step ? 0 : a->ttl_count;
-	struct l0_layout at = l0_layout_of(put->key.name_len, table, a->len);
+	struct l0_layout at = l0_layout_of(put->key.name_len, table, a->len, put_flags(put));
 	struct l0_record *p = l0_record_at(w, number);
 	struct l0_record head = record_of(put, step);
-	uint64_t offs = 0;
+	uint64_t rest = 0; // of the sum
 	uint16_t *ttl_off = (uint16_t *)(void *)((uint8_t *)p + at.ttl_off);
 	for (unsigned i = 0; i < table; i++)
-		offs += ttl_off[i] = (uint16_t)dns_answer_ttl_at(a, i);
-	head.sum = l0_sum_for(&head, offs, csum_widen(a->sum));
+		rest += ttl_off[i] = (uint16_t)dns_answer_ttl_at(a, i);
+	if (head.flags & L0_RECORD_JUDGED)
+		rest = csum_wide_add(rest, l0_mask_sum(put->mask));
+	head.sum = l0_sum_for(&head, rest, csum_widen(a->sum));
 	*p = head;
 	uint8_t *octets = (uint8_t *)p;
 	if (table)
 		octets[at.ttl_off - 1] = 0; // the check covers the gap as well
 	copy(octets + sizeof *p, put->key.name, put->key.name_len);
 	copy(octets + at.answer, a->bytes, a->len);
+	if (head.flags & L0_RECORD_JUDGED)
+		copy(octets + at.mask, put->mask, sizeof *put->mask);
 	p->check = l0_check_of(p);
 	FAULT_POINT(l0_record_written);
 }
@@ -220,7 +230,7 @@ static void slot_store(struct l0_writer *w, uint32_t slot, uint32_t number)
 		memory_order_release);
 }
 
-static void replace(struct l0_writer *w, uint32_t slot, uint32_t number)
+void l0_replace(struct l0_writer *w, uint32_t slot, uint32_t number)
 {
 	uint32_t old = l0_record_in(w, slot);
 	if (l0_marked(w, old, MARK_VISITED))
@@ -251,9 +261,7 @@ static uint32_t insert(
 	return slot;
 }
 
-// Units for a record, or 0. Free units enough and yet no run: ask for a hold, which this and the
-// next puts clear; a later one then finds its room there.
-static uint32_t take(struct l0_writer *w, uint32_t k)
+uint32_t l0_take(struct l0_writer *w, uint32_t k)
 {
 	uint32_t number = l0_alloc_take(&w->alloc, k);
 	if (number)
@@ -278,7 +286,7 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	}
 	uint32_t k = l0_units_of((uint32_t)octets);
 	l0_make_room(w, k);
-	uint32_t number = take(w, k);
+	uint32_t number = l0_take(w, k);
 	if (!number) {
 		w->stats.refused_nospace++;
 		return -ENOSPC;
@@ -289,7 +297,7 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	FAULT_POINT(l0_marks_cleared);
 	uint32_t slot = l0_slot_of_key(w, &put->key);
 	if (slot != L0_SLOT_NONE) {
-		replace(w, slot, number);
+		l0_replace(w, slot, number);
 		w->stats.replaced++;
 		l0_heat_set_renewed(&w->heat, slot, put->renews);
 		w->stats.renewed += put->renews;
@@ -298,43 +306,6 @@ int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 	}
 	l0_heat_add(&w->heat, slot, put->hits);
 	w->stats.puts++;
-	return 0;
-}
-
-// The sum covers the flag.
-static void stamp(struct l0_record *p, uint32_t stale_until_ms)
-{
-	uint64_t was = p->head_word;
-	p->flags |= L0_RECORD_STAMPED;
-	p->then_ms = stale_until_ms;
-	uint64_t sum = csum_wide_add((uint64_t)p->sum, csum_wide_add(was, ~p->head_word));
-	p->sum = htobe16(csum_fold(sum));
-}
-
-int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
-{
-	uint32_t slot = l0_slot_of_key(w, key);
-	if (slot == L0_SLOT_NONE)
-		return -ENOENT;
-	const struct l0_record *old = l0_record_at(w, l0_record_in(w, slot));
-	uint32_t k = l0_record_units(old);
-	l0_make_room(w, k);
-	slot = l0_slot_of_key(w, key); // may have had to make room itself
-	if (slot == L0_SLOT_NONE)
-		return -ENOENT;
-	uint32_t number = take(w, k);
-	if (!number) {
-		w->stats.refused_nospace++;
-		return -ENOSPC;
-	}
-	struct l0_record *p = l0_record_at(w, number);
-	memcpy(p, old, l0_record_octets(old));
-	stamp(p, stale_until_ms);
-	p->check = l0_check_of(p);
-	FAULT_POINT(l0_restamp_written);
-	l0_unmark(w, number, UINT8_MAX);
-	replace(w, slot, number);
-	w->stats.replaced++;
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "dns_query.h"
 #include "dns_reply.h"
 #include "keyhash.h"
+#include "rule_image.h"
 #include "shm_abi.h"
 
 enum { L0_BUCKET_SLOTS = 10, L0_UNIT = 64, L0_ANSWER_MAX = 16384 };
@@ -36,9 +37,10 @@ static_assert(sizeof(struct l0_bucket) == 64);
 enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 
 // Followed by: name (name_len octets, lower case, wire form), a table of TTL offsets (uint16_t
-// each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets). It takes as
-// many units as these need: four A records under a name of 24 octets take two, so every octet here
-// counts. Fields that are asked for together share a word. The class is IN, no other is stored.
+// each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets), and a struct
+// rule_set, at any offset, if L0_RECORD_JUDGED. It takes as many units as these need: four A
+// records under a name of 24 octets take two, so every octet here counts. Fields that are asked for
+// together share a word. The class is IN, no other is stored.
 struct l0_record {
 	union {
 		struct {
@@ -83,6 +85,9 @@ enum {
 	// All resource records are as long, each begins with a pointer of two octets, and each TTL
 	// ages: nearly every answer to A and AAAA, and all of one record.
 	L0_RECORD_EVEN = 4,
+	// What the answer leads to (CNAMEs, addresses, patterns) is on lists: the set behind it
+	// says on which. For clients of groups with one of these it is a blocked answer.
+	L0_RECORD_JUDGED = 8,
 };
 static_assert(sizeof(struct l0_record) == 40);
 static_assert(offsetof(struct l0_record, check) == 20);
@@ -155,6 +160,8 @@ struct l0_view {
 	const uint8_t *name;
 	uint8_t name_len, key_flags;
 	uint16_t qtype, qclass, view, units;
+	bool judged;
+	struct rule_set mask; // if judged; else undefined, as most records have none
 	struct dns_answer_view answer;
 };
 ATTR_MUST_CHECK bool l0_record_read(

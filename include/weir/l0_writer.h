@@ -24,6 +24,7 @@ struct l0_put {
 	uint32_t soft_ms, hard_ms, refresh_ms, stale_until_ms, auth_ttl_s;
 	uint16_t hits; // clients that asked for it and hit nothing: counted in its heat
 	bool renews;   // made ahead of time, by nobody's question
+	const struct rule_set *mask; // lists that block it; NULL or empty: none does
 };
 
 struct l0_writer_stats {
@@ -71,6 +72,11 @@ ATTR_MUST_CHECK int l0_writer_put(struct l0_writer *w, const struct l0_put *put)
 // The same answer again with a new stale_until_ms (upstreams fail; design 4). -ENOENT, -ENOSPC.
 ATTR_MUST_CHECK int l0_writer_restamp(
 	struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms);
+
+// The same answer again with another mask (NULL or empty: none), where it has another. -ENOENT;
+// with -ENOSPC the record is gone, as what it was judged by no longer holds.
+ATTR_MUST_CHECK int l0_writer_judge(
+	struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask);
 
 bool l0_writer_delete(struct l0_writer *w, const struct l0_key *key);
 // Deletes all records of the name (any type), or of the name and everything below; number deleted.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // The cache: the child is a control plane, several lives of it, that puts, replaces, restamps,
-// deletes, flushes, sweeps and evicts while a worker reads. After its death the worker reads on,
-// then a successor recovers the table. Every answer follows from its key and a serial number; the
-// ledger, in memory that outlives the child, says which serial numbers are right.
+// judges, deletes, flushes, sweeps and evicts while a worker reads. After its death the worker
+// reads on, then a successor recovers the table. Every answer follows from its key and a serial
+// number; the ledger, in memory that outlives the child, says which serial numbers are right.
 
 #include "../../controlplane/publish.h"
 #include "../unit/l0_fixture.h"
@@ -138,6 +138,15 @@ static void restamp(struct life *l, uint32_t id)
 	count_evicted(l);
 }
 
+static void judge(struct life *l, uint32_t id)
+{
+	int rc = box_judge(&l->box, id, l->seed % 3);
+	FAULT_CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
+	if (rc == -ENOSPC)
+		ledger->gone[id] = true;
+	count_evicted(l);
+}
+
 // Everything below z<letter>.test: every sixteenth id.
 static void flush(struct life *l, uint32_t id)
 {
@@ -191,6 +200,9 @@ static void step(struct life *l, uint32_t span)
 		break;
 	case 1:
 		restamp(l, id);
+		break;
+	case 2:
+		judge(l, id);
 		break;
 	default:
 		(void)put(l, id, some_length(l));

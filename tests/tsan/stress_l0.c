@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // One writer and two readers of L0, as between the control plane and its workers: the writer puts,
-// replaces, restamps, deletes and sweeps under constant eviction; the readers look up in batches,
-// mark what they hit, hold their views until the end of the turn, and check each octet. Every
-// answer follows from its key and a serial number that never falls, so a torn record, one reused
-// too early or one that comes back after its successor was seen ends the program.
+// replaces, restamps, judges, deletes and sweeps under constant eviction; the readers look up in
+// batches, mark what they hit, hold their views until the end of the turn, and check each octet.
+// Every answer follows from its key and a serial number that never falls, so a torn record, one
+// reused too early or one that comes back after its successor was seen ends the program.
 
 #include "../unit/l0_fixture.h"
 #include "stress.h"
@@ -107,6 +107,9 @@ static void write_one(struct box *b, uint64_t *seed, uint32_t serial)
 	} else if (what == 12) {
 		(void)l0_writer_sweep(
 			b->w, &(struct l0_sweep){.now_ms = serial, .keep_256 = 256}, 64);
+	} else if (what < 17) {
+		int rc = box_judge(b, id, serial % 3);
+		CHECK(rc == 0 || rc == -ENOENT || rc == -ENOSPC);
 	} else {
 		uint64_t long_one = stress_random(seed) % 8 == 0;
 		uint16_t len =

@@ -129,20 +129,35 @@ static inline void box_answer(uint8_t *bytes, uint16_t len, uint32_t id, uint32_
 	}
 }
 
+// A mask that belongs to (id, serial), of which `n` is free to choose.
+static inline struct rule_set box_mask(uint32_t id, uint32_t serial, uint64_t n)
+{
+	uint64_t both = (uint64_t)id << 32 | serial;
+	return (struct rule_set){{both | 1, n, mix64(both ^ n), ~n}};
+}
+
+static inline bool box_is_mask(const struct rule_set *mask, uint32_t id, uint32_t serial)
+{
+	struct rule_set want = box_mask(id, serial, mask->lists[1]);
+	return memcmp(mask, &want, sizeof want) == 0;
+}
+
 struct box_put {
 	struct box_name name;
+	struct rule_set mask;
 	uint16_t ttl_off[2];
 	uint8_t bytes[L0_ANSWER_MAX];
 	struct l0_put put;
 };
 
-// Two TTLs, for every answer of at least BOX_ANSWER_MIN octets.
+// Two TTLs, for every answer of at least BOX_ANSWER_MIN octets; every eighth id's is judged.
 static inline void box_put_fill(const struct l0_reader *r, struct box_put *p, uint32_t id,
 	uint32_t serial, uint16_t len, uint64_t now_ms, uint32_t hard_ms)
 {
 	box_answer(p->bytes, len, id, serial);
 	p->ttl_off[0] = 8;
 	p->ttl_off[1] = (uint16_t)(len - 4);
+	p->mask = box_mask(id, serial, serial);
 	p->put = (struct l0_put){
 		.key = box_key(r, id, &p->name),
 		.answer =
@@ -158,6 +173,7 @@ static inline void box_put_fill(const struct l0_reader *r, struct box_put *p, ui
 		.soft_ms = hard_ms / 2,
 		.hard_ms = hard_ms,
 		.refresh_ms = UINT32_MAX,
+		.mask = id % 8 == 5 ? &p->mask : NULL,
 	};
 }
 
@@ -188,6 +204,22 @@ static inline bool box_is_answer(const struct l0_view *v, uint32_t id, uint32_t 
 		return false;
 	memcpy(serial, v->answer.bytes + 4, 4);
 	box_answer(want, v->answer.len, id, *serial);
+	if (v->judged && !box_is_mask(&v->mask, id, *serial))
+		return false;
 	return memcmp(want, v->answer.bytes, v->answer.len) == 0 && v->answer.ttl_off[0] == 8
 	       && v->answer.ttl_off[1] == v->answer.len - 4;
+}
+
+// Judges the record of the id anew; n = 0: by no list.
+static inline int box_judge(struct box *b, uint32_t id, uint64_t n)
+{
+	const struct l0_reader *r = l0_writer_reader(b->w);
+	struct box_name name;
+	struct l0_key key = box_key(r, id, &name);
+	struct l0_view v;
+	uint32_t number, serial = 0;
+	if (box_get(r, id, &v, &number))
+		memcpy(&serial, v.answer.bytes + 4, 4);
+	struct rule_set mask = box_mask(id, serial, n);
+	return l0_writer_judge(b->w, &key, n ? &mask : NULL);
 }

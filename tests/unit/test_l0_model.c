@@ -25,7 +25,7 @@ struct model {
 	struct {
 		bool present;
 		uint32_t serial, hard_ms;
-		uint64_t created_ms;
+		uint64_t created_ms, mask; // mask: the number that it was made of; 0: none
 		uint16_t len;
 	} id[IDS];
 	// What a slow worker still reads.
@@ -53,6 +53,23 @@ static void model_put(struct model *m, uint32_t serial)
 	m->id[id].hard_ms = hard;
 	m->id[id].len = len;
 	m->id[id].created_ms = m->now_ms;
+	m->id[id].mask = id % 8 == 5 ? serial : 0;
+}
+
+static void model_judge(struct model *m)
+{
+	uint32_t id = rnd_below(&m->seed, IDS), n = rnd_below(&m->seed, 3);
+	int rc = box_judge(&m->b, id, n);
+	if (rc == 0) {
+		assert_true(m->id[id].present);
+		m->id[id].mask = n;
+		return;
+	}
+	// Evicted, before or to make room; or dropped, as nothing was free for the new one.
+	assert_true(rc == -ENOENT || rc == -ENOSPC);
+	if (rc == -ENOENT)
+		m->evicted -= m->id[id].present;
+	m->id[id].present = false;
 }
 
 static void model_delete(struct model *m)
@@ -134,6 +151,9 @@ static void model_compare(struct model *m, bool exact)
 		assert_int_equal(serial, m->id[id].serial);
 		assert_int_equal(v.answer.len, m->id[id].len);
 		assert_int_equal(v.hard_ms, m->id[id].hard_ms);
+		assert_int_equal(v.judged, m->id[id].mask != 0);
+		if (v.judged)
+			assert_int_equal(v.mask.lists[1], m->id[id].mask);
 		present++;
 	}
 	assert_int_equal(present, s.entries);
@@ -156,6 +176,8 @@ static void run_model(uint64_t seed, uint64_t bytes, unsigned mean, uint64_t ste
 			model_put(&m, (uint32_t)i);
 		else if (what < 8000)
 			model_delete(&m);
+		else if (what < 8100)
+			model_judge(&m);
 		else if (what < 8998)
 			model_worker(&m);
 		else if (what < 9995)
@@ -191,6 +213,7 @@ static void test_evictions_are_all_counted(void **)
 			m.id[id].present = true;
 			m.id[id].serial = 7;
 			m.id[id].hard_ms = 1 << 20;
+			m.id[id].mask = id % 8 == 5 ? 7 : 0;
 			m.id[id].len = (uint16_t)(100 + id % 100);
 		}
 		l0_writer_reclaim(m.b.w);

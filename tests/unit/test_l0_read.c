@@ -42,11 +42,11 @@ static struct l0_record *hostile_record(const struct guard *g, unsigned units)
 	bool even = dns_rand_below(&rnd, 2);
 	unsigned count = dns_rand_below(&rnd, 8);
 	p->name_len = (uint8_t)dns_rand_below(&rnd, 40);
-	p->flags = even ? L0_RECORD_EVEN : 0;
+	p->flags = (even ? L0_RECORD_EVEN : 0) | (dns_rand_below(&rnd, 3) ? 0 : L0_RECORD_JUDGED);
 	p->ancount = count;
 	p->nscount = dns_rand_below(&rnd, 2);
 	p->ttls = (uint16_t)(even ? dns_rand_below(&rnd, 40) : count);
-	struct l0_layout l = l0_layout_of(p->name_len, even ? 0 : count, 0);
+	struct l0_layout l = l0_layout_of(p->name_len, even ? 0 : count, 0, p->flags);
 	int left = (int)(units * L0_UNIT) - (int)l.end + (int)dns_rand_below(&rnd, 3) - 1;
 	if (dns_rand_below(&rnd, 3))
 		p->answer_len = (uint16_t)(left > 0 ? left : 0);

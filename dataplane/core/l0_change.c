@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What is kept of a record in a new one, because records are immutable: all but its stamp, or all
+// but the mask that it is judged by.
+
+#include "l0_state.h"
+
+#include <errno.h>
+#include <weir/fault.h>
+
+// Units for the record that takes the place of the key's, which is *slot's. -ENOENT, or -ENOSPC.
+static int change_begin(struct l0_writer *w, const struct l0_key *key, uint32_t octets,
+	uint32_t *slot, uint32_t *number)
+{
+	l0_make_room(w, l0_units_of(octets));
+	*slot = l0_slot_of_key(w, key); // may have had to make room itself
+	if (*slot == L0_SLOT_NONE)
+		return -ENOENT;
+	*number = l0_take(w, l0_units_of(octets));
+	if (*number)
+		return 0;
+	w->stats.refused_nospace++;
+	return -ENOSPC;
+}
+
+static void change_end(struct l0_writer *w, uint32_t slot, uint32_t number)
+{
+	struct l0_record *p = l0_record_at(w, number);
+	p->check = l0_check_of(p);
+	FAULT_POINT(l0_restamp_written);
+	l0_unmark(w, number, UINT8_MAX);
+	l0_replace(w, slot, number);
+	w->stats.replaced++;
+}
+
+// The sum covers head and mask: what the one says more than before, and what is more of the other.
+static void sum_follow(struct l0_record *p, uint64_t old_head, uint64_t less, uint64_t more)
+{
+	uint64_t change = csum_wide_add(old_head, ~p->head_word);
+	change = csum_wide_add(change, csum_wide_add(less, ~more));
+	p->sum = htobe16(csum_fold(csum_wide_add((uint64_t)p->sum, change)));
+}
+
+static void stamp(struct l0_record *p, uint32_t stale_until_ms)
+{
+	uint64_t was = p->head_word;
+	p->flags |= L0_RECORD_STAMPED;
+	p->then_ms = stale_until_ms;
+	sum_follow(p, was, 0, 0);
+}
+
+int l0_writer_restamp(struct l0_writer *w, const struct l0_key *key, uint32_t stale_until_ms)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	uint32_t octets = l0_record_octets(l0_record_at(w, l0_record_in(w, slot)));
+	int rc = change_begin(w, key, octets, &slot, &number);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), octets);
+	stamp(p, stale_until_ms);
+	change_end(w, slot, number);
+	return 0;
+}
+
+static struct rule_set mask_of(const struct l0_record *p)
+{
+	struct rule_set none = {0};
+	uint32_t end = l0_record_octets(p);
+	return p->flags & L0_RECORD_JUDGED ? l0_mask_at(p, end - (uint32_t)sizeof none) : none;
+}
+
+int l0_writer_judge(struct l0_writer *w, const struct l0_key *key, const struct rule_set *mask)
+{
+	uint32_t number, slot = l0_slot_of_key(w, key);
+	if (slot == L0_SLOT_NONE)
+		return -ENOENT;
+	const struct l0_record *old = l0_record_at(w, l0_record_in(w, slot));
+	struct rule_set was = mask_of(old), is = {0};
+	if (!l0_mask_is_empty(mask))
+		is = *mask;
+	if (memcmp(&was, &is, sizeof is) == 0)
+		return 0;
+	uint32_t octets = l0_record_octets(old);
+	uint32_t kept = octets - (old->flags & L0_RECORD_JUDGED ? sizeof was : 0);
+	octets = kept + (l0_mask_is_empty(&is) ? 0 : sizeof is);
+	int rc = change_begin(w, key, octets, &slot, &number);
+	if (rc == -ENOSPC)
+		(void)l0_writer_delete(w, key);
+	if (rc < 0)
+		return rc;
+	struct l0_record *p = l0_record_at(w, number);
+	memcpy(p, l0_record_at(w, l0_record_in(w, slot)), kept);
+	uint64_t head = p->head_word;
+	p->flags &= (uint8_t)~L0_RECORD_JUDGED;
+	if (!l0_mask_is_empty(&is)) {
+		p->flags |= L0_RECORD_JUDGED;
+		memcpy((uint8_t *)p + kept, &is, sizeof is);
+	}
+	sum_follow(p, head, l0_mask_sum(&was), l0_mask_sum(&is));
+	change_end(w, slot, number);
+	return 0;
+}
