@@ -26,8 +26,11 @@ int app_groups_publish(struct app *a, const struct config *c)
 
 	memcpy(group, a->groups.view, sizeof(group));
 	rules_group_lists(a->rules, c, NULL, group[0].lists);
-	for (unsigned i = 0; i < c->group_count; i++)
+	config_block_reply(c, NULL, &group[0].block);
+	for (unsigned i = 0; i < c->group_count; i++) {
 		rules_group_lists(a->rules, c, &c->groups[i], group[i + 1].lists);
+		config_block_reply(c, &c->groups[i], &group[i + 1].block);
+	}
 	int rc = policy_build(c, group, &image);
 	if (rc == 0 && last->head && last->size == image.size
 		&& memcmp(last->head, image.head, image.size) == 0) {

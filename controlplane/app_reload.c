@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 void app_publish_config(struct app *a, const struct config *c)
 {
 	uint64_t lists[4];
 	rules_group_lists(a->rules, c, NULL, lists);
-	publish_config(
-		a->publisher, c, lists, c->blocking.enabled && rules_pause_left_s(a->rules) == 0);
+	// Workers end a pause by themselves, should nobody be there to tell them.
+	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
+	publish_config(a->publisher, c, lists, c->blocking.enabled,
+		left_ms ? clock_mono_ms() + left_ms : 0);
 }
 
 const struct config *app_config(void *app)

@@ -8,6 +8,7 @@
 
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
 static_assert((int)CONFIG_PREFIXES_MAX == (int)POLICY_PREFIXES_MAX);
+static_assert((int)CONFIG_MACS_MAX == (int)POLICY_MACS_MAX);
 
 struct v4_table {
 	uint16_t *entry; // top, then the blocks
@@ -37,6 +38,30 @@ static int prefixes_collect(const struct config *c, unsigned version, struct pol
 			if (c->groups[i].clients[k].version == version)
 				out->one[out->count++] = (struct policy_prefix){
 					&c->groups[i].clients[k], (uint8_t)(i + 1)};
+	qsort(out->one, out->count, sizeof *out->one, by_length);
+	return 0;
+}
+
+// MAC addresses as prefixes of their length, which are `*address`.
+static int macs_collect(
+	const struct config *c, struct policy_prefixes *out, struct ip_address **address)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < c->group_count; i++)
+		n += c->groups[i].mac_count;
+	if (n > POLICY_MACS_MAX)
+		return -E2BIG;
+	out->one = calloc(n + 1, sizeof *out->one);
+	*address = calloc(n + 1, sizeof **address);
+	if (!out->one || !*address)
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->group_count; i++)
+		for (unsigned k = 0; k < c->groups[i].mac_count; k++) {
+			struct ip_address *a = &(*address)[out->count];
+			a->prefix_len = 8 * POLICY_MAC_LEN;
+			memcpy(a->bytes, c->groups[i].macs[k].octets, POLICY_MAC_LEN);
+			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
+		}
 	qsort(out->one, out->count, sizeof *out->one, by_length);
 	return 0;
 }
@@ -101,29 +126,43 @@ static size_t lines(size_t octets)
 	return (octets + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+static void tables_shift(struct policy_v6_table *t, unsigned count, uint64_t pilots, uint64_t slots)
+{
+	for (unsigned i = 0; i < count; i++) {
+		t[i].pilot_off += pilots;
+		t[i].slot_off += slots;
+	}
+}
+
+static void tables_copy(uint8_t *pilots, uint8_t *slots, const struct policy_v6 *v)
+{
+	if (v->slot_count == 0)
+		return;
+	memcpy(pilots, v->pilot, v->pilot_count * sizeof *v->pilot);
+	memcpy(slots, v->slot, v->slot_count * sizeof *v->slot);
+}
+
 static int assemble(struct policy_head *h, const struct v4_table *v4, const struct policy_v6 *v6,
-	struct policy_image *out)
+	const struct policy_v6 *mac, struct policy_image *out)
 {
 	size_t v4_octets =
 		(POLICY_V4_TOP + (size_t)v4->blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
 	h->v4_blocks = v4->blocks;
 	h->v4_off = lines(sizeof *h);
 	uint64_t pilots = h->v4_off + lines(v4_octets);
-	uint64_t slots = pilots + lines(v6->pilot_count * sizeof(uint16_t));
-	h->size = slots + v6->slot_count * sizeof(struct policy_v6_slot);
-	for (unsigned i = 0; i < h->v6_length_count; i++) {
-		h->v6[i].pilot_off += pilots;
-		h->v6[i].slot_off += slots;
-	}
+	uint64_t mac_pilots = pilots + v6->pilot_count * sizeof(uint16_t);
+	uint64_t slots = lines(mac_pilots + mac->pilot_count * sizeof(uint16_t));
+	uint64_t mac_slots = slots + v6->slot_count * sizeof(struct policy_v6_slot);
+	h->size = mac_slots + mac->slot_count * sizeof(struct policy_v6_slot);
+	tables_shift(h->v6, h->v6_length_count, pilots, slots);
+	tables_shift(&h->mac, h->mac_count > 0, mac_pilots, mac_slots);
 	uint8_t *base = aligned_alloc(CACHE_LINE, lines(h->size));
 	if (!base)
 		return -ENOMEM;
 	memset(base, 0, lines(h->size));
 	memcpy(base + h->v4_off, v4->entry, v4_octets);
-	if (v6->slot_count) {
-		memcpy(base + pilots, v6->pilot, v6->pilot_count * sizeof *v6->pilot);
-		memcpy(base + slots, v6->slot, v6->slot_count * sizeof *v6->slot);
-	}
+	tables_copy(base + pilots, base + slots, v6);
+	tables_copy(base + mac_pilots, base + mac_slots, mac);
 	h->body_sum = contenthash(base + sizeof *h, h->size - sizeof *h);
 	h->head_sum = contenthash(h, offsetof(struct policy_head, head_sum));
 	memcpy(base, h, sizeof *h);
@@ -141,30 +180,55 @@ static void head_fill(
 		h->group[i] = group[i];
 }
 
+struct parts {
+	struct policy_prefixes v4, v6, mac;
+	struct ip_address *mac_address;
+	struct v4_table t;
+	struct policy_v6 v6_tables, mac_tables;
+};
+
+static int parts_build(struct parts *p, const struct config *config, struct policy_head *h)
+{
+	uint32_t lengths;
+	int rc = prefixes_collect(config, 4, &p->v4);
+	if (rc == 0)
+		rc = prefixes_collect(config, 6, &p->v6);
+	if (rc == 0)
+		rc = macs_collect(config, &p->mac, &p->mac_address);
+	if (rc == 0)
+		rc = v4_build(&p->v4, &p->t);
+	if (rc == 0)
+		rc = policy_v6_build(&p->v6, h->v6, &h->v6_length_count, &p->v6_tables);
+	if (rc == 0)
+		rc = policy_v6_build(&p->mac, &h->mac, &lengths, &p->mac_tables);
+	h->prefix_count = p->v4.count + p->v6.count;
+	h->mac_count = p->mac.count;
+	return rc;
+}
+
+static void parts_free(struct parts *p)
+{
+	free(p->v4.one);
+	free(p->v6.one);
+	free(p->mac.one);
+	free(p->mac_address);
+	free(p->t.entry);
+	policy_v6_free(&p->v6_tables);
+	policy_v6_free(&p->mac_tables);
+}
+
 int policy_build(
 	const struct config *config, const struct policy_group *group, struct policy_image *out)
 {
-	struct policy_prefixes v4 = {0}, v6 = {0};
-	struct v4_table t = {0};
-	struct policy_v6 tables = {0};
+	struct parts p = {0};
 	struct policy_head h;
 
 	memset(&h, 0, sizeof h); // padding too: the image is compared
-	int rc = prefixes_collect(config, 4, &v4);
-	if (rc == 0)
-		rc = prefixes_collect(config, 6, &v6);
-	if (rc == 0)
-		rc = v4_build(&v4, &t);
-	if (rc == 0)
-		rc = policy_v6_build(&v6, &h, &tables);
+	int rc = parts_build(&p, config, &h);
 	if (rc == 0) {
-		h.prefix_count = v4.count + v6.count;
 		head_fill(&h, config, group);
-		rc = assemble(&h, &t, &tables, out);
+		rc = assemble(&h, &p.t, &p.v6_tables, &p.mac_tables, out);
 	}
-	free(v4.one);
-	free(v6.one);
-	free(t.entry);
-	policy_v6_free(&tables);
+	parts_free(&p);
 	return rc;
 }

@@ -141,13 +141,14 @@ static void table_size(struct policy_v6_table *t, unsigned count)
 }
 
 // Lengths, sizes and offsets of all tables.
-static void layout(const struct policy_prefixes *p, struct policy_head *h, struct policy_v6 *out)
+static void layout(const struct policy_prefixes *p, struct policy_v6_table *tables,
+	uint32_t *lengths, struct policy_v6 *out)
 {
 	for (unsigned i = 0, n; i < p->count; i += n) {
 		uint8_t length = p->one[i].address->prefix_len;
 		for (n = 1; i + n < p->count && p->one[i + n].address->prefix_len == length;)
 			n++;
-		struct policy_v6_table *t = &h->v6[h->v6_length_count++];
+		struct policy_v6_table *t = &tables[(*lengths)++];
 		t->length = length;
 		t->pilot_off = out->pilot_count * sizeof *out->pilot;
 		t->slot_off = out->slot_count * sizeof *out->slot;
@@ -157,22 +158,24 @@ static void layout(const struct policy_prefixes *p, struct policy_head *h, struc
 	}
 }
 
-int policy_v6_build(const struct policy_prefixes *p, struct policy_head *h, struct policy_v6 *out)
+int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tables,
+	uint32_t *lengths, struct policy_v6 *out)
 {
-	layout(p, h, out);
+	*lengths = 0;
+	layout(p, tables, lengths, out);
 	if (p->count == 0)
 		return 0;
 	out->pilot = calloc(out->pilot_count, sizeof *out->pilot);
 	out->slot = calloc(out->slot_count, sizeof *out->slot);
 	int rc = out->pilot && out->slot ? 0 : -ENOMEM;
-	for (unsigned i = 0, done = 0; rc == 0 && i < h->v6_length_count; i++) {
+	for (unsigned i = 0, done = 0; rc == 0 && i < *lengths; i++) {
 		struct table t = {
 			.prefix = p->one + done,
-			.head = &h->v6[i],
-			.pilot = out->pilot + h->v6[i].pilot_off / sizeof *out->pilot,
-			.slot = out->slot + h->v6[i].slot_off / sizeof *out->slot,
+			.head = &tables[i],
+			.pilot = out->pilot + tables[i].pilot_off / sizeof *out->pilot,
+			.slot = out->slot + tables[i].slot_off / sizeof *out->slot,
 		};
-		while (done < p->count && p->one[done].address->prefix_len == h->v6[i].length)
+		while (done < p->count && p->one[done].address->prefix_len == tables[i].length)
 			done++, t.count++;
 		rc = table_build(&t);
 	}

@@ -338,11 +338,12 @@ void publisher_state(struct publisher *p, enum cp_state state)
 }
 
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
-	bool blocking_on)
+	bool blocking_on, uint64_t pause_until_ms)
 {
 	struct dp_config c;
 	config_for_workers(config, &c);
 	c.blocking_on = blocking_on;
+	c.pause_until_ms = pause_until_ms;
 	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
 	pthread_mutex_lock(&p->lock);
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;

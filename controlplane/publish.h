@@ -59,11 +59,12 @@ void publisher_no_lanes(struct publisher *p); // its process is dead
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
-// Settings for the workers; `group_lists` are the lists that apply to everyone. Any thread. A
+// Settings for the workers; `group_lists` are the lists that apply to everyone, `pause_until_ms`
+// (clock_mono_ms; 0: no pause) is when they block again. Any thread. A
 // worker that copies a slot while it is overwritten (four reloads later) sees a new generation
 // next, so a mixed copy lasts one batch.
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
-	bool blocking_on);
+	bool blocking_on, uint64_t pause_until_ms);
 
 // Step 1, any thread: a region of the next generation with a copy of the image. Step 2, resolver
 // loop (or before it runs): make it current. A region that is not published is unlinked with

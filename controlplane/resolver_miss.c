@@ -33,7 +33,8 @@ static bool miss_parse(
 	uint8_t msg[DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX] = {0};
 
 	if (m->question_len > UPSTREAM_QUESTION_MAX
-		|| (m->kind != MISS_WAITER && m->kind != MISS_REFRESH))
+		|| (m->kind != MISS_WAITER && m->kind != MISS_REFRESH)
+		|| m->group >= POLICY_GROUPS_MAX)
 		return false;
 	put_u16(msg, m->id);
 	put_u16(msg + 2, m->flags);

@@ -22,6 +22,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 		.dnssec_ok = p->q.dnssec_ok,
 		.view = p->key.view,
 		.kind = kind,
+		.group = b->tables->has_groups ? p->group : 0,
 		.question_len = p->q.question_len,
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);

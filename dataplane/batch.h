@@ -38,6 +38,7 @@ struct batch {
 	const struct worker_tables *tables; // the worker's, for the whole turn
 	uint64_t now_ms;
 	bool control_alive; // read once per batch, so that all stages decide alike
+	bool blocks;        // there are rules, and blocking is neither off nor paused
 	bool rang;          // something was put on the miss ring
 	unsigned count;
 	unsigned tx_count, kernel_count, drop_count;
@@ -49,10 +50,17 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 };
 
-// Does stage_parse look for the records already?
-ATTR_INLINE bool batch_tags_early(const struct worker_tables *t)
+// Of a batch that has its tables and its time.
+ATTR_INLINE bool batch_blocks(const struct batch *b)
 {
-	return t->has_l0 && !(t->has_rules && t->config.blocking_on);
+	const struct worker_tables *t = b->tables;
+	return t->has_rules && t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
+}
+
+// Does stage_parse look for the records already?
+ATTR_INLINE bool batch_tags_early(const struct batch *b)
+{
+	return b->tables->has_l0 && !b->blocks;
 }
 
 // The three ways to settle a packet. Each takes the mbuf over for stage_tx.

@@ -10,11 +10,12 @@ void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view,
 
 void reply_blocked(struct batch *b, struct packet *p)
 {
-	const struct dp_config *config = &b->tables->config;
+	const struct worker_tables *t = b->tables;
+	const struct dns_block *block =
+		t->has_groups ? &t->policy.group[p->group].block : &t->config.block;
 	uint16_t sum = 0;
-	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
-		(enum dns_block_mode)config->block_mode, config->block_ttl_s, reply_line_limit(b),
-		&sum);
+	uint16_t len = dns_reply_blocked(
+		packet_dns(p), packet_dns_room(p), &p->q, block, reply_line_limit(b), &sum);
 	reply_line_finish(b, p, len, sum, VERDICT_blocked);
 }
 

@@ -125,6 +125,8 @@ static void count_answer(struct worker *w, uint8_t kind)
 		count(w, COUNTER_answers_stale);
 	else if (kind == ANSWER_SERVFAIL)
 		count(w, COUNTER_answers_servfail);
+	else if (kind == ANSWER_BLOCKED)
+		count(w, COUNTER_answers_blocked);
 }
 
 // Takes messages off the ring into frames, by port. Number of messages read.

@@ -100,7 +100,7 @@ void stage_lookup(struct batch *b)
 		return;
 	}
 	_Atomic uint8_t *marks = t->marks[b->w->index];
-	if (!batch_tags_early(t))
+	if (!batch_tags_early(b))
 		prefetch_records(b);
 
 	// All found before any is answered: l0_find fetches the lines of a long record that the

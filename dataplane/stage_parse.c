@@ -70,7 +70,7 @@ static void hash_question(struct batch *b, struct packet *p)
 			.view = view,
 		};
 	}
-	if (t->has_rules && t->config.blocking_on)
+	if (b->blocks)
 		rule_probe_hash(&t->rules, &p->q, &p->probe);
 }
 
@@ -88,7 +88,7 @@ static void fetch_record(const struct batch *b, struct packet *p)
 void stage_parse(struct batch *b)
 {
 	enum { TAGS_BEHIND = 12 };
-	const bool tags = batch_tags_early(b->tables);
+	const bool tags = batch_tags_early(b);
 	unsigned kept = 0, hashed = 0, tagged = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];

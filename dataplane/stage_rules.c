@@ -15,7 +15,7 @@ static bool is_blocked(const struct worker_tables *t, const struct packet *p)
 void stage_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	if (!t->has_rules || !t->config.blocking_on)
+	if (!b->blocks)
 		return;
 	uint64_t suspects = 0;
 	static_assert(WORKER_BATCH <= 64);

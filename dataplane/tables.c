@@ -238,7 +238,7 @@ int tables_take_policy(struct tables_set *set, const struct tables_source *src, 
 
 static bool config_sane(const struct dp_config *c)
 {
-	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block_mode <= DNS_BLOCK_REFUSED
+	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block.mode < DNS_BLOCK_MODES
 	       && c->stale_mode <= STALE_IMMEDIATE;
 }
 

@@ -1,18 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include <string.h>
 #include <weir/config.h>
 #include <weir/shm_abi.h>
+
+static void address_take(struct dns_block *out, const struct ip_address *a)
+{
+	if (a->version == 4) {
+		memcpy(out->v4, a->bytes, sizeof out->v4);
+		out->has |= DNS_BLOCK_HAS_V4;
+	} else if (a->version == 6) {
+		memcpy(out->v6, a->bytes, sizeof out->v6);
+		out->has |= DNS_BLOCK_HAS_V6;
+	}
+}
+
+void config_block_reply(
+	const struct config *config, const struct config_group *group, struct dns_block *out)
+{
+	const struct config_blocking *all = &config->blocking;
+	*out = (struct dns_block){.mode = (uint8_t)all->mode, .ttl_s = all->ttl_s};
+	address_take(out, &all->custom_v4);
+	address_take(out, &all->custom_v6);
+	if (!group)
+		return;
+	if (group->block.has_mode)
+		out->mode = (uint8_t)group->block.mode;
+	if (group->block.has_ttl)
+		out->ttl_s = group->block.ttl_s;
+	address_take(out, &group->block.custom_v4);
+	address_take(out, &group->block.custom_v6);
+}
 
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
 		.client_ttl_cap_s = config->cache.client_ttl_cap_s,
 		.stale_ttl_s = config->cache.stale_ttl_s,
-		.block_ttl_s = config->blocking.ttl_s,
 		.udp_limit = config->limits.udp_reply_size,
-		.block_mode = (uint8_t)config->blocking.mode,
 		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
 		.blocking_on = config->blocking.enabled,
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
+	config_block_reply(config, NULL, &out->block);
 }

@@ -38,17 +38,34 @@ static uint16_t rr_begin(
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-// Octets of the null address for the type asked, or 0 if it has none.
-static uint16_t null_address_len(const struct dns_query *q)
+// Puts the address for the type asked, which has `len` octets then; 0: there is none.
+static uint16_t address_put(
+	uint8_t to[16], const struct dns_block *b, unsigned mode, const struct dns_query *q)
 {
+	unsigned has = mode == DNS_BLOCK_NULL     ? DNS_BLOCK_HAS_V4 | DNS_BLOCK_HAS_V6
+		       : mode == DNS_BLOCK_CUSTOM ? b->has
+						  : 0;
 	if (q->qclass != DNS_CLASS_IN)
 		return 0;
-	return q->qtype == DNS_TYPE_A ? 4 : q->qtype == DNS_TYPE_AAAA ? 16 : 0;
+	memset(to, 0, 16);
+	if (q->qtype == DNS_TYPE_A && has & DNS_BLOCK_HAS_V4) {
+		if (mode == DNS_BLOCK_CUSTOM)
+			memcpy(to, b->v4, sizeof b->v4);
+		return sizeof b->v4;
+	}
+	if (q->qtype == DNS_TYPE_AAAA && has & DNS_BLOCK_HAS_V6) {
+		if (mode == DNS_BLOCK_CUSTOM)
+			memcpy(to, b->v6, sizeof b->v6);
+		return sizeof b->v6;
+	}
+	return 0;
 }
 
 uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
-	enum dns_block_mode mode, uint32_t ttl_s, uint16_t limit, uint16_t *sum)
+	const struct dns_block *block, uint16_t limit, uint16_t *sum)
 {
+	unsigned mode = block->mode;
+	uint32_t ttl_s = block->ttl_s;
 	if (mode == DNS_BLOCK_REFUSED)
 		return dns_reply_rcode(msg, cap, q, DNS_RCODE_REFUSED, DNS_EDE_BLOCKED, sum);
 	if (ttl_s > DNS_TTL_MAX)
@@ -56,10 +73,10 @@ uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 
 	uint8_t rr[SOA_LEN];
 	struct dns_answer_view a = {.bytes = rr};
-	uint16_t address_len = mode == DNS_BLOCK_NULL ? null_address_len(q) : 0;
+	uint16_t address_len = address_put(rr + RR_FIXED_LEN, block, mode, q);
 	if (address_len) {
 		a.sum = rr_begin(rr, q->qtype, q->qclass, ttl_s, address_len);
-		memset(rr + RR_FIXED_LEN, 0, address_len);
+		a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, address_len));
 		a.len = RR_FIXED_LEN + address_len;
 		a.ancount = 1;
 	} else {

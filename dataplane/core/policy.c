@@ -29,8 +29,11 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	if (h->size < sizeof *h || h->size > size)
 		return refuse(why, "policy image: cut short");
 	if (h->group_count < 1 || h->group_count > POLICY_GROUPS_MAX
-		|| h->v6_length_count > POLICY_V6_LENGTHS)
-		return refuse(why, "policy image: too many groups or lengths");
+		|| h->v6_length_count > POLICY_V6_LENGTHS || h->mac_count > POLICY_MACS_MAX)
+		return refuse(why, "policy image: too many groups, lengths or MAC addresses");
+	for (unsigned i = 0; i < h->group_count; i++)
+		if (h->group[i].block.mode >= DNS_BLOCK_MODES)
+			return refuse(why, "policy image: a group with an unknown block reply");
 	return 0;
 }
 
@@ -45,22 +48,29 @@ static bool is_power(uint32_t n)
 	return n > 0 && n <= POLICY_V6_SLOTS_MAX && (n & (n - 1)) == 0;
 }
 
+static int table_check(const struct policy_head *h, const struct policy_v6_table *t, char why[128])
+{
+	if (t->length > 128)
+		return refuse(why, "policy image: a prefix longer than an address");
+	if (!is_power(t->pilots) || !is_power(t->slots)
+		|| !fits(t->pilot_off, t->pilots * sizeof(uint16_t), 2, h->size)
+		|| !fits(t->slot_off, t->slots * sizeof(struct policy_v6_slot), 8, h->size))
+		return refuse(why, "policy image: table of IPv6 or MAC addresses outside of it");
+	return 0;
+}
+
 static int geometry_check(const struct policy_head *h, char why[128])
 {
 	uint64_t v4 = (POLICY_V4_TOP + (uint64_t)h->v4_blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
 	if (h->v4_blocks < POLICY_GROUPS_MAX || h->v4_blocks > POLICY_V4_BLOCKS_MAX
 		|| !fits(h->v4_off, v4, 2, h->size))
 		return refuse(why, "policy image: IPv4 table outside of it");
-	for (unsigned i = 0; i < h->v6_length_count; i++) {
-		const struct policy_v6_table *t = &h->v6[i];
-		if (t->length > 128)
-			return refuse(why, "policy image: a prefix longer than an address");
-		if (!is_power(t->pilots) || !is_power(t->slots)
-			|| !fits(t->pilot_off, t->pilots * sizeof(uint16_t), 2, h->size)
-			|| !fits(t->slot_off, t->slots * sizeof(struct policy_v6_slot), 8, h->size))
-			return refuse(why, "policy image: IPv6 table outside of it");
-	}
-	return 0;
+	if (h->mac_count && h->mac.length != 8 * POLICY_MAC_LEN)
+		return refuse(why, "policy image: MAC addresses of another length");
+	int rc = h->mac_count ? table_check(h, &h->mac, why) : 0;
+	for (unsigned i = 0; rc == 0 && i < h->v6_length_count; i++)
+		rc = table_check(h, &h->v6[i], why);
+	return rc;
 }
 
 static void table_use(
@@ -95,7 +105,10 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		.v4_blocks = h.v4_blocks,
 		.group_count = h.group_count,
 		.v6_length_count = h.v6_length_count,
+		.has_macs = h.mac_count > 0,
 	};
+	if (h.mac_count)
+		table_use(&r->mac, &h.mac, base);
 	for (unsigned i = 0; i < h.v6_length_count; i++)
 		table_use(&r->v6[i], &h.v6[i], base);
 	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)

@@ -27,12 +27,19 @@ enum {
 	CONFIG_REDIS_ADDRESSES_MAX = 16,
 	CONFIG_GROUPS_MAX = 63,     // beside group 0, everyone else
 	CONFIG_PREFIXES_MAX = 4096, // of clients, in all groups together
+	CONFIG_MACS_MAX = 4096,     // likewise
 };
 
 struct ip_address {
 	uint8_t version;    // 4 or 6
 	uint8_t prefix_len; // when written with /N; else 32 or 128
 	uint8_t bytes[16];  // network order; IPv4 in the first 4
+};
+
+// Of an Ethernet interface. Means a client only on a segment of ours: behind a router every frame
+// has the router's.
+struct config_mac {
+	uint8_t octets[6];
 };
 
 struct socket_address {
@@ -128,6 +135,7 @@ struct config_blocking {
 	bool enabled;
 	enum dns_block_mode mode;
 	uint32_t ttl_s;
+	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none
 	unsigned list_count;
 	struct config_list *lists;
 	unsigned allow_count, deny_count;
@@ -175,11 +183,23 @@ struct config_redis {
 	unsigned sweep_hit_window_s; // 0: cold keys are left to their TTL
 };
 
+// What a group sets of the reply for blocked names; the rest is everyone's.
+struct config_block {
+	bool has_mode, has_ttl;
+	enum dns_block_mode mode;
+	uint32_t ttl_s;
+	struct ip_address custom_v4, custom_v6; // version 0: not set
+};
+
 // Clients that are treated in their own way. Its number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
 	unsigned client_count;
 	struct ip_address *clients; // prefixes without host bits, none in two groups
+	unsigned mac_count;
+	struct config_mac *macs; // unicast, none in two groups; a MAC beats a prefix
+	struct config_block block;
+	bool safe_search;
 	bool disable_cache;
 	bool blocking;           // false: nothing is blocked
 	bool has_lists;          // false: every list applies
@@ -207,7 +227,11 @@ struct config {
 ATTR_MUST_CHECK int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX]);
 void config_free(struct config *c); // NULL is fine
 
-// What workers need of it (shm_abi.h); every list applies to everyone.
+// The reply for blocked names: of a group, or (NULL) of everyone.
+void config_block_reply(
+	const struct config *config, const struct config_group *group, struct dns_block *out);
+
+// What workers need of it (shm_abi.h); every list applies to everyone, no pause.
 struct dp_config;
 void config_for_workers(const struct config *config, struct dp_config *out);
 

@@ -74,9 +74,23 @@ enum dns_block_mode {
 	DNS_BLOCK_NULL,     // A 0.0.0.0 / AAAA ::, other types NODATA with the SOA
 	DNS_BLOCK_NODATA,
 	DNS_BLOCK_REFUSED,
+	DNS_BLOCK_CUSTOM, // the address given for the type asked, else NODATA with the SOA
+	DNS_BLOCK_MODES
 };
 
+// The whole of it, as it stands in shared memory for each group of clients.
+enum { DNS_BLOCK_HAS_V4 = 1, DNS_BLOCK_HAS_V6 = 2 };
+struct dns_block {
+	uint32_t ttl_s; // of the address or the SOA
+	uint8_t mode;   // enum dns_block_mode; above that: NODATA
+	uint8_t has;    // DNS_BLOCK_HAS_*: which addresses there are for DNS_BLOCK_CUSTOM
+	uint8_t reserved[2];
+	uint8_t v4[4];
+	uint8_t v6[16];
+};
+static_assert(sizeof(struct dns_block) == 28);
+
 // EDE 15 (Blocked) goes with it when the client sent an OPT. Owner of the record is the question's
-// name, also for the SOA. Length, or 0, as above.
+// name, also for the SOA. `block` is loaded once. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
-	enum dns_block_mode mode, uint32_t ttl_s, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

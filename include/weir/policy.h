@@ -11,11 +11,14 @@
 // loads. IPv6: one perfect hash table for each length that some prefix has (Belazzougui, Botelho,
 // Dietzfelbinger 2009: a pilot for each few keys leads them to free slots), so one key is compared
 // for each length; the shortest first, none depends on another's outcome. Neither has a branch that
-// depends on the address: for mixed clients a misprediction costs more than the loads.
+// depends on the address: for mixed clients a misprediction costs more than the loads. MAC
+// addresses: one more such table, looked at only if there are any; one that is in it beats every
+// prefix. A MAC means a client only on a segment of ours, as routers put theirs in its place.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
-// cache, so for its clients every lookup is a miss; workers need not know of it.
+// cache, so for its clients every lookup is a miss; workers need not know of it. A group with safe
+// search has a second view, in which names that the rule image says so of are resolved.
 //
 // The reader treats the image as hostile for safety: sums and geometry are checked once, groups and
 // geometry are private copies, and each number that is read is masked or compared.
@@ -29,6 +32,8 @@
 enum {
 	POLICY_GROUPS_MAX = 64, // group 0 included
 	POLICY_PREFIXES_MAX = 4096,
+	POLICY_MACS_MAX = 4096,
+	POLICY_MAC_LEN = 6,
 	POLICY_V4_TOP = 65536,
 	POLICY_V4_BLOCK = 256,
 	POLICY_V4_BLOCKS_MAX = POLICY_GROUPS_MAX + 2 * POLICY_PREFIXES_MAX,
@@ -36,18 +41,21 @@ enum {
 	POLICY_V6_SLOTS_MAX = 1 << 16,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 1
+#define POLICY_VERSION 2
 
 struct policy_group {
 	uint64_t lists[4];  // that apply, one bit per list number
 	uint64_t view_hash; // of the view's definition, 0: view 0; for the next control plane
+	uint64_t safe_hash; // likewise of the safe view
 	uint16_t view;
-	uint8_t reserved[6];
+	uint16_t safe_view; // 0: none, names of class SAFE are as all others
+	struct dns_block block;
 };
-static_assert(sizeof(struct policy_group) == 48);
+static_assert(sizeof(struct policy_group) == 80);
 
 struct policy_v6_slot {
-	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one
+	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one. A MAC
+			 // is followed by zeros
 	uint64_t group;
 };
 static_assert(sizeof(struct policy_v6_slot) == 24);
@@ -72,7 +80,8 @@ struct policy_head {
 	uint32_t v4_blocks;
 	uint32_t prefix_count;
 	uint32_t v6_length_count;
-	uint32_t reserved;
+	uint32_t mac_count;
+	struct policy_v6_table mac;                   // only if mac_count is not 0
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint64_t body_sum; // contenthash of all octets after this struct
@@ -93,6 +102,8 @@ struct policy_reader {
 	uint32_t v4_blocks;
 	uint32_t group_count;
 	uint32_t v6_length_count;
+	bool has_macs;
+	struct policy_v6_reader mac;
 	struct policy_v6_reader v6[POLICY_V6_LENGTHS];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
 };
@@ -135,21 +146,34 @@ ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_
 	return e & (POLICY_GROUPS_MAX - 1);
 }
 
+// The group of `whole` masked, or `group` where that is not in the table.
+ATTR_INLINE uint64_t policy_table_look(
+	const struct policy_v6_reader *t, const uint64_t whole[2], uint64_t group)
+{
+	const uint64_t key[2] = {whole[0] & t->bits[0], whole[1] & t->bits[1]};
+	uint64_t hash = policy_v6_hash(t->seed, key);
+	unsigned pilot = __atomic_load_n(&t->pilots[hash & t->pilot_mask], __ATOMIC_RELAXED);
+	const struct policy_v6_slot *s = &t->slots[(hash >> 32 ^ pilot) & t->slot_mask];
+	uint64_t differs = (s->key[0] ^ key[0]) | (s->key[1] ^ key[1]);
+	uint64_t found = (uint64_t)(differs != 0) - 1; // all ones: the same
+	return (group & ~found) | (s->group & found);
+}
+
 // `address`: 16 octets.
 ATTR_INLINE unsigned policy_group_v6(const struct policy_reader *r, const uint8_t *address)
 {
 	uint64_t whole[2], group = 0;
 	memcpy(whole, address, sizeof whole);
-	for (unsigned i = 0; i < r->v6_length_count; i++) {
-		const struct policy_v6_reader *t = &r->v6[i];
-		const uint64_t key[2] = {whole[0] & t->bits[0], whole[1] & t->bits[1]};
-		uint64_t hash = policy_v6_hash(t->seed, key);
-		unsigned pilot =
-			__atomic_load_n(&t->pilots[hash & t->pilot_mask], __ATOMIC_RELAXED);
-		const struct policy_v6_slot *s = &t->slots[(hash >> 32 ^ pilot) & t->slot_mask];
-		uint64_t differs = (s->key[0] ^ key[0]) | (s->key[1] ^ key[1]);
-		uint64_t found = (uint64_t)(differs != 0) - 1; // all ones: the same
-		group = (group & ~found) | (s->group & found);
-	}
+	for (unsigned i = 0; i < r->v6_length_count; i++)
+		group = policy_table_look(&r->v6[i], whole, group);
 	return (unsigned)group & (POLICY_GROUPS_MAX - 1);
+}
+
+// Only if has_macs. `mac`: in a frame, as two octets behind it are read too. `group`: by prefix.
+ATTR_INLINE unsigned policy_group_mac(
+	const struct policy_reader *r, const uint8_t *mac, unsigned group)
+{
+	uint64_t whole[2] = {0};
+	memcpy(whole, mac, sizeof whole[0]);
+	return (unsigned)policy_table_look(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
 }

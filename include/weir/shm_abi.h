@@ -16,7 +16,7 @@
 
 // Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h,
 // policy.h or rule_image.h. Unequal versions refuse each other.
-#define SHM_ABI_VERSION 3
+#define SHM_ABI_VERSION 4
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -54,15 +54,15 @@ static_assert(offsetof(struct region_header, geometry) == 48);
 struct dp_config {
 	uint32_t client_ttl_cap_s; // 0: off
 	uint32_t stale_ttl_s;      // TTL of a stale answer, 30
-	uint32_t block_ttl_s;
-	uint16_t udp_limit;  // most octets of a UDP reply, 512..4096
-	uint8_t block_mode;  // enum dns_block_mode
-	uint8_t stale_mode;  // enum stale_mode
-	uint8_t blocking_on; // 0 while paused
-	uint8_t reserved[7];
-	uint64_t group_lists[4]; // lists that apply to group 0, one bit per list number
+	uint16_t udp_limit;        // most octets of a UDP reply, 512..4096
+	uint8_t stale_mode;        // enum stale_mode
+	uint8_t blocking_on;       // 0: nothing is blocked
+	struct dns_block block;    // of group 0, while there is no policy image with groups
+	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: nothing is blocked until then; 0: no pause
+	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
 };
-static_assert(sizeof(struct dp_config) == 56);
+static_assert(sizeof(struct dp_config) == 80);
+static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 

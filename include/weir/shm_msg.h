@@ -48,8 +48,8 @@ struct msg_miss {
 	uint8_t has_opt;
 	uint8_t dnssec_ok;
 	uint16_t view;
-	uint8_t kind; // MISS_*
-	uint8_t reserved;
+	uint8_t kind;          // MISS_*
+	uint8_t group;         // of the client, below POLICY_GROUPS_MAX
 	uint16_t question_len; // octets that follow: 5..259
 	uint16_t reserved2;
 };
@@ -71,6 +71,7 @@ enum answer_kind {
 	ANSWER_CACHED = 1,
 	ANSWER_STALE = 2,
 	ANSWER_SERVFAIL = 3,
+	ANSWER_BLOCKED = 4, // by what the answer led to, or by a pattern
 	ANSWER_KINDS
 };
 

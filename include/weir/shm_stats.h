@@ -16,6 +16,9 @@
 	X(hit, "answered from L0")                                                  \
 	X(hit_stale, "answered from L0 past its soft expiry")                       \
 	X(blocked, "answered by a block rule")                                      \
+	X(blocked_answer, "answered as blocked for what its answer leads to")       \
+	X(local, "answered from local data")                                        \
+	X(drop_rule, "dropped by a block rule")                                     \
 	X(miss, "handed to the control plane")                                      \
 	X(miss_duplicate, "dropped: enough clients already wait for that question") \
 	X(servfail_ring_full, "SERVFAIL: miss ring full and nothing stale")         \
@@ -56,6 +59,7 @@
 	X(answers, "answers of the control plane sent")                \
 	X(answers_stale, "of these, stale")                            \
 	X(answers_servfail, "of these, SERVFAIL")                      \
+	X(answers_blocked, "of these, blocked")                        \
 	X(answer_foreign, "answers dropped: of another life or lane")  \
 	X(answer_bad, "answers dropped: malformed")                    \
 	X(answer_nombuf, "answers dropped: no packet buffer")          \

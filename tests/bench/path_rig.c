@@ -82,9 +82,8 @@ static bool make_worker(struct path_rig *r)
 	(void)inet_pton(AF_INET6, WIRE_SERVICE6, r->service.v6[0]);
 	r->tables.config = (struct dp_config){
 		.stale_ttl_s = 30,
-		.block_ttl_s = 60,
 		.udp_limit = 1232,
-		.block_mode = DNS_BLOCK_NULL,
+		.block = {.mode = DNS_BLOCK_NULL, .ttl_s = 60},
 		.blocking_on = 1,
 		.group_lists = {7},
 	};

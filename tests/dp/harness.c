@@ -130,9 +130,8 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 	assert_int_equal(inet_pton(AF_INET6, WIRE_SERVICE6, h->service.v6[0]), 1);
 	h->tables.config = (struct dp_config){
 		.stale_ttl_s = 30,
-		.block_ttl_s = 60,
 		.udp_limit = 1232,
-		.block_mode = DNS_BLOCK_NXDOMAIN,
+		.block = {.mode = DNS_BLOCK_NXDOMAIN, .ttl_s = 60},
 		.blocking_on = 1,
 		.group_lists = {7},
 	};

@@ -92,6 +92,7 @@ struct harness_record {
 	uint32_t stale_until_ms;
 	uint8_t rcode;
 	bool authenticated;
+	const struct rule_set *mask; // NULL: not judged
 };
 void harness_put(struct harness *h, const struct harness_record *r);
 uint8_t harness_mark(const struct harness *h, const char *name); // of the A record's first unit
@@ -100,7 +101,8 @@ uint8_t harness_mark(const struct harness *h, const char *name); // of the A rec
 void harness_block(struct harness *h, const char *const *names, unsigned count);
 
 // Puts clients into group 1, 2, ... in place of what was: prefixes[i] go to group i + 1, separated
-// by blanks; `group` says what applies to each, group 0 first.
+// by blanks, and MAC addresses (02:00:...) among them; `group` says what applies to each, group 0
+// first.
 void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
 	const struct policy_group *group);
 

@@ -4,6 +4,7 @@
 #include "../../controlplane/rule_build.h"
 #include "harness.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <weir/dns_name.h>
 
@@ -65,6 +66,7 @@ void harness_put(struct harness *h, const struct harness_record *r)
 		.refresh_ms = or_else(r->refresh_ms, UINT32_MAX),
 		.stale_until_ms = r->stale_until_ms,
 		.auth_ttl_s = or_else(r->ttl_s, 300),
+		.mask = r->mask,
 	};
 	key_of(h, &name, qtype, r->key_flags, r->view, &put.key);
 	assert_int_equal(l0_writer_put(h->l0, &put), 0);
@@ -115,12 +117,27 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 	h->tables.has_rules = true;
 }
 
+static bool mac_add(struct config_group *g, const char *text)
+{
+	unsigned o[6];
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", o, o + 1, o + 2, o + 3, o + 4, o + 5) != 6)
+		return false;
+	g->macs = realloc(g->macs, (g->mac_count + 1) * sizeof *g->macs);
+	assert_non_null(g->macs);
+	for (unsigned i = 0; i < 6; i++)
+		g->macs[g->mac_count].octets[i] = (uint8_t)o[i];
+	g->mac_count++;
+	return true;
+}
+
 static void client_add(struct config_group *g, const char *text, size_t len)
 {
 	char one[64];
 	assert_true(len < sizeof one);
 	memcpy(one, text, len);
 	one[len] = 0;
+	if (mac_add(g, one))
+		return;
 	g->clients = realloc(g->clients, (g->client_count + 1) * sizeof *g->clients);
 	assert_non_null(g->clients);
 	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
@@ -147,8 +164,10 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 	free(h->policy);
 	h->policy = image.head;
 	h->tables.has_groups = h->tables.policy.group_count > 1;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		free(groups[i].clients);
+		free(groups[i].macs);
+	}
 }
 
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)

@@ -2,6 +2,9 @@
 // Blocked names: each way to answer them, and which names are.
 #include "harness.h"
 
+#include <unistd.h>
+#include <weir/clock.h>
+
 static const char *const listed[] = {"ads.example", "x.tracker.example"};
 
 static void test_names(void **)
@@ -50,7 +53,7 @@ static void test_null(void **)
 	struct wire_query txt = {.name = "ads.example", .qtype = 16};
 	struct wire_reply r;
 	uint8_t zero[16] = {0};
-	h->tables.config.block_mode = DNS_BLOCK_NULL;
+	h->tables.config.block.mode = DNS_BLOCK_NULL;
 	harness_block(h, listed, 2);
 	harness_ask(h, &a, VERDICT_blocked, &r);
 	assert_int_equal(r.rcode, 0);
@@ -89,6 +92,66 @@ static void test_before_cache(void **)
 	harness_end(h);
 }
 
+// A pause ends by the clock, with nobody's help.
+static void test_pause(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "ads.example", .count = 1};
+	struct wire_query q = {.name = "ads.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_block(h, listed, 2);
+	h->w.control_alive = 0;
+	uint64_t until_ms = clock_mono_ms() + 150;
+	h->tables.config.pause_until_ms = until_ms;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	while (clock_mono_coarse_ms() < until_ms)
+		usleep(1000);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
+// Each group's clients get their group's reply.
+static void test_reply_of_group(void **)
+{
+	static const char *const prefixes[] = {"198.18.1.0/24", "198.18.2.0/24 fd53:2::/64"};
+	static const uint8_t v4[] = {198, 18, 0, 80};
+	static const struct policy_group groups[] = {
+		{.lists = {7}, .block = {.mode = DNS_BLOCK_NODATA, .ttl_s = 7}},
+		{.lists = {7}, .block = {.mode = DNS_BLOCK_REFUSED}},
+		{.lists = {7},
+			.block = {.mode = DNS_BLOCK_CUSTOM,
+				.ttl_s = 9,
+				.has = DNS_BLOCK_HAS_V4,
+				.v4 = {198, 18, 0, 80}}},
+	};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "ads.example"};
+	struct wire_reply r;
+	harness_block(h, listed, 2);
+	harness_groups(h, prefixes, 2, groups);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 0);
+	assert_int_equal(r.record[0].type, 6);
+	assert_int_equal(r.record[0].ttl_s, 7);
+	q.src = "198.18.1.1";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 5);
+	q.src = "198.18.2.1";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.record[0].rdata_len, 4);
+	assert_memory_equal(r.record[0].rdata, v4, 4);
+	assert_int_equal(r.record[0].ttl_s, 9);
+	q = (struct wire_query){
+		.name = "ads.example", .qtype = 28, .version = 6, .src = "fd53:2::1"};
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 0);
+	assert_int_equal(r.record[0].type, 6);
+	harness_end(h);
+}
+
 // Mixed batches: order kept among what goes on, each packet its own answer.
 static void test_mixed_batch(void **)
 {
@@ -123,6 +186,8 @@ int main(void)
 		cmocka_unit_test(test_nxdomain),
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_before_cache),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_reply_of_group),
 		cmocka_unit_test(test_mixed_batch),
 	};
 	return HARNESS_MAIN(tests);

@@ -126,6 +126,53 @@ static void test_mixed_batch(void **)
 	harness_end(h);
 }
 
+// A MAC that is in a group beats the address, and the miss carries the group.
+static void test_macs(void **)
+{
+	static const char *const with_macs[] = {
+		"198.18.1.0/24 02:00:00:00:01:01 fd53:1::/64", "198.18.2.0/24 02:00:00:00:01:02"};
+	static const uint8_t mac[][6] = {
+		{2, 0, 0, 0, 1, 1}, {2, 0, 0, 0, 1, 2}, {2, 0, 0, 0, 1, 3}, {2, 0, 0, 0, 0, 1}};
+	static const struct {
+		unsigned mac;
+		const char *address;
+		unsigned version, group;
+	} cases[] = {
+		{0, "198.18.0.9", 4, KIDS},
+		{0, "198.18.2.9", 4, KIDS},
+		{1, "198.18.1.9", 4, LAB},
+		{1, "fd53:1::9", 6, LAB},
+		{2, "198.18.1.9", 4, KIDS},
+		{3, "198.18.0.9", 4, 0},
+		{0, "fd53::9", 6, KIDS},
+	};
+	struct harness *h = harness_begin(NULL);
+	harness_groups(h, with_macs, 2, groups);
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		unsigned n = i % ARRAY_LEN(cases);
+		struct wire_query q = {.name = "cold.example",
+			.src = cases[n].address,
+			.version = cases[n].version,
+			.mac = mac[cases[n].mac],
+			.has_vlan = i >= ARRAY_LEN(cases),
+			.vlan_tci = 7};
+		struct msg_miss m;
+		uint8_t question[300];
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		assert_int_not_equal(harness_miss(h, &m, question), 0);
+		assert_int_equal(m.group, cases[n].group);
+		assert_int_equal(m.view, groups[cases[n].group].view);
+	}
+	harness_groups(h, prefixes, 2, groups); // without any
+	struct wire_query q = {.name = "cold.example", .src = "198.18.2.8", .mac = mac[0]};
+	struct msg_miss m;
+	uint8_t question[300];
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	assert_int_equal(m.group, LAB);
+	harness_end(h);
+}
+
 // A client moves with the next image, and out of all groups with an empty one.
 static void test_moves(void **)
 {
@@ -169,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_views_are_apart),
 		cmocka_unit_test(test_lists_of_source),
 		cmocka_unit_test(test_mixed_batch),
+		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_without_l0),
 	};

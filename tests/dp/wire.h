@@ -20,6 +20,7 @@ struct wire_query {
 	bool has_vlan;
 	uint16_t vlan_tci;
 	const char *src, *dst; // addresses, NULL: the client's and the service's
+	const uint8_t *mac;    // NULL: wire_client_mac
 	uint16_t src_port;     // 0: 4242
 	uint16_t dst_port;     // 0: 53
 	bool zero_src_port;

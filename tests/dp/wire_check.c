@@ -178,7 +178,7 @@ void wire_check_answers(
 	assert_int_equal(out->version, v6 ? 6 : 4);
 	assert_int_equal(out->has_vlan, q->has_vlan);
 	assert_int_equal(out->vlan_tci, q->has_vlan ? q->vlan_tci : 0);
-	assert_memory_equal(frame, wire_client_mac, 6);
+	assert_memory_equal(frame, q->mac ? q->mac : wire_client_mac, 6);
 	assert_memory_equal(frame + 6, wire_service_mac, 6);
 	const uint8_t *ip = frame + (q->has_vlan ? 18 : 14);
 	assert_memory_equal(ip + (v6 ? 8 : 12), addresses, 2 * size);

@@ -79,7 +79,7 @@ size_t wire_make_dns(const struct wire_query *q, uint8_t *out)
 static size_t make_ether(const struct wire_query *q, uint8_t *out)
 {
 	memcpy(out, wire_service_mac, 6);
-	memcpy(out + 6, wire_client_mac, 6);
+	memcpy(out + 6, q->mac ? q->mac : wire_client_mac, 6);
 	size_t n = 12;
 	if (q->has_vlan) {
 		wire_put16(out + 12, 0x8100);

@@ -176,7 +176,7 @@ static void publish_all(struct reign *r, uint16_t udp_limit)
 	const uint64_t lists[4] = {2};
 	FAULT_CHECK(names_prepare(r->p, image.base, image.size, &names, why) == 0);
 	FAULT_CHECK(names_publish(r->p, names) == 0);
-	publish_config(r->p, &config, lists, true);
+	publish_config(r->p, &config, lists, true, 0);
 }
 
 // Workers stand on what is current, and said so.

@@ -97,7 +97,7 @@ static void config_publish(struct life *l)
 		.blocking.ttl_s = n,
 		.limits.udp_reply_size = 1232};
 	const uint64_t lists[4] = {n, n, n, n};
-	publish_config(l->p, &config, lists, true);
+	publish_config(l->p, &config, lists, true, 0);
 	ledger->config_done = n;
 	note(l);
 }
@@ -200,7 +200,7 @@ static void check_config(const struct directory *d)
 	const struct dp_config *c = &d->config[generation % DIRECTORY_CONFIG_SLOTS];
 	uint32_t n = c->client_ttl_cap_s;
 	FAULT_CHECK(n == ledger->config_done || n == ledger->config_trying);
-	FAULT_CHECK(c->stale_ttl_s == n && c->block_ttl_s == n && c->udp_limit == 1232);
+	FAULT_CHECK(c->stale_ttl_s == n && c->block.ttl_s == n && c->udp_limit == 1232);
 	for (unsigned i = 0; i < 4; i++)
 		FAULT_CHECK(c->group_lists[i] == n);
 }

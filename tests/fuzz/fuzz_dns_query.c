@@ -46,9 +46,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(msg, data, len);
 	n = dns_reply_rcode(msg, cap, &q, DNS_RCODE_BADVERS, DNS_EDE_OTHER, &sum);
 	check_reply(msg, cap, n, sum, &q);
-	for (unsigned mode = DNS_BLOCK_NXDOMAIN; mode <= DNS_BLOCK_REFUSED; mode++) {
+	for (unsigned mode = DNS_BLOCK_NXDOMAIN; mode <= DNS_BLOCK_MODES; mode++) {
 		memcpy(msg, data, len);
-		n = dns_reply_blocked(msg, cap, &q, mode, 300, DNS_EDNS_SIZE, &sum);
+		const struct dns_block block = {.mode = (uint8_t)mode,
+			.ttl_s = 300,
+			.has = (uint8_t)len,
+			.v4 = {198, 18, 0, 80},
+			.v6 = {0xfd, 0x53}};
+		n = dns_reply_blocked(msg, cap, &q, &block, DNS_EDNS_SIZE, &sum);
 		check_reply(msg, cap, n, sum, &q);
 	}
 	free(msg);

@@ -17,6 +17,15 @@ static uint32_t power_of(uint32_t n)
 	return UINT32_C(1) << n % 6;
 }
 
+static void seal_table(struct policy_v6_table *t, size_t len)
+{
+	t->length %= 130;
+	t->pilots = power_of(t->pilots);
+	t->slots = power_of(t->slots);
+	t->pilot_off = len - t->pilot_off % 512 / 2 * 2;
+	t->slot_off = (len - t->slot_off % 2048) / 8 * 8;
+}
+
 // Numbers small enough to pass now and then: the input decides which.
 static void seal(uint8_t *image, size_t len)
 {
@@ -29,14 +38,13 @@ static void seal(uint8_t *image, size_t len)
 	h.v4_blocks = POLICY_GROUPS_MAX + h.v4_blocks % 2;
 	h.v4_off = sizeof h + h.v4_off % 4;
 	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
-	for (unsigned i = 0; i < POLICY_V6_LENGTHS; i++) {
-		struct policy_v6_table *t = &h.v6[i];
-		t->length %= 130;
-		t->pilots = power_of(t->pilots);
-		t->slots = power_of(t->slots);
-		t->pilot_off = len - t->pilot_off % 512 / 2 * 2;
-		t->slot_off = (len - t->slot_off % 2048) / 8 * 8;
-	}
+	for (unsigned i = 0; i < h.group_count; i++)
+		h.group[i].block.mode %= DNS_BLOCK_MODES;
+	for (unsigned i = 0; i < POLICY_V6_LENGTHS; i++)
+		seal_table(&h.v6[i], len);
+	h.mac_count %= 2;
+	seal_table(&h.mac, len);
+	h.mac.length = 8 * POLICY_MAC_LEN;
 	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
 	h.head_sum = contenthash(&h, offsetof(struct policy_head, head_sum));
 	memcpy(image, &h, sizeof h);
@@ -50,6 +58,8 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
 		FUZZ_CHECK(policy_group_v4(r, address) < POLICY_GROUPS_MAX);
 		FUZZ_CHECK(policy_group_v6(r, address) < POLICY_GROUPS_MAX);
+		if (r->has_macs)
+			FUZZ_CHECK(policy_group_mac(r, address, 0) < POLICY_GROUPS_MAX);
 	}
 }
 

@@ -120,6 +120,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.udp_size = 1232,
 		.has_opt = m->has_opt,
 		.view = m->view,
+		.group = m->group,
 		.kind = m->refresh ? MISS_REFRESH : MISS_WAITER,
 		.question_len = (uint16_t)(name.len + 4),
 	};

@@ -42,6 +42,7 @@ struct fake_miss {
 	uint16_t type, id, client_port;
 	unsigned lane;
 	uint16_t view;
+	uint8_t group;
 	bool has_opt, refresh;
 	uint64_t age_ms; // since its arrival
 };

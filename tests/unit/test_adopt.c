@@ -39,7 +39,7 @@ static int setup(void **)
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i].lane = &lanes[i];
 	now_ms = 1000;
-	const struct dp_config defaults = {.udp_limit = 1232, .block_ttl_s = 7};
+	const struct dp_config defaults = {.udp_limit = 1232, .block.ttl_s = 7};
 	return adopt_init(&adopt, &paths, worker_list, WORKERS, 0xd0, &defaults, &stats);
 }
 
@@ -206,7 +206,7 @@ static void without_a_directory_there_are_empty_tables(void **)
 	assert_non_null(t);
 	assert_ptr_equal(t, workers[1].tables);
 	assert_false(t->has_l0 || t->has_rules);
-	assert_int_equal(t->config.block_ttl_s, 7);
+	assert_int_equal(t->config.block.ttl_s, 7);
 	assert_null(atomic_load(&workers[0].epoch_in_use));
 	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) == UINT64_MAX);
 }

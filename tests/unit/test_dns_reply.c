@@ -278,14 +278,20 @@ static void test_rcode(void **)
 	assert_int_equal(dns_reply_rcode(msg, 11, &q, DNS_RCODE_FORMERR, -1, &sum), 0);
 }
 
-static void check_blocked(enum dns_block_mode mode, uint16_t type, unsigned rcode, uint16_t rr_type)
+static void check_blocked(
+	enum dns_block_mode mode, unsigned has, uint16_t type, unsigned rcode, uint16_t rr_type)
 {
 	uint8_t msg[512];
 	struct dns_query q;
 	for (unsigned label_len = 3; label_len <= 4; label_len++) {
 		uint16_t sum;
 		ask(msg, DNS_FLAG_RD | DNS_FLAG_AD, 1, label_len, type, true, 0, 1232, &q);
-		uint16_t len = dns_reply_blocked(msg, sizeof msg, &q, mode, 300, 1232, &sum);
+		const struct dns_block block = {.mode = (uint8_t)mode,
+			.ttl_s = 300,
+			.has = (uint8_t)has,
+			.v4 = {198, 18, 0, 80},
+			.v6 = {0xfd, 0x53, [15] = 80}};
+		uint16_t len = dns_reply_blocked(msg, sizeof msg, &q, &block, 1232, &sum);
 		assert_int_equal(sum, sum_by_octets(msg, len));
 		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA | rcode);
 		assert_memory_equal(msg + len - 6, "\0\x0f\0\2\0\x0f", 6); // EDE Blocked
@@ -303,9 +309,11 @@ static void check_blocked(enum dns_block_mode mode, uint16_t type, unsigned rcod
 		uint16_t rdata_len = get_u16(rr + 10);
 		assert_ptr_equal(rr + 12 + rdata_len, msg + len - 17);
 		static const uint8_t zero[16];
+		const uint8_t *custom = type == DNS_TYPE_A ? block.v4 : block.v6;
 		if (rr_type != DNS_TYPE_SOA) {
 			assert_int_equal(rdata_len, type == DNS_TYPE_A ? 4 : 16);
-			assert_memory_equal(rr + 12, zero, rdata_len);
+			assert_memory_equal(
+				rr + 12, mode == DNS_BLOCK_CUSTOM ? custom : zero, rdata_len);
 			continue;
 		}
 		struct rd r = rd_init(rr + 12, rdata_len);
@@ -324,13 +332,22 @@ static void check_blocked(enum dns_block_mode mode, uint16_t type, unsigned rcod
 
 static void test_blocked(void **)
 {
-	check_blocked(DNS_BLOCK_NXDOMAIN, DNS_TYPE_A, DNS_RCODE_NXDOMAIN, DNS_TYPE_SOA);
-	check_blocked(DNS_BLOCK_NODATA, DNS_TYPE_AAAA, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
-	check_blocked(DNS_BLOCK_NULL, DNS_TYPE_A, DNS_RCODE_NOERROR, DNS_TYPE_A);
-	check_blocked(DNS_BLOCK_NULL, DNS_TYPE_AAAA, DNS_RCODE_NOERROR, DNS_TYPE_AAAA);
-	check_blocked(DNS_BLOCK_NULL, DNS_TYPE_HTTPS, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
-	check_blocked(DNS_BLOCK_NULL, DNS_TYPE_ANY, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
-	check_blocked(DNS_BLOCK_REFUSED, DNS_TYPE_A, DNS_RCODE_REFUSED, 0);
+	check_blocked(DNS_BLOCK_NXDOMAIN, 3, DNS_TYPE_A, DNS_RCODE_NXDOMAIN, DNS_TYPE_SOA);
+	check_blocked(DNS_BLOCK_NODATA, 3, DNS_TYPE_AAAA, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
+	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_A, DNS_RCODE_NOERROR, DNS_TYPE_A);
+	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_AAAA, DNS_RCODE_NOERROR, DNS_TYPE_AAAA);
+	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_HTTPS, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
+	check_blocked(DNS_BLOCK_NULL, 0, DNS_TYPE_ANY, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
+	check_blocked(DNS_BLOCK_REFUSED, 3, DNS_TYPE_A, DNS_RCODE_REFUSED, 0);
+	for (unsigned has = 0; has < 4; has++) {
+		bool v4 = has & DNS_BLOCK_HAS_V4, v6 = has & DNS_BLOCK_HAS_V6;
+		check_blocked(DNS_BLOCK_CUSTOM, has, DNS_TYPE_A, DNS_RCODE_NOERROR,
+			v4 ? DNS_TYPE_A : DNS_TYPE_SOA);
+		check_blocked(DNS_BLOCK_CUSTOM, has, DNS_TYPE_AAAA, DNS_RCODE_NOERROR,
+			v6 ? DNS_TYPE_AAAA : DNS_TYPE_SOA);
+		check_blocked(DNS_BLOCK_CUSTOM, has, DNS_TYPE_TXT, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
+	}
+	check_blocked(DNS_BLOCK_MODES, 3, DNS_TYPE_A, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
 }
 
 int main(void)

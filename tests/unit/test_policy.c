@@ -17,6 +17,7 @@ struct world {
 	struct config config;
 	struct config_group group[CONFIG_GROUPS_MAX];
 	struct ip_address prefix[CONFIG_GROUPS_MAX][CONFIG_PREFIXES_MAX];
+	struct config_mac mac[CONFIG_GROUPS_MAX][CONFIG_MACS_MAX];
 	struct policy_group what[POLICY_GROUPS_MAX];
 	struct policy_image image;
 	struct policy_reader reader;
@@ -32,6 +33,7 @@ static void world_clear(unsigned groups)
 	w.config.groups = w.group;
 	for (unsigned i = 0; i < groups; i++) {
 		w.group[i].clients = w.prefix[i];
+		w.group[i].macs = w.mac[i];
 		w.what[i + 1].view = (uint16_t)(i + 100);
 		w.what[i + 1].lists[0] = i;
 	}
@@ -240,6 +242,78 @@ static void test_full(void **)
 	free(w.image.head);
 }
 
+static void add_mac(unsigned group, uint64_t octets)
+{
+	memcpy(w.mac[group][w.group[group].mac_count++].octets, &octets, POLICY_MAC_LEN);
+}
+
+// In a frame, where other octets follow.
+static unsigned look_mac(uint64_t octets, unsigned group)
+{
+	const uint64_t mac = (octets & UINT64_C(0xffffffffffff)) | UINT64_C(0x0008) << 48;
+	return policy_group_mac(&w.reader, (const uint8_t *)(const void *)&mac, group);
+}
+
+// Dense and scattered ones, from one to as many as may be: each is found, and no other.
+static void test_macs(void **)
+{
+	static const unsigned counts[] = {1, 2, 3, 8, 100, POLICY_MACS_MAX};
+	for (unsigned c = 0; c < 2 * ARRAY_LEN(counts); c++) {
+		unsigned count = counts[c / 2];
+		uint64_t step = c % 2 ? UINT64_C(1) << 40 : UINT64_C(0x9e3779b97f4a7c15);
+		world_clear(2);
+		add_text(0, "198.18.7.9");
+		build();
+		assert_false(w.reader.has_macs);
+		free(w.image.head);
+		if (c % 2)
+			count = count < 256 ? count : 256; // of which the last octet alone differs
+		for (unsigned i = 0; i < count; i++)
+			add_mac(i % 2, 2 + i * step);
+		add_text(1, "fd53::/48");
+		build();
+		assert_true(w.reader.has_macs);
+		for (unsigned i = 0; i < count; i++)
+			assert_int_equal(look_mac(2 + i * step, 7), i % 2 + 1);
+		for (unsigned i = 0; i < count; i++)
+			for (unsigned bit = 0; bit < 40; bit += 13)
+				assert_int_equal(
+					look_mac((2 + i * step) ^ UINT64_C(1) << bit, 7), 7);
+		assert_int_equal(group_of("198.18.7.9"), 1);
+		assert_int_equal(group_of("fd53::1"), 2);
+		free(w.image.head);
+	}
+}
+
+static void test_macs_too_many_or_equal(void **)
+{
+	struct policy_image image;
+	world_clear(2);
+	for (unsigned i = 0; i < POLICY_MACS_MAX; i++)
+		add_mac(0, 2 + 4 * (uint64_t)i);
+	add_mac(1, 1 << 30);
+	assert_int_equal(policy_build(&w.config, w.what, &image), -E2BIG);
+	world_clear(2);
+	add_mac(0, 2);
+	add_mac(1, 2);
+	assert_int_equal(policy_build(&w.config, w.what, &image), -E2BIG);
+}
+
+static void test_what_groups_have(void **)
+{
+	world_clear(1);
+	w.what[1].safe_view = 9;
+	w.what[1].block = (struct dns_block){.mode = DNS_BLOCK_CUSTOM,
+		.ttl_s = 5,
+		.has = DNS_BLOCK_HAS_V4,
+		.v4 = {198, 18, 0, 80}};
+	build();
+	assert_int_equal(w.reader.group[1].safe_view, 9);
+	assert_memory_equal(&w.reader.group[1].block, &w.what[1].block, sizeof(struct dns_block));
+	assert_int_equal(w.reader.group[0].safe_view, 0);
+	free(w.image.head);
+}
+
 static void seal(struct policy_image *image)
 {
 	struct policy_head *h = image->head;
@@ -277,6 +351,7 @@ static void test_lies(void **)
 	world_clear(2);
 	add_text(0, "198.18.7.9");
 	add_text(1, "fd53::/48");
+	add_mac(0, 2);
 	build();
 	const struct policy_head good = *w.image.head;
 #define LIE(field, value)                      \
@@ -299,7 +374,7 @@ static void test_lies(void **)
 	LIE(v6[0].length, 129);
 	LIE(v6[0].slots, 0);
 	LIE(v6[0].slots, 3);
-	LIE(v6[0].slots, good.v6[0].slots * 2);
+	LIE(v6[0].slots, good.v6[0].slots * 4);
 	LIE(v6[0].slots, 1u << 31);
 	LIE(v6[0].slot_off, 0);
 	LIE(v6[0].slot_off, good.v6[0].slot_off + 4);
@@ -310,6 +385,13 @@ static void test_lies(void **)
 	LIE(v6[0].pilot_off, 8);
 	LIE(v6[0].pilot_off, good.v6[0].pilot_off + 1);
 	LIE(v6[0].pilot_off, good.size);
+	LIE(group[1].block.mode, DNS_BLOCK_MODES);
+	LIE(mac_count, POLICY_MACS_MAX + 1);
+	LIE(mac.length, 128);
+	LIE(mac.slots, good.mac.slots * 4);
+	LIE(mac.slot_off, good.size);
+	LIE(mac.pilots, 0);
+	LIE(mac.pilot_off, UINT64_MAX - 1);
 	LIE(version, 7);
 	LIE(magic, 7);
 	LIE(size, 8);
@@ -327,6 +409,8 @@ static void test_scribbled(void **)
 		struct ip_address a = random_prefix(i % 2 ? 4 : 6);
 		add(i % 3 == 0, &a);
 	}
+	for (unsigned i = 0; i < 64; i++)
+		add_mac(0, 2 + 4 * i);
 	build();
 	for (unsigned i = 0; i < QUERIES; i++) {
 		uint8_t *octets = (uint8_t *)w.image.head;
@@ -338,6 +422,7 @@ static void test_scribbled(void **)
 		assert_true(look(p->version, p->bytes) < POLICY_GROUPS_MAX);
 		a[0] = dns_rand_next(&rnd), a[1] = dns_rand_next(&rnd);
 		assert_true(policy_group_v4(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
+		assert_true(look_mac(i % 2 ? a[0] : 2 + 4 * (i % 64), 0) < POLICY_GROUPS_MAX);
 		assert_true(policy_group_v6(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
 	}
 	free(w.image.head);
@@ -351,6 +436,9 @@ int main(void)
 		cmocka_unit_test(test_longest_wins),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_macs),
+		cmocka_unit_test(test_macs_too_many_or_equal),
+		cmocka_unit_test(test_what_groups_have),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_scribbled),

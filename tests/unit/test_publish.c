@@ -80,7 +80,7 @@ static void test_directory_outlives_a_restart(void **state)
 	publish_l0(p);
 	assert_int_equal(publish_image(), 0);
 	const uint64_t lists[4] = {1, 2, 3, 4};
-	publish_config(p, &config, lists, true);
+	publish_config(p, &config, lists, true, 0);
 	uint64_t incarnation = publisher_incarnation(p);
 	publisher_close(p);
 	open_now();
@@ -284,13 +284,14 @@ static void test_configuration_goes_round_its_slots(void **state)
 	(void)state;
 	for (uint32_t i = 1; i <= 9; i++) {
 		config.blocking.ttl_s = i;
-		publish_config(p, &config, lists, i % 2);
+		publish_config(p, &config, lists, i % 2, i);
 		struct directory *d = publisher_directory(p);
 		uint64_t g = atomic_load(&d->config_generation);
 		assert_int_equal(g, i);
 		const struct dp_config *c = &d->config[g % DIRECTORY_CONFIG_SLOTS];
-		assert_int_equal(c->block_ttl_s, i);
+		assert_int_equal(c->block.ttl_s, i);
 		assert_int_equal(c->blocking_on, i % 2);
+		assert_int_equal(c->pause_until_ms, i);
 		assert_int_equal(c->udp_limit, 1232);
 		assert_int_equal(c->stale_mode, STALE_ON_FAILURE);
 	}

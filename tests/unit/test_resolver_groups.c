@@ -162,6 +162,20 @@ static void test_unknown_view_is_dropped(void **)
 	expect_queries(0, 0);
 }
 
+static void test_impossible_group_is_dropped(void **)
+{
+	struct fake_miss m = {
+		.name = "www.example", .type = DNS_TYPE_A, .id = 1, .group = POLICY_GROUPS_MAX};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	assert_false(fake_dataplane_answer(&dp, &got, 300));
+	assert_int_equal(status().bad_misses, 1);
+	m.group--;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	assert_true(fake_dataplane_answer(&dp, &got, 1500));
+}
+
 static void reconfigure(void *arg)
 {
 	struct view_wait *w = arg;
@@ -315,6 +329,7 @@ int main(void)
 		T(test_without_cache),
 		T(test_without_cache_coalesces_in_the_group),
 		T(test_unknown_view_is_dropped),
+		T(test_impossible_group_is_dropped),
 		T(test_changed_definition),
 		T(test_boxes_with_one_redis),
 	};
