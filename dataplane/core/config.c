@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "config_check.h"
+#include "config_clients.h"
 #include "config_groups.h"
 #include "config_keys.h"
 #include "config_lists.h"
@@ -25,6 +26,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_lists_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_redis_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_clients_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_groups_apply(doc, raw, c);
 	if (ret == 0)
@@ -74,6 +77,7 @@ void config_free(struct config *c)
 	config_net_free(c);
 	config_lists_free(c);
 	config_groups_free(c);
+	config_clients_free(c);
 	free(c->path);
 	free(c);
 }

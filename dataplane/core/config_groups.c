@@ -2,6 +2,10 @@
 
 #include "config_groups.h"
 
+#include "config_block.h"
+#include "config_clients.h"
+#include "config_entries.h"
+#include "config_filter.h"
 #include "config_lists.h"
 #include "config_net.h"
 
@@ -26,7 +30,9 @@ static int name_apply(
 {
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, "groups", group, "name");
-	int ret = config_text_take(doc, key, text, CONFIG_TITLE_MAX, &c->groups[group].name);
+	int ret = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
+	if (ret == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
+		return config_refuse(doc, key, "is what those in no group are called");
 	for (unsigned i = 0; ret == 0 && i < group; i++) {
 		if (strcmp(c->groups[i].name, text) == 0)
 			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
@@ -34,71 +40,45 @@ static int name_apply(
 	return ret;
 }
 
-// Octets and bits behind the prefix must be zero: what was meant is not ours to guess.
-static bool has_host_bits(const struct ip_address *a)
+static int lists_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_group *raw, const struct config_blocking *b, struct config_group *g)
 {
-	unsigned bits = a->version == 4 ? 32 : 128;
-	for (unsigned i = a->prefix_len; i < bits; i++)
-		if (a->bytes[i / 8] >> (7 - i % 8) & 1)
-			return true;
-	return false;
+	char list[CONFIG_PATH_MAX];
+	g->has_lists = raw->lists_count > 0;
+	return config_list_names_apply(doc, config_sub_key(list, owner, "lists"), raw->lists,
+		raw->lists_count, b, &g->lists, &g->list_count);
 }
 
-// IPv4 in the clothes of IPv6 (::ffff:0:0/96): no packet comes from there, so nobody would match.
-static bool is_mapped(const struct ip_address *a)
+static int entries_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_group *raw, struct config_group *g)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	return a->version == 6 && a->prefix_len >= 8 * sizeof mapped
-	       && memcmp(a->bytes, mapped, sizeof mapped) == 0;
+	char list[CONFIG_PATH_MAX];
+	int ret = config_entries_apply(
+		doc, config_sub_key(list, owner, "allow"), raw->allow, raw->allow_count, &g->allow);
+	if (ret == 0)
+		ret = config_entries_apply(doc, config_sub_key(list, owner, "deny"), raw->deny,
+			raw->deny_count, &g->deny);
+	return ret;
 }
 
-static int clients_apply(const struct config_doc *doc, const struct config_raw_group *raw,
-	unsigned group, struct config_group *g)
+// What would never come to anything.
+static int useless_check(const struct config_doc *doc, const char *owner,
+	const struct config_raw_group *raw, const struct config_group *g)
 {
-	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	config_item_key(list, "groups", group, "clients");
-	if (raw->clients_count == 0)
-		return config_refuse(doc, list, "at least one address or prefix is needed");
-	g->clients = calloc(raw->clients_count, sizeof *g->clients);
-	if (!g->clients)
-		return -ENOMEM;
-	for (unsigned i = 0; i < raw->clients_count; i++) {
-		struct ip_address *a = &g->clients[i];
-		config_item_key(key, list, i, NULL);
-		if (ip_address_parse(raw->clients[i], a) < 0)
-			return config_refuse(
-				doc, key, "is not an IP address, with or without /prefix length");
-		if (has_host_bits(a))
-			return config_refuse(
-				doc, key, "has bits set behind its prefix of %u", a->prefix_len);
-		if (is_mapped(a))
-			return config_refuse(doc, key,
-				"is an IPv4 address written as IPv6, which no client has");
-		g->client_count++;
-	}
-	return 0;
-}
-
-static int lists_apply(const struct config_doc *doc, const struct config_raw_group *raw,
-	unsigned group, const struct config_blocking *b, struct config_group *g)
-{
-	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
-	if (raw->lists_count == 0)
-		return 0;
-	g->has_lists = true;
-	g->lists = calloc(raw->lists_count, sizeof *g->lists);
-	if (!g->lists)
-		return -ENOMEM;
-	config_item_key(list, "groups", group, "lists");
-	for (unsigned i = 0; i < raw->lists_count; i++) {
-		unsigned k = 0;
-		while (k < b->list_count && strcmp(b->lists[k].name, raw->lists[i]) != 0)
-			k++;
-		if (k == b->list_count)
-			return config_refuse(doc, config_item_key(key, list, i, NULL),
-				"no list of blocking.lists has this name");
-		g->lists[g->list_count++] = k;
-	}
+	const struct {
+		bool given;
+		const char *key;
+	} wants_blocking[] = {
+		{raw->deny_count > 0, "deny"},
+		{raw->filter.services_count > 0, "services"},
+		{raw->filter.schedules_count > 0, "schedules"},
+		{raw->filter.family_time != NULL, "family_time"},
+	};
+	char key[CONFIG_PATH_MAX];
+	for (size_t i = 0; !g->blocking && i < ARRAY_LEN(wants_blocking); i++)
+		if (wants_blocking[i].given)
+			return config_refuse(doc, config_sub_key(key, owner, wants_blocking[i].key),
+				"does nothing in a group with `blocking: false`");
 	return 0;
 }
 
@@ -119,75 +99,42 @@ static int upstreams_apply(const struct config_doc *doc, const struct config_raw
 	return ret;
 }
 
+static int flags_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
+	struct config_group *g)
+{
+	int ret = flag_apply(doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
+	if (ret == 0)
+		ret = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
+	if (ret == 0)
+		ret = flag_apply(doc, i, "inherit", raw->inherit, true, &g->inherits);
+	return ret;
+}
+
 static int group_apply(const struct config_doc *doc, const struct config_raw_group *raw, unsigned i,
 	struct config *c)
 {
 	struct config_group *g = &c->groups[i];
+	char owner[CONFIG_PATH_MAX];
 	c->group_count = i + 1;
+	config_item_key(owner, "groups", i, NULL);
+	g->has_services = raw->filter.services_count > 0;
+	g->has_safe_search = raw->filter.safe_search != NULL;
+	g->has_schedules = raw->filter.schedules_count > 0 || raw->filter.family_time;
 	int ret = name_apply(doc, raw->name, i, c);
 	if (ret == 0)
-		ret = clients_apply(doc, raw, i, g);
+		ret = flags_apply(doc, raw, i, g);
 	if (ret == 0)
-		ret = flag_apply(
-			doc, i, "disable_cache", raw->disable_cache, false, &g->disable_cache);
+		ret = lists_apply(doc, owner, raw, &c->blocking, g);
 	if (ret == 0)
-		ret = flag_apply(doc, i, "blocking", raw->blocking, true, &g->blocking);
+		ret = entries_apply(doc, owner, raw, g);
 	if (ret == 0)
-		ret = lists_apply(doc, raw, i, &c->blocking, g);
+		ret = config_block_apply(doc, owner, raw->block, &c->blocking, &g->block);
+	if (ret == 0)
+		ret = config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter);
+	if (ret == 0)
+		ret = useless_check(doc, owner, raw, g);
 	if (ret == 0)
 		ret = upstreams_apply(doc, raw, i, c, g);
-	return ret;
-}
-
-// Where a prefix stands, for the message about a second one like it.
-struct placed {
-	struct ip_address prefix;
-	unsigned group, item;
-};
-
-static int by_prefix(const void *a, const void *b)
-{
-	const struct placed *x = a, *y = b;
-	int order = memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
-	if (order == 0)
-		order = (x->group > y->group) - (x->group < y->group);
-	return order ? order : (x->item > y->item) - (x->item < y->item);
-}
-
-static int placed_check(const struct config_doc *doc, const struct config *c,
-	const struct placed *placed, unsigned count)
-{
-	for (unsigned i = 1; i < count; i++) {
-		const struct placed *first = &placed[i - 1], *again = &placed[i];
-		char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
-		if (memcmp(&first->prefix, &again->prefix, sizeof first->prefix) != 0)
-			continue;
-		config_item_key(list, "groups", again->group, "clients");
-		return config_refuse(doc, config_item_key(key, list, again->item, NULL),
-			"%s is in group \"%s\" already",
-			ip_address_text(&again->prefix, true, text), c->groups[first->group].name);
-	}
-	return 0;
-}
-
-// One prefix within another is fine, the longer one counts; two equal ones are not.
-static int prefixes_check(const struct config_doc *doc, const struct config *c)
-{
-	unsigned count = 0, n = 0;
-	for (unsigned i = 0; i < c->group_count; i++)
-		count += c->groups[i].client_count;
-	if (count > CONFIG_PREFIXES_MAX)
-		return config_refuse(doc, "groups", "more than %d prefixes of clients in all",
-			CONFIG_PREFIXES_MAX);
-	struct placed *placed = calloc(count + 1, sizeof *placed);
-	if (!placed)
-		return -ENOMEM;
-	for (unsigned i = 0; i < c->group_count; i++)
-		for (unsigned k = 0; k < c->groups[i].client_count; k++)
-			placed[n++] = (struct placed){c->groups[i].clients[k], i, k};
-	qsort(placed, count, sizeof *placed, by_prefix);
-	int ret = placed_check(doc, c, placed, count);
-	free(placed);
 	return ret;
 }
 
@@ -204,7 +151,7 @@ int config_groups_apply(
 		if (ret < 0)
 			return ret;
 	}
-	return prefixes_check(doc, out);
+	return config_members_apply(doc, raw, out);
 }
 
 void config_groups_free(struct config *c)
@@ -214,8 +161,12 @@ void config_groups_free(struct config *c)
 		for (unsigned k = 0; k < g->upstream_count; k++)
 			free(g->upstreams[k].name);
 		free(g->upstreams);
+		config_entries_free(&g->allow);
+		config_entries_free(&g->deny);
+		config_filter_free(&g->filter);
 		free(g->lists);
 		free(g->clients);
+		free(g->macs);
 		free(g->name);
 	}
 	free(c->groups);

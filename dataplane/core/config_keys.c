@@ -43,46 +43,45 @@ static const struct {
 #undef X
 };
 
-static int number_parse(
-	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+int config_number_parse(const struct config_doc *doc, const char *path, const char *text,
+	int64_t min, int64_t max, int64_t *out)
 {
 	if (!*text)
-		return config_refuse(doc, key->path, "has no value");
+		return config_refuse(doc, path, "has no value");
 	int64_t value = 0;
 	for (const char *p = text; *p; p++) {
 		if (*p < '0' || *p > '9' || (text[0] == '0' && text[1])) {
 			char shown[40];
-			return config_refuse(doc, key->path, "\"%s\" is not a whole number",
+			return config_refuse(doc, path, "\"%s\" is not a whole number",
 				text_escape(text, shown, sizeof shown));
 		}
 		value = value * 10 + (*p - '0');
-		if (value > key->max)
+		if (value > max)
 			break;
 	}
-	if (value < key->min || value > key->max)
-		return config_refuse(doc, key->path, "must be %lld to %lld", (long long)key->min,
-			(long long)key->max);
+	if (value < min || value > max)
+		return config_refuse(
+			doc, path, "must be %lld to %lld", (long long)min, (long long)max);
 	*out = value;
 	return 0;
 }
 
-static int bool_parse(
-	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+int config_bool_parse(const struct config_doc *doc, const char *path, const char *text, bool *out)
 {
 	bool yes = strcmp(text, "true") == 0;
 	if (!yes && strcmp(text, "false") != 0)
-		return config_refuse(doc, key->path, "must be true or false");
+		return config_refuse(doc, path, "must be true or false");
 	*out = yes;
 	return 0;
 }
 
-static int choice_parse(
-	const struct config_doc *doc, const struct config_key *key, const char *text, int64_t *out)
+int config_choice_parse(const struct config_doc *doc, const char *path, const char *choices,
+	const char *text, int64_t *out)
 {
 	char words[128] = "";
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++) {
-		if (strcmp(config_choices[i].choices, key->choices) != 0)
+		if (strcmp(config_choices[i].choices, choices) != 0)
 			continue;
 		if (strcmp(config_choices[i].word, text) == 0) {
 			*out = config_choices[i].value;
@@ -91,7 +90,7 @@ static int choice_parse(
 		n += (size_t)snprintf(
 			words + n, sizeof words - n, "%s%s", n ? ", " : "", config_choices[i].word);
 	}
-	return config_refuse(doc, key->path, "must be one of: %s", words);
+	return config_refuse(doc, path, "must be one of: %s", words);
 }
 
 static int text_parse(
@@ -132,18 +131,20 @@ static int key_apply(const struct config_doc *doc, const struct config_key *key,
 {
 	void *field = (char *)out + key->field_offset;
 	int64_t value = 0;
+	bool yes = false;
 	int ret = 0;
 	switch (key->kind) {
 	case CONFIG_TEXT:
 		return text_parse(doc, key, text, field);
 	case CONFIG_NUMBER:
-		ret = number_parse(doc, key, text, &value);
+		ret = config_number_parse(doc, key->path, text, key->min, key->max, &value);
 		break;
 	case CONFIG_BOOL:
-		ret = bool_parse(doc, key, text, &value);
+		ret = config_bool_parse(doc, key->path, text, &yes);
+		value = yes;
 		break;
 	case CONFIG_CHOICE:
-		ret = choice_parse(doc, key, text, &value);
+		ret = config_choice_parse(doc, key->path, key->choices, text, &value);
 		break;
 	}
 	if (ret == 0)

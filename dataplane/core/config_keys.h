@@ -111,7 +111,7 @@
 		"Whether the lists block anything.")                                    \
 	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,             \
 		"How a blocked name is answered: `nxdomain`, `null` (0.0.0.0 and ::), " \
-		"`nodata` or `refused`.")                                               \
+		"`nodata`, `refused` or `address` (`ipv4` and `ipv6`).")                \
 	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
 		"TTL of that answer, in seconds.")
 
@@ -200,6 +200,7 @@
 	X(block_mode, "null", DNS_BLOCK_NULL)                 \
 	X(block_mode, "nodata", DNS_BLOCK_NODATA)             \
 	X(block_mode, "refused", DNS_BLOCK_REFUSED)           \
+	X(block_mode, "address", DNS_BLOCK_CUSTOM)            \
 	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)     \
 	X(refresh_mode, "balanced", REFRESH_BALANCED)         \
 	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE) \
@@ -254,3 +255,12 @@ ATTR_MUST_CHECK int config_keys_apply(
 void config_keys_free(struct config *c);
 bool config_key_differs(
 	const struct config_key *key, const struct config *a, const struct config *b);
+
+// One value that is in no table. -EINVAL by config_refuse.
+ATTR_MUST_CHECK int config_number_parse(const struct config_doc *doc, const char *path,
+	const char *text, int64_t min, int64_t max, int64_t *out);
+ATTR_MUST_CHECK int config_bool_parse(
+	const struct config_doc *doc, const char *path, const char *text, bool *out);
+// `choices`: first column of CONFIG_CHOICES.
+ATTR_MUST_CHECK int config_choice_parse(const struct config_doc *doc, const char *path,
+	const char *choices, const char *text, int64_t *out);

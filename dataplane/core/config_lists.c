@@ -2,6 +2,10 @@
 
 #include "config_lists.h"
 
+#include "config_block.h"
+#include "config_entries.h"
+#include "config_filter.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,32 +105,39 @@ static int lists_apply(
 	return 0;
 }
 
-static int entries_apply(const struct config_doc *doc, const char *list, char *const *text,
-	unsigned count, struct dns_name **out, unsigned *out_count)
+static int entries_apply(
+	const struct config_doc *doc, const struct config_raw_blocking *raw, struct config *out)
 {
-	if (count == 0)
-		return 0;
-	struct dns_name *names = calloc(count, sizeof *names);
-	if (!names)
-		return -ENOMEM;
-	for (unsigned i = 0; i < count; i++) {
+	struct config_entries allow = {0}, deny = {0};
+	struct config_blocking *b = &out->blocking;
+	int ret = config_entries_apply(doc, "blocking.allow", raw->allow, raw->allow_count, &allow);
+	if (ret == 0)
+		ret = config_entries_apply(doc, "blocking.deny", raw->deny, raw->deny_count, &deny);
+	b->allow = allow.names;
+	b->allow_count = allow.count;
+	b->allow_patterns = allow.patterns;
+	b->allow_pattern_count = allow.pattern_count;
+	b->deny = deny.names;
+	b->deny_count = deny.count;
+	b->deny_patterns = deny.patterns;
+	b->deny_pattern_count = deny.pattern_count;
+	return ret;
+}
+
+// Titles of the rule image that are made of names of groups, services and so on (group_sources.h).
+static int titles_check(const struct config_doc *doc, const struct config *c)
+{
+	static const char *const taken[] = {
+		"group ", "service ", "schedule ", "safe search ", "allow entries", "deny entries"};
+	for (unsigned i = 0; i < c->blocking.list_count; i++) {
+		const char *name = c->blocking.lists[i].name;
 		char key[CONFIG_PATH_MAX];
-		config_item_key(key, list, i, NULL);
-		int ret = 0;
-		if (strncmp(text[i], "*.", 2) == 0)
-			ret = config_refuse(
-				doc, key, "an entry covers all names below it: leave out \"*.\"");
-		else if (dns_name_from_text(text[i], strlen(text[i]), &names[i]) < 0)
-			ret = config_refuse(doc, key, "is not a domain name");
-		else if (names[i].labels == 0)
-			ret = config_refuse(doc, key, "is the root: it would cover every name");
-		if (ret < 0) {
-			free(names);
-			return ret;
-		}
+		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
+			if (strncmp(name, taken[k], strlen(taken[k])) == 0)
+				return config_refuse(doc,
+					config_item_key(key, "blocking.lists", i, "name"),
+					"begins with \"%s\", which weir's own lists do", taken[k]);
 	}
-	*out = names;
-	*out_count = count;
 	return 0;
 }
 
@@ -136,11 +147,14 @@ int config_lists_apply(
 	const struct config_raw_blocking *b = raw->blocking;
 	int ret = lists_apply(doc, b, out);
 	if (ret == 0)
-		ret = entries_apply(doc, "blocking.allow", b->allow, b->allow_count,
-			&out->blocking.allow, &out->blocking.allow_count);
+		ret = titles_check(doc, out);
 	if (ret == 0)
-		ret = entries_apply(doc, "blocking.deny", b->deny, b->deny_count,
-			&out->blocking.deny, &out->blocking.deny_count);
+		ret = entries_apply(doc, b, out);
+	if (ret == 0)
+		ret = config_blocking_reply_apply(doc, b, &out->blocking);
+	if (ret == 0)
+		ret = config_filter_apply(
+			doc, "blocking", &b->filter, &out->blocking, &out->blocking.filter);
 	return ret;
 }
 
@@ -151,6 +165,10 @@ void config_lists_free(struct config *c)
 		free(c->blocking.lists[i].path);
 	}
 	free(c->blocking.lists);
-	free(c->blocking.allow);
-	free(c->blocking.deny);
+	struct config_blocking *b = &c->blocking;
+	config_entries_free(&(struct config_entries){
+		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns});
+	config_entries_free(&(struct config_entries){
+		b->deny_count, b->deny_pattern_count, b->deny, b->deny_patterns});
+	config_filter_free(&b->filter);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/config.h>
 #include <weir/text.h>
 
 // A section or list whose entries are all commented out is as good as absent.
@@ -24,6 +25,8 @@ enum {
 	CYAML_FIELD_STRING_PTR(#key_, RAW_OPTIONAL, struct struct_, key_, 0, CYAML_UNLIMITED)
 #define RAW_SEQUENCE(struct_, key_, entry_, max_) \
 	CYAML_FIELD_SEQUENCE(#key_, RAW_MAY_BE_EMPTY, struct struct_, key_, entry_, 0, max_)
+#define RAW_MAPPING(struct_, key_, member_, fields_) \
+	CYAML_FIELD_MAPPING_PTR(#key_, RAW_MAY_BE_EMPTY, struct struct_, member_, fields_)
 #define RAW_KEY(section, key, ...) RAW_TEXT(config_raw_##section, key),
 
 static const cyaml_schema_value_t raw_text = {
@@ -45,6 +48,38 @@ static const cyaml_schema_field_t raw_list_fields[] = {
 };
 static const cyaml_schema_value_t raw_list = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_list, raw_list_fields)};
+
+static const cyaml_schema_field_t raw_safe_search_fields[] = {
+	RAW_TEXT(config_raw_safe_search, all),
+#define X(word, id) RAW_TEXT(config_raw_safe_search, word),
+	SAFE_ENGINES(X)
+#undef X
+		CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_schedule_fields[] = {
+	RAW_TEXT(config_raw_schedule, name),
+	RAW_TEXT(config_raw_schedule, from),
+	RAW_TEXT(config_raw_schedule, to),
+	RAW_TEXT(config_raw_schedule, pause),
+	RAW_TEXT(config_raw_schedule, block_all),
+	RAW_SEQUENCE(config_raw_schedule, days, &raw_text, 7),
+	RAW_SEQUENCE(config_raw_schedule, lists, &raw_text, CONFIG_LISTS_MAX),
+	RAW_SEQUENCE(config_raw_schedule, services, &raw_text, SERVICE_COUNT),
+	RAW_SEQUENCE(config_raw_schedule, domains, &raw_text, CONFIG_SCHEDULE_DOMAINS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_schedule = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_schedule, raw_schedule_fields)};
+
+// The keys of a struct config_raw_filter, which is part of another one.
+#define RAW_FILTER(struct_)                                                                    \
+	CYAML_FIELD_SEQUENCE("services", RAW_MAY_BE_EMPTY, struct struct_, filter.services,    \
+		&raw_text, 0, SERVICE_COUNT),                                                  \
+		RAW_MAPPING(struct_, safe_search, filter.safe_search, raw_safe_search_fields), \
+		CYAML_FIELD_SEQUENCE("schedules", RAW_MAY_BE_EMPTY, struct struct_,            \
+			filter.schedules, &raw_schedule, 0, CONFIG_SCHEDULES_MAX - 1),         \
+		RAW_MAPPING(struct_, family_time, filter.family_time, raw_schedule_fields)
 
 static const cyaml_schema_field_t raw_server_fields[] = {
 	RAW_TEXT(config_raw_server, address),
@@ -75,10 +110,12 @@ static const cyaml_schema_field_t raw_refresh_fields[] = {
 };
 
 static const cyaml_schema_field_t raw_blocking_fields[] = {
-	CONFIG_KEYS_BLOCKING(RAW_KEY)
-		RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
+	CONFIG_KEYS_BLOCKING(RAW_KEY) RAW_TEXT(config_raw_blocking, ipv4),
+	RAW_TEXT(config_raw_blocking, ipv6),
+	RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
+	RAW_FILTER(config_raw_blocking),
 	CYAML_FIELD_END,
 };
 
@@ -98,11 +135,33 @@ static const cyaml_schema_field_t raw_redis_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_client_fields[] = {
+	RAW_TEXT(config_raw_client, name),
+	RAW_SEQUENCE(config_raw_client, addresses, &raw_text, CONFIG_PREFIXES_MAX),
+	RAW_SEQUENCE(config_raw_client, macs, &raw_text, CONFIG_MACS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_client = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_client, raw_client_fields)};
+
+static const cyaml_schema_field_t raw_block_fields[] = {
+	RAW_TEXT(config_raw_block, mode),
+	RAW_TEXT(config_raw_block, ttl),
+	RAW_TEXT(config_raw_block, ipv4),
+	RAW_TEXT(config_raw_block, ipv6),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, name),
 	RAW_TEXT(config_raw_group, disable_cache),
 	RAW_TEXT(config_raw_group, blocking),
-	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX),
+	RAW_TEXT(config_raw_group, inherit),
+	RAW_SEQUENCE(config_raw_group, clients, &raw_text, CONFIG_PREFIXES_MAX + CONFIG_MACS_MAX),
+	RAW_SEQUENCE(config_raw_group, allow, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
+	RAW_SEQUENCE(config_raw_group, deny, &raw_text, CONFIG_GROUP_ENTRIES_MAX),
+	RAW_MAPPING(config_raw_group, block, block, raw_block_fields),
+	RAW_FILTER(config_raw_group),
 	RAW_SEQUENCE(config_raw_group, lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_group, upstreams, &raw_server, CONFIG_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
@@ -123,6 +182,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(upstreams),
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(redis),
+	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	CYAML_FIELD_END,
 };

@@ -8,12 +8,36 @@
 
 #include "config_doc.h"
 
+#include <weir/config_filter.h>
+
 struct config_raw_port {
 	char *device, *exception;
 };
 
 struct config_raw_list {
 	char *name, *path, *allow;
+};
+
+struct config_raw_safe_search {
+	char *all;
+#define X(word, id) char *word;
+	SAFE_ENGINES(X)
+#undef X
+};
+
+struct config_raw_schedule { // family_time is one without a name
+	char *name, *from, *to, *pause, *block_all;
+	char **days, **lists, **services, **domains;
+	unsigned days_count, lists_count, services_count, domains_count;
+};
+
+struct config_raw_filter {
+	char **services;
+	unsigned services_count;
+	struct config_raw_safe_search *safe_search;
+	struct config_raw_schedule *schedules;
+	unsigned schedules_count;
+	struct config_raw_schedule *family_time;
 };
 
 struct config_raw_server {
@@ -47,11 +71,12 @@ struct config_raw_refresh {
 };
 
 struct config_raw_blocking {
-	char *enabled, *mode, *ttl;
+	char *enabled, *mode, *ttl, *ipv4, *ipv6;
 	struct config_raw_list *lists;
 	unsigned lists_count;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
+	struct config_raw_filter filter;
 };
 
 struct config_raw_upstreams {
@@ -72,8 +97,22 @@ struct config_raw_redis {
 	unsigned addresses_count;
 };
 
+struct config_raw_client {
+	char *name;
+	char **addresses, **macs;
+	unsigned addresses_count, macs_count;
+};
+
+struct config_raw_block {
+	char *mode, *ttl, *ipv4, *ipv6;
+};
+
 struct config_raw_group {
-	char *name, *disable_cache, *blocking;
+	char *name, *disable_cache, *blocking, *inherit;
+	char **allow, **deny;
+	unsigned allow_count, deny_count;
+	struct config_raw_block *block;
+	struct config_raw_filter filter;
 	char **clients;
 	unsigned clients_count;
 	char **lists;
@@ -91,6 +130,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_redis *redis;
+	struct config_raw_client *clients; // may be NULL
+	unsigned clients_count;
 	struct config_raw_group *groups; // may be NULL
 	unsigned groups_count;
 };

@@ -139,3 +139,35 @@ bool socket_address_to_sockaddr(
 	}
 	return false;
 }
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int config_mac_parse(const char *text, struct config_mac *out)
+{
+	struct config_mac mac;
+	char separator = text[0] && text[1] ? text[2] : '\0';
+	if (separator != ':' && separator != '-')
+		return -EINVAL;
+	for (unsigned i = 0; i < sizeof mac.octets; i++, text += 3) {
+		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+		if (low < 0 || text[2] != (i + 1 < sizeof mac.octets ? separator : '\0'))
+			return -EINVAL;
+		mac.octets[i] = (uint8_t)(high << 4 | low);
+	}
+	*out = mac;
+	return 0;
+}
+
+char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX])
+{
+	const uint8_t *o = mac->octets;
+	snprintf(out, CONFIG_MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3],
+		o[4], o[5]);
+	return out;
+}

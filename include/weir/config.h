@@ -9,6 +9,7 @@
 // immutable; free it with config_free. Not for the packet path. Thread-safe (no globals).
 
 #include "attr.h"
+#include "config_filter.h"
 #include "dns_name.h"
 #include "dns_reply.h"
 
@@ -25,9 +26,12 @@ enum {
 	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
 	CONFIG_ENTRIES_MAX = 100000,
 	CONFIG_REDIS_ADDRESSES_MAX = 16,
-	CONFIG_GROUPS_MAX = 63,     // beside group 0, everyone else
-	CONFIG_PREFIXES_MAX = 4096, // of clients, in all groups together
-	CONFIG_MACS_MAX = 4096,     // likewise
+	CONFIG_GROUPS_MAX = 63,           // beside group 0, everyone else
+	CONFIG_PREFIXES_MAX = 4096,       // of clients, in all groups together
+	CONFIG_MACS_MAX = 4096,           // likewise
+	CONFIG_CLIENTS_MAX = 4096,        // that have a name
+	CONFIG_PATTERN_MAX = 1024,        // octets of a regular expression
+	CONFIG_GROUP_ENTRIES_MAX = 10000, // allow or deny, of one group
 };
 
 struct ip_address {
@@ -41,6 +45,11 @@ struct ip_address {
 struct config_mac {
 	uint8_t octets[6];
 };
+
+// "02:00:5e:10:00:01" or with "-". -EINVAL.
+ATTR_MUST_CHECK int config_mac_parse(const char *text, struct config_mac *out);
+enum { CONFIG_MAC_TEXT_MAX = 18 };
+char *config_mac_text(const struct config_mac *mac, char out[CONFIG_MAC_TEXT_MAX]);
 
 struct socket_address {
 	struct ip_address ip;
@@ -140,6 +149,9 @@ struct config_blocking {
 	struct config_list *lists;
 	unsigned allow_count, deny_count;
 	struct dns_name *allow, *deny; // checked names
+	unsigned allow_pattern_count, deny_pattern_count;
+	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
+	struct config_filter filter; // of everyone who is in no group, and what groups inherit
 };
 
 struct config_upstream {
@@ -191,6 +203,21 @@ struct config_block {
 	struct ip_address custom_v4, custom_v6; // version 0: not set
 };
 
+// A name for addresses and interfaces, for groups and statistics.
+struct config_client {
+	char *name; // unique
+	unsigned address_count, mac_count;
+	struct ip_address *addresses; // prefixes without host bits
+	struct config_mac *macs;
+};
+
+// The operator's own rules.
+struct config_entries {
+	unsigned count, pattern_count;
+	struct dns_name *names; // with all names below
+	char **patterns;        // regular expressions, without the slashes
+};
+
 // Clients that are treated in their own way. Its number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
@@ -199,10 +226,14 @@ struct config_group {
 	unsigned mac_count;
 	struct config_mac *macs; // unicast, none in two groups; a MAC beats a prefix
 	struct config_block block;
-	bool safe_search;
+	struct config_entries allow, deny; // beside those of everyone
+	// What it has of its own; of the rest config_group_services and so on tell.
+	bool inherits; // what is not its own is as in `blocking`; else it has none
+	bool has_services, has_safe_search, has_schedules;
+	struct config_filter filter;
 	bool disable_cache;
 	bool blocking;           // false: nothing is blocked
-	bool has_lists;          // false: every list applies
+	bool has_lists;          // false: every list applies, or none where it does not inherit
 	unsigned *lists;         // indices of blocking.lists
 	unsigned list_count;     // when has_lists
 	unsigned upstream_count; // 0: those of everyone
@@ -219,9 +250,28 @@ struct config {
 	struct config_upstreams upstreams;
 	struct config_limits limits;
 	struct config_redis redis;
+	unsigned client_count;
+	struct config_client *clients;
 	unsigned group_count;
 	struct config_group *groups;
 };
+
+// What applies to a group, its own or inherited; NULL: to everyone else. Never NULL.
+const struct service_set *config_group_services(
+	const struct config *c, const struct config_group *group);
+const struct config_safe_search *config_group_safe_search(
+	const struct config *c, const struct config_group *group);
+const struct config_schedules *config_group_schedules(
+	const struct config *c, const struct config_group *group);
+#define CONFIG_EVERYONE "everyone"                               // no group can be called so
+const char *config_group_name(const struct config_group *group); // CONFIG_EVERYONE of NULL
+
+// For statistics: the client with the longest prefix that has this address; with this MAC. NULL:
+// none. Linear in the configured clients.
+const struct config_client *config_client_by_address(
+	const struct config *c, const struct ip_address *address);
+const struct config_client *config_client_by_mac(
+	const struct config *c, const struct config_mac *mac);
 
 // -EINVAL (why: "weir.yaml:12:5: dataplane.ports: ..."), -ENOENT, -EACCES, -ENOMEM, ...
 ATTR_MUST_CHECK int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX]);

@@ -298,7 +298,8 @@ static void test_groups_full(void **)
 			stpcpy(p, "- {name: b, clients: [11.0.0.0/8]}\n");
 		if (more)
 			assert_refused(text, strlen(text),
-				"8:1: groups: more than 4096 prefixes of clients in all");
+				"8:1: groups: 4097 prefixes of clients in all groups, at most 4096 "
+				"are");
 		else
 			config_free(load(text));
 	}

@@ -34,9 +34,41 @@ SECTIONS = {
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
+    "clients": "A list. Names for addresses and interfaces, for `groups` and statistics.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
-              "Whoever is in no group gets what the rest of this file says.",
+              "Whoever is in no group gets what the rest of this file says..",
 }
+
+# Keys that `blocking` and `groups` share, without the defaults.
+FILTER = {
+    "services": ("name of a service", "CONFIG_SERVICES_MAX",
+                 "Services that are blocked with all their domains; `weirctl services` names them."),
+    "safe_search": ("`all`, {engines}: `off`, `strict`; `youtube` also `moderate`", None,
+                    "Search engines that are asked for filtered results only. `all: true`: every one of them, strictly, but for those that "
+                    "are given."),
+    "schedules": ("`name`, `days`, `from`, `to`, and what it brings: `services`, `domains`, `lists`, `block_all`, `pause`",
+                  "CONFIG_SCHEDULES_MAX",
+                  "Windows of local time. `days` (default: all): list of `mon` to `sun`, `weekdays`, `weekend`. `from`, `to`: `HH:MM`; a "
+                  "window whose `to` is not later than `from` ends on the next day. `block_all`: all but what an allow entry names."),
+    "family_time": ("`days`, `from`, `to`, `services`, `domains`, `lists`", None,
+                    "A schedule of this name; counts with the others."),
+}
+
+
+def shared(default):
+    found = []
+    for key, (entry, bound, text) in FILTER.items():
+        found.append((key, entry.format(engines=engines()), default, bound, "live", text))
+    return found
+
+
+def header(name):
+    return (root / "include" / "weir" / name).read_text()
+
+
+def engines():
+    return ", ".join(f"`{w}`" for w in re.findall(r"X\((\w+), [A-Z]+\)", header("config_filter.h")))
+
 
 # Keys that hold lists (config_net.c, config_lists.c, config_groups.c): key, entry, default, bound, when, text. Without
 # a bound: one value for each entry of `groups`.
@@ -54,9 +86,12 @@ LISTS = {
         ("lists", "`name`, `path`, `allow`", "`[]`", "CONFIG_LISTS_MAX", "live",
          "Local files in hosts format or with one domain a line. `path`: relative to the configuration file. `name`: by "
          "default the file's name; unique. `allow: true`: names in it are never blocked by other lists."),
-        ("allow", "domain name", "`[]`", "CONFIG_ENTRIES_MAX", "live",
+        ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live",
          "Never blocked, nor any name below. Beats `deny` for the same name; else the nearer entry decides."),
-        ("deny", "domain name", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Blocked, and every name below."),
+        ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Blocked, and every name below."),
+        ("ipv4", "IPv4 address", "none", None, "live", "The address that `mode: address` answers with."),
+        ("ipv6", "IPv6 address", "none", None, "live", "Likewise."),
+        *shared("none"),
     ],
     "upstreams": [
         ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
@@ -68,14 +103,27 @@ LISTS = {
          "`192.0.2.7`, `192.0.2.7:6380`, `[fd53::7]:6379`; port 6379 by default, 26379 for sentinels. No host names: "
          "nothing here waits for DNS."),
     ],
+    "clients": [
+        ("name", "1 to 63 octets", "none: required", None, "live", "Unique. At most {CONFIG_CLIENTS_MAX} clients."),
+        ("addresses", "IP address, with or without `/prefix`", "`[]`", "CONFIG_PREFIXES_MAX", "live", "One of these and `macs` is needed."),
+        ("macs", "MAC (`02:00:5e:10:00:01`)", "`[]`", "CONFIG_MACS_MAX", "live",
+         "Seen only from clients on the same segment: behind a router every frame has the router's."),
+    ],
     "groups": [
-        ("name", "1 to 63 octets", "none: required", None, "live", "Unique. At most {CONFIG_GROUPS_MAX} groups."),
-        ("clients", "IP address, with or without `/prefix`", "none: required", "CONFIG_PREFIXES_MAX", "live",
-         "Prefixes may lie within each other, in one group or in several; equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`) are refused. The bound is for all "
-         "groups together."),
+        ("name", "1 to {CONFIG_GROUP_NAME_MAX} octets", "none: required", None, "live",
+         "Unique, not `everyone`. At most {CONFIG_GROUPS_MAX} groups."),
+        ("clients", "IP address, with or without `/prefix`, MAC, or name of one of `clients`", "none: required", "CONFIG_PREFIXES_MAX", "live",
+         "A MAC decides before any prefix. Prefixes may lie within each other, in one group or in several; equal ones and IPv4 written as IPv6 (`::ffff:192.0.2.1`) are refused. The bound is for all "
+         "groups together, and there is one like it for MACs."),
         ("lists", "names of `blocking.lists`", "all", "CONFIG_LISTS_MAX", "live",
          "The lists that apply. `blocking.allow` and `blocking.deny` apply in any case."),
         ("blocking", "`true`, `false`", "`true`", None, "live", "`false`: nothing is blocked."),
+        ("inherit", "`true`, `false`", "`true`", None, "live",
+         "`false`: of `services`, `safe_search`, `schedules` and `lists` it has only its own. Otherwise what it leaves out is as in `blocking`."),
+        ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_GROUP_ENTRIES_MAX", "live", "As `blocking.allow`, for this group, beside it."),
+        ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_GROUP_ENTRIES_MAX", "live", "As `blocking.deny`, likewise."),
+        ("block", "`mode`, `ttl`, `ipv4`, `ipv6`", "as in `blocking`", None, "live", "How a blocked name is answered, as in `blocking`."),
+        *shared("as in `blocking`"),
         ("upstreams", "`address`, `name`", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
          "Servers of its own, as in `upstreams.servers`. Answers are then shared with groups that have the same servers "
          "and nobody else, in L0 and over Redis also on other boxes."),
@@ -112,8 +160,10 @@ def choices():
 
 
 def bounds():
-    text = (root / "include" / "weir" / "config.h").read_text()
-    return dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
+    headers = ("config.h", "config_filter.h")
+    text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
+    found = dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
+    return found | {"CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h"))))}
 
 
 def presets():
@@ -137,6 +187,7 @@ def page():
     for section, about in SECTIONS.items():
         out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
         for key, entry, default, bound, when, text in LISTS.get(section, []):
+            entry = entry.format(**limits)
             values = f"list of {entry}; at most {limits[bound]}" if bound else entry
             out.append(f"| `{section}.{key}` | {default} | {values} | {when} | {text.format(**limits)} |")
         for name, key, _, kind, choice, default, low, high, when, text in rows:

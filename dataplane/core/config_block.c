@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_block.h"
+
+#include "config_filter.h"
+#include "config_keys.h"
+
+#include <string.h>
+
+enum { TTL_MIN_S = 1, TTL_MAX_S = 86400 };
+
+// Absent: left as it is.
+static int address_apply(const struct config_doc *doc, const char *owner, const char *of,
+	const char *text, unsigned version, struct ip_address *out)
+{
+	char key[CONFIG_PATH_MAX];
+	struct ip_address a;
+	if (!text)
+		return 0;
+	config_sub_key(key, owner, of);
+	if (strchr(text, '/') || ip_address_parse(text, &a) < 0 || a.version != version)
+		return config_refuse(doc, key, "is not an IPv%u address", version);
+	*out = a;
+	return 0;
+}
+
+static int addresses_apply(const struct config_doc *doc, const char *owner, const char *ipv4,
+	const char *ipv6, struct ip_address *v4, struct ip_address *v6)
+{
+	int ret = address_apply(doc, owner, "ipv4", ipv4, 4, v4);
+	return ret < 0 ? ret : address_apply(doc, owner, "ipv6", ipv6, 6, v6);
+}
+
+int config_blocking_reply_apply(const struct config_doc *doc, const struct config_raw_blocking *raw,
+	struct config_blocking *out)
+{
+	int ret = addresses_apply(
+		doc, "blocking", raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
+	if (ret == 0 && out->mode == DNS_BLOCK_CUSTOM && !out->custom_v4.version
+		&& !out->custom_v6.version)
+		ret = config_refuse(doc, "blocking.mode", "`address` needs `ipv4` or `ipv6`");
+	return ret;
+}
+
+static int values_apply(const struct config_doc *doc, const char *base,
+	const struct config_raw_block *raw, struct config_block *out)
+{
+	char key[CONFIG_PATH_MAX];
+	int64_t value = 0;
+	int ret = 0;
+	if (raw->mode) {
+		ret = config_choice_parse(
+			doc, config_sub_key(key, base, "mode"), "block_mode", raw->mode, &value);
+		out->mode = (enum dns_block_mode)value;
+		out->has_mode = true;
+	}
+	if (ret == 0 && raw->ttl) {
+		ret = config_number_parse(doc, config_sub_key(key, base, "ttl"), raw->ttl,
+			TTL_MIN_S, TTL_MAX_S, &value);
+		out->ttl_s = (uint32_t)value;
+		out->has_ttl = true;
+	}
+	return ret;
+}
+
+int config_block_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_block *raw, const struct config_blocking *everyone,
+	struct config_block *out)
+{
+	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	if (!raw)
+		return 0;
+	config_sub_key(base, owner, "block");
+	int ret = values_apply(doc, base, raw, out);
+	if (ret == 0)
+		ret = addresses_apply(
+			doc, base, raw->ipv4, raw->ipv6, &out->custom_v4, &out->custom_v6);
+	bool has_address = out->custom_v4.version || out->custom_v6.version
+			   || everyone->custom_v4.version || everyone->custom_v6.version;
+	if (ret == 0 && out->has_mode && out->mode == DNS_BLOCK_CUSTOM && !has_address)
+		ret = config_refuse(
+			doc, config_sub_key(key, base, "mode"), "`address` needs `ipv4` or `ipv6`");
+	return ret;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_clients.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Octets and bits behind the prefix must be zero: what was meant is not ours to guess.
+static bool has_host_bits(const struct ip_address *a)
+{
+	unsigned bits = a->version == 4 ? 32 : 128;
+	for (unsigned i = a->prefix_len; i < bits; i++)
+		if (a->bytes[i / 8] >> (7 - i % 8) & 1)
+			return true;
+	return false;
+}
+
+// IPv4 in the clothes of IPv6 (::ffff:0:0/96): no packet comes from there, so nobody would match.
+static bool is_mapped(const struct ip_address *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	return a->version == 6 && a->prefix_len >= 8 * sizeof mapped
+	       && memcmp(a->bytes, mapped, sizeof mapped) == 0;
+}
+
+int config_prefix_check(const struct config_doc *doc, const char *key, const struct ip_address *a)
+{
+	if (has_host_bits(a))
+		return config_refuse(
+			doc, key, "has bits set behind its prefix of %u", a->prefix_len);
+	if (is_mapped(a))
+		return config_refuse(
+			doc, key, "is an IPv4 address written as IPv6, which no client has");
+	return 0;
+}
+
+static bool is_zero(const void *octets, size_t len)
+{
+	const uint8_t *p = octets;
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+int config_mac_check(const struct config_doc *doc, const char *key, const struct config_mac *mac)
+{
+	if (mac->octets[0] & 1 || is_zero(mac, sizeof *mac))
+		return config_refuse(doc, key, "no interface can have this address");
+	return 0;
+}
+
+static int client_name_apply(
+	const struct config_doc *doc, const char *text, unsigned i, struct config_client *c)
+{
+	char key[CONFIG_PATH_MAX];
+	struct ip_address a;
+	struct config_mac mac;
+	config_item_key(key, "clients", i, "name");
+	int ret = config_text_take(doc, key, text, CONFIG_TITLE_MAX, &c->name);
+	if (ret == 0 && (ip_address_parse(text, &a) == 0 || config_mac_parse(text, &mac) == 0))
+		return config_refuse(doc, key, "is an address: a name is wanted");
+	return ret;
+}
+
+static int client_apply(const struct config_doc *doc, const struct config_raw_client *raw,
+	unsigned i, struct config_client *c)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	int ret = client_name_apply(doc, raw->name, i, c);
+	if (ret < 0)
+		return ret;
+	if (raw->addresses_count + raw->macs_count == 0)
+		return config_refuse(doc, config_item_key(key, "clients", i, "addresses"),
+			"at least one address or MAC is needed");
+	c->addresses = calloc(raw->addresses_count + 1, sizeof *c->addresses);
+	c->macs = calloc(raw->macs_count + 1, sizeof *c->macs);
+	if (!c->addresses || !c->macs)
+		return -ENOMEM;
+	config_item_key(list, "clients", i, "addresses");
+	for (unsigned k = 0; ret == 0 && k < raw->addresses_count; k++) {
+		config_item_key(key, list, k, NULL);
+		if (ip_address_parse(raw->addresses[k], &c->addresses[k]) < 0)
+			return config_refuse(
+				doc, key, "is not an IP address, with or without /prefix length");
+		ret = config_prefix_check(doc, key, &c->addresses[k]);
+		c->address_count++;
+	}
+	config_item_key(list, "clients", i, "macs");
+	for (unsigned k = 0; ret == 0 && k < raw->macs_count; k++) {
+		config_item_key(key, list, k, NULL);
+		if (config_mac_parse(raw->macs[k], &c->macs[k]) < 0)
+			return config_refuse(
+				doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
+		ret = config_mac_check(doc, key, &c->macs[k]);
+		c->mac_count++;
+	}
+	return ret;
+}
+
+static int by_client_name(const void *a, const void *b)
+{
+	const struct config_client *const *x = a, *const *y = b;
+	int order = strcmp((*x)->name, (*y)->name);
+	return order ? order : (*x > *y) - (*x < *y);
+}
+
+const struct config_client **config_clients_sorted(const struct config *c)
+{
+	const struct config_client **sorted = calloc(c->client_count + 1, sizeof *sorted);
+	for (unsigned i = 0; sorted && i < c->client_count; i++)
+		sorted[i] = &c->clients[i];
+	if (sorted)
+		qsort(sorted, c->client_count, sizeof(*sorted), by_client_name);
+	return sorted;
+}
+
+static int names_check(const struct config_doc *doc, const struct config *c)
+{
+	const struct config_client **sorted = config_clients_sorted(c);
+	if (!sorted)
+		return -ENOMEM;
+	const struct config_client *again = NULL;
+	for (unsigned i = 1; !again && i < c->client_count; i++)
+		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+			again = sorted[i];
+	free(sorted);
+	if (!again)
+		return 0;
+	char key[CONFIG_PATH_MAX];
+	return config_refuse(doc,
+		config_item_key(key, "clients", (unsigned)(again - c->clients), "name"),
+		"the name \"%s\" is given twice", again->name);
+}
+
+int config_clients_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	if (raw->clients_count == 0)
+		return 0;
+	out->clients = calloc(raw->clients_count, sizeof *out->clients);
+	if (!out->clients)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->clients_count; i++) {
+		out->client_count = i + 1;
+		int ret = client_apply(doc, &raw->clients[i], i, &out->clients[i]);
+		if (ret < 0)
+			return ret;
+	}
+	return names_check(doc, out);
+}
+
+void config_clients_free(struct config *c)
+{
+	for (unsigned i = 0; i < c->client_count; i++) {
+		free(c->clients[i].name);
+		free(c->clients[i].addresses);
+		free(c->clients[i].macs);
+	}
+	free(c->clients);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_entries.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int config_entry_name(
+	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out)
+{
+	if (strncmp(text, "*.", 2) == 0)
+		return config_refuse(
+			doc, key, "an entry covers all names below it: leave out \"*.\"");
+	if (dns_name_from_text(text, strlen(text), out) < 0)
+		return config_refuse(doc, key, "is not a domain name");
+	if (out->labels == 0)
+		return config_refuse(doc, key, "is the root: it would cover every name");
+	return 0;
+}
+
+// What is between the slashes. Whether it is a good expression, the control plane says.
+static int pattern_take(const struct config_doc *doc, const char *key, const char *text, char **out)
+{
+	size_t len = strlen(text);
+	if (len < 3 || text[len - 1] != '/')
+		return config_refuse(doc, key, "a pattern begins and ends with a slash");
+	char *copy = NULL;
+	int ret = config_text_take(doc, key, text, CONFIG_PATTERN_MAX + 2, &copy);
+	if (ret < 0)
+		return ret;
+	memmove(copy, copy + 1, len - 2);
+	copy[len - 2] = '\0';
+	*out = copy;
+	return 0;
+}
+
+int config_entries_apply(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned count, struct config_entries *out)
+{
+	if (count == 0)
+		return 0;
+	out->names = calloc(count, sizeof *out->names);
+	out->patterns = calloc(count, sizeof *out->patterns);
+	if (!out->names || !out->patterns)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX];
+		int ret;
+		config_item_key(key, list, i, NULL);
+		if (text[i][0] == '/') {
+			ret = pattern_take(doc, key, text[i], &out->patterns[out->pattern_count]);
+			out->pattern_count += ret == 0;
+		} else {
+			ret = config_entry_name(doc, key, text[i], &out->names[out->count]);
+			out->count += ret == 0;
+		}
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+void config_entries_free(struct config_entries *e)
+{
+	for (unsigned i = 0; i < e->pattern_count; i++)
+		free(e->patterns[i]);
+	free(e->patterns);
+	free(e->names);
+}

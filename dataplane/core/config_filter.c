@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_filter.h"
+
+#include "config_keys.h"
+#include "config_lists.h"
+#include "config_schedules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/text.h>
+
+const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of)
+{
+	snprintf(key, CONFIG_PATH_MAX, "%s.%s", owner, of);
+	return key;
+}
+
+int config_services_apply(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned count, struct service_set *out)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX], shown[80];
+		int service = service_find(text[i]);
+		config_item_key(key, list, i, NULL);
+		if (service < 0)
+			return config_refuse(doc, key,
+				"no service is called \"%s\" (`weirctl services` names them)",
+				text_escape(text[i], shown, sizeof shown));
+		if (service_set_has(out, (unsigned)service))
+			return config_refuse(doc, key, "given twice");
+		service_set_add(out, (unsigned)service);
+	}
+	return 0;
+}
+
+int config_list_names_apply(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned count, const struct config_blocking *blocking, unsigned **out, unsigned *out_count)
+{
+	if (count == 0)
+		return 0;
+	*out = calloc(count, sizeof **out);
+	if (!*out)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX];
+		unsigned k = 0;
+		while (k < blocking->list_count && strcmp(blocking->lists[k].name, text[i]) != 0)
+			k++;
+		if (k == blocking->list_count)
+			return config_refuse(doc, config_item_key(key, list, i, NULL),
+				"no list of blocking.lists has this name");
+		(*out)[(*out_count)++] = k;
+	}
+	return 0;
+}
+
+static int level_apply(const struct config_doc *doc, const char *key, const char *text,
+	unsigned engine, uint8_t *level)
+{
+	if (strcmp(text, "true") == 0 || strcmp(text, "strict") == 0)
+		*level = SAFE_LEVEL_STRICT;
+	else if (strcmp(text, "false") == 0 || strcmp(text, "off") == 0)
+		*level = SAFE_LEVEL_OFF;
+	else if (strcmp(text, "moderate") == 0 && engine == SAFE_ENGINE_YOUTUBE)
+		*level = SAFE_LEVEL_MODERATE;
+	else
+		return config_refuse(doc, key,
+			engine == SAFE_ENGINE_YOUTUBE
+				? "must be one of: off, moderate, strict, true, false"
+				: "must be one of: off, strict, true, false");
+	return 0;
+}
+
+static int safe_search_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_safe_search *raw, struct config_safe_search *out)
+{
+	const char *const given[SAFE_ENGINE_COUNT] = {
+#define X(word, id) [SAFE_ENGINE_##id] = raw->word,
+		SAFE_ENGINES(X)
+#undef X
+	};
+	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	bool all = false;
+	config_sub_key(base, owner, "safe_search");
+	if (raw->all) {
+		int ret = config_bool_parse(doc, config_sub_key(key, base, "all"), raw->all, &all);
+		if (ret < 0)
+			return ret;
+	}
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
+		out->level[i] = all ? SAFE_LEVEL_STRICT : SAFE_LEVEL_OFF;
+		if (given[i]
+			&& level_apply(doc, config_sub_key(key, base, safe_engine_word(i)),
+				   given[i], i, &out->level[i])
+				   < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int config_filter_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	struct config_filter *out)
+{
+	char key[CONFIG_PATH_MAX];
+	int ret = config_services_apply(doc, config_sub_key(key, owner, "services"), raw->services,
+		raw->services_count, &out->services);
+	if (ret == 0 && raw->safe_search)
+		ret = safe_search_apply(doc, owner, raw->safe_search, &out->safe_search);
+	if (ret == 0)
+		ret = config_schedules_apply(doc, owner, raw, blocking, &out->schedules);
+	return ret;
+}
+
+void config_filter_free(struct config_filter *f)
+{
+	config_schedules_free(&f->schedules);
+}

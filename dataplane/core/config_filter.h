@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the section `blocking` and groups have alike: services, safe_search, schedules,
+// family_time.
+
+#include "config_doc.h"
+#include "config_schema.h"
+
+#include <weir/config.h>
+
+// `owner`: "blocking" or "groups[3]", for messages. After the lists. -EINVAL by config_refuse,
+// -ENOMEM; `out` may then be half filled.
+ATTR_MUST_CHECK int config_filter_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	struct config_filter *out);
+void config_filter_free(struct config_filter *f);
+
+// "groups[3].safe_search". Returns `key`.
+const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of);
+
+// Their bits are added to `out`.
+ATTR_MUST_CHECK int config_services_apply(const struct config_doc *doc, const char *list,
+	char *const *text, unsigned count, struct service_set *out);
+// Indices of blocking.lists; *out is allocated.
+ATTR_MUST_CHECK int config_list_names_apply(const struct config_doc *doc, const char *list,
+	char *const *text, unsigned count, const struct config_blocking *blocking, unsigned **out,
+	unsigned *out_count);

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_clients.h"
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A prefix or MAC of a group, and where it stands, for the message about a second one like it.
+struct member {
+	struct ip_address prefix; // version 0: a MAC in the first octets
+	unsigned group, item;
+};
+
+struct members {
+	const struct config_client **clients; // by name
+	unsigned client_count;
+	struct member *one;
+	unsigned count, room;
+};
+
+static int member_add(struct members *m, const struct ip_address *prefix,
+	const struct config_mac *mac, unsigned group, unsigned item)
+{
+	if (m->count == m->room) {
+		unsigned room = m->room ? 2 * m->room : 64;
+		struct member *grown = reallocarray(m->one, room, sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		m->one = grown;
+		m->room = room;
+	}
+	struct member *one = &m->one[m->count++];
+	*one = (struct member){.group = group, .item = item};
+	if (prefix)
+		one->prefix = *prefix;
+	else
+		memcpy(one->prefix.bytes, mac, sizeof *mac);
+	return 0;
+}
+
+static int by_text(const void *text, const void *entry)
+{
+	const struct config_client *const *c = entry;
+	return strcmp(text, (*c)->name);
+}
+
+// All that a name stands for.
+static int named_add(const struct config_doc *doc, struct members *m, const char *key,
+	const char *text, unsigned group, unsigned item)
+{
+	const struct config_client **found =
+		bsearch(text, m->clients, m->client_count, sizeof(*m->clients), by_text);
+	if (!found)
+		return config_refuse(doc, key,
+			"is not an IP address, with or without /prefix length, nor a MAC, nor the "
+			"name of one of `clients`");
+	const struct config_client *c = *found;
+	int ret = 0;
+	for (unsigned i = 0; ret == 0 && i < c->address_count; i++)
+		ret = member_add(m, &c->addresses[i], NULL, group, item);
+	for (unsigned i = 0; ret == 0 && i < c->mac_count; i++)
+		ret = member_add(m, NULL, &c->macs[i], group, item);
+	return ret;
+}
+
+static int entry_add(const struct config_doc *doc, struct members *m, const char *list,
+	const char *text, unsigned group, unsigned item)
+{
+	char key[CONFIG_PATH_MAX];
+	struct ip_address a;
+	struct config_mac mac;
+	config_item_key(key, list, item, NULL);
+	if (ip_address_parse(text, &a) == 0) {
+		int ret = config_prefix_check(doc, key, &a);
+		return ret < 0 ? ret : member_add(m, &a, NULL, group, item);
+	}
+	if (config_mac_parse(text, &mac) == 0) {
+		int ret = config_mac_check(doc, key, &mac);
+		return ret < 0 ? ret : member_add(m, NULL, &mac, group, item);
+	}
+	return named_add(doc, m, key, text, group, item);
+}
+
+static int by_member(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+	int order = memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
+	if (order == 0)
+		order = (x->group > y->group) - (x->group < y->group);
+	return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+// One prefix within another is fine, the longer one counts; two equal ones are not.
+static int members_check(
+	const struct config_doc *doc, const struct config *c, const struct members *m)
+{
+	for (unsigned i = 1; i < m->count; i++) {
+		const struct member *first = &m->one[i - 1], *again = &m->one[i];
+		char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX], text[SOCKET_ADDRESS_TEXT_MAX];
+		if (memcmp(&first->prefix, &again->prefix, sizeof first->prefix) != 0)
+			continue;
+		struct config_mac mac;
+		memcpy(&mac, again->prefix.bytes, sizeof mac);
+		config_item_key(list, "groups", again->group, "clients");
+		return config_refuse(doc, config_item_key(key, list, again->item, NULL),
+			"%s is in group \"%s\" already",
+			again->prefix.version ? ip_address_text(&again->prefix, true, text)
+					      : config_mac_text(&mac, text),
+			c->groups[first->group].name);
+	}
+	return 0;
+}
+
+static int caps_check(const struct config_doc *doc, const struct members *m)
+{
+	unsigned macs = 0;
+	for (unsigned i = 0; i < m->count; i++)
+		macs += m->one[i].prefix.version == 0;
+	if (m->count - macs > CONFIG_PREFIXES_MAX)
+		return config_refuse(doc, "groups",
+			"%u prefixes of clients in all groups, at most %d are possible",
+			m->count - macs, CONFIG_PREFIXES_MAX);
+	if (macs > CONFIG_MACS_MAX)
+		return config_refuse(doc, "groups",
+			"%u MACs of clients in all groups, at most %d are possible", macs,
+			CONFIG_MACS_MAX);
+	return 0;
+}
+
+// In the order of the file.
+static int members_store(const struct members *m, struct config *c)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		struct config_group *g = &c->groups[m->one[i].group];
+		if (m->one[i].prefix.version)
+			g->client_count++;
+		else
+			g->mac_count++;
+	}
+	for (unsigned i = 0; i < c->group_count; i++) {
+		struct config_group *g = &c->groups[i];
+		g->clients = calloc(g->client_count + 1, sizeof *g->clients);
+		g->macs = calloc(g->mac_count + 1, sizeof *g->macs);
+		g->client_count = g->mac_count = 0;
+		if (!g->clients || !g->macs)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < m->count; i++) {
+		struct config_group *g = &c->groups[m->one[i].group];
+		if (m->one[i].prefix.version)
+			g->clients[g->client_count++] = m->one[i].prefix;
+		else
+			memcpy(&g->macs[g->mac_count++], m->one[i].prefix.bytes, sizeof *g->macs);
+	}
+	return 0;
+}
+
+static int members_fill(const struct config_doc *doc, const struct config_raw *raw,
+	struct config *out, struct members *m)
+{
+	for (unsigned i = 0; i < out->group_count; i++) {
+		const struct config_raw_group *g = &raw->groups[i];
+		char list[CONFIG_PATH_MAX];
+		int ret = 0;
+		config_item_key(list, "groups", i, "clients");
+		if (g->clients_count == 0)
+			return config_refuse(
+				doc, list, "at least one address, MAC or client is needed");
+		for (unsigned k = 0; ret == 0 && k < g->clients_count; k++)
+			ret = entry_add(doc, m, list, g->clients[k], i, k);
+		if (ret < 0)
+			return ret;
+	}
+	int ret = caps_check(doc, m);
+	if (ret == 0)
+		ret = members_store(m, out);
+	if (ret < 0)
+		return ret;
+	qsort(m->one, m->count, sizeof *m->one, by_member);
+	return members_check(doc, out, m);
+}
+
+int config_members_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	if (out->group_count == 0)
+		return 0;
+	struct members m = {
+		.clients = config_clients_sorted(out), .client_count = out->client_count};
+	int ret = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;
+	free(m.clients);
+	free(m.one);
+	return ret;
+}

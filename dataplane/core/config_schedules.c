@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_schedules.h"
+
+#include "config_entries.h"
+#include "config_keys.h"
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAMILY_TIME "family time"
+
+enum { DAYS_ALL = 0x7f, DAYS_WEEK = 0x1f, DAYS_WEEKEND = 0x60 };
+
+static const struct {
+	const char *word;
+	uint8_t days;
+} day_words[] = {
+	{"mon", 1 << 0},
+	{"tue", 1 << 1},
+	{"wed", 1 << 2},
+	{"thu", 1 << 3},
+	{"fri", 1 << 4},
+	{"sat", 1 << 5},
+	{"sun", 1 << 6},
+	{"weekdays", DAYS_WEEK},
+	{"weekend", DAYS_WEEKEND},
+};
+
+static int days_apply(const struct config_doc *doc, const char *base,
+	const struct config_raw_schedule *raw, uint8_t *out)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	config_sub_key(list, base, "days");
+	*out = raw->days_count == 0 ? DAYS_ALL : 0;
+	for (unsigned i = 0; i < raw->days_count; i++) {
+		size_t k = 0;
+		while (k < ARRAY_LEN(day_words) && strcmp(day_words[k].word, raw->days[i]) != 0)
+			k++;
+		config_item_key(key, list, i, NULL);
+		if (k == ARRAY_LEN(day_words))
+			return config_refuse(doc, key,
+				"must be one of: mon, tue, wed, thu, fri, sat, sun, weekdays, "
+				"weekend");
+		if (*out & day_words[k].days)
+			return config_refuse(doc, key, "given twice");
+		*out |= day_words[k].days;
+	}
+	return 0;
+}
+
+static int time_parse(
+	const struct config_doc *doc, const char *key, const char *text, uint16_t *out)
+{
+	static const char digits[] = "0123456789";
+	if (!text)
+		return config_refuse(doc, key, "has no value");
+	if (strlen(text) == 5 && text[2] == ':' && strspn(text, digits) == 2
+		&& strspn(text + 3, digits) == 2) {
+		unsigned hour = (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
+		unsigned minute = (unsigned)(text[3] - '0') * 10 + (unsigned)(text[4] - '0');
+		if (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))) {
+			*out = (uint16_t)(hour * 60 + minute);
+			return 0;
+		}
+	}
+	return config_refuse(doc, key, "must be a time of the day, 00:00 to 24:00");
+}
+
+static int window_apply(const struct config_doc *doc, const char *base,
+	const struct config_raw_schedule *raw, struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int ret = days_apply(doc, base, raw, &s->days);
+	if (ret == 0)
+		ret = time_parse(doc, config_sub_key(key, base, "from"), raw->from, &s->from_min);
+	if (ret == 0 && s->from_min == CONFIG_DAY_MIN)
+		ret = config_refuse(doc, key, "a day ends at 24:00: nothing begins then");
+	if (ret == 0)
+		ret = time_parse(doc, config_sub_key(key, base, "to"), raw->to, &s->to_min);
+	if (ret == 0 && s->to_min == s->from_min)
+		ret = config_refuse(
+			doc, key, "is the same as `from` (a whole day is 00:00 to 24:00)");
+	if (s->to_min == 0)
+		s->to_min = CONFIG_DAY_MIN;
+	return ret;
+}
+
+static int domains_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_schedule *raw, struct config_schedule *s)
+{
+	if (raw->domains_count == 0)
+		return 0;
+	s->domains = calloc(raw->domains_count, sizeof *s->domains);
+	if (!s->domains)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->domains_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		config_item_key(key, list, i, NULL);
+		int ret = config_entry_name(doc, key, raw->domains[i], &s->domains[i]);
+		if (ret < 0)
+			return ret;
+		s->domain_count++;
+	}
+	return 0;
+}
+
+static int flags_apply(const struct config_doc *doc, const char *base,
+	const struct config_raw_schedule *raw, struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int ret = 0;
+	if (raw->pause)
+		ret = config_bool_parse(
+			doc, config_sub_key(key, base, "pause"), raw->pause, &s->pause);
+	if (ret == 0 && raw->block_all)
+		ret = config_bool_parse(
+			doc, config_sub_key(key, base, "block_all"), raw->block_all, &s->block_all);
+	if (ret == 0 && s->pause && s->block_all)
+		ret = config_refuse(doc, key, "does not go together with `pause`");
+	return ret;
+}
+
+static int effects_apply(const struct config_doc *doc, const char *base,
+	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	struct config_schedule *s)
+{
+	char key[CONFIG_PATH_MAX];
+	int ret = flags_apply(doc, base, raw, s);
+	if (ret == 0)
+		ret = config_services_apply(doc, config_sub_key(key, base, "services"),
+			raw->services, raw->services_count, &s->services);
+	if (ret == 0)
+		ret = config_list_names_apply(doc, config_sub_key(key, base, "lists"), raw->lists,
+			raw->lists_count, blocking, &s->lists, &s->list_count);
+	if (ret == 0)
+		ret = domains_apply(doc, config_sub_key(key, base, "domains"), raw, s);
+	if (ret == 0 && !s->pause && !s->block_all && raw->services_count == 0 && !s->list_count
+		&& !s->domain_count)
+		ret = config_refuse(doc, base,
+			"does nothing: give it `services`, `domains`, `lists`, `block_all` or "
+			"`pause`");
+	return ret;
+}
+
+// A title in the rule image is made of it, behind its group's name, where "allow" and "deny" stand
+// too.
+static int name_apply(const struct config_doc *doc, const char *base, const char *text,
+	const struct config_schedules *before, char **out)
+{
+	char key[CONFIG_PATH_MAX];
+	config_sub_key(key, base, "name");
+	int ret = config_text_take(doc, key, text, CONFIG_SCHEDULE_NAME_MAX, out);
+	if (ret < 0)
+		return ret;
+	if (strcmp(text, "allow") == 0 || strcmp(text, "deny") == 0)
+		return config_refuse(doc, key, "is a name with a meaning of its own");
+	for (unsigned i = 0; i + 1 < before->count; i++)
+		if (strcmp(before->one[i].name, text) == 0)
+			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
+	return 0;
+}
+
+static int schedule_apply(const struct config_doc *doc, const char *base, const char *name,
+	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	struct config_schedule *s = &out->one[out->count++];
+	int ret = name_apply(doc, base, name, out, &s->name);
+	if (ret == 0)
+		ret = window_apply(doc, base, raw, s);
+	if (ret == 0)
+		ret = effects_apply(doc, base, raw, blocking, s);
+	return ret;
+}
+
+static int family_time_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_schedule *raw, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	char base[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	const struct {
+		const char *text, *of;
+	} foreign[] = {{raw->name, "name"}, {raw->pause, "pause"}, {raw->block_all, "block_all"}};
+	config_sub_key(base, owner, "family_time");
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+		if (foreign[i].text)
+			return config_refuse(
+				doc, config_sub_key(key, base, foreign[i].of), "unknown key");
+	return schedule_apply(doc, base, FAMILY_TIME, raw, blocking, out);
+}
+
+int config_schedules_apply(const struct config_doc *doc, const char *owner,
+	const struct config_raw_filter *raw, const struct config_blocking *blocking,
+	struct config_schedules *out)
+{
+	char list[CONFIG_PATH_MAX], base[CONFIG_PATH_MAX];
+	unsigned count = raw->schedules_count + (raw->family_time != NULL);
+	int ret = 0;
+	if (count == 0)
+		return 0;
+	out->one = calloc(count, sizeof *out->one);
+	if (!out->one)
+		return -ENOMEM;
+	if (raw->family_time)
+		ret = family_time_apply(doc, owner, raw->family_time, blocking, out);
+	config_sub_key(list, owner, "schedules");
+	for (unsigned i = 0; ret == 0 && i < raw->schedules_count; i++) {
+		const struct config_raw_schedule *one = &raw->schedules[i];
+		config_item_key(base, list, i, NULL);
+		ret = schedule_apply(doc, base, one->name, one, blocking, out);
+	}
+	return ret;
+}
+
+void config_schedules_free(struct config_schedules *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		free(s->one[i].name);
+		free(s->one[i].lists);
+		free(s->one[i].domains);
+	}
+	free(s->one);
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Clients, groups and what applies to them: good configurations and bad ones.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+
+static char file[] = "/tmp/weir-test-config-groups-XXXXXX";
+
+// 7 lines, then line 8.
+#define MINIMAL                                                                             \
+	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+#define LISTS "blocking: {lists: [{path: /a, name: ads}, {path: /b, name: adult}]}\n"
+// One group, with these keys.
+#define GROUP(keys) MINIMAL LISTS "groups: [{name: kids, clients: [192.0.2.1], " keys "}]\n"
+
+static int setup(void **)
+{
+	int fd = mkstemp(file);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int teardown(void **)
+{
+	return unlink(file);
+}
+
+static void file_write(const char *text)
+{
+	FILE *f = fopen(file, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+static struct config *load(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	file_write(text);
+	if (config_load(file, &c, why) != 0)
+		fail_msg("%s\n%s", why, text);
+	return c;
+}
+
+static void assert_refused(const char *text, const char *expected)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "", want[CONFIG_WHY_MAX];
+	file_write(text);
+	int ret = config_load(file, &c, why);
+	snprintf(want, sizeof want, "%s:%s", file, expected);
+	if (ret != -EINVAL || strncmp(why, want, strlen(want)) != 0)
+		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, want, text);
+	assert_null(c);
+}
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+#include "test_config_groups_bad.h"
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_refused(bad[i].text, bad[i].why);
+}
+
+static void test_clients(void **)
+{
+	struct config *c = load(
+		MINIMAL "clients:\n"
+			"- {name: tablet, addresses: [192.0.2.9, 'fd53::9'], macs: "
+			"['02:00:5E:10:00:01']}\n"
+			"- {name: lan, addresses: [192.0.2.0/24]}\n"
+			"- {name: tv, macs: [02-00-5e-10-00-02]}\n"
+			"groups:\n"
+			"- {name: kids, clients: [tablet, 198.18.0.0/15, '02:00:5e:10:00:03']}\n"
+			"- {name: media, clients: [tv, 'fd53:1::/64']}\n");
+	assert_int_equal(c->client_count, 3);
+	const struct config_group *kids = &c->groups[0], *media = &c->groups[1];
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	assert_int_equal(kids->client_count, 3);
+	assert_string_equal(ip_address_text(&kids->clients[0], true, text), "192.0.2.9/32");
+	assert_string_equal(ip_address_text(&kids->clients[1], true, text), "fd53::9/128");
+	assert_string_equal(ip_address_text(&kids->clients[2], true, text), "198.18.0.0/15");
+	assert_int_equal(kids->mac_count, 2);
+	assert_string_equal(config_mac_text(&kids->macs[0], text), "02:00:5e:10:00:01");
+	assert_string_equal(config_mac_text(&kids->macs[1], text), "02:00:5e:10:00:03");
+	assert_int_equal(media->client_count, 1);
+	assert_int_equal(media->mac_count, 1);
+
+	struct ip_address a;
+	assert_int_equal(ip_address_parse("192.0.2.9", &a), 0);
+	assert_string_equal(config_client_by_address(c, &a)->name, "tablet");
+	assert_int_equal(ip_address_parse("192.0.2.10", &a), 0);
+	assert_string_equal(config_client_by_address(c, &a)->name, "lan");
+	assert_int_equal(ip_address_parse("192.0.3.10", &a), 0);
+	assert_null(config_client_by_address(c, &a));
+	assert_int_equal(ip_address_parse("fd53::9", &a), 0);
+	assert_string_equal(config_client_by_address(c, &a)->name, "tablet");
+	assert_string_equal(config_client_by_mac(c, &media->macs[0])->name, "tv");
+	assert_null(config_client_by_mac(c, &kids->macs[1]));
+	config_free(c);
+}
+
+static void test_entries(void **)
+{
+	struct config *c = load(MINIMAL
+		"blocking: {allow: [a.example, '/^x[0-9]+\\./'], deny: ['/ads/', b.example]}\n"
+		"groups: [{name: kids, clients: [192.0.2.1], allow: [c.example], deny: "
+		"['/\\.io$/', "
+		"d.example, e.example]}]\n");
+	assert_int_equal(c->blocking.allow_count, 1);
+	assert_int_equal(c->blocking.allow_pattern_count, 1);
+	assert_string_equal(c->blocking.allow_patterns[0], "^x[0-9]+\\.");
+	assert_int_equal(c->blocking.deny_count, 1);
+	assert_string_equal(c->blocking.deny_patterns[0], "ads");
+	const struct config_group *kids = &c->groups[0];
+	assert_int_equal(kids->allow.count, 1);
+	assert_int_equal(kids->allow.pattern_count, 0);
+	assert_int_equal(kids->deny.count, 2);
+	assert_string_equal(kids->deny.patterns[0], "\\.io$");
+	config_free(c);
+}
+
+static void test_block(void **)
+{
+	struct config *c =
+		load(MINIMAL "blocking: {mode: address, ipv4: 192.0.2.80, ttl: 60}\n"
+			     "groups:\n"
+			     "- {name: a, clients: [192.0.2.1], block: {mode: refused, ttl: 5}}\n"
+			     "- {name: b, clients: [192.0.2.2], block: {ipv6: 'fd53::80'}}\n"
+			     "- {name: c, clients: [192.0.2.3]}\n");
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_CUSTOM);
+	assert_int_equal(c->blocking.custom_v4.version, 4);
+	assert_int_equal(c->blocking.custom_v6.version, 0);
+	const struct config_block *a = &c->groups[0].block, *b = &c->groups[1].block;
+	assert_true(a->has_mode && a->has_ttl && a->mode == DNS_BLOCK_REFUSED && a->ttl_s == 5);
+	assert_true(!b->has_mode && !b->has_ttl && b->custom_v6.version == 6);
+	assert_false(c->groups[2].block.has_mode);
+	config_free(c);
+}
+
+static bool has(const struct service_set *s, const char *word)
+{
+	return service_set_has(s, (unsigned)service_find(word));
+}
+
+static void test_inherited(void **)
+{
+	struct config *c = load(MINIMAL
+		"blocking:\n  services: [tiktok]\n  safe_search: {google: true}\n"
+		"  schedules: [{name: night, from: '22:00', to: '06:00', block_all: true}]\n"
+		"groups:\n"
+		"- {name: as, clients: [192.0.2.1]}\n"
+		"- {name: own, clients: [192.0.2.2], services: [steam, 4chan], safe_search: "
+		"{all: true, youtube: moderate, bing: off}}\n"
+		"- {name: none, clients: [192.0.2.3], inherit: false}\n"
+		"- {name: off, clients: [192.0.2.4], safe_search: {all: false}}\n");
+	const struct config_group *g = c->groups;
+	assert_true(has(config_group_services(c, NULL), "tiktok"));
+	assert_true(has(config_group_services(c, &g[0]), "tiktok"));
+	assert_true(has(config_group_services(c, &g[1]), "steam"));
+	assert_true(has(config_group_services(c, &g[1]), "4chan"));
+	assert_false(has(config_group_services(c, &g[1]), "tiktok"));
+	assert_false(has(config_group_services(c, &g[2]), "tiktok"));
+	const struct config_safe_search *s = config_group_safe_search(c, &g[0]);
+	assert_int_equal(s->level[SAFE_ENGINE_GOOGLE], SAFE_LEVEL_STRICT);
+	assert_int_equal(s->level[SAFE_ENGINE_BING], SAFE_LEVEL_OFF);
+	s = config_group_safe_search(c, &g[1]);
+	assert_int_equal(s->level[SAFE_ENGINE_BRAVE], SAFE_LEVEL_STRICT);
+	assert_int_equal(s->level[SAFE_ENGINE_YOUTUBE], SAFE_LEVEL_MODERATE);
+	assert_int_equal(s->level[SAFE_ENGINE_BING], SAFE_LEVEL_OFF);
+	assert_false(config_safe_search_any(config_group_safe_search(c, &g[2])));
+	assert_false(config_safe_search_any(config_group_safe_search(c, &g[3])));
+	assert_int_equal(config_group_schedules(c, &g[1])->count, 1);
+	assert_int_equal(config_group_schedules(c, &g[2])->count, 0);
+	assert_string_equal(config_group_name(NULL), "everyone");
+	assert_string_equal(config_group_name(&g[1]), "own");
+	config_free(c);
+}
+
+static void test_schedules(void **)
+{
+	struct config *c = load(GROUP(
+		"family_time: {days: [sun], from: '18:00', to: '20:00', services: [netflix], "
+		"domains: "
+		"[games.example]}, "
+		"schedules: [{name: school, days: [weekdays, sat], from: 08:00, to: 13:30, lists: "
+		"[adult]}, "
+		"{name: bed, from: '21:30', to: '07:00', block_all: true}, "
+		"{name: noon, from: '12:00', to: '00:00', pause: true}]"));
+	const struct config_schedules *s = config_group_schedules(c, &c->groups[0]);
+	assert_int_equal(s->count, 4);
+	assert_string_equal(s->one[0].name, "family time");
+	assert_int_equal(s->one[0].days, 0x40);
+	assert_int_equal(s->one[0].from_min, 18 * 60);
+	assert_int_equal(s->one[0].domain_count, 1);
+	assert_true(has(&s->one[0].services, "netflix"));
+	assert_int_equal(s->one[1].days, 0x3f);
+	assert_int_equal(s->one[1].to_min, 13 * 60 + 30);
+	assert_int_equal(s->one[1].list_count, 1);
+	assert_int_equal(s->one[1].lists[0], 1);
+	assert_int_equal(s->one[2].days, 0x7f);
+	assert_true(s->one[2].block_all && s->one[2].to_min < s->one[2].from_min);
+	assert_true(s->one[3].pause && s->one[3].to_min == CONFIG_DAY_MIN);
+	config_free(c);
+}
+
+// A client of many addresses counts with each of them.
+static void test_caps(void **)
+{
+	enum { EACH = 24, COUNT = CONFIG_MACS_MAX + 1 };
+	static char text[sizeof(MINIMAL) + 256 + COUNT * EACH];
+	for (unsigned more = 0; more < 2; more++) {
+		char *p = stpcpy(text, MINIMAL "clients: [{name: many, macs: [");
+		for (unsigned i = 0; i < CONFIG_MACS_MAX; i++)
+			p += sprintf(p, "'02:00:00:00:%02x:%02x', ", i / 256, i % 256);
+		p = stpcpy(p, "]}]\ngroups:\n- {name: a, clients: [many]}\n");
+		if (!more) {
+			config_free(load(text));
+			continue;
+		}
+		stpcpy(p, "- {name: b, clients: ['02:00:00:01:00:00']}\n");
+		assert_refused(text, "9:1: groups: 4097 MACs of clients in all groups, at most "
+				     "4096 are possible");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_block),
+		cmocka_unit_test(test_inherited),
+		cmocka_unit_test(test_schedules),
+		cmocka_unit_test(test_caps),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
