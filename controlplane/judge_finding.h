@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What was found against an answer, before it is known for whom: for which groups it is blocked.
+//
+// Whether a rule of one list beats that of another depends on which lists a group has, so one set
+// of lists cannot say it. A finding is clauses, and blocks a group if one of them does:
+//   the group has a list of `block`, and none of `unless`.
+// That is exact for every order of precedence (judge_rank.c says how one name's rules become
+// clauses). Clauses with the same `unless` are joined; what an unconditional clause has is taken
+// out of the others. Nearly always one clause is left, or none, and then a record in L0 can carry
+// it: a mask of lists, those of blocking classes are its `block`, the others its `unless`
+// (l0_table.h). A group's lists & mask that hold a blocking one and no allowing one: blocked.
+// More clauses (two names of a chain, each blocked by another list, one of them allowed by a third)
+// have no mask; such an answer is not kept, and judged by itself each time that it comes.
+// At most JUDGE_CLAUSES_MAX; beyond, a clause loses its `unless`: it blocks rather than lets slip.
+
+#include <weir/rule_image.h>
+
+enum { JUDGE_CLAUSES_MAX = 8 };
+
+struct judge_clause {
+	struct rule_set block, unless;
+};
+
+struct judge_finding { // all zero: nothing found
+	unsigned count;
+	struct judge_clause clause[JUDGE_CLAUSES_MAX];
+};
+
+void judge_finding_add(
+	struct judge_finding *f, const struct rule_set *block, const struct rule_set *unless);
+bool judge_finding_blocks(const struct judge_finding *f, const uint64_t group_lists[4]);
+
+// The mask for L0 (empty: nothing found), or false: it takes more than one.
+bool judge_finding_mask(const struct judge_finding *f, struct rule_set *mask);
+// Back again. `allowing`: lists whose class is an allowing one.
+void judge_finding_of_mask(
+	const struct rule_set *mask, const uint64_t allowing[4], struct judge_finding *out);

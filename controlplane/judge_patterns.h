@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Regular expressions over names: which lists have one that matches. The only includer of hs.h
+// (vectorscan).
+//
+// A name is matched in text form, lower case, without the dot at its end (dns_name_to_text).
+// Patterns ignore case, match anywhere unless they say ^ or $ (as in Pi-hole and AdGuard Home), and
+// are those of libhs: no look-around, no back references. What cannot be compiled is refused and
+// counted, the rest works.
+//
+// Compiled for seconds at most, so on a helper thread: a pattern with a bounded repeat, the one
+// kind that can take long, is first compiled alone and refused if that is slow; the others come in
+// portions, and when the time or the size is used up, the rest is refused and counted. A portion
+// that is under way is not interrupted. Immutable then, shared by all threads; each thread needs a
+// scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
+
+#include <stdbool.h>
+#include <weir/attr.h>
+#include <weir/rule_image.h>
+
+enum {
+	JUDGE_PATTERNS_MAX = 4096,
+	JUDGE_PATTERN_LEN_MAX = 1024,
+	JUDGE_PATTERNS_BUDGET_MS = 5000,
+	JUDGE_PATTERN_SLOW_MS = 250,
+};
+#define JUDGE_PATTERNS_BYTES_MAX (UINT64_C(64) << 20)
+
+struct judge_pattern {
+	unsigned list; // number in the image
+	const char *text;
+	size_t len; // no NUL needed
+};
+
+struct judge_pattern_limits {
+	uint64_t budget_ms, bytes;
+};
+
+struct judge_pattern_counts {
+	uint32_t compiled;
+	uint32_t refused_syntax; // not a pattern of libhs, or a NUL in it
+	uint32_t refused_length, refused_count;
+	uint32_t refused_slow; // alone took too long
+	uint32_t refused_time; // no time was left
+	uint32_t refused_size; // no room was left
+	uint64_t bytes, compile_ms;
+	char first_error[128]; // of the first one with bad syntax
+};
+
+struct judge_patterns;
+struct judge_pattern_scratch;
+
+// *out is NULL where no pattern is left. `limits`: NULL for the ones above. -ENOMEM, -ENOTSUP (this
+// processor cannot).
+ATTR_MUST_CHECK int judge_patterns_new(struct judge_patterns **out,
+	const struct judge_pattern *pattern, size_t count,
+	const struct judge_pattern_limits *limits, struct judge_pattern_counts *counts);
+void judge_patterns_free(struct judge_patterns *p); // NULL is fine
+
+// For one thread; of these patterns alone.
+ATTR_MUST_CHECK int judge_pattern_scratch_new(
+	const struct judge_patterns *p, struct judge_pattern_scratch **out);
+void judge_pattern_scratch_free(struct judge_pattern_scratch *s); // NULL is fine
+
+// Adds the lists with a pattern that matches to *lists. NULL patterns match nothing.
+void judge_patterns_match(const struct judge_patterns *p, struct judge_pattern_scratch *s,
+	const char *text, size_t len, struct rule_set *lists);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/judge_finding.h"
+#include "dns_rand.h"
+#include "unit.h"
+
+static struct rule_set set(uint64_t lists)
+{
+	return (struct rule_set){{lists, 0, 0, lists << 8}};
+}
+
+static void add(struct judge_finding *f, uint64_t block, uint64_t unless)
+{
+	const struct rule_set b = set(block), u = set(unless);
+	judge_finding_add(f, &b, &u);
+}
+
+static bool blocks(const struct judge_finding *f, uint64_t group)
+{
+	const struct rule_set g = set(group);
+	return judge_finding_blocks(f, g.lists);
+}
+
+static void test_nothing(void **)
+{
+	struct judge_finding f = {0};
+	struct rule_set mask;
+	add(&f, 0, 1);
+	add(&f, 0, 0);
+	assert_int_equal(f.count, 0);
+	assert_false(blocks(&f, ~UINT64_C(0)));
+	assert_true(judge_finding_mask(&f, &mask));
+	assert_int_equal(mask.lists[0] | mask.lists[1] | mask.lists[2] | mask.lists[3], 0);
+}
+
+// Lists 0 to 3 block, 4 and 5 allow.
+static void test_one_clause_has_a_mask(void **)
+{
+	struct judge_finding f = {0}, back;
+	struct rule_set mask;
+	const struct rule_set allowing = set(0x30);
+	add(&f, 1, 0x10);
+	add(&f, 2, 0x10); // joined
+	assert_true(judge_finding_mask(&f, &mask));
+	assert_int_equal(mask.lists[0], 0x13);
+	judge_finding_of_mask(&mask, allowing.lists, &back);
+	for (uint64_t g = 0; g < 64; g++) {
+		assert_int_equal(blocks(&f, g), (g & 3) && !(g & 0x10));
+		assert_int_equal(blocks(&back, g), blocks(&f, g));
+	}
+}
+
+static void test_unconditional_makes_others_idle(void **)
+{
+	struct judge_finding f = {0};
+	struct rule_set mask;
+	add(&f, 1, 0x10);
+	add(&f, 3, 0); // 1 in any case
+	assert_true(judge_finding_mask(&f, &mask));
+	assert_int_equal(mask.lists[0], 3);
+	add(&f, 2, 0x20); // in it
+	assert_true(judge_finding_mask(&f, &mask));
+	add(&f, 4, 0x20); // not in it
+	assert_false(judge_finding_mask(&f, &mask));
+	assert_true(blocks(&f, 4));
+	assert_false(blocks(&f, 0x24));
+	assert_true(blocks(&f, 0x25));
+}
+
+// Any clauses: as they say as long as there is room, never less than they say.
+static void test_model(void **)
+{
+	struct dns_rand r = {.state = 11};
+	for (unsigned round = 0; round < 5000; round++) {
+		struct judge_finding f = {0};
+		uint64_t block[12], unless[12], seen[12];
+		unsigned n = 1 + dns_rand_below(&r, 12), kinds = 0;
+		for (unsigned i = 0; i < n; i++) {
+			block[i] = dns_rand_next(&r) & dns_rand_next(&r) & 0xf;
+			unless[i] = dns_rand_below(&r, 3) ? dns_rand_next(&r) & 0x70 : 0;
+			unsigned k = 0;
+			while (k < kinds && seen[k] != unless[i])
+				k++;
+			if (k == kinds)
+				seen[kinds++] = unless[i];
+			add(&f, block[i], unless[i]);
+		}
+		assert_true(f.count <= JUDGE_CLAUSES_MAX);
+		struct rule_set mask;
+		struct judge_finding back;
+		const struct rule_set allowing = set(0x70);
+		bool exact = judge_finding_mask(&f, &mask);
+		judge_finding_of_mask(&mask, allowing.lists, &back);
+		for (uint64_t g = 0; g < 0x80; g++) {
+			bool want = false;
+			for (unsigned i = 0; i < n; i++)
+				want |= (block[i] & g) && !(unless[i] & g);
+			if (kinds <= JUDGE_CLAUSES_MAX)
+				assert_int_equal(blocks(&f, g), want);
+			else
+				assert_true(!want || blocks(&f, g));
+			if (exact)
+				assert_int_equal(blocks(&back, g), blocks(&f, g));
+		}
+	}
+}
+
+static void test_overflow_blocks(void **)
+{
+	struct judge_finding f = {0};
+	for (unsigned i = 0; i < 2 * JUDGE_CLAUSES_MAX; i++)
+		add(&f, UINT64_C(1) << i, UINT64_C(1) << (20 + i));
+	assert_in_range(f.count, JUDGE_CLAUSES_MAX - 1, JUDGE_CLAUSES_MAX);
+	for (unsigned i = 0; i < 2 * JUDGE_CLAUSES_MAX; i++)
+		assert_true(blocks(&f, UINT64_C(1) << i));
+	assert_false(blocks(&f, 1 | 1 << 20)); // the first ones keep their conditions
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_one_clause_has_a_mask),
+		cmocka_unit_test(test_unconditional_makes_others_idle),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_overflow_blocks),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/judge_patterns.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct judge_pattern_counts counts;
+
+static struct judge_patterns *make(const char *const *text, const unsigned *list, size_t n)
+{
+	struct judge_pattern pattern[16];
+	struct judge_patterns *p;
+	for (size_t i = 0; i < n; i++)
+		pattern[i] = (struct judge_pattern){list[i], text[i], strlen(text[i])};
+	assert_int_equal(judge_patterns_new(&p, pattern, n, NULL, &counts), 0);
+	return p;
+}
+
+static struct rule_set lists_of(const struct judge_patterns *p, const char *name)
+{
+	struct judge_pattern_scratch *s;
+	struct rule_set set = {{0}};
+	assert_int_equal(judge_pattern_scratch_new(p, &s), 0);
+	judge_patterns_match(p, s, name, strlen(name), &set);
+	judge_pattern_scratch_free(s);
+	return set;
+}
+
+static bool has(const struct judge_patterns *p, const char *name, unsigned list)
+{
+	const struct rule_set set = lists_of(p, name);
+	return set.lists[list / 64] >> list % 64 & 1;
+}
+
+static void test_matches(void **)
+{
+	static const char *const text[] = {
+		"^ad[0-9]*\\.", "tracker", "\\.zip$", "^$", "(^|\\.)ADS\\."};
+	static const unsigned list[] = {2, 70, 130, 200, 255};
+	struct judge_patterns *p = make(text, list, 5);
+	assert_int_equal(counts.compiled, 5);
+	assert_true(has(p, "ad12.example.com", 2));
+	assert_false(has(p, "bad12.example.com", 2));        // anchored
+	assert_true(has(p, "my-tracker-1.example.com", 70)); // anywhere
+	assert_true(has(p, "TRACKER.example", 70));
+	assert_true(has(p, "file.zip", 130));
+	assert_false(has(p, "zip", 130));
+	assert_false(has(p, "example.com", 200));
+	assert_true(has(p, "ads.example", 255)); // case of the pattern does not count
+	assert_true(has(p, "www.ads.example", 255));
+	assert_false(has(p, "wwwads.example", 255));
+	// Several lists at once.
+	const struct rule_set both = lists_of(p, "ad1.tracker.zip");
+	assert_int_equal(both.lists[0], 1u << 2);
+	assert_int_equal(both.lists[1], 1u << (70 - 64));
+	assert_int_equal(both.lists[2], 1u << (130 - 128));
+	assert_int_equal(both.lists[3], 0);
+	judge_patterns_free(p);
+}
+
+static void test_dot_star_matches_everything(void **)
+{
+	static const char *const text[] = {".*"};
+	static const unsigned list[] = {3};
+	struct judge_patterns *p = make(text, list, 1);
+	assert_true(has(p, "a", 3));
+	assert_true(has(p, "www.example.com", 3));
+	judge_patterns_free(p);
+}
+
+static void test_refuses_and_goes_on(void **)
+{
+	static const char nul[] = "a\0b";
+	static char longest[JUDGE_PATTERN_LEN_MAX + 1];
+	memset(longest, 'x', sizeof longest);
+	const struct judge_pattern pattern[] = {
+		{2, "(unclosed", 9},
+		{2, "(?!look)ahead", 13},
+		{2, "(a)\\1", 5},
+		{2, "", 0},
+		{2, nul, 3},
+		{2, longest, JUDGE_PATTERN_LEN_MAX + 1},
+		{300, "list", 4},
+		{2, "((a{50}){50}){50}", 17},
+		{3, longest, JUDGE_PATTERN_LEN_MAX},
+		{4, "good", 4},
+	};
+	struct judge_patterns *p;
+	assert_int_equal(judge_patterns_new(&p, pattern, 10, NULL, &counts), 0);
+	assert_int_equal(counts.refused_syntax, 6);
+	assert_int_equal(counts.refused_length, 2);
+	assert_int_equal(counts.compiled, 2);
+	assert_non_null(strstr(counts.first_error, "(unclosed"));
+	assert_true(has(p, "good.example", 4));
+	assert_false(has(p, "look.example", 2));
+	judge_patterns_free(p);
+}
+
+static void test_none_left(void **)
+{
+	static const char *const text[] = {"("};
+	static const unsigned list[] = {2};
+	assert_null(make(text, list, 1));
+	assert_null(make(text, list, 0));
+	assert_int_equal(lists_of(NULL, "www.example").lists[0], 0);
+}
+
+// `count` patterns that differ, of list i % 200.
+static struct judge_pattern *many(unsigned count, char (*text)[32])
+{
+	struct judge_pattern *pattern = calloc(count, sizeof *pattern);
+	assert_non_null(pattern);
+	for (unsigned i = 0; i < count; i++) {
+		int n = snprintf(text[i], 32, "^host%u\\.", i);
+		pattern[i] = (struct judge_pattern){i % 200, text[i], (size_t)n};
+	}
+	return pattern;
+}
+
+// Beyond the limit the rest is refused, in the order given; what is left works in every portion.
+static void test_count_limit(void **)
+{
+	enum { COUNT = JUDGE_PATTERNS_MAX + 10 };
+	static char text[COUNT][32];
+	struct judge_pattern *pattern = many(COUNT, text);
+	struct judge_patterns *p;
+	const struct judge_pattern_limits limits = {UINT64_MAX, JUDGE_PATTERNS_BYTES_MAX};
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
+	assert_int_equal(counts.refused_count, 10);
+	assert_int_equal(counts.compiled, JUDGE_PATTERNS_MAX);
+	assert_true(has(p, "host0.example", 0));
+	assert_true(has(p, "host4095.example", 4095 % 200));
+	assert_int_equal(lists_of(p, "host4096.example").lists[4096 % 200 / 64], 0);
+	for (unsigned i = 1; i < JUDGE_PATTERNS_MAX; i += 97) {
+		char name[64];
+		snprintf(name, sizeof name, "host%u.example", i);
+		assert_true(has(p, name, i % 200));
+		assert_false(has(p, name, (i + 1) % 200));
+	}
+	judge_patterns_free(p);
+	free(pattern);
+}
+
+static void test_time_and_size(void **)
+{
+	enum { COUNT = 200 };
+	static char text[COUNT][32];
+	struct judge_pattern *pattern = many(COUNT, text);
+	struct judge_patterns *p;
+	const struct judge_pattern_limits no_time = {0, JUDGE_PATTERNS_BYTES_MAX};
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &no_time, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_time, COUNT);
+	const struct judge_pattern_limits no_room = {UINT64_MAX, 20000};
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &no_room, &counts), 0);
+	assert_true(counts.refused_size > 0);
+	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
+	assert_true(counts.bytes <= 20000);
+	judge_patterns_free(p);
+	free(pattern);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matches),
+		cmocka_unit_test(test_dot_star_matches_everything),
+		cmocka_unit_test(test_refuses_and_goes_on),
+		cmocka_unit_test(test_none_left),
+		cmocka_unit_test(test_count_limit),
+		cmocka_unit_test(test_time_and_size),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
