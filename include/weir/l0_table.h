@@ -86,7 +86,8 @@ enum {
 	// ages: nearly every answer to A and AAAA, and all of one record.
 	L0_RECORD_EVEN = 4,
 	// What the answer leads to (CNAMEs, addresses, patterns) is on lists: the set behind it
-	// says on which. For clients of groups with one of these it is a blocked answer.
+	// says on which. For whom it is a blocked answer: rule_mask_blocks (rule_mask.h), which
+	// is not just `mask & group`, as the set also holds the lists that allow.
 	L0_RECORD_JUDGED = 8,
 };
 static_assert(sizeof(struct l0_record) == 40);

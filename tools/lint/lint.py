@@ -15,6 +15,7 @@ FUNCTION_LINES_MAX = 120
 # Third-party header prefix -> folders whose programs may include it, one file per program.
 LIBRARIES = {
     "hiredis/": ["controlplane"],
+    "hs.h": ["controlplane"],
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
     "jemalloc/": ["controlplane"],
