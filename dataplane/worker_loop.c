@@ -18,6 +18,7 @@
 
 enum {
 	BEAT_MS = 100,
+	LATE_MS = 1,
 	LONG_MS = 10,
 	IDLE_SPINS = 512, // turns without a frame before the first sleep
 	SLEEP_FIRST_US = 50,
@@ -89,10 +90,13 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
 }
 
-// A turn takes microseconds. One over 10 ms was held up, by the machine as a rule, which ran
-// something else on the core.
-static void count_long_turn(struct worker *w, uint64_t cycles, uint64_t hz)
+// A turn takes microseconds. One over a millisecond was held up, by the machine as a rule, which
+// ran something else on the core.
+static void count_late_turn(struct worker *w, uint64_t cycles, uint64_t hz)
 {
+	stats_add(&w->stats->counter[COUNTER_turns_late], 1);
+	if (cycles <= hz / 1000 * LONG_MS)
+		return;
 	stats_add(&w->stats->counter[COUNTER_turns_long], 1);
 	stats_add(&w->stats->counter[COUNTER_turns_long_us], cycles * 1000 / (hz / 1000));
 }
@@ -103,7 +107,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	unsigned idle_turns = 0;
 	uint64_t next_beat_ms = 0;
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
-	const uint64_t long_cycles = hz ? hz / 1000 * LONG_MS : UINT64_MAX;
+	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	atomic_store_explicit(&w->stats->lcore, w->lcore, memory_order_relaxed);
@@ -112,8 +116,8 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	uint64_t began = rte_rdtsc();
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		uint64_t now = rte_rdtsc();
-		if (unlikely_(now - began > long_cycles))
-			count_long_turn(w, now - began, hz);
+		if (unlikely_(now - began > late_cycles))
+			count_late_turn(w, now - began, hz);
 		began = now;
 		take_epoch(w);
 		take_tables(w);

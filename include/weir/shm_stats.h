@@ -74,7 +74,8 @@
 	X(batches, "receive bursts with packets")                      \
 	X(polls, "receive polls")                                      \
 	X(sleeps, "times the worker slept")                            \
-	X(turns_long, "turns of the loop that took over 10 ms")        \
+	X(turns_late, "turns of the loop that took over 1 ms")         \
+	X(turns_long, "of these, over 10 ms")                          \
 	X(turns_long_us, "microseconds in these")                      \
 	X(busy_cycles, "TSC cycles in batches with packets")
 
