@@ -131,10 +131,10 @@ void api_why(struct api *a, struct http_exchange *x)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_text(o, root, "name", dns_name_to_text(&name, text));
-	json_out_text(o, root, "action", w.verdict.action == RULE_BLOCK ? "block" : "pass");
-	json_out_bool(o, root, "matched", w.verdict.matched);
+	json_out_text(o, root, "action", w.verdict.d.action == RULE_PASS ? "pass" : "block");
+	json_out_bool(o, root, "matched", w.verdict.d.matched);
 	json_out_bool(o, root, "blocking", config->blocking.enabled);
-	json_out_text(o, root, "rule", w.verdict.matched ? w.rule : "");
+	json_out_text(o, root, "rule", w.verdict.d.matched ? w.rule : "");
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < w.list_count && i < ARRAY_LEN(w.lists); i++)
 		json_out_text(o, lists, NULL, w.lists[i]);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rule_build.h"
 
+#include "rule_numbers.h"
+#include "rule_patterns.h"
+#include "rule_records.h"
 #include "rule_rows.h"
 
 #include <errno.h>
@@ -13,18 +16,28 @@ enum {
 	BLOOM_BITS_PER_NAME = 23, // 21 give 0.1 % false positives, 23 give 0.06 %
 	TABLE_LOAD_PERCENT = 75,
 	TABLE_TRIES_MAX = 32,
-	PENDING_FIRST = 4096,
+	PENDING_FIRST = 512,
+};
+
+// Fingerprints of one list of the current source.
+struct pending {
+	uint64_t *hash;
+	size_t count, room;
 };
 
 struct rule_builder {
 	struct keyhash_secret secret;
 	struct rule_sets *sets;
 	struct rule_rows rows;
-	uint64_t *pending; // fingerprints of the current list
-	size_t pending_count, pending_room;
+	struct pending pending[RULE_LISTS_MAX];
+	size_t pending_room; // of all
+	struct rule_numbers numbers;
+	struct rule_records records;
+	struct rule_patterns patterns;
 	uint64_t depths;
-	unsigned list_count;
-	struct rule_list_info list[RULE_LISTS_MAX];
+	uint32_t singles[64];
+	unsigned source_count;
+	struct rule_source_info source[RULE_SOURCES_MAX];
 	size_t peak_bytes;
 };
 
@@ -44,7 +57,8 @@ void rule_arena_free(struct rule_arena *a)
 	*a = (struct rule_arena){0};
 }
 
-int rule_builder_new(const struct keyhash_secret *secret, struct rule_builder **out)
+int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list_info *before,
+	unsigned before_count, struct rule_builder **out)
 {
 	struct rule_builder *b = calloc(1, sizeof *b);
 	if (!b)
@@ -55,8 +69,20 @@ int rule_builder_new(const struct keyhash_secret *secret, struct rule_builder **
 		return -ENOMEM;
 	}
 	b->secret = *secret;
+	b->records.secret = &b->secret;
+	b->records.list = b->numbers.list;
+	rule_numbers_init(&b->numbers, before, before_count);
 	*out = b;
 	return 0;
+}
+
+static void pending_free(struct rule_builder *b)
+{
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
+		free(b->pending[i].hash);
+		b->pending[i] = (struct pending){0};
+	}
+	b->pending_room = 0;
 }
 
 void rule_builder_free(struct rule_builder *b)
@@ -64,14 +90,18 @@ void rule_builder_free(struct rule_builder *b)
 	if (!b)
 		return;
 	rule_rows_free(&b->rows);
-	free(b->pending);
+	rule_numbers_free(&b->numbers);
+	rule_records_free(&b->records);
+	rule_patterns_free(&b->patterns);
+	pending_free(b);
 	free(b->sets);
 	free(b);
 }
 
 static void note_peak(struct rule_builder *b, size_t arena)
 {
-	size_t now = sizeof *b + sizeof *b->sets + arena + b->pending_room * sizeof *b->pending
+	size_t now = sizeof *b + sizeof *b->sets + arena + b->pending_room * sizeof(uint64_t)
+		     + rule_records_bytes(&b->records) + rule_patterns_bytes(&b->patterns)
 		     + b->rows.room * (sizeof *b->rows.hash + sizeof *b->rows.set);
 	if (now > b->peak_bytes)
 		b->peak_bytes = now;
@@ -82,17 +112,21 @@ size_t rule_builder_peak_bytes(const struct rule_builder *b)
 	return b->peak_bytes;
 }
 
-static int end_list(struct rule_builder *b)
+static int end_source(struct rule_builder *b)
 {
-	if (b->list_count == 0)
-		return 0;
-	struct rule_list_info *info = &b->list[b->list_count - 1];
-	size_t distinct = rule_hashes_sort(b->pending, b->pending_count);
-	info->names = distinct;
-	info->duplicates = b->pending_count - distinct;
-	int err = rule_rows_merge(&b->rows, b->sets, b->list_count - 1, b->pending, distinct);
-	note_peak(b, 0);
-	b->pending_count = 0;
+	int err = 0;
+	for (unsigned i = 0; i < RULE_LISTS_MAX && !err; i++) {
+		struct pending *p = &b->pending[i];
+		if (p->count == 0)
+			continue;
+		struct rule_list_info *info = &b->numbers.list[i];
+		size_t distinct = rule_hashes_sort(p->hash, p->count);
+		info->names = distinct;
+		info->duplicates = p->count - distinct;
+		err = rule_rows_merge(&b->rows, b->sets, i, p->hash, distinct);
+		note_peak(b, 0);
+	}
+	pending_free(b);
 	return err;
 }
 
@@ -108,49 +142,106 @@ void rule_title_make(char out[RULE_TITLE_MAX], const char *text)
 	memset(out + n, 0, RULE_TITLE_MAX - n);
 }
 
-int rule_builder_list(struct rule_builder *b, const char *title, bool allow)
+int rule_builder_source(struct rule_builder *b, const char *title)
 {
-	int err = end_list(b);
+	int err = end_source(b);
 	if (err)
 		return err;
-	if (b->list_count == RULE_LISTS_MAX)
+	if (b->source_count == RULE_SOURCES_MAX)
 		return -E2BIG;
-	struct rule_list_info *info = &b->list[b->list_count++];
-	*info = (struct rule_list_info){.allow = allow};
-	rule_title_make(info->title, title);
+	rule_title_make(b->source[b->source_count++].title, title);
 	return 0;
 }
 
-int rule_builder_name(struct rule_builder *b, const struct dns_name *name)
+struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name *name)
 {
-	if (name->labels < 1 || name->labels > RULE_LABELS_MAX)
-		return -EINVAL;
-	if (b->pending_count == b->pending_room) {
-		// Half as much again: what is not used of it was never touched.
-		size_t room =
-			b->pending_room ? b->pending_room + b->pending_room / 2 : PENDING_FIRST;
-		if (room > 2 * (size_t)RULE_ROWS_MAX)
-			return -E2BIG;
-		uint64_t *pending = realloc(b->pending, room * sizeof *pending);
-		if (!pending)
-			return -ENOMEM;
-		b->pending = pending;
-		b->pending_room = room;
-		note_peak(b, 0);
-	}
-	b->pending[b->pending_count++] = rule_name_hash(&b->secret, name);
+	return (struct list_rule){.kind = rule_kind_of(rule_class), .name = name};
+}
+
+static int pending_grow(struct rule_builder *b, struct pending *p)
+{
+	// Half as much again: what is not used of it was never touched.
+	size_t room = p->room ? p->room + p->room / 2 : PENDING_FIRST;
+	if (room > 2 * (size_t)RULE_ROWS_MAX)
+		return -E2BIG;
+	uint64_t *hash = realloc(p->hash, room * sizeof *hash);
+	if (!hash)
+		return -ENOMEM;
+	b->pending_room += room - p->room;
+	p->hash = hash;
+	p->room = room;
+	note_peak(b, 0);
+	return 0;
+}
+
+static int add_name(struct rule_builder *b, unsigned list, const struct list_rule *rule)
+{
+	const struct dns_name *name = rule->name;
+	struct pending *p = &b->pending[list];
+	uint64_t hash = rule_name_hash(&b->secret, name);
+	int err = 0;
+	if (rule->rtype)
+		err = rule_records_add(&b->records, hash, list, rule);
+	if (!err && p->count == p->room)
+		err = pending_grow(b, p);
+	if (err)
+		return err;
+	// The next record of a name is no repeated name.
+	if (!rule->rtype || p->count == 0 || p->hash[p->count - 1] != hash)
+		p->hash[p->count++] = hash;
 	b->depths |= UINT64_C(1) << name->labels;
+	if (name->labels == 1)
+		b->singles[name->wire[0] & 63] |= 1U << (name->wire[1] & 31);
 	return 0;
 }
 
-void rule_builder_list_info(struct rule_builder *b, const struct rule_list_info *info)
+static bool is_sound(const struct list_rule *rule)
 {
-	struct rule_list_info *to = &b->list[b->list_count - 1];
-	to->lines = info->lines;
-	to->comments = info->comments;
-	to->rejected = info->rejected;
-	to->bytes = info->bytes;
-	to->content_hash = info->content_hash;
+	const struct rule_kind *k = &rule->kind;
+	if (k->rule_class >= RULE_CLASSES || k->covers == 0 || k->covers > RULE_COVERS_ALL
+		|| k->reply >= RULE_REPLIES || k->types.count > RULE_TYPES_MAX
+		|| k->client[RULE_CLIENT_MAX - 1])
+		return false;
+	return rule->what != LIST_RULE_NAME
+	       || (rule->name->labels >= 1 && rule->name->labels <= RULE_LABELS_MAX);
+}
+
+int rule_builder_rule(void *builder, const struct list_rule *rule)
+{
+	struct rule_builder *b = builder;
+	unsigned source = b->source_count - 1;
+	if (!is_sound(rule))
+		return -EINVAL;
+	int list = rule_numbers_of(&b->numbers, source, b->source[source].title, &rule->kind);
+	if (list == -E2BIG && b->numbers.more_count < RULE_NUMBERS_MORE_MAX)
+		return 0; // rule_builder_finish will say how many it would take
+	if (list < 0)
+		return list;
+	switch (rule->what) {
+	case LIST_RULE_PATTERN:
+		return rule_patterns_add(
+			&b->patterns, (unsigned)list, rule->pattern, rule->pattern_len);
+	case LIST_RULE_ADDRESS:
+		return rule_patterns_add_prefix(&b->patterns, (unsigned)list, &rule->prefix);
+	case LIST_RULE_NAME:
+		break;
+	}
+	return add_name(b, (unsigned)list, rule);
+}
+
+void rule_builder_source_info(struct rule_builder *b, const struct rule_source_info *info)
+{
+	struct rule_source_info *to = &b->source[b->source_count - 1];
+	char title[RULE_TITLE_MAX];
+	memcpy(title, to->title, sizeof title);
+	*to = *info;
+	memcpy(to->title, title, sizeof title);
+}
+
+unsigned rule_builder_numbers(const struct rule_builder *b, unsigned *resting)
+{
+	*resting = rule_numbers_resting(&b->numbers);
+	return rule_numbers_needed(&b->numbers);
 }
 
 // Puts the rows into the table in their order: each into its home bucket, or where that is full
@@ -224,7 +315,16 @@ static uint64_t choose_homes(const struct rule_rows *rows)
 	return 0;
 }
 
-static int lay_out(struct rule_builder *b, struct rule_image_head *h)
+// The part behind the last one, from an octet that `align` divides.
+static uint64_t place(struct rule_image_head *h, uint64_t count, uint64_t each, uint64_t align)
+{
+	uint64_t off = align_up(h->size, align);
+	h->size = off + count * each;
+	return off;
+}
+
+static int lay_out(
+	struct rule_builder *b, struct rule_image_head *h, const struct rule_data_parts *data)
 {
 	uint64_t homes = choose_homes(&b->rows);
 	if (homes == 0)
@@ -232,45 +332,97 @@ static int lay_out(struct rule_builder *b, struct rule_image_head *h)
 	h->names = b->rows.names;
 	h->entries = b->rows.count;
 	h->depths = b->depths;
-	h->list_count = b->list_count;
+	memcpy(h->singles, b->singles, sizeof h->singles);
+	h->list_count = rule_numbers_end(&b->numbers);
+	h->source_count = b->source_count;
 	h->set_count = pack_sets(b);
 	h->bloom_blocks = b->rows.names * BLOOM_BITS_PER_NAME / 128 + 1;
 	h->table_buckets = homes + RULE_WALK_MAX;
-	h->bloom_off = align_up(sizeof *h, CACHE_LINE);
-	h->table_off = align_up(
-		h->bloom_off + h->bloom_blocks * sizeof(struct rule_bloom_block), CACHE_LINE);
-	h->sets_off = h->table_off + h->table_buckets * sizeof(struct rule_bucket);
-	h->lists_off = h->sets_off + h->set_count * sizeof(struct rule_set);
-	h->size = h->lists_off + h->list_count * sizeof(struct rule_list_info);
-	for (unsigned i = 0; i < b->list_count; i++)
-		if (b->list[i].allow)
-			h->allow_lists[i / 64] |= UINT64_C(1) << i % 64;
+	h->index_slots = h->data_entries = data->entries;
+	h->answers = data->answers;
+	h->octets = data->octet_count;
+	h->data_dropped = data->dropped + b->records.dropped;
+	h->patterns = b->patterns.pattern_count;
+	h->prefixes = b->patterns.prefix_count;
+	h->texts = b->patterns.text_len;
+	h->size = sizeof *h;
+	h->bloom_off = place(h, h->bloom_blocks, sizeof(struct rule_bloom_block), CACHE_LINE);
+	h->table_off = place(h, h->table_buckets, sizeof(struct rule_bucket), CACHE_LINE);
+	h->sets_off = place(h, h->set_count, sizeof(struct rule_set), CACHE_LINE);
+	h->entries_off = place(h, h->data_entries, sizeof(struct rule_data_entry), 8);
+	h->answers_off = place(h, h->answers, sizeof(struct rule_data_answer), 8);
+	h->octets_off = place(h, h->octets, 1, 8);
+	h->index_off = place(h, h->index_slots + 1, sizeof(uint32_t), 4);
+	h->lists_off = place(h, h->list_count, sizeof(struct rule_list_info), 8);
+	h->sources_off = place(h, h->source_count, sizeof(struct rule_source_info), 8);
+	h->patterns_off = place(h, h->patterns, sizeof(struct rule_pattern_row), 8);
+	h->prefixes_off = place(h, h->prefixes, sizeof(struct rule_prefix_row), 8);
+	h->texts_off = place(h, h->texts, 1, 1);
+	h->size = align_up(h->size, 8);
 	return 0;
+}
+
+static void copy_in(uint8_t *base, uint64_t off, const void *from, uint64_t count, size_t each)
+{
+	if (count > 0)
+		memcpy(base + off, from, count * each);
+}
+
+static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t *base)
+{
+	struct rule_data_parts data = {
+		.index = (void *)(base + h->index_off),
+		.entry = (void *)(base + h->entries_off),
+		.answer = (void *)(base + h->answers_off),
+		.octets = base + h->octets_off,
+	};
+	fill_bloom(&b->rows, h->bloom_blocks, (void *)(base + h->bloom_off));
+	(void)fill_table(&b->rows, h->table_buckets - RULE_WALK_MAX, (void *)(base + h->table_off));
+	copy_in(base, h->sets_off, b->sets->set, h->set_count, sizeof(struct rule_set));
+	copy_in(base, h->lists_off, b->numbers.list, h->list_count, sizeof(struct rule_list_info));
+	copy_in(base, h->sources_off, b->source, h->source_count, sizeof(struct rule_source_info));
+	copy_in(base, h->patterns_off, b->patterns.pattern, h->patterns,
+		sizeof(struct rule_pattern_row));
+	copy_in(base, h->prefixes_off, b->patterns.prefix, h->prefixes,
+		sizeof(struct rule_prefix_row));
+	copy_in(base, h->texts_off, b->patterns.text, h->texts, 1);
+	return rule_records_walk(&b->records, &data);
+}
+
+// The parts in which rules end up that are not in rows, ready to be counted.
+static int settle(struct rule_builder *b, struct rule_data_parts *data)
+{
+	unsigned resting;
+	int err = end_source(b);
+	if (!err && rule_builder_numbers(b, &resting) > RULE_LISTS_MAX)
+		err = -E2BIG;
+	if (err)
+		return err;
+	rule_patterns_sort(&b->patterns);
+	rule_records_sort(&b->records);
+	return rule_records_walk(&b->records, data);
 }
 
 int rule_builder_finish(struct rule_builder *b, uint64_t input_hash, uint64_t created_unix_s,
 	struct rule_arena *out)
 {
 	struct rule_image_head h = {.magic = RULE_IMAGE_MAGIC, .version = RULE_IMAGE_VERSION};
+	struct rule_data_parts data = {0};
 	struct rule_arena arena;
-	int err = end_list(b);
-	if (err)
-		return err;
-	free(b->pending);
-	b->pending = NULL;
-	b->pending_room = 0;
-	err = lay_out(b, &h);
-	if (err)
-		return err;
-	err = rule_arena_new(&arena, h.size);
+	int err = settle(b, &data);
+	if (!err)
+		err = lay_out(b, &h, &data);
+	if (!err)
+		err = rule_arena_new(&arena, h.size);
 	if (err)
 		return err;
 	note_peak(b, arena.size);
 	uint8_t *base = arena.base;
-	fill_bloom(&b->rows, h.bloom_blocks, (void *)(base + h.bloom_off));
-	(void)fill_table(&b->rows, h.table_buckets - RULE_WALK_MAX, (void *)(base + h.table_off));
-	memcpy(base + h.sets_off, b->sets->set, h.set_count * sizeof(struct rule_set));
-	memcpy(base + h.lists_off, b->list, h.list_count * sizeof(struct rule_list_info));
+	err = fill(b, &h, base);
+	if (err) {
+		rule_arena_free(&arena);
+		return err;
+	}
 	h.secret = b->secret;
 	h.input_hash = input_hash;
 	h.created_unix_s = created_unix_s;

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Builds a rule image (<weir/rule_image.h>) from lists of names, one list after the other.
+// Builds a rule image (<weir/rule_image.h>) from sources of rules, one after the other.
 //
-//   rule_builder_new, then per list rule_builder_list, rule_builder_name..., then
+//   rule_builder_new, then per source rule_builder_source, rule_builder_rule..., then
 //   rule_builder_finish, rule_builder_free.
 //
-// Names are not kept, only their fingerprints: 8 octets per name of the list being read, 10 per
-// distinct name of all lists, 3 MiB for the sets; then the image in one arena of exactly its size.
-// The same lists in the same order with the same secret give the same image, octet for octet.
-// No I/O. One thread (a helper thread; not for a loop).
+// Rules of one kind of a source become a list; the image before says which number it has
+// (rule_numbers.h). Names are not kept, only their fingerprints: 8 octets per name of the source
+// being read, 10 per distinct name of all, 3 MiB for the sets, records and patterns; then the image
+// in one arena of exactly its size. The same sources in the same order with the same secret and the
+// same image before give the same image, octet for octet. No I/O. One thread (a helper thread; not
+// for a loop).
+
+#include "list_rule.h"
 
 #include <weir/rule_image.h>
 
@@ -26,21 +30,31 @@ void rule_arena_free(struct rule_arena *a);                            // an emp
 // A list's title as the image keeps it: printable ASCII, the rest as \DDD, cut to fit, NUL-padded.
 void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 
-ATTR_MUST_CHECK int rule_builder_new(
-	const struct keyhash_secret *secret, struct rule_builder **out);
+// `before`: lists of the image before, as it has them (reader.lists); NULL with 0: there is none.
+ATTR_MUST_CHECK int rule_builder_new(const struct keyhash_secret *secret,
+	const struct rule_list_info *before, unsigned before_count, struct rule_builder **out);
 void rule_builder_free(struct rule_builder *b); // NULL is fine
 
-// Ends the list before it and begins the next one, numbered from 0.
-// -E2BIG: RULE_LISTS_MAX, or too many names; -ENOMEM.
-ATTR_MUST_CHECK int rule_builder_list(struct rule_builder *b, const char *title, bool allow);
+// Ends the source before it and begins the next one, numbered from 0. Sources 0 and 1 are the
+// operator's allow and deny entries for everyone. Titles tell sources apart from image to image.
+// -E2BIG: RULE_SOURCES_MAX, or too many names; -ENOMEM.
+ATTR_MUST_CHECK int rule_builder_source(struct rule_builder *b, const char *title);
 
-// A name of the current list. Names of 1 to RULE_LABELS_MAX labels; others are -EINVAL and change
-// nothing. -ENOMEM, -E2BIG.
-ATTR_MUST_CHECK int rule_builder_name(struct rule_builder *b, const struct dns_name *name);
+// A rule of the current source; a list_rule_take, `builder` is the builder. -EINVAL: a name without
+// labels or with more than RULE_LABELS_MAX, a pattern or record that is too long, a kind that there
+// is not; -ENOSPC: the source has too many kinds of rules already. These change nothing. -ENOMEM,
+// -E2BIG end the build.
+ATTR_MUST_CHECK int rule_builder_rule(void *builder, const struct list_rule *rule);
 
-// What is told of the current list besides its names: lines, comments, rejected, bytes and
-// content_hash are taken from `info`.
-void rule_builder_list_info(struct rule_builder *b, const struct rule_list_info *info);
+// A rule for a name and all below, for any type, answered as the group says.
+struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name *name);
+
+// What is told of the current source besides its rules: all but the title is taken from `info`.
+void rule_builder_source_info(struct rule_builder *b, const struct rule_source_info *info);
+
+// List numbers that this image would need; more than RULE_LISTS_MAX: it cannot be made
+// (rule_builder_finish says -E2BIG). `resting`: how many of these only the image before has.
+unsigned rule_builder_numbers(const struct rule_builder *b, unsigned *resting);
 
 // Makes the image. The builder is used up and can only be freed.
 ATTR_MUST_CHECK int rule_builder_finish(struct rule_builder *b, uint64_t input_hash,

@@ -47,29 +47,34 @@ static int take_hash(void *arg, const void *octets, size_t len)
 	return 0;
 }
 
-static uint64_t hash_entries(const struct rule_source *s)
+static int take_rule_hash(void *arg, const struct list_rule *rule)
 {
-	struct contenthash_state *state = contenthash_new();
-	if (!state)
-		return 0;
-	for (unsigned i = 0; i < s->entry_count; i++)
-		contenthash_update(state, s->entries[i].wire, s->entries[i].len);
-	return contenthash_finish(state);
+	const uint32_t numbers[] = {rule->what, rule->rtype, rule->rdata_len, rule->ttl_s};
+	contenthash_update(arg, &rule->kind, sizeof rule->kind);
+	contenthash_update(arg, numbers, sizeof numbers);
+	if (rule->what == LIST_RULE_NAME)
+		contenthash_update(arg, rule->name->wire, rule->name->len);
+	else if (rule->what == LIST_RULE_PATTERN)
+		contenthash_update(arg, rule->pattern, rule->pattern_len);
+	else
+		contenthash_update(arg, &rule->prefix, sizeof rule->prefix);
+	if (rule->rdata_len)
+		contenthash_update(arg, rule->rdata, rule->rdata_len);
+	return 0;
 }
 
 static void hash_source(const struct rule_source *s, struct rule_source_result *r)
 {
 	*r = (struct rule_source_result){0};
-	if (!s->path) {
-		r->content_hash = hash_entries(s);
-		return;
-	}
 	struct contenthash_state *state = contenthash_new();
 	if (!state) {
 		r->error = -ENOMEM;
 		return;
 	}
-	r->error = read_file(s->path, take_hash, state);
+	if (s->path)
+		r->error = read_file(s->path, take_hash, state);
+	else if (s->rules)
+		r->error = s->rules(s->arg, take_rule_hash, state);
 	r->content_hash = contenthash_finish(state);
 	if (r->error)
 		r->content_hash = 0;
@@ -98,40 +103,60 @@ uint64_t rule_compile_hash(
 	return join_hashes(source, count, result);
 }
 
-struct file_reader {
-	struct list_parser parser;
+// A source on its way into the builder.
+struct feed {
+	struct list_parser parser; // of a file
 	struct contenthash_state *hash;
+	struct rule_builder *builder;
+	struct rule_source_result *result;
+	struct list_rule plain; // of a name in a file
 };
 
-static int take_text(void *arg, const void *octets, size_t len)
+static int take_rule(void *arg, const struct list_rule *rule)
 {
-	struct file_reader *f = arg;
-	contenthash_update(f->hash, octets, len);
-	return list_parse_feed(&f->parser, octets, len);
+	struct feed *f = arg;
+	int err = rule_builder_rule(f->builder, rule);
+	if (err != -EINVAL && err != -ENOSPC)
+		return err;
+	f->result->unusable++;
+	return 0;
 }
 
 static int take_name(void *arg, const struct dns_name *name)
 {
-	return rule_builder_name(arg, name);
+	struct feed *f = arg;
+	f->plain.name = name;
+	return take_rule(f, &f->plain);
+}
+
+static int take_text(void *arg, const void *octets, size_t len)
+{
+	struct feed *f = arg;
+	contenthash_update(f->hash, octets, len);
+	return list_parse_feed(&f->parser, octets, len);
+}
+
+static int take_rule_and_hash(void *arg, const struct list_rule *rule)
+{
+	struct feed *f = arg;
+	(void)take_rule_hash(f->hash, rule);
+	f->result->counts.names++;
+	return take_rule(f, rule);
 }
 
 // -ENOMEM and -E2BIG of the builder come back as such and end the whole; what is wrong with the
 // source is in the result.
-static int compile_file(struct rule_builder *b, const struct rule_source *s, bool had_names,
-	struct rule_source_result *r)
+static int compile_file(struct feed *f, const struct rule_source *s, bool had_names)
 {
-	struct file_reader f;
-	f.hash = contenthash_new();
-	if (!f.hash)
-		return -ENOMEM;
-	list_parse_begin(&f.parser, take_name, b);
-	r->error = read_file(s->path, take_text, &f);
+	struct rule_source_result *r = f->result;
+	f->plain = rule_of_name(s->allow ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK, NULL);
+	list_parse_begin(&f->parser, take_name, f);
+	r->error = read_file(s->path, take_text, f);
 	if (!r->error)
-		r->error = list_parse_end(&f.parser);
-	r->content_hash = contenthash_finish(f.hash);
-	r->counts = f.parser.counts;
-	if (f.parser.stopped)
-		return f.parser.stopped;
+		r->error = list_parse_end(&f->parser);
+	r->counts = f->parser.counts;
+	if (f->parser.stopped)
+		return f->parser.stopped;
 	if (!r->error && r->counts.names == 0 && list_counts_rejected(&r->counts) > 0)
 		r->error = -EBADMSG;
 	else if (!r->error && r->counts.names == 0 && had_names)
@@ -139,42 +164,55 @@ static int compile_file(struct rule_builder *b, const struct rule_source *s, boo
 	return 0;
 }
 
-static int compile_entries(
-	struct rule_builder *b, const struct rule_source *s, struct rule_source_result *r)
-{
-	r->content_hash = hash_entries(s);
-	for (unsigned i = 0; i < s->entry_count; i++) {
-		int err = rule_builder_name(b, &s->entries[i]);
-		if (err == -EINVAL) // the root, or too many labels
-			r->counts.rejected[LIST_REJECT_TOO_LONG]++;
-		else if (err)
-			return err;
-		else
-			r->counts.names++;
-	}
-	return 0;
-}
-
 static int compile_source(struct rule_builder *b, const struct rule_source *s, bool had_names,
 	struct rule_source_result *r)
 {
+	struct feed f = {.builder = b, .result = r};
 	*r = (struct rule_source_result){0};
-	int err = rule_builder_list(b, s->title, s->allow);
-	if (!err)
-		err = s->path ? compile_file(b, s, had_names, r) : compile_entries(b, s, r);
+	int err = rule_builder_source(b, s->title);
+	if (err)
+		return err;
+	f.hash = contenthash_new();
+	if (!f.hash)
+		return -ENOMEM;
+	if (s->path)
+		err = compile_file(&f, s, had_names);
+	else if (s->rules)
+		err = s->rules(s->arg, take_rule_and_hash, &f);
+	r->content_hash = contenthash_finish(f.hash);
 	if (err)
 		return err;
 	if (r->error)
 		r->content_hash = 0;
-	struct rule_list_info info = {
+	struct rule_source_info info = {
+		.names = r->counts.names - r->unusable,
 		.lines = r->counts.lines,
 		.comments = r->counts.comments,
-		.rejected = list_counts_rejected(&r->counts),
+		.rejected = list_counts_rejected(&r->counts) + r->unusable,
 		.bytes = r->counts.bytes,
 		.content_hash = r->content_hash,
 	};
-	rule_builder_list_info(b, &info);
+	rule_builder_source_info(b, &info);
 	return 0;
+}
+
+// What the whole failed of: `source` NULL in the end.
+static void explain(const struct rule_builder *b, const struct rule_source *source, int err,
+	char why[RULE_COMPILE_WHY_MAX])
+{
+	unsigned resting, numbers = rule_builder_numbers(b, &resting);
+	if (err == -E2BIG && numbers > RULE_LISTS_MAX) {
+		snprintf(why, RULE_COMPILE_WHY_MAX,
+			"too many lists, one for each kind of rules that a source has: %u needed, "
+			"%u at most; %u of these are free from the next image on",
+			numbers, (unsigned)RULE_LISTS_MAX, resting);
+		return;
+	}
+	const char *reason = err == -E2BIG ? "too many names, sources or records" : strerror(-err);
+	if (source)
+		snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source->title, reason);
+	else
+		snprintf(why, RULE_COMPILE_WHY_MAX, "cannot build the image: %s", reason);
 }
 
 static int compile_all(struct rule_builder *b, const struct rule_source *source, unsigned count,
@@ -185,8 +223,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 		bool had_names = options->had_names && options->had_names[i];
 		int err = compile_source(b, &source[i], had_names, &result[i]);
 		if (err) {
-			snprintf(why, RULE_COMPILE_WHY_MAX, "list %.64s: %s", source[i].title,
-				err == -E2BIG ? "too many names or lists" : strerror(-err));
+			explain(b, &source[i], err, why);
 			return err;
 		}
 		if (result[i].error && !options->partial) {
@@ -198,7 +235,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 	int err = rule_builder_finish(
 		b, join_hashes(source, count, result), options->created_unix_s, out);
 	if (err)
-		snprintf(why, RULE_COMPILE_WHY_MAX, "cannot build the image: %s", strerror(-err));
+		explain(b, NULL, err, why);
 	return err;
 }
 
@@ -207,7 +244,7 @@ int rule_compile(const struct rule_source *source, unsigned count,
 	struct rule_arena *out, size_t *peak_bytes, char why[RULE_COMPILE_WHY_MAX])
 {
 	struct rule_builder *b;
-	int err = rule_builder_new(&options->secret, &b);
+	int err = rule_builder_new(&options->secret, options->before, options->before_count, &b);
 	if (err) {
 		snprintf(why, RULE_COMPILE_WHY_MAX, "no memory");
 		return err;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// From sources (files and the operator's own entries) to a rule image. weir-controlplane and rulec
-// both come through here, so that an image made offline is the one that the server would make.
+// From sources to a rule image. weir-controlplane and rulec both come through here, so that an
+// image made offline is the one that the server would make.
 //
-// Two passes over the files: rule_compile_hash reads them and tells whether anything changed,
+// A source is a list file, or a function that hands rules: the operator's entries, a group's,
+// services, local data. Two passes over them: rule_compile_hash tells whether anything changed,
 // rule_compile parses and builds. Blocking file I/O and a second of CPU per few million names: for
 // a helper thread.
 
@@ -17,16 +18,22 @@
 enum { RULE_COMPILE_WHY_MAX = 256 };
 #define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
 
+// Sources 0 and 1 are the allow and deny entries for everyone. With neither path nor rules a source
+// has no rules.
 struct rule_source {
-	const char *title;
-	const char *path; // NULL: the entries
-	const struct dns_name *entries;
-	unsigned entry_count;
-	bool allow;
+	const char *title; // tells it apart from image to image: no two alike
+	const char *path;  // of a list; NULL: `rules`
+	// Hands each rule to `take` with `take_arg`, the same ones in the same order each time, and
+	// stops with what that returns if it is not 0. Called once or twice, on a helper thread. A
+	// rule that cannot be used (rule_builder_rule) is counted as rejected, and it goes on.
+	int (*rules)(void *arg, list_rule_take take, void *take_arg);
+	void *arg;
+	bool allow; // a list's plain names are allowed
 };
 
 struct rule_source_result {
 	struct list_counts counts;
+	uint64_t unusable; // rules that the image has no room for; rejected like those of counts
 	uint64_t content_hash;
 	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;
 		   // -ENODATA: it is empty and was not before
@@ -50,9 +57,12 @@ struct rule_compile_options {
 	uint64_t created_unix_s;
 	bool partial;          // take what can be read; otherwise any bad source fails the whole
 	const bool *had_names; // of each source: in the image before; NULL: nobody asks
+	const struct rule_list_info *before; // lists of the image before, so that numbers stay
+	unsigned before_count;
 };
 
-// Source i becomes list i. 0 and *out, or -errno and `why`; `result` is filled as far as it came.
+// Source i is source i of the image. 0 and *out, or -errno and `why`; `result` is filled as far as
+// it came.
 ATTR_MUST_CHECK int rule_compile(const struct rule_source *source, unsigned count,
 	const struct rule_compile_options *options, struct rule_source_result *result,
 	struct rule_arena *out, size_t *peak_bytes, char why[RULE_COMPILE_WHY_MAX]);

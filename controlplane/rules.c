@@ -20,23 +20,33 @@ static const struct rule_image_head *head_of(const struct rules *r)
 	return r->arena.base;
 }
 
-static const struct rule_list_info *info_by_title(const struct rules *r, const char *title)
+static const struct rule_source_info *info_by_title(const struct rules *r, const char *title)
 {
-	for (unsigned i = 0; r->arena.base && i < r->reader.list_count; i++)
-		if (strcmp(r->reader.lists[i].title, title) == 0)
-			return &r->reader.lists[i];
+	for (unsigned i = 0; r->arena.base && i < r->reader.source_count; i++)
+		if (strcmp(r->reader.sources[i].title, title) == 0)
+			return &r->reader.sources[i];
 	return NULL;
+}
+
+// Names that a source holds more than once, by its lists.
+static uint64_t duplicates_of(const struct rules *r, const struct rule_source_info *info)
+{
+	uint64_t duplicates = 0;
+	for (unsigned i = 0; i < r->reader.list_count; i++)
+		if (&r->reader.sources[r->reader.way[i].source] == info)
+			duplicates += r->reader.lists[i].duplicates;
+	return duplicates;
 }
 
 static void describe_image(const struct rules *r, struct rules_list_status *l)
 {
-	const struct rule_list_info *info = info_by_title(r, l->name);
-	static const struct rule_list_info none;
+	const struct rule_source_info *info = info_by_title(r, l->name);
+	static const struct rule_source_info none;
 	if (!info)
 		info = &none;
 	l->lines = info->lines;
-	l->names = info->names;
-	l->duplicates = info->duplicates;
+	l->duplicates = info == &none ? 0 : duplicates_of(r, info);
+	l->names = info->names - l->duplicates;
 	l->comments = info->comments;
 	l->rejected = info->rejected;
 	l->bytes = info->bytes;
@@ -142,9 +152,11 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 		for (unsigned i = 0; i < sources->count; i++) {
 			char title[RULE_TITLE_MAX];
 			rule_title_make(title, sources->source[i].title);
-			const struct rule_list_info *info = info_by_title(r, title);
+			const struct rule_source_info *info = info_by_title(r, title);
 			j->had_names[i] = info && info->names > 0;
 		}
+		j->list_count = r->reader.list_count;
+		memcpy(j->lists, r->reader.lists, j->list_count * sizeof *j->lists);
 	}
 	return j;
 }
@@ -408,9 +420,10 @@ void rules_group_lists(const struct rules *r, const struct config *config,
 	for (unsigned i = 0; i < group->list_count; i++) {
 		char title[RULE_TITLE_MAX];
 		rule_title_make(title, config->blocking.lists[group->lists[i]].name);
-		const struct rule_list_info *info = info_by_title(r, title);
-		if (info)
-			list_add(out, (unsigned)(info - r->reader.lists));
+		// All kinds of its rules.
+		for (unsigned k = 0; k < (r->arena.base ? r->reader.list_count : 0); k++)
+			if (strcmp(r->reader.lists[k].title, title) == 0)
+				list_add(out, k);
 	}
 }
 
@@ -421,16 +434,15 @@ int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *ou
 		return -ENOENT;
 	struct rules_why why = {0};
 	rules_group_lists(r, NULL, NULL, all);
-	rule_decide(&r->reader, name, all, &why.verdict);
-	if (why.verdict.matched) {
-		struct dns_name rule = rule_verdict_name(&why.verdict, name);
+	rule_decide(&r->reader, name, DNS_TYPE_A, all, &why.verdict);
+	if (why.verdict.d.matched) {
+		struct dns_name rule = rule_suffix(name, why.verdict.labels);
 		dns_name_to_text(&rule, why.rule);
 	}
-	bool allow = why.verdict.action == RULE_PASS;
-	for (unsigned i = 0; why.verdict.matched && i < r->reader.list_count; i++) {
-		const struct rule_list_info *info = rule_list_info(&r->reader, i);
-		if (!(why.verdict.set.lists[i / 64] >> i % 64 & 1) || info->allow != allow)
+	for (unsigned i = 0; why.verdict.d.matched && i < r->reader.list_count; i++) {
+		if (!(why.verdict.set.lists[i / 64] >> i % 64 & 1))
 			continue;
+		const struct rule_list_info *info = &r->reader.lists[i];
 		if (why.list_count < ARRAY_LEN(why.lists))
 			memcpy(why.lists[why.list_count++], info->title, RULE_TITLE_MAX);
 	}

@@ -44,7 +44,7 @@ struct rules {
 	struct rule_arena arena; // current image, our own copy: `why` reads it
 	struct rule_reader reader;
 	struct rules_status status;
-	struct rules_list_status list[RULE_LISTS_MAX];
+	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);
 	void *published_arg;
 };

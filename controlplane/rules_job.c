@@ -112,7 +112,9 @@ static int make_image(struct rules_job *j)
 	struct rule_compile_options options = {.secret = j->secret,
 		.created_unix_s = (uint64_t)time(NULL),
 		.partial = !j->has_current,
-		.had_names = j->force ? NULL : j->had_names};
+		.had_names = j->force ? NULL : j->had_names,
+		.before = j->lists,
+		.before_count = j->list_count};
 	int err = j->has_current ? 0 : keyhash_secret_make(&options.secret);
 	if (err) {
 		fail(j, "no random numbers: %s", strerror(-err));

@@ -29,14 +29,16 @@ struct rules_job {
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool has_current;
 	uint64_t current_input_hash;
-	struct keyhash_secret secret;   // of the current image
-	bool had_names[RULE_LISTS_MAX]; // which sources have names in the current image
+	struct keyhash_secret secret;     // of the current image
+	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
+	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image
+	unsigned list_count;
 
 	// Output.
 	enum rules_outcome
 		outcome; // RULES_FAILED or RULES_UNCHANGED, or RULES_PUBLISHED in the end
 	char error[256];
-	struct rule_source_result result[RULE_LISTS_MAX];
+	struct rule_source_result result[RULE_SOURCES_MAX];
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
 	struct names_region *region;

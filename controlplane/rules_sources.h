@@ -8,11 +8,19 @@
 
 #include <weir/config.h>
 
+// Names of one class.
+struct rules_entries {
+	enum rule_class rule_class;
+	unsigned count;
+	const struct dns_name *name;
+};
+
 struct rules_sources {
 	unsigned count;
-	struct rule_source source[RULE_LISTS_MAX];
-	char *text;               // titles and paths
-	struct dns_name *entries; // of both
+	struct rule_source source[RULE_SOURCES_MAX];
+	char *text;             // titles and paths
+	struct dns_name *names; // of both entries
+	struct rules_entries allow, deny;
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);

@@ -6,7 +6,8 @@ static bool is_blocked(const struct worker_tables *t, const struct packet *p)
 {
 	const uint64_t *lists =
 		unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
-	return rule_probe_decide(&t->rules, &p->probe, lists) == RULE_BLOCK;
+	return rule_probe_decide(&t->rules, &p->probe, p->q.name.labels, p->q.qtype, lists).action
+	       != RULE_PASS;
 }
 
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,

@@ -57,98 +57,267 @@ void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p)
 	}
 }
 
-enum rule_rank { RANK_NONE, RANK_BLOCK_LIST, RANK_ALLOW_LIST, RANK_OPERATOR };
-
-static inline enum rule_rank set_rank(const struct rule_reader *r, const struct rule_set *s)
-{
-	const uint64_t operators = 1U << RULE_LIST_ALLOW | 1U << RULE_LIST_DENY;
-	uint64_t any = 0, allow = 0;
-	for (unsigned w = 0; w < 4; w++) {
-		any |= s->lists[w];
-		allow |= s->lists[w] & r->allow_lists[w];
-	}
-	if (s->lists[0] & operators)
-		return RANK_OPERATOR;
-	return allow ? RANK_ALLOW_LIST : any ? RANK_BLOCK_LIST : RANK_NONE;
-}
-
-// The suffix that decides, if any does.
-struct choice {
-	enum rule_action action;
-	bool matched;
-	unsigned index;
+// Classes in the order in which they decide, and the rank of each: of equal rank the nearest
+// decides, and at one name the first of these.
+static const uint8_t order[] = {RULE_CLASS_LOCAL, RULE_CLASS_OPERATOR_ALLOW,
+	RULE_CLASS_OPERATOR_DENY, RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_IMPORTANT_BLOCK,
+	RULE_CLASS_ALLOW, RULE_CLASS_BLOCK};
+enum { RANK_BLOCK = 1, RANK_LOCAL = 6 };
+static const uint8_t rank_of[RULE_CLASSES] = {
+	[RULE_CLASS_LOCAL] = RANK_LOCAL,
+	[RULE_CLASS_OPERATOR_ALLOW] = 5,
+	[RULE_CLASS_OPERATOR_DENY] = 5,
+	[RULE_CLASS_IMPORTANT_ALLOW] = 4,
+	[RULE_CLASS_IMPORTANT_BLOCK] = 3,
+	[RULE_CLASS_ALLOW] = 2,
+	[RULE_CLASS_BLOCK] = RANK_BLOCK,
 };
 
-// No struct of lists leaves this function: copied out in other widths than it was written in, it
-// stalled the core.
-static inline struct choice choose(
-	const struct rule_reader *r, const struct rule_probe *p, const uint64_t group_lists[4])
+// A decision on its way, nearest name first.
+struct choice {
+	struct rule_decision d;
+	unsigned rank; // of what has decided so far; 0: nothing
+	bool safe;
+	uint8_t safe_index, safe_list;
+	const uint64_t *lists; // of the group, less those that an exception took away
+	uint64_t left[4];
+};
+
+static inline uint64_t any_of(const struct rule_set *s)
 {
-	struct choice c = {.action = RULE_PASS};
-	enum rule_rank best = RANK_NONE;
+	return s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3];
+}
+
+static inline unsigned lowest(const struct rule_set *s)
+{
+	for (unsigned w = 0; w < 3; w++)
+		if (s->lists[w])
+			return w * 64 + (unsigned)__builtin_ctzll(s->lists[w]);
+	return 192 + (unsigned)__builtin_ctzll(s->lists[3]);
+}
+
+static inline uint64_t mask(struct rule_set *s, const uint64_t with[4])
+{
+	for (unsigned w = 0; w < 4; w++)
+		s->lists[w] &= with[w];
+	return any_of(s);
+}
+
+static bool type_fits(const struct rule_types *t, uint16_t qtype)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->type[i] == qtype)
+			return !t->except;
+	return t->except;
+}
+
+// Leaves the lists whose entry at that name covers the question's name and fits its type.
+static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
+{
+	mask(s, self ? r->covers_self : r->covers_below);
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t left = s->lists[w] & r->typed[w]; left; left &= left - 1) {
+			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
+			if (!type_fits(&r->way[list].types, qtype))
+				s->lists[w] ^= left & -left;
+		}
+}
+
+// For the names above: without the block rules of these lists' sources.
+static void except(const struct rule_reader *r, struct choice *c, const struct rule_set *lists)
+{
+	if (c->lists != c->left)
+		memcpy(c->left, c->lists, sizeof c->left);
+	c->lists = c->left;
+	const uint64_t *block = r->of_class[RULE_CLASS_BLOCK];
+	for (unsigned i = 0; i < r->list_count; i++) {
+		if (!(lists->lists[i / 64] >> i % 64 & 1))
+			continue;
+		for (unsigned k = 0; k < r->list_count; k++)
+			if (block[k / 64] >> k % 64 & 1 && r->way[k].source == r->way[i].source)
+				c->left[k / 64] &= ~(UINT64_C(1) << k % 64);
+	}
+}
+
+static uint8_t action_of(uint8_t rule_class, uint8_t reply)
+{
+	static const uint8_t of_reply[RULE_REPLIES] = {
+		[RULE_REPLY_GROUP] = RULE_BLOCK,
+		[RULE_REPLY_NXDOMAIN] = RULE_BLOCK,
+		[RULE_REPLY_NODATA] = RULE_BLOCK,
+		[RULE_REPLY_NULL] = RULE_BLOCK,
+		[RULE_REPLY_REFUSED] = RULE_BLOCK,
+		[RULE_REPLY_DROP] = RULE_DROP,
+		[RULE_REPLY_DATA] = RULE_DATA,
+		[RULE_REPLY_RESOLVE] = RULE_RESOLVE,
+	};
+	const unsigned allows = 1U << RULE_CLASS_ALLOW | 1U << RULE_CLASS_IMPORTANT_ALLOW
+				| 1U << RULE_CLASS_OPERATOR_ALLOW;
+	return allows >> rule_class & 1 ? RULE_PASS : of_reply[reply];
+}
+
+// `s`: of the class alone.
+static void take(const struct rule_reader *r, struct choice *c, uint8_t rule_class,
+	const struct rule_set *s, unsigned index)
+{
+	unsigned list = lowest(s);
+	c->rank = rank_of[rule_class];
+	c->d = (struct rule_decision){
+		.action = action_of(rule_class, r->way[list].reply),
+		.reply = r->way[list].reply,
+		.list = (uint8_t)list,
+		.rule_class = rule_class,
+		.index = (uint8_t)index,
+		.matched = 1,
+	};
+}
+
+// A name whose lists are not all plain block lists.
+static __attribute__((noinline)) bool weigh(const struct rule_reader *r, struct choice *c,
+	struct rule_set s, unsigned index, bool self, uint16_t qtype)
+{
+	keep_fitting(r, &s, self, qtype);
+	if (!any_of(&s))
+		return false;
+	struct rule_set of = s;
+	if (!c->safe && mask(&of, r->of_class[RULE_CLASS_SAFE])) {
+		c->safe = true;
+		c->safe_index = (uint8_t)index;
+		c->safe_list = (uint8_t)lowest(&of);
+	}
+	bool took = false;
+	for (unsigned i = 0; i < ARRAY_LEN(order) && rank_of[order[i]] > c->rank; i++) {
+		of = s;
+		if (mask(&of, r->of_class[order[i]])) {
+			take(r, c, order[i], &of, index);
+			took = true;
+		}
+	}
+	of = s;
+	if (mask(&of, r->of_class[RULE_CLASS_EXCEPT]))
+		except(r, c, &of);
+	return took;
+}
+
+// No struct of lists leaves this function but where it is asked for: copied out in other widths
+// than it was written in, it stalled the core. `decided`, if not NULL: the lists that hold the name
+// that decided.
+static inline struct rule_decision choose(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned labels, uint16_t qtype, const uint64_t group_lists[4], struct choice *c,
+	struct rule_set *decided)
+{
+	c->d = (struct rule_decision){.action = RULE_PASS};
+	c->rank = 0;
+	c->safe = false;
+	c->lists = group_lists;
 	// Candidates come farthest first; from the back, the first of a rank is the nearest of it.
-	for (uint64_t left = p->candidates; left && best != RANK_OPERATOR;) {
+	for (uint64_t left = p->candidates; left && c->rank < RANK_LOCAL;) {
 		struct rule_set s;
 		unsigned i = 63 - (unsigned)__builtin_clzll(left);
+		bool took = false;
 		left ^= UINT64_C(1) << i;
-		find_set(r, p->hash[i], group_lists, &s);
-		enum rule_rank rank = set_rank(r, &s);
-		if (rank <= best)
+		find_set(r, p->hash[i], c->lists, &s);
+		if (!any_of(&s))
 			continue;
-		best = rank;
-		bool deny = rank == RANK_OPERATOR ? !(s.lists[0] & 1U << RULE_LIST_ALLOW)
-						  : rank == RANK_BLOCK_LIST;
-		c = (struct choice){
-			.action = deny ? RULE_BLOCK : RULE_PASS, .matched = true, .index = i};
+		uint64_t odd = 0;
+		for (unsigned w = 0; w < 4; w++)
+			odd |= s.lists[w] & ~r->plain[w];
+		if (unlikely_(odd)) {
+			bool self = i + 1 == p->count && p->depths >> labels & 1;
+			took = weigh(r, c, s, i, self, qtype);
+		} else if (c->rank < RANK_BLOCK) {
+			c->rank = RANK_BLOCK;
+			c->d = (struct rule_decision){
+				.action = RULE_BLOCK,
+				.reply = RULE_REPLY_GROUP,
+				.list = (uint8_t)lowest(&s),
+				.rule_class = RULE_CLASS_BLOCK,
+				.index = (uint8_t)i,
+				.matched = 1,
+			};
+			took = true;
+		}
+		if (decided && took)
+			*decided = s;
 	}
-	return c;
+	c->d.allowed = c->d.matched & (c->d.action == RULE_PASS);
+	c->d.safe = c->safe;
+	return c->d;
 }
 
-enum rule_action rule_probe_decide(
-	const struct rule_reader *r, const struct rule_probe *p, const uint64_t group_lists[4])
+struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned labels, uint16_t qtype, const uint64_t group_lists[4])
 {
-	return choose(r, p, group_lists).action;
+	struct choice c;
+	return choose(r, p, labels < 63 ? labels : 63, qtype, group_lists, &c, NULL);
 }
 
-static void label_offsets(const struct dns_name *name, uint8_t label_off[DNS_LABELS_MAX])
+static void probe(const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p)
 {
+	uint8_t label_off[DNS_LABELS_MAX];
 	for (unsigned i = 0, off = 0; i < name->labels; i++) {
 		label_off[i] = (uint8_t)off;
 		off += name->wire[off] + 1U;
 	}
+	rule_probe_suffixes(r, name, label_off, p);
+	rule_probe_bloom(r, p);
 }
 
 // Labels of the suffix of a probe with this index.
-static unsigned probe_labels(const struct rule_reader *r, unsigned index)
+static uint8_t probe_labels(const struct rule_probe *p, unsigned index)
 {
-	uint64_t depths = r->depths;
+	uint64_t depths = p->depths;
 	while (index--)
 		depths &= depths - 1;
-	return (unsigned)__builtin_ctzll(depths);
+	return (uint8_t)__builtin_ctzll(depths);
 }
 
-void rule_decide(const struct rule_reader *r, const struct dns_name *name,
+void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	const uint64_t group_lists[4], struct rule_verdict *out)
 {
-	uint8_t label_off[DNS_LABELS_MAX];
 	struct rule_probe p;
-	label_offsets(name, label_off);
-	rule_probe_suffixes(r, name, label_off, &p);
-	rule_probe_bloom(r, &p);
-	struct choice c = choose(r, &p, group_lists);
-	out->action = c.action;
-	out->matched = c.matched;
-	if (!c.matched)
-		return;
-	out->labels = (uint8_t)probe_labels(r, c.index);
-	find_set(r, p.hash[c.index], group_lists, &out->set);
+	struct choice c;
+	struct rule_verdict v = {0};
+	probe(r, name, &p);
+	v.d = choose(r, &p, name->labels < 63 ? name->labels : 63, qtype, group_lists, &c, &v.set);
+	if (v.d.matched) {
+		v.labels = probe_labels(&p, v.d.index);
+		v.hash = p.hash[v.d.index];
+		keep_fitting(r, &v.set, v.labels == name->labels, qtype);
+		mask(&v.set, r->of_class[v.d.rule_class]);
+	}
+	if (v.d.safe) {
+		v.safe_labels = probe_labels(&p, c.safe_index);
+		v.safe_list = c.safe_list;
+		v.safe_hash = p.hash[c.safe_index];
+	}
+	*out = v;
 }
 
-struct dns_name rule_verdict_name(const struct rule_verdict *v, const struct dns_name *name)
+unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+	struct rule_match out[RULE_LABELS_MAX])
 {
-	struct dns_name rule = {.labels = v->labels};
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct rule_probe p;
+	unsigned n = 0;
+	probe(r, name, &p);
+	for (uint64_t left = p.candidates; left;) {
+		unsigned i = 63 - (unsigned)__builtin_clzll(left);
+		struct rule_match m = {.labels = probe_labels(&p, i)};
+		left ^= UINT64_C(1) << i;
+		find_set(r, p.hash[i], all, &m.set);
+		keep_fitting(r, &m.set, m.labels == name->labels, qtype);
+		if (any_of(&m.set))
+			out[n++] = m;
+	}
+	return n;
+}
+
+struct dns_name rule_suffix(const struct dns_name *name, unsigned labels)
+{
+	struct dns_name rule = {.labels = (uint8_t)labels};
 	unsigned off = 0;
-	for (unsigned i = v->labels; i < name->labels; i++)
+	for (unsigned i = labels; i < name->labels; i++)
 		off += name->wire[off] + 1U;
 	rule.len = (uint8_t)(name->len - off);
 	memcpy(rule.wire, name->wire + off, rule.len);

@@ -1,7 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <string.h>
+#include <weir/rule_data.h>
 #include <weir/rule_probe.h>
+
+const char *const rule_class_name[RULE_CLASSES] = {
+	[RULE_CLASS_BLOCK] = "block",
+	[RULE_CLASS_ALLOW] = "allow",
+	[RULE_CLASS_IMPORTANT_BLOCK] = "important_block",
+	[RULE_CLASS_IMPORTANT_ALLOW] = "important_allow",
+	[RULE_CLASS_EXCEPT] = "except",
+	[RULE_CLASS_OPERATOR_DENY] = "operator_deny",
+	[RULE_CLASS_OPERATOR_ALLOW] = "operator_allow",
+	[RULE_CLASS_LOCAL] = "local",
+	[RULE_CLASS_SAFE] = "safe",
+};
+
+const char *const rule_reply_name[RULE_REPLIES] = {
+	[RULE_REPLY_GROUP] = "group",
+	[RULE_REPLY_NXDOMAIN] = "nxdomain",
+	[RULE_REPLY_NODATA] = "nodata",
+	[RULE_REPLY_NULL] = "null",
+	[RULE_REPLY_REFUSED] = "refused",
+	[RULE_REPLY_DROP] = "drop",
+	[RULE_REPLY_DATA] = "data",
+	[RULE_REPLY_RESOLVE] = "resolve",
+};
+
+const char *const rule_action_name[RULE_RESOLVE + 1] = {
+	[RULE_PASS] = "pass",
+	[RULE_BLOCK] = "block",
+	[RULE_DROP] = "drop",
+	[RULE_DATA] = "data",
+	[RULE_RESOLVE] = "resolve",
+};
 
 static void load_key(const struct keyhash_secret *secret, uint64_t key[RULE_KEY_WORDS])
 {
@@ -44,12 +76,99 @@ static const char *geometry_fault(const struct rule_image_head *h)
 		|| !fits(h->size, h->sets_off, h->set_count, sizeof(struct rule_set),
 			sizeof(struct rule_set)))
 		return "sets out of bounds";
-	if (h->list_count > RULE_LISTS_MAX
-		|| !fits(h->size, h->lists_off, h->list_count, sizeof(struct rule_list_info), 8))
-		return "lists out of bounds";
 	if (h->depths & 1 || h->depths >> (RULE_LABELS_MAX + 1))
 		return "label counts out of bounds";
 	return NULL;
+}
+
+static const char *tail_fault(const struct rule_image_head *h)
+{
+	if (h->list_count > RULE_LISTS_MAX
+		|| !fits(h->size, h->lists_off, h->list_count, sizeof(struct rule_list_info), 8))
+		return "lists out of bounds";
+	if (h->source_count > RULE_SOURCES_MAX
+		|| !fits(h->size, h->sources_off, h->source_count, sizeof(struct rule_source_info),
+			8))
+		return "sources out of bounds";
+	if (h->index_slots >= UINT32_MAX || h->data_entries > UINT32_MAX || h->answers > UINT32_MAX
+		|| h->octets > UINT32_MAX
+		|| !fits(h->size, h->index_off, h->index_slots + 1, sizeof(uint32_t), 4)
+		|| !fits(
+			h->size, h->entries_off, h->data_entries, sizeof(struct rule_data_entry), 8)
+		|| !fits(h->size, h->answers_off, h->answers, sizeof(struct rule_data_answer), 8)
+		|| !fits(h->size, h->octets_off, h->octets, 1, 8))
+		return "records out of bounds";
+	if (h->patterns > UINT32_MAX || h->prefixes > UINT32_MAX || h->texts > UINT32_MAX
+		|| !fits(h->size, h->patterns_off, h->patterns, sizeof(struct rule_pattern_row), 8)
+		|| !fits(h->size, h->prefixes_off, h->prefixes, sizeof(struct rule_prefix_row), 8)
+		|| !fits(h->size, h->texts_off, h->texts, 1, 1))
+		return "patterns and prefixes out of bounds";
+	return NULL;
+}
+
+static const char *list_fault(const struct rule_list_info *l, uint64_t source_count)
+{
+	const struct rule_kind *k = &l->kind;
+	if (!memchr(l->title, 0, sizeof l->title) || !memchr(k->client, 0, sizeof k->client))
+		return "list title without end";
+	if (k->covers > RULE_COVERS_ALL || k->rule_class >= RULE_CLASSES || k->reply >= RULE_REPLIES
+		|| k->types.count > RULE_TYPES_MAX)
+		return "list of an unknown kind";
+	if (k->covers && l->source >= source_count)
+		return "list of an unknown source";
+	return NULL;
+}
+
+static void add_bit(uint64_t set[4], unsigned list)
+{
+	set[list / 64] |= UINT64_C(1) << list % 64;
+}
+
+// The private copy of what a list means.
+static const char *take_list(struct rule_reader *r, unsigned list, uint64_t source_count)
+{
+	struct rule_list_info l = r->lists[list];
+	__asm__ volatile("" : : "r"(&l) : "memory"); // a copy indeed: nothing is read a second time
+	const char *fault = list_fault(&l, source_count);
+	if (fault || !l.kind.covers)
+		return fault;
+	r->way[list] = (struct rule_list_way){
+		.rule_class = l.kind.rule_class,
+		.reply = l.kind.reply,
+		.source = l.source,
+		.types = l.kind.types,
+	};
+	add_bit(r->of_class[l.kind.rule_class], list);
+	if (l.kind.covers & RULE_COVERS_SELF)
+		add_bit(r->covers_self, list);
+	if (l.kind.covers & RULE_COVERS_BELOW)
+		add_bit(r->covers_below, list);
+	if (l.kind.types.count)
+		add_bit(r->typed, list);
+	else if (l.kind.rule_class == RULE_CLASS_BLOCK && l.kind.covers == RULE_COVERS_ALL
+		 && l.kind.reply == RULE_REPLY_GROUP)
+		add_bit(r->plain, list);
+	return NULL;
+}
+
+static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
+{
+	r->index = (const void *)(r->base + h->index_off);
+	r->data = (const void *)(r->base + h->entries_off);
+	r->answers = (const void *)(r->base + h->answers_off);
+	r->octets = r->base + h->octets_off;
+	r->index_slots = (uint32_t)h->index_slots;
+	r->data_count = (uint32_t)h->data_entries;
+	r->answer_count = (uint32_t)h->answers;
+	r->octet_count = (uint32_t)h->octets;
+	r->patterns = (const void *)(r->base + h->patterns_off);
+	r->prefixes = (const void *)(r->base + h->prefixes_off);
+	r->texts = (const void *)(r->base + h->texts_off);
+	r->pattern_count = (uint32_t)h->patterns;
+	r->prefix_count = (uint32_t)h->prefixes;
+	r->text_count = (uint32_t)h->texts;
+	r->sources = (const void *)(r->base + h->sources_off);
+	r->source_count = (uint32_t)h->source_count;
 }
 
 int rule_reader_init(
@@ -71,32 +190,47 @@ int rule_reader_init(
 	if (h.size < sizeof h || h.size > size)
 		return refuse(why, "cut short");
 	const char *fault = geometry_fault(&h);
+	if (!fault)
+		fault = tail_fault(&h);
 	if (fault)
 		return refuse(why, fault);
 	if (verify_body && h.body_sum != contenthash(base + sizeof h, h.size - sizeof h))
 		return refuse(why, "checksum of the body differs");
-	const struct rule_list_info *lists = (const void *)(base + h.lists_off);
-	for (unsigned i = 0; i < h.list_count; i++)
-		if (!memchr(lists[i].title, 0, sizeof lists[i].title))
-			return refuse(why, "list title without end");
-	*r = (struct rule_reader){
+	struct rule_reader made = {
 		.base = base,
 		.bloom = (const void *)(base + h.bloom_off),
 		.table = (const void *)(base + h.table_off),
 		.sets = (const void *)(base + h.sets_off),
-		.lists = lists,
+		.lists = (const void *)(base + h.lists_off),
 		.bloom_blocks = h.bloom_blocks,
 		.table_homes = h.table_buckets - RULE_WALK_MAX,
 		.depths = h.depths,
 		.set_count = (uint32_t)h.set_count,
 		.list_count = h.list_count,
 	};
-	load_key(&h.secret, r->key);
-	memcpy(r->allow_lists, h.allow_lists, sizeof r->allow_lists);
+	for (unsigned i = 0; i < h.list_count; i++) {
+		fault = take_list(&made, i, h.source_count);
+		if (fault)
+			return refuse(why, fault);
+	}
+	take_tail(&made, &h);
+	for (unsigned i = 0; i < h.source_count; i++)
+		if (!memchr(made.sources[i].title, 0, sizeof made.sources[i].title))
+			return refuse(why, "source title without end");
+	load_key(&h.secret, made.key);
+	memcpy(made.singles, h.singles, sizeof made.singles);
+	*r = made;
 	return 0;
 }
 
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list)
 {
-	return list < r->list_count ? &r->lists[list] : NULL;
+	bool known = list < r->list_count
+		     && (r->covers_self[list / 64] | r->covers_below[list / 64]) >> list % 64 & 1;
+	return known ? &r->lists[list] : NULL;
+}
+
+const struct rule_source_info *rule_source_info(const struct rule_reader *r, unsigned source)
+{
+	return source < r->source_count ? &r->sources[source] : NULL;
 }

@@ -15,34 +15,39 @@
 // There are at most 65,536 sets. Where lists overlap in more ways than that, a name takes several
 // entries with one fingerprint, and its set is the union of theirs: exact, and never refused.
 //
-// Which rule decides (docs/rule-image.md):
-//   1. the operator's own entries (configuration allow and deny): the nearest one; allow beats deny
-//      at the same name;
-//   2. else any allow list that holds the name or a parent;
-//   3. else any block list that does.
-// An entry covers its name and all names below.
+// Lists have kinds (rule_class.h): which rules they hold, whom these cover, for which query types,
+// and how they are answered. One source of rules may be several lists, one for each kind. Which
+// rule decides is said there, and in docs/rule-image.md.
+//
+// A list keeps its number from image to image: records of answers keep sets of list numbers. So
+// there may be numbers that no list has.
+//
+// Behind what the packet path reads of every query: records of names that are answered from the
+// image (rule_data.h), and patterns and address prefixes for the control plane.
 //
 // The reader treats the image as hostile for safety: private geometry, every number checked.
 
 #include "attr.h"
 #include "dns_query.h"
 #include "keyhash.h"
+#include "rule_class.h"
 #include "shm_abi.h"
 
 enum {
 	RULE_LISTS_MAX = 256,
+	RULE_SOURCES_MAX = 1024,
 	RULE_SETS_MAX = 65536,
 	RULE_BUCKET_SLOTS = 6,
 	RULE_WALK_MAX = 16,   // buckets after the home one that may hold an entry
 	RULE_LABELS_MAX = 40, // of a listed name (ip6.arpa has 34): bounds the hashes per query
 	RULE_TITLE_MAX = 64,
 	RULE_KEY_WORDS = 19, // of the secret that the fingerprints use
-	RULE_LIST_ALLOW = 0, // list 0: the configuration's allow entries; in every group's mask
-	RULE_LIST_DENY = 1,  // list 1: its deny entries
-	RULE_LIST_FIRST = 2, // first configured list
+	RULE_LIST_ALLOW = 0, // list 0: the allow entries for everyone, of class OPERATOR_ALLOW
+	RULE_LIST_DENY = 1,  // list 1: the deny entries for everyone, of class OPERATOR_DENY
+	RULE_LIST_FIRST = 2, // first number of other lists
 };
 #define RULE_IMAGE_MAGIC   UINT64_C(0x31304d4952494557) // "WEIRIM01"
-#define RULE_IMAGE_VERSION 2
+#define RULE_IMAGE_VERSION 3
 
 struct rule_bucket {
 	alignas(CACHE_LINE) uint64_t fingerprint[RULE_BUCKET_SLOTS]; // 0: free
@@ -62,34 +67,56 @@ struct rule_set {
 	uint64_t lists[4];
 };
 
-// What a list contributed, kept in the image so that status is whole after a restart.
+// One list: the rules of one kind of one source. With kind.covers 0 the number has no list, and
+// all of it is 0.
 struct rule_list_info {
+	char title[RULE_TITLE_MAX]; // of its source
+	uint64_t names;             // distinct names that it holds
+	uint64_t duplicates;        // names that it held more than once
+	struct rule_kind kind;
+	uint16_t source; // its number
+	uint8_t reserved[6];
+};
+static_assert(sizeof(struct rule_list_info) == 144);
+
+// What a source contributed, kept in the image so that status is whole after a restart.
+struct rule_source_info {
 	char title[RULE_TITLE_MAX];                // escaped text, NUL-padded, always with a NUL
-	uint64_t names;                            // distinct names that it holds
-	uint64_t duplicates;                       // names that it held more than once
+	uint64_t names;                            // taken, repeated ones included
 	uint64_t lines, comments, rejected, bytes; // list_parse.h
 	uint64_t content_hash;                     // contenthash of the source
-	uint8_t allow;                             // 1: an allow list
-	uint8_t reserved[7];
 };
-static_assert(sizeof(struct rule_list_info) == 128);
+static_assert(sizeof(struct rule_source_info) == 112);
 
 // First octets of the image, on disk and behind the first page of the REGION_NAMES region. Offsets
 // are from the start of this struct.
 struct rule_image_head {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t list_count;
-	uint64_t size;                    // octets in all
-	uint64_t names;                   // distinct names
-	uint64_t entries;                 // in the table: names, and more where sets were split
-	uint64_t depths;                  // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
-	uint64_t input_hash;              // contenthash of all sources and entries it was made from
-	uint64_t bloom_off, bloom_blocks; // any count in 1..2^32-1
+	uint32_t list_count;               // highest list number, and one
+	uint64_t size;                     // octets in all
+	uint64_t names;                    // distinct names
+	uint64_t entries;                  // in the table: names, and more where sets were split
+	uint64_t depths;                   // bit n: some rule has n labels; n in 1..RULE_LABELS_MAX
+	uint64_t input_hash;               // contenthash of all sources it was made from
+	uint64_t bloom_off, bloom_blocks;  // any count in 1..2^32-1
 	uint64_t table_off, table_buckets; // homes, then RULE_WALK_MAX more for the last walks
 	uint64_t sets_off, set_count;
-	uint64_t lists_off;      // list_count of struct rule_list_info
-	uint64_t allow_lists[4]; // list numbers that are allow lists (RULE_LIST_ALLOW included)
+	uint64_t lists_off; // list_count of struct rule_list_info
+	uint64_t sources_off,
+		source_count; // struct rule_source_info, in the order of their numbers
+	// rule_data.h
+	uint64_t index_off, index_slots; // index_slots + 1 numbers of 32 bits; no slots: no data
+	uint64_t entries_off, data_entries;
+	uint64_t answers_off, answers;
+	uint64_t octets_off, octets;
+	uint64_t data_dropped; // records that were too many for one answer
+	uint64_t patterns_off, patterns;
+	uint64_t prefixes_off, prefixes;
+	uint64_t texts_off, texts; // octets of the patterns
+	// Of rules of one label, such as special-use top-level domains: bit (first letter mod 32)
+	// at the label's length. Most names' last label need not be hashed for them.
+	uint32_t singles[64];
 	struct keyhash_secret secret;
 	uint64_t created_unix_s;
 	uint64_t body_sum; // contenthash of all octets after this struct
@@ -97,6 +124,19 @@ struct rule_image_head {
 };
 static_assert(sizeof(struct rule_image_head) % 8 == 0);
 
+// What a decision needs to know of a list.
+struct rule_list_way {
+	uint8_t rule_class, reply;
+	uint16_t source;
+	struct rule_types types;
+};
+
+struct rule_data_entry;
+struct rule_data_answer;
+struct rule_pattern_row;
+struct rule_prefix_row;
+
+// A private copy of all that decides where is read and what it means. Some 8 KiB.
 struct rule_reader {
 	const uint8_t *base;
 	const struct rule_bloom_block *bloom;
@@ -105,8 +145,26 @@ struct rule_reader {
 	const struct rule_list_info *lists;
 	uint64_t bloom_blocks, table_homes, depths;
 	uint32_t set_count, list_count;
-	uint64_t allow_lists[4];
+	// Lists of class BLOCK for all types, whose entries cover all and are answered as the group
+	// says: nearly all of them.
+	uint64_t plain[4];
 	uint64_t key[RULE_KEY_WORDS];
+	uint64_t covers_self[4], covers_below[4];
+	uint64_t typed[4]; // lists for some types only
+	uint64_t of_class[RULE_CLASSES][4];
+	uint32_t singles[64];
+	struct rule_list_way way[RULE_LISTS_MAX];
+	const uint32_t *index;
+	const struct rule_data_entry *data;
+	const struct rule_data_answer *answers;
+	const uint8_t *octets;
+	uint32_t index_slots, data_count, answer_count, octet_count;
+	const struct rule_pattern_row *patterns;
+	const struct rule_prefix_row *prefixes;
+	const char *texts;
+	uint32_t pattern_count, prefix_count, text_count;
+	const struct rule_source_info *sources;
+	uint32_t source_count;
 };
 
 // Checks magic, version, sums (`verify_body` reads it all, some 0.1 ms a MiB: the data plane does
@@ -144,19 +202,59 @@ static inline uint64_t rule_bloom_bits(uint64_t hash, unsigned word)
 	       | UINT64_C(1) << (hash >> 12 & 63);
 }
 
-enum rule_action { RULE_PASS, RULE_BLOCK };
-
-struct rule_verdict {
-	enum rule_action action;
-	bool matched;        // RULE_PASS with matched: an allow rule decided
-	uint8_t labels;      // labels of the name that decided (when matched)
-	struct rule_set set; // lists that hold that name, masked by the group
+enum rule_action {
+	RULE_PASS,
+	RULE_BLOCK,   // answered as `reply` says
+	RULE_DROP,    // not answered
+	RULE_DATA,    // with what the image has for the name (rule_data_find)
+	RULE_RESOLVE, // the control plane knows how
 };
 
-// For one name (control plane, tests); for batches of queries see rule_probe.h.
-void rule_decide(const struct rule_reader *r, const struct dns_name *name,
+// For people: rule_class_name[l->kind.rule_class] and so on.
+extern const char *const rule_class_name[RULE_CLASSES];      // "block", "allow", ...
+extern const char *const rule_reply_name[RULE_REPLIES];      // "group", "nxdomain", ...
+extern const char *const rule_action_name[RULE_RESOLVE + 1]; // "pass", "block", ...
+
+// What the rules say of a question. `list`, `rule_class` and `index` are those of the rule that
+// decided; where several lists hold one at the same name it is the lowest number of them.
+struct rule_decision {
+	uint8_t action;     // enum rule_action; goes by the list's reply
+	uint8_t reply;      // enum rule_reply
+	uint8_t list;       // number
+	uint8_t rule_class; // enum rule_class: LOCAL is no blocking, whatever the action
+	uint8_t index;      // probe.hash[index] is the fingerprint of the rule's name
+	uint8_t matched; // 0: no rule decided, and none of the above but the action means anything
+	uint8_t allowed; // 1: an allow rule decided, so the answer is not judged
+	uint8_t safe;    // 1: a rule of class SAFE covers the name
+};
+static_assert(sizeof(struct rule_decision) == 8);
+
+struct rule_verdict {
+	struct rule_decision d;
+	uint8_t labels;      // of the name that decided (when matched)
+	uint64_t hash;       // its fingerprint, for rule_data_find
+	struct rule_set set; // lists of the deciding class at that name, masked by the group
+	// The nearest rule of class SAFE, when d.safe.
+	uint8_t safe_labels, safe_list;
+	uint64_t safe_hash;
+};
+
+// For one question (control plane, tests); for batches of queries see rule_probe.h.
+void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	const uint64_t group_lists[4], struct rule_verdict *out);
-// The listed name that decided, of a verdict that `matched` for `name`.
-struct dns_name rule_verdict_name(const struct rule_verdict *v, const struct dns_name *name);
-const struct rule_list_info *rule_list_info(
-	const struct rule_reader *r, unsigned list); // NULL: no such
+// The listed name that has so many labels of `name`: verdict.labels, verdict.safe_labels,
+// match.labels.
+struct dns_name rule_suffix(const struct dns_name *name, unsigned labels);
+
+// Every rule that covers a name and fits the type, whoever it is for and whatever it means: for
+// `why`, and for judging the names in an answer for all groups at once. Nearest name first.
+struct rule_match {
+	uint8_t labels;
+	struct rule_set set; // the lists that hold this name
+};
+unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+	struct rule_match out[RULE_LABELS_MAX]);
+
+// NULL: no list has that number.
+const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list);
+const struct rule_source_info *rule_source_info(const struct rule_reader *r, unsigned source);

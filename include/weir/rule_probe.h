@@ -82,6 +82,7 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 // last. A worker has a batch of these, so only what is used is written.
 struct rule_probe {
 	uint64_t candidates; // bit i: suffix i passed the bloom filter
+	uint64_t depths;     // bit n: the suffix of n labels is hashed
 	unsigned count;      // suffixes hashed
 	uint64_t hash[RULE_LABELS_MAX + 1];
 };
@@ -93,22 +94,37 @@ static inline bool rule_bloom_holds(const struct rule_reader *r, uint64_t hash)
 		 | (rule_bloom_bits(hash, 1) & ~block->word[1]));
 }
 
+// The numbers of labels that the suffixes to hash have: those that some rule has; one label only if
+// the name's last one looks like a rule's.
+static inline uint64_t rule_probe_depths(
+	const struct rule_reader *r, const struct dns_name *name, const uint8_t *label_off)
+{
+	unsigned labels = name->labels < RULE_LABELS_MAX ? name->labels : RULE_LABELS_MAX;
+	uint64_t depths = r->depths & ((UINT64_C(2) << labels) - 1);
+	if (depths & 2) {
+		const uint8_t *last = name->wire + label_off[name->labels - 1];
+		uint64_t alike = r->singles[last[0] & 63] >> (last[1] & 31) & 1;
+		depths ^= (alike ^ 1) << 1;
+	}
+	return depths;
+}
+
 static inline void rule_probe_suffixes(const struct rule_reader *r, const struct dns_name *name,
 	const uint8_t *label_off, struct rule_probe *p)
 {
 	uint64_t chain[RULE_CHAIN_MAX + 1];
 	unsigned n = 0;
-	unsigned labels = name->labels < RULE_LABELS_MAX ? name->labels : RULE_LABELS_MAX;
+	uint64_t depths = rule_probe_depths(r, name, label_off);
 	label_off += name->labels;
 	rule_chain(r->key, name, chain);
-	// One round for each number of labels that some rule has.
-	for (uint64_t left = r->depths & ((UINT64_C(2) << labels) - 1); left; left &= left - 1) {
+	for (uint64_t left = depths; left; left &= left - 1) {
 		int depth = __builtin_ctzll(left);
 		uint64_t hash = rule_suffix_hash(r->key, chain, name, label_off[-depth]);
 		__builtin_prefetch(&r->bloom[rule_slot_of(hash, r->bloom_blocks)]);
 		p->hash[n++] = hash;
 	}
 	p->hash[n] = 0; // rule_probe_bloom reads one too many
+	p->depths = depths;
 	p->count = n;
 	p->candidates = 0;
 }
@@ -138,7 +154,7 @@ static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_pro
 
 // The last two steps, only for probes with candidates: without one the query passes. The first
 // looks where each candidate's entry is; one in seven lies behind its home bucket, in a line that
-// nothing has fetched yet.
+// nothing has fetched yet. `labels` are those of the query's name.
 void rule_probe_reach(const struct rule_reader *r, const struct rule_probe *p);
-enum rule_action rule_probe_decide(
-	const struct rule_reader *r, const struct rule_probe *p, const uint64_t group_lists[4]);
+struct rule_decision rule_probe_decide(const struct rule_reader *r, const struct rule_probe *p,
+	unsigned labels, uint16_t qtype, const uint64_t group_lists[4]);

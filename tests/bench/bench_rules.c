@@ -119,17 +119,18 @@ static void build(const struct bench *b, struct rule_arena *image)
 	memset(&secret, 7, sizeof secret);
 	for (size_t i = 0; i < sizeof secret.bytes; i++)
 		secret.bytes[i] = (uint8_t)(i * 73 + 5);
-	if (rule_builder_new(&secret, &rb))
+	if (rule_builder_new(&secret, NULL, 0, &rb))
 		die("no memory");
 	for (unsigned list = 0; list < LISTS + RULE_LIST_FIRST; list++) {
-		if (rule_builder_list(rb, "list", list == RULE_LIST_ALLOW))
+		if (rule_builder_source(rb, "list"))
 			die("build");
 		for (size_t i = 0; list >= RULE_LIST_FIRST && i < b->count; i++) {
 			if (!(b->member[i] >> (list - RULE_LIST_FIRST) & 1))
 				continue;
 			struct dns_name name = name_at(b, i);
 			pairs++;
-			if (rule_builder_name(rb, &name))
+			struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+			if (rule_builder_rule(rb, &rule))
 				die("build");
 		}
 	}
@@ -143,7 +144,8 @@ static void build(const struct bench *b, struct rule_arena *image)
 		(size_t)h->set_count, (double)h->entries / names);
 	printf("  octets a name: %.2f (bloom %.2f, table %.2f, sets %.2f); peak of the build %.2f; "
 	       "%.2f s\n",
-		(double)h->size / names, (double)h->bloom_blocks * 32 / names,
+		(double)h->size / names,
+		(double)h->bloom_blocks * sizeof(struct rule_bloom_block) / names,
 		(double)h->table_buckets * 64 / names, (double)h->set_count * 32 / names,
 		(double)rule_builder_peak_bytes(rb) / names,
 		(double)(clock() - start) / CLOCKS_PER_SEC);
@@ -198,8 +200,9 @@ static void measure(const struct rule_reader *r, const struct bench *b, const st
 			}
 			for (unsigned k = 0; k < BATCH; k++) {
 				hits += probe[k].candidates
-					&& rule_probe_decide(
-						   r, &probe[k], b->group[(i + k) % groups])
+					&& rule_probe_decide(r, &probe[k], batch[k].name.labels,
+						   DNS_TYPE_A, b->group[(i + k) % groups])
+							   .action
 						   == RULE_BLOCK;
 			}
 			took += __rdtsc() - start;

@@ -169,17 +169,17 @@ bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader)
 	struct keyhash_secret secret;
 	struct rule_builder *b;
 	char why[128] = "";
-	if (keyhash_secret_make(&secret) != 0 || rule_builder_new(&secret, &b) != 0)
+	if (keyhash_secret_make(&secret) != 0 || rule_builder_new(&secret, NULL, 0, &b) != 0)
 		return false;
-	bool ok = rule_builder_list(b, "allow", true) == 0
-		  && rule_builder_list(b, "deny", false) == 0
-		  && rule_builder_list(b, "bench", false) == 0;
+	bool ok = rule_builder_source(b, "allow") == 0 && rule_builder_source(b, "deny") == 0
+		  && rule_builder_source(b, "bench") == 0;
 	for (uint32_t id = 0; ok && id < count; id++) {
 		struct corpus_name text;
 		struct dns_name name;
 		corpus_listed(id, &text);
+		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
 		ok = dns_name_from_text(text.text, strlen(text.text), &name) == 0
-		     && rule_builder_name(b, &name) == 0;
+		     && rule_builder_rule(b, &rule) == 0;
 	}
 	struct rule_arena built = {0};
 	ok = ok && rule_builder_finish(b, 1, 1, &built) == 0;

@@ -100,14 +100,15 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 	else
 		h->rules = calloc(1, sizeof(struct rule_arena));
 	assert_int_equal(keyhash_secret_make(&secret), 0);
-	assert_int_equal(rule_builder_new(&secret, &b), 0);
-	assert_int_equal(rule_builder_list(b, "allow", true), 0);
-	assert_int_equal(rule_builder_list(b, "deny", false), 0);
-	assert_int_equal(rule_builder_list(b, "test", false), 0);
+	assert_int_equal(rule_builder_new(&secret, NULL, 0, &b), 0);
+	assert_int_equal(rule_builder_source(b, "allow"), 0);
+	assert_int_equal(rule_builder_source(b, "deny"), 0);
+	assert_int_equal(rule_builder_source(b, "test"), 0);
 	for (unsigned i = 0; i < count; i++) {
 		struct dns_name name;
 		assert_int_equal(dns_name_from_text(names[i], strlen(names[i]), &name), 0);
-		assert_int_equal(rule_builder_name(b, &name), 0);
+		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+		assert_int_equal(rule_builder_rule(b, &rule), 0);
 	}
 	struct rule_arena *arena = h->rules;
 	assert_int_equal(rule_builder_finish(b, 1, 1, arena), 0);

@@ -39,10 +39,10 @@ static void ask(const struct rule_reader *r)
 		struct dns_name name;
 		struct rule_verdict v;
 		FUZZ_CHECK(dns_name_from_text(names[i], strlen(names[i]), &name) == 0);
-		rule_decide(r, &name, everyone, &v);
-		FUZZ_CHECK(v.action == RULE_PASS || v.matched);
-		if (v.matched)
-			FUZZ_CHECK(rule_verdict_name(&v, &name).labels == v.labels);
+		rule_decide(r, &name, DNS_TYPE_A, everyone, &v);
+		FUZZ_CHECK(v.d.action == RULE_PASS || v.d.matched);
+		if (v.d.matched)
+			FUZZ_CHECK(rule_suffix(&name, v.labels).labels == v.labels);
 	}
 }
 

@@ -55,7 +55,7 @@ int rules_why(struct rules *, const struct dns_name *name, struct rules_why *out
 {
 	if (name->labels == 1)
 		return -ENOENT;
-	*out = (struct rules_why){.verdict = {.action = RULE_BLOCK, .matched = true},
+	*out = (struct rules_why){.verdict = {.d = {.action = RULE_BLOCK, .matched = 1}},
 		.rule = "ads.example",
 		.list_count = 1,
 		.lists = {"ads"}};

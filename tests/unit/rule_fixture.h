@@ -30,7 +30,7 @@ static inline struct rule_builder *fixture_builder(void)
 {
 	struct keyhash_secret secret = fixture_secret();
 	struct rule_builder *b;
-	assert_int_equal(rule_builder_new(&secret, &b), 0);
+	assert_int_equal(rule_builder_new(&secret, NULL, 0, &b), 0);
 	return b;
 }
 
@@ -40,7 +40,16 @@ static inline void fixture_finish(struct rule_builder *b, struct rule_arena *out
 	rule_builder_free(b);
 }
 
-// One string of blank-separated names per list; "+" in front makes an allow list. List 0 always is.
+// Of the current source. List 0 is the operator's allow entries, list 1 his deny entries.
+static inline int fixture_add(struct rule_builder *b, enum rule_class rule_class, const char *text)
+{
+	struct dns_name name = fixture_name(text);
+	struct list_rule rule = rule_of_name(rule_class, &name);
+	return rule_builder_rule(b, &rule);
+}
+
+// One string of blank-separated names per source, the operator's two first; "+" in front makes an
+// allow list. Source i with names is list i.
 static inline struct rule_reader fixture_image(
 	const char *const *lists, unsigned count, struct rule_arena *out)
 {
@@ -49,14 +58,15 @@ static inline struct rule_reader fixture_image(
 	char why[128];
 	for (unsigned i = 0; i < count; i++) {
 		const char *text = lists[i];
-		bool allow = i == RULE_LIST_ALLOW || *text == '+';
+		enum rule_class rule_class = i == RULE_LIST_ALLOW  ? RULE_CLASS_OPERATOR_ALLOW
+					     : i == RULE_LIST_DENY ? RULE_CLASS_OPERATOR_DENY
+					     : *text == '+'        ? RULE_CLASS_ALLOW
+								   : RULE_CLASS_BLOCK;
 		char copy[4096], *rest = copy, *word;
 		strcpy(copy, text + (*text == '+'));
-		assert_int_equal(rule_builder_list(b, "list", allow), 0);
-		while ((word = strtok_r(rest, " ", &rest))) {
-			struct dns_name name = fixture_name(word);
-			assert_int_equal(rule_builder_name(b, &name), 0);
-		}
+		assert_int_equal(rule_builder_source(b, "list"), 0);
+		while ((word = strtok_r(rest, " ", &rest)))
+			assert_int_equal(fixture_add(b, rule_class, word), 0);
 	}
 	fixture_finish(b, out);
 	assert_int_equal(rule_reader_init(&r, out->base, out->size, true, why), 0);

@@ -16,21 +16,20 @@ static void add_generated(struct rule_builder *b, uint64_t seed, unsigned count)
 	char text[LISTGEN_NAME_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		listgen_name(&g, text);
-		struct dns_name name = fixture_name(text);
-		assert_int_equal(rule_builder_name(b, &name), 0);
+		assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, text), 0);
 	}
 }
 
 static void make_three_lists(struct rule_arena *out)
 {
 	struct rule_builder *b = fixture_builder();
-	struct rule_list_info info = {.lines = 5, .comments = 4, .rejected = 3, .bytes = 2};
-	assert_int_equal(rule_builder_list(b, "first", true), 0);
-	assert_int_equal(rule_builder_list(b, "sec\nond \xc3\xbc", false), 0);
+	struct rule_source_info info = {.lines = 5, .comments = 4, .rejected = 3, .bytes = 2};
+	assert_int_equal(rule_builder_source(b, "first"), 0);
+	assert_int_equal(rule_builder_source(b, "sec\nond \xc3\xbc"), 0);
 	add_generated(b, 1, 3000);
 	add_generated(b, 1, 1000);
-	rule_builder_list_info(b, &info);
-	assert_int_equal(rule_builder_list(b, "third", false), 0);
+	rule_builder_source_info(b, &info);
+	assert_int_equal(rule_builder_source(b, "third"), 0);
 	add_generated(b, 1, 500);
 	add_generated(b, 2, 500);
 	fixture_finish(b, out);
@@ -57,18 +56,22 @@ static void test_head_and_lists(void **)
 	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
 	assert_int_equal(h->input_hash, 77);
 	assert_int_equal(h->created_unix_s, 1234);
-	assert_int_equal(h->list_count, 3);
+	assert_int_equal(h->list_count, 4);
+	assert_int_equal(h->source_count, 3);
 	assert_int_equal(h->set_count, 3); // second, second and third, third
-	assert_int_equal(h->allow_lists[0], 1);
 	assert_int_equal(h->entries, h->names);
-	const struct rule_list_info *second = rule_list_info(&r, 1), *third = rule_list_info(&r, 2);
+	const struct rule_list_info *second = rule_list_info(&r, 2), *third = rule_list_info(&r, 3);
 	assert_string_equal(second->title, "sec\\010ond \\195\\188");
 	assert_int_equal(second->names + second->duplicates, 4000);
 	assert_true(second->duplicates >= 1000);
-	assert_int_equal(second->rejected, 3);
+	assert_int_equal(second->source, 1);
+	assert_int_equal(rule_source_info(&r, 1)->rejected, 3);
+	assert_string_equal(rule_source_info(&r, 1)->title, second->title);
 	assert_int_equal(third->names + third->duplicates, 1000);
 	assert_true(h->names > second->names && h->names < second->names + third->names);
-	assert_null(rule_list_info(&r, 3));
+	assert_null(rule_list_info(&r, 0));
+	assert_null(rule_list_info(&r, 4));
+	assert_null(rule_source_info(&r, 3));
 	rule_arena_free(&a);
 }
 
@@ -82,30 +85,47 @@ static void test_empty_image_passes_all(void **)
 	fixture_finish(b, &a);
 	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
 	struct dns_name name = fixture_name("www.example.com");
-	rule_decide(&r, &name, everyone, &v);
-	assert_int_equal(v.action, RULE_PASS);
-	assert_false(v.matched);
+	rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+	assert_int_equal(v.d.action, RULE_PASS);
+	assert_false(v.d.matched);
 	rule_arena_free(&a);
 }
 
-static void test_too_many_lists(void **)
+// As many as there are numbers; one more is counted, and the image refused.
+static void test_most_lists(void **)
 {
-	struct rule_builder *b = fixture_builder();
-	struct dns_name name = fixture_name("in.all.example");
-	struct rule_arena a;
-	struct rule_reader r;
-	struct rule_verdict v;
-	char why[128];
-	for (unsigned i = 0; i < RULE_LISTS_MAX; i++) {
-		assert_int_equal(rule_builder_list(b, "", false), 0);
-		assert_int_equal(rule_builder_name(b, &name), 0);
+	for (unsigned over = 0; over < 2; over++) {
+		struct rule_builder *b = fixture_builder();
+		struct dns_name name = fixture_name("in.all.example");
+		struct rule_arena a;
+		struct rule_reader r;
+		struct rule_verdict v;
+		char why[128];
+		unsigned resting;
+		for (unsigned i = 0; i < RULE_LISTS_MAX + over; i++) {
+			assert_int_equal(rule_builder_source(b, ""), 0);
+			assert_int_equal(fixture_add(b,
+						 i == 0   ? RULE_CLASS_OPERATOR_ALLOW
+						 : i == 1 ? RULE_CLASS_OPERATOR_DENY
+							  : RULE_CLASS_BLOCK,
+						 "in.all.example"),
+				0);
+		}
+		assert_int_equal(rule_builder_numbers(b, &resting), RULE_LISTS_MAX + over);
+		if (over) {
+			assert_int_equal(rule_builder_finish(b, 0, 0, &a), -E2BIG);
+			rule_builder_free(b);
+			continue;
+		}
+		fixture_finish(b, &a);
+		assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+		struct rule_match m[RULE_LABELS_MAX];
+		assert_int_equal(rule_matches(&r, &name, DNS_TYPE_A, m), 1);
+		assert_memory_equal(m[0].set.lists, everyone, sizeof everyone);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.d.list, RULE_LIST_ALLOW);
+		rule_arena_free(&a);
 	}
-	assert_int_equal(rule_builder_list(b, "", false), -E2BIG);
-	fixture_finish(b, &a);
-	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
-	rule_decide(&r, &name, everyone, &v);
-	assert_memory_equal(v.set.lists, everyone, sizeof everyone);
-	rule_arena_free(&a);
 }
 
 // More combinations of lists than there are set numbers: every name keeps exactly its own lists.
@@ -122,13 +142,12 @@ static void test_more_combinations_than_sets(void **)
 		member[i] = (listgen_next(&g) | UINT64_C(1) << i % LISTS)
 			    & ((UINT64_C(1) << LISTS) - 1);
 	for (unsigned list = 0; list < LISTS; list++) {
-		assert_int_equal(rule_builder_list(b, "", false), 0);
+		assert_int_equal(rule_builder_source(b, ""), 0); // list + 2 of the image
 		for (unsigned i = 0; i < NAMES; i++) {
 			if (!(member[i] >> list & 1))
 				continue;
 			sprintf(text, "n%u.example", i);
-			struct dns_name name = fixture_name(text);
-			assert_int_equal(rule_builder_name(b, &name), 0);
+			assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, text), 0);
 		}
 	}
 	fixture_finish(b, &a);
@@ -141,11 +160,11 @@ static void test_more_combinations_than_sets(void **)
 		struct rule_verdict v;
 		sprintf(text, "n%u.example", i);
 		struct dns_name name = fixture_name(text);
-		rule_decide(&r, &name, everyone, &v);
-		assert_int_equal(v.set.lists[0], member[i]);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.set.lists[0], member[i] << RULE_LIST_FIRST);
 		// A group with one list sees that one alone.
-		const uint64_t group[4] = {UINT64_C(1) << i % LISTS};
-		rule_decide(&r, &name, group, &v);
+		const uint64_t group[4] = {UINT64_C(1) << (i % LISTS + RULE_LIST_FIRST)};
+		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
 		assert_int_equal(v.set.lists[0], group[0]);
 	}
 	free(member);
@@ -214,7 +233,8 @@ static int take_name(void *arg, const struct dns_name *name)
 		assert_non_null(n->name);
 	}
 	n->name[n->count++] = *name;
-	return rule_builder_name(n->builder, name);
+	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, name);
+	return rule_builder_rule(n->builder, &rule);
 }
 
 static bool blocked(const struct rule_reader *r, const char *text, size_t len)
@@ -223,8 +243,8 @@ static bool blocked(const struct rule_reader *r, const char *text, size_t len)
 	struct rule_verdict v;
 	if (dns_name_from_text(text, len, &name) != 0)
 		return false;
-	rule_decide(r, &name, everyone, &v);
-	return v.action == RULE_BLOCK;
+	rule_decide(r, &name, DNS_TYPE_A, everyone, &v);
+	return v.d.action == RULE_BLOCK;
 }
 
 // List names hold no escapes, so they are under 254 octets as text.
@@ -257,9 +277,9 @@ static void test_whole_list(void **)
 	char why[128], piece[8192], text[DNS_NAME_TEXT_MAX + 64];
 	FILE *f = open_list();
 	assert_non_null(f);
-	assert_int_equal(rule_builder_list(n.builder, "", false), 0);
-	assert_int_equal(rule_builder_list(n.builder, "", false), 0);
-	assert_int_equal(rule_builder_list(n.builder, "real", false), 0);
+	assert_int_equal(rule_builder_source(n.builder, ""), 0);
+	assert_int_equal(rule_builder_source(n.builder, ""), 0);
+	assert_int_equal(rule_builder_source(n.builder, "real"), 0);
 	list_parse_begin(&p, take_name, &n);
 	for (size_t len; (len = fread(piece, 1, sizeof piece, f)) > 0;)
 		assert_int_equal(list_parse_feed(&p, piece, len), 0);
@@ -313,7 +333,7 @@ int main(void)
 		cmocka_unit_test(test_same_input_same_octets),
 		cmocka_unit_test(test_head_and_lists),
 		cmocka_unit_test(test_empty_image_passes_all),
-		cmocka_unit_test(test_too_many_lists),
+		cmocka_unit_test(test_most_lists),
 		cmocka_unit_test(test_more_combinations_than_sets),
 		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_whole_list),

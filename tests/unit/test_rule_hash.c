@@ -77,6 +77,7 @@ static void test_suffixes(void **)
 {
 	struct keyhash_secret secret = fixture_secret();
 	struct rule_reader r = {.bloom_blocks = 1, .depths = (UINT64_C(2) << RULE_LABELS_MAX) - 2};
+	memset(r.singles, 0xff, sizeof r.singles);
 	struct rule_bloom_block block = {{0}};
 	unsigned checked = 0;
 	r.bloom = &block;

@@ -44,10 +44,10 @@ static const struct {
 	// The operator's nearest entry decides, whatever the lists say.
 	{"ok.ads.example", ALL, RULE_PASS, "ok.ads.example", 1 << RULE_LIST_ALLOW},
 	{"www.ok.ads.example", ALL, RULE_PASS, "ok.ads.example", 1 << RULE_LIST_ALLOW},
-	{"both.example", ALL, RULE_PASS, "both.example", 3},
+	{"both.example", ALL, RULE_PASS, "both.example", 1},
 	{"deep.evil.net", ALL, RULE_PASS, "deep.evil.net", 1},
 	{"x.deep.evil.net", ALL, RULE_PASS, "deep.evil.net", 1},
-	{"other.evil.net", ALL, RULE_BLOCK, "evil.net", 1 << RULE_LIST_DENY | 1 << A},
+	{"other.evil.net", ALL, RULE_BLOCK, "evil.net", 1 << RULE_LIST_DENY},
 	{"never.allowed.org", ALL, RULE_BLOCK, "never.allowed.org", 1 << RULE_LIST_DENY},
 	// An allow list, anywhere above, beats every block list.
 	{"sub.allowed.org", ALL, RULE_PASS, "allowed.org", 1 << C},
@@ -62,9 +62,9 @@ static const struct {
 static void check_verdict(const struct rule_verdict *v, size_t i)
 {
 	const char *name = decisions[i].name;
-	if (v->action != decisions[i].action || v->matched != (decisions[i].rule != NULL))
-		fail_msg("%s: action %d, matched %d", name, v->action, v->matched);
-	if (!v->matched)
+	if (v->d.action != decisions[i].action || v->d.matched != (decisions[i].rule != NULL))
+		fail_msg("%s: action %d, matched %d", name, v->d.action, v->d.matched);
+	if (!v->d.matched)
 		return;
 	struct dns_name rule = fixture_name(decisions[i].rule);
 	if (v->labels != rule.labels || v->set.lists[0] != decisions[i].set)
@@ -80,7 +80,7 @@ static void test_decisions(void **)
 		struct dns_name name = fixture_name(decisions[i].name);
 		const uint64_t group[4] = {decisions[i].group};
 		struct rule_verdict v;
-		rule_decide(&r, &name, group, &v);
+		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
 		check_verdict(&v, i);
 	}
 	rule_arena_free(&arena);
@@ -106,9 +106,9 @@ static void test_probe_of_a_query(void **)
 		rule_probe_hash(&r, &q, &p);
 		rule_probe_bloom(&r, &p);
 		rule_probe_reach(&r, &p);
-		bool blocks = p.candidates && rule_probe_decide(&r, &p, group) == RULE_BLOCK;
-		rule_decide(&r, &name, group, &v);
-		assert_int_equal(blocks, v.action == RULE_BLOCK);
+		struct rule_decision d = rule_probe_decide(&r, &p, q.name.labels, q.qtype, group);
+		rule_decide(&r, &name, DNS_TYPE_A, group, &v);
+		assert_memory_equal(&d, &v.d, sizeof d);
 		check_verdict(&v, i);
 	}
 	rule_arena_free(&arena);
@@ -121,29 +121,25 @@ static void test_depths_and_long_labels(void **)
 	struct rule_arena arena;
 	struct rule_reader r;
 	struct rule_verdict v;
+	struct dns_name name;
 	char why[128], text[600], label[64];
-	assert_int_equal(rule_builder_list(b, "allow", true), 0);
-	assert_int_equal(rule_builder_list(b, "deny", false), 0);
-	struct dns_name name = fixture_name("zone");
-	assert_int_equal(rule_builder_name(b, &name), 0);
+	assert_int_equal(rule_builder_source(b, "allow"), 0);
+	assert_int_equal(rule_builder_source(b, "deny"), 0);
+	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, "zone"), 0);
 	for (unsigned n = 1; n <= 63;
 		n++) { // each label length, at the end of a name and before it
 		memset(label, 'a', n);
 		label[n] = 0;
 		snprintf(text, sizeof text, "%s.top", label);
-		name = fixture_name(text);
-		assert_int_equal(rule_builder_name(b, &name), 0);
+		assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), 0);
 	}
 	for (unsigned i = 0; i < 41; i++)
 		memcpy(text + 2 * i, "b.", 2);
 	text[80] = 0; // 40 labels
-	name = fixture_name(text);
-	assert_int_equal(rule_builder_name(b, &name), 0);
+	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), 0);
 	memcpy(text + 80, "b.", 3);
-	name = fixture_name(text);
-	assert_int_equal(rule_builder_name(b, &name), -EINVAL);
-	name = fixture_name(".");
-	assert_int_equal(rule_builder_name(b, &name), -EINVAL);
+	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), -EINVAL);
+	assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, "."), -EINVAL);
 	fixture_finish(b, &arena);
 	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
 
@@ -153,27 +149,27 @@ static void test_depths_and_long_labels(void **)
 		snprintf(text, sizeof text, "%s.%s.%s.%s.top", label, n < 60 ? label : "x", "y",
 			label);
 		name = fixture_name(text);
-		rule_decide(&r, &name, everyone, &v);
-		assert_int_equal(v.action, RULE_BLOCK);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.d.action, RULE_BLOCK);
 		assert_int_equal(v.labels, 2);
 		label[n / 2] = 'b';
 		snprintf(text, sizeof text, "%s.top", label);
 		name = fixture_name(text);
-		rule_decide(&r, &name, everyone, &v);
-		assert_int_equal(v.action, RULE_PASS);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.d.action, RULE_PASS);
 	}
 	for (unsigned labels = 38; labels <= 127; labels++) {
 		for (unsigned i = 0; i < labels; i++)
 			memcpy(text + 2 * i, "b.", 3);
 		name = fixture_name(text);
-		rule_decide(&r, &name, everyone, &v);
-		assert_int_equal(v.action, labels >= 40 ? RULE_BLOCK : RULE_PASS);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.d.action, labels >= 40 ? RULE_BLOCK : RULE_PASS);
 		memcpy(text + 2 * labels - 2, "zone", 5);
 		if (strlen(text) > 253)
 			continue;
 		name = fixture_name(text);
-		rule_decide(&r, &name, everyone, &v);
-		assert_int_equal(v.action, RULE_BLOCK);
+		rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
+		assert_int_equal(v.d.action, RULE_BLOCK);
 		assert_int_equal(v.labels, 1);
 	}
 	rule_arena_free(&arena);
@@ -191,11 +187,10 @@ static void test_bloom_rate(void **)
 		struct listgen g = {.state = size};
 		char text[LISTGEN_NAME_MAX + 16], why[128];
 		uint64_t asked = 0, passed = 0;
-		assert_int_equal(rule_builder_list(b, "allow", true), 0);
+		assert_int_equal(rule_builder_source(b, "allow"), 0);
 		for (unsigned i = 0; i < size; i++) {
 			listgen_name(&g, text);
-			struct dns_name name = fixture_name(text);
-			assert_int_equal(rule_builder_name(b, &name), 0);
+			assert_int_equal(fixture_add(b, RULE_CLASS_OPERATOR_DENY, text), 0);
 		}
 		fixture_finish(b, &arena);
 		assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
@@ -259,6 +254,7 @@ static void test_refusals(void **)
 	*h = good;
 	((uint8_t *)arena.base)[arena.size - 1] ^= 1;
 	expect_refused(h, arena.size, "checksum of the body");
+	((uint8_t *)arena.base)[arena.size - 1] ^= 1;
 	static const struct {
 		size_t field;
 		uint64_t value;
@@ -277,6 +273,17 @@ static void test_refusals(void **)
 		{FIELD(set_count), RULE_SETS_MAX + 1, "sets"},
 		{FIELD(sets_off), 1 << 30, "sets"},
 		{FIELD(lists_off), UINT64_MAX - 7, "lists"},
+		{FIELD(sources_off), UINT64_MAX - 7, "sources"},
+		{FIELD(source_count), RULE_SOURCES_MAX + 1, "sources"},
+		{FIELD(source_count), 0, "unknown source"},
+		{FIELD(index_slots), UINT64_MAX, "records"},
+		{FIELD(index_off), UINT64_MAX - 3, "records"},
+		{FIELD(data_entries), UINT32_MAX, "records"},
+		{FIELD(answers), UINT64_C(1) << 32, "records"},
+		{FIELD(octets), UINT64_C(1) << 31, "records"},
+		{FIELD(patterns), UINT32_MAX, "patterns"},
+		{FIELD(prefixes_off), 12, "patterns"},
+		{FIELD(texts), UINT32_MAX, "patterns"},
 		{FIELD(depths), 1, "label"},
 		{FIELD(depths), UINT64_C(1) << 41, "label"},
 		{FIELD(size), 1 << 30, "cut short"},
@@ -298,8 +305,8 @@ static void ask_all(const struct rule_reader *r)
 	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
 		struct dns_name name = fixture_name(decisions[i].name);
 		struct rule_verdict v;
-		rule_decide(r, &name, everyone, &v);
-		assert_true(v.action == RULE_PASS || v.action == RULE_BLOCK);
+		rule_decide(r, &name, DNS_TYPE_A, everyone, &v);
+		assert_true(v.d.action <= RULE_RESOLVE && v.d.reply < RULE_REPLIES);
 	}
 	for (unsigned i = 0; i <= RULE_LISTS_MAX; i++) {
 		const struct rule_list_info *info = rule_list_info(r, i);
@@ -350,7 +357,7 @@ static void test_mutations_stay_in_bounds(void **)
 		for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
 			struct dns_name name = fixture_name(decisions[i].name);
 			struct rule_verdict v;
-			rule_decide(&r, &name, everyone, &v);
+			rule_decide(&r, &name, DNS_TYPE_A, everyone, &v);
 		}
 	}
 	free(copy);

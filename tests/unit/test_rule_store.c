@@ -179,14 +179,20 @@ static struct rule_compile_options options(bool partial)
 		.secret = fixture_secret(), .created_unix_s = 9, .partial = partial};
 }
 
+static int hand_entry(void *arg, list_rule_take take, void *take_arg)
+{
+	struct list_rule rule = rule_of_name(RULE_CLASS_OPERATOR_DENY, arg);
+	return take(take_arg, &rule);
+}
+
 // From files: hashes tell what changed, a bad source fails the whole or is left out, by choice.
 static void test_compile(void **)
 {
 	char list[128], why[RULE_COMPILE_WHY_MAX];
 	struct dns_name entry = fixture_name("mine.example");
 	snprintf(list, sizeof list, "%s.list", path);
-	struct rule_source source[] = {{.title = "allow", .allow = true},
-		{.title = "deny", .entries = &entry, .entry_count = 1},
+	struct rule_source source[] = {{.title = "allow"},
+		{.title = "deny", .rules = hand_entry, .arg = &entry},
 		{.title = "file", .path = list},
 		{.title = "missing", .path = "/nonexistent/weir.list"}};
 	struct rule_source_result result[4];

@@ -23,15 +23,15 @@ static void test_build_change_fail(void **)
 	assert_true(env.last.lists[0].allow);
 
 	struct rules_why w = ask("x.ads.example");
-	assert_int_equal(w.verdict.action, RULE_BLOCK);
+	assert_int_equal(w.verdict.d.action, RULE_BLOCK);
 	assert_string_equal(w.rule, "ads.example");
 	assert_int_equal(w.list_count, 1);
 	assert_string_equal(w.lists[0], "blocked things");
 	w = ask("a.fine.ads.example");
-	assert_int_equal(w.verdict.action, RULE_PASS);
+	assert_int_equal(w.verdict.d.action, RULE_PASS);
 	assert_string_equal(w.rule, "fine.ads.example");
 	assert_string_equal(w.lists[0], "allow entries");
-	assert_false(ask("example").verdict.matched);
+	assert_false(ask("example").verdict.d.matched);
 
 	// Unchanged: nothing is built, written or published; with force it is.
 	uint64_t published = generation();
@@ -48,8 +48,8 @@ static void test_build_change_fail(void **)
 	write_list(0, "other.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
-	assert_int_equal(ask("ads.example").verdict.action, RULE_PASS);
-	assert_int_equal(ask("other.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
+	assert_int_equal(ask("other.example").verdict.d.action, RULE_BLOCK);
 	published = generation();
 	assert_int_equal(unlink(env.list_path[0]), 0);
 	reload(1, false);
@@ -61,7 +61,7 @@ static void test_build_change_fail(void **)
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_FAILED);
 	assert_int_equal(env.last.lists[2].error, -EBADMSG);
-	assert_int_equal(ask("other.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("other.example").verdict.d.action, RULE_BLOCK);
 	assert_int_equal(generation(), published);
 	write_list(0, "other.example\n");
 	reload(1, false);
@@ -82,11 +82,11 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 	assert_int_equal(env.last.outcome, RULES_FAILED);
 	assert_int_equal(env.last.lists[2].error, -ENODATA);
 	assert_non_null(strstr(env.last.error, "forced"));
-	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	reload(1, true);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_int_equal(env.last.lists[2].error, 0);
-	assert_int_equal(ask("ads.example").verdict.action, RULE_PASS);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
 	// One that was empty before is no news.
 	write_list(0, "# nothing\n");
 	reload(1, false);
@@ -105,12 +105,12 @@ static void test_an_image_that_cannot_be_stored(void **)
 	run();
 	reload(1, false);
 	assert_int_equal(env.last.builds, 1);
-	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	write_list(0, "other.example\n");
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_FAILED);
 	assert_non_null(strstr(env.last.error, "rules.img"));
-	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	close_rules();
 }
 
@@ -148,10 +148,10 @@ static void test_restart_serves_the_last_image(void **)
 	assert_int_equal(s.lists[2].lines, 1);
 	assert_true(generation() > published);
 	run();
-	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_FAILED);
-	assert_int_equal(ask("ads.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
 	close_rules();
 
 	// A damaged one is set aside; without any image, what can be read is taken.
@@ -164,7 +164,7 @@ static void test_restart_serves_the_last_image(void **)
 	assert_false(s.from_disk);
 	run();
 	reload(1, false);
-	assert_int_equal(ask("second.example").verdict.action, RULE_BLOCK);
+	assert_int_equal(ask("second.example").verdict.d.action, RULE_BLOCK);
 	assert_int_equal(env.last.builds, 1);
 	assert_int_equal(env.last.lists[2].error, -ENOENT);
 	close_rules();

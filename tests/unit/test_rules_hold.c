@@ -50,7 +50,7 @@ static int hold(int what, unsigned minutes)
 
 static bool blocked(const char *name)
 {
-	return ask(name).verdict.action == RULE_BLOCK;
+	return ask(name).verdict.d.action == RULE_BLOCK;
 }
 
 static void test_rollback_holds_until_a_reload_by_hand(void **)

@@ -73,7 +73,7 @@ static int compile(const struct rule_source *source, unsigned count, const char 
 static int run_compile(int argc, char **argv)
 {
 	static struct rule_source source[RULE_LISTS_MAX] = {
-		[RULE_LIST_ALLOW] = {.title = "allow entries", .allow = true},
+		[RULE_LIST_ALLOW] = {.title = "allow entries"},
 		[RULE_LIST_DENY] = {.title = "deny entries"}};
 	unsigned count = RULE_LIST_FIRST;
 	const char *output = NULL;
@@ -106,6 +106,27 @@ static int load(const char *path, struct rule_arena *image, struct rule_reader *
 	return EXIT_OK;
 }
 
+static void print_sources(const struct rule_reader *r)
+{
+	for (unsigned i = 0; i < r->source_count; i++) {
+		const struct rule_source_info *s = &r->sources[i];
+		printf("source %u: %s: lines %llu, names %llu, rejected %llu\n", i, s->title,
+			(unsigned long long)s->lines, (unsigned long long)s->names,
+			(unsigned long long)s->rejected);
+	}
+}
+
+static void print_lists(const struct rule_reader *r)
+{
+	for (unsigned i = 0; i < r->list_count; i++) {
+		const struct rule_list_info *l = rule_list_info(r, i);
+		if (l)
+			printf("list %u %s: %s: names %llu, repeated %llu\n", i,
+				rule_class_name[l->kind.rule_class], l->title,
+				(unsigned long long)l->names, (unsigned long long)l->duplicates);
+	}
+}
+
 static int inspect(const char *path)
 {
 	struct rule_arena image;
@@ -123,13 +144,8 @@ static int inspect(const char *path)
 		(unsigned long long)h->bloom_blocks * sizeof(struct rule_bloom_block),
 		(unsigned long long)h->table_buckets * sizeof(struct rule_bucket),
 		(unsigned long long)h->input_hash);
-	for (unsigned i = 0; i < r.list_count; i++) {
-		const struct rule_list_info *l = rule_list_info(&r, i);
-		printf("list %u %s: %s: lines %llu, names %llu, repeated %llu, rejected %llu\n", i,
-			l->allow ? "allow" : "block", l->title, (unsigned long long)l->lines,
-			(unsigned long long)l->names, (unsigned long long)l->duplicates,
-			(unsigned long long)l->rejected);
-	}
+	print_sources(&r);
+	print_lists(&r);
 	rule_arena_free(&image);
 	return EXIT_OK;
 }
@@ -138,9 +154,9 @@ static void print_verdict(
 	const struct rule_reader *r, const struct dns_name *name, const struct rule_verdict *v)
 {
 	char text[DNS_NAME_TEXT_MAX];
-	printf("%s %s", dns_name_to_text(name, text), v->action == RULE_BLOCK ? "block" : "pass");
-	if (v->matched) {
-		struct dns_name rule = rule_verdict_name(v, name);
+	printf("%s %s", dns_name_to_text(name, text), rule_action_name[v->d.action]);
+	if (v->d.matched) {
+		struct dns_name rule = rule_suffix(name, v->labels);
 		printf(" %s", dns_name_to_text(&rule, text));
 		for (unsigned i = 0; i < r->list_count; i++)
 			if (v->set.lists[i / 64] >> i % 64 & 1)
@@ -162,7 +178,7 @@ static int query(const char *path, char **names, int count)
 			status = failed("not a domain name");
 			break;
 		}
-		rule_decide(&r, &name, all, &v);
+		rule_decide(&r, &name, DNS_TYPE_A, all, &v);
 		print_verdict(&r, &name, &v);
 	}
 	rule_arena_free(&image);

@@ -26,7 +26,8 @@ printf 'fine.ads.example\n' >allow
 expect 0 'names=3 ' "$rulec" compile -o image -a allow block
 expect 0 'block: lines=4 names=2 rejected=2 single_label=1 filter_syntax=1' \
 	"$rulec" compile -o image -a allow block
-expect 0 'list 3 block: block: lines 4, names 2' "$rulec" inspect image
+expect 0 'source 3: block: lines 4, names 2, rejected 2' "$rulec" inspect image
+expect 0 'list 3 block: block: names 2, repeated 0' "$rulec" inspect image
 expect 0 'www.ads.example block ads.example \[block\]' "$rulec" query image www.ads.example
 expect 0 'x.fine.ads.example pass fine.ads.example \[allow\]' "$rulec" query image x.fine.ads.example
 expect 0 'example.com pass$' "$rulec" query image example.com

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Which number each list of an image gets, while it is built.
+//
+// A list is the rules of one kind of one source, and keeps its number from image to image, known by
+// title and kind: records of answers keep sets of list numbers. A new list takes a number that the
+// image before did not use. Numbers 0 and 1 are the plain allow and deny entries of sources 0
+// and 1. There are 256 numbers; when they do not suffice the rest is counted, so that one can be
+// told how many it would take. One source gets 32 at most, so that a list made of odd rules costs
+// only these.
+//
+// A look costs one comparison for rules of the same kind in a row, else one for each list. One
+// thread.
+
+#include <stdbool.h>
+#include <weir/rule_image.h>
+
+enum {
+	RULE_NUMBERS_MORE_MAX = 1024, // lists beyond the 256 that are told apart
+	RULE_SOURCE_KINDS_MAX = 32,
+};
+
+struct rule_number_key {
+	struct rule_kind kind;
+	unsigned source;
+};
+
+struct rule_numbers {
+	struct rule_list_info before[RULE_LISTS_MAX]; // kind.covers 0: free for a new list
+	struct rule_list_info list[RULE_LISTS_MAX];   // of the image being built, likewise
+	struct rule_number_key *more;
+	unsigned more_count, more_room;
+	unsigned last;          // number found last; RULE_LISTS_MAX: none
+	unsigned source, kinds; // kinds that the newest source has
+};
+
+// `before`: the lists of the image before, as it has them; NULL with 0: there is none.
+void rule_numbers_init(
+	struct rule_numbers *n, const struct rule_list_info *before, unsigned before_count);
+void rule_numbers_free(struct rule_numbers *n);
+
+// The number of a list; of a new one, with `title`, all but title, kind and source is 0. One source
+// after the other. -ENOSPC: the source has too many kinds, this one is not counted; -E2BIG: no
+// number is left; -ENOMEM.
+ATTR_MUST_CHECK int rule_numbers_of(struct rule_numbers *n, unsigned source,
+	const char title[RULE_TITLE_MAX], const struct rule_kind *kind);
+
+// Numbers that the lists asked for would take, those included that must rest for one image. Over
+// RULE_LISTS_MAX: there was no number for some.
+unsigned rule_numbers_needed(const struct rule_numbers *n);
+unsigned rule_numbers_resting(const struct rule_numbers *n); // of these, only of the image before
+unsigned rule_numbers_end(const struct rule_numbers *n);     // the highest one in use, and one
+
+// The kinds of lists 0 and 1.
+struct rule_kind rule_kind_of(enum rule_class rule_class); // covers all, any type, reply GROUP

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Collects the records that an image answers from, and lays them out as <weir/rule_data.h> has
+// them.
+//
+// Records are kept until the image is made, 24 octets and their RDATA each. Then they are sorted,
+// and two walks over them first count and then write, straight into the image. A CNAME is followed
+// within its source here (8 steps), so that nobody has to do it for a question. One thread.
+
+#include "list_rule.h"
+
+#include <weir/rule_data.h>
+
+struct rule_record;
+
+struct rule_records {
+	struct rule_record *one;
+	size_t count, room;
+	uint8_t *text; // RDATA
+	size_t text_len, text_room;
+	uint64_t dropped; // were too many for an answer
+	const struct keyhash_secret *secret;
+	const struct rule_list_info *list; // by number
+};
+
+// Where the parts are to be written; all NULL: only counted. The counts are set in any case.
+struct rule_data_parts {
+	uint32_t *index; // entries + 1 numbers
+	struct rule_data_entry *entry;
+	struct rule_data_answer *answer;
+	uint8_t *octets;
+	uint64_t entries, answers, octet_count;
+	uint64_t dropped; // records that were too long for an answer
+};
+
+void rule_records_free(struct rule_records *r);
+size_t rule_records_bytes(const struct rule_records *r); // of memory
+
+// The record of a rule with rtype. -ENOMEM; -E2BIG: over 4 GiB; -EINVAL: too long for an answer.
+ATTR_MUST_CHECK int rule_records_add(
+	struct rule_records *r, uint64_t hash, unsigned list, const struct list_rule *rule);
+
+void rule_records_sort(struct rule_records *r); // and drops repeated ones; before the walks
+// -E2BIG: over 4 GiB.
+ATTR_MUST_CHECK int rule_records_walk(const struct rule_records *r, struct rule_data_parts *parts);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What a rule image holds besides names: records of names that are answered from it, and patterns
+// and address prefixes, which the control plane judges by.
+//
+// Records are ready answers, one for each name, list and type: owner c00c, so they fit any question
+// that the rule covers, names in them not compressed, TTLs at even steps or with their offsets, and
+// the sum. A CNAME of which the target is in the same source is followed when the image is built,
+// so its answers have the target's records behind it.
+//
+// An index by the upper half of the fingerprint leads to the entries of a name: two loads, then as
+// many entries as lists have data for that name. Like all of the image this is not trusted: every
+// number is loaded once and checked against the reader's own geometry; octets may be wrong, never
+// out of bounds.
+
+#include "dns_reply.h"
+#include "rule_image.h"
+
+enum {
+	RULE_DATA_RECORDS_MAX = 64, // of one name and type; further ones are left out
+	RULE_DATA_CHAIN_MAX = 8,    // CNAMEs in front of them
+	RULE_DATA_LEN_MAX = 32768,  // octets of one answer
+	RULE_DATA_TYPES_MAX = 64,   // answers of one name and list
+	RULE_DATA_SCAN_MAX = 4096,  // entries looked at for one name
+	RULE_PATTERN_LEN_MAX = 1024,
+};
+
+struct rule_data_entry { // sorted by fingerprint, then list
+	uint64_t fingerprint;
+	uint32_t first; // answer; sorted by type
+	uint16_t list;
+	uint16_t types; // answers
+};
+static_assert(sizeof(struct rule_data_entry) == 16);
+
+struct rule_data_answer {
+	uint16_t type;
+	uint16_t records;
+	uint32_t len;
+	uint32_t off;      // into the octets
+	uint32_t ttl_step; // 0: `records` offsets of 16 bits at ttl_off into the octets
+	uint32_t ttl_off;
+	uint16_t sum; // as in dns_answer_view
+	uint16_t reserved;
+};
+static_assert(sizeof(struct rule_data_answer) == 24);
+
+struct rule_pattern_row {
+	uint32_t off; // into the texts
+	uint16_t len;
+	uint16_t list;
+};
+static_assert(sizeof(struct rule_pattern_row) == 8);
+
+struct rule_prefix_row {
+	uint8_t bytes[16]; // network order; IPv4 in the first 4
+	uint8_t version;   // 4 or 6
+	uint8_t length;    // bits
+	uint16_t list;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct rule_prefix_row) == 24);
+
+// The answer for `qtype` of a name's data in a list: `fingerprint` is probe.hash[decision.index] or
+// verdict.hash, `list` decision.list. *out is always set, and false means it is without records, so
+// that NODATA is the answer (its SOA is the replier's). A CNAME answers types that the name lacks.
+// For ANY one type's records (RFC 8482). Control plane: the target of a rewrite is the CNAME record
+// of that name and list.
+bool rule_data_find(const struct rule_reader *r, uint64_t fingerprint, unsigned list,
+	uint16_t qtype, struct dns_answer_view *out);
+
+// Number i of r->pattern_count and r->prefix_count, in the order of lists. False: the image is
+// damaged there; go on with the next.
+struct rule_pattern {
+	const char *text; // a regular expression without slashes, not NUL-terminated
+	size_t len;
+	unsigned list;
+};
+bool rule_pattern_at(const struct rule_reader *r, uint32_t i, struct rule_pattern *out);
+bool rule_prefix_at(const struct rule_reader *r, uint32_t i, struct rule_prefix_row *out);
