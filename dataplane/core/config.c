@@ -2,9 +2,11 @@
 
 #include "config_check.h"
 #include "config_clients.h"
+#include "config_forward.h"
 #include "config_groups.h"
 #include "config_keys.h"
 #include "config_lists.h"
+#include "config_local.h"
 #include "config_net.h"
 #include "config_redis.h"
 
@@ -29,7 +31,13 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 	if (ret == 0)
 		ret = config_clients_apply(doc, raw, c);
 	if (ret == 0)
+		ret = config_local_apply(doc, raw, c);
+	if (ret == 0)
 		ret = config_groups_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_records_check(doc, c);
+	if (ret == 0)
+		ret = config_forwards_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_check(doc, c);
 	return ret;
@@ -76,6 +84,8 @@ void config_free(struct config *c)
 	config_keys_free(c);
 	config_net_free(c);
 	config_lists_free(c);
+	config_forwards_free(c);
+	config_local_free(c);
 	config_groups_free(c);
 	config_clients_free(c);
 	free(c->path);

@@ -7,6 +7,7 @@
 #include "config_entries.h"
 #include "config_filter.h"
 #include "config_lists.h"
+#include "config_local.h"
 #include "config_net.h"
 
 #include <errno.h>
@@ -135,6 +136,8 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 		ret = useless_check(doc, owner, raw, g);
 	if (ret == 0)
 		ret = upstreams_apply(doc, raw, i, c, g);
+	if (ret == 0)
+		ret = config_group_records_apply(doc, raw, i, c);
 	return ret;
 }
 

@@ -170,6 +170,20 @@
 		"Answers older than this, in seconds, are deleted that were hit less than "       \
 		"`sweep_min_hits` times a minute when they were stored. 0: off.")
 
+#define CONFIG_KEYS_LOCAL(X)                                                                      \
+	X(local, ttl, ttl_s, NUMBER, none, "300", 0, 604800, LIVE,                                \
+		"TTL of records that give none, and of those from hosts files, in seconds.")      \
+	X(local, special_names, special_names, BOOL, none, "true", 0, 0, LIVE,                    \
+		"Whether special-use names (localhost, invalid, onion, home.arpa, reverse zones " \
+		"of private addresses and so on) are answered here and never asked of servers.")  \
+	X(local, test_names, test_names, BOOL, none, "false", 0, 0, LIVE,                         \
+		"`true`: names below `test` are asked of the upstreams all the same.")            \
+	X(local, doh_canary, doh_canary, BOOL, none, "true", 0, 0, LIVE,                          \
+		"Whether `use-application-dns.net` does not exist, which asks browsers to use "   \
+		"this resolver.")                                                                 \
+	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                            \
+		"Whether addresses in hosts files get PTR records.")
+
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \
 	CONFIG_KEYS_DATAPLANE(X) \
@@ -178,7 +192,8 @@
 	CONFIG_KEYS_BLOCKING(X)  \
 	CONFIG_KEYS_UPSTREAMS(X) \
 	CONFIG_KEYS_LIMITS(X)    \
-	CONFIG_KEYS_REDIS(X)
+	CONFIG_KEYS_REDIS(X)     \
+	CONFIG_KEYS_LOCAL(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                     \

@@ -152,6 +152,40 @@ static const cyaml_schema_field_t raw_block_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_record_fields[] = {
+	RAW_TEXT(config_raw_record, name),
+	RAW_TEXT(config_raw_record, type),
+	RAW_TEXT(config_raw_record, value),
+	RAW_TEXT(config_raw_record, ttl),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_record = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_record, raw_record_fields)};
+
+static const cyaml_schema_field_t raw_zone_fields[] = {
+	RAW_TEXT(config_raw_zone, name),
+	RAW_TEXT(config_raw_zone, unknown),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_zone = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_zone, raw_zone_fields)};
+
+static const cyaml_schema_field_t raw_local_fields[] = {
+	CONFIG_KEYS_LOCAL(RAW_KEY)
+		RAW_SEQUENCE(config_raw_local, records, &raw_record, CONFIG_RECORDS_MAX),
+	RAW_SEQUENCE(config_raw_local, hosts_files, &raw_text, CONFIG_HOSTS_FILES_MAX),
+	RAW_SEQUENCE(config_raw_local, zones, &raw_zone, CONFIG_LOCAL_ZONES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_forward_fields[] = {
+	RAW_TEXT(config_raw_forward, name),
+	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_forward = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_forward, raw_forward_fields)};
+
 static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_TEXT(config_raw_group, name),
 	RAW_TEXT(config_raw_group, disable_cache),
@@ -164,6 +198,8 @@ static const cyaml_schema_field_t raw_group_fields[] = {
 	RAW_FILTER(config_raw_group),
 	RAW_SEQUENCE(config_raw_group, lists, &raw_text, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_group, upstreams, &raw_server, CONFIG_UPSTREAMS_MAX),
+	RAW_SEQUENCE(config_raw_group, local_records, &raw_record, CONFIG_RECORDS_MAX),
+	RAW_SEQUENCE(config_raw_group, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_group = {
@@ -183,6 +219,8 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
+	RAW_SECTION_FIELD(local),
+	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	CYAML_FIELD_END,
 };
@@ -290,7 +328,7 @@ static bool raw_complete(struct config_raw *raw)
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
 	return RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 	       && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
-	       && RAW_COMPLETE(limits) && RAW_COMPLETE(redis);
+	       && RAW_COMPLETE(limits) && RAW_COMPLETE(redis) && RAW_COMPLETE(local);
 #undef RAW_COMPLETE
 }
 

@@ -107,6 +107,30 @@ struct config_raw_block {
 	char *mode, *ttl, *ipv4, *ipv6;
 };
 
+struct config_raw_record {
+	char *name, *type, *value, *ttl;
+};
+
+struct config_raw_zone {
+	char *name, *unknown;
+};
+
+struct config_raw_local {
+	char *ttl, *special_names, *test_names, *doh_canary, *hosts_ptr;
+	struct config_raw_record *records;
+	unsigned records_count;
+	char **hosts_files;
+	unsigned hosts_files_count;
+	struct config_raw_zone *zones;
+	unsigned zones_count;
+};
+
+struct config_raw_forward {
+	char *name;
+	char **servers;
+	unsigned servers_count;
+};
+
 struct config_raw_group {
 	char *name, *disable_cache, *blocking, *inherit;
 	char **allow, **deny;
@@ -119,6 +143,10 @@ struct config_raw_group {
 	unsigned lists_count;
 	struct config_raw_server *upstreams;
 	unsigned upstreams_count;
+	struct config_raw_record *local_records;
+	unsigned local_records_count;
+	struct config_raw_forward *forward_zones;
+	unsigned forward_zones_count;
 };
 
 struct config_raw { // after config_raw_load no section is NULL
@@ -132,6 +160,9 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_redis *redis;
 	struct config_raw_client *clients; // may be NULL
 	unsigned clients_count;
+	struct config_raw_local *local;
+	struct config_raw_forward *forward_zones; // may be NULL
+	unsigned forward_zones_count;
 	struct config_raw_group *groups; // may be NULL
 	unsigned groups_count;
 };

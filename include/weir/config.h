@@ -32,6 +32,12 @@ enum {
 	CONFIG_CLIENTS_MAX = 4096,        // that have a name
 	CONFIG_PATTERN_MAX = 1024,        // octets of a regular expression
 	CONFIG_GROUP_ENTRIES_MAX = 10000, // allow or deny, of one group
+	CONFIG_RECORDS_MAX = 20000,       // local ones, in all groups together
+	CONFIG_HOSTS_FILES_MAX = 16,
+	CONFIG_LOCAL_ZONES_MAX = 1000,
+	CONFIG_FORWARD_ZONES_MAX = 256, // in all groups together
+	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
+	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
 };
 
 struct ip_address {
@@ -218,6 +224,41 @@ struct config_entries {
 	char **patterns;        // regular expressions, without the slashes
 };
 
+// One record of the operator's own.
+struct config_record {
+	struct dns_name name;
+	bool wildcard; // of the names below `name`, not of itself
+	uint16_t type;
+	uint16_t rdata_len;
+	uint8_t *rdata; // wire form (rdata_parse.h)
+	uint32_t ttl_s;
+};
+
+// What is said of names that have no local record, in a zone that is ours.
+struct config_local_zone {
+	struct dns_name name;
+	bool forward; // false: that they do not exist
+};
+
+struct config_local {
+	uint32_t ttl_s;     // of records that give none, and of hosts files
+	bool special_names; // RFC 6761 and so on (controlplane/special_names.h)
+	bool test_names;    // names below `test` are asked of the upstreams
+	bool doh_canary;    // use-application-dns.net does not exist
+	bool hosts_ptr;     // addresses in hosts files have PTR records
+	unsigned record_count, hosts_file_count, zone_count;
+	struct config_record *records;
+	char **hosts_files; // absolute
+	struct config_local_zone *zones;
+};
+
+// A name with all below it that other servers are asked for; the longest one decides.
+struct config_forward_zone {
+	struct dns_name name; // may be the root
+	unsigned server_count;
+	struct config_upstream *servers;
+};
+
 // Clients that are treated in their own way. Its number is its place in the list, from 1 on.
 struct config_group {
 	char *name; // unique
@@ -238,6 +279,9 @@ struct config_group {
 	unsigned list_count;     // when has_lists
 	unsigned upstream_count; // 0: those of everyone
 	struct config_upstream *upstreams;
+	unsigned record_count, forward_count; // its own, before everyone's
+	struct config_record *records;
+	struct config_forward_zone *forwards;
 };
 
 struct config {
@@ -252,6 +296,9 @@ struct config {
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;
+	struct config_local local;
+	unsigned forward_count;
+	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
 };

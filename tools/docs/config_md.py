@@ -35,6 +35,9 @@ SECTIONS = {
     "limits": "Bounds of what clients can make the control plane hold.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics.",
+    "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
+    "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
+                     "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
               "Whoever is in no group gets what the rest of this file says..",
 }
@@ -109,7 +112,30 @@ LISTS = {
         ("macs", "MAC (`02:00:5e:10:00:01`)", "`[]`", "CONFIG_MACS_MAX", "live",
          "Seen only from clients on the same segment: behind a router every frame has the router's."),
     ],
+    "local": [
+        ("records", "`name`, `type`, `value`, `ttl`", "`[]`", "CONFIG_RECORDS_MAX", "live",
+         "`name`: a domain name, or `*.` and one for all names below it that have no record of their own. `type`: A, "
+         "AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB or TXT. `value`: as in a zone file, names absolute; a TXT without "
+         "quotes is one string. The bound is for groups' records as well."),
+        ("hosts_files", "path", "`[]`", "CONFIG_HOSTS_FILES_MAX", "live",
+         "Files of the form of `/etc/hosts`, read at each reload. A path is relative to the configuration file."),
+        ("zones", "`name`, `unknown`", "`[]`", "CONFIG_LOCAL_ZONES_MAX", "live",
+         "What is said of names in it that have no local record: `unknown: nxdomain`, the default, or `forward`: they "
+         "are resolved, also where a zone above it, or a special-use name, says otherwise."),
+    ],
+    "forward_zones": [
+        ("name", "domain name", "none: required", "CONFIG_FORWARD_ZONES_MAX", "live",
+         "With all names below it. At most {CONFIG_FORWARD_ZONES_MAX}, those of groups included. A special-use name at "
+         "or above it steps back."),
+        ("servers", "IP address, with or without port", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
+         "Asked in the manner of `upstreams.servers`; nobody else is asked when they fail. At most "
+         "{CONFIG_FORWARD_SETS_MAX} different lists."),
+    ],
     "groups": [
+        ("local_records", "as in `local.records`", "`[]`", "CONFIG_RECORDS_MAX", "live",
+         "Of this group alone, before everyone's of the same name."),
+        ("forward_zones", "as `forward_zones`", "`[]`", "CONFIG_FORWARD_ZONES_MAX", "live",
+         "Of this group alone, before everyone's of the same name."),
         ("name", "1 to {CONFIG_GROUP_NAME_MAX} octets", "none: required", None, "live",
          "Unique, not `everyone`. At most {CONFIG_GROUPS_MAX} groups."),
         ("clients", "IP address, with or without `/prefix`, MAC, or name of one of `clients`", "none: required", "CONFIG_PREFIXES_MAX", "live",

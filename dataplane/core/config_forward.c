@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_forward.h"
+
+#include "config_lists.h"
+#include "config_net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int servers_apply(const struct config_doc *doc, const char *item,
+	const struct config_raw_forward *raw, const struct config *c, struct config_forward_zone *z)
+{
+	char list[CONFIG_PATH_MAX];
+	snprintf(list, sizeof list, "%.200s.servers", item);
+	if (raw->servers_count == 0)
+		return config_refuse(doc, list, "at least one server is needed");
+	z->servers = calloc(raw->servers_count, sizeof *z->servers);
+	if (!z->servers)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->servers_count; i++) {
+		const struct config_raw_server server = {.address = raw->servers[i]};
+		int ret = config_server_apply(doc, &server, list, c, z->servers, &z->server_count);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int zone_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_forward *raw, unsigned i, const struct config *c,
+	struct config_forward_zone *zones)
+{
+	char item[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	struct config_forward_zone *z = &zones[i];
+	config_item_key(item, list, i, NULL);
+	config_item_key(key, list, i, "name");
+	if (!raw->name || !*raw->name)
+		return config_refuse(doc, key, "has no value");
+	if (dns_name_from_text(raw->name, strlen(raw->name), &z->name) < 0)
+		return config_refuse(doc, key, "is not a domain name");
+	for (unsigned k = 0; k < i; k++)
+		if (dns_name_equal(&zones[k].name, &z->name))
+			return config_refuse(doc, key, "given twice");
+	return servers_apply(doc, item, raw, c, z);
+}
+
+static int list_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_forward *raw, unsigned raw_count, const struct config *c,
+	struct config_forward_zone **out, unsigned *count)
+{
+	if (raw_count == 0)
+		return 0;
+	*out = calloc(raw_count, sizeof **out);
+	if (!*out)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw_count; i++) {
+		*count = i + 1;
+		int ret = zone_apply(doc, list, &raw[i], i, c, *out);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static bool same_servers(const struct config_forward_zone *a, const struct config_forward_zone *b)
+{
+	bool same = a->server_count == b->server_count;
+	for (unsigned i = 0; same && i < a->server_count; i++) {
+		const struct socket_address *x = &a->servers[i].address,
+					    *y = &b->servers[i].address;
+		same = x->port == y->port && x->ip.version == y->ip.version
+		       && memcmp(x->ip.bytes, y->ip.bytes, sizeof x->ip.bytes) == 0;
+	}
+	return same;
+}
+
+static unsigned zones_collect(
+	const struct config *c, const struct config_forward_zone *all[CONFIG_FORWARD_ZONES_MAX])
+{
+	unsigned n = 0;
+	for (unsigned g = 0; g <= c->group_count; g++) {
+		const struct config_forward_zone *zones =
+			g ? c->groups[g - 1].forwards : c->forwards;
+		unsigned count = g ? c->groups[g - 1].forward_count : c->forward_count;
+		for (unsigned i = 0; i < count; i++, n++)
+			if (n < CONFIG_FORWARD_ZONES_MAX)
+				all[n] = &zones[i];
+	}
+	return n;
+}
+
+static int totals_check(const struct config_doc *doc, const struct config *c)
+{
+	const struct config_forward_zone *all[CONFIG_FORWARD_ZONES_MAX];
+	unsigned sets = 0, n = zones_collect(c, all);
+	if (n > CONFIG_FORWARD_ZONES_MAX)
+		return config_refuse(doc, "forward_zones",
+			"more than %d zones, those of groups included", CONFIG_FORWARD_ZONES_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = 0;
+		while (k < i && !same_servers(all[i], all[k]))
+			k++;
+		sets += k == i;
+	}
+	if (sets > CONFIG_FORWARD_SETS_MAX)
+		return config_refuse(doc, "forward_zones",
+			"more than %d different lists of servers, those of groups included",
+			CONFIG_FORWARD_SETS_MAX);
+	return 0;
+}
+
+int config_forwards_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	int ret = list_apply(doc, "forward_zones", raw->forward_zones, raw->forward_zones_count,
+		out, &out->forwards, &out->forward_count);
+	for (unsigned i = 0; ret == 0 && i < out->group_count; i++) {
+		char list[CONFIG_PATH_MAX];
+		struct config_group *g = &out->groups[i];
+		config_item_key(list, "groups", i, "forward_zones");
+		ret = list_apply(doc, list, raw->groups[i].forward_zones,
+			raw->groups[i].forward_zones_count, out, &g->forwards, &g->forward_count);
+	}
+	return ret < 0 ? ret : totals_check(doc, out);
+}
+
+static void zones_free(struct config_forward_zone *zones, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		for (unsigned k = 0; k < zones[i].server_count; k++)
+			free(zones[i].servers[k].name);
+		free(zones[i].servers);
+	}
+	free(zones);
+}
+
+void config_forwards_free(struct config *c)
+{
+	zones_free(c->forwards, c->forward_count);
+	for (unsigned i = 0; i < c->group_count; i++)
+		zones_free(c->groups[i].forwards, c->groups[i].forward_count);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_local.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/rdata_parse.h>
+
+enum { HOSTS_PATH_MAX = 255, RECORD_TTL_MAX = 604800 };
+
+static int name_take(
+	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out)
+{
+	if (!text || !*text)
+		return config_refuse(doc, key, "has no value");
+	if (dns_name_from_text(text, strlen(text), out) < 0)
+		return config_refuse(doc, key, "is not a domain name");
+	if (out->labels == 0)
+		return config_refuse(doc, key, "is the root");
+	return 0;
+}
+
+static int ttl_take(const struct config_doc *doc, const char *key, const char *text, uint32_t *out)
+{
+	char *end;
+	if (!text)
+		return 0;
+	unsigned long value = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || strlen(text) > 6 || value > RECORD_TTL_MAX)
+		return config_refuse(doc, key, "must be 0 to %d", RECORD_TTL_MAX);
+	*out = (uint32_t)value;
+	return 0;
+}
+
+static int data_take(
+	const struct config_doc *doc, const char *key, const char *text, struct config_record *out)
+{
+	uint8_t rdata[RDATA_PARSE_MAX];
+	const char *why;
+	if (!text)
+		return config_refuse(doc, key, "has no value");
+	if (rdata_parse(out->type, text, strlen(text), rdata, &out->rdata_len, &why) < 0)
+		return config_refuse(doc, key, "%s", why);
+	out->rdata = malloc(out->rdata_len + (size_t)1);
+	if (!out->rdata)
+		return -ENOMEM;
+	memcpy(out->rdata, rdata, out->rdata_len);
+	return 0;
+}
+
+static int record_apply(const struct config_doc *doc, const char *list, unsigned i,
+	const struct config_raw_record *raw, struct config_record *out)
+{
+	char key[CONFIG_PATH_MAX];
+	const char *name = raw->name;
+	out->wildcard = name && strncmp(name, "*.", 2) == 0;
+	int ret = name_take(doc, config_item_key(key, list, i, "name"),
+		out->wildcard ? name + 2 : name, &out->name);
+	if (ret < 0)
+		return ret;
+	config_item_key(key, list, i, "type");
+	if (!raw->type)
+		return config_refuse(doc, key, "has no value");
+	if (!rdata_parse_type(raw->type, &out->type))
+		return config_refuse(doc, key,
+			"must be one of: A, AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB, TXT");
+	ret = ttl_take(doc, config_item_key(key, list, i, "ttl"), raw->ttl, &out->ttl_s);
+	if (ret < 0)
+		return ret;
+	return data_take(doc, config_item_key(key, list, i, "value"), raw->value, out);
+}
+
+static int records_apply(const struct config_doc *doc, const char *list,
+	const struct config_raw_record *raw, unsigned raw_count, uint32_t ttl_s,
+	struct config_record **out, unsigned *count)
+{
+	if (raw_count == 0)
+		return 0;
+	*out = calloc(raw_count, sizeof **out);
+	if (!*out)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw_count; i++) {
+		*count = i + 1;
+		(*out)[i].ttl_s = ttl_s;
+		int ret = record_apply(doc, list, i, &raw[i], &(*out)[i]);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+// Absolute: a relative path starts at the folder of the configuration file.
+static int hosts_apply(
+	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
+{
+	if (raw->hosts_files_count == 0)
+		return 0;
+	l->hosts_files = calloc(raw->hosts_files_count, sizeof *l->hosts_files);
+	if (!l->hosts_files)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->hosts_files_count; i++) {
+		char key[CONFIG_PATH_MAX], *text = NULL;
+		config_item_key(key, "local.hosts_files", i, NULL);
+		int ret = config_text_take(doc, key, raw->hosts_files[i], HOSTS_PATH_MAX, &text);
+		if (ret < 0)
+			return ret;
+		const char *slash = strrchr(doc->absolute, '/');
+		int folder = slash ? (int)(slash - doc->absolute) : 0;
+		ret = text[0] == '/' ? asprintf(&l->hosts_files[i], "%s", text)
+				     : asprintf(&l->hosts_files[i], "%.*s/%s", folder,
+					     doc->absolute, text);
+		free(text);
+		if (ret < 0) {
+			l->hosts_files[i] = NULL;
+			return -ENOMEM;
+		}
+		l->hosts_file_count = i + 1;
+		for (unsigned k = 0; k < i; k++)
+			if (strcmp(l->hosts_files[k], l->hosts_files[i]) == 0)
+				return config_refuse(doc, key, "given twice");
+	}
+	return 0;
+}
+
+static int zones_apply(
+	const struct config_doc *doc, const struct config_raw_local *raw, struct config_local *l)
+{
+	if (raw->zones_count == 0)
+		return 0;
+	l->zones = calloc(raw->zones_count, sizeof *l->zones);
+	if (!l->zones)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->zones_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		const char *unknown = raw->zones[i].unknown;
+		struct config_local_zone *z = &l->zones[l->zone_count++];
+		config_item_key(key, "local.zones", i, "name");
+		int ret = name_take(doc, key, raw->zones[i].name, &z->name);
+		if (ret < 0)
+			return ret;
+		for (unsigned k = 0; k < i; k++)
+			if (dns_name_equal(&l->zones[k].name, &z->name))
+				return config_refuse(doc, key, "given twice");
+		z->forward = unknown && strcmp(unknown, "forward") == 0;
+		if (unknown && !z->forward && strcmp(unknown, "nxdomain") != 0)
+			return config_refuse(doc, config_item_key(key, "local.zones", i, "unknown"),
+				"must be one of: nxdomain, forward");
+	}
+	return 0;
+}
+
+int config_local_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	struct config_local *l = &out->local;
+	int ret = records_apply(doc, "local.records", raw->local->records,
+		raw->local->records_count, l->ttl_s, &l->records, &l->record_count);
+	if (ret == 0)
+		ret = hosts_apply(doc, raw->local, l);
+	if (ret == 0)
+		ret = zones_apply(doc, raw->local, l);
+	return ret;
+}
+
+int config_group_records_apply(const struct config_doc *doc, const struct config_raw_group *raw,
+	unsigned group, struct config *out)
+{
+	char list[CONFIG_PATH_MAX];
+	struct config_group *g = &out->groups[group];
+	config_item_key(list, "groups", group, "local_records");
+	return records_apply(doc, list, raw->local_records, raw->local_records_count,
+		out->local.ttl_s, &g->records, &g->record_count);
+}
+
+static void records_free(struct config_record *records, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		free(records[i].rdata);
+	free(records);
+}
+
+void config_local_free(struct config *c)
+{
+	struct config_local *l = &c->local;
+	records_free(l->records, l->record_count);
+	for (unsigned i = 0; i < l->hosts_file_count; i++)
+		free(l->hosts_files[i]);
+	free(l->hosts_files);
+	free(l->zones);
+	for (unsigned i = 0; i < c->group_count; i++)
+		records_free(c->groups[i].records, c->groups[i].record_count);
+}

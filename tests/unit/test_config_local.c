@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The operator's own records and zones in the configuration file: what is taken, and what is
+// refused with which words.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+#include <weir/dns_proto.h>
+
+static char folder[] = "/tmp/weir-test-config-local-XXXXXX";
+static char file[96];
+
+#define MINIMAL                                                                            \
+	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+
+static int load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	FILE *f = fopen(file, "w");
+	assert_non_null(f);
+	fputs(MINIMAL, f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+	why[0] = '\0';
+	return config_load(file, out, why);
+}
+
+static struct config *loaded(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	if (load(text, &c, why) != 0)
+		fail_msg("%s", why);
+	return c;
+}
+
+static const char *name_of(const struct dns_name *name)
+{
+	static char text[DNS_NAME_TEXT_MAX];
+	return dns_name_to_text(name, text);
+}
+
+static void test_defaults(void **)
+{
+	struct config *c = loaded("");
+	assert_int_equal(c->local.ttl_s, 300);
+	assert_true(c->local.special_names && c->local.doh_canary && c->local.hosts_ptr);
+	assert_false(c->local.test_names);
+	assert_int_equal(c->local.record_count + c->local.zone_count + c->local.hosts_file_count
+				 + c->forward_count,
+		0);
+	config_free(c);
+}
+
+static void test_taken(void **)
+{
+	struct config *c = loaded(
+		"local:\n"
+		"  ttl: 60\n"
+		"  records:\n"
+		"  - {name: NAS.lan., type: a, value: 192.168.1.10}\n"
+		"  - {name: nas.lan, type: A, value: 192.168.1.11, ttl: 5}\n"
+		"  - {name: '*.apps.lan', type: CNAME, value: Nas.Lan}\n"
+		"  - {name: apps.lan, type: TXT, value: 'v=1 two words'}\n"
+		"  hosts_files: [hosts, /etc/hosts]\n"
+		"  zones: [{name: lan}, {name: corp.example, unknown: forward}]\n"
+		"forward_zones:\n"
+		"- {name: 168.192.in-addr.arpa, servers: [192.168.1.1, '192.168.1.2:5353']}\n"
+		"- {name: '.', servers: ['fd00::1']}\n"
+		"groups:\n"
+		"- name: kids\n"
+		"  clients: [192.168.7.0/24]\n"
+		"  local_records: [{name: nas.lan, type: A, value: 192.168.7.10}]\n"
+		"  forward_zones: [{name: lan, servers: [192.168.7.1]}]\n");
+	const struct config_local *l = &c->local;
+	char path[128];
+	assert_int_equal(l->record_count, 4);
+	assert_string_equal(name_of(&l->records[0].name), "nas.lan");
+	assert_int_equal(l->records[0].ttl_s, 60);
+	assert_int_equal(l->records[1].ttl_s, 5);
+	assert_memory_equal(l->records[1].rdata, "\xc0\xa8\x01\x0b", 4);
+	assert_true(l->records[2].wildcard);
+	assert_string_equal(name_of(&l->records[2].name), "apps.lan");
+	assert_memory_equal(l->records[2].rdata, "\3Nas\3Lan", 9);
+	assert_int_equal(l->records[3].rdata_len, 14);
+	snprintf(path, sizeof(path), "%s/hosts", folder);
+	assert_string_equal(l->hosts_files[0], path);
+	assert_string_equal(l->hosts_files[1], "/etc/hosts");
+	assert_false(l->zones[0].forward);
+	assert_true(l->zones[1].forward);
+	assert_int_equal(c->forward_count, 2);
+	assert_int_equal(c->forwards[0].server_count, 2);
+	assert_int_equal(c->forwards[0].servers[1].address.port, 5353);
+	assert_int_equal(c->forwards[1].name.labels, 0);
+	assert_int_equal(c->groups[0].record_count, 1);
+	assert_int_equal(c->groups[0].records[0].ttl_s, 60);
+	assert_string_equal(name_of(&c->groups[0].forwards[0].name), "lan");
+	config_free(c);
+}
+
+#define RECORDS(text)   "local: {records: [" text "]}\n"
+#define CNAME(name, to) "{name: " name ", type: CNAME, value: " to "},"
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{RECORDS("{type: A, value: 1.1.1.1}"), "3:19: local.records[0].name: has no value"},
+		{RECORDS("{name: a..b, type: A, value: 1.1.1.1}"),
+			"3:20: local.records[0].name: is not a"},
+		{RECORDS("{name: ., type: A, value: 1.1.1.1}"),
+			"3:20: local.records[0].name: is the root"},
+		{RECORDS("{name: a.b, value: 1.1.1.1}"),
+			"3:19: local.records[0].type: has no value"},
+		{RECORDS("{name: a.b, type: NS, value: c}"),
+			"3:31: local.records[0].type: must be one of"},
+		{RECORDS("{name: a.b, type: A}"), "3:19: local.records[0].value: has no value"},
+		{RECORDS("{name: a.b, type: A, value: c}"),
+			"3:40: local.records[0].value: is not an address"},
+		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 1h}"),
+			"3:56: local.records[0].ttl: must be 0"},
+		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 604801}"),
+			"3:56: local.records[0].ttl: must be"},
+		{RECORDS("{name: a.b, type: A, value: 1.1.1.1}, {name: A.b, type: a, value: "
+			 "1.1.1.1}"),
+			"3:57: local.records[1]: given twice"},
+		{RECORDS("{name: a.b, type: TXT, value: x}, {name: a.b, type: CNAME, value: c}"),
+			"3:19: local.records[0]: a name with a CNAME"},
+		{RECORDS("{name: a.b, type: CNAME, value: d}, {name: a.b, type: CNAME, value: c}"),
+			"3:19: local.records[0]: a name with a CNAME"},
+		{RECORDS(CNAME("a.b", "a.b")), "3:19: local.records[0]: leads in a circle"},
+		{RECORDS(CNAME("a.b", "c.d") CNAME("'*.d'", "x.a.b") CNAME("'*.b'", "a.b")),
+			"3:19: local.records[0]: leads in a circle"},
+		{"local: {zones: [{unknown: forward}]}\n",
+			"3:17: local.zones[0].name: has no value"},
+		{"local: {zones: [{name: a, unknown: x}]}\n",
+			"3:27: local.zones[0].unknown: must be one of"},
+		{"local: {zones: [{name: a}, {name: A}]}\n",
+			"3:29: local.zones[1].name: given twice"},
+		{"local: {hosts_files: [/a, /a]}\n", "3:27: local.hosts_files[1]: given twice"},
+		{"forward_zones: [{name: a}]\n", "3:17: forward_zones[0].servers: at least one"},
+		{"forward_zones: [{servers: [1.1.1.1]}]\n",
+			"3:17: forward_zones[0].name: has no value"},
+		{"forward_zones: [{name: a, servers: [x]}]\n",
+			"3:37: forward_zones[0].servers[0].address: is not"},
+		{"forward_zones: [{name: a, servers: [198.18.0.53]}]\n",
+			"3:37: forward_zones[0].servers[0].address: is an address of this service"},
+		{"forward_zones: [{name: a, servers: [1.1.1.1]}, {name: A., servers: [1.1.1.1]}]\n",
+			"3:49: forward_zones[1].name: given twice"},
+		{"groups: [{name: g, clients: [10.0.0.1], local_records: [{name: a.b, type: A, "
+		 "value: x}]}]\n",
+			"3:78: groups[0].local_records[0].value: is not an address"},
+		{"groups: [{name: g, clients: [10.0.0.1], local_records: [" CNAME(
+			 "a.b", "a.b") "]}]\n",
+			"3:57: groups[0].local_records[0]: leads in a circle"},
+		{"groups: [{name: g, clients: [10.0.0.1], forward_zones: [{name: a, servers: "
+		 "[]}]}]\n",
+			"3:67: groups[0].forward_zones[0].servers: at least one"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct config *c = NULL;
+		char why[CONFIG_WHY_MAX];
+		int ret = load(bad[i].text, &c, why);
+		const char *got =
+			strncmp(why, file, strlen(file)) == 0 ? why + strlen(file) + 1 : why;
+		if (ret != -EINVAL || strncmp(got, bad[i].why, strlen(bad[i].why)) != 0)
+			fail_msg("%s%d: %s", bad[i].text, ret, why);
+	}
+}
+
+static void test_bounds(void **)
+{
+	static char text[64000];
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	char *p = stpcpy(text, "forward_zones:\n");
+	for (unsigned i = 0; i < CONFIG_FORWARD_SETS_MAX + 1; i++)
+		p += sprintf(p, "- {name: z%u, servers: [10.0.0.%u]}\n", i, i + 1);
+	assert_int_equal(load(text, &c, why), -EINVAL);
+	assert_non_null(strstr(why, "more than 64 different lists of servers"));
+	p = stpcpy(text, "local: {records: [");
+	for (unsigned i = 0; i < CONFIG_ALIASES_MAX; i++)
+		p += sprintf(p, CNAME("a%u.b", "a%u.b"), i, i + 1);
+	strcpy(p, "]}\n");
+	config_free(loaded(text));
+	sprintf(p, CNAME("a%u.b", "end") "]}\n", CONFIG_ALIASES_MAX);
+	assert_int_equal(load(text, &c, why), -EINVAL);
+	assert_non_null(strstr(why, "local.records[0]: leads in a circle, or over more than 8"));
+}
+
+static int setup(void **)
+{
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	unlink(file);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_bounds),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
