@@ -16,8 +16,10 @@
 #include <weir/shm_msg.h>
 
 struct inflight;
+struct forward_set;
 struct l1_lookup;
 struct refresh_request;
+struct rewrite;
 struct view;
 
 struct waiter {
@@ -37,6 +39,10 @@ struct question {
 	struct dns_query query; // lower case; DO, CD as in the key
 	void *owner;            // the resolver
 	struct view *def;       // what `view` stands for; the resolver's
+	// resolver_rewrite.c's: what is asked for in its place, and of whom.
+	struct rewrite *rewrite;     // NULL: the name is asked for as it is
+	struct forward_set *forward; // NULL: the view's servers
+	uint64_t l1_hash;            // of the zone or the view, for the key in L1
 	uint64_t hash;
 	uint64_t born_ms;         // arrival of the first waiter
 	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none

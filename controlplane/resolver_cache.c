@@ -253,7 +253,7 @@ static const struct view *view_next(struct walk *w)
 static void view_ask(struct walk *w, const struct view *view)
 {
 	// It may be gone when the replies are in.
-	w->view_hash = view->hash;
+	w->view_hash = views_l1_hash(w->resolver->views, view, &w->name);
 	w->view = view->number;
 	w->look.l1_views++;
 	for (unsigned i = 0; i < w->look.l1_type_count * VARIANTS; i++) {

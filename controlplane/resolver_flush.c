@@ -223,7 +223,10 @@ static void on_gap(void *arg)
 
 bool flush_covers(struct resolver *r, const struct question *q, uint64_t since_ms)
 {
-	bool covers = flush_log_covers(&r->flushes->log, &q->query.name, since_ms, clock_mono_ms());
+	const struct flush_log *log = &r->flushes->log;
+	uint64_t now_ms = clock_mono_ms();
+	bool covers = flush_log_covers(log, &q->query.name, since_ms, now_ms)
+		      || (q->rewrite && flush_log_covers(log, question_asked(q), since_ms, now_ms));
 	r->flushes->count.kept_out += covers;
 	return covers;
 }

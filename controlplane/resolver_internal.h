@@ -3,8 +3,9 @@
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
 // question's life), resolver_l1.c (its way through Redis), resolver_refresh.c (questions that
-// nobody waits for), resolver_answer.c (replies to waiters), resolver_store.c (L0),
-// resolver_flush.c, resolver_cache.c and resolver_status.c (calls from other threads).
+// nobody waits for), resolver_rewrite.c (local CNAMEs, zones), resolver_answer.c (replies to
+// waiters), resolver_store.c (L0), resolver_flush.c, resolver_cache.c and resolver_status.c (calls
+// from other threads).
 
 #include "failures.h"
 #include "flush_log.h"
@@ -27,7 +28,8 @@ enum {
 	STALE_AFTER_MS = 1800,    // RFC 8767 5: client response timer
 	SERVFAIL_AFTER_MS = 1900, // clients give up or ask again after 2 s
 	QUESTION_LIFE_MS = 5000,
-	ANSWER_LATE_MS = 2000, // a waiter's age from which on nothing is sent
+	RESOLVER_REWRITES_MAX = 4096, // questions that are asked under another name, at one time
+	ANSWER_LATE_MS = 2000,        // a waiter's age from which on nothing is sent
 	REFRESH_LOCK_S = 10,
 	STALE_HOLD_MS = 30000, // RFC 8767 5: no more than every 30 s is a failing name asked again
 };
@@ -58,6 +60,7 @@ struct resolver {
 	struct resolver_settings set;
 	struct event *beat, *sweep, *sweep_step;
 	struct flushes *flushes;
+	unsigned rewrites;                     // questions that have one
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
@@ -82,14 +85,26 @@ void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms);
 void question_finish(struct resolver *r, struct question *q, enum refresh_end end);
 void question_ask(struct question *q); // the upstreams
+// SERVFAIL to every waiter, and the question ends.
+void question_refuse(struct resolver *r, struct question *q, int ede);
 // Every waiter gets it, and the question ends.
 void question_answered(
 	struct resolver *r, struct question *q, const struct resolver_answer *answer);
 
+// resolver_rewrite.c
+// Before it is asked anywhere. False: it has ended, answered from what is here, or refused.
+bool question_direct(struct resolver *r, struct question *q);
+void question_direct_end(struct resolver *r, struct question *q); // once or more
+const struct dns_name *question_asked(const struct question *q);  // the name that is
+// A reply to what was asked, as an answer to the question, into r->answer; as dns_answer_read.
+ATTR_MUST_CHECK int question_read(
+	struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);
+
 // resolver_l1.c
 bool question_look(struct resolver *r, struct question *q);   // false: L1 is not there to be asked
 bool l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
-void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a);
+// The upstream's reply, of which r->answer was made, under the name that was asked.
+void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);
 
 // resolver_flush.c
 ATTR_MUST_CHECK int flushes_open(struct resolver *r);

@@ -13,8 +13,11 @@ static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
 static void question_key_text(const struct question *q, struct l1_key *out)
 {
-	const struct l0_key key = question_key(q);
-	l1_key_write(&key, q->def->hash, out);
+	const struct dns_name *asked = question_asked(q);
+	struct l0_key key = question_key(q);
+	key.name = asked->wire;
+	key.name_len = asked->len;
+	l1_key_write(&key, q->l1_hash, out);
 }
 
 // The record to be renewed is at least as new as what another box has put there.
@@ -31,7 +34,7 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	const struct l0_key key = question_key(q);
 	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
 
-	if (dns_answer_read(v->msg, v->len, &q->query, &r->set.ttl.limits, a) != 0 || a->truncated
+	if (question_read(r, q, v->msg, v->len) != 0 || a->truncated
 		|| a->kind == DNS_ANSWER_FAILURE) {
 		struct l1_key text;
 		question_key_text(q, &text);
@@ -99,15 +102,21 @@ bool question_look(struct resolver *r, struct question *q)
 	return q->look != NULL;
 }
 
-void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a)
+void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
 {
 	struct l1_key text;
 	const struct l0_key key = question_key(q);
 	const struct refresh_policy *policy = refresh_policy(r->refresh);
-	const struct dns_answer_view view = dns_answer_view_of(a);
+	const struct dns_answer *a = &r->answer;
+	struct dns_query asked = q->query;
 
 	if (!l1_usable(r->l1))
 		return;
+	asked.name = *question_asked(q);
+	// Without the CNAMEs, which are this box's own.
+	if (q->rewrite && dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &r->answer) != 0)
+		return;
+	const struct dns_answer_view view = dns_answer_view_of(a);
 	question_key_text(q, &text);
 	if (a->ttl_s == 0) {
 		l1_delete(r->l1, &text);
@@ -115,7 +124,7 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 	}
 	const struct l1_put put = {
 		.msg = r->message,
-		.len = answer_message(r->message, sizeof(r->message), &q->query, &view, 0),
+		.len = answer_message(r->message, sizeof(r->message), &asked, &view, 0),
 		.stored_ttl_s = a->ttl_s,
 		.auth_ttl_s = a->auth_ttl_s,
 		.hits = refresh_rate(policy, l0_writer_heat(r->l0, &key)),
@@ -129,11 +138,30 @@ void l1_store(struct resolver *r, const struct question *q, const struct dns_ans
 		l1_unlock(r->l1, &text);
 }
 
-// Its copy in L0 goes too, or it would come back with the next refresh. What its clients would miss
-// comes back rightly, and with its hits.
+// False: the record's clients would miss it.
+static bool record_drop(struct resolver *r, struct l0_key *key)
+{
+	struct l0_view v;
+
+	l0_key_hash(l0_writer_reader(r->l0), key);
+	if (store_find(r, key, &v) && store_usable(&v, clock_mono_ms())) {
+		const struct refresh_record record = {.soft_ms = v.soft_ms,
+			.auth_ttl_s = v.auth_ttl_s,
+			.heat = l0_writer_heat(r->l0, key)};
+		if (refresh_heat_of(refresh_policy(r->refresh), &record) != REFRESH_COLD)
+			return false;
+	}
+	(void)l0_writer_delete(r->l0, key);
+	return true;
+}
+
+// Its copies in L0 go too, or it would come back with the next refresh. What its clients would miss
+// comes back rightly, and with its hits. A zone's answers are in all views that have the zone; of
+// what no view here has now there is no reader here either.
 bool l1_drop(void *resolver, const struct l1_key_parts *parts)
 {
 	struct resolver *r = resolver;
+	bool cold = true;
 	struct l0_key key = {
 		.name = parts->name.wire,
 		.name_len = parts->name.len,
@@ -142,20 +170,13 @@ bool l1_drop(void *resolver, const struct l1_key_parts *parts)
 		.qclass = parts->qclass,
 	};
 
-	// Of a view that this box does not have now: it has no reader here either.
-	const struct view *view = views_by_hash(r->views, parts->view_hash);
-	if (!view)
-		return true;
-	key.view = view->number;
-	l0_key_hash(l0_writer_reader(r->l0), &key);
-	struct l0_view v;
-	if (store_find(r, &key, &v) && store_usable(&v, clock_mono_ms())) {
-		const struct refresh_record record = {.soft_ms = v.soft_ms,
-			.auth_ttl_s = v.auth_ttl_s,
-			.heat = l0_writer_heat(r->l0, &key)};
-		if (refresh_heat_of(refresh_policy(r->refresh), &record) != REFRESH_COLD)
-			return false;
+	for (unsigned i = 0; i < VIEWS_MAX && cold; i++) {
+		const struct view *view = views_at(r->views, i);
+		if (!view || view->left_ms || view->no_cache
+			|| views_l1_hash(r->views, view, &parts->name) != parts->view_hash)
+			continue;
+		key.view = view->number;
+		cold = record_drop(r, &key);
 	}
-	(void)l0_writer_delete(r->l0, &key);
-	return true;
+	return cold;
 }

@@ -137,19 +137,22 @@ void question_finish(struct resolver *r, struct question *q, enum refresh_end en
 	if (q->request)
 		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
 	q->def->users--;
+	question_direct_end(r, q);
 	inflight_remove(r->inflight, q);
 }
 
 void question_ask(struct question *q)
 {
 	uint8_t wire[UPSTREAM_QUESTION_MAX];
-	size_t n = q->query.name.len;
+	const struct dns_name *name = question_asked(q);
+	size_t n = name->len;
 
-	memcpy(wire, q->query.name.wire, n);
+	memcpy(wire, name->wire, n);
 	put_u16(wire + n, q->query.qtype);
 	put_u16(wire + n + 2, q->query.qclass);
-	upstream_ask_start(q->def->upstreams, &q->ask, wire, (uint16_t)(n + 4),
-		q->key_flags & L0_KEY_CD, q->key_flags & L0_KEY_DO, q->born_ms + QUESTION_LIFE_MS);
+	upstream_ask_start(q->forward ? q->forward->upstreams : q->def->upstreams, &q->ask, wire,
+		(uint16_t)(n + 4), q->key_flags & L0_KEY_CD, q->key_flags & L0_KEY_DO,
+		q->born_ms + QUESTION_LIFE_MS);
 }
 
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
@@ -158,6 +161,8 @@ void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 	q->timer.fn = on_question_timer;
 	q->timer.arg = q;
 	question_arm(r, q, q->born_ms + STALE_AFTER_MS, now_ms);
+	if (!question_direct(r, q))
+		return;
 	if (q->def->no_cache || !question_look(r, q))
 		question_ask(q);
 }
@@ -249,6 +254,13 @@ void question_answered(struct resolver *r, struct question *q, const struct reso
 	question_finish(r, q, REFRESH_DONE);
 }
 
+void question_refuse(struct resolver *r, struct question *q, int ede)
+{
+	struct resolver_answer a = answer_servfail(ede);
+	answer_all(r, q, &a);
+	question_finish(r, q, REFRESH_FAILED);
+}
+
 static struct question *question_of(struct upstream_ask *a)
 {
 	return (struct question *)(void *)((char *)a - offsetof(struct question, ask));
@@ -260,7 +272,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct resolver *r = q->owner;
 
 	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
-	int rc = dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, &r->answer);
+	int rc = question_read(r, q, msg, len);
 	if (rc == -EBADMSG)
 		return UPSTREAM_IGNORED;
 	if (rc == 0 && r->answer.truncated)
@@ -275,7 +287,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	struct resolver_answer a = answer_fresh(r, &view, 0);
 	answer_all(r, q, &a);
 	if (keep)
-		l1_store(r, q, &r->answer); // whoever waits has been served
+		l1_store(r, q, msg, len); // whoever waits has been served
 	question_finish(r, q, REFRESH_DONE);
 	return UPSTREAM_TAKEN;
 }

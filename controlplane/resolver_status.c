@@ -19,6 +19,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
 {
 	struct publish_status published;
+	unsigned sets = views_count(r->views) + views_forward_sets(r->views);
 
 	publish_status(r->publisher, &published);
 	table_register(&s->tables, &(struct table_info){.name = "l0",
@@ -54,7 +55,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .owner = "resolver loop",
 					   .eviction = "refused: the try fails",
 					   .lifetime = "5 s",
-					   .cap = UPSTREAM_TCP_MAX * views_count(r->views),
+					   .cap = UPSTREAM_TCP_MAX * sets,
 					   .used = upstream->tcp_open,
 					   .bytes = (uint64_t)upstream->tcp_open
 						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
@@ -62,7 +63,7 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .owner = "resolver loop",
 					   .eviction = "closed; none left: the send fails",
 					   .lifetime = "20 s or 64 queries",
-					   .cap = UPSTREAM_SOCKETS_MAX * views_count(r->views),
+					   .cap = UPSTREAM_SOCKETS_MAX * sets,
 					   .used = upstream->sockets.open,
 					   .bytes = upstream->sockets.bytes});
 	table_register(&s->tables, &(struct table_info){.name = "views",
@@ -72,6 +73,20 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .cap = VIEWS_MAX,
 					   .used = views_count(r->views),
 					   .bytes = views_memory()});
+	table_register(&s->tables, &(struct table_info){.name = "forward_sets",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the reload fails",
+					   .lifetime = "its zones and their questions",
+					   .cap = FORWARD_SETS_MAX,
+					   .used = views_forward_sets(r->views),
+					   .bytes = forwards_memory()});
+	table_register(&s->tables, &(struct table_info){.name = "rewrites",
+					   .owner = "resolver loop",
+					   .eviction = "refused: SERVFAIL",
+					   .lifetime = "of the question",
+					   .cap = RESOLVER_REWRITES_MAX,
+					   .used = r->rewrites,
+					   .bytes = r->rewrites * sizeof(struct rewrite)});
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",

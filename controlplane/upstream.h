@@ -146,3 +146,5 @@ struct upstream_totals {
 	struct upstream_sockets_stats sockets;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
+void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);
+void upstream_totals_end(struct upstream_totals *t); // of a set that ends: what it holds is gone

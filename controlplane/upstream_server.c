@@ -183,3 +183,26 @@ void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 	*out = u->totals;
 	upstream_sockets_stats(u->sockets, &out->sockets);
 }
+
+void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
+{
+	sum->sent += t->sent;
+	sum->replies += t->replies;
+	sum->mismatched += t->mismatched;
+	sum->tcp_full += t->tcp_full;
+	sum->tcp_open += t->tcp_open;
+	sum->sockets.idle += t->sockets.idle;
+	sum->sockets.open += t->sockets.open;
+	sum->sockets.opened += t->sockets.opened;
+	sum->sockets.made += t->sockets.made;
+	sum->sockets.strays += t->sockets.strays;
+	sum->sockets.full += t->sockets.full;
+	sum->sockets.bytes += t->sockets.bytes;
+}
+
+void upstream_totals_end(struct upstream_totals *t)
+{
+	t->tcp_open = 0;
+	t->sockets.idle = t->sockets.open = 0;
+	t->sockets.bytes = 0;
+}

@@ -10,6 +10,7 @@
 struct views {
 	struct loop *loop;
 	struct upstream_callbacks callbacks;
+	struct forwards *forwards;
 	_Atomic uint32_t *next;
 	struct view one[VIEWS_MAX]; // [0] is view 0
 	struct {
@@ -44,6 +45,9 @@ uint64_t view_hash(const struct config_group *group)
 		p += sprintf(p, "%s\n", socket_address_text(&server[i], one));
 	if (group->disable_cache)
 		p += sprintf(p, "no cache: %.63s\n", group->name);
+	uint64_t names = view_names_hash(group);
+	if (names)
+		p += sprintf(p, "names: %016llx\n", (unsigned long long)names);
 	uint64_t hash = contenthash(text, (size_t)(p - text));
 	return hash ? hash : 1;
 }
@@ -58,8 +62,11 @@ int views_new(struct views **out, struct loop *loop, const struct upstream_callb
 	v->callbacks = *callbacks;
 	v->next = next;
 	v->one[0] = (struct view){.live = true, .own = true};
-	int rc = upstreams_new(&v->one[0].upstreams, loop, everyone, callbacks);
+	int rc = forwards_new(&v->forwards, loop, callbacks);
+	if (rc == 0)
+		rc = upstreams_new(&v->one[0].upstreams, loop, everyone, callbacks);
 	if (rc < 0) {
+		forwards_free(v->forwards);
 		free(v);
 		return rc;
 	}
@@ -67,31 +74,14 @@ int views_new(struct views **out, struct loop *loop, const struct upstream_callb
 	return 0;
 }
 
-static void totals_add(struct upstream_totals *out, const struct view *one)
-{
-	struct upstream_totals t;
-	upstreams_totals(one->upstreams, &t);
-	out->sent += t.sent;
-	out->replies += t.replies;
-	out->mismatched += t.mismatched;
-	out->tcp_full += t.tcp_full;
-	out->tcp_open += t.tcp_open;
-	out->sockets.idle += t.sockets.idle;
-	out->sockets.open += t.sockets.open;
-	out->sockets.opened += t.sockets.opened;
-	out->sockets.made += t.sockets.made;
-	out->sockets.strays += t.sockets.strays;
-	out->sockets.full += t.sockets.full;
-	out->sockets.bytes += t.sockets.bytes;
-}
-
 static void view_end(struct views *v, struct view *one)
 {
+	view_names_end(&one->names);
 	if (one->own) {
-		totals_add(&v->gone, one);
-		v->gone.tcp_open = 0;
-		v->gone.sockets.idle = v->gone.sockets.open = 0;
-		v->gone.sockets.bytes = 0;
+		struct upstream_totals t;
+		upstreams_totals(one->upstreams, &t);
+		upstream_totals_end(&t);
+		upstream_totals_add(&v->gone, &t);
 		upstreams_free(one->upstreams);
 	}
 	*one = (struct view){0};
@@ -104,6 +94,7 @@ void views_free(struct views *v)
 	for (unsigned i = VIEWS_MAX; i-- > 0;)
 		if (v->one[i].live)
 			view_end(v, &v->one[i]);
+	forwards_free(v->forwards);
 	free(v);
 }
 
@@ -148,7 +139,7 @@ static unsigned number_take(struct views *v)
 
 static bool has_view(const struct config_group *g)
 {
-	return g->upstream_count > 0 || g->disable_cache;
+	return g->upstream_count > 0 || g->disable_cache || view_names_hash(g) != 0;
 }
 
 static struct config_upstreams servers_of(const struct config *c, const struct config_group *g)
@@ -179,7 +170,8 @@ static int room_check(struct views *v, const struct config *c)
 	return numbers && next + numbers > VIEW_NUMBER_MAX + 1 ? -ENOSPC : 0;
 }
 
-static struct view *view_make(struct views *v, const struct config *c, const struct config_group *g)
+static int view_make(
+	struct views *v, const struct config *c, const struct config_group *g, struct view **out)
 {
 	struct view *one = &v->one[1];
 	while (one->live)
@@ -191,23 +183,28 @@ static struct view *view_make(struct views *v, const struct config *c, const str
 		.own = g->upstream_count > 0,
 		.upstreams = v->one[0].upstreams,
 	};
-	if (made.own) {
+	int rc = view_names_make(v->forwards, g, &made.names);
+	if (rc == 0 && made.own) {
 		const struct config_upstreams servers = servers_of(c, g);
-		if (upstreams_new(&made.upstreams, v->loop, &servers, &v->callbacks) < 0)
-			return NULL;
-		upstreams_one_of(made.upstreams, 1 + CONFIG_GROUPS_MAX);
+		rc = upstreams_new(&made.upstreams, v->loop, &servers, &v->callbacks);
+		if (rc == 0)
+			upstreams_one_of(made.upstreams, 1 + CONFIG_GROUPS_MAX);
+	}
+	if (rc < 0) {
+		view_names_end(&made.names);
+		return rc;
 	}
 	*one = made;
-	return one;
+	*out = one;
+	return 0;
 }
 
-// What is in the configuration stays or is made, without numbers yet. NULL: no memory.
-static struct view *view_of(struct views *v, const struct config *c, const struct config_group *g)
+// What is in the configuration stays or is made, without numbers yet.
+static int view_of(
+	struct views *v, const struct config *c, const struct config_group *g, struct view **out)
 {
-	if (!has_view(g))
-		return &v->one[0];
-	struct view *one = find_hash(v, view_hash(g));
-	return one ? one : view_make(v, c, g);
+	*out = has_view(g) ? find_hash(v, view_hash(g)) : &v->one[0];
+	return *out ? 0 : view_make(v, c, g, out);
 }
 
 static void views_undo(struct views *v)
@@ -233,17 +230,21 @@ static void view_settle(
 int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 {
 	struct view *group[CONFIG_GROUPS_MAX];
+	struct view_names everyone = {0};
 	int rc = room_check(v, c);
 
-	for (unsigned i = 0; rc == 0 && i < c->group_count; i++) {
-		group[i] = view_of(v, c, &c->groups[i]);
-		if (!group[i])
-			rc = -ENOMEM;
-	}
+	forwards_configure(v->forwards, &c->upstreams);
+	if (rc == 0)
+		rc = view_names_make_everyone(v->forwards, c, &everyone);
+	for (unsigned i = 0; rc == 0 && i < c->group_count; i++)
+		rc = view_of(v, c, &c->groups[i], &group[i]);
 	if (rc < 0) {
 		views_undo(v);
+		view_names_end(&everyone);
 		return rc;
 	}
+	view_names_end(&v->one[0].names);
+	v->one[0].names = everyone;
 	for (unsigned i = 1; i < VIEWS_MAX; i++)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
@@ -265,6 +266,7 @@ void views_sweep(struct views *v, uint64_t now_ms)
 			&& now_ms >= one->left_ms + VIEWS_GRACE_MS)
 			view_end(v, one);
 	}
+	forwards_sweep(v->forwards);
 }
 
 struct view *views_find(struct views *v, unsigned number)
@@ -275,12 +277,6 @@ struct view *views_find(struct views *v, unsigned number)
 		if (v->one[i].live && v->one[i].number == number)
 			return &v->one[i];
 	return NULL;
-}
-
-struct view *views_by_hash(struct views *v, uint64_t hash)
-{
-	struct view *one = hash ? find_hash(v, hash) : &v->one[0];
-	return one && !one->left_ms ? one : NULL;
 }
 
 const struct view *views_at(const struct views *v, unsigned place)
@@ -298,12 +294,46 @@ const struct view *views_of_group(const struct views *v, unsigned group)
 	return group < v->group_count ? v->group[group] : &v->one[0];
 }
 
+const struct forward_zone *views_zone(
+	const struct views *v, const struct view *view, const struct dns_name *name)
+{
+	const struct forward_zone *own = NULL;
+	if (view != &v->one[0])
+		own = forward_find(view->names.zones, name);
+	const struct forward_zone *everyone = forward_find(v->one[0].names.zones, name);
+	return own && (!everyone || own->name.labels >= everyone->name.labels) ? own : everyone;
+}
+
+int views_rewrite(const struct views *v, const struct view *view, const struct dns_name *name,
+	struct rewrite *out)
+{
+	return rewrite_follow(view == &v->one[0] ? NULL : view->names.rewrites,
+		v->one[0].names.rewrites, name, out);
+}
+
+uint64_t views_l1_hash(const struct views *v, const struct view *view, const struct dns_name *name)
+{
+	const struct forward_zone *zone = views_zone(v, view, name);
+	return zone ? zone->hash : view->hash;
+}
+
+unsigned views_forward_sets(const struct views *v)
+{
+	return forwards_count(v->forwards);
+}
+
 void views_totals(const struct views *v, struct upstream_totals *out)
 {
 	*out = v->gone;
-	for (unsigned i = 0; i < VIEWS_MAX; i++)
-		if (v->one[i].live && v->one[i].own)
-			totals_add(out, &v->one[i]);
+	struct upstream_totals t;
+	for (unsigned i = 0; i < VIEWS_MAX; i++) {
+		if (!v->one[i].live || !v->one[i].own)
+			continue;
+		upstreams_totals(v->one[i].upstreams, &t);
+		upstream_totals_add(out, &t);
+	}
+	forwards_totals(v->forwards, &t);
+	upstream_totals_add(out, &t);
 }
 
 unsigned views_count(const struct views *v)

@@ -4,11 +4,12 @@
 // Views: the ways in which questions are resolved. Resolver loop's thread only.
 //
 // View 0 is everyone's, with the servers of `upstreams`. A group of clients with servers of its own
-// has a view of its own, shared by all groups with the same servers; a group without cache has one
-// that nobody shares, so that its clients' questions are joined with each other's alone. A view is
-// what its definition says: its hash (of the servers, in order of their addresses, and of the group
-// if it has no cache) is the same on every box, and names it in L1; its number is this box's own,
-// and part of the L0 key.
+// has a view of its own, shared by all groups with the same servers; so has one with forwarding
+// zones or local CNAMEs of its own (view_names.h). A group without cache has one that nobody
+// shares, so that its clients' questions are joined with each other's alone. A view is what its
+// definition says: its hash (of the servers, in order of their addresses, of its names, and of the
+// group if it has no cache) is the same on every box, and names it in L1; its number is this box's
+// own, and part of the L0 key.
 //
 // A number is given to one definition and never to another one while this L0 lives: numbers count
 // up, and the lowest one that was never used stands in the directory, which is how L0 itself is
@@ -24,6 +25,7 @@
 // nothing changed.
 
 #include "upstream.h"
+#include "view_names.h"
 
 #include <stdatomic.h>
 #include <weir/config.h>
@@ -44,6 +46,7 @@ struct view {
 	unsigned users;   // questions
 	uint64_t left_ms; // when it left the configuration; 0: it is in it
 	struct upstreams *upstreams;
+	struct view_names names; // of view 0: everyone's; else the group's own, looked at first
 };
 
 struct views;
@@ -62,14 +65,23 @@ void views_recover(struct views *v, const struct policy_group *group, unsigned c
 ATTR_MUST_CHECK int views_configure(struct views *v, const struct config *config, uint64_t now_ms);
 void views_sweep(struct views *v, uint64_t now_ms); // lets go of what has left
 
-struct view *views_find(struct views *v, unsigned number);  // NULL: no such view
-struct view *views_by_hash(struct views *v, uint64_t hash); // in the configuration; NULL: none
+struct view *views_find(struct views *v, unsigned number); // NULL: no such view
 // Whatever view has that place, below VIEWS_MAX; NULL: none. For walks over all of them.
 const struct view *views_at(const struct views *v, unsigned place);
 struct view *views_everyone(struct views *v);
 // Of a group of the last views_configure, from 0 on: its view. Never NULL.
 const struct view *views_of_group(const struct views *v, unsigned group);
+// The zone in which a view asks for the name, its own before everyone's; NULL: none.
+const struct forward_zone *views_zone(
+	const struct views *v, const struct view *view, const struct dns_name *name);
+// What the view makes of the name. -ELOOP.
+ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
+	const struct dns_name *name, struct rewrite *out);
+// What answers to a name that is asked for are named by in L1: the hash of its zone, else of the
+// view.
+uint64_t views_l1_hash(const struct views *v, const struct view *view, const struct dns_name *name);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
+unsigned views_forward_sets(const struct views *v);
 unsigned views_count(const struct views *v);
 size_t views_memory(void);
 

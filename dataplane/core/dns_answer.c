@@ -48,6 +48,8 @@ struct job {
 	struct dns_compress compress;
 	struct dns_selection selection;
 	const struct dns_ttl_limits *limits;
+	const struct dns_alias *alias; // in front of what the reply says
+	unsigned alias_count;
 	struct dns_answer *out;
 };
 
@@ -86,6 +88,30 @@ static int record_emit(struct job *j, unsigned i)
 	return wr_ok(&c->w) ? 0 : -E2BIG;
 }
 
+// The first one's owner is the question, each other's the target of the one before it.
+static void aliases_emit(struct job *j, const struct dns_query *q)
+{
+	struct dns_compress *c = &j->compress;
+	struct dns_answer *out = j->out;
+	for (unsigned i = 0; i < j->alias_count; i++) {
+		const struct dns_alias *a = &j->alias[i];
+		dns_compress_name(
+			c, i ? &a[-1].target : &q->name, i ? a[-1].spelling : q->name.wire);
+		wr_u16(&c->w, DNS_TYPE_CNAME);
+		wr_u16(&c->w, q->qclass);
+		out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
+		wr_u32(&c->w, ttl_within_limits(j, a->ttl_s));
+		size_t len_off = c->w.pos;
+		wr_u16(&c->w, 0);
+		dns_compress_name(c, &a->target, a->spelling);
+		if (wr_ok(&c->w))
+			put_u16(c->w.base + len_off, (uint16_t)(c->w.pos - len_off - 2));
+		if (a->ttl_s < out->auth_ttl_s)
+			out->auth_ttl_s = a->ttl_s;
+		out->ancount++;
+	}
+}
+
 // Answer records in the order of the chain, whatever order the upstream chose: some clients only
 // look forwards. Within a step its order stays.
 static int sections_emit(struct job *j)
@@ -111,10 +137,13 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	struct dns_answer *out = j->out;
 	bool no_soa = j->selection.kind != DNS_ANSWER_POSITIVE && j->selection.soa < 0;
 	out->auth_ttl_s = no_soa ? j->limits->negative_s : DNS_TTL_MAX;
-	out->cname_count = j->selection.cname_count;
+	out->cname_count = (uint8_t)(j->selection.cname_count + j->alias_count);
 	dns_compress_init(&j->compress, q, out->bytes,
 		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
+	aliases_emit(j, q);
 	int rc = sections_emit(j);
+	if (rc == 0 && !wr_ok(&j->compress.w))
+		rc = -E2BIG;
 	if (rc)
 		return rc;
 	out->len = (uint16_t)j->compress.w.pos;
@@ -123,10 +152,11 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	return 0;
 }
 
-int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
-	const struct dns_ttl_limits *limits, struct dns_answer *out)
+static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *asked,
+	const struct dns_query *q, struct job *j)
 {
-	size_t pos = question_check(reply, len, q);
+	struct dns_answer *out = j->out;
+	size_t pos = question_check(reply, len, asked);
 	if (pos == 0)
 		return -EBADMSG;
 	unsigned rcode = get_u16(reply + 2) & DNS_FLAG_RCODE;
@@ -135,25 +165,52 @@ int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 		out->truncated = true;
 		return 0;
 	}
-
-	struct job j;
-	j.limits = limits;
-	j.out = out;
-	int rc = dns_records_read(reply, len, pos, &j.records);
+	int rc = dns_records_read(reply, len, pos, &j->records);
 	if (rc)
 		return rc;
-	rcode |= (unsigned)j.records.rcode_high << 4;
+	rcode |= (unsigned)j->records.rcode_high << 4;
 	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) {
 		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
 	}
-	rc = dns_select(&j.records, q, rcode, &j.selection);
+	if (j->records.count + j->alias_count > DNS_ANSWER_TTLS_MAX)
+		return -E2BIG;
+	rc = dns_select(&j->records, asked, rcode, &j->selection);
 	if (rc)
 		return rc;
-	if (j.selection.referral) {
+	if (j->selection.referral) {
 		answer_clear(out, DNS_ANSWER_FAILURE, DNS_RCODE_SERVFAIL);
 		return 0;
 	}
-	answer_clear(out, j.selection.kind, rcode);
+	answer_clear(out, j->selection.kind, rcode);
+	return answer_emit(j, q);
+}
+
+int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
+	const struct dns_ttl_limits *limits, struct dns_answer *out)
+{
+	struct job j;
+	j.limits = limits;
+	j.alias_count = 0;
+	j.out = out;
+	return reply_read(reply, len, q, q, &j);
+}
+
+int dns_answer_read_aliased(const uint8_t *reply, size_t len, const struct dns_name *name,
+	const struct dns_query *q, const struct dns_alias *alias, unsigned count,
+	const struct dns_ttl_limits *limits, struct dns_answer *out)
+{
+	struct dns_query asked = *q;
+	struct job j;
+	asked.name = *name; // its labels are not looked at by offset
+	j.limits = limits;
+	j.alias = alias;
+	j.alias_count = count;
+	j.out = out;
+	if (reply)
+		return reply_read(reply, len, &asked, q, &j);
+	j.records.answers = j.records.count = 0;
+	j.selection = (struct dns_selection){.kind = DNS_ANSWER_POSITIVE, .soa = -1};
+	answer_clear(out, DNS_ANSWER_POSITIVE, DNS_RCODE_NOERROR);
 	return answer_emit(&j, q);
 }

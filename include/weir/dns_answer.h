@@ -73,6 +73,20 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
 
+// One step of a name that the operator has made another one's.
+struct dns_alias {
+	struct dns_name target;
+	uint8_t spelling[DNS_NAME_MAX]; // of it, target.len octets
+	uint32_t ttl_s;
+};
+
+// The same of a reply to `asked`, of which `q` is the question of a client: its name is an alias of
+// the one asked, over `count` CNAMEs, which come out in front. Without a reply (NULL, `len` 0) they
+// are all of the answer. Type, class and DO are those of `q`.
+ATTR_MUST_CHECK int dns_answer_read_aliased(const uint8_t *reply, size_t len,
+	const struct dns_name *asked, const struct dns_query *q, const struct dns_alias *alias,
+	unsigned count, const struct dns_ttl_limits *limits, struct dns_answer *out);
+
 static inline struct dns_answer_view dns_answer_view_of(const struct dns_answer *a)
 {
 	return (struct dns_answer_view){

@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
+#include <weir/dns_name.h>
 #include <weir/dns_proto.h>
 
 enum { GARBAGE_COUNT = 200, MSG_MAX = 2048, PUT_OFF_MAX = 64, PUT_OFF_LEN = 320 };
@@ -111,6 +113,13 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 		if (q[k] >= 'A' && q[k] <= 'Z')
 			upper |= 1ull << k % 64;
 	f->upper_seen |= upper != 0;
+	struct rd name = rd_init(q, len);
+	struct dns_name last;
+	char text[DNS_NAME_TEXT_MAX];
+	rd_skip(&name, DNS_HEADER_LEN);
+	if (dns_name_read(&name, &last) == 0)
+		snprintf(f->last_name, sizeof(f->last_name), "%.255s",
+			dns_name_to_text(&last, text));
 	if (i < FAKE_SEEN_MAX) {
 		f->id[i] = get_u16(q);
 		f->source_port[i] = ntohs(p->address.sin_port);

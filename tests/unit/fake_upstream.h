@@ -37,6 +37,7 @@ struct fake_upstream {
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
 	uint64_t upper[FAKE_SEEN_MAX]; // its octets in upper case, as bits modulo 64
 	bool upper_seen;               // some question had an upper-case letter
+	char last_name[256];           // in lower case, as text, of the last query by UDP
 };
 
 void fake_upstream_start(struct fake_upstream *f);

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "forward.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/keyhash.h>
+
+struct forwards {
+	struct loop *loop;
+	struct upstream_callbacks callbacks;
+	struct config_upstreams how; // its servers are not used
+	struct upstream_totals gone; // of sets that have ended
+	struct forward_set set[FORWARD_SETS_MAX];
+};
+
+struct forward_table {
+	unsigned count;
+	uint8_t labels_max;
+	struct forward_zone zone[]; // by name
+};
+
+int forwards_new(
+	struct forwards **out, struct loop *loop, const struct upstream_callbacks *callbacks)
+{
+	struct forwards *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->loop = loop;
+	f->callbacks = *callbacks;
+	*out = f;
+	return 0;
+}
+
+static void set_end(struct forwards *f, struct forward_set *s)
+{
+	struct upstream_totals t;
+	upstreams_totals(s->upstreams, &t);
+	upstream_totals_end(&t);
+	upstream_totals_add(&f->gone, &t);
+	upstreams_free(s->upstreams);
+	*s = (struct forward_set){0};
+}
+
+void forwards_sweep(struct forwards *f)
+{
+	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++) {
+		struct forward_set *s = &f->set[i];
+		if (s->live && s->tables == 0 && s->questions == 0)
+			set_end(f, s);
+	}
+}
+
+void forwards_free(struct forwards *f)
+{
+	if (!f)
+		return;
+	forwards_sweep(f);
+	free(f);
+}
+
+static void how_take(struct config_upstreams *c, const struct config_upstreams *how)
+{
+	c->first_timeout_ms = how->first_timeout_ms;
+	c->max_sends = how->max_sends;
+	c->backoff_s = how->backoff_s;
+}
+
+void forwards_configure(struct forwards *f, const struct config_upstreams *how)
+{
+	how_take(&f->how, how);
+	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++) {
+		struct forward_set *s = &f->set[i];
+		if (!s->live)
+			continue;
+		how_take(&s->config, how);
+		upstreams_configure(s->upstreams, &s->config);
+	}
+}
+
+unsigned forwards_count(const struct forwards *f)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++)
+		n += f->set[i].live;
+	return n;
+}
+
+size_t forwards_memory(void)
+{
+	return sizeof(struct forwards);
+}
+
+void forwards_totals(const struct forwards *f, struct upstream_totals *out)
+{
+	*out = f->gone;
+	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++) {
+		struct upstream_totals t;
+		if (!f->set[i].live)
+			continue;
+		upstreams_totals(f->set[i].upstreams, &t);
+		upstream_totals_add(out, &t);
+	}
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct socket_address));
+}
+
+// The servers' addresses, a line each, in the order of the zone or of their octets.
+static char *servers_text(const struct config_forward_zone *zone, bool sorted, char *p)
+{
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	char one[SOCKET_ADDRESS_TEXT_MAX];
+
+	memset(server, 0, sizeof(server)); // padding is compared too
+	for (unsigned i = 0; i < zone->server_count; i++) {
+		server[i].ip = zone->servers[i].address.ip;
+		server[i].port = zone->servers[i].address.port;
+	}
+	if (sorted)
+		qsort(server, zone->server_count, sizeof(server[0]), by_address);
+	for (unsigned i = 0; i < zone->server_count; i++)
+		p += sprintf(p, "%s\n", socket_address_text(&server[i], one));
+	return p;
+}
+
+enum { ZONE_TEXT_MAX = DNS_NAME_TEXT_MAX + CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX + 64 };
+
+uint64_t forward_zone_hash(const struct config_forward_zone *zone)
+{
+	char text[ZONE_TEXT_MAX], name[DNS_NAME_TEXT_MAX];
+	char *p = text + sprintf(text, "weir zone 1\n%s\n", dns_name_to_text(&zone->name, name));
+	p = servers_text(zone, true, p);
+	uint64_t hash = contenthash(text, (size_t)(p - text));
+	return hash ? hash : 1;
+}
+
+static struct forward_set *set_find(struct forwards *f, uint64_t hash)
+{
+	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++)
+		if (f->set[i].live && f->set[i].hash == hash)
+			return &f->set[i];
+	return NULL;
+}
+
+static int set_make(struct forwards *f, const struct config_forward_zone *zone, uint64_t hash,
+	struct forward_set **out)
+{
+	struct forward_set *s = f->set;
+	while (s < f->set + FORWARD_SETS_MAX && s->live)
+		s++;
+	if (s == f->set + FORWARD_SETS_MAX)
+		return -EBUSY;
+	struct config_upstreams *c = &s->config;
+	*c = f->how;
+	c->count = zone->server_count;
+	for (unsigned i = 0; i < c->count; i++)
+		c->server[i] = (struct config_upstream){.address = zone->servers[i].address};
+	int rc = upstreams_new(&s->upstreams, f->loop, c, &f->callbacks);
+	if (rc < 0)
+		return rc;
+	upstreams_one_of(s->upstreams, 1 + CONFIG_GROUPS_MAX);
+	s->hash = hash;
+	s->live = true;
+	*out = s;
+	return 0;
+}
+
+static int zone_make(
+	struct forwards *f, const struct config_forward_zone *zone, struct forward_zone *out)
+{
+	char text[ZONE_TEXT_MAX];
+	uint64_t hash = contenthash(text, (size_t)(servers_text(zone, false, text) - text));
+	struct forward_set *s = set_find(f, hash);
+	int rc = s ? 0 : set_make(f, zone, hash, &s);
+	if (rc < 0)
+		return rc;
+	s->tables++;
+	*out = (struct forward_zone){.name = zone->name, .hash = forward_zone_hash(zone), .set = s};
+	return 0;
+}
+
+static int name_order(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	if (a_len != b_len)
+		return a_len < b_len ? -1 : 1;
+	return memcmp(a, b, a_len);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct dns_name *x = &((const struct forward_zone *)a)->name,
+			      *y = &((const struct forward_zone *)b)->name;
+	return name_order(x->wire, x->len, y->wire, y->len);
+}
+
+int forward_table_new(struct forwards *f, const struct config_forward_zone *zones, unsigned count,
+	struct forward_table **out)
+{
+	struct forward_table *t = NULL;
+	if (count > 0) {
+		t = calloc(1, sizeof(*t) + count * sizeof(t->zone[0]));
+		if (!t)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		int rc = zone_make(f, &zones[i], &t->zone[i]);
+		if (rc < 0) {
+			forward_table_free(t);
+			return rc;
+		}
+		t->count++;
+		if (zones[i].name.labels > t->labels_max)
+			t->labels_max = zones[i].name.labels;
+	}
+	if (t)
+		qsort(t->zone, t->count, sizeof(t->zone[0]), by_name);
+	*out = t;
+	return 0;
+}
+
+void forward_table_free(struct forward_table *t)
+{
+	for (unsigned i = 0; t && i < t->count; i++)
+		t->zone[i].set->tables--;
+	free(t);
+}
+
+static const struct forward_zone *zone_find(
+	const struct forward_table *t, const uint8_t *wire, size_t len)
+{
+	unsigned low = 0, high = t->count;
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		const struct dns_name *name = &t->zone[mid].name;
+		int order = name_order(name->wire, name->len, wire, len);
+		if (order == 0)
+			return &t->zone[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+const struct forward_zone *forward_find(const struct forward_table *t, const struct dns_name *name)
+{
+	const uint8_t *wire = name->wire;
+	size_t len = name->len;
+
+	if (!t)
+		return NULL;
+	for (unsigned labels = name->labels;; labels--) {
+		const struct forward_zone *zone =
+			labels <= t->labels_max ? zone_find(t, wire, len) : NULL;
+		if (zone || labels == 0)
+			return zone;
+		len -= wire[0] + (size_t)1;
+		wire += wire[0] + 1;
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Conditional forwarding: names that other servers are asked for. Resolver loop's thread only.
+//
+// A table of zones is immutable and belongs to a view (views.h): view 0's is everyone's, a group
+// with zones of its own has a view with a table of its own, which is looked at first. The longest
+// zone decides; nobody else is asked when its servers fail.
+//
+// Zones with the same servers share one set of them (upstream.h), as the health of a server does
+// not depend on who asks. A set lives as long as a table or a question that runs needs it; its end
+// is left to forwards_sweep, as questions end inside the callbacks of their upstreams. At most
+// FORWARD_SETS_MAX, twice what a configuration may have (config.h), so that a reload finds room
+// while the questions of the one before it run; then -EBUSY.
+//
+// In L1 the answers of a zone are named by the hash of its definition (name, and servers in order
+// of their addresses), which takes the place of the view's: boxes that ask others never share them.
+// Cost of a lookup: a binary search for each label of the name, none where there are no zones.
+
+#include "upstream.h"
+
+#include <weir/config.h>
+
+enum { FORWARD_SETS_MAX = 2 * CONFIG_FORWARD_SETS_MAX };
+
+struct forward_set {
+	bool live;
+	unsigned tables, questions; // that need it
+	uint64_t hash;
+	struct config_upstreams config; // names apart
+	struct upstreams *upstreams;
+};
+
+struct forward_zone {
+	struct dns_name name;
+	uint64_t hash; // never 0
+	struct forward_set *set;
+};
+
+struct forward_table;
+
+struct forwards;
+ATTR_MUST_CHECK int forwards_new(
+	struct forwards **out, struct loop *loop, const struct upstream_callbacks *callbacks);
+void forwards_free(struct forwards *f); // NULL is fine; every table freed, every ask stopped
+
+// Waits and back-off of all sets, as new ones have them too.
+void forwards_configure(struct forwards *f, const struct config_upstreams *how);
+void forwards_sweep(struct forwards *f); // ends sets that nobody needs; not from a callback
+unsigned forwards_count(const struct forwards *f);
+size_t forwards_memory(void); // without the sets' own
+void forwards_totals(const struct forwards *f, struct upstream_totals *out);
+
+// A zone's hash, without a table.
+uint64_t forward_zone_hash(const struct config_forward_zone *zone);
+
+// *out is NULL for no zones. -EBUSY, -ENOMEM.
+ATTR_MUST_CHECK int forward_table_new(struct forwards *f, const struct config_forward_zone *zones,
+	unsigned count, struct forward_table **out);
+void forward_table_free(struct forward_table *t); // NULL is fine
+// The zone that holds the name; NULL: none, or no table.
+const struct forward_zone *forward_find(const struct forward_table *t, const struct dns_name *name);

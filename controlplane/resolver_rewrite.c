@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a question is asked as, and whom: local CNAMEs and forwarding zones. The client's question
+// stays what it is in L0 and for the client; upstreams and L1 see the name at the CNAMEs' end.
+#include "resolver_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+const struct dns_name *question_asked(const struct question *q)
+{
+	return q->rewrite ? &q->rewrite->alias[q->rewrite->count - 1].target : &q->query.name;
+}
+
+int question_read(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
+{
+	const struct rewrite *w = q->rewrite;
+	return w ? dns_answer_read_aliased(msg, len, question_asked(q), &q->query, w->alias,
+		       w->count, &r->set.ttl.limits, &r->answer)
+		 : dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, &r->answer);
+}
+
+// Only as long as it has to be: most have one CNAME, and there may be many of them.
+static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
+{
+	size_t size = offsetof(struct rewrite, alias) + w->count * sizeof(w->alias[0]);
+	struct rewrite *kept = r->rewrites < RESOLVER_REWRITES_MAX ? malloc(size) : NULL;
+	if (!kept) {
+		r->count.refused_rewrites++;
+		return NULL;
+	}
+	memcpy(kept, w, size);
+	r->rewrites++;
+	r->count.rewritten++;
+	return kept;
+}
+
+// The CNAMEs are the whole answer.
+static void alias_answer(struct resolver *r, struct question *q)
+{
+	if (question_read(r, q, NULL, 0) < 0) {
+		question_refuse(r, q, DNS_EDE_OTHER);
+		return;
+	}
+	if (!q->def->no_cache)
+		store_answer(r, q, &r->answer, clock_mono_ms());
+	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
+	struct resolver_answer a = answer_fresh(r, &view, 0);
+	question_answered(r, q, &a);
+}
+
+bool question_direct(struct resolver *r, struct question *q)
+{
+	struct rewrite w;
+
+	if (views_rewrite(r->views, q->def, &q->query.name, &w) < 0) {
+		question_refuse(r, q, DNS_EDE_OTHER);
+		return false;
+	}
+	if (w.count > 0) {
+		q->rewrite = rewrite_keep(r, &w);
+		if (!q->rewrite) {
+			question_refuse(r, q, DNS_EDE_OTHER);
+			return false;
+		}
+		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY) {
+			alias_answer(r, q);
+			return false;
+		}
+	}
+	const struct dns_name *asked = question_asked(q);
+	const struct forward_zone *zone = views_zone(r->views, q->def, asked);
+	q->l1_hash = zone ? zone->hash : q->def->hash;
+	if (zone) {
+		q->forward = zone->set;
+		q->forward->questions++;
+		r->count.forwarded++;
+	}
+	return true;
+}
+
+void question_direct_end(struct resolver *r, struct question *q)
+{
+	if (q->forward)
+		q->forward->questions--;
+	q->forward = NULL;
+	if (q->rewrite)
+		r->rewrites--;
+	free(q->rewrite);
+	q->rewrite = NULL;
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Local CNAMEs and forwarding zones: what is asked of whom, what the client is told, what is kept
+// where. fake[0] is everyone's server, fake[1] that of zones.
+
+#include "../../controlplane/rdata_text.h"
+#include "redis_local.h"
+#include "redis_server.h"
+#include "resolver_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_name.h>
+#include <weir/dns_proto.h>
+
+static struct config_record records[8], own_records[4];
+static struct config_forward_zone zones[4], own_zones[2];
+static struct config_upstream zone_server[2];
+static struct config_group group;
+static uint8_t rdata[12][64];
+static unsigned rdata_used, boxes;
+static char group_name[] = "own";
+
+static void name_set(struct dns_name *out, const char *text)
+{
+	assert_int_equal(dns_name_from_text(text, strlen(text), out), 0);
+}
+
+// With a target it is a CNAME, without one an address that the image knows.
+static void record_set(struct config_record *r, const char *name, const char *target)
+{
+	struct dns_name to;
+	*r = (struct config_record){.ttl_s = 77, .type = target ? DNS_TYPE_CNAME : DNS_TYPE_A};
+	r->wildcard = name[0] == '*';
+	name_set(&r->name, name + (r->wildcard ? 2 : 0));
+	r->rdata = rdata[rdata_used++];
+	r->rdata_len = 4;
+	if (!target)
+		return;
+	name_set(&to, target);
+	memcpy(r->rdata, to.wire, to.len);
+	r->rdata_len = to.len;
+}
+
+static void zone_set(struct config_forward_zone *z, const char *name, unsigned server)
+{
+	zone_server[server] =
+		(struct config_upstream){.address = rig.config.upstreams.server[server].address};
+	*z = (struct config_forward_zone){.server_count = 1, .servers = &zone_server[server]};
+	name_set(&z->name, name);
+}
+
+static void config_make(void)
+{
+	struct config *c = &rig.config;
+	rdata_used = 0;
+	c->upstreams.count = 1;
+	c->local.records = records;
+	c->local.record_count = 7;
+	record_set(&records[0], "alias.lan", "www.example");
+	record_set(&records[1], "two.lan", "Alias.lan");
+	record_set(&records[2], "*.wild.lan", "www.example");
+	record_set(&records[3], "host.wild.lan", NULL);
+	record_set(&records[4], "corp.lan", "deep.corp.example");
+	record_set(&records[5], "loop.lan", "back.lan");
+	record_set(&records[6], "both.lan", "everyone.example");
+	c->forwards = zones;
+	c->forward_count = 2;
+	zone_set(&zones[0], "corp.example", 1);
+	zone_set(&zones[1], "public.corp.example", 0);
+	group = (struct config_group){.name = group_name,
+		.blocking = true,
+		.record_count = 2,
+		.records = own_records,
+		.forward_count = 1,
+		.forwards = own_zones};
+	record_set(&own_records[0], "back.lan", "loop.lan");
+	record_set(&own_records[1], "both.lan", "group.example");
+	zone_set(&own_zones[0], "public.corp.example", 1);
+	c->groups = &group;
+	c->group_count = 1;
+}
+
+static void box_stop(void)
+{
+	char command[256];
+	fake_dataplane_close(&dp);
+	control_stop();
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	assert_int_equal(system(command), 0);
+}
+
+static void box_start(void)
+{
+	char why[SHM_WHY_MAX] = "";
+	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-names-%d-%u", getpid(), boxes++);
+	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+}
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	box_stop();
+	config_make();
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	box_start();
+	return 0;
+}
+
+static struct call_wait {
+	_Atomic bool there;
+	struct policy_group group;
+	int rc;
+} call;
+
+static void on_view(void *)
+{
+	resolver_group_view(rig.resolver, 0, &call.group);
+	call.there = true;
+}
+
+static void on_reconfigure(void *)
+{
+	call.rc = resolver_reconfigure(rig.resolver, &rig.config);
+	call.there = true;
+}
+
+static void call_wait(void (*fn)(void *))
+{
+	call.there = false;
+	assert_int_equal(loop_call(rig.loop, fn, NULL), 0);
+	for (unsigned i = 0; i < 2000 && !call.there; i++)
+		usleep(1000);
+	assert_true(call.there);
+}
+
+static uint16_t group_view(void)
+{
+	call_wait(on_view);
+	return call.group.view;
+}
+
+static void ask_of(uint16_t view, const char *name, uint16_t type, uint16_t id)
+{
+	const struct fake_miss m = {
+		.name = name, .type = type, .id = id, .view = view, .has_opt = false};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+// The answer's records, one a line: owner, type, data.
+static void expect_records(const char *expected)
+{
+	static struct rdata_record record;
+	char text[2048] = "", *p = text;
+	char owner[DNS_NAME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
+	struct rd msg = rd_init(got.dns, got.head.dns_len);
+	uint16_t count;
+	assert_true(rdata_answer_begin(&msg, &count));
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(rdata_record_read(&msg, &record));
+		p += sprintf(p, "%s %s %.200s\n", dns_name_to_text(&record.name, owner),
+			dns_type_text(record.type, type), record.data);
+	}
+	assert_string_equal(text, expected);
+}
+
+static void expect_asked(unsigned server, unsigned queries, const char *name)
+{
+	assert_int_equal(fake[server].udp_queries, queries);
+	if (queries)
+		assert_string_equal(fake[server].last_name, name);
+}
+
+static void test_alias(void **)
+{
+	for (uint16_t i = 1; i <= 2; i++) {
+		ask_of(0, "ALIAS.lan", DNS_TYPE_A, i);
+		expect_answer(1000, i, 0, i == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+		expect_records("alias.lan CNAME www.example.\nwww.example A 192.0.2.1\n");
+		expect_asked(0, 1, "www.example");
+	}
+	// The target is a name of its own in the cache.
+	ask_of(0, "www.example", DNS_TYPE_A, 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_records("www.example A 192.0.2.1\n");
+	assert_int_equal(status().rewritten, 1);
+}
+
+static void test_alias_of_alias_and_wildcard(void **)
+{
+	ask_of(0, "two.lan", DNS_TYPE_A, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_records("two.lan CNAME alias.lan.\nalias.lan CNAME www.example.\n"
+		       "www.example A 192.0.2.1\n");
+	ask_of(0, "a.b.wild.lan", DNS_TYPE_A, 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_records("a.b.wild.lan CNAME www.example.\nwww.example A 192.0.2.1\n");
+	ask_of(0, "host.wild.lan", DNS_TYPE_A, 3); // has a record of its own
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 3, "host.wild.lan");
+}
+
+static void test_alias_itself_and_nothing_there(void **)
+{
+	ask_of(0, "alias.lan", DNS_TYPE_CNAME, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_records("alias.lan CNAME www.example.\n");
+	expect_asked(0, 0, NULL);
+	fake[0].mode = FAKE_NXDOMAIN;
+	ask_of(0, "alias.lan", DNS_TYPE_A, 2);
+	expect_answer(1000, 2, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_records("alias.lan CNAME www.example.\n"); // RFC 6604 3
+	fake[0].mode = FAKE_SERVFAIL;
+	ask_of(0, "two.lan", DNS_TYPE_A, 3);
+	expect_answer(3000, 3, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	assert_int_equal(status().inflight, 0);
+}
+
+static void test_zones(void **)
+{
+	ask_of(0, "a.corp.example", DNS_TYPE_A, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 1, "a.corp.example");
+	ask_of(0, "corp.example", DNS_TYPE_A, 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 2, "corp.example");
+	ask_of(0, "x.public.corp.example", DNS_TYPE_A, 3); // the longer zone
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	ask_of(0, "xcorp.example", DNS_TYPE_A, 4);
+	expect_answer(1000, 4, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 2, "corp.example");
+	expect_asked(0, 2, "xcorp.example");
+	ask_of(0, "corp.lan", DNS_TYPE_A, 5); // by the name that is asked in the end
+	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 3, "deep.corp.example");
+	// No way round the zone's servers.
+	fake[1].mode = FAKE_SERVFAIL;
+	ask_of(0, "b.corp.example", DNS_TYPE_A, 6);
+	expect_answer(3000, 6, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	expect_asked(0, 2, "xcorp.example");
+	assert_int_equal(status().forwarded, 5);
+}
+
+static void test_group_first(void **)
+{
+	uint16_t own = group_view();
+	assert_int_not_equal(own, 0);
+	ask_of(own, "x.public.corp.example", DNS_TYPE_A, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 1, "x.public.corp.example");
+	ask_of(own, "a.corp.example", DNS_TYPE_A, 2); // everyone's zone
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 2, "a.corp.example");
+	ask_of(own, "both.lan", DNS_TYPE_A, 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 1, "group.example");
+	ask_of(0, "both.lan", DNS_TYPE_A, 4);
+	expect_answer(1000, 4, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 2, "everyone.example");
+	// Everyone's CNAME and the group's make a circle.
+	ask_of(own, "loop.lan", DNS_TYPE_A, 5);
+	expect_answer(1000, 5, DNS_RCODE_SERVFAIL, ANSWER_SERVFAIL);
+	ask_of(0, "loop.lan", DNS_TYPE_A, 6);
+	expect_answer(1000, 6, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 3, "back.lan");
+	assert_int_equal(status().inflight, 0);
+}
+
+// A zone that leaves while its server is thinking: the answer still arrives, then its set goes.
+static void test_zone_leaves(void **)
+{
+	fake[1].delay_ms = 300;
+	ask_of(0, "slow.corp.example", DNS_TYPE_A, 1);
+	for (unsigned i = 0; i < 200 && fake[1].udp_queries == 0; i++)
+		usleep(1000);
+	rig.config.forward_count = 0;
+	rig.config.group_count = 0;
+	call_wait(on_reconfigure);
+	assert_int_equal(call.rc, 0);
+	ask_of(0, "a.corp.example", DNS_TYPE_A, 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 1, "a.corp.example");
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	rig.config.forward_count = 1;
+	call_wait(on_reconfigure);
+	ask_of(0, "b.corp.example", DNS_TYPE_A, 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_asked(1, 2, "b.corp.example");
+}
+
+static void redis_await(void)
+{
+	for (unsigned i = 0; i < 500 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(10000);
+	assert_string_equal(status().l1.redis.state, "up");
+}
+
+static const char *keys_await(struct redis_server *redis, unsigned count)
+{
+	char expected[16];
+	const char *keys = "";
+	snprintf(expected, sizeof expected, "*%u\r\n", count);
+	for (unsigned i = 0; i < 200; i++) {
+		keys = redis_server_say(redis, "KEYS weir:*");
+		if (strncmp(keys, expected, strlen(expected)) == 0)
+			return keys;
+		usleep(10000);
+	}
+	fail_msg("not %u keys: %s", count, keys);
+	return NULL;
+}
+
+static void box_again(const struct redis_server *redis)
+{
+	box_stop();
+	rig.config.redis = redis_local(redis->port);
+	box_start();
+	redis_await();
+}
+
+// L1 knows the target alone, and a zone's answers by the zone's definition.
+static void test_l1(void **)
+{
+	static struct redis_server redis;
+	redis_server_start(&redis, NULL);
+	box_again(&redis);
+	ask_of(0, "alias.lan", DNS_TYPE_A, 1);
+	expect_answer(3000, 1, 0, ANSWER_UPSTREAM);
+	assert_non_null(strstr(keys_await(&redis, 1), "\r\nweir:www.example:1:1\r\n"));
+	ask_of(0, "corp.lan", DNS_TYPE_A, 2);
+	expect_answer(3000, 2, 0, ANSWER_UPSTREAM);
+	const char *keys = keys_await(&redis, 2);
+	assert_non_null(strstr(keys, "weir:deep.corp.example:1:1:v"));
+	// Another box has the target from there, for itself and behind its own CNAMEs.
+	box_again(&redis);
+	ask_of(0, "two.lan", DNS_TYPE_A, 3);
+	expect_answer(3000, 3, 0, ANSWER_CACHED);
+	expect_records("two.lan CNAME alias.lan.\nalias.lan CNAME www.example.\n"
+		       "www.example A 192.0.2.1\n");
+	ask_of(0, "www.example", DNS_TYPE_A, 4);
+	expect_answer(3000, 4, 0, ANSWER_CACHED);
+	expect_records("www.example A 192.0.2.1\n");
+	ask_of(group_view(), "deep.corp.example", DNS_TYPE_A, 5); // the zone is in all views
+	expect_answer(3000, 5, 0, ANSWER_CACHED);
+	expect_asked(0, 1, "www.example");
+	expect_asked(1, 1, "deep.corp.example");
+	// One that asks others has nothing of it.
+	zone_set(&zones[0], "corp.example", 0);
+	box_again(&redis);
+	ask_of(0, "deep.corp.example", DNS_TYPE_A, 6);
+	expect_answer(3000, 6, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 2, "deep.corp.example");
+	redis_server_clean(&redis);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_alias),
+		T(test_alias_of_alias_and_wildcard),
+		T(test_alias_itself_and_nothing_there),
+		T(test_zones),
+		T(test_group_first),
+		T(test_zone_leaves),
+		T(test_l1),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
