@@ -1,37 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "list_parse.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-#include <weir/rule_image.h>
+#include "list_give.h"
+#include "list_name.h"
 
 const char *const list_reject_name[LIST_REJECT_COUNT] = {
 #define X(id, name, help) name,
 	LIST_REJECTS(X)
 #undef X
-};
-
-// Names whose loss breaks a machine or a network; hosts files list them for other reasons.
-static const char *const special_names[] = {
-	"localhost",
-	"localdomain",
-	"localhost.localdomain",
-	"localhost4",
-	"localhost6",
-	"localhost4.localdomain4",
-	"localhost6.localdomain6",
-	"local",
-	"broadcasthost",
-	"ip6-localhost",
-	"ip6-loopback",
-	"ip6-localnet",
-	"ip6-mcastprefix",
-	"ip6-allnodes",
-	"ip6-allrouters",
-	"ip6-allhosts",
-	"in-addr.arpa",
-	"ip6.arpa",
-	"home.arpa",
 };
 
 uint64_t list_counts_rejected(const struct list_counts *c)
@@ -42,211 +18,293 @@ uint64_t list_counts_rejected(const struct list_counts *c)
 	return sum;
 }
 
-static bool is_blank(char c)
+uint64_t list_counts_rules(const struct list_counts *c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+	return c->names + c->patterns + c->addresses;
 }
 
-static bool is_name_octet(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-	       || c == '-' || c == '_' || c == '.';
-}
-
-// An IPv4 or IPv6 address, the latter with a zone or not (fe80::1%lo0).
-static bool is_address(const char *text, size_t len)
-{
-	char copy[INET6_ADDRSTRLEN + 1];
-	uint8_t address[16];
-	const char *zone = memchr(text, '%', len);
-	if (zone)
-		len = (size_t)(zone - text);
-	if (len >= sizeof copy)
-		return false;
-	memcpy(copy, text, len);
-	copy[len] = 0;
-	if (strlen(copy) != len)
-		return false;
-	return inet_pton(AF_INET, copy, address) == 1 || inet_pton(AF_INET6, copy, address) == 1;
-}
-
-static bool is_special(const char *text, size_t len)
-{
-	for (size_t i = 0; i < ARRAY_LEN(special_names); i++)
-		if (strlen(special_names[i]) == len
-			&& strncasecmp(special_names[i], text, len) == 0)
-			return true;
-	return false;
-}
-
-// A last label of digits alone is an address, or a piece of one, and no top-level domain.
-static bool ends_in_number(const char *text, size_t len)
-{
-	size_t digits = 0;
-	while (digits < len && text[len - 1 - digits] >= '0' && text[len - 1 - digits] <= '9')
-		digits++;
-	return digits > 0 && (digits == len || text[len - 1 - digits] == '.');
-}
-
-static enum list_reject judge_octets(const char *text, size_t len)
-{
-	enum list_reject verdict = LIST_REJECT_COUNT;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] > 127)
-			return LIST_REJECT_NON_ASCII;
-		if (memchr("|^$~,@=[]", text[i] ? text[i] : 'x', 9))
-			return LIST_REJECT_FILTER;
-		if (text[i] == '/')
-			return LIST_REJECT_URL;
-		if (!is_name_octet(text[i]))
-			verdict = LIST_REJECT_CHARACTER;
-	}
-	return verdict;
-}
-
-static enum list_reject judge_labels(const char *text, size_t len)
-{
-	size_t label = 0, labels = 1;
-	bool too_long = len > DNS_NAME_MAX - 2;
-	for (size_t i = 0; i <= len; i++) {
-		if (i < len && text[i] != '.') {
-			label++;
-			too_long = too_long || label > DNS_LABEL_MAX;
-			continue;
-		}
-		if (label == 0)
-			return LIST_REJECT_EMPTY_LABEL;
-		label = 0;
-		labels += i < len;
-	}
-	if (too_long || labels > RULE_LABELS_MAX)
-		return LIST_REJECT_TOO_LONG;
-	return labels == 1 ? LIST_REJECT_SINGLE_LABEL : LIST_REJECT_COUNT;
-}
-
-enum list_reject list_parse_name(const char *text, size_t len, struct dns_name *out)
-{
-	if (is_address(text, len))
-		return LIST_REJECT_ADDRESS;
-	if (len > 2 && text[0] == '*' && text[1] == '.') {
-		text += 2;
-		len -= 2;
-	}
-	if (len > 1 && text[len - 1] == '.')
-		len--;
-	enum list_reject reject = judge_octets(text, len);
-	if (reject != LIST_REJECT_COUNT)
-		return reject;
-	if (is_special(text, len))
-		return LIST_REJECT_SPECIAL;
-	if (ends_in_number(text, len))
-		return LIST_REJECT_ADDRESS;
-	reject = judge_labels(text, len);
-	if (reject == LIST_REJECT_COUNT && dns_name_from_text(text, len, out) != 0)
-		reject = LIST_REJECT_TOO_LONG;
-	return reject;
-}
-
-static void reject(struct list_parser *p, enum list_reject why)
+void list_refuse(struct list_parser *p, enum list_reject why)
 {
 	p->counts.rejected[why]++;
+	p->refused = true;
 }
 
-static void take_name(struct list_parser *p, const char *text, size_t len)
+void list_give(struct list_parser *p, const struct list_rule *rule)
+{
+	if (!p->stopped)
+		p->stopped = p->take(p->arg, rule);
+	if (p->stopped)
+		return;
+	p->gave = true;
+	p->counts.names += rule->what == LIST_RULE_NAME;
+	p->counts.patterns += rule->what == LIST_RULE_PATTERN;
+	p->counts.addresses += rule->what == LIST_RULE_ADDRESS;
+}
+
+enum rule_class list_class(const struct list_parser *p)
+{
+	return p->options.role == LIST_ROLE_ALLOW ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK;
+}
+
+uint32_t list_line_number(const struct list_parser *p)
+{
+	return p->counts.lines < UINT32_MAX ? (uint32_t)p->counts.lines : UINT32_MAX;
+}
+
+struct list_rule list_rule_make(const struct list_parser *p, enum rule_class rule_class,
+	uint8_t covers, enum rule_reply reply)
+{
+	return (struct list_rule){
+		.what = LIST_RULE_NAME,
+		.kind = {.rule_class = (uint8_t)rule_class,
+			.covers = covers,
+			.reply = (uint8_t)reply},
+		.line = list_line_number(p),
+	};
+}
+
+void list_rule_answer(struct list_rule *rule, const struct ip_address *address)
+{
+	rule->kind.reply = RULE_REPLY_DATA;
+	rule->rtype = address->version == 4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
+	rule->rdata_len = address->version == 4 ? 4 : 16;
+	rule->rdata = address->bytes;
+	rule->ttl_s = LIST_REWRITE_TTL_S;
+}
+
+void list_give_name(struct list_parser *p, struct list_text text, struct list_rule *rule)
 {
 	struct dns_name name;
-	enum list_reject why = list_parse_name(text, len, &name);
+	if (list_text_starts(text, LIST_TEXT("*.")))
+		text = list_text_skip(text, 2);
+	enum list_reject why = list_name_read(text, p->options.force, &name);
 	if (why != LIST_REJECT_COUNT) {
-		reject(p, why);
+		list_refuse(p, why);
 		return;
 	}
-	p->stopped = p->name(p->arg, &name);
-	p->counts.names += p->stopped == 0;
+	rule->name = &name;
+	list_give(p, rule);
 }
 
-// The next word of [*at, end), or NULL.
-static const char *next_word(const char **at, const char *end, size_t *len)
+static void give_plain(struct list_parser *p, struct list_text text)
 {
-	const char *c = *at;
-	while (c < end && is_blank(*c))
-		c++;
-	const char *word = c;
-	while (c < end && !is_blank(*c))
-		c++;
-	*at = c;
-	*len = (size_t)(c - word);
-	return *len ? word : NULL;
+	p->plain.line = list_line_number(p);
+	list_give_name(p, text, &p->plain);
 }
 
 // Where a comment cuts the line short: at a `#` after a blank and, behind an address, at one that
-// is glued to a name, unless it is a filter rule's (##, #@, #?, #$, #%): such a word is rejected.
-static const char *cut_comment(const char *begin, const char *end, bool hosts)
+// is glued to a name, unless it is a filter rule's (##, #@, #?, #$, #%): such a word is refused.
+static struct list_text without_comment(struct list_text t, bool hosts)
 {
-	for (const char *c = begin + 1; c < end; c++) {
-		if (*c != '#')
+	for (size_t i = 1; i < t.len; i++) {
+		if (t.at[i] != '#')
 			continue;
-		if (is_blank(c[-1]))
-			return c;
-		if (hosts && c[-1] != '#'
-			&& (c + 1 == end || !memchr("#@?$%", c[1] ? c[1] : 'x', 5)))
-			return c;
+		bool glued = !list_is_blank(t.at[i - 1]);
+		if (glued && (!hosts || t.at[i - 1] == '#'))
+			continue;
+		if (glued && i + 1 < t.len && memchr("#@?$%", t.at[i + 1] ? t.at[i + 1] : 'x', 5))
+			continue;
+		return list_text_trim((struct list_text){t.at, i});
 	}
-	return end;
+	return t;
 }
 
-static void take_line(struct list_parser *p, const char *line, const char *end)
+// Addresses that hosts files of names to block have in front: this machine, or none.
+static bool is_sink(struct list_text t)
 {
-	size_t len;
-	const char *at = line;
-	const char *word = next_word(&at, end, &len);
-	p->counts.lines++;
-	if (!word || *word == '#' || *word == '!') {
-		p->counts.comments++;
-		return;
+	struct ip_address a;
+	static const uint8_t none[15];
+	if (list_text_is(t, LIST_TEXT("0")) || list_text_is(t, LIST_TEXT("0.0.0.0")))
+		return true;
+	if (!list_prefix_read(list_text_cut(&t, '%'), &a))
+		return false;
+	if (a.version == 4)
+		return a.bytes[0] == 127;
+	return memcmp(a.bytes, none, sizeof none) == 0 && a.bytes[15] <= 1;
+}
+
+static void refuse_hosts(struct list_parser *p, struct list_text word)
+{
+	struct dns_name name;
+	bool special = list_name_scan(word, &name) && list_name_is_special(&name);
+	list_refuse(p, special ? LIST_REJECT_SPECIAL : LIST_REJECT_HOSTS_ADDRESS);
+}
+
+// Every name behind the address. In a list of names to allow the address does not matter.
+static void hosts_line(struct list_parser *p, struct list_text line)
+{
+	line = without_comment(line, true);
+	struct list_text address = list_text_word(&line), word = list_text_word(&line);
+	bool good = p->options.role == LIST_ROLE_ALLOW || is_sink(address);
+	if (!word.len)
+		list_refuse(p, LIST_REJECT_NO_NAME);
+	for (; word.len && !p->stopped; word = list_text_word(&line)) {
+		if (memchr(word.at, '#', word.len))
+			list_refuse(p, LIST_REJECT_COSMETIC);
+		else if (good)
+			give_plain(p, word);
+		else
+			refuse_hosts(p, word);
 	}
-	bool hosts = is_address(word, len);
-	end = cut_comment(word, end, hosts);
-	if (hosts) {
-		word = next_word(&at, end, &len);
-		if (!word)
-			reject(p, LIST_REJECT_NO_NAME);
-		for (; word && !p->stopped; word = next_word(&at, end, &len)) {
-			if (memchr(word, '#', len))
-				reject(p, LIST_REJECT_FILTER);
-			else
-				take_name(p, word, len);
-		}
-		return;
-	}
-	size_t rest;
-	if (memchr("|@[", *word ? *word : 'x', 3) || memchr(word, '#', len))
-		reject(p, LIST_REJECT_FILTER);
-	else if (next_word(&at, end, &rest))
-		reject(p, LIST_REJECT_WORDS);
+}
+
+static void domain_line(struct list_parser *p, struct list_text line)
+{
+	struct list_text rest = without_comment(line, false);
+	struct list_text word = list_text_word(&rest);
+	if (memchr(word.at, '#', word.len))
+		list_refuse(p, LIST_REJECT_FILTER);
+	else if (list_text_word(&rest).len)
+		list_refuse(p, LIST_REJECT_WORDS);
 	else
-		take_name(p, word, len);
+		give_plain(p, word);
 }
 
-static void end_line(struct list_parser *p)
+static void address_line(struct list_parser *p, struct list_text line)
 {
-	const char *line = p->line, *end = p->line + p->line_len;
-	if (p->skipping) {
-		p->counts.lines++;
-		reject(p, LIST_REJECT_LINE_TOO_LONG);
-	} else {
-		if (p->counts.lines == 0 && p->line_len >= 3
-			&& memcmp(line, "\xef\xbb\xbf", 3) == 0)
-			line += 3;
-		take_line(p, line, end);
+	struct list_rule rule = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
+	rule.what = LIST_RULE_ADDRESS;
+	line = list_text_cut(&line, '#');
+	line = list_text_trim(list_text_cut(&line, ';'));
+	if (list_prefix_read(line, &rule.prefix))
+		list_give(p, &rule);
+	else
+		list_refuse(p, LIST_REJECT_PREFIX);
+}
+
+static enum list_format tell_format(struct list_text line)
+{
+	struct list_text rest = line, word = list_text_word(&rest);
+	if (list_text_is_address(word) || list_text_is(word, LIST_TEXT("0")))
+		return LIST_FORMAT_HOSTS;
+	if (list_zone_is_record(line))
+		return LIST_FORMAT_RPZ;
+	if (list_dnsmasq_is(line))
+		return LIST_FORMAT_DNSMASQ;
+	return list_adblock_is(line) ? LIST_FORMAT_ADBLOCK : LIST_FORMAT_DOMAINS;
+}
+
+static void format_line(struct list_parser *p, struct list_text line)
+{
+	enum list_format format = p->options.format == LIST_FORMAT_ADDRESSES ? LIST_FORMAT_ADDRESSES
+									     : tell_format(line);
+	if (p->options.format != LIST_FORMAT_AUTO && format != p->options.format) {
+		list_refuse(p, LIST_REJECT_FORMAT);
+		return;
 	}
+	if (format == LIST_FORMAT_HOSTS)
+		hosts_line(p, line);
+	else if (format == LIST_FORMAT_ADBLOCK)
+		list_adblock_line(p, list_text_trim(without_comment(line, false)));
+	else if (format == LIST_FORMAT_DNSMASQ)
+		list_dnsmasq_line(p, without_comment(line, false));
+	else if (format == LIST_FORMAT_RPZ)
+		list_zone_line(p, line);
+	else if (format == LIST_FORMAT_ADDRESSES)
+		address_line(p, line);
+	else
+		domain_line(p, line);
+}
+
+// `##.banner` without a name in front is for a page's elements on all of them; other lines that
+// begin so are comments.
+static bool is_comment(struct list_text line)
+{
+	if (line.len == 0 || line.at[0] == '!' || line.at[0] == ';')
+		return true;
+	if (line.at[0] == '[')
+		return list_text_starts(line, LIST_TEXT("[Ad"))
+		       || list_text_starts(line, LIST_TEXT("[uBlock"));
+	return line.at[0] == '#' && !list_adblock_is(line);
+}
+
+static void read_line(struct list_parser *p, struct list_text raw)
+{
+	enum list_format format = p->options.format;
+	if (p->zone.on) {
+		list_zone_line(p, raw);
+		return;
+	}
+	struct list_text line = list_text_trim(raw);
+	struct dns_name name;
+	if (format <= LIST_FORMAT_DOMAINS && format != LIST_FORMAT_HOSTS
+		&& list_name_scan(line, &name)) {
+		enum list_reject why = list_name_judge(&name, p->options.force);
+		if (why == LIST_REJECT_COUNT) {
+			p->plain.line = list_line_number(p);
+			p->plain.name = &name;
+			list_give(p, &p->plain);
+			return;
+		}
+	}
+	if (is_comment(line))
+		return;
+	if (format == LIST_FORMAT_AUTO && list_zone_begins(line)) {
+		p->zone.on = true;
+		list_zone_line(p, raw);
+		return;
+	}
+	format_line(p, line);
+}
+
+static void take_line(struct list_parser *p, struct list_text line)
+{
+	if (p->counts.lines++ == 0 && list_text_starts(line, LIST_TEXT("\xef\xbb\xbf")))
+		line = list_text_skip(line, 3);
+	p->gave = p->refused = false;
+	if (p->skipping) {
+		list_zone_drop(&p->zone);
+		list_refuse(p, LIST_REJECT_LINE_TOO_LONG);
+	} else {
+		p->text = line;
+		read_line(p, line);
+	}
+	p->counts.ruled += p->gave;
+	p->counts.refused += !p->gave && p->refused;
+	p->counts.comments += !p->gave && !p->refused;
 	p->skipping = false;
 	p->line_len = 0;
 }
 
 void list_parse_begin(
-	struct list_parser *p, int (*name)(void *arg, const struct dns_name *name), void *arg)
+	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg)
 {
-	*p = (struct list_parser){.name = name, .arg = arg};
+	*p = (struct list_parser){.take = take, .arg = arg, .options = *options};
+	p->plain = list_rule_make(p, list_class(p), RULE_COVERS_ALL, RULE_REPLY_GROUP);
+	list_zone_begin(&p->zone, options->format == LIST_FORMAT_RPZ);
+}
+
+// A piece of a line, the last one or not. A line that comes as a whole is read where it is.
+static void feed_line(struct list_parser *p, const char *at, size_t len, bool last)
+{
+	if (last && p->line_len == 0 && !p->skipping && len <= LIST_LINE_MAX) {
+		take_line(p, (struct list_text){at, len});
+		return;
+	}
+	p->skipping = p->skipping || len > LIST_LINE_MAX - p->line_len;
+	if (!p->skipping) {
+		memcpy(p->line + p->line_len, at, len);
+		p->line_len += len;
+	}
+	if (last)
+		take_line(p, (struct list_text){p->line, p->line_len});
+}
+
+// Octets without a line feed, but for the one that may follow.
+static void feed_segment(struct list_parser *p, const char *at, const char *end, bool line_feed)
+{
+	while (at < end && !p->stopped) {
+		const char *cr = memchr(at, '\r', (size_t)(end - at));
+		const char *stop = cr ? cr : end;
+		feed_line(p, at, (size_t)(stop - at), cr || line_feed);
+		p->after_cr = cr;
+		if (!cr)
+			return;
+		at = cr + 1;
+	}
+	if (line_feed && !p->after_cr && !p->stopped)
+		feed_line(p, at, 0, true);
+	p->after_cr = p->after_cr && !line_feed;
 }
 
 int list_parse_feed(struct list_parser *p, const void *octets, size_t len)
@@ -255,18 +313,8 @@ int list_parse_feed(struct list_parser *p, const void *octets, size_t len)
 	p->counts.bytes += len;
 	while (at < end && !p->stopped) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		size_t piece = (size_t)((newline ? newline : end) - at);
-		if (piece > LIST_LINE_MAX - p->line_len)
-			p->skipping = true;
-		if (!p->skipping) {
-			memcpy(p->line + p->line_len, at, piece);
-			p->line_len += piece;
-		}
-		at += piece;
-		if (newline) {
-			at++;
-			end_line(p);
-		}
+		feed_segment(p, at, newline ? newline : end, newline);
+		at = newline ? newline + 1 : end;
 	}
 	return p->stopped;
 }
@@ -274,6 +322,8 @@ int list_parse_feed(struct list_parser *p, const void *octets, size_t len)
 int list_parse_end(struct list_parser *p)
 {
 	if (!p->stopped && (p->skipping || p->line_len > 0))
-		end_line(p);
+		take_line(p, (struct list_text){p->line, p->line_len});
+	if (!p->stopped)
+		list_zone_end(p);
 	return p->stopped;
 }

@@ -1,68 +1,100 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Reads a block or allow list, line by line: hosts format (an address, then names) or one domain a
-// line. Anything else is counted under a named reason and costs only itself; nothing is guessed, so
-// a filter rule such as `example.com##.ad` never blocks example.com.
+// Reads a list of names to block or to allow and hands its rules (list_rule.h) to the builder.
+// docs/lists.md says what each line of each format means, and shows one for each reason below.
 //
-// The list is fed in pieces of any size. A line of up to LIST_LINE_MAX octets is kept until it is
-// whole; of a longer one nothing is taken. Memory: the struct, nothing else. One thread.
+// The format is told for each line: hosts (an address, then names), a domain, a wildcard, AdBlock's
+// syntax as far as it is about names, dnsmasq's options, /patterns/. A zone file (RPZ) is one from
+// its first line that only a zone file has ($TTL, $ORIGIN, SOA) to its end. What is none of that is
+// counted under a named reason and costs only itself; nothing is guessed, so a filter rule such as
+// `example.com##.ad` never blocks example.com.
 //
-// What is tolerated: a byte order mark, CRLF, blanks around, `#` and `!` comment lines, a comment
-// after a blank and `#`, a leading `*.`, a trailing dot, upper case.
+// Lines end with LF, CR or both. The list is fed in pieces of any size. A line of up to
+// LIST_LINE_MAX octets is read as a whole; of a longer one nothing is taken. Every line ends as one
+// of: a comment, ruled, refused. Time is linear in the octets. Memory: the struct; besides, the
+// process's table of public suffixes (list_suffix.h). One thread.
 
-#include <stdbool.h>
-#include <weir/dns_name.h>
+#include "list_rule.h"
+#include "list_text.h"
+#include "list_zone.h"
 
-// One line, or one name of a hosts line, is rejected for one reason.
-#define LIST_REJECTS(X)                                                                  \
-	X(SINGLE_LABEL, "single_label", "a name of one label, such as com")              \
-	X(SPECIAL, "special_name", "localhost and other names that every machine needs") \
-	X(ADDRESS, "address", "an IP address where a name belongs")                      \
-	X(TOO_LONG, "name_too_long", "over 63 octets a label, 255 or 40 labels a name")  \
-	X(EMPTY_LABEL, "empty_label", "two dots in a row, or a dot in front")            \
-	X(CHARACTER, "character", "an octet that is no letter, digit, - or _")           \
-	X(NON_ASCII, "non_ascii", "an octet over 127")                                   \
-	X(FILTER, "filter_syntax", "AdBlock rules and the like")                         \
-	X(URL, "url", "a URL or a path")                                                 \
-	X(WORDS, "several_words", "several words without an address in front")           \
-	X(NO_NAME, "no_name", "an address and nothing behind it")                        \
+// Why a line, or one name of a line, gives no rule.
+#define LIST_REJECTS(X)                                                                         \
+	X(SINGLE_LABEL, "single_label", "a name of one label, such as com")                     \
+	X(PUBLIC_SUFFIX, "public_suffix", "a name under which others register, such as co.uk")  \
+	X(SPECIAL, "special_name", "localhost and other names that every machine needs")        \
+	X(ADDRESS, "address", "an IP address where a name belongs")                             \
+	X(TOO_LONG, "name_too_long", "over 63 octets a label, 255 or 40 labels a name")         \
+	X(EMPTY_LABEL, "empty_label", "two dots in a row, or a dot in front")                   \
+	X(CHARACTER, "character", "an octet that is no letter, digit, - or _")                  \
+	X(NON_ASCII, "non_ascii", "octets over 127 that are no name of IDNA2008")               \
+	X(COSMETIC, "cosmetic", "AdBlock's rules about a page's elements")                      \
+	X(FILTER, "filter_syntax", "AdBlock's rules that are not about a whole name")           \
+	X(MODIFIER, "modifier", "AdBlock's rules with an option that DNS cannot tell")          \
+	X(CLIENT, "client", "$client that is not one plain name")                               \
+	X(REWRITE, "rewrite", "an answer that a list cannot give, such as a CNAME")             \
+	X(PATTERN, "pattern", "an empty or overlong pattern, or one with odd octets")           \
+	X(URL, "url", "a URL or a path")                                                        \
+	X(WORDS, "several_words", "several words without an address in front")                  \
+	X(NO_NAME, "no_name", "an address and nothing behind it")                               \
+	X(HOSTS_ADDRESS, "hosts_address", "a hosts line with an address that is not for block") \
+	X(PREFIX, "prefix", "no address or prefix where the list is of addresses")              \
+	X(DNSMASQ, "dnsmasq", "an option of dnsmasq that blocks nothing")                       \
+	X(ZONE_SYNTAX, "zone_syntax", "a line that is no record of a zone file")                \
+	X(ZONE_OWNER, "zone_owner", "a record whose owner is not in the zone")                  \
+	X(ZONE_TRIGGER, "zone_trigger", "RPZ by client address, name server or its address")    \
+	X(ZONE_ACTION, "zone_action", "rpz-tcp-only, and actions that have no meaning here")    \
+	X(FORMAT, "other_format", "a line of another format than the one configured")           \
 	X(LINE_TOO_LONG, "line_too_long", "a line over 4096 octets")
 
 enum list_reject {
 #define X(id, name, help) LIST_REJECT_##id,
 	LIST_REJECTS(X)
 #undef X
-		LIST_REJECT_COUNT
+		LIST_REJECT_COUNT // for functions that judge: nothing is wrong
 };
 
 extern const char *const list_reject_name[LIST_REJECT_COUNT];
 
-enum { LIST_LINE_MAX = 4096 };
+enum list_role { LIST_ROLE_BLOCK, LIST_ROLE_ALLOW };
 
+struct list_options {
+	enum list_role role;
+	enum list_format format; // not AUTO: lines of another one are refused
+	bool force;              // single labels and public suffixes are taken as well
+};
+
+// lines = comments + ruled + refused.
 struct list_counts {
 	uint64_t bytes, lines;
-	uint64_t comments; // and empty lines
-	uint64_t names;    // handed to `name`
-	uint64_t rejected[LIST_REJECT_COUNT];
+	uint64_t comments; // empty lines, comments, a zone's own records, lines that go on below
+	uint64_t ruled;    // lines that gave at least one rule
+	uint64_t refused;  // lines that gave none, but a reason
+	uint64_t names;    // rules by name that were handed on
+	uint64_t patterns, addresses;
+	uint64_t rejected[LIST_REJECT_COUNT]; // reasons; a line of several names may give several
 };
 uint64_t list_counts_rejected(const struct list_counts *c); // sum of all reasons
+uint64_t list_counts_rules(const struct list_counts *c);
 
 struct list_parser {
-	// Takes one name; not 0 stops the parser for good, and list_parse_* return it.
-	int (*name)(void *arg, const struct dns_name *name);
+	list_rule_take take; // what it returns that is not 0, list_parse_* return from then on
 	void *arg;
+	struct list_options options;
 	struct list_counts counts;
 	int stopped;
-	bool skipping; // inside a line that is too long
+	struct list_text text;  // during `take`: the line, or the zone's record
+	struct list_rule plain; // what a plain name gives, but for name and line
+	struct list_zone zone;
+	bool gave, refused; // rules, reasons: by the line at hand
+	bool skipping;      // inside a line that is too long
+	bool after_cr;      // a line feed that comes now ends no line
 	size_t line_len;
 	char line[LIST_LINE_MAX];
 };
 
 void list_parse_begin(
-	struct list_parser *p, int (*name)(void *arg, const struct dns_name *name), void *arg);
+	struct list_parser *p, const struct list_options *options, list_rule_take take, void *arg);
 ATTR_MUST_CHECK int list_parse_feed(struct list_parser *p, const void *octets, size_t len);
 ATTR_MUST_CHECK int list_parse_end(struct list_parser *p); // the last line may lack its newline
-
-// One name as a list writes it. LIST_REJECT_COUNT: it is good, and in *out.
-enum list_reject list_parse_name(const char *text, size_t len, struct dns_name *out);

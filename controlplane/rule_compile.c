@@ -89,7 +89,8 @@ static uint64_t join_hashes(
 		// An unread source must not look like one that was read and is empty.
 		uint64_t part[4] = {joined, contenthash(source[i].title, strlen(source[i].title)),
 			result[i].content_hash,
-			(uint64_t)source[i].allow | (uint64_t) !!result[i].error << 1};
+			(uint64_t)source[i].allow | (uint64_t) !!result[i].error << 1
+				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].format << 8};
 		joined = contenthash(part, sizeof part);
 	}
 	return joined;
@@ -109,7 +110,6 @@ struct feed {
 	struct contenthash_state *hash;
 	struct rule_builder *builder;
 	struct rule_source_result *result;
-	struct list_rule plain; // of a name in a file
 };
 
 static int take_rule(void *arg, const struct list_rule *rule)
@@ -120,13 +120,6 @@ static int take_rule(void *arg, const struct list_rule *rule)
 		return err;
 	f->result->unusable++;
 	return 0;
-}
-
-static int take_name(void *arg, const struct dns_name *name)
-{
-	struct feed *f = arg;
-	f->plain.name = name;
-	return take_rule(f, &f->plain);
 }
 
 static int take_text(void *arg, const void *octets, size_t len)
@@ -149,17 +142,20 @@ static int take_rule_and_hash(void *arg, const struct list_rule *rule)
 static int compile_file(struct feed *f, const struct rule_source *s, bool had_names)
 {
 	struct rule_source_result *r = f->result;
-	f->plain = rule_of_name(s->allow ? RULE_CLASS_ALLOW : RULE_CLASS_BLOCK, NULL);
-	list_parse_begin(&f->parser, take_name, f);
+	struct list_options options = {.role = s->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
+		.format = (enum list_format)s->format,
+		.force = s->force};
+	list_parse_begin(&f->parser, &options, take_rule, f);
 	r->error = read_file(s->path, take_text, f);
 	if (!r->error)
 		r->error = list_parse_end(&f->parser);
 	r->counts = f->parser.counts;
 	if (f->parser.stopped)
 		return f->parser.stopped;
-	if (!r->error && r->counts.names == 0 && list_counts_rejected(&r->counts) > 0)
+	bool empty = list_counts_rules(&r->counts) == 0;
+	if (!r->error && empty && list_counts_rejected(&r->counts) > 0)
 		r->error = -EBADMSG;
-	else if (!r->error && r->counts.names == 0 && had_names)
+	else if (!r->error && empty && had_names)
 		r->error = -ENODATA;
 	return 0;
 }
@@ -185,7 +181,7 @@ static int compile_source(struct rule_builder *b, const struct rule_source *s, b
 	if (r->error)
 		r->content_hash = 0;
 	struct rule_source_info info = {
-		.names = r->counts.names - r->unusable,
+		.names = list_counts_rules(&r->counts) - r->unusable,
 		.lines = r->counts.lines,
 		.comments = r->counts.comments,
 		.rejected = list_counts_rejected(&r->counts) + r->unusable,

@@ -28,7 +28,9 @@ struct rule_source {
 	// rule that cannot be used (rule_builder_rule) is counted as rejected, and it goes on.
 	int (*rules)(void *arg, list_rule_take take, void *take_arg);
 	void *arg;
-	bool allow; // a list's plain names are allowed
+	// Of a list: struct list_options.
+	bool allow, force;
+	uint8_t format; // enum list_format
 };
 
 struct rule_source_result {

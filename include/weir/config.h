@@ -139,6 +139,18 @@ struct config_refresh {
 };
 enum { CONFIG_REFRESH_INFLIGHT_MAX = 1024, CONFIG_REFRESH_BATCH_MAX = 10000 };
 
+// What its lines are taken for.
+enum list_format {
+	LIST_FORMAT_AUTO, // each for itself
+	LIST_FORMAT_HOSTS,
+	LIST_FORMAT_DOMAINS,
+	LIST_FORMAT_ADBLOCK,
+	LIST_FORMAT_DNSMASQ,
+	LIST_FORMAT_RPZ,
+	LIST_FORMAT_ADDRESSES, // of answers to block, not of names
+	LIST_FORMAT_COUNT
+};
+
 struct config_list {
 	char *name; // title, unique
 	char *path; // absolute, or relative to the configuration file (made absolute by

@@ -1,170 +1,265 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "../../controlplane/list_parse.h"
+#include "../../controlplane/list_find.h"
+#include "../../controlplane/list_name.h"
+#include "../../controlplane/list_suffix.h"
+#include "list_rig.h"
 #include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct taken {
-	char text[8192];
-	unsigned count;
-	int refuse_after;
-};
+#define GOOD       LIST_REJECT_COUNT
+#define NO(reason) LIST_REJECT_##reason
 
-static int take(void *arg, const struct dns_name *name)
-{
-	struct taken *t = arg;
-	char text[DNS_NAME_TEXT_MAX];
-	if (t->refuse_after && (int)t->count == t->refuse_after)
-		return -12;
-	t->count++;
-	if (strlen(t->text) + 300 < sizeof t->text) {
-		strcat(t->text, dns_name_to_text(name, text));
-		strcat(t->text, " ");
-	}
-	return 0;
-}
+static const struct list_options block = {0}, allow = {.role = LIST_ROLE_ALLOW};
 
-static struct list_counts parse(const char *octets, size_t len, struct taken *t)
-{
-	static struct list_parser p;
-	memset(t, 0, sizeof *t);
-	list_parse_begin(&p, take, t);
-	assert_int_equal(list_parse_feed(&p, octets, len), 0);
-	assert_int_equal(list_parse_end(&p), 0);
-	return p.counts;
-}
-
-// What each line yields: the names, or the reason for which it is rejected.
-static const struct {
-	const char *line, *names;
-	enum list_reject reject; // LIST_REJECT_COUNT: none
-} lines[] = {
-	{"example.com", "example.com ", LIST_REJECT_COUNT},
-	{"  Example.COM.  \r", "example.com ", LIST_REJECT_COUNT},
-	{"*.example.com", "example.com ", LIST_REJECT_COUNT},
-	{"_dmarc.-x_y-.example.com", "_dmarc.-x_y-.example.com ", LIST_REJECT_COUNT},
-	{"xn--bcher-kva.example", "xn--bcher-kva.example ", LIST_REJECT_COUNT},
-	{"example.com # why", "example.com ", LIST_REJECT_COUNT},
-	{"0.0.0.0 a.example b.example\tc.example", "a.example b.example c.example ",
-		LIST_REJECT_COUNT},
-	{"127.0.0.1 a.example#why", "a.example ", LIST_REJECT_COUNT},
-	{"::1 a.example # see b.example", "a.example ", LIST_REJECT_COUNT},
-	{"fe80::1%lo0 a.example", "a.example ", LIST_REJECT_COUNT},
-	{"0.0.0.0 localhost a.example", "a.example ", LIST_REJECT_SPECIAL},
-	{"0.0.0.0 *.a.example.", "a.example ", LIST_REJECT_COUNT},
-	{"# comment", "", LIST_REJECT_COUNT},
-	{"! comment", "", LIST_REJECT_COUNT},
-	{"##.banner", "", LIST_REJECT_COUNT},
-	{"", "", LIST_REJECT_COUNT},
-	{" \t\r", "", LIST_REJECT_COUNT},
-	{"com", "", LIST_REJECT_SINGLE_LABEL},
-	{"*.com", "", LIST_REJECT_SINGLE_LABEL},
-	{"com.", "", LIST_REJECT_SINGLE_LABEL},
-	{"0.0.0.0 com", "", LIST_REJECT_SINGLE_LABEL},
-	{"localhost", "", LIST_REJECT_SPECIAL},
-	{"LocalHost.LocalDomain", "", LIST_REJECT_SPECIAL},
-	{"255.255.255.255 broadcasthost", "", LIST_REJECT_SPECIAL},
-	{"ff02::1 ip6-allnodes", "", LIST_REJECT_SPECIAL},
-	{"local", "", LIST_REJECT_SPECIAL},
-	{"in-addr.arpa", "", LIST_REJECT_SPECIAL},
-	{"0.0.0.0 0.0.0.0", "", LIST_REJECT_ADDRESS},
-	{"0.0.0.0 ::1", "", LIST_REJECT_ADDRESS},
-	{"1.2.3", "", LIST_REJECT_ADDRESS},
-	{"ads.1.2.3.4", "", LIST_REJECT_ADDRESS},
-	{"192.0.2.1", "", LIST_REJECT_NO_NAME},
-	{"2001:db8::1 # x", "", LIST_REJECT_NO_NAME},
-	{"a..example", "", LIST_REJECT_EMPTY_LABEL},
-	{".example.com", "", LIST_REJECT_EMPTY_LABEL},
-	{"example.com..", "", LIST_REJECT_EMPTY_LABEL},
-	{".", "", LIST_REJECT_EMPTY_LABEL},
-	{"*.", "", LIST_REJECT_CHARACTER},
-	{"a.*.example", "", LIST_REJECT_CHARACTER},
-	{"*", "", LIST_REJECT_CHARACTER},
-	{"a\\.b.example", "", LIST_REJECT_CHARACTER},
-	{"example.com:8080", "", LIST_REJECT_CHARACTER},
+static const struct list_row domains[] = {
+	{"example.com", "example.com", GOOD},
+	{"  Example.COM.  \r", "example.com", GOOD},
+	{"*.example.com", "example.com", GOOD},
+	{"_dmarc.-x_y-.example.com", "_dmarc.-x_y-.example.com", GOOD},
+	{"xn--bcher-kva.example", "xn--bcher-kva.example", GOOD},
 	{"b\xc3\xbc"
 	 "cher.example",
-		"", LIST_REJECT_NON_ASCII},
-	{"example.com##.ad", "", LIST_REJECT_FILTER},
-	{"example.com#@#.ad", "", LIST_REJECT_FILTER},
-	{"example.com#?#.ad > b", "", LIST_REJECT_FILTER},
-	{"example.com#x", "", LIST_REJECT_FILTER},
-	{"0.0.0.0 example.com##.ad # see other.example", "", LIST_REJECT_FILTER},
-	{"||example.com^", "", LIST_REJECT_FILTER},
-	{"||example.com^$third-party", "", LIST_REJECT_FILTER},
-	{"@@||example.com^", "", LIST_REJECT_FILTER},
-	{"|https://example.com/", "", LIST_REJECT_FILTER},
-	{"[Adblock Plus 2.0]", "", LIST_REJECT_FILTER},
-	{"example.com$image", "", LIST_REJECT_FILTER},
-	{"example.com,example.org##.ad", "", LIST_REJECT_FILTER},
-	{"/^ad[0-9]/", "", LIST_REJECT_URL},
-	{"/banner/", "", LIST_REJECT_URL},
-	{"https://example.com/x", "", LIST_REJECT_URL},
-	{"example.com/path", "", LIST_REJECT_URL},
-	{"192.0.2.0/24", "", LIST_REJECT_URL},
-	{"address=/example.com/0.0.0.0", "", LIST_REJECT_FILTER},
-	{"example.com CNAME .", "", LIST_REJECT_WORDS},
-	{"<p>Not found, see example.com</p>", "", LIST_REJECT_WORDS},
+		"xn--bcher-kva.example", GOOD},
+	{"*.B\xc3\x9c"
+	 "CHER.example.",
+		"xn--bcher-kva.example", GOOD},
+	{"\xe4\xbe\x8b\xe3\x80\x82\xe4\xbe\x8b", "xn--fsq.xn--fsq", GOOD},
+	{"fa\xc3\x9f.example", "xn--fa-hia.example", GOOD}, // IDNA2008: not fass
+	{"b\xc3.example", "", NO(NON_ASCII)},
+	{"\xff\xfe.example", "", NO(NON_ASCII)},
+	{"\xe2\x98\xba\xe2\x80\x8b.exa mple", "", NO(WORDS)},
+	{"example.com # why", "example.com", GOOD},
+	{"# comment", "", GOOD},
+	{"! comment", "", GOOD},
+	{"; comment", "", GOOD},
+	{"", "", GOOD},
+	{" \t\r", "", GOOD},
+	{"com", "", NO(SINGLE_LABEL)},
+	{"*.com", "", NO(SINGLE_LABEL)},
+	{"com.", "", NO(SINGLE_LABEL)},
+	{"co.uk", "", NO(PUBLIC_SUFFIX)},
+	{"*.co.uk.", "", NO(PUBLIC_SUFFIX)},
+	{"GitHub.io", "", NO(PUBLIC_SUFFIX)},
+	{"foo.ck", "", NO(PUBLIC_SUFFIX)}, // *.ck
+	{"www.ck", "www.ck", GOOD},        // !www.ck
+	{"x.co.uk", "x.co.uk", GOOD},
+	{"xn--55qx5d.cn", "", NO(PUBLIC_SUFFIX)},
+	{"\xe5\x85\xac\xe5\x8f\xb8.cn", "", NO(PUBLIC_SUFFIX)},
+	{"localhost", "", NO(SPECIAL)},
+	{"LocalHost.LocalDomain", "", NO(SPECIAL)},
+	{"local", "", NO(SPECIAL)},
+	{"in-addr.arpa", "", NO(SPECIAL)},
+	{"home.arpa", "", NO(SPECIAL)},
+	{"x.home.arpa", "x.home.arpa", GOOD},
+	{"1.2.3", "", NO(ADDRESS)},
+	{"ads.1.2.3.4", "", NO(ADDRESS)},
+	{"a..example", "", NO(EMPTY_LABEL)},
+	{".example.com", "", NO(EMPTY_LABEL)},
+	{"example.com..", "", NO(EMPTY_LABEL)},
+	{".", "", NO(EMPTY_LABEL)},
+	{"*.", "", NO(EMPTY_LABEL)},
+	{"a.*.example", "", NO(CHARACTER)},
+	{"*", "", NO(CHARACTER)},
+	{"a\\.b.example", "", NO(CHARACTER)},
+	{"example.com:8080", "", NO(CHARACTER)},
+	{"example.com#x", "", NO(FILTER)},
+	{"https://example.com/x", "", NO(URL)},
+	{"example.com/path", "", NO(URL)},
+	{"192.0.2.0/24", "", NO(URL)},
+	{"<p>Not found, see example.com</p>", "", NO(WORDS)},
+	{"example.com other.example", "", NO(WORDS)},
+};
+
+static const struct list_row hosts[] = {
+	{"0.0.0.0 a.example b.example\tc.example", "a.example b.example c.example", GOOD},
+	{"127.0.0.1 a.example#why", "a.example", GOOD},
+	{"127.0.1.1 a.example", "a.example", GOOD},
+	{":: a.example", "a.example", GOOD},
+	{"::1 a.example # see b.example", "a.example", GOOD},
+	{"0 a.example", "a.example", GOOD},
+	{"0.0.0.0 localhost a.example", "a.example", NO(SPECIAL)},
+	{"0.0.0.0 *.a.example.", "a.example", GOOD},
+	{"0.0.0.0 com", "", NO(SINGLE_LABEL)},
+	{"0.0.0.0 0.0.0.0", "", NO(ADDRESS)},
+	{"0.0.0.0 ::1", "", NO(ADDRESS)},
+	{"255.255.255.255 broadcasthost", "", NO(SPECIAL)},
+	{"ff02::1 ip6-allnodes", "", NO(SPECIAL)},
+	{"fe80::1%lo0 localhost", "", NO(SPECIAL)},
+	{"192.0.2.1 a.example", "", NO(HOSTS_ADDRESS)},
+	{"fe80::1%lo0 a.example", "", NO(HOSTS_ADDRESS)},
+	{"192.0.2.1", "", NO(NO_NAME)},
+	{"2001:db8::1 # x", "", NO(NO_NAME)},
+	{"0.0.0.0 example.com##.ad # see other.example", "", NO(COSMETIC)},
+};
+
+static const struct list_row dnsmasq[] = {
+	{"address=/a.example/", "a.example{nxdomain}", GOOD},
+	{"address=/a.example/#", "a.example{null}", GOOD},
+	{"address=/a.example/0.0.0.0", "a.example", GOOD},
+	{"address=/a.example/::", "a.example", GOOD},
+	{"address=/a.example/127.0.0.1 # why", "a.example", GOOD},
+	{"address=/a.example/192.0.2.1", "a.example{A,300,c0000201}", GOOD},
+	{"address=/a.example/2001:db8::1", "a.example{AAAA,300,20010db8000000000000000000000001}",
+		GOOD},
+	{"address=/a.example/b.example/c.example/",
+		"a.example{nxdomain} b.example{nxdomain} "
+		"c.example{nxdomain}",
+		GOOD},
+	{"address=/a.example/com/0.0.0.0", "a.example", NO(SINGLE_LABEL)},
+	{"server=/a.example/", "a.example{nxdomain}", GOOD},
+	{"local=/a.example/b.example/", "a.example{nxdomain} b.example{nxdomain}", GOOD},
+	{"server=/a.example/192.0.2.1", "", NO(DNSMASQ)},
+	{"server=/a.example/#", "", NO(DNSMASQ)},
+	{"server=192.0.2.1", "", NO(DNSMASQ)},
+	{"address=/#/0.0.0.0", "", NO(CHARACTER)},
+	{"address=//", "", NO(EMPTY_LABEL)},
+	{"address=/", "", NO(DNSMASQ)},
+	{"address=", "", NO(DNSMASQ)},
+	{"address=a.example", "", NO(DNSMASQ)},
+	{"address=/a.example", "", NO(DNSMASQ)},
+	{"address=/a.example/nonsense", "", NO(DNSMASQ)},
+	{"address=/a.example/192.0.2.0/24", "", NO(DNSMASQ)},
+	{"ipset=/a.example/set", "", NO(DNSMASQ)},
+	{"bogus-nxdomain=192.0.2.1", "", NO(DNSMASQ)},
+	{"conf-file=/etc/x", "", NO(DNSMASQ)},
+};
+
+static const struct list_row addresses[] = {
+	{"192.0.2.1", "[192.0.2.1/32]", GOOD},
+	{"192.0.2.0/24 ; SBL1", "[192.0.2.0/24]", GOOD},
+	{"2001:db8::/32 # why", "[2001:db8::/32]", GOOD},
+	{"::1", "[::1/128]", GOOD},
+	{"# comment", "", GOOD},
+	{"192.0.2.1/24", "", NO(PREFIX)},
+	{"0.0.0.0/0", "", NO(PREFIX)},
+	{"192.0.2.0/33", "", NO(PREFIX)},
+	{"192.0.2.0/", "", NO(PREFIX)},
+	{"192.0.2.0/x", "", NO(PREFIX)},
+	{"192.0.2.1-192.0.2.9", "", NO(PREFIX)},
+	{"example.com", "", NO(PREFIX)},
 };
 
 static void test_lines(void **)
 {
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		struct taken t;
-		struct list_counts c = parse(lines[i].line, strlen(lines[i].line), &t);
-		unsigned rejected = lines[i].reject != LIST_REJECT_COUNT;
-		if (strcmp(t.text, lines[i].names) != 0 || list_counts_rejected(&c) != rejected
-			|| (rejected && c.rejected[lines[i].reject] != 1))
-			fail_msg("line <%s>: names <%s>, %u rejected", lines[i].line, t.text,
-				(unsigned)list_counts_rejected(&c));
-		assert_int_equal(c.lines, lines[i].line[0] != 0);
+	list_rig_check(&block, domains, ARRAY_LEN(domains));
+	list_rig_check(&block, hosts, ARRAY_LEN(hosts));
+	list_rig_check(&block, dnsmasq, ARRAY_LEN(dnsmasq));
+}
+
+static void test_addresses(void **)
+{
+	const struct list_options options = {.format = LIST_FORMAT_ADDRESSES};
+	list_rig_check(&options, addresses, ARRAY_LEN(addresses));
+}
+
+static void test_role_allow(void **)
+{
+	static const struct list_row rows[] = {
+		{"example.com", "allow:example.com", GOOD},
+		{"*.example.com", "allow:example.com", GOOD},
+		{"0.0.0.0 a.example b.example", "allow:a.example allow:b.example", GOOD},
+		{"192.0.2.1 a.example", "allow:a.example", GOOD},
+		{"address=/a.example/192.0.2.1", "allow:a.example", GOOD},
+		{"server=/a.example/", "allow:a.example", GOOD},
+		{"co.uk", "", NO(PUBLIC_SUFFIX)},
+	};
+	list_rig_check(&allow, rows, ARRAY_LEN(rows));
+}
+
+static void test_force(void **)
+{
+	const struct list_options options = {.force = true};
+	static const struct list_row rows[] = {
+		{"com", "com", GOOD},
+		{"*.top", "top", GOOD},
+		{"co.uk", "co.uk", GOOD},
+		{"||zip^", "zip", GOOD},
+		{"localhost", "", NO(SPECIAL)},
+		{"1", "", NO(ADDRESS)},
+	};
+	list_rig_check(&options, rows, ARRAY_LEN(rows));
+}
+
+// A format that is configured takes its own lines and comments only.
+static void test_formats(void **)
+{
+	static const struct {
+		enum list_format format;
+		const char *line, *rules;
+	} samples[] = {{LIST_FORMAT_HOSTS, "0.0.0.0 h.example", "h.example "},
+		{LIST_FORMAT_DOMAINS, "d.example", "d.example "},
+		{LIST_FORMAT_DOMAINS, "*.w.example", "w.example "},
+		{LIST_FORMAT_ADBLOCK, "||a.example^", "a.example "},
+		{LIST_FORMAT_DNSMASQ, "local=/m.example/", "m.example{nxdomain} "}};
+	static struct list_rig r;
+	for (unsigned format = LIST_FORMAT_HOSTS; format < LIST_FORMAT_RPZ; format++) {
+		struct list_options options = {.format = (enum list_format)format};
+		for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+			bool own = format == samples[i].format;
+			list_rig_parse(&r, &options, samples[i].line, strlen(samples[i].line), 99);
+			assert_string_equal(r.text, own ? samples[i].rules : "");
+			assert_int_equal(r.counts.rejected[LIST_REJECT_FORMAT], !own);
+		}
 	}
 }
 
 static void test_octet_by_octet_zero(void **)
 {
-	static const char text[] = "a.exa\0mple.com\nb.example\n\0\n";
-	struct taken t;
-	struct list_counts c = parse(text, sizeof text - 1, &t);
-	assert_string_equal(t.text, "b.example ");
-	assert_int_equal(c.rejected[LIST_REJECT_CHARACTER], 2);
+	static const char text[] = "a.exa\0mple.com\nb.example\n\0\n||\0.example^\n@@\0\n";
+	static struct list_rig r;
+	list_rig_parse(&r, &block, text, sizeof text - 1, 99);
+	assert_string_equal(r.text, "b.example ");
+	assert_int_equal(r.counts.rejected[LIST_REJECT_CHARACTER], 4);
+}
+
+static uint64_t parse_one(const char *text, size_t len, enum list_reject why)
+{
+	static struct list_rig r;
+	list_rig_parse(&r, &block, text, len, 9999);
+	return why == GOOD ? r.counts.names : r.counts.rejected[why];
 }
 
 static void test_lengths(void **)
 {
 	char text[600];
-	struct taken t;
 	memset(text, 'a', sizeof text);
 	strcpy(text + 63, ".example");
-	assert_int_equal(parse(text, strlen(text), &t).names, 1);
+	assert_int_equal(parse_one(text, strlen(text), GOOD), 1);
 	memset(text, 'a', sizeof text);
 	strcpy(text + 64, ".example");
-	assert_int_equal(parse(text, strlen(text), &t).rejected[LIST_REJECT_TOO_LONG], 1);
+	assert_int_equal(parse_one(text, strlen(text), NO(TOO_LONG)), 1);
 	// 253 octets of text are 255 on the wire.
 	memset(text, 'a', sizeof text);
 	for (unsigned i = 60; i < 250; i += 61)
 		text[i] = '.';
-	text[253] = 0;
-	assert_int_equal(parse(text, 253, &t).names, 1);
-	text[253] = 'a';
-	assert_int_equal(parse(text, 254, &t).rejected[LIST_REJECT_TOO_LONG], 1);
+	assert_int_equal(parse_one(text, 253, GOOD), 1);
+	assert_int_equal(parse_one(text, 254, NO(TOO_LONG)), 1);
 	text[253] = '.';
-	assert_int_equal(parse(text, 254, &t).names, 1);
+	assert_int_equal(parse_one(text, 254, GOOD), 1);
 	// 40 labels pass, 41 do not.
 	for (unsigned labels = 40; labels <= 41; labels++) {
 		for (unsigned i = 0; i < labels; i++)
 			memcpy(text + 2 * i, "b.", 2);
-		assert_int_equal(parse(text, 2 * labels - 1, &t).names, labels == 40);
+		assert_int_equal(parse_one(text, 2 * labels - 1, GOOD), labels == 40);
 	}
+	// An international name that is too long as A-labels.
+	for (unsigned i = 0; i < 200; i += 2)
+		memcpy(text + i, i % 40 == 38 ? "a." : "\xc3\xbc", 2);
+	memcpy(text + 200, "example", 7);
+	assert_int_equal(parse_one(text, 207, GOOD), 1);
+	for (unsigned i = 0; i < 500; i += 2)
+		memcpy(text + i, i % 40 == 38 ? "a." : "\xc3\xbc", 2);
+	memcpy(text + 500, "example", 7);
+	assert_int_equal(parse_one(text, 507, NO(NON_ASCII)), 1);
 }
 
 static void test_long_line_costs_itself_only(void **)
 {
+	static struct list_rig r;
 	char *text = malloc(1 << 20);
-	struct taken t;
 	size_t n = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		n += (size_t)sprintf(text + n, "before%u.example\n", i);
@@ -177,12 +272,12 @@ static void test_long_line_costs_itself_only(void **)
 	n += (size_t)sprintf(text + n, "0.0.0.0 ");
 	for (unsigned i = 0; n % LIST_LINE_MAX < 4000; i++)
 		n += (size_t)sprintf(text + n, "n%u.example ", i);
-	struct list_counts c = parse(text, n, &t);
-	assert_null(strstr(t.text, "evil"));
-	assert_int_equal(c.rejected[LIST_REJECT_LINE_TOO_LONG], 2);
-	assert_int_equal(c.lines, 5);
-	assert_non_null(strstr(t.text, "before1.example n0.example"));
-	assert_int_equal(list_counts_rejected(&c), 2);
+	list_rig_parse(&r, &block, text, n, 1 << 16);
+	assert_null(strstr(r.text, "evil"));
+	assert_int_equal(r.counts.rejected[LIST_REJECT_LINE_TOO_LONG], 2);
+	assert_int_equal(r.counts.lines, 5);
+	assert_non_null(strstr(r.text, "before1.example n0.example"));
+	assert_int_equal(list_counts_rejected(&r.counts), 2);
 	free(text);
 }
 
@@ -190,64 +285,166 @@ static void test_whole_file(void **)
 {
 	static const char text[] =
 		"\xef\xbb\xbf# title\r\n0.0.0.0 a.example\r\n\r\nb.example\r\ncom";
-	struct taken t;
-	struct list_counts c = parse(text, sizeof text - 1, &t);
-	assert_string_equal(t.text, "a.example b.example ");
-	assert_int_equal(c.bytes, sizeof text - 1);
-	assert_int_equal(c.lines, 5);
-	assert_int_equal(c.comments, 2);
-	assert_int_equal(c.names, 2);
-	assert_int_equal(c.rejected[LIST_REJECT_SINGLE_LABEL], 1);
+	static struct list_rig r = {.number_lines = true};
+	list_rig_parse(&r, &block, text, sizeof text - 1, 99);
+	assert_string_equal(r.text, "2:a.example 4:b.example ");
+	assert_int_equal(r.counts.lines, 5);
+	assert_int_equal(r.counts.comments, 2);
+	assert_int_equal(r.counts.names, 2);
+	assert_int_equal(r.counts.rejected[LIST_REJECT_SINGLE_LABEL], 1);
+}
+
+// LF, CR and CRLF; a CR that is the last octet of a piece.
+static void test_line_ends(void **)
+{
+	static const char text[] = "a.example\rb.example\r\nc.example\n\rd.example\r\r\ne.example";
+	static struct list_rig r = {.number_lines = true};
+	for (size_t piece = 1; piece < sizeof text; piece++) {
+		list_rig_parse(&r, &block, text, sizeof text - 1, piece);
+		assert_string_equal(
+			r.text, "1:a.example 2:b.example 3:c.example 5:d.example 7:e.example ");
+		assert_int_equal(r.counts.lines, 7);
+	}
 }
 
 // However the octets are cut into pieces, the result is the same.
 static void test_pieces(void **)
 {
-	static const char alphabet[] = "ab.\n\n.#! \t0:/|\xef\xbb\xbf*\r%-_1\0Z";
-	static struct list_parser p;
+	static const char *const words[] = {"a", "b.", ".example", "\n", "\r", "\r\n", "#", "! ",
+		" ", "\t", "0.0.0.0 ", "::1 ", "/", "||", "|", "^", "$important", "$dnstype=A",
+		"$denyallow=", "@@", "\xef\xbb\xbf", "*", "*.", "%", "-", "_", "\xc3\xbc", "Z",
+		"$TTL 60\n", "@ SOA a. b. 1 2 3 4 5\n", "$ORIGIN x.\n", " CNAME .\n", "(", ")",
+		"\"", ";", "\\", " A 192.0.2.1\n", "address=/", "server=/", "com", "co.uk", "##"};
+	static struct list_rig whole = {.number_lines = true}, cut = {.number_lines = true};
 	srand(7);
 	for (unsigned round = 0; round < 3000; round++) {
 		char text[9000];
-		size_t len = (size_t)rand() % (round % 50 ? 200 : sizeof text);
-		for (size_t i = 0; i < len; i++)
-			text[i] = alphabet[(size_t)rand() % (sizeof alphabet - 1)];
-		struct taken whole, cut = {0};
-		struct list_counts c = parse(text, len, &whole);
-		list_parse_begin(&p, take, &cut);
-		for (size_t at = 0; at < len;) {
-			size_t piece = 1 + (size_t)rand() % (round % 50 ? 9 : 3000);
-			piece = piece < len - at ? piece : len - at;
-			assert_int_equal(list_parse_feed(&p, text + at, piece), 0);
-			at += piece;
+		size_t len = 0, wanted = (size_t)rand() % (round % 50 ? 200 : 8900);
+		while (len < wanted) {
+			const char *word = words[(size_t)rand() % ARRAY_LEN(words)];
+			memcpy(text + len, word, strlen(word));
+			len += strlen(word);
 		}
-		assert_int_equal(list_parse_end(&p), 0);
-		assert_memory_equal(&p.counts, &c, sizeof c);
+		if (round % 3 == 0 && len)
+			text[(size_t)rand() % len] = (char)(rand() & 0xff);
+		list_rig_parse(&whole, &block, text, len, sizeof text);
+		list_rig_parse(
+			&cut, &block, text, len, 1 + (size_t)rand() % (round % 50 ? 9 : 3000));
+		assert_memory_equal(&cut.counts, &whole.counts, sizeof cut.counts);
 		assert_string_equal(cut.text, whole.text);
 	}
+}
+
+static int take_two(void *arg, const struct list_rule *)
+{
+	return ++*(unsigned *)arg == 3 ? -12 : 0;
 }
 
 static void test_taker_stops(void **)
 {
 	static struct list_parser p;
-	struct taken t = {.refuse_after = 2};
-	static const char text[] = "1.1.1.1 a.example b.example c.example d.example\ne.example\n";
-	list_parse_begin(&p, take, &t);
+	unsigned taken = 0;
+	static const char text[] = "::1 a.example b.example c.example d.example\ne.example\n";
+	list_parse_begin(&p, &block, take_two, &taken);
 	assert_int_equal(list_parse_feed(&p, text, sizeof text - 1), -12);
 	assert_int_equal(list_parse_feed(&p, text, sizeof text - 1), -12);
 	assert_int_equal(list_parse_end(&p), -12);
 	assert_int_equal(p.counts.names, 2);
+	assert_int_equal(taken, 3);
+}
+
+struct found {
+	char text[1024];
+	unsigned count;
+};
+
+static void take_found(void *arg, const struct list_found *found)
+{
+	struct found *f = arg;
+	size_t len = strlen(f->text);
+	snprintf(f->text + len, sizeof f->text - len, "%u %u <%.*s> ", found->wanted,
+		found->rule->line, (int)found->text_len, found->text);
+	f->count++;
+}
+
+static void find(const struct list_wanted *wanted, unsigned count, unsigned found_max,
+	const char *text, size_t piece, struct found *out)
+{
+	static struct list_finder f;
+	size_t len = strlen(text);
+	memset(out, 0, sizeof *out);
+	list_find_begin(&f, &block, wanted, count, found_max, take_found, out);
+	for (size_t at = 0; at < len; at += piece)
+		if (!list_find_feed(&f, text + at, piece < len - at ? piece : len - at))
+			break;
+	list_find_end(&f);
+	assert_int_equal(f.found, out->count);
+}
+
+static void test_find(void **)
+{
+	static const char text[] = "# title\nexample.com\n0.0.0.0 x.example example.com # why\n"
+				   "www.example.com\n||example.com^$important\n/^ad[0-9]/\n"
+				   "/^ad[0-9]+/\n@@||www.example.com^\n"
+				   "$TTL 60\nexample.com TXT (\n  \"a\" )\nexample.com CNAME .";
+	struct dns_name parent, self, other;
+	struct found out;
+	assert_int_equal(dns_name_from_text("example.com", 11, &parent), 0);
+	assert_int_equal(dns_name_from_text("www.example.com", 15, &self), 0);
+	assert_int_equal(dns_name_from_text("other.example", 13, &other), 0);
+	const struct list_wanted wanted[] = {
+		{.name = &self}, {.name = &parent}, {.pattern = "^ad[0-9]", .pattern_len = 8}};
+	for (size_t piece = 1; piece < sizeof text; piece += 7) {
+		find(wanted, 3, 99, text, piece, &out);
+		assert_string_equal(out.text,
+			"1 2 <example.com> 1 3 <0.0.0.0 x.example example.com # why> "
+			"0 4 <www.example.com> 1 5 <||example.com^$important> 2 6 </^ad[0-9]/> "
+			"0 8 <@@||www.example.com^> 1 10 <example.com TXT     \"a\"> "
+			"1 12 <example.com CNAME .> ");
+	}
+	find(wanted, 3, 2, text, 4096, &out);
+	assert_int_equal(out.count, 2);
+	find(&(struct list_wanted){.name = &other}, 1, 99, text, 4096, &out);
+	assert_int_equal(out.count, 0);
+}
+
+// The bitmap in front of libpsl keeps no suffix from it: all rules of the list, if it is there.
+static void test_suffixes(void **)
+{
+	static const char *const suffixes[] = {"co.uk", "github.io", "com.br", "kawasaki.jp",
+		"foo.kawasaki.jp", "blogspot.com", "s3.amazonaws.com", "pvt.k12.ma.us"};
+	static const char *const others[] = {"example.com", "google.com", "city.kawasaki.jp",
+		"a.b.c.d.e.example", "doubleclick.net", "uk.co", "xco.uk"};
+	struct dns_name name;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		assert_int_equal(dns_name_from_text(suffixes[i], strlen(suffixes[i]), &name), 0);
+		if (!list_suffix_is_public(&name))
+			fail_msg("%s", suffixes[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		assert_int_equal(dns_name_from_text(others[i], strlen(others[i]), &name), 0);
+		if (list_suffix_is_public(&name))
+			fail_msg("%s", others[i]);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_role_allow),
+		cmocka_unit_test(test_force),
+		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_octet_by_octet_zero),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_long_line_costs_itself_only),
 		cmocka_unit_test(test_whole_file),
+		cmocka_unit_test(test_line_ends),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_taker_stops),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_suffixes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,7 +224,7 @@ struct names {
 	struct rule_builder *builder;
 };
 
-static int take_name(void *arg, const struct dns_name *name)
+static int take_rule(void *arg, const struct list_rule *rule)
 {
 	struct names *n = arg;
 	if (n->count == n->room) {
@@ -232,9 +232,8 @@ static int take_name(void *arg, const struct dns_name *name)
 		n->name = realloc(n->name, n->room * sizeof *n->name);
 		assert_non_null(n->name);
 	}
-	n->name[n->count++] = *name;
-	struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, name);
-	return rule_builder_rule(n->builder, &rule);
+	n->name[n->count++] = *rule->name;
+	return rule_builder_rule(n->builder, rule);
 }
 
 static bool blocked(const struct rule_reader *r, const char *text, size_t len)
@@ -271,6 +270,7 @@ static bool listed(const char (*text)[256], size_t count, const char *name)
 static void test_whole_list(void **)
 {
 	static struct list_parser p;
+	struct list_options options = {0};
 	struct names n = {.builder = fixture_builder()};
 	struct rule_arena a;
 	struct rule_reader r;
@@ -280,7 +280,7 @@ static void test_whole_list(void **)
 	assert_int_equal(rule_builder_source(n.builder, ""), 0);
 	assert_int_equal(rule_builder_source(n.builder, ""), 0);
 	assert_int_equal(rule_builder_source(n.builder, "real"), 0);
-	list_parse_begin(&p, take_name, &n);
+	list_parse_begin(&p, &options, take_rule, &n);
 	for (size_t len; (len = fread(piece, 1, sizeof piece, f)) > 0;)
 		assert_int_equal(list_parse_feed(&p, piece, len), 0);
 	assert_int_equal(list_parse_end(&p), 0);

@@ -18,6 +18,8 @@ LIBRARIES = {
     "hs.h": ["controlplane"],
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
+    "libpsl.h": ["controlplane"],
+    "idn2.h": ["controlplane"],
     "jemalloc/": ["controlplane"],
     "cyaml/": ["dataplane/core"],
     "yaml.h": ["dataplane/core"],

@@ -24,7 +24,7 @@ expect() { # STATUS PATTERN COMMAND...
 printf 'ads.example\n0.0.0.0 evil.example\ncom\nexample.com##.ad\n' >block
 printf 'fine.ads.example\n' >allow
 expect 0 'names=3 ' "$rulec" compile -o image -a allow block
-expect 0 'block: lines=4 names=2 rejected=2 single_label=1 filter_syntax=1' \
+expect 0 'block: lines=4 names=2 rejected=2 single_label=1 cosmetic=1' \
 	"$rulec" compile -o image -a allow block
 expect 0 'source 3: block: lines 4, names 2, rejected 2' "$rulec" inspect image
 expect 0 'list 3 block: block: names 2, repeated 0' "$rulec" inspect image

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// AdBlock's rules that are about names, as AdGuard's DNS syntax has them.
+
+#include "list_give.h"
+#include "list_modifier.h"
+#include "list_name.h"
+
+static bool is_cosmetic(struct list_text line)
+{
+	static const struct list_text marks[] = {LIST_TEXT("#@"), LIST_TEXT("#?#"), LIST_TEXT("#$"),
+		LIST_TEXT("#%#"), LIST_TEXT("$$"), LIST_TEXT("$@$")};
+	if (!list_text_has_any(line, "#$"))
+		return false;
+	const char *twice = memmem(line.at, line.len, "##", 2);
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (list_text_has(line, marks[i]))
+			return true;
+	if (!twice || twice > line.at)
+		return twice;
+	return line.len > 2 && line.at[2] && strchr(".[*:", line.at[2]);
+}
+
+bool list_adblock_is(struct list_text line)
+{
+	if (line.at[0] == '#')
+		return is_cosmetic(line);
+	struct list_text rest = line, word = list_text_word(&rest);
+	return memchr("|@/~", line.at[0] ? line.at[0] : 'x', 4)
+	       || (rest.len == 0 && list_text_has_any(word, "^$|,~"))
+	       || (memchr(line.at, '#', line.len) && is_cosmetic(line));
+}
+
+// The class of a rule, and whether its options have a meaning for that.
+static enum list_reject judge_class(const struct list_parser *p, bool exception,
+	const struct list_modifiers *m, enum rule_class *out)
+{
+	if (!exception && p->options.role == LIST_ROLE_BLOCK) {
+		*out = m->important ? RULE_CLASS_IMPORTANT_BLOCK : RULE_CLASS_BLOCK;
+		return m->important && m->except.len ? LIST_REJECT_MODIFIER : LIST_REJECT_COUNT;
+	}
+	*out = m->important ? RULE_CLASS_IMPORTANT_ALLOW : RULE_CLASS_ALLOW;
+	if (m->except.len)
+		return LIST_REJECT_MODIFIER;
+	return m->rewrites ? LIST_REJECT_REWRITE : LIST_REJECT_COUNT;
+}
+
+static struct list_rule make_rule(const struct list_parser *p, enum rule_class rule_class,
+	uint8_t covers, const struct list_modifiers *m)
+{
+	struct list_rule rule = list_rule_make(p, rule_class, covers, m->reply);
+	rule.kind.types = m->types;
+	memcpy(rule.kind.client, m->client, sizeof rule.kind.client);
+	if (m->reply == RULE_REPLY_DATA) {
+		rule.rtype = m->rtype;
+		rule.rdata_len = m->rdata_len;
+		rule.rdata = m->rdata;
+		rule.ttl_s = LIST_REWRITE_TTL_S;
+	}
+	return rule;
+}
+
+static enum list_reject judge_pattern(struct list_text t, const struct list_modifiers *m)
+{
+	if (list_text_has_any(t, "/"))
+		return LIST_REJECT_URL;
+	if (t.len == 0 || t.len > LIST_PATTERN_MAX)
+		return LIST_REJECT_PATTERN;
+	for (size_t i = 0; i < t.len; i++)
+		if (t.at[i] < 0x21 || t.at[i] > 0x7e)
+			return LIST_REJECT_PATTERN;
+	if (!list_text_has_any(t, "\\^$.|?*+()[]{}"))
+		return LIST_REJECT_URL;
+	if (m->except.len)
+		return LIST_REJECT_MODIFIER;
+	return m->reply == RULE_REPLY_DATA ? LIST_REJECT_REWRITE : LIST_REJECT_COUNT;
+}
+
+// `/pattern/` or `/pattern/$options`: cuts what is between the slashes and what is behind the $.
+// False: a path.
+static bool cut_pattern(struct list_text line, struct list_text *pattern, struct list_text *options)
+{
+	size_t end = line.len - 1;
+	if (line.len < 2 || line.at[0] != '/')
+		return false;
+	*options = (struct list_text){0};
+	if (line.at[end] != '/') {
+		while (end > 0 && !(line.at[end] == '/' && line.at[end + 1] == '$'))
+			end--;
+		if (end == 0)
+			return false;
+		*options = list_text_skip(line, end + 2);
+	}
+	*pattern = (struct list_text){line.at + 1, end - 1};
+	return true;
+}
+
+static enum list_reject take_pattern(struct list_parser *p, struct list_text line, bool exception)
+{
+	struct list_text pattern, options;
+	struct list_modifiers m;
+	enum rule_class rule_class;
+	if (!cut_pattern(line, &pattern, &options))
+		return LIST_REJECT_URL;
+	enum list_reject why = list_modifiers_read(options, &m);
+	if (why == LIST_REJECT_COUNT)
+		why = judge_pattern(pattern, &m);
+	if (why == LIST_REJECT_COUNT)
+		why = judge_class(p, exception, &m, &rule_class);
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	struct list_rule rule = make_rule(p, rule_class, RULE_COVERS_ALL, &m);
+	rule.what = LIST_RULE_PATTERN;
+	rule.pattern = pattern.at;
+	rule.pattern_len = pattern.len;
+	list_give(p, &rule);
+	return LIST_REJECT_COUNT;
+}
+
+static bool cut_end(struct list_text *t, char c)
+{
+	bool cut = t->len && t->at[t->len - 1] == c;
+	t->len -= cut;
+	return cut;
+}
+
+// Takes the anchors off: what the rest, a name, covers of itself and what is below. 0: neither,
+// but names that begin like it.
+static uint8_t cut_anchors(struct list_text *t)
+{
+	uint8_t covers = RULE_COVERS_ALL;
+	bool start = false;
+	if (list_text_starts(*t, LIST_TEXT("||"))) {
+		*t = list_text_skip(*t, 2);
+	} else if (list_text_starts(*t, LIST_TEXT("|"))) {
+		*t = list_text_skip(*t, 1);
+		start = true;
+	}
+	bool bar = cut_end(t, '|'), end = cut_end(t, '^') || bar;
+	if (start)
+		covers = end ? RULE_COVERS_SELF : 0;
+	if (t->len && t->at[t->len - 1] == '.') // names that go on behind the dot
+		return 0;
+	if (list_text_starts(*t, LIST_TEXT("*."))) {
+		*t = list_text_skip(*t, 2);
+		return start ? 0 : RULE_COVERS_BELOW;
+	}
+	return covers;
+}
+
+// All names of $denyallow are good, or the rule is none: it would block what it must not.
+static enum list_reject judge_except(struct list_text except)
+{
+	struct dns_name name;
+	enum list_reject why = LIST_REJECT_COUNT;
+	while (except.at && why == LIST_REJECT_COUNT)
+		why = list_name_read(list_text_cut(&except, '|'), true, &name);
+	return why;
+}
+
+static void give_except(struct list_parser *p, const struct list_modifiers *m)
+{
+	struct list_rule rule = make_rule(p, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, m);
+	struct list_text except = m->except;
+	struct dns_name name;
+	rule.kind.reply = RULE_REPLY_GROUP;
+	rule.rtype = rule.rdata_len = 0;
+	rule.ttl_s = 0;
+	rule.rdata = NULL;
+	rule.name = &name;
+	while (except.at && !p->stopped)
+		if (list_name_read(list_text_cut(&except, '|'), true, &name) == LIST_REJECT_COUNT)
+			list_give(p, &rule);
+}
+
+static enum list_reject take_name(struct list_parser *p, struct list_text line, bool exception)
+{
+	struct list_modifiers m;
+	struct dns_name name;
+	enum rule_class rule_class;
+	struct list_text options = line, body = list_text_cut(&options, '$');
+	enum list_reject why = list_modifiers_read(options, &m);
+	uint8_t covers = cut_anchors(&body);
+	if (list_text_has_any(body, "/"))
+		return LIST_REJECT_URL;
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	if (covers == 0 || list_text_has_any(body, "*^|"))
+		return LIST_REJECT_FILTER;
+	why = judge_class(p, exception, &m, &rule_class);
+	if (why == LIST_REJECT_COUNT)
+		why = list_name_read(body, p->options.force, &name);
+	if (why == LIST_REJECT_COUNT && m.except.len)
+		why = judge_except(m.except);
+	if (why != LIST_REJECT_COUNT)
+		return why;
+	struct list_rule rule = make_rule(p, rule_class, covers, &m);
+	rule.name = &name;
+	list_give(p, &rule);
+	if (m.except.len)
+		give_except(p, &m);
+	return LIST_REJECT_COUNT;
+}
+
+void list_adblock_line(struct list_parser *p, struct list_text line)
+{
+	enum list_reject why;
+	bool exception = list_text_starts(line, LIST_TEXT("@@"));
+	struct list_text rule = exception ? list_text_skip(line, 2) : line;
+	if (rule.len && rule.at[0] == '/')
+		why = take_pattern(p, rule, exception);
+	else if (is_cosmetic(line))
+		why = LIST_REJECT_COSMETIC;
+	else
+		why = take_name(p, rule, exception);
+	if (why != LIST_REJECT_COUNT)
+		list_refuse(p, why);
+}

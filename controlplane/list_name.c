@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "list_name.h"
+
+#include "list_idn.h"
+#include "list_suffix.h"
+
+#include <arpa/inet.h>
+#include <weir/rule_image.h>
+
+// Names whose loss breaks a machine or a network; hosts files list them for other reasons.
+static const struct list_text special_names[] = {
+	LIST_TEXT("localhost"),
+	LIST_TEXT("localdomain"),
+	LIST_TEXT("localhost.localdomain"),
+	LIST_TEXT("localhost4"),
+	LIST_TEXT("localhost6"),
+	LIST_TEXT("localhost4.localdomain4"),
+	LIST_TEXT("localhost6.localdomain6"),
+	LIST_TEXT("local"),
+	LIST_TEXT("broadcasthost"),
+	LIST_TEXT("ip6-localhost"),
+	LIST_TEXT("ip6-loopback"),
+	LIST_TEXT("ip6-localnet"),
+	LIST_TEXT("ip6-mcastprefix"),
+	LIST_TEXT("ip6-allnodes"),
+	LIST_TEXT("ip6-allrouters"),
+	LIST_TEXT("ip6-allhosts"),
+	LIST_TEXT("in-addr.arpa"),
+	LIST_TEXT("ip6.arpa"),
+	LIST_TEXT("home.arpa"),
+};
+
+// Octets of host names. OR-ing the first kind into such an octet lowers letters and changes no
+// other.
+enum { OCTET_LOWERS = 0x20, OCTET_AS_IS = 1 };
+static const uint8_t octet_kind[256] = {
+	['a' ... 'z'] = OCTET_LOWERS,
+	['A' ... 'Z'] = OCTET_LOWERS,
+	['0' ... '9'] = OCTET_LOWERS,
+	['-'] = OCTET_LOWERS,
+	['_'] = OCTET_AS_IS,
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static struct list_text without_last_dot(struct list_text t)
+{
+	t.len -= t.len > 1 && t.at[t.len - 1] == '.';
+	return t;
+}
+
+bool list_name_scan(struct list_text t, struct dns_name *out)
+{
+	t = without_last_dot(t);
+	unsigned start = 0, at = 1, labels = 1;
+	if (t.len == 0 || t.len > DNS_NAME_MAX - 2)
+		return false;
+	for (size_t i = 0; i < t.len; i++) {
+		uint8_t octet = (uint8_t)t.at[i], kind = octet_kind[octet];
+		if (kind) {
+			out->wire[at++] = octet | (kind & OCTET_LOWERS);
+			continue;
+		}
+		unsigned len = at - start - 1;
+		if (octet != '.' || len == 0 || len > DNS_LABEL_MAX)
+			return false;
+		out->wire[start] = (uint8_t)len;
+		start = at++;
+		labels++;
+	}
+	unsigned len = at - start - 1;
+	if (len == 0 || len > DNS_LABEL_MAX)
+		return false;
+	out->wire[start] = (uint8_t)len;
+	out->wire[at] = 0;
+	out->len = (uint8_t)(at + 1);
+	out->labels = (uint8_t)labels;
+	return true;
+}
+
+static enum list_reject judge_octets(struct list_text t)
+{
+	enum list_reject verdict = LIST_REJECT_COUNT;
+	for (size_t i = 0; i < t.len; i++) {
+		if (memchr("|^$~,@=[]", t.at[i] ? t.at[i] : 'x', 9))
+			return LIST_REJECT_FILTER;
+		if (t.at[i] == '/')
+			return LIST_REJECT_URL;
+		if (!octet_kind[(uint8_t)t.at[i]] && t.at[i] != '.')
+			verdict = LIST_REJECT_CHARACTER;
+	}
+	return verdict;
+}
+
+static enum list_reject judge_labels(struct list_text t)
+{
+	size_t label = 0;
+	for (size_t i = 0; i <= t.len; i++) {
+		if (i < t.len && t.at[i] != '.') {
+			label++;
+			continue;
+		}
+		if (label == 0)
+			return LIST_REJECT_EMPTY_LABEL;
+		label = 0;
+	}
+	return LIST_REJECT_TOO_LONG;
+}
+
+// What list_name_scan does not take.
+static enum list_reject read_slow(struct list_text t, struct dns_name *out)
+{
+	char ascii[LIST_IDN_TEXT_MAX];
+	if (list_text_is_address(t))
+		return LIST_REJECT_ADDRESS;
+	enum list_reject why = judge_octets(t);
+	if (why == LIST_REJECT_CHARACTER) {
+		bool international = false;
+		for (size_t i = 0; i < t.len; i++)
+			international = international || (uint8_t)t.at[i] > 127;
+		if (!international)
+			return why;
+		if (!list_idn_to_ascii(t, ascii))
+			return LIST_REJECT_NON_ASCII;
+		t = (struct list_text){ascii, strlen(ascii)};
+		return list_name_scan(t, out) ? LIST_REJECT_COUNT : LIST_REJECT_NON_ASCII;
+	}
+	return why != LIST_REJECT_COUNT ? why : judge_labels(t);
+}
+
+bool list_name_is_host(const struct dns_name *name)
+{
+	for (const uint8_t *label = name->wire; label[0]; label += 1u + label[0])
+		for (unsigned i = 1; i <= label[0]; i++)
+			if (!octet_kind[label[i]])
+				return false;
+	return name->labels > 0;
+}
+
+bool list_name_is_special(const struct dns_name *name)
+{
+	if (name->labels > 2)
+		return false;
+	const uint8_t *last = name->wire + (name->labels == 2 ? name->wire[0] + 1u : 0);
+	if (name->labels == 2 && memcmp(last, "\4arpa", 6) != 0
+		&& (last[0] < 11 || memcmp(last + 1, "localdomain", 11) != 0))
+		return false;
+	char buf[DNS_NAME_TEXT_MAX];
+	dns_name_to_text(name, buf);
+	struct list_text text = {buf, strlen(buf)};
+	for (size_t i = 0; i < ARRAY_LEN(special_names); i++)
+		if (list_text_is(text, special_names[i]))
+			return true;
+	return false;
+}
+
+// A last label of digits alone is an address, or a piece of one, and no top-level domain.
+static bool ends_in_number(const struct dns_name *name)
+{
+	const uint8_t *last = name->wire;
+	while (last[1u + last[0]] != 0)
+		last += 1u + last[0];
+	for (unsigned i = 1; i <= last[0]; i++)
+		if (!is_digit((char)last[i]))
+			return false;
+	return true;
+}
+
+enum list_reject list_name_judge(const struct dns_name *name, bool force)
+{
+	if (is_digit((char)name->wire[name->len - 2u]) && ends_in_number(name))
+		return LIST_REJECT_ADDRESS;
+	if (name->labels > RULE_LABELS_MAX)
+		return LIST_REJECT_TOO_LONG;
+	if (list_name_is_special(name))
+		return LIST_REJECT_SPECIAL;
+	if (force)
+		return LIST_REJECT_COUNT;
+	if (name->labels == 1)
+		return LIST_REJECT_SINGLE_LABEL;
+	return list_suffix_is_public(name) ? LIST_REJECT_PUBLIC_SUFFIX : LIST_REJECT_COUNT;
+}
+
+enum list_reject list_name_read(struct list_text text, bool force, struct dns_name *out)
+{
+	if (!list_name_scan(text, out)) {
+		enum list_reject why = read_slow(without_last_dot(text), out);
+		if (why != LIST_REJECT_COUNT)
+			return why;
+	}
+	return list_name_judge(out, force);
+}
+
+static bool read_address(struct list_text t, struct ip_address *out)
+{
+	char copy[INET6_ADDRSTRLEN + 1];
+	if (t.len == 0 || t.len >= sizeof copy || memchr(t.at, 0, t.len))
+		return false;
+	for (size_t i = 0; i < t.len; i++) // most names end here
+		if (!memchr("0123456789abcdefABCDEF:.", t.at[i], 24))
+			return false;
+	memcpy(copy, t.at, t.len);
+	copy[t.len] = 0;
+	*out = (struct ip_address){.version = 4, .prefix_len = 32};
+	if (inet_pton(AF_INET, copy, out->bytes) == 1)
+		return true;
+	*out = (struct ip_address){.version = 6, .prefix_len = 128};
+	return inet_pton(AF_INET6, copy, out->bytes) == 1;
+}
+
+bool list_text_is_address(struct list_text text)
+{
+	struct ip_address ignored;
+	struct list_text zone = text;
+	if (list_text_is(text, LIST_TEXT("0.0.0.0")) || list_text_is(text, LIST_TEXT("127.0.0.1")))
+		return true;
+	return read_address(list_text_cut(&zone, '%'), &ignored);
+}
+
+static bool has_host_bits(const struct ip_address *a)
+{
+	for (unsigned bit = a->prefix_len; bit < (a->version == 4 ? 32u : 128u); bit++)
+		if (a->bytes[bit / 8] & 0x80u >> bit % 8)
+			return true;
+	return false;
+}
+
+bool list_prefix_read(struct list_text text, struct ip_address *out)
+{
+	struct ip_address a;
+	if (!read_address(list_text_cut(&text, '/'), &a))
+		return false;
+	if (text.at) {
+		unsigned len = 0;
+		if (text.len == 0 || text.len > 3)
+			return false;
+		for (size_t i = 0; i < text.len; i++) {
+			if (!is_digit(text.at[i]))
+				return false;
+			len = len * 10 + (unsigned)(text.at[i] - '0');
+		}
+		if (len == 0 || len > a.prefix_len)
+			return false;
+		a.prefix_len = (uint8_t)len;
+	}
+	if (has_host_bits(&a))
+		return false;
+	*out = a;
+	return true;
+}

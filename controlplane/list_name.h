@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Names as lists write them: any case, a dot behind or not, UTF-8 (made A-labels, IDNA2008).
+// Stateless; 30 ns for a plain name, a microsecond for an international one.
+
+#include "list_parse.h"
+
+// Host octets and dots only, of any number of labels; a dot behind or not. False: something else,
+// and *out is undefined.
+bool list_name_scan(struct list_text text, struct dns_name *out);
+
+bool list_name_is_host(const struct dns_name *name); // the same of a name in wire form
+
+// Why a scanned name is none for a list; LIST_REJECT_COUNT: it is. Single labels and public
+// suffixes are good when `force`.
+enum list_reject list_name_judge(const struct dns_name *name, bool force);
+
+// Both, and international names. What it refuses leaves *out undefined.
+enum list_reject list_name_read(struct list_text text, bool force, struct dns_name *out);
+
+bool list_name_is_special(const struct dns_name *name); // localhost and the like
+
+// An IPv4 or IPv6 address, the latter with a zone (fe80::1%lo0) or not.
+bool list_text_is_address(struct list_text text);
+
+// `192.0.2.1`, `2001:db8::/32`. False: neither, bits behind the prefix, or the prefix /0.
+bool list_prefix_read(struct list_text text, struct ip_address *out);

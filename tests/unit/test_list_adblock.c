@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "list_rig.h"
+#include "unit.h"
+
+#define GOOD       LIST_REJECT_COUNT
+#define NO(reason) LIST_REJECT_##reason
+
+static const struct list_row rules[] = {
+	{"||example.com^", "example.com", GOOD},
+	{"||Example.COM^", "example.com", GOOD},
+	{"||example.com", "example.com", GOOD},
+	{"||example.com|", "example.com", GOOD},
+	{"||example.com^|", "example.com", GOOD},
+	{"|example.com|", "=example.com", GOOD},
+	{"|example.com^", "=example.com", GOOD},
+	{"|example.com", "", NO(FILTER)},
+	{"example.com^", "example.com", GOOD},
+	{"||*.example.com^", "*.example.com", GOOD},
+	{"*.example.com^", "*.example.com", GOOD},
+	{"@@||example.com^", "allow:example.com", GOOD},
+	{"@@example.com", "allow:example.com", GOOD},
+	{"@@|example.com^|", "allow:=example.com", GOOD},
+	{"||example.com^$important", "block!:example.com", GOOD},
+	{"@@||example.com^$important", "allow!:example.com", GOOD},
+	{"example.com$important", "block!:example.com", GOOD},
+	{"||b\xc3\xbc"
+	 "cher.example^",
+		"xn--bcher-kva.example", GOOD},
+	{"||ads.*.example^", "", NO(FILTER)},
+	{"||ads^", "", NO(SINGLE_LABEL)},
+	{"||co.uk^", "", NO(PUBLIC_SUFFIX)},
+	{"@@||co.uk^", "", NO(PUBLIC_SUFFIX)},
+	{"||example.", "", NO(FILTER)},
+	{"||ads.example.^", "", NO(FILTER)},
+	{"||192.0.2.1^", "", NO(ADDRESS)},
+	{"||localhost^", "", NO(SPECIAL)},
+	{"||", "", NO(EMPTY_LABEL)},
+	{"@@", "", NO(EMPTY_LABEL)},
+	{"|", "", NO(FILTER)},
+	{"||^", "", NO(EMPTY_LABEL)},
+	{"*$denyallow=a.example", "", NO(FILTER)},
+	{"||a.example^b.example^", "", NO(FILTER)},
+};
+
+static const struct list_row options[] = {
+	{"||example.com^$denyallow=a.example.com|b.example.com",
+		"example.com except:a.example.com except:b.example.com", GOOD},
+	{"||example.com^$denyallow=com", "example.com except:com", GOOD},
+	{"||example.com^$denyallow=a.example.com|", "", NO(EMPTY_LABEL)},
+	{"||example.com^$denyallow=a.example.com|*", "", NO(CHARACTER)},
+	{"||example.com^$denyallow=", "", NO(MODIFIER)},
+	{"||example.com^$denyallow=a.example.com,important", "", NO(MODIFIER)},
+	{"@@||example.com^$denyallow=a.example.com", "", NO(MODIFIER)},
+	{"||example.com^$dnstype=A", "example.com{types:A}", GOOD},
+	{"||example.com^$dnstype=a|https", "example.com{types:A,HTTPS}", GOOD},
+	{"||example.com^$dnstype=~A|~AAAA", "example.com{types:~A,AAAA}", GOOD},
+	{"@@||example.com^$dnstype=AAAA", "allow:example.com{types:AAAA}", GOOD},
+	{"||example.com^$dnstype=A|~AAAA", "", NO(MODIFIER)},
+	{"||example.com^$dnstype=", "", NO(MODIFIER)},
+	{"||example.com^$dnstype", "", NO(MODIFIER)},
+	{"||example.com^$dnstype=A|A|A|A|A|A|A|A|A", "", NO(MODIFIER)},
+	{"||example.com^$dnstype=NONSENSE", "", NO(MODIFIER)},
+	{"||example.com^$client=kids", "example.com{client:kids}", GOOD},
+	{"||example.com^$client='kids'", "example.com{client:kids}", GOOD},
+	{"||example.com^$client=kids,dnstype=A,important",
+		"block!:example.com{types:A}{client:kids}", GOOD},
+	{"||example.com^$denyallow=a.example.com,dnstype=A,client=kids",
+		"example.com{types:A}{client:kids} except:a.example.com{types:A}{client:kids}",
+		GOOD},
+	{"||example.com^$client=~kids", "", NO(CLIENT)},
+	{"||example.com^$client=kids|tv", "", NO(CLIENT)},
+	{"||example.com^$client=192.0.2.1", "", NO(CLIENT)},
+	{"||example.com^$client=192.0.2.0/24", "", NO(CLIENT)},
+	{"||example.com^$client=02:00:00:00:00:01", "", NO(CLIENT)},
+	{"||example.com^$client=", "", NO(CLIENT)},
+	{"||example.com^$client=0123456789012345678901234567890",
+		"example.com{client:"
+		"0123456789012345678901234567890}",
+		GOOD},
+	{"||example.com^$client=01234567890123456789012345678901", "", NO(CLIENT)},
+	{"||example.com^$dnsrewrite=NXDOMAIN", "example.com{nxdomain}", GOOD},
+	{"||example.com^$dnsrewrite=NXDOMAIN;;", "example.com{nxdomain}", GOOD},
+	{"||example.com^$dnsrewrite=refused", "example.com{refused}", GOOD},
+	{"||example.com^$dnsrewrite=NOERROR", "example.com{nodata}", GOOD},
+	{"||example.com^$dnsrewrite=192.0.2.1", "example.com{A,300,c0000201}", GOOD},
+	{"||example.com^$dnsrewrite=NOERROR;A;192.0.2.1", "example.com{A,300,c0000201}", GOOD},
+	{"||example.com^$dnsrewrite=2001:db8::1",
+		"example.com{AAAA,300,20010db8000000000000000000000001}", GOOD},
+	{"||example.com^$dnsrewrite=NOERROR;TXT;hi", "example.com{TXT,300,026869}", GOOD},
+	{"||example.com^$dnsrewrite=NOERROR;MX;10 mail.example",
+		"example.com{MX,300,000a046d61696c076578616d706c6500}", GOOD},
+	{"||example.com^$dnsrewrite=192.0.2.1,important", "block!:example.com{A,300,c0000201}",
+		GOOD},
+	{"||example.com^$dnsrewrite=other.example", "", NO(REWRITE)},
+	{"||example.com^$dnsrewrite=NOERROR;CNAME;other.example", "", NO(REWRITE)},
+	{"||example.com^$dnsrewrite=NOERROR;A;nonsense", "", NO(REWRITE)},
+	{"||example.com^$dnsrewrite=SERVFAIL;;", "", NO(REWRITE)},
+	{"||example.com^$dnsrewrite=", "", NO(REWRITE)},
+	{"@@||example.com^$dnsrewrite=192.0.2.1", "", NO(REWRITE)},
+	{"||example.com^$badfilter", "", NO(MODIFIER)},
+	{"||example.com^$third-party", "", NO(MODIFIER)},
+	{"||example.com^$important,script", "", NO(MODIFIER)},
+	{"||example.com^$document", "", NO(MODIFIER)},
+	{"||example.com^$", "", NO(MODIFIER)},
+	{"||example.com^$important,", "", NO(MODIFIER)},
+	{"||example.com^$important=1", "", NO(MODIFIER)},
+	{"@@||example.com^$document", "", NO(MODIFIER)},
+};
+
+// None of these may ever block a name.
+static const struct list_row pages[] = {
+	{"example.com##.ad", "", NO(COSMETIC)},
+	{"example.com,example.org##.ad", "", NO(COSMETIC)},
+	{"~example.com##.ad", "", NO(COSMETIC)},
+	{"example.com#@#.ad", "", NO(COSMETIC)},
+	{"example.com#?#.ad > b", "", NO(COSMETIC)},
+	{"example.com#$#body { overflow: auto }", "", NO(COSMETIC)},
+	{"example.com#%#//scriptlet('x')", "", NO(COSMETIC)},
+	{"example.com#@?#.ad", "", NO(COSMETIC)},
+	{"example.com$$script[tag-content=\"ad\"]", "", NO(COSMETIC)},
+	{"##.banner", "", NO(COSMETIC)},
+	{"##[id^=\"ad\"]", "", NO(COSMETIC)},
+	{"#@#.banner", "", NO(COSMETIC)},
+	{"## Section", "", GOOD},
+	{"######## Section ########", "", GOOD},
+	{"||example.com/ads.js", "", NO(URL)},
+	{"||example.com/ads.js$script", "", NO(URL)},
+	{"||example.com^*/ads/", "", NO(URL)},
+	{"@@||example.com/ads.js", "", NO(URL)},
+	{"|https://example.com/", "", NO(URL)},
+	{"https://example.com/x$image", "", NO(URL)},
+	{"/banner/*/img^", "", NO(URL)},
+	{"/banner/*/img/", "", NO(URL)},
+	{"/banner/", "", NO(URL)},
+	{"/banner/ads.", "", NO(URL)},
+	{"-banner-ad.", "", NO(SINGLE_LABEL)},
+	{"&ad_box_", "", NO(CHARACTER)},
+	{".com/ads/$script", "", NO(URL)},
+	{"example.com$image", "", NO(MODIFIER)},
+	{"example.com,example.org", "", NO(FILTER)},
+	{"[Adblock Plus 2.0]", "", GOOD},
+	{"! Title: x", "", GOOD},
+};
+
+static const struct list_row patterns[] = {
+	{"/^ad[0-9]+\\./", "/^ad[0-9]+\\./", GOOD},
+	{"/ad$/", "/ad$/", GOOD},
+	{"@@/^ad[0-9]/", "allow:/^ad[0-9]/", GOOD},
+	{"/^ad[0-9]/$important", "block!:/^ad[0-9]/", GOOD},
+	{"@@/^ad[0-9]$/$important,client=kids", "allow!:/^ad[0-9]$/{client:kids}", GOOD},
+	{"/^ad[0-9]/$dnstype=A", "/^ad[0-9]/{types:A}", GOOD},
+	{"/^ad[0-9]/$dnsrewrite=NXDOMAIN", "/^ad[0-9]/{nxdomain}", GOOD},
+	{"/^ad[0-9]/$dnsrewrite=192.0.2.1", "", NO(REWRITE)},
+	{"/^ad[0-9]/$script", "", NO(MODIFIER)},
+	{"/^ad[0-9]/$denyallow=a.example", "", NO(MODIFIER)},
+	{"/^https?:\\/\\/ads\\./", "", NO(URL)},
+	{"//", "", NO(PATTERN)},
+	{"/", "", NO(URL)},
+	{"/a b+/", "", NO(PATTERN)},
+	{"/\xc3\xbc+/", "", NO(PATTERN)},
+	{"/^ad[0-9]", "", NO(URL)},
+};
+
+static void test_rules(void **)
+{
+	static const struct list_options block = {0};
+	list_rig_check(&block, rules, ARRAY_LEN(rules));
+}
+
+static void test_options(void **)
+{
+	static const struct list_options block = {0};
+	list_rig_check(&block, options, ARRAY_LEN(options));
+}
+
+static void test_pages(void **)
+{
+	static const struct list_options block = {0};
+	list_rig_check(&block, pages, ARRAY_LEN(pages));
+}
+
+static void test_patterns(void **)
+{
+	static const struct list_options block = {0};
+	static struct list_rig r;
+	char text[LIST_PATTERN_MAX + 4];
+	list_rig_check(&block, patterns, ARRAY_LEN(patterns));
+	memset(text, '.', sizeof text);
+	text[0] = text[LIST_PATTERN_MAX + 1] = '/';
+	list_rig_parse(&r, &block, text, LIST_PATTERN_MAX + 2, 4096);
+	assert_int_equal(r.counts.patterns, 1);
+	text[LIST_PATTERN_MAX + 1] = '.';
+	text[LIST_PATTERN_MAX + 2] = '/';
+	list_rig_parse(&r, &block, text, LIST_PATTERN_MAX + 3, 4096);
+	assert_int_equal(r.counts.rejected[LIST_REJECT_PATTERN], 1);
+}
+
+static void test_role_allow(void **)
+{
+	static const struct list_options allow = {.role = LIST_ROLE_ALLOW};
+	static const struct list_row rows[] = {
+		{"||example.com^", "allow:example.com", GOOD},
+		{"@@||example.com^", "allow:example.com", GOOD},
+		{"||example.com^$important", "allow!:example.com", GOOD},
+		{"|example.com|", "allow:=example.com", GOOD},
+		{"/^cdn[0-9]/", "allow:/^cdn[0-9]/", GOOD},
+		{"||example.com^$denyallow=a.example.com", "", NO(MODIFIER)},
+		{"||example.com^$dnsrewrite=192.0.2.1", "", NO(REWRITE)},
+		{"||example.com/x", "", NO(URL)},
+	};
+	list_rig_check(&allow, rows, ARRAY_LEN(rows));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_role_allow),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
