@@ -29,6 +29,23 @@ static bool read_type(struct list_text text, uint16_t *type)
 	return false;
 }
 
+// In order and each once, so that two rules for the same types are of one kind. False: full.
+static bool add_type(struct rule_types *types, uint16_t type)
+{
+	unsigned at = 0;
+	while (at < types->count && types->type[at] < type)
+		at++;
+	if (at < types->count && types->type[at] == type)
+		return true;
+	if (types->count == RULE_TYPES_MAX)
+		return false;
+	memmove(types->type + at + 1, types->type + at,
+		(types->count - at) * sizeof types->type[0]);
+	types->type[at] = type;
+	types->count++;
+	return true;
+}
+
 // `A|AAAA` or `~A|~CNAME`; of both together the meaning is not clear.
 static enum list_reject read_types(struct list_text value, struct rule_types *out)
 {
@@ -36,12 +53,11 @@ static enum list_reject read_types(struct list_text value, struct rule_types *ou
 	while (value.at) {
 		struct list_text word = list_text_cut(&value, '|');
 		bool except = word.len && word.at[0] == '~';
+		uint16_t type;
 		if (except)
 			word = list_text_skip(word, 1);
-		if (except != types.except || types.count == RULE_TYPES_MAX
-			|| !read_type(word, &types.type[types.count]))
+		if (except != types.except || !read_type(word, &type) || !add_type(&types, type))
 			return LIST_REJECT_MODIFIER;
-		types.count++;
 	}
 	*out = types;
 	return types.count ? LIST_REJECT_COUNT : LIST_REJECT_MODIFIER;
