@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dns_build.h"
+#include "dns_rand.h"
+#include "judge_fixture.h"
+
+#include <weir/rule_mask.h>
+
+static struct judge_fixture f;
+static struct dns_build build;
+static struct dns_answer answer;
+static struct judge_finding finding;
+
+// Judges an answer to `names[0]`: a chain through the names (space-separated), then addresses.
+static void judge_chain(const char *names, const char *address)
+{
+	static const struct dns_ttl_limits limits = {0, 86400, 3600};
+	char copy[512], *rest = copy, *word, *owner;
+	struct ip_address a;
+	strcpy(copy, names);
+	owner = strtok_r(rest, " ", &rest);
+	struct dns_query q = {
+		.name = fixture_name(owner), .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN};
+	assert_int_equal(ip_address_parse(address, &a), 0);
+	if (a.version == 6)
+		q.qtype = DNS_TYPE_AAAA;
+	build_reply(&build, 0, owner, q.qtype);
+	while ((word = strtok_r(rest, " ", &rest))) {
+		build_rr_name(&build, SECTION_ANSWER, owner, DNS_TYPE_CNAME, 60, word);
+		owner = word;
+	}
+	build_rr(&build, SECTION_ANSWER, owner, q.qtype, 60, a.bytes, a.version == 6 ? 16 : 4);
+	assert_int_equal(dns_answer_read(build.buf, build.w.pos, &q, &limits, &answer), 0);
+	const struct dns_answer_view v = dns_answer_view_of(&answer);
+	judge_answer(f.judge, JUDGE_ON_RESOLVER, &q.name, q.qtype, &v, &finding);
+	assert_true(finding.count == 0 || judge_concerns(f.judge, &v));
+}
+
+static bool blocks(const char *a, const char *b)
+{
+	const char *const titles[] = {a, b};
+	const struct rule_set g = fixture_group(&f, titles, b ? 2 : a ? 1 : 0);
+	return judge_finding_blocks(&finding, g.lists);
+}
+
+static int setup(void **)
+{
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "fine.tracker.example");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "/^trusted[.]/");
+	fixture_source(&f, "deny entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_DENY, "denied.example");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_DENY, "/metrics/");
+	fixture_source(&f, "ads");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "tracker.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "double.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "/^ads?[0-9]*[.]/");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "own.tracker.example");
+	fixture_source(&f, "malware");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "double.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "evil.example");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "192.0.2.0/24");
+	fixture_rule(&f, RULE_CLASS_IMPORTANT_BLOCK, "worst.example");
+	fixture_source(&f, "good");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "double.example");
+	fixture_rule(&f, RULE_CLASS_ALLOW, "worst.example");
+	fixture_source(&f, "rebinding");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "10.0.0.0/8");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "fc00::/7");
+	fixture_rule(&f, RULE_CLASS_EXCEPT, "home.example");
+	fixture_judge(&f);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	fixture_close(&f);
+	return 0;
+}
+
+static void test_chain(void **)
+{
+	judge_chain("www.shop.example", "198.18.0.1");
+	assert_int_equal(finding.count, 0);
+	judge_chain("tracker.example", "198.18.0.1"); // the name asked is not ours to judge
+	assert_int_equal(finding.count, 0);
+	judge_chain("www.shop.example shop.Tracker.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("malware", NULL));
+	judge_chain("www.shop.example a.example b.example evil.example c.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
+	assert_true(blocks("malware", NULL));
+	judge_chain("www.shop.example x.denied.example", "198.18.0.1");
+	assert_true(blocks(NULL, NULL)); // the operator's entries are everyone's
+}
+
+static void test_allowed_targets(void **)
+{
+	judge_chain("www.shop.example fine.tracker.example", "198.18.0.1"); // by the operator
+	assert_false(blocks("ads", "malware"));
+	judge_chain("www.shop.example own.tracker.example", "198.18.0.1"); // by the list itself
+	assert_false(blocks("ads", "malware"));
+	judge_chain("www.shop.example double.example", "198.18.0.1"); // by another one
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("ads", "good"));
+	struct rule_set mask;
+	assert_true(judge_finding_mask(&finding, &mask));
+	judge_chain("www.shop.example worst.example", "198.18.0.1"); // important beats that
+	assert_true(blocks("malware", "good"));
+	// One allowed name does not take the other's block away.
+	judge_chain("www.shop.example fine.tracker.example evil.example", "198.18.0.1");
+	assert_true(blocks("malware", NULL));
+	assert_false(blocks("ads", NULL));
+	judge_chain("www.shop.example double.example evil.example tracker.example", "198.18.0.1");
+	assert_true(blocks("malware", "good"));
+	assert_true(blocks("ads", "good"));
+}
+
+static void test_patterns(void **)
+{
+	judge_chain("ad3.shop.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	assert_false(blocks("malware", NULL));
+	judge_chain("www.shop.example ads.cdn.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	judge_chain("METRICS.shop.example", "198.18.0.1");
+	assert_true(blocks(NULL, NULL));
+	judge_chain("trusted.metrics.example", "198.18.0.1");
+	assert_false(blocks("ads", "malware"));
+	// An allow pattern takes a list's block of a target away, an operator's deny of a name not.
+	judge_chain("www.shop.example trusted.tracker.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
+	judge_chain("www.shop.example trusted.denied.example", "198.18.0.1");
+	assert_true(blocks("ads", NULL));
+	struct dns_name name = fixture_name("ad9.example");
+	judge_question(f.judge, JUDGE_ON_SERVICE, &name, &finding);
+	assert_true(blocks("ads", NULL));
+}
+
+static void test_addresses(void **)
+{
+	judge_chain("www.shop.example", "192.0.2.77");
+	assert_true(blocks("malware", NULL));
+	assert_false(blocks("ads", NULL));
+	judge_chain("www.shop.example", "10.1.2.3");
+	assert_true(blocks("rebinding", NULL));
+	judge_chain("www.shop.example", "fd53::1");
+	assert_true(blocks("rebinding", NULL));
+	judge_chain("www.shop.example", "::ffff:10.0.0.1");
+	assert_true(blocks("rebinding", NULL));
+	judge_chain("nas.home.example", "10.1.2.3");
+	assert_false(blocks("rebinding", NULL));
+	// What is excepted is the name asked, not one that it leads to.
+	judge_chain("www.shop.example nas.home.example", "10.1.2.3");
+	assert_true(blocks("rebinding", NULL));
+	// Of rebinding alone.
+	judge_chain("nas.home.example", "192.0.2.77");
+	assert_true(blocks("malware", "rebinding"));
+}
+
+static void test_question_allowed(void **)
+{
+	static const uint64_t all[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+	const uint64_t none[4] = {0};
+	struct dns_name name = fixture_name("x.fine.tracker.example");
+	assert_true(judge_allows(f.judge, &name, DNS_TYPE_A, all));
+	assert_false(judge_allows(f.judge, &name, DNS_TYPE_A, none));
+	name = fixture_name("tracker.example");
+	assert_false(judge_allows(f.judge, &name, DNS_TYPE_A, all));
+}
+
+// Random rules of all classes, random chains, groups with any sources: the finding says what the
+// decisions on the names one by one say, with patterns looked for by hand, and a mask that it.
+enum { SOURCES = 6, LABELS = 3 };
+static const char *const pattern_text[] = {"aa", "b.c", "[.]d", "ee[.]", "c"};
+struct model_pattern {
+	unsigned text, source;
+	enum rule_class rule_class;
+};
+static struct model_pattern model_pattern[12];
+static unsigned model_patterns;
+
+static void random_name(struct dns_rand *r, char *out)
+{
+	out[0] = 0;
+	for (unsigned n = 1 + dns_rand_below(r, 4); n; n--) {
+		static const char *const label[LABELS] = {"a", "bc", "d"};
+		strcat(out, label[dns_rand_below(r, LABELS)]);
+		if (dns_rand_below(r, 8) == 0)
+			strcat(out, label[dns_rand_below(r, LABELS)]);
+		strcat(out, ".");
+	}
+	strcat(out, "test");
+}
+
+static const char *source_title(unsigned source)
+{
+	static const char *const title[SOURCES] = {
+		"allow entries", "deny entries", "s2", "s3", "s4", "s5"};
+	return title[source];
+}
+
+static enum rule_class random_class(struct dns_rand *r, unsigned source)
+{
+	static const enum rule_class any[] = {RULE_CLASS_BLOCK, RULE_CLASS_BLOCK, RULE_CLASS_BLOCK,
+		RULE_CLASS_ALLOW, RULE_CLASS_ALLOW, RULE_CLASS_IMPORTANT_BLOCK,
+		RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_EXCEPT, RULE_CLASS_OPERATOR_ALLOW,
+		RULE_CLASS_OPERATOR_DENY, RULE_CLASS_LOCAL};
+	return source == 0   ? RULE_CLASS_OPERATOR_ALLOW
+	       : source == 1 ? RULE_CLASS_OPERATOR_DENY
+			     : any[dns_rand_below(r, ARRAY_LEN(any))];
+}
+
+static void model_image(struct dns_rand *r)
+{
+	model_patterns = 0;
+	fixture_open(&f);
+	for (unsigned s = 0; s < SOURCES; s++) {
+		fixture_source(&f, source_title(s));
+		for (unsigned i = 0; i < (s < 2 ? 2 : 12); i++) {
+			char name[256];
+			random_name(r, name);
+			enum rule_class c = random_class(r, s);
+			struct dns_name n = fixture_name(name);
+			struct list_rule rule = rule_of_name(c, &n);
+			if (c == RULE_CLASS_LOCAL)
+				rule.kind.reply = RULE_REPLY_RESOLVE;
+			assert_int_equal(rule_builder_rule(f.builder, &rule), 0);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			struct model_pattern *p = &model_pattern[model_patterns++];
+			char text[32];
+			*p = (struct model_pattern){
+				dns_rand_below(r, ARRAY_LEN(pattern_text)), s, random_class(r, s)};
+			if (p->rule_class == RULE_CLASS_EXCEPT || p->rule_class == RULE_CLASS_LOCAL)
+				p->rule_class = RULE_CLASS_BLOCK;
+			snprintf(text, sizeof text, "/%s/", pattern_text[p->text]);
+			fixture_rule(&f, p->rule_class, text);
+		}
+	}
+	fixture_judge(&f);
+}
+
+static bool pattern_matches(unsigned text, const char *name)
+{
+	static const char *const plain[] = {"aa", NULL, ".d", "ee.", "c"};
+	if (plain[text])
+		return strstr(name, plain[text]) != NULL;
+	for (const char *p = strchr(name, 'b'); p; p = strchr(p + 1, 'b'))
+		if (p[1] && p[2] == 'c')
+			return true;
+	return false;
+}
+
+// Which classes have a pattern for the name in a group.
+static unsigned model_classes(const char *name, unsigned sources)
+{
+	unsigned classes = 0;
+	for (unsigned i = 0; i < model_patterns; i++)
+		if ((sources >> model_pattern[i].source & 1)
+			&& pattern_matches(model_pattern[i].text, name))
+			classes |= 1u << model_pattern[i].rule_class;
+	return classes;
+}
+
+static bool model_blocks(
+	const char *text, unsigned sources, const struct rule_set *group, bool asked)
+{
+	struct rule_verdict v = {0};
+	struct dns_name name = fixture_name(text);
+	unsigned p = model_classes(text, sources);
+	if (!asked) // what is asked has passed the table
+		rule_decide(&f.image, &name, DNS_TYPE_A, group->lists, &v);
+	unsigned c = v.d.matched ? v.d.rule_class : RULE_CLASSES;
+	if (v.d.allowed || c == RULE_CLASS_LOCAL)
+		return false;
+	if (c == RULE_CLASS_OPERATOR_DENY)
+		return true;
+	if (p & (1u << RULE_CLASS_OPERATOR_ALLOW))
+		return false;
+	if (p & (1u << RULE_CLASS_OPERATOR_DENY))
+		return true;
+	if (p & (1u << RULE_CLASS_IMPORTANT_ALLOW))
+		return false;
+	if (c == RULE_CLASS_IMPORTANT_BLOCK || p & (1u << RULE_CLASS_IMPORTANT_BLOCK))
+		return true;
+	if (p & (1u << RULE_CLASS_ALLOW))
+		return false;
+	return c == RULE_CLASS_BLOCK || p & (1u << RULE_CLASS_BLOCK);
+}
+
+static void check_group(char (*name)[256], unsigned count, unsigned sources)
+{
+	const char *titles[SOURCES];
+	unsigned n = 0;
+	for (unsigned s = 2; s < SOURCES; s++)
+		if (sources >> s & 1)
+			titles[n++] = source_title(s);
+	const struct rule_set group = fixture_group(&f, titles, n);
+	bool want = false;
+	for (unsigned i = 0; i < count; i++)
+		want |= model_blocks(name[i], sources, &group, i == 0);
+	if (finding.count < JUDGE_CLAUSES_MAX)
+		assert_int_equal(judge_finding_blocks(&finding, group.lists), want);
+	else
+		assert_true(!want || judge_finding_blocks(&finding, group.lists));
+	struct rule_set mask;
+	if (judge_finding_mask(&finding, &mask))
+		assert_int_equal(
+			rule_mask_blocks(&mask, judge_allowing(f.judge), group.lists), want);
+}
+
+static void test_model(void **)
+{
+	struct dns_rand r = {.state = 17};
+	unsigned masks = 0, blocked = 0, all = 0;
+	for (unsigned round = 0; round < 60; round++) {
+		model_image(&r);
+		for (unsigned k = 0; k < 60; k++) {
+			char name[4][256], chain[1024] = "";
+			unsigned count = 1 + dns_rand_below(&r, 4);
+			struct rule_set mask;
+			for (unsigned i = 0; i < count; i++) {
+				char plain[240];
+				random_name(&r, plain);
+				// No loops in the chain.
+				snprintf(name[i], sizeof name[i], "%u.%s", i, plain);
+				strcat(strcat(chain, i ? " " : ""), name[i]);
+			}
+			judge_chain(chain, "198.18.0.1");
+			for (unsigned sources = 3; sources < 1u << SOURCES; sources += 4)
+				check_group(name, count, sources);
+			all++;
+			blocked += finding.count > 0;
+			masks += judge_finding_mask(&finding, &mask);
+		}
+		fixture_close(&f);
+	}
+	assert_true(blocked > all / 4 && blocked < all);
+	assert_true(masks > all / 4);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_chain),
+		T(test_allowed_targets),
+		T(test_patterns),
+		T(test_addresses),
+		T(test_question_allowed),
+		cmocka_unit_test(test_model),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
