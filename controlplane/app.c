@@ -124,7 +124,8 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	const struct config *c = a->started;
 	struct api_deps *d = &a->deps;
 
-	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service);
+	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
+		(struct rules_judging){resolver_judge_by, a->resolver});
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
 		return rc;

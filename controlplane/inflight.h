@@ -25,7 +25,8 @@ struct view;
 struct waiter {
 	struct return_path path;
 	uint16_t id, flags, udp_size;
-	uint8_t has_opt, dnssec_ok;
+	bool has_opt : 1, dnssec_ok : 1;
+	uint8_t group;
 	uint32_t next; // inflight.c's
 	uint64_t dp_incarnation, arrival_ms;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter

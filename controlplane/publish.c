@@ -345,6 +345,8 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	c.blocking_on = blocking_on;
 	c.pause_until_ms = pause_until_ms;
 	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
+	atomic_store(&p->blocking_on, blocking_on);
+	atomic_store(&p->pause_until_ms, pause_until_ms);
 	pthread_mutex_lock(&p->lock);
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
 	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = c;
@@ -352,6 +354,11 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
 	FAULT_POINT(config_switched);
 	pthread_mutex_unlock(&p->lock);
+}
+
+bool publisher_blocks(const struct publisher *p, uint64_t now_ms)
+{
+	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->pause_until_ms);
 }
 
 void publish_status(const struct publisher *p, struct publish_status *out)

@@ -74,6 +74,8 @@ ATTR_MUST_CHECK int names_prepare(struct publisher *p, const void *image, size_t
 	struct names_region **out, char why[SHM_WHY_MAX]);
 // Takes r, unless it says -EBUSY (two older ones are still in use): then r stays the caller's.
 ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
+// Would names_publish say -EBUSY? Resolver loop.
+bool names_busy(struct publisher *p);
 void names_discard(struct publisher *p, struct names_region *r);
 
 // The groups of clients. Small, so made, switched to and unmapped at once; workers map it for
@@ -83,6 +85,13 @@ ATTR_MUST_CHECK int policy_publish(
 // The groups of the current image, the last life's until the first policy_publish; their number, 0:
 // none.
 unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
+
+// As the workers have them, for what is decided here: group 0 and all others, unless the generation
+// is still `seen` (0: never). The present one. Any thread.
+uint64_t policy_groups(
+	struct publisher *p, uint64_t seen, struct policy_group group[POLICY_GROUPS_MAX]);
+// Do workers block now, by the last publish_config? Any thread.
+bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
 
 struct publish_status {
 	uint64_t l0_generation, names_generation, config_generation, policy_generation;

@@ -31,7 +31,12 @@ struct publisher {
 	bool l0_fresh;
 	uint64_t next_look_ms; // at the files
 
+	_Atomic bool blocking_on;
+	_Atomic uint64_t pause_until_ms;
+	_Atomic uint64_t groups_generation; // of `group`; 0: none was published
+
 	pthread_mutex_t lock; // of what follows
+	struct policy_group group[POLICY_GROUPS_MAX];
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
 	unsigned lanes;
 	uint64_t policy_generation;                // of the last policy_publish

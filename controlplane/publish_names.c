@@ -136,6 +136,16 @@ void names_retire(struct publisher *p)
 	p->old_count = kept;
 }
 
+bool names_busy(struct publisher *p)
+{
+	pthread_mutex_lock(&p->lock);
+	names_retire(p);
+	bool busy = p->names && p->old_count == PUBLISH_OLD_MAX;
+	p->refused_busy += busy;
+	pthread_mutex_unlock(&p->lock);
+	return busy;
+}
+
 int names_publish(struct publisher *p, struct names_region *r)
 {
 	int rc = 0;

@@ -41,6 +41,27 @@ unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY
 	return count;
 }
 
+static void groups_keep(struct publisher *p, const struct policy_head *head)
+{
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
+		p->group[i] = head->group[i < head->group_count ? i : 0];
+	p->groups_generation++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+uint64_t policy_groups(
+	struct publisher *p, uint64_t seen, struct policy_group group[POLICY_GROUPS_MAX])
+{
+	if (seen == atomic_load(&p->groups_generation))
+		return seen;
+	pthread_mutex_lock(&p->lock);
+	memcpy(group, p->group, sizeof(p->group));
+	seen = p->groups_generation;
+	pthread_mutex_unlock(&p->lock);
+	return seen;
+}
+
 int policy_publish(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX], old_name[SHM_NAME_MAX];
@@ -63,6 +84,7 @@ int policy_publish(struct publisher *p, const void *image, size_t size, char why
 	if (rc < 0)
 		return rc;
 	memcpy(region_data(&r), image, size);
+	groups_keep(p, image);
 	region_publish(&r);
 	atomic_store_explicit(&p->dir->current[REGION_POLICY], generation_word(generation, r.where),
 		memory_order_release);

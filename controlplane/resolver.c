@@ -140,6 +140,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = flushes_open(r);
 	if (rc == 0)
+		rc = rejudge_open(r);
+	if (rc == 0)
 		rc = views_open(r, config, &callbacks, why);
 	if (rc == 0)
 		rc = resolver_refresh_open(r);
@@ -192,6 +194,7 @@ void resolver_close(struct resolver *r)
 		question_finish(r, q, REFRESH_ABANDONED);
 	walks_free(r);
 	flushes_close(r);
+	rejudge_close(r);
 	timer_free(r->beat);
 	resolver_refresh_close(r);
 	lanes_free(r->lanes);

@@ -15,6 +15,7 @@
 // question is dropped (the client's retry hits); both are counted.
 
 #include "flush.h"
+#include "judge.h"
 #include "l1.h"
 #include "l1_flush.h"
 #include "l1_sweep.h"
@@ -44,6 +45,23 @@ void resolver_group_view(const struct resolver *r, unsigned group, struct policy
 // Whether workers can have the groups of the last reconfiguration. While they cannot, views that
 // left stay, as clients are still in them. Service loop, or before it runs.
 void resolver_groups_published(struct resolver *r, bool published);
+
+// From now on answers are judged by this (NULL: nothing is), which must outlive it: until another
+// one has taken its place. L0 is judged anew by it, in slices of 0.4 ms, then `then` is called, if
+// not NULL, on the loop. No other may be asked for before that, unless `then` is NULL. On the
+// loop's thread, or before it runs.
+void resolver_judge_by(
+	void *resolver, const struct judge *judge, void (*then)(void *arg), void *arg);
+
+struct judge_count {
+	uint64_t answers, listed;   // judged when they came; of these with something on a list
+	uint64_t not_kept;          // listed ones without a mask: not cached
+	uint64_t answered_blocked;  // clients
+	uint64_t questions_blocked; // of these by a pattern, without asking an upstream
+	// Of cached records under new images: judged, given another mask, deleted.
+	uint64_t rejudged, rejudged_changed, rejudged_deleted;
+	uint64_t walks, walk_ms; // finished ones; time that the last one took
+};
 
 struct flush_status {
 	uint64_t asked, told; // here; other boxes were told
@@ -81,6 +99,7 @@ struct resolver_status {
 	struct l1_status l1;
 	struct l1_sweep_status l1_sweep;
 	struct flush_status flush;
+	struct judge_count judge;
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };

@@ -31,14 +31,15 @@ struct resolver_answer answer_fresh(
 	};
 }
 
-struct resolver_answer answer_stale(const struct resolver *r, const struct dns_answer_view *view)
+struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_view *v)
 {
-	struct resolver_answer a = answer_fresh(r, view, 0);
+	struct resolver_answer a = answer_fresh(r, &v->answer, 0);
 	a.kind = ANSWER_STALE;
 	a.opts.has_ttl_fixed = true;
 	a.opts.ttl_fixed_s = r->set.stale_ttl_s;
-	a.opts.ede =
-		view->rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE_ANSWER;
+	a.opts.ede = v->answer.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
+							   : DNS_EDE_STALE_ANSWER;
+	a.finding = judged_record(r, v);
 	return a;
 }
 
@@ -88,16 +89,34 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *questi
 	return dns_reply_answer(msg, cap, &q, view, &opts, &sum);
 }
 
-static void count_answer(struct resolver *r, const struct resolver_answer *a)
+static void count_answer(struct resolver *r, enum answer_kind kind)
 {
-	if (a->kind == ANSWER_SERVFAIL)
+	if (kind == ANSWER_BLOCKED)
+		r->count.judge.answered_blocked++;
+	else if (kind == ANSWER_SERVFAIL)
 		r->count.servfail++;
-	else if (a->kind == ANSWER_STALE)
+	else if (kind == ANSWER_STALE)
 		r->count.answered_stale++;
 	else
 		r->count.answered++;
 	if (get_u16(r->reply + 2) & DNS_FLAG_TC)
 		r->count.answers_truncated++;
+}
+
+// Its length; the kind may be another one than that of the answer.
+static uint16_t reply_write(struct resolver *r, const struct waiter *w,
+	const struct resolver_answer *a, enum answer_kind *kind, uint16_t *sum)
+{
+	*kind = a->kind;
+	if (judged_blocks(r, &r->one, w->group, a->finding)) {
+		*kind = ANSWER_BLOCKED;
+		return dns_reply_blocked(r->reply, sizeof(r->reply), &r->one,
+			judged_reply(r, w->group), r->set.udp_reply_size, sum);
+	}
+	if (a->view)
+		return dns_reply_answer(
+			r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, sum);
+	return dns_reply_rcode(r->reply, sizeof(r->reply), &r->one, a->rcode, a->opts.ede, sum);
 }
 
 // r->one holds the question's part of the query.
@@ -108,20 +127,18 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 		.dp_incarnation = w->dp_incarnation,
 		.arrival_ms = w->arrival_ms,
 		.path = w->path,
-		.verdict = (uint8_t)a->kind,
 	};
+	enum answer_kind kind;
 
 	if (now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
 		return;
 	}
 	query_rebuild(r, w);
-	head.dns_len = a->view ? dns_reply_answer(
-			       r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, &head.sum)
-			       : dns_reply_rcode(r->reply, sizeof(r->reply), &r->one, a->rcode,
-				       a->opts.ede, &head.sum);
+	head.dns_len = reply_write(r, w, a, &kind, &head.sum);
+	head.verdict = (uint8_t)kind;
 	if (head.dns_len && lanes_answer(r->lanes, &head, r->reply))
-		count_answer(r, a);
+		count_answer(r, kind);
 }
 
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,

@@ -139,19 +139,6 @@ static bool look_at(struct walk *w, uint32_t record, uint64_t now_ms)
 	return w->look.count == CACHE_GET_MAX;
 }
 
-// Every record is a line that is in no cache.
-static void look_ahead(const struct l0_reader *l0, uint64_t bucket)
-{
-	if (bucket > l0->bucket_mask)
-		return;
-	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
-		uint32_t record =
-			atomic_load_explicit(&l0->buckets[bucket].record[i], memory_order_relaxed);
-		if (record < l0->unit_count)
-			__builtin_prefetch(l0->units + (size_t)record * L0_UNIT);
-	}
-}
-
 static void look_step(struct walk *w)
 {
 	const struct l0_reader *l0 = l0_writer_reader(w->resolver->l0);
@@ -162,7 +149,7 @@ static void look_step(struct walk *w)
 		end = l0->bucket_mask + 1;
 	for (; w->cursor < end && !full; w->cursor++) {
 		const struct l0_bucket *b = &l0->buckets[w->cursor];
-		look_ahead(l0, w->cursor + 2);
+		store_look_ahead(l0, w->cursor + 2);
 		for (unsigned i = 0; i < L0_BUCKET_SLOTS && !full; i++)
 			if (atomic_load(&b->tag[i]) != 0)
 				full = look_at(w, atomic_load(&b->record[i]), now_ms);

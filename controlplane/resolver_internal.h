@@ -2,14 +2,16 @@
 #pragma once
 
 // What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
-// question's life), resolver_l1.c (its way through Redis), resolver_refresh.c (questions that
-// nobody waits for), resolver_rewrite.c (local CNAMEs, zones), resolver_answer.c (replies to
+// question's life), resolver_judge.c (what answers lead to), resolver_rejudge.c (that of cached
+// ones under a new image), resolver_l1.c (its way through Redis), resolver_refresh.c (questions
+// that nobody waits for), resolver_rewrite.c (local CNAMEs, zones), resolver_answer.c (replies to
 // waiters), resolver_store.c (L0), resolver_flush.c, resolver_cache.c and resolver_status.c (calls
 // from other threads).
 
 #include "failures.h"
 #include "flush_log.h"
 #include "inflight.h"
+#include "judge.h"
 #include "l1.h"
 #include "l1_flush.h"
 #include "l1_sweep.h"
@@ -36,6 +38,7 @@ enum {
 
 struct walk;
 struct flushes;
+struct rejudge;
 
 struct resolver_settings {
 	struct ttl_rules ttl;
@@ -60,7 +63,12 @@ struct resolver {
 	struct resolver_settings set;
 	struct event *beat, *sweep, *sweep_step;
 	struct flushes *flushes;
-	unsigned rewrites;                     // questions that have one
+	unsigned rewrites;         // questions that have one
+	const struct judge *judge; // NULL: there is none yet
+	struct rejudge *rejudge;
+	struct judge_finding finding; // of the answer under way
+	struct policy_group group[POLICY_GROUPS_MAX];
+	uint64_t groups_generation;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
@@ -76,6 +84,7 @@ struct resolver_answer {
 	uint16_t rcode;
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
+	const struct judge_finding *finding; // for whom it is blocked; NULL: for nobody
 };
 
 // resolver_miss.c
@@ -106,6 +115,23 @@ bool l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
 // The upstream's reply, of which r->answer was made, under the name that was asked.
 void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);
 
+// resolver_judge.c
+// Into r->finding, which is that of one answer at a time.
+void judge_reply(struct resolver *r, const struct question *q, const struct dns_answer *a);
+// Of a record, whose answer then stands in r->finding; NULL: nothing.
+const struct judge_finding *judged_record(struct resolver *r, const struct l0_view *v);
+// The mask of r->finding; false: it has none, so the answer is not to be kept (counted).
+bool judged_mask(struct resolver *r, struct rule_set *mask);
+bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
+	const struct judge_finding *finding);
+const struct dns_block *judged_reply(struct resolver *r, unsigned group);
+// A pattern blocks the name for who asks: answered.
+bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w);
+
+// resolver_rejudge.c
+ATTR_MUST_CHECK int rejudge_open(struct resolver *r);
+void rejudge_close(struct resolver *r);
+
 // resolver_flush.c
 ATTR_MUST_CHECK int flushes_open(struct resolver *r);
 void flushes_close(struct resolver *r); // before L1
@@ -125,7 +151,7 @@ void resolver_refresh_close(struct resolver *r);
 struct resolver_answer answer_servfail(int ede);
 struct resolver_answer answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
-struct resolver_answer answer_stale(const struct resolver *r, const struct dns_answer_view *view);
+struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_view *v);
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a);
 void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
@@ -143,6 +169,8 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
 // May be served although it is past its soft expiry?
 bool store_usable(const struct l0_view *v, uint64_t now_ms);
+// Fetches the records of a bucket, for walks: each is a line that is in no cache.
+void store_look_ahead(const struct l0_reader *l0, uint64_t bucket);
 void store_restamp(struct resolver *r, const struct l0_key *key);
 void store_refreshed(struct resolver *r, const struct l0_key *key); // clears the refresh mark
 

@@ -46,12 +46,14 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	a->auth_ttl_s = v->auth_ttl_s;
 	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms))
 		return false;
+	judge_reply(r, q, a);
 	store_answer(r, q, a, created_ms);
 	if (a->ttl_s <= v->age_s)
 		return false;
 	const struct dns_answer_view view = dns_answer_view_of(a);
 	struct resolver_answer answer = answer_fresh(r, &view, v->age_s);
 	answer.kind = ANSWER_CACHED;
+	answer.finding = &r->finding;
 	r->count.l1_answers++;
 	question_answered(r, q, &answer);
 	return true;

@@ -55,6 +55,7 @@ static bool miss_parse(
 		.udp_size = m->udp_size < DNS_UDP_PLAIN_MAX ? DNS_UDP_PLAIN_MAX : m->udp_size,
 		.has_opt = m->has_opt != 0,
 		.dnssec_ok = m->dnssec_ok != 0,
+		.group = m->group,
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 	};
@@ -69,7 +70,7 @@ static bool miss_parse(
 static void miss_refuse(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
 {
-	struct resolver_answer a = stale ? answer_stale(r, &stale->answer) : answer_servfail(ede);
+	struct resolver_answer a = stale ? answer_stale_record(r, stale) : answer_servfail(ede);
 	answer_one(r, &m->query, &m->waiter, &a);
 }
 
@@ -84,8 +85,9 @@ static bool miss_cached(
 	if (age == L0_FRESH) {
 		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
+		a.finding = judged_record(r, v);
 	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
-		a = answer_stale(r, &v->answer);
+		a = answer_stale_record(r, v);
 	} else {
 		return false;
 	}
@@ -106,7 +108,7 @@ static bool question_serve_stale(struct resolver *r, struct question *q)
 
 	if (!store_find(r, &key, &v) || !store_usable(&v, clock_mono_ms()))
 		return false;
-	struct resolver_answer a = answer_stale(r, &v.answer);
+	struct resolver_answer a = answer_stale_record(r, &v);
 	answer_all(r, q, &a);
 	store_restamp(r, &key);
 	return true;
@@ -230,6 +232,8 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		refresh_hit(r->refresh, &m.key, now_ms);
 		return;
 	}
+	if (question_blocked(r, &m.query, &m.waiter))
+		return;
 	bool found = !m.view->no_cache && store_find(r, &m.key, &v);
 	if (found && miss_cached(r, &m, &v, now_ms)) {
 		l0_writer_heat_add(r->l0, &m.key, 1);
@@ -279,12 +283,14 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		return UPSTREAM_TRUNCATED;
 	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
 		return UPSTREAM_FAILED;
+	judge_reply(r, q, &r->answer);
 	bool keep = !q->def->no_cache && !flush_covers(r, q, q->born_ms);
 	if (keep)
 		store_answer(r, q, &r->answer, clock_mono_ms());
 	failures_clear(r->failures, q->hash);
 	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
+	a.finding = &r->finding;
 	answer_all(r, q, &a);
 	if (keep)
 		l1_store(r, q, msg, len); // whoever waits has been served

@@ -42,10 +42,12 @@ static void alias_answer(struct resolver *r, struct question *q)
 		question_refuse(r, q, DNS_EDE_OTHER);
 		return;
 	}
+	judge_reply(r, q, &r->answer);
 	if (!q->def->no_cache)
 		store_answer(r, q, &r->answer, clock_mono_ms());
 	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
+	a.finding = &r->finding;
 	question_answered(r, q, &a);
 }
 

@@ -20,6 +20,7 @@ struct l0_key question_key(const struct question *q)
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	uint64_t created_ms)
 {
+	struct rule_set mask;
 	struct l0_put put = {
 		.key = question_key(q),
 		.answer = dns_answer_view_of(a),
@@ -27,11 +28,12 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 		.auth_ttl_s = a->auth_ttl_s,
 		.hits = q->hits,
 		.renews = q->request && q->hits == 0,
+		.mask = &mask,
 	};
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	if (a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
+	if (judged_mask(r, &mask) && a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
 		r->count.stored++;
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
 		return;
@@ -46,6 +48,18 @@ bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *ou
 	uint32_t record = l0_find(l0, key, l0_candidate(l0, key->hash), &r->record_anomalies);
 
 	return record != L0_NONE && l0_record_read(l0, record, out);
+}
+
+void store_look_ahead(const struct l0_reader *l0, uint64_t bucket)
+{
+	if (bucket > l0->bucket_mask)
+		return;
+	for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
+		uint32_t record =
+			atomic_load_explicit(&l0->buckets[bucket].record[i], memory_order_relaxed);
+		if (record < l0->unit_count)
+			__builtin_prefetch(l0->units + (size_t)record * L0_UNIT);
+	}
 }
 
 bool store_usable(const struct l0_view *v, uint64_t now_ms)

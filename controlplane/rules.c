@@ -88,8 +88,28 @@ static void log_rejects(const struct rules_job *j)
 	}
 }
 
+// What the judge could not take is not the lists' parser's to count.
+static void log_judge(const struct judge_counts *c)
+{
+	const struct judge_pattern_counts *p = &c->patterns;
+	uint64_t refused = (uint64_t)p->refused_syntax + p->refused_length + p->refused_count
+			   + p->refused_slow + p->refused_time + p->refused_size;
+	if (refused)
+		log_warning("rules: %llu patterns refused: syntax=%u length=%u number=%u slow=%u "
+			    "time=%u size=%u; %s",
+			(unsigned long long)refused, p->refused_syntax, p->refused_length,
+			p->refused_count, p->refused_slow, p->refused_time, p->refused_size,
+			p->first_error);
+	if (c->prefixes.refused_count)
+		log_warning("rules: %u address prefixes refused: over %u",
+			c->prefixes.refused_count, JUDGE_PREFIXES_MAX);
+}
+
 static void adopt_image(struct rules *r, struct rules_job *j)
 {
+	judge_free(r->judge);
+	r->judge = j->judge;
+	j->judge = NULL;
 	rule_arena_free(&r->arena);
 	r->arena = j->arena;
 	r->reader = j->reader;
@@ -105,8 +125,10 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	s->peak_bytes = j->peak_bytes;
 	s->build_ms = j->build_ms;
 	s->from_disk = j->from_disk;
+	s->judge = *judge_counts(r->judge);
 	log_info("rules: %llu names, %llu octets, %s", (unsigned long long)h->names,
 		(unsigned long long)h->size, j->from_disk ? "last good image" : "new image");
+	log_judge(&s->judge);
 }
 
 static void note_outcome(struct rules *r, struct rules_job *j)
@@ -143,6 +165,8 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 		return NULL;
 	j->sources = sources;
 	j->publisher = r->publisher;
+	j->judging = r->judging;
+	j->judge_before = r->judge;
 	j->image_path = r->image_path;
 	j->previous_path = r->previous_path;
 	if (r->arena.base) {
@@ -342,7 +366,7 @@ static void make_paths(struct rules *r, const char *folder)
 }
 
 int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
-	struct loop *resolver_loop, struct loop *service_loop)
+	struct loop *resolver_loop, struct loop *service_loop, struct rules_judging judging)
 {
 	struct rules_sources *sources;
 	int err = rules_sources_new(config, &sources);
@@ -357,6 +381,7 @@ int rules_open(struct rules **out, const struct config *config, struct publisher
 		return -ENOMEM;
 	}
 	r->publisher = publisher;
+	r->judging = judging;
 	r->resolver_loop = resolver_loop;
 	make_paths(r, config->runtime.state_directory);
 	err = rules_kept_open(r, loop_base(service_loop));
@@ -383,8 +408,14 @@ void rules_close(struct rules *r)
 	rules_kept_close(r);
 	rules_job_free(r->job);
 	rules_sources_free(r->next);
+	judge_free(r->judge);
 	rule_arena_free(&r->arena);
 	free(r);
+}
+
+const struct judge *rules_judge(const struct rules *r)
+{
+	return r->judge;
 }
 
 void rules_status(struct rules *r, struct rules_status *out)

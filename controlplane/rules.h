@@ -19,6 +19,7 @@
 // another until then, through restarts too. A pause is kept through restarts as well; both are in
 // <state_directory>/rules.state.
 
+#include "judge.h"
 #include "list_parse.h"
 #include "publish.h"
 
@@ -65,14 +66,24 @@ struct rules_status {
 	bool held;                   // current image is that of a rollback
 	bool has_previous;           // there is one to roll back to
 	uint64_t pause_until_unix_s; // 0: not paused
+	struct judge_counts judge;   // patterns and prefixes of the current image
 	unsigned list_count;
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
+};
+
+// What cached answers are judged by changes before the image does (resolver_judge_by); NULL: nobody
+// judges. On the resolver loop, or before it runs; `then` on that loop, when L0 is judged.
+struct rules_judging {
+	void (*judge_by)(
+		void *arg, const struct judge *judge, void (*then)(void *arg), void *then_arg);
+	void *arg;
 };
 
 // Reads the last good image and, if it is whole, publishes it at once; then starts a first build.
 // Before either loop runs.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
-	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop);
+	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop,
+	struct rules_judging judging);
 // When both loops have stopped, and before they are freed: waits for a running build and throws it
 // away.
 void rules_close(struct rules *r);
@@ -105,6 +116,9 @@ ATTR_MUST_CHECK int rules_resume(struct rules *r);  // -EALREADY: it is not paus
 uint32_t rules_pause_left_s(const struct rules *r); // 0: not paused
 // Called on the service loop whenever a pause begins, changes or ends.
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
+
+// The judge of the current image, for this loop; NULL: there is no image. Good until a reload.
+const struct judge *rules_judge(const struct rules *r);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
 

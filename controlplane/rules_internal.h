@@ -26,6 +26,7 @@ struct rules_kept {
 
 struct rules {
 	struct publisher *publisher;
+	struct rules_judging judging;
 	struct loop *resolver_loop;
 	struct event *poll;
 	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
@@ -43,6 +44,7 @@ struct rules {
 
 	struct rule_arena arena; // current image, our own copy: `why` reads it
 	struct rule_reader reader;
+	struct judge *judge;
 	struct rules_status status;
 	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);

@@ -40,7 +40,12 @@ static void note_missing(struct rules_job *j)
 static int prepare_region(struct rules_job *j)
 {
 	char why[SHM_WHY_MAX];
-	int err = names_prepare(j->publisher, j->arena.base, j->arena.size, &j->region, why);
+	int err = judge_new(&j->judge, &j->reader);
+	if (err) {
+		fail(j, "cannot make a judge of the image: %s", strerror(-err));
+		return err;
+	}
+	err = names_prepare(j->publisher, j->arena.base, j->arena.size, &j->region, why);
 	if (err) {
 		j->region = NULL;
 		fail(j, "cannot share the image: %s", err == -ENOMEM ? "no memory" : why);
@@ -195,19 +200,55 @@ int rules_job_load(struct rules_job *j)
 	return err;
 }
 
-void rules_job_publish(void *arg)
+static void fail_publish(struct rules_job *j, int err)
+{
+	fail(j, "image not published: %s",
+		err == -EBUSY ? "a worker still uses old ones" : strerror(-err));
+}
+
+// `then` when that is done, with the job.
+static void judge_by(struct rules_job *j, const struct judge *judge, void (*then)(void *arg))
+{
+	if (j->judging.judge_by)
+		j->judging.judge_by(j->judging.arg, judge, then, j);
+	else if (then)
+		then(j);
+}
+
+// Answers are judged by the new image already.
+static void switch_image(void *arg)
 {
 	struct rules_job *j = arg;
 	int err = names_publish(j->publisher, j->region);
 	if (err) {
 		names_discard(j->publisher, j->region);
-		fail(j, "image not published: %s",
-			err == -EBUSY ? "a worker still uses old ones" : strerror(-err));
+		fail_publish(j, err);
+		judge_by(j, j->judge_before, NULL);
 	} else {
 		j->outcome = RULES_PUBLISHED;
 	}
 	j->region = NULL;
 	settle(j, RULES_JOB_DONE);
+}
+
+void rules_job_publish(void *arg)
+{
+	struct rules_job *j = arg;
+	bool starting = j->from_disk && !j->rollback;
+
+	if (names_busy(j->publisher)) {
+		names_discard(j->publisher, j->region);
+		j->region = NULL;
+		fail_publish(j, -EBUSY);
+		settle(j, RULES_JOB_DONE);
+	} else if (starting) {
+		// What is cached was judged by this very image, unless the last life ended while
+		// it was taking it over.
+		judge_by(j, j->judge, NULL);
+		switch_image(j);
+	} else {
+		judge_by(j, j->judge, switch_image);
+	}
 }
 
 void rules_job_free(struct rules_job *j)
@@ -218,6 +259,7 @@ void rules_job_free(struct rules_job *j)
 		pthread_join(j->thread, NULL);
 	if (j->region)
 		names_discard(j->publisher, j->region);
+	judge_free(j->judge);
 	rule_arena_free(&j->arena);
 	rules_sources_free(j->sources);
 	free(j);

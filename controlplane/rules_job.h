@@ -7,6 +7,7 @@
 // Whoever moves the state on (release) gives the whole job to the next owner (acquire):
 //   RUNNING (helper thread) -> DONE or READY (service loop) -> PUBLISHING (resolver loop) -> DONE
 
+#include "judge.h"
 #include "rule_store.h"
 #include "rules.h"
 #include "rules_sources.h"
@@ -24,6 +25,8 @@ struct rules_job {
 	// Input.
 	struct rules_sources *sources; // owned
 	struct publisher *publisher;
+	struct rules_judging judging;
+	const struct judge *judge_before;       // of the current image
 	const char *image_path, *previous_path; // outlive the job
 	bool force, from_disk;
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
@@ -42,6 +45,7 @@ struct rules_job {
 	struct rule_arena arena; // empty unless there is a new image
 	struct rule_reader reader;
 	struct names_region *region;
+	struct judge *judge; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms;
 	bool swapped; // the files, for a rollback
 };
@@ -57,7 +61,8 @@ ATTR_MUST_CHECK int rules_job_load(struct rules_job *j);
 // After DONE: a rollback that was not published gives the files back their names.
 void rules_job_settle_files(struct rules_job *j);
 
-// On the resolver loop: READY to DONE. `arg` is the job.
+// On the resolver loop, or before it runs: READY to DONE, perhaps later, once L0 is judged by the
+// new image. `arg` is the job.
 void rules_job_publish(void *arg);
 
 void rules_job_free(struct rules_job *j); // joins the thread; what was not published is discarded

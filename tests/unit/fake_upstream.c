@@ -23,7 +23,31 @@ static size_t question_end(const uint8_t *q, size_t len)
 	return i + 5 <= len ? i + 5 : 0;
 }
 
-static size_t reply_make(const uint8_t *q, size_t len, uint16_t flags, int ttl_s, uint8_t *out)
+// `alias`: NULL: the address is that of the name asked.
+static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias)
+{
+	uint32_t address = f->address ? f->address : 0xc0000201;
+	size_t owner = 12;
+
+	if (alias) {
+		wr_u16(w, 0xc00c);
+		wr_u16(w, DNS_TYPE_CNAME);
+		wr_u16(w, DNS_CLASS_IN);
+		wr_u32(w, (uint32_t)f->ttl_s);
+		wr_u16(w, (uint16_t)f->alias_len);
+		owner = w->pos;
+		wr_bytes(w, alias, f->alias_len);
+	}
+	wr_u16(w, (uint16_t)(0xc000 | owner));
+	wr_u16(w, DNS_TYPE_A);
+	wr_u16(w, DNS_CLASS_IN);
+	wr_u32(w, (uint32_t)f->ttl_s);
+	wr_u16(w, 4);
+	wr_u32(w, address);
+}
+
+static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t len,
+	uint16_t flags, int ttl_s, uint8_t *out)
 {
 	size_t end = question_end(q, len);
 	if (end == 0)
@@ -32,18 +56,12 @@ static size_t reply_make(const uint8_t *q, size_t len, uint16_t flags, int ttl_s
 	wr_bytes(&w, q, 2);
 	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
 	wr_u16(&w, 1);
-	wr_u16(&w, ttl_s >= 0);
+	const uint8_t *alias = f->mode == FAKE_ALIAS ? f->alias : NULL;
+	wr_u16(&w, ttl_s < 0 ? 0 : alias ? 2 : 1);
 	wr_u32(&w, 0);
 	wr_bytes(&w, q + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
-	if (ttl_s >= 0) {
-		static const uint8_t address[4] = {192, 0, 2, 1};
-		wr_u16(&w, 0xc00c);
-		wr_u16(&w, DNS_TYPE_A);
-		wr_u16(&w, DNS_CLASS_IN);
-		wr_u32(&w, (uint32_t)ttl_s);
-		wr_u16(&w, 4);
-		wr_bytes(&w, address, 4);
-	}
+	if (ttl_s >= 0)
+		records_make(&w, f, alias);
 	assert(wr_ok(&w));
 	return w.pos;
 }
@@ -54,13 +72,13 @@ static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, u
 	case FAKE_SILENT:
 		return 0;
 	case FAKE_SERVFAIL:
-		return reply_make(q, len, DNS_RCODE_SERVFAIL, -1, out);
+		return reply_make(f, q, len, DNS_RCODE_SERVFAIL, -1, out);
 	case FAKE_REFUSED:
-		return reply_make(q, len, DNS_RCODE_REFUSED, -1, out);
+		return reply_make(f, q, len, DNS_RCODE_REFUSED, -1, out);
 	case FAKE_NXDOMAIN:
-		return reply_make(q, len, DNS_RCODE_NXDOMAIN, -1, out);
+		return reply_make(f, q, len, DNS_RCODE_NXDOMAIN, -1, out);
 	default:
-		return reply_make(q, len, 0, f->ttl_s, out);
+		return reply_make(f, q, len, 0, f->ttl_s, out);
 	}
 }
 
@@ -86,7 +104,7 @@ static void forge(
 	struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len, int mode)
 {
 	uint8_t out[MSG_MAX];
-	size_t n = reply_make(q, len, 0, f->ttl_s, out);
+	size_t n = reply_make(f, q, len, 0, f->ttl_s, out);
 
 	if (mode == FAKE_WRONG_ID) {
 		out[1] ^= 1;
@@ -134,7 +152,7 @@ static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8
 	int mode = f->mode;
 
 	forge(f, p, q, len, mode);
-	size_t n = mode == FAKE_TRUNCATE ? reply_make(q, len, DNS_FLAG_TC, -1, out)
+	size_t n = mode == FAKE_TRUNCATE ? reply_make(f, q, len, DNS_FLAG_TC, -1, out)
 					 : reply_for(f, q, len, out);
 	if (mode == FAKE_LOWERCASE)
 		lower(out, n);

@@ -21,6 +21,7 @@ enum fake_mode {
 	FAKE_WRONG_QUESTION, // UDP: a reply to another name before the right one
 	FAKE_GARBAGE,        // UDP: 200 malformed datagrams before the right one
 	FAKE_BAD_BODY,       // UDP: a reply whose records do not parse before the right one
+	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
 };
 
 enum { FAKE_SEEN_MAX = 4096 };
@@ -30,6 +31,10 @@ struct fake_upstream {
 	uint16_t port;
 	pthread_t thread;
 	_Atomic int mode, ttl_s;
+	_Atomic uint32_t address; // in the answers, host order; 0: 192.0.2.1
+	// Wire form, set before the mode.
+	uint8_t alias[64];
+	size_t alias_len;
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;

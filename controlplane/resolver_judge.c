@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What answers lead to: judged when they arrive, told apart for each waiter (judge.h).
+#include "resolver_internal.h"
+
+#include <weir/clock.h>
+
+static const struct policy_group *group_of(struct resolver *r, unsigned group)
+{
+	r->groups_generation = policy_groups(r->publisher, r->groups_generation, r->group);
+	return &r->group[group < POLICY_GROUPS_MAX ? group : 0];
+}
+
+bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
+	const struct judge_finding *finding)
+{
+	if (!finding || finding->count == 0 || !r->judge
+		|| !publisher_blocks(r->publisher, clock_mono_ms()))
+		return false;
+	const uint64_t *lists = group_of(r, group)->lists;
+	return judge_finding_blocks(finding, lists)
+	       && !judge_allows(r->judge, &q->name, q->qtype, lists);
+}
+
+const struct dns_block *judged_reply(struct resolver *r, unsigned group)
+{
+	return &group_of(r, group)->block;
+}
+
+void judge_reply(struct resolver *r, const struct question *q, const struct dns_answer *a)
+{
+	const struct dns_answer_view view = dns_answer_view_of(a);
+
+	r->finding.count = 0;
+	if (!r->judge)
+		return;
+	judge_answer(
+		r->judge, JUDGE_ON_RESOLVER, &q->query.name, q->query.qtype, &view, &r->finding);
+	r->count.judge.answers++;
+	r->count.judge.listed += r->finding.count > 0;
+}
+
+bool judged_mask(struct resolver *r, struct rule_set *mask)
+{
+	bool exact = judge_finding_mask(&r->finding, mask);
+	r->count.judge.not_kept += !exact;
+	return exact;
+}
+
+const struct judge_finding *judged_record(struct resolver *r, const struct l0_view *v)
+{
+	if (!v->judged || !r->judge)
+		return NULL;
+	judge_finding_of_mask(&v->mask, judge_allowing(r->judge), &r->finding);
+	return &r->finding;
+}
+
+bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w)
+{
+	if (!r->judge || !judge_has_patterns(r->judge))
+		return false;
+	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, &r->finding);
+	if (!judged_blocks(r, q, w->group, &r->finding))
+		return false;
+	const struct resolver_answer a = {.finding = &r->finding};
+	r->count.judge.questions_blocked++;
+	answer_one(r, q, w, &a);
+	return true;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Answers judged on their way through the resolver: for each waiter, in L0, and anew when the image
+// changes. Group 0 has the list "ads", group 1 "ads" and "more", group 2 "more" and "good", group 3
+// none.
+#include "../../controlplane/policy_build.h"
+#include "../../controlplane/resolver_internal.h"
+#include "dns_rand.h"
+#include "judge_fixture.h"
+#include "resolver_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { GROUPS = 4 };
+static struct judge_fixture before, after; // images
+static struct config_group groups[GROUPS - 1];
+static uint16_t next_id;
+
+struct errand {
+	void (*fn)(void *arg);
+	void *arg;
+	_Atomic bool there;
+};
+
+static void on_errand(void *arg)
+{
+	struct errand *e = arg;
+	e->fn(e->arg);
+	e->there = true;
+}
+
+static void await(_Atomic bool *there)
+{
+	for (unsigned i = 0; i < 5000 && !*there; i++)
+		usleep(1000);
+	assert_true(*there);
+}
+
+static void on_loop(void (*fn)(void *arg), void *arg)
+{
+	struct errand e = {.fn = fn, .arg = arg};
+	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
+	await(&e.there);
+}
+
+static void groups_publish(const struct judge_fixture *f)
+{
+	static const char *const has[GROUPS][2] = {{"ads"}, {"ads", "more"}, {"more", "good"}};
+	static const unsigned count[GROUPS] = {1, 2, 2, 0};
+	struct policy_group group[GROUPS] = {0};
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+	for (unsigned i = 0; i < GROUPS; i++) {
+		const struct rule_set s = fixture_group(f, has[i], count[i]);
+		memcpy(group[i].lists, s.lists, sizeof s.lists);
+		group[i].block = (struct dns_block){
+			.ttl_s = 77, .mode = i == 1 ? DNS_BLOCK_NULL : DNS_BLOCK_NXDOMAIN};
+	}
+	memset(group[3].lists, 0, sizeof group[3].lists); // not even the operator's
+	assert_int_equal(policy_build(&rig.config, group, &image), 0);
+	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+}
+
+static void pause_until(uint64_t until_ms)
+{
+	const uint64_t none[4] = {0};
+	publish_config(rig.publisher, &rig.config, none, true, until_ms);
+}
+
+static void image_make(struct judge_fixture *f, const char *more)
+{
+	fixture_open(f);
+	fixture_source(f, "allow entries");
+	fixture_rule(f, RULE_CLASS_OPERATOR_ALLOW, "wanted.example");
+	fixture_source(f, "deny entries");
+	fixture_rule(f, RULE_CLASS_OPERATOR_DENY, "/^never[.]/");
+	fixture_source(f, "ads");
+	fixture_rule(f, RULE_CLASS_BLOCK, "tracker.example");
+	fixture_rule(f, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
+	fixture_rule(f, RULE_CLASS_BLOCK, "192.0.2.99");
+	fixture_source(f, "more");
+	fixture_rule(f, RULE_CLASS_BLOCK, "shared.example");
+	fixture_rule(f, RULE_CLASS_BLOCK, more);
+	fixture_source(f, "good");
+	fixture_rule(f, RULE_CLASS_ALLOW, "shared.example");
+	fixture_judge(f);
+}
+
+static void judge_now(void *judge)
+{
+	resolver_judge_by(rig.resolver, judge, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+	image_make(&before, "other.example");
+	image_make(&after, "fresh.example");
+	rig_setup(state);
+	static char name[] = "group";
+	for (unsigned i = 0; i < GROUPS - 1; i++)
+		groups[i] = (struct config_group){.name = name, .blocking = true};
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS - 1;
+	pause_until(0);
+	groups_publish(&before);
+	on_loop(judge_now, before.judge);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	next_id = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&before);
+	fixture_close(&after);
+	return rc;
+}
+
+static void upstream_alias(const char *target)
+{
+	struct dns_name name = fixture_name(target);
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(fake[i].alias, name.wire, name.len);
+		fake[i].alias_len = name.len;
+		fake[i].mode = FAKE_ALIAS;
+	}
+}
+
+static unsigned queries(void)
+{
+	return fake[0].udp_queries + fake[1].udp_queries;
+}
+
+static void ask_as(unsigned group, const char *name)
+{
+	const struct fake_miss m = {.name = name,
+		.type = DNS_TYPE_A,
+		.id = ++next_id,
+		.group = (uint8_t)group,
+		.has_opt = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+static void expect_as(unsigned group, const char *name, enum answer_kind kind)
+{
+	ask_as(group, name);
+	expect_answer(2000, next_id,
+		kind == ANSWER_BLOCKED && group != 1 ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR,
+		kind);
+	if (kind == ANSWER_BLOCKED)
+		assert_int_equal(ede_of_answer(), DNS_EDE_BLOCKED);
+}
+
+static void test_cloaked_for_one_group(void **)
+{
+	upstream_alias("other.example");
+	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
+	assert_int_equal(get_u16(got.dns + 6), 1); // 0.0.0.0, as its group says
+	expect_as(0, "www.shop.example", ANSWER_CACHED);
+	expect_as(2, "www.shop.example", ANSWER_BLOCKED);
+	assert_int_equal(get_u16(got.dns + 6), 0);
+	expect_as(3, "www.shop.example", ANSWER_CACHED);
+	assert_int_equal(queries(), 1);
+	assert_int_equal(status().judge.answered_blocked, 2);
+	assert_int_equal(status().judge.listed, 1);
+	assert_int_equal(status().l0.entries, 1);
+}
+
+static void test_waiters_of_one_question(void **)
+{
+	upstream_alias("tracker.example");
+	fake[0].delay_ms = fake[1].delay_ms = 150;
+	for (unsigned g = 0; g < GROUPS; g++)
+		ask_as(g, "www.shop.example");
+	bool blocked[GROUPS + 1] = {0};
+	for (unsigned g = 0; g < GROUPS; g++) {
+		assert_true(fake_dataplane_answer(&dp, &got, 2000));
+		blocked[get_u16(got.dns)] = got.head.verdict == ANSWER_BLOCKED;
+	}
+	assert_true(blocked[1] && blocked[2] && !blocked[3] && !blocked[4]);
+	assert_int_equal(queries(), 1);
+}
+
+static void test_an_allow_list_of_a_group(void **)
+{
+	upstream_alias("shared.example");
+	expect_as(0, "www.shop.example", ANSWER_UPSTREAM);
+	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
+	expect_as(2, "www.shop.example", ANSWER_CACHED);
+}
+
+static void test_addresses(void **)
+{
+	fake[0].address = fake[1].address = 0xc0000263;
+	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
+	expect_as(2, "www.shop.example", ANSWER_CACHED);
+	expect_as(0, "www.wanted.example", ANSWER_UPSTREAM); // not judged
+	expect_as(1, "www.wanted.example", ANSWER_CACHED);
+}
+
+static void test_patterns_ask_nobody(void **)
+{
+	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
+	expect_as(3, "never.shop.example", ANSWER_UPSTREAM);
+	unsigned asked = queries();
+	expect_as(2, "never.shop.example", ANSWER_BLOCKED);
+	expect_as(2, "Never.Shop.example", ANSWER_BLOCKED);
+	assert_int_equal(queries(), asked);
+	expect_as(2, "ad7.shop.example", ANSWER_UPSTREAM); // its lists do not have that one
+	assert_int_equal(queries(), asked + 1);
+	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
+	assert_int_equal(status().judge.questions_blocked, 4);
+}
+
+static void test_pause(void **)
+{
+	upstream_alias("tracker.example");
+	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
+	pause_until(clock_mono_ms() + 60000);
+	expect_as(0, "www.shop.example", ANSWER_CACHED);
+	expect_as(0, "ad7.shop.example", ANSWER_UPSTREAM);
+	pause_until(clock_mono_ms());
+	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
+}
+
+// The upstreams fail: what is served stale is judged as well.
+static void test_stale(void **)
+{
+	upstream_alias("tracker.example");
+	fake[0].ttl_s = fake[1].ttl_s = 1;
+	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
+	usleep(1200 * 1000);
+	fake[0].mode = fake[1].mode = FAKE_SERVFAIL;
+	expect_as(0, "www.shop.example", ANSWER_BLOCKED);
+	expect_as(2, "www.shop.example", ANSWER_STALE);
+}
+
+static _Atomic bool walked;
+
+static void on_walked(void *arg)
+{
+	(void)arg;
+	walked = true;
+}
+
+static void rejudge(void *judge)
+{
+	resolver_judge_by(rig.resolver, judge, on_walked, NULL);
+}
+
+static void rejudge_by(const struct judge_fixture *f)
+{
+	walked = false;
+	on_loop(rejudge, f->judge);
+	await(&walked);
+}
+
+static void test_new_image_acts_on_cached_answers(void **)
+{
+	upstream_alias("cdn.fresh.example");
+	expect_as(1, "www.shop.example", ANSWER_UPSTREAM);
+	upstream_alias("cdn.other.example");
+	expect_as(1, "www.blog.example", ANSWER_BLOCKED);
+	rejudge_by(&after);
+	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
+	expect_as(1, "www.blog.example", ANSWER_CACHED);
+	expect_as(0, "www.shop.example", ANSWER_CACHED);
+	const struct judge_count c = status().judge;
+	assert_int_equal(c.walks, 2);
+	assert_int_equal(c.rejudged_changed, 2);
+	assert_int_equal(c.rejudged_deleted, 0);
+	rejudge_by(&before);
+	expect_as(1, "www.shop.example", ANSWER_CACHED);
+	expect_as(1, "www.blog.example", ANSWER_BLOCKED);
+	assert_int_equal(queries(), 2);
+}
+
+// Two names, one blocked by a list, the other by another unless a third allows it: no mask says so.
+static void test_without_a_mask_nothing_is_kept(void **)
+{
+	upstream_alias("shared.example");
+	expect_as(1, "ad1.shop.example", ANSWER_BLOCKED);  // by the pattern
+	expect_as(2, "ad1.shop.example", ANSWER_UPSTREAM); // shared.example is allowed
+	expect_as(2, "ad1.shop.example", ANSWER_UPSTREAM);
+	assert_int_equal(status().judge.not_kept, 2);
+	assert_int_equal(status().l0.entries, 0);
+}
+
+// Every record's mask is what judging it from scratch says, whatever it was judged by before.
+struct audit {
+	const struct judge *judge;
+	unsigned records, listed, wrong;
+};
+
+static void audit_record(struct audit *a, const struct l0_view *v)
+{
+	struct judge_finding finding;
+	struct rule_set mask, none = {{0}};
+	struct rd rd = rd_init(v->name, v->name_len);
+	struct dns_name name;
+	assert_int_equal(dns_name_read(&rd, &name), 0);
+	judge_answer(a->judge, JUDGE_ON_RESOLVER, &name, v->qtype, &v->answer, &finding);
+	a->records++;
+	a->listed += v->judged;
+	a->wrong += !judge_finding_mask(&finding, &mask)
+		    || memcmp(&mask, v->judged ? &v->mask : &none, sizeof mask) != 0;
+}
+
+static void audit_all(void *arg)
+{
+	const struct l0_reader *l0 = l0_writer_reader(rig.resolver->l0);
+	for (uint64_t b = 0; b <= l0->bucket_mask; b++) {
+		for (unsigned i = 0; i < L0_BUCKET_SLOTS; i++) {
+			struct l0_view v;
+			if (atomic_load(&l0->buckets[b].tag[i])
+				&& l0_record_read(l0, l0->buckets[b].record[i], &v))
+				audit_record(arg, &v);
+		}
+	}
+}
+
+static struct dns_rand rand_state;
+
+// Puts some answers as the resolver does.
+static void fill(void *arg)
+{
+	struct resolver *r = rig.resolver;
+	for (unsigned n = *(unsigned *)arg; n; n--) {
+		static const char *const target[] = {"tracker.example", "a.tracker.example",
+			"shared.example", "other.example", "fresh.example", "x.fresh.example",
+			"plain.example", "wanted.example"};
+		static uint8_t octets[256];
+		char text[64];
+		struct dns_name to = fixture_name(target[dns_rand_below(&rand_state, 8)]);
+		struct wr w = wr_init(octets, sizeof octets);
+		struct question q = {.owner = r, .def = views_everyone(r->views)};
+		snprintf(text, sizeof text, "%s%u.example",
+			dns_rand_below(&rand_state, 8) ? "www" : "ad",
+			dns_rand_below(&rand_state, 6000));
+		q.query = (struct dns_query){
+			.name = fixture_name(text), .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN};
+		struct l0_key key;
+		l0_key_of_query(l0_writer_reader(r->l0), &q.query, 0, &key);
+		q.hash = key.hash;
+		wr_u16(&w, 0xc00c);
+		wr_u32(&w, DNS_TYPE_CNAME << 16 | DNS_CLASS_IN);
+		wr_u32(&w, 300);
+		wr_u16(&w, to.len);
+		wr_bytes(&w, to.wire, to.len);
+		struct dns_answer *a = &r->answer;
+		*a = (struct dns_answer){.len = (uint16_t)w.pos,
+			.ancount = 1,
+			.ttl_count = 1,
+			.ttl_s = 300,
+			.auth_ttl_s = 300,
+			.ttl_off = {6}};
+		memcpy(a->bytes, octets, w.pos);
+		a->sum = csum_partial(a->bytes, a->len);
+		judge_reply(r, &q, a);
+		store_answer(r, &q, a, clock_mono_ms());
+	}
+}
+
+// Some arrive before the walk has begun, and in the model more while it goes on.
+static void rejudge_and_fill(void *judge)
+{
+	unsigned some = 50;
+	rejudge(judge);
+	fill(&some);
+}
+
+static void test_model(void **)
+{
+	rand_state.state = 23;
+	unsigned many = 5000, some = 20;
+	on_loop(fill, &many);
+	for (unsigned round = 0; round < 12; round++) {
+		const struct judge_fixture *f = round % 2 ? &before : &after;
+		struct audit a = {.judge = f->judge};
+		walked = false;
+		on_loop(rejudge_and_fill, f->judge);
+		for (unsigned n = 0; !walked && n < 1000; n++)
+			on_loop(fill, &some);
+		await(&walked);
+		on_loop(audit_all, &a);
+		assert_true(a.records > 2000);
+		assert_true(a.listed > a.records / 4 && a.listed < a.records);
+		assert_int_equal(a.wrong, 0);
+	}
+	assert_true(status().judge.rejudged_changed > 1000);
+	assert_true(status().loop_busy_us < 20000);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_cloaked_for_one_group),
+		T(test_waiters_of_one_question),
+		T(test_an_allow_list_of_a_group),
+		T(test_addresses),
+		T(test_patterns_ask_nobody),
+		T(test_pause),
+		T(test_stale),
+		T(test_new_image_acts_on_cached_answers),
+		T(test_without_a_mask_nothing_is_kept),
+		T(test_model),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
