@@ -34,6 +34,24 @@ expect 0 'example.com pass$' "$rulec" query image example.com
 expect 1 'not a domain name' "$rulec" query image a..b
 expect 1 'No such file' "$rulec" compile -o other missing
 [ -e other ] && fail 'an image was made of nothing'
+
+# Each kind of rule of a list, through parser, builder and decision.
+cat >kinds <<'END'
+||s.example^
+@@||ok.s.example^
+||d.example^$denyallow=k.d.example
+||i.example^$important
+@@||i.example^
+|x.example|
+||r.example^$dnsrewrite=192.0.2.1
+*.below.test CNAME .
+END
+expect 0 'lines=8 names=9 rejected=0' "$rulec" compile -o kinds.img kinds
+for row in s.example:block a.ok.s.example:pass d.example:block a.k.d.example:pass \
+	a.i.example:block x.example:block a.x.example:pass below.test:pass a.below.test:block \
+	r.example:data; do
+	expect 0 "^${row%:*} ${row#*:}" "$rulec" query kinds.img "${row%:*}"
+done
 expect 2 usage "$rulec"
 expect 2 usage "$rulec" compile -o image
 expect 2 usage "$rulec" compile -x image
