@@ -4,6 +4,7 @@
 #include "policy_v6.h"
 
 #include <errno.h>
+#include <weir/bytes.h>
 #include <weir/keyhash.h>
 
 static_assert((int)CONFIG_GROUPS_MAX + 1 == (int)POLICY_GROUPS_MAX);
@@ -66,7 +67,7 @@ static int macs_collect(
 	return 0;
 }
 
-// The block behind an entry, made of what the entry said. There is room for two for each prefix.
+// The block behind an entry, made of what the entry said.
 static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
 {
 	if (*entry < POLICY_GROUPS_MAX) {
@@ -87,28 +88,29 @@ static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t group
 // Shorter prefixes are in already, so no entry that is filled leads to a block.
 static void v4_add(struct v4_table *t, const struct policy_prefix *p)
 {
-	const uint8_t *a = p->address->bytes;
-	unsigned length = p->address->prefix_len, top = (unsigned)a[0] << 8 | a[1];
-	if (length <= 16) {
-		v4_fill(t->entry, top, 16 - length, p->group);
-		return;
+	uint32_t address = get_u32(p->address->bytes);
+	unsigned length = p->address->prefix_len, depth = 16, at = address >> 16;
+	uint16_t *level = t->entry;
+	for (; length > depth; depth += POLICY_V4_BITS) {
+		level = v4_block(t, &level[at]);
+		at = address >> (32 - POLICY_V4_BITS - depth) & (POLICY_V4_BLOCK - 1);
 	}
-	uint16_t *level = v4_block(t, &t->entry[top]);
-	if (length <= 24) {
-		v4_fill(level, a[2], 24 - length, p->group);
-		return;
-	}
-	level = v4_block(t, &level[a[2]]);
-	v4_fill(level, a[3], 32 - length, p->group);
+	v4_fill(level, at, depth - length, p->group);
+}
+
+// That its prefix may need.
+static unsigned v4_blocks_of(unsigned length)
+{
+	return length > 16 ? (length - 16 + POLICY_V4_BITS - 1) / POLICY_V4_BITS : 0;
 }
 
 static int v4_build(const struct policy_prefixes *p, struct v4_table *t)
 {
-	unsigned cap = POLICY_GROUPS_MAX;
-	for (unsigned i = 0; i < p->count; i++) {
-		unsigned length = p->one[i].address->prefix_len;
-		cap += length > 24 ? 2 : length > 16;
-	}
+	unsigned want = POLICY_GROUPS_MAX, cap = POLICY_GROUPS_MAX;
+	for (unsigned i = 0; i < p->count; i++)
+		want += v4_blocks_of(p->one[i].address->prefix_len);
+	while (cap < want)
+		cap *= 2;
 	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof *t->entry);
 	if (!t->entry)
 		return -ENOMEM;
@@ -118,6 +120,8 @@ static int v4_build(const struct policy_prefixes *p, struct v4_table *t)
 				(uint16_t)t->blocks;
 	for (unsigned i = 0; i < p->count; i++)
 		v4_add(t, &p->one[i]);
+	while (t->blocks & (t->blocks - 1)) // spare ones, which nothing leads to
+		t->blocks++;
 	return 0;
 }
 

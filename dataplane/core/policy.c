@@ -63,7 +63,7 @@ static int geometry_check(const struct policy_head *h, char why[128])
 {
 	uint64_t v4 = (POLICY_V4_TOP + (uint64_t)h->v4_blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
 	if (h->v4_blocks < POLICY_GROUPS_MAX || h->v4_blocks > POLICY_V4_BLOCKS_MAX
-		|| !fits(h->v4_off, v4, 2, h->size))
+		|| (h->v4_blocks & (h->v4_blocks - 1)) != 0 || !fits(h->v4_off, v4, 2, h->size))
 		return refuse(why, "policy image: IPv4 table outside of it");
 	if (h->mac_count && h->mac.length != 8 * POLICY_MAC_LEN)
 		return refuse(why, "policy image: MAC addresses of another length");
@@ -102,7 +102,7 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		return refuse(why, "policy image: its body is damaged");
 	*r = (struct policy_reader){
 		.v4 = (const uint16_t *)(const void *)(base + h.v4_off),
-		.v4_blocks = h.v4_blocks,
+		.v4_block_mask = h.v4_blocks - 1,
 		.group_count = h.group_count,
 		.v6_length_count = h.v6_length_count,
 		.has_macs = h.mac_count > 0,

@@ -5,15 +5,16 @@
 // layout (behind the first page of a REGION_POLICY region) and the reader; the builder is
 // controlplane/policy_build.h.
 //
-// Longest prefix wins. IPv4: three levels of 16, 8 and 8 bits (Gupta, Lin, McKeown 1998, with other
-// widths). An entry is a block of the next level, at the last a group; block g for each group g is
-// made of entries g alone, so a short prefix needs no flag and every lookup is the same three
-// loads. IPv6: one perfect hash table for each length that some prefix has (Belazzougui, Botelho,
-// Dietzfelbinger 2009: a pilot for each few keys leads them to free slots), so one key is compared
-// for each length; the shortest first, none depends on another's outcome. Neither has a branch that
-// depends on the address: for mixed clients a misprediction costs more than the loads. MAC
-// addresses: one more such table, looked at only if there are any; one that is in it beats every
-// prefix. A MAC means a client only on a segment of ours, as routers put theirs in its place.
+// Longest prefix wins. IPv4: five levels of 16, 4, 4, 4 and 4 bits (Gupta, Lin, McKeown 1998, with
+// other widths, so that what many clients lead to stays in the first caches). An entry is a block
+// of the next level, at the last a group; block g for each group g is made of entries g alone, so a
+// short prefix needs no flag and every lookup is the same five loads. IPv6: one perfect hash table
+// for each length that some prefix has (Belazzougui, Botelho, Dietzfelbinger 2009: a pilot for each
+// few keys leads them to free slots), so one key is compared for each length; the shortest first,
+// none depends on another's outcome. Neither has a branch that depends on the address: for mixed
+// clients a misprediction costs more than the loads. MAC addresses: one more such table, looked at
+// only if there are any; one that is in it beats every prefix. A MAC means a client only on a
+// segment of ours, as routers put theirs in its place.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -24,6 +25,7 @@
 // geometry are private copies, and each number that is read is masked or compared.
 
 #include "attr.h"
+#include "bytes.h"
 #include "shm_abi.h"
 
 #include <stdbool.h>
@@ -35,8 +37,9 @@ enum {
 	POLICY_MACS_MAX = 4096,
 	POLICY_MAC_LEN = 6,
 	POLICY_V4_TOP = 65536,
-	POLICY_V4_BLOCK = 256,
-	POLICY_V4_BLOCKS_MAX = POLICY_GROUPS_MAX + 2 * POLICY_PREFIXES_MAX,
+	POLICY_V4_BITS = 4, // of each level but the first
+	POLICY_V4_BLOCK = 1 << POLICY_V4_BITS,
+	POLICY_V4_BLOCKS_MAX = 1 << 15, // a power of two, as any number of blocks is
 	POLICY_V6_LENGTHS = 129,
 	POLICY_V6_SLOTS_MAX = 1 << 16,
 };
@@ -77,7 +80,7 @@ struct policy_head {
 	uint32_t group_count; // 1: no group but 0
 	uint64_t size;        // octets in all
 	uint64_t v4_off;      // POLICY_V4_TOP entries, then the blocks, all uint16_t
-	uint32_t v4_blocks;
+	uint32_t v4_blocks;   // a power of two
 	uint32_t prefix_count;
 	uint32_t v6_length_count;
 	uint32_t mac_count;
@@ -99,7 +102,7 @@ struct policy_v6_reader {
 
 struct policy_reader {
 	const uint16_t *v4;
-	uint32_t v4_blocks;
+	uint32_t v4_block_mask;
 	uint32_t group_count;
 	uint32_t v6_length_count;
 	bool has_macs;
@@ -131,18 +134,22 @@ ATTR_INLINE unsigned policy_v4_load(const struct policy_reader *r, unsigned i)
 	return __atomic_load_n(&r->v4[i], __ATOMIC_RELAXED);
 }
 
-// Where a block begins; of one that does not exist, where the first does.
-ATTR_INLINE unsigned policy_v4_block(const struct policy_reader *r, unsigned block)
+// Entry `at` of a block. There are as many blocks as the mask lets through.
+ATTR_INLINE unsigned policy_v4_next(const struct policy_reader *r, unsigned block, unsigned at)
 {
-	return POLICY_V4_TOP + (block < r->v4_blocks ? block : 0) * POLICY_V4_BLOCK;
+	at &= POLICY_V4_BLOCK - 1;
+	return policy_v4_load(r, POLICY_V4_TOP + (block & r->v4_block_mask) * POLICY_V4_BLOCK + at);
 }
 
 // `address`: 4 octets as in the packet. Below POLICY_GROUPS_MAX.
 ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_t *address)
 {
-	unsigned e = policy_v4_load(r, (unsigned)address[0] << 8 | address[1]);
-	e = policy_v4_load(r, policy_v4_block(r, e) + address[2]);
-	e = policy_v4_load(r, policy_v4_block(r, e) + address[3]);
+	uint32_t whole = get_u32(address);
+	unsigned e = policy_v4_load(r, whole >> 16);
+	e = policy_v4_next(r, e, whole >> 12);
+	e = policy_v4_next(r, e, whole >> 8);
+	e = policy_v4_next(r, e, whole >> 4);
+	e = policy_v4_next(r, e, whole);
 	return e & (POLICY_GROUPS_MAX - 1);
 }
 

@@ -89,9 +89,9 @@ bool path_groups_build(void **image, struct policy_reader *reader)
 	struct policy_image made;
 	char text[64], why[128];
 
-	memset(what, 0xff, sizeof what);
+	memset(what, 0, sizeof what);
 	for (unsigned i = 0; i <= GROUPS; i++)
-		what[i].view = 0;
+		memset(what[i].lists, 0xff, sizeof what[i].lists);
 	for (unsigned i = 0; i < 2 * PREFIXES; i++) {
 		unsigned group = (unsigned)corpus_mix(i) % GROUPS, net = i % PREFIXES / 2;
 		struct config_group *g = &groups[group];

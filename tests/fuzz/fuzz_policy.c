@@ -35,7 +35,7 @@ static void seal(uint8_t *image, size_t len)
 	h.version = POLICY_VERSION;
 	h.size = len;
 	h.group_count = h.group_count % POLICY_GROUPS_MAX + 1;
-	h.v4_blocks = POLICY_GROUPS_MAX + h.v4_blocks % 2;
+	h.v4_blocks = POLICY_GROUPS_MAX << h.v4_blocks % 2;
 	h.v4_off = sizeof h + h.v4_off % 4;
 	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
 	for (unsigned i = 0; i < h.group_count; i++)

@@ -228,7 +228,7 @@ static void test_full(void **)
 		w.prefix[i % 2][w.group[i % 2].client_count++] = a;
 	}
 	build();
-	assert_true(w.image.size < 8u << 20);
+	assert_true(w.image.size < 1u << 20);
 	for (unsigned i = 0; i < w.group[0].client_count; i++)
 		assert_int_equal(look(6, w.prefix[0][i].bytes), 1);
 	for (unsigned i = 0; i < w.group[1].client_count; i++)
@@ -368,7 +368,8 @@ static void test_lies(void **)
 	LIE(v4_off, UINT64_MAX - 1);
 	LIE(v4_blocks, UINT32_MAX);
 	LIE(v4_blocks, POLICY_GROUPS_MAX - 1);
-	LIE(v4_blocks, good.v4_blocks + 200);
+	LIE(v4_blocks, good.v4_blocks * 1024);
+	LIE(v4_blocks, good.v4_blocks + 1);
 	LIE(v6_length_count, POLICY_V6_LENGTHS + 1);
 	LIE(v6_length_count, 2); // the second one's numbers are all zero
 	LIE(v6[0].length, 129);
