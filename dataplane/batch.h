@@ -28,7 +28,8 @@ struct packet {
 	uint16_t dns;
 	uint16_t dns_len; // by the UDP header
 	struct dns_query q;
-	struct rule_probe probe;
+	bool allowed; // by a rule, whatever its answer leads to; set only with probe.candidates
+	struct rule_probe probe; // set only while there are rules
 };
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);
 
@@ -38,7 +39,8 @@ struct batch {
 	const struct worker_tables *tables; // the worker's, for the whole turn
 	uint64_t now_ms;
 	bool control_alive; // read once per batch, so that all stages decide alike
-	bool blocks;        // there are rules, and blocking is neither off nor paused
+	bool rules;         // there are some
+	bool blocks;        // these may block: it is neither off nor paused
 	bool rang;          // something was put on the miss ring
 	unsigned count;
 	unsigned tx_count, kernel_count, drop_count;
@@ -50,17 +52,25 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 };
 
-// Of a batch that has its tables and its time.
-ATTR_INLINE bool batch_blocks(const struct batch *b)
+// What rules may do to a batch that has its tables and its time.
+ATTR_INLINE void batch_see_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	return t->has_rules && t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
+	b->rules = t->has_rules && t->rules.depths;
+	b->blocks = b->rules && t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
+}
+
+// The lists that apply to the packet's client, while nothing is off or paused.
+ATTR_INLINE const uint64_t *batch_lists(const struct batch *b, const struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	return unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
 }
 
 // Does stage_parse look for the records already?
 ATTR_INLINE bool batch_tags_early(const struct batch *b)
 {
-	return b->tables->has_l0 && !b->blocks;
+	return b->tables->has_l0 && !b->rules;
 }
 
 // The three ways to settle a packet. Each takes the mbuf over for stage_tx.

@@ -11,7 +11,17 @@
 // (RFC 8767 4, RFC 8914 4.4 and 4.20).
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale);
 
-void reply_blocked(struct batch *b, struct packet *p);
+// A rule's reply, or that of the client's group, if the rule leaves it to that. A rule of local
+// data blocks nobody: its verdict is `local`, and no error is told.
+void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d);
+
+// The records that the rule image has for the name, or NODATA.
+void reply_data(struct batch *b, struct packet *p, const struct rule_decision *d);
+
+// Does a record's answer lead to what the client's group blocks?
+bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view);
+// Then this is its reply.
+void reply_judged(struct batch *b, struct packet *p);
 
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);

@@ -80,6 +80,11 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	bool stale = age == L0_SOFT_EXPIRED;
 	if (stale && !stale_is_allowed(b, &view, age_ms))
 		return true;
+	// Not renewed for those who do not get it.
+	if (unlikely_(view.judged) && reply_is_judged(b, p, &view)) {
+		reply_judged(b, p);
+		return false;
+	}
 	// A record that the control plane stamped as stale is in its hands already.
 	bool stamped = age_ms < view.stale_until_ms;
 	bool wants_refresh =

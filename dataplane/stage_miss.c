@@ -9,9 +9,12 @@
 static void settle_ring_full(struct batch *b, struct packet *p, bool asked_before)
 {
 	struct l0_view view;
-	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view))
-		reply_answer(b, p, &view, true);
-	else if (asked_before)
+	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view)) {
+		if (reply_is_judged(b, p, &view))
+			reply_judged(b, p);
+		else
+			reply_answer(b, p, &view, true);
+	} else if (asked_before)
 		batch_drop(b, p, VERDICT_drop_ring_full);
 	else
 		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, VERDICT_servfail_ring_full);

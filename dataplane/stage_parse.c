@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/l0_read.h"
+#include "question_line.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -54,23 +54,12 @@ static bool settle_question(struct batch *b, struct packet *p)
 	return true;
 }
 
-// The key by which the later stages know the question, and the first lines they read for it. While
-// there is no L0 the hash only serves to tell duplicates apart, so the keyless one will do.
+// What the later stages know the question by.
 static void hash_question(struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
-	uint16_t view = unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
-	if (likely_(t->has_l0)) {
-		l0_read_key(&t->l0, &p->q, view, &p->key);
-		l0_prefetch_bucket(&t->l0, p->key.hash);
-	} else {
-		p->key = (struct l0_key){
-			.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype
-				^ (uint64_t)view << 32,
-			.view = view,
-		};
-	}
-	if (b->blocks)
+	question_hash(t, p, unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0);
+	if (b->rules)
 		rule_probe_hash(&t->rules, &p->q, &p->probe);
 }
 

@@ -1,13 +1,60 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "question_line.h"
 #include "reply.h"
 #include "stages.h"
 
-static bool is_blocked(const struct worker_tables *t, const struct packet *p)
+// While nothing may be blocked, what is left of the rules: local data, and who has safe search.
+static struct rule_decision decide_unblocked(
+	const struct rule_reader *r, const struct packet *p, const uint64_t lists[4])
 {
-	const uint64_t *lists =
-		unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
-	return rule_probe_decide(&t->rules, &p->probe, p->q.name.labels, p->q.qtype, lists).action
-	       != RULE_PASS;
+	uint64_t kept[4];
+	for (unsigned w = 0; w < 4; w++)
+		kept[w] = lists[w]
+			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
+	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, kept);
+}
+
+static struct rule_decision decide(const struct batch *b, const struct packet *p)
+{
+	const struct rule_reader *r = &b->tables->rules;
+	const uint64_t *lists = batch_lists(b, p);
+	if (unlikely_(!b->blocks))
+		return decide_unblocked(r, p, lists);
+	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
+}
+
+// The question goes on in the view of its client's safe search, if it has that.
+static void make_safe(const struct batch *b, struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	uint16_t view = t->has_groups ? t->policy.group[p->group].safe_view : 0;
+	if (view)
+		question_hash(t, p, view);
+}
+
+// True: settled.
+static bool settle(struct batch *b, struct packet *p)
+{
+	struct rule_decision d = decide(b, p);
+	p->allowed = d.allowed;
+	switch ((enum rule_action)d.action) {
+	case RULE_BLOCK:
+		reply_ruled(b, p, &d);
+		return true;
+	case RULE_DROP:
+		batch_drop(b, p, VERDICT_drop_rule);
+		return true;
+	case RULE_DATA:
+		reply_data(b, p, &d);
+		return true;
+	case RULE_PASS:
+		if (unlikely_(d.safe))
+			make_safe(b, p);
+		break;
+	case RULE_RESOLVE: // the control plane knows from what
+		break;
+	}
+	return false;
 }
 
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
@@ -16,7 +63,7 @@ static bool is_blocked(const struct worker_tables *t, const struct packet *p)
 void stage_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	if (!b->blocks)
+	if (!b->rules)
 		return;
 	uint64_t suspects = 0;
 	static_assert(WORKER_BATCH <= 64);
@@ -34,9 +81,7 @@ void stage_rules(struct batch *b)
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if ((suspects >> i & 1) && is_blocked(t, p))
-			reply_blocked(b, p);
-		else
+		if (!(suspects >> i & 1) || !settle(b, p))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;

@@ -11,7 +11,7 @@ void stage_net(
 	struct batch *b); // Ethernet, VLAN, IPv4/IPv6, UDP: settles all that is not UDP/53 to us
 void stage_policy(struct batch *b); // group of the client, if there are groups
 void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUSED; hashes, prefetch
-void stage_rules(struct batch *b); // block rules: answers blocked names
+void stage_rules(struct batch *b); // answers what is blocked or local; the view of safe search
 void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
 void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the doorbell

@@ -49,7 +49,7 @@ ATTR_INLINE unsigned turn(
 		c->last = start_tsc;
 	b.tables = w->tables;
 	b.now_ms = w->now_ms = clock_mono_coarse_ms();
-	b.blocks = batch_blocks(&b);
+	batch_see_rules(&b);
 	b.control_alive = atomic_load_explicit(&w->control_alive, memory_order_acquire);
 	lap(c, laps, STAGE_rx);
 	stage_net(&b);

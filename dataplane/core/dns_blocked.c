@@ -61,13 +61,13 @@ static uint16_t address_put(
 	return 0;
 }
 
-uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
-	const struct dns_block *block, uint16_t limit, uint16_t *sum)
+uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum)
 {
 	unsigned mode = block->mode;
 	uint32_t ttl_s = block->ttl_s;
 	if (mode == DNS_BLOCK_REFUSED)
-		return dns_reply_rcode(msg, cap, q, DNS_RCODE_REFUSED, DNS_EDE_BLOCKED, sum);
+		return dns_reply_rcode(msg, cap, q, DNS_RCODE_REFUSED, ede, sum);
 	if (ttl_s > DNS_TTL_MAX)
 		ttl_s = DNS_TTL_MAX;
 
@@ -88,6 +88,12 @@ uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 		a.nscount = 1;
 	}
 	a.rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-	const struct dns_reply_opts o = {.ede = DNS_EDE_BLOCKED, .limit = limit};
+	const struct dns_reply_opts o = {.ede = ede, .limit = limit};
 	return dns_reply_answer(msg, cap, q, &a, &o, sum);
+}
+
+uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_block *block, uint16_t limit, uint16_t *sum)
+{
+	return dns_reply_synthetic(msg, cap, q, block, DNS_EDE_BLOCKED, limit, sum);
 }

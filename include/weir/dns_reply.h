@@ -94,3 +94,7 @@ static_assert(sizeof(struct dns_block) == 28);
 // name, also for the SOA. `block` is loaded once. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+// The same where nobody is blocked, such as for a name that local data says there is not: with
+// another error, or DNS_EDE_NONE.
+ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

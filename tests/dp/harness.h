@@ -100,6 +100,18 @@ uint8_t harness_mark(const struct harness *h, const char *name); // of the A rec
 // Blocks these names (list 2 of group 0), or replaces what was blocked before.
 void harness_block(struct harness *h, const char *const *names, unsigned count);
 
+// Rules of any kind in place of those, each for its name and all below. Rule i is list 2 + i, which
+// is to be in the group's mask.
+struct harness_rule {
+	const char *name;
+	enum rule_class rule_class;
+	enum rule_reply reply;
+	// For RULE_REPLY_DATA, with TTL 77; rtype 0: no record.
+	uint16_t rtype, rdata_len;
+	const char *rdata;
+};
+void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned count);
+
 // Puts clients into group 1, 2, ... in place of what was: prefixes[i] go to group i + 1, separated
 // by blanks, and MAC addresses (02:00:...) among them; `group` says what applies to each, group 0
 // first.

@@ -90,11 +90,10 @@ uint8_t harness_mark(const struct harness *h, const char *name)
 	return h->marks[find(h, name)];
 }
 
-void harness_block(struct harness *h, const char *const *names, unsigned count)
+static struct rule_builder *rules_begin(struct harness *h)
 {
 	struct keyhash_secret secret;
 	struct rule_builder *b;
-	char why[128];
 	if (h->rules)
 		rule_arena_free(h->rules);
 	else
@@ -103,6 +102,23 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 	assert_int_equal(rule_builder_new(&secret, NULL, 0, &b), 0);
 	assert_int_equal(rule_builder_source(b, "allow"), 0);
 	assert_int_equal(rule_builder_source(b, "deny"), 0);
+	return b;
+}
+
+static void rules_end(struct harness *h, struct rule_builder *b)
+{
+	char why[128];
+	struct rule_arena *arena = h->rules;
+	assert_int_equal(rule_builder_finish(b, 1, 1, arena), 0);
+	rule_builder_free(b);
+	assert_int_equal(
+		rule_reader_init(&h->tables.rules, arena->base, arena->size, true, why), 0);
+	h->tables.has_rules = true;
+}
+
+void harness_block(struct harness *h, const char *const *names, unsigned count)
+{
+	struct rule_builder *b = rules_begin(h);
 	assert_int_equal(rule_builder_source(b, "test"), 0);
 	for (unsigned i = 0; i < count; i++) {
 		struct dns_name name;
@@ -110,12 +126,28 @@ void harness_block(struct harness *h, const char *const *names, unsigned count)
 		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
 		assert_int_equal(rule_builder_rule(b, &rule), 0);
 	}
-	struct rule_arena *arena = h->rules;
-	assert_int_equal(rule_builder_finish(b, 1, 1, arena), 0);
-	rule_builder_free(b);
-	assert_int_equal(
-		rule_reader_init(&h->tables.rules, arena->base, arena->size, true, why), 0);
-	h->tables.has_rules = true;
+	rules_end(h, b);
+}
+
+void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned count)
+{
+	struct rule_builder *b = rules_begin(h);
+	for (unsigned i = 0; i < count; i++) {
+		const struct harness_rule *r = &rules[i];
+		struct dns_name name;
+		char title[32];
+		snprintf(title, sizeof title, "source %u", i);
+		assert_int_equal(rule_builder_source(b, title), 0);
+		assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
+		struct list_rule rule = rule_of_name(r->rule_class, &name);
+		rule.kind.reply = (uint8_t)r->reply;
+		rule.rtype = r->rtype;
+		rule.rdata = (const uint8_t *)r->rdata;
+		rule.rdata_len = r->rdata_len;
+		rule.ttl_s = 77;
+		assert_int_equal(rule_builder_rule(b, &rule), 0);
+	}
+	rules_end(h, b);
 }
 
 static bool mac_add(struct config_group *g, const char *text)

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The key by which the stages know a packet's question, in one view, and the first line that is
+// read for it. While there is no L0 the hash only serves to tell duplicates apart, so the keyless
+// one will do.
+
+#include "batch.h"
+#include "core/l0_read.h"
+
+ATTR_INLINE void question_hash(const struct worker_tables *t, struct packet *p, uint16_t view)
+{
+	if (likely_(t->has_l0)) {
+		l0_read_key(&t->l0, &p->q, view, &p->key);
+		l0_prefetch_bucket(&t->l0, p->key.hash);
+		return;
+	}
+	p->key = (struct l0_key){
+		.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype
+			^ (uint64_t)view << 32,
+		.view = view,
+	};
+}

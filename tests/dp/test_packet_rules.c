@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What rules do to queries: each action of the rule image, safe search, and judged records.
+#include "harness.h"
+
+#include <weir/clock.h>
+
+static void all_lists(struct harness *h)
+{
+	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+}
+
+static void expect_soa(const struct wire_reply *r, uint32_t ttl_s)
+{
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 1);
+	assert_int_equal(r->record[0].type, 6);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+static void expect_address(const struct wire_reply *r, const char *octets, uint32_t ttl_s)
+{
+	assert_int_equal(r->rcode, 0);
+	assert_int_equal(r->count, 1);
+	assert_int_equal(r->record[0].section, 0);
+	assert_int_equal(r->record[0].rdata_len, 4);
+	assert_memory_equal(r->record[0].rdata, octets, 4);
+	assert_int_equal(r->record[0].ttl_s, ttl_s);
+}
+
+// A rule's own reply beats the group's, whose TTL it takes.
+static void test_replies(void **)
+{
+	static const struct harness_rule rules[] = {
+		{"group.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+		{"nodata.example", RULE_CLASS_BLOCK, RULE_REPLY_NODATA, 0, 0, NULL},
+		{"null.example", RULE_CLASS_BLOCK, RULE_REPLY_NULL, 0, 0, NULL},
+		{"refused.example", RULE_CLASS_BLOCK, RULE_REPLY_REFUSED, 0, 0, NULL},
+		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+	};
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	h->tables.config.block = (struct dns_block){.mode = DNS_BLOCK_CUSTOM,
+		.ttl_s = 9,
+		.has = DNS_BLOCK_HAS_V4,
+		.v4 = {198, 18, 0, 80}};
+	all_lists(h);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	struct wire_query q = {.name = "a.group.example", .edns = true};
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	expect_address(&r, "\xc6\x12\0\x50", 9);
+	assert_int_equal(r.ede, 15);
+	q.name = "nx.example";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 3);
+	expect_soa(&r, 9);
+	q.name = "nodata.example";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 0);
+	expect_soa(&r, 9);
+	q.name = "null.example";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	expect_address(&r, "\0\0\0\0", 9);
+	q.name = "refused.example";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, 5);
+	q.name = "x.y.drop.example";
+	harness_ask_dropped(h, &q, VERDICT_drop_rule);
+	harness_end(h);
+}
+
+static const struct harness_rule local_rules[] = {
+	{"host.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, 1, 4, "\xc6\x12\1\1"},
+	{"none.example", RULE_CLASS_LOCAL, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+	{"away.example", RULE_CLASS_LOCAL, RULE_REPLY_RESOLVE, 0, 0, NULL},
+	{"rpz.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 1, 4, "\xc6\x12\2\2"},
+	{"safe.example", RULE_CLASS_SAFE, RULE_REPLY_RESOLVE, 0, 0, NULL},
+	{"ads.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"host.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+};
+
+// Local data is answered whatever is cached, blocked or paused; what it leaves to the control plane
+// goes there.
+static void test_local(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	all_lists(h);
+	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
+	harness_put(h, &(struct harness_record){.name = "host.example", .count = 1});
+	for (unsigned i = 0; i < 3; i++) { // as it is, paused, off
+		h->tables.config.pause_until_ms = i == 1 ? UINT64_MAX : 0;
+		h->tables.config.blocking_on = i != 2;
+		struct wire_query q = {.name = "hOst.example", .edns = true, .version = i ? 6 : 4};
+		harness_ask(h, &q, VERDICT_local, &r);
+		expect_address(&r, "\xc6\x12\1\1", 77);
+		assert_int_equal(r.ede, -1);
+		q.qtype = 28;
+		harness_ask(h, &q, VERDICT_local, &r);
+		assert_int_equal(r.rcode, 0);
+		expect_soa(&r, 60);
+		q.name = "x.none.example";
+		harness_ask(h, &q, VERDICT_local, &r);
+		assert_int_equal(r.rcode, 3);
+		expect_soa(&r, 60);
+		assert_int_equal(r.ede, -1);
+		q.name = "away.example";
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	}
+	harness_end(h);
+}
+
+// Data of a block list is a way to block.
+static void test_data_of_a_block_list(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "rpz.example", .edns = true};
+	struct wire_reply r;
+	all_lists(h);
+	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	expect_address(&r, "\xc6\x12\2\2", 77);
+	assert_int_equal(r.ede, 15);
+	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_end(h);
+}
+
+enum { VIEW = 7, SAFE_VIEW = 8 };
+static const char *const prefixes[] = {"198.18.1.0/24", "198.18.2.0/24"};
+static const struct policy_group groups[] = {
+	{.lists = {-1, -1, -1, -1}},
+	{.lists = {-1, -1, -1, -1}, .view = VIEW, .safe_view = SAFE_VIEW},
+	{.lists = {-1, -1, -1, -1}, .view = VIEW},
+};
+
+static uint16_t view_of_miss(struct harness *h, const struct wire_query *q)
+{
+	struct msg_miss m;
+	uint8_t question[300];
+	harness_ask_dropped(h, q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	return m.view;
+}
+
+// Who has safe search asks for those names, and finds what is kept of them, in another view; all
+// others, and all other names, stay in their own.
+static void test_safe_view(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	harness_groups(h, prefixes, 2, groups);
+	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
+	struct wire_query safe = {.name = "www.safe.example", .src = "198.18.1.1"};
+	struct wire_query other = {.name = "www.example", .src = "198.18.1.1"};
+	assert_int_equal(view_of_miss(h, &safe), SAFE_VIEW);
+	assert_int_equal(view_of_miss(h, &other), VIEW);
+	safe.src = "198.18.2.1";
+	assert_int_equal(view_of_miss(h, &safe), VIEW);
+	safe.src = NULL;
+	assert_int_equal(view_of_miss(h, &safe), 0);
+
+	harness_put(
+		h, &(struct harness_record){.name = "www.safe.example", .count = 1, .view = VIEW});
+	harness_put(h, &(struct harness_record){
+			       .name = "www.safe.example", .count = 2, .view = SAFE_VIEW});
+	safe.src = "198.18.1.1";
+	harness_ask(h, &safe, VERDICT_hit, &r);
+	assert_int_equal(r.count, 2);
+	h->tables.config.pause_until_ms = UINT64_MAX; // of blocking, not of this
+	harness_ask(h, &safe, VERDICT_hit, &r);
+	assert_int_equal(r.count, 2);
+	safe.src = "198.18.2.1";
+	harness_ask(h, &safe, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	harness_end(h);
+}
+
+static const struct harness_rule judging[] = {
+	{"tracker.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}, // list 2
+	{"tracker.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL}, // 3
+	{"good.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},    // 4
+	{"host.example", RULE_CLASS_LOCAL, RULE_REPLY_RESOLVE, 0, 0, NULL},  // 5
+};
+
+// A record whose answer leads to a listed name is blocked for groups with that list, unless a rule
+// allows its name, or one of their lists what it leads to.
+static void test_judged_records(void **)
+{
+	static const struct policy_group with[] = {
+		{.lists = {1 << 2 | 1 << 4}, .block = {.mode = DNS_BLOCK_NODATA, .ttl_s = 5}},
+		{.lists = {1 << 4}},
+		{.lists = {1 << 2 | 1 << 3}},
+	};
+	static const struct rule_set cloaked = {{1 << 2}}, both = {{1 << 2 | 1 << 3}};
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	harness_groups(h, prefixes, 2, with);
+	harness_rules(h, judging, ARRAY_LEN(judging));
+	harness_put(
+		h, &(struct harness_record){.name = "cloak.example", .count = 3, .mask = &cloaked});
+	harness_put(h, &(struct harness_record){.name = "both.example", .count = 1, .mask = &both});
+	harness_put(h,
+		&(struct harness_record){.name = "www.good.example", .count = 1, .mask = &cloaked});
+	struct wire_query q = {.name = "cloak.example", .edns = true};
+	h->w.control_alive = 0; // needs nobody
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	assert_int_equal(r.rcode, 0);
+	expect_soa(&r, 5);
+	assert_int_equal(r.ede, 15);
+	assert_true(harness_mark(h, "cloak.example") & MARK_VISITED);
+	q.src = "198.18.1.1";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	assert_int_equal(r.count, 3);
+	q.src = "198.18.2.1";
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	assert_int_equal(r.rcode, 3);
+	q.name = "both.example";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.src = NULL;
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	q.name = "www.good.example";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.name = "cloak.example";
+	h->tables.config.pause_until_ms = clock_mono_ms() + 100000;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.pause_until_ms = 0;
+	h->tables.config.blocking_on = 0;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.blocking_on = 1;
+	h->tables.has_rules = false; // nothing says what the numbers mean
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
+// Nor is it served stale, and nobody is sent to renew it.
+static void test_judged_and_stale(void **)
+{
+	static const struct rule_set cloaked = {{1 << 2}};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cloak.example"};
+	struct wire_reply r;
+	all_lists(h);
+	harness_rules(h, judging, 1);
+	harness_put(h, &(struct harness_record){.name = "cloak.example",
+			       .count = 1,
+			       .created_ms = -400000,
+			       .mask = &cloaked});
+	h->tables.config.stale_mode = STALE_IMMEDIATE;
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	assert_int_equal(harness_counter(h, COUNTER_refresh_asked), 0);
+	h->tables.config.stale_mode = STALE_ON_FAILURE;
+	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane judges anew
+	h->w.control_alive = 0;
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_end(h);
+}
+
+static void test_judged_and_ring_full(void **)
+{
+	static const struct rule_set cloaked = {{1 << 2}};
+	struct harness_options o = {.miss_units = 16};
+	struct harness *h = harness_begin(&o);
+	struct wire_query q = {.name = "cloak.example"}, other = {.name = "cold.example"};
+	struct wire_reply r;
+	all_lists(h);
+	harness_rules(h, judging, 1);
+	harness_put(h, &(struct harness_record){.name = "cloak.example",
+			       .count = 1,
+			       .created_ms = -400000,
+			       .mask = &cloaked});
+	while (harness_verdict(h, VERDICT_servfail_ring_full) == 0) {
+		uint8_t frame[WIRE_MAX];
+		static char name[] = "a0.example";
+		name[1]++;
+		other.name = name;
+		harness_inject(h, frame, wire_make(&other, frame));
+		harness_turns(h);
+		harness_drain(h);
+	}
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	harness_end(h);
+}
+
+// One batch of all kinds: each its own, the rest in order.
+static void test_mixed_batch(void **)
+{
+	static const struct {
+		const char *name;
+		enum verdict verdict;
+	} asked[] = {
+		{"host.example", VERDICT_local},
+		{"ads.example", VERDICT_blocked},
+		{"warm.example", VERDICT_hit},
+		{"rpz.example", VERDICT_blocked},
+		{"away.example", VERDICT_miss},
+		{"none.example", VERDICT_local},
+	};
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	unsigned wanted[VERDICT_COUNT] = {0};
+	all_lists(h);
+	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
+	harness_put(h, &(struct harness_record){.name = "warm.example", .count = 1});
+	for (unsigned i = 0; i < 30; i++) {
+		struct wire_query q = {.name = asked[i % ARRAY_LEN(asked)].name};
+		harness_inject(h, frame, wire_make(&q, frame));
+		wanted[asked[i % ARRAY_LEN(asked)].verdict]++;
+	}
+	assert_int_equal(worker_turn(&h->w, 0), 30);
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		assert_int_equal(harness_verdict(h, v), wanted[v]);
+	assert_int_equal(harness_waiting(h), 25);
+	harness_drain(h);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_data_of_a_block_list),
+		cmocka_unit_test(test_safe_view),
+		cmocka_unit_test(test_judged_records),
+		cmocka_unit_test(test_judged_and_stale),
+		cmocka_unit_test(test_judged_and_ring_full),
+		cmocka_unit_test(test_mixed_batch),
+	};
+	return HARNESS_MAIN(tests);
+}
