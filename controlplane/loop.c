@@ -230,8 +230,9 @@ static void rest(struct loop *l)
 {
 	uint64_t now_us = clock_mono_us();
 
+	l->resting |= l->turns >= LOOP_REST_FROM;
 	if (now_us >= l->window_us + LOOP_REST_WINDOW_US) {
-		l->resting = l->turns >= (l->resting ? LOOP_REST_UNTIL : LOOP_REST_FROM);
+		l->resting &= l->turns >= LOOP_REST_UNTIL;
 		l->window_us = now_us;
 		l->turns = 0;
 	}

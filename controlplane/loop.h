@@ -14,8 +14,8 @@
 // LOOP_BUSY_FINE_US have passed, and the turns between two readings count as one: up to so much is
 // told too much.
 // Rest: under load a loop that turns for each event pays for going to sleep and waking up more than
-// for its work. So when over LOOP_REST_FROM turns began in LOOP_REST_WINDOW_US, turns begin
-// LOOP_REST_US apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
+// for its work. So from LOOP_REST_FROM turns in LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US
+// apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
 // longer at most (docs/performance.md, G12).
 
 #include "loop_lag.h"
