@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "schedule.h"
+
+enum { DAYS = 7, WEEK_MIN = DAYS * CONFIG_DAY_MIN };
+
+// Minute of the week, from Monday 0:00 on.
+static unsigned week_minute(const struct tm *tm)
+{
+	unsigned day = (unsigned)(tm->tm_wday + 6) % DAYS;
+	return day * CONFIG_DAY_MIN + (unsigned)(tm->tm_hour * 60 + tm->tm_min);
+}
+
+bool schedule_covers(const struct config_schedule *s, unsigned day, unsigned minute)
+{
+	bool today = s->days >> day & 1;
+	if (s->from_min < s->to_min)
+		return today && minute >= s->from_min && minute < s->to_min;
+	bool yesterday = s->days >> (day + DAYS - 1) % DAYS & 1;
+	return (today && minute >= s->from_min) || (yesterday && minute < s->to_min);
+}
+
+static bool covers_week(const struct config_schedule *s, unsigned minute)
+{
+	return schedule_covers(s, minute / CONFIG_DAY_MIN, minute % CONFIG_DAY_MIN);
+}
+
+bool schedule_active(const struct config_schedule *s, time_t now)
+{
+	struct tm tm;
+	return localtime_r(&now, &tm) && covers_week(s, week_minute(&tm));
+}
+
+// Minutes from one minute of the week to the next one at which it is not as it is then, were there
+// no summer time; 0: it is always so.
+static unsigned minutes_to_change(const struct config_schedule *s, unsigned from)
+{
+	bool active = covers_week(s, from);
+	unsigned best = 0;
+	for (unsigned i = 0; i < 2 * DAYS; i++) {
+		unsigned edge = (i / 2 * CONFIG_DAY_MIN + (i % 2 ? s->to_min : s->from_min));
+		edge += i % 2 && s->to_min < s->from_min ? CONFIG_DAY_MIN : 0;
+		edge %= WEEK_MIN;
+		unsigned away = (edge + WEEK_MIN - from) % WEEK_MIN;
+		if (away && covers_week(s, edge) != active && (!best || away < best))
+			best = away;
+	}
+	return best;
+}
+
+static long offset_at(time_t t)
+{
+	struct tm tm;
+	return localtime_r(&t, &tm) ? tm.tm_gmtoff : 0;
+}
+
+// The first instant in (from, to] with another offset than `from`; `to` has another one.
+static time_t offset_change(time_t from, time_t to)
+{
+	long before = offset_at(from);
+	while (to - from > 1) {
+		time_t middle = from + (to - from) / 2;
+		if (offset_at(middle) == before)
+			from = middle;
+		else
+			to = middle;
+	}
+	return to;
+}
+
+time_t schedule_change(const struct config_schedule *s, time_t now)
+{
+	bool active = schedule_active(s, now);
+	time_t t = now;
+	// Each round ends at a change of the offset, of which a week sees one.
+	for (unsigned round = 0; round < 4; round++) {
+		struct tm tm;
+		if (!localtime_r(&t, &tm))
+			return 0;
+		unsigned minutes = minutes_to_change(s, week_minute(&tm));
+		if (minutes == 0)
+			return 0;
+		time_t next = t - tm.tm_sec + (time_t)minutes * 60;
+		if (offset_at(next) == tm.tm_gmtoff)
+			return next;
+		t = offset_change(t, next);
+		if (schedule_active(s, t) != active)
+			return t;
+	}
+	return 0;
+}
+
+uint32_t schedules_active(const struct config_schedules *s, time_t now)
+{
+	uint32_t active = 0;
+	for (unsigned i = 0; i < s->count; i++)
+		active |= (uint32_t)schedule_active(&s->one[i], now) << i;
+	return active;
+}
+
+time_t schedules_change(const struct config_schedules *s, time_t now)
+{
+	time_t first = 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		time_t t = schedule_change(&s->one[i], now);
+		if (t && (!first || t < first))
+			first = t;
+	}
+	return first;
+}

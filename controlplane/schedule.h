@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// When schedules (config_filter.h) apply, in local time of the machine (TZ, /etc/localtime).
+//
+// A schedule applies at an instant if the local day and minute of that instant lie in one of its
+// windows. So a time that the clock skips in spring is in no window, one that comes twice in autumn
+// is in it twice, and a window is as long as the clock on the wall says. Pure functions but for the
+// time zone, which localtime_r(3) has from tzset(3). Any thread.
+
+#include <time.h>
+#include <weir/config_filter.h>
+
+// `day`: 0 is Monday; `minute` of the day.
+bool schedule_covers(const struct config_schedule *s, unsigned day, unsigned minute);
+bool schedule_active(const struct config_schedule *s, time_t now);
+// The first instant after `now` at which that is another; 0: there is none. Exact, unless the zone
+// changes its offset twice within a week.
+time_t schedule_change(const struct config_schedule *s, time_t now);
+
+// One bit for each schedule that applies.
+static_assert(CONFIG_SCHEDULES_MAX <= 32);
+uint32_t schedules_active(const struct config_schedules *s, time_t now);
+// The first change of any of them.
+time_t schedules_change(const struct config_schedules *s, time_t now);
