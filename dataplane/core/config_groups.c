@@ -32,6 +32,9 @@ static int name_apply(
 	char key[CONFIG_PATH_MAX];
 	config_item_key(key, "groups", group, "name");
 	int ret = config_text_take(doc, key, text, CONFIG_GROUP_NAME_MAX, &c->groups[group].name);
+	// Titles of lists in the rule image are made of it (group_titles.h).
+	if (ret == 0 && strchr(text, ':'))
+		return config_refuse(doc, key, "must be without colons");
 	if (ret == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
 		return config_refuse(doc, key, "is what those in no group are called");
 	for (unsigned i = 0; ret == 0 && i < group; i++) {

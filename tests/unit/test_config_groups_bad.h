@@ -21,6 +21,7 @@
 {MINIMAL "clients: [{name: t, macs: ['02:00:00:00:00:01']}]\ngroups: [{name: g, clients: [t]}, {name: h, clients: [192.0.2.1, 02-00-00-00-00-01]}]\n", "9:66: groups[1].clients[1]: 02:00:00:00:00:01 is in group \"g\" already"},
 {MINIMAL "clients: [{name: t, addresses: [192.0.2.1]}]\ngroups: [{name: g, clients: [t, t]}]\n", "9:33: groups[0].clients[1]: 192.0.2.1/32 is in group \"g\" already"},
 {MINIMAL "groups: [{name: everyone, clients: [192.0.2.1]}]\n", "8:11: groups[0].name: is what those in no group are called"},
+{MINIMAL "groups: [{name: 'a: b', clients: [192.0.2.1]}]\n", "8:11: groups[0].name: must be without colons"},
 {MINIMAL "groups: [{name: a2345678901234567890123456789012, clients: [192.0.2.1]}]\n", "8:11: groups[0].name: is longer than 31 octets"},
 {MINIMAL "blocking: {lists: [{path: /a, name: service x}]}\n", "8:31: blocking.lists[0].name: begins with \"service \", which"},
 {MINIMAL "blocking: {lists: [{path: /a, name: 'group kids: allow'}]}\n", "8:31: blocking.lists[0].name: begins with \"group \", which"},

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "group_masks.h"
+
+#include "schedule.h"
+
+#include <string.h>
+
+void group_lists_init(struct group_lists *l, const struct config *config,
+	const struct rule_list_info *info, unsigned count)
+{
+	l->config = config;
+	l->info = info;
+	l->count = count < RULE_LISTS_MAX ? count : RULE_LISTS_MAX;
+	for (unsigned i = 0; i < l->count; i++)
+		l->owner[i] = group_title_owner(config, info[i].title);
+}
+
+// A group with what is asked of it for each list.
+struct asked {
+	const struct config *config;
+	const struct config_group *group; // NULL: everyone else
+	unsigned number;
+	const struct service_set *services;
+	const struct config_safe_search *safe;
+	const struct config_schedules *schedules;
+	unsigned schedules_of; // group whose these are
+	uint32_t active;
+	bool usual;     // what blocks at all times does
+	bool scheduled; // what schedules block is
+};
+
+static bool blocks(uint8_t rule_class)
+{
+	return rule_class == RULE_CLASS_BLOCK || rule_class == RULE_CLASS_IMPORTANT_BLOCK
+	       || rule_class == RULE_CLASS_EXCEPT || rule_class == RULE_CLASS_OPERATOR_DENY;
+}
+
+static bool among(const unsigned *lists, unsigned count, unsigned list)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (lists[i] == list)
+			return true;
+	return false;
+}
+
+// Of the group at all times.
+static bool is_usual(const struct asked *a, const struct list_owner *o)
+{
+	const struct config_group *g = a->group;
+	switch (o->role) {
+	case LIST_ROLE_ENTRIES:
+		return true;
+	case LIST_ROLE_LIST:
+		if (g && g->has_lists)
+			return among(g->lists, g->list_count, o->index);
+		return !g || g->inherits;
+	case LIST_ROLE_SERVICE:
+		return service_set_has(a->services, o->index);
+	case LIST_ROLE_GROUP:
+		return o->group == a->number;
+	default:
+		return false;
+	}
+}
+
+// By a schedule that applies.
+static bool is_scheduled(const struct asked *a, const struct list_owner *o)
+{
+	for (unsigned i = 0; i < a->schedules->count; i++) {
+		const struct config_schedule *s = &a->schedules->one[i];
+		if (!(a->active >> i & 1))
+			continue;
+		if (o->role == LIST_ROLE_SCHEDULE && o->group == a->schedules_of && o->index == i)
+			return true;
+		if (o->role == LIST_ROLE_SERVICE && service_set_has(&s->services, o->index))
+			return true;
+		if (o->role == LIST_ROLE_LIST && among(s->lists, s->list_count, o->index))
+			return true;
+	}
+	return false;
+}
+
+static bool applies(const struct asked *a, const struct list_owner *o, const struct rule_kind *kind)
+{
+	if (kind->covers == 0) // no list has this number
+		return false;
+	if (kind->client[0] && (!a->group || strcmp(kind->client, a->group->name) != 0))
+		return false;
+	if (kind->rule_class == RULE_CLASS_LOCAL)
+		return true;
+	if (kind->rule_class == RULE_CLASS_SAFE)
+		return o->role == LIST_ROLE_SAFE && a->safe->level[o->index] != SAFE_LEVEL_OFF;
+	bool counts = !blocks(kind->rule_class);
+	return ((counts || a->usual) && is_usual(a, o))
+	       || ((counts || a->scheduled) && is_scheduled(a, o));
+}
+
+void group_mask(const struct group_lists *l, unsigned group, time_t now, bool paused,
+	struct group_mask *out)
+{
+	const struct config *c = l->config;
+	const struct config_group *g = group ? &c->groups[group - 1] : NULL;
+	bool blocking = !g || g->blocking;
+	struct asked a = {
+		.config = c,
+		.group = g,
+		.number = group,
+		.services = config_group_services(c, g),
+		.safe = config_group_safe_search(c, g),
+		.schedules = config_group_schedules(c, g),
+		.schedules_of = g && g->has_schedules ? group : 0,
+		.usual = blocking && !paused,
+		.scheduled = blocking && !paused,
+	};
+	*out = (struct group_mask){.paused = paused};
+	a.active = out->active = blocking ? schedules_active(a.schedules, now) : 0;
+	for (unsigned i = 0; i < a.schedules->count; i++) {
+		const struct config_schedule *s = &a.schedules->one[i];
+		if (!(a.active >> i & 1))
+			continue;
+		out->block_all |= s->block_all && !paused;
+		out->paused |= s->pause;
+		if (s->pause)
+			a.usual = false;
+	}
+	for (unsigned i = 0; i < l->count; i++)
+		if (applies(&a, &l->owner[i], &l->info[i].kind))
+			out->lists[i / 64] |= UINT64_C(1) << i % 64;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Which lists of the rule image apply to a group now: a pure function of the configuration, of the
+// lists that the image has, and of the time.
+//
+// In the mask of a group are
+//   - what is no blocking: local data; safe search of the engines that the group uses safely;
+//   - allow and deny entries for everyone, and the group's own;
+//   - the lists of `blocking.lists` that it uses, and its services;
+//   - for every schedule that applies now, its lists, services and domains;
+// each unless the rules are for another group ($client). In a paused group, and in one where
+// nothing is blocked, are only local data, safe search and allow rules. A schedule that pauses
+// takes away what blocks at all times, but not what schedules block; a pause by the operator takes
+// all of it away. Where a schedule blocks all, `block_all` says so, beside the mask.
+
+#include "group_titles.h"
+
+#include <time.h>
+
+// The lists of an image under a configuration, which must outlive it. Some 17 KiB.
+struct group_lists {
+	const struct config *config;
+	unsigned count;
+	struct list_owner owner[RULE_LISTS_MAX];
+	const struct rule_list_info *info; // of the image
+};
+
+// `info`: count of them, as the image has them (rule_reader.lists).
+void group_lists_init(struct group_lists *l, const struct config *config,
+	const struct rule_list_info *info, unsigned count);
+
+struct group_mask {
+	uint64_t lists[4];
+	bool block_all;
+	bool paused;     // by the operator or by a schedule
+	uint32_t active; // schedules that apply, by their places in config_group_schedules
+};
+
+// `group`: 0 is everyone else, else 1 + its place in the configuration. `paused`: by the operator.
+void group_mask(const struct group_lists *l, unsigned group, time_t now, bool paused,
+	struct group_mask *out);

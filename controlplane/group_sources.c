@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "group_sources.h"
+
+#include "group_titles.h"
+#include "safe_search.h"
+#include "services_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum source_what { SOURCE_ENTRIES, SOURCE_SERVICE, SOURCE_SAFE };
+
+struct group_source {
+	char title[RULE_TITLE_MAX];
+	enum source_what what;
+	unsigned id; // of the service or engine
+	enum rule_class rule_class;
+	struct config_entries entries;
+};
+
+static int entries_copy(struct config_entries *to, const struct config_entries *from)
+{
+	to->names = calloc(from->count + 1, sizeof(*to->names));
+	to->patterns = calloc(from->pattern_count + 1, sizeof(*to->patterns));
+	if (!to->names || !to->patterns)
+		return -ENOMEM;
+	if (from->count)
+		memcpy(to->names, from->names, from->count * sizeof(*to->names));
+	to->count = from->count;
+	for (; to->pattern_count < from->pattern_count; to->pattern_count++) {
+		char *copy = strdup(from->patterns[to->pattern_count]);
+		if (!copy)
+			return -ENOMEM;
+		to->patterns[to->pattern_count] = copy;
+	}
+	return 0;
+}
+
+static int entries_add(
+	struct group_source *one, enum rule_class rule_class, const struct config_entries *entries)
+{
+	one->what = SOURCE_ENTRIES;
+	one->rule_class = rule_class;
+	return entries_copy(&one->entries, entries);
+}
+
+static int schedules_add(struct group_sources *s, const struct config_group *group,
+	const struct config_schedules *schedules)
+{
+	for (unsigned i = 0; i < schedules->count; i++) {
+		const struct config_schedule *schedule = &schedules->one[i];
+		const struct config_entries domains = {
+			.count = schedule->domain_count, .names = schedule->domains};
+		if (schedule->domain_count == 0)
+			continue;
+		struct group_source *one = &s->one[s->count++];
+		group_title_schedule(one->title, group, schedule);
+		int err = entries_add(one, RULE_CLASS_OPERATOR_DENY, &domains);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int group_add(struct group_sources *s, const struct config_group *g)
+{
+	const struct config_entries *entries[2] = {&g->deny, &g->allow};
+	for (unsigned allow = 0; allow < 2; allow++) {
+		if (entries[allow]->count + entries[allow]->pattern_count == 0)
+			continue;
+		struct group_source *one = &s->one[s->count++];
+		group_title_entries(one->title, g, allow);
+		int err = entries_add(one,
+			allow ? RULE_CLASS_OPERATOR_ALLOW : RULE_CLASS_OPERATOR_DENY,
+			entries[allow]);
+		if (err)
+			return err;
+	}
+	return schedules_add(s, g, &g->filter.schedules);
+}
+
+static void used_by(const struct config *c, const struct config_group *g,
+	struct service_set *services, struct config_safe_search *safe)
+{
+	const struct service_set *own = config_group_services(c, g);
+	const struct config_schedules *schedules = config_group_schedules(c, g);
+	const struct config_safe_search *search = config_group_safe_search(c, g);
+	for (unsigned w = 0; w < ARRAY_LEN(services->bits); w++) {
+		services->bits[w] |= own->bits[w];
+		for (unsigned i = 0; i < schedules->count; i++)
+			services->bits[w] |= schedules->one[i].services.bits[w];
+	}
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)
+		safe->level[i] |= search->level[i];
+}
+
+static void common_add(struct group_sources *s, const struct config *c)
+{
+	struct service_set services = {{0}};
+	struct config_safe_search safe = {{0}};
+	used_by(c, NULL, &services, &safe);
+	for (unsigned i = 0; i < c->group_count; i++)
+		used_by(c, &c->groups[i], &services, &safe);
+	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+		if (!service_set_has(&services, i))
+			continue;
+		struct group_source *one = &s->one[s->count++];
+		*one = (struct group_source){.what = SOURCE_SERVICE, .id = i};
+		group_title_service(one->title, i);
+	}
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
+		if (!safe.level[i])
+			continue;
+		struct group_source *one = &s->one[s->count++];
+		*one = (struct group_source){.what = SOURCE_SAFE, .id = i};
+		group_title_safe(one->title, i);
+	}
+}
+
+static int fill(struct group_sources *s, const struct config *c)
+{
+	size_t most = SERVICE_COUNT + SAFE_ENGINE_COUNT + c->blocking.filter.schedules.count;
+	for (unsigned i = 0; i < c->group_count; i++)
+		most += 2 + c->groups[i].filter.schedules.count;
+	s->one = calloc(most, sizeof(*s->one));
+	if (!s->one)
+		return -ENOMEM;
+	int err = 0;
+	for (unsigned i = 0; err == 0 && i < c->group_count; i++)
+		err = group_add(s, &c->groups[i]);
+	if (err == 0)
+		err = schedules_add(s, NULL, &c->blocking.filter.schedules);
+	common_add(s, c);
+	return err;
+}
+
+int group_sources_new(const struct config *c, struct group_sources **out)
+{
+	struct group_sources *s = calloc(1, sizeof(*s));
+	int err = s ? fill(s, c) : -ENOMEM;
+	if (err) {
+		group_sources_free(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void group_sources_free(struct group_sources *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct config_entries *e = &s->one[i].entries;
+		for (unsigned k = 0; k < e->pattern_count; k++)
+			free(e->patterns[k]);
+		free(e->patterns);
+		free(e->names);
+	}
+	free(s->one);
+	free(s);
+}
+
+const char *group_source_title(const struct group_sources *s, unsigned i)
+{
+	return s->one[i].title;
+}
+
+void *group_source_arg(const struct group_sources *s, unsigned i)
+{
+	return &s->one[i];
+}
+
+static struct list_rule rule_of(enum rule_class rule_class)
+{
+	return (struct list_rule){
+		.kind = {.rule_class = (uint8_t)rule_class, .covers = RULE_COVERS_ALL}};
+}
+
+static int entries_rules(const struct group_source *s, list_rule_take take, void *take_arg)
+{
+	struct list_rule rule = rule_of(s->rule_class);
+	int ret = 0;
+	rule.what = LIST_RULE_NAME;
+	for (unsigned i = 0; ret == 0 && i < s->entries.count; i++) {
+		rule.name = &s->entries.names[i];
+		ret = take(take_arg, &rule);
+	}
+	rule.what = LIST_RULE_PATTERN;
+	rule.name = NULL;
+	for (unsigned i = 0; ret == 0 && i < s->entries.pattern_count; i++) {
+		rule.pattern = s->entries.patterns[i];
+		rule.pattern_len = strlen(rule.pattern);
+		ret = take(take_arg, &rule);
+	}
+	return ret;
+}
+
+struct taker {
+	list_rule_take take;
+	void *arg;
+};
+
+static int service_rule(void *arg, const struct dns_name *name)
+{
+	const struct taker *t = arg;
+	struct list_rule rule = rule_of(RULE_CLASS_BLOCK);
+	rule.what = LIST_RULE_NAME;
+	rule.name = name;
+	return t->take(t->arg, &rule);
+}
+
+int group_source_rules(void *arg, list_rule_take take, void *take_arg)
+{
+	const struct group_source *s = arg;
+	struct taker t = {take, take_arg};
+	if (s->what == SOURCE_SERVICE)
+		return service_each_domain(s->id, service_rule, &t);
+	if (s->what == SOURCE_SAFE)
+		return safe_search_rules((enum safe_engine)s->id, take, take_arg);
+	return entries_rules(s, take, take_arg);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Safe search: hosts of search engines, and the host that each engine gives filtered results under
+// (a CNAME to it is what the engines tell operators to set up). The hosts alone, not what is below
+// them; for addresses and HTTPS records, so that mail and the like of a domain stay as they are.
+// Any thread; no state.
+
+#include "list_rule.h"
+
+#include <weir/config_filter.h>
+
+// The host that is asked for in place of `name`, or NULL: the name is no host of an engine whose
+// safe search is on.
+const char *safe_search_target(
+	const struct dns_name *name, const struct config_safe_search *settings);
+
+// Query types that safe search is for.
+extern const struct rule_types safe_search_types;
+
+// Rules of class SAFE, one for each host of the engine, which is a source of the rule image. Stops
+// with what `take` returns if it is not 0.
+int safe_search_rules(enum safe_engine engine, list_rule_take take, void *arg);

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The domains of the services of <weir/service_names.h>: those that a service needs and that are
+// its own, each with all names below. Domains that others need too (content networks, a maker's
+// other products) are left out, so a service may go on working in part.
+
+#include <weir/dns_name.h>
+#include <weir/service_names.h>
+
+// Domains separated by single spaces; never NULL or empty. `service` below SERVICE_COUNT.
+const char *service_domains(unsigned service);
+
+// Hands each domain to `take`, and stops with what that returns if it is not 0.
+int service_each_domain(
+	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg);

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Masks of groups: every minute of two weeks around both changes of the clock, against conditions
+// written down by hand.
+
+#include "../../controlplane/group_masks.h"
+#include "../../controlplane/group_sources.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char document[] =
+	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"blocking:\n"
+	"  lists: [{path: /a, name: ads}, {path: /b, name: adult}, {path: /c, name: good}]\n"
+	"  services: [onlyfans]\n"
+	"  safe_search: {bing: true}\n"
+	"  schedules:\n"
+	"  - {name: night, days: [weekend], from: '23:00', to: '05:00', domains: [n.example]}\n"
+	"groups:\n"
+	"- name: kids\n"
+	"  clients: [192.0.2.1]\n"
+	"  lists: [ads, good]\n"
+	"  allow: [a.example]\n"
+	"  deny: [d.example]\n"
+	"  services: [tiktok]\n"
+	"  safe_search: {google: true, youtube: moderate}\n"
+	"  family_time: {days: [sat, sun], from: '18:00', to: '20:00', services: [netflix], "
+	"domains: [f.example]}\n"
+	"  schedules:\n"
+	"  - {name: school, days: [weekdays], from: '08:00', to: '13:00', lists: [adult], "
+	"services: [steam]}\n"
+	"  - {name: bed, days: [sun, mon, tue, wed, thu], from: '21:00', to: '06:30', "
+	"block_all: true}\n"
+	"  - {name: lunch, from: '12:00', to: '12:30', pause: true}\n"
+	"- {name: plain, clients: [192.0.2.2]}\n"
+	"- {name: free, clients: [192.0.2.3], blocking: false}\n"
+	"- {name: bare, clients: [192.0.2.4], inherit: false}\n";
+
+enum { KIDS = 1, PLAIN, FREE, BARE, GROUPS };
+
+static struct config *config;
+static struct rule_list_info info[64];
+static unsigned info_count;
+static struct group_lists lists;
+
+static unsigned list_add(const char *title, enum rule_class rule_class, const char *client)
+{
+	struct rule_list_info *i = &info[info_count];
+	snprintf(i->title, sizeof i->title, "%s", title);
+	i->kind.rule_class = (uint8_t)rule_class;
+	i->kind.covers = RULE_COVERS_ALL;
+	snprintf(i->kind.client, sizeof i->kind.client, "%s", client);
+	return info_count++;
+}
+
+static int first_class(void *arg, const struct list_rule *rule)
+{
+	*(enum rule_class *)arg = rule->kind.rule_class;
+	return 1;
+}
+
+static int setup(void **)
+{
+	char path[] = "/tmp/weir-test-masks-XXXXXX", why[CONFIG_WHY_MAX] = "";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, document, sizeof document - 1), sizeof document - 1);
+	close(fd);
+	int ret = config_load(path, &config, why);
+	unlink(path);
+	if (ret < 0)
+		fail_msg("%s", why);
+
+	list_add("allow entries", RULE_CLASS_OPERATOR_ALLOW, "");
+	list_add("deny entries", RULE_CLASS_OPERATOR_DENY, "");
+	list_add("ads", RULE_CLASS_BLOCK, "");
+	list_add("ads", RULE_CLASS_ALLOW, "");
+	list_add("ads", RULE_CLASS_EXCEPT, "");
+	list_add("ads", RULE_CLASS_BLOCK, "kids");
+	list_add("adult", RULE_CLASS_IMPORTANT_BLOCK, "");
+	list_add("good", RULE_CLASS_ALLOW, "");
+	list_add("local data", RULE_CLASS_LOCAL, "");
+	list_add("gone", RULE_CLASS_BLOCK, "");
+	list_add("service unknown", RULE_CLASS_BLOCK, "");
+	list_add("group other: deny", RULE_CLASS_OPERATOR_DENY, "");
+	list_add("group kids: other", RULE_CLASS_OPERATOR_DENY, "");
+	list_add("", RULE_CLASS_BLOCK, "");
+	info[info_count - 1].kind.covers = 0;
+
+	struct group_sources *sources;
+	assert_int_equal(group_sources_new(config, &sources), 0);
+	for (unsigned i = 0; i < sources->count; i++) {
+		enum rule_class rule_class = RULE_CLASSES;
+		assert_int_equal(
+			group_source_rules(group_source_arg(sources, i), first_class, &rule_class),
+			1);
+		list_add(group_source_title(sources, i), rule_class, "");
+	}
+	group_sources_free(sources);
+	group_lists_init(&lists, config, info, info_count);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	config_free(config);
+	return 0;
+}
+
+// What the document says of one minute.
+struct minute {
+	bool family, school, bed, lunch, night;
+};
+
+static bool on(const struct tm *tm, const char *days)
+{
+	static const char *const words[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+	return strstr(days, words[tm->tm_wday]) != NULL;
+}
+
+static struct minute minute_of(time_t t)
+{
+	struct tm tm;
+	char at[8];
+	localtime_r(&t, &tm);
+	strftime(at, sizeof at, "%H:%M", &tm);
+	bool from_23 = strcmp(at, "23:00") >= 0, from_21 = strcmp(at, "21:00") >= 0;
+	return (struct minute){
+		.family =
+			on(&tm, "sat sun") && strncmp(at, "18", 2) >= 0 && strncmp(at, "20", 2) < 0,
+		.school = on(&tm, "mon tue wed thu fri") && strcmp(at, "08:00") >= 0
+			  && strcmp(at, "13:00") < 0,
+		.bed = (on(&tm, "sun mon tue wed thu") && from_21)
+		       || (on(&tm, "mon tue wed thu fri") && strcmp(at, "06:30") < 0),
+		.lunch = strcmp(at, "12:00") >= 0 && strcmp(at, "12:30") < 0,
+		.night = (on(&tm, "sat sun") && from_23)
+			 || (on(&tm, "sun mon") && strcmp(at, "05:00") < 0),
+	};
+}
+
+static bool is(const struct rule_list_info *l, const char *title)
+{
+	return strcmp(l->title, title) == 0;
+}
+
+static bool expected_kids(const struct rule_list_info *l, const struct minute *m)
+{
+	bool usual = !m->lunch;
+	if (is(l, "allow entries") || is(l, "local data") || is(l, "good")
+		|| is(l, "group kids: allow") || is(l, "safe search google")
+		|| is(l, "safe search youtube"))
+		return true;
+	if (is(l, "ads"))
+		return usual || l->kind.rule_class == RULE_CLASS_ALLOW;
+	if (is(l, "deny entries") || is(l, "group kids: deny") || is(l, "service tiktok"))
+		return usual;
+	if (is(l, "adult") || is(l, "service steam"))
+		return m->school;
+	return (is(l, "service netflix") || is(l, "group kids: family time")) && m->family;
+}
+
+static bool expected(unsigned group, const struct rule_list_info *l, const struct minute *m)
+{
+	if (l->kind.covers == 0 || is(l, "gone"))
+		return false;
+	if (is(l, "local data") || is(l, "allow entries"))
+		return true;
+	if (group == KIDS)
+		return expected_kids(l, m);
+	if (l->kind.client[0])
+		return false;
+	if (group == BARE)
+		return is(l, "deny entries");
+	if (is(l, "safe search bing"))
+		return true;
+	bool allows = l->kind.rule_class == RULE_CLASS_ALLOW;
+	if (is(l, "ads") || is(l, "adult") || is(l, "good"))
+		return group != FREE || allows;
+	if (is(l, "deny entries") || is(l, "service onlyfans"))
+		return group != FREE;
+	return is(l, "schedule night") && m->night && group != FREE;
+}
+
+static bool has(const struct group_mask *m, unsigned list)
+{
+	return m->lists[list / 64] >> list % 64 & 1;
+}
+
+static void compare(time_t t)
+{
+	struct minute m = minute_of(t);
+	for (unsigned group = 0; group < GROUPS; group++) {
+		struct group_mask mask;
+		group_mask(&lists, group, t, false, &mask);
+		assert_int_equal(mask.block_all, group == KIDS && m.bed);
+		assert_int_equal(mask.paused, group == KIDS && m.lunch);
+		for (unsigned i = 0; i < info_count; i++)
+			if (has(&mask, i) != expected(group, &info[i], &m))
+				fail_msg("group %u, \"%s\" of class %u at %lld", group,
+					info[i].title, info[i].kind.rule_class, (long long)t);
+		assert_int_equal(mask.lists[1] | mask.lists[2] | mask.lists[3], 0);
+	}
+}
+
+static void test_two_weeks(void **)
+{
+	static const time_t jumps[] = {1774746000, 1792890000}; // 2026, Berlin
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	tzset();
+	for (size_t i = 0; i < ARRAY_LEN(jumps); i++)
+		for (int minute = -7 * 1440; minute < 7 * 1440; minute++)
+			compare(jumps[i] + minute * 60);
+}
+
+// The operator's pause: nothing blocks, whatever the time.
+static void test_paused(void **)
+{
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	for (time_t t = 1774746000; t < 1774746000 + 7 * 86400; t += 1800)
+		for (unsigned group = 0; group < GROUPS; group++) {
+			struct group_mask mask;
+			group_mask(&lists, group, t, true, &mask);
+			assert_true(mask.paused && !mask.block_all);
+			for (unsigned i = 0; i < info_count; i++) {
+				unsigned rule_class = info[i].kind.rule_class;
+				if (has(&mask, i) && rule_class != RULE_CLASS_ALLOW
+					&& rule_class != RULE_CLASS_OPERATOR_ALLOW
+					&& rule_class != RULE_CLASS_LOCAL
+					&& rule_class != RULE_CLASS_SAFE)
+					fail_msg("group %u, \"%s\"", group, info[i].title);
+			}
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_weeks),
+		cmocka_unit_test(test_paused),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

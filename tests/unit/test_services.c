@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The tables of services and of safe search, and the sources of rules that groups bring.
+
+#include "../../controlplane/group_sources.h"
+#include "../../controlplane/safe_search.h"
+#include "../../controlplane/services_table.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct dns_name name_of(const char *text)
+{
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	return name;
+}
+
+enum { SEEN_MAX = 512 };
+
+struct seen {
+	unsigned count;
+	struct dns_name name[SEEN_MAX];
+};
+
+static int see(void *arg, const struct dns_name *name)
+{
+	struct seen *s = arg;
+	assert_true(s->count < SEEN_MAX);
+	s->name[s->count++] = *name;
+	return 0;
+}
+
+static int stop(void *arg, const struct dns_name *name)
+{
+	(void)name;
+	return ++*(int *)arg == 2 ? 7 : 0;
+}
+
+// Every service has domains of two labels or more, each once and none below another.
+static void test_tables(void **)
+{
+	static struct seen s;
+	for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+		s.count = 0;
+		if (service_each_domain(i, see, &s) != 0 || s.count == 0)
+			fail_msg("%s", service_word(i));
+		for (unsigned k = 0; k < s.count; k++) {
+			char text[DNS_NAME_TEXT_MAX];
+			dns_name_to_text(&s.name[k], text);
+			if (s.name[k].labels < 2)
+				fail_msg("%s: %s", service_word(i), text);
+			for (unsigned j = 0; j < s.count; j++)
+				if (j != k && dns_name_is_under(&s.name[k], &s.name[j]))
+					fail_msg("%s: %s", service_word(i), text);
+		}
+		assert_int_equal(service_find(service_word(i)), (int)i);
+	}
+	int taken = 0;
+	assert_int_equal(service_each_domain(SERVICE_TIKTOK, stop, &taken), 7);
+	assert_int_equal(taken, 2);
+	assert_int_equal(service_find("Tiktok"), -1);
+	assert_int_equal(service_find(""), -1);
+}
+
+static void assert_target(
+	const char *name, const struct config_safe_search *s, const char *expected)
+{
+	const struct dns_name n = name_of(name);
+	const char *target = safe_search_target(&n, s);
+	if (expected ? !target || strcmp(target, expected) != 0 : target != NULL)
+		fail_msg("%s: %s, not %s", name, target ? target : "none",
+			expected ? expected : "none");
+}
+
+static void test_targets(void **)
+{
+	struct config_safe_search all, none = {{0}};
+	memset(all.level, SAFE_LEVEL_STRICT, sizeof all.level);
+	assert_target("www.google.com", &all, "forcesafesearch.google.com");
+	assert_target("google.co.uk", &all, "forcesafesearch.google.com");
+	assert_target("www.google.zw", &all, NULL);
+	assert_target("www.google.co.zw", &all, "forcesafesearch.google.com");
+	assert_target("mail.google.com", &all, NULL);
+	assert_target("www.google", &all, NULL);
+	assert_target("www.www.google.com", &all, NULL);
+	assert_target("www.google.com.evil.example", &all, NULL);
+	assert_target("forcesafesearch.google.com", &all, NULL);
+	assert_target("bing.com", &all, "strict.bing.com");
+	assert_target("m.youtube.com", &all, "restrict.youtube.com");
+	assert_target("restrict.youtube.com", &all, NULL);
+	assert_target("duckduckgo.com", &all, "safe.duckduckgo.com");
+	assert_target("search.brave.com", &all, "forcesafe.search.brave.com");
+	assert_target("example.com", &all, NULL);
+	assert_target("www.google.com", &none, NULL);
+	all.level[SAFE_ENGINE_YOUTUBE] = SAFE_LEVEL_MODERATE;
+	assert_target("www.youtube.com", &all, "restrictmoderate.youtube.com");
+	all.level[SAFE_ENGINE_YOUTUBE] = SAFE_LEVEL_OFF;
+	assert_target("www.youtube.com", &all, NULL);
+}
+
+static int check_safe(void *arg, const struct list_rule *rule)
+{
+	const struct config_safe_search *s = arg;
+	assert_int_equal(rule->what, LIST_RULE_NAME);
+	assert_int_equal(rule->kind.rule_class, RULE_CLASS_SAFE);
+	assert_int_equal(rule->kind.covers, RULE_COVERS_SELF);
+	assert_int_equal(rule->kind.types.count, 3);
+	assert_non_null(safe_search_target(rule->name, s));
+	return 0;
+}
+
+// The image says so of a name, then the resolver must have a target: the same hosts in both. No
+// target is itself a host, or it would be sent on and on.
+static void test_safe_rules(void **)
+{
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++) {
+		struct config_safe_search s = {{0}}, all;
+		s.level[i] = SAFE_LEVEL_STRICT;
+		memset(all.level, SAFE_LEVEL_STRICT, sizeof all.level);
+		assert_int_equal(safe_search_rules((enum safe_engine)i, check_safe, &s), 0);
+	}
+}
+
+struct told {
+	char text[4096];
+	size_t len;
+};
+
+static int tell(void *arg, const struct list_rule *rule)
+{
+	struct told *t = arg;
+	char text[DNS_NAME_TEXT_MAX];
+	if (rule->what == LIST_RULE_PATTERN)
+		snprintf(text, sizeof text, "/%.*s/", (int)rule->pattern_len, rule->pattern);
+	else
+		dns_name_to_text(rule->name, text);
+	t->len += (size_t)snprintf(
+		t->text + t->len, sizeof t->text - t->len, " %u:%s", rule->kind.rule_class, text);
+	return 0;
+}
+
+static void test_sources(void **)
+{
+	struct dns_name allow[] = {name_of("a.example")}, deny[] = {name_of("d.example")},
+			domains[] = {name_of("game.example"), name_of("play.example")};
+	char pattern[] = "^ads";
+	char *patterns[] = {pattern};
+	struct config_schedule bed = {
+		.name = (char[]){"bed"}, .domain_count = 2, .domains = domains};
+	struct config_schedule night = {.name = (char[]){"night"}, .block_all = true};
+	struct config_group groups[2] = {
+		{
+			.name = (char[]){"kids"},
+			.inherits = true,
+			.has_schedules = true,
+			.allow = {1, 0, allow, NULL},
+			.deny = {1, 1, deny, patterns},
+		},
+		{.name = (char[]){"none"}},
+	};
+	struct config c = {.group_count = 2, .groups = groups};
+	service_set_add(&bed.services, SERVICE_SIGNAL);
+	service_set_add(&c.blocking.filter.services, SERVICE_ONLYFANS);
+	groups[0].filter.schedules = (struct config_schedules){1, &bed};
+	c.blocking.filter.schedules = (struct config_schedules){1, &night};
+	groups[1].has_safe_search = true;
+	groups[1].filter.safe_search.level[SAFE_ENGINE_BRAVE] = SAFE_LEVEL_STRICT;
+
+	struct group_sources *s;
+	static struct told t;
+	assert_int_equal(group_sources_new(&c, &s), 0);
+	memset(groups, 0, sizeof groups); // a copy needs it no more
+	for (unsigned i = 0; i < s->count; i++) {
+		t.len += (size_t)snprintf(
+			t.text + t.len, sizeof t.text - t.len, "%s =", group_source_title(s, i));
+		assert_int_equal(group_source_rules(group_source_arg(s, i), tell, &t), 0);
+		t.len += (size_t)snprintf(t.text + t.len, sizeof t.text - t.len, "\n");
+	}
+	group_sources_free(s);
+	assert_string_equal(t.text,
+		"group kids: deny = 5:d.example 5:/^ads/\n"
+		"group kids: allow = 6:a.example\n"
+		"group kids: bed = 5:game.example 5:play.example\n"
+		"service onlyfans = 0:onlyfans.com\n"
+		"service signal = 0:signal.org 0:whispersystems.org 0:signal.me 0:signal.group "
+		"0:signal.art 0:signal.link\n"
+		"safe search brave = 8:search.brave.com\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_safe_rules),
+		cmocka_unit_test(test_sources),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
