@@ -227,6 +227,14 @@ void resolver_group_view(const struct resolver *r, unsigned group, struct policy
 	const struct view *view = views_of_group(r->views, group);
 	out->view = view->number;
 	out->view_hash = view->hash;
+	resolver_safe_view(r, group + 1, out);
+}
+
+void resolver_safe_view(const struct resolver *r, unsigned group, struct policy_group *out)
+{
+	const struct view *safe = views_safe(r->views, group);
+	out->safe_view = safe ? safe->number : 0;
+	out->safe_hash = safe ? safe->hash : 0;
 }
 
 void resolver_groups_published(struct resolver *r, bool published)

@@ -39,9 +39,11 @@ void resolver_close(struct resolver *r);
 // next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure; then
 // nothing has changed.
 ATTR_MUST_CHECK int resolver_reconfigure(struct resolver *r, const struct config *config);
-// The view of a group of that configuration, from 0 on, into `view` and `view_hash`. On the loop's
-// thread or before it runs.
+// The view of a group of that configuration, from 0 on, into `view` and `view_hash`, and its safe
+// view. On the loop's thread or before it runs.
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out);
+// Only `safe_view` and `safe_hash`; `group` from 1 on, 0: everyone else.
+void resolver_safe_view(const struct resolver *r, unsigned group, struct policy_group *out);
 // Whether workers can have the groups of the last reconfiguration. While they cannot, views that
 // left stay, as clients are still in them. Service loop, or before it runs.
 void resolver_groups_published(struct resolver *r, bool published);

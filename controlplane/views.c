@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "views.h"
 
+#include "views_internal.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/keyhash.h>
 
 struct views {
 	struct loop *loop;
@@ -16,41 +16,13 @@ struct views {
 	struct {
 		uint64_t hash;
 		uint16_t number;
-	} known[POLICY_GROUPS_MAX]; // of the last life
+	} known[2 * POLICY_GROUPS_MAX]; // of the last life
 	unsigned known_count;
 	struct upstream_totals gone; // of views that have ended
 	unsigned group_count;
 	struct view *group[CONFIG_GROUPS_MAX];
+	struct view *safe[POLICY_GROUPS_MAX]; // NULL: none
 };
-
-static int by_address(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct socket_address));
-}
-
-uint64_t view_hash(const struct config_group *group)
-{
-	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	char text[CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX + 128],
-		one[SOCKET_ADDRESS_TEXT_MAX];
-	char *p = stpcpy(text, "weir view 1\n");
-
-	memset(server, 0, sizeof(server)); // padding is compared too
-	for (unsigned i = 0; i < group->upstream_count; i++) {
-		server[i].ip = group->upstreams[i].address.ip;
-		server[i].port = group->upstreams[i].address.port;
-	}
-	qsort(server, group->upstream_count, sizeof(server[0]), by_address);
-	for (unsigned i = 0; i < group->upstream_count; i++)
-		p += sprintf(p, "%s\n", socket_address_text(&server[i], one));
-	if (group->disable_cache)
-		p += sprintf(p, "no cache: %.63s\n", group->name);
-	uint64_t names = view_names_hash(group);
-	if (names)
-		p += sprintf(p, "names: %016llx\n", (unsigned long long)names);
-	uint64_t hash = contenthash(text, (size_t)(p - text));
-	return hash ? hash : 1;
-}
 
 int views_new(struct views **out, struct loop *loop, const struct upstream_callbacks *callbacks,
 	const struct config_upstreams *everyone, _Atomic uint32_t *next)
@@ -98,16 +70,20 @@ void views_free(struct views *v)
 	free(v);
 }
 
+static void known_add(struct views *v, uint64_t hash, uint16_t number)
+{
+	if (number == 0 || hash == 0 || number >= atomic_load(v->next))
+		return;
+	v->known[v->known_count].hash = hash;
+	v->known[v->known_count++].number = number;
+}
+
 void views_recover(struct views *v, const struct policy_group *group, unsigned count)
 {
-	uint32_t next = atomic_load(v->next);
-
 	v->known_count = 0;
 	for (unsigned i = 0; i < count && i < POLICY_GROUPS_MAX; i++) {
-		if (group[i].view == 0 || group[i].view_hash == 0 || group[i].view >= next)
-			continue;
-		v->known[v->known_count].hash = group[i].view_hash;
-		v->known[v->known_count++].number = group[i].view;
+		known_add(v, group[i].view_hash, group[i].view);
+		known_add(v, group[i].safe_hash, group[i].safe_view);
 	}
 }
 
@@ -151,44 +127,59 @@ static struct config_upstreams servers_of(const struct config *c, const struct c
 	return u;
 }
 
+struct room {
+	unsigned slots, numbers;
+};
+
+static void room_count(struct views *v, uint64_t hash, struct room *r)
+{
+	if (!hash || find_hash(v, hash))
+		return;
+	r->slots++;
+	r->numbers += !number_known(v, hash);
+}
+
 // Is there room and are there numbers for all that is new?
 static int room_check(struct views *v, const struct config *c)
 {
-	unsigned used = 0, slots = 0, numbers = 0;
-	uint32_t next = atomic_load(v->next);
+	struct room r = {0};
+	unsigned used = 0;
 
 	for (unsigned i = 0; i < VIEWS_MAX; i++)
 		used += v->one[i].live;
+	room_count(v, view_safe_hash(c, NULL), &r);
 	for (unsigned i = 0; i < c->group_count; i++) {
-		uint64_t hash = has_view(&c->groups[i]) ? view_hash(&c->groups[i]) : 0;
-		bool is_new = hash && !find_hash(v, hash);
-		slots += is_new;
-		numbers += is_new && !number_known(v, hash);
+		const struct config_group *g = &c->groups[i];
+		room_count(v, has_view(g) ? view_hash(g) : 0, &r);
+		room_count(v, view_safe_hash(c, g), &r);
 	}
-	if (used + slots > VIEWS_MAX)
+	if (used + r.slots > VIEWS_MAX)
 		return -EBUSY;
-	return numbers && next + numbers > VIEW_NUMBER_MAX + 1 ? -ENOSPC : 0;
+	return r.numbers && atomic_load(v->next) + r.numbers > VIEW_NUMBER_MAX + 1 ? -ENOSPC : 0;
 }
 
-static int view_make(
-	struct views *v, const struct config *c, const struct config_group *g, struct view **out)
+static int view_make(struct views *v, const struct config *c, const struct view_definition *d,
+	uint64_t hash, struct view **out)
 {
 	struct view *one = &v->one[1];
 	while (one->live)
 		one++;
 	struct view made = {
-		.hash = view_hash(g),
+		.hash = hash,
 		.live = true,
-		.no_cache = g->disable_cache,
-		.own = g->upstream_count > 0,
+		.no_cache = d->group && d->group->disable_cache,
+		.own = d->group && d->group->upstream_count > 0,
+		.is_safe = d->safe != NULL,
 		.upstreams = v->one[0].upstreams,
 	};
-	int rc = view_names_make(v->forwards, g, &made.names);
+	if (d->safe)
+		made.safe = *d->safe;
+	int rc = d->group ? view_names_make(v->forwards, d->group, &made.names) : 0;
 	if (rc == 0 && made.own) {
-		const struct config_upstreams servers = servers_of(c, g);
+		const struct config_upstreams servers = servers_of(c, d->group);
 		rc = upstreams_new(&made.upstreams, v->loop, &servers, &v->callbacks);
 		if (rc == 0)
-			upstreams_one_of(made.upstreams, 1 + CONFIG_GROUPS_MAX);
+			upstreams_one_of(made.upstreams, 1 + 2 * CONFIG_GROUPS_MAX);
 	}
 	if (rc < 0) {
 		view_names_end(&made.names);
@@ -201,10 +192,33 @@ static int view_make(
 
 // What is in the configuration stays or is made, without numbers yet.
 static int view_of(
-	struct views *v, const struct config *c, const struct config_group *g, struct view **out)
+	struct views *v, const struct config *c, const struct view_definition *d, struct view **out)
 {
-	*out = has_view(g) ? find_hash(v, view_hash(g)) : &v->one[0];
-	return *out ? 0 : view_make(v, c, g, out);
+	uint64_t hash = view_definition_hash(d);
+	*out = find_hash(v, hash);
+	return *out ? 0 : view_make(v, c, d, hash, out);
+}
+
+// The views of all groups, by their numbers; those of everyone are 0.
+struct chosen {
+	struct view *view[POLICY_GROUPS_MAX], *safe[POLICY_GROUPS_MAX];
+};
+
+static int views_choose(struct views *v, const struct config *c, struct chosen *out)
+{
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i <= c->group_count; i++) {
+		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
+		const struct view_definition plain = {.group = g};
+		struct view_definition safe;
+		out->view[i] = &v->one[0];
+		out->safe[i] = NULL;
+		if (g && has_view(g))
+			rc = view_of(v, c, &plain, &out->view[i]);
+		if (rc == 0 && view_safe_definition(c, g, &safe))
+			rc = view_of(v, c, &safe, &out->safe[i]);
+	}
+	return rc;
 }
 
 static void views_undo(struct views *v)
@@ -229,15 +243,15 @@ static void view_settle(
 
 int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 {
-	struct view *group[CONFIG_GROUPS_MAX];
+	struct chosen chosen;
 	struct view_names everyone = {0};
 	int rc = room_check(v, c);
 
 	forwards_configure(v->forwards, &c->upstreams);
 	if (rc == 0)
 		rc = view_names_make_everyone(v->forwards, c, &everyone);
-	for (unsigned i = 0; rc == 0 && i < c->group_count; i++)
-		rc = view_of(v, c, &c->groups[i], &group[i]);
+	if (rc == 0)
+		rc = views_choose(v, c, &chosen);
 	if (rc < 0) {
 		views_undo(v);
 		view_names_end(&everyone);
@@ -249,9 +263,16 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
 	upstreams_configure(v->one[0].upstreams, &c->upstreams);
-	for (unsigned i = 0; i < c->group_count; i++) {
-		view_settle(v, group[i], c, &c->groups[i]);
-		v->group[i] = group[i];
+	memset(v->safe, 0, sizeof(v->safe));
+	for (unsigned i = 0; i <= c->group_count; i++) {
+		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
+		if (i) {
+			view_settle(v, chosen.view[i], c, g);
+			v->group[i - 1] = chosen.view[i];
+		}
+		if (chosen.safe[i])
+			view_settle(v, chosen.safe[i], c, g);
+		v->safe[i] = chosen.safe[i];
 	}
 	v->group_count = c->group_count;
 	v->known_count = 0; // those in use are in the table now, the others are not to come back
@@ -320,6 +341,11 @@ uint64_t views_l1_hash(const struct views *v, const struct view *view, const str
 unsigned views_forward_sets(const struct views *v)
 {
 	return forwards_count(v->forwards);
+}
+
+const struct view *views_safe(const struct views *v, unsigned group)
+{
+	return group < POLICY_GROUPS_MAX ? v->safe[group] : NULL;
 }
 
 void views_totals(const struct views *v, struct upstream_totals *out)

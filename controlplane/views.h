@@ -11,6 +11,10 @@
 // group if it has no cache) is the same on every box, and names it in L1; its number is this box's
 // own, and part of the L0 key.
 //
+// A group with safe search has a second view beside its own (or everyone's): the safe one, whose
+// definition is that one's and the search engines with their levels. Names of class SAFE are
+// resolved in it, no others; groups with the same two definitions share it, too.
+//
 // A number is given to one definition and never to another one while this L0 lives: numbers count
 // up, and the lowest one that was never used stands in the directory, which is how L0 itself is
 // found (no directory, no old L0). The next control plane takes the pairs of number and hash that
@@ -32,7 +36,7 @@
 #include <weir/policy.h>
 
 enum {
-	VIEWS_MAX = 192, // in use and leaving, 0 included
+	VIEWS_MAX = 384, // in use and leaving, 0 and safe ones included
 	VIEW_NUMBER_MAX = 65535,
 	VIEWS_GRACE_MS = 10000,
 };
@@ -40,9 +44,11 @@ enum {
 struct view {
 	uint64_t hash; // of the definition; 0: view 0
 	uint16_t number;
-	bool live;        // there is such a view
-	bool no_cache;    // nothing of it is read from or kept in L0 or L1
-	bool own;         // upstreams are not everyone's
+	bool live;     // there is such a view
+	bool no_cache; // nothing of it is read from or kept in L0 or L1
+	bool own;      // upstreams are not everyone's
+	bool is_safe;  // names are those that safe_search_target knows with `safe`
+	struct config_safe_search safe;
 	unsigned users;   // questions
 	uint64_t left_ms; // when it left the configuration; 0: it is in it
 	struct upstreams *upstreams;
@@ -80,6 +86,8 @@ ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view
 // What answers to a name that is asked for are named by in L1: the hash of its zone, else of the
 // view.
 uint64_t views_l1_hash(const struct views *v, const struct view *view, const struct dns_name *name);
+// Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.
+const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
 unsigned views_forward_sets(const struct views *v);
 unsigned views_count(const struct views *v);
@@ -87,3 +95,5 @@ size_t views_memory(void);
 
 // Never 0. `group` counts only where it has no cache.
 uint64_t view_hash(const struct config_group *group);
+// Of the safe view of a group, NULL: of everyone else. 0: no safe search.
+uint64_t view_safe_hash(const struct config *config, const struct config_group *group);

@@ -55,7 +55,8 @@ static void group_set(unsigned i, const char *list)
 {
 	struct config_group *g = &groups[i];
 	snprintf(names[i], sizeof names[i], "group%u", i);
-	*g = (struct config_group){.name = names[i], .blocking = true, .upstreams = servers[i]};
+	*g = (struct config_group){
+		.name = names[i], .blocking = true, .inherits = true, .upstreams = servers[i]};
 	while (*list) {
 		char one[64];
 		size_t len = strcspn(list, " ");
@@ -121,6 +122,81 @@ static void test_who_shares(void **)
 	assert_null(views_find(views, 9));
 }
 
+static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)
+{
+	memset(s, 0, sizeof *s);
+	s->level[engine] = (uint8_t)level;
+}
+
+static unsigned safe_number(unsigned group)
+{
+	const struct view *v = views_safe(views, group);
+	return v ? v->number : 0;
+}
+
+// Groups 0 and 1 and everyone share the safe view that `blocking` asks for, 2 has another level, 3
+// other servers, 4 no cache, 5 none.
+static void test_safe_views(void **)
+{
+	group_set(0, "");
+	group_set(1, "");
+	group_set(2, "");
+	group_set(3, "192.0.2.1");
+	group_set(4, "");
+	group_set(5, "");
+	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_YOUTUBE, SAFE_LEVEL_STRICT);
+	groups[2].has_safe_search = groups[5].has_safe_search = true;
+	safe_set(&groups[2].filter.safe_search, SAFE_ENGINE_YOUTUBE, SAFE_LEVEL_MODERATE);
+	groups[4].disable_cache = true;
+	configure(6, 1);
+	unsigned everyone = safe_number(0);
+	assert_int_equal(everyone, 5);
+	assert_int_equal(safe_number(1), everyone);
+	assert_int_equal(safe_number(2), everyone);
+	assert_int_equal(safe_number(3), 6);
+	assert_int_equal(number(3), 7);
+	assert_int_equal(safe_number(4), 8);
+	assert_int_equal(number(4), 9);
+	assert_int_equal(safe_number(5), 10);
+	assert_null(views_safe(views, 6));
+	assert_null(views_safe(views, POLICY_GROUPS_MAX));
+	const struct view *v = views_find(views, safe_number(3));
+	assert_true(v->is_safe && !v->no_cache && !v->own);
+	assert_int_equal(v->safe.level[SAFE_ENGINE_YOUTUBE], SAFE_LEVEL_MODERATE);
+	assert_ptr_equal(v->upstreams, views_everyone(views)->upstreams);
+	assert_true(views_find(views, 8)->own && views_find(views, 8)->is_safe);
+	assert_ptr_not_equal(views_find(views, 8)->upstreams, views_find(views, 7)->upstreams);
+	assert_true(views_find(views, 10)->no_cache && views_find(views, 10)->is_safe);
+	assert_false(views_find(views, 7)->is_safe || views_everyone(views)->is_safe);
+	assert_true(view_safe_hash(&config, NULL) == views_find(views, 5)->hash);
+
+	// Off again: nobody has it, and it goes.
+	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_YOUTUBE, SAFE_LEVEL_OFF);
+	assert_int_equal(view_safe_hash(&config, NULL), 0);
+	configure(6, 1000);
+	assert_int_equal(safe_number(0), 0);
+	assert_int_equal(safe_number(3), 6);
+	assert_non_null(views_find(views, 5));
+	views_sweep(views, 1000 + VIEWS_GRACE_MS);
+	assert_null(views_find(views, 5));
+}
+
+static void test_recover_safe(void **)
+{
+	group_set(0, "");
+	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_BING, SAFE_LEVEL_STRICT);
+	configure(1, 1);
+	const struct policy_group last[] = {
+		{.safe_view = 5, .safe_hash = view_safe_hash(&config, NULL)}};
+	views_free(views);
+	views_start();
+	views_recover(views, last, ARRAY_LEN(last));
+	configure(1, 1);
+	assert_int_equal(safe_number(0), 5);
+	assert_int_equal(safe_number(1), 5);
+	assert_int_equal(atomic_load(&next), 6);
+}
+
 // Another definition is another number, also when the first comes back after its grace.
 static void test_numbers_are_not_reused(void **)
 {
@@ -182,7 +258,7 @@ static void test_recover(void **)
 static void test_full(void **)
 {
 	char server[32];
-	for (unsigned round = 0; round < 3; round++) {
+	for (unsigned round = 0; round < 6; round++) {
 		for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++) {
 			snprintf(server, sizeof server, "192.0.%u.%u", round, i + 1);
 			group_set(i, server);
@@ -221,8 +297,8 @@ static void test_numbers_run_out(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_hash), T(test_who_shares),
-		T(test_numbers_are_not_reused), T(test_recover), T(test_full),
+	const struct CMUnitTest tests[] = {T(test_hash), T(test_who_shares), T(test_safe_views),
+		T(test_recover_safe), T(test_numbers_are_not_reused), T(test_recover), T(test_full),
 		T(test_numbers_run_out)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
