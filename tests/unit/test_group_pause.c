@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Pauses of groups, and a timer that is woken when something changes: in fake time.
+
+#include "../../controlplane/group_masks.h"
+#include "../../controlplane/group_pause.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char kids[] = "kids", off[] = "off", evening[] = "evening";
+static struct config_schedule schedule = {
+	.name = evening, .days = 0x7f, .from_min = 18 * 60, .to_min = 6 * 60, .block_all = true};
+static struct config_group groups[2];
+static struct config config;
+static struct group_pauses pauses;
+
+enum { MIDNIGHT = 1774742400 }; // 2026-03-29 00:00 UTC
+
+static int setup(void **)
+{
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	memset(&pauses, 0, sizeof pauses);
+	groups[0] = (struct config_group){.name = kids, .blocking = true, .has_schedules = true};
+	groups[0].filter.schedules = (struct config_schedules){1, &schedule};
+	groups[1] = (struct config_group){.name = off, .has_schedules = true};
+	groups[1].filter.schedules = groups[0].filter.schedules;
+	config = (struct config){.group_count = 2, .groups = groups};
+	return 0;
+}
+
+static void test_pauses(void **)
+{
+	assert_int_equal(group_pause_begin(&pauses, &config, "nobody", 5, 0), -ENOENT);
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 0, 0), -ERANGE);
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 1441, 0), -ERANGE);
+	assert_int_equal(group_pause_end(&pauses, &config, "nobody", 0), -ENOENT);
+	assert_int_equal(group_pause_end(&pauses, &config, kids, 0), -EALREADY);
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 2, 1000), 0);
+	assert_int_equal(group_pause_begin(&pauses, &config, CONFIG_EVERYONE, 1, 1000), 0);
+	assert_int_equal(group_pause_left_ms(&pauses, kids, 1000), 120000);
+	assert_int_equal(group_pause_left_ms(&pauses, kids, 120999), 1);
+	assert_int_equal(group_pause_left_ms(&pauses, kids, 121000), 0);
+	assert_int_equal(group_pause_left_ms(&pauses, off, 1000), 0);
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 1, 2000), 0); // shorter again
+	assert_int_equal(group_pause_left_ms(&pauses, kids, 2000), 60000);
+	assert_int_equal(pauses.count, 2);
+	assert_int_equal(group_pause_end(&pauses, &config, kids, 3000), 0);
+	assert_int_equal(group_pause_left_ms(&pauses, kids, 3000), 0);
+	assert_int_equal(group_pause_left_ms(&pauses, CONFIG_EVERYONE, 3000), 58000);
+	assert_int_equal(group_pause_end(&pauses, &config, CONFIG_EVERYONE, 61000), -EALREADY);
+	assert_int_equal(pauses.count, 0);
+}
+
+// A group that a reload takes away is forgotten; another one keeps its pause by its name.
+static void test_reload(void **)
+{
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 10, 0), 0);
+	assert_int_equal(group_pause_begin(&pauses, &config, off, 10, 0), 0);
+	struct config other = {.group_count = 1, .groups = &groups[1]};
+	group_pauses_sweep(&pauses, &other, 1);
+	assert_int_equal(pauses.count, 1);
+	assert_int_equal(group_pause_left_ms(&pauses, off, 1), 599999);
+}
+
+static struct group_mask mask_at(const struct timespec *wall, uint64_t now_ms)
+{
+	static struct group_lists lists;
+	struct group_mask mask;
+	group_lists_init(&lists, &config, NULL, 0);
+	group_mask(&lists, 1, wall->tv_sec, group_pause_left_ms(&pauses, kids, now_ms) > 0, &mask);
+	return mask;
+}
+
+struct clocks {
+	struct timespec wall;
+	uint64_t mono_ms;
+};
+
+static void pass(struct clocks *c, uint64_t ms)
+{
+	uint64_t wall_ms =
+		(uint64_t)c->wall.tv_sec * 1000 + (uint64_t)c->wall.tv_nsec / 1000000 + ms;
+	c->mono_ms += ms;
+	c->wall.tv_sec = (time_t)(wall_ms / 1000);
+	c->wall.tv_nsec = (long)(wall_ms % 1000) * 1000000;
+}
+
+// A day and a half of waking: the state between two wakings never changes.
+static void test_timer(void **)
+{
+	struct clocks c = {{MIDNIGHT + 12 * 3600, 250000000}, 777};
+	unsigned wakings = 0, changes = 0;
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 7 * 60, c.mono_ms), 0);
+	while (c.wall.tv_sec < MIDNIGHT + 48 * 3600) {
+		struct group_mask now = mask_at(&c.wall, c.mono_ms);
+		unsigned wait = group_wait_ms(&pauses, &config, &c.wall, c.mono_ms);
+		assert_true(wait >= 1 && wait <= GROUP_LOOK_MS);
+		struct clocks before = c;
+		pass(&before, wait - 1);
+		struct group_mask last = mask_at(&before.wall, before.mono_ms);
+		assert_int_equal(last.block_all, now.block_all);
+		assert_int_equal(last.paused, now.paused);
+		pass(&c, wait);
+		struct group_mask next = mask_at(&c.wall, c.mono_ms);
+		changes += next.block_all != now.block_all || next.paused != now.paused;
+		wakings++;
+	}
+	// The pause ends at 19:00, in the window; it ends at 6:00 and begins at 18:00.
+	assert_int_equal(changes, 3);
+	assert_true(wakings <= 36 * 120 + 8); // some two a minute
+}
+
+// The clock is set: within GROUP_LOOK_MS it is noticed, and a pause is as long as before.
+static void test_clock_jump(void **)
+{
+	struct clocks c = {{MIDNIGHT + 12 * 3600, 0}, 1000};
+	assert_int_equal(group_wait_ms(&pauses, &config, &c.wall, c.mono_ms), GROUP_LOOK_MS);
+	assert_false(mask_at(&c.wall, c.mono_ms).block_all);
+	pass(&c, 1000);
+	c.wall.tv_sec += 7 * 3600;
+	assert_true(mask_at(&c.wall, c.mono_ms).block_all);
+	assert_int_equal(group_wait_ms(&pauses, &config, &c.wall, c.mono_ms), GROUP_LOOK_MS);
+	assert_int_equal(group_pause_begin(&pauses, &config, kids, 1, c.mono_ms), 0);
+	c.wall.tv_sec -= 86400;
+	assert_int_equal(group_pause_left_ms(&pauses, kids, c.mono_ms), 60000);
+	// Just before a change, and at it.
+	c.wall = (struct timespec){MIDNIGHT + 18 * 3600 - 2, 999000000};
+	assert_int_equal(group_wait_ms(&pauses, &config, &c.wall, c.mono_ms), 1001);
+	c.wall = (struct timespec){MIDNIGHT + 18 * 3600, 0};
+	assert_int_equal(group_wait_ms(&pauses, &config, &c.wall, c.mono_ms), GROUP_LOOK_MS);
+	assert_int_equal(
+		group_next_change(&config, &groups[0], c.wall.tv_sec), MIDNIGHT + 30 * 3600);
+	assert_int_equal(
+		group_next_change(&config, &groups[1], c.wall.tv_sec), 0); // blocks nothing
+	assert_int_equal(group_next_change(&config, NULL, c.wall.tv_sec), 0);
+}
+
+#define T(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_pauses), T(test_reload), T(test_timer), T(test_clock_jump)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
