@@ -17,6 +17,7 @@
 // 64 KiB of body, 2 s for a client that neither sends nor reads. A reply that waits for another
 // loop has a deadline (504), and is dropped when its client has hung up.
 
+#include "group_pause.h"
 #include "loop.h"
 #include "publish.h"
 #include "resolver.h"
@@ -40,6 +41,11 @@ struct api_deps { // all of it outlives the api
 	const struct config *(*config_current)(void *reload_arg);
 	// Its groups as published, by number; NULL: there are none.
 	const struct policy_group *(*groups_current)(void *reload_arg);
+	// What is so of group `group` of the configuration in force (0: everyone else) now; NULL if
+	// groups_current is.
+	void (*group_now)(void *reload_arg, unsigned group, struct group_now *out);
+	// group_pause_begin, or, with 0 minutes, group_pause_end; NULL: likewise.
+	int (*group_pause)(void *reload_arg, const char *name, unsigned minutes);
 	void *reload_arg;
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.

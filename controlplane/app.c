@@ -110,6 +110,7 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 static void on_rules_published(void *app)
 {
 	struct app *a = app;
+	app_publish_config(a, a->current);
 	(void)!app_groups_publish(a, a->current);
 }
 
@@ -132,7 +133,9 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	}
 	app_publish_config(a, c);
 	app_groups_views(a, c, a->groups.view);
-	rc = app_groups_publish(a, c);
+	rc = app_groups_open(a);
+	if (rc == 0)
+		rc = app_groups_publish(a, c);
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "groups: %s", strerror(-rc));
 		return rc;
@@ -151,6 +154,8 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.config_path = c->path,
 		.config_current = app_config,
 		.groups_current = app_groups_current,
+		.group_now = app_group_now,
+		.group_pause = app_group_pause,
 		.reload_arg = a,
 		.config_reload = app_reload,
 	};
@@ -216,6 +221,7 @@ void app_close(struct app *a)
 		publisher_state(a->publisher, CP_STOPPING);
 	api_close(a->api);
 	resolver_stop(a);
+	app_groups_close(a);
 	rules_close(a->rules);
 	resolver_close(a->resolver);
 	publisher_close(a->publisher);
@@ -229,6 +235,5 @@ void app_close(struct app *a)
 	if (a->current != a->started)
 		config_free(a->current);
 	config_free(a->started);
-	free(a->groups.image.head);
 	free(a);
 }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "app_reload.h"
 
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 void app_groups_views(
 	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX])
 {
 	memset(view, 0, POLICY_GROUPS_MAX * sizeof(*view));
+	resolver_safe_view(a->resolver, 0, &view[0]);
 	for (unsigned i = 0; i < c->group_count; i++)
 		resolver_group_view(a->resolver, i, &view[i + 1]);
 }
@@ -18,19 +25,135 @@ const struct policy_group *app_groups_current(void *app)
 	return a->groups.view;
 }
 
+static const struct config_group *group_at(const struct config *c, unsigned number)
+{
+	return number ? &c->groups[number - 1] : NULL;
+}
+
+void app_groups_masks(
+	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX])
+{
+	struct group_lists lists;
+	unsigned count;
+	const struct rule_list_info *info = rules_lists(a->rules, &count);
+	uint64_t now_ms = clock_mono_ms();
+	time_t now = time(NULL);
+
+	group_lists_init(&lists, c, info, count);
+	for (unsigned i = 0; i <= c->group_count; i++) {
+		const char *name = config_group_name(group_at(c, i));
+		bool paused = group_pause_left_ms(&a->groups.pauses, name, now_ms) > 0;
+		group_mask(&lists, i, now, paused, &out[i]);
+	}
+}
+
+static void look_arm(struct app *a, const struct config *c)
+{
+	struct timespec wall;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	unsigned ms = group_wait_ms(&a->groups.pauses, c, &wall, clock_mono_ms());
+	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	(void)event_add(a->groups.look, &wait);
+}
+
+static void change_log(const struct config *c, unsigned group, const struct group_mask *m)
+{
+	const struct config_schedules *s = config_group_schedules(c, group_at(c, group));
+	char text[CONFIG_SCHEDULES_MAX * (CONFIG_SCHEDULE_NAME_MAX + 2) + 1] = "";
+	size_t n = 0;
+	for (unsigned i = 0; i < s->count; i++)
+		if (m->active >> i & 1)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n, "%s%s", n ? ", " : "", s->one[i].name);
+	log_info("group %s: schedules that apply now: %s%s", config_group_name(group_at(c, group)),
+		n ? text : "none", m->paused ? "; paused" : "");
+}
+
+// Images are made only when a mask is another.
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *a = arg;
+	struct group_mask now[POLICY_GROUPS_MAX];
+	const struct config *c = a->current;
+	bool changed = false;
+
+	(void)fd, (void)what;
+	tzset(); // the machine's zone may have changed
+	group_pauses_sweep(&a->groups.pauses, c, clock_mono_ms());
+	app_groups_masks(a, c, now);
+	for (unsigned i = 0; i <= c->group_count; i++) {
+		if (group_mask_same(&now[i], &a->groups.mask[i]))
+			continue;
+		changed = true;
+		change_log(c, i, &now[i]);
+	}
+	if (changed) {
+		app_publish_config(a, c);
+		(void)!app_groups_publish(a, c);
+	}
+	look_arm(a, c);
+}
+
+int app_groups_open(struct app *a)
+{
+	tzset();
+	a->groups.look = evtimer_new(loop_base(a->service), on_look, a);
+	return a->groups.look ? 0 : -ENOMEM;
+}
+
+void app_groups_close(struct app *a)
+{
+	if (a->groups.look)
+		event_free(a->groups.look);
+	free(a->groups.image.head);
+}
+
+void app_group_now(void *app, unsigned group, struct group_now *out)
+{
+	const struct app *a = app;
+	const struct config_group *g = group_at(a->current, group);
+	uint64_t left_ms =
+		group_pause_left_ms(&a->groups.pauses, config_group_name(g), clock_mono_ms());
+	*out = (struct group_now){
+		.mask = a->groups.mask[group],
+		.pause_left_s = (left_ms + 999) / 1000,
+		.next_change = group_next_change(a->current, g, time(NULL)),
+	};
+}
+
+int app_group_pause(void *app, const char *name, unsigned minutes)
+{
+	struct app *a = app;
+	const struct config *c = a->current;
+	struct group_pauses *p = &a->groups.pauses;
+	int err = minutes ? group_pause_begin(p, c, name, minutes, clock_mono_ms())
+			  : group_pause_end(p, c, name, clock_mono_ms());
+	if (err)
+		return err;
+	app_publish_config(a, c);
+	return app_groups_publish(a, c);
+}
+
+// What the image says of each group.
+static void groups_fill(
+	const struct app *a, const struct config *c, struct policy_group group[POLICY_GROUPS_MAX])
+{
+	memcpy(group, a->groups.view, sizeof(a->groups.view));
+	for (unsigned i = 0; i <= c->group_count; i++) {
+		memcpy(group[i].lists, a->groups.mask[i].lists, sizeof(group[i].lists));
+		config_block_reply(c, group_at(c, i), &group[i].block);
+	}
+}
+
 int app_groups_publish(struct app *a, const struct config *c)
 {
 	struct policy_group group[POLICY_GROUPS_MAX];
 	struct policy_image image, *last = &a->groups.image;
 	char why[SHM_WHY_MAX] = "no memory";
 
-	memcpy(group, a->groups.view, sizeof(group));
-	rules_group_lists(a->rules, c, NULL, group[0].lists);
-	config_block_reply(c, NULL, &group[0].block);
-	for (unsigned i = 0; i < c->group_count; i++) {
-		rules_group_lists(a->rules, c, &c->groups[i], group[i + 1].lists);
-		config_block_reply(c, &c->groups[i], &group[i + 1].block);
-	}
+	app_groups_masks(a, c, a->groups.mask);
+	look_arm(a, c);
+	groups_fill(a, c, group);
 	int rc = policy_build(c, group, &image);
 	if (rc == 0 && last->head && last->size == image.size
 		&& memcmp(last->head, image.head, image.size) == 0) {

@@ -9,11 +9,10 @@
 
 void app_publish_config(struct app *a, const struct config *c)
 {
-	uint64_t lists[4];
-	rules_group_lists(a->rules, c, NULL, lists);
 	// Workers end a pause by themselves, should nobody be there to tell them.
 	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
-	publish_config(a->publisher, c, lists, c->blocking.enabled,
+	app_groups_masks(a, c, a->groups.mask);
+	publish_config(a->publisher, c, a->groups.mask[0].lists, c->blocking.enabled,
 		left_ms ? clock_mono_ms() + left_ms : 0);
 }
 

@@ -5,6 +5,8 @@
 
 #include "api.h"
 #include "app.h"
+#include "group_masks.h"
+#include "group_pause.h"
 #include "policy_build.h"
 
 #include <pthread.h>
@@ -26,6 +28,9 @@ struct reload {
 struct app_groups {                                  // as published last
 	struct policy_group view[POLICY_GROUPS_MAX]; // views alone
 	struct policy_image image;
+	struct group_mask mask[POLICY_GROUPS_MAX]; // as they are now
+	struct group_pauses pauses;
+	struct event *look; // when something can change by itself
 };
 
 struct app {
@@ -47,11 +52,20 @@ struct app {
 
 // Service loop's thread.
 void app_publish_config(struct app *a, const struct config *c);
+// Masks of all groups for this moment into `out`.
+void app_groups_masks(
+	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX]);
+ATTR_MUST_CHECK int app_groups_open(struct app *a); // before the first app_groups_publish
+void app_groups_close(struct app *a);
+// What the control API asks: what is so now; a pause of a group, 0 minutes: its end.
+void app_group_now(void *app, unsigned group, struct group_now *out);
+int app_group_pause(void *app, const char *name, unsigned minutes);
 // The views of the resolver's configuration; resolver loop, or before it runs.
 void app_groups_views(
 	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX]);
-// Publishes the policy image of `c` unless it is what is current already; with the lists' numbers
-// as they are now. Service loop's thread. What fails is logged, and the image before it stays.
+// Publishes the policy image of `c` unless it is what is current already; with the lists' numbers,
+// pauses and schedules as they are now, which goes for app_publish_config too. Service loop's
+// thread. What fails is logged, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
 const struct policy_group *app_groups_current(void *app);
 const struct config *app_config(void *app);

@@ -127,3 +127,9 @@ void group_mask(const struct group_lists *l, unsigned group, time_t now, bool pa
 		if (applies(&a, &l->owner[i], &l->info[i].kind))
 			out->lists[i / 64] |= UINT64_C(1) << i % 64;
 }
+
+bool group_mask_same(const struct group_mask *a, const struct group_mask *b)
+{
+	return memcmp(a->lists, b->lists, sizeof(a->lists)) == 0 && a->block_all == b->block_all
+	       && a->paused == b->paused && a->active == b->active;
+}

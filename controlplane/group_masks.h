@@ -37,6 +37,8 @@ struct group_mask {
 	uint32_t active; // schedules that apply, by their places in config_group_schedules
 };
 
+bool group_mask_same(const struct group_mask *a, const struct group_mask *b);
+
 // `group`: 0 is everyone else, else 1 + its place in the configuration. `paused`: by the operator.
 void group_mask(const struct group_lists *l, unsigned group, time_t now, bool paused,
 	struct group_mask *out);

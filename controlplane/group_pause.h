@@ -7,6 +7,8 @@
 // A pause ends by CLOCK_MONOTONIC, a schedule by the time of the day. It is kept through reloads by
 // the group's name, and not through a restart: then what the configuration says is in force again.
 
+#include "group_masks.h"
+
 #include <time.h>
 #include <weir/config.h>
 
@@ -25,6 +27,13 @@ struct group_pause {
 struct group_pauses {
 	unsigned count;
 	struct group_pause one[GROUP_PAUSES_MAX];
+};
+
+// What is so at a moment, for people.
+struct group_now {
+	struct group_mask mask;
+	uint64_t pause_left_s; // 0: the operator has not paused it
+	time_t next_change;    // of its schedules; 0: none
 };
 
 // From now on for so long, instead of what was left of an earlier one; `name` may be

@@ -6,6 +6,7 @@
 #include "services_table.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,15 +119,31 @@ static void common_add(struct group_sources *s, const struct config *c)
 	}
 }
 
+static int everyone_add(struct group_sources *s, const struct config_blocking *b)
+{
+	const struct config_entries allow = {
+		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns};
+	const struct config_entries deny = {
+		b->deny_count, b->deny_pattern_count, b->deny, b->deny_patterns};
+	struct group_source *one = &s->one[s->count++];
+	snprintf(one->title, sizeof(one->title), GROUP_TITLE_ALLOW);
+	int err = entries_add(one, RULE_CLASS_OPERATOR_ALLOW, &allow);
+	if (err)
+		return err;
+	one = &s->one[s->count++];
+	snprintf(one->title, sizeof(one->title), GROUP_TITLE_DENY);
+	return entries_add(one, RULE_CLASS_OPERATOR_DENY, &deny);
+}
+
 static int fill(struct group_sources *s, const struct config *c)
 {
-	size_t most = SERVICE_COUNT + SAFE_ENGINE_COUNT + c->blocking.filter.schedules.count;
+	size_t most = 2 + SERVICE_COUNT + SAFE_ENGINE_COUNT + c->blocking.filter.schedules.count;
 	for (unsigned i = 0; i < c->group_count; i++)
 		most += 2 + c->groups[i].filter.schedules.count;
 	s->one = calloc(most, sizeof(*s->one));
 	if (!s->one)
 		return -ENOMEM;
-	int err = 0;
+	int err = everyone_add(s, &c->blocking);
 	for (unsigned i = 0; err == 0 && i < c->group_count; i++)
 		err = group_add(s, &c->groups[i]);
 	if (err == 0)

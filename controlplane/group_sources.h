@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Sources of rules that groups bring besides the lists: allow and deny entries of a group, services
+// Sources of rules besides the lists: the allow and the deny entries for everyone, first and
+// second, also without any; then what groups bring: allow and deny entries of a group, services
 // that some group or schedule blocks, domains of schedules, hosts of search engines that some group
-// uses safely. A copy, independent of the configuration's life: it is read on a helper thread.
+// uses safely; these only where there are any. A copy, independent of the configuration's life: it
+// is read on a helper thread.
 //
 // Entries and domains of schedules are the operator's own words (RULE_CLASS_OPERATOR_*: the nearest
 // decides), services are lists like any other (RULE_CLASS_BLOCK: an allow rule beats them).

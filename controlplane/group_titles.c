@@ -102,7 +102,7 @@ struct list_owner group_title_owner(const struct config *c, const char *title)
 	rest = behind(title, GROUP_PREFIX);
 	if (rest)
 		return group_owner(c, rest);
-	if (strcmp(title, "allow entries") == 0 || strcmp(title, "deny entries") == 0)
+	if (strcmp(title, GROUP_TITLE_ALLOW) == 0 || strcmp(title, GROUP_TITLE_DENY) == 0)
 		return (struct list_owner){LIST_ROLE_ENTRIES, 0, 0};
 	return list_owner(c, title);
 }

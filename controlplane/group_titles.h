@@ -25,6 +25,8 @@ struct list_owner {
 	uint16_t index;
 };
 
+#define GROUP_TITLE_ALLOW "allow entries" // for everyone
+#define GROUP_TITLE_DENY  "deny entries"
 void group_title_service(char out[RULE_TITLE_MAX], unsigned service);
 void group_title_safe(char out[RULE_TITLE_MAX], unsigned engine);
 void group_title_entries(char out[RULE_TITLE_MAX], const struct config_group *group, bool allow);

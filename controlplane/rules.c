@@ -434,37 +434,19 @@ void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg
 	r->published_arg = arg;
 }
 
-static void list_add(uint64_t lists[4], unsigned list)
+const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count)
 {
-	lists[list / 64] |= UINT64_C(1) << list % 64;
-}
-
-void rules_group_lists(const struct rules *r, const struct config *config,
-	const struct config_group *group, uint64_t out[4])
-{
-	bool all = !group || (group->blocking && !group->has_lists);
-	memset(out, all ? 0xff : 0, 4 * sizeof *out);
-	if (all || !group->blocking)
-		return;
-	list_add(out, RULE_LIST_ALLOW);
-	list_add(out, RULE_LIST_DENY);
-	for (unsigned i = 0; i < group->list_count; i++) {
-		char title[RULE_TITLE_MAX];
-		rule_title_make(title, config->blocking.lists[group->lists[i]].name);
-		// All kinds of its rules.
-		for (unsigned k = 0; k < (r->arena.base ? r->reader.list_count : 0); k++)
-			if (strcmp(r->reader.lists[k].title, title) == 0)
-				list_add(out, k);
-	}
+	*count = r->arena.base ? r->reader.list_count : 0;
+	return r->arena.base ? r->reader.lists : NULL;
 }
 
 int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *out)
 {
 	uint64_t all[4];
+	memset(all, 0xff, sizeof all);
 	if (!r->arena.base)
 		return -ENOENT;
 	struct rules_why why = {0};
-	rules_group_lists(r, NULL, NULL, all);
 	rule_decide(&r->reader, name, DNS_TYPE_A, all, &why.verdict);
 	if (why.verdict.d.matched) {
 		struct dns_name rule = rule_suffix(name, why.verdict.labels);

@@ -125,10 +125,9 @@ void rules_status(struct rules *r, struct rules_status *out); // good until the 
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);
 
-// The lists that apply, by their numbers in the current image; NULL: to everyone, which is all of
-// them. The configuration's own entries apply in any case, unless nothing is blocked.
-void rules_group_lists(const struct rules *r, const struct config *config,
-	const struct config_group *group, uint64_t out[4]);
+// Those of the current image, by their numbers (group_masks.h); good until the next image. NULL
+// with 0: there is no image.
+const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count);
 
 // What the current image says of a name, and the titles of the lists that decided.
 struct rules_why {

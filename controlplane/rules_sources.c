@@ -12,51 +12,46 @@ static const char *keep(char **at, const char *text)
 	return copy;
 }
 
-static int hand_entries(void *arg, list_rule_take take, void *take_arg)
+static struct rule_source group_source(const struct rules_sources *s, unsigned i)
 {
-	const struct rules_entries *e = arg;
-	int err = 0;
-	for (unsigned i = 0; i < e->count && !err; i++) {
-		struct list_rule rule = rule_of_name(e->rule_class, &e->name[i]);
-		err = take(take_arg, &rule);
-	}
-	return err;
+	return (struct rule_source){
+		.title = group_source_title(s->groups, i),
+		.rules = group_source_rules,
+		.arg = group_source_arg(s->groups, i),
+	};
 }
 
-static int copy_from(struct rules_sources *s, const struct config_blocking *c)
+static int copy_from(struct rules_sources *s, const struct config *config)
 {
-	size_t text = 1, entries = (size_t)c->allow_count + c->deny_count;
+	const struct config_blocking *c = &config->blocking;
+	size_t text = 1;
+	int err = group_sources_new(config, &s->groups);
+	if (err)
+		return err;
+	if (c->list_count + s->groups->count > RULE_SOURCES_MAX)
+		return -E2BIG;
 	for (unsigned i = 0; i < c->list_count; i++)
 		text += strlen(c->lists[i].name) + strlen(c->lists[i].path) + 2;
 	char *at = s->text = malloc(text);
-	s->names = malloc((entries + 1) * sizeof *s->names);
-	if (!s->text || !s->names)
+	if (!s->text)
 		return -ENOMEM;
-	if (c->allow_count)
-		memcpy(s->names, c->allow, c->allow_count * sizeof *s->names);
-	if (c->deny_count)
-		memcpy(s->names + c->allow_count, c->deny, c->deny_count * sizeof *s->names);
-	s->allow = (struct rules_entries){RULE_CLASS_OPERATOR_ALLOW, c->allow_count, s->names};
-	s->deny = (struct rules_entries){
-		RULE_CLASS_OPERATOR_DENY, c->deny_count, s->names + c->allow_count};
-	s->source[RULE_LIST_ALLOW] = (struct rule_source){
-		.title = "allow entries", .rules = hand_entries, .arg = &s->allow, .allow = true};
-	s->source[RULE_LIST_DENY] = (struct rule_source){
-		.title = "deny entries", .rules = hand_entries, .arg = &s->deny};
-	s->count = RULE_LIST_FIRST;
+	static_assert(RULE_LIST_ALLOW == 0 && RULE_LIST_DENY == 1 && RULE_LIST_FIRST == 2);
+	for (; s->count < RULE_LIST_FIRST; s->count++)
+		s->source[s->count] = group_source(s, s->count);
+	s->source[RULE_LIST_ALLOW].allow = true;
 	for (unsigned i = 0; i < c->list_count; i++)
 		s->source[s->count++] = (struct rule_source){.title = keep(&at, c->lists[i].name),
 			.path = keep(&at, c->lists[i].path),
 			.allow = c->lists[i].allow};
+	for (unsigned i = RULE_LIST_FIRST; i < s->groups->count; i++)
+		s->source[s->count++] = group_source(s, i);
 	return 0;
 }
 
 int rules_sources_new(const struct config *config, struct rules_sources **out)
 {
-	if (config->blocking.list_count > RULE_LISTS_MAX - RULE_LIST_FIRST)
-		return -E2BIG;
 	struct rules_sources *s = calloc(1, sizeof *s);
-	int err = s ? copy_from(s, &config->blocking) : -ENOMEM;
+	int err = s ? copy_from(s, config) : -ENOMEM;
 	if (err) {
 		rules_sources_free(s);
 		return err;
@@ -69,7 +64,7 @@ void rules_sources_free(struct rules_sources *s)
 {
 	if (!s)
 		return;
+	group_sources_free(s->groups);
 	free(s->text);
-	free(s->names);
 	free(s);
 }

@@ -2,25 +2,19 @@
 #pragma once
 
 // A copy of what a rule image is made from, as one configuration names it: its allow entries, its
-// deny entries, its lists, in this order. Independent of the configuration's life.
+// deny entries, its lists, then what groups bring (group_sources.h). Independent of the
+// configuration's life.
 
+#include "group_sources.h"
 #include "rule_compile.h"
 
 #include <weir/config.h>
 
-// Names of one class.
-struct rules_entries {
-	enum rule_class rule_class;
-	unsigned count;
-	const struct dns_name *name;
-};
-
 struct rules_sources {
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
-	char *text;             // titles and paths
-	struct dns_name *names; // of both entries
-	struct rules_entries allow, deny;
+	char *text; // titles and paths
+	struct group_sources *groups;
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);

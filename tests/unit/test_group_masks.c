@@ -94,7 +94,7 @@ static int setup(void **)
 
 	struct group_sources *sources;
 	assert_int_equal(group_sources_new(config, &sources), 0);
-	for (unsigned i = 0; i < sources->count; i++) {
+	for (unsigned i = RULE_LIST_FIRST; i < sources->count; i++) {
 		enum rule_class rule_class = RULE_CLASSES;
 		assert_int_equal(
 			group_source_rules(group_source_arg(sources, i), first_class, &rule_class),

@@ -160,7 +160,10 @@ static void test_sources(void **)
 		},
 		{.name = (char[]){"none"}},
 	};
-	struct config c = {.group_count = 2, .groups = groups};
+	char *denied[] = {(char[]){"^x"}};
+	struct config c = {.group_count = 2,
+		.groups = groups,
+		.blocking = {.deny_pattern_count = 1, .deny_patterns = denied}};
 	service_set_add(&bed.services, SERVICE_SIGNAL);
 	service_set_add(&c.blocking.filter.services, SERVICE_ONLYFANS);
 	groups[0].filter.schedules = (struct config_schedules){1, &bed};
@@ -180,6 +183,8 @@ static void test_sources(void **)
 	}
 	group_sources_free(s);
 	assert_string_equal(t.text,
+		"allow entries =\n"
+		"deny entries = 5:/^x/\n"
 		"group kids: deny = 5:d.example 5:/^ads/\n"
 		"group kids: allow = 6:a.example\n"
 		"group kids: bed = 5:game.example 5:play.example\n"
