@@ -48,15 +48,15 @@ static bool is_usual(const struct asked *a, const struct list_owner *o)
 {
 	const struct config_group *g = a->group;
 	switch (o->role) {
-	case LIST_ROLE_ENTRIES:
+	case LIST_OF_ENTRIES:
 		return true;
-	case LIST_ROLE_LIST:
+	case LIST_OF_LIST:
 		if (g && g->has_lists)
 			return among(g->lists, g->list_count, o->index);
 		return !g || g->inherits;
-	case LIST_ROLE_SERVICE:
+	case LIST_OF_SERVICE:
 		return service_set_has(a->services, o->index);
-	case LIST_ROLE_GROUP:
+	case LIST_OF_GROUP:
 		return o->group == a->number;
 	default:
 		return false;
@@ -70,11 +70,11 @@ static bool is_scheduled(const struct asked *a, const struct list_owner *o)
 		const struct config_schedule *s = &a->schedules->one[i];
 		if (!(a->active >> i & 1))
 			continue;
-		if (o->role == LIST_ROLE_SCHEDULE && o->group == a->schedules_of && o->index == i)
+		if (o->role == LIST_OF_SCHEDULE && o->group == a->schedules_of && o->index == i)
 			return true;
-		if (o->role == LIST_ROLE_SERVICE && service_set_has(&s->services, o->index))
+		if (o->role == LIST_OF_SERVICE && service_set_has(&s->services, o->index))
 			return true;
-		if (o->role == LIST_ROLE_LIST && among(s->lists, s->list_count, o->index))
+		if (o->role == LIST_OF_LIST && among(s->lists, s->list_count, o->index))
 			return true;
 	}
 	return false;
@@ -89,7 +89,7 @@ static bool applies(const struct asked *a, const struct list_owner *o, const str
 	if (kind->rule_class == RULE_CLASS_LOCAL)
 		return true;
 	if (kind->rule_class == RULE_CLASS_SAFE)
-		return o->role == LIST_ROLE_SAFE && a->safe->level[o->index] != SAFE_LEVEL_OFF;
+		return o->role == LIST_OF_SAFE && a->safe->level[o->index] != SAFE_LEVEL_OFF;
 	bool counts = !blocks(kind->rule_class);
 	return ((counts || a->usual) && is_usual(a, o))
 	       || ((counts || a->scheduled) && is_scheduled(a, o));

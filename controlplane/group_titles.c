@@ -45,14 +45,14 @@ static const char *behind(const char *title, const char *prefix)
 	return strncmp(title, prefix, len) == 0 ? title + len : NULL;
 }
 
-static const struct list_owner other = {.role = LIST_ROLE_OTHER};
+static const struct list_owner other = {.role = LIST_OF_OTHER};
 
 static struct list_owner schedule_owner(
 	const struct config_schedules *s, unsigned group, const char *name)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (strcmp(s->one[i].name, name) == 0)
-			return (struct list_owner){LIST_ROLE_SCHEDULE, (uint8_t)group, (uint16_t)i};
+			return (struct list_owner){LIST_OF_SCHEDULE, (uint8_t)group, (uint16_t)i};
 	return other;
 }
 
@@ -67,7 +67,7 @@ static struct list_owner group_owner(const struct config *c, const char *rest)
 		if (strlen(g->name) != len || memcmp(g->name, rest, len) != 0)
 			continue;
 		if (strcmp(what, "allow") == 0 || strcmp(what, "deny") == 0)
-			return (struct list_owner){LIST_ROLE_GROUP, (uint8_t)(i + 1), 0};
+			return (struct list_owner){LIST_OF_GROUP, (uint8_t)(i + 1), 0};
 		return schedule_owner(&g->filter.schedules, i + 1, what);
 	}
 	return other;
@@ -79,7 +79,7 @@ static struct list_owner list_owner(const struct config *c, const char *title)
 		char made[RULE_TITLE_MAX];
 		rule_title_make(made, c->blocking.lists[i].name);
 		if (strcmp(made, title) == 0)
-			return (struct list_owner){LIST_ROLE_LIST, 0, (uint16_t)i};
+			return (struct list_owner){LIST_OF_LIST, 0, (uint16_t)i};
 	}
 	return other;
 }
@@ -90,12 +90,12 @@ struct list_owner group_title_owner(const struct config *c, const char *title)
 	if (rest) {
 		int service = service_find(rest);
 		return service < 0 ? other
-				   : (struct list_owner){LIST_ROLE_SERVICE, 0, (uint16_t)service};
+				   : (struct list_owner){LIST_OF_SERVICE, 0, (uint16_t)service};
 	}
 	rest = behind(title, SAFE_PREFIX);
 	for (unsigned i = 0; rest && i < SAFE_ENGINE_COUNT; i++)
 		if (strcmp(rest, safe_engine_word(i)) == 0)
-			return (struct list_owner){LIST_ROLE_SAFE, 0, (uint16_t)i};
+			return (struct list_owner){LIST_OF_SAFE, 0, (uint16_t)i};
 	rest = behind(title, SCHEDULE_PREFIX);
 	if (rest)
 		return schedule_owner(&c->blocking.filter.schedules, 0, rest);
@@ -103,6 +103,6 @@ struct list_owner group_title_owner(const struct config *c, const char *title)
 	if (rest)
 		return group_owner(c, rest);
 	if (strcmp(title, GROUP_TITLE_ALLOW) == 0 || strcmp(title, GROUP_TITLE_DENY) == 0)
-		return (struct list_owner){LIST_ROLE_ENTRIES, 0, 0};
+		return (struct list_owner){LIST_OF_ENTRIES, 0, 0};
 	return list_owner(c, title);
 }

@@ -9,18 +9,18 @@
 #include <weir/config.h>
 #include <weir/rule_image.h>
 
-enum list_role {
-	LIST_ROLE_ENTRIES,  // allow and deny entries for everyone
-	LIST_ROLE_LIST,     // `index` of blocking.lists
-	LIST_ROLE_SERVICE,  // enum service
-	LIST_ROLE_SAFE,     // enum safe_engine
-	LIST_ROLE_GROUP,    // entries of `group`
-	LIST_ROLE_SCHEDULE, // domains of schedule `index` of `group`
-	LIST_ROLE_OTHER,    // none of these: local data, or what the configuration has no more
+enum list_of {
+	LIST_OF_ENTRIES,  // allow and deny entries for everyone
+	LIST_OF_LIST,     // `index` of blocking.lists
+	LIST_OF_SERVICE,  // enum service
+	LIST_OF_SAFE,     // enum safe_engine
+	LIST_OF_GROUP,    // entries of `group`
+	LIST_OF_SCHEDULE, // domains of schedule `index` of `group`
+	LIST_OF_OTHER,    // none of these: local data, or what the configuration has no more
 };
 
 struct list_owner {
-	uint8_t role;  // enum list_role
+	uint8_t role;  // enum list_of
 	uint8_t group; // 0: everyone
 	uint16_t index;
 };
