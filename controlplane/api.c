@@ -246,6 +246,11 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 			.arg = a};
 		ret = http_server_open(&a->http, fd, &settings);
 	}
+	if (ret == 0) {
+		ret = why_runner_open(&a->whys, deps->service);
+		if (ret < 0)
+			http_server_close(a->http);
+	}
 	if (ret < 0) {
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
 		free(a);
@@ -260,6 +265,7 @@ void api_close(struct api *a)
 	if (!a)
 		return;
 	http_server_close(a->http);
+	why_runner_close(a->whys);
 	(void)unlink(a->deps.socket_path);
 	free(a);
 }

@@ -7,12 +7,14 @@
 #include "api.h"
 #include "http_server.h"
 #include "json_out.h"
+#include "why_runner.h"
 
 #include <sys/types.h>
 
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
+	struct why_runner *whys;
 	gid_t group; // (gid_t)-1: none
 	uint64_t start_ms;
 };

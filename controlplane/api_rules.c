@@ -114,33 +114,6 @@ void api_blocklist_reload(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
-void api_why(struct api *a, struct http_exchange *x)
-{
-	struct dns_name name;
-	char text[DNS_NAME_TEXT_MAX];
-	if (!api_name(x, &name))
-		return;
-	struct rules_why w = {0};
-	int ret = rules_why(a->deps.rules, &name, &w);
-	if (ret < 0) {
-		api_refuse(
-			x, 503, "%s", ret == -ENOENT ? "no rules are loaded yet" : strerror(-ret));
-		return;
-	}
-	const struct config *config = a->deps.config_current(a->deps.reload_arg);
-	struct json_out *o = json_out_new();
-	struct json_node *root = json_out_root(o);
-	json_out_text(o, root, "name", dns_name_to_text(&name, text));
-	json_out_text(o, root, "action", w.verdict.d.action == RULE_PASS ? "pass" : "block");
-	json_out_bool(o, root, "matched", w.verdict.d.matched);
-	json_out_bool(o, root, "blocking", config->blocking.enabled);
-	json_out_text(o, root, "rule", w.verdict.d.matched ? w.rule : "");
-	struct json_node *lists = json_out_array(o, root, "lists");
-	for (unsigned i = 0; i < w.list_count && i < ARRAY_LEN(w.lists); i++)
-		json_out_text(o, lists, NULL, w.lists[i]);
-	http_reply(x, 200, json_out_finish(o));
-}
-
 static void on_config(void *arg, int err, const char *why, const char *needs_restart)
 {
 	if (err < 0) {

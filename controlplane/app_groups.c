@@ -22,7 +22,7 @@ void app_groups_views(
 const struct policy_group *app_groups_current(void *app)
 {
 	struct app *a = app;
-	return a->groups.view;
+	return a->groups.image.head ? a->groups.image.head->group : a->groups.view;
 }
 
 static const struct config_group *group_at(const struct config *c, unsigned number)

@@ -142,9 +142,7 @@ static int take_rule_and_hash(void *arg, const struct list_rule *rule)
 static int compile_file(struct feed *f, const struct rule_source *s, bool had_names)
 {
 	struct rule_source_result *r = f->result;
-	struct list_options options = {.role = s->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
-		.format = (enum list_format)s->format,
-		.force = s->force};
+	struct list_options options = rule_source_options(s);
 	list_parse_begin(&f->parser, &options, take_rule, f);
 	r->error = read_file(s->path, take_text, f);
 	if (!r->error)

@@ -33,6 +33,13 @@ struct rule_source {
 	uint8_t format; // enum list_format
 };
 
+static inline struct list_options rule_source_options(const struct rule_source *s)
+{
+	return (struct list_options){.role = s->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
+		.format = (enum list_format)s->format,
+		.force = s->force};
+}
+
 struct rule_source_result {
 	struct list_counts counts;
 	uint64_t unusable; // rules that the image has no room for; rejected like those of counts

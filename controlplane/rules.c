@@ -440,25 +440,7 @@ const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count)
 	return r->arena.base ? r->reader.lists : NULL;
 }
 
-int rules_why(struct rules *r, const struct dns_name *name, struct rules_why *out)
+const struct rule_reader *rules_reader(const struct rules *r)
 {
-	uint64_t all[4];
-	memset(all, 0xff, sizeof all);
-	if (!r->arena.base)
-		return -ENOENT;
-	struct rules_why why = {0};
-	rule_decide(&r->reader, name, DNS_TYPE_A, all, &why.verdict);
-	if (why.verdict.d.matched) {
-		struct dns_name rule = rule_suffix(name, why.verdict.labels);
-		dns_name_to_text(&rule, why.rule);
-	}
-	for (unsigned i = 0; why.verdict.d.matched && i < r->reader.list_count; i++) {
-		if (!(why.verdict.set.lists[i / 64] >> i % 64 & 1))
-			continue;
-		const struct rule_list_info *info = &r->reader.lists[i];
-		if (why.list_count < ARRAY_LEN(why.lists))
-			memcpy(why.lists[why.list_count++], info->title, RULE_TITLE_MAX);
-	}
-	*out = why;
-	return 0;
+	return r->arena.base ? &r->reader : NULL;
 }

@@ -129,12 +129,5 @@ void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg
 // with 0: there is no image.
 const struct rule_list_info *rules_lists(const struct rules *r, unsigned *count);
 
-// What the current image says of a name, and the titles of the lists that decided.
-struct rules_why {
-	struct rule_verdict verdict;
-	char rule[DNS_NAME_TEXT_MAX]; // the listed name that decided
-	unsigned list_count;
-	char lists[16][RULE_TITLE_MAX]; // at most 16 titles
-};
-ATTR_MUST_CHECK int rules_why(
-	struct rules *r, const struct dns_name *name, struct rules_why *out); // -ENOENT: no image
+// The current image, until control goes back to the loop; NULL: there is none.
+const struct rule_reader *rules_reader(const struct rules *r);

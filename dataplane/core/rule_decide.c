@@ -294,7 +294,7 @@ void rule_decide(const struct rule_reader *r, const struct dns_name *name, uint1
 	*out = v;
 }
 
-unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 	struct rule_match out[RULE_LABELS_MAX])
 {
 	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
@@ -306,6 +306,18 @@ unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, 
 		struct rule_match m = {.labels = probe_labels(&p, i)};
 		left ^= UINT64_C(1) << i;
 		find_set(r, p.hash[i], all, &m.set);
+		if (any_of(&m.set))
+			out[n++] = m;
+	}
+	return n;
+}
+
+unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+	struct rule_match out[RULE_LABELS_MAX])
+{
+	unsigned holders = rule_holders(r, name, out), n = 0;
+	for (unsigned i = 0; i < holders; i++) {
+		struct rule_match m = out[i];
 		keep_fitting(r, &m.set, m.labels == name->labels, qtype);
 		if (any_of(&m.set))
 			out[n++] = m;

@@ -254,6 +254,9 @@ struct rule_match {
 };
 unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	struct rule_match out[RULE_LABELS_MAX]);
+// The same with rules that do not cover the name or are for other types: for `why`, which says so.
+unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
+	struct rule_match out[RULE_LABELS_MAX]);
 
 // NULL: no list has that number.
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list);

@@ -5,6 +5,7 @@
 // what they are told to.
 
 #include "../../controlplane/rules.h"
+#include "rule_fixture.h"
 
 #include <errno.h>
 
@@ -51,15 +52,17 @@ uint32_t rules_pause_left_s(const struct rules *)
 	return 60 * hold.minutes;
 }
 
-int rules_why(struct rules *, const struct dns_name *name, struct rules_why *out)
+static _Atomic bool no_image;
+
+// The image of one list, which blocks ads.example.
+const struct rule_reader *rules_reader(const struct rules *)
 {
-	if (name->labels == 1)
-		return -ENOENT;
-	*out = (struct rules_why){.verdict = {.d = {.action = RULE_BLOCK, .matched = 1}},
-		.rule = "ads.example",
-		.list_count = 1,
-		.lists = {"ads"}};
-	return 0;
+	static const char *const lists[] = {"", "", "ads.example"};
+	static struct rule_arena arena;
+	static struct rule_reader reader;
+	if (!arena.base)
+		reader = fixture_image(lists, ARRAY_LEN(lists), &arena);
+	return no_image ? NULL : &reader;
 }
 
 int rules_reload(struct rules *, const struct config *, bool force, rules_done done, void *arg)

@@ -147,6 +147,33 @@ static inline void reload(unsigned times, bool force)
 	wait_told(before + (int)times);
 }
 
+// What the current image says of a name to everyone, and the titles of the lists that decided.
+struct rules_why {
+	struct rule_verdict verdict;
+	char rule[DNS_NAME_TEXT_MAX]; // the listed name that decided
+	unsigned list_count;
+	char lists[16][RULE_TITLE_MAX];
+};
+
+static inline int rules_why(const struct dns_name *name, struct rules_why *why)
+{
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	const struct rule_reader *r = rules_reader(env.rules);
+	if (!r)
+		return -ENOENT;
+	*why = (struct rules_why){0};
+	rule_decide(r, name, DNS_TYPE_A, all, &why->verdict);
+	if (why->verdict.d.matched) {
+		struct dns_name rule = rule_suffix(name, why->verdict.labels);
+		dns_name_to_text(&rule, why->rule);
+	}
+	for (unsigned i = 0; why->verdict.d.matched && i < r->list_count; i++)
+		if (why->verdict.set.lists[i / 64] >> i % 64 & 1
+			&& why->list_count < ARRAY_LEN(why->lists))
+			memcpy(why->lists[why->list_count++], r->lists[i].title, RULE_TITLE_MAX);
+	return 0;
+}
+
 struct why_call {
 	struct dns_name name;
 	struct rules_why why;
@@ -156,7 +183,7 @@ struct why_call {
 static inline void call_why(void *arg)
 {
 	struct why_call *c = arg;
-	c->ret = rules_why(env.rules, &c->name, &c->why);
+	c->ret = rules_why(&c->name, &c->why);
 	atomic_fetch_add(&env.told, 1);
 }
 

@@ -1,36 +1,109 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Why a client gets what it gets: the headline, the steps of the decision, then every rule that
+// names the name or a parent.
 
 #include "http_get.h"
+#include "table_out.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <weir/text.h>
 
+enum { SHOWN_MAX = 2200 }; // the longest text, all of it escaped
+
+static void steps_print(const struct json_node *steps)
+{
+	char step[64], text[SHOWN_MAX];
+	for (size_t i = 0; i < json_length(steps); i++) {
+		const struct json_node *s = json_at(steps, i);
+		printf("%c %-10s %s\n", json_flag(s, "decides") ? '*' : ' ',
+			text_escape(json_text(s, "step"), step, sizeof step),
+			text_escape(json_text(s, "text"), text, sizeof text));
+	}
+}
+
+// What the rule says where it was found, else what the image knows of it.
+static const char *rule_text(const struct json_node *r)
+{
+	const char *line = json_text(json_at(json_get(r, "lines"), 0), "text");
+	const char *texts[] = {
+		line, json_text(r, "name"), json_text(r, "pattern"), json_text(r, "address")};
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++)
+		if (*texts[i])
+			return texts[i];
+	return "";
+}
+
+// "4711", "4711, 4800", "12, 15, 90 ..."
+static void lines_text(const struct json_node *lines, char *out, size_t cap)
+{
+	size_t len = 0;
+	*out = 0;
+	for (size_t i = 0; i < json_length(lines) && len < cap; i++) {
+		uint64_t line = json_count(json_at(lines, i), "line");
+		if (line && i < 3)
+			len += (size_t)snprintf(out + len, cap - len, "%s%llu", len ? ", " : "",
+				(unsigned long long)line);
+		else if (i == 3)
+			snprintf(out + len, cap - len, " ...");
+	}
+}
+
+static void rules_print(const struct json_node *rules)
+{
+	static const char *const heads[] = {"list", "class", "rule", ">line", "", NULL};
+	if (json_length(rules) == 0)
+		return;
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(rules); i++) {
+		const struct json_node *r = json_at(rules, i);
+		char lines[64];
+		lines_text(json_get(r, "lines"), lines, sizeof lines);
+		table_cell(t, "%s", json_text(r, "list"));
+		table_cell(t, "%s", json_text(r, "class"));
+		table_cell(t, "%s", rule_text(r));
+		table_cell(t, "%s", lines);
+		table_cell(t, "%s", json_text(r, "why"));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void notes_print(const struct json_node *root)
+{
+	char list[300], note[600];
+	const struct json_node *sources = json_get(root, "sources");
+	for (size_t i = 0; i < json_length(sources); i++) {
+		const struct json_node *s = json_at(sources, i);
+		if (*json_text(s, "note"))
+			printf("%s: %s\n", text_escape(json_text(s, "list"), list, sizeof list),
+				text_escape(json_text(s, "note"), note, sizeof note));
+	}
+	if (!json_flag(root, "complete"))
+		printf("more rules name it than are shown: the verdict may be another one\n");
+}
+
 static void why_print(const struct json_node *root)
 {
-	char name[1100], rule[1100], list[300];
-	text_escape(json_text(root, "name"), name, sizeof name);
-	text_escape(json_text(root, "rule"), rule, sizeof rule);
-	bool block = strcmp(json_text(root, "action"), "block") == 0;
-	if (!json_flag(root, "matched")) {
-		printf("%s is not blocked: no rule names it or a parent of it\n", name);
-		return;
-	}
-	printf("%s is %s\n", name, block ? "blocked" : "allowed");
-	printf("  rule    %s%s\n", rule, strcmp(rule, name) == 0 ? "" : " and all names below it");
-	const struct json_node *lists = json_get(root, "lists");
-	for (size_t i = 0; i < json_length(lists); i++)
-		printf("  list    %s\n", text_escape(json_item_text(lists, i), list, sizeof list));
-	if (block && !json_flag(root, "blocking"))
-		printf("  blocking is switched off (blocking.enabled), so it is answered\n");
+	char text[SHOWN_MAX];
+	printf("%s\n\n", text_escape(json_text(root, "headline"), text, sizeof text));
+	steps_print(json_get(root, "steps"));
+	rules_print(json_get(root, "rules"));
+	notes_print(root);
 }
 
 int cmd_why(struct ctl *c)
 {
+	struct http_param params[6] = {{"name", c->operand}};
+	const struct http_param options[] = {
+		{"client", c->client}, {"mac", c->mac}, {"group", c->group}, {"type", c->type}};
+	for (unsigned i = 0, n = 1; i < ARRAY_LEN(options); i++)
+		if (options[i].value)
+			params[n++] = options[i];
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	const struct http_param params[] = {{"name", c->operand}, {NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, "/why", params, HTTP_SHORT_MS);
+	struct json_doc *doc = http_call_or_fail(c, false, "/why", params, HTTP_FLUSH_MS);
 	if (!doc)
 		return CTL_FAILED;
 	if (c->json)

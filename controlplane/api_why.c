@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint that explains what a client gets for a name. First the cache is asked what the answer
+// leads to, then the image is read, on the service loop; patterns and the sources' lines are a
+// helper thread's (why_runner.h), which has copies of all that it needs.
+
+#include "api_internal.h"
+#include "rdata_text.h"
+#include "rules_sources.h"
+#include "why_cached.h"
+#include "why_client.h"
+#include "why_find.h"
+#include "why_out.h"
+#include "why_read.h"
+#include "why_reply.h"
+#include "why_steps.h"
+#include "why_way.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct why_call {
+	struct api *api;
+	struct http_exchange *exchange;
+	struct why *why;
+	struct why_asked asked;
+	struct policy_group policy; // of the client's group
+	struct why_patterns patterns;
+	struct rules_sources *sources;
+};
+
+static void call_free(struct why_call *c)
+{
+	why_free(c->why);
+	why_patterns_free(&c->patterns);
+	rules_sources_free(c->sources);
+	free(c);
+}
+
+static void call_fail(struct why_call *c, int err)
+{
+	if (err == -ENOENT)
+		api_refuse(c->exchange, 503, "no rules are loaded yet");
+	else
+		api_busy(c->exchange, err);
+	call_free(c);
+}
+
+static int find_lines(void *arg, const _Atomic bool *stop)
+{
+	struct why_call *c = arg;
+	int err = why_patterns_match(c->why, &c->patterns, stop);
+	if (err)
+		return err;
+	why_judge(c->why);
+	return why_find(c->why, c->sources->source, c->sources->count, stop);
+}
+
+static void on_found(void *arg, int err)
+{
+	struct why_call *c = arg;
+	struct why *w = c->why;
+	if (err < 0) {
+		call_fail(c, err);
+		return;
+	}
+	struct json_out *o = json_out_new();
+	why_reply(w, &c->policy.block);
+	why_steps(w);
+	why_out(o, json_out_root(o), w);
+	http_reply(c->exchange, 200, json_out_finish(o));
+	call_free(c);
+}
+
+// All that takes no time, of the configuration and the image as they are now.
+static int call_gather(struct why_call *c, const struct cache_look *look)
+{
+	struct api_deps *d = &c->api->deps;
+	struct why *w = c->why;
+	const struct config *config = d->config_current(d->reload_arg);
+	const struct rule_reader *image = rules_reader(d->rules);
+	if (!image)
+		return -ENOENT;
+	why_client_find(config, &c->asked, &w->client);
+	if (d->groups_current) {
+		c->policy = d->groups_current(d->reload_arg)[w->client.group];
+		memcpy(w->lists, c->policy.lists, sizeof w->lists);
+	}
+	w->enabled = config->blocking.enabled;
+	w->paused_left_ms = UINT64_C(1000) * rules_pause_left_s(d->rules);
+	why_way_find(w, config);
+	why_read_name(w, 0, image);
+	why_judge(w);
+	w->view = w->safe && c->policy.safe_view ? c->policy.safe_view : c->policy.view;
+	if (look)
+		why_cached(w, look);
+	for (unsigned i = 1; i < w->names; i++)
+		why_read_name(w, i, image);
+	why_read_addresses(w, image);
+	int err = why_patterns_copy(image, &c->patterns);
+	if (!err)
+		err = rules_sources_new(config, &c->sources);
+	return err;
+}
+
+static void on_looked(void *arg, int err, const struct cache_look *look)
+{
+	struct why_call *c = arg;
+	if (!http_is_live(c->exchange)) { // nobody listens, and there may be no api any more
+		http_reply(c->exchange, 503, NULL);
+		call_free(c);
+		return;
+	}
+	err = call_gather(c, err ? NULL : look);
+	if (!err)
+		err = why_runner_start(c->api->whys, find_lines, on_found, c);
+	if (err)
+		call_fail(c, err);
+}
+
+// False: it has been replied to.
+static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked *out)
+{
+	const struct config *config = a->deps.config_current(a->deps.reload_arg);
+	const char *bad, *client = http_param(x, "client"), *mac = http_param(x, "mac");
+	if (why_asked_parse(config, client, mac, http_param(x, "group"), out, &bad) == 0)
+		return true;
+	bool group = strcmp(bad, "group") == 0;
+	api_refuse(x, 400, "%s: %s", bad, group ? "no such group" : "is not an address");
+	return false;
+}
+
+void api_why(struct api *a, struct http_exchange *x)
+{
+	struct dns_name name;
+	struct why_asked asked;
+	uint16_t qtype = DNS_TYPE_A;
+	const char *type = http_param(x, "type");
+	if (!api_name(x, &name) || !asked_take(a, x, &asked))
+		return;
+	if (type && !dns_type_from_text(type, &qtype)) {
+		api_refuse(x, 400, "type: is not a record type");
+		return;
+	}
+	struct why_call *c = calloc(1, sizeof *c);
+	int err = c ? why_new(&name, qtype, &c->why) : -ENOMEM;
+	if (err) {
+		free(c);
+		http_reply(x, 500, NULL);
+		return;
+	}
+	c->api = a;
+	c->exchange = x;
+	c->asked = asked;
+	http_defer(x, API_FLUSH_MS);
+	// What is cached is left out rather than waited for when others look it up.
+	err = resolver_cache_get(a->deps.resolver, &name, qtype, a->deps.service, on_looked, c);
+	if (err)
+		on_looked(c, err, NULL);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Why a name is answered as it is: the explanation as data, for the control API and for rulec.
+//
+// What the rules say is computed here a second time, from the sets of the image and from the order
+// that rule_class.h states, and not by the code of the packet path: that one stops at the first
+// rule that decides, and forgets which rules it passed by. A property test holds both to the same
+// verdicts. Every rule of the image that is at the name or at a parent becomes a hit, with the
+// reason why it decides or does not. The image has no text of rules; their lines come from the
+// sources' files (why_find.h) and are added to their hits.
+//
+// A struct why is filled in by one owner after the other: why_new, what is known of the client,
+// why_rules, what is known of the cached answer, why_line_add, why_steps (why_steps.h); then it is
+// only read. 400 KiB on the heap; no I/O.
+
+#include "list_rule.h"
+
+#include <weir/rule_image.h>
+
+enum {
+	WHY_HITS_MAX = 1024, // further ones are counted: the verdict may then be wrong, and says so
+	WHY_LINES_MAX = 256, // further ones are counted
+	WHY_HIT_LINES_MAX = 8,
+	WHY_STEPS_MAX = 32,
+	WHY_TEXT_MAX = 512,
+	WHY_WORD_MAX = 128,
+	WHY_SOURCES_MAX = 64, // whose lines were looked for
+	WHY_ADDRESSES_MAX = 64,
+	WHY_NAMES_MAX = 17, // the question's, then those that the answer's CNAMEs lead to
+};
+
+#define WHY_NO_TTL UINT32_MAX
+
+enum why_state {
+	WHY_DECIDES,
+	WHY_OVERRULED, // it applies, and another one comes first
+	WHY_ADDS,      // it applies and does not decide: safe search
+	WHY_EXCEPTS,   // it applies and takes other rules of its source away
+	WHY_EXCEPTED,  // such a rule took it away
+	WHY_NO_COVER,  // it is for the name itself alone, or for the names below alone
+	WHY_NO_TYPE,   // it is for other query types
+	WHY_NO_GROUP,  // its list is not one of the group's, or not now
+	WHY_PAUSED,    // blocking is paused, or switched off, for everyone
+	WHY_STATES
+};
+
+enum why_what { WHY_NAME, WHY_PATTERN, WHY_ADDRESS };
+
+struct why_hit {
+	enum why_state state;
+	enum why_what what;
+	uint8_t name;   // number of the name of struct why; of a prefix that of the address
+	uint8_t labels; // of the name that the rule is at; of a pattern or prefix 0
+	uint16_t list;  // number in the image
+	uint16_t lines;
+	struct rule_kind kind;
+	char title[RULE_TITLE_MAX];
+	struct ip_address prefix; // of an address
+	const char *pattern; // of a pattern, as its source has it: somebody else's, for why_find
+	size_t pattern_len;
+	char text[WHY_WORD_MAX]; // of a pattern or a prefix, to be shown; of a name ""
+};
+
+struct why_line {
+	uint16_t hit;
+	uint32_t line;           // from 1 on; 0: its source has no lines
+	char text[WHY_WORD_MAX]; // what stands there, escaped, cut
+};
+
+struct why_source {
+	uint16_t number;       // in the image
+	uint64_t content_hash; // when the image was built; 0: unknown
+	char title[RULE_TITLE_MAX];
+	char path[256];
+	char note[WHY_WORD_MAX]; // what keeps its lines from being sure; "": nothing
+};
+
+enum why_verdict {
+	WHY_PASSED,         // no rule decides: resolved
+	WHY_ALLOWED,        // an allow rule decides: resolved, and the answer is not judged
+	WHY_BLOCKED,        // by the name
+	WHY_BLOCKED_ANSWER, // by what the cached answer leads to
+	WHY_DROPPED,        // not answered at all
+	WHY_LOCAL,          // answered from local data
+	WHY_REWRITTEN,      // local data leads to a name of others, which is resolved
+	WHY_VERDICTS
+};
+
+enum why_found {
+	WHY_FOUND_NOBODY, // no client was named: what everyone gets
+	WHY_FOUND_REST,   // the client is in no group
+	WHY_FOUND_PREFIX,
+	WHY_FOUND_MAC,
+	WHY_FOUND_GROUP, // the group was named
+};
+
+struct why_client {
+	enum why_found found;
+	unsigned group;            // number; 0: everyone else
+	bool blocking;             // false: nothing is blocked in this group
+	char name[WHY_WORD_MAX];   // of the group; "" of everyone else
+	char client[WHY_WORD_MAX]; // address or MAC as asked
+	char called[WHY_WORD_MAX]; // its name in the configuration; ""
+	char by[WHY_WORD_MAX];     // the prefix or MAC that was found
+	char when[WHY_TEXT_MAX];   // schedules and pauses in force; "": none
+};
+
+enum why_cache { WHY_CACHE_UNASKED, WHY_CACHE_NOTHING, WHY_CACHE_FOUND };
+
+enum why_stage {
+	WHY_STAGE_CLIENT,
+	WHY_STAGE_TIME,
+	WHY_STAGE_LOCAL,
+	WHY_STAGE_OPERATOR,
+	WHY_STAGE_IMPORTANT,
+	WHY_STAGE_ALLOW,
+	WHY_STAGE_BLOCK,
+	WHY_STAGE_PATTERN,
+	WHY_STAGE_SAFE,
+	WHY_STAGE_ZONE,
+	WHY_STAGE_ANSWER,
+	WHY_STAGE_UPSTREAM,
+	WHY_STAGE_REPLY,
+	WHY_STAGE_NEXT,
+	WHY_STAGES
+};
+
+struct why_step {
+	enum why_stage stage;
+	bool decides;
+	char text[WHY_TEXT_MAX];
+};
+
+struct why {
+	// Asked.
+	uint16_t qtype;
+	struct why_client client;
+	bool enabled;            // blocking.enabled
+	uint64_t paused_left_ms; // of the pause of all blocking; 0: none
+
+	// Found in the rules.
+	uint64_t lists[4]; // of the group, as they apply now
+	struct dns_name name[WHY_NAMES_MAX];
+	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
+	unsigned names, addresses;
+	enum why_verdict verdict;
+	bool safe;         // resolved in the group's view for safe search
+	int decider, next; // hits, -1: none; next: what would decide without the decider, or
+			   // without a pause
+	enum why_verdict next_verdict;
+	unsigned hits, hits_left_out;
+	struct why_hit hit[WHY_HITS_MAX];
+
+	// Found in the cache, and where the answer comes from.
+	enum why_cache cache;
+	uint16_t view;
+	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
+
+	// What the client gets; "": what the resolution says.
+	char reply[WHY_WORD_MAX];
+	uint32_t reply_ttl_s; // WHY_NO_TTL: the reply has none
+	int ede;              // RFC 8914, -1: none
+
+	// Found in the sources.
+	unsigned sources;
+	struct why_source source[WHY_SOURCES_MAX];
+	unsigned lines, lines_left_out;
+	struct why_line line[WHY_LINES_MAX];
+
+	unsigned steps;
+	struct why_step step[WHY_STEPS_MAX];
+	char headline[WHY_TEXT_MAX];
+};
+
+extern const char *const why_state_name[WHY_STATES];
+extern const char *const why_verdict_name[WHY_VERDICTS];
+extern const char *const why_stage_name[WHY_STAGES];
+
+ATTR_MUST_CHECK int why_new(const struct dns_name *name, uint16_t qtype, struct why **out);
+void why_free(struct why *w); // NULL is fine
+
+// What the cached answer leads to: its number, or -ENOSPC.
+int why_name_add(struct why *w, const struct dns_name *name);
+int why_address_add(struct why *w, const struct ip_address *address);
+
+// A source that has a hit, if there is room for it.
+void why_source_add(struct why *w, unsigned number, uint64_t content_hash, const char *title);
+
+// A rule at a name of `w` or above it, or a pattern or prefix that fits. `state` and `lines` are
+// set later.
+void why_hit_add(struct why *w, const struct why_hit *hit);
+
+// In the order of rule_class.h for the question's name and the rules at it; then, if none decides,
+// by its patterns; then each name and address of the cached answer by itself (judge.h: there a
+// pattern counts as a rule at the root, and no pattern blocks a name that a rule at it allows).
+// Sorts the hits, tells their states, then the verdict. Before lines are added.
+void why_judge(struct why *w);
+
+// What a source says of a hit, if it has room for it; `text` need not end with a NUL.
+void why_line_add(struct why *w, unsigned hit, uint32_t line, const char *text, size_t len);
+
+// The name that a hit is at.
+struct dns_name why_hit_name(const struct why *w, const struct why_hit *h);

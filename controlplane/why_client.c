@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "why_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int group_parse(const struct config *c, const char *text, unsigned *out)
+{
+	if (strcmp(text, CONFIG_EVERYONE) == 0) {
+		*out = 0;
+		return 0;
+	}
+	for (unsigned i = 0; i < c->group_count; i++) {
+		if (strcmp(text, c->groups[i].name) == 0) {
+			*out = i + 1;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int why_asked_parse(const struct config *c, const char *client, const char *mac, const char *group,
+	struct why_asked *out, const char **bad)
+{
+	struct why_asked a = {
+		.has_address = client != NULL, .has_mac = mac != NULL, .has_group = group != NULL};
+	*bad = NULL;
+	// A prefix is no client.
+	if (client && (strchr(client, '/') || ip_address_parse(client, &a.address) < 0))
+		*bad = "client";
+	else if (mac && config_mac_parse(mac, &a.mac) < 0)
+		*bad = "mac";
+	else if (group && group_parse(c, group, &a.group) < 0)
+		*bad = "group";
+	if (*bad)
+		return -EINVAL;
+	*out = a;
+	return 0;
+}
+
+static bool prefix_has(const struct ip_address *prefix, const struct ip_address *a)
+{
+	unsigned whole = prefix->prefix_len / 8, rest = prefix->prefix_len % 8;
+	if (prefix->version != a->version || memcmp(prefix->bytes, a->bytes, whole) != 0)
+		return false;
+	return rest == 0 || (prefix->bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
+}
+
+static bool find_by_mac(
+	const struct config *c, const struct config_mac *mac, struct why_client *out)
+{
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		for (unsigned k = 0; k < g->mac_count; k++) {
+			if (memcmp(&g->macs[k], mac, sizeof *mac) != 0)
+				continue;
+			out->found = WHY_FOUND_MAC;
+			out->group = i + 1;
+			config_mac_text(mac, out->by);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void find_by_address(
+	const struct config *c, const struct ip_address *a, struct why_client *out)
+{
+	const struct ip_address *best = NULL;
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		for (unsigned k = 0; k < g->client_count; k++) {
+			const struct ip_address *p = &g->clients[k];
+			if ((best && p->prefix_len <= best->prefix_len) || !prefix_has(p, a))
+				continue;
+			best = p;
+			out->group = i + 1;
+		}
+	}
+	if (!best)
+		return;
+	out->found = WHY_FOUND_PREFIX;
+	ip_address_text(best, true, out->by);
+}
+
+// As asked, and what the configuration calls it.
+static void client_name(const struct config *c, const struct why_asked *a, struct why_client *out)
+{
+	const struct config_client *known = NULL;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	if (a->has_mac) {
+		known = config_client_by_mac(c, &a->mac);
+		config_mac_text(&a->mac, out->client);
+	}
+	if (a->has_address) {
+		known = known ? known : config_client_by_address(c, &a->address);
+		ip_address_text(&a->address, false, text);
+		size_t len = strlen(out->client);
+		snprintf(
+			out->client + len, sizeof out->client - len, "%s%s", len ? ", " : "", text);
+	}
+	if (known)
+		snprintf(out->called, sizeof out->called, "%s", known->name);
+}
+
+void why_client_find(const struct config *c, const struct why_asked *asked, struct why_client *out)
+{
+	*out = (struct why_client){.found = WHY_FOUND_NOBODY, .blocking = true};
+	if (asked->has_address || asked->has_mac)
+		out->found = WHY_FOUND_REST;
+	client_name(c, asked, out);
+	if (asked->has_group) {
+		out->found = WHY_FOUND_GROUP;
+		out->group = asked->group;
+	} else if (!asked->has_mac || !find_by_mac(c, &asked->mac, out)) {
+		if (asked->has_address)
+			find_by_address(c, &asked->address, out);
+	}
+	const struct config_group *g = out->group ? &c->groups[out->group - 1] : NULL;
+	snprintf(out->name, sizeof out->name, "%s", g ? g->name : "");
+	out->blocking = !g || g->blocking;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "why_reply.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+// The address that a mode has for the type asked, as text; false: it has none.
+static bool address_text(const struct why *w, enum dns_block_mode mode,
+	const struct dns_block *block, char out[INET6_ADDRSTRLEN])
+{
+	static const uint8_t null[16];
+	bool custom = mode == DNS_BLOCK_CUSTOM, v4 = w->qtype == DNS_TYPE_A;
+	if ((!custom && mode != DNS_BLOCK_NULL) || (!v4 && w->qtype != DNS_TYPE_AAAA))
+		return false;
+	if (custom && !(block->has & (v4 ? DNS_BLOCK_HAS_V4 : DNS_BLOCK_HAS_V6)))
+		return false;
+	const uint8_t *octets = !custom ? null : v4 ? block->v4 : block->v6;
+	return inet_ntop(v4 ? AF_INET : AF_INET6, octets, out, INET6_ADDRSTRLEN) != NULL;
+}
+
+static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_block *block)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *text = "NODATA";
+	if (mode == DNS_BLOCK_NXDOMAIN)
+		text = "NXDOMAIN";
+	else if (mode == DNS_BLOCK_REFUSED)
+		text = "REFUSED";
+	else if (address_text(w, mode, block, address))
+		text = address;
+	snprintf(w->reply, sizeof w->reply, "%s", text);
+	w->reply_ttl_s = mode == DNS_BLOCK_REFUSED ? WHY_NO_TTL : block->ttl_s;
+	w->ede = DNS_EDE_BLOCKED;
+}
+
+void why_reply(struct why *w, const struct dns_block *group)
+{
+	static const uint8_t modes[RULE_REPLIES] = {
+		[RULE_REPLY_NXDOMAIN] = DNS_BLOCK_NXDOMAIN,
+		[RULE_REPLY_NODATA] = DNS_BLOCK_NODATA,
+		[RULE_REPLY_NULL] = DNS_BLOCK_NULL,
+		[RULE_REPLY_REFUSED] = DNS_BLOCK_REFUSED,
+	};
+	w->reply[0] = 0;
+	w->reply_ttl_s = WHY_NO_TTL;
+	w->ede = -1;
+	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
+		return;
+	// Of patterns and answers the data plane only knows that they block.
+	const struct why_hit *h = &w->hit[w->decider];
+	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP
+										 : h->kind.reply;
+	if (reply == RULE_REPLY_DROP)
+		snprintf(w->reply, sizeof w->reply, "no answer at all");
+	else if (reply == RULE_REPLY_DATA)
+		snprintf(w->reply, sizeof w->reply, "its records; NODATA for types that it lacks");
+	else
+		blocked(w,
+			reply < RULE_REPLIES && reply != RULE_REPLY_GROUP ? modes[reply]
+									  : group->mode,
+			group);
+}

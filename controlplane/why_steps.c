@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "why_steps.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const why_stage_name[WHY_STAGES] = {
+	[WHY_STAGE_CLIENT] = "client",
+	[WHY_STAGE_TIME] = "time",
+	[WHY_STAGE_LOCAL] = "local",
+	[WHY_STAGE_OPERATOR] = "operator",
+	[WHY_STAGE_IMPORTANT] = "important",
+	[WHY_STAGE_ALLOW] = "allow",
+	[WHY_STAGE_BLOCK] = "block",
+	[WHY_STAGE_PATTERN] = "pattern",
+	[WHY_STAGE_SAFE] = "safe",
+	[WHY_STAGE_ZONE] = "zone",
+	[WHY_STAGE_ANSWER] = "answer",
+	[WHY_STAGE_UPSTREAM] = "upstream",
+	[WHY_STAGE_REPLY] = "reply",
+	[WHY_STAGE_NEXT] = "else",
+};
+
+// Adds to a text of WHY_TEXT_MAX octets, cut where it is full.
+static void ATTR_PRINTF(2, 3) add(char *text, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text + len, WHY_TEXT_MAX - len, fmt, ap);
+	va_end(ap);
+}
+
+static void ATTR_PRINTF(4, 5)
+	step(struct why *w, enum why_stage stage, bool decides, const char *fmt, ...)
+{
+	if (w->steps == WHY_STEPS_MAX)
+		return;
+	struct why_step *s = &w->step[w->steps++];
+	s->stage = stage;
+	s->decides = decides;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(s->text, sizeof s->text, fmt, ap);
+	va_end(ap);
+}
+
+static const struct why_line *line_of(const struct why *w, unsigned hit)
+{
+	for (unsigned i = 0; i < w->lines; i++)
+		if (w->line[i].hit == hit)
+			return &w->line[i];
+	return NULL;
+}
+
+// The operator's entries and other sources that are no files say by their titles what they are.
+static bool is_list(const struct why *w, const struct why_hit *h)
+{
+	for (unsigned i = 0; i < w->sources; i++)
+		if (strcmp(w->source[i].title, h->title) == 0)
+			return w->source[i].path[0];
+	return true;
+}
+
+char *why_hit_text(const struct why *w, unsigned hit, char out[WHY_TEXT_MAX])
+{
+	static const char *const covered[] = {
+		[0] = "",
+		[RULE_COVERS_SELF] = " itself",
+		[RULE_COVERS_BELOW] = ", the names below it",
+		[RULE_COVERS_ALL] = " and all below it",
+	};
+	const struct why_hit *h = &w->hit[hit];
+	const struct why_line *l = line_of(w, hit);
+	char text[DNS_NAME_TEXT_MAX];
+	snprintf(out, WHY_TEXT_MAX, "%s%s: ", is_list(w, h) ? "list " : "", h->title);
+	if (l && *l->text) {
+		add(out, "%s", l->text);
+	} else if (h->what != WHY_NAME) {
+		add(out, h->what == WHY_PATTERN ? "/%s/" : "%s", h->text);
+	} else {
+		const struct dns_name name = why_hit_name(w, h);
+		// A name of unusual octets may be longer than there is room: cut as any text here.
+		add(out, "%.300s%s", dns_name_to_text(&name, text),
+			covered[h->kind.covers & RULE_COVERS_ALL]);
+	}
+	if (l && l->line)
+		add(out, " (line %u)", l->line);
+	return out;
+}
+
+const char *why_state_text(const struct why_hit *h)
+{
+	switch (h->state) {
+	case WHY_DECIDES:
+		return "decides";
+	case WHY_OVERRULED:
+		return "applies, but another rule comes first";
+	case WHY_ADDS:
+		return "applies";
+	case WHY_EXCEPTS:
+		return "takes away what its list blocks above that name";
+	case WHY_EXCEPTED:
+		return "taken away by an exception of its list";
+	case WHY_NO_COVER:
+		return h->kind.covers & RULE_COVERS_SELF ? "is for that name itself alone"
+							 : "is for the names below it alone";
+	case WHY_NO_TYPE:
+		return "is for other query types";
+	case WHY_PAUSED:
+		return "would apply, but nothing is blocked now";
+	default:
+		return h->kind.client[0] ? "is for another group of clients"
+					 : "is no list of this group, or not now";
+	}
+}
+
+static enum why_stage stage_of(const struct why_hit *h)
+{
+	static const uint8_t stages[RULE_CLASSES] = {
+		[RULE_CLASS_LOCAL] = WHY_STAGE_LOCAL,
+		[RULE_CLASS_OPERATOR_ALLOW] = WHY_STAGE_OPERATOR,
+		[RULE_CLASS_OPERATOR_DENY] = WHY_STAGE_OPERATOR,
+		[RULE_CLASS_IMPORTANT_ALLOW] = WHY_STAGE_IMPORTANT,
+		[RULE_CLASS_IMPORTANT_BLOCK] = WHY_STAGE_IMPORTANT,
+		[RULE_CLASS_ALLOW] = WHY_STAGE_ALLOW,
+		[RULE_CLASS_BLOCK] = WHY_STAGE_BLOCK,
+		[RULE_CLASS_EXCEPT] = WHY_STAGE_BLOCK,
+		[RULE_CLASS_SAFE] = WHY_STAGE_SAFE,
+	};
+	if (h->name || h->what == WHY_ADDRESS)
+		return WHY_STAGE_ANSWER;
+	if (h->what == WHY_PATTERN)
+		return WHY_STAGE_PATTERN;
+	return stages[h->kind.rule_class % RULE_CLASSES];
+}
+
+static void client_step(struct why *w)
+{
+	const struct why_client *c = &w->client;
+	char group[WHY_TEXT_MAX];
+	snprintf(group, sizeof group, "%s%s", *c->name ? "group " : "no group, as everyone else",
+		c->name);
+	switch (c->found) {
+	case WHY_FOUND_NOBODY:
+		step(w, WHY_STAGE_CLIENT, false, "none named: a client in no group");
+		break;
+	case WHY_FOUND_REST:
+		step(w, WHY_STAGE_CLIENT, false, "%s is in %s", c->client, group);
+		break;
+	case WHY_FOUND_GROUP:
+		step(w, WHY_STAGE_CLIENT, false, "%s, as named", group);
+		break;
+	default:
+		step(w, WHY_STAGE_CLIENT, false, "%s is in %s by %s %s", c->client, group,
+			c->found == WHY_FOUND_MAC ? "MAC address" : "prefix", c->by);
+	}
+}
+
+static void time_step(struct why *w)
+{
+	const struct why_client *c = &w->client;
+	char text[WHY_TEXT_MAX] = "";
+	if (!w->enabled)
+		add(text, "blocking is switched off (blocking.enabled)");
+	if (w->paused_left_ms)
+		add(text, "%sblocking is paused for everyone for %llu s more", *text ? "; " : "",
+			(unsigned long long)(w->paused_left_ms + 999) / 1000);
+	if (!c->blocking && *c->name)
+		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
+	if (*c->when)
+		add(text, "%s%s", *text ? "; " : "", c->when);
+	step(w, WHY_STAGE_TIME, false, "%s", *text ? text : "no pause, no schedule");
+}
+
+// One step for the hits of a stage: the first in order of decision, and how many more there are.
+static void stage_step(struct why *w, enum why_stage stage)
+{
+	char text[WHY_TEXT_MAX];
+	int first = -1;
+	unsigned more = 0;
+	for (unsigned i = 0; i < w->hits; i++) {
+		if (stage_of(&w->hit[i]) != stage)
+			continue;
+		// What applies is told rather than what does not.
+		if (first < 0 || w->hit[i].state < w->hit[first].state) {
+			more += first >= 0;
+			first = (int)i;
+		} else {
+			more++;
+		}
+	}
+	if (first < 0) {
+		step(w, stage, false, "no rule");
+		return;
+	}
+	why_hit_text(w, (unsigned)first, text);
+	add(text, " %s", why_state_text(&w->hit[first]));
+	if (more)
+		add(text, "; %u more", more);
+	step(w, stage, first == w->decider, "%s", text);
+}
+
+static bool is_resolved(const struct why *w)
+{
+	return w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
+	       || w->verdict == WHY_BLOCKED_ANSWER || w->verdict == WHY_REWRITTEN;
+}
+
+static void answer_step(struct why *w)
+{
+	if (w->verdict == WHY_BLOCKED_ANSWER) {
+		stage_step(w, WHY_STAGE_ANSWER);
+		return;
+	}
+	const char *text = "";
+	switch (w->cache) {
+	case WHY_CACHE_UNASKED:
+		text = "not looked for";
+		break;
+	case WHY_CACHE_NOTHING:
+		text = "not in the cache: judged when it arrives";
+		break;
+	default:
+		text = "in the cache; what it leads to is not blocked";
+	}
+	if (w->verdict == WHY_ALLOWED)
+		text = "not judged, as the name is allowed";
+	step(w, WHY_STAGE_ANSWER, false, "%s", text);
+}
+
+static void resolved_steps(struct why *w)
+{
+	stage_step(w, WHY_STAGE_PATTERN);
+	if (w->safe)
+		stage_step(w, WHY_STAGE_SAFE);
+	if (*w->zone)
+		step(w, WHY_STAGE_ZONE, false, "%s", w->zone);
+	answer_step(w);
+	if (*w->upstreams)
+		step(w, WHY_STAGE_UPSTREAM, false, "%s, in view %u", w->upstreams, w->view);
+}
+
+static void reply_step(struct why *w)
+{
+	if (!*w->reply)
+		return;
+	char text[WHY_TEXT_MAX];
+	snprintf(text, sizeof text, "%s", w->reply);
+	if (w->reply_ttl_s != WHY_NO_TTL)
+		add(text, ", TTL %u s", w->reply_ttl_s);
+	if (w->ede >= 0)
+		add(text, ", extended error %d (Blocked)", w->ede);
+	step(w, WHY_STAGE_REPLY, false, "%s", text);
+}
+
+static const char *verdict_words(enum why_verdict v)
+{
+	static const char *const words[WHY_VERDICTS] = {
+		[WHY_PASSED] = "not blocked",
+		[WHY_ALLOWED] = "allowed by",
+		[WHY_BLOCKED] = "blocked by",
+		[WHY_BLOCKED_ANSWER] = "blocked for what the answer leads to, by",
+		[WHY_DROPPED] = "dropped without an answer by",
+		[WHY_LOCAL] = "answered from local data, by",
+		[WHY_REWRITTEN] = "led to another name by",
+	};
+	return words[v];
+}
+
+static void next_step(struct why *w)
+{
+	char text[WHY_TEXT_MAX];
+	bool paused = w->next >= 0 && w->hit[w->next].state == WHY_PAUSED;
+	if (w->decider < 0 && !paused)
+		return;
+	if (w->next < 0)
+		step(w, WHY_STAGE_NEXT, false, "without that rule: not blocked");
+	else
+		step(w, WHY_STAGE_NEXT, false, "without that %s: %s %s", paused ? "pause" : "rule",
+			verdict_words(w->next_verdict), why_hit_text(w, (unsigned)w->next, text));
+}
+
+static void headline(struct why *w)
+{
+	char text[WHY_TEXT_MAX];
+	char *out = w->headline;
+	if (w->decider >= 0) {
+		snprintf(out, WHY_TEXT_MAX, "%s %s", verdict_words(w->verdict),
+			why_hit_text(w, (unsigned)w->decider, text));
+		return;
+	}
+	if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
+		snprintf(out, WHY_TEXT_MAX, "not blocked now: %s",
+			w->paused_left_ms ? "blocking is paused" : "blocking is switched off");
+	else if (w->hits)
+		snprintf(out, WHY_TEXT_MAX, "not blocked: no rule that names it applies here");
+	else
+		snprintf(out, WHY_TEXT_MAX, "not blocked: no rule names it or a parent of it");
+}
+
+void why_steps(struct why *w)
+{
+	w->steps = 0;
+	client_step(w);
+	time_step(w);
+	for (enum why_stage s = WHY_STAGE_LOCAL; s <= WHY_STAGE_BLOCK; s++) {
+		stage_step(w, s);
+		if (w->steps && w->step[w->steps - 1].decides)
+			break;
+	}
+	if (is_resolved(w))
+		resolved_steps(w);
+	reply_step(w);
+	next_step(w);
+	headline(w);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "why_way.h"
+
+#include <stdio.h>
+
+static void servers_text(
+	const struct config_upstream *server, unsigned count, char out[WHY_TEXT_MAX])
+{
+	size_t len = 0;
+	out[0] = 0;
+	for (unsigned i = 0; i < count && len < WHY_TEXT_MAX; i++)
+		len += (size_t)snprintf(
+			out + len, WHY_TEXT_MAX - len, "%s%s", i ? ", " : "", server[i].name);
+}
+
+static const struct config_forward_zone *longest(
+	const struct config_forward_zone *zones, unsigned count, const struct dns_name *name)
+{
+	const struct config_forward_zone *best = NULL;
+	for (unsigned i = 0; i < count; i++)
+		if (dns_name_is_under(name, &zones[i].name)
+			&& (!best || zones[i].name.labels > best->name.labels))
+			best = &zones[i];
+	return best;
+}
+
+void why_way_find(struct why *w, const struct config *c)
+{
+	const struct config_group *g = w->client.group ? &c->groups[w->client.group - 1] : NULL;
+	const struct config_forward_zone *zone = NULL;
+	char text[DNS_NAME_TEXT_MAX];
+	if (g)
+		zone = longest(g->forwards, g->forward_count, &w->name[0]);
+	bool own = zone != NULL;
+	if (!zone)
+		zone = longest(c->forwards, c->forward_count, &w->name[0]);
+	w->zone[0] = 0;
+	if (zone) {
+		snprintf(w->zone, sizeof w->zone, "%.300s has servers of its own%s",
+			dns_name_to_text(&zone->name, text), own ? ", of that group alone" : "");
+		servers_text(zone->servers, zone->server_count, w->upstreams);
+	} else if (g && g->upstream_count) {
+		servers_text(g->upstreams, g->upstream_count, w->upstreams);
+	} else {
+		servers_text(c->upstreams.server, c->upstreams.count, w->upstreams);
+	}
+}

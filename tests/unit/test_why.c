@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The explanation of a decision: which rule decides in each class, what the others are said to be,
+// what comes next, and the words.
+
+#include "../../controlplane/why_steps.h"
+#include "rule_fixture.h"
+
+#define A    DNS_TYPE_A
+#define AAAA DNS_TYPE_AAAA
+
+struct rule {
+	unsigned list;
+	enum rule_class class;
+	const char *name;
+	unsigned covers; // 0: all
+	enum rule_reply reply;
+	struct rule_types types;
+	enum why_what what;
+};
+
+static const char *const titles[] = {
+	"allow entries", "deny entries", "ads", "fine", "kids", "local records", "safe search"};
+
+struct situation {
+	const char *what;
+	const char *name;
+	uint16_t qtype;
+	uint64_t off; // lists that the group has not
+	bool paused, disabled;
+	struct rule rule[4];
+	// Expected.
+	enum why_verdict verdict, next;
+	int decides;             // number in rule, -1: none
+	enum why_state state[4]; // of each rule
+	bool safe;
+};
+
+static const struct situation situations[] = {
+	{"nothing", "www.example", A, .verdict = WHY_PASSED, .decides = -1},
+	{"block", "x.ads.example", A, .rule = {{2, RULE_CLASS_BLOCK, "ads.example"}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES}},
+	{"allow beats block wherever it is", "x.y.ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "x.y.ads.example"},
+			{3, RULE_CLASS_ALLOW, "ads.example"}},
+		.verdict = WHY_ALLOWED, .next = WHY_BLOCKED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES}},
+	{"important block beats allow", "x.ads.example", A,
+		.rule = {{3, RULE_CLASS_ALLOW, "x.ads.example"},
+			{2, RULE_CLASS_IMPORTANT_BLOCK, "ads.example"}},
+		.verdict = WHY_BLOCKED, .next = WHY_ALLOWED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES}},
+	{"important allow beats important block", "x.ads.example", A,
+		.rule = {{3, RULE_CLASS_IMPORTANT_ALLOW, "ads.example"},
+			{2, RULE_CLASS_IMPORTANT_BLOCK, "x.ads.example"}},
+		.verdict = WHY_ALLOWED, .next = WHY_BLOCKED, .decides = 0,
+		.state = {WHY_DECIDES, WHY_OVERRULED}},
+	{"the operator's nearest entry", "a.b.c.example", A,
+		.rule = {{0, RULE_CLASS_OPERATOR_ALLOW, "c.example"},
+			{1, RULE_CLASS_OPERATOR_DENY, "b.c.example"},
+			{3, RULE_CLASS_IMPORTANT_ALLOW, "a.b.c.example"}},
+		.verdict = WHY_BLOCKED, .next = WHY_ALLOWED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES, WHY_OVERRULED}},
+	{"the operator's allow at the same name", "b.c.example", A,
+		.rule = {{1, RULE_CLASS_OPERATOR_DENY, "b.c.example"},
+			{0, RULE_CLASS_OPERATOR_ALLOW, "b.c.example"}},
+		.verdict = WHY_ALLOWED, .next = WHY_BLOCKED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES}},
+	{"local data before all", "nas.home.example", A,
+		.rule = {{0, RULE_CLASS_OPERATOR_ALLOW, "nas.home.example"},
+			{5, RULE_CLASS_LOCAL, "home.example", .reply = RULE_REPLY_NXDOMAIN},
+			{5, RULE_CLASS_LOCAL, "nas.home.example", .reply = RULE_REPLY_DATA}},
+		.verdict = WHY_LOCAL, .next = WHY_LOCAL, .decides = 2,
+		.state = {WHY_OVERRULED, WHY_OVERRULED, WHY_DECIDES}},
+	{"a local CNAME", "nas.home.example", A,
+		.rule = {{5, RULE_CLASS_LOCAL, "nas.home.example", .reply = RULE_REPLY_RESOLVE}},
+		.verdict = WHY_REWRITTEN, .decides = 0, .state = {WHY_DECIDES}},
+	{"dropped", "ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", .reply = RULE_REPLY_DROP}},
+		.verdict = WHY_DROPPED, .decides = 0, .state = {WHY_DECIDES}},
+	{"a list that the group has not", "ads.example", A, .off = 1 << 4,
+		.rule = {{4, RULE_CLASS_BLOCK, "ads.example"}}, .verdict = WHY_PASSED,
+		.decides = -1, .state = {WHY_NO_GROUP}},
+	{"the same for another group", "ads.example", A, .off = 1 << 2,
+		.rule = {{4, RULE_CLASS_BLOCK, "ads.example"},
+			{2, RULE_CLASS_ALLOW, "ads.example"}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES, WHY_NO_GROUP}},
+	{"for other types", "ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", .types = {1, 0, {AAAA}}}},
+		.verdict = WHY_PASSED, .decides = -1, .state = {WHY_NO_TYPE}},
+	{"for this type", "ads.example", AAAA,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", .types = {2, 0, {A, AAAA}}}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES}},
+	{"for all types but this one", "ads.example", AAAA,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", .types = {1, 1, {AAAA}}}},
+		.verdict = WHY_PASSED, .decides = -1, .state = {WHY_NO_TYPE}},
+	{"for all types but others", "ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", .types = {1, 1, {AAAA}}}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES}},
+	{"the name itself alone", "x.ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", RULE_COVERS_SELF},
+			{3, RULE_CLASS_BLOCK, "x.ads.example", RULE_COVERS_SELF}},
+		.verdict = WHY_BLOCKED, .next = WHY_PASSED, .decides = 1,
+		.state = {WHY_NO_COVER, WHY_DECIDES}},
+	{"the names below alone", "ads.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example", RULE_COVERS_BELOW},
+			{3, RULE_CLASS_BLOCK, "example", RULE_COVERS_BELOW}},
+		.verdict = WHY_BLOCKED, .decides = 1, .state = {WHY_NO_COVER, WHY_DECIDES}},
+	{"excepted by its own list", "x.good.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "example"}, {2, RULE_CLASS_EXCEPT, "good.example"}},
+		.verdict = WHY_PASSED, .decides = -1, .state = {WHY_EXCEPTED, WHY_EXCEPTS}},
+	{"not by another list", "x.good.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "example"}, {3, RULE_CLASS_EXCEPT, "good.example"}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES, WHY_EXCEPTS}},
+	{"nor at the same name or below", "x.good.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "good.example"},
+			{2, RULE_CLASS_EXCEPT, "good.example"}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES, WHY_EXCEPTS}},
+	{"nor if it is important", "x.good.example", A,
+		.rule = {{2, RULE_CLASS_IMPORTANT_BLOCK, "example"},
+			{2, RULE_CLASS_EXCEPT, "good.example"}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES, WHY_EXCEPTS}},
+	{"safe search", "www.search.example", A,
+		.rule = {{6, RULE_CLASS_SAFE, "www.search.example"}}, .verdict = WHY_PASSED,
+		.decides = -1, .state = {WHY_ADDS}, .safe = true},
+	{"safe search of another group", "www.search.example", A, .off = 1 << 6,
+		.rule = {{6, RULE_CLASS_SAFE, "www.search.example"}}, .verdict = WHY_PASSED,
+		.decides = -1, .state = {WHY_NO_GROUP}},
+	{"a pattern", "ads7.example", A,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads[0-9]", .what = WHY_PATTERN}},
+		.verdict = WHY_BLOCKED, .decides = 0, .state = {WHY_DECIDES}},
+	{"a name before a pattern", "ads7.example", A,
+		.rule = {{1, RULE_CLASS_OPERATOR_DENY, "ads[0-9]", .what = WHY_PATTERN},
+			{3, RULE_CLASS_ALLOW, "ads7.example"}},
+		.verdict = WHY_ALLOWED, .next = WHY_BLOCKED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES}},
+	{"paused", "ads.example", A, .paused = true, .rule = {{2, RULE_CLASS_BLOCK, "ads.example"}},
+		.verdict = WHY_PASSED, .next = WHY_BLOCKED, .decides = -1, .state = {WHY_PAUSED}},
+	{"switched off", "ads.example", A, .disabled = true,
+		.rule = {{2, RULE_CLASS_BLOCK, "ads.example"}}, .verdict = WHY_PASSED,
+		.next = WHY_BLOCKED, .decides = -1, .state = {WHY_PAUSED}},
+	{"local data during a pause", "nas.example", A, .paused = true,
+		.rule = {{5, RULE_CLASS_LOCAL, "nas.example", .reply = RULE_REPLY_DATA}},
+		.verdict = WHY_LOCAL, .decides = 0, .state = {WHY_DECIDES}},
+	{"two lists at one name", "ads.example", A,
+		.rule = {{4, RULE_CLASS_BLOCK, "ads.example"},
+			{2, RULE_CLASS_BLOCK, "ads.example"}},
+		.verdict = WHY_BLOCKED, .next = WHY_BLOCKED, .decides = 1,
+		.state = {WHY_OVERRULED, WHY_DECIDES}},
+};
+
+static struct why_hit hit_of(const struct rule *r)
+{
+	struct why_hit h = {.what = r->what, .list = (uint16_t)r->list};
+	h.kind.rule_class = (uint8_t)r->class;
+	h.kind.covers = (uint8_t)(r->covers ? r->covers : RULE_COVERS_ALL);
+	h.kind.reply = (uint8_t)r->reply;
+	h.kind.types = r->types;
+	strcpy(h.title, titles[r->list]);
+	if (r->what == WHY_NAME)
+		h.labels = fixture_name(r->name).labels;
+	else
+		strcpy(h.text, r->name);
+	return h;
+}
+
+static struct why *why_of(const struct situation *s)
+{
+	struct why *w;
+	struct dns_name name = fixture_name(s->name);
+	assert_int_equal(why_new(&name, s->qtype, &w), 0);
+	w->lists[0] &= ~s->off;
+	w->enabled = !s->disabled;
+	w->paused_left_ms = s->paused ? 1500 : 0;
+	for (unsigned i = 0; i < ARRAY_LEN(s->rule) && s->rule[i].name; i++) {
+		struct why_hit h = hit_of(&s->rule[i]);
+		why_hit_add(w, &h);
+	}
+	why_judge(w);
+	return w;
+}
+
+static int rule_of(const struct situation *s, const struct why_hit *h)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(s->rule) && s->rule[i].name; i++) {
+		struct why_hit want = hit_of(&s->rule[i]);
+		if (want.list == h->list && want.labels == h->labels && want.what == h->what
+			&& want.kind.rule_class == h->kind.rule_class)
+			return (int)i;
+	}
+	return -1;
+}
+
+static void test_situations(void **)
+{
+	for (size_t i = 0; i < ARRAY_LEN(situations); i++) {
+		const struct situation *s = &situations[i];
+		struct why *w = why_of(s);
+		int decides = w->decider < 0 ? -1 : rule_of(s, &w->hit[w->decider]);
+		if (w->verdict != s->verdict || w->next_verdict != s->next || decides != s->decides
+			|| w->safe != s->safe)
+			fail_msg("%s: %s, then %s, by rule %d", s->what,
+				why_verdict_name[w->verdict], why_verdict_name[w->next_verdict],
+				decides);
+		for (unsigned k = 0; k < w->hits; k++) {
+			int rule = rule_of(s, &w->hit[k]);
+			if (w->hit[k].state != s->state[rule])
+				fail_msg("%s: rule %d is %s", s->what, rule,
+					why_state_name[w->hit[k].state]);
+		}
+		why_free(w);
+	}
+}
+
+// What the cached answer leads to decides only where the name does not, and an allow rule for one
+// of its names keeps that name alone from being blocked.
+static void test_answer(void **)
+{
+	struct why *w;
+	struct dns_name name = fixture_name("www.example"),
+			cloak = fixture_name("x.tracker.example"),
+			other = fixture_name("fine.example");
+	struct why_hit block = hit_of(&(struct rule){.list = 2, .name = "tracker.example"});
+	struct why_hit allow = hit_of(
+		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "x.tracker.example"});
+	assert_int_equal(why_new(&name, A, &w), 0);
+	assert_int_equal(why_name_add(w, &other), 1);
+	assert_int_equal(why_name_add(w, &cloak), 2);
+	block.name = allow.name = 2;
+	why_hit_add(w, &block);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
+	struct dns_name at = why_hit_name(w, &w->hit[w->decider]);
+	struct dns_name want = fixture_name("tracker.example");
+	assert_true(dns_name_equal(&at, &want));
+	why_hit_add(w, &allow);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_PASSED);
+	assert_int_equal(w->decider, -1);
+	why_free(w);
+
+	assert_int_equal(why_new(&name, A, &w), 0);
+	struct why_hit address =
+		hit_of(&(struct rule){2, RULE_CLASS_BLOCK, "198.51.100.0/24", .what = WHY_ADDRESS});
+	why_hit_add(w, &address);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
+	allow = hit_of(&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "www.example"});
+	why_hit_add(w, &allow);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_ALLOWED);
+	assert_int_equal(w->next_verdict, WHY_BLOCKED_ANSWER);
+	why_free(w);
+}
+
+// A name that the answer leads to is judged with its patterns together; an allow rule at it beats
+// every pattern, an exception at the name asked takes an address rule of its list away.
+static void test_answer_patterns(void **)
+{
+	struct why *w;
+	struct dns_name name = fixture_name("www.example"), other = fixture_name("fine.example");
+	struct rule_kind block = {.rule_class = RULE_CLASS_OPERATOR_DENY};
+	struct why_hit pattern = {.what = WHY_PATTERN, .name = 1, .list = 1, .kind = block};
+	struct why_hit allow = hit_of(
+		&(struct rule){.list = 3, .class = RULE_CLASS_ALLOW, .name = "fine.example"});
+	struct why_hit own = {
+		.what = WHY_PATTERN, .list = 0, .kind = {.rule_class = RULE_CLASS_OPERATOR_ALLOW}};
+	assert_int_equal(why_new(&name, A, &w), 0);
+	assert_int_equal(why_name_add(w, &other), 1);
+	why_hit_add(w, &pattern);
+	why_hit_add(
+		w, &own); // allows the name asked, by a pattern: the answer is judged all the same
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_BLOCKED_ANSWER);
+	assert_int_equal(w->next_verdict, WHY_ALLOWED);
+	allow.name = 1;
+	why_hit_add(w, &allow);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_ALLOWED);
+	why_free(w);
+
+	assert_int_equal(why_new(&name, A, &w), 0);
+	struct why_hit address =
+		hit_of(&(struct rule){.list = 2, .name = "198.51.100.0/24", .what = WHY_ADDRESS});
+	struct why_hit except = hit_of(
+		&(struct rule){.list = 2, .class = RULE_CLASS_EXCEPT, .name = "www.example"});
+	why_hit_add(w, &address);
+	why_hit_add(w, &except);
+	why_judge(w);
+	assert_int_equal(w->verdict, WHY_PASSED);
+	why_free(w);
+}
+
+static const char *step_text(const struct why *w, enum why_stage stage)
+{
+	for (unsigned i = 0; i < w->steps; i++)
+		if (w->step[i].stage == stage)
+			return w->step[i].text;
+	return NULL;
+}
+
+static void test_words(void **)
+{
+	struct why *w = why_of(&situations[2]);
+	why_line_add(w, (unsigned)w->decider, 4711, "@@||ads.example^\n", 16);
+	why_line_add(w, (unsigned)w->next, 9, "0.0.0.0 x.y.ads.example", 23);
+	w->client = (struct why_client){.found = WHY_FOUND_PREFIX,
+		.group = 1,
+		.blocking = true,
+		.name = "kids",
+		.client = "198.18.0.3",
+		.by = "198.18.0.0/24"};
+	strcpy(w->upstreams, "9.9.9.9");
+	why_steps(w);
+	assert_string_equal(w->headline, "allowed by list fine: @@||ads.example^ (line 4711)");
+	assert_string_equal(step_text(w, WHY_STAGE_CLIENT),
+		"198.18.0.3 is in group kids by prefix 198.18.0.0/24");
+	assert_string_equal(step_text(w, WHY_STAGE_LOCAL), "no rule");
+	assert_string_equal(
+		step_text(w, WHY_STAGE_ALLOW), "list fine: @@||ads.example^ (line 4711) decides");
+	assert_null(step_text(w, WHY_STAGE_BLOCK)); // was not asked any more
+	assert_string_equal(step_text(w, WHY_STAGE_UPSTREAM), "9.9.9.9, in view 0");
+	assert_string_equal(step_text(w, WHY_STAGE_NEXT),
+		"without that rule: blocked by list ads: 0.0.0.0 x.y.ads.example (line 9)");
+	why_free(w);
+
+	w = why_of(&situations[1]);
+	strcpy(w->reply, "NXDOMAIN");
+	w->reply_ttl_s = 60;
+	w->ede = 15;
+	why_steps(w);
+	assert_string_equal(w->headline, "blocked by list ads: ads.example and all below it");
+	assert_string_equal(
+		step_text(w, WHY_STAGE_REPLY), "NXDOMAIN, TTL 60 s, extended error 15 (Blocked)");
+	assert_null(step_text(w, WHY_STAGE_UPSTREAM));
+	assert_string_equal(step_text(w, WHY_STAGE_NEXT), "without that rule: not blocked");
+	why_free(w);
+}
+
+// As many hits and lines as one likes, and text that would not be good for a terminal.
+static void test_bounds(void **)
+{
+	struct why *w;
+	char longest[DNS_NAME_MAX * 4], odd[600];
+	memset(longest, 0, sizeof longest);
+	for (unsigned i = 0; i < 4; i++) {
+		strcat(longest, i ? "." : "");
+		for (unsigned k = 0; k < (i < 3 ? 63 : 61); k++)
+			strcat(longest, "\\001");
+	}
+	struct dns_name name = fixture_name(longest);
+	assert_int_equal(name.len, DNS_NAME_MAX);
+	assert_int_equal(why_new(&name, A, &w), 0);
+	for (unsigned i = 0; i < WHY_HITS_MAX + 5; i++) {
+		struct why_hit h = {.labels = 4, .list = (uint16_t)(i % RULE_LISTS_MAX)};
+		h.kind.covers = RULE_COVERS_ALL;
+		memset(h.title, 'x', sizeof h.title - 1);
+		why_hit_add(w, &h);
+	}
+	assert_int_equal(w->hits, WHY_HITS_MAX);
+	assert_int_equal(w->hits_left_out, 5);
+	why_judge(w);
+	why_steps(w);
+	memset(odd, '\033', sizeof odd);
+	for (unsigned i = 0; i < 2 * WHY_LINES_MAX; i++)
+		why_line_add(w, i / 2, i, odd, sizeof odd);
+	for (unsigned i = 0; i < 20; i++)
+		why_line_add(w, WHY_HITS_MAX - 1, i, odd, sizeof odd);
+	why_line_add(w, WHY_HITS_MAX, 1, odd, sizeof odd);
+	assert_int_equal(w->lines, WHY_LINES_MAX);
+	assert_int_equal(w->lines_left_out, WHY_LINES_MAX + 20);
+	why_steps(w);
+	for (const char *p = w->headline; *p; p++)
+		assert_in_range(*p, 0x20, 0x7e);
+	for (unsigned i = 1; i < WHY_NAMES_MAX; i++)
+		assert_int_equal(why_name_add(w, &name), (int)i);
+	assert_int_equal(why_name_add(w, &name), -ENOSPC);
+	why_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_situations),
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_answer_patterns),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_bounds),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Helper threads of explanations: how many, what they return, and an end while they run.
+
+#include "../../controlplane/why_runner.h"
+#include "unit.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct why_runner *runner;
+
+struct piece {
+	_Atomic bool go;
+	int ret, err;
+	bool done, again;
+};
+
+static int work(void *arg, const _Atomic bool *stop)
+{
+	struct piece *p = arg;
+	while (!p->go && !*stop)
+		usleep(200);
+	return p->ret;
+}
+
+static void on_done(void *arg, int err)
+{
+	struct piece *p = arg;
+	assert_false(p->done);
+	p->done = true;
+	p->err = err;
+	if (p->again) { // its slot is free by now
+		p->done = p->again = false;
+		assert_int_equal(why_runner_start(runner, work, on_done, p), 0);
+		return;
+	}
+	loop_stop(loop);
+}
+
+static int setup(void **)
+{
+	assert_int_equal(loop_new("test", &loop), 0);
+	assert_int_equal(why_runner_open(&runner, loop), 0);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	why_runner_close(runner);
+	loop_free(loop);
+	return 0;
+}
+
+static void turn_until(bool *done)
+{
+	for (unsigned i = 0; i < 1000 && !*done; i++) {
+		(void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+	assert_true(*done);
+}
+
+static void test_two_at_a_time(void **)
+{
+	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
+	assert_int_equal(why_runner_start(runner, work, on_done, &a), 0);
+	assert_int_equal(why_runner_start(runner, work, on_done, &b), 0);
+	assert_int_equal(why_runner_start(runner, work, on_done, &c), -EAGAIN);
+	b.go = true;
+	turn_until(&b.done);
+	assert_int_equal(b.err, -EIO);
+	assert_false(a.done);
+	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	a.go = c.go = true;
+	turn_until(&a.done);
+	turn_until(&c.done);
+	assert_int_equal(a.err, 7);
+	assert_int_equal(c.err, 0);
+}
+
+static void test_end_while_they_run(void **)
+{
+	struct piece a = {.ret = 7}, b = {.go = true};
+	assert_int_equal(why_runner_start(runner, work, on_done, &a), 0);
+	assert_int_equal(why_runner_start(runner, work, on_done, &b), 0);
+	why_runner_close(runner);
+	runner = NULL;
+	assert_true(a.done && b.done);
+	assert_int_equal(a.err, -ECANCELED);
+	assert_int_equal(b.err, -ECANCELED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_two_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_while_they_run, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
