@@ -31,6 +31,25 @@ expect 0 'list 3 block: block: names 2, repeated 0' "$rulec" inspect image
 expect 0 'www.ads.example block ads.example \[block\]' "$rulec" query image www.ads.example
 expect 0 'x.fine.ads.example pass fine.ads.example \[allow\]' "$rulec" query image x.fine.ads.example
 expect 0 'example.com pass$' "$rulec" query image example.com
+expect 0 "www.ads.example pass$" "$rulec" query --lists allow image www.ads.example
+expect 0 "www.ads.example block ads.example" "$rulec" query --type MX --lists 2,3 image www.ads.example
+expect 1 "no such list" "$rulec" query --lists 9 image www.ads.example
+expect 1 "not a record type" "$rulec" query --type X image www.ads.example
+expect 2 usage "$rulec" query image
+expect 0 "^blocked by list block: 0.0.0.0 evil.example (line 2)" "$rulec" why -l block www.evil.example
+expect 0 "^allowed by list good ones: fine.ads.example (line 1)" \
+	"$rulec" why --type AAAA -a -t "good ones" -l allow -l block fine.ads.example
+expect 0 "^\* list good ones: .* decides" "$rulec" why -a -t "good ones" -l allow -l block fine.ads.example
+expect 0 "list block: ads.example (line 1) applies, but another" "$rulec" why -a -l allow -l block fine.ads.example
+expect 0 "^not blocked: no rule names it" "$rulec" why -l block example.com
+expect 1 "not a domain name" "$rulec" why -l block a..b
+expect 1 "No such file" "$rulec" why -l missing a.example
+expect 0 "^blocked by list block: com (line 3)" "$rulec" why -F -l block www.com
+expect 0 "^not blocked" "$rulec" why -f hosts -l block ads.example
+expect 0 "^blocked .*0.0.0.0 evil.example (line 2)" "$rulec" why -f hosts -l block evil.example
+expect 2 usage "$rulec" why -f nonsense -l block ads.example
+expect 2 usage "$rulec" why a.example
+expect 2 usage "$rulec" why -l block
 expect 1 'not a domain name' "$rulec" query image a..b
 expect 1 'No such file' "$rulec" compile -o other missing
 [ -e other ] && fail 'an image was made of nothing'
@@ -55,6 +74,7 @@ done
 expect 2 usage "$rulec"
 expect 2 usage "$rulec" compile -o image
 expect 2 usage "$rulec" compile -x image
+expect 0 "called so: lines=4" "$rulec" compile -t "called so" block -o other
 printf 'x' | dd of=image bs=1 seek=700 conv=notrunc status=none
 expect 1 'refused: checksum' "$rulec" inspect image
 [ -e image ] || fail 'inspect moved the image'

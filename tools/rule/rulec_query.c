@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "rulec.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Lists by title or number, "," between them. False: no such list.
+static bool lists_take(const struct rule_reader *r, char *text, uint64_t out[4])
+{
+	memset(out, 0, 4 * sizeof *out);
+	char *rest = text, *word;
+	while ((word = strtok_r(rest, ",", &rest))) {
+		char *end;
+		unsigned long number = strtoul(word, &end, 10);
+		bool found = false;
+		for (unsigned i = 0; i < r->list_count; i++) {
+			const struct rule_list_info *l = rule_list_info(r, i);
+			bool its = *end ? l && strcmp(l->title, word) == 0 : l && number == i;
+			if (its)
+				out[i / 64] |= UINT64_C(1) << i % 64;
+			found |= its;
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void print_verdict(
+	const struct rule_reader *r, const struct dns_name *name, const struct rule_verdict *v)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	printf("%s %s", dns_name_to_text(name, text), rule_action_name[v->d.action]);
+	if (v->d.matched) {
+		struct dns_name rule = rule_suffix(name, v->labels);
+		printf(" %s", dns_name_to_text(&rule, text));
+		for (unsigned i = 0; i < r->list_count; i++)
+			if (v->set.lists[i / 64] >> i % 64 & 1)
+				printf(" [%s]", rule_list_info(r, i)->title);
+	}
+	putchar('\n');
+}
+
+static int query(const char *path, char **names, uint16_t qtype, char *lists)
+{
+	uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct rule_arena image;
+	struct rule_reader r;
+	int status = rulec_load(path, &image, &r);
+	if (status != RULEC_OK)
+		return status;
+	if (lists && !lists_take(&r, lists, all))
+		status = rulec_failed("--lists: no such list");
+	for (; status == RULEC_OK && *names; names++) {
+		struct dns_name name;
+		struct rule_verdict v;
+		status = rulec_name(*names, &name);
+		if (status != RULEC_OK)
+			break;
+		rule_decide(&r, &name, qtype, all, &v);
+		print_verdict(&r, &name, &v);
+	}
+	rule_arena_free(&image);
+	return status;
+}
+
+int rulec_query(int argc, char **argv)
+{
+	static const struct option options[] = {{"type", required_argument, NULL, 'T'},
+		{"lists", required_argument, NULL, 'L'}, {NULL, 0, NULL, 0}};
+	uint16_t qtype = DNS_TYPE_A;
+	char *lists = NULL;
+	int option;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'L')
+			lists = optarg;
+		else if (option != 'T')
+			return rulec_usage();
+		else if (rulec_type(optarg, &qtype) != RULEC_OK)
+			return RULEC_FAILED;
+	}
+	if (argc - optind < 2)
+		return rulec_usage();
+	return query(argv[optind], argv + optind + 1, qtype, lists);
+}
