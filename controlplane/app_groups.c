@@ -142,6 +142,7 @@ static void groups_fill(
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		memcpy(group[i].lists, a->groups.mask[i].lists, sizeof(group[i].lists));
 		config_block_reply(c, group_at(c, i), &group[i].block);
+		group[i].block_all = a->groups.mask[i].block_all;
 	}
 }
 

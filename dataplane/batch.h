@@ -41,6 +41,7 @@ struct batch {
 	bool control_alive; // read once per batch, so that all stages decide alike
 	bool rules;         // there are some
 	bool blocks;        // these may block: it is neither off nor paused
+	bool blocks_all;    // some group of clients may ask for nothing, and the same goes for that
 	bool rang;          // something was put on the miss ring
 	unsigned count;
 	unsigned tx_count, kernel_count, drop_count;
@@ -56,8 +57,10 @@ struct batch {
 ATTR_INLINE void batch_see_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
+	bool is_on = t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
 	b->rules = t->has_rules && t->rules.depths;
-	b->blocks = b->rules && t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
+	b->blocks = b->rules && is_on;
+	b->blocks_all = t->has_groups && t->policy.has_block_all && is_on;
 }
 
 // The lists that apply to the packet's client, while nothing is off or paused.

@@ -60,11 +60,9 @@ static bool settle(struct batch *b, struct packet *p)
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
 // the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
 // end after the first.
-void stage_rules(struct batch *b)
+static void follow_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	if (!b->rules)
-		return;
 	uint64_t suspects = 0;
 	static_assert(WORKER_BATCH <= 64);
 	for (unsigned i = 0; i < b->count; i++) {
@@ -85,4 +83,31 @@ void stage_rules(struct batch *b)
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;
+}
+
+// What is left of the batch was asked by anybody; for clients that may ask for nothing now, only an
+// allow rule helps.
+static void block_rest(struct batch *b)
+{
+	static const struct rule_decision all = {.action = RULE_BLOCK,
+		.reply = RULE_REPLY_GROUP,
+		.rule_class = RULE_CLASS_OPERATOR_DENY};
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		bool allowed = b->rules && p->probe.candidates && p->allowed;
+		if (b->tables->policy.group[p->group].block_all && !allowed)
+			reply_ruled(b, p, &all);
+		else
+			b->pkt[kept++] = p;
+	}
+	b->count = kept;
+}
+
+void stage_rules(struct batch *b)
+{
+	if (b->rules)
+		follow_rules(b);
+	if (unlikely_(b->blocks_all))
+		block_rest(b);
 }

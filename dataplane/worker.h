@@ -27,7 +27,7 @@ enum { WORKER_BATCH = 32 };
 
 struct worker_tables {
 	bool has_l0, has_rules;
-	bool has_groups; // beside group 0
+	bool has_groups; // policy_has_groups
 	struct l0_reader l0;
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups

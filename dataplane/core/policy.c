@@ -111,7 +111,9 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		table_use(&r->mac, &h.mac, base);
 	for (unsigned i = 0; i < h.v6_length_count; i++)
 		table_use(&r->v6[i], &h.v6[i], base);
-	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
+	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++) {
 		r->group[i] = h.group[i < h.group_count ? i : 0];
+		r->has_block_all |= r->group[i].block_all != 0;
+	}
 	return 0;
 }

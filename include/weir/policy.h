@@ -53,8 +53,10 @@ struct policy_group {
 	uint16_t view;
 	uint16_t safe_view; // 0: none, names of class SAFE are as all others
 	struct dns_block block;
+	uint8_t block_all; // 1: all but local data and what an allow rule names
+	uint8_t reserved[7];
 };
-static_assert(sizeof(struct policy_group) == 80);
+static_assert(sizeof(struct policy_group) == 88);
 
 struct policy_v6_slot {
 	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one. A MAC
@@ -106,6 +108,7 @@ struct policy_reader {
 	uint32_t group_count;
 	uint32_t v6_length_count;
 	bool has_macs;
+	bool has_block_all; // some group
 	struct policy_v6_reader mac;
 	struct policy_v6_reader v6[POLICY_V6_LENGTHS];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
@@ -115,6 +118,13 @@ struct policy_reader {
 // ends with a page). -EPROTO with `why` filled in.
 ATTR_MUST_CHECK int policy_reader_init(
 	struct policy_reader *r, const void *image, size_t size, char why[128]);
+
+// Is a client's group to be looked up? Not where group 0 is all there is, and what applies to it is
+// in struct dp_config.
+ATTR_INLINE bool policy_has_groups(const struct policy_reader *r)
+{
+	return r->group_count > 1 || r->group[0].safe_view || r->has_block_all;
+}
 
 // The mask of a length, in network byte order.
 void policy_v6_bits(unsigned length, uint64_t out[2]);

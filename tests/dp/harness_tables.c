@@ -196,7 +196,7 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 	assert_int_equal(policy_reader_init(&h->tables.policy, image.head, image.size, why), 0);
 	free(h->policy);
 	h->policy = image.head;
-	h->tables.has_groups = h->tables.policy.group_count > 1;
+	h->tables.has_groups = policy_has_groups(&h->tables.policy);
 	for (unsigned i = 0; i < count; i++) {
 		free(groups[i].clients);
 		free(groups[i].macs);

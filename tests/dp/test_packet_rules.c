@@ -176,6 +176,73 @@ static void test_safe_view(void **)
 	harness_end(h);
 }
 
+static const struct harness_rule some_rules[] = {
+	{"good.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"host.example", RULE_CLASS_LOCAL, RULE_REPLY_NODATA, 0, 0, NULL},
+	{"bad.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+};
+
+// Clients that may ask for nothing now: cached or not, but for what an allow rule names and local
+// data. It goes by the group's own reply, and is blocking like any other: off is off.
+static void test_block_all(void **)
+{
+	static const struct policy_group all[] = {
+		{.lists = {-1, -1, -1, -1}},
+		{.lists = {-1, -1, -1, -1},
+			.block_all = 1,
+			.block = {.ttl_s = 9, .mode = DNS_BLOCK_NULL}},
+		{.lists = {-1, -1, -1, -1}},
+	};
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	struct wire_query any = {.name = "www.example", .src = "198.18.1.1", .edns = true};
+	struct wire_query other = {.name = "www.example", .src = "198.18.2.1"};
+	struct wire_query good = {.name = "a.good.example", .src = "198.18.1.1"};
+	struct wire_query host = {.name = "host.example", .src = "198.18.1.1"};
+	struct wire_query bad = {.name = "bad.example", .src = "198.18.1.1"};
+	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	harness_groups(h, prefixes, 2, all);
+	for (unsigned with_rules = 0; with_rules < 2; with_rules++) {
+		if (with_rules)
+			harness_rules(h, some_rules, ARRAY_LEN(some_rules));
+		harness_ask(h, &any, VERDICT_blocked, &r);
+		expect_address(&r, "\0\0\0\0", 9);
+		assert_int_equal(r.ede, 15);
+		harness_ask(h, &other, VERDICT_hit, &r);
+	}
+	harness_ask_dropped(h, &good, VERDICT_miss);
+	harness_ask(h, &host, VERDICT_local, &r);
+	harness_ask(h, &bad, VERDICT_blocked, &r);
+	assert_int_equal(r.rcode, DNS_RCODE_NXDOMAIN); // a rule's own reply
+	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask(h, &any, VERDICT_hit, &r);
+	h->tables.config.pause_until_ms = 0;
+	h->tables.config.blocking_on = 0;
+	harness_ask(h, &any, VERDICT_hit, &r);
+	harness_end(h);
+}
+
+// There are no groups, but everyone has what only groups can have.
+static void test_everyone(void **)
+{
+	struct policy_group everyone = {.lists = {-1, -1, -1, -1}, .safe_view = SAFE_VIEW};
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	struct wire_query safe = {.name = "www.safe.example"};
+	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
+	harness_groups(h, NULL, 0, &everyone);
+	assert_int_equal(view_of_miss(h, &safe), SAFE_VIEW);
+	everyone = (struct policy_group){.block_all = 1};
+	harness_groups(h, NULL, 0, &everyone);
+	safe.name = "other.example";
+	harness_ask(h, &safe, VERDICT_blocked, &r);
+	everyone.block_all = 0;
+	harness_groups(h, NULL, 0, &everyone);
+	assert_false(h->tables.has_groups);
+	harness_ask_dropped(h, &safe, VERDICT_miss);
+	harness_end(h);
+}
+
 static const struct harness_rule judging[] = {
 	{"tracker.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}, // list 2
 	{"tracker.example", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL}, // 3
@@ -322,6 +389,8 @@ int main(void)
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_data_of_a_block_list),
 		cmocka_unit_test(test_safe_view),
+		cmocka_unit_test(test_block_all),
+		cmocka_unit_test(test_everyone),
 		cmocka_unit_test(test_judged_records),
 		cmocka_unit_test(test_judged_and_stale),
 		cmocka_unit_test(test_judged_and_ring_full),
