@@ -35,6 +35,8 @@ static const struct {
 	{"/blocklist/rollback", true, api_blocklist_rollback},
 	{"/blocklist/pause", true, api_blocklist_pause},
 	{"/blocklist/resume", true, api_blocklist_resume},
+	{"/groups", false, api_groups},
+	{"/services", false, api_services},
 	{"/config/reload", true, api_config_reload},
 };
 

@@ -3,7 +3,7 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /blocklist  /why?name=  /refresh?minutes=
+//   GET  /health  /status  /stats  /groups  /services  /blocklist  /why?name=  /refresh?minutes=
 //        /cache?name=&type=  /cache/stats
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=

@@ -7,14 +7,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void lists_out(struct json_out *o, struct json_node *n, const struct config *c,
+void api_group_lists_out(struct json_out *o, struct json_node *n, const struct config *c,
 	const struct config_group *g)
 {
+	bool all = !g || (g->blocking && !g->has_lists && g->inherits);
+	unsigned count = all ? c->blocking.list_count : g->has_lists ? g->list_count : 0;
+	json_out_bool(o, n, "all_lists", all);
 	struct json_node *lists = json_out_array(o, n, "lists");
-	unsigned count = g->has_lists ? g->list_count : c->blocking.list_count;
-	for (unsigned i = 0; g->blocking && i < count; i++)
-		json_out_text(
-			o, lists, NULL, c->blocking.lists[g->has_lists ? g->lists[i] : i].name);
+	for (unsigned i = 0; (!g || g->blocking) && i < count; i++)
+		json_out_text(o, lists, NULL, c->blocking.lists[all ? i : g->lists[i]].name);
 }
 
 static void group_out(struct json_out *o, struct json_node *n, const struct config *c, unsigned i,
@@ -26,8 +27,7 @@ static void group_out(struct json_out *o, struct json_node *n, const struct conf
 	json_out_text(o, n, "name", g->name);
 	json_out_count(o, n, "prefixes", g->client_count);
 	json_out_bool(o, n, "blocking", g->blocking);
-	json_out_bool(o, n, "all_lists", g->blocking && !g->has_lists);
-	lists_out(o, n, c, g);
+	api_group_lists_out(o, n, c, g);
 	json_out_bool(o, n, "cache", !g->disable_cache);
 	struct json_node *upstreams = json_out_array(o, n, "upstreams");
 	for (unsigned k = 0; k < g->upstream_count; k++)

@@ -34,6 +34,8 @@ void api_blocklist_reload(struct api *a, struct http_exchange *x);
 void api_blocklist_rollback(struct api *a, struct http_exchange *x);
 void api_blocklist_pause(struct api *a, struct http_exchange *x);
 void api_blocklist_resume(struct api *a, struct http_exchange *x);
+void api_groups(struct api *a, struct http_exchange *x);
+void api_services(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
 
 struct api_status_call { // a request that waits for the resolver loop
@@ -49,6 +51,9 @@ void api_rules_reply(void *arg, const struct rules_status *r);
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);
+// "all_lists" and "lists" of a group; NULL: of everyone else.
+void api_group_lists_out(struct json_out *o, struct json_node *n, const struct config *c,
+	const struct config_group *g);
 
 // The `name` parameter. False: it has been replied to.
 bool api_name(struct http_exchange *x, struct dns_name *out);

@@ -20,21 +20,32 @@ void api_blocklist_rollback(struct api *a, struct http_exchange *x)
 		api_busy(x, ret);
 }
 
-static void pause_out(struct http_exchange *x, uint64_t left_s, const char *note)
+// `group`: "" for everyone's.
+static void pause_out(struct http_exchange *x, const char *group, uint64_t left_s, const char *note)
 {
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 	json_out_count(o, root, "pause_left_s", left_s);
 	json_out_text(o, root, "note", note);
+	json_out_text(o, root, "group", group);
 	http_reply(x, 200, json_out_finish(o));
 }
 
-// Groups are paused by their schedules alone so far; nobody else's blocking must end for that.
-static bool group_refuse(struct http_exchange *x)
+// Of one group, if the request names one; then it has been replied to. 0 minutes: its end.
+static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes)
 {
-	if (!http_param(x, "group"))
+	const char *name = http_param(x, "group");
+	if (!name)
 		return false;
-	api_refuse(x, 400, "group: only everyone can be paused");
+	const struct api_deps *d = &a->deps;
+	int ret = d->group_pause ? d->group_pause(d->reload_arg, name, minutes) : -ENOENT;
+	if (ret == -ENOENT)
+		api_refuse(x, 400, "group: there is none of this name");
+	else if (ret == -EALREADY)
+		api_refuse(x, 409, "the group is not paused");
+	else
+		pause_out(x, name, 60 * (uint64_t)minutes,
+			ret < 0 ? "the data plane does not know yet" : "");
 	return true;
 }
 
@@ -42,20 +53,23 @@ void api_blocklist_pause(struct api *a, struct http_exchange *x)
 {
 	unsigned minutes;
 	char note[API_WHY_MAX] = "";
-	if (group_refuse(x) || !api_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes))
+	static_assert((int)RULES_PAUSE_MINUTES_MAX == (int)GROUP_PAUSE_MINUTES_MAX);
+	if (!api_number(x, "minutes", RULES_PAUSE_MINUTES_MAX, &minutes))
+		return;
+	if (group_pause(a, x, minutes))
 		return;
 	int ret = rules_pause(a->deps.rules, minutes);
 	if (ret < 0)
 		snprintf(note, sizeof note, "a restart will not know of it: %s", strerror(-ret));
-	pause_out(x, rules_pause_left_s(a->deps.rules), note);
+	pause_out(x, "", rules_pause_left_s(a->deps.rules), note);
 }
 
 void api_blocklist_resume(struct api *a, struct http_exchange *x)
 {
-	if (group_refuse(x))
+	if (group_pause(a, x, 0))
 		return;
 	if (rules_resume(a->deps.rules) == -EALREADY)
 		api_refuse(x, 409, "blocking is not paused");
 	else
-		pause_out(x, 0, "");
+		pause_out(x, "", 0, "");
 }

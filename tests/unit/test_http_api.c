@@ -3,6 +3,7 @@
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
 #include "../../controlplane/api.h"
+#include "api_groups_double.h"
 #include "api_rules_double.h"
 #include "http_client.h"
 
@@ -234,8 +235,6 @@ static void test_hold(void **)
 	hold.rollback = -EBUSY;
 	assert_reply("POST /blocklist/rollback", 503, "try again");
 	hold.minutes = 5;
-	assert_reply("POST /blocklist/pause?minutes=7&group=kids", 400, "group: ");
-	assert_reply("POST /blocklist/resume?group=kids", 400, "group: ");
 	assert_reply("POST /blocklist/pause", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=0", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=1441", 400, "minutes: must be 1 to 1440");
@@ -354,12 +353,37 @@ static void test_peer(void **)
 	assert_reply("GET /stats", 200, "\"refused_peer\":1,");
 }
 
+static void test_groups(void **)
+{
+	assert_reply("GET /groups", 200, "{\"groups\":[{\"group\":0,\"name\":\"everyone\",");
+	assert_reply("GET /groups", 200, "\"services\":[\"tiktok\"],\"safe_search\":{\"bing\":");
+	assert_reply("GET /groups", 200, "\"pause_left_s\":61,\"next_change_unix_s\":1774742400,");
+	assert_reply("GET /groups", 200, "{\"name\":\"bed\",\"days\":[\"mon\",\"sun\"],");
+	assert_reply("GET /groups", 200, "\"from\":\"22:30\",\"to\":\"06:05\",");
+	assert_reply("GET /groups", 200, "\"domains\":0,\"active\":true,\"changes_unix_s\":");
+	assert_reply("GET /services", 200, "{\"name\":\"tiktok\",\"domains\":[\"tiktok.com\",");
+	assert_reply("POST /blocklist/pause?minutes=7&group=kids", 200,
+		"{\"pause_left_s\":420,\"note\":\"\",\"group\":\"kids\"}");
+	assert_string_equal(paused.name, "kids");
+	assert_int_equal(paused.minutes, 7);
+	assert_reply("POST /blocklist/resume?group=kids", 200, "{\"pause_left_s\":0,");
+	assert_int_equal(paused.minutes, 0);
+	paused.err = -EALREADY;
+	assert_reply("POST /blocklist/resume?group=kids", 409, "the group is not paused");
+	paused.err = -ENOENT;
+	assert_reply("POST /blocklist/pause?minutes=7&group=x", 400, "group: there is none of");
+	paused.err = 0;
+}
+
 static struct api_deps deps_make(void)
 {
+	groups_double_fill(&config);
 	return (struct api_deps){.service = service,
 		.socket_path = path,
 		.config_path = "/etc/weir/weir.yaml",
 		.config_current = current,
+		.group_now = group_now,
+		.group_pause = group_pause,
 		.reload_arg = &reload_outcome,
 		.config_reload = reload};
 }
@@ -460,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_close_waiting),
 		cmocka_unit_test(test_stale_socket),

@@ -60,6 +60,8 @@ int cmd_blocklist_reload(struct ctl *c);
 int cmd_blocklist_rollback(struct ctl *c);
 int cmd_blocklist_pause(struct ctl *c);
 int cmd_blocklist_resume(struct ctl *c);
+int cmd_groups(struct ctl *c);
+int cmd_services(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 
