@@ -81,6 +81,54 @@ static int refresh_check(const struct config_doc *doc, const struct config_refre
 	return 0;
 }
 
+static void used_by(const struct config *c, const struct config_group *g,
+	struct service_set *services, struct config_safe_search *safe)
+{
+	const struct config_schedules *schedules = config_group_schedules(c, g);
+	for (unsigned w = 0; w < ARRAY_LEN(services->bits); w++) {
+		services->bits[w] |= config_group_services(c, g)->bits[w];
+		for (unsigned i = 0; i < schedules->count; i++)
+			services->bits[w] |= schedules->one[i].services.bits[w];
+	}
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)
+		safe->level[i] |= config_group_safe_search(c, g)->level[i];
+}
+
+static unsigned domain_lists(const struct config_schedules *s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->count; i++)
+		n += s->one[i].domain_count > 0;
+	return n;
+}
+
+// Each of these is at least one list of the rule image (controlplane/group_sources.h).
+static int rule_lists_check(const struct config_doc *doc, const struct config *c)
+{
+	const unsigned most = CONFIG_LISTS_MAX + 2;
+	struct service_set services = {{0}};
+	struct config_safe_search safe = {{0}};
+	unsigned n = 2 + c->blocking.list_count + domain_lists(&c->blocking.filter.schedules);
+	used_by(c, NULL, &services, &safe);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		used_by(c, g, &services, &safe);
+		n += g->allow.count + g->allow.pattern_count > 0;
+		n += g->deny.count + g->deny.pattern_count > 0;
+		n += domain_lists(&g->filter.schedules);
+	}
+	for (unsigned i = 0; i < SERVICE_COUNT; i++)
+		n += service_set_has(&services, i);
+	for (unsigned i = 0; i < SAFE_ENGINE_COUNT; i++)
+		n += safe.level[i] != SAFE_LEVEL_OFF;
+	if (n > most)
+		return config_refuse(doc, "groups",
+			"lists, services, search engines, and entries of groups and schedules need "
+			"%u lists of rules, at most %u are possible",
+			n, most);
+	return 0;
+}
+
 int config_check(const struct config_doc *doc, const struct config *c)
 {
 	int ret = runtime_check(doc, &c->runtime);
@@ -90,5 +138,7 @@ int config_check(const struct config_doc *doc, const struct config *c)
 		ret = cache_check(doc, &c->cache);
 	if (ret == 0)
 		ret = refresh_check(doc, &c->refresh);
+	if (ret == 0)
+		ret = rule_lists_check(doc, c);
 	return ret;
 }

@@ -70,6 +70,37 @@ check "adopted" eventually adopted
 before=$(asked $tmp/up.log ok-3000.cached.test)
 same "everyone is everyone" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 same "from the shared cache" $before "$(asked $tmp/up.log ok-3000.cached.test)"
+
+day="from: '00:00', to: '24:00'"
+check "groups with rules of their own" groups "groups:
+- {name: kids, clients: [198.18.0.3], deny: [ok-3100.cached.test], allow: [ok.blocked.test], services: [signal],
+   block: {mode: address, ipv4: 198.18.99.99}, schedules: [{name: day, $day, domains: [ok-3101.cached.test]}]}
+- {name: bed, clients: [198.18.0.4], allow: [ok-3102.cached.test], schedules: [{name: bed, $day, block_all: true}]}"
+check "adopted" eventually adopted
+is() { [ "$(from "$2" "$3" A)" = "$1" ]; }
+check "denied in the group, by its reply" eventually is 198.18.99.99 198.18.0.3 ok-3100.cached.test
+same "and nowhere else" 198.18.200.1 "$(from 198.18.0.2 ok-3100.cached.test A)"
+check "allowed in the group" test -n "$(from 198.18.0.3 ok.blocked.test A)"
+same "and nowhere else" "" "$(from 198.18.0.2 ok.blocked.test A)"
+same "a service" 198.18.99.99 "$(from 198.18.0.3 www.signal.org A)"
+same "a schedule's domains" 198.18.99.99 "$(from 198.18.0.3 ok-3101.cached.test A)"
+same "a schedule that blocks all, what is cached too" "" "$(from 198.18.0.4 ok-3000.cached.test A)"
+same "but what is allowed" 198.18.200.1 "$(from 198.18.0.4 ok-3102.cached.test A)"
+check "weirctl shows it" grep -qE '^ *bed +bed +daily +00:00 +24:00 +block all +on' <<<"$(weirctl groups)"
+check "a pause of the group" weirctl blocklist pause 5 --group bed
+check "gives it everything" eventually is 198.18.200.1 198.18.0.4 ok-3000.cached.test
+check "its end" weirctl blocklist resume --group bed
+check "takes it away" eventually is "" 198.18.0.4 ok-3000.cached.test
+same "no such group" 1 "$(weirctl blocklist pause 5 --group nobody 2>&1 | grep -c 'none of this name')"
+mac=$(client bash -c 'ip -o link show dev $(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)' |
+	sed -n 's/.*ether \([^ ]*\).*/\1/p')
+check "a group by MAC" groups "groups:
+- {name: card, clients: ['$mac'], deny: [ok-3103.cached.test], block: {mode: 'null'}}
+- {name: address, clients: [198.18.0.3], blocking: false}"
+check "adopted" eventually adopted
+check "whatever the address" eventually is 0.0.0.0 198.18.0.3 ok-3103.cached.test
+check "no groups" groups ''
+check "adopted" eventually adopted
 check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
 finish

@@ -235,6 +235,30 @@ static void test_caps(void **)
 	}
 }
 
+// Group i has allow and deny entries and domains of two schedules.
+static void test_lists_of_rules(void **)
+{
+	static char text[sizeof(MINIMAL) + 64 * 512];
+	for (unsigned more = 0; more < 2; more++) {
+		char *p = stpcpy(text, MINIMAL "groups:\n");
+		for (unsigned i = 0; i < CONFIG_GROUPS_MAX; i++)
+			p += sprintf(p,
+				"- {name: g%u, clients: [192.0.2.%u], allow: [a.example], deny: "
+				"[/x/], "
+				"schedules: [{name: s, from: '01:00', to: '02:00', domains: "
+				"[a.b]}, "
+				"{name: t, from: '01:00', to: '02:00', domains: [a.b]}]%s}\n",
+				i, i, more && i == 9 ? ", services: [tiktok, steam, vk]" : "");
+		if (more)
+			assert_refused(text,
+				"8:1: groups: lists, services, search engines, and "
+				"entries of groups and schedules need 257 lists of rules, at "
+				"most 256 are possible");
+		else
+			config_free(load(text));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_inherited),
 		cmocka_unit_test(test_schedules),
 		cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_lists_of_rules),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

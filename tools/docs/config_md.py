@@ -34,7 +34,7 @@ SECTIONS = {
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
-    "clients": "A list. Names for addresses and interfaces, for `groups` and statistics.",
+    "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
