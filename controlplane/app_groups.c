@@ -135,44 +135,43 @@ int app_group_pause(void *app, const char *name, unsigned minutes)
 }
 
 // What the image says of each group.
-static void groups_fill(
-	const struct app *a, const struct config *c, struct policy_group group[POLICY_GROUPS_MAX])
+static void groups_fill(const struct app *a, const struct config *c, const struct group_mask *mask,
+	struct policy_group group[POLICY_GROUPS_MAX])
 {
 	memcpy(group, a->groups.view, sizeof(a->groups.view));
 	for (unsigned i = 0; i <= c->group_count; i++) {
-		memcpy(group[i].lists, a->groups.mask[i].lists, sizeof(group[i].lists));
+		memcpy(group[i].lists, mask[i].lists, sizeof(group[i].lists));
 		config_block_reply(c, group_at(c, i), &group[i].block);
-		group[i].block_all = a->groups.mask[i].block_all;
+		group[i].block_all = mask[i].block_all;
 	}
 }
 
 int app_groups_publish(struct app *a, const struct config *c)
 {
 	struct policy_group group[POLICY_GROUPS_MAX];
-	struct policy_image image, *last = &a->groups.image;
+	struct group_mask now[POLICY_GROUPS_MAX];
+	struct policy_image image = {0}, *last = &a->groups.image;
 	char why[SHM_WHY_MAX] = "no memory";
 
-	app_groups_masks(a, c, a->groups.mask);
+	app_groups_masks(a, c, now);
 	look_arm(a, c);
-	groups_fill(a, c, group);
+	groups_fill(a, c, now, group);
 	int rc = policy_build(c, group, &image);
-	if (rc == 0 && last->head && last->size == image.size
-		&& memcmp(last->head, image.head, image.size) == 0) {
-		free(image.head);
-		resolver_groups_published(a->resolver, true);
-		return 0;
-	}
-	if (rc == 0) {
+	bool same = rc == 0 && last->head && last->size == image.size
+		    && memcmp(last->head, image.head, image.size) == 0;
+	if (rc == 0 && !same)
 		rc = policy_publish(a->publisher, image.head, image.size, why);
-		if (rc < 0)
-			free(image.head);
-	}
+	if (same || rc < 0)
+		free(image.head);
 	resolver_groups_published(a->resolver, rc == 0);
-	if (rc < 0) {
+	if (rc < 0) { // the next look tries again
 		log_error("groups: %s; what was in use stays", why);
 		return rc;
 	}
-	free(last->head);
-	*last = image;
+	memcpy(a->groups.mask, now, sizeof(now));
+	if (!same) {
+		free(last->head);
+		*last = image;
+	}
 	return 0;
 }

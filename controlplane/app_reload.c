@@ -11,8 +11,9 @@ void app_publish_config(struct app *a, const struct config *c)
 {
 	// Workers end a pause by themselves, should nobody be there to tell them.
 	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
-	app_groups_masks(a, c, a->groups.mask);
-	publish_config(a->publisher, c, a->groups.mask[0].lists, c->blocking.enabled,
+	struct group_mask mask[POLICY_GROUPS_MAX];
+	app_groups_masks(a, c, mask);
+	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled,
 		left_ms ? clock_mono_ms() + left_ms : 0);
 }
 

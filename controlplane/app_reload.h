@@ -28,7 +28,7 @@ struct reload {
 struct app_groups {                                  // as published last
 	struct policy_group view[POLICY_GROUPS_MAX]; // views alone
 	struct policy_image image;
-	struct group_mask mask[POLICY_GROUPS_MAX]; // as they are now
+	struct group_mask mask[POLICY_GROUPS_MAX]; // of the image
 	struct group_pauses pauses;
 	struct event *look; // when something can change by itself
 };
