@@ -51,6 +51,21 @@ static void lag_out(struct json_out *o, struct json_node *n, const struct loop_l
 	json_out_count(o, n, "loop_lag_over_1ms", lag->late);
 }
 
+static void judge_out(struct json_out *o, struct json_node *resolver, const struct judge_count *c)
+{
+	struct json_node *n = json_out_object(o, resolver, "judge");
+	json_out_count(o, n, "answers", c->answers);
+	json_out_count(o, n, "listed", c->listed);
+	json_out_count(o, n, "not_kept", c->not_kept);
+	json_out_count(o, n, "answered_blocked", c->answered_blocked);
+	json_out_count(o, n, "questions_blocked", c->questions_blocked);
+	json_out_count(o, n, "rejudged", c->rejudged);
+	json_out_count(o, n, "rejudged_changed", c->rejudged_changed);
+	json_out_count(o, n, "rejudged_deleted", c->rejudged_deleted);
+	json_out_count(o, n, "walks", c->walks);
+	json_out_count(o, n, "walk_ms", c->walk_ms);
+}
+
 static void resolver_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
@@ -91,6 +106,7 @@ static void resolver_out(
 	json_out_count(o, n, "foreign_messages", s->foreign_messages);
 	lag_out(o, n, &s->lag);
 	json_out_count(o, n, "loop_busy_us", s->loop_busy_us);
+	judge_out(o, n, &s->judge);
 }
 
 static void tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)

@@ -15,6 +15,7 @@ struct judge {
 	struct judge_patterns *patterns;
 	struct judge_pattern_scratch *scratch[JUDGE_LOOPS];
 	struct judge_prefixes *prefixes;
+	bool names_too; // of the names asked: patterns may allow what a list blocks by name
 	struct judge_counts counts;
 };
 
@@ -63,6 +64,8 @@ int judge_new(struct judge **out, const struct rule_reader *image)
 		return -ENOMEM;
 	j->image = *image;
 	judge_rank_init(&j->rank, &j->image);
+	const uint64_t *allows = j->image.pattern_allows;
+	j->names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
 	int rc = patterns_open(j);
 	if (rc == 0)
 		rc = prefixes_open(j);
@@ -103,7 +106,6 @@ const uint64_t *judge_allowing(const struct judge *j)
 // One answer being judged.
 struct hearing {
 	const struct judge *judge;
-	enum judge_loop loop;
 	const struct dns_name *question;
 	uint16_t qtype;
 	struct rule_set addresses; // lists that hold one of those of the record
@@ -124,15 +126,16 @@ static bool patterns_of(const struct judge *j, enum judge_loop loop, const struc
 	return (lists->lists[0] | lists->lists[1] | lists->lists[2] | lists->lists[3]) != 0;
 }
 
-static void judge_target(struct hearing *h, const struct dns_name *name)
+static void judge_name(const struct judge *j, enum judge_loop loop, const struct dns_name *name,
+	uint16_t qtype, struct judge_finding *out)
 {
 	struct rule_match match[RULE_LABELS_MAX];
 	struct rule_set lists;
-	unsigned n = rule_matches(&h->judge->image, name, h->qtype, match);
-	bool has = patterns_of(h->judge, h->loop, name, &lists);
+	unsigned n = rule_matches(&j->image, name, qtype, match);
+	bool has = patterns_of(j, loop, name, &lists);
 
 	if (n || has)
-		judge_rank_name(&h->judge->rank, match, n, has ? &lists : NULL, h->out);
+		judge_rank_name(&j->rank, match, n, has ? &lists : NULL, out);
 }
 
 static void on_address(void *arg, const uint8_t *address, unsigned octets)
@@ -184,28 +187,29 @@ bool judge_concerns(const struct judge *j, const struct dns_answer_view *answer)
 }
 
 void judge_question(const struct judge *j, enum judge_loop loop, const struct dns_name *name,
-	struct judge_finding *out)
+	uint16_t qtype, struct judge_finding *out)
 {
 	struct rule_set lists;
 
 	out->count = 0;
-	if (patterns_of(j, loop, name, &lists))
+	if (j->names_too)
+		judge_name(j, loop, name, qtype, out);
+	else if (patterns_of(j, loop, name, &lists))
 		judge_rank_patterns(&j->rank, &lists, out);
 }
 
 void judge_answer(const struct judge *j, enum judge_loop loop, const struct dns_name *question,
 	uint16_t qtype, const struct dns_answer_view *answer, struct judge_finding *out)
 {
-	struct hearing h = {
-		.judge = j, .loop = loop, .question = question, .qtype = qtype, .out = out};
+	struct hearing h = {.judge = j, .question = question, .qtype = qtype, .out = out};
 	struct judge_records r = judge_records_of(question, answer);
 	struct judge_record record;
 	struct dns_name target;
 
-	judge_question(j, loop, question, out);
+	judge_question(j, loop, question, qtype, out);
 	while (judge_records_next(&r, &record)) {
 		if (leads_on(record.type) && judge_record_target(&r, &record, &target))
-			judge_target(&h, &target);
+			judge_name(j, loop, &target, qtype, out);
 		if (j->prefixes && has_address(record.type))
 			judge_addresses(&h, &r, &record);
 	}

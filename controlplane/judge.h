@@ -35,7 +35,7 @@ struct judge_counts {
 	struct judge_prefix_counts prefixes;
 };
 
-// -ENOMEM, -ENOTSUP. Patterns and prefixes that are refused are counted, the others work.
+// -ENOMEM. Patterns and prefixes that are refused are counted, the others work.
 ATTR_MUST_CHECK int judge_new(struct judge **out, const struct rule_reader *image);
 void judge_free(struct judge *j); // NULL is fine
 const struct judge_counts *judge_counts(const struct judge *j);
@@ -46,9 +46,10 @@ const uint64_t *judge_allowing(const struct judge *j);
 // May an answer of this kind come to anything? For walks over many.
 bool judge_concerns(const struct judge *j, const struct dns_answer_view *answer);
 
-// Of the name asked, by its patterns alone; all else of it is the packet path's.
+// Of the name asked, by its patterns; where some of them allow, by the table too, as workers then
+// leave to us what a list blocks by name. All else of it is theirs.
 void judge_question(const struct judge *j, enum judge_loop loop, const struct dns_name *name,
-	struct judge_finding *out);
+	uint16_t qtype, struct judge_finding *out);
 // Of the whole answer, with the above.
 void judge_answer(const struct judge *j, enum judge_loop loop, const struct dns_name *question,
 	uint16_t qtype, const struct dns_answer_view *answer, struct judge_finding *out);

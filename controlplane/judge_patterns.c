@@ -211,8 +211,12 @@ int judge_patterns_new(struct judge_patterns **out, const struct judge_pattern *
 	*out = NULL;
 	if (count == 0)
 		return 0;
-	if (hs_valid_platform() != HS_SUCCESS)
-		return -ENOTSUP;
+	if (hs_valid_platform() != HS_SUCCESS) {
+		counts->refused_syntax = (uint32_t)count;
+		snprintf(counts->first_error, sizeof counts->first_error,
+			"this processor lacks SSE4.2");
+		return 0;
+	}
 	struct compile *c = calloc(1, sizeof *c);
 	struct judge_patterns *made = calloc(1, sizeof *made);
 	int rc = c && made ? 0 : -ENOMEM;

@@ -51,8 +51,7 @@ struct judge_pattern_counts {
 struct judge_patterns;
 struct judge_pattern_scratch;
 
-// *out is NULL where no pattern is left. `limits`: NULL for the ones above. -ENOMEM, -ENOTSUP (this
-// processor cannot).
+// *out is NULL where no pattern is left. `limits`: NULL for the ones above. -ENOMEM.
 ATTR_MUST_CHECK int judge_patterns_new(struct judge_patterns **out,
 	const struct judge_pattern *pattern, size_t count,
 	const struct judge_pattern_limits *limits, struct judge_pattern_counts *counts);

@@ -59,7 +59,7 @@ bool question_blocked(struct resolver *r, const struct dns_query *q, const struc
 {
 	if (!r->judge || !judge_has_patterns(r->judge))
 		return false;
-	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, &r->finding);
+	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &r->finding);
 	if (!judged_blocks(r, q, w->group, &r->finding))
 		return false;
 	const struct resolver_answer a = {.finding = &r->finding};

@@ -39,10 +39,10 @@ struct batch {
 	const struct worker_tables *tables; // the worker's, for the whole turn
 	uint64_t now_ms;
 	bool control_alive; // read once per batch, so that all stages decide alike
-	bool rules;         // there are some
-	bool blocks;        // these may block: it is neither off nor paused
-	bool blocks_all;    // some group of clients may ask for nothing, and the same goes for that
-	bool rang;          // something was put on the miss ring
+	bool rules;         // there are some for names
+	bool blocks;     // they, or what answers were judged by, may block: neither off nor paused
+	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
+	bool rang;       // something was put on the miss ring
 	unsigned count;
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
@@ -59,7 +59,7 @@ ATTR_INLINE void batch_see_rules(struct batch *b)
 	const struct worker_tables *t = b->tables;
 	bool is_on = t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
 	b->rules = t->has_rules && t->rules.depths;
-	b->blocks = b->rules && is_on;
+	b->blocks = t->has_rules && is_on;
 	b->blocks_all = t->has_groups && t->policy.has_block_all && is_on;
 }
 

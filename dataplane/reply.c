@@ -85,7 +85,7 @@ void reply_data(struct batch *b, struct packet *p, const struct rule_decision *d
 bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view)
 {
 	const struct rule_reader *r = &b->tables->rules;
-	if (!view->judged || !b->blocks || (p->probe.candidates && p->allowed))
+	if (!view->judged || !b->blocks || (b->rules && p->probe.candidates && p->allowed))
 		return false;
 	uint64_t allowing[4] = {0};
 	for (unsigned class = 0; class < RULE_CLASSES; class ++)

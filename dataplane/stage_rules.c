@@ -32,13 +32,29 @@ static void make_safe(const struct batch *b, struct packet *p)
 		question_hash(t, p, view);
 }
 
+// A list blocks the name, but a pattern may allow it, which takes the control plane to tell.
+static bool pattern_may_allow(
+	const struct batch *b, const struct packet *p, const struct rule_decision *d)
+{
+	const uint64_t *allows = b->tables->rules.pattern_allows, *lists = batch_lists(b, p);
+	uint64_t any = 0;
+	for (unsigned w = 0; w < 4; w++)
+		any |= allows[w] & lists[w];
+	return any && b->control_alive
+	       && (d->rule_class == RULE_CLASS_BLOCK
+		       || d->rule_class == RULE_CLASS_IMPORTANT_BLOCK);
+}
+
 // True: settled.
 static bool settle(struct batch *b, struct packet *p)
 {
 	struct rule_decision d = decide(b, p);
-	p->allowed = d.allowed;
+	// The operator's own data is not judged by where it leads.
+	p->allowed = d.allowed || d.action == RULE_RESOLVE;
 	switch ((enum rule_action)d.action) {
 	case RULE_BLOCK:
+		if (unlikely_(pattern_may_allow(b, p, &d)))
+			break;
 		reply_ruled(b, p, &d);
 		return true;
 	case RULE_DROP:

@@ -171,6 +171,18 @@ static void take_tail(struct rule_reader *r, const struct rule_image_head *h)
 	r->source_count = (uint32_t)h->source_count;
 }
 
+static void take_patterns(struct rule_reader *r)
+{
+	static const uint8_t allowing[] = {
+		RULE_CLASS_OPERATOR_ALLOW, RULE_CLASS_IMPORTANT_ALLOW, RULE_CLASS_ALLOW};
+	uint64_t have[4] = {0};
+	for (uint32_t i = 0; i < r->pattern_count; i++)
+		add_bit(have, r->patterns[i].list % RULE_LISTS_MAX);
+	for (unsigned i = 0; i < ARRAY_LEN(allowing); i++)
+		for (unsigned w = 0; w < 4; w++)
+			r->pattern_allows[w] |= have[w] & r->of_class[allowing[i]][w];
+}
+
 int rule_reader_init(
 	struct rule_reader *r, const void *image, size_t size, bool verify_body, char why[128])
 {
@@ -214,6 +226,7 @@ int rule_reader_init(
 			return refuse(why, fault);
 	}
 	take_tail(&made, &h);
+	take_patterns(&made);
 	for (unsigned i = 0; i < h.source_count; i++)
 		if (!memchr(made.sources[i].title, 0, sizeof made.sources[i].title))
 			return refuse(why, "source title without end");

@@ -152,6 +152,8 @@ struct rule_reader {
 	uint64_t covers_self[4], covers_below[4];
 	uint64_t typed[4]; // lists for some types only
 	uint64_t of_class[RULE_CLASSES][4];
+	// Lists with a pattern that may allow what a list blocks by name: the control plane knows.
+	uint64_t pattern_allows[4];
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
 	const uint32_t *index;

@@ -103,7 +103,7 @@ void harness_block(struct harness *h, const char *const *names, unsigned count);
 // Rules of any kind in place of those, each for its name and all below. Rule i is list 2 + i, which
 // is to be in the group's mask.
 struct harness_rule {
-	const char *name;
+	const char *name; // or /pattern/
 	enum rule_class rule_class;
 	enum rule_reply reply;
 	// For RULE_REPLY_DATA, with TTL 77; rtype 0: no record.

@@ -138,8 +138,13 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 		char title[32];
 		snprintf(title, sizeof title, "source %u", i);
 		assert_int_equal(rule_builder_source(b, title), 0);
-		assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
-		struct list_rule rule = rule_of_name(r->rule_class, &name);
+		bool pattern = r->name[0] == '/';
+		if (!pattern)
+			assert_int_equal(dns_name_from_text(r->name, strlen(r->name), &name), 0);
+		struct list_rule rule = rule_of_name(r->rule_class, pattern ? NULL : &name);
+		rule.what = pattern ? LIST_RULE_PATTERN : LIST_RULE_NAME;
+		rule.pattern = r->name + 1;
+		rule.pattern_len = strlen(r->name) - 2;
 		rule.kind.reply = (uint8_t)r->reply;
 		rule.rtype = r->rtype;
 		rule.rdata = (const uint8_t *)r->rdata;

@@ -323,6 +323,62 @@ static void test_judged_and_stale(void **)
 	harness_end(h);
 }
 
+// What a list blocks by name, for a group that also has a list with a pattern that allows: the
+// control plane knows whether it does, as long as it lives; and what it judged is in the mask.
+static void test_pattern_may_allow(void **)
+{
+	static const struct harness_rule rules[] = {
+		{"ads.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}, // list 2
+		{"/^good[.]/", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},  // 3
+	};
+	static const struct policy_group with[] = {
+		{.lists = {1 << 2}}, {.lists = {1 << 2 | 1 << 3}}, {.lists = {1 << 3}}};
+	static const struct rule_set mask = {{1 << 2 | 1 << 3}}, listed = {{1 << 2}};
+	struct harness *h = harness_begin(NULL);
+	struct wire_reply r;
+	harness_groups(h, prefixes, 2, with);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	struct wire_query q = {.name = "www.ads.example"};
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	q.src = "198.18.1.1";
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	h->w.control_alive = 0;
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_put(
+		h, &(struct harness_record){.name = "good.ads.example", .count = 1, .mask = &mask});
+	harness_put(h,
+		&(struct harness_record){.name = "bad.ads.example", .count = 1, .mask = &listed});
+	h->w.control_alive = 1;
+	q.name = "good.ads.example";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.src = NULL;
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	q.src = "198.18.1.1";
+	q.name = "bad.ads.example";
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	q.src = "198.18.2.1";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
+// An image without names still says what was judged.
+static void test_judged_by_patterns_alone(void **)
+{
+	static const struct harness_rule rules[] = {
+		{"/^ad/", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL}};
+	static const struct rule_set mask = {{1 << 2}};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "ad.example"};
+	struct wire_reply r;
+	all_lists(h);
+	harness_rules(h, rules, 1);
+	harness_put(h, &(struct harness_record){.name = "ad.example", .count = 1, .mask = &mask});
+	harness_ask(h, &q, VERDICT_blocked_answer, &r);
+	h->tables.config.blocking_on = 0;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
 static void test_judged_and_ring_full(void **)
 {
 	static const struct rule_set cloaked = {{1 << 2}};
@@ -394,6 +450,8 @@ int main(void)
 		cmocka_unit_test(test_judged_records),
 		cmocka_unit_test(test_judged_and_stale),
 		cmocka_unit_test(test_judged_and_ring_full),
+		cmocka_unit_test(test_pattern_may_allow),
+		cmocka_unit_test(test_judged_by_patterns_alone),
 		cmocka_unit_test(test_mixed_batch),
 	};
 	return HARNESS_MAIN(tests);

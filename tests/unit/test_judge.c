@@ -82,8 +82,10 @@ static void test_chain(void **)
 {
 	judge_chain("www.shop.example", "198.18.0.1");
 	assert_int_equal(finding.count, 0);
-	judge_chain("tracker.example", "198.18.0.1"); // the name asked is not ours to judge
-	assert_int_equal(finding.count, 0);
+	judge_chain("tracker.example", "198.18.0.1"); // a pattern might have allowed it
+	assert_true(blocks("ads", NULL));
+	judge_chain("trusted.tracker.example", "198.18.0.1");
+	assert_false(blocks("ads", NULL));
 	judge_chain("www.shop.example shop.Tracker.example", "198.18.0.1");
 	assert_true(blocks("ads", NULL));
 	assert_false(blocks("malware", NULL));
@@ -133,7 +135,7 @@ static void test_patterns(void **)
 	judge_chain("www.shop.example trusted.denied.example", "198.18.0.1");
 	assert_true(blocks("ads", NULL));
 	struct dns_name name = fixture_name("ad9.example");
-	judge_question(f.judge, JUDGE_ON_SERVICE, &name, &finding);
+	judge_question(f.judge, JUDGE_ON_SERVICE, &name, DNS_TYPE_A, &finding);
 	assert_true(blocks("ads", NULL));
 }
 
@@ -213,6 +215,7 @@ static enum rule_class random_class(struct dns_rand *r, unsigned source)
 
 static void model_image(struct dns_rand *r)
 {
+	bool allows = dns_rand_below(r, 2); // some pattern does
 	model_patterns = 0;
 	fixture_open(&f);
 	for (unsigned s = 0; s < SOURCES; s++) {
@@ -227,12 +230,17 @@ static void model_image(struct dns_rand *r)
 				rule.kind.reply = RULE_REPLY_RESOLVE;
 			assert_int_equal(rule_builder_rule(f.builder, &rule), 0);
 		}
-		for (unsigned i = 0; i < 2; i++) {
+		for (unsigned i = 0; i < (s > 0 || allows ? 2 : 0); i++) {
 			struct model_pattern *p = &model_pattern[model_patterns++];
 			char text[32];
 			*p = (struct model_pattern){
 				dns_rand_below(r, ARRAY_LEN(pattern_text)), s, random_class(r, s)};
-			if (p->rule_class == RULE_CLASS_EXCEPT || p->rule_class == RULE_CLASS_LOCAL)
+			bool may = p->rule_class == RULE_CLASS_BLOCK
+				   || p->rule_class == RULE_CLASS_IMPORTANT_BLOCK
+				   || p->rule_class == RULE_CLASS_OPERATOR_DENY;
+			if (!may
+				&& !(allows && p->rule_class != RULE_CLASS_EXCEPT
+					&& p->rule_class != RULE_CLASS_LOCAL))
 				p->rule_class = RULE_CLASS_BLOCK;
 			snprintf(text, sizeof text, "/%s/", pattern_text[p->text]);
 			fixture_rule(&f, p->rule_class, text);
@@ -263,30 +271,49 @@ static unsigned model_classes(const char *name, unsigned sources)
 	return classes;
 }
 
+// Any allow rule by name, whether or not it decided.
+static bool model_names_allow(const struct dns_name *name, const struct rule_set *group)
+{
+	struct rule_match match[RULE_LABELS_MAX];
+	const uint64_t *allowing = judge_allowing(f.judge);
+	bool any = false;
+	for (unsigned n = rule_matches(&f.image, name, DNS_TYPE_A, match); n; n--)
+		for (unsigned w = 0; w < 4; w++)
+			any |= match[n - 1].set.lists[w] & group->lists[w] & allowing[w]
+			       & ~f.image.of_class[RULE_CLASS_EXCEPT][w];
+	return any;
+}
+
 static bool model_blocks(
 	const char *text, unsigned sources, const struct rule_set *group, bool asked)
 {
 	struct rule_verdict v = {0};
 	struct dns_name name = fixture_name(text);
 	unsigned p = model_classes(text, sources);
-	if (!asked) // what is asked has passed the table
+	bool names_too = false; // of what is asked: else it has passed the table
+	for (unsigned i = 0; i < model_patterns; i++) {
+		enum rule_class k = model_pattern[i].rule_class;
+		names_too |= k == RULE_CLASS_ALLOW || k == RULE_CLASS_IMPORTANT_ALLOW
+			     || k == RULE_CLASS_OPERATOR_ALLOW;
+	}
+	if (!asked || names_too)
 		rule_decide(&f.image, &name, DNS_TYPE_A, group->lists, &v);
 	unsigned c = v.d.matched ? v.d.rule_class : RULE_CLASSES;
 	if (v.d.allowed || c == RULE_CLASS_LOCAL)
 		return false;
 	if (c == RULE_CLASS_OPERATOR_DENY)
 		return true;
-	if (p & (1u << RULE_CLASS_OPERATOR_ALLOW))
-		return false;
-	if (p & (1u << RULE_CLASS_OPERATOR_DENY))
+	unsigned over_all = 1u << RULE_CLASS_OPERATOR_ALLOW;
+	unsigned over_important = over_all | 1u << RULE_CLASS_IMPORTANT_ALLOW;
+	unsigned over_block = over_important | 1u << RULE_CLASS_ALLOW;
+	if ((c == RULE_CLASS_IMPORTANT_BLOCK && !(p & over_important))
+		|| (c == RULE_CLASS_BLOCK && !(p & over_block)))
 		return true;
-	if (p & (1u << RULE_CLASS_IMPORTANT_ALLOW))
+	if ((!asked || names_too) && model_names_allow(&name, group))
 		return false;
-	if (c == RULE_CLASS_IMPORTANT_BLOCK || p & (1u << RULE_CLASS_IMPORTANT_BLOCK))
-		return true;
-	if (p & (1u << RULE_CLASS_ALLOW))
-		return false;
-	return c == RULE_CLASS_BLOCK || p & (1u << RULE_CLASS_BLOCK);
+	return (p & 1u << RULE_CLASS_OPERATOR_DENY && !(p & over_all))
+	       || (p & 1u << RULE_CLASS_IMPORTANT_BLOCK && !(p & over_important))
+	       || (p & 1u << RULE_CLASS_BLOCK && !(p & over_block));
 }
 
 static void check_group(char (*name)[256], unsigned count, unsigned sources)
