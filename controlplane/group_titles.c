@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "group_titles.h"
 
+#include "rebinding_source.h"
 #include "rule_build.h"
 
 #include <stdio.h>
@@ -102,7 +103,8 @@ struct list_owner group_title_owner(const struct config *c, const char *title)
 	rest = behind(title, GROUP_PREFIX);
 	if (rest)
 		return group_owner(c, rest);
-	if (strcmp(title, GROUP_TITLE_ALLOW) == 0 || strcmp(title, GROUP_TITLE_DENY) == 0)
+	if (strcmp(title, GROUP_TITLE_ALLOW) == 0 || strcmp(title, GROUP_TITLE_DENY) == 0
+		|| strcmp(title, REBINDING_TITLE) == 0)
 		return (struct list_owner){LIST_OF_ENTRIES, 0, 0};
 	return list_owner(c, title);
 }

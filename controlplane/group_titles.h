@@ -10,7 +10,7 @@
 #include <weir/rule_image.h>
 
 enum list_of {
-	LIST_OF_ENTRIES,  // allow and deny entries for everyone
+	LIST_OF_ENTRIES,  // allow and deny entries, and rebinding protection, for everyone
 	LIST_OF_LIST,     // `index` of blocking.lists
 	LIST_OF_SERVICE,  // enum service
 	LIST_OF_SAFE,     // enum safe_engine

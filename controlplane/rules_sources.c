@@ -21,6 +21,18 @@ static struct rule_source group_source(const struct rules_sources *s, unsigned i
 	};
 }
 
+static int add_rebinding(struct rules_sources *s, const struct config *c)
+{
+	int err = rebinding_source_new(c, &s->rebinding);
+	if (err || !s->rebinding)
+		return err;
+	if (s->count == RULE_SOURCES_MAX)
+		return -E2BIG;
+	s->source[s->count++] = (struct rule_source){
+		.title = REBINDING_TITLE, .rules = rebinding_source_rules, .arg = s->rebinding};
+	return 0;
+}
+
 static int copy_from(struct rules_sources *s, const struct config *config)
 {
 	const struct config_blocking *c = &config->blocking;
@@ -52,6 +64,8 @@ int rules_sources_new(const struct config *config, struct rules_sources **out)
 {
 	struct rules_sources *s = calloc(1, sizeof *s);
 	int err = s ? copy_from(s, config) : -ENOMEM;
+	if (!err)
+		err = add_rebinding(s, config);
 	if (err) {
 		rules_sources_free(s);
 		return err;
@@ -65,6 +79,7 @@ void rules_sources_free(struct rules_sources *s)
 	if (!s)
 		return;
 	group_sources_free(s->groups);
+	rebinding_source_free(s->rebinding);
 	free(s->text);
 	free(s);
 }

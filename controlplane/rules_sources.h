@@ -6,6 +6,7 @@
 // configuration's life.
 
 #include "group_sources.h"
+#include "rebinding_source.h"
 #include "rule_compile.h"
 
 #include <weir/config.h>
@@ -15,6 +16,7 @@ struct rules_sources {
 	struct rule_source source[RULE_SOURCES_MAX];
 	char *text; // titles and paths
 	struct group_sources *groups;
+	struct rebinding_source *rebinding; // NULL: it is off
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);

@@ -5,6 +5,7 @@
 #include "config_block.h"
 #include "config_entries.h"
 #include "config_filter.h"
+#include "config_rebinding.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -127,8 +128,8 @@ static int entries_apply(
 // Titles of the rule image that are made of names of groups, services and so on (group_sources.h).
 static int titles_check(const struct config_doc *doc, const struct config *c)
 {
-	static const char *const taken[] = {
-		"group ", "service ", "schedule ", "safe search ", "allow entries", "deny entries"};
+	static const char *const taken[] = {"group ", "service ", "schedule ", "safe search ",
+		"allow entries", "deny entries", "rebinding"};
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const char *name = c->blocking.lists[i].name;
 		char key[CONFIG_PATH_MAX];
@@ -151,6 +152,8 @@ int config_lists_apply(
 	if (ret == 0)
 		ret = entries_apply(doc, b, out);
 	if (ret == 0)
+		ret = config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding);
+	if (ret == 0)
 		ret = config_blocking_reply_apply(doc, b, &out->blocking);
 	if (ret == 0)
 		ret = config_filter_apply(
@@ -170,5 +173,6 @@ void config_lists_free(struct config *c)
 		b->allow_count, b->allow_pattern_count, b->allow, b->allow_patterns});
 	config_entries_free(&(struct config_entries){
 		b->deny_count, b->deny_pattern_count, b->deny, b->deny_patterns});
+	config_rebinding_free(&b->rebinding);
 	config_filter_free(&b->filter);
 }

@@ -109,12 +109,19 @@ static const cyaml_schema_field_t raw_refresh_fields[] = {
 	CONFIG_KEYS_REFRESH(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_rebinding_fields[] = {
+	RAW_TEXT(config_raw_rebinding, enabled),
+	RAW_SEQUENCE(config_raw_rebinding, allow, &raw_text, CONFIG_ENTRIES_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_blocking_fields[] = {
 	CONFIG_KEYS_BLOCKING(RAW_KEY) RAW_TEXT(config_raw_blocking, ipv4),
 	RAW_TEXT(config_raw_blocking, ipv6),
 	RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
+	RAW_MAPPING(config_raw_blocking, rebinding, rebinding, raw_rebinding_fields),
 	RAW_FILTER(config_raw_blocking),
 	CYAML_FIELD_END,
 };

@@ -70,12 +70,19 @@ struct config_raw_refresh {
 		*sweep_window, *max_batch, *servfail_backoff;
 };
 
+struct config_raw_rebinding {
+	char *enabled;
+	char **allow;
+	unsigned allow_count;
+};
+
 struct config_raw_blocking {
 	char *enabled, *mode, *ttl, *ipv4, *ipv6;
 	struct config_raw_list *lists;
 	unsigned lists_count;
 	char **allow, **deny;
 	unsigned allow_count, deny_count;
+	struct config_raw_rebinding *rebinding;
 	struct config_raw_filter filter;
 };
 

@@ -158,6 +158,13 @@ struct config_list {
 	bool allow;
 };
 
+// Private addresses in answers to public names.
+struct config_rebinding {
+	bool enabled; // false
+	unsigned allow_count;
+	struct dns_name *allow; // with all names below: they may have them
+};
+
 struct config_blocking {
 	bool enabled;
 	enum dns_block_mode mode;
@@ -169,6 +176,7 @@ struct config_blocking {
 	struct dns_name *allow, *deny; // checked names
 	unsigned allow_pattern_count, deny_pattern_count;
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
+	struct config_rebinding rebinding;
 	struct config_filter filter; // of everyone who is in no group, and what groups inherit
 };
 

@@ -193,6 +193,7 @@ static void test_every_value(void **)
 		     "  - {path: /etc/allow.txt, allow: true}\n"
 		     "  allow: [Good.Example, \"xn--bcher-kva.example.\"]\n"
 		     "  deny: [bad.example]\n"
+		     "  rebinding: {enabled: true, allow: [home.example, Lan.example]}\n"
 		     "upstreams:\n"
 		     "  servers:\n"
 		     "  - {address: \"127.0.0.1:5301\", name: near}\n"
@@ -231,6 +232,9 @@ static void test_every_value(void **)
 	assert_int_equal(c->blocking.allow[0].labels, 2);
 	assert_int_equal(c->blocking.allow[0].wire[1], 'g');
 	assert_int_equal(c->blocking.deny_count, 1);
+	assert_true(c->blocking.rebinding.enabled);
+	assert_int_equal(c->blocking.rebinding.allow_count, 2);
+	assert_int_equal(c->blocking.rebinding.allow[1].wire[1], 'l');
 	assert_string_equal(c->upstreams.server[0].name, "near");
 	assert_int_equal(c->upstreams.server[0].address.port, 5301);
 	assert_int_equal(c->upstreams.server[1].address.port, 54);

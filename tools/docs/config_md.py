@@ -94,6 +94,9 @@ LISTS = {
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Blocked, and every name below."),
         ("ipv4", "IPv4 address", "none", None, "live", "The address that `mode: address` answers with."),
         ("ipv6", "IPv6 address", "none", None, "live", "Likewise."),
+        ("rebinding", "`enabled`, `allow`", "`enabled: false`", None, "live",
+         "`enabled: true`: an answer with a private, loopback or link-local address is blocked (judge.md), except for names below those in "
+         "`allow`, a list, and below zones with servers of their own."),
         *shared("none"),
     ],
     "upstreams": [

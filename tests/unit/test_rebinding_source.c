@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/rebinding_source.h"
+#include "dns_build.h"
+#include "judge_fixture.h"
+
+static struct judge_fixture f;
+
+// Is an answer with this address to this name blocked?
+static bool blocked(const char *name, const char *address)
+{
+	struct dns_name q = fixture_name(name);
+	struct ip_address a;
+	struct judge_finding finding;
+	uint8_t octets[28] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
+	assert_int_equal(ip_address_parse(address, &a), 0);
+	unsigned len = a.version == 6 ? 16 : 4;
+	octets[3] = a.version == 6 ? DNS_TYPE_AAAA : DNS_TYPE_A;
+	octets[11] = (uint8_t)len;
+	memcpy(octets + 12, a.bytes, len);
+	const struct dns_answer_view v = {.bytes = octets, .len = 12 + len, .ancount = 1};
+	judge_answer(f.judge, JUDGE_ON_RESOLVER, &q, octets[3], &v, &finding);
+	static const char *const title = REBINDING_TITLE;
+	const struct rule_set group = fixture_group(&f, &title, 1);
+	return judge_finding_blocks(&finding, group.lists);
+}
+
+static void test_addresses_and_names(void **)
+{
+	struct dns_name allow[] = {fixture_name("home.example")};
+	struct config_forward_zone zone = {.name = fixture_name("corp.example")},
+				   root = {.name = {.len = 1}},
+				   lab = {.name = fixture_name("lab.example")};
+	struct config_forward_zone zones[] = {zone, root};
+	struct config_group group = {.forwards = &lab, .forward_count = 1};
+	const struct config c = {
+		.blocking.rebinding = {.enabled = true, .allow = allow, .allow_count = 1},
+		.forwards = zones,
+		.forward_count = 2,
+		.groups = &group,
+		.group_count = 1,
+	};
+	struct rebinding_source *s;
+	assert_int_equal(rebinding_source_new(&c, &s), 0);
+	assert_non_null(s);
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_source(&f, "deny entries");
+	fixture_source(&f, REBINDING_TITLE);
+	assert_int_equal(rebinding_source_rules(s, rule_builder_rule, f.builder), 0);
+	rebinding_source_free(s);
+	fixture_judge(&f);
+	static const char *const private[] = {"0.0.0.0", "10.255.255.255", "127.0.0.1",
+		"169.254.169.254", "172.16.0.1", "172.31.255.255", "192.168.0.1", "::", "::1",
+		"fd53::1", "fe80::1", "::ffff:192.168.1.1", "64:ff9b::10.0.0.1"};
+	static const char *const public[] = {"1.0.0.0", "9.255.255.255", "172.32.0.0", "192.0.2.1",
+		"192.169.0.0", "::2", "2001:db8::1", "64:ff9b::8.8.8.8"};
+	for (unsigned i = 0; i < ARRAY_LEN(private); i++) {
+		assert_true(blocked("www.example", private[i]));
+		assert_false(blocked("nas.home.example", private[i]));
+		assert_false(blocked("corp.example", private[i]));
+		assert_false(blocked("a.lab.example", private[i]));
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(public); i++)
+		assert_false(blocked("www.example", public[i]));
+	fixture_close(&f);
+}
+
+static void test_off(void **)
+{
+	const struct config c = {0};
+	struct rebinding_source *s;
+	assert_int_equal(rebinding_source_new(&c, &s), 0);
+	assert_null(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses_and_names),
+		cmocka_unit_test(test_off),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
