@@ -7,7 +7,8 @@ usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
 1 s), wait (ok after 0.25 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP,
 ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), n<NUMBER> (A 198.19.x.y from
-the number). In the log, octets of a name that are not printing characters are "?". A file LOGFILE.down silences it.
+the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, octets of a name that
+are not printing characters are "?". A file LOGFILE.down silences it.
 """
 import os
 import socket
@@ -69,9 +70,14 @@ def answer(msg, proto, addr):
         rdata = bytes([198, 19, int(word[1:]) >> 8 & 255, int(word[1:]) & 255])
     else:
         rdata = bytes([198, 18, 200, 1])
+    if labels and labels[0].lower().startswith("ip_"):
+        rdata = bytes(int(octet) for octet in labels[0].split("_")[1:])
     if qtype == 28:
         rdata = bytes.fromhex("fd53") + b"\0" * 12 + rdata[2:]
     good = reply(msg, question, answers=[rr(own, qtype, ttl, rdata)])
+    if labels and labels[0].lower().startswith("cname_"):
+        target = b"".join(bytes([len(part)]) + part.encode() for part in labels[0].split("_")[1:]) + b"\0"
+        good = reply(msg, question, answers=[rr(own, 5, ttl, target), rr(target, qtype, ttl, rdata)])
     if word == "lie":
         wrong_id = struct.pack("!H", struct.unpack("!H", msg[:2])[0] ^ 1) + good[2:]
         return [good[:12] + b"\x04evil" + good[12 + 5:], wrong_id, good]
