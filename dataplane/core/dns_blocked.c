@@ -76,7 +76,8 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 	uint16_t address_len = address_put(rr + RR_FIXED_LEN, block, mode, q);
 	if (address_len) {
 		a.sum = rr_begin(rr, q->qtype, q->qclass, ttl_s, address_len);
-		a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, address_len));
+		if (mode == DNS_BLOCK_CUSTOM) // else it is all zero
+			a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, address_len));
 		a.len = RR_FIXED_LEN + address_len;
 		a.ancount = 1;
 	} else {
