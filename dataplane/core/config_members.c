@@ -35,7 +35,7 @@ static int member_add(struct members *m, const struct ip_address *prefix,
 	*one = (struct member){.group = group, .item = item};
 	if (prefix)
 		one->prefix = *prefix;
-	else
+	else if (mac)
 		memcpy(one->prefix.bytes, mac, sizeof *mac);
 	return 0;
 }

@@ -150,7 +150,8 @@ static void test_ratios(void **)
 	assert_true(stats_hit_ratio(v) < 0);
 	v[VERDICT_hit] = 6;
 	v[VERDICT_miss] = 2;
-	v[VERDICT_blocked] = 10;
+	v[VERDICT_blocked] = 7;
+	v[VERDICT_blocked_answer] = v[VERDICT_local] = v[VERDICT_drop_rule] = 1;
 	v[VERDICT_to_kernel] = 100;
 	assert_true(stats_hit_ratio(v) == 0.75);
 	assert_true(stats_queries(v) == 18);
