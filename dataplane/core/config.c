@@ -9,6 +9,7 @@
 #include "config_local.h"
 #include "config_net.h"
 #include "config_redis.h"
+#include "config_update.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_net_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_lists_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_update_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_redis_apply(doc, raw, c);
 	if (ret == 0)

@@ -14,14 +14,22 @@
 
 // clang-format off
 const struct config_key config_keys[] = {
-#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
-	{#section "." #key, CONFIG_##kind, when, #choices, fallback, min, max,                     \
+#define KEY(path, section, owner, key, field, kind, choices, fallback, min, max, when)             \
+	{path "." #key, CONFIG_##kind, when, #choices, fallback, min, max,                         \
 		offsetof(struct config_raw, section),                                              \
 		offsetof(struct config_raw_##section, key),                                        \
-		offsetof(struct config, section.field),                                            \
-		sizeof(((struct config *)0)->section.field)},
+		offsetof(struct config, owner.field),                                              \
+		sizeof(((struct config *)0)->owner.field)},
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY(#section, section, section, key, field, kind, choices, fallback, min, max, when)
 	CONFIG_KEYS(X)
 #undef X
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY("blocking.update", section, blocking.update, key, field, kind, choices, fallback, min, \
+		max, when)
+	CONFIG_KEYS_BLOCKING_UPDATE(X)
+#undef X
+#undef KEY
 };
 // clang-format on
 const unsigned config_key_count = ARRAY_LEN(config_keys);

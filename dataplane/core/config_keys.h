@@ -115,6 +115,34 @@
 	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
 		"TTL of that answer, in seconds.")
 
+// Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so
+// on.
+#define CONFIG_KEYS_BLOCKING_UPDATE(X)                                                            \
+	X(blocking_update, interval, interval_s, NUMBER, none, "86400", 0, 2592000, LIVE,         \
+		"Lists with a `url` are asked for anew so often, in seconds: the day that list "  \
+		"makers and other "                                                               \
+		"programs count on; 21600 is every six hours. At least 60. 0: only by `weirctl "  \
+		"blocklist reload`.")                                                             \
+	X(blocking_update, jitter, jitter_s, NUMBER, none, "3600", 0, 86400, LIVE,                \
+		"Up to so many seconds more, at random, so that not all boxes ask at once.")      \
+	X(blocking_update, start, start, CHOICE, update_start, "fast", 0, 0, LIVE,                \
+		"`fast`: serve at once, with the last good image if there is one, and load the "  \
+		"lists meanwhile. "                                                               \
+		"`blocking`: serve when the lists are loaded, or after `start_timeout`. `fail`: " \
+		"end, if a list "                                                                 \
+		"cannot be loaded and there is no last good image.")                              \
+	X(blocking_update, start_timeout, start_timeout_s, NUMBER, none, "60", 1, 600, LIVE,      \
+		"How long `blocking` and `fail` wait, in seconds.")                               \
+	X(blocking_update, timeout, timeout_s, NUMBER, none, "60", 1, 3600, LIVE,                 \
+		"Longest time that one download may take, in seconds.")                           \
+	X(blocking_update, max_mb, max_mb, NUMBER, none, "64", 1, 1024, LIVE,                     \
+		"Largest list, in MiB, as sent and as unpacked. A larger one is refused whole.")  \
+	X(blocking_update, max_redirects, max_redirects, NUMBER, none, "5", 0, 20, LIVE,          \
+		"Longest chain of redirects that is followed.")                                   \
+	X(blocking_update, allow_private, allow_private, BOOL, none, "false", 0, 0, LIVE,         \
+		"Whether lists may come from loopback, private, link-local and other addresses "  \
+		"that are not public.")
+
 #define CONFIG_KEYS_UPSTREAMS(X)                                                              \
 	X(upstreams, first_timeout_ms, first_timeout_ms, NUMBER, none, "400", 20, 1500, LIVE, \
 		"Longest wait for the first try, in milliseconds.")                           \
@@ -216,6 +244,16 @@
 	X(block_mode, "nodata", DNS_BLOCK_NODATA)             \
 	X(block_mode, "refused", DNS_BLOCK_REFUSED)           \
 	X(block_mode, "address", DNS_BLOCK_CUSTOM)            \
+	X(update_start, "fast", UPDATE_START_FAST)            \
+	X(update_start, "blocking", UPDATE_START_BLOCKING)    \
+	X(update_start, "fail", UPDATE_START_FAIL)            \
+	X(list_format, "auto", LIST_FORMAT_AUTO)              \
+	X(list_format, "hosts", LIST_FORMAT_HOSTS)            \
+	X(list_format, "domains", LIST_FORMAT_DOMAINS)        \
+	X(list_format, "adblock", LIST_FORMAT_ADBLOCK)        \
+	X(list_format, "dnsmasq", LIST_FORMAT_DNSMASQ)        \
+	X(list_format, "rpz", LIST_FORMAT_RPZ)                \
+	X(list_format, "addresses", LIST_FORMAT_ADDRESSES)    \
 	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)     \
 	X(refresh_mode, "balanced", REFRESH_BALANCED)         \
 	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE) \

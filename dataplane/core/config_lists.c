@@ -5,12 +5,14 @@
 #include "config_block.h"
 #include "config_entries.h"
 #include "config_filter.h"
+#include "config_keys.h"
 #include "config_rebinding.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/url.h>
 
 enum { LIST_PATH_MAX = 255 };
 
@@ -61,28 +63,104 @@ static int list_path_apply(
 	return 0;
 }
 
+// `path` or `url`; a file:// URL is a path.
+static int list_place_apply(const struct config_doc *doc, const struct config_raw_list *raw,
+	unsigned i, struct config_list *list)
+{
+	static const char file[] = "file://";
+	char key[CONFIG_PATH_MAX];
+	config_item_key(key, "blocking.lists", i, raw->url ? "url" : "path");
+	if (!raw->url)
+		return list_path_apply(doc, key, raw->path, list);
+	if (raw->path)
+		return config_refuse(doc, key, "goes not with path");
+	if (strncmp(raw->url, file, strlen(file)) == 0) {
+		const char *path = raw->url + strlen(file);
+		if (path[0] != '/' || strpbrk(path, "%?#"))
+			return config_refuse(
+				doc, key, "must be file:///path, with nothing encoded in it");
+		return list_path_apply(doc, key, path, list);
+	}
+	struct url url;
+	if (url_parse(raw->url, &url) < 0)
+		return config_refuse(doc, key, "is not a URL with http, https or file");
+	return config_text_take(doc, key, raw->url, CONFIG_URL_MAX, &list->url);
+}
+
+static int list_flag_apply(
+	const struct config_doc *doc, const char *text, unsigned i, const char *of, bool *out)
+{
+	char key[CONFIG_PATH_MAX];
+	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return config_refuse(doc, config_item_key(key, "blocking.lists", i, of),
+			"must be true or false");
+	*out = text && strcmp(text, "true") == 0;
+	return 0;
+}
+
+static int list_format_apply(
+	const struct config_doc *doc, const char *text, unsigned i, struct config_list *list)
+{
+	char key[CONFIG_PATH_MAX];
+	int64_t value = LIST_FORMAT_AUTO;
+	int ret =
+		text ? config_choice_parse(doc, config_item_key(key, "blocking.lists", i, "format"),
+			"list_format", text, &value)
+		     : 0;
+	list->format = (uint8_t)value;
+	return ret;
+}
+
+// The last part of the path, or the host where there is none.
+static const char *list_name_find(const struct config_list *list, char found[CONFIG_TITLE_MAX + 1])
+{
+	struct url url;
+	if (list->path)
+		return strrchr(list->path, '/') + 1;
+	if (url_parse(list->url, &url) < 0)
+		return "";
+	const char *from = url.path;
+	size_t len = url.path_len;
+	for (size_t i = 0; i < url.path_len; i++) {
+		if (url.path[i] == '/') {
+			from = url.path + i + 1;
+			len = url.path_len - i - 1;
+		}
+	}
+	if (len == 0) {
+		from = url.host;
+		len = url.host_len;
+	}
+	snprintf(found, CONFIG_TITLE_MAX + 1, "%.*s", (int)len, from);
+	return found;
+}
+
 static int list_apply(const struct config_doc *doc, const struct config_raw_list *raw, unsigned i,
 	struct config_blocking *b)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_list *list = &b->lists[i];
 	b->list_count = i + 1;
-	config_item_key(key, "blocking.lists", i, "path");
-	int ret = list_path_apply(doc, key, raw->path, list);
+	int ret = list_place_apply(doc, raw, i, list);
+	if (ret == 0)
+		ret = list_flag_apply(doc, raw->allow, i, "allow", &list->allow);
+	if (ret == 0)
+		ret = list_flag_apply(doc, raw->force, i, "force", &list->force);
+	if (ret == 0)
+		ret = list_format_apply(doc, raw->format, i, list);
 	if (ret < 0)
 		return ret;
 
-	if (raw->allow && strcmp(raw->allow, "true") != 0 && strcmp(raw->allow, "false") != 0)
-		return config_refuse(doc, config_item_key(key, "blocking.lists", i, "allow"),
-			"must be true or false");
-	list->allow = raw->allow && strcmp(raw->allow, "true") == 0;
-
+	char found[CONFIG_TITLE_MAX + 1];
 	config_item_key(key, "blocking.lists", i, "name");
-	ret = config_text_take(doc, key, raw->name ? raw->name : strrchr(list->path, '/') + 1,
+	ret = config_text_take(doc, key, raw->name ? raw->name : list_name_find(list, found),
 		CONFIG_TITLE_MAX, &list->name);
 	if (ret < 0)
 		return ret;
 	for (unsigned j = 0; j < i; j++) {
+		if (list->url && b->lists[j].url && strcmp(b->lists[j].url, list->url) == 0)
+			return config_refuse(doc, config_item_key(key, "blocking.lists", i, "url"),
+				"is given twice");
 		if (strcmp(b->lists[j].name, list->name) == 0)
 			return config_refuse(
 				doc, key, "the name \"%s\" is given twice", list->name);
@@ -166,6 +244,7 @@ void config_lists_free(struct config *c)
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		free(c->blocking.lists[i].name);
 		free(c->blocking.lists[i].path);
+		free(c->blocking.lists[i].url);
 	}
 	free(c->blocking.lists);
 	struct config_blocking *b = &c->blocking;

@@ -133,7 +133,7 @@ static int addresses_apply(
 	return 0;
 }
 
-static int server_check(const struct config_doc *doc, const char *key, const struct config *out,
+int config_server_check(const struct config_doc *doc, const char *key, const struct config *out,
 	const struct config_upstream *servers, unsigned count, const struct socket_address *a)
 {
 	if (!address_is_host(&a->ip))
@@ -164,7 +164,7 @@ int config_server_apply(const struct config_doc *doc, const struct config_raw_se
 		return config_refuse(doc, key,
 			"is not an IP address, with or without port (\"9.9.9.9\", "
 			"\"9.9.9.9:53\", \"[2620:fe::fe]:53\")");
-	if (server_check(doc, key, out, servers, *count, &a) < 0)
+	if (config_server_check(doc, key, out, servers, *count, &a) < 0)
 		return -EINVAL;
 
 	char *name = NULL;

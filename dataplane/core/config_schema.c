@@ -43,7 +43,10 @@ static const cyaml_schema_value_t raw_port = {
 static const cyaml_schema_field_t raw_list_fields[] = {
 	RAW_TEXT(config_raw_list, name),
 	RAW_TEXT(config_raw_list, path),
+	RAW_TEXT(config_raw_list, url),
+	RAW_TEXT(config_raw_list, format),
 	RAW_TEXT(config_raw_list, allow),
+	RAW_TEXT(config_raw_list, force),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_list = {
@@ -115,9 +118,17 @@ static const cyaml_schema_field_t raw_rebinding_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_blocking_update_fields[] = {
+	CONFIG_KEYS_BLOCKING_UPDATE(RAW_KEY) RAW_SEQUENCE(
+		config_raw_blocking_update, bootstrap, &raw_text, CONFIG_UPSTREAMS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_blocking_fields[] = {
 	CONFIG_KEYS_BLOCKING(RAW_KEY) RAW_TEXT(config_raw_blocking, ipv4),
 	RAW_TEXT(config_raw_blocking, ipv6),
+	CYAML_FIELD_MAPPING_PTR("update", RAW_MAY_BE_EMPTY, struct config_raw_blocking, update,
+		raw_blocking_update_fields),
 	RAW_SEQUENCE(config_raw_blocking, lists, &raw_list, CONFIG_LISTS_MAX),
 	RAW_SEQUENCE(config_raw_blocking, allow, &raw_text, CONFIG_ENTRIES_MAX),
 	RAW_SEQUENCE(config_raw_blocking, deny, &raw_text, CONFIG_ENTRIES_MAX),
@@ -333,9 +344,13 @@ static bool raw_complete(struct config_raw *raw)
 {
 #define RAW_COMPLETE(section) \
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
-	return RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
-	       && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
-	       && RAW_COMPLETE(limits) && RAW_COMPLETE(redis) && RAW_COMPLETE(local);
+	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
+		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
+		     && RAW_COMPLETE(limits) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
+		     && RAW_COMPLETE(blocking->update);
+	if (whole)
+		raw->blocking_update = raw->blocking->update;
+	return whole;
 #undef RAW_COMPLETE
 }
 

@@ -15,7 +15,7 @@ struct config_raw_port {
 };
 
 struct config_raw_list {
-	char *name, *path, *allow;
+	char *name, *path, *url, *format, *allow, *force;
 };
 
 struct config_raw_safe_search {
@@ -76,8 +76,16 @@ struct config_raw_rebinding {
 	unsigned allow_count;
 };
 
+struct config_raw_blocking_update {
+	char *interval, *jitter, *start, *start_timeout, *timeout, *max_mb, *max_redirects,
+		*allow_private;
+	char **bootstrap;
+	unsigned bootstrap_count;
+};
+
 struct config_raw_blocking {
 	char *enabled, *mode, *ttl, *ipv4, *ipv6;
+	struct config_raw_blocking_update *update;
 	struct config_raw_list *lists;
 	unsigned lists_count;
 	char **allow, **deny;
@@ -165,7 +173,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_redis *redis;
-	struct config_raw_client *clients; // may be NULL
+	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
+	struct config_raw_client *clients;                  // may be NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
 	struct config_raw_forward *forward_zones; // may be NULL

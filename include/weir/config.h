@@ -25,6 +25,7 @@ enum {
 	CONFIG_UPSTREAMS_MAX = 16,
 	CONFIG_LISTS_MAX = 254, // RULE_LISTS_MAX less the two of the configuration itself
 	CONFIG_ENTRIES_MAX = 100000,
+	CONFIG_URL_MAX = 1024,
 	CONFIG_REDIS_ADDRESSES_MAX = 16,
 	CONFIG_GROUPS_MAX = 63,           // beside group 0, everyone else
 	CONFIG_PREFIXES_MAX = 4096,       // of clients, in all groups together
@@ -154,8 +155,11 @@ enum list_format {
 struct config_list {
 	char *name; // title, unique
 	char *path; // absolute, or relative to the configuration file (made absolute by
-		    // config_load)
+		    // config_load); NULL: fetched from `url`
+	char *url;  // http or https; NULL: a local file. May hold a password: shown by url_shown
+	uint8_t format; // enum list_format
 	bool allow;
+	bool force; // takes single labels, top level domains and public suffixes too
 };
 
 // Private addresses in answers to public names.
@@ -164,6 +168,23 @@ struct config_rebinding {
 	unsigned allow_count;
 	struct dns_name *allow; // with all names below: they may have them
 };
+
+enum update_start { UPDATE_START_FAST, UPDATE_START_BLOCKING, UPDATE_START_FAIL };
+
+// When and how lists are fetched.
+struct config_update {
+	uint32_t interval_s;      // 86400; 0: only when told to
+	uint32_t jitter_s;        // 3600: added to the interval, up to this much
+	uint8_t start;            // enum update_start
+	uint32_t start_timeout_s; // 60
+	uint32_t timeout_s;       // 60, of one download with all its redirects
+	uint32_t max_mb;          // 64, as sent and as unpacked
+	uint32_t max_redirects;   // 5
+	bool allow_private;       // false
+	unsigned bootstrap_count; // 0: upstreams.servers
+	struct socket_address bootstrap[CONFIG_UPSTREAMS_MAX];
+};
+enum { CONFIG_UPDATE_INTERVAL_MIN_S = 60 };
 
 struct config_blocking {
 	bool enabled;
@@ -178,6 +199,7 @@ struct config_blocking {
 	char **allow_patterns, **deny_patterns; // regular expressions, without the slashes
 	struct config_rebinding rebinding;
 	struct config_filter filter; // of everyone who is in no group, and what groups inherit
+	struct config_update update;
 };
 
 struct config_upstream {

@@ -112,6 +112,11 @@ static void test_defaults(void **)
 	assert_true(c->blocking.enabled);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(c->blocking.list_count, 0);
+	assert_int_equal(c->blocking.update.interval_s, 86400);
+	assert_int_equal(c->blocking.update.start, UPDATE_START_FAST);
+	assert_int_equal(c->blocking.update.max_mb, 64);
+	assert_false(c->blocking.update.allow_private);
+	assert_int_equal(c->blocking.update.bootstrap_count, 0);
 	assert_int_equal(c->upstreams.count, 1);
 	assert_string_equal(c->upstreams.server[0].name, "9.9.9.9:53");
 	assert_int_equal(c->upstreams.first_timeout_ms, 400);

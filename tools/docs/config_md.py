@@ -31,6 +31,7 @@ SECTIONS = {
     "cache": "The answer cache (L0).",
     "refresh": "Refresh-ahead: who asks often is never kept waiting.",
     "blocking": "Block lists, and how a blocked name is answered.",
+    "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](blocking.md)).",
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
@@ -86,9 +87,11 @@ LISTS = {
          "restart", "The addresses that are answered on; put on the exception interface at start."),
     ],
     "blocking": [
-        ("lists", "`name`, `path`, `allow`", "`[]`", "CONFIG_LISTS_MAX", "live",
-         "Local files in hosts format or with one domain a line. `path`: relative to the configuration file. `name`: by "
-         "default the file's name; unique. `allow: true`: names in it are never blocked by other lists."),
+        ("lists", "`name`, `path`, `url`, `format`, `allow`, `force`", "`[]`", "CONFIG_LISTS_MAX", "live",
+         "`path`: a local file, relative to the configuration file; or `url`: `http://`, `https://` or `file:///`, at most "
+         "{CONFIG_URL_MAX} octets, with or without `user:password@`. `name`: by default the file's name; unique. `format`: "
+         "`auto` (each line for itself), `hosts`, `domains`, `adblock`, `dnsmasq`, `rpz`, `addresses` (of answers). `allow: true`: names in it are "
+         "never blocked by other lists. `force: true`: takes single labels and public suffixes too."),
         ("allow", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live",
          "Never blocked, nor any name below. Beats `deny` for the same name; else the nearer entry decides."),
         ("deny", "domain name or `/pattern/`", "`[]`", "CONFIG_ENTRIES_MAX", "live", "Blocked, and every name below."),
@@ -98,6 +101,11 @@ LISTS = {
          "`enabled: true`: an answer with a private, loopback or link-local address is blocked (judge.md), except for names below those in "
          "`allow`, a list, and below zones with servers of their own."),
         *shared("none"),
+    ],
+    "blocking_update": [
+        ("bootstrap", "IP address, with or without port", "`upstreams.servers`", "CONFIG_UPSTREAMS_MAX", "live",
+         "Name servers that are asked for the addresses of the hosts of URLs; port 53 by default. Not an address of this "
+         "service."),
     ],
     "upstreams": [
         ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
@@ -163,6 +171,10 @@ LISTS = {
 }
 
 
+# Sections that stand below another one.
+NESTED = {"blocking_update": "blocking.update"}
+
+
 def joined(text):
     """Lines that end in a backslash, put together."""
     return re.sub(r"\\\n\s*", "", text)
@@ -213,14 +225,15 @@ def span(kind, choice, low, high, words):
 
 def page():
     out, words, limits, rows, other = [INTRO], choices(), bounds(), keys(), presets()
-    for section, about in SECTIONS.items():
+    for name, about in SECTIONS.items():
+        section = NESTED.get(name, name)
         out.append(f"## {section}\n\n{about}\n\n| key | default | values | takes effect | meaning |\n|---|---|---|---|---|")
-        for key, entry, default, bound, when, text in LISTS.get(section, []):
+        for key, entry, default, bound, when, text in LISTS.get(name, []):
             entry = entry.format(**limits)
             values = f"list of {entry}; at most {limits[bound]}" if bound else entry
             out.append(f"| `{section}.{key}` | {default} | {values} | {when} | {text.format(**limits)} |")
-        for name, key, _, kind, choice, default, low, high, when, text in rows:
-            if name == section:
+        for owner, key, _, kind, choice, default, low, high, when, text in rows:
+            if owner == name:
                 shown = ", ".join([f"`{default}`" if default else "empty", *other.get(f"{section}.{key}", [])])
                 out.append(f"| `{section}.{key}` | {shown} | {span(kind, choice, low, high, words)} | {when.lower()} | "
                            f"{literals(text)} |")
