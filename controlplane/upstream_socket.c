@@ -58,7 +58,7 @@ bool upstream_same_address(const union upstream_peer *a, const union upstream_pe
 }
 
 // The kernel draws ephemeral ports from a smaller range and by a known method, so we draw.
-static int bind_random_port(struct rng *rng, int fd, sa_family_t family)
+int upstream_socket_bind(struct rng *rng, int fd, sa_family_t family)
 {
 	int rc = -EADDRINUSE;
 
@@ -162,7 +162,7 @@ static int socket_ready(struct upstream_sockets *p, struct upstream_socket *s)
 	sa_family_t family = s->peer.any.sa_family;
 
 	no_path_mtu(s->fd, family);
-	int rc = bind_random_port(p->rng, s->fd, family);
+	int rc = upstream_socket_bind(p->rng, s->fd, family);
 	if (rc < 0)
 		return rc;
 	if (connect(s->fd, &s->peer.any, s->peer_len) < 0)

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Addresses of the hosts that lists are fetched from, asked of servers that the configuration names
+// by address. Neither this appliance's own answers nor the system's resolver, which may well be
+// this appliance, are needed for it: nothing waits for itself.
+//
+// One question at a time by UDP, with random id, port and, the first time, letter case; a reply
+// counts only if it comes from the server asked and repeats all of that (RFC 5452), and goes
+// through the same reader as the resolver's (dns_answer.h). A truncated reply, an error and silence
+// mean the next server. At most BOOTSTRAP_ROUNDS times each server, BOOTSTRAP_WAIT_MS for each.
+// Blocks: for helper threads. About 140 KiB while it runs.
+
+#include <stdatomic.h>
+#include <weir/config.h>
+
+enum {
+	BOOTSTRAP_ADDRESSES_MAX = 16, // of a host; more are left out
+	BOOTSTRAP_ROUNDS = 2,
+	BOOTSTRAP_WAIT_MS = 1500,
+	BOOTSTRAP_WHY_MAX = 128,
+};
+
+struct bootstrap {
+	unsigned server_count;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	uint64_t deadline_ms;     // clock_mono_ms
+	const _Atomic bool *stop; // given up when it turns true; may be NULL
+};
+
+// IPv4 addresses, then IPv6 addresses. 0: *count is at least 1; -ENOENT: the host has none;
+// -ETIMEDOUT: no server said so in time; -ECANCELED; -EINVAL: no host name; -ENOMEM. `why` with all
+// of these.
+ATTR_MUST_CHECK int bootstrap_resolve(const struct bootstrap *b, const char *host,
+	struct ip_address out[BOOTSTRAP_ADDRESSES_MAX], unsigned *count,
+	char why[BOOTSTRAP_WHY_MAX]);

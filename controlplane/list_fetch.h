@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One list by http or https, into a file. The only includer of libcurl in the control plane.
+//
+// Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
+// addresses come from bootstrap.h, and the socket is opened only to an address that is public
+// (net_public.h) unless private ones are allowed. That is the very address that is connected to, so
+// no name that changes its address between check and use gets past it. No proxy, no cookies, no
+// .netrc. TLS certificates are verified against the system's authorities.
+//
+// Bounds: LIST_FETCH_CONNECT_MS to connect, `timeout_ms` for all hops together, `low_speed_s` at
+// under 1 KiB/s, `max_bytes` as sent and as unpacked (gzip, br, zstd), `max_redirects`, and the
+// body of anything but 200 is thrown away, 64 KiB at most. A body shorter than the server said is
+// an error. Blocks: for helper threads; thread-safe. Memory: libcurl's, some 100 KiB.
+
+#include "bootstrap.h"
+
+enum {
+	LIST_FETCH_CONNECT_MS = 10000,
+	LIST_FETCH_LOW_SPEED_S = 15,
+	LIST_FETCH_ETAG_MAX = 256,
+	LIST_FETCH_DATE_MAX = 64,
+	LIST_FETCH_WHY_MAX = 160,
+};
+
+struct list_fetch_request {
+	const char *url;
+	const char *etag, *last_modified; // of the copy that is there; "": none
+	int fd;                           // takes the body from its start
+	uint64_t max_bytes;
+	unsigned timeout_ms, low_speed_s, max_redirects;
+	bool allow_private;
+	unsigned server_count; // for bootstrap.h
+	const struct socket_address *servers;
+	const _Atomic bool *stop; // given up when it turns true; may be NULL
+};
+
+struct list_fetch_result {
+	unsigned http_status; // of the last hop; 0: there was no reply
+	bool not_modified;
+	uint64_t bytes, wire_bytes; // of the body, unpacked; as sent
+	char etag[LIST_FETCH_ETAG_MAX], last_modified[LIST_FETCH_DATE_MAX]; // "" where it lacks
+	char why[LIST_FETCH_WHY_MAX];                                       // of an error
+};
+
+// 0: all of it is in the file, or it is not modified. -EFBIG, -ETIMEDOUT, -ECANCELED, -EACCES (an
+// address that is refused), -ELOOP, -EPROTO (a status, a redirect, a body that cannot be taken),
+// -EIO (anything else of the network or the file); `why` never has user, password or query of a
+// URL. What the file then holds is of no use.
+ATTR_MUST_CHECK int list_fetch(
+	const struct list_fetch_request *request, struct list_fetch_result *out);

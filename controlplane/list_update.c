@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "list_update.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/url.h>
+
+enum { READ_SIZE = 1 << 16, SHOWN_MAX = 200 };
+
+static int take_none(void *, const struct list_rule *)
+{
+	return 0;
+}
+
+// Is it a list? -EBADMSG: there is text in it, but not one rule; -ENODATA: it is empty.
+static int look_at(int fd, const struct list_options *options)
+{
+	char piece[READ_SIZE];
+	struct list_parser parser;
+	off_t at = 0;
+	list_parse_begin(&parser, options, take_none, NULL);
+	for (;;) {
+		ssize_t n = pread(fd, piece, sizeof piece, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		int err = n ? list_parse_feed(&parser, piece, (size_t)n) : list_parse_end(&parser);
+		if (err)
+			return err;
+		if (n == 0)
+			break;
+		at += n;
+	}
+	if (list_counts_rules(&parser.counts))
+		return 0;
+	return list_counts_rejected(&parser.counts) ? -EBADMSG : -ENODATA;
+}
+
+static int refuse(struct list_update *l, int err)
+{
+	snprintf(l->why, sizeof l->why, "%s",
+		err == -EBADMSG   ? "no line of it is a rule"
+		: err == -ENODATA ? "it is empty; a forced reload takes it so"
+				  : strerror(-err));
+	return err;
+}
+
+// The body in `fd` becomes the list, unless it is what is there already.
+static int body_take(struct list_update *l, const struct list_store_paths *p, int fd,
+	const struct list_fetch_result *fetched, const struct list_stored *before)
+{
+	char why[LIST_STORE_WHY_MAX];
+	struct list_stored s = {.good_unix_s = l->try_unix_s};
+	int err = list_store_hash(fd, &s.size, &s.content_hash);
+	if (!err)
+		err = look_at(fd, &l->options);
+	if (err == -ENODATA && l->force)
+		err = 0;
+	if (err)
+		return refuse(l, err);
+	strcpy(s.etag, fetched->etag);
+	strcpy(s.last_modified, fetched->last_modified);
+	bool same = before->size == s.size && before->content_hash == s.content_hash
+		    && before->good_unix_s;
+	err = same ? list_store_write_state(p, &s, why) : list_store_take(p, fd, &s, why);
+	if (err) {
+		snprintf(l->why, sizeof l->why, "%.159s", why);
+		return err;
+	}
+	l->outcome = same ? LIST_UPDATE_UNCHANGED : LIST_UPDATE_CHANGED;
+	l->bytes = s.size;
+	return 0;
+}
+
+static int fetch(const struct list_update_options *o, struct list_update *l,
+	const struct list_store_paths *p, int fd, struct list_stored *before)
+{
+	char why[LIST_STORE_WHY_MAX];
+	struct list_fetch_result fetched;
+	const struct list_fetch_request request = {.url = l->url,
+		.etag = l->force ? "" : before->etag,
+		.last_modified = l->force ? "" : before->last_modified,
+		.fd = fd,
+		.max_bytes = (uint64_t)o->update->max_mb << 20,
+		.timeout_ms = o->update->timeout_s * 1000,
+		.low_speed_s = LIST_FETCH_LOW_SPEED_S,
+		.max_redirects = o->update->max_redirects,
+		.allow_private = o->update->allow_private,
+		.server_count = o->server_count,
+		.servers = o->servers,
+		.stop = o->stop};
+	int err = list_fetch(&request, &fetched);
+	l->http_status = fetched.http_status;
+	if (err) {
+		snprintf(l->why, sizeof l->why, "%s", fetched.why);
+		return err;
+	}
+	if (!fetched.not_modified)
+		return body_take(l, p, fd, &fetched, before);
+	l->outcome = LIST_UPDATE_UNCHANGED;
+	before->good_unix_s = l->try_unix_s;
+	err = list_store_write_state(p, before, why);
+	if (err)
+		snprintf(l->why, sizeof l->why, "%.159s", why);
+	return err;
+}
+
+static void update(const struct list_update_options *o, struct list_update *l)
+{
+	struct list_store_paths p;
+	struct list_stored before = {0};
+	char shown[SHOWN_MAX];
+	l->outcome = LIST_UPDATE_FAILED;
+	l->try_unix_s = (uint64_t)time(NULL);
+	int err = list_store_paths(&p, o->state_directory, l->url), fd = -1;
+	if (!err) {
+		if (list_store_read(&p, true, &before))
+			before = (struct list_stored){0};
+		l->good_unix_s = before.good_unix_s;
+		fd = open(p.temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		err = fd < 0 ? -errno : 0;
+	}
+	if (err) {
+		refuse(l, err);
+	} else {
+		err = fetch(o, l, &p, fd, &before);
+		close(fd);
+		if (err || l->outcome != LIST_UPDATE_CHANGED)
+			(void)unlink(p.temporary);
+	}
+	if (!err)
+		l->good_unix_s = l->try_unix_s;
+	else
+		l->outcome = LIST_UPDATE_FAILED;
+	url_shown(l->url, shown, sizeof shown);
+	if (err)
+		log_warning("lists: %s: %s", shown, l->why);
+	else if (l->outcome == LIST_UPDATE_CHANGED)
+		log_info("lists: %s: %llu octets", shown, (unsigned long long)l->bytes);
+}
+
+struct crew {
+	const struct list_update_options *options;
+	struct list_update *list;
+	unsigned count;
+	_Atomic unsigned next;
+};
+
+static void *work(void *arg)
+{
+	struct crew *c = arg;
+	for (unsigned i;
+		(i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed)) < c->count;) {
+		struct list_update *l = &c->list[i];
+		bool stopped = c->options->stop
+			       && atomic_load_explicit(c->options->stop, memory_order_relaxed);
+		if (l->wanted && !stopped)
+			update(c->options, l);
+	}
+	return NULL;
+}
+
+unsigned list_update_all(
+	const struct list_update_options *options, struct list_update *list, unsigned count)
+{
+	struct crew crew = {.options = options, .list = list, .count = count};
+	pthread_t thread[LIST_UPDATE_THREADS - 1];
+	unsigned threads = 0, changed = 0, wanted = 0;
+	for (unsigned i = 0; i < count; i++) {
+		list[i].outcome = LIST_UPDATE_NONE;
+		wanted += list[i].wanted;
+	}
+	// This thread works too; the others have its signals and its nice value. One that cannot be
+	// had is one less.
+	while (threads < LIST_UPDATE_THREADS - 1 && threads + 1 < wanted
+		&& pthread_create(&thread[threads], NULL, work, &crew) == 0)
+		threads++;
+	work(&crew);
+	for (unsigned i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+	for (unsigned i = 0; i < count; i++)
+		changed += list[i].outcome == LIST_UPDATE_CHANGED;
+	return changed;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Fetched lists brought up to date: what the server has is asked for (list_fetch.h), looked at, and
+// kept (list_store.h) if it is a list. A page that is no list, an empty body and anything cut short
+// leave the file that was there. Several at a time, LIST_UPDATE_THREADS of them. Blocks: for helper
+// threads.
+
+#include "list_fetch.h"
+#include "list_parse.h"
+#include "list_store.h"
+
+enum { LIST_UPDATE_THREADS = 4 };
+
+enum list_update_outcome {
+	LIST_UPDATE_NONE, // not asked for
+	LIST_UPDATE_UNCHANGED,
+	LIST_UPDATE_CHANGED,
+	LIST_UPDATE_FAILED, // what was there stays
+};
+
+struct list_update {
+	// Input.
+	const char *url;
+	struct list_options options;
+	bool wanted; // ask for it
+	bool force;  // even if it did not change, and take it if it is empty
+	// Output.
+	enum list_update_outcome outcome;
+	unsigned http_status;
+	uint64_t try_unix_s, good_unix_s; // of the try; of the file that is there, 0: none
+	uint64_t bytes;                   // of a changed list
+	char why[LIST_FETCH_WHY_MAX];
+};
+
+struct list_update_options {
+	const char *state_directory;
+	const struct config_update *update;
+	unsigned server_count; // name servers for the hosts
+	const struct socket_address *servers;
+	const _Atomic bool *stop;
+};
+
+// Those that are wanted. The number of those that changed.
+unsigned list_update_all(
+	const struct list_update_options *options, struct list_update *list, unsigned count);

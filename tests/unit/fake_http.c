@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fake_http.h"
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { REPLY_MAX = 4096, PIECE = 16384 };
+
+static bool say(int fd, const void *octets, size_t len)
+{
+	const char *from = octets;
+	while (len > 0) {
+		ssize_t n = send(fd, from, len, MSG_NOSIGNAL);
+		if (n <= 0)
+			return false;
+		from += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool say_text(int fd, const char *text)
+{
+	return say(fd, text, strlen(text));
+}
+
+static void reply(int fd, const char *status, const char *headers, const void *body, size_t len)
+{
+	char head[REPLY_MAX];
+	snprintf(head, sizeof head,
+		"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status, len,
+		headers);
+	if (say_text(fd, head))
+		say(fd, body, len);
+}
+
+static void redirect(int fd, const char *to)
+{
+	char headers[REPLY_MAX / 2];
+	snprintf(headers, sizeof headers, "Location: %s\r\n", to);
+	reply(fd, "302 Found", headers, "moved\n", 6);
+}
+
+static uint32_t crc32_of(const uint8_t *p, size_t len)
+{
+	uint32_t crc = UINT32_MAX;
+	for (size_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (unsigned k = 0; k < 8; k++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+static const uint8_t gzip_head[10] = {0x1f, 0x8b, 8, [9] = 0xff};
+
+// One stored block.
+static void say_gzip(int fd, const char *text)
+{
+	uint8_t out[1024];
+	uint16_t len = (uint16_t)strlen(text), not_len = (uint16_t)~len;
+	uint32_t crc = crc32_of((const uint8_t *)text, len), size = len;
+	memcpy(out, gzip_head, 10);
+	out[10] = 1;
+	memcpy(out + 11, &len, 2);
+	memcpy(out + 13, &not_len, 2);
+	memcpy(out + 15, text, len);
+	memcpy(out + 15 + len, &crc, 4);
+	memcpy(out + 19 + len, &size, 4);
+	reply(fd, "200 OK", "Content-Encoding: gzip\r\n", out, 23u + len);
+}
+
+static void bits_put(uint8_t *out, size_t *at, unsigned bits, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++, (*at)++)
+		out[*at / 8] |= (uint8_t)((bits >> i & 1) << *at % 8);
+}
+
+// One block with fixed codes: a letter, then copies of 258 octets from one octet back, 13 bits
+// each: 50,000 times as many octets as it has, at least, in the end.
+static void say_bomb(int fd)
+{
+	enum { COPIES = 200000 };
+	uint8_t *out = calloc(1, 16 + COPIES * 13 / 8);
+	assert_non_null(out);
+	memcpy(out, gzip_head, 10);
+	size_t at = 80;
+	bits_put(out, &at, 1 | 1 << 1, 3); // last block, fixed codes
+	bits_put(out, &at, 0x89, 8);       // the letter a: 10010001 from its high bit
+	for (unsigned i = 0; i < COPIES; i++) {
+		bits_put(out, &at, 0xa3, 8); // length 258: 11000101 from its high bit
+		bits_put(out, &at, 0, 5);    // distance 1
+	}
+	reply(fd, "200 OK", "Content-Encoding: gzip\r\n", out, at / 8);
+	free(out);
+}
+
+// One raw block in one segment.
+static void say_zstd(int fd, const char *text)
+{
+	uint8_t out[300] = {0x28, 0xb5, 0x2f, 0xfd, 0x20};
+	size_t len = strlen(text);
+	out[5] = (uint8_t)len;
+	out[6] = (uint8_t)(len << 3 | 1);
+	out[7] = (uint8_t)(len >> 5);
+	memcpy(out + 9, text, len);
+	reply(fd, "200 OK", "Content-Encoding: zstd\r\n", out, 9 + len);
+}
+
+static void say_list(struct fake_http *f, int fd, const char *request)
+{
+	char headers[256], condition[64], body[sizeof f->body];
+	pthread_mutex_lock(&f->lock);
+	snprintf(headers, sizeof headers,
+		"ETag: %s\r\nLast-Modified: Thu, 19 Nov 2026 10:00:00 GMT\r\n", f->etag);
+	snprintf(condition, sizeof condition, "If-None-Match: %s\r\n", f->etag);
+	strcpy(body, f->body);
+	pthread_mutex_unlock(&f->lock);
+	if (strstr(request, condition))
+		reply(fd, "304 Not Modified", headers, "", 0);
+	else
+		reply(fd, "200 OK", headers, body, strlen(body));
+}
+
+// 4 MiB whose length nobody said.
+static void say_long(int fd)
+{
+	static char piece[PIECE];
+	memset(piece, 'a', sizeof piece);
+	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+	for (unsigned i = 0; more && i < 256; i++)
+		more = say(fd, piece, sizeof piece);
+}
+
+static void say_slowly(struct fake_http *f, int fd)
+{
+	bool more = say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+	for (unsigned i = 0; more && i < 200 && !f->stop; i++) {
+		more = say_text(fd, "a.example\n");
+		usleep(50000);
+	}
+}
+
+static void answer(struct fake_http *f, int fd, const char *request, const char *path)
+{
+	char to[128];
+	if (strcmp(path, "/list") == 0)
+		say_list(f, fd, request);
+	else if (strcmp(path, "/truncated") == 0)
+		say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nads.example\n");
+	else if (strcmp(path, "/chunk") == 0)
+		say_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nads.exam");
+	else if (strcmp(path, "/gzip") == 0)
+		say_gzip(fd, "hello");
+	else if (strcmp(path, "/zstd") == 0)
+		say_zstd(fd, "hello");
+	else if (strcmp(path, "/br") == 0)
+		reply(fd, "200 OK", "Content-Encoding: br\r\n", "\x0b\x02\x80hello\x03", 9);
+	else if (strcmp(path, "/notgzip") == 0)
+		reply(fd, "200 OK", "Content-Encoding: gzip\r\n", "hello", 5);
+	else if (strcmp(path, "/bomb") == 0)
+		say_bomb(fd);
+	else if (strcmp(path, "/long") == 0)
+		say_long(fd);
+	else if (strcmp(path, "/saidlong") == 0)
+		say_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\na");
+	else if (strcmp(path, "/slow") == 0)
+		say_slowly(f, fd);
+	else if (strcmp(path, "/silent") == 0)
+		for (unsigned i = 0; i < 60 && !f->stop; i++)
+			usleep(50000);
+	else if (strcmp(path, "/500") == 0)
+		reply(fd, "500 Internal Server Error", "", "ads.example\n", 12);
+	else if (strcmp(path, "/204") == 0)
+		reply(fd, "204 No Content", "", "", 0);
+	else if (strcmp(path, "/empty") == 0)
+		reply(fd, "200 OK", "", "", 0);
+	else if (strcmp(path, "/html") == 0)
+		reply(fd, "200 OK", "", "<html><p>Please log in</p></html>\n", 34);
+	else if (strcmp(path, "/loop") == 0)
+		redirect(fd, "/loop");
+	else if (strcmp(path, "/hop") == 0)
+		redirect(fd, "/list");
+	else if (strcmp(path, "/tofile") == 0)
+		redirect(fd, "file:///etc/passwd");
+	else if (strcmp(path, "/tosecret") == 0) {
+		snprintf(to, sizeof to, "http://localhost:%u/500?token=secret", f->port);
+		redirect(fd, to);
+	} else
+		reply(fd, "404 Not Found", "", "", 0);
+}
+
+static void serve(struct fake_http *f, int fd)
+{
+	char request[2048] = "", path[64] = "";
+	size_t len = 0;
+	while (!strstr(request, "\r\n\r\n") && len < sizeof request - 1) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		if (f->stop || poll(&p, 1, 1000) <= 0)
+			return;
+		ssize_t n = recv(fd, request + len, sizeof request - 1 - len, 0);
+		if (n <= 0)
+			return;
+		len += (size_t)n;
+		request[len] = '\0';
+	}
+	pthread_mutex_lock(&f->lock);
+	strcpy(f->last, request);
+	pthread_mutex_unlock(&f->lock);
+	f->requests++;
+	(void)sscanf(request, "GET %63[^ ?]", path);
+	answer(f, fd, request, path);
+}
+
+static void *run(void *arg)
+{
+	struct fake_http *f = arg;
+	while (!f->stop) {
+		struct pollfd p = {.fd = f->fd, .events = POLLIN};
+		if (poll(&p, 1, 20) <= 0)
+			continue;
+		int fd = accept(f->fd, NULL, NULL);
+		if (fd < 0)
+			continue;
+		serve(f, fd);
+		shutdown(fd, SHUT_WR);
+		close(fd);
+	}
+	return NULL;
+}
+
+void fake_http_start(struct fake_http *f)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	memset(f, 0, sizeof *f);
+	pthread_mutex_init(&f->lock, NULL);
+	fake_http_body(f, "ads.example\n", "\"v1\"");
+	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(f->fd >= 0);
+	assert_int_equal(bind(f->fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(f->fd, 16), 0);
+	assert_int_equal(getsockname(f->fd, (struct sockaddr *)&a, &len), 0);
+	f->port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
+}
+
+void fake_http_stop(struct fake_http *f)
+{
+	f->stop = true;
+	pthread_join(f->thread, NULL);
+	close(f->fd);
+	pthread_mutex_destroy(&f->lock);
+}
+
+void fake_http_body(struct fake_http *f, const char *body, const char *etag)
+{
+	pthread_mutex_lock(&f->lock);
+	strcpy(f->body, body);
+	strcpy(f->etag, etag);
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool fake_http_last_has(struct fake_http *f, const char *text)
+{
+	pthread_mutex_lock(&f->lock);
+	bool has = strstr(f->last, text) != NULL;
+	pthread_mutex_unlock(&f->lock);
+	return has;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// An HTTP server on 127.0.0.1, in a thread of the test, one connection at a time, that behaves as
+// the path of the request says (fake_http.c).
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fake_http {
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic unsigned requests;
+	pthread_mutex_t lock; // of what follows
+	char body[256], etag[32];
+	char last[2048]; // the last request as received
+};
+
+void fake_http_start(struct fake_http *f);
+void fake_http_stop(struct fake_http *f);
+void fake_http_body(struct fake_http *f, const char *body, const char *etag);
+bool fake_http_last_has(struct fake_http *f, const char *text);

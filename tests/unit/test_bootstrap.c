@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/bootstrap.h"
+#include "fake_upstream.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static struct fake_upstream fake[2];
+static struct bootstrap options;
+
+static int start(void **)
+{
+	options = (struct bootstrap){.server_count = 2, .deadline_ms = clock_mono_ms() + 8000};
+	for (unsigned i = 0; i < 2; i++) {
+		memset(&fake[i], 0, sizeof fake[i]);
+		fake[i].ttl_s = 60;
+		fake_upstream_start(&fake[i]);
+		options.server[i] = (struct socket_address){
+			.ip = {4, 32, {127, 0, 0, 1}}, .port = fake[i].port};
+	}
+	return 0;
+}
+
+static int stop(void **)
+{
+	for (unsigned i = 0; i < 2; i++)
+		fake_upstream_stop(&fake[i]);
+	return 0;
+}
+
+static int resolve(const char *host)
+{
+	static const uint8_t wanted[4] = {192, 0, 2, 1};
+	struct ip_address a[BOOTSTRAP_ADDRESSES_MAX];
+	unsigned count = 0;
+	char why[BOOTSTRAP_WHY_MAX] = "";
+	int err = bootstrap_resolve(&options, host, a, &count, why);
+	if (err) {
+		assert_true(why[0]);
+		return err;
+	}
+	assert_int_equal(count, 1);
+	assert_int_equal(a[0].version, 4);
+	assert_memory_equal(a[0].bytes, wanted, 4);
+	return 0;
+}
+
+static void test_an_answer_is_taken(void **)
+{
+	assert_int_equal(resolve("lists.some-example.net"), 0);
+	assert_int_equal(fake[0].udp_queries, 2); // A and AAAA
+	assert_int_equal(fake[1].udp_queries, 0);
+	assert_true(fake[0].upper_seen);
+	assert_true(fake[0].source_port[0] != fake[0].source_port[1]);
+}
+
+static void test_what_is_no_answer_is_passed_over(void **)
+{
+	static const int modes[] = {
+		FAKE_WRONG_ID, FAKE_WRONG_QUESTION, FAKE_GARBAGE, FAKE_BAD_BODY};
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+		fake[0].mode = modes[i];
+		assert_int_equal(resolve("lists.example"), 0);
+	}
+	assert_int_equal(fake[1].udp_queries, 0);
+}
+
+static void test_the_next_server_is_asked(void **)
+{
+	static const int modes[] = {FAKE_SERVFAIL, FAKE_REFUSED, FAKE_TRUNCATE};
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
+		fake[0].mode = modes[i];
+		assert_int_equal(resolve("lists.example"), 0);
+	}
+	assert_int_equal(fake[1].udp_queries, 2 * ARRAY_LEN(modes));
+}
+
+static void test_silence_has_an_end(void **)
+{
+	uint64_t before = clock_mono_ms();
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	options.deadline_ms = before + 400;
+	assert_int_equal(resolve("lists.example"), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms() - before, 300, 1400);
+	_Atomic bool given_up = true;
+	options.stop = &given_up;
+	options.deadline_ms = before + 60000;
+	assert_int_equal(resolve("lists.example"), -ECANCELED);
+}
+
+static void test_a_server_that_changes_letter_case(void **)
+{
+	options.server_count = 1;
+	fake[0].mode = FAKE_LOWERCASE;
+	assert_int_equal(resolve("lists.many-letters.example"), 0);
+}
+
+static void test_no_such_host(void **)
+{
+	fake[0].mode = FAKE_NXDOMAIN;
+	assert_int_equal(resolve("lists.example"), -ENOENT);
+	assert_int_equal(resolve("lists..example"), -EINVAL);
+	assert_int_equal(resolve(""), -EINVAL);
+	options.server_count = 0;
+	assert_int_equal(resolve("lists.example"), -ETIMEDOUT);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_an_answer_is_taken),
+		CASE(test_what_is_no_answer_is_passed_over),
+		CASE(test_the_next_server_is_asked),
+		CASE(test_silence_has_an_end),
+		CASE(test_a_server_that_changes_letter_case),
+		CASE(test_no_such_host),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/list_fetch.h"
+#include "fake_http.h"
+#include "fake_upstream.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static struct fake_http http;
+static struct fake_upstream dns;
+static struct socket_address server;
+static struct list_fetch_request request;
+static struct list_fetch_result result;
+static char body[4096];
+
+static int start(void **)
+{
+	// Neither a proxy nor a file of passwords may have a say.
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	fake_http_start(&http);
+	memset(&dns, 0, sizeof dns);
+	dns.ttl_s = 60;
+	fake_upstream_start(&dns);
+	dns.address = 0x7f000001;
+	server = (struct socket_address){.ip = {4, 32, {127, 0, 0, 1}}, .port = dns.port};
+	request = (struct list_fetch_request){.etag = "",
+		.last_modified = "",
+		.max_bytes = 1 << 20,
+		.timeout_ms = 3000,
+		.low_speed_s = 2,
+		.max_redirects = 3,
+		.allow_private = true,
+		.server_count = 1,
+		.servers = &server};
+	return 0;
+}
+
+static int stop(void **)
+{
+	fake_http_stop(&http);
+	fake_upstream_stop(&dns);
+	return 0;
+}
+
+static int fetch_url(const char *url)
+{
+	request.url = url;
+	request.fd = memfd_create("list", MFD_CLOEXEC);
+	assert_true(request.fd >= 0);
+	int err = list_fetch(&request, &result);
+	ssize_t n = pread(request.fd, body, sizeof body - 1, 0);
+	assert_true(n >= 0);
+	body[n] = '\0';
+	close(request.fd);
+	assert_true(!err == !result.why[0]);
+	assert_null(strstr(result.why, "secret"));
+	return err;
+}
+
+static int fetch_at(const char *host, const char *path)
+{
+	char url[256];
+	snprintf(url, sizeof url, "http://%s:%u%s", host, http.port, path);
+	return fetch_url(url);
+}
+
+static int fetch(const char *path)
+{
+	return fetch_at("127.0.0.1", path);
+}
+
+static void test_fetched_then_not_modified_then_changed(void **)
+{
+	assert_int_equal(fetch("/list"), 0);
+	assert_int_equal(result.http_status, 200);
+	assert_false(result.not_modified);
+	assert_string_equal(body, "ads.example\n");
+	assert_string_equal(result.etag, "\"v1\"");
+	assert_string_equal(result.last_modified, "Thu, 19 Nov 2026 10:00:00 GMT");
+	assert_false(fake_http_last_has(&http, "If-"));
+	assert_true(fake_http_last_has(&http, "Accept-Encoding: "));
+	assert_true(fake_http_last_has(&http, "gzip"));
+
+	request.etag = "\"v1\"";
+	request.last_modified = "Thu, 19 Nov 2026 10:00:00 GMT";
+	assert_int_equal(fetch("/list"), 0);
+	assert_true(result.not_modified);
+	assert_int_equal(result.http_status, 304);
+	assert_string_equal(body, "");
+	assert_true(
+		fake_http_last_has(&http, "If-Modified-Since: Thu, 19 Nov 2026 10:00:00 GMT\r\n"));
+
+	fake_http_body(&http, "new.example\n", "\"v2\"");
+	assert_int_equal(fetch("/list"), 0);
+	assert_false(result.not_modified);
+	assert_string_equal(body, "new.example\n");
+	assert_string_equal(result.etag, "\"v2\"");
+}
+
+static void test_unpacked(void **)
+{
+	static const char *const path[] = {"/gzip", "/zstd", "/br"};
+	for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
+		assert_int_equal(fetch(path[i]), 0);
+		assert_string_equal(body, "hello");
+		assert_int_equal(result.bytes, 5);
+		assert_true(result.wire_bytes > 5);
+	}
+	assert_int_equal(fetch("/notgzip"), -EIO);
+}
+
+static void test_what_is_not_whole_is_an_error(void **)
+{
+	assert_int_equal(fetch("/truncated"), -EIO);
+	assert_int_equal(fetch("/chunk"), -EIO);
+	assert_int_equal(fetch("/500"), -EPROTO);
+	assert_int_equal(result.http_status, 500);
+	assert_string_equal(body, "");
+	assert_int_equal(fetch("/204"), -EPROTO);
+	assert_int_equal(fetch("/none"), -EPROTO);
+	assert_int_equal(result.http_status, 404);
+	assert_int_equal(fetch_url("http://127.0.0.1:1/"), -EIO); // nobody listens
+	assert_int_equal(result.http_status, 0);
+}
+
+static void test_what_is_too_large_is_cut_off(void **)
+{
+	assert_int_equal(fetch("/bomb"), -EFBIG);
+	assert_true(result.wire_bytes < 1 << 20);
+	assert_true(result.bytes < 2 << 20);
+	assert_int_equal(fetch("/long"), -EFBIG);
+	assert_int_equal(fetch("/saidlong"), -EFBIG);
+	assert_non_null(strstr(result.why, "1 MiB"));
+}
+
+static void test_what_is_too_slow_is_cut_off(void **)
+{
+	uint64_t before = clock_mono_ms();
+	request.timeout_ms = 700;
+	assert_int_equal(fetch("/slow"), -ETIMEDOUT);
+	assert_int_equal(fetch("/silent"), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms() - before, 1300, 3500);
+	before = clock_mono_ms();
+	request.timeout_ms = 60000; // under 1 KiB/s for 2 s
+	assert_int_equal(fetch("/slow"), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms() - before, 1000, 6000);
+}
+
+static void *turn_true(void *flag)
+{
+	usleep(200000);
+	atomic_store((_Atomic bool *)flag, true);
+	return NULL;
+}
+
+static void test_stopped_from_outside(void **)
+{
+	static _Atomic bool flag;
+	pthread_t thread;
+	uint64_t before = clock_mono_ms();
+	request.stop = &flag;
+	request.timeout_ms = 60000;
+	assert_int_equal(pthread_create(&thread, NULL, turn_true, &flag), 0);
+	assert_int_equal(fetch("/slow"), -ECANCELED);
+	pthread_join(thread, NULL);
+	assert_in_range(clock_mono_ms() - before, 100, 3000);
+}
+
+static void test_redirects(void **)
+{
+	assert_int_equal(fetch("/hop"), 0);
+	assert_string_equal(body, "ads.example\n");
+	unsigned before = http.requests;
+	assert_int_equal(fetch("/loop"), -ELOOP);
+	assert_int_equal(http.requests - before, 4);
+	request.max_redirects = 0;
+	assert_int_equal(fetch("/hop"), -ELOOP);
+	request.max_redirects = 3;
+	assert_int_equal(fetch("/tofile"), -EPROTO);
+	assert_string_equal(body, "");
+	assert_int_equal(fetch_url("file:///etc/passwd"), -EPROTO);
+	assert_int_equal(fetch_url("ftp://127.0.0.1/"), -EPROTO);
+}
+
+static void test_addresses_that_are_not_public(void **)
+{
+	static const char *const host[] = {"127.0.0.1", "localhost", "127.1", "0x7f.1",
+		"2130706433", "lists.example", "[::1]", "[::ffff:127.0.0.1]"};
+	request.allow_private = false;
+	for (unsigned i = 0; i < ARRAY_LEN(host); i++) {
+		assert_int_equal(fetch_at(host[i], "/list"), -EACCES);
+		assert_non_null(strstr(result.why, "public"));
+	}
+	assert_int_equal(http.requests, 0);
+}
+
+static void test_names_are_asked_of_the_bootstrap_servers(void **)
+{
+	assert_int_equal(fetch_at("lists.example", "/list"), 0);
+	assert_string_equal(body, "ads.example\n");
+	assert_true(fake_http_last_has(&http, "Host: lists.example:"));
+	assert_true(dns.udp_queries >= 1);
+	dns.mode = FAKE_NXDOMAIN;
+	assert_int_equal(fetch_at("other.example", "/list"), -EIO);
+	assert_non_null(strstr(result.why, "other.example: has no address"));
+	request.server_count = 0;
+	assert_true(fetch_at("lists.example", "/list") < 0);
+	// What the system's resolver would take for a name of its own or spell in another way.
+	assert_true(fetch_at("lists.example.", "/list") < 0);
+	assert_int_equal(http.requests, 1);
+}
+
+static void test_passwords_stay_with_their_host(void **)
+{
+	assert_int_equal(fetch_at("user:secret@127.0.0.1", "/list?token=secret"), 0);
+	assert_true(fake_http_last_has(&http, "Authorization: Basic dXNlcjpzZWNyZXQ="));
+	assert_int_equal(fetch_at("user:secret@127.0.0.1", "/tosecret"), -EPROTO);
+	assert_non_null(strstr(result.why, "localhost"));
+	assert_false(fake_http_last_has(&http, "Authorization"));
+	assert_int_equal(fetch_at("user:secret@127.0.0.1", "/500?token=secret"), -EPROTO);
+}
+
+static void test_a_file_that_takes_no_more(void **)
+{
+	char url[64];
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/list", http.port);
+	request.url = url;
+	FILE *full = fopen("/dev/full", "w");
+	assert_non_null(full);
+	request.fd = fileno(full);
+	assert_int_equal(list_fetch(&request, &result), -EIO);
+	assert_non_null(strstr(result.why, "No space"));
+	fclose(full);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_fetched_then_not_modified_then_changed),
+		CASE(test_unpacked),
+		CASE(test_what_is_not_whole_is_an_error),
+		CASE(test_what_is_too_large_is_cut_off),
+		CASE(test_what_is_too_slow_is_cut_off),
+		CASE(test_stopped_from_outside),
+		CASE(test_redirects),
+		CASE(test_addresses_that_are_not_public),
+		CASE(test_names_are_asked_of_the_bootstrap_servers),
+		CASE(test_passwords_stay_with_their_host),
+		CASE(test_a_file_that_takes_no_more),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

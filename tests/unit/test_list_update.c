@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/list_update.h"
+#include "fake_http.h"
+#include "unit.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+static struct fake_http http;
+static struct config_update update = {
+	.timeout_s = 5, .max_mb = 1, .max_redirects = 3, .allow_private = true};
+static struct list_update_options options = {.update = &update};
+static char folder[64], url[LIST_UPDATE_THREADS * 3][128];
+static struct list_update list[LIST_UPDATE_THREADS * 3];
+
+static int start(void **)
+{
+	char why[LIST_STORE_WHY_MAX];
+	log_init("test", LOG_LEVEL_ERROR - 1); // quiet: failures are part of the tests
+	strcpy(folder, "/tmp/weir-update-XXXXXX");
+	if (!mkdtemp(folder) || list_store_open(folder, why))
+		return -1;
+	options.state_directory = folder;
+	fake_http_start(&http);
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *, int, struct FTW *)
+{
+	return remove(path);
+}
+
+static int stop(void **)
+{
+	fake_http_stop(&http);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void ask_for(unsigned i, const char *path, bool force)
+{
+	snprintf(url[i], sizeof url[i], "http://127.0.0.1:%u%s", http.port, path);
+	list[i] = (struct list_update){.url = url[i], .wanted = true, .force = force};
+}
+
+static enum list_update_outcome run(const char *path, bool force)
+{
+	ask_for(0, path, force);
+	unsigned changed = list_update_all(&options, list, 1);
+	assert_int_equal(changed, list[0].outcome == LIST_UPDATE_CHANGED);
+	assert_in_range(list[0].try_unix_s, (uint64_t)time(NULL) - 10, (uint64_t)time(NULL));
+	assert_true(!list[0].why[0] == (list[0].outcome != LIST_UPDATE_FAILED));
+	struct list_store_paths p;
+	assert_int_equal(list_store_paths(&p, folder, url[0]), 0);
+	assert_int_not_equal(access(p.temporary, F_OK), 0);
+	return list[0].outcome;
+}
+
+static ino_t stored_is(const char *path, const char *expected)
+{
+	struct list_store_paths p;
+	struct stat st;
+	char text[512] = "";
+	snprintf(url[0], sizeof url[0], "http://127.0.0.1:%u%s", http.port, path);
+	assert_int_equal(list_store_paths(&p, folder, url[0]), 0);
+	FILE *f = fopen(p.list, "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof text - 1, f)] = '\0';
+	assert_int_equal(fstat(fileno(f), &st), 0);
+	fclose(f);
+	assert_string_equal(text, expected);
+	return st.st_ino;
+}
+
+static void test_kept_until_it_changes(void **)
+{
+	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+	ino_t inode = stored_is("/list", "ads.example\n");
+	uint64_t good = list[0].good_unix_s;
+	assert_int_equal(good, list[0].try_unix_s);
+	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
+	assert_int_equal(list[0].http_status, 304);
+	assert_int_equal(stored_is("/list", "ads.example\n"), inode);
+	// Another ETag for the same octets, and a request that asks without condition.
+	fake_http_body(&http, "ads.example\n", "\"v2\"");
+	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
+	assert_int_equal(list[0].http_status, 200);
+	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
+	assert_int_equal(list[0].http_status, 304);
+	assert_int_equal(run("/list", true), LIST_UPDATE_UNCHANGED);
+	assert_int_equal(list[0].http_status, 200);
+	assert_int_equal(stored_is("/list", "ads.example\n"), inode);
+	fake_http_body(&http, "new.example\n", "\"v3\"");
+	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+	stored_is("/list", "new.example\n");
+}
+
+static void test_what_is_no_list_changes_nothing(void **)
+{
+	static const char *const bad[] = {"<html><p>Log in</p></html>\n", "", "# nothing\n"};
+	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+	uint64_t good = list[0].good_unix_s;
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		fake_http_body(&http, bad[i], "\"other\"");
+		assert_int_equal(run("/list", false), LIST_UPDATE_FAILED);
+		assert_int_equal(list[0].http_status, 200);
+		assert_int_equal(list[0].good_unix_s, good);
+		stored_is("/list", "ads.example\n");
+	}
+	// Nor do its validators count.
+	fake_http_body(&http, "ads.example\n", "\"v1\"");
+	assert_int_equal(run("/list", false), LIST_UPDATE_UNCHANGED);
+	assert_int_equal(list[0].http_status, 304);
+	// An empty one is taken by force, a page is not.
+	fake_http_body(&http, bad[0], "\"other\"");
+	assert_int_equal(run("/list", true), LIST_UPDATE_FAILED);
+	fake_http_body(&http, bad[2], "\"other\"");
+	assert_int_equal(run("/list", true), LIST_UPDATE_CHANGED);
+	stored_is("/list", "# nothing\n");
+}
+
+static void test_failed_downloads_leave_nothing(void **)
+{
+	static const char *const bad[] = {"/truncated", "/chunk", "/500", "/empty", "/html",
+		"/bomb", "/loop", "/tofile", "/notgzip"};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		struct list_store_paths p;
+		assert_int_equal(run(bad[i], false), LIST_UPDATE_FAILED);
+		assert_int_equal(list[0].good_unix_s, 0);
+		assert_int_equal(list_store_paths(&p, folder, url[0]), 0);
+		assert_int_not_equal(access(p.list, F_OK), 0);
+		assert_int_not_equal(access(p.state, F_OK), 0);
+	}
+}
+
+// A file that is not what was stored is fetched as if there were none.
+static void test_damage_is_fetched_anew(void **)
+{
+	struct list_store_paths p;
+	struct list_stored s;
+	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+	assert_int_equal(list_store_paths(&p, folder, url[0]), 0);
+	assert_int_equal(list_store_read(&p, true, &s), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		FILE *f = fopen(i < 2 ? p.list : p.state, i % 2 ? "a" : "r+");
+		assert_non_null(f);
+		assert_int_equal(fputc('X', f), 'X');
+		fclose(f);
+		assert_int_not_equal(list_store_read(&p, true, &s), 0);
+		assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+		assert_int_equal(list[0].http_status, 200);
+		assert_int_equal(list_store_read(&p, true, &s), 0);
+		stored_is("/list", "ads.example\n");
+	}
+}
+
+static void test_many_at_a_time(void **)
+{
+	char path[32];
+	for (unsigned i = 0; i < ARRAY_LEN(list); i++) {
+		snprintf(path, sizeof path, i % 3 == 2 ? "/500?%u" : "/list?%u", i);
+		ask_for(i, path, false);
+		list[i].wanted = i % 3 != 1;
+	}
+	assert_int_equal(list_update_all(&options, list, ARRAY_LEN(list)), LIST_UPDATE_THREADS);
+	for (unsigned i = 0; i < ARRAY_LEN(list); i++)
+		assert_int_equal(list[i].outcome, i % 3 == 0   ? LIST_UPDATE_CHANGED
+						  : i % 3 == 1 ? LIST_UPDATE_NONE
+							       : LIST_UPDATE_FAILED);
+	static _Atomic bool stop_now = true;
+	options.stop = &stop_now;
+	unsigned before = http.requests;
+	assert_int_equal(list_update_all(&options, list, ARRAY_LEN(list)), 0);
+	assert_int_equal(http.requests, before);
+	options.stop = NULL;
+}
+
+static void test_what_nobody_needs_is_removed(void **)
+{
+	struct list_store_paths p[2];
+	char other[128];
+	assert_int_equal(run("/list", false), LIST_UPDATE_CHANGED);
+	assert_int_equal(list_store_paths(&p[0], folder, url[0]), 0);
+	assert_int_equal(run("/list?2", false), LIST_UPDATE_CHANGED);
+	assert_int_equal(list_store_paths(&p[1], folder, url[0]), 0);
+	snprintf(other, sizeof other, "%s/lists/notes.txt", folder);
+	FILE *f = fopen(other, "w");
+	assert_non_null(f);
+	fclose(f);
+	const char *used = url[0];
+	list_store_prune(folder, &used, 1);
+	assert_int_not_equal(access(p[0].list, F_OK), 0);
+	assert_int_not_equal(access(p[0].state, F_OK), 0);
+	assert_int_equal(access(p[1].list, F_OK), 0);
+	assert_int_equal(access(p[1].state, F_OK), 0);
+	assert_int_equal(access(other, F_OK), 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_kept_until_it_changes),
+		CASE(test_what_is_no_list_changes_nothing),
+		CASE(test_failed_downloads_leave_nothing),
+		CASE(test_damage_is_fetched_anew),
+		CASE(test_many_at_a_time),
+		CASE(test_what_nobody_needs_is_removed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
