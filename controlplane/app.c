@@ -194,15 +194,26 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 	return 0;
 }
 
-int app_run(struct app *a)
+static void on_started(void *app, const char *why)
 {
-	int rc = thread_open(a);
-	if (rc < 0)
-		return rc;
+	struct app *a = app;
+	if (why)
+		log_error("not starting: %s", why);
+	a->start_err = why ? -ECANCELED : thread_open(a);
+	if (a->start_err < 0) {
+		loop_stop(a->service);
+		return;
+	}
 	publisher_state(a->publisher, CP_SERVING);
 	log_info("serving, incarnation %016llx",
 		(unsigned long long)publisher_incarnation(a->publisher));
-	return loop_run(a->service);
+}
+
+int app_run(struct app *a)
+{
+	rules_start(a->rules, on_started, a);
+	int rc = loop_run(a->service);
+	return a->start_err < 0 ? a->start_err : rc;
 }
 
 static void resolver_stop(struct app *a)

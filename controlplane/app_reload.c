@@ -66,8 +66,6 @@ static void reload_rest(void *arg)
 
 	a->current = a->reload.loaded;
 	a->reload.loaded = NULL;
-	if (before != a->started)
-		config_free(before);
 	app_publish_config(a, a->current);
 	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));
 	int err = app_groups_publish(a, a->current);
@@ -77,6 +75,9 @@ static void reload_rest(void *arg)
 			strerror(-err));
 	}
 	int rc = rules_configure(a->rules, a->current, on_rules, a);
+	// The rules have let go of it now.
+	if (before != a->started)
+		config_free(before);
 	if (rc == 0)
 		return;
 	a->reload.err = rc;

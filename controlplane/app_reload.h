@@ -46,6 +46,7 @@ struct app {
 	char socket_path[SHM_PATH_MAX + 16];
 	pthread_t thread;
 	bool thread_runs;
+	int start_err;
 	struct reload reload;
 	struct app_groups groups;
 };

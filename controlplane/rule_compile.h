@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 enum { RULE_COMPILE_WHY_MAX = 256 };
 #define RULE_SOURCE_BYTES_MAX (UINT64_C(1) << 30) // of one file; a longer one is an error
@@ -48,9 +49,24 @@ struct rule_source_result {
 		   // -ENODATA: it is empty and was not before
 };
 
+// What a file was when its content was hashed. As long as device, number, size and times are these
+// it is not read again. A file that changed within RULE_KNOWN_SETTLED_S before it was read is not
+// known: its times may not tell the next change.
+enum { RULE_KNOWN_SETTLED_S = 2 };
+struct rule_known {
+	uint64_t path_hash; // 0: nothing is known
+	uint64_t device, inode, size;
+	struct timespec changed, modified;
+	uint64_t content_hash;
+};
+
 // The content hash of all sources. A source that cannot be read counts as such, its result tells.
 uint64_t rule_compile_hash(
 	const struct rule_source *source, unsigned count, struct rule_source_result *result);
+
+// The same, with what is known of each, which is brought up to date.
+uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned count,
+	struct rule_source_result *result, struct rule_known *known);
 
 static inline const char *rule_source_error_text(int err)
 {

@@ -13,79 +13,11 @@
 #include <unistd.h>
 #include <weir/log.h>
 
-enum { POLL_MS = 10 }; // of a running job; there is no timer otherwise
+enum { AGAIN_MS = 10 };
 
 static const struct rule_image_head *head_of(const struct rules *r)
 {
 	return r->arena.base;
-}
-
-static const struct rule_source_info *info_by_title(const struct rules *r, const char *title)
-{
-	for (unsigned i = 0; r->arena.base && i < r->reader.source_count; i++)
-		if (strcmp(r->reader.sources[i].title, title) == 0)
-			return &r->reader.sources[i];
-	return NULL;
-}
-
-// Names that a source holds more than once, by its lists.
-static uint64_t duplicates_of(const struct rules *r, const struct rule_source_info *info)
-{
-	uint64_t duplicates = 0;
-	for (unsigned i = 0; i < r->reader.list_count; i++)
-		if (&r->reader.sources[r->reader.way[i].source] == info)
-			duplicates += r->reader.lists[i].duplicates;
-	return duplicates;
-}
-
-static void describe_image(const struct rules *r, struct rules_list_status *l)
-{
-	const struct rule_source_info *info = info_by_title(r, l->name);
-	static const struct rule_source_info none;
-	if (!info)
-		info = &none;
-	l->lines = info->lines;
-	l->duplicates = info == &none ? 0 : duplicates_of(r, info);
-	l->names = info->names - l->duplicates;
-	l->comments = info->comments;
-	l->rejected = info->rejected;
-	l->bytes = info->bytes;
-}
-
-// Lists as the job's configuration has them, with the numbers of the current image.
-static void describe_lists(struct rules *r, const struct rules_job *j)
-{
-	if (j->rollback) {
-		for (unsigned i = 0; i < r->status.list_count; i++)
-			describe_image(r, &r->list[i]);
-		return;
-	}
-	r->status.list_count = j->sources->count;
-	for (unsigned i = 0; i < j->sources->count; i++) {
-		const struct rule_source *s = &j->sources->source[i];
-		struct rules_list_status *l = &r->list[i];
-		*l = (struct rules_list_status){.allow = s->allow, .error = j->result[i].error};
-		memcpy(l->rejected_by, j->result[i].counts.rejected, sizeof l->rejected_by);
-		rule_title_make(l->name, s->title);
-		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
-		describe_image(r, l);
-	}
-}
-
-static void log_rejects(const struct rules_job *j)
-{
-	for (unsigned i = 0; i < j->sources->count; i++) {
-		char text[512] = "";
-		size_t len = 0;
-		const struct list_counts *c = &j->result[i].counts;
-		for (unsigned k = 0; k < LIST_REJECT_COUNT; k++)
-			if (c->rejected[k] && len < sizeof text - 40)
-				len += (size_t)snprintf(text + len, sizeof text - len, " %s=%llu",
-					list_reject_name[k], (unsigned long long)c->rejected[k]);
-		if (len)
-			log_info("rules: list %u: names=%llu, rejected:%s", i,
-				(unsigned long long)c->names, text);
-	}
 }
 
 // What the judge could not take is not the lists' parser's to count.
@@ -115,6 +47,7 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	r->reader = j->reader;
 	j->arena = (struct rule_arena){0};
 	const struct rule_image_head *h = head_of(r);
+	r->input_hash = h->input_hash;
 	struct rules_status *s = &r->status;
 	s->names = h->names;
 	s->image_bytes = h->size;
@@ -140,11 +73,11 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 		log_error("rules: %s; the previous image stays", j->error);
 	else if (j->error[0])
 		log_warning("rules: %s", j->error);
-	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held) {
-		r->kept.held = j->was_held;
-		(void)rules_kept_save(r);
-	}
-	describe_lists(r, j);
+	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
+		rules_hold(r, j->was_held);
+	if (j->same)
+		r->input_hash = j->input_hash;
+	rules_describe(r, j);
 	if (j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED)
 		return; // a start is no reload
 	s->outcome = j->outcome;
@@ -153,12 +86,12 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	s->failed += j->outcome == RULES_FAILED;
 	snprintf(s->error, sizeof s->error, "%s", j->error);
 	if (j->outcome == RULES_PUBLISHED)
-		log_rejects(j);
+		rules_log_rejects(j);
 	if (j->outcome == RULES_PUBLISHED && r->published)
 		r->published(r->published_arg);
 }
 
-static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
+struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 {
 	struct rules_job *j = calloc(1, sizeof *j);
 	if (!j)
@@ -167,16 +100,18 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 	j->publisher = r->publisher;
 	j->judging = r->judging;
 	j->judge_before = r->judge;
+	j->known = r->known;
 	j->image_path = r->image_path;
 	j->previous_path = r->previous_path;
 	if (r->arena.base) {
 		j->has_current = true;
-		j->current_input_hash = head_of(r)->input_hash;
+		j->current = r->arena.base;
+		j->current_input_hash = r->input_hash;
 		j->secret = head_of(r)->secret;
 		for (unsigned i = 0; i < sources->count; i++) {
 			char title[RULE_TITLE_MAX];
 			rule_title_make(title, sources->source[i].title);
-			const struct rule_source_info *info = info_by_title(r, title);
+			const struct rule_source_info *info = rules_source_info(r, title);
 			j->had_names[i] = info && info->names > 0;
 		}
 		j->list_count = r->reader.list_count;
@@ -185,22 +120,32 @@ static struct rules_job *job_new(struct rules *r, struct rules_sources *sources)
 	return j;
 }
 
-static void watch_job(struct rules *r)
+static void try_again(struct rules *r)
 {
-	const struct timeval interval = {.tv_usec = POLL_MS * 1000};
-	(void)event_add(r->poll, &interval);
+	const struct timeval interval = {.tv_usec = AGAIN_MS * 1000};
+	(void)event_add(r->again, &interval);
+}
+
+static void on_job_moved(void *arg);
+
+void rules_run_job(struct rules *r, struct rules_job *j)
+{
+	r->job = j;
+	j->service = r->service_loop;
+	j->moved = on_job_moved;
+	j->moved_arg = r;
+	rules_job_start(j);
 }
 
 // Takes `sources` if it returns 0.
 static int start_job(struct rules *r, struct rules_sources *sources, bool force)
 {
-	struct rules_job *j = job_new(r, sources);
+	struct rules_job *j = rules_job_new(r, sources);
 	if (!j)
 		return -ENOMEM;
 	j->force = force;
-	r->job = j;
-	rules_job_start(j);
-	watch_job(r);
+	rules_sources_leave_out(sources, j->had_names);
+	rules_run_job(r, j);
 	return 0;
 }
 
@@ -209,23 +154,20 @@ static void start_next(struct rules *r)
 	struct rules_sources *sources = r->next;
 	if (r->job || !sources)
 		return;
-	if (start_job(r, sources, r->next_force))
-		return; // no memory: the timer that still runs tries again
+	if (start_job(r, sources, r->next_force)) {
+		try_again(r);
+		return;
+	}
 	r->next = NULL;
 	r->next_force = false;
 	r->waiting = r->next_waiting;
 	r->next_waiting.count = 0;
 }
 
-static void finish_job(struct rules *r)
+void rules_tell(struct rules *r, struct rules_waiters *w)
 {
-	struct rules_job *j = r->job;
-	struct rules_waiters told = r->waiting;
-	rules_job_settle_files(j);
-	note_outcome(r, j);
-	r->job = NULL;
-	r->waiting.count = 0;
-	rules_job_free(j);
+	struct rules_waiters told = *w;
+	w->count = 0;
 	for (unsigned i = 0; i < told.count; i++) {
 		struct rules_status s;
 		rules_status(r, &s);
@@ -233,25 +175,51 @@ static void finish_job(struct rules *r)
 	}
 }
 
-static void on_poll(evutil_socket_t, short, void *arg)
+static void finish_job(struct rules *r)
+{
+	struct rules_job *j = r->job;
+	rules_job_settle_files(j);
+	note_outcome(r, j);
+	r->job = NULL;
+	rules_job_free(j);
+	rules_tell(r, &r->waiting);
+}
+
+static void hand_to_resolver(struct rules *r)
+{
+	struct rules_job *j = r->job;
+	atomic_store_explicit(&j->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
+	j->before_start = r->start.waiting;
+	if (j->before_start) {
+		rules_job_publish(j);
+	} else if (loop_call(r->resolver_loop, rules_job_publish, j)) {
+		atomic_store_explicit(&j->state, RULES_JOB_READY, memory_order_relaxed);
+		try_again(r); // a full mailbox
+	}
+}
+
+static void on_job_moved(void *arg)
 {
 	struct rules *r = arg;
 	int state = r->job ? atomic_load_explicit(&r->job->state, memory_order_acquire) : -1;
-	if (state == RULES_JOB_READY) {
-		atomic_store_explicit(&r->job->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
-		// A full mailbox is tried again with the next tick.
-		if (loop_call(r->resolver_loop, rules_job_publish, r->job))
-			atomic_store_explicit(
-				&r->job->state, RULES_JOB_READY, memory_order_relaxed);
-	}
-	if (state == RULES_JOB_DONE)
-		finish_job(r);
+	if (state == RULES_JOB_READY)
+		hand_to_resolver(r);
+	if (state != RULES_JOB_DONE)
+		return;
+	finish_job(r);
 	start_next(r);
-	if (!r->job && !r->next)
-		(void)event_del(r->poll);
+	rules_start_look(r);
 }
 
-static void add_waiter(struct rules_waiters *w, rules_done done, void *arg)
+static void on_again(evutil_socket_t, short, void *arg)
+{
+	struct rules *r = arg;
+	if (r->job && atomic_load_explicit(&r->job->state, memory_order_acquire) == RULES_JOB_READY)
+		hand_to_resolver(r);
+	start_next(r);
+}
+
+void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg)
 {
 	if (!done)
 		return;
@@ -259,22 +227,30 @@ static void add_waiter(struct rules_waiters *w, rules_done done, void *arg)
 	w->one[w->count++].arg = arg;
 }
 
-static int reload(
-	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
+bool rules_waiters_full(const struct rules *r)
+{
+	return r->waiting.count + r->next_waiting.count + r->fetch_waiting.count
+	       >= RULES_WAITERS_MAX;
+}
+
+int rules_build(struct rules *r, bool force, struct rules_waiters *told)
 {
 	struct rules_sources *sources;
 	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
-	if (done && w->count == RULES_WAITERS_MAX)
-		return -EAGAIN;
-	int err = rules_sources_new(config, &sources);
-	if (!err && !r->job)
+	int err = rules_sources_new(r->config, &sources);
+	if (err)
+		return err;
+	bool now = !r->job;
+	if (now)
 		err = start_job(r, sources, force);
 	if (err) {
 		rules_sources_free(sources);
 		return err;
 	}
-	add_waiter(w, done, arg);
-	if (r->job->sources == sources)
+	for (unsigned i = 0; i < told->count; i++)
+		rules_add_waiter(w, told->one[i].done, told->one[i].arg);
+	told->count = 0;
+	if (now)
 		return 0;
 	r->status.coalesced += r->next != NULL;
 	rules_sources_free(r->next);
@@ -283,68 +259,10 @@ static int reload(
 	return 0;
 }
 
-// Nothing was done, and the status says why.
-static int answer_held(struct rules *r, rules_done done, void *arg)
-{
-	struct rules_status s;
-	r->status.outcome = RULES_HELD;
-	snprintf(r->status.error, sizeof r->status.error,
-		"the image of a rollback is held; a reload of the lists releases it");
-	rules_status(r, &s);
-	if (done)
-		done(arg, &s);
-	return 0;
-}
-
-int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
-{
-	return r->kept.held ? answer_held(r, done, arg) : reload(r, config, false, done, arg);
-}
-
-int rules_reload(
-	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
-{
-	int err = reload(r, config, force, done, arg);
-	if (!err && r->kept.held) {
-		r->kept.held = false;
-		(void)rules_kept_save(r);
-	}
-	return err;
-}
-
-int rules_release(struct rules *r, const struct config *config, rules_done done, void *arg)
-{
-	return r->kept.held ? rules_reload(r, config, false, done, arg) : -EALREADY;
-}
-
-int rules_rollback(struct rules *r, rules_done done, void *arg)
-{
-	if (r->job || r->next)
-		return -EBUSY;
-	if (access(r->previous_path, R_OK))
-		return -ENOENT;
-	struct rules_sources *sources = calloc(1, sizeof *sources);
-	struct rules_job *j = sources ? job_new(r, sources) : NULL;
-	if (!j) {
-		rules_sources_free(sources);
-		return -ENOMEM;
-	}
-	j->rollback = true;
-	// Before the files are swapped: whatever happens then, no start builds over the old image.
-	j->was_held = r->kept.held;
-	r->kept.held = true;
-	(void)rules_kept_save(r);
-	add_waiter(&r->waiting, done, arg);
-	r->job = j;
-	rules_job_start(j);
-	watch_job(r);
-	return 0;
-}
-
 // The stored image, published at once: the resolver loop does not run yet.
 static void load_last(struct rules *r, struct rules_sources *sources)
 {
-	struct rules_job *j = job_new(r, sources);
+	struct rules_job *j = rules_job_new(r, sources);
 	if (!j) {
 		rules_sources_free(sources);
 		return;
@@ -365,33 +283,43 @@ static void make_paths(struct rules *r, const char *folder)
 	(void)!mkdir(folder, 0750);
 }
 
-int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
-	struct loop *resolver_loop, struct loop *service_loop, struct rules_judging judging)
+static int open_parts(struct rules *r, const struct config *config, struct loop *service_loop)
 {
 	struct rules_sources *sources;
-	int err = rules_sources_new(config, &sources);
+	const char *folder = config->runtime.state_directory;
+	r->again = event_new(loop_base(service_loop), -1, 0, on_again, r);
+	int err = r->again ? rules_kept_open(r, loop_base(service_loop)) : -ENOMEM;
+	if (!err)
+		err = rules_fetch_new(&r->fetch, service_loop, folder, rules_fetched, r);
+	if (!err)
+		err = rules_sources_new(config, &sources);
 	if (err)
 		return err;
-	struct rules *r = calloc(1, sizeof *r);
-	if (r)
-		r->poll = event_new(loop_base(service_loop), -1, EV_PERSIST, on_poll, r);
-	if (!r || !r->poll) {
-		rules_sources_free(sources);
-		free(r);
-		return -ENOMEM;
-	}
-	r->publisher = publisher;
-	r->judging = judging;
-	r->resolver_loop = resolver_loop;
-	make_paths(r, config->runtime.state_directory);
-	err = rules_kept_open(r, loop_base(service_loop));
 	load_last(r, sources);
 	if (r->kept.held && !r->arena.base) {
 		log_warning("rules: the image that was held is gone: building anew");
 		r->kept.held = false;
 	}
-	if (!err)
-		err = rules_configure(r, config, NULL, NULL);
+	rules_fetch_hold(r->fetch, r->kept.held);
+	r->start.how = config->blocking.update.start;
+	r->start.had_image = r->arena.base != NULL;
+	r->start.waiting = r->start.how != UPDATE_START_FAST;
+	return rules_configure(r, config, NULL, NULL);
+}
+
+int rules_open(struct rules **out, const struct config *config, struct publisher *publisher,
+	struct loop *resolver_loop, struct loop *service_loop, struct rules_judging judging)
+{
+	struct rules *r = calloc(1, sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	r->publisher = publisher;
+	r->judging = judging;
+	r->resolver_loop = resolver_loop;
+	r->service_loop = service_loop;
+	r->config = config;
+	make_paths(r, config->runtime.state_directory);
+	int err = open_parts(r, config, service_loop);
 	if (err) {
 		rules_close(r);
 		return err;
@@ -404,7 +332,10 @@ void rules_close(struct rules *r)
 {
 	if (!r)
 		return;
-	event_free(r->poll);
+	if (r->again)
+		event_free(r->again);
+	rules_start_close(r);
+	rules_fetch_free(r->fetch);
 	rules_kept_close(r);
 	rules_job_free(r->job);
 	rules_sources_free(r->next);
@@ -416,16 +347,6 @@ void rules_close(struct rules *r)
 const struct judge *rules_judge(const struct rules *r)
 {
 	return r->judge;
-}
-
-void rules_status(struct rules *r, struct rules_status *out)
-{
-	*out = r->status;
-	out->building = r->job != NULL;
-	out->held = r->kept.held;
-	out->has_previous = access(r->previous_path, R_OK) == 0;
-	out->pause_until_unix_s = r->kept.pause_until_unix_s;
-	out->lists = r->list;
 }
 
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg)

@@ -79,8 +79,9 @@ struct rules_judging {
 	void *arg;
 };
 
-// Reads the last good image and, if it is whole, publishes it at once; then starts a first build.
-// Before either loop runs.
+// Reads the last good image and, if it is whole, publishes it at once; then starts a first build
+// from what is stored, and fetches the lists that are due. Before either loop runs. `config` stays
+// good until another is given to one of the functions below.
 ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 	struct publisher *publisher, struct loop *resolver_loop, struct loop *service_loop,
 	struct rules_judging judging);
@@ -88,9 +89,16 @@ ATTR_MUST_CHECK int rules_open(struct rules **out, const struct config *config,
 // away.
 void rules_close(struct rules *r);
 
-// Takes lists and entries from `config` and rebuilds if anything changed, or in any case with
-// `force`. `done(arg, status)`, if not NULL, is called on the service loop, once. -EAGAIN: too many
-// wait already (RULES_WAITERS_MAX); -ENOMEM.
+// When clients may be answered, as blocking.update.start says: `done(arg, NULL)` at once, or when
+// the first round of fetching and the first build are over, or after start_timeout; or with `why`
+// not. On the service loop, or before it runs. The resolver loop does not run before.
+typedef void (*rules_started)(void *arg, const char *why);
+void rules_start(struct rules *r, rules_started done, void *arg);
+
+// Takes lists and entries from `config`, fetches all lists that changed at their servers, and
+// rebuilds if anything changed; in any case with `force`. Ends a hold. `done(arg, status)`, if not
+// NULL, is called on the service loop, once. -EAGAIN: too many wait already (RULES_WAITERS_MAX);
+// -ENOMEM.
 enum { RULES_WAITERS_MAX = 64 };
 typedef void (*rules_done)(void *arg, const struct rules_status *status);
 ATTR_MUST_CHECK int rules_reload(

@@ -4,6 +4,7 @@
 // What the files of the rule manager share. All on the service loop's thread.
 
 #include "rules.h"
+#include "rules_fetch.h"
 #include "rules_job.h"
 
 #include <limits.h>
@@ -24,11 +25,22 @@ struct rules_kept {
 	uint64_t pause_until_unix_s; // 0: not paused
 };
 
+// rules_start.c
+struct rules_start {
+	bool waiting; // the resolver loop does not run yet
+	bool had_image;
+	uint8_t how; // enum update_start
+	struct event *timer;
+	rules_started done;
+	void *arg;
+};
+
 struct rules {
 	struct publisher *publisher;
 	struct rules_judging judging;
-	struct loop *resolver_loop;
-	struct event *poll;
+	struct loop *resolver_loop, *service_loop;
+	struct event *again; // what could not be done at once is tried again
+	const struct config *config;
 	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
 
 	struct rules_job *job; // NULL: nothing runs
@@ -36,6 +48,11 @@ struct rules {
 	struct rules_sources *next; // reload to do after it; NULL: none
 	bool next_force;
 	struct rules_waiters next_waiting;
+	struct rules_fetch *fetch;
+	struct rules_waiters fetch_waiting; // for lists to be fetched, then for the build
+	bool build_owed;                    // after that, whatever comes
+
+	struct rules_start start;
 
 	struct rules_kept kept;
 	struct event *pause_timer;
@@ -45,11 +62,41 @@ struct rules {
 	struct rule_arena arena; // current image, our own copy: `why` reads it
 	struct rule_reader reader;
 	struct judge *judge;
+	uint64_t input_hash; // of the sources that it stands for
+	struct rule_known known[RULE_SOURCES_MAX];
 	struct rules_status status;
 	struct rules_list_status list[RULE_SOURCES_MAX];
 	void (*published)(void *arg);
 	void *published_arg;
 };
+
+// rules.c
+struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources); // NULL: no memory
+void rules_run_job(struct rules *r, struct rules_job *j);                        // none runs
+void rules_add_waiter(struct rules_waiters *w, rules_done done, void *arg);
+
+void rules_tell(struct rules *r, struct rules_waiters *w);
+// Those who wait are bounded all together, so that they fit wherever they are put.
+bool rules_waiters_full(const struct rules *r);
+// From the configuration that there is, after the job that may be running. Takes `told` if it
+// returns 0.
+ATTR_MUST_CHECK int rules_build(struct rules *r, bool force, struct rules_waiters *told);
+
+// rules_reload.c
+void rules_fetched(void *rules); // a round of fetching is over
+
+// rules_hold.c
+void rules_hold(struct rules *r, bool held);
+void rules_note_held(struct rules *r); // as what came of a reload
+
+// rules_status.c
+const struct rule_source_info *rules_source_info(const struct rules *r, const char *title);
+void rules_describe(struct rules *r, const struct rules_job *j);
+void rules_log_rejects(const struct rules_job *j);
+
+// rules_start.c
+void rules_start_look(struct rules *r); // whenever a job or a round of fetching has ended
+void rules_start_close(struct rules *r);
 
 // rules_pause.c
 ATTR_MUST_CHECK int rules_kept_open(struct rules *r, struct event_base *base);

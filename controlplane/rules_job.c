@@ -103,13 +103,26 @@ void rules_job_settle_files(struct rules_job *j)
 		(void)swap_files(j);
 }
 
+// Of all that an image decides by: its body without what is only told of the sources. Both images
+// were checked, and have one secret.
+static uint64_t result_hash(const void *image)
+{
+	const struct rule_image_head *h = image;
+	uint64_t told_end = h->sources_off + h->source_count * sizeof(struct rule_source_info);
+	uint64_t part[2] = {
+		contenthash((const uint8_t *)image + sizeof *h, h->sources_off - sizeof *h),
+		contenthash((const uint8_t *)image + told_end, h->size - told_end)};
+	return contenthash(part, sizeof part);
+}
+
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
 static int make_image(struct rules_job *j)
 {
 	char why[RULE_STORE_WHY_MAX];
 	size_t peak = 0;
 	if (!j->force && j->has_current
-		&& rule_compile_hash(j->sources->source, j->sources->count, j->result)
+		&& rule_compile_hash_known(
+			   j->sources->source, j->sources->count, j->result, j->known)
 			   == j->current_input_hash) {
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
@@ -138,6 +151,12 @@ static int make_image(struct rules_job *j)
 		return err;
 	}
 	note_missing(j);
+	if (!j->force && j->has_current && result_hash(j->current) == result_hash(j->arena.base)) {
+		j->same = true;
+		j->input_hash = ((const struct rule_image_head *)j->arena.base)->input_hash;
+		j->outcome = RULES_UNCHANGED;
+		return -EALREADY;
+	}
 	keep_previous(j);
 	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
@@ -151,9 +170,13 @@ static int make_image(struct rules_job *j)
 	return prepare_region(j);
 }
 
+// From here on the job is the next owner's.
 static void settle(struct rules_job *j, int state)
 {
+	struct loop *service = j->service;
 	atomic_store_explicit(&j->state, state, memory_order_release);
+	if (service)
+		loop_call_back(service, &j->back, j->moved, j->moved_arg);
 }
 
 static void *work(void *arg)
@@ -170,7 +193,7 @@ static void *work(void *arg)
 void rules_job_start(struct rules_job *j)
 {
 	sigset_t all, before;
-	settle(j, RULES_JOB_RUNNING);
+	atomic_store_explicit(&j->state, RULES_JOB_RUNNING, memory_order_relaxed);
 	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&j->thread, NULL, work, j);
@@ -234,7 +257,7 @@ static void switch_image(void *arg)
 void rules_job_publish(void *arg)
 {
 	struct rules_job *j = arg;
-	bool starting = j->from_disk && !j->rollback;
+	bool starting = (j->from_disk && !j->rollback) || j->before_start;
 
 	if (names_busy(j->publisher)) {
 		names_discard(j->publisher, j->region);
@@ -242,8 +265,9 @@ void rules_job_publish(void *arg)
 		fail_publish(j, -EBUSY);
 		settle(j, RULES_JOB_DONE);
 	} else if (starting) {
-		// What is cached was judged by this very image, unless the last life ended while
-		// it was taking it over.
+		// The resolver loop does not run yet, and begins with this. What is cached was
+		// judged by this very image, unless the last life ended while it was taking it
+		// over, or there is a new one already.
 		judge_by(j, j->judge, NULL);
 		switch_image(j);
 	} else {

@@ -2,12 +2,13 @@
 #pragma once
 
 // One reload on its way: made by the service loop, worked on by a helper thread, its image switched
-// to by the resolver loop, its result taken in by the service loop, which polls `state`.
+// to by the resolver loop, its result taken in by the service loop.
 //
 // Whoever moves the state on (release) gives the whole job to the next owner (acquire):
 //   RUNNING (helper thread) -> DONE or READY (service loop) -> PUBLISHING (resolver loop) -> DONE
 
 #include "judge.h"
+#include "loop.h"
 #include "rule_store.h"
 #include "rules.h"
 #include "rules_sources.h"
@@ -21,6 +22,11 @@ struct rules_job {
 	_Atomic int state;
 	bool has_thread;
 	pthread_t thread;
+	// Called on the service loop when the job is READY or DONE; NULL: nobody is to be told.
+	struct loop *service;
+	struct loop_return back;
+	void (*moved)(void *arg);
+	void *moved_arg;
 
 	// Input.
 	struct rules_sources *sources; // owned
@@ -29,10 +35,13 @@ struct rules_job {
 	const struct judge *judge_before;       // of the current image
 	const char *image_path, *previous_path; // outlive the job
 	bool force, from_disk;
+	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool has_current;
 	uint64_t current_input_hash;
-	struct keyhash_secret secret;     // of the current image
+	const void *current;          // image, while the job runs
+	struct rule_known *known;     // of files read before, by source; the job's while it runs
+	struct keyhash_secret secret; // of the current image
 	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
 	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image
 	unsigned list_count;
@@ -48,6 +57,8 @@ struct rules_job {
 	struct judge *judge; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms;
 	bool swapped; // the files, for a rollback
+	bool same;    // other sources, the same image: `input_hash` is theirs
+	uint64_t input_hash;
 };
 
 // Compiles, stores and prepares, on a thread of its own; leaves DONE or READY. If no thread can be

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_sources.h"
 
+#include "list_store.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *keep(char **at, const char *text)
 {
@@ -33,31 +36,61 @@ static int add_rebinding(struct rules_sources *s, const struct config *c)
 	return 0;
 }
 
+// `text` has room for the title, the URL and the path.
+static int list_add(struct rules_sources *s, const struct config_list *l,
+	const char *state_directory, char **at)
+{
+	struct list_store_paths stored;
+	const char *path = l->path;
+	if (l->url) {
+		int err = list_store_paths(&stored, state_directory, l->url);
+		if (err)
+			return err;
+		path = stored.list;
+		s->url[s->count] = keep(at, l->url);
+	}
+	s->source[s->count++] = (struct rule_source){.title = keep(at, l->name),
+		.path = keep(at, path),
+		.allow = l->allow,
+		.force = l->force,
+		.format = l->format};
+	return 0;
+}
+
+static size_t text_size(const struct config_blocking *c, const char *state_directory)
+{
+	enum { STORED_NAME_MAX = 64 };
+	size_t size = 1;
+	for (unsigned i = 0; i < c->list_count; i++) {
+		const struct config_list *l = &c->lists[i];
+		size += strlen(l->name) + 1;
+		size += l->path ? strlen(l->path) + 1
+				: strlen(l->url) + 1 + strlen(state_directory) + STORED_NAME_MAX;
+	}
+	return size;
+}
+
 static int copy_from(struct rules_sources *s, const struct config *config)
 {
 	const struct config_blocking *c = &config->blocking;
-	size_t text = 1;
+	const char *state_directory = config->runtime.state_directory;
 	int err = group_sources_new(config, &s->groups);
 	if (err)
 		return err;
 	if (c->list_count + s->groups->count > RULE_SOURCES_MAX)
 		return -E2BIG;
-	for (unsigned i = 0; i < c->list_count; i++)
-		text += strlen(c->lists[i].name) + strlen(c->lists[i].path) + 2;
-	char *at = s->text = malloc(text);
+	char *at = s->text = malloc(text_size(c, state_directory));
 	if (!s->text)
 		return -ENOMEM;
 	static_assert(RULE_LIST_ALLOW == 0 && RULE_LIST_DENY == 1 && RULE_LIST_FIRST == 2);
 	for (; s->count < RULE_LIST_FIRST; s->count++)
 		s->source[s->count] = group_source(s, s->count);
 	s->source[RULE_LIST_ALLOW].allow = true;
-	for (unsigned i = 0; i < c->list_count; i++)
-		s->source[s->count++] = (struct rule_source){.title = keep(&at, c->lists[i].name),
-			.path = keep(&at, c->lists[i].path),
-			.allow = c->lists[i].allow};
+	for (unsigned i = 0; i < c->list_count && !err; i++)
+		err = list_add(s, &c->lists[i], state_directory, &at);
 	for (unsigned i = RULE_LIST_FIRST; i < s->groups->count; i++)
 		s->source[s->count++] = group_source(s, i);
-	return 0;
+	return err;
 }
 
 int rules_sources_new(const struct config *config, struct rules_sources **out)
@@ -72,6 +105,13 @@ int rules_sources_new(const struct config *config, struct rules_sources **out)
 	}
 	*out = s;
 	return 0;
+}
+
+void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX])
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->url[i] && !had_names[i] && access(s->source[i].path, F_OK))
+			s->source[i].path = NULL;
 }
 
 void rules_sources_free(struct rules_sources *s)

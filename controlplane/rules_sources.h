@@ -4,6 +4,10 @@
 // A copy of what a rule image is made from, as one configuration names it: its allow entries, its
 // deny entries, its lists, then what groups bring (group_sources.h). Independent of the
 // configuration's life.
+//
+// A list that is fetched is read from where it is stored (list_store.h). One that was never fetched
+// has no file; whoever builds leaves it out (rules_sources_leave_out) unless it is known from
+// before.
 
 #include "group_sources.h"
 #include "rebinding_source.h"
@@ -14,10 +18,14 @@
 struct rules_sources {
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
-	char *text; // titles and paths
+	const char *url[RULE_SOURCES_MAX]; // of lists that are fetched, else NULL
+	char *text;                        // titles and paths
 	struct group_sources *groups;
 	struct rebinding_source *rebinding; // NULL: it is off
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);
+// Fetched lists without a file become sources without rules, but for those that had names: that
+// they are gone is an error.
+void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX]);
 void rules_sources_free(struct rules_sources *s); // NULL is fine

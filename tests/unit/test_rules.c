@@ -5,6 +5,9 @@
 
 #include "rules_rig.h"
 
+#include <malloc.h>
+#include <weir/clock.h>
+
 static void test_build_change_fail(void **)
 {
 	write_list(0, "ads.example\ncom\n0.0.0.0 evil.example evil.example\n");
@@ -90,7 +93,7 @@ static void test_an_emptied_list_is_taken_only_by_force(void **)
 	// One that was empty before is no news.
 	write_list(0, "# nothing\n");
 	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
 	close_rules();
 }
 
@@ -111,6 +114,66 @@ static void test_an_image_that_cannot_be_stored(void **)
 	assert_int_equal(env.last.outcome, RULES_FAILED);
 	assert_non_null(strstr(env.last.error, "rules.img"));
 	assert_int_equal(ask("ads.example").verdict.d.action, RULE_BLOCK);
+	close_rules();
+}
+
+// Comments, order and spelling make no other image: nothing is published or written.
+static void test_other_text_with_the_same_rules(void **)
+{
+	write_list(0, "ads.example\nother.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	uint64_t published = generation();
+	time_t inode = image_inode();
+	write_list(0, "# new\nOTHER.example\n0.0.0.0 ads.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	assert_int_equal(env.last.lists[2].lines, 3);
+	assert_int_equal(env.last.lists[2].comments, 1);
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	assert_int_equal(generation(), published);
+	assert_int_equal(image_inode(), inode);
+	write_list(0, "other.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(ask("ads.example").verdict.d.action, RULE_PASS);
+	close_rules();
+}
+
+// A file whose times are old enough is not even read, and nothing stays on the heap. Takes 3 s:
+// nobody can set when an inode changed.
+static void test_unchanged_costs_next_to_nothing(void **)
+{
+	enum { NAMES = 200000, TRIES = 20 };
+	FILE *f = fopen(env.list_path[0], "w");
+	assert_non_null(f);
+	for (unsigned i = 0; i < NAMES; i++)
+		fprintf(f, "n%u.example\n", i);
+	assert_int_equal(fclose(f), 0);
+	open_rules();
+	run();
+	reload(1, false);
+	usleep(3100000);
+	reload(3, false);
+	uint64_t best_us = UINT64_MAX;
+	size_t before = mallinfo2().uordblks;
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct reload_call c = {.times = 1};
+		int told = atomic_load(&env.told);
+		uint64_t from_us = clock_mono_us();
+		assert_int_equal(loop_call(env.service, call_reload, &c), 0);
+		while (atomic_load(&env.told) == told)
+			;
+		uint64_t took_us = clock_mono_us() - from_us;
+		best_us = took_us < best_us ? took_us : best_us;
+		assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	}
+	size_t after = mallinfo2().uordblks;
+	print_message("unchanged reload: %llu us at best, %lld octets more\n",
+		(unsigned long long)best_us, (long long)after - (long long)before);
+	assert_true(after <= before);
 	close_rules();
 }
 
@@ -196,6 +259,8 @@ int main(void)
 		RULES_CASE(test_build_change_fail),
 		RULES_CASE(test_an_emptied_list_is_taken_only_by_force),
 		RULES_CASE(test_an_image_that_cannot_be_stored),
+		RULES_CASE(test_other_text_with_the_same_rules),
+		RULES_CASE(test_unchanged_costs_next_to_nothing),
 		RULES_CASE(test_storm_is_coalesced),
 		RULES_CASE(test_restart_serves_the_last_image),
 		RULES_CASE(test_close_while_building),

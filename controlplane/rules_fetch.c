@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rules_fetch.h"
+
+#include "rng.h"
+#include "rule_build.h"
+#include "rules.h"
+#include "thread_start.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+#include <weir/url.h>
+
+#define NEVER UINT64_MAX
+
+struct fetched { // one list
+	char *url;
+	char title[RULE_TITLE_MAX];
+	unsigned at; // in the status, last time
+	struct list_options options;
+	bool stored;
+	uint64_t next_ms; // clock_mono_ms
+	uint64_t try_unix_s, good_unix_s;
+	unsigned http_status, failures;
+	char why[LIST_FETCH_WHY_MAX];
+};
+
+struct fetch_set {
+	struct config_update update;
+	unsigned server_count, count;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	struct fetched list[CONFIG_LISTS_MAX];
+};
+
+// What the thread works on; its own until it gives the round back.
+struct fetch_round {
+	struct rules_fetch *owner;
+	struct fetch_set *set; // a copy
+	struct list_update update[CONFIG_LISTS_MAX];
+	bool by_hand, force;
+	struct loop_return back;
+};
+
+struct rules_fetch {
+	struct loop *service;
+	char *state_directory;
+	void (*done)(void *arg);
+	void *arg;
+	struct event *timer;
+	struct rng rng;
+	struct fetch_set *set;
+	struct fetch_round *round; // NULL: none runs
+	pthread_t thread;
+	_Atomic bool stop;
+	bool held, all_wanted, all_force;
+	struct rules_fetch_status last;
+};
+
+static void set_free(struct fetch_set *s)
+{
+	for (unsigned i = 0; s && i < s->count; i++)
+		free(s->list[i].url);
+	free(s);
+}
+
+static struct fetch_set *set_copy(const struct fetch_set *from)
+{
+	struct fetch_set *s = malloc(sizeof *s);
+	if (!s)
+		return NULL;
+	*s = *from;
+	s->count = 0;
+	for (unsigned i = 0; i < from->count; i++, s->count++) {
+		s->list[i].url = strdup(from->list[i].url);
+		if (!s->list[i].url) {
+			set_free(s);
+			return NULL;
+		}
+	}
+	return s;
+}
+
+static struct fetched *list_find(struct fetch_set *s, const char *url)
+{
+	for (unsigned i = 0; s && i < s->count; i++)
+		if (strcmp(s->list[i].url, url) == 0)
+			return &s->list[i];
+	return NULL;
+}
+
+static uint64_t below(struct rng *rng, uint64_t bound)
+{
+	uint32_t x;
+	rng_bytes(rng, &x, sizeof x);
+	return bound ? x % bound : 0;
+}
+
+// From now, of a list that is good.
+static uint64_t interval_ms(struct rules_fetch *f, const struct config_update *u)
+{
+	if (!u->interval_s)
+		return NEVER;
+	return 1000ull * (u->interval_s + below(&f->rng, u->jitter_s + 1ull));
+}
+
+static uint64_t after(uint64_t now_ms, uint64_t wait_ms)
+{
+	return wait_ms == NEVER ? NEVER : now_ms + wait_ms;
+}
+
+// A list of a configuration that is new here: what is stored says when it is due.
+static void list_begin(struct rules_fetch *f, const struct config_update *u, struct fetched *l)
+{
+	struct list_store_paths p;
+	struct list_stored s;
+	uint64_t now_ms = clock_mono_ms(), now_s = (uint64_t)time(NULL);
+	l->next_ms = now_ms;
+	if (list_store_paths(&p, f->state_directory, l->url) || list_store_read(&p, false, &s))
+		return;
+	l->stored = true;
+	l->good_unix_s = s.good_unix_s;
+	uint64_t wait_ms = interval_ms(f, u);
+	// A date in the future is no date.
+	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : NEVER;
+	if (wait_ms == NEVER)
+		l->next_ms = NEVER;
+	else if (age_ms < wait_ms)
+		l->next_ms = now_ms + wait_ms - age_ms;
+}
+
+static void servers_take(struct fetch_set *s, const struct config *c)
+{
+	const struct config_update *u = &c->blocking.update;
+	s->server_count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
+	for (unsigned i = 0; i < s->server_count; i++)
+		s->server[i] =
+			u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
+}
+
+static struct fetch_set *set_new(struct rules_fetch *f, const struct config *c)
+{
+	struct fetch_set *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->update = c->blocking.update;
+	servers_take(s, c);
+	bool same_interval = f->set && f->set->update.interval_s == s->update.interval_s
+			     && f->set->update.jitter_s == s->update.jitter_s;
+	for (unsigned i = 0; i < c->blocking.list_count; i++) {
+		const struct config_list *from = &c->blocking.lists[i];
+		if (!from->url)
+			continue;
+		struct fetched *l = &s->list[s->count], *known = list_find(f->set, from->url);
+		if (known)
+			*l = *known;
+		l->url = strdup(from->url);
+		if (!l->url) {
+			set_free(s);
+			return NULL;
+		}
+		s->count++;
+		l->options = (struct list_options){
+			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
+			.format = from->format,
+			.force = from->force};
+		rule_title_make(l->title, from->name);
+		if (!known || (!same_interval && !l->failures))
+			list_begin(f, &s->update, l);
+	}
+	return s;
+}
+
+static void plan(struct rules_fetch *f);
+
+static void count_absent(struct rules_fetch *f)
+{
+	f->last.lists = f->set->count;
+	f->last.absent = 0;
+	for (unsigned i = 0; i < f->set->count; i++)
+		f->last.absent += !f->set->list[i].stored;
+}
+
+int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
+{
+	char why[LIST_STORE_WHY_MAX];
+	struct fetch_set *s = set_new(f, c);
+	if (!s)
+		return -ENOMEM;
+	if (s->count && list_store_open(f->state_directory, why))
+		log_warning("lists: %s", why);
+	set_free(f->set);
+	f->set = s;
+	count_absent(f);
+	plan(f);
+	return 0;
+}
+
+// How long to wait after the n-th failure in a row.
+static uint64_t retry_ms(struct rules_fetch *f, const struct config_update *u, unsigned failures)
+{
+	if (failures >= FETCH_TRIES_MAX)
+		return interval_ms(f, u);
+	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
+	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
+	return wait_s * 1000 + below(&f->rng, wait_s * 250);
+}
+
+static void result_take(struct rules_fetch *f, const struct list_update *from)
+{
+	struct fetched *l = list_find(f->set, from->url);
+	if (!l || from->outcome == LIST_UPDATE_NONE)
+		return;
+	l->try_unix_s = from->try_unix_s;
+	l->good_unix_s = from->good_unix_s;
+	l->http_status = from->http_status;
+	l->stored = from->good_unix_s != 0;
+	memcpy(l->why, from->why, sizeof l->why);
+	bool failed = from->outcome == LIST_UPDATE_FAILED;
+	l->failures = failed ? l->failures + 1 : 0;
+	l->next_ms = after(clock_mono_ms(), failed ? retry_ms(f, &f->set->update, l->failures)
+						   : interval_ms(f, &f->set->update));
+}
+
+// Files of lists that left the configuration.
+static void prune(const struct rules_fetch *f)
+{
+	const char *url[CONFIG_LISTS_MAX];
+	for (unsigned i = 0; i < f->set->count; i++)
+		url[i] = f->set->list[i].url;
+	list_store_prune(f->state_directory, url, f->set->count);
+}
+
+static void on_round_done(void *arg)
+{
+	struct fetch_round *round = arg;
+	struct rules_fetch *f = round->owner;
+	pthread_join(f->thread, NULL);
+	f->round = NULL;
+	f->last.changed = false;
+	f->last.by_hand = round->by_hand;
+	f->last.force = round->force;
+	for (unsigned i = 0; i < round->set->count; i++) {
+		f->last.changed |= round->update[i].outcome == LIST_UPDATE_CHANGED;
+		result_take(f, &round->update[i]);
+	}
+	set_free(round->set);
+	free(round);
+	prune(f);
+	count_absent(f);
+	plan(f);
+	f->done(f->arg);
+}
+
+static void *work(void *arg)
+{
+	struct fetch_round *round = arg;
+	struct rules_fetch *f = round->owner;
+	const struct list_update_options options = {.state_directory = f->state_directory,
+		.update = &round->set->update,
+		.server_count = round->set->server_count,
+		.servers = round->set->server,
+		.stop = &f->stop};
+	thread_background();
+	(void)list_update_all(&options, round->update, round->set->count);
+	loop_call_back(f->service, &round->back, on_round_done, round);
+	return NULL;
+}
+
+static bool round_start(struct rules_fetch *f, bool all, bool force)
+{
+	struct fetch_round *round = calloc(1, sizeof *round);
+	sigset_t mask, before;
+	uint64_t now_ms = clock_mono_ms();
+	if (round)
+		round->set = set_copy(f->set);
+	if (!round || !round->set) {
+		free(round);
+		return false;
+	}
+	round->owner = f;
+	round->by_hand = all;
+	round->force = force;
+	for (unsigned i = 0; i < round->set->count; i++) {
+		const struct fetched *l = &round->set->list[i];
+		round->update[i] = (struct list_update){.url = l->url,
+			.options = l->options,
+			.wanted = all || l->next_ms <= now_ms,
+			.force = force};
+	}
+	f->round = round;
+	thread_mask(&mask);
+	pthread_sigmask(SIG_SETMASK, &mask, &before);
+	int err = pthread_create(&f->thread, NULL, work, round);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!err)
+		return true;
+	log_warning("lists: no thread to fetch with: %s", strerror(err));
+	f->round = NULL;
+	set_free(round->set);
+	free(round);
+	return false;
+}
+
+static uint64_t next_due_ms(const struct rules_fetch *f)
+{
+	uint64_t next_ms = NEVER;
+	for (unsigned i = 0; i < f->set->count; i++)
+		if (f->set->list[i].next_ms < next_ms)
+			next_ms = f->set->list[i].next_ms;
+	return next_ms;
+}
+
+// Starts what is due, or the timer until then.
+static void plan(struct rules_fetch *f)
+{
+	uint64_t now_ms = clock_mono_ms(), due_ms = next_due_ms(f);
+	(void)event_del(f->timer);
+	if (f->round)
+		return;
+	bool all = f->all_wanted;
+	if ((all || (!f->held && due_ms <= now_ms)) && f->set->count) {
+		f->all_wanted = false;
+		if (round_start(f, all, all && f->all_force)) {
+			f->all_force = false;
+			return;
+		}
+		f->all_wanted = all;
+		due_ms = now_ms + 1000ull * FETCH_RETRY_S;
+	} else if (f->held || due_ms == NEVER) {
+		return;
+	}
+	uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+	const struct timeval interval = {.tv_sec = (time_t)(wait_ms / 1000),
+		.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+	(void)event_add(f->timer, &interval);
+}
+
+static void on_timer(evutil_socket_t, short, void *arg)
+{
+	plan(arg);
+}
+
+void rules_fetch_hold(struct rules_fetch *f, bool held)
+{
+	f->held = held;
+	plan(f);
+}
+
+bool rules_fetch_all(struct rules_fetch *f, bool force)
+{
+	if (!f->set->count)
+		return false;
+	f->all_wanted = true;
+	f->all_force |= force;
+	plan(f);
+	return true;
+}
+
+int rules_fetch_new(struct rules_fetch **out, struct loop *service, const char *state_directory,
+	void (*done)(void *arg), void *arg)
+{
+	struct rules_fetch *f = calloc(1, sizeof *f);
+	if (!f)
+		return -ENOMEM;
+	f->service = service;
+	f->done = done;
+	f->arg = arg;
+	f->state_directory = strdup(state_directory);
+	f->set = calloc(1, sizeof *f->set);
+	f->timer = event_new(loop_base(service), -1, 0, on_timer, f);
+	if (!f->state_directory || !f->set || !f->timer) {
+		rules_fetch_free(f);
+		return -ENOMEM;
+	}
+	*out = f;
+	return 0;
+}
+
+void rules_fetch_free(struct rules_fetch *f)
+{
+	if (!f)
+		return;
+	if (f->round) {
+		f->stop = true;
+		pthread_join(f->thread, NULL);
+		set_free(f->round->set);
+		free(f->round);
+	}
+	if (f->timer)
+		event_free(f->timer);
+	set_free(f->set);
+	free(f->state_directory);
+	free(f);
+}
+
+void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out)
+{
+	*out = f->last;
+	out->running = f->round != NULL || f->all_wanted;
+}
+
+static void describe(
+	const struct rules_fetch *f, const struct fetched *from, struct rules_list_status *l)
+{
+	uint64_t now_ms = clock_mono_ms();
+	url_shown(from->url, l->url, sizeof l->url);
+	l->last_try_unix_s = from->try_unix_s;
+	l->last_good_unix_s = from->good_unix_s;
+	l->http_status = from->http_status;
+	l->failures = from->failures;
+	memcpy(l->fetch_error, from->why, sizeof l->fetch_error);
+	l->next_try_unix_s = 0;
+	if (from->next_ms != NEVER && !f->held)
+		l->next_try_unix_s =
+			(uint64_t)time(NULL)
+			+ (from->next_ms > now_ms ? (from->next_ms - now_ms) / 1000 : 0);
+}
+
+void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list, unsigned count)
+{
+	for (unsigned i = 0; i < f->set->count; i++) {
+		struct fetched *from = &f->set->list[i];
+		// It is where it was, nearly always.
+		for (unsigned k = 0; k < count; k++) {
+			unsigned at = (from->at + k) % count;
+			if (strcmp(list[at].name, from->title) != 0)
+				continue;
+			from->at = at;
+			describe(f, from, &list[at]);
+			break;
+		}
+	}
+}
+
+void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap)
+{
+	size_t len = 0;
+	out[0] = '\0';
+	for (unsigned i = 0; i < f->set->count && len < cap; i++) {
+		const struct fetched *l = &f->set->list[i];
+		if (l->failures)
+			len += (size_t)snprintf(out + len, cap - len, "%s%.40s: %.80s",
+				len ? "; " : "", l->title, l->why);
+	}
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// When which list is fetched: the schedule, and the one helper thread that fetches
+// (list_update.h).
+//
+// A list is due when its server said so long ago that it is the list (blocking.update.interval and
+// a random part of jitter), counted through restarts by what is stored; one that is not stored is
+// due at once. After a failure it is tried again in 10 s, and twice as long each time up to an
+// hour; after FETCH_TRIES_MAX in a row as if it had been good. On hold nothing is due. Functions
+// are for the service loop's thread.
+
+#include "list_update.h"
+#include "loop.h"
+
+struct rules_fetch;
+struct rules_list_status;
+
+enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
+
+// `done(arg)` after each round, on the service loop.
+ATTR_MUST_CHECK int rules_fetch_new(struct rules_fetch **out, struct loop *service,
+	const char *state_directory, void (*done)(void *arg), void *arg);
+// The loop runs no more. Waits for the thread, which gives up what it is at.
+void rules_fetch_free(struct rules_fetch *f); // NULL is fine
+
+// Copies what it needs. What is known of a URL stays. -ENOMEM: the configuration before stays.
+ATTR_MUST_CHECK int rules_fetch_configure(struct rules_fetch *f, const struct config *c);
+void rules_fetch_hold(struct rules_fetch *f, bool held);
+
+// Asks for every list, once the round that may be running is done. False: there is none to ask for.
+bool rules_fetch_all(struct rules_fetch *f, bool force);
+
+struct rules_fetch_status {
+	bool running; // or about to
+	bool changed; // the round that ended last brought something new
+	bool by_hand; // it was rules_fetch_all's
+	bool force;
+	unsigned lists, absent; // fetched lists; those of which nothing is stored
+};
+void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out);
+// Fills in what is known of those that are fetched, told apart by their titles.
+void rules_fetch_describe(struct rules_fetch *f, struct rules_list_status *list, unsigned count);
+// "NAME: WHY; ..." of lists whose last try failed; "" if there are none.
+void rules_fetch_failures(const struct rules_fetch *f, char *out, size_t cap);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What starts a build: somebody asks, a configuration is read again, lists were fetched.
+#include "rules_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int rules_build_for(struct rules *r, bool force, rules_done done, void *arg)
+{
+	struct rules_waiters w = {0};
+	if (done && rules_waiters_full(r))
+		return -EAGAIN;
+	rules_add_waiter(&w, done, arg);
+	return rules_build(r, force, &w);
+}
+
+// A round of fetching is over.
+void rules_fetched(void *arg)
+{
+	struct rules *r = arg;
+	struct rules_fetch_status f;
+	rules_fetch_status(r->fetch, &f);
+	if (r->kept.held && r->fetch_waiting.count) {
+		rules_note_held(r);
+		rules_tell(r, &r->fetch_waiting);
+	}
+	// Those who wait for the round that comes now are not told yet.
+	struct rules_waiters none = {0};
+	bool all = f.by_hand || !f.running;
+	struct rules_waiters *told = all ? &r->fetch_waiting : &none;
+	if (!r->kept.held && (f.by_hand || f.changed || (all && r->build_owed))) {
+		r->build_owed &= !all;
+		int err = rules_build(r, f.force, told);
+		if (err) {
+			r->status.outcome = RULES_FAILED;
+			snprintf(r->status.error, sizeof r->status.error, "cannot build: %s",
+				strerror(-err));
+			rules_tell(r, told);
+		}
+	}
+	rules_start_look(r);
+}
+
+static int configure(struct rules *r, const struct config *config)
+{
+	r->config = config;
+	return rules_fetch_configure(r->fetch, config);
+}
+
+// Is a list that the current image has still to be fetched? Its URL is a new one, say.
+static bool waits_for_list(const struct rules *r)
+{
+	struct rules_fetch_status f;
+	struct list_store_paths p;
+	rules_fetch_status(r->fetch, &f);
+	for (unsigned i = 0; f.running && i < r->config->blocking.list_count; i++) {
+		const struct config_list *l = &r->config->blocking.lists[i];
+		char title[RULE_TITLE_MAX];
+		if (!l->url || list_store_paths(&p, r->config->runtime.state_directory, l->url)
+			|| access(p.list, F_OK) == 0)
+			continue;
+		rule_title_make(title, l->name);
+		const struct rule_source_info *info = rules_source_info(r, title);
+		if (info && info->names)
+			return true;
+	}
+	return false;
+}
+
+int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
+{
+	int err = configure(r, config);
+	if (err)
+		return err;
+	if (!r->kept.held && waits_for_list(r) && !rules_waiters_full(r)) {
+		rules_add_waiter(&r->fetch_waiting, done, arg);
+		r->build_owed = true;
+		return 0;
+	}
+	if (!r->kept.held)
+		return rules_build_for(r, false, done, arg);
+	struct rules_waiters w = {0};
+	rules_note_held(r);
+	rules_add_waiter(&w, done, arg);
+	rules_tell(r, &w);
+	return 0;
+}
+
+int rules_reload(
+	struct rules *r, const struct config *config, bool force, rules_done done, void *arg)
+{
+	if (done && rules_waiters_full(r))
+		return -EAGAIN;
+	int err = configure(r, config);
+	if (err)
+		return err;
+	if (r->kept.held)
+		rules_hold(r, false);
+	if (!rules_fetch_all(r->fetch, force))
+		return rules_build_for(r, force, done, arg);
+	rules_add_waiter(&r->fetch_waiting, done, arg);
+	return 0;
+}

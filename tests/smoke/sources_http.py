@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Lists over HTTP for sources_test.sh. usage: sources_http.py FOLDER LOGFILE ADDRESS:PORT...
+
+Each file of FOLDER by its name, with an ETag of its content and 304 to whoever has that one. /away redirects to the same
+server at 198.18.200.1. One line a request: address status path.
+"""
+import hashlib
+import http.server
+import pathlib
+import sys
+import threading
+
+FOLDER, LOG = pathlib.Path(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def reply(self, status, headers=(), body=b""):
+        LOG.write(f"{self.server.server_address[0]} {status} {self.path}\n")
+        self.send_response(status)
+        for name, value in (*headers, ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        path = FOLDER / self.path.lstrip("/").split("?")[0]
+        if self.path == "/away":
+            return self.reply(302, [("Location", f"http://198.18.200.1:{self.server.server_port}/list")])
+        if not path.is_file():
+            return self.reply(404)
+        body = path.read_bytes()
+        etag = '"' + hashlib.sha256(body).hexdigest() + '"'
+        if self.headers.get("If-None-Match") == etag:
+            return self.reply(304, [("ETag", etag)])
+        return self.reply(200, [("ETag", etag)], body)
+
+    def log_message(self, *args):
+        pass
+
+
+def serve(where):
+    address, _, port = where.rpartition(":")
+    http.server.ThreadingHTTPServer((address, int(port)), Handler).serve_forever()
+
+
+for place in sys.argv[3:]:
+    threading.Thread(target=serve, args=(place,)).start()

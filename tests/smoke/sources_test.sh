@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Fetched lists with the real binaries: by name through the bootstrap server, changed, failing, redirected to where they
+# must not go; a start before there is a network; the way back, held through a restart; a pause.
+. "$(dirname "$0")/_init.sh"
+
+# Addresses of this namespace's loopback alone: nothing leaves it.
+ip addr add 198.18.200.1/32 dev lo
+ip addr add 1.2.3.4/32 dev lo
+web=$tmp/web
+mkdir $web
+lab_up
+config=/run/weir/lab/weir.yaml
+cp $config $tmp/plain.yaml
+serve() {
+	$python "$smoke_dir/sources_http.py" $web $tmp/web.log 198.18.200.1:8080 1.2.3.4:8080 &
+	server=$!
+	for _ in $(seq 50); do (: </dev/tcp/198.18.200.1/8080) 2>/dev/null && return; sleep 0.1; done
+	return 1
+}
+unserve() { kill $server; wait $server 2>/dev/null; true; }
+lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists besides, taken over
+	local private=$1 i=0
+	shift
+	{
+		sed '/^upstreams:/,$d' $tmp/plain.yaml
+		for url; do i=$((i + 1)); printf '    - {name: web%s, url: "%s"}\n' $i "$url"; done
+		printf '  update: {allow_private: %s, timeout: 3, start: %s}\n' $private "${start:-fast}"
+		sed -n '/^upstreams:/,$p' $tmp/plain.yaml
+	} >$config
+}
+rcode() { client kdig +timeout=2 +retry=0 @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+blocked() { [ "$(rcode "$1")" = NXDOMAIN ]; }
+passes() { [ "$(rcode "$1")" = NOERROR ]; }
+status() { weirctl --json blocklist status | jq -r "$1"; }
+of_list() { status ".lists[] | select(.name == \"web1\") | $1"; }
+told() { of_list .fetch_error | grep -q "$1"; }
+
+echo ads.web.test >$web/list
+check "a web server" serve
+url=http://user:pass-word@ok.lists.test:8080/list
+lists true "$url"
+check "configuration check takes it" weirctl config check $config
+check "a list by URL" weirctl config reload
+check "is fetched and blocks" eventually blocked ok.ads.web.test
+check "its host was asked of the upstream" grep -qi "ok.lists.test 1$" $tmp/up.log
+same "its status" "200 1 0 " "$(of_list '"\(.http_status) \(.names) \(.failures) \(.fetch_error)"')"
+check "no password in it, nor in the log" bash -c "! grep -r pass-word /run/weir/lab/*.log && ! '$WEIR_BUILD/tools/ctl/weirctl' \
+	-c $config --json blocklist status | grep pass-word"
+check "unchanged: reload" weirctl blocklist reload
+same "is 304" 304 "$(tail -1 $tmp/web.log | cut -d' ' -f2)"
+same "and builds nothing" unchanged "$(status .outcome)"
+echo more.web.test >>$web/list
+check "changed: reload" weirctl blocklist reload
+check "blocks what is new" blocked ok.more.web.test
+
+echo '<html>log in</html>' >$web/list
+check "a page in its place: reload" weirctl blocklist reload
+same "says so" "no line of it is a rule" "$(of_list .fetch_error)"
+check "what was there stays" blocked ok.more.web.test
+unserve
+
+check "no network: the control plane stops" "$lab" stop controlplane
+ip addr del 198.18.200.1/32 dev lo
+touch $tmp/up.log.down
+check "and starts" "$lab" start controlplane
+check "the last good image blocks" blocked ok.more.web.test
+rm $tmp/up.log.down
+ip addr add 198.18.200.1/32 dev lo
+
+echo good.web.test >$web/list
+check "the server is back" serve
+check "reload" weirctl blocklist reload
+check "new list" blocked ok.good.web.test
+check "is all there is" passes ok.more.web.test
+check "rollback" weirctl blocklist rollback
+check "to the one before" blocked ok.more.web.test
+same "held" true "$(status .held)"
+echo newest.web.test >$web/list
+check "a restart" "$lab" stop controlplane
+check "keeps it" "$lab" start controlplane
+sleep 1
+check "blocked as before" blocked ok.more.web.test
+check "and nothing new" passes ok.newest.web.test
+same "held" true "$(status .held)"
+check "a reload by hand ends it" weirctl blocklist reload
+check "the newest list" blocked ok.newest.web.test
+same "not held" false "$(status .held)"
+
+check "pause" weirctl blocklist pause 5
+check "nothing is blocked" eventually passes ok.newest.web.test
+check "also after a restart" "$lab" stop controlplane
+check "of the control plane" "$lab" start controlplane
+sleep 1
+check "still paused" passes ok.newest.web.test
+check "resume" weirctl blocklist resume
+check "blocked again" eventually blocked ok.newest.web.test
+
+echo other.web.test >$web/other
+lists true http://ok.lists.test:8080/other
+check "another URL for the same list" weirctl config reload
+check "is the list then" blocked ok.other.web.test
+check "and nothing of the old one" passes ok.newest.web.test
+lists false http://1.2.3.4:8080/away
+check "private addresses are refused: a redirect from a public one" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
+check "is told" eventually told "198.18.200.1 is not a public address"
+same "and was not followed" "1.2.3.4 302 /away" "$(tail -1 $tmp/web.log)"
+lists false http://ok.lists.test:8080/list
+before=$(wc -l <$tmp/web.log)
+check "and a name with such an address" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
+check "what that list blocked stays blocked" blocked ok.other.web.test
+check "is told too" eventually told "not a public address"
+same "nobody was asked" "$before" "$(wc -l <$tmp/web.log)"
+
+start=fail lists true http://ok.lists.test:8080/none
+"$lab" stop controlplane >/dev/null
+rm -rf /run/weir/lab/state
+check "without a last good image and with a list that fails: no start" \
+	bash -c "! timeout 20 '$WEIR_BUILD/controlplane/weir-controlplane' -c $config >$tmp/cp.log 2>&1"
+check "and the list is named" grep -q "not starting: .*web1: HTTP status 404" $tmp/cp.log
+start=blocking lists true http://ok.lists.test:8080/list
+check "a start that waits for the lists" "$lab" start controlplane
+check "blocks what they name" eventually blocked ok.newest.web.test
+unserve
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Lists that are fetched: schedule, failures, restarts, and when clients may be answered.
+
+#include "fake_http.h"
+#include "rules_rig.h"
+
+#include <dirent.h>
+#include <weir/clock.h>
+
+static struct fake_http http;
+static char url[128];
+
+// List 0 is local, list 1 is fetched from `path` of the server.
+static void set_url(const char *path)
+{
+	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", http.port, path);
+	env.list[1].path = NULL;
+	env.list[1].url = url;
+	env.config.blocking.list_count = 2;
+}
+
+static int start(void **state)
+{
+	if (make_env(state))
+		return -1;
+	fake_http_start(&http);
+	env.config.blocking.update = (struct config_update){
+		.timeout_s = 5, .max_mb = 1, .max_redirects = 3, .allow_private = true};
+	write_list(0, "local.example\n");
+	set_url("/list");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	fake_http_stop(&http);
+	return remove_env(state);
+}
+
+static bool blocked(const char *name)
+{
+	return ask(name).verdict.d.action == RULE_BLOCK;
+}
+
+static void wait_blocked(const char *name)
+{
+	struct rules_why why;
+	for (unsigned i = 0; i < 500; i++) {
+		if (try_ask(name, &why) == 0 && why.verdict.d.action == RULE_BLOCK)
+			return;
+		usleep(10000);
+	}
+	fail_msg("%s is not blocked", name);
+}
+
+static const struct rules_list_status *fetched(void)
+{
+	for (unsigned i = 0; i < env.last.list_count; i++)
+		if (strcmp(env.last.lists[i].name, "other things") == 0)
+			return &env.last.lists[i];
+	fail_msg("no such list");
+	return NULL;
+}
+
+static void test_fetched_and_fetched_again(void **)
+{
+	open_rules();
+	run();
+	wait_blocked("ads.example"); // nobody asked for it
+	assert_true(blocked("local.example"));
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	assert_int_equal(fetched()->http_status, 304);
+	assert_int_equal(fetched()->names, 1);
+	assert_string_equal(fetched()->fetch_error, "");
+	assert_int_equal(strncmp(fetched()->url, "http://127.0.0.1:", 17), 0);
+	assert_in_range(fetched()->last_good_unix_s, (uint64_t)time(NULL) - 5, time(NULL));
+	assert_int_equal(fetched()->next_try_unix_s, 0); // no interval
+	fake_http_body(&http, "new.example\n", "\"v2\"");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("new.example"));
+	assert_false(blocked("ads.example"));
+
+	// The server fails: what is there stays, others go on, and it is told.
+	fake_http_body(&http, "<html>", "\"v3\"");
+	write_list(0, "local.example\nmore.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("new.example") && blocked("more.example"));
+	assert_int_equal(fetched()->failures, 1);
+	assert_true(fetched()->fetch_error[0]);
+	assert_non_null(strstr(env.last.error, "not fetched: other things"));
+	assert_true(fetched()->last_try_unix_s >= fetched()->last_good_unix_s);
+	assert_in_range(
+		fetched()->next_try_unix_s, (uint64_t)time(NULL), (uint64_t)time(NULL) + 15);
+	reload(1, true);
+	assert_int_equal(fetched()->failures, 2);
+	assert_true(blocked("new.example"));
+	close_rules();
+}
+
+static void test_one_that_never_came_keeps_nobody_else_back(void **)
+{
+	set_url("/500");
+	open_rules();
+	run();
+	reload(1, false);
+	assert_true(blocked("local.example"));
+	assert_int_equal(fetched()->http_status, 500);
+	assert_int_equal(fetched()->error, 0);
+	write_list(0, "changed.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("changed.example"));
+	close_rules();
+}
+
+static void remove_stored(void)
+{
+	char folder[128], path[512];
+	snprintf(folder, sizeof folder, "%s/lists", env.state);
+	DIR *d = opendir(folder);
+	assert_non_null(d);
+	for (const struct dirent *e; (e = readdir(d));) {
+		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+		(void)unlink(path);
+	}
+	closedir(d);
+}
+
+static void test_a_restart_needs_no_network(void **)
+{
+	open_rules();
+	run();
+	wait_blocked("ads.example");
+	close_rules();
+	fake_http_body(&http, "<html>", "\"v2\"");
+	unsigned before = http.requests;
+	write_list(0, "changed.example\n");
+	open_rules(); // before any loop runs
+	assert_int_equal(env.rules ? generation() > 0 : 0, 1);
+	run();
+	assert_true(blocked("ads.example"));
+	wait_blocked("changed.example");
+	assert_true(blocked("ads.example"));
+	assert_int_equal(http.requests, before); // it is not due
+	close_rules();
+
+	// Gone from disk and not to be had: the image that has it stays.
+	remove_stored();
+	write_list(0, "third.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_true(blocked("ads.example"));
+	fake_http_body(&http, "ads.example\n", "\"v3\"");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("ads.example") && blocked("third.example"));
+	close_rules();
+}
+
+static void call_rollback(void *)
+{
+	if (rules_rollback(env.rules, on_done, NULL))
+		abort();
+}
+
+static void test_by_itself_unless_held(void **)
+{
+	env.config.blocking.update.interval_s = 1;
+	open_rules();
+	run();
+	wait_blocked("ads.example");
+	fake_http_body(&http, "second.example\n", "\"v2\"");
+	wait_blocked("second.example");
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_rollback, NULL), 0);
+	wait_told(before + 1);
+	assert_true(env.last.held);
+	assert_int_equal(fetched()->next_try_unix_s, 0);
+	fake_http_body(&http, "third.example\n", "\"v3\"");
+	usleep(2500000);
+	assert_true(blocked("ads.example"));
+	assert_false(blocked("third.example"));
+	reload(1, false);
+	assert_true(blocked("third.example"));
+	close_rules();
+}
+
+static struct {
+	_Atomic bool called;
+	bool failed;
+	uint64_t names, at_ms;
+	char why[320];
+} begun;
+
+static void on_started(void *, const char *why)
+{
+	struct rules_status s;
+	rules_status(env.rules, &s);
+	begun.failed = why != NULL;
+	begun.names = s.names;
+	begun.at_ms = clock_mono_ms();
+	snprintf(begun.why, sizeof begun.why, "%s", why ? why : "");
+	begun.called = true;
+	// Only now.
+	if (pthread_create(&env.resolver_thread, NULL, run_loop, env.resolver))
+		abort();
+}
+
+// How long it took to start.
+static uint64_t start_ms(enum update_start how, unsigned timeout_s)
+{
+	env.config.blocking.update.start = how;
+	env.config.blocking.update.start_timeout_s = timeout_s;
+	begun.called = false;
+	uint64_t from_ms = clock_mono_ms();
+	open_rules();
+	rules_start(env.rules, on_started, NULL);
+	if (how == UPDATE_START_FAST)
+		assert_true(begun.called);
+	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
+	for (unsigned i = 0; i < 1000 && !begun.called; i++)
+		usleep(10000);
+	assert_true(begun.called);
+	return begun.at_ms - from_ms;
+}
+
+static void test_start_blocking(void **)
+{
+	(void)start_ms(UPDATE_START_BLOCKING, 10);
+	assert_false(begun.failed);
+	assert_int_equal(begun.names, 3); // the allow entry, one of each list
+	assert_true(blocked("ads.example"));
+	reload(1, true); // by way of the resolver loop
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	close_rules();
+	remove_stored();
+	set_url("/500"); // a list that fails is not waited for
+	assert_true(start_ms(UPDATE_START_BLOCKING, 10) < 5000);
+	assert_false(begun.failed);
+	close_rules();
+	set_url("/slow");
+	assert_in_range(start_ms(UPDATE_START_BLOCKING, 1), 900, 2500);
+	assert_false(begun.failed);
+	close_rules();
+}
+
+static void test_start_fast(void **)
+{
+	set_url("/slow");
+	assert_true(start_ms(UPDATE_START_FAST, 10) < 500);
+	assert_false(begun.failed);
+	wait_blocked("local.example");
+	close_rules();
+}
+
+static void test_start_or_fail(void **)
+{
+	set_url("/500");
+	(void)start_ms(UPDATE_START_FAIL, 10);
+	assert_true(begun.failed);
+	assert_non_null(strstr(begun.why, "other things"));
+	close_rules();
+	set_url("/list");
+	assert_int_equal(unlink(env.list_path[0]), 0);
+	// What could be built of the rest at the first start is no last good image.
+	char image[96];
+	snprintf(image, sizeof image, "%s/rules.img", env.state);
+	(void)unlink(image);
+	(void)start_ms(UPDATE_START_FAIL, 10);
+	assert_true(begun.failed);
+	assert_non_null(strstr(begun.why, "blocked things"));
+	close_rules();
+	(void)unlink(image);
+	write_list(0, "local.example\n");
+	(void)start_ms(UPDATE_START_FAIL, 10);
+	assert_false(begun.failed);
+	close_rules();
+	set_url("/500"); // there is an image now
+	(void)start_ms(UPDATE_START_FAIL, 10);
+	assert_false(begun.failed);
+	close_rules();
+}
+
+static void test_close_while_fetching(void **)
+{
+	set_url("/slow");
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t from_ms = clock_mono_ms();
+		open_rules();
+		run();
+		usleep(i * 60000);
+		close_rules();
+		assert_true(clock_mono_ms() - from_ms < 3000);
+	}
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_fetched_and_fetched_again),
+		CASE(test_one_that_never_came_keeps_nobody_else_back),
+		CASE(test_a_restart_needs_no_network),
+		CASE(test_by_itself_unless_held),
+		CASE(test_start_blocking),
+		CASE(test_start_fast),
+		CASE(test_start_or_fail),
+		CASE(test_close_while_fetching),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
