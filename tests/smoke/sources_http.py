@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Lists over HTTP for sources_test.sh. usage: sources_http.py FOLDER LOGFILE ADDRESS:PORT...
+"""Lists over HTTP for sources_test.sh. usage: sources_http.py FOLDER LOGFILE PEMFILE ADDRESS:PORT...
+
+Port 8443 is https with the key and certificate of PEMFILE, the others are http.
 
 Each file of FOLDER by its name, with an ETag of its content and 304 to whoever has that one. /away redirects to the same
-server at 198.18.200.1. One line a request: address status path.
+server at 198.18.200.1, /plain to http there. One line a request: address status path.
 """
 import hashlib
 import http.server
 import pathlib
+import ssl
 import sys
 import threading
 
@@ -27,6 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = FOLDER / self.path.lstrip("/").split("?")[0]
         if self.path == "/away":
             return self.reply(302, [("Location", f"http://198.18.200.1:{self.server.server_port}/list")])
+        if self.path == "/plain":
+            return self.reply(302, [("Location", "http://198.18.200.1:8080/list")])
         if not path.is_file():
             return self.reply(404)
         body = path.read_bytes()
@@ -41,8 +46,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def serve(where):
     address, _, port = where.rpartition(":")
-    http.server.ThreadingHTTPServer((address, int(port)), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer((address, int(port)), Handler)
+    if port == "8443":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[3])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
 
 
-for place in sys.argv[3:]:
+for place in sys.argv[4:]:
     threading.Thread(target=serve, args=(place,)).start()

@@ -13,7 +13,8 @@ lab_up
 config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 serve() {
-	$python "$smoke_dir/sources_http.py" $web $tmp/web.log 198.18.200.1:8080 1.2.3.4:8080 &
+	$python "$smoke_dir/sources_http.py" $web $tmp/web.log $tmp/web.pem \
+		198.18.200.1:8080 198.18.200.1:8443 1.2.3.4:8080 &
 	server=$!
 	for _ in $(seq 50); do (: </dev/tcp/198.18.200.1/8080) 2>/dev/null && return; sleep 0.1; done
 	return 1
@@ -36,6 +37,9 @@ status() { weirctl --json blocklist status | jq -r "$1"; }
 of_list() { status ".lists[] | select(.name == \"web1\") | $1"; }
 told() { of_list .fetch_error | grep -q "$1"; }
 
+check "a key and its certificate" openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ok.lists.test \
+	-addext subjectAltName=DNS:ok.lists.test -keyout $tmp/key.pem -out $tmp/cert.pem
+cat $tmp/key.pem $tmp/cert.pem >$tmp/web.pem
 echo ads.web.test >$web/list
 check "a web server" serve
 url=http://user:pass-word@ok.lists.test:8080/list
@@ -101,6 +105,23 @@ lists true http://ok.lists.test:8080/other
 check "another URL for the same list" weirctl config reload
 check "is the list then" blocked ok.other.web.test
 check "and nothing of the old one" passes ok.newest.web.test
+
+echo tls.web.test >$web/tls
+lists true https://ok.lists.test:8443/tls
+check "https with a certificate that nobody signed" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
+check "is refused" told certificate
+check "nothing changed" passes ok.tls.web.test
+check "among the system's authorities (of this namespace alone)" \
+	mount --bind $tmp/cert.pem /etc/ssl/certs/ca-certificates.crt
+check "it is taken" weirctl blocklist reload
+check "and blocks" blocked ok.tls.web.test
+lists true https://ok.lists.test:8443/plain
+check "no way from https to http" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
+check "by a redirect" told "a redirect to http from https"
+lists true https://ok-60.lists.test:8443/tls
+check "nor by another name than the certificate's" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
+check "which is told" told "certificate\|SSL"
+
 lists false http://1.2.3.4:8080/away
 check "private addresses are refused: a redirect from a public one" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
 check "is told" eventually told "198.18.200.1 is not a public address"
@@ -108,7 +129,7 @@ same "and was not followed" "1.2.3.4 302 /away" "$(tail -1 $tmp/web.log)"
 lists false http://ok.lists.test:8080/list
 before=$(wc -l <$tmp/web.log)
 check "and a name with such an address" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"
-check "what that list blocked stays blocked" blocked ok.other.web.test
+check "what that list blocked stays blocked" blocked ok.tls.web.test
 check "is told too" eventually told "not a public address"
 same "nobody was asked" "$before" "$(wc -l <$tmp/web.log)"
 
