@@ -146,7 +146,7 @@ static void test_other_text_with_the_same_rules(void **)
 // nobody can set when an inode changed.
 static void test_unchanged_costs_next_to_nothing(void **)
 {
-	enum { NAMES = 200000, TRIES = 20 };
+	enum { NAMES = 200000, TRIES = 400, NOISE = 4096 };
 	FILE *f = fopen(env.list_path[0], "w");
 	assert_non_null(f);
 	for (unsigned i = 0; i < NAMES; i++)
@@ -173,7 +173,8 @@ static void test_unchanged_costs_next_to_nothing(void **)
 	size_t after = mallinfo2().uordblks;
 	print_message("unchanged reload: %llu us at best, %lld octets more\n",
 		(unsigned long long)best_us, (long long)after - (long long)before);
-	assert_true(after <= before);
+	// Caches of the allocator and of threads come and go; 400 times anything would be more.
+	assert_true(after <= before + NOISE);
 	close_rules();
 }
 
