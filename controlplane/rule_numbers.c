@@ -56,11 +56,11 @@ static unsigned choose(const struct rule_numbers *n, unsigned source,
 	unsigned fresh = RULE_LISTS_MAX, fixed = fixed_number(source, kind);
 	if (fixed != RULE_LISTS_MAX)
 		return fixed;
-	for (unsigned i = RULE_LISTS_MAX - 1; i >= RULE_LIST_FIRST; i--) {
+	for (unsigned i = RULE_LIST_FIRST; i < RULE_LISTS_MAX; i++) {
 		if (n->list[i].kind.covers)
 			continue;
 		if (!n->before[i].kind.covers)
-			fresh = i;
+			fresh = fresh < i ? fresh : i;
 		else if (same_kind(&n->before[i].kind, kind)
 			 && memcmp(n->before[i].title, title, RULE_TITLE_MAX) == 0)
 			return i;

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Records, patterns and prefixes of an image: what was put in comes out, as answers that fit any
+// question, and nothing of it is trusted.
+
+#include "listgen.h"
+#include "rule_fixture.h"
+
+#include <weir/csum.h>
+#include <weir/rule_data.h>
+
+static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+struct record {
+	const char *owner;
+	uint16_t type;
+	uint32_t ttl_s;
+	const char *value; // name of a CNAME, else octets
+	unsigned covers;   // 0: self
+};
+
+static struct list_rule rule_of(
+	const struct record *r, const struct dns_name *owner, struct dns_name *target)
+{
+	struct list_rule rule = rule_of_name(RULE_CLASS_LOCAL, owner);
+	rule.kind.reply = RULE_REPLY_DATA;
+	rule.kind.covers = (uint8_t)(r->covers ? r->covers : RULE_COVERS_SELF);
+	rule.rtype = r->type;
+	rule.ttl_s = r->ttl_s;
+	if (r->type == DNS_TYPE_CNAME) {
+		*target = fixture_name(r->value);
+		rule.rdata = target->wire;
+		rule.rdata_len = target->len;
+	} else if (r->type) {
+		rule.rdata = (const uint8_t *)r->value;
+		rule.rdata_len = (uint16_t)strlen(r->value);
+	}
+	return rule;
+}
+
+static void add(struct rule_builder *b, const struct record *r)
+{
+	struct dns_name owner = fixture_name(r->owner), target;
+	struct list_rule rule = rule_of(r, &owner, &target);
+	assert_int_equal(rule_builder_rule(b, &rule), 0);
+}
+
+static struct rule_reader make(const struct record *records, unsigned count, struct rule_arena *a)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_reader r;
+	char why[128];
+	for (unsigned i = 0; i < RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, "entries"), 0);
+	assert_int_equal(rule_builder_source(b, "local"), 0);
+	for (unsigned i = 0; i < count; i++)
+		add(b, &records[i]);
+	fixture_finish(b, a);
+	assert_int_equal(rule_reader_init(&r, a->base, a->size, true, why), 0);
+	return r;
+}
+
+static bool ask(
+	const struct rule_reader *r, const char *text, uint16_t qtype, struct dns_answer_view *out)
+{
+	struct dns_name name = fixture_name(text);
+	struct rule_verdict v;
+	rule_decide(r, &name, qtype, everyone, &v);
+	if (v.d.action != RULE_DATA)
+		fail_msg("%s: action %d", text, v.d.action);
+	return rule_data_find(r, v.hash, v.d.list, qtype, out);
+}
+
+// The answer as text: owner (@: the question's), type, TTL, value of each record.
+static const char *answer(const struct rule_reader *r, const char *text, uint16_t qtype)
+{
+	static char out[4096];
+	struct dns_answer_view a;
+	size_t n = 0;
+	out[0] = 0;
+	if (!ask(r, text, qtype, &a)) {
+		assert_int_equal(a.len | a.ancount | a.ttl_count, 0);
+		return "none";
+	}
+	assert_int_equal(a.ancount, a.ttl_count);
+	assert_int_equal(csum_partial(a.bytes, a.len), a.sum);
+	struct rd rd = rd_init(a.bytes, a.len);
+	for (unsigned i = 0; i < a.ancount; i++) {
+		char owner[DNS_NAME_TEXT_MAX] = "@", value[DNS_NAME_TEXT_MAX];
+		struct dns_name name;
+		if (a.len - rd_left(&rd) < a.len && a.bytes[a.len - rd_left(&rd)] == 0xc0) {
+			assert_int_equal(rd_u16(&rd), 0xc00c);
+		} else {
+			assert_int_equal(dns_name_read(&rd, &name), 0);
+			dns_name_to_text(&name, owner);
+		}
+		uint16_t type = rd_u16(&rd);
+		assert_int_equal(rd_u16(&rd), DNS_CLASS_IN);
+		assert_int_equal(a.len - rd_left(&rd), dns_answer_ttl_at(&a, i));
+		uint32_t ttl = rd_u32(&rd);
+		uint16_t len = rd_u16(&rd);
+		const uint8_t *rdata = rd_bytes(&rd, len);
+		assert_true(rd_ok(&rd));
+		if (type == DNS_TYPE_CNAME)
+			dns_name_wire_to_text(rdata, len, value);
+		else
+			snprintf(value, sizeof value, "%.*s", len, (const char *)rdata);
+		n += (size_t)snprintf(out + n, sizeof out - n, "%s%s %u %u %s", i ? ", " : "",
+			owner, type, ttl, value);
+	}
+	assert_int_equal(rd_left(&rd), 0);
+	return out;
+}
+
+#define EXPECT(name, type, text) assert_string_equal(answer(&r, name, type), text)
+
+static void test_answers(void **)
+{
+	static const struct record records[] = {
+		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
+		{"host.lan", DNS_TYPE_A, 300, "2222", 0},
+		{"host.lan", DNS_TYPE_A, 60, "2222", 0}, // the same again
+		{"host.lan", DNS_TYPE_TXT, 5, "long text", 0},
+		{"host.lan", DNS_TYPE_TXT, 5, "short", 0},
+		{"other.lan", DNS_TYPE_AAAA, 9, "6666666666666666", 0},
+		{"empty.lan", 0, 0, "", 0},
+		{"apps.lan", DNS_TYPE_A, 1, "3333", RULE_COVERS_BELOW},
+	};
+	struct rule_arena a;
+	struct rule_reader r = make(records, ARRAY_LEN(records), &a);
+	EXPECT("host.lan", DNS_TYPE_A, "@ 1 300 1111, @ 1 300 2222");
+	EXPECT("host.lan", DNS_TYPE_TXT, "@ 16 5 long text, @ 16 5 short");
+	EXPECT("host.lan", DNS_TYPE_AAAA, "none");
+	EXPECT("host.lan", DNS_TYPE_ANY, "@ 1 300 1111, @ 1 300 2222");
+	EXPECT("other.lan", DNS_TYPE_AAAA, "@ 28 9 6666666666666666");
+	EXPECT("other.lan", DNS_TYPE_A, "none");
+	EXPECT("empty.lan", DNS_TYPE_A, "none");
+	EXPECT("x.apps.lan", DNS_TYPE_A, "@ 1 1 3333");
+	EXPECT("x.y.apps.lan", DNS_TYPE_A, "@ 1 1 3333");
+	struct dns_answer_view view;
+	assert_true(ask(&r, "host.lan", DNS_TYPE_A, &view));
+	assert_int_equal(view.ttl_step, 16);
+	rule_arena_free(&a);
+}
+
+static void test_cnames(void **)
+{
+	static const struct record records[] = {
+		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
+		{"host.lan", DNS_TYPE_A, 300, "2222", 0},
+		{"host.lan", DNS_TYPE_TXT, 5, "text", 0},
+		{"www.lan", DNS_TYPE_CNAME, 60, "host.lan", 0},
+		{"a.lan", DNS_TYPE_CNAME, 50, "www.lan", 0},
+		{"out.lan", DNS_TYPE_CNAME, 40, "elsewhere.example", 0},
+		{"loop.lan", DNS_TYPE_CNAME, 30, "pool.lan", 0},
+		{"pool.lan", DNS_TYPE_CNAME, 30, "loop.lan", 0},
+		{"apps.lan", DNS_TYPE_CNAME, 20, "host.lan", RULE_COVERS_BELOW},
+		{"to-wild.lan", DNS_TYPE_CNAME, 10, "x.y.wild.lan", 0},
+		{"wild.lan", DNS_TYPE_A, 7, "7777", RULE_COVERS_BELOW},
+		{"to-apex.lan", DNS_TYPE_CNAME, 10, "wild.lan", 0},
+	};
+	struct rule_arena a;
+	struct rule_reader r = make(records, ARRAY_LEN(records), &a);
+	EXPECT("www.lan", DNS_TYPE_CNAME, "@ 5 60 host.lan");
+	EXPECT("www.lan", DNS_TYPE_A, "@ 5 60 host.lan, host.lan 1 300 1111, host.lan 1 300 2222");
+	EXPECT("www.lan", DNS_TYPE_TXT, "@ 5 60 host.lan, host.lan 16 5 text");
+	EXPECT("www.lan", DNS_TYPE_AAAA, "@ 5 60 host.lan");
+	EXPECT("a.lan", DNS_TYPE_TXT, "@ 5 50 www.lan, www.lan 5 60 host.lan, host.lan 16 5 text");
+	EXPECT("out.lan", DNS_TYPE_A, "@ 5 40 elsewhere.example");
+	EXPECT("loop.lan", DNS_TYPE_A, "@ 5 30 pool.lan");
+	EXPECT("any.apps.lan", DNS_TYPE_TXT, "@ 5 20 host.lan, host.lan 16 5 text");
+	EXPECT("to-wild.lan", DNS_TYPE_A, "@ 5 10 x.y.wild.lan, x.y.wild.lan 1 7 7777");
+	EXPECT("to-apex.lan", DNS_TYPE_A, "@ 5 10 wild.lan");
+	rule_arena_free(&a);
+}
+
+// What is too much for an answer is left out and counted.
+static void test_limits(void **)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	struct rule_reader r;
+	struct dns_answer_view view;
+	char why[128], value[20], *text = malloc(30001);
+	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, "x"), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(value, sizeof value, "%04u", i);
+		add(b, &(struct record){"many.lan", DNS_TYPE_A, 1, value, 0});
+		add(b, &(struct record){"types.lan", (uint16_t)(300 + i), 1, "x", 0});
+	}
+	memset(text, 'a', 30000);
+	for (unsigned i = 0; i < 3; i++) {
+		text[i * 5000 + 5000] = 0;
+		add(b, &(struct record){"long.lan", DNS_TYPE_TXT, 1, text, 0});
+		text[i * 5000 + 5000] = 'a';
+	}
+	text[30000] = 0;
+	add(b, &(struct record){"long.lan", DNS_TYPE_TXT, 1, text, 0});
+	struct dns_name owner = fixture_name("over.lan"), target;
+	struct list_rule over =
+		rule_of(&(struct record){"over.lan", DNS_TYPE_TXT, 1, text, 0}, &owner, &target);
+	over.rdata_len = RULE_DATA_LEN_MAX - 11;
+	assert_int_equal(rule_builder_rule(b, &over), -EINVAL);
+	fixture_finish(b, &a);
+	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	assert_true(ask(&r, "many.lan", DNS_TYPE_A, &view));
+	assert_int_equal(view.ancount, RULE_DATA_RECORDS_MAX);
+	assert_true(ask(&r, "types.lan", 300 + RULE_DATA_TYPES_MAX - 1, &view));
+	assert_false(ask(&r, "types.lan", 300 + RULE_DATA_TYPES_MAX, &view));
+	assert_true(ask(&r, "long.lan", DNS_TYPE_TXT, &view));
+	assert_int_equal(view.ancount, 3);
+	assert_int_equal(((struct rule_image_head *)a.base)->data_dropped, 36 + 36 + 1);
+	free(text);
+	rule_arena_free(&a);
+}
+
+// Thousands of names in two lists, against what was handed.
+static void test_many(void **)
+{
+	enum { NAMES = 5000 };
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	struct rule_reader r;
+	char why[128], owner[32], value[20], expected[64];
+	for (unsigned i = 0; i < RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, "x"), 0);
+	for (unsigned list = 0; list < 2; list++) {
+		assert_int_equal(rule_builder_source(b, list ? "second" : "first"), 0);
+		for (unsigned i = list; i < NAMES; i += list + 1) {
+			snprintf(owner, sizeof owner, "n%u.lan", i);
+			snprintf(value, sizeof value, "%04u", i * 2 + list);
+			add(b, &(struct record){owner, DNS_TYPE_A, list, value, 0});
+		}
+	}
+	fixture_finish(b, &a);
+	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct dns_answer_view view;
+		snprintf(owner, sizeof owner, "n%u.lan", i);
+		snprintf(expected, sizeof expected, "@ 1 0 %04u", i * 2);
+		EXPECT(owner, DNS_TYPE_A, expected); // the lower list decides
+		struct dns_name name = fixture_name(owner);
+		uint64_t hash =
+			rule_name_hash(&(struct keyhash_secret[]){fixture_secret()}[0], &name);
+		assert_int_equal(rule_data_find(&r, hash, 3, DNS_TYPE_A, &view), i % 2);
+		assert_false(rule_data_find(&r, hash, 4, DNS_TYPE_A, &view));
+		assert_false(rule_data_find(&r, hash ^ 1, 2, DNS_TYPE_A, &view));
+	}
+	rule_arena_free(&a);
+}
+
+static int add_pattern(
+	struct rule_builder *b, enum rule_class rule_class, const char *text, size_t len)
+{
+	struct list_rule rule = rule_of_name(rule_class, NULL);
+	rule.what = LIST_RULE_PATTERN;
+	rule.pattern = text;
+	rule.pattern_len = len;
+	return rule_builder_rule(b, &rule);
+}
+
+static int add_prefix(struct rule_builder *b, enum rule_class rule_class, const char *text)
+{
+	struct list_rule rule = rule_of_name(rule_class, NULL);
+	rule.what = LIST_RULE_ADDRESS;
+	assert_int_equal(ip_address_parse(text, &rule.prefix), 0);
+	return rule_builder_rule(b, &rule);
+}
+
+static void test_patterns_and_prefixes(void **)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	struct rule_reader r;
+	struct rule_pattern p;
+	struct rule_prefix_row row;
+	char why[128], text[LIST_PATTERN_MAX + 1];
+	memset(text, 'x', sizeof text);
+	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, "x"), 0);
+	assert_int_equal(add_prefix(b, RULE_CLASS_ALLOW, "fd00::/8"), 0);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "^ads[0-9]+", 10), 0);
+	assert_int_equal(add_pattern(b, RULE_CLASS_ALLOW, "fine", 4), 0);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, text, LIST_PATTERN_MAX), 0);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "^ads[0-9]+", 10), 0);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, text, LIST_PATTERN_MAX + 1), -EINVAL);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "", 0), -EINVAL);
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "a\0b", 3), -EINVAL);
+	assert_int_equal(add_prefix(b, RULE_CLASS_BLOCK, "198.18.7.0/24"), 0);
+	assert_int_equal(add_prefix(b, RULE_CLASS_BLOCK, "198.18.7.0/24"), 0);
+	fixture_finish(b, &a);
+	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	assert_int_equal(((struct rule_image_head *)a.base)->names, 0);
+	assert_int_equal(r.pattern_count, 3);
+	assert_true(rule_pattern_at(&r, 0, &p) && p.len == 4 && memcmp(p.text, "fine", 4) == 0);
+	assert_int_equal(rule_list_info(&r, p.list)->kind.rule_class, RULE_CLASS_ALLOW);
+	assert_true(rule_pattern_at(&r, 1, &p) && p.len == 10);
+	assert_int_equal(rule_list_info(&r, p.list)->kind.rule_class, RULE_CLASS_BLOCK);
+	assert_true(rule_pattern_at(&r, 2, &p) && p.len == LIST_PATTERN_MAX);
+	assert_false(rule_pattern_at(&r, 3, &p));
+	assert_int_equal(r.prefix_count, 2);
+	assert_true(rule_prefix_at(&r, 0, &row));
+	assert_int_equal(row.version, 6);
+	assert_int_equal(row.length, 8);
+	assert_true(rule_prefix_at(&r, 1, &row));
+	assert_int_equal(row.version, 4);
+	assert_int_equal(row.bytes[2], 7);
+	assert_false(rule_prefix_at(&r, 2, &row));
+	rule_arena_free(&a);
+}
+
+static unsigned sum_of(const struct dns_answer_view *a)
+{
+	unsigned sum = 0;
+	for (uint32_t i = 0; i < a->len; i++)
+		sum += a->bytes[i];
+	for (uint32_t i = 0; i < a->ttl_count; i++)
+		sum += dns_answer_ttl_at(a, i);
+	return sum;
+}
+
+// Damaged after it was checked: whatever is answered lies inside (the sanitizer build sees it).
+static void test_damage(void **)
+{
+	static const struct record records[] = {
+		{"host.lan", DNS_TYPE_A, 300, "1111", 0},
+		{"host.lan", DNS_TYPE_TXT, 5, "text", 0},
+		{"host.lan", DNS_TYPE_TXT, 5, "longer text", 0},
+		{"www.lan", DNS_TYPE_CNAME, 60, "host.lan", 0},
+	};
+	struct rule_arena a;
+	(void)make(records, ARRAY_LEN(records), &a);
+	const struct rule_image_head *h = a.base;
+	void *memory = NULL;
+	assert_int_equal(posix_memalign(&memory, CACHE_LINE, a.size), 0);
+	uint8_t *copy = memory;
+	struct listgen g = {.state = 77};
+	unsigned answered = 0, sum = 0;
+	for (unsigned round = 0; round < 30000; round++) {
+		struct rule_reader r;
+		char why[128];
+		memcpy(copy, a.base, a.size);
+		assert_int_equal(rule_reader_init(&r, copy, a.size, false, why), 0);
+		for (uint64_t i = 1 + listgen_next(&g) % 3; i > 0; i--) {
+			size_t from = h->entries_off, to = h->lists_off;
+			copy[from + listgen_next(&g) % (to - from)] = (uint8_t)listgen_next(&g);
+		}
+		for (unsigned i = 0; i < ARRAY_LEN(records); i++) {
+			struct dns_answer_view view;
+			struct dns_name name = fixture_name(records[i].owner);
+			struct keyhash_secret secret = fixture_secret();
+			uint64_t hash = rule_name_hash(&secret, &name);
+			answered += rule_data_find(&r, hash, 2, DNS_TYPE_TXT, &view);
+			sum += sum_of(&view);
+		}
+	}
+	assert_true(answered > 30000 && sum > 0);
+	free(copy);
+	rule_arena_free(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_cnames),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_patterns_and_prefixes),
+		cmocka_unit_test(test_damage),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The order of decision against a model that knows nothing of fingerprints, sets or walks: a plain
+// array of rules, gone through for each question as rule_class.h says it.
+
+#include "listgen.h"
+#include "rule_fixture.h"
+
+#include <weir/rule_probe.h>
+
+enum { RULES_MAX = 400, SOURCES = 5, KINDS = 6 };
+
+struct model_rule {
+	struct dns_name name;
+	struct rule_kind kind;
+	unsigned source, list;
+};
+
+struct model {
+	struct model_rule rule[RULES_MAX];
+	unsigned count;
+	struct rule_arena arena;
+	struct rule_reader r;
+};
+
+// Few labels, so that names repeat and lie below each other.
+static struct dns_name random_name(struct listgen *g, unsigned most)
+{
+	char text[64] = "";
+	for (unsigned labels = 1 + (unsigned)(listgen_next(g) % most); labels > 0; labels--) {
+		size_t n = strlen(text);
+		sprintf(text + n, "%s%c", n ? "." : "", (int)('a' + listgen_next(g) % 3));
+	}
+	return fixture_name(text);
+}
+
+static struct rule_types random_types(struct listgen *g)
+{
+	static const uint16_t some[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_HTTPS};
+	struct rule_types t = {0};
+	if (listgen_next(g) % 3 != 0)
+		return t;
+	t.count = (uint8_t)(1 + listgen_next(g) % 2);
+	t.except = listgen_next(g) % 3 == 0;
+	for (unsigned i = 0; i < t.count; i++)
+		t.type[i] = some[(listgen_next(g) + 2 * i) % 4];
+	return t;
+}
+
+static struct rule_kind random_kind(struct listgen *g)
+{
+	struct rule_kind k = {
+		.rule_class = (uint8_t)(listgen_next(g) % 2 ? listgen_next(g) % RULE_CLASSES
+							    : RULE_CLASS_BLOCK),
+		.covers =
+			(uint8_t)(listgen_next(g) % 2 ? RULE_COVERS_ALL : 1 + listgen_next(g) % 3),
+		.reply = (uint8_t)(listgen_next(g) % 2 ? RULE_REPLY_GROUP
+						       : listgen_next(g) % RULE_REPLIES),
+		.types = random_types(g),
+	};
+	return k;
+}
+
+static unsigned number_of(
+	const struct rule_reader *r, unsigned source, const struct rule_kind *kind)
+{
+	for (unsigned i = 0; i < r->list_count; i++) {
+		const struct rule_list_info *l = rule_list_info(r, i);
+		if (l && l->source == source && memcmp(&l->kind, kind, sizeof *kind) == 0)
+			return i;
+	}
+	fail_msg("no list for source %u", source);
+	return 0;
+}
+
+static void make_model(struct model *m, struct listgen *g, unsigned rules)
+{
+	struct rule_builder *b = fixture_builder();
+	char why[128], title[16];
+	m->count = 0;
+	for (unsigned source = 0; source < SOURCES; source++) {
+		struct rule_kind kind[KINDS];
+		for (unsigned i = 0; i < KINDS; i++)
+			kind[i] = random_kind(g);
+		sprintf(title, "source %u", source);
+		assert_int_equal(rule_builder_source(b, title), 0);
+		for (unsigned i = 0; i < rules / SOURCES; i++) {
+			struct model_rule *rule = &m->rule[m->count++];
+			rule->name = random_name(g, 4);
+			rule->kind = kind[listgen_next(g) % KINDS];
+			rule->source = source;
+			const struct list_rule one = {.kind = rule->kind, .name = &rule->name};
+			assert_int_equal(rule_builder_rule(b, &one), 0);
+		}
+	}
+	fixture_finish(b, &m->arena);
+	assert_int_equal(rule_reader_init(&m->r, m->arena.base, m->arena.size, true, why), 0);
+	for (unsigned i = 0; i < m->count; i++)
+		m->rule[i].list = number_of(&m->r, m->rule[i].source, &m->rule[i].kind);
+}
+
+static bool counts(const struct model_rule *rule, const struct dns_name *name, uint16_t qtype,
+	const uint64_t lists[4])
+{
+	const struct rule_types *t = &rule->kind.types;
+	bool listed = false, self = dns_name_equal(name, &rule->name);
+	for (unsigned i = 0; i < t->count; i++)
+		listed = listed || t->type[i] == qtype;
+	return (lists[rule->list / 64] >> rule->list % 64 & 1)
+	       && (t->count == 0 || listed != (t->except != 0))
+	       && (self ? rule->kind.covers & RULE_COVERS_SELF
+			: rule->kind.covers & RULE_COVERS_BELOW
+				       && dns_name_is_under(name, &rule->name));
+}
+
+static bool excepted(const struct model *m, const struct model_rule *rule,
+	const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct model_rule *e = &m->rule[i];
+		if (e->kind.rule_class == RULE_CLASS_EXCEPT && e->source == rule->source
+			&& e->name.labels > rule->name.labels && counts(e, name, qtype, lists))
+			return true;
+	}
+	return false;
+}
+
+// Does x come before y? Both count. Ranks by the numbers in rule_class.h.
+static bool before(const struct model_rule *x, const struct model_rule *y)
+{
+	static const int rank[RULE_CLASSES] = {[RULE_CLASS_LOCAL] = 1,
+		[RULE_CLASS_OPERATOR_ALLOW] = 2,
+		[RULE_CLASS_OPERATOR_DENY] = 2,
+		[RULE_CLASS_IMPORTANT_ALLOW] = 3,
+		[RULE_CLASS_IMPORTANT_BLOCK] = 4,
+		[RULE_CLASS_ALLOW] = 5,
+		[RULE_CLASS_BLOCK] = 6};
+	uint8_t a = x->kind.rule_class, b = y->kind.rule_class;
+	if (rank[a] != rank[b])
+		return rank[a] < rank[b];
+	if (x->name.labels != y->name.labels)
+		return x->name.labels > y->name.labels;
+	if (a != b)
+		return a == RULE_CLASS_OPERATOR_ALLOW;
+	return x->list < y->list;
+}
+
+static enum rule_action action_of(const struct rule_kind *k)
+{
+	switch (k->rule_class) {
+	case RULE_CLASS_ALLOW:
+	case RULE_CLASS_IMPORTANT_ALLOW:
+	case RULE_CLASS_OPERATOR_ALLOW:
+		return RULE_PASS;
+	default:
+		return k->reply == RULE_REPLY_DROP      ? RULE_DROP
+		       : k->reply == RULE_REPLY_DATA    ? RULE_DATA
+		       : k->reply == RULE_REPLY_RESOLVE ? RULE_RESOLVE
+							: RULE_BLOCK;
+	}
+}
+
+struct expected {
+	const struct model_rule *decides;
+	bool safe;
+	unsigned safe_labels;
+};
+
+static struct expected expect(
+	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	struct expected e = {0};
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct model_rule *rule = &m->rule[i];
+		uint8_t is = rule->kind.rule_class;
+		if (!counts(rule, name, qtype, lists) || is == RULE_CLASS_EXCEPT)
+			continue;
+		if (is == RULE_CLASS_SAFE) {
+			e.safe = true;
+			if (rule->name.labels > e.safe_labels)
+				e.safe_labels = rule->name.labels;
+			continue;
+		}
+		if (is == RULE_CLASS_BLOCK && excepted(m, rule, name, qtype, lists))
+			continue;
+		if (!e.decides || before(rule, e.decides))
+			e.decides = rule;
+	}
+	return e;
+}
+
+static void check(
+	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	struct rule_verdict v;
+	struct expected e = expect(m, name, qtype, lists);
+	char text[DNS_NAME_TEXT_MAX];
+	rule_decide(&m->r, name, qtype, lists, &v);
+	dns_name_to_text(name, text);
+	if (v.d.matched != (e.decides != NULL))
+		fail_msg("%s: matched %d", text, v.d.matched);
+	if (!e.decides) {
+		assert_int_equal(v.d.action, RULE_PASS);
+		assert_false(v.d.allowed);
+	} else if (v.d.list != e.decides->list || v.labels != e.decides->name.labels
+		   || v.d.rule_class != e.decides->kind.rule_class
+		   || v.d.reply != e.decides->kind.reply
+		   || v.d.action != action_of(&e.decides->kind)
+		   || v.d.allowed != (v.d.action == RULE_PASS)
+		   || !(v.set.lists[v.d.list / 64] >> v.d.list % 64 & 1)) {
+		fail_msg("%s: list %u at %u labels, expected %u at %u", text, v.d.list, v.labels,
+			e.decides->list, e.decides->name.labels);
+	}
+	// What a local rule decides is not resolved, so whoever is safe above it is not looked for.
+	if (!v.d.matched || v.d.rule_class != RULE_CLASS_LOCAL) {
+		assert_int_equal(v.d.safe, e.safe);
+		if (e.safe)
+			assert_int_equal(v.safe_labels, e.safe_labels);
+	}
+}
+
+static void check_matches(const struct model *m, const struct dns_name *name, uint16_t qtype)
+{
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct rule_match found[RULE_LABELS_MAX];
+	uint64_t expected[8][4] = {{0}};
+	unsigned n = rule_matches(&m->r, name, qtype, found), names = 0;
+	for (unsigned i = 0; i < m->count; i++)
+		if (counts(&m->rule[i], name, qtype, all))
+			expected[m->rule[i].name.labels][m->rule[i].list / 64] |=
+				UINT64_C(1) << m->rule[i].list % 64;
+	for (unsigned labels = 7; labels > 0; labels--) {
+		static const uint64_t none[4];
+		if (memcmp(expected[labels], none, sizeof none) == 0)
+			continue;
+		assert_true(names < n);
+		assert_int_equal(found[names].labels, labels);
+		assert_memory_equal(found[names++].set.lists, expected[labels], sizeof none);
+	}
+	assert_int_equal(names, n);
+}
+
+static void test_random_rules(void **)
+{
+	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_MX};
+	static struct model m;
+	struct listgen g = {.state = 4711};
+	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0};
+	for (unsigned round = 0; round < 400; round++) {
+		make_model(&m, &g, 10 + (unsigned)(listgen_next(&g) % (RULES_MAX - 10)));
+		for (unsigned ask = 0; ask < 150; ask++) {
+			struct dns_name name = random_name(&g, 6);
+			uint16_t qtype = types[listgen_next(&g) % 4];
+			uint64_t lists[4] = {listgen_next(&g) | listgen_next(&g), 0, 0, 0};
+			if (ask % 3 == 0)
+				memset(lists, 0xff, sizeof lists);
+			check(&m, &name, qtype, lists);
+			check_matches(&m, &name, qtype);
+			struct expected e = expect(&m, &name, qtype, lists);
+			if (e.decides) {
+				acted[action_of(&e.decides->kind)]++;
+				decided[e.decides->kind.rule_class]++;
+			}
+		}
+		rule_arena_free(&m.arena);
+	}
+	// All that can happen did.
+	for (unsigned i = 0; i <= RULE_RESOLVE; i++)
+		assert_true(acted[i] > 100);
+	for (unsigned i = 0; i < RULE_CLASSES; i++)
+		assert_true(decided[i] > 100 || i == RULE_CLASS_EXCEPT || i == RULE_CLASS_SAFE);
+}
+
+struct one {
+	unsigned source;
+	enum rule_class rule_class;
+	unsigned covers;
+	const char *name;
+};
+
+// `expected`: the source that decides; -1: none.
+static int decides(const struct one *rule, unsigned count, const char *name)
+{
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	struct rule_reader r;
+	struct rule_verdict v;
+	struct dns_name asked = fixture_name(name);
+	char why[128];
+	for (unsigned source = 0; source < 4; source++) {
+		assert_int_equal(rule_builder_source(b, "s"), 0);
+		for (unsigned i = 0; i < count; i++) {
+			struct dns_name at = fixture_name(rule[i].name);
+			struct list_rule one = rule_of_name(rule[i].rule_class, &at);
+			one.kind.covers = (uint8_t)rule[i].covers;
+			if (rule[i].source == source)
+				assert_int_equal(rule_builder_rule(b, &one), 0);
+		}
+	}
+	fixture_finish(b, &a);
+	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	rule_decide(&r, &asked, DNS_TYPE_A, all, &v);
+	int source = v.d.matched ? rule_list_info(&r, v.d.list)->source : -1;
+	rule_arena_free(&a);
+	return source;
+}
+
+#define ALL   RULE_COVERS_ALL
+#define SELF  RULE_COVERS_SELF
+#define BELOW RULE_COVERS_BELOW
+
+// $denyallow and prefixes, case by case.
+static void test_exceptions(void **)
+{
+	static const struct one rules[] = {
+		{2, RULE_CLASS_BLOCK, ALL, "shop"},
+		{2, RULE_CLASS_EXCEPT, ALL, "good.shop"},
+		{2, RULE_CLASS_BLOCK, ALL, "ads.good.shop"},
+		{2, RULE_CLASS_BLOCK, ALL, "twice.shop"},
+		{2, RULE_CLASS_EXCEPT, ALL, "twice.shop"},
+		{3, RULE_CLASS_BLOCK, SELF, "other.good.shop"},
+	};
+	const unsigned n = ARRAY_LEN(rules);
+	assert_int_equal(decides(rules, n, "shop"), 2);
+	assert_int_equal(decides(rules, n, "bad.shop"), 2);
+	assert_int_equal(decides(rules, n, "good.shop"), -1);
+	assert_int_equal(decides(rules, n, "www.good.shop"), -1);
+	assert_int_equal(decides(rules, n, "ads.good.shop"), 2);   // nearer than the exception
+	assert_int_equal(decides(rules, n, "twice.shop"), 2);      // at its very name
+	assert_int_equal(decides(rules, n, "other.good.shop"), 3); // of another source
+	assert_int_equal(decides(rules, n, "x.other.good.shop"), -1);
+}
+
+static void test_covers(void **)
+{
+	static const struct one rules[] = {
+		{2, RULE_CLASS_BLOCK, SELF, "a.example"},
+		{3, RULE_CLASS_BLOCK, BELOW, "b.example"},
+		{2, RULE_CLASS_LOCAL, BELOW, "lan"},
+		{3, RULE_CLASS_LOCAL, SELF, "nas.lan"},
+		{0, RULE_CLASS_OPERATOR_ALLOW, ALL, "free.lan"},
+	};
+	const unsigned n = ARRAY_LEN(rules);
+	assert_int_equal(decides(rules, n, "a.example"), 2);
+	assert_int_equal(decides(rules, n, "x.a.example"), -1);
+	assert_int_equal(decides(rules, n, "b.example"), -1);
+	assert_int_equal(decides(rules, n, "x.y.b.example"), 3);
+	assert_int_equal(decides(rules, n, "lan"), -1);
+	assert_int_equal(decides(rules, n, "pc.lan"), 2);
+	assert_int_equal(decides(rules, n, "nas.lan"), 3);
+	assert_int_equal(decides(rules, n, "x.nas.lan"), 2);
+	assert_int_equal(decides(rules, n, "free.lan"), 2); // local, though farther, comes first
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_rules),
+		cmocka_unit_test(test_exceptions),
+		cmocka_unit_test(test_covers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/rule_build.h"
+#include "../../controlplane/rule_numbers.h"
+#include "listgen.h"
+#include "rule_fixture.h"
+
+static void title_of(char out[RULE_TITLE_MAX], unsigned i)
+{
+	char text[32];
+	snprintf(text, sizeof text, "list %u", i);
+	rule_title_make(out, text);
+}
+
+static int number(struct rule_numbers *n, unsigned source, unsigned title, enum rule_class is)
+{
+	char text[RULE_TITLE_MAX];
+	struct rule_kind kind = rule_kind_of(is);
+	title_of(text, title);
+	return rule_numbers_of(n, source, text, &kind);
+}
+
+// Lists that stay keep their number; a new one never gets that of a list that just left.
+static void test_numbers_stay(void **)
+{
+	static struct rule_numbers a, b;
+	rule_numbers_init(&a, NULL, 0);
+	assert_int_equal(number(&a, 0, 0, RULE_CLASS_OPERATOR_ALLOW), RULE_LIST_ALLOW);
+	assert_int_equal(number(&a, 1, 1, RULE_CLASS_OPERATOR_DENY), RULE_LIST_DENY);
+	assert_int_equal(number(&a, 1, 1, RULE_CLASS_BLOCK), 2);
+	assert_int_equal(number(&a, 2, 2, RULE_CLASS_BLOCK), 3);
+	assert_int_equal(number(&a, 2, 2, RULE_CLASS_ALLOW), 4);
+	assert_int_equal(number(&a, 2, 2, RULE_CLASS_BLOCK), 3);
+	assert_int_equal(number(&a, 3, 3, RULE_CLASS_BLOCK), 5);
+	assert_int_equal(rule_numbers_end(&a), 6);
+	assert_int_equal(rule_numbers_needed(&a), 6);
+
+	// List 2 is gone, 3 moved up, 4 is new.
+	rule_numbers_init(&b, a.list, rule_numbers_end(&a));
+	assert_int_equal(number(&b, 2, 3, RULE_CLASS_BLOCK), 5);
+	assert_int_equal(number(&b, 3, 4, RULE_CLASS_BLOCK), 6);
+	assert_int_equal(number(&b, 0, 0, RULE_CLASS_OPERATOR_ALLOW), RULE_LIST_ALLOW);
+	assert_int_equal(rule_numbers_resting(&b), 3);
+	assert_int_equal(rule_numbers_needed(&b), 7);
+
+	// One image later its numbers are free.
+	rule_numbers_init(&a, b.list, rule_numbers_end(&b));
+	assert_int_equal(number(&a, 2, 9, RULE_CLASS_BLOCK), 2);
+	assert_int_equal(number(&a, 3, 4, RULE_CLASS_BLOCK), 6);
+	rule_numbers_free(&a);
+	rule_numbers_free(&b);
+}
+
+// Sources with one title and kind are still two lists.
+static void test_same_titles(void **)
+{
+	static struct rule_numbers a, b;
+	rule_numbers_init(&a, NULL, 0);
+	assert_int_equal(number(&a, 2, 7, RULE_CLASS_BLOCK), 2);
+	assert_int_equal(number(&a, 3, 7, RULE_CLASS_BLOCK), 3);
+	rule_numbers_init(&b, a.list, rule_numbers_end(&a));
+	assert_int_equal(number(&b, 2, 7, RULE_CLASS_BLOCK), 2);
+	assert_int_equal(number(&b, 3, 7, RULE_CLASS_BLOCK), 3);
+	rule_numbers_free(&a);
+	rule_numbers_free(&b);
+}
+
+static void test_too_many(void **)
+{
+	static struct rule_numbers a, b;
+	rule_numbers_init(&a, NULL, 0);
+	for (unsigned i = 2; i < 200; i++)
+		assert_int_equal(number(&a, i, i, RULE_CLASS_BLOCK), i);
+	// 100 of them stay, 100 are new: 58 numbers are free, and 98 rest.
+	rule_numbers_init(&b, a.list, rule_numbers_end(&a));
+	unsigned refused = 0;
+	for (unsigned again = 0; again < 2; again++) // asking twice counts once
+		for (unsigned i = 100; i < 300; i++)
+			refused += number(&b, i, i, RULE_CLASS_BLOCK) == -E2BIG;
+	assert_int_equal(refused, 2 * 44);
+	assert_int_equal(rule_numbers_resting(&b), 98);
+	assert_int_equal(rule_numbers_needed(&b), 300);
+	rule_numbers_free(&a);
+	rule_numbers_free(&b);
+}
+
+// A list made of odd rules costs only these.
+static void test_kinds_of_a_source(void **)
+{
+	static struct rule_numbers n;
+	char title[RULE_TITLE_MAX];
+	struct rule_kind kind = rule_kind_of(RULE_CLASS_BLOCK);
+	rule_numbers_init(&n, NULL, 0);
+	title_of(title, 1);
+	kind.types.count = 1;
+	for (unsigned i = 0; i < 100; i++) {
+		kind.types.type[0] = (uint16_t)i;
+		int got = rule_numbers_of(&n, 4, title, &kind);
+		assert_int_equal(got, i < RULE_SOURCE_KINDS_MAX ? (int)i + 2 : -ENOSPC);
+	}
+	kind.types.type[0] = 3;
+	assert_int_equal(rule_numbers_of(&n, 4, title, &kind), 5);
+	assert_int_equal(number(&n, 5, 2, RULE_CLASS_BLOCK), RULE_SOURCE_KINDS_MAX + 2);
+	assert_int_equal(rule_numbers_needed(&n), RULE_SOURCE_KINDS_MAX + 3);
+	rule_numbers_free(&n);
+}
+
+// The builder asks the image before.
+static void test_images_in_a_row(void **)
+{
+	struct rule_arena a, c;
+	struct rule_reader r;
+	struct rule_builder *b = fixture_builder();
+	struct keyhash_secret secret = fixture_secret();
+	char why[128];
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(rule_builder_source(b, i == 2 ? "two" : i == 3 ? "three" : ""), 0);
+		if (i >= 2)
+			assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, "a.example"), 0);
+	}
+	fixture_finish(b, &a);
+	assert_int_equal(rule_reader_init(&r, a.base, a.size, true, why), 0);
+	assert_int_equal(rule_builder_new(&secret, r.lists, r.list_count, &b), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(rule_builder_source(b, i == 2 ? "three" : i == 3 ? "new" : ""), 0);
+		if (i >= 2)
+			assert_int_equal(fixture_add(b, RULE_CLASS_BLOCK, "a.example"), 0);
+	}
+	rule_arena_free(&a); // the builder has what it needs of it
+	fixture_finish(b, &c);
+	assert_int_equal(rule_reader_init(&r, c.base, c.size, true, why), 0);
+	assert_int_equal(r.list_count, 5);
+	assert_null(rule_list_info(&r, 2));
+	assert_string_equal(rule_list_info(&r, 3)->title, "three");
+	assert_string_equal(rule_list_info(&r, 4)->title, "new");
+	rule_arena_free(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers_stay),
+		cmocka_unit_test(test_same_titles),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_kinds_of_a_source),
+		cmocka_unit_test(test_images_in_a_row),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
