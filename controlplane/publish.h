@@ -66,12 +66,15 @@ void publisher_state(struct publisher *p, enum cp_state state); // any thread
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
 	bool blocking_on, uint64_t pause_until_ms);
 
-// Step 1, any thread: a region of the next generation with a copy of the image. Step 2, resolver
+// Step 1, any thread: a region of the next generation, with a copy of the image. Step 2, resolver
 // loop (or before it runs): make it current. A region that is not published is unlinked with
-// names_discard, any thread.
+// names_discard, any thread. names_map is a read-only mapping of a prepared one, the caller's own:
+// it outlives the region's file and its life here.
 struct names_region;
-ATTR_MUST_CHECK int names_prepare(struct publisher *p, const void *image, size_t size,
+ATTR_MUST_CHECK int names_prepare(struct publisher *p, const struct region_fill *image,
 	struct names_region **out, char why[SHM_WHY_MAX]);
+ATTR_MUST_CHECK int names_map(struct publisher *p, const struct names_region *r, struct region *out,
+	char why[SHM_WHY_MAX]);
 // Takes r, unless it says -EBUSY (two older ones are still in use): then r stays the caller's.
 ATTR_MUST_CHECK int names_publish(struct publisher *p, struct names_region *r);
 // Would names_publish say -EBUSY? Resolver loop.

@@ -72,7 +72,7 @@ void names_close(struct publisher *p)
 		region_drop(p->names);
 }
 
-int names_prepare(struct publisher *p, const void *image, size_t size, struct names_region **out,
+int names_prepare(struct publisher *p, const struct region_fill *image, struct names_region **out,
 	char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
@@ -88,21 +88,29 @@ int names_prepare(struct publisher *p, const void *image, size_t size, struct na
 		.kind = REGION_NAMES,
 		.generation = r->generation,
 		.incarnation = p->incarnation,
-		.data_size = size,
-		.geometry = {size},
+		.data_size = image->len,
+		.geometry = {image->len},
 		.mode = 0600,
 		.want_huge = true,
+		.fill = *image,
 	};
 	int rc = region_create(&p->paths, &spec, &r->region, why);
 	if (rc < 0) {
 		free(r);
 		return rc;
 	}
-	memcpy(region_data(&r->region), image, size);
 	FAULT_POINT(names_filled);
 	region_publish(&r->region);
 	*out = r;
 	return 0;
+}
+
+int names_map(struct publisher *p, const struct names_region *r, struct region *out,
+	char why[SHM_WHY_MAX])
+{
+	char name[SHM_NAME_MAX];
+	shm_name_generation(name, "names", r->generation);
+	return region_attach(&p->paths, r->region.where, name, REGION_NAMES, false, out, why);
 }
 
 static void names_unlink(struct publisher *p, const struct names_region *r)

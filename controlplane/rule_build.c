@@ -52,7 +52,9 @@ int rule_arena_new(struct rule_arena *a, size_t size)
 
 void rule_arena_free(struct rule_arena *a)
 {
-	if (a->base)
+	if (a->map)
+		munmap(a->map, a->map_size);
+	else if (a->base)
 		munmap(a->base, a->size);
 	*a = (struct rule_arena){0};
 }

@@ -77,25 +77,15 @@ int rule_store_write(const char *path, const void *image, size_t size, char why[
 	return err ? fail(why, path, "cannot sync its folder", err) : 0;
 }
 
-// The file's octets in an arena of their size: mapped, it could be cut short under our feet.
-static int read_whole(int fd, struct rule_arena *out, const char **refused)
+static int read_whole(void *, int fd, size_t size, struct rule_arena *out)
 {
-	struct stat st;
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_size == 0 || (uint64_t)st.st_size > RULE_STORE_SIZE_MAX) {
-		*refused = st.st_size == 0 ? "empty" : "too large";
-		return -EPROTO;
-	}
 	struct rule_arena arena;
-	int err = rule_arena_new(&arena, (size_t)st.st_size);
+	int err = rule_arena_new(&arena, size);
 	if (err)
 		return err;
 	size_t have = 0;
-	while (have < arena.size) {
-		ssize_t n = read(fd, (uint8_t *)arena.base + have, arena.size - have);
+	while (have < size) {
+		ssize_t n = read(fd, (uint8_t *)arena.base + have, size - have);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -109,14 +99,29 @@ static int read_whole(int fd, struct rule_arena *out, const char **refused)
 	return 0;
 }
 
+static int place_file(
+	int fd, rule_store_place place, void *arg, struct rule_arena *out, const char **refused)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size == 0 || (uint64_t)st.st_size > RULE_STORE_SIZE_MAX) {
+		*refused = st.st_size == 0 ? "empty" : "too large";
+		return -EPROTO;
+	}
+	return (place ? place : read_whole)(arg, fd, (size_t)st.st_size, out);
+}
+
 static int refuse(char why[RULE_STORE_WHY_MAX], const char *path, const char *reason)
 {
 	snprintf(why, RULE_STORE_WHY_MAX, "%.120s: refused: %s", path, reason);
 	return -EPROTO;
 }
 
-int rule_store_read(const char *path, struct rule_arena *out, struct rule_reader *reader,
-	char why[RULE_STORE_WHY_MAX])
+int rule_store_read(const char *path, rule_store_place place, void *arg, struct rule_arena *out,
+	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX])
 {
 	struct rule_arena arena;
 	const char *refused = NULL;
@@ -125,9 +130,9 @@ int rule_store_read(const char *path, struct rule_arena *out, struct rule_reader
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return fail(why, path, "cannot open", -errno);
-	int err = read_whole(fd, &arena, &refused);
+	int err = place_file(fd, place, arg, &arena, &refused);
 	close(fd);
-	if (err == -EPROTO)
+	if (refused)
 		return refuse(why, path, refused);
 	if (err)
 		return fail(why, path, "cannot read", err);
@@ -144,11 +149,11 @@ int rule_store_read(const char *path, struct rule_arena *out, struct rule_reader
 	return 0;
 }
 
-int rule_store_load(const char *path, struct rule_arena *out, struct rule_reader *reader,
-	char why[RULE_STORE_WHY_MAX])
+int rule_store_load(const char *path, rule_store_place place, void *arg, struct rule_arena *out,
+	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX])
 {
 	char bad[PATH_MAX];
-	int err = rule_store_read(path, out, reader, why);
+	int err = rule_store_read(path, place, arg, out, reader, why);
 	if (err != -EPROTO)
 		return err;
 	bool moved = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad

@@ -17,11 +17,15 @@ enum { RULE_STORE_WHY_MAX = 256 };
 ATTR_MUST_CHECK int rule_store_write(
 	const char *path, const void *image, size_t size, char why[RULE_STORE_WHY_MAX]);
 
-// Reads and verifies the whole image. -ENOENT: there is none; -EPROTO: refused; other -errno: could
-// not be read. `why` in all cases.
-ATTR_MUST_CHECK int rule_store_read(const char *path, struct rule_arena *out,
-	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
+// Makes the copy of `size` octets of the open file that is verified and used, so that nobody can
+// cut it short or change it any more. -errno.
+typedef int (*rule_store_place)(void *arg, int fd, size_t size, struct rule_arena *out);
+
+// Reads and verifies the whole image; with `place` NULL into memory of its own. -ENOENT: there is
+// none; -EPROTO: refused; other -errno: could not be read. `why` in all cases.
+ATTR_MUST_CHECK int rule_store_read(const char *path, rule_store_place place, void *arg,
+	struct rule_arena *out, struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
 
 // The same, and what is refused is moved aside.
-ATTR_MUST_CHECK int rule_store_load(const char *path, struct rule_arena *out,
-	struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);
+ATTR_MUST_CHECK int rule_store_load(const char *path, rule_store_place place, void *arg,
+	struct rule_arena *out, struct rule_reader *reader, char why[RULE_STORE_WHY_MAX]);

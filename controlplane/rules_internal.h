@@ -59,7 +59,7 @@ struct rules {
 	void (*pause_changed)(void *arg);
 	void *pause_changed_arg;
 
-	struct rule_arena arena; // current image, our own copy: `why` reads it
+	struct rule_arena arena; // current image, our own mapping of the region: `why` reads it
 	struct rule_reader reader;
 	struct judge *judge;
 	uint64_t input_hash; // of the sources that it stands for

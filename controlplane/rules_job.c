@@ -37,20 +37,61 @@ static void note_missing(struct rules_job *j)
 	}
 }
 
-static int prepare_region(struct rules_job *j)
+// Shares an image, and maps what is shared: the only copy from then on.
+static int share(struct rules_job *j, const struct region_fill *image, struct rule_arena *out)
 {
-	char why[SHM_WHY_MAX];
-	int err = judge_new(&j->judge, &j->reader);
+	char why[SHM_WHY_MAX] = "no memory";
+	struct region mapped;
+	int err = names_prepare(j->publisher, image, &j->region, why);
+	if (err)
+		j->region = NULL;
+	else
+		err = names_map(j->publisher, j->region, &mapped, why);
 	if (err) {
-		fail(j, "cannot make a judge of the image: %s", strerror(-err));
+		fail(j, "cannot share the image: %s", why);
 		return err;
 	}
-	err = names_prepare(j->publisher, j->arena.base, j->arena.size, &j->region, why);
-	if (err) {
-		j->region = NULL;
-		fail(j, "cannot share the image: %s", err == -ENOMEM ? "no memory" : why);
-	}
+	*out = (struct rule_arena){.base = region_data(&mapped),
+		.size = image->len,
+		.map = mapped.base,
+		.map_size = mapped.size};
+	return 0;
+}
+
+static int share_file(void *job, int fd, size_t size, struct rule_arena *out)
+{
+	const struct region_fill image = {.len = size, .fd = fd};
+	return share(job, &image, out);
+}
+
+// Of the image where it is shared, which the judge reads.
+static int make_judge(struct rules_job *j)
+{
+	int err = judge_new(&j->judge, &j->reader);
+	if (err)
+		fail(j, "cannot make a judge of the image: %s", strerror(-err));
 	return err;
+}
+
+// The image just built, of which pages are given up as they are copied: a build never holds it
+// twice.
+static int share_built(struct rules_job *j)
+{
+	char why[128];
+	struct rule_arena shared;
+	const struct region_fill image = {
+		.len = j->arena.size, .from = j->arena.base, .give_back = true};
+	int err = share(j, &image, &shared);
+	if (err)
+		return err;
+	rule_arena_free(&j->arena);
+	j->arena = shared;
+	err = rule_reader_init(&j->reader, shared.base, shared.size, false, why);
+	if (err) {
+		fail(j, "image just shared is refused: %s", why);
+		return err;
+	}
+	return make_judge(j);
 }
 
 // The file that is about to be replaced keeps a second name. Not for what a forced build of
@@ -82,13 +123,13 @@ static int swap_files(const struct rules_job *j)
 static int load_previous(struct rules_job *j)
 {
 	char why[RULE_STORE_WHY_MAX];
-	int err = rule_store_load(j->previous_path, &j->arena, &j->reader, why);
+	int err = rule_store_load(j->previous_path, share_file, j, &j->arena, &j->reader, why);
 	if (err) {
 		fail(j, "%s", why);
 		return err;
 	}
 	j->from_disk = true;
-	err = prepare_region(j);
+	err = make_judge(j);
 	if (!err)
 		err = swap_files(j);
 	j->swapped = err == 0;
@@ -167,7 +208,7 @@ static int make_image(struct rules_job *j)
 		size_t len = strlen(j->error);
 		snprintf(j->error + len, sizeof j->error - len, "%s%s", len ? "; " : "", why);
 	}
-	return prepare_region(j);
+	return share_built(j);
 }
 
 // From here on the job is the next owner's.
@@ -208,14 +249,14 @@ void rules_job_start(struct rules_job *j)
 int rules_job_load(struct rules_job *j)
 {
 	char why[RULE_STORE_WHY_MAX];
-	int err = rule_store_load(j->image_path, &j->arena, &j->reader, why);
+	int err = rule_store_load(j->image_path, share_file, j, &j->arena, &j->reader, why);
 	if (err) {
 		if (err != -ENOENT)
-			log_warning("rule image: %s", why);
+			log_warning("rule image: %s", j->error[0] ? j->error : why);
 		return err;
 	}
 	j->from_disk = true;
-	err = prepare_region(j);
+	err = make_judge(j);
 	if (err)
 		log_warning("rule image: %s", j->error);
 	else

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "shm_fill.h"
 #include "shm_why.h"
 
 #include <errno.h>
@@ -60,13 +61,15 @@ static int reserve(int fd, size_t size)
 	return -EINTR;
 }
 
-static int map_new_file(int fd, const char *path, const struct region_spec *spec, size_t size,
-	struct region *out, char why[SHM_WHY_MAX])
+static int map_new_file(int fd, const char *path, const struct region_spec *spec,
+	enum shm_where where, size_t size, struct region *out, char why[SHM_WHY_MAX])
 {
 	struct stat st;
 	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
-	int err = -reserve(fd, size);
+	// What is written whole needs no reservation.
+	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
+	int err = filled ? -shm_fill_file(fd, size, &spec->fill) : -reserve(fd, size);
 	if (err) {
 		struct statfs fs = {0};
 		(void)!fstatfs(fd, &fs);
@@ -75,10 +78,17 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
 			strerror(err));
 	}
-	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE),
+		fd, 0);
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
 			strerror(errno));
+	err = spec->fill.len > 0 && !filled ? -shm_fill_memory((uint8_t *)m + SHM_PAGE, &spec->fill)
+					    : 0;
+	if (err) {
+		munmap(m, size);
+		return shm_fail(why, err, "%s: cannot fill it: %s", path, strerror(err));
+	}
 	*out = (struct region){.base = m, .size = size, .inode = st.st_ino};
 	return 0;
 }
@@ -126,7 +136,7 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 		return shm_fail(why, errno, "%s: cannot create it: %s", path, strerror(errno));
 	FAULT_POINT(region_file_made);
 	struct region r;
-	err = map_new_file(fd, path, spec, size, &r, why);
+	err = map_new_file(fd, path, spec, where, size, &r, why);
 	close(fd);
 	if (err) {
 		unlink(path);

@@ -41,6 +41,15 @@ struct region {
 	ino_t inode; // of its file, which may have another of that name in its place by now
 };
 
+// What a region's data is to begin with, written before anybody maps it, which costs half of what
+// writing to mapped pages does.
+struct region_fill {
+	size_t len;       // 0: nothing, and the pages are mapped at once
+	const void *from; // NULL: the file
+	int fd;           // read from its start
+	bool give_back;   // the memory's pages are given up as they are copied; whole ones, private
+};
+
 struct region_spec {
 	const char *name; // file name, no '/', must not contain "map_" (any DPDK start unlinks such
 			  // files)
@@ -51,10 +60,11 @@ struct region_spec {
 	uint64_t geometry[SHM_GEOMETRY_WORDS];
 	mode_t mode;
 	bool want_huge; // use hugetlbfs if there is one with enough free pages
+	struct region_fill fill;
 };
 
 // An existing file of that name is unlinked first (whoever has it mapped keeps it). The data is
-// zero. Not visible to others until region_publish. -errno, `why` says what.
+// zero but for what fills it. Not visible to others until region_publish. -errno, `why` says what.
 ATTR_MUST_CHECK int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	struct region *out, char why[SHM_WHY_MAX]);
 void region_publish(struct region *r); // computes the header sum, stores the magic with release

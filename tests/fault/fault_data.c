@@ -174,7 +174,10 @@ static void publish_all(struct reign *r, uint16_t udp_limit)
 	struct names_region *names;
 	struct config config = {.limits.udp_reply_size = udp_limit};
 	const uint64_t lists[4] = {2};
-	FAULT_CHECK(names_prepare(r->p, image.base, image.size, &names, why) == 0);
+	FAULT_CHECK(
+		names_prepare(r->p, &(struct region_fill){.len = image.size, .from = image.base},
+			&names, why)
+		== 0);
 	FAULT_CHECK(names_publish(r->p, names) == 0);
 	publish_config(r->p, &config, lists, true, 0);
 }

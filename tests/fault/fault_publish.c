@@ -83,7 +83,9 @@ static void image_publish(struct life *l)
 	image[0] = serial;
 	for (unsigned i = 1; i < IMAGE_WORDS; i++)
 		image[i] = image_word(serial, i);
-	FAULT_CHECK(names_prepare(l->p, image, sizeof image, &r, why) == 0);
+	FAULT_CHECK(names_prepare(l->p, &(struct region_fill){.len = sizeof image, .from = image},
+			    &r, why)
+		    == 0);
 	FAULT_CHECK(names_publish(l->p, r) == 0);
 	ledger->image_done = serial;
 	note(l);

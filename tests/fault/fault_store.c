@@ -51,7 +51,7 @@ static void load(void)
 	char why[RULE_STORE_WHY_MAX], bad[SHM_PATH_MAX + 64];
 	struct rule_arena a;
 	struct rule_reader r;
-	int rc = rule_store_load(path, &a, &r, why);
+	int rc = rule_store_load(path, NULL, NULL, &a, &r, why);
 	FAULT_CHECK(rc == 0 || (rc == -ENOENT && ledger->done == 0));
 	if (rc == 0) {
 		FAULT_CHECK(is_image(&a, ledger->done) || is_image(&a, ledger->trying));

@@ -56,7 +56,10 @@ static int publish_image(void)
 {
 	static const char image[5000] = "image";
 	struct names_region *r;
-	assert_int_equal(names_prepare(p, image, sizeof(image), &r, why), 0);
+	assert_int_equal(
+		names_prepare(
+			p, &(struct region_fill){.len = sizeof(image), .from = image}, &r, why),
+		0);
 	int rc = names_publish(p, r);
 	if (rc < 0)
 		names_discard(p, r);

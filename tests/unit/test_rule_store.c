@@ -66,7 +66,7 @@ static void test_round_trip(void **)
 	assert_false(exists(".tmp"));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(rule_store_load(path, &back, &r, why), 0);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
 	assert_int_equal(back.size, b.size);
 	assert_memory_equal(back.base, b.base, b.size);
 	rule_arena_free(&a);
@@ -79,8 +79,9 @@ static void test_nothing_there(void **)
 	struct rule_arena a = {0};
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX];
-	assert_int_equal(rule_store_load(path, &a, &r, why), -ENOENT);
-	assert_int_equal(rule_store_load("/nonexistent/weir/rules.img", &a, &r, why), -ENOENT);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &a, &r, why), -ENOENT);
+	assert_int_equal(
+		rule_store_load("/nonexistent/weir/rules.img", NULL, NULL, &a, &r, why), -ENOENT);
 	assert_int_equal(rule_store_write("/nonexistent/weir/rules.img", "x", 1, why), -ENOENT);
 	assert_null(a.base);
 }
@@ -91,7 +92,7 @@ static void expect_bad(const void *octets, size_t len, const char *what)
 	struct rule_reader r;
 	char why[RULE_STORE_WHY_MAX], bad[128];
 	write_raw(path, octets, len);
-	assert_int_equal(rule_store_load(path, &a, &r, why), -EPROTO);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &a, &r, why), -EPROTO);
 	assert_null(a.base);
 	if (!strstr(why, what))
 		fail_msg("expected <%s>, got <%s>", what, why);
@@ -151,7 +152,7 @@ static void test_write_fails(void **)
 	assert_int_equal(err, -EFBIG);
 	assert_non_null(strstr(why, "cannot write"));
 	assert_false(exists(".tmp"));
-	assert_int_equal(rule_store_load(path, &back, &r, why), 0);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
 	assert_memory_equal(back.base, a.base, a.size);
 	rule_arena_free(&a);
 	rule_arena_free(&b);
@@ -166,9 +167,9 @@ static void test_half_written_temporary_is_ignored(void **)
 	make_image(&a, "one.example");
 	snprintf(temporary, sizeof temporary, "%s.tmp", path);
 	write_raw(temporary, "half", 4);
-	assert_int_equal(rule_store_load(path, &back, &r, why), -ENOENT);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), -ENOENT);
 	assert_int_equal(rule_store_write(path, a.base, a.size, why), 0);
-	assert_int_equal(rule_store_load(path, &back, &r, why), 0);
+	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
 	rule_arena_free(&a);
 	rule_arena_free(&back);
 }

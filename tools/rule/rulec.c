@@ -49,7 +49,7 @@ int rulec_failed(const char *why)
 int rulec_load(const char *path, struct rule_arena *image, struct rule_reader *reader)
 {
 	char why[RULE_STORE_WHY_MAX];
-	if (rule_store_read(path, image, reader, why))
+	if (rule_store_read(path, NULL, NULL, image, reader, why))
 		return rulec_failed(why);
 	return RULEC_OK;
 }

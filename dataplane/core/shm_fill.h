@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Fills a new region (struct region_fill of <weir/shm_region.h>), from memory or from a file.
+
+#include <weir/shm_region.h>
+
+// On a tmpfs: writes all `size` octets of the file, a page of zeros for the header first, so that
+// each has its page. -errno; -EIO: the source file is shorter than it was.
+ATTR_MUST_CHECK int shm_fill_file(int fd, size_t size, const struct region_fill *fill);
+
+// On hugetlbfs, which cannot be written to but in memory.
+ATTR_MUST_CHECK int shm_fill_memory(uint8_t *to, const struct region_fill *fill);
