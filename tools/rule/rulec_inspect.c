@@ -2,7 +2,9 @@
 
 #include "rulec.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <weir/rule_data.h>
 
 static void print_sources(const struct rule_reader *r)
 {
@@ -14,14 +16,62 @@ static void print_sources(const struct rule_reader *r)
 	}
 }
 
+static void print_kind(const struct rule_kind *k)
+{
+	static const char *const covers[] = {"nothing", "the name", "names below", "all"};
+	if (k->covers != RULE_COVERS_ALL)
+		printf(", covers %s", covers[k->covers]);
+	if (k->reply != RULE_REPLY_GROUP)
+		printf(", reply %s", rule_reply_name[k->reply]);
+	for (unsigned i = 0; i < k->types.count; i++)
+		printf("%s%u",
+			i                 ? " "
+			: k->types.except ? ", types not "
+					  : ", types ",
+			k->types.type[i]);
+	if (k->client[0])
+		printf(", for %s", k->client);
+}
+
 static void print_lists(const struct rule_reader *r)
 {
 	for (unsigned i = 0; i < r->list_count; i++) {
 		const struct rule_list_info *l = rule_list_info(r, i);
-		if (l)
-			printf("list %u %s: %s: names %llu, repeated %llu\n", i,
-				rule_class_name[l->kind.rule_class], l->title,
-				(unsigned long long)l->names, (unsigned long long)l->duplicates);
+		if (!l)
+			continue;
+		printf("list %u %s: %s: names %llu, repeated %llu", i,
+			rule_class_name[l->kind.rule_class], l->title, (unsigned long long)l->names,
+			(unsigned long long)l->duplicates);
+		print_kind(&l->kind);
+		putchar('\n');
+	}
+}
+
+// Octets that a terminal would not show are escaped.
+static void print_patterns(const struct rule_reader *r)
+{
+	for (uint32_t i = 0; i < r->pattern_count; i++) {
+		struct rule_pattern p;
+		if (!rule_pattern_at(r, i, &p))
+			continue;
+		printf("pattern of list %u: /", p.list);
+		for (size_t k = 0; k < p.len; k++) {
+			unsigned char c = (unsigned char)p.text[k];
+			printf(c >= ' ' && c < 0x7f ? "%c" : "\\x%02x", c);
+		}
+		puts("/");
+	}
+}
+
+static void print_prefixes(const struct rule_reader *r)
+{
+	for (uint32_t i = 0; i < r->prefix_count; i++) {
+		struct rule_prefix_row p;
+		char text[INET6_ADDRSTRLEN];
+		if (rule_prefix_at(r, i, &p)
+			&& inet_ntop(
+				p.version == 4 ? AF_INET : AF_INET6, p.bytes, text, sizeof text))
+			printf("prefix of list %u: %s/%u\n", p.list, text, p.length);
 	}
 }
 
@@ -44,10 +94,15 @@ int rulec_inspect(int argc, char **argv)
 		(unsigned long long)h->bloom_blocks * sizeof(struct rule_bloom_block),
 		(unsigned long long)h->table_buckets * sizeof(struct rule_bucket),
 		(unsigned long long)h->input_hash);
-	printf("answers %llu, patterns %llu, prefixes %llu\n", (unsigned long long)h->answers,
+	printf("names with records %llu, answers %llu, %llu octets; records left out %llu\n"
+	       "patterns %llu, prefixes %llu\n",
+		(unsigned long long)h->data_entries, (unsigned long long)h->answers,
+		(unsigned long long)h->octets, (unsigned long long)h->data_dropped,
 		(unsigned long long)h->patterns, (unsigned long long)h->prefixes);
 	print_sources(&r);
 	print_lists(&r);
+	print_patterns(&r);
+	print_prefixes(&r);
 	rule_arena_free(&image);
 	return RULEC_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/rule_data.h>
 
 // Lists by title or number, "," between them. False: no such list.
 static bool lists_take(const struct rule_reader *r, char *text, uint64_t out[4])
@@ -29,17 +30,34 @@ static bool lists_take(const struct rule_reader *r, char *text, uint64_t out[4])
 	return true;
 }
 
-static void print_verdict(
+static void print_deciding(
 	const struct rule_reader *r, const struct dns_name *name, const struct rule_verdict *v)
 {
 	char text[DNS_NAME_TEXT_MAX];
+	struct dns_name rule = rule_suffix(name, v->labels);
+	printf(" %s %s", dns_name_to_text(&rule, text), rule_class_name[v->d.rule_class]);
+	if (v->d.action != RULE_PASS && v->d.reply != RULE_REPLY_GROUP)
+		printf(" %s", rule_reply_name[v->d.reply]);
+	for (unsigned i = 0; i < r->list_count; i++)
+		if (v->set.lists[i / 64] >> i % 64 & 1)
+			printf(" [%s]", rule_list_info(r, i)->title);
+}
+
+static void print_verdict(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+	const struct rule_verdict *v)
+{
+	char text[DNS_NAME_TEXT_MAX];
 	printf("%s %s", dns_name_to_text(name, text), rule_action_name[v->d.action]);
-	if (v->d.matched) {
-		struct dns_name rule = rule_suffix(name, v->labels);
-		printf(" %s", dns_name_to_text(&rule, text));
-		for (unsigned i = 0; i < r->list_count; i++)
-			if (v->set.lists[i / 64] >> i % 64 & 1)
-				printf(" [%s]", rule_list_info(r, i)->title);
+	if (v->d.matched)
+		print_deciding(r, name, v);
+	if (v->d.action == RULE_DATA) {
+		struct dns_answer_view a;
+		(void)rule_data_find(r, v->hash, v->d.list, qtype, &a);
+		printf(" records=%u octets=%u", a.ancount, a.len);
+	}
+	if (v->d.safe) {
+		struct dns_name safe = rule_suffix(name, v->safe_labels);
+		printf(" safe search by %s (list %u)", dns_name_to_text(&safe, text), v->safe_list);
 	}
 	putchar('\n');
 }
@@ -61,7 +79,7 @@ static int query(const char *path, char **names, uint16_t qtype, char *lists)
 		if (status != RULEC_OK)
 			break;
 		rule_decide(&r, &name, qtype, all, &v);
-		print_verdict(&r, &name, &v);
+		print_verdict(&r, &name, qtype, &v);
 	}
 	rule_arena_free(&image);
 	return status;

@@ -28,8 +28,8 @@ expect 0 'block: lines=4 names=2 rejected=2 single_label=1 cosmetic=1' \
 	"$rulec" compile -o image -a allow block
 expect 0 'source 3: block: lines 4, names 2, rejected 2' "$rulec" inspect image
 expect 0 'list 3 block: block: names 2, repeated 0' "$rulec" inspect image
-expect 0 'www.ads.example block ads.example \[block\]' "$rulec" query image www.ads.example
-expect 0 'x.fine.ads.example pass fine.ads.example \[allow\]' "$rulec" query image x.fine.ads.example
+expect 0 'www.ads.example block ads.example block \[block\]' "$rulec" query image www.ads.example
+expect 0 'x.fine.ads.example pass fine.ads.example allow \[allow\]' "$rulec" query image x.fine.ads.example
 expect 0 'example.com pass$' "$rulec" query image example.com
 expect 0 "www.ads.example pass$" "$rulec" query --lists allow image www.ads.example
 expect 0 "www.ads.example block ads.example" "$rulec" query --type MX --lists 2,3 image www.ads.example
@@ -71,6 +71,25 @@ for row in s.example:block a.ok.s.example:pass d.example:block a.k.d.example:pas
 	r.example:data; do
 	expect 0 "^${row%:*} ${row#*:}" "$rulec" query kinds.img "${row%:*}"
 done
+expect 0 'patterns 0, prefixes 0' "$rulec" inspect image
+expect 0 'ads.example block ads.example' "$rulec" query --type HTTPS image ads.example
+expect 0 'ads.example block ads.example' "$rulec" query --type TYPE257 image ads.example
+
+printf '||ads.example^\n/^ads[0-9]+/\n||six.example^$dnstype=AAAA\n' >mixed
+printf '$TTL 60\n@ SOA a. b. 1 2 3 4 5\n NS a.\nlocal.example A 198.18.0.9\n*.drop.example CNAME rpz-drop.\n32.7.0.18.198.rpz-ip CNAME .\n' >zone
+expect 0 'names=4 ' "$rulec" compile -o kinds mixed zone
+expect 0 'list 3 block: mixed: names 1, repeated 0, types 28$' "$rulec" inspect kinds
+expect 0 'covers names below, reply drop$' "$rulec" inspect kinds
+expect 0 'names with records 1, answers 1, 16 octets; records left out 0' "$rulec" inspect kinds
+expect 0 'pattern of list 2: /^ads\[0-9\]+/$' "$rulec" inspect kinds
+expect 0 'prefix of list .*: 198.18.0.7/32$' "$rulec" inspect kinds
+expect 0 'six.example pass$' "$rulec" query kinds six.example
+expect 0 'six.example block six.example' "$rulec" query --type AAAA kinds six.example
+expect 0 'local.example data local.example block data \[zone\] records=1 octets=16$' \
+	"$rulec" query kinds local.example
+expect 0 'records=0 octets=0$' "$rulec" query --type aaaa kinds local.example
+expect 0 'x.drop.example drop drop.example block drop \[zone\]$' "$rulec" query kinds x.drop.example
+expect 2 usage "$rulec" query --nonsense image ads.example
 expect 2 usage "$rulec"
 expect 2 usage "$rulec" compile -o image
 expect 2 usage "$rulec" compile -x image
