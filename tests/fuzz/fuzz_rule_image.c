@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include <string.h>
-#include <weir/rule_image.h>
+#include <weir/rule_data.h>
 
 static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 
@@ -26,10 +26,51 @@ static void seal(uint8_t *image, size_t len)
 	h.table_off = h.table_off % (len + 64) / 64 * 64;
 	h.sets_off = h.sets_off % (len + 64) / 32 * 32;
 	h.lists_off = h.lists_off % (len + 64) / 8 * 8;
+	h.source_count %= 4;
+	h.sources_off = h.sources_off % (len + 64) / 8 * 8;
+	h.index_slots %= 16;
+	h.index_off = h.index_off % (len + 64) / 4 * 4;
+	h.data_entries %= 16;
+	h.entries_off = h.entries_off % (len + 64) / 8 * 8;
+	h.answers %= 16;
+	h.answers_off = h.answers_off % (len + 64) / 8 * 8;
+	h.octets %= 512;
+	h.octets_off = h.octets_off % (len + 64) / 8 * 8;
+	h.patterns %= 8;
+	h.patterns_off = h.patterns_off % (len + 64) / 8 * 8;
+	h.prefixes %= 8;
+	h.prefixes_off = h.prefixes_off % (len + 64) / 8 * 8;
+	h.texts %= 128;
+	h.texts_off %= len + 64;
 	h.depths &= (UINT64_C(2) << RULE_LABELS_MAX) - 2;
 	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
 	h.head_sum = contenthash(&h, offsetof(struct rule_image_head, head_sum));
 	memcpy(image, &h, sizeof h);
+}
+
+static unsigned seen; // so that nothing is read in vain
+
+// Looks at every octet that the reader hands out.
+static void look(const struct rule_reader *r, const struct rule_verdict *v)
+{
+	struct dns_answer_view a;
+	struct rule_pattern p;
+	struct rule_prefix_row row;
+	unsigned sum = 0;
+	for (unsigned list = 0; list < 4; list++) {
+		bool has = rule_data_find(r, v->hash, list, DNS_TYPE_ANY, &a);
+		FUZZ_CHECK(has == (a.ancount > 0));
+		for (uint32_t i = 0; i < a.len; i++)
+			sum += a.bytes[i];
+		for (uint32_t i = 0; i < a.ttl_count; i++)
+			sum += dns_answer_ttl_at(&a, i);
+	}
+	for (uint32_t i = 0; i <= r->pattern_count; i++)
+		for (size_t k = 0; rule_pattern_at(r, i, &p) && k < p.len; k++)
+			sum += (unsigned char)p.text[k];
+	for (uint32_t i = 0; i <= r->prefix_count; i++)
+		FUZZ_CHECK(!rule_prefix_at(r, i, &row) || row.length <= 128);
+	seen += sum;
 }
 
 static void ask(const struct rule_reader *r)
@@ -43,6 +84,8 @@ static void ask(const struct rule_reader *r)
 		FUZZ_CHECK(v.d.action == RULE_PASS || v.d.matched);
 		if (v.d.matched)
 			FUZZ_CHECK(rule_suffix(&name, v.labels).labels == v.labels);
+		FUZZ_CHECK(!v.d.matched || rule_list_info(r, v.d.list));
+		look(r, &v);
 	}
 }
 
