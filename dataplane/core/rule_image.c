@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/rule_data.h>
 #include <weir/rule_probe.h>
@@ -195,8 +196,11 @@ int rule_reader_init(
 	memcpy(&h, base, sizeof h);
 	if (h.magic != RULE_IMAGE_MAGIC)
 		return refuse(why, "not a rule image");
-	if (h.version != RULE_IMAGE_VERSION)
-		return refuse(why, "made by another version of weir");
+	if (h.version != RULE_IMAGE_VERSION) {
+		snprintf(why, 128, "made by another version of weir: image version %u, not %u",
+			h.version, (unsigned)RULE_IMAGE_VERSION);
+		return -EPROTO;
+	}
 	if (h.head_sum != contenthash(&h, offsetof(struct rule_image_head, head_sum)))
 		return refuse(why, "checksum of the head differs");
 	if (h.size < sizeof h || h.size > size)
