@@ -34,9 +34,12 @@ static void records_make(struct wr *w, const struct fake_upstream *f, const uint
 		wr_u16(w, DNS_TYPE_CNAME);
 		wr_u16(w, DNS_CLASS_IN);
 		wr_u32(w, (uint32_t)f->ttl_s);
-		wr_u16(w, (uint16_t)f->alias_len);
+		size_t len = 1;
+		while (alias[len - 1] != 0)
+			len += alias[len - 1] + 1u;
+		wr_u16(w, (uint16_t)len);
 		owner = w->pos;
-		wr_bytes(w, alias, f->alias_len);
+		wr_bytes(w, alias, len);
 	}
 	wr_u16(w, (uint16_t)(0xc000 | owner));
 	wr_u16(w, DNS_TYPE_A);

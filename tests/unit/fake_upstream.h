@@ -31,10 +31,8 @@ struct fake_upstream {
 	uint16_t port;
 	pthread_t thread;
 	_Atomic int mode, ttl_s;
-	_Atomic uint32_t address; // in the answers, host order; 0: 192.0.2.1
-	// Wire form, set before the mode.
-	uint8_t alias[64];
-	size_t alias_len;
+	_Atomic uint32_t address;           // in the answers, host order; 0: 192.0.2.1
+	_Atomic(const uint8_t *) alias;     // wire form; octets that stay as they are
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;
