@@ -335,6 +335,9 @@ void rules_close(struct rules *r)
 	if (r->again)
 		event_free(r->again);
 	rules_start_close(r);
+	// What both threads leave for the loop is linked with what the other left.
+	rules_fetch_stop(r->fetch);
+	rules_job_join(r->job);
 	rules_fetch_free(r->fetch);
 	rules_kept_close(r);
 	rules_job_free(r->job);

@@ -383,13 +383,20 @@ int rules_fetch_new(struct rules_fetch **out, struct loop *service, const char *
 	return 0;
 }
 
+void rules_fetch_stop(struct rules_fetch *f)
+{
+	if (!f || !f->round || f->stop)
+		return;
+	f->stop = true;
+	pthread_join(f->thread, NULL);
+}
+
 void rules_fetch_free(struct rules_fetch *f)
 {
 	if (!f)
 		return;
+	rules_fetch_stop(f);
 	if (f->round) {
-		f->stop = true;
-		pthread_join(f->thread, NULL);
 		set_free(f->round->set);
 		free(f->round);
 	}

@@ -21,7 +21,9 @@ enum { FETCH_TRIES_MAX = 10, FETCH_RETRY_S = 10, FETCH_RETRY_MAX_S = 3600 };
 // `done(arg)` after each round, on the service loop.
 ATTR_MUST_CHECK int rules_fetch_new(struct rules_fetch **out, struct loop *service,
 	const char *state_directory, void (*done)(void *arg), void *arg);
-// The loop runs no more. Waits for the thread, which gives up what it is at.
+// The loop runs no more. Waits for the thread, which gives up what it is at. What it leaves for the
+// loop stays linked there: nobody else may call back after rules_fetch_free.
+void rules_fetch_stop(struct rules_fetch *f); // NULL is fine
 void rules_fetch_free(struct rules_fetch *f); // NULL is fine
 
 // Copies what it needs. What is known of a URL stays. -ENOMEM: the configuration before stays.

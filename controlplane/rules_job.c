@@ -316,12 +316,19 @@ void rules_job_publish(void *arg)
 	}
 }
 
+void rules_job_join(struct rules_job *j)
+{
+	if (j && j->has_thread)
+		pthread_join(j->thread, NULL);
+	if (j)
+		j->has_thread = false;
+}
+
 void rules_job_free(struct rules_job *j)
 {
 	if (!j)
 		return;
-	if (j->has_thread)
-		pthread_join(j->thread, NULL);
+	rules_job_join(j);
 	if (j->region)
 		names_discard(j->publisher, j->region);
 	judge_free(j->judge);

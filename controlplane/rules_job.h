@@ -76,4 +76,5 @@ void rules_job_settle_files(struct rules_job *j);
 // new image. `arg` is the job.
 void rules_job_publish(void *arg);
 
+void rules_job_join(struct rules_job *j); // NULL is fine; its thread is at an end then
 void rules_job_free(struct rules_job *j); // joins the thread; what was not published is discarded
