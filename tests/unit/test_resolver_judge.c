@@ -275,7 +275,7 @@ static void test_new_image_acts_on_cached_answers(void **)
 	expect_as(1, "www.blog.example", ANSWER_CACHED);
 	expect_as(0, "www.shop.example", ANSWER_CACHED);
 	const struct judge_count c = status().judge;
-	assert_int_equal(c.walks, 2);
+	assert_in_range(c.walks, 1, 2); // the one of the start may not have ended
 	assert_int_equal(c.rejudged_changed, 2);
 	assert_int_equal(c.rejudged_deleted, 0);
 	rejudge_by(&before);
