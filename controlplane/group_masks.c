@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "group_masks.h"
 
+#include "local_data.h"
 #include "schedule.h"
 
 #include <string.h>
@@ -80,14 +81,16 @@ static bool is_scheduled(const struct asked *a, const struct list_owner *o)
 	return false;
 }
 
-static bool applies(const struct asked *a, const struct list_owner *o, const struct rule_kind *kind)
+static bool applies(
+	const struct asked *a, const struct list_owner *o, const struct rule_list_info *info)
 {
+	const struct rule_kind *kind = &info->kind;
 	if (kind->covers == 0) // no list has this number
 		return false;
 	if (kind->client[0] && (!a->group || strcmp(kind->client, a->group->name) != 0))
 		return false;
 	if (kind->rule_class == RULE_CLASS_LOCAL)
-		return true;
+		return local_data_applies(a->config, a->group, info->title);
 	if (kind->rule_class == RULE_CLASS_SAFE)
 		return o->role == LIST_OF_SAFE && a->safe->level[o->index] != SAFE_LEVEL_OFF;
 	bool counts = !blocks(kind->rule_class);
@@ -124,7 +127,7 @@ void group_mask(const struct group_lists *l, unsigned group, time_t now, bool pa
 			a.usual = false;
 	}
 	for (unsigned i = 0; i < l->count; i++)
-		if (applies(&a, &l->owner[i], &l->info[i].kind))
+		if (applies(&a, &l->owner[i], &l->info[i]))
 			out->lists[i / 64] |= UINT64_C(1) << i % 64;
 }
 

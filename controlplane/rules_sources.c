@@ -93,12 +93,27 @@ static int copy_from(struct rules_sources *s, const struct config *config)
 	return err;
 }
 
+static int add_local(struct rules_sources *s, const struct config *c)
+{
+	int err = local_data_new(c, &s->local);
+	for (unsigned i = 0; !err && i < local_data_sources(s->local); i++) {
+		if (s->count == RULE_SOURCES_MAX)
+			return -E2BIG;
+		s->source[s->count++] = (struct rule_source){.title = local_data_title(s->local, i),
+			.rules = local_data_rules,
+			.arg = local_data_arg(s->local, i)};
+	}
+	return err;
+}
+
 int rules_sources_new(const struct config *config, struct rules_sources **out)
 {
 	struct rules_sources *s = calloc(1, sizeof *s);
 	int err = s ? copy_from(s, config) : -ENOMEM;
 	if (!err)
 		err = add_rebinding(s, config);
+	if (!err)
+		err = add_local(s, config);
 	if (err) {
 		rules_sources_free(s);
 		return err;
@@ -120,6 +135,7 @@ void rules_sources_free(struct rules_sources *s)
 		return;
 	group_sources_free(s->groups);
 	rebinding_source_free(s->rebinding);
+	local_data_free(s->local);
 	free(s->text);
 	free(s);
 }

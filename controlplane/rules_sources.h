@@ -2,14 +2,15 @@
 #pragma once
 
 // A copy of what a rule image is made from, as one configuration names it: its allow entries, its
-// deny entries, its lists, then what groups bring (group_sources.h). Independent of the
-// configuration's life.
+// deny entries, its lists, then what groups bring (group_sources.h), then local data.
+// Independent of the configuration's life.
 //
 // A list that is fetched is read from where it is stored (list_store.h). One that was never fetched
 // has no file; whoever builds leaves it out (rules_sources_leave_out) unless it is known from
 // before.
 
 #include "group_sources.h"
+#include "local_data.h"
 #include "rebinding_source.h"
 #include "rule_compile.h"
 
@@ -22,6 +23,7 @@ struct rules_sources {
 	char *text;                        // titles and paths
 	struct group_sources *groups;
 	struct rebinding_source *rebinding; // NULL: it is off
+	struct local_data *local;
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);

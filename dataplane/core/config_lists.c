@@ -207,7 +207,7 @@ static int entries_apply(
 static int titles_check(const struct config_doc *doc, const struct config *c)
 {
 	static const char *const taken[] = {"group ", "service ", "schedule ", "safe search ",
-		"allow entries", "deny entries", "rebinding"};
+		"allow entries", "deny entries", "rebinding", "local data", "special-use names"};
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const char *name = c->blocking.lists[i].name;
 		char key[CONFIG_PATH_MAX];

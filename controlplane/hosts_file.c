@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "hosts_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct text {
+	char *octets;
+	size_t len;
+};
+
+static int text_fill(int fd, struct text *out)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EISDIR;
+	if (st.st_size > HOSTS_BYTES_MAX)
+		return -EFBIG;
+	out->octets = malloc((size_t)st.st_size + 1);
+	if (!out->octets)
+		return -ENOMEM;
+	while (out->len < (size_t)st.st_size) {
+		ssize_t n = read(fd, out->octets + out->len, (size_t)st.st_size - out->len);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		out->len += (size_t)n;
+	}
+	return 0;
+}
+
+static const char *word_next(const char **p, const char *end, size_t *len)
+{
+	while (*p < end && (**p == ' ' || **p == '\t' || **p == '\r'))
+		++*p;
+	const char *word = *p;
+	while (*p < end && **p != ' ' && **p != '\t' && **p != '\r')
+		++*p;
+	*len = (size_t)(*p - word);
+	return *len ? word : NULL;
+}
+
+static bool address_read(const char *word, size_t len, struct ip_address *out)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	if (len >= sizeof(text) || memchr(word, '/', len))
+		return false;
+	memcpy(text, word, len);
+	text[len] = '\0';
+	return ip_address_parse(text, out) == 0;
+}
+
+static int line_read(const char *p, const char *end, uint32_t line, hosts_take take, void *arg,
+	struct hosts_counts *counts)
+{
+	struct ip_address address;
+	size_t len;
+	bool own = true;
+	int rc = 0;
+	const char *comment = memchr(p, '#', (size_t)(end - p));
+	end = comment ? comment : end;
+	const char *word = word_next(&p, end, &len);
+	if (!word)
+		return 0;
+	if (!address_read(word, len, &address)) {
+		counts->rejected++;
+		return 0;
+	}
+	while (rc == 0 && (word = word_next(&p, end, &len))) {
+		struct dns_name name;
+		if (memchr(word, '\\', len) || dns_name_from_text(word, len, &name) < 0
+			|| name.labels == 0) {
+			counts->rejected++;
+			continue;
+		}
+		counts->names++;
+		rc = take(arg, &address, &name, own, line);
+		own = false;
+	}
+	return rc;
+}
+
+int hosts_file_read(const char *path, hosts_take take, void *arg, struct hosts_counts *counts)
+{
+	struct text text = {0};
+	uint32_t line = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	int rc = text_fill(fd, &text);
+	close(fd);
+	const char *p = text.octets, *end = p + text.len;
+	while (rc == 0 && p < end) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = newline ? newline : end;
+		counts->lines++;
+		rc = line_read(p, stop, ++line, take, arg, counts);
+		p = newline ? newline + 1 : end;
+	}
+	free(text.octets);
+	return rc;
+}
+
+void hosts_reverse_name(const struct ip_address *a, struct dns_name *out)
+{
+	char text[80], *p = text;
+	if (a->version == 4)
+		p += sprintf(p, "%u.%u.%u.%u.in-addr.arpa", a->bytes[3], a->bytes[2], a->bytes[1],
+			a->bytes[0]);
+	for (unsigned i = 16; a->version == 6 && i-- > 0;)
+		p += sprintf(p, "%x.%x.", a->bytes[i] & 15, a->bytes[i] >> 4);
+	if (a->version == 6)
+		p = stpcpy(p, "ip6.arpa");
+	int rc = dns_name_from_text(text, (size_t)(p - text), out);
+	assert(rc == 0);
+	(void)rc;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Files of the form of /etc/hosts: `ADDRESS NAME...` with `#` comments; the first name of a line is
+// the host's own, the others are further names of it. What is not of that form is counted and
+// passed over. Blocking file I/O: for a helper thread.
+
+#include <weir/config.h>
+#include <weir/dns_name.h>
+
+enum { HOSTS_BYTES_MAX = 64 << 20 };
+
+struct hosts_counts {
+	uint64_t lines, names, rejected; // rejected: names, or addresses with all their names
+};
+
+// `own`: it is the line's first. Not 0 stops, and is returned.
+typedef int (*hosts_take)(void *arg, const struct ip_address *address, const struct dns_name *name,
+	bool own, uint32_t line);
+
+// -errno of reading, -EFBIG, -EISDIR.
+ATTR_MUST_CHECK int hosts_file_read(
+	const char *path, hosts_take take, void *arg, struct hosts_counts *counts);
+
+// "4.3.2.1.in-addr.arpa" and the like.
+void hosts_reverse_name(const struct ip_address *address, struct dns_name *out);

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "local_book.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct item {
+	uint32_t order;       // as handed
+	uint32_t name, rdata; // offsets of octets
+	uint32_t ttl_s;
+	uint16_t rtype, rdata_len, but_type;
+	uint8_t name_len, labels, voice, covers, reply;
+};
+
+struct local_book {
+	struct item *item;
+	size_t count, room;
+	uint8_t *octets;
+	size_t used, octets_room;
+};
+
+int local_book_new(struct local_book **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+int local_book_copy(const struct local_book *from, struct local_book **out)
+{
+	struct local_book *b;
+	int rc = local_book_new(&b);
+	if (rc < 0)
+		return rc;
+	b->item = malloc((from->count + 1) * sizeof(b->item[0]));
+	b->octets = malloc(from->used + 1);
+	if (!b->item || !b->octets) {
+		local_book_free(b);
+		return -ENOMEM;
+	}
+	if (from->count)
+		memcpy(b->item, from->item, from->count * sizeof(b->item[0]));
+	if (from->used)
+		memcpy(b->octets, from->octets, from->used);
+	b->count = b->room = from->count;
+	b->used = b->octets_room = from->used;
+	*out = b;
+	return 0;
+}
+
+void local_book_free(struct local_book *b)
+{
+	if (!b)
+		return;
+	free(b->item);
+	free(b->octets);
+	free(b);
+}
+
+static int make_room(struct local_book *b, size_t octets)
+{
+	if (b->count == LOCAL_ITEMS_MAX)
+		return -E2BIG;
+	if (b->count == b->room) {
+		size_t room = b->room * 2 + 64;
+		struct item *grown = realloc(b->item, room * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		b->item = grown;
+		b->room = room;
+	}
+	if (b->used + octets > UINT32_MAX)
+		return -E2BIG;
+	if (b->used + octets > b->octets_room) {
+		size_t room = b->octets_room * 2 + octets + 4096;
+		uint8_t *grown = realloc(b->octets, room);
+		if (!grown)
+			return -ENOMEM;
+		b->octets = grown;
+		b->octets_room = room;
+	}
+	return 0;
+}
+
+static uint32_t keep(struct local_book *b, const uint8_t *octets, size_t len)
+{
+	uint32_t at = (uint32_t)b->used;
+	if (len)
+		memcpy(b->octets + at, octets, len);
+	b->used += len;
+	return at;
+}
+
+int local_book_add(struct local_book *b, const struct local_item *i)
+{
+	int rc = make_room(b, i->name->len + (size_t)i->rdata_len);
+	if (rc < 0)
+		return rc;
+	b->item[b->count] = (struct item){
+		.order = (uint32_t)b->count,
+		.name = keep(b, i->name->wire, i->name->len),
+		.rdata = keep(b, i->rdata, i->rdata_len),
+		.ttl_s = i->ttl_s,
+		.rtype = i->rtype,
+		.rdata_len = i->rdata_len,
+		.but_type = i->but_type,
+		.name_len = i->name->len,
+		.labels = i->name->labels,
+		.voice = i->voice,
+		.covers = i->covers,
+		.reply = i->reply,
+	};
+	b->count++;
+	return 0;
+}
+
+static int name_order(
+	const struct local_book *b, const struct item *i, const uint8_t *wire, size_t len)
+{
+	if (i->name_len != len)
+		return i->name_len < len ? -1 : 1;
+	return memcmp(b->octets + i->name, wire, len);
+}
+
+static int by_name(const void *x, const void *y, void *book)
+{
+	const struct local_book *b = book;
+	const struct item *i = x, *k = y;
+	int order = name_order(b, i, b->octets + k->name, k->name_len);
+	if (order == 0 && i->voice != k->voice)
+		order = i->voice < k->voice ? -1 : 1;
+	return order ? order : (i->order > k->order) - (i->order < k->order);
+}
+
+// The items of one name are [from, to).
+static size_t name_end(const struct local_book *b, size_t from)
+{
+	size_t to = from + 1;
+	while (to < b->count
+		&& name_order(
+			   b, &b->item[to], b->octets + b->item[from].name, b->item[from].name_len)
+			   == 0)
+		to++;
+	return to;
+}
+
+static bool same_item(const struct local_book *b, const struct item *i, const struct item *k)
+{
+	return i->covers == k->covers && i->reply == k->reply && i->rtype == k->rtype
+	       && i->rdata_len == k->rdata_len
+	       && memcmp(b->octets + i->rdata, b->octets + k->rdata, i->rdata_len) == 0;
+}
+
+// An address has one host's name: that of the first line with it.
+static bool is_needless(const struct local_book *b, const struct item *i, const struct item *before)
+{
+	return same_item(b, i, before)
+	       || (i->voice == LOCAL_HOSTS && before->voice == LOCAL_HOSTS
+		       && i->rtype == DNS_TYPE_PTR && before->rtype == DNS_TYPE_PTR);
+}
+
+static void name_settle(struct local_book *b, size_t from, size_t to, size_t *kept)
+{
+	size_t first = *kept;
+	unsigned taken = 0, speaking = 0;
+	for (size_t i = from; i < to; i++) {
+		struct item one = b->item[i];
+		bool needless = false;
+		if (i > from && b->item[i - 1].voice != one.voice) {
+			taken |= speaking;
+			speaking = 0;
+		}
+		one.covers &= (uint8_t)~taken;
+		for (size_t k = first; k < *kept; k++)
+			needless = needless || is_needless(b, &one, &b->item[k]);
+		speaking |= one.covers;
+		if (one.covers && !needless)
+			b->item[(*kept)++] = one;
+	}
+}
+
+// The first item of the name; NULL: none.
+static const struct item *item_find(const struct local_book *b, const uint8_t *wire, size_t len)
+{
+	size_t low = 0, high = b->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (name_order(b, &b->item[mid], wire, len) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < b->count && name_order(b, &b->item[low], wire, len) == 0 ? &b->item[low]
+									      : NULL;
+}
+
+// One that covers the name: itself, else the nearest above. Of several records of a name it is any:
+// a CNAME stands alone.
+static const struct item *item_covering(const struct local_book *b, const struct dns_name *name)
+{
+	const uint8_t *wire = name->wire;
+	size_t len = name->len;
+	unsigned wanted = RULE_COVERS_SELF;
+	for (;;) {
+		const struct item *i = item_find(b, wire, len);
+		for (; i && i < b->item + b->count && name_order(b, i, wire, len) == 0; i++)
+			if (i->covers & wanted)
+				return i;
+		if (wire[0] == 0)
+			return NULL;
+		len -= wire[0] + (size_t)1;
+		wire += wire[0] + 1;
+		wanted = RULE_COVERS_BELOW;
+	}
+}
+
+static bool leads_to_others(const struct local_book *b, const struct item *i)
+{
+	for (unsigned hops = 0; i && i->rtype == DNS_TYPE_CNAME; hops++) {
+		struct rd rd = rd_init(b->octets + i->rdata, i->rdata_len);
+		struct dns_name target;
+		// A circle is the control plane's to refuse.
+		if (hops == CONFIG_ALIASES_MAX || dns_name_read(&rd, &target) < 0)
+			return true;
+		i = item_covering(b, &target);
+	}
+	return !i || i->reply == RULE_REPLY_RESOLVE;
+}
+
+void local_book_settle(struct local_book *b)
+{
+	size_t kept = 0;
+	if (b->count)
+		qsort_r(b->item, b->count, sizeof(b->item[0]), by_name, b);
+	for (size_t from = 0, to; from < b->count; from = to) {
+		to = name_end(b, from);
+		name_settle(b, from, to, &kept);
+	}
+	b->count = kept;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->item[i].rtype == DNS_TYPE_CNAME && leads_to_others(b, &b->item[i]))
+			b->item[i].reply = RULE_REPLY_RESOLVE;
+}
+
+static struct list_rule rule_of(const struct local_book *b, const struct item *i)
+{
+	bool data = i->reply == RULE_REPLY_DATA;
+	return (struct list_rule){
+		.what = LIST_RULE_NAME,
+		.kind =
+			{
+				.rule_class = RULE_CLASS_LOCAL,
+				.covers = i->covers,
+				.reply = i->reply,
+				.types = {.count = i->but_type != 0,
+					.except = i->but_type != 0,
+					.type = {i->but_type}},
+			},
+		.rtype = data ? i->rtype : 0,
+		.rdata_len = data ? i->rdata_len : 0,
+		.rdata = data ? b->octets + i->rdata : NULL,
+		.ttl_s = data ? i->ttl_s : 0,
+	};
+}
+
+int local_book_rules(const struct local_book *b, unsigned first_voice, unsigned last_voice,
+	list_rule_take take, void *arg)
+{
+	int rc = 0;
+	for (size_t k = 0; k < b->count && rc == 0; k++) {
+		const struct item *i = &b->item[k];
+		struct list_rule rule = rule_of(b, i);
+		struct dns_name name = {.len = i->name_len, .labels = i->labels};
+		if (i->voice < first_voice || i->voice > last_voice)
+			continue;
+		memcpy(name.wire, b->octets + i->name, i->name_len);
+		rule.name = &name;
+		rc = take(arg, &rule);
+	}
+	return rc;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Local data as sources of the rule image (docs/local.md): records, hosts files and local zones of
+// everyone, special-use names, and for a group with records or forwarding zones of its own a source
+// that says all of it over with the group's own in front: in the mask of that group it stands in
+// for everyone's. So lists of two sources that apply to one group never speak of the same name, and
+// the image needs no order among them.
+//
+// A CNAME is RULE_REPLY_DATA where its chain ends in local data of the same source, else
+// RULE_REPLY_RESOLVE (rewrite.h). In a local zone with `unknown: nxdomain` a name that only has
+// local names below it exists (RFC 8020): NODATA. Forwarding zones are rules where something above
+// them would say otherwise: RULE_REPLY_RESOLVE.
+//
+// Copies of what the configuration says; hosts files are read each time that rules are handed, on a
+// helper thread. One that cannot be read is logged and contributes nothing.
+
+#include "hosts_file.h"
+#include "list_rule.h"
+
+#include <weir/rule_image.h>
+
+enum { LOCAL_HOSTS_NAMES_MAX = 250000 }; // of all hosts files; the rest is left out, and logged
+
+#define LOCAL_TITLE_SPECIAL "special-use names"
+#define LOCAL_TITLE_DATA    "local data" // of a group: "local data of NAME"
+
+struct local_data;
+
+// -ENOMEM, -E2BIG.
+ATTR_MUST_CHECK int local_data_new(const struct config *c, struct local_data **out);
+void local_data_free(struct local_data *d); // NULL is fine
+
+unsigned local_data_sources(const struct local_data *d);
+const char *local_data_title(const struct local_data *d, unsigned i);
+void *local_data_arg(const struct local_data *d, unsigned i);
+// Hands the rules of the source whose arg that is to `take`, in the same order each time; stops
+// with what that returns if it is not 0.
+int local_data_rules(void *arg, list_rule_take take, void *take_arg);
+
+// Does a list of class LOCAL with this title apply to a group (NULL: to everyone else)? True for
+// titles that are not of here.
+bool local_data_applies(
+	const struct config *c, const struct config_group *group, const char *title);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "special_names.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum switched { SWITCHED_NAMES, SWITCHED_TEST, SWITCHED_CANARY };
+
+struct row {
+	const char *name;
+	const char *source;
+	uint8_t way, with;   // enum special_way, enum switched
+	uint8_t first, last; // not 0: so many names, with these numbers as first label
+	uint16_t but_type;
+};
+
+#define REVERSE(name)                                                    \
+	{                                                                \
+		name, "RFC 6303", SPECIAL_EMPTY, SWITCHED_NAMES, 0, 0, 0 \
+	}
+#define RANGE(name, rfc, low, high)                                    \
+	{                                                              \
+		name, rfc, SPECIAL_EMPTY, SWITCHED_NAMES, low, high, 0 \
+	}
+#define ZEROS_8 "0.0.0.0.0.0.0.0."
+
+static const struct row rows[] = {
+	{"localhost", "RFC 6761", SPECIAL_LOOPBACK, SWITCHED_NAMES, 0, 0, 0},
+	{"invalid", "RFC 6761", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
+	{"test", "RFC 6761", SPECIAL_NXDOMAIN, SWITCHED_TEST, 0, 0, 0},
+	{"local", "RFC 6762", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
+	{"onion", "RFC 7686", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
+	{"home.arpa", "RFC 8375", SPECIAL_EMPTY, SWITCHED_NAMES, 0, 0, DNS_TYPE_DS},
+	{"resolver.arpa", "RFC 9462", SPECIAL_NODATA, SWITCHED_NAMES, 0, 0, 0},
+	{"use-application-dns.net", "DoH canary", SPECIAL_NXDOMAIN, SWITCHED_CANARY, 0, 0, 0},
+	{"1.0.0.127.in-addr.arpa", "RFC 6761", SPECIAL_PTR, SWITCHED_NAMES, 0, 0, 0},
+	{"1.0.0.0.0.0.0.0." ZEROS_8 ZEROS_8 ZEROS_8 "ip6.arpa", "RFC 6761", SPECIAL_PTR,
+		SWITCHED_NAMES, 0, 0, 0},
+	REVERSE("10.in-addr.arpa"),
+	RANGE("172.in-addr.arpa", "RFC 6303", 16, 31),
+	REVERSE("168.192.in-addr.arpa"),
+	RANGE("100.in-addr.arpa", "RFC 7793", 64, 127),
+	REVERSE("0.in-addr.arpa"),
+	REVERSE("127.in-addr.arpa"),
+	REVERSE("254.169.in-addr.arpa"),
+	REVERSE("2.0.192.in-addr.arpa"),
+	REVERSE("100.51.198.in-addr.arpa"),
+	REVERSE("113.0.203.in-addr.arpa"),
+	REVERSE("255.255.255.255.in-addr.arpa"),
+	REVERSE(ZEROS_8 ZEROS_8 ZEROS_8 ZEROS_8 "ip6.arpa"),
+	REVERSE("d.f.ip6.arpa"),
+	REVERSE("8.e.f.ip6.arpa"),
+	REVERSE("9.e.f.ip6.arpa"),
+	REVERSE("a.e.f.ip6.arpa"),
+	REVERSE("b.e.f.ip6.arpa"),
+	REVERSE("8.b.d.0.1.0.0.2.ip6.arpa"),
+};
+
+static bool in_force(const struct special_settings *s, const struct row *r)
+{
+	switch ((enum switched)r->with) {
+	case SWITCHED_TEST:
+		return s->names && !s->test_names;
+	case SWITCHED_CANARY:
+		return s->doh_canary;
+	default:
+		return s->names;
+	}
+}
+
+static void fill(const struct row *r, unsigned number, struct special_name *out)
+{
+	char text[128];
+	int n = r->last ? snprintf(text, sizeof(text), "%u.%s", r->first + number, r->name)
+			: snprintf(text, sizeof(text), "%s", r->name);
+	*out = (struct special_name){.way = r->way, .but_type = r->but_type, .source = r->source};
+	int rc = dns_name_from_text(text, (size_t)n, &out->name);
+	assert(rc == 0);
+	(void)rc;
+}
+
+bool special_name_at(const struct special_settings *s, unsigned i, struct special_name *out)
+{
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+		const struct row *r = &rows[k];
+		unsigned count = r->last ? r->last - r->first + 1u : 1;
+		if (!in_force(s, r))
+			continue;
+		if (i < count) {
+			fill(r, i, out);
+			return true;
+		}
+		i -= count;
+	}
+	return false;
+}
+
+bool special_name_of(
+	const struct special_settings *s, const struct dns_name *name, struct special_name *out)
+{
+	struct special_name one;
+	bool found = false;
+	for (unsigned i = 0; special_name_at(s, i, &one); i++) {
+		if (!dns_name_is_under(name, &one.name)
+			|| (found && out->name.labels > one.name.labels)
+			|| (one.way == SPECIAL_PTR && !dns_name_equal(name, &one.name)))
+			continue;
+		*out = one;
+		found = true;
+	}
+	return found;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Special-use domain names (IANA's registry) that a resolver answers itself, so that they neither
+// leak to nor come from servers that know nothing of them.
+//   RFC 6761  localhost with all below is the loopback address; invalid and test do not exist
+//             (test unless the operator says otherwise: 6.2, item 4)
+//   RFC 6762  local (22.1, item 4) and the reverse zones of link-local addresses (22.2)
+//   RFC 6303  empty reverse zones of private, loopback, link-local and documentation addresses;
+//             RFC 7793 adds those of the shared space 100.64.0.0/10
+//   RFC 7686  onion does not exist
+//   RFC 8375  home.arpa is an empty zone, but for its DS, which is asked for (4, item 4)
+//   RFC 9462  resolver.arpa has no data: we designate no encrypted resolver (6.4)
+// `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for
+// it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual.
+// Pure functions.
+
+#include <weir/dns_name.h>
+
+enum special_way {
+	SPECIAL_NXDOMAIN, // with all below
+	SPECIAL_EMPTY,    // a zone with nothing in it: NODATA, and NXDOMAIN below
+	SPECIAL_NODATA,   // with all below
+	SPECIAL_LOOPBACK, // A and AAAA, with all below
+	SPECIAL_PTR,      // PTR localhost
+};
+
+struct special_name {
+	struct dns_name name;
+	enum special_way way;
+	uint16_t but_type;  // resolved as usual at the name itself; 0: none
+	const char *source; // "RFC 6303"
+};
+
+struct special_settings {
+	bool names, test_names, doh_canary; // as in struct config_local
+};
+
+// Number i, from 0 on, of those in force; false: there are no more.
+ATTR_MUST_CHECK bool special_name_at(
+	const struct special_settings *s, unsigned i, struct special_name *out);
+// The nearest one that is the name or above it. False: none.
+ATTR_MUST_CHECK bool special_name_of(
+	const struct special_settings *s, const struct dns_name *name, struct special_name *out);

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Local data as rules: which rule decides each name once the image is built of them, and what it
+// answers with. The rules go through the real builder, so what is tested is what clients get.
+
+#include "../../controlplane/local_data.h"
+#include "../../controlplane/special_names.h"
+#include "rule_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+#include <weir/log.h>
+#include <weir/rdata_parse.h>
+#include <weir/rule_data.h>
+
+enum { RECORDS = 32 };
+
+static struct config config;
+static struct config_record records[RECORDS], own[4];
+static struct config_local_zone zones[4];
+static struct config_forward_zone forwards[4], own_forwards[2];
+static struct config_group group;
+static char group_name[] = "kids", hosts_path[64];
+static char *hosts_files[] = {hosts_path};
+static uint8_t rdata[RECORDS + 4][300];
+static unsigned rdata_used;
+static struct rule_arena arena;
+static struct rule_reader reader;
+
+static struct dns_name name_of(const char *text)
+{
+	struct dns_name name;
+	if (dns_name_from_text(text, strlen(text), &name) != 0)
+		fail_msg("%s", text);
+	return name;
+}
+
+static void record(struct config_record *list, unsigned *count, const char *name, const char *type,
+	const char *value)
+{
+	struct config_record *r = &list[(*count)++];
+	uint8_t out[RDATA_PARSE_MAX];
+	const char *why = "";
+	*r = (struct config_record){.ttl_s = 60, .wildcard = name[0] == '*'};
+	r->name = name_of(name + (r->wildcard ? 2 : 0));
+	assert_true(rdata_parse_type(type, &r->type));
+	if (rdata_parse(r->type, value, strlen(value), out, &r->rdata_len, &why) != 0)
+		fail_msg("%s: %s", value, why);
+	r->rdata = memcpy(rdata[rdata_used++], out, r->rdata_len);
+}
+
+static void everyone(const char *name, const char *type, const char *value)
+{
+	record(records, &config.local.record_count, name, type, value);
+}
+
+static void zone(const char *name, bool forward)
+{
+	zones[config.local.zone_count++] =
+		(struct config_local_zone){.name = name_of(name), .forward = forward};
+}
+
+static void forward(const char *name)
+{
+	forwards[config.forward_count++].name = name_of(name);
+}
+
+static int setup(void **)
+{
+	memset(&config, 0, sizeof config);
+	rdata_used = 0;
+	config.local = (struct config_local){.ttl_s = 300,
+		.special_names = true,
+		.doh_canary = true,
+		.hosts_ptr = true,
+		.records = records,
+		.zones = zones,
+		.hosts_files = hosts_files};
+	config.forwards = forwards;
+	group = (struct config_group){
+		.name = group_name, .blocking = true, .records = own, .forwards = own_forwards};
+	config.groups = &group;
+	config.group_count = 1;
+	return 0;
+}
+
+static int teardown(void **)
+{
+	rule_arena_free(&arena);
+	arena = (struct rule_arena){0};
+	unlink(hosts_path);
+	return 0;
+}
+
+static void hosts(const char *text)
+{
+	snprintf(hosts_path, sizeof hosts_path, "/tmp/weir-test-local-%d", getpid());
+	FILE *f = fopen(hosts_path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+	config.local.hosts_file_count = 1;
+}
+
+static void build(void)
+{
+	struct rule_builder *b = fixture_builder();
+	struct local_data *d;
+	char why[128] = "";
+	rule_arena_free(&arena);
+	assert_int_equal(local_data_new(&config, &d), 0);
+	assert_int_equal(rule_builder_source(b, "allow entries"), 0);
+	assert_int_equal(rule_builder_source(b, "deny entries"), 0);
+	for (unsigned i = 0; i < local_data_sources(d); i++) {
+		assert_int_equal(rule_builder_source(b, local_data_title(d, i)), 0);
+		assert_int_equal(local_data_rules(local_data_arg(d, i), rule_builder_rule, b), 0);
+	}
+	fixture_finish(b, &arena);
+	local_data_free(d);
+	if (rule_reader_init(&reader, arena.base, arena.size, true, why) != 0)
+		fail_msg("%s", why);
+}
+
+static const char *const replies[RULE_REPLIES] = {[RULE_REPLY_NXDOMAIN] = "NXDOMAIN",
+	[RULE_REPLY_NODATA] = "NODATA",
+	[RULE_REPLY_DATA] = "DATA",
+	[RULE_REPLY_RESOLVE] = "RESOLVE"};
+
+// "" where nothing decides; else the reply, and for data the number of records.
+static const char *decided(const struct config_group *g, const char *text, uint16_t type)
+{
+	static char out[64];
+	uint64_t lists[4] = {0};
+	struct rule_verdict v;
+	const struct dns_name name = name_of(text);
+	for (unsigned i = 0; i < reader.list_count; i++)
+		if (reader.lists[i].kind.covers
+			&& local_data_applies(&config, g, reader.lists[i].title))
+			lists[i / 64] |= UINT64_C(1) << i % 64;
+	rule_decide(&reader, &name, type, lists, &v);
+	if (!v.d.matched)
+		return "";
+	assert_int_equal(v.d.rule_class, RULE_CLASS_LOCAL);
+	struct dns_answer_view answer;
+	snprintf(out, sizeof out, "%s", replies[v.d.reply]);
+	if (v.d.reply == RULE_REPLY_DATA)
+		snprintf(out, sizeof out, "%u",
+			rule_data_find(&reader, v.hash, v.d.list, type, &answer) ? answer.ancount
+										 : 0);
+	return out;
+}
+
+static void expect(const char *name, uint16_t type, const char *wanted)
+{
+	const char *got = decided(NULL, name, type);
+	if (strcmp(got, wanted) != 0)
+		fail_msg("%s %u: \"%s\", not \"%s\"", name, type, got, wanted);
+}
+
+static void expect_group(const char *name, uint16_t type, const char *wanted)
+{
+	const char *got = decided(&group, name, type);
+	if (strcmp(got, wanted) != 0)
+		fail_msg("of the group: %s %u: \"%s\", not \"%s\"", name, type, got, wanted);
+}
+
+static void test_records(void **)
+{
+	everyone("nas.lan", "A", "192.0.2.1");
+	everyone("nas.lan", "A", "192.0.2.2");
+	everyone("nas.lan", "AAAA", "2001:db8::1");
+	everyone("nas.lan", "MX", "10 mail.lan");
+	everyone("*.apps.lan", "A", "192.0.2.3");
+	everyone("one.apps.lan", "TXT", "here");
+	everyone("svc.lan", "HTTPS", "1 . alpn=h2");
+	build();
+	expect("nas.lan", DNS_TYPE_A, "2");
+	expect("NAS.lan", DNS_TYPE_AAAA, "1");
+	expect("nas.lan", DNS_TYPE_MX, "1");
+	expect("nas.lan", DNS_TYPE_TXT, "0"); // NODATA
+	expect("below.nas.lan", DNS_TYPE_A, "");
+	expect("lan", DNS_TYPE_A, "");
+	expect("a.apps.lan", DNS_TYPE_A, "1");
+	expect("a.b.apps.lan", DNS_TYPE_A, "1");
+	expect("apps.lan", DNS_TYPE_A, "");
+	expect("one.apps.lan", DNS_TYPE_A, "0"); // beats the wildcard
+	expect("one.apps.lan", DNS_TYPE_TXT, "1");
+	expect("svc.lan", DNS_TYPE_HTTPS, "1");
+}
+
+static void test_aliases(void **)
+{
+	everyone("host.lan", "A", "192.0.2.1");
+	everyone("*.wild.lan", "A", "192.0.2.2");
+	everyone("www.lan", "CNAME", "host.lan");
+	everyone("w2.lan", "CNAME", "www.lan");
+	everyone("w3.lan", "CNAME", "a.wild.lan");
+	everyone("out.lan", "CNAME", "www.example");
+	everyone("out2.lan", "CNAME", "out.lan");
+	everyone("*.star.lan", "CNAME", "host.lan");
+	everyone("gone.lan", "CNAME", "no.such.zone");
+	zone("such.zone", false);
+	build();
+	expect("www.lan", DNS_TYPE_A, "2");
+	expect("w2.lan", DNS_TYPE_A, "3");
+	expect("w3.lan", DNS_TYPE_A, "2");
+	expect("www.lan", DNS_TYPE_CNAME, "1");
+	expect("www.lan", DNS_TYPE_AAAA, "1");
+	expect("x.star.lan", DNS_TYPE_A, "2");
+	expect("out.lan", DNS_TYPE_A, "RESOLVE");
+	expect("out2.lan", DNS_TYPE_A, "RESOLVE");
+	expect("gone.lan", DNS_TYPE_A, "1"); // nothing there, and nobody is asked
+}
+
+static void test_zones(void **)
+{
+	everyone("lan", "TXT", "ours");
+	everyone("a.b.c.lan", "A", "192.0.2.1");
+	everyone("*.w.lan", "A", "192.0.2.2");
+	zone("lan", false);
+	zone("guest.lan", true);
+	zone("free.example", true);
+	forward("corp.lan");
+	forward("other.example");
+	build();
+	expect("lan", DNS_TYPE_TXT, "1");
+	expect("lan", DNS_TYPE_A, "0");
+	expect("x.lan", DNS_TYPE_A, "NXDOMAIN");
+	expect("a.b.c.lan", DNS_TYPE_A, "1");
+	expect("b.c.lan", DNS_TYPE_A, "NODATA"); // RFC 8020
+	expect("c.lan", DNS_TYPE_A, "NODATA");
+	expect("x.c.lan", DNS_TYPE_A, "NXDOMAIN");
+	expect("w.lan", DNS_TYPE_A, "NODATA");
+	expect("x.w.lan", DNS_TYPE_A, "1");
+	expect("guest.lan", DNS_TYPE_A, "RESOLVE");
+	expect("x.guest.lan", DNS_TYPE_A, "RESOLVE");
+	expect("x.corp.lan", DNS_TYPE_A, "RESOLVE");
+	expect("x.free.example", DNS_TYPE_A, ""); // as ever, block lists included
+	expect("x.other.example", DNS_TYPE_A, "");
+}
+
+static void test_special(void **)
+{
+	forward("168.192.in-addr.arpa");
+	forward("1.10.in-addr.arpa");
+	zone("home.arpa", false);
+	everyone("printer.home.arpa", "A", "10.0.0.9");
+	build();
+	expect("localhost", DNS_TYPE_A, "1");
+	expect("x.localhost", DNS_TYPE_AAAA, "1");
+	expect("localhost", DNS_TYPE_MX, "0");
+	expect("1.0.0.127.in-addr.arpa", DNS_TYPE_PTR, "1");
+	expect("2.0.0.127.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+		DNS_TYPE_PTR, "1");
+	expect("x.invalid", DNS_TYPE_A, "NXDOMAIN");
+	expect("invalid", DNS_TYPE_A, "NXDOMAIN");
+	expect("x.test", DNS_TYPE_A, "NXDOMAIN");
+	expect("x.local", DNS_TYPE_A, "NXDOMAIN");
+	expect("abc.onion", DNS_TYPE_A, "NXDOMAIN");
+	expect("x.example", DNS_TYPE_A, "");
+	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "NODATA");
+	expect("use-application-dns.net", DNS_TYPE_A, "NXDOMAIN");
+	expect("10.in-addr.arpa", DNS_TYPE_SOA, "NODATA");
+	expect("4.3.2.10.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("4.3.1.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect("1.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect("1.1.16.172.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("1.1.31.172.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("1.1.15.172.in-addr.arpa", DNS_TYPE_PTR, "");
+	expect("1.1.32.172.in-addr.arpa", DNS_TYPE_PTR, "");
+	expect("1.1.100.100.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("1.1.128.100.in-addr.arpa", DNS_TYPE_PTR, "");
+	expect("1.d.f.ip6.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("1.c.f.ip6.arpa", DNS_TYPE_PTR, "");
+	expect("1.b.e.f.ip6.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("home.arpa", DNS_TYPE_DS, "NODATA"); // the operator's zone, not RFC 8375's
+	expect("printer.home.arpa", DNS_TYPE_A, "1");
+	expect("x.home.arpa", DNS_TYPE_A, "NXDOMAIN");
+}
+
+static void test_special_switches(void **)
+{
+	config.local.test_names = true;
+	config.local.doh_canary = false;
+	build();
+	expect("x.test", DNS_TYPE_A, "");
+	expect("use-application-dns.net", DNS_TYPE_A, "");
+	expect("home.arpa", DNS_TYPE_DS, ""); // RFC 8375 4
+	expect("home.arpa", DNS_TYPE_A, "NODATA");
+	expect("x.home.arpa", DNS_TYPE_DS, "NXDOMAIN");
+	config.local.special_names = false;
+	build();
+	expect("x.onion", DNS_TYPE_A, "");
+	expect("localhost", DNS_TYPE_A, "");
+}
+
+static void test_hosts(void **)
+{
+	hosts("# comment\n"
+	      "127.0.0.1\tlocalhost loop.alias\n"
+	      "192.0.2.7  Web.lan web www # the rest\r\n"
+	      "2001:db8::7 web.lan\n"
+	      "192.0.2.7 second.lan\n"
+	      "192.0.2.8 over.lan\n"
+	      "not-an-address x.lan\n"
+	      "192.0.2.0/24 prefix.lan\n"
+	      "192.0.2.9\n"
+	      "192.0.2.10 bad..name good.lan"); // without a newline
+	everyone("over.lan", "A", "203.0.113.1");
+	everyone("over.lan", "A", "203.0.113.2");
+	build();
+	expect("web.lan", DNS_TYPE_A, "1");
+	expect("web.lan", DNS_TYPE_AAAA, "1");
+	expect("web", DNS_TYPE_A, "1");
+	expect("www", DNS_TYPE_AAAA, "0");
+	expect("7.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "1"); // web.lan alone
+	expect("10.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "1");
+	expect("9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect("over.lan", DNS_TYPE_A, "2"); // the record's word alone
+	expect("loop.alias", DNS_TYPE_A, "1");
+	expect("localhost", DNS_TYPE_AAAA, "1"); // RFC 6761 6.3
+	expect("x.lan", DNS_TYPE_A, "");
+	expect("good.lan", DNS_TYPE_A, "1");
+	config.local.hosts_ptr = false;
+	build();
+	expect("7.2.0.192.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	unlink(hosts_path);
+	build(); // logged
+	expect("web.lan", DNS_TYPE_A, "");
+	expect("over.lan", DNS_TYPE_A, "2");
+}
+
+static void test_groups(void **)
+{
+	everyone("nas.lan", "A", "192.0.2.1");
+	everyone("nas.lan", "A", "192.0.2.2");
+	everyone("both.lan", "CNAME", "nas.lan");
+	zone("lan", false);
+	build();
+	expect_group("nas.lan", DNS_TYPE_A, "2");
+	record(own, &group.record_count, "nas.lan", "A", "192.0.2.3");
+	record(own, &group.record_count, "only.kids", "A", "192.0.2.4");
+	group.forward_count = 1;
+	own_forwards[0].name = name_of("10.in-addr.arpa");
+	build();
+	expect("nas.lan", DNS_TYPE_A, "2");
+	expect("only.kids", DNS_TYPE_A, "");
+	expect("1.10.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+	expect_group("nas.lan", DNS_TYPE_A, "1");
+	expect_group("both.lan", DNS_TYPE_A, "2"); // the CNAME, and the group's own
+	expect_group("only.kids", DNS_TYPE_A, "1");
+	expect_group("x.lan", DNS_TYPE_A, "NXDOMAIN");
+	expect_group("x.onion", DNS_TYPE_A, "NXDOMAIN");
+	expect_group("1.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
+	expect_group("1.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_records),
+		T(test_aliases),
+		T(test_zones),
+		T(test_special),
+		T(test_special_switches),
+		T(test_hosts),
+		T(test_groups),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
