@@ -66,6 +66,7 @@ static void reload_rest(void *arg)
 
 	a->current = a->reload.loaded;
 	a->reload.loaded = NULL;
+	app_flush_changes(a, before, a->current);
 	app_publish_config(a, a->current);
 	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));
 	int err = app_groups_publish(a, a->current);

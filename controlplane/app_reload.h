@@ -7,6 +7,7 @@
 #include "app.h"
 #include "group_masks.h"
 #include "group_pause.h"
+#include "local_changes.h"
 #include "policy_build.h"
 
 #include <pthread.h>
@@ -23,6 +24,13 @@ struct reload {
 	char why[CONFIG_WHY_MAX + 64];
 	char needs_restart[512];
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in, by the resolver loop
+};
+
+struct app_flushes { // of changed names, still to be done
+	bool running;
+	unsigned count;
+	struct flush what[LOCAL_CHANGES_MAX];
+	uint64_t done, failed, answers; // flushes; answers that went
 };
 
 struct app_groups {                                  // as published last
@@ -49,6 +57,7 @@ struct app {
 	int start_err;
 	struct reload reload;
 	struct app_groups groups;
+	struct app_flushes flushes;
 };
 
 // Service loop's thread.
@@ -69,5 +78,7 @@ void app_groups_views(
 // thread. What fails is logged, and the image before it stays.
 int app_groups_publish(struct app *a, const struct config *c);
 const struct policy_group *app_groups_current(void *app);
+// What the two say otherwise of names is flushed, in the background. Service loop's thread.
+void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
 int app_reload(void *app, api_config_done done, void *arg); // -EBUSY

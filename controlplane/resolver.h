@@ -161,3 +161,6 @@ struct cache_flushed {
 typedef void (*resolver_flush_fn)(void *arg, int err, const struct cache_flushed *f);
 ATTR_MUST_CHECK int resolver_cache_flush(struct resolver *r, const struct flush *what,
 	struct loop *reply_to, resolver_flush_fn done, void *arg);
+// The same without a word to other boxes: what changed is this box's own.
+ATTR_MUST_CHECK int resolver_cache_forget(struct resolver *r, const struct flush *what,
+	struct loop *reply_to, resolver_flush_fn done, void *arg);

@@ -29,6 +29,7 @@ struct flush_job { // one of ours
 	uint64_t cursor;
 	struct l1_flush *l1;
 	bool walking, publishing, abandoned;
+	bool quiet; // others are not told
 	resolver_flush_fn done;
 	void *arg;
 	int err;
@@ -157,15 +158,16 @@ static void job_begin(void *arg)
 	if (redis_is_off(l1_redis(r->l1))) {
 		j->got.l1_end = L1_FLUSH_OFF;
 	} else {
-		job_publish(j);
+		if (!j->quiet)
+			job_publish(j);
 		j->l1 = l1_flush_start(r->loop, r->l1, &j->what, on_l1_flushed, j);
 		j->got.l1_end = L1_FLUSH_AWAY; // until it says better
 	}
 	on_job_step(-1, EV_TIMEOUT, j);
 }
 
-int resolver_cache_flush(struct resolver *r, const struct flush *what, struct loop *reply_to,
-	resolver_flush_fn done, void *arg)
+static int flush_ask(struct resolver *r, const struct flush *what, bool quiet,
+	struct loop *reply_to, resolver_flush_fn done, void *arg)
 {
 	struct flush_job *j = calloc(1, sizeof(*j));
 	if (!j)
@@ -173,12 +175,25 @@ int resolver_cache_flush(struct resolver *r, const struct flush *what, struct lo
 	j->resolver = r;
 	j->reply_to = reply_to;
 	j->what = *what;
+	j->quiet = quiet;
 	j->done = done;
 	j->arg = arg;
 	int rc = loop_call(r->loop, job_begin, j);
 	if (rc < 0)
 		free(j);
 	return rc;
+}
+
+int resolver_cache_flush(struct resolver *r, const struct flush *what, struct loop *reply_to,
+	resolver_flush_fn done, void *arg)
+{
+	return flush_ask(r, what, false, reply_to, done, arg);
+}
+
+int resolver_cache_forget(struct resolver *r, const struct flush *what, struct loop *reply_to,
+	resolver_flush_fn done, void *arg)
+{
+	return flush_ask(r, what, true, reply_to, done, arg);
 }
 
 static void on_others_step(evutil_socket_t fd, short what, void *arg)

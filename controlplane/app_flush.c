@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Flushes of what a reload says otherwise of names than before: one after the other, of L0 and L1.
+#include "app_reload.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/log.h>
+
+static void flush_next(struct app *a);
+
+static void on_flushed(void *arg, int err, const struct cache_flushed *f)
+{
+	struct app *a = arg;
+	a->flushes.running = false;
+	if (err < 0) {
+		// Somebody flushes a great deal; it goes on with the next reload or by TTL.
+		log_warning("flush of a changed name: %s", strerror(-err));
+		a->flushes.failed++;
+	} else {
+		a->flushes.done++;
+		a->flushes.answers += f->l0 + f->l1;
+	}
+	flush_next(a);
+}
+
+static void flush_next(struct app *a)
+{
+	struct app_flushes *q = &a->flushes;
+	while (!q->running && q->count > 0) {
+		const struct flush what = q->what[0];
+		q->count--;
+		memmove(q->what, q->what + 1, q->count * sizeof(q->what[0]));
+		int rc = resolver_cache_forget(a->resolver, &what, a->service, on_flushed, a);
+		q->running = rc == 0;
+		q->failed += rc < 0;
+		if (rc < 0)
+			log_warning("flush of a changed name: %s", strerror(-rc));
+	}
+}
+
+void app_flush_changes(struct app *a, const struct config *before, const struct config *after)
+{
+	struct app_flushes *q = &a->flushes;
+	struct local_changes changes;
+
+	if (local_changes_find(before, after, &changes) < 0)
+		log_warning("no memory to compare local data: everything is flushed");
+	else if (changes.names > LOCAL_CHANGES_MAX)
+		log_info("local data: %u names changed, flushing all below what they share",
+			changes.names);
+	if (q->count + changes.count > LOCAL_CHANGES_MAX) {
+		// Those of earlier reloads are still waiting.
+		q->count = 0;
+		changes.count = 1;
+		changes.one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
+	}
+	memcpy(q->what + q->count, changes.one, changes.count * sizeof(q->what[0]));
+	q->count += changes.count;
+	flush_next(a);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "local_changes.h"
+
+#include "forward.h"
+#include "rewrite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/keyhash.h>
+
+// One thing that is said of a name.
+struct said {
+	const struct dns_name *name;
+	bool below;
+	uint64_t hash;
+};
+
+struct saying {
+	unsigned count;
+	struct said *one;
+};
+
+static int by_said(const void *x, const void *y)
+{
+	const struct said *a = x, *b = y;
+	if (a->below != b->below)
+		return a->below ? 1 : -1;
+	if (a->name->len != b->name->len)
+		return a->name->len < b->name->len ? -1 : 1;
+	int order = memcmp(a->name->wire, b->name->wire, a->name->len);
+	return order ? order : (a->hash > b->hash) - (a->hash < b->hash);
+}
+
+static uint64_t record_hash(const struct config_record *r)
+{
+	uint64_t part[3] = {r->type, r->ttl_s, contenthash(r->rdata, r->rdata_len)};
+	return contenthash(part, sizeof(part));
+}
+
+static int saying_make(const struct config *c, struct saying *out)
+{
+	const struct config_local *l = &c->local;
+	struct saying s = {0};
+	s.one = calloc(
+		l->record_count + l->zone_count + c->forward_count + (size_t)1, sizeof(s.one[0]));
+	if (!s.one)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l->record_count; i++)
+		s.one[s.count++] = (struct said){
+			&l->records[i].name, l->records[i].wildcard, record_hash(&l->records[i])};
+	for (unsigned i = 0; i < l->zone_count; i++)
+		s.one[s.count++] = (struct said){&l->zones[i].name, true, 1u + l->zones[i].forward};
+	for (unsigned i = 0; i < c->forward_count; i++)
+		s.one[s.count++] = (struct said){
+			&c->forwards[i].name, true, forward_zone_hash(&c->forwards[i])};
+	qsort(s.one, s.count, sizeof(s.one[0]), by_said);
+	*out = s;
+	return 0;
+}
+
+// The longest name that both are, or are below.
+static struct dns_name common_of(const struct dns_name *a, const struct dns_name *b)
+{
+	struct dns_name up = *a;
+	while (up.labels > 0 && !dns_name_is_under(b, &up)) {
+		size_t skip = up.wire[0] + (size_t)1;
+		up.len = (uint8_t)(up.len - skip);
+		up.labels--;
+		memmove(up.wire, up.wire + skip, up.len);
+	}
+	return up;
+}
+
+static void differs(struct local_changes *c, const struct dns_name *name, bool below)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (flush_fits(&c->one[i], name) && (!below || c->one[i].kind != FLUSH_NAME))
+			return;
+	c->names++;
+	if (c->names <= LOCAL_CHANGES_MAX) {
+		c->one[c->count++] = (struct flush){below ? FLUSH_BELOW : FLUSH_NAME, *name};
+		return;
+	}
+	struct dns_name common = *name;
+	for (unsigned i = 0; i < c->count; i++)
+		common = common_of(&common, &c->one[i].name);
+	c->count = 1;
+	c->one[0] = (struct flush){common.labels ? FLUSH_BELOW : FLUSH_ALL, common};
+}
+
+static void compare(
+	const struct saying *before, const struct saying *after, struct local_changes *out)
+{
+	unsigned i = 0, k = 0;
+	while (i < before->count || k < after->count) {
+		int order = i == before->count  ? 1
+			    : k == after->count ? -1
+						: by_said(&before->one[i], &after->one[k]);
+		const struct said *s = order < 0 ? &before->one[i] : &after->one[k];
+		if (order != 0)
+			differs(out, s->name, s->below);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static bool same_way(const struct rewrite *a, const struct rewrite *b)
+{
+	bool same = a->count == b->count;
+	for (unsigned i = 0; same && i < a->count; i++)
+		same = dns_name_equal(&a->alias[i].target, &b->alias[i].target)
+		       && a->alias[i].ttl_s == b->alias[i].ttl_s;
+	return same;
+}
+
+// CNAMEs that are as before, but not what comes after them.
+static int compare_ways(
+	const struct config *before, const struct config *after, struct local_changes *out)
+{
+	struct rewrite_table *old = NULL, *new = NULL;
+	struct rewrite was, is;
+	int rc = rewrite_table_new(before->local.records, before->local.record_count, &old);
+	if (rc == 0)
+		rc = rewrite_table_new(after->local.records, after->local.record_count, &new);
+	for (unsigned i = 0; i < after->local.record_count && rc == 0; i++) {
+		const struct config_record *r = &after->local.records[i];
+		struct dns_name target;
+		struct rd rd = rd_init(r->rdata, r->rdata_len);
+		if (r->type != DNS_TYPE_CNAME || dns_name_read(&rd, &target) < 0)
+			continue;
+		if (rewrite_follow(NULL, old, &target, &was) < 0
+			|| rewrite_follow(NULL, new, &target, &is) < 0 || !same_way(&was, &is))
+			differs(out, &r->name, r->wildcard);
+	}
+	rewrite_table_free(old);
+	rewrite_table_free(new);
+	return rc;
+}
+
+int local_changes_find(
+	const struct config *before, const struct config *after, struct local_changes *out)
+{
+	struct saying old = {0}, new = {0};
+	out->count = out->names = 0;
+	int rc = saying_make(before, &old);
+	if (rc == 0)
+		rc = saying_make(after, &new);
+	if (rc == 0) {
+		compare(&old, &new, out);
+		rc = compare_ways(before, after, out);
+	}
+	free(old.one);
+	free(new.one);
+	if (rc < 0) {
+		out->count = out->names = 1;
+		out->one[0] = (struct flush){.kind = FLUSH_ALL, .name = {.len = 1}};
+	}
+	return rc;
+}

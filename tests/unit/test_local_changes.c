@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a reload of local data flushes.
+
+#include "../../controlplane/local_changes.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/dns_proto.h>
+
+enum { MOST = 40 };
+
+struct side {
+	struct config config;
+	struct config_record records[MOST];
+	struct config_local_zone zones[4];
+	struct config_forward_zone forwards[4];
+	struct config_upstream servers[4];
+	uint8_t rdata[MOST][64];
+};
+static struct side old, new;
+static struct local_changes changes;
+
+static void name_set(struct dns_name *out, const char *text)
+{
+	assert_int_equal(dns_name_from_text(text, strlen(text), out), 0);
+}
+
+static void side_init(struct side *s)
+{
+	memset(s, 0, sizeof *s);
+	s->config.local.records = s->records;
+	s->config.local.zones = s->zones;
+	s->config.forwards = s->forwards;
+}
+
+static int setup(void **)
+{
+	side_init(&old);
+	side_init(&new);
+	return 0;
+}
+
+// `to` with a digit in front is an address.
+static void record(struct side *s, const char *name, const char *to)
+{
+	unsigned i = s->config.local.record_count++;
+	struct config_record *r = &s->records[i];
+	*r = (struct config_record){.wildcard = name[0] == '*',
+		.ttl_s = 60,
+		.type = to[0] <= '9' ? DNS_TYPE_A : DNS_TYPE_CNAME,
+		.rdata = s->rdata[i],
+		.rdata_len = 4};
+	name_set(&r->name, name + (r->wildcard ? 2 : 0));
+	if (r->type == DNS_TYPE_A) {
+		s->rdata[i][3] = (uint8_t)to[0];
+		return;
+	}
+	struct dns_name target;
+	name_set(&target, to);
+	memcpy(s->rdata[i], target.wire, target.len);
+	r->rdata_len = target.len;
+}
+
+static void forward(struct side *s, const char *name, const char *server)
+{
+	unsigned i = s->config.forward_count++;
+	name_set(&s->forwards[i].name, name);
+	assert_int_equal(socket_address_parse(server, 53, &s->servers[i].address), 0);
+	s->forwards[i].servers = &s->servers[i];
+	s->forwards[i].server_count = 1;
+}
+
+static void zone(struct side *s, const char *name, bool is_forward)
+{
+	struct config_local_zone *z = &s->zones[s->config.local.zone_count++];
+	name_set(&z->name, name);
+	z->forward = is_forward;
+}
+
+// Flushes in the order found: "name", "*.name" with all below, "all".
+static void expect(const char *wanted)
+{
+	char text[4096] = "", *p = text, name[DNS_NAME_TEXT_MAX];
+	assert_int_equal(local_changes_find(&old.config, &new.config, &changes), 0);
+	for (unsigned i = 0; i < changes.count; i++)
+		p += sprintf(p, "%s%s%s", i ? " " : "",
+			changes.one[i].kind == FLUSH_BELOW ? "*." : "",
+			changes.one[i].kind == FLUSH_ALL
+				? "all"
+				: dns_name_to_text(&changes.one[i].name, name));
+	assert_string_equal(text, wanted);
+}
+
+static void test_nothing(void **)
+{
+	record(&old, "a.lan", "1");
+	record(&old, "b.lan", "a.lan");
+	record(&new, "b.lan", "a.lan"); // the order is nothing
+	record(&new, "a.lan", "1");
+	forward(&old, "corp", "192.0.2.1");
+	forward(&new, "corp", "192.0.2.1");
+	zone(&old, "lan", false);
+	zone(&new, "lan", false);
+	expect("");
+}
+
+static void test_each(void **)
+{
+	record(&old, "gone.lan", "1");
+	record(&new, "came.lan", "1");
+	record(&old, "other.lan", "1");
+	record(&new, "other.lan", "2");
+	record(&old, "*.w.lan", "x.example");
+	record(&new, "*.w.lan", "y.example");
+	forward(&old, "corp", "192.0.2.1");
+	forward(&new, "corp", "192.0.2.2");
+	zone(&old, "zone", false);
+	zone(&new, "zone", true);
+	expect("came.lan gone.lan other.lan *.corp *.zone *.w.lan");
+	assert_int_equal(changes.names, 6);
+}
+
+static void test_records_ttl(void **)
+{
+	record(&old, "a.lan", "1");
+	record(&new, "a.lan", "1");
+	new.records[0].ttl_s++;
+	expect("a.lan");
+}
+
+// A CNAME that is as before leads elsewhere.
+static void test_way_behind(void **)
+{
+	record(&old, "a.lan", "b.lan");
+	record(&new, "a.lan", "b.lan");
+	record(&old, "*.far.lan", "a.lan");
+	record(&new, "*.far.lan", "a.lan");
+	record(&old, "b.lan", "x.example");
+	record(&new, "b.lan", "y.example");
+	expect("b.lan a.lan *.far.lan");
+}
+
+static void many(const char *suffix)
+{
+	char name[64];
+	for (unsigned i = 0; i < LOCAL_CHANGES_MAX + 1; i++) {
+		snprintf(name, sizeof name, "n%u.%s", i, suffix);
+		record(&new, name, "1");
+	}
+}
+
+static void test_many(void **)
+{
+	many("a.lan");
+	expect("*.a.lan");
+	assert_int_equal(changes.names, LOCAL_CHANGES_MAX + 1);
+	record(&new, "x.b.lan", "1");
+	expect("*.lan");
+	record(&new, "x.b.example", "1");
+	expect("all");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_nothing, setup),
+		cmocka_unit_test_setup(test_each, setup),
+		cmocka_unit_test_setup(test_records_ttl, setup),
+		cmocka_unit_test_setup(test_way_behind, setup),
+		cmocka_unit_test_setup(test_many, setup),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
