@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a question is asked as, and whom: local CNAMEs and forwarding zones. The client's question
-// stays what it is in L0 and for the client; upstreams and L1 see the name at the CNAMEs' end.
+// What a question is asked as, and whom: local CNAMEs, safe search and forwarding zones. The
+// client's question stays what it is in L0 and for the client; upstreams and L1 see the name at the
+// CNAMEs' end.
 #include "resolver_internal.h"
+#include "safe_search.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+
+enum { SAFE_CNAME_TTL_S = 300 };
 
 const struct dns_name *question_asked(const struct question *q)
 {
@@ -51,11 +56,36 @@ static void alias_answer(struct resolver *r, struct question *q)
 	question_answered(r, q, &a);
 }
 
+static bool is_safe_type(uint16_t type)
+{
+	const struct rule_types *t = &safe_search_types;
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->type[i] == type)
+			return true;
+	return false;
+}
+
+// The host of a search engine that a name stands for in a safe view, as one more CNAME.
+static int safe_follow(const struct question *q, struct rewrite *w)
+{
+	const struct dns_name *name = w->count ? &w->alias[w->count - 1].target : &q->query.name;
+	struct dns_name target;
+	const char *text = NULL;
+
+	if (q->def->is_safe && is_safe_type(q->query.qtype))
+		text = safe_search_target(name, &q->def->safe);
+	if (!text)
+		return 0;
+	if (dns_name_from_text(text, strlen(text), &target) < 0)
+		return -EINVAL;
+	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
+}
+
 bool question_direct(struct resolver *r, struct question *q)
 {
 	struct rewrite w;
 
-	if (views_rewrite(r->views, q->def, &q->query.name, &w) < 0) {
+	if (views_rewrite(r->views, q->def, &q->query.name, &w) < 0 || safe_follow(q, &w) < 0) {
 		question_refuse(r, q, DNS_EDE_OTHER);
 		return false;
 	}

@@ -76,6 +76,8 @@ static void config_make(void)
 		.records = own_records,
 		.forward_count = 1,
 		.forwards = own_zones};
+	group.has_safe_search = true;
+	group.filter.safe_search.level[SAFE_ENGINE_GOOGLE] = SAFE_LEVEL_STRICT;
 	record_set(&own_records[0], "back.lan", "loop.lan");
 	record_set(&own_records[1], "both.lan", "group.example");
 	zone_set(&own_zones[0], "public.corp.example", 1);
@@ -273,6 +275,29 @@ static void test_group_first(void **)
 	assert_int_equal(status().inflight, 0);
 }
 
+// In the safe view a search engine's host is another one, for addresses.
+static void test_safe_search(void **)
+{
+	(void)group_view();
+	uint16_t safe = call.group.safe_view;
+	assert_int_not_equal(safe, 0);
+	assert_int_not_equal(safe, call.group.view);
+	ask_of(safe, "www.google.com", DNS_TYPE_A, 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	expect_records("www.google.com CNAME forcesafesearch.google.com.\n"
+		       "forcesafesearch.google.com A 192.0.2.1\n");
+	expect_asked(0, 1, "forcesafesearch.google.com");
+	ask_of(safe, "www.google.com", DNS_TYPE_MX, 2);
+	assert_true(fake_dataplane_answer(&dp, &got, 1000));
+	expect_asked(0, 2, "www.google.com");
+	ask_of(call.group.view, "www.google.com", DNS_TYPE_A, 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_records("www.google.com A 192.0.2.1\n");
+	ask_of(safe, "both.lan", DNS_TYPE_A, 4); // with all else that the group has
+	expect_answer(1000, 4, 0, ANSWER_UPSTREAM);
+	expect_asked(0, 4, "group.example");
+}
+
 // A zone that leaves while its server is thinking: the answer still arrives, then its set goes.
 static void test_zone_leaves(void **)
 {
@@ -370,6 +395,7 @@ int main(void)
 		T(test_alias_itself_and_nothing_there),
 		T(test_zones),
 		T(test_group_first),
+		T(test_safe_search),
 		T(test_zone_leaves),
 		T(test_l1),
 	};
