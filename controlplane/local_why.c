@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "local_why.h"
+
+#include "hosts_file.h"
+#include "special_names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/rdata_parse.h>
+
+static void tell(struct local_why *w, enum local_why_kind kind, const struct config_group *g,
+	const char *fmt, ...) ATTR_PRINTF(4, 5);
+static void tell(struct local_why *w, enum local_why_kind kind, const struct config_group *g,
+	const char *fmt, ...)
+{
+	va_list args;
+	if (w->count == LOCAL_WHY_STEPS_MAX)
+		return;
+	struct local_why_step *s = &w->step[w->count++];
+	s->kind = kind;
+	s->group = g ? g->name : NULL;
+	va_start(args, fmt);
+	vsnprintf(s->text, sizeof(s->text), fmt, args);
+	va_end(args);
+}
+
+static bool covers(const struct config_record *r, const struct dns_name *name)
+{
+	return r->wildcard ? name->labels > r->name.labels && dns_name_is_under(name, &r->name)
+			   : dns_name_equal(name, &r->name);
+}
+
+// The first record of the name, or of the nearest wildcard above it.
+static const struct config_record *record_of(
+	const struct config_record *records, unsigned count, const struct dns_name *name)
+{
+	const struct config_record *found = NULL;
+	for (unsigned i = 0; i < count; i++)
+		if (covers(&records[i], name)
+			&& (!found || (found->wildcard && !records[i].wildcard)
+				|| (found->wildcard
+					&& records[i].name.labels > found->name.labels)))
+			found = &records[i];
+	return found;
+}
+
+// What `name` meets, and how near: labels of the name that speaks; -1: nothing.
+struct met {
+	int labels;
+	const struct config_record *record;
+	const struct config_group *of;
+	const struct config_local_zone *zone;
+	bool is_special;
+	struct special_name special;
+	char hosts_path[256];
+	uint32_t hosts_line;
+};
+
+struct hosts_look {
+	const struct dns_name *name;
+	uint32_t line;
+};
+
+static int host_look(
+	void *arg, const struct ip_address *a, const struct dns_name *name, bool own, uint32_t line)
+{
+	struct hosts_look *look = arg;
+	struct dns_name reverse;
+	bool hit = dns_name_equal(name, look->name);
+	if (!hit && own) {
+		hosts_reverse_name(a, &reverse);
+		hit = dns_name_equal(&reverse, look->name);
+	}
+	if (hit)
+		look->line = line;
+	return hit;
+}
+
+static bool hosts_meet(const struct config *c, const struct dns_name *name, struct met *m)
+{
+	for (unsigned i = 0; i < c->local.hosts_file_count; i++) {
+		struct hosts_look look = {.name = name};
+		struct hosts_counts counts = {0};
+		if (hosts_file_read(c->local.hosts_files[i], host_look, &look, &counts) != 1)
+			continue;
+		snprintf(m->hosts_path, sizeof(m->hosts_path), "%s", c->local.hosts_files[i]);
+		m->hosts_line = look.line;
+		return true;
+	}
+	return false;
+}
+
+static void record_meet(struct met *m, const struct config_record *r, const struct config_group *g)
+{
+	int labels = r ? r->name.labels + !r->wildcard : -1;
+	if (labels <= m->labels)
+		return;
+	m->labels = labels;
+	m->record = r;
+	m->of = g;
+}
+
+// In the order of loudness; a later one has to be nearer.
+static void meet(const struct config *c, const struct config_group *g, const struct dns_name *name,
+	struct met *m)
+{
+	const struct special_settings settings = {
+		c->local.special_names, c->local.test_names, c->local.doh_canary};
+	*m = (struct met){.labels = -1};
+	if (g)
+		record_meet(m, record_of(g->records, g->record_count, name), g);
+	record_meet(m, record_of(c->local.records, c->local.record_count, name), NULL);
+	if (m->labels <= name->labels && hosts_meet(c, name, m)) {
+		m->labels = name->labels + 1;
+		m->record = NULL;
+	}
+	for (unsigned i = 0; i < c->local.zone_count; i++) {
+		const struct config_local_zone *z = &c->local.zones[i];
+		if (z->name.labels > m->labels && dns_name_is_under(name, &z->name)) {
+			*m = (struct met){.labels = z->name.labels, .zone = z};
+		}
+	}
+	m->is_special =
+		special_name_of(&settings, name, &m->special) && m->special.name.labels > m->labels;
+}
+
+static const struct config_forward_zone *zone_of(
+	const struct config_forward_zone *zones, unsigned count, const struct dns_name *name)
+{
+	const struct config_forward_zone *found = NULL;
+	for (unsigned i = 0; i < count; i++)
+		if (dns_name_is_under(name, &zones[i].name)
+			&& (!found || zones[i].name.labels > found->name.labels))
+			found = &zones[i];
+	return found;
+}
+
+static const struct config_forward_zone *forward_of(const struct config *c,
+	const struct config_group *g, const struct dns_name *name, const struct config_group **of)
+{
+	const struct config_forward_zone *all = zone_of(c->forwards, c->forward_count, name),
+					 *own = NULL;
+	if (g)
+		own = zone_of(g->forwards, g->forward_count, name);
+	*of = own && (!all || own->name.labels >= all->name.labels) ? g : NULL;
+	return *of ? own : all;
+}
+
+static void forward_tell(
+	struct local_why *w, const struct config_forward_zone *z, const struct config_group *of)
+{
+	char name[DNS_NAME_TEXT_MAX], servers[256] = "", one[SOCKET_ADDRESS_TEXT_MAX];
+	size_t n = 0;
+	for (unsigned i = 0; i < z->server_count && n < sizeof(servers) - 1; i++)
+		n += (size_t)snprintf(servers + n, sizeof(servers) - n, "%s%s", i ? ", " : "",
+			socket_address_text(&z->servers[i].address, one));
+	tell(w, LOCAL_WHY_FORWARD, of, "forwarding zone %.300s: asks %s",
+		dns_name_to_text(&z->name, name), servers);
+}
+
+static void record_tell(struct local_why *w, const struct met *m, uint16_t type)
+{
+	char name[DNS_NAME_TEXT_MAX], target[DNS_NAME_TEXT_MAX] = "";
+	const struct config_record *r = m->record;
+	struct rd rd = rd_init(r->rdata, r->rdata_len);
+	struct dns_name to;
+	if (r->type == DNS_TYPE_CNAME && dns_name_read(&rd, &to) == 0)
+		dns_name_to_text(&to, target);
+	tell(w, LOCAL_WHY_RECORD, m->of, "local record %s%.250s %s%s%.250s%s",
+		r->wildcard ? "*." : "", dns_name_to_text(&r->name, name),
+		rdata_parse_type_text(r->type), target[0] ? " " : "", target,
+		!target[0] && r->type != type ? " (and others; none of a type asked is NODATA)"
+					      : "");
+}
+
+// What is left is told here; a forwarding zone at or below it overrides.
+static bool wider_tell(
+	struct local_why *w, const struct met *m, const struct config_forward_zone *forward)
+{
+	char name[DNS_NAME_TEXT_MAX];
+	int near = forward ? forward->name.labels : -1;
+	if (m->is_special && m->special.name.labels > near) {
+		tell(w, LOCAL_WHY_SPECIAL, NULL, "special-use name %.300s (%s)",
+			dns_name_to_text(&m->special.name, name), m->special.source);
+		return true;
+	}
+	if (!m->is_special && m->zone && !m->zone->forward && m->labels >= near) {
+		tell(w, LOCAL_WHY_ZONE, NULL, "local zone %.300s: has no such name",
+			dns_name_to_text(&m->zone->name, name));
+		return true;
+	}
+	return false;
+}
+
+void local_why(const struct config *c, const struct config_group *group,
+	const struct dns_name *asked, uint16_t type, struct local_why *out)
+{
+	struct dns_name name = *asked;
+	out->count = 0;
+	for (unsigned hop = 0; hop <= CONFIG_ALIASES_MAX; hop++) {
+		const struct config_group *of;
+		const struct config_forward_zone *forward = forward_of(c, group, &name, &of);
+		struct met m;
+		meet(c, group, &name, &m);
+		if (m.hosts_line && !m.record && !m.is_special) {
+			tell(out, LOCAL_WHY_HOSTS, NULL, "hosts file %s line %u", m.hosts_path,
+				m.hosts_line);
+			return;
+		}
+		if (m.record && !m.is_special) {
+			record_tell(out, &m, type);
+			struct rd rd = rd_init(m.record->rdata, m.record->rdata_len);
+			if (m.record->type != DNS_TYPE_CNAME || type == DNS_TYPE_CNAME
+				|| dns_name_read(&rd, &name) < 0)
+				return;
+			continue;
+		}
+		if (!wider_tell(out, &m, forward) && forward)
+			forward_tell(out, forward, of);
+		return;
+	}
+}

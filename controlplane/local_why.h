@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Why a question is answered or asked as it is, as far as local data goes: for `weirctl why`. From
+// the configuration and, for hosts files, from the files as they are now, so not for a loop: a
+// helper thread calls it. One text a step of the way, in order: the record, zone, line or
+// special-use name that decides; behind a CNAME what its target meets; at last the forwarding zone
+// whose servers are asked. Printable ASCII.
+
+#include <weir/config.h>
+
+enum { LOCAL_WHY_TEXT_MAX = 640, LOCAL_WHY_STEPS_MAX = 2 * CONFIG_ALIASES_MAX + 2 };
+
+enum local_why_kind {
+	LOCAL_WHY_RECORD,
+	LOCAL_WHY_HOSTS,
+	LOCAL_WHY_ZONE,
+	LOCAL_WHY_SPECIAL,
+	LOCAL_WHY_FORWARD,
+};
+
+struct local_why_step {
+	enum local_why_kind kind;
+	const char *group; // whose it is; NULL: everyone's
+	char text[LOCAL_WHY_TEXT_MAX];
+};
+
+struct local_why {
+	unsigned count; // 0: local data says nothing of it
+	struct local_why_step step[LOCAL_WHY_STEPS_MAX];
+};
+
+// `group`: NULL is everyone else. `type`: of the question.
+void local_why(const struct config *c, const struct config_group *group,
+	const struct dns_name *name, uint16_t type, struct local_why *out);

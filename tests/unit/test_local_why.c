@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What `weirctl why` is told of local data.
+
+#include "../../controlplane/local_why.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+static char folder[] = "/tmp/weir-test-local-why-XXXXXX";
+static char file[96], hosts[96];
+static struct config *config;
+static struct local_why why;
+
+static const char text[] =
+	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
+	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
+	"local:\n"
+	"  hosts_files: [hosts]\n"
+	"  zones: [{name: lan}, {name: free.lan, unknown: forward}]\n"
+	"  records:\n"
+	"  - {name: nas.lan, type: A, value: 192.0.2.1}\n"
+	"  - {name: www.lan, type: CNAME, value: nas.lan}\n"
+	"  - {name: out.lan, type: CNAME, value: a.corp.example}\n"
+	"  - {name: '*.w.lan', type: A, value: 192.0.2.2}\n"
+	"forward_zones:\n"
+	"- {name: corp.example, servers: [10.0.0.1, '10.0.0.2:5353']}\n"
+	"- {name: 10.in-addr.arpa, servers: [10.0.0.3]}\n"
+	"groups:\n"
+	"- name: kids\n"
+	"  clients: [192.0.2.0/24]\n"
+	"  local_records: [{name: nas.lan, type: A, value: 192.0.2.3}]\n"
+	"  forward_zones: [{name: corp.example, servers: [10.0.0.4]}]\n";
+
+static void write_to(const char *path, const char *what)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(what, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int setup(void **)
+{
+	char reason[CONFIG_WHY_MAX] = "";
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(file, sizeof file, "%s/weir.yaml", folder);
+	snprintf(hosts, sizeof hosts, "%s/hosts", folder);
+	write_to(file, text);
+	write_to(hosts, "# of hosts\n192.0.2.9 host.lan\n");
+	if (config_load(file, &config, reason) != 0)
+		fail_msg("%s", reason);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	config_free(config);
+	unlink(file);
+	unlink(hosts);
+	return rmdir(folder);
+}
+
+static void expect(
+	const struct config_group *g, const char *name, uint16_t type, const char *wanted)
+{
+	char all[4096] = "", *p = all;
+	struct dns_name n;
+	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
+	local_why(config, g, &n, type, &why);
+	for (unsigned i = 0; i < why.count; i++)
+		p += sprintf(p, "%s%s", i ? "; " : "", why.step[i].text);
+	if (!strstr(all, wanted) || (wanted[0] == '\0' && all[0]))
+		fail_msg("%s: \"%s\", not \"%s\"", name, all, wanted);
+}
+
+static void test_steps(void **)
+{
+	const struct config_group *kids = &config->groups[0];
+	char line[256];
+	expect(NULL, "www.example", DNS_TYPE_A, "");
+	expect(NULL, "nas.lan", DNS_TYPE_A, "local record nas.lan A");
+	assert_int_equal(why.count, 1);
+	expect(NULL, "nas.lan", DNS_TYPE_TXT, "is NODATA");
+	expect(NULL, "x.y.w.lan", DNS_TYPE_A, "local record *.w.lan A");
+	expect(NULL, "www.lan", DNS_TYPE_A, "local record www.lan CNAME nas.lan");
+	assert_int_equal(why.count, 2);
+	expect(kids, "www.lan", DNS_TYPE_A, "local record nas.lan A");
+	assert_string_equal(why.step[1].group, "kids");
+	expect(NULL, "out.lan", DNS_TYPE_A,
+		"forwarding zone corp.example: asks 10.0.0.1:53, 10.0.0.2:5353");
+	expect(kids, "a.corp.example", DNS_TYPE_A,
+		"forwarding zone corp.example: asks 10.0.0.4:53");
+	assert_string_equal(why.step[0].group, "kids");
+	expect(NULL, "none.lan", DNS_TYPE_A, "local zone lan: has no such name");
+	expect(NULL, "x.free.lan", DNS_TYPE_A, "");
+	expect(NULL, "a.onion", DNS_TYPE_A, "special-use name onion (RFC 7686)");
+	expect(NULL, "1.168.192.in-addr.arpa", DNS_TYPE_PTR, "(RFC 6303)");
+	expect(NULL, "1.10.in-addr.arpa", DNS_TYPE_PTR, "asks 10.0.0.3:53");
+	snprintf(line, sizeof line, "hosts file %s line 2", hosts);
+	expect(NULL, "host.lan", DNS_TYPE_A, line);
+	expect(NULL, "9.2.0.192.in-addr.arpa", DNS_TYPE_PTR, line);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
