@@ -281,6 +281,13 @@ static int zones_copy(struct local_data *d, const struct config_local *l)
 	return 0;
 }
 
+// A source without rules is none, so that status does not show it.
+static bool has_data(const struct config *c)
+{
+	const struct config_local *l = &c->local;
+	return l->record_count || l->hosts_file_count || l->zone_count || c->forward_count;
+}
+
 static int data_fill(struct local_data *d, const struct config *c)
 {
 	d->special = settings_of(c);
@@ -293,9 +300,9 @@ static int data_fill(struct local_data *d, const struct config *c)
 		d->hosts_count++;
 	}
 	int rc = zones_copy(d, &c->local);
-	if (rc == 0)
+	if (rc == 0 && (d->special.names || d->special.doh_canary))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_SPECIAL, LOCAL_SPECIAL, LOCAL_SPECIAL);
-	if (rc == 0)
+	if (rc == 0 && has_data(c))
 		rc = source_add(d, c, NULL, LOCAL_TITLE_DATA, LOCAL_OWN_RECORD, LOCAL_FORWARD);
 	for (unsigned i = 0; i < c->group_count && rc == 0; i++) {
 		const struct config_group *g = &c->groups[i];

@@ -103,7 +103,7 @@ static void record_meet(struct met *m, const struct config_record *r, const stru
 
 // In the order of loudness; a later one has to be nearer.
 static void meet(const struct config *c, const struct config_group *g, const struct dns_name *name,
-	struct met *m)
+	bool files, struct met *m)
 {
 	const struct special_settings settings = {
 		c->local.special_names, c->local.test_names, c->local.doh_canary};
@@ -111,7 +111,7 @@ static void meet(const struct config *c, const struct config_group *g, const str
 	if (g)
 		record_meet(m, record_of(g->records, g->record_count, name), g);
 	record_meet(m, record_of(c->local.records, c->local.record_count, name), NULL);
-	if (m->labels <= name->labels && hosts_meet(c, name, m)) {
+	if (files && m->labels <= name->labels && hosts_meet(c, name, m)) {
 		m->labels = name->labels + 1;
 		m->record = NULL;
 	}
@@ -194,7 +194,7 @@ static bool wider_tell(
 }
 
 void local_why(const struct config *c, const struct config_group *group,
-	const struct dns_name *asked, uint16_t type, struct local_why *out)
+	const struct dns_name *asked, uint16_t type, bool files, struct local_why *out)
 {
 	struct dns_name name = *asked;
 	out->count = 0;
@@ -202,7 +202,7 @@ void local_why(const struct config *c, const struct config_group *group,
 		const struct config_group *of;
 		const struct config_forward_zone *forward = forward_of(c, group, &name, &of);
 		struct met m;
-		meet(c, group, &name, &m);
+		meet(c, group, &name, files, &m);
 		if (m.hosts_line && !m.record && !m.is_special) {
 			tell(out, LOCAL_WHY_HOSTS, NULL, "hosts file %s line %u", m.hosts_path,
 				m.hosts_line);

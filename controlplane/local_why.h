@@ -2,8 +2,8 @@
 #pragma once
 
 // Why a question is answered or asked as it is, as far as local data goes: for `weirctl why`. From
-// the configuration and, for hosts files, from the files as they are now, so not for a loop: a
-// helper thread calls it. One text a step of the way, in order: the record, zone, line or
+// the configuration and, if wanted, from hosts files as they are now, which is nothing for a loop.
+// One text a step of the way, in order: the record, zone, line or
 // special-use name that decides; behind a CNAME what its target meets; at last the forwarding zone
 // whose servers are asked. Printable ASCII.
 
@@ -30,6 +30,6 @@ struct local_why {
 	struct local_why_step step[LOCAL_WHY_STEPS_MAX];
 };
 
-// `group`: NULL is everyone else. `type`: of the question.
+// `group`: NULL is everyone else. `type`: of the question. `files`: hosts files are read.
 void local_why(const struct config *c, const struct config_group *group,
-	const struct dns_name *name, uint16_t type, struct local_why *out);
+	const struct dns_name *name, uint16_t type, bool files, struct local_why *out);

@@ -156,6 +156,7 @@ struct why {
 	enum why_cache cache;
 	uint16_t view;
 	char zone[WHY_TEXT_MAX], upstreams[WHY_TEXT_MAX];
+	char local[WHY_TEXT_MAX]; // what local data says, from the configuration; "": nothing
 
 	// What the client gets; "": what the resolution says.
 	char reply[WHY_WORD_MAX];

@@ -305,6 +305,8 @@ void why_steps(struct why *w)
 	w->steps = 0;
 	client_step(w);
 	time_step(w);
+	if (w->local[0])
+		step(w, WHY_STAGE_LOCAL, false, "%s", w->local);
 	for (enum why_stage s = WHY_STAGE_LOCAL; s <= WHY_STAGE_BLOCK; s++) {
 		stage_step(w, s);
 		if (w->steps && w->step[w->steps - 1].decides)

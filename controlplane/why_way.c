@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_way.h"
 
+#include "local_why.h"
+
 #include <stdio.h>
 
 static void servers_text(
@@ -24,16 +26,31 @@ static const struct config_forward_zone *longest(
 	return best;
 }
 
+// The steps to the end of local data; the zone behind it is told by itself.
+static void local_find(struct why *w, const struct config *c, const struct config_group *g)
+{
+	struct local_why local;
+	size_t len = 0;
+	local_why(c, g, &w->name[0], w->qtype, false, &local);
+	w->local[0] = 0;
+	for (unsigned i = 0; i < local.count && len < sizeof w->local; i++)
+		if (local.step[i].kind != LOCAL_WHY_FORWARD)
+			len += (size_t)snprintf(w->local + len, sizeof w->local - len, "%s%s%s",
+				i ? "; " : "", local.step[i].text,
+				local.step[i].group ? ", of that group alone" : "");
+}
+
 void why_way_find(struct why *w, const struct config *c)
 {
 	const struct config_group *g = w->client.group ? &c->groups[w->client.group - 1] : NULL;
 	const struct config_forward_zone *zone = NULL;
 	char text[DNS_NAME_TEXT_MAX];
+	const struct config_forward_zone *all = longest(c->forwards, c->forward_count, &w->name[0]);
 	if (g)
 		zone = longest(g->forwards, g->forward_count, &w->name[0]);
-	bool own = zone != NULL;
-	if (!zone)
-		zone = longest(c->forwards, c->forward_count, &w->name[0]);
+	bool own = zone && (!all || zone->name.labels >= all->name.labels);
+	zone = own ? zone : all;
+	local_find(w, c, g);
 	w->zone[0] = 0;
 	if (zone) {
 		snprintf(w->zone, sizeof w->zone, "%.300s has servers of its own%s",

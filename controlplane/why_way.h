@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Who is asked when nobody has an answer: the servers of the conditional zone that the name is in,
-// else of the client's group, else everyone's. From the configuration.
+// What the configuration's local data says of the name, and who is asked when nobody has an answer:
+// the servers of the conditional zone that the name is in, else of the client's group, else
+// everyone's. From the configuration.
 
 #include "why.h"
 

@@ -109,8 +109,9 @@ same "the others are not" "NXDOMAIN 0" "$(status ok-3000.4.10.in-addr.arpa A)"
 
 check "the target and the zone's server changed" configure "$base${out/target/other}
 ${zones//5302/5301}"
-same "the new target at once" "ok-3000.other.test. 198.18.200.1" "$(short out.lan A | xargs)"
-same "also behind a CNAME that stayed" "out.lan. ok-3000.other.test. 198.18.200.1" "$(short x.star.lan A | xargs)"
+is() { [ "$(short "$1" A | xargs)" = "$2" ]; }
+check "the new target at once" eventually is out.lan "ok-3000.other.test. 198.18.200.1"
+check "also behind a CNAME that stayed" eventually is x.star.lan "out.lan. ok-3000.other.test. 198.18.200.1"
 check "the zone's new server is asked at once" eventually eval \
 	'short ok-3000.www.corp.test A >/dev/null; [ "$(asked $tmp/up.log ok-3000.www.corp.test)" -ge 1 ]'
 check "the log says nothing of failed flushes" eval '! grep -q "flush of a changed name" /run/weir/lab/controlplane.log'

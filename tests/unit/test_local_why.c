@@ -72,7 +72,7 @@ static void expect(
 	char all[4096] = "", *p = all;
 	struct dns_name n;
 	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
-	local_why(config, g, &n, type, &why);
+	local_why(config, g, &n, type, true, &why);
 	for (unsigned i = 0; i < why.count; i++)
 		p += sprintf(p, "%s%s", i ? "; " : "", why.step[i].text);
 	if (!strstr(all, wanted) || (wanted[0] == '\0' && all[0]))
