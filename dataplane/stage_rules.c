@@ -53,10 +53,13 @@ static bool settle(struct batch *b, struct packet *p)
 	p->allowed = d.allowed || d.action == RULE_RESOLVE;
 	switch ((enum rule_action)d.action) {
 	case RULE_BLOCK:
-		if (unlikely_(pattern_may_allow(b, p, &d)))
-			break;
-		reply_ruled(b, p, &d);
-		return true;
+		if (likely_(!pattern_may_allow(b, p, &d))) {
+			reply_ruled(b, p, &d);
+			return true;
+		}
+		if (d.safe) // where it is resolved, if it is
+			make_safe(b, p);
+		break;
 	case RULE_DROP:
 		batch_drop(b, p, VERDICT_drop_rule);
 		return true;

@@ -361,6 +361,29 @@ static void test_pattern_may_allow(void **)
 	harness_end(h);
 }
 
+// What a pattern lets through in the end is resolved with safe search like all else.
+static void test_pattern_may_allow_safe(void **)
+{
+	static const struct harness_rule rules[] = {
+		{"search.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"/^www[.]/", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+		{"search.example", RULE_CLASS_SAFE, RULE_REPLY_RESOLVE, 0, 0, NULL},
+	};
+	static const struct rule_set mask = {{1 << 2 | 1 << 3}};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "www.search.example", .src = "198.18.1.1"};
+	struct wire_reply r;
+	harness_groups(h, prefixes, 2, groups);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	harness_put(
+		h, &(struct harness_record){
+			   .name = "www.search.example", .count = 1, .view = VIEW, .mask = &mask});
+	assert_int_equal(view_of_miss(h, &q), SAFE_VIEW);
+	q.src = "198.18.2.1";
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
 // An image without names still says what was judged.
 static void test_judged_by_patterns_alone(void **)
 {
@@ -451,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_judged_and_stale),
 		cmocka_unit_test(test_judged_and_ring_full),
 		cmocka_unit_test(test_pattern_may_allow),
+		cmocka_unit_test(test_pattern_may_allow_safe),
 		cmocka_unit_test(test_judged_by_patterns_alone),
 		cmocka_unit_test(test_mixed_batch),
 	};
