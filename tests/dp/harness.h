@@ -101,7 +101,8 @@ uint8_t harness_mark(const struct harness *h, const char *name); // of the A rec
 void harness_block(struct harness *h, const char *const *names, unsigned count);
 
 // Rules of any kind in place of those, each for its name and all below. Rule i is list 2 + i, which
-// is to be in the group's mask.
+// is to be in the group's mask. One with a record and the name of the rule before it is another
+// record of that, and no list.
 struct harness_rule {
 	const char *name; // or /pattern/
 	enum rule_class rule_class;

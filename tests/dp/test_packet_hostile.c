@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A control plane gone wild: whatever stands in the table, the rule image, the answer ring and the
-// ring indices, workers read and write nothing beyond them (run under sanitizers too), end every
-// frame in one verdict, lose no buffer, and serve again once the nonsense is gone. With
+// A control plane gone wild: whatever stands in the table, the images of rules and policy, the
+// answer ring and the ring indices, workers read and write nothing beyond them (run under
+// sanitizers too), end every frame in one verdict, lose no buffer, and serve again once the
+// nonsense is gone. With
 // `--flips N`, random single bits in all of that instead, N of them; the longest turn is printed.
 #include "../../controlplane/rule_build.h"
 #include "harness.h"
@@ -10,7 +11,7 @@
 #include <time.h>
 
 enum { FLIPS = 20000, FLIPS_A_ROUND = 32, TURN_MOST_US = 10000 };
-enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096 };
+enum { NAMES = 48, ROUNDS = 6000, RESTORE_EACH = 16, UNITS_SCRIBBLED = 4096, SANE = 3 };
 
 static uint32_t seed;
 static char name[NAMES][24];
@@ -85,27 +86,52 @@ static void scribble_record(struct harness *h, const struct area *l0)
 	}
 }
 
+// Records with TTLs at even steps and with a table of them, and every kind of rule.
+static const struct harness_rule rules[] = {
+	{"n0.example", RULE_CLASS_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"n1.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, 1, 4, "abcd"},
+	{"n1.example", RULE_CLASS_LOCAL, RULE_REPLY_DATA, 1, 4, "efgh"},
+	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 5, "\4abcd"},
+	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 4, "\3efg"},
+	{"n2.example", RULE_CLASS_BLOCK, RULE_REPLY_DATA, 16, 9, "\10ijklmnop"},
+	{"n3.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+	{"n4.example", RULE_CLASS_SAFE, RULE_REPLY_RESOLVE, 0, 0, NULL},
+	{"n5.example", RULE_CLASS_EXCEPT, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"n6.example", RULE_CLASS_OPERATOR_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"n7.example", RULE_CLASS_IMPORTANT_BLOCK, RULE_REPLY_GROUP, 0, 0, NULL},
+	{"/n8/", RULE_CLASS_ALLOW, RULE_REPLY_GROUP, 0, 0, NULL},
+};
+static const struct policy_group groups[] = {{.lists = {-1, -1, -1}},
+	{.lists = {-1, -1, -1}, .view = 1, .safe_view = 2}, {.lists = {0}, .block_all = 1}};
+static const char *const clients[] = {
+	"198.18.1.0/24 fd53:1::/32", "198.18.2.0/24 fd53:2::/64 02:00:00:00:00:09"};
+
 static void prepare(struct harness *h)
 {
-	const char *listed[NAMES];
+	static const struct rule_set judged = {{0, 0, 0, 1}}; // by a list of no group
 	for (unsigned i = 0; i < NAMES; i++) {
 		snprintf(name[i], sizeof(name[i]), "n%u.example", i);
-		listed[i] = name[i];
-	}
-	for (unsigned i = 0; i < NAMES; i++)
 		harness_put(h, &(struct harness_record){.name = name[i],
 				       .count = i,
 				       .refresh_ms = i & 1 ? 1 : 0,
-				       .created_ms = i % 5 ? -1000 : -400000});
-	harness_block(h, listed, NAMES / 4);
+				       .created_ms = i % 5 ? -1000 : -400000,
+				       .mask = i % 3 ? NULL : &judged});
+	}
+	harness_groups(h, clients, ARRAY_LEN(clients), groups);
+	harness_rules(h, rules, ARRAY_LEN(rules));
 }
 
 static void ask_some(struct harness *h)
 {
 	for (unsigned i = 1 + next(8); i > 0; i--) {
+		static const char *const from[2][3] = {
+			{NULL, "198.18.1.1", "198.18.2.1"}, {NULL, "fd53:1::1", "fd53:2::1"}};
 		uint8_t f[WIRE_MAX];
-		struct wire_query q = {.name = name[next(NAMES)],
-			.version = next(2) ? 6 : 4,
+		unsigned six = next(2);
+		struct wire_query q = {.name = name[next(next(2) ? NAMES : NAMES / 4)],
+			.src = from[six][next(3)],
+			.version = six ? 6 : 4,
+			.qtype = next(2) ? 1 : 16,
 			.edns = next(2),
 			.edns_size = 4096,
 			.has_vlan = next(2)};
@@ -183,7 +209,7 @@ static uint64_t timed_round(struct harness *h, const struct msg_answer *head)
 	return cpu_us() - start_us;
 }
 
-static uint64_t flip_rounds(struct harness *h, const struct area areas[4],
+static uint64_t flip_rounds(struct harness *h, const struct area areas[5],
 	const struct msg_answer *head, uint64_t flips)
 {
 	uint64_t longest_us = 0, over_10_ms = 0;
@@ -192,14 +218,14 @@ static uint64_t flip_rounds(struct harness *h, const struct area areas[4],
 			if (next(2))
 				flip_record(h, &areas[0]);
 			else
-				flip(&areas[next(8) ? next(2) : 2 + next(2)]);
+				flip(&areas[next(8) ? next(3) : 3 + next(2)]);
 		}
 		h->tables.config.stale_mode = (uint8_t)next(2);
 		uint64_t us = timed_round(h, head);
 		longest_us = us > longest_us ? us : longest_us;
 		over_10_ms += us > 10000;
 		if (i % RESTORE_EACH == RESTORE_EACH - 1)
-			restore(h, areas, 2);
+			restore(h, areas, SANE);
 	}
 	print_message("%llu flips, longest round %llu us of CPU, %llu over 10 ms\n",
 		(unsigned long long)flips, (unsigned long long)longest_us,
@@ -219,6 +245,7 @@ static void run(uint32_t first_seed, uint64_t flips)
 		area_of(h->l0_base,
 			(size_t)(h->tables.l0.units - h->l0_base) + (size_t)units * L0_UNIT),
 		area_of((void *)(uintptr_t)arena->base, arena->size),
+		area_of(h->policy, ((const struct policy_head *)h->policy)->size),
 	};
 	struct area rings[] = {
 		area_of(&h->cp, sizeof(h->cp)), area_of(h->answer_data, UNITS_SCRIBBLED)};
@@ -227,13 +254,13 @@ static void run(uint32_t first_seed, uint64_t flips)
 	memcpy(head.path.service_ip, &h->service.v4[0], 4);
 	memcpy(head.path.client_ip, (uint8_t[]){198, 18, 0, 2}, 4);
 	if (flips) {
-		struct area all[] = {areas[0], areas[1], rings[0], rings[1]};
+		struct area all[] = {areas[0], areas[1], areas[2], rings[0], rings[1]};
 		assert_true(flip_rounds(h, all, &head, flips) < TURN_MOST_US);
 	}
 	for (unsigned i = 0; i < (flips ? 0 : ROUNDS); i++) {
 		for (unsigned k = next(8); k > 0; k--)
 			scribble_record(h, &areas[0]);
-		scribble_area(&areas[next(2)]);
+		scribble_area(&areas[next(3)]);
 		scribble_area(&areas[1]);
 		if (next(4) == 0)
 			scribble_area(&rings[next(2)]);
@@ -243,13 +270,16 @@ static void run(uint32_t first_seed, uint64_t flips)
 		(void)stage_answer(&h->w);
 		harness_drain(h);
 		if (i % RESTORE_EACH == RESTORE_EACH - 1)
-			restore(h, areas, 2);
+			restore(h, areas, SANE);
 	}
 	assert_true(harness_counter(h, COUNTER_record_anomaly) > 0);
 	assert_true(harness_counter(h, COUNTER_answer_bad) > 0);
 	assert_true(harness_counter(h, COUNTER_answers) > 0);
 	assert_true(harness_verdict(h, VERDICT_hit) > (flips ? 0 : ROUNDS / 4));
-	restore(h, areas, 2);
+	assert_true(harness_verdict(h, VERDICT_local) > 0);
+	assert_true(harness_verdict(h, VERDICT_blocked) > 0);
+	assert_true(harness_verdict(h, VERDICT_drop_rule) > 0);
+	restore(h, areas, SANE);
 	for (unsigned i = NAMES / 4; i < NAMES; i++) {
 		struct wire_query q = {.name = name[i], .edns = true};
 		struct wire_reply r;
@@ -257,8 +287,10 @@ static void run(uint32_t first_seed, uint64_t flips)
 		harness_ask(h, &q, i % 5 ? VERDICT_hit : VERDICT_hit_stale, &r);
 		assert_int_equal(r.count, i);
 	}
-	for (unsigned i = 0; i < 2; i++)
-		free(areas[i].sane), free(rings[i].sane);
+	for (unsigned i = 0; i < ARRAY_LEN(areas); i++)
+		free(areas[i].sane);
+	for (unsigned i = 0; i < ARRAY_LEN(rings); i++)
+		free(rings[i].sane);
 	harness_end(h);
 }
 
