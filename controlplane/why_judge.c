@@ -167,18 +167,32 @@ static int own_hit(const struct why *w, unsigned from, unsigned its_subject)
 	return -1;
 }
 
-// An allow rule at the name ends it; an allowing pattern keeps other patterns away, but not what
-// the answer leads to.
+// Does this pattern take away what a list blocks by name? Workers leave to the control plane what a
+// list blocks with the group's reply, not what it drops or has data for.
+static bool pattern_frees(const struct why *w, int pattern, int name)
+{
+	if (name < 0)
+		return false;
+	const struct why_hit *allow = &w->hit[pattern], *block = &w->hit[name];
+	bool of_list = block->kind.rule_class == RULE_CLASS_BLOCK
+		       || block->kind.rule_class == RULE_CLASS_IMPORTANT_BLOCK;
+	return of_list && verdict_of(block) == WHY_BLOCKED && rank(allow) < rank(block);
+}
+
+// An allow rule at the name ends it; an allowing pattern keeps other patterns and lists away, but
+// not what the answer leads to.
 static void deciders_find(struct why *w)
 {
 	int name = own_hit(w, 0, SUBJECT_NAME), pattern = own_hit(w, 0, SUBJECT_PATTERNS);
 	bool allows = pattern >= 0 && verdict_of(&w->hit[pattern]) == WHY_ALLOWED;
+	bool frees = allows && pattern_frees(w, pattern, name);
 	const int order[] = {
-		name,
-		name < 0 ? -1 : own_hit(w, (unsigned)name + 1, SUBJECT_NAME),
+		frees ? -1 : name,
+		frees || name < 0 ? -1 : own_hit(w, (unsigned)name + 1, SUBJECT_NAME),
 		allows ? -1 : pattern,
 		answer_decider(w),
 		pattern,
+		name,
 	};
 	w->decider = w->next = -1;
 	for (unsigned i = 0; i < ARRAY_LEN(order) && w->next < 0; i++) {
