@@ -10,7 +10,7 @@ static bool is_cosmetic(struct list_text line)
 {
 	static const struct list_text marks[] = {LIST_TEXT("#@"), LIST_TEXT("#?#"), LIST_TEXT("#$"),
 		LIST_TEXT("#%#"), LIST_TEXT("$$"), LIST_TEXT("$@$")};
-	if (!list_text_has_any(line, "#$"))
+	if (!line.at || !list_text_has_any(line, "#$"))
 		return false;
 	const char *twice = memmem(line.at, line.len, "##", 2);
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)

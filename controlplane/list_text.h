@@ -44,7 +44,7 @@ static inline bool list_text_starts(struct list_text t, struct list_text with)
 
 static inline bool list_text_has(struct list_text t, struct list_text what)
 {
-	return memmem(t.at, t.len, what.at, what.len) != NULL;
+	return t.at && memmem(t.at, t.len, what.at, what.len);
 }
 
 // Is one of the octets of `set`, a string, in it?
