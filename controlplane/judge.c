@@ -112,9 +112,9 @@ struct hearing {
 	struct judge_finding *out;
 };
 
-// Lists with a pattern for the name; false: none.
+// Lists with a pattern for the name and the type; false: none.
 static bool patterns_of(const struct judge *j, enum judge_loop loop, const struct dns_name *name,
-	struct rule_set *lists)
+	uint16_t qtype, struct rule_set *lists)
 {
 	char text[DNS_NAME_TEXT_MAX];
 
@@ -123,6 +123,7 @@ static bool patterns_of(const struct judge *j, enum judge_loop loop, const struc
 		return false;
 	dns_name_to_text(name, text);
 	judge_patterns_match(j->patterns, j->scratch[loop], text, strlen(text), lists);
+	rule_keep_types(&j->image, lists, qtype);
 	return (lists->lists[0] | lists->lists[1] | lists->lists[2] | lists->lists[3]) != 0;
 }
 
@@ -132,7 +133,7 @@ static void judge_name(const struct judge *j, enum judge_loop loop, const struct
 	struct rule_match match[RULE_LABELS_MAX];
 	struct rule_set lists;
 	unsigned n = rule_matches(&j->image, name, qtype, match);
-	bool has = patterns_of(j, loop, name, &lists);
+	bool has = patterns_of(j, loop, name, qtype, &lists);
 
 	if (n || has)
 		judge_rank_name(&j->rank, match, n, has ? &lists : NULL, out);
@@ -194,7 +195,7 @@ void judge_question(const struct judge *j, enum judge_loop loop, const struct dn
 	out->count = 0;
 	if (j->names_too)
 		judge_name(j, loop, name, qtype, out);
-	else if (patterns_of(j, loop, name, &lists))
+	else if (patterns_of(j, loop, name, qtype, &lists))
 		judge_rank_patterns(&j->rank, &lists, out);
 }
 

@@ -111,16 +111,21 @@ static bool type_fits(const struct rule_types *t, uint16_t qtype)
 	return t->except;
 }
 
-// Leaves the lists whose entry at that name covers the question's name and fits its type.
-static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
+void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t qtype)
 {
-	mask(s, self ? r->covers_self : r->covers_below);
 	for (unsigned w = 0; w < 4; w++)
 		for (uint64_t left = s->lists[w] & r->typed[w]; left; left &= left - 1) {
 			unsigned list = w * 64 + (unsigned)__builtin_ctzll(left);
 			if (!type_fits(&r->way[list].types, qtype))
 				s->lists[w] ^= left & -left;
 		}
+}
+
+// Leaves the lists whose entry at that name covers the question's name and fits its type.
+static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool self, uint16_t qtype)
+{
+	mask(s, self ? r->covers_self : r->covers_below);
+	rule_keep_types(r, s, qtype);
 }
 
 // For the names above: without the block rules of these lists' sources.

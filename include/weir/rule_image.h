@@ -260,6 +260,9 @@ unsigned rule_matches(const struct rule_reader *r, const struct dns_name *name, 
 unsigned rule_holders(const struct rule_reader *r, const struct dns_name *name,
 	struct rule_match out[RULE_LABELS_MAX]);
 
+// Takes the lists away that are for other types.
+void rule_keep_types(const struct rule_reader *r, struct rule_set *s, uint16_t qtype);
+
 // NULL: no list has that number.
 const struct rule_list_info *rule_list_info(const struct rule_reader *r, unsigned list);
 const struct rule_source_info *rule_source_info(const struct rule_reader *r, unsigned source);

@@ -139,6 +139,49 @@ static void test_patterns(void **)
 	assert_true(blocks("ads", NULL));
 }
 
+static void typed_pattern(
+	struct judge_fixture *g, enum rule_class rule_class, const char *text, uint16_t type)
+{
+	struct list_rule rule = rule_of_name(rule_class, NULL);
+	rule.what = LIST_RULE_PATTERN;
+	rule.pattern = text;
+	rule.pattern_len = strlen(text);
+	rule.kind.types = (struct rule_types){.count = 1, .type = {type}};
+	assert_int_equal(rule_builder_rule(g->builder, &rule), 0);
+}
+
+// A pattern for some types ($dnstype) says nothing of others, be it that it blocks or allows.
+static void test_pattern_types(void **)
+{
+	static const struct {
+		const char *name;
+		uint16_t qtype;
+		bool blocked;
+	} asked[] = {{"six.example", DNS_TYPE_A, false}, {"six.example", DNS_TYPE_AAAA, true},
+		{"free.example", DNS_TYPE_A, false}, {"free.example", DNS_TYPE_AAAA, true}};
+	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	for (unsigned allows = 0; allows < 2; allows++) {
+		struct judge_fixture g;
+		fixture_open(&g);
+		fixture_source(&g, "allow entries");
+		fixture_source(&g, "deny entries");
+		fixture_source(&g, "ads");
+		typed_pattern(&g, RULE_CLASS_BLOCK, "^six", DNS_TYPE_AAAA);
+		if (allows) {
+			fixture_rule(&g, RULE_CLASS_BLOCK, "free.example");
+			typed_pattern(&g, RULE_CLASS_ALLOW, "^free", DNS_TYPE_A);
+		}
+		fixture_judge(&g);
+		for (unsigned i = 0; i < (allows ? 4 : 2); i++) {
+			struct dns_name name = fixture_name(asked[i].name);
+			judge_question(g.judge, JUDGE_ON_RESOLVER, &name, asked[i].qtype, &finding);
+			if (judge_finding_blocks(&finding, all) != asked[i].blocked)
+				fail_msg("%s, type %u", asked[i].name, asked[i].qtype);
+		}
+		fixture_close(&g);
+	}
+}
+
 static void test_addresses(void **)
 {
 	judge_chain("www.shop.example", "192.0.2.77");
@@ -375,6 +418,7 @@ int main(void)
 		T(test_chain),
 		T(test_allowed_targets),
 		T(test_patterns),
+		T(test_pattern_types),
 		T(test_addresses),
 		T(test_question_allowed),
 		cmocka_unit_test(test_model),
