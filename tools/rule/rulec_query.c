@@ -62,6 +62,32 @@ static void print_verdict(const struct rule_reader *r, const struct dns_name *na
 	putchar('\n');
 }
 
+// Every line of the standard input. What is no name gets the verdict "invalid", so that there are
+// as many lines, and fails in the end.
+static int query_stream(const struct rule_reader *r, uint16_t qtype, const uint64_t lists[4])
+{
+	char *line = NULL;
+	size_t room = 0;
+	bool bad = false;
+	for (ssize_t len; (len = getline(&line, &room, stdin)) >= 0;) {
+		struct dns_name name;
+		struct rule_verdict v;
+		if (len > 0 && line[len - 1] == '\n')
+			len--;
+		if (dns_name_from_text(line, (size_t)len, &name)) {
+			puts("invalid");
+			bad = true;
+			continue;
+		}
+		rule_decide(r, &name, qtype, lists, &v);
+		print_verdict(r, &name, qtype, &v);
+	}
+	free(line);
+	if (ferror(stdin) || fflush(stdout) || ferror(stdout))
+		return rulec_failed("input or output failed");
+	return bad ? rulec_failed("not all lines are names") : RULEC_OK;
+}
+
 static int query(const char *path, char **names, uint16_t qtype, char *lists)
 {
 	uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
@@ -72,6 +98,10 @@ static int query(const char *path, char **names, uint16_t qtype, char *lists)
 		return status;
 	if (lists && !lists_take(&r, lists, all))
 		status = rulec_failed("--lists: no such list");
+	if (status == RULEC_OK && strcmp(names[0], "-") == 0 && !names[1]) {
+		status = query_stream(&r, qtype, all);
+		names++;
+	}
 	for (; status == RULEC_OK && *names; names++) {
 		struct dns_name name;
 		struct rule_verdict v;

@@ -51,6 +51,10 @@ expect 2 usage "$rulec" why -f nonsense -l block ads.example
 expect 2 usage "$rulec" why a.example
 expect 2 usage "$rulec" why -l block
 expect 1 'not a domain name' "$rulec" query image a..b
+expect 0 '^www.ads.example block ads.example' "$rulec" query image - <<<'www.ads.example'
+expect 0 '^x.fine.ads.example pass fine' "$rulec" query --type TXT image - <<<$'a.test\nx.fine.ads.example'
+expect 1 '^invalid' "$rulec" query image - <<<$'a..b\nwww.ads.example'
+expect 0 '' "$rulec" query image - </dev/null
 expect 1 'No such file' "$rulec" compile -o other missing
 [ -e other ] && fail 'an image was made of nothing'
 

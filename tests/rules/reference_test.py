@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rule images against a reference that shares nothing with them: plain sets of names, and its own reading of the lists.
+
+usage: reference_test.py RULEC [--names N] [--seed S] [--keep DIR]
+
+Seven made-up lists with N names in all, which overlap and lie below one another: hosts, domains and wildcards, AdBlock
+(exceptions, $important, $denyallow, $dnstype, |name|), dnsmasq, RPZ, a list of names to allow. `rulec` makes an image of
+them and is asked every name of the lists, each parent and a child of each, look-alikes, and as many random names. Each
+verdict must be what the reference says: what is done, the name and class of the rule, and the lists that hold it. Reports
+false blocks, misses, and other differences; any of them fails.
+"""
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../bench"))
+import lists_corpus  # noqa: E402
+
+# What these lists hold of what the parser refuses, by its reasons.
+REFUSED = {"com": "single_label", "xyz": "single_label", "co.uk": "public_suffix", "com.br": "public_suffix"}
+IMPORTANT_ALLOW, IMPORTANT_BLOCK, ALLOW, BLOCK = range(4)  # in the order in which they decide
+CLASSES = ("important_allow", "important_block", "allow", "block")
+SELF, BELOW = 1, 2
+
+
+class Reference:
+    """For each class of rules: name -> [(list, covers, types)]. types: None or a set of the types it is for."""
+
+    def __init__(self):
+        self.rules = [{} for _ in range(4)]
+        self.excepts = {}  # name -> lists whose blocks farther up do not count
+        self.taken, self.refused = {}, {}
+
+    def add(self, source, rule_class, name, covers=SELF | BELOW, types=None):
+        name = name.lower().rstrip(".")
+        if name in REFUSED:
+            of = self.refused.setdefault(source, {})
+            of[REFUSED[name]] = of.get(REFUSED[name], 0) + 1
+            return
+        self.taken[source] = self.taken.get(source, 0) + 1
+        self.rules[rule_class].setdefault(name, []).append((source, covers, types))
+
+    def add_except(self, source, name):
+        self.taken[source] = self.taken.get(source, 0) + 1
+        self.excepts.setdefault(name, set()).add(source)
+
+    def names(self):
+        return set().union(*self.rules, self.excepts)
+
+    def decide(self, name, qtype):
+        chain, rest = [name], name
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            chain.append(rest)
+        for rule_class, rules in enumerate(self.rules):
+            gone = set()
+            for at in chain:
+                held = rules.get(at)
+                if held:
+                    need = SELF if at == name else BELOW
+                    lists = {s for s, covers, types in held
+                             if covers & need and s not in gone and (types is None or qtype in types)}
+                    if lists:
+                        return "pass" if rule_class in (IMPORTANT_ALLOW, ALLOW) else "block", at, CLASSES[rule_class], lists
+                if rule_class == BLOCK and at in self.excepts:
+                    gone |= self.excepts[at]
+        return "pass", None, None, set()
+
+
+# One reader for each format, which are written by write_lists below.
+
+def read_hosts(ref, source, lines):
+    for line in lines:
+        words = line.partition("#")[0].split()
+        for word in words[1:]:
+            ref.add(source, BLOCK, word)
+
+
+def read_domains(ref, source, lines, rule_class=BLOCK):
+    for line in lines:
+        name = line.partition("#")[0].strip()
+        if name:
+            ref.add(source, rule_class, name[2:] if name.startswith("*.") else name)
+
+
+def read_adblock(ref, source, lines):
+    for line in lines:
+        line = line.strip()
+        if not line or line.startswith("!"):
+            continue
+        allow = line.startswith("@@")
+        body, _, options = line[2 * allow:].partition("$")
+        important = types = None
+        for option in filter(None, options.split(",")):
+            key, _, value = option.partition("=")
+            if key == "important":
+                important = True
+            elif key == "dnstype":
+                types = set(value.split("|"))
+            elif key == "denyallow":
+                for name in value.split("|"):
+                    ref.add_except(source, name)
+            else:
+                raise ValueError(line)
+        covers = SELF | BELOW
+        if body.startswith("||*."):
+            body, covers = body[4:], BELOW
+        elif body.startswith("||"):
+            body = body[2:]
+        elif body.startswith("|"):
+            body, covers = body[1:], SELF
+        ref.add(source, (IMPORTANT_ALLOW if allow else IMPORTANT_BLOCK) if important else ALLOW if allow else BLOCK,
+                body.rstrip("^|"), covers, types)
+
+
+def read_dnsmasq(ref, source, lines):
+    for line in lines:
+        found = re.fullmatch(r"(?:address|local|server)=/(.*)/(?:0\.0\.0\.0|#)?", line.strip())
+        if found:
+            for name in found[1].split("/"):
+                ref.add(source, BLOCK, name)
+
+
+def read_rpz(ref, source, lines):
+    for line in lines:
+        words = line.split()
+        if len(words) != 3 or words[1] != "CNAME":
+            continue
+        below = words[0].startswith("*.")
+        ref.add(source, ALLOW if words[2] == "rpz-passthru." else BLOCK, words[0][2:] if below else words[0],
+                BELOW if below else SELF)
+
+
+def write_lists(count, rng, seed):
+    """{file: (reader, lines)}; later lists repeat names of earlier ones and allow some of them."""
+    names = lists_corpus.names(count * 4 // 5, seed)
+    rng.shuffle(names)
+    cut = len(names) // 10
+    some = lambda share: rng.sample(names, int(count * share))  # noqa: E731
+    below = lambda name: f"{rng.choice('abcdef')}{rng.randrange(100)}.{name}"  # noqa: E731
+    hosts = ["# hosts", "", *(f"{rng.choice(('0.0.0.0', '127.0.0.1', '::'))} {a} {b.upper()}\r" for a, b in
+             zip(names[:cut * 2], names[cut * 2:cut * 4])), "0.0.0.0 com co.uk", f"0 {below(names[0])}. # and why"]
+    domains = [(f"*.{n}" if rng.random() < .2 else n) + rng.choice(("", "", " ", ".", " # why")) for n in
+               names[cut * 4:cut * 7] + some(.08)] + ["xyz", "*.com.br"]
+    adblock = ["! AdBlock", *(f"||{n}^" for n in names[cut * 7:cut * 9] + some(.03)),
+               *(f"@@||{below(n)}^" for n in some(.02)), *(f"@@||{n}^" for n in some(.01)),
+               *(f"||{below(below(n))}^$important" for n in some(.01)), *(f"||{n}^$important" for n in some(.01)),
+               *(f"@@||{below(n)}^$important" for n in some(.01)), *(f"|{below(n)}|" for n in some(.01)),
+               *(f"||*.{below(n)}^" for n in some(.01)), *(f"||{below(n)}^$dnstype=AAAA" for n in some(.005)),
+               *(f"@@||{below(n)}^$dnstype=A|TXT" for n in some(.005))]
+    for n in some(.005):
+        inner = below(n)
+        adblock += [f"||{n}^$denyallow={inner}|{below(n)}"] + [f"||{below(inner)}^"] * rng.randrange(2)
+    dnsmasq = ["# dnsmasq", *(f"address=/{a}/{below(b)}/0.0.0.0" for a, b in zip(names[cut * 9:], some(.05))),
+               *(f"local=/{n}/" for n in some(.01)), *(f"address=/{n}/#" for n in some(.01))]
+    rpz = ["$TTL 60", "@ SOA localhost. root.localhost. 1 2 3 4 5", *(f"{n} CNAME ." for n in some(.02)),
+           *(f"*.{n} CNAME ." for n in some(.02)), *(f"{below(n)} CNAME rpz-passthru." for n in some(.01)),
+           *(f"*.{below(n)} CNAME *." for n in some(.01))]
+    allow = [below(n) for n in some(.02)] + some(.01)
+    return {"hosts": (read_hosts, hosts), "domains": (read_domains, domains), "adblock": (read_adblock, adblock),
+            "dnsmasq": (read_dnsmasq, dnsmasq), "rpz": (read_rpz, rpz),
+            "more": (read_domains, some(.05)), "good": (lambda *a: read_domains(*a, rule_class=ALLOW), allow)}
+
+
+def questions(listed, rng, seed):
+    """All names, their parents, children of each, look-alikes, and as many random ones."""
+    asked = set(listed)
+    for name in listed:
+        rest = name
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            asked.add(rest)
+        asked.add(f"w{rng.randrange(1000)}.{name}")
+        first, _, rest = name.partition(".")
+        asked.add((f"x{name}", f"{name}x", f"{first}-.{rest}", f"a.b.c.d.e.{name}", f"{first}.{first}.{rest}")[rng.randrange(5)])
+    asked.update(lists_corpus.names(len(listed), seed + 1))
+    asked = list(asked)
+    rng.shuffle(asked)
+    return asked
+
+
+def refused_of(report, source):
+    """{reason: count} of what rulec says of a list."""
+    line = re.search(rf"^{source}: .* rejected=\d+(.*)$", report, re.M)
+    return {k: int(v) for k, v in (w.split("=") for w in line[1].split())}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rulec")
+    parser.add_argument("--names", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", help="a folder for lists, questions and verdicts")
+    args = parser.parse_args()
+    rng, rulec = random.Random(args.seed), os.path.abspath(args.rulec)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(args.keep or scratch)
+        ref = Reference()
+        for title, (read, lines) in write_lists(args.names, rng, args.seed).items():
+            with open(title, "w", newline="") as f:
+                f.write("\n".join(lines) + "\n")
+            with open(title, newline="\n") as f:
+                read(ref, title, f)
+        block = [t for t in ("hosts", "domains", "adblock", "dnsmasq", "rpz", "more")]
+        report = subprocess.run([rulec, "compile", "-o", "image", *block, "-a", "good"], check=True,
+                                capture_output=True, text=True).stdout
+        bad = 0
+        for title in [*block, "good"]:
+            want, got = ref.refused.get(title, {}), refused_of(report, title)
+            if want != got:
+                bad += 1
+                print(f"{title}: refused {got}, expected {want}")
+        listed = sorted(ref.names())
+        asked = questions(listed, rng, args.seed)
+        with open("questions", "w") as f:
+            f.write("\n".join(asked) + "\n")
+        print(f"{len(listed)} names in {len(block) + 1} lists, {len(asked)} asked")
+        for qtype in ("A", "AAAA"):
+            with open("questions") as f, open(f"verdicts.{qtype}", "w") as out:
+                start = time.monotonic()
+                subprocess.run([rulec, "query", "--type", qtype, "image", "-"], stdin=f, stdout=out, check=True)
+                took = time.monotonic() - start
+            bad += compare(ref, asked, qtype, took)
+    return 1 if bad else 0
+
+
+def compare(ref, asked, qtype, took):
+    count = {"block": 0, "pass": 0, "false block": 0, "miss": 0, "other rule": 0}
+    shown = 0
+    with open(f"verdicts.{qtype}") as f:
+        lines = f.read().splitlines()
+    if len(lines) != len(asked):
+        raise SystemExit(f"{len(lines)} verdicts for {len(asked)} names")
+    for name, line in zip(asked, lines):
+        head, _, tail = line.partition(" [")
+        words = head.split(" ") + [None, None]  # name, action, rule, its class, how it answers
+        got = (words[1], words[2], words[3], set(tail[:-1].split("] [")) if tail else set())
+        want = ref.decide(name, qtype)
+        count[want[0]] += 1
+        if words[0] == name and got == want:
+            continue
+        count["other rule" if got[0] == want[0] else "miss" if want[0] == "block" else "false block"] += 1
+        if (shown := shown + 1) <= 10:
+            print(f"{name} {qtype}: {line}\n  expected {want}")
+    print(f"{qtype}: " + ", ".join(f"{n} {what}" for what, n in count.items()) + f"; asked in {took:.2f} s")
+    # All sorts of verdicts must have occurred for this to mean anything.
+    assert min(count["block"], count["pass"]) * 10 > len(asked)
+    return count["false block"] + count["miss"] + count["other rule"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
