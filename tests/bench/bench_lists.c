@@ -5,7 +5,7 @@
 //   bench_lists [NAMES]
 //
 // Three images of NAMES names (1,000,000): all in one list; spread over 64, each name in one of
-// them; spread over 64 that overlap, 4.3 lists a name.
+// them; spread over 64 that overlap, 3.9 lists a name.
 // The images are asked in turn, a round each, in one process, so that what else the machine does
 // meets all of them; of each its best round counts. Prints cycles and ratios.
 

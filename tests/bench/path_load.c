@@ -81,7 +81,7 @@ bool path_pcap_write(const char *path, const struct path_traffic *t)
 
 bool path_groups_build(void **image, struct policy_reader *reader)
 {
-	enum { GROUPS = 32, GROUP_MAX = 128, PREFIXES = 1000 };
+	enum { GROUPS = PATH_GROUPS, GROUP_MAX = 128, PREFIXES = 1000 };
 	static struct ip_address clients[GROUPS][GROUP_MAX];
 	static struct config_group groups[GROUPS];
 	struct policy_group what[GROUPS + 1];
@@ -90,8 +90,12 @@ bool path_groups_build(void **image, struct policy_reader *reader)
 	char text[64], why[128];
 
 	memset(what, 0, sizeof what);
-	for (unsigned i = 0; i <= GROUPS; i++)
-		memset(what[i].lists, 0xff, sizeof what[i].lists);
+	for (unsigned i = 0; i <= GROUPS; i++) {
+		unsigned own = RULE_LIST_FIRST + PATH_LISTS_COMMON + i - 1;
+		what[i].lists[0] = (UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1;
+		if (i > 0)
+			what[i].lists[own / 64] |= UINT64_C(1) << own % 64;
+	}
 	for (unsigned i = 0; i < 2 * PREFIXES; i++) {
 		unsigned group = (unsigned)corpus_mix(i) % GROUPS, net = i % PREFIXES / 2;
 		struct config_group *g = &groups[group];
@@ -164,22 +168,35 @@ void path_l0_free(struct path_l0 *l)
 	*l = (struct path_l0){0};
 }
 
-bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader)
+static bool put_listed(struct rule_builder *b, uint32_t count, uint32_t first, uint32_t step)
 {
-	struct keyhash_secret secret;
-	struct rule_builder *b;
-	char why[128] = "";
-	if (keyhash_secret_make(&secret) != 0 || rule_builder_new(&secret, NULL, 0, &b) != 0)
-		return false;
-	bool ok = rule_builder_source(b, "allow") == 0 && rule_builder_source(b, "deny") == 0
-		  && rule_builder_source(b, "bench") == 0;
-	for (uint32_t id = 0; ok && id < count; id++) {
+	for (uint32_t id = first; id < count; id += step) {
 		struct corpus_name text;
 		struct dns_name name;
 		corpus_listed(id, &text);
 		struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
-		ok = dns_name_from_text(text.text, strlen(text.text), &name) == 0
-		     && rule_builder_rule(b, &rule) == 0;
+		if (dns_name_from_text(text.text, strlen(text.text), &name) != 0
+			|| rule_builder_rule(b, &rule) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool path_rules_build(void **image, uint32_t count, bool for_groups, struct rule_reader *reader)
+{
+	struct keyhash_secret secret;
+	struct rule_builder *b;
+	char why[128] = "", title[16];
+	uint32_t common = for_groups ? PATH_LISTS_COMMON : 1;
+	if (keyhash_secret_make(&secret) != 0 || rule_builder_new(&secret, NULL, 0, &b) != 0)
+		return false;
+	bool ok = rule_builder_source(b, "allow") == 0 && rule_builder_source(b, "deny") == 0;
+	for (uint32_t i = 0; ok && i < common + (for_groups ? PATH_GROUPS : 0); i++) {
+		snprintf(title, sizeof title, "bench %u", i);
+		// Another group's list for each of the names that share a common list.
+		ok = rule_builder_source(b, title) == 0
+		     && (i < common ? put_listed(b, count, i, common)
+				    : put_listed(b, count, (i - common) * 5 % 31, PATH_GROUPS));
 	}
 	struct rule_arena built = {0};
 	ok = ok && rule_builder_finish(b, 1, 1, &built) == 0;

@@ -37,8 +37,12 @@ void path_l0_free(struct path_l0 *l);
 // Where clients are: 198.18.0.0/15 or fd53::/48, by /24 or /64.
 enum { CLIENTS_NETS = 512 };
 // 1,000 prefixes of each family in 32 groups: 500 of these networks, and one address in each. All
-// groups resolve alike and everything applies to them. *image is the caller's to free.
+// groups resolve alike. To each apply the lists that all have, a list of its own, and none of the
+// others'. *image is the caller's to free.
+enum { PATH_GROUPS = 32, PATH_LISTS_COMMON = 32 };
 bool path_groups_build(void **image, struct policy_reader *reader);
 
-// An image whose list number 2 holds `count` listed names; *image is the caller's to free.
-bool path_rules_build(void **image, uint32_t count, struct rule_reader *reader);
+// An image of `count` listed names; *image is the caller's to free. All of them in list number 2;
+// or over the PATH_LISTS_COMMON lists from there on, each name in one, with a list for each group
+// behind them, each name in one of these too.
+bool path_rules_build(void **image, uint32_t count, bool for_groups, struct rule_reader *reader);

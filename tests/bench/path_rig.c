@@ -25,9 +25,9 @@ enum {
 
 static struct rte_mempool *pool;
 static uint16_t port_id;
-static void *rules;
+static void *rules[2]; // [1]: for groups
 static void *groups;
-static struct rule_reader rules_reader;
+static struct rule_reader rules_reader[2];
 
 #define PORT_NAME "net_pcap_path"
 
@@ -85,7 +85,7 @@ static bool make_worker(struct path_rig *r)
 		.udp_limit = 1232,
 		.block = {.mode = DNS_BLOCK_NULL, .ttl_s = 60},
 		.blocking_on = 1,
-		.group_lists = {7},
+		.group_lists = {(UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1},
 	};
 	r->w.port_count = 1;
 	r->w.service = &r->service;
@@ -106,7 +106,8 @@ bool path_rig_start(struct path_rig *r, uint32_t frames)
 void path_rig_stop(struct path_rig *r)
 {
 	path_l0_free(&r->l0);
-	free(rules);
+	free(rules[0]);
+	free(rules[1]);
 	free(groups);
 	free(r->recent);
 	free(r->miss_data);
@@ -167,11 +168,13 @@ static bool open_l0(struct path_rig *r, uint32_t names)
 
 bool path_rig_open(struct path_rig *r, const struct path_case *c)
 {
-	if (c->rules && !rules && !path_rules_build(&rules, LISTED, &rules_reader)) {
+	bool own = c->traffic.groups;
+	if (c->rules && !rules[own]
+		&& !path_rules_build(&rules[own], LISTED, own, &rules_reader[own])) {
 		fprintf(stderr, "the rule image cannot be built\n");
 		return false;
 	}
-	r->tables.rules = rules_reader;
+	r->tables.rules = rules_reader[own];
 	r->tables.has_rules = c->rules;
 	if (c->traffic.groups && !groups && !path_groups_build(&groups, &r->tables.policy)) {
 		fprintf(stderr, "the policy image cannot be built\n");
