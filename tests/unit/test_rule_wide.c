@@ -156,11 +156,46 @@ static void test_exceptions_add_up(void **)
 	rule_arena_free(&a);
 }
 
+// At one name: of the lists that hold it, the verdict names those whose rules fit the question.
+static void test_set_has_what_fits(void **)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	struct rule_verdict v;
+	assert_int_equal(rule_builder_source(b, "allow"), 0);
+	assert_int_equal(rule_builder_source(b, "deny"), 0);
+	static const struct {
+		uint8_t covers;
+		uint16_t type;
+	} rules[] = {{RULE_COVERS_ALL, 0}, {RULE_COVERS_SELF, 0}, {RULE_COVERS_BELOW, 0},
+		{RULE_COVERS_ALL, DNS_TYPE_AAAA}};
+	static const char *const titles[] = {"all", "self", "below", "typed"};
+	for (unsigned i = 0; i < ARRAY_LEN(rules); i++) {
+		assert_int_equal(rule_builder_source(b, titles[i]), 0);
+		add(b, RULE_CLASS_BLOCK, rules[i].covers, rules[i].type, "fit.example");
+	}
+	struct rule_reader r = finish(b, &a);
+	static const struct {
+		const char *name;
+		uint16_t qtype;
+		uint64_t lists; // bits of `rules`
+	} asked[] = {{"fit.example", DNS_TYPE_A, 3}, {"x.fit.example", DNS_TYPE_A, 5},
+		{"fit.example", DNS_TYPE_AAAA, 11}, {"x.fit.example", DNS_TYPE_AAAA, 13}};
+	for (unsigned i = 0; i < ARRAY_LEN(asked); i++) {
+		struct dns_name name = fixture_name(asked[i].name);
+		rule_decide(&r, &name, asked[i].qtype, everyone, &v);
+		assert_int_equal(v.d.action, RULE_BLOCK);
+		assert_int_equal(v.set.lists[0], asked[i].lists << RULE_LIST_FIRST);
+	}
+	rule_arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_of_many_lists),
 		cmocka_unit_test(test_exceptions_add_up),
+		cmocka_unit_test(test_set_has_what_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
