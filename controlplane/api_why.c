@@ -85,6 +85,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
 		memcpy(w->lists, c->policy.lists, sizeof w->lists);
+		w->client.blocks_all = c->policy.block_all;
 	}
 	w->enabled = config->blocking.enabled;
 	w->paused_left_ms = UINT64_C(1000) * rules_pause_left_s(d->rules);

@@ -99,6 +99,7 @@ struct why_client {
 	enum why_found found;
 	unsigned group;            // number; 0: everyone else
 	bool blocking;             // false: nothing is blocked in this group
+	bool blocks_all;           // all but local data and what an allow rule names, now
 	char name[WHY_WORD_MAX];   // of the group; "" of everyone else
 	char client[WHY_WORD_MAX]; // address or MAC as asked
 	char called[WHY_WORD_MAX]; // its name in the configuration; ""

@@ -208,6 +208,13 @@ static void deciders_find(struct why *w)
 			w->next = (int)i;
 }
 
+// No rule blocks, but nothing that a rule at its name does not allow, or answer, gets through.
+static bool is_all_blocked(const struct why *w)
+{
+	bool named = w->decider >= 0 && subject(&w->hit[w->decider]) == SUBJECT_NAME;
+	return w->client.blocks_all && w->enabled && !w->paused_left_ms && !named;
+}
+
 static enum why_verdict verdict_at(const struct why *w, int hit)
 {
 	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
@@ -231,6 +238,11 @@ void why_judge(struct why *w)
 	deciders_find(w);
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
+	if (is_all_blocked(w)) {
+		w->decider = w->next = -1;
+		w->verdict = WHY_BLOCKED;
+		w->next_verdict = WHY_PASSED;
+	}
 	// Nobody is asked about what is not resolved.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
 		   || w->verdict == WHY_BLOCKED_ANSWER;

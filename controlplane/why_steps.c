@@ -169,6 +169,9 @@ static void time_step(struct why *w)
 			(unsigned long long)(w->paused_left_ms + 999) / 1000);
 	if (!c->blocking && *c->name)
 		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
+	if (c->blocks_all)
+		add(text, "%sall is blocked but local data and what an allow entry names",
+			*text ? "; " : "");
 	if (*c->when)
 		add(text, "%s%s", *text ? "; " : "", c->when);
 	step(w, WHY_STAGE_TIME, false, "%s", *text ? text : "no pause, no schedule");
@@ -291,7 +294,9 @@ static void headline(struct why *w)
 			why_hit_text(w, (unsigned)w->decider, text));
 		return;
 	}
-	if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
+	if (w->verdict == WHY_BLOCKED)
+		snprintf(out, WHY_TEXT_MAX, "blocked: all is now but what an allow entry names");
+	else if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
 		snprintf(out, WHY_TEXT_MAX, "not blocked now: %s",
 			w->paused_left_ms ? "blocking is paused" : "blocking is switched off");
 	else if (w->hits)

@@ -2,6 +2,7 @@
 // The explanation of a decision: which rule decides in each class, what the others are said to be,
 // what comes next, and the words.
 
+#include "../../controlplane/why_reply.h"
 #include "../../controlplane/why_steps.h"
 #include "rule_fixture.h"
 
@@ -231,6 +232,48 @@ static void test_situations(void **)
 	}
 }
 
+// A schedule that blocks all: what a rule at the name decides stays, all else is blocked as the
+// group says, for as long as anything is.
+static void test_all_blocked(void **)
+{
+	static const struct dns_block null = {.mode = DNS_BLOCK_NULL, .ttl_s = 9};
+	static const struct {
+		struct rule rule;
+		enum why_verdict verdict;
+		int decider;
+	} cases[] = {
+		{{.list = 2, .class = RULE_CLASS_SAFE, .name = "example"}, WHY_BLOCKED, -1},
+		{{.list = 3, .class = RULE_CLASS_ALLOW, .name = "[.]example", .what = WHY_PATTERN},
+			WHY_BLOCKED, -1},
+		{{.list = 3, .class = RULE_CLASS_ALLOW, .name = "example"}, WHY_ALLOWED, 0},
+		{{.list = 5,
+			 .class = RULE_CLASS_LOCAL,
+			 .name = "www.example",
+			 .reply = RULE_REPLY_DATA},
+			WHY_LOCAL, 0},
+	};
+	struct dns_name name = fixture_name("www.example");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct why *w;
+		assert_int_equal(why_new(&name, A, &w), 0);
+		w->client.blocks_all = true;
+		struct why_hit h = hit_of(&cases[i].rule);
+		why_hit_add(w, &h);
+		why_judge(w);
+		assert_int_equal(w->verdict, cases[i].verdict);
+		assert_int_equal(w->decider, cases[i].decider);
+		why_reply(w, &null);
+		why_steps(w);
+		if (w->verdict == WHY_BLOCKED)
+			assert_string_equal(w->reply, "0.0.0.0");
+		assert_int_equal(strncmp(w->headline, "blocked:", 8) == 0, w->decider < 0);
+		w->paused_left_ms = 1000;
+		why_judge(w);
+		assert_int_not_equal(w->verdict, WHY_BLOCKED);
+		why_free(w);
+	}
+}
+
 // What the cached answer leads to decides only where the name does not, and an allow rule for one
 // of its names keeps that name alone from being blocked.
 static void test_answer(void **)
@@ -403,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_situations),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_answer_patterns),
+		cmocka_unit_test(test_all_blocked),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_bounds),
 	};
