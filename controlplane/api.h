@@ -3,11 +3,12 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /groups  /services  /blocklist  /why?name=  /refresh?minutes=
+//   GET  /health  /status  /stats  /groups  /services  /blocklist  /refresh?minutes=
+//        /why?name=&client=&mac=&group=&type=
 //        /cache?name=&type=  /cache/stats
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
-//        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=
-//        /blocklist/resume  /config/reload
+//        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
+//        /blocklist/resume?group=  /config/reload
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every

@@ -50,6 +50,8 @@ void api_rules_reply(void *arg, const struct rules_status *r);
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+// Array "paused_groups".
+void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);
 // "all_lists" and "lists" of a group; NULL: of everyone else.
 void api_group_lists_out(struct json_out *o, struct json_node *n, const struct config *c,

@@ -73,3 +73,19 @@ void api_blocklist_resume(struct api *a, struct http_exchange *x)
 	else
 		pause_out(x, "", 0, "");
 }
+
+void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	const struct api_deps *d = &a->deps;
+	struct json_node *list = json_out_array(o, root, "paused_groups");
+	const struct config *c = d->config_current(d->reload_arg);
+	for (unsigned i = 0; d->group_now && i <= c->group_count; i++) {
+		struct group_now now;
+		d->group_now(d->reload_arg, i, &now);
+		if (!now.pause_left_s)
+			continue;
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "group", config_group_name(i ? &c->groups[i - 1] : NULL));
+		json_out_count(o, n, "pause_left_s", now.pause_left_s);
+	}
+}

@@ -60,7 +60,8 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 		fetch_out(o, n, l);
 }
 
-static char *rules_text(const struct rules_status *r)
+// `a`: NULL leaves the groups out.
+static char *rules_text(const struct api *a, const struct rules_status *r)
 {
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
@@ -87,6 +88,8 @@ static char *rules_text(const struct rules_status *r)
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < r->list_count; i++)
 		list_out(o, lists, &r->lists[i]);
+	if (a)
+		api_pauses_out(o, root, a);
 	return json_out_finish(o);
 }
 
@@ -94,12 +97,12 @@ void api_blocklist(struct api *a, struct http_exchange *x)
 {
 	struct rules_status r;
 	rules_status(a->deps.rules, &r);
-	http_reply(x, 200, rules_text(&r));
+	http_reply(x, 200, rules_text(a, &r));
 }
 
 void api_rules_reply(void *arg, const struct rules_status *r)
 {
-	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(r));
+	http_reply(arg, r->outcome == RULES_FAILED ? 500 : 200, rules_text(NULL, r));
 }
 
 void api_blocklist_reload(struct api *a, struct http_exchange *x)

@@ -16,8 +16,10 @@
 #include "why_way.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct why_call {
 	struct api *api;
@@ -72,6 +74,36 @@ static void on_found(void *arg, int err)
 	call_free(c);
 }
 
+static void words_add(char *text, const char *word, const char *more)
+{
+	size_t len = strlen(text);
+	snprintf(text + len, WHY_TEXT_MAX - len, "%s%s%s", len ? "; " : "", word, more);
+}
+
+// What is so of the client's group at this moment, besides its lists.
+static void when_fill(struct why *w, const struct api_deps *d, const struct config *config)
+{
+	struct why_client *c = &w->client;
+	const struct config_schedules *s =
+		config_group_schedules(config, c->group ? &config->groups[c->group - 1] : NULL);
+	char text[32];
+	struct group_now now;
+	struct tm tm;
+	if (!d->group_now)
+		return;
+	d->group_now(d->reload_arg, c->group, &now);
+	snprintf(text, sizeof text, "%llu s more", (unsigned long long)now.pause_left_s);
+	if (now.pause_left_s)
+		words_add(c->when, "paused by the operator for ", text);
+	for (unsigned i = 0; i < s->count; i++)
+		if (now.mask.active >> i & 1)
+			words_add(c->when, s->one[i].pause ? "paused by schedule " : "schedule ",
+				s->one[i].name);
+	if (now.next_change && localtime_r(&now.next_change, &tm)
+		&& strftime(text, sizeof text, "%a %H:%M", &tm))
+		words_add(c->when, "schedules change next on ", text);
+}
+
 // All that takes no time, of the configuration and the image as they are now.
 static int call_gather(struct why_call *c, const struct cache_look *look)
 {
@@ -87,6 +119,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 		memcpy(w->lists, c->policy.lists, sizeof w->lists);
 		w->client.blocks_all = c->policy.block_all;
 	}
+	when_fill(w, d, config);
 	w->enabled = config->blocking.enabled;
 	w->paused_left_ms = UINT64_C(1000) * rules_pause_left_s(d->rules);
 	why_way_find(w, config);

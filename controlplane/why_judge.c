@@ -119,9 +119,7 @@ static enum why_verdict verdict_of(const struct why_hit *h)
 			return WHY_BLOCKED_ANSWER;
 		if (subject(h) == SUBJECT_PATTERNS)
 			return WHY_BLOCKED;
-		if (reply == RULE_REPLY_DROP)
-			return WHY_DROPPED;
-		return reply == RULE_REPLY_DATA ? WHY_LOCAL : WHY_BLOCKED;
+		return reply == RULE_REPLY_DROP ? WHY_DROPPED : WHY_BLOCKED;
 	}
 }
 

@@ -31,7 +31,6 @@ static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_bl
 		text = address;
 	snprintf(w->reply, sizeof w->reply, "%s", text);
 	w->reply_ttl_s = mode == DNS_BLOCK_REFUSED ? WHY_NO_TTL : block->ttl_s;
-	w->ede = DNS_EDE_BLOCKED;
 }
 
 void why_reply(struct why *w, const struct dns_block *group)
@@ -55,6 +54,8 @@ void why_reply(struct why *w, const struct dns_block *group)
 	const struct why_hit *h = &w->hit[w->decider];
 	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP
 										 : h->kind.reply;
+	if (h->kind.rule_class != RULE_CLASS_LOCAL && reply != RULE_REPLY_DROP)
+		w->ede = DNS_EDE_BLOCKED;
 	if (reply == RULE_REPLY_DROP)
 		snprintf(w->reply, sizeof w->reply, "no answer at all");
 	else if (reply == RULE_REPLY_DATA)

@@ -222,9 +222,9 @@ static void test_hold(void **)
 {
 	hold.rollback = hold.pause = hold.resume = 0;
 	assert_reply("POST /blocklist/rollback", 200, "\"held\":true");
-	assert_reply("POST /blocklist/pause?minutes=1440", 200, "{\"pause_left_s\":86400,");
+	assert_reply("POST /blocklist/pause?minutes=1440", 200, "\"pause_left_s\":86400,");
 	assert_int_equal(hold.minutes, 1440);
-	assert_reply("POST /blocklist/resume", 200, "{\"pause_left_s\":0,");
+	assert_reply("POST /blocklist/resume", 200, "\"pause_left_s\":0,");
 	hold.rollback = -ENOENT;
 	hold.pause = -ENOSPC;
 	hold.resume = -EALREADY;
@@ -235,6 +235,8 @@ static void test_hold(void **)
 	hold.rollback = -EBUSY;
 	assert_reply("POST /blocklist/rollback", 503, "try again");
 	hold.minutes = 5;
+	assert_reply("GET /blocklist", 200, "\"paused_groups\":[{\"group\":\"everyone\",");
+	assert_reply("GET /why?name=a.example", 200, "paused by the operator for 61 s more");
 	assert_reply("POST /blocklist/pause", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=0", 400, "minutes: must be 1 to 1440");
 	assert_reply("POST /blocklist/pause?minutes=1441", 400, "minutes: must be 1 to 1440");

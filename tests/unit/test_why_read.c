@@ -91,11 +91,10 @@ static enum why_verdict verdict_of(const struct rule_decision *d)
 	case RULE_PASS:
 		return WHY_ALLOWED;
 	case RULE_BLOCK:
+	case RULE_DATA:
 		return local ? WHY_LOCAL : WHY_BLOCKED;
 	case RULE_DROP:
 		return WHY_DROPPED;
-	case RULE_DATA:
-		return WHY_LOCAL;
 	default:
 		return WHY_REWRITTEN;
 	}

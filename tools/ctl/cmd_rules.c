@@ -82,6 +82,14 @@ static void pause_print(const struct json_node *root)
 		printf("paused      nothing is blocked until %s, for %s more\n",
 			when_text(until, when),
 			duration_text(1000 * (until - (uint64_t)now), left));
+	const struct json_node *groups = json_get(root, "paused_groups");
+	for (size_t i = 0; i < json_length(groups); i++) {
+		const struct json_node *g = json_at(groups, i);
+		char name[300];
+		printf("paused      group %s for %s more\n",
+			text_escape(json_text(g, "group"), name, sizeof name),
+			duration_text(1000 * json_count(g, "pause_left_s"), left));
+	}
 	if (json_flag(root, "held"))
 		printf("rolled back this image stays until weirctl blocklist reload\n");
 }
