@@ -1,40 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "why_cached.h"
 
-#include "rdata_text.h"
+#include "judge_records.h"
 
 #include <string.h>
 
-static void record_add(struct why *w, const struct rdata_record *r)
+static void on_address(void *arg, const uint8_t *octets, unsigned count)
 {
-	struct dns_name name;
-	struct ip_address address;
-	bool leads_on = r->type == DNS_TYPE_CNAME;
-	if (leads_on && dns_name_from_text(r->data, strlen(r->data), &name) == 0)
-		(void)why_name_add(w, &name);
-	if ((r->type == DNS_TYPE_A || r->type == DNS_TYPE_AAAA)
-		&& ip_address_parse(r->data, &address) == 0)
-		(void)why_address_add(w, &address);
+	struct ip_address a = {.version = count == 4 ? 4 : 6, .prefix_len = (uint8_t)(8 * count)};
+	memcpy(a.bytes, octets, count);
+	(void)why_address_add(arg, &a);
+}
+
+// The message as the judge of answers sees it: what is behind its question.
+static void answer_read(struct why *w, const struct cache_entry *e)
+{
+	size_t front = DNS_HEADER_LEN + w->name[0].len + 4U;
+	if (e->answer_len < front)
+		return;
+	struct dns_answer_view view = {.bytes = e->answer + front,
+		.len = (uint32_t)(e->answer_len - front),
+		.ancount = e->ancount};
+	struct judge_records records = judge_records_of(&w->name[0], &view);
+	struct judge_record r;
+	struct dns_name target;
+	while (judge_records_next(&records, &r)) {
+		if (judge_record_target(&records, &r, &target))
+			(void)why_name_add(w, &target);
+		judge_record_addresses(&records, &r, on_address, w);
+	}
 }
 
 void why_cached(struct why *w, const struct cache_look *look)
 {
-	const struct cache_entry *e = NULL;
 	w->cache = WHY_CACHE_NOTHING;
-	for (unsigned i = 0; i < look->count && !e; i++) {
-		const struct cache_entry *c = &look->entry[i];
-		if (!c->in_l1 && c->view == w->view && c->qclass == DNS_CLASS_IN
-			&& c->qtype == w->qtype && c->hard_left_ms > 0)
-			e = c;
+	for (unsigned i = 0; i < look->count; i++) {
+		const struct cache_entry *e = &look->entry[i];
+		if (e->in_l1 || e->view != w->view || e->qclass != DNS_CLASS_IN
+			|| e->qtype != w->qtype || e->hard_left_ms <= 0)
+			continue;
+		w->cache = WHY_CACHE_FOUND;
+		answer_read(w, e);
+		return;
 	}
-	if (!e)
-		return;
-	struct rd msg = rd_init(e->answer, e->answer_len);
-	struct rdata_record r;
-	uint16_t ancount;
-	w->cache = WHY_CACHE_FOUND;
-	if (!rdata_answer_begin(&msg, &ancount))
-		return;
-	for (unsigned i = 0; i < ancount && rdata_record_read(&msg, &r); i++)
-		record_add(w, &r);
 }

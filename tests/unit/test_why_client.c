@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an explanation takes from elsewhere: the client's group from the configuration, who is
+// asked, what a cached answer leads to.
+
+#include "../../controlplane/why_cached.h"
+#include "../../controlplane/why_client.h"
+#include "../../controlplane/why_way.h"
+#include "rule_fixture.h"
+
+#include <stdio.h>
+
+static struct ip_address address_of(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return a;
+}
+
+static struct config_mac mac_of(const char *text)
+{
+	struct config_mac m;
+	assert_int_equal(config_mac_parse(text, &m), 0);
+	return m;
+}
+
+static struct config config;
+static struct config_group groups[3];
+static struct ip_address kids[2], guests[2];
+static struct config_mac tv[1];
+static struct config_client client;
+static struct config_forward_zone zones[2], own_zones[1];
+
+static int setup(void **)
+{
+	static char names[][16] = {
+		"kids", "guests", "tv", "laptop", "9.9.9.9", "10.0.0.1", "10.0.0.2"};
+	static struct config_upstream near = {.name = names[5]}, nearer = {.name = names[6]};
+	kids[0] = address_of("198.18.0.0/24");
+	kids[1] = address_of("fd53:1::/33");
+	guests[0] = address_of("198.18.0.128/25");
+	guests[1] = address_of("0.0.0.0/0");
+	tv[0] = mac_of("02:00:5e:10:00:01");
+	client = (struct config_client){.name = names[3],
+		.address_count = 1,
+		.addresses = &kids[0],
+		.mac_count = 1,
+		.macs = tv};
+	zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &near};
+	zones[1] = (struct config_forward_zone){fixture_name("lab.corp.example"), 1, &near};
+	own_zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &nearer};
+	groups[0] = (struct config_group){
+		.name = names[0], .clients = kids, .client_count = 2, .blocking = true};
+	groups[1] = (struct config_group){.name = names[1], .clients = guests, .client_count = 2};
+	groups[2] = (struct config_group){.name = names[2],
+		.macs = tv,
+		.mac_count = 1,
+		.blocking = true,
+		.forwards = own_zones,
+		.forward_count = 1};
+	config = (struct config){.groups = groups,
+		.group_count = 3,
+		.clients = &client,
+		.client_count = 1,
+		.forwards = zones,
+		.forward_count = 2};
+	config.upstreams.server[0].name = names[4];
+	config.upstreams.count = 1;
+	return 0;
+}
+
+static struct why_client find(const char *address, const char *mac, const char *group)
+{
+	struct why_asked asked;
+	struct why_client out;
+	const char *bad;
+	assert_int_equal(why_asked_parse(&config, address, mac, group, &asked, &bad), 0);
+	why_client_find(&config, &asked, &out);
+	return out;
+}
+
+static void test_group(void **)
+{
+	struct why_client c = find(NULL, NULL, NULL);
+	assert_int_equal(c.found, WHY_FOUND_NOBODY);
+	assert_int_equal(c.group, 0);
+	assert_true(c.blocking);
+	c = find("198.18.0.5", NULL, NULL);
+	assert_int_equal(c.group, 1);
+	assert_string_equal(c.name, "kids");
+	assert_string_equal(c.by, "198.18.0.0/24");
+	assert_string_equal(c.called, "laptop");
+	c = find("198.18.0.200", NULL, NULL); // the longer prefix, in another group
+	assert_int_equal(c.group, 2);
+	assert_string_equal(c.by, "198.18.0.128/25");
+	assert_false(c.blocking);
+	c = find("203.0.113.1", NULL, NULL); // a prefix of no bits holds everyone
+	assert_int_equal(c.group, 2);
+	c = find("fd53:1:7fff::1", NULL, NULL);
+	assert_int_equal(c.group, 1);
+	c = find("fd53:1:8000::1", NULL, NULL);
+	assert_int_equal(c.found, WHY_FOUND_REST);
+	assert_int_equal(c.group, 0);
+	c = find("198.18.0.5", "02-00-5E-10-00-01", NULL); // before every prefix
+	assert_int_equal(c.found, WHY_FOUND_MAC);
+	assert_int_equal(c.group, 3);
+	assert_string_equal(c.by, "02:00:5e:10:00:01");
+	c = find("198.18.0.5", "02:00:5e:10:00:02", NULL);
+	assert_int_equal(c.found, WHY_FOUND_PREFIX);
+	c = find("198.18.0.5", NULL, "tv");
+	assert_int_equal(c.found, WHY_FOUND_GROUP);
+	assert_int_equal(c.group, 3);
+	assert_int_equal(find("198.18.0.5", NULL, "everyone").group, 0);
+}
+
+static void test_bad(void **)
+{
+	static const char *const addresses[] = {
+		"", "198.18.0", "198.18.0.0/24", "198.18.0.1 ", "fd53::1::2", "fd53::1%eth0"};
+	struct why_asked asked;
+	const char *bad;
+	for (unsigned i = 0; i < ARRAY_LEN(addresses); i++) {
+		assert_int_equal(
+			why_asked_parse(&config, addresses[i], NULL, NULL, &asked, &bad), -EINVAL);
+		assert_string_equal(bad, "client");
+	}
+	assert_int_equal(why_asked_parse(&config, NULL, "02:00", NULL, &asked, &bad), -EINVAL);
+	assert_string_equal(bad, "mac");
+	assert_int_equal(why_asked_parse(&config, NULL, NULL, "Kids", &asked, &bad), -EINVAL);
+	assert_string_equal(bad, "group");
+}
+
+static void way(const char *name_text, const char *group, const char *zone, const char *servers)
+{
+	struct dns_name name = fixture_name(name_text);
+	struct why *w;
+	assert_int_equal(why_new(&name, DNS_TYPE_A, &w), 0);
+	w->client = find(NULL, NULL, group);
+	why_way_find(w, &config);
+	assert_string_equal(w->zone, zone);
+	assert_string_equal(w->upstreams, servers);
+	why_free(w);
+}
+
+static void test_way(void **)
+{
+	way("www.example", NULL, "", "9.9.9.9");
+	way("xcorp.example", NULL, "", "9.9.9.9");
+	way("a.corp.example", NULL, "corp.example has servers of its own", "10.0.0.1");
+	way("lab.corp.example", "kids", "lab.corp.example has servers of its own", "10.0.0.1");
+	// A group's own zones come first, also where everyone's are longer.
+	way("lab.corp.example", "tv", "corp.example has servers of its own, of that group alone",
+		"10.0.0.2");
+}
+
+// HTTPS 1 other.example ipv4hint=198.51.100.7 behind a CNAME to alias.example, as in L0.
+static const uint8_t message[] = {0, 0, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0, 1, 'a', 0, 0, 65, 0, 1,
+	0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 15, 5, 'a', 'l', 'i', 'a', 's', 7, 'e', 'x', 'a', 'm',
+	'p', 'l', 'e', 0, 0xc0, 31, 0, 65, 0, 1, 0, 0, 0, 60, 0, 25, 0, 1, 5, 'o', 't', 'h', 'e',
+	'r', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 4, 0, 4, 198, 51, 100, 7};
+
+static struct why *cached(uint16_t view, size_t len)
+{
+	static struct cache_entry e;
+	struct dns_name name = fixture_name("a");
+	struct why *w;
+	const struct cache_look look = {.count = 1, .entry = &e};
+	e = (struct cache_entry){.qtype = 65,
+		.qclass = 1,
+		.view = 3,
+		.ancount = 2,
+		.hard_left_ms = 1000,
+		.answer_len = (uint16_t)len};
+	memcpy(e.answer, message, len);
+	assert_int_equal(why_new(&name, 65, &w), 0);
+	w->view = view;
+	why_cached(w, &look);
+	return w;
+}
+
+static void test_cached(void **)
+{
+	struct why *w = cached(3, sizeof message);
+	char text[DNS_NAME_TEXT_MAX], address[SOCKET_ADDRESS_TEXT_MAX];
+	assert_int_equal(w->cache, WHY_CACHE_FOUND);
+	assert_int_equal(w->names, 3);
+	assert_string_equal(dns_name_to_text(&w->name[1], text), "alias.example");
+	assert_string_equal(dns_name_to_text(&w->name[2], text), "other.example");
+	assert_int_equal(w->addresses, 1);
+	assert_string_equal(ip_address_text(&w->address[0], false, address), "198.51.100.7");
+	why_free(w);
+	w = cached(0, sizeof message); // another view's
+	assert_int_equal(w->cache, WHY_CACHE_NOTHING);
+	assert_int_equal(w->names, 1);
+	why_free(w);
+	for (size_t len = 0; len < sizeof message; len++)
+		why_free(cached(3, len));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_cached),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
