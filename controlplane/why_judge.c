@@ -218,6 +218,20 @@ static enum why_verdict verdict_at(const struct why *w, int hit)
 	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
 }
 
+// What the rules at the name leave over, where a schedule leaves nothing else.
+static void all_block(struct why *w)
+{
+	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
+		    || subject(&w->hit[w->decider]) != SUBJECT_NAME;
+	w->all_blocked = w->client.block_all && w->enabled && !w->paused_left_ms && left;
+	if (!w->all_blocked)
+		return;
+	w->next = w->decider;
+	w->next_verdict = w->verdict;
+	w->decider = -1;
+	w->verdict = WHY_BLOCKED;
+}
+
 void why_judge(struct why *w)
 {
 	qsort(w->hit, w->hits, sizeof *w->hit, by_rank);
@@ -236,11 +250,7 @@ void why_judge(struct why *w)
 	deciders_find(w);
 	w->verdict = verdict_at(w, w->decider);
 	w->next_verdict = verdict_at(w, w->next);
-	if (is_all_blocked(w)) {
-		w->decider = w->next = -1;
-		w->verdict = WHY_BLOCKED;
-		w->next_verdict = WHY_PASSED;
-	}
+	all_block(w);
 	// Nobody is asked about what is not resolved.
 	w->safe &= w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED
 		   || w->verdict == WHY_BLOCKED_ANSWER;

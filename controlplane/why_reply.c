@@ -44,7 +44,12 @@ void why_reply(struct why *w, const struct dns_block *group)
 	w->reply[0] = 0;
 	w->reply_ttl_s = WHY_NO_TTL;
 	w->ede = -1;
-	if (w->verdict == WHY_PASSED || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
+	if (w->all_blocked) {
+		blocked(w, group->mode, group);
+		w->ede = DNS_EDE_BLOCKED;
+		return;
+	}
+	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
 		return;
 	if (w->decider < 0) { // all is
 		blocked(w, group->mode, group);

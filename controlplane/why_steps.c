@@ -169,12 +169,11 @@ static void time_step(struct why *w)
 			(unsigned long long)(w->paused_left_ms + 999) / 1000);
 	if (!c->blocking && *c->name)
 		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
-	if (c->blocks_all)
-		add(text, "%sall is blocked but local data and what an allow entry names",
-			*text ? "; " : "");
+	if (c->block_all)
+		add(text, "%sonly local data and what is allowed is answered", *text ? "; " : "");
 	if (*c->when)
 		add(text, "%s%s", *text ? "; " : "", c->when);
-	step(w, WHY_STAGE_TIME, false, "%s", *text ? text : "no pause, no schedule");
+	step(w, WHY_STAGE_TIME, w->all_blocked, "%s", *text ? text : "no pause, no schedule");
 }
 
 // One step for the hits of a stage: the first in order of decision, and how many more there are.
@@ -276,12 +275,16 @@ static void next_step(struct why *w)
 {
 	char text[WHY_TEXT_MAX];
 	bool paused = w->next >= 0 && w->hit[w->next].state == WHY_PAUSED;
-	if (w->decider < 0 && !paused)
+	if (w->decider < 0 && !paused && !w->all_blocked)
 		return;
 	if (w->next < 0)
-		step(w, WHY_STAGE_NEXT, false, "without that rule: not blocked");
+		step(w, WHY_STAGE_NEXT, false, "without that %s: not blocked",
+			w->all_blocked ? "schedule" : "rule");
 	else
-		step(w, WHY_STAGE_NEXT, false, "without that %s: %s %s", paused ? "pause" : "rule",
+		step(w, WHY_STAGE_NEXT, false, "without that %s: %s %s",
+			paused           ? "pause"
+			: w->all_blocked ? "schedule"
+					 : "rule",
 			verdict_words(w->next_verdict), why_hit_text(w, (unsigned)w->next, text));
 }
 
@@ -294,8 +297,8 @@ static void headline(struct why *w)
 			why_hit_text(w, (unsigned)w->decider, text));
 		return;
 	}
-	if (w->verdict == WHY_BLOCKED)
-		snprintf(out, WHY_TEXT_MAX, "blocked: all is now but what an allow entry names");
+	if (w->all_blocked)
+		snprintf(out, WHY_TEXT_MAX, "blocked by a schedule: all but what is allowed");
 	else if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
 		snprintf(out, WHY_TEXT_MAX, "not blocked now: %s",
 			w->paused_left_ms ? "blocking is paused" : "blocking is switched off");

@@ -421,6 +421,43 @@ static void test_answer_patterns(void **)
 	why_free(w);
 }
 
+// A schedule that leaves only what is allowed.
+static void test_block_all(void **)
+{
+	static const struct {
+		enum rule_class class;
+		enum rule_reply reply;
+		bool paused;
+		enum why_verdict verdict;
+	} cases[] = {
+		{RULE_CLASS_ALLOW, RULE_REPLY_GROUP, false, WHY_ALLOWED},
+		{RULE_CLASS_BLOCK, RULE_REPLY_GROUP, false, WHY_BLOCKED},
+		{RULE_CLASS_SAFE, RULE_REPLY_GROUP, false, WHY_BLOCKED},
+		{RULE_CLASS_LOCAL, RULE_REPLY_DATA, false, WHY_LOCAL},
+		{RULE_CLASS_LOCAL, RULE_REPLY_RESOLVE, false, WHY_BLOCKED},
+		{RULE_CLASS_BLOCK, RULE_REPLY_DROP, false, WHY_DROPPED},
+		{RULE_CLASS_SAFE, RULE_REPLY_GROUP, true, WHY_PASSED},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct why *w;
+		struct dns_name name = fixture_name("www.example");
+		struct why_hit h = hit_of(&(struct rule){.list = 2,
+			.class = cases[i].class,
+			.reply = cases[i].reply,
+			.name = "www.example"});
+		assert_int_equal(why_new(&name, A, &w), 0);
+		w->client.block_all = true;
+		w->paused_left_ms = cases[i].paused;
+		why_hit_add(w, &h);
+		why_judge(w);
+		assert_int_equal(w->verdict, cases[i].verdict);
+		why_steps(w);
+		bool all = cases[i].verdict == WHY_BLOCKED && cases[i].class != RULE_CLASS_BLOCK;
+		assert_int_equal(strncmp(w->headline, "blocked by a schedule", 21) == 0, all);
+		why_free(w);
+	}
+}
+
 static const char *step_text(const struct why *w, enum why_stage stage)
 {
 	for (unsigned i = 0; i < w->steps; i++)
@@ -514,7 +551,7 @@ int main(void)
 		cmocka_unit_test(test_situations),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_answer_patterns),
-		cmocka_unit_test(test_all_blocked),
+		cmocka_unit_test(test_block_all),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_bounds),
 	};
