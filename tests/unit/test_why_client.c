@@ -147,9 +147,10 @@ static void test_way(void **)
 	way("xcorp.example", NULL, "", "9.9.9.9");
 	way("a.corp.example", NULL, "corp.example has servers of its own", "10.0.0.1");
 	way("lab.corp.example", "kids", "lab.corp.example has servers of its own", "10.0.0.1");
-	// A group's own zones come first, also where everyone's are longer.
-	way("lab.corp.example", "tv", "corp.example has servers of its own, of that group alone",
+	// The longest zone decides, of zones alike the group's own.
+	way("a.corp.example", "tv", "corp.example has servers of its own, of that group alone",
 		"10.0.0.2");
+	way("lab.corp.example", "tv", "lab.corp.example has servers of its own", "10.0.0.1");
 }
 
 // HTTPS 1 other.example ipv4hint=198.51.100.7 behind a CNAME to alias.example, as in L0.
