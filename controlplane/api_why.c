@@ -117,7 +117,7 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
 		memcpy(w->lists, c->policy.lists, sizeof w->lists);
-		w->client.block_all = c->policy.block_all;
+		w->client.blocks_all = c->policy.block_all;
 	}
 	when_fill(w, d, config);
 	w->enabled = config->blocking.enabled;

@@ -99,7 +99,7 @@ struct why_client {
 	enum why_found found;
 	unsigned group;            // number; 0: everyone else
 	bool blocking;             // false: nothing is blocked in this group
-	bool block_all;            // a schedule leaves only local data and what an allow rule names
+	bool blocks_all;           // a schedule leaves only local data and what an allow rule names
 	char name[WHY_WORD_MAX];   // of the group; "" of everyone else
 	char client[WHY_WORD_MAX]; // address or MAC as asked
 	char called[WHY_WORD_MAX]; // its name in the configuration; ""
@@ -146,7 +146,7 @@ struct why {
 	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
 	unsigned names, addresses;
 	enum why_verdict verdict;
-	bool all_blocked;  // no rule decides, but client.block_all
+	bool all_blocked;  // no rule decides, but client.blocks_all
 	bool safe;         // resolved in the group's view for safe search
 	int decider, next; // hits, -1: none; next: what would decide without the decider, or
 			   // without a pause

@@ -206,13 +206,6 @@ static void deciders_find(struct why *w)
 			w->next = (int)i;
 }
 
-// No rule blocks, but nothing that a rule at its name does not allow, or answer, gets through.
-static bool is_all_blocked(const struct why *w)
-{
-	bool named = w->decider >= 0 && subject(&w->hit[w->decider]) == SUBJECT_NAME;
-	return w->client.blocks_all && w->enabled && !w->paused_left_ms && !named;
-}
-
 static enum why_verdict verdict_at(const struct why *w, int hit)
 {
 	return hit < 0 ? WHY_PASSED : verdict_of(&w->hit[hit]);
@@ -223,7 +216,7 @@ static void all_block(struct why *w)
 {
 	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
 		    || subject(&w->hit[w->decider]) != SUBJECT_NAME;
-	w->all_blocked = w->client.block_all && w->enabled && !w->paused_left_ms && left;
+	w->all_blocked = w->client.blocks_all && w->enabled && !w->paused_left_ms && left;
 	if (!w->all_blocked)
 		return;
 	w->next = w->decider;

@@ -51,10 +51,6 @@ void why_reply(struct why *w, const struct dns_block *group)
 	}
 	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
 		return;
-	if (w->decider < 0) { // all is
-		blocked(w, group->mode, group);
-		return;
-	}
 	// Of patterns and answers the data plane only knows that they block.
 	const struct why_hit *h = &w->hit[w->decider];
 	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP

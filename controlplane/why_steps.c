@@ -169,7 +169,7 @@ static void time_step(struct why *w)
 			(unsigned long long)(w->paused_left_ms + 999) / 1000);
 	if (!c->blocking && *c->name)
 		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
-	if (c->block_all)
+	if (c->blocks_all)
 		add(text, "%sonly local data and what is allowed is answered", *text ? "; " : "");
 	if (*c->when)
 		add(text, "%s%s", *text ? "; " : "", c->when);

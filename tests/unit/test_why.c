@@ -87,6 +87,12 @@ static void test_all_blocked(void **)
 		{{.list = 5,
 			 .class = RULE_CLASS_LOCAL,
 			 .name = "www.example",
+			 .reply = RULE_REPLY_RESOLVE},
+			WHY_BLOCKED, -1},
+		{{.list = 2, .name = "www.example", .reply = RULE_REPLY_DROP}, WHY_DROPPED, 0},
+		{{.list = 5,
+			 .class = RULE_CLASS_LOCAL,
+			 .name = "www.example",
 			 .reply = RULE_REPLY_DATA},
 			WHY_LOCAL, 0},
 	};
@@ -102,9 +108,12 @@ static void test_all_blocked(void **)
 		assert_int_equal(w->decider, cases[i].decider);
 		why_reply(w, &null);
 		why_steps(w);
-		if (w->verdict == WHY_BLOCKED)
+		if (w->verdict == WHY_BLOCKED) {
 			assert_string_equal(w->reply, "0.0.0.0");
-		assert_int_equal(strncmp(w->headline, "blocked:", 8) == 0, w->decider < 0);
+			assert_int_equal(w->ede, DNS_EDE_BLOCKED);
+		}
+		assert_int_equal(
+			strncmp(w->headline, "blocked by a schedule:", 22) == 0, w->decider < 0);
 		w->paused_left_ms = 1000;
 		why_judge(w);
 		assert_int_not_equal(w->verdict, WHY_BLOCKED);
@@ -191,43 +200,6 @@ static void test_answer_patterns(void **)
 	why_judge(w);
 	assert_int_equal(w->verdict, WHY_PASSED);
 	why_free(w);
-}
-
-// A schedule that leaves only what is allowed.
-static void test_block_all(void **)
-{
-	static const struct {
-		enum rule_class class;
-		enum rule_reply reply;
-		bool paused;
-		enum why_verdict verdict;
-	} cases[] = {
-		{RULE_CLASS_ALLOW, RULE_REPLY_GROUP, false, WHY_ALLOWED},
-		{RULE_CLASS_BLOCK, RULE_REPLY_GROUP, false, WHY_BLOCKED},
-		{RULE_CLASS_SAFE, RULE_REPLY_GROUP, false, WHY_BLOCKED},
-		{RULE_CLASS_LOCAL, RULE_REPLY_DATA, false, WHY_LOCAL},
-		{RULE_CLASS_LOCAL, RULE_REPLY_RESOLVE, false, WHY_BLOCKED},
-		{RULE_CLASS_BLOCK, RULE_REPLY_DROP, false, WHY_DROPPED},
-		{RULE_CLASS_SAFE, RULE_REPLY_GROUP, true, WHY_PASSED},
-	};
-	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		struct why *w;
-		struct dns_name name = fixture_name("www.example");
-		struct why_hit h = hit_of(&(struct rule){.list = 2,
-			.class = cases[i].class,
-			.reply = cases[i].reply,
-			.name = "www.example"});
-		assert_int_equal(why_new(&name, A, &w), 0);
-		w->client.block_all = true;
-		w->paused_left_ms = cases[i].paused;
-		why_hit_add(w, &h);
-		why_judge(w);
-		assert_int_equal(w->verdict, cases[i].verdict);
-		why_steps(w);
-		bool all = cases[i].verdict == WHY_BLOCKED && cases[i].class != RULE_CLASS_BLOCK;
-		assert_int_equal(strncmp(w->headline, "blocked by a schedule", 21) == 0, all);
-		why_free(w);
-	}
 }
 
 static const char *step_text(const struct why *w, enum why_stage stage)
@@ -323,7 +295,7 @@ int main(void)
 		cmocka_unit_test(test_situations),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_answer_patterns),
-		cmocka_unit_test(test_block_all),
+		cmocka_unit_test(test_all_blocked),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_bounds),
 	};
