@@ -34,7 +34,6 @@ check "three more clients" client bash -c "dev=\$($dev | cut -d' ' -f2) &&
 sed -i -e "s|^\( *\)path: .$fine.|&\n\1allow: true|" \
 	-e 's|^blocking:|&\n  deny: [denied.test, ok-1.deep.allowed.test]\n  allow: [allowed.test]|' $config
 cat >>$config <<CONFIG
-local: {test_names: true}
 groups:
 - name: kids
   clients: [198.18.0.3/32]
