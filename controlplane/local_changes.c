@@ -2,7 +2,6 @@
 #include "local_changes.h"
 
 #include "forward.h"
-#include "rewrite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -105,37 +104,42 @@ static void compare(
 	}
 }
 
-static bool same_way(const struct rewrite *a, const struct rewrite *b)
+static bool flushed(const struct local_changes *c, const struct dns_name *name)
 {
-	bool same = a->count == b->count;
-	for (unsigned i = 0; same && i < a->count; i++)
-		same = dns_name_equal(&a->alias[i].target, &b->alias[i].target)
-		       && a->alias[i].ttl_s == b->alias[i].ttl_s;
-	return same;
+	for (unsigned i = 0; i < c->count; i++)
+		if (flush_fits(&c->one[i], name))
+			return true;
+	return false;
 }
 
-// CNAMEs that are as before, but not what comes after them.
-static int compare_ways(
-	const struct config *before, const struct config *after, struct local_changes *out)
+// CNAMEs that are as before, but what they lead to is flushed. True: there were any.
+static bool lead_there(
+	const struct config_record *records, unsigned count, struct local_changes *out)
 {
-	struct rewrite_table *old = NULL, *new = NULL;
-	struct rewrite was, is;
-	int rc = rewrite_table_new(before->local.records, before->local.record_count, &old);
-	if (rc == 0)
-		rc = rewrite_table_new(after->local.records, after->local.record_count, &new);
-	for (unsigned i = 0; i < after->local.record_count && rc == 0; i++) {
-		const struct config_record *r = &after->local.records[i];
+	unsigned before = out->names;
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_record *r = &records[i];
 		struct dns_name target;
 		struct rd rd = rd_init(r->rdata, r->rdata_len);
-		if (r->type != DNS_TYPE_CNAME || dns_name_read(&rd, &target) < 0)
-			continue;
-		if (rewrite_follow(NULL, old, &target, &was) < 0
-			|| rewrite_follow(NULL, new, &target, &is) < 0 || !same_way(&was, &is))
+		if (r->type == DNS_TYPE_CNAME && dns_name_read(&rd, &target) == 0
+			&& flushed(out, &target))
 			differs(out, &r->name, r->wildcard);
 	}
-	rewrite_table_free(old);
-	rewrite_table_free(new);
-	return rc;
+	return out->names != before;
+}
+
+// A group's CNAMEs too, as they may lead to what is everyone's. Each round but the last one flushes
+// more.
+static void follow_back(const struct config *after, struct local_changes *out)
+{
+	const struct config_local *l = &after->local;
+	bool more = true;
+	while (more) {
+		more = lead_there(l->records, l->record_count, out);
+		for (unsigned i = 0; i < after->group_count; i++)
+			more |= lead_there(
+				after->groups[i].records, after->groups[i].record_count, out);
+	}
 }
 
 int local_changes_find(
@@ -148,7 +152,7 @@ int local_changes_find(
 		rc = saying_make(after, &new);
 	if (rc == 0) {
 		compare(&old, &new, out);
-		rc = compare_ways(before, after, out);
+		follow_back(after, out);
 	}
 	free(old.one);
 	free(new.one);

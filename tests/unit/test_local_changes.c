@@ -142,6 +142,25 @@ static void test_way_behind(void **)
 	expect("b.lan a.lan *.far.lan");
 }
 
+// The servers of the zone that a CNAME ends in, or what a group's CNAME leads to.
+static void test_zone_behind(void **)
+{
+	struct config_group group = {0};
+	record(&old, "a.lan", "host.corp");
+	record(&new, "a.lan", "host.corp");
+	forward(&old, "corp", "192.0.2.1");
+	forward(&new, "corp", "192.0.2.2");
+	expect("*.corp a.lan");
+	unsigned own = new.config.local.record_count;
+	record(&new, "own.lan", "a.lan");
+	new.config.local.record_count = own; // the group's, not everyone's
+	group.records = &new.records[own];
+	group.record_count = 1;
+	new.config.groups = &group;
+	new.config.group_count = 1;
+	expect("*.corp a.lan own.lan");
+}
+
 static void many(const char *suffix)
 {
 	char name[64];
@@ -169,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup(test_each, setup),
 		cmocka_unit_test_setup(test_records_ttl, setup),
 		cmocka_unit_test_setup(test_way_behind, setup),
+		cmocka_unit_test_setup(test_zone_behind, setup),
 		cmocka_unit_test_setup(test_many, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
