@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Flushes of what a reload says otherwise of names than before: one after the other, of L0 and L1.
+// Flushes of what a reload says otherwise of names than before, of L0 and L1. Some at a time, as
+// each goes through all of Redis (l1_flush.h) and the next one's names are served meanwhile, but
+// not all that the resolver takes, as the operator's come beside them.
 #include "app_reload.h"
 
 #include <errno.h>
 #include <string.h>
 #include <weir/log.h>
 
+enum { FLUSHES_AT_ONCE = RESOLVER_WALKS_MAX / 2 };
+
 static void flush_next(struct app *a);
 
 static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 {
 	struct app *a = arg;
-	a->flushes.running = false;
+	a->flushes.running--;
 	if (err < 0) {
 		// Somebody flushes a great deal; it goes on with the next reload or by TTL.
 		log_warning("flush of a changed name: %s", strerror(-err));
@@ -26,12 +30,12 @@ static void on_flushed(void *arg, int err, const struct cache_flushed *f)
 static void flush_next(struct app *a)
 {
 	struct app_flushes *q = &a->flushes;
-	while (!q->running && q->count > 0) {
+	while (q->running < FLUSHES_AT_ONCE && q->count > 0) {
 		const struct flush what = q->what[0];
 		q->count--;
 		memmove(q->what, q->what + 1, q->count * sizeof(q->what[0]));
 		int rc = resolver_cache_forget(a->resolver, &what, a->service, on_flushed, a);
-		q->running = rc == 0;
+		q->running += rc == 0;
 		q->failed += rc < 0;
 		if (rc < 0)
 			log_warning("flush of a changed name: %s", strerror(-rc));

@@ -27,7 +27,7 @@ struct reload {
 };
 
 struct app_flushes { // of changed names, still to be done
-	bool running;
+	unsigned running;
 	unsigned count;
 	struct flush what[LOCAL_CHANGES_MAX];
 	uint64_t done, failed, answers; // flushes; answers that went
