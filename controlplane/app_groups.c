@@ -36,23 +36,25 @@ void app_groups_masks(
 	struct group_lists lists;
 	unsigned count;
 	const struct rule_list_info *info = rules_lists(a->rules, &count);
-	uint64_t now_ms = clock_mono_ms();
-	time_t now = time(NULL);
+	const struct group_moment *now = &a->groups.moment;
 
 	group_lists_init(&lists, c, info, count);
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		const char *name = config_group_name(group_at(c, i));
-		bool paused = group_pause_left_ms(&a->groups.pauses, name, now_ms) > 0;
-		group_mask(&lists, i, now, paused, &out[i]);
+		bool paused = group_pause_left_ms(&a->groups.pauses, name, now->mono_ms) > 0;
+		group_mask(&lists, i, now->wall.tv_sec, paused, &out[i]);
 	}
 }
 
+// From the moment that the masks are of, or a change between it and now would be waited past.
 static void look_arm(struct app *a, const struct config *c)
 {
-	struct timespec wall;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	unsigned ms = group_wait_ms(&a->groups.pauses, c, &wall, clock_mono_ms());
-	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	const struct group_moment *of = &a->groups.moment;
+	uint64_t ms = group_wait_ms(&a->groups.pauses, c, &of->wall, of->mono_ms);
+	uint64_t passed_ms = clock_mono_ms() - of->mono_ms;
+	ms = ms > passed_ms ? ms - passed_ms : 1;
+	const struct timeval wait = {
+		.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	(void)event_add(a->groups.look, &wait);
 }
 
@@ -79,7 +81,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	tzset(); // the machine's zone may have changed
-	group_pauses_sweep(&a->groups.pauses, c, clock_mono_ms());
+	group_moment_now(&a->groups.moment);
+	group_pauses_sweep(&a->groups.pauses, c, a->groups.moment.mono_ms);
 	app_groups_masks(a, c, now);
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		if (group_mask_same(&now[i], &a->groups.mask[i]))

@@ -38,7 +38,8 @@ struct app_groups {                                  // as published last
 	struct policy_image image;
 	struct group_mask mask[POLICY_GROUPS_MAX]; // of the image
 	struct group_pauses pauses;
-	struct event *look; // when something can change by itself
+	struct group_moment moment; // for which masks are made, of the settings and of the image
+	struct event *look;         // when something can change by itself
 };
 
 struct app {
@@ -60,9 +61,9 @@ struct app {
 	struct app_flushes flushes;
 };
 
-// Service loop's thread.
+// Service loop's thread. The moment is now, for the app_groups_publish that follows too.
 void app_publish_config(struct app *a, const struct config *c);
-// Masks of all groups for this moment into `out`.
+// Masks of all groups for a->groups.moment into `out`.
 void app_groups_masks(
 	const struct app *a, const struct config *c, struct group_mask out[POLICY_GROUPS_MAX]);
 ATTR_MUST_CHECK int app_groups_open(struct app *a); // before the first app_groups_publish

@@ -6,6 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/clock.h>
+
+void group_moment_now(struct group_moment *out)
+{
+	clock_gettime(CLOCK_REALTIME, &out->wall);
+	out->mono_ms = clock_mono_ms();
+}
 
 static bool exists(const struct config *c, const char *name)
 {

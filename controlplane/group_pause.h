@@ -29,6 +29,14 @@ struct group_pauses {
 	struct group_pause one[GROUP_PAUSES_MAX];
 };
 
+// Both clocks at once. Not time(2): it is up to a tick behind, so that a timer for the second at
+// which a schedule begins would still see the one before.
+struct group_moment {
+	struct timespec wall;
+	uint64_t mono_ms;
+};
+void group_moment_now(struct group_moment *out);
+
 // What is so at a moment, for people.
 struct group_now {
 	struct group_mask mask;

@@ -139,11 +139,30 @@ static void test_clock_jump(void **)
 	assert_int_equal(group_next_change(&config, NULL, c.wall.tv_sec), 0);
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+// A clock that is a tick behind would be seen, at a second's begin, to be in the one before.
+static void test_moment_is_exact(void **)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		struct timespec before, after;
+		struct group_moment m;
+		clock_gettime(CLOCK_REALTIME, &before);
+		group_moment_now(&m);
+		clock_gettime(CLOCK_REALTIME, &after);
+		assert_false(is_before(&m.wall, &before));
+		assert_false(is_before(&after, &m.wall));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		T(test_pauses), T(test_reload), T(test_timer), T(test_clock_jump)};
+	const struct CMUnitTest tests[] = {T(test_pauses), T(test_reload), T(test_timer),
+		T(test_clock_jump), T(test_moment_is_exact)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
