@@ -15,7 +15,9 @@ struct judge {
 	struct judge_patterns *patterns;
 	struct judge_pattern_scratch *scratch[JUDGE_LOOPS];
 	struct judge_prefixes *prefixes;
-	bool names_too; // of the names asked: patterns may allow what a list blocks by name
+	// Of the names asked: patterns may allow what a list blocks by name. By the image, as
+	// workers go by it: even if all of these patterns were refused.
+	bool names_too;
 	struct judge_counts counts;
 };
 
@@ -93,9 +95,9 @@ const struct judge_counts *judge_counts(const struct judge *j)
 	return &j->counts;
 }
 
-bool judge_has_patterns(const struct judge *j)
+bool judge_concerns_names(const struct judge *j)
 {
-	return j->patterns != NULL;
+	return j->patterns || j->names_too;
 }
 
 const uint64_t *judge_allowing(const struct judge *j)
@@ -179,7 +181,7 @@ bool judge_concerns(const struct judge *j, const struct dns_answer_view *answer)
 	struct judge_records r = judge_records_of(&root, answer);
 	struct judge_record record;
 
-	if (j->patterns)
+	if (judge_concerns_names(j))
 		return true;
 	while (judge_records_next(&r, &record))
 		if (leads_on(record.type) || (j->prefixes && has_address(record.type)))

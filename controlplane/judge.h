@@ -40,7 +40,8 @@ ATTR_MUST_CHECK int judge_new(struct judge **out, const struct rule_reader *imag
 void judge_free(struct judge *j); // NULL is fine
 const struct judge_counts *judge_counts(const struct judge *j);
 
-bool judge_has_patterns(const struct judge *j);
+// May judge_question come to anything?
+bool judge_concerns_names(const struct judge *j);
 // Lists whose rules allow: the `unless` of a mask (judge_finding_of_mask).
 const uint64_t *judge_allowing(const struct judge *j);
 // May an answer of this kind come to anything? For walks over many.

@@ -57,7 +57,7 @@ const struct judge_finding *judged_record(struct resolver *r, const struct l0_vi
 
 bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
-	if (!r->judge || !judge_has_patterns(r->judge))
+	if (!r->judge || !judge_concerns_names(r->judge))
 		return false;
 	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &r->finding);
 	if (!judged_blocks(r, q, w->group, &r->finding))

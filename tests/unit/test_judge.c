@@ -150,6 +150,27 @@ static void typed_pattern(
 	assert_int_equal(rule_builder_rule(g->builder, &rule), 0);
 }
 
+// Workers leave names to us that a list blocks, whether or not libhs took the pattern that may
+// allow them.
+static void test_refused_allow_pattern(void **)
+{
+	struct judge_fixture was = f;
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_rule(&f, RULE_CLASS_OPERATOR_ALLOW, "/^(?=trusted)/");
+	fixture_source(&f, "ads");
+	fixture_rule(&f, RULE_CLASS_BLOCK, "tracker.example");
+	fixture_judge(&f);
+	assert_int_equal(judge_counts(f.judge)->patterns.compiled, 0);
+	assert_true(judge_concerns_names(f.judge));
+	judge_chain("tracker.example", "198.18.0.1"); // and its record is looked at by walks
+	assert_true(blocks("ads", NULL));
+	judge_chain("www.shop.example", "198.18.0.1");
+	assert_int_equal(finding.count, 0);
+	fixture_close(&f);
+	f = was;
+}
+
 // A pattern for some types ($dnstype) says nothing of others, be it that it blocks or allows.
 static void test_pattern_types(void **)
 {
@@ -417,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_chain),
 		T(test_allowed_targets),
+		T(test_refused_allow_pattern),
 		T(test_patterns),
 		T(test_pattern_types),
 		T(test_addresses),
