@@ -17,7 +17,7 @@ struct judge {
 	struct judge_prefixes *prefixes;
 	// Of the names asked: patterns may allow what a list blocks by name. By the image, as
 	// workers go by it: even if all of these patterns were refused.
-	bool names_too;
+	bool names_too, image_names_too; // the image's alone
 	struct judge_counts counts;
 };
 
@@ -67,7 +67,7 @@ int judge_new(struct judge **out, const struct rule_reader *image)
 	j->image = *image;
 	judge_rank_init(&j->rank, &j->image);
 	const uint64_t *allows = j->image.pattern_allows;
-	j->names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
+	j->names_too = j->image_names_too = (allows[0] | allows[1] | allows[2] | allows[3]) != 0;
 	int rc = patterns_open(j);
 	if (rc == 0)
 		rc = prefixes_open(j);
@@ -77,6 +77,11 @@ int judge_new(struct judge **out, const struct rule_reader *image)
 	}
 	*out = j;
 	return 0;
+}
+
+void judge_follow(struct judge *j, const struct judge *before)
+{
+	j->names_too |= before && before->image_names_too;
 }
 
 void judge_free(struct judge *j)

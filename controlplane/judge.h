@@ -37,6 +37,9 @@ struct judge_counts {
 
 // -ENOMEM. Patterns and prefixes that are refused are counted, the others work.
 ATTR_MUST_CHECK int judge_new(struct judge **out, const struct rule_reader *image);
+// Before it is used: as long as workers have the image of `before` (NULL: none), they may leave
+// names to us that its allow patterns might allow, so this one judges names too if that one does.
+void judge_follow(struct judge *j, const struct judge *before);
 void judge_free(struct judge *j); // NULL is fine
 const struct judge_counts *judge_counts(const struct judge *j);
 

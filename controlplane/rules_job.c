@@ -70,6 +70,8 @@ static int make_judge(struct rules_job *j)
 	int err = judge_new(&j->judge, &j->reader);
 	if (err)
 		fail(j, "cannot make a judge of the image: %s", strerror(-err));
+	else
+		judge_follow(j->judge, j->judge_before);
 	return err;
 }
 

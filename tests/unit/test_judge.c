@@ -171,6 +171,28 @@ static void test_refused_allow_pattern(void **)
 	f = was;
 }
 
+// The last allow pattern goes: until workers know, names are judged as before.
+static void test_follows_allow_pattern(void **)
+{
+	const struct dns_name name = fixture_name("tracker.example");
+	struct judge_fixture next[2];
+	const struct judge *before = f.judge;
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_open(&next[i]);
+		fixture_source(&next[i], "allow entries");
+		fixture_source(&next[i], "ads");
+		fixture_rule(&next[i], RULE_CLASS_BLOCK, "tracker.example");
+		fixture_judge(&next[i]);
+		judge_follow(next[i].judge, before);
+		assert_int_equal(judge_concerns_names(next[i].judge), i == 0);
+		judge_question(next[i].judge, JUDGE_ON_RESOLVER, &name, DNS_TYPE_A, &finding);
+		assert_int_equal(finding.count, i == 0);
+		before = next[i].judge;
+	}
+	fixture_close(&next[0]);
+	fixture_close(&next[1]);
+}
+
 // A pattern for some types ($dnstype) says nothing of others, be it that it blocks or allows.
 static void test_pattern_types(void **)
 {
@@ -439,6 +461,7 @@ int main(void)
 		T(test_chain),
 		T(test_allowed_targets),
 		T(test_refused_allow_pattern),
+		T(test_follows_allow_pattern),
 		T(test_patterns),
 		T(test_pattern_types),
 		T(test_addresses),
