@@ -31,8 +31,12 @@ static void copy_one(
 	if (!source)
 		return;
 	struct why_pattern *out = &to->pattern[to->count++];
-	*out = (struct why_pattern){
-		.list = (uint16_t)p.list, .len = (uint16_t)p.len, .off = *off, .kind = info->kind};
+	*out = (struct why_pattern){.list = (uint16_t)p.list,
+		.len = (uint16_t)p.len,
+		.source = info->source,
+		.off = *off,
+		.content_hash = source->content_hash,
+		.kind = info->kind};
 	memcpy(out->title, info->title, sizeof out->title);
 	memcpy(to->text + *off, p.text, p.len);
 	*off += (uint32_t)p.len;

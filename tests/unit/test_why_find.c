@@ -54,9 +54,10 @@ static int teardown(void **)
 }
 
 // What an image of `text` says of a name, with the lines in `now`.
-static struct why *why_of(const char *text, const char *now, const char *name_text, uint16_t qtype)
+static struct why *why_of_sources(const struct rule_source *from, unsigned count, const char *text,
+	const char *now, const char *name_text, uint16_t qtype)
 {
-	struct rule_source_result result[ARRAY_LEN(sources)];
+	struct rule_source_result result[8];
 	struct rule_compile_options options = {.secret = fixture_secret()};
 	struct rule_arena arena;
 	struct rule_reader r;
@@ -66,8 +67,7 @@ static struct why *why_of(const char *text, const char *now, const char *name_te
 	char why[RULE_COMPILE_WHY_MAX];
 	size_t peak;
 	list_write(text);
-	assert_int_equal(
-		rule_compile(sources, ARRAY_LEN(sources), &options, result, &arena, &peak, why), 0);
+	assert_int_equal(rule_compile(from, count, &options, result, &arena, &peak, why), 0);
 	assert_int_equal(rule_reader_init(&r, arena.base, arena.size, true, why), 0);
 	assert_int_equal(why_new(&name, qtype, &w), 0);
 	why_read_name(w, 0, &r);
@@ -76,10 +76,15 @@ static struct why *why_of(const char *text, const char *now, const char *name_te
 	why_judge(w);
 	if (now)
 		list_write(now);
-	assert_int_equal(why_find(w, sources, ARRAY_LEN(sources), &go), 0);
+	assert_int_equal(why_find(w, from, count, &go), 0);
 	why_patterns_free(&patterns);
 	rule_arena_free(&arena);
 	return w;
+}
+
+static struct why *why_of(const char *text, const char *now, const char *name_text, uint16_t qtype)
+{
+	return why_of_sources(sources, ARRAY_LEN(sources), text, now, name_text, qtype);
 }
 
 // The line that decides, and what it says.
@@ -113,6 +118,29 @@ static void test_lines(void **)
 	assert_int_equal(w->lines, 2);
 	assert_int_equal(w->line[0].line, 9);
 	assert_int_equal(w->line[1].line, 9);
+	why_free(w);
+}
+
+// Each source that has a pattern that matches is read, and its changes are told.
+static void test_patterns_of_two_sources(void **)
+{
+	static const struct rule_source two[] = {
+		{.title = "allow entries"},
+		{.title = "deny entries"},
+		{.title = "ads", .path = path},
+		{.title = "more", .path = path},
+	};
+	struct why *w = why_of_sources(
+		two, ARRAY_LEN(two), list_text, "\n/^ad[0-9]+\\./\n", "ad77.example", DNS_TYPE_A);
+	assert_int_equal(w->hits, 2);
+	assert_int_equal(w->sources, 2);
+	assert_int_equal(w->lines, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(w->source[i].number, 2 + i);
+		assert_string_equal(w->source[i].title, two[2 + i].title);
+		assert_non_null(strstr(w->source[i].note, "changed"));
+		assert_int_equal(w->line[i].line, 2);
+	}
 	why_free(w);
 }
 
@@ -163,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_patterns_of_two_sources),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_no_source),
