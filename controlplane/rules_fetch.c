@@ -325,7 +325,9 @@ static void plan(struct rules_fetch *f)
 	if (f->round)
 		return;
 	bool all = f->all_wanted;
-	if ((all || (!f->held && due_ms <= now_ms)) && f->set->count) {
+	// One that was asked for takes place although there may be no list any more: somebody
+	// waits.
+	if (all || (!f->held && due_ms <= now_ms)) {
 		f->all_wanted = false;
 		if (round_start(f, all, all && f->all_force)) {
 			f->all_force = false;

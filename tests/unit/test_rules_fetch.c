@@ -191,6 +191,31 @@ static void test_by_itself_unless_held(void **)
 	close_rules();
 }
 
+static void call_reload_then_drop(void *)
+{
+	if (rules_reload(env.rules, &env.config, false, on_done, NULL))
+		abort();
+	env.config.blocking.list_count = 1;
+	if (rules_configure(env.rules, &env.config, on_done, NULL))
+		abort();
+}
+
+// Who waits for a round is told although its lists leave the configuration before it begins.
+static void test_no_list_left_to_wait_for(void **)
+{
+	set_url("/slow");
+	env.config.blocking.update.timeout_s = 1;
+	open_rules();
+	run();
+	usleep(100000); // the first round runs
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_reload_then_drop, NULL), 0);
+	wait_told(before + 2);
+	assert_true(blocked("local.example"));
+	reload(1, false);
+	close_rules();
+}
+
 static struct {
 	_Atomic bool called;
 	bool failed;
@@ -309,6 +334,7 @@ int main(void)
 		CASE(test_one_that_never_came_keeps_nobody_else_back),
 		CASE(test_a_restart_needs_no_network),
 		CASE(test_by_itself_unless_held),
+		CASE(test_no_list_left_to_wait_for),
 		CASE(test_start_blocking),
 		CASE(test_start_fast),
 		CASE(test_start_or_fail),
