@@ -48,6 +48,17 @@ static void describe_counts(struct rules_list_status *l, const struct rule_sourc
 	l->bytes = from->counts.bytes;
 }
 
+// What is told of a source that was not read again stays.
+static bool keeps_rejects(
+	const struct rules_list_status *before, const struct rules_job *j, unsigned i)
+{
+	const struct rule_source_result *result = &j->result[i];
+	char title[RULE_TITLE_MAX];
+	rule_title_make(title, j->sources->source[i].title);
+	return j->outcome != RULES_PUBLISHED && !j->same && !result->error && !result->counts.lines
+	       && strcmp(before->name, title) == 0;
+}
+
 // Lists as the job's configuration has them, with the numbers of the current image.
 void rules_describe(struct rules *r, const struct rules_job *j)
 {
@@ -60,8 +71,11 @@ void rules_describe(struct rules *r, const struct rules_job *j)
 	for (unsigned i = 0; i < j->sources->count; i++) {
 		const struct rule_source *s = &j->sources->source[i];
 		struct rules_list_status *l = &r->list[i];
-		*l = (struct rules_list_status){.allow = s->allow, .error = j->result[i].error};
-		memcpy(l->rejected_by, j->result[i].counts.rejected, sizeof l->rejected_by);
+		struct rules_list_status now = {.allow = s->allow, .error = j->result[i].error};
+		memcpy(now.rejected_by,
+			keeps_rejects(l, j, i) ? l->rejected_by : j->result[i].counts.rejected,
+			sizeof now.rejected_by);
+		*l = now;
 		rule_title_make(l->name, s->title);
 		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
 		describe_image(r, l);

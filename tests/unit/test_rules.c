@@ -142,6 +142,24 @@ static void test_other_text_with_the_same_rules(void **)
 	close_rules();
 }
 
+// Why lines were refused is told also after reloads that did not read them again.
+static void test_reasons_stay_until_it_is_read_again(void **)
+{
+	write_list(0, "ads.example\nno name at all\n");
+	open_rules();
+	run();
+	for (unsigned i = 0; i < 3; i++) {
+		reload(1, false);
+		assert_int_equal(env.last.lists[2].rejected, 1);
+		assert_int_equal(env.last.lists[2].rejected_by[LIST_REJECT_WORDS], 1);
+	}
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	write_list(0, "ads.example\nother.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.lists[2].rejected_by[LIST_REJECT_WORDS], 0);
+	close_rules();
+}
+
 // A file whose times are old enough is not even read, and nothing stays on the heap. Takes 3 s:
 // nobody can set when an inode changed.
 static void test_unchanged_costs_next_to_nothing(void **)
@@ -261,6 +279,7 @@ int main(void)
 		RULES_CASE(test_an_emptied_list_is_taken_only_by_force),
 		RULES_CASE(test_an_image_that_cannot_be_stored),
 		RULES_CASE(test_other_text_with_the_same_rules),
+		RULES_CASE(test_reasons_stay_until_it_is_read_again),
 		RULES_CASE(test_unchanged_costs_next_to_nothing),
 		RULES_CASE(test_storm_is_coalesced),
 		RULES_CASE(test_restart_serves_the_last_image),
