@@ -96,13 +96,25 @@ static int share_built(struct rules_job *j)
 	return make_judge(j);
 }
 
+// One that was stored and then not published is nobody's way back.
+static bool file_is_current(const struct rules_job *j)
+{
+	struct rule_image_head head;
+	int fd = open(j->image_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool is = fd >= 0 && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head
+		  && memcmp(&head, j->current, sizeof head) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 // The file that is about to be replaced keeps a second name. Not for what a forced build of
 // unchanged sources would replace by the same, which would be no way back.
 static void keep_previous(const struct rules_job *j)
 {
 	const struct rule_image_head *h = j->arena.base;
 	char second[PATH_MAX + 8];
-	if (!j->has_current || h->input_hash == j->current_input_hash)
+	if (!j->has_current || h->input_hash == j->current_input_hash || !file_is_current(j))
 		return;
 	snprintf(second, sizeof second, "%s.tmp", j->previous_path);
 	(void)unlink(second);

@@ -117,6 +117,31 @@ static void test_a_forced_build_keeps_the_way_back(void **)
 	close_rules();
 }
 
+// What lies there without being current (it could be stored and not published) is no way back.
+static void test_only_what_was_current_is_a_way_back(void **)
+{
+	char path[96];
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs("an image of nobody's", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	write_list(0, "third.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("first.example"));
+	close_rules();
+}
+
 static void test_a_damaged_previous_image_changes_nothing(void **)
 {
 	char previous[128];
@@ -180,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULES_CASE(test_rollback_holds_until_a_reload_by_hand),
 		RULES_CASE(test_a_forced_build_keeps_the_way_back),
+		RULES_CASE(test_only_what_was_current_is_a_way_back),
 		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
 		RULES_CASE(test_a_pause_outlives_a_restart),
 	};
