@@ -44,8 +44,8 @@ ATTR_MUST_CHECK int rule_builder_source(struct rule_builder *b, const char *titl
 
 // A rule of the current source; a list_rule_take, `builder` is the builder. -EINVAL: a name without
 // labels or with more than RULE_LABELS_MAX, a pattern or record that is too long, a kind that there
-// is not; -ENOSPC: the source has too many kinds of rules already. These change nothing. -ENOMEM,
-// -E2BIG end the build.
+// is not; -ENOSPC: the source has too many kinds of rules already, or the image too many patterns
+// or prefixes. These change nothing. -ENOMEM, -E2BIG end the build.
 ATTR_MUST_CHECK int rule_builder_rule(void *builder, const struct list_rule *rule);
 
 // A rule for a name and all below, for any type, answered as the group says.

@@ -39,7 +39,7 @@ int rule_patterns_add(struct rule_patterns *p, unsigned list, const char *text, 
 	if (len == 0 || len > RULE_PATTERN_LEN_MAX || memchr(text, 0, len))
 		return -EINVAL;
 	if (p->pattern_count == RULE_PATTERNS_MAX)
-		return -E2BIG;
+		return -ENOSPC;
 	void *rows = p->pattern, *texts = p->text;
 	int err = make_room(&rows, &p->pattern_room, p->pattern_count + 1, sizeof *p->pattern);
 	p->pattern = rows;
@@ -62,7 +62,7 @@ int rule_patterns_add_prefix(
 	if ((prefix->version != 4 && prefix->version != 6) || prefix->prefix_len > bits)
 		return -EINVAL;
 	if (p->prefix_count == RULE_PREFIXES_MAX)
-		return -E2BIG;
+		return -ENOSPC;
 	void *rows = p->prefix;
 	int err = make_room(&rows, &p->prefix_room, p->prefix_count + 1, sizeof *p->prefix);
 	p->prefix = rows;

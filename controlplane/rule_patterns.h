@@ -20,7 +20,8 @@ struct rule_patterns {
 void rule_patterns_free(struct rule_patterns *p);
 size_t rule_patterns_bytes(const struct rule_patterns *p); // of memory
 
-// -EINVAL: empty, too long or with a NUL, or no prefix; -E2BIG; -ENOMEM.
+// -EINVAL: empty, too long or with a NUL, or no prefix; -ENOSPC: there are too many, this one is
+// left out; -ENOMEM.
 ATTR_MUST_CHECK int rule_patterns_add(
 	struct rule_patterns *p, unsigned list, const char *text, size_t len);
 ATTR_MUST_CHECK int rule_patterns_add_prefix(

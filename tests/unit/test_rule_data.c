@@ -3,6 +3,7 @@
 // Records, patterns and prefixes of an image: what was put in comes out, as answers that fit any
 // question, and nothing of it is trusted.
 
+#include "../../controlplane/rule_patterns.h"
 #include "listgen.h"
 #include "rule_fixture.h"
 
@@ -268,6 +269,25 @@ static int add_prefix(struct rule_builder *b, enum rule_class rule_class, const 
 	return rule_builder_rule(b, &rule);
 }
 
+// A list of more patterns than there is room for costs the rest of its patterns, not the image.
+static void test_too_many_patterns(void **)
+{
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	char text[16];
+	for (unsigned i = 0; i <= RULE_LIST_FIRST; i++)
+		assert_int_equal(rule_builder_source(b, "x"), 0);
+	for (unsigned i = 0; i < RULE_PATTERNS_MAX; i++) {
+		int len = snprintf(text, sizeof text, "%u", i);
+		if (add_pattern(b, RULE_CLASS_BLOCK, text, (size_t)len))
+			fail_msg("pattern %u is refused", i);
+	}
+	assert_int_equal(add_pattern(b, RULE_CLASS_BLOCK, "one", 3), -ENOSPC);
+	fixture_finish(b, &a);
+	assert_int_equal(((struct rule_image_head *)a.base)->patterns, RULE_PATTERNS_MAX);
+	rule_arena_free(&a);
+}
+
 static void test_patterns_and_prefixes(void **)
 {
 	struct rule_builder *b = fixture_builder();
@@ -368,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_patterns_and_prefixes),
+		cmocka_unit_test(test_too_many_patterns),
 		cmocka_unit_test(test_damage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
