@@ -251,10 +251,11 @@ static int host_prepare(struct fetch *f, CURLU *u, struct curl_slist **out)
 		err = fail(f, -EPROTO, "a URL without host");
 	} else if (!needs_no_dns(host)) {
 		size_t len = strlen(host);
-		bool plain = true;
+		bool plain = host[0] != '-' && host[0] != '+';
 		for (size_t i = 0; i < len; i++)
 			plain &= host[i] > 0x20 && host[i] < 0x7f;
-		// libcurl would look such a name up under another spelling, and ask the system.
+		// libcurl would look such a name up under another spelling, and ask the system; a
+		// sign in front has a meaning in CURLOPT_RESOLVE.
 		if (!plain || host[len - 1] == '.')
 			err = fail(f, -EPROTO, "a host name that is no plain ASCII");
 		else

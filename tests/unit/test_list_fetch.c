@@ -210,6 +210,9 @@ static void test_names_are_asked_of_the_bootstrap_servers(void **)
 	dns.mode = FAKE_NXDOMAIN;
 	assert_int_equal(fetch_at("other.example", "/list"), -EIO);
 	assert_non_null(strstr(result.why, "other.example: has no address"));
+	// Signs in front tell libcurl to forget a name, or for how long it holds.
+	assert_int_equal(fetch_at("-lists.example", "/list"), -EPROTO);
+	assert_int_equal(fetch_at("+lists.example", "/list"), -EPROTO);
 	request.server_count = 0;
 	assert_true(fetch_at("lists.example", "/list") < 0);
 	// What the system's resolver would take for a name of its own or spell in another way.
