@@ -126,7 +126,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	struct api_deps *d = &a->deps;
 
 	int rc = rules_open(&a->rules, c, a->publisher, a->loop, a->service,
-		(struct rules_judging){resolver_judge_by, a->resolver});
+		(struct rules_judging){resolver_judge_by, resolver_judge_finish, a->resolver});
 	if (rc < 0) {
 		snprintf(why, APP_WHY_MAX, "lists: %s", strerror(-rc));
 		return rc;

@@ -54,6 +54,9 @@ void resolver_groups_published(struct resolver *r, bool published);
 // loop's thread, or before it runs.
 void resolver_judge_by(
 	void *resolver, const struct judge *judge, void (*then)(void *arg), void *arg);
+// What is left of that at once, some 0.3 us for each cached answer: for a start, before the loop
+// runs.
+void resolver_judge_finish(void *resolver);
 
 struct judge_count {
 	uint64_t answers, listed;   // judged when they came; of these with something on a list

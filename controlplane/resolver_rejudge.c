@@ -82,21 +82,26 @@ static bool slice(struct rejudge *w)
 	return true;
 }
 
-static void on_step(evutil_socket_t fd, short what, void *arg)
+static void walk_end(struct rejudge *w)
 {
-	struct rejudge *w = arg;
 	struct judge_count *count = &w->resolver->count.judge;
-	(void)fd, (void)what;
 
-	if (!slice(w)) {
-		event_add(w->step, &(struct timeval){0});
-		return;
-	}
 	w->running = false;
 	count->walks++;
 	count->walk_ms = clock_mono_ms() - w->start_ms;
 	if (w->then)
 		w->then(w->arg);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct rejudge *w = arg;
+	(void)fd, (void)what;
+
+	if (slice(w))
+		walk_end(w);
+	else
+		event_add(w->step, &(struct timeval){0});
 }
 
 int rejudge_open(struct resolver *r)
@@ -132,4 +137,17 @@ void resolver_judge_by(
 	w->then = then;
 	w->arg = arg;
 	event_add(w->step, &(struct timeval){0});
+}
+
+void resolver_judge_finish(void *resolver)
+{
+	struct resolver *r = resolver;
+	struct rejudge *w = r->rejudge;
+
+	if (!w->running)
+		return;
+	(void)event_del(w->step);
+	while (!slice(w))
+		;
+	walk_end(w);
 }

@@ -76,6 +76,7 @@ struct rules_status {
 struct rules_judging {
 	void (*judge_by)(
 		void *arg, const struct judge *judge, void (*then)(void *arg), void *then_arg);
+	void (*finish)(void *arg); // now, before that loop runs (resolver_judge_finish)
 	void *arg;
 };
 

@@ -312,21 +312,27 @@ static void switch_image(void *arg)
 void rules_job_publish(void *arg)
 {
 	struct rules_job *j = arg;
-	bool starting = (j->from_disk && !j->rollback) || j->before_start;
+	bool same_again = j->from_disk && !j->rollback;
 
 	if (names_busy(j->publisher)) {
 		names_discard(j->publisher, j->region);
 		j->region = NULL;
 		fail_publish(j, -EBUSY);
 		settle(j, RULES_JOB_DONE);
-	} else if (starting) {
+	} else if (same_again) {
 		// The resolver loop does not run yet, and begins with this. What is cached was
 		// judged by this very image, unless the last life ended while it was taking it
-		// over, or there is a new one already.
+		// over.
 		judge_by(j, j->judge, NULL);
 		switch_image(j);
 	} else {
+		// The job may be gone at the end. A data plane that lives answers from the cache
+		// before the start, too.
+		const struct rules_judging judging = j->judging;
+		bool before_start = j->before_start;
 		judge_by(j, j->judge, switch_image);
+		if (before_start && judging.finish)
+			judging.finish(judging.arg);
 	}
 }
 

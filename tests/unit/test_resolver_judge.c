@@ -284,6 +284,34 @@ static void test_new_image_acts_on_cached_answers(void **)
 	assert_int_equal(queries(), 2);
 }
 
+static unsigned walks_told;
+
+static void on_walk_told(void *arg)
+{
+	(void)arg;
+	walks_told++;
+}
+
+static void rejudge_at_once(void *judge)
+{
+	walks_told = 0;
+	resolver_judge_by(rig.resolver, judge, on_walk_told, NULL);
+	resolver_judge_finish(rig.resolver);
+	resolver_judge_finish(rig.resolver); // of nothing
+	assert_int_equal(walks_told, 1);
+}
+
+// As at a start that waits for its lists: the image may be published when the call returns.
+static void test_walk_at_once(void **)
+{
+	upstream_alias("cdn.fresh.example");
+	expect_as(1, "www.shop.example", ANSWER_UPSTREAM);
+	on_loop(rejudge_at_once, after.judge);
+	assert_int_equal(status().judge.rejudged_changed, 1);
+	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
+	assert_int_equal(walks_told, 1);
+}
+
 // Two names, one blocked by a list, the other by another unless a third allows it: no mask says so.
 static void test_without_a_mask_nothing_is_kept(void **)
 {
@@ -412,6 +440,7 @@ int main(void)
 		T(test_pause),
 		T(test_stale),
 		T(test_new_image_acts_on_cached_answers),
+		T(test_walk_at_once),
 		T(test_without_a_mask_nothing_is_kept),
 		T(test_model),
 	};
