@@ -298,7 +298,7 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 	load_last(r, sources);
 	if (r->kept.held && !r->arena.base) {
 		log_warning("rules: the image that was held is gone: building anew");
-		r->kept.held = false;
+		rules_hold(r, false); // for the next start as well
 	}
 	rules_fetch_hold(r->fetch, r->kept.held);
 	r->start.how = config->blocking.update.start;

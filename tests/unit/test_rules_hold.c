@@ -164,6 +164,31 @@ static void test_a_damaged_previous_image_changes_nothing(void **)
 	close_rules();
 }
 
+// What is built in place of an image that was held and is gone is not held, also not later.
+static void test_a_held_image_that_is_gone(void **)
+{
+	char path[96];
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
+	assert_true(env.last.held);
+	close_rules();
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	assert_int_equal(unlink(path), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		open_rules();
+		run();
+		assert_int_equal(hold(CALL_CONFIGURE, 0), 0);
+		assert_false(env.last.held);
+		assert_true(blocked("second.example"));
+		close_rules();
+	}
+}
+
 static _Atomic int pause_changes;
 
 static void on_pause(void *)
@@ -207,6 +232,7 @@ int main(void)
 		RULES_CASE(test_a_forced_build_keeps_the_way_back),
 		RULES_CASE(test_only_what_was_current_is_a_way_back),
 		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
+		RULES_CASE(test_a_held_image_that_is_gone),
 		RULES_CASE(test_a_pause_outlives_a_restart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
