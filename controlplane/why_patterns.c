@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/text.h>
 
 static size_t texts_len(const struct rule_reader *r)
@@ -100,10 +101,14 @@ static void names_match(struct why *w, const struct why_patterns *p, unsigned fi
 }
 
 // As many at a time as a set of lists has bits: each under a number of its own, so that the set
-// says which one matched.
-static int portion_match(
-	struct why *w, const struct why_patterns *p, unsigned first, unsigned count)
+// says which one matched. What there is no time left for might have been a hit.
+static int portion_match(struct why *w, const struct why_patterns *p, unsigned first,
+	unsigned count, uint64_t deadline_ms)
 {
+	uint64_t now_ms = clock_mono_ms();
+	const struct judge_pattern_limits limits = {
+		.budget_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0,
+		.bytes = JUDGE_PATTERNS_BYTES_MAX};
 	struct judge_pattern one[RULE_LISTS_MAX];
 	struct judge_pattern_counts counts;
 	struct judge_patterns *compiled;
@@ -112,7 +117,8 @@ static int portion_match(
 		const struct why_pattern *from = &p->pattern[first + i];
 		one[i] = (struct judge_pattern){i, p->text + from->off, from->len};
 	}
-	int err = judge_patterns_new(&compiled, one, count, NULL, &counts);
+	int err = judge_patterns_new(&compiled, one, count, &limits, &counts);
+	w->hits_left_out += counts.refused_time;
 	if (err || !compiled)
 		return err;
 	err = judge_pattern_scratch_new(compiled, &scratch);
@@ -125,11 +131,13 @@ static int portion_match(
 
 int why_patterns_match(struct why *w, const struct why_patterns *p, const _Atomic bool *stop)
 {
+	uint64_t deadline_ms = clock_mono_ms() + WHY_PATTERNS_MS;
 	for (unsigned first = 0; first < p->count; first += RULE_LISTS_MAX) {
 		if (atomic_load(stop))
 			return -ECANCELED;
 		unsigned left = p->count - first;
-		int err = portion_match(w, p, first, left < RULE_LISTS_MAX ? left : RULE_LISTS_MAX);
+		int err = portion_match(
+			w, p, first, left < RULE_LISTS_MAX ? left : RULE_LISTS_MAX, deadline_ms);
 		if (err)
 			return err;
 	}

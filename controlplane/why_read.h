@@ -26,12 +26,14 @@ struct why_patterns {
 	struct why_pattern *pattern;
 	char *text;
 };
-enum { WHY_PATTERNS_MAX = 4096 }; // as many as are ever compiled (judge_patterns.h)
+// As many as are ever compiled, in the time that is given to that (judge_patterns.h).
+enum { WHY_PATTERNS_MAX = 4096, WHY_PATTERNS_MS = 5000 };
 ATTR_MUST_CHECK int why_patterns_copy(const struct rule_reader *r, struct why_patterns *out);
 void why_patterns_free(struct why_patterns *p);
 
 // Adds a hit for each of them that matches a name of `w`. Compiles them: some 0.1 ms each, for a
-// helper thread. Those that the control plane refuses are left out here as there. -ECANCELED when
-// *stop; -ENOMEM, -ENOTSUP.
+// helper thread, WHY_PATTERNS_MS in all; those that are left then count as hits left out. Those
+// that the control plane refuses are left out here as there. -ECANCELED when *stop; -ENOMEM,
+// -ENOTSUP.
 ATTR_MUST_CHECK int why_patterns_match(
 	struct why *w, const struct why_patterns *p, const _Atomic bool *stop);
