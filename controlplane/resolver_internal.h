@@ -125,6 +125,7 @@ bool judged_mask(struct resolver *r, struct rule_set *mask);
 bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
 	const struct judge_finding *finding);
 const struct dns_block *judged_reply(struct resolver *r, unsigned group);
+void judge_tables(const struct resolver *r, struct table_registry *tables);
 // A pattern blocks the name for who asks: answered.
 bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 

@@ -67,3 +67,24 @@ bool question_blocked(struct resolver *r, const struct dns_query *q, const struc
 	answer_one(r, q, w, &a);
 	return true;
 }
+
+void judge_tables(const struct resolver *r, struct table_registry *tables)
+{
+	static const struct judge_counts none;
+	const struct judge_counts *c = r->judge ? judge_counts(r->judge) : &none;
+
+	table_register(tables, &(struct table_info){.name = "judge_patterns",
+				       .owner = "rules helper thread",
+				       .eviction = "refused: those over number, size or time",
+				       .lifetime = "until the next image",
+				       .cap = JUDGE_PATTERNS_MAX,
+				       .used = c->patterns.compiled,
+				       .bytes = c->patterns.bytes});
+	table_register(tables, &(struct table_info){.name = "judge_prefixes",
+				       .owner = "rules helper thread",
+				       .eviction = "refused: those over the number",
+				       .lifetime = "until the next image",
+				       .cap = JUDGE_PREFIXES_MAX,
+				       .used = c->prefixes.taken,
+				       .bytes = c->prefixes.bytes});
+}

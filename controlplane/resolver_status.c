@@ -151,6 +151,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->sockets = upstream.sockets;
 	s->upstream_count = upstreams_status(views_everyone(r->views)->upstreams, s->upstream);
 	status_tables(r, s, &inflight, &upstream);
+	judge_tables(r, &s->tables);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
 }
