@@ -97,6 +97,9 @@ static void resolver_out(
 	json_out_count(o, n, "mismatched", s->mismatched);
 	json_out_count(o, n, "stored", s->stored);
 	json_out_count(o, n, "not_stored", s->not_stored);
+	json_out_count(o, n, "rewritten", s->rewritten);
+	json_out_count(o, n, "refused_rewrites", s->refused_rewrites);
+	json_out_count(o, n, "forwarded", s->forwarded);
 	json_out_count(o, n, "inflight", s->inflight);
 	json_out_count(o, n, "inflight_max", s->inflight_max);
 	json_out_count(o, n, "inflight_cap", s->inflight_cap);

@@ -30,7 +30,6 @@ struct app_flushes { // of changed names, still to be done
 	unsigned running;
 	unsigned count;
 	struct flush what[LOCAL_CHANGES_MAX];
-	uint64_t done, failed, answers; // flushes; answers that went
 };
 
 struct app_groups {                                  // as published last
