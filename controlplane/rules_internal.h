@@ -23,6 +23,7 @@ struct rules_waiters {
 struct rules_kept {
 	bool held;
 	uint64_t pause_until_unix_s; // 0: not paused
+	uint64_t pause_end_ms;       // likewise by clock_mono_ms; not in the file
 };
 
 // rules_start.c

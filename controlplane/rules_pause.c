@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 
 static const char kept_kind[] = "weir-rules-state";
-enum { KEPT_VERSION = 1, MINUTE_S = 60 };
+enum { KEPT_VERSION = 1, MINUTE_S = 60, LOOK_S = 30 };
 
 static uint64_t unix_s(void)
 {
@@ -31,6 +32,12 @@ int rules_kept_save(struct rules *r)
 	return err;
 }
 
+static void pause_set(struct rules *r, uint64_t left_s)
+{
+	r->kept.pause_until_unix_s = unix_s() + left_s;
+	r->kept.pause_end_ms = clock_mono_ms() + left_s * 1000;
+}
+
 static void kept_load(struct rules *r)
 {
 	struct state_file f;
@@ -46,7 +53,8 @@ static void kept_load(struct rules *r)
 	// for.
 	uint64_t last = now + RULES_PAUSE_MINUTES_MAX * MINUTE_S;
 	r->kept.held = state_file_get_number(&f, "held") == 1;
-	r->kept.pause_until_unix_s = until <= now ? 0 : until < last ? until : last;
+	if (until > now)
+		pause_set(r, (until < last ? until : last) - now);
 }
 
 static void pause_end(struct rules *r)
@@ -58,17 +66,23 @@ static void pause_end(struct rules *r)
 		r->pause_changed(r->pause_changed_arg);
 }
 
-static void on_pause_timer(evutil_socket_t, short, void *arg)
-{
-	log_info("rules: the pause is over");
-	pause_end(arg);
-}
-
+// A box without a clock of its own starts in the past and learns the time later: so it is looked
+// now and then whether the pause is over by the wall clock.
 static void pause_watch(struct rules *r)
 {
-	uint64_t left_s = r->kept.pause_until_unix_s - unix_s();
-	const struct timeval interval = {.tv_sec = (time_t)left_s};
+	uint32_t left_s = rules_pause_left_s(r);
+	const struct timeval interval = {.tv_sec = left_s < LOOK_S ? left_s : LOOK_S};
 	(void)event_add(r->pause_timer, &interval);
+}
+
+static void on_pause_timer(evutil_socket_t, short, void *arg)
+{
+	if (rules_pause_left_s(arg)) {
+		pause_watch(arg);
+		return;
+	}
+	log_info("rules: the pause is over");
+	pause_end(arg);
 }
 
 int rules_kept_open(struct rules *r, struct event_base *base)
@@ -92,7 +106,7 @@ int rules_pause(struct rules *r, unsigned minutes)
 {
 	if (minutes < 1 || minutes > RULES_PAUSE_MINUTES_MAX)
 		return -EINVAL;
-	r->kept.pause_until_unix_s = unix_s() + (uint64_t)minutes * MINUTE_S;
+	pause_set(r, (uint64_t)minutes * MINUTE_S);
 	pause_watch(r);
 	log_info("rules: blocking is paused for %u min", minutes);
 	int err = rules_kept_save(r);
@@ -112,8 +126,12 @@ int rules_resume(struct rules *r)
 
 uint32_t rules_pause_left_s(const struct rules *r)
 {
-	uint64_t now = unix_s(), until = r->kept.pause_until_unix_s;
-	return until > now ? (uint32_t)(until - now) : 0;
+	// By both clocks: a wall clock that is set back makes no pause longer.
+	uint64_t now = unix_s(), until = r->kept.pause_until_unix_s, now_ms = clock_mono_ms();
+	if (until <= now || r->kept.pause_end_ms <= now_ms)
+		return 0;
+	uint64_t left_s = (r->kept.pause_end_ms - now_ms + 999) / 1000;
+	return (uint32_t)(left_s < until - now ? left_s : until - now);
 }
 
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg)

@@ -4,6 +4,21 @@
 
 #include "rules_rig.h"
 
+#include <time.h>
+
+// The wall clock, which somebody sets.
+static _Atomic int clock_set_s;
+
+time_t time(time_t *out)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += clock_set_s;
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
 struct hold_call {
 	enum { CALL_ROLLBACK, CALL_RELEASE, CALL_CONFIGURE, CALL_PAUSE, CALL_RESUME } what;
 	unsigned minutes;
@@ -225,6 +240,24 @@ static void test_a_pause_outlives_a_restart(void **)
 	close_rules();
 }
 
+// Setting the wall clock back makes no pause longer; once it is past its end, the pause is over.
+static void test_a_pause_and_the_wall_clock(void **)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	assert_int_equal(rules_pause(env.rules, 5), 0);
+	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
+	clock_set_s = -3600;
+	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
+	clock_set_s = 100;
+	assert_in_range(rules_pause_left_s(env.rules), 195, 200);
+	clock_set_s = 3600;
+	assert_int_equal(rules_pause_left_s(env.rules), 0);
+	clock_set_s = 0;
+	run();
+	close_rules();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +267,7 @@ int main(void)
 		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
 		RULES_CASE(test_a_held_image_that_is_gone),
 		RULES_CASE(test_a_pause_outlives_a_restart),
+		RULES_CASE(test_a_pause_and_the_wall_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
