@@ -213,7 +213,7 @@ def under_load(peer, names, work):
     (tmp / "names").write_text("".join(f"{name} A\n" for name in names))
     load = subprocess.Popen(peer.prefix + ["dnsperf", "-s", peer.address, "-p", str(peer.port), "-d", str(tmp / "names"),
                                            "-Q", str(RATE), "-l", str(SECONDS), "-t", "3", "-q", "60000"],
-                            stdout=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     time.sleep(1)
     took = work()
     out = load.communicate()[0]
