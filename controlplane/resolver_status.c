@@ -15,42 +15,12 @@ struct status_call {
 	struct resolver_status status;
 };
 
-static void status_tables(const struct resolver *r, struct resolver_status *s,
-	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
+// How questions reach the upstreams, and which.
+static void tables_of_upstreams(
+	const struct resolver *r, struct resolver_status *s, const struct upstream_totals *upstream)
 {
-	struct publish_status published;
 	unsigned sets = views_count(r->views) + views_forward_sets(r->views);
 
-	publish_status(r->publisher, &published);
-	table_register(&s->tables, &(struct table_info){.name = "l0",
-					   .owner = "resolver loop",
-					   .eviction = "SIEVE; no room: not stored",
-					   .lifetime = "TTL and stale window",
-					   .cap = s->l0.units_total,
-					   .used = s->l0.units_used,
-					   .bytes = s->l0_bytes + s->l0_private_bytes});
-	table_register(&s->tables,
-		&(struct table_info){.name = "names",
-			.owner = "rules helper thread",
-			.eviction = "none: sized by its lists",
-			.lifetime = "until the next image",
-			.cap = 1 + 2,
-			.used = (published.names_generation != 0) + published.retired_waiting,
-			.bytes = published.names_bytes + published.retired_bytes});
-	table_register(&s->tables, &(struct table_info){.name = "inflight",
-					   .owner = "resolver loop",
-					   .eviction = "refused: stale or SERVFAIL",
-					   .lifetime = "5 s",
-					   .cap = inflight->questions_cap,
-					   .used = inflight->questions,
-					   .bytes = inflight->bytes});
-	table_register(&s->tables, &(struct table_info){.name = "waiters",
-					   .owner = "resolver loop",
-					   .eviction = "refused: dropped or SERVFAIL",
-					   .lifetime = "1.9 s",
-					   .cap = inflight->waiters_cap,
-					   .used = inflight->waiters,
-					   .bytes = inflight->waiter_bytes});
 	table_register(&s->tables, &(struct table_info){.name = "upstream_tcp",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the try fails",
@@ -87,6 +57,44 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .cap = RESOLVER_REWRITES_MAX,
 					   .used = r->rewrites,
 					   .bytes = r->rewrites * sizeof(struct rewrite)});
+}
+
+static void status_tables(const struct resolver *r, struct resolver_status *s,
+	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
+{
+	struct publish_status published;
+
+	publish_status(r->publisher, &published);
+	table_register(&s->tables, &(struct table_info){.name = "l0",
+					   .owner = "resolver loop",
+					   .eviction = "SIEVE; no room: not stored",
+					   .lifetime = "TTL and stale window",
+					   .cap = s->l0.units_total,
+					   .used = s->l0.units_used,
+					   .bytes = s->l0_bytes + s->l0_private_bytes});
+	table_register(&s->tables,
+		&(struct table_info){.name = "names",
+			.owner = "rules helper thread",
+			.eviction = "none: sized by its lists",
+			.lifetime = "until the next image",
+			.cap = 1 + 2,
+			.used = (published.names_generation != 0) + published.retired_waiting,
+			.bytes = published.names_bytes + published.retired_bytes});
+	table_register(&s->tables, &(struct table_info){.name = "inflight",
+					   .owner = "resolver loop",
+					   .eviction = "refused: stale or SERVFAIL",
+					   .lifetime = "5 s",
+					   .cap = inflight->questions_cap,
+					   .used = inflight->questions,
+					   .bytes = inflight->bytes});
+	table_register(&s->tables, &(struct table_info){.name = "waiters",
+					   .owner = "resolver loop",
+					   .eviction = "refused: dropped or SERVFAIL",
+					   .lifetime = "1.9 s",
+					   .cap = inflight->waiters_cap,
+					   .used = inflight->waiters,
+					   .bytes = inflight->waiter_bytes});
+	tables_of_upstreams(r, s, upstream);
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",
 					   .eviction = "the one of the bucket that ends first",
