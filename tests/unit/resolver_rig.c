@@ -99,6 +99,27 @@ int rig_setup_small(void **state)
 	return setup_with(16, 8);
 }
 
+void rig_box_stop(void)
+{
+	char command[256];
+	fake_dataplane_close(&dp);
+	control_stop();
+	snprintf(
+		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
+	assert_int_equal(system(command), 0);
+}
+
+void rig_box_start(void)
+{
+	static unsigned boxes;
+	char why[SHM_WHY_MAX] = "";
+	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-resolver-%d-%u", getpid(), boxes++);
+	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+}
+
 int rig_teardown(void **state)
 {
 	char command[256];

@@ -27,6 +27,10 @@ extern uint16_t rig_redis_port; // of a server for L1; 0: none
 int rig_setup(void **state);
 int rig_setup_small(void **state); // 16 questions, 8 waiters each
 int rig_teardown(void **state);
+// Ends the box that rig_setup made, all it left included; another one, with an empty cache and the
+// present rig.config.
+void rig_box_stop(void);
+void rig_box_start(void);
 void control_start(void);
 void control_stop(void);
 void link_up_now(void);

@@ -19,7 +19,6 @@ enum { GROUPS = 3, OWN = 0, BARE = 1, BARE_TOO = 2 };
 static struct redis_server redis;
 static struct config_group groups[GROUPS];
 static struct config_upstream own_server;
-static unsigned boxes;
 
 // `own`: the server of the group with servers of its own.
 static void groups_config(const struct socket_address *own)
@@ -36,34 +35,13 @@ static void groups_config(const struct socket_address *own)
 	rig.config.group_count = GROUPS;
 }
 
-static void box_stop(void)
-{
-	char command[256];
-	fake_dataplane_close(&dp);
-	control_stop();
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
-	assert_int_equal(system(command), 0);
-}
-
-// A box with an empty cache and the present rig.config.
-static void box_start(void)
-{
-	char why[SHM_WHY_MAX] = "";
-	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-groups-%d-%u", getpid(), boxes++);
-	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
-	control_start();
-	fake_dataplane_open(&dp, &rig.paths, 2);
-	link_up_now();
-}
-
 static int setup(void **state)
 {
 	rig_setup(state);
-	box_stop();
+	rig_box_stop();
 	rig.config.upstreams.count = 1;
 	groups_config(&rig.config.upstreams.server[1].address);
-	box_start();
+	rig_box_start();
 	return 0;
 }
 
@@ -276,10 +254,10 @@ static void expect_look(const char *text)
 static void box_asks(const struct socket_address *own, uint16_t view, enum answer_kind kind)
 {
 	static uint16_t id = 100;
-	box_stop();
+	rig_box_stop();
 	groups_config(own);
 	rig.config.redis = redis_local(redis.port);
-	box_start();
+	rig_box_start();
 	redis_await();
 	ask_in(view ? view : view_of(OWN), "shared.example", ++id);
 	expect_answer(3000, id, 0, kind);

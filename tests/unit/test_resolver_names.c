@@ -20,7 +20,7 @@ static struct config_forward_zone zones[4], own_zones[2];
 static struct config_upstream zone_server[2];
 static struct config_group group;
 static uint8_t rdata[12][64];
-static unsigned rdata_used, boxes;
+static unsigned rdata_used;
 static char group_name[] = "own";
 
 static void name_set(struct dns_name *out, const char *text)
@@ -85,33 +85,13 @@ static void config_make(void)
 	c->group_count = 1;
 }
 
-static void box_stop(void)
-{
-	char command[256];
-	fake_dataplane_close(&dp);
-	control_stop();
-	snprintf(
-		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
-	assert_int_equal(system(command), 0);
-}
-
-static void box_start(void)
-{
-	char why[SHM_WHY_MAX] = "";
-	snprintf(rig.run, sizeof(rig.run), "/tmp/weir-test-names-%d-%u", getpid(), boxes++);
-	assert_int_equal(shm_paths_init(&rig.paths, rig.run, "off", why), 0);
-	control_start();
-	fake_dataplane_open(&dp, &rig.paths, 2);
-	link_up_now();
-}
-
 static int setup(void **state)
 {
 	rig_setup(state);
-	box_stop();
+	rig_box_stop();
 	config_make();
 	fake[0].ttl_s = fake[1].ttl_s = 300;
-	box_start();
+	rig_box_start();
 	return 0;
 }
 
@@ -344,9 +324,9 @@ static const char *keys_await(struct redis_server *redis, unsigned count)
 
 static void box_again(const struct redis_server *redis)
 {
-	box_stop();
+	rig_box_stop();
 	rig.config.redis = redis_local(redis->port);
-	box_start();
+	rig_box_start();
 	redis_await();
 }
 
