@@ -347,11 +347,6 @@ void rules_close(struct rules *r)
 	free(r);
 }
 
-const struct judge *rules_judge(const struct rules *r)
-{
-	return r->judge;
-}
-
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg)
 {
 	r->published = published;

@@ -126,9 +126,6 @@ uint32_t rules_pause_left_s(const struct rules *r); // 0: not paused
 // Called on the service loop whenever a pause begins, changes or ends.
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
-// The judge of the current image, for this loop; NULL: there is no image. Good until a reload.
-const struct judge *rules_judge(const struct rules *r);
-
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.

@@ -130,11 +130,6 @@ static const char *const domains[SERVICE_COUNT] = {
 };
 // clang-format on
 
-const char *service_domains(unsigned service)
-{
-	return domains[service];
-}
-
 int service_each_domain(
 	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg)
 {

@@ -8,9 +8,7 @@
 #include <weir/dns_name.h>
 #include <weir/service_names.h>
 
-// Domains separated by single spaces; never NULL or empty. `service` below SERVICE_COUNT.
-const char *service_domains(unsigned service);
-
-// Hands each domain to `take`, and stops with what that returns if it is not 0.
+// Hands each domain to `take`, one at least, and stops with what that returns if it is not 0.
+// `service` below SERVICE_COUNT.
 int service_each_domain(
 	unsigned service, int (*take)(void *arg, const struct dns_name *name), void *arg);
