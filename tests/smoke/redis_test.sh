@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Redis fails, moves and lies while clients ask (redis_chaos.py), and is asked to keep more than it may (redis_names.py).
 # Without arguments the short forms of all scenarios; the long ones are tools/chaos redis.
-seconds=1.2 rate=2000 names=40000 max_keys=8000 l0_mb=1 seed=1 scenarios='faults sentinel cluster names'
+seconds=1.6 rate=1000 names=40000 max_keys=8000 l0_mb=1 seed=1 scenarios='faults sentinel cluster names'
 arguments=("$@")
 while [ $# -gt 0 ]; do
 	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
@@ -49,6 +49,17 @@ ran() {
 	checks=$((checks + 1))
 	if "$@"; then echo "ok $checks - $text"; else echo "not ok $checks - $text" && bad=$((bad + 1)); fi
 }
+# timely COMMAND...: a short phase on a shared machine can be late through no fault of ours; ours is late each time. Where
+# times alone are broken (status 3) the scenario runs again, three times in all.
+timely() {
+	local i status
+	for i in 1 2 3; do
+		"$@"
+		status=$?
+		[ $status = 3 ] || break
+	done
+	return $status
+}
 
 $python "$smoke_dir/chaos_zone.py" 5301 $tmp/zone.log &
 sleep 0.3
@@ -66,7 +77,7 @@ for scenario in $scenarios; do
 	fi
 	lab_of=$wanted
 	if [ $wanted = faults ]; then
-		ran "$scenario" client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
+		ran "$scenario" timely client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
 			"$scenario" "$seconds" "$rate" "$seed"
 	else
 		printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  max_keys: %s\n' "$max_keys" >>$config
