@@ -4,7 +4,8 @@
 
 Real processes in namespaces of their own (as the smoke tests): tools/lab for weir, a local upstream that answers everything
 (bench_upstream), dnsperf with names that nobody has asked before, at a rate that is not the limit. Taken is user and system
-time of the process from /proc/PID/stat over a run; the runs of the three take turns. Then a list of a million domains is
+time of the process from /proc/PID/stat over a run; the runs of the three take turns, and with them a program that only sends
+and receives as many messages (bench_exchange): what the machine's sockets cost, whatever one does. Then a list of a million domains is
 compiled and published over and over while misses go on, and the loop's own histogram tells how late it was (ringings
 every 20 ms). The loop's thread has real-time priority then, so that waiting for a CPU which other programs use is no
 part of it. Prints JSON lines as bench_path does.
@@ -29,7 +30,8 @@ UPSTREAM_PORT, DNSDIST_PORT, UNBOUND_PORT = 5301, 5302, 5303
 GOAL_US = 10.0
 LISTED = 1000000
 LAG_RATE, LAG_SECONDS, GOAL_LAG_MS = 2000, 15, 1.0
-TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tests/bench/bench_upstream"]
+TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tests/bench/bench_upstream",
+           "tests/bench/bench_exchange"]
 LOST_MOST = 0.01
 
 DNSDIST = f"""setLocal('127.0.0.1:{DNSDIST_PORT}')
@@ -109,6 +111,21 @@ class Server:
               file=sys.stderr)
         return completed > sent * (1 - LOST_MOST) and good and int(good.group(1)) == completed \
             and abs(misses - completed) < sent * 2 * LOST_MOST
+
+
+class Sockets:
+    """The same number of questions by a program that does nothing else."""
+
+    def __init__(self, build):
+        self.name, self.us, self.build = "sockets", [], build
+
+    def run(self, _, rate, seconds):
+        done = subprocess.run([f"{self.build}/tests/bench/bench_exchange", str(UPSTREAM_PORT), str(rate), str(seconds)],
+                              stdout=subprocess.PIPE, text=True)
+        asked, answered, us = done.stdout.split()
+        self.us.append(float(us))
+        print(f"sockets: {asked} asked, {answered} answered, {us} us each", file=sys.stderr)
+        return int(answered) > int(asked) * (1 - LOST_MOST)
 
 
 def start(command, **kw):
@@ -193,11 +210,12 @@ def main():
     parser.add_argument("--rate", type=int, default=10000, help="queries a second (10000)")
     parser.add_argument("--seconds", type=int, default=5, help="length of a run (5)")
     parser.add_argument("--runs", type=int, default=3, help="of each; the median counts (3)")
-    parser.add_argument("--only", default="weir,dnsdist,unbound,lag", help="which of these; weir always")
+    parser.add_argument("--only", default="weir,sockets,dnsdist,unbound,lag", help="which of these; weir always")
     args = parser.parse_args()
     enter_namespaces()
-    which = [name for name in args.only.split(",") if name in ("weir", "lag") or shutil.which(name)]
+    which = [name for name in args.only.split(",") if name in ("weir", "sockets", "lag") or shutil.which(name)]
     servers = start_servers(args.build, which)
+    servers += [Sockets(args.build)] if "sockets" in which else []
     good = all([server.run(n, args.rate, args.seconds) for n in range(args.runs) for server in servers])
     case = f"miss, {args.rate} q/s"
     us = {server.name: statistics.median(server.us) for server in servers}
