@@ -59,7 +59,8 @@ static void open_sockets(struct exchange *x, uint16_t port)
 
 static void ask(struct exchange *x)
 {
-	static uint8_t query[] = "\0\0\1\0\0\1\0\0\0\0\0\0\4miss\7example\0\0\1\0"; // A, class IN behind
+	static uint8_t query[] =
+		"\0\0\1\0\0\1\0\0\0\0\0\0\4miss\7example\0\0\1\0"; // A, class IN behind
 	uint64_t at = x->asked++;
 
 	query[0] = (uint8_t)(at >> 8);
