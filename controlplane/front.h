@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The front: DNS messages that clients send to the control plane itself, over TCP (front_tcp.h) or,
+// while no data plane takes them off the wire, over UDP (front_udp.h). One engine behind every
+// transport; it knows no sockets and no framing.
+//
+// A message goes the way that a worker's stages go, with the same functions of dataplane/core:
+// parsed, the group of its client found, the rules asked, L0 looked up, and what is left is a
+// question of the resolver's, joined with those of the workers' clients. So the reply is the one
+// that the data plane would send, up to the size that the transport can carry.
+//
+// Who owns what: the resolver makes and frees the engine (resolver_front); all of it runs on the
+// resolver loop's thread. A transport embeds one front_session for each place that replies go to: a
+// connection, or a UDP socket. The message stays the transport's and is not needed once front_ask
+// has returned. A reply is the engine's own buffer, good until the transport calls the engine again
+// or returns to the loop.
+// Ends: front_ask answers at once or calls session->reply exactly once later, from the loop and
+// never from within front_ask, in the order in which answers are found, which is not that of the
+// questions. What nobody answers in FRONT_LIFE_MS (the resolver says SERVFAIL after 1.9 s) ends
+// with a reply of no octets. front_session_end, when a connection dies, takes back all that its
+// session still waits for: nothing is called for it afterwards. The reply function may ask again,
+// and may end any session, its own too, and then free it.
+// Full: no room among FRONT_PENDING_MAX pending questions is SERVFAIL with EDE 0 at once, counted;
+// `pending` tells a transport how many a session has, to stop reading there. A session has no cap
+// of its own here.
+// Costs: a hit some 2 us with its copy; nothing is allocated.
+
+#include "table_registry.h"
+
+#include <netinet/in.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_stats.h>
+
+struct front;
+struct resolver;
+
+enum front_transport { FRONT_UDP, FRONT_TCP, FRONT_TRANSPORTS };
+
+enum {
+	FRONT_PENDING_MAX = 16384,
+	FRONT_LIFE_MS = 3000,
+	FRONT_HEADROOM = 2, // octets before a reply, the transport's: for a length
+	FRONT_TAILROOM = 64 // behind it: for an option of the transport's (front_reply.opt)
+};
+
+union front_client {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6; // also an IPv4 address mapped into it
+};
+
+// `msg` may be changed, with FRONT_HEADROOM octets before and FRONT_TAILROOM behind it.
+struct front_reply {
+	uint8_t *msg;
+	uint16_t len; // 0: there is none, and the client gets nothing
+	uint16_t opt; // where our OPT begins, whose RDATA ends the message; 0: there is none
+};
+
+struct front_session {
+	void (*reply)(struct front_session *s, const union front_client *client,
+		const struct front_reply *reply);
+	enum front_transport transport;
+	unsigned pending; // questions that will be answered later
+	uint32_t first;   // the engine's
+};
+
+enum front_outcome {
+	FRONT_REPLY,    // *out is the reply
+	FRONT_LATER,    // session->reply will be called
+	FRONT_NO_REPLY, // none is due: not a query, dropped by a rule
+	FRONT_BROKEN,   // likewise, and under 12 octets or a response: a stream of such is no DNS
+};
+
+// `reply` and `transport` are set by the caller.
+void front_session_begin(struct front_session *s);
+void front_session_end(struct front *f, struct front_session *s);
+
+// One message of `len` octets, of any content. Over UDP the reply is no longer than the client and
+// limits.udp_reply_size allow, over TCP than 65,535 octets.
+ATTR_MUST_CHECK enum front_outcome front_ask(struct front *f, struct front_session *s,
+	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out);
+
+struct front_counts {
+	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
+	// question that the resolver took over, and its end is one of `answers`.
+	uint64_t verdict[VERDICT_COUNT];
+	uint64_t answers, answers_stale, answers_servfail, answers_blocked;
+	uint64_t left;      // the client's session had ended before its answer came
+	uint64_t lost;      // nobody answered in FRONT_LIFE_MS
+	uint64_t truncated; // replies with TC
+};
+
+struct front_status {
+	struct front_counts of[FRONT_TRANSPORTS];
+	unsigned pending, pending_max;
+};
+
+// The resolver's: it makes the engine before its loop runs, and beats each 100 ms.
+ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r);
+void front_close(struct front *f); // NULL is fine
+void front_beat(struct front *f, uint64_t now_ms);
+// What a question of the engine's waits by, in the resolver's table of waiters.
+struct front_ticket {
+	uint32_t slot, life;
+};
+// Its end: `len` octets at `msg`, which has the room of a front_reply. `kind`: what to count.
+void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
+	enum answer_kind kind);
+void front_status(const struct front *f, struct front_status *out, struct table_registry *tables);
