@@ -60,6 +60,7 @@ dataplane:
   poll: busy
 cache: {{l0_mb: {256 if names > 100000 else 64}}}
 blocking: {{mode: "null", lists: {lists}}}
+local: {{test_names: true}}
 upstreams: {{servers: [{{address: "127.0.0.1:9"}}]}}
 """)
 

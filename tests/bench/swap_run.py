@@ -70,6 +70,7 @@ dataplane:
   poll: busy
 cache: {{l0_mb: 64}}
 blocking: {{mode: "null", lists: [{{name: bench, path: "{run}/list"}}]}}
+local: {{test_names: true}}
 upstreams: {{servers: [{{address: "127.0.0.1:9"}}]}}
 """)
 
