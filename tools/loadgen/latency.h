@@ -1,33 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Times of replies in TSC cycles: a histogram of fixed width, everything over its end in one
-// bucket.
+// Times of replies in TSC cycles: a histogram whose buckets are at most 1/128 of the value wide, so
+// that the same 27 KiB tell a microsecond and a second. Over 2^32 cycles: in the last bucket.
 
 #include <stdint.h>
 
-enum { LATENCY_CYCLES = 16, LATENCY_BUCKETS = 8192 }; // 50 us at 2.6 GHz
+enum { LATENCY_BITS = 7, LATENCY_BUCKETS = (32 - LATENCY_BITS + 1) << LATENCY_BITS };
 
 struct latency {
 	uint64_t count;
-	uint32_t bucket[LATENCY_BUCKETS + 1];
+	uint64_t longest;
+	uint32_t bucket[LATENCY_BUCKETS];
 };
 
 static inline void latency_add(struct latency *l, uint64_t cycles)
 {
-	uint64_t i = cycles / LATENCY_CYCLES;
-	l->bucket[i < LATENCY_BUCKETS ? i : LATENCY_BUCKETS]++;
+	uint32_t v = cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX;
+	unsigned shift =
+		v >> (LATENCY_BITS + 1) ? 31u - LATENCY_BITS - (unsigned)__builtin_clz(v) : 0;
+	l->bucket[(shift << LATENCY_BITS) + (v >> shift)]++;
 	l->count++;
+	if (cycles > l->longest)
+		l->longest = cycles;
 }
 
-// In cycles, the middle of the bucket; -1: none, or over the end.
+// In cycles, the middle of the bucket; -1: none. At least one value in `1 - q` is not under it, so
+// of few values a high quantile is the longest.
 static inline double latency_quantile(const struct latency *l, double q)
 {
 	uint64_t rank = (uint64_t)(q * (double)l->count), seen = 0;
-	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+	for (unsigned i = 0; i < LATENCY_BUCKETS && l->count; i++) {
 		seen += l->bucket[i];
-		if (seen > rank)
-			return (i + 0.5) * LATENCY_CYCLES;
+		if (seen <= rank)
+			continue;
+		unsigned shift = i >> (LATENCY_BITS + 1) ? (i >> LATENCY_BITS) - 1 : 0;
+		return ((double)(i - (shift << LATENCY_BITS)) + 0.5) * (double)(1u << shift);
 	}
 	return -1;
 }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PORT = 20000 };
+enum { FIRST_PORT = 20000, LATE_SLOTS = 64, LATE_LOOKS_PER_S = 50000 };
 
 static void flush(struct load *l)
 {
@@ -87,7 +87,7 @@ static void draw(const struct load *l, struct question *q)
 	q->name = (uint32_t)((bits >> 32) % (listed ? l->listed : l->names));
 }
 
-static void ask_new(struct load *l, unsigned index)
+static void ask_new(struct load *l, unsigned index, uint64_t due_tsc)
 {
 	struct load_slot *s = &l->slot[index];
 	s->q = (struct question){
@@ -97,6 +97,7 @@ static void ask_new(struct load *l, unsigned index)
 	};
 	draw(l, &s->q);
 	s->tries = 0;
+	s->due_tsc = due_tsc;
 	l->asked++;
 	ask(l, index);
 }
@@ -115,9 +116,11 @@ static void count_reply(struct load *l, struct load_slot *s, bool reflected, con
 		return;
 	}
 	*(reflected ? &l->sent_back : &l->answered) += 1;
-	if (s->tries == 1)
-		latency_add(reflected ? &l->reflect_time : &l->answer_time,
-			l->received_tsc - s->sent_tsc);
+	if (s->due_tsc >= l->timed_tsc)
+		latency_add(
+			reflected ? &l->reflect_time : &l->answer_time, l->seen_tsc - s->due_tsc);
+	else
+		l->untimed++;
 }
 
 static void take_reply(struct load *l, const uint8_t *frame, size_t len)
@@ -140,21 +143,39 @@ static void take_reply(struct load *l, const uint8_t *frame, size_t len)
 	settle(l, index);
 }
 
+// Looks at the clock, and whether the generator itself stood still since the last time.
+static uint64_t look(struct load *l)
+{
+	uint64_t now = rte_rdtsc();
+	if (now - l->seen_tsc > rte_get_tsc_hz() / 1000000 * LOAD_STALL_US) {
+		l->stalls++;
+		if (l->timed_tsc < now)
+			l->timed_tsc = now;
+		if (l->next_tsc < now)
+			l->next_tsc = now;
+	}
+	l->seen_tsc = now;
+	return now;
+}
+
 static void receive(struct load *l)
 {
 	struct rte_mbuf *m[LOAD_BURST];
 	uint16_t n = rte_eth_rx_burst(l->port, 0, m, LOAD_BURST);
-	l->received_tsc = rte_rdtsc();
+	look(l);
 	for (uint16_t i = 0; i < n; i++)
 		take_reply(l, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->pkt_len);
 	rte_pktmbuf_free_bulk(m, n);
 }
 
+// A few slots at a time, so that the look itself does not make anything late.
 static void ask_late_again(struct load *l)
 {
 	uint64_t now = rte_rdtsc(), late = rte_get_tsc_hz() / 1000 * LOAD_TRY_MS;
-	for (unsigned i = 0; i < l->window; i++) {
+	for (unsigned n = 0; n < LATE_SLOTS && n < l->window; n++) {
+		unsigned i = l->late_from;
 		struct load_slot *s = &l->slot[i];
+		l->late_from = i + 1 < l->window ? i + 1 : 0;
 		if (!s->tries || now - s->sent_tsc <= late)
 			continue;
 		if (s->tries < LOAD_TRIES_MAX) {
@@ -175,54 +196,53 @@ static void fill_window(struct load *l, unsigned burst)
 	if (l->free_count < burst || l->asked >= l->queries)
 		return;
 	for (unsigned i = 0; i < burst && l->asked < l->queries; i++)
-		ask_new(l, l->free[--l->free_count]);
+		ask_new(l, l->free[--l->free_count], l->seen_tsc);
 	if (l->out_count)
 		flush(l);
+}
+
+// Those that are due, one burst at most.
+static void send_due(struct load *l, uint64_t period)
+{
+	for (unsigned i = 0; i < LOAD_BURST && l->next_tsc <= l->seen_tsc && l->free_count
+			     && l->asked < l->queries;
+		i++) {
+		ask_new(l, l->free[--l->free_count], l->next_tsc);
+		l->next_tsc += period;
+	}
+	if (l->out_count)
+		flush(l);
+}
+
+static void run_reset(struct load *l, uint64_t now)
+{
+	memset(l->slot, 0, sizeof *l - offsetof(struct load, slot));
+	for (unsigned i = 0; i < l->window; i++)
+		l->free[l->free_count++] = (uint16_t)i;
+	l->seen_tsc = l->next_tsc = now;
+	l->timed_tsc = l->rate ? now + rte_get_tsc_hz() / 1000 * LOAD_WARM_MS : now;
 }
 
 double load_run(struct load *l)
 {
 	uint64_t hz = rte_get_tsc_hz(), begin = rte_rdtsc(), end = begin + l->seconds * hz;
 	uint64_t hard_end = end + (uint64_t)LOAD_TRIES_MAX * LOAD_TRY_MS * hz / 1000;
-	uint64_t next_look = begin, now;
+	uint64_t next_look = begin, now, period = l->rate ? hz / l->rate : 0;
 	unsigned burst = l->window < LOAD_BURST ? l->window : LOAD_BURST;
-	memset(l->slot, 0, sizeof *l - offsetof(struct load, slot));
-	for (unsigned i = 0; i < l->window; i++)
-		l->free[l->free_count++] = (uint16_t)i;
-	while ((now = rte_rdtsc()) < hard_end) {
+	run_reset(l, begin);
+	while ((now = look(l)) < hard_end) {
 		bool more = now < end && l->asked < l->queries;
 		receive(l);
-		if (more)
-			fill_window(l, burst);
-		else if (l->free_count == l->window)
+		if (!more && l->free_count == l->window)
 			break;
+		if (more && l->rate)
+			send_due(l, period);
+		else if (more)
+			fill_window(l, burst);
 		if (now >= next_look) {
-			next_look = now + hz / 1000;
+			next_look = now + hz / LATE_LOOKS_PER_S;
 			ask_late_again(l);
 		}
 	}
 	return (double)(rte_rdtsc() - begin) / (double)hz;
-}
-
-static void print_latency(const char *name, const struct latency *t)
-{
-	double ns = 1e9 / (double)rte_get_tsc_hz();
-	if (t->count)
-		printf(", \"%s_p50_ns\": %.0f, \"%s_p99_ns\": %.0f", name,
-			latency_quantile(t, 0.5) * ns, name, latency_quantile(t, 0.99) * ns);
-}
-
-bool load_report(const struct load *l, double seconds)
-{
-	uint64_t lost = l->asked - l->answered - l->sent_back - l->bad;
-	printf("{\"asked\": %lu, \"answered\": %lu, \"reflected\": %lu, \"bad\": %lu, \"lost\": "
-	       "%lu, "
-	       "\"asked_again\": %lu, \"unmatched\": %lu, \"seconds\": %.3f, \"qps\": %.0f",
-		l->asked, l->answered, l->sent_back, l->bad, lost, l->again, l->unmatched, seconds,
-		(double)(l->answered + l->sent_back) / seconds);
-	print_latency("answer", &l->answer_time);
-	print_latency("reflect", &l->reflect_time);
-	puts("}");
-	fflush(stdout);
-	return l->asked && !lost && !l->bad;
 }

@@ -1,30 +1,42 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The load itself: a window of outstanding queries on a started port, every reply checked.
+// The load itself on a started port, every reply checked.
 //
-// Queries go out in full bursts, so that the other side's receive bursts are full as well; with a
-// window of one each goes alone, for latency. Unanswered and SERVFAIL ones are asked again, a few
-// times, since a cold name may take a moment. Bounded in count and time.
+// Without a rate the loop is closed: a window of outstanding queries that go out in full bursts, so
+// that the other side's receive bursts are full as well; with a window of one each goes alone. With
+// a rate it is open: queries are due at even distances whatever the replies do, each goes when it
+// is due, and its latency counts from then, so that a server that falls behind cannot hide it by
+// slowing its clients down. When all slots are taken the due ones wait for one.
+//
+// The generator watches itself: where its own loop stood still for LOAD_STALL_US (something else
+// had its CPU), the queries under way are not timed, and an open loop goes on from there without
+// making up for the time. Times of the first LOAD_WARM_MS of an open loop are left out as well.
+//
+// Unanswered and SERVFAIL queries are asked again, a few times, since a cold name may take a
+// moment; their latency counts from the first time. Bounded in count and time.
 
 #include "latency.h"
 #include "packet.h"
 
-struct rte_mempool;
 struct rte_mbuf;
+struct rte_mempool;
 
 enum {
 	LOAD_BURST = 32,
-	LOAD_WINDOW_MAX = 512,
+	LOAD_WINDOW_MAX = 4096,
 	LOAD_ENDPOINTS_MAX = 2,
 	LOAD_TRIES_MAX = 8,
-	LOAD_TRY_MS = 500
+	LOAD_TRY_MS = 500,
+	LOAD_STALL_US = 20,
+	LOAD_WARM_MS = 200
 };
 
 struct load_slot { // one outstanding query; its index is the low part of the client port
 	struct question q;
-	uint64_t sent_tsc;
-	unsigned tries; // 0: free
+	uint64_t due_tsc;  // since when it is timed
+	uint64_t sent_tsc; // for the last time
+	unsigned tries;    // 0: free
 };
 
 struct load {
@@ -37,6 +49,7 @@ struct load {
 	unsigned listed, listed_percent; // of these
 	bool reflected;                  // the other side reflects, now and then
 	uint64_t queries, seconds;
+	uint64_t rate; // queries/s of an open loop; 0: a closed one
 
 	// From here on each run starts anew.
 	struct load_slot slot[LOAD_WINDOW_MAX];
@@ -44,12 +57,14 @@ struct load {
 	unsigned free_count, out_count;
 	struct rte_mbuf *out[LOAD_BURST];
 	uint64_t asked, answered, sent_back, bad, again, given_up, unmatched;
-	uint64_t received_tsc;                    // of the last receive burst
-	struct latency answer_time, reflect_time; // of those not asked twice
+	uint64_t next_tsc;                        // when the next query of an open loop is due
+	uint64_t seen_tsc;                        // the last look at the clock
+	uint64_t timed_tsc;                       // only queries due from then on are timed
+	uint64_t stalls, untimed;                 // of the generator; replies
+	unsigned late_from;                       // the slot to look at next
+	struct latency answer_time, reflect_time; // of the timed ones
 };
 
 // Asks for the MAC addresses that are not known yet. False: no answer in 10 s.
 bool load_resolve(struct load *l);
 double load_run(struct load *l); // seconds that it took
-// A line of JSON; true if every query was answered and every reply was right.
-bool load_report(const struct load *l, double seconds);

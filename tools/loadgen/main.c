@@ -2,13 +2,15 @@
 
 // weir-loadgen: asks a weir over a DPDK port (memif, as a rule) and checks every reply.
 //
-// Bounded in count and time. One line of JSON on stdout at the end; exit status 0 only if every
-// query was answered (or, with --reflected, came back as it was) and every reply was right. With
-// --alone a second run with a window of one, and a second line, tell the latency. With
-// --stay it then keeps the port open until its standard input ends: a memif client that leaves
-// takes the server's rings along (DPDK 22.11).
+// Bounded in count and time. Each run ends with a line of JSON on stdout; exit status 0 only if
+// every query was answered (or, with --reflected, came back as it was) and every reply was right.
+// In this order: with --warm each name is asked once; then the load itself, a closed loop or, with
+// --rate, an open one; with --loads three open loops at 25, 50 and 75 % of the answers a second
+// that the load reached; with --alone a run with a window of one. With --stay it then keeps the
+// port open until its standard input ends: a memif client that leaves takes the server's rings
+// along (DPDK 22.11).
 
-#include "load.h"
+#include "report.h"
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -21,11 +23,14 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WARM_S = 60, RATE_MAX = 100000000 };
+
 struct arguments {
 	const char *device, *lcore;
 	const char *mac;  // of the service; NULL: asked for
+	uint64_t loads_s; // then so long each part of the capacity
 	uint64_t alone_s; // then so long one query at a time
-	bool stay;
+	bool warm, stay;
 };
 
 static void die(const char *what)
@@ -79,7 +84,7 @@ static void usage(void)
 {
 	die("usage: weir-loadgen -d DEVARGS -s SERVICE,CLIENT [-s ...] [-n NAMES] [-q QUERIES] "
 	    "[-t SECONDS] [-w WINDOW] [-l LCORE] [--corpus [LISTED,PERCENT]] [--reflected] "
-	    "[--mac MAC] [--alone SECONDS] [--stay]");
+	    "[--mac MAC] [--warm] [--rate QPS] [--loads SECONDS] [--alone SECONDS] [--stay]");
 }
 
 // LISTED,PERCENT: so many names of the corpus' list, and how much of the load they are.
@@ -104,7 +109,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 	static const struct option options[] = {{"stay", no_argument, NULL, 'S'},
 		{"corpus", optional_argument, NULL, 'C'}, {"reflected", no_argument, NULL, 'R'},
 		{"mac", required_argument, NULL, 'M'}, {"alone", required_argument, NULL, 'A'},
-		{0}};
+		{"warm", no_argument, NULL, 'W'}, {"rate", required_argument, NULL, 'r'},
+		{"loads", required_argument, NULL, 'L'}, {0}};
 	for (int c; (c = getopt_long(argc, argv, "d:s:n:q:t:w:l:", options, NULL)) != -1;) {
 		switch (c) {
 		case 'd':
@@ -140,6 +146,15 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		case 'A':
 			a->alone_s = strtoull(optarg, NULL, 10);
 			break;
+		case 'W':
+			a->warm = true;
+			break;
+		case 'r':
+			l->rate = strtoull(optarg, NULL, 10);
+			break;
+		case 'L':
+			a->loads_s = strtoull(optarg, NULL, 10);
+			break;
 		case 'M':
 			a->mac = optarg;
 			break;
@@ -148,7 +163,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		}
 	}
 	if (!a->device || !l->endpoints || !l->names || !l->window || l->window > LOAD_WINDOW_MAX
-		|| l->seconds > 3600 || a->alone_s > 3600)
+		|| l->seconds > 3600 || a->alone_s > 3600 || a->loads_s > 3600
+		|| l->rate > RATE_MAX)
 		usage();
 }
 
@@ -164,6 +180,50 @@ static void start_eal(char *program, const struct arguments *a)
 		die("EAL does not start");
 }
 
+static bool run_warm(struct load *l)
+{
+	uint64_t queries = l->queries, seconds = l->seconds, rate = l->rate;
+	l->queries = l->names;
+	l->seconds = WARM_S;
+	l->rate = 0;
+	bool ok = load_report(l, load_run(l), 0);
+	l->queries = queries;
+	l->seconds = seconds;
+	l->rate = rate;
+	return ok;
+}
+
+// `capacity`: answers a second.
+static bool run_loads(struct load *l, double capacity, uint64_t seconds)
+{
+	bool ok = true;
+	l->window = LOAD_WINDOW_MAX;
+	l->seconds = seconds;
+	for (unsigned percent = 25; percent <= 75; percent += 25) {
+		l->rate = (uint64_t)(capacity * percent / 100) + 1;
+		ok &= load_report(l, load_run(l), percent);
+	}
+	l->rate = 0;
+	return ok;
+}
+
+static bool run_all(struct load *l, const struct arguments *a)
+{
+	bool ok = !a->warm || run_warm(l);
+	double seconds = load_run(l);
+	ok &= load_report(l, seconds, 0);
+	// Where the other side reflects in turn with answering, it answers half of the time.
+	double capacity = (double)l->answered * (l->reflected && l->sent_back ? 2 : 1) / seconds;
+	if (a->loads_s)
+		ok &= run_loads(l, capacity, a->loads_s);
+	if (a->alone_s) {
+		l->window = 1;
+		l->seconds = a->alone_s;
+		ok &= load_report(l, load_run(l), 0);
+	}
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	static struct load l = {.window = 256, .names = 1000, .queries = UINT64_MAX, .seconds = 5};
@@ -175,12 +235,7 @@ int main(int argc, char **argv)
 		set_mac(&l, a.mac);
 	if (!load_resolve(&l))
 		die("ARP or neighbour discovery got no answer in 10 s");
-	bool ok = load_report(&l, load_run(&l));
-	if (a.alone_s) {
-		l.window = 1;
-		l.seconds = a.alone_s;
-		ok &= load_report(&l, load_run(&l));
-	}
+	bool ok = run_all(&l, &a);
 	char rest[64];
 	while (a.stay && read(STDIN_FILENO, rest, sizeof rest) > 0)
 		continue;
