@@ -26,24 +26,12 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lists_corpus  # noqa: E402
+import namespaces  # noqa: E402
 
 root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/lists-peers")
 RATE, SECONDS, LOAD_LIMIT_S = 5000, 14, 120
 TARGETS = ["controlplane/weir-controlplane", "dataplane/weir-dataplane", "tools/ctl/weirctl", "tools/rule/rulec"]
-
-
-def enter_namespaces():
-    """Runs this program again with an empty /run and /dev/shm and a network of its own; all of it goes when it ends."""
-    if os.geteuid() != 0:
-        sys.exit("lists_peers: needs root for namespaces")
-    if "LISTS_PEERS_INSIDE" not in os.environ:
-        os.environ["LISTS_PEERS_INSIDE"] = "1"
-        space = "unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private --".split()
-        os.execvp(space[0], space + [sys.executable, *sys.argv])
-    subprocess.run("mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
-                   " && ip link set lo up", shell=True, check=True)
-    tmp.mkdir()
 
 
 def is_blocked(address, port, name, timeout=0.5):
@@ -276,7 +264,7 @@ def main():
     parser.add_argument("--names", type=int, default=1000000)
     parser.add_argument("--only", default="weir,dnsmasq,unbound,dnsdist")
     args = parser.parse_args()
-    enter_namespaces()
+    namespaces.enter(tmp)
     names = lists_corpus.names(args.names, 1)
     changed = lists_corpus.changed(names, 0.01, 2)
     good = True

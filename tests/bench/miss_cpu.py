@@ -23,6 +23,10 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import namespaces  # noqa: E402
+
 root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/miss-cpu")
 service = "198.18.0.53"
@@ -60,19 +64,6 @@ forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{UPSTREAM_PORT}
 """
-
-
-def enter_namespaces():
-    """Runs this program again with an empty /run and /dev/shm and a network of its own; all of it goes when it ends."""
-    if os.geteuid() != 0:
-        sys.exit("miss_cpu: needs root for namespaces")
-    if "MISS_CPU_INSIDE" not in os.environ:
-        os.environ["MISS_CPU_INSIDE"] = "1"
-        space = "unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private --".split()
-        os.execvp(space[0], space + [sys.executable, *sys.argv])
-    subprocess.run("mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
-                   " && ip link set lo up", shell=True, check=True)
-    tmp.mkdir()
 
 
 def cpu_s(pid):
@@ -212,7 +203,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3, help="of each; the median counts (3)")
     parser.add_argument("--only", default="weir,sockets,dnsdist,unbound,lag", help="which of these; weir always")
     args = parser.parse_args()
-    enter_namespaces()
+    namespaces.enter(tmp)
     which = [name for name in args.only.split(",") if name in ("weir", "sockets", "lag") or shutil.which(name)]
     servers = start_servers(args.build, which)
     servers += [Sockets(args.build)] if "sockets" in which else []
