@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""G10: weir on AF_XDP beside its own reflector and Knot on XDP, and beside dnsdist and unbound on kernel sockets.
+
+One veth pair, made anew for each turn of a server, in namespaces of their own; the same generator for all (kxdpgun, which
+sends and receives by AF_XDP itself), the same names, the servers take turns in rounds. Each server has one core and the
+generator the other; dnsdist, unbound and weir hold all names in their caches before they are measured, filled from one
+authority on loopback (a Knot of its own, idle afterwards). A generator that sends more than a server can take makes some
+of them slower, so each is asked at several rates, and its figure of a round is the most replies a second that came back;
+all of these must be NOERROR. With --dnsperf the kernel's sockets are the generator instead, in a closed loop.
+Prints JSON lines as bench_path does. Exit status 1: a server did not answer, or a reply was not NOERROR.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import memif_run  # noqa: E402
+import namespaces  # noqa: E402
+
+root = pathlib.Path(__file__).resolve().parents[2]
+tmp = pathlib.Path("/run/xdp-peers")
+TARGETS = ["dataplane/weir-dataplane", "controlplane/weir-controlplane", "tools/ctl/weirctl"]
+SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-client", "bench-server"
+AUTHORITY_PORT = 5300
+NAMES, ADDRESSES = 1000, 4
+RATES = (100000, 200000, 400000, 800000)  # queries/s that kxdpgun is told to send
+WAIT_S = 30
+REFERENCES = {"reflector": 0.8, "knot": 1.5, "dnsdist": 3.0, "unbound": 3.0}  # weir's replies/s to theirs
+
+
+class Failed(Exception):
+    """What went wrong, in one line."""
+
+
+def run(command, **kw):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}: {done.stdout.strip()[-400:]}")
+    return done.stdout
+
+
+def ip(*words):
+    run(["ip", *words])
+
+
+def in_client(*words):
+    return ["nsenter", f"--net=/run/netns/{CLIENT_SPACE}", "--", *words]
+
+
+def make_veth(with_address):
+    """A fresh pair; `with_address`: the kernel has the service address, as servers on sockets want."""
+    subprocess.run(["ip", "link", "del", INTERFACE], stderr=subprocess.DEVNULL, check=False)
+    ip("link", "add", INTERFACE, "address", "02:00:00:00:00:53", "type", "veth", "peer", "name", "client", "address",
+       "02:00:00:00:00:02", "netns", CLIENT_SPACE)
+    ip("link", "set", INTERFACE, "up")
+    if with_address:
+        ip("addr", "add", f"{SERVER}/24", "dev", INTERFACE)
+        ip("neigh", "replace", CLIENT, "lladdr", "02:00:00:00:00:02", "dev", INTERFACE)
+    run(in_client("ip", "link", "set", "client", "up"))
+    run(in_client("ip", "addr", "add", f"{CLIENT}/24", "dev", "client"))
+    run(in_client("ip", "neigh", "replace", SERVER, "lladdr", "02:00:00:00:00:53", "dev", "client"))
+
+
+def write_zone():
+    lines = ["$ORIGIN load.test.", "@ 3600 SOA ns hostmaster 1 3600 900 604800 60", "@ 3600 NS ns", "ns 3600 A 127.0.0.1"]
+    lines += [f"n{i} 3600 A 198.19.{k}.{i % 256}" for i in range(NAMES) for k in range(ADDRESSES)]
+    (tmp / "zone").write_text("\n".join(lines) + "\n")
+    (tmp / "names").write_text("".join(f"n{i}.load.test A\n" for i in range(NAMES)))
+
+
+def knot_config(folder, listen):
+    folder.mkdir(exist_ok=True)
+    path = folder / "knot.conf"
+    path.write_text(f"""\
+server:
+    rundir: {folder}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+{listen}
+database:
+    storage: {folder}
+zone:
+  - domain: load.test
+    file: {tmp}/zone
+""")
+    return ["knotd", "-c", str(path)]
+
+
+class Server:
+    """One that takes its turn, on the second core, before other programs."""
+    with_address = True
+
+    def __init__(self, cpus, build):
+        self.cpus, self.build, self.best, self.started = cpus, pathlib.Path(build), [], []
+
+    def spawn(self, command, cpus):
+        def child():
+            os.sched_setaffinity(0, cpus)
+            memif_run.come_first()
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(tmp / f"{self.name}.log").open("a"),
+                             preexec_fn=child)
+        self.started.append(p)
+        return p
+
+    def start(self):
+        make_veth(self.with_address)
+        self.spawn(self.command(), self.cpus[1:2])
+
+    def ready(self):
+        """Answers a name with all its addresses."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            done = subprocess.run(in_client("kdig", f"@{SERVER}", "+short", "+timeout=1", "+retry=0", "n7.load.test", "A"),
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+            if len(done.stdout.split()) == ADDRESSES:
+                return
+            time.sleep(0.1)
+        raise Failed(f"{self.name} does not answer\n{(tmp / (self.name + '.log')).read_text()[-800:]}")
+
+    def stop(self):
+        for p in reversed(self.started):
+            p.terminate()
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+        self.started = []
+
+
+class Knot(Server):
+    name = "knot"
+
+    def command(self):
+        return knot_config(tmp / "knot", f"    listen: {SERVER}@53\nxdp:\n    listen: {INTERFACE}")
+
+
+class Dnsdist(Server):
+    name = "dnsdist"
+
+    def command(self):
+        path = tmp / "dnsdist.conf"
+        path.write_text(f"""setLocal('{SERVER}:53')
+setACL({{'198.18.0.0/15'}})
+newServer({{address='127.0.0.1:{AUTHORITY_PORT}', healthCheckMode='up'}})
+getPool(''):setCache(newPacketCache(100000))
+""")
+        return ["dnsdist", "--supervised", "--disable-syslog", "-C", str(path)]
+
+
+class Unbound(Server):
+    name = "unbound"
+
+    def command(self):
+        path = tmp / "unbound.conf"
+        path.write_text(f"""server:
+  interface: {SERVER}
+  num-threads: 1
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{tmp}"
+  pidfile: ""
+  use-syslog: no
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  so-rcvbuf: 4m
+  so-sndbuf: 4m
+  minimal-responses: yes
+  local-zone: "test." nodefault
+  access-control: 198.18.0.0/15 allow
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{AUTHORITY_PORT}
+""")
+        return ["unbound", "-d", "-c", str(path)]
+
+
+class Weir(Server):
+    name, with_address = "weir", False
+    mode = ()
+
+    def config(self):
+        path = tmp / "weir.yaml"
+        (tmp / "state").mkdir(exist_ok=True)
+        path.write_text(f"""\
+runtime: {{directory: "{tmp}/weir", state_directory: "{tmp}/state", hugepages: "off"}}
+dataplane:
+  main_lcore: {self.cpus[0]}
+  worker_lcores: [{self.cpus[1]}]
+  ports: [{{device: "net_af_xdp0,iface={INTERFACE}"}}]
+  rx_csum: compute
+  service_addresses: [{SERVER}/24]
+  poll: busy
+cache: {{l0_mb: 64}}
+local: {{test_names: true}}
+upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
+""")
+        return str(path)
+
+    def start(self):
+        make_veth(self.with_address)
+        config = self.config()
+        self.spawn([self.build / "controlplane/weir-controlplane", "-c", config], self.cpus[:1])
+        self.spawn([self.build / "dataplane/weir-dataplane", "-c", config, *self.mode], self.cpus[:2])
+
+
+class Reflector(Weir):
+    """weir's own, on the same port: what the machine, the interface and the generator can do at all."""
+    name, mode = "reflector", ("--bench", "reflect", "--bench-live-ports")
+
+    def ready(self):
+        ctl = [self.build / "tools/ctl/weirctl", "-c", tmp / "weir.yaml", "--json", "status"]
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            done = subprocess.run(ctl, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+            if '"link_up": true' in done.stdout:
+                return
+            time.sleep(0.1)
+        raise Failed("the reflector does not start")
+
+
+def kxdpgun(rate, seconds, cpu):
+    """Sent, replies, and replies that are NOERROR; replies/s."""
+    out = run(in_client("kxdpgun", "-t", str(seconds), "-Q", str(rate), "-b", "32", "-F", str(cpu), "-i", str(tmp / "names"),
+                        SERVER), preexec_fn=memif_run.come_first)
+    number = lambda what: int((re.search(what, out) or [0, "0"])[1])  # noqa: E731
+    return (number(r"total queries:\s+(\d+)"), number(r"total replies:\s+(\d+)"), number(r"NOERROR:\s+(\d+)"),
+            number(r"total replies:\s+\d+ \((\d+) pps\)"))
+
+
+def dnsperf(_, seconds, cpu):
+    out = run(in_client("taskset", "-c", str(cpu), "dnsperf", "-s", SERVER, "-d", str(tmp / "names"), "-l", str(seconds),
+                        "-q", "400", "-c", "8", "-t", "2"), preexec_fn=memif_run.come_first)
+    number = lambda what: int((re.search(what, out) or [0, "0"])[1])  # noqa: E731
+    return (number(r"Queries sent:\s+(\d+)"), number(r"Queries completed:\s+(\d+)"), number(r"NOERROR (\d+)"),
+            number(r"Queries per second:\s+(\d+)"))
+
+
+def turn(server, generator, rates, seconds):
+    """One turn of a server: the most replies a second at any of the rates; False if a reply was wrong."""
+    server.start()
+    try:
+        server.ready()
+        kxdpgun(2000, 2, server.cpus[0])  # fills the caches: each name four times
+        best, good = 0, True
+        for rate in rates:
+            sent, replies, right, per_s = generator(rate, seconds, server.cpus[0])
+            print(f"{server.name}: {sent} sent, {replies} replies, {per_s} a second", file=sys.stderr)
+            best = max(best, per_s)
+            # What a reflector sends back is a query: its code is NOERROR as well.
+            good &= right == replies and replies > 0
+        server.best.append(best)
+        return good
+    finally:
+        server.stop()
+
+
+def row(case, metric, value, unit, reference=None):
+    return dict(goal="G10", case=case, metric=metric, value=round(value, 3), unit=unit, reference=reference,
+                ratio=round(value / reference, 3) if reference else None)
+
+
+def rows(servers, case):
+    best = {s.name: statistics.median(s.best) for s in servers}
+    out = [row(case, f"replies_{name}", value, "replies/s") for name, value in best.items()]
+    for name, reference in REFERENCES.items():
+        if name in best:
+            ratios = [w / max(o, 1) for w, o in zip(servers[0].best, next(s for s in servers if s.name == name).best)]
+            out.append(row(case, f"to_{name}", statistics.median(ratios), "of its replies/s", reference))
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(root / "build-bench"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3, help="of each rate (3)")
+    parser.add_argument("--rates", default=",".join(map(str, RATES)), help="queries/s of kxdpgun")
+    parser.add_argument("--only", default="reflector,knot,dnsdist,unbound", help="which of these; weir always")
+    parser.add_argument("--dnsperf", action="store_true", help="dnsperf instead of kxdpgun")
+    args = parser.parse_args()
+    namespaces.enter(tmp)
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        sys.exit("xdp_peers: needs two CPUs: one for the server, one for the generator")
+    ip("netns", "add", CLIENT_SPACE)
+    write_zone()
+    programs = {"reflector": None, "knot": "knotd", "dnsdist": "dnsdist", "unbound": "unbound"}
+    classes = {"reflector": Reflector, "knot": Knot, "dnsdist": Dnsdist, "unbound": Unbound}
+    servers = [Weir(cpus, args.build)]
+    for name in args.only.split(","):
+        if programs[name] and not shutil.which(programs[name]):
+            print(f"{name} is not installed", file=sys.stderr)
+        elif not (args.dnsperf and name == "reflector"):
+            servers.append(classes[name](cpus, args.build))
+    authority = subprocess.Popen(knot_config(tmp / "authority", f"    listen: 127.0.0.1@{AUTHORITY_PORT}"),
+                                 stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
+    generator = dnsperf if args.dnsperf else kxdpgun
+    rates = [0] if args.dnsperf else [int(r) for r in args.rates.split(",")]
+    case = "1k names, 4 A, veth, " + ("dnsperf" if args.dnsperf else "kxdpgun")
+    try:
+        good = all([turn(s, generator, rates, args.seconds) for _ in range(args.rounds) for s in servers])
+    except Failed as why:
+        sys.exit(f"xdp_peers: {why}")
+    finally:
+        authority.terminate()
+    print("\n".join(json.dumps(r) for r in rows(servers, case)))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
