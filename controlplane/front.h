@@ -19,13 +19,15 @@
 // never from within front_ask, in the order in which answers are found, which is not that of the
 // questions. What nobody answers in FRONT_LIFE_MS (the resolver says SERVFAIL after 1.9 s) ends
 // with a reply of no octets. front_session_end, when a connection dies, takes back all that its
-// session still waits for: nothing is called for it afterwards. The reply function may ask again,
-// and may end any session, its own too, and then free it.
+// session still waits for: nothing is called for it afterwards. The reply function may end any
+// session, its own too, and then free it; it may not ask, as it is called in the midst of answering
+// many: a transport that has more to ask goes on from the loop.
 // Full: no room among FRONT_PENDING_MAX pending questions is SERVFAIL with EDE 0 at once, counted;
 // `pending` tells a transport how many a session has, to stop reading there. A session has no cap
 // of its own here.
 // Costs: a hit some 2 us with its copy; nothing is allocated.
 
+#include "front_ticket.h"
 #include "table_registry.h"
 
 #include <netinet/in.h>
@@ -100,11 +102,8 @@ struct front_status {
 ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r);
 void front_close(struct front *f); // NULL is fine
 void front_beat(struct front *f, uint64_t now_ms);
-// What a question of the engine's waits by, in the resolver's table of waiters.
-struct front_ticket {
-	uint32_t slot, life;
-};
-// Its end: `len` octets at `msg`, which has the room of a front_reply. `kind`: what to count.
+// The end of one of the engine's questions: `len` octets at `msg`, which has the room of a
+// front_reply. `kind`: what to count.
 void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
 	enum answer_kind kind);
 void front_status(const struct front *f, struct front_status *out, struct table_registry *tables);

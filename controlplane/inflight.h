@@ -9,6 +9,7 @@
 // spelling of the question as one bit per octet: upper case or not.
 // The arrays are touched only as far as they were ever used.
 
+#include "front_ticket.h"
 #include "upstream.h"
 
 #include <weir/dns_query.h>
@@ -23,9 +24,13 @@ struct rewrite;
 struct view;
 
 struct waiter {
-	struct return_path path;
+	union {
+		struct return_path path;
+		struct front_ticket ticket; // is_front: of the control plane's own server
+	};
 	uint16_t id, flags, udp_size;
-	bool has_opt : 1, dnssec_ok : 1;
+	bool has_opt : 1, dnssec_ok : 1, is_front : 1;
+	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;
 	uint32_t next; // inflight.c's
 	uint64_t dp_incarnation, arrival_ms;

@@ -100,6 +100,11 @@ const struct judge_counts *judge_counts(const struct judge *j)
 	return &j->counts;
 }
 
+const struct rule_reader *judge_image(const struct judge *j)
+{
+	return &j->image;
+}
+
 bool judge_concerns_names(const struct judge *j)
 {
 	return j->patterns || j->names_too;

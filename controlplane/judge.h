@@ -43,6 +43,9 @@ void judge_follow(struct judge *j, const struct judge *before);
 void judge_free(struct judge *j); // NULL is fine
 const struct judge_counts *judge_counts(const struct judge *j);
 
+// By which it judges.
+const struct rule_reader *judge_image(const struct judge *j);
+
 // May judge_question come to anything?
 bool judge_concerns_names(const struct judge *j);
 // Lists whose rules allow: the `unless` of a mask (judge_finding_of_mask).

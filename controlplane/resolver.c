@@ -26,6 +26,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	refresh_run(r->refresh, clock_mono_ms());
+	front_beat(r->front, clock_mono_ms());
 }
 
 static int timers_open(struct resolver *r)
@@ -43,6 +44,7 @@ static void settings_take(struct resolver *r, const struct config *c)
 	r->set = (struct resolver_settings){
 		.ttl = ttl_rules_of(&c->cache),
 		.stale_ttl_s = c->cache.stale_ttl_s,
+		.stale_immediate = c->cache.stale_immediate,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
 		.udp_reply_size = c->limits.udp_reply_size,
@@ -150,6 +152,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
 	if (rc == 0)
+		rc = front_open(&r->front, r);
+	if (rc == 0)
 		rc = timers_open(r);
 	if (rc == 0)
 		rc = link_open(&r->link, r->loop, r->publisher, r->lanes, why);
@@ -166,6 +170,7 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 	}
 	r->loop = loop;
 	r->publisher = publisher;
+	r->reply = r->reply_room + FRONT_HEADROOM;
 	settings_take(r, config);
 	int rc = parts_open(r, config, why);
 	if (rc < 0) {
@@ -192,6 +197,7 @@ void resolver_close(struct resolver *r)
 	link_close(r->link);
 	while (r->inflight && (q = inflight_any(r->inflight)))
 		question_finish(r, q, REFRESH_ABANDONED);
+	front_close(r->front);
 	walks_free(r);
 	flushes_close(r);
 	rejudge_close(r);
@@ -220,6 +226,11 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	failures_clear_all(r->failures);
 	resolver_refresh_configure(r, config);
 	return 0;
+}
+
+struct front *resolver_front(struct resolver *r)
+{
+	return r->front;
 }
 
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out)

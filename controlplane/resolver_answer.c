@@ -26,7 +26,6 @@ struct resolver_answer answer_fresh(
 				.age_s = age_s,
 				.ttl_cap_s = r->set.client_ttl_cap_s,
 				.ede = DNS_EDE_NONE,
-				.limit = r->set.udp_reply_size,
 			},
 	};
 }
@@ -103,25 +102,33 @@ static void count_answer(struct resolver *r, enum answer_kind kind)
 		r->count.answers_truncated++;
 }
 
+// Octets that its reply may have, whatever its client says.
+static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
+{
+	return w->is_stream ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
+}
+
 // Its length; the kind may be another one than that of the answer.
 static uint16_t reply_write(struct resolver *r, const struct waiter *w,
 	const struct resolver_answer *a, enum answer_kind *kind, uint16_t *sum)
 {
+	size_t cap = w->is_front ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
+
 	*kind = a->kind;
 	if (judged_blocks(r, &r->one, w->group, a->finding)) {
 		*kind = ANSWER_BLOCKED;
-		return dns_reply_blocked(r->reply, sizeof(r->reply), &r->one,
-			judged_reply(r, w->group), r->set.udp_reply_size, sum);
+		return dns_reply_blocked(
+			r->reply, cap, &r->one, judged_reply(r, w->group), limit_of(r, w), sum);
 	}
-	if (a->view)
-		return dns_reply_answer(
-			r->reply, sizeof(r->reply), &r->one, a->view, &a->opts, sum);
-	return dns_reply_rcode(r->reply, sizeof(r->reply), &r->one, a->rcode, a->opts.ede, sum);
+	if (a->view) {
+		struct dns_reply_opts opts = a->opts;
+		opts.limit = limit_of(r, w);
+		return dns_reply_answer(r->reply, cap, &r->one, a->view, &opts, sum);
+	}
+	return dns_reply_rcode(r->reply, cap, &r->one, a->rcode, a->opts.ede, sum);
 }
 
-// r->one holds the question's part of the query.
-static void waiter_answer(struct resolver *r, const struct waiter *w,
-	const struct resolver_answer *a, uint64_t now_ms)
+static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
 {
 	struct msg_answer head = {
 		.dp_incarnation = w->dp_incarnation,
@@ -130,15 +137,30 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 	};
 	enum answer_kind kind;
 
-	if (now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
-		r->count.late++;
-		return;
-	}
-	query_rebuild(r, w);
 	head.dns_len = reply_write(r, w, a, &kind, &head.sum);
 	head.verdict = (uint8_t)kind;
 	if (head.dns_len && lanes_answer(r->lanes, &head, r->reply))
 		count_answer(r, kind);
+}
+
+// r->one holds the question's part of the query.
+static void waiter_answer(struct resolver *r, const struct waiter *w,
+	const struct resolver_answer *a, uint64_t now_ms)
+{
+	enum answer_kind kind;
+	uint16_t sum;
+
+	if (!w->is_front && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
+		r->count.late++;
+		return;
+	}
+	query_rebuild(r, w);
+	if (!w->is_front) {
+		lane_answer(r, w, a);
+		return;
+	}
+	uint16_t len = reply_write(r, w, a, &kind, &sum);
+	front_answer(r->front, &w->ticket, r->reply, len, kind);
 }
 
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,

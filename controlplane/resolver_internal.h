@@ -10,6 +10,7 @@
 
 #include "failures.h"
 #include "flush_log.h"
+#include "front.h"
 #include "inflight.h"
 #include "judge.h"
 #include "l1.h"
@@ -43,6 +44,7 @@ struct rejudge;
 struct resolver_settings {
 	struct ttl_rules ttl;
 	uint32_t stale_ttl_s, client_ttl_cap_s;
+	bool stale_immediate;
 	unsigned waiters;
 	uint16_t udp_reply_size;
 };
@@ -74,7 +76,9 @@ struct resolver {
 	uint64_t record_anomalies;
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
-	uint8_t reply[MSG_DNS_MAX];
+	struct front *front;
+	uint8_t *reply; // of DNS_MESSAGE_MAX octets, with a front_reply's room around it
+	uint8_t reply_room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
 	uint8_t message[L1_MESSAGE_MAX]; // on its way to L1
 };
 
@@ -89,6 +93,10 @@ struct resolver_answer {
 
 // resolver_miss.c
 void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
+// One of the front's clients asks what the rules left open: answered by the cache at once, or
+// later.
+void resolver_ask(
+	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w);
 enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t *msg, size_t len);
 void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms);

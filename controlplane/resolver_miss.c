@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/dns_served.h>
 
 enum question_stage {
 	STAGE_FIRST,     // until the stale timer
@@ -19,12 +20,6 @@ struct miss {
 	struct view *view;
 	bool refresh;
 };
-
-static bool type_is_served(uint16_t qtype)
-{
-	return qtype != 0 && qtype != DNS_TYPE_OPT
-	       && !(qtype >= DNS_TYPE_TSIG && qtype <= DNS_TYPE_MAILA);
-}
 
 // The ring is not trusted: the question goes through the same parser as in the data plane.
 static bool miss_parse(
@@ -42,7 +37,8 @@ static bool miss_parse(
 	memcpy(msg + DNS_HEADER_LEN, question, m->question_len);
 	if (dns_query_parse(msg, DNS_HEADER_LEN + (size_t)m->question_len, &out->query)
 			!= DNS_QUERY_OK
-		|| out->query.question_len != m->question_len || !type_is_served(out->query.qtype))
+		|| out->query.question_len != m->question_len
+		|| dns_served_question(&out->query) != DNS_SERVED)
 		return false;
 	out->query.dnssec_ok = m->dnssec_ok;
 	l0_key_of_query(l0_writer_reader(r->l0), &out->query, m->view, &out->key);
@@ -74,24 +70,38 @@ static void miss_refuse(
 	answer_one(r, &m->query, &m->waiter, &a);
 }
 
-// Filled, or stamped as stale, since the worker looked: true when that settles the miss.
+// A worker would have asked for a new copy (stage_lookup.c); the plan knows whether one is due.
+static void miss_refresh(
+	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
+{
+	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
+	if (m->waiter.is_front && age_ms >= v->stale_until_ms
+		&& (age_ms >= v->soft_ms || age_ms >= v->refresh_ms))
+		refresh_hit(r->refresh, &m->key, now_ms);
+}
+
+// Filled, or stamped as stale, since the worker looked, or the front's clients are the first to
+// look: true when that settles the miss.
 static bool miss_cached(
 	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 	enum l0_age age = l0_age_of(v, now_ms);
+	bool stale_too =
+		age_ms < v->stale_until_ms || (m->waiter.is_front && r->set.stale_immediate);
 	struct resolver_answer a;
 
 	if (age == L0_FRESH) {
 		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
 		a.finding = judged_record(r, v);
-	} else if (age == L0_SOFT_EXPIRED && age_ms < v->stale_until_ms) {
+	} else if (age == L0_SOFT_EXPIRED && stale_too) {
 		a = answer_stale_record(r, v);
 	} else {
 		return false;
 	}
 	answer_one(r, &m->query, &m->waiter, &a);
+	miss_refresh(r, m, v, now_ms);
 	return true;
 }
 
@@ -178,8 +188,8 @@ static bool miss_wait(struct resolver *r, const struct miss *m, struct question 
 	if (rc == 0)
 		return true;
 	r->count.refused_waiters++;
-	// One of a thousand that ask the same: its retry will hit.
-	return rc == -EDQUOT;
+	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
+	return rc == -EDQUOT && !m->waiter.is_front;
 }
 
 // Joins a question that is being resolved. False: the caller refuses the miss.
@@ -208,11 +218,35 @@ static bool miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms
 	return true;
 }
 
+// A question that is not blocked by its name.
+static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	struct l0_view v;
+
+	if (question_blocked(r, &m->query, &m->waiter))
+		return;
+	bool found = !m->view->no_cache && store_find(r, &m->key, &v);
+	if (found && miss_cached(r, m, &v, now_ms)) {
+		l0_writer_heat_add(r->l0, &m->key, 1);
+		return;
+	}
+	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
+	if (stale)
+		refresh_missed(r->refresh, &m->key, stale, now_ms);
+	if (failures_recent(r->failures, m->key.hash, now_ms)) {
+		r->count.failed_recently++;
+		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
+		return;
+	}
+	struct question *q = inflight_find(r->inflight, &m->key);
+	if (!(q ? miss_join(r, m, q) : miss_begin(r, m, now_ms)))
+		miss_refuse(r, m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
 void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *question)
 {
 	struct resolver *r = resolver;
 	struct miss m;
-	struct l0_view v;
 	uint64_t now_ms = clock_mono_ms();
 
 	r->count.misses++;
@@ -226,30 +260,23 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		r->count.late++;
 		if (m.refresh)
 			store_refreshed(r, &m.key); // or nobody would ask for it again
-		return;
-	}
-	if (m.refresh) {
+	} else if (m.refresh) {
 		refresh_hit(r->refresh, &m.key, now_ms);
-		return;
+	} else {
+		miss_resolve(r, &m, now_ms);
 	}
-	if (question_blocked(r, &m.query, &m.waiter))
-		return;
-	bool found = !m.view->no_cache && store_find(r, &m.key, &v);
-	if (found && miss_cached(r, &m, &v, now_ms)) {
-		l0_writer_heat_add(r->l0, &m.key, 1);
-		return;
-	}
-	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
-	if (stale)
-		refresh_missed(r->refresh, &m.key, stale, now_ms);
-	if (failures_recent(r->failures, m.key.hash, now_ms)) {
-		r->count.failed_recently++;
-		miss_refuse(r, &m, stale, DNS_EDE_CACHED_ERROR);
-		return;
-	}
-	struct question *q = inflight_find(r->inflight, &m.key);
-	if (!(q ? miss_join(r, &m, q) : miss_begin(r, &m, now_ms)))
-		miss_refuse(r, &m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
+}
+
+void resolver_ask(
+	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w)
+{
+	struct miss m = {.query = *q, .waiter = *w, .view = views_find(r->views, view)};
+
+	l0_key_of_query(l0_writer_reader(r->l0), &m.query, view, &m.key);
+	if (m.view)
+		miss_resolve(r, &m, w->arrival_ms);
+	else
+		miss_refuse(r, &m, NULL, DNS_EDE_OTHER);
 }
 
 void question_answered(struct resolver *r, struct question *q, const struct resolver_answer *answer)

@@ -162,6 +162,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	judge_tables(r, &s->tables);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
+	front_status(r->front, &s->front, &s->tables);
 }
 
 static void status_deliver(void *arg)

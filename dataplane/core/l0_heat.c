@@ -136,6 +136,8 @@ uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key)
 void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits)
 {
 	uint32_t slot = l0_slot_of_key(w, key);
-	if (slot != L0_SLOT_NONE)
-		l0_heat_add(&w->heat, slot, hits);
+	if (slot == L0_SLOT_NONE)
+		return;
+	l0_heat_add(&w->heat, slot, hits);
+	l0_sieve_carry(&w->sieve, slot);
 }

@@ -112,7 +112,7 @@ struct l0_sweep {
 bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buckets);
 // With the hits that are not folded in yet; 0: no such record.
 uint32_t l0_writer_heat(const struct l0_writer *w, const struct l0_key *key);
-// Counts hits that left no mark.
+// Counts hits that left no mark; the record has been visited, too.
 void l0_writer_heat_add(struct l0_writer *w, const struct l0_key *key, unsigned hits);
 
 // Gives retired units back once quiescent. Call once per loop turn; cheap when there is nothing.

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front.h"
+
+#include "front_internal.h"
+#include "resolver_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+#define NIL UINT32_MAX
+
+static uint32_t number(const struct front *f, const struct front_slot *slot)
+{
+	return (uint32_t)(slot - f->slot);
+}
+
+// Never NULL; the last one is for whom there is no room, and may only be answered at once.
+static struct front_slot *slot_take(struct front *f)
+{
+	if (f->free != NIL) {
+		struct front_slot *slot = &f->slot[f->free];
+		f->free = slot->next;
+		return slot;
+	}
+	return &f->slot[f->touched < FRONT_PENDING_MAX ? f->touched++ : FRONT_PENDING_MAX];
+}
+
+static bool slot_is_last(const struct front *f, const struct front_slot *slot)
+{
+	return number(f, slot) == FRONT_PENDING_MAX;
+}
+
+// Its ticket is worth nothing from now on.
+static void slot_give_back(struct front *f, struct front_slot *slot)
+{
+	slot->life++;
+	slot->session = NULL;
+	if (slot_is_last(f, slot))
+		return;
+	slot->next = f->free;
+	f->free = number(f, slot);
+}
+
+static void slot_link(struct front *f, struct front_slot *slot, struct front_session *s)
+{
+	uint32_t n = number(f, slot);
+
+	slot->session = s;
+	slot->previous = NIL;
+	slot->next = s->first;
+	if (s->first != NIL)
+		f->slot[s->first].previous = n;
+	s->first = n;
+	s->pending++;
+	slot->next_age = NIL;
+	slot->earlier = f->newest;
+	if (f->newest != NIL)
+		f->slot[f->newest].next_age = n;
+	else
+		f->oldest = n;
+	f->newest = n;
+	if (++f->status.pending > f->status.pending_max)
+		f->status.pending_max = f->status.pending;
+}
+
+static void slot_unlink(struct front *f, struct front_slot *slot)
+{
+	struct front_session *s = slot->session;
+
+	if (slot->previous != NIL)
+		f->slot[slot->previous].next = slot->next;
+	else
+		s->first = slot->next;
+	if (slot->next != NIL)
+		f->slot[slot->next].previous = slot->previous;
+	s->pending--;
+	if (slot->earlier != NIL)
+		f->slot[slot->earlier].next_age = slot->next_age;
+	else
+		f->oldest = slot->next_age;
+	if (slot->next_age != NIL)
+		f->slot[slot->next_age].earlier = slot->earlier;
+	else
+		f->newest = slot->earlier;
+	f->status.pending--;
+}
+
+int front_open(struct front **out, struct resolver *r)
+{
+	struct front *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->r = r;
+	f->free = f->oldest = f->newest = NIL;
+	*out = f;
+	return 0;
+}
+
+void front_close(struct front *f)
+{
+	if (!f)
+		return;
+	assert(f->status.pending == 0);
+	front_policy_close(&f->policy);
+	free(f);
+}
+
+void front_session_begin(struct front_session *s)
+{
+	s->pending = 0;
+	s->first = NIL;
+}
+
+void front_session_end(struct front *f, struct front_session *s)
+{
+	while (s->first != NIL) {
+		struct front_slot *slot = &f->slot[s->first];
+		slot_unlink(f, slot);
+		slot_give_back(f, slot);
+		f->status.of[s->transport].left++;
+	}
+}
+
+// Our OPT is the last record and has one option or none (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len)
+{
+	static const uint16_t behind[] = {0, 6};
+	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
+		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
+		const uint8_t *opt = msg + len - size;
+		if (len >= DNS_HEADER_LEN + size && opt[0] == 0 && get_u16(opt + 1) == DNS_TYPE_OPT
+			&& get_u16(opt + 9) == behind[i])
+			return (uint16_t)(len - size);
+	}
+	return 0;
+}
+
+static void reply_fill(
+	struct front_counts *c, uint8_t *msg, uint16_t len, bool has_opt, struct front_reply *out)
+{
+	*out = (struct front_reply){.msg = msg, .len = len, .opt = has_opt ? opt_of(msg, len) : 0};
+	c->truncated += (get_u16(msg + 2) & DNS_FLAG_TC) != 0;
+}
+
+static void count_answer(struct front_counts *c, enum answer_kind kind)
+{
+	c->answers++;
+	c->answers_stale += kind == ANSWER_STALE;
+	c->answers_servfail += kind == ANSWER_SERVFAIL;
+	c->answers_blocked += kind == ANSWER_BLOCKED;
+}
+
+// Of what the resolver said at once.
+static void count_said(struct front_counts *c, enum answer_kind kind)
+{
+	static const uint8_t verdicts[ANSWER_KINDS] = {
+		[ANSWER_UPSTREAM] = VERDICT_miss,
+		[ANSWER_CACHED] = VERDICT_hit,
+		[ANSWER_STALE] = VERDICT_hit_stale,
+		[ANSWER_SERVFAIL] = VERDICT_miss,
+		[ANSWER_BLOCKED] = VERDICT_blocked_answer,
+	};
+	c->verdict[verdicts[kind]]++;
+	if (verdicts[kind] == VERDICT_miss)
+		count_answer(c, kind);
+}
+
+static struct waiter waiter_of(const struct front *f, const struct front_slot *slot,
+	const struct front_session *s, const struct front_question *q, const uint8_t *msg)
+{
+	struct waiter w = {
+		.ticket = {.slot = number(f, slot), .life = slot->life},
+		.is_front = true,
+		.is_stream = s->transport == FRONT_TCP,
+		.id = q->query.id,
+		.flags = q->query.flags,
+		.udp_size = q->query.udp_size,
+		.has_opt = q->query.has_opt,
+		.dnssec_ok = q->query.dnssec_ok,
+		.group = q->group,
+		.arrival_ms = slot->asked_ms,
+	};
+	waiter_keep_case(&w, msg + DNS_HEADER_LEN, q->query.name.len);
+	return w;
+}
+
+static enum front_outcome refuse(struct front *f, const struct front_session *s,
+	const struct front_question *q, const uint8_t *msg, struct front_reply *out)
+{
+	struct front_counts *c = &f->status.of[s->transport];
+	uint8_t *reply = f->r->reply;
+	uint16_t sum;
+
+	memcpy(reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	uint16_t len = dns_reply_rcode(
+		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
+	c->verdict[VERDICT_servfail_ring_full]++;
+	reply_fill(c, reply, len, q->query.has_opt, out);
+	return FRONT_REPLY;
+}
+
+static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
+	const union front_client *client, const struct front_question *q, const uint8_t *msg,
+	struct front_reply *out)
+{
+	struct front_counts *c = &f->status.of[s->transport];
+	struct front_slot *slot = slot_take(f);
+
+	slot->asked_ms = clock_mono_ms();
+	slot->has_opt = q->query.has_opt;
+	slot->client = *client;
+	const struct waiter w = waiter_of(f, slot, s, q, msg);
+	f->said.there = false;
+	f->asking = slot;
+	resolver_ask(f->r, &q->query, q->view, &w);
+	f->asking = NULL;
+	if (f->said.there) {
+		slot_give_back(f, slot);
+		count_said(c, f->said.kind);
+		reply_fill(c, f->r->reply, f->said.len, q->query.has_opt, out);
+		return FRONT_REPLY;
+	}
+	if (slot_is_last(f, slot)) {
+		slot_give_back(f, slot);
+		return refuse(f, s, q, msg, out);
+	}
+	slot_link(f, slot, s);
+	c->verdict[VERDICT_miss]++;
+	return FRONT_LATER;
+}
+
+enum front_outcome front_ask(struct front *f, struct front_session *s,
+	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out)
+{
+	struct front_counts *c = &f->status.of[s->transport];
+	struct front_question q;
+	uint16_t reply_len;
+
+	assert(!f->telling);
+	enum verdict v = front_settle(f, s, client, msg, len, &q, &reply_len);
+	if (v == VERDICT_miss)
+		return ask_resolver(f, s, client, &q, msg, out);
+	c->verdict[v]++;
+	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response)
+		return FRONT_BROKEN;
+	if (reply_len == 0)
+		return FRONT_NO_REPLY;
+	reply_fill(c, f->r->reply, reply_len, q.query.has_opt, out);
+	return FRONT_REPLY;
+}
+
+// The session may be gone afterwards.
+static void tell(struct front *f, struct front_slot *slot, const struct front_reply *reply)
+{
+	struct front_session *s = slot->session;
+	const union front_client client = slot->client;
+
+	slot_unlink(f, slot);
+	slot_give_back(f, slot);
+	f->telling = true;
+	s->reply(s, &client, reply);
+	f->telling = false;
+}
+
+void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
+	enum answer_kind kind)
+{
+	struct front_slot *slot = &f->slot[t->slot];
+	struct front_reply reply;
+
+	if (slot->life != t->life)
+		return; // nobody waits any more
+	if (slot == f->asking) {
+		f->said.there = true;
+		f->said.len = len;
+		f->said.kind = kind;
+		return;
+	}
+	struct front_counts *c = &f->status.of[slot->session->transport];
+	count_answer(c, kind);
+	reply_fill(c, msg, len, slot->has_opt, &reply);
+	tell(f, slot, &reply);
+}
+
+void front_beat(struct front *f, uint64_t now_ms)
+{
+	static const struct front_reply none;
+
+	while (f->oldest != NIL && now_ms >= f->slot[f->oldest].asked_ms + FRONT_LIFE_MS) {
+		struct front_slot *slot = &f->slot[f->oldest];
+		f->status.of[slot->session->transport].lost++;
+		tell(f, slot, &none);
+	}
+}
+
+void front_status(const struct front *f, struct front_status *out, struct table_registry *tables)
+{
+	*out = f->status;
+	table_register(tables, &(struct table_info){.name = "front_pending",
+				       .owner = "resolver loop",
+				       .eviction = "refused: what is cached, else SERVFAIL",
+				       .lifetime = "1.9 s",
+				       .cap = FRONT_PENDING_MAX,
+				       .used = f->status.pending,
+				       .bytes = f->touched * sizeof(f->slot[0])});
+}

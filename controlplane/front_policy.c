@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front_policy.h"
+
+#include <stdlib.h>
+
+// The file may be gone already: then there is a newer one, which the next look finds.
+static bool map(struct front_policy *fp, const struct shm_paths *paths, uint64_t word)
+{
+	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
+	struct region region = {0};
+	struct policy_reader *reader = malloc(sizeof(*reader));
+
+	shm_name_generation(name, "policy", word >> 1);
+	bool is_good = reader
+		       && region_attach(paths, (enum shm_where)(word & 1), name, REGION_POLICY,
+				  false, &region, why)
+				  == 0
+		       && policy_reader_init(
+				  reader, region_data(&region), region_data_size(&region), detail)
+				  == 0;
+	if (is_good) {
+		front_policy_close(fp);
+		fp->region = region;
+		fp->reader = *reader;
+		fp->word = word;
+	} else {
+		region_unmap(&region);
+	}
+	free(reader);
+	return is_good;
+}
+
+void front_policy_look(struct front_policy *fp, struct publisher *publisher, uint64_t now_ms)
+{
+	uint64_t word = atomic_load_explicit(
+		&publisher_directory(publisher)->current[REGION_POLICY], memory_order_acquire);
+
+	if (word == fp->word || now_ms - fp->tried_ms < FRONT_POLICY_RETRY_MS)
+		return;
+	if (!map(fp, publisher_paths(publisher), word))
+		fp->tried_ms = now_ms;
+}
+
+void front_policy_close(struct front_policy *fp)
+{
+	region_unmap(&fp->region);
+	fp->word = 0;
+}
+
+unsigned front_policy_group(const struct front_policy *fp, const struct sockaddr *client)
+{
+	if (fp->word == 0 || !policy_has_groups(&fp->reader))
+		return 0;
+	if (client->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
+		return policy_group_v4(&fp->reader, (const uint8_t *)&v4->sin_addr);
+	}
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
+	const uint8_t *octets = v6->sin6_addr.s6_addr;
+	return IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? policy_group_v4(&fp->reader, octets + 12)
+						    : policy_group_v6(&fp->reader, octets);
+}
+
+const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group)
+{
+	return fp->word ? &fp->reader.group[group & (POLICY_GROUPS_MAX - 1)] : &fp->everyone;
+}

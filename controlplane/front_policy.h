@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Which group a client of the front is in, by the policy image that the workers have (policy.h).
+// Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
+// Where it cannot be mapped the one before stays, and none at all is group 0.
+
+#include "publish.h"
+
+#include <netinet/in.h>
+#include <weir/shm_region.h>
+
+struct front_policy {
+	uint64_t word;     // of directory.current that `reader` stands for; 0: there is none
+	uint64_t tried_ms; // in vain; not again in the same FRONT_POLICY_RETRY_MS
+	struct region region;
+	struct policy_reader reader;
+	struct policy_group everyone; // while there is none
+};
+
+enum { FRONT_POLICY_RETRY_MS = 100 };
+
+void front_policy_look(struct front_policy *fp, struct publisher *publisher, uint64_t now_ms);
+void front_policy_close(struct front_policy *fp);
+
+// By its address; an IPv4 address mapped into IPv6 is one of IPv4.
+unsigned front_policy_group(const struct front_policy *fp, const struct sockaddr *client);
+// What applies to it.
+const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The stages of a worker for one message: parse, policy, rules.
+#include "front_internal.h"
+#include "resolver_internal.h"
+
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/dns_served.h>
+#include <weir/rule_reply.h>
+
+static enum verdict reply_rcode(struct front *f, const struct front_question *q, uint16_t rcode,
+	int ede, enum verdict v, uint16_t *len)
+{
+	uint16_t sum;
+	*len = dns_reply_rcode(f->r->reply, DNS_MESSAGE_MAX, &q->query, rcode, ede, &sum);
+	return v;
+}
+
+// VERDICT_miss: a question to go on with.
+static enum verdict settle_status(struct front *f, const struct front_question *q,
+	enum dns_query_status status, uint16_t *len)
+{
+	switch (status) {
+	case DNS_QUERY_OK:
+		break;
+	case DNS_QUERY_SHORT:
+		return VERDICT_drop_dns_short;
+	case DNS_QUERY_RESPONSE:
+		return VERDICT_drop_dns_response;
+	case DNS_QUERY_NOTIMP:
+		return reply_rcode(f, q, DNS_RCODE_NOTIMP, DNS_EDE_NONE, VERDICT_notimp, len);
+	case DNS_QUERY_BADVERS:
+		return reply_rcode(f, q, DNS_RCODE_BADVERS, DNS_EDE_NONE, VERDICT_badvers, len);
+	case DNS_QUERY_FORMERR:
+		return reply_rcode(f, q, DNS_RCODE_FORMERR, DNS_EDE_NONE, VERDICT_formerr, len);
+	}
+	switch (dns_served_question(&q->query)) {
+	case DNS_SERVED:
+		break;
+	case DNS_SERVED_REFUSED:
+		return reply_rcode(
+			f, q, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused, len);
+	case DNS_SERVED_NOTIMP:
+		return reply_rcode(
+			f, q, DNS_RCODE_NOTIMP, DNS_EDE_NOT_SUPPORTED, VERDICT_notimp, len);
+	}
+	return VERDICT_miss;
+}
+
+static uint16_t rule_reply(struct front *f, const struct front_question *q,
+	const struct rule_reader *rules, const struct rule_verdict *v)
+{
+	const struct rule_reply_opts o = {.block = &q->policy->block,
+		.hash = v->hash,
+		.ttl_cap_s = f->r->set.client_ttl_cap_s,
+		.limit = q->limit};
+	uint16_t sum;
+	return rule_reply_write(f->r->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
+}
+
+static void make_safe(struct front_question *q)
+{
+	if (q->policy->safe_view)
+		q->view = q->policy->safe_view;
+}
+
+// What the rules say of the name; *allowed: by one of them.
+static enum verdict settle_rules(struct front *f, struct front_question *q,
+	const struct rule_reader *rules, bool blocks, bool *allowed, uint16_t *len)
+{
+	const uint64_t *lists = q->policy->lists;
+	uint64_t kept[4];
+	struct rule_verdict v;
+
+	if (!blocks)
+		rule_lists_unblocked(rules, lists, kept);
+	rule_decide(rules, &q->query.name, q->query.qtype, blocks ? lists : kept, &v);
+	*allowed = v.d.allowed || v.d.action == RULE_RESOLVE;
+	if (v.d.action == RULE_DROP)
+		return VERDICT_drop_rule;
+	bool answers = v.d.action == RULE_DATA || v.d.action == RULE_BLOCK;
+	if (answers && !(v.d.action == RULE_BLOCK && rule_pattern_may_allow(rules, lists, &v.d))) {
+		*len = rule_reply(f, q, rules, &v);
+		return v.d.rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
+	}
+	if (v.d.safe && v.d.action != RULE_RESOLVE)
+		make_safe(q);
+	return VERDICT_miss;
+}
+
+static enum verdict block_all(struct front *f, const struct front_question *q, uint16_t *len)
+{
+	uint16_t sum;
+	*len = dns_reply_blocked(
+		f->r->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block, q->limit, &sum);
+	return VERDICT_blocked;
+}
+
+enum verdict front_settle(struct front *f, const struct front_session *s,
+	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
+	uint16_t *len)
+{
+	struct resolver *r = f->r;
+	uint64_t now_ms = clock_mono_ms();
+	bool allowed = false;
+
+	*len = 0;
+	enum dns_query_status status = dns_query_parse(msg, size, &q->query);
+	if (status != DNS_QUERY_SHORT)
+		memcpy(r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	enum verdict v = settle_status(f, q, status, len);
+	if (v != VERDICT_miss)
+		return v;
+	front_policy_look(&f->policy, r->publisher, now_ms);
+	q->group = (uint8_t)front_policy_group(&f->policy, &client->any);
+	q->policy = front_policy_of(&f->policy, q->group);
+	q->view = q->policy->view;
+	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
+	bool blocks = publisher_blocks(r->publisher, now_ms);
+	if (r->judge) {
+		v = settle_rules(f, q, judge_image(r->judge), blocks, &allowed, len);
+		if (v != VERDICT_miss)
+			return v;
+	}
+	return blocks && q->policy->block_all && !allowed ? block_all(f, q, len) : VERDICT_miss;
+}

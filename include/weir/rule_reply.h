@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What comes of a rule's decision: which lists count while nothing may be blocked, and the reply.
+// Both processes go by these, so that a question has one answer on every way in.
+
+#include "dns_reply.h"
+#include "rule_image.h"
+
+// While blocking is off or paused, what is left of a group's lists: local data, and safe search.
+ATTR_INLINE void rule_lists_unblocked(
+	const struct rule_reader *r, const uint64_t lists[4], uint64_t kept[4])
+{
+	for (unsigned w = 0; w < 4; w++)
+		kept[w] = lists[w]
+			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
+}
+
+// A list blocks the name, but a pattern may allow it, which only the resolver's judge can tell.
+ATTR_INLINE bool rule_pattern_may_allow(
+	const struct rule_reader *r, const uint64_t lists[4], const struct rule_decision *d)
+{
+	uint64_t any = 0;
+	for (unsigned w = 0; w < 4; w++)
+		any |= r->pattern_allows[w] & lists[w];
+	return any
+	       && (d->rule_class == RULE_CLASS_BLOCK
+		       || d->rule_class == RULE_CLASS_IMPORTANT_BLOCK);
+}
+
+// Local data blocks nobody: no error is told.
+ATTR_INLINE int rule_reply_ede(const struct rule_decision *d)
+{
+	return d->rule_class == RULE_CLASS_LOCAL ? DNS_EDE_NONE : DNS_EDE_BLOCKED;
+}
+
+// The reply of a decision that answers (RULE_BLOCK, RULE_DATA), as dns_reply.h's. `hash`: the
+// fingerprint of the name that decided; `block`: the reply of the client's group, for rules that
+// leave it to that and for the TTL of the others.
+struct rule_reply_opts {
+	const struct dns_block *block;
+	uint64_t hash;
+	uint32_t ttl_cap_s; // of records
+	uint16_t limit;
+};
+ATTR_MUST_CHECK uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct rule_reader *r, const struct rule_decision *d, const struct rule_reply_opts *o,
+	uint16_t *sum) ATTR_NONNULL;

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front_rig.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/dns_name.h>
+
+struct front_session front_session[FRONT_TRANSPORTS];
+uint8_t front_said[DNS_MESSAGE_MAX];
+struct front_reply front_said_reply;
+struct front_rig_reply later[LATER_MAX];
+_Atomic unsigned later_count;
+
+struct errand {
+	void (*fn)(void *arg);
+	void *arg;
+	_Atomic bool there;
+};
+
+static void on_errand(void *arg)
+{
+	struct errand *e = arg;
+	e->fn(e->arg);
+	e->there = true;
+}
+
+void on_loop(void (*fn)(void *arg), void *arg)
+{
+	struct errand e = {.fn = fn, .arg = arg};
+	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
+	for (unsigned i = 0; i < 50000 && !e.there; i++)
+		usleep(100);
+	assert_true(e.there);
+}
+
+static void on_reply(
+	struct front_session *s, const union front_client *client, const struct front_reply *reply)
+{
+	unsigned n = later_count;
+	if (n == LATER_MAX)
+		return;
+	struct front_rig_reply *l = &later[n];
+	*l = (struct front_rig_reply){
+		.client = *client, .transport = s->transport, .len = reply->len, .opt = reply->opt};
+	if (reply->len)
+		memcpy(l->msg, reply->msg,
+			reply->len < sizeof(l->msg) ? reply->len : sizeof(l->msg));
+	later_count = n + 1;
+}
+
+static void sessions_begin(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < FRONT_TRANSPORTS; i++) {
+		front_session[i] = (struct front_session){
+			.reply = on_reply, .transport = (enum front_transport)i};
+		front_session_begin(&front_session[i]);
+	}
+}
+
+void front_rig_open(void)
+{
+	later_count = 0;
+	on_loop(sessions_begin, NULL);
+}
+
+static void session_end(void *session)
+{
+	front_session_end(resolver_front(rig.resolver), session);
+}
+
+void front_rig_end(enum front_transport t)
+{
+	on_loop(session_end, &front_session[t]);
+}
+
+void front_rig_close(void)
+{
+	for (unsigned i = 0; i < FRONT_TRANSPORTS; i++)
+		front_rig_end((enum front_transport)i);
+}
+
+size_t query_write(uint8_t msg[600], const struct front_rig_query *q)
+{
+	struct wr w = wr_init(msg, 600);
+	struct dns_name name;
+	assert_int_equal(dns_name_from_text(q->name, strlen(q->name), &name), 0);
+	for (size_t i = 0; q->name[i]; i++) // the letter case, too
+		if (q->name[i] != '.')
+			name.wire[i + 1] = (uint8_t)q->name[i];
+	wr_u16(&w, q->id);
+	wr_u16(&w, DNS_FLAG_RD);
+	wr_u16(&w, 1);
+	wr_u32(&w, 0);
+	wr_u16(&w, q->udp_size ? 1 : 0);
+	wr_bytes(&w, name.wire, name.len);
+	wr_u16(&w, q->type);
+	wr_u16(&w, DNS_CLASS_IN);
+	if (q->udp_size) {
+		wr_bytes(&w, "\0\0\51", 3);
+		wr_u16(&w, q->udp_size);
+		wr_bytes(&w, "\0\0\0\0\0\0", 6);
+	}
+	assert_true(wr_ok(&w));
+	return w.pos;
+}
+
+struct asking {
+	enum front_transport t;
+	union front_client client;
+	const uint8_t *msg;
+	size_t len;
+	enum front_outcome outcome;
+};
+
+static void on_ask(void *arg)
+{
+	struct asking *a = arg;
+	a->outcome = front_ask(resolver_front(rig.resolver), &front_session[a->t], &a->client,
+		a->msg, a->len, &front_said_reply);
+	if (a->outcome == FRONT_REPLY)
+		memcpy(front_said, front_said_reply.msg, front_said_reply.len);
+}
+
+enum front_outcome front_rig_ask_bytes(
+	enum front_transport t, const char *client, const uint8_t *msg, size_t len)
+{
+	struct asking a = {.t = t, .msg = msg, .len = len};
+	if (inet_pton(AF_INET, client, &a.client.v4.sin_addr) == 1) {
+		a.client.v4.sin_family = AF_INET;
+		a.client.v4.sin_port = htons(4000);
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, client, &a.client.v6.sin6_addr), 1);
+		a.client.v6.sin6_family = AF_INET6;
+		a.client.v6.sin6_port = htons(4000);
+	}
+	on_loop(on_ask, &a);
+	return a.outcome;
+}
+
+enum front_outcome front_rig_ask(enum front_transport t, const struct front_rig_query *q)
+{
+	uint8_t msg[600];
+	size_t len = query_write(msg, q);
+	return front_rig_ask_bytes(t, q->client ? q->client : "198.18.0.2", msg, len);
+}
+
+const struct front_rig_reply *expect_later(unsigned n, unsigned wait_ms)
+{
+	for (unsigned i = 0; i < wait_ms * 10 && later_count <= n; i++)
+		usleep(100);
+	if (later_count <= n)
+		fail_msg("no reply in %u ms", wait_ms);
+	return &later[n];
+}
