@@ -9,6 +9,8 @@
 #include <weir/dns_proto.h>
 #include <weir/shm_msg.h>
 
+enum { TURN_MOST = 64 }; // as many as a worker takes in a turn: so there is always room
+
 struct miss {
 	struct msg_miss head;
 	uint8_t question[260];
@@ -45,8 +47,10 @@ void path_control_turn(struct path_control *c)
 {
 	struct miss m;
 	uint16_t type = 0;
-	int len;
-	while ((len = ring_read(&c->miss, &m, sizeof m, &type)) != 0) {
+	for (unsigned n = 0; n < TURN_MOST; n++) {
+		int len = ring_read(&c->miss, &m, sizeof m, &type);
+		if (len == 0)
+			break;
 		bool ok = type == MSG_MISS && len > 0
 			  && (size_t)len == sizeof m.head + m.head.question_len && answer(c, &m);
 		c->answered += ok;

@@ -13,7 +13,8 @@ struct path_control {
 	uint64_t answered, bad; // bad: no room, or not a miss
 };
 
-// Takes all misses off the ring and puts their answers on the other. Not to be measured.
+// Takes misses off the ring, a turn's worth, and puts their answers on the other. Not to be
+// measured.
 void path_control_turn(struct path_control *c);
 // What an earlier case left on the ring, which nobody read then, and its counts.
 void path_control_forget(struct path_control *c);

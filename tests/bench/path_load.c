@@ -28,17 +28,54 @@ static bool put_words(FILE *f, const uint32_t *words, unsigned n)
 	return fwrite(words, sizeof *words, n, f) == n;
 }
 
-static bool put_frame(FILE *f, const struct path_traffic *t, uint32_t serial, uint64_t *seed)
+// below[n]: the share of the traffic that is for the names up to n. NULL: no memory.
+static double *zipf_shares(uint32_t names)
+{
+	double *below = malloc(names * sizeof *below), sum = 0;
+	for (uint32_t i = 0; below && i < names; i++)
+		below[i] = sum += 1.0 / (i + 1);
+	for (uint32_t i = 0; below && i < names; i++)
+		below[i] /= sum;
+	return below;
+}
+
+static uint32_t draw_cached(const struct path_traffic *t, const double *below, uint32_t draw)
+{
+	if (!below)
+		return draw % t->names;
+	double at = draw / 4294967296.0;
+	uint32_t low = 0, high = t->names - 1;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (below[middle] > at)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static void draw_name(
+	const struct path_traffic *t, const double *below, uint64_t draw, struct corpus_name *name)
+{
+	unsigned kind = draw % 100;
+	uint32_t which = (uint32_t)(draw >> 32);
+	if (kind < t->listed_percent)
+		corpus_listed(which % t->listed, name);
+	else if (kind < t->listed_percent + t->missed_percent)
+		corpus_missing(PATH_NEGATIVES + which % MISSING, name);
+	else if (kind < t->listed_percent + t->missed_percent + t->negative_percent)
+		corpus_missing(which % PATH_NEGATIVES, name);
+	else
+		corpus_cached(draw_cached(t, below, which), name);
+}
+
+static bool put_frame(FILE *f, const struct path_traffic *t, const double *below, uint32_t serial)
 {
 	uint8_t frame[WIRE_MAX];
 	struct corpus_name name;
-	uint64_t draw = corpus_mix((*seed)++);
-	if (draw % 100 < t->listed_percent)
-		corpus_listed((uint32_t)((draw >> 32) % t->listed), &name);
-	else if (draw % 100 < t->listed_percent + t->missed_percent)
-		corpus_missing((uint32_t)((draw >> 32) % MISSING), &name);
-	else
-		corpus_cached((uint32_t)((draw >> 32) % t->names), &name);
+	uint64_t draw = corpus_mix(serial + UINT64_C(1));
+	draw_name(t, below, draw, &name);
 	char client[64];
 	uint64_t who = corpus_mix(draw ^ 0x5bd1e995);
 	unsigned net = (unsigned)(who % CLIENTS_NETS), host = (unsigned)(who >> 32) % 254 + 1;
@@ -67,11 +104,15 @@ bool path_pcap_write(const char *path, const struct path_traffic *t)
 		perror(path);
 		return false;
 	}
-	uint64_t seed = 1;
-	bool ok = put_words(f,
-		(const uint32_t[]){0xa1b2c3d4, 4 << 16 | 2, 0, 0, PCAP_SNAPLEN, PCAP_ETHERNET}, 6);
+	double *below = t->zipf ? zipf_shares(t->names) : NULL;
+	bool ok = (below || !t->zipf)
+		  && put_words(f,
+			  (const uint32_t[]){
+				  0xa1b2c3d4, 4 << 16 | 2, 0, 0, PCAP_SNAPLEN, PCAP_ETHERNET},
+			  6);
 	for (uint32_t i = 0; ok && i < t->frames; i++)
-		ok = put_frame(f, t, i, &seed);
+		ok = put_frame(f, t, below, i);
+	free(below);
 	if (fclose(f) != 0 || !ok) {
 		perror(path);
 		return false;
@@ -128,13 +169,14 @@ static void *room(size_t size)
 	return p;
 }
 
-bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader)
+bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct l0_reader *reader)
 {
 	*l = (struct path_l0){.epoch_now = 1};
 	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0};
 	size_t data_size;
 	// The units, the index, the writer's reserve and some air: nothing is evicted for space.
-	uint64_t octets = (uint64_t)names * (CORPUS_RECORD_UNITS * 68 + 10) + (2 << 20);
+	uint64_t records = (uint64_t)names + negatives;
+	uint64_t octets = records * (CORPUS_RECORD_UNITS * 68 + 10) + (2 << 20);
 	if (l0_plan(octets, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
 		return false;
 	l->size = SHM_PAGE + data_size;
@@ -152,8 +194,13 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader)
 		|| l0_writer_open(&l->writer, l->base, l->size, true, &l->epoch, now_ms) != 0
 		|| l0_reader_init(reader, l->base, l->size) != 0)
 		return false;
-	for (uint32_t id = 0; id < names; id++) {
+	// Those that are drawn most often last, as a full bucket gives an older one away.
+	for (uint32_t id = names; id-- > 0;) {
 		if (corpus_l0_put(l->writer, id, now_ms) != 0)
+			return false;
+	}
+	for (uint32_t id = 0; id < negatives; id++) {
+		if (corpus_l0_put_negative(l->writer, id, now_ms) != 0)
 			return false;
 	}
 	return true;

@@ -11,12 +11,14 @@
 
 struct path_traffic {
 	uint32_t frames;
-	uint32_t names, listed;  // how many of each to draw from, evenly
-	unsigned listed_percent; // of the queries
-	unsigned missed_percent; // asked for names that are nowhere, drawn of a million
-	bool ipv6, vlan, edns;   // of all of them
-	bool clients;            // many, drawn evenly from CLIENTS_NETS networks
-	bool groups;             // these are in the groups of path_groups_build
+	uint32_t names, listed;    // how many of each to draw from, evenly
+	unsigned listed_percent;   // of the queries
+	unsigned missed_percent;   // asked for names that are nowhere, drawn of a million
+	unsigned negative_percent; // for names that L0 knows not to exist
+	bool zipf;                 // of `names`, number n is drawn in proportion to 1/(n + 1)
+	bool ipv6, vlan, edns;     // of all of them
+	bool clients;              // many, drawn evenly from CLIENTS_NETS networks
+	bool groups;               // these are in the groups of path_groups_build
 };
 
 // Writes a pcap file at `path`. False after saying why.
@@ -30,8 +32,10 @@ struct path_l0 {
 	struct l0_writer *writer;
 	_Atomic uint8_t *marks;
 };
-// A table of `names` cached names, four A records each, and the marks for one worker.
-bool path_l0_fill(struct path_l0 *l, uint32_t names, struct l0_reader *reader);
+// A table of `names` cached names, four A records each, and of the first `negatives` of those that
+// do not exist, with the marks for one worker.
+enum { PATH_NEGATIVES = 50000 }; // asked for
+bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct l0_reader *reader);
 void path_l0_free(struct path_l0 *l);
 
 // Where clients are: 198.18.0.0/15 or fd53::/48, by /24 or /64.

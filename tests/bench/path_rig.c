@@ -24,18 +24,36 @@ enum {
 };
 
 static struct rte_mempool *pool;
-static uint16_t port_id;
 static void *rules[2]; // [1]: for groups
 static void *groups;
 static struct rule_reader rules_reader[2];
 
-#define PORT_NAME "net_pcap_path"
+static const char *const port_name[PATH_PORTS] = {"net_pcap_path", "net_pcap_plain"};
 
-static bool start_eal(uint32_t frames)
+// The CPU that we run on, and with `two` another one behind a comma. False: there is no other.
+static bool choose_cpus(bool two, char text[16])
+{
+	int here = sched_getcpu();
+	cpu_set_t all;
+	if (here < 0 || sched_getaffinity(0, sizeof all, &all) != 0)
+		return false;
+	int n = snprintf(text, 16, "%d", here);
+	CPU_CLR((size_t)here, &all);
+	for (unsigned i = 0; two && i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET(i, &all))
+			return snprintf(text + n, 16 - (size_t)n, ",%u", i) > 0;
+	}
+	return !two;
+}
+
+static bool start_eal(uint32_t frames, bool two)
 {
 	char lcore[16], memory[16];
 	unsigned mib = (unsigned)(((uint64_t)frames + SPARE) * BUF_OCTETS >> 20) + 64;
-	snprintf(lcore, sizeof lcore, "%d", sched_getcpu());
+	if (!choose_cpus(two, lcore)) {
+		fputs("needs two CPUs\n", stderr);
+		return false;
+	}
 	snprintf(memory, sizeof memory, "%u", mib);
 	char *argv[] = {(char[]){"bench_path"}, (char[]){"--no-huge"}, (char[]){"--no-shconf"},
 		(char[]){"--no-pci"}, (char[]){"--no-telemetry"}, (char[]){"--log-level=4"},
@@ -87,20 +105,19 @@ static bool make_worker(struct path_rig *r)
 		.blocking_on = 1,
 		.group_lists = {(UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1},
 	};
-	r->w.port_count = 1;
 	r->w.service = &r->service;
 	r->w.pool = pool;
 	r->w.doorbell = -1;
 	r->w.stats = &r->stats;
 	r->w.lane = &r->dp;
 	r->w.control_alive = 1;
-	r->w.tables = &r->tables;
+	r->w.tables = r->w.next_tables = &r->tables;
 	return true;
 }
 
-bool path_rig_start(struct path_rig *r, uint32_t frames)
+bool path_rig_start(struct path_rig *r, uint32_t frames, bool two_lcores)
 {
-	return start_eal(frames) && make_worker(r);
+	return start_eal(frames, two_lcores) && make_worker(r);
 }
 
 void path_rig_stop(struct path_rig *r)
@@ -116,26 +133,27 @@ void path_rig_stop(struct path_rig *r)
 	rte_eal_cleanup();
 }
 
-static bool start_port(struct path_rig *r)
+static bool start_port(struct path_rig *r, unsigned index)
 {
 	struct rte_eth_conf conf = {0};
-	if (rte_eth_dev_get_port_by_name(PORT_NAME, &port_id) != 0
-		|| rte_eth_dev_configure(port_id, 1, 1, &conf) != 0
-		|| rte_eth_rx_queue_setup(port_id, 0, 512, 0, NULL, pool) != 0
-		|| rte_eth_tx_queue_setup(port_id, 0, 512, 0, NULL) != 0
-		|| rte_eth_dev_start(port_id) != 0)
+	uint16_t id;
+	if (rte_eth_dev_get_port_by_name(port_name[index], &id) != 0
+		|| rte_eth_dev_configure(id, 1, 1, &conf) != 0
+		|| rte_eth_rx_queue_setup(id, 0, 512, 0, NULL, pool) != 0
+		|| rte_eth_tx_queue_setup(id, 0, 512, 0, NULL) != 0 || rte_eth_dev_start(id) != 0)
 		return false;
-	r->w.port[0] = (struct worker_port){
-		.port_id = port_id,
-		.exception_id = port_id,
+	r->w.port[index] = (struct worker_port){
+		.port_id = id,
+		.exception_id = id,
 		.rx_csum_trusted = true,
 		.dns_most = 500,
 	};
-	memcpy(&r->w.port[0].mac, wire_service_mac, 6);
+	memcpy(&r->w.port[index].mac, wire_service_mac, 6);
+	r->w.port_count = index + 1;
 	return true;
 }
 
-static bool open_port(struct path_rig *r, const struct path_case *c)
+static bool open_port(struct path_rig *r, const struct path_traffic *t, unsigned index)
 {
 	char path[] = "/tmp/weir-bench-XXXXXX", args[128];
 	int fd = mkstemp(path);
@@ -145,28 +163,30 @@ static bool open_port(struct path_rig *r, const struct path_case *c)
 	}
 	close(fd);
 	snprintf(args, sizeof args, "rx_pcap=%s,infinite_rx=1", path);
-	bool ok = path_pcap_write(path, &c->traffic) && rte_vdev_init(PORT_NAME, args) == 0
-		  && start_port(r);
+	bool ok = path_pcap_write(path, t) && rte_vdev_init(port_name[index], args) == 0
+		  && start_port(r, index);
 	if (!ok)
 		fprintf(stderr, "net_pcap: %s\n", rte_strerror(rte_errno));
 	unlink(path);
 	return ok;
 }
 
-static bool open_l0(struct path_rig *r, uint32_t names)
+static bool open_l0(struct path_rig *r, const struct path_traffic *t)
 {
-	if (names == r->names)
+	uint32_t negatives = t->negative_percent ? PATH_NEGATIVES : 0;
+	if (t->names == r->names && negatives == r->negatives)
 		return true;
 	path_l0_free(&r->l0);
-	r->names = names;
-	r->tables.has_l0 = path_l0_fill(&r->l0, names, &r->tables.l0);
+	r->names = t->names;
+	r->negatives = negatives;
+	r->tables.has_l0 = path_l0_fill(&r->l0, t->names, negatives, &r->tables.l0);
 	r->tables.marks[0] = r->l0.marks;
 	if (!r->tables.has_l0)
-		fprintf(stderr, "L0: no room for %u names\n", names);
+		fprintf(stderr, "L0: no room for %u names\n", t->names);
 	return r->tables.has_l0;
 }
 
-bool path_rig_open(struct path_rig *r, const struct path_case *c)
+bool path_rig_tables(struct path_rig *r, const struct path_case *c)
 {
 	bool own = c->traffic.groups;
 	if (c->rules && !rules[own]
@@ -181,13 +201,41 @@ bool path_rig_open(struct path_rig *r, const struct path_case *c)
 		return false;
 	}
 	r->tables.has_groups = c->traffic.groups;
-	return open_l0(r, c->traffic.names) && open_port(r, c);
+	return open_l0(r, &c->traffic);
+}
+
+bool path_rig_open(struct path_rig *r, const struct path_case *c)
+{
+	struct path_traffic plain = path_case_plain(c);
+	bool ok = path_rig_tables(r, c) && open_port(r, &c->traffic, PATH_PORT)
+		  && (c->versus != VERSUS_PLAIN || open_port(r, &plain, PATH_PORT_PLAIN));
+	r->buffers = path_rig_buffers();
+	return ok;
 }
 
 void path_rig_close(struct path_rig *r)
 {
-	(void)r;
-	rte_eth_dev_stop(port_id);
-	rte_eth_dev_close(port_id);
-	rte_vdev_uninit(PORT_NAME);
+	for (unsigned i = 0; i < r->w.port_count; i++) {
+		rte_eth_dev_stop(r->w.port[i].port_id);
+		rte_eth_dev_close(r->w.port[i].port_id);
+		rte_vdev_uninit(port_name[i]);
+	}
+	r->w.port_count = 0;
+}
+
+unsigned path_rig_buffers(void)
+{
+	return rte_mempool_in_use_count(pool);
+}
+
+void path_rig_settle(struct path_rig *r)
+{
+	do
+		path_control_turn(&r->control);
+	while (stage_answer(&r->w) > 0);
+}
+
+const struct rule_image_head *path_rig_rules(const struct path_case *c)
+{
+	return rules[c->traffic.groups];
 }

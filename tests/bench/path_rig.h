@@ -10,15 +10,10 @@
 #include "../../dataplane/batch.h"
 #include "../../dataplane/stage_cycles.h"
 #include "../../dataplane/stages.h"
+#include "path_case.h"
 #include "path_control.h"
-#include "path_load.h"
 
-struct path_case {
-	const char *goal, *name;
-	struct path_traffic traffic;
-	bool rules;               // the block list is on
-	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
-};
+enum { PATH_PORT, PATH_PORT_PLAIN, PATH_PORTS }; // of the worker; the second for VERSUS_PLAIN alone
 
 struct path_rig {
 	struct worker w;
@@ -31,13 +26,38 @@ struct path_rig {
 	uint8_t *miss_data, *answer_data;
 	struct path_control control;
 	struct path_l0 l0;
-	uint32_t names; // in l0
+	uint32_t names, negatives; // in l0
+	unsigned buffers;          // in use before the case's first turn
 };
 
-// EAL with room for `frames` packet buffers. False after saying why.
-bool path_rig_start(struct path_rig *r, uint32_t frames);
+// EAL with room for `frames` packet buffers, on the CPU that we run on and, with `two_lcores`, on
+// one other. False after saying why.
+bool path_rig_start(struct path_rig *r, uint32_t frames, bool two_lcores);
 void path_rig_stop(struct path_rig *r);
 
-// The port and tables for one case, and back.
+// What a case is answered from.
+bool path_rig_tables(struct path_rig *r, const struct path_case *c);
+// The same and its ports, and back.
 bool path_rig_open(struct path_rig *r, const struct path_case *c);
 void path_rig_close(struct path_rig *r);
+unsigned path_rig_buffers(void); // packet buffers in use
+
+// Answers what is still on the miss ring: of a million names L0 lacks some, as their buckets are
+// full (docs/l0-table.md). Not to be measured.
+void path_rig_settle(struct path_rig *r);
+
+// What a worker's loop does at its top: takes new tables, and holds no reference to the old ones.
+ATTR_INLINE void path_rig_top(struct path_rig *r)
+{
+	const struct worker_tables *t =
+		atomic_load_explicit(&r->w.next_tables, memory_order_acquire);
+	if (unlikely_(t != r->w.tables)) {
+		r->w.tables = t;
+		atomic_store_explicit(&r->w.tables_in_use, t, memory_order_release);
+	}
+	if (r->w.epoch.epoch)
+		epoch_quiescent(&r->w.epoch);
+}
+
+// The image that a case uses, which is as large as path_rules_build made it.
+const struct rule_image_head *path_rig_rules(const struct path_case *c);

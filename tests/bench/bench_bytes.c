@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// G6: how many octets a cached answer and a listed name take, of everything that is allocated for
+// them: a table of a million names with one A record each, and a rule image of a million names.
+// Fails when what is counted is not there.
+
+#include "bench_row.h"
+#include "corpus_l0.h"
+#include "path_load.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { NAMES = 1000000, UNITS = 2 };
+
+static void say(const char *name, const char *metric, double value, const char *unit, double most)
+{
+	const struct bench_row row = {.goal = "G6",
+		.name = name,
+		.metric = metric,
+		.unit = unit,
+		.value = value,
+		.reference = most};
+	bench_row_print(&row);
+}
+
+// A table just large enough, as docs/l0-table.md has it. What the workers' marks take is for one.
+static bool answers(void)
+{
+	static const char title[] = "1M names, one A record";
+	static _Atomic uint64_t epoch = 1;
+	static struct epoch_writer epochs = {.epoch = &epoch};
+	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0}, now_ms = clock_mono_coarse_ms();
+	size_t data_size;
+	struct l0_writer *w;
+	if (l0_plan((uint64_t)NAMES * (UNITS * 68 + 10), UNITS, geometry, &data_size) != 0)
+		return false;
+	size_t size = SHM_PAGE + data_size;
+	uint8_t *base = aligned_alloc(SHM_PAGE, size);
+	if (!base)
+		return false;
+	memset(base, 0, size);
+	struct region_header *head = (struct region_header *)(void *)base;
+	head->kind = REGION_L0;
+	head->total_size = size;
+	memcpy(head->geometry, geometry, sizeof geometry);
+	if (l0_region_init(base, size) != 0
+		|| l0_writer_open(&w, base, size, true, &epochs, now_ms) != 0)
+		return false;
+	bool ok = true;
+	for (uint32_t id = 0; ok && id < NAMES; id++)
+		ok = corpus_l0_put_some(w, id, 1, now_ms) == 0;
+	struct l0_writer_stats s;
+	l0_writer_stats(w, &s);
+	double entries = (double)s.entries, slots = (double)s.index_slots;
+	double index = 64.0 / L0_BUCKET_SLOTS * slots / entries;
+	double record = (double)L0_UNIT * (double)s.units_used / entries;
+	double marks = (double)s.units_used / entries;
+	double own = (double)l0_writer_memory(w) / entries;
+	say(title, "entries", entries, "entries", 0);
+	say(title, "load", entries / slots, "of the index", 0);
+	say(title, "index", index, "octets an entry", 9);
+	say(title, "record", record, "octets an entry", 0);
+	say(title, "marks", marks, "octets an entry and worker", 0);
+	say(title, "private", own, "octets an entry", 0);
+	say(title, "all", index + record + marks + own, "octets an entry", 140);
+	ok = ok && s.entries > NAMES / 100 * 98;
+	l0_writer_close(w);
+	free(base);
+	return ok;
+}
+
+static bool listed(void)
+{
+	static const char title[] = "1M listed names";
+	struct rule_reader reader;
+	void *image;
+	if (!path_rules_build(&image, NAMES, false, &reader))
+		return false;
+	const struct rule_image_head *h = image;
+	double names = (double)h->names;
+	double path = (double)(h->bloom_blocks * sizeof(struct rule_bloom_block)
+			       + h->table_buckets * sizeof(struct rule_bucket)
+			       + h->set_count * sizeof(struct rule_set));
+	say(title, "path", path / names, "octets a name", 18);
+	say(title, "image", (double)h->size / names, "octets a name", 18);
+	bool ok = h->names == NAMES;
+	free(image);
+	return ok;
+}
+
+int main(void)
+{
+	bool ok = answers();
+	ok &= listed();
+	if (!ok)
+		fputs("bench_bytes: what is counted is not there\n", stderr);
+	return !ok;
+}

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tables of the rows of tools/bench: a row is goal, case, metric, value, unit, reference and ratio."""
+
+import json
+import pathlib
+
+import latency_rows
+
+baseline_path = pathlib.Path(__file__).resolve().parent / "baseline.json"
+REGRESSION = 0.90  # of the baseline's ratio; runs of one tree on a busy machine differ by 5 %
+OCTETS_MORE = 1.05  # of the baseline's octets, which are the same in each run
+STAGES = ["rx", "net", "policy", "parse", "rules", "lookup", "miss", "tx"]
+
+
+def key_of(row):
+    return f"{row['goal']}: {row['case']}: {row['metric']}"
+
+
+def is_ratio(row):
+    return row["metric"].startswith("ratio")
+
+
+def is_octets(row):
+    return row["goal"] == "G6" and row["unit"].startswith("octets")
+
+
+def baseline_read():
+    return json.loads(baseline_path.read_text()) if baseline_path.exists() else {}
+
+
+def baseline_store(baseline, rows):
+    """Beside what is compared, the cycles, to be read."""
+    stored = baseline | {key_of(row): row["value"] for row in rows
+                         if row["value"] is not None and (is_ratio(row) or is_octets(row) or row["metric"] == "dns")}
+    baseline_path.write_text(json.dumps(stored, indent="\t", sort_keys=True) + "\n")
+
+
+def is_worse(row, baseline):
+    was, value = baseline.get(key_of(row)), row["value"]
+    if was is None or value is None:
+        return False
+    return (is_ratio(row) and value < was * REGRESSION) or (is_octets(row) and value > was * OCTETS_MORE)
+
+
+def number(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def columns(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in lines)
+
+
+def ratio_cells(row, baseline):
+    slower = " SLOWER" if is_worse(row, baseline) else ""
+    return [number(row["value"], 2) + slower, number(row["reference"], 2), number(baseline.get(key_of(row)), 2)]
+
+
+def table_pcap(cases, baseline):
+    lines = [["net_pcap", "case", "DNS", "goal", "ratio", "goal", "base", *STAGES, "Mq/s", "calls", "strays"]]
+    for (goal, case), m in cases.items():
+        calls = sum(m[name]["value"] for name in ("allocations", "locks", "syscalls"))
+        lines.append([goal, case, number(m["dns"]["value"], 0), number(m["dns"]["reference"], 0)]
+                     + ratio_cells(m["ratio"], baseline)
+                     + [number(m["stage_" + s]["value"], 0) for s in STAGES]
+                     + [number(m["rate"]["value"], 1), number(calls, 0), number(m["unaccounted"]["value"], 0)])
+    return columns(lines)
+
+
+VERSUS = {"ratio_plain": "the plain case", "ratio_groups": "no groups", "ratio_writes": "no writes to L0",
+          "ratio_second": "a second without an image"}
+
+
+def table_versus(cases, baseline):
+    """Cases that alternate in short slices with what they are measured against."""
+    lines = [["beside", "case", "against", "speed", "goal", "base", "cycles more", "goal"]]
+    for (goal, case), m in cases.items():
+        for metric in VERSUS.keys() & m.keys():
+            over = m.get("over_plain", {"value": None, "reference": None})
+            lines.append([goal, case, VERSUS[metric]] + ratio_cells(m[metric], baseline)
+                         + [number(over["value"], 0), number(over["reference"], 0)])
+    return columns(lines)
+
+
+def table_memif(cases, baseline):
+    head = ["memif", "case"]
+    for level in ("near", "far"):
+        head += [level, "goal", "base", "answer", "reflect", "rx", "pairs"]
+    lines = [head + ["answered", "bad", "lost", "calls"]]
+    for (goal, case), m in cases.items():
+        line = [goal, case.removeprefix("memif, ")]
+        for level in ("near", "far"):
+            line += ratio_cells(m[f"ratio_{level}"], baseline)
+            line += [number(m[f"{c}_{level}"]["value"], 0) for c in
+                     ("answer_cycles", "reflect_cycles", "rx_cycles", "pairs")]
+        line += [number(m[c]["value"], 0) for c in ("answered", "bad", "lost")]
+        lines.append(line + [number(m["syscalls"]["value"], 0) if "syscalls" in m else "?"])
+    return columns(lines)
+
+
+def table_latency(cases):
+    lines = [["latency", "case", "p50 us", "reflector", "difference", "goal"]]
+    for (goal, case), m in cases.items():
+        over = m["p50_over_reflector"]
+        lines.append([goal, case.removeprefix("memif, "), number(m["p50"]["value"], 2),
+                      number(m["p50_reflector"]["value"], 2), number(over["value"], 2), number(over["reference"], 1)])
+    return columns(lines)
+
+
+def plain_lines(cases):
+    """What has no table: a line for each figure."""
+    return columns([[row["goal"], row["case"], row["metric"], number(row["value"], 3).rstrip("0").rstrip("."), row["unit"],
+                     f"asked {row['reference']}: {row['ratio']}" if row["reference"] else ""]
+                    for m in cases.values() for row in m.values()])
+
+
+def tables(rows, baseline):
+    cases = {}
+    for row in rows:
+        cases.setdefault((row["goal"], row["case"]), {})[row["metric"]] = row
+    shown = set()
+
+    def pick(*metrics):
+        found = {k: m for k, m in cases.items() if any(metric in m for metric in metrics)}
+        shown.update(found)
+        return found
+    parts = [
+        (table_pcap, pick("dns"), baseline),
+        (table_versus, pick(*VERSUS), baseline),
+        (table_memif, pick("ratio_near"), baseline),
+        (table_latency, pick("p50_over_reflector")),
+        (lambda found: columns(latency_rows.loads_lines(found)), pick("load50_rate")),
+        (plain_lines, {k: m for k, m in cases.items() if k not in shown}),
+    ]
+    return "\n\n".join(make(found, *more) for make, found, *more in parts if found)

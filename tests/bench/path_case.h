@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The cases of the packet path bench: what is asked, from which tables, beside what it is measured
+// and what its goal asks for.
+
+#include "path_load.h"
+
+// What alternates with the case in short slices, so that both see the same machine.
+enum path_versus {
+	VERSUS_ALONE,
+	VERSUS_PLAIN,  // the same queries without what is special about them, from a second port
+	VERSUS_GROUPS, // the same frames without groups of clients
+	VERSUS_WRITES, // the same while nobody writes to L0
+	VERSUS_SWAPS,  // the same while no rule image is published
+	VERSUS_BUILDS, // the same while none is built and published
+};
+
+struct path_case {
+	const char *goal, *name;
+	struct path_traffic traffic;
+	bool rules; // the block list is on
+	enum path_versus versus;
+	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
+};
+
+// Those whose goal stands in `goals` (names between commas; NULL: all), in their order, from `at`
+// on. NULL: no more.
+const struct path_case *path_case_next(const char *goals, unsigned *at);
+// The frames that the largest of them needs buffers for; 0: there is none.
+uint32_t path_case_frames(const char *goals);
+
+// What VERSUS_PLAIN measures it against.
+struct path_traffic path_case_plain(const struct path_case *c);
