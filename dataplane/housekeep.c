@@ -158,6 +158,11 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);
 		sample_pools(h);
 	}
+	for (unsigned i = 0; i < h->ports->count; i++) {
+		struct port *port = &h->ports->port[i];
+		if (port_link_has_event(&port->link))
+			port_link_look(&port->link, port->id, port->name, &h->stats->port[i]);
+	}
 	if (now_ms >= h->next_report_ms) {
 		h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
 		report(h);

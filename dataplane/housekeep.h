@@ -29,7 +29,7 @@ struct housekeep_worker {
 struct housekeep {
 	struct worker *const *workers;
 	unsigned worker_count;
-	const struct ports *ports;
+	struct ports *ports;
 	struct stats_region *stats;
 	const struct lanes *lanes;
 	struct link_client link;

@@ -4,6 +4,9 @@
 
 #include "eal_args.h"
 #include "mbuf_pool.h"
+#include "port_mac.h"
+#include "port_offload.h"
+#include "port_rss.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -17,19 +20,6 @@ enum {
 	FRAME_OVERHEAD = 40 + 8, // IPv6 and UDP around a DNS message
 	MTU_ETHERNET = 1500,
 };
-
-// Drivers that copy: they hold exactly the RX buffers that they took at start, and free what they
-// have sent before the burst returns.
-static bool driver_copies(const char *driver)
-{
-	static const char *const copying[] = {
-		"net_tap", "net_pcap", "net_null", "net_af_packet", "net_memif"};
-	for (unsigned i = 0; i < ARRAY_LEN(copying); i++) {
-		if (strcmp(driver, copying[i]) == 0)
-			return true;
-	}
-	return false;
-}
 
 static int find_one(struct port *out, const char *device, const char *shown, bool exception,
 	char why[PORT_WHY_MAX])
@@ -47,8 +37,10 @@ static int find_one(struct port *out, const char *device, const char *shown, boo
 	}
 	out->exception = exception;
 	snprintf(out->driver, sizeof out->driver, "%s", info.driver_name);
-	snprintf(out->name, sizeof out->name, "%s", shown);
-	out->dma = !driver_copies(info.driver_name);
+	snprintf(out->name, sizeof out->name, "%.*s", STATS_PORT_NAME - 1, shown);
+	// A driver that copies holds exactly the RX buffers that it took at start, and frees what
+	// it has sent before the burst returns.
+	out->dma = !port_offload_is_software(info.driver_name);
 	return 0;
 }
 
@@ -94,6 +86,16 @@ static int check_queues(const struct port *port, const struct rte_eth_dev_info *
 	return -ENOTSUP;
 }
 
+static void note_features(struct port *port, const struct rte_eth_conf *conf)
+{
+	port->features |=
+		(conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM ? 1u << PORT_FEATURE_rx_csum
+								      : 0)
+		| (conf->txmode.offloads ? 1u << PORT_FEATURE_fast_free : 0)
+		| (conf->rx_adv_conf.rss_conf.rss_key ? 1u << PORT_FEATURE_rss : 0)
+		| (conf->intr_conf.lsc ? 1u << PORT_FEATURE_link_events : 0);
+}
+
 static int configure(struct port *port, const struct config_dataplane *dp, char why[PORT_WHY_MAX])
 {
 	struct rte_eth_dev_info info;
@@ -106,17 +108,17 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 		return rc;
 
 	struct rte_eth_conf conf = {0};
-	if (queues > 1) {
-		// Clients are spread by address and port; a PMD that hashes by itself says 0.
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info.flow_type_rss_offloads
-			& (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP);
-		if (conf.rx_adv_conf.rss_conf.rss_hf)
-			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	}
+	uint8_t rss_key[PORT_RSS_KEY_MAX];
+	port_offload_choose(&info, dp->rx_csum == RX_CSUM_TRUSTED, &conf);
+	port_link_choose(&info, &port->link, &conf);
+	rc = port_rss_choose(&info, queues, dp->rss, rss_key, &conf);
+	if (rc)
+		return fail(port, rc, "no random numbers for its hash key", why);
+	note_features(port, &conf);
 	rc = rte_eth_dev_configure(port->id, queues, queues, &conf);
 	if (rc)
 		return fail(port, rc, "refuses its configuration", why);
+	port->queues = queues;
 	port->rx_descriptors = (uint16_t)dp->rx_descriptors;
 	port->tx_descriptors = (uint16_t)dp->tx_descriptors;
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(
@@ -154,6 +156,7 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 		return fail(port, asked, "does not tell its MTU", why);
 	unsigned most = mtu > FRAME_OVERHEAD ? mtu - FRAME_OVERHEAD : 0;
 	unsigned room = mbuf_pool_dns_room(pool);
+	port->mtu = mtu;
 	port->dns_most = (uint16_t)(most < room ? most : room);
 	if (rc)
 		log_warning("port %s: takes no MTU of %u (%s); replies above %u octets are "
@@ -162,9 +165,21 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 	return 0;
 }
 
-static int start_one(struct ports *p, struct port *port, const struct config *config,
+static int spread(struct port *port, char why[PORT_WHY_MAX])
+{
+	struct rte_eth_dev_info info;
+	int rc = port->queues > 1 ? rte_eth_dev_info_get(port->id, &info) : -ENOTSUP;
+	if (rc)
+		return 0;
+	rc = port_rss_spread(port->id, &info, 0, port->queues);
+	port->features |= rc > 0 ? 1u << PORT_FEATURE_reta : 0;
+	return rc < 0 ? fail(port, rc, "refuses its table of queues", why) : 0;
+}
+
+static int start_one(struct ports *p, unsigned index, const struct config *config,
 	struct rte_mempool *const *pools, char why[PORT_WHY_MAX])
 {
+	struct port *port = &p->port[index];
 	int rc = configure(port, &config->dataplane, why);
 	if (rc == 0)
 		rc = set_up_queues(port, config->dataplane.worker_count, pools, why);
@@ -177,35 +192,18 @@ static int start_one(struct ports *p, struct port *port, const struct config *co
 	if (rc)
 		return fail(port, rc, "does not start", why);
 	p->started++;
-	// Neighbour discovery comes by multicast; a port that cannot filter passes it anyway.
-	rc = rte_eth_allmulticast_enable(port->id);
-	if (rc && rc != -ENOTSUP)
-		log_warning("port %s: multicast cannot be turned on: %s", port->name,
-			rte_strerror(-rc));
-	rc = rte_eth_macaddr_get(port->id, &port->mac);
-	return rc ? fail(port, rc, "has no MAC address", why) : 0;
-}
-
-// On a NIC clients must find the kernel's answers (ARP, TCP) at the MAC that the NIC takes frames
-// for. A TAP takes all frames, so its exception port keeps its own.
-static void share_mac(const struct port *client, struct port *exception)
-{
-	if (strcmp(client->driver, "net_tap") == 0)
-		return;
-	struct rte_ether_addr mac = client->mac;
-	int rc = rte_eth_dev_default_mac_addr_set(exception->id, &mac);
-	if (rc)
-		log_warning("exception port %s: does not take the MAC of %s: %s", exception->name,
-			client->name, rte_strerror(-rc));
-	else
-		exception->mac = mac;
+	port_link_watch(&port->link, port->id);
+	rc = spread(port, why);
+	static const struct config_port none;
+	const struct config_port *own = port->exception ? &none : &config->dataplane.ports[index];
+	return rc ? rc : port_mac_apply(port, own, why);
 }
 
 int ports_start(struct ports *p, const struct config *config, struct rte_mempool *const *pools,
 	char why[PORT_WHY_MAX])
 {
 	for (unsigned i = 0; i < p->count; i++) {
-		int rc = start_one(p, &p->port[i], config, pools, why);
+		int rc = start_one(p, i, config, pools, why);
 		if (rc) {
 			ports_stop(p);
 			return rc;
@@ -213,7 +211,7 @@ int ports_start(struct ports *p, const struct config *config, struct rte_mempool
 	}
 	for (unsigned i = 0; i < p->client_count; i++) {
 		if (p->exception_of[i] >= 0)
-			share_mac(&p->port[i], &p->port[p->exception_of[i]]);
+			port_mac_share(&p->port[i], &p->port[p->exception_of[i]]);
 	}
 	return 0;
 }
@@ -222,6 +220,7 @@ void ports_stop(struct ports *p)
 {
 	while (p->started > 0) {
 		struct port *port = &p->port[--p->started];
+		port_link_unwatch(&port->link, port->id);
 		(void)rte_eth_dev_stop(port->id);
 		(void)rte_eth_dev_close(port->id);
 	}
@@ -268,18 +267,28 @@ unsigned ports_rx_vary(const struct ports *p)
 	return sum;
 }
 
-void port_stats(const struct port *port, struct stats_port *out)
+static uint64_t mac_number(const struct rte_ether_addr *mac)
 {
+	uint64_t n = 0;
+	for (unsigned i = 0; i < sizeof mac->addr_bytes; i++)
+		n = n << 8 | mac->addr_bytes[i];
+	return n;
+}
+
+void port_stats(struct port *port, struct stats_port *out)
+{
+	port_link_look(&port->link, port->id, port->name, out);
+	atomic_store_explicit(&out->mac, mac_number(&port->mac), memory_order_relaxed);
+	atomic_store_explicit(&out->features, port->features, memory_order_relaxed);
+	atomic_store_explicit(&out->mtu, port->mtu, memory_order_relaxed);
+	atomic_store_explicit(&out->queues, port->queues, memory_order_relaxed);
 	struct rte_eth_stats s;
 	if (rte_eth_stats_get(port->id, &s) != 0)
 		return;
-	struct rte_eth_link link = {0};
-	(void)rte_eth_link_get_nowait(port->id, &link);
 	atomic_store_explicit(&out->ipackets, s.ipackets, memory_order_relaxed);
 	atomic_store_explicit(&out->opackets, s.opackets, memory_order_relaxed);
 	atomic_store_explicit(&out->imissed, s.imissed, memory_order_relaxed);
 	atomic_store_explicit(&out->ierrors, s.ierrors, memory_order_relaxed);
 	atomic_store_explicit(&out->oerrors, s.oerrors, memory_order_relaxed);
 	atomic_store_explicit(&out->rx_nombuf, s.rx_nombuf, memory_order_relaxed);
-	atomic_store_explicit(&out->link_up, link.link_status, memory_order_relaxed);
 }

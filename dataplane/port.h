@@ -5,9 +5,13 @@
 //
 // Every worker gets one RX and one TX queue on each of them, RX from its own pool. Any PMD will do
 // that has so many queues; what a port cannot give is said in words. Descriptors are adjusted to
-// what the PMD accepts. No offloads: checksums are the worker's. A link that is down at start is
-// no error. Main lcore, start and stop only, but port_stats, which it calls each second.
+// what the PMD accepts. A link that is down at start is no error. Main lcore, start and stop only,
+// but port_stats, which it calls each second.
+//
+// What else is set: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
+// (port_mac.h), link state (port_link.h).
 
+#include "port_link.h"
 #include "worker.h"
 
 enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
@@ -15,12 +19,15 @@ enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
 struct port {
 	uint16_t id;
 	uint16_t rx_descriptors, tx_descriptors; // per queue, as adjusted
+	uint16_t queues, mtu;
 	uint16_t dns_most; // octets of DNS that fit its MTU and a packet buffer
 	bool exception;
 	bool dma; // keeps sent frames in its TX ring, refills RX in batches
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
 	struct rte_ether_addr mac;
+	uint32_t features; // bits of enum port_feature
+	struct port_link link;
 };
 
 struct ports {
@@ -48,4 +55,4 @@ unsigned ports_rx_posted(const struct ports *p);
 unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free what they send
 unsigned ports_rx_vary(const struct ports *p);
 
-void port_stats(const struct port *port, struct stats_port *out);
+void port_stats(struct port *port, struct stats_port *out);

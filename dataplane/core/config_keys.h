@@ -37,6 +37,10 @@
 	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "trusted", 0, 0, RESTART,             \
 		"`trusted`: received checksums are whole. `compute`: they may be partial "    \
 		"(af_packet, AF_XDP over veth).")                                             \
+	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                           \
+		"Key of the hash by which a port spreads clients over workers: `plain` is "   \
+		"drawn at each start, `symmetric` is the well-known one that maps both "      \
+		"directions of a flow alike.")                                                \
 	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
 		"Receive descriptors per queue.")                                             \
 	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
@@ -233,6 +237,8 @@
 	X(poll, "busy", POLL_BUSY)                            \
 	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
 	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
+	X(rss, "plain", RSS_PLAIN)                            \
+	X(rss, "symmetric", RSS_SYMMETRIC)                    \
 	X(stale, "on-failure", 0)                             \
 	X(stale, "immediate", 1)                              \
 	X(ttl_preset, "weir", TTL_PRESET_WEIR)                \

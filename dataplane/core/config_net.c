@@ -2,6 +2,7 @@
 
 #include "config_net.h"
 
+#include "config_clients.h"
 #include "config_lists.h"
 
 #include <errno.h>
@@ -53,6 +54,27 @@ static int exception_check(const struct config_doc *doc, const char *key, const 
 	return 0;
 }
 
+static int port_macs_apply(const struct config_doc *doc, const struct config_raw_port *raw,
+	unsigned i, struct config_port *port)
+{
+	char list[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+	config_item_key(list, "dataplane.ports", i, "macs");
+	for (unsigned k = 0; k < raw->macs_count; k++) {
+		config_item_key(key, list, k, NULL);
+		if (config_mac_parse(raw->macs[k], &port->macs[k]) < 0)
+			return config_refuse(
+				doc, key, "is not a MAC address (\"02:00:5e:10:00:01\")");
+		if (config_mac_check(doc, key, &port->macs[k]) < 0)
+			return -EINVAL;
+		for (unsigned j = 0; j < k; j++) {
+			if (memcmp(&port->macs[j], &port->macs[k], sizeof port->macs[k]) == 0)
+				return config_refuse(doc, key, "given twice");
+		}
+	}
+	port->mac_count = raw->macs_count;
+	return 0;
+}
+
 static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
 	struct config_dataplane *d)
 {
@@ -76,7 +98,7 @@ static int port_apply(const struct config_doc *doc, const struct config_raw_port
 			return config_refuse(doc, key, "given twice");
 	}
 	port->exception = strdup(exception);
-	return port->exception ? 0 : -ENOMEM;
+	return port->exception ? port_macs_apply(doc, raw, i, port) : -ENOMEM;
 }
 
 static int ports_apply(

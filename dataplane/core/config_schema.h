@@ -12,6 +12,8 @@
 
 struct config_raw_port {
 	char *device, *exception;
+	char **macs;
+	unsigned macs_count;
 };
 
 struct config_raw_list {
@@ -49,7 +51,7 @@ struct config_raw_runtime {
 };
 
 struct config_raw_dataplane {
-	char *main_lcore, *memory_mb, *eal_hugepages, *poll, *rx_csum, *rx_descriptors,
+	char *main_lcore, *memory_mb, *eal_hugepages, *poll, *rx_csum, *rss, *rx_descriptors,
 		*tx_descriptors, *mbufs;
 	char **worker_lcores;
 	unsigned worker_lcores_count;

@@ -20,6 +20,7 @@
 enum {
 	CONFIG_WHY_MAX = 512,
 	CONFIG_PORTS_MAX = 4,
+	CONFIG_PORT_MACS_MAX = 8,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
 	CONFIG_UPSTREAMS_MAX = 16,
@@ -78,6 +79,7 @@ bool socket_address_to_sockaddr(
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
 enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
+enum rss_mode { RSS_PLAIN, RSS_SYMMETRIC };
 enum rx_csum_mode { RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
 
 struct config_runtime {
@@ -91,6 +93,8 @@ struct config_runtime {
 struct config_port {
 	char *device;    // DPDK device string: PCI address or vdev with arguments
 	char *exception; // kernel interface for everything that is not ours; "" = none
+	unsigned mac_count;
+	struct config_mac macs[CONFIG_PORT_MACS_MAX]; // that it takes frames for beside its own
 };
 
 struct config_dataplane {
@@ -105,6 +109,7 @@ struct config_dataplane {
 	struct ip_address addresses[CONFIG_ADDRESSES_MAX]; // service addresses
 	enum poll_mode poll;
 	enum rx_csum_mode rx_csum;
+	enum rss_mode rss;
 	unsigned rx_descriptors, tx_descriptors;
 	unsigned mbufs; // per worker
 };

@@ -135,6 +135,25 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 };
 static_assert(sizeof(struct stats_worker) == 64 * 8 * 3 + 64);
 
+// What a port does for us; name, what it means.
+#define PORT_FEATURE_LIST(X)                                               \
+	X(rx_csum, "verifies received checksums")                          \
+	X(fast_free, "frees sent buffers in bulk")                         \
+	X(rss, "spreads clients over workers by a hash whose key is ours") \
+	X(reta, "has a table for that, filled evenly")                     \
+	X(link_events, "tells link changes at once")                       \
+	X(promiscuous, "takes frames for any MAC address, and cannot do otherwise")
+
+enum port_feature {
+#define X(name, text) PORT_FEATURE_##name,
+	PORT_FEATURE_LIST(X)
+#undef X
+		PORT_FEATURE_COUNT
+};
+
+extern const char *const port_feature_names[PORT_FEATURE_COUNT];
+extern const char *const port_feature_texts[PORT_FEATURE_COUNT];
+
 struct stats_port { // written by the main lcore each second
 	alignas(CACHE_LINE) _Atomic uint64_t ipackets;
 	_Atomic uint64_t opackets;
@@ -144,8 +163,15 @@ struct stats_port { // written by the main lcore each second
 	_Atomic uint64_t rx_nombuf;
 	_Atomic uint32_t link_up;
 	_Atomic uint32_t is_exception;
-	char name[STATS_PORT_NAME]; // set before the region is published
+	char name[STATS_PORT_NAME];       // set before the region is published
+	_Atomic uint32_t link_speed_mbps; // 0: unknown
+	_Atomic uint32_t link_changes;    // since start
+	_Atomic uint64_t mac;             // as a number, the first octet highest
+	_Atomic uint32_t features;        // of PORT_FEATURE_LIST, one bit each
+	_Atomic uint16_t mtu;
+	_Atomic uint16_t queues; // of each direction
 };
+static_assert(sizeof(struct stats_port) == 128);
 
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
 // COUNTER_COUNT.

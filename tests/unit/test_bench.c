@@ -97,8 +97,10 @@ static const char *live_port(const char *first, const char *second, const char *
 {
 	static struct config_dataplane c;
 	c.port_count = 2;
-	c.ports[0] = (struct config_port){(char *)(uintptr_t)first, (char[]){""}};
-	c.ports[1] = (struct config_port){(char *)(uintptr_t)second, (char *)(uintptr_t)exception};
+	c.ports[0] =
+		(struct config_port){.device = (char *)(uintptr_t)first, .exception = (char[]){""}};
+	c.ports[1] = (struct config_port){
+		.device = (char *)(uintptr_t)second, .exception = (char *)(uintptr_t)exception};
 	return bench_live_port(&c);
 }
 

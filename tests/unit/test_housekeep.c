@@ -25,7 +25,7 @@ static struct shm_paths paths;
 static struct lanes lanes;
 static struct worker worker;
 static struct worker *const workers[1] = {&worker};
-static const struct ports no_ports;
+static struct ports no_ports;
 static struct housekeep h;
 static struct rte_mbuf *posted[64];
 static uint64_t now_ms;

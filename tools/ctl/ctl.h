@@ -50,6 +50,7 @@ extern const unsigned ctl_command_count;
 
 int cmd_status(struct ctl *c);
 int cmd_stats(struct ctl *c);
+int cmd_ports(struct ctl *c);
 int cmd_why(struct ctl *c);
 int cmd_cache_get(struct ctl *c);
 int cmd_cache_flush(struct ctl *c);

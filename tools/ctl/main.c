@@ -13,6 +13,8 @@ const struct ctl_command ctl_commands[] = {
 		"What runs and how it is. Exit status 1 unless both processes are up."},
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
+	{"ports", NULL, 0, 0, 0, cmd_ports, "",
+		"Each port: link, addresses, queues, and what it does for us."},
 	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_GROUP, cmd_why,
 		"NAME [--client IP] [--mac MAC] [--group G] [--type T]",
 		"What that client gets for NAME, and why: group, rules with their lines, reply."},

@@ -33,7 +33,7 @@ static void worker_put(struct json_node *list, unsigned i, const struct stats_co
 	counts_put(n, "counters", counter_names, w->counter, COUNTER_COUNT);
 }
 
-static void port_put(struct json_node *list, const struct stats_port_copy *p)
+void stats_port_put(struct json_node *list, const struct stats_port_copy *p)
 {
 	struct json_node *n = json_put_object(list, NULL);
 	json_put_text(n, "name", p->name);
@@ -45,6 +45,15 @@ static void port_put(struct json_node *list, const struct stats_port_copy *p)
 	json_put_count(n, "ierrors", p->ierrors);
 	json_put_count(n, "oerrors", p->oerrors);
 	json_put_count(n, "rx_nombuf", p->rx_nombuf);
+	json_put_count(n, "link_speed_mbps", p->link_speed_mbps);
+	json_put_count(n, "link_changes", p->link_changes);
+	json_put_count(n, "mtu", p->mtu);
+	json_put_count(n, "queues", p->queues);
+	char mac[CONFIG_MAC_TEXT_MAX];
+	json_put_text(n, "mac", config_mac_text((const struct config_mac *)p->mac, mac));
+	struct json_node *features = json_put_object(n, "features");
+	for (unsigned i = 0; i < PORT_FEATURE_COUNT; i++)
+		json_put_bool(features, port_feature_names[i], p->features >> i & 1);
 }
 
 static void dataplane_put(struct json_node *dp, const struct stats_copy *s)
@@ -70,7 +79,7 @@ static void dataplane_put(struct json_node *dp, const struct stats_copy *s)
 		worker_put(workers, i, s);
 	struct json_node *ports = json_put_array(dp, "ports");
 	for (unsigned i = 0; i < s->ports; i++)
-		port_put(ports, &s->port[i]);
+		stats_port_put(ports, &s->port[i]);
 }
 
 static void rates_put(struct json_node *root, const struct stats_rates *r)

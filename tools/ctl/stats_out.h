@@ -16,5 +16,6 @@ double stats_hit_ratio(const double verdict[VERDICT_COUNT]);
 // All questions: verdicts that are of a DNS message with a question, or what passes for one.
 double stats_queries(const double verdict[VERDICT_COUNT]);
 
+void stats_port_put(struct json_node *list, const struct stats_port_copy *p);
 void stats_print(const struct view *v, const struct stats_rates *r);
 void stats_print_json(const struct view *v, const struct stats_rates *r);

@@ -52,6 +52,14 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	out->rx_nombuf = load64(&p->rx_nombuf);
 	out->link_up = load32(&p->link_up) != 0;
 	out->is_exception = load32(&p->is_exception) != 0;
+	out->link_speed_mbps = load32(&p->link_speed_mbps);
+	out->link_changes = load32(&p->link_changes);
+	out->features = load32(&p->features);
+	out->mtu = atomic_load_explicit(&p->mtu, memory_order_relaxed);
+	out->queues = atomic_load_explicit(&p->queues, memory_order_relaxed);
+	uint64_t mac = load64(&p->mac);
+	for (unsigned i = 0; i < sizeof out->mac; i++)
+		out->mac[i] = (uint8_t)(mac >> (8 * (sizeof out->mac - 1 - i)));
 	memcpy(out->name, p->name, sizeof out->name);
 	out->name[sizeof out->name - 1] = '\0';
 }

@@ -39,6 +39,9 @@ struct stats_worker_copy {
 struct stats_port_copy {
 	uint64_t ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf;
 	bool link_up, is_exception;
+	uint32_t link_speed_mbps, link_changes, features;
+	uint16_t mtu, queues;
+	uint8_t mac[6];
 	char name[STATS_PORT_NAME]; // not escaped
 };
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "port_link.h"
+
+#include "port_offload.h"
+
+#include <weir/log.h>
+
+static int on_change(uint16_t, enum rte_eth_event_type, void *arg, void *)
+{
+	struct port_link *link = arg;
+	atomic_store_explicit(&link->event, 1, memory_order_release);
+	return 0;
+}
+
+void port_link_choose(
+	const struct rte_eth_dev_info *info, struct port_link *link, struct rte_eth_conf *conf)
+{
+	// The TAP driver would read netlink messages for that, of a namespace that it may have
+	// left.
+	link->interrupts = !port_offload_is_software(info->driver_name)
+			   && (*info->dev_flags & RTE_ETH_DEV_INTR_LSC);
+	conf->intr_conf.lsc = link->interrupts;
+}
+
+void port_link_watch(struct port_link *link, uint16_t port_id)
+{
+	if (link->interrupts
+		&& rte_eth_dev_callback_register(port_id, RTE_ETH_EVENT_INTR_LSC, on_change, link))
+		link->interrupts = false;
+}
+
+void port_link_unwatch(struct port_link *link, uint16_t port_id)
+{
+	if (link->interrupts)
+		(void)rte_eth_dev_callback_unregister(
+			port_id, RTE_ETH_EVENT_INTR_LSC, on_change, link);
+	link->interrupts = false;
+}
+
+bool port_link_has_event(struct port_link *link)
+{
+	return atomic_load_explicit(&link->event, memory_order_relaxed)
+	       && atomic_exchange_explicit(&link->event, 0, memory_order_acquire);
+}
+
+static void log_change(const char *name, const struct rte_eth_link *now, uint32_t speed_mbps)
+{
+	if (!now->link_status)
+		log_warning("port %s: link is down", name);
+	else if (speed_mbps)
+		log_info("port %s: link is up, %u Mbit/s, %s duplex", name, speed_mbps,
+			now->link_duplex == RTE_ETH_LINK_FULL_DUPLEX ? "full" : "half");
+	else
+		log_info("port %s: link is up", name);
+}
+
+void port_link_look(
+	struct port_link *link, uint16_t port_id, const char *name, struct stats_port *out)
+{
+	struct rte_eth_link now = {0};
+	if (rte_eth_link_get_nowait(port_id, &now) != 0)
+		return;
+	bool known = now.link_status && now.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+	uint32_t speed_mbps = known ? now.link_speed : 0;
+	bool up = now.link_status;
+	if (!link->seen ? !up : up != link->up || (up && speed_mbps != link->speed_mbps)) {
+		log_change(name, &now, speed_mbps);
+		link->changes += link->seen;
+	}
+	link->seen = true;
+	link->up = up;
+	link->speed_mbps = speed_mbps;
+	if (!out)
+		return;
+	atomic_store_explicit(&out->link_up, up, memory_order_relaxed);
+	atomic_store_explicit(&out->link_speed_mbps, speed_mbps, memory_order_relaxed);
+	atomic_store_explicit(&out->link_changes, link->changes, memory_order_relaxed);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Link state of the ports: noticed, logged, and shown in the statistics.
+//
+// A NIC that interrupts on a change is looked at within one turn of housekeeping, every port once a
+// second besides. A port whose link is down is served on: its queues are just empty. The callback
+// runs on EAL's interrupt thread and only raises a flag; everything else is the main lcore's.
+
+#include <rte_ethdev.h>
+
+#include <stdbool.h>
+#include <weir/shm_stats.h>
+
+struct port_link {
+	bool seen; // looked at once
+	bool up;
+	uint32_t speed_mbps;    // 0: unknown
+	uint32_t changes;       // since the first look
+	_Atomic uint32_t event; // raised by the interrupt thread
+	bool interrupts;
+};
+
+// Before rte_eth_dev_configure: asks for interrupts where the port has them.
+void port_link_choose(
+	const struct rte_eth_dev_info *info, struct port_link *link, struct rte_eth_conf *conf);
+// After start. Without interrupts nothing is watched; a refusal means the same.
+void port_link_watch(struct port_link *link, uint16_t port_id);
+void port_link_unwatch(struct port_link *link, uint16_t port_id);
+// True once after each interrupt.
+bool port_link_has_event(struct port_link *link);
+
+// Reads the link, logs a change, writes `out` (may be NULL).
+void port_link_look(
+	struct port_link *link, uint16_t port_id, const char *name, struct stats_port *out);

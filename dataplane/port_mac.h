@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Which frames a port takes, by their destination MAC.
+//
+// Its own address, the configured ones beside it (a virtual router's), all multicast, because
+// neighbour discovery comes by it; nothing else: promiscuous mode is turned off, also where a
+// former user of the port or its driver had it on. Main lcore, at start only.
+
+#include "port.h"
+
+// After the port has started; fills in port->mac. A configured address that the port does not take
+// is an error: without it a service would be deaf to some of its clients. -errno with `why`.
+ATTR_MUST_CHECK int port_mac_apply(
+	struct port *port, const struct config_port *config, char why[PORT_WHY_MAX]);
+
+// On a NIC clients must find the kernel's answers (ARP, TCP) at the MAC that the NIC takes frames
+// for. A TAP takes all frames, so its exception port keeps its own.
+void port_mac_share(const struct port *client, struct port *exception);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// How ports are set up: offloads and hash by what a driver says of itself, and the whole of
+// ports_start on drivers that have a hash and a table (net_null) or a link to pull (net_ring).
+
+#include "eal_args.h"
+#include "mbuf_pool.h"
+#include "port.h"
+#include "port_offload.h"
+#include "port_rss.h"
+#include "unit.h"
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_thash.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { WORKERS = 3, MBUFS = 2047 };
+
+static struct rte_mempool *pool[WORKERS];
+static char why[PORT_WHY_MAX];
+
+static char ring_device[] = "net_ring0", null_device[] = "net_null0", other_device[] = "net_null1",
+	    nothing[] = "";
+
+static int start_eal(void **)
+{
+	char args[][32] = {"dp", "--no-huge", "--no-shconf", "--no-pci", "-m128", "--no-telemetry",
+		"--log-level=4", "-l0", "--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0"};
+	char *argv[ARRAY_LEN(args) + 1] = {NULL};
+	for (unsigned i = 0; i < ARRAY_LEN(args); i++)
+		argv[i] = args[i];
+	log_init("test_port_setup", LOG_LEVEL_ERROR);
+	if (rte_eal_init(ARRAY_LEN(args), argv) < 0)
+		return -1;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		if (mbuf_pool_create(&pool[i], i, 0, MBUFS, 1232, why))
+			return -1;
+	}
+	return 0;
+}
+
+static int stop_eal(void **)
+{
+	return rte_eal_cleanup();
+}
+
+static struct config config_of(char *device, unsigned workers)
+{
+	return (struct config){
+		.dataplane = {.worker_count = workers,
+			.port_count = 1,
+			.ports = {{.device = device, .exception = nothing}},
+			.rx_descriptors = 128,
+			.tx_descriptors = 128},
+		.limits = {.udp_reply_size = 1232},
+	};
+}
+
+static struct rte_eth_conf chosen(const char *driver, uint64_t rx, uint64_t tx, bool trusted)
+{
+	const struct rte_eth_dev_info info = {
+		.driver_name = driver, .rx_offload_capa = rx, .tx_offload_capa = tx};
+	struct rte_eth_conf conf = {0};
+	port_offload_choose(&info, trusted, &conf);
+	return conf;
+}
+
+static void offloads_are_few(void **)
+{
+	const uint64_t all = UINT64_MAX;
+	const uint64_t csums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+	struct rte_eth_conf c = chosen("net_ice", all, all, true);
+	assert_int_equal(c.rxmode.offloads, csums);
+	assert_int_equal(c.txmode.offloads, RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
+	// What a port lacks is not asked of it.
+	c = chosen("net_ice", RTE_ETH_RX_OFFLOAD_UDP_CKSUM, 0, true);
+	assert_int_equal(c.rxmode.offloads, RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+	assert_int_equal(c.txmode.offloads, 0);
+	// Partial checksums may come in: the port's word for them is nothing.
+	assert_int_equal(chosen("net_ice", all, all, false).rxmode.offloads, 0);
+	assert_int_equal(chosen("net_virtio", all, all, true).rxmode.offloads, 0);
+	// The driver would sum in software.
+	assert_int_equal(chosen("net_tap", all, all, true).rxmode.offloads, 0);
+}
+
+static void one_queue_needs_no_hash(void **)
+{
+	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
+	struct rte_eth_conf conf = {0};
+	uint8_t key[PORT_RSS_KEY_MAX];
+	assert_int_equal(port_rss_choose(&info, 1, RSS_PLAIN, key, &conf), 0);
+	assert_int_equal(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
+	const struct rte_eth_dev_info none = {0};
+	assert_int_equal(port_rss_choose(&none, 2, RSS_PLAIN, key, &conf), 0);
+	assert_int_equal(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
+}
+
+static void key_has_the_ports_length_and_is_new_each_time(void **)
+{
+	const struct rte_eth_dev_info info = {
+		.flow_type_rss_offloads = UINT64_MAX, .hash_key_size = 52};
+	uint8_t first[PORT_RSS_KEY_MAX] = {0}, second[PORT_RSS_KEY_MAX] = {0};
+	struct rte_eth_conf conf = {0};
+	assert_int_equal(port_rss_choose(&info, 2, RSS_PLAIN, first, &conf), 0);
+	assert_int_equal(conf.rx_adv_conf.rss_conf.rss_key_len, 52);
+	assert_int_equal(conf.rx_adv_conf.rss_conf.rss_hf,
+		RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP);
+	assert_int_equal(port_rss_choose(&info, 2, RSS_PLAIN, second, &conf), 0);
+	assert_memory_not_equal(first, second, 52);
+	for (unsigned i = 52; i < PORT_RSS_KEY_MAX; i++)
+		assert_int_equal(first[i], 0);
+}
+
+static uint32_t hash_of(
+	const uint8_t *key, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport)
+{
+	uint32_t tuple[3] = {src, dst, (uint32_t)sport << 16 | dport};
+	return rte_softrss(tuple, ARRAY_LEN(tuple), key);
+}
+
+// One client with many source ports, as behind a NAT, and many clients with one port each: no
+// worker gets more than a fifth more than its share.
+static void both_keys_spread_clients(void **)
+{
+	enum { CLIENTS = 20000, TABLE = 128, QUEUES = 6, FAIR = CLIENTS / QUEUES };
+	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
+	for (unsigned mode = RSS_PLAIN; mode <= RSS_SYMMETRIC; mode++) {
+		uint8_t key[PORT_RSS_KEY_MAX];
+		struct rte_eth_conf conf = {0};
+		assert_int_equal(port_rss_choose(&info, QUEUES, mode, key, &conf), 0);
+		unsigned of_ports[QUEUES] = {0}, of_clients[QUEUES] = {0};
+		for (unsigned i = 0; i < CLIENTS; i++) {
+			uint32_t one =
+				hash_of(key, 0xc6120002, (uint16_t)(1024 + i), 0xc6120035, 53);
+			uint32_t other = hash_of(key, 0xc6120000 + i, 5353, 0xc6120035, 53);
+			of_ports[one % TABLE % QUEUES]++;
+			of_clients[other % TABLE % QUEUES]++;
+		}
+		// 128 entries in 6 queues: 22 and 21, so 3 % of the distance are the table's.
+		for (unsigned q = 0; q < QUEUES; q++) {
+			assert_in_range(of_ports[q], FAIR * 8 / 10, FAIR * 12 / 10);
+			assert_in_range(of_clients[q], FAIR * 8 / 10, FAIR * 12 / 10);
+		}
+	}
+}
+
+static void symmetric_key_maps_both_directions_alike(void **)
+{
+	const struct rte_eth_dev_info info = {.flow_type_rss_offloads = UINT64_MAX};
+	uint8_t key[PORT_RSS_KEY_MAX];
+	struct rte_eth_conf conf = {0};
+	assert_int_equal(port_rss_choose(&info, 2, RSS_SYMMETRIC, key, &conf), 0);
+	assert_int_equal(hash_of(key, 0xc6120002, 40000, 0xc6120035, 53),
+		hash_of(key, 0xc6120035, 53, 0xc6120002, 40000));
+}
+
+static void queues_share_the_table_evenly(void **)
+{
+	struct config config = config_of(null_device, WORKERS);
+	struct ports p;
+	struct rte_eth_dev_info info;
+	struct rte_eth_rss_reta_entry64 table[2] = {{.mask = UINT64_MAX}, {.mask = UINT64_MAX}};
+	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_int_equal(ports_start(&p, &config, pool, why), 0);
+	assert_int_equal(p.port[0].queues, WORKERS);
+	assert_true(p.port[0].features & 1u << PORT_FEATURE_rss);
+	assert_true(p.port[0].features & 1u << PORT_FEATURE_reta);
+
+	assert_int_equal(rte_eth_dev_info_get(p.port[0].id, &info), 0);
+	assert_int_equal(info.reta_size, 128);
+	assert_int_equal(rte_eth_dev_rss_reta_query(p.port[0].id, table, 128), 0);
+	unsigned seen[WORKERS] = {0};
+	for (unsigned i = 0; i < 128; i++) {
+		assert_in_range(table[i / 64].reta[i % 64], 0, WORKERS - 1);
+		seen[table[i / 64].reta[i % 64]]++;
+	}
+	for (unsigned q = 0; q < WORKERS; q++)
+		assert_in_range(seen[q], 42, 43);
+	// This driver takes everything and cannot be told otherwise; that is shown.
+	assert_int_equal(rte_eth_promiscuous_get(p.port[0].id), 1);
+	assert_true(p.port[0].features & 1u << PORT_FEATURE_promiscuous);
+	ports_stop(&p);
+}
+
+static void refused_mac_ends_the_start(void **)
+{
+	struct config config = config_of(other_device, 1);
+	struct ports p;
+	config.dataplane.ports[0].mac_count = 1;
+	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
+	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_true(ports_start(&p, &config, pool, why) < 0);
+	assert_non_null(strstr(why, "00:00:5e:00:01:05"));
+}
+
+static void link_changes_are_noticed(void **)
+{
+	struct config config = config_of(ring_device, 1);
+	struct ports p;
+	struct stats_port s = {0};
+	config.dataplane.ports[0].mac_count = 1;
+	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
+	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_int_equal(ports_start(&p, &config, pool, why), 0);
+	assert_int_equal(p.port[0].features & 1u << PORT_FEATURE_promiscuous, 0);
+	port_stats(&p.port[0], &s);
+	assert_int_equal(s.link_up, 1);
+	assert_int_equal(s.link_changes, 0);
+	assert_int_equal(s.queues, 1);
+	assert_int_equal(rte_eth_dev_set_link_down(p.port[0].id), 0);
+	port_stats(&p.port[0], &s);
+	assert_int_equal(s.link_up, 0);
+	assert_int_equal(s.link_changes, 1);
+	assert_int_equal(rte_eth_dev_set_link_up(p.port[0].id), 0);
+	port_stats(&p.port[0], &s);
+	assert_int_equal(s.link_up, 1);
+	assert_int_equal(s.link_changes, 2);
+	ports_stop(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(offloads_are_few),
+		cmocka_unit_test(one_queue_needs_no_hash),
+		cmocka_unit_test(key_has_the_ports_length_and_is_new_each_time),
+		cmocka_unit_test(both_keys_spread_clients),
+		cmocka_unit_test(symmetric_key_maps_both_directions_alike),
+		cmocka_unit_test(queues_share_the_table_evenly),
+		cmocka_unit_test(refused_mac_ends_the_start),
+		cmocka_unit_test(link_changes_are_noticed),
+	};
+	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `weirctl ports`: how each port is set up, from the statistics alone, so without a control plane.
+
+#include "stats_out.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void link_cell(struct table *t, const struct stats_port_copy *p)
+{
+	if (!p->link_up)
+		table_cell(t, "down");
+	else if (p->link_speed_mbps)
+		table_cell(t, "up, %u Mbit/s", p->link_speed_mbps);
+	else
+		table_cell(t, "up");
+}
+
+static void table_of_ports(const struct stats_copy *s)
+{
+	static const char *const heads[] = {
+		"port", "kind", "link", ">changes", "MAC", ">MTU", ">queues", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->ports; i++) {
+		const struct stats_port_copy *p = &s->port[i];
+		char mac[CONFIG_MAC_TEXT_MAX];
+		table_cell(t, "%s", p->name);
+		table_cell(t, p->is_exception ? "kernel" : "clients");
+		link_cell(t, p);
+		table_cell_count(t, p->link_changes);
+		table_cell(t, "%s", config_mac_text((const struct config_mac *)p->mac, mac));
+		table_cell(t, "%u", p->mtu);
+		table_cell(t, "%u", p->queues);
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void table_of_features(const struct stats_copy *s)
+{
+	static const char *const heads[] = {"port", "feature", "what it does", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < s->ports; i++) {
+		for (unsigned f = 0; f < PORT_FEATURE_COUNT; f++) {
+			if (!(s->port[i].features >> f & 1))
+				continue;
+			table_cell(t, "%s", s->port[i].name);
+			table_cell(t, "%s", port_feature_names[f]);
+			table_cell(t, "%s", port_feature_texts[f]);
+			table_row_end(t);
+		}
+	}
+	printf("\n");
+	table_print(t);
+}
+
+static void ports_json(const struct stats_copy *s)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *list = json_put_array(json_doc_root(doc), "ports");
+	for (unsigned i = 0; i < s->ports; i++)
+		stats_port_put(list, &s->port[i]);
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
+int cmd_ports(struct ctl *c)
+{
+	char why[SHM_WHY_MAX];
+	int ret = ctl_open(c);
+	if (ret != CTL_OK)
+		return ret;
+	struct stats_copy *s = calloc(1, sizeof *s);
+	if (!s)
+		return ctl_fail(c, "out of memory");
+	if (stats_read(&c->paths, s, why) != 0) {
+		free(s);
+		return ctl_fail(c, "%s", why);
+	}
+	if (c->json) {
+		ports_json(s);
+	} else {
+		table_of_ports(s);
+		table_of_features(s);
+	}
+	free(s);
+	return CTL_OK;
+}
