@@ -65,6 +65,10 @@ want 2 '' 'takes 1 to 1440 minutes' blocklist pause -- -5
 want 0 'blocklist pause MINUTES' '' help blocklist
 want 2 '' '--interval takes' stats --interval x
 want 2 '' '--interval takes' stats --interval=-1
+want 2 '' 'selftest takes --rate' selftest
+want 2 '' 'selftest takes --rate' selftest --rate --seconds 0
+want 2 '' 'selftest takes --rate' selftest --rate --seconds=1x
+want 2 '' 'does not take such an option' status --rate
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
 
 want 0 'good' '' config check "$root/tools/weir.yaml"

@@ -20,13 +20,15 @@ enum {
 	CTL_OPT_ALL = 8,
 	CTL_OPT_GROUP = 16,
 	CTL_OPT_CLIENT = 32, // --client, --mac and --type
+	CTL_OPT_RATE = 64,   // --rate and --seconds
 };
 
 struct ctl {
 	const char *config_path;
 	bool json;
 	double interval_s;
-	bool below, all, force;
+	bool below, all, force, rate;
+	unsigned seconds;                 // of --seconds
 	const char *operand;              // NAME or FILE, or NULL
 	const char *type;                 // what follows it, or --type, or NULL
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
@@ -63,6 +65,7 @@ int cmd_blocklist_pause(struct ctl *c);
 int cmd_blocklist_resume(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
+int cmd_selftest(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 

@@ -3,6 +3,7 @@
 #include "ctl.h"
 #include "table_out.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,10 @@ const struct ctl_command ctl_commands[] = {
 		"Groups of clients, what applies to them, which schedules do now and until when."},
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"Services that the configuration can block by name."},
+	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_FORCE, cmd_selftest,
+		"--rate [--seconds S] [--force]",
+		"How fast this machine answers: a weir of its own, asked by weir-loadgen for 4 S "
+		"s."},
 	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
 		"Checks FILE (or the configuration in use) without a running appliance."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",
@@ -121,6 +126,14 @@ static bool interval_parse(const char *text, double *out)
 	return true;
 }
 
+// 0: not a number of seconds, which the command then refuses.
+static unsigned seconds_parse(const char *text)
+{
+	char *end;
+	unsigned long s = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+	return s && !*end && s <= UINT_MAX ? (unsigned)s : 0;
+}
+
 // Options whose value is a text. *missing as above.
 static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool *missing)
 {
@@ -159,6 +172,8 @@ static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
 		c->below = true, a->options |= CTL_OPT_BELOW;
 	else if (strcmp(arg, "--all") == 0)
 		c->all = true, a->options |= CTL_OPT_ALL;
+	else if (strcmp(arg, "--rate") == 0)
+		c->rate = true, a->options |= CTL_OPT_RATE;
 	else if (strcmp(arg, "--force") == 0)
 		c->force = true, a->options |= CTL_OPT_FORCE;
 	else
@@ -185,6 +200,10 @@ static int args_parse(char **argv, struct ctl *c, struct args *a)
 			a->options |= CTL_OPT_INTERVAL;
 			if (!interval_parse(value, &c->interval_s))
 				return usage_wrong("--interval takes 0 to 3600 seconds", NULL);
+		} else if (!missing
+			   && (value = option_value(argv, &i, "--seconds", NULL, &missing))) {
+			a->options |= CTL_OPT_RATE;
+			c->seconds = seconds_parse(value);
 		} else if (missing) {
 			return usage_wrong("needs a value", arg);
 		} else if (!flag_parse(arg, c, a)) {
@@ -230,7 +249,9 @@ static int command_run(struct ctl *c, const struct args *a)
 int main(int, char **argv)
 {
 	const char *env = getenv("WEIR_CONFIG");
-	struct ctl c = {.config_path = env && *env ? env : WEIR_CONFIG_DEFAULT, .interval_s = 1};
+	struct ctl c = {.config_path = env && *env ? env : WEIR_CONFIG_DEFAULT,
+		.interval_s = 1,
+		.seconds = 3};
 	struct args a = {0};
 	int ret = args_parse(argv, &c, &a);
 	if (ret != CTL_OK)
