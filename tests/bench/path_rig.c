@@ -111,7 +111,8 @@ static bool make_worker(struct path_rig *r)
 	r->w.stats = &r->stats;
 	r->w.lane = &r->dp;
 	r->w.control_alive = 1;
-	r->w.tables = r->w.next_tables = &r->tables;
+	r->w.tables = &r->tables;
+	atomic_store(&r->w.next_tables, &r->tables);
 	return true;
 }
 

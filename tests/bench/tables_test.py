@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What tools/bench calls worse, what it keeps as the baseline, and that each row stands in some table."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_tables  # noqa: E402
+
+
+def row(metric, value, unit="of reflector", goal="G1", case="hits", reference=None):
+    return dict(goal=goal, case=case, metric=metric, value=value, unit=unit, reference=reference, ratio=None)
+
+
+def path_rows(ratio=0.5):
+    stages = [row(f"stage_{s}", 10.0, "cycles") for s in bench_tables.STAGES]
+    calls = [row(name, 0, "calls") for name in ("allocations", "locks", "syscalls", "unaccounted")]
+    return [row("dns", 200.0, "cycles", reference=105.0), row("ratio", ratio), row("rate", 6.5, "Mq/s"), *stages, *calls]
+
+
+class Worse(unittest.TestCase):
+    baseline = {"G1: hits: ratio": 0.50, "G1: hits: dns": 200.0, "G6: hits: index": 8.5}
+
+    def check(self, expected, *args, **more):
+        self.assertEqual(expected, bench_tables.is_worse(row(*args, **more), self.baseline))
+
+    def test_ratio_falls_by_more_than_a_tenth(self):
+        self.check(True, "ratio", 0.44)
+        self.check(False, "ratio", 0.46)
+        self.check(False, "ratio", 0.90)
+
+    def test_octets_grow_by_more_than_a_twentieth(self):
+        self.check(True, "index", 9.0, "octets an entry", "G6")
+        self.check(False, "index", 8.8, "octets an entry", "G6")
+        self.check(False, "index", 4.0, "octets an entry", "G6")
+
+    def test_cycles_are_another_machine_s(self):
+        self.check(False, "dns", 900.0, "cycles")
+
+    def test_nothing_to_compare_with(self):
+        self.check(False, "ratio", 0.1, case="new")
+        self.check(False, "ratio", None)
+
+
+class Baseline(unittest.TestCase):
+    def test_keeps_what_was_not_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bench_tables.baseline_path = pathlib.Path(folder) / "baseline.json"
+            self.assertEqual({}, bench_tables.baseline_read())
+            rows = [*path_rows(0.6), row("ratio_far", None), row("index", 8.0, "octets an entry", "G6")]
+            bench_tables.baseline_store({"G1: other: ratio": 0.3}, rows)
+            kept = json.loads(bench_tables.baseline_path.read_text())
+        self.assertEqual({"G1: other: ratio": 0.3, "G1: hits: ratio": 0.6, "G1: hits: dns": 200.0,
+                          "G6: hits: index": 8.0}, kept)
+
+
+class Tables(unittest.TestCase):
+    def test_slower_is_named(self):
+        self.assertIn("0.40 SLOWER", bench_tables.tables(path_rows(0.4), Worse.baseline))
+        self.assertNotIn("SLOWER", bench_tables.tables(path_rows(0.5), Worse.baseline))
+
+    def test_beside(self):
+        rows = path_rows() + [row("ratio_groups", 0.93, reference=0.9), row("over_plain", 21.4, "cycles", reference=20)]
+        self.assertRegex(bench_tables.tables(rows, {}), r"no groups +0.93 +0.90 +- +21 +20")
+
+    def test_a_row_without_a_table_has_a_line(self):
+        rows = path_rows() + [row("lost", 3, "queries", "G9", "checked")]
+        self.assertRegex(bench_tables.tables(rows, {}), r"G9 +checked +lost +3 +queries")
+        self.assertRegex(bench_tables.tables([row("images", 8000.0, "images", "G8")], {}), r"images +8000 +images")
+
+
+if __name__ == "__main__":
+    unittest.main()
