@@ -2,6 +2,8 @@
 
 #include "eal_args.h"
 
+#include "steering.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
@@ -168,13 +170,25 @@ static int append_exception(
 	return append(a, "--vdev=%s,iface=%s,persist,mac=%s", name, interface, mac);
 }
 
+// The driver takes one socket per worker and the steering program; both are ours to say.
+static int append_xdp(struct eal_args *a, const struct config_dataplane *dp,
+	const struct config_port *port, const char *run)
+{
+	char path[SHM_PATH_MAX + 16];
+	steering_object_path(run, path, sizeof path);
+	return append(
+		a, "--vdev=%s,queue_count=%u,xdp_prog=%s", port->device, dp->worker_count, path);
+}
+
 static int append_ports(struct eal_args *a, const struct config_dataplane *dp, const char *run)
 {
 	bool any_pci = false;
 	int rc = 0;
 	for (unsigned i = 0; i < dp->port_count && rc == 0; i++) {
 		const char *device = dp->ports[i].device;
-		if (is_pci(device)) {
+		if (dp->ports[i].xdp) {
+			rc = append_xdp(a, dp, &dp->ports[i], run);
+		} else if (is_pci(device)) {
 			any_pci = true;
 			rc = append(a, "-a");
 			rc = rc ? rc : append(a, "%s%s", has_domain(device) ? "" : "0000:", device);

@@ -121,6 +121,8 @@ static void report(struct housekeep *h)
 	// A frame that came between the last sample and the ports' statistics.
 	for (unsigned i = 0; i < h->worker_count; i++)
 		quiet &= frames_moved(h->workers[i]) == h->worker[i].moved;
+	if (h->steering)
+		steering_report(h->steering, h->stats);
 	reconcile(h, quiet);
 	judge_pools(h);
 	lanes_check(h->lanes, &h->adopt.src.paths);
@@ -157,6 +159,8 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 		h->next_beat_ms = now_ms + HOUSEKEEP_BEAT_MS;
 		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);
 		sample_pools(h);
+		if (h->steering)
+			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
 	}
 	for (unsigned i = 0; i < h->ports->count; i++) {
 		struct port *port = &h->ports->port[i];

@@ -11,6 +11,7 @@
 #include "link.h"
 #include "mbuf_law.h"
 #include "port.h"
+#include "steering.h"
 
 enum {
 	HOUSEKEEP_TURN_MS = 10,
@@ -30,6 +31,7 @@ struct housekeep {
 	struct worker *const *workers;
 	unsigned worker_count;
 	struct ports *ports;
+	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
 	const struct lanes *lanes;
 	struct link_client link;

@@ -9,6 +9,7 @@
 #include "housekeep.h"
 #include "mbuf_pool.h"
 #include "service.h"
+#include "steering.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -47,6 +48,7 @@ struct dataplane {
 	struct worker *worker[SHM_WORKERS_MAX];
 	enum bench_mode bench_mode;
 	struct bench bench[SHM_WORKERS_MAX]; // unless BENCH_OFF
+	struct steering steering;
 	struct housekeep housekeep;
 };
 
@@ -215,6 +217,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 	*h = (struct housekeep){.workers = dp->worker,
 		.worker_count = dp->worker_count,
 		.ports = &dp->ports,
+		.steering = dp->steering.count ? &dp->steering : NULL,
 		.stats = lanes_stats(&dp->lanes),
 		.lanes = &dp->lanes};
 	int rc = link_init(
@@ -275,6 +278,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 		log_info("serving: %u workers, %u client ports", dp->worker_count,
 			dp->ports.client_count);
 		housekeep_run(&dp->housekeep, &stop_requested);
+		steering_stop(&dp->steering);
 		log_info("stopping");
 	}
 	for (unsigned i = 0; i < launched; i++)
@@ -303,6 +307,8 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	rc = check_pools(dp, why);
 	if (rc == 0)
 		rc = address_exceptions(dp, why);
+	if (rc == 0)
+		rc = steering_start(&dp->steering, c, clock_mono_ms(), why);
 	if (rc)
 		goto stop_ports;
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++) {
@@ -366,8 +372,12 @@ int main(int argc, char **argv)
 	lock = lock_runtime(dp.paths.run);
 	if (lock < 0)
 		goto free_config;
-	if (start_eal(dp.config, dp.paths.run))
+	if (steering_prepare(&dp.steering, &dp.config->dataplane, dp.paths.run, why)) {
+		log_error("%s", why);
 		goto unlock;
+	}
+	if (start_eal(dp.config, dp.paths.run))
+		goto close_steering;
 
 	if (serve(&dp, why))
 		log_error("%s", why);
@@ -375,6 +385,8 @@ int main(int argc, char **argv)
 		status = EXIT_OK;
 
 	rte_eal_cleanup();
+close_steering:
+	steering_close(&dp.steering);
 unlock:
 	close(lock);
 free_config:

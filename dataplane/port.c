@@ -19,6 +19,7 @@
 enum {
 	FRAME_OVERHEAD = 40 + 8, // IPv6 and UDP around a DNS message
 	MTU_ETHERNET = 1500,
+	XDP_RING = 2048, // of net_af_xdp: what it posts for receiving, and its completion ring
 };
 
 static int find_one(struct port *out, const char *device, const char *shown, bool exception,
@@ -41,6 +42,7 @@ static int find_one(struct port *out, const char *device, const char *shown, boo
 	// A driver that copies holds exactly the RX buffers that it took at start, and frees what
 	// it has sent before the burst returns.
 	out->dma = !port_offload_is_software(info.driver_name);
+	out->xdp = strcmp(info.driver_name, "net_af_xdp") == 0;
 	return 0;
 }
 
@@ -51,7 +53,8 @@ int ports_find(struct ports *out, const struct config_dataplane *dp, char why[PO
 		char device[EAL_ARG_TEXT_MAX];
 		int rc = eal_device_name(dp->ports[i].device, device);
 		if (rc == 0)
-			rc = find_one(&p.port[i], device, device, false, why);
+			rc = find_one(&p.port[i], device,
+				dp->ports[i].xdp ? dp->ports[i].xdp : device, false, why);
 		if (rc)
 			return rc;
 		p.exception_of[i] = -1;
@@ -96,6 +99,15 @@ static void note_features(struct port *port, const struct rte_eth_conf *conf)
 		| (conf->intr_conf.lsc ? 1u << PORT_FEATURE_link_events : 0);
 }
 
+// Are received checksums whole? A kernel that sends over a veth leaves them to a NIC that is not
+// there, and nothing in the frame tells.
+static bool csum_trusted(const struct port *p, enum rx_csum_mode mode)
+{
+	if (mode != RX_CSUM_AUTO)
+		return mode == RX_CSUM_TRUSTED;
+	return !p->xdp && strcmp(p->driver, "net_af_packet") != 0;
+}
+
 static int configure(struct port *port, const struct config_dataplane *dp, char why[PORT_WHY_MAX])
 {
 	struct rte_eth_dev_info info;
@@ -109,7 +121,7 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 
 	struct rte_eth_conf conf = {0};
 	uint8_t rss_key[PORT_RSS_KEY_MAX];
-	port_offload_choose(&info, dp->rx_csum == RX_CSUM_TRUSTED, &conf);
+	port_offload_choose(&info, csum_trusted(port, dp->rx_csum), &conf);
 	port_link_choose(&info, &port->link, &conf);
 	rc = port_rss_choose(&info, queues, dp->rss, rss_key, &conf);
 	if (rc)
@@ -121,6 +133,8 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	port->queues = queues;
 	port->rx_descriptors = (uint16_t)dp->rx_descriptors;
 	port->tx_descriptors = (uint16_t)dp->tx_descriptors;
+	if (port->xdp) // its rings have the size of `rx`, which must be a power of two
+		port->rx_descriptors = (uint16_t)rte_align32prevpow2(port->rx_descriptors);
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(
 		port->id, &port->rx_descriptors, &port->tx_descriptors);
 	return rc ? fail(port, rc, "refuses its numbers of descriptors", why) : 0;
@@ -236,18 +250,30 @@ void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct
 			.exception_id = exception >= 0 ? p->port[exception].id : 0,
 			.queue = (uint16_t)w->index,
 			.has_exception = exception >= 0,
-			.rx_csum_trusted = dp->rx_csum == RX_CSUM_TRUSTED,
+			.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
 			.dns_most = p->port[i].dns_most,
 			.mac = p->port[i].mac,
 		};
 	}
 }
 
+// Whatever its rings' sizes, net_af_xdp posts XDP_RING buffers, and keeps what it has sent until it
+// sends again.
+static unsigned rx_posted(const struct port *p)
+{
+	return p->xdp ? XDP_RING : p->rx_descriptors;
+}
+
+static unsigned tx_hold(const struct port *p)
+{
+	return p->xdp ? XDP_RING + p->rx_descriptors : p->dma ? p->tx_descriptors : 0;
+}
+
 unsigned ports_rx_posted(const struct ports *p)
 {
 	unsigned sum = 0;
 	for (unsigned i = 0; i < p->count; i++)
-		sum += p->port[i].rx_descriptors;
+		sum += rx_posted(&p->port[i]);
 	return sum;
 }
 
@@ -255,7 +281,7 @@ unsigned ports_tx_hold(const struct ports *p)
 {
 	unsigned sum = 0;
 	for (unsigned i = 0; i < p->count; i++)
-		sum += p->port[i].dma ? p->port[i].tx_descriptors : 0;
+		sum += tx_hold(&p->port[i]);
 	return sum;
 }
 
@@ -263,7 +289,7 @@ unsigned ports_rx_vary(const struct ports *p)
 {
 	unsigned sum = 0;
 	for (unsigned i = 0; i < p->count; i++)
-		sum += p->port[i].dma ? p->port[i].rx_descriptors : 0;
+		sum += p->port[i].dma ? rx_posted(&p->port[i]) : 0;
 	return sum;
 }
 

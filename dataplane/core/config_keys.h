@@ -25,27 +25,29 @@
 		"Unix group that may read statistics and use the control socket. Empty: nobody "   \
 		"else.")
 
-#define CONFIG_KEYS_DATAPLANE(X)                                                              \
-	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,             \
-		"Core of the housekeeping thread.")                                           \
-	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,         \
-		"MiB for DPDK: packet pools and drivers.")                                    \
-	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,        \
-		"Whether DPDK takes its memory from huge pages.")                             \
-	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                     \
-		"`busy` never sleeps; `adaptive` backs off when there is nothing to do.")     \
-	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "trusted", 0, 0, RESTART,             \
-		"`trusted`: received checksums are whole. `compute`: they may be partial "    \
-		"(af_packet, AF_XDP over veth).")                                             \
-	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                           \
-		"Key of the hash by which a port spreads clients over workers: `plain` is "   \
-		"drawn at each start, `symmetric` is the well-known one that maps both "      \
-		"directions of a flow alike.")                                                \
-	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
-		"Receive descriptors per queue.")                                             \
-	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART, \
-		"Transmit descriptors per queue.")                                            \
-	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,              \
+#define CONFIG_KEYS_DATAPLANE(X)                                                                \
+	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,               \
+		"Core of the housekeeping thread.")                                             \
+	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,           \
+		"MiB for DPDK: packet pools and drivers.")                                      \
+	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,          \
+		"Whether DPDK takes its memory from huge pages.")                               \
+	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                       \
+		"`busy` never sleeps; `adaptive` backs off when there is nothing to do.")       \
+	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                  \
+		"`trusted`: received UDP checksums are whole and checked. `compute`: they may " \
+		"be partial (a kernel on the other end of a veth leaves them to a NIC), and "   \
+		"replies' are reckoned from nothing. `auto`: `compute` on AF_XDP and "          \
+		"af_packet ports.")                                                             \
+	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                             \
+		"Key of the hash by which a port spreads clients over workers: `plain` is "     \
+		"drawn at each start, `symmetric` is the well-known one that maps both "        \
+		"directions of a flow alike.")                                                  \
+	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
+		"Receive descriptors per queue.")                                               \
+	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
+		"Transmit descriptors per queue.")                                              \
+	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,                \
 		"Packet buffers per worker. A power of two less one uses memory best.")
 
 #define CONFIG_KEYS_CACHE(X)                                                                      \
@@ -235,6 +237,7 @@
 	X(log_level, "debug", LOG_LEVEL_DEBUG)                \
 	X(poll, "adaptive", POLL_ADAPTIVE)                    \
 	X(poll, "busy", POLL_BUSY)                            \
+	X(rx_csum, "auto", RX_CSUM_AUTO)                      \
 	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
 	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
 	X(rss, "plain", RSS_PLAIN)                            \

@@ -75,18 +75,65 @@ static int port_macs_apply(const struct config_doc *doc, const struct config_raw
 	return 0;
 }
 
+// "eth0" or "eth0,busy_budget=0": the interface, and arguments of DPDK's driver. What the steering
+// program decides is not for anyone to set.
+static int xdp_apply(const struct config_doc *doc, const char *key, const char *text, unsigned i,
+	struct config_port *port)
+{
+	size_t len = strcspn(text, ",");
+	if (strlen(text) >= DEVICE_TEXT_MAX)
+		return config_refuse(doc, key, "is too long");
+	if (strstr(text, ",iface=") || strstr(text, ",xdp_prog=") || strstr(text, "_queue=")
+		|| strstr(text, ",queue_count="))
+		return config_refuse(doc, key, "iface, queues and xdp_prog are weir's to set");
+	port->xdp = strndup(text, len);
+	if (!port->xdp)
+		return -ENOMEM;
+	if (len == 0)
+		return config_refuse(doc, key, "begins with no interface name");
+	if (exception_check(doc, key, port->xdp) < 0)
+		return -EINVAL;
+	if (asprintf(&port->device, "net_af_xdp%u,iface=%s", i, text) < 0) {
+		port->device = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int device_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
+	struct config_port *port)
+{
+	char key[CONFIG_PATH_MAX];
+	if (raw->xdp) {
+		config_item_key(key, "dataplane.ports", i, "xdp");
+		if (raw->device)
+			return config_refuse(doc, key, "goes without device");
+		if (raw->exception && *raw->exception)
+			return config_refuse(doc, key,
+				"goes without exception: the kernel has that interface itself");
+		if (raw->macs_count > 0)
+			return config_refuse(
+				doc, key, "goes without macs: addresses are the kernel's to set");
+		return xdp_apply(doc, key, raw->xdp, i, port);
+	}
+	return config_text_take(doc, config_item_key(key, "dataplane.ports", i, "device"),
+		raw->device, DEVICE_TEXT_MAX, &port->device);
+}
+
 static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
 	struct config_dataplane *d)
 {
 	char key[CONFIG_PATH_MAX];
 	struct config_port *port = &d->ports[i];
 	d->port_count = i + 1;
-	int ret = config_text_take(doc, config_item_key(key, "dataplane.ports", i, "device"),
-		raw->device, DEVICE_TEXT_MAX, &port->device);
+	int ret = device_apply(doc, raw, i, port);
 	if (ret < 0)
 		return ret;
+	config_item_key(key, "dataplane.ports", i, port->xdp ? "xdp" : "device");
 	for (unsigned j = 0; j < i; j++) {
-		if (strcmp(d->ports[j].device, port->device) == 0)
+		if (strcmp(d->ports[j].device, port->device) == 0
+			|| (port->xdp && d->ports[j].xdp
+				&& strcmp(d->ports[j].xdp, port->xdp) == 0))
 			return config_refuse(doc, key, "given twice");
 	}
 	const char *exception = raw->exception ? raw->exception : "";
@@ -236,6 +283,7 @@ void config_net_free(struct config *c)
 	for (unsigned i = 0; i < c->dataplane.port_count; i++) {
 		free(c->dataplane.ports[i].device);
 		free(c->dataplane.ports[i].exception);
+		free(c->dataplane.ports[i].xdp);
 	}
 	for (unsigned i = 0; i < c->upstreams.count; i++)
 		free(c->upstreams.server[i].name);

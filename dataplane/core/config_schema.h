@@ -11,7 +11,7 @@
 #include <weir/config_filter.h>
 
 struct config_raw_port {
-	char *device, *exception;
+	char *device, *exception, *xdp;
 	char **macs;
 	unsigned macs_count;
 };

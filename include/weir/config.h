@@ -80,7 +80,7 @@ enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
 enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
 enum rss_mode { RSS_PLAIN, RSS_SYMMETRIC };
-enum rx_csum_mode { RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
+enum rx_csum_mode { RX_CSUM_AUTO, RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
 
 struct config_runtime {
 	char *directory;       // "/run/weir"
@@ -93,6 +93,8 @@ struct config_runtime {
 struct config_port {
 	char *device;    // DPDK device string: PCI address or vdev with arguments
 	char *exception; // kernel interface for everything that is not ours; "" = none
+	char *xdp; // kernel interface that is shared by AF_XDP; NULL = none. `device` is its port
+		   // then
 	unsigned mac_count;
 	struct config_mac macs[CONFIG_PORT_MACS_MAX]; // that it takes frames for beside its own
 };

@@ -112,7 +112,8 @@ enum {
 	STATS_COUNTERS_MAX = 64,
 	STATS_PORTS_MAX = 8,
 	STATS_GROUPS_MAX = 64,
-	STATS_PORT_NAME = 32
+	STATS_PORT_NAME = 32,
+	STATS_STEER_MAX = 4
 };
 static_assert((int)VERDICT_COUNT <= (int)STATS_VERDICTS_MAX);
 static_assert((int)COUNTER_COUNT <= (int)STATS_COUNTERS_MAX);
@@ -169,9 +170,11 @@ struct stats_port { // written by the main lcore each second
 	_Atomic uint64_t mac;             // as a number, the first octet highest
 	_Atomic uint32_t features;        // of PORT_FEATURE_LIST, one bit each
 	_Atomic uint16_t mtu;
-	_Atomic uint16_t queues; // of each direction
+	_Atomic uint16_t queues;                 // of each direction
+	_Atomic uint64_t steer[STATS_STEER_MAX]; // enum steer_counter, where is_xdp
+	_Atomic uint32_t is_xdp;
 };
-static_assert(sizeof(struct stats_port) == 128);
+static_assert(sizeof(struct stats_port) == 192);
 
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
 // COUNTER_COUNT.

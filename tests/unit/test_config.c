@@ -89,7 +89,7 @@ static void test_defaults(void **)
 	assert_int_equal(c->dataplane.port_count, 1);
 	assert_string_equal(c->dataplane.ports[0].exception, "");
 	assert_int_equal(c->dataplane.poll, POLL_ADAPTIVE);
-	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_TRUSTED);
+	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_AUTO);
 	assert_false(c->dataplane.eal_hugepages);
 	assert_int_equal(c->cache.min_ttl_s, 0);
 	assert_int_equal(c->cache.max_ttl_s, 86400);
@@ -181,6 +181,7 @@ static void test_every_value(void **)
 		     "  ports:\n"
 		     "  - {device: \"net_tap0,iface=wt0,persist\", exception: weir0}\n"
 		     "  - device: 0000:03:00.0\n"
+		     "  - xdp: 'eth0,busy_budget=0'\n"
 		     "  service_addresses: [198.18.0.53, 'fd53::53/64']\n"
 		     "  poll: busy\n"
 		     "  rx_csum: compute\n"
@@ -216,9 +217,13 @@ static void test_every_value(void **)
 	assert_int_equal(c->dataplane.worker_count, 2);
 	assert_int_equal(c->dataplane.worker_lcores[1], 5);
 	assert_true(c->dataplane.eal_hugepages);
-	assert_int_equal(c->dataplane.port_count, 2);
+	assert_int_equal(c->dataplane.port_count, 3);
 	assert_string_equal(c->dataplane.ports[0].exception, "weir0");
 	assert_string_equal(c->dataplane.ports[1].device, "0000:03:00.0");
+	assert_null(c->dataplane.ports[1].xdp);
+	assert_string_equal(c->dataplane.ports[2].device, "net_af_xdp2,iface=eth0,busy_budget=0");
+	assert_string_equal(c->dataplane.ports[2].xdp, "eth0");
+	assert_string_equal(c->dataplane.ports[2].exception, "");
 	assert_int_equal(c->dataplane.addresses[1].prefix_len, 64);
 	assert_int_equal(c->dataplane.poll, POLL_BUSY);
 	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_COMPUTE);

@@ -101,6 +101,23 @@ static void a_nic_is_allowed_and_huge_pages_stay_private(void **)
 	eal_args_free(&a);
 }
 
+static void a_shared_interface_gets_queues_and_the_steering_program(void **)
+{
+	static char device[] = "net_af_xdp0,iface=eth0,busy_budget=0", eth0[] = "eth0";
+	struct config c = laptop();
+	struct eal_args a;
+	char why[EAL_WHY_MAX];
+	c.dataplane.worker_count = 2;
+	c.dataplane.worker_lcores[1] = 2;
+	c.dataplane.ports[0] =
+		(struct config_port){.device = device, .exception = none, .xdp = eth0};
+	assert_int_equal(eal_args_build(&a, "weir-dataplane", &c, why), 0);
+	assert_true(has(&a, "--vdev=net_af_xdp0,iface=eth0,busy_budget=0,queue_count=2,"
+			    "xdp_prog=/run/weir7/steer.bpf.elf"));
+	assert_true(has(&a, "--no-pci"));
+	eal_args_free(&a);
+}
+
 static void an_exception_port_keeps_its_mac(void **)
 {
 	static char other_run[] = "/run/weir8", other_name[] = "weir1";
@@ -188,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(laptop_has_two_taps_and_no_pci),
 		cmocka_unit_test(a_nic_is_allowed_and_huge_pages_stay_private),
+		cmocka_unit_test(a_shared_interface_gets_queues_and_the_steering_program),
 		cmocka_unit_test(an_exception_port_keeps_its_mac),
 		cmocka_unit_test(names_are_those_that_dpdk_gives),
 		cmocka_unit_test(what_eal_would_refuse_obscurely_is_refused_clearly),

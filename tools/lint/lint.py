@@ -24,7 +24,7 @@ LIBRARIES = {
     "cyaml/": ["dataplane/core"],
     "yaml.h": ["dataplane/core"],
     "xxhash.h": ["dataplane/core"],
-    "bpf/": ["dataplane"],
+    "bpf/": ["dataplane/core", "bpf"],
     "event2/": ["controlplane"],
 }
 EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/

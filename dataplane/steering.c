@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "steering.h"
+
+#include "exception_addr.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+static_assert((int)CONFIG_ADDRESSES_MAX <= (int)STEER_ADDRESSES_MAX);
+static_assert((int)STEER_COUNTERS <= (int)STATS_STEER_MAX);
+static_assert((int)SHM_WORKERS_MAX <= (int)STEER_QUEUES_MAX);
+
+void steering_object_path(const char *run, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s/steer.bpf.elf", run);
+}
+
+static int refuse(int rc, char why[STEERING_WHY_MAX], const char *interface, const char *what)
+{
+	snprintf(why, STEERING_WHY_MAX, "port %s: %s", interface, what);
+	return rc;
+}
+
+// The interface is ours from here on, and nothing is attached to it.
+static int prepare_one(struct steering_port *p, char why[STEERING_WHY_MAX])
+{
+	p->ifindex = if_nametoindex(p->interface);
+	if (p->ifindex == 0)
+		return refuse(-ENODEV, why, p->interface, "no such interface");
+	p->claim = xdp_claim(p->ifindex);
+	if (p->claim < 0)
+		return refuse(p->claim, why, p->interface,
+			p->claim == -EBUSY ? "another data plane has this interface"
+					   : strerror(-p->claim));
+	struct xdp_program found;
+	int rc = xdp_program_find(p->ifindex, &found);
+	if (rc == 0 && found.attached == XDP_FOREIGN) {
+		snprintf(why, STEERING_WHY_MAX,
+			"port %s: the XDP program %s of someone else is attached (ip link set %s "
+			"xdp off takes it off)",
+			p->interface, found.name, p->interface);
+		return -EBUSY;
+	}
+	if (rc == 0 && found.attached == XDP_OURS) {
+		log_info(
+			"port %s: takes off the steering program of an earlier life", p->interface);
+		rc = xdp_program_detach(p->ifindex, true); // the claim is ours
+	}
+	return rc ? refuse(rc, why, p->interface, strerror(-rc)) : 0;
+}
+
+int steering_prepare(struct steering *s, const struct config_dataplane *dp, const char *run,
+	char why[STEERING_WHY_MAX])
+{
+	char path[SHM_PATH_MAX + 16];
+	*s = (struct steering){0};
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		if (!dp->ports[i].xdp)
+			continue;
+		struct steering_port *p = &s->port[s->count++];
+		*p = (struct steering_port){.index = i, .claim = -1};
+		snprintf(p->interface, sizeof p->interface, "%s", dp->ports[i].xdp);
+		int rc = prepare_one(p, why);
+		if (rc) {
+			steering_close(s);
+			return rc;
+		}
+	}
+	if (s->count == 0)
+		return 0;
+	steering_object_path(run, path, sizeof path);
+	int rc = xdp_program_write(path);
+	if (rc) {
+		snprintf(why, STEERING_WHY_MAX, "%.200s: %s", path, strerror(-rc));
+		steering_close(s);
+	}
+	return rc;
+}
+
+// Does any interface of this network namespace have the address?
+static bool someone_has(const struct ifaddrs *all, const struct ip_address *a)
+{
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		const void *bytes = NULL;
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && a->version == 4)
+			bytes = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+		else if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET6 && a->version == 6)
+			bytes = &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)
+					 ->sin6_addr;
+		if (bytes && memcmp(bytes, a->bytes, a->version == 4 ? 4 : 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+// The kernel must answer ARP and neighbour discovery for the service addresses. Those that it
+// has, wherever, are the operator's and stay as they are.
+static int apply_addresses(const struct steering_port *p, const struct config_dataplane *dp,
+	char why[STEERING_WHY_MAX])
+{
+	struct ifaddrs *all;
+	if (getifaddrs(&all) != 0)
+		return refuse(-errno, why, p->interface, strerror(errno));
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < dp->address_count; i++) {
+		if (someone_has(all, &dp->addresses[i]))
+			continue;
+		char text[SOCKET_ADDRESS_TEXT_MAX];
+		log_info("port %s: gets the address %s, which no interface has", p->interface,
+			ip_address_text(&dp->addresses[i], true, text));
+		rc = exception_addr_apply(p->interface, &dp->addresses[i], 1, why);
+	}
+	freeifaddrs(all);
+	return rc;
+}
+
+int steering_start(struct steering *s, const struct config_dataplane *dp, uint64_t now_ms,
+	char why[STEERING_WHY_MAX])
+{
+	s->start_ms = now_ms;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct steering_port *p = &s->port[i];
+		int rc = xdp_steer_open(&p->maps, p->ifindex);
+		if (rc)
+			return refuse(rc, why, p->interface,
+				"the driver has not attached the steering program");
+		p->open = true;
+		for (unsigned a = 0; rc == 0 && a < dp->address_count; a++)
+			rc = xdp_steer_add(&p->maps, &dp->addresses[a]);
+		if (rc)
+			return refuse(
+				rc, why, p->interface, "the steering program takes no addresses");
+		rc = apply_addresses(p, dp, why);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static bool workers_turn(struct worker *const *workers, unsigned count, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t beat = atomic_load_explicit(
+			&workers[i]->stats->heartbeat_ms, memory_order_relaxed);
+		if (beat + STEERING_WORKER_HUNG_MS < now_ms)
+			return false;
+	}
+	return true;
+}
+
+static void set_gates(struct steering *s, uint64_t until_ms)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct steering_port *p = &s->port[i];
+		if (!p->open)
+			continue;
+		int rc = xdp_steer_until(&p->maps, until_ms);
+		if (rc)
+			log_warning(
+				"port %s: the gate cannot be set: %s", p->interface, strerror(-rc));
+	}
+}
+
+void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,
+	unsigned worker_count, uint64_t now_ms)
+{
+	if (s->count == 0)
+		return;
+	bool ready = atomic_load_explicit(&stats->l0_generation, memory_order_relaxed) != 0
+		     || now_ms >= s->start_ms + STEERING_OPEN_MS;
+	bool serve = ready && workers_turn(workers, worker_count, now_ms);
+	if (serve)
+		set_gates(s, now_ms + STEERING_OPEN_MS);
+	if (serve && !s->serving)
+		log_info("AF_XDP: queries are steered to the workers");
+	else if (!serve && s->serving)
+		log_warning("AF_XDP: a worker hangs, queries are left to the kernel");
+	s->serving = serve;
+}
+
+void steering_report(struct steering *s, struct stats_region *stats)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct steering_port *p = &s->port[i];
+		uint64_t counters[STEER_COUNTERS];
+		if (!p->open || xdp_steer_counters(&p->maps, counters) != 0)
+			continue;
+		atomic_store_explicit(&stats->port[p->index].is_xdp, 1, memory_order_relaxed);
+		for (unsigned c = 0; c < STEER_COUNTERS; c++)
+			atomic_store_explicit(
+				&stats->port[p->index].steer[c], counters[c], memory_order_relaxed);
+	}
+}
+
+void steering_stop(struct steering *s)
+{
+	set_gates(s, 0);
+}
+
+void steering_close(struct steering *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct steering_port *p = &s->port[i];
+		if (p->open)
+			xdp_steer_close(&p->maps);
+		if (p->claim >= 0)
+			close(p->claim);
+	}
+	s->count = 0;
+}

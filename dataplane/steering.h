@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// AF_XDP ports (`xdp: eth0`): what weir does around DPDK's driver to share an interface with the
+// kernel.
+//
+// The steering program decides what workers get (bpf/steer.bpf.c). Before EAL starts, the interface
+// is claimed, a program that a killed data plane left on it is taken off, and the object file is
+// put where the driver will read it. When the ports have started, the service addresses go into the
+// program's map, and onto the interface where nobody has them. Then the gate: it stays shut until
+// the workers have tables (or two seconds have passed without a control plane), and is kept open a
+// second or two at a time while every worker turns. So a data plane that hangs, is stopped or dies
+// gives the queries back to the kernel, where the control plane's socket answers.
+//
+// Main lcore only; each beat is one system call per port.
+
+#include "worker.h"
+
+#include <weir/shm_region.h>
+#include <weir/xdp_steer.h>
+
+enum {
+	STEERING_WHY_MAX = 256,
+	STEERING_OPEN_MS = 2000,        // the gate's span, renewed each beat
+	STEERING_WORKER_HUNG_MS = 1000, // no beat of a worker
+};
+
+struct steering_port {
+	unsigned index; // in the configuration, and in the statistics
+	unsigned ifindex;
+	char interface[16];
+	int claim;
+	bool open; // `maps` is
+	struct xdp_steer maps;
+};
+
+struct steering {
+	unsigned count;
+	struct steering_port port[CONFIG_PORTS_MAX];
+	uint64_t start_ms;
+	bool serving; // gates are being kept open
+};
+
+// The path that the driver is given, in `out`; the file is there after steering_prepare.
+void steering_object_path(const char *run, char *out, size_t cap);
+
+// -ENODEV (no such interface), -EBUSY (another data plane has it, or a foreign XDP program), ...
+ATTR_MUST_CHECK int steering_prepare(struct steering *s, const struct config_dataplane *dp,
+	const char *run, char why[STEERING_WHY_MAX]);
+// After the ports have started.
+ATTR_MUST_CHECK int steering_start(struct steering *s, const struct config_dataplane *dp,
+	uint64_t now_ms, char why[STEERING_WHY_MAX]);
+
+// Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut.
+void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,
+	unsigned worker_count, uint64_t now_ms);
+// Each HOUSEKEEP_REPORT_MS: the programs' counters into the statistics.
+void steering_report(struct steering *s, struct stats_region *stats);
+
+void steering_stop(struct steering *s);  // shuts the gates; before the workers stop
+void steering_close(struct steering *s); // gives all back; after the ports are closed

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the steering program (bpf/steer.bpf.c) and user space agree on: its name, its maps and what
+// lies in them. Compiled for both, so kernel types and plain C only.
+//
+// xsks_map is filled by DPDK's driver: queue number to AF_XDP socket; the name is the driver's. An
+// entry goes when its socket closes, also by kill -9. The other maps are filled by weir-dataplane.
+
+#include <linux/types.h>
+
+#define STEER_PROGRAM     "weir_steer"
+#define STEER_MAP_SOCKETS "xsks_map"
+#define STEER_MAP_ADDRESSES \
+	"weir_addresses"                   // hash: struct steer_address -> __u32, service addresses
+#define STEER_MAP_COUNTERS "weir_counters" // per CPU: enum steer_counter -> __u64
+#define STEER_MAP_GATE     "weir_gate"     // one struct steer_gate
+
+enum { STEER_QUEUES_MAX = 64, STEER_ADDRESSES_MAX = 64, STEER_DNS_PORT = 53 };
+
+// IPv4 addresses are mapped (::ffff:0:0/96). Network byte order.
+struct steer_address {
+	__u32 word[4];
+};
+
+// Packets are steered until then, by CLOCK_MONOTONIC; the data plane keeps moving it on while it
+// works. So what hangs or was never ready gets nothing, and the kernel has it.
+struct steer_gate {
+	__u64 until_ns;
+};
+
+#define STEER_COUNTER_LIST(X)                                                  \
+	X(steered, "DNS to us given to the data plane")                        \
+	X(gate_shut, "DNS to us left to the kernel: no data plane that works") \
+	X(no_socket, "DNS to us left to the kernel: queue without a worker")   \
+	X(passed, "frames of all other kinds, left to the kernel")
+
+enum steer_counter {
+#define X(name, text) STEER_##name,
+	STEER_COUNTER_LIST(X)
+#undef X
+		STEER_COUNTERS
+};

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The steering program of an AF_XDP port (bpf/steer.bpf.c) from outside: find it, fill its maps,
+// read its counters, take it off an interface.
+//
+// DPDK's driver loads and attaches the program when the port's queues are set up, over netlink, so
+// it outlives whoever attached it. Everything here starts from the interface: which program is
+// attached, which maps that one has. The only file that includes libbpf. Each call is a few system
+// calls and waits for nothing; needs CAP_BPF and CAP_NET_ADMIN. Not for workers.
+
+#include "attr.h"
+#include "config.h"
+#include "steer_abi.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// File descriptors of the maps of one attached program.
+struct xdp_steer {
+	unsigned ifindex;
+	uint32_t program; // the kernel's number
+	int addresses, counters, gate;
+};
+
+enum xdp_attached { XDP_NONE, XDP_OURS, XDP_FOREIGN };
+
+struct xdp_program {
+	enum xdp_attached attached;
+	uint32_t id;
+	bool native; // in the driver; else generic, behind the allocation of an skb
+	char name[16];
+};
+
+// What is attached to an interface. 0 or -errno.
+ATTR_MUST_CHECK int xdp_program_find(unsigned ifindex, struct xdp_program *out);
+
+// Writes the program (an ELF object that is part of this library) to a file that the driver can be
+// given, mode 0600, in place of one that is there. 0 or -errno.
+ATTR_MUST_CHECK int xdp_program_write(const char *path);
+
+// Takes our program off. 0: gone, or there was none; -EEXIST: another program is attached, which
+// stays; -EBUSY: its data plane lives (it holds the claim), unless `force`.
+ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
+
+// Claims an interface for this process, in this network namespace, until the descriptor is closed
+// or the process ends in any way: an abstract socket's name. The descriptor, -EBUSY or -errno.
+ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
+
+// -ENOENT: our program is not attached.
+ATTR_MUST_CHECK int xdp_steer_open(struct xdp_steer *out, unsigned ifindex);
+void xdp_steer_close(struct xdp_steer *s);
+ATTR_MUST_CHECK int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address);
+// Steer until then (CLOCK_MONOTONIC); 0 shuts the gate.
+ATTR_MUST_CHECK int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms);
+// Sums over CPUs since the program was attached.
+ATTR_MUST_CHECK int xdp_steer_counters(const struct xdp_steer *s, uint64_t out[STEER_COUNTERS]);
