@@ -6,8 +6,9 @@ One veth pair, made anew for each turn of a server, in namespaces of their own; 
 sends and receives by AF_XDP itself), the same names, the servers take turns in rounds. Each server has one core and the
 generator the other; dnsdist, unbound and weir hold all names in their caches before they are measured, filled from one
 authority on loopback (a Knot of its own, idle afterwards). A generator that sends more than a server can take makes some
-of them slower, so each is asked at several rates, and its figure of a round is the most replies a second that came back;
-all of these must be NOERROR. With --dnsperf the kernel's sockets are the generator instead, in a closed loop.
+of them slower, and larger batches suit some and not others, so each is asked at several rates, and its figure of a round
+is the most replies a second that came back at any; all of these must be NOERROR. With --dnsperf a program on kernel
+sockets is the generator instead, in a closed loop, which ends at its own 90,000 or so.
 Prints JSON lines as bench_path does. Exit status 1: a server did not answer, or a reply was not NOERROR.
 """
 
@@ -33,7 +34,7 @@ TARGETS = ["dataplane/weir-dataplane", "controlplane/weir-controlplane", "tools/
 SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-client", "bench-server"
 AUTHORITY_PORT = 5300
 NAMES, ADDRESSES = 1000, 4
-RATES = (100000, 200000, 400000, 800000)  # queries/s that kxdpgun is told to send
+LOADS = "100000:32,200000:32,400000:32,800000:32,800000:128"  # queries/s and batch that kxdpgun is told to send
 WAIT_S = 30
 REFERENCES = {"reflector": 0.8, "knot": 1.5, "dnsdist": 3.0, "unbound": 3.0}  # weir's replies/s to theirs
 
@@ -234,9 +235,10 @@ class Reflector(Weir):
         raise Failed("the reflector does not start")
 
 
-def kxdpgun(rate, seconds, cpu):
+def kxdpgun(load, seconds, cpu):
     """Sent, replies, and replies that are NOERROR; replies/s."""
-    out = run(in_client("kxdpgun", "-t", str(seconds), "-Q", str(rate), "-b", "32", "-F", str(cpu), "-i", str(tmp / "names"),
+    rate, batch = load.split(":")
+    out = run(in_client("kxdpgun", "-t", str(seconds), "-Q", rate, "-b", batch, "-F", str(cpu), "-i", str(tmp / "names"),
                         SERVER), preexec_fn=memif_run.come_first)
     number = lambda what: int((re.search(what, out) or [0, "0"])[1])  # noqa: E731
     return (number(r"total queries:\s+(\d+)"), number(r"total replies:\s+(\d+)"), number(r"NOERROR:\s+(\d+)"),
@@ -251,16 +253,16 @@ def dnsperf(_, seconds, cpu):
             number(r"Queries per second:\s+(\d+)"))
 
 
-def turn(server, generator, rates, seconds):
-    """One turn of a server: the most replies a second at any of the rates; False if a reply was wrong."""
+def turn(server, generator, loads, seconds):
+    """One turn of a server: the most replies a second at any of the loads; False if a reply was wrong."""
     server.start()
     try:
         server.ready()
-        kxdpgun(2000, 2, server.cpus[0])  # fills the caches: each name four times
+        kxdpgun("2000:10", 2, server.cpus[0])  # fills the caches: each name four times
         best, good = 0, True
-        for rate in rates:
-            sent, replies, right, per_s = generator(rate, seconds, server.cpus[0])
-            print(f"{server.name}: {sent} sent, {replies} replies, {per_s} a second", file=sys.stderr)
+        for load in loads:
+            sent, replies, right, per_s = generator(load, seconds, server.cpus[0])
+            print(f"{server.name}: {load}: {sent} sent, {replies} replies, {per_s} a second", file=sys.stderr)
             best = max(best, per_s)
             # What a reflector sends back is a query: its code is NOERROR as well.
             good &= right == replies and replies > 0
@@ -290,7 +292,7 @@ def main():
     parser.add_argument("--build", default=str(root / "build-bench"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each rate (3)")
-    parser.add_argument("--rates", default=",".join(map(str, RATES)), help="queries/s of kxdpgun")
+    parser.add_argument("--loads", default=LOADS, help=f"RATE:BATCH,... of kxdpgun ({LOADS})")
     parser.add_argument("--only", default="reflector,knot,dnsdist,unbound", help="which of these; weir always")
     parser.add_argument("--dnsperf", action="store_true", help="dnsperf instead of kxdpgun")
     args = parser.parse_args()
@@ -311,10 +313,10 @@ def main():
     authority = subprocess.Popen(knot_config(tmp / "authority", f"    listen: 127.0.0.1@{AUTHORITY_PORT}"),
                                  stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
     generator = dnsperf if args.dnsperf else kxdpgun
-    rates = [0] if args.dnsperf else [int(r) for r in args.rates.split(",")]
+    loads = ["closed loop"] if args.dnsperf else args.loads.split(",")
     case = "1k names, 4 A, veth, " + ("dnsperf" if args.dnsperf else "kxdpgun")
     try:
-        good = all([turn(s, generator, rates, args.seconds) for _ in range(args.rounds) for s in servers])
+        good = all([turn(s, generator, loads, args.seconds) for _ in range(args.rounds) for s in servers])
     except Failed as why:
         sys.exit(f"xdp_peers: {why}")
     finally:
