@@ -10,6 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bench_against  # noqa: E402
 import bench_tables  # noqa: E402
 
 
@@ -72,6 +73,27 @@ class Tables(unittest.TestCase):
         rows = path_rows() + [row("lost", 3, "queries", "G9", "checked")]
         self.assertRegex(bench_tables.tables(rows, {}), r"G9 +checked +lost +3 +queries")
         self.assertRegex(bench_tables.tables([row("images", 8000.0, "images", "G8")], {}), r"images +8000 +images")
+
+
+class Against(unittest.TestCase):
+    def test_least_of_interleaved_runs(self):
+        order, values = [], {"here": [210.0, 400.0, 205.0], "other": [300.0, 200.0, 190.0]}
+
+        def side(name):
+            def run(goal):
+                order.append(name)
+                return [row("dns", values[name].pop(0), "cycles", goal), row("rate", 1.0, "Mq/s", goal)], True
+            return run
+        rows, ok = bench_against.measure(["G1"], 3, side("here"), side("other"))
+        self.assertTrue(ok)
+        self.assertEqual(["here", "other", "other", "here", "here", "other"], order)
+        self.assertEqual({"dns_here": 205.0, "dns_other": 190.0, "dns_speed": 0.927}, {r["metric"]: r["value"] for r in rows})
+        self.assertEqual([r["metric"] for r in rows if bench_against.is_slower(r)], ["dns_speed"])
+        self.assertIn("0.93 SLOWER", bench_against.lines(rows)[1])
+
+    def test_a_failed_run_is_told(self):
+        rows, ok = bench_against.measure(["G1"], 1, lambda goal: ([row("dns", 1.0)], True), lambda goal: ([], False))
+        self.assertEqual(([], False), (rows, ok))
 
 
 if __name__ == "__main__":
