@@ -170,6 +170,36 @@
 		"truncated as well. The network behind it must carry it too: no reply is "        \
 		"fragmented.")
 
+#define CONFIG_KEYS_TCP(X)                                                                         \
+	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                   \
+		"Whether the service addresses are also served over TCP (port 53).")               \
+	X(tcp, connections, connections, NUMBER, none, "12288", 16, 100000, LIVE,                  \
+		"Connections at one time; one more closes the one that was idle longest. No more " \
+		"than the "                                                                        \
+		"limit of open files leaves room for.")                                            \
+	X(tcp, per_client, per_client, NUMBER, none, "32", 1, 100000, LIVE,                        \
+		"Of these from one IPv4 address or one IPv6 /64, in the same way.")                \
+	X(tcp, pipelined, pipelined, NUMBER, none, "100", 1, 1000, LIVE,                           \
+		"Questions of one connection that are being resolved; the next one is read when "  \
+		"one "                                                                             \
+		"of them is answered.")                                                            \
+	X(tcp, queries, queries, NUMBER, none, "1024", 1, 16384, LIVE,                             \
+		"Questions of all connections that are being resolved, likewise. Best at most a "  \
+		"quarter "                                                                         \
+		"of `limits.inflight`, so that UDP has the rest.")                                 \
+	X(tcp, idle_timeout, idle_timeout_s, NUMBER, none, "10", 1, 600, LIVE,                     \
+		"A connection without a question for so long is closed, in seconds; sooner, down " \
+		"to a "                                                                            \
+		"tenth of it, while the last quarter of `connections` fills. Clients that ask "    \
+		"are told "                                                                        \
+		"(RFC 7828).")                                                                     \
+	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                     \
+		"A query must be there whole so soon after its first octet, in seconds.")          \
+	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                     \
+		"KiB for queries and replies of which only a part has come or gone; when they "    \
+		"are used up "                                                                     \
+		"the connection that has stalled longest is closed.")
+
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
 		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
@@ -226,6 +256,7 @@
 	CONFIG_KEYS_BLOCKING(X)  \
 	CONFIG_KEYS_UPSTREAMS(X) \
 	CONFIG_KEYS_LIMITS(X)    \
+	CONFIG_KEYS_TCP(X)       \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)
 

@@ -228,6 +228,18 @@ struct config_limits {
 	uint16_t udp_reply_size; // 1232
 };
 
+// TCP on the service addresses (controlplane/front_tcp.h).
+struct config_tcp {
+	bool enabled;             // true
+	uint32_t connections;     // 12288
+	uint32_t per_client;      // 32
+	uint32_t pipelined;       // questions of one connection under way, 100
+	uint32_t queries;         // of all, 1024
+	uint32_t idle_timeout_s;  // 10
+	uint32_t query_timeout_s; // 5
+	uint32_t buffer_kb;       // 4096
+};
+
 enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
 
 struct config_redis {
@@ -342,6 +354,7 @@ struct config {
 	struct config_blocking blocking;
 	struct config_upstreams upstreams;
 	struct config_limits limits;
+	struct config_tcp tcp;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;

@@ -34,6 +34,7 @@ SECTIONS = {
     "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](blocking.md)).",
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
+    "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
