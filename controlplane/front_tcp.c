@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front_tcp_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	EVICT_LOOKED_AT = 256, // connections that are looked at for an idle one
+	IDLE_FLOOR_MS = 200,
+};
+
+const char *const front_tcp_end_names[FRONT_TCP_END_COUNT] = {
+#define X(name, text) [FRONT_TCP_END_##name] = #name,
+	FRONT_TCP_ENDS(X)
+#undef X
+};
+
+unsigned tcp_connections_cap(const struct front_tcp *t)
+{
+	return t->set.connections < t->files ? t->set.connections : t->files;
+}
+
+unsigned tcp_idle_ms(const struct front_tcp *t)
+{
+	uint64_t cap = tcp_connections_cap(t), whole_ms = UINT64_C(1000) * t->set.idle_timeout_s;
+	uint64_t last = cap / 4 + 1, open = t->count.open;
+
+	if (open + last <= cap)
+		return (unsigned)whole_ms;
+	uint64_t above = open + last - cap < last ? open + last - cap : last;
+	uint64_t ms = whole_ms - whole_ms * 9 / 10 * above / last;
+	return (unsigned)(ms > IDLE_FLOOR_MS ? ms : IDLE_FLOOR_MS);
+}
+
+static bool conn_is_idle(const struct front_conn *c)
+{
+	return c->pending == 0 && c->out_len == 0 && !c->held;
+}
+
+// Of all: the first idle one, then the first that has stalled.
+static struct front_conn *victim_of_all(struct front_tcp *t)
+{
+	struct front_conn *c;
+	unsigned looked = 0;
+
+	TAILQ_FOREACH (c, &t->by_use, by_use) {
+		if (conn_is_idle(c))
+			return c;
+		if (++looked == EVICT_LOOKED_AT)
+			break;
+	}
+	return TAILQ_FIRST(&t->stalled);
+}
+
+static struct front_conn *victim_of_client(struct tcp_client *client)
+{
+	struct front_conn *c, *stalled = NULL;
+	unsigned looked = 0;
+
+	TAILQ_FOREACH (c, &client->conns, by_client) {
+		if (conn_is_idle(c))
+			return c;
+		if (!stalled && c->stalled)
+			stalled = c;
+		if (++looked == EVICT_LOOKED_AT)
+			break;
+	}
+	return stalled;
+}
+
+bool tcp_evict(struct front_tcp *t, struct tcp_client *client, enum front_tcp_end why)
+{
+	struct front_conn *c = client ? victim_of_client(client) : victim_of_all(t);
+
+	if (c)
+		conn_close(c, why);
+	return c != NULL;
+}
+
+bool tcp_buffer_take(struct front_conn *c, size_t n)
+{
+	struct front_tcp *t = c->tcp;
+	uint64_t most = UINT64_C(1024) * t->set.buffer_kb;
+
+	while (t->count.buffered + n > most) {
+		struct front_conn *longest = TAILQ_FIRST(&t->stalled);
+		if (!longest || longest == c)
+			return false;
+		conn_close(longest, FRONT_TCP_END_evicted_memory);
+	}
+	t->count.buffered += n;
+	return true;
+}
+
+void tcp_buffer_give(struct front_conn *c, size_t n)
+{
+	c->tcp->count.buffered -= n;
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	conn_resume_some(arg);
+}
+
+int front_tcp_open(struct front_tcp **out, struct loop *loop, const struct front_tcp_engine *engine,
+	const struct config_tcp *config, const struct socket_address *address, unsigned count,
+	unsigned files)
+{
+	struct front_tcp *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	int rc = tcp_clients_new(&t->clients);
+	if (rc < 0) {
+		free(t);
+		return rc;
+	}
+	t->loop = loop;
+	t->engine = *engine;
+	t->set = *config;
+	t->files = files;
+	TAILQ_INIT(&t->by_use);
+	TAILQ_INIT(&t->stalled);
+	TAILQ_INIT(&t->starved);
+	TAILQ_INIT(&t->ready);
+	event_assign(&t->resume, loop_base(loop), -1, 0, on_resume, t);
+	t->listener_count = count < CONFIG_ADDRESSES_MAX ? count : CONFIG_ADDRESSES_MAX;
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		t->listener[i].address = address[i];
+		t->listener[i].fd = -1;
+	}
+	if (t->set.enabled)
+		tcp_listen(t);
+	*out = t;
+	return 0;
+}
+
+static void all_close(struct front_tcp *t)
+{
+	struct front_conn *c;
+
+	tcp_listen_end(t);
+	while ((c = TAILQ_FIRST(&t->by_use)))
+		conn_close(c, FRONT_TCP_END_stopped);
+}
+
+void front_tcp_close(struct front_tcp *t)
+{
+	if (!t)
+		return;
+	all_close(t);
+	event_del(&t->resume);
+	tcp_clients_free(t->clients);
+	free(t);
+}
+
+void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
+{
+	t->set = *config;
+	if (!t->set.enabled)
+		all_close(t);
+	else
+		tcp_listen(t);
+	conn_feed(t);
+}
+
+static void tables_fill(const struct front_tcp *t, struct table_registry *tables)
+{
+	const struct front_tcp_status *s = &t->count;
+
+	table_register(tables, &(struct table_info){.name = "tcp_connections",
+				       .owner = "resolver loop",
+				       .eviction = "the one idle longest; none: refused",
+				       .lifetime = "tcp.idle_timeout after its last question",
+				       .cap = tcp_connections_cap(t),
+				       .used = s->open,
+				       .bytes = s->open * sizeof(struct front_conn) + sizeof(*t)});
+	table_register(tables, &(struct table_info){.name = "tcp_clients",
+				       .owner = "resolver loop",
+				       .eviction = "none: no more than connections",
+				       .lifetime = "its connections",
+				       .cap = tcp_connections_cap(t),
+				       .used = tcp_clients_count(t->clients),
+				       .bytes = tcp_clients_memory(t->clients)});
+	table_register(tables, &(struct table_info){.name = "tcp_buffers",
+				       .owner = "resolver loop",
+				       .eviction = "the connection that stalled longest",
+				       .lifetime = "10 s without progress",
+				       .cap = UINT64_C(1024) * t->set.buffer_kb,
+				       .used = s->buffered,
+				       .bytes = s->buffered});
+}
+
+void front_tcp_status(
+	const struct front_tcp *t, struct front_tcp_status *out, struct table_registry *tables)
+{
+	*out = t->count;
+	out->enabled = t->set.enabled;
+	out->cap = tcp_connections_cap(t);
+	out->clients = tcp_clients_count(t->clients);
+	out->per_client = t->set.per_client;
+	out->busiest_open = tcp_clients_busiest(t->clients, &out->busiest);
+	out->pending_cap = t->set.queries;
+	out->buffered_cap = UINT64_C(1024) * t->set.buffer_kb;
+	out->idle_ms = tcp_idle_ms(t);
+	out->listener_count = t->set.enabled ? t->listener_count : 0;
+	for (unsigned i = 0; i < out->listener_count; i++)
+		out->listener[i] = (struct front_tcp_listener_status){
+			t->listener[i].address, t->listener[i].err};
+	if (tables)
+		tables_fill(t, tables);
+}

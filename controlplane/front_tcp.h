@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TCP/53: what clients send to the service addresses over TCP (RFC 7766, 9210), on the kernel's
+// sockets behind the exception port, answered by the front (front.h).
+//
+// Runs on the resolver loop. Connections are kept open and take any number of queries, one after
+// the other or many at once; replies leave as they are found, in whatever order, each in one piece
+// with its length. A client that closes its side still gets what it asked for. One that sends the
+// keepalive option (RFC 7828) is told in replies with an OPT how long it may be silent.
+// Sockets are touched in front_tcp_io.c alone, above which there are only octets: TLS goes there.
+//
+// Bounds, all of them in weirctl tcp:
+// * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
+//   that has stalled longest; if there is none either, the new one is refused. Never more than the
+//   files that this process may open, less those that the resolver needs.
+// * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
+// * tcp.pipelined questions without their answers in one connection and tcp.queries in all of them,
+//   so that TCP cannot take all places of limits.inflight; over that, or while a client leaves
+//   CONN_OUT_SOFT octets unread, its connection is not read: it waits in its kernel.
+// * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
+//   only slow clients need any. When it is used up, the one that has stalled longest is closed.
+// * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
+//   tcp.connections fills; tcp.query_timeout from the first octet of a query to its last;
+//   CONN_DRAIN_MS for what the client leaves unread.
+// A turn of the loop takes 64 connections and 32 messages of each, so that misses of workers
+// and replies of upstreams wait little for TCP; hits and blocks over UDP do not pass this loop.
+
+#include "front.h"
+#include "loop.h"
+#include "table_registry.h"
+
+#include <weir/config.h>
+
+struct front_tcp;
+
+// Why connections end. X(name, text)
+#define FRONT_TCP_ENDS(X)                                                 \
+	X(client, "closed by the client")                                 \
+	X(error, "reset, or the network failed")                          \
+	X(idle, "no question for tcp.idle_timeout")                       \
+	X(slow_query, "a query not complete in tcp.query_timeout")        \
+	X(slow_reader, "replies left unread")                             \
+	X(broken, "not DNS")                                              \
+	X(evicted, "idle longest, when tcp.connections were open")        \
+	X(evicted_client, "idle longest, when its client had too many")   \
+	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \
+	X(stopped, "TCP turned off, or weir stops")
+
+enum front_tcp_end {
+	FRONT_TCP_OPEN,
+#define X(name, text) FRONT_TCP_END_##name,
+	FRONT_TCP_ENDS(X)
+#undef X
+		FRONT_TCP_END_COUNT
+};
+extern const char *const front_tcp_end_names[FRONT_TCP_END_COUNT]; // NULL for FRONT_TCP_OPEN
+
+struct front_tcp_listener_status {
+	struct socket_address address;
+	int err; // 0: it listens; -errno: it is tried again
+};
+
+struct front_tcp_status {
+	bool enabled;
+	unsigned open, open_max, cap; // connections; cap: as the files allow
+	unsigned clients, per_client;
+	struct ip_address busiest; // the client with most connections; version 0: nobody
+	unsigned busiest_open;
+	unsigned pending, pending_max, pending_cap; // questions without their answers
+	uint64_t buffered, buffered_cap;            // octets
+	unsigned idle_ms;                           // as of now
+	uint64_t accepted, refused_full, refused_client;
+	uint64_t accept_paused; // the kernel had no file or memory for one more
+	uint64_t queries, replies, octets_in, octets_out;
+	uint64_t held; // times that a connection was not read, as too much was under way
+	uint64_t ended[FRONT_TCP_END_COUNT];
+	unsigned listener_count;
+	struct front_tcp_listener_status listener[CONFIG_ADDRESSES_MAX];
+};
+
+// What answers; front.h's, but for tests.
+struct front_tcp_engine {
+	struct front *front;
+	enum front_outcome (*ask)(struct front *f, struct front_session *s,
+		const union front_client *client, const uint8_t *msg, size_t len,
+		struct front_reply *out);
+	void (*begin)(struct front_session *s);
+	void (*end)(struct front *f, struct front_session *s);
+};
+
+enum { FRONT_TCP_FILES_ALL = 1 << 30 };
+
+// Listens where `address` says (a copy is made), unless it is off. `files`: how many connections
+// there may be by the limit of open files. An address that cannot be had is logged and tried again
+// every 5 s. -ENOMEM, or -errno if there is no randomness. Before the loop runs.
+ATTR_MUST_CHECK int front_tcp_open(struct front_tcp **out, struct loop *loop,
+	const struct front_tcp_engine *engine, const struct config_tcp *config,
+	const struct socket_address *address, unsigned count, unsigned files);
+void front_tcp_close(struct front_tcp *t); // NULL is fine; before the engine's end
+
+// On the loop's thread. Lower caps are kept by new connections; off closes all.
+void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config);
+// On the loop's thread. `tables` may be NULL.
+void front_tcp_status(
+	const struct front_tcp *t, struct front_tcp_status *out, struct table_registry *tables);
+// The same from any thread: `done` is called on the loop `reply_to` with a result that is valid
+// during the call. -ENOMEM, -EAGAIN.
+ATTR_MUST_CHECK int front_tcp_report(struct front_tcp *t, struct loop *reply_to,
+	void (*done)(void *arg, const struct front_tcp_status *s), void *arg);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of TCP/53 share: front_tcp.c (open, caps, eviction, status), front_tcp_listen.c
+// (listeners), front_tcp_conn.c (a connection's life: messages in, replies out, its deadlines),
+// front_tcp_buffer.c (what came or went in part) and front_tcp_io.c (its socket).
+
+#include "front_tcp.h"
+#include "front_tcp_clients.h"
+#include "wheel.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <sys/queue.h>
+
+struct iovec;
+
+enum {
+	CONN_READ_MAX = 16384, // octets taken from a socket at a time
+	CONN_OUT_SOFT = 65536, // no further question while so much is unread
+	CONN_OUT_MAX = 262144, // closed: replies to what was under way then
+	CONN_DRAIN_MS = 10000, // what waited at its begin has left at its end
+	CONN_MESSAGES_A_TURN = 32,
+	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
+	TCP_READY_A_TURN = 64,
+	TCP_ACCEPTS_A_TURN = 64,
+	TCP_CORK = CONN_FRAME_MAX + 16384,
+};
+
+struct tcp_chunk { // of octets that wait to be sent
+	struct tcp_chunk *next;
+	uint32_t len, pos;
+	uint8_t octets[];
+};
+
+struct front_conn {
+	struct front_session session;
+	struct front_tcp *tcp;
+	TAILQ_ENTRY(front_conn) by_use, by_client, stall, wait;
+	struct tcp_client *client;
+	union front_client peer;
+	struct event readable, writable;
+	struct wheel_timer timer;
+	int fd;
+	enum front_tcp_end last; // nothing more is read: how it ends once all is answered
+	unsigned pending;        // of its questions, as the server counts
+	bool reading, writing;   // events that are added
+	bool stalled;            // in the server's list of these: it has octets buffered
+	bool held;               // a whole message is in `in`, but too much is under way
+	bool waiting, starving;  // in a list of held ones: for its turn, or for what others use
+	bool keepalive;          // the client asked how long it may be silent
+	uint64_t used_ms;        // its last question or reply
+	uint64_t message_ms;     // the first octet of what is in `in`
+	uint64_t drain_ms;       // a look at how it reads; with that:
+	uint64_t sent, drain_mark;
+	uint8_t *in; // what came of messages that are not asked yet; NULL: nothing
+	uint32_t in_len, in_cap;
+	struct tcp_chunk *out, **out_end;
+	uint32_t out_len;
+};
+TAILQ_HEAD(conn_list, front_conn);
+
+struct tcp_listener {
+	struct front_tcp *tcp;
+	struct socket_address address;
+	struct event event;
+	int fd;
+	int err; // why it does not listen
+};
+
+struct front_tcp {
+	struct loop *loop;
+	struct front_tcp_engine engine;
+	struct config_tcp set;
+	unsigned files;
+	struct tcp_clients *clients;
+	struct conn_list by_use;  // all, longest ago first
+	struct conn_list stalled; // longest first
+	struct conn_list starved; // held as tcp.queries are under way; first come first served
+	struct conn_list ready;   // held ones that may go on
+	struct event resume;      // for `ready`, in the next turn
+	struct wheel_timer retry; // of listeners that could not be had, or accept nothing for now
+	bool accept_paused;
+	struct front_conn *corked; // its replies are gathered in `cork`
+	uint32_t cork_len;
+	unsigned listener_count;
+	struct tcp_listener listener[CONFIG_ADDRESSES_MAX];
+	struct front_tcp_status count; // gauges `open`, `pending`, `buffered` and all counters
+	uint8_t scratch[CONN_READ_MAX];
+	uint8_t cork[TCP_CORK];
+};
+
+// front_tcp.c
+unsigned tcp_connections_cap(const struct front_tcp *t);
+unsigned tcp_idle_ms(const struct front_tcp *t);
+// Closes the best of a client's connections (NULL: of all) to make room; false: none may be.
+bool tcp_evict(struct front_tcp *t, struct tcp_client *client, enum front_tcp_end why);
+// Room for `n` octets more in the buffers of `c`; false: it is the one that has to go.
+bool tcp_buffer_take(struct front_conn *c, size_t n);
+void tcp_buffer_give(struct front_conn *c, size_t n);
+
+// front_tcp_listen.c
+void tcp_listen(struct front_tcp *t); // where it does not yet
+void tcp_listen_end(struct front_tcp *t);
+
+// front_tcp_conn.c
+// Takes the descriptor; closes it when it must be refused.
+void conn_open(struct front_tcp *t, int fd, const union front_client *peer);
+void conn_close(struct front_conn *c, enum front_tcp_end why);
+void conn_resume_some(struct front_tcp *t); // of `ready`
+void conn_feed(struct front_tcp *t);        // one of `starved`, if there is room
+
+// front_tcp_buffer.c. An end other than FRONT_TCP_OPEN is for the caller to carry out.
+// Keeps `len` octets from p on, which may lie in c->in, as all that is in c->in.
+enum front_tcp_end conn_in_keep(struct front_conn *c, const uint8_t *p, size_t len);
+// Room for the rest of the message of which a part is in c->in; *room octets of it may be written
+// at the returned place. NULL: no memory.
+uint8_t *conn_in_room(struct front_conn *c, size_t *room);
+void conn_in_drop(struct front_conn *c);
+// Sends what can be sent, keeps the rest.
+enum front_tcp_end conn_out_put(struct front_conn *c, const uint8_t *p, size_t n);
+enum front_tcp_end conn_out_flush(struct front_conn *c); // what was kept
+void conn_out_drop(struct front_conn *c);
+
+// front_tcp_io.c: octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
+ssize_t conn_recv(struct front_conn *c, uint8_t *p, size_t n);
+ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front_tcp_internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static bool is_later(int err)
+{
+	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+}
+
+ssize_t conn_recv(struct front_conn *c, uint8_t *p, size_t n)
+{
+	ssize_t got = recv(c->fd, p, n, MSG_DONTWAIT);
+
+	if (got == 0)
+		return -ENODATA;
+	if (got < 0)
+		return is_later(errno) ? 0 : -errno;
+	c->tcp->count.octets_in += (uint64_t)got;
+	return got;
+}
+
+ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count)
+{
+	struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)part, .msg_iovlen = count};
+	ssize_t sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return is_later(errno) ? 0 : -errno;
+	c->sent += (uint64_t)sent;
+	c->tcp->count.octets_out += (uint64_t)sent;
+	return sent;
+}

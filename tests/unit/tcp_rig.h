@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TCP/53 on a loopback address of this process's own, on a loop in a thread, with an engine whose
+// answers the test decides: a message is a DNS header and an order of one octet.
+
+#include "../../controlplane/front_tcp.h"
+#include "unit.h"
+
+enum {
+	TCP_ECHO = 'e',  // replied to at once, with what was asked
+	TCP_LATER = 'l', // when the test says so
+	TCP_BIG = 'b',   // at once, with TCP_BIG_LEN octets
+	TCP_LATER_BIG = 'B',
+	TCP_NONE = 'n', // never
+	TCP_OPT = 'o',  // at once, with an OPT
+	TCP_BIG_LEN = 20000,
+	TCP_MESSAGE_MAX = 65535,
+	TCP_WAIT_MS = 20000, // before a test gives up; nothing waits so long that works
+};
+
+extern struct config_tcp tcp_config; // in force at tcp_rig_start
+void tcp_rig_start(void);            // tcp_config, one listener
+void tcp_rig_start_files(unsigned files);
+void tcp_rig_stop(void);
+void tcp_rig_configure(void); // tcp_config
+
+void tcp_rig_status(struct front_tcp_status *out);
+unsigned tcp_rig_asked(void); // messages that the engine saw
+// Those that wait, answered; the last that came first.
+void tcp_rig_release(void);
+// Until `field` of the status is `value`; fails the test if it never is.
+#define tcp_rig_until(field, value)                                                               \
+	do {                                                                                      \
+		struct front_tcp_status status_;                                                  \
+		unsigned waited_ = 0;                                                             \
+		for (tcp_rig_status(&status_); status_.field != (value) && waited_ < TCP_WAIT_MS; \
+			waited_ += 2) {                                                           \
+			usleep(2000);                                                             \
+			tcp_rig_status(&status_);                                                 \
+		}                                                                                 \
+		assert_int_equal(status_.field, value);                                           \
+	} while (0)
+void tcp_rig_until_asked(unsigned count);
+
+int tcp_connect(unsigned host, int receive_buffer); // from 127.0.0.<host>; 0: as usual
+size_t tcp_message(uint8_t *out, uint16_t id, char order, size_t len); // with its length; in all
+void tcp_send(int fd, const void *p, size_t len);
+void tcp_ask(int fd, uint16_t id, char order); // the shortest such
+// The next reply into `out` (TCP_MESSAGE_MAX octets); its length, or 0 at the connection's end.
+size_t tcp_reply(int fd, uint8_t *out);
+void tcp_reply_is(int fd, uint16_t id, size_t len);
+void tcp_is_closed(int fd); // and closes it

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What TCP/53 does with too many, too slow and too greedy clients.
+
+#include "tcp_rig.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+
+enum { SHORTEST = 13, LATER_LEN = 12 };
+
+static int each_start(void **)
+{
+	tcp_config = (struct config_tcp){
+		.enabled = true,
+		.connections = 64,
+		.per_client = 64,
+		.pipelined = 100,
+		.queries = 1000,
+		.idle_timeout_s = 600,
+		.query_timeout_s = 60,
+		.buffer_kb = 4096,
+	};
+	return 0;
+}
+
+static int each_end(void **)
+{
+	tcp_rig_stop();
+	return 0;
+}
+
+static void served(int fd)
+{
+	tcp_ask(fd, 77, TCP_ECHO);
+	tcp_reply_is(fd, 77, SHORTEST);
+}
+
+static void test_pipelined(void **)
+{
+	tcp_config.pipelined = 4;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 10; id++)
+		tcp_ask(fd, id, TCP_LATER);
+	tcp_rig_until_asked(4);
+	int other = tcp_connect(1, 0);
+	served(other);
+	tcp_rig_until(pending, 4);
+	tcp_rig_release();
+	for (uint16_t id = 4; id >= 1; id--)
+		tcp_reply_is(fd, id, LATER_LEN);
+	tcp_rig_until_asked(9); // with the one of the other
+	tcp_rig_release();
+	tcp_rig_until_asked(11);
+	tcp_rig_release();
+	for (unsigned i = 5; i <= 10; i++) {
+		static uint8_t reply[TCP_MESSAGE_MAX];
+		assert_int_equal(tcp_reply(fd, reply), LATER_LEN);
+	}
+	tcp_rig_until(buffered, 0);
+	close(fd);
+	close(other);
+}
+
+// The total is shared: those that find it full go on in turn, and none is forgotten, also when what
+// the first of them asks next takes no place.
+static void test_queries(void **)
+{
+	static uint8_t reply[TCP_MESSAGE_MAX];
+	int fd[4];
+
+	tcp_config.queries = 3;
+	tcp_rig_start();
+	for (unsigned i = 0; i < 4; i++) {
+		fd[i] = tcp_connect(i + 1, 0);
+		for (uint16_t id = 1; id <= 3; id++)
+			tcp_ask(fd[i], id, i == 2 ? TCP_ECHO : TCP_LATER);
+		tcp_rig_until_asked(3);
+	}
+	for (unsigned i = 0; tcp_rig_asked() < 12 && i < TCP_WAIT_MS; i++) {
+		tcp_rig_release();
+		usleep(1000);
+	}
+	tcp_rig_until_asked(12);
+	tcp_rig_release();
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned k = 0; k < 3; k++)
+			assert_true(tcp_reply(fd[i], reply) >= LATER_LEN);
+		close(fd[i]);
+	}
+	tcp_rig_until(pending, 0);
+	tcp_rig_until(pending_max, 3);
+}
+
+static void test_idle(void **)
+{
+	tcp_config.idle_timeout_s = 1;
+	tcp_rig_start();
+	int silent = tcp_connect(1, 0), asked = tcp_connect(1, 0), waits = tcp_connect(1, 0);
+	served(asked);
+	tcp_ask(waits, 1, TCP_LATER);
+	tcp_is_closed(silent);
+	tcp_is_closed(asked);
+	tcp_rig_until(ended[FRONT_TCP_END_idle], 2);
+	tcp_rig_release(); // whoever waits for an answer is not idle
+	tcp_reply_is(waits, 1, LATER_LEN);
+	tcp_is_closed(waits);
+}
+
+static void test_slow_query(void **)
+{
+	static const uint8_t begun[] = {1, 0, 0, 0};
+
+	tcp_config.query_timeout_s = 1;
+	tcp_rig_start();
+	int slow[2] = {tcp_connect(1, 0), tcp_connect(1, 0)}, well = tcp_connect(1, 0);
+	tcp_send(slow[0], begun, 1);
+	served(slow[1]);
+	tcp_send(slow[1], begun, sizeof(begun));
+	// An octet now and then does not help.
+	for (unsigned i = 0; i < 5; i++) {
+		usleep(100000);
+		tcp_send(slow[1], begun, 1);
+	}
+	tcp_is_closed(slow[0]);
+	tcp_is_closed(slow[1]);
+	served(well);
+	tcp_rig_until(ended[FRONT_TCP_END_slow_query], 2);
+	tcp_rig_until(buffered, 0);
+	close(well);
+}
+
+static void test_connections(void **)
+{
+	int fd[4];
+
+	tcp_config.connections = 4;
+	tcp_rig_start();
+	for (unsigned i = 0; i < 4; i++) {
+		fd[i] = tcp_connect(1 + i, 0);
+		served(fd[i]);
+	}
+	served(fd[0]); // so the second was idle longest
+	tcp_ask(fd[2], 1, TCP_LATER);
+	tcp_rig_until(pending, 1);
+	int more[2] = {tcp_connect(9, 0), tcp_connect(9, 0)};
+	served(more[0]);
+	served(more[1]);
+	tcp_is_closed(fd[1]);
+	tcp_is_closed(fd[3]);
+	tcp_rig_until(ended[FRONT_TCP_END_evicted], 2);
+	served(fd[0]);
+	// When all have asked, there is no place.
+	tcp_ask(fd[0], 1, TCP_LATER);
+	tcp_ask(more[0], 1, TCP_LATER);
+	tcp_ask(more[1], 1, TCP_LATER);
+	tcp_rig_until(pending, 4);
+	tcp_is_closed(tcp_connect(10, 0));
+	tcp_rig_until(refused_full, 1);
+	tcp_rig_release();
+	tcp_reply_is(fd[2], 1, LATER_LEN);
+	close(fd[0]);
+	close(fd[2]);
+	close(more[0]);
+	close(more[1]);
+	tcp_rig_until(clients, 0);
+}
+
+static void test_per_client(void **)
+{
+	tcp_config.per_client = 2;
+	tcp_rig_start();
+	int other = tcp_connect(2, 0), first = tcp_connect(1, 0), second = tcp_connect(1, 0);
+	served(other);
+	served(first);
+	served(second);
+	tcp_rig_until(clients, 2);
+	tcp_rig_until(busiest_open, 2);
+	int third = tcp_connect(1, 0);
+	served(third);
+	tcp_is_closed(first);
+	tcp_ask(second, 1, TCP_LATER);
+	tcp_ask(third, 1, TCP_LATER);
+	tcp_rig_until(pending, 2);
+	tcp_is_closed(tcp_connect(1, 0));
+	tcp_rig_until(refused_client, 1);
+	served(other); // was idle longest of all, but is another's
+	tcp_rig_release();
+	close(other);
+	close(second);
+	close(third);
+}
+
+// As the last quarter of the places fills, less and less silence is allowed.
+static void test_idle_shrinks(void **)
+{
+	struct front_tcp_status s;
+	int fd[16];
+	unsigned last = 100000;
+
+	tcp_config.connections = 16;
+	tcp_config.idle_timeout_s = 100;
+	tcp_rig_start();
+	for (unsigned i = 0; i < 16; i++) {
+		fd[i] = tcp_connect(1, 0);
+		served(fd[i]);
+		tcp_rig_status(&s);
+		if (i < 11)
+			assert_int_equal(s.idle_ms, 100000);
+		else
+			assert_true(s.idle_ms < last);
+		last = s.idle_ms;
+	}
+	assert_true(last >= 10000 && last < 30000);
+	for (unsigned i = 0; i < 16; i++)
+		close(fd[i]);
+}
+
+// A client that asks and does not read is not read either; when it reads it gets all.
+static void test_unread(void **)
+{
+	enum { ASKED = 400 };
+	struct front_tcp_status s;
+
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096), well = tcp_connect(2, 0);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_ask(fd, id, TCP_BIG);
+	tcp_rig_status(&s);
+	for (unsigned i = 0; s.held == 0 && i < TCP_WAIT_MS; i++) {
+		usleep(1000);
+		tcp_rig_status(&s);
+	}
+	usleep(50000);
+	assert_true(tcp_rig_asked() < ASKED);
+	tcp_rig_status(&s);
+	assert_in_range(s.buffered, 1, 200000);
+	served(well);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_reply_is(fd, id, TCP_BIG_LEN);
+	tcp_rig_until(buffered, 0);
+	close(fd);
+	close(well);
+}
+
+// Replies to what was under way before may be more than is kept for one connection.
+static void test_unread_later(void **)
+{
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096);
+	for (uint16_t id = 1; id <= 100; id++)
+		tcp_ask(fd, id, TCP_LATER_BIG);
+	tcp_rig_until(pending, 100);
+	tcp_rig_release();
+	tcp_rig_until(ended[FRONT_TCP_END_slow_reader], 1);
+	tcp_rig_until(buffered, 0);
+	close(fd);
+}
+
+// When the memory for slow clients is used up the one that has stalled longest goes.
+static void test_memory(void **)
+{
+	enum { SLOW = 8, PART = 60000 };
+	int fd[SLOW];
+	static uint8_t frame[2 + TCP_MESSAGE_MAX];
+
+	tcp_config.buffer_kb = 256;
+	tcp_rig_start();
+	(void)tcp_message(frame, 1, TCP_ECHO, TCP_MESSAGE_MAX);
+	for (unsigned i = 0; i < SLOW; i++) {
+		struct front_tcp_status s = {0};
+		fd[i] = tcp_connect(1 + i, 0);
+		tcp_send(fd[i], frame, PART);
+		for (unsigned k = 0; s.octets_in < (i + 1) * (uint64_t)PART && k < TCP_WAIT_MS;
+			k++) {
+			usleep(1000);
+			tcp_rig_status(&s);
+		}
+		assert_in_range(s.buffered, 1, 256 * 1024);
+	}
+	tcp_is_closed(fd[0]);
+	int well = tcp_connect(20, 0);
+	served(well);
+	close(well);
+	tcp_send(fd[SLOW - 1], frame + PART, sizeof(frame) - PART);
+	tcp_reply_is(fd[SLOW - 1], 1, TCP_MESSAGE_MAX);
+	for (unsigned i = 1; i < SLOW; i++)
+		close(fd[i]);
+	tcp_rig_until(open, 0);
+	tcp_rig_until(buffered, 0);
+}
+
+// Without a free file a connection waits in the kernel; the loop neither turns nor forgets it.
+static void test_files(void **)
+{
+	enum { FILES = 128 };
+	struct rlimit limit, few;
+	struct front_tcp_status s;
+	int sockets[2], filler[FILES];
+	unsigned count = 0;
+
+	tcp_rig_start();
+	sockets[0] = tcp_connect(1, 0);
+	served(sockets[0]);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = FILES;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (count < FILES && (filler[count] = dup(0)) >= 0)
+		count++;
+	close(filler[--count]); // for the client's end of a connection
+	sockets[1] = tcp_connect(1, 0);
+	tcp_ask(sockets[1], 1, TCP_ECHO);
+	tcp_is_closed(sockets[0]); // the only idle one makes room: its client's end, and its own
+	sockets[0] = dup(0);
+	tcp_reply_is(sockets[1], 1, SHORTEST);
+	tcp_ask(sockets[1], 2, TCP_LATER);
+	tcp_rig_until(pending, 1);
+	int third = sockets[0];
+	close(third);
+	third = tcp_connect(1, 0);
+	tcp_ask(third, 3, TCP_ECHO);
+	tcp_rig_status(&s);
+	uint64_t paused = s.accept_paused;
+	usleep(250000);
+	tcp_rig_status(&s);
+	assert_in_range(s.accept_paused, paused + 1, paused + 20);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	tcp_reply_is(third, 3, SHORTEST);
+	close(third);
+	close(sockets[1]);
+	while (count > 0)
+		close(filler[--count]);
+}
+
+static void test_files_cap(void **)
+{
+	tcp_rig_start_files(2);
+	int fd[3];
+	for (unsigned i = 0; i < 3; i++) {
+		fd[i] = tcp_connect(1, 0);
+		served(fd[i]);
+	}
+	tcp_rig_until(cap, 2);
+	tcp_is_closed(fd[0]);
+	close(fd[1]);
+	close(fd[2]);
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_pipelined),
+		EACH(test_queries),
+		EACH(test_idle),
+		EACH(test_slow_query),
+		EACH(test_connections),
+		EACH(test_per_client),
+		EACH(test_idle_shrinks),
+		EACH(test_unread),
+		EACH(test_unread_later),
+		EACH(test_memory),
+		EACH(test_files),
+		EACH(test_files_cap),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
