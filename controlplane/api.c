@@ -35,6 +35,7 @@ static const struct {
 	{"/blocklist/rollback", true, api_blocklist_rollback},
 	{"/blocklist/pause", true, api_blocklist_pause},
 	{"/blocklist/resume", true, api_blocklist_resume},
+	{"/tcp", false, api_tcp},
 	{"/groups", false, api_groups},
 	{"/services", false, api_services},
 	{"/config/reload", true, api_config_reload},

@@ -3,7 +3,7 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /groups  /services  /blocklist  /refresh?minutes=
+//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /cache?name=&type=  /cache/stats
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
@@ -18,6 +18,7 @@
 // 64 KiB of body, 2 s for a client that neither sends nor reads. A reply that waits for another
 // loop has a deadline (504), and is dropped when its client has hung up.
 
+#include "front_tcp.h"
 #include "group_pause.h"
 #include "loop.h"
 #include "publish.h"
@@ -33,6 +34,7 @@ typedef void (*api_config_done)(void *arg, int err, const char *why, const char 
 struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolver *resolver;
+	struct front_tcp *tcp;
 	struct rules *rules;
 	struct publisher *publisher;
 	const char *socket_path; // <run>/control.sock

@@ -28,6 +28,7 @@ void api_cache_get(struct api *a, struct http_exchange *x);
 void api_cache_stats(struct api *a, struct http_exchange *x);
 void api_cache_flush(struct api *a, struct http_exchange *x);
 void api_refresh(struct api *a, struct http_exchange *x);
+void api_tcp(struct api *a, struct http_exchange *x);
 void api_why(struct api *a, struct http_exchange *x);
 void api_blocklist(struct api *a, struct http_exchange *x);
 void api_blocklist_reload(struct api *a, struct http_exchange *x);

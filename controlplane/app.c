@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <weir/log.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -66,22 +65,6 @@ static int thread_open(struct app *a)
 	return -rc;
 }
 
-// Sockets of the questions in flight, and some files: the usual soft limit of 1,024 is too low.
-static void raise_file_limit(const struct config *c)
-{
-	struct rlimit limit;
-	rlim_t want = (rlim_t)c->limits.inflight * UPSTREAM_LEGS + UPSTREAM_SOCKETS_AHEAD
-		      + UPSTREAM_TCP_MAX + 256;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < want)
-		log_warning("limits.inflight: only %llu files may be open, %llu are wanted",
-			(unsigned long long)limit.rlim_max, (unsigned long long)want);
-}
-
 static int memory_open(struct app *a, char why[APP_WHY_MAX])
 {
 	struct shm_paths paths;
@@ -103,6 +86,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	snprintf(why, APP_WHY_MAX, "event loops: %s", strerror(-rc));
 	if (rc == 0)
 		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
+	if (rc == 0)
+		rc = app_tcp_open(a, why);
 	return rc;
 }
 
@@ -147,6 +132,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	*d = (struct api_deps){
 		.service = a->service,
 		.resolver = a->resolver,
+		.tcp = a->tcp,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -169,7 +155,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 		return rc;
 	a->current = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
-	raise_file_limit(a->started);
+	app_files_raise(a, a->started);
 	rc = memory_open(a, why);
 	if (rc == 0)
 		rc = loops_open(a, why);
@@ -234,6 +220,7 @@ void app_close(struct app *a)
 	resolver_stop(a);
 	app_groups_close(a);
 	rules_close(a->rules);
+	front_tcp_close(a->tcp);
 	resolver_close(a->resolver);
 	publisher_close(a->publisher);
 	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)

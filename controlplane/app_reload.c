@@ -103,8 +103,10 @@ static void reload_resolver(void *arg)
 	r->err = resolver_reconfigure(a->resolver, r->loaded);
 	if (r->err < 0)
 		snprintf(r->why, sizeof(r->why), "%s", refused_text(r->err));
-	else
+	else {
 		app_groups_views(a, r->loaded, r->group);
+		front_tcp_configure(a->tcp, &r->loaded->tcp);
+	}
 	loop_call_back(a->service, &r->back, r->err < 0 ? reload_refused : reload_rest, a);
 }
 

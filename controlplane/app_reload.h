@@ -48,6 +48,8 @@ struct app {
 	struct loop *loop, *service; // loop: the resolver's
 	struct event *signals[3];
 	struct resolver *resolver;
+	struct front_tcp *tcp;
+	unsigned tcp_files; // that it may have open
 	struct rules *rules;
 	struct api *api;
 	struct api_deps deps;
@@ -60,6 +62,9 @@ struct app {
 	struct app_flushes flushes;
 };
 
+// The limit of open files, and app.tcp_files: how many of them TCP may have.
+void app_files_raise(struct app *a, const struct config *c);
+ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.tcp
 // Service loop's thread. The moment is now, for the app_groups_publish that follows too.
 void app_publish_config(struct app *a, const struct config *c);
 // Masks of all groups for a->groups.moment into `out`.

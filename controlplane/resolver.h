@@ -115,6 +115,10 @@ struct resolver_status {
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };
 
+// What else keeps tables on this loop lists them with each status. Before the loop runs.
+void resolver_list_tables(
+	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg);
+
 // Any thread; `done` is called on the loop `reply_to` with a result that is valid during the call.
 ATTR_MUST_CHECK int resolver_status(struct resolver *r, struct loop *reply_to,
 	void (*done)(void *arg, const struct resolver_status *s), void *arg);

@@ -63,6 +63,8 @@ struct resolver {
 	struct failures *failures;
 	struct refresh *refresh;
 	struct resolver_settings set;
+	void (*list_tables)(void *arg, struct table_registry *tables); // NULL: no more
+	void *list_tables_arg;
 	struct event *beat, *sweep, *sweep_step;
 	struct flushes *flushes;
 	unsigned rewrites;         // questions that have one

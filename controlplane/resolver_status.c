@@ -163,6 +163,15 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
 	front_status(r->front, &s->front, &s->tables);
+	if (r->list_tables)
+		r->list_tables(r->list_tables_arg, &s->tables);
+}
+
+void resolver_list_tables(
+	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg)
+{
+	r->list_tables = list;
+	r->list_tables_arg = arg;
 }
 
 static void status_deliver(void *arg)

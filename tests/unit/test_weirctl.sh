@@ -93,6 +93,7 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c cache get -- a.example
 	want 1 '' 'the control plane is down' $c blocklist status
 	want 1 '' 'the control plane is down' $c refresh stats
+	want 1 '' 'the control plane is down' $c tcp
 	want 1 '' 'the control plane is down' $c blocklist reload --force
 	want 1 '' 'the control plane is down' $c blocklist rollback
 	want 1 '' 'the control plane is down' $c blocklist pause 5 --group=kids

@@ -45,6 +45,8 @@ const struct ctl_command ctl_commands[] = {
 		"--rate [--seconds S] [--force]",
 		"How fast this machine answers: a weir of its own, asked by weir-loadgen for 4 S "
 		"s."},
+	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
+		"DNS over TCP: listeners, connections, what was refused, why they ended."},
 	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
 		"Checks FILE (or the configuration in use) without a running appliance."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of TCP/53: where it listens, who is connected, what was refused and why connections end.
+
+#include "api_internal.h"
+
+#include <string.h>
+
+static void listeners_out(
+	struct json_out *o, struct json_node *root, const struct front_tcp_status *s)
+{
+	struct json_node *list = json_out_array(o, root, "listeners");
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < s->listener_count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "address", socket_address_text(&s->listener[i].address, text));
+		json_out_text(
+			o, n, "error", s->listener[i].err ? strerror(-s->listener[i].err) : "");
+	}
+}
+
+static void now_out(struct json_out *o, struct json_node *root, const struct front_tcp_status *s)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+
+	json_out_bool(o, root, "enabled", s->enabled);
+	json_out_count(o, root, "open", s->open);
+	json_out_count(o, root, "open_max", s->open_max);
+	json_out_count(o, root, "open_cap", s->cap);
+	json_out_count(o, root, "clients", s->clients);
+	json_out_count(o, root, "per_client_cap", s->per_client);
+	json_out_text(o, root, "busiest",
+		s->busiest.version ? ip_address_text(&s->busiest, s->busiest.version == 6, text)
+				   : "");
+	json_out_count(o, root, "busiest_open", s->busiest_open);
+	json_out_count(o, root, "pending", s->pending);
+	json_out_count(o, root, "pending_max", s->pending_max);
+	json_out_count(o, root, "pending_cap", s->pending_cap);
+	json_out_count(o, root, "buffered", s->buffered);
+	json_out_count(o, root, "buffered_cap", s->buffered_cap);
+	json_out_count(o, root, "idle_ms", s->idle_ms);
+}
+
+static void on_report(void *arg, const struct front_tcp_status *s)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+
+	now_out(o, root, s);
+	json_out_count(o, root, "accepted", s->accepted);
+	json_out_count(o, root, "refused_full", s->refused_full);
+	json_out_count(o, root, "refused_client", s->refused_client);
+	json_out_count(o, root, "accept_paused", s->accept_paused);
+	json_out_count(o, root, "queries", s->queries);
+	json_out_count(o, root, "replies", s->replies);
+	json_out_count(o, root, "octets_in", s->octets_in);
+	json_out_count(o, root, "octets_out", s->octets_out);
+	json_out_count(o, root, "held", s->held);
+	struct json_node *ended = json_out_object(o, root, "ended");
+	for (unsigned i = FRONT_TCP_OPEN + 1; i < FRONT_TCP_END_COUNT; i++)
+		json_out_count(o, ended, front_tcp_end_names[i], s->ended[i]);
+	listeners_out(o, root, s);
+	http_reply(arg, 200, json_out_finish(o));
+}
+
+void api_tcp(struct api *a, struct http_exchange *x)
+{
+	http_defer(x, API_SHORT_MS);
+	int ret = front_tcp_report(a->deps.tcp, a->deps.service, on_report, x);
+	if (ret < 0)
+		api_busy(x, ret);
+}

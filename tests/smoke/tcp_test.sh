@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# TCP/53 through the exception port: answers as over UDP, large ones whole, 10,000 connections, clients that mean ill.
+. "$(dirname "$0")/_init.sh"
+
+lab_up
+tcp() { client kdig +tcp +timeout=10 +retry=0 "$@"; }
+load() { client $python "$smoke_dir/tcp_load.py" "$@"; }
+tcp_count() { weirctl --json tcp | jq -r ".$1"; }
+answers() { grep -o 'ANSWER: [0-9]*' <<<"$1" | head -n 1; }
+
+same "a cached name" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
+same "over IPv6" 198.18.200.1 "$(tcp +short @$service6 ok-3000.cached.test A)"
+same "one that is not cached" 198.18.200.1 "$(tcp +short @$service ok.fresh.test A)"
+same "a blocked one" NXDOMAIN "$(tcp @$service blocked.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+same "it was asked for once over both" 1 "$(grep -c ' ok-3000.cached.test 1$' <(tr 'A-Z' 'a-z' <$tmp/up.log))"
+same "UDP truncates a large answer" 1 "$(client kdig +notcp +ignore @$service big.test TXT | grep -c ' tc[; ]')"
+same "TCP has all of it" "ANSWER: 20" "$(answers "$(tcp @$service big.test TXT)")"
+same "a client that is told TC asks again" "ANSWER: 20" "$(answers "$(client kdig @$service big.test TXT)")"
+same "13 KiB" "ANSWER: 60" "$(answers "$(tcp @$service huge.test TXT)")"
+same "and from the cache" "ANSWER: 60" "$(answers "$(tcp @$service huge.test TXT)")"
+check "200 questions at once, out of order" load pipeline
+check "a client that has closed its side gets its answers" load half
+check "keepalive" load keepalive
+check "what is no DNS" load broken
+check "10,000 connections at one time; UDP does not notice" load many
+check "all of them were there" test "$(tcp_count open_max)" -ge 10000
+check "5,000 slow clients; neither TCP nor UDP notice" load slow
+check "weirctl tcp" grep -q "listens on $service:53" <(weirctl tcp)
+
+config=$(readlink -f /run/weir/lab/weir.yaml)
+sed -i 's/per_client: 12288/per_client: 3/' "$config"
+check "a smaller cap is taken over" weirctl config reload
+client timeout 5 $python -c "
+import sys; sys.path.insert(0, '$smoke_dir')
+from tcp_load import *
+socks = [connect() for _ in range(10)]
+socks[-1].sendall(frame(query('ok-3000.cached.test')))
+assert good(read_reply(socks[-1]))"
+same "of ten connections of one client three stay" 7 "$(tcp_count ended.evicted_client)"
+sed -i 's/per_client: 3/enabled: false/' "$config"
+check "turned off" weirctl config reload
+check "nobody listens" eval '! tcp @$service ok-3000.cached.test A'
+sed -i 's/enabled: false/enabled: true/' "$config"
+check "turned on" weirctl config reload
+same "it answers again" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
+"$lab" kill controlplane >/dev/null
+"$lab" start controlplane >/dev/null
+eventually eval '[ "$(tcp +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]'
+same "and after a kill -9 of the control plane" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
+check "every frame has one verdict" verdicts_add_up
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <weir/text.h>
+
+static const struct {
+	const char *key, *text;
+} counts[] = {
+	{"accepted", "connections accepted"},
+	{"refused_full", "refused: tcp.connections are open, none of them idle"},
+	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
+	{"accept_paused", "pauses: the system had no file or memory for one more"},
+	{"queries", "queries"},
+	{"replies", "replies"},
+	{"octets_in", "octets received"},
+	{"octets_out", "octets sent"},
+	{"held", "times that a connection had to wait: too much under way"},
+};
+
+static const struct {
+	const char *key, *text;
+} ends[] = {
+	{"client", "by the client"},
+	{"error", "reset, or the network failed"},
+	{"idle", "idle"},
+	{"slow_query", "a query took longer than tcp.query_timeout"},
+	{"slow_reader", "replies left unread"},
+	{"broken", "what came is not DNS"},
+	{"evicted", "idle longest, for a new connection"},
+	{"evicted_client", "idle longest of its client, for a new one of his"},
+	{"evicted_memory", "stalled longest, as tcp.buffer_kb was used up"},
+	{"stopped", "TCP was turned off"},
+};
+
+static void listeners_print(const struct json_node *root)
+{
+	const struct json_node *list = json_get(root, "listeners");
+	char shown[128];
+
+	if (!json_flag(root, "enabled"))
+		printf("off (tcp.enabled)\n");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		const char *error = json_text(n, "error");
+		printf("%s %s", *error ? "does not listen on" : "listens on",
+			json_text(n, "address"));
+		if (*error)
+			printf(": %s; trying again", text_escape(error, shown, sizeof shown));
+		printf("\n");
+	}
+}
+
+static void gauges_print(const struct json_node *root)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX];
+
+	printf("connections   %s of %s, most %s\n", count_text(json_count(root, "open"), a),
+		count_text(json_count(root, "open_cap"), b),
+		count_text(json_count(root, "open_max"), c));
+	printf("clients       %s", count_text(json_count(root, "clients"), a));
+	if (*json_text(root, "busiest"))
+		printf(", busiest %s with %s of %s", json_text(root, "busiest"),
+			count_text(json_count(root, "busiest_open"), b),
+			count_text(json_count(root, "per_client_cap"), c));
+	printf("\nresolving     %s questions of %s, most %s\n",
+		count_text(json_count(root, "pending"), a),
+		count_text(json_count(root, "pending_cap"), b),
+		count_text(json_count(root, "pending_max"), c));
+	printf("buffers       %s of %s\n", octets_text(json_count(root, "buffered"), a),
+		octets_text(json_count(root, "buffered_cap"), b));
+	printf("idle time     %s\n\n", duration_text(json_count(root, "idle_ms"), a));
+}
+
+static void counts_print(const struct json_node *root)
+{
+	static const char *const heads[] = {">", "", NULL};
+	struct table *t = table_new(heads);
+
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		table_cell_count(t, json_count(root, counts[i].key));
+		table_cell(t, "%s", counts[i].text);
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+// Reasons that never were are left out.
+static void ends_print(const struct json_node *ended)
+{
+	static const char *const heads[] = {">closed", "why", NULL};
+	struct table *t = table_new(heads);
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		uint64_t n = json_count(ended, ends[i].key);
+		if (!n)
+			continue;
+		any = true;
+		table_cell_count(t, n);
+		table_cell(t, "%s", ends[i].text);
+		table_row_end(t);
+	}
+	if (!any) {
+		table_cell_count(t, 0);
+		table_cell(t, "%s", "");
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+int cmd_tcp(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/tcp", NULL, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *root = json_doc_root(doc);
+	if (c->json) {
+		json_doc_print(doc);
+	} else {
+		listeners_print(root);
+		gauges_print(root);
+		counts_print(root);
+		ends_print(json_get(root, "ended"));
+	}
+	json_doc_free(doc);
+	return CTL_OK;
+}
