@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct lane {
 	struct lane_cp_page *cp;
 	struct ring_consumer misses;
 	struct ring_producer answers;
-	int doorbell_fd;
+	int doorbell_fd, answer_fd;
 	struct event *doorbell, *more; // `more`: goes on in the next turn
 	bool dirty;                    // answers reserved, not published
 };
@@ -115,10 +116,12 @@ static void lane_close(struct lane *lane)
 		event_free(lane->more);
 	if (lane->doorbell_fd >= 0)
 		close(lane->doorbell_fd);
+	if (lane->answer_fd >= 0)
+		close(lane->answer_fd);
 	region_unmap(&lane->marks);
 	region_unmap(&lane->region);
 	memset(lane, 0, sizeof(*lane));
-	lane->doorbell_fd = -1;
+	lane->doorbell_fd = lane->answer_fd = -1;
 }
 
 static bool units_ok(uint64_t units)
@@ -163,7 +166,7 @@ static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello
 {
 	struct lane *lane = &l->lane[i];
 
-	*lane = (struct lane){.owner = l, .index = i, .doorbell_fd = -1};
+	*lane = (struct lane){.owner = l, .index = i, .doorbell_fd = -1, .answer_fd = -1};
 	int rc = lane_map(lane, l, hello->dp_incarnation, why);
 	if (rc < 0)
 		return rc;
@@ -177,8 +180,8 @@ static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello
 	return 0;
 }
 
-int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doorbells,
-	char why[SHM_WHY_MAX])
+int lanes_attach(
+	struct lanes *l, const struct link_hello *hello, const int *bells, char why[SHM_WHY_MAX])
 {
 	const struct lane_dp_page *pages[SHM_WORKERS_MAX];
 	unsigned opened = 0;
@@ -186,7 +189,7 @@ int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doo
 
 	lanes_detach(l);
 	for (; opened < hello->workers && rc == 0; opened++)
-		rc = lane_open(l, opened, hello, doorbells[opened], why);
+		rc = lane_open(l, opened, hello, bells[opened * LINK_BELLS + LINK_BELL_MISS], why);
 	if (rc < 0) {
 		while (opened-- > 0)
 			lane_close(&l->lane[opened]);
@@ -197,7 +200,11 @@ int lanes_attach(struct lanes *l, const struct link_hello *hello, const int *doo
 	l->marks_missing = true;
 	for (unsigned i = 0; i < l->count; i++) {
 		struct lane *lane = &l->lane[i];
-		lane->doorbell_fd = doorbells[i];
+		lane->doorbell_fd = bells[i * LINK_BELLS + LINK_BELL_MISS];
+		lane->answer_fd = bells[i * LINK_BELLS + LINK_BELL_ANSWER];
+		// Whatever it passed must not make us wait.
+		int flags = fcntl(lane->answer_fd, F_GETFL);
+		(void)fcntl(lane->answer_fd, F_SETFL, flags | O_NONBLOCK);
 		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
 								       + LANE_DP_PAGE);
 		// What lies there already rang no bell of ours.
@@ -335,12 +342,21 @@ bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t 
 	return true;
 }
 
+// A worker that sleeps on its ports. A refused write means that the bell has long rung.
+static void worker_ring(struct lane *lane)
+{
+	const uint64_t one = 1;
+	if (ring_wants_wake(&lane->answers))
+		(void)!write(lane->answer_fd, &one, sizeof(one));
+}
+
 void lanes_publish(struct lanes *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		if (!l->lane[i].dirty)
 			continue;
 		ring_publish(&l->lane[i].answers);
+		worker_ring(&l->lane[i]);
 		l->lane[i].dirty = false;
 	}
 }

@@ -7,7 +7,7 @@
 // LANES_BURST messages a turn so that upstream replies are not starved, and the loop goes to sleep
 // on it by ring_prepare_sleep. Every message is copied out and checked before use; one that does
 // not fit is counted as foreign and dropped. Answers go to the ring of the lane that asked; a full
-// ring is a counted loss, the client asks again.
+// ring is a counted loss, the client asks again. A worker that sleeps is rung for, once a turn.
 
 #include "loop.h"
 #include "publish.h"
@@ -32,9 +32,9 @@ ATTR_MUST_CHECK int lanes_new(struct lanes **out, struct loop *loop, struct publ
 void lanes_free(struct lanes *l); // NULL is fine
 
 // Maps lane.0 .. lane.<workers - 1> and starts to serve them, in place of any attached before.
-// `doorbells`, one for each worker, are taken on success.
-ATTR_MUST_CHECK int lanes_attach(struct lanes *l, const struct link_hello *hello,
-	const int *doorbells, char why[SHM_WHY_MAX]);
+// `bells`, a pair (LINK_BELL_*) for each worker, are taken on success.
+ATTR_MUST_CHECK int lanes_attach(
+	struct lanes *l, const struct link_hello *hello, const int *bells, char why[SHM_WHY_MAX]);
 void lanes_detach(struct lanes *l); // its process is dead
 unsigned lanes_count(const struct lanes *l);
 uint64_t lanes_incarnation(const struct lanes *l); // 0: none attached

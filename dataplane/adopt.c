@@ -33,6 +33,8 @@ static void publish(struct adopt *a, struct tables_set *set)
 	a->next = set;
 	for (unsigned i = 0; i < a->src.workers; i++)
 		atomic_store_explicit(&a->workers[i]->next_tables, &set->t, memory_order_release);
+	for (unsigned i = 0; i < a->src.workers; i++)
+		worker_wake(a->workers[i]);
 	FAULT_POINT(adopt_tables_handed);
 }
 

@@ -34,8 +34,9 @@ static void sweep_former_life(const struct shm_paths *paths)
 static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigned worker,
 	uint64_t incarnation, char why[SHM_WHY_MAX])
 {
-	lane->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (lane->doorbell < 0) {
+	lane->bells.miss = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	lane->bells.answer = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (lane->bells.miss < 0 || lane->bells.answer < 0) {
 		int rc = -errno;
 		snprintf(why, SHM_WHY_MAX, "eventfd: %s", strerror(-rc));
 		return rc;
@@ -129,7 +130,7 @@ int lanes_create(struct lanes *out, const struct shm_paths *paths, const struct 
 {
 	struct lanes l = {.count = spec->workers};
 	for (unsigned i = 0; i < l.count; i++)
-		l.lane[i].doorbell = -1;
+		l.lane[i].bells = (struct link_bells){.miss = -1, .answer = -1};
 	sweep_former_life(paths);
 	int rc = stats_create(&l, paths, spec, why);
 	for (unsigned i = 0; rc == 0 && i < l.count; i++)
@@ -146,8 +147,10 @@ void lanes_close(struct lanes *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		region_unmap(&l->lane[i].region);
-		if (l->lane[i].doorbell >= 0)
-			close(l->lane[i].doorbell);
+		if (l->lane[i].bells.miss >= 0)
+			close(l->lane[i].bells.miss);
+		if (l->lane[i].bells.answer >= 0)
+			close(l->lane[i].bells.answer);
 	}
 	region_unmap(&l->stats);
 	*l = (struct lanes){0};
@@ -177,7 +180,8 @@ void lanes_bind(const struct lanes *l, struct worker *w)
 	struct lane_dp_page *dp = (void *)(base + LANE_DP_PAGE);
 	struct lane_cp_page *cp = (void *)(base + LANE_CP_PAGE);
 	w->lane = dp;
-	w->doorbell = lane->doorbell;
+	w->doorbell = lane->bells.miss;
+	w->bell = lane->bells.answer;
 	w->stats = &lanes_stats(l)->worker[w->index];
 	w->epoch.seen = &dp->seen_epoch;
 	ring_producer_init(

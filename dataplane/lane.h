@@ -5,17 +5,19 @@
 //
 // Made anew at each start (whoever still maps the files of a former life keeps those), before the
 // link introduces us. The control plane's parts of a lane (its page, the answer ring's data) are
-// read-only in our mapping. A lane's doorbell is the eventfd that the worker writes and the control
-// plane waits on. All of it is in the memory directory, never on huge pages. Start-up and stop
-// only, main lcore.
+// read-only in our mapping. A lane's bells are the eventfd that the worker writes and the control
+// plane waits on, and the one that wakes a sleeping worker: the control plane writes it when it has
+// put answers on the ring, the main lcore when it has something new. All of it is in the memory
+// directory, never on huge pages. Start-up and stop only, main lcore.
 
+#include "link.h"
 #include "worker.h"
 
 #include <weir/shm_region.h>
 
 struct lane {
 	struct region region;
-	int doorbell; // -1: none
+	struct link_bells bells;
 };
 
 struct lanes {

@@ -11,13 +11,11 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 
-int link_init(struct link_client *l, const char *run_dir, const int *doorbells, unsigned workers,
-	uint64_t dp_incarnation)
+int link_init(struct link_client *l, const char *run_dir, const struct link_bells *bells,
+	unsigned workers, uint64_t dp_incarnation)
 {
-	struct link_client link = {.fd = -1,
-		.doorbells = doorbells,
-		.workers = workers,
-		.dp_incarnation = dp_incarnation};
+	struct link_client link = {
+		.fd = -1, .bells = bells, .workers = workers, .dp_incarnation = dp_incarnation};
 	int n = snprintf(link.path, sizeof link.path, "%s/link.sock", run_dir);
 	if (n < 0 || (size_t)n >= sizeof link.path)
 		return -ENAMETOOLONG;
@@ -59,9 +57,9 @@ static int send_hello(const struct link_client *l)
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof hello};
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
+		char bytes[CMSG_SPACE(sizeof(struct link_bells) * SHM_WORKERS_MAX)];
 	} control = {0};
-	size_t fds_size = sizeof(int) * l->workers;
+	size_t fds_size = sizeof(struct link_bells) * l->workers;
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
@@ -70,7 +68,7 @@ static int send_hello(const struct link_client *l)
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(fds_size);
-	memcpy(CMSG_DATA(c), l->doorbells, fds_size);
+	memcpy(CMSG_DATA(c), l->bells, fds_size);
 	ssize_t n = sendmsg(l->fd, &msg, MSG_NOSIGNAL);
 	return n == (ssize_t)sizeof hello ? 0 : n < 0 ? -errno : -EPROTO;
 }

@@ -8,6 +8,7 @@
 #include "exception_addr.h"
 #include "housekeep.h"
 #include "mbuf_pool.h"
+#include "power.h"
 #include "service.h"
 #include "steering.h"
 
@@ -43,7 +44,7 @@ struct dataplane {
 	struct worker_service service;
 	struct ports ports;
 	struct lanes lanes;
-	int doorbells[SHM_WORKERS_MAX];
+	struct link_bells bells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
 	enum bench_mode bench_mode;
@@ -131,7 +132,7 @@ static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
 	}
 	int rc = lanes_create(&dp->lanes, &dp->paths, &spec, why);
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
-		dp->doorbells[i] = dp->lanes.lane[i].doorbell;
+		dp->bells[i] = dp->lanes.lane[i].bells;
 	return rc;
 }
 
@@ -220,8 +221,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		.steering = dp->steering.count ? &dp->steering : NULL,
 		.stats = lanes_stats(&dp->lanes),
 		.lanes = &dp->lanes};
-	int rc = link_init(
-		&h->link, dp->paths.run, dp->doorbells, dp->worker_count, dp->incarnation);
+	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, dp->incarnation);
 	if (rc) {
 		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
 		return rc;
@@ -265,6 +265,7 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 {
 	int rc = 0;
 	unsigned launched = 0;
+	power_detect();
 	while (rc == 0 && launched < dp->worker_count) {
 		struct worker *w = dp->worker[launched];
 		rc = launch(dp, launched);
@@ -281,8 +282,10 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 		steering_stop(&dp->steering);
 		log_info("stopping");
 	}
-	for (unsigned i = 0; i < launched; i++)
+	for (unsigned i = 0; i < launched; i++) {
 		atomic_store_explicit(&dp->worker[i]->stop, 1, memory_order_release);
+		worker_wake(dp->worker[i]);
+	}
 	for (unsigned i = 0; i < launched; i++)
 		(void)rte_eal_wait_lcore(dp->worker[i]->lcore);
 	return rc;

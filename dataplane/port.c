@@ -2,6 +2,7 @@
 
 #include "port.h"
 
+#include "doze.h"
 #include "eal_args.h"
 #include "mbuf_pool.h"
 #include "port_mac.h"
@@ -127,6 +128,7 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	if (rc)
 		return fail(port, rc, "no random numbers for its hash key", why);
 	note_features(port, &conf);
+	conf.intr_conf.rxq = dp->poll == POLL_ADAPTIVE && doze_asks_port(port->driver, port->name);
 	rc = rte_eth_dev_configure(port->id, queues, queues, &conf);
 	if (rc)
 		return fail(port, rc, "refuses its configuration", why);

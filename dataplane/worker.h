@@ -63,7 +63,8 @@ struct worker {
 	const struct worker_service *service;
 	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
 	uint64_t dp_incarnation;
-	int doorbell; // eventfd of the miss ring
+	int doorbell; // eventfd of the miss ring: wakes the control plane
+	int bell;     // eventfd of the answer ring: wakes this worker; 0: none
 	struct stats_worker *stats;
 	struct lane_dp_page *lane;
 
@@ -88,6 +89,9 @@ struct worker {
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.
 int worker_main(void *arg);
+
+// From another thread: a worker that sleeps looks at once at what was published for it.
+void worker_wake(const struct worker *w);
 
 // One turn of the loop for one port: receive, all stages, send. Number of frames received. Exposed
 // so that packet tests drive the very same pipeline over net_ring ports.

@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A worker's loop: at its top, where it holds no reference to any table, it takes what the main
-// lcore has published and reports quiescence; then one turn for each port. In adaptive mode it
-// pauses when nothing came, then goes offline and sleeps a little longer each time, a quarter of a
-// millisecond at most: that is the price in latency of the first query after a silence, and of an
-// answer of the control plane while nothing else arrives.
+// lcore has published and reports quiescence; then one turn for each port. When nothing came it
+// rests in the configured way: doze.h (adaptive), power.h (monitor), or not at all (busy).
 
 #include "bench.h"
+#include "doze.h"
+#include "power.h"
 #include "stages.h"
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
 #include <sys/prctl.h>
-#include <time.h>
+#include <unistd.h>
 #include <weir/clock.h>
 
 enum {
 	BEAT_MS = 100,
 	LATE_MS = 1,
 	LONG_MS = 10,
-	IDLE_SPINS = 512, // turns without a frame before the first sleep
-	SLEEP_FIRST_US = 50,
-	SLEEP_STEP_US = 10,
-	SLEEP_MOST_US = 250,
 };
 
 static void take_epoch(struct worker *w)
@@ -59,26 +55,23 @@ ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
 	return frames + stage_answer(w);
 }
 
-static void sleep_us(struct worker *w, unsigned us)
+// Nothing came.
+static bool rest(struct worker *w, struct doze *d, struct power *p)
 {
-	stats_add(&w->stats->counter[COUNTER_sleeps], 1);
-	if (w->epoch.epoch)
-		epoch_offline(&w->epoch);
-	const struct timespec t = {.tv_nsec = us * 1000L};
-	(void)nanosleep(&t, NULL); // a signal that ends it early does no harm
-	if (w->epoch.epoch)
-		epoch_online(&w->epoch);
+	if (w->poll == POLL_ADAPTIVE)
+		return doze_idle(d, w);
+	if (w->poll == POLL_MONITOR)
+		power_wait(p, w);
+	else
+		rte_pause();
+	return false;
 }
 
-// Nothing came: give the core away, more the longer it lasts.
-static void rest(struct worker *w, unsigned idle_turns)
+void worker_wake(const struct worker *w)
 {
-	if (w->poll == POLL_BUSY || idle_turns <= IDLE_SPINS) {
-		rte_pause();
-		return;
-	}
-	unsigned us = SLEEP_FIRST_US + (idle_turns - IDLE_SPINS - 1) * SLEEP_STEP_US;
-	sleep_us(w, us < SLEEP_MOST_US ? us : SLEEP_MOST_US);
+	const uint64_t one = 1;
+	if (w->bell > 0)
+		(void)!write(w->bell, &one, sizeof one); // full: it has long rung
 }
 
 static void beat(struct worker *w, uint64_t *next_ms)
@@ -104,12 +97,17 @@ static void count_late_turn(struct worker *w, uint64_t cycles, uint64_t hz)
 // `bench` is a constant NULL where the worker serves.
 ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 {
-	unsigned idle_turns = 0;
+	struct doze doze = {0};
+	struct power power = {0};
 	uint64_t next_beat_ms = 0;
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	if (w->poll == POLL_ADAPTIVE)
+		doze_init(&doze, w);
+	if (w->poll == POLL_MONITOR)
+		power_init(&power, w);
 	atomic_store_explicit(&w->stats->lcore, w->lcore, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->online, 1, memory_order_relaxed);
 
@@ -127,13 +125,10 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 		beat(w, &next_beat_ms);
 		if (bench)
 			bench_tick(bench);
-		if (turn(w, bench) > 0) {
-			idle_turns = 0;
-		} else {
-			// Held where the sleep has long reached its longest.
-			idle_turns += idle_turns < 2 * IDLE_SPINS;
-			rest(w, idle_turns);
-		}
+		if (turn(w, bench) > 0)
+			doze_busy(&doze);
+		else if (rest(w, &doze, &power))
+			began = rte_rdtsc(); // a sleep is no turn
 	}
 
 	w->tables = NULL;

@@ -33,7 +33,8 @@
 	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,          \
 		"Whether DPDK takes its memory from huge pages.")                               \
 	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                       \
-		"`busy` never sleeps; `adaptive` backs off when there is nothing to do.")       \
+		"`busy` never sleeps; `adaptive` sleeps when idle, until a port wakes it, "     \
+		"or else for 1 ms at most; `monitor` waits in the CPU (docs/power.md).")        \
 	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                  \
 		"`trusted`: received UDP checksums are whole and checked. `compute`: they may " \
 		"be partial (a kernel on the other end of a veth leaves them to a NIC), and "   \
@@ -268,6 +269,7 @@
 	X(log_level, "debug", LOG_LEVEL_DEBUG)                \
 	X(poll, "adaptive", POLL_ADAPTIVE)                    \
 	X(poll, "busy", POLL_BUSY)                            \
+	X(poll, "monitor", POLL_MONITOR)                      \
 	X(rx_csum, "auto", RX_CSUM_AUTO)                      \
 	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
 	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \

@@ -76,7 +76,7 @@ char *socket_address_text(const struct socket_address *a, char out[SOCKET_ADDRES
 bool socket_address_to_sockaddr(
 	const struct socket_address *a, struct sockaddr_storage *out, socklen_t *len);
 
-enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
+enum poll_mode { POLL_ADAPTIVE, POLL_BUSY, POLL_MONITOR };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
 enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
 enum rss_mode { RSS_PLAIN, RSS_SYMMETRIC };

@@ -76,7 +76,10 @@ enum answer_kind {
 };
 
 // link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
-// passes one eventfd per worker (SCM_RIGHTS): the doorbells of its miss rings, in lane order.
+// passes two eventfds per worker (SCM_RIGHTS), in lane order: the doorbell of its miss ring, which
+// it rings, and that of its answer ring, which the control plane rings while the worker sleeps.
+enum { LINK_BELLS = 2, LINK_BELL_MISS = 0, LINK_BELL_ANSWER = 1 };
+
 struct link_hello {
 	uint64_t magic; // SHM_MAGIC
 	uint32_t abi_version;

@@ -74,6 +74,9 @@
 	X(batches, "receive bursts with packets")                      \
 	X(polls, "receive polls")                                      \
 	X(sleeps, "times the worker slept")                            \
+	X(sleeps_woken, "of these, ended by a port or an answer")      \
+	X(sleeps_timed, "of these, ended by time")                     \
+	X(sleep_us, "microseconds asleep")                             \
 	X(turns_late, "turns of the loop that took over 1 ms")         \
 	X(turns_long, "of these, over 10 ms")                          \
 	X(turns_long_us, "microseconds in these")                      \

@@ -32,7 +32,7 @@ struct plane { // the data plane
 	struct worker *list[WORKERS];
 	struct adopt adopt;
 	struct link_client link;
-	int doorbells[WORKERS];
+	struct link_bells bells[WORKERS];
 };
 
 struct reign { // the control plane
@@ -58,13 +58,13 @@ static void plane_open(struct plane *d)
 		d->worker[i].index = i;
 		d->list[i] = &d->worker[i];
 		lanes_bind(&d->lanes, &d->worker[i]);
-		d->doorbells[i] = d->lanes.lane[i].doorbell;
+		d->bells[i] = d->lanes.lane[i].bells;
 	}
 	const struct dp_config defaults = {.udp_limit = 1232};
 	FAULT_CHECK(adopt_init(&d->adopt, paths, d->list, WORKERS, d->incarnation, &defaults,
 			    lanes_stats(&d->lanes))
 		    == 0);
-	FAULT_CHECK(link_init(&d->link, paths->run, d->doorbells, WORKERS, d->incarnation) == 0);
+	FAULT_CHECK(link_init(&d->link, paths->run, d->bells, WORKERS, d->incarnation) == 0);
 }
 
 static void plane_close(struct plane *d)

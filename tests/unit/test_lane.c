@@ -137,7 +137,7 @@ static void a_lane_carries_messages_both_ways(void **)
 	assert_string_equal(buf, "answer");
 
 	// The doorbell is the eventfd that the link passes on.
-	struct pollfd p = {.fd = lanes.lane[1].doorbell, .events = POLLIN};
+	struct pollfd p = {.fd = lanes.lane[1].bells.miss, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 0), 0);
 	const uint64_t one = 1;
 	assert_int_equal(write(w.doorbell, &one, sizeof one), sizeof one);

@@ -18,7 +18,7 @@
 enum { WORKERS = 3 };
 
 static char dir[64];
-static int doorbells[WORKERS];
+static struct link_bells bells[WORKERS];
 static struct link_client client;
 static int server = -1;
 
@@ -29,8 +29,8 @@ static int setup(void **)
 	if (!mkdtemp(dir))
 		return -1;
 	for (unsigned i = 0; i < WORKERS; i++)
-		doorbells[i] = eventfd(0, EFD_NONBLOCK);
-	return link_init(&client, dir, doorbells, WORKERS, 0xd0);
+		bells[i] = (struct link_bells){eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
+	return link_init(&client, dir, bells, WORKERS, 0xd0);
 }
 
 static int teardown(void **)
@@ -41,7 +41,7 @@ static int teardown(void **)
 	server = -1;
 	unlink(client.path);
 	for (unsigned i = 0; i < WORKERS; i++)
-		close(doorbells[i]);
+		close(bells[i].miss), close(bells[i].answer);
 	rmdir(dir);
 	return 0;
 }
@@ -62,7 +62,7 @@ static int greet(void)
 	assert_true(fd >= 0);
 	struct link_hello hello = {0};
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof hello};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof doorbells)];
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof bells)];
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
@@ -74,14 +74,15 @@ static int greet(void)
 	assert_int_equal(hello.dp_incarnation, 0xd0);
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	assert_non_null(c);
-	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof doorbells));
-	int fds[WORKERS];
+	assert_int_equal(c->cmsg_len, CMSG_LEN(sizeof bells));
+	int fds[LINK_BELLS * WORKERS];
 	memcpy(fds, CMSG_DATA(c), sizeof fds);
-	for (unsigned i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < LINK_BELLS * WORKERS; i++) {
 		// In lane order: what is written here is read there.
 		eventfd_t value = 0;
 		assert_int_equal(eventfd_write(fds[i], i + 1), 0);
-		assert_int_equal(eventfd_read(doorbells[i], &value), 0);
+		assert_int_equal(
+			eventfd_read(i % 2 ? bells[i / 2].answer : bells[i / 2].miss, &value), 0);
 		assert_int_equal(value, i + 1);
 		close(fds[i]);
 	}
@@ -188,7 +189,7 @@ static void a_long_directory_is_refused(void **)
 	char path[LINK_PATH_MAX + 1];
 	memset(path, 'x', sizeof path - 1);
 	path[sizeof path - 1] = '\0';
-	assert_int_equal(link_init(&c, path, doorbells, WORKERS, 1), -ENAMETOOLONG);
+	assert_int_equal(link_init(&c, path, bells, WORKERS, 1), -ENAMETOOLONG);
 	assert_int_equal(c.fd, 99);
 }
 

@@ -3,7 +3,9 @@
 #include "resolver_rig.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <weir/dns_proto.h>
 
@@ -50,6 +52,22 @@ static void test_a_question_without_a_bell_is_found(void **state)
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	const struct fake_miss m = {.name = "silent.example", .type = 1, .id = 2};
 	assert_true(fake_dataplane_ask(&dp, &m));
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+}
+
+// A worker that sleeps is rung for; for one that polls nothing is written.
+static void test_a_sleeping_worker_is_woken_for_its_answer(void **state)
+{
+	eventfd_t rung;
+	(void)state;
+	ask("busy.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(eventfd_read(dp.bell[0], &rung), -1);
+	assert_true(ring_prepare_sleep(&dp.answers[0]));
+	ask("asleep.example", 2);
+	struct pollfd p = {.fd = dp.bell[0], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 2000), 1);
+	ring_awake(&dp.answers[0]);
 	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
 }
 
@@ -297,6 +315,7 @@ int main(void)
 		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
 		T(test_a_restart_serves_warm),
 		T(test_a_question_without_a_bell_is_found),
+		T(test_a_sleeping_worker_is_woken_for_its_answer),
 		T(test_cache_is_looked_at_and_flushed),
 		T(test_too_many_looks_are_refused),
 		T(test_no_refresh_mark_stays_behind),

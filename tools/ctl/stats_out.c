@@ -77,6 +77,9 @@ static void summary_print(const struct view *v, const struct stats_rates *r)
 	if (ratio >= 0)
 		printf("answered by L0  %.1f %%%s\n", 100 * ratio,
 			r->known ? "" : " of what could be");
+	if (r->known && v->stats->workers)
+		printf("workers asleep  %.1f %% of the time\n",
+			r->counter[COUNTER_sleep_us] / 1e4 / v->stats->workers);
 }
 
 static void workers_print(const struct stats_copy *s)

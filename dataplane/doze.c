@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "doze.h"
+
+#include "power.h"
+
+#include <rte_ethdev.h>
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+bool doze_asks_port(const char *driver, const char *device)
+{
+	// Only PCI addresses have colons.
+	return strcmp(driver, "net_tap") == 0 || strchr(device, ':');
+}
+
+// Adds a queue's descriptor; false if it has none.
+static bool add_queue(struct doze *d, uint16_t port_id, uint16_t queue)
+{
+	char device[RTE_ETH_NAME_MAX_LEN];
+	struct rte_eth_dev_info info;
+	// One that was not asked for interrupts would complain.
+	if (rte_eth_dev_get_name_by_port(port_id, device) != 0
+		|| rte_eth_dev_info_get(port_id, &info) != 0
+		|| !doze_asks_port(info.driver_name, device))
+		return false;
+	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_id, queue);
+	if (fd < 0)
+		return false;
+	bool level = strcmp(info.driver_name, "net_tap") == 0;
+	if (!level) {
+		if (rte_eth_dev_rx_intr_enable(port_id, queue) != 0)
+			return false;
+		(void)rte_eth_dev_rx_intr_disable(port_id, queue);
+	}
+	d->queue[d->fd_count] =
+		(struct doze_queue){.port_id = port_id, .queue = queue, .arm = !level};
+	d->fd[d->fd_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	return true;
+}
+
+void doze_init(struct doze *d, const struct worker *w)
+{
+	*d = (struct doze){
+		.fd = {{.fd = w->bell > 0 ? w->bell : -1, .events = POLLIN}},
+		.fd_count = 1,
+		.ports_ring = w->port_count > 0,
+	};
+	for (unsigned i = 0; i < w->port_count; i++) {
+		const struct worker_port *p = &w->port[i];
+		d->ports_ring &= add_queue(d, p->port_id, p->queue);
+		if (p->has_exception)
+			d->ports_ring &= add_queue(d, p->exception_id, p->queue);
+	}
+}
+
+static void arm(struct doze *d, bool on)
+{
+	for (unsigned i = 1; i < d->fd_count; i++) {
+		const struct doze_queue *q = &d->queue[i];
+		if (!q->arm)
+			continue;
+		// What goes wrong here ends by the backstop's time.
+		if (on)
+			(void)rte_eth_dev_rx_intr_enable(q->port_id, q->queue);
+		else
+			(void)rte_eth_dev_rx_intr_disable(q->port_id, q->queue);
+		d->armed = on;
+	}
+}
+
+static bool needs_arming(const struct doze *d)
+{
+	for (unsigned i = 1; i < d->fd_count; i++) {
+		if (d->queue[i].arm && !d->armed)
+			return true;
+	}
+	return false;
+}
+
+void doze_busy(struct doze *d)
+{
+	d->idle_turns = 0;
+	d->fruitless = 0;
+	d->port_woke = false;
+	if (unlikely_(d->armed))
+		arm(d, false);
+}
+
+static void empty_bell(int fd)
+{
+	uint64_t rung;
+	(void)!read(fd, &rung, sizeof rung);
+}
+
+// What poll has said of each descriptor.
+static void look_at(struct doze *d)
+{
+	if (d->fd[0].revents & POLLIN)
+		empty_bell(d->fd[0].fd);
+	for (unsigned i = 1; i < d->fd_count; i++) {
+		short got = d->fd[i].revents;
+		if (got & (POLLERR | POLLHUP | POLLNVAL)) {
+			log_warning("worker: queue %u of port %u cannot be waited on any more, "
+				    "sleeps by time",
+				d->queue[i].queue, d->queue[i].port_id);
+			d->fd[i].fd = -1;
+			d->ports_ring = false;
+		} else if (got & POLLIN) {
+			d->port_woke = true;
+			if (d->queue[i].arm)
+				empty_bell(d->fd[i].fd);
+		}
+	}
+}
+
+// By time alone: the bell, and not the ports that said they had something and had nothing.
+static void sleep_fds(struct doze *d, struct worker *w, long us)
+{
+	bool fruitless = d->fruitless >= DOZE_FRUITLESS;
+	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+	for (unsigned i = 0; i < d->fd_count; i++)
+		d->fd[i].revents = 0;
+	d->port_woke = false;
+	int n = ppoll(d->fd, fruitless ? 1 : d->fd_count, &t, NULL);
+	if (n > 0)
+		look_at(d);
+	// A signal that ends it early does no harm.
+	stats_add(&w->stats->counter[n > 0 ? COUNTER_sleeps_woken : COUNTER_sleeps_timed], 1);
+	if (d->port_woke)
+		d->fruitless++;
+}
+
+// Offline, so that nobody waits for a worker that sleeps.
+static void sleep_offline(struct doze *d, struct worker *w, long us)
+{
+	if (!ring_prepare_sleep(&w->answer))
+		return;
+	uint64_t began = clock_mono_us();
+	stats_add(&w->stats->counter[COUNTER_sleeps], 1);
+	if (w->epoch.epoch)
+		epoch_offline(&w->epoch);
+	sleep_fds(d, w, us);
+	if (w->epoch.epoch)
+		epoch_online(&w->epoch);
+	ring_awake(&w->answer);
+	stats_add(&w->stats->counter[COUNTER_sleep_us], clock_mono_us() - began);
+}
+
+bool doze_idle(struct doze *d, struct worker *w)
+{
+	bool ring = d->ports_ring && d->fruitless < DOZE_FRUITLESS;
+	unsigned spins = ring ? DOZE_SPINS_BELL : DOZE_SPINS;
+	if (d->idle_turns < spins) {
+		d->idle_turns++;
+		power_pause();
+		return false;
+	}
+	if (needs_arming(d)) {
+		// What came before is not told: one more turn looks.
+		arm(d, true);
+		return false;
+	}
+	long us = DOZE_BELL_MS * 1000;
+	if (!ring) {
+		us = DOZE_FIRST_US + (long)(d->idle_turns - spins) * DOZE_STEP_US;
+		if (us < DOZE_MOST_US)
+			d->idle_turns++;
+		else
+			us = DOZE_MOST_US;
+	}
+	sleep_offline(d, w, us);
+	return true;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// How a worker in adaptive mode waits when nothing comes: in the kernel, offline, until a port, an
+// answer of the control plane or the main lcore wakes it, or the time is over.
+//
+// A port whose driver gives a descriptor for each RX queue (TAP: the queue itself, which is
+// readable while frames lie there; NICs on vfio: an eventfd, armed before each sleep) wakes the
+// worker at once, and DOZE_BELL_MS is only the backstop that keeps the heartbeat going. If one
+// queue of the worker has none (memif, AF_XDP, net_pcap, net_ring in DPDK 22.11), time has to do:
+// the first sleep is short and each further one longer, DOZE_MOST_US at most, which is the longest
+// that a first frame waits, and how long its RX ring must last (1024 frames: one million a second).
+//
+// Nothing is lost on the way into a sleep: an armed queue and the answer ring are looked at once
+// more, a level-triggered descriptor needs no arming. A descriptor that reports an error, or that
+// is readable while its port receives nothing (DOZE_FRUITLESS times in a row), is not waited on:
+// time does it then. One per worker, its lcore's alone.
+
+#include "worker.h"
+
+#include <poll.h>
+
+enum {
+	DOZE_BELL_MS = 50,
+	DOZE_FIRST_US = 50,
+	DOZE_STEP_US = 20,
+	DOZE_MOST_US = 1000,
+	DOZE_SPINS = 512,      // turns without a frame before the first sleep by time
+	DOZE_SPINS_BELL = 128, // and before one that a port ends: it costs no latency to speak of
+	DOZE_FRUITLESS = 64,
+	DOZE_FDS_MAX = 1 + 2 * CONFIG_PORTS_MAX,
+};
+
+struct doze_queue {
+	uint16_t port_id, queue;
+	bool arm; // rte_eth_dev_rx_intr_enable before, disable after, its eventfd read
+};
+
+struct doze {
+	struct pollfd fd[DOZE_FDS_MAX]; // [0]: the worker's bell, -1: none; then queues
+	struct doze_queue queue[DOZE_FDS_MAX];
+	unsigned fd_count;
+	bool ports_ring; // every queue has a descriptor
+	bool armed;
+	bool port_woke;      // the last sleep was ended by a port
+	unsigned fruitless;  // in a row: such, and then no frame
+	unsigned idle_turns; // in a row
+};
+
+// Before a port is configured: should it be asked for RX interrupts? Drivers cannot be asked what
+// they have; those of TAP and of NICs have them.
+bool doze_asks_port(const char *driver, const char *device);
+
+// On the worker's lcore, ports started. Ports without descriptors are no error.
+void doze_init(struct doze *d, const struct worker *w);
+// A turn brought frames.
+void doze_busy(struct doze *d);
+// A turn brought nothing: pauses, or sleeps offline. True if it slept.
+bool doze_idle(struct doze *d, struct worker *w);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// How an idle worker waits: on descriptors, by time, and what it does with descriptors that lie.
+// The queues are eventfds and pipes of the test, in a struct doze that is filled in by hand.
+
+#include "doze.h"
+#include "power.h"
+#include "unit.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+#include <weir/shm_msg.h>
+
+enum { RING_UNITS = 64, NO_SUCH_PORT = 999 };
+
+static struct stats_worker stats;
+static struct lane_dp_page dp;
+static struct lane_cp_page cp;
+static alignas(RING_UNIT) uint8_t ring[RING_UNITS * RING_UNIT];
+static _Atomic uint64_t epoch;
+static struct worker w;
+static struct ring_producer answers; // the control plane's end
+static struct doze d;
+static int port_fd;
+
+static int setup(void **)
+{
+	log_init("test_doze", LOG_LEVEL_ERROR);
+	memset(&stats, 0, sizeof stats);
+	memset(&dp, 0, sizeof dp);
+	memset(&cp, 0, sizeof cp);
+	atomic_store(&epoch, 1);
+	w = (struct worker){.stats = &stats, .lane = &dp, .bell = eventfd(0, EFD_NONBLOCK)};
+	w.epoch.seen = &dp.seen_epoch;
+	ring_consumer_init(&w.answer, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
+	ring_producer_init(&answers, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
+	port_fd = eventfd(0, EFD_NONBLOCK);
+	d = (struct doze){
+		.fd = {{.fd = w.bell, .events = POLLIN}, {.fd = port_fd, .events = POLLIN}},
+		.fd_count = 2,
+		.ports_ring = true,
+	};
+	return w.bell > 0 && port_fd > 0 ? 0 : -1;
+}
+
+static int teardown(void **)
+{
+	close(w.bell);
+	close(port_fd);
+	return 0;
+}
+
+static uint64_t counted(enum counter c)
+{
+	return atomic_load(&stats.counter[c]);
+}
+
+// Idle turns until it has slept once more.
+static void sleep_once(void)
+{
+	uint64_t before = counted(COUNTER_sleeps);
+	while (counted(COUNTER_sleeps) == before)
+		(void)doze_idle(&d, &w);
+}
+
+static void ring_fd(int fd)
+{
+	assert_int_equal(eventfd_write(fd, 1), 0);
+}
+
+static void pauses_before_it_sleeps(void **)
+{
+	for (unsigned i = 0; i < DOZE_SPINS_BELL; i++)
+		assert_false(doze_idle(&d, &w));
+	assert_int_equal(counted(COUNTER_sleeps), 0);
+	assert_true(doze_idle(&d, &w));
+	assert_int_equal(counted(COUNTER_sleeps), 1);
+	assert_int_equal(counted(COUNTER_sleeps_timed), 1);
+	assert_true(counted(COUNTER_sleep_us) >= DOZE_BELL_MS * 1000 - 1000);
+	// Once idle it sleeps in every turn, and after frames it pauses first again.
+	assert_true(doze_idle(&d, &w));
+	doze_busy(&d);
+	assert_false(doze_idle(&d, &w));
+}
+
+static void a_port_and_the_bell_wake_it(void **)
+{
+	ring_fd(port_fd);
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
+	assert_true(d.port_woke);
+	eventfd_t left;
+	// A level-triggered queue is the driver's to read; the bell is ours.
+	assert_int_equal(eventfd_read(port_fd, &left), 0);
+	worker_wake(&w);
+	worker_wake(&w);
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), 2);
+	assert_false(d.port_woke);
+	assert_int_equal(eventfd_read(w.bell, &left), -1);
+}
+
+static void does_not_sleep_beside_an_answer(void **)
+{
+	w.epoch.epoch = &epoch;
+	epoch_online(&w.epoch);
+	void *room = ring_reserve(&answers, MSG_ANSWER, 8);
+	assert_non_null(room);
+	memset(room, 0, 8);
+	ring_publish(&answers);
+	assert_false(ring_wants_wake(&answers));
+	d.idle_turns = DOZE_SPINS_BELL;
+	for (unsigned i = 0; i < 10; i++)
+		(void)doze_idle(&d, &w);
+	assert_int_equal(counted(COUNTER_sleeps), 0);
+	assert_false(ring_wants_wake(&answers));
+	assert_int_equal(atomic_load(&dp.seen_epoch), 1);
+}
+
+static void is_online_and_awake_again_afterwards(void **)
+{
+	w.epoch.epoch = &epoch;
+	epoch_online(&w.epoch);
+	atomic_store(&epoch, 2);
+	sleep_once();
+	assert_int_equal(atomic_load(&dp.seen_epoch), 2);
+	assert_false(ring_wants_wake(&answers));
+}
+
+static void time_alone_grows_to_its_most(void **)
+{
+	d.fd_count = 1;
+	d.ports_ring = false;
+	for (unsigned i = 0; i < DOZE_SPINS; i++)
+		assert_false(doze_idle(&d, &w));
+	sleep_once();
+	uint64_t first_us = counted(COUNTER_sleep_us);
+	assert_true(first_us >= DOZE_FIRST_US - 1);
+	const unsigned steps = (DOZE_MOST_US - DOZE_FIRST_US) / DOZE_STEP_US + 1;
+	for (unsigned i = 0; i < steps; i++)
+		sleep_once();
+	unsigned longest = d.idle_turns;
+	uint64_t before_us = counted(COUNTER_sleep_us);
+	sleep_once();
+	assert_true(counted(COUNTER_sleep_us) - before_us >= DOZE_MOST_US - 1);
+	assert_int_equal(d.idle_turns, longest);
+	// It begins small again after frames.
+	doze_busy(&d);
+	assert_int_equal(d.idle_turns, 0);
+}
+
+static void a_queue_that_cries_wolf_is_left_to_time(void **)
+{
+	ring_fd(port_fd); // and nobody ever reads it
+	for (unsigned i = 0; i < DOZE_FRUITLESS; i++)
+		sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS);
+	for (unsigned i = 0; i < 4; i++)
+		sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS);
+	assert_int_equal(counted(COUNTER_sleeps_timed), 4);
+	// A frame after all: it is believed again.
+	doze_busy(&d);
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), DOZE_FRUITLESS + 1);
+}
+
+static void a_queue_that_is_gone_is_left_to_time(void **)
+{
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	close(ends[1]);
+	d.fd[1].fd = ends[0];
+	sleep_once();
+	assert_int_equal(d.fd[1].fd, -1);
+	assert_false(d.ports_ring);
+	doze_busy(&d);
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_timed), 1);
+	close(ends[0]);
+}
+
+// An armed queue's interrupt may have been before: one turn looks between arming and sleeping.
+static void an_armed_queue_is_looked_at_before_the_sleep(void **)
+{
+	d.queue[1] = (struct doze_queue){.port_id = NO_SUCH_PORT, .arm = true};
+	d.idle_turns = DOZE_SPINS_BELL;
+	assert_false(doze_idle(&d, &w));
+	assert_true(d.armed);
+	assert_int_equal(counted(COUNTER_sleeps), 0);
+	ring_fd(port_fd);
+	assert_true(doze_idle(&d, &w));
+	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
+	eventfd_t left; // its eventfd was read
+	assert_int_equal(eventfd_read(port_fd, &left), -1);
+	doze_busy(&d);
+	assert_false(d.armed);
+}
+
+static void only_some_ports_are_asked(void **)
+{
+	assert_true(doze_asks_port("net_tap", "net_tap0"));
+	assert_true(doze_asks_port("net_ixgbe", "0000:03:00.0"));
+	assert_false(doze_asks_port("net_memif", "net_memif0"));
+	assert_false(doze_asks_port("net_af_xdp", "net_af_xdp0"));
+	assert_false(doze_asks_port("net_ring", "net_ring0"));
+}
+
+static void waits_in_the_cpu_only_where_every_queue_is_watched(void **)
+{
+	assert_int_equal(power_way_of(false, false, 1, 1), POWER_PAUSE);
+	assert_int_equal(power_way_of(true, false, 1, 1), POWER_ONE_LINE);
+	assert_int_equal(power_way_of(true, false, 2, 2), POWER_PAUSE);
+	assert_int_equal(power_way_of(true, true, 2, 2), POWER_ALL_LINES);
+	assert_int_equal(power_way_of(true, true, 1, 2), POWER_PAUSE);
+	assert_int_equal(power_way_of(true, true, 0, 0), POWER_PAUSE);
+}
+
+#define DOZE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		DOZE_TEST(pauses_before_it_sleeps),
+		DOZE_TEST(a_port_and_the_bell_wake_it),
+		DOZE_TEST(does_not_sleep_beside_an_answer),
+		DOZE_TEST(is_online_and_awake_again_afterwards),
+		DOZE_TEST(time_alone_grows_to_its_most),
+		DOZE_TEST(a_queue_that_cries_wolf_is_left_to_time),
+		DOZE_TEST(a_queue_that_is_gone_is_left_to_time),
+		DOZE_TEST(an_armed_queue_is_looked_at_before_the_sleep),
+		cmocka_unit_test(only_some_ports_are_asked),
+		cmocka_unit_test(waits_in_the_cpu_only_where_every_queue_is_watched),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
