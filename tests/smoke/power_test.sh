@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# An idle worker on TAP sleeps, its ports and its answers wake it, and nothing that comes out of a silence is lost.
+. "$(dirname "$0")/_init.sh"
+
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301
+pid=$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)
+
+cpu_ns() { # of the worker's thread
+	local task
+	for task in /proc/"$pid"/task/*; do
+		grep -q -E '^(rte|lcore)-worker' "$task/comm" && cut -d' ' -f1 "$task/schedstat"
+	done
+}
+# percent SECONDS: of a core, that the worker took
+percent() {
+	local before
+	before=$(cpu_ns)
+	sleep "$1"
+	echo $((($(cpu_ns) - before) / ($1 * 10000000)))
+}
+# A look of weirctl is a silence of its own for a worker.
+counter() { weirctl --json stats --interval 0 | jq ".dataplane.counters.$1"; }
+
+sleep 1
+idle=$(percent 3)
+echo "idle: $idle % of a core"
+check "an idle worker leaves its core" test "$idle" -lt 15
+check "it sleeps" test "$(counter sleeps)" -ge 20
+check "weirctl says so" grep -q 'workers asleep' <<<"$(weirctl stats)"
+woken=$(counter sleeps_woken)
+asked=0
+for i in $(seq 20); do
+	sleep 0.1
+	client kdig +short +timeout=4 +retry=1 @$service "v4-$i.power.example" A | grep -q . && asked=$((asked + 1))
+done
+same "misses out of silences are answered" 20 $asked
+check "ports and answers end sleeps" test $(($(counter sleeps_woken) - woken)) -ge 20
+lost=$(client $python -c "
+import socket, sys, time
+sys.path.insert(0, '$smoke_dir')
+import wire
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+sock.settimeout(5)
+sock.connect(('$service', 53))
+lost = 0
+for _ in range(10):
+    time.sleep(0.15)
+    waiting = set(range(200))
+    for i in waiting:
+        sock.send(wire.query('v4-1.power.example', ident=i))
+    try:
+        while waiting:
+            waiting.discard(int.from_bytes(sock.recv(4096)[:2], 'big'))
+    except TimeoutError:
+        lost += len(waiting)
+print(lost)")
+same "bursts out of silences lose nothing" 0 "$lost"
+sleep 1.2
+check "every frame has one verdict" verdicts_add_up
+
+# A port that is gone must not keep the worker awake.
+client ip link del wt0
+sleep 1
+gone=$(percent 3)
+echo "without its port: $gone % of a core"
+check "without its port it still leaves the core" test "$gone" -lt 30
+check "and stops when told" "$lab" down
+finish
