@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rows and table of what weir-loadgen says of latency: at parts of the capacity, beside the reflector's in the same run."""
 
+import statistics
+
+PERCENTS = (25, 50, 75)
 QUANTILES = ("p50", "p99", "p999", "p9999")
 P999_TO_REFLECTOR = 2.0  # G7, at half of the capacity
 
 
 def loads_rows(row, case, lines):
-    """`row`: makes one. `lines`: of the generator; those without a percentage are other runs."""
+    """`row`: makes one. `lines`: of the generator; those without a percentage are other runs. Medians over its rounds."""
     out = []
-    for line in lines:
-        if "percent" not in line:
-            continue
-        part = f"load{line['percent']}"
-        out.append(row("G7", case, f"{part}_rate", line["rate"], "queries/s"))
-        out.append(row("G7", case, f"{part}_reached", line["qps"], "queries/s"))
+
+    def emit(metric, values, unit, digits=2, reference=None):
+        values = [v for v in values if v is not None]
+        if values:
+            out.append(row("G7", case, metric, round(statistics.median(values), digits), unit, reference))
+
+    for percent in PERCENTS:
+        rounds, part = [line for line in lines if line.get("percent") == percent], f"load{percent}"
+        emit(f"{part}_rate", [line["rate"] for line in rounds], "queries/s", 0)
+        emit(f"{part}_reached", [line["qps"] for line in rounds], "queries/s", 0)
         for q in QUANTILES:
-            answer, reflect = (line.get(f"{kind}_{q}_ns") for kind in ("answer", "reflect"))
-            for kind, ns in (("", answer), ("_reflector", reflect)):
-                if ns is not None:
-                    out.append(row("G7", case, f"{part}_{q}{kind}", round(ns / 1000, 2), "us"))
-            if q == "p999" and answer and reflect:
-                out.append(row("G7", case, f"{part}_p999_to_reflector", round(answer / reflect, 3), "of the reflector's",
-                               P999_TO_REFLECTOR if line["percent"] == 50 else None))
+            for kind, suffix in (("answer", ""), ("reflect", "_reflector")):
+                us = [line.get(f"{kind}_{q}_ns", 0) / 1000 or None for line in rounds]
+                emit(f"{part}_{q}{suffix}", us, "us")
+        ratios = [line["answer_p999_ns"] / line["reflect_p999_ns"] for line in rounds
+                  if line.get("answer_p999_ns") and line.get("reflect_p999_ns")]
+        emit(f"{part}_p999_to_reflector", ratios, "of the reflector's", 3, P999_TO_REFLECTOR if percent == 50 else None)
     return out
 
 
@@ -36,7 +42,7 @@ def loads_lines(cases):
         head += [f"{q} us", "reflector"]
     lines = [head + ["p99.9 ratio", "goal"]]
     for (_, case), metrics in cases.items():
-        for percent in (25, 50, 75):
+        for percent in PERCENTS:
             part = f"load{percent}"
             if f"{part}_rate" not in metrics:
                 continue

@@ -24,6 +24,7 @@ import latency_rows
 LISTED = 1000000
 WAIT_S = 60
 SYSCALL_S = 2.0
+ROUNDS = 5  # at 25, 50 and 75 % of the capacity, in turns
 
 # Goal, case, names, share of listed names (None: no list), references of near and far, of the p50 over the reflector's.
 CASES = [
@@ -167,7 +168,7 @@ def count_syscalls(weir, dataplane, verdicts):
 def load(weir, names, share, seconds, alone_s, loads_s, cpu):
     args = ["-d", f"net_memif0,role=client,socket={weir.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
     args += ["-n", str(names), "-w", "512", "-t", str(seconds), "-l", str(cpu), "--reflected", "--stay"]
-    args += [f"--corpus={LISTED},{share}" if share else "--corpus", "--loads", str(loads_s), "--alone", str(alone_s)]
+    args += [f"--corpus={LISTED},{share}" if share else "--corpus", "--loads", f"{loads_s},{ROUNDS}", "--alone", str(alone_s)]
     return weir.spawn("tools/loadgen/weir-loadgen", *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
@@ -212,7 +213,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         generator = load(weir, names, share, seconds, alone_s, loads_s if case[6] else 0, cpus[2 % len(cpus)])
         time.sleep(min(1.0, seconds / 4))
         calls = count_syscalls(weir, dataplane, ("hit", "blocked"))
-        loads = [json.loads(generator.stdout.readline() or "{}") for _ in range(5 if loads_s and case[6] else 2)]
+        loads = [json.loads(generator.stdout.readline() or "{}") for _ in range(2 + 3 * ROUNDS if loads_s and case[6] else 2)]
         if not all(loads) or not weir.stop(dataplane):
             raise Failed(f"{case[1]}: the generator or the data plane failed: " + "".join(
                 f.read_text(errors="replace")[-800:] for f in run.glob("*.log")))
@@ -231,7 +232,7 @@ def cases_of(goals):
     return [c for c in CASES if not goals or c[0] in goals or ("G7" in goals and c[6])]
 
 
-def run_all(tree, goals, seconds, alone_s=3, loads_s=5):
+def run_all(tree, goals, seconds, alone_s=3, loads_s=2):
     """Rows of all cases of `goals` (a list, or None for all), and whether all was right."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:

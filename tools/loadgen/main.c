@@ -5,10 +5,10 @@
 // Bounded in count and time. Each run ends with a line of JSON on stdout; exit status 0 only if
 // every query was answered (or, with --reflected, came back as it was) and every reply was right.
 // In this order: with --warm each name is asked once; then the load itself, a closed loop or, with
-// --rate, an open one; with --loads three open loops at 25, 50 and 75 % of the answers a second
-// that the load reached; with --alone a run with a window of one. With --stay it then keeps the
-// port open until its standard input ends: a memif client that leaves takes the server's rings
-// along (DPDK 22.11).
+// --rate, an open one; with --loads open loops at 25, 50 and 75 % of the answers a second that the
+// load reached, once or in rounds; with --alone a run with a window of one. With --stay it then
+// keeps the port open until its standard input ends: a memif client that leaves takes the server's
+// rings along (DPDK 22.11).
 
 #include "report.h"
 
@@ -23,12 +23,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WARM_S = 60, RATE_MAX = 100000000 };
+enum { WARM_S = 60, RATE_MAX = 100000000, ROUNDS_MAX = 100 };
 
 struct arguments {
 	const char *device, *lcore;
 	const char *mac;  // of the service; NULL: asked for
-	uint64_t loads_s; // then so long each part of the capacity
+	uint64_t loads_s; // then so long each part of the capacity, in some rounds
+	unsigned rounds;
 	uint64_t alone_s; // then so long one query at a time
 	bool warm, stay;
 };
@@ -84,7 +85,8 @@ static void usage(void)
 {
 	die("usage: weir-loadgen -d DEVARGS -s SERVICE,CLIENT [-s ...] [-n NAMES] [-q QUERIES] "
 	    "[-t SECONDS] [-w WINDOW] [-l LCORE] [--corpus [LISTED,PERCENT]] [--reflected] "
-	    "[--mac MAC] [--warm] [--rate QPS] [--loads SECONDS] [--alone SECONDS] [--stay]");
+	    "[--mac MAC] [--warm] [--rate QPS] [--loads SECONDS[,ROUNDS]] [--alone SECONDS] "
+	    "[--stay]");
 }
 
 // LISTED,PERCENT: so many names of the corpus' list, and how much of the load they are.
@@ -92,6 +94,13 @@ static void set_corpus(struct load *l, const char *text)
 {
 	l->corpus = true;
 	if (text && (sscanf(text, "%u,%u", &l->listed, &l->listed_percent) != 2 || !l->listed))
+		usage();
+}
+
+static void set_loads(struct arguments *a, const char *text)
+{
+	a->rounds = 1;
+	if (sscanf(text, "%lu,%u", &a->loads_s, &a->rounds) < 1 || a->rounds > ROUNDS_MAX)
 		usage();
 }
 
@@ -153,7 +162,7 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 			l->rate = strtoull(optarg, NULL, 10);
 			break;
 		case 'L':
-			a->loads_s = strtoull(optarg, NULL, 10);
+			set_loads(a, optarg);
 			break;
 		case 'M':
 			a->mac = optarg;
@@ -194,12 +203,13 @@ static bool run_warm(struct load *l)
 }
 
 // `capacity`: answers a second.
-static bool run_loads(struct load *l, double capacity, uint64_t seconds)
+static bool run_loads(struct load *l, double capacity, const struct arguments *a)
 {
 	bool ok = true;
 	l->window = LOAD_WINDOW_MAX;
-	l->seconds = seconds;
-	for (unsigned percent = 25; percent <= 75; percent += 25) {
+	l->seconds = a->loads_s;
+	for (unsigned part = 0; part < 3 * a->rounds; part++) {
+		unsigned percent = 25 * (part % 3 + 1);
 		l->rate = (uint64_t)(capacity * percent / 100) + 1;
 		ok &= load_report(l, load_run(l), percent);
 	}
@@ -215,7 +225,7 @@ static bool run_all(struct load *l, const struct arguments *a)
 	// Where the other side reflects in turn with answering, it answers half of the time.
 	double capacity = (double)l->answered * (l->reflected && l->sent_back ? 2 : 1) / seconds;
 	if (a->loads_s)
-		ok &= run_loads(l, capacity, a->loads_s);
+		ok &= run_loads(l, capacity, a);
 	if (a->alone_s) {
 		l->window = 1;
 		l->seconds = a->alone_s;
