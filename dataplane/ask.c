@@ -20,7 +20,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 		.udp_size = p->q.udp_size,
 		.has_opt = p->q.has_opt,
 		.dnssec_ok = p->q.dnssec_ok,
-		.view = p->key.view,
+		.view = packet_key(p).view,
 		.kind = kind,
 		.group = b->tables->has_groups ? p->group : 0,
 		.question_len = p->q.question_len,

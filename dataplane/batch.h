@@ -17,8 +17,10 @@
 // name begins with the second, and what only the rules read is at the end.
 struct packet {
 	alignas(CACHE_LINE) struct rte_mbuf *m; // NULL once settled
-	struct l0_key key;
-	uint32_t record; // L0 record to try first; after stage_lookup the one found, or L0_NONE
+	uint64_t hash;     // of the question's key in L0, and the rest of that:
+	uint64_t key_word; // packet_key
+	uint64_t rest_sum; // wide sum of the message behind its header; 0: not known
+	uint32_t record;   // L0 record to try first; after stage_lookup the one found, or L0_NONE
 	uint8_t ip_version;
 	bool has_vlan;
 	bool zero_csum; // IPv4 query without UDP checksum: the reply has none either
@@ -100,6 +102,12 @@ ATTR_INLINE void batch_to_kernel(struct batch *b, struct packet *p)
 ATTR_INLINE void batch_count(struct batch *b, enum counter c, uint64_t n)
 {
 	stats_add(&b->w->stats->counter[c], n);
+}
+
+// What its question is known by.
+ATTR_INLINE struct l0_key packet_key(const struct packet *p)
+{
+	return (struct l0_key){.hash = p->hash, .name = p->q.name.wire, .word = p->key_word};
 }
 
 // The DNS message of a packet, and the octets from there to the end of its buffer.

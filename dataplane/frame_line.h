@@ -13,6 +13,9 @@
 
 #include <netinet/in.h>
 #include <weir/csum.h>
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
 
 // Of a pseudo header without its addresses.
 ATTR_INLINE uint64_t frame_line_pseudo_rest(uint8_t protocol, uint16_t len)
@@ -20,12 +23,20 @@ ATTR_INLINE uint64_t frame_line_pseudo_rest(uint8_t protocol, uint16_t len)
 	return (uint64_t)rte_cpu_to_be_16(protocol) + rte_cpu_to_be_16(len);
 }
 
+#ifdef __SSSE3__
+// One shuffle of the first 16 octets, the last two of which belong to the next header and stay.
+ATTR_INLINE void frame_line_swap_macs(uint8_t *eth)
+{
+	__m128i *first = (__m128i *)(void *)eth;
+	const __m128i turn = _mm_setr_epi8(6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14, 15);
+	_mm_storeu_si128(first, _mm_shuffle_epi8(_mm_loadu_si128(first), turn));
+}
+#else
 // Two addresses of 48 bits as one word of 64 and one of 32, little-endian: the first address is the
 // low six octets of the first word.
-ATTR_INLINE void frame_line_swap_macs(struct packet *p)
+ATTR_INLINE void frame_line_swap_macs(uint8_t *eth)
 {
 	const unsigned mac_bits = 48;
-	uint8_t *eth = rte_pktmbuf_mtod(p->m, uint8_t *);
 	uint64_t front;
 	uint32_t back;
 	memcpy(&front, eth, sizeof front);
@@ -37,6 +48,7 @@ ATTR_INLINE void frame_line_swap_macs(struct packet *p)
 	memcpy(eth, &front, sizeof front);
 	memcpy(eth + 8, &back, sizeof back);
 }
+#endif
 
 ATTR_INLINE void frame_line_set_len(struct packet *p, uint16_t payload_len)
 {
@@ -53,10 +65,9 @@ ATTR_INLINE void frame_line_ipv4_fill(
 	const uint32_t total_len = FRAME_IPV4_LEN + (uint32_t)payload_len;
 	rte_be64_t front =
 		rte_cpu_to_be_64((uint64_t)(version_ihl << 16 | total_len) << 32 | flags);
-	const uint32_t ttl_protocol = (uint32_t)FRAME_TTL << 8 | protocol;
-	uint64_t sum = csum_wide_add(
-		csum_wide_add(addresses, front), rte_cpu_to_be_16((uint16_t)ttl_protocol));
-	rte_be32_t back = rte_cpu_to_be_32(ttl_protocol << 16 | (uint16_t)~csum_fold(sum));
+	const uint32_t ttl_protocol = rte_cpu_to_be_16((uint16_t)(FRAME_TTL << 8 | protocol));
+	uint64_t sum = csum_wide_add(csum_wide_add(addresses, front), ttl_protocol);
+	rte_be32_t back = (uint32_t)(uint16_t)~csum_fold_wire(sum) << 16 | ttl_protocol;
 	memcpy(ip, &front, sizeof(front));
 	memcpy(ip + 8, &back, sizeof(back));
 }
@@ -123,29 +134,43 @@ ATTR_INLINE uint64_t frame_line_turn_ip(struct packet *p, uint16_t payload_len)
 ATTR_INLINE void frame_line_udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_len,
 	uint64_t addresses, uint64_t dns, bool zero_csum)
 {
-	uint16_t len = (uint16_t)(FRAME_UDP_LEN + dns_len);
-	uint64_t front = (uint64_t)rte_cpu_to_be_16(len) << 32 | ports;
+	const rte_be16_t len = rte_cpu_to_be_16((uint16_t)(FRAME_UDP_LEN + dns_len));
+	uint64_t front = (uint64_t)len << 32 | ports;
 	uint16_t csum = 0;
 	if (likely_(!zero_csum)) {
 		uint64_t sum = csum_wide_add(csum_wide_add(addresses, dns), front);
-		csum = (uint16_t)~csum_fold(
-			csum_wide_add(sum, frame_line_pseudo_rest(IPPROTO_UDP, len)));
+		const uint32_t rest = RTE_BE16(IPPROTO_UDP) + (uint32_t)len;
+		csum = (uint16_t)~csum_fold_wire(csum_wide_add(sum, rest));
 		csum = csum ? csum : 0xffff;
 	}
-	front |= (uint64_t)rte_cpu_to_be_16(csum) << 48;
+	front |= (uint64_t)csum << 48;
 	memcpy(udp, &front, sizeof front);
 }
 
-// The whole reply: `dns_len` octets at packet_dns(p), whose sum is `dns_sum`.
-ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint16_t dns_sum)
+// The whole reply: `dns_len` octets at packet_dns(p), whose wide sum is `dns_sum`. What is asked
+// for more than once is kept here, as compilers must load it again after each store into the frame.
+ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint64_t dns_sum)
 {
-	uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
-	frame_line_swap_macs(p);
-	uint64_t addresses = frame_line_turn_ip(p, udp_len);
-	uint8_t *udp = rte_pktmbuf_mtod_offset(p->m, uint8_t *, p->l4);
+	const uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
+	if (likely_(p->ip_version == 4))
+		frame_line_strip_ipv4_options(p);
+	struct rte_mbuf *m = p->m;
+	const uint16_t l4 = p->l4, len = (uint16_t)(l4 + udp_len);
+	const bool zero_csum = p->zero_csum;
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + p->l3, *udp = frame + l4;
 	uint32_t ports;
 	memcpy(&ports, udp, sizeof ports);
 	ports = ports << 16 | ports >> 16;
-	frame_line_udp_fill(udp, ports, dns_len, addresses, csum_widen(dns_sum), p->zero_csum);
-	frame_line_set_len(p, udp_len);
+	m->data_len = len;
+	m->pkt_len = len;
+	frame_line_swap_macs(frame);
+	uint64_t addresses;
+	if (likely_(p->ip_version == 4)) {
+		addresses = frame_line_turn_ipv4_addresses(ip + 12);
+		frame_line_ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
+	} else {
+		addresses = frame_line_turn_ipv6_addresses(ip + 8);
+		frame_line_ipv6_fill(ip, IPPROTO_UDP, udp_len);
+	}
+	frame_line_udp_fill(udp, ports, dns_len, addresses, dns_sum, zero_csum);
 }

@@ -10,14 +10,17 @@
 
 ATTR_INLINE void question_hash(const struct worker_tables *t, struct packet *p, uint16_t view)
 {
+	struct l0_key key;
 	if (likely_(t->has_l0)) {
-		l0_read_key(&t->l0, &p->q, view, &p->key);
-		l0_prefetch_bucket(&t->l0, p->key.hash);
-		return;
+		l0_read_key(&t->l0, &p->q, view, &key);
+		l0_prefetch_bucket(&t->l0, key.hash);
+	} else {
+		key = (struct l0_key){
+			.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype
+				^ (uint64_t)view << 32,
+			.view = view,
+		};
 	}
-	p->key = (struct l0_key){
-		.hash = contenthash(p->q.name.wire, p->q.name.len) ^ p->q.qtype
-			^ (uint64_t)view << 32,
-		.view = view,
-	};
+	p->hash = key.hash;
+	p->key_word = key.word;
 }

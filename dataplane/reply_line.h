@@ -18,7 +18,7 @@ ATTR_INLINE void reply_line_finish(
 	}
 	if (unlikely_(get_u16(packet_dns(p) + 2) & DNS_FLAG_TC))
 		batch_count(b, COUNTER_reply_truncated, 1);
-	frame_line_reply(p, len, sum);
+	frame_line_reply(p, len, csum_widen(sum));
 	batch_tx(b, p, v);
 }
 

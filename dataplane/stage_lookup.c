@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ask.h"
-#include "core/l0_read.h"
+#include "core/l0_hit.h"
 #include "mark.h"
 #include "reply_line.h"
 #include "stages.h"
@@ -11,7 +11,7 @@ static void prefetch_records(struct batch *b)
 {
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		p->record = l0_read_candidate(&b->tables->l0, p->key.hash);
+		p->record = l0_read_candidate(&b->tables->l0, p->hash);
 	}
 }
 
@@ -105,6 +105,68 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	return false;
 }
 
+// The hits of a batch, for what is done for all at once.
+struct hits {
+	unsigned count, plain;
+	uint32_t used[WORKER_BATCH]; // records
+};
+
+static void find_records(struct batch *b, struct l0_found found[], uint64_t *anomalies)
+{
+	const struct l0_reader *l0 = &b->tables->l0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		const struct l0_key key = packet_key(p);
+		p->record = l0_read_find(l0, &key, p->record, &found[i], anomalies);
+	}
+}
+
+// True: answered, as most are; only the counters are not touched yet.
+ATTR_INLINE bool answer_plain(
+	struct batch *b, struct packet *p, const struct l0_found *f, const struct l0_hit_terms *t)
+{
+	if (unlikely_(p->record == L0_NONE))
+		return false;
+	uint8_t *msg = packet_dns(p);
+	uint64_t sum = p->rest_sum; // of the question, where nothing is behind that
+	if (unlikely_(!sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
+		sum = csum_wide(msg + DNS_HEADER_LEN, p->q.question_len);
+	uint32_t len = l0_hit_reply(f, &p->q, msg, (uint32_t)packet_dns_room(p), t, &sum);
+	if (unlikely_(len == 0))
+		return false;
+	frame_line_reply(p, (uint16_t)len, sum);
+	b->tx[b->tx_count++] = p->m;
+	p->m = NULL;
+	return true;
+}
+
+static void answer_all(struct batch *b, const struct l0_found found[], struct hits *h,
+	_Atomic uint8_t *marks, uint64_t *anomalies)
+{
+	const struct dp_config *config = &b->tables->config;
+	const struct l0_hit_terms terms = {
+		.now_ms = b->now_ms,
+		.most_ttl_s = config->client_ttl_cap_s ? config->client_ttl_cap_s : UINT32_MAX,
+		.limit = reply_line_limit(b),
+	};
+	unsigned kept = 0;
+	h->count = h->plain = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		h->used[h->count] = p->record;
+		if (likely_(answer_plain(b, p, &found[i], &terms))) {
+			h->count++;
+			h->plain++;
+		} else if (answer(b, p, marks, anomalies)) {
+			b->pkt[kept++] = p;
+		} else {
+			h->count++;
+		}
+	}
+	b->count = kept;
+	stats_add(&b->w->stats->verdict[VERDICT_hit], h->plain);
+}
+
 void stage_lookup(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
@@ -120,22 +182,12 @@ void stage_lookup(struct batch *b)
 	// All found before any is answered: l0_find fetches the lines of a long record that the
 	// candidate's prefetch left out, and they are on their way while the others are compared.
 	uint64_t anomalies = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		p->record = l0_read_find(&t->l0, &p->key, p->record, &anomalies);
-	}
-	uint32_t used[WORKER_BATCH];
-	unsigned kept = 0, hits = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		if (answer(b, p, marks, &anomalies))
-			b->pkt[kept++] = p;
-		else
-			used[hits++] = p->record;
-	}
-	b->count = kept;
+	struct l0_found found[WORKER_BATCH];
+	struct hits hits;
+	find_records(b, found, &anomalies);
+	answer_all(b, found, &hits, marks, &anomalies);
 	if (marks)
-		mark_used(marks, used, hits);
+		mark_used(marks, hits.used, hits.count);
 	if (unlikely_(anomalies))
 		batch_count(b, COUNTER_record_anomaly, anomalies);
 }

@@ -24,7 +24,7 @@ static void settle_miss(struct batch *b, struct packet *p)
 {
 	struct recent *recent = &b->w->recent;
 	uint64_t replaced = recent->replaced;
-	uint32_t before = recent_ask(recent, p->key.hash, b->now_ms);
+	uint32_t before = recent_ask(recent, p->hash, b->now_ms);
 	batch_count(b, COUNTER_recent_replaced, recent->replaced - replaced);
 	if (before >= RECENT_WAITERS) {
 		batch_drop(b, p, VERDICT_miss_duplicate);
@@ -34,7 +34,7 @@ static void settle_miss(struct batch *b, struct packet *p)
 		batch_drop(b, p, VERDICT_miss);
 		return;
 	}
-	recent_take_back(recent, p->key.hash);
+	recent_take_back(recent, p->hash);
 	settle_ring_full(b, p, before > 0);
 }
 

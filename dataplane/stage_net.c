@@ -2,6 +2,7 @@
 #include "address.h"
 #include "frame.h"
 #include "local_arp_nd.h"
+#include "net_line.h"
 #include "stages.h"
 
 #include <rte_ip.h>
@@ -10,8 +11,8 @@
 #include <netinet/in.h>
 #include <weir/csum.h>
 
-// Each function below either settles the packet and returns false, or leaves a whole UDP/53 query
-// to us, with its offsets filled in, and returns true.
+// What is not plain (net_line.h). Each function below either settles the packet and returns false,
+// or leaves a whole UDP/53 query to us, with its offsets filled in, and returns true.
 
 static bool settle(struct batch *b, struct packet *p, enum verdict v)
 {
@@ -94,6 +95,7 @@ static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t
 	}
 	p->dns = (uint16_t)(p->l4 + FRAME_UDP_LEN);
 	p->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
+	p->rest_sum = 0;
 	return true;
 }
 
@@ -248,7 +250,7 @@ void stage_net(struct batch *b)
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (net_ether(b, p))
+		if (likely_(net_line(b, p)) || net_ether(b, p))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;

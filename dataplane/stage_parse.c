@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "core/dns_query_line.h"
 #include "question_line.h"
 #include "reply.h"
 #include "stages.h"
@@ -41,6 +42,13 @@ static bool settle_status(struct batch *b, struct packet *p, enum dns_query_stat
 	return false;
 }
 
+// Class IN and a type below the meta range, but for OPT.
+ATTR_INLINE bool question_is_plain(const struct dns_query *q)
+{
+	return q->qclass == DNS_CLASS_IN && (uint16_t)(q->qtype - 1) < 127
+	       && q->qtype != DNS_TYPE_OPT;
+}
+
 static bool settle_question(struct batch *b, struct packet *p)
 {
 	if (unlikely_(p->q.qclass != DNS_CLASS_IN || type_is_transfer(p->q.qtype))) {
@@ -54,21 +62,33 @@ static bool settle_question(struct batch *b, struct packet *p)
 	return true;
 }
 
+// Not plain: what is to be said of it. True: a question to go on with.
+static bool parse_whole(struct batch *b, struct packet *p)
+{
+	enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
+	return settle_status(b, p, status) && settle_question(b, p);
+}
+
+static __attribute__((noinline)) void hash_suffixes(const struct batch *b, struct packet *p)
+{
+	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
+}
+
 // What the later stages know the question by.
-static void hash_question(struct batch *b, struct packet *p)
+ATTR_INLINE void hash_question(const struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
 	question_hash(t, p, unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0);
 	if (b->rules)
-		rule_probe_hash(&t->rules, &p->q, &p->probe);
+		hash_suffixes(b, p);
 }
 
 // The first record that may be a packet's, fetched while later packets are parsed. With rules,
 // which may settle the packet and give its bucket's line time to arrive, that is stage_lookup's
 // work.
-static void fetch_record(const struct batch *b, struct packet *p)
+ATTR_INLINE void fetch_record(const struct batch *b, struct packet *p)
 {
-	p->record = l0_read_candidate(&b->tables->l0, p->key.hash);
+	p->record = l0_read_candidate(&b->tables->l0, p->hash);
 }
 
 // Each name is hashed one packet later: just stored, it would be read in other pieces than it was
@@ -81,8 +101,9 @@ void stage_parse(struct batch *b)
 	unsigned kept = 0, hashed = 0, tagged = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
-		if (!settle_status(b, p, status) || !settle_question(b, p))
+		bool plain = dns_query_line(packet_dns(p), p->dns_len, &p->q)
+			     && question_is_plain(&p->q);
+		if (unlikely_(!plain) && !parse_whole(b, p))
 			continue;
 		b->pkt[kept++] = p;
 		if (kept > 1)
@@ -91,8 +112,8 @@ void stage_parse(struct batch *b)
 			fetch_record(b, b->pkt[tagged++]);
 	}
 	b->count = kept;
-	while (hashed < kept)
-		hash_question(b, b->pkt[hashed++]);
+	if (likely_(hashed < kept)) // the last one
+		hash_question(b, b->pkt[hashed]);
 	while (tags && tagged < kept)
 		fetch_record(b, b->pkt[tagged++]);
 }

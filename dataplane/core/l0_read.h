@@ -53,9 +53,16 @@ ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
 	return number;
 }
 
-// Is it the key's record? One that does not fit the table is counted.
-ATTR_INLINE bool l0_read_is(
-	const struct l0_reader *r, uint32_t number, const struct l0_key *key, uint64_t *anomalies)
+// What a lookup has checked of a record that it found, for whoever answers from it a pass later and
+// must not load it again: the rest of struct l0_bounds follows from it.
+struct l0_found {
+	const struct l0_record *record;
+	uint64_t head, key, count, left;
+};
+
+// Is it the key's record? Then *found is set. One that does not fit the table is counted.
+ATTR_INLINE bool l0_read_is(const struct l0_reader *r, uint32_t number, const struct l0_key *key,
+	struct l0_found *found, uint64_t *anomalies)
 {
 	struct l0_bounds b;
 	if (unlikely_(!l0_bounds_read(r, number, &b))) {
@@ -66,21 +73,23 @@ ATTR_INLINE bool l0_read_is(
 		return false;
 	if (b.at.end > 2 * CACHE_LINE) // for whoever writes the reply, a pass later
 		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
+	*found = (struct l0_found){b.record, b.head, b.key, b.count, b.left};
 	return true;
 }
 
 // The other records that the tags of both buckets lead to.
 uint32_t l0_read_find_other(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
-	uint64_t *anomalies);
+	struct l0_found *found, uint64_t *anomalies);
 
+// *found is set unless it returns L0_NONE.
 ATTR_INLINE uint32_t l0_read_find(const struct l0_reader *r, const struct l0_key *key,
-	uint32_t candidate, uint64_t *anomalies)
+	uint32_t candidate, struct l0_found *found, uint64_t *anomalies)
 {
 	if (candidate == L0_NONE)
 		return L0_NONE;
-	if (likely_(l0_read_is(r, candidate, key, anomalies)))
+	if (likely_(l0_read_is(r, candidate, key, found, anomalies)))
 		return candidate;
-	return l0_read_find_other(r, key, candidate, anomalies);
+	return l0_read_find_other(r, key, candidate, found, anomalies);
 }
 
 // Every offset of a table is checked here, so that a damaged record is a miss and not a damaged

@@ -45,6 +45,7 @@ static_assert(L0_RECORD_UNITS_MAX <= UINT16_MAX);
 struct l0_bounds {
 	const struct l0_record *record;
 	uint64_t head, key, count; // head_word, key_word, count_word
+	uint64_t left;             // octets from the record to the end of the table
 	struct l0_layout at;
 	uint32_t ttl_count, ttl_step;
 };
@@ -137,8 +138,9 @@ ATTR_INLINE bool l0_bounds_ttls(struct l0_bounds *b)
 	if (likely_(l0_flags_of(b->head) & L0_RECORD_EVEN)) {
 		b->ttl_step = ttls;
 		b->ttl_count = l0_ancount_of(b->count) + l0_nscount_of(b->count);
-		return ttls && b->ttl_count
-		       && DNS_TTL_FIRST + (b->ttl_count - 1) * ttls + 4
+		// None at all comes to more than any length.
+		return ttls
+		       && DNS_TTL_FIRST + 4 + (uint64_t)(b->ttl_count - 1) * ttls
 				  <= l0_answer_len_of(b->head);
 	}
 	b->ttl_step = 0;
@@ -162,8 +164,8 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	uint32_t name_len = l0_name_len_of(b->key), answer_len = l0_answer_len_of(b->head);
 	b->at = l0_layout_of(
 		name_len, b->ttl_step ? 0 : b->ttl_count, answer_len, l0_flags_of(b->head));
-	return b->at.end <= (uint64_t)(r->unit_count - number) * L0_UNIT && name_len != 0
-	       && answer_len <= L0_ANSWER_MAX;
+	b->left = (uint64_t)(r->unit_count - number) * L0_UNIT;
+	return b->at.end <= b->left && name_len != 0 && answer_len <= L0_ANSWER_MAX;
 }
 
 // Are two runs of n octets the same? Nothing besides them is read.

@@ -104,15 +104,16 @@ uint32_t l0_candidate(const struct l0_reader *r, uint64_t hash)
 uint32_t l0_find(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
 	uint64_t *anomalies)
 {
-	return l0_read_find(r, key, candidate, anomalies);
+	struct l0_found unused;
+	return l0_read_find(r, key, candidate, &unused, anomalies);
 }
 
 static uint32_t l0_find_in(const struct l0_reader *r, const struct l0_bucket *b,
-	const struct l0_key *key, uint32_t tried, uint64_t *anomalies)
+	const struct l0_key *key, uint32_t tried, struct l0_found *found, uint64_t *anomalies)
 {
 	for (unsigned bits = l0_match(b, l0_tag(key->hash)); bits; bits &= bits - 1) {
 		uint32_t number = l0_slot_record(b, (unsigned)__builtin_ctz(bits));
-		if (number != tried && l0_read_is(r, number, key, anomalies))
+		if (number != tried && l0_read_is(r, number, key, found, anomalies))
 			return number;
 	}
 	return L0_NONE;
@@ -120,14 +121,14 @@ static uint32_t l0_find_in(const struct l0_reader *r, const struct l0_bucket *b,
 
 // Not in line: a candidate is nearly always right.
 uint32_t l0_read_find_other(const struct l0_reader *r, const struct l0_key *key, uint32_t candidate,
-	uint64_t *anomalies)
+	struct l0_found *found, uint64_t *anomalies)
 {
 	uint64_t at = key->hash & r->bucket_mask;
-	uint32_t number = l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
+	uint32_t number = l0_find_in(r, &r->buckets[at], key, candidate, found, anomalies);
 	if (number != L0_NONE || !l0_overflows(&r->buckets[at]))
 		return number;
 	at = l0_other_bucket(at, l0_tag(key->hash), r->bucket_mask);
-	return l0_find_in(r, &r->buckets[at], key, candidate, anomalies);
+	return l0_find_in(r, &r->buckets[at], key, candidate, found, anomalies);
 }
 
 bool l0_record_read(const struct l0_reader *r, uint32_t record, struct l0_view *out)

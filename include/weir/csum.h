@@ -32,11 +32,17 @@ ATTR_INLINE uint64_t csum_wide_add(uint64_t a, uint64_t b)
 ATTR_INLINE uint64_t csum_wide(const void *p, size_t len)
 {
 	const uint8_t *b = p;
-	uint64_t s = 0, w;
+	uint64_t s = 0, w, v;
 	size_t i = 0;
-	for (; i + 8 <= len; i += 8) {
+	for (; i + 16 <= len; i += 16) {
+		memcpy(&w, b + i, sizeof w);
+		memcpy(&v, b + i + 8, sizeof v);
+		s = csum_wide_add(csum_wide_add(s, w), v);
+	}
+	if (i + 8 <= len) {
 		memcpy(&w, b + i, sizeof w);
 		s = csum_wide_add(s, w);
+		i += 8;
 	}
 	size_t left = len - i;
 	if (left == 0)
@@ -63,12 +69,18 @@ ATTR_INLINE uint64_t csum_widen(uint16_t sum)
 	return htobe16(sum);
 }
 
-ATTR_INLINE uint16_t csum_fold(uint64_t wide)
+// As the wire has it: the octets as they lie in memory.
+ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
 {
 	wide += wide << 32 | wide >> 32;
 	uint32_t s = (uint32_t)(wide >> 32);
 	s += s << 16 | s >> 16;
-	return be16toh((uint16_t)(s >> 16));
+	return (uint16_t)(s >> 16);
+}
+
+ATTR_INLINE uint16_t csum_fold(uint64_t wide)
+{
+	return be16toh(csum_fold_wire(wide));
 }
 
 static inline uint16_t csum_add(uint16_t a, uint16_t b)

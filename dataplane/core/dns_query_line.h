@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The parser for plain queries, in line, for the packet path: opcode QUERY, one question, and at
+// most a plain OPT (root, version 0, no options) behind it. Nearly all are; everything else, faults
+// included, is left to dns_query_parse, whose twin this is (test_dns_query_line).
+//
+// Header and OPT are tested in words as they lie in memory, and fields that stand together in
+// struct dns_query are stored as one word: the stages read them one by one, which costs nothing.
+
+#include "dns_name_walk.h"
+
+#include <endian.h>
+#include <string.h>
+#include <weir/ascii.h>
+#include <weir/dns_query.h>
+
+static_assert(offsetof(struct dns_query, id) == 0 && offsetof(struct dns_query, flags) == 2
+	      && offsetof(struct dns_query, qtype) == 4 && offsetof(struct dns_query, qclass) == 6);
+static_assert(
+	offsetof(struct dns_query, question_len) == 8 && offsetof(struct dns_query, udp_size) == 10
+	&& offsetof(struct dns_query, has_opt) == 12 && offsetof(struct dns_query, dnssec_ok) == 13
+	&& offsetof(struct dns_query, name.len) == 14
+	&& offsetof(struct dns_query, name.labels) == 15);
+
+ATTR_INLINE uint64_t dns_query_8(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return w;
+}
+
+// Two fields of 16 bits, as they stand in struct dns_query.
+ATTR_INLINE uint64_t dns_query_pair(const uint8_t *p)
+{
+	uint32_t w;
+	memcpy(&w, p, sizeof w);
+	w = be32toh(w);
+	return w << 16 | w >> 16;
+}
+
+// UDP size, presence and DO at their places in the second word of struct dns_query; 0: no plain OPT
+// in these `left` octets.
+ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left)
+{
+	// Owner and type, version.
+	const uint64_t tested = htobe64(0xffffff000000ff00), plain = htobe64(0x0000290000000000);
+	uint16_t rdata_len;
+	if (unlikely_(left < DNS_OPT_FIXED_LEN))
+		return 0;
+	uint64_t w = dns_query_8(p);
+	memcpy(&rdata_len, p + 9, sizeof rdata_len);
+	if (unlikely_((w & tested) != plain || rdata_len != 0))
+		return 0;
+	uint64_t size = be64toh(w) >> 24 & 0xffff;
+	size = size > DNS_UDP_PLAIN_MAX ? size : DNS_UDP_PLAIN_MAX;
+	return size << 16 | UINT64_C(1) << 32 | (w >> 63) << 40;
+}
+
+// False: not plain, and what was set of *out means nothing.
+ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, struct dns_query *out)
+{
+	enum { TAIL = 4 }; // type and class
+	if (unlikely_(len < DNS_HEADER_LEN + 1 + TAIL))
+		return false;
+	// QR and opcode; one question, and at most one record, in the additional section.
+	const uint64_t flags = htobe64((uint64_t)(DNS_FLAG_QR | DNS_FLAG_OPCODE) << 32);
+	const uint64_t counts = dns_query_8(msg + 4);
+	if (unlikely_((dns_query_8(msg) & flags)
+		      || (counts & ~htobe64(1)) != htobe64(UINT64_C(1) << 48)))
+		return false;
+	const uint8_t *name = msg + DNS_HEADER_LEN;
+	uint8_t labels;
+	size_t name_len = dns_name_walk(name, len - DNS_HEADER_LEN - TAIL, out->label_off, &labels);
+	if (unlikely_(name_len == 0))
+		return false;
+	uint64_t opt = DNS_UDP_PLAIN_MAX << 16;
+	if (counts & htobe64(1)) {
+		size_t end = DNS_HEADER_LEN + name_len + TAIL;
+		opt = dns_query_opt(msg + end, len - end);
+		if (unlikely_(!opt))
+			return false;
+	}
+	ascii_lower_copy(out->name.wire, name, name_len);
+	const uint64_t first = dns_query_pair(msg) | dns_query_pair(name + name_len) << 32;
+	const uint64_t second =
+		(name_len + TAIL) | opt | (uint64_t)name_len << 48 | (uint64_t)labels << 56;
+	memcpy((uint8_t *)out, &first, sizeof first);
+	memcpy((uint8_t *)out + sizeof first, &second, sizeof second);
+	return true;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The reply of a plain hit, in line: a fresh record that nobody judged, of even answers of an even
+// number of octets (or TTLs would count turned), that fits the client, as nearly all are. From the
+// words that the lookup has checked (struct l0_found), in one go: no view of the record, no
+// options, no second check. Everything else is left to l0_read_record and dns_reply_line, whose
+// twin this is: same octets, same sum (test_l0_hit).
+//
+// Octets are copied in steps of a cache line, without asking how many the last has: so up to 63
+// behind the answer are read and written, within the table and within the message's room.
+
+#include "dns_reply_line.h"
+#include "l0_read.h"
+
+struct l0_hit_terms { // of a batch
+	uint64_t now_ms;
+	uint32_t most_ttl_s; // the cap; UINT32_MAX: none
+	uint32_t limit;      // of a message, by our own limit and the port's
+};
+
+enum { L0_HIT_STEP = 64 };
+
+ATTR_INLINE void l0_hit_copy(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	enum { VECTOR = 16 };
+	uint32_t i = 0;
+	do {
+		for (unsigned k = 0; k < L0_HIT_STEP; k += VECTOR)
+			memcpy(to + i + k, from + i + k, VECTOR);
+		i += L0_HIT_STEP;
+	} while (unlikely_(i < len));
+}
+
+// TTLs from the first to the one at `last`; what they come to is added to a wide sum: new words
+// less old ones. Below 0 that is one more as a number of 64 bits than as a wide sum.
+ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint32_t step, uint32_t last,
+	uint32_t age_s, uint32_t most_s)
+{
+	uint32_t off = DNS_TTL_FIRST, old, next;
+	int64_t sum = 0;
+	memcpy(&next, from + off, sizeof next);
+	do { // once for all, as a rule: those of one set are alike (RFC 2181 5.2)
+		old = next;
+		uint32_t ttl = be32toh(old);
+		ttl = ttl > age_s ? ttl - age_s : 0;
+		ttl = ttl < most_s ? ttl : most_s;
+		uint32_t new = htobe32(ttl);
+		int64_t less = (int64_t) new - old;
+		do {
+			memcpy(to + off, &new, sizeof new);
+			sum += less;
+			off += step;
+			if (off > last)
+				break;
+			memcpy(&next, from + off, sizeof next);
+		} while (likely_(next == old));
+	} while (unlikely_(off <= last));
+	return (uint64_t)sum + (uint64_t)(sum >> 63);
+}
+
+// The header over the query's: id, opcode, RD, CD and QDCOUNT stay. The wide sum of it.
+ATTR_INLINE uint64_t l0_hit_header(
+	uint8_t *msg, const struct l0_found *f, const struct dns_query *q)
+{
+	const uint64_t kept =
+		htobe64(UINT64_C(0xffff) << 48
+			| (uint64_t)(DNS_FLAG_OPCODE | DNS_FLAG_RD | DNS_FLAG_CD) << 32
+			| UINT64_C(0xffff) << 16);
+	const uint64_t always = htobe64((uint64_t)(DNS_FLAG_QR | DNS_FLAG_RA) << 32);
+	uint64_t front;
+	memcpy(&front, msg, sizeof front);
+	uint64_t ad = htobe64((uint64_t)DNS_FLAG_AD << 32);
+	ad = l0_flags_of(f->head) & L0_RECORD_AUTHENTICATED ? ad : 0; // RFC 6840 5.7
+	ad &= q->dnssec_ok ? ad : front;
+	front = (front & kept) | always | ad
+		| htobe64((uint64_t)l0_rcode_of(f->head) << 32 | l0_ancount_of(f->count));
+	uint32_t back = htobe32(l0_nscount_of(f->count) << 16 | q->has_opt);
+	memcpy(msg, &front, sizeof front);
+	memcpy(msg + 8, &back, sizeof back);
+	return csum_wide_add(front, back);
+}
+
+// Octets of the reply, and their wide sum in *sum, which held the question's; 0: not a plain hit,
+// and nothing is written. `room`: from msg on.
+ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_query *q, uint8_t *msg,
+	uint32_t room, const struct l0_hit_terms *t, uint64_t *sum)
+{
+	const uint32_t kinds = L0_RECORD_EVEN | L0_RECORD_STAMPED | L0_RECORD_JUDGED;
+	const uint32_t len = l0_answer_len_of(f->head), step = l0_ttls_of(f->key);
+	const uint32_t answer_at = sizeof(struct l0_record) + l0_name_len_of(f->key);
+	const uint32_t copied = (len + L0_HIT_STEP - 1) & -(uint32_t)L0_HIT_STEP;
+	const uint32_t head = DNS_HEADER_LEN + (uint32_t)q->question_len;
+	const uint32_t opt = q->has_opt ? DNS_OPT_FIXED_LEN : 0, end = head + len + opt;
+	const uint64_t age_ms = t->now_ms - l0_created_of(f->head);
+	if (unlikely_((l0_flags_of(f->head) & kinds) != L0_RECORD_EVEN || step & 1
+		      || age_ms >= L0_ONCE(f->record->soft_ms)
+		      || age_ms >= L0_ONCE(f->record->then_ms)))
+		return 0;
+	if (unlikely_(end > q->udp_size || end > t->limit || answer_at + copied > f->left
+		      || head + copied + DNS_OPT_FIXED_LEN > room))
+		return 0;
+
+	const uint8_t *from = (const uint8_t *)f->record + answer_at;
+	l0_hit_copy(msg + head, from, len);
+	uint32_t records = l0_ancount_of(f->count) + l0_nscount_of(f->count);
+	uint64_t body = l0_hit_ttls(msg + head, from, step, DNS_TTL_FIRST + (records - 1) * step,
+		(uint32_t)age_ms / 1000, t->most_ttl_s);
+	body = csum_wide_add(body, l0_sum_of(f->head, f->key, f->count, 0));
+	uint64_t s = l0_hit_header(msg, f, q);
+	s = csum_wide_add(s, *sum);
+	s = csum_wide_add(s, csum_wide_at(head, body));
+	if (q->has_opt) {
+		uint64_t o = dns_opt_write(msg + head + len, DNS_OPT_FIXED_LEN, q, 0, DNS_EDE_NONE);
+		s = csum_wide_add(s, csum_wide_at(head + len, o));
+	}
+	*sum = s;
+	return end;
+}
