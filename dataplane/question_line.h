@@ -24,3 +24,12 @@ ATTR_INLINE void question_hash(const struct worker_tables *t, struct packet *p, 
 	p->hash = key.hash;
 	p->key_word = key.word;
 }
+
+// The same where the name's hash is known and there is an L0.
+ATTR_INLINE void question_hash_behind(
+	const struct worker_tables *t, struct packet *p, uint16_t view, uint64_t name_hash)
+{
+	p->key_word = l0_read_key_word(&p->q, view);
+	p->hash = l0_read_hash_behind(&t->l0, name_hash, p->key_word);
+	l0_prefetch_bucket(&t->l0, p->hash);
+}

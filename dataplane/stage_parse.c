@@ -62,25 +62,39 @@ static bool settle_question(struct batch *b, struct packet *p)
 	return true;
 }
 
-// Not plain: what is to be said of it. True: a question to go on with.
-static bool parse_whole(struct batch *b, struct packet *p)
-{
-	enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
-	return settle_status(b, p, status) && settle_question(b, p);
-}
-
-static __attribute__((noinline)) void hash_suffixes(const struct batch *b, struct packet *p)
-{
-	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
-}
-
-// What the later stages know the question by.
-ATTR_INLINE void hash_question(const struct batch *b, struct packet *p)
+static uint16_t view_of(const struct batch *b, const struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
-	question_hash(t, p, unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0);
-	if (b->rules)
-		hash_suffixes(b, p);
+	return unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
+}
+
+// Not plain: what is to be said of it. True: a question to go on with.
+static __attribute__((noinline)) bool parse_whole(struct batch *b, struct packet *p)
+{
+	enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
+	if (!settle_status(b, p, status) || !settle_question(b, p))
+		return false;
+	question_hash(b->tables, p, view_of(b, p));
+	return true;
+}
+
+// A question to go on with is known by its hash then.
+ATTR_INLINE bool parse(struct batch *b, struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	uint64_t name_hash;
+	if (unlikely_(!t->has_l0)
+		|| unlikely_(!dns_query_line(
+			packet_dns(p), p->dns_len, &t->l0.secret, &p->q, &name_hash))
+		|| unlikely_(!question_is_plain(&p->q)))
+		return parse_whole(b, p);
+	question_hash_behind(t, p, view_of(b, p), name_hash);
+	return true;
+}
+
+static void hash_suffixes(const struct batch *b, struct packet *p)
+{
+	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
 }
 
 // The first record that may be a packet's, fetched while later packets are parsed. With rules,
@@ -91,29 +105,28 @@ ATTR_INLINE void fetch_record(const struct batch *b, struct packet *p)
 	p->record = l0_read_candidate(&b->tables->l0, p->hash);
 }
 
-// Each name is hashed one packet later: just stored, it would be read in other pieces than it was
-// stored in, and the core would wait. Not in a loop of its own: the prefetches need work between
-// them. A bucket's line is looked at as many packets behind as fetching it takes.
+// The suffixes of a name are hashed one packet later: just stored, it would be read in other pieces
+// than it was stored in, and the core would wait. Not in a loop of their own: the prefetches need
+// work between them. A bucket's line is looked at as many packets behind as fetching it takes.
 void stage_parse(struct batch *b)
 {
 	enum { TAGS_BEHIND = 12 };
-	const bool tags = batch_tags_early(b);
-	unsigned kept = 0, hashed = 0, tagged = 0;
+	const bool tags = batch_tags_early(b), rules = b->rules;
+	unsigned kept = 0, tagged = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		bool plain = dns_query_line(packet_dns(p), p->dns_len, &p->q)
-			     && question_is_plain(&p->q);
-		if (unlikely_(!plain) && !parse_whole(b, p))
+		if (unlikely_(!parse(b, p)))
 			continue;
-		b->pkt[kept++] = p;
-		if (kept > 1)
-			hash_question(b, b->pkt[hashed++]);
-		if (tags && hashed > TAGS_BEHIND)
+		b->pkt[kept] = p;
+		if (rules && kept > 0)
+			hash_suffixes(b, b->pkt[kept - 1]);
+		kept++;
+		if (tags && kept > TAGS_BEHIND)
 			fetch_record(b, b->pkt[tagged++]);
 	}
 	b->count = kept;
-	if (likely_(hashed < kept)) // the last one
-		hash_question(b, b->pkt[hashed]);
+	if (rules && kept > 0)
+		hash_suffixes(b, b->pkt[kept - 1]);
 	while (tags && tagged < kept)
 		fetch_record(b, b->pkt[tagged++]);
 }

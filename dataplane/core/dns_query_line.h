@@ -9,10 +9,10 @@
 // struct dns_query are stored as one word: the stages read them one by one, which costs nothing.
 
 #include "dns_name_walk.h"
+#include "name_fold.h"
 
 #include <endian.h>
 #include <string.h>
-#include <weir/ascii.h>
 #include <weir/dns_query.h>
 
 static_assert(offsetof(struct dns_query, id) == 0 && offsetof(struct dns_query, flags) == 2
@@ -57,8 +57,9 @@ ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left)
 	return size << 16 | UINT64_C(1) << 32 | (w >> 63) << 40;
 }
 
-// False: not plain, and what was set of *out means nothing.
-ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, struct dns_query *out)
+// False: not plain, and what was set of *out means nothing. *name_hash: the name's, by this secret.
+ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, const struct keyhash_secret *secret,
+	struct dns_query *out, uint64_t *name_hash)
 {
 	enum { TAIL = 4 }; // type and class
 	if (unlikely_(len < DNS_HEADER_LEN + 1 + TAIL))
@@ -81,7 +82,7 @@ ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, struct dns_query
 		if (unlikely_(!opt))
 			return false;
 	}
-	ascii_lower_copy(out->name.wire, name, name_len);
+	*name_hash = name_fold(secret, out->name.wire, name, name_len);
 	const uint64_t first = dns_query_pair(msg) | dns_query_pair(name + name_len) << 32;
 	const uint64_t second =
 		(name_len + TAIL) | opt | (uint64_t)name_len << 48 | (uint64_t)labels << 56;

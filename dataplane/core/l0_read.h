@@ -10,22 +10,33 @@
 // The name is hashed with the secret; type, class, flags, view and length, 8 octets, are folded in
 // by one wide multiplication with secret words on both sides, which saves copying the name behind
 // them. Without the secret neither factor is known.
+ATTR_INLINE uint64_t l0_read_hash_behind(
+	const struct l0_reader *r, uint64_t name_hash, uint64_t key_word)
+{
+	uint64_t whole = keyhash_fold(
+		name_hash ^ keyhash_key(&r->secret, 4), key_word ^ keyhash_key(&r->secret, 5));
+	// The name's hash once more: a zero factor must not throw all names together.
+	return whole + name_hash;
+}
+
 ATTR_INLINE uint64_t l0_read_hash(const struct l0_reader *r, const struct l0_key *key)
 {
 	uint64_t name = keyhash(&r->secret, key->name, key->name_len);
-	uint64_t whole = keyhash_fold(
-		name ^ keyhash_key(&r->secret, 4), key->word ^ keyhash_key(&r->secret, 5));
-	// The name's hash once more: a zero factor must not throw all names together.
-	return whole + name;
+	return l0_read_hash_behind(r, name, key->word);
+}
+
+ATTR_INLINE uint64_t l0_read_key_word(const struct dns_query *q, uint16_t view)
+{
+	unsigned flags = (q->dnssec_ok ? L0_KEY_DO : 0) | (dns_query_cd(q) ? L0_KEY_CD : 0);
+	return (uint64_t)q->name.len << 56 | (uint64_t)flags << 48 | (uint64_t)view << 32
+	       | (uint64_t)q->qclass << 16 | q->qtype;
 }
 
 ATTR_INLINE void l0_read_key(
 	const struct l0_reader *r, const struct dns_query *q, uint16_t view, struct l0_key *key)
 {
-	unsigned flags = (q->dnssec_ok ? L0_KEY_DO : 0) | (dns_query_cd(q) ? L0_KEY_CD : 0);
 	key->name = q->name.wire;
-	key->word = (uint64_t)q->name.len << 56 | (uint64_t)flags << 48 | (uint64_t)view << 32
-		    | (uint64_t)q->qclass << 16 | q->qtype;
+	key->word = l0_read_key_word(q, view);
 	key->hash = l0_read_hash(r, key);
 }
 

@@ -59,25 +59,43 @@ ATTR_INLINE void keyhash_short(const uint8_t *p, size_t len, uint64_t *a, uint64
 		*a = *a << 8 | p[i];
 }
 
+// The last 16 octets, or all of fewer, behind what the octets before them came to. One product
+// alone spreads names that differ in few bits badly under some secrets, so both of its halves are
+// multiplied once more, as wyhash does.
+ATTR_INLINE uint64_t keyhash_end(
+	const struct keyhash_secret *secret, uint64_t a, uint64_t b, uint64_t h)
+{
+	unsigned __int128 product =
+		(unsigned __int128)(a ^ keyhash_key(secret, 2)) * (b ^ h ^ keyhash_key(secret, 3));
+	return keyhash_fold((uint64_t)product ^ keyhash_key(secret, 4),
+		(uint64_t)(product >> 64) ^ keyhash_key(secret, 5));
+}
+
+// 16 octets that are not the last, in two words.
+ATTR_INLINE uint64_t keyhash_add(
+	const struct keyhash_secret *secret, uint64_t a, uint64_t b, uint64_t h)
+{
+	return keyhash_fold(a ^ keyhash_key(secret, 1), b ^ h);
+}
+
+ATTR_INLINE uint64_t keyhash_begin(const struct keyhash_secret *secret, size_t len)
+{
+	return keyhash_key(secret, 0) + len;
+}
+
 ATTR_INLINE uint64_t keyhash(const struct keyhash_secret *secret, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t a, b, h = keyhash_key(secret, 0) + len;
+	uint64_t a, b, h = keyhash_begin(secret, len);
 	if (likely_(len >= 16)) {
 		for (size_t i = 0; i + 16 < len; i += 16)
-			h = keyhash_fold(keyhash_word(p + i) ^ keyhash_key(secret, 1),
-				keyhash_word(p + i + 8) ^ h);
+			h = keyhash_add(secret, keyhash_word(p + i), keyhash_word(p + i + 8), h);
 		a = keyhash_word(p + len - 16);
 		b = keyhash_word(p + len - 8);
 	} else {
 		keyhash_short(p, len, &a, &b);
 	}
-	// One product alone spreads names that differ in few bits badly under some secrets, so both
-	// of its halves are multiplied once more, as wyhash does.
-	unsigned __int128 product =
-		(unsigned __int128)(a ^ keyhash_key(secret, 2)) * (b ^ h ^ keyhash_key(secret, 3));
-	return keyhash_fold((uint64_t)product ^ keyhash_key(secret, 4),
-		(uint64_t)(product >> 64) ^ keyhash_key(secret, 5));
+	return keyhash_end(secret, a, b, h);
 }
 
 // Keyless XXH3-64, for checksums and content comparison only.

@@ -77,20 +77,23 @@ static void check_same(const struct dns_query *a, const struct dns_query *b)
 static void test_twin(void **)
 {
 	struct guard g = guard_open();
+	const struct keyhash_secret secret = {{1, 2, 3}};
 	unsigned taken = 0;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t buf[512];
+		uint64_t hash;
 		struct dns_query line, whole;
 		struct wr w = wr_init(buf, sizeof buf);
 		bool plain = make(&w);
 		uint8_t *msg = g.end - w.pos;
 		memcpy(msg, buf, w.pos);
-		if (!dns_query_line(msg, w.pos, &line)) {
+		if (!dns_query_line(msg, w.pos, &secret, &line, &hash)) {
 			assert_false(plain);
 			continue;
 		}
 		assert_int_equal(dns_query_parse(msg, w.pos, &whole), DNS_QUERY_OK);
 		check_same(&line, &whole);
+		assert_true(hash == keyhash(&secret, whole.name.wire, whole.name.len));
 		taken += !plain;
 	}
 	assert_true(taken > ROUNDS / 10);
