@@ -90,7 +90,8 @@ static void test_records_at_the_end(void **)
 		key.word = l0_key_word(p->key_word);
 		uint64_t anomalies = 0;
 		struct l0_view v;
-		bool is = l0_read_is(&r, number, &key, &anomalies);
+		struct l0_found found;
+		bool is = l0_read_is(&r, number, &key, &found, &anomalies);
 		if (!l0_read_record(&r, number, &v)) {
 			refused++;
 			continue;
