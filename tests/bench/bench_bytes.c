@@ -37,7 +37,7 @@ static bool answers(void)
 	if (l0_plan((uint64_t)NAMES * (UNITS * 68 + 10), UNITS, geometry, &data_size) != 0)
 		return false;
 	size_t size = SHM_PAGE + data_size;
-	uint8_t *base = aligned_alloc(SHM_PAGE, size);
+	uint8_t *base = aligned_alloc(SHM_PAGE, (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);
 	if (!base)
 		return false;
 	memset(base, 0, size);
