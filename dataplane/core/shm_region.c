@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "shm_fill.h"
+#include "shm_huge.h"
 #include "shm_why.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <weir/fault.h>
 #include <weir/keyhash.h>
+#include <weir/log.h>
 #include <weir/shm_region.h>
 
 enum { RESERVE_TRIES = 16 };
@@ -78,8 +80,8 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
 			strerror(err));
 	}
-	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE),
-		fd, 0);
+	void *m = shm_huge_map(
+		fd, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE));
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
 			strerror(errno));
@@ -88,6 +90,10 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	if (err) {
 		munmap(m, size);
 		return shm_fail(why, err, "%s: cannot fill it: %s", path, strerror(err));
+	}
+	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE) {
+		size_t huge = shm_huge_collapse(m, size);
+		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10, huge >> 10);
 	}
 	*out = (struct region){.base = m, .size = size, .inode = st.st_ino};
 	return 0;
@@ -257,8 +263,8 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	void *base = MAP_FAILED;
 	err = file_check(fd, paths, path, &r, why);
 	if (err == 0) {
-		base = mmap(NULL, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-			MAP_SHARED | MAP_POPULATE, fd, 0);
+		base = shm_huge_map(fd, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+			MAP_SHARED | MAP_POPULATE);
 		if (base == MAP_FAILED)
 			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, r.size >> 10,
 				strerror(errno));

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "shm_huge.h"
+
+#include <sys/mman.h>
+#include <weir/clock.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 // Linux 6.1; not in glibc 2.36
+#endif
+
+enum { COLLAPSE_MOST_MS = 1000 };
+
+void *shm_huge_map(int fd, size_t size, int prot, int flags)
+{
+	if (size < SHM_HUGE_PAGE)
+		return mmap(NULL, size, prot, flags, fd, 0);
+	uint8_t *room = mmap(NULL, size + SHM_HUGE_PAGE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	size_t before = -(uintptr_t)room & (SHM_HUGE_PAGE - 1);
+	uint8_t *base = mmap(room + before, size, prot, flags | MAP_FIXED, fd, 0);
+	if (base == MAP_FAILED) {
+		munmap(room, size + SHM_HUGE_PAGE);
+		return MAP_FAILED;
+	}
+	// What is left of the room on both sides. Whole pages, as the room began with one.
+	const size_t page = SHM_PAGE, end = (size + page - 1) / page * page;
+	if (before)
+		munmap(room, before);
+	munmap(base + end, SHM_HUGE_PAGE - before - (end - size));
+	return base;
+}
+
+size_t shm_huge_collapse(uint8_t *base, size_t size)
+{
+	size_t huge = 0;
+	const uint64_t until_ms = clock_mono_ms() + COLLAPSE_MOST_MS;
+	for (size_t at = 0; at + SHM_HUGE_PAGE <= size; at += SHM_HUGE_PAGE) {
+		if (madvise(base + at, SHM_HUGE_PAGE, MADV_COLLAPSE) < 0)
+			break;
+		huge += SHM_HUGE_PAGE;
+		if (clock_mono_ms() >= until_ms)
+			break;
+	}
+	return huge;
+}

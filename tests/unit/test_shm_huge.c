@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Files mapped where huge pages can lie, and what collapsing leaves of their content. Whether the
+// kernel makes huge pages is its own affair: older ones refuse, which must change nothing.
+
+#include "../../dataplane/core/shm_huge.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+// Of the whole process; without anything that maps memory itself.
+static unsigned long mapped_pages(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+	close(fd);
+	return strtoul(text, NULL, 10);
+}
+
+static void check_size(size_t size)
+{
+	int fd = memfd_create("weir-test", MFD_CLOEXEC);
+	unsigned long before = mapped_pages();
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	uint8_t *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
+	assert_true(m != MAP_FAILED);
+	if (size >= SHM_HUGE_PAGE)
+		assert_int_equal((uintptr_t)m % SHM_HUGE_PAGE, 0);
+	for (size_t at = 0; at < size; at += SHM_PAGE)
+		m[at + at / SHM_PAGE % SHM_PAGE] = (uint8_t)(at / SHM_PAGE + 1);
+	size_t huge = shm_huge_collapse(m, size);
+	assert_int_equal(huge % SHM_HUGE_PAGE, 0);
+	assert_true(huge <= size);
+	for (size_t at = 0; at < size; at += SHM_PAGE)
+		assert_int_equal(m[at + at / SHM_PAGE % SHM_PAGE], (uint8_t)(at / SHM_PAGE + 1));
+	// Whoever maps it later sees the same.
+	uint8_t *other = shm_huge_map(fd, size, PROT_READ, MAP_SHARED | MAP_POPULATE);
+	assert_true(other != MAP_FAILED);
+	assert_memory_equal(other, m, size);
+	assert_int_equal(munmap(other, size), 0);
+	assert_int_equal(munmap(m, size), 0);
+	close(fd);
+	assert_int_equal(mapped_pages(), before); // the rooms that they were placed in are gone
+}
+
+static void test_sizes(void **)
+{
+	check_size(SHM_PAGE);
+	check_size(SHM_HUGE_PAGE - SHM_PAGE);
+	check_size(SHM_HUGE_PAGE);
+	check_size(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
+}
+
+static void test_refusal(void **)
+{
+	int fd = memfd_create("weir-test", MFD_CLOEXEC);
+	assert_true(fd >= 0 && close(fd) == 0);
+	assert_true(shm_huge_map(fd, SHM_HUGE_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
+	assert_true(shm_huge_map(fd, SHM_PAGE, PROT_READ, MAP_SHARED) == MAP_FAILED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_refusal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
