@@ -6,12 +6,16 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/if_xdp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <weir/log.h>
+
+enum { FDS_LOOKED_AT = 1024 };
 
 static_assert((int)CONFIG_ADDRESSES_MAX <= (int)STEER_ADDRESSES_MAX);
 static_assert((int)STEER_COUNTERS <= (int)STATS_STEER_MAX);
@@ -43,9 +47,9 @@ static int prepare_one(struct steering_port *p, char why[STEERING_WHY_MAX])
 	int rc = xdp_program_find(p->ifindex, &found);
 	if (rc == 0 && found.attached == XDP_FOREIGN) {
 		snprintf(why, STEERING_WHY_MAX,
-			"port %s: the XDP program %s of someone else is attached (ip link set %s "
+			"port %s: an XDP program of someone else%s%s is attached (ip link set %s "
 			"xdp off takes it off)",
-			p->interface, found.name, p->interface);
+			p->interface, found.name[0] ? ", " : "", found.name, p->interface);
 		return -EBUSY;
 	}
 	if (rc == 0 && found.attached == XDP_OURS) {
@@ -121,6 +125,45 @@ static int apply_addresses(const struct steering_port *p, const struct config_da
 	return rc;
 }
 
+// The driver's sockets are known by their kind alone, and the driver tells neither whether they do
+// without copies nor what did not fit into their rings.
+static unsigned sockets_find(int *fds, unsigned cap)
+{
+	unsigned count = 0;
+	for (int fd = 3; fd < FDS_LOOKED_AT && count < cap; fd++) {
+		int domain = 0;
+		socklen_t len = sizeof domain;
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_XDP)
+			fds[count++] = fd;
+	}
+	return count;
+}
+
+static void tell_sockets(struct steering *s)
+{
+	unsigned without_copy = 0;
+	s->socket_count = sockets_find(s->socket, ARRAY_LEN(s->socket));
+	for (unsigned i = 0; i < s->socket_count; i++) {
+		struct xdp_options options = {0};
+		socklen_t len = sizeof options;
+		if (getsockopt(s->socket[i], SOL_XDP, XDP_OPTIONS, &options, &len) == 0)
+			without_copy += (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
+	}
+	log_info("AF_XDP: %u sockets, %u of them without copies", s->socket_count, without_copy);
+}
+
+static uint64_t frames_lost(const struct steering *s)
+{
+	uint64_t lost = 0;
+	for (unsigned i = 0; i < s->socket_count; i++) {
+		struct xdp_statistics x = {0};
+		socklen_t len = sizeof x;
+		if (getsockopt(s->socket[i], SOL_XDP, XDP_STATISTICS, &x, &len) == 0)
+			lost += x.rx_ring_full;
+	}
+	return lost;
+}
+
 int steering_start(struct steering *s, const struct config_dataplane *dp, uint64_t now_ms,
 	char why[STEERING_WHY_MAX])
 {
@@ -132,6 +175,12 @@ int steering_start(struct steering *s, const struct config_dataplane *dp, uint64
 			return refuse(rc, why, p->interface,
 				"the driver has not attached the steering program");
 		p->open = true;
+		rc = xdp_steer_pin(&p->maps);
+		if (rc)
+			log_info("port %s: the steering program is not pinned below /sys/fs/bpf "
+				 "(%s); weirctl xdp detach takes off what a kill leaves",
+				p->interface, strerror(-rc));
+		rc = 0;
 		for (unsigned a = 0; rc == 0 && a < dp->address_count; a++)
 			rc = xdp_steer_add(&p->maps, &dp->addresses[a]);
 		if (rc)
@@ -141,6 +190,8 @@ int steering_start(struct steering *s, const struct config_dataplane *dp, uint64
 		if (rc)
 			return rc;
 	}
+	if (s->count > 0)
+		tell_sockets(s);
 	return 0;
 }
 
@@ -187,6 +238,9 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 
 void steering_report(struct steering *s, struct stats_region *stats)
 {
+	// Of all AF_XDP ports together, with the first one.
+	if (s->count > 0)
+		stats_add(&stats->port[s->port[0].index].imissed, frames_lost(s));
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct steering_port *p = &s->port[i];
 		uint64_t counters[STEER_COUNTERS];
@@ -208,8 +262,10 @@ void steering_close(struct steering *s)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		struct steering_port *p = &s->port[i];
-		if (p->open)
+		if (p->open) {
+			xdp_steer_unpin(p->ifindex);
 			xdp_steer_close(&p->maps);
+		}
 		if (p->claim >= 0)
 			close(p->claim);
 	}

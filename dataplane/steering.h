@@ -37,6 +37,8 @@ struct steering_port {
 struct steering {
 	unsigned count;
 	struct steering_port port[CONFIG_PORTS_MAX];
+	unsigned socket_count;
+	int socket[SHM_WORKERS_MAX]; // the driver's, of all ports
 	uint64_t start_ms;
 	bool serving; // gates are being kept open
 };
@@ -54,7 +56,7 @@ ATTR_MUST_CHECK int steering_start(struct steering *s, const struct config_datap
 // Each HOUSEKEEP_BEAT_MS: opens the gates or lets them fall shut.
 void steering_beat(struct steering *s, struct stats_region *stats, struct worker *const *workers,
 	unsigned worker_count, uint64_t now_ms);
-// Each HOUSEKEEP_REPORT_MS: the programs' counters into the statistics.
+// Each HOUSEKEEP_REPORT_MS, after the ports' statistics: the programs' counters into these.
 void steering_report(struct steering *s, struct stats_region *stats);
 
 void steering_stop(struct steering *s);  // shuts the gates; before the workers stop

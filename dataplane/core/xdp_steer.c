@@ -3,15 +3,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/xdp_steer.h>
 
 enum { MAPS_MAX = 16, CPUS_MAX = 1024 };
@@ -25,6 +28,81 @@ static const uint8_t steer_object[] = {
 static int error_of(int rc)
 {
 	return rc < -1 ? rc : -errno;
+}
+
+// The kinds of objects, by what /proc shows of their descriptors. Both infos begin with type and
+// id.
+static const char kind_program[] = "anon_inode:bpf-prog", kind_map[] = "anon_inode:bpf-map";
+
+static bool fd_is(int fd, const char *kind, uint32_t id)
+{
+	char path[32], target[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(path, target, sizeof target - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	struct bpf_map_info map = {0};
+	struct bpf_prog_info program = {0};
+	uint32_t len = kind == kind_map ? sizeof map : sizeof program;
+	void *info = kind == kind_map ? (void *)&map : (void *)&program;
+	return strcmp(target, kind) == 0 && bpf_obj_get_info_by_fd(fd, info, &len) == 0
+	       && (kind == kind_map ? map.id : program.id) == id;
+}
+
+// A descriptor of an object that this process has open already, under another number.
+static int fd_borrow(const char *kind, uint32_t id)
+{
+	DIR *all = opendir("/proc/self/fd");
+	int found = -EPERM;
+	if (!all)
+		return -errno;
+	for (const struct dirent *d; found < 0 && (d = readdir(all));) {
+		int fd = (int)strtol(d->d_name, NULL, 10);
+		if (d->d_name[0] != '.' && fd_is(fd, kind, id)) {
+			found = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+			if (found < 0)
+				found = -errno;
+		}
+	}
+	closedir(all);
+	return found;
+}
+
+static const char *const pin_names[] = {"program", "addresses", "counters", "gate"};
+enum { PIN_PATH_MAX = 96 };
+
+// Interfaces are numbered in each network namespace anew.
+static void pin_path(unsigned ifindex, const char *name, char out[PIN_PATH_MAX])
+{
+	struct stat ns = {0};
+	(void)stat("/proc/self/ns/net", &ns);
+	snprintf(out, PIN_PATH_MAX, "/sys/fs/bpf/weir_%llu_%u_%s", (unsigned long long)ns.st_ino,
+		ifindex, name);
+}
+
+// The pinned program of an earlier life, if it is the one.
+static int fd_pinned(unsigned ifindex, uint32_t id)
+{
+	char path[PIN_PATH_MAX];
+	pin_path(ifindex, pin_names[0], path);
+	int fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -EPERM;
+	if (fd_is(fd, kind_program, id))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+static int program_open(unsigned ifindex, uint32_t id)
+{
+	int fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 && errno == EPERM)
+		fd = fd_borrow(kind_program, id);
+	else if (fd < 0)
+		return error_of(fd);
+	return fd == -EPERM ? fd_pinned(ifindex, id) : fd;
 }
 
 int xdp_program_find(unsigned ifindex, struct xdp_program *out)
@@ -43,9 +121,14 @@ int xdp_program_find(unsigned ifindex, struct xdp_program *out)
 		*out = p;
 		return 0;
 	}
-	int fd = bpf_prog_get_fd_by_id(p.id);
+	int fd = program_open(ifindex, p.id);
+	if (fd == -EPERM) { // nobody's that we know
+		p.attached = XDP_FOREIGN;
+		*out = p;
+		return 0;
+	}
 	if (fd < 0)
-		return error_of(fd);
+		return fd;
 	rc = bpf_obj_get_info_by_fd(fd, &info, &len);
 	if (rc < 0)
 		rc = error_of(rc);
@@ -99,9 +182,9 @@ int xdp_program_detach(unsigned ifindex, bool force)
 	if (claim < 0 && !force)
 		return claim;
 	// Only if it still is that program.
-	LIBBPF_OPTS(bpf_xdp_attach_opts, attach, .old_prog_fd = bpf_prog_get_fd_by_id(p.id));
+	LIBBPF_OPTS(bpf_xdp_attach_opts, attach, .old_prog_fd = program_open(ifindex, p.id));
 	if (attach.old_prog_fd < 0) {
-		rc = -errno;
+		rc = attach.old_prog_fd;
 	} else {
 		rc = bpf_xdp_detach(
 			(int)ifindex, p.native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE, &attach);
@@ -109,6 +192,8 @@ int xdp_program_detach(unsigned ifindex, bool force)
 			rc = error_of(rc);
 		close(attach.old_prog_fd);
 	}
+	if (rc == 0)
+		xdp_steer_unpin(ifindex);
 	if (claim >= 0)
 		close(claim);
 	return rc;
@@ -137,7 +222,9 @@ static int map_open(const uint32_t *ids, unsigned count, const char *name)
 		uint32_t len = sizeof info;
 		int fd = bpf_map_get_fd_by_id(ids[i]);
 		if (fd < 0)
-			return error_of(fd);
+			fd = errno == EPERM ? fd_borrow(kind_map, ids[i]) : error_of(fd);
+		if (fd < 0)
+			return fd;
 		if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, name) == 0)
 			return fd;
 		close(fd);
@@ -145,17 +232,13 @@ static int map_open(const uint32_t *ids, unsigned count, const char *name)
 	return -ENOENT;
 }
 
-static int map_ids(uint32_t program, uint32_t ids[MAPS_MAX], unsigned *count)
+static int map_ids(int fd, uint32_t ids[MAPS_MAX], unsigned *count)
 {
 	struct bpf_prog_info info = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
 	uint32_t len = sizeof info;
-	int fd = bpf_prog_get_fd_by_id(program);
-	if (fd < 0)
-		return error_of(fd);
 	int rc = bpf_obj_get_info_by_fd(fd, &info, &len);
 	if (rc < 0)
 		rc = error_of(rc);
-	close(fd);
 	*count = rc ? 0 : info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
 	return rc;
 }
@@ -168,12 +251,19 @@ int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 	int rc = xdp_program_find(ifindex, &p);
 	if (rc == 0 && p.attached != XDP_OURS)
 		rc = -ENOENT;
-	if (rc == 0)
-		rc = map_ids(p.id, ids, &count);
 	if (rc)
 		return rc;
+	int program = program_open(ifindex, p.id);
+	if (program < 0)
+		return program;
+	rc = map_ids(program, ids, &count);
+	if (rc) {
+		close(program);
+		return rc;
+	}
 	struct xdp_steer s = {.ifindex = ifindex,
 		.program = p.id,
+		.fd = program,
 		.addresses = map_open(ids, count, STEER_MAP_ADDRESSES),
 		.counters = map_open(ids, count, STEER_MAP_COUNTERS),
 		.gate = map_open(ids, count, STEER_MAP_GATE)};
@@ -188,12 +278,38 @@ int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 
 void xdp_steer_close(struct xdp_steer *s)
 {
-	const int fds[] = {s->addresses, s->counters, s->gate};
+	const int fds[] = {s->fd, s->addresses, s->counters, s->gate};
 	for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 	}
-	s->addresses = s->counters = s->gate = -1;
+	s->fd = s->addresses = s->counters = s->gate = -1;
+}
+
+int xdp_steer_pin(const struct xdp_steer *s)
+{
+	const int fds[ARRAY_LEN(pin_names)] = {s->fd, s->addresses, s->counters, s->gate};
+	xdp_steer_unpin(s->ifindex);
+	for (unsigned i = 0; i < ARRAY_LEN(pin_names); i++) {
+		char path[PIN_PATH_MAX];
+		pin_path(s->ifindex, pin_names[i], path);
+		int rc = bpf_obj_pin(fds[i], path);
+		if (rc) {
+			rc = error_of(rc);
+			xdp_steer_unpin(s->ifindex);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void xdp_steer_unpin(unsigned ifindex)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(pin_names); i++) {
+		char path[PIN_PATH_MAX];
+		pin_path(ifindex, pin_names[i], path);
+		(void)unlink(path);
+	}
 }
 
 int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
@@ -214,7 +330,9 @@ int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms)
 {
 	const uint32_t zero = 0;
-	const struct steer_gate gate = {.until_ns = mono_ms * 1000000};
+	// The kernel's clock begins where ours has CLOCK_AHEAD_MS.
+	uint64_t kernel_ms = mono_ms > CLOCK_AHEAD_MS ? mono_ms - CLOCK_AHEAD_MS : 0;
+	const struct steer_gate gate = {.until_ns = kernel_ms * 1000000};
 	int rc = bpf_map_update_elem(s->gate, &zero, &gate, BPF_ANY);
 	return rc ? error_of(rc) : 0;
 }

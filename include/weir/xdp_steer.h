@@ -6,8 +6,10 @@
 //
 // DPDK's driver loads and attaches the program when the port's queues are set up, over netlink, so
 // it outlives whoever attached it. Everything here starts from the interface: which program is
-// attached, which maps that one has. The only file that includes libbpf. Each call is a few system
-// calls and waits for nothing; needs CAP_BPF and CAP_NET_ADMIN. Not for workers.
+// attached, which maps that one has. The kernel opens those by number only with CAP_SYS_ADMIN; the
+// data plane has none, but the descriptors that the driver holds in the same process, and a killed
+// one's by their pins. The only file that includes libbpf. Each call is a few system calls and
+// waits for nothing; needs CAP_BPF and CAP_NET_ADMIN. Not for workers.
 
 #include "attr.h"
 #include "config.h"
@@ -21,7 +23,7 @@
 struct xdp_steer {
 	unsigned ifindex;
 	uint32_t program; // the kernel's number
-	int addresses, counters, gate;
+	int fd, addresses, counters, gate;
 };
 
 enum xdp_attached { XDP_NONE, XDP_OURS, XDP_FOREIGN };
@@ -48,11 +50,17 @@ ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
 // or the process ends in any way: an abstract socket's name. The descriptor, -EBUSY or -errno.
 ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
 
+// Pins program and maps on the bpf file system, which keeps them when this process is killed and
+// lets the next one tell its own. Replaces pins of an earlier life. 0 or -errno, then nothing is
+// pinned (no bpf file system at /sys/fs/bpf, as a rule): weir works without.
+ATTR_MUST_CHECK int xdp_steer_pin(const struct xdp_steer *s);
+void xdp_steer_unpin(unsigned ifindex);
+
 // -ENOENT: our program is not attached.
 ATTR_MUST_CHECK int xdp_steer_open(struct xdp_steer *out, unsigned ifindex);
 void xdp_steer_close(struct xdp_steer *s);
 ATTR_MUST_CHECK int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address);
-// Steer until then (CLOCK_MONOTONIC); 0 shuts the gate.
+// Steer until then (clock_mono_ms); 0 shuts the gate.
 ATTR_MUST_CHECK int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms);
 // Sums over CPUs since the program was attached.
 ATTR_MUST_CHECK int xdp_steer_counters(const struct xdp_steer *s, uint64_t out[STEER_COUNTERS]);

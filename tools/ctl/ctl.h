@@ -67,6 +67,8 @@ int cmd_blocklist_resume(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
 int cmd_selftest(struct ctl *c);
+int cmd_xdp_status(struct ctl *c);
+int cmd_xdp_detach(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 

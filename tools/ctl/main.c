@@ -47,6 +47,11 @@ const struct ctl_command ctl_commands[] = {
 		"s."},
 	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",
 		"DNS over TCP: listeners, connections, what was refused, why they ended."},
+	{"xdp", "status", 0, 0, 0, cmd_xdp_status, "",
+		"The programs on interfaces that are shared by AF_XDP, and what they counted."},
+	{"xdp", "detach", 0, 1, CTL_OPT_FORCE, cmd_xdp_detach, "[IFACE] [--force]",
+		"Takes off the program that a killed data plane left; --force: also of a living "
+		"one."},
 	{"config", "check", 0, 1, 0, cmd_config_check, "[FILE]",
 		"Checks FILE (or the configuration in use) without a running appliance."},
 	{"config", "reload", 0, 0, 0, cmd_config_reload, "",

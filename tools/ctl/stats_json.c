@@ -51,6 +51,15 @@ void stats_port_put(struct json_node *list, const struct stats_port_copy *p)
 	json_put_count(n, "queues", p->queues);
 	char mac[CONFIG_MAC_TEXT_MAX];
 	json_put_text(n, "mac", config_mac_text((const struct config_mac *)p->mac, mac));
+	json_put_bool(n, "xdp", p->is_xdp);
+	if (p->is_xdp) {
+		static const char *const names[STEER_COUNTERS] = {
+#define X(name, text) #name,
+			STEER_COUNTER_LIST(X)
+#undef X
+		};
+		counts_put(n, "steering", names, p->steer, STEER_COUNTERS);
+	}
 	struct json_node *features = json_put_object(n, "features");
 	for (unsigned i = 0; i < PORT_FEATURE_COUNT; i++)
 		json_put_bool(features, port_feature_names[i], p->features >> i & 1);

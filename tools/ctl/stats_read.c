@@ -60,6 +60,9 @@ static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 	uint64_t mac = load64(&p->mac);
 	for (unsigned i = 0; i < sizeof out->mac; i++)
 		out->mac[i] = (uint8_t)(mac >> (8 * (sizeof out->mac - 1 - i)));
+	out->is_xdp = load32(&p->is_xdp) != 0;
+	for (unsigned c = 0; c < STEER_COUNTERS; c++)
+		out->steer[c] = load64(&p->steer[c]);
 	memcpy(out->name, p->name, sizeof out->name);
 	out->name[sizeof out->name - 1] = '\0';
 }

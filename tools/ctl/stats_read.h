@@ -11,6 +11,7 @@
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
 #include <weir/shm_stats.h>
+#include <weir/steer_abi.h>
 
 enum { STATS_HUNG_MS = 1000 }; // heartbeats come each 100 ms
 
@@ -38,7 +39,8 @@ struct stats_worker_copy {
 
 struct stats_port_copy {
 	uint64_t ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf;
-	bool link_up, is_exception;
+	bool link_up, is_exception, is_xdp;
+	uint64_t steer[STEER_COUNTERS]; // where is_xdp
 	uint32_t link_speed_mbps, link_changes, features;
 	uint16_t mtu, queues;
 	uint8_t mac[6];

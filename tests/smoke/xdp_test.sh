@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# AF_XDP on a veth pair: what is steered, what the kernel keeps, and who gets queries when the data plane is killed, hangs,
+# comes back or finds another program. The client's checksum offload stays on, so its checksums are partial.
+. "$(dirname "$0")/_init.sh"
+mount -t bpf bpf /sys/fs/bpf 2>/dev/null
+
+up=$("$lab" up --offline --xdp 2>&1)
+same "up" 0 $?
+check "the first answer" grep -q '198.18.255.80' <<<"$up"
+check "the second is blocked" grep -q 'status: NXDOMAIN' <<<"$up"
+check "the client leaves checksums to a NIC" grep -q '^tx-checksumming: on' <<<"$(client ethtool -k wt0)"
+check "the program is attached in the driver" grep -q 'xdp qdisc.*' <<<"$(ip link show weir0)"
+
+short() { client kdig +short +timeout=2 +retry=0 "@$@"; }
+resolves() { [ "$(short $service www.lab.example A)" = 198.18.255.80 ]; }
+steered() { weirctl --json xdp status | jq ".ports[0].counters.$1"; } # steered steered|gate_shut|no_socket|passed
+left_to_kernel() { echo $(($(steered gate_shut) + $(steered no_socket))); }
+attached() { weirctl --json xdp status | jq -r '.ports[0].attached'; }
+# UDP datagrams that the kernel here took in, whether or not someone listens
+kernel_udp() { awk '/^Udp:/ && ++n == 2 { print $2 + $3 }' /proc/net/snmp; }
+
+before=$(steered steered) hits=$(dp verdict hit)
+same "A over IPv4" 198.18.255.80 "$(short $service www.lab.example A)"
+same "AAAA over IPv6" fd53:0:0:ffff::80 "$(short $service6 www.lab.example AAAA)"
+same "a hit" 198.18.255.80 "$(short $service www.lab.example A)"
+check "queries were steered" [ $(($(steered steered) - before)) -ge 3 ]
+check "the workers answered them" [ "$(dp verdict hit)" -gt "$hits" ]
+same "none went to the kernel" 0 "$(left_to_kernel)"
+check "large answers too" grep -q 'ANSWER: 1;' <<<"$(client kdig +bufsize=4096 +ignore @$service www.lab.example HTTPS)"
+
+check "ping v4 is the kernel's" client ping -c 2 -W 2 $service
+check "ping v6 is the kernel's" client ping -c 2 -W 2 $service6
+(timeout 20 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
+sleep 0.3
+same "TCP is the kernel's" 'from the kernel' "$(client timeout 5 nc -w 3 $service 8080 </dev/null)"
+before=$(steered steered)
+client timeout 3 bash -c "echo x >/dev/udp/$service/5353"
+client timeout 3 bash -c "echo x >/dev/udp/198.18.0.54/53"
+same "other ports and addresses are not steered" "$before" "$(steered steered)"
+
+# Tags, options, fragments, extension headers. The data plane answers the first five, drops and counts a first fragment
+# and what is behind extension headers; the kernel has two tags, later fragments and what is cut off.
+was=$(steered steered) fragments=$(dp verdict drop_fragment) extended=$(dp verdict drop_ip_header)
+frames=$(client $python "$smoke_dir/xdp_frames.py")
+same "replies, and their VLANs" "plain4 0 plain6 0 vlan4 7 vlan6 7 options4 0 two_tags None fragment_first None \
+fragment_later None extension6 None runt None" "$(xargs <<<"$frames")"
+same "seven of ten were steered" $((was + 7)) "$(steered steered)"
+same "a first fragment was dropped" $((fragments + 1)) "$(dp verdict drop_fragment)"
+same "and one behind extension headers" $((extended + 1)) "$(dp verdict drop_ip_header)"
+
+check "weirctl xdp status" weirctl xdp status
+check "weirctl ports" weirctl ports
+check "statistics have the program's counters" eventually sh -c \
+	"[ \"\$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json stats --interval 0 |
+		jq '.dataplane.ports[0].steering.steered')\" -ge 5 ]"
+same "a living data plane keeps its program" 1 "$(weirctl xdp detach >/dev/null 2>&1; echo $?)"
+same "nor can another one have the interface" 1 "$(
+	sed 's#directory: /run/weir$#directory: /run/other#' /run/weir/lab/weir.yaml >$tmp/other.yaml
+	timeout 20 "$WEIR_BUILD/dataplane/weir-dataplane" -c $tmp/other.yaml >$tmp/other.log 2>&1
+	echo $?
+)"
+check "and is told why" grep -q 'weir0: another data plane has this interface' $tmp/other.log
+check "every frame has one verdict" verdicts_add_up
+check "the port's own count agrees" ports_add_up
+
+# Dead: from the next frame on the kernel has the queries.
+before=$(left_to_kernel) udp=$(kernel_udp)
+"$lab" kill dataplane
+client kdig +timeout=1 +retry=0 @$service www.lab.example A >/dev/null 2>&1
+check "killed: the next query is left to the kernel" [ "$(left_to_kernel)" -gt "$before" ]
+check "and the kernel has it" [ "$(kernel_udp)" -gt "$udp" ]
+same "the program is still there" ours "$(attached)"
+check "the data plane starts over it" "$lab" start dataplane
+check "which is pinned" [ "$(ls /sys/fs/bpf | grep -c weir_)" = 4 ]
+check "and serves again" eventually resolves
+check "it said so" grep -q 'takes off the steering program of an earlier life' /run/weir/lab/dataplane.log
+
+"$lab" kill dataplane
+check "detach takes off what is left" weirctl xdp detach
+same "nothing is attached" nothing "$(attached)"
+check "twice is no failure" weirctl xdp detach weir0
+check "start" "$lab" start dataplane
+check "serves" eventually resolves
+
+# The rights of the systemd unit: no CAP_SYS_ADMIN, so no object of the kernel is opened by its number.
+"$lab" kill dataplane
+rights=(setpriv --inh-caps -all --bounding-set
+	-all,+net_admin,+net_raw,+bpf,+perfmon,+ipc_lock,+chown,+sys_nice)
+"${rights[@]}" "$WEIR_BUILD/dataplane/weir-dataplane" -c /run/weir/lab/weir.yaml >$tmp/rights.log 2>&1 &
+check "with the unit's rights, over what a kill left" eventually resolves
+check "it said so" grep -q 'takes off the steering program' $tmp/rights.log
+kill $!
+wait $!
+same "it stops in order" 0 $?
+same "and takes its program along" nothing "$(attached)"
+check "start" "$lab" start dataplane
+check "serves" eventually resolves
+
+# Hanging: the gate falls shut two seconds after the last beat, and opens by itself.
+before=$(steered gate_shut) dataplane=$(pid dataplane)
+kill -STOP "$dataplane"
+gate_is_shut() {
+	client kdig +timeout=1 +retry=0 @$service www.lab.example A >/dev/null 2>&1
+	[ "$(steered gate_shut)" -gt "$before" ]
+}
+check "stopped: queries are left to the kernel" eventually gate_is_shut
+kill -CONT "$dataplane"
+steers_again() {
+	local was
+	was=$(steered steered)
+	resolves && [ "$(steered steered)" -gt "$was" ]
+}
+check "going on: they are steered again" eventually steers_again
+check "still every frame has one verdict" verdicts_add_up
+
+# An orderly stop leaves nothing; a foreign program is not touched.
+check "stop" "$lab" stop dataplane
+same "nothing is attached after it" nothing "$(attached)"
+echo '__attribute__((section("xdp"), used)) int foreign(void *frame) { return frame ? 2 : 1; }' |
+	clang -target bpf -O2 -x c - -c -o $tmp/foreign.o
+ip link set dev weir0 xdp obj $tmp/foreign.o sec xdp
+same "a foreign program" "someone else's" "$(attached)"
+same "is no reason to start" 1 "$("$lab" start dataplane >/dev/null 2>&1; echo $?)"
+check "which is said" grep -q 'weir0: an XDP program of someone else' /run/weir/lab/dataplane.log
+same "nor is it detached" 1 "$(weirctl xdp detach >/dev/null 2>&1; echo $?)"
+ip link set dev weir0 xdp off
+check "without it, start" "$lab" start dataplane
+check "serves at the end" eventually resolves
+
+check "down" "$lab" down
+same "no interface is left" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
+same "no pin is left" '' "$(ls /sys/fs/bpf 2>/dev/null | grep weir_)"
+finish

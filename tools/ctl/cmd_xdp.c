@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// `weirctl xdp`: the steering programs of AF_XDP ports, asked of the kernel itself, so also when no
+// data plane runs. In the network namespace of the interfaces, as root.
+
+#include "ctl.h"
+#include "json_doc.h"
+#include "table_out.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/xdp_steer.h>
+
+static const char *const counter_names[STEER_COUNTERS] = {
+#define X(name, text) #name,
+	STEER_COUNTER_LIST(X)
+#undef X
+};
+static const char *const counter_texts[STEER_COUNTERS] = {
+#define X(name, text) text,
+	STEER_COUNTER_LIST(X)
+#undef X
+};
+
+struct xdp_port {
+	const char *interface;
+	unsigned ifindex; // 0: no such interface here
+	struct xdp_program program;
+	bool owned; // a data plane lives that has claimed it
+	uint64_t counters[STEER_COUNTERS];
+};
+
+static int port_look(struct xdp_port *p)
+{
+	p->ifindex = if_nametoindex(p->interface);
+	if (p->ifindex == 0)
+		return 0;
+	int rc = xdp_program_find(p->ifindex, &p->program);
+	if (rc)
+		return rc;
+	int claim = xdp_claim(p->ifindex);
+	p->owned = claim == -EBUSY;
+	if (claim >= 0)
+		close(claim);
+	struct xdp_steer maps;
+	if (p->program.attached != XDP_OURS || xdp_steer_open(&maps, p->ifindex) != 0)
+		return 0;
+	rc = xdp_steer_counters(&maps, p->counters);
+	xdp_steer_close(&maps);
+	return rc;
+}
+
+static const char *attached_text(const struct xdp_port *p)
+{
+	if (p->ifindex == 0)
+		return "no such interface";
+	if (p->program.attached == XDP_NONE)
+		return "nothing";
+	return p->program.attached == XDP_OURS ? "ours" : "someone else's";
+}
+
+static void ports_json(const struct xdp_port *port, unsigned count)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *list = json_put_array(json_doc_root(doc), "ports");
+	for (unsigned i = 0; i < count; i++) {
+		const struct xdp_port *p = &port[i];
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "interface", p->interface);
+		json_put_text(n, "attached", attached_text(p));
+		json_put_count(n, "program", p->program.id);
+		json_put_bool(n, "native", p->program.native);
+		json_put_bool(n, "dataplane", p->owned);
+		struct json_node *counters = json_put_object(n, "counters");
+		for (unsigned c = 0; c < STEER_COUNTERS; c++)
+			json_put_count(counters, counter_names[c], p->counters[c]);
+	}
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
+static void ports_tables(const struct xdp_port *port, unsigned count)
+{
+	static const char *const heads[] = {
+		"interface", "attached", ">program", "mode", "data plane", NULL};
+	static const char *const counts[] = {"interface", "counter", ">total", "", NULL};
+	struct table *t = table_new(heads);
+	for (unsigned i = 0; i < count; i++) {
+		const struct xdp_port *p = &port[i];
+		table_cell(t, "%s", p->interface);
+		table_cell(t, "%s", attached_text(p));
+		table_cell_count(t, p->program.id);
+		table_cell(t, !p->program.id ? "" : p->program.native ? "native" : "generic");
+		table_cell(t, p->owned ? "lives" : "none");
+		table_row_end(t);
+	}
+	table_print(t);
+	printf("\n");
+	t = table_new(counts);
+	for (unsigned i = 0; i < count; i++) {
+		for (unsigned c = 0; c < STEER_COUNTERS; c++) {
+			table_cell(t, "%s", port[i].interface);
+			table_cell(t, "%s", counter_names[c]);
+			table_cell_count(t, port[i].counters[c]);
+			table_cell(t, "%s", counter_texts[c]);
+			table_row_end(t);
+		}
+	}
+	table_print(t);
+}
+
+// The interfaces that the configuration shares by AF_XDP.
+static unsigned interfaces_of(const struct config_dataplane *dp, struct xdp_port *port)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		if (dp->ports[i].xdp)
+			port[count++].interface = dp->ports[i].xdp;
+	}
+	return count;
+}
+
+int cmd_xdp_status(struct ctl *c)
+{
+	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
+	int ret = ctl_open(c);
+	if (ret != CTL_OK)
+		return ret;
+	unsigned count = interfaces_of(&c->config->dataplane, port);
+	if (count == 0)
+		return ctl_fail(c, "no AF_XDP port in the configuration (dataplane.ports: xdp)");
+	for (unsigned i = 0; i < count; i++) {
+		int rc = port_look(&port[i]);
+		if (rc)
+			return ctl_fail(c, "%s: %s", port[i].interface, strerror(-rc));
+	}
+	if (c->json)
+		ports_json(port, count);
+	else
+		ports_tables(port, count);
+	return CTL_OK;
+}
+
+static int detach_one(const struct ctl *c, const char *interface)
+{
+	unsigned ifindex = if_nametoindex(interface);
+	int rc = ifindex ? xdp_program_detach(ifindex, c->force) : 0; // gone with its program
+	if (rc == 0)
+		return CTL_OK;
+	return ctl_fail(c, "%s: %s", interface,
+		rc == -EBUSY ? "its data plane lives (--force takes the program off all the same)"
+		: rc == -EEXIST ? "the attached XDP program is not weir's"
+				: strerror(-rc));
+}
+
+int cmd_xdp_detach(struct ctl *c)
+{
+	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
+	if (c->operand)
+		return detach_one(c, c->operand);
+	int ret = ctl_open(c);
+	if (ret != CTL_OK)
+		return ret;
+	unsigned count = interfaces_of(&c->config->dataplane, port);
+	for (unsigned i = 0; i < count; i++) {
+		int one = detach_one(c, port[i].interface);
+		ret = one == CTL_OK ? ret : one;
+	}
+	return ret;
+}
