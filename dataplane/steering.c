@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
 #include <linux/if_xdp.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/log.h>
@@ -32,8 +35,44 @@ static int refuse(int rc, char why[STEERING_WHY_MAX], const char *interface, con
 	return rc;
 }
 
+// Receive queues of the interface: `usable` by DPDK's driver, which counts combined ones only (a
+// veth has none of these, and is one queue to it).
+static void queues_count(const char *interface, unsigned *all, unsigned *usable)
+{
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq request = {.ifr_data = (void *)&channels};
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	*all = *usable = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0) {
+		*usable = channels.combined_count ? channels.combined_count : 1;
+		*all = channels.rx_count > *usable ? channels.rx_count : *usable;
+	}
+	close(fd);
+}
+
+static int check_queues(const struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
+{
+	unsigned all, usable;
+	queues_count(p->interface, &all, &usable);
+	if (workers > usable) {
+		snprintf(why, STEERING_WHY_MAX,
+			"port %s: %u workers need as many combined queues, it has %u (ethtool -L, "
+			"or fewer dataplane.worker_lcores)",
+			p->interface, workers, usable);
+		return -ENOTSUP;
+	}
+	if (all > workers)
+		log_warning("port %s: %u receive queues for %u workers: queries that come in on "
+			    "the others are left to the kernel (ethtool -L %s combined %u)",
+			p->interface, all, workers, p->interface, workers);
+	return 0;
+}
+
 // The interface is ours from here on, and nothing is attached to it.
-static int prepare_one(struct steering_port *p, char why[STEERING_WHY_MAX])
+static int prepare_one(struct steering_port *p, unsigned workers, char why[STEERING_WHY_MAX])
 {
 	p->ifindex = if_nametoindex(p->interface);
 	if (p->ifindex == 0)
@@ -44,7 +83,10 @@ static int prepare_one(struct steering_port *p, char why[STEERING_WHY_MAX])
 			p->claim == -EBUSY ? "another data plane has this interface"
 					   : strerror(-p->claim));
 	struct xdp_program found;
-	int rc = xdp_program_find(p->ifindex, &found);
+	int rc = check_queues(p, workers, why);
+	if (rc)
+		return rc;
+	rc = xdp_program_find(p->ifindex, &found);
 	if (rc == 0 && found.attached == XDP_FOREIGN) {
 		snprintf(why, STEERING_WHY_MAX,
 			"port %s: an XDP program of someone else%s%s is attached (ip link set %s "
@@ -71,7 +113,7 @@ int steering_prepare(struct steering *s, const struct config_dataplane *dp, cons
 		struct steering_port *p = &s->port[s->count++];
 		*p = (struct steering_port){.index = i, .claim = -1};
 		snprintf(p->interface, sizeof p->interface, "%s", dp->ports[i].xdp);
-		int rc = prepare_one(p, why);
+		int rc = prepare_one(p, dp->worker_count, why);
 		if (rc) {
 			steering_close(s);
 			return rc;

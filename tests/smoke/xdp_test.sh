@@ -20,13 +20,14 @@ attached() { weirctl --json xdp status | jq -r '.ports[0].attached'; }
 # UDP datagrams that the kernel here took in, whether or not someone listens
 kernel_udp() { awk '/^Udp:/ && ++n == 2 { print $2 + $3 }' /proc/net/snmp; }
 
-before=$(steered steered) hits=$(dp verdict hit)
+# The lab asks until there is an answer, so the first may have come before the gate was open.
+kernel=$(left_to_kernel) before=$(steered steered) hits=$(dp verdict hit)
 same "A over IPv4" 198.18.255.80 "$(short $service www.lab.example A)"
 same "AAAA over IPv6" fd53:0:0:ffff::80 "$(short $service6 www.lab.example AAAA)"
 same "a hit" 198.18.255.80 "$(short $service www.lab.example A)"
 check "queries were steered" [ $(($(steered steered) - before)) -ge 3 ]
 check "the workers answered them" [ "$(dp verdict hit)" -gt "$hits" ]
-same "none went to the kernel" 0 "$(left_to_kernel)"
+same "none went to the kernel" "$kernel" "$(left_to_kernel)"
 check "large answers too" grep -q 'ANSWER: 1;' <<<"$(client kdig +bufsize=4096 +ignore @$service www.lab.example HTTPS)"
 
 check "ping v4 is the kernel's" client ping -c 2 -W 2 $service

@@ -71,6 +71,11 @@ want 2 '' 'selftest takes --rate' selftest --rate --seconds=1x
 want 2 '' 'does not take such an option' status --rate
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
 
+want 2 '' 'no such command: xdp' xdp
+want 2 '' 'does not take such an option' xdp status --force
+want 1 '' 'no AF_XDP port' $c xdp status
+want 0 '' '' $c xdp detach
+
 want 0 'good' '' config check "$root/tools/weir.yaml"
 want 0 'warning: list gone' '' config check "$dir/weir.yaml"
 want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
