@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LCORE_OF_ITS_OWN = 127 }; // the last that DPDK is built for
+
 // Consumes exactly `n` hex digits.
 static const char *skip_hex(const char *s, unsigned n)
 {
@@ -79,25 +81,39 @@ static int append(struct eal_args *a, const char *fmt, ...)
 	return 0;
 }
 
-// "1,2,5" of main and workers.
+// May main and a worker have one core? Main sleeps nearly always; on two cores that makes two
+// workers. EAL wants an lcore for each thread, so main's then has a number that no core has.
+static bool main_shares(const struct config_dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		if (dp->worker_lcores[i] == dp->main_lcore)
+			return true;
+	}
+	return false;
+}
+
+// "1,2,5" of main and workers, "127@1,1,2" when main shares core 1.
 static int append_lcores(struct eal_args *a, const struct config_dataplane *dp)
 {
 	char list[EAL_ARG_TEXT_MAX];
-	int len = snprintf(list, sizeof list, "%u", dp->main_lcore);
+	bool shares = main_shares(dp);
+	unsigned main = shares ? LCORE_OF_ITS_OWN : dp->main_lcore;
+	int len = shares ? snprintf(list, sizeof list, "%u@%u", main, dp->main_lcore)
+			 : snprintf(list, sizeof list, "%u", main);
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		if ((size_t)len >= sizeof list - 8)
 			return -ENOMEM;
 		len += snprintf(list + len, sizeof list - (size_t)len, ",%u", dp->worker_lcores[i]);
 	}
-	int rc = append(a, "-l");
+	int rc = append(a, shares ? "--lcores" : "-l");
 	rc = rc ? rc : append(a, "%s", list);
-	return rc ? rc : append(a, "--main-lcore=%u", dp->main_lcore);
+	return rc ? rc : append(a, "--main-lcore=%u", main);
 }
 
 static int check_lcores(const struct config_dataplane *dp, char why[EAL_WHY_MAX])
 {
 	for (unsigned i = 0; i < dp->worker_count; i++) {
-		bool twice = dp->worker_lcores[i] == dp->main_lcore;
+		bool twice = dp->worker_lcores[i] == LCORE_OF_ITS_OWN && main_shares(dp);
 		for (unsigned k = 0; k < i; k++)
 			twice |= dp->worker_lcores[i] == dp->worker_lcores[k];
 		if (twice) {

@@ -30,8 +30,6 @@ static int lcores_apply(
 		unsigned long lcore = strtoul(text, NULL, 10);
 		if (digits == 0 || digits > 4 || text[digits] || lcore > 1023)
 			return config_refuse(doc, key, "must be a core number, 0 to 1023");
-		if (lcore == d->main_lcore)
-			return config_refuse(doc, key, "is the main core (dataplane.main_lcore)");
 		for (unsigned j = 0; j < i; j++) {
 			if (d->worker_lcores[j] == lcore)
 				return config_refuse(doc, key, "given twice");

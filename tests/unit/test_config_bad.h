@@ -67,7 +67,7 @@
 {"dataplane:\n" ADDRESSES SERVERS, "1:1: dataplane.ports: at least one port is needed"},
 {PORTS SERVERS, "1:1: dataplane.service_addresses: at least one address is needed"},
 {PORTS ADDRESSES, "1:1: upstreams.servers: at least one server is needed"},
-{PORTS ADDRESSES "  worker_lcores: [0]\n" SERVERS, "5:19: dataplane.worker_lcores[0]: is the main core"},
+{PORTS ADDRESSES "  worker_lcores: [0, 0]\n" SERVERS, "5:22: dataplane.worker_lcores[1]: given twice"},
 {PORTS ADDRESSES "  worker_lcores: [1, 2, 1]\n" SERVERS, "5:25: dataplane.worker_lcores[2]: given twice"},
 {PORTS ADDRESSES "  worker_lcores: [1, two]\n" SERVERS, "5:22: dataplane.worker_lcores[1]: must be a core number"},
 {PORTS ADDRESSES "  worker_lcores: [1024]\n" SERVERS, "5:19: dataplane.worker_lcores[0]: must be a core number"},

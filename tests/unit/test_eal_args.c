@@ -101,6 +101,20 @@ static void a_nic_is_allowed_and_huge_pages_stay_private(void **)
 	eal_args_free(&a);
 }
 
+static void main_may_share_a_core_with_a_worker(void **)
+{
+	struct config c = laptop();
+	struct eal_args a;
+	char why[EAL_WHY_MAX];
+	c.dataplane.worker_count = 2;
+	memcpy(c.dataplane.worker_lcores, (unsigned[]){0, 1}, 2 * sizeof(unsigned));
+	assert_int_equal(eal_args_build(&a, "weir-dataplane", &c, why), 0);
+	assert_string_equal(value_of(&a, "--lcores"), "127@0,0,1");
+	assert_true(has(&a, "--main-lcore=127"));
+	assert_false(has(&a, "-l"));
+	eal_args_free(&a);
+}
+
 static void a_shared_interface_gets_queues_and_the_steering_program(void **)
 {
 	static char device[] = "net_af_xdp0,iface=eth0,busy_budget=0", eth0[] = "eth0";
@@ -174,8 +188,9 @@ static void refuse(const struct config *c, const char *word)
 static void what_eal_would_refuse_obscurely_is_refused_clearly(void **)
 {
 	struct config c = laptop();
-	c.dataplane.worker_lcores[0] = 0;
-	refuse(&c, "lcore 0 is used twice");
+	c.dataplane.worker_count = 2;
+	c.dataplane.worker_lcores[1] = c.dataplane.worker_lcores[0];
+	refuse(&c, "lcore 1 is used twice");
 
 	c = laptop();
 	c.dataplane.worker_count = 0;
@@ -205,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(laptop_has_two_taps_and_no_pci),
 		cmocka_unit_test(a_nic_is_allowed_and_huge_pages_stay_private),
+		cmocka_unit_test(main_may_share_a_core_with_a_worker),
 		cmocka_unit_test(a_shared_interface_gets_queues_and_the_steering_program),
 		cmocka_unit_test(an_exception_port_keeps_its_mac),
 		cmocka_unit_test(names_are_those_that_dpdk_gives),

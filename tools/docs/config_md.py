@@ -80,7 +80,7 @@ def engines():
 LISTS = {
     "dataplane": [
         ("worker_lcores", "core number", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
-         "One worker each, with its own queues and packet buffers. Not the main core, none twice."),
+         "One worker each, with its own queues and packet buffers. None twice; the main core may be one of them (it sleeps nearly always)."),
         ("ports", "`device`, `exception`, `macs`; or `xdp`", "none: required", "CONFIG_PORTS_MAX", "restart",
          "`device`: a DPDK device string (a PCI address, or a driver with arguments). `exception`: the kernel interface "
          "that gets all that is not DNS for us; without one ARP, NDP and echo are answered by weir itself. `macs`: up to {CONFIG_PORT_MACS_MAX} addresses that the port "

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Workers added and removed at a restart of the data plane: the cache stays, each worker has its queues, core and counts.
+. "$(dirname "$0")/_init.sh"
+
+cpus=($(taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= ($2 == "" ? $1 : $2); i++) print i }'))
+[ ${#cpus[@]} -ge 2 ] || { echo "skipped: needs two CPUs"; exit 77; }
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301
+config=/run/weir/lab/weir.yaml
+short() { client kdig +short +timeout=4 +retry=1 @$service "$@"; }
+# Many client ports, so that the hash of the kernel's TAP spreads them over the queues.
+flood() { for i in $(seq 24); do short "ok-3000.c$i.test" A; done | grep -c 198.18.200.1; }
+asked() { grep -ic 'c[0-9]*\.test' $tmp/up.log; }
+worker() { weirctl --json stats --interval 0 | jq ".dataplane.workers[$1].$2"; }
+restart() { # WORKER_LCORES
+	"$lab" stop dataplane && sed -i "s/^  worker_lcores: .*/  worker_lcores: [$1]/" $config && "$lab" start dataplane
+	for _ in $(seq 100); do [ -n "$(short ok-3000.c1.test A)" ] && return; sleep 0.1; done
+	return 1
+}
+
+same "one worker answers" 24 "$(flood)"
+same "each name was asked once" 24 "$(asked)"
+check "a second worker, which shares the core of main" restart "${cpus[0]}, ${cpus[1]}"
+same "there are two" 2 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
+same "each on its core" "${cpus[0]} ${cpus[1]}" "$(worker 0 lcore) $(worker 1 lcore)"
+for i in 0 1; do
+	tid=$(grep -lE "^(rte|lcore)-worker.*[^0-9]${cpus[i]}\$" /proc/"$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)"/task/*/comm | head -1)
+	same "pinned there" "${cpus[i]}" "$(taskset -cp "$(basename "$(dirname "$tid")")" | sed 's/.*: //')"
+done
+same "all is answered" 24 "$(flood)"
+same "from the cache, for either worker" 24 "$(asked)"
+for _ in $(seq 10); do
+	[ "$(worker 0 counters.rx_frames)" -gt 0 ] && [ "$(worker 1 counters.rx_frames)" -gt 0 ] && break
+	flood >/dev/null
+done
+check "the first has had queries" test "$(worker 0 counters.rx_frames)" -gt 0
+check "and the second" test "$(worker 1 counters.rx_frames)" -gt 0
+same "a miss is answered" 198.18.200.1 "$(short ok.new.test A)"
+sleep 1.2
+check "every frame has one verdict" verdicts_add_up
+check "back to one" restart "${cpus[1]}"
+same "there is one" 1 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
+same "all is answered" 24 "$(flood)"
+same "from the cache" 24 "$(asked)"
+check "no lane of a former worker is left" test ! -e /dev/shm/run-weir/lane.1 -a ! -e /run/weir/lane.1
+"$lab" down >/dev/null
+finish
