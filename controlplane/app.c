@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
+#include <weir/numa.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 {
@@ -148,6 +149,16 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	return api_open(&a->api, d, why);
 }
 
+// Before any table and any thread is made: near those who read it.
+static void place_memory(const struct config_dataplane *d)
+{
+	uint64_t nodes = numa_nodes_of(NULL, d->worker_lcores, d->worker_count);
+	int rc = nodes ? numa_place(nodes) : 0;
+	if (nodes)
+		log_info("memory for the workers' nodes (mask %llx): %s", (unsigned long long)nodes,
+			rc ? strerror(-rc) : "preferred");
+}
+
 static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_MAX])
 {
 	int rc = config_load(config_path, &a->started, why);
@@ -155,6 +166,7 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 		return rc;
 	a->current = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
+	place_memory(&a->started->dataplane);
 	app_files_raise(a, a->started);
 	rc = memory_open(a, why);
 	if (rc == 0)

@@ -52,6 +52,8 @@ int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *co
 		.stats = stats,
 		.attach = true,
 	};
+	for (unsigned i = 0; i < count; i++)
+		a->src.lcores[i] = workers[i]->lcore;
 	publish(a, first);
 	return 0;
 }

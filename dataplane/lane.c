@@ -13,6 +13,7 @@
 #include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/log.h>
+#include <weir/numa.h>
 #include <weir/shm_lost.h>
 
 // Lanes of a former life: nobody will ever ask for them again, and a life with more workers would
@@ -133,8 +134,13 @@ int lanes_create(struct lanes *out, const struct shm_paths *paths, const struct 
 		l.lane[i].bells = (struct link_bells){.miss = -1, .answer = -1};
 	sweep_former_life(paths);
 	int rc = stats_create(&l, paths, spec, why);
-	for (unsigned i = 0; rc == 0 && i < l.count; i++)
+	for (unsigned i = 0; rc == 0 && i < l.count; i++) {
+		if (spec->lcores)
+			(void)numa_place(numa_nodes_of(NULL, &spec->lcores[i], 1));
 		rc = lane_create(&l.lane[i], paths, i, spec->incarnation, why);
+	}
+	if (spec->lcores)
+		(void)numa_place(0);
 	if (rc) {
 		lanes_close(&l);
 		return rc;

@@ -28,6 +28,7 @@ struct lanes {
 
 struct lanes_spec {
 	unsigned workers;
+	const unsigned *lcores; // of the workers, whose nodes the lanes lie on; NULL: anywhere
 	uint64_t incarnation;
 	unsigned port_count;
 	char port_name[STATS_PORTS_MAX][STATS_PORT_NAME];

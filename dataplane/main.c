@@ -123,6 +123,7 @@ static int start_eal(const struct config *config, const char *run)
 static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
 {
 	struct lanes_spec spec = {.workers = dp->worker_count,
+		.lcores = dp->config->dataplane.worker_lcores,
 		.incarnation = dp->incarnation,
 		.port_count = dp->ports.count,
 		.group = dp->config->runtime.group};

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/fault.h>
+#include <weir/numa.h>
 
 static uint64_t word_generation(uint64_t word)
 {
@@ -129,7 +130,9 @@ static int create_marks(struct region marks[SHM_WORKERS_MAX], const struct table
 			.geometry = {units},
 			.mode = 0600,
 		};
+		(void)numa_place(numa_nodes_of(NULL, &src->lcores[i], 1));
 		int rc = create_in_place(&marks[i], src, &spec, why);
+		(void)numa_place(0);
 		if (rc)
 			return rc;
 	}

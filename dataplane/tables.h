@@ -24,7 +24,8 @@ struct tables_set {
 struct tables_source {
 	struct shm_paths paths;
 	unsigned workers;
-	uint64_t incarnation; // ours, for the marks
+	uint64_t incarnation;             // ours, for the marks
+	unsigned lcores[SHM_WORKERS_MAX]; // of the workers, on whose nodes their marks lie
 };
 
 // Replaces one part by the generation that `word` names (directory.current). 1: it is what the set
