@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// G11: two workers against one, in one process.
+//
+// Each worker is as shipped, on a net_pcap port, a core and a packet pool of its own; they share
+// what workers share, the tables. In short slices by turns each answers alone while the other does
+// nothing, then both do. A slice's rate is frames to CPU time of the thread that answered them, so
+// a core that somebody else had for a while does not count. The ratio is that of the rates of both
+// to the mean of the two alone before them; a median of many. Fails when a query is not answered
+// from L0, never because it is slow.
+
+#include "../../dataplane/worker.h"
+#include "../dp/wire.h"
+#include "bench_row.h"
+#include "path_load.h"
+
+#include <rte_bus_vdev.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+
+#include <arpa/inet.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum {
+	WORKERS = 2,
+	ROUNDS = 100,
+	SLICES = 3 * ROUNDS,
+	SLICE_US = 10000,
+	FRAMES = 8192,
+	SPARE = 2048,
+	SKIPPED = 77
+};
+enum { ROOM = 640 + RTE_PKTMBUF_HEADROOM, RING_UNITS = 1024 };
+
+struct runner {
+	struct worker w;
+	struct stats_worker stats;
+	struct lane_dp_page dp;
+	struct lane_cp_page cp;
+	alignas(CACHE_LINE) _Atomic unsigned order; // counts up: the number of a slice to run
+	_Atomic unsigned done;
+	double rate[SLICES]; // frames a CPU second, of each slice
+};
+
+static struct worker_tables tables;
+static struct worker_service service;
+static struct runner *runner[WORKERS];
+static _Atomic bool over;
+static uint32_t names;
+
+static void *zeroed(size_t size)
+{
+	size = (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE;
+	void *p = aligned_alloc(SHM_PAGE, size);
+	if (!p)
+		abort();
+	return memset(p, 0, size);
+}
+
+static double thread_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void slice(struct runner *r, unsigned number)
+{
+	uint64_t frames = 0, end_us = clock_mono_us() + SLICE_US;
+	double began_s = thread_s();
+	while (clock_mono_us() < end_us) {
+		for (unsigned i = 0; i < 16; i++)
+			frames += worker_turn(&r->w, 0);
+	}
+	r->rate[number] = (double)frames / (thread_s() - began_s);
+}
+
+// A worker's core: a slice for each order.
+static int serve(void *arg)
+{
+	struct runner *r = arg;
+	unsigned last = 0;
+	while (!atomic_load_explicit(&over, memory_order_acquire)) {
+		unsigned order = atomic_load_explicit(&r->order, memory_order_acquire);
+		if (order == last) {
+			rte_pause();
+			continue;
+		}
+		last = order;
+		slice(r, order - 1);
+		atomic_store_explicit(&r->done, order, memory_order_release);
+	}
+	return 0;
+}
+
+static bool open_port(struct runner *r, unsigned index, struct rte_mempool *pool)
+{
+	const struct path_traffic traffic = {.frames = FRAMES, .names = names};
+	struct rte_eth_conf conf = {0};
+	char path[] = "/tmp/weir-bench-XXXXXX", name[32], args[64];
+	uint16_t id;
+	int fd = mkstemp(path);
+	if (fd < 0)
+		return false;
+	close(fd);
+	snprintf(name, sizeof name, "net_pcap_worker%u", index);
+	snprintf(args, sizeof args, "rx_pcap=%s,infinite_rx=1", path);
+	bool ok = path_pcap_write(path, &traffic) && rte_vdev_init(name, args) == 0
+		  && rte_eth_dev_get_port_by_name(name, &id) == 0
+		  && rte_eth_dev_configure(id, 1, 1, &conf) == 0
+		  && rte_eth_rx_queue_setup(id, 0, 512, 0, NULL, pool) == 0
+		  && rte_eth_tx_queue_setup(id, 0, 512, 0, NULL) == 0 && rte_eth_dev_start(id) == 0;
+	unlink(path);
+	if (ok)
+		r->w.port[0] = (struct worker_port){.port_id = id,
+			.exception_id = id,
+			.rx_csum_trusted = true,
+			.dns_most = 500};
+	memcpy(&r->w.port[0].mac, wire_service_mac, 6);
+	r->w.port_count = 1;
+	return ok;
+}
+
+static bool open_runner(unsigned index, size_t units)
+{
+	struct runner *r = runner[index] = zeroed(sizeof *r);
+	char name[32];
+	snprintf(name, sizeof name, "worker%u", index);
+	r->w = (struct worker){.index = index,
+		.service = &service,
+		.doorbell = -1,
+		.stats = &r->stats,
+		.lane = &r->dp,
+		.control_alive = 1,
+		.tables = &tables};
+	r->w.pool =
+		rte_pktmbuf_pool_create_by_ops(name, FRAMES + SPARE, 256, 0, ROOM, 0, "ring_sp_sc");
+	recent_init(&r->w.recent, zeroed(sizeof(struct recent_way) * RECENT_SETS * RECENT_WAYS));
+	ring_producer_init(&r->w.miss, &r->dp.miss_tail, &r->cp.miss_head,
+		zeroed((size_t)RING_UNITS * RING_UNIT), RING_UNITS);
+	ring_consumer_init(&r->w.answer, &r->cp.answer_tail, &r->dp.answer_head,
+		zeroed((size_t)RING_UNITS * RING_UNIT), RING_UNITS);
+	tables.marks[index] = zeroed(units);
+	return r->w.pool && open_port(r, index, r->w.pool);
+}
+
+// Workers from `first` to before `end`.
+static void run_slice(unsigned number, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++)
+		atomic_store_explicit(&runner[i]->order, number + 1, memory_order_release);
+	for (unsigned i = first; i < end; i++) {
+		while (atomic_load_explicit(&runner[i]->done, memory_order_acquire) != number + 1)
+			usleep(SLICE_US / 20);
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+static void report(void)
+{
+	char name[64];
+	double ratio[ROUNDS], alone[ROUNDS];
+	snprintf(name, sizeof name, "2 workers, hits, %u names", names);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		const double *first = &runner[0]->rate[3 * i], *second = &runner[1]->rate[3 * i];
+		alone[i] = (first[0] + second[1]) / 2;
+		ratio[i] = (first[2] + second[2]) / alone[i];
+	}
+	qsort(alone, ROUNDS, sizeof *alone, by_value);
+	qsort(ratio, ROUNDS, sizeof *ratio, by_value);
+	const struct bench_row rows[] = {
+		{"G11", name, "ratio", "times one worker", ratio[ROUNDS / 2], 1.9},
+		{"G11", name, "ratio_p10", "times one worker", ratio[ROUNDS / 10], 0},
+		{"G11", name, "ratio_p90", "times one worker", ratio[ROUNDS * 9 / 10], 0},
+		{"G11", name, "alone", "Mq/s", alone[ROUNDS / 2] / 1e6, 0},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		bench_row_print(&rows[i]);
+}
+
+// All but what L0's full buckets gave away is a hit.
+static bool answered(void)
+{
+	bool good = true;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		uint64_t all = atomic_load(&runner[i]->stats.counter[COUNTER_rx_frames]);
+		uint64_t hits = atomic_load(&runner[i]->stats.verdict[VERDICT_hit]);
+		good &= all > 0 && hits >= all / 100 * 98;
+	}
+	if (!good)
+		fputs("queries were not answered from L0\n", stderr);
+	return good;
+}
+
+static bool start_eal(void)
+{
+	cpu_set_t all;
+	unsigned cpu[WORKERS], count = 0;
+	char lcores[64];
+	if (sched_getaffinity(0, sizeof all, &all) != 0)
+		return false;
+	for (unsigned i = 0; i < CPU_SETSIZE && count < WORKERS; i++) {
+		if (CPU_ISSET(i, &all))
+			cpu[count++] = i;
+	}
+	if (count < WORKERS)
+		return false;
+	// The main lcore only gives orders and sleeps.
+	snprintf(lcores, sizeof lcores, "0@%u,1@%u,2@%u", cpu[0], cpu[0], cpu[1]);
+	char *argv[] = {(char[]){"bench_workers"}, (char[]){"--no-huge"}, (char[]){"--no-shconf"},
+		(char[]){"--no-pci"}, (char[]){"--no-telemetry"}, (char[]){"--log-level=4"},
+		(char[]){"-m"}, (char[]){"128"}, (char[]){"--lcores"}, lcores, NULL};
+	return rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) >= 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct path_l0 l0;
+	names = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
+	if (!start_eal()) {
+		fputs("needs two CPUs\n", stderr);
+		return SKIPPED;
+	}
+	service.v4_count = 1;
+	(void)inet_pton(AF_INET, WIRE_SERVICE4, &service.v4[0]);
+	tables.config = (struct dp_config){.stale_ttl_s = 30, .udp_limit = 1232, .blocking_on = 1};
+	tables.has_l0 = path_l0_fill(&l0, names, 0, &tables.l0);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		if (!tables.has_l0 || !open_runner(i, tables.l0.unit_count)
+			|| rte_eal_remote_launch(serve, runner[i], i + 1) != 0) {
+			fputs("cannot start the workers\n", stderr);
+			return EXIT_FAILURE;
+		}
+	}
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		run_slice(3 * i, 0, 1);
+		run_slice(3 * i + 1, 1, 2);
+		run_slice(3 * i + 2, 0, WORKERS);
+	}
+	atomic_store_explicit(&over, true, memory_order_release);
+	rte_eal_mp_wait_lcore();
+	report();
+	return answered() ? EXIT_SUCCESS : EXIT_FAILURE;
+}
