@@ -2,8 +2,9 @@
 #pragma once
 
 // What the files of TCP/53 share: front_tcp.c (open, caps, eviction, status), front_tcp_listen.c
-// (listeners), front_tcp_conn.c (a connection's life: messages in, replies out, its deadlines),
-// front_tcp_buffer.c (what came or went in part) and front_tcp_io.c (its socket).
+// (listeners), front_tcp_conn.c (a connection's life and deadlines), front_tcp_ask.c (messages in,
+// replies out, whose turn it is), front_tcp_buffer.c (what came or went in part) and
+// front_tcp_io.c (its socket).
 
 #include "front_tcp.h"
 #include "front_tcp_clients.h"
@@ -108,8 +109,21 @@ void tcp_listen_end(struct front_tcp *t);
 // Takes the descriptor; closes it when it must be refused.
 void conn_open(struct front_tcp *t, int fd, const union front_client *peer);
 void conn_close(struct front_conn *c, enum front_tcp_end why);
-void conn_resume_some(struct front_tcp *t); // of `ready`
+void conn_touch(struct front_conn *c, uint64_t now_ms); // it was used
+// After whatever happened to it: closed, or waits for the right things.
+void conn_settle(struct front_conn *c, enum front_tcp_end end);
+
+// front_tcp_ask.c
+// Octets at p that came, or that had to wait: whole messages are asked, their replies leave
+// together, the rest is kept.
+enum front_tcp_end conn_take(struct front_conn *c, const uint8_t *p, size_t len);
+enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply);
+// A held one waits for its turn, or for others; while it has enough under way itself it waits for
+// nothing but that, and this is called again when some of it ends.
+void conn_hold(struct front_conn *c);
+void conn_wait_end(struct front_conn *c);
 void conn_feed(struct front_tcp *t);        // one of `starved`, if there is room
+void conn_resume_some(struct front_tcp *t); // of `ready`
 
 // front_tcp_buffer.c. An end other than FRONT_TCP_OPEN is for the caller to carry out.
 // Keeps `len` octets from p on, which may lie in c->in, as all that is in c->in.

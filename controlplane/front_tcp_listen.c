@@ -155,7 +155,7 @@ void tcp_listen(struct front_tcp *t)
 			listener_try(t, l);
 		missing |= l->fd < 0;
 	}
-	if (missing)
+	if (missing && !t->accept_paused)
 		retry_in(t, RETRY_MS);
 }
 
