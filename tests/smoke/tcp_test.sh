@@ -26,6 +26,8 @@ check "what is no DNS" load broken
 check "10,000 connections at one time; UDP does not notice" load many
 check "all of them were there" test "$(tcp_count open_max)" -ge 10000
 check "5,000 slow clients; neither TCP nor UDP notice" load slow
+none_left() { [ "$(tcp_count open) $(tcp_count pending) $(tcp_count buffered)" = "0 0 0" ]; }
+check "nothing is left of them" eventually none_left
 check "weirctl tcp" grep -q "listens on $service:53" <(weirctl tcp)
 
 config=$(readlink -f /run/weir/lab/weir.yaml)
@@ -44,6 +46,7 @@ check "nobody listens" eval '! tcp @$service ok-3000.cached.test A'
 sed -i 's/enabled: false/enabled: true/' "$config"
 check "turned on" weirctl config reload
 same "it answers again" 198.18.200.1 "$(tcp +short @$service ok-3000.cached.test A)"
+check "its tables are in the status" eval 'weirctl --json stats --interval 0 | grep -q tcp_connections'
 "$lab" kill controlplane >/dev/null
 "$lab" start controlplane >/dev/null
 eventually eval '[ "$(tcp +short @$service ok-3000.cached.test A)" = 198.18.200.1 ]'
