@@ -23,8 +23,9 @@
 // * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
 //   tcp.connections fills; tcp.query_timeout from the first octet of a query to its last;
 //   CONN_DRAIN_MS for what the client leaves unread.
-// A turn of the loop takes 64 connections and 32 messages of each, so that misses of workers
-// and replies of upstreams wait little for TCP; hits and blocks over UDP do not pass this loop.
+// A turn of the loop takes 64 new connections, 256 messages, and 32 of one connection, so that
+// misses of workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not
+// pass this loop.
 
 #include "front.h"
 #include "loop.h"

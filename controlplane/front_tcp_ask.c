@@ -2,6 +2,7 @@
 #include "front_tcp_internal.h"
 #include "front_tcp_keepalive.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
 
@@ -89,6 +90,7 @@ static enum front_tcp_end message_ask(struct front_conn *c, const uint8_t *msg, 
 	struct front_reply reply;
 
 	t->count.queries++;
+	t->turn_left--;
 	c->keepalive = c->keepalive || tcp_keepalive_asked(msg, len);
 	switch (t->engine.ask(t->engine.front, &c->session, &c->peer, msg, len, &reply)) {
 	case FRONT_REPLY:
@@ -123,7 +125,8 @@ static enum front_tcp_end messages_take(
 		frame = 2 + (size_t)get_u16(p + pos);
 		if (len - pos < frame)
 			break;
-		if (n == CONN_MESSAGES_A_TURN || !conn_has_room(c) || !tcp_has_room(c->tcp)) {
+		if (n == CONN_MESSAGES_A_TURN || c->tcp->turn_left <= 0 || !conn_has_room(c)
+			|| !tcp_has_room(c->tcp)) {
 			c->held = true;
 			break;
 		}
@@ -162,15 +165,58 @@ enum front_tcp_end conn_take(struct front_conn *c, const uint8_t *p, size_t len)
 	return FRONT_TCP_OPEN;
 }
 
+// A message of which a part has come is read into its own buffer, all else by way of the scratch.
+enum front_tcp_end conn_read(struct front_conn *c)
+{
+	size_t room = sizeof(c->tcp->scratch);
+	bool part = c->in != NULL;
+	uint8_t *at = part ? conn_in_room(c, &room) : c->tcp->scratch;
+
+	if (!at)
+		return FRONT_TCP_END_evicted_memory;
+	ssize_t n = conn_recv(c, at, room);
+	if (n == -ENODATA) {
+		c->last = FRONT_TCP_END_client;
+		conn_in_drop(c);
+		return FRONT_TCP_OPEN;
+	}
+	if (n <= 0)
+		return n == 0 ? FRONT_TCP_OPEN : FRONT_TCP_END_error;
+	if (!part)
+		return conn_take(c, at, (size_t)n);
+	c->in_len += (uint32_t)n;
+	return conn_take(c, c->in, c->in_len);
+}
+
+// What a turn may do is bounded, as the other events of the loop have to wait for it: the first one
+// that takes some of it asks for the next turn, which gives it all back.
+static void turn_spend(struct front_tcp *t)
+{
+	if (t->turn_left-- == TCP_MESSAGES_A_TURN)
+		event_add(&t->resume, &(struct timeval){0});
+}
+
+bool conn_turn(struct front_conn *c)
+{
+	if (c->waiting)
+		return false;
+	if (c->tcp->turn_left > 0) {
+		turn_spend(c->tcp);
+		return true;
+	}
+	conn_wait(c, false);
+	return false;
+}
+
 void conn_resume_some(struct front_tcp *t)
 {
 	struct front_conn *c;
 
-	for (unsigned i = 0; i < TCP_READY_A_TURN && (c = TAILQ_FIRST(&t->ready)); i++) {
+	t->turn_left = TCP_MESSAGES_A_TURN;
+	while (t->turn_left > 0 && (c = TAILQ_FIRST(&t->ready))) {
+		turn_spend(t);
 		conn_wait_end(c);
-		conn_settle(c, conn_take(c, c->in, c->in_len));
+		conn_settle(c, c->held ? conn_take(c, c->in, c->in_len) : conn_read(c));
 		conn_feed(t); // it may have taken nothing of what there is
 	}
-	if (TAILQ_FIRST(&t->ready))
-		event_add(&t->resume, &(struct timeval){0});
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_tcp_internal.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,29 +44,6 @@ void conn_close(struct front_conn *c, enum front_tcp_end why)
 	t->count.ended[why]++;
 	free(c);
 	conn_feed(t);
-}
-
-// A message of which a part has come is read into its own buffer, all else by way of the scratch.
-static enum front_tcp_end conn_read(struct front_conn *c)
-{
-	size_t room = sizeof(c->tcp->scratch);
-	bool part = c->in != NULL;
-	uint8_t *at = part ? conn_in_room(c, &room) : c->tcp->scratch;
-
-	if (!at)
-		return FRONT_TCP_END_evicted_memory;
-	ssize_t n = conn_recv(c, at, room);
-	if (n == -ENODATA) {
-		c->last = FRONT_TCP_END_client;
-		conn_in_drop(c);
-		return FRONT_TCP_OPEN;
-	}
-	if (n <= 0)
-		return n == 0 ? FRONT_TCP_OPEN : FRONT_TCP_END_error;
-	if (!part)
-		return conn_take(c, at, (size_t)n);
-	c->in_len += (uint32_t)n;
-	return conn_take(c, c->in, c->in_len);
 }
 
 static uint64_t conn_deadline(const struct front_conn *c)
@@ -134,7 +110,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct front_conn *c = arg;
 	(void)fd, (void)what;
-	conn_settle(c, conn_read(c));
+	if (conn_turn(c))
+		conn_settle(c, conn_read(c));
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)

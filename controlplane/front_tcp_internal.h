@@ -24,7 +24,7 @@ enum {
 	CONN_DRAIN_MS = 10000, // what waited at its begin has left at its end
 	CONN_MESSAGES_A_TURN = 32,
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
-	TCP_READY_A_TURN = 64,
+	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
 	TCP_ACCEPTS_A_TURN = 64,
 	TCP_CORK = CONN_FRAME_MAX + 16384,
 };
@@ -83,6 +83,7 @@ struct front_tcp {
 	struct event resume;      // for `ready`, in the next turn
 	struct wheel_timer retry; // of listeners that could not be had, or accept nothing for now
 	bool accept_paused;
+	int turn_left; // of TCP_MESSAGES_A_TURN; less than that: `resume` will be called
 	struct front_conn *corked; // its replies are gathered in `cork`
 	uint32_t cork_len;
 	unsigned listener_count;
@@ -117,6 +118,9 @@ void conn_settle(struct front_conn *c, enum front_tcp_end end);
 // Octets at p that came, or that had to wait: whole messages are asked, their replies leave
 // together, the rest is kept.
 enum front_tcp_end conn_take(struct front_conn *c, const uint8_t *p, size_t len);
+// What has come; `c` has its turn.
+enum front_tcp_end conn_read(struct front_conn *c);
+bool conn_turn(struct front_conn *c); // false: it will have one later
 enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply);
 // A held one waits for its turn, or for others; while it has enough under way itself it waits for
 // nothing but that, and this is called again when some of it ends.

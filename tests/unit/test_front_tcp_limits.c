@@ -97,6 +97,32 @@ static void test_queries(void **)
 	tcp_rig_until(pending_max, 3);
 }
 
+// More than a turn takes from all that have something to say at once.
+static void test_turns(void **)
+{
+	enum { CONNS = 40, EACH_ASKS = 50 };
+	static uint8_t frames[EACH_ASKS * (2 + SHORTEST)];
+	int fd[CONNS];
+	size_t n = 0;
+
+	for (uint16_t id = 0; id < EACH_ASKS; id++)
+		n += tcp_message(frames + n, id, TCP_ECHO, SHORTEST);
+	tcp_rig_start();
+	for (unsigned round = 0; round < 5; round++) {
+		for (unsigned i = 0; i < CONNS; i++) {
+			fd[i] = tcp_connect(1 + i, 0);
+			tcp_send(fd[i], frames, n);
+		}
+		for (unsigned i = 0; i < CONNS; i++) {
+			for (uint16_t id = 0; id < EACH_ASKS; id++)
+				tcp_reply_is(fd[i], id, SHORTEST);
+			close(fd[i]);
+		}
+	}
+	tcp_rig_until(open, 0);
+	tcp_rig_until(held, 0); // a turn is not a limit that anybody has reached
+}
+
 static void test_idle(void **)
 {
 	tcp_config.idle_timeout_s = 1;
@@ -359,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_pipelined),
 		EACH(test_queries),
+		EACH(test_turns),
 		EACH(test_idle),
 		EACH(test_slow_query),
 		EACH(test_connections),
