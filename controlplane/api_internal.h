@@ -51,6 +51,9 @@ void api_rules_reply(void *arg, const struct rules_status *r);
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+// Objects "front" and "fallback".
+void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

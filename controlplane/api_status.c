@@ -152,6 +152,8 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
 	resolver_out(o, root, s);
 	api_tiers_out(o, root, s);
+	api_front_out(o, root, s);
+	api_fallback_out(o, root, s);
 	upstreams_out(o, root, s);
 	tables_out(o, root, &s->tables);
 	if (http_is_live(call->exchange))
@@ -213,6 +215,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 	if (http_is_live(call->exchange))
 		api_groups_out(o, root, call->api);
 	api_redis_out(o, root, s);
+	api_fallback_out(o, root, s);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);

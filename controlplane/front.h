@@ -40,6 +40,7 @@ struct resolver;
 enum front_transport { FRONT_UDP, FRONT_TCP, FRONT_TRANSPORTS };
 
 enum {
+	FRONT_PORT = 53,
 	FRONT_PENDING_MAX = 16384,
 	FRONT_LIFE_MS = 3000,
 	FRONT_HEADROOM = 2, // octets before a reply, the transport's: for a length

@@ -154,6 +154,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = front_open(&r->front, r);
 	if (rc == 0)
+		rc = front_udp_open(&r->front_udp, r, config, FRONT_PORT);
+	if (rc == 0)
 		rc = timers_open(r);
 	if (rc == 0)
 		rc = link_open(&r->link, r->loop, r->publisher, r->lanes, why);
@@ -197,6 +199,7 @@ void resolver_close(struct resolver *r)
 	link_close(r->link);
 	while (r->inflight && (q = inflight_any(r->inflight)))
 		question_finish(r, q, REFRESH_ABANDONED);
+	front_udp_close(r->front_udp);
 	front_close(r->front);
 	walks_free(r);
 	flushes_close(r);

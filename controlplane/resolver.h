@@ -16,6 +16,7 @@
 
 #include "flush.h"
 #include "front.h"
+#include "front_udp.h"
 #include "judge.h"
 #include "l1.h"
 #include "l1_flush.h"
@@ -111,6 +112,7 @@ struct resolver_status {
 	struct flush_status flush;
 	struct judge_count judge;
 	struct front_status front;
+	struct front_udp_status front_udp;
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };

@@ -11,6 +11,7 @@
 #include "failures.h"
 #include "flush_log.h"
 #include "front.h"
+#include "front_udp.h"
 #include "inflight.h"
 #include "judge.h"
 #include "l1.h"
@@ -79,6 +80,7 @@ struct resolver {
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
 	struct front *front;
+	struct front_udp *front_udp; // NULL: it is off
 	uint8_t *reply; // of DNS_MESSAGE_MAX octets, with a front_reply's room around it
 	uint8_t reply_room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
 	uint8_t message[L1_MESSAGE_MAX]; // on its way to L1

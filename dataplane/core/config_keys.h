@@ -201,6 +201,13 @@
 		"are used up "                                                                     \
 		"the connection that has stalled longest is closed.")
 
+#define CONFIG_KEYS_FALLBACK(X)                                                                  \
+	X(fallback, udp, udp, CHOICE, fallback_udp, "auto", 0, 0, RESTART,                       \
+		"Whether the control plane answers UDP on sockets of the service addresses: "    \
+		"`auto`, where a port is AF_XDP, whose queries reach the kernel while there is " \
+		"no data plane; `on` and `off` in any case. Not `on` beside a port that takes "  \
+		"copies of frames (af_packet, pcap), or clients get two replies.")
+
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
 		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
@@ -258,6 +265,7 @@
 	CONFIG_KEYS_UPSTREAMS(X) \
 	CONFIG_KEYS_LIMITS(X)    \
 	CONFIG_KEYS_TCP(X)       \
+	CONFIG_KEYS_FALLBACK(X)  \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)
 
@@ -275,6 +283,9 @@
 	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
 	X(rss, "plain", RSS_PLAIN)                            \
 	X(rss, "symmetric", RSS_SYMMETRIC)                    \
+	X(fallback_udp, "auto", FALLBACK_AUTO)                \
+	X(fallback_udp, "on", FALLBACK_ON)                    \
+	X(fallback_udp, "off", FALLBACK_OFF)                  \
 	X(stale, "on-failure", 0)                             \
 	X(stale, "immediate", 1)                              \
 	X(ttl_preset, "weir", TTL_PRESET_WEIR)                \

@@ -111,6 +111,10 @@ struct config_raw_tcp {
 		*query_timeout, *buffer_kb;
 };
 
+struct config_raw_fallback {
+	char *udp;
+};
+
 struct config_raw_redis {
 	char *mode, *master_name, *db, *username, *password, *password_file, *sentinel_password,
 		*connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb, *max_keys,
@@ -180,6 +184,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_upstreams *upstreams;
 	struct config_raw_limits *limits;
 	struct config_raw_tcp *tcp;
+	struct config_raw_fallback *fallback;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
 	struct config_raw_client *clients;                  // may be NULL

@@ -240,6 +240,13 @@ struct config_tcp {
 	uint32_t buffer_kb;       // 4096
 };
 
+// Who answers on the service addresses while no data plane does (controlplane/front_udp.h).
+enum fallback_udp { FALLBACK_AUTO, FALLBACK_ON, FALLBACK_OFF };
+
+struct config_fallback {
+	enum fallback_udp udp;
+};
+
 enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
 
 struct config_redis {
@@ -355,6 +362,7 @@ struct config {
 	struct config_upstreams upstreams;
 	struct config_limits limits;
 	struct config_tcp tcp;
+	struct config_fallback fallback;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;

@@ -125,6 +125,7 @@ static void test_defaults(void **)
 	assert_int_equal(c->limits.inflight, 4096);
 	assert_int_equal(c->limits.waiters, 1024);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
+	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
 	assert_int_equal(c->redis.mode, REDIS_MODE_OFF);
 	assert_int_equal(c->redis.address_count, 0);
 	assert_string_equal(c->redis.password, "");
@@ -208,6 +209,7 @@ static void test_every_value(void **)
 		     "  max_sends: 2\n"
 		     "  backoff: 1\n"
 		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
+		     "fallback: {udp: off}\n"
 		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
 		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
 		     "  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
@@ -249,6 +251,7 @@ static void test_every_value(void **)
 	assert_int_equal(c->upstreams.server[0].address.port, 5301);
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
 	assert_int_equal(c->limits.udp_reply_size, 512);
+	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
 	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
 	assert_int_equal(c->redis.address_count, 2);
 	assert_int_equal(c->redis.addresses[0].port, 26379);

@@ -51,6 +51,7 @@
 {MINIMAL "cache:\n  l0_mb: 99999999999999999999999999\n", "9:3: cache.l0_mb: must be 1 to 1048576"},
 {MINIMAL "limits:\n  udp_reply_size: 511\n", "9:3: limits.udp_reply_size: must be 512 to 4096"},
 {MINIMAL "limits:\n  inflight: 65537\n", "9:3: limits.inflight: must be 16 to 65536"},
+{MINIMAL "fallback:\n  udp: maybe\n", "9:3: fallback.udp: must be one of: auto, on, off"},
 {MINIMAL "limits:\n  waiters: 0\n", "9:3: limits.waiters: must be 1 to 65536"},
 {MINIMAL "cache: {stale: never}\n", "8:9: cache.stale: must be one of: on-failure, immediate"},
 {MINIMAL "blocking: {mode: drop}\n", "8:12: blocking.mode: must be one of: nxdomain, null, nodata, refused, address"},

@@ -100,6 +100,7 @@ static void control_print(const struct view *v)
 	printf("in flight       %s questions, %s waiting clients\n",
 		count_text(json_count(root, "inflight"), a),
 		count_text(json_count(root, "waiters"), b));
+	view_print_fallback(v, json_get(root, "fallback"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
 	view_print_upstreams(json_get(root, "upstreams"));

@@ -188,6 +188,7 @@ static void control_print(const struct json_node *root)
 	printf("\n");
 	table_print(t);
 	l1_print(json_get(root, "l1"));
+	view_print_front(json_get(root, "front"));
 	view_print_upstreams(json_get(root, "upstreams"));
 }
 

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the control plane answered to clients of its own, and its sockets for that.
+
+#include "api_internal.h"
+
+static void counts_out(
+	struct json_out *o, struct json_node *front, const char *name, const struct front_counts *c)
+{
+	struct json_node *n = json_out_object(o, front, name);
+	struct json_node *verdicts = json_out_object(o, n, "verdicts");
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		if (c->verdict[v])
+			json_out_count(o, verdicts, verdict_names[v], c->verdict[v]);
+	json_out_count(o, n, "answers", c->answers);
+	json_out_count(o, n, "answers_stale", c->answers_stale);
+	json_out_count(o, n, "answers_servfail", c->answers_servfail);
+	json_out_count(o, n, "answers_blocked", c->answers_blocked);
+	json_out_count(o, n, "left", c->left);
+	json_out_count(o, n, "lost", c->lost);
+	json_out_count(o, n, "truncated", c->truncated);
+}
+
+void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	struct json_node *n = json_out_object(o, root, "front");
+	counts_out(o, n, "udp", &s->front.of[FRONT_UDP]);
+	counts_out(o, n, "tcp", &s->front.of[FRONT_TCP]);
+	json_out_count(o, n, "pending", s->front.pending);
+	json_out_count(o, n, "pending_max", s->front.pending_max);
+	json_out_count(o, n, "pending_cap", FRONT_PENDING_MAX);
+}
+
+void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+{
+	const struct front_udp_status *u = &s->front_udp;
+	struct json_node *n = json_out_object(o, root, "fallback");
+	json_out_count(o, n, "addresses", u->sockets);
+	json_out_count(o, n, "bound", u->bound);
+	json_out_count(o, n, "received", u->received);
+	json_out_count(o, n, "alone", u->alone);
+	json_out_count(o, n, "sent", u->sent);
+	json_out_count(o, n, "send_full", u->send_full);
+	json_out_count(o, n, "send_errors", u->send_errors);
+	json_out_count(o, n, "too_long", u->too_long);
+	json_out_count(o, n, "bad_source", u->bad_source);
+	json_out_count(o, n, "kernel_drops", u->kernel_drops);
+}

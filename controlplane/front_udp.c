@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "front_udp.h"
+
+#include "front_udp_socket.h"
+#include "resolver_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+struct udp_socket {
+	struct front_session session;
+	struct front_udp *owner;
+	struct ip_address address;
+	int fd;    // -1: not bound
+	int error; // why not, as it was logged
+	struct event *readable;
+};
+
+struct outgoing {
+	int fd;
+	union front_client client;
+	struct iovec iov;
+	uint8_t msg[MSG_DNS_MAX];
+};
+
+struct front_udp {
+	struct resolver *r;
+	struct event *retry; // while some address is not bound
+	struct event *flush; // at the end of a turn that left replies
+	uint16_t port;
+	bool was_alone;
+	unsigned socket_count, out_count;
+	struct udp_socket socket[CONFIG_ADDRESSES_MAX];
+	struct front_udp_status status; // counters only
+	struct mmsghdr head[FRONT_UDP_BATCH];
+	struct iovec iov[FRONT_UDP_BATCH];
+	union front_client client[FRONT_UDP_BATCH];
+	uint8_t msg[FRONT_UDP_BATCH][FRONT_UDP_QUERY_MAX];
+	struct outgoing out[FRONT_UDP_BATCH];
+};
+
+static socklen_t client_len(const union front_client *c)
+{
+	return c->any.sa_family == AF_INET ? sizeof(c->v4) : sizeof(c->v6);
+}
+
+// Replies from `first` on that are the same socket's; number of them that are done with.
+static unsigned send_run(struct front_udp *u, unsigned first)
+{
+	struct mmsghdr head[FRONT_UDP_BATCH] = {0};
+	unsigned n = 0;
+
+	for (; first + n < u->out_count && u->out[first + n].fd == u->out[first].fd; n++) {
+		struct outgoing *o = &u->out[first + n];
+		head[n].msg_hdr = (struct msghdr){
+			.msg_name = &o->client,
+			.msg_namelen = client_len(&o->client),
+			.msg_iov = &o->iov,
+			.msg_iovlen = 1,
+		};
+	}
+	int sent = sendmmsg(u->out[first].fd, head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent > 0) {
+		u->status.sent += (unsigned)sent;
+		return (unsigned)sent;
+	}
+	if (errno == EAGAIN || errno == ENOBUFS) {
+		u->status.send_full += n;
+		return n;
+	}
+	u->status.send_errors++; // of the first one; the next may have another way
+	return 1;
+}
+
+static void flush(struct front_udp *u)
+{
+	for (unsigned done = 0; done < u->out_count;)
+		done += send_run(u, done);
+	u->out_count = 0;
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	flush(arg);
+}
+
+static void reply_put(struct front_udp *u, int fd, const union front_client *client,
+	const struct front_reply *reply)
+{
+	if (u->out_count == FRONT_UDP_BATCH)
+		flush(u);
+	struct outgoing *o = &u->out[u->out_count++];
+	o->fd = fd;
+	o->client = *client;
+	o->iov = (struct iovec){.iov_base = o->msg, .iov_len = reply->len};
+	memcpy(o->msg, reply->msg, reply->len);
+}
+
+static void on_reply(
+	struct front_session *s, const union front_client *client, const struct front_reply *reply)
+{
+	struct udp_socket *socket = (struct udp_socket *)s; // its first member
+	struct front_udp *u = socket->owner;
+
+	if (reply->len == 0 || reply->len > sizeof(u->out[0].msg))
+		return;
+	if (u->out_count == 0)
+		event_active(u->flush, EV_TIMEOUT, 0);
+	reply_put(u, socket->fd, client, reply);
+}
+
+static uint16_t client_port(const union front_client *c)
+{
+	return c->any.sa_family == AF_INET ? c->v4.sin_port : c->v6.sin6_port;
+}
+
+static void query_take(struct udp_socket *s, unsigned i)
+{
+	struct front_udp *u = s->owner;
+	const union front_client *client = &u->client[i];
+	struct front_reply reply;
+
+	if (u->head[i].msg_hdr.msg_flags & MSG_TRUNC) {
+		u->status.too_long++;
+		return;
+	}
+	if (client_port(client) == 0) {
+		u->status.bad_source++;
+		return;
+	}
+	enum front_outcome outcome =
+		front_ask(u->r->front, &s->session, client, u->msg[i], u->head[i].msg_len, &reply);
+	if (outcome == FRONT_REPLY && reply.len <= sizeof(u->out[0].msg))
+		reply_put(u, s->fd, client, &reply);
+}
+
+static int batch_receive(struct front_udp *u, int fd)
+{
+	for (unsigned i = 0; i < FRONT_UDP_BATCH; i++) {
+		u->iov[i] = (struct iovec){u->msg[i], FRONT_UDP_QUERY_MAX};
+		u->head[i].msg_hdr = (struct msghdr){
+			.msg_name = &u->client[i],
+			.msg_namelen = sizeof(u->client[i]),
+			.msg_iov = &u->iov[i],
+			.msg_iovlen = 1,
+		};
+	}
+	return recvmmsg(fd, u->head, FRONT_UDP_BATCH, MSG_DONTWAIT, NULL);
+}
+
+// Once for each change, not for each query.
+static void note_alone(struct front_udp *u, unsigned received)
+{
+	bool is_alone = lanes_count(u->r->lanes) == 0;
+
+	u->status.alone += is_alone ? received : 0;
+	if (is_alone && !u->was_alone)
+		log_info("no data plane: queries are answered on sockets");
+	u->was_alone = is_alone;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_socket *s = arg;
+	struct front_udp *u = s->owner;
+	(void)what;
+
+	for (unsigned taken = 0; taken < FRONT_UDP_BURST;) {
+		int n = batch_receive(u, fd);
+		if (n <= 0)
+			break; // EAGAIN, or an error that an earlier reply left behind
+		u->status.received += (unsigned)n;
+		note_alone(u, (unsigned)n);
+		for (unsigned i = 0; i < (unsigned)n; i++)
+			query_take(s, i);
+		flush(u);
+		taken += (unsigned)n;
+		if (n < FRONT_UDP_BATCH)
+			break;
+	}
+}
+
+static bool socket_bind(struct udp_socket *s)
+{
+	struct front_udp *u = s->owner;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	int fd = front_udp_socket(&s->address, u->port);
+
+	if (fd >= 0)
+		s->readable =
+			event_new(loop_base(u->r->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
+		close(fd);
+		fd = -ENOMEM;
+	}
+	ip_address_text(&s->address, false, text);
+	if (fd < 0 && fd != s->error)
+		log_warning("fallback.udp: %s: %s, trying again each %d s", text, strerror(-fd),
+			FRONT_UDP_RETRY_S);
+	else if (fd >= 0 && s->error)
+		log_info("fallback.udp: %s is ours now", text);
+	s->error = fd < 0 ? fd : 0;
+	s->fd = fd < 0 ? -1 : fd;
+	return fd >= 0;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_udp *u = arg;
+	bool missing = false;
+	(void)fd, (void)what;
+
+	for (unsigned i = 0; i < u->socket_count; i++)
+		if (u->socket[i].fd < 0 && !socket_bind(&u->socket[i]))
+			missing = true;
+	if (missing)
+		event_add(u->retry, &(struct timeval){.tv_sec = FRONT_UDP_RETRY_S});
+}
+
+static bool is_wanted(const struct config *c)
+{
+	bool has_xdp = false;
+	for (unsigned i = 0; i < c->dataplane.port_count; i++)
+		has_xdp |= strncmp(c->dataplane.ports[i].device, "net_af_xdp", 10) == 0;
+	return c->fallback.udp == FALLBACK_ON || (c->fallback.udp == FALLBACK_AUTO && has_xdp);
+}
+
+int front_udp_open(
+	struct front_udp **out, struct resolver *r, const struct config *config, uint16_t port)
+{
+	*out = NULL;
+	if (!is_wanted(config))
+		return 0;
+	struct front_udp *u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->r = r;
+	u->port = port;
+	u->socket_count = config->dataplane.address_count;
+	u->flush = event_new(loop_base(r->loop), -1, 0, on_flush, u);
+	u->retry = event_new(loop_base(r->loop), -1, 0, on_retry, u);
+	for (unsigned i = 0; i < u->socket_count; i++) {
+		struct udp_socket *s = &u->socket[i];
+		*s = (struct udp_socket){
+			.session = {.reply = on_reply, .transport = FRONT_UDP},
+			.owner = u,
+			.address = config->dataplane.addresses[i],
+			.fd = -1,
+		};
+		front_session_begin(&s->session);
+	}
+	if (!u->flush || !u->retry) {
+		front_udp_close(u);
+		return -ENOMEM;
+	}
+	on_retry(-1, 0, u);
+	*out = u;
+	return 0;
+}
+
+void front_udp_close(struct front_udp *u)
+{
+	if (!u)
+		return;
+	for (unsigned i = 0; i < u->socket_count; i++) {
+		struct udp_socket *s = &u->socket[i];
+		front_session_end(u->r->front, &s->session);
+		if (s->readable)
+			event_free(s->readable);
+		if (s->fd >= 0)
+			close(s->fd);
+	}
+	if (u->flush)
+		event_free(u->flush);
+	if (u->retry)
+		event_free(u->retry);
+	free(u);
+}
+
+void front_udp_status(
+	const struct front_udp *u, struct front_udp_status *out, struct table_registry *tables)
+{
+	*out = u ? u->status : (struct front_udp_status){0};
+	out->sockets = u ? u->socket_count : 0;
+	for (unsigned i = 0; i < out->sockets; i++) {
+		int fd = u->socket[i].fd;
+		out->bound += fd >= 0;
+		out->kernel_drops += fd >= 0 ? front_udp_socket_drops(fd) : 0;
+	}
+	table_register(tables, &(struct table_info){.name = "front_udp",
+				       .owner = "resolver loop",
+				       .eviction = "dropped: the socket takes no more",
+				       .lifetime = "one turn of the loop",
+				       .cap = FRONT_UDP_BATCH,
+				       .used = u ? u->out_count : 0,
+				       .bytes = u ? sizeof(*u) : 0});
+}
