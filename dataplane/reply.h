@@ -11,12 +11,10 @@
 // (RFC 8767 4, RFC 8914 4.4 and 4.20).
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale);
 
-// A rule's reply, or that of the client's group, if the rule leaves it to that. A rule of local
-// data blocks nobody: its verdict is `local`, and no error is told.
+// A rule's reply: the records that its image has for the name, or a way to say that it is blocked,
+// its own or that of the client's group (rule_reply.h). A rule of local data blocks nobody: its
+// verdict is `local`, and no error is told.
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d);
-
-// The records that the rule image has for the name, or NODATA.
-void reply_data(struct batch *b, struct packet *p, const struct rule_decision *d);
 
 // Does a record's answer lead to what the client's group blocks?
 bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view);

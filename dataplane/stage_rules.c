@@ -3,14 +3,13 @@
 #include "reply.h"
 #include "stages.h"
 
-// While nothing may be blocked, what is left of the rules: local data, and who has safe search.
+#include <weir/rule_reply.h>
+
 static struct rule_decision decide_unblocked(
 	const struct rule_reader *r, const struct packet *p, const uint64_t lists[4])
 {
 	uint64_t kept[4];
-	for (unsigned w = 0; w < 4; w++)
-		kept[w] = lists[w]
-			  & (r->of_class[RULE_CLASS_LOCAL][w] | r->of_class[RULE_CLASS_SAFE][w]);
+	rule_lists_unblocked(r, lists, kept);
 	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, kept);
 }
 
@@ -32,17 +31,11 @@ static void make_safe(const struct batch *b, struct packet *p)
 		question_hash(t, p, view);
 }
 
-// A list blocks the name, but a pattern may allow it, which takes the control plane to tell.
+// Which takes the control plane to tell.
 static bool pattern_may_allow(
 	const struct batch *b, const struct packet *p, const struct rule_decision *d)
 {
-	const uint64_t *allows = b->tables->rules.pattern_allows, *lists = batch_lists(b, p);
-	uint64_t any = 0;
-	for (unsigned w = 0; w < 4; w++)
-		any |= allows[w] & lists[w];
-	return any && b->control_alive
-	       && (d->rule_class == RULE_CLASS_BLOCK
-		       || d->rule_class == RULE_CLASS_IMPORTANT_BLOCK);
+	return rule_pattern_may_allow(&b->tables->rules, batch_lists(b, p), d) && b->control_alive;
 }
 
 // True: settled.
@@ -64,7 +57,7 @@ static bool settle(struct batch *b, struct packet *p)
 		batch_drop(b, p, VERDICT_drop_rule);
 		return true;
 	case RULE_DATA:
-		reply_data(b, p, &d);
+		reply_ruled(b, p, &d);
 		return true;
 	case RULE_PASS:
 		if (unlikely_(d.safe))
