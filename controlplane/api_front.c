@@ -28,6 +28,7 @@ void api_front_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "pending", s->front.pending);
 	json_out_count(o, n, "pending_max", s->front.pending_max);
 	json_out_count(o, n, "pending_cap", FRONT_PENDING_MAX);
+	json_out_count(o, n, "macs_unasked", s->front.macs_unasked);
 }
 
 void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)

@@ -94,6 +94,7 @@ int front_open(struct front **out, struct resolver *r)
 	if (!f)
 		return -ENOMEM;
 	f->r = r;
+	front_policy_open(&f->policy);
 	f->free = f->oldest = f->newest = NIL;
 	*out = f;
 	return 0;
@@ -299,6 +300,7 @@ void front_beat(struct front *f, uint64_t now_ms)
 void front_status(const struct front *f, struct front_status *out, struct table_registry *tables)
 {
 	*out = f->status;
+	out->macs_unasked = f->policy.neighbours.refused;
 	table_register(tables, &(struct table_info){.name = "front_pending",
 				       .owner = "resolver loop",
 				       .eviction = "refused: what is cached, else SERVFAIL",
@@ -306,4 +308,11 @@ void front_status(const struct front *f, struct front_status *out, struct table_
 				       .cap = FRONT_PENDING_MAX,
 				       .used = f->status.pending,
 				       .bytes = f->touched * sizeof(f->slot[0])});
+	table_register(tables, &(struct table_info){.name = "front_neighbours",
+				       .owner = "resolver loop",
+				       .eviction = "the one in its place",
+				       .lifetime = "5 s",
+				       .cap = FRONT_NEIGHBOURS,
+				       .used = f->policy.neighbours.used,
+				       .bytes = sizeof(f->policy.neighbours.entry)});
 }

@@ -97,6 +97,7 @@ struct front_counts {
 struct front_status {
 	struct front_counts of[FRONT_TRANSPORTS];
 	unsigned pending, pending_max;
+	uint64_t macs_unasked; // clients whose MAC address was not asked for (front_neighbour.h)
 };
 
 // The resolver's: it makes the engine before its loop runs, and beats each 100 ms.

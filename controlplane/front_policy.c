@@ -19,7 +19,7 @@ static bool map(struct front_policy *fp, const struct shm_paths *paths, uint64_t
 				  reader, region_data(&region), region_data_size(&region), detail)
 				  == 0;
 	if (is_good) {
-		front_policy_close(fp);
+		region_unmap(&fp->region);
 		fp->region = region;
 		fp->reader = *reader;
 		fp->word = word;
@@ -41,24 +41,40 @@ void front_policy_look(struct front_policy *fp, struct publisher *publisher, uin
 		fp->tried_ms = now_ms;
 }
 
+void front_policy_open(struct front_policy *fp)
+{
+	front_neighbours_open(&fp->neighbours);
+}
+
 void front_policy_close(struct front_policy *fp)
 {
+	front_neighbours_close(&fp->neighbours);
 	region_unmap(&fp->region);
 	fp->word = 0;
 }
 
-unsigned front_policy_group(const struct front_policy *fp, const struct sockaddr *client)
+static unsigned by_prefix(const struct policy_reader *r, const struct sockaddr *client)
 {
-	if (fp->word == 0 || !policy_has_groups(&fp->reader))
-		return 0;
 	if (client->sa_family == AF_INET) {
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
-		return policy_group_v4(&fp->reader, (const uint8_t *)&v4->sin_addr);
+		return policy_group_v4(r, (const uint8_t *)&v4->sin_addr);
 	}
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
 	const uint8_t *octets = v6->sin6_addr.s6_addr;
-	return IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? policy_group_v4(&fp->reader, octets + 12)
-						    : policy_group_v6(&fp->reader, octets);
+	return IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? policy_group_v4(r, octets + 12)
+						    : policy_group_v6(r, octets);
+}
+
+unsigned front_policy_group(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms)
+{
+	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+
+	if (fp->word == 0 || !policy_has_groups(&fp->reader))
+		return 0;
+	unsigned group = by_prefix(&fp->reader, client);
+	if (fp->reader.has_macs && front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
+		group = policy_group_mac(&fp->reader, mac, group);
+	return group;
 }
 
 const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group)

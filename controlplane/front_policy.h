@@ -5,6 +5,7 @@
 // Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
 // Where it cannot be mapped the one before stays, and none at all is group 0.
 
+#include "front_neighbour.h"
 #include "publish.h"
 
 #include <netinet/in.h>
@@ -16,14 +17,18 @@ struct front_policy {
 	struct region region;
 	struct policy_reader reader;
 	struct policy_group everyone; // while there is none
+	struct front_neighbours neighbours;
 };
 
 enum { FRONT_POLICY_RETRY_MS = 100 };
 
+void front_policy_open(struct front_policy *fp); // zeroed
 void front_policy_look(struct front_policy *fp, struct publisher *publisher, uint64_t now_ms);
 void front_policy_close(struct front_policy *fp);
 
-// By its address; an IPv4 address mapped into IPv6 is one of IPv4.
-unsigned front_policy_group(const struct front_policy *fp, const struct sockaddr *client);
+// By its MAC address, where some group goes by these, else by its address; an IPv4 address mapped
+// into IPv6 is one of IPv4.
+unsigned front_policy_group(
+	struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms);
 // What applies to it.
 const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group);

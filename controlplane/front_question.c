@@ -113,7 +113,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	if (v != VERDICT_miss)
 		return v;
 	front_policy_look(&f->policy, r->publisher, now_ms);
-	q->group = (uint8_t)front_policy_group(&f->policy, &client->any);
+	q->group = (uint8_t)front_policy_group(&f->policy, &client->any, now_ms);
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
 	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;

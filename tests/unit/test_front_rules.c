@@ -2,11 +2,13 @@
 
 // Groups and rules for clients of the control plane's own server: what a worker would say. Group 0
 // has the list "ads", group 1 (198.18.1.0/24, fd53:1::/32) "more" and another reply, group 2
-// (198.18.2.0/24) may ask for nothing that is not allowed.
+// (198.18.2.0/24) may ask for nothing that is not allowed. In a network namespace of its own, for
+// the neighbours.
 #include "../../controlplane/policy_build.h"
 #include "front_rig.h"
 #include "judge_fixture.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <weir/clock.h>
 
@@ -14,6 +16,8 @@ enum { GROUPS = 3 };
 static struct judge_fixture image;
 static struct config_group groups[GROUPS - 1];
 static struct ip_address prefixes[3];
+static struct config_mac tablet = {{2, 0, 0, 0, 0, 0x77}};
+static bool has_namespace;
 
 // A name that is answered from the image, with so many addresses.
 static void local_rule(const char *text, unsigned addresses)
@@ -95,8 +99,12 @@ static int setup(void **state)
 	assert_int_equal(ip_address_parse("198.18.1.0/24", &prefixes[0]), 0);
 	assert_int_equal(ip_address_parse("fd53:1::/32", &prefixes[1]), 0);
 	assert_int_equal(ip_address_parse("198.18.2.0/24", &prefixes[2]), 0);
-	groups[0] = (struct config_group){
-		.name = name, .blocking = true, .clients = prefixes, .client_count = 2};
+	groups[0] = (struct config_group){.name = name,
+		.blocking = true,
+		.clients = prefixes,
+		.client_count = 2,
+		.macs = &tablet,
+		.mac_count = 1};
 	groups[1] = (struct config_group){
 		.name = name, .blocking = true, .clients = &prefixes[2], .client_count = 1};
 	rig.config.groups = groups;
@@ -219,6 +227,30 @@ static void test_new_groups(void **)
 	expect_later(0, 1500);
 }
 
+// By asking over a socket nobody leaves the group of his MAC address.
+static void test_group_by_mac(void **)
+{
+	if (!has_namespace)
+		skip();
+	assert_int_equal(ask_as("198.18.0.77", "more.example"), FRONT_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_REFUSED);
+	assert_int_equal(ask_as("198.18.0.78", "more.example"), FRONT_LATER);
+	expect_later(0, 1500);
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	has_namespace = unshare(CLONE_NEWNET) == 0;
+	if (!has_namespace)
+		return 0;
+	return system(
+		"ip link set lo up && ip link add seg0 type veth peer name seg1"
+		" && ip link set seg1 up && ip link set seg0 up"
+		" && ip addr add 198.18.0.1/24 dev seg0"
+		" && ip neigh add 198.18.0.77 lladdr 02:00:00:00:00:77 dev seg0 nud permanent");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_judged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, group_setup, NULL);
 }

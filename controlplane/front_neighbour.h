@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The MAC address of a client that asks over a socket: a worker reads it from the frame, here the
+// kernel is asked (rtnetlink), as it had to learn it to hear the client. Only while some group goes
+// by MAC addresses (policy.h): without this, such a client would leave its group by asking over
+// TCP. Who is behind a router has none, as in frames.
+//
+// What the kernel said is kept for FRONT_NEIGHBOUR_KEEP_MS, and that there is none for a shorter
+// time, in a table where a newer address takes the place of an older one. A question to the kernel
+// takes some 10 us on the loop; FRONT_NEIGHBOUR_ASKS a second at most, beyond which a client that
+// is not in the table has no MAC, counted. Resolver loop's thread.
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	FRONT_NEIGHBOURS = 4096,
+	FRONT_NEIGHBOUR_KEEP_MS = 5000,
+	FRONT_NEIGHBOUR_NONE_MS = 1000,
+	FRONT_NEIGHBOUR_ASKS = 2000,
+	FRONT_NEIGHBOUR_MAC = 8, // octets of which 6 are the address, then zeros (policy_group_mac)
+};
+
+struct front_neighbour {
+	uint8_t address[16]; // IPv4 in the first 4
+	uint32_t scope;      // interface, for link-local addresses
+	bool has_mac;
+	uint64_t until_ms; // 0: no entry
+	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+};
+
+struct front_neighbours {
+	int fd; // -1: not wanted yet
+	uint32_t sequence;
+	uint64_t second_ms, refused;
+	unsigned asked; // in that second
+	unsigned used;
+	struct front_neighbour entry[FRONT_NEIGHBOURS];
+};
+
+void front_neighbours_open(struct front_neighbours *n); // zeroed
+void front_neighbours_close(struct front_neighbours *n);
+// False: none, or none is known.
+bool front_neighbour_mac(struct front_neighbours *n, const struct sockaddr *client, uint64_t now_ms,
+	uint8_t mac[FRONT_NEIGHBOUR_MAC]);
