@@ -35,7 +35,7 @@ SECTIONS = {
     "upstreams": "The servers that misses are sent to.",
     "limits": "Bounds of what clients can make the control plane hold.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
-    "fallback": "Who answers while no data plane does; see [nic.md](nic.md).",
+    "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
