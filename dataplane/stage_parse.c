@@ -4,18 +4,7 @@
 #include "reply.h"
 #include "stages.h"
 
-// Types that are no question for a resolver. Zone transfers need TCP and a zone (RFC 5936 4.2, RFC
-// 1995 2): refused. The rest of the meta range (RFC 6895 3.1) but ANY, which may be cached like a
-// type, and OPT and type 0, which are no question at all, are not implemented.
-static bool type_is_transfer(uint16_t qtype)
-{
-	return qtype == DNS_TYPE_AXFR || qtype == DNS_TYPE_IXFR;
-}
-
-static bool type_is_meta(uint16_t qtype)
-{
-	return (qtype >= 128 && qtype < DNS_TYPE_ANY) || qtype == DNS_TYPE_OPT || qtype == 0;
-}
+#include <weir/dns_served.h>
 
 // What the parser's status alone decides. True: a question to go on with.
 static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status)
@@ -51,15 +40,17 @@ ATTR_INLINE bool question_is_plain(const struct dns_query *q)
 
 static bool settle_question(struct batch *b, struct packet *p)
 {
-	if (unlikely_(p->q.qclass != DNS_CLASS_IN || type_is_transfer(p->q.qtype))) {
+	switch (dns_served_question(&p->q)) {
+	case DNS_SERVED:
+		return true;
+	case DNS_SERVED_REFUSED:
 		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused);
 		return false;
+	case DNS_SERVED_NOTIMP:
+		break;
 	}
-	if (unlikely_(type_is_meta(p->q.qtype))) {
-		reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NOT_SUPPORTED, VERDICT_notimp);
-		return false;
-	}
-	return true;
+	reply_rcode(b, p, DNS_RCODE_NOTIMP, DNS_EDE_NOT_SUPPORTED, VERDICT_notimp);
+	return false;
 }
 
 static uint16_t view_of(const struct batch *b, const struct packet *p)
