@@ -21,6 +21,7 @@ def loads_rows(row, case, lines):
         rounds, part = [line for line in lines if line.get("percent") == percent], f"load{percent}"
         emit(f"{part}_rate", [line["rate"] for line in rounds], "queries/s", 0)
         emit(f"{part}_reached", [line["qps"] for line in rounds], "queries/s", 0)
+        emit(f"{part}_again", [line["asked_again"] / max(line["asked"], 1) for line in rounds], "of queries", 6)
         for q in QUANTILES:
             for kind, suffix in (("answer", ""), ("reflect", "_reflector")):
                 us = [line.get(f"{kind}_{q}_ns", 0) / 1000 or None for line in rounds]
@@ -37,7 +38,7 @@ def loads_lines(cases):
         value = metrics[name]["value"] if name in metrics else None
         return "-" if value is None else f"{value:.{digits}f}"
 
-    head = ["at load", "case", "queries/s"]
+    head = ["at load", "case", "queries/s", "lost at first"]
     for q in ("p50", "p99", "p99.9", "p99.99"):
         head += [f"{q} us", "reflector"]
     lines = [head + ["p99.9 ratio", "goal"]]
@@ -47,6 +48,7 @@ def loads_lines(cases):
             if f"{part}_rate" not in metrics:
                 continue
             line = [f"{percent} %", case.removeprefix("memif, "), cell(metrics, f"{part}_reached", 0)]
+            line.append(cell(metrics, f"{part}_again", 6))
             for q in QUANTILES:
                 line += [cell(metrics, f"{part}_{q}"), cell(metrics, f"{part}_{q}_reflector")]
             line.append(cell(metrics, f"{part}_p999_to_reflector", 2))

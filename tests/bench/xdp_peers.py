@@ -259,22 +259,28 @@ class Reflector(Weir):
         return self.ctl("stats", "--interval", "0")["dataplane"]["verdicts"]["reflected"] >= replies
 
 
+def figures(out, sent, replies, noerror, per_s):
+    """Those four numbers of what a generator printed; 0 for what is not there."""
+    return tuple(int((re.search(what, out) or [0, "0"])[1]) for what in (sent, replies, noerror, per_s))
+
+
+def kxdpgun_figures(out):
+    return figures(out, r"total queries:\s+(\d+)", r"total replies:\s+(\d+)", r"NOERROR:\s+(\d+)",
+                   r"total replies:\s+\d+ \((\d+) pps\)")
+
+
 def kxdpgun(load, seconds, cpu):
     """Sent, replies, and replies that are NOERROR; replies/s."""
     rate, batch = load.split(":")
-    out = run(in_client("kxdpgun", "-t", str(seconds), "-Q", rate, "-b", batch, "-F", str(cpu), "-i", str(tmp / "names"),
-                        SERVER), preexec_fn=memif_run.come_first)
-    number = lambda what: int((re.search(what, out) or [0, "0"])[1])  # noqa: E731
-    return (number(r"total queries:\s+(\d+)"), number(r"total replies:\s+(\d+)"), number(r"NOERROR:\s+(\d+)"),
-            number(r"total replies:\s+\d+ \((\d+) pps\)"))
+    return kxdpgun_figures(run(in_client("kxdpgun", "-t", str(seconds), "-Q", rate, "-b", batch, "-F", str(cpu), "-i",
+                                         str(tmp / "names"), SERVER), preexec_fn=memif_run.come_first))
 
 
 def dnsperf(_, seconds, cpu):
     out = run(in_client("taskset", "-c", str(cpu), "dnsperf", "-s", SERVER, "-d", str(tmp / "names"), "-l", str(seconds),
                         "-q", "400", "-c", "8", "-t", "2"), preexec_fn=memif_run.come_first)
-    number = lambda what: int((re.search(what, out) or [0, "0"])[1])  # noqa: E731
-    return (number(r"Queries sent:\s+(\d+)"), number(r"Queries completed:\s+(\d+)"), number(r"NOERROR (\d+)"),
-            number(r"Queries per second:\s+(\d+)"))
+    return figures(out, r"Queries sent:\s+(\d+)", r"Queries completed:\s+(\d+)", r"NOERROR (\d+)",
+                   r"Queries per second:\s+(\d+)")
 
 
 def turn(server, generator, loads, seconds):

@@ -27,7 +27,8 @@ pattern=usage check "an unknown mode is refused" refused "$dataplane" -c /run/we
 pattern=usage check "live ports alone say nothing" refused "$dataplane" -c /run/weir/lab/weir.yaml --bench-live-ports
 check "1000 names are put into the cache" "$WEIR_BUILD/tests/bench/bench_fill" -c /run/weir/lab/weir.yaml -n 1000
 
-ready() { [ "$(weirctl --json status | jq .dataplane.l0_generation)" -ge 1 ]; }
+# Of this process, not what the one before left.
+ready() { [ "$(weirctl --json status | jq ".dataplane | select(.pid == $1) | .l0_generation")" -ge 1 ]; }
 
 # bench_run MODE LOADGEN_ARGS...: leaves load.json, report.json, log and the status while it ran. The server stops
 # before the client leaves (DPDK 22.11).
@@ -39,12 +40,13 @@ bench_run() {
 	: >$tmp/load.json
 	"$dataplane" -c /run/weir/lab/weir.yaml --bench "$mode" >$tmp/report.out 2>/run/weir/lab/dataplane.log &
 	server=$!
-	for i in $(seq 100); do ready 2>/dev/null && break; sleep 0.1; done
+	for i in $(seq 100); do ready $server 2>/dev/null && [ -S $socket ] && break; sleep 0.1; done
 	"$generator" -d "net_memif0,role=client,socket=$socket" -s $service,198.18.0.2 -s $service6,fd53::2 -l 0 \
 		--corpus --reflected --stay "$@" <$tmp/hold >$tmp/load.json 2>$tmp/load.err &
 	client=$!
 	exec 9>$tmp/hold
-	for i in $(seq 300); do [ -s $tmp/load.json ] && break; kill -0 $client || break; sleep 0.1; done
+	${meanwhile:-:} $server
+	for i in $(seq 300); do [ "$(wc -l <$tmp/load.json)" -ge "${lines:-1}" ] && break; kill -0 $client || break; sleep 0.1; done
 	weirctl status >$tmp/status
 	weirctl --json status >$tmp/status.json
 	sleep 1.2
@@ -74,4 +76,19 @@ check "alternate: both have cost cycles" test "$(report '.workers[0] | .answered
 check "alternate: slices of 5 ms" test "$(report .workers[0].slices)" -ge 200
 check "alternate: status says so" grep -q 'BENCH MODE (alternate)' $tmp/status
 same "alternate: in JSON too" '"alternate"' "$(jq .dataplane.bench <$tmp/status.json)"
+
+# An open loop goes on asking while nobody answers, so the wait of all these queries shows. Those of over 500 ms are
+# asked again, and not timed.
+stall() {
+	for i in $(seq 100); do ready "$1" && [ "$(dp verdict hit)" -ge 200 ] && break; sleep 0.1; done
+	kill -STOP "$1"
+	sleep 0.4
+	kill -CONT "$1"
+}
+lines=4 meanwhile=stall bench_run alternate -t 4 --rate 2000 --loads 1
+first() { head -n 1 $tmp/load.json | jq "$1"; }
+check "open loop: the stall of the other side shows" test "$(first '[.answer_longest_ns, .reflect_longest_ns] | max > 1e8')" = true
+check "open loop: half of the replies came before or after it" test "$(first '.answer_p50_ns < 1e8')" = true
+same "open loop: the rate that was asked for" 2000 "$(first .rate)"
+same "loads: three parts of what was reached" "25 50 75" "$(jq -r 'select(.percent) | .percent' <$tmp/load.json | xargs)"
 finish

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PORT = 20000, LATE_SLOTS = 64, LATE_LOOKS_PER_S = 50000 };
+enum { FIRST_PORT = 20000, LATE_LOOKS_PER_S = 50000 };
 
 static void flush(struct load *l)
 {
@@ -71,6 +71,8 @@ static void ask(struct load *l, unsigned index)
 	size_t len = packet_query(frame, l->mac, &s->q);
 	s->tries++;
 	s->sent_tsc = rte_rdtsc();
+	if (l->turn_count < LOAD_TURN_MAX)
+		l->turn[l->turn_count++] = (uint16_t)index;
 	put_frame(l, frame, len);
 }
 
@@ -97,6 +99,7 @@ static void ask_new(struct load *l, unsigned index, uint64_t due_tsc)
 	};
 	draw(l, &s->q);
 	s->tries = 0;
+	s->untimed = due_tsc < l->timed_tsc;
 	s->due_tsc = due_tsc;
 	l->asked++;
 	ask(l, index);
@@ -108,6 +111,39 @@ static void settle(struct load *l, unsigned index)
 	l->free[l->free_count++] = (uint16_t)index;
 }
 
+static uint64_t stall_cycles(void)
+{
+	return rte_get_tsc_hz() / 1000000 * LOAD_STALL_US;
+}
+
+// Looks at the clock, and whether the generator itself stood still since the last time.
+static uint64_t look(struct load *l)
+{
+	uint64_t now = rte_rdtsc();
+	if (now - l->seen_tsc > stall_cycles()) {
+		l->stalls++;
+		if (!l->stall_tsc)
+			l->stall_tsc = l->seen_tsc;
+		for (unsigned i = 0; i < l->turn_count; i++)
+			l->slot[l->turn[i]].untimed = true;
+		if (l->next_tsc < now)
+			l->next_tsc = now;
+	}
+	l->turn_count = 0;
+	l->seen_tsc = now;
+	return now;
+}
+
+static void reply_time(struct load *l, const struct load_slot *s, struct latency *out)
+{
+	uint64_t since = l->stall_tsc ? l->stall_tsc : l->seen_tsc;
+	bool known = !l->stall_tsc || since > s->due_tsc + stall_cycles();
+	if (known && !s->untimed && s->tries == 1)
+		latency_add(out, since - s->due_tsc);
+	else
+		l->untimed++;
+}
+
 static void count_reply(struct load *l, struct load_slot *s, bool reflected, const char *why)
 {
 	if (why) {
@@ -116,11 +152,7 @@ static void count_reply(struct load *l, struct load_slot *s, bool reflected, con
 		return;
 	}
 	*(reflected ? &l->sent_back : &l->answered) += 1;
-	if (s->due_tsc >= l->timed_tsc)
-		latency_add(
-			reflected ? &l->reflect_time : &l->answer_time, l->seen_tsc - s->due_tsc);
-	else
-		l->untimed++;
+	reply_time(l, s, reflected ? &l->reflect_time : &l->answer_time);
 }
 
 static void take_reply(struct load *l, const uint8_t *frame, size_t len)
@@ -143,36 +175,24 @@ static void take_reply(struct load *l, const uint8_t *frame, size_t len)
 	settle(l, index);
 }
 
-// Looks at the clock, and whether the generator itself stood still since the last time.
-static uint64_t look(struct load *l)
-{
-	uint64_t now = rte_rdtsc();
-	if (now - l->seen_tsc > rte_get_tsc_hz() / 1000000 * LOAD_STALL_US) {
-		l->stalls++;
-		if (l->timed_tsc < now)
-			l->timed_tsc = now;
-		if (l->next_tsc < now)
-			l->next_tsc = now;
-	}
-	l->seen_tsc = now;
-	return now;
-}
-
 static void receive(struct load *l)
 {
 	struct rte_mbuf *m[LOAD_BURST];
+	bool stalled = l->stall_tsc != 0;
 	uint16_t n = rte_eth_rx_burst(l->port, 0, m, LOAD_BURST);
 	look(l);
 	for (uint16_t i = 0; i < n; i++)
 		take_reply(l, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->pkt_len);
 	rte_pktmbuf_free_bulk(m, n);
+	if (stalled && n < LOAD_BURST) // what came meanwhile has been taken
+		l->stall_tsc = 0;
 }
 
 // A few slots at a time, so that the look itself does not make anything late.
 static void ask_late_again(struct load *l)
 {
 	uint64_t now = rte_rdtsc(), late = rte_get_tsc_hz() / 1000 * LOAD_TRY_MS;
-	for (unsigned n = 0; n < LATE_SLOTS && n < l->window; n++) {
+	for (unsigned n = 0; n < LOAD_LATE_SLOTS && n < l->window; n++) {
 		unsigned i = l->late_from;
 		struct load_slot *s = &l->slot[i];
 		l->late_from = i + 1 < l->window ? i + 1 : 0;

@@ -9,12 +9,15 @@
 // is due, and its latency counts from then, so that a server that falls behind cannot hide it by
 // slowing its clients down. When all slots are taken the due ones wait for one.
 //
-// The generator watches itself: where its own loop stood still for LOAD_STALL_US (something else
-// had its CPU), the queries under way are not timed, and an open loop goes on from there without
-// making up for the time. Times of the first LOAD_WARM_MS of an open loop are left out as well.
+// The generator watches itself: when its own loop stood still for LOAD_STALL_US (something else had
+// its CPU), it cannot say when the replies came that it then finds. These are timed until the stall
+// began if they had waited for LOAD_STALL_US by then, and else not at all; nor are queries that the
+// stall held up on their way out. An open loop goes on from there without making up for the time.
+// Replies in the first LOAD_WARM_MS of an open loop are not timed either.
 //
 // Unanswered and SERVFAIL queries are asked again, a few times, since a cold name may take a
-// moment; their latency counts from the first time. Bounded in count and time.
+// moment. That is a loss and no latency, so they are counted and not timed. Bounded in count and
+// time.
 
 #include "latency.h"
 #include "packet.h"
@@ -28,6 +31,8 @@ enum {
 	LOAD_ENDPOINTS_MAX = 2,
 	LOAD_TRIES_MAX = 8,
 	LOAD_TRY_MS = 500,
+	LOAD_TURN_MAX = 3 * LOAD_BURST, // a burst and LOAD_LATE_SLOTS asked again
+	LOAD_LATE_SLOTS = 2 * LOAD_BURST,
 	LOAD_STALL_US = 20,
 	LOAD_WARM_MS = 200
 };
@@ -37,6 +42,7 @@ struct load_slot { // one outstanding query; its index is the low part of the cl
 	uint64_t due_tsc;  // since when it is timed
 	uint64_t sent_tsc; // for the last time
 	unsigned tries;    // 0: free
+	bool untimed;
 };
 
 struct load {
@@ -57,9 +63,12 @@ struct load {
 	unsigned free_count, out_count;
 	struct rte_mbuf *out[LOAD_BURST];
 	uint64_t asked, answered, sent_back, bad, again, given_up, unmatched;
-	uint64_t next_tsc;                        // when the next query of an open loop is due
-	uint64_t seen_tsc;                        // the last look at the clock
-	uint64_t timed_tsc;                       // only queries due from then on are timed
+	uint64_t next_tsc;            // when the next query of an open loop is due
+	uint64_t seen_tsc;            // the last look at the clock
+	uint64_t timed_tsc;           // only queries due from then on are timed
+	uint64_t stall_tsc;           // replies came at some time since then, or 0
+	uint16_t turn[LOAD_TURN_MAX]; // slots of queries since the last look
+	unsigned turn_count;
 	uint64_t stalls, untimed;                 // of the generator; replies
 	unsigned late_from;                       // the slot to look at next
 	struct latency answer_time, reflect_time; // of the timed ones
