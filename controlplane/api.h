@@ -5,10 +5,11 @@
 //
 //   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
-//        /cache?name=&type=  /cache/stats
+//        /cache?name=&type=  /cache/stats  /drops
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
-//        /blocklist/resume?group=  /config/reload
+//        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
+//        /drops/remove?source=
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every

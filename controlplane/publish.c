@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "drop_list.h"
 #include "publish_internal.h"
 
 #include <dirent.h>
@@ -56,6 +57,7 @@ static int directory_open(struct publisher *p, char why[SHM_WHY_MAX])
 			return rc;
 	}
 	p->dir = region_data(&p->directory);
+	drop_list_open(p->dir);
 	if (!reused || atomic_load(&p->dir->epoch) == 0)
 		atomic_store(&p->dir->epoch, 1);
 	FAULT_POINT(directory_epoch_stored);

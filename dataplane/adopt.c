@@ -294,6 +294,11 @@ void adopt_check(const struct adopt *a)
 	}
 }
 
+const struct directory *adopt_directory(const struct adopt *a)
+{
+	return a->directory.base ? directory_of(&a->directory) : NULL;
+}
+
 uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms)
 {
 	if (!a->directory.base)

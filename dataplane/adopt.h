@@ -51,5 +51,7 @@ void adopt_link(struct adopt *a, bool up); // the link came up or went down
 void adopt_check(const struct adopt *a);
 void adopt_poll(struct adopt *a, uint64_t now_ms);
 
+// The directory in use; NULL: none.
+const struct directory *adopt_directory(const struct adopt *a);
 // Milliseconds since the control plane's heartbeat; UINT64_MAX without a directory.
 uint64_t adopt_heartbeat_age_ms(const struct adopt *a, uint64_t now_ms);

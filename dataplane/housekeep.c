@@ -111,6 +111,16 @@ static void reconcile(struct housekeep *h, bool quiet)
 	h->gap_told = gap;
 }
 
+static void watch_drops(struct housekeep *h, uint64_t now_ms)
+{
+	struct drops *d = &h->drops;
+	drops_expire(d, now_ms);
+	drops_take(d, adopt_directory(&h->adopt), now_ms);
+	atomic_store_explicit(&h->stats->drops_in_force, d->count, memory_order_relaxed);
+	atomic_store_explicit(&h->stats->drops_refused, d->refused, memory_order_relaxed);
+	atomic_store_explicit(&h->stats->drops_full, d->full, memory_order_relaxed);
+}
+
 static void report(struct housekeep *h)
 {
 	bool quiet = true;
@@ -161,6 +171,7 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 		sample_pools(h);
 		if (h->steering)
 			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
+		watch_drops(h, now_ms);
 	}
 	for (unsigned i = 0; i < h->ports->count; i++) {
 		struct port *port = &h->ports->port[i];

@@ -11,6 +11,7 @@
 #include "link.h"
 #include "mbuf_law.h"
 #include "port.h"
+#include "port_drops.h"
 #include "steering.h"
 
 enum {
@@ -36,6 +37,7 @@ struct housekeep {
 	const struct lanes *lanes;
 	struct link_client link;
 	struct adopt adopt;
+	struct drops drops; // by the ports themselves
 
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
 	bool alive; // what the workers were told of the control plane

@@ -222,6 +222,10 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		.steering = dp->steering.count ? &dp->steering : NULL,
 		.stats = lanes_stats(&dp->lanes),
 		.lanes = &dp->lanes};
+	uint16_t clients[CONFIG_PORTS_MAX];
+	for (unsigned i = 0; i < dp->ports.client_count; i++)
+		clients[i] = dp->ports.port[i].id;
+	drops_init(&h->drops, clients, dp->ports.client_count);
 	int rc = link_init(&h->link, dp->paths.run, dp->bells, dp->worker_count, dp->incarnation);
 	if (rc) {
 		snprintf(why, WHY_MAX, "runtime.directory: too long a path for a socket");
@@ -292,6 +296,20 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 	return rc;
 }
 
+// `worker_lcores: [auto]`: cores beyond the ports' queues stay idle.
+static void settle_workers(struct dataplane *dp)
+{
+	struct config_dataplane *c = &dp->config->dataplane;
+	unsigned cores = c->worker_count;
+	if (!c->workers_auto)
+		return;
+	c->worker_count = ports_workers_most(&dp->ports, cores);
+	dp->worker_count = c->worker_count;
+	if (c->worker_count < cores)
+		log_info("%u workers on %u cores: a port has no more queues", c->worker_count,
+			cores);
+}
+
 // From a started EAL to a stop that was asked for. 0 or -errno, `why` filled in.
 static int serve(struct dataplane *dp, char why[WHY_MAX])
 {
@@ -299,6 +317,7 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	int rc = ports_find(&dp->ports, c, why);
 	if (rc)
 		return rc;
+	settle_workers(dp);
 	rc = create_lanes(dp, why);
 	if (rc)
 		return rc;
@@ -331,6 +350,7 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	if (dp->bench_mode)
 		bench_finish(dp->bench, dp->worker_count, rte_get_tsc_hz());
 
+	drops_clear(&dp->housekeep.drops);
 	link_close(&dp->housekeep.link);
 	adopt_close(&dp->housekeep.adopt);
 destroy_workers:

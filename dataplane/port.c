@@ -78,6 +78,18 @@ static int fail(const struct port *port, int rc, const char *what, char why[PORT
 	return rc;
 }
 
+unsigned ports_workers_most(const struct ports *p, unsigned wanted)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		struct rte_eth_dev_info info;
+		if (rte_eth_dev_info_get(p->port[i].id, &info) != 0)
+			continue; // its own start says why
+		unsigned most = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
+		wanted = RTE_MIN(wanted, most);
+	}
+	return wanted ? wanted : 1;
+}
+
 static int check_queues(const struct port *port, const struct rte_eth_dev_info *info,
 	unsigned workers, char why[PORT_WHY_MAX])
 {
@@ -88,6 +100,15 @@ static int check_queues(const struct port *port, const struct rte_eth_dev_info *
 		"(fewer dataplane.workers, or more queues in the device string)",
 		port->name, port->driver, workers, info->max_rx_queues, info->max_tx_queues);
 	return -ENOTSUP;
+}
+
+// A queue for what is not DNS, where steering is on and there is one left. What the port then
+// refuses of its rules is found out when it runs; the queue stays and is read in any case.
+static bool wants_rest(const struct port *port, const struct rte_eth_dev_info *info,
+	const struct config_dataplane *dp)
+{
+	return dp->flow_rules == FLOW_RULES_AUTO && !port->exception && !port->xdp
+	       && info->max_rx_queues > dp->worker_count && info->max_tx_queues > dp->worker_count;
 }
 
 static void note_features(struct port *port, const struct rte_eth_conf *conf)
@@ -119,20 +140,24 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	rc = check_queues(port, &info, queues, why);
 	if (rc)
 		return rc;
+	uint16_t rest = wants_rest(port, &info, dp);
 
 	struct rte_eth_conf conf = {0};
 	uint8_t rss_key[PORT_RSS_KEY_MAX];
 	port_offload_choose(&info, csum_trusted(port, dp->rx_csum), &conf);
 	port_link_choose(&info, &port->link, &conf);
-	rc = port_rss_choose(&info, queues, dp->rss, rss_key, &conf);
+	rc = port_rss_choose(&info, queues + rest, dp->rss, rss_key, &conf);
 	if (rc)
 		return fail(port, rc, "no random numbers for its hash key", why);
 	note_features(port, &conf);
 	conf.intr_conf.rxq = dp->poll == POLL_ADAPTIVE && doze_asks_port(port->driver, port->name);
-	rc = rte_eth_dev_configure(port->id, queues, queues, &conf);
+	// Some drivers want as many in either direction.
+	const uint16_t all = queues + rest;
+	rc = rte_eth_dev_configure(port->id, all, all, &conf);
 	if (rc)
 		return fail(port, rc, "refuses its configuration", why);
 	port->queues = queues;
+	port->has_rest = rest;
 	port->rx_descriptors = (uint16_t)dp->rx_descriptors;
 	port->tx_descriptors = (uint16_t)dp->tx_descriptors;
 	if (port->xdp) // its rings have the size of `rx`, which must be a power of two
@@ -142,13 +167,14 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	return rc ? fail(port, rc, "refuses its numbers of descriptors", why) : 0;
 }
 
-static int set_up_queues(const struct port *port, unsigned workers,
-	struct rte_mempool *const *pools, char why[PORT_WHY_MAX])
+// The rest queue is worker 0's as well.
+static int set_up_queues(
+	const struct port *port, struct rte_mempool *const *pools, char why[PORT_WHY_MAX])
 {
 	unsigned socket = (unsigned)rte_eth_dev_socket_id(port->id);
-	for (uint16_t q = 0; q < workers; q++) {
-		int rc = rte_eth_rx_queue_setup(
-			port->id, q, port->rx_descriptors, socket, NULL, pools[q]);
+	for (uint16_t q = 0; q < port->queues + port->has_rest; q++) {
+		int rc = rte_eth_rx_queue_setup(port->id, q, port->rx_descriptors, socket, NULL,
+			pools[q < port->queues ? q : 0]);
 		if (rc)
 			return fail(port, rc, "refuses an RX queue (enough dataplane.mbufs?)", why);
 		rc = rte_eth_tx_queue_setup(port->id, q, port->tx_descriptors, socket, NULL);
@@ -181,13 +207,30 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 	return 0;
 }
 
+// The table leads to the rest queue, rules lead DNS away from there. False: the port cannot.
+static bool steer(struct port *port, const struct rte_eth_dev_info *info)
+{
+	char reason[128] = "";
+	if (!port->has_rest)
+		return false;
+	bool is_default = port_rss_spread(port->id, info, port->queues, 1) == 1;
+	if (port_flow_steer(&port->flow, port->id, port->queues, port->queues, is_default, reason,
+		    sizeof reason)) {
+		port->features |= 1u << PORT_FEATURE_steering;
+		return true;
+	}
+	log_info(
+		"port %s: what is not DNS stays among the workers' queues: %s", port->name, reason);
+	return false;
+}
+
 static int spread(struct port *port, char why[PORT_WHY_MAX])
 {
 	struct rte_eth_dev_info info;
-	int rc = port->queues > 1 ? rte_eth_dev_info_get(port->id, &info) : -ENOTSUP;
-	if (rc)
+	if (port->queues + port->has_rest < 2 || rte_eth_dev_info_get(port->id, &info) != 0
+		|| steer(port, &info))
 		return 0;
-	rc = port_rss_spread(port->id, &info, 0, port->queues);
+	int rc = port_rss_spread(port->id, &info, 0, port->queues);
 	port->features |= rc > 0 ? 1u << PORT_FEATURE_reta : 0;
 	return rc < 0 ? fail(port, rc, "refuses its table of queues", why) : 0;
 }
@@ -198,7 +241,7 @@ static int start_one(struct ports *p, unsigned index, const struct config *confi
 	struct port *port = &p->port[index];
 	int rc = configure(port, &config->dataplane, why);
 	if (rc == 0)
-		rc = set_up_queues(port, config->dataplane.worker_count, pools, why);
+		rc = set_up_queues(port, pools, why);
 	if (rc)
 		return rc;
 	rc = fit_mtu(port, config->limits.udp_reply_size, pools[0], why);
@@ -236,34 +279,47 @@ void ports_stop(struct ports *p)
 {
 	while (p->started > 0) {
 		struct port *port = &p->port[--p->started];
+		port_flow_clear(&port->flow, port->id);
 		port_link_unwatch(&port->link, port->id);
 		(void)rte_eth_dev_stop(port->id);
 		(void)rte_eth_dev_close(port->id);
 	}
 }
 
+static struct worker_port bind_one(const struct ports *p, unsigned i,
+	const struct config_dataplane *dp, const struct worker *w)
+{
+	int exception = p->exception_of[i];
+	return (struct worker_port){
+		.port_id = p->port[i].id,
+		.exception_id = exception >= 0 ? p->port[exception].id : 0,
+		.queue = (uint16_t)w->index,
+		.rx_queue = (uint16_t)w->index,
+		.has_exception = exception >= 0,
+		.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
+		.dns_most = p->port[i].dns_most,
+		.mac = p->port[i].mac,
+	};
+}
+
 void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct worker *w)
 {
 	w->port_count = p->client_count;
-	for (unsigned i = 0; i < p->client_count; i++) {
-		int exception = p->exception_of[i];
-		w->port[i] = (struct worker_port){
-			.port_id = p->port[i].id,
-			.exception_id = exception >= 0 ? p->port[exception].id : 0,
-			.queue = (uint16_t)w->index,
-			.has_exception = exception >= 0,
-			.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
-			.dns_most = p->port[i].dns_most,
-			.mac = p->port[i].mac,
-		};
+	for (unsigned i = 0; i < p->client_count; i++)
+		w->port[i] = bind_one(p, i, dp, w);
+	for (unsigned i = 0; i < p->client_count && w->index == 0; i++) {
+		if (!p->port[i].has_rest)
+			continue;
+		w->port[w->port_count] = w->port[i];
+		w->port[w->port_count++].rx_queue = p->port[i].queues;
 	}
 }
 
 // Whatever its rings' sizes, net_af_xdp posts XDP_RING buffers, and keeps what it has sent until it
-// sends again.
+// sends again. Worker 0's count, which reads the rest queues too.
 static unsigned rx_posted(const struct port *p)
 {
-	return p->xdp ? XDP_RING : p->rx_descriptors;
+	return p->xdp ? XDP_RING : p->rx_descriptors * (1u + p->has_rest);
 }
 
 static unsigned tx_hold(const struct port *p)

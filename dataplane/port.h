@@ -9,8 +9,9 @@
 // but port_stats, which it calls each second.
 //
 // What else is set: offloads (port_offload.h), the spread over queues (port_rss.h), MAC addresses
-// (port_mac.h), link state (port_link.h).
+// (port_mac.h), link state (port_link.h), rules of the NIC (port_flow.h).
 
+#include "port_flow.h"
 #include "port_link.h"
 #include "worker.h"
 
@@ -22,13 +23,15 @@ struct port {
 	uint16_t queues, mtu;
 	uint16_t dns_most; // octets of DNS that fit its MTU and a packet buffer
 	bool exception;
-	bool dma; // keeps sent frames in its TX ring, refills RX in batches
-	bool xdp; // AF_XDP: no checksum can be trusted (a veth's are partial)
+	bool dma;      // keeps sent frames in its TX ring, refills RX in batches
+	bool xdp;      // AF_XDP: no checksum can be trusted (a veth's are partial)
+	bool has_rest; // one more RX queue, behind the workers'
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
 	struct rte_ether_addr mac;
 	uint32_t features; // bits of enum port_feature
 	struct port_link link;
+	struct port_flow flow;
 };
 
 struct ports {
@@ -42,6 +45,9 @@ struct ports {
 // Finds the ports that EAL probed and learns their names; configures nothing yet.
 ATTR_MUST_CHECK int ports_find(
 	struct ports *out, const struct config_dataplane *dp, char why[PORT_WHY_MAX]);
+
+// The most workers that every port has queues for, at most `wanted`; at least 1.
+unsigned ports_workers_most(const struct ports *p, unsigned wanted);
 
 // Queues, MAC, multicast, start. pools[i] is worker i's.
 ATTR_MUST_CHECK int ports_start(struct ports *p, const struct config *config,

@@ -7,7 +7,7 @@
 void stage_rx(struct batch *b)
 {
 	struct rte_mbuf *burst[WORKER_BATCH];
-	unsigned n = rte_eth_rx_burst(b->port->port_id, b->port->queue, burst, WORKER_BATCH);
+	unsigned n = rte_eth_rx_burst(b->port->port_id, b->port->rx_queue, burst, WORKER_BATCH);
 	batch_count(b, COUNTER_polls, 1);
 	b->count = n;
 	if (n == 0)

@@ -24,6 +24,8 @@
 #include <weir/shm_stats.h>
 
 enum { WORKER_BATCH = 32 };
+// Each port, and worker 0 its rest queue as well.
+enum { WORKER_PORTS_MAX = 2 * CONFIG_PORTS_MAX };
 
 struct worker_tables {
 	bool has_l0, has_rules;
@@ -40,7 +42,8 @@ struct worker_tables {
 struct worker_port {
 	uint16_t port_id;      // DPDK port of the clients
 	uint16_t exception_id; // DPDK port to the kernel
-	uint16_t queue;        // ours on both
+	uint16_t queue;        // ours on both, to send
+	uint16_t rx_queue;     // of the clients' port: `queue`, or the rest queue (port_flow.h)
 	bool has_exception;
 	bool rx_csum_trusted; // received checksums are whole
 	uint16_t dns_most;    // longest message that a frame on this port can carry
@@ -59,7 +62,7 @@ struct worker {
 	unsigned lcore;
 	enum poll_mode poll;
 	unsigned port_count;
-	struct worker_port port[CONFIG_PORTS_MAX];
+	struct worker_port port[WORKER_PORTS_MAX];
 	const struct worker_service *service;
 	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
 	uint64_t dp_incarnation;

@@ -25,7 +25,7 @@ static void diff_add(struct diff *d, const char *key)
 
 static bool lcores_differ(const struct config_dataplane *a, const struct config_dataplane *b)
 {
-	return a->worker_count != b->worker_count
+	return a->worker_count != b->worker_count || a->workers_auto != b->workers_auto
 	       || memcmp(a->worker_lcores, b->worker_lcores,
 			  a->worker_count * sizeof a->worker_lcores[0])
 			  != 0;

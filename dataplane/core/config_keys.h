@@ -44,6 +44,9 @@
 		"Key of the hash by which a port spreads clients over workers: `plain` is "     \
 		"drawn at each start, `symmetric` is the well-known one that maps both "        \
 		"directions of a flow alike.")                                                  \
+	X(dataplane, flow_rules, flow_rules, CHOICE, flow_rules, "off", 0, 0, RESTART,          \
+		"`auto`: a port that can (rte_flow) brings what is not DNS to a receive "       \
+		"queue of its own, so that a flood of it leaves the workers' queues alone.")    \
 	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
 		"Receive descriptors per queue.")                                               \
 	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
@@ -281,6 +284,8 @@
 	X(rx_csum, "auto", RX_CSUM_AUTO)                      \
 	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
 	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
+	X(flow_rules, "off", FLOW_RULES_OFF)                  \
+	X(flow_rules, "auto", FLOW_RULES_AUTO)                \
 	X(rss, "plain", RSS_PLAIN)                            \
 	X(rss, "symmetric", RSS_SYMMETRIC)                    \
 	X(fallback_udp, "auto", FALLBACK_AUTO)                \

@@ -7,11 +7,28 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { DEVICE_TEXT_MAX = 512, DNS_PORT = 53 };
+
+// Every core that this process may run on, but the main one.
+static int lcores_auto(const struct config_doc *doc, const char *key, struct config_dataplane *d)
+{
+	cpu_set_t set;
+	d->workers_auto = true;
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return config_refuse(doc, key, "auto: there are too many cores, name them");
+	for (unsigned i = 0; i < CPU_SETSIZE && d->worker_count < CONFIG_WORKERS_MAX; i++) {
+		if (CPU_ISSET(i, &set) && i != d->main_lcore)
+			d->worker_lcores[d->worker_count++] = i;
+	}
+	return d->worker_count ? 0
+			       : config_refuse(doc, key,
+				       "auto: there is no core beside dataplane.main_lcore");
+}
 
 static int lcores_apply(
 	const struct config_doc *doc, const struct config_raw_dataplane *raw, struct config *out)
@@ -25,6 +42,8 @@ static int lcores_apply(
 	for (unsigned i = 0; i < raw->worker_lcores_count; i++) {
 		char key[CONFIG_PATH_MAX];
 		config_item_key(key, "dataplane.worker_lcores", i, NULL);
+		if (strcmp(raw->worker_lcores[i], "auto") == 0 && raw->worker_lcores_count == 1)
+			return lcores_auto(doc, key, d);
 		const char *text = raw->worker_lcores[i];
 		size_t digits = strspn(text, "0123456789");
 		unsigned long lcore = strtoul(text, NULL, 10);

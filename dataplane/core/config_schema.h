@@ -51,8 +51,8 @@ struct config_raw_runtime {
 };
 
 struct config_raw_dataplane {
-	char *main_lcore, *memory_mb, *eal_hugepages, *poll, *rx_csum, *rss, *rx_descriptors,
-		*tx_descriptors, *mbufs;
+	char *main_lcore, *memory_mb, *eal_hugepages, *poll, *rx_csum, *rss, *flow_rules,
+		*rx_descriptors, *tx_descriptors, *mbufs;
 	char **worker_lcores;
 	unsigned worker_lcores_count;
 	struct config_raw_port *ports;

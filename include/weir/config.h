@@ -79,6 +79,7 @@ bool socket_address_to_sockaddr(
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY, POLL_MONITOR };
 enum ttl_preset { TTL_PRESET_WEIR, TTL_PRESET_REFERENCE };
 enum stale_bound { STALE_BOUND_WINDOW, STALE_BOUND_STORED };
+enum flow_rules_mode { FLOW_RULES_OFF, FLOW_RULES_AUTO };
 enum rss_mode { RSS_PLAIN, RSS_SYMMETRIC };
 enum rx_csum_mode { RX_CSUM_AUTO, RX_CSUM_TRUSTED, RX_CSUM_COMPUTE };
 
@@ -103,6 +104,8 @@ struct config_dataplane {
 	unsigned main_lcore;
 	unsigned worker_count;
 	unsigned worker_lcores[CONFIG_WORKERS_MAX];
+	bool workers_auto;  // every core but main's; the data plane takes as many as all ports have
+			    // queues
 	unsigned memory_mb; // for EAL: packet pools and drivers
 	bool eal_hugepages; // false: --no-huge
 	unsigned port_count;
@@ -112,6 +115,7 @@ struct config_dataplane {
 	enum poll_mode poll;
 	enum rx_csum_mode rx_csum;
 	enum rss_mode rss;
+	enum flow_rules_mode flow_rules;
 	unsigned rx_descriptors, tx_descriptors;
 	unsigned mbufs; // per worker
 };

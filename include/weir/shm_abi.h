@@ -66,7 +66,30 @@ static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 
-enum { DIRECTORY_CONFIG_SLOTS = 4 };
+enum { DIRECTORY_CONFIG_SLOTS = 4, DIRECTORY_DROPS_MAX = 64 };
+enum { DROP_PREFIX_MIN_V4 = 8, DROP_PREFIX_MIN_V6 = 24, DROP_MINUTES_MAX = 1440 };
+
+// A source whose frames the ports shall drop by themselves, as the operator asked (weirctl drops).
+struct directory_drop {
+	uint8_t bytes[16];  // network order; IPv4 in the first 4; host bits 0
+	uint8_t version;    // 4 or 6; 0: no entry
+	uint8_t prefix_len; // at least DROP_PREFIX_MIN_*
+	uint16_t reserved;
+	uint32_t reserved2;
+	uint64_t expires_ms; // CLOCK_MONOTONIC, at most DROP_MINUTES_MAX from now
+};
+struct directory_drops {
+	_Atomic uint64_t sequence; // odd: being written
+	struct directory_drop entry[DIRECTORY_DROPS_MAX];
+};
+static_assert(sizeof(struct directory_drop) == 32);
+
+ATTR_INLINE bool drop_source_is_sane(unsigned version, unsigned prefix_len)
+{
+	if (version == 4)
+		return prefix_len >= DROP_PREFIX_MIN_V4 && prefix_len <= 32;
+	return version == 6 && prefix_len >= DROP_PREFIX_MIN_V6 && prefix_len <= 128;
+}
 
 // REGION_DIRECTORY, from the second page on. Its file name is fixed ("directory"), so this is where
 // a data plane finds everything else. Only cp writes the first page of it, only dp the second.
@@ -87,6 +110,7 @@ struct directory {
 	// use of a number; as durable as the current l0, which is found through this page.
 	_Atomic uint32_t next_view;
 	uint32_t reserved2;
+	alignas(CACHE_LINE) struct directory_drops drops;
 	// Incarnation of the data plane whose workers may be reading what this directory leads to;
 	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
 	alignas(SHM_PAGE) _Atomic uint64_t reader;

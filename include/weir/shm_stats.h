@@ -140,12 +140,13 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 static_assert(sizeof(struct stats_worker) == 64 * 8 * 3 + 64);
 
 // What a port does for us; name, what it means.
-#define PORT_FEATURE_LIST(X)                                               \
-	X(rx_csum, "verifies received checksums")                          \
-	X(fast_free, "frees sent buffers in bulk")                         \
-	X(rss, "spreads clients over workers by a hash whose key is ours") \
-	X(reta, "has a table for that, filled evenly")                     \
-	X(link_events, "tells link changes at once")                       \
+#define PORT_FEATURE_LIST(X)                                                        \
+	X(rx_csum, "verifies received checksums")                                   \
+	X(fast_free, "frees sent buffers in bulk")                                  \
+	X(rss, "spreads clients over workers by a hash whose key is ours")          \
+	X(reta, "has a table for that, filled evenly")                              \
+	X(link_events, "tells link changes at once")                                \
+	X(steering, "brings DNS to the workers and the rest to a queue of its own") \
 	X(promiscuous, "takes frames for any MAC address, and cannot do otherwise")
 
 enum port_feature {
@@ -193,6 +194,8 @@ struct stats_region {
 	_Atomic uint64_t policy_generation;
 	_Atomic uint64_t
 		verdict_gap; // last reconciliation: received - sum of verdicts, while quiet
+	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
+	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
 	struct stats_port port[STATS_PORTS_MAX];
 	struct stats_worker worker[];
 };

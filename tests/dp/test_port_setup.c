@@ -166,6 +166,7 @@ static void queues_share_the_table_evenly(void **)
 	struct rte_eth_dev_info info;
 	struct rte_eth_rss_reta_entry64 table[2] = {{.mask = UINT64_MAX}, {.mask = UINT64_MAX}};
 	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_int_equal(ports_workers_most(&p, WORKERS), WORKERS);
 	assert_int_equal(ports_start(&p, &config, pool, why), 0);
 	assert_int_equal(p.port[0].queues, WORKERS);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_rss);
@@ -206,6 +207,7 @@ static void link_changes_are_noticed(void **)
 	config.dataplane.ports[0].mac_count = 1;
 	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
 	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_in_range(ports_workers_most(&p, 4096), 1, 4095); // it has not that many queues
 	assert_int_equal(ports_start(&p, &config, pool, why), 0);
 	assert_int_equal(p.port[0].features & 1u << PORT_FEATURE_promiscuous, 0);
 	port_stats(&p.port[0], &s);

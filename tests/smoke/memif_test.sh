@@ -24,6 +24,15 @@ check "every frame has one verdict" verdicts_add_up
 check "ARP was answered by the data plane" test "$(dp verdict arp_reply)" -ge 1
 check "and neighbour discovery" test "$(dp verdict ndp_reply)" -ge 1
 same "no packet buffer is missing" 0 "$(weirctl --json stats --interval 0 | jq '[.dataplane.workers[].mbuf_breaches] | add')"
+# What the port is set up to do, and that it cannot drop by itself: said, and nothing else changes.
+same "weirctl ports knows the link" true "$(weirctl --json ports | jq '.ports[0].link_up')"
+same "and the MTU" 1500 "$(weirctl --json ports | jq '.ports[0].mtu')"
+check "a source to drop" weirctl drops add 198.18.77.0/24 5
+same "is listed" 198.18.77.0/24 "$(weirctl --json drops list | jq -r '.drops[0].source')"
+for _ in $(seq 50); do weirctl drops list | grep -q 'refused by all ports since start: 1' && break; sleep 0.1; done
+check "memif refuses it, and weirctl says so" eval "weirctl drops list | grep -q 'in force on a port: 0; refused by all ports since start: 1'"
+check "removed" weirctl drops remove 198.18.77.9/24
+same "and gone" 0 "$(weirctl --json drops list | jq '.drops | length')"
 "$lab" down >/dev/null
 exec 9>&-
 check "the generator ends well" wait $load

@@ -5,6 +5,7 @@
 // pauses that are noted.
 
 #include "../../controlplane/api.h"
+#include "api_drops_double.h"
 #include "unit.h"
 
 #include <stdio.h>

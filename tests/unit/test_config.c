@@ -182,10 +182,13 @@ static void test_every_value(void **)
 		     "  ports:\n"
 		     "  - {device: \"net_tap0,iface=wt0,persist\", exception: weir0}\n"
 		     "  - device: 0000:03:00.0\n"
+		     "    macs: [00-00-5e-00-01-05, \"02:00:00:00:00:01\"]\n"
 		     "  - xdp: 'eth0,busy_budget=0'\n"
 		     "  service_addresses: [198.18.0.53, 'fd53::53/64']\n"
 		     "  poll: busy\n"
 		     "  rx_csum: compute\n"
+		     "  rss: symmetric\n"
+		     "  flow_rules: auto\n"
 		     "  rx_descriptors: 256\n"
 		     "  tx_descriptors: 512\n"
 		     "  mbufs: 4095\n"
@@ -221,6 +224,11 @@ static void test_every_value(void **)
 	assert_true(c->dataplane.eal_hugepages);
 	assert_int_equal(c->dataplane.port_count, 3);
 	assert_string_equal(c->dataplane.ports[0].exception, "weir0");
+	assert_int_equal(c->dataplane.ports[0].mac_count, 0);
+	assert_int_equal(c->dataplane.ports[1].mac_count, 2);
+	assert_memory_equal(&c->dataplane.ports[1].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
+	assert_int_equal(c->dataplane.rss, RSS_SYMMETRIC);
+	assert_int_equal(c->dataplane.flow_rules, FLOW_RULES_AUTO);
 	assert_string_equal(c->dataplane.ports[1].device, "0000:03:00.0");
 	assert_null(c->dataplane.ports[1].xdp);
 	assert_string_equal(c->dataplane.ports[2].device, "net_af_xdp2,iface=eth0,busy_budget=0");

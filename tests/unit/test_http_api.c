@@ -2,7 +2,6 @@
 // The control API over its real socket, loop and HTTP server. The calls into the resolver, the
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
-#include "../../controlplane/api.h"
 #include "api_groups_double.h"
 #include "api_rules_double.h"
 #include "api_tcp_double.h"
@@ -254,6 +253,7 @@ static void test_hold(void **)
 
 static void test_refused(void **)
 {
+	API_DROPS_ASSERT();
 	assert_reply("GET /nothing", 404, "{\"error\":\"no such endpoint\"}");
 	assert_reply("POST /status", 405, "use GET");
 	assert_reply("GET /config/reload", 405, "use POST");

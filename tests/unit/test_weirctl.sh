@@ -55,6 +55,9 @@ want 2 '' 'needs a value: --client' why a.example --client
 want 2 '' 'does not take such an option' why a.example --all
 want 2 '' 'does not take such an option' status --group kids
 want 2 '' 'does not take such an option' cache get a.example --type A
+want 2 '' 'argument is missing' drops add 198.18.0.1
+want 2 '' 'too many arguments' ports eth0
+want 1 '' 'stats' $c ports
 want 2 '' 'argument is missing' blocklist pause
 want 2 '' 'takes 1 to 1440 minutes' blocklist pause 0
 want 2 '' 'takes 1 to 1440 minutes' blocklist pause 1441

@@ -16,6 +16,12 @@ const struct ctl_command ctl_commands[] = {
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
 	{"ports", NULL, 0, 0, 0, cmd_ports, "",
 		"Each port: link, addresses, queues, and what it does for us."},
+	{"drops", "list", 0, 0, 0, cmd_drops_list, "",
+		"Sources that the ports shall drop, and how many of them a port does drop."},
+	{"drops", "add", 2, 2, 0, cmd_drops_add, "SOURCE MINUTES",
+		"Ports that can drop all frames from SOURCE (IP or prefix), for up to 1440 "
+		"minutes."},
+	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Ends that."},
 	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_GROUP, cmd_why,
 		"NAME [--client IP] [--mac MAC] [--group G] [--type T]",
 		"What that client gets for NAME, and why: group, rules with their lines, reply."},

@@ -132,6 +132,8 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->verdict_gap = load64(&s->verdict_gap);
 	out->pid = load32(&s->pid);
 	out->control_seen = load32(&s->control_seen);
+	out->drops_in_force = load32(&s->drops_in_force);
+	out->drops_refused = load32(&s->drops_refused);
 	for (unsigned i = 0; i < out->ports; i++)
 		port_copy(&out->port[i], &s->port[i]);
 	for (unsigned i = 0; i < out->workers; i++) {

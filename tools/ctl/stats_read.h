@@ -51,7 +51,7 @@ struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
 		policy_generation, verdict_gap;
-	uint32_t pid, control_seen;
+	uint32_t pid, control_seen, drops_in_force, drops_refused;
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
 	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers

@@ -80,8 +80,9 @@ def engines():
 # a bound: one value for each entry of `groups`.
 LISTS = {
     "dataplane": [
-        ("worker_lcores", "core number", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
-         "One worker each, with its own queues and packet buffers. None twice; the main core may be one of them (it sleeps nearly always)."),
+        ("worker_lcores", "core number, or `[auto]`", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
+         "One worker each, with its own queues and packet buffers. None twice; the main core may be one of them (it sleeps nearly always). "
+         "`[auto]`: all cores that weir may run on but the main one, as far as every port has queues."),
         ("ports", "`device`, `exception`, `macs`; or `xdp`", "none: required", "CONFIG_PORTS_MAX", "restart",
          "`device`: a DPDK device string (a PCI address, or a driver with arguments). `exception`: the kernel interface "
          "that gets all that is not DNS for us; without one ARP, NDP and echo are answered by weir itself. `macs`: up to {CONFIG_PORT_MACS_MAX} addresses that the port "

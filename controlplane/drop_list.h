@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Sources that the ports of the data plane shall drop by themselves, as the operator asked.
+//
+// The list is in the directory and nowhere else (struct directory_drops): so it outlives this
+// process, and the data plane's main lcore, which reads it ten times a second, needs no one. An
+// entry ends with its time, at most a day; then its place is free. A full list refuses. Service
+// loop only.
+
+#include <weir/config.h>
+#include <weir/shm_abi.h>
+
+// After a start: what a former life left half written is cleared.
+void drop_list_open(struct directory *dir);
+
+// Adds, or sets the time anew. Host bits are cleared in *source. -EINVAL: no such prefix
+// (DROP_PREFIX_MIN_*); -ENOSPC: DIRECTORY_DROPS_MAX are in force.
+ATTR_MUST_CHECK int drop_list_add(
+	struct directory *dir, struct ip_address *source, unsigned minutes, uint64_t now_ms);
+// -ENOENT: none in force.
+ATTR_MUST_CHECK int drop_list_remove(
+	struct directory *dir, struct ip_address *source, uint64_t now_ms);
+
+// Entry i, i < DIRECTORY_DROPS_MAX. False: free, or over.
+bool drop_list_at(const struct directory *dir, unsigned i, uint64_t now_ms,
+	struct ip_address *source, uint64_t *left_ms);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Sources whose frames the ports drop by themselves until a time is over (rte_flow, port_flow.h).
+//
+// A cap of DROPS_MAX entries, linear, as changes are rare and never on a packet's way. Each entry
+// is put on every client port that takes it; one that no port takes is not kept. What the operator
+// asks for comes through the directory (drops_take), read as hostile. Anything in the process that
+// runs on the main lcore may add entries of its own: drops_take touches none of them. Rules end
+// with their time, or with the process. Main lcore only.
+
+#include "port_flow.h"
+
+#include <weir/shm_abi.h>
+
+enum { DROPS_MAX = 256, DROPS_WHY_MAX = 128 };
+
+struct drop_entry {
+	struct ip_address source;
+	uint64_t expires_ms;                     // CLOCK_MONOTONIC
+	bool asked;                              // by the operator
+	struct rte_flow *rule[CONFIG_PORTS_MAX]; // NULL: that port refused
+};
+
+struct drops {
+	unsigned port_count;
+	uint16_t port_id[CONFIG_PORTS_MAX];
+	unsigned count;
+	struct drop_entry entry[DROPS_MAX];
+	uint64_t taken;   // directory_drops.sequence that was looked at
+	uint32_t full;    // additions refused by the cap
+	uint32_t refused; // by the ports
+};
+
+void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count);
+// 0: in force on at least one port; an entry that is there gets the later of both times. -EINVAL:
+// no such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port takes it.
+ATTR_MUST_CHECK int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms,
+	bool asked, char why[DROPS_WHY_MAX]);
+// -ENOENT: there is none.
+int drops_remove(struct drops *d, const struct ip_address *source);
+void drops_expire(struct drops *d, uint64_t now_ms);
+// Makes the operator's entries those of the directory, if it has changed. What is being written
+// just then is left to the next call. NULL: no directory; entries stay until they expire.
+void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms);
+void drops_clear(struct drops *d); // before the ports stop

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Rules of a port, before a rule engine that stands in for a NIC's (fake_flow.h): where frames
+// would go, what happens when it refuses, and the table of sources that ports drop.
+
+#include "fake_flow.h"
+#include "mbuf_pool.h"
+#include "port.h"
+#include "port_drops.h"
+#include "unit.h"
+#include "wire.h"
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { WORKERS = 3, MBUFS = 2047, SEEN_MS = 1000 };
+
+static struct rte_mempool *pool[WORKERS];
+static char why[PORT_WHY_MAX];
+static char device[4][12] = {"net_null0", "net_null1", "net_null2", "net_null3"}, nothing[] = "";
+
+static int start_eal(void **)
+{
+	char args[][24] = {"dp", "--no-huge", "--no-shconf", "--no-pci", "-m128", "--no-telemetry",
+		"--log-level=4", "-l0", "--vdev=net_null0", "--vdev=net_null1", "--vdev=net_null2",
+		"--vdev=net_null3"};
+	char *argv[ARRAY_LEN(args) + 1] = {NULL};
+	for (unsigned i = 0; i < ARRAY_LEN(args); i++)
+		argv[i] = args[i];
+	log_init("test_port_flow", LOG_LEVEL_ERROR);
+	if (rte_eal_init(ARRAY_LEN(args), argv) < 0)
+		return -1;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		if (mbuf_pool_create(&pool[i], i, 0, MBUFS, 1232, why))
+			return -1;
+	}
+	return 0;
+}
+
+static int stop_eal(void **)
+{
+	return rte_eal_cleanup();
+}
+
+// One port, which no other test has had: a closed one is gone.
+static struct config start(struct ports *p, unsigned port, unsigned workers, bool steering)
+{
+	struct config config = {
+		.dataplane = {.worker_count = workers,
+			.port_count = 1,
+			.ports = {{.device = device[port], .exception = nothing}},
+			.flow_rules = steering ? FLOW_RULES_AUTO : FLOW_RULES_OFF,
+			.rx_descriptors = 128,
+			.tx_descriptors = 128},
+		.limits = {.udp_reply_size = 1232},
+	};
+	assert_int_equal(ports_find(p, &config.dataplane, why), 0);
+	assert_int_equal(ports_start(p, &config, pool, why), 0);
+	return config;
+}
+
+static int where(const struct wire_query *q)
+{
+	uint8_t frame[WIRE_MAX];
+	return fake_flow_where(frame, wire_make(q, frame));
+}
+
+static bool leads_to(uint16_t port_id, unsigned first, unsigned last)
+{
+	struct rte_eth_rss_reta_entry64 table[2] = {{.mask = UINT64_MAX}, {.mask = UINT64_MAX}};
+	bool good = rte_eth_dev_rss_reta_query(port_id, table, 128) == 0;
+	for (unsigned i = 0; i < 128; i++) {
+		uint16_t q = table[i / 64].reta[i % 64];
+		good &= q >= first && q <= last;
+	}
+	return good;
+}
+
+static void dns_goes_to_the_workers_and_the_rest_elsewhere(void **)
+{
+	struct ports p;
+	fake_flow = (struct fake_flow){0};
+	struct config config = start(&p, 0, WORKERS, true);
+	assert_true(p.port[0].features & 1u << PORT_FEATURE_steering);
+	bool used[WORKERS] = {false};
+	for (unsigned i = 0; i < 16; i++) {
+		struct wire_query q = {.name = "a.example",
+			.version = i & 1 ? 6 : 4,
+			.has_vlan = i & 2,
+			.src_port = (uint16_t)(4000 + i)};
+		assert_in_range(where(&q), 0, WORKERS - 1);
+		used[where(&q)] = true;
+		q.dst_port = 54;
+		assert_int_equal(where(&q), FAKE_FLOW_DEFAULT);
+	}
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_true(used[i]);
+	// What no rule matches goes by the table.
+	assert_true(leads_to(p.port[0].id, WORKERS, WORKERS));
+
+	// Worker 0 alone reads that queue, and sends from its own.
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct worker w = {.index = i};
+		ports_bind(&p, &config.dataplane, &w);
+		assert_int_equal(w.port_count, i == 0 ? 2 : 1);
+		assert_int_equal(w.port[0].rx_queue, i);
+		assert_int_equal(w.port[0].queue, i);
+		if (i)
+			continue;
+		assert_int_equal(w.port[1].rx_queue, WORKERS);
+		assert_int_equal(w.port[1].queue, 0);
+		assert_int_equal(w.port[1].port_id, w.port[0].port_id);
+	}
+	ports_stop(&p);
+	assert_int_equal(fake_flow.count, 0);
+}
+
+static void all_rules_or_none(void **)
+{
+	struct ports p;
+	fake_flow = (struct fake_flow){.no_vlan = true};
+	(void)start(&p, 1, WORKERS, true);
+	assert_int_equal(p.port[0].features & 1u << PORT_FEATURE_steering, 0);
+	assert_int_equal(fake_flow.count, 0);
+	assert_true(leads_to(p.port[0].id, 0, WORKERS - 1));
+	ports_stop(&p);
+}
+
+static void off_means_no_rule_and_no_queue(void **)
+{
+	struct ports p;
+	struct worker w = {.index = 0};
+	fake_flow = (struct fake_flow){0};
+	struct config config = start(&p, 2, WORKERS, false);
+	ports_bind(&p, &config.dataplane, &w);
+	assert_int_equal(w.port_count, 1);
+	assert_int_equal(fake_flow.count, 0);
+	assert_true(leads_to(p.port[0].id, 0, WORKERS - 1));
+	ports_stop(&p);
+}
+
+// One worker, a NIC without a table and with one level of priority.
+static void plain_nics_are_steered_too(void **)
+{
+	struct port_flow flow = {0};
+	const struct wire_query dns = {.name = "a.example"}, ntp = {.name = "", .dst_port = 123};
+	char text[64] = "";
+	fake_flow = (struct fake_flow){0};
+	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof text));
+	assert_int_equal(flow.count, PORT_FLOW_RULES_MAX);
+	assert_int_equal(where(&dns), 0);
+	assert_int_equal(where(&ntp), 1);
+	port_flow_clear(&flow, 0);
+	assert_int_equal(fake_flow.count, 0);
+	fake_flow.one_priority = true;
+	assert_true(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof text));
+	assert_int_equal(where(&dns), 0);
+	port_flow_clear(&flow, 0);
+	// Room for three rules of four: the three do not stay.
+	fake_flow.rules_most = 3;
+	assert_false(port_flow_steer(&flow, 0, 1, 1, true, text, sizeof text));
+	assert_string_equal(text, "no room for more rules");
+	assert_int_equal(fake_flow.count, 0);
+}
+
+static struct ip_address source(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return a;
+}
+
+static void drops_end_with_their_time(void **)
+{
+	static struct drops d;
+	const uint16_t id = 0;
+	char text[DROPS_WHY_MAX];
+	const struct ip_address v4 = source("198.18.0.4/30"), v6 = source("fd53:0:0:9::/63");
+	const struct wire_query bad4 = {.name = "", .src = "198.18.0.7"},
+				good4 = {.name = "", .src = "198.18.0.8"},
+				bad6 = {.name = "", .version = 6, .src = "fd53:0:0:8::1"},
+				good6 = {.name = "", .version = 6, .src = "fd53:0:0:a::1"};
+	struct port_flow flow = {0};
+	fake_flow = (struct fake_flow){0};
+	assert_true(port_flow_steer(&flow, 0, 1, 1, false, text, sizeof text));
+	drops_init(&d, &id, 1);
+	assert_int_equal(drops_add(&d, &v4, 5000, false, text), 0);
+	assert_int_equal(drops_add(&d, &v6, 6000, false, text), 0);
+	// Before steering, whatever came first.
+	assert_int_equal(where(&bad4), FAKE_FLOW_DROP);
+	assert_int_equal(where(&good4), 0);
+	assert_int_equal(where(&bad6), FAKE_FLOW_DROP);
+	assert_int_equal(where(&good6), 0);
+	// The later of both times.
+	assert_int_equal(drops_add(&d, &v4, 5500, false, text), 0);
+	assert_int_equal(drops_add(&d, &v4, 5100, false, text), 0);
+	assert_int_equal(d.count, 2);
+	drops_expire(&d, 5499);
+	assert_int_equal(d.count, 2);
+	drops_expire(&d, 5500);
+	assert_int_equal(where(&bad4), 0);
+	assert_int_equal(where(&bad6), FAKE_FLOW_DROP);
+	assert_int_equal(drops_remove(&d, &v6), 0);
+	assert_int_equal(drops_remove(&d, &v6), -ENOENT);
+	assert_int_equal(where(&bad6), 0);
+	port_flow_clear(&flow, 0);
+	assert_int_equal(fake_flow.count, 0);
+}
+
+static void drops_have_caps(void **)
+{
+	static struct drops d;
+	const uint16_t ids[2] = {0, 1};
+	char text[DROPS_WHY_MAX];
+	fake_flow = (struct fake_flow){0};
+	drops_init(&d, ids, 2);
+	struct ip_address a = source("198.18.0.0/32");
+	for (unsigned i = 0; i < DROPS_MAX; i++) {
+		a.bytes[2] = (uint8_t)(i >> 8);
+		a.bytes[3] = (uint8_t)i;
+		assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
+	}
+	assert_int_equal(fake_flow.count, 2 * DROPS_MAX);
+	a.bytes[2] = 9;
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), -ENOSPC);
+	assert_int_equal(d.full, 1);
+	drops_clear(&d);
+	assert_int_equal(fake_flow.count, 0);
+	// A port that refuses; both.
+	fake_flow.rules_most = 1;
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
+	drops_clear(&d);
+	fake_flow.absent = true;
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), -ENOTSUP);
+	assert_string_equal(text, "no rules");
+	assert_int_equal(d.count, 0);
+	assert_int_equal(d.refused, 1);
+	// So short a prefix would be most of the clients.
+	a = source("198.0.0.0/7");
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), -EINVAL);
+	a = source("fd53::/23");
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), -EINVAL);
+}
+
+// What the operator asks for comes through shared memory: looked at once, never while it is being
+// written, and nonsense is passed over.
+static void directory_is_read_as_hostile(void **)
+{
+	struct directory *dir = aligned_alloc(SHM_PAGE, sizeof *dir);
+	static struct drops d;
+	const uint16_t id = 0;
+	char text[DROPS_WHY_MAX];
+	assert_non_null(dir);
+	memset(dir, 0, sizeof *dir);
+	fake_flow = (struct fake_flow){0};
+	drops_init(&d, &id, 1);
+	const struct ip_address own = source("198.18.7.7/32");
+	assert_int_equal(drops_add(&d, &own, 5000, false, text), 0);
+	struct directory_drop *e = dir->drops.entry;
+	e[3] = (struct directory_drop){
+		.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 9}, .expires_ms = 5000};
+	dir->drops.sequence = 1;
+	drops_take(&d, dir, SEEN_MS);
+	assert_int_equal(d.count, 1);
+	dir->drops.sequence = 2;
+	drops_take(&d, dir, SEEN_MS);
+	assert_int_equal(d.count, 2);
+	e[4] = (struct directory_drop){.version = 6, .prefix_len = 1, .expires_ms = 5000};
+	e[5] = (struct directory_drop){.version = 77, .prefix_len = 32, .expires_ms = 5000};
+	e[6] = (struct directory_drop){.version = 4, .prefix_len = 31, .expires_ms = UINT64_MAX};
+	e[7] = (struct directory_drop){.version = 4, .prefix_len = 30, .expires_ms = SEEN_MS};
+	e[8] = (struct directory_drop){.version = 4, .prefix_len = 200, .expires_ms = 5000};
+	dir->drops.sequence = 4;
+	drops_take(&d, dir, SEEN_MS);
+	assert_int_equal(d.count, 2);
+	// Without a directory all stays; what is not asked for any more goes, what was never,
+	// stays.
+	drops_take(&d, NULL, SEEN_MS);
+	assert_int_equal(d.count, 2);
+	memset(e, 0, sizeof dir->drops.entry);
+	dir->drops.sequence = 6;
+	drops_take(&d, dir, SEEN_MS);
+	assert_int_equal(d.count, 1);
+	assert_false(d.entry[0].asked);
+	drops_clear(&d);
+	free(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(dns_goes_to_the_workers_and_the_rest_elsewhere),
+		cmocka_unit_test(all_rules_or_none),
+		cmocka_unit_test(off_means_no_rule_and_no_queue),
+		cmocka_unit_test(plain_nics_are_steered_too),
+		cmocka_unit_test(drops_end_with_their_time),
+		cmocka_unit_test(drops_have_caps),
+		cmocka_unit_test(directory_is_read_as_hostile),
+	};
+	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+}
