@@ -28,7 +28,7 @@ enum {
 	DOZE_SPINS = 512,      // turns without a frame before the first sleep by time
 	DOZE_SPINS_BELL = 128, // and before one that a port ends: it costs no latency to speak of
 	DOZE_FRUITLESS = 64,
-	DOZE_FDS_MAX = 1 + 2 * CONFIG_PORTS_MAX,
+	DOZE_FDS_MAX = 1 + 2 * WORKER_PORTS_MAX,
 };
 
 struct doze_queue {
