@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "policy_build.h"
 
-#include "policy_v6.h"
+#include "policy_leaves.h"
 
 #include <errno.h>
 #include <weir/bytes.h>
@@ -15,33 +15,6 @@ struct v4_table {
 	uint16_t *entry; // top, then the blocks
 	unsigned blocks;
 };
-
-static int by_length(const void *a, const void *b)
-{
-	const struct policy_prefix *x = a, *y = b;
-	if (x->address->prefix_len != y->address->prefix_len)
-		return x->address->prefix_len < y->address->prefix_len ? -1 : 1;
-	return memcmp(x->address->bytes, y->address->bytes, sizeof x->address->bytes);
-}
-
-static int prefixes_collect(const struct config *c, unsigned version, struct policy_prefixes *out)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < c->group_count; i++)
-		n += c->groups[i].client_count;
-	if (n > POLICY_PREFIXES_MAX || c->group_count >= POLICY_GROUPS_MAX)
-		return -E2BIG;
-	out->one = calloc(n + 1, sizeof *out->one);
-	if (!out->one)
-		return -ENOMEM;
-	for (unsigned i = 0; i < c->group_count; i++)
-		for (unsigned k = 0; k < c->groups[i].client_count; k++)
-			if (c->groups[i].clients[k].version == version)
-				out->one[out->count++] = (struct policy_prefix){
-					&c->groups[i].clients[k], (uint8_t)(i + 1)};
-	qsort(out->one, out->count, sizeof *out->one, by_length);
-	return 0;
-}
 
 // MAC addresses as prefixes of their length, which are `*address`.
 static int macs_collect(
@@ -63,14 +36,14 @@ static int macs_collect(
 			memcpy(a->bytes, c->groups[i].macs[k].octets, POLICY_MAC_LEN);
 			out->one[out->count++] = (struct policy_prefix){a, (uint8_t)(i + 1)};
 		}
-	qsort(out->one, out->count, sizeof *out->one, by_length);
+	qsort(out->one, out->count, sizeof *out->one, policy_leaves_order);
 	return 0;
 }
 
 // The block behind an entry, made of what the entry said.
 static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
 {
-	if (*entry < POLICY_GROUPS_MAX) {
+	if (*entry < POLICY_LEAVES) {
 		uint16_t *made = t->entry + POLICY_V4_TOP + t->blocks * POLICY_V4_BLOCK;
 		for (unsigned i = 0; i < POLICY_V4_BLOCK; i++)
 			made[i] = *entry;
@@ -79,10 +52,10 @@ static uint16_t *v4_block(struct v4_table *t, uint16_t *entry)
 	return t->entry + POLICY_V4_TOP + *entry * POLICY_V4_BLOCK;
 }
 
-static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t group)
+static void v4_fill(uint16_t *level, unsigned from, unsigned bits, uint8_t leaf)
 {
 	for (unsigned i = 0; i < 1u << bits; i++)
-		level[from + i] = group;
+		level[from + i] = leaf;
 }
 
 // Shorter prefixes are in already, so no entry that is filled leads to a block.
@@ -95,7 +68,7 @@ static void v4_add(struct v4_table *t, const struct policy_prefix *p)
 		level = v4_block(t, &level[at]);
 		at = address >> (32 - POLICY_V4_BITS - depth) & (POLICY_V4_BLOCK - 1);
 	}
-	v4_fill(level, at, depth - length, p->group);
+	v4_fill(level, at, depth - length, p->leaf);
 }
 
 // That its prefix may need.
@@ -104,9 +77,9 @@ static unsigned v4_blocks_of(unsigned length)
 	return length > 16 ? (length - 16 + POLICY_V4_BITS - 1) / POLICY_V4_BITS : 0;
 }
 
-static int v4_build(const struct policy_prefixes *p, struct v4_table *t)
+static int v4_build(const struct policy_prefixes *p, uint8_t other, struct v4_table *t)
 {
-	unsigned want = POLICY_GROUPS_MAX, cap = POLICY_GROUPS_MAX;
+	unsigned want = POLICY_LEAVES, cap = POLICY_LEAVES;
 	for (unsigned i = 0; i < p->count; i++)
 		want += v4_blocks_of(p->one[i].address->prefix_len);
 	while (cap < want)
@@ -114,7 +87,8 @@ static int v4_build(const struct policy_prefixes *p, struct v4_table *t)
 	t->entry = calloc(POLICY_V4_TOP + (size_t)cap * POLICY_V4_BLOCK, sizeof *t->entry);
 	if (!t->entry)
 		return -ENOMEM;
-	for (; t->blocks < POLICY_GROUPS_MAX; t->blocks++)
+	v4_fill(t->entry, 0, 16, other);
+	for (; t->blocks < POLICY_LEAVES; t->blocks++)
 		for (unsigned i = 0; i < POLICY_V4_BLOCK; i++)
 			t->entry[POLICY_V4_TOP + t->blocks * POLICY_V4_BLOCK + i] =
 				(uint16_t)t->blocks;
@@ -180,6 +154,11 @@ static void head_fill(
 	h->magic = POLICY_MAGIC;
 	h->version = POLICY_VERSION;
 	h->group_count = c->group_count + 1;
+	h->limit = (struct policy_limit){
+		c->access.rate, c->access.network_rate, c->access.burst_s, c->access.slip};
+	h->other_leaf = policy_leaf_other(c);
+	h->has_access = policy_leaves_access(c);
+	h->refuse = c->access.refuse;
 	for (unsigned i = 0; i <= c->group_count; i++)
 		h->group[i] = group[i];
 }
@@ -194,13 +173,13 @@ struct parts {
 static int parts_build(struct parts *p, const struct config *config, struct policy_head *h)
 {
 	uint32_t lengths;
-	int rc = prefixes_collect(config, 4, &p->v4);
+	int rc = policy_leaves_collect(config, 4, &p->v4);
 	if (rc == 0)
-		rc = prefixes_collect(config, 6, &p->v6);
+		rc = policy_leaves_collect(config, 6, &p->v6);
 	if (rc == 0)
 		rc = macs_collect(config, &p->mac, &p->mac_address);
 	if (rc == 0)
-		rc = v4_build(&p->v4, &p->t);
+		rc = v4_build(&p->v4, policy_leaf_other(config), &p->t);
 	if (rc == 0)
 		rc = policy_v6_build(&p->v6, h->v6, &h->v6_length_count, &p->v6_tables);
 	if (rc == 0)

@@ -103,13 +103,13 @@ static void slots_fill(struct table *t)
 {
 	for (unsigned i = 0; i < t->head->slots; i++) {
 		key_of(&t->prefix[0], t->slot[i].key);
-		t->slot[i].group = t->prefix[0].group;
+		t->slot[i].leaf = t->prefix[0].leaf;
 	}
 	for (unsigned i = 0; i < t->count; i++) {
 		unsigned pilot = t->pilot[t->hash[i] & (t->head->pilots - 1)];
 		struct policy_v6_slot *s = &t->slot[slot_of(t, i, pilot)];
 		key_of(&t->prefix[i], s->key);
-		s->group = t->prefix[i].group;
+		s->leaf = t->prefix[i].leaf;
 	}
 }
 

@@ -12,7 +12,7 @@
 
 struct policy_prefix {
 	const struct ip_address *address;
-	uint8_t group;
+	uint8_t leaf;
 };
 
 // Of one family, the shortest first.

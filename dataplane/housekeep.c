@@ -162,9 +162,20 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 	atomic_store_explicit(&h->stats->control_seen, h->link.up, memory_order_relaxed);
 }
 
+static void watch_limits(struct housekeep *h, uint64_t now_ms)
+{
+	const struct tables_set *set = h->adopt.current;
+	if (!set || !set->t.has_access)
+		return;
+	limiter_look(h->limiter, &set->t.policy.limit, now_ms);
+	atomic_store_explicit(
+		&h->stats->limit_empty, limiter_empty(h->limiter), memory_order_relaxed);
+}
+
 void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 {
 	watch_control(h, now_ms);
+	watch_limits(h, now_ms);
 	if (now_ms >= h->next_beat_ms) {
 		h->next_beat_ms = now_ms + HOUSEKEEP_BEAT_MS;
 		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);

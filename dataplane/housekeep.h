@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The main lcore's loop while the workers run: each 10 ms the link and what the control plane has
-// published, each 100 ms the heartbeat and a sample of the packet pools, each second the ports'
-// statistics, the conservation law of the pools, and the reconciliation of received frames with
-// verdicts. It never waits for anyone; it sleeps between turns, and signals may cut that short.
+// The main lcore's loop while the workers run: each 10 ms the link, what the control plane has
+// published and what limited clients asked, each 100 ms the heartbeat and a sample of the packet
+// pools, each second the ports' statistics, the conservation law of the pools, and the
+// reconciliation of received frames with verdicts. It never waits for anyone; it sleeps between
+// turns, and signals may cut that short.
 
 #include "adopt.h"
 #include "lane.h"
@@ -13,6 +14,8 @@
 #include "port.h"
 #include "port_drops.h"
 #include "steering.h"
+
+#include <weir/limit.h>
 
 enum {
 	HOUSEKEEP_TURN_MS = 10,
@@ -35,6 +38,7 @@ struct housekeep {
 	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
 	const struct lanes *lanes;
+	struct limiter *limiter;
 	struct link_client link;
 	struct adopt adopt;
 	struct drops drops; // by the ports themselves

@@ -47,6 +47,7 @@ struct dataplane {
 	struct link_bells bells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
+	struct limiter *limiter;
 	enum bench_mode bench_mode;
 	struct bench bench[SHM_WORKERS_MAX]; // unless BENCH_OFF
 	struct steering steering;
@@ -173,6 +174,14 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 	return rc;
 }
 
+static int create_limiter(struct dataplane *dp, char why[WHY_MAX])
+{
+	int rc = limiter_new(dp->worker_count, &dp->limiter);
+	if (rc)
+		snprintf(why, WHY_MAX, "rate limits: %s", strerror(-rc));
+	return rc;
+}
+
 static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;
@@ -192,6 +201,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->poll = c->poll;
 	w->service = &dp->service;
 	w->pool = dp->pool[index];
+	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
 	recent_init(&w->recent, recent);
 	ports_bind(&dp->ports, c, w);
@@ -209,6 +219,7 @@ static void destroy_workers(struct dataplane *dp)
 		rte_free(dp->worker[i]);
 		dp->worker[i] = NULL;
 	}
+	limiter_free(dp->limiter);
 }
 
 static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
@@ -221,7 +232,8 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		.ports = &dp->ports,
 		.steering = dp->steering.count ? &dp->steering : NULL,
 		.stats = lanes_stats(&dp->lanes),
-		.lanes = &dp->lanes};
+		.lanes = &dp->lanes,
+		.limiter = dp->limiter};
 	uint16_t clients[CONFIG_PORTS_MAX];
 	for (unsigned i = 0; i < dp->ports.client_count; i++)
 		clients[i] = dp->ports.port[i].id;
@@ -334,6 +346,7 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 		rc = steering_start(&dp->steering, c, clock_mono_ms(), why);
 	if (rc)
 		goto stop_ports;
+	rc = create_limiter(dp, why);
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++) {
 		mbuf_pool_settle(dp->pool[i]);
 		rc = create_worker(dp, i, why);

@@ -58,3 +58,10 @@ void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enu
 	uint16_t len = dns_reply_rcode(packet_dns(p), packet_dns_room(p), &p->q, rcode, ede, &sum);
 	reply_line_finish(b, p, len, sum, v);
 }
+
+void reply_truncated(struct batch *b, struct packet *p, enum verdict v)
+{
+	uint16_t sum = 0;
+	uint16_t len = dns_reply_truncated(packet_dns(p), packet_dns_room(p), &p->q, &sum);
+	reply_line_finish(b, p, len, sum, v);
+}

@@ -23,3 +23,6 @@ void reply_judged(struct batch *b, struct packet *p);
 
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);
+
+// Nothing but TC: a real client asks again over TCP.
+void reply_truncated(struct batch *b, struct packet *p, enum verdict v);

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "reply.h"
 #include "stages.h"
 
 enum { MAC_SOURCE = 6, IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
+
+static const uint8_t *source(const struct packet *p)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	return ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE);
+}
 
 // Counted in a pass of their own: where a counter lies is known only at the end of a lookup, and
 // the loads of the lookups after it would wait for that.
@@ -21,20 +28,69 @@ static void by_mac(const struct batch *b)
 	}
 }
 
+// A word to a client that gets no answer, if its packet is a query at all.
+static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum verdict dropped)
+{
+	if (dns_query_parse(packet_dns(p), p->dns_len, &p->q) != DNS_QUERY_OK)
+		batch_drop(b, p, dropped);
+	else if (told == VERDICT_slip_limited)
+		reply_truncated(b, p, told);
+	else
+		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, told);
+}
+
+static bool may_ask(struct batch *b, struct packet *p, unsigned leaf)
+{
+	const struct policy_reader *r = &b->tables->policy;
+	switch (policy_access_of(leaf)) {
+	case POLICY_ASK:
+		return true;
+	case POLICY_ASK_LIMITED:
+		if (limit_take(b->w->limit, p->ip_version, source(p)))
+			return true;
+		if (limit_slips(b->w->limit, r->limit.slip))
+			turn_away(b, p, VERDICT_slip_limited, VERDICT_drop_limited);
+		else
+			batch_drop(b, p, VERDICT_drop_limited);
+		return false;
+	default:
+		if (r->refuse)
+			turn_away(b, p, VERDICT_refused_denied, VERDICT_drop_denied);
+		else
+			batch_drop(b, p, VERDICT_drop_denied);
+		return false;
+	}
+}
+
+static void by_access(struct batch *b, const uint8_t leaf[])
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = b->pkt[i];
+		if (likely_(may_ask(b, p, leaf[i])))
+			b->pkt[kept++] = p;
+	}
+	b->count = kept;
+}
+
 // Before the parser, which hashes the question with the view of its client's group.
 void stage_policy(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	if (likely_(!t->has_groups))
+	uint8_t leaf[WORKER_BATCH];
+
+	if (!t->has_groups && !t->has_access)
 		return;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
-		p->group = (uint8_t)(p->ip_version == 4
-					     ? policy_group_v4(&t->policy, ip + IPV4_SOURCE)
-					     : policy_group_v6(&t->policy, ip + IPV6_SOURCE));
+		leaf[i] = (uint8_t)(p->ip_version == 4 ? policy_leaf_v4(&t->policy, source(p))
+						       : policy_leaf_v6(&t->policy, source(p)));
+		p->group = (uint8_t)policy_group_of(leaf[i]);
 	}
 	if (t->policy.has_macs)
 		by_mac(b);
-	count(b);
+	if (t->has_groups)
+		count(b);
+	if (t->has_access)
+		by_access(b, leaf);
 }

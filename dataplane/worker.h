@@ -17,6 +17,7 @@
 
 #include <weir/config.h>
 #include <weir/l0_table.h>
+#include <weir/limit.h>
 #include <weir/policy.h>
 #include <weir/rule_image.h>
 #include <weir/shm_epoch.h>
@@ -30,9 +31,10 @@ enum { WORKER_PORTS_MAX = 2 * CONFIG_PORTS_MAX };
 struct worker_tables {
 	bool has_l0, has_rules;
 	bool has_groups; // policy_has_groups
+	bool has_access; // not everyone may ask as often as they like
 	struct l0_reader l0;
 	struct rule_reader rules;
-	struct policy_reader policy; // when has_groups
+	struct policy_reader policy; // when has_groups or has_access
 	struct dp_config config;     // defaults until the control plane has published one
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX]; // one octet per L0 unit, each worker its own
 	uint64_t l0_generation, names_generation, config_generation, policy_generation; // 0: none
@@ -70,6 +72,7 @@ struct worker {
 	int bell;     // eventfd of the answer ring: wakes this worker; 0: none
 	struct stats_worker *stats;
 	struct lane_dp_page *lane;
+	struct limit_table *limit; // of this worker alone
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "config_access.h"
 #include "config_check.h"
 #include "config_clients.h"
 #include "config_forward.h"
@@ -25,6 +26,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_keys_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_net_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_access_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_lists_apply(doc, raw, c);
 	if (ret == 0)
@@ -86,6 +89,7 @@ void config_free(struct config *c)
 	config_redis_wipe(c);
 	config_keys_free(c);
 	config_net_free(c);
+	config_access_free(c);
 	config_lists_free(c);
 	config_forwards_free(c);
 	config_local_free(c);

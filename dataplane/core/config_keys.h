@@ -211,6 +211,23 @@
 		"no data plane; `on` and `off` in any case. Not `on` beside a port that takes "  \
 		"copies of frames (af_packet, pcap), or clients get two replies.")
 
+#define CONFIG_KEYS_ACCESS(X)                                                                      \
+	X(access, denied, refuse, CHOICE, access_denied, "drop", 0, 0, LIVE,                       \
+		"What who may not ask gets: nothing (`drop`), or REFUSED (`refuse`), which "       \
+		"anyone "                                                                          \
+		"can have sent to an address that is not theirs.")                                 \
+	X(access, rate, rate, NUMBER, none, "100", 0, 1000000, LIVE,                               \
+		"Queries a second that one client may send: an IPv4 address, or an IPv6 /64. 0: "  \
+		"any number.")                                                                     \
+	X(access, network_rate, network_rate, NUMBER, none, "1000", 0, 10000000, LIVE,             \
+		"Queries a second from one network: an IPv4 /24, or an IPv6 /56. 0: any number.")  \
+	X(access, burst, burst_s, NUMBER, none, "2", 1, 60, LIVE,                                  \
+		"So many seconds' worth of queries may come at once after a silence.")             \
+	X(access, slip, slip, NUMBER, none, "2", 0, 100, LIVE,                                     \
+		"Each how many-th query over the limit is answered, without records and with TC, " \
+		"so that a real client asks again over TCP. 1: each; 0: none. The others are "     \
+		"dropped.")
+
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
 		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
@@ -269,6 +286,7 @@
 	CONFIG_KEYS_LIMITS(X)    \
 	CONFIG_KEYS_TCP(X)       \
 	CONFIG_KEYS_FALLBACK(X)  \
+	CONFIG_KEYS_ACCESS(X)    \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)
 
@@ -296,6 +314,8 @@
 	X(ttl_preset, "weir", TTL_PRESET_WEIR)                \
 	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)      \
 	X(stale_bound, "window", STALE_BOUND_WINDOW)          \
+	X(access_denied, "drop", 0)                           \
+	X(access_denied, "refuse", 1)                         \
 	X(stale_bound, "stored", STALE_BOUND_STORED)          \
 	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)         \
 	X(block_mode, "null", DNS_BLOCK_NULL)                 \

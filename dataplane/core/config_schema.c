@@ -157,6 +157,14 @@ static const cyaml_schema_field_t raw_fallback_fields[] = {
 	CONFIG_KEYS_FALLBACK(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_access_fields[] = {
+	CONFIG_KEYS_ACCESS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_access, allow, &raw_text, CONFIG_ACCESS_MAX),
+	RAW_SEQUENCE(config_raw_access, deny, &raw_text, CONFIG_ACCESS_MAX),
+	RAW_SEQUENCE(config_raw_access, unlimited, &raw_text, CONFIG_ACCESS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_redis_fields[] = {
 	CONFIG_KEYS_REDIS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_redis, addresses, &raw_text, CONFIG_REDIS_ADDRESSES_MAX),
@@ -247,6 +255,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(limits),
 	RAW_SECTION_FIELD(tcp),
 	RAW_SECTION_FIELD(fallback),
+	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
@@ -358,8 +367,8 @@ static bool raw_complete(struct config_raw *raw)
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
-		     && RAW_COMPLETE(limits) && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback)
-		     && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
+		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(tcp)
+		     && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
 		     && RAW_COMPLETE(blocking->update);
 	if (whole)
 		raw->blocking_update = raw->blocking->update;

@@ -62,7 +62,7 @@ static int table_check(const struct policy_head *h, const struct policy_v6_table
 static int geometry_check(const struct policy_head *h, char why[128])
 {
 	uint64_t v4 = (POLICY_V4_TOP + (uint64_t)h->v4_blocks * POLICY_V4_BLOCK) * sizeof(uint16_t);
-	if (h->v4_blocks < POLICY_GROUPS_MAX || h->v4_blocks > POLICY_V4_BLOCKS_MAX
+	if (h->v4_blocks < POLICY_LEAVES || h->v4_blocks > POLICY_V4_BLOCKS_MAX
 		|| (h->v4_blocks & (h->v4_blocks - 1)) != 0 || !fits(h->v4_off, v4, 2, h->size))
 		return refuse(why, "policy image: IPv4 table outside of it");
 	if (h->mac_count && h->mac.length != 8 * POLICY_MAC_LEN)
@@ -106,6 +106,10 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		.group_count = h.group_count,
 		.v6_length_count = h.v6_length_count,
 		.has_macs = h.mac_count > 0,
+		.has_access = h.has_access != 0,
+		.refuse = h.refuse != 0,
+		.other_leaf = h.other_leaf,
+		.limit = h.limit,
 	};
 	if (h.mac_count)
 		table_use(&r->mac, &h.mac, base);

@@ -40,6 +40,7 @@ enum {
 	CONFIG_FORWARD_ZONES_MAX = 256, // in all groups together
 	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
 	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
+	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
 };
 
 struct ip_address {
@@ -251,6 +252,18 @@ struct config_fallback {
 	enum fallback_udp udp;
 };
 
+// Who may ask, and how often. Of `allow` and `deny` the longest prefix decides; who is in none of
+// them may not ask. The words of the file (`private`, `local`, `any`) are prefixes here.
+struct config_access {
+	bool refuse; // who may not ask is told so; false: silence
+	unsigned allow_count, deny_count, unlimited_count;
+	struct ip_address *allow, *deny; // prefixes without host bits, none in both
+	struct ip_address *unlimited;    // no limit applies to these clients
+	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
+	uint32_t burst_s;                // so many seconds of silence may be made up for at once
+	uint32_t slip; // each how many-th query over the limit is answered by TC; 0: none
+};
+
 enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
 
 struct config_redis {
@@ -367,6 +380,7 @@ struct config {
 	struct config_limits limits;
 	struct config_tcp tcp;
 	struct config_fallback fallback;
+	struct config_access access;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;

@@ -68,6 +68,10 @@ ATTR_MUST_CHECK uint16_t dns_reply_answer(uint8_t *msg, size_t cap, const struct
 ATTR_MUST_CHECK uint16_t dns_reply_rcode(uint8_t *msg, size_t cap, const struct dns_query *q,
 	uint16_t rcode, int ede, uint16_t *sum) ATTR_NONNULL;
 
+// As dns_reply_rcode with NOERROR, and TC: ask again over TCP (RFC 2181 9).
+ATTR_MUST_CHECK uint16_t dns_reply_truncated(
+	uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t *sum) ATTR_NONNULL;
+
 // How a name that the lists block is answered.
 enum dns_block_mode {
 	DNS_BLOCK_NXDOMAIN, // NXDOMAIN with a synthetic SOA (RFC 2308: cacheable for ttl_s)

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The policy image: which group a client is in, and what applies to each group. This header is its
-// layout (behind the first page of a REGION_POLICY region) and the reader; the builder is
-// controlplane/policy_build.h.
+// The policy image: whether a client may ask and how often, which group it is in, and what applies
+// to each group. This header is its layout (behind the first page of a REGION_POLICY region) and
+// the reader; the builder is controlplane/policy_build.h.
+//
+// What an address is looked up for is its leaf: the number of its group and its class of access, in
+// one octet. Each has prefixes of its own; the builder puts them together, so that the longest
+// prefix that covers an address has both, and one lookup is enough.
 //
 // Longest prefix wins. IPv4: five levels of 16, 4, 4, 4 and 4 bits (Gupta, Lin, McKeown 1998, with
 // other widths, so that what many clients lead to stays in the first caches). An entry is a block
-// of the next level, at the last a group; block g for each group g is made of entries g alone, so a
+// of the next level, at the last a leaf; block n for each leaf n is made of entries n alone, so a
 // short prefix needs no flag and every lookup is the same five loads. IPv6: one perfect hash table
 // for each length that some prefix has (Belazzougui, Botelho, Dietzfelbinger 2009: a pilot for each
 // few keys leads them to free slots), so one key is compared for each length; the shortest first,
 // none depends on another's outcome. Neither has a branch that depends on the address: for mixed
 // clients a misprediction costs more than the loads. MAC addresses: one more such table, looked at
-// only if there are any; one that is in it beats every prefix. A MAC means a client only on a
-// segment of ours, as routers put theirs in its place.
+// only if there are any; one that is in it beats every prefix in what the group is, and changes
+// nothing of the access. A MAC means a client only on a segment of ours, as routers put theirs in
+// its place.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -33,6 +38,7 @@
 
 enum {
 	POLICY_GROUPS_MAX = 64, // group 0 included
+	POLICY_LEAVES = 256,
 	POLICY_PREFIXES_MAX = 4096,
 	POLICY_MACS_MAX = 4096,
 	POLICY_MAC_LEN = 6,
@@ -44,7 +50,22 @@ enum {
 	POLICY_V6_SLOTS_MAX = 1 << 16,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 2
+#define POLICY_VERSION 3
+
+// What a client may. In the upper bits of a leaf; the fourth value counts as the third.
+enum policy_access {
+	POLICY_ASK,         // as often as it likes
+	POLICY_ASK_LIMITED, // struct policy_limit
+	POLICY_DENIED,
+	POLICY_ACCESS_SHIFT = 6
+};
+
+// A token bucket (RFC 2697 has the like) for each address (IPv6: /64) and each network (/24, /56).
+struct policy_limit {
+	uint32_t rate, network_rate; // queries a second; 0: no bucket
+	uint32_t burst_s;            // a bucket holds so many seconds' worth
+	uint32_t slip;               // each how many-th over it is answered by TC; 0: none
+};
 
 struct policy_group {
 	uint64_t lists[4];  // that apply, one bit per list number
@@ -61,7 +82,7 @@ static_assert(sizeof(struct policy_group) == 88);
 struct policy_v6_slot {
 	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one. A MAC
 			 // is followed by zeros
-	uint64_t group;
+	uint64_t leaf;   // of a MAC: its group
 };
 static_assert(sizeof(struct policy_v6_slot) == 24);
 
@@ -86,6 +107,11 @@ struct policy_head {
 	uint32_t prefix_count;
 	uint32_t v6_length_count;
 	uint32_t mac_count;
+	struct policy_limit limit;
+	uint8_t other_leaf; // of an address that no prefix covers
+	uint8_t has_access; // 1: not everyone is POLICY_ASK
+	uint8_t refuse;     // 1: POLICY_DENIED gets REFUSED; 0: nothing
+	uint8_t reserved[5];
 	struct policy_v6_table mac;                   // only if mac_count is not 0
 	struct policy_v6_table v6[POLICY_V6_LENGTHS]; // by length, ascending
 	struct policy_group group[POLICY_GROUPS_MAX];
@@ -93,6 +119,7 @@ struct policy_head {
 	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
+static_assert(offsetof(struct policy_head, mac) == 72);
 
 struct policy_v6_reader {
 	uint64_t bits[2]; // mask of the length
@@ -109,6 +136,10 @@ struct policy_reader {
 	uint32_t v6_length_count;
 	bool has_macs;
 	bool has_block_all; // some group
+	bool has_access;    // some clients are not POLICY_ASK
+	bool refuse;
+	uint8_t other_leaf;
+	struct policy_limit limit;
 	struct policy_v6_reader mac;
 	struct policy_v6_reader v6[POLICY_V6_LENGTHS];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
@@ -151,8 +182,8 @@ ATTR_INLINE unsigned policy_v4_next(const struct policy_reader *r, unsigned bloc
 	return policy_v4_load(r, POLICY_V4_TOP + (block & r->v4_block_mask) * POLICY_V4_BLOCK + at);
 }
 
-// `address`: 4 octets as in the packet. Below POLICY_GROUPS_MAX.
-ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_t *address)
+// `address`: 4 octets as in the packet.
+ATTR_INLINE unsigned policy_leaf_v4(const struct policy_reader *r, const uint8_t *address)
 {
 	uint32_t whole = get_u32(address);
 	unsigned e = policy_v4_load(r, whole >> 16);
@@ -160,12 +191,12 @@ ATTR_INLINE unsigned policy_group_v4(const struct policy_reader *r, const uint8_
 	e = policy_v4_next(r, e, whole >> 8);
 	e = policy_v4_next(r, e, whole >> 4);
 	e = policy_v4_next(r, e, whole);
-	return e & (POLICY_GROUPS_MAX - 1);
+	return e & (POLICY_LEAVES - 1);
 }
 
-// The group of `whole` masked, or `group` where that is not in the table.
+// The leaf of `whole` masked, or `leaf` where that is not in the table.
 ATTR_INLINE uint64_t policy_table_look(
-	const struct policy_v6_reader *t, const uint64_t whole[2], uint64_t group)
+	const struct policy_v6_reader *t, const uint64_t whole[2], uint64_t leaf)
 {
 	const uint64_t key[2] = {whole[0] & t->bits[0], whole[1] & t->bits[1]};
 	uint64_t hash = policy_v6_hash(t->seed, key);
@@ -173,17 +204,29 @@ ATTR_INLINE uint64_t policy_table_look(
 	const struct policy_v6_slot *s = &t->slots[(hash >> 32 ^ pilot) & t->slot_mask];
 	uint64_t differs = (s->key[0] ^ key[0]) | (s->key[1] ^ key[1]);
 	uint64_t found = (uint64_t)(differs != 0) - 1; // all ones: the same
-	return (group & ~found) | (s->group & found);
+	return (leaf & ~found) | (s->leaf & found);
 }
 
 // `address`: 16 octets.
-ATTR_INLINE unsigned policy_group_v6(const struct policy_reader *r, const uint8_t *address)
+ATTR_INLINE unsigned policy_leaf_v6(const struct policy_reader *r, const uint8_t *address)
 {
-	uint64_t whole[2], group = 0;
+	uint64_t whole[2], leaf = r->other_leaf;
 	memcpy(whole, address, sizeof whole);
 	for (unsigned i = 0; i < r->v6_length_count; i++)
-		group = policy_table_look(&r->v6[i], whole, group);
-	return (unsigned)group & (POLICY_GROUPS_MAX - 1);
+		leaf = policy_table_look(&r->v6[i], whole, leaf);
+	return (unsigned)leaf & (POLICY_LEAVES - 1);
+}
+
+// Below POLICY_GROUPS_MAX.
+ATTR_INLINE unsigned policy_group_of(unsigned leaf)
+{
+	return leaf & (POLICY_GROUPS_MAX - 1);
+}
+
+ATTR_INLINE enum policy_access policy_access_of(unsigned leaf)
+{
+	unsigned access = leaf >> POLICY_ACCESS_SHIFT;
+	return access < POLICY_DENIED ? (enum policy_access)access : POLICY_DENIED;
 }
 
 // Only if has_macs. `mac`: in a frame, as two octets behind it are read too. `group`: by prefix.

@@ -28,6 +28,10 @@
 	X(notimp, "NOTIMP: opcode or type not supported")                           \
 	X(badvers, "BADVERS: EDNS version above 0")                                 \
 	X(refused, "REFUSED: class or type that is not served")                     \
+	X(refused_denied, "REFUSED: the client may not ask (access.allow)")         \
+	X(drop_denied, "dropped: the client may not ask (access.allow)")            \
+	X(drop_limited, "dropped: client or network over its rate (access.rate)")   \
+	X(slip_limited, "TC without records: over its rate (access.slip)")          \
 	X(to_kernel, "passed to the exception port")                                \
 	X(arp_reply, "ARP answered (no exception port)")                            \
 	X(ndp_reply, "neighbour solicitation answered (no exception port)")         \
@@ -39,6 +43,7 @@
 	X(drop_ip_csum, "dropped: bad IPv4 header checksum")                        \
 	X(drop_udp_header, "dropped: bad UDP length, or source port 0")             \
 	X(drop_udp_csum, "dropped: bad UDP checksum")                               \
+	X(drop_source_port, "dropped: from a port whose service answers anything")  \
 	X(drop_fragment, "dropped: first fragment of UDP to our port")              \
 	X(drop_source, "dropped: source address that no client can have")           \
 	X(drop_mac, "dropped: query to or from a group MAC address")                \
@@ -194,6 +199,7 @@ struct stats_region {
 	_Atomic uint64_t policy_generation;
 	_Atomic uint64_t
 		verdict_gap; // last reconciliation: received - sum of verdicts, while quiet
+	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
 	struct stats_port port[STATS_PORTS_MAX];

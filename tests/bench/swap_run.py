@@ -68,6 +68,7 @@ dataplane:
   ports: [{{device: "net_pcap0,rx_pcap={run}/load.pcap,infinite_rx=1"}}]
   service_addresses: [198.18.0.53/24]
   poll: busy
+access: {{allow: [any], unlimited: [any]}}
 cache: {{l0_mb: 64}}
 blocking: {{mode: "null", lists: [{{name: bench, path: "{run}/list"}}]}}
 local: {{test_names: true}}

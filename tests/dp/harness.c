@@ -184,6 +184,7 @@ void harness_end(struct harness *h)
 	if (h->l0)
 		l0_writer_close(h->l0);
 	free(h->policy);
+	limiter_free(h->limiter);
 	if (h->rules) {
 		rule_arena_free(h->rules);
 		free(h->rules);

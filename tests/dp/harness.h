@@ -42,6 +42,7 @@ struct harness {
 	_Atomic uint8_t *marks;
 	void *rules;  // struct rule_arena
 	void *policy; // the image in use
+	struct limiter *limiter;
 	unsigned pool_baseline;
 	uint8_t beyond; // what the buffer holds behind an injected frame
 	uint64_t start_ms;
@@ -118,6 +119,11 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 // first.
 void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
 	const struct policy_group *group);
+
+// Who may ask and how often, in place of the groups; and the main lcore's look at
+// what the limits leave.
+void harness_access(struct harness *h, const struct config_access *access);
+void harness_limits_look(struct harness *h, uint64_t now_ms);
 
 // The next message of the miss ring: its length, 0 when there is none. `question` holds 300 octets.
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question);

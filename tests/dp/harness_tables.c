@@ -183,13 +183,24 @@ static void client_add(struct config_group *g, const char *text, size_t len)
 	assert_int_equal(ip_address_parse(one, &g->clients[g->client_count++]), 0);
 }
 
+static void policy_use(
+	struct harness *h, const struct config *config, const struct policy_group *group)
+{
+	struct policy_image image;
+	char why[128];
+	assert_int_equal(policy_build(config, group, &image), 0);
+	assert_int_equal(policy_reader_init(&h->tables.policy, image.head, image.size, why), 0);
+	free(h->policy);
+	h->policy = image.head;
+	h->tables.has_groups = policy_has_groups(&h->tables.policy);
+	h->tables.has_access = h->tables.policy.has_access;
+}
+
 void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,
 	const struct policy_group *group)
 {
 	static struct config config;
 	static struct config_group groups[CONFIG_GROUPS_MAX];
-	struct policy_image image;
-	char why[128];
 	memset(groups, 0, sizeof groups);
 	config.groups = groups;
 	config.group_count = count;
@@ -199,15 +210,27 @@ void harness_groups(struct harness *h, const char *const *prefixes, unsigned cou
 			client_add(&groups[i], p, len);
 			p += len;
 		}
-	assert_int_equal(policy_build(&config, group, &image), 0);
-	assert_int_equal(policy_reader_init(&h->tables.policy, image.head, image.size, why), 0);
-	free(h->policy);
-	h->policy = image.head;
-	h->tables.has_groups = policy_has_groups(&h->tables.policy);
+	policy_use(h, &config, group);
 	for (unsigned i = 0; i < count; i++) {
 		free(groups[i].clients);
 		free(groups[i].macs);
 	}
+}
+
+void harness_access(struct harness *h, const struct config_access *access)
+{
+	static const struct policy_group everyone = {.lists = {7}};
+	static struct config config;
+	config.access = *access;
+	policy_use(h, &config, &everyone);
+	limiter_free(h->limiter);
+	assert_int_equal(limiter_new(1, &h->limiter), 0);
+	h->w.limit = limiter_table(h->limiter, 0);
+}
+
+void harness_limits_look(struct harness *h, uint64_t now_ms)
+{
+	limiter_look(h->limiter, &h->tables.policy.limit, now_ms);
 }
 
 uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question)

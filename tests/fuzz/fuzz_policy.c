@@ -56,8 +56,8 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 	for (unsigned i = 0; i < 64; i++) {
 		for (unsigned k = 0; k < sizeof address; k++)
 			address[k] = (uint8_t)(len ? data[(i * 16 + k) % len] + i : i);
-		FUZZ_CHECK(policy_group_v4(r, address) < POLICY_GROUPS_MAX);
-		FUZZ_CHECK(policy_group_v6(r, address) < POLICY_GROUPS_MAX);
+		FUZZ_CHECK(policy_leaf_v4(r, address) < POLICY_LEAVES);
+		FUZZ_CHECK(policy_leaf_v6(r, address) < POLICY_LEAVES);
 		if (r->has_macs)
 			FUZZ_CHECK(policy_group_mac(r, address, 0) < POLICY_GROUPS_MAX);
 	}

@@ -10,6 +10,7 @@ runtime: {directory: /run/weir, state_directory: /run/weir/lab/state, hugepages:
 dataplane:
   ports: [{device: "$1"}]
   service_addresses: [$service/24, "$service6/64"]
+access: {allow: [any], unlimited: [any]}
 cache: {l0_mb: 4}
 blocking: {mode: "null", deny: [ads.lab.example]}
 upstreams: {servers: [{address: "127.0.0.1:9"}]}

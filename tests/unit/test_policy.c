@@ -2,109 +2,9 @@
 
 // The policy image against a list that is searched from end to end, and against hostile octets.
 
-#include "../../controlplane/policy_build.h"
-#include "dns_rand.h"
-#include "unit.h"
+#include "policy_world.h"
 
 #include <errno.h>
-#include <weir/keyhash.h>
-
-enum { GROUPS = 32, PREFIXES = 1000, QUERIES = 20000 };
-
-static struct dns_rand rnd;
-
-struct world {
-	struct config config;
-	struct config_group group[CONFIG_GROUPS_MAX];
-	struct ip_address prefix[CONFIG_GROUPS_MAX][CONFIG_PREFIXES_MAX];
-	struct config_mac mac[CONFIG_GROUPS_MAX][CONFIG_MACS_MAX];
-	struct policy_group what[POLICY_GROUPS_MAX];
-	struct policy_image image;
-	struct policy_reader reader;
-};
-static struct world w;
-
-static void world_clear(unsigned groups)
-{
-	memset(&w.config, 0, sizeof w.config);
-	memset(w.group, 0, sizeof w.group);
-	memset(w.what, 0, sizeof w.what);
-	w.config.group_count = groups;
-	w.config.groups = w.group;
-	for (unsigned i = 0; i < groups; i++) {
-		w.group[i].clients = w.prefix[i];
-		w.group[i].macs = w.mac[i];
-		w.what[i + 1].view = (uint16_t)(i + 100);
-		w.what[i + 1].lists[0] = i;
-	}
-}
-
-static bool covers(const struct ip_address *p, const uint8_t *address)
-{
-	for (unsigned i = 0; i < p->prefix_len; i++)
-		if ((p->bytes[i / 8] ^ address[i / 8]) >> (7 - i % 8) & 1)
-			return false;
-	return true;
-}
-
-static unsigned model(unsigned version, const uint8_t *address)
-{
-	int best = -1;
-	unsigned group = 0;
-	for (unsigned i = 0; i < w.config.group_count; i++)
-		for (unsigned k = 0; k < w.group[i].client_count; k++) {
-			const struct ip_address *p = &w.prefix[i][k];
-			if (p->version == version && p->prefix_len > best && covers(p, address)) {
-				best = p->prefix_len;
-				group = i + 1;
-			}
-		}
-	return group;
-}
-
-static unsigned look(unsigned version, const uint8_t *address)
-{
-	return version == 4 ? policy_group_v4(&w.reader, address)
-			    : policy_group_v6(&w.reader, address);
-}
-
-static void add(unsigned group, const struct ip_address *a)
-{
-	for (unsigned i = 0; i < w.config.group_count; i++)
-		for (unsigned k = 0; k < w.group[i].client_count; k++)
-			if (memcmp(&w.prefix[i][k], a, sizeof *a) == 0)
-				return; // equal ones are refused by the configuration
-	w.prefix[group][w.group[group].client_count++] = *a;
-}
-
-static void add_text(unsigned group, const char *text)
-{
-	struct ip_address a;
-	assert_int_equal(ip_address_parse(text, &a), 0);
-	add(group, &a);
-}
-
-// Close together, so that many lie within each other.
-static struct ip_address random_prefix(unsigned version)
-{
-	struct ip_address a = {.version = (uint8_t)version};
-	unsigned bits = version == 4 ? 32 : 128;
-	static const uint8_t usual[2][4] = {{16, 24, 28, 32}, {48, 56, 64, 128}};
-	a.prefix_len = dns_rand_below(&rnd, 3) ? usual[version == 6][dns_rand_below(&rnd, 4)]
-					       : (uint8_t)dns_rand_below(&rnd, bits + 1);
-	for (unsigned i = 0; i < a.prefix_len; i++)
-		if (dns_rand_below(&rnd, 4) == 0)
-			a.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
-	return a;
-}
-
-static void build(void)
-{
-	char why[128] = "";
-	assert_int_equal(policy_build(&w.config, w.what, &w.image), 0);
-	if (policy_reader_init(&w.reader, w.image.head, w.image.size, why) != 0)
-		fail_msg("%s", why);
-}
 
 // The first and last address of each prefix, their neighbours outside of it, and random ones.
 static void compare_near(const struct ip_address *p)
@@ -420,11 +320,11 @@ static void test_scribbled(void **)
 		memcpy(octets + sizeof(struct policy_head) + dns_rand_next(&rnd) % span, &noise,
 			sizeof noise);
 		const struct ip_address *p = &w.prefix[0][i % w.group[0].client_count];
-		assert_true(look(p->version, p->bytes) < POLICY_GROUPS_MAX);
+		assert_true(look(p->version, p->bytes) < POLICY_LEAVES);
 		a[0] = dns_rand_next(&rnd), a[1] = dns_rand_next(&rnd);
-		assert_true(policy_group_v4(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
+		assert_true(policy_leaf_v4(&w.reader, (uint8_t *)a) < POLICY_LEAVES);
 		assert_true(look_mac(i % 2 ? a[0] : 2 + 4 * (i % 64), 0) < POLICY_GROUPS_MAX);
-		assert_true(policy_group_v6(&w.reader, (uint8_t *)a) < POLICY_GROUPS_MAX);
+		assert_true(policy_leaf_v6(&w.reader, (uint8_t *)a) < POLICY_LEAVES);
 	}
 	free(w.image.head);
 }

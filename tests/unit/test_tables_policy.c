@@ -75,7 +75,7 @@ static int take(uint64_t generation)
 static unsigned group(void)
 {
 	static const uint8_t client[] = {198, 18, 7, 7};
-	return policy_group_v4(&set->t.policy, client);
+	return policy_leaf_v4(&set->t.policy, client);
 }
 
 static void test_come_change_and_go(void **)

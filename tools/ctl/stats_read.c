@@ -130,6 +130,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->config_generation = load64(&s->config_generation);
 	out->policy_generation = load64(&s->policy_generation);
 	out->verdict_gap = load64(&s->verdict_gap);
+	out->limit_empty = load64(&s->limit_empty);
 	out->pid = load32(&s->pid);
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);

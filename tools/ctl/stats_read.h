@@ -50,7 +50,7 @@ struct stats_port_copy {
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
-		policy_generation, verdict_gap;
+		policy_generation, verdict_gap, limit_empty;
 	uint32_t pid, control_seen, drops_in_force, drops_refused;
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers

@@ -36,6 +36,7 @@ SECTIONS = {
     "limits": "Bounds of what clients can make the control plane hold.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
     "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
+    "access": "Who may ask, and how often ([access.md](access.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
@@ -116,6 +117,13 @@ LISTS = {
         ("servers", "`address`, `name`", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
          "`address`: `9.9.9.9`, `127.0.0.1:5301`, `[2620:fe::fe]:53`; port 53 by default. `name`: for statistics; by "
          "default the address. Not an address of this service."),
+    ],
+    "access": [
+        ("allow", "prefix, `private`, `local`, `any`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live",
+         "Who may ask. `private`: addresses that no public network has, and the loopback ones; `local`: the networks of "
+         "`dataplane.service_addresses` that are given with `/prefix`; `any`: everyone. Of this list and `deny` the longest prefix decides."),
+        ("deny", "prefix", "`[]`", "CONFIG_ACCESS_MAX", "live", "Who may not ask, although within a prefix of `allow`."),
+        ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",

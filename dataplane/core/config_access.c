@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_access.h"
+
+#include "config_clients.h"
+#include "config_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Addresses that are used within networks and never between them: RFC 1918, 6598 (shared by a
+// provider's customers), 3927 and 4291 (link-local), 1122 and 4291 (loopback), 4193.
+static const char *const private_prefixes[] = {"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8",
+	"169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7", "fe80::/10"};
+static const char *const any_prefixes[] = {"0.0.0.0/0", "::/0"};
+static const char *const shipped[] = {"private", "local"};
+
+// An entry becomes so many prefixes at most.
+enum { WORD_PREFIXES_MAX = CONFIG_ADDRESSES_MAX };
+static_assert(ARRAY_LEN(private_prefixes) <= WORD_PREFIXES_MAX);
+
+struct prefixes {
+	struct ip_address *one;
+	unsigned count;
+};
+
+static bool prefix_equal(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->version == b->version && a->prefix_len == b->prefix_len
+	       && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static bool has_prefix(const struct prefixes *p, const struct ip_address *a)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (prefix_equal(&p->one[i], a))
+			return true;
+	return false;
+}
+
+static void add(struct prefixes *p, const struct ip_address *a)
+{
+	if (!has_prefix(p, a))
+		p->one[p->count++] = *a;
+}
+
+static void add_texts(struct prefixes *p, const char *const *text, unsigned count)
+{
+	struct ip_address a;
+	for (unsigned i = 0; i < count; i++)
+		if (ip_address_parse(text[i], &a) == 0)
+			add(p, &a);
+}
+
+// Of an address with a prefix, which may have host bits set.
+static void add_network(struct prefixes *p, const struct ip_address *address)
+{
+	struct ip_address a = *address;
+	unsigned bits = a.version == 4 ? 32 : 128;
+	if (a.prefix_len == bits)
+		return;
+	for (unsigned i = a.prefix_len; i < bits; i++)
+		a.bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+	add(p, &a);
+}
+
+static bool add_word(struct prefixes *p, const char *word, const struct config *c)
+{
+	if (strcmp(word, "private") == 0) {
+		add_texts(p, private_prefixes, ARRAY_LEN(private_prefixes));
+	} else if (strcmp(word, "any") == 0) {
+		add_texts(p, any_prefixes, ARRAY_LEN(any_prefixes));
+	} else if (strcmp(word, "local") == 0) {
+		for (unsigned i = 0; i < c->dataplane.address_count; i++)
+			add_network(p, &c->dataplane.addresses[i]);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static int entry_add(const struct config_doc *doc, const char *key, const char *text,
+	const struct config *c, bool words, struct prefixes *p)
+{
+	struct ip_address a;
+	if (words && add_word(p, text, c))
+		return 0;
+	if (ip_address_parse(text, &a) < 0)
+		return config_refuse(doc, key, "is not an IP address, with or without /prefix%s",
+			words ? ", nor one of: private, local, any" : "");
+	int ret = config_prefix_check(doc, key, &a);
+	if (ret == 0)
+		add(p, &a);
+	return ret;
+}
+
+static int list_take(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned count, const struct config *c, bool words, struct prefixes *p)
+{
+	p->one = calloc((size_t)(count ? count : 1) * WORD_PREFIXES_MAX, sizeof *p->one);
+	if (!p->one)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		char key[CONFIG_PATH_MAX];
+		int ret = entry_add(doc, config_item_key(key, list, i, NULL), text[i], c, words, p);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+// A list of clients that is not given, or empty, is the shipped one.
+static int clients_take(const struct config_doc *doc, const char *list, char *const *text,
+	unsigned count, const struct config *c, struct prefixes *p)
+{
+	int ret = list_take(doc, list, text, count, c, true, p);
+	if (ret < 0 || count)
+		return ret;
+	free(p->one);
+	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof *p->one);
+	if (!p->one)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ARRAY_LEN(shipped); i++)
+		(void)add_word(p, shipped[i], c);
+	return 0;
+}
+
+int config_access_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	const struct config_raw_access *r = raw->access;
+	struct config_access *a = &out->access;
+	struct prefixes allow = {0}, deny = {0}, unlimited = {0};
+	int ret = clients_take(doc, "access.allow", r->allow, r->allow_count, out, &allow);
+	if (ret == 0)
+		ret = list_take(doc, "access.deny", r->deny, r->deny_count, out, false, &deny);
+	if (ret == 0)
+		ret = clients_take(
+			doc, "access.unlimited", r->unlimited, r->unlimited_count, out, &unlimited);
+	for (unsigned i = 0; ret == 0 && i < deny.count; i++)
+		if (has_prefix(&allow, &deny.one[i]))
+			ret = config_refuse(
+				doc, "access.deny", "has a prefix that is in allow too");
+	a->allow = allow.one;
+	a->allow_count = allow.count;
+	a->deny = deny.one;
+	a->deny_count = deny.count;
+	a->unlimited = unlimited.one;
+	a->unlimited_count = unlimited.count;
+	return ret;
+}
+
+void config_access_free(struct config *c)
+{
+	free(c->access.allow);
+	free(c->access.deny);
+	free(c->access.unlimited);
+}

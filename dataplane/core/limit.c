@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/limit.h>
+
+enum {
+	MILLI = 1000,
+	LOOK_MOST_MS = 1000,      // a main lcore that was away gives no more than this at once
+	UNLIMITED = INT32_MAX / 2 // further than a worker counts between two looks
+};
+
+struct limiter {
+	unsigned workers;
+	struct limit_table *table;
+	uint32_t *seen;             // counts at the last look, [worker][cell]
+	int64_t level[LIMIT_CELLS]; // thousandths of a query that are left
+	bool active[LIMIT_BLOCKS];  // some bucket is not full
+	struct policy_limit limit;
+	bool looked;
+	uint64_t looked_ms;
+	unsigned empty;
+};
+
+int limiter_new(unsigned workers, struct limiter **out)
+{
+	struct keyhash_secret secret;
+	int rc = keyhash_secret_make(&secret);
+	if (rc < 0)
+		return rc;
+	struct limiter *l = calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	l->workers = workers;
+	l->seen = calloc((size_t)workers * LIMIT_CELLS, sizeof *l->seen);
+	l->table = aligned_alloc(CACHE_LINE, workers * sizeof *l->table);
+	if (!l->seen || !l->table) {
+		limiter_free(l);
+		return -ENOMEM;
+	}
+	memset(l->table, 0, workers * sizeof *l->table);
+	for (unsigned w = 0; w < workers; w++) {
+		l->table[w].secret = secret;
+		for (unsigned i = 0; i < LIMIT_CELLS; i++)
+			l->table[w].cell[i].until = UNLIMITED;
+	}
+	*out = l;
+	return 0;
+}
+
+void limiter_free(struct limiter *l)
+{
+	if (!l)
+		return;
+	free(l->seen);
+	free(l->table);
+	free(l);
+}
+
+struct limit_table *limiter_table(struct limiter *l, unsigned worker)
+{
+	return &l->table[worker];
+}
+
+static uint32_t rate_of(const struct limiter *l, unsigned cell)
+{
+	return cell < LIMIT_NETWORKS_FROM ? l->limit.rate : l->limit.network_rate;
+}
+
+static int64_t full_of(const struct limiter *l, uint32_t rate)
+{
+	return (int64_t)rate * l->limit.burst_s * MILLI;
+}
+
+// What the workers counted since the last look.
+static uint64_t spent(struct limiter *l, unsigned cell)
+{
+	uint64_t sum = 0;
+	for (unsigned w = 0; w < l->workers; w++) {
+		uint32_t *seen = &l->seen[(size_t)w * LIMIT_CELLS + cell];
+		uint32_t count =
+			atomic_load_explicit(&l->table[w].cell[cell].count, memory_order_relaxed);
+		sum += count - *seen;
+		*seen = count;
+	}
+	return sum;
+}
+
+static void grant(struct limiter *l, unsigned cell, int64_t queries)
+{
+	for (unsigned w = 0; w < l->workers; w++) {
+		_Atomic uint32_t *until = &l->table[w].cell[cell].until;
+		uint32_t far = l->seen[(size_t)w * LIMIT_CELLS + cell] + (uint32_t)queries;
+		if (atomic_load_explicit(until, memory_order_relaxed) != far)
+			atomic_store_explicit(until, far, memory_order_relaxed);
+	}
+}
+
+// True: the bucket is not full, so the next look is due whoever asks.
+static bool cell_look(struct limiter *l, unsigned cell, uint64_t passed_ms)
+{
+	uint32_t rate = rate_of(l, cell);
+	uint64_t taken = spent(l, cell);
+	if (rate == 0) {
+		grant(l, cell, UNLIMITED);
+		return false;
+	}
+	int64_t full = full_of(l, rate);
+	int64_t level = l->level[cell] - (int64_t)taken * MILLI + (int64_t)(rate * passed_ms);
+	level = level < full ? level : full;
+	// What several workers let through at once is owed, and no more than that: a cell that a
+	// flood shares by its other bucket would otherwise never come back.
+	l->level[cell] = level > -full ? level : -full;
+	l->empty += level < MILLI;
+	int64_t left = level / MILLI;
+	grant(l, cell, left < 0 ? 0 : left < UNLIMITED ? left : UNLIMITED);
+	return level < full;
+}
+
+static bool was_counted(struct limiter *l, unsigned block)
+{
+	bool any = false;
+	for (unsigned w = 0; w < l->workers; w++) {
+		_Atomic uint8_t *dirty = &l->table[w].dirty[block];
+		if (!atomic_load_explicit(dirty, memory_order_acquire))
+			continue;
+		atomic_store_explicit(dirty, 0, memory_order_seq_cst);
+		any = true;
+	}
+	return any;
+}
+
+static bool limit_same(const struct policy_limit *a, const struct policy_limit *b)
+{
+	return a->rate == b->rate && a->network_rate == b->network_rate && a->burst_s == b->burst_s;
+}
+
+static void refill(struct limiter *l)
+{
+	for (unsigned i = 0; i < LIMIT_CELLS; i++) {
+		(void)spent(l, i);
+		l->level[i] = full_of(l, rate_of(l, i));
+		(void)cell_look(l, i, 0);
+	}
+	memset(l->active, 0, sizeof l->active);
+}
+
+void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t now_ms)
+{
+	uint64_t passed_ms = l->looked ? now_ms - l->looked_ms : 0;
+	bool changed = !l->looked || !limit_same(&l->limit, limit);
+	passed_ms = passed_ms < LOOK_MOST_MS ? passed_ms : LOOK_MOST_MS;
+	l->limit = *limit;
+	l->looked = true;
+	l->looked_ms = now_ms;
+	l->empty = 0;
+	if (changed) {
+		refill(l);
+		return;
+	}
+	for (unsigned block = 0; block < LIMIT_BLOCKS; block++) {
+		if (!was_counted(l, block) && !l->active[block])
+			continue;
+		bool active = false;
+		for (unsigned i = 0; i < LIMIT_BLOCK; i++)
+			active |= cell_look(l, block * LIMIT_BLOCK + i, passed_ms);
+		l->active[block] = active;
+	}
+}
+
+unsigned limiter_empty(const struct limiter *l)
+{
+	return l->empty;
+}

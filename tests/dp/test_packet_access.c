@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who may ask, and how often: what becomes of the packets of those who may not.
+#include "harness.h"
+
+enum { RATE = 10, NETWORK_RATE = 25, BURST_S = 2 };
+
+static struct ip_address prefix(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return a;
+}
+
+struct lists {
+	struct ip_address allow[2], deny[1], unlimited[2];
+	struct config_access access;
+};
+
+// 198.18.0.0/16 and fd53::/48 may ask, the host .66 not; 198.18.1.0/24 and fd53:0:0:1::/64 as they
+// like.
+static const struct config_access *lists(struct lists *l, bool refuse, uint32_t slip)
+{
+	l->allow[0] = prefix("198.18.0.0/16");
+	l->allow[1] = prefix("fd53::/48");
+	l->deny[0] = prefix("198.18.0.66");
+	l->unlimited[0] = prefix("198.18.1.0/24");
+	l->unlimited[1] = prefix("fd53:0:0:1::/64");
+	l->access = (struct config_access){
+		.refuse = refuse,
+		.allow = l->allow,
+		.allow_count = 2,
+		.deny = l->deny,
+		.deny_count = 1,
+		.unlimited = l->unlimited,
+		.unlimited_count = 2,
+		.rate = RATE,
+		.network_rate = NETWORK_RATE,
+		.burst_s = BURST_S,
+		.slip = slip,
+	};
+	return &l->access;
+}
+
+static struct wire_query from(const char *address)
+{
+	return (struct wire_query){
+		.name = "a.example", .src = address, .version = strchr(address, ':') ? 6 : 4};
+}
+
+static void test_denied_gets_nothing(void **)
+{
+	static const char *const denied[] = {
+		"198.18.0.66", "198.19.0.1", "10.0.0.1", "fd54::1", "2001:db8::1"};
+	static const char *const allowed[] = {"198.18.0.65", "198.18.255.255", "fd53::1"};
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_access(h, lists(&l, false, 0));
+	for (size_t i = 0; i < ARRAY_LEN(denied); i++) {
+		struct wire_query q = from(denied[i]);
+		harness_ask_dropped(h, &q, VERDICT_drop_denied);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+		struct wire_query q = from(allowed[i]);
+		struct wire_reply r;
+		harness_ask(h, &q, VERDICT_hit, &r);
+	}
+	harness_end(h);
+}
+
+// Only to a query: whatever else comes from there, no reply is to be had.
+static void test_denied_is_told(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	struct wire_query q = from("198.18.0.66");
+	struct wire_reply r;
+	harness_access(h, lists(&l, true, 0));
+	harness_ask(h, &q, VERDICT_refused_denied, &r);
+	assert_int_equal(r.rcode, DNS_RCODE_REFUSED);
+	assert_int_equal(r.count, 0);
+	q.edns = true;
+	harness_ask(h, &q, VERDICT_refused_denied, &r);
+	assert_int_equal(r.ede, DNS_EDE_PROHIBITED);
+	q.flags = 0x8000; // QR
+	harness_ask_dropped(h, &q, VERDICT_drop_denied);
+	harness_end(h);
+}
+
+static unsigned ask(struct harness *h, const char *address, unsigned count)
+{
+	uint64_t before = harness_verdict(h, VERDICT_hit);
+	uint8_t frame[WIRE_MAX];
+	struct wire_query q = from(address);
+	size_t len = wire_make(&q, frame);
+	for (unsigned i = 0; i < count; i++) {
+		harness_inject(h, frame, len);
+		harness_turns(h);
+		harness_drain(h);
+	}
+	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+}
+
+static void test_rate_of_address_and_network(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_access(h, lists(&l, false, 0));
+	harness_limits_look(h, 1000);
+	// An address has its burst, a network that of two and a half.
+	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
+	assert_int_equal(ask(h, "198.18.2.2", 100), RATE * BURST_S);
+	assert_int_equal(ask(h, "198.18.2.3", 100), NETWORK_RATE * BURST_S - 2 * RATE * BURST_S);
+	assert_int_equal(ask(h, "198.18.2.4", 100), 0);
+	assert_int_equal(ask(h, "198.18.3.1", 100), RATE * BURST_S);
+	// A /64 is one client, a /56 one network.
+	assert_int_equal(ask(h, "fd53:0:0:201::1", 15), 15);
+	assert_int_equal(ask(h, "fd53:0:0:201::2", 15), 5);
+	assert_int_equal(ask(h, "fd53:0:0:202::2", 100), 20);
+	assert_int_equal(ask(h, "fd53:0:0:203::2", 100), 10);
+	// Neither applies to these.
+	assert_int_equal(ask(h, "198.18.1.1", 200), 200);
+	assert_int_equal(ask(h, "fd53:0:0:1::2", 200), 200);
+	harness_limits_look(h, 1500);
+	assert_int_equal(ask(h, "198.18.2.1", 100), RATE / 2);
+	assert_int_equal(ask(h, "198.18.3.1", 100), RATE / 2);
+	harness_end(h);
+}
+
+static void test_slip(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	struct wire_query q = from("198.18.2.1");
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_access(h, lists(&l, false, 3));
+	harness_limits_look(h, 1000);
+	assert_int_equal(ask(h, "198.18.2.1", RATE * BURST_S), RATE * BURST_S);
+	harness_ask_dropped(h, &q, VERDICT_drop_limited);
+	harness_ask_dropped(h, &q, VERDICT_drop_limited);
+	harness_ask(h, &q, VERDICT_slip_limited, &r);
+	assert_true(r.flags & DNS_FLAG_TC);
+	assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
+	assert_int_equal(r.count, 0);
+	harness_ask_dropped(h, &q, VERDICT_drop_limited);
+	harness_end(h);
+}
+
+// Nothing that answers whatever it gets is answered.
+static void test_source_ports(void **)
+{
+	static const uint16_t refused[] = {7, 13, 17, 19, 53}, taken[] = {1, 22, 52, 54, 65535};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = from("198.18.2.1");
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		q.src_port = refused[i];
+		harness_ask_dropped(h, &q, VERDICT_drop_source_port);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		q.src_port = taken[i];
+		harness_ask(h, &q, VERDICT_hit, &r);
+	}
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_denied_gets_nothing),
+		cmocka_unit_test(test_denied_is_told),
+		cmocka_unit_test(test_rate_of_address_and_network),
+		cmocka_unit_test(test_slip),
+		cmocka_unit_test(test_source_ports),
+	};
+	return HARNESS_MAIN(tests);
+}

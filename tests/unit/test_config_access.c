@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The section `access`: words, defaults, and what is refused.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+
+#define MINIMAL                                                                  \
+	"dataplane:\n  ports:\n  - device: net_null0\n"                          \
+	"  service_addresses: [203.0.113.53/25, '2001:db8::53/64', 192.0.2.1]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+
+static int try_load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	char path[] = "/tmp/weir-test-access-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	int ret = config_load(path, out, why);
+	(void)unlink(path);
+	return ret;
+}
+
+static struct config *load(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	if (try_load(text, &c, why))
+		fail_msg("%s", why);
+	return c;
+}
+
+static bool has(const struct ip_address *list, unsigned count, const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	for (unsigned i = 0; i < count; i++)
+		if (memcmp(&list[i], &a, sizeof a) == 0)
+			return true;
+	return false;
+}
+
+// Nobody becomes an open resolver by what they leave out.
+static void test_shipped(void **)
+{
+	static const char *const texts[] = {
+		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow: []\n  unlimited: []\n"};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct config *c = load(texts[i]);
+		const struct config_access *a = &c->access;
+		assert_int_equal(a->allow_count, 11);
+		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
+		assert_true(has(a->allow, a->allow_count, "fe80::/10"));
+		assert_true(has(a->allow, a->allow_count, "203.0.113.0/25"));
+		assert_true(has(a->allow, a->allow_count, "2001:db8::/64"));
+		assert_false(has(a->allow, a->allow_count, "0.0.0.0/0"));
+		assert_int_equal(a->unlimited_count, 11);
+		assert_int_equal(a->deny_count, 0);
+		assert_false(a->refuse);
+		assert_int_equal(a->rate, 100);
+		assert_int_equal(a->network_rate, 1000);
+		assert_int_equal(a->burst_s, 2);
+		assert_int_equal(a->slip, 2);
+		config_free(c);
+	}
+}
+
+static void test_given(void **)
+{
+	struct config *c = load(
+		MINIMAL "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
+			"[198.51.100.0/24]\n"
+			"  unlimited: [192.0.2.7]\n  denied: refuse\n  rate: 0\n  network_rate: 7\n"
+			"  burst: 60\n  slip: 0\n");
+	const struct config_access *a = &c->access;
+	assert_int_equal(a->allow_count, 5);
+	assert_true(has(a->allow, a->allow_count, "0.0.0.0/0"));
+	assert_true(has(a->allow, a->allow_count, "::/0"));
+	assert_int_equal(a->deny_count, 1);
+	assert_int_equal(a->unlimited_count, 1);
+	assert_true(a->refuse);
+	assert_int_equal(a->rate, 0);
+	assert_int_equal(a->network_rate, 7);
+	assert_int_equal(a->burst_s, 60);
+	assert_int_equal(a->slip, 0);
+	config_free(c);
+}
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{"  allow: [everyone]\n", "access.allow[0]: is not an IP address"},
+		{"  allow: [10.0.0.1/8]\n", "access.allow[0]: has bits set behind its prefix of 8"},
+		{"  deny: [private]\n", "access.deny[0]: is not an IP address"},
+		{"  deny: [10.0.0.0/8]\n", "access.deny: has a prefix that is in allow too"},
+		{"  unlimited: [10.0.0.0/33]\n", "access.unlimited[0]: is not an IP address"},
+		{"  denied: maybe\n", "access.denied: must be one of: drop, refuse"},
+		{"  slip: 101\n", "access.slip: must be 0 to 100"},
+		{"  burst: 0\n", "access.burst: must be 1 to 60"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char text[1024], why[CONFIG_WHY_MAX] = "";
+		struct config *c = NULL;
+		snprintf(text, sizeof text, MINIMAL "access:\n%s", bad[i].text);
+		assert_int_equal(try_load(text, &c, why), -EINVAL);
+		if (!strstr(why, bad[i].why))
+			fail_msg("%s: %s", bad[i].text, why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_given),
+		cmocka_unit_test(test_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rate limits, with workers and a clock of our own: what gets through in sum, beside floods too.
+
+#include "dns_rand.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/limit.h>
+
+enum { LOOK_MS = 10, WORKERS = 4 };
+
+struct rig {
+	struct limiter *l;
+	uint64_t now_ms;
+	struct policy_limit limit;
+};
+
+static struct rig rig_begin(uint32_t rate, uint32_t network_rate, uint32_t burst_s)
+{
+	struct rig r = {.now_ms = 5000, .limit = {rate, network_rate, burst_s, 0}};
+	assert_int_equal(limiter_new(WORKERS, &r.l), 0);
+	limiter_look(r.l, &r.limit, r.now_ms);
+	return r;
+}
+
+static void rig_look(struct rig *r)
+{
+	r->now_ms += LOOK_MS;
+	limiter_look(r->l, &r->limit, r->now_ms);
+}
+
+static bool take(struct rig *r, unsigned worker, uint32_t client)
+{
+	const uint8_t ip[4] = {(uint8_t)(client >> 24), (uint8_t)(client >> 16),
+		(uint8_t)(client >> 8), (uint8_t)client};
+	return limit_take(limiter_table(r->l, worker), 4, ip);
+}
+
+static unsigned ask(struct rig *r, unsigned worker, uint32_t client, unsigned count)
+{
+	unsigned through = 0;
+	for (unsigned i = 0; i < count; i++)
+		through += take(r, worker, client);
+	return through;
+}
+
+static void test_burst_then_rate(void **)
+{
+	struct rig r = rig_begin(100, 0, 2);
+	assert_int_equal(ask(&r, 0, 1, 1000), 200);
+	unsigned through = 0;
+	for (unsigned ms = 0; ms < 10000; ms += LOOK_MS) {
+		rig_look(&r);
+		through += ask(&r, 0, 1, 50);
+	}
+	assert_int_equal(through, 1000);
+	// After a silence the burst is whole again, and no more than that.
+	for (unsigned ms = 0; ms < 5000; ms += LOOK_MS)
+		rig_look(&r);
+	assert_int_equal(ask(&r, 0, 1, 1000), 200);
+	limiter_free(r.l);
+}
+
+// Whichever workers a client comes through, in sum it gets its rate: at first a burst from each,
+// which is then owed.
+static void test_sum_of_workers(void **)
+{
+	struct rig r = rig_begin(100, 0, 1);
+	unsigned through = 0;
+	for (unsigned ms = 0; ms < 20000; ms += LOOK_MS) {
+		for (unsigned w = 0; w < WORKERS; w++)
+			through += ask(&r, w, 7, 5);
+		rig_look(&r);
+	}
+	assert_in_range(through, 20 * 100, 20 * 100 + 100);
+	through = 0;
+	for (unsigned ms = 0; ms < 5000; ms += LOOK_MS)
+		rig_look(&r);
+	for (unsigned w = 0; w < WORKERS; w++)
+		through += ask(&r, w, 7, 1000);
+	assert_int_equal(through, WORKERS * 100); // between two looks
+	through = 0;
+	for (unsigned ms = 0; ms < 990; ms += LOOK_MS) {
+		rig_look(&r);
+		through += ask(&r, 1, 7, 5);
+	}
+	assert_int_equal(through, 0); // a burst is owed
+	limiter_free(r.l);
+}
+
+// A flood from a network with many addresses is bounded by the network's rate; others are not
+// touched.
+static void test_network(void **)
+{
+	struct rig r = rig_begin(100, 300, 1);
+	unsigned flood = 0, other = 0;
+	for (unsigned ms = 0; ms < 10000; ms += LOOK_MS) {
+		for (unsigned i = 0; i < 100; i++)
+			flood += take(&r, i % WORKERS, 0xc6120000 + (ms + i) % 256);
+		other += take(&r, 0, 0xc6120100 + ms / LOOK_MS % 256);
+		rig_look(&r);
+	}
+	assert_in_range(flood, 300 * 10, 300 * 11 + 300 * WORKERS);
+	assert_int_equal(other, 1000);
+	limiter_free(r.l);
+}
+
+// 100,000 forged addresses a second, all over: who asks within the limit gets nearly all of it.
+static void test_among_forgers(void **)
+{
+	struct rig r = rig_begin(20, 0, 2);
+	struct dns_rand rnd = {.state = 3};
+	unsigned asked = 0, through = 0;
+	for (unsigned ms = 0; ms < 5000; ms += LOOK_MS) {
+		for (unsigned i = 0; i < 1000; i++)
+			(void)take(&r, i % WORKERS, (uint32_t)dns_rand_next(&rnd));
+		for (unsigned client = 0; ms % 100 == 0 && client < 200; client++, asked++)
+			through += take(&r, client % WORKERS, 0x0a000000 + client * 77);
+		rig_look(&r);
+	}
+	assert_int_equal(asked, 10000);
+	assert_true(through >= asked * 99 / 100);
+	limiter_free(r.l);
+}
+
+static void test_ipv6_is_by_prefix(void **)
+{
+	struct rig r = rig_begin(10, 25, 1);
+	struct limit_table *t = limiter_table(r.l, 0);
+	uint8_t ip[16] = {0x20, 0x01, 0x0d, 0xb8};
+	unsigned through = 0;
+	for (unsigned i = 0; i < 100; i++) {
+		ip[15] = (uint8_t)i; // one /64
+		through += limit_take(t, 6, ip);
+	}
+	assert_int_equal(through, 10);
+	for (unsigned i = 1; i < 100; i++) {
+		ip[7] = (uint8_t)i; // of one /56
+		through += limit_take(t, 6, ip);
+	}
+	assert_int_equal(through, 25);
+	ip[6] = 1; // another one
+	assert_true(limit_take(t, 6, ip));
+	limiter_free(r.l);
+}
+
+static void test_change_and_off(void **)
+{
+	struct rig r = rig_begin(10, 0, 1);
+	assert_int_equal(ask(&r, 0, 1, 100), 10);
+	r.limit.rate = 50;
+	rig_look(&r);
+	assert_int_equal(ask(&r, 0, 1, 100), 50);
+	rig_look(&r);
+	assert_int_equal(limiter_empty(r.l), 2); // both cells of one bucket
+	r.limit.rate = 0;
+	rig_look(&r);
+	assert_int_equal(ask(&r, 0, 1, 100000), 100000);
+	rig_look(&r);
+	assert_int_equal(limiter_empty(r.l), 0);
+	limiter_free(r.l);
+}
+
+// Counts go round at 32 bits, and a main lcore that was away owes nobody an hour.
+static void test_wraps_and_pauses(void **)
+{
+	struct rig r = rig_begin(100, 0, 2);
+	struct limit_table *t = limiter_table(r.l, 2);
+	for (unsigned i = 0; i < LIMIT_CELLS; i++)
+		t->cell[i].count = UINT32_MAX - 20;
+	r.limit.rate = 101; // all are looked at anew
+	rig_look(&r);
+	assert_int_equal(ask(&r, 2, 9, 1000), 202);
+	r.now_ms += 3600 * 1000;
+	rig_look(&r);
+	assert_int_equal(ask(&r, 2, 9, 1000), 101);
+	limiter_free(r.l);
+}
+
+static void test_slip(void **)
+{
+	struct rig r = rig_begin(1, 0, 1);
+	struct limit_table *t = limiter_table(r.l, 0);
+	unsigned told = 0;
+	for (unsigned i = 0; i < 12; i++) {
+		assert_false(limit_slips(t, 0));
+		told += limit_slips(t, 3);
+	}
+	assert_int_equal(told, 4);
+	assert_true(limit_slips(t, 1));
+	limiter_free(r.l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_burst_then_rate),
+		cmocka_unit_test(test_sum_of_workers),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_among_forgers),
+		cmocka_unit_test(test_ipv6_is_by_prefix),
+		cmocka_unit_test(test_change_and_off),
+		cmocka_unit_test(test_wraps_and_pauses),
+		cmocka_unit_test(test_slip),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
