@@ -93,6 +93,11 @@ int front_open(struct front **out, struct resolver *r)
 	struct front *f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
+	int rc = limiter_new(1, &f->limiter);
+	if (rc < 0) {
+		free(f);
+		return rc;
+	}
 	f->r = r;
 	front_policy_open(&f->policy);
 	f->free = f->oldest = f->newest = NIL;
@@ -106,6 +111,7 @@ void front_close(struct front *f)
 		return;
 	assert(f->status.pending == 0);
 	front_policy_close(&f->policy);
+	limiter_free(f->limiter);
 	free(f);
 }
 
@@ -245,7 +251,8 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	if (v == VERDICT_miss)
 		return ask_resolver(f, s, client, &q, msg, out);
 	c->verdict[v]++;
-	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response)
+	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
+		|| v == VERDICT_drop_denied)
 		return FRONT_BROKEN;
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
@@ -290,6 +297,8 @@ void front_beat(struct front *f, uint64_t now_ms)
 {
 	static const struct front_reply none;
 
+	if (f->policy.word && f->policy.reader.has_access)
+		limiter_look(f->limiter, &f->policy.reader.limit, now_ms);
 	while (f->oldest != NIL && now_ms >= f->slot[f->oldest].asked_ms + FRONT_LIFE_MS) {
 		struct front_slot *slot = &f->slot[f->oldest];
 		f->status.of[slot->session->transport].lost++;

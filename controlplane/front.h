@@ -72,7 +72,8 @@ enum front_outcome {
 	FRONT_REPLY,    // *out is the reply
 	FRONT_LATER,    // session->reply will be called
 	FRONT_NO_REPLY, // none is due: not a query, dropped by a rule
-	FRONT_BROKEN,   // likewise, and under 12 octets or a response: a stream of such is no DNS
+	FRONT_BROKEN, // likewise, and under 12 octets or a response, or from a client that may not
+		      // ask: nothing good will come of its stream
 };
 
 // `reply` and `transport` are set by the caller.

@@ -7,6 +7,8 @@
 #include "front.h"
 #include "front_policy.h"
 
+#include <weir/limit.h>
+
 // A message on its way.
 struct front_question {
 	struct dns_query query;
@@ -29,6 +31,7 @@ struct front_slot {
 struct front {
 	struct resolver *r;
 	struct front_policy policy;
+	struct limiter *limiter; // of UDP clients; the data plane has its own
 	struct front_status status;
 	bool telling; // a session's reply function runs
 	// The question that is just being asked, and what was said at once.

@@ -53,28 +53,33 @@ void front_policy_close(struct front_policy *fp)
 	fp->word = 0;
 }
 
-static unsigned by_prefix(const struct policy_reader *r, const struct sockaddr *client)
+const uint8_t *front_policy_octets(const struct sockaddr *client, unsigned *version)
 {
-	if (client->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
-		return policy_group_v4(r, (const uint8_t *)&v4->sin_addr);
-	}
+	*version = 4;
+	if (client->sa_family == AF_INET)
+		return (const uint8_t *)&((const struct sockaddr_in *)(const void *)client)
+			->sin_addr;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
-	const uint8_t *octets = v6->sin6_addr.s6_addr;
-	return IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? policy_group_v4(r, octets + 12)
-						    : policy_group_v6(r, octets);
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return v6->sin6_addr.s6_addr + 12;
+	*version = 6;
+	return v6->sin6_addr.s6_addr;
 }
 
-unsigned front_policy_group(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms)
+unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms)
 {
+	const struct policy_reader *r = &fp->reader;
 	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+	unsigned version;
+	const uint8_t *octets = front_policy_octets(client, &version);
 
-	if (fp->word == 0 || !policy_has_groups(&fp->reader))
+	if (fp->word == 0 || (!policy_has_groups(r) && !r->has_access))
 		return 0;
-	unsigned group = by_prefix(&fp->reader, client);
-	if (fp->reader.has_macs && front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
-		group = policy_group_mac(&fp->reader, mac, group);
-	return group;
+	unsigned leaf = version == 4 ? policy_leaf_v4(r, octets) : policy_leaf_v6(r, octets);
+	unsigned group = policy_group_of(leaf);
+	if (r->has_macs && front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
+		leaf = leaf - group + policy_group_mac(r, mac, group);
+	return leaf;
 }
 
 const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group)

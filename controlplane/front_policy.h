@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Which group a client of the front is in, by the policy image that the workers have (policy.h).
+// Which group a client of the front is in, and whether it may ask, by the policy image that the
+// workers have (policy.h).
 // Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
 // Where it cannot be mapped the one before stays, and none at all is group 0.
 
@@ -26,9 +27,10 @@ void front_policy_open(struct front_policy *fp); // zeroed
 void front_policy_look(struct front_policy *fp, struct publisher *publisher, uint64_t now_ms);
 void front_policy_close(struct front_policy *fp);
 
-// By its MAC address, where some group goes by these, else by its address; an IPv4 address mapped
-// into IPv6 is one of IPv4.
-unsigned front_policy_group(
-	struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms);
+// The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
+// address; an IPv4 address mapped into IPv6 is one of IPv4.
+unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms);
+// Its octets as in a packet, and in *version what they are.
+const uint8_t *front_policy_octets(const struct sockaddr *client, unsigned *version);
 // What applies to it.
 const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group);

@@ -97,6 +97,35 @@ static enum verdict block_all(struct front *f, const struct front_question *q, u
 	return VERDICT_blocked;
 }
 
+// As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
+// ask.
+static enum verdict settle_access(struct front *f, const struct front_session *s,
+	const union front_client *client, unsigned leaf, const uint8_t *msg, size_t size,
+	struct front_question *q, uint16_t *len)
+{
+	const struct policy_reader *p = &f->policy.reader;
+	struct limit_table *limits = limiter_table(f->limiter, 0);
+	unsigned version;
+	uint16_t sum;
+
+	enum policy_access access = policy_access_of(leaf);
+	const uint8_t *octets = front_policy_octets(&client->any, &version);
+	if (access == POLICY_ASK
+		|| (access == POLICY_ASK_LIMITED
+			&& (s->transport == FRONT_TCP || limit_take(limits, version, octets))))
+		return VERDICT_miss;
+	enum verdict dropped = access == POLICY_DENIED ? VERDICT_drop_denied : VERDICT_drop_limited;
+	bool tells = access == POLICY_DENIED ? p->refuse : limit_slips(limits, p->limit.slip);
+	if (!tells || dns_query_parse(msg, size, &q->query) != DNS_QUERY_OK)
+		return dropped;
+	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	if (access == POLICY_DENIED)
+		return reply_rcode(
+			f, q, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, VERDICT_refused_denied, len);
+	*len = dns_reply_truncated(f->r->reply, DNS_MESSAGE_MAX, &q->query, &sum);
+	return VERDICT_slip_limited;
+}
+
 enum verdict front_settle(struct front *f, const struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
 	uint16_t *len)
@@ -106,14 +135,18 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	bool allowed = false;
 
 	*len = 0;
+	front_policy_look(&f->policy, r->publisher, now_ms);
+	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
+	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
+	if (v != VERDICT_miss)
+		return v;
 	enum dns_query_status status = dns_query_parse(msg, size, &q->query);
 	if (status != DNS_QUERY_SHORT)
 		memcpy(r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	enum verdict v = settle_status(f, q, status, len);
+	v = settle_status(f, q, status, len);
 	if (v != VERDICT_miss)
 		return v;
-	front_policy_look(&f->policy, r->publisher, now_ms);
-	q->group = (uint8_t)front_policy_group(&f->policy, &client->any, now_ms);
+	q->group = (uint8_t)policy_group_of(leaf);
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
 	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Who may ask the control plane's own server, and how often: the data plane's lists.
+#include "../../controlplane/policy_build.h"
+#include "front_rig.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { RATE = 5, BURST_S = 2 };
+
+static struct ip_address prefix(const char *text)
+{
+	struct ip_address a;
+	assert_int_equal(ip_address_parse(text, &a), 0);
+	return a;
+}
+
+static void access_publish(bool refuse)
+{
+	static const struct policy_group everyone;
+	struct ip_address allow[] = {prefix("198.18.0.0/16"), prefix("fd53::/48")};
+	struct ip_address deny = prefix("198.18.0.66"), unlimited = prefix("198.18.1.0/24");
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+
+	rig.config.access = (struct config_access){
+		.refuse = refuse,
+		.allow = allow,
+		.allow_count = ARRAY_LEN(allow),
+		.deny = &deny,
+		.deny_count = 1,
+		.unlimited = &unlimited,
+		.unlimited_count = 1,
+		.rate = RATE,
+		.burst_s = BURST_S,
+		.slip = 2,
+	};
+	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
+	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+	memset(&rig.config.access, 0, sizeof rig.config.access);
+}
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	front_rig_open();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	front_rig_close();
+	return rig_teardown(state);
+}
+
+static enum front_outcome ask_from(enum front_transport t, const char *client)
+{
+	uint8_t msg[600];
+	const struct front_rig_query q = {.name = "www.example", .type = DNS_TYPE_A, .id = 9};
+	return front_rig_ask_bytes(t, client, msg, query_write(msg, &q));
+}
+
+static struct front_counts counts(enum front_transport t)
+{
+	return status().front.of[t];
+}
+
+static void answer_cached(void)
+{
+	assert_int_equal(ask_from(FRONT_UDP, "198.18.1.1"), FRONT_LATER);
+	(void)expect_later(0, 1500);
+}
+
+// Over TCP the stream is not worth keeping.
+static void test_denied(void **)
+{
+	access_publish(false);
+	answer_cached();
+	assert_int_equal(ask_from(FRONT_UDP, "198.18.0.66"), FRONT_BROKEN);
+	assert_int_equal(ask_from(FRONT_UDP, "198.19.0.1"), FRONT_BROKEN);
+	assert_int_equal(ask_from(FRONT_TCP, "2001:db8::1"), FRONT_BROKEN);
+	assert_int_equal(ask_from(FRONT_TCP, "::ffff:198.18.0.66"), FRONT_BROKEN);
+	assert_int_equal(ask_from(FRONT_TCP, "::ffff:198.18.0.65"), FRONT_REPLY);
+	assert_int_equal(ask_from(FRONT_UDP, "fd53::9"), FRONT_REPLY);
+	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_drop_denied], 2);
+	assert_int_equal(counts(FRONT_TCP).verdict[VERDICT_drop_denied], 2);
+}
+
+static void test_denied_is_told(void **)
+{
+	access_publish(true);
+	assert_int_equal(ask_from(FRONT_UDP, "198.18.0.66"), FRONT_REPLY);
+	assert_int_equal(get_u16(front_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_REFUSED);
+	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_refused_denied], 1);
+	assert_int_equal(front_rig_ask_bytes(FRONT_UDP, "198.18.0.66", (const uint8_t *)"", 0),
+		FRONT_BROKEN);
+}
+
+// The rate holds over UDP; whoever comes over TCP has proven their address.
+static void test_limited(void **)
+{
+	unsigned replies = 0, told = 0;
+
+	access_publish(false);
+	answer_cached();
+	usleep(250000); // the engine looks at its limits every 100 ms
+	uint64_t begin_ms = clock_mono_ms();
+	for (unsigned i = 0; i < 100; i++) {
+		if (ask_from(FRONT_UDP, "198.18.2.1") != FRONT_REPLY)
+			continue;
+		bool is_truncated = get_u16(front_said + 2) & DNS_FLAG_TC;
+		told += is_truncated;
+		replies += !is_truncated;
+	}
+	uint64_t more = (clock_mono_ms() - begin_ms) * RATE / 1000 + 2;
+	assert_in_range(replies, RATE * BURST_S, RATE * BURST_S + more);
+	assert_in_range(told, (100 - replies) / 2, (100 - replies) / 2 + 1);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(ask_from(FRONT_TCP, "198.18.2.1"), FRONT_REPLY);
+		assert_int_equal(ask_from(FRONT_UDP, "198.18.1.77"), FRONT_REPLY);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limited, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
