@@ -74,6 +74,7 @@ static void dataplane_put(struct json_node *dp, const struct stats_copy *s)
 	json_put_bool(dp, "link_up", s->control_seen != 0);
 	json_put_count(dp, "verdict_gap", s->verdict_gap);
 	json_put_count(dp, "limit_empty", s->limit_empty);
+	json_put_count(dp, "policy_generation", s->policy_generation);
 	counts_put(dp, "verdicts", verdict_names, s->verdict, VERDICT_COUNT);
 	counts_put(dp, "counters", counter_names, s->counter, COUNTER_COUNT);
 	struct json_node *groups = json_put_array(dp, "groups");

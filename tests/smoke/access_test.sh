@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Who may ask, and how often, with the real binaries: silence, REFUSED, a rate, and who has none.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+config=/run/weir/lab/weir.yaml
+
+verdict() { weirctl --json stats --interval 0 | jq "[.dataplane.workers[].verdicts.$1] | add"; }
+# access YAML: in place of the section that is there, loaded, and adopted by the workers
+access() {
+	local before
+	before=$(weirctl --json stats --interval 0 | jq .dataplane.policy_generation)
+	sed -i '/^access:/,/^[a-z]/{/^access:/d;/^ /d}' $config
+	printf 'access: %s\n' "$1" >>$config
+	weirctl config reload || return
+	for _ in $(seq 100); do
+		[ "$(weirctl --json stats --interval 0 | jq .dataplane.policy_generation)" != "$before" ] && return
+		sleep 0.1
+	done
+	return 1
+}
+ask() { client kdig +timeout=3 +retry=1 @$service "$@" www.lab.example; }
+silence() { ! client kdig +timeout=1 +retry=0 @$service "$@" www.lab.example | grep -q 'status:'; }
+
+check "up" "$lab" up --offline
+client ip addr add 198.18.0.66/24 dev wt0
+check "the lab's clients may ask" grep -q 'status: NOERROR' <(ask)
+
+check "reload: one address may not" access '{allow: [private, 198.18.0.0/15], deny: [198.18.0.66], unlimited: [any]}'
+check "it gets nothing" silence -b 198.18.0.66
+same "and that is counted" 1 "$(verdict drop_denied)"
+check "others are answered" grep -q 'status: NOERROR' <(ask)
+check "reload: it is told so" access '{allow: [private, 198.18.0.0/15], deny: [198.18.0.66], unlimited: [any], denied: refuse}'
+check "REFUSED" grep -q 'status: REFUSED' <(ask -b 198.18.0.66)
+check "with EDE 18" grep -qi 'EDE: 18\|Prohibited' <(ask -b 198.18.0.66 +edns)
+check "reload: as shipped, the service's own network may ask" access '{}'
+check "from within it" grep -q 'status: NOERROR' <(ask)
+client ip addr add 198.19.7.7/32 dev wt0
+check "from outside nobody gets anything" silence -b 198.19.7.7
+
+check "reload: 20 a second, none of it told" \
+	access '{allow: [any], unlimited: ["fd53::/48"], rate: 20, network_rate: 0, burst: 1, slip: 0}'
+echo "www.lab.example A" >$tmp/names
+begin=$(date +%s%N)
+client dnsperf -s $service -d $tmp/names -Q 400 -l 4 -t 1 >$tmp/dnsperf.out 2>&1
+end=$(date +%s%N)
+completed=$(sed -nE 's/.*Queries completed: +([0-9]+) .*/\1/p' $tmp/dnsperf.out)
+sent=$(sed -nE 's/.*Queries sent: +([0-9]+).*/\1/p' $tmp/dnsperf.out)
+most=$((20 + 20 * (end - begin) / 1000000000 + 25)) # two workers may each give a burst between two looks
+check "of $sent queries $completed were answered, $most at most" test "$completed" -ge 20 -a "$completed" -le "$most"
+check "the rest is counted" test "$(verdict drop_limited)" -ge $((sent - most))
+check "reload: each that is over is told" \
+	access '{allow: [any], unlimited: ["fd53::/48"], rate: 1, network_rate: 0, burst: 1, slip: 1}'
+truncated() { ask +ignore | grep -q ' tc'; }
+check "TC, to ask again over TCP" eval 'truncated || truncated || truncated'
+check "IPv6 clients have no limit" client dnsperf -s $service6 -d $tmp/names -Q 400 -l 2
+same "and lost nothing" 0 "$(client dnsperf -s $service6 -d $tmp/names -Q 400 -l 1 | sed -nE 's/.*Queries lost: +([0-9]+) .*/\1/p')"
+"$lab" down >/dev/null
+finish
