@@ -45,8 +45,9 @@ ATTR_INLINE bool net_line_udp(const struct batch *b, struct packet *p, const uin
 {
 	const uint64_t w = net_line_8(udp); // ports, length, checksum
 	const uint32_t len = rte_be_to_cpu_16((uint16_t)(w >> 32));
-	if (unlikely_((uint16_t)(w >> 16) != RTE_BE16(FRAME_DNS_PORT) || (uint16_t)w == 0
-		      || w >> 48 == 0 || len > l4_len || len < FRAME_UDP_LEN + DNS_HEADER_LEN))
+	if (unlikely_((uint16_t)(w >> 16) != RTE_BE16(FRAME_DNS_PORT)
+		      || rte_be_to_cpu_16((uint16_t)w) <= FRAME_DNS_PORT || w >> 48 == 0
+		      || len > l4_len || len < FRAME_UDP_LEN + DNS_HEADER_LEN))
 		return false;
 	p->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
 	p->zero_csum = false;
