@@ -10,7 +10,7 @@ static struct judge_pattern_counts counts;
 
 static struct judge_patterns *make(const char *const *text, const unsigned *list, size_t n)
 {
-	struct judge_pattern pattern[16];
+	struct judge_pattern pattern[16] = {0};
 	struct judge_patterns *p;
 	for (size_t i = 0; i < n; i++)
 		pattern[i] = (struct judge_pattern){list[i], text[i], strlen(text[i])};
