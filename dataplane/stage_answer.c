@@ -17,8 +17,8 @@ struct answer {
 };
 
 struct outbox {
-	unsigned count[CONFIG_PORTS_MAX];
-	struct rte_mbuf *frame[CONFIG_PORTS_MAX][ANSWERS_PER_TURN];
+	unsigned count[WORKER_PORTS_MAX];
+	struct rte_mbuf *frame[WORKER_PORTS_MAX][ANSWERS_PER_TURN];
 };
 
 static void count(struct worker *w, enum counter c)

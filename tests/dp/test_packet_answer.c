@@ -244,6 +244,32 @@ static void test_bound(void **)
 	harness_end(h);
 }
 
+// As many ports as a worker may have: worker 0 has the rest queues of all behind them.
+static void test_every_port(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX], frame[WIRE_MAX];
+	size_t len = make_answer(h, &q, &head, dns);
+	for (unsigned i = 1; i < WORKER_PORTS_MAX; i++)
+		h->w.port[i] = h->w.port[0];
+	h->w.port_count = WORKER_PORTS_MAX;
+	for (unsigned i = 0; i < WORKER_PORTS_MAX; i++) {
+		head.path.port = (uint16_t)i;
+		for (unsigned n = 0; n <= i; n++)
+			harness_answer(h, &head, dns, (uint32_t)len);
+		assert_int_equal(stage_answer(&h->w), i + 1);
+		for (unsigned n = 0; n <= i; n++) {
+			struct wire_reply r;
+			wire_check_answers(frame, harness_take(h, frame), &q, &r);
+		}
+	}
+	head.path.port = WORKER_PORTS_MAX;
+	refused(h, &head, dns, len, COUNTER_answer_bad);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_no_buffer),
 		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_every_port),
 	};
 	return HARNESS_MAIN(tests);
 }
