@@ -105,11 +105,12 @@ static bool cell_look(struct limiter *l, unsigned cell, uint64_t passed_ms)
 		return false;
 	}
 	int64_t full = full_of(l, rate);
+	int64_t owed_most = full * (l->workers > 1 ? l->workers - 1 : 1);
 	int64_t level = l->level[cell] - (int64_t)taken * MILLI + (int64_t)(rate * passed_ms);
 	level = level < full ? level : full;
 	// What several workers let through at once is owed, and no more than that: a cell that a
 	// flood shares by its other bucket would otherwise never come back.
-	l->level[cell] = level > -full ? level : -full;
+	l->level[cell] = level > -owed_most ? level : -owed_most;
 	l->empty += level < MILLI;
 	int64_t left = level / MILLI;
 	grant(l, cell, left < 0 ? 0 : left < UNLIMITED ? left : UNLIMITED);
