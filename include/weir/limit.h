@@ -13,7 +13,7 @@
 // only if both are, so whoever shares one cell with a flood is let through. Nothing is stored of
 // who a client is, nothing is evicted, and a flood from any number of addresses changes no size.
 //
-// 640 KiB a worker, 1.3 MiB beside it and 320 KiB more a worker for the main lcore. A query of a
+// 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
 // limited client touches four lines; the look costs the main lcore nothing while no limited client
 // asks, and 80,000 cells a worker when all of them do.
 
