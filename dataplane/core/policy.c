@@ -31,6 +31,9 @@ static int head_check(const struct policy_head *h, size_t size, char why[128])
 	if (h->group_count < 1 || h->group_count > POLICY_GROUPS_MAX
 		|| h->v6_length_count > POLICY_V6_LENGTHS || h->mac_count > POLICY_MACS_MAX)
 		return refuse(why, "policy image: too many groups, lengths or MAC addresses");
+	if (h->limit.rate > POLICY_RATE_MAX || h->limit.network_rate > POLICY_RATE_MAX
+		|| h->limit.burst_s > POLICY_BURST_MAX_S)
+		return refuse(why, "policy image: a limit that no bucket can hold");
 	for (unsigned i = 0; i < h->group_count; i++)
 		if (h->group[i].block.mode >= DNS_BLOCK_MODES)
 			return refuse(why, "policy image: a group with an unknown block reply");

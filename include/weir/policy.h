@@ -48,6 +48,8 @@ enum {
 	POLICY_V4_BLOCKS_MAX = 1 << 15, // a power of two, as any number of blocks is
 	POLICY_V6_LENGTHS = 129,
 	POLICY_V6_SLOTS_MAX = 1 << 16,
+	POLICY_RATE_MAX = 10000000,
+	POLICY_BURST_MAX_S = 60,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
 #define POLICY_VERSION 3

@@ -287,6 +287,8 @@ static void test_lies(void **)
 	LIE(v6[0].pilot_off, good.v6[0].pilot_off + 1);
 	LIE(v6[0].pilot_off, good.size);
 	LIE(group[1].block.mode, DNS_BLOCK_MODES);
+	LIE(limit.network_rate, POLICY_RATE_MAX + 1);
+	LIE(limit.burst_s, UINT32_MAX);
 	LIE(mac_count, POLICY_MACS_MAX + 1);
 	LIE(mac.length, 128);
 	LIE(mac.slots, good.mac.slots * 4);
