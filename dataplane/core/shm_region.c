@@ -63,6 +63,13 @@ static int reserve(int fd, size_t size)
 	return -EINTR;
 }
 
+// A hugetlbfs finds a place that suits its pages, which may be larger than those of shm_huge.h.
+static void *map_file(int fd, enum shm_where where, size_t size, int prot, int flags)
+{
+	return where == SHM_IN_HUGE ? mmap(NULL, size, prot, flags, fd, 0)
+				    : shm_huge_map(fd, size, prot, flags);
+}
+
 static int map_new_file(int fd, const char *path, const struct region_spec *spec,
 	enum shm_where where, size_t size, struct region *out, char why[SHM_WHY_MAX])
 {
@@ -80,8 +87,8 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
 			strerror(err));
 	}
-	void *m = shm_huge_map(
-		fd, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE));
+	void *m = map_file(
+		fd, where, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE));
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
 			strerror(errno));
@@ -263,7 +270,7 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	void *base = MAP_FAILED;
 	err = file_check(fd, paths, path, &r, why);
 	if (err == 0) {
-		base = shm_huge_map(fd, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+		base = map_file(fd, where, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
 			MAP_SHARED | MAP_POPULATE);
 		if (base == MAP_FAILED)
 			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, r.size >> 10,
