@@ -137,6 +137,6 @@ ATTR_INLINE bool net_line(const struct batch *b, struct packet *p)
 	p->has_vlan = (uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN);
 	if (unlikely_(p->has_vlan))
 		return net_line_ip(b, p, frame, len, FRAME_ETHER_LEN + FRAME_VLAN_LEN,
-			(uint16_t)net_line_4(frame + 16));
+			(uint16_t)(net_line_4(frame + 14) >> 16));
 	return net_line_ip(b, p, frame, len, FRAME_ETHER_LEN, (uint16_t)types);
 }
