@@ -38,6 +38,14 @@ static unsigned put_on_ports(struct drops *d, struct drop_entry *e, char why[DRO
 	return taken;
 }
 
+static void set_time(struct drop_entry *e, uint64_t expires_ms, bool asked)
+{
+	if (asked)
+		e->asked_ms = expires_ms;
+	else if (expires_ms > e->own_ms)
+		e->own_ms = expires_ms;
+}
+
 int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms, bool asked,
 	char why[DROPS_WHY_MAX])
 {
@@ -47,9 +55,7 @@ int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires
 	}
 	struct drop_entry *e = find(d, source);
 	if (e) {
-		e->asked |= asked;
-		if (expires_ms > e->expires_ms)
-			e->expires_ms = expires_ms;
+		set_time(e, expires_ms, asked);
 		return 0;
 	}
 	if (d->count == DROPS_MAX) {
@@ -58,7 +64,8 @@ int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires
 		return -ENOSPC;
 	}
 	e = &d->entry[d->count];
-	*e = (struct drop_entry){.source = *source, .expires_ms = expires_ms, .asked = asked};
+	*e = (struct drop_entry){.source = *source};
+	set_time(e, expires_ms, asked);
 	if (put_on_ports(d, e, why) == 0) {
 		d->refused++;
 		return -ENOTSUP;
@@ -88,7 +95,7 @@ int drops_remove(struct drops *d, const struct ip_address *source)
 void drops_expire(struct drops *d, uint64_t now_ms)
 {
 	for (unsigned i = d->count; i-- > 0;) {
-		if (d->entry[i].expires_ms <= now_ms)
+		if (d->entry[i].asked_ms <= now_ms && d->entry[i].own_ms <= now_ms)
 			take_away(d, &d->entry[i]);
 	}
 }
@@ -128,17 +135,23 @@ static bool is_asked(const struct directory_drops *asked, const struct ip_addres
 	return false;
 }
 
+static uint64_t sequence_of(const struct directory *dir)
+{
+	return atomic_load_explicit(&dir->drops.sequence, memory_order_relaxed);
+}
+
 void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms)
 {
 	struct directory_drops asked;
-	if (!dir || atomic_load_explicit(&dir->drops.sequence, memory_order_relaxed) == d->taken
-		|| !copy_asked(dir, &asked))
+	if (!dir || (dir == d->from && sequence_of(dir) == d->taken) || !copy_asked(dir, &asked))
 		return;
+	d->from = dir;
 	d->taken = asked.sequence;
-	for (unsigned i = d->count; i-- > 0;) {
-		if (d->entry[i].asked && !is_asked(&asked, &d->entry[i].source))
-			take_away(d, &d->entry[i]);
+	for (unsigned i = 0; i < d->count; i++) {
+		if (!is_asked(&asked, &d->entry[i].source))
+			d->entry[i].asked_ms = 0;
 	}
+	drops_expire(d, now_ms);
 	for (unsigned i = 0; i < DIRECTORY_DROPS_MAX; i++) {
 		struct ip_address source = address_of(&asked.entry[i]);
 		uint64_t expires_ms = asked.entry[i].expires_ms;

@@ -17,8 +17,9 @@ enum { DROPS_MAX = 256, DROPS_WHY_MAX = 128 };
 
 struct drop_entry {
 	struct ip_address source;
-	uint64_t expires_ms;                     // CLOCK_MONOTONIC
-	bool asked;                              // by the operator
+	// CLOCK_MONOTONIC; it ends when both are over.
+	uint64_t asked_ms;                       // until then by the operator's wish, 0: by none
+	uint64_t own_ms;                         // until then by the data plane's
 	struct rte_flow *rule[CONFIG_PORTS_MAX]; // NULL: that port refused
 };
 
@@ -27,14 +28,16 @@ struct drops {
 	uint16_t port_id[CONFIG_PORTS_MAX];
 	unsigned count;
 	struct drop_entry entry[DROPS_MAX];
-	uint64_t taken;   // directory_drops.sequence that was looked at
+	const struct directory *from; // that was looked at, when its sequence was `taken`
+	uint64_t taken;
 	uint32_t full;    // additions refused by the cap
 	uint32_t refused; // by the ports
 };
 
 void drops_init(struct drops *d, const uint16_t *port_ids, unsigned count);
-// 0: in force on at least one port; an entry that is there gets the later of both times. -EINVAL:
-// no such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port takes it.
+// 0: in force on at least one port. On an entry that is there the operator's time (`asked`) takes
+// the place of the one before, be it shorter; of the data plane's own the later holds. -EINVAL: no
+// such prefix may be dropped (DROP_PREFIX_MIN_*); -ENOSPC: full; -ENOTSUP: no port takes it.
 ATTR_MUST_CHECK int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires_ms,
 	bool asked, char why[DROPS_WHY_MAX]);
 // -ENOENT: there is none.

@@ -269,12 +269,24 @@ static void directory_is_read_as_hostile(void **)
 	dir->drops.sequence = 2;
 	drops_take(&d, dir, SEEN_MS);
 	assert_int_equal(d.count, 2);
+	// The time of an entry that is there: what the operator said last, also less.
+	e[3].expires_ms = 3000;
+	dir->drops.sequence = 4;
+	drops_take(&d, dir, SEEN_MS);
+	drops_expire(&d, 3000);
+	assert_int_equal(d.count, 1);
+	e[3].expires_ms = 5000;
+	dir->drops.sequence = 6;
+	drops_take(&d, dir, SEEN_MS);
+	assert_int_equal(d.count, 2);
 	e[4] = (struct directory_drop){.version = 6, .prefix_len = 1, .expires_ms = 5000};
 	e[5] = (struct directory_drop){.version = 77, .prefix_len = 32, .expires_ms = 5000};
 	e[6] = (struct directory_drop){.version = 4, .prefix_len = 31, .expires_ms = UINT64_MAX};
 	e[7] = (struct directory_drop){.version = 4, .prefix_len = 30, .expires_ms = SEEN_MS};
 	e[8] = (struct directory_drop){.version = 4, .prefix_len = 200, .expires_ms = 5000};
-	dir->drops.sequence = 4;
+	e[9] = (struct directory_drop){
+		.version = 4, .prefix_len = 32, .bytes = {198, 18, 7, 7}, .expires_ms = 9000};
+	dir->drops.sequence = 8;
 	drops_take(&d, dir, SEEN_MS);
 	assert_int_equal(d.count, 2);
 	// Without a directory all stays; what is not asked for any more goes, what was never,
@@ -282,12 +294,38 @@ static void directory_is_read_as_hostile(void **)
 	drops_take(&d, NULL, SEEN_MS);
 	assert_int_equal(d.count, 2);
 	memset(e, 0, sizeof dir->drops.entry);
-	dir->drops.sequence = 6;
+	dir->drops.sequence = 10;
 	drops_take(&d, dir, SEEN_MS);
 	assert_int_equal(d.count, 1);
-	assert_false(d.entry[0].asked);
-	drops_clear(&d);
+	assert_memory_equal(d.entry[0].source.bytes, own.bytes, 4);
+	// Its own time is left, not what the operator took back.
+	drops_expire(&d, 5000);
+	assert_int_equal(d.count, 0);
 	free(dir);
+}
+
+// A control plane that makes its directory anew counts from the beginning.
+static void new_directory_is_looked_at(void **)
+{
+	struct directory *old = aligned_alloc(SHM_PAGE, sizeof *old);
+	struct directory *new = aligned_alloc(SHM_PAGE, sizeof *new);
+	static struct drops d;
+	const uint16_t id = 0;
+	assert_true(old && new);
+	memset(old, 0, sizeof *old);
+	memset(new, 0, sizeof *new);
+	fake_flow = (struct fake_flow){0};
+	drops_init(&d, &id, 1);
+	old->drops.entry[0] = (struct directory_drop){
+		.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 9}, .expires_ms = 5000};
+	old->drops.sequence = new->drops.sequence = 2;
+	drops_take(&d, old, SEEN_MS);
+	assert_int_equal(d.count, 1);
+	drops_take(&d, new, SEEN_MS);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(fake_flow.count, 0);
+	free(old);
+	free(new);
 }
 
 int main(void)
@@ -300,6 +338,7 @@ int main(void)
 		cmocka_unit_test(drops_end_with_their_time),
 		cmocka_unit_test(drops_have_caps),
 		cmocka_unit_test(directory_is_read_as_hostile),
+		cmocka_unit_test(new_directory_is_looked_at),
 	};
 	return cmocka_run_group_tests(tests, start_eal, stop_eal);
 }
