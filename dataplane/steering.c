@@ -250,6 +250,7 @@ static bool workers_turn(struct worker *const *workers, unsigned count, uint64_t
 
 static void set_gates(struct steering *s, uint64_t until_ms)
 {
+	s->until_ms = until_ms;
 	for (unsigned i = 0; i < s->count; i++) {
 		struct steering_port *p = &s->port[i];
 		if (!p->open)
@@ -269,13 +270,12 @@ void steering_beat(struct steering *s, struct stats_region *stats, struct worker
 	bool ready = atomic_load_explicit(&stats->l0_generation, memory_order_relaxed) != 0
 		     || now_ms >= s->start_ms + STEERING_OPEN_MS;
 	bool serve = ready && workers_turn(workers, worker_count, now_ms);
-	if (serve)
-		set_gates(s, now_ms + STEERING_OPEN_MS);
-	if (serve && !s->serving)
+	if (serve && !s->until_ms)
 		log_info("AF_XDP: queries are steered to the workers");
-	else if (!serve && s->serving)
+	else if (!serve && s->until_ms)
 		log_warning("AF_XDP: a worker hangs, queries are left to the kernel");
-	s->serving = serve;
+	if (serve || s->until_ms)
+		set_gates(s, serve ? now_ms + STEERING_OPEN_MS : 0);
 }
 
 void steering_report(struct steering *s, struct stats_region *stats)

@@ -9,8 +9,9 @@
 // put where the driver will read it. When the ports have started, the service addresses go into the
 // program's map, and onto the interface where nobody has them. Then the gate: it stays shut until
 // the workers have tables (or two seconds have passed without a control plane), and is kept open a
-// second or two at a time while every worker turns. So a data plane that hangs, is stopped or dies
-// gives the queries back to the kernel, where the control plane's socket answers.
+// second or two at a time while every worker turns; when one does not, it is shut at once. So a
+// data plane that hangs, is stopped or dies gives the queries back to the kernel, where the control
+// plane's socket answers.
 //
 // Main lcore only; each beat is one system call per port.
 
@@ -40,7 +41,7 @@ struct steering {
 	unsigned socket_count;
 	int socket[SHM_WORKERS_MAX]; // the driver's, of all ports
 	uint64_t start_ms;
-	bool serving; // gates are being kept open
+	uint64_t until_ms; // the gates are open until then; 0: shut
 };
 
 // The path that the driver is given, in `out`; the file is there after steering_prepare.
