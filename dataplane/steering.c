@@ -102,11 +102,28 @@ static int prepare_one(struct steering_port *p, unsigned workers, char why[STEER
 	return rc ? refuse(rc, why, p->interface, strerror(-rc)) : 0;
 }
 
-int steering_prepare(struct steering *s, const struct config_dataplane *dp, const char *run,
+// `worker_lcores: [auto]`: no more workers than every shared interface has queues for.
+static void fit_workers(struct config_dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->port_count && dp->workers_auto; i++) {
+		unsigned all, usable;
+		if (!dp->ports[i].xdp)
+			continue;
+		queues_count(dp->ports[i].xdp, &all, &usable);
+		if (dp->worker_count > usable) {
+			log_info("%u workers on %u cores: port %s has no more queues", usable,
+				dp->worker_count, dp->ports[i].xdp);
+			dp->worker_count = usable;
+		}
+	}
+}
+
+int steering_prepare(struct steering *s, struct config_dataplane *dp, const char *run,
 	char why[STEERING_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 16];
 	*s = (struct steering){0};
+	fit_workers(dp);
 	for (unsigned i = 0; i < dp->port_count; i++) {
 		if (!dp->ports[i].xdp)
 			continue;

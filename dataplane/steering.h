@@ -48,7 +48,8 @@ struct steering {
 void steering_object_path(const char *run, char *out, size_t cap);
 
 // -ENODEV (no such interface), -EBUSY (another data plane has it, or a foreign XDP program), ...
-ATTR_MUST_CHECK int steering_prepare(struct steering *s, const struct config_dataplane *dp,
+// With `worker_lcores: [auto]` fewer workers may be left: the driver is given their number.
+ATTR_MUST_CHECK int steering_prepare(struct steering *s, struct config_dataplane *dp,
 	const char *run, char why[STEERING_WHY_MAX]);
 // After the ports have started.
 ATTR_MUST_CHECK int steering_start(struct steering *s, const struct config_dataplane *dp,

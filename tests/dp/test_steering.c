@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// When the gate of AF_XDP ports is open. The programs themselves are shown by
-// tests/smoke/xdp_test.sh.
+// When the gate of AF_XDP ports is open, and how many workers shared interfaces leave. The programs
+// themselves are shown by tests/smoke/xdp_test.sh.
 
 #include "steering.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <weir/log.h>
 
 static struct worker worker;
 static struct stats_worker worker_stats;
 static struct stats_region stats;
+static char why[STEERING_WHY_MAX];
 
 // `beat_ms`: when the worker last turned. Until when the gate is open after this beat.
 static uint64_t gate_after(struct steering *s, uint64_t beat_ms, uint64_t now_ms)
@@ -46,11 +48,30 @@ static void gate_opens_without_a_control_plane(void **)
 	assert_int_equal(gate_after(&s, 2500, 2500), 2500 + STEERING_OPEN_MS);
 }
 
+// Of an interface that cannot be asked the driver takes one queue to be there.
+static void auto_workers_fit_the_queues(void **)
+{
+	char interface[] = "weir-no-such", run[] = "/nonexistent";
+	struct config_dataplane dp = {
+		.worker_count = 3, .port_count = 1, .ports = {{.xdp = interface}}};
+	struct steering s;
+	assert_int_equal(steering_prepare(&s, &dp, run, why), -ENODEV);
+	assert_int_equal(dp.worker_count, 3); // as configured
+	dp.workers_auto = true;
+	assert_int_equal(steering_prepare(&s, &dp, run, why), -ENODEV);
+	assert_int_equal(dp.worker_count, 1);
+	dp.worker_count = 3;
+	dp.ports[0].xdp = NULL;
+	assert_int_equal(steering_prepare(&s, &dp, run, why), 0);
+	assert_int_equal(dp.worker_count, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gate_is_open_while_workers_turn),
 		cmocka_unit_test(gate_opens_without_a_control_plane),
+		cmocka_unit_test(auto_workers_fit_the_queues),
 	};
 	log_init("test_steering", LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
