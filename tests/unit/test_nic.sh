@@ -71,6 +71,12 @@ device 0000:05:00.0 0x020000 fake_e1000 lan3 9
 device 0000:00:1c.0 0x060400 fake_e1000 - 7
 device 0000:06:00.0 0x010802 fake_e1000 - 10
 device 0000:07:00.0 0x020000 fake_e1000 lan4 -
+# Addresses on a VLAN of it; a virtio device, whose interface is a level below.
+device 0000:08:00.0 0x020000 fake_e1000 lan5 11
+ln -s ../lan5.7 "$sys/class/net/lan5/upper_lan5.7"
+device 0000:0a:00.0 0x020000 fake_e1000 - 12
+mkdir -p "$pci/devices/0000:0a:00.0/virtio3/net/lan6" "$sys/class/net/lan6"
+ln -s "$pci/devices/0000:0a:00.0/virtio3" "$sys/class/net/lan6/device"
 echo '5: lan3 inet 198.18.0.1/24' >"$dir/addresses"
 
 # want STATUS PART ARGS...
@@ -108,6 +114,7 @@ want 0 'would write "vfio-pci" to bus/pci/devices/0000:03:00.0/driver_override' 
 want 0 'would write "0000:03:00.0" to bus/pci/drivers/fake_e1000/unbind' bind lan0 --dry-run
 want 0 'would write "0000:03:00.0" to bus/pci/drivers/vfio-pci/bind' bind lan0 --dry-run
 want 0 'would write "0000:03:00.0" to bus/pci/drivers_probe' unbind lan0 --dry-run
+want 0 'would write "0000:0a:00.0" to bus/pci/drivers/fake_e1000/unbind' bind lan6 --dry-run
 driver_is 0000:03:00.0 fake_e1000
 
 # What must not be taken is not.
@@ -116,6 +123,8 @@ want 1 'no PCI device 0000:09:00.0' bind 09:00.0
 want 1 'no interface lan9' bind lan9
 want 1 'neither a PCI address nor an interface' bind '../../etc'
 want 1 'has an address' bind lan3
+want 1 'has an address' unbind lan3
+want 1 'in use: carries lan5.7' bind lan5
 want 1 'IOMMU group shared with 0000:04:00.1' bind 04:00.0
 want 1 'no IOMMU group' bind lan4
 want 1 'the kernel has no driver uio_none' bind lan0 uio_none
@@ -132,6 +141,6 @@ driver_is 0000:03:00.0 fake_e1000
 want 0 'lan3' status
 want 0 '0000:05:00.0: fake_e1000 -> vfio-pci' --force bind lan3
 driver_is 0000:05:00.0 vfio-pci
-want 0 '0000:05:00.0: vfio-pci -> ' unbind 05:00.0
+want 0 '0000:05:00.0: vfio-pci -> fake_e1000' unbind 05:00.0
 echo "$bad bad"
 [ $bad = 0 ]
