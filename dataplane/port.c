@@ -121,13 +121,19 @@ static void note_features(struct port *port, const struct rte_eth_conf *conf)
 		| (conf->intr_conf.lsc ? 1u << PORT_FEATURE_link_events : 0);
 }
 
+// The interface stays the kernel's, and its settings are those of all that the kernel does there.
+static bool is_shared(const struct port *p)
+{
+	return p->xdp || strcmp(p->driver, "net_af_packet") == 0;
+}
+
 // Are received checksums whole? A kernel that sends over a veth leaves them to a NIC that is not
 // there, and nothing in the frame tells.
 static bool csum_trusted(const struct port *p, enum rx_csum_mode mode)
 {
 	if (mode != RX_CSUM_AUTO)
 		return mode == RX_CSUM_TRUSTED;
-	return !p->xdp && strcmp(p->driver, "net_af_packet") != 0;
+	return !is_shared(p);
 }
 
 static int configure(struct port *port, const struct config_dataplane *dp, char why[PORT_WHY_MAX])
@@ -191,8 +197,10 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 	char why[PORT_WHY_MAX])
 {
 	unsigned need = udp_reply_size + FRAME_OVERHEAD;
-	int rc = need > MTU_ETHERNET ? rte_eth_dev_set_mtu(port->id, (uint16_t)need) : 0;
 	uint16_t mtu = 0;
+	int rc = need <= MTU_ETHERNET ? 0
+		 : is_shared(port)    ? -EPERM
+				      : rte_eth_dev_set_mtu(port->id, (uint16_t)need);
 	int asked = rte_eth_dev_get_mtu(port->id, &mtu);
 	if (asked)
 		return fail(port, asked, "does not tell its MTU", why);
@@ -200,10 +208,12 @@ static int fit_mtu(struct port *port, unsigned udp_reply_size, const struct rte_
 	unsigned room = mbuf_pool_dns_room(pool);
 	port->mtu = mtu;
 	port->dns_most = (uint16_t)(most < room ? most : room);
-	if (rc)
+	if (rc && port->dns_most < udp_reply_size)
 		log_warning("port %s: takes no MTU of %u (%s); replies above %u octets are "
 			    "truncated (limits.udp_reply_size)",
-			port->name, need, rte_strerror(-rc), port->dns_most);
+			port->name, need,
+			is_shared(port) ? "the kernel's to set" : rte_strerror(-rc),
+			port->dns_most);
 	return 0;
 }
 

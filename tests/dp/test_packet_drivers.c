@@ -28,6 +28,7 @@ enum { MBUFS = 8191, DEADLINE_MS = 10000, NULL_FRAMES = 1000, FRAME_MAX = 2048 }
 static char dir[] = "/tmp/weir-test-drivers-XXXXXX";
 static bool has_namespace;
 static char nothing[] = "";
+static uint16_t udp_reply_size = 1232;
 static const struct wire_query query = {.name = "a.example"};
 
 // A port of a driver in place of the harness's ring.
@@ -51,7 +52,7 @@ static void rig_begin(struct rig *r, const char *device, const char *arguments)
 			.ports = {{.device = r->device, .exception = nothing}},
 			.rx_descriptors = 256,
 			.tx_descriptors = 256},
-		.limits = {.udp_reply_size = 1232},
+		.limits = {.udp_reply_size = udp_reply_size},
 	};
 	assert_int_equal(rte_vdev_init(device, arguments), 0);
 	// Ours alone: a driver's buffers stay with it until its port is closed.
@@ -179,10 +180,15 @@ static void af_packet_answers_on_a_veth(void **)
 {
 	struct rig r;
 	if (!has_namespace
-		|| system("ip link add wdrv1 type veth peer name wdrv2 2>/dev/null") != 0)
+		|| system("ip link add wdrv1 mtu 1600 type veth peer name wdrv2 2>/dev/null") != 0)
 		skip();
 	assert_int_equal(system("ip link set wdrv1 up && ip link set wdrv2 up"), 0);
+	// An interface that the kernel has keeps its MTU, whatever replies may be.
+	udp_reply_size = 2000;
 	rig_begin(&r, "net_af_packet0", "iface=wdrv1");
+	udp_reply_size = 1232;
+	assert_in_range(r.ports.port[0].dns_most, 1232, 1500 - 48);
+	assert_int_equal(system("ip link show wdrv1 | grep -q 'mtu 1600'"), 0);
 	exchange_by_socket(&r, "wdrv2");
 	rig_end(&r);
 }
