@@ -7,7 +7,6 @@
 #include "mbuf_pool.h"
 #include "port_mac.h"
 #include "port_offload.h"
-#include "port_rss.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -149,10 +148,9 @@ static int configure(struct port *port, const struct config_dataplane *dp, char 
 	uint16_t rest = wants_rest(port, &info, dp);
 
 	struct rte_eth_conf conf = {0};
-	uint8_t rss_key[PORT_RSS_KEY_MAX];
 	port_offload_choose(&info, csum_trusted(port, dp->rx_csum), &conf);
 	port_link_choose(&info, &port->link, &conf);
-	rc = port_rss_choose(&info, queues + rest, dp->rss, rss_key, &conf);
+	rc = port_rss_choose(&info, queues + rest, dp->rss, port->rss_key, &conf);
 	if (rc)
 		return fail(port, rc, "no random numbers for its hash key", why);
 	note_features(port, &conf);

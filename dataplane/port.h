@@ -13,6 +13,7 @@
 
 #include "port_flow.h"
 #include "port_link.h"
+#include "port_rss.h"
 #include "worker.h"
 
 enum { PORT_WHY_MAX = 256, PORTS_ALL_MAX = 2 * CONFIG_PORTS_MAX };
@@ -29,7 +30,8 @@ struct port {
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
 	struct rte_ether_addr mac;
-	uint32_t features; // bits of enum port_feature
+	uint8_t rss_key[PORT_RSS_KEY_MAX]; // drivers read it again each time the port starts
+	uint32_t features;                 // bits of enum port_feature
 	struct port_link link;
 	struct port_flow flow;
 };

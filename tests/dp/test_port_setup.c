@@ -3,6 +3,8 @@
 // How ports are set up: offloads and hash by what a driver says of itself, and the whole of
 // ports_start on drivers that have a hash and a table (net_null) or a link to pull (net_ring).
 
+#define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
+
 #include "eal_args.h"
 #include "mbuf_pool.h"
 #include "port.h"
@@ -171,6 +173,11 @@ static void queues_share_the_table_evenly(void **)
 	assert_int_equal(p.port[0].queues, WORKERS);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_rss);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_reta);
+
+	// The port keeps the pointer, so what it points to must be there to stay.
+	struct rte_eth_conf kept;
+	assert_int_equal(rte_eth_dev_conf_get(p.port[0].id, &kept), 0);
+	assert_ptr_equal(kept.rx_adv_conf.rss_conf.rss_key, p.port[0].rss_key);
 
 	assert_int_equal(rte_eth_dev_info_get(p.port[0].id, &info), 0);
 	assert_int_equal(info.reta_size, 128);
