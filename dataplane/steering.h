@@ -39,7 +39,7 @@ struct steering {
 	unsigned count;
 	struct steering_port port[CONFIG_PORTS_MAX];
 	unsigned socket_count;
-	int socket[SHM_WORKERS_MAX]; // the driver's, of all ports
+	int socket[SHM_WORKERS_MAX * CONFIG_PORTS_MAX]; // the driver's, of all ports
 	uint64_t start_ms;
 	uint64_t until_ms; // the gates are open until then; 0: shut
 };
