@@ -39,10 +39,13 @@ static void conn_wait(struct front_conn *c, bool starving)
 		event_add(&t->resume, &(struct timeval){0});
 }
 
+// What becomes free is for those that have waited for it, not for whose question it was.
 void conn_hold(struct front_conn *c)
 {
+	const struct front_tcp *t = c->tcp;
+
 	if (c->held && !c->waiting && conn_has_room(c))
-		conn_wait(c, !tcp_has_room(c->tcp));
+		conn_wait(c, !tcp_has_room(t) || !TAILQ_EMPTY(&t->starved));
 }
 
 void conn_feed(struct front_tcp *t)

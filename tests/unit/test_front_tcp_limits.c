@@ -97,6 +97,34 @@ static void test_queries(void **)
 	tcp_rig_until(pending_max, 3);
 }
 
+// One that has more to ask the moment a question of its own is answered does not take the place from
+// under another that has waited for it.
+static void test_queries_in_order(void **)
+{
+	static uint8_t reply[TCP_MESSAGE_MAX];
+
+	tcp_config.queries = tcp_config.pipelined = 2;
+	tcp_rig_start();
+	int greedy = tcp_connect(1, 0), patient = tcp_connect(2, 0);
+	for (uint16_t id = 1; id <= 6; id++)
+		tcp_ask(greedy, id, TCP_LATER);
+	tcp_rig_until(held, 1);
+	tcp_ask(patient, 77, TCP_LATER);
+	tcp_rig_until(held, 2);
+	tcp_rig_release();
+	tcp_rig_until_asked(4);
+	tcp_rig_release();
+	tcp_reply_is(patient, 77, LATER_LEN);
+	tcp_rig_until_asked(6);
+	tcp_rig_release();
+	tcp_rig_until_asked(7);
+	tcp_rig_release();
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(tcp_reply(greedy, reply), LATER_LEN);
+	close(greedy);
+	close(patient);
+}
+
 // More than a turn takes from all that have something to say at once.
 static void test_turns(void **)
 {
@@ -385,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_pipelined),
 		EACH(test_queries),
+		EACH(test_queries_in_order),
 		EACH(test_turns),
 		EACH(test_idle),
 		EACH(test_slow_query),
