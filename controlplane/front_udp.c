@@ -6,11 +6,13 @@
 
 #include <event2/event.h>
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/source_port.h>
 
 struct udp_socket {
 	struct front_session session;
@@ -130,7 +132,7 @@ static void query_take(struct udp_socket *s, unsigned i)
 		u->status.too_long++;
 		return;
 	}
-	if (client_port(client) == 0) {
+	if (!source_port_fits(be16toh(client_port(client)))) {
 		u->status.bad_source++;
 		return;
 	}

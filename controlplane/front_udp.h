@@ -37,8 +37,8 @@ struct front_udp_status {
 	uint64_t received;
 	uint64_t alone; // of these, while no data plane was attached
 	uint64_t sent, send_full, send_errors;
-	uint64_t too_long; // queries over FRONT_UDP_QUERY_MAX octets
-	uint64_t bad_source;
+	uint64_t too_long;   // queries over FRONT_UDP_QUERY_MAX octets
+	uint64_t bad_source; // from a port that nobody asks from who means it (source_port.h)
 	uint64_t kernel_drops;
 };
 

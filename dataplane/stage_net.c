@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <weir/csum.h>
+#include <weir/source_port.h>
 
 // What is not plain (net_line.h). Each function below either settles the packet and returns false,
 // or leaves a whole UDP/53 query to us, with its offsets filled in, and returns true.
@@ -63,23 +64,6 @@ static bool udp_csum_fits(const struct batch *b, const struct packet *p, uint16_
 	return csum_fold(sum) == 0xffff;
 }
 
-// Services that answer whatever they get (RFC 862, 867, 865, 864), and servers of our own kind: a
-// reply to one of them could go round for ever, and only who forges sources asks from there.
-static bool source_port_fits(rte_be16_t port)
-{
-	enum { ECHO = 7, DAYTIME = 13, QOTD = 17, CHARGEN = 19 };
-	switch (rte_be_to_cpu_16(port)) {
-	case ECHO:
-	case DAYTIME:
-	case QOTD:
-	case CHARGEN:
-	case FRAME_DNS_PORT:
-		return false;
-	default:
-		return true;
-	}
-}
-
 // `l4_len`: octets behind the IP header, by the IP header.
 static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t ether_type)
 {
@@ -98,8 +82,8 @@ static bool net_udp(struct batch *b, struct packet *p, uint16_t l4_len, uint16_t
 	uint16_t len = rte_be_to_cpu_16(udp->dgram_len);
 	if (len < FRAME_UDP_LEN || len > l4_len || udp->src_port == 0)
 		return settle(b, p, VERDICT_drop_udp_header);
-	if (unlikely_(rte_be_to_cpu_16(udp->src_port) <= FRAME_DNS_PORT)
-		&& !source_port_fits(udp->src_port))
+	uint16_t source = rte_be_to_cpu_16(udp->src_port);
+	if (unlikely_(source <= FRAME_DNS_PORT) && !source_port_fits(source))
 		return settle(b, p, VERDICT_drop_source_port);
 	if (!source_fits(b, p))
 		return settle(b, p, VERDICT_drop_source);

@@ -185,6 +185,34 @@ static void test_what_is_no_query(void **)
 	assert_int_equal(status().front.of[FRONT_UDP].verdict[VERDICT_drop_dns_short], 2);
 }
 
+// As a worker does, with the same list.
+static void test_source_ports(void **)
+{
+	static const char *const addresses[] = {"127.0.0.77"};
+	static const uint16_t dropped[] = {7, 13, 17, 19, 53};
+	struct sockaddr_in low = loopback("127.0.0.79", 7);
+	int mine = client_fd, probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(probe >= 0);
+	int rc = bind(probe, (const struct sockaddr *)&low, sizeof(low));
+	close(probe);
+	if (rc < 0)
+		skip(); // not root
+	open_on(FALLBACK_ON, addresses, 1);
+	for (unsigned i = 0; i < ARRAY_LEN(dropped); i++) {
+		client_fd = bound_socket("127.0.0.79", dropped[i]);
+		client_ask("127.0.0.77", "www.example", 1);
+		close(client_fd);
+	}
+	client_fd = bound_socket("127.0.0.79", 52);
+	client_ask("127.0.0.77", "www.example", 2);
+	assert_int_equal(client_hears("127.0.0.77"), 2);
+	close(client_fd);
+	client_fd = mine;
+	assert_int_equal(udp_status().received, ARRAY_LEN(dropped) + 1);
+	assert_int_equal(udp_status().bad_source, ARRAY_LEN(dropped));
+	assert_int_equal(udp_status().sent, 1);
+}
+
 // What somebody else holds is told, and ours once he is gone.
 static void test_address_in_use(void **)
 {
@@ -228,6 +256,7 @@ int main(void)
 			test_answers_from_the_address_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_no_query, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_address_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_when_it_is_wanted, setup, teardown),
 	};
