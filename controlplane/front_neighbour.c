@@ -182,21 +182,28 @@ static bool is_of(const struct front_neighbour *e, const struct target *t)
 	return e->scope == t->scope && memcmp(e->address, t->octets, sizeof(e->address)) == 0;
 }
 
+static void entry_fill(struct front_neighbours *n, struct front_neighbour *e,
+	const struct target *t, uint64_t now_ms)
+{
+	n->used += e->until_ms == 0;
+	*e = (struct front_neighbour){.scope = t->scope};
+	memcpy(e->address, t->octets, sizeof(e->address));
+	e->has_mac = look_up(n, t, e->mac);
+	e->until_ms = now_ms + (e->has_mac ? FRONT_NEIGHBOUR_KEEP_MS : FRONT_NEIGHBOUR_NONE_MS);
+}
+
 bool front_neighbour_mac(struct front_neighbours *n, const struct sockaddr *client, uint64_t now_ms,
 	uint8_t mac[FRONT_NEIGHBOUR_MAC])
 {
 	const struct target t = target_of(client);
 	struct front_neighbour *e = entry_of(n, &t);
 
-	if (now_ms >= e->until_ms || !is_of(e, &t)) {
-		if (!may_ask(n, now_ms))
+	bool known = is_of(e, &t);
+	if (!known || now_ms >= e->until_ms) {
+		if (may_ask(n, now_ms))
+			entry_fill(n, e, &t, now_ms);
+		else if (!known)
 			return false;
-		n->used += e->until_ms == 0;
-		*e = (struct front_neighbour){.scope = t.scope};
-		memcpy(e->address, t.octets, sizeof(e->address));
-		e->has_mac = look_up(n, &t, e->mac);
-		e->until_ms =
-			now_ms + (e->has_mac ? FRONT_NEIGHBOUR_KEEP_MS : FRONT_NEIGHBOUR_NONE_MS);
 	}
 	memcpy(mac, e->mac, sizeof(e->mac));
 	return e->has_mac;

@@ -8,8 +8,9 @@
 //
 // What the kernel said is kept for FRONT_NEIGHBOUR_KEEP_MS, and that there is none for a shorter
 // time, in a table where a newer address takes the place of an older one. A question to the kernel
-// takes some 10 us on the loop; FRONT_NEIGHBOUR_ASKS a second at most, beyond which a client that
-// is not in the table has no MAC, counted. Resolver loop's thread.
+// takes some 10 us on the loop; FRONT_NEIGHBOUR_ASKS a second at most, counted. Beyond that a
+// client keeps the MAC that it had, or nobody would be held to a group while others make up
+// addresses, and one that is not in the table has none. Resolver loop's thread.
 
 #include <netinet/in.h>
 #include <stdbool.h>
