@@ -50,6 +50,7 @@ static void on_report(void *arg, const struct front_tcp_status *s)
 	json_out_count(o, root, "accepted", s->accepted);
 	json_out_count(o, root, "refused_full", s->refused_full);
 	json_out_count(o, root, "refused_client", s->refused_client);
+	json_out_count(o, root, "refused_denied", s->refused_denied);
 	json_out_count(o, root, "accept_paused", s->accept_paused);
 	json_out_count(o, root, "queries", s->queries);
 	json_out_count(o, root, "replies", s->replies);

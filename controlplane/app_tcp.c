@@ -71,6 +71,7 @@ int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
 		.ask = front_ask,
 		.begin = front_session_begin,
 		.end = front_session_end,
+		.admits = front_admits,
 	};
 
 	for (unsigned i = 0; i < d->address_count; i++)

@@ -85,6 +85,9 @@ void front_session_end(struct front *f, struct front_session *s);
 ATTR_MUST_CHECK enum front_outcome front_ask(struct front *f, struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out);
 
+// Is there any use in a stream of this client's? False: it may not ask, and is not told so.
+ATTR_MUST_CHECK bool front_admits(struct front *f, const union front_client *client);
+
 struct front_counts {
 	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
 	// question that the resolver took over, and its end is one of `answers`.

@@ -66,18 +66,26 @@ const uint8_t *front_policy_octets(const struct sockaddr *client, unsigned *vers
 	return v6->sin6_addr.s6_addr;
 }
 
-unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms)
+unsigned front_policy_leaf_of_address(const struct front_policy *fp, const struct sockaddr *client)
 {
 	const struct policy_reader *r = &fp->reader;
-	uint8_t mac[FRONT_NEIGHBOUR_MAC];
 	unsigned version;
 	const uint8_t *octets = front_policy_octets(client, &version);
 
 	if (fp->word == 0 || (!policy_has_groups(r) && !r->has_access))
 		return 0;
-	unsigned leaf = version == 4 ? policy_leaf_v4(r, octets) : policy_leaf_v6(r, octets);
+	return version == 4 ? policy_leaf_v4(r, octets) : policy_leaf_v6(r, octets);
+}
+
+unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms)
+{
+	const struct policy_reader *r = &fp->reader;
+	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+	unsigned leaf = front_policy_leaf_of_address(fp, client);
 	unsigned group = policy_group_of(leaf);
-	if (r->has_macs && front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
+
+	if (fp->word != 0 && r->has_macs
+		&& front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
 		leaf = leaf - group + policy_group_mac(r, mac, group);
 	return leaf;
 }

@@ -30,6 +30,8 @@ void front_policy_close(struct front_policy *fp);
 // The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
 // address; an IPv4 address mapped into IPv6 is one of IPv4.
 unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms);
+// By its address alone, as access goes by nothing else.
+unsigned front_policy_leaf_of_address(const struct front_policy *fp, const struct sockaddr *client);
 // Its octets as in a packet, and in *version what they are.
 const uint8_t *front_policy_octets(const struct sockaddr *client, unsigned *version);
 // What applies to it.

@@ -97,6 +97,13 @@ static enum verdict block_all(struct front *f, const struct front_question *q, u
 	return VERDICT_blocked;
 }
 
+bool front_admits(struct front *f, const union front_client *client)
+{
+	front_policy_look(&f->policy, f->r->publisher, clock_mono_ms());
+	unsigned leaf = front_policy_leaf_of_address(&f->policy, &client->any);
+	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
+}
+
 // As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
 // ask.
 static enum verdict settle_access(struct front *f, const struct front_session *s,

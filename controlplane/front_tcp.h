@@ -11,6 +11,7 @@
 // Sockets are touched in front_tcp_io.c alone, above which there are only octets: TLS goes there.
 //
 // Bounds, all of them in weirctl tcp:
+// * None from who may not ask (access), unless access.denied says to tell them.
 // * tcp.connections in all; one more closes the one that was idle longest, or if none is, the one
 //   that has stalled longest; if there is none either, the new one is refused. Never more than the
 //   files that this process may open, less those that the resolver needs.
@@ -72,7 +73,8 @@ struct front_tcp_status {
 	uint64_t buffered, buffered_cap;            // octets
 	unsigned idle_ms;                           // as of now
 	uint64_t accepted, refused_full, refused_client;
-	uint64_t accept_paused; // the kernel had no file or memory for one more
+	uint64_t refused_denied; // their client may not ask
+	uint64_t accept_paused;  // the kernel had no file or memory for one more
 	uint64_t queries, replies, octets_in, octets_out;
 	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONT_TCP_END_COUNT];
@@ -88,6 +90,7 @@ struct front_tcp_engine {
 		struct front_reply *out);
 	void (*begin)(struct front_session *s);
 	void (*end)(struct front *f, struct front_session *s);
+	bool (*admits)(struct front *f, const union front_client *client); // NULL: everyone
 };
 
 enum { FRONT_TCP_FILES_ALL = 1 << 30 };

@@ -180,9 +180,15 @@ static bool conn_admit(struct front_tcp *t, struct tcp_client *client)
 
 void conn_open(struct front_tcp *t, int fd, const union front_client *peer)
 {
-	struct tcp_client *client = tcp_client_join(t->clients, peer);
 	struct front_conn *c = NULL;
 
+	// Or whoever is let in would lose their places to those who are not.
+	if (t->engine.admits && !t->engine.admits(t->engine.front, peer)) {
+		t->count.refused_denied++;
+		close(fd);
+		return;
+	}
+	struct tcp_client *client = tcp_client_join(t->clients, peer);
 	if (!client)
 		t->count.refused_full++;
 	else if (conn_admit(t, client))

@@ -88,6 +88,11 @@ static void engine_end(struct front *, struct front_session *s)
 			later[i].session = NULL;
 }
 
+static bool engine_admits(struct front *, const union front_client *client)
+{
+	return ntohl(client->v4.sin_addr.s_addr) != 0x7f000000 + TCP_DENIED_HOST;
+}
+
 static void on_release(void *)
 {
 	unsigned count = later_count;
@@ -131,8 +136,10 @@ static void on_loop(void (*fn)(void *arg), void *arg)
 
 void tcp_rig_start_files(unsigned files)
 {
-	const struct front_tcp_engine engine = {
-		.ask = engine_ask, .begin = engine_begin, .end = engine_end};
+	const struct front_tcp_engine engine = {.ask = engine_ask,
+		.begin = engine_begin,
+		.end = engine_end,
+		.admits = engine_admits};
 	unsigned pid = (unsigned)getpid();
 
 	// An address that no other test has, so that nobody has the port.

@@ -16,7 +16,8 @@ enum {
 	TCP_OPT = 'o',  // at once, with an OPT
 	TCP_BIG_LEN = 20000,
 	TCP_MESSAGE_MAX = 65535,
-	TCP_WAIT_MS = 20000, // before a test gives up; nothing waits so long that works
+	TCP_DENIED_HOST = 99, // may not ask
+	TCP_WAIT_MS = 20000,  // before a test gives up; nothing waits so long that works
 };
 
 extern struct config_tcp tcp_config; // in force at tcp_rig_start

@@ -4,6 +4,7 @@
 #include "../../controlplane/policy_build.h"
 #include "front_rig.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -75,6 +76,33 @@ static void answer_cached(void)
 	(void)expect_later(0, 1500);
 }
 
+static union front_client admitted;
+static bool is_admitted;
+static void on_admit(void *)
+{
+	is_admitted = front_admits(resolver_front(rig.resolver), &admitted);
+}
+
+static bool admits(const char *client)
+{
+	admitted = (union front_client){.v6.sin6_family = AF_INET6};
+	assert_int_equal(inet_pton(AF_INET6, client, &admitted.v6.sin6_addr), 1);
+	on_loop(on_admit, NULL);
+	return is_admitted;
+}
+
+// Who gets nothing takes no place from those who may ask; who is to be told has to be heard.
+static void test_admitted(void **)
+{
+	access_publish(false);
+	assert_false(admits("::ffff:198.18.0.66"));
+	assert_false(admits("2001:db8::1"));
+	assert_true(admits("::ffff:198.18.0.65"));
+	assert_true(admits("fd53::1"));
+	access_publish(true);
+	assert_true(admits("2001:db8::1"));
+}
+
 // Over TCP the stream is not worth keeping.
 static void test_denied(void **)
 {
@@ -128,6 +156,7 @@ static void test_limited(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limited, setup, teardown),

@@ -97,8 +97,8 @@ static void test_queries(void **)
 	tcp_rig_until(pending_max, 3);
 }
 
-// One that has more to ask the moment a question of its own is answered does not take the place from
-// under another that has waited for it.
+// One that has more to ask the moment a question of its own is answered does not take the place
+// from under another that has waited for it.
 static void test_queries_in_order(void **)
 {
 	static uint8_t reply[TCP_MESSAGE_MAX];
@@ -223,6 +223,24 @@ static void test_connections(void **)
 	close(more[0]);
 	close(more[1]);
 	tcp_rig_until(clients, 0);
+}
+
+// Whoever may not ask drives nobody out.
+static void test_denied(void **)
+{
+	tcp_config.connections = 2;
+	tcp_rig_start();
+	int fd[2] = {tcp_connect(1, 0), tcp_connect(2, 0)};
+	served(fd[0]);
+	served(fd[1]);
+	for (unsigned i = 0; i < 5; i++)
+		tcp_is_closed(tcp_connect(TCP_DENIED_HOST, 0));
+	tcp_rig_until(refused_denied, 5);
+	served(fd[0]);
+	served(fd[1]);
+	tcp_rig_until(accepted, 2);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 static void test_per_client(void **)
@@ -418,6 +436,7 @@ int main(void)
 		EACH(test_idle),
 		EACH(test_slow_query),
 		EACH(test_connections),
+		EACH(test_denied),
 		EACH(test_per_client),
 		EACH(test_idle_shrinks),
 		EACH(test_unread),

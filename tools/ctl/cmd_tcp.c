@@ -12,6 +12,7 @@ static const struct {
 	{"accepted", "connections accepted"},
 	{"refused_full", "refused: tcp.connections are open, none of them idle"},
 	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
+	{"refused_denied", "refused: their client may not ask (access)"},
 	{"accept_paused", "pauses: the system had no file or memory for one more"},
 	{"queries", "queries"},
 	{"replies", "replies"},
