@@ -67,7 +67,7 @@ static unsigned watch_queues(struct power *p, const struct worker *w)
 	for (unsigned i = 0; i < w->port_count; i++) {
 		const struct worker_port *port = &w->port[i];
 		struct rte_power_monitor_cond *at = &p->line[1 + found];
-		found += rte_eth_get_monitor_addr(port->port_id, port->queue, at) == 0;
+		found += rte_eth_get_monitor_addr(port->port_id, port->rx_queue, at) == 0;
 		if (!port->has_exception)
 			continue;
 		at = &p->line[1 + found];

@@ -20,7 +20,7 @@ enum {
 	POWER_PAUSE_NS = 1000,
 	POWER_WATCH_US = 100, // a write to any line ends it earlier
 	POWER_BLIND_US = 20,
-	POWER_LINES_MAX = 1 + 2 * CONFIG_PORTS_MAX,
+	POWER_LINES_MAX = 1 + 2 * WORKER_PORTS_MAX,
 };
 
 enum power_way { POWER_PAUSE, POWER_ONE_LINE, POWER_ALL_LINES };
