@@ -116,6 +116,10 @@ static void look_at(struct doze *d)
 				empty_bell(d->fd[i].fd);
 		}
 	}
+	// An interrupt may be good for one time only. If this one brings no frame, the queue must
+	// be armed again before the next sleep, or the backstop's time is all that ends it.
+	if (d->port_woke && d->armed)
+		arm(d, false);
 }
 
 // By time alone: the bell, and not the ports that said they had something and had nothing.

@@ -196,6 +196,11 @@ static void an_armed_queue_is_looked_at_before_the_sleep(void **)
 	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
 	eventfd_t left; // its eventfd was read
 	assert_int_equal(eventfd_read(port_fd, &left), -1);
+	// No frame came of it: the interrupt is spent, so it is armed and looked at once more.
+	assert_false(d.armed);
+	assert_false(doze_idle(&d, &w));
+	assert_true(d.armed);
+	assert_int_equal(counted(COUNTER_sleeps), 1);
 	doze_busy(&d);
 	assert_false(d.armed);
 }
