@@ -126,8 +126,10 @@ static uint64_t look(struct load *l)
 			l->stall_tsc = l->seen_tsc;
 		for (unsigned i = 0; i < l->turn_count; i++)
 			l->slot[l->turn[i]].untimed = true;
+		// The schedule stands still as long. What was overdue before stays so: the server's
+		// fault is not forgiven.
 		if (l->next_tsc < now)
-			l->next_tsc = now;
+			l->next_tsc += now - l->seen_tsc;
 	}
 	l->turn_count = 0;
 	l->seen_tsc = now;
