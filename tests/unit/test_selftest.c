@@ -7,9 +7,12 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/bytes.h>
 
@@ -155,6 +158,33 @@ static void test_upstream_broken(void **)
 	assert_int_equal(selftest_upstream_reply(q, len, r), 0);
 }
 
+static void note_only(int)
+{
+}
+
+// weirctl catches SIGTERM, and ends its upstream by one.
+static void test_upstream_ends_by_a_signal(void **)
+{
+	const struct timespec look = {.tv_nsec = 10000000};
+	pid_t pid = 0, ended = 0;
+	uint16_t port = 0;
+	signal(SIGTERM, note_only);
+	assert_int_equal(selftest_upstream_start(&pid, &port), 0);
+	signal(SIGTERM, SIG_DFL);
+	assert_true(pid > 0 && port > 0);
+	// Again and again, as the first may come before the child has put the handler away.
+	for (unsigned i = 0; i < 1000 && !ended; i++) {
+		assert_int_equal(kill(pid, SIGTERM), 0);
+		nanosleep(&look, NULL);
+		ended = waitpid(pid, NULL, WNOHANG);
+	}
+	if (!ended) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	assert_int_equal(ended, pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_upstream),
 		cmocka_unit_test(test_upstream_broken),
+		cmocka_unit_test(test_upstream_ends_by_a_signal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

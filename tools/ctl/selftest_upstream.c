@@ -127,6 +127,9 @@ int selftest_upstream_start(pid_t *pid, uint16_t *port)
 		child = fork();
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		// Our parent catches these; a handler that only takes a note would keep us alive.
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
 		if (getppid() == parent)
 			serve(fd);
 		_exit(1);
