@@ -71,8 +71,10 @@ lab_up() {
 short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
 resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
 pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
-eventually() { # eventually CMD...: CMD succeeds within 6 s or so
-	for _ in $(seq 60); do
+# eventually CMD...: CMD succeeds within 20 s, or 60 tries if these take longer. Only a failure takes so long.
+eventually() {
+	local eventually_end=$((SECONDS + 20)) eventually_i
+	for ((eventually_i = 0; eventually_i < 60 || SECONDS < eventually_end; eventually_i++)); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1
 	done

@@ -37,8 +37,11 @@ check "another query" resolves ok-3000.new.test
 check "told as answered without a data plane" test "$(fallback alone)" -ge 1
 same "none was sent in vain" 0 "$(fallback send_errors)"
 check "status says who answers" grep -q "^UDP fallback    answers now" <(weirctl status)
-check "each query has one verdict" test "$(stats | jq '.controlplane
-	| ([.front.udp.verdicts[]] | add) == .fallback.received - .fallback.too_long - .fallback.bad_source')" = true
+settled() { # a query that was asked twice may still be under way
+	stats | jq -e '.controlplane
+		| ([.front.udp.verdicts[]] | add) == .fallback.received - .fallback.too_long - .fallback.bad_source'
+}
+check "each query has one verdict" eventually settled
 
 check "the data plane comes back" "$lab" start dataplane
 check "and is attached" eventually attached

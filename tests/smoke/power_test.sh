@@ -21,13 +21,22 @@ percent() {
 	sleep "$1"
 	echo $((($(cpu_ns) - before) / ($1 * 10000000)))
 }
+# leaves_core MOST: one of five looks is under that. The kernel may count time that other machines took from ours as the
+# worker's, so a single look proves nothing; a worker that does not sleep is over it in each.
+leaves_core() {
+	local took
+	for _ in 1 2 3 4 5; do
+		took=$(percent 3)
+		echo "$took % of a core"
+		[ "$took" -lt "$1" ] && return
+	done
+	return 1
+}
 # A look of weirctl is a silence of its own for a worker.
 counter() { weirctl --json stats --interval 0 | jq ".dataplane.counters.$1"; }
 
 sleep 1
-idle=$(percent 3)
-echo "idle: $idle % of a core"
-check "an idle worker leaves its core" test "$idle" -lt 15
+check "an idle worker leaves its core" leaves_core 15
 check "it sleeps" test "$(counter sleeps)" -ge 20
 check "weirctl says so" grep -q 'workers asleep' <<<"$(weirctl stats)"
 woken=$(counter sleeps_woken)
@@ -65,8 +74,6 @@ check "every frame has one verdict" verdicts_add_up
 # A port that is gone must not keep the worker awake.
 client ip link del wt0
 sleep 1
-gone=$(percent 3)
-echo "without its port: $gone % of a core"
-check "without its port it still leaves the core" test "$gone" -lt 30
+check "without its port it still leaves the core" leaves_core 30
 check "and stops when told" "$lab" down
 finish

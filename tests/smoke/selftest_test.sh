@@ -5,6 +5,7 @@
 
 mapfile -t cpu < <(awk '/^Cpus_allowed_list/ { gsub(/,/, " "); $1 = ""; print }' /proc/self/status | tr ' ' '\n' |
 	while read -r range; do [ -n "$range" ] && seq "${range%-*}" "${range#*-}"; done)
+[ ${#cpu[@]} -ge 2 ] || { echo "skipped: needs two CPUs"; exit 77; }
 mkdir -p /run/weir/lab
 printf 'ads.lab.example\ntracker.lab.example\n' >$tmp/own.list
 cat >/run/weir/lab/weir.yaml <<CONFIG

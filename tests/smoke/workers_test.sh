@@ -12,7 +12,8 @@ config=/run/weir/lab/weir.yaml
 short() { client kdig +short +timeout=4 +retry=1 @$service "$@"; }
 # Many client ports, so that the hash of the kernel's TAP spreads them over the queues.
 flood() { for i in $(seq 24); do short "ok-3000.c$i.test" A; done | grep -c 198.18.200.1; }
-asked() { grep -ic 'c[0-9]*\.test' $tmp/up.log; }
+asked() { grep -ic ' ok-3000\.c[0-9]*\.test ' $tmp/up.log; }
+names_asked() { grep -io ' ok-3000\.c[0-9]*\.test ' $tmp/up.log | tr 'A-Z' 'a-z' | sort -u | wc -l; }
 worker() { weirctl --json stats --interval 0 | jq ".dataplane.workers[$1].$2"; }
 restart() { # WORKER_LCORES
 	"$lab" stop dataplane && sed -i "s/^  worker_lcores: .*/  worker_lcores: [$1]/" $config && "$lab" start dataplane
@@ -21,7 +22,9 @@ restart() { # WORKER_LCORES
 }
 
 same "one worker answers" 24 "$(flood)"
-same "each name was asked once" 24 "$(asked)"
+same "each name was asked for" 24 "$(names_asked)"
+# An upstream that is late by 50 ms is asked twice, so there may be more than 24 up to here, and none from here on.
+asked=$(asked)
 check "a second worker, which shares the core of main" restart "${cpus[0]}, ${cpus[1]}"
 same "there are two" 2 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
 same "each on its core" "${cpus[0]} ${cpus[1]}" "$(worker 0 lcore) $(worker 1 lcore)"
@@ -30,7 +33,7 @@ for i in 0 1; do
 	same "pinned there" "${cpus[i]}" "$(taskset -cp "$(basename "$(dirname "$tid")")" | sed 's/.*: //')"
 done
 same "all is answered" 24 "$(flood)"
-same "from the cache, for either worker" 24 "$(asked)"
+same "from the cache, for either worker" "$asked" "$(asked)"
 for _ in $(seq 10); do
 	[ "$(worker 0 counters.rx_frames)" -gt 0 ] && [ "$(worker 1 counters.rx_frames)" -gt 0 ] && break
 	flood >/dev/null
@@ -43,7 +46,7 @@ check "every frame has one verdict" verdicts_add_up
 check "back to one" restart "${cpus[1]}"
 same "there is one" 1 "$(weirctl --json stats --interval 0 | jq '.dataplane.workers | length')"
 same "all is answered" 24 "$(flood)"
-same "from the cache" 24 "$(asked)"
-check "no lane of a former worker is left" test ! -e /dev/shm/run-weir/lane.1 -a ! -e /run/weir/lane.1
+same "from the cache" "$asked" "$(asked)"
+same "no lane of a former worker is left" lane.0 "$(ls /run/weir /dev/shm/run-weir 2>/dev/null | grep '^lane' | xargs)"
 "$lab" down >/dev/null
 finish

@@ -12,7 +12,7 @@ check "the second is blocked" grep -q 'status: NXDOMAIN' <<<"$up"
 check "the client leaves checksums to a NIC" grep -q '^tx-checksumming: on' <<<"$(client ethtool -k wt0)"
 check "the program is attached in the driver" grep -q 'xdp qdisc.*' <<<"$(ip link show weir0)"
 
-short() { client kdig +short +timeout=2 +retry=0 "@$@"; }
+short() { client kdig +short +timeout=2 +retry=2 "@$@"; }
 resolves() { [ "$(short $service www.lab.example A)" = 198.18.255.80 ]; }
 steered() { weirctl --json xdp status | jq ".ports[0].counters.$1"; } # steered steered|gate_shut|no_socket|passed
 left_to_kernel() { echo $(($(steered gate_shut) + $(steered no_socket))); }
@@ -33,8 +33,8 @@ check "large answers too" grep -q 'ANSWER: 1;' <<<"$(client kdig +bufsize=4096 +
 check "ping v4 is the kernel's" client ping -c 2 -W 2 $service
 check "ping v6 is the kernel's" client ping -c 2 -W 2 $service6
 (timeout 20 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
-sleep 0.3
-same "TCP is the kernel's" 'from the kernel' "$(client timeout 5 nc -w 3 $service 8080 </dev/null)"
+eventually eval "ss -Hltn 'sport = :8080' | grep -q ."
+same "TCP is the kernel's" 'from the kernel' "$(client timeout 15 nc -w 10 $service 8080 </dev/null)"
 before=$(steered steered)
 client timeout 3 bash -c "echo x >/dev/udp/$service/5353"
 client timeout 3 bash -c "echo x >/dev/udp/198.18.0.54/53"
