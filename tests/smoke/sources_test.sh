@@ -24,10 +24,10 @@ lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists
 	local private=$1 i=0
 	shift
 	{
-		sed '/^tcp:/,$d' $tmp/plain.yaml
+		sed '/^local:/,$d' $tmp/plain.yaml
 		for url; do i=$((i + 1)); printf '    - {name: web%s, url: "%s"}\n' $i "$url"; done
 		printf '  update: {allow_private: %s, timeout: 3, start: %s}\n' $private "${start:-fast}"
-		sed -n '/^tcp:/,$p' $tmp/plain.yaml
+		sed -n '/^local:/,$p' $tmp/plain.yaml
 	} >$config
 }
 rcode() { client kdig +timeout=2 +retry=0 @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
