@@ -53,7 +53,7 @@ void doze_init(struct doze *d, const struct worker *w)
 	for (unsigned i = 0; i < w->port_count; i++) {
 		const struct worker_port *p = &w->port[i];
 		d->ports_ring &= add_queue(d, p->port_id, p->rx_queue);
-		if (p->has_exception)
+		if (worker_port_reads_kernel(p))
 			d->ports_ring &= add_queue(d, p->exception_id, p->queue);
 	}
 }

@@ -52,6 +52,12 @@ struct worker_port {
 	struct rte_ether_addr mac;
 };
 
+// Is it the entry that also takes what the kernel sends? A port's rest queue has one of its own.
+ATTR_INLINE bool worker_port_reads_kernel(const struct worker_port *p)
+{
+	return p->has_exception && p->rx_queue == p->queue;
+}
+
 struct worker_service { // service addresses, constant
 	unsigned v4_count, v6_count;
 	rte_be32_t v4[CONFIG_ADDRESSES_MAX];

@@ -49,7 +49,7 @@ ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
 	unsigned frames = 0;
 	for (unsigned p = 0; p < w->port_count; p++) {
 		frames += bench ? bench_turn(bench, p) : worker_turn(w, p);
-		if (w->port[p].has_exception)
+		if (worker_port_reads_kernel(&w->port[p]))
 			frames += stage_exception(w, &w->port[p]);
 	}
 	return frames + stage_answer(w);
