@@ -13,28 +13,6 @@ struct front_reply front_said_reply;
 struct front_rig_reply later[LATER_MAX];
 _Atomic unsigned later_count;
 
-struct errand {
-	void (*fn)(void *arg);
-	void *arg;
-	_Atomic bool there;
-};
-
-static void on_errand(void *arg)
-{
-	struct errand *e = arg;
-	e->fn(e->arg);
-	e->there = true;
-}
-
-void on_loop(void (*fn)(void *arg), void *arg)
-{
-	struct errand e = {.fn = fn, .arg = arg};
-	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
-	for (unsigned i = 0; i < 50000 && !e.there; i++)
-		usleep(100);
-	assert_true(e.there);
-}
-
 static void on_reply(
 	struct front_session *s, const union front_client *client, const struct front_reply *reply)
 {

@@ -26,8 +26,6 @@ extern _Atomic unsigned later_count;
 
 void front_rig_open(void);  // after rig_setup
 void front_rig_close(void); // before rig_teardown
-// Runs fn on the resolver loop and waits for it.
-void on_loop(void (*fn)(void *arg), void *arg);
 
 struct front_rig_query {
 	const char *name; // without escapes

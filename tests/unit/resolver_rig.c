@@ -182,3 +182,25 @@ int ede_of_answer(void)
 			return get_u16(p + 4);
 	return -1;
 }
+
+struct errand {
+	void (*fn)(void *arg);
+	void *arg;
+	_Atomic bool there;
+};
+
+static void on_errand(void *arg)
+{
+	struct errand *e = arg;
+	e->fn(e->arg);
+	e->there = true;
+}
+
+void on_loop(void (*fn)(void *arg), void *arg)
+{
+	struct errand e = {.fn = fn, .arg = arg};
+	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
+	for (unsigned i = 0; i < 50000 && !e.there; i++)
+		usleep(100);
+	assert_true(e.there);
+}

@@ -41,3 +41,6 @@ void ask(const char *name, uint16_t id);
 // The next answer, in `got`; fails the test when it is another, or none.
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none
+
+// Runs fn on the resolver loop and waits for it.
+void on_loop(void (*fn)(void *arg), void *arg);

@@ -292,3 +292,24 @@ void tcp_is_closed(int fd)
 	assert_false(read_all(fd, &octet, 1));
 	close(fd);
 }
+
+int tcp_rig_each_start(void **)
+{
+	tcp_config = (struct config_tcp){
+		.enabled = true,
+		.connections = 64,
+		.per_client = 64,
+		.pipelined = 100,
+		.queries = 1000,
+		.idle_timeout_s = 600,
+		.query_timeout_s = 60,
+		.buffer_kb = 4096,
+	};
+	return 0;
+}
+
+int tcp_rig_each_end(void **)
+{
+	tcp_rig_stop();
+	return 0;
+}

@@ -52,3 +52,7 @@ void tcp_ask(int fd, uint16_t id, char order); // the shortest such
 size_t tcp_reply(int fd, uint8_t *out);
 void tcp_reply_is(int fd, uint16_t id, size_t len);
 void tcp_is_closed(int fd); // and closes it
+
+// Around each test: bounds that none comes near, and the server stopped.
+int tcp_rig_each_start(void **state);
+int tcp_rig_each_end(void **state);

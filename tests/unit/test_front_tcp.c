@@ -13,27 +13,6 @@ enum { SHORTEST = 13, MODEL_ROUNDS = 60, MODEL_MESSAGES = 80, MODEL_OCTETS = 1 <
 
 static uint8_t reply[TCP_MESSAGE_MAX];
 
-static int each_start(void **)
-{
-	tcp_config = (struct config_tcp){
-		.enabled = true,
-		.connections = 64,
-		.per_client = 64,
-		.pipelined = 100,
-		.queries = 1000,
-		.idle_timeout_s = 600,
-		.query_timeout_s = 60,
-		.buffer_kb = 4096,
-	};
-	return 0;
-}
-
-static int each_end(void **)
-{
-	tcp_rig_stop();
-	return 0;
-}
-
 static void test_pieces(void **)
 {
 	uint8_t frames[3 * 400];
@@ -249,7 +228,7 @@ static void test_model(void **)
 	tcp_rig_until(buffered, 0);
 }
 
-#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
+#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
 int main(void)
 {

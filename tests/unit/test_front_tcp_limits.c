@@ -13,27 +13,6 @@
 
 enum { SHORTEST = 13, LATER_LEN = 12 };
 
-static int each_start(void **)
-{
-	tcp_config = (struct config_tcp){
-		.enabled = true,
-		.connections = 64,
-		.per_client = 64,
-		.pipelined = 100,
-		.queries = 1000,
-		.idle_timeout_s = 600,
-		.query_timeout_s = 60,
-		.buffer_kb = 4096,
-	};
-	return 0;
-}
-
-static int each_end(void **)
-{
-	tcp_rig_stop();
-	return 0;
-}
-
 static void served(int fd)
 {
 	tcp_ask(fd, 77, TCP_ECHO);
@@ -424,7 +403,7 @@ static void test_files_cap(void **)
 	close(fd[2]);
 }
 
-#define EACH(name) cmocka_unit_test_setup_teardown(name, each_start, each_end)
+#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
 int main(void)
 {

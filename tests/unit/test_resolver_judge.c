@@ -19,31 +19,11 @@ static struct judge_fixture before, after; // images
 static struct config_group groups[GROUPS - 1];
 static uint16_t next_id;
 
-struct errand {
-	void (*fn)(void *arg);
-	void *arg;
-	_Atomic bool there;
-};
-
-static void on_errand(void *arg)
-{
-	struct errand *e = arg;
-	e->fn(e->arg);
-	e->there = true;
-}
-
 static void await(_Atomic bool *there)
 {
 	for (unsigned i = 0; i < 5000 && !*there; i++)
 		usleep(1000);
 	assert_true(*there);
-}
-
-static void on_loop(void (*fn)(void *arg), void *arg)
-{
-	struct errand e = {.fn = fn, .arg = arg};
-	assert_int_equal(loop_call(rig.loop, on_errand, &e), 0);
-	await(&e.there);
 }
 
 static void groups_publish(const struct judge_fixture *f)
