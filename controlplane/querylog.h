@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The query log: what became of every query, handed from the lanes to the sinks.
+//
+// Workers leave a record of each query they end by themselves on their lane's log ring (log_msg.h);
+// the resolver loop leaves those of misses, of TCP and of the UDP fallback on a ring of its own.
+// One thread, this module's, empties all of them by a timer, checks what it copied, leaves out what
+// the configuration excludes, hides clients as it asks, puts names to numbers, and makes rows. Rows
+// go to the sinks in batches.
+//
+// Weight: rows of one source stand for all its queries. A source counts what it did not write
+// (sampling, a full ring) and says so in its next record, so the sum of the weights is the number
+// of queries. What a sink does not take it counts in rows and in weight.
+//
+// Who owns what: a batch is made on the log thread and is immutable from the first sink_take on;
+// each sink that keeps it takes a reference, the last one gives it back to the pool, from any
+// thread. Everything a row points to lives as long as its batch. Bounds: QUERYLOG_BATCHES_MAX
+// batches of QUERYLOG_ROWS_MAX rows and QUERYLOG_TEXT_MAX octets of names; with none free the
+// thread leaves the rings alone (`starved`), they fill, and weights take over: an answer never
+// waits for a log.
+//
+// A sink's `take` runs on the log thread and must not block: it queues the batch (querylog_queue.h)
+// or does bounded work in memory.
+
+#include "table_registry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	QUERYLOG_ROWS_MAX = 2048,
+	QUERYLOG_TEXT_MAX = 256 * 1024, // octets of names and addresses of a batch
+	QUERYLOG_BATCHES_MAX = 64,
+	QUERYLOG_SINKS_MAX = 8,
+	QUERYLOG_NAME_MAX = 1024, // octets of a name as text, its NUL included
+};
+
+enum querylog_transport { QUERYLOG_UDP, QUERYLOG_TCP, QUERYLOG_TRANSPORTS };
+
+// Where an answer came from.
+enum querylog_tier {
+	QUERYLOG_TIER_NONE,  // there was none, or it needed none: FORMERR, dropped, ...
+	QUERYLOG_TIER_RULES, // blocked or local
+	QUERYLOG_TIER_L0,
+	QUERYLOG_TIER_L1,
+	QUERYLOG_TIER_UPSTREAM,
+	QUERYLOG_TIER_STALE,
+	QUERYLOG_TIERS
+};
+extern const char *const querylog_transport_names[QUERYLOG_TRANSPORTS];
+extern const char *const querylog_tier_names[QUERYLOG_TIERS];
+
+enum { QUERYLOG_NO_EDE = UINT16_MAX };
+
+// A string of a batch or of what it holds on to: never NULL, NUL-terminated, and without octets
+// under 0x20, 0x7f and over (names are escaped as RFC 1035 5.1 has it).
+struct querylog_text {
+	const char *at;
+	uint16_t len;
+};
+
+struct querylog_row {
+	uint64_t time_us;                 // received, microseconds since 1970 UTC
+	uint64_t weight;                  // of so many queries, this one included
+	struct querylog_text qname;       // "." for the root; "" where the question was not read
+	struct querylog_text client;      // address as text, after anonymisation
+	struct querylog_text client_name; // "" without one
+	struct querylog_text group;       // "" for group 0
+	struct querylog_text verdict;     // verdict_names or answer kinds, one vocabulary
+	struct querylog_text list;        // that blocked, "" without one
+	struct querylog_text upstream;    // that answered, "" without one
+	uint32_t dataplane_us;            // from the receive burst to the end of the batch
+	uint32_t total_us;                // from there to the answer
+	uint16_t qtype, qclass;
+	uint16_t rcode; // extended; of a query without an answer 0 with is_answered false
+	uint16_t ede;   // RFC 8914, or QUERYLOG_NO_EDE
+	uint16_t client_port;
+	uint16_t query_len, reply_len; // octets of DNS; 0 where there is none
+	uint8_t client_version;        // 4 or 6
+	uint8_t client_bytes[16]; // after anonymisation; IPv4 in the first 4; zeros when hashed
+	uint8_t transport;        // enum querylog_transport
+	uint8_t tier;             // enum querylog_tier
+	bool is_answered;
+	bool is_blocked; // blocked, blocked_answer, drop_rule
+};
+
+struct querylog_batch {
+	uint64_t number; // counts up from 1 in a control plane's life
+	const char *box; // this box's name
+	unsigned count;
+	const struct querylog_row *row;
+	uint64_t weight; // of all rows
+};
+
+// Any thread. A batch given to `take` is borrowed: who keeps it holds it.
+void querylog_hold(const struct querylog_batch *b);
+void querylog_release(const struct querylog_batch *b);
+
+struct querylog_sink {
+	const char *name;
+	// On the log thread. False: not taken; counted as dropped by this sink.
+	bool (*take)(void *arg, const struct querylog_batch *b);
+	// On the log thread, once a second or so, also when nothing is logged. NULL: not wanted.
+	void (*beat)(void *arg, uint64_t now_ms);
+	void *arg;
+};
+
+struct querylog;
+
+// Adds a sink before querylog_start. It must stand until querylog_stop has returned. -ENOSPC.
+ATTR_MUST_CHECK int querylog_add(struct querylog *q, const struct querylog_sink *sink);
+
+struct querylog_sink_counts {
+	const char *name;
+	uint64_t rows, weight;                 // taken
+	uint64_t dropped_rows, dropped_weight; // not taken
+};
