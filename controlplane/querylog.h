@@ -110,11 +110,29 @@ struct querylog_sink {
 
 struct querylog;
 
+struct querylog_settings {
+	const char *box; // this box's name; kept by reference, outlives the log
+};
+
+ATTR_MUST_CHECK int querylog_open(struct querylog **out, const struct querylog_settings *s);
+// Every batch that a sink took is released. NULL is fine.
+void querylog_close(struct querylog *q);
+
 // Adds a sink before querylog_start. It must stand until querylog_stop has returned. -ENOSPC.
 ATTR_MUST_CHECK int querylog_add(struct querylog *q, const struct querylog_sink *sink);
+ATTR_MUST_CHECK int querylog_start(struct querylog *q); // -errno of creating the thread
+// Empties the rings once more, gives what is there to the sinks and ends the thread. Then the sinks
+// are stopped, each by its owner.
+void querylog_stop(struct querylog *q);
+
+// Gives a batch to every sink and counts who took it. On the log thread, or in a test.
+void querylog_feed(struct querylog *q, const struct querylog_batch *b);
 
 struct querylog_sink_counts {
 	const char *name;
 	uint64_t rows, weight;                 // taken
 	uint64_t dropped_rows, dropped_weight; // not taken
 };
+
+// Any thread.
+unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUERYLOG_SINKS_MAX]);

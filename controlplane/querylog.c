@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_internal.h"
+#include "thread_start.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+int querylog_open(struct querylog **out, const struct querylog_settings *s)
+{
+	struct querylog *q = calloc(1, sizeof *q);
+	if (!q)
+		return -ENOMEM;
+	q->settings = *s;
+	int rc = querylog_pool_open(&q->pool);
+	if (rc < 0) {
+		free(q);
+		return rc;
+	}
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	*out = q;
+	return 0;
+}
+
+void querylog_close(struct querylog *q)
+{
+	if (!q)
+		return;
+	querylog_stop(q);
+	querylog_pool_close(q->pool);
+	pthread_cond_destroy(&q->wake);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+int querylog_add(struct querylog *q, const struct querylog_sink *sink)
+{
+	if (q->sinks == QUERYLOG_SINKS_MAX)
+		return -ENOSPC;
+	q->sink[q->sinks++].sink = *sink;
+	return 0;
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, was + n, memory_order_relaxed);
+}
+
+void querylog_feed(struct querylog *q, const struct querylog_batch *b)
+{
+	for (unsigned i = 0; i < q->sinks; i++) {
+		struct querylog_sink_slot *s = &q->sink[i];
+		bool took = s->sink.take(s->sink.arg, b);
+		count(took ? &s->rows : &s->dropped_rows, b->count);
+		count(took ? &s->weight : &s->dropped_weight, b->weight);
+	}
+}
+
+unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUERYLOG_SINKS_MAX])
+{
+	for (unsigned i = 0; i < q->sinks; i++) {
+		const struct querylog_sink_slot *s = &q->sink[i];
+		out[i] = (struct querylog_sink_counts){
+			.name = s->sink.name,
+			.rows = atomic_load_explicit(&s->rows, memory_order_relaxed),
+			.weight = atomic_load_explicit(&s->weight, memory_order_relaxed),
+			.dropped_rows =
+				atomic_load_explicit(&s->dropped_rows, memory_order_relaxed),
+			.dropped_weight =
+				atomic_load_explicit(&s->dropped_weight, memory_order_relaxed),
+		};
+	}
+	return q->sinks;
+}
+
+static void beat(struct querylog *q, uint64_t now_ms)
+{
+	if (now_ms - q->beat_ms < QUERYLOG_BEAT_MS)
+		return;
+	q->beat_ms = now_ms;
+	for (unsigned i = 0; i < q->sinks; i++)
+		if (q->sink[i].sink.beat)
+			q->sink[i].sink.beat(q->sink[i].sink.arg, now_ms);
+}
+
+// Waits until it is time to look again. False: stop.
+static bool wait_for_next(struct querylog *q, unsigned ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&q->lock);
+	while (!q->stop)
+		if (pthread_cond_timedwait(&q->wake, &q->lock, &until) == ETIMEDOUT)
+			break;
+	bool go_on = !q->stop;
+	pthread_mutex_unlock(&q->lock);
+	return go_on;
+}
+
+static void *log_thread(void *arg)
+{
+	struct querylog *q = arg;
+	while (wait_for_next(q, QUERYLOG_POLL_IDLE_MS))
+		beat(q, clock_mono_ms());
+	return NULL;
+}
+
+int querylog_start(struct querylog *q)
+{
+	sigset_t all, before;
+	thread_mask(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&q->thread, NULL, log_thread, q);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	q->is_running = rc == 0;
+	return -rc;
+}
+
+void querylog_stop(struct querylog *q)
+{
+	if (!q->is_running)
+		return;
+	pthread_mutex_lock(&q->lock);
+	q->stop = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	pthread_join(q->thread, NULL);
+	q->is_running = false;
+}

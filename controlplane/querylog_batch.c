@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_batch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const querylog_transport_names[QUERYLOG_TRANSPORTS] = {
+	[QUERYLOG_UDP] = "udp", [QUERYLOG_TCP] = "tcp"};
+const char *const querylog_tier_names[QUERYLOG_TIERS] = {
+	[QUERYLOG_TIER_NONE] = "none",
+	[QUERYLOG_TIER_RULES] = "rules",
+	[QUERYLOG_TIER_L0] = "l0",
+	[QUERYLOG_TIER_L1] = "l1",
+	[QUERYLOG_TIER_UPSTREAM] = "upstream",
+	[QUERYLOG_TIER_STALE] = "stale",
+};
+
+struct batch {
+	struct querylog_batch out;
+	_Atomic unsigned references;
+	struct querylog_pool *pool;
+	struct batch *next; // among the spare ones
+	void (*drop)(void *arg);
+	void *drop_arg;
+	size_t text_used;
+	struct querylog_row row[QUERYLOG_ROWS_MAX];
+	char text[QUERYLOG_TEXT_MAX];
+};
+
+struct querylog_pool {
+	pthread_mutex_t lock;
+	struct batch *spare;
+	unsigned spares, out;
+	uint64_t starved;
+};
+
+static struct batch *batch_of(const struct querylog_batch *b)
+{
+	return (struct batch *)((uintptr_t)b - offsetof(struct batch, out));
+}
+
+int querylog_pool_open(struct querylog_pool **out)
+{
+	struct querylog_pool *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	pthread_mutex_init(&p->lock, NULL);
+	*out = p;
+	return 0;
+}
+
+void querylog_pool_close(struct querylog_pool *p)
+{
+	if (!p)
+		return;
+	assert(p->out == 0);
+	while (p->spare) {
+		struct batch *b = p->spare;
+		p->spare = b->next;
+		free(b);
+	}
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+// A batch to fill, or NULL. The count of those out is taken first: malloc needs no lock of ours.
+static struct batch *pool_get(struct querylog_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	struct batch *b = p->spare;
+	bool may = p->out < QUERYLOG_BATCHES_MAX;
+	if (may) {
+		p->out++;
+		if (b) {
+			p->spare = b->next;
+			p->spares--;
+		}
+	} else {
+		p->starved++;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (!may)
+		return NULL;
+	if (!b)
+		b = malloc(sizeof *b);
+	if (b)
+		return b;
+	pthread_mutex_lock(&p->lock);
+	p->out--;
+	p->starved++;
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+struct querylog_batch *querylog_pool_take(struct querylog_pool *p, const char *box, uint64_t number)
+{
+	struct batch *b = pool_get(p);
+	if (!b)
+		return NULL;
+	b->out = (struct querylog_batch){.number = number, .box = box, .row = b->row};
+	b->pool = p;
+	b->next = NULL;
+	b->drop = NULL;
+	b->text_used = 0;
+	atomic_store_explicit(&b->references, 1, memory_order_relaxed);
+	return &b->out;
+}
+
+struct querylog_row *querylog_batch_row(struct querylog_batch *out, size_t text)
+{
+	struct batch *b = batch_of(out);
+	if (out->count == QUERYLOG_ROWS_MAX || text > sizeof b->text - b->text_used)
+		return NULL;
+	const struct querylog_text none = {.at = "", .len = 0};
+	struct querylog_row *row = &b->row[out->count];
+	*row = (struct querylog_row){.qname = none,
+		.client = none,
+		.client_name = none,
+		.group = none,
+		.verdict = none,
+		.list = none,
+		.upstream = none,
+		.ede = QUERYLOG_NO_EDE};
+	return row;
+}
+
+char *querylog_batch_text(struct querylog_batch *out, size_t size)
+{
+	struct batch *b = batch_of(out);
+	assert(size <= sizeof b->text - b->text_used);
+	char *at = b->text + b->text_used;
+	b->text_used += size;
+	return at;
+}
+
+void querylog_batch_end_row(struct querylog_batch *out)
+{
+	out->weight += batch_of(out)->row[out->count].weight;
+	out->count++;
+}
+
+void querylog_batch_keep(struct querylog_batch *out, void (*drop)(void *arg), void *arg)
+{
+	struct batch *b = batch_of(out);
+	b->drop = drop;
+	b->drop_arg = arg;
+}
+
+void querylog_hold(const struct querylog_batch *out)
+{
+	atomic_fetch_add_explicit(&batch_of(out)->references, 1, memory_order_relaxed);
+}
+
+void querylog_release(const struct querylog_batch *out)
+{
+	struct batch *b = batch_of(out);
+	if (atomic_fetch_sub_explicit(&b->references, 1, memory_order_acq_rel) != 1)
+		return;
+	if (b->drop)
+		b->drop(b->drop_arg);
+	struct querylog_pool *p = b->pool;
+	pthread_mutex_lock(&p->lock);
+	p->out--;
+	bool keep = p->spares < QUERYLOG_SPARE_MAX;
+	if (keep) {
+		b->next = p->spare;
+		p->spare = b;
+		p->spares++;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (!keep)
+		free(b);
+}
+
+void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *out)
+{
+	pthread_mutex_lock(&p->lock);
+	*out = (struct querylog_pool_counts){.out = p->out,
+		.made = p->out + p->spares,
+		.bytes = (uint64_t)(p->out + p->spares) * sizeof(struct batch),
+		.starved = p->starved};
+	pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct querylog_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_closed, is_woken;
+	unsigned first;
+	struct querylog_queue_counts counts;
+	const struct querylog_batch *batch[QUERYLOG_QUEUE_MAX];
+};
+
+int querylog_queue_open(struct querylog_queue **out, unsigned cap)
+{
+	assert(cap > 0 && cap <= QUERYLOG_QUEUE_MAX);
+	struct querylog_queue *q = calloc(1, sizeof *q);
+	if (!q)
+		return -ENOMEM;
+	q->counts.cap = cap;
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	*out = q;
+	return 0;
+}
+
+void querylog_queue_free(struct querylog_queue *q)
+{
+	if (!q)
+		return;
+	for (unsigned i = 0; i < q->counts.used; i++)
+		querylog_release(q->batch[(q->first + i) % QUERYLOG_QUEUE_MAX]);
+	pthread_cond_destroy(&q->changed);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b)
+{
+	pthread_mutex_lock(&q->lock);
+	struct querylog_queue_counts *c = &q->counts;
+	bool room = !q->is_closed && c->used < c->cap;
+	if (room) {
+		querylog_hold(b);
+		q->batch[(q->first + c->used++) % QUERYLOG_QUEUE_MAX] = b;
+		c->put++;
+		if (c->used > c->used_most)
+			c->used_most = c->used;
+		pthread_cond_signal(&q->changed);
+	} else {
+		c->refused++;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return room;
+}
+
+static struct timespec deadline_in(unsigned ms)
+{
+	struct timespec at;
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += ms / 1000;
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+const struct querylog_batch *querylog_queue_take(struct querylog_queue *q, unsigned timeout_ms)
+{
+	const struct timespec until = deadline_in(timeout_ms);
+	const struct querylog_batch *b = NULL;
+	pthread_mutex_lock(&q->lock);
+	while (!q->counts.used && !q->is_closed && !q->is_woken && timeout_ms)
+		if (pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT)
+			break;
+	q->is_woken = false;
+	if (q->counts.used) {
+		b = q->batch[q->first];
+		q->first = (q->first + 1) % QUERYLOG_QUEUE_MAX;
+		q->counts.used--;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return b;
+}
+
+void querylog_queue_wake(struct querylog_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->is_woken = true;
+	pthread_cond_signal(&q->changed);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void querylog_queue_close(struct querylog_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->is_closed = true;
+	pthread_cond_broadcast(&q->changed);
+	pthread_mutex_unlock(&q->lock);
+}
+
+bool querylog_queue_is_done(struct querylog_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	bool done = q->is_closed && !q->counts.used;
+	pthread_mutex_unlock(&q->lock);
+	return done;
+}
+
+void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_counts *out)
+{
+	pthread_mutex_lock(&q->lock);
+	*out = q->counts;
+	pthread_mutex_unlock(&q->lock);
+}
