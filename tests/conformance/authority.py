@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The honest upstream of the conformance tests: what a good resolver says, by the first label of the name.
+
+usage: authority.py PORT LOGFILE       one JSON object a line for each query
+
+A first label is WORD[-NUMBER[-NUMBER]]; the labels behind it only make names distinct. Types it knows (RECORDS) are answered
+whatever the word, but for these:
+  nx, nodata      [-SOA_TTL[-MINIMUM]]     no such name, no such data, with the SOA; nxbare, nodatabare: without it
+  cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
+  raw-LENGTH      LENGTH octets of rdata whatever the type: no name in it may be read
+  big-COUNT       COUNT texts of 200 octets, cut at what the asker takes
+  rcode-N, ede-N  that rcode; SERVFAIL with that extended error
+  signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
+  wait-MS         late;  dead: never;  flaky-N: the first N queries of that name get no answer
+  upper           every owner in upper case;  name: the rdata has names in mixed case
+"""
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+RECORDS = {
+    "A": "198.18.200.1", "AAAA": "fd53:0:0:c8::1", "TXT": '"conformance" "second string"', "MX": "10 Mail.c.example.",
+    "NS": "Ns.c.example.", "SRV": "1 2 5060 Sip.c.example.", "PTR": "Host.c.example.", "CAA": '0 issue "ca.example"',
+    "HTTPS": "1 . alpn=h2,h3", "SVCB": "1 Svc.c.example. alpn=dot", "NAPTR": '100 10 "u" "sip" "!^.*$!sip:i@c.example!" .',
+    "SOA": "Ns.c.example. Hostmaster.c.example. 7 3600 900 604800 60", "DNAME": "Other.c.example.",
+    "DS": "1 13 2 " + "ab" * 32, "TLSA": "3 1 1 " + "cd" * 32, "SSHFP": "4 2 " + "ef" * 32,
+    "LOC": "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000.00m 10.00m", "HINFO": '"CPU" "OS"', "RP": "Me.c.example. T.c.example.",
+    "RRSIG": "A 13 3 300 20380101000000 20250101000000 1 c.example. " + "AAAA" * 16,
+}
+SOA = "ns.c.example. hostmaster.c.example. 7 3600 900 604800 %d"
+APEX = dns.name.from_text("c.example.")
+tries = {}
+lock = threading.Lock()
+
+
+class Log:
+    def __init__(self, path):
+        self.file = open(path, "a", buffering=1)
+
+    def write(self, proto, wire, query):
+        entry = {"time": time.monotonic(), "proto": proto, "id": query.id, "flags": int(query.flags), "wire": wire.hex()}
+        if query.question:
+            question = query.question[0]
+            entry.update(name=question.name.to_text(), type=dns.rdatatype.to_text(question.rdtype), qclass=question.rdclass)
+        if query.edns >= 0:
+            entry["edns"] = {"version": query.edns, "size": query.payload, "do": bool(query.ednsflags & dns.flags.DO),
+                             "flags": query.ednsflags & 0xffff, "options": [int(option.otype) for option in query.options]}
+        with lock:
+            self.file.write(json.dumps(entry) + "\n")
+
+
+def rrset(owner, rdtype, ttl, *texts):
+    return dns.rrset.from_text(owner, ttl, "IN", rdtype, *texts)
+
+
+def generic(owner, rdtype, ttl, octets):
+    rdata = dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, octets)
+    out = dns.rrset.RRset(owner, dns.rdataclass.IN, rdtype)
+    out.add(rdata, ttl)
+    return out
+
+
+def negative(reply, owner, numbers, rcode):
+    ttl = numbers[0] if numbers else 60
+    reply.set_rcode(rcode)
+    reply.authority.append(rrset(APEX, "SOA", ttl, SOA % (numbers[1] if len(numbers) > 1 else ttl)))
+
+
+def records(owner, rdtype, word, numbers):
+    """The answer section, or None where there is none."""
+    ttl, text = 300, dns.rdatatype.to_text(rdtype)
+    if word in ("a", "ttl") and numbers:
+        ttl = numbers[0]
+    if word == "raw":
+        return [generic(owner, rdtype, ttl, bytes((0xc0 | i & 1) if i % 2 == 0 else 0x0c for i in range(numbers[0])))]
+    if word == "big":
+        return [rrset(owner, "TXT", ttl, *(f'"{i:03d}{"x" * 197}"' for i in range(numbers[0])))]
+    if word == "order" and text == "A":
+        return [rrset(owner, "A", ttl, *(f"198.18.200.{i}" for i in range(1, 5)))]
+    if word == "any" or text == "ANY":
+        return [rrset(owner, kind, ttl, RECORDS[kind]) for kind in ("A", "AAAA", "TXT", "MX")]
+    if word == "empty" or text not in RECORDS:
+        return None
+    return [rrset(owner, text, ttl, RECORDS[text])]
+
+
+def with_aliases(owner, rdtype, word, numbers):
+    rest = dns.name.Name(owner.labels[1:])
+    target = dns.name.Name((b"a",) + rest.labels)
+    if word == "cname" and rdtype != dns.rdatatype.CNAME:
+        return [rrset(owner, "CNAME", 200, target.to_text())] + (records(target, rdtype, "a", []) or [])
+    if word == "cname":
+        return [rrset(owner, "CNAME", 200, target.to_text())]
+    if word == "dname":  # RFC 6672: the DNAME, and the CNAME made of it
+        source, other = dns.name.Name(rest.labels), dns.name.from_text("other.c.example.")
+        alias = dns.name.Name(owner.labels[:1] + other.labels)
+        return [rrset(source, "DNAME", 200, other.to_text()), rrset(owner, "CNAME", 200, alias.to_text())] + (
+            records(alias, rdtype, "a", []) or [])
+    return records(owner, rdtype, word, numbers)
+
+
+def answer(query):
+    """The reply, or None for silence."""
+    reply = dns.message.make_response(query, recursion_available=True, our_payload=1232)
+    if not query.question:
+        reply.set_rcode(dns.rcode.FORMERR)
+        return reply
+    question = query.question[0]
+    owner, rdtype = question.name, question.rdtype
+    first = owner.labels[0].decode("latin-1").lower() if owner.labels[0] else ""
+    word, *tail = first.split("-")
+    numbers = [int(t) for t in tail if t.isdigit()]
+    if word == "dead":
+        return None
+    if word == "flaky":
+        with lock:
+            tries[owner] = tries.get(owner, 0) + 1
+            if tries[owner] <= numbers[0]:
+                return None
+    if word == "wait":
+        time.sleep(numbers[0] / 1000)
+    if word in ("nx", "nodata"):
+        negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "nx" else dns.rcode.NOERROR)
+    elif word in ("nxbare", "nodatabare"):
+        reply.set_rcode(dns.rcode.NXDOMAIN if word == "nxbare" else dns.rcode.NOERROR)
+    elif word == "rcode":
+        reply.set_rcode(numbers[0])
+    elif word == "ede":
+        reply.set_rcode(dns.rcode.SERVFAIL)
+        reply.use_edns(0, 0, 1232, options=[dns.edns.EDEOption(numbers[0], "said upstream")])
+    else:
+        reply.answer = with_aliases(owner, rdtype, word, numbers) or []
+        if not reply.answer:
+            negative(reply, owner, [], dns.rcode.NOERROR)
+        if word == "signed":
+            reply.flags |= dns.flags.AD
+            if query.ednsflags & dns.flags.DO:
+                kind = dns.rdatatype.to_text(rdtype)
+                reply.answer.append(rrset(owner, "RRSIG", 300, kind + RECORDS["RRSIG"][1:]))
+    return reply
+
+
+def to_wire(query, reply, proto):
+    limit = 65535 if proto == "tcp" else max(512, query.payload if query.edns >= 0 else 512)
+    first = query.question[0].name.labels[0].lower() if query.question else b""
+    if first.startswith(b"ttls"):
+        return differing_ttls(query)
+    if first.startswith(b"upper"):
+        reply.answer = [rrset(dns.name.from_text(r.name.to_text().upper()), r.rdtype, r.ttl, *(d.to_text() for d in r))
+                        for r in reply.answer]
+    try:
+        return reply.to_wire(max_size=limit)
+    except dns.exception.TooBig:
+        short = dns.message.make_response(query, recursion_available=True, our_payload=1232)
+        short.flags |= dns.flags.TC
+        return short.to_wire()
+
+
+def differing_ttls(query):
+    """What dnspython cannot say: three addresses with three TTLs (RFC 2181 5.2 calls that an error)."""
+    question = query.to_wire()[12:]
+    end = 0
+    while question[end]:
+        end += 1 + question[end]
+    question = question[:end + 5]
+    out = struct.pack("!6H", query.id, 0x8180, 1, 3, 0, 0) + question
+    for i, ttl in enumerate((300, 100, 200)):
+        out += struct.pack("!HHHIH4B", 0xc00c, 1, 1, ttl, 4, 198, 18, 200, i)
+    return out
+
+
+def handle(wire, proto, log, send):
+    try:
+        query = dns.message.from_wire(wire)
+    except dns.exception.DNSException:
+        return
+    log.write(proto, wire, query)
+    reply = answer(query)
+    if reply is not None:
+        send(to_wire(query, reply, proto))
+
+
+def serve_udp(port, log):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sock.bind(("127.0.0.1", port))
+    while True:
+        wire, peer = sock.recvfrom(65535)
+        work = (wire, "udp", log, lambda out, peer=peer: sock.sendto(out, peer))
+        if wire[13:18].lower() == b"wait-":
+            threading.Thread(target=handle, args=work, daemon=True).start()
+        else:
+            handle(*work)
+
+
+def serve_connection(conn, log):
+    conn.settimeout(10)
+    try:
+        while True:
+            head = conn.recv(2, socket.MSG_WAITALL)
+            if len(head) < 2:
+                break
+            wire = conn.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL)
+            handle(wire, "tcp", log, lambda out: conn.sendall(struct.pack("!H", len(out)) + out))
+    except OSError:
+        pass
+    conn.close()
+
+
+def serve_tcp(port, log):
+    server = socket.create_server(("127.0.0.1", port), backlog=128)
+    while True:
+        conn, _ = server.accept()
+        threading.Thread(target=serve_connection, args=(conn, log), daemon=True).start()
+
+
+if __name__ == "__main__":
+    the_log = Log(sys.argv[2])
+    threading.Thread(target=serve_tcp, args=(int(sys.argv[1]), the_log), daemon=True).start()
+    serve_udp(int(sys.argv[1]), the_log)

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the conformance tests are written with. A test is a function with @case, named RFC number, section, what.
+
+	@case                                   runs four times: UDP and TCP over IPv4 and IPv6
+	def rfc1035_4_1_1_id_is_copied(way):
+		way.ask(way.fresh("a"))
+
+	@case(ways=[UDP4])                      once (UDP, TCP: over both families)
+	@case(alone=True)                       with nothing else beside it: changes the configuration, counts, waits
+
+Every reply that a Way receives goes through `judge` (oracle.py) before the test sees it.
+"""
+import json
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from oracle import judge
+
+SERVICE = {socket.AF_INET: "198.18.0.53", socket.AF_INET6: "fd53::53"}
+CLIENT = {socket.AF_INET: "198.18.0.2", socket.AF_INET6: "fd53::2"}
+ZONE = "c.example"  # below it the honest upstream answers
+LOG = pathlib.Path("/run/smoke/authority.log")
+CONFIG = pathlib.Path("/run/weir/lab/weir.yaml")
+PATIENCE = 10  # seconds for what takes milliseconds on a machine with nothing else to do
+
+UDP4, TCP4 = ("udp", socket.AF_INET), ("tcp", socket.AF_INET)
+UDP6, TCP6 = ("udp", socket.AF_INET6), ("tcp", socket.AF_INET6)
+UDP, TCP = [UDP4, UDP6], [TCP4, TCP6]
+EVERY = UDP + TCP
+cases = []
+
+
+class Skip(Exception):
+    """What this weir does not have (yet); says what."""
+
+
+def case(function=None, *, ways=EVERY, alone=False):
+    def register(test):
+        cases.append((test, ways, alone))
+        return test
+    return register(function) if function else register
+
+
+class Reply:
+    def __init__(self, query, wire, seconds):
+        self.wire, self.seconds = wire, seconds
+        self.msg = judge(query, wire)
+        self.rcode = dns.rcode.to_text(self.msg.rcode())
+
+    def has(self, flag):
+        return bool(self.msg.flags & dns.flags.from_text(flag))
+
+    def records(self, rdtype, section="answer"):
+        """The texts of the records of a type in a section, sorted."""
+        kind = dns.rdatatype.from_text(rdtype)
+        return sorted(rdata.to_text() for rrset in getattr(self.msg, section) if rrset.rdtype == kind for rdata in rrset)
+
+    def soa(self):
+        """The SOA of a negative answer: (TTL, MINIMUM), or None."""
+        for rrset in self.msg.authority:
+            if rrset.rdtype == dns.rdatatype.SOA:
+                return rrset.ttl, rrset[0].minimum
+        return None
+
+    def ede(self):
+        return [int(option.code) for option in self.msg.options if option.otype == dns.edns.EDE]
+
+    def option(self, number):
+        return [option for option in self.msg.options if option.otype == number]
+
+    def ttls(self):
+        return [rrset.ttl for rrset in self.msg.answer]
+
+
+class Way:
+    """How a test asks: transport, family, and names that nobody else uses."""
+
+    def __init__(self, proto, family, number):
+        self.proto, self.family, self.number, self.names = proto, family, number, 0
+        self.title = proto + ("4" if family == socket.AF_INET else "6")
+
+    def fresh(self, first="a", zone=ZONE):
+        """A name never asked before; its first label says how upstream answers."""
+        self.names += 1
+        return f"{first}.n{self.names}-{self.title}-{self.number}.{zone}"
+
+    def address(self):
+        return (SERVICE[self.family], 53)
+
+    def socket(self, source=None):
+        kind = socket.SOCK_DGRAM if self.proto == "udp" else socket.SOCK_STREAM
+        sock = socket.socket(self.family, kind)
+        sock.settimeout(PATIENCE)
+        if source:
+            sock.bind((source, 0))
+        sock.connect(self.address())
+        return sock
+
+    def send(self, sock, wire):
+        sock.sendall(wire if self.proto == "udp" else struct.pack("!H", len(wire)) + wire)
+
+    def receive(self, sock, seconds=PATIENCE):
+        """The next message, or None at the end of time or of the connection."""
+        sock.settimeout(seconds)
+        try:
+            if self.proto == "udp":
+                return sock.recv(65535)
+            head = exactly(sock, 2)
+            return head and exactly(sock, struct.unpack("!H", head)[0])
+        except (socket.timeout, ConnectionError):
+            return None
+
+    def exchange(self, wire, seconds=PATIENCE, source=None):
+        """The octets of the reply, not judged, or None. Over UDP asked three times: a loaded machine may lose one."""
+        for left in (2, 1, 0) if self.proto == "udp" else (0,):
+            with self.socket(source) as sock:
+                self.send(sock, wire)
+                reply = self.receive(sock, seconds / 3 if self.proto == "udp" else seconds)
+            if reply is not None or not left:
+                return reply
+
+    def silence(self, wire, seconds=1.0):
+        """Nobody answers this."""
+        with self.socket() as sock:
+            self.send(sock, wire)
+            reply = self.receive(sock, seconds)
+        assert reply is None, f"a reply: {reply.hex()}"
+
+    def raw(self, wire, seconds=PATIENCE):
+        began = time.monotonic()
+        reply = self.exchange(wire, seconds)
+        assert reply is not None, "no reply"
+        return Reply(wire, reply, time.monotonic() - began)
+
+    def ask(self, name, rdtype="A", **how):
+        return self.raw(query(name, rdtype, **how))
+
+
+def exactly(sock, count):
+    out = b""
+    while len(out) < count:
+        more = sock.recv(count - len(out))
+        if not more:
+            return None
+        out += more
+    return out
+
+
+ids = iter(range(1, 1 << 62))
+
+
+def query(name, rdtype="A", *, rdclass="IN", flags="RD", edns=None, size=1232, do=False, options=(), version=0, eflags=0,
+          ident=None):
+    """Octets of a query. With edns=True, do, options, version or eflags it has an OPT. Letter case stays."""
+    msg = dns.message.make_query(name, rdtype, rdclass)
+    msg.flags = dns.flags.from_text(flags)
+    msg.id = ident if ident is not None else next(ids) * 40503 & 0xffff
+    if edns or do or options or version or eflags:
+        msg.use_edns(version, eflags | (dns.flags.DO if do else 0), size, options=list(options))
+    return msg.to_wire()
+
+
+def option(number, octets=b""):
+    return dns.edns.GenericOption(number, octets)
+
+
+def asked(name):
+    """What upstream was asked for this name, in order."""
+    want = dns.name.from_text(name)
+    found = []
+    for line in LOG.read_text().splitlines():
+        entry = json.loads(line)
+        if "name" in entry and dns.name.from_text(entry["name"]) == want:
+            found.append(entry)
+    return found
+
+
+def weirctl(*words, check=True):
+    command = [os.environ["WEIR_BUILD"] + "/tools/ctl/weirctl", "-c", str(CONFIG), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert not check or done.returncode == 0, f"weirctl {' '.join(words)}: {done.stderr or done.stdout}"
+    return done.stdout
+
+
+def sections(text):
+    """A configuration as its top-level sections, each with its text."""
+    out, key = {}, ""
+    for line in text.splitlines(keepends=True):
+        if line[:1].isalpha():
+            key = line.split(":")[0]
+        out[key] = out.get(key, "") + line
+    return out
+
+
+class configured:
+    """with configured(cache="cache: {stale: immediate}"): these sections in place of the lab's own, taken over live."""
+
+    def __init__(self, **changes):
+        self.changes = changes
+
+    def __enter__(self):
+        self.before = CONFIG.read_text()
+        now = sections(self.before)
+        now.update({key: text + "\n" for key, text in self.changes.items()})
+        self.reload("".join(now.values()))
+
+    def __exit__(self, *_):
+        self.reload(self.before)
+
+    def reload(self, text):
+        CONFIG.write_text(text)
+        weirctl("config", "reload")
+        time.sleep(0.3)  # workers adopt within some 20 ms
+
+
+def configure_lab():
+    """The lab's configuration with the sections of config.yaml."""
+    now = sections(CONFIG.read_text())
+    now.update(sections((pathlib.Path(__file__).parent / "config.yaml").read_text()))
+    CONFIG.write_text("".join(text if text.endswith("\n") else text + "\n" for text in now.values()))
+
+
+def eventually(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found or time.monotonic() > end:
+            assert found, "not within the time"
+            return found
+        time.sleep(0.1)
+
+
+def together(*calls):
+    """Runs these at one time and returns what they returned, in order."""
+    results = [None] * len(calls)
+
+    def one(i, call):
+        try:
+            results[i] = call()
+        except BaseException as problem:  # handed to who waits
+            results[i] = problem
+
+    threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results

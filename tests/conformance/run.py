@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the conformance tests in the client namespace: all, or those whose name contains a word given.
+
+Prints "ok" or "not ok" and a name for each, and "N passed, N failed, N skipped" at the end.
+"""
+import concurrent.futures
+import importlib
+import pathlib
+import sys
+import time
+import traceback
+
+import harness
+
+AT_ONE_TIME = 8
+
+
+def run(test, way):
+    """(result, text)"""
+    try:
+        test(harness.Way(*way, number=run.numbers[test.__name__]))
+        return "ok", ""
+    except harness.Skip as reason:
+        return "skip", str(reason)
+    except Exception:
+        return "not ok", traceback.format_exc()
+
+
+def report(name, result, text, totals):
+    totals[result] += 1
+    number = sum(totals.values())
+    if result == "skip":
+        print(f"ok {number} - {name} # SKIP {text}", flush=True)
+    else:
+        print(f"{result} {number} - {name}", flush=True)
+        if text:
+            print("".join(f"  | {line}\n" for line in text.strip().splitlines()[-12:]), end="", flush=True)
+
+
+def main():
+    for path in sorted(pathlib.Path(__file__).parent.glob("test_*.py")):
+        importlib.import_module(path.stem)
+    run.numbers = {test.__name__: i for i, (test, _, _) in enumerate(harness.cases)}
+    assert len(run.numbers) == len(harness.cases), "two tests of one name"
+    wanted = sys.argv[1:]
+    chosen = [(test, way, alone) for test, ways, alone in harness.cases for way in ways
+              if not wanted or any(word in test.__name__ for word in wanted)]
+    totals, began = {"ok": 0, "not ok": 0, "skip": 0}, time.monotonic()
+
+    def name(test, way):
+        return f"{test.__name__} {harness.Way(*way, number=0).title}"
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONE_TIME) as pool:
+        beside = [(name(test, way), pool.submit(run, test, way)) for test, way, alone in chosen if not alone]
+        for title, future in beside:
+            report(title, *future.result(), totals)
+    for test, way, alone in chosen:
+        if alone:
+            report(name(test, way), *run(test, way), totals)
+    print(f"{time.monotonic() - began:.0f} s")
+    print(f"{totals['ok']} passed, {totals['not ok']} failed, {totals['skip']} skipped")
+    return 0 if totals["ok"] and not totals["not ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
