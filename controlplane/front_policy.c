@@ -72,7 +72,7 @@ unsigned front_policy_leaf_of_address(const struct front_policy *fp, const struc
 	unsigned version;
 	const uint8_t *octets = front_policy_octets(client, &version);
 
-	if (fp->word == 0 || (!policy_has_groups(r) && !r->has_access))
+	if (!policy_has_groups(r) && !r->has_access)
 		return 0;
 	return version == 4 ? policy_leaf_v4(r, octets) : policy_leaf_v6(r, octets);
 }
@@ -84,13 +84,12 @@ unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *clien
 	unsigned leaf = front_policy_leaf_of_address(fp, client);
 	unsigned group = policy_group_of(leaf);
 
-	if (fp->word != 0 && r->has_macs
-		&& front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
+	if (r->has_macs && front_neighbour_mac(&fp->neighbours, client, now_ms, mac))
 		leaf = leaf - group + policy_group_mac(r, mac, group);
 	return leaf;
 }
 
 const struct policy_group *front_policy_of(const struct front_policy *fp, unsigned group)
 {
-	return fp->word ? &fp->reader.group[group & (POLICY_GROUPS_MAX - 1)] : &fp->everyone;
+	return &fp->reader.group[group & (POLICY_GROUPS_MAX - 1)];
 }

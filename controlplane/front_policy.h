@@ -4,7 +4,7 @@
 // Which group a client of the front is in, and whether it may ask, by the policy image that the
 // workers have (policy.h).
 // Resolver loop's thread; the image is mapped again when another one is current, some 0.1 ms.
-// Where it cannot be mapped the one before stays, and none at all is group 0.
+// Where it cannot be mapped the one before stays, and without any nobody may ask.
 
 #include "front_neighbour.h"
 #include "publish.h"
@@ -17,7 +17,6 @@ struct front_policy {
 	uint64_t tried_ms; // in vain; not again in the same FRONT_POLICY_RETRY_MS
 	struct region region;
 	struct policy_reader reader;
-	struct policy_group everyone; // while there is none
 	struct front_neighbours neighbours;
 };
 
@@ -26,6 +25,12 @@ enum { FRONT_POLICY_RETRY_MS = 100 };
 void front_policy_open(struct front_policy *fp); // zeroed
 void front_policy_look(struct front_policy *fp, struct publisher *publisher, uint64_t now_ms);
 void front_policy_close(struct front_policy *fp);
+
+// Not before there was an image.
+ATTR_INLINE bool front_policy_is_closed(const struct front_policy *fp)
+{
+	return fp->word == 0;
+}
 
 // The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
 // address; an IPv4 address mapped into IPv6 is one of IPv4.

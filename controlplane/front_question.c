@@ -100,8 +100,21 @@ static enum verdict block_all(struct front *f, const struct front_question *q, u
 bool front_admits(struct front *f, const union front_client *client)
 {
 	front_policy_look(&f->policy, f->r->publisher, clock_mono_ms());
+	if (front_policy_is_closed(&f->policy))
+		return true; // to be told
 	unsigned leaf = front_policy_leaf_of_address(&f->policy, &client->any);
 	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
+}
+
+// Nobody is known to be allowed to ask.
+static enum verdict settle_closed(
+	struct front *f, const uint8_t *msg, size_t size, struct front_question *q, uint16_t *len)
+{
+	if (dns_query_parse(msg, size, &q->query) != DNS_QUERY_OK)
+		return VERDICT_drop_denied;
+	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	return reply_rcode(
+		f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, VERDICT_servfail_no_policy, len);
 }
 
 // As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
@@ -143,6 +156,8 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 
 	*len = 0;
 	front_policy_look(&f->policy, r->publisher, now_ms);
+	if (front_policy_is_closed(&f->policy))
+		return settle_closed(f, msg, size, q, len);
 	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)

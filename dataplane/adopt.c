@@ -46,6 +46,7 @@ int adopt_init(struct adopt *a, const struct shm_paths *paths, struct worker *co
 	if (!first)
 		return -ENOMEM;
 	first->t.config = *defaults;
+	first->t.is_closed = true;
 	*a = (struct adopt){
 		.src = {.paths = *paths, .workers = count, .incarnation = incarnation},
 		.workers = workers,

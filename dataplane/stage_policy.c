@@ -35,8 +35,19 @@ static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum
 		batch_drop(b, p, dropped);
 	else if (told == VERDICT_slip_limited)
 		reply_truncated(b, p, told);
+	else if (told == VERDICT_servfail_no_policy)
+		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, told);
 	else
 		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, told);
+}
+
+// What is in the cache, the names and the settings was left by a control plane that may have
+// allowed it to few.
+static void turn_all_away(struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		turn_away(b, b->pkt[i], VERDICT_servfail_no_policy, VERDICT_drop_denied);
+	b->count = 0;
 }
 
 static bool may_ask(struct batch *b, struct packet *p, unsigned leaf)
@@ -79,8 +90,11 @@ void stage_policy(struct batch *b)
 	const struct worker_tables *t = b->tables;
 	uint8_t leaf[WORKER_BATCH];
 
-	if (!t->has_groups && !t->has_access)
+	if (!t->has_groups && !t->has_access) {
+		if (unlikely_(t->is_closed))
+			turn_all_away(b);
 		return;
+	}
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		leaf[i] = (uint8_t)(p->ip_version == 4 ? policy_leaf_v4(&t->policy, source(p))

@@ -32,6 +32,7 @@ struct worker_tables {
 	bool has_l0, has_rules;
 	bool has_groups; // policy_has_groups
 	bool has_access; // not everyone may ask as often as they like
+	bool is_closed;  // there was no policy image yet: nobody is known to be allowed to ask
 	struct l0_reader l0;
 	struct rule_reader rules;
 	struct policy_reader policy; // when has_groups or has_access

@@ -16,7 +16,7 @@
 
 // Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h,
 // policy.h or rule_image.h. Unequal versions refuse each other.
-#define SHM_ABI_VERSION 5
+#define SHM_ABI_VERSION 6
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {

@@ -24,6 +24,7 @@
 	X(servfail_ring_full, "SERVFAIL: miss ring full and nothing stale")         \
 	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
 	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
+	X(servfail_no_policy, "SERVFAIL: not known yet who may ask")                \
 	X(formerr, "FORMERR")                                                       \
 	X(notimp, "NOTIMP: opcode or type not supported")                           \
 	X(badvers, "BADVERS: EDNS version above 0")                                 \

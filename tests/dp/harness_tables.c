@@ -194,6 +194,7 @@ static void policy_use(
 	h->policy = image.head;
 	h->tables.has_groups = policy_has_groups(&h->tables.policy);
 	h->tables.has_access = h->tables.policy.has_access;
+	h->tables.is_closed = false;
 }
 
 void harness_groups(struct harness *h, const char *const *prefixes, unsigned count,

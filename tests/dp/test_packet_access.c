@@ -87,6 +87,28 @@ static void test_denied_is_told(void **)
 	harness_end(h);
 }
 
+// As after a start whose policy image is not usable: the cache holds what others were let ask.
+static void test_closed_without_policy(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	struct wire_query q = from("198.18.0.65");
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	h->tables.is_closed = true;
+	q.edns = true;
+	harness_ask(h, &q, VERDICT_servfail_no_policy, &r);
+	assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
+	assert_int_equal(r.ede, DNS_EDE_NOT_READY);
+	assert_int_equal(r.count, 0);
+	q.flags = 0x8000; // QR
+	harness_ask_dropped(h, &q, VERDICT_drop_denied);
+	q.flags = 0;
+	harness_access(h, lists(&l, false, 0));
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
 static unsigned ask(struct harness *h, const char *address, unsigned count)
 {
 	uint64_t before = harness_verdict(h, VERDICT_hit);
@@ -170,6 +192,7 @@ static void test_source_ports(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_closed_without_policy),
 		cmocka_unit_test(test_denied_gets_nothing),
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),

@@ -26,6 +26,8 @@ extern _Atomic unsigned later_count;
 
 void front_rig_open(void);  // after rig_setup
 void front_rig_close(void); // before rig_teardown
+// Before that it answers nobody.
+void front_rig_admit_all(void);
 
 struct front_rig_query {
 	const char *name; // without escapes

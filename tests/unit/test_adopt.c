@@ -206,6 +206,7 @@ static void without_a_directory_there_are_empty_tables(void **)
 	assert_non_null(t);
 	assert_ptr_equal(t, workers[1].tables);
 	assert_false(t->has_l0 || t->has_rules);
+	assert_true(t->is_closed);
 	assert_int_equal(t->config.block.ttl_s, 7);
 	assert_null(atomic_load(&workers[0].epoch_in_use));
 	assert_true(adopt_heartbeat_age_ms(&adopt, now_ms) == UINT64_MAX);
@@ -218,6 +219,7 @@ static void a_dead_control_planes_cache_is_served(void **)
 	publish_l0(3);
 	settle();
 	assert_true(workers[1].tables->has_l0);
+	assert_true(workers[1].tables->is_closed); // without a policy image, for nobody yet
 	assert_int_equal(workers[1].tables->l0_generation, 3);
 	assert_non_null(atomic_load(&workers[0].epoch_in_use));
 	assert_int_equal(stats.l0_generation, 3);

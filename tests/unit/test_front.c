@@ -16,6 +16,7 @@ static int setup(void **state)
 	rig_setup(state);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	front_rig_open();
+	front_rig_admit_all();
 	return 0;
 }
 
@@ -219,6 +220,7 @@ static int setup_small(void **state)
 {
 	rig_setup_small(state);
 	front_rig_open();
+	front_rig_admit_all();
 	return 0;
 }
 

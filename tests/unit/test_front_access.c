@@ -91,6 +91,23 @@ static bool admits(const char *client)
 	return is_admitted;
 }
 
+// What an earlier life cached is for those whom it let ask, and that is not known yet.
+static void test_closed_without_policy(void **)
+{
+	assert_true(admits("::ffff:198.18.0.65")); // to be told
+	assert_int_equal(ask_from(FRONT_UDP, "198.18.1.1"), FRONT_REPLY);
+	assert_int_equal(get_u16(front_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	assert_int_equal(ask_from(FRONT_TCP, "127.0.0.1"), FRONT_REPLY);
+	assert_int_equal(get_u16(front_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
+	assert_int_equal(
+		front_rig_ask_bytes(FRONT_UDP, "198.18.1.1", (const uint8_t *)"", 0), FRONT_BROKEN);
+	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(counts(FRONT_TCP).verdict[VERDICT_servfail_no_policy], 1);
+	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 0);
+	access_publish(false);
+	answer_cached();
+}
+
 // Who gets nothing takes no place from those who may ask; who is to be told has to be heard.
 static void test_admitted(void **)
 {
@@ -156,6 +173,7 @@ static void test_limited(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),

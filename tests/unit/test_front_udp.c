@@ -87,6 +87,7 @@ static int setup(void **state)
 {
 	rig_setup(state);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
+	front_rig_admit_all();
 	int fd = bound_socket("127.0.0.77", 0); // a port that is free there
 	port = port_of(fd);
 	close(fd);

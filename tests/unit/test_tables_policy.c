@@ -19,6 +19,8 @@ static int setup(void **)
 {
 	strcpy(dir, "/tmp/weir-test-tables-XXXXXX");
 	set = calloc(1, sizeof *set);
+	if (set)
+		set->t.is_closed = true; // as the first tables of a life are
 	return set && mkdtemp(dir) ? shm_paths_init(&source.paths, dir, "off", why) : -1;
 }
 
@@ -113,10 +115,25 @@ static void test_refused(void **)
 	assert_int_equal(group(), 2);
 }
 
+// Only an image that says who may ask opens the door.
+static void test_closed_until_the_first(void **)
+{
+	make(1, 1, 2, REGION_POLICY, true);
+	assert_int_equal(take(1), -EPROTO);
+	assert_true(set->t.is_closed);
+	make(2, 2, 0, REGION_POLICY, false);
+	assert_int_equal(take(2), 0);
+	assert_false(set->t.is_closed);
+	make(3, 3, 0, REGION_POLICY, true);
+	assert_int_equal(take(3), -EPROTO);
+	assert_false(set->t.is_closed);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_come_change_and_go), T(test_refused)};
+	const struct CMUnitTest tests[] = {
+		T(test_come_change_and_go), T(test_refused), T(test_closed_until_the_first)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
