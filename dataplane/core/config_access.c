@@ -110,12 +110,12 @@ static int list_take(const struct config_doc *doc, const char *list, char *const
 	return 0;
 }
 
-// A list of clients that is not given, or empty, is the shipped one.
+// A list of clients that is not given is the shipped one.
 static int clients_take(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config *c, struct prefixes *p)
 {
 	int ret = list_take(doc, list, text, count, c, true, p);
-	if (ret < 0 || count)
+	if (ret < 0 || count || config_doc_is_list(doc, list))
 		return ret;
 	free(p->one);
 	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof *p->one);
@@ -123,6 +123,20 @@ static int clients_take(const struct config_doc *doc, const char *list, char *co
 		return -ENOMEM;
 	for (unsigned i = 0; i < ARRAY_LEN(shipped); i++)
 		(void)add_word(p, shipped[i], c);
+	return 0;
+}
+
+// The same prefix in both lists is a slip of the pen, unless a word stands for the allowed one:
+// then it is an exception from that.
+static int deny_check(const struct config_doc *doc, const struct config_raw_access *r,
+	const struct prefixes *deny)
+{
+	for (unsigned i = 0; i < r->allow_count; i++) {
+		struct ip_address a;
+		if (ip_address_parse(r->allow[i], &a) == 0 && has_prefix(deny, &a))
+			return config_refuse(
+				doc, "access.deny", "has a prefix that is in allow too");
+	}
 	return 0;
 }
 
@@ -138,10 +152,12 @@ int config_access_apply(
 	if (ret == 0)
 		ret = clients_take(
 			doc, "access.unlimited", r->unlimited, r->unlimited_count, out, &unlimited);
-	for (unsigned i = 0; ret == 0 && i < deny.count; i++)
-		if (has_prefix(&allow, &deny.one[i]))
-			ret = config_refuse(
-				doc, "access.deny", "has a prefix that is in allow too");
+	if (ret == 0 && allow.count == 0)
+		ret = config_refuse(doc, "access.allow",
+			"has no prefix, so nobody could ask; leave it out for private and local "
+			"networks");
+	if (ret == 0)
+		ret = deny_check(doc, r, &deny);
 	a->allow = allow.one;
 	a->allow_count = allow.count;
 	a->deny = deny.one;

@@ -35,8 +35,8 @@ struct doc_walk {
 	unsigned depth;
 	unsigned documents;
 	char path[CONFIG_PATH_MAX];
-	const char *wanted; // path to find, or NULL when checking
-	bool found;
+	const char *wanted;    // path to find, or NULL when checking
+	bool found, is_list;   // the wanted one begins a sequence
 	unsigned line, column; // of the best match; 1-based
 	size_t found_len;
 };
@@ -154,6 +154,7 @@ static int level_open(struct doc_walk *w, const yaml_event_t *e, bool is_mapping
 		node_match(w, &e->start_mark);
 	if (w->depth == DOC_DEPTH_MAX)
 		return walk_refuse(w, &e->start_mark, "nested too deeply");
+	w->is_list |= !is_mapping && w->wanted && strcmp(w->path, w->wanted) == 0;
 	struct doc_level *l = &w->level[w->depth];
 	*l = (struct doc_level){.is_mapping = is_mapping, .path_len = strlen(w->path)};
 	if (is_mapping) {
@@ -308,6 +309,12 @@ int config_doc_check(const struct config_doc *doc)
 	if (ret == -ENOMEM)
 		snprintf(doc->why, CONFIG_WHY_MAX, "%s: out of memory", doc->path);
 	return ret;
+}
+
+bool config_doc_is_list(const struct config_doc *doc, const char *key)
+{
+	struct doc_walk w = {.doc = doc, .wanted = key};
+	return doc_walk(&w) == 0 && w.is_list;
 }
 
 int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)

@@ -5,9 +5,11 @@
 //
 // libcyaml fills structs but loses positions. So the document is walked with libyaml's events, once
 // before it is loaded, for everything that we refuse whatever the schema says (duplicate keys,
-// aliases, tags, several documents, nesting), and once more only when a value is refused, to find
-// its line and column by its path ("upstreams.servers[1].address"). The only includer of yaml.h.
+// aliases, tags, several documents, nesting), and again only when a value is refused, to find its
+// line and column by its path ("upstreams.servers[1].address"), or is an empty list. The only
+// includer of yaml.h.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
@@ -28,6 +30,10 @@ void config_doc_free(struct config_doc *doc);
 
 // -EINVAL with `why` filled in, or 0.
 ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc);
+
+// Does `key` have a list, be it an empty one? libcyaml tells that apart from no key in no way that
+// it documents. Parses the whole text.
+bool config_doc_is_list(const struct config_doc *doc, const char *key);
 
 // Fills `why` with "FILE:LINE:COL: key: reason", with the position of the key, or of its nearest
 // parent that is in the document. Returns -EINVAL, so that a check can end with it.

@@ -257,7 +257,7 @@ struct config_fallback {
 struct config_access {
 	bool refuse; // who may not ask is told so; false: silence
 	unsigned allow_count, deny_count, unlimited_count;
-	struct ip_address *allow, *deny; // prefixes without host bits, none in both
+	struct ip_address *allow, *deny; // prefixes without host bits; in both: denied
 	struct ip_address *unlimited;    // no limit applies to these clients
 	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
 	uint32_t burst_s;                // so many seconds of silence may be made up for at once

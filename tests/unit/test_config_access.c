@@ -50,7 +50,7 @@ static bool has(const struct ip_address *list, unsigned count, const char *text)
 static void test_shipped(void **)
 {
 	static const char *const texts[] = {
-		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow: []\n  unlimited: []\n"};
+		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow:\n  unlimited:\n"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct config *c = load(texts[i]);
 		const struct config_access *a = &c->access;
@@ -92,6 +92,30 @@ static void test_given(void **)
 	config_free(c);
 }
 
+static void test_nobody_unlimited(void **)
+{
+	struct config *c = load(MINIMAL "access:\n  unlimited: []\n");
+	assert_int_equal(c->access.unlimited_count, 0);
+	assert_int_equal(c->access.allow_count, 11);
+	config_free(c);
+}
+
+// From what a word stands for there may be exceptions, of the same length too (policy_leaves.c).
+static void test_denied_of_a_word(void **)
+{
+	static const char *const texts[] = {
+		"", "  allow: [private, local]\n", "  allow: [any, private, 10.0.0.0/9]\n"};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char text[1024];
+		snprintf(text, sizeof text, MINIMAL "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]);
+		struct config *c = load(text);
+		const struct config_access *a = &c->access;
+		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
+		assert_int_equal(a->deny_count, 1);
+		config_free(c);
+	}
+}
+
 static void test_refused(void **)
 {
 	static const struct {
@@ -100,7 +124,9 @@ static void test_refused(void **)
 		{"  allow: [everyone]\n", "access.allow[0]: is not an IP address"},
 		{"  allow: [10.0.0.1/8]\n", "access.allow[0]: has bits set behind its prefix of 8"},
 		{"  deny: [private]\n", "access.deny[0]: is not an IP address"},
-		{"  deny: [10.0.0.0/8]\n", "access.deny: has a prefix that is in allow too"},
+		{"  allow: []\n", "access.allow: has no prefix"},
+		{"  allow: [private, 10.0.0.0/8]\n  deny: [10.0.0.0/8]\n",
+			"access.deny: has a prefix that is in allow too"},
 		{"  unlimited: [10.0.0.0/33]\n", "access.unlimited[0]: is not an IP address"},
 		{"  denied: maybe\n", "access.denied: must be one of: drop, refuse"},
 		{"  slip: 101\n", "access.slip: must be 0 to 100"},
@@ -116,12 +142,28 @@ static void test_refused(void **)
 	}
 }
 
+// No service address has a prefix, so no network is local. Nobody is not everybody.
+static void test_nothing_local(void **)
+{
+	static const char text[] = "dataplane:\n  ports:\n  - device: net_null0\n"
+				   "  service_addresses: [192.0.2.1]\n"
+				   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+				   "access:\n  allow: [local]\n";
+	char why[CONFIG_WHY_MAX] = "";
+	struct config *c = NULL;
+	assert_int_equal(try_load(text, &c, why), -EINVAL);
+	assert_non_null(strstr(why, "access.allow: has no prefix"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_given),
+		cmocka_unit_test(test_nobody_unlimited),
+		cmocka_unit_test(test_denied_of_a_word),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nothing_local),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

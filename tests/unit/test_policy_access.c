@@ -79,6 +79,8 @@ static void test_groups_and_access(void **)
 			.unlimited_count = random_prefixes(l.unlimited, round * 2),
 			.network_rate = 1,
 		};
+		if (round % 2)
+			l.deny[0] = l.allow[0];
 		build();
 		assert_true(w.reader.has_access);
 		compare_leaves(l.allow, w.config.access.allow_count);

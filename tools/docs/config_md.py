@@ -121,9 +121,9 @@ LISTS = {
     "access": [
         ("allow", "prefix, `private`, `local`, `any`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live",
          "Who may ask. `private`: addresses that no public network has, and the loopback ones; `local`: the networks of "
-         "`dataplane.service_addresses` that are given with `/prefix`; `any`: everyone. Of this list and `deny` the longest prefix decides."),
-        ("deny", "prefix", "`[]`", "CONFIG_ACCESS_MAX", "live", "Who may not ask, although within a prefix of `allow`."),
-        ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply."),
+         "`dataplane.service_addresses` that are given with `/prefix`; `any`: everyone. Of this list and `deny` the longest prefix decides. An empty list is refused."),
+        ("deny", "prefix", "`[]`", "CONFIG_ACCESS_MAX", "live", "Who may not ask, although within a prefix of `allow`: a longer one, or the same where a word stands for that."),
+        ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply. `[]`: nobody."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
