@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/shm_ring.h>
 
+enum { BELL_CLEAR_EACH = 64 };
 enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
 
 struct lane {
@@ -20,9 +22,10 @@ struct lane {
 	struct lane_cp_page *cp;
 	struct ring_consumer misses;
 	struct ring_producer answers;
-	int doorbell_fd, answer_fd;
-	struct event *doorbell, *more; // `more`: goes on in the next turn
-	bool dirty;                    // answers reserved, not published
+	int bell_fd;
+	unsigned rung;
+	struct event *bell, *more; // `more`: goes on in the next turn
+	bool dirty;                // answers reserved, not published
 };
 
 struct lanes {
@@ -90,10 +93,15 @@ static void lane_drain(struct lane *lane)
 	event_add(lane->more, &(struct timeval){0});
 }
 
-static void on_doorbell(evutil_socket_t fd, short what, void *arg)
+// Edge-triggered: each ring comes, whatever lies there from those before, so what is rung is taken
+// only before it fills the socket. One that was shut down does not come again.
+static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd, (void)what;
-	lane_drain(arg);
+	struct lane *lane = arg;
+	(void)what;
+	if (++lane->rung % BELL_CLEAR_EACH == 0)
+		(void)bell_clear(fd);
+	lane_drain(lane);
 }
 
 static void on_more(evutil_socket_t fd, short what, void *arg)
@@ -110,18 +118,16 @@ void lanes_look(struct lanes *l)
 
 static void lane_close(struct lane *lane)
 {
-	if (lane->doorbell)
-		event_free(lane->doorbell);
+	if (lane->bell)
+		event_free(lane->bell);
 	if (lane->more)
 		event_free(lane->more);
-	if (lane->doorbell_fd >= 0)
-		close(lane->doorbell_fd);
-	if (lane->answer_fd >= 0)
-		close(lane->answer_fd);
+	if (lane->bell_fd >= 0)
+		close(lane->bell_fd);
 	region_unmap(&lane->marks);
 	region_unmap(&lane->region);
 	memset(lane, 0, sizeof(*lane));
-	lane->doorbell_fd = lane->answer_fd = -1;
+	lane->bell_fd = -1;
 }
 
 static bool units_ok(uint64_t units)
@@ -161,19 +167,19 @@ static int lane_map(struct lane *lane, struct lanes *l, uint64_t incarnation, ch
 	return rc;
 }
 
-static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello, int doorbell,
+static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello, int bell,
 	char why[SHM_WHY_MAX])
 {
 	struct lane *lane = &l->lane[i];
 
-	*lane = (struct lane){.owner = l, .index = i, .doorbell_fd = -1, .answer_fd = -1};
+	*lane = (struct lane){.owner = l, .index = i, .bell_fd = -1};
 	int rc = lane_map(lane, l, hello->dp_incarnation, why);
 	if (rc < 0)
 		return rc;
 	struct event_base *base = loop_base(l->loop);
-	lane->doorbell = event_new(base, doorbell, EV_READ | EV_PERSIST | EV_ET, on_doorbell, lane);
+	lane->bell = event_new(base, bell, EV_READ | EV_PERSIST | EV_ET, on_bell, lane);
 	lane->more = event_new(base, -1, 0, on_more, lane);
-	if (!lane->doorbell || !lane->more || event_add(lane->doorbell, NULL) < 0) {
+	if (!lane->bell || !lane->more || event_add(lane->bell, NULL) < 0) {
 		snprintf(why, SHM_WHY_MAX, "lane %u: no memory for its events", i);
 		return -ENOMEM;
 	}
@@ -189,7 +195,7 @@ int lanes_attach(
 
 	lanes_detach(l);
 	for (; opened < hello->workers && rc == 0; opened++)
-		rc = lane_open(l, opened, hello, bells[opened * LINK_BELLS + LINK_BELL_MISS], why);
+		rc = lane_open(l, opened, hello, bells[opened], why);
 	if (rc < 0) {
 		while (opened-- > 0)
 			lane_close(&l->lane[opened]);
@@ -200,11 +206,7 @@ int lanes_attach(
 	l->marks_missing = true;
 	for (unsigned i = 0; i < l->count; i++) {
 		struct lane *lane = &l->lane[i];
-		lane->doorbell_fd = bells[i * LINK_BELLS + LINK_BELL_MISS];
-		lane->answer_fd = bells[i * LINK_BELLS + LINK_BELL_ANSWER];
-		// Whatever it passed must not make us wait.
-		int flags = fcntl(lane->answer_fd, F_GETFL);
-		(void)fcntl(lane->answer_fd, F_SETFL, flags | O_NONBLOCK);
+		lane->bell_fd = bells[i];
 		pages[i] = (const struct lane_dp_page *)(const void *)(lane->region.base
 								       + LANE_DP_PAGE);
 		// What lies there already rang no bell of ours.
@@ -342,12 +344,11 @@ bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t 
 	return true;
 }
 
-// A worker that sleeps on its ports. A refused write means that the bell has long rung.
+// A worker that sleeps on its ports.
 static void worker_ring(struct lane *lane)
 {
-	const uint64_t one = 1;
 	if (ring_wants_wake(&lane->answers))
-		(void)!write(lane->answer_fd, &one, sizeof(one));
+		bell_ring(lane->bell_fd);
 }
 
 void lanes_publish(struct lanes *l)

@@ -3,7 +3,7 @@
 
 // The lanes of the attached data plane: misses in, answers out. Resolver loop's thread only.
 //
-// A lane's doorbell (eventfd) wakes the loop; its miss ring is then read until it is empty, at most
+// A lane's bell (bell.h) wakes the loop; its miss ring is then read until it is empty, at most
 // LANES_BURST messages a turn so that upstream replies are not starved, and the loop goes to sleep
 // on it by ring_prepare_sleep. Every message is copied out and checked before use; one that does
 // not fit is counted as foreign and dropped. Answers go to the ring of the lane that asked; a full

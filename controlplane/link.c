@@ -51,7 +51,7 @@ static void welcome_send(int fd, uint64_t incarnation, int error)
 // A hello and the descriptors that came with it; -EAGAIN: nothing there yet.
 struct greeting {
 	struct link_hello hello;
-	int fds[LINK_BELLS * SHM_WORKERS_MAX];
+	int fds[SHM_WORKERS_MAX];
 	unsigned fd_count;
 };
 
@@ -80,8 +80,7 @@ static void greeting_take_fds(struct greeting *g, struct msghdr *msg)
 
 static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
 {
-	alignas(struct cmsghdr) char
-		control[CMSG_SPACE(sizeof(int) * LINK_BELLS * SHM_WORKERS_MAX)];
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
 	struct iovec iov = {.iov_base = &g->hello, .iov_len = sizeof(g->hello)};
 	struct msghdr msg = {
 		.msg_iov = &iov,
@@ -110,9 +109,9 @@ static int greeting_read(int fd, struct greeting *g, char why[SHM_WHY_MAX])
 			h->abi_version, SHM_ABI_VERSION);
 		return -EPROTONOSUPPORT;
 	}
-	if (h->workers == 0 || h->workers > SHM_WORKERS_MAX
-		|| g->fd_count != h->workers * LINK_BELLS || h->dp_incarnation == 0) {
-		snprintf(why, SHM_WHY_MAX, "%u workers, %u doorbells", h->workers, g->fd_count);
+	if (h->workers == 0 || h->workers > SHM_WORKERS_MAX || g->fd_count != h->workers
+		|| h->dp_incarnation == 0) {
+		snprintf(why, SHM_WHY_MAX, "%u workers, %u bells", h->workers, g->fd_count);
 		return -EPROTO;
 	}
 	return 0;

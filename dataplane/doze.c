@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -91,7 +92,7 @@ void doze_busy(struct doze *d)
 		arm(d, false);
 }
 
-static void empty_bell(int fd)
+static void empty_eventfd(int fd)
 {
 	uint64_t rung;
 	(void)!read(fd, &rung, sizeof rung);
@@ -100,8 +101,11 @@ static void empty_bell(int fd)
 // What poll has said of each descriptor.
 static void look_at(struct doze *d)
 {
-	if (d->fd[0].revents & POLLIN)
-		empty_bell(d->fd[0].fd);
+	if (d->fd[0].revents && !bell_clear(d->fd[0].fd)) {
+		log_warning("worker: the control plane shut its bell down, sleeps by time");
+		d->fd[0].fd = -1;
+		d->ports_ring = false;
+	}
 	for (unsigned i = 1; i < d->fd_count; i++) {
 		short got = d->fd[i].revents;
 		if (got & (POLLERR | POLLHUP | POLLNVAL)) {
@@ -113,7 +117,7 @@ static void look_at(struct doze *d)
 		} else if (got & POLLIN) {
 			d->port_woke = true;
 			if (d->queue[i].arm)
-				empty_bell(d->fd[i].fd);
+				empty_eventfd(d->fd[i].fd);
 		}
 	}
 	// An interrupt may be good for one time only. If this one brings no frame, the queue must

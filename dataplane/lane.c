@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/fault.h>
 #include <weir/log.h>
@@ -35,11 +35,9 @@ static void sweep_former_life(const struct shm_paths *paths)
 static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigned worker,
 	uint64_t incarnation, char why[SHM_WHY_MAX])
 {
-	lane->bells.miss = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	lane->bells.answer = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (lane->bells.miss < 0 || lane->bells.answer < 0) {
-		int rc = -errno;
-		snprintf(why, SHM_WHY_MAX, "eventfd: %s", strerror(-rc));
+	int rc = bell_open(lane->bell);
+	if (rc) {
+		snprintf(why, SHM_WHY_MAX, "bell of lane %u: %s", worker, strerror(-rc));
 		return rc;
 	}
 	char name[SHM_NAME_MAX];
@@ -56,7 +54,7 @@ static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigne
 		.geometry = {LANE_MISS_UNITS, LANE_ANSWER_UNITS},
 		.mode = 0600,
 	};
-	int rc = region_create(paths, &spec, &lane->region, why);
+	rc = region_create(paths, &spec, &lane->region, why);
 	if (rc)
 		return rc;
 	struct lane_dp_page *dp = (void *)(lane->region.base + LANE_DP_PAGE);
@@ -131,7 +129,7 @@ int lanes_create(struct lanes *out, const struct shm_paths *paths, const struct 
 {
 	struct lanes l = {.count = spec->workers};
 	for (unsigned i = 0; i < l.count; i++)
-		l.lane[i].bells = (struct link_bells){.miss = -1, .answer = -1};
+		l.lane[i].bell[LANE_BELL_OURS] = l.lane[i].bell[LANE_BELL_THEIRS] = -1;
 	sweep_former_life(paths);
 	int rc = stats_create(&l, paths, spec, why);
 	for (unsigned i = 0; rc == 0 && i < l.count; i++) {
@@ -153,10 +151,9 @@ void lanes_close(struct lanes *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		region_unmap(&l->lane[i].region);
-		if (l->lane[i].bells.miss >= 0)
-			close(l->lane[i].bells.miss);
-		if (l->lane[i].bells.answer >= 0)
-			close(l->lane[i].bells.answer);
+		for (unsigned k = 0; k < BELL_ENDS; k++)
+			if (l->lane[i].bell[k] >= 0)
+				close(l->lane[i].bell[k]);
 	}
 	region_unmap(&l->stats);
 	*l = (struct lanes){0};
@@ -186,8 +183,8 @@ void lanes_bind(const struct lanes *l, struct worker *w)
 	struct lane_dp_page *dp = (void *)(base + LANE_DP_PAGE);
 	struct lane_cp_page *cp = (void *)(base + LANE_CP_PAGE);
 	w->lane = dp;
-	w->doorbell = lane->bells.miss;
-	w->bell = lane->bells.answer;
+	w->bell = lane->bell[LANE_BELL_OURS];
+	w->bell_far = lane->bell[LANE_BELL_THEIRS];
 	w->stats = &lanes_stats(l)->worker[w->index];
 	w->epoch.seen = &dp->seen_epoch;
 	ring_producer_init(

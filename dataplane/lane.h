@@ -5,19 +5,22 @@
 //
 // Made anew at each start (whoever still maps the files of a former life keeps those), before the
 // link introduces us. The control plane's parts of a lane (its page, the answer ring's data) are
-// read-only in our mapping. A lane's bells are the eventfd that the worker writes and the control
-// plane waits on, and the one that wakes a sleeping worker: the control plane writes it when it has
-// put answers on the ring, the main lcore when it has something new. All of it is in the memory
-// directory, never on huge pages. Start-up and stop only, main lcore.
+// read-only in our mapping. A lane's bell (bell.h) has the worker at one end, and at the other the
+// control plane, which is rung for misses and rings for answers; the main lcore rings there too,
+// when it has something new for a sleeping worker, and passes it to each control plane. All of it
+// is in the memory directory, never on huge pages. Start-up and stop only, main lcore.
 
 #include "link.h"
 #include "worker.h"
 
+#include <weir/bell.h>
 #include <weir/shm_region.h>
+
+enum { LANE_BELL_OURS, LANE_BELL_THEIRS };
 
 struct lane {
 	struct region region;
-	struct link_bells bells;
+	int bell[BELL_ENDS]; // -1: none
 };
 
 struct lanes {
@@ -41,7 +44,7 @@ ATTR_MUST_CHECK int lanes_create(struct lanes *out, const struct shm_paths *path
 // Unmaps; the files stay for whoever looks at them after our death.
 void lanes_close(struct lanes *l);
 
-// Hands lane number w->index to its worker: pages, rings, doorbell, statistics block.
+// Hands lane number w->index to its worker: pages, rings, bell, statistics block.
 void lanes_bind(const struct lanes *l, struct worker *w);
 // Ends the process (shm_lost.h) when one of these files was cut off. Some system calls: once a
 // second, by the main lcore.

@@ -11,8 +11,8 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 
-int link_init(struct link_client *l, const char *run_dir, const struct link_bells *bells,
-	unsigned workers, uint64_t dp_incarnation)
+int link_init(struct link_client *l, const char *run_dir, const int *bells, unsigned workers,
+	uint64_t dp_incarnation)
 {
 	struct link_client link = {
 		.fd = -1, .bells = bells, .workers = workers, .dp_incarnation = dp_incarnation};
@@ -57,9 +57,9 @@ static int send_hello(const struct link_client *l)
 	struct iovec iov = {.iov_base = &hello, .iov_len = sizeof hello};
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct link_bells) * SHM_WORKERS_MAX)];
+		char bytes[CMSG_SPACE(sizeof(int) * SHM_WORKERS_MAX)];
 	} control = {0};
-	size_t fds_size = sizeof(struct link_bells) * l->workers;
+	size_t fds_size = sizeof(int) * l->workers;
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,

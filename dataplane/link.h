@@ -3,7 +3,7 @@
 
 // Our end of link.sock: introduces the two processes and notices the other's death.
 //
-// The control plane listens; we try each 100 ms. One hello (with the doorbells of all lanes), one
+// The control plane listens; we try each 100 ms. One hello (with the bells of all lanes), one
 // welcome, then silence: the socket is only held, so that its hang-up tells at once. Any further
 // octet, a wrong welcome or none within a second ends the connection. Nothing here blocks.
 // Main lcore only; no DPDK.
@@ -16,14 +16,9 @@ enum { LINK_RETRY_MS = 100, LINK_WELCOME_MS = 1000, LINK_PATH_MAX = 108 };
 
 enum link_event { LINK_NOTHING, LINK_CAME_UP, LINK_WENT_DOWN };
 
-struct link_bells { // eventfds of one lane, -1: none
-	int miss, answer;
-};
-static_assert(sizeof(struct link_bells) == LINK_BELLS * sizeof(int));
-
 struct link_client {
 	char path[LINK_PATH_MAX];
-	const struct link_bells *bells; // the caller's, one pair per worker
+	const int *bells; // the caller's: the control plane's end of each lane's
 	unsigned workers;
 	uint64_t dp_incarnation;
 
@@ -35,7 +30,7 @@ struct link_client {
 };
 
 // -ENAMETOOLONG when the socket's path does not fit an address.
-ATTR_MUST_CHECK int link_init(struct link_client *l, const char *run_dir,
-	const struct link_bells *bells, unsigned workers, uint64_t dp_incarnation);
+ATTR_MUST_CHECK int link_init(struct link_client *l, const char *run_dir, const int *bells,
+	unsigned workers, uint64_t dp_incarnation);
 enum link_event link_poll(struct link_client *l, uint64_t now_ms);
 void link_close(struct link_client *l);

@@ -44,7 +44,7 @@ struct dataplane {
 	struct worker_service service;
 	struct ports ports;
 	struct lanes lanes;
-	struct link_bells bells[SHM_WORKERS_MAX];
+	int bells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
 	struct limiter *limiter;
@@ -134,7 +134,7 @@ static int create_lanes(struct dataplane *dp, char why[WHY_MAX])
 	}
 	int rc = lanes_create(&dp->lanes, &dp->paths, &spec, why);
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++)
-		dp->bells[i] = dp->lanes.lane[i].bells;
+		dp->bells[i] = dp->lanes.lane[i].bell[LANE_BELL_THEIRS];
 	return rc;
 }
 

@@ -4,7 +4,7 @@
 
 #include <rte_ethdev.h>
 
-#include <unistd.h>
+#include <weir/bell.h>
 
 static void pass_to_kernel(struct batch *b)
 {
@@ -22,15 +22,11 @@ static void pass_to_kernel(struct batch *b)
 	b->kernel_count = 0;
 }
 
-// The one system call of a turn, only when the control plane sleeps and all packets are out. An
-// eventfd refuses only when its count is near overflow; then the other side is awake anyway.
-static void ring_doorbell(struct batch *b)
+// The one system call of a turn, only when the control plane sleeps and all packets are out.
+static void ring_control(struct batch *b)
 {
-	if (!b->rang || !ring_wants_wake(&b->w->miss) || b->w->doorbell < 0)
-		return;
-	const uint64_t one = 1;
-	ssize_t written = write(b->w->doorbell, &one, sizeof(one));
-	(void)written;
+	if (b->rang && ring_wants_wake(&b->w->miss) && b->w->bell > 0)
+		bell_ring(b->w->bell);
 }
 
 void stage_tx(struct batch *b)
@@ -44,6 +40,6 @@ void stage_tx(struct batch *b)
 		rte_pktmbuf_free_bulk(b->drop, b->drop_count);
 		b->drop_count = 0;
 	}
-	ring_doorbell(b);
+	ring_control(b);
 	b->rang = false;
 }

@@ -14,7 +14,7 @@ void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUS
 void stage_rules(struct batch *b); // answers what is blocked or local; the view of safe search
 void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
-void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the doorbell
+void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the bell
 
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);

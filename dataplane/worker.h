@@ -75,8 +75,8 @@ struct worker {
 	const struct worker_service *service;
 	struct rte_mempool *pool; // of this worker alone: single producer, single consumer
 	uint64_t dp_incarnation;
-	int doorbell; // eventfd of the miss ring: wakes the control plane
-	int bell;     // eventfd of the answer ring: wakes this worker; 0: none
+	int bell; // our end (bell.h): rings the control plane, is rung for us; 0 and below: none
+	int bell_far; // the other one, which is rung for us from here too
 	struct stats_worker *stats;
 	struct lane_dp_page *lane;
 	struct limit_table *limit; // of this worker alone

@@ -14,6 +14,7 @@
 
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
 
 enum {
@@ -69,9 +70,8 @@ static bool rest(struct worker *w, struct doze *d, struct power *p)
 
 void worker_wake(const struct worker *w)
 {
-	const uint64_t one = 1;
-	if (w->bell > 0)
-		(void)!write(w->bell, &one, sizeof one); // full: it has long rung
+	if (w->bell_far > 0)
+		bell_ring(w->bell_far);
 }
 
 static void beat(struct worker *w, uint64_t *next_ms)

@@ -76,9 +76,8 @@ enum answer_kind {
 };
 
 // link.sock, SOCK_SEQPACKET, one fixed-size message each way. The data plane speaks first and
-// passes two eventfds per worker (SCM_RIGHTS), in lane order: the doorbell of its miss ring, which
-// it rings, and that of its answer ring, which the control plane rings while the worker sleeps.
-enum { LINK_BELLS = 2, LINK_BELL_MISS = 0, LINK_BELL_ANSWER = 1 };
+// passes one end of a bell (bell.h) per worker (SCM_RIGHTS), in lane order: the worker rings it for
+// misses, and is rung for answers while it sleeps.
 
 struct link_hello {
 	uint64_t magic; // SHM_MAGIC

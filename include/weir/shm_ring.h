@@ -17,7 +17,7 @@
 //
 // Doorbell: a consumer that is about to sleep sets `sleeping` and looks again (ring_prepare_sleep);
 // a producer, once per batch and after its packets are sent, asks ring_wants_wake (full fence) and
-// only then writes the eventfd. Cost of a message: its copy and one store; no lock, no syscall.
+// only then rings the bell. Cost of a message: its copy and one store; no lock, no syscall.
 
 #include "attr.h"
 #include "shm_abi.h"

@@ -136,7 +136,7 @@ static bool open_runner(unsigned index, size_t units)
 	snprintf(name, sizeof name, "worker%u", index);
 	r->w = (struct worker){.index = index,
 		.service = &service,
-		.doorbell = -1,
+		.bell = -1,
 		.stats = &r->stats,
 		.lane = &r->dp,
 		.control_alive = 1,

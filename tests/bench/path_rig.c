@@ -107,7 +107,7 @@ static bool make_worker(struct path_rig *r)
 	};
 	r->w.service = &r->service;
 	r->w.pool = pool;
-	r->w.doorbell = -1;
+	r->w.bell = -1;
 	r->w.stats = &r->stats;
 	r->w.lane = &r->dp;
 	r->w.control_alive = 1;

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
+#include <weir/bell.h>
 
 static void check_message(struct harness *h, const struct wire_query *q, const char *wire_client,
 	const char *wire_service, size_t size)
@@ -173,12 +173,13 @@ static void test_doorbell(void **)
 {
 	struct harness *h = harness_begin(NULL);
 	uint8_t frame[WIRE_MAX];
-	uint64_t rung;
-	h->w.doorbell = eventfd(0, EFD_NONBLOCK);
-	assert_true(h->w.doorbell >= 0);
+	char rung[8];
+	int pair[BELL_ENDS];
+	assert_int_equal(bell_open(pair), 0);
+	h->w.bell = pair[0];
 	struct wire_query q = {.name = "one.example"};
 	harness_ask_dropped(h, &q, VERDICT_miss);
-	assert_int_equal(read(h->w.doorbell, &rung, 8), -1);
+	assert_int_equal(read(pair[1], rung, sizeof rung), -1);
 	assert_int_equal(errno, EAGAIN);
 
 	struct msg_miss msg;
@@ -191,13 +192,13 @@ static void test_doorbell(void **)
 	struct wire_query warm = {.name = "warm.example"};
 	struct wire_reply r;
 	harness_ask(h, &warm, VERDICT_hit, &r);
-	assert_int_equal(read(h->w.doorbell, &rung, 8), -1);
+	assert_int_equal(read(pair[1], rung, sizeof rung), -1);
 	for (unsigned i = 0; i < 20; i++)
 		harness_inject(h, frame, wire_make(&q, frame));
 	assert_int_equal(worker_turn(&h->w, 0), 20);
-	assert_int_equal(read(h->w.doorbell, &rung, 8), 8);
-	assert_int_equal(rung, 1);
-	close(h->w.doorbell);
+	assert_int_equal(read(pair[1], rung, sizeof rung), 1);
+	close(pair[0]);
+	close(pair[1]);
 	harness_end(h);
 }
 

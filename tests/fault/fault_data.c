@@ -32,7 +32,7 @@ struct plane { // the data plane
 	struct worker *list[WORKERS];
 	struct adopt adopt;
 	struct link_client link;
-	struct link_bells bells[WORKERS];
+	int bells[WORKERS];
 };
 
 struct reign { // the control plane
@@ -58,7 +58,7 @@ static void plane_open(struct plane *d)
 		d->worker[i].index = i;
 		d->list[i] = &d->worker[i];
 		lanes_bind(&d->lanes, &d->worker[i]);
-		d->bells[i] = d->lanes.lane[i].bells;
+		d->bells[i] = d->lanes.lane[i].bell[LANE_BELL_THEIRS];
 	}
 	const struct dp_config defaults = {.udp_limit = 1232};
 	FAULT_CHECK(adopt_init(&d->adopt, paths, d->list, WORKERS, d->incarnation, &defaults,

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/dns_name.h>
 
@@ -40,9 +40,11 @@ static void lane_open(struct fake_dataplane *f, unsigned i)
 	ring_consumer_init(&f->answers[i], &cp->answer_tail, &f->dp[i]->answer_head,
 		base + LANE_MISS_RING + MISS_UNITS * RING_UNIT, ANSWER_UNITS);
 	region_publish(&f->lane[i]);
-	f->doorbell[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	f->bell[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	assert(f->doorbell[i] >= 0 && f->bell[i] >= 0);
+	int pair[BELL_ENDS];
+	rc = bell_open(pair);
+	assert(rc == 0);
+	f->bell[i] = pair[0];
+	f->bell_far[i] = pair[1];
 }
 
 void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths, unsigned workers)
@@ -65,8 +67,7 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = 2};
-	alignas(struct cmsghdr) char
-		control[CMSG_SPACE(sizeof(int) * LINK_BELLS * FAKE_LANES_MAX)] = {0};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_LANES_MAX)] = {0};
 	struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
 		.workers = f->workers,
@@ -75,7 +76,7 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(sizeof(int) * LINK_BELLS * f->workers)};
+		.msg_controllen = CMSG_SPACE(sizeof(int) * f->workers)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", f->paths.run);
@@ -85,11 +86,8 @@ int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 		return -errno;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * LINK_BELLS * f->workers);
-	for (unsigned i = 0; i < f->workers; i++) {
-		const int pair[LINK_BELLS] = {f->doorbell[i], f->bell[i]};
-		memcpy(CMSG_DATA(c) + i * sizeof(pair), pair, sizeof(pair));
-	}
+	c->cmsg_len = CMSG_LEN(sizeof(int) * f->workers);
+	memcpy(CMSG_DATA(c), f->bell_far, sizeof(int) * f->workers);
 	if (sendmsg(f->link_fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return -errno;
 	if (recv(f->link_fd, welcome, sizeof(*welcome), 0) != sizeof(*welcome))
@@ -103,8 +101,8 @@ void fake_dataplane_close(struct fake_dataplane *f)
 		close(f->link_fd);
 	for (unsigned i = 0; i < f->workers; i++) {
 		region_unmap(&f->lane[i]);
-		close(f->doorbell[i]);
 		close(f->bell[i]);
+		close(f->bell_far[i]);
 	}
 	close(f->lock_fd);
 }
@@ -153,8 +151,7 @@ void fake_dataplane_ring(struct fake_dataplane *f)
 	for (unsigned i = 0; i < f->workers; i++) {
 		if (!ring_wants_wake(&f->misses[i]))
 			continue;
-		ssize_t n = write(f->doorbell[i], &(uint64_t){1}, sizeof(uint64_t));
-		assert(n == sizeof(uint64_t));
+		bell_ring(f->bell[i]);
 		f->wakes++;
 	}
 }

@@ -18,8 +18,8 @@ struct fake_dataplane {
 	unsigned workers;
 	uint64_t incarnation;
 	int lock_fd, link_fd;
-	int doorbell[FAKE_LANES_MAX]; // of the miss ring
-	int bell[FAKE_LANES_MAX];     // of the answer ring
+	int bell[FAKE_LANES_MAX];
+	int bell_far[FAKE_LANES_MAX]; // the control plane's ends
 	struct region lane[FAKE_LANES_MAX];
 	struct lane_dp_page *dp[FAKE_LANES_MAX];
 	struct ring_producer misses[FAKE_LANES_MAX];

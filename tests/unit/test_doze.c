@@ -9,7 +9,9 @@
 
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/shm_msg.h>
@@ -33,7 +35,10 @@ static int setup(void **)
 	memset(&dp, 0, sizeof dp);
 	memset(&cp, 0, sizeof cp);
 	atomic_store(&epoch, 1);
-	w = (struct worker){.stats = &stats, .lane = &dp, .bell = eventfd(0, EFD_NONBLOCK)};
+	int pair[BELL_ENDS];
+	if (bell_open(pair))
+		return -1;
+	w = (struct worker){.stats = &stats, .lane = &dp, .bell = pair[0], .bell_far = pair[1]};
 	w.epoch.seen = &dp.seen_epoch;
 	ring_consumer_init(&w.answer, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
 	ring_producer_init(&answers, &cp.answer_tail, &dp.answer_head, ring, RING_UNITS);
@@ -43,12 +48,13 @@ static int setup(void **)
 		.fd_count = 2,
 		.ports_ring = true,
 	};
-	return w.bell > 0 && port_fd > 0 ? 0 : -1;
+	return port_fd > 0 ? 0 : -1;
 }
 
 static int teardown(void **)
 {
 	close(w.bell);
+	close(w.bell_far);
 	close(port_fd);
 	return 0;
 }
@@ -100,7 +106,21 @@ static void a_port_and_the_bell_wake_it(void **)
 	sleep_once();
 	assert_int_equal(counted(COUNTER_sleeps_woken), 2);
 	assert_false(d.port_woke);
-	assert_int_equal(eventfd_read(w.bell, &left), -1);
+	struct pollfd p = {.fd = w.bell, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 0), 0);
+}
+
+// Or it would never sleep again.
+static void a_bell_that_is_shut_down_is_left_alone(void **)
+{
+	assert_int_equal(shutdown(w.bell_far, SHUT_RDWR), 0);
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
+	assert_false(d.ports_ring);
+	sleep_once();
+	sleep_once();
+	assert_int_equal(counted(COUNTER_sleeps_woken), 1);
+	assert_int_equal(counted(COUNTER_sleeps_timed), 2);
 }
 
 static void does_not_sleep_beside_an_answer(void **)
@@ -231,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DOZE_TEST(pauses_before_it_sleeps),
 		DOZE_TEST(a_port_and_the_bell_wake_it),
+		DOZE_TEST(a_bell_that_is_shut_down_is_left_alone),
 		DOZE_TEST(does_not_sleep_beside_an_answer),
 		DOZE_TEST(is_online_and_awake_again_afterwards),
 		DOZE_TEST(time_alone_grows_to_its_most),

@@ -70,7 +70,7 @@ static int setup(void **)
 		.stats = lanes_stats(&lanes),
 		.lanes = &lanes};
 	now_ms = 1000;
-	if (link_init(&h.link, dir, &lanes.lane[0].bells, 1, 7)
+	if (link_init(&h.link, dir, &lanes.lane[0].bell[LANE_BELL_THEIRS], 1, 7)
 		|| adopt_init(&h.adopt, &paths, workers, 1, 7, &defaults, h.stats))
 		return -1;
 	housekeep_init(&h, now_ms);

@@ -136,11 +136,14 @@ static void a_lane_carries_messages_both_ways(void **)
 	assert_int_equal(ring_read(&w.answer, buf, sizeof buf, &type), 7);
 	assert_string_equal(buf, "answer");
 
-	// The doorbell is the eventfd that the link passes on.
-	struct pollfd p = {.fd = lanes.lane[1].bells.miss, .events = POLLIN};
+	// The bell's other end is what the link passes on.
+	struct pollfd p = {.fd = lanes.lane[1].bell[LANE_BELL_THEIRS], .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 0), 0);
-	const uint64_t one = 1;
-	assert_int_equal(write(w.doorbell, &one, sizeof one), sizeof one);
+	bell_ring(w.bell);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	p.fd = w.bell;
+	assert_int_equal(poll(&p, 1, 0), 0);
+	worker_wake(&w);
 	assert_int_equal(poll(&p, 1, 0), 1);
 	region_unmap(&r);
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <sys/socket.h>
+#include <weir/bell.h>
+
+// Each octet that waits takes a buffer of its own of what a socket may hold, so fewer fit.
+enum { BELL_OCTETS = 512 };
+
+int bell_open(int end[BELL_ENDS])
+{
+	int pair[BELL_ENDS];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	end[0] = pair[0];
+	end[1] = pair[1];
+	return 0;
+}
+
+void bell_ring(int end)
+{
+	if (end >= 0)
+		(void)send(end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool bell_clear(int end)
+{
+	char octets[BELL_OCTETS];
+	ssize_t n = recv(end, octets, sizeof octets, MSG_DONTWAIT);
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}

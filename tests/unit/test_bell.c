@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// The bell, and what a hostile far end can make of it.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/bell.h>
+
+enum { RINGS = 5000, SECONDS = 5 };
+
+static int end[BELL_ENDS];
+
+static int setup(void **)
+{
+	alarm(SECONDS); // whoever waits below waits for ever
+	return bell_open(end);
+}
+
+static int teardown(void **)
+{
+	alarm(0);
+	close(end[0]);
+	close(end[1]);
+	return 0;
+}
+
+static bool has_rung(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, 0) == 1;
+}
+
+static void test_rings_both_ways(void **)
+{
+	for (unsigned i = 0; i < BELL_ENDS; i++) {
+		assert_false(has_rung(end[i]));
+		assert_true(bell_clear(end[i]));
+		bell_ring(end[!i]);
+		bell_ring(end[!i]);
+		assert_true(has_rung(end[i]));
+		assert_true(bell_clear(end[i]));
+		assert_false(has_rung(end[i]));
+	}
+	bell_ring(-1);
+}
+
+// Rung for long while nobody listened: one clear, and it rings anew.
+static void test_full(void **)
+{
+	for (unsigned i = 0; i < RINGS; i++)
+		bell_ring(end[0]);
+	assert_true(bell_clear(end[1]));
+	assert_false(has_rung(end[1]));
+	bell_ring(end[0]);
+	assert_true(has_rung(end[1]));
+}
+
+// The other process has the same open files, and asks them to wait.
+static void test_cannot_be_made_to_wait(void **)
+{
+	for (unsigned i = 0; i < BELL_ENDS; i++)
+		assert_int_equal(fcntl(end[i], F_SETFL, fcntl(end[i], F_GETFL) & ~O_NONBLOCK), 0);
+	assert_true(bell_clear(end[0]));
+	for (unsigned i = 0; i < RINGS; i++)
+		bell_ring(end[0]);
+}
+
+static void test_shut_down(void **)
+{
+	assert_int_equal(shutdown(end[1], SHUT_RDWR), 0);
+	bell_ring(end[0]); // no SIGPIPE
+	assert_false(bell_clear(end[0]));
+}
+
+static void test_no_socket(void **)
+{
+	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	bell_ring(file);
+	assert_false(bell_clear(file));
+	close(file);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {T(test_rings_both_ways), T(test_full),
+		T(test_cannot_be_made_to_wait), T(test_shut_down), T(test_no_socket)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
