@@ -85,6 +85,9 @@ static void resolver_out(
 	json_out_count(o, n, "answers_truncated", s->answers_truncated);
 	json_out_count(o, n, "refused_inflight", s->refused_inflight);
 	json_out_count(o, n, "refused_waiters", s->refused_waiters);
+	json_out_count(o, n, "refused_zone", s->refused_zone);
+	json_out_count(o, n, "refused_client", s->refused_client);
+	json_out_count(o, n, "cut_short", s->cut_short);
 	json_out_count(o, n, "upstream_sent", s->upstream_sent);
 	json_out_count(o, n, "upstream_replies", s->upstream_replies);
 	json_out_count(o, n, "upstream_tcp_full", s->upstream_tcp_full);

@@ -175,6 +175,19 @@ static void count_said(struct front_counts *c, enum answer_kind kind)
 		count_answer(c, kind);
 }
 
+// By which answers are counted; over TCP its connections are (front_tcp.h).
+static uint32_t client_of(const struct front *f, const struct front_slot *slot)
+{
+	const union front_client *c = &slot->client;
+	const uint8_t *v6 = c->v6.sin6_addr.s6_addr;
+
+	if (c->any.sa_family == AF_INET)
+		return inflight_client(f->r->inflight, 4, (const uint8_t *)&c->v4.sin_addr);
+	if (IN6_IS_ADDR_V4MAPPED(&c->v6.sin6_addr))
+		return inflight_client(f->r->inflight, 4, v6 + 12);
+	return inflight_client(f->r->inflight, 6, v6);
+}
+
 static struct waiter waiter_of(const struct front *f, const struct front_slot *slot,
 	const struct front_session *s, const struct front_question *q, const uint8_t *msg)
 {
@@ -182,6 +195,7 @@ static struct waiter waiter_of(const struct front *f, const struct front_slot *s
 		.ticket = {.slot = number(f, slot), .life = slot->life},
 		.is_front = true,
 		.is_stream = s->transport == FRONT_TCP,
+		.client = s->transport == FRONT_TCP ? 0 : client_of(f, slot),
 		.id = q->query.id,
 		.flags = q->query.flags,
 		.udp_size = q->query.udp_size,

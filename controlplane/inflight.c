@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "inflight.h"
 
+#include "crowd.h"
+#include "zone_of.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +15,11 @@ struct inflight {
 	struct waiter *waiter;
 	uint32_t *bucket;
 	uint32_t bucket_mask;
-	uint32_t limit; // questions, live setting
+	struct inflight_limits limit; // live settings
 	uint32_t question_cap, question_touched, question_free, questions, questions_max;
 	uint32_t waiter_cap, waiter_touched, waiter_free, waiters;
+	struct keyhash_secret secret;
+	struct crowd zones, clients; // suffixes are in `zones` as well
 };
 
 int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
@@ -28,13 +33,14 @@ int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
 	f->question = calloc(questions, sizeof(*f->question));
 	f->waiter = calloc(waiters, sizeof(*f->waiter));
 	f->bucket = malloc(buckets * sizeof(*f->bucket));
-	if (!f->question || !f->waiter || !f->bucket) {
+	int rc = keyhash_secret_make(&f->secret);
+	if (!f->question || !f->waiter || !f->bucket || rc < 0) {
 		inflight_free(f);
-		return -ENOMEM;
+		return rc < 0 ? rc : -ENOMEM;
 	}
 	memset(f->bucket, 0xff, buckets * sizeof(*f->bucket));
 	f->bucket_mask = buckets - 1;
-	f->limit = f->question_cap = questions;
+	f->limit.questions = f->question_cap = questions;
 	f->waiter_cap = waiters;
 	f->question_free = f->waiter_free = NIL;
 	*out = f;
@@ -51,9 +57,24 @@ void inflight_free(struct inflight *f)
 	free(f);
 }
 
-void inflight_set_limit(struct inflight *f, unsigned questions)
+void inflight_set_limits(struct inflight *f, const struct inflight_limits *limits)
 {
-	f->limit = questions < f->question_cap ? questions : f->question_cap;
+	f->limit = *limits;
+	if (f->limit.questions > f->question_cap)
+		f->limit.questions = f->question_cap;
+}
+
+bool inflight_is_crowded(const struct inflight *f)
+{
+	return f->questions > f->limit.questions / 2;
+}
+
+uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address)
+{
+	uint8_t who[9] = {(uint8_t)ip_version};
+	size_t len = ip_version == 6 ? 8 : 4; // a /64 is one client
+	memcpy(who + 1, address, len);
+	return crowd_key(&f->secret, who, 1 + len);
 }
 
 static bool same_key(const struct question *q, const struct l0_key *key)
@@ -72,13 +93,31 @@ struct question *inflight_find(struct inflight *f, const struct l0_key *key)
 	return i == NIL ? NULL : &f->question[i];
 }
 
-struct question *inflight_add(
-	struct inflight *f, const struct l0_key *key, const struct dns_query *query)
+// The suffix of a name like `random.example` is that of many others.
+static bool zone_has_room(struct inflight *f, uint32_t zone, uint32_t suffix)
 {
+	unsigned most = f->limit.zone_questions;
+	return most == 0
+	       || (crowd_of(&f->zones, zone) < most
+		       && crowd_of(&f->zones, suffix)
+				  < f->limit.questions - f->limit.questions / 4);
+}
+
+int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_query *query,
+	bool is_refresh, struct question **out)
+{
+	const struct dns_name *name = &query->name;
+	const struct zone_of of = zone_of(name);
+	uint32_t zone = crowd_key(&f->secret, name->wire + of.zone, (size_t)name->len - of.zone);
+	// One that is a zone too is another thing than that zone: its last octet is not there.
+	uint32_t suffix =
+		crowd_key(&f->secret, name->wire + of.suffix, (size_t)name->len - of.suffix - 1u);
 	uint32_t i = f->question_free;
 
-	if (f->questions >= f->limit)
-		return NULL;
+	if (f->questions >= f->limit.questions)
+		return -ENOSPC;
+	if (!is_refresh && !zone_has_room(f, zone, suffix))
+		return -EDQUOT;
 	if (i != NIL)
 		f->question_free = f->question[i].chain;
 	else
@@ -93,11 +132,16 @@ struct question *inflight_add(
 	q->key_flags = key->flags;
 	q->first_waiter = q->last_waiter = NIL;
 	q->live = true;
+	q->zone = zone;
+	q->suffix = suffix;
+	crowd_add(&f->zones, zone);
+	crowd_add(&f->zones, suffix);
 	q->chain = f->bucket[key->hash & f->bucket_mask];
 	f->bucket[key->hash & f->bucket_mask] = i;
 	if (++f->questions > f->questions_max)
 		f->questions_max = f->questions;
-	return q;
+	*out = q;
+	return 0;
 }
 
 void inflight_remove(struct inflight *f, struct question *q)
@@ -111,6 +155,8 @@ void inflight_remove(struct inflight *f, struct question *q)
 	while (*link != i)
 		link = &f->question[*link].chain;
 	*link = q->chain;
+	crowd_remove(&f->zones, q->zone);
+	crowd_remove(&f->zones, q->suffix);
 	q->live = false;
 	q->chain = f->question_free;
 	f->question_free = i;
@@ -123,6 +169,8 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 
 	if (q->waiters >= most)
 		return -EDQUOT;
+	if (f->limit.client_waiters && crowd_of(&f->clients, w->client) >= f->limit.client_waiters)
+		return -EUSERS;
 	if (i != NIL)
 		f->waiter_free = f->waiter[i].next;
 	else if (f->waiter_touched < f->waiter_cap)
@@ -138,6 +186,8 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 	q->last_waiter = i;
 	q->waiters++;
 	f->waiters++;
+	if (w->client)
+		crowd_add(&f->clients, w->client);
 	return 0;
 }
 
@@ -155,6 +205,8 @@ bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter 
 	f->waiter_free = i;
 	q->waiters--;
 	f->waiters--;
+	if (out->client)
+		crowd_remove(&f->clients, out->client);
 	return true;
 }
 
@@ -171,11 +223,12 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 	*out = (struct inflight_stats){
 		.questions = f->questions,
 		.questions_max = f->questions_max,
-		.questions_cap = f->limit,
+		.questions_cap = f->limit.questions,
 		.waiters = f->waiters,
 		.waiters_cap = f->waiter_cap,
 		.bytes = f->question_touched * sizeof(*f->question)
-			 + (f->bucket_mask + 1) * sizeof(*f->bucket),
+			 + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
+			 + sizeof(f->clients),
 		.waiter_bytes = f->waiter_touched * sizeof(*f->waiter),
 	};
 }

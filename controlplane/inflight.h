@@ -7,6 +7,13 @@
 // found through a hash table of chains; a waiter is an address and some scalars, from a fixed pool,
 // in a list per question, oldest first. Both refuse when full; nothing grows. A waiter keeps its
 // spelling of the question as one bit per octet: upper case or not.
+//
+// Nobody gets all of it (crowd.h). A zone's questions (zone_of.h) may be so many, and those of all
+// zones under one public suffix three quarters of all: who asks for random names below a zone whose
+// servers do not answer fills its share and no more. A client, an IPv4 address or an IPv6 /64, may
+// wait for so many answers: an upstream that holds them back and lets them go at one time sends no
+// more to whoever's address was forged (DNSBomb, CVE-2024-33655).
+//
 // The arrays are touched only as far as they were ever used.
 
 #include "front_ticket.h"
@@ -32,11 +39,12 @@ struct waiter {
 	bool has_opt : 1, dnssec_ok : 1, is_front : 1;
 	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;
-	uint32_t next; // inflight.c's
+	uint32_t next;   // inflight.c's
+	uint32_t client; // inflight_client; 0: not counted, its transport has a bound of its own
 	uint64_t dp_incarnation, arrival_ms;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
 };
-static_assert(sizeof(struct waiter) == 120);
+static_assert(sizeof(struct waiter) == 128);
 
 struct question {
 	struct upstream_ask ask;
@@ -61,6 +69,7 @@ struct question {
 	bool live;
 	uint32_t chain; // next in the hash chain, or next free one
 	uint32_t first_waiter, last_waiter, waiters;
+	uint32_t zone, suffix; // keys of the crowds it is in
 };
 
 struct inflight_stats {
@@ -69,17 +78,31 @@ struct inflight_stats {
 	size_t bytes, waiter_bytes; // of questions with their index, of waiters; touched so far
 };
 
+struct inflight_limits {
+	unsigned questions;      // up to what was made
+	unsigned zone_questions; // of these, of one zone; 0: as many
+	unsigned client_waiters; // of one client; 0: no bound
+};
+
 ATTR_MUST_CHECK int inflight_new(struct inflight **out, unsigned questions, unsigned waiters);
-void inflight_free(struct inflight *f);                          // NULL is fine
-void inflight_set_limit(struct inflight *f, unsigned questions); // up to what was made
+void inflight_free(struct inflight *f); // NULL is fine
+void inflight_set_limits(struct inflight *f, const struct inflight_limits *limits);
+// More than half of what it may hold: what nobody waits for should go.
+bool inflight_is_crowded(const struct inflight *f);
+
+// What a client is known by in struct waiter. `address`: 4 or 16 octets by the version.
+uint32_t inflight_client(const struct inflight *f, unsigned ip_version, const uint8_t *address);
 
 struct question *inflight_find(struct inflight *f, const struct l0_key *key);
-// A new one, all zero but its key (hash, query, view, key_flags). NULL: full.
-struct question *inflight_add(
-	struct inflight *f, const struct l0_key *key, const struct dns_query *query);
+// A new one, all zero but its key (hash, query, view, key_flags), in *out. -ENOSPC: full; -EDQUOT:
+// its zone or suffix has its share, which nobody asks with `is_refresh`, as these have a bound of
+// their own.
+ATTR_MUST_CHECK int inflight_add(struct inflight *f, const struct l0_key *key,
+	const struct dns_query *query, bool is_refresh, struct question **out);
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
-// -EDQUOT: the question has `most` already; -ENOSPC: the pool is empty.
+// -EDQUOT: the question has `most` already; -EUSERS: its client waits for enough; -ENOSPC: the pool
+// is empty.
 ATTR_MUST_CHECK int inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);

@@ -49,6 +49,11 @@ static void settings_take(struct resolver *r, const struct config *c)
 		.waiters = c->limits.waiters,
 		.udp_reply_size = c->limits.udp_reply_size,
 	};
+	inflight_set_limits(r->inflight, &(struct inflight_limits){
+						 .questions = c->limits.inflight,
+						 .zone_questions = c->limits.zone_inflight,
+						 .client_waiters = c->limits.client_waiters,
+					 });
 }
 
 // The cache of the last life, of another size, into the new one. A data plane that lives goes on
@@ -133,8 +138,10 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		return rc;
 	snprintf(why, SHM_WHY_MAX, "no memory for the resolver");
 	rc = inflight_new(&r->inflight, RESOLVER_QUESTIONS_MAX, RESOLVER_WAITERS_MAX);
-	if (rc == 0)
+	if (rc == 0) {
+		settings_take(r, config);
 		rc = failures_new(&r->failures, FAILURES_BUCKETS, &spans);
+	}
 	if (rc == 0)
 		rc = l1_new(&r->l1, r->loop, config);
 	if (rc == 0)
@@ -173,13 +180,11 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 	r->loop = loop;
 	r->publisher = publisher;
 	r->reply = r->reply_room + FRONT_HEADROOM;
-	settings_take(r, config);
 	int rc = parts_open(r, config, why);
 	if (rc < 0) {
 		resolver_close(r);
 		return rc;
 	}
-	inflight_set_limit(r->inflight, config->limits.inflight);
 	*out = r;
 	return 0;
 }
@@ -223,7 +228,6 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	if (rc < 0)
 		return rc;
 	settings_take(r, config);
-	inflight_set_limit(r->inflight, config->limits.inflight);
 	l1_configure(r->l1, config);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
 	failures_clear_all(r->failures);

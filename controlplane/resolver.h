@@ -11,8 +11,9 @@
 // 1.8 s if L0 has one, SERVFAIL with EDE 22 at 1.9 s, the question lives on to 5 s to fill the
 // cache. When every upstream has failed: the stale record, restamped so that workers serve it for
 // 30 s, else SERVFAIL with EDE 22 or 23; the failure is remembered (failures.h).
-// Full tables: no room for a question or a waiter is SERVFAIL at once, one waiter too many for a
-// question is dropped (the client's retry hits); both are counted.
+// Full tables: no room for a question or a waiter, or none for one more of that zone or that
+// client, is SERVFAIL at once, one waiter too many for a question is dropped (the client's retry
+// hits); both are counted.
 
 #include "flush.h"
 #include "front.h"
@@ -88,6 +89,8 @@ struct resolver_status {
 	uint64_t misses, coalesced, refreshes, bad_misses;
 	uint64_t answered, answered_stale, servfail, no_waiter, answer_ring_full, answers_truncated;
 	uint64_t refused_inflight, refused_waiters;
+	uint64_t refused_zone, refused_client; // over what a zone, or a client, may have of these
+	uint64_t cut_short; // questions that nobody waited for any more, ended to make room
 	uint64_t upstream_sent, upstream_replies, mismatched;
 	uint64_t stored, not_stored;
 	uint64_t l1_answers, l1_too_large, refreshed_elsewhere;

@@ -150,7 +150,8 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 	enum answer_kind kind;
 	uint16_t sum;
 
-	if (!w->is_front && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
+	// Over a stream nothing is sent to where nobody asked.
+	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
 		return;
 	}

@@ -52,6 +52,7 @@ static bool miss_parse(
 		.has_opt = m->has_opt != 0,
 		.dnssec_ok = m->dnssec_ok != 0,
 		.group = m->group,
+		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
 	};
@@ -139,6 +140,12 @@ static void on_question_timer(void *arg)
 		answer_all(r, q, &a);
 	}
 	q->stage = STAGE_BACKGROUND;
+	// A late reply would fill the cache; now its place is worth more to who waits.
+	if (inflight_is_crowded(r->inflight)) {
+		failures_add(r->failures, q->hash, clock_mono_ms());
+		r->count.cut_short++;
+		question_finish(r, q, REFRESH_FAILED);
+	}
 }
 
 void question_finish(struct resolver *r, struct question *q, enum refresh_end end)
@@ -179,43 +186,50 @@ void question_start(struct resolver *r, struct question *q, uint64_t now_ms)
 		question_ask(q);
 }
 
-// False: no room for it; the pool of waiters is empty, or this question has enough.
-static bool miss_wait(struct resolver *r, const struct miss *m, struct question *q)
+// Of these: with no place for the client, and nothing to tell it. DNS_EDE_NONE: it waits, or is
+// dropped, else why it gets SERVFAIL.
+static int miss_wait(struct resolver *r, const struct miss *m, struct question *q)
 {
 	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
 
 	q->hits += q->hits < UINT16_MAX;
 	if (rc == 0)
-		return true;
+		return DNS_EDE_NONE;
+	if (rc == -EUSERS) {
+		r->count.refused_client++;
+		return DNS_EDE_OTHER;
+	}
 	r->count.refused_waiters++;
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
-	return rc == -EDQUOT && !m->waiter.is_front;
+	return rc == -EDQUOT && !m->waiter.is_front ? DNS_EDE_NONE : DNS_EDE_NO_REACHABLE_AUTHORITY;
 }
 
-// Joins a question that is being resolved. False: the caller refuses the miss.
-static bool miss_join(struct resolver *r, const struct miss *m, struct question *q)
+// Joins a question that is being resolved.
+static int miss_join(struct resolver *r, const struct miss *m, struct question *q)
 {
 	r->count.coalesced++;
-	return q->stage != STAGE_BACKGROUND && miss_wait(r, m, q);
+	return q->stage == STAGE_BACKGROUND ? DNS_EDE_NO_REACHABLE_AUTHORITY : miss_wait(r, m, q);
 }
 
-static bool miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
+static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
-	struct question *q = inflight_add(r->inflight, &m->key, &m->query);
+	struct question *q;
+	int rc = inflight_add(r->inflight, &m->key, &m->query, false, &q);
 
-	if (!q) {
-		r->count.refused_inflight++;
-		return false;
+	if (rc < 0) {
+		*(rc == -EDQUOT ? &r->count.refused_zone : &r->count.refused_inflight) += 1;
+		return DNS_EDE_NO_REACHABLE_AUTHORITY;
 	}
 	q->owner = r;
 	q->def = m->view;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
-	if (!miss_wait(r, m, q)) {
+	int ede = miss_wait(r, m, q);
+	if (q->waiters == 0) {
 		inflight_remove(r->inflight, q);
-		return false;
+		return ede;
 	}
 	question_start(r, q, now_ms);
-	return true;
+	return DNS_EDE_NONE;
 }
 
 // A question that is not blocked by its name.
@@ -239,8 +253,9 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 		return;
 	}
 	struct question *q = inflight_find(r->inflight, &m->key);
-	if (!(q ? miss_join(r, m, q) : miss_begin(r, m, now_ms)))
-		miss_refuse(r, m, stale, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	int ede = q ? miss_join(r, m, q) : miss_begin(r, m, now_ms);
+	if (ede != DNS_EDE_NONE)
+		miss_refuse(r, m, stale, ede);
 }
 
 void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *question)

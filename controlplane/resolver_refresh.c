@@ -108,8 +108,8 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	// A client's question that failed a moment ago is as good as one that is under way.
 	if (inflight_find(r->inflight, &key) || failures_recent(r->failures, key.hash, now_ms))
 		return REFRESH_IS_ASKED;
-	struct question *q = inflight_add(r->inflight, &key, &query);
-	if (!q)
+	struct question *q;
+	if (inflight_add(r->inflight, &key, &query, true, &q) < 0)
 		return REFRESH_NO_ROOM;
 	q->owner = r;
 	q->def = view;

@@ -166,6 +166,15 @@
 		"Questions being resolved at one time.")                                          \
 	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                         \
 		"Clients that wait for one question.")                                            \
+	X(limits, zone_inflight, zone_inflight, NUMBER, none, "256", 0, 65536, LIVE,              \
+		"Questions of one registrable domain that are being resolved; one more gets "     \
+		"SERVFAIL. "                                                                      \
+		"0: as many as `inflight`.")                                                      \
+	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,             \
+		"Answers that one IPv4 address or IPv6 /64 waits for over UDP; one more gets "    \
+		"SERVFAIL. "                                                                      \
+		"More where one address asks for many people: another resolver, a NAT. 0: no "    \
+		"bound.")                                                                         \
 	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,          \
 		"Largest UDP reply in octets; a larger one is truncated, and the client asks "    \
 		"again over TCP. Above 1452 the data plane raises the MTU of its ports when it "  \

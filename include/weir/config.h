@@ -230,6 +230,8 @@ struct config_upstreams {
 struct config_limits {
 	unsigned inflight;       // questions being resolved, 4096
 	unsigned waiters;        // clients that wait for one question, 1024
+	unsigned zone_inflight;  // questions of one zone, 256; 0: no bound
+	unsigned client_waiters; // answers that one client waits for, 64; 0: no bound
 	uint16_t udp_reply_size; // 1232
 };
 

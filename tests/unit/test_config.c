@@ -124,6 +124,8 @@ static void test_defaults(void **)
 	assert_int_equal(c->upstreams.backoff_s, 30);
 	assert_int_equal(c->limits.inflight, 4096);
 	assert_int_equal(c->limits.waiters, 1024);
+	assert_int_equal(c->limits.zone_inflight, 256);
+	assert_int_equal(c->limits.client_waiters, 64);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
 	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
 	assert_int_equal(c->redis.mode, REDIS_MODE_OFF);

@@ -24,6 +24,20 @@ static struct l0_key key_of(const struct dns_query *q, uint64_t hash)
 	};
 }
 
+static struct question *add(struct inflight *f, const struct l0_key *key, const struct dns_query *q)
+{
+	struct question *out = NULL;
+	(void)!inflight_add(f, key, q, false, &out);
+	return out;
+}
+
+static void set_limits(struct inflight *f, unsigned questions, unsigned zone, unsigned client)
+{
+	inflight_set_limits(f,
+		&(struct inflight_limits){
+			.questions = questions, .zone_questions = zone, .client_waiters = client});
+}
+
 static void test_full_key_is_compared(void **state)
 {
 	struct inflight *f;
@@ -32,7 +46,7 @@ static void test_full_key_is_compared(void **state)
 	struct dns_query a = query_of("a.example", DNS_TYPE_A),
 			 b = query_of("b.example", DNS_TYPE_A);
 	struct l0_key key = key_of(&a, 7);
-	struct question *q = inflight_add(f, &key, &a);
+	struct question *q = add(f, &key, &a);
 	assert_ptr_equal(inflight_find(f, &key), q);
 	struct l0_key other = key_of(&b, 7); // same hash, other name
 	assert_null(inflight_find(f, &other));
@@ -59,19 +73,19 @@ static void test_questions_are_capped_and_come_back(void **state)
 		for (unsigned i = 0; i < 8; i++) {
 			struct l0_key key = key_of(&query, i * 64 + round); // all in few chains
 			assert_null(inflight_find(f, &key));
-			q[i] = inflight_add(f, &key, &query);
+			q[i] = add(f, &key, &query);
 			assert_non_null(q[i]);
 		}
 		struct l0_key more = key_of(&query, 999);
-		assert_null(inflight_add(f, &more, &query));
+		assert_null(add(f, &more, &query));
 		for (unsigned i = 0; i < 8; i++)
 			inflight_remove(f, q[(i * 3) % 8]);
 		assert_null(inflight_any(f));
 	}
-	inflight_set_limit(f, 1);
+	set_limits(f, 1, 0, 0);
 	struct l0_key one = key_of(&query, 1), two = key_of(&query, 2);
-	assert_non_null(inflight_add(f, &one, &query));
-	assert_null(inflight_add(f, &two, &query));
+	assert_non_null(add(f, &one, &query));
+	assert_null(add(f, &two, &query));
 	inflight_free(f);
 }
 
@@ -84,7 +98,7 @@ static void test_waiters_are_bounded_and_in_order(void **state)
 	assert_int_equal(inflight_new(&f, 4, 10), 0);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
-	struct question *a = inflight_add(f, &ka, &query), *b = inflight_add(f, &kb, &query);
+	struct question *a = add(f, &ka, &query), *b = add(f, &kb, &query);
 	for (w.id = 0; w.id < 6; w.id++)
 		assert_int_equal(inflight_wait(f, a, &w, 6), 0);
 	assert_int_equal(inflight_wait(f, a, &w, 6), -EDQUOT);
@@ -127,6 +141,110 @@ static void test_letter_case_is_kept(void **state)
 	assert_memory_equal(name, lower, sizeof(name));
 }
 
+// Adds questions of the names until there is no room for one more; how many there was room for.
+static unsigned fill(struct inflight *f, const char *below, unsigned most, int *why)
+{
+	static unsigned serial;
+	*why = 0;
+	for (unsigned n = 0; n < most; n++) {
+		char text[96];
+		snprintf(text, sizeof(text), "r%u%s", ++serial, below);
+		struct dns_query query = query_of(text, DNS_TYPE_A);
+		struct l0_key key = key_of(&query, serial * UINT64_C(0x9e3779b97f4a7c15));
+		struct question *q;
+		*why = inflight_add(f, &key, &query, false, &q);
+		if (*why < 0)
+			return n;
+	}
+	return most;
+}
+
+static void test_a_zone_has_its_share(void **)
+{
+	struct inflight *f;
+	int why;
+	assert_int_equal(inflight_new(&f, 4096, 16), 0);
+	set_limits(f, 4096, 256, 0);
+	assert_int_equal(fill(f, ".victim.co.uk", 1000, &why), 256);
+	assert_int_equal(why, -EDQUOT);
+	assert_int_equal(fill(f, ".deep.er.victim.co.uk", 1000, &why), 0);
+	// A neighbour under the same suffix does not suffer, nor does another zone.
+	assert_int_equal(fill(f, ".neighbour.co.uk", 200, &why), 200);
+	assert_int_equal(fill(f, ".example.com", 200, &why), 200);
+	assert_int_equal(fill(f, ".2.0.192.in-addr.arpa", 1000, &why), 256);
+	assert_int_equal(fill(f, ".100.51.198.in-addr.arpa", 200, &why), 200);
+	// Renewing what is asked for often goes on.
+	struct dns_query query = query_of("hot.victim.co.uk", DNS_TYPE_A);
+	struct l0_key key = key_of(&query, 1);
+	struct question *q;
+	assert_int_equal(inflight_add(f, &key, &query, true, &q), 0);
+	// What ends makes room.
+	while ((q = inflight_any(f)))
+		inflight_remove(f, q);
+	assert_int_equal(fill(f, ".victim.co.uk", 1000, &why), 256);
+	set_limits(f, 4096, 0, 0);
+	assert_int_equal(fill(f, ".victim.co.uk", 5000, &why), 4096 - 256);
+	assert_int_equal(why, -ENOSPC);
+	inflight_free(f);
+}
+
+// Each name another registrable domain.
+static void test_a_suffix_leaves_a_quarter(void **)
+{
+	struct inflight *f;
+	int why;
+	assert_int_equal(inflight_new(&f, 4096, 16), 0);
+	set_limits(f, 4096, 256, 0);
+	assert_int_equal(fill(f, ".com", 5000, &why), 3072);
+	assert_int_equal(why, -EDQUOT);
+	assert_true(inflight_is_crowded(f));
+	assert_int_equal(fill(f, ".org", 500, &why), 500);
+	// Names without any domain: each is its own suffix.
+	assert_int_equal(fill(f, "", 5000, &why), 4096 - 3072 - 500);
+	assert_int_equal(why, -ENOSPC);
+	inflight_free(f);
+}
+
+static void test_a_client_has_its_share(void **)
+{
+	struct inflight *f;
+	const uint8_t a[4] = {192, 0, 2, 1}, b[4] = {192, 0, 2, 2};
+	const uint8_t v6[16] = {0xfd, 0x53, [15] = 1}, near[16] = {0xfd, 0x53, [15] = 2};
+	assert_int_equal(inflight_new(&f, 4, 10000), 0);
+	set_limits(f, 4, 0, 64);
+	struct dns_query query = query_of("x.example", DNS_TYPE_A);
+	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
+	struct question *q[2] = {add(f, &ka, &query), add(f, &kb, &query)};
+	struct waiter w = {.client = inflight_client(f, 4, a)};
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(inflight_wait(f, q[i % 2], &w, 10000), 0);
+	assert_int_equal(inflight_wait(f, q[0], &w, 10000), -EUSERS);
+	w.client = inflight_client(f, 4, b);
+	assert_int_equal(inflight_wait(f, q[0], &w, 10000), 0);
+	w.client = inflight_client(f, 6, v6);
+	assert_int_equal(w.client, inflight_client(f, 6, near)); // of one /64
+	assert_int_equal(inflight_wait(f, q[0], &w, 10000), 0);
+	w.client = 0; // over TCP
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(inflight_wait(f, q[1], &w, 10000), 0);
+	// Whoever was answered may ask again.
+	assert_true(inflight_take_waiter(f, q[1], &w));
+	w.client = inflight_client(f, 4, a);
+	assert_int_equal(inflight_wait(f, q[0], &w, 10000), 0);
+	assert_int_equal(inflight_wait(f, q[0], &w, 10000), -EUSERS);
+	inflight_remove(f, q[1]);
+	inflight_remove(f, q[0]);
+	struct question *again = add(f, &ka, &query);
+	// Nobody is counted any more, also not by those who share a counter: as many as there is
+	// room for.
+	for (unsigned i = 0; i < 9000; i++) {
+		const uint8_t address[4] = {10, 0, (uint8_t)(i / 3 >> 8), (uint8_t)(i / 3)};
+		w.client = inflight_client(f, 4, address);
+		assert_int_equal(inflight_wait(f, again, &w, 10000), 0);
+	}
+	inflight_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +252,9 @@ int main(void)
 		cmocka_unit_test(test_questions_are_capped_and_come_back),
 		cmocka_unit_test(test_waiters_are_bounded_and_in_order),
 		cmocka_unit_test(test_letter_case_is_kept),
+		cmocka_unit_test(test_a_zone_has_its_share),
+		cmocka_unit_test(test_a_suffix_leaves_a_quarter),
+		cmocka_unit_test(test_a_client_has_its_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 static const enum verdict stats_misses[] = {VERDICT_miss, VERDICT_miss_duplicate,
-	VERDICT_servfail_ring_full, VERDICT_drop_ring_full, VERDICT_servfail_no_control};
+	VERDICT_servfail_ring_full, VERDICT_servfail_crowd, VERDICT_drop_ring_full,
+	VERDICT_servfail_no_control};
 static const enum verdict stats_others[] = {VERDICT_blocked, VERDICT_blocked_answer, VERDICT_local,
 	VERDICT_drop_rule, VERDICT_formerr, VERDICT_notimp, VERDICT_badvers, VERDICT_refused,
 	VERDICT_servfail_no_policy};
@@ -175,6 +176,7 @@ static void control_print(const struct json_node *root)
 	static const char *const keys[] = {"misses", "coalesced", "refreshes", "answered",
 		"answered_stale", "servfail", "stored", "not_stored", "upstream_sent",
 		"upstream_replies", "mismatched", "refused_inflight", "refused_waiters",
+		"refused_zone", "refused_client", "cut_short", "failed_recently", "late",
 		"answer_ring_full", "bad_misses", "ring_anomalies", "foreign_messages"};
 	static const char *const heads[] = {"control plane", ">total", NULL};
 	struct table *t = table_new(heads);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/zone_of.h"
+#include "unit.h"
+
+#include <string.h>
+
+static void expect(const char *text, const char *zone, const char *suffix)
+{
+	struct dns_name name;
+	char buf[DNS_NAME_TEXT_MAX];
+	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+	const struct zone_of of = zone_of(&name);
+	assert_string_equal(
+		dns_name_wire_to_text(name.wire + of.zone, name.len - of.zone, buf), zone);
+	assert_string_equal(
+		dns_name_wire_to_text(name.wire + of.suffix, name.len - of.suffix, buf), suffix);
+}
+
+static void test_names_and_their_zones(void **)
+{
+	expect("a.b.victim.co.uk", "victim.co.uk", "co.uk");
+	expect("victim.co.uk", "victim.co.uk", "co.uk");
+	expect("co.uk", "co.uk", "co.uk");
+	expect("x.example.com", "example.com", "com");
+	expect("example.com", "example.com", "com");
+	expect("com", "com", "com");
+	expect(".", ".", ".");
+	expect("nas", "nas", "nas");
+	expect("tv.living.home.arpa", "home.arpa", "arpa");
+	expect("a.b.c.unknown-suffix", "c.unknown-suffix", "unknown-suffix");
+	expect("a.user.github.io", "user.github.io", "github.io");
+	expect("a.www.ck", "www.ck", "ck");                        // an exception of the list
+	expect("a.b.anything.ck", "b.anything.ck", "anything.ck"); // a wildcard
+	expect("4.3.2.1.in-addr.arpa", "2.1.in-addr.arpa", "in-addr.arpa");
+	expect("1.in-addr.arpa", "1.in-addr.arpa", "in-addr.arpa");
+	expect("1.0.0.0.0.0.0.0.3.5.0.0.3.5.d.f.ip6.arpa", "3.5.0.0.3.5.d.f.ip6.arpa", "ip6.arpa");
+}
+
+static void test_a_name_of_127_labels(void **)
+{
+	char text[256];
+	for (unsigned i = 0; i < 127; i++)
+		memcpy(text + 2 * i, "a.", 3);
+	expect(text, "a.a", "a");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_and_their_zones),
+		cmocka_unit_test(test_a_name_of_127_labels),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
