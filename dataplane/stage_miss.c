@@ -5,8 +5,9 @@
 
 #include <weir/shm_msg.h>
 
-// No room on the ring. `asked_before`: others wait for the same question already.
-static void settle_ring_full(struct batch *b, struct packet *p, bool asked_before)
+// No room on the ring, or none for it. `asked_before`: others wait for the same question already.
+static void settle_ring_full(
+	struct batch *b, struct packet *p, bool asked_before, enum verdict verdict)
 {
 	struct l0_view view;
 	if (p->record != L0_NONE && l0_record_read(&b->tables->l0, p->record, &view)) {
@@ -17,10 +18,20 @@ static void settle_ring_full(struct batch *b, struct packet *p, bool asked_befor
 	} else if (asked_before)
 		batch_drop(b, p, VERDICT_drop_ring_full);
 	else
-		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, VERDICT_servfail_ring_full);
+		reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, verdict);
 }
 
-static void settle_miss(struct batch *b, struct packet *p)
+// Counted even while nobody is refused yet.
+static bool is_crowd(struct batch *b, const struct packet *p)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	const struct crowding_asker who = {.ip_version = p->ip_version,
+		.address = ip + (p->ip_version == 4 ? 12 : 8),
+		.name = &p->q.name};
+	return crowding_ask(&b->w->crowding, &b->tables->l0.secret, &who, b->now_ms);
+}
+
+static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
 {
 	struct recent *recent = &b->w->recent;
 	uint64_t replaced = recent->replaced;
@@ -30,20 +41,29 @@ static void settle_miss(struct batch *b, struct packet *p)
 		batch_drop(b, p, VERDICT_miss_duplicate);
 		return;
 	}
+	if (unlikely_(is_half_full) && is_crowd(b, p)
+		&& ring_is_fuller(&b->w->miss, b->w->miss.units / 4 * 3)) {
+		recent_take_back(recent, p->hash);
+		settle_ring_full(b, p, before > 0, VERDICT_servfail_crowd);
+		return;
+	}
 	if (ask_control(b, p, MISS_WAITER)) {
 		batch_drop(b, p, VERDICT_miss);
 		return;
 	}
 	recent_take_back(recent, p->hash);
-	settle_ring_full(b, p, before > 0);
+	settle_ring_full(b, p, before > 0, VERDICT_servfail_ring_full);
 }
 
 void stage_miss(struct batch *b)
 {
+	if (b->count == 0 && !b->rang)
+		return;
+	bool is_half_full = ring_is_fuller(&b->w->miss, b->w->miss.units / 2);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		if (likely_(b->control_alive))
-			settle_miss(b, p);
+			settle_miss(b, p, is_half_full);
 		else
 			reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 				VERDICT_servfail_no_control);

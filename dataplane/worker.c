@@ -68,6 +68,8 @@ ATTR_INLINE unsigned turn(
 	lap(c, laps, STAGE_tx);
 	uint64_t busy = rte_rdtsc() - start_tsc;
 	stats_add(&w->stats->counter[COUNTER_busy_cycles], busy);
+	if (unlikely_(busy > w->slow_cycles - 1)) // 0: there is no such time
+		stats_add(&w->stats->counter[COUNTER_frames_slow], received);
 	if (laps)
 		meter(c, busy, received);
 	return received;

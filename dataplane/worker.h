@@ -9,6 +9,7 @@
 // one immutable `struct worker_tables`; the main lcore maps new generations (adopt.h), publishes a
 // new struct, and frees the old one after every worker has moved on.
 
+#include "crowding.h"
 #include "recent.h"
 
 #include <rte_ether.h>
@@ -80,6 +81,7 @@ struct worker {
 	struct stats_worker *stats;
 	struct lane_dp_page *lane;
 	struct limit_table *limit; // of this worker alone
+	uint64_t slow_cycles;      // of a burst, from which on its frames are slow; its own, once
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;
@@ -98,6 +100,7 @@ struct worker {
 	struct ring_consumer answer;
 	struct recent recent;
 	uint64_t now_ms; // of the current batch
+	struct crowding crowding;
 };
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.

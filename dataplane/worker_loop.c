@@ -21,6 +21,7 @@ enum {
 	BEAT_MS = 100,
 	LATE_MS = 1,
 	LONG_MS = 10,
+	SLOW_PER_S = 10000, // 100 us
 };
 
 static void take_epoch(struct worker *w)
@@ -102,6 +103,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	uint64_t next_beat_ms = 0;
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
+	w->slow_cycles = hz / SLOW_PER_S;
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	if (w->poll == POLL_ADAPTIVE)

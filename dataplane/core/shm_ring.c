@@ -103,6 +103,12 @@ void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len)
 	return unit + sizeof(struct ring_unit);
 }
 
+bool ring_is_fuller(struct ring_producer *p, uint64_t units)
+{
+	return p->next - p->head_seen > units
+	       && (!producer_look(p) || p->next - p->head_seen > units);
+}
+
 void ring_publish(struct ring_producer *p)
 {
 	if (p->next == p->published)

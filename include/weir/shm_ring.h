@@ -61,6 +61,9 @@ void ring_consumer_init(struct ring_consumer *c, const struct ring_index *tail,
 // Room for a message of `len` octets (8-octet aligned), or NULL: full, or longer than a quarter of
 // the ring. Invisible to the consumer until ring_publish.
 ATTR_MUST_CHECK void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len);
+// Are more than `units` taken? Reads the consumer's index only when that is possible by what is
+// known of it. Nonsense there is a full ring.
+bool ring_is_fuller(struct ring_producer *p, uint64_t units);
 void ring_publish(struct ring_producer *p);    // everything reserved since the last call
 bool ring_wants_wake(struct ring_producer *p); // after ring_publish: is the consumer asleep?
 

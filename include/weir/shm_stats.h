@@ -22,6 +22,7 @@
 	X(miss, "handed to the control plane")                                      \
 	X(miss_duplicate, "dropped: enough clients already wait for that question") \
 	X(servfail_ring_full, "SERVFAIL: miss ring full and nothing stale")         \
+	X(servfail_crowd, "SERVFAIL: who fills the miss ring asked for more")       \
 	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
 	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
 	X(servfail_no_policy, "SERVFAIL: not known yet who may ask")                \
@@ -83,6 +84,7 @@
 	X(sleeps_woken, "of these, ended by a port or an answer")      \
 	X(sleeps_timed, "of these, ended by time")                     \
 	X(sleep_us, "microseconds asleep")                             \
+	X(frames_slow, "frames in bursts that took over 100 us")       \
 	X(turns_late, "turns of the loop that took over 1 ms")         \
 	X(turns_long, "of these, over 10 ms")                          \
 	X(turns_long_us, "microseconds in these")                      \

@@ -130,6 +130,46 @@ static void test_ring_full(void **)
 	harness_end(h);
 }
 
+// A flood below one zone from everywhere: the last quarter of the ring is not for it.
+static void test_a_crowd_leaves_room(void **)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 8192});
+	struct wire_reply r;
+	unsigned sent = 0, refused = 0;
+	char name[64], src[32];
+	for (; refused == 0 && sent < 4000; sent++) {
+		snprintf(name, sizeof(name), "r%u.victim.example", sent);
+		snprintf(src, sizeof(src), "198.18.%u.%u", 1 + sent / 250, 1 + sent % 250);
+		struct wire_query q = {.name = name, .src = src, .edns = true};
+		if (ring_is_fuller(&h->w.miss, 8192 / 4 * 3)) {
+			harness_ask(h, &q, VERDICT_servfail_crowd, &r);
+			assert_int_equal(r.rcode, 2);
+			assert_int_equal(r.ede, 0);
+			refused++;
+		} else {
+			harness_ask_dropped(h, &q, VERDICT_miss);
+		}
+	}
+	assert_int_equal(refused, 1);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "www.site%u.example", i);
+		snprintf(src, sizeof(src), "198.18.100.%u", 1 + i % 10);
+		struct wire_query honest = {.name = name, .src = src};
+		harness_ask_dropped(h, &honest, VERDICT_miss);
+	}
+	// Whoever was refused is not held for one who waits.
+	struct wire_query again = {.name = "again.victim.example", .edns = true};
+	for (unsigned i = 0; i < 3; i++)
+		harness_ask(h, &again, VERDICT_servfail_crowd, &r);
+	// The control plane catches up.
+	struct msg_miss msg;
+	uint8_t question[300];
+	while (harness_miss(h, &msg, question))
+		continue;
+	harness_ask_dropped(h, &again, VERDICT_miss);
+	harness_end(h);
+}
+
 static void test_no_control(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -209,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_many_questions),
 		cmocka_unit_test(test_ring_full),
+		cmocka_unit_test(test_a_crowd_leaves_room),
 		cmocka_unit_test(test_no_control),
 		cmocka_unit_test(test_no_tables),
 		cmocka_unit_test(test_doorbell),

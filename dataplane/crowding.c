@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "crowding.h"
+
+#include <string.h>
+
+enum { WHO_ADDRESS_MAX = 8, CROWDING_FEW = 8 };
+
+static void halve(struct crowding *c)
+{
+	for (unsigned i = 0; i < CROWDING_CELLS; i++) {
+		c->cell[0][i] /= 2;
+		c->cell[1][i] /= 2;
+	}
+	c->sum /= 2;
+}
+
+// Counts it; is it more than its part? Also while nobody is judged yet, so that the zones above do
+// not get to answer for it.
+static bool weigh(struct crowding *c, uint64_t hash)
+{
+	uint32_t *a = &c->cell[0][hash % CROWDING_CELLS];
+	uint32_t *b = &c->cell[1][(hash >> 32) % CROWDING_CELLS];
+	uint32_t least = ++*a;
+	if (++*b < least)
+		least = *b;
+	return least > CROWDING_FEW && least > c->sum / CROWDING_PART;
+}
+
+static uint64_t client_hash(const struct keyhash_secret *secret, const struct crowding_asker *who)
+{
+	uint8_t key[1 + WHO_ADDRESS_MAX] = {who->ip_version};
+	size_t len = who->ip_version == 6 ? 8 : 4;
+	memcpy(key + 1, who->address, len);
+	return keyhash(secret, key, 1 + len);
+}
+
+// The last `labels` labels of a name that has more.
+static bool weigh_zone(struct crowding *c, const struct keyhash_secret *secret,
+	const struct dns_name *name, unsigned labels)
+{
+	unsigned at = 0;
+	for (unsigned n = name->labels; n > labels; n--)
+		at += name->wire[at] + 1u;
+	return weigh(c, keyhash(secret, name->wire + at, (size_t)name->len - at));
+}
+
+bool crowding_ask(struct crowding *c, const struct keyhash_secret *secret,
+	const struct crowding_asker *who, uint64_t now_ms)
+{
+	if (now_ms >= c->last_ms + CROWDING_PAUSE_MS)
+		memset(c, 0, sizeof(*c));
+	c->last_ms = now_ms;
+	if (++c->sum >= CROWDING_SUM)
+		halve(c);
+	bool is_crowd = weigh(c, client_hash(secret, who));
+	for (unsigned labels = 3; labels >= 2 && !is_crowd; labels--)
+		is_crowd = who->name->labels > labels && weigh_zone(c, secret, who->name, labels);
+	return is_crowd && c->sum >= CROWDING_LEAST;
+}
