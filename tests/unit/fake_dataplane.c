@@ -128,6 +128,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.kind = m->refresh ? MISS_REFRESH : MISS_WAITER,
 		.question_len = (uint16_t)(name.len + 4),
 	};
+	memcpy(miss.path.client_ip, &m->client, sizeof(m->client));
 	uint8_t *q = octets + sizeof(miss);
 	memcpy(octets, &miss, sizeof(miss));
 	memcpy(q, name.wire, name.len);

@@ -46,6 +46,7 @@ struct fake_miss {
 	uint8_t group;
 	bool has_opt, refresh;
 	uint64_t age_ms; // since its arrival
+	uint32_t client; // its IPv4 address
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
 void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of lanes that sleep

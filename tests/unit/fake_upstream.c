@@ -149,11 +149,21 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 	f->udp_queries++;
 }
 
+// last_name is that of this query.
+static bool is_silent(const struct fake_upstream *f)
+{
+	const char *below = f->silent_below;
+	size_t len = strlen(f->last_name), tail = below ? strlen(below) : 0;
+	return below && len >= tail && strcmp(f->last_name + len - tail, below) == 0;
+}
+
 static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8_t *q, size_t len)
 {
 	uint8_t out[MSG_MAX];
 	int mode = f->mode;
 
+	if (is_silent(f))
+		return;
 	forge(f, p, q, len, mode);
 	size_t n = mode == FAKE_TRUNCATE ? reply_make(f, q, len, DNS_FLAG_TC, -1, out)
 					 : reply_for(f, q, len, out);

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Floods with the shipped limits (floods_load.py): what honest clients get meanwhile. The long form is tools/chaos floods.
+seconds=3 rate=5000 seed=1
+arguments=("$@")
+while [ $# -gt 0 ]; do
+	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
+	case $1 in
+	--seconds) seconds=$2 ;;
+	--rate) rate=$2 ;;
+	--seed) seed=$2 ;;
+	*) echo "$1: no such argument" >&2 && exit 2 ;;
+	esac
+	shift 2
+done
+set -- ${arguments[@]+"${arguments[@]}"}
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+
+$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+sleep 0.5
+check "up" "$lab" up --upstream 127.0.0.1:5301
+# The lab's limits are not those that are shipped.
+sed -i '/^limits:/d' /run/weir/lab/weir.yaml
+check "with the shipped limits" weirctl config reload
+# What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
+client ip link set wt0 txqueuelen 10000
+checks=$((checks + 1))
+if client env strict="${strict-}" $python "$smoke_dir/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
+	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed"; then
+	echo "ok $checks - floods"
+else
+	echo "not ok $checks - floods" && bad=$((bad + 1))
+fi
+check "every frame has one verdict" verdicts_add_up
+check "as many as the port counted" ports_add_up
+same "it still answers" 198.18.200.1 "$(client kdig +short @$service ok.after.test A)"
+"$lab" down >/dev/null
+finish
