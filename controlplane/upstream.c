@@ -14,9 +14,10 @@ static int pick(const struct upstream_ask *a, uint64_t now_ms)
 	unsigned best_rank = 0;
 
 	for (unsigned i = 0; i < u->count && a->sends < u->max_sends; i++) {
-		if ((a->failed >> i & 1) || a->sends_to[i] >= UPSTREAM_SENDS_EACH)
+		bool down = u->server[i].down_until_ms > now_ms;
+		if ((a->failed >> i & 1) || a->sends_to[i] >= (down ? 1 : UPSTREAM_SENDS_EACH))
 			continue;
-		unsigned rank = a->sends_to[i] * 2u + (u->server[i].down_until_ms > now_ms);
+		unsigned rank = a->sends_to[i] * 2u + down;
 		if (best < 0 || rank < best_rank) {
 			best = (int)i;
 			best_rank = rank;
@@ -72,7 +73,7 @@ static void adopt_new_list(struct upstream_ask *a)
 	if (a->generation == u->generation)
 		return;
 	a->generation = u->generation;
-	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = 0;
+	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
@@ -222,6 +223,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	bool udp = !leg->tcp;
 	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
+	bool edns = leg->edns, plainly = s && (a->plain >> leg->server & 1);
 
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
@@ -234,17 +236,37 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	u->totals.replies++;
 	if (s)
 		upstream_server_answered(s, rtt_us, now_us, take == UPSTREAM_FAILED);
-	if (take == UPSTREAM_TAKEN)
+	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
+		if (s)
+			upstream_server_edns(s, edns, plainly, now_us / 1000);
 		return take;
+	}
 	a->any_reply = true;
 	if (take == UPSTREAM_TRUNCATED && udp) {
 		upstream_go_tcp(leg, true);
+		return take;
+	}
+	if (upstream_leg_is_too_old(leg, msg, len)) {
+		upstream_go_plain(leg);
 		return take;
 	}
 	if (s)
 		a->failed |= 1u << leg->server;
 	leg_done(leg);
 	return take;
+}
+
+// Not counted as one of the server's sends: what it turned down says nothing of the question.
+void upstream_go_plain(struct upstream_leg *leg)
+{
+	struct upstream_ask *a = leg->ask;
+
+	a->any_reply = true;
+	if (upstream_of(leg)) {
+		a->plain |= 1u << leg->server;
+		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;
+	}
+	leg_done(leg);
 }
 
 bool upstream_can_tcp(const struct upstream_leg *leg)

@@ -15,15 +15,19 @@
 // and move to TCP with the same server, after the TCP try that is under way if there is one. A
 // server that changed letter case three times is asked without it from then on.
 //
+// FORMERR and NOTIMP are what servers say that do not know EDNS (RFC 6891 7): the same one is asked
+// once more without an OPT. One for which that helped UPSTREAM_EDNS_STRIKES times is asked so at
+// once for the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019).
+//
 // Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
-// by UDP and once by TCP, at most max_sends in all whatever the cause. After each send the ask
-// waits min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query to the same server
-// and, until a query that was sent once is answered, for each such that was not (Karn and Partridge
-// 1987: a reply to a repeated query tells no round-trip time). A server that answers with a failure
-// is not asked again; if it is the one being waited for, the next one is asked at once, and the
-// legs of the others stay open. The last wait lasts until the ask's deadline, so a late reply still
-// fills the cache. A server that let UPSTREAM_DOWN_AFTER waits in a row pass, answering nobody
-// meanwhile, is down for backoff_s or until it answers after all.
+// by UDP (in back-off once) and once by TCP, at most max_sends in all whatever the cause. After
+// each send the ask waits min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query
+// to the same server and, until a query that was sent once is answered, for each such that was not
+// (Karn and Partridge 1987: a reply to a repeated query tells no round-trip time). A server that
+// answers with a failure is not asked again; if it is the one being waited for, the next one is
+// asked at once, and the legs of the others stay open. The last wait lasts until the ask's
+// deadline, so a late reply still fills the cache. A server that let UPSTREAM_DOWN_AFTER waits in a
+// row pass, answering nobody meanwhile, is down for backoff_s or until it answers after all.
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
 // UPSTREAM_TCP_MAX connections in all. Without one to be had (EMFILE) the send has failed: it is
@@ -43,6 +47,8 @@ enum {
 	UPSTREAM_SENDS_EACH = 3,
 	UPSTREAM_DOWN_AFTER = 3,
 	UPSTREAM_CASE_STRIKES = 3,
+	UPSTREAM_EDNS_STRIKES = 3,
+	UPSTREAM_PLAIN_MS = 900000,
 	UPSTREAM_TCP_MAX = 256, // connections at once; one more is a failed send
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_QUESTION_MAX = DNS_NAME_MAX + 4,
@@ -61,6 +67,7 @@ struct upstream_leg {
 	bool tcp;
 	bool answered;   // nothing more can come to the socket
 	bool mixed_case; // letter case is random, by coin
+	bool edns;       // with an OPT
 	uint16_t id;
 	unsigned sends;
 	unsigned server; // in the list of `generation`
@@ -83,6 +90,7 @@ struct upstream_ask {
 	uint32_t failed;                // bits
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
+	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
 	unsigned sends;
 	bool case_off; // for the rest of this ask
 	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on
@@ -134,6 +142,7 @@ struct upstream_status {
 		failures;      // failures: SERVFAIL, REFUSED, ...
 	uint64_t case_changed; // replies whose letter case was not ours
 	bool mixed_case;       // 0x20 is in use
+	bool edns;             // it is asked with an OPT
 	uint32_t srtt_us;
 	uint32_t down_for_ms; // back-off still to run
 };

@@ -14,8 +14,9 @@ struct upstream {
 	union upstream_peer address;
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet
-	unsigned timeouts_in_a_row, case_strikes;
-	unsigned wait_shift; // waits double with each query, sent once, that was not answered
+	unsigned timeouts_in_a_row, case_strikes, edns_strikes;
+	uint64_t plain_until_ms; // asked without an OPT
+	unsigned wait_shift;     // waits double with each query, sent once, that was not answered
 	uint64_t answered_us;
 	uint64_t down_until_ms;
 	bool was_down; // logged as down
@@ -40,6 +41,8 @@ void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_
 // A wait for the leg's reply is over.
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
+// An answer to be used; `plainly`: after it had turned down an OPT.
+void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t now_ms);
 // How long to wait for the `sends`th query to it, first being 1.
 unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);
@@ -68,10 +71,15 @@ uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t
 bool upstream_leg_matches(
 	const struct upstream_leg *leg, const uint8_t *msg, size_t len, bool exact_case);
 void upstream_count_bad(struct upstream_leg *leg); // a reply that is not believed
+// Is it what a server says that does not know EDNS, to a query with an OPT?
+bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
+// The same as a header alone, from servers that cannot even find the question's end (RFC 8906).
+bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len);
 
 // Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the leg is closed, and
 // the ask has moved on or is gone, when these return.
 enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
+void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated);

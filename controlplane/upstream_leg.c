@@ -2,7 +2,10 @@
 #include "upstream_internal.h"
 
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/dns_answer.h>
+
+enum { ARCOUNT_OFF = 10 };
 
 struct upstream *upstream_of(const struct upstream_leg *leg)
 {
@@ -47,10 +50,12 @@ void upstream_leg_init(
 	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case)
 {
 	struct upstreams *u = a->owner;
+	bool plain = (a->plain >> server & 1) || u->server[server].plain_until_ms > clock_mono_ms();
 
 	*leg = (struct upstream_leg){
 		.ask = a,
 		.mixed_case = mixed_case,
+		.edns = !plain,
 		.id = rng_u16(&u->rng),
 		.server = server,
 		.generation = a->generation,
@@ -92,7 +97,12 @@ uint16_t upstream_leg_query(const struct upstream_leg *leg, uint8_t *out, size_t
 	uint8_t spelled[UPSTREAM_QUESTION_MAX];
 
 	leg_spell(leg, spelled);
-	return dns_query_write(out, cap, leg->id, spelled, a->question_len, a->cd, a->dnssec_ok);
+	uint16_t len =
+		dns_query_write(out, cap, leg->id, spelled, a->question_len, a->cd, a->dnssec_ok);
+	if (len == 0 || leg->edns)
+		return len;
+	put_u16(out + ARCOUNT_OFF, 0);
+	return len - DNS_OPT_FIXED_LEN; // the OPT is the last of it
 }
 
 bool upstream_leg_matches(
@@ -110,4 +120,19 @@ void upstream_count_bad(struct upstream_leg *leg)
 	if (s)
 		s->bad_replies++;
 	leg->ask->owner->totals.mismatched++;
+}
+
+bool upstream_leg_is_too_old(const struct upstream_leg *leg, const uint8_t *msg, size_t len)
+{
+	if (!leg->edns || len < DNS_HEADER_LEN)
+		return false;
+	unsigned rcode = get_u16(msg + 2) & DNS_FLAG_RCODE;
+	return rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP;
+}
+
+bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t *msg, size_t len)
+{
+	return len == DNS_HEADER_LEN && get_u16(msg) == leg->id
+	       && (get_u16(msg + 2) & (DNS_FLAG_QR | DNS_FLAG_OPCODE)) == DNS_FLAG_QR
+	       && get_u16(msg + 4) == 0 && upstream_leg_is_too_old(leg, msg, len);
 }

@@ -31,6 +31,17 @@ void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_
 	s->was_down = false;
 }
 
+void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t now_ms)
+{
+	if (edns)
+		s->edns_strikes = 0;
+	if (!plainly || ++s->edns_strikes < UPSTREAM_EDNS_STRIKES)
+		return;
+	if (s->edns_strikes == UPSTREAM_EDNS_STRIKES)
+		log_info("upstream %s does not know EDNS", s->name);
+	s->plain_until_ms = now_ms + UPSTREAM_PLAIN_MS;
+}
+
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s)
 {
@@ -169,6 +180,7 @@ unsigned upstreams_status(
 			.failures = s->failures,
 			.case_changed = s->case_changed,
 			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
+			.edns = s->plain_until_ms <= now,
 			.srtt_us = s->srtt_us,
 			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
 		};

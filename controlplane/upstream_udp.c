@@ -10,6 +10,10 @@ static bool judge(struct upstream_leg *leg, const uint8_t *msg, size_t len)
 {
 	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
 		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;
+	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
+		upstream_go_plain(leg);
+		return true;
+	}
 	upstream_count_bad(leg);
 	if (leg->mixed_case && upstream_leg_matches(leg, msg, len, false)) {
 		struct upstream *s = upstream_of(leg);

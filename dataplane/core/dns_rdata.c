@@ -10,7 +10,7 @@ enum field {
 	F_NAME = 32, // may be compressed
 	F_WHOLE,     // a name that must not be
 	F_STRING,    // <character-string>, RFC 1035 3.3
-	F_STRINGS,   // of these, any number, to the end
+	F_STRINGS,   // of these, one or more, to the end
 	F_REST,      // anything, to the end
 };
 
@@ -101,8 +101,9 @@ static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)
 		string_copy(r, &c->w);
 		return;
 	case F_STRINGS:
-		while (rd_left(r))
+		do
 			string_copy(r, &c->w);
+		while (rd_left(r));
 		return;
 	case F_REST:
 		octets_copy(r, rd_left(r), &c->w);

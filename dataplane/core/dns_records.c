@@ -7,6 +7,8 @@
 
 static_assert(DNS_MESSAGE_MAX <= UINT16_MAX); // offsets in struct dns_record
 
+enum { RECORD_MIN = 11 }; // the root as owner, no RDATA
+
 // One record; its owner's hash is only taken when wanted.
 static int record_read(struct rd *r, struct dns_record *rec, struct dns_name *owner)
 {
@@ -47,6 +49,8 @@ int dns_records_read(const uint8_t *msg, size_t len, size_t pos, struct dns_reco
 	if (len > DNS_MESSAGE_MAX || len < DNS_HEADER_LEN)
 		return -EBADMSG;
 	unsigned answers = get_u16(msg + 6), total = answers + get_u16(msg + 8);
+	if (total * RECORD_MIN > len)
+		return -EBADMSG;
 	if (total > DNS_ANSWER_RECORDS_MAX)
 		return -E2BIG;
 	out->msg = msg;

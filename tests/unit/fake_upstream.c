@@ -71,7 +71,17 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 
 static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
 {
-	switch ((enum fake_mode)f->mode) {
+	enum fake_mode mode = (enum fake_mode)f->mode;
+	if ((mode == FAKE_NO_EDNS || mode == FAKE_NO_EDNS_HEADER) && get_u16(q + 10) == 0)
+		mode = FAKE_ANSWER;
+	switch (mode) {
+	case FAKE_NO_EDNS:
+		return reply_make(f, q, len, DNS_RCODE_FORMERR, -1, out);
+	case FAKE_NO_EDNS_HEADER:
+		memset(out, 0, DNS_HEADER_LEN);
+		memcpy(out, q, 2);
+		put_u16(out + 2, DNS_FLAG_QR | DNS_RCODE_FORMERR);
+		return DNS_HEADER_LEN;
 	case FAKE_SILENT:
 		return 0;
 	case FAKE_SERVFAIL:

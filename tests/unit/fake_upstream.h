@@ -21,6 +21,8 @@ enum fake_mode {
 	FAKE_WRONG_QUESTION, // UDP: a reply to another name before the right one
 	FAKE_GARBAGE,        // UDP: 200 malformed datagrams before the right one
 	FAKE_BAD_BODY,       // UDP: a reply whose records do not parse before the right one
+	FAKE_NO_EDNS,        // FORMERR to what has an OPT
+	FAKE_NO_EDNS_HEADER, // UDP: the same, as a header alone
 	FAKE_ALIAS,          // a CNAME to `alias`, and the address of that
 };
 

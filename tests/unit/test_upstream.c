@@ -183,6 +183,54 @@ static void test_lower_casing_server_is_tolerated(void **state)
 	assert_int_equal(fx.replies, 1);
 }
 
+static void test_server_without_edns_is_asked_without_opt(void **state)
+{
+	(void)state;
+	fake[0].mode = FAKE_NO_EDNS;
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	assert_true(status(0).edns);
+	for (unsigned i = 1; i <= UPSTREAM_EDNS_STRIKES; i++) {
+		ask(2000);
+		assert_int_equal(fx.replies, 1);
+		assert_int_equal(fake[0].udp_queries, 2 * i);
+	}
+	assert_false(status(0).edns);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 2 * UPSTREAM_EDNS_STRIKES + 1);
+}
+
+static void test_formerr_without_a_question_is_understood(void **state)
+{
+	(void)state;
+	fake[0].mode = FAKE_NO_EDNS_HEADER;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 2);
+	assert_int_equal(fake[1].udp_queries, 0);
+	assert_true(status(0).edns); // once is no habit
+}
+
+static void test_server_in_back_off_is_asked_once(void **state)
+{
+	(void)state;
+	fake[0].mode = FAKE_SILENT;
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	ask(600);
+	assert_int_equal(fake[0].udp_queries, UPSTREAM_SENDS_EACH);
+	ask(600);
+	unsigned before = fake[0].udp_queries;
+	assert_false(status(0).up);
+	ask(600);
+	assert_int_equal(fake[0].udp_queries, before + 1);
+	fake[0].mode = FAKE_ANSWER;
+	ask(600);
+	assert_int_equal(fx.replies, 1);
+	assert_true(status(0).up);
+}
+
 static void test_new_servers_while_asking(void **state)
 {
 	(void)state;
@@ -215,6 +263,9 @@ int main(void)
 		T(test_all_dead_ends_at_the_deadline),
 		T(test_sends_are_bounded_over_all_causes),
 		T(test_lower_casing_server_is_tolerated),
+		T(test_server_without_edns_is_asked_without_opt),
+		T(test_formerr_without_a_question_is_understood),
+		T(test_server_in_back_off_is_asked_once),
 		T(test_new_servers_while_asking),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Upstreams that are silent, truncate, break TCP off or fail, what that costs them (RFC 9520), and what the client sees."""
+import time
+
+from harness import TCP4, UDP4, case, eventually, query
+from zoo import GRAVE, PACK, ZOO, believed, log, refused, sent
+
+SENDS_MAX = 6  # upstreams.max_sends: for one question, whatever goes wrong
+
+
+@case(ways=[UDP4, TCP4])
+def silence_is_servfail_in_time(way):
+    name = way.fresh("dead", GRAVE)
+    reply = way.ask(name)
+    refused(reply)
+    assert set(reply.ede()) <= {22, 23}
+
+
+@case(ways=[UDP4])
+def rfc8914_4_23_silence_is_explained(way):
+    assert way.ask(way.fresh("dead", GRAVE), edns=True).ede() in ([22], [23])
+
+
+@case(ways=[UDP4])
+def rfc9520_3_1_no_server_is_asked_more_than_3_times_by_udp(way):
+    name = way.fresh("dead", GRAVE)
+    refused(way.ask(name))
+    assert 1 <= len(sent(name)) <= 3, sent(name)
+
+
+@case(ways=[UDP4, TCP4])
+def rfc1035_7_late_reply_still_answers(way):
+    believed(way.ask(way.fresh("late-900", ZOO)))
+
+
+@case(ways=[UDP4])
+def late_reply_after_servfail_still_fills_the_cache(way):
+    name = way.fresh("late-2100", ZOO)
+    first = way.ask(name)
+    assert first.rcode == "SERVFAIL"
+    eventually(lambda: way.ask(name).rcode == "NOERROR")
+    assert len(sent(name)) <= 3
+
+
+@case(ways=[UDP4, TCP4])
+def rfc7766_5_tc_is_asked_again_over_tcp(way):
+    name = way.fresh("tc", ZOO)
+    believed(way.ask(name))
+    assert [one.proto for one in sent(name)] == ["udp", "tcp"]
+
+
+@case(ways=[UDP4])
+def rfc2181_9_records_beside_tc_are_not_used(way):
+    believed(way.ask(way.fresh("tcwithanswer", ZOO)))
+
+
+@case(ways=[UDP4, TCP4])
+def tc_over_tcp_too_is_servfail(way):
+    refused(way.ask(way.fresh("tcever", GRAVE)))
+
+
+@case(ways=[UDP4])
+def tcp_that_says_nothing_is_servfail(way):
+    refused(way.ask(way.fresh("tchang", GRAVE)))
+
+
+@case(ways=[UDP4])
+def tcp_closed_at_once_is_servfail(way):
+    refused(way.ask(way.fresh("tcclose", GRAVE)))
+
+
+@case(ways=[UDP4])
+def tcp_closed_in_a_message_is_servfail(way):
+    refused(way.ask(way.fresh("tchalf", GRAVE)))
+
+
+@case(ways=[UDP4])
+def tcp_with_another_id_is_servfail(way):
+    refused(way.ask(way.fresh("tcliar", GRAVE)))
+
+
+@case(ways=[UDP4])
+def tcp_message_of_no_octets_is_no_answer(way):
+    refused(way.ask(way.fresh("tcempty", GRAVE)))
+
+
+@case(ways=[UDP4])
+def rfc7766_8_reply_octet_by_octet_is_read(way):
+    believed(way.ask(way.fresh("drip", ZOO)))
+
+
+def an_rcode(number):
+    def test(way):
+        name = way.fresh(f"rcode-{number}", GRAVE)
+        refused(way.ask(name))
+        assert len(sent(name)) <= 3, sent(name)
+    test.__name__ = f"rfc6895_2_3_rcode_{number}_with_records_is_servfail"
+    case(ways=[UDP4])(test)
+
+
+for rcode in (*(n for n in range(1, 16) if n != 3), 16, 17, 23, 24, 2048, 4095):
+    an_rcode(rcode)
+
+
+@case(ways=[UDP4, TCP4])
+def rfc9520_3_2_failure_is_kept_for_a_second_at_least(way):
+    name = way.fresh("rcode-2", GRAVE)
+    began = time.monotonic()
+    refused(way.ask(name))
+    for _ in range(5):
+        again = way.ask(name, edns=True)
+        if time.monotonic() - began > 0.9:
+            return  # too slow a machine to tell
+        refused(again)
+        assert again.ede() == [13], again.ede()
+        assert len(sent(name)) == 1
+
+
+@case(ways=[UDP4])
+def rfc9520_3_2_failure_is_forgotten_in_time(way):
+    """Asked again within 5 minutes at most; here after the shortest time."""
+    name = way.fresh("rcode-2", GRAVE)
+    refused(way.ask(name))
+    eventually(lambda: way.ask(name) and len(sent(name)) == 2)
+
+
+@case(ways=[UDP4])
+def rfc9520_3_2_failures_in_a_row_are_asked_less_and_less(way):
+    """Asked each 0.1 s for 5 s: 1 s, 2 s, 4 s between what reaches the server."""
+    name = way.fresh("rcode-5", GRAVE)
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        refused(way.ask(name))
+        time.sleep(0.1)
+    assert 2 <= len(sent(name)) <= 4, sent(name)
+
+
+@case(ways=[UDP4])
+def other_types_of_a_failed_name_are_asked(way):
+    name = way.fresh("rcode-2", GRAVE)
+    refused(way.ask(name))
+    refused(way.ask(name, "TXT"))
+    assert len(sent(name)) == 2
+
+
+WORST = ("dead", "tcever", "tchang", "tcclose", "tchalf", "tcliar", "tcempty", "bad-0", "alwaysformerr", "noednsatall", "selfloop",
+         "lame", "wrongid-3", "rcode-5", "badvers", "lower", "twice-20", "short")
+
+
+def flood(way, words, each):
+    """Asks all of these at one time; word -> packets that each of its names cost."""
+    socks = []
+    for word in words:
+        for _ in range(each):
+            sock = way.socket()
+            way.send(sock, query(way.fresh(word, PACK)))
+            socks.append(sock)
+    answers = sum(way.receive(sock) is not None for sock in socks)
+    for sock in socks:
+        sock.close()
+    assert answers >= len(socks) * 0.9, f"{answers} of {len(socks)}"
+    time.sleep(1)
+    mark = f"-{way.title}-{way.number}.{PACK}"
+    packets = {name: found for name, found in log().items() if name.endswith(mark)}
+    out = {word: [len(found) for name, found in packets.items() if name.split(".")[0] == word] for word in words}
+    assert all(len(counts) >= each * 0.9 for counts in out.values()), out
+    return out
+
+
+def mean(counts):
+    return sum(counts) / len(counts)
+
+
+@case(ways=[UDP4], alone=True)
+def camp_a_miss_costs_at_most_6_packets_whatever_upstream_does(way):
+    """Two servers, each of them all of that (RFC 9520 3.1; CAMP, USENIX Security 2024)."""
+    packets = flood(way, WORST, 20)
+    print("  packets a miss: " + ", ".join(f"{word} {mean(counts):.2f}" for word, counts in packets.items()))
+    every = [count for counts in packets.values() for count in counts]
+    print(f"  all {len(every)}: mean {mean(every):.2f}, {max(every)} at most")
+    assert max(every) <= SENDS_MAX, packets
+
+
+@case(ways=[UDP4], alone=True)
+def camp_an_honest_upstream_is_asked_once(way):
+    """After all that: what was learnt of the servers costs nobody else anything."""
+    counts = flood(way, ["good"], 100)["good"]
+    assert mean(counts) <= 1.2, counts

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Upstreams that send something else first, and then the truth: it is waited for (RFC 5452 9.1)."""
+from harness import UDP4, TCP6, case
+from zoo import LIE, ZOO, believed, log, sent
+
+
+def survives(way, first):
+    name = way.fresh(first, ZOO)
+    believed(way.ask(name))
+    believed(way.ask(name))  # and that is what was kept
+    return sent(name)
+
+
+@case(ways=[UDP4, TCP6])
+def rfc5452_9_1_wrong_id_is_not_believed(way):
+    survives(way, "wrongid")
+
+
+@case(ways=[UDP4])
+def rfc5452_9_1_no_second_guess_by_udp(way):
+    """One wrong id moves the question to TCP; what 200 more guesses say is of no interest."""
+    found = survives(way, "wrongid-200")
+    assert [one.proto for one in found] == ["udp", "tcp"], found
+
+
+@case(ways=[UDP4, TCP6])
+def rfc5452_9_1_wrong_name_is_not_believed(way):
+    assert len(survives(way, "wrongname")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_9_1_wrong_type_is_not_believed(way):
+    assert len(survives(way, "wrongtype")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_9_1_wrong_class_is_not_believed(way):
+    assert len(survives(way, "wrongclass")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_9_1_other_port_is_not_believed(way):
+    assert len(survives(way, "otherport")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_9_1_other_address_is_not_believed(way):
+    assert len(survives(way, "otheraddress")) == 1
+
+
+@case(ways=[UDP4])
+def rfc1035_7_3_a_query_is_no_reply(way):
+    assert len(survives(way, "notareply")) == 1
+
+
+@case(ways=[UDP4])
+def rfc1035_7_3_other_opcode_is_no_reply(way):
+    assert len(survives(way, "otheropcode")) == 1
+
+
+@case(ways=[UDP4])
+def rfc9619_reply_of_no_question_is_not_believed(way):
+    assert len(survives(way, "noquestion")) == 1
+
+
+@case(ways=[UDP4])
+def rfc9619_reply_of_two_questions_is_not_believed(way):
+    assert len(survives(way, "twoquestions")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_short_replies_are_waited_over(way):
+    survives(way, "short")
+
+
+@case(ways=[UDP4, TCP6])
+def tudoor_1000_malformed_replies_before_the_right_one(way):
+    assert len(survives(way, "noise")) <= 2
+
+
+@case(ways=[UDP4])
+def rfc5452_replies_that_come_twice_do_no_harm(way):
+    assert len(survives(way, "twice-50")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_the_first_reply_that_fits_counts(way):
+    assert len(survives(way, "secondthought")) == 1
+
+
+@case(ways=[UDP4])
+def rfc5452_4_5_questions_go_out_from_many_ports_and_ids(way):
+    """Over 60 names: a port or an id of one question tells nothing of the next one."""
+    for i in range(60):
+        believed(way.ask(way.fresh("good", ZOO)))
+    pairs = [(one.source, one.id) for name, all in log().items() for one in all
+             if name.startswith("good.") and one.proto == "udp"]
+    ports, ids = zip(*pairs)
+    assert len(set(pairs)) == len(pairs) >= 60 and len(set(ids)) >= 0.9 * len(ids), (len(pairs), len(set(ids)))
+    assert len(set(ports)) >= 0.4 * len(ports), f"{len(set(ports))} ports for {len(ports)} questions"
+    assert max(ports) - min(ports) > 30000 and max(ids) - min(ids) > 30000
+
+
+@case(ways=[UDP4])
+def reply_that_contradicts_is_seen_nowhere(way):
+    """None of the lies of this file is in the cache, whatever name it was told for."""
+    for name in ("evil.example", "bank.zoo.example"):
+        assert LIE not in way.ask(name).records("A")

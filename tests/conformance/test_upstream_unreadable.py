@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Upstreams whose replies cannot be read, or say what must not be followed (RFC 9267, RFC 2181, RFC 2308)."""
+from harness import TCP4, UDP4, UDP6, case
+from upstream_zoo import Query, broken
+from harness import query
+from zoo import GRAVE, LIE, TRUTH, ZOO, believed, refused, sent
+
+BROKEN = list(broken(Query(query("a.example"), "udp")))
+
+
+def a_broken_one(number, title):
+    """Two tests of it: alone it is no answer, before the right one it is waited over."""
+    words, rdtype = "_".join(title.lower().split()), "TXT" if title.startswith("text") else "A"
+
+    def alone(way):
+        name = way.fresh(f"bad-{number}", GRAVE)
+        refused(way.ask(name, rdtype))
+        assert len(sent(name)) <= 6, sent(name)
+
+    def before(way):
+        reply = way.ask(way.fresh(f"badthengood-{number}", ZOO), rdtype)
+        assert reply.records(rdtype) == [{"A": TRUTH, "TXT": '"truth"'}[rdtype]], reply.msg
+
+    alone.__name__ = f"rfc9267_{words}_is_no_answer"
+    before.__name__ = f"rfc9267_{words}_is_waited_over"
+    case(ways=[UDP4])(alone)
+    case(ways=[UDP6])(before)
+
+
+for at, what in enumerate(BROKEN):
+    a_broken_one(at, what)
+
+
+@case(ways=[UDP4, TCP4])
+def rfc1034_3_6_2_alias_of_itself_is_no_answer(way):
+    refused(way.ask(way.fresh("selfloop", GRAVE)))
+
+
+@case(ways=[UDP4])
+def rfc1034_3_6_2_circle_of_aliases_is_no_answer(way):
+    refused(way.ask(way.fresh("loop", GRAVE)))
+
+
+@case(ways=[UDP4, TCP4])
+def rfc1034_3_6_2_chain_of_8_aliases_is_followed(way):
+    reply = way.ask(way.fresh("chain-8", ZOO))
+    believed(reply)
+    assert len(reply.records("CNAME")) == 8
+
+
+@case(ways=[UDP4])
+def rfc1034_3_6_2_chain_in_the_wrong_order_is_put_right(way):
+    reply = way.ask(way.fresh("chain-8-1", ZOO))
+    believed(reply)
+    at = reply.msg.question[0].name
+    for rrset in reply.msg.answer[:-1]:
+        assert rrset.name == at
+        at = rrset[0].target
+
+
+@case(ways=[UDP4])
+def dns_unchained_chain_of_200_aliases_is_no_answer(way):
+    name = way.fresh("chain-200", GRAVE)
+    refused(way.ask(name))
+    assert len(sent(name)) <= 6
+
+
+@case(ways=[UDP4])
+def rfc2181_5_4_1_records_of_others_are_neither_given_nor_kept(way):
+    reply = way.ask(way.fresh("strangers", ZOO))
+    believed(reply)
+    assert not reply.msg.authority and not reply.msg.additional and len(reply.msg.answer) == 1
+    assert LIE not in str(way.ask("bank.zoo.example").msg)
+    assert sent("bank.zoo.example"), "it was kept"
+
+
+@case(ways=[UDP4])
+def rfc6672_dname_over_everything_is_not_kept(way):
+    reply = way.ask(way.fresh("dnameoverall", ZOO))
+    believed(reply)
+    assert not reply.records("DNAME")
+    believed(way.ask(way.fresh("good", ZOO)))
+
+
+@case(ways=[UDP4, TCP4])
+def rfc2308_2_2_referral_is_no_answer(way):
+    refused(way.ask(way.fresh("lame", GRAVE)))
+
+
+@case(ways=[UDP4])
+def rfc2308_5_soa_of_another_zone_is_not_passed_on(way):
+    reply = way.ask(way.fresh("foreignsoa", ZOO))
+    assert reply.rcode == "NXDOMAIN" and "bank.test" not in str(reply.msg)
+
+
+@case(ways=[UDP4])
+def records_of_another_name_are_no_answer(way):
+    reply = way.ask(way.fresh("wronganswer-0", ZOO))
+    assert not reply.msg.answer
+
+
+@case(ways=[UDP4])
+def records_of_another_type_are_no_answer(way):
+    reply = way.ask(way.fresh("wronganswer-1", ZOO))
+    assert not reply.msg.answer
+
+
+@case(ways=[TCP4])
+def rfc1035_4_2_2_message_of_65535_octets_is_given_over_tcp(way):
+    reply = way.ask(way.fresh("full", ZOO), "TXT")
+    assert reply.rcode == "NOERROR" and len(reply.wire) > 60000 and len(reply.records("TXT")) > 200
+
+
+@case(ways=[UDP4])
+def rfc1035_4_2_2_message_of_65535_octets_is_cut_over_udp(way):
+    reply = way.ask(way.fresh("full", ZOO), "TXT", size=4096, edns=True)
+    assert reply.has("TC") and len(reply.wire) <= 1232
+
+
+@case(ways=[TCP4])
+def many_2000_records_are_given(way):
+    assert len(way.ask(way.fresh("many-2000", ZOO)).records("A")) == 2000
+
+
+@case(ways=[TCP4])
+def many_4000_records_are_refused(way):
+    name = way.fresh("many-4000", GRAVE)
+    refused(way.ask(name))
+    assert len(sent(name)) <= 6
+
+
+def kept(way, first):
+    """TTL of the first reply, and whether a second one came from the cache."""
+    name = way.fresh(first, ZOO)
+    reply = way.ask(name)
+    way.ask(name)
+    return reply, len(sent(name)) == 1
+
+
+@case(ways=[UDP4])
+def rfc2181_8_ttl_with_its_top_bit_is_0(way):
+    for ttl in (1 << 31, (1 << 31) + 300, (1 << 32) - 1):
+        reply, in_cache = kept(way, f"ttl-{ttl}")
+        assert reply.records("A") == [TRUTH] and reply.ttls() == [0] and not in_cache
+
+
+@case(ways=[UDP4])
+def rfc8767_4_ttl_is_capped_at_a_day(way):
+    for ttl in (86401, 604801, (1 << 31) - 1):
+        reply, in_cache = kept(way, f"ttl-{ttl}")
+        assert reply.ttls()[0] <= 86400 and in_cache, reply.ttls()
+
+
+@case(ways=[UDP4])
+def rfc1035_3_2_1_ttl_of_0_is_given_and_not_kept(way):
+    reply, in_cache = kept(way, "ttl-0")
+    assert reply.ttls() == [0] and not in_cache
+
+
+@case(ways=[UDP4])
+def rfc2308_5_negative_ttl_is_capped(way):
+    for ttl, minimum in ((864000, 864000), ((1 << 31) - 1, 7200)):
+        reply, in_cache = kept(way, f"ttlnx-{ttl}-{minimum}")
+        assert reply.rcode == "NXDOMAIN" and reply.soa()[0] <= 3600 and in_cache, reply.soa()
+
+
+@case(ways=[UDP4])
+def rfc2308_5_negative_ttl_is_the_lower_one(way):
+    for ttl, minimum in ((60, 600), (600, 60)):
+        reply, in_cache = kept(way, f"ttlnx-{ttl}-{minimum}")
+        assert reply.soa()[0] == 60 and in_cache
+
+
+@case(ways=[UDP4])
+def rfc2181_8_negative_ttl_with_its_top_bit_is_0(way):
+    reply, in_cache = kept(way, f"ttlnx-{(1 << 31) + 9}-60")
+    assert reply.rcode == "NXDOMAIN" and reply.soa()[0] == 0 and not in_cache

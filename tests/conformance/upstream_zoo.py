@@ -1,0 +1,578 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Upstreams that lie, break off, keep silent or send what nobody can read, by the first label of the name.
+
+usage: upstream_zoo.py PORT LOGFILE    listens on PORT and the five after it; a line "proto port edns id source-port name" for each query
+
+A first label is WORD[-NUMBER...]; the labels behind it only make names distinct. Each beast is a generator of what is sent
+for one query: octets are a message; Far, Late and Raw are other ways. GOOD is the truth, EVIL what nobody may ever see.
+Nothing here is shared with the product or with dnspython, which would not write most of it.
+"""
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+GOOD, EVIL = bytes([198, 18, 200, 1]), bytes([198, 18, 66, 6])
+PORTS = 6  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.example; +4 and +5: pack.example
+LISTENS = "127.0.0.1"
+beasts = {}
+forks = ("late", "drip", "noise")  # beasts that sleep get a thread
+
+
+class Far:
+    """From another socket than the one that was asked: another port, or another address."""
+
+    def __init__(self, wire, address=LISTENS, port=0):
+        self.wire, self.address, self.port = wire, address, port
+
+
+class Late:
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+
+class Raw:
+    """Octets of a TCP stream without a length in front; over UDP a datagram like any other."""
+
+    def __init__(self, octets):
+        self.octets = octets
+
+
+class Query:
+    def __init__(self, wire, proto):
+        self.wire, self.proto, self.id = wire, proto, struct.unpack("!H", wire[:2])[0]
+        at, labels = 12, []
+        while wire[at]:
+            labels.append(wire[at + 1:at + 1 + wire[at]])
+            at += 1 + wire[at]
+        self.name, self.question = wire[12:at + 1], wire[12:at + 5]
+        self.type = struct.unpack("!H", wire[at + 1:at + 3])[0]
+        self.edns = wire[11] == 1
+        self.text = b".".join(labels).decode("latin-1").lower()
+        self.word, *tail = (labels[0].decode("latin-1").lower() if labels else "").split("-")
+        self.numbers = [int(t) for t in tail if t.isdigit()]
+
+    def number(self, default=0):
+        return self.numbers[0] if self.numbers else default
+
+    def reply(self, *records, flags=0x8180, counts=None, question=None, ident=None):
+        """Records are all of the answer section unless counts says (QD, AN, NS, AR)."""
+        question = self.question if question is None else question
+        counts = counts or (1, len(records), 0, 0)
+        return struct.pack("!6H", self.id if ident is None else ident, flags, *counts) + question + b"".join(records)
+
+    def address(self, octets, ttl=300, owner=b"\xc0\x0c"):
+        return record(owner, 1, ttl, octets)
+
+    def good(self):
+        return self.reply(record(b"\xc0\x0c", 16, 300, b"\x05truth") if self.type == 16 else self.address(GOOD))
+
+    def evil(self, **how):
+        return self.reply(self.address(EVIL), **how)
+
+
+def record(owner, kind, ttl, rdata, length=None):
+    return owner + struct.pack("!HHIH", kind, 1, ttl, len(rdata) if length is None else length) + rdata
+
+
+def name(*labels):
+    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+
+
+def soa(owner, ttl=60, minimum=60):
+    return record(owner, 6, ttl, b"\0\0" + struct.pack("!5I", 1, 3600, 900, 604800, minimum))
+
+
+def beast(function):
+    beasts[function.__name__.replace("_", "")] = function
+    return function
+
+
+def forger(function):
+    """Somebody off the path: speaks UDP only, before the server does."""
+    def both(q):
+        if q.proto == "udp":
+            yield from function(q)
+        yield q.good()
+    beasts[function.__name__.replace("_", "")] = both
+    return function
+
+
+# --- forgeries, then the truth (RFC 5452 9.1; draft-li-dnsop-response-preprocessing) -----------------------------------
+
+@beast
+def good(q):
+    yield q.good()
+
+
+@forger
+def wrong_id(q):
+    for i in range(1, q.number(1) + 1):
+        yield q.evil(ident=q.id ^ i)
+
+
+@forger
+def wrong_name(q):
+    yield q.evil(question=name("evil", "example") + q.question[-4:])
+
+
+@forger
+def wrong_type(q):
+    yield q.evil(question=q.name + struct.pack("!2H", 28, 1))
+
+
+@forger
+def wrong_class(q):
+    yield q.evil(question=q.name + struct.pack("!2H", q.type, 3))
+
+
+@forger
+def not_a_reply(q):
+    yield q.evil(flags=0x0100)
+
+
+@forger
+def other_opcode(q):
+    for opcode in (1, 2, 4, 5, 15):
+        yield q.evil(flags=0x8180 | opcode << 11)
+
+
+@forger
+def no_question(q):
+    yield q.reply(record(q.name, 1, 300, EVIL), question=b"", counts=(0, 1, 0, 0))
+
+
+@forger
+def two_questions(q):
+    yield q.reply(record(q.name, 1, 300, EVIL), question=q.question * 2, counts=(2, 1, 0, 0))
+
+
+@forger
+def other_port(q):
+    yield Far(q.evil())
+
+
+@forger
+def other_address(q):
+    yield Far(q.evil(), "127.0.0.2", PORT)
+
+
+@forger
+def short(q):
+    """Its first octets only, of each length."""
+    whole = q.evil()
+    for length in range(0, len(whole)):
+        yield whole[:length]
+
+
+@forger
+def noise(q):
+    rng = random.Random(q.text)
+    for i in range(q.number(1000)):
+        if i % 50 == 49:
+            yield Late(0.002)  # a burst would only show how much a socket holds
+        bad = bytearray(q.evil())
+        bad[2] &= 0x7f  # QR
+        for _ in range(rng.randrange(1, 6)):
+            bad[rng.randrange(3, len(bad))] = rng.randrange(256)
+        yield bytes(bad[:rng.randrange(3, len(bad) + 1)])
+
+
+@beast
+def twice(q):
+    for _ in range(q.number(2)):
+        yield q.good()
+
+
+@beast
+def second_thought(q):
+    """A second reply that contradicts the first: nobody listens any more."""
+    yield q.good()
+    yield q.evil()
+
+
+# --- messages that cannot be read ----------------------------------------------------------------------------------------
+
+def broken(q):
+    """Each of these has the right id and question, and is no message all the same."""
+    to_itself = struct.pack("!H", 0xc000 | 12 + len(q.question))
+    forward = struct.pack("!H", 0xc000 | 12 + len(q.question) + 40)
+    tail = struct.pack("!HHIH", 1, 1, 300, 4) + EVIL
+    longname = (b"\x3f" + b"x" * 63) * 4 + b"\0"
+    return {
+        "pointer to itself": q.reply(to_itself + tail),
+        "pointer forward": q.reply(forward + tail, b"\0" * 64, counts=(1, 1, 0, 0)),
+        "pointer past the end": q.reply(b"\xff\xff" + tail),
+        "pointer into the header": q.reply(b"\xc0\x02" + tail),
+        "label type 01": q.reply(b"\x41\x08" + tail),
+        "label type 10": q.reply(b"\x80" + tail),
+        "name of 257 octets": q.reply(longname + tail),
+        "name of 256 by pointer": q.reply(b"\x3f" + b"x" * 63 + b"\x3f" + b"x" * 63 + b"\x3f" + b"x" * 63
+                                          + b"\x3f" + b"x" * 63 + b"\xc0\x0c" + tail),
+        "label past the end": q.reply(b"\x3fshort"),
+        "more answers than there are": q.reply(q.address(EVIL), counts=(1, 2, 0, 0)),
+        "65535 answers": q.reply(q.address(EVIL), counts=(1, 65535, 0, 0)),
+        "65535 of all": q.reply(q.address(EVIL), counts=(1, 65535, 65535, 65535)),
+        "additional that is not there": q.reply(q.address(EVIL), counts=(1, 1, 0, 1)),
+        "rdata past the end": q.reply(record(b"\xc0\x0c", 1, 300, EVIL, length=400)),
+        "address of 3 octets": q.reply(q.address(EVIL[:3])),
+        "address of 5 octets": q.reply(q.address(EVIL + b"\0")),
+        "address of none": q.reply(q.address(b"")),
+        "alias with more behind it": q.reply(record(b"\xc0\x0c", 5, 300, name("evil", "example") + b"\0")),
+        "alias cut off": q.reply(record(b"\xc0\x0c", 5, 300, b"\x04ev")),
+        "alias to itself by pointer": q.reply(record(b"\xc0\x0c", 5, 300, struct.pack("!H", 0xc000 | 24 + len(q.question)))),
+        "text of no string": q.reply(record(b"\xc0\x0c", 16, 300, b"")),
+        "text that ends too soon": q.reply(record(b"\xc0\x0c", 16, 300, b"\x09four")),
+        "two OPT": q.reply(q.address(EVIL), opt(), opt(), counts=(1, 1, 0, 2)),
+        "OPT with a name": q.reply(q.address(EVIL), b"\x01x" + opt(), counts=(1, 1, 0, 1)),
+        "SOA too short": q.reply(record(b"\xc0\x0c", 6, 60, b"\0\0\0"), counts=(1, 0, 1, 0)),
+    }
+
+
+def opt(size=1232, extended=0, version=0, flags=0, options=b""):
+    return b"\0" + struct.pack("!HHBBHH", 41, size, extended, version, flags, len(options)) + options
+
+
+@beast
+def bad(q):
+    """Broken message N and nothing else."""
+    yield list(broken(q).values())[q.number()]
+
+
+@beast
+def bad_then_good(q):
+    yield list(broken(q).values())[q.number()]
+    yield q.good()
+
+
+# --- readable, but not to be followed or kept ------------------------------------------------------------------------------
+
+@beast
+def self_loop(q):
+    yield q.reply(record(b"\xc0\x0c", 5, 300, b"\xc0\x0c"))
+
+
+@beast
+def loop(q):
+    yield q.reply(record(q.name, 5, 300, name("b", "loop", "example")), record(name("b", "loop", "example"), 5, 300, q.name))
+
+
+@beast
+def chain(q):
+    """N aliases, then the address; chain-N-1: in the wrong order."""
+    owners = [q.name] + [name(f"hop{i}", "zoo", "example") for i in range(1, q.number() + 1)]
+    records = [record(a, 5, 300, b) for a, b in zip(owners, owners[1:])] + [record(owners[-1], 1, 300, GOOD)]
+    if q.numbers[1:]:
+        records.reverse()
+    yield q.reply(*records)
+
+
+@beast
+def strangers(q):
+    """The answer with others' records in each section: nothing of them may be seen or kept."""
+    other = name("bank", "zoo", "example")
+    yield q.reply(record(other, 1, 300, EVIL), q.address(GOOD), record(other, 5, 300, name("evil", "example")),
+                  record(name("example"), 2, 300, name("ns", "evil", "example")), record(other, 1, 300, EVIL),
+                  record(name("ns", "evil", "example"), 1, 300, EVIL), counts=(1, 3, 2, 1))
+
+
+@beast
+def dname_over_all(q):
+    """A DNAME for the whole of example. beside the answer."""
+    yield q.reply(record(name("example"), 39, 300, name("evil", "test")), q.address(GOOD))
+
+
+@beast
+def lame(q):
+    """A referral: RFC 2308 2.2's NODATA it is not."""
+    yield q.reply(record(name("example"), 2, 300, name("ns", "evil", "example")), counts=(1, 0, 1, 0))
+
+
+@beast
+def foreign_soa(q):
+    yield q.reply(soa(name("bank", "test"), 86400, 86400), flags=0x8183, counts=(1, 0, 1, 0))
+
+
+@beast
+def wrong_answer(q):
+    """Only records of another name, or another type, to the right question."""
+    if q.number():
+        yield q.reply(record(b"\xc0\x0c", 28, 300, EVIL * 4))
+    else:
+        yield q.reply(record(name("other", "zoo", "example"), 1, 300, EVIL))
+
+
+@beast
+def many(q):
+    """N addresses; over UDP TC."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.reply(*(q.address(struct.pack("!I", 0xc6120000 + i)) for i in range(q.number())))
+
+
+@beast
+def full(q):
+    """A message of exactly 65,535 octets."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+        return
+    text, at = [], 12 + len(q.question)
+    while 65535 - at > 600:
+        text.append(record(b"\xc0\x0c", 16, 300, b"\xff" + b"%05d" % at + b"x" * 250))
+        at += len(text[-1])
+    left = 65535 - at - 12
+    text.append(record(b"\xc0\x0c", 16, 300, b"\xff" + b"y" * 255 + bytes([left - 257]) + b"z" * (left - 257)))
+    yield q.reply(*text)
+
+
+@beast
+def ttl(q):
+    yield q.reply(q.address(GOOD, q.number()))
+
+
+@beast
+def ttl_nx(q):
+    """ttlnx-TTL-MINIMUM"""
+    yield q.reply(soa(b"\xc0\x0c", q.numbers[0], q.numbers[1]), flags=0x8183, counts=(1, 0, 1, 0))
+
+
+@beast
+def rcode(q):
+    yield q.evil(flags=0x8180 | q.number() & 15) if q.number() < 16 else q.reply(
+        q.address(EVIL), opt(extended=q.number() >> 4), flags=0x8180 | q.number() & 15, counts=(1, 1, 0, 1))
+
+
+# --- EDNS (RFC 6891; the flag days) ------------------------------------------------------------------------------------------
+
+@beast
+def old(q):
+    """Does not know EDNS, and answers as if there was none."""
+    yield q.good()
+
+
+@beast
+def old_formerr(q):
+    yield q.reply(flags=0x8181) if q.edns else q.good()
+
+
+@beast
+def old_notimp(q):
+    yield q.reply(flags=0x8184) if q.edns else q.good()
+
+
+@beast
+def old_header(q):
+    """FORMERR as a header alone."""
+    yield q.reply(flags=0x8181, question=b"", counts=(0, 0, 0, 0)) if q.edns else q.good()
+
+
+@beast
+def old_echo(q):
+    """FORMERR, and the query as it was."""
+    yield q.wire[:2] + b"\x81\x81" + q.wire[4:] if q.edns else q.good()
+
+
+@beast
+def always_formerr(q):
+    yield q.reply(flags=0x8181)
+
+
+@beast
+def no_edns_at_all(q):
+    if not q.edns:
+        yield q.good()
+
+
+@beast
+def badvers(q):
+    yield q.reply(opt(extended=1), flags=0x8180, counts=(1, 0, 0, 1))
+
+
+@beast
+def options(q):
+    """Options that nobody asked for: a cookie, a subnet, an unknown one, an EDE, padding."""
+    some = b"".join(struct.pack("!HH", code, len(data)) + data for code, data in (
+        (10, b"c" * 24), (8, b"\0\x01\x18\x18\xc6\x12\x01"), (65001, b"x" * 40), (15, b"\0\x06bogus"), (12, b"\0" * 16)))
+    yield q.reply(q.address(GOOD), opt(size=65535, flags=0x7fff, version=3, options=some), counts=(1, 1, 0, 1))
+
+
+@beast
+def large(q):
+    """More than was allowed over UDP, not cut."""
+    yield q.reply(*(record(b"\xc0\x0c", 16, 300, b"\xc8" + bytes([65 + i]) * 200) for i in range(20)))
+
+
+# --- letter case (draft-vixie-dnsext-dns0x20) ----------------------------------------------------------------------------------
+
+@beast
+def lower(q):
+    yield q.reply(q.address(GOOD), question=q.name.lower() + q.question[-4:])
+
+
+@beast
+def upper(q):
+    yield q.reply(record(q.name.upper(), 1, 300, GOOD), question=q.name.upper() + q.question[-4:])
+
+
+# --- silence, truncation, TCP --------------------------------------------------------------------------------------------------
+
+@beast
+def dead(q):
+    yield from ()
+
+
+@beast
+def late(q):
+    """After N ms."""
+    yield Late(q.number() / 1000)
+    yield q.good()
+
+
+@beast
+def tc(q):
+    yield q.reply(flags=0x8380) if q.proto == "udp" else q.good()
+
+
+@beast
+def tc_with_answer(q):
+    """TC beside records: they are not to be used (RFC 2181 9)."""
+    yield q.evil(flags=0x8380) if q.proto == "udp" else q.good()
+
+
+@beast
+def tc_ever(q):
+    yield q.reply(flags=0x8380)
+
+
+@beast
+def tc_hang(q):
+    """Takes the query over TCP and says nothing."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield Late(5)
+
+
+@beast
+def tc_close(q):
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+
+
+@beast
+def tc_half(q):
+    """Half of the message, then the end."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        whole = q.evil()
+        yield Raw(struct.pack("!H", len(whole)) + whole[:len(whole) // 2])
+
+
+@beast
+def tc_empty(q):
+    """A message of no octets, then one of eleven, then the truth."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield Raw(b"\0\0")
+        yield Raw(b"\0\x0b" + q.good()[:11])
+        yield q.good()
+
+
+@beast
+def tc_liar(q):
+    """TCP with another id: on a connection that is no guess of a third party, and no answer."""
+    yield q.reply(flags=0x8380) if q.proto == "udp" else q.evil(ident=q.id ^ 1)
+
+
+@beast
+def drip(q):
+    """The answer over TCP octet by octet."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+        return
+    whole = q.good()
+    for octet in struct.pack("!H", len(whole)) + whole:
+        yield Late(0.005)
+        yield Raw(bytes([octet]))
+
+
+# --- serving ---------------------------------------------------------------------------------------------------------------------
+
+class Log:
+    def __init__(self, path):
+        self.file, self.lock = open(path, "a", buffering=1), threading.Lock()
+
+    def write(self, port, q, source):
+        with self.lock:
+            self.file.write(f"{q.proto} {port} {int(q.edns)} {q.id} {source} {q.text}\n")
+
+
+def play(q, send, send_raw):
+    for item in beasts.get(q.word, good)(q):
+        if isinstance(item, Late):
+            time.sleep(item.seconds)
+        elif isinstance(item, Raw):
+            send_raw(item.octets)
+        else:
+            send(item)
+
+
+def serve_udp(sock, port, log):
+    while True:
+        wire, peer = sock.recvfrom(65535)
+        q = Query(wire, "udp")
+        log.write(port, q, peer[1])
+
+        def send(item, peer=peer):
+            if not isinstance(item, Far):
+                sock.sendto(item, peer)
+                return
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind((item.address, item.port))
+                other.sendto(item.wire, peer)
+
+        if q.word in forks:
+            threading.Thread(target=play, args=(q, send, send), daemon=True).start()
+        else:
+            play(q, send, send)
+
+
+def serve_connection(conn, port, source, log):
+    try:
+        conn.settimeout(10)
+        size = struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0]
+        q = Query(conn.recv(size, socket.MSG_WAITALL), "tcp")
+        log.write(port, q, source)
+        play(q, lambda item: conn.sendall(struct.pack("!H", len(item)) + item), conn.sendall)
+    except (OSError, struct.error):
+        pass
+    conn.close()
+
+
+def serve_tcp(server, port, log):
+    while True:
+        conn, peer = server.accept()
+        threading.Thread(target=serve_connection, args=(conn, port, peer[1], log), daemon=True).start()
+
+
+def main():
+    log = Log(sys.argv[2])
+    for port in range(PORT, PORT + PORTS):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sock.bind((LISTENS, port))
+        server = socket.create_server((LISTENS, port), backlog=128)
+        threading.Thread(target=serve_udp, args=(sock, port, log), daemon=True).start()
+        threading.Thread(target=serve_tcp, args=(server, port, log), daemon=True).start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    PORT = int(sys.argv[1])
+    main()

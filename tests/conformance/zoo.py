@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of lying upstreams share: the zoo's zones and its log."""
+import collections
+import pathlib
+
+ZOO, GRAVE, CASE, EDNS, PACK = (f"{first}.example" for first in ("zoo", "grave", "case", "edns", "pack"))
+LOG = pathlib.Path("/run/smoke/zoo.log")
+TRUTH, LIE = "198.18.200.1", "198.18.66.6"
+Sent = collections.namedtuple("Sent", "proto port edns id source")
+
+
+def log():
+    """name -> what was sent for it, in order."""
+    out = collections.defaultdict(list)
+    for line in LOG.read_text(errors="replace").splitlines():
+        proto, port, edns, ident, source, name = line.split(" ", 5)
+        out[name].append(Sent(proto, int(port), edns == "1", int(ident), int(source)))
+    return out
+
+
+def sent(name):
+    return log()[name.lower()]
+
+
+def believed(reply):
+    assert reply.rcode == "NOERROR" and reply.records("A") == [TRUTH], reply.msg
+
+
+def refused(reply):
+    """SERVFAIL without a record: never an empty NOERROR, never what could not be believed."""
+    assert reply.rcode == "SERVFAIL" and not reply.msg.answer and not reply.msg.authority, reply.msg
+    assert reply.seconds < 8, f"after {reply.seconds:.1f} s"
