@@ -11,6 +11,8 @@
 #include <string.h>
 #include <weir/log.h>
 
+enum { EMPTY_ZONE_TTL_S = 10800 }; // RFC 6303 3
+
 struct local_source {
 	const struct local_data *data;
 	struct local_book *seed; // without hosts files
@@ -163,6 +165,29 @@ static int loopback_say(
 	return rc < 0 ? rc : local_book_add(b, &item);
 }
 
+// What a zone without names has: SOA and NS as RFC 6303 (3) writes them.
+static int empty_zone_say(struct local_book *b, const struct dns_name *zone)
+{
+	static const uint8_t rest[] = "\6nobody\7invalid\0"
+				      "\0\0\0\1\0\0\x0e\x10\0\0\4\xb0\0\x09\x3a\x80\0\0\x2a\x30";
+	uint8_t soa[DNS_NAME_MAX + sizeof(rest)];
+	struct local_item item = {.name = zone,
+		.voice = LOCAL_SPECIAL,
+		.covers = RULE_COVERS_SELF,
+		.reply = RULE_REPLY_DATA,
+		.rtype = DNS_TYPE_NS,
+		.rdata = zone->wire,
+		.rdata_len = zone->len,
+		.ttl_s = EMPTY_ZONE_TTL_S};
+	int rc = local_book_add(b, &item);
+	memcpy(soa, zone->wire, zone->len);
+	memcpy(soa + zone->len, rest, sizeof(rest) - 1);
+	item.rtype = DNS_TYPE_SOA;
+	item.rdata = soa;
+	item.rdata_len = (uint16_t)(zone->len + sizeof(rest) - 1);
+	return rc < 0 ? rc : local_book_add(b, &item);
+}
+
 static int special_say(
 	struct local_book *b, const struct local_data *d, const struct special_name *s)
 {
@@ -182,8 +207,9 @@ static int special_say(
 	case SPECIAL_NODATA:
 		return say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_ALL, RULE_REPLY_NODATA, 0);
 	case SPECIAL_EMPTY:
-		rc = say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_SELF, RULE_REPLY_NODATA,
-			s->but_type);
+		rc = s->but_type ? say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_SELF,
+			     RULE_REPLY_NODATA, s->but_type)
+				 : empty_zone_say(b, &s->name);
 		return rc < 0 ? rc
 			      : say(b, LOCAL_SPECIAL, &s->name, RULE_COVERS_BELOW,
 				      RULE_REPLY_NXDOMAIN, 0);

@@ -232,6 +232,54 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 	return DNS_EDE_NONE;
 }
 
+// The same answer for the type asked now, so that workers have it too. Its octets are copied first:
+// what is stored may take their place.
+static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v)
+{
+	struct dns_answer *copy = &r->answer;
+	struct rule_set mask;
+	struct l0_put put = {
+		.key = *key,
+		.answer = v->answer,
+		.created_ms = v->created_ms,
+		.soft_ms = v->soft_ms,
+		.hard_ms = v->hard_ms,
+		.refresh_ms = v->refresh_ms,
+		.auth_ttl_s = v->auth_ttl_s,
+		.hits = 1,
+		.mask = &mask,
+	};
+
+	memcpy(copy->bytes, v->answer.bytes, v->answer.len);
+	for (unsigned i = 0; i < v->answer.ttl_count; i++)
+		copy->ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
+	put.answer.bytes = copy->bytes;
+	put.answer.ttl_off = copy->ttl_off;
+	put.answer.ttl_step = 0;
+	if (judged_mask(r, &mask) && l0_writer_put(r->l0, &put) == 0)
+		r->count.stored++;
+}
+
+// A name that has no A because there is no such name has nothing else (RFC 2308 5, RFC 8020). Not
+// the other way round: some servers say so of an AAAA that they do not have (RFC 4074 4.2).
+static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
+{
+	struct dns_query a = m->query;
+	struct l0_key key;
+	struct l0_view v;
+
+	if (m->query.qtype == DNS_TYPE_A || m->view->no_cache)
+		return false;
+	a.qtype = DNS_TYPE_A;
+	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
+	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
+		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH
+		|| !miss_cached(r, m, &v, now_ms))
+		return false;
+	nxdomain_keep(r, &m->key, &v);
+	return true;
+}
+
 // A question that is not blocked by its name.
 static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
@@ -244,6 +292,8 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 		l0_writer_heat_add(r->l0, &m->key, 1);
 		return;
 	}
+	if (miss_no_name(r, m, now_ms))
+		return;
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
 	if (stale)
 		refresh_missed(r->refresh, &m->key, stale, now_ms);

@@ -32,6 +32,8 @@ static const struct row rows[] = {
 	{"local", "RFC 6762", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"onion", "RFC 7686", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"home.arpa", "RFC 8375", SPECIAL_EMPTY, SWITCHED_NAMES, 0, 0, DNS_TYPE_DS},
+	{"service.arpa", "RFC 9665", SPECIAL_EMPTY, SWITCHED_NAMES, 0, 0, DNS_TYPE_DS},
+	{"alt", "RFC 9476", SPECIAL_NXDOMAIN, SWITCHED_NAMES, 0, 0, 0},
 	{"resolver.arpa", "RFC 9462", SPECIAL_NODATA, SWITCHED_NAMES, 0, 0, 0},
 	{"use-application-dns.net", "DoH canary", SPECIAL_NXDOMAIN, SWITCHED_CANARY, 0, 0, 0},
 	{"1.0.0.127.in-addr.arpa", "RFC 6761", SPECIAL_PTR, SWITCHED_NAMES, 0, 0, 0},

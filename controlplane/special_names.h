@@ -10,7 +10,9 @@
 //             RFC 7793 adds those of the shared space 100.64.0.0/10
 //   RFC 7686  onion does not exist
 //   RFC 8375  home.arpa is an empty zone, but for its DS, which is asked for (4, item 4)
+//   RFC 9665  service.arpa likewise
 //   RFC 9462  resolver.arpa has no data: we designate no encrypted resolver (6.4)
+//   RFC 9476  alt is for names that are not the DNS's (2)
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for
 // it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual.
 // Pure functions.

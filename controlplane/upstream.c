@@ -215,7 +215,7 @@ static void leg_done(struct upstream_leg *leg)
 		ask_next(a);
 }
 
-enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg, size_t len)
+enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	struct upstream_ask *a = leg->ask;
 	struct upstreams *u = a->owner;
@@ -225,6 +225,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
 	bool edns = leg->edns, plainly = s && (a->plain >> leg->server & 1);
 
+	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
 	enum upstream_take take = u->callbacks.reply(a, msg, len);

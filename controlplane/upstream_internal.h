@@ -78,7 +78,9 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 
 // Events of the transports. Unless upstream_replied says UPSTREAM_IGNORED the leg is closed, and
 // the ask has moved on or is gone, when these return.
-enum upstream_take upstream_replied(struct upstream_leg *leg, const uint8_t *msg, size_t len);
+// Writes the question of `msg` in lower case: names of the reply may point into it, and what the
+// leg's letter case was is nobody's business.
+enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
 void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);

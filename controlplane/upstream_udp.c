@@ -6,7 +6,7 @@
 enum { READS_A_TURN = 8 };
 
 // A datagram from the server's address: is it the reply? False: keep waiting.
-static bool judge(struct upstream_leg *leg, const uint8_t *msg, size_t len)
+static bool judge(struct upstream_leg *leg, uint8_t *msg, size_t len)
 {
 	if (upstream_leg_matches(leg, msg, len, leg->mixed_case))
 		return upstream_replied(leg, msg, len) != UPSTREAM_IGNORED;

@@ -62,6 +62,31 @@ static uint32_t ttl_within_limits(const struct job *j, uint32_t ttl_s)
 	return ttl_s < max_s ? ttl_s : max_s;
 }
 
+enum { TTL_CELLS = 256 };
+
+static unsigned ttl_cell(const struct dns_records *t, unsigned i)
+{
+	const struct dns_record *rec = &t->rec[i];
+	uint32_t h = rec->owner_hash ^ rec->type * 0x9e3779b1u ^ (i < t->answers);
+	if (rec->type == DNS_TYPE_RRSIG)
+		h ^= dns_record_type_covered(t, rec) * 0x85ebca6bu;
+	return (h ^ h >> 16 ^ h >> 8) % TTL_CELLS;
+}
+
+// The records of a set have one TTL, the least that was said (RFC 2181 5.2). Sets that share a cell
+// share that too: whoever keeps a record for less time than it may does nothing wrong.
+static void sets_level(struct dns_records *t)
+{
+	uint32_t least[TTL_CELLS];
+	memset(least, 0xff, sizeof(least));
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->rec[i].keep && t->rec[i].ttl_s < least[ttl_cell(t, i)])
+			least[ttl_cell(t, i)] = t->rec[i].ttl_s;
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->rec[i].keep)
+			t->rec[i].ttl_s = least[ttl_cell(t, i)];
+}
+
 static int record_emit(struct job *j, unsigned i)
 {
 	const struct dns_record *rec = &j->records.rec[i];
@@ -136,7 +161,7 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 {
 	struct dns_answer *out = j->out;
 	bool no_soa = j->selection.kind != DNS_ANSWER_POSITIVE && j->selection.soa < 0;
-	out->auth_ttl_s = no_soa ? j->limits->negative_s : DNS_TTL_MAX;
+	out->auth_ttl_s = no_soa ? 0 : DNS_TTL_MAX; // RFC 2308 5: not to be cached
 	out->cname_count = (uint8_t)(j->selection.cname_count + j->alias_count);
 	dns_compress_init(&j->compress, q, out->bytes,
 		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
@@ -183,6 +208,7 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 		return 0;
 	}
 	answer_clear(out, j->selection.kind, rcode);
+	sets_level(&j->records);
 	return answer_emit(j, q);
 }
 

@@ -14,8 +14,8 @@
 // and re-emits those from parsed records with our own compression into out->bytes: what was not
 // understood does not survive. Unknown types are copied untouched (RFC 3597), names inside the
 // RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again; in newer types
-// with names they are decompressed and stay so. Letter case is kept. Octets after the counted
-// records are ignored.
+// with names they are decompressed and stay so. Letter case is kept. All records of a set get the
+// least of its TTLs (RFC 2181 5.2). Octets after the counted records are ignored.
 // Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records. No allocation; the
 // struct is ~70 KiB, so keep one per loop, and the call takes ~50 KiB of stack.
 
@@ -32,8 +32,7 @@ enum {
 struct dns_ttl_limits {
 	uint32_t min_s;      // positive answers are stored at least this long
 	uint32_t max_s;      // and at most this long, even if min_s is larger
-	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA; also what
-			     // they get when there is no SOA
+	uint32_t negative_s; // cap, in place of min_s and max_s, for NXDOMAIN and NODATA
 };
 
 enum dns_answer_kind {
@@ -53,9 +52,9 @@ struct dns_answer {
 	uint16_t ttl_count;
 	uint16_t ancount, nscount, arcount;
 	uint16_t sum;   // as in dns_answer_view
-	uint32_t ttl_s; // how long to keep it: RFC 2308 5 for negatives, else the smallest TTL;
-			// within limits
-	uint32_t auth_ttl_s; // the same before the limits (negative_s when there is no SOA)
+	uint32_t ttl_s; // how long to keep it: RFC 2308 5 for negatives, 0 without a SOA; else the
+			// smallest TTL; within limits
+	uint32_t auth_ttl_s; // the same before the limits
 	uint8_t cname_count;
 	uint16_t ttl_off[DNS_ANSWER_TTLS_MAX];
 	uint8_t bytes[DNS_MESSAGE_MAX]; // each TTL inside is within the limits as well

@@ -78,9 +78,9 @@ static void test_positive(void **)
 	assert_int_equal(answer.ttl_s, 200);
 	assert_int_equal(answer.auth_ttl_s, 200);
 	assert_int_equal(answer.nscount, 0);
-	assert_string_equal(print(), "www.example.com 300 1 [4]\nwww.example.com 200 1 [4]\n");
+	assert_string_equal(print(), "www.example.com 200 1 [4]\nwww.example.com 200 1 [4]\n");
 	assert_int_equal(answer.len, 32); // owners are c00c
-	assert_memory_equal(answer.bytes, "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\1\2\3\4", 16);
+	assert_memory_equal(answer.bytes, "\xc0\x0c\0\1\0\1\0\0\0\xc8\0\4\1\2\3\4", 16);
 }
 
 static void test_chain_in_any_order(void **)
@@ -180,7 +180,8 @@ static void test_negative_without_soa(void **)
 	build_reply(&b, 0, "no.example.com", DNS_TYPE_A);
 	assert_int_equal(read_reply(&wide, false), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
-	assert_int_equal(answer.ttl_s, 3600);
+	assert_int_equal(answer.ttl_s, 0);
+	assert_int_equal(answer.auth_ttl_s, 0);
 	assert_int_equal(answer.len, 0);
 	assert_int_equal(answer.sum, 0);
 
@@ -188,7 +189,21 @@ static void test_negative_without_soa(void **)
 	build_soa(&b, "example.org", 10, 10);
 	assert_int_equal(read_reply(&wide, false), 0);
 	assert_int_equal(answer.nscount, 0);
-	assert_int_equal(answer.ttl_s, 3600);
+	assert_int_equal(answer.ttl_s, 0);
+}
+
+// RFC 2181 5.2: the least of each set, and of each set its own.
+static void test_one_ttl_in_a_set(void **)
+{
+	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 900, "a.cdn.net");
+	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 300, "\1\2\3\4", 4);
+	build_rr(&b, SECTION_ANSWER, "A.cdn.net", DNS_TYPE_A, 100, "\1\2\3\5", 4);
+	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 200, "\1\2\3\6", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.ttl_s, 100);
+	assert_string_equal(print(), "www.example.com 900 5 a.cdn.net\na.cdn.net 100 1 [4]\n"
+				     "a.cdn.net 100 1 [4]\na.cdn.net 100 1 [4]\n");
 }
 
 static void test_negative_behind_a_chain(void **)
@@ -220,15 +235,16 @@ static void test_ttl_limits(void **)
 {
 	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 3600, .negative_s = 60};
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 700, "\1\2\3\5", 4);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 604800, "\1\2\3\6", 4);
-	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
+	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 5, "b.example.com");
+	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 700, "c.example.com");
+	build_rr_name(&b, SECTION_ANSWER, "c.example.com", DNS_TYPE_CNAME, 604800, "d.example.com");
+	build_rr(&b, SECTION_ANSWER, "d.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
 	assert_int_equal(read_reply(&limits, false), 0);
 	assert_int_equal(answer.auth_ttl_s, 0);
 	assert_int_equal(answer.ttl_s, 300);
-	assert_string_equal(print(), "www.example.com 300 1 [4]\nwww.example.com 700 1 [4]\n"
-				     "www.example.com 3600 1 [4]\nwww.example.com 300 1 [4]\n");
+	assert_string_equal(print(),
+		"www.example.com 300 5 b.example.com\nb.example.com 700 5 c.example.com\n"
+		"c.example.com 3600 5 d.example.com\nd.example.com 300 1 [4]\n");
 }
 
 static void test_failure_and_truncation(void **)
@@ -340,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_negative_ttl),
 		cmocka_unit_test(test_negative_without_soa),
+		cmocka_unit_test(test_one_ttl_in_a_set),
 		cmocka_unit_test(test_negative_behind_a_chain),
 		cmocka_unit_test(test_referral_is_no_answer),
 		cmocka_unit_test(test_ttl_limits),

@@ -265,7 +265,9 @@ static void test_special(void **)
 	expect("x.example", DNS_TYPE_A, "");
 	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "NODATA");
 	expect("use-application-dns.net", DNS_TYPE_A, "NXDOMAIN");
-	expect("10.in-addr.arpa", DNS_TYPE_SOA, "NODATA");
+	expect("10.in-addr.arpa", DNS_TYPE_SOA, "1");
+	expect("10.in-addr.arpa", DNS_TYPE_NS, "1");
+	expect("10.in-addr.arpa", DNS_TYPE_PTR, "0");
 	expect("4.3.2.10.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
 	expect("4.3.1.10.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");
 	expect("1.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "RESOLVE");

@@ -107,6 +107,9 @@ static uint64_t model_ttl(const struct life *l, uint64_t ttl)
 static uint64_t model_record_ttl(const struct life *l, unsigned i)
 {
 	uint64_t ttl = said(l->wire_ttl[i]);
+	unsigned set = l->shape == CHAIN && l->records > 1; // where the addresses begin
+	for (unsigned k = set; i >= set && k < l->records; k++)
+		ttl = at_most(ttl, said(l->wire_ttl[k])); // RFC 2181 5.2
 	if (l->shape == NXDOMAIN || l->shape == NODATA)
 		ttl = at_most(ttl, said(l->soa_minimum)); // RFC 2308 5
 	return model_ttl(l, ttl);
@@ -115,7 +118,7 @@ static uint64_t model_record_ttl(const struct life *l, unsigned i)
 static uint64_t model_stored(const struct life *l)
 {
 	if (l->records == 0)
-		return l->rules.limits.negative_s;
+		return 0; // RFC 2308 5
 	uint64_t least = UINT64_MAX;
 	for (unsigned i = 0; i < l->records; i++)
 		least = at_most(least, model_record_ttl(l, i));
