@@ -7,7 +7,9 @@ usage: authority.py PORT LOGFILE       one JSON object a line for each query
 A first label is WORD[-NUMBER[-NUMBER]]; the labels behind it only make names distinct. Types it knows (RECORDS) are answered
 whatever the word, but for these:
   nx, nodata      [-SOA_TTL[-MINIMUM]]     no such name, no such data, with the SOA; nxbare, nodatabare: without it
+  cnamenx, cnamenodata  an alias of a name that is not, or has no such data
   cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
+  ttlof-0123456789  that TTL, ten digits
   raw-LENGTH      LENGTH octets of rdata whatever the type: no name in it may be read
   big-COUNT       COUNT texts of 200 octets, cut at what the asker takes
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
@@ -51,8 +53,8 @@ class Log:
     def __init__(self, path):
         self.file = open(path, "a", buffering=1)
 
-    def write(self, proto, wire, query):
-        entry = {"time": time.monotonic(), "proto": proto, "id": query.id, "flags": int(query.flags), "wire": wire.hex()}
+    def write(self, proto, wire, query, port):
+        entry = {"time": time.monotonic(), "proto": proto, "port": port, "id": query.id, "flags": int(query.flags), "wire": wire.hex()}
         if query.question:
             question = query.question[0]
             entry.update(name=question.name.to_text(), type=dns.rdatatype.to_text(question.rdtype), qclass=question.rdclass)
@@ -135,6 +137,10 @@ def answer(query):
         time.sleep(numbers[0] / 1000)
     if word in ("nx", "nodata"):
         negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "nx" else dns.rcode.NOERROR)
+    elif word in ("cnamenx", "cnamenodata"):
+        target = dns.name.Name((b"missing",) + owner.labels[1:])
+        reply.answer.append(rrset(owner, "CNAME", 200, target.to_text()))
+        negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "cnamenx" else dns.rcode.NOERROR)
     elif word in ("nxbare", "nodatabare"):
         reply.set_rcode(dns.rcode.NXDOMAIN if word == "nxbare" else dns.rcode.NOERROR)
     elif word == "rcode":
@@ -157,8 +163,8 @@ def answer(query):
 def to_wire(query, reply, proto):
     limit = 65535 if proto == "tcp" else max(512, query.payload if query.edns >= 0 else 512)
     first = query.question[0].name.labels[0].lower() if query.question else b""
-    if first.startswith(b"ttls"):
-        return differing_ttls(query)
+    if first.startswith((b"ttls", b"ttlof-")):
+        return three_ttls(query)
     if first.startswith(b"upper"):
         reply.answer = [rrset(dns.name.from_text(r.name.to_text().upper()), r.rdtype, r.ttl, *(d.to_text() for d in r))
                         for r in reply.answer]
@@ -170,25 +176,26 @@ def to_wire(query, reply, proto):
         return short.to_wire()
 
 
-def differing_ttls(query):
-    """What dnspython cannot say: three addresses with three TTLs (RFC 2181 5.2 calls that an error)."""
+def three_ttls(query):
+    """What dnspython does not say: an RRset with three TTLs, an error (RFC 2181 5.2), or with any number of 32 bits."""
     question = query.to_wire()[12:]
     end = 0
     while question[end]:
         end += 1 + question[end]
     question = question[:end + 5]
     out = struct.pack("!6H", query.id, 0x8180, 1, 3, 0, 0) + question
-    for i, ttl in enumerate((300, 100, 200)):
+    ttls = (300, 100, 200) if question[1:5].lower() == b"ttls" else (int(question[7:17].decode()),) * 3
+    for i, ttl in enumerate(ttls):
         out += struct.pack("!HHHIH4B", 0xc00c, 1, 1, ttl, 4, 198, 18, 200, i)
     return out
 
 
-def handle(wire, proto, log, send):
+def handle(wire, proto, log, port, send):
     try:
         query = dns.message.from_wire(wire)
     except dns.exception.DNSException:
         return
-    log.write(proto, wire, query)
+    log.write(proto, wire, query, port)
     reply = answer(query)
     if reply is not None:
         send(to_wire(query, reply, proto))
@@ -200,14 +207,14 @@ def serve_udp(port, log):
     sock.bind(("127.0.0.1", port))
     while True:
         wire, peer = sock.recvfrom(65535)
-        work = (wire, "udp", log, lambda out, peer=peer: sock.sendto(out, peer))
+        work = (wire, "udp", log, peer[1], lambda out, peer=peer: sock.sendto(out, peer))
         if wire[13:18].lower() == b"wait-":
             threading.Thread(target=handle, args=work, daemon=True).start()
         else:
             handle(*work)
 
 
-def serve_connection(conn, log):
+def serve_connection(conn, log, port):
     conn.settimeout(10)
     try:
         while True:
@@ -215,7 +222,7 @@ def serve_connection(conn, log):
             if len(head) < 2:
                 break
             wire = conn.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL)
-            handle(wire, "tcp", log, lambda out: conn.sendall(struct.pack("!H", len(out)) + out))
+            handle(wire, "tcp", log, port, lambda out: conn.sendall(struct.pack("!H", len(out)) + out))
     except OSError:
         pass
     conn.close()
@@ -224,8 +231,8 @@ def serve_connection(conn, log):
 def serve_tcp(port, log):
     server = socket.create_server(("127.0.0.1", port), backlog=128)
     while True:
-        conn, _ = server.accept()
-        threading.Thread(target=serve_connection, args=(conn, log), daemon=True).start()
+        conn, peer = server.accept()
+        threading.Thread(target=serve_connection, args=(conn, log, peer[1]), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -17,23 +17,24 @@ AT_ONE_TIME = 8
 
 
 def run(test, way):
-    """(result, text)"""
+    """(result, text, seconds)"""
+    began, outcome = time.monotonic(), ("ok", "")
     try:
         test(harness.Way(*way, number=run.numbers[test.__name__]))
-        return "ok", ""
     except harness.Skip as reason:
-        return "skip", str(reason)
+        outcome = "skip", str(reason)
     except Exception:
-        return "not ok", traceback.format_exc()
+        outcome = "not ok", traceback.format_exc()
+    return *outcome, time.monotonic() - began
 
 
-def report(name, result, text, totals):
+def report(name, result, text, seconds, totals):
     totals[result] += 1
     number = sum(totals.values())
     if result == "skip":
         print(f"ok {number} - {name} # SKIP {text}", flush=True)
     else:
-        print(f"{result} {number} - {name}", flush=True)
+        print(f"{result} {number} - {name}" + (f" ({seconds:.0f} s)" if seconds > 3 else ""), flush=True)
         if text:
             print("".join(f"  | {line}\n" for line in text.strip().splitlines()[-12:]), end="", flush=True)
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 2181: clarifications."""
+from harness import TCP, UDP, asked, case, query
+
+
+@case
+def rfc2181_5_2_one_ttl_within_an_rrset(way):
+    """Upstream says 300, 100 and 200. The oracle refuses different ones; the least is what all may be trusted for."""
+    name = way.fresh("ttls")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert len(reply.records("A")) == 3 and reply.ttls()[0] <= 100
+
+
+@case
+def rfc2181_8_a_ttl_with_the_top_bit_set_is_zero(way):
+    name = way.fresh("ttlof-2147483649")
+    for times in (1, 2):
+        assert way.ask(name).ttls() == [0]
+        assert len(asked(name)) >= times
+
+
+@case
+def rfc2181_8_the_largest_ttl_is_capped(way):
+    """An upper bound of the implementation is allowed: a day as shipped."""
+    name = way.fresh("ttlof-2147483647")
+    for _ in range(2):
+        assert 86000 <= way.ask(name).ttls()[0] <= 86400
+
+
+@case(ways=UDP)
+def rfc2181_9_what_does_not_fit_has_tc(way):
+    name = way.fresh("big-30")
+    for _ in range(2):
+        reply = way.ask(name, "TXT", edns=True)
+        assert reply.has("TC") and len(reply.wire) <= 1232
+        assert len(reply.records("TXT")) in (0, 30), "a part of an RRset"
+
+
+@case(ways=UDP)
+def rfc2181_9_tc_is_only_for_required_data(way):
+    reply = way.ask(way.fresh("a"), edns=True, size=512)
+    assert not reply.has("TC")
+
+
+@case(ways=TCP)
+def rfc2181_9_after_tc_the_whole_is_had_over_tcp(way):
+    assert len(way.ask(way.fresh("big-30"), "TXT", edns=True).records("TXT")) == 30
+
+
+@case
+def rfc2181_5_4_1_what_came_beside_an_answer_is_no_answer(way):
+    """The SOA of a negative answer is not given to who asks for it."""
+    name = way.fresh("nx-300")
+    assert way.ask(name).soa()
+    other = way.fresh("a")
+    way.ask(other, "SOA")
+    assert asked(other)
+
+
+@case
+def rfc2181_10_3_names_in_mx_and_ns_are_given_as_they_are(way):
+    assert way.ask(way.fresh("name"), "MX").records("MX") == ["10 Mail.c.example."]
+    assert way.ask(way.fresh("name"), "NS").records("NS") == ["Ns.c.example."]
+
+
+@case
+def rfc2181_11_underscores_and_digits_are_names(way):
+    for first in ("_dmarc", "_25._tcp", "0", "1.2.3.4", "-", "*"):
+        name = "a." + first + "." + way.fresh("x")
+        assert way.raw(query(name)).records("A"), first

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 2308: negative answers, and what others ask of them (RFC 6604, 8020)."""
+import time
+
+from harness import UDP4, asked, case
+
+
+@case
+def rfc2308_2_1_nxdomain_has_the_soa(way):
+    name = way.fresh("nx-60")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert reply.rcode == "NXDOMAIN" and reply.soa() and not reply.msg.answer
+    way.cached(name)
+
+
+@case
+def rfc2308_2_2_nodata_has_the_soa(way):
+    name = way.fresh("nodata-60")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert reply.rcode == "NOERROR" and reply.soa() and not reply.msg.answer
+    way.cached(name)
+
+
+@case
+def rfc2308_5_ttl_is_the_lesser_of_the_soa_s_and_its_minimum(way):
+    for first in ("nx-300-40", "nx-40-300", "nodata-300-40", "nodata-40-300"):
+        name = way.fresh(first)
+        for _ in range(2):
+            assert 38 <= way.ask(name).soa()[0] <= 40, first
+
+
+@case
+def rfc2308_6_the_soa_s_ttl_counts_down(way):
+    name = way.fresh("nx-50")
+    way.ask(name)
+    time.sleep(2.1)
+    assert way.ask(name).soa()[0] <= 48
+
+
+@case
+def rfc2308_5_negative_answers_expire(way):
+    name = way.fresh("nx-2")
+    way.ask(name)
+    time.sleep(2.5)
+    assert way.ask(name).rcode == "NXDOMAIN"
+    assert len(asked(name)) >= 2
+
+
+@case
+def rfc2308_5_without_a_soa_a_negative_answer_is_not_cached(way):
+    for first, rcode in (("nxbare", "NXDOMAIN"), ("nodatabare", "NOERROR")):
+        name = way.fresh(first)
+        for times in (1, 2, 3):
+            assert way.ask(name).rcode == rcode
+            assert len(asked(name)) >= times, f"{first} was cached"
+
+
+@case
+def rfc2308_5_ttl_of_a_negative_answer_is_bounded(way):
+    """One to three hours are said to work well, over a day to be trouble."""
+    name = way.fresh("nx-200000")
+    for _ in range(2):
+        assert way.ask(name).soa()[0] <= 10800
+
+
+@case
+def rfc2308_2_1_an_alias_of_no_name_is_nxdomain_with_the_alias(way):
+    """RFC 6604 2: the rcode is that of the last name of the chain."""
+    name = way.fresh("cnamenx-60")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert reply.rcode == "NXDOMAIN" and len(reply.records("CNAME")) == 1 and reply.soa()
+    way.cached(name)
+
+
+@case
+def rfc2308_2_2_an_alias_of_a_name_without_data(way):
+    name = way.fresh("cnamenodata-60")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert reply.rcode == "NOERROR" and len(reply.records("CNAME")) == 1 and reply.soa() and not reply.records("A")
+    way.cached(name)
+
+
+@case
+def rfc2308_5_nodata_is_for_the_type_alone(way):
+    name = way.fresh("empty")
+    assert way.ask(name, "A").soa()
+    assert way.ask(name, "MX").soa()
+    assert {entry["type"] for entry in asked(name)} == {"A", "MX"}
+
+
+@case
+def rfc2308_5_nxdomain_is_for_every_type_of_the_name(way):
+    """Cached such that it can be returned to another query for the same name and class."""
+    name = way.fresh("nx-60")
+    assert way.ask(name, "A").rcode == "NXDOMAIN"
+    for rdtype in ("AAAA", "TXT", "HTTPS"):
+        reply = way.ask(name, rdtype)
+        assert reply.rcode == "NXDOMAIN" and reply.soa()[0] <= 60
+    assert {entry["type"] for entry in asked(name)} == {"A"}
+
+
+@case(ways=[UDP4])
+def rfc2308_5_nxdomain_of_a_name_is_not_that_of_its_parent(way):
+    name = way.fresh("nx-60")
+    assert way.ask(name).rcode == "NXDOMAIN"
+    parent = name.split(".", 1)[1]
+    assert way.ask("a." + parent).records("A")

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 6891: EDNS(0)."""
+import struct
+
+from harness import TCP, UDP, asked, case, option, query
+
+OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+
+
+def with_additional(name, *records, rdtype="A"):
+    wire = query(name, rdtype)
+    return wire[:10] + struct.pack("!H", len(records)) + wire[12:] + b"".join(records)
+
+
+@case
+def rfc6891_6_1_1_opt_if_and_only_if_asked(way):
+    """Of every kind of reply; the oracle looks."""
+    way_words = ("a", "nx", "nodata", "cname", "rcode-2", "signed")
+    for word in way_words:
+        name = way.fresh(word)
+        for _ in range(2):
+            assert way.ask(name).msg.edns == -1
+            assert way.ask(name, edns=True).msg.edns == 0
+
+
+@case
+def rfc6891_6_1_1_opt_in_replies_to_blocked_and_local_names(way):
+    for name in ("x.blocked.example", "nas.lan", "nothing.lan", "localhost", "x.invalid"):
+        assert way.ask(name).msg.edns == -1
+        assert way.ask(name, edns=True).msg.edns == 0
+
+
+@case
+def rfc6891_6_1_1_two_opts_are_formerr(way):
+    assert way.raw(with_additional(way.fresh("a"), OPT, OPT)).rcode == "FORMERR"
+
+
+@case
+def rfc6891_6_1_1_opt_may_stand_anywhere_in_the_additional_section(way):
+    other = b"\0\0\x01\0\x01\0\0\0\0\0\x04\x01\x02\x03\x04"
+    for records in ((OPT, other), (other, OPT), (other, OPT, other)):
+        reply = way.raw(with_additional(way.fresh("a"), *records))
+        assert reply.records("A") == ["198.18.200.1"] and reply.msg.edns == 0
+
+
+@case
+def rfc6891_6_1_2_the_owner_of_opt_is_the_root(way):
+    assert way.raw(with_additional(way.fresh("a"), b"\x01a" + OPT)).rcode == "FORMERR"
+
+
+@case
+def rfc6891_6_1_2_unknown_options_are_ignored(way):
+    name = way.fresh("a")
+    for options in ([option(100)], [option(65001, b"abc")], [option(n, b"x" * 20) for n in range(100, 110)]):
+        reply = way.ask(name, options=options)
+        assert reply.rcode == "NOERROR" and reply.records("A") and not reply.msg.options
+    assert not [n for entry in asked(name) for n in entry["edns"]["options"] if n >= 100], "passed on"
+
+
+@case
+def rfc6891_6_1_2_options_cut_short_are_formerr(way):
+    for rdata in (b"\0", b"\0\x64\0", b"\0\x64\0\x04abc", b"\0\x64\xff\xff"):
+        opt = OPT[:-2] + struct.pack("!H", len(rdata)) + rdata
+        assert way.raw(with_additional(way.fresh("a"), opt)).rcode == "FORMERR", rdata
+
+
+@case
+def rfc6891_6_1_3_other_versions_are_badvers(way):
+    for version in (1, 2, 100, 255):
+        name = way.fresh("a")
+        reply = way.ask(name, version=version)
+        assert reply.rcode == "BADVERS" and reply.msg.edns == 0 and not reply.msg.answer
+        assert not asked(name), "the question was resolved"
+
+
+@case
+def rfc6891_6_1_3_badvers_comes_before_the_name(way):
+    """Of a blocked or local name too."""
+    for name in ("x.blocked.example", "nas.lan", "localhost"):
+        assert way.ask(name, version=1).rcode == "BADVERS", name
+
+
+@case
+def rfc6891_6_1_4_unknown_flags_are_ignored_and_not_set(way):
+    name = way.fresh("a")
+    for eflags in (0x4000, 0x0001, 0x7fff):
+        reply = way.ask(name, eflags=eflags)
+        assert reply.records("A") and reply.msg.ednsflags & 0xffff == 0
+    assert all(entry["edns"]["flags"] & 0x7fff == 0 for entry in asked(name)), "passed on"
+
+
+@case
+def rfc6891_6_1_4_do_is_copied(way):
+    for word in ("a", "nx", "signed", "rcode-2"):
+        name = way.fresh(word)
+        for _ in range(2):
+            assert way.ask(name, do=True).msg.ednsflags & 0x8000
+
+
+@case(ways=UDP)
+def rfc6891_6_2_3_sizes_below_512_are_512(way):
+    for size in (0, 1, 100, 511):
+        reply = way.ask(way.fresh("big-2"), "TXT", edns=True, size=size)
+        assert not reply.has("TC") and 450 < len(reply.wire) <= 512, size
+
+
+@case(ways=UDP)
+def rfc6891_6_2_3_a_reply_is_no_larger_than_the_client_takes(way):
+    for size in (512, 600, 700, 800, 1000, 1232):
+        name = way.fresh("big-4")
+        for _ in range(2):
+            reply = way.ask(name, "TXT", edns=True, size=size)
+            assert len(reply.wire) <= size, (size, len(reply.wire))
+            assert reply.has("TC") == (size < 900)
+
+
+@case(ways=UDP)
+def rfc6891_6_2_5_nor_larger_than_we_send(way):
+    """1,232 octets as shipped, whatever is asked for: the DNS flag day of 2020 and RFC 9715."""
+    name = way.fresh("big-10")
+    for size in (1233, 4096, 65535):
+        reply = way.ask(name, "TXT", edns=True, size=size)
+        assert reply.has("TC") and len(reply.wire) <= 1232
+
+
+@case(ways=TCP)
+def rfc6891_6_2_5_the_size_is_not_for_tcp(way):
+    reply = way.ask(way.fresh("big-10"), "TXT", edns=True, size=512)
+    assert not reply.has("TC") and len(reply.records("TXT")) == 10
+
+
+@case
+def rfc6891_6_2_6_the_reply_says_what_we_take(way):
+    assert way.ask(way.fresh("a"), edns=True).msg.payload >= 1220
+
+
+@case
+def rfc6891_6_2_6_upstream_is_asked_with_edns(way):
+    name = way.fresh("a")
+    way.ask(name)
+    assert asked(name)[0]["edns"]["version"] == 0 and 1220 <= asked(name)[0]["edns"]["size"] <= 1232
+
+
+@case
+def rfc6891_6_2_1_opt_is_not_cached(way):
+    """Neither the first asker's OPT nor upstream's is what the next one gets."""
+    name = way.fresh("a")
+    way.ask(name, edns=True, options=[option(65001, b"abc")])
+    reply = way.ask(name)
+    assert reply.msg.edns == -1 and not reply.msg.additional
+    assert not way.ask(name, edns=True).msg.options
+
+
+@case
+def rfc6891_7_formerr_has_no_records(way):
+    reply = way.raw(with_additional(way.fresh("a"), OPT, OPT))
+    assert not reply.msg.answer and not reply.msg.authority
+
+
+@case
+def rfc6891_9_many_options_are_harmless(way):
+    """Sixteen are read; more, or over 512 octets of them, are refused and resolve nothing."""
+    name = way.fresh("a")
+    assert way.ask(name, options=[option(65001) for _ in range(16)]).records("A")
+    other = way.fresh("a")
+    assert way.ask(other, options=[option(65001) for _ in range(200)]).rcode == "FORMERR"
+    assert not asked(other)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 7766, 9210, 7828: DNS over TCP."""
+import socket
+import struct
+import time
+
+from harness import PATIENCE, TCP, UDP, case, eventually, option, query
+
+
+def framed(wire):
+    return struct.pack("!H", len(wire)) + wire
+
+
+def wires(way, first="a", count=1):
+    return [query(way.fresh(first), ident=i + 1) for i in range(count)]
+
+
+@case(ways=TCP)
+def rfc7766_5_tcp_is_served(way):
+    assert way.ask(way.fresh("a")).records("A")
+
+
+@case(ways=TCP)
+def rfc7766_6_2_1_a_connection_takes_many_queries(way):
+    with way.socket() as sock:
+        for wire in wires(way, count=20):
+            way.send(sock, wire)
+            assert way.receive(sock)[:2] == wire[:2]
+
+
+@case(ways=TCP)
+def rfc7766_6_2_1_1_queries_may_be_sent_before_replies_are_there(way):
+    all_of_them = wires(way, count=50)
+    with way.socket() as sock:
+        sock.sendall(b"".join(map(framed, all_of_them)))
+        got = sorted(way.receive(sock)[:2] for _ in all_of_them)
+    assert got == [wire[:2] for wire in all_of_them]
+
+
+@case(ways=TCP)
+def rfc7766_7_replies_come_in_the_order_they_are_there(way):
+    slow, fast = query(way.fresh("wait-1000"), ident=1), query(way.fresh("a"), ident=2)
+    with way.socket() as sock:
+        sock.sendall(framed(slow) + framed(fast))
+        assert [way.receive(sock)[:2] for _ in range(2)] == [b"\0\2", b"\0\1"]
+
+
+@case(ways=TCP)
+def rfc7766_8_length_and_message_in_any_pieces(way):
+    wire = wires(way)[0]
+    with way.socket() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in framed(wire):
+            sock.sendall(bytes([octet]))
+        assert way.receive(sock)[:2] == wire[:2]
+
+
+@case(ways=TCP)
+def rfc7766_8_the_length_comes_with_the_message(way):
+    """In one segment, so that a reader of one segment has all of it."""
+    wire = wires(way)[0]
+    with way.socket() as sock:
+        way.send(sock, wire)
+        got = sock.recv(65535)
+    assert struct.unpack("!H", got[:2])[0] == len(got) - 2
+
+
+@case(ways=TCP)
+def rfc7766_6_2_3_the_connection_stays_open_after_a_reply(way):
+    with way.socket() as sock:
+        way.send(sock, wires(way)[0])
+        way.receive(sock)
+        time.sleep(1)
+        way.send(sock, wires(way)[0])
+        assert way.receive(sock)
+
+
+@case(ways=TCP)
+def rfc7766_6_2_3_silence_ends_the_connection(way):
+    """10 s as shipped; RFC 9210 4.3 asks for a bound."""
+    with way.socket() as sock:
+        way.send(sock, wires(way)[0])
+        way.receive(sock)
+        began = time.monotonic()
+        sock.settimeout(40)
+        assert sock.recv(1) == b""
+        assert time.monotonic() - began > 5
+
+
+@case(ways=TCP)
+def rfc7766_6_2_4_what_was_asked_before_a_half_close_is_answered(way):
+    all_of_them = wires(way, "wait-300", 5)
+    with way.socket() as sock:
+        sock.sendall(b"".join(map(framed, all_of_them)))
+        sock.shutdown(socket.SHUT_WR)
+        got = [way.receive(sock) for _ in all_of_them]
+        assert all(got) and way.receive(sock) is None
+
+
+@case(ways=TCP)
+def rfc7766_6_2_4_a_reset_in_the_middle_harms_nobody(way):
+    with way.socket() as sock:
+        sock.sendall(framed(wires(way, "wait-300")[0]))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert way.ask(way.fresh("a")).records("A")
+
+
+@case(ways=TCP)
+def rfc7766_6_2_2_several_connections_of_a_client(way):
+    socks = [way.socket() for _ in range(10)]
+    for sock, wire in zip(socks, wires(way, count=10)):
+        way.send(sock, wire)
+    for sock in socks:
+        assert way.receive(sock)
+        sock.close()
+
+
+@case(ways=TCP)
+def rfc7766_8_a_message_of_64_kib_is_answered(way):
+    reply = way.ask(way.fresh("big-290"), "TXT")
+    assert len(reply.records("TXT")) == 290 and len(reply.wire) > 60000
+
+
+@case(ways=TCP)
+def rfc7766_8_a_query_of_64_kib_is_read(way):
+    wire = query(way.fresh("a"))
+    reply = way.raw(wire + b"\0" * (65535 - len(wire)))
+    assert reply.rcode in ("NOERROR", "FORMERR")
+
+
+@case(ways=TCP)
+def rfc7766_4_udp_and_tcp_say_the_same(way):
+    from harness import Way
+    udp = Way("udp", way.family, way.number + 5000)
+    for word, rdtype in (("a", "A"), ("nx-60", "A"), ("nodata", "AAAA"), ("cname", "A"), ("name", "MX")):
+        name = way.fresh(word)
+        one, two = way.ask(name, rdtype), udp.ask(name, rdtype)
+        assert one.rcode == two.rcode and sorted(map(str, one.msg.answer)) == sorted(map(str, two.msg.answer)) or \
+            one.ttls() != two.ttls()
+        way.cached(name, rdtype)
+        udp.cached(name, rdtype)
+
+
+@case(ways=TCP)
+def rfc7828_3_3_2_keepalive_is_told_who_asks(way):
+    with way.socket() as sock:
+        way.send(sock, query(way.fresh("a"), options=[option(11)]))
+        reply = way.receive(sock)
+    assert b"\0\x0b\0\x02" in reply
+
+
+@case(ways=TCP)
+def rfc7828_3_3_2_and_nobody_else(way):
+    assert not way.ask(way.fresh("a"), edns=True).option(11)
+
+
+@case(ways=UDP)
+def rfc7828_3_2_1_keepalive_over_udp_is_ignored(way):
+    reply = way.ask(way.fresh("a"), options=[option(11)])
+    assert reply.records("A") and not reply.option(11)
+
+
+@case
+def rfc7830_4_no_padding_where_nothing_is_encrypted(way):
+    reply = way.ask(way.fresh("a"), options=[option(12, b"\0" * 50)])
+    assert reply.records("A") and not reply.option(12)
+
+
+@case(ways=TCP)
+def rfc9210_4_2_one_client_s_stall_is_its_own(way):
+    """A connection that sends half of a query holds up nobody."""
+    with way.socket() as sock:
+        sock.sendall(b"\0\x40\x12")
+        for _ in range(5):
+            assert way.ask(way.fresh("a")).seconds < PATIENCE / 2
+
+
+@case(ways=TCP)
+def rfc7766_6_1_1_less_than_a_header_ends_the_connection(way):
+    with way.socket() as sock:
+        sock.sendall(framed(b"\x12\x34\x01\0"))
+        assert way.receive(sock) is None
+    eventually(lambda: way.ask(way.fresh("a")).records("A"))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 8482: ANY. RFC 5001 and 4892: what weir says of itself. The order of an RRset."""
+from harness import UDP, Skip, asked, case, option
+
+
+@case
+def rfc8482_4_any_is_answered(way):
+    for _ in range(2):
+        reply = way.ask("any.rfc8482.c.example", "ANY", edns=True)
+        assert reply.rcode == "NOERROR" and reply.msg.answer
+
+
+@case(ways=UDP)
+def rfc8482_4_any_is_small(way):
+    """A single HINFO, or a part of what there is: no amplifier."""
+    name = way.fresh("any")
+    reply = way.ask(name, "ANY", edns=True, size=4096)
+    assert len(reply.wire) <= 512
+    if not reply.records("HINFO"):
+        raise Skip("ANY is forwarded: minimal answers come with their option")
+    assert reply.records("HINFO") == ['"RFC8482" ""'] and not asked(name)
+
+
+@case
+def rfc8482_4_2_any_says_nothing_of_other_types(way):
+    """What ANY brought is no answer to a question for one type."""
+    name = way.fresh("any")
+    way.ask(name, "ANY")
+    assert len(way.ask(name, "A").records("A")) == 1
+    assert [entry["type"] for entry in asked(name)][-1] == "A"
+
+
+@case
+def rfc5001_2_2_nsid_is_not_told_as_shipped(way):
+    reply = way.ask(way.fresh("a"), options=[option(3)])
+    assert reply.records("A") and not reply.option(3)
+
+
+@case
+def rfc4892_version_bind_is_not_told_as_shipped(way):
+    for name in ("version.bind", "id.server", "hostname.bind", "version.server"):
+        reply = way.ask(name, "TXT", rdclass="CH")
+        assert reply.rcode in ("REFUSED", "NOTIMP") and not reply.msg.answer
+
+
+@case
+def rfc1034_3_6_an_rrset_is_whole_whatever_its_order(way):
+    name = way.fresh("order")
+    for _ in range(4):
+        assert way.ask(name).records("A") == [f"198.18.200.{i}" for i in range(1, 5)]

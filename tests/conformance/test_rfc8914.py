@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 8914: extended errors; with them RFC 8767 (stale answers), RFC 9520 (failures), and what blocked names get."""
+import time
+
+from harness import UDP4, asked, case, configured, eventually, weirctl
+
+BLOCKED, PROHIBITED = 15, 18
+STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
+
+
+@case
+def rfc8914_2_no_extended_error_without_opt(way):
+    for name in ("x.blocked.example", way.fresh("rcode-2")):
+        assert way.ask(name).msg.edns == -1
+
+
+@case
+def rfc8914_4_16_blocked(way):
+    reply = way.ask("x.blocked.example", edns=True)
+    assert reply.rcode == "NXDOMAIN" and reply.ede() == [BLOCKED]
+
+
+@case
+def rfc8914_4_22_not_supported(way):
+    assert NOT_SUPPORTED in way.ask(way.fresh("a"), "AXFR", edns=True).ede()
+    assert NOT_SUPPORTED in way.ask(way.fresh("a"), "TXT", rdclass="HS", edns=True).ede()
+
+
+@case
+def rfc8914_4_23_no_reachable_authority_of_who_answers_with_errors(way):
+    for word in ("rcode-2", "rcode-5"):
+        reply = way.ask(way.fresh(word), edns=True)
+        assert reply.rcode == "SERVFAIL" and reply.ede() in ([NO_AUTHORITY], [NETWORK]), (word, reply.ede())
+
+
+@case
+def rfc8914_4_14_cached_error(way):
+    """The second asker within the second is told that it is no news."""
+    name = way.fresh("rcode-2")
+
+    def again():
+        way.ask(name, edns=True)
+        return CACHED_ERROR in way.ask(name, edns=True).ede()
+
+    eventually(again)
+
+
+@case
+def rfc8914_4_23_silence_is_told_as_what_it_is(way):
+    reply = way.ask(way.fresh("dead"), edns=True)
+    assert reply.rcode == "SERVFAIL" and reply.ede() in ([NO_AUTHORITY], [NETWORK]), reply.ede()
+    assert reply.seconds < 5
+
+
+@case
+def rfc8914_3_extended_errors_of_upstream_are_not_taken_for_ours(way):
+    """To pass them on is optional; the client is told what happened here."""
+    for code in (6, 15, 18):
+        reply = way.ask(way.fresh(f"ede-{code}"), edns=True)
+        assert reply.rcode == "SERVFAIL" and reply.ede() in ([NO_AUTHORITY], [NETWORK]), (code, reply.ede())
+
+
+@case
+def rfc8914_5_one_of_a_code_and_within_the_size(way):
+    for name in ("x.blocked.example", way.fresh("rcode-2")):
+        codes = way.ask(name, edns=True, size=512).ede()
+        assert len(codes) == len(set(codes)) and codes
+
+
+@case
+def rfc9520_3_2_a_failure_is_kept_for_a_second_at_least(way):
+    name = way.fresh("rcode-2")
+    first = way.ask(name)
+    time.sleep(0.2)
+    sends = len(asked(name))
+    began = time.monotonic()
+    while time.monotonic() - began < 0.5:
+        assert way.ask(name).rcode == "SERVFAIL"
+    assert first.rcode == "SERVFAIL"
+    if time.monotonic() - began < 0.9:
+        assert len(asked(name)) == sends, "asked again"
+
+
+@case
+def rfc9520_3_1_sends_of_a_failing_question_are_bounded(way):
+    for word in ("rcode-2", "rcode-5", "dead"):
+        name = way.fresh(word)
+        way.ask(name)
+        assert 1 <= len(asked(name)) <= 6, (word, len(asked(name)))
+
+
+@case
+def rfc9520_3_2_a_failure_is_not_kept_for_longer_than_five_minutes(way):
+    """Eight seconds at most as shipped: here the first, then a name that upstream answers from its third time on."""
+    name = way.fresh("flaky-7")
+    eventually(lambda: way.ask(name).records("A"), 60)
+
+
+@case
+def rfc9520_3_2_failures_are_of_the_question_alone(way):
+    name = way.fresh("rcode-2")
+    way.ask(name)
+    other = "a." + name.split(".", 1)[1]
+    assert way.ask(other).records("A")
+
+
+@case(ways=[UDP4], alone=True)
+def rfc8767_4_stale_answers_when_upstream_fails(way):
+    """An expired answer in place of SERVFAIL, TTL 30, extended errors 3 and 19; soon enough for the client."""
+    good, none = way.fresh("a-1"), way.fresh("nx-1")
+    assert way.ask(good).records("A") and way.ask(none).rcode == "NXDOMAIN"
+    time.sleep(1.5)
+    with configured(upstreams="upstreams: {servers: [{address: '127.0.0.1:5999'}]}"):
+        reply = way.ask(good, edns=True)
+        assert reply.records("A") and reply.ede() == [STALE] and reply.ttls() == [30], (reply.ede(), reply.ttls())
+        reply = way.ask(none, edns=True)
+        assert reply.rcode == "NXDOMAIN" and reply.ede() == [STALE_NXDOMAIN] and reply.soa()[0] <= 30
+        reply = way.ask(way.fresh("a"), edns=True)
+        assert reply.rcode == "SERVFAIL" and reply.ede() in ([NETWORK], [NO_AUTHORITY])
+
+
+@case(alone=True)
+def rfc8914_4_19_prohibited(way):
+    with configured(access="access: {allow: [192.0.2.1], unlimited: [private], denied: refuse}"):
+        reply = way.ask(way.fresh("a"), edns=True)
+        assert reply.rcode == "REFUSED" and reply.ede() == [PROHIBITED]
+        assert way.ask(way.fresh("a")).msg.edns == -1
+
+
+@case(alone=True)
+def blocked_answers_of_every_mode_have_a_soa_or_an_address(way):
+    for mode, rcode in (("nxdomain", "NXDOMAIN"), ("nodata", "NOERROR"), ("null", "NOERROR"), ("refused", "REFUSED")):
+        with configured(blocking=f"blocking: {{mode: {mode}, ttl: 77, deny: [blocked.example]}}"):
+            eventually(lambda: way.ask("x.blocked.example").rcode == rcode)
+            for rdtype in ("A", "AAAA", "TXT", "HTTPS"):
+                reply = way.ask("x.blocked.example", rdtype, edns=True)
+                assert reply.rcode == rcode and reply.ede() == [BLOCKED], (mode, rdtype)
+                if mode == "null" and rdtype in ("A", "AAAA"):
+                    assert reply.records(rdtype) == [{"A": "0.0.0.0", "AAAA": "::"}[rdtype]] and reply.ttls() == [77]
+                elif mode != "refused":
+                    assert reply.soa() == (77, 77), (mode, rdtype, reply.soa())
+    eventually(lambda: way.ask("x.blocked.example").rcode == "NXDOMAIN")
+    assert not asked("x.blocked.example")
+
+
+@case(alone=True)
+def blocked_names_below_a_custom_address(way):
+    with configured(blocking="blocking: {mode: address, ipv4: 198.18.9.9, ttl: 5, deny: [blocked.example]}"):
+        eventually(lambda: way.ask("x.blocked.example").records("A") == ["198.18.9.9"])
+        reply = way.ask("x.blocked.example", "AAAA")
+        assert reply.rcode == "NOERROR" and reply.soa() and not reply.msg.answer
+
+
+@case(ways=[UDP4], alone=True)
+def a_flush_forgets_an_answer(way):
+    name = way.fresh("a")
+    way.ask(name)
+    weirctl("cache", "flush", name)
+    eventually(lambda: way.ask(name) and len(asked(name)) >= 2)

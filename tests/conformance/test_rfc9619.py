@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RFC 9619: a query has one question. And RFC 6840, 4035, 3225: AD, CD and DO of a forwarder that validates nothing."""
+import struct
+
+from harness import asked, case, query
+
+
+@case
+def rfc9619_4_two_questions_are_formerr(way):
+    name = way.fresh("a")
+    wire = query(name)
+    for count, body in ((2, wire[12:] * 2), (2, wire[12:]), (65535, wire[12:])):
+        reply = way.raw(wire[:4] + struct.pack("!H", count) + wire[6:12] + body)
+        assert reply.rcode == "FORMERR" and not reply.msg.answer, count
+    assert not asked(name)
+
+
+@case
+def rfc9619_4_no_question_is_formerr(way):
+    """But with a cookie (RFC 7873 5.4)."""
+    assert way.raw(b"\x55\x66\x01" + b"\0" * 9).rcode == "FORMERR"
+    assert way.raw(b"\x55\x66\x01\0\0\0\0\0\0\0\0\x01\0\0\x29\x04\xd0" + b"\0" * 6).rcode == "FORMERR"
+
+
+@case
+def rfc6840_5_7_ad_only_for_who_asked_and_only_if_validated(way):
+    """Upstream says AD over plain UDP, which anyone on the way may have written: not passed on (RFC 6840 5.8, 4035 4.9.3)."""
+    name = way.fresh("signed")
+    for how in ({}, {"flags": "RD AD"}, {"do": True}):
+        for _ in range(2):
+            assert not way.ask(name, **how).has("AD"), how
+
+
+@case
+def rfc4035_3_2_2_cd_is_copied_and_passed_on(way):
+    name = way.fresh("a")
+    for _ in range(2):
+        assert way.ask(name, flags="RD CD").has("CD")
+    assert asked(name)[0]["flags"] & 0x0010, "upstream was asked without CD"
+
+
+@case
+def rfc4035_3_2_2_without_cd_upstream_validates(way):
+    """What was had with CD may be bogus; it is not the answer for who wants it checked."""
+    name = way.fresh("a")
+    way.ask(name, flags="RD CD")
+    reply = way.ask(name)
+    assert reply.records("A") and not reply.has("CD")
+    assert {entry["flags"] & 0x0010 for entry in asked(name)} == {0x0010, 0}
+
+
+@case
+def rfc3225_3_do_is_passed_on(way):
+    name = way.fresh("signed")
+    assert way.ask(name, do=True).records("RRSIG")
+    assert asked(name)[0]["edns"]["do"]
+
+
+@case
+def rfc3225_3_no_signatures_for_who_did_not_ask(way):
+    name = way.fresh("signed")
+    way.ask(name, do=True)
+    for _ in range(2):
+        reply = way.ask(name, edns=True)
+        assert reply.records("A") and not reply.records("RRSIG")
+
+
+@case
+def rfc4035_3_2_1_signatures_for_who_asked_also_after_who_did_not(way):
+    name = way.fresh("signed")
+    way.ask(name)
+    for _ in range(2):
+        assert way.ask(name, do=True).records("RRSIG")
+
+
+@case
+def rfc4035_3_1_types_of_dnssec_are_answered_without_do_too(way):
+    assert way.ask(way.fresh("a"), "DS").records("DS")
+    assert way.ask(way.fresh("a"), "RRSIG").msg.answer
+
+
+@case
+def rfc7871_11_1_no_client_subnet_goes_upstream(way):
+    from harness import option
+    name = way.fresh("a")
+    reply = way.ask(name, options=[option(8, b"\0\1\x18\0\xc6\x12\0")])
+    assert reply.records("A")
+    assert 8 not in asked(name)[0]["edns"]["options"]
+
+
+@case
+def rfc6672_3_1_a_dname_and_its_cname_are_passed_on(way):
+    name = way.fresh("dname")
+    for _ in range(2):
+        reply = way.ask(name)
+        assert len(reply.records("DNAME")) == 1 and len(reply.records("CNAME")) == 1 and reply.records("A")
