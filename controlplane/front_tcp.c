@@ -120,6 +120,7 @@ int front_tcp_open(struct front_tcp **out, struct loop *loop, const struct front
 	t->set = *config;
 	t->files = files;
 	t->turn_left = TCP_MESSAGES_A_TURN;
+	t->accepts_left = TCP_ACCEPTS_A_TURN;
 	TAILQ_INIT(&t->by_use);
 	TAILQ_INIT(&t->stalled);
 	TAILQ_INIT(&t->starved);

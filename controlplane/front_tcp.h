@@ -16,8 +16,9 @@
 //   that has stalled longest; if there is none either, the new one is refused. Never more than the
 //   files that this process may open, less those that the resolver needs.
 // * tcp.per_client from one address (IPv4) or /64 (IPv6), in the same way among that client's.
-// * tcp.pipelined questions without their answers in one connection and tcp.queries in all of them,
-//   so that TCP cannot take all places of limits.inflight; over that, or while a client leaves
+// * tcp.pipelined questions without their answers in one connection, a quarter of tcp.queries in
+//   those of one address (or what one connection may, if that is more) and tcp.queries in all, so
+//   that TCP cannot take all places of limits.inflight; over that, or while a client leaves
 //   CONN_OUT_SOFT octets unread, its connection is not read: it waits in its kernel.
 // * tcp.buffer_kb of memory for messages of which a part has come, or a part could not be sent:
 //   only slow clients need any. When it is used up, the one that has stalled longest is closed.

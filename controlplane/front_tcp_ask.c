@@ -6,10 +6,18 @@
 #include <string.h>
 #include <weir/clock.h>
 
-// May one more question be under way: of its own, and of all?
+// A client's part of tcp.queries, or its many connections would take all of it.
+static unsigned client_share(const struct front_tcp *t)
+{
+	unsigned quarter = t->set.queries / 4;
+	return quarter > t->set.pipelined ? quarter : t->set.pipelined;
+}
+
+// May one more question be under way: of its own and its client's, and of all?
 static bool conn_has_room(const struct front_conn *c)
 {
-	return c->pending < c->tcp->set.pipelined && c->out_len < CONN_OUT_SOFT;
+	return c->pending < c->tcp->set.pipelined && c->client->pending < client_share(c->tcp)
+	       && c->out_len < CONN_OUT_SOFT;
 }
 
 static bool tcp_has_room(const struct front_tcp *t)
@@ -46,6 +54,22 @@ void conn_hold(struct front_conn *c)
 
 	if (c->held && !c->waiting && conn_has_room(c))
 		conn_wait(c, !tcp_has_room(t) || !TAILQ_EMPTY(&t->starved));
+}
+
+void conn_pending_end(struct front_conn *c, unsigned count)
+{
+	struct tcp_client *client = c->client;
+	struct front_conn *other;
+	bool was_full = client->pending >= client_share(c->tcp);
+
+	c->pending -= count;
+	client->pending -= count;
+	c->tcp->count.pending -= count;
+	if (!was_full || count == 0)
+		return;
+	TAILQ_FOREACH (other, &client->conns, by_client)
+		if (other != c)
+			conn_hold(other);
 }
 
 void conn_feed(struct front_tcp *t)
@@ -100,6 +124,7 @@ static enum front_tcp_end message_ask(struct front_conn *c, const uint8_t *msg, 
 		return conn_reply(c, &reply);
 	case FRONT_LATER:
 		c->pending++;
+		c->client->pending++;
 		if (++t->count.pending > t->count.pending_max)
 			t->count.pending_max = t->count.pending;
 		return FRONT_TCP_OPEN;
@@ -216,6 +241,7 @@ void conn_resume_some(struct front_tcp *t)
 	struct front_conn *c;
 
 	t->turn_left = TCP_MESSAGES_A_TURN;
+	t->accepts_left = TCP_ACCEPTS_A_TURN;
 	while (t->turn_left > 0 && (c = TAILQ_FIRST(&t->ready))) {
 		turn_spend(t);
 		conn_wait_end(c);

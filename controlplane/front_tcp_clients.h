@@ -19,6 +19,7 @@ struct tcp_client {
 	LIST_ENTRY(tcp_client) chain;
 	uint8_t key[9]; // 4 or 6, then the prefix
 	unsigned count;
+	unsigned pending; // the owner's: questions of all its connections without an answer
 	TAILQ_HEAD(, front_conn) conns; // by use, longest ago first; the owner's
 };
 

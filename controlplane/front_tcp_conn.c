@@ -26,7 +26,6 @@ void conn_close(struct front_conn *c, enum front_tcp_end why)
 {
 	struct front_tcp *t = c->tcp;
 
-	t->count.pending -= c->pending;
 	t->engine.end(t->engine.front, &c->session);
 	event_del(&c->readable);
 	event_del(&c->writable);
@@ -38,6 +37,7 @@ void conn_close(struct front_conn *c, enum front_tcp_end why)
 		TAILQ_REMOVE(&t->stalled, c, stall);
 	TAILQ_REMOVE(&t->by_use, c, by_use);
 	TAILQ_REMOVE(&c->client->conns, c, by_client);
+	conn_pending_end(c, c->pending);
 	tcp_client_leave(t->clients, c->client);
 	close(c->fd);
 	t->count.open--;
@@ -134,8 +134,7 @@ static void on_reply(
 	struct front_reply reply = *given;
 	(void)client;
 
-	c->pending--;
-	t->count.pending--;
+	conn_pending_end(c, 1);
 	enum front_tcp_end end = conn_reply(c, &reply);
 	conn_touch(c, clock_mono_ms());
 	conn_hold(c);

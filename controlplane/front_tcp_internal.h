@@ -25,7 +25,7 @@ enum {
 	CONN_MESSAGES_A_TURN = 32,
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
-	TCP_ACCEPTS_A_TURN = 64,
+	TCP_ACCEPTS_A_TURN = 64,   // of all listeners
 	TCP_CORK = CONN_FRAME_MAX + 16384,
 };
 
@@ -83,7 +83,8 @@ struct front_tcp {
 	struct event resume;      // for `ready`, in the next turn
 	struct wheel_timer retry; // of listeners that could not be had, or accept nothing for now
 	bool accept_paused;
-	int turn_left; // of TCP_MESSAGES_A_TURN; less than that: `resume` will be called
+	unsigned accepts_left; // of TCP_ACCEPTS_A_TURN, likewise
+	int turn_left;         // of TCP_MESSAGES_A_TURN; less than that: `resume` will be called
 	struct front_conn *corked; // its replies are gathered in `cork`
 	uint32_t cork_len;
 	unsigned listener_count;
@@ -126,6 +127,8 @@ enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply);
 // nothing but that, and this is called again when some of it ends.
 void conn_hold(struct front_conn *c);
 void conn_wait_end(struct front_conn *c);
+// So many of its questions are no longer under way: others of its client may go on.
+void conn_pending_end(struct front_conn *c, unsigned count);
 void conn_feed(struct front_tcp *t);        // one of `starved`, if there is room
 void conn_resume_some(struct front_tcp *t); // of `ready`
 

@@ -88,11 +88,13 @@ static void retry_in(struct front_tcp *t, uint64_t ms)
 	wheel_start(loop_wheel(t->loop), &t->retry, ms, clock_mono_ms());
 }
 
-// No file or memory: trying again at once would only turn the loop.
-static void accept_pause(struct front_tcp *t)
+// Trying again at once would only turn the loop. Where it is files or memory that are missing, the
+// end of some connection helps.
+static void accept_pause(struct front_tcp *t, int err)
 {
 	t->count.accept_paused++;
-	(void)tcp_evict(t, NULL, FRONT_TCP_END_evicted);
+	if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM)
+		(void)tcp_evict(t, NULL, FRONT_TCP_END_evicted);
 	for (unsigned i = 0; i < t->listener_count; i++)
 		if (t->listener[i].fd >= 0)
 			event_del(&t->listener[i].event);
@@ -100,12 +102,33 @@ static void accept_pause(struct front_tcp *t)
 	retry_in(t, ACCEPT_PAUSE_MS);
 }
 
+// The connection's own trouble, which Linux hands on from it (accept(2)); the next may be well.
+static bool is_of_connection(int err)
+{
+	static const int errors[] = {ECONNABORTED, EINTR, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN,
+		ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
+	for (unsigned i = 0; i < ARRAY_LEN(errors); i++)
+		if (err == errors[i])
+			return true;
+	return false;
+}
+
+// All listeners share what a turn may accept; `resume` gives it back in the next.
+static bool accept_spend(struct front_tcp *t)
+{
+	if (t->accepts_left == 0)
+		return false;
+	if (t->accepts_left-- == TCP_ACCEPTS_A_TURN)
+		event_add(&t->resume, &(struct timeval){0});
+	return true;
+}
+
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct front_tcp *t = ((struct tcp_listener *)arg)->tcp;
 	(void)what;
 
-	for (unsigned i = 0; i < TCP_ACCEPTS_A_TURN; i++) {
+	for (unsigned i = 0; accept_spend(t); i++) {
 		union front_client peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -113,12 +136,12 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 			conn_open(t, fd, &peer);
 			continue;
 		}
-		if (errno == ECONNABORTED || errno == EINTR)
+		if (is_of_connection(errno))
 			continue;
 		// The kernel looks for a file first, so only before the first one there surely is
 		// somebody to accept.
 		if (errno != EAGAIN && errno != EWOULDBLOCK && i == 0)
-			accept_pause(t);
+			accept_pause(t, errno);
 		return;
 	}
 }

@@ -14,7 +14,7 @@
 #include <weir/fault.h>
 #include <weir/log.h>
 
-enum { HELLO_MS = 1000, PROBE_MS = 100 };
+enum { HELLO_MS = 1000, PROBE_MS = 100, ACCEPT_PAUSE_MS = 100 };
 
 struct link_server {
 	struct loop *loop;
@@ -23,7 +23,7 @@ struct link_server {
 	char path[SHM_PATH_MAX + 16];
 	int listen_fd, peer_fd; // -1: none
 	bool up;                // the peer has been welcomed
-	struct event *accept_event, *peer_event, *probe_timer;
+	struct event *accept_event, *accept_timer, *peer_event, *probe_timer;
 };
 
 static void peer_drop(struct link_server *s)
@@ -183,13 +183,31 @@ static void on_probe(evutil_socket_t fd, short what, void *arg)
 	probe_arm(s);
 }
 
+// No file or memory. Whoever waits there would make the loop turn without end.
+static void accept_pause(struct link_server *s)
+{
+	event_del(s->accept_event);
+	event_add(s->accept_timer, &(struct timeval){.tv_usec = ACCEPT_PAUSE_MS * 1000});
+}
+
+static void on_accept_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_server *s = arg;
+	(void)fd, (void)what;
+	if (event_add(s->accept_event, NULL) < 0)
+		accept_pause(s);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct link_server *s = arg;
 	(void)what;
 	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (peer < 0)
+	if (peer < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			accept_pause(s);
 		return;
+	}
 	if (s->peer_fd >= 0) {
 		// What it has said is read first: closing on unread octets would reset the
 		// connection, and the welcome with it.
@@ -249,8 +267,10 @@ int link_open(struct link_server **out, struct loop *loop, struct publisher *pub
 	}
 	struct event_base *base = loop_base(loop);
 	s->accept_event = event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
+	s->accept_timer = event_new(base, -1, 0, on_accept_timer, s);
 	s->probe_timer = event_new(base, -1, 0, on_probe, s);
-	if (!s->accept_event || !s->probe_timer || event_add(s->accept_event, NULL) < 0) {
+	if (!s->accept_event || !s->accept_timer || !s->probe_timer
+		|| event_add(s->accept_event, NULL) < 0) {
 		link_close(s);
 		return -ENOMEM;
 	}
@@ -266,6 +286,8 @@ void link_close(struct link_server *s)
 	peer_drop(s);
 	if (s->accept_event)
 		event_free(s->accept_event);
+	if (s->accept_timer)
+		event_free(s->accept_timer);
 	if (s->probe_timer)
 		event_free(s->probe_timer);
 	if (s->listen_fd >= 0) {

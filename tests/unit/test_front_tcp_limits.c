@@ -104,6 +104,47 @@ static void test_queries_in_order(void **)
 	close(patient);
 }
 
+// Of the total a client has a part, however many connections it makes; what becomes free goes to
+// any of them, also when one dies with its questions.
+static void test_queries_of_a_client(void **)
+{
+	enum { CONNS = 4, PIPELINED = 3 };
+	int greedy[CONNS];
+
+	tcp_config.queries = 8;
+	tcp_config.pipelined = PIPELINED;
+	tcp_rig_start();
+	for (unsigned i = 0; i < CONNS; i++) {
+		greedy[i] = tcp_connect(1, 0);
+		tcp_ask(greedy[i], 1, TCP_LATER);
+		tcp_ask(greedy[i], 2, TCP_LATER);
+		tcp_rig_until(queries, i == 0 ? 2 : 3);
+	}
+	tcp_rig_until(held, CONNS - 1);
+	tcp_rig_until(pending, 3);
+	int other = tcp_connect(2, 0);
+	for (uint16_t id = 1; id <= PIPELINED; id++)
+		tcp_ask(other, id, TCP_LATER);
+	tcp_rig_until(pending, 3 + PIPELINED);
+	const struct linger reset = {.l_onoff = 1};
+	assert_int_equal(setsockopt(greedy[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(greedy[0]); // with two of the three
+	tcp_rig_until(queries, 3 + PIPELINED + 2);
+	tcp_rig_release();
+	for (uint16_t id = PIPELINED; id >= 1; id--)
+		tcp_reply_is(other, id, LATER_LEN);
+	for (unsigned i = 0; tcp_rig_asked() < 2 * CONNS + PIPELINED && i < TCP_WAIT_MS; i++) {
+		tcp_rig_release();
+		usleep(1000);
+	}
+	tcp_rig_until_asked(2 * CONNS + PIPELINED);
+	tcp_rig_release();
+	tcp_rig_until(pending, 0);
+	for (unsigned i = 1; i < CONNS; i++)
+		close(greedy[i]);
+	close(other);
+}
+
 // More than a turn takes from all that have something to say at once.
 static void test_turns(void **)
 {
@@ -411,6 +452,7 @@ int main(void)
 		EACH(test_pipelined),
 		EACH(test_queries),
 		EACH(test_queries_in_order),
+		EACH(test_queries_of_a_client),
 		EACH(test_turns),
 		EACH(test_idle),
 		EACH(test_slow_query),

@@ -4,7 +4,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/dns_proto.h>
 
@@ -24,6 +30,57 @@ static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **stat
 	link_up_now();
 	ask("again.example", 2);
 	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+}
+
+static uint64_t loop_cpu_us(void)
+{
+	clockid_t clock;
+	struct timespec t;
+	assert_int_equal(pthread_getcpuclockid(rig.thread, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &t), 0);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int link_connect(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = 10};
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/link.sock", rig.run);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(fd, (const struct sockaddr *)&sun, sizeof(sun)), 0);
+	return fd;
+}
+
+// Without a free file whoever comes waits in the kernel; the loop neither turns nor forgets them.
+static void test_no_file_for_a_data_plane(void **state)
+{
+	enum { FILES = 256, LOOK_US = 300000, BUSY_US = 6000 };
+	struct rlimit limit, few;
+	struct link_welcome welcome;
+	int filler[FILES];
+	unsigned count = 0;
+	(void)state;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = FILES;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (count < FILES && (filler[count] = dup(0)) >= 0)
+		count++;
+	close(filler[--count]);
+	int fd = link_connect(); // has the last one
+	uint64_t before_us = loop_cpu_us();
+	usleep(LOOK_US);
+	uint64_t busy_us = loop_cpu_us() - before_us;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(recv(fd, &welcome, sizeof(welcome), 0), sizeof(welcome));
+	assert_int_equal(welcome.error, -EBUSY);
+	close(fd);
+	while (count > 0)
+		close(filler[--count]);
+	assert_in_range(busy_us, 0, BUSY_US);
 }
 
 static void test_a_restart_serves_warm(void **state)
@@ -311,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_second_data_plane_is_refused_and_a_death_is_noticed),
+		T(test_no_file_for_a_data_plane),
 		T(test_a_restart_serves_warm),
 		T(test_a_question_without_a_bell_is_found),
 		T(test_a_sleeping_worker_is_woken_for_its_answer),
