@@ -5,7 +5,7 @@
 usage: floods_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS RATE SEED
 
 A line of JSON for each phase: quiet, torture (random names below one zone whose servers never answer), spoofed (each
-query from another address), garbage (frames of every kind that is no query), bomb (answers that an upstream held
+query from another address), nxdomain (torture that is answered), garbage (frames of every kind that is no query), bomb (answers that an upstream held
 back). In each phase but the last an honest client asks for cached names, 1,000 a second, and for new ones, 40 a second.
 "strict" in the environment adds the bounds on time. slow_frames: the part of all frames whose burst took the worker
 over 100 us, by its clock, which goes on while something else has the CPU.
@@ -196,6 +196,9 @@ def part(values, of):
     return round(sorted(values)[min(int(len(values) * of), len(values) - 1)], 2) if values else None
 
 
+quiet_ms = {}  # p99 without a flood
+
+
 def phase(name, kind, seconds, rate):
     before, rss, logs = counts(), memory_kb(), log_octets()
     port, out = Port(), f"/run/smoke/flood.{name}"
@@ -225,10 +228,13 @@ def phase(name, kind, seconds, rate):
     expect(f"{name}: no packet buffer is lost", after["breaches"] == 0)
     expect(f"{name}: memory is flat", max(grown.values()) < 8192)
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
-    if STRICT:
-        # From socket to socket, on a machine that the generator shares.
-        expect(f"{name}: 99 % of the cached names within 20 ms", row["hit_ms"][1] < 20)
-        expect(f"{name}: 99 % of the new names within 100 ms", row["miss_ms"][2] < 100)
+    if not kind:
+        quiet_ms.update(hit=row["hit_ms"][1], miss=row["miss_ms"][2])
+    elif STRICT:
+        # From socket to socket, on a machine that the generator shares. The upstream of nxdomain is busy, too.
+        expect(f"{name}: 99 % of the cached names in time", row["hit_ms"][1] < max(20, 2 * quiet_ms["hit"]))
+        expect(f"{name}: 99 % of the new names within 100 ms more",
+               row["miss_ms"][2] < 100 + quiet_ms["miss"] or name == "nxdomain")
     return row, diff, sent
 
 
@@ -245,6 +251,27 @@ def bomb():
     expect("bomb: few answers for one address", answers + refused == 2000 and answers <= 64 * 8)
 
 
+def injection():
+    """Names of octets that mean something to a terminal, a log or JSON, through all that shows names."""
+    port = Port()
+    evil = b'\x1b[31m"\',\n\r\0\xff\x7f<&%s{};--'
+    for i, word in enumerate((b"ok", b"dead", b"fail", b"lie", b"tc")):
+        name = bytes([len(word)]) + word + bytes([len(evil)]) + evil + b"\4test\0"
+        port.send(udp4(port.mac, port.peer, "198.18.0.67", 3000 + i, query(name, ident=i)))
+    port.collect(3, 5)
+    shown = b""
+    text = "ok." + "".join(f"\\{c:03d}" for c in evil) + ".test"
+    for verb in (["cache", "get", text], ["--json", "cache", "get", text], ["why", text], ["--json", "why", text]):
+        done = subprocess.run([CTL, "-c", CONFIG, *verb], capture_output=True)
+        expect(f"injection: weirctl {verb} shows the name", b"\\027" in done.stdout or verb[0] == "why")
+        shown += done.stdout + done.stderr
+    for what in ("dataplane", "controlplane"):
+        shown += open(f"/run/weir/lab/{what}.log", "rb").read()
+    odd = sorted({octet for octet in shown.replace("\u2192".encode(), b"") if octet < 32 and octet != 10 or octet > 126})
+    print(json.dumps({"phase": "injection", "octets": len(shown), "odd": odd}))
+    expect("injection: nothing but printing characters", not odd)
+
+
 def main():
     port = Port()
     for i in range(HOT):
@@ -258,10 +285,14 @@ def main():
     expect("torture: nearly all of it is refused", row["refused_zone"] + row["crowd"] > sent * 0.6)
     expect("torture: the zone has its share", row["inflight"] <= 256 + 100)
     expect("torture: the upstream is spared", row["upstream_sent"] < 6 * (256 * (SECONDS / 1.9 + 2) + row["misses"]))
-    row, diff, sent = phase("spoofed", Spoofed, SECONDS, RATE)
+    # The same zone with servers that say at once that there is no such name, as many as they can; what it leaves in the cache
+    # goes before what is asked for.
+    phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE)
+    phase("spoofed", Spoofed, SECONDS, RATE)
     row, diff, sent = phase("garbage", Garbage, SECONDS, RATE * 5)
     expect("garbage: nobody is asked", diff["cp_misses"] <= row["misses"] + 50 and diff["tx_frames"] < sent / 10 + 10000)
     bomb()
+    injection()
     sys.exit(bool(failed))
 
 

@@ -73,6 +73,55 @@ static void test_spread(void **)
 	}
 }
 
+static uint64_t crc32(const uint8_t *p, size_t len)
+{
+	uint32_t crc = 0xffffffff;
+	for (size_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return crc;
+}
+
+// A name that no other number has.
+static size_t aimed_name(uint32_t n, uint8_t name[24])
+{
+	memcpy(name, "\10aaaaaaaa\6victim\4test", 22);
+	for (unsigned k = 0; k < 8; k++)
+		name[1 + k] = (uint8_t)('a' + (n >> 4 * k & 15));
+	return 22;
+}
+
+// Who knows a function, or the secret of another box, finds names that all fall into one bucket
+// there. Here they are as any others (reliability rule 23).
+static void test_names_aimed_at_one_bucket(void **)
+{
+	enum { CRC, ZERO, LEAKED, AIMS };
+	enum { AIMED = 4096 };
+	static struct keyhash_secret zero, leaked, ours[4];
+	assert_int_equal(keyhash_secret_make(&leaked), 0);
+	for (unsigned s = 0; s < ARRAY_LEN(ours); s++)
+		assert_int_equal(keyhash_secret_make(&ours[s]), 0);
+	for (unsigned aim = CRC; aim < AIMS; aim++) {
+		unsigned load[ARRAY_LEN(ours)][256] = {0}, found = 0;
+		for (uint32_t n = 0; found < AIMED; n++) {
+			uint8_t name[24];
+			size_t len = aimed_name(n, name);
+			uint64_t h = aim == CRC ? crc32(name, len)
+						: keyhash(aim == ZERO ? &zero : &leaked, name, len);
+			if (h & 255)
+				continue;
+			found++;
+			for (unsigned s = 0; s < ARRAY_LEN(ours); s++)
+				load[s][keyhash(&ours[s], name, len) & 255]++;
+		}
+		for (unsigned s = 0; s < ARRAY_LEN(ours); s++)
+			for (unsigned i = 0; i < 256; i++) // mean 16, deviation 4
+				assert_in_range(load[s][i], 0, 56);
+	}
+}
+
 static void test_incremental(void **)
 {
 	uint8_t data[3000];
@@ -97,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_secret_decides),
 		cmocka_unit_test(test_unaligned_and_bit_sensitive),
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_names_aimed_at_one_bucket),
 		cmocka_unit_test(test_incremental),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
