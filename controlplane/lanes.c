@@ -12,7 +12,6 @@
 #include <weir/bell.h>
 #include <weir/shm_ring.h>
 
-enum { BELL_CLEAR_EACH = 64 };
 enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
 
 struct lane {
@@ -23,7 +22,6 @@ struct lane {
 	struct ring_consumer misses;
 	struct ring_producer answers;
 	int bell_fd;
-	unsigned rung;
 	struct event *bell, *more; // `more`: goes on in the next turn
 	bool dirty;                // answers reserved, not published
 };
@@ -93,14 +91,14 @@ static void lane_drain(struct lane *lane)
 	event_add(lane->more, &(struct timeval){0});
 }
 
-// Edge-triggered: each ring comes, whatever lies there from those before, so what is rung is taken
-// only before it fills the socket. One that was shut down does not come again.
+// Edge-triggered: each ring comes, whatever lies there from those before. But a worker rings with
+// each burst until we are awake, and a socket that is full brings no ring at all, so it is emptied
+// each time. One that was shut down does not come again.
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
 	struct lane *lane = arg;
 	(void)what;
-	if (++lane->rung % BELL_CLEAR_EACH == 0)
-		(void)bell_clear(fd);
+	(void)bell_clear(fd);
 	lane_drain(lane);
 }
 

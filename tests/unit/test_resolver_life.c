@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/bell.h>
 #include <weir/dns_proto.h>
 
 static void test_second_data_plane_is_refused_and_a_death_is_noticed(void **state)
@@ -98,6 +99,19 @@ static void test_a_restart_serves_warm(void **state)
 	expect_answer(1000, 2, 0, ANSWER_CACHED);
 	assert_int_equal(fake[0].udp_queries, 1);
 	assert_int_equal(status().l0.recovered, 1);
+}
+
+// A worker rings with each burst until we are awake: more often than a socket holds. The next ring
+// must come all the same.
+static void test_a_bell_rung_too_often_is_emptied(void **state)
+{
+	(void)state;
+	struct pollfd p = {.fd = dp.bell[0], .events = POLLOUT};
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 2000; i++)
+			bell_ring(dp.bell[0]);
+		assert_int_equal(poll(&p, 1, 5000), 1); // has room again
+	}
 }
 
 // Its bell may never ring: what tells a worker that we sleep lies in shared memory.
@@ -371,6 +385,7 @@ int main(void)
 		T(test_no_file_for_a_data_plane),
 		T(test_a_restart_serves_warm),
 		T(test_a_question_without_a_bell_is_found),
+		T(test_a_bell_rung_too_often_is_emptied),
 		T(test_a_sleeping_worker_is_woken_for_its_answer),
 		T(test_cache_is_looked_at_and_flushed),
 		T(test_too_many_looks_are_refused),
