@@ -2,6 +2,7 @@
 #include "inflight.h"
 
 #include "crowd.h"
+#include "list_suffix.h"
 #include "zone_of.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ int inflight_new(struct inflight **out, unsigned questions, unsigned waiters)
 	f->bucket_mask = buckets - 1;
 	f->limit.questions = f->question_cap = questions;
 	f->waiter_cap = waiters;
+	list_suffix_load(); // the loop does not run yet
 	f->question_free = f->waiter_free = NIL;
 	*out = f;
 	return 0;

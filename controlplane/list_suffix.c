@@ -87,6 +87,11 @@ static void load(void)
 		suffixes = psl_latest(NULL);
 }
 
+void list_suffix_load(void)
+{
+	pthread_once(&once, load);
+}
+
 bool list_suffix_is_public(const struct dns_name *name)
 {
 	char text[DNS_NAME_TEXT_MAX];

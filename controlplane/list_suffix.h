@@ -13,4 +13,5 @@
 
 #include <weir/dns_name.h>
 
+void list_suffix_load(void); // before the first question, for who must not be held up by it
 bool list_suffix_is_public(const struct dns_name *name);
