@@ -28,24 +28,29 @@ for number in 1 2; do
 done
 
 first=$(ask 1 serial.one.test)
+had=$(asked one) # 1, or more when the upstream was late
 sleep 1.1
 same "the other box gives the same answer" "$first" "$(ask 2 serial.one.test)"
-same "from one upstream query" 1 "$(asked one)"
+check "which has it from the upstream" test $had -ge 1
+same "and the other one not" $had "$(asked one)"
 left=$(ttl 2 serial.one.test)
 check "with the time that is left ($left s)" test "$left" -lt 300 -a "$left" -gt 290
-same "NXDOMAIN too" "NXDOMAIN NXDOMAIN" "$(state 2 nx.one.test) $(state 1 nx.one.test)"
-same "and an empty answer" "NOERROR NOERROR" "$(state 1 empty.one.test) $(state 2 empty.one.test)"
-same "each from one query" 3 "$(asked one)"
-same "another type is another question" "$(ask 1 ok.one.test AAAA)" "$(ask 2 ok.one.test AAAA)"
-same "asked once" 4 "$(asked one)"
+nx=$(state 2 nx.one.test) empty=$(state 1 empty.one.test) six=$(ask 1 ok.one.test AAAA)
+more=$(asked one)
+check "three other questions to one of them" test $more -ge $((had + 3))
+same "NXDOMAIN too" "NXDOMAIN NXDOMAIN" "$nx $(state 1 nx.one.test)"
+same "and an empty answer" "NOERROR NOERROR" "$empty $(state 2 empty.one.test)"
+same "another type is another question" "$six" "$(ask 2 ok.one.test AAAA)"
+same "none was asked again" $more "$(asked one)"
 
 for ((n = 0; n < names; n++)); do echo "n$n.many.test A"; done >$tmp/names
 tac $tmp/names >$tmp/seman
 check "one box is asked for $names names" load 1 $tmp/names -n 1 -q 20
-same "all were new" $names "$(asked many)"
+many=$(asked many)
+check "all were new ($many)" test $many -ge $names
 before=$(counter 2 l1.hits)
 check "the other for the same ones" load 2 $tmp/seman -n 1 -q 20
-same "the upstream heard of none" $names "$(asked many)"
+same "the upstream heard of none" $many "$(asked many)"
 same "Redis told them all" $names $(($(counter 2 l1.hits) - before))
 same "with the right answers" "198.19.0.7 198.19.1.23" "$(ask 2 n7.many.test) $(ask 2 n279.many.test)"
 

@@ -26,14 +26,18 @@ check "groups by a reload" groups 'groups:
 - {name: bare, clients: [198.18.0.4], disable_cache: true, blocking: false}'
 check "are adopted" eventually adopted
 same "a client of a group with its own server" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
-same "is not given what others have cached" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+own=$(asked $tmp/up2.log ok-3000.cached.test) # 1, or more when the server was late
+check "is not given what others have cached" test $own -ge 1
 same "but its own" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
-same "once that is" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+same "once that is" $own "$(asked $tmp/up2.log ok-3000.cached.test)"
 before=$(asked $tmp/up.log ok-3000.cached.test)
-for _ in 1 2; do from 198.18.0.4 ok-3000.cached.test A >/dev/null; done
-same "without cache: asked each time" $((before + 2)) "$(asked $tmp/up.log ok-3000.cached.test)"
+from 198.18.0.4 ok-3000.cached.test A >/dev/null
+between=$(asked $tmp/up.log ok-3000.cached.test)
+from 198.18.0.4 ok-3000.cached.test A >/dev/null
+after=$(asked $tmp/up.log ok-3000.cached.test)
+check "without cache: asked each time" test $between -gt $before -a $after -gt $between
 same "everyone else: from the cache" 198.18.200.1 "$(from 198.18.0.2 ok-3000.cached.test A)"
-same "as before" $((before + 2)) "$(asked $tmp/up.log ok-3000.cached.test)"
+same "as before" $after "$(asked $tmp/up.log ok-3000.cached.test)"
 same "blocked for everyone" "" "$(from 198.18.0.2 blocked.test A)"
 check "but not in a group where nothing is" test -n "$(from 198.18.0.4 ok.blocked.test A)"
 same "status names the groups" "own bare" "$(weirctl --json status | jq -r '[.controlplane.groups[].name] | join(" ")')"
@@ -46,15 +50,15 @@ same "control plane dead: each still its own cache" 198.18.200.1 "$(from 198.18.
 check "started again" "$lab" start controlplane
 check "adopted again" eventually adopted
 same "the same definition: warm" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
-same "without a query" 1 "$(asked $tmp/up2.log ok-3000.cached.test)"
+same "without a query" $own "$(asked $tmp/up2.log ok-3000.cached.test)"
 
 check "the group with another server" groups 'groups:
 - {name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5301"}, {address: "127.0.0.1:5302"}]}'
 check "adopted" eventually adopted
 before=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
 from 198.18.0.3 ok-3000.cached.test A >/dev/null
-same "nothing of the old definition is served" $((before + 1)) \
-	$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
+after=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
+check "nothing of the old definition is served" test $after -gt $before
 same "a bad group is refused, and why is said" 1 "$(groups 'groups: [{name: x, clients: [198.18.0.1/24]}]' 2>&1 |
 	grep -c 'groups\[0\].clients\[0\]: has bits set behind its prefix of 24')"
 

@@ -25,25 +25,27 @@ conf() { # conf BLOCKING GROUPS: the lab's configuration with one more list, the
 groups='groups: [{name: few, clients: [198.18.0.3], lists: [other]}]'
 
 same "an alias to a listed name is blocked" NXDOMAIN "$(status_of cname_ads_blocked_test.shop.test)"
+once=$(asked cname_ads_blocked_test.shop.test) # 1, or more when the upstream was late
 same "one to another name is not" 198.18.200.1 "$(short cname_fine_test.shop.test A | tail -1)"
 check "a group with another list" conf "" "$groups"
 is_free() { [ "$(free ok.blocked.test)" = 198.18.200.1 ]; }
 check "adopted" eventually is_free
 same "cloaked for everyone" NXDOMAIN "$(status_of cname_ads_blocked_test.shop.test)"
 same "not for that group, from the cache" 198.18.200.1 "$(free cname_ads_blocked_test.shop.test | tail -1)"
-same "asked once" 1 "$(asked cname_ads_blocked_test.shop.test)"
+same "asked once" $once "$(asked cname_ads_blocked_test.shop.test)"
 same "still cloaked for everyone" NXDOMAIN "$(status_of cname_ads_blocked_test.shop.test)"
 check "by the packet path" test "$(dp verdict blocked_answer)" -ge 2
 
 same "an alias to a name on no list, cached" 198.18.200.1 "$(free cname_cdn_late_test.shop.test | tail -1)"
+once=$(asked cname_cdn_late_test.shop.test)
 echo late.test >>$tmp/other.list
 check "a reload puts it on one" weirctl blocklist reload
 same "blocked at once, although cached" NXDOMAIN "$(status_of cname_cdn_late_test.shop.test 198.18.0.3)"
-same "without a query" 1 "$(asked cname_cdn_late_test.shop.test)"
+same "without a query" $once "$(asked cname_cdn_late_test.shop.test)"
 sed -i /late/d $tmp/other.list
 check "a reload takes it off again" weirctl blocklist reload
 same "answered at once" 198.18.200.1 "$(free cname_cdn_late_test.shop.test | tail -1)"
-same "without a query" 1 "$(asked cname_cdn_late_test.shop.test)"
+same "without a query" $once "$(asked cname_cdn_late_test.shop.test)"
 check "an allow entry" conf "  allow: [ads.blocked.test]" "$groups"
 same "lets the alias through" 198.18.200.1 "$(short cname_ads_blocked_test.shop.test A | tail -1)"
 

@@ -94,17 +94,18 @@ out='
 check "a CNAME to another's name, and a zone" configure "$base$out
 $zones"
 same "the name's target is asked for" "ok-3000.target.test. 198.18.200.1" "$(short out.lan A | xargs)"
-same "once" 1 "$(asked $tmp/up.log ok-3000.target.test)"
+once=$(asked $tmp/up.log ok-3000.target.test) # 1, or more when the server was late
+check "at a server" test $once -ge 1
 same "then it is cached whole" "ok-3000.target.test. 198.18.200.1" "$(short out.lan A | xargs)"
-same "without a query" 1 "$(asked $tmp/up.log ok-3000.target.test)"
+same "without a query" $once "$(asked $tmp/up.log ok-3000.target.test)"
 same "over two CNAMEs, by a wildcard" "out.lan. ok-3000.target.test. 198.18.200.1" "$(short x.star.lan A | xargs)"
 same "the CNAME alone" ok-3000.target.test. "$(short out.lan CNAME)"
 same "a name of the zone" 198.18.200.1 "$(short ok-3000.www.corp.test A)"
-same "was asked of its server" 1 "$(asked $tmp/up2.log ok-3000.www.corp.test)"
+check "was asked of its server" test "$(asked $tmp/up2.log ok-3000.www.corp.test)" -ge 1
 same "and of nobody else" 0 "$(asked $tmp/up.log ok-3000.www.corp.test)"
 same "a CNAME into the zone" "ok-3000.www.corp.test. 198.18.200.1" "$(short deep.lan A | xargs)"
 short ok-3000.3.10.in-addr.arpa A >/dev/null
-same "a private reverse zone that is forwarded" 1 "$(asked $tmp/up2.log ok-3000.3.10.in-addr.arpa)"
+check "a private reverse zone that is forwarded" test "$(asked $tmp/up2.log ok-3000.3.10.in-addr.arpa)" -ge 1
 same "the others are not" "NXDOMAIN 0" "$(status ok-3000.4.10.in-addr.arpa A)"
 
 check "the target and the zone's server changed" configure "$base${out/target/other}
