@@ -18,6 +18,7 @@ LIBRARIES = {
     "hs.h": ["controlplane"],
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
+    "sqlite3.h": ["controlplane"],
     "libpsl.h": ["controlplane"],
     "idn2.h": ["controlplane"],
     "jemalloc/": ["controlplane"],

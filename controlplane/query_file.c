@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "query_file.h"
+
+#include "query_ids.h"
+#include "query_schema.h"
+#include "sql.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { INSERT_NAME, INSERT_CLIENT, INSERT_KIND, INSERT_ROW, INSERTS };
+
+static const char *const inserts[INSERTS] = {
+	[INSERT_NAME] = "INSERT INTO names(text) VALUES(?1)",
+	[INSERT_CLIENT] = "INSERT INTO clients(address, name, grp, version) VALUES(?1,?2,?3,?4)",
+	[INSERT_KIND] = "INSERT INTO kinds(box, verdict, list, upstream, transport, tier, qtype,"
+			" qclass, rcode, ede, answered, blocked)"
+			" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+	[INSERT_ROW] = "INSERT INTO rows(time, weight, name, client, kind, port, dataplane_us,"
+		       " total_us, query_len, reply_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+};
+
+struct query_file {
+	struct sql *db;
+	struct sql_statement *insert[INSERTS];
+	int64_t middle_us;
+	bool began; // a transaction
+	struct keyhash_secret secret;
+	struct query_ids names, clients, kinds;
+};
+
+int query_file_new(struct query_file **out)
+{
+	struct query_file *f = calloc(1, sizeof *f);
+	if (!f)
+		return -ENOMEM;
+	int ret = keyhash_secret_make(&f->secret);
+	if (ret == 0)
+		ret = query_ids_open(&f->names, QUERY_NAMES_CACHED);
+	if (ret == 0)
+		ret = query_ids_open(&f->clients, QUERY_CLIENTS_CACHED);
+	if (ret == 0)
+		ret = query_ids_open(&f->kinds, QUERY_KINDS_CACHED);
+	if (ret) {
+		query_file_free(f);
+		return ret;
+	}
+	*out = f;
+	return 0;
+}
+
+void query_file_free(struct query_file *f)
+{
+	if (!f)
+		return;
+	query_file_close(f);
+	query_ids_free(&f->names);
+	query_ids_free(&f->clients);
+	query_ids_free(&f->kinds);
+	free(f);
+}
+
+uint64_t query_file_memory(void)
+{
+	return (QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED)
+		       * sizeof(struct query_ids_entry)
+	       + SQL_CACHE_KIB * UINT64_C(1024);
+}
+
+static void statements_free(struct query_file *f)
+{
+	for (unsigned i = 0; i < INSERTS; i++) {
+		sql_free(f->insert[i]);
+		f->insert[i] = NULL;
+	}
+}
+
+// A file that nobody reads just now becomes one without a WAL beside it; the others stay as they
+// are, which readers do not mind.
+void query_file_close(struct query_file *f)
+{
+	if (!f->db)
+		return;
+	statements_free(f);
+	int ret = sql_run(
+		f->db, f->began ? "ROLLBACK" : "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
+	if (ret)
+		log_debug("query store: a file is left with its journal: %s", strerror(-ret));
+	sql_close(f->db);
+	f->db = NULL;
+	f->began = false;
+	query_ids_clear(&f->names);
+	query_ids_clear(&f->clients);
+	query_ids_clear(&f->kinds);
+}
+
+static int schema_make(struct query_file *f)
+{
+	struct sql_statement *t;
+	int ret = sql_run(f->db, "BEGIN IMMEDIATE;" QUERY_SCHEMA);
+	if (ret == 0)
+		ret = sql_prepare(f->db, "INSERT INTO file VALUES(?1)", &t);
+	if (ret)
+		return ret;
+	sql_bind(t, 1, f->middle_us);
+	ret = sql_do(t);
+	sql_free(t);
+	return ret ? ret : sql_run(f->db, "COMMIT");
+}
+
+static int schema_check(struct query_file *f)
+{
+	int64_t application, version, middle_us;
+	int ret = sql_number(f->db, "PRAGMA application_id", &application);
+	if (ret == 0)
+		ret = sql_number(f->db, "PRAGMA user_version", &version);
+	if (ret == 0 && application == 0 && version == 0)
+		return schema_make(f);
+	if (ret == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+		ret = -EUCLEAN;
+	if (ret == 0)
+		ret = sql_number(f->db, "SELECT middle_us FROM file", &middle_us);
+	return ret ? ret : middle_us == f->middle_us ? 0 : -EUCLEAN;
+}
+
+int query_file_open(struct query_file *f, const char *path, int64_t hour)
+{
+	f->middle_us = hour * QUERY_HOUR_US + QUERY_HOUR_US / 2;
+	int ret = sql_open(&f->db, path, SQL_WRITE);
+	if (ret)
+		return ret;
+	ret = sql_run(f->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+			     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608");
+	if (ret == 0)
+		ret = schema_check(f);
+	for (unsigned i = 0; ret == 0 && i < INSERTS; i++)
+		ret = sql_prepare(f->db, inserts[i], &f->insert[i]);
+	if (ret) {
+		f->began = true; // what was begun is undone
+		query_file_close(f);
+	}
+	return ret;
+}
+
+static void bind_text(struct sql_statement *t, int at, const struct querylog_text *text)
+{
+	sql_bind_text(t, at, text->at, text->len);
+}
+
+static uint64_t hash_text(
+	const struct query_file *f, uint64_t so_far, const struct querylog_text *text)
+{
+	return keyhash_fold(
+		keyhash(&f->secret, text->at, text->len) ^ so_far, keyhash_key(&f->secret, 7));
+}
+
+static int insert_once(
+	struct query_file *f, struct query_ids *ids, unsigned which, uint64_t hash, int64_t *id)
+{
+	int ret = sql_do(f->insert[which]);
+	if (ret == 0) {
+		*id = sql_last_id(f->db);
+		query_ids_add(ids, hash, *id);
+	}
+	return ret;
+}
+
+static int name_id(struct query_file *f, const struct querylog_row *row, int64_t *id)
+{
+	uint64_t hash = hash_text(f, 1, &row->qname);
+	*id = query_ids_find(&f->names, hash);
+	if (*id)
+		return 0;
+	bind_text(f->insert[INSERT_NAME], 1, &row->qname);
+	return insert_once(f, &f->names, INSERT_NAME, hash, id);
+}
+
+static int client_id(struct query_file *f, const struct querylog_row *row, int64_t *id)
+{
+	uint64_t hash = hash_text(f, 2 + row->client_version, &row->client);
+	hash = hash_text(f, hash, &row->client_name);
+	hash = hash_text(f, hash, &row->group);
+	*id = query_ids_find(&f->clients, hash);
+	if (*id)
+		return 0;
+	struct sql_statement *t = f->insert[INSERT_CLIENT];
+	bind_text(t, 1, &row->client);
+	bind_text(t, 2, &row->client_name);
+	bind_text(t, 3, &row->group);
+	sql_bind(t, 4, row->client_version);
+	return insert_once(f, &f->clients, INSERT_CLIENT, hash, id);
+}
+
+static void kind_bind(
+	struct sql_statement *t, const struct querylog_text *box, const struct querylog_row *row)
+{
+	const char *transport = querylog_transport_names[row->transport];
+	const char *tier = querylog_tier_names[row->tier];
+	const int64_t numbers[] = {
+		row->qtype, row->qclass, row->rcode, row->ede, row->is_answered, row->is_blocked};
+	bind_text(t, 1, box);
+	bind_text(t, 2, &row->verdict);
+	bind_text(t, 3, &row->list);
+	bind_text(t, 4, &row->upstream);
+	sql_bind_text(t, 5, transport, strlen(transport));
+	sql_bind_text(t, 6, tier, strlen(tier));
+	for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sql_bind(t, 7 + (int)i, numbers[i]);
+}
+
+static int kind_id(
+	struct query_file *f, const char *box, const struct querylog_row *row, int64_t *id)
+{
+	const struct querylog_text box_text = {.at = box, .len = (uint16_t)strlen(box)};
+	uint64_t numbers[2] = {row->qtype | (uint64_t)row->qclass << 16 | (uint64_t)row->rcode << 32
+				       | (uint64_t)row->ede << 48,
+		row->transport | (uint64_t)row->tier << 8 | (uint64_t)row->is_answered << 16
+			| (uint64_t)row->is_blocked << 17};
+	uint64_t hash = keyhash(&f->secret, numbers, sizeof numbers);
+	hash = hash_text(f, hash, &box_text);
+	hash = hash_text(f, hash, &row->verdict);
+	hash = hash_text(f, hash, &row->list);
+	hash = hash_text(f, hash, &row->upstream);
+	*id = query_ids_find(&f->kinds, hash);
+	if (*id)
+		return 0;
+	kind_bind(f->insert[INSERT_KIND], &box_text, row);
+	return insert_once(f, &f->kinds, INSERT_KIND, hash, id);
+}
+
+int query_file_put(
+	struct query_file *f, const char *box, const struct querylog_row *row, uint64_t weight)
+{
+	int64_t name = 0, client = 0, kind = 0;
+	int ret = f->began ? 0 : sql_run(f->db, "BEGIN IMMEDIATE");
+	if (ret)
+		return ret;
+	f->began = true;
+	ret = name_id(f, row, &name);
+	if (ret == 0)
+		ret = client_id(f, row, &client);
+	if (ret == 0)
+		ret = kind_id(f, box, row, &kind);
+	if (ret)
+		return ret;
+	const int64_t values[] = {(int64_t)row->time_us - f->middle_us,
+		(int64_t)(weight > INT64_MAX ? INT64_MAX : weight), name, client, kind,
+		(int16_t)row->client_port, row->dataplane_us, row->total_us, row->query_len,
+		row->reply_len};
+	for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
+		sql_bind(f->insert[INSERT_ROW], 1 + (int)i, values[i]);
+	return sql_do(f->insert[INSERT_ROW]);
+}
+
+int query_file_commit(struct query_file *f)
+{
+	if (!f->began)
+		return 0;
+	int ret = sql_run(f->db, "COMMIT");
+	if (ret == 0)
+		f->began = false;
+	return ret;
+}

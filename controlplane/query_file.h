@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The file of the query store that is being written: one hour's rows, or a part of them.
+//
+// Owned by the store's thread. Rows gather in one transaction, which query_file_commit ends; a
+// process that is killed in between loses those rows and nothing else. The journal is a WAL, so
+// that searches read while this writes and a commit waits for no disk; the disk is waited for at
+// checkpoints alone (synchronous=NORMAL), so a power cut costs what was committed since the last
+// one, and leaves a sound file. After any failure the file is of no use: close it.
+
+#include "querylog.h"
+
+enum { QUERY_NAMES_CACHED = 1 << 16, QUERY_CLIENTS_CACHED = 1 << 12, QUERY_KINDS_CACHED = 1 << 12 };
+
+struct query_file;
+
+// Made once; opened for one file after the other. -ENOMEM, -errno of getrandom(2).
+ATTR_MUST_CHECK int query_file_new(struct query_file **out);
+void query_file_free(struct query_file *f); // closes. NULL is fine
+
+// `hour`: hours since 1970. A file that is there is gone on with if it is of that hour. -EUCLEAN:
+// damaged or not ours; other -errno of sql.h.
+ATTR_MUST_CHECK int query_file_open(struct query_file *f, const char *path, int64_t hour);
+// Without a commit, what was put since the last one is gone.
+void query_file_close(struct query_file *f);
+
+ATTR_MUST_CHECK int query_file_put(
+	struct query_file *f, const char *box, const struct querylog_row *row, uint64_t weight);
+ATTR_MUST_CHECK int query_file_commit(struct query_file *f); // nothing put: nothing done
+
+uint64_t query_file_memory(void); // octets of the caches of one

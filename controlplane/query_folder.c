@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "query_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+int query_folder_make(const char *path)
+{
+	return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[PATH_MAX])
+{
+	time_t t = (time_t)hour * 3600;
+	struct tm tm;
+	char stamp[32];
+	if (hour < 0 || hour > QUERY_HOUR_MAX || !gmtime_r(&t, &tm)
+		|| !strftime(stamp, sizeof stamp, "%Y%m%dT%H", &tm))
+		return -EOVERFLOW;
+	int len = snprintf(out, PATH_MAX, "%s/queries-%s-%03u.sqlite", folder, stamp, part);
+	return len < 0 || len >= PATH_MAX - 8 ? -ENAMETOOLONG : 0;
+}
+
+// The name must be the very one that query_folder_path makes of what was read.
+static bool name_parse(const char *name, struct query_folder_file *out)
+{
+	struct tm tm = {0};
+	unsigned part;
+	char again[PATH_MAX];
+	if (sscanf(name, "queries-%4d%2d%2dT%2d-%3u.sqlite", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		    &tm.tm_hour, &part)
+		!= 5)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	out->hour = (int64_t)timegm(&tm) / 3600;
+	out->part = part;
+	return query_folder_path("", out->hour, part, again) == 0 && strcmp(again + 1, name) == 0;
+}
+
+uint64_t query_folder_bytes(const char *path)
+{
+	char wal[PATH_MAX + 8];
+	struct stat st;
+	uint64_t bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	snprintf(wal, sizeof wal, "%s-wal", path);
+	return bytes + (stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0);
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct query_folder_file *x = a, *y = b;
+	if (x->hour != y->hour)
+		return x->hour < y->hour ? -1 : 1;
+	return x->part < y->part ? -1 : x->part > y->part;
+}
+
+static int file_add(struct query_folder *f, unsigned *cap, const struct query_folder_file *file)
+{
+	if (f->count == *cap) {
+		unsigned more = *cap ? *cap * 2 : 64;
+		struct query_folder_file *grown = realloc(f->file, more * sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		f->file = grown;
+		*cap = more;
+	}
+	f->file[f->count++] = *file;
+	f->bytes += file->bytes;
+	return 0;
+}
+
+int query_folder_scan(struct query_folder *out, const char *path)
+{
+	struct query_folder f = {0};
+	unsigned cap = 0;
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -errno;
+	int ret = 0;
+	for (struct dirent *e; ret == 0 && f.count < QUERY_FILES_MAX && (e = readdir(dir));) {
+		struct query_folder_file file;
+		char full[PATH_MAX];
+		if (!name_parse(e->d_name, &file))
+			continue;
+		ret = query_folder_path(path, file.hour, file.part, full);
+		if (ret)
+			break;
+		file.bytes = query_folder_bytes(full);
+		ret = file_add(&f, &cap, &file);
+	}
+	closedir(dir);
+	if (ret) {
+		query_folder_free(&f);
+		return ret;
+	}
+	if (f.count)
+		qsort(f.file, f.count, sizeof f.file[0], by_age);
+	*out = f;
+	return 0;
+}
+
+void query_folder_free(struct query_folder *f)
+{
+	free(f->file);
+	*f = (struct query_folder){0};
+}
+
+// What is beside goes first: a WAL without its file would be taken for that of a later one.
+int query_folder_remove(const char *folder, const struct query_folder_file *f)
+{
+	static const char *const beside[] = {"-wal", "-shm", "-journal"};
+	char path[PATH_MAX], other[PATH_MAX + 16];
+	int ret = query_folder_path(folder, f->hour, f->part, path);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+		snprintf(other, sizeof other, "%s%s", path, beside[i]);
+		if (unlink(other) && errno != ENOENT)
+			return -errno;
+	}
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}

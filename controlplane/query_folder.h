@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The folder of the query store: queries-<date>T<hour>-<part>.sqlite, in UTC, with what SQLite puts
+// beside each. Files that are not called so are left alone. Blocking file I/O.
+
+#include <limits.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { QUERY_PARTS_MAX = 999, QUERY_FILES_MAX = 16384, QUERY_HOUR_MAX = 8765832 /* year 2970 */ };
+
+struct query_folder_file {
+	int64_t hour; // hours since 1970
+	unsigned part;
+	uint64_t bytes; // with its WAL
+};
+
+struct query_folder {
+	unsigned count;
+	uint64_t bytes;
+	struct query_folder_file *file; // oldest first
+};
+
+// Makes the folder, 0700, if there is none, but none above it.
+ATTR_MUST_CHECK int query_folder_make(const char *path);
+// What is there now; of more than QUERY_FILES_MAX some. -errno.
+ATTR_MUST_CHECK int query_folder_scan(struct query_folder *out, const char *path);
+void query_folder_free(struct query_folder *f);
+
+ATTR_MUST_CHECK int query_folder_path(
+	const char *folder, int64_t hour, unsigned part, char out[PATH_MAX]);
+// Octets of a file and its WAL, 0 where there is none.
+uint64_t query_folder_bytes(const char *path);
+ATTR_MUST_CHECK int query_folder_remove(const char *folder, const struct query_folder_file *f);

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "query_reader.h"
+
+#include "query_schema.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SELECT_UP, SELECT_DOWN, SELECT_AT, SELECT_NAME, SELECT_CLIENT, SELECT_KIND, SELECTS };
+
+#define ROW_COLUMNS                                                                  \
+	"SELECT id, time, weight, name, client, kind, port, dataplane_us, total_us," \
+	" query_len, reply_len FROM rows "
+
+static const char *const selects[SELECTS] = {
+	[SELECT_UP] = ROW_COLUMNS "WHERE id > ?1 ORDER BY id",
+	[SELECT_DOWN] = ROW_COLUMNS "WHERE id < ?1 ORDER BY id DESC",
+	[SELECT_AT] = "SELECT id, time FROM rows WHERE id >= ?1 ORDER BY id LIMIT 1",
+	[SELECT_NAME] = "SELECT text FROM names WHERE id = ?1",
+	[SELECT_CLIENT] = "SELECT address, name, grp, version FROM clients WHERE id = ?1",
+	[SELECT_KIND] = "SELECT box, verdict, list, upstream, transport, tier, qtype, qclass,"
+			" rcode, ede, answered, blocked FROM kinds WHERE id = ?1",
+};
+
+struct query_reader {
+	struct sql *db;
+	struct sql_statement *select[SELECTS];
+	struct sql_statement *rows; // of the two, the one that was started
+	int64_t middle_us;
+};
+
+static int reader_check(struct query_reader *r)
+{
+	int64_t application, version;
+	int ret = sql_number(r->db, "PRAGMA application_id", &application);
+	if (ret == 0)
+		ret = sql_number(r->db, "PRAGMA user_version", &version);
+	if (ret == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
+		ret = -EUCLEAN;
+	if (ret == 0)
+		ret = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
+	if (ret == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
+		ret = -EUCLEAN;
+	return ret;
+}
+
+int query_reader_open(
+	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg)
+{
+	struct query_reader *r = calloc(1, sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	int ret = sql_open(&r->db, path, SQL_READ);
+	if (ret == 0) {
+		sql_stop_when(r->db, stop, arg);
+		ret = reader_check(r);
+	}
+	for (unsigned i = 0; ret == 0 && i < SELECTS; i++)
+		ret = sql_prepare(r->db, selects[i], &r->select[i]);
+	if (ret) {
+		query_reader_close(r);
+		return ret;
+	}
+	*out = r;
+	return 0;
+}
+
+void query_reader_close(struct query_reader *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; i < SELECTS; i++)
+		sql_free(r->select[i]);
+	sql_close(r->db);
+	free(r);
+}
+
+static int64_t row_time(const struct query_reader *r, int64_t offset)
+{
+	int64_t time_us;
+	return __builtin_add_overflow(r->middle_us, offset, &time_us) ? 0 : time_us;
+}
+
+int query_reader_last(struct query_reader *r, int64_t *id)
+{
+	return sql_number(r->db, "SELECT coalesce(max(id), 0) FROM rows", id);
+}
+
+// 0 with *time_us of the first row from `id` on, INT64_MAX where there is none.
+static int time_at(struct query_reader *r, int64_t id, int64_t *time_us)
+{
+	struct sql_statement *t = r->select[SELECT_AT];
+	sql_bind(t, 1, id);
+	int ret = sql_step(t);
+	if (ret >= 0)
+		*time_us = ret ? row_time(r, sql_column(t, 1)) : INT64_MAX;
+	sql_reset(t);
+	return ret < 0 ? ret : 0;
+}
+
+int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id)
+{
+	int64_t low = 1, high, at;
+	int ret = query_reader_last(r, &high);
+	if (ret)
+		return ret;
+	if (high == INT64_MAX)
+		return -EUCLEAN;
+	high++; // in [low, high] it is
+	while (low < high) {
+		int64_t middle = low + (high - low) / 2;
+		ret = time_at(r, middle, &at);
+		if (ret)
+			return ret;
+		if (at < time_us)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*id = low;
+	return 0;
+}
+
+void query_reader_start(struct query_reader *r, int64_t id, bool backwards)
+{
+	r->rows = r->select[backwards ? SELECT_DOWN : SELECT_UP];
+	sql_reset(r->rows);
+	sql_bind(r->rows, 1, id);
+}
+
+int query_reader_next(struct query_reader *r, struct query_raw *out)
+{
+	struct sql_statement *t = r->rows;
+	int ret = sql_step(t);
+	if (ret <= 0) {
+		sql_reset(t);
+		return ret;
+	}
+	*out = (struct query_raw){.id = sql_column(t, 0),
+		.time_us = row_time(r, sql_column(t, 1)),
+		.weight = sql_column(t, 2),
+		.name = sql_column(t, 3),
+		.client = sql_column(t, 4),
+		.kind = sql_column(t, 5),
+		.port = sql_column(t, 6) & UINT16_MAX,
+		.dataplane_us = sql_column(t, 7),
+		.total_us = sql_column(t, 8),
+		.query_len = sql_column(t, 9),
+		.reply_len = sql_column(t, 10)};
+	return 1;
+}
+
+// The row of a number: 1, 0 or -errno; to be reset.
+static int look(struct query_reader *r, unsigned which, int64_t id)
+{
+	sql_bind(r->select[which], 1, id);
+	return sql_step(r->select[which]);
+}
+
+int query_reader_name(struct query_reader *r, int64_t id, char out[QUERY_NAME_TEXT_MAX])
+{
+	struct sql_statement *t = r->select[SELECT_NAME];
+	out[0] = '\0';
+	int ret = look(r, SELECT_NAME, id);
+	if (ret > 0)
+		sql_column_text(t, 0, out, QUERY_NAME_TEXT_MAX);
+	sql_reset(t);
+	return ret < 0 ? ret : 0;
+}
+
+int query_reader_client(struct query_reader *r, int64_t id, struct query_client *out)
+{
+	struct sql_statement *t = r->select[SELECT_CLIENT];
+	memset(out, 0, sizeof *out);
+	int ret = look(r, SELECT_CLIENT, id);
+	if (ret > 0) {
+		sql_column_text(t, 0, out->address, sizeof out->address);
+		sql_column_text(t, 1, out->name, sizeof out->name);
+		sql_column_text(t, 2, out->group, sizeof out->group);
+		out->version = sql_column(t, 3);
+	}
+	sql_reset(t);
+	return ret < 0 ? ret : 0;
+}
+
+int query_reader_kind(struct query_reader *r, int64_t id, struct query_kind *out)
+{
+	struct sql_statement *t = r->select[SELECT_KIND];
+	memset(out, 0, sizeof *out);
+	int ret = look(r, SELECT_KIND, id);
+	if (ret > 0) {
+		char *const texts[] = {out->box, out->verdict, out->list, out->upstream,
+			out->transport, out->tier};
+		for (int i = 0; i < 6; i++)
+			sql_column_text(t, i, texts[i], QUERY_TEXT_MAX);
+		out->qtype = sql_column(t, 6);
+		out->qclass = sql_column(t, 7);
+		out->rcode = sql_column(t, 8);
+		out->ede = sql_column(t, 9);
+		out->answered = sql_column(t, 10) != 0;
+		out->blocked = sql_column(t, 11) != 0;
+	}
+	sql_reset(t);
+	return ret < 0 ? ret : 0;
+}

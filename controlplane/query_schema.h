@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What is in a file of the query store, for its writer and its reader.
+//
+// A row is nine small numbers: what repeats (names, clients, and the kind of an answer) stands once
+// a file in a table of its own, or a few times, and rows have its number. `time` is microseconds
+// from the middle of the hour, so that it takes four octets, and a port's upper half is negative,
+// so that it takes two. The view `queries` shows rows as they were logged, for sqlite3 and people.
+
+enum {
+	QUERY_SCHEMA_VERSION = 1,
+	QUERY_APPLICATION_ID = 0x77656972, // "weir"
+};
+#define QUERY_HOUR_US INT64_C(3600000000)
+
+#define QUERY_SCHEMA                                                                              \
+	"CREATE TABLE file(middle_us INTEGER NOT NULL);"                                          \
+	"CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL);"                         \
+	"CREATE TABLE clients(id INTEGER PRIMARY KEY, address TEXT NOT NULL, name TEXT NOT NULL," \
+	" grp TEXT NOT NULL, version INTEGER NOT NULL);"                                          \
+	"CREATE TABLE kinds(id INTEGER PRIMARY KEY, box TEXT NOT NULL, verdict TEXT NOT NULL,"    \
+	" list TEXT NOT NULL, upstream TEXT NOT NULL, transport TEXT NOT NULL,"                   \
+	" tier TEXT NOT NULL, qtype INTEGER NOT NULL, qclass INTEGER NOT NULL,"                   \
+	" rcode INTEGER NOT NULL, ede INTEGER NOT NULL, answered INTEGER NOT NULL,"               \
+	" blocked INTEGER NOT NULL);"                                                             \
+	"CREATE TABLE rows(id INTEGER PRIMARY KEY, time INTEGER NOT NULL,"                        \
+	" weight INTEGER NOT NULL, name INTEGER NOT NULL, client INTEGER NOT NULL,"               \
+	" kind INTEGER NOT NULL, port INTEGER NOT NULL, dataplane_us INTEGER NOT NULL,"           \
+	" total_us INTEGER NOT NULL, query_len INTEGER NOT NULL, reply_len INTEGER NOT NULL);"    \
+	"CREATE VIEW queries AS SELECT r.id AS id,"                                               \
+	" (SELECT middle_us FROM file) + r.time AS time_us, r.weight AS weight, k.box AS box,"    \
+	" c.address AS client, r.port & 65535 AS client_port, c.version AS client_version,"       \
+	" c.name AS client_name, c.grp AS client_group, n.text AS qname, k.qtype AS qtype,"       \
+	" k.qclass AS qclass, k.transport AS transport, k.verdict AS verdict, k.tier AS tier,"    \
+	" k.rcode AS rcode, nullif(k.ede, 65535) AS ede, k.list AS list,"                         \
+	" k.upstream AS upstream, k.answered AS answered, k.blocked AS blocked,"                  \
+	" r.dataplane_us AS dataplane_us, r.total_us AS total_us, r.query_len AS query_len,"      \
+	" r.reply_len AS reply_len FROM rows r LEFT JOIN names n ON n.id = r.name"                \
+	" LEFT JOIN clients c ON c.id = r.client LEFT JOIN kinds k ON k.id = r.kind;"             \
+	"PRAGMA application_id=0x77656972; PRAGMA user_version=1;"

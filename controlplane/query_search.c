@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "query_search.h"
+
+#include "query_folder.h"
+#include "query_schema.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <weir/clock.h>
+
+// Rows of a file are out of order by less than this.
+#define SLACK_US INT64_C(30000000)
+enum { MEMO_NAMES = 1 << 15, MEMO_OTHERS = 1 << 12, LOOK_ROWS = 1024 };
+
+// Whether what a number stands for fits the filter, as last found out in this file.
+struct memo {
+	int64_t id;
+	bool fits;
+};
+
+struct search {
+	const struct query_filter *filter;
+	const _Atomic bool *stop;
+	void (*found)(void *arg, const struct query_found *f);
+	void *arg;
+	uint64_t end_ms;
+	unsigned rows;
+	bool over; // by rows or time
+	struct query_outcome outcome;
+	struct query_reader *reader;
+	struct memo name[MEMO_NAMES], client[MEMO_OTHERS], kind[MEMO_OTHERS];
+	struct query_found row;
+};
+
+bool query_place_parse(const char *text, struct query_place *out)
+{
+	struct query_place p;
+	char again[QUERY_PLACE_MAX];
+	if (strlen(text) >= QUERY_PLACE_MAX
+		|| sscanf(text, "%8" SCNd64 ".%4u.%18" SCNd64, &p.hour, &p.part, &p.id) != 3
+		|| p.hour < 0 || p.hour > QUERY_HOUR_MAX || !p.part || p.id < 0)
+		return false;
+	query_place_print(&p, again);
+	if (strcmp(again, text) != 0)
+		return false;
+	*out = p;
+	return true;
+}
+
+void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX])
+{
+	snprintf(out, QUERY_PLACE_MAX, "%" PRId64 ".%u.%" PRId64, p->hour, p->part, p->id);
+}
+
+// A dot that a backslash makes part of a label ends none.
+static bool dot_at(const char *text, size_t i)
+{
+	size_t slashes = 0;
+	while (slashes < i && text[i - 1 - slashes] == '\\')
+		slashes++;
+	return text[i] == '.' && slashes % 2 == 0;
+}
+
+static size_t len_without_dot(const char *text)
+{
+	size_t len = strlen(text);
+	return len > 1 && dot_at(text, len - 1) ? len - 1 : len;
+}
+
+bool query_name_below(const char *name, const char *filter)
+{
+	size_t len = len_without_dot(name), tail = len_without_dot(filter);
+	if (tail > len || strncasecmp(name + len - tail, filter, tail) != 0)
+		return false;
+	return tail == len || (len - tail > 0 && dot_at(name, len - tail - 1));
+}
+
+static bool search_late(void *arg)
+{
+	struct search *s = arg;
+	return atomic_load_explicit(s->stop, memory_order_relaxed) || clock_mono_ms() >= s->end_ms;
+}
+
+static int name_fits(struct search *s, int64_t id, bool *fits)
+{
+	struct memo *m = &s->name[(uint64_t)id % MEMO_NAMES];
+	if (m->id != id) {
+		int ret = query_reader_name(s->reader, id, s->row.name);
+		if (ret)
+			return ret;
+		*m = (struct memo){id, query_name_below(s->row.name, s->filter->name)};
+	}
+	*fits = m->fits;
+	return 0;
+}
+
+static int client_fits(struct search *s, int64_t id, bool *fits)
+{
+	struct memo *m = &s->client[(uint64_t)id % MEMO_OTHERS];
+	if (m->id != id) {
+		const struct query_client *c = &s->row.client;
+		int ret = query_reader_client(s->reader, id, &s->row.client);
+		if (ret)
+			return ret;
+		*m = (struct memo){id, strcasecmp(c->address, s->filter->client) == 0
+					       || strcasecmp(c->name, s->filter->client) == 0};
+	}
+	*fits = m->fits;
+	return 0;
+}
+
+static int kind_fits(struct search *s, int64_t id, bool *fits)
+{
+	struct memo *m = &s->kind[(uint64_t)id % MEMO_OTHERS];
+	if (m->id != id) {
+		const struct query_kind *k = &s->row.kind;
+		int ret = query_reader_kind(s->reader, id, &s->row.kind);
+		if (ret)
+			return ret;
+		*m = (struct memo){
+			id, strcmp(k->verdict, s->filter->verdict) == 0
+				    || (k->blocked && !strcmp(s->filter->verdict, "blocked"))};
+	}
+	*fits = m->fits;
+	return 0;
+}
+
+static int row_fits(struct search *s, const struct query_raw *raw, bool *fits)
+{
+	const struct query_filter *f = s->filter;
+	int ret = 0;
+	*fits = raw->time_us >= f->since_us && raw->time_us < f->until_us;
+	if (*fits && f->verdict[0])
+		ret = kind_fits(s, raw->kind, fits);
+	if (ret == 0 && *fits && f->client[0])
+		ret = client_fits(s, raw->client, fits);
+	if (ret == 0 && *fits && f->name[0])
+		ret = name_fits(s, raw->name, fits);
+	return ret;
+}
+
+static int row_give(struct search *s, const struct query_raw *raw)
+{
+	struct query_found *row = &s->row;
+	int ret = query_reader_name(s->reader, raw->name, row->name);
+	if (ret == 0)
+		ret = query_reader_client(s->reader, raw->client, &row->client);
+	if (ret == 0)
+		ret = query_reader_kind(s->reader, raw->kind, &row->kind);
+	if (ret)
+		return ret;
+	row->raw = *raw;
+	s->found(s->arg, row);
+	s->rows++;
+	return 0;
+}
+
+// Rows after (before) this one are all out of the filter's time.
+static bool time_passed(const struct query_filter *f, int64_t time_us)
+{
+	return f->newest_first ? time_us < f->since_us - SLACK_US
+			       : time_us > f->until_us && time_us - SLACK_US > f->until_us;
+}
+
+static int rows_walk(struct search *s)
+{
+	struct query_raw raw;
+	int ret;
+	while ((ret = query_reader_next(s->reader, &raw)) > 0) {
+		bool fits;
+		if (time_passed(s->filter, raw.time_us))
+			return 0;
+		ret = row_fits(s, &raw, &fits);
+		if (ret == 0 && fits)
+			ret = row_give(s, &raw);
+		if (ret)
+			return ret;
+		s->outcome.place.id = raw.id;
+		s->outcome.reached_us = raw.time_us;
+		s->outcome.looked_at++;
+		if (s->rows == s->filter->rows
+			|| (s->outcome.looked_at % LOOK_ROWS == 0 && search_late(s))) {
+			s->over = true;
+			return 0;
+		}
+	}
+	return ret;
+}
+
+// Where to begin in a file: behind the place that was reached, or near the filter's time.
+static int walk_start(struct search *s, const struct query_place *after)
+{
+	const struct query_filter *f = s->filter;
+	int64_t id;
+	int ret = 0;
+	if (after)
+		id = after->id;
+	else if (f->newest_first)
+		ret = query_reader_seek(s->reader,
+			f->until_us < INT64_MAX - SLACK_US ? f->until_us + SLACK_US : INT64_MAX,
+			&id);
+	else
+		ret = query_reader_seek(s->reader, f->since_us - SLACK_US, &id);
+	if (ret)
+		return ret;
+	if (!after && !f->newest_first)
+		id--; // "over id"
+	query_reader_start(s->reader, id, f->newest_first);
+	s->outcome.place.id = id;
+	return 0;
+}
+
+static int file_search(struct search *s, const char *folder, const struct query_folder_file *file,
+	const struct query_place *after)
+{
+	char path[PATH_MAX];
+	int ret = query_folder_path(folder, file->hour, file->part, path);
+	if (ret)
+		return ret;
+	s->outcome.place = (struct query_place){.hour = file->hour,
+		.part = file->part,
+		.id = after                     ? after->id
+		      : s->filter->newest_first ? INT64_C(999999999999999999)
+						: 0};
+	memset(s->name, 0, sizeof s->name);
+	memset(s->client, 0, sizeof s->client);
+	memset(s->kind, 0, sizeof s->kind);
+	ret = query_reader_open(&s->reader, path, search_late, s);
+	if (ret == 0)
+		ret = walk_start(s, after);
+	if (ret == 0)
+		ret = rows_walk(s);
+	query_reader_close(s->reader);
+	s->reader = NULL;
+	if (ret == -ECANCELED && !*s->stop) { // its time was over inside of SQLite
+		s->over = true;
+		return 0;
+	}
+	if (ret == -ENOENT) // it was dropped meanwhile
+		return 0;
+	if (ret && ret != -ENOMEM && ret != -ECANCELED) {
+		s->outcome.unreadable++;
+		return 0;
+	}
+	return ret;
+}
+
+// Of the files in the order of the search: 0 is this one, over 0 comes after it.
+static int place_order(const struct query_filter *f, const struct query_folder_file *file,
+	const struct query_place *p)
+{
+	int64_t order = file->hour != p->hour ? file->hour - p->hour
+					      : (int64_t)file->part - (int64_t)p->part;
+	int sign = order > 0 ? 1 : order < 0 ? -1 : 0;
+	return f->newest_first ? -sign : sign;
+}
+
+static bool file_in_time(const struct query_filter *f, const struct query_folder_file *file)
+{
+	int64_t start_us = file->hour * QUERY_HOUR_US;
+	return start_us + QUERY_HOUR_US + SLACK_US > f->since_us
+	       && start_us - QUERY_HOUR_US < f->until_us;
+}
+
+static int files_search(struct search *s, const char *folder, const struct query_folder *files)
+{
+	const struct query_filter *f = s->filter;
+	int ret = 0;
+	for (unsigned i = 0; ret == 0 && !s->over && i < files->count; i++) {
+		const struct query_folder_file *file =
+			&files->file[f->newest_first ? files->count - 1 - i : i];
+		int order = f->after.part ? place_order(f, file, &f->after) : 1;
+		if (order < 0 || !file_in_time(f, file))
+			continue;
+		ret = file_search(s, folder, file, order == 0 ? &f->after : NULL);
+		if (*s->stop)
+			ret = -ECANCELED;
+		else if (search_late(s) && i + 1 < files->count)
+			s->over = true;
+	}
+	s->outcome.complete = !s->over;
+	return ret;
+}
+
+int query_search(const char *folder, const struct query_filter *filter, const _Atomic bool *stop,
+	void (*found)(void *arg, const struct query_found *f), void *arg, struct query_outcome *out)
+{
+	struct query_folder files;
+	int ret = query_folder_scan(&files, folder);
+	if (ret == -ENOENT) { // nothing was ever logged
+		*out = (struct query_outcome){.complete = true};
+		return 0;
+	}
+	if (ret)
+		return ret;
+	struct search *s = calloc(1, sizeof *s);
+	if (!s) {
+		query_folder_free(&files);
+		return -ENOMEM;
+	}
+	s->filter = filter;
+	s->stop = stop;
+	s->found = found;
+	s->arg = arg;
+	s->end_ms = clock_mono_ms() + filter->for_ms;
+	s->outcome.place = filter->after;
+	ret = files_search(s, folder, &files);
+	if (ret == 0)
+		*out = s->outcome;
+	query_folder_free(&files);
+	free(s);
+	return ret;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "sql.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEPS_BETWEEN_LOOKS = 4000, TEXT_MAX = 1 << 20 };
+
+struct sql {
+	sqlite3 *db;
+	bool (*stop)(void *arg);
+	void *arg;
+};
+
+// A statement is SQLite's under a name of ours; it is never looked into.
+static sqlite3_stmt *statement(struct sql_statement *t)
+{
+	return (sqlite3_stmt *)(void *)t;
+}
+
+static int open_error(sqlite3 *db)
+{
+	int err = db ? sqlite3_system_errno(db) : ENOMEM;
+	return err ? -err : -ENOENT;
+}
+
+static int sql_error(sqlite3 *db, int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: // no such table: another's database, or what is left of ours
+	case SQLITE_MISMATCH:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_SCHEMA:
+		return -EUCLEAN;
+	case SQLITE_CANTOPEN:
+		return open_error(db);
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return -EROFS;
+	case SQLITE_AUTH:
+		return -EACCES;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		return -EBUSY;
+	case SQLITE_INTERRUPT:
+		return -ECANCELED;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	default:
+		return sqlite3_system_errno(db) == ENOSPC ? -ENOSPC : -EIO;
+	}
+}
+
+static int on_progress(void *arg)
+{
+	struct sql *s = arg;
+	return s->stop && s->stop(s->arg);
+}
+
+static int connection_set(sqlite3 *db)
+{
+	(void)sqlite3_extended_result_codes(db, 1);
+	(void)sqlite3_busy_timeout(db, SQL_BUSY_MS);
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
+	(void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	return sqlite3_exec(db,
+		"PRAGMA cell_size_check=1; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+		"PRAGMA cache_size=-2048",
+		NULL, NULL, NULL);
+}
+static_assert(SQL_CACHE_KIB == 2048);
+
+// SQLITE_OPEN_NOFOLLOW would refuse links in any folder above, too.
+static bool is_link(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+// SQLite would make it readable to others. One that is there is not touched: to close a descriptor
+// of it would drop the locks that other connections of this process have.
+static void file_make(const char *path)
+{
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
+int sql_open(struct sql **out, const char *path, enum sql_mode mode)
+{
+	if (is_link(path))
+		return -ELOOP;
+	struct sql *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	if (mode == SQL_WRITE)
+		file_make(path);
+	int flags = mode == SQL_READ ? SQLITE_OPEN_READONLY
+				     : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	int code = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code == SQLITE_OK)
+		code = connection_set(s->db);
+	if (code != SQLITE_OK) {
+		int err = sql_error(s->db, code);
+		sql_close(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void sql_close(struct sql *s)
+{
+	if (!s)
+		return;
+	(void)sqlite3_close_v2(s->db);
+	free(s);
+}
+
+void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg)
+{
+	s->stop = stop;
+	s->arg = arg;
+	sqlite3_progress_handler(s->db, STEPS_BETWEEN_LOOKS, on_progress, s);
+}
+
+int sql_run(struct sql *s, const char *constant)
+{
+	return sql_error(s->db, sqlite3_exec(s->db, constant, NULL, NULL, NULL));
+}
+
+int sql_number(struct sql *s, const char *constant, int64_t *out)
+{
+	struct sql_statement *t;
+	int ret = sql_prepare(s, constant, &t);
+	if (ret)
+		return ret;
+	ret = sql_step(t);
+	if (ret > 0)
+		*out = sql_column(t, 0);
+	sql_free(t);
+	return ret > 0 ? 0 : ret ? ret : -EUCLEAN;
+}
+
+int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out)
+{
+	sqlite3_stmt *t = NULL;
+	int code = sqlite3_prepare_v3(s->db, constant, -1, SQLITE_PREPARE_PERSISTENT, &t, NULL);
+	if (code != SQLITE_OK)
+		return sql_error(s->db, code);
+	*out = (struct sql_statement *)(void *)t;
+	return 0;
+}
+
+void sql_free(struct sql_statement *t)
+{
+	(void)sqlite3_finalize(statement(t));
+}
+
+// A parameter that cannot be bound stays NULL, and its statement fails: our columns are NOT NULL.
+void sql_bind(struct sql_statement *t, int at, int64_t value)
+{
+	(void)sqlite3_bind_int64(statement(t), at, value);
+}
+
+void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len)
+{
+	(void)sqlite3_bind_text(statement(t), at, text, (int)len, SQLITE_STATIC);
+}
+
+int sql_step(struct sql_statement *t)
+{
+	int code = sqlite3_step(statement(t));
+	if (code == SQLITE_ROW)
+		return 1;
+	return sql_error(sqlite3_db_handle(statement(t)), code);
+}
+
+void sql_reset(struct sql_statement *t)
+{
+	(void)sqlite3_reset(statement(t));
+}
+
+int sql_do(struct sql_statement *t)
+{
+	int ret = sql_step(t);
+	sql_reset(t);
+	return ret < 0 ? ret : 0;
+}
+
+int64_t sql_last_id(const struct sql *s)
+{
+	return sqlite3_last_insert_rowid(s->db);
+}
+
+int64_t sql_column(struct sql_statement *t, int at)
+{
+	return sqlite3_column_int64(statement(t), at);
+}
+
+void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap)
+{
+	const unsigned char *text = sqlite3_column_text(statement(t), at);
+	size_t len = text ? (size_t)sqlite3_column_bytes(statement(t), at) : 0;
+	size_t n = 0;
+	for (; n < len && n + 1 < cap; n++)
+		out[n] = text[n] >= 0x20 && text[n] < 0x7f ? (char)text[n] : '?';
+	out[n] = '\0';
+}

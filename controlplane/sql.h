@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One SQLite database file. The one includer of sqlite3 in the control plane.
+//
+// A connection and its statements belong to one thread at a time. Statements are compiled from
+// constants of ours; what comes from outside is bound, never written into one. What a file says is
+// trusted for nothing: numbers may be any, texts any octets, and its schema may call no function
+// that has side effects. Errors are -errno: -ENOSPC disk full, -EUCLEAN damaged or no database,
+// -EBUSY locked by another for SQL_BUSY_MS, -EROFS, -EACCES, -ENOENT, -ECANCELED stopped by its
+// deadline, -ENOMEM, -EIO.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { SQL_BUSY_MS = 500, SQL_CACHE_KIB = 2048 };
+
+struct sql;
+struct sql_statement;
+
+enum sql_mode {
+	SQL_READ,  // there must be a file
+	SQL_WRITE, // made if there is none, 0600
+};
+
+// The last component of `path` must be no symbolic link.
+ATTR_MUST_CHECK int sql_open(struct sql **out, const char *path, enum sql_mode mode);
+// Its statements are freed before. NULL is fine.
+void sql_close(struct sql *s);
+
+// From now on a statement of this connection ends with -ECANCELED once `stop` says so; it is asked
+// each few thousand steps of SQLite's machine.
+void sql_stop_when(struct sql *s, bool (*stop)(void *arg), void *arg);
+
+// Statements without parameters or results, one or more.
+ATTR_MUST_CHECK int sql_run(struct sql *s, const char *constant);
+// Of a statement whose result is one number, such as a pragma.
+ATTR_MUST_CHECK int sql_number(struct sql *s, const char *constant, int64_t *out);
+
+ATTR_MUST_CHECK int sql_prepare(struct sql *s, const char *constant, struct sql_statement **out);
+void sql_free(struct sql_statement *t); // NULL is fine
+
+// Parameters count from 1. What is bound stays bound; a text must stand until sql_reset.
+void sql_bind(struct sql_statement *t, int at, int64_t value);
+void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len);
+
+// 1: a row; 0: done; -errno.
+ATTR_MUST_CHECK int sql_step(struct sql_statement *t);
+void sql_reset(struct sql_statement *t);
+// Steps and resets a statement that has no rows.
+ATTR_MUST_CHECK int sql_do(struct sql_statement *t);
+int64_t sql_last_id(const struct sql *s); // of the row inserted last
+
+// Columns of the row count from 0. A text is valid until the next step and copied at most `cap` - 1
+// octets of; octets that no text of ours has (under 0x20, 0x7f and over) are '?'.
+int64_t sql_column(struct sql_statement *t, int at);
+void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap);

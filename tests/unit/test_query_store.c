@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The query store from its sink to a search: real files in a folder of the test's own.
+
+#include "../../controlplane/query_folder.h"
+#include "../../controlplane/query_rate.h"
+#include "../../controlplane/query_search.h"
+#include "../../controlplane/query_store.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RIG_HOUR = 472222 }; // 2023-11-14T22, where the rig's clock begins
+#define RIG_HOUR_US (RIG_HOUR * INT64_C(3600000000))
+
+static char folder[64];
+
+static int64_t rig_unix_s(void)
+{
+	return INT64_C(1700000000);
+}
+
+static int setup(void **)
+{
+	snprintf(folder, sizeof folder, "/tmp/weir-store-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **)
+{
+	char command[128];
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
+{
+	const struct query_store_settings settings = {.folder = folder,
+		.hours = 10,
+		.max_bytes = max_bytes,
+		.max_rate = max_rate,
+		.unix_s = rig_unix_s};
+	struct query_store *s;
+	assert_int_equal(query_store_open(&s, &settings), 0);
+	return s;
+}
+
+// Waits for room, as the log thread does not.
+static void give(struct query_store *s, const struct querylog_batch *b)
+{
+	struct querylog_sink sink = query_store_sink(s);
+	for (int i = 0; i < 2000 && !sink.take(sink.arg, b); i++)
+		usleep(10000);
+	querylog_release(b);
+}
+
+static void status_when_written(
+	struct query_store *s, uint64_t weight, struct query_store_status *out)
+{
+	for (int i = 0; i < 1000; i++) {
+		query_store_status(s, out);
+		if (out->weight + out->lost_weight >= weight)
+			return;
+		usleep(10000);
+	}
+	fail_msg("not written in time");
+}
+
+struct sum {
+	uint64_t rows, weight;
+	int64_t last_us;
+	bool unordered, newest_first;
+	struct query_found row[8]; // the first ones
+};
+
+static void on_found(void *arg, const struct query_found *f)
+{
+	struct sum *s = arg;
+	if (s->rows
+		&& (s->newest_first ? f->raw.time_us > s->last_us : f->raw.time_us < s->last_us))
+		s->unordered = true;
+	s->last_us = f->raw.time_us;
+	if (s->rows < 8)
+		s->row[s->rows] = *f;
+	s->rows++;
+	s->weight += (uint64_t)f->raw.weight;
+}
+
+static struct query_filter filter_all(void)
+{
+	return (struct query_filter){.until_us = INT64_MAX, .rows = 1000, .for_ms = 10000};
+}
+
+// Page by page, as weirctl does.
+static void search_all(struct query_filter f, struct sum *out, struct query_outcome *end)
+{
+	const _Atomic bool stop = false;
+	memset(out, 0, sizeof *out);
+	out->newest_first = f.newest_first;
+	do {
+		char text[QUERY_PLACE_MAX];
+		assert_int_equal(query_search(folder, &f, &stop, on_found, out, end), 0);
+		query_place_print(&end->place, text);
+		assert_true(end->complete || query_place_parse(text, &f.after));
+	} while (!end->complete);
+}
+
+static struct querylog_text text_of(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+static struct querylog_row plain_row(int64_t time_us, const char *name, const char *client)
+{
+	return (struct querylog_row){.time_us = (uint64_t)time_us,
+		.weight = 1,
+		.qname = text_of(name),
+		.client = text_of(client),
+		.client_name = text_of("laptop"),
+		.group = text_of("children"),
+		.verdict = text_of("blocked_answer"),
+		.list = text_of("ads"),
+		.upstream = text_of("192.0.2.53"),
+		.dataplane_us = 7,
+		.total_us = 4000000000,
+		.qtype = 65535,
+		.qclass = 1,
+		.rcode = 4095,
+		.ede = 15,
+		.client_port = 65535,
+		.query_len = 40,
+		.reply_len = 65535,
+		.client_version = 4,
+		.transport = QUERYLOG_TCP,
+		.tier = QUERYLOG_TIER_RULES,
+		.is_answered = true,
+		.is_blocked = true};
+}
+
+static void test_every_column_comes_back(void **)
+{
+	struct querylog_rig rig;
+	struct sum sum;
+	struct query_outcome end;
+	const char *name = "a\\000\\255\\\".it's.%s%n.example.";
+	querylog_rig_open(&rig, 1);
+	struct query_store *s = store_open(0, 64 << 20);
+	struct querylog_row row = plain_row(RIG_HOUR_US + 5, name, "192.0.2.7");
+	row.weight = UINT64_C(1) << 40;
+	give(s, querylog_rig_row(&rig, &row));
+	query_store_close(s);
+	search_all(filter_all(), &sum, &end);
+	assert_int_equal(sum.rows, 1);
+	const struct query_found *f = &sum.row[0];
+	assert_int_equal(f->raw.time_us, row.time_us);
+	assert_int_equal(f->raw.weight, row.weight);
+	assert_string_equal(f->name, name);
+	assert_string_equal(f->client.address, "192.0.2.7");
+	assert_string_equal(f->client.name, "laptop");
+	assert_string_equal(f->client.group, "children");
+	assert_int_equal(f->client.version, 4);
+	assert_string_equal(f->kind.box, "box-under-test");
+	assert_string_equal(f->kind.verdict, "blocked_answer");
+	assert_string_equal(f->kind.list, "ads");
+	assert_string_equal(f->kind.upstream, "192.0.2.53");
+	assert_string_equal(f->kind.transport, querylog_transport_names[QUERYLOG_TCP]);
+	assert_string_equal(f->kind.tier, querylog_tier_names[QUERYLOG_TIER_RULES]);
+	assert_int_equal(f->kind.qtype, 65535);
+	assert_int_equal(f->kind.rcode, 4095);
+	assert_int_equal(f->kind.ede, 15);
+	assert_true(f->kind.answered && f->kind.blocked);
+	assert_int_equal(f->raw.port, 65535);
+	assert_int_equal(f->raw.dataplane_us, 7);
+	assert_int_equal(f->raw.total_us, 4000000000);
+	assert_int_equal(f->raw.query_len, 40);
+	assert_int_equal(f->raw.reply_len, 65535);
+	querylog_rig_close(&rig);
+}
+
+static void test_all_rows_in_both_directions(void **)
+{
+	struct querylog_rig rig;
+	struct query_store_status st;
+	struct sum up, down;
+	struct query_outcome end;
+	uint64_t weight = 0;
+	querylog_rig_open(&rig, 7);
+	struct query_store *s = store_open(0, 64 << 20);
+	for (unsigned i = 0; i < 5; i++) {
+		const struct querylog_batch *b = querylog_rig_batch(&rig, 1500);
+		weight += b->weight;
+		give(s, b);
+	}
+	status_when_written(s, weight, &st);
+	assert_int_equal(st.rows, 7500);
+	assert_int_equal(st.lost_rows, 0);
+	search_all(filter_all(), &up, &end); // beside the writer
+	query_store_close(s);
+	assert_int_equal(up.rows, 7500);
+	assert_int_equal(up.weight, weight);
+	assert_false(up.unordered);
+	struct query_filter f = filter_all();
+	f.newest_first = true;
+	search_all(f, &down, &end);
+	assert_int_equal(down.rows, 7500);
+	assert_int_equal(down.weight, weight);
+	assert_false(down.unordered);
+	f.until_us = up.last_us + 1;
+	f.since_us = up.last_us;
+	search_all(f, &down, &end);
+	assert_true(down.rows >= 1 && down.rows < 7500);
+	querylog_rig_close(&rig);
+}
+
+static void test_filters(void **)
+{
+	static const struct {
+		const char *name, *client, *verdict;
+		unsigned rows;
+	} cases[] = {
+		{"example.com", "", "", 2},
+		{"EXAMPLE.com.", "", "", 2},
+		{"www.example.com.", "", "", 1},
+		{"ample.com", "", "", 0},
+		{"com", "", "", 4},
+		{"", "192.0.2.7", "", 4},
+		{"", "192.0.2.8", "", 1},
+		{"", "LAPTOP", "", 5},
+		{"com", "192.0.2.8", "", 0},
+		{"", "", "blocked_answer", 5},
+		{"", "", "blocked", 5},
+		{"", "", "hit", 0},
+		{"' OR 1=1 --", "", "", 0},
+		{"", "' OR 1=1 --", "%", 0},
+	};
+	static const char *const names[] = {
+		"example.com.", "www.Example.com.", "notexample.com.", "evil\\.example.com."};
+	struct querylog_rig rig;
+	querylog_rig_open(&rig, 1);
+	struct query_store *s = store_open(0, 64 << 20);
+	for (unsigned i = 0; i < 4; i++) {
+		struct querylog_row row = plain_row(RIG_HOUR_US + i, names[i], "192.0.2.7");
+		give(s, querylog_rig_row(&rig, &row));
+	}
+	struct querylog_row row = plain_row(RIG_HOUR_US + 9, "other.test.", "192.0.2.8");
+	give(s, querylog_rig_row(&rig, &row));
+	query_store_close(s);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct query_filter f = filter_all();
+		struct sum sum;
+		struct query_outcome end;
+		snprintf(f.name, sizeof f.name, "%s", cases[i].name);
+		snprintf(f.client, sizeof f.client, "%s", cases[i].client);
+		snprintf(f.verdict, sizeof f.verdict, "%s", cases[i].verdict);
+		search_all(f, &sum, &end);
+		if (sum.rows != cases[i].rows)
+			fail_msg("case %u: %llu rows", i, (unsigned long long)sum.rows);
+	}
+	querylog_rig_close(&rig);
+}
+
+// The tail of a name whose own dots are escaped is not its parent.
+static void test_name_below(void **)
+{
+	assert_true(query_name_below("a.b.", "b"));
+	assert_true(query_name_below("b.", "b."));
+	assert_false(query_name_below("a\\.b.", "b"));
+	assert_true(query_name_below("a\\\\.b.", "b"));
+	assert_true(query_name_below(".", "."));
+	assert_false(query_name_below("", "b"));
+	assert_false(query_name_below("ab.", "b"));
+}
+
+static void test_places_from_outside(void **)
+{
+	static const char *const bad[] = {"", "1", "1.1", "1.0.1", "1.1.1.1", "-1.1.1", "1.1.-1",
+		" 1.1.1", "1.1.1 ", "01.1.1", "1.1.9999999999999999999", "x.1.1"};
+	struct query_place p;
+	assert_true(query_place_parse("472222.1.17", &p));
+	assert_int_equal(p.id, 17);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		if (query_place_parse(bad[i], &p))
+			fail_msg("taken: '%s'", bad[i]);
+}
+
+static void test_a_file_for_each_hour_and_old_ones_go(void **)
+{
+	struct querylog_rig rig;
+	struct query_folder files;
+	struct sum sum;
+	struct query_outcome end;
+	querylog_rig_open(&rig, 1);
+	struct query_store *s = store_open(0, 64 << 20);
+	for (int hour = -13; hour <= 0; hour++) { // 10 are kept, and the one that runs
+		struct querylog_row row = plain_row(
+			RIG_HOUR_US + hour * INT64_C(3600000000), "example.com.", "192.0.2.7");
+		give(s, querylog_rig_row(&rig, &row));
+	}
+	query_store_close(s);
+	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(files.count, 11);
+	assert_int_equal(files.file[0].hour, RIG_HOUR - 10);
+	query_folder_free(&files);
+	struct query_filter f = filter_all();
+	f.since_us = RIG_HOUR_US - 2 * INT64_C(3600000000);
+	search_all(f, &sum, &end);
+	assert_int_equal(sum.rows, 3);
+	querylog_rig_close(&rig);
+}
+
+static void test_octets_are_bounded_within_an_hour_too(void **)
+{
+	struct querylog_rig rig;
+	struct query_folder files;
+	querylog_rig_open(&rig, 3);
+	struct query_store *s = store_open(0, 1 << 20);
+	for (unsigned i = 0; i < 40; i++)
+		give(s, querylog_rig_batch(&rig, 2048));
+	query_store_close(s);
+	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_true(files.count > 1);
+	uint64_t newest = files.file[files.count - 1].bytes;
+	assert_true(files.bytes - newest <= 1 << 20);
+	assert_true(files.file[0].part > 1);
+	query_folder_free(&files);
+	querylog_rig_close(&rig);
+}
+
+static void test_sums_stay_when_rows_do_not(void **)
+{
+	struct querylog_rig rig;
+	struct sum sum;
+	struct query_outcome end;
+	uint64_t weight = 0;
+	querylog_rig_open(&rig, 5);
+	struct query_store *s = store_open(100, 64 << 20);
+	for (unsigned i = 0; i < 10; i++) {
+		const struct querylog_batch *b = querylog_rig_batch(&rig, 1000);
+		weight += b->weight;
+		give(s, b);
+	}
+	query_store_close(s);
+	search_all(filter_all(), &sum, &end);
+	assert_int_equal(sum.weight, weight);
+	assert_true(sum.rows < 5000);
+	querylog_rig_close(&rig);
+}
+
+static void test_rate(void **)
+{
+	struct query_rate r;
+	query_rate_start(&r, 1000, 5000);
+	assert_int_equal(query_rate_step(&r, 1000, 5000), 1);
+	assert_int_equal(query_rate_step(&r, 100, 5000), 100); // nothing left: one row
+	assert_int_equal(query_rate_step(&r, 100, 5100), 1);
+	assert_int_equal(query_rate_step(&r, 1000, 9000), 1);
+	query_rate_start(&r, 0, 0);
+	assert_int_equal(query_rate_step(&r, 100000, 0), 1);
+}
+
+// Killed in the middle of its writing: what was committed is there and the file is sound.
+static void test_kill(void **)
+{
+	struct querylog_rig rig;
+	struct query_store_status st;
+	struct sum sum, again;
+	struct query_outcome end;
+	int pipe_fd[2];
+	uint64_t committed = 0;
+	assert_int_equal(pipe(pipe_fd), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		querylog_rig_open(&rig, 11);
+		struct query_store *s = store_open(0, 64 << 20);
+		for (;;) {
+			give(s, querylog_rig_batch(&rig, 500));
+			query_store_status(s, &st);
+			if (write(pipe_fd[1], &st.weight, sizeof st.weight) < 0)
+				_exit(1);
+		}
+	}
+	close(pipe_fd[1]);
+	uint64_t seen;
+	for (unsigned past = 0; past < 20 && read(pipe_fd[0], &seen, sizeof seen) == sizeof seen;) {
+		committed = seen;
+		past += committed > 0;
+	}
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	while (read(pipe_fd[0], &seen, sizeof seen) == sizeof seen)
+		committed = seen;
+	close(pipe_fd[0]);
+	assert_true(committed > 0);
+	search_all(filter_all(), &sum, &end);
+	assert_int_equal(end.unreadable, 0);
+	assert_true(sum.weight >= committed);
+	querylog_rig_open(&rig, 12);
+	struct query_store *s = store_open(0, 64 << 20);
+	const struct querylog_batch *b = querylog_rig_batch(&rig, 100);
+	uint64_t weight = b->weight;
+	give(s, b);
+	status_when_written(s, weight, &st);
+	assert_int_equal(st.failures, 0);
+	query_store_close(s);
+	search_all(filter_all(), &again, &end);
+	assert_int_equal(again.weight, sum.weight + weight);
+	querylog_rig_close(&rig);
+}
+
+static void damage(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	uint8_t bad[3 * 4096];
+	memset(bad, 0xa5, sizeof bad);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bad, sizeof bad, 0), sizeof bad);
+	close(fd);
+}
+
+// A damaged file is left alone, its hour goes on in another part, and searches pass it over.
+static void test_damaged_file(void **)
+{
+	struct querylog_rig rig;
+	struct query_store_status st;
+	struct sum sum;
+	struct query_outcome end;
+	char path[PATH_MAX];
+	assert_int_equal(query_folder_path(folder, RIG_HOUR, 1, path), 0);
+	damage(path);
+	querylog_rig_open(&rig, 1);
+	struct query_store *s = store_open(0, 64 << 20);
+	for (unsigned i = 0; i < 300; i++) {
+		struct querylog_row row = plain_row(RIG_HOUR_US + i, "example.com.", "192.0.2.7");
+		give(s, querylog_rig_row(&rig, &row));
+		query_store_status(s, &st);
+		if (st.rows)
+			break;
+		usleep(20000);
+	}
+	assert_int_equal(st.damaged, 1);
+	assert_true(st.lost_rows >= 1);
+	assert_true(st.rows >= 1);
+	assert_false(st.failing);
+	query_store_close(s);
+	search_all(filter_all(), &sum, &end);
+	assert_int_equal(end.unreadable, 1);
+	assert_true(sum.rows >= 1);
+	querylog_rig_close(&rig);
+}
+
+// A folder that cannot be used is said, keeps nobody waiting, and used as soon as it can be.
+static void test_folder_that_comes_later(void **)
+{
+	struct querylog_rig rig;
+	struct query_store_status st;
+	char real[sizeof folder], command[128];
+	strcpy(real, folder);
+	assert_int_equal(rmdir(folder), 0);
+	damage(folder); // a file where the folder should be
+	querylog_rig_open(&rig, 1);
+	struct query_store *s = store_open(0, 64 << 20);
+	give(s, querylog_rig_batch(&rig, 10));
+	for (unsigned i = 0; i < 1000; i++) {
+		query_store_status(s, &st);
+		if (st.failing)
+			break;
+		usleep(10000);
+	}
+	assert_true(st.failing && st.why[0]);
+	assert_true(st.lost_rows > 0 || !st.rows);
+	snprintf(command, sizeof command, "rm -f %s", real);
+	assert_int_equal(system(command), 0);
+	for (unsigned i = 0; i < 400 && st.failing; i++) {
+		give(s, querylog_rig_batch(&rig, 1));
+		query_store_status(s, &st);
+		usleep(20000);
+	}
+	assert_false(st.failing);
+	assert_true(st.rows > 0);
+	query_store_close(s);
+	querylog_rig_close(&rig);
+}
+
+static void test_foreign_files_are_left_alone(void **)
+{
+	static const char *const names[] = {"queries-20231114T22-1.sqlite",
+		"queries-20231314T22-001.sqlite", "queries-20231114T22-001.sqlite.bak", "notes.txt",
+		"queries-20231114T22-000001.sqlite"};
+	struct query_folder files;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		char path[256];
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		damage(path);
+	}
+	assert_int_equal(query_folder_scan(&files, folder), 0);
+	assert_int_equal(files.count, 0);
+	query_folder_free(&files);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_every_column_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_rows_in_both_directions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
+		cmocka_unit_test(test_name_below),
+		cmocka_unit_test(test_places_from_outside),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_for_each_hour_and_old_ones_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_octets_are_bounded_within_an_hour_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sums_stay_when_rows_do_not, setup, teardown),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_folder_that_comes_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
