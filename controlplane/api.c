@@ -41,6 +41,7 @@ static const struct {
 	{"/drops/remove", true, api_drops_remove},
 	{"/groups", false, api_groups},
 	{"/services", false, api_services},
+	{"/log/search", false, api_log_search},
 	{"/config/reload", true, api_config_reload},
 };
 
@@ -254,10 +255,13 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	}
 	if (ret == 0) {
 		ret = why_runner_open(&a->whys, deps->service);
+		if (ret == 0)
+			ret = why_runner_open(&a->searches, deps->service);
 		if (ret < 0)
 			http_server_close(a->http);
 	}
 	if (ret < 0) {
+		why_runner_close(a->whys);
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
 		free(a);
 		return ret;
@@ -272,6 +276,7 @@ void api_close(struct api *a)
 		return;
 	http_server_close(a->http);
 	why_runner_close(a->whys);
+	why_runner_close(a->searches);
 	(void)unlink(a->deps.socket_path);
 	free(a);
 }

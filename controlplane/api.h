@@ -5,6 +5,7 @@
 //
 //   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
+//        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /cache?name=&type=  /cache/stats  /drops
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
@@ -23,6 +24,7 @@
 #include "group_pause.h"
 #include "loop.h"
 #include "publish.h"
+#include "query_store.h"
 #include "resolver.h"
 #include "rules.h"
 
@@ -38,8 +40,9 @@ struct api_deps { // all of it outlives the api
 	struct front_tcp *tcp;
 	struct rules *rules;
 	struct publisher *publisher;
-	const char *socket_path; // <run>/control.sock
-	const char *group;       // "" or NULL: nobody else
+	struct query_store *store; // NULL: there is none
+	const char *socket_path;   // <run>/control.sock
+	const char *group;         // "" or NULL: nobody else
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);

@@ -14,8 +14,8 @@
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
-	struct why_runner *whys;
-	gid_t group; // (gid_t)-1: none
+	struct why_runner *whys, *searches; // apart: an export leaves room for explanations
+	gid_t group;                        // (gid_t)-1: none
 	uint64_t start_ms;
 };
 
@@ -39,6 +39,7 @@ void api_drops(struct api *a, struct http_exchange *x);
 void api_drops_add(struct api *a, struct http_exchange *x);
 void api_drops_remove(struct api *a, struct http_exchange *x);
 void api_groups(struct api *a, struct http_exchange *x);
+void api_log_search(struct api *a, struct http_exchange *x);
 void api_services(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
 
@@ -57,6 +58,9 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 // Objects "front" and "fallback".
 void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+// Object "query_store", if there is one; its tables are added to `tables`, unless that is NULL.
+void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
+	const struct api *a);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -158,9 +158,12 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	api_front_out(o, root, s);
 	api_fallback_out(o, root, s);
 	upstreams_out(o, root, s);
-	tables_out(o, root, &s->tables);
-	if (http_is_live(call->exchange))
+	struct table_registry tables = s->tables;
+	if (http_is_live(call->exchange)) {
+		api_store_out(o, root, &tables, call->api);
 		http_out(o, root, call->api);
+	}
+	tables_out(o, root, &tables);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);
 }
@@ -215,8 +218,10 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
-	if (http_is_live(call->exchange))
+	if (http_is_live(call->exchange)) {
 		api_groups_out(o, root, call->api);
+		api_store_out(o, root, NULL, call->api);
+	}
 	api_redis_out(o, root, s);
 	api_fallback_out(o, root, s);
 	upstreams_out(o, root, s);

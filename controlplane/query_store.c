@@ -406,5 +406,30 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 	querylog_queue_counts(s->queue, &counts);
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
+	out->queued_most = counts.used_most;
 	out->refused = atomic_load(&s->refused);
+}
+
+void query_store_tables(const struct query_store_status *s, struct table_registry *tables)
+{
+	table_register(
+		tables, &(struct table_info){.name = "query_store_queue",
+				.owner = "query store",
+				.eviction = "a batch that finds it full is not stored, counted",
+				.lifetime = "until it is written",
+				.cap = s->queue_cap,
+				.used = s->queued});
+	table_register(tables,
+		&(struct table_info){.name = "query_store_texts",
+			.owner = "query store",
+			.eviction = "of a set of two the one used longer ago",
+			.lifetime = "that of the open file",
+			.cap = QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED,
+			.bytes = query_file_memory()});
+	table_register(tables, &(struct table_info){.name = "query_store_files",
+				       .owner = "query store",
+				       .eviction = "oldest first, by hours and octets of disk",
+				       .lifetime = "query_log.store.hours",
+				       .cap = QUERY_FILES_MAX,
+				       .used = s->files});
 }

@@ -66,8 +66,9 @@ struct query_store_status {
 	unsigned hours;
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file
 	uint64_t dropped_files;
-	unsigned queued, queue_cap;
+	unsigned queued, queue_cap, queued_most;
 	uint64_t refused; // batches: queue full, or failing
 };
 // Any thread.
 void query_store_status(struct query_store *s, struct query_store_status *out);
+void query_store_tables(const struct query_store_status *s, struct table_registry *tables);

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { TABLES_MAX = 32 };
+enum { TABLES_MAX = 48 };
 
 struct table_info {
 	const char *name, *owner;

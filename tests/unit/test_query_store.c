@@ -3,7 +3,6 @@
 // The query store from its sink to a search: real files in a folder of the test's own.
 
 #include "../../controlplane/query_folder.h"
-#include "../../controlplane/query_rate.h"
 #include "../../controlplane/query_search.h"
 #include "../../controlplane/query_store.h"
 #include "querylog_rig.h"
@@ -268,30 +267,6 @@ static void test_filters(void **)
 	querylog_rig_close(&rig);
 }
 
-// The tail of a name whose own dots are escaped is not its parent.
-static void test_name_below(void **)
-{
-	assert_true(query_name_below("a.b.", "b"));
-	assert_true(query_name_below("b.", "b."));
-	assert_false(query_name_below("a\\.b.", "b"));
-	assert_true(query_name_below("a\\\\.b.", "b"));
-	assert_true(query_name_below(".", "."));
-	assert_false(query_name_below("", "b"));
-	assert_false(query_name_below("ab.", "b"));
-}
-
-static void test_places_from_outside(void **)
-{
-	static const char *const bad[] = {"", "1", "1.1", "1.0.1", "1.1.1.1", "-1.1.1", "1.1.-1",
-		" 1.1.1", "1.1.1 ", "01.1.1", "1.1.9999999999999999999", "x.1.1"};
-	struct query_place p;
-	assert_true(query_place_parse("472222.1.17", &p));
-	assert_int_equal(p.id, 17);
-	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
-		if (query_place_parse(bad[i], &p))
-			fail_msg("taken: '%s'", bad[i]);
-}
-
 static void test_a_file_for_each_hour_and_old_ones_go(void **)
 {
 	struct querylog_rig rig;
@@ -353,18 +328,6 @@ static void test_sums_stay_when_rows_do_not(void **)
 	assert_int_equal(sum.weight, weight);
 	assert_true(sum.rows < 5000);
 	querylog_rig_close(&rig);
-}
-
-static void test_rate(void **)
-{
-	struct query_rate r;
-	query_rate_start(&r, 1000, 5000);
-	assert_int_equal(query_rate_step(&r, 1000, 5000), 1);
-	assert_int_equal(query_rate_step(&r, 100, 5000), 100); // nothing left: one row
-	assert_int_equal(query_rate_step(&r, 100, 5100), 1);
-	assert_int_equal(query_rate_step(&r, 1000, 9000), 1);
-	query_rate_start(&r, 0, 0);
-	assert_int_equal(query_rate_step(&r, 100000, 0), 1);
 }
 
 // Killed in the middle of its writing: what was committed is there and the file is sound.
@@ -512,14 +475,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_column_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_rows_in_both_directions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
-		cmocka_unit_test(test_name_below),
-		cmocka_unit_test(test_places_from_outside),
 		cmocka_unit_test_setup_teardown(
 			test_a_file_for_each_hour_and_old_ones_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_octets_are_bounded_within_an_hour_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sums_stay_when_rows_do_not, setup, teardown),
-		cmocka_unit_test(test_rate),
 		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_that_comes_later, setup, teardown),

@@ -101,6 +101,7 @@ static void control_print(const struct view *v)
 		count_text(json_count(root, "inflight"), a),
 		count_text(json_count(root, "waiters"), b));
 	view_print_fallback(v, json_get(root, "fallback"));
+	view_print_store(json_get(root, "query_store"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
 	view_print_upstreams(json_get(root, "upstreams"));

@@ -19,8 +19,12 @@ enum {
 	CTL_OPT_FORCE = 4,
 	CTL_OPT_ALL = 8,
 	CTL_OPT_GROUP = 16,
-	CTL_OPT_CLIENT = 32, // --client, --mac and --type
-	CTL_OPT_RATE = 64,   // --rate and --seconds
+	CTL_OPT_CLIENT = 32,
+	CTL_OPT_RATE = 64, // --rate and --seconds
+	CTL_OPT_MAC = 128, // --mac and --type
+	CTL_OPT_LOG = 256, // --name, --verdict, --since, --until
+	CTL_OPT_LIMIT = 512,
+	CTL_OPT_FORMAT = 1024,
 };
 
 struct ctl {
@@ -32,6 +36,7 @@ struct ctl {
 	const char *operand;              // NAME or FILE, or NULL
 	const char *type;                 // what follows it, or --type, or NULL
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
+	const char *name, *verdict, *since, *until, *limit, *format; // likewise
 
 	// Filled in by ctl_open, for commands that speak to the appliance.
 	struct config *config;
@@ -69,6 +74,8 @@ int cmd_drops_add(struct ctl *c);
 int cmd_drops_remove(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
+int cmd_log_search(struct ctl *c);
+int cmd_log_export(struct ctl *c);
 int cmd_selftest(struct ctl *c);
 int cmd_xdp_status(struct ctl *c);
 int cmd_xdp_detach(struct ctl *c);

@@ -147,6 +147,17 @@ struct json_node *json_put_array(struct json_node *n, const char *key)
 	return put(n, key, json_array());
 }
 
+void json_put_copy(struct json_node *list, const struct json_node *item)
+{
+	put(list, NULL, json_deep_copy(value_of(item)));
+}
+
+void json_print_line(const struct json_node *n)
+{
+	(void)json_dumpf(value_of(n), stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	(void)putchar('\n');
+}
+
 void json_put_all(struct json_node *n, const struct json_node *from)
 {
 	if (n && from)

@@ -19,6 +19,7 @@ struct json_doc *json_doc_new(void);                           // an empty objec
 void json_doc_free(struct json_doc *doc);                      // NULL is fine
 struct json_node *json_doc_root(const struct json_doc *doc);
 void json_doc_print(const struct json_doc *doc); // on stdout, indented
+void json_print_line(const struct json_node *n); // on stdout, ASCII alone
 
 struct json_node *json_get(const struct json_node *n, const char *key);
 size_t json_length(const struct json_node *n); // of an array
@@ -36,4 +37,5 @@ void json_put_bool(struct json_node *n, const char *key, bool value);
 struct json_node *json_put_object(struct json_node *n, const char *key); // NULL key: array
 struct json_node *json_put_array(struct json_node *n, const char *key);
 // Everything of the object `from` into the object `n`.
+void json_put_copy(struct json_node *list, const struct json_node *item); // at its end
 void json_put_all(struct json_node *n, const struct json_node *from);

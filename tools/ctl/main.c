@@ -22,7 +22,7 @@ const struct ctl_command ctl_commands[] = {
 		"Ports that can drop all frames from SOURCE (IP or prefix), for up to 1440 "
 		"minutes."},
 	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Ends that."},
-	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_GROUP, cmd_why,
+	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
 		"NAME [--client IP] [--mac MAC] [--group G] [--type T]",
 		"What that client gets for NAME, and why: group, rules with their lines, reply."},
 	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
@@ -47,6 +47,13 @@ const struct ctl_command ctl_commands[] = {
 		"Groups of clients, what applies to them, which schedules do now and until when."},
 	{"services", NULL, 0, 0, 0, cmd_services, "",
 		"Services that the configuration can block by name."},
+	{"log", "search", 0, 0, CTL_OPT_CLIENT | CTL_OPT_LOG | CTL_OPT_LIMIT, cmd_log_search,
+		"[--name N] [--client C] [--verdict V] [--since T] [--until T] [--limit N]",
+		"Queries on record, newest first. T: 90s, 15m, 2h, 7d ago, or 2026-11-20T10:00."},
+	{"log", "export", 0, 0, CTL_OPT_CLIENT | CTL_OPT_LOG | CTL_OPT_FORMAT, cmd_log_export,
+		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--since T] [--until "
+		"T]",
+		"All of them, oldest first."},
 	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_FORCE, cmd_selftest,
 		"--rate [--seconds S] [--force]",
 		"How fast this machine answers: a weir of its own, asked by weir-loadgen for 4 S "
@@ -158,8 +165,14 @@ static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool
 		{"--config", 0, &c->config_path},
 		{"--group", CTL_OPT_GROUP, &c->group},
 		{"--client", CTL_OPT_CLIENT, &c->client},
-		{"--mac", CTL_OPT_CLIENT, &c->mac},
-		{"--type", CTL_OPT_CLIENT, &c->type},
+		{"--mac", CTL_OPT_MAC, &c->mac},
+		{"--type", CTL_OPT_MAC, &c->type},
+		{"--name", CTL_OPT_LOG, &c->name},
+		{"--verdict", CTL_OPT_LOG, &c->verdict},
+		{"--since", CTL_OPT_LOG, &c->since},
+		{"--until", CTL_OPT_LOG, &c->until},
+		{"--limit", CTL_OPT_LIMIT, &c->limit},
+		{"--format", CTL_OPT_FORMAT, &c->format},
 	};
 	for (unsigned k = 0; k < ARRAY_LEN(options) && !*missing; k++) {
 		const char *value =

@@ -28,6 +28,8 @@ void view_print_redis(const struct json_node *redis);
 void view_print_groups(const struct view *v, const struct json_node *groups);
 // One line; nothing where there is no such socket (fallback.udp).
 void view_print_fallback(const struct view *v, const struct json_node *fallback);
+// One line; nothing without a query store.
+void view_print_store(const struct json_node *store);
 // What came of each query on a socket of the control plane.
 void view_print_front(const struct json_node *front);
 void view_print_upstreams(const struct json_node *upstreams);

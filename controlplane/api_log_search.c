@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint that searches the query store, a page at a time: weirctl asks again with the place that
+// a page ended at, so that nothing is kept here between two of them, and an export of any length
+// takes the memory of one page. Files are read on a helper thread (why_runner.h).
+
+#include "api_internal.h"
+#include "query_search.h"
+#include "rdata_text.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct log_call {
+	struct http_exchange *exchange;
+	char folder[PATH_MAX];
+	struct query_filter filter;
+	struct query_outcome outcome;
+	struct json_out *out;
+	struct json_node *rows;
+};
+
+static void row_out(void *arg, const struct query_found *f)
+{
+	struct log_call *c = arg;
+	struct json_out *o = c->out;
+	char type[DNS_TYPE_TEXT_MAX];
+	struct json_node *n = json_out_object(o, c->rows, NULL);
+	json_out_signed(o, n, "time_us", f->raw.time_us);
+	json_out_signed(o, n, "weight", f->raw.weight);
+	json_out_text(o, n, "box", f->kind.box);
+	json_out_text(o, n, "client", f->client.address);
+	json_out_signed(o, n, "client_port", f->raw.port);
+	json_out_text(o, n, "client_name", f->client.name);
+	json_out_text(o, n, "client_group", f->client.group);
+	json_out_text(o, n, "qname", f->name);
+	json_out_text(o, n, "qtype", dns_type_text((uint16_t)f->kind.qtype, type));
+	json_out_signed(o, n, "qclass", f->kind.qclass);
+	json_out_text(o, n, "transport", f->kind.transport);
+	json_out_text(o, n, "verdict", f->kind.verdict);
+	json_out_text(o, n, "tier", f->kind.tier);
+	json_out_bool(o, n, "answered", f->kind.answered);
+	json_out_bool(o, n, "blocked", f->kind.blocked);
+	json_out_signed(o, n, "rcode", f->kind.rcode);
+	json_out_signed(o, n, "ede", f->kind.ede == UINT16_MAX ? -1 : f->kind.ede);
+	json_out_text(o, n, "list", f->kind.list);
+	json_out_text(o, n, "upstream", f->kind.upstream);
+	json_out_signed(o, n, "dataplane_us", f->raw.dataplane_us);
+	json_out_signed(o, n, "total_us", f->raw.total_us);
+	json_out_signed(o, n, "query_len", f->raw.query_len);
+	json_out_signed(o, n, "reply_len", f->raw.reply_len);
+}
+
+static int search_work(void *arg, const _Atomic bool *stop)
+{
+	struct log_call *c = arg;
+	return query_search(c->folder, &c->filter, stop, row_out, c, &c->outcome);
+}
+
+static void on_searched(void *arg, int err)
+{
+	struct log_call *c = arg;
+	char place[QUERY_PLACE_MAX] = "";
+	struct json_node *root = json_out_root(c->out);
+	if (err) {
+		free(json_out_finish(c->out));
+		api_busy(c->exchange, err);
+		free(c);
+		return;
+	}
+	if (!c->outcome.complete)
+		query_place_print(&c->outcome.place, place);
+	json_out_bool(c->out, root, "complete", c->outcome.complete);
+	json_out_text(c->out, root, "after", place);
+	json_out_signed(c->out, root, "reached_us", c->outcome.reached_us);
+	json_out_count(c->out, root, "looked_at", c->outcome.looked_at);
+	json_out_count(c->out, root, "unreadable_files", c->outcome.unreadable);
+	http_reply(c->exchange, 200, json_out_finish(c->out));
+	free(c);
+}
+
+// A text parameter that fits. False: it has been replied to.
+static bool text_take(struct http_exchange *x, const char *param, char *out, size_t cap)
+{
+	const char *text = http_param(x, param);
+	size_t len = text ? strlen(text) : 0;
+	if (len >= cap) {
+		api_refuse(x, 400, "%s: is too long", param);
+		return false;
+	}
+	memcpy(out, text ? text : "", len);
+	out[len] = '\0';
+	return true;
+}
+
+// Microseconds since 1970, digits alone; absent: `out` stays. False: it has been replied to.
+static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
+{
+	const char *text = http_param(x, param);
+	if (!text)
+		return true;
+	size_t len = strlen(text);
+	if (!len || len > 18 || strspn(text, "0123456789") != len) {
+		api_refuse(x, 400, "%s: must be microseconds since 1970", param);
+		return false;
+	}
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
+// Names as the log writes them, with their escapes. False: it has been replied to.
+static bool name_take(struct http_exchange *x, struct query_filter *f)
+{
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX];
+	if (!http_param(x, "name"))
+		return true;
+	if (!api_name(x, &name))
+		return false;
+	dns_name_to_text(&name, text);
+	memcpy(f->name, text, strlen(text) + 1);
+	return true;
+}
+static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
+
+// An address in any of its spellings.
+static void client_spell(char client[QUERY_TEXT_MAX])
+{
+	uint8_t bytes[16];
+	int family = strchr(client, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(family, client, bytes) == 1)
+		(void)inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
+}
+
+static bool filter_take(struct http_exchange *x, struct query_filter *f)
+{
+	const char *after = http_param(x, "after");
+	bool oldest_first;
+	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
+	if (!api_flag(x, "oldest_first", &oldest_first)
+		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows) || !name_take(x, f)
+		|| !text_take(x, "client", f->client, sizeof f->client)
+		|| !text_take(x, "verdict", f->verdict, sizeof f->verdict)
+		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
+		return false;
+	f->newest_first = !oldest_first;
+	client_spell(f->client);
+	if (after && !query_place_parse(after, &f->after)) {
+		api_refuse(x, 400, "after: is no place");
+		return false;
+	}
+	return true;
+}
+
+void api_log_search(struct api *a, struct http_exchange *x)
+{
+	struct query_filter filter;
+	if (!filter_take(x, &filter))
+		return;
+	if (!a->deps.store) {
+		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");
+		return;
+	}
+	struct log_call *c = calloc(1, sizeof *c);
+	if (!c) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	c->exchange = x;
+	c->filter = filter;
+	snprintf(c->folder, sizeof c->folder, "%s", query_store_folder(a->deps.store));
+	c->out = json_out_new();
+	c->rows = json_out_array(c->out, json_out_root(c->out), "rows");
+	http_defer(x, API_FLUSH_MS);
+	int err = why_runner_start(a->searches, search_work, on_searched, c);
+	if (err)
+		on_searched(c, err);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "log_page.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <weir/clock.h>
+
+// Pages are asked for until there are enough rows, but not for longer than this.
+enum { LIMIT = 50, LIMIT_MAX = 500, SEARCH_MS = 30000 };
+
+// "2026-11-20 10:00:30.123", of the local clock.
+static void time_cell(struct table *t, int64_t us)
+{
+	time_t s = (time_t)(us / 1000000);
+	struct tm tm;
+	char text[32];
+	if (us < 0 || !localtime_r(&s, &tm) || !strftime(text, sizeof text, "%F %T", &tm)) {
+		table_cell(t, "-");
+		return;
+	}
+	table_cell(t, "%s.%03d", text, (int)(us / 1000 % 1000));
+}
+
+static void row_print(struct table *t, const struct json_node *r)
+{
+	const char *name = json_text(r, "client_name");
+	time_cell(t, json_signed(r, "time_us"));
+	table_cell(
+		t, "%s%s%s%s", json_text(r, "client"), *name ? " (" : "", name, *name ? ")" : "");
+	table_cell(t, "%s", json_text(r, "qname"));
+	table_cell(t, "%s", json_text(r, "qtype"));
+	table_cell(t, "%s", json_text(r, "verdict"));
+	table_cell(t, "%s%s", json_text(r, "list"), json_text(r, "upstream"));
+	if (json_flag(r, "answered"))
+		table_cell_count(t, json_count(r, "rcode"));
+	else
+		table_cell(t, "-");
+	table_cell_count(t, json_count(r, "total_us"));
+	table_cell_count(t, json_count(r, "weight"));
+	table_row_end(t);
+}
+
+static bool limit_take(const struct ctl *c, unsigned *out)
+{
+	char *end;
+	unsigned long n = c->limit ? strtoul(c->limit, &end, 10) : LIMIT;
+	if (c->limit && (*c->limit < '0' || *c->limit > '9' || *end || n < 1 || n > LIMIT_MAX))
+		return false;
+	*out = (unsigned)n;
+	return true;
+}
+
+// The rows of all pages into `list`. CTL_OK or CTL_FAILED (said).
+static int rows_collect(struct log_pages *p, unsigned limit, struct json_node *list)
+{
+	uint64_t start_ms = clock_mono_ms();
+	while (!p->complete && json_length(list) < limit
+		&& clock_mono_ms() - start_ms < SEARCH_MS) {
+		struct json_doc *page = log_pages_next(p, limit - (unsigned)json_length(list));
+		if (!page)
+			return CTL_FAILED;
+		const struct json_node *rows = json_get(json_doc_root(page), "rows");
+		for (size_t i = 0; i < json_length(rows); i++)
+			json_put_copy(list, json_at(rows, i));
+		json_doc_free(page);
+	}
+	return CTL_OK;
+}
+
+static void rows_print(const struct log_pages *p, const struct json_node *list, unsigned limit)
+{
+	static const char *const heads[] = {"time", "client", "name", "type", "verdict",
+		"list, upstream", ">rcode", ">us", ">queries", NULL};
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++)
+		row_print(t, json_at(list, i));
+	table_print(t);
+	if (!p->complete && json_length(list) < limit)
+		printf("not all was searched in %d s; --since and --until make it less\n",
+			SEARCH_MS / 1000);
+	if (p->unreadable_files)
+		printf("some files could not be read\n");
+}
+
+int cmd_log_search(struct ctl *c)
+{
+	struct log_pages p;
+	unsigned limit;
+	if (!limit_take(c, &limit)) {
+		(void)ctl_fail(c, "--limit takes 1 to %d", LIMIT_MAX);
+		return CTL_USAGE;
+	}
+	int ret = log_pages_start(&p, c, false);
+	if (ret == CTL_OK)
+		ret = ctl_open(c);
+	struct json_doc *doc = ret == CTL_OK ? json_doc_new() : NULL;
+	if (!doc)
+		return ret == CTL_OK ? CTL_FAILED : ret;
+	struct json_node *list = json_put_array(json_doc_root(doc), "rows");
+	ret = rows_collect(&p, limit, list);
+	if (ret == CTL_OK && c->json) {
+		json_put_bool(json_doc_root(doc), "complete", p.complete);
+		json_put_count(json_doc_root(doc), "unreadable_files", p.unreadable_files);
+		json_doc_print(doc);
+	} else if (ret == CTL_OK) {
+		rows_print(&p, list, limit);
+	}
+	json_doc_free(doc);
+	return ret;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Pages of the query store, one request each: the control plane looks for a second or so, says
+// where it stopped, and is asked to go on from there.
+
+#include "ctl.h"
+#include "json_doc.h"
+
+enum { LOG_PAGE_ROWS = 1000, LOG_PAGE_TEXT_MAX = 64 };
+
+struct log_pages {
+	const struct ctl *ctl;
+	bool oldest_first, complete;
+	char since[LOG_PAGE_TEXT_MAX], until[LOG_PAGE_TEXT_MAX], after[LOG_PAGE_TEXT_MAX];
+	uint64_t unreadable_files;
+};
+
+// Reads the filter's options. CTL_OK, or CTL_USAGE (said).
+ATTR_MUST_CHECK int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first);
+// The next page, of at most `rows` rows, to be freed by json_doc_free; NULL: failed (said).
+struct json_doc *log_pages_next(struct log_pages *p, unsigned rows);
