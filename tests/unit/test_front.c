@@ -216,6 +216,32 @@ static void test_too_many_waiters(void **)
 	assert_int_equal(status().refused_waiters, 1);
 }
 
+static void bound_clients(void *)
+{
+	rig.config.limits.client_waiters = 2;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
+// Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
+// bounds of its own.
+static void test_a_client_waits_for_so_much(void **)
+{
+	on_loop(bound_clients, NULL);
+	fake[0].mode = fake[1].mode = FAKE_SILENT;
+	for (unsigned i = 0; i < 4; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "n%u.example", i);
+		const struct front_rig_query q = {
+			.name = name, .type = DNS_TYPE_A, .id = (uint16_t)i};
+		if (i < 2)
+			assert_int_equal(front_rig_ask(FRONT_UDP, &q), FRONT_LATER);
+		else
+			expect_said(front_rig_ask(FRONT_UDP, &q), (uint16_t)i, DNS_RCODE_SERVFAIL);
+		assert_int_equal(front_rig_ask(FRONT_TCP, &q), FRONT_LATER);
+	}
+	assert_int_equal(status().refused_client, 2);
+}
+
 static int setup_small(void **state)
 {
 	rig_setup_small(state);
@@ -325,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_session_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_waiters, setup_small, teardown),
+		cmocka_unit_test_setup_teardown(test_a_client_waits_for_so_much, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mutants, setup, teardown),
 	};
