@@ -106,8 +106,14 @@ static int check_queues(const struct port *port, const struct rte_eth_dev_info *
 static bool wants_rest(const struct port *port, const struct rte_eth_dev_info *info,
 	const struct config_dataplane *dp)
 {
-	return dp->flow_rules == FLOW_RULES_AUTO && !port->exception && !port->xdp
-	       && info->max_rx_queues > dp->worker_count && info->max_tx_queues > dp->worker_count;
+	if (dp->flow_rules != FLOW_RULES_AUTO || port->exception || port->xdp)
+		return false;
+	if (info->max_rx_queues > dp->worker_count && info->max_tx_queues > dp->worker_count)
+		return true;
+	log_info(
+		"port %s: dataplane.flow_rules is off here: its %u queues are all taken by workers",
+		port->name, RTE_MIN(info->max_rx_queues, info->max_tx_queues));
+	return false;
 }
 
 static void note_features(struct port *port, const struct rte_eth_conf *conf)

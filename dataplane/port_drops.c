@@ -77,8 +77,7 @@ int drops_add(struct drops *d, const struct ip_address *source, uint64_t expires
 static void take_away(struct drops *d, struct drop_entry *e)
 {
 	for (unsigned i = 0; i < d->port_count; i++) {
-		if (e->rule[i])
-			port_flow_remove(e->rule[i], d->port_id[i]);
+		port_flow_drop_end(&e->rule[i], d->port_id[i]);
 	}
 	*e = d->entry[--d->count];
 }

@@ -20,7 +20,7 @@ struct drop_entry {
 	// CLOCK_MONOTONIC; it ends when both are over.
 	uint64_t asked_ms;                       // until then by the operator's wish, 0: by none
 	uint64_t own_ms;                         // until then by the data plane's
-	struct rte_flow *rule[CONFIG_PORTS_MAX]; // NULL: that port refused
+	struct port_drop rule[CONFIG_PORTS_MAX]; // .plain NULL: that port refused
 };
 
 struct drops {

@@ -134,7 +134,22 @@ static void mask_bits(uint8_t *mask, unsigned bits)
 		mask[bits / 8] = (uint8_t)(0xff00 >> bits % 8);
 }
 
-int port_flow_drop(struct rte_flow **out, uint16_t port_id, const struct ip_address *source,
+static int drop_of(struct rte_flow **out, uint16_t port_id, bool vlan,
+	const struct rte_flow_item *ip, char *why, size_t cap)
+{
+	struct rte_flow_item items[4];
+	unsigned n = 0;
+	items[n++] = (struct rte_flow_item){.type = RTE_FLOW_ITEM_TYPE_ETH};
+	if (vlan)
+		items[n++] = (struct rte_flow_item){.type = RTE_FLOW_ITEM_TYPE_VLAN};
+	items[n++] = *ip;
+	items[n] = (struct rte_flow_item){.type = RTE_FLOW_ITEM_TYPE_END};
+	const struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	return create(out, port_id, PRIORITY_DROP, items, actions, why, cap);
+}
+
+int port_flow_drop(struct port_drop *out, uint16_t port_id, const struct ip_address *source,
 	char *why, size_t cap)
 {
 	struct rte_flow_item_ipv4 v4 = {0}, v4_mask = {0};
@@ -151,11 +166,23 @@ int port_flow_drop(struct rte_flow **out, uint16_t port_id, const struct ip_addr
 		ip = (struct rte_flow_item){
 			.type = RTE_FLOW_ITEM_TYPE_IPV6, .spec = &v6, .mask = &v6_mask};
 	}
-	const struct rte_flow_item items[] = {
-		{.type = RTE_FLOW_ITEM_TYPE_ETH}, ip, {.type = RTE_FLOW_ITEM_TYPE_END}};
-	const struct rte_flow_action actions[] = {
-		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
-	return create(out, port_id, PRIORITY_DROP, items, actions, why, cap);
+	struct port_drop drop = {0};
+	char unsaid[64];
+	int rc = drop_of(&drop.plain, port_id, false, &ip, why, cap);
+	if (rc)
+		return rc;
+	(void)!drop_of(&drop.tagged, port_id, true, &ip, unsaid, sizeof unsaid);
+	*out = drop;
+	return 0;
+}
+
+void port_flow_drop_end(struct port_drop *drop, uint16_t port_id)
+{
+	if (drop->plain)
+		port_flow_remove(drop->plain, port_id);
+	if (drop->tagged)
+		port_flow_remove(drop->tagged, port_id);
+	*drop = (struct port_drop){0};
 }
 
 void port_flow_remove(struct rte_flow *rule, uint16_t port_id)

@@ -37,7 +37,13 @@ ATTR_MUST_CHECK bool port_flow_steer(struct port_flow *flow, uint16_t port_id, u
 	unsigned rest, bool rest_is_default, char *why, size_t cap);
 void port_flow_clear(struct port_flow *flow, uint16_t port_id);
 
-// A rule that drops what comes from `source` (its prefix). -errno with `why`: the driver's words.
-ATTR_MUST_CHECK int port_flow_drop(struct rte_flow **out, uint16_t port_id,
+// Rules that drop what comes from `source` (its prefix), without a VLAN tag and with one: to some
+// drivers a pattern without a tag is one of untagged frames, and some have none with a tag, for
+// which out->tagged is then NULL. -errno with `why`: the driver's words about the first.
+struct port_drop {
+	struct rte_flow *plain, *tagged;
+};
+ATTR_MUST_CHECK int port_flow_drop(struct port_drop *out, uint16_t port_id,
 	const struct ip_address *source, char *why, size_t cap);
+void port_flow_drop_end(struct port_drop *drop, uint16_t port_id);
 void port_flow_remove(struct rte_flow *rule, uint16_t port_id);

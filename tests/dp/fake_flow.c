@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weir/bytes.h>
 
-enum { RULES_MAX = 1024 };
+enum { RULES_MAX = 2048 };
 
 struct rte_flow {
 	uint32_t priority;
@@ -161,7 +161,7 @@ static bool fits(const struct rte_flow *r, const uint8_t *frame, size_t len)
 		return true;
 	// A rule that names no tag is taken to want none, which is what drivers do with one that
 	// names none of the headers behind it.
-	if (r->version != version || (r->udp && r->vlan != vlan))
+	if (r->version != version || r->vlan != vlan)
 		return false;
 	const uint8_t *source = ip + (version == 4 ? 12 : 8);
 	for (unsigned i = 0; i < (version == 4 ? 4u : 16u); i++) {

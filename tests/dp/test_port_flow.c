@@ -192,6 +192,9 @@ static void drops_end_with_their_time(void **)
 	assert_int_equal(drops_add(&d, &v6, 6000, false, text), 0);
 	// Before steering, whatever came first.
 	assert_int_equal(where(&bad4), FAKE_FLOW_DROP);
+	struct wire_query tagged = bad4;
+	tagged.has_vlan = true;
+	assert_int_equal(where(&tagged), FAKE_FLOW_DROP);
 	assert_int_equal(where(&good4), 0);
 	assert_int_equal(where(&bad6), FAKE_FLOW_DROP);
 	assert_int_equal(where(&good6), 0);
@@ -224,12 +227,19 @@ static void drops_have_caps(void **)
 		a.bytes[3] = (uint8_t)i;
 		assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
 	}
-	assert_int_equal(fake_flow.count, 2 * DROPS_MAX);
+	assert_int_equal(fake_flow.count, 2 * 2 * DROPS_MAX);
 	a.bytes[2] = 9;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), -ENOSPC);
 	assert_int_equal(d.full, 1);
 	drops_clear(&d);
 	assert_int_equal(fake_flow.count, 0);
+	// No rules with a tag: those without are better than nothing.
+	fake_flow.no_vlan = true;
+	assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
+	assert_int_equal(fake_flow.count, 2);
+	drops_clear(&d);
+	assert_int_equal(fake_flow.count, 0);
+	fake_flow.no_vlan = false;
 	// A port that refuses; both.
 	fake_flow.rules_most = 1;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
