@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/shm_region.h>
 #include <weir/xdp_steer.h>
 
+#define PINS   "/sys/fs/bpf"
+#define CLAIMS "/run"
 enum { MAPS_MAX = 16, CPUS_MAX = 1024 };
 
 // The object file itself, so that a binary needs no file of its own version somewhere.
@@ -69,24 +70,22 @@ static int fd_borrow(const char *kind, uint32_t id)
 	return found;
 }
 
-static const char *const pin_names[] = {"program", "addresses", "counters", "gate"};
-enum { PIN_PATH_MAX = 96 };
+enum { PLACE_MAX = 96 };
 
 // Interfaces are numbered in each network namespace anew.
-static void pin_path(unsigned ifindex, const char *name, char out[PIN_PATH_MAX])
+static const char *place(const char *folder, unsigned ifindex, char out[PLACE_MAX])
 {
 	struct stat ns = {0};
 	(void)stat("/proc/self/ns/net", &ns);
-	snprintf(out, PIN_PATH_MAX, "/sys/fs/bpf/weir_%llu_%u_%s", (unsigned long long)ns.st_ino,
-		ifindex, name);
+	snprintf(out, PLACE_MAX, "%s/weir_%llu_%u", folder, (unsigned long long)ns.st_ino, ifindex);
+	return out;
 }
 
 // The pinned program of an earlier life, if it is the one.
 static int fd_pinned(unsigned ifindex, uint32_t id)
 {
-	char path[PIN_PATH_MAX];
-	pin_path(ifindex, pin_names[0], path);
-	int fd = bpf_obj_get(path);
+	char path[PLACE_MAX];
+	int fd = bpf_obj_get(place(PINS, ifindex, path));
 	if (fd < 0)
 		return -EPERM;
 	if (fd_is(fd, kind_program, id))
@@ -199,19 +198,18 @@ int xdp_program_detach(unsigned ifindex, bool force)
 	return rc;
 }
 
+// In a directory that is root's alone, or anybody could claim.
 int xdp_claim(unsigned ifindex)
 {
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "weir-xdp-%u", ifindex);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
-	if (bind(fd, (const struct sockaddr *)&name, size) == 0)
-		return fd;
-	int rc = errno == EADDRINUSE ? -EBUSY : -errno;
-	close(fd);
-	return rc;
+	char path[PLACE_MAX];
+	int rc = process_lock(place(CLAIMS, ifindex, path));
+	return rc == -EAGAIN ? -EBUSY : rc;
+}
+
+int xdp_claimed(unsigned ifindex)
+{
+	char path[PLACE_MAX];
+	return process_lock_probe(place(CLAIMS, ifindex, path));
 }
 
 // The map of that name among those of the program, as a descriptor.
@@ -288,28 +286,16 @@ void xdp_steer_close(struct xdp_steer *s)
 
 int xdp_steer_pin(const struct xdp_steer *s)
 {
-	const int fds[ARRAY_LEN(pin_names)] = {s->fd, s->addresses, s->counters, s->gate};
+	char path[PLACE_MAX];
 	xdp_steer_unpin(s->ifindex);
-	for (unsigned i = 0; i < ARRAY_LEN(pin_names); i++) {
-		char path[PIN_PATH_MAX];
-		pin_path(s->ifindex, pin_names[i], path);
-		int rc = bpf_obj_pin(fds[i], path);
-		if (rc) {
-			rc = error_of(rc);
-			xdp_steer_unpin(s->ifindex);
-			return rc;
-		}
-	}
-	return 0;
+	int rc = bpf_obj_pin(s->fd, place(PINS, s->ifindex, path));
+	return rc ? error_of(rc) : 0;
 }
 
 void xdp_steer_unpin(unsigned ifindex)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(pin_names); i++) {
-		char path[PIN_PATH_MAX];
-		pin_path(ifindex, pin_names[i], path);
-		(void)unlink(path);
-	}
+	char path[PLACE_MAX];
+	(void)unlink(place(PINS, ifindex, path));
 }
 
 int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)

@@ -47,11 +47,14 @@ ATTR_MUST_CHECK int xdp_program_write(const char *path);
 ATTR_MUST_CHECK int xdp_program_detach(unsigned ifindex, bool force);
 
 // Claims an interface for this process, in this network namespace, until the descriptor is closed
-// or the process ends in any way: an abstract socket's name. The descriptor, -EBUSY or -errno.
+// or the process ends in any way: a lock on a file in /run, which is root's. The descriptor, -EBUSY
+// or -errno.
 ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
+// 1: somebody has it, 0: nobody, -errno.
+int xdp_claimed(unsigned ifindex);
 
-// Pins program and maps on the bpf file system, which keeps them when this process is killed and
-// lets the next one tell its own. Replaces pins of an earlier life. 0 or -errno, then nothing is
+// Pins the program on the bpf file system, by which the next process tells its own when this one is
+// killed. Replaces a pin of an earlier life. 0 or -errno, then nothing is
 // pinned (no bpf file system at /sys/fs/bpf, as a rule): weir works without.
 ATTR_MUST_CHECK int xdp_steer_pin(const struct xdp_steer *s);
 void xdp_steer_unpin(unsigned ifindex);

@@ -58,6 +58,11 @@ same "a first fragment was dropped" $((fragments + 1)) "$(dp verdict drop_fragme
 same "and one behind extension headers" $((extended + 1)) "$(dp verdict drop_ip_header)"
 
 check "weirctl xdp status" weirctl xdp status
+same "not for everyone: they would be told lies" 1 "$(
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$WEIR_BUILD/tools/ctl/weirctl" xdp detach weir0 >$tmp/nobody.log 2>&1
+	echo $?
+)"
+check "which is said" grep -q 'needs root' $tmp/nobody.log
 check "weirctl ports" weirctl ports
 check "statistics have the program's counters" eventually sh -c \
 	"[ \"\$('$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json stats --interval 0 |
@@ -80,12 +85,21 @@ check "killed: the next query is left to the kernel" [ "$(left_to_kernel)" -gt "
 check "and the kernel has it" [ "$(kernel_udp)" -gt "$udp" ]
 same "the program is still there" ours "$(attached)"
 check "the data plane starts over it" "$lab" start dataplane
-check "which is pinned" [ "$(ls /sys/fs/bpf | grep -c weir_)" = 4 ]
+check "which is pinned" [ "$(ls /sys/fs/bpf | grep -c weir_)" = 1 ]
 check "and serves again" eventually steers_again
 check "it said so" grep -q 'takes off the steering program of an earlier life' /run/weir/lab/dataplane.log
 
 "$lab" kill dataplane
+# Nobody but root can claim an interface: neither by a name among unix sockets nor by a file.
+setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 -c '
+import socket, sys, time
+held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+held.bind("\0weir-xdp-" + sys.argv[1])
+time.sleep(30)' "$(cat /sys/class/net/weir0/ifindex)" &
+squatter=$!
+same "the claim is root's alone" "root 640 0" "$(stat -c '%U %a %s' /run/weir_*)"
 check "detach takes off what is left" weirctl xdp detach
+kill $squatter
 same "nothing is attached" nothing "$(attached)"
 check "twice is no failure" weirctl xdp detach weir0
 check "start" "$lab" start dataplane

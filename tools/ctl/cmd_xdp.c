@@ -41,10 +41,7 @@ static int port_look(struct xdp_port *p)
 	int rc = xdp_program_find(p->ifindex, &p->program);
 	if (rc)
 		return rc;
-	int claim = xdp_claim(p->ifindex);
-	p->owned = claim == -EBUSY;
-	if (claim >= 0)
-		close(claim);
+	p->owned = xdp_claimed(p->ifindex) == 1;
 	struct xdp_steer maps;
 	if (p->program.attached != XDP_OURS || xdp_steer_open(&maps, p->ifindex) != 0)
 		return 0;
@@ -123,10 +120,18 @@ static unsigned interfaces_of(const struct config_dataplane *dp, struct xdp_port
 	return count;
 }
 
+// Whose a program is, the kernel tells root alone; to others all would look like somebody else's.
+static int root_check(struct ctl *c)
+{
+	return geteuid() == 0 ? CTL_OK : ctl_fail(c, "needs root");
+}
+
 int cmd_xdp_status(struct ctl *c)
 {
 	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
-	int ret = ctl_open(c);
+	int ret = root_check(c);
+	if (ret == CTL_OK)
+		ret = ctl_open(c);
 	if (ret != CTL_OK)
 		return ret;
 	unsigned count = interfaces_of(&c->config->dataplane, port);
@@ -159,9 +164,12 @@ static int detach_one(const struct ctl *c, const char *interface)
 int cmd_xdp_detach(struct ctl *c)
 {
 	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
+	int ret = root_check(c);
+	if (ret != CTL_OK)
+		return ret;
 	if (c->operand)
 		return detach_one(c, c->operand);
-	int ret = ctl_open(c);
+	ret = ctl_open(c);
 	if (ret != CTL_OK)
 		return ret;
 	unsigned count = interfaces_of(&c->config->dataplane, port);
