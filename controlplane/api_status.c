@@ -38,6 +38,9 @@ static void upstreams_out(
 		json_out_count(o, n, "failures", u->failures);
 		json_out_count(o, n, "srtt_us", u->srtt_us);
 		json_out_count(o, n, "down_for_ms", u->down_for_ms);
+		json_out_count(o, n, "case_changed", u->case_changed);
+		json_out_bool(o, n, "case_off", !u->mixed_case);
+		json_out_bool(o, n, "edns_off", !u->edns);
 	}
 }
 

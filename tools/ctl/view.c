@@ -128,7 +128,7 @@ void view_print_upstreams(const struct json_node *upstreams)
 		table_cell(t, "%s", json_text(u, "name"));
 		table_cell(t, "%s", json_text(u, "address"));
 		if (json_flag(u, "up"))
-			table_cell(t, "up");
+			table_cell(t, "up%s", json_flag(u, "edns_off") ? ", no EDNS" : "");
 		else
 			table_cell(t, "down, %s left",
 				duration_text(json_count(u, "down_for_ms"), text));
