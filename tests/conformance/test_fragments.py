@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Queries in fragments (RFC 9715: DNS over UDP needs none), and replies that must never be any."""
+import json
+import random
+import socket
+import struct
+
+from harness import CLIENT, SERVICE, UDP4, case, eventually, query, weirctl
+from zoo import ZOO, believed
+
+UDP_HEADER, MORE = 8, 0x2000
+
+
+def checksum(octets):
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def datagram(port, wire):
+    return struct.pack("!4H", port, 53, UDP_HEADER + len(wire), 0) + wire  # without a checksum, as IPv4 allows
+
+
+def packet(ident, offset, octets, more):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(octets), ident, offset // 8 | (MORE if more else 0), 64, 17, 0,
+                       socket.inet_aton(CLIENT[socket.AF_INET]), socket.inet_aton(SERVICE[socket.AF_INET]))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + octets
+
+
+def verdicts(*names):
+    counts = json.loads(weirctl("--json", "stats", "--interval", "0"))["dataplane"]["verdicts"]
+    return sum(counts[name] for name in names)
+
+
+def fragments_are_not_answered(way, cut, count=20):
+    """`cut` makes (offset, octets, more) of a datagram. Nothing comes back, and what has the port is counted as dropped."""
+    before, rng = verdicts("drop_fragment"), random.Random(9715)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
+        back.bind((CLIENT[socket.AF_INET], 0))
+        back.settimeout(1)
+        first = 0
+        for _ in range(count):
+            name, ident = way.fresh("good", ZOO), rng.randrange(1, 65536)
+            for offset, octets, more in cut(datagram(back.getsockname()[1], query(name))):
+                raw.sendto(packet(ident, offset, octets, more), (SERVICE[socket.AF_INET], 0))
+                first += offset == 0
+        try:
+            raise AssertionError(f"a reply: {back.recv(65535).hex()}")
+        except socket.timeout:
+            pass
+    eventually(lambda: verdicts("drop_fragment") - before >= first)
+    believed(way.ask(way.fresh("good", ZOO)))
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_query_in_two_fragments_is_not_answered(way):
+    fragments_are_not_answered(way, lambda whole: [(0, whole[:24], True), (24, whole[24:], False)])
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_query_in_tiny_fragments_is_not_answered(way):
+    fragments_are_not_answered(way, lambda whole: [(at, whole[at:at + 8], at + 8 < len(whole))
+                                                   for at in range(0, len(whole), 8)])
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_overlapping_fragments_are_not_answered(way):
+    fragments_are_not_answered(way, lambda whole: [(0, whole[:32], True), (16, whole[16:], False), (8, whole[8:], False)])
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_fragments_in_the_wrong_order_are_not_answered(way):
+    fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False), (0, whole[:24], True)])
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_first_fragments_alone_do_no_harm(way):
+    fragments_are_not_answered(way, lambda whole: [(0, whole, True)], count=200)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9715_second_fragments_alone_do_no_harm(way):
+    fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False)], count=200)
