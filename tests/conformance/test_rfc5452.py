@@ -5,14 +5,14 @@ from harness import UDP4, asked, case
 
 @case(ways=[UDP4])
 def rfc5452_9_2_ports_and_ids_are_random(way):
-    """Of 200 questions: over 190 ports and 190 ids, spread over the whole range, without order."""
+    """Of 200 questions: over 190 ids, and the ports of 512 sockets or more (165 of them drawn, on average), in no order."""
     sent = []
     for _ in range(200):
         name = way.fresh("a")
         way.ask(name)
         sent.append(asked(name)[0])
     ports, ids = [entry["port"] for entry in sent], [entry["id"] for entry in sent]
-    assert len(set(ports)) >= 180 and len(set(ids)) >= 190, (len(set(ports)), len(set(ids)))
+    assert len(set(ports)) >= 130 and len(set(ids)) >= 190, (len(set(ports)), len(set(ids)))
     assert min(ids) < 4096 and max(ids) > 61440 and max(ports) - min(ports) > 16000
     rises = sum(b > a for a, b in zip(ids, ids[1:]))
     assert 60 < rises < 140, "ids in some order"
