@@ -332,6 +332,29 @@ static void test_cut_short_anywhere(void **)
 	assert_int_equal(read_reply(&wide, false), 0);
 }
 
+static void test_more_records_than_octets(void **)
+{
+	build_reply(&b, 0, "example.com", DNS_TYPE_A);
+	wr_bytes(&b.w, "\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\1", 16);
+	put_u16(b.buf + SECTION_ANSWER, UINT16_MAX);
+	assert_int_equal(read_reply(&wide, false), -EBADMSG);
+	put_u16(b.buf + SECTION_ANSWER, 1);
+	assert_int_equal(read_reply(&wide, false), 0);
+}
+
+static void test_text_has_a_string(void **)
+{
+	for (unsigned strings = 0; strings <= 2; strings++) {
+		build_reply(&b, 0, "example.com", DNS_TYPE_TXT);
+		wr_bytes(&b.w, "\xc0\x0c\0\x10\0\1\0\0\0\5\0", 11);
+		wr_u8(&b.w, (uint8_t)strings);
+		for (unsigned i = 0; i < strings; i++)
+			wr_u8(&b.w, 0);
+		put_u16(b.buf + SECTION_ANSWER, 1);
+		assert_int_equal(read_reply(&wide, false), strings ? 0 : -EBADMSG);
+	}
+}
+
 static void test_too_many_records(void **)
 {
 	for (unsigned n = DNS_ANSWER_RECORDS_MAX; n <= DNS_ANSWER_RECORDS_MAX + 1; n++) {
@@ -365,6 +388,8 @@ int main(void)
 		cmocka_unit_test(test_any),
 		cmocka_unit_test(test_cut_short_anywhere),
 		cmocka_unit_test(test_too_many_records),
+		cmocka_unit_test(test_more_records_than_octets),
+		cmocka_unit_test(test_text_has_a_string),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
