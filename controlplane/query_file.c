@@ -16,11 +16,11 @@ enum { INSERT_NAME, INSERT_CLIENT, INSERT_KIND, INSERT_ROW, INSERTS };
 static const char *const inserts[INSERTS] = {
 	[INSERT_NAME] = "INSERT INTO names(text) VALUES(?1)",
 	[INSERT_CLIENT] = "INSERT INTO clients(address, name, grp, version) VALUES(?1,?2,?3,?4)",
-	[INSERT_KIND] = "INSERT INTO kinds(box, verdict, list, upstream, transport, tier, qtype,"
-			" qclass, rcode, ede, answered, blocked)"
-			" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
-	[INSERT_ROW] = "INSERT INTO rows(time, weight, name, client, kind, port, dataplane_us,"
-		       " total_us, query_len, reply_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+	[INSERT_KIND] = ("INSERT INTO kinds(box, verdict, list, upstream, transport, tier, qtype,"
+			 " qclass, rcode, ede, answered, blocked)"
+			 " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"),
+	[INSERT_ROW] = ("INSERT INTO rows(time, weight, name, client, kind, port, dataplane_us,"
+			" total_us, query_len, reply_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"),
 };
 
 struct query_file {

@@ -20,8 +20,8 @@ static const char *const selects[SELECTS] = {
 	[SELECT_AT] = "SELECT id, time FROM rows WHERE id >= ?1 ORDER BY id LIMIT 1",
 	[SELECT_NAME] = "SELECT text FROM names WHERE id = ?1",
 	[SELECT_CLIENT] = "SELECT address, name, grp, version FROM clients WHERE id = ?1",
-	[SELECT_KIND] = "SELECT box, verdict, list, upstream, transport, tier, qtype, qclass,"
-			" rcode, ede, answered, blocked FROM kinds WHERE id = ?1",
+	[SELECT_KIND] = ("SELECT box, verdict, list, upstream, transport, tier, qtype, qclass,"
+			 " rcode, ede, answered, blocked FROM kinds WHERE id = ?1"),
 };
 
 struct query_reader {
