@@ -97,6 +97,13 @@ static enum verdict block_all(struct front *f, const struct front_question *q, u
 	return VERDICT_blocked;
 }
 
+static enum verdict reply_any(struct front *f, const struct front_question *q, uint16_t *len)
+{
+	uint16_t sum;
+	*len = dns_reply_any(f->r->reply, DNS_MESSAGE_MAX, &q->query, q->limit, &sum);
+	return VERDICT_any_minimal;
+}
+
 bool front_admits(struct front *f, const union front_client *client)
 {
 	front_policy_look(&f->policy, f->r->publisher, clock_mono_ms());
@@ -178,5 +185,8 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 		if (v != VERDICT_miss)
 			return v;
 	}
-	return blocks && q->policy->block_all && !allowed ? block_all(f, q, len) : VERDICT_miss;
+	if (blocks && q->policy->block_all && !allowed)
+		return block_all(f, q, len);
+	bool is_any = q->query.qtype == DNS_TYPE_ANY && r->set.any_minimal;
+	return is_any ? reply_any(f, q, len) : VERDICT_miss;
 }

@@ -45,6 +45,7 @@ static void settings_take(struct resolver *r, const struct config *c)
 		.ttl = ttl_rules_of(&c->cache),
 		.stale_ttl_s = c->cache.stale_ttl_s,
 		.stale_immediate = c->cache.stale_immediate,
+		.any_minimal = c->access.any_minimal,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
 		.udp_reply_size = c->limits.udp_reply_size,

@@ -46,6 +46,7 @@ struct resolver_settings {
 	struct ttl_rules ttl;
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool stale_immediate;
+	bool any_minimal;
 	unsigned waiters;
 	uint16_t udp_reply_size;
 };

@@ -52,6 +52,14 @@ void reply_judged(struct batch *b, struct packet *p)
 	reply_line_finish(b, p, len, sum, VERDICT_blocked_answer);
 }
 
+void reply_any(struct batch *b, struct packet *p)
+{
+	uint16_t sum = 0;
+	uint16_t len =
+		dns_reply_any(packet_dns(p), packet_dns_room(p), &p->q, reply_line_limit(b), &sum);
+	reply_line_finish(b, p, len, sum, VERDICT_any_minimal);
+}
+
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v)
 {
 	uint16_t sum = 0;

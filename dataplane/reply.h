@@ -21,6 +21,9 @@ bool reply_is_judged(const struct batch *b, const struct packet *p, const struct
 // Then this is its reply.
 void reply_judged(struct batch *b, struct packet *p);
 
+// ANY, minimally (dns_reply_any).
+void reply_any(struct batch *b, struct packet *p);
+
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);
 

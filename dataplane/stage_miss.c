@@ -62,7 +62,9 @@ void stage_miss(struct batch *b)
 	bool is_half_full = ring_is_fuller(&b->w->miss, b->w->miss.units / 2);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(b->control_alive))
+		if (unlikely_(p->q.qtype == DNS_TYPE_ANY) && b->tables->config.any_minimal)
+			reply_any(b, p);
+		else if (likely_(b->control_alive))
 			settle_miss(b, p, is_half_full);
 		else
 			reply_rcode(b, p, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,

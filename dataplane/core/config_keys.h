@@ -235,7 +235,10 @@
 	X(access, slip, slip, NUMBER, none, "2", 0, 100, LIVE,                                     \
 		"Each how many-th query over the limit is answered, without records and with TC, " \
 		"so that a real client asks again over TCP. 1: each; 0: none. The others are "     \
-		"dropped.")
+		"dropped.")                                                                        \
+	X(access, any, any_minimal, CHOICE, access_any, "minimal", 0, 0, LIVE,                     \
+		"What a question for ANY gets: one HINFO record that tells nothing (`minimal`, "   \
+		"RFC 8482), or what the upstreams say (`forward`).")
 
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
@@ -325,6 +328,8 @@
 	X(stale_bound, "window", STALE_BOUND_WINDOW)          \
 	X(access_denied, "drop", 0)                           \
 	X(access_denied, "refuse", 1)                         \
+	X(access_any, "forward", 0)                           \
+	X(access_any, "minimal", 1)                           \
 	X(stale_bound, "stored", STALE_BOUND_STORED)          \
 	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)         \
 	X(block_mode, "null", DNS_BLOCK_NULL)                 \

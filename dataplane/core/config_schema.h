@@ -116,7 +116,7 @@ struct config_raw_fallback {
 };
 
 struct config_raw_access {
-	char *denied, *rate, *network_rate, *burst, *slip;
+	char *denied, *rate, *network_rate, *burst, *slip, *any;
 	char **allow, **deny, **unlimited;
 	unsigned allow_count, deny_count, unlimited_count;
 };

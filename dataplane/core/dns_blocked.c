@@ -98,3 +98,17 @@ uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 {
 	return dns_reply_synthetic(msg, cap, q, block, DNS_EDE_BLOCKED, limit, sum);
 }
+
+uint16_t dns_reply_any(
+	uint8_t *msg, size_t cap, const struct dns_query *q, uint16_t limit, uint16_t *sum)
+{
+	static const uint8_t hinfo[] = "\7RFC8482"; // and an empty string
+	enum { TTL_S = 3600 };
+	uint8_t rr[RR_FIXED_LEN + sizeof hinfo];
+	struct dns_answer_view a = {.bytes = rr, .len = sizeof rr, .ancount = 1};
+	a.sum = rr_begin(rr, DNS_TYPE_HINFO, q->qclass, TTL_S, sizeof hinfo);
+	memcpy(rr + RR_FIXED_LEN, hinfo, sizeof hinfo);
+	a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, sizeof hinfo));
+	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = limit};
+	return dns_reply_answer(msg, cap, q, &a, &o, sum);
+}

@@ -257,7 +257,8 @@ struct config_fallback {
 // Who may ask, and how often. Of `allow` and `deny` the longest prefix decides; who is in none of
 // them may not ask. The words of the file (`private`, `local`, `any`) are prefixes here.
 struct config_access {
-	bool refuse; // who may not ask is told so; false: silence
+	bool refuse;      // who may not ask is told so; false: silence
+	bool any_minimal; // ANY gets a record that says so; false: all that there is
 	unsigned allow_count, deny_count, unlimited_count;
 	struct ip_address *allow, *deny; // prefixes without host bits; in both: denied
 	struct ip_address *unlimited;    // no limit applies to these clients

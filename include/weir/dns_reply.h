@@ -98,7 +98,12 @@ static_assert(sizeof(struct dns_block) == 28);
 // name, also for the SOA. `block` is loaded once. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
-// The same where nobody is blocked, such as for a name that local data says there is not: with
-// another error, or DNS_EDE_NONE.
+// ANY, without what there is: one HINFO record with the text "RFC8482" (RFC 8482 4.2), so that
+// nobody can have much sent for little, nor learns what others asked for.
+ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dns_query *q,
+	uint16_t limit, uint16_t *sum) ATTR_NONNULL;
+
+// As dns_reply_blocked where nobody is blocked, such as for a name that local data says there is
+// not: with another error, or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

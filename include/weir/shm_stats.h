@@ -18,6 +18,7 @@
 	X(blocked, "answered by a block rule")                                      \
 	X(blocked_answer, "answered as blocked for what its answer leads to")       \
 	X(local, "answered from local data")                                        \
+	X(any_minimal, "HINFO: ANY is not for clients (access.any)")                \
 	X(drop_rule, "dropped by a block rule")                                     \
 	X(miss, "handed to the control plane")                                      \
 	X(miss_duplicate, "dropped: enough clients already wait for that question") \

@@ -242,6 +242,32 @@ static void test_doorbell(void **)
 	harness_end(h);
 }
 
+// Also while nobody could be asked; what is blocked stays blocked.
+static void test_any_is_minimal(void **)
+{
+	static const char *const blocked[] = {"bad.example"};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "Any.example", .qtype = 255, .edns = true};
+	struct wire_reply r;
+	harness_block(h, blocked, 1);
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	h->tables.config.any_minimal = 1;
+	for (h->w.control_alive = 0; h->w.control_alive < 2; h->w.control_alive++) {
+		harness_ask(h, &q, VERDICT_any_minimal, &r);
+		assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
+		assert_int_equal(r.count, 1);
+		assert_int_equal(r.record[0].type, DNS_TYPE_HINFO);
+		assert_int_equal(r.record[0].rdata_len, 9);
+		assert_memory_equal(r.record[0].rdata, "\7RFC8482", 9);
+	}
+	q.name = "x.bad.example";
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	q = (struct wire_query){.name = "any.example"};
+	h->w.control_alive = 1;
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_a_crowd_leaves_room),
 		cmocka_unit_test(test_no_control),
 		cmocka_unit_test(test_no_tables),
+		cmocka_unit_test(test_any_is_minimal),
 		cmocka_unit_test(test_doorbell),
 	};
 	return HARNESS_MAIN(tests);

@@ -350,6 +350,24 @@ static void test_blocked(void **)
 	check_blocked(DNS_BLOCK_MODES, 3, DNS_TYPE_A, DNS_RCODE_NOERROR, DNS_TYPE_SOA);
 }
 
+static void test_any(void **)
+{
+	static const uint8_t record[] = "\xc0\x0c\0\x0d\0\1\0\0\x0e\x10\0\x09\7RFC8482";
+	uint8_t msg[512];
+	struct dns_query q;
+	for (unsigned label_len = 3; label_len <= 4; label_len++) {
+		uint16_t sum;
+		ask(msg, DNS_FLAG_RD, 1, label_len, DNS_TYPE_ANY, true, 0, 1232, &q);
+		uint16_t len = dns_reply_any(msg, sizeof msg, &q, 1232, &sum);
+		assert_int_equal(sum, sum_by_octets(msg, len));
+		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA);
+		assert_int_equal(get_u16(msg + 6), 1);
+		assert_int_equal(get_u32(msg + 8), 1); // the OPT alone
+		assert_memory_equal(msg + 12 + q.question_len, record, sizeof record);
+		assert_int_equal(len, 12 + q.question_len + sizeof record + DNS_OPT_FIXED_LEN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_sum_of_an_empty_answer),
 		cmocka_unit_test(test_rcode),
 		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_any),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
