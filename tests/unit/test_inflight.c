@@ -195,12 +195,14 @@ static void test_a_suffix_leaves_a_quarter(void **)
 	int why;
 	assert_int_equal(inflight_new(&f, 4096, 16), 0);
 	set_limits(f, 4096, 256, 0);
-	assert_int_equal(fill(f, ".com", 5000, &why), 3072);
+	// The sketch may count a few of the other names for the suffix (crowd.h), never too few.
+	unsigned com = fill(f, ".com", 5000, &why);
+	assert_in_range(com, 3072 - 8, 3072);
 	assert_int_equal(why, -EDQUOT);
 	assert_true(inflight_is_crowded(f));
 	assert_int_equal(fill(f, ".org", 500, &why), 500);
 	// Names without any domain: each is its own suffix.
-	assert_int_equal(fill(f, "", 5000, &why), 4096 - 3072 - 500);
+	assert_int_equal(fill(f, "", 5000, &why), 4096 - com - 500);
 	assert_int_equal(why, -ENOSPC);
 	inflight_free(f);
 }
