@@ -82,6 +82,21 @@ static void drop_twins(struct policy_prefixes *p)
 	p->count = kept;
 }
 
+// What is left covers every address by the same leaf. The prefixes of a local network, say, that is
+// a private one too: lookups end where the first bits alone decide.
+static void drop_idle(struct policy_prefixes *p, uint8_t other)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < p->count; i++) {
+		unsigned k = kept; // behind the longest that covers it
+		while (k > 0 && !covers(p->one[k - 1].address, p->one[i].address))
+			k--;
+		if (p->one[i].leaf != (k > 0 ? p->one[k - 1].leaf : other))
+			p->one[kept++] = p->one[i];
+	}
+	p->count = kept;
+}
+
 int policy_leaves_collect(const struct config *c, unsigned version, struct policy_prefixes *out)
 {
 	const struct config_access *x = &c->access;
@@ -105,6 +120,7 @@ int policy_leaves_collect(const struct config *c, unsigned version, struct polic
 		out->one[i].leaf =
 			(uint8_t)(group_of(c, a) | access_of(c, a) << POLICY_ACCESS_SHIFT);
 	}
+	drop_idle(out, policy_leaf_other(c));
 	return 0;
 }
 

@@ -50,14 +50,14 @@ static void turn_all_away(struct batch *b)
 	b->count = 0;
 }
 
-static bool may_ask(struct batch *b, struct packet *p, unsigned leaf)
+static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint32_t at[4])
 {
 	const struct policy_reader *r = &b->tables->policy;
 	switch (policy_access_of(leaf)) {
 	case POLICY_ASK:
 		return true;
 	case POLICY_ASK_LIMITED:
-		if (limit_take(b->w->limit, p->ip_version, source(p)))
+		if (limit_take_at(b->w->limit, at))
 			return true;
 		if (limit_slips(b->w->limit, r->limit.slip))
 			turn_away(b, p, VERDICT_slip_limited, VERDICT_drop_limited);
@@ -73,38 +73,74 @@ static bool may_ask(struct batch *b, struct packet *p, unsigned leaf)
 	}
 }
 
-static void by_access(struct batch *b, const uint8_t leaf[])
+// All buckets are on their way before the first is looked into.
+static void by_access(struct batch *b, const uint64_t leaf[])
 {
+	uint32_t at[WORKER_BATCH][4];
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		if (policy_access_of((unsigned)leaf[i]) != POLICY_ASK_LIMITED)
+			continue;
+		limit_places(b->w->limit, p->ip_version, source(p), at[i]);
+		limit_prefetch(b->w->limit, at[i]);
+	}
+	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(may_ask(b, p, leaf[i])))
+		if (likely_(may_ask(b, p, (unsigned)leaf[i], at[i])))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;
+}
+
+// The leaves of all clients; all of them put together. Where the first load told each of them, as
+// it does of private networks, nothing more is looked at: one branch for the batch.
+ATTR_INLINE unsigned find_leaves(const struct batch *b, uint64_t leaf[])
+{
+	const struct policy_reader *r = &b->tables->policy;
+	uint64_t all = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		leaf[i] = p->ip_version == 4 ? policy_begin_v4(r, source(p))
+					     : policy_begin_v6(r, source(p));
+		all |= leaf[i];
+	}
+	if (likely_(all < POLICY_LEAVES))
+		return (unsigned)all;
+	all = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		leaf[i] = p->ip_version == 4 ? policy_end_v4(r, source(p), leaf[i])
+					     : policy_end_v6(r, source(p), leaf[i]);
+		all |= leaf[i];
+	}
+	return (unsigned)all;
+}
+
+static void by_group(struct batch *b, const uint64_t leaf[])
+{
+	for (unsigned i = 0; i < b->count; i++)
+		b->pkt[i]->group = (uint8_t)policy_group_of((unsigned)leaf[i]);
+	if (b->tables->policy.has_macs)
+		by_mac(b);
+	count(b);
 }
 
 // Before the parser, which hashes the question with the view of its client's group.
 void stage_policy(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	uint8_t leaf[WORKER_BATCH];
+	uint64_t leaf[WORKER_BATCH];
 
 	if (!t->has_groups && !t->has_access) {
 		if (unlikely_(t->is_closed))
 			turn_all_away(b);
 		return;
 	}
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		leaf[i] = (uint8_t)(p->ip_version == 4 ? policy_leaf_v4(&t->policy, source(p))
-						       : policy_leaf_v6(&t->policy, source(p)));
-		p->group = (uint8_t)policy_group_of(leaf[i]);
-	}
-	if (t->policy.has_macs)
-		by_mac(b);
+	unsigned all = find_leaves(b, leaf);
 	if (t->has_groups)
-		count(b);
-	if (t->has_access)
+		by_group(b, leaf);
+	// Where nobody is limited or denied, leaves have none of those bits.
+	if (t->has_access && unlikely_(all >> POLICY_ACCESS_SHIFT))
 		by_access(b, leaf);
 }

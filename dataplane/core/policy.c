@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <weir/keyhash.h>
@@ -89,6 +90,47 @@ static void table_use(
 	policy_v6_bits(t->length, r->bits);
 }
 
+static unsigned top_of(const struct policy_v6_slot *s)
+{
+	return (unsigned)(be64toh(s->key[0]) >> (64 - POLICY_V6_TOP_BITS));
+}
+
+// The leaf of one short prefix.
+static void top_fill(struct policy_reader *r, const struct policy_v6_slot *s, unsigned length)
+{
+	unsigned wide = 1u << (POLICY_V6_TOP_BITS - length), from = top_of(s) & ~(wide - 1);
+	for (unsigned i = 0; i < wide; i++)
+		r->v6_top[from + i] = s->leaf & (POLICY_LEAVES - 1);
+}
+
+static void top_lead(struct policy_reader *r, const struct policy_v6_slot *s, unsigned at)
+{
+	at = at < POLICY_V6_LAST_BIT ? at : POLICY_V6_LAST_BIT;
+	r->v6_top[top_of(s)] |= UINT64_C(1) << (POLICY_BEGUN_BITS + at);
+}
+
+// The tables of short prefixes, which come first, are all in the first load then.
+static void v6_use(struct policy_reader *r, const struct policy_head *h, const uint8_t *base)
+{
+	for (unsigned i = 0; i < POLICY_V6_TOP; i++)
+		r->v6_top[i] = h->other_leaf;
+	for (unsigned i = 0; i < h->v6_length_count; i++) {
+		const struct policy_v6_table *t = &h->v6[i];
+		bool is_short = t->length <= POLICY_V6_TOP_BITS && t->slots <= POLICY_V6_TOP
+				&& r->v6_length_count == 0;
+		unsigned at = r->v6_length_count;
+		table_use(&r->v6[at], t, base);
+		for (unsigned k = 0; k < t->slots; k++) {
+			struct policy_v6_slot s = r->v6[at].slots[k];
+			if (is_short)
+				top_fill(r, &s, t->length);
+			else
+				top_lead(r, &s, at);
+		}
+		r->v6_length_count += !is_short;
+	}
+}
+
 int policy_reader_init(struct policy_reader *r, const void *image, size_t size, char why[128])
 {
 	struct policy_head h; // ours alone from here on
@@ -107,7 +149,6 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		.v4 = (const uint16_t *)(const void *)(base + h.v4_off),
 		.v4_block_mask = h.v4_blocks - 1,
 		.group_count = h.group_count,
-		.v6_length_count = h.v6_length_count,
 		.has_macs = h.mac_count > 0,
 		.has_access = h.has_access != 0,
 		.refuse = h.refuse != 0,
@@ -116,8 +157,7 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 	};
 	if (h.mac_count)
 		table_use(&r->mac, &h.mac, base);
-	for (unsigned i = 0; i < h.v6_length_count; i++)
-		table_use(&r->v6[i], &h.v6[i], base);
+	v6_use(r, &h, base);
 	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++) {
 		r->group[i] = h.group[i < h.group_count ? i : 0];
 		r->has_block_all |= r->group[i].block_all != 0;

@@ -102,17 +102,30 @@ ATTR_INLINE void limit_places(
 		+ (uint32_t)(n >> 32) % LIMIT_NETWORK_CELLS;
 }
 
-// May this client ask once more? Then it is counted. `ip`: 4 or 16 octets as in the packet. The
-// table's worker alone.
-ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8_t *ip)
+// For limit_take_at, some packets later.
+ATTR_INLINE void limit_prefetch(const struct limit_table *t, const uint32_t at[4])
 {
-	uint32_t at[4];
-	limit_places(t, version, ip, at);
+	for (unsigned i = 0; i < 4; i++)
+		__builtin_prefetch(&t->cell[at[i]], 1);
+}
+
+// May this client, whose buckets are there, ask once more? Then it is counted. The table's worker
+// alone.
+ATTR_INLINE bool limit_take_at(struct limit_table *t, const uint32_t at[4])
+{
 	bool left = (limit_cell_left(&t->cell[at[0]]) || limit_cell_left(&t->cell[at[1]]))
 		    && (limit_cell_left(&t->cell[at[2]]) || limit_cell_left(&t->cell[at[3]]));
 	for (unsigned i = 0; left && i < 4; i++)
 		limit_cell_count(t, at[i]);
 	return left;
+}
+
+// `ip`: 4 or 16 octets as in the packet.
+ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8_t *ip)
+{
+	uint32_t at[4];
+	limit_places(t, version, ip, at);
+	return limit_take_at(t, at);
 }
 
 // Of a query over the limit: is it one that is told so?
