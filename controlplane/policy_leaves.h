@@ -11,8 +11,8 @@
 
 #include "policy_v6.h"
 
-// Of one family, the shortest first; none twice, and none that says what a shorter one says. free(3) out->one. -ENOMEM; -E2BIG: more groups or
-// prefixes of groups than the image has room for.
+// Of one family, the shortest first; none twice, and none that says what a shorter one says.
+// free(3) out->one. -ENOMEM; -E2BIG: more groups or prefixes of groups than the image has room for.
 ATTR_MUST_CHECK int policy_leaves_collect(
 	const struct config *c, unsigned version, struct policy_prefixes *out);
 // By address.

@@ -74,53 +74,62 @@ static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint
 }
 
 // All buckets are on their way before the first is looked into.
-static void by_access(struct batch *b, const uint64_t leaf[])
+static void by_access(struct batch *b, const uint8_t leaf[])
 {
 	uint32_t at[WORKER_BATCH][4];
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		if (policy_access_of((unsigned)leaf[i]) != POLICY_ASK_LIMITED)
+		if (policy_access_of(leaf[i]) != POLICY_ASK_LIMITED)
 			continue;
 		limit_places(b->w->limit, p->ip_version, source(p), at[i]);
 		limit_prefetch(b->w->limit, at[i]);
 	}
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(may_ask(b, p, (unsigned)leaf[i], at[i])))
+		if (likely_(may_ask(b, p, leaf[i], at[i])))
 			b->pkt[kept++] = p;
 	}
 	b->count = kept;
 }
 
-// The leaves of all clients; all of them put together. Where the first load told each of them, as
-// it does of private networks, nothing more is looked at: one branch for the batch.
-ATTR_INLINE unsigned find_leaves(const struct batch *b, uint64_t leaf[])
+// The leaf of each client by all that there is to look at, in the same steps for all.
+ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
-	uint64_t all = 0;
+	unsigned all = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		leaf[i] = p->ip_version == 4 ? policy_begin_v4(r, source(p))
-					     : policy_begin_v6(r, source(p));
-		all |= leaf[i];
+		unsigned found = p->ip_version == 4 ? policy_leaf_v4(r, source(p))
+						    : policy_leaf_v6(r, source(p));
+		leaf[i] = (uint8_t)found;
+		all |= found;
 	}
-	if (likely_(all < POLICY_LEAVES))
-		return (unsigned)all;
-	all = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		const struct packet *p = b->pkt[i];
-		leaf[i] = p->ip_version == 4 ? policy_end_v4(r, source(p), leaf[i])
-					     : policy_end_v6(r, source(p), leaf[i]);
-		all |= leaf[i];
-	}
-	return (unsigned)all;
+	return all;
 }
 
-static void by_group(struct batch *b, const uint64_t leaf[])
+// Without groups the first load tells most leaves, as it does of private networks. One branch for
+// the batch: if any client takes more, all are looked up. Returned are all leaves put together.
+ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
+{
+	const struct policy_reader *r = &b->tables->policy;
+	unsigned all = 0;
+	if (b->tables->has_groups)
+		return find_whole(b, leaf);
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		unsigned found = p->ip_version == 4 ? policy_first_v4(r, source(p))
+						    : policy_first_v6(r, source(p));
+		leaf[i] = (uint8_t)found;
+		all |= found;
+	}
+	return likely_(all < POLICY_LEAVES) ? all : find_whole(b, leaf);
+}
+
+static void by_group(struct batch *b, const uint8_t leaf[])
 {
 	for (unsigned i = 0; i < b->count; i++)
-		b->pkt[i]->group = (uint8_t)policy_group_of((unsigned)leaf[i]);
+		b->pkt[i]->group = (uint8_t)policy_group_of(leaf[i]);
 	if (b->tables->policy.has_macs)
 		by_mac(b);
 	count(b);
@@ -130,7 +139,7 @@ static void by_group(struct batch *b, const uint64_t leaf[])
 void stage_policy(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	uint64_t leaf[WORKER_BATCH];
+	uint8_t leaf[WORKER_BATCH];
 
 	if (!t->has_groups && !t->has_access) {
 		if (unlikely_(t->is_closed))

@@ -103,12 +103,6 @@ static void top_fill(struct policy_reader *r, const struct policy_v6_slot *s, un
 		r->v6_top[from + i] = s->leaf & (POLICY_LEAVES - 1);
 }
 
-static void top_lead(struct policy_reader *r, const struct policy_v6_slot *s, unsigned at)
-{
-	at = at < POLICY_V6_LAST_BIT ? at : POLICY_V6_LAST_BIT;
-	r->v6_top[top_of(s)] |= UINT64_C(1) << (POLICY_BEGUN_BITS + at);
-}
-
 // The tables of short prefixes, which come first, are all in the first load then.
 static void v6_use(struct policy_reader *r, const struct policy_head *h, const uint8_t *base)
 {
@@ -125,7 +119,7 @@ static void v6_use(struct policy_reader *r, const struct policy_head *h, const u
 			if (is_short)
 				top_fill(r, &s, t->length);
 			else
-				top_lead(r, &s, at);
+				r->v6_top[top_of(&s)] |= POLICY_LEAVES;
 		}
 		r->v6_length_count += !is_short;
 	}

@@ -51,7 +51,6 @@ enum {
 	POLICY_V6_LENGTHS = 129,
 	POLICY_V6_TOP_BITS = 12,
 	POLICY_V6_TOP = 1 << POLICY_V6_TOP_BITS,
-	POLICY_V6_LAST_BIT = 55, // of those that say in which tables to look, for all from there on
 	POLICY_V6_SLOTS_MAX = 1 << 16,
 	POLICY_RATE_MAX = 10000000,
 	POLICY_BURST_MAX_S = 60,
@@ -149,9 +148,9 @@ struct policy_reader {
 	struct policy_limit limit;
 	struct policy_v6_reader mac;
 	struct policy_v6_reader v6[POLICY_V6_LENGTHS]; // of lengths over POLICY_V6_TOP_BITS
-	// By the first bits of an address: the leaf by all shorter prefixes, and from bit
-	// POLICY_BEGUN_BITS on, in which of `v6` there may be a longer one.
-	uint64_t v6_top[POLICY_V6_TOP];
+	// By the first bits of an address: the leaf by all shorter prefixes, and POLICY_LEAVES more
+	// if there are longer ones.
+	uint16_t v6_top[POLICY_V6_TOP];
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond group_count like group 0
 };
 
@@ -192,22 +191,18 @@ ATTR_INLINE unsigned policy_v4_next(const struct policy_reader *r, unsigned bloc
 	return policy_v4_load(r, POLICY_V4_TOP + (block & r->v4_block_mask) * POLICY_V4_BLOCK + at);
 }
 
-// A lookup in two steps: what it begins with is the leaf if nothing is above POLICY_BEGUN_BITS, and
-// may always be gone on with.
-enum { POLICY_BEGUN_BITS = 8 };
-static_assert(POLICY_LEAVES == 1 << POLICY_BEGUN_BITS);
-
-// `address`: 4 octets as in the packet.
-ATTR_INLINE uint64_t policy_begin_v4(const struct policy_reader *r, const uint8_t *address)
+// `address`: 4 octets as in the packet. The first load of a lookup: the leaf, or POLICY_LEAVES or
+// more.
+ATTR_INLINE unsigned policy_first_v4(const struct policy_reader *r, const uint8_t *address)
 {
 	return policy_v4_load(r, get_u16(address));
 }
 
-ATTR_INLINE unsigned policy_end_v4(
-	const struct policy_reader *r, const uint8_t *address, uint64_t begun)
+ATTR_INLINE unsigned policy_leaf_v4(const struct policy_reader *r, const uint8_t *address)
 {
 	uint32_t whole = get_u32(address);
-	unsigned e = policy_v4_next(r, (unsigned)begun, whole >> 12);
+	unsigned e = policy_v4_load(r, whole >> 16);
+	e = policy_v4_next(r, e, whole >> 12);
 	e = policy_v4_next(r, e, whole >> 8);
 	e = policy_v4_next(r, e, whole >> 4);
 	e = policy_v4_next(r, e, whole);
@@ -227,34 +222,19 @@ ATTR_INLINE uint64_t policy_table_look(
 	return (leaf & ~found) | (s->leaf & found);
 }
 
-ATTR_INLINE unsigned policy_leaf_v4(const struct policy_reader *r, const uint8_t *address)
-{
-	return policy_end_v4(r, address, policy_begin_v4(r, address));
-}
-
 // `address`: 16 octets.
-ATTR_INLINE uint64_t policy_begin_v6(const struct policy_reader *r, const uint8_t *address)
+ATTR_INLINE unsigned policy_first_v6(const struct policy_reader *r, const uint8_t *address)
 {
 	return r->v6_top[get_u16(address) >> (16 - POLICY_V6_TOP_BITS)];
 }
 
-ATTR_INLINE unsigned policy_end_v6(
-	const struct policy_reader *r, const uint8_t *address, uint64_t begun)
-{
-	uint64_t whole[2], leaf = begun & (POLICY_LEAVES - 1);
-	memcpy(whole, address, sizeof whole);
-	for (uint64_t left = begun >> POLICY_BEGUN_BITS; left; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
-		leaf = policy_table_look(&r->v6[i], whole, leaf);
-		while (unlikely_(i >= POLICY_V6_LAST_BIT) && ++i < r->v6_length_count)
-			leaf = policy_table_look(&r->v6[i], whole, leaf);
-	}
-	return (unsigned)leaf & (POLICY_LEAVES - 1);
-}
-
 ATTR_INLINE unsigned policy_leaf_v6(const struct policy_reader *r, const uint8_t *address)
 {
-	return policy_end_v6(r, address, policy_begin_v6(r, address));
+	uint64_t whole[2], leaf = policy_first_v6(r, address);
+	memcpy(whole, address, sizeof whole);
+	for (unsigned i = 0; i < r->v6_length_count; i++)
+		leaf = policy_table_look(&r->v6[i], whole, leaf);
+	return (unsigned)leaf & (POLICY_LEAVES - 1);
 }
 
 // Below POLICY_GROUPS_MAX.

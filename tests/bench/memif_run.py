@@ -72,9 +72,8 @@ dataplane:
   main_lcore: {cpus[0]}
   worker_lcores: [{cpus[1]}]
   ports: [{{device: "net_memif0,role=server,socket={run}/memif.sock"}}]
-  service_addresses: [198.18.0.53/24]
+  service_addresses: [198.18.0.53/15]
   poll: busy
-access: {{allow: [any], unlimited: [any]}}
 cache: {{l0_mb: {256 if names > 100000 else 64}}}
 blocking: {{mode: "null", lists: {lists}}}
 local: {{test_names: true}}

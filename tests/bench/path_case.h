@@ -11,6 +11,8 @@ enum path_versus {
 	VERSUS_ALONE,
 	VERSUS_PLAIN,  // the same queries without what is special about them, from a second port
 	VERSUS_GROUPS, // the same frames without groups of clients
+	VERSUS_ACCESS, // the same frames where anybody may ask
+	VERSUS_LIMITS, // the same frames of clients that no rate applies to
 	VERSUS_WRITES, // the same while nobody writes to L0
 	VERSUS_SWAPS,  // the same while no rule image is published
 	VERSUS_BUILDS, // the same while none is built and published

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "path_load.h"
 
-#include "../../controlplane/policy_build.h"
 #include "../../controlplane/rule_build.h"
 #include "../../tools/loadgen/corpus.h"
 #include "../dp/wire.h"
@@ -118,43 +117,6 @@ bool path_pcap_write(const char *path, const struct path_traffic *t)
 		return false;
 	}
 	return true;
-}
-
-bool path_groups_build(void **image, struct policy_reader *reader)
-{
-	enum { GROUPS = PATH_GROUPS, GROUP_MAX = 128, PREFIXES = 1000 };
-	static struct ip_address clients[GROUPS][GROUP_MAX];
-	static struct config_group groups[GROUPS];
-	struct policy_group what[GROUPS + 1];
-	struct config config = {.group_count = GROUPS, .groups = groups};
-	struct policy_image made;
-	char text[64], why[128];
-
-	memset(what, 0, sizeof what);
-	for (unsigned i = 0; i <= GROUPS; i++) {
-		unsigned own = RULE_LIST_FIRST + PATH_LISTS_COMMON + i - 1;
-		what[i].lists[0] = (UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1;
-		if (i > 0)
-			what[i].lists[own / 64] |= UINT64_C(1) << own % 64;
-	}
-	for (unsigned i = 0; i < 2 * PREFIXES; i++) {
-		unsigned group = (unsigned)corpus_mix(i) % GROUPS, net = i % PREFIXES / 2;
-		struct config_group *g = &groups[group];
-		if (i < PREFIXES)
-			snprintf(text, sizeof text, i % 2 ? "198.%u.%u.77" : "198.%u.%u.0/24",
-				18 + net / 256, net % 256);
-		else
-			snprintf(text, sizeof text, i % 2 ? "fd53:0:0:%x::4d" : "fd53:0:0:%x::/64",
-				net);
-		g->clients = clients[group];
-		if (g->client_count == GROUP_MAX
-			|| ip_address_parse(text, &g->clients[g->client_count++]) < 0)
-			return false;
-	}
-	if (policy_build(&config, what, &made) < 0)
-		return false;
-	*image = made.head;
-	return policy_reader_init(reader, made.head, made.size, why) == 0;
 }
 
 // Huge pages, where the kernel gives them, as for the regions that this stands for.

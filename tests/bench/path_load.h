@@ -5,8 +5,9 @@
 // queries, L0 and the rule image made by their real writers in ordinary memory. Names and answers
 // are those of tools/loadgen/corpus.h; all numbers come from a seed.
 
+#include "path_policy.h"
+
 #include <weir/l0_writer.h>
-#include <weir/policy.h>
 #include <weir/rule_image.h>
 
 struct path_traffic {
@@ -18,7 +19,8 @@ struct path_traffic {
 	bool zipf;                 // of `names`, number n is drawn in proportion to 1/(n + 1)
 	bool ipv6, vlan, edns;     // of all of them
 	bool clients;              // many, drawn evenly from CLIENTS_NETS networks
-	bool groups;               // these are in the groups of path_groups_build
+	bool groups;               // these are in groups
+	bool limits;               // and held to a rate
 };
 
 // Writes a pcap file at `path`. False after saying why.
@@ -40,11 +42,6 @@ void path_l0_free(struct path_l0 *l);
 
 // Where clients are: 198.18.0.0/15 or fd53::/48, by /24 or /64.
 enum { CLIENTS_NETS = 512 };
-// 1,000 prefixes of each family in 32 groups: 500 of these networks, and one address in each. All
-// groups resolve alike. To each apply the lists that all have, a list of its own, and none of the
-// others'. *image is the caller's to free.
-enum { PATH_GROUPS = 32, PATH_LISTS_COMMON = 32 };
-bool path_groups_build(void **image, struct policy_reader *reader);
 
 // An image of `count` listed names; *image is the caller's to free. All of them in list number 2;
 // or over the PATH_LISTS_COMMON lists from there on, each name in one, with a list for each group

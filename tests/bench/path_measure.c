@@ -143,7 +143,11 @@ static void measure_pairs(struct path_rig *r, const struct path_case *c, struct 
 		bool with = i % 2;
 		struct slice slice = {.us = PAIR_US, .way = WAY_PLAIN};
 		if (c->versus == VERSUS_GROUPS)
-			r->tables.has_groups = with;
+			path_rig_policy(r, with ? PATH_POLICY_GROUPS : PATH_POLICY_SHIPPED);
+		else if (c->versus == VERSUS_ACCESS)
+			r->tables.has_access = with;
+		else if (c->versus == VERSUS_LIMITS)
+			path_rig_policy(r, with ? PATH_POLICY_LIMITS : PATH_POLICY_SHIPPED);
 		else
 			slice.port = with ? PATH_PORT : PATH_PORT_PLAIN;
 		s->whole[with][i / 2] = run(r, &slice, &stages).cycles;
@@ -205,7 +209,7 @@ bool path_measure(struct path_rig *r, const struct path_case *c, struct path_sam
 {
 	s->pairs = 0;
 	measure_alone(r, c, s);
-	if (c->versus == VERSUS_PLAIN || c->versus == VERSUS_GROUPS)
+	if (c->versus > VERSUS_ALONE && c->versus < VERSUS_WRITES)
 		measure_pairs(r, c, s);
 	return c->versus < VERSUS_WRITES || measure_beside(r, c, s);
 }

@@ -39,6 +39,12 @@ static void report_versus(const struct path_case *c, const struct path_samples *
 	case VERSUS_GROUPS:
 		path_report_one(c, "ratio_groups", without / with, "of none", 0.90);
 		break;
+	case VERSUS_ACCESS:
+		path_report_one(c, "ratio_access", without / with, "of none", 0);
+		break;
+	case VERSUS_LIMITS:
+		path_report_one(c, "ratio_limits", without / with, "of none", 0);
+		break;
 	default:
 		path_report_one(c, "ratio_writes", without / with, "of none", 0.99);
 		path_report_one(c, "write_rate", s->write_rate, "writes/s", PATH_WRITES_PER_S);

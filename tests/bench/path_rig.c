@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <weir/clock.h>
 
 enum {
 	LANE_UNITS = 32768,
@@ -21,11 +22,14 @@ enum {
 	SPARE = 4096, // buffers beside those that hold the file
 	BUF_OCTETS = 1200,
 	LISTED = 1000000,
+	LOOK_MS = 10, // as the main lcore does
 };
 
 static struct rte_mempool *pool;
 static void *rules[2]; // [1]: for groups
-static void *groups;
+static void *policies[PATH_POLICIES];
+static struct policy_reader policy_readers[PATH_POLICIES];
+static struct limiter *limiter;
 static struct rule_reader rules_reader[2];
 
 static const char *const port_name[PATH_PORTS] = {"net_pcap_path", "net_pcap_plain"};
@@ -111,6 +115,9 @@ static bool make_worker(struct path_rig *r)
 	r->w.stats = &r->stats;
 	r->w.lane = &r->dp;
 	r->w.control_alive = 1;
+	if (limiter_new(1, &limiter) < 0)
+		return false;
+	r->w.limit = limiter_table(limiter, 0);
 	r->w.tables = &r->tables;
 	atomic_store(&r->w.next_tables, &r->tables);
 	return true;
@@ -126,7 +133,9 @@ void path_rig_stop(struct path_rig *r)
 	path_l0_free(&r->l0);
 	free(rules[0]);
 	free(rules[1]);
-	free(groups);
+	for (unsigned i = 0; i < PATH_POLICIES; i++)
+		free(policies[i]);
+	limiter_free(limiter);
 	free(r->recent);
 	free(r->miss_data);
 	free(r->answer_data);
@@ -187,6 +196,20 @@ static bool open_l0(struct path_rig *r, const struct path_traffic *t)
 	return r->tables.has_l0;
 }
 
+enum path_policy path_rig_policy_of(const struct path_case *c)
+{
+	return c->traffic.groups   ? PATH_POLICY_GROUPS
+	       : c->traffic.limits ? PATH_POLICY_LIMITS
+				   : PATH_POLICY_SHIPPED;
+}
+
+void path_rig_policy(struct path_rig *r, enum path_policy kind)
+{
+	r->tables.policy = policy_readers[kind];
+	r->tables.has_groups = policy_has_groups(&r->tables.policy);
+	r->tables.has_access = r->tables.policy.has_access;
+}
+
 bool path_rig_tables(struct path_rig *r, const struct path_case *c)
 {
 	bool own = c->traffic.groups;
@@ -197,11 +220,14 @@ bool path_rig_tables(struct path_rig *r, const struct path_case *c)
 	}
 	r->tables.rules = rules_reader[own];
 	r->tables.has_rules = c->rules;
-	if (c->traffic.groups && !groups && !path_groups_build(&groups, &r->tables.policy)) {
+	for (unsigned i = 0; i < PATH_POLICIES; i++) {
+		if (policies[i]
+			|| path_policy_build((enum path_policy)i, &policies[i], &policy_readers[i]))
+			continue;
 		fprintf(stderr, "the policy image cannot be built\n");
 		return false;
 	}
-	r->tables.has_groups = c->traffic.groups;
+	path_rig_policy(r, path_rig_policy_of(c));
 	return open_l0(r, &c->traffic);
 }
 
@@ -234,6 +260,12 @@ void path_rig_settle(struct path_rig *r)
 	do
 		path_control_turn(&r->control);
 	while (stage_answer(&r->w) > 0);
+	uint64_t now_ms = clock_mono_coarse_ms();
+	if (now_ms < r->look_ms)
+		return;
+	r->look_ms = now_ms + LOOK_MS;
+	// Always that one, as another would fill all buckets.
+	limiter_look(limiter, &policy_readers[PATH_POLICY_LIMITS].limit, now_ms);
 }
 
 const struct rule_image_head *path_rig_rules(const struct path_case *c)

@@ -27,6 +27,7 @@ struct path_rig {
 	struct path_control control;
 	struct path_l0 l0;
 	uint32_t names, negatives; // in l0
+	uint64_t look_ms;          // when the limiter is due
 	unsigned buffers;          // in use before the case's first turn
 };
 
@@ -37,12 +38,16 @@ void path_rig_stop(struct path_rig *r);
 
 // What a case is answered from.
 bool path_rig_tables(struct path_rig *r, const struct path_case *c);
+// What is known of the clients; those of the tables are of the case's kind.
+void path_rig_policy(struct path_rig *r, enum path_policy kind);
+enum path_policy path_rig_policy_of(const struct path_case *c);
 // The same and its ports, and back.
 bool path_rig_open(struct path_rig *r, const struct path_case *c);
 void path_rig_close(struct path_rig *r);
 unsigned path_rig_buffers(void); // packet buffers in use
 
-// Answers what is still on the miss ring: of a million names L0 lacks some, as their buckets are
+// The control plane's and the main lcore's part: looks after the limits, and answers what is still
+// on the miss ring: of a million names L0 lacks some, as their buckets are
 // full (docs/l0-table.md). Not to be measured.
 void path_rig_settle(struct path_rig *r);
 

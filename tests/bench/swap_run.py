@@ -66,9 +66,8 @@ dataplane:
   memory_mb: 512
   mbufs: 65536
   ports: [{{device: "net_pcap0,rx_pcap={run}/load.pcap,infinite_rx=1"}}]
-  service_addresses: [198.18.0.53/24]
+  service_addresses: [198.18.0.53/15]
   poll: busy
-access: {{allow: [any], unlimited: [any]}}
 cache: {{l0_mb: 64}}
 blocking: {{mode: "null", lists: [{{name: bench, path: "{run}/list"}}]}}
 local: {{test_names: true}}
