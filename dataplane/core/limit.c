@@ -5,8 +5,9 @@
 
 enum {
 	MILLI = 1000,
-	LOOK_MOST_MS = 1000,      // a main lcore that was away gives no more than this at once
-	UNLIMITED = INT32_MAX / 2 // further than a worker counts between two looks
+	LOOK_MOST_MS = 1000, // a main lcore that was away gives no more than this at once
+	LOOK_BLOCKS_MOST = 4 * LIMIT_BLOCKS, // times workers; of one look
+	UNLIMITED = INT32_MAX / 2            // further than a worker counts between two looks
 };
 
 struct limiter {
@@ -15,9 +16,11 @@ struct limiter {
 	uint32_t *seen;             // counts at the last look, [worker][cell]
 	int64_t level[LIMIT_CELLS]; // thousandths of a query that are left
 	bool active[LIMIT_BLOCKS];  // some bucket is not full
+	uint64_t looked_ms[LIMIT_BLOCKS];
+	uint8_t empty_in[LIMIT_BLOCKS];
 	struct policy_limit limit;
 	bool looked;
-	uint64_t looked_ms;
+	unsigned first; // block of the next look
 	unsigned empty;
 };
 
@@ -96,7 +99,7 @@ static void grant(struct limiter *l, unsigned cell, int64_t queries)
 }
 
 // True: the bucket is not full, so the next look is due whoever asks.
-static bool cell_look(struct limiter *l, unsigned cell, uint64_t passed_ms)
+static bool cell_look(struct limiter *l, unsigned cell, uint64_t passed_ms, unsigned *empty)
 {
 	uint32_t rate = rate_of(l, cell);
 	uint64_t taken = spent(l, cell);
@@ -111,7 +114,7 @@ static bool cell_look(struct limiter *l, unsigned cell, uint64_t passed_ms)
 	// What several workers let through at once is owed, and no more than that: a cell that a
 	// flood shares by its other bucket would otherwise never come back.
 	l->level[cell] = level > -owed_most ? level : -owed_most;
-	l->empty += level < MILLI;
+	*empty += level < MILLI;
 	int64_t left = level / MILLI;
 	grant(l, cell, left < 0 ? 0 : left < UNLIMITED ? left : UNLIMITED);
 	return level < full;
@@ -135,36 +138,51 @@ static bool limit_same(const struct policy_limit *a, const struct policy_limit *
 	return a->rate == b->rate && a->network_rate == b->network_rate && a->burst_s == b->burst_s;
 }
 
-static void refill(struct limiter *l)
+static void block_look(struct limiter *l, unsigned block, uint64_t now_ms)
+{
+	uint64_t passed_ms = now_ms - l->looked_ms[block];
+	unsigned empty = 0;
+	bool active = false;
+	passed_ms = passed_ms < LOOK_MOST_MS ? passed_ms : LOOK_MOST_MS;
+	for (unsigned i = 0; i < LIMIT_BLOCK; i++)
+		active |= cell_look(l, block * LIMIT_BLOCK + i, passed_ms, &empty);
+	l->active[block] = active;
+	l->empty += empty - l->empty_in[block];
+	l->empty_in[block] = (uint8_t)empty;
+}
+
+static void refill(struct limiter *l, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < LIMIT_CELLS; i++) {
 		(void)spent(l, i);
 		l->level[i] = full_of(l, rate_of(l, i));
-		(void)cell_look(l, i, 0);
 	}
-	memset(l->active, 0, sizeof l->active);
+	for (unsigned block = 0; block < LIMIT_BLOCKS; block++) {
+		l->looked_ms[block] = now_ms;
+		block_look(l, block, now_ms);
+		l->active[block] = false;
+	}
 }
 
 void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t now_ms)
 {
-	uint64_t passed_ms = l->looked ? now_ms - l->looked_ms : 0;
 	bool changed = !l->looked || !limit_same(&l->limit, limit);
-	passed_ms = passed_ms < LOOK_MOST_MS ? passed_ms : LOOK_MOST_MS;
 	l->limit = *limit;
 	l->looked = true;
-	l->looked_ms = now_ms;
-	l->empty = 0;
 	if (changed) {
-		refill(l);
+		refill(l, now_ms);
 		return;
 	}
-	for (unsigned block = 0; block < LIMIT_BLOCKS; block++) {
-		if (!was_counted(l, block) && !l->active[block])
-			continue;
-		bool active = false;
-		for (unsigned i = 0; i < LIMIT_BLOCK; i++)
-			active |= cell_look(l, block * LIMIT_BLOCK + i, passed_ms);
-		l->active[block] = active;
+	unsigned left = LOOK_BLOCKS_MOST / l->workers;
+	left = left ? left : 1;
+	for (unsigned n = 0; n < LIMIT_BLOCKS && left; n++) {
+		unsigned block = l->first;
+		l->first = (block + 1) % LIMIT_BLOCKS;
+		if (was_counted(l, block) || l->active[block]) {
+			block_look(l, block, now_ms);
+			left--;
+		}
+		l->looked_ms[block] = now_ms;
 	}
 }
 

@@ -15,7 +15,9 @@
 //
 // 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
 // limited client touches four lines; the look costs the main lcore nothing while no limited client
-// asks, and 80,000 cells a worker when all of them do.
+// asks, and 80,000 cells a worker when all of them do, but never more than those of four workers:
+// with 32 of them, and a flood that reaches all cells, each cell's turn comes every 80 ms, and what
+// passed since then counts.
 
 #include "attr.h"
 #include "bytes.h"

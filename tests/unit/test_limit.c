@@ -207,9 +207,34 @@ static void test_slip(void **)
 	limiter_free(r.l);
 }
 
+// However many workers a flood reaches, one look is bounded, and each cell's turn comes.
+static void test_look_is_bounded(void **)
+{
+	enum { MANY = 32, TURNS = MANY / 4 };
+	const struct policy_limit limit = {.rate = 10, .network_rate = 10, .burst_s = 1};
+	struct limiter *l;
+	assert_int_equal(limiter_new(MANY, &l), 0);
+	limiter_look(l, &limit, 1000);
+	struct limit_table *t = limiter_table(l, MANY - 1);
+	for (uint32_t i = 0; i < LIMIT_CELLS; i++)
+		for (unsigned k = 0; k < 20; k++)
+			limit_cell_count(t, i);
+	for (unsigned turn = 1; turn <= TURNS; turn++) {
+		limiter_look(l, &limit, 1000 + 10 * turn);
+		assert_int_equal(limiter_empty(l), LIMIT_CELLS / TURNS * turn);
+	}
+	for (unsigned turn = 1; turn <= TURNS; turn++)
+		limiter_look(l, &limit, 10000 + turn); // time that passed since its last turn
+	for (unsigned turn = 1; turn <= TURNS; turn++)
+		limiter_look(l, &limit, 11000 + turn);
+	assert_int_equal(limiter_empty(l), 0);
+	limiter_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_look_is_bounded),
 		cmocka_unit_test(test_burst_then_rate),
 		cmocka_unit_test(test_sum_of_workers),
 		cmocka_unit_test(test_pulses),
