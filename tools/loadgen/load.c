@@ -47,7 +47,10 @@ static void take_solicited(struct load *l)
 bool load_resolve(struct load *l)
 {
 	uint8_t frame[PACKET_FRAME_MAX];
-	for (int i = 0; i < 100; i++) {
+	// Out of step with a data plane that reflects and answers in turns of 5 ms: each try meets
+	// another part of these, where 100 ms could meet the reflecting one for all of 10 s.
+	enum { TRIES = 97, WAIT_US = 103000 };
+	for (int i = 0; i < TRIES; i++) {
 		unsigned left = 0;
 		for (unsigned k = 0; k < l->endpoints; k++) {
 			if (!l->endpoint[k].resolved) {
@@ -58,7 +61,7 @@ bool load_resolve(struct load *l)
 		if (!left)
 			return true;
 		flush(l);
-		rte_delay_us_sleep(100000);
+		rte_delay_us_sleep(WAIT_US);
 		take_solicited(l);
 	}
 	return false;
