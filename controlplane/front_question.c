@@ -92,8 +92,8 @@ static enum verdict settle_rules(struct front *f, struct front_question *q,
 static enum verdict block_all(struct front *f, const struct front_question *q, uint16_t *len)
 {
 	uint16_t sum;
-	*len = dns_reply_blocked(
-		f->r->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block, q->limit, &sum);
+	*len = dns_reply_synthetic(f->r->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block,
+		rule_class_ede(RULE_CLASS_OPERATOR_DENY), q->limit, &sum);
 	return VERDICT_blocked;
 }
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/rule_reply.h>
 
 // The address that a mode has for the type asked, as text; false: it has none.
 static bool address_text(const struct why *w, enum dns_block_mode mode,
@@ -46,7 +47,7 @@ void why_reply(struct why *w, const struct dns_block *group)
 	w->ede = -1;
 	if (w->all_blocked) {
 		blocked(w, group->mode, group);
-		w->ede = DNS_EDE_BLOCKED;
+		w->ede = DNS_EDE_FILTERED;
 		return;
 	}
 	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
@@ -55,8 +56,10 @@ void why_reply(struct why *w, const struct dns_block *group)
 	const struct why_hit *h = &w->hit[w->decider];
 	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP
 										 : h->kind.reply;
-	if (h->kind.rule_class != RULE_CLASS_LOCAL && reply != RULE_REPLY_DROP)
-		w->ede = DNS_EDE_BLOCKED;
+	if (reply != RULE_REPLY_DROP)
+		w->ede = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME
+				 ? DNS_EDE_BLOCKED
+				 : rule_class_ede(h->kind.rule_class);
 	if (reply == RULE_REPLY_DROP)
 		snprintf(w->reply, sizeof w->reply, "no answer at all");
 	else if (reply == RULE_REPLY_DATA)

@@ -253,7 +253,8 @@ static void reply_step(struct why *w)
 	if (w->reply_ttl_s != WHY_NO_TTL)
 		add(text, ", TTL %u s", w->reply_ttl_s);
 	if (w->ede >= 0)
-		add(text, ", extended error %d (Blocked)", w->ede);
+		add(text, ", extended error %d (%s)", w->ede,
+			w->ede == DNS_EDE_FILTERED ? "Filtered" : "Blocked");
 	step(w, WHY_STAGE_REPLY, false, "%s", text);
 }
 

@@ -27,12 +27,13 @@ uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,
 {
 	struct dns_answer_view answer;
 	if (d->action == RULE_DATA && rule_data_find(r, o->hash, d->list, q->qtype, &answer)) {
-		const struct dns_reply_opts opts = {
-			.ttl_cap_s = o->ttl_cap_s, .ede = rule_reply_ede(d), .limit = o->limit};
+		const struct dns_reply_opts opts = {.ttl_cap_s = o->ttl_cap_s,
+			.ede = rule_class_ede(d->rule_class),
+			.limit = o->limit};
 		return dns_reply_answer(msg, cap, q, &answer, &opts, sum);
 	}
 	enum dns_block_mode mode = mode_of(d);
 	const struct dns_block own = {.mode = (uint8_t)mode, .ttl_s = o->block->ttl_s};
 	return dns_reply_synthetic(msg, cap, q, mode == DNS_BLOCK_MODES ? o->block : &own,
-		rule_reply_ede(d), o->limit, sum);
+		rule_class_ede(d->rule_class), o->limit, sum);
 }

@@ -28,10 +28,13 @@ ATTR_INLINE bool rule_pattern_may_allow(
 		       || d->rule_class == RULE_CLASS_IMPORTANT_BLOCK);
 }
 
-// Local data blocks nobody: no error is told.
-ATTR_INLINE int rule_reply_ede(const struct rule_decision *d)
+// Of a rule of this class (enum rule_class). What a list blocks is Blocked; what somebody here has
+// denied by name is Filtered (RFC 8914 4.16, 4.18). Local data blocks nobody: no error is told.
+ATTR_INLINE int rule_class_ede(unsigned rule_class)
 {
-	return d->rule_class == RULE_CLASS_LOCAL ? DNS_EDE_NONE : DNS_EDE_BLOCKED;
+	if (rule_class == RULE_CLASS_LOCAL)
+		return DNS_EDE_NONE;
+	return rule_class == RULE_CLASS_OPERATOR_DENY ? DNS_EDE_FILTERED : DNS_EDE_BLOCKED;
 }
 
 // The reply of a decision that answers (RULE_BLOCK, RULE_DATA), as dns_reply.h's. `hash`: the

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 8914: extended errors; with them RFC 8767 (stale answers), RFC 9520 (failures), and what blocked names get."""
+import os
+import pathlib
+import signal
 import time
 
-from harness import UDP4, asked, case, configured, eventually, weirctl
+from harness import UDP, UDP4, asked, case, configured, eventually, weirctl
 
-BLOCKED, PROHIBITED = 15, 18
+BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
 STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
 
 
@@ -131,16 +134,42 @@ def rfc8914_4_19_prohibited(way):
 def blocked_answers_of_every_mode_have_a_soa_or_an_address(way):
     for mode, rcode in (("nxdomain", "NXDOMAIN"), ("nodata", "NOERROR"), ("null", "NOERROR"), ("refused", "REFUSED")):
         with configured(blocking=f"blocking: {{mode: {mode}, ttl: 77, deny: [blocked.example]}}"):
-            eventually(lambda: way.ask("x.blocked.example").rcode == rcode)
+            eventually(lambda: way.ask("x.blocked.example").rcode == rcode)  # "deny" beside the list: asked for by name
             for rdtype in ("A", "AAAA", "TXT", "HTTPS"):
                 reply = way.ask("x.blocked.example", rdtype, edns=True)
-                assert reply.rcode == rcode and reply.ede() == [BLOCKED], (mode, rdtype)
+                assert reply.rcode == rcode and reply.ede() == [FILTERED], (mode, rdtype)
                 if mode == "null" and rdtype in ("A", "AAAA"):
                     assert reply.records(rdtype) == [{"A": "0.0.0.0", "AAAA": "::"}[rdtype]] and reply.ttls() == [77]
                 elif mode != "refused":
                     assert reply.soa() == (77, 77), (mode, rdtype, reply.soa())
     eventually(lambda: way.ask("x.blocked.example").rcode == "NXDOMAIN")
     assert not asked("x.blocked.example")
+
+
+@case(alone=True)
+def rfc8914_4_18_filtered(way):
+    """What is denied by name somebody here has asked for; a list is the policy of who runs it."""
+    with configured(blocking="blocking: {deny: [denied.example]}"):
+        for name in ("denied.example", "x.denied.example"):
+            eventually(lambda: way.ask(name, edns=True).ede() == [FILTERED])
+            assert way.ask(name, edns=True).rcode == "NXDOMAIN"
+
+
+@case(ways=UDP, alone=True)
+def rfc8914_4_15_not_ready(way):
+    """While the control plane hangs: what is cached is answered, for the rest the data plane says that it is not ready."""
+    cached = way.fresh("a")
+    way.ask(cached)
+    pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1.5)
+        assert way.ask(cached, edns=True).records("A")
+        reply = way.ask(way.fresh("a"), edns=True)
+        assert reply.rcode == "SERVFAIL" and reply.ede() == [NOT_READY], reply.ede()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: way.ask(way.fresh("a")).records("A"))
 
 
 @case(alone=True)

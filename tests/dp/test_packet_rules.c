@@ -207,7 +207,7 @@ static void test_block_all(void **)
 			harness_rules(h, some_rules, ARRAY_LEN(some_rules));
 		harness_ask(h, &any, VERDICT_blocked, &r);
 		expect_address(&r, "\0\0\0\0", 9);
-		assert_int_equal(r.ede, 15);
+		assert_int_equal(r.ede, 17);
 		harness_ask(h, &other, VERDICT_hit, &r);
 	}
 	harness_ask_dropped(h, &good, VERDICT_miss);
