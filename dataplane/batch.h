@@ -35,6 +35,16 @@ struct packet {
 };
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);
 
+// What the query log has to know of a packet and cannot see in its reply; by its place in `store`.
+struct batch_note {
+	struct rte_mbuf *m;
+	uint16_t ede;       // or LOG_NO_EDE
+	uint16_t list;      // or LOG_NO_LIST
+	uint8_t verdict;    // enum verdict
+	uint8_t rcode_high; // what does not fit into the header
+	bool is_answered;   // so the frame is the reply
+};
+
 struct batch {
 	struct worker *w;
 	const struct worker_port *port;
@@ -45,6 +55,8 @@ struct batch {
 	bool blocks;     // they, or what answers were judged by, may block: neither off nor paused
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
 	bool rang;       // something was put on the miss ring
+	bool logs;       // the query log is on: `note` is kept
+	uint64_t start_tsc;
 	unsigned count;
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
@@ -53,6 +65,7 @@ struct batch {
 		*kernel[WORKER_BATCH]; // counted to_kernel or drop_exception_full by stage_tx
 	struct rte_mbuf *drop[WORKER_BATCH];
 	struct packet store[WORKER_BATCH];
+	struct batch_note note[WORKER_BATCH]; // when `logs`
 };
 
 // What rules may do to a batch that has its tables and its time.
@@ -78,10 +91,22 @@ ATTR_INLINE bool batch_tags_early(const struct batch *b)
 	return b->tables->has_l0 && !b->rules;
 }
 
+ATTR_INLINE struct batch_note *batch_note(struct batch *b, const struct packet *p)
+{
+	return &b->note[p - b->store];
+}
+
+ATTR_INLINE void batch_note_verdict(struct batch *b, const struct packet *p, enum verdict v)
+{
+	if (b->logs)
+		batch_note(b, p)->verdict = (uint8_t)v;
+}
+
 // The three ways to settle a packet. Each takes the mbuf over for stage_tx.
 ATTR_INLINE void batch_tx(struct batch *b, struct packet *p, enum verdict v)
 {
 	stats_add(&b->w->stats->verdict[v], 1);
+	batch_note_verdict(b, p, v);
 	b->tx[b->tx_count++] = p->m;
 	p->m = NULL;
 }
@@ -89,12 +114,16 @@ ATTR_INLINE void batch_tx(struct batch *b, struct packet *p, enum verdict v)
 ATTR_INLINE void batch_drop(struct batch *b, struct packet *p, enum verdict v)
 {
 	stats_add(&b->w->stats->verdict[v], 1);
+	batch_note_verdict(b, p, v);
+	if (b->logs)
+		batch_note(b, p)->is_answered = false;
 	b->drop[b->drop_count++] = p->m;
 	p->m = NULL;
 }
 
 ATTR_INLINE void batch_to_kernel(struct batch *b, struct packet *p)
 {
+	batch_note_verdict(b, p, VERDICT_to_kernel);
 	b->kernel[b->kernel_count++] = p->m;
 	p->m = NULL;
 }

@@ -44,14 +44,15 @@ static int lane_create(struct lane *lane, const struct shm_paths *paths, unsigne
 	shm_name_lane(name, worker);
 	const size_t miss_size = (size_t)LANE_MISS_UNITS * RING_UNIT;
 	const size_t answer_size = (size_t)LANE_ANSWER_UNITS * RING_UNIT;
+	const size_t log_size = (size_t)LANE_LOG_UNITS * RING_UNIT;
 	const struct region_spec spec = {
 		.name = name,
 		.kind = REGION_LANE,
 		.generation = 1,
 		.incarnation = incarnation,
 		.index = worker,
-		.data_size = LANE_MISS_RING - SHM_PAGE + miss_size + answer_size,
-		.geometry = {LANE_MISS_UNITS, LANE_ANSWER_UNITS},
+		.data_size = LANE_MISS_RING - SHM_PAGE + miss_size + answer_size + log_size,
+		.geometry = {LANE_MISS_UNITS, LANE_ANSWER_UNITS, LANE_LOG_UNITS},
 		.mode = 0600,
 	};
 	rc = region_create(paths, &spec, &lane->region, why);
@@ -191,4 +192,7 @@ void lanes_bind(const struct lanes *l, struct worker *w)
 		&w->miss, &dp->miss_tail, &cp->miss_head, base + LANE_MISS_RING, LANE_MISS_UNITS);
 	ring_consumer_init(&w->answer, &cp->answer_tail, &dp->answer_head,
 		base + LANE_MISS_RING + (size_t)LANE_MISS_UNITS * RING_UNIT, LANE_ANSWER_UNITS);
+	log_writer_init(&w->log, &dp->log_tail, &cp->log_head,
+		base + LANE_MISS_RING + (size_t)(LANE_MISS_UNITS + LANE_ANSWER_UNITS) * RING_UNIT,
+		LANE_LOG_UNITS, &dp->log_owed);
 }

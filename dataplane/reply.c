@@ -28,8 +28,12 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 	uint16_t sum = 0;
 	uint16_t len = rule_reply_write(
 		packet_dns(p), packet_dns_room(p), &p->q, &b->tables->rules, d, &o, &sum);
-	reply_line_finish(b, p, len, sum,
-		d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked);
+	bool is_local = d->rule_class == RULE_CLASS_LOCAL;
+	if (b->logs) {
+		batch_note(b, p)->list = d->matched ? d->list : LOG_NO_LIST;
+		batch_note(b, p)->ede = p->q.has_opt && !is_local ? DNS_EDE_BLOCKED : LOG_NO_EDE;
+	}
+	reply_line_finish(b, p, len, sum, is_local ? VERDICT_local : VERDICT_blocked);
 }
 
 bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view)
@@ -49,6 +53,8 @@ void reply_judged(struct batch *b, struct packet *p)
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q, block_of(b, p),
 		reply_line_limit(b), &sum);
+	if (b->logs && p->q.has_opt)
+		batch_note(b, p)->ede = DNS_EDE_BLOCKED;
 	reply_line_finish(b, p, len, sum, VERDICT_blocked_answer);
 }
 
@@ -63,6 +69,10 @@ void reply_any(struct batch *b, struct packet *p)
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v)
 {
 	uint16_t sum = 0;
+	if (b->logs) {
+		batch_note(b, p)->rcode_high = (uint8_t)(rcode >> 4);
+		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
+	}
 	uint16_t len = dns_reply_rcode(packet_dns(p), packet_dns_room(p), &p->q, rcode, ede, &sum);
 	reply_line_finish(b, p, len, sum, v);
 }

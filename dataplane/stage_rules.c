@@ -54,6 +54,8 @@ static bool settle(struct batch *b, struct packet *p)
 			make_safe(b, p);
 		break;
 	case RULE_DROP:
+		if (b->logs)
+			batch_note(b, p)->list = d.list;
 		batch_drop(b, p, VERDICT_drop_rule);
 		return true;
 	case RULE_DATA:

@@ -16,6 +16,12 @@ void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where a
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
 void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the bell
 
+// The query log, when it is on: what is noted of each packet, before stage_net, and the records of
+// those queries that the worker ended itself, before their packets leave.
+void stage_log_begin(struct batch *b);
+void stage_log(struct batch *b, unsigned received);
+uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
+
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent.

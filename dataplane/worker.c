@@ -39,6 +39,7 @@ ATTR_INLINE unsigned turn(
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
 	b.rang = false;
+	b.logs = log_writer_is_on(&w->log);
 
 	uint64_t start_tsc = rte_rdtsc();
 	stage_rx(&b);
@@ -51,6 +52,10 @@ ATTR_INLINE unsigned turn(
 	b.now_ms = w->now_ms = clock_mono_coarse_ms();
 	batch_see_rules(&b);
 	b.control_alive = atomic_load_explicit(&w->control_alive, memory_order_acquire);
+	if (unlikely_(b.logs)) {
+		b.start_tsc = start_tsc;
+		stage_log_begin(&b);
+	}
 	lap(c, laps, STAGE_rx);
 	stage_net(&b);
 	lap(c, laps, STAGE_net);
@@ -64,6 +69,8 @@ ATTR_INLINE unsigned turn(
 	lap(c, laps, STAGE_lookup);
 	stage_miss(&b);
 	lap(c, laps, STAGE_miss);
+	if (unlikely_(b.logs))
+		stage_log(&b, received);
 	stage_tx(&b);
 	lap(c, laps, STAGE_tx);
 	uint64_t busy = rte_rdtsc() - start_tsc;
@@ -124,7 +131,7 @@ unsigned worker_turn_reflect(struct worker *w, unsigned port_index, struct stage
 	b.w = w;
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
-	b.rang = false;
+	b.rang = b.logs = false;
 	uint64_t start_tsc = rte_rdtsc();
 	stage_rx(&b);
 	if (b.count == 0)

@@ -19,6 +19,7 @@
 #include <weir/config.h>
 #include <weir/l0_table.h>
 #include <weir/limit.h>
+#include <weir/log_writer.h>
 #include <weir/policy.h>
 #include <weir/rule_image.h>
 #include <weir/shm_epoch.h>
@@ -66,6 +67,13 @@ struct worker_service { // service addresses, constant
 	uint8_t v6[CONFIG_ADDRESSES_MAX][16];
 };
 
+// Microseconds from the TSC, set by the clock each time that the worker's heart beats: asking the
+// clock itself may be a system call. hz 0: no EAL, milliseconds have to do.
+struct log_clock {
+	uint64_t us, tsc;
+	uint64_t hz;
+};
+
 struct worker {
 	// Constant after launch.
 	unsigned index;
@@ -99,6 +107,8 @@ struct worker {
 	struct ring_producer miss;
 	struct ring_consumer answer;
 	struct recent recent;
+	struct log_writer log;
+	struct log_clock log_clock;
 	uint64_t now_ms; // of the current batch
 	struct crowding crowding;
 };

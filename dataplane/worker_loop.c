@@ -43,6 +43,8 @@ static void take_tables(struct worker *w)
 	if (likely_(t == w->tables))
 		return;
 	w->tables = t;
+	if (w->log.owed)
+		log_writer_set(&w->log, t->config.log_sample, clock_mono_us());
 	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
 }
 
@@ -82,6 +84,10 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	*next_ms = w->now_ms + BEAT_MS;
 	atomic_store_explicit(&w->lane->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
+	w->log_clock = (struct log_clock){
+		.us = clock_mono_us(), .tsc = rte_rdtsc(), .hz = rte_get_tsc_hz()};
+	if (log_writer_is_on(&w->log))
+		log_writer_beat(&w->log, w->log_clock.us);
 }
 
 // A turn takes microseconds. One over a millisecond was held up, by the machine as a rule, which
@@ -134,6 +140,8 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	}
 
 	w->tables = NULL;
+	if (w->log.owed)
+		(void)log_writer_rest(&w->log, clock_mono_us());
 	if (w->epoch.epoch)
 		epoch_offline(&w->epoch);
 	atomic_store_explicit(&w->stats->online, 0, memory_order_relaxed);

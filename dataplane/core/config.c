@@ -9,6 +9,7 @@
 #include "config_lists.h"
 #include "config_local.h"
 #include "config_net.h"
+#include "config_query_log.h"
 #include "config_redis.h"
 #include "config_update.h"
 
@@ -44,6 +45,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_records_check(doc, c);
 	if (ret == 0)
 		ret = config_forwards_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_query_log_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_check(doc, c);
 	return ret;
@@ -93,6 +96,7 @@ void config_free(struct config *c)
 	config_lists_free(c);
 	config_forwards_free(c);
 	config_local_free(c);
+	config_query_log_free(c);
 	config_groups_free(c);
 	config_clients_free(c);
 	free(c->path);

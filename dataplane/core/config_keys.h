@@ -288,6 +288,19 @@
 	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                            \
 		"Whether addresses in hosts files get PTR records.")
 
+#define CONFIG_KEYS_QUERY_LOG(X)                                                               \
+	X(query_log, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                         \
+		"Whether queries are logged at all ([query-log.md](query-log.md)).")           \
+	X(query_log, sample, sample, NUMBER, none, "1", 1, 1000000, LIVE,                      \
+		"One record for so many queries. Its weight says for how many it stands.")     \
+	X(query_log, box, box, TEXT, none, "", 0, 63, RESTART,                                 \
+		"What this box is called in the log. Empty: its host name.")                   \
+	X(query_log, anonymize, anonymize, CHOICE, log_anonymize, "none", 0, 0, LIVE,          \
+		"What is logged of a client: `none`: its address and port; `truncate`: the "   \
+		"network, /24 or "                                                             \
+		"/48; `hash`: 16 hexadecimal digits by a key that is drawn anew each day and " \
+		"at each start.")
+
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \
 	CONFIG_KEYS_DATAPLANE(X) \
@@ -300,7 +313,8 @@
 	CONFIG_KEYS_FALLBACK(X)  \
 	CONFIG_KEYS_ACCESS(X)    \
 	CONFIG_KEYS_REDIS(X)     \
-	CONFIG_KEYS_LOCAL(X)
+	CONFIG_KEYS_LOCAL(X)     \
+	CONFIG_KEYS_QUERY_LOG(X)
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                     \
@@ -353,7 +367,10 @@
 	X(redis_mode, "off", REDIS_MODE_OFF)                  \
 	X(redis_mode, "standalone", REDIS_MODE_STANDALONE)    \
 	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)        \
-	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)
+	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)          \
+	X(log_anonymize, "none", LOG_CLIENTS_WHOLE)           \
+	X(log_anonymize, "hash", LOG_CLIENTS_HASHED)          \
+	X(log_anonymize, "truncate", LOG_CLIENTS_TRUNCATED)
 
 // Defaults that a preset changes; a key that is given is not touched. A preset's own key stands
 // before the keys that it changes. X(preset's key, word, key, default)

@@ -214,6 +214,13 @@ static const cyaml_schema_field_t raw_local_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_query_log_fields[] = {
+	CONFIG_KEYS_QUERY_LOG(RAW_KEY) RAW_SEQUENCE(
+		config_raw_query_log, exclude_domains, &raw_text, CONFIG_LOG_EXCLUDE_MAX),
+	RAW_SEQUENCE(config_raw_query_log, exclude_clients, &raw_text, CONFIG_LOG_EXCLUDE_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_forward_fields[] = {
 	RAW_TEXT(config_raw_forward, name),
 	RAW_SEQUENCE(config_raw_forward, servers, &raw_text, CONFIG_UPSTREAMS_MAX),
@@ -259,6 +266,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
+	RAW_SECTION_FIELD(query_log),
 	RAW_SEQUENCE(config_raw, forward_zones, &raw_forward, CONFIG_FORWARD_ZONES_MAX),
 	RAW_SEQUENCE(config_raw, groups, &raw_group, CONFIG_GROUPS_MAX),
 	CYAML_FIELD_END,
@@ -369,7 +377,7 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(tcp)
 		     && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
-		     && RAW_COMPLETE(blocking->update);
+		     && RAW_COMPLETE(query_log) && RAW_COMPLETE(blocking->update);
 	if (whole)
 		raw->blocking_update = raw->blocking->update;
 	return whole;

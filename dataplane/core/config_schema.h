@@ -181,6 +181,12 @@ struct config_raw_group {
 	unsigned forward_zones_count;
 };
 
+struct config_raw_query_log {
+	char *enabled, *sample, *box, *anonymize;
+	char **exclude_domains, **exclude_clients;
+	unsigned exclude_domains_count, exclude_clients_count;
+};
+
 struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_runtime *runtime;
 	struct config_raw_dataplane *dataplane;
@@ -197,6 +203,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_client *clients;                  // may be NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
+	struct config_raw_query_log *query_log;
 	struct config_raw_forward *forward_zones; // may be NULL
 	unsigned forward_zones_count;
 	struct config_raw_group *groups; // may be NULL

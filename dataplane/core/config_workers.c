@@ -41,6 +41,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
 		.blocking_on = config->blocking.enabled,
 		.any_minimal = config->access.any_minimal,
+		.log_sample = config->query_log.enabled ? config->query_log.sample : 0,
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
 	config_block_reply(config, NULL, &out->block);

@@ -372,6 +372,21 @@ struct config_group {
 	struct config_forward_zone *forwards;
 };
 
+// The query log (controlplane/querylog.h).
+enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED };
+
+enum { CONFIG_LOG_EXCLUDE_MAX = 256 };
+
+struct config_query_log {
+	bool enabled;               // true
+	uint32_t sample;            // 1
+	char *box;                  // "": the host's name
+	enum log_clients anonymize; // LOG_CLIENTS_WHOLE
+	unsigned exclude_domain_count, exclude_client_count;
+	struct dns_name *exclude_domains;   // with all names below
+	struct ip_address *exclude_clients; // prefixes without host bits
+};
+
 struct config {
 	char *path; // of the file
 	struct config_runtime runtime;
@@ -388,6 +403,7 @@ struct config {
 	unsigned client_count;
 	struct config_client *clients;
 	struct config_local local;
+	struct config_query_log query_log;
 	unsigned forward_count;
 	struct config_forward_zone *forwards;
 	unsigned group_count;

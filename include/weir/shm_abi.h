@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Raised with every change of any struct in this file, shm_msg.h, shm_stats.h, l0_table.h,
-// policy.h or rule_image.h. Unequal versions refuse each other.
+// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, shm_stats.h,
+// l0_table.h, policy.h or rule_image.h. Unequal versions refuse each other.
 #define SHM_ABI_VERSION 6
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
@@ -60,8 +60,9 @@ struct dp_config {
 	struct dns_block block;    // of group 0, while there is no policy image with groups
 	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: nothing is blocked until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
-	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
-	uint8_t reserved[7];
+	uint32_t log_sample; // one record of the query log for so many queries; 0: none
+	uint8_t any_minimal; // 1: ANY is answered by dns_reply_any
+	uint8_t reserved[3];
 };
 static_assert(sizeof(struct dp_config) == 88);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
@@ -134,8 +135,9 @@ struct ring_index {
 };
 static_assert(sizeof(struct ring_index) == 64);
 
-// REGION_LANE. geometry[0] = units of the miss ring, [1] = of the answer ring (powers of two).
-// The lane's three parts lie on separate pages so that each side can map the other's read-only.
+// REGION_LANE. geometry[0] = units of the miss ring, [1] = of the answer ring, [2] = of the log
+// ring (powers of two; 0 log units: none). The lane's three parts lie on separate pages so that
+// each side can map the other's read-only.
 struct lane_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t
 		seen_epoch; // EPOCH_OFFLINE (also in a new lane, set before region_publish: 0
@@ -147,15 +149,19 @@ struct lane_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t adopted_l0;
 	_Atomic uint64_t adopted_names;
 	_Atomic uint64_t adopted_config;
+	alignas(CACHE_LINE) struct ring_index log_tail;
+	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
 };
 static_assert(offsetof(struct lane_dp_page, miss_tail) == 64);
 static_assert(offsetof(struct lane_dp_page, answer_head) == 128);
 static_assert(offsetof(struct lane_dp_page, adopted_l0) == 192);
+static_assert(offsetof(struct lane_dp_page, log_tail) == 256);
 static_assert(sizeof(struct lane_dp_page) <= SHM_PAGE);
 
 struct lane_cp_page { // page 2: only cp writes
 	struct ring_index miss_head;
 	struct ring_index answer_tail;
+	struct ring_index log_head;
 };
 static_assert(offsetof(struct lane_cp_page, answer_tail) == 64);
 static_assert(sizeof(struct lane_cp_page) <= SHM_PAGE);
@@ -163,10 +169,12 @@ static_assert(sizeof(struct lane_cp_page) <= SHM_PAGE);
 enum {
 	LANE_DP_PAGE = SHM_PAGE,
 	LANE_CP_PAGE = 2 * SHM_PAGE,
-	LANE_MISS_RING = 3 * SHM_PAGE, // dp writes; then the answer ring's pages, which cp writes
+	// dp writes; then the answer ring's pages, which cp writes; then the log ring's, dp again.
+	LANE_MISS_RING = 3 * SHM_PAGE,
 	RING_UNIT = 64,
 	LANE_MISS_UNITS = 32768, // 2 MiB: some 6,500 misses of 5 units
 	LANE_ANSWER_UNITS = 32768,
+	LANE_LOG_UNITS = 65536, // 4 MiB: some 32,000 records
 };
 
 // REGION_MARKS: geometry[0] = record units of the L0 generation that it belongs to; one octet per

@@ -10,6 +10,7 @@ enum shm_msg_type {
 	MSG_PAD = 0,  // ring-internal
 	MSG_MISS = 1, // dp -> cp: struct msg_miss, then question_len octets of question as received
 	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
+	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
 };
 
 enum { MSG_DNS_MAX = 4096 }; // longest DNS message that passes a ring; longer ones go as TC

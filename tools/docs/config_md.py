@@ -40,6 +40,7 @@ SECTIONS = {
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
+    "query_log": "What became of each query; see [query-log.md](query-log.md).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
@@ -124,6 +125,10 @@ LISTS = {
          "`dataplane.service_addresses` that are given with `/prefix`; `any`: everyone. Of this list and `deny` the longest prefix decides. An empty list is refused."),
         ("deny", "prefix", "`[]`", "CONFIG_ACCESS_MAX", "live", "Who may not ask, although within a prefix of `allow`: a longer one, or the same where a word stands for that."),
         ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply. `[]`: nobody."),
+    ],
+    "query_log": [
+        ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries for these names and all below them are only counted."),
+        ("exclude_clients", "prefix", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries of these clients are only counted."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "frame.h"
+#include "stages.h"
+
+#include <rte_cycles.h>
+
+#include <weir/bytes.h>
+
+// Frames that are no query to us, and misses, which the control plane records with their answer.
+#define V(name) (UINT64_C(1) << VERDICT_##name)
+static const uint64_t unlogged =
+	V(miss) | V(to_kernel) | V(arp_reply) | V(ndp_reply) | V(echo_reply)
+	| V(drop_exception_full) | V(drop_not_ours) | V(drop_runt) | V(drop_ip_header)
+	| V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum) | V(drop_source_port)
+	| V(drop_fragment) | V(drop_source) | V(drop_mac) | V(drop_dns_short) | V(drop_dns_response)
+	| V(drop_chained) | V(reflected);
+#undef V
+static_assert((int)VERDICT_COUNT <= 64);
+
+static const uint8_t tier_of[VERDICT_COUNT] = {
+	[VERDICT_hit] = LOG_TIER_L0,
+	[VERDICT_hit_stale] = LOG_TIER_STALE,
+	[VERDICT_blocked] = LOG_TIER_RULES,
+	[VERDICT_blocked_answer] = LOG_TIER_RULES,
+	[VERDICT_local] = LOG_TIER_RULES,
+	[VERDICT_drop_rule] = LOG_TIER_RULES,
+};
+
+uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms)
+{
+	if (unlikely_(c->hz == 0))
+		return now_ms * 1000;
+	return c->us + (tsc - c->tsc) * 1000000 / c->hz;
+}
+
+void stage_log_begin(struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		struct packet *p = &b->store[i];
+		b->note[i] = (struct batch_note){
+			.m = p->m,
+			.ede = LOG_NO_EDE,
+			.list = LOG_NO_LIST,
+			.verdict = VERDICT_hit, // what sets no other
+			.is_answered = true,
+		};
+		p->q.question_len = 0; // not read yet
+	}
+}
+
+struct log_times {
+	uint64_t at_us;
+	uint16_t took_us;
+};
+
+// A reply has the client where the query had us.
+static void note_client(struct log_record *r, const struct packet *p, const struct batch_note *n)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(n->m, const uint8_t *);
+	const uint8_t *ip = frame + p->l3, *udp = frame + p->l4;
+	unsigned port = n->is_answered ? 2 : 0;
+	if (likely_(p->ip_version == 4)) {
+		memcpy(r->client, ip + (n->is_answered ? 16 : 12), 4);
+		memset(r->client + 4, 0, 12);
+	} else {
+		memcpy(r->client, ip + (n->is_answered ? 24 : 8), 16);
+	}
+	r->client_port = get_u16(udp + port);
+}
+
+// The rest of the line that the writer has begun, and the name behind it.
+static void fill(struct log_record *r, const struct batch *b, const struct packet *p,
+	const struct batch_note *n, const struct log_times *t)
+{
+	const uint8_t *dns = rte_pktmbuf_mtod_offset(n->m, const uint8_t *, p->dns);
+	bool is_read = p->q.question_len != 0;
+	r->time_us = t->at_us;
+	r->total_us = 0;
+	note_client(r, p, n);
+	r->qtype = is_read ? p->q.qtype : 0;
+	r->qclass = is_read ? p->q.qclass : 0;
+	r->query_len = p->dns_len;
+	r->reply_len = n->is_answered ? (uint16_t)(n->m->pkt_len - p->dns) : 0;
+	r->rcode = n->is_answered ? (uint16_t)((dns[3] & 0xf) | (uint16_t)n->rcode_high << 4) : 0;
+	r->ede = n->ede;
+	r->list = n->list;
+	r->upstream = LOG_NO_UPSTREAM;
+	r->dataplane_us = t->took_us;
+	r->verdict = n->verdict;
+	r->group = b->tables->has_groups ? p->group : 0;
+	r->flags =
+		(uint8_t)((p->ip_version == 6 ? LOG_IPV6 : 0) | (n->is_answered ? LOG_ANSWERED : 0)
+			  | tier_of[n->verdict] << LOG_TIER_SHIFT);
+	// A whole line where the ring has one: most names are shorter, and a copy of that size is
+	// two stores.
+	if (r->name_len)
+		memcpy(r + 1, p->q.name.wire, r->name_len);
+}
+
+static struct log_times times_of(const struct batch *b)
+{
+	const struct log_clock *c = &b->w->log_clock;
+	uint64_t at = log_clock_us(c, b->start_tsc, b->now_ms);
+	uint64_t took = c->hz ? (rte_rdtsc() - b->start_tsc) * 1000000 / c->hz : 0;
+	return (struct log_times){
+		.at_us = at, .took_us = took < UINT16_MAX ? (uint16_t)took : UINT16_MAX};
+}
+
+void stage_log(struct batch *b, unsigned received)
+{
+	struct log_writer *log = &b->w->log;
+	struct log_times times = {0};
+	for (unsigned i = 0; i < received; i++) {
+		const struct batch_note *n = &b->note[i];
+		if (unlogged >> n->verdict & 1)
+			continue;
+		if (likely_(log_writer_left(log) > 1)) {
+			log_writer_skip(log, 1);
+			continue;
+		}
+		const struct packet *p = &b->store[i];
+		struct log_record *r = log_writer_take(log, p->q.question_len ? p->q.name.len : 0);
+		if (unlikely_(!r))
+			continue;
+		if (!times.at_us)
+			times = times_of(b);
+		fill(r, b, p, n, &times);
+	}
+	log_writer_publish(log);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A record of the query log, as it lies on a log ring (MSG_LOG): what became of one query.
+//
+// Written by whoever ended the query: a worker on its lane's log ring, the resolver loop on a ring
+// in its own memory for misses, TCP and the UDP fallback. The fixed part fills the rest of one unit
+// behind the ring's header; the name follows in the next ones, one for most names. The log thread
+// copies it out and believes nothing of it: every number is checked before it indexes anything.
+
+#include "shm_abi.h"
+
+enum log_from { LOG_FROM_WORKER = 0, LOG_FROM_RESOLVER = 1 };
+
+enum log_tier { // as querylog_tier
+	LOG_TIER_NONE,
+	LOG_TIER_RULES,
+	LOG_TIER_L0,
+	LOG_TIER_L1,
+	LOG_TIER_UPSTREAM,
+	LOG_TIER_STALE,
+	LOG_TIERS
+};
+
+enum {
+	LOG_IPV6 = 1,
+	LOG_TCP = 2,
+	LOG_ANSWERED = 4,
+	LOG_REST = 8, // stands for queries that have no record: only time and weight mean anything
+	LOG_TIER_SHIFT = 4, // enum log_tier in the upper four bits
+};
+
+enum { LOG_NO_LIST = UINT16_MAX, LOG_NO_EDE = UINT16_MAX, LOG_NO_UPSTREAM = UINT16_MAX };
+
+struct log_record {
+	uint64_t time_us; // received, as clock_mono_us
+	uint32_t weight;  // 1 + the queries of this writer since its last record
+	uint32_t total_us;
+	uint8_t client[16]; // IPv4 in the first 4
+	uint16_t client_port;
+	uint16_t qtype, qclass;
+	uint16_t query_len, reply_len;
+	uint16_t rcode;    // extended
+	uint16_t ede;      // or LOG_NO_EDE
+	uint16_t list;     // number of the list that blocked, or LOG_NO_LIST
+	uint16_t upstream; // number in the control plane's book, or LOG_NO_UPSTREAM
+	uint16_t dataplane_us;
+	uint8_t verdict; // enum verdict
+	uint8_t group;
+	uint8_t flags;    // LOG_*
+	uint8_t name_len; // octets of lower-case wire form that follow; 0: not read
+};
+static_assert(sizeof(struct log_record) == RING_UNIT - 8);
+
+enum { LOG_MESSAGE_MAX = 56 + 255 };
