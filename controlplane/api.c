@@ -36,6 +36,7 @@ static const struct {
 	{"/blocklist/pause", true, api_blocklist_pause},
 	{"/blocklist/resume", true, api_blocklist_resume},
 	{"/tcp", false, api_tcp},
+	{"/log", false, api_log},
 	{"/drops", false, api_drops},
 	{"/drops/add", true, api_drops_add},
 	{"/drops/remove", true, api_drops_remove},

@@ -3,7 +3,7 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /refresh?minutes=
+//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /log  /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /cache?name=&type=  /cache/stats  /drops
@@ -25,6 +25,7 @@
 #include "loop.h"
 #include "publish.h"
 #include "query_store.h"
+#include "querylog.h"
 #include "resolver.h"
 #include "rules.h"
 
@@ -38,6 +39,7 @@ struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolver *resolver;
 	struct front_tcp *tcp;
+	struct querylog *log; // NULL: there is none
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store; // NULL: there is none

@@ -29,6 +29,7 @@ void api_cache_stats(struct api *a, struct http_exchange *x);
 void api_cache_flush(struct api *a, struct http_exchange *x);
 void api_refresh(struct api *a, struct http_exchange *x);
 void api_tcp(struct api *a, struct http_exchange *x);
+void api_log(struct api *a, struct http_exchange *x);
 void api_why(struct api *a, struct http_exchange *x);
 void api_blocklist(struct api *a, struct http_exchange *x);
 void api_blocklist_reload(struct api *a, struct http_exchange *x);
@@ -61,6 +62,9 @@ void api_fallback_out(struct json_out *o, struct json_node *root, const struct r
 // Object "query_store", if there is one; its tables are added to `tables`, unless that is NULL.
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);
+// Object "query_log".
+void api_log_out(struct json_out *o, struct json_node *root, struct api *a);
+void api_log_tables(struct api *a, struct table_registry *tables);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

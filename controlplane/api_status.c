@@ -164,6 +164,8 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	struct table_registry tables = s->tables;
 	if (http_is_live(call->exchange)) {
 		api_store_out(o, root, &tables, call->api);
+		api_log_out(o, root, call->api);
+		api_log_tables(call->api, &tables);
 		http_out(o, root, call->api);
 	}
 	tables_out(o, root, &tables);

@@ -89,6 +89,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
 	if (rc == 0)
 		rc = app_tcp_open(a, why);
+	if (rc == 0)
+		rc = app_log_open(a, why);
 	return rc;
 }
 
@@ -134,6 +136,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.service = a->service,
 		.resolver = a->resolver,
 		.tcp = a->tcp,
+		.log = a->log,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -197,7 +200,9 @@ static void on_started(void *app, const char *why)
 	struct app *a = app;
 	if (why)
 		log_error("not starting: %s", why);
-	a->start_err = why ? -ECANCELED : thread_open(a);
+	a->start_err = why ? -ECANCELED : app_log_start(a);
+	if (a->start_err == 0)
+		a->start_err = thread_open(a);
 	if (a->start_err < 0) {
 		loop_stop(a->service);
 		return;
@@ -230,10 +235,12 @@ void app_close(struct app *a)
 		publisher_state(a->publisher, CP_STOPPING);
 	api_close(a->api);
 	resolver_stop(a);
+	app_log_stop(a);
 	app_groups_close(a);
 	rules_close(a->rules);
 	front_tcp_close(a->tcp);
 	resolver_close(a->resolver);
+	app_log_close(a);
 	publisher_close(a->publisher);
 	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
 		if (a->signals[i])

@@ -158,6 +158,7 @@ int app_groups_publish(struct app *a, const struct config *c)
 
 	app_groups_masks(a, c, now);
 	look_arm(a, c);
+	app_log_names(a, c);
 	groups_fill(a, c, now, group);
 	int rc = policy_build(c, group, &image);
 	bool same = rc == 0 && last->head && last->size == image.size

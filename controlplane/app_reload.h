@@ -9,6 +9,7 @@
 #include "group_pause.h"
 #include "local_changes.h"
 #include "policy_build.h"
+#include "querylog.h"
 
 #include <pthread.h>
 
@@ -41,6 +42,8 @@ struct app_groups {                                  // as published last
 	struct event *look;         // when something can change by itself
 };
 
+enum { HOST_NAME_MAX_OCTETS = 64 };
+
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
 	struct config *current; // in force
@@ -52,6 +55,8 @@ struct app {
 	unsigned tcp_files; // that it may have open
 	struct rules *rules;
 	struct api *api;
+	struct querylog *log;
+	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
 	pthread_t thread;
@@ -65,6 +70,13 @@ struct app {
 // The limit of open files, and app.tcp_files: how many of them TCP may have.
 void app_files_raise(struct app *a, const struct config *c);
 ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.tcp
+// app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
+// whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
+ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_log_start(struct app *a);
+void app_log_names(struct app *a, const struct config *c);
+void app_log_stop(struct app *a);
+void app_log_close(struct app *a);
 // Service loop's thread. The moment is now, for the app_groups_publish that follows too.
 void app_publish_config(struct app *a, const struct config *c);
 // Masks of all groups for a->groups.moment into `out`.

@@ -2,6 +2,7 @@
 #include "front.h"
 
 #include "front_internal.h"
+#include "querylog_row.h"
 #include "resolver_internal.h"
 
 #include <assert.h>
@@ -121,10 +122,13 @@ void front_session_begin(struct front_session *s)
 	s->first = NIL;
 }
 
+static void log_untold(struct front *f, const struct front_slot *slot);
+
 void front_session_end(struct front *f, struct front_session *s)
 {
 	while (s->first != NIL) {
 		struct front_slot *slot = &f->slot[s->first];
+		log_untold(f, slot);
 		slot_unlink(f, slot);
 		slot_give_back(f, slot);
 		f->status.of[s->transport].left++;
@@ -143,6 +147,16 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len)
 			return (uint16_t)(len - size);
 	}
 	return 0;
+}
+
+// Of a reply of ours whose OPT has that option alone.
+static int reply_ede(const uint8_t *msg, uint16_t len)
+{
+	uint16_t opt = opt_of(msg, len);
+	const uint8_t *option = msg + opt + DNS_OPT_FIXED_LEN;
+	if (!opt || len - opt < DNS_OPT_FIXED_LEN + 6 || get_u16(option) != DNS_EDNS_OPTION_EDE)
+		return DNS_EDE_NONE;
+	return get_u16(option + 4);
 }
 
 static void reply_fill(
@@ -208,6 +222,68 @@ static struct waiter waiter_of(const struct front *f, const struct front_slot *s
 	return w;
 }
 
+// `reply`: NULL where there is none.
+static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
+	const struct dns_query *q, struct resolver_logged what, const uint8_t *reply, uint16_t len)
+{
+	if (!resolver_log_is_on(f->r->log))
+		return;
+	what.query = q;
+	what.reply = reply;
+	what.reply_len = len;
+	what.query_len = slot->query_len;
+	what.arrival_us = slot->asked_us;
+	what.group = slot->group;
+	what.is_tcp = is_tcp;
+	resolver_log_front(f->r->log, &slot->client, &what);
+}
+
+static void log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
+	const struct dns_query *q, const uint8_t *reply, uint16_t len, enum answer_kind kind)
+{
+	if (!resolver_log_is_on(f->r->log))
+		return;
+	struct resolver_logged what = {.ede = reply_ede(reply, len)};
+	resolver_log_kind(&what, kind);
+	log_end(f, slot, is_tcp, q, what, reply, len);
+}
+
+static void log_untold(struct front *f, const struct front_slot *slot)
+{
+	const struct resolver_logged what = {
+		.ede = DNS_EDE_NONE, .verdict = LOG_VERDICT_UNANSWERED};
+	log_end(f, slot, slot->session->transport == FRONT_TCP, NULL, what, NULL, 0);
+}
+
+// What was answered without the resolver.
+static void log_settled(struct front *f, const struct front_session *s,
+	const union front_client *client, const struct front_question *q, size_t len,
+	enum verdict v, uint16_t reply_len)
+{
+	static const uint8_t tiers[VERDICT_COUNT] = {
+		[VERDICT_blocked] = LOG_TIER_RULES,
+		[VERDICT_local] = LOG_TIER_RULES,
+		[VERDICT_drop_rule] = LOG_TIER_RULES,
+	};
+	// One that was turned away unread has no question.
+	bool is_unread = v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
+			 || v == VERDICT_drop_denied || v == VERDICT_drop_limited;
+	if (!resolver_log_is_on(f->r->log) || v == VERDICT_drop_dns_short
+		|| v == VERDICT_drop_dns_response)
+		return;
+	const struct front_slot slot = {.client = *client,
+		.query_len = (uint16_t)len,
+		.asked_us = clock_mono_us(),
+		.group = is_unread ? 0 : q->group};
+	const uint8_t *reply = reply_len ? f->r->reply : NULL;
+	const struct resolver_logged what = {
+		.ede = reply ? reply_ede(reply, reply_len) : DNS_EDE_NONE,
+		.verdict = (uint8_t)v,
+		.tier = tiers[v]};
+	log_end(f, &slot, s->transport == FRONT_TCP, is_unread ? NULL : &q->query, what, reply,
+		reply_len);
+}
+
 static enum front_outcome refuse(struct front *f, const struct front_session *s,
 	const struct front_question *q, const uint8_t *msg, struct front_reply *out)
 {
@@ -225,13 +301,16 @@ static enum front_outcome refuse(struct front *f, const struct front_session *s,
 
 static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	const union front_client *client, const struct front_question *q, const uint8_t *msg,
-	struct front_reply *out)
+	size_t len, struct front_reply *out)
 {
 	struct front_counts *c = &f->status.of[s->transport];
 	struct front_slot *slot = slot_take(f);
 
-	slot->asked_ms = clock_mono_ms();
+	slot->asked_us = clock_mono_us();
+	slot->asked_ms = slot->asked_us / 1000;
 	slot->has_opt = q->query.has_opt;
+	slot->group = q->group;
+	slot->query_len = (uint16_t)len;
 	slot->client = *client;
 	const struct waiter w = waiter_of(f, slot, s, q, msg);
 	f->said.there = false;
@@ -239,6 +318,8 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	resolver_ask(f->r, &q->query, q->view, &w);
 	f->asking = NULL;
 	if (f->said.there) {
+		log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply, f->said.len,
+			f->said.kind);
 		slot_give_back(f, slot);
 		count_said(c, f->said.kind);
 		reply_fill(c, f->r->reply, f->said.len, q->query.has_opt, out);
@@ -246,7 +327,9 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	}
 	if (slot_is_last(f, slot)) {
 		slot_give_back(f, slot);
-		return refuse(f, s, q, msg, out);
+		enum front_outcome o = refuse(f, s, q, msg, out);
+		log_settled(f, s, client, q, len, VERDICT_servfail_ring_full, out->len);
+		return o;
 	}
 	slot_link(f, slot, s);
 	c->verdict[VERDICT_miss]++;
@@ -263,8 +346,9 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	assert(!f->telling);
 	enum verdict v = front_settle(f, s, client, msg, len, &q, &reply_len);
 	if (v == VERDICT_miss)
-		return ask_resolver(f, s, client, &q, msg, out);
+		return ask_resolver(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
+	log_settled(f, s, client, &q, len, v, reply_len);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)
 		return FRONT_BROKEN;
@@ -303,6 +387,7 @@ void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, u
 	}
 	struct front_counts *c = &f->status.of[slot->session->transport];
 	count_answer(c, kind);
+	log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, kind);
 	reply_fill(c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);
 }
@@ -316,6 +401,7 @@ void front_beat(struct front *f, uint64_t now_ms)
 	while (f->oldest != NIL && now_ms >= f->slot[f->oldest].asked_ms + FRONT_LIFE_MS) {
 		struct front_slot *slot = &f->slot[f->oldest];
 		f->status.of[slot->session->transport].lost++;
+		log_untold(f, slot);
 		tell(f, slot, &none);
 	}
 }

@@ -42,9 +42,11 @@ struct waiter {
 	uint32_t next;   // inflight.c's
 	uint32_t client; // inflight_client; 0: not counted, its transport has a bound of its own
 	uint64_t dp_incarnation, arrival_ms;
+	uint32_t arrival_more_us; // since then, for the query log
+	uint16_t query_len;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
 };
-static_assert(sizeof(struct waiter) == 128);
+static_assert(sizeof(struct waiter) == 136);
 
 struct question {
 	struct upstream_ask ask;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lanes.h"
 
+#include "querylog.h"
+#include "querylog_source.h"
+
 #include <event2/event.h>
 
 #include <errno.h>
@@ -10,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/bell.h>
+#include <weir/log.h>
 #include <weir/shm_ring.h>
 
 enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
@@ -35,6 +39,7 @@ struct lanes {
 	uint64_t incarnation; // of the data plane, 0: none
 	unsigned count;
 	bool marks_missing;
+	struct querylog *log;      // NULL: none
 	uint64_t anomalies_before; // of lanes that are gone
 	struct lanes_stats stats;
 	struct lane lane[SHM_WORKERS_MAX];
@@ -165,6 +170,52 @@ static int lane_map(struct lane *lane, struct lanes *l, uint64_t incarnation, ch
 	return rc;
 }
 
+void lanes_set_log(struct lanes *l, struct querylog *q)
+{
+	l->log = q;
+}
+
+// The log ring lies behind the other two. Mapped once more, for the log thread: what a dead worker
+// left there is read when the lane is long gone here.
+static int lane_log(const struct lane *lane, struct lanes *l, char why[SHM_WHY_MAX])
+{
+	const struct region_header *h = region_header_of(&lane->region);
+	uint64_t before = h->geometry[0] + h->geometry[1], units = h->geometry[2];
+	struct querylog_source s = {0};
+	char name[SHM_NAME_MAX];
+
+	if (!l->log || units == 0)
+		return 0;
+	shm_name_lane(name, lane->index);
+	if (!units_ok(units) || LANE_MISS_RING + (before + units) * RING_UNIT > lane->region.size) {
+		snprintf(why, SHM_WHY_MAX, "%s: log ring of another shape", name);
+		return -EPROTO;
+	}
+	int rc = region_attach(
+		publisher_paths(l->publisher), SHM_IN_MEM, name, REGION_LANE, true, &s.region, why);
+	if (rc < 0)
+		return rc;
+	uint8_t *base = s.region.base;
+	struct lane_dp_page *dp = (struct lane_dp_page *)(void *)(base + LANE_DP_PAGE);
+	struct lane_cp_page *cp = (struct lane_cp_page *)(void *)(base + LANE_CP_PAGE);
+	s.owed = &dp->log_owed;
+	ring_consumer_init(&s.ring, &dp->log_tail, &cp->log_head,
+		base + LANE_MISS_RING + before * RING_UNIT, units);
+	if (s.region.size == lane->region.size)
+		rc = region_protect(&s.region, LANE_DP_PAGE, SHM_PAGE);
+	else
+		rc = -EPROTO;
+	if (rc == 0)
+		rc = region_protect(&s.region, LANE_MISS_RING, (before + units) * RING_UNIT);
+	if (rc == 0)
+		rc = querylog_add_source(l->log, &s);
+	if (rc < 0) {
+		region_unmap(&s.region);
+		snprintf(why, SHM_WHY_MAX, "%s: log ring: %s", name, strerror(-rc));
+	}
+	return rc;
+}
+
 static int lane_open(struct lanes *l, unsigned i, const struct link_hello *hello, int bell,
 	char why[SHM_WHY_MAX])
 {
@@ -212,6 +263,9 @@ int lanes_attach(
 	}
 	publisher_lanes(l->publisher, l->incarnation, pages, l->count);
 	lanes_attach_marks(l);
+	for (unsigned i = 0; i < l->count; i++)
+		if (lane_log(&l->lane[i], l, why) < 0)
+			log_warning("not logged: %s", why);
 	return 0;
 }
 
@@ -220,6 +274,8 @@ void lanes_detach(struct lanes *l)
 	if (l->count == 0)
 		return;
 	publisher_no_lanes(l->publisher);
+	if (l->log)
+		querylog_end_lanes(l->log);
 	for (unsigned i = 0; i < l->count; i++) {
 		l->anomalies_before += l->lane[i].misses.anomalies + l->lane[i].answers.anomalies;
 		l0_writer_set_marks(l->l0, i, NULL);

@@ -31,6 +31,9 @@ ATTR_MUST_CHECK int lanes_new(struct lanes **out, struct loop *loop, struct publ
 	struct l0_writer *l0, lanes_miss_fn miss, void *arg);
 void lanes_free(struct lanes *l); // NULL is fine
 
+struct querylog;
+void lanes_set_log(struct lanes *l, struct querylog *q); // NULL: nobody empties the log rings
+
 // Maps lane.0 .. lane.<workers - 1> and starts to serve them, in place of any attached before.
 // `bells`, a pair (LINK_BELL_*) for each worker, are taken on success.
 ATTR_MUST_CHECK int lanes_attach(

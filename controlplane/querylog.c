@@ -23,6 +23,7 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	querylog_sources_init(&q->sources);
 	*out = q;
 	return 0;
 }
@@ -32,6 +33,11 @@ void querylog_close(struct querylog *q)
 	if (!q)
 		return;
 	querylog_stop(q);
+	if (q->filling)
+		querylog_release(q->filling);
+	querylog_names_release(q->naming);
+	querylog_names_release(q->names);
+	querylog_sources_close(&q->sources);
 	querylog_pool_close(q->pool);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
@@ -46,7 +52,7 @@ int querylog_add(struct querylog *q, const struct querylog_sink *sink)
 	return 0;
 }
 
-static void count(_Atomic uint64_t *counter, uint64_t n)
+void querylog_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
 	atomic_store_explicit(counter, was + n, memory_order_relaxed);
@@ -57,8 +63,8 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b)
 	for (unsigned i = 0; i < q->sinks; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
 		bool took = s->sink.take(s->sink.arg, b);
-		count(took ? &s->rows : &s->dropped_rows, b->count);
-		count(took ? &s->weight : &s->dropped_weight, b->weight);
+		querylog_count(took ? &s->rows : &s->dropped_rows, b->count);
+		querylog_count(took ? &s->weight : &s->dropped_weight, b->weight);
 	}
 }
 
@@ -108,9 +114,19 @@ static bool wait_for_next(struct querylog *q, unsigned ms)
 
 static void *log_thread(void *arg)
 {
+	enum { IDLE_LOOKS = 50, LAST_LOOKS = 16 };
 	struct querylog *q = arg;
-	while (wait_for_next(q, QUERYLOG_POLL_IDLE_MS))
-		beat(q, clock_mono_ms());
+	unsigned idle = 0;
+	// An idle look is cheap, but a hundred wake-ups a second are not for a box that sleeps.
+	while (wait_for_next(q, idle < IDLE_LOOKS ? QUERYLOG_POLL_MS : QUERYLOG_POLL_IDLE_MS)) {
+		uint64_t now_ms = clock_mono_ms();
+		idle = querylog_drain(q, now_ms) ? 0 : idle + 1;
+		querylog_flush(q, now_ms, false);
+		beat(q, now_ms);
+	}
+	for (unsigned i = 0; i < LAST_LOOKS && querylog_drain(q, clock_mono_ms()) > 0; i++)
+		querylog_flush(q, 0, true);
+	querylog_flush(q, 0, true);
 	return NULL;
 }
 
@@ -135,4 +151,49 @@ void querylog_stop(struct querylog *q)
 	pthread_mutex_unlock(&q->lock);
 	pthread_join(q->thread, NULL);
 	q->is_running = false;
+}
+
+void querylog_set_names(struct querylog *q, struct querylog_names *names)
+{
+	pthread_mutex_lock(&q->lock);
+	struct querylog_names *before = q->names;
+	q->names = names;
+	pthread_mutex_unlock(&q->lock);
+	querylog_names_release(before);
+}
+
+int querylog_add_source(struct querylog *q, const struct querylog_source *source)
+{
+	return querylog_sources_add(&q->sources, source);
+}
+
+void querylog_end_lanes(struct querylog *q)
+{
+	querylog_sources_end_lanes(&q->sources);
+}
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void querylog_status(struct querylog *q, struct querylog_status *out)
+{
+	struct querylog_pool_counts pool;
+	querylog_pool_counts(q->pool, &pool);
+	*out = (struct querylog_status){
+		.rows = load(&q->rows),
+		.weight = load(&q->weight),
+		.unlogged = load(&q->unlogged),
+		.excluded_rows = load(&q->excluded_rows),
+		.excluded_weight = load(&q->excluded_weight),
+		.bad = load(&q->bad),
+		.anomalies = load(&q->anomalies),
+		.starved = pool.starved,
+		.sources = atomic_load_explicit(&q->source_count, memory_order_relaxed),
+		.batches = pool.out,
+		.batches_made = pool.made,
+		.batch_bytes = pool.bytes,
+	};
+	out->sink_count = querylog_sinks(q, out->sink);
 }

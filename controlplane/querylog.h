@@ -125,6 +125,16 @@ ATTR_MUST_CHECK int querylog_start(struct querylog *q); // -errno of creating th
 // are stopped, each by its owner.
 void querylog_stop(struct querylog *q);
 
+struct querylog_names;
+struct querylog_source;
+
+// Any thread: what rows are made by from now on, in place of what was; taken over. Before the first
+// one nothing is read.
+void querylog_set_names(struct querylog *q, struct querylog_names *names);
+// Any thread: one more ring (querylog_source.h), taken over on success; all lanes have ended.
+ATTR_MUST_CHECK int querylog_add_source(struct querylog *q, const struct querylog_source *source);
+void querylog_end_lanes(struct querylog *q);
+
 // Gives a batch to every sink and counts who took it. On the log thread, or in a test.
 void querylog_feed(struct querylog *q, const struct querylog_batch *b);
 
@@ -136,3 +146,19 @@ struct querylog_sink_counts {
 
 // Any thread.
 unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUERYLOG_SINKS_MAX]);
+
+struct querylog_status {
+	uint64_t rows, weight;                   // made, and for how many queries they stand
+	uint64_t unlogged;                       // of that weight, what no row of its own tells
+	uint64_t excluded_rows, excluded_weight; // left out, as the configuration asks
+	uint64_t bad, anomalies;                 // records and rings that could not be believed
+	uint64_t starved;                        // looks at rings that found no batch free
+	unsigned sources;
+	unsigned batches, batches_made; // held by someone; in memory
+	uint64_t batch_bytes;
+	unsigned sink_count;
+	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
+};
+
+// Any thread.
+void querylog_status(struct querylog *q, struct querylog_status *out);

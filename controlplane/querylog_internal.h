@@ -5,6 +5,8 @@
 
 #include "querylog.h"
 #include "querylog_batch.h"
+#include "querylog_row.h"
+#include "querylog_source.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +15,8 @@ enum {
 	QUERYLOG_POLL_MS = 10,       // between two looks at the rings
 	QUERYLOG_POLL_IDLE_MS = 100, // when there was nothing for a while
 	QUERYLOG_BEAT_MS = 1000,
+	QUERYLOG_HOLD_MS = 200,    // how long a batch waits for more rows
+	QUERYLOG_READ_MAX = 32768, // records of one ring a look
 };
 
 struct querylog_sink_slot {
@@ -31,6 +35,25 @@ struct querylog {
 	pthread_mutex_t lock; // of `stop` and `wake`
 	pthread_cond_t wake;
 	bool stop;
-	uint64_t batches; // numbered so far
-	uint64_t beat_ms; // of the last beat
+	uint64_t batches;             // numbered so far
+	uint64_t beat_ms;             // of the last beat
+	struct querylog_names *names; // under `lock`
+	struct querylog_sources sources;
+
+	// The log thread's own.
+	struct querylog_names *naming; // that rows are made by
+	struct querylog_hide hide;
+	struct querylog_batch *filling; // NULL: none
+	uint64_t filling_ms;            // since when
+	int64_t wall_us;                // what makes wall time of a record's
+
+	// Written by the log thread alone.
+	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad, anomalies;
+	_Atomic unsigned source_count;
 };
+
+// One look at all rings. The records read.
+unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
+// Gives what is there to the sinks, if it is old enough or `now`.
+void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
+void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

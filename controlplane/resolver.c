@@ -27,6 +27,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 		views_sweep(r->views, clock_mono_ms());
 	refresh_run(r->refresh, clock_mono_ms());
 	front_beat(r->front, clock_mono_ms());
+	resolver_log_beat(r->log);
 }
 
 static int timers_open(struct resolver *r)
@@ -160,6 +161,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = lanes_new(&r->lanes, r->loop, r->publisher, r->l0, resolver_miss, r);
 	if (rc == 0)
+		rc = resolver_log_open(&r->log);
+	if (rc == 0)
 		rc = front_open(&r->front, r);
 	if (rc == 0)
 		rc = front_udp_open(&r->front_udp, r, config, FRONT_PORT);
@@ -207,6 +210,7 @@ void resolver_close(struct resolver *r)
 		question_finish(r, q, REFRESH_ABANDONED);
 	front_udp_close(r->front_udp);
 	front_close(r->front);
+	resolver_log_close(r->log);
 	walks_free(r);
 	flushes_close(r);
 	rejudge_close(r);
@@ -229,6 +233,8 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	if (rc < 0)
 		return rc;
 	settings_take(r, config);
+	if (r->logs)
+		resolver_log_set(r->log, config_log_sample(config));
 	l1_configure(r->l1, config);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
 	failures_clear_all(r->failures);
@@ -262,4 +268,20 @@ void resolver_groups_published(struct resolver *r, bool published)
 		atomic_store(&r->views_keep_ms, UINT64_MAX);
 	else if (atomic_load(&r->views_keep_ms) == UINT64_MAX)
 		atomic_store(&r->views_keep_ms, clock_mono_ms() + VIEWS_GRACE_MS);
+}
+
+int resolver_set_log(struct resolver *r, struct querylog *q, const struct config *config)
+{
+	int rc = resolver_log_source(r->log, q);
+	if (rc < 0)
+		return rc;
+	r->logs = true;
+	resolver_log_set(r->log, config_log_sample(config));
+	lanes_set_log(r->lanes, q);
+	return 0;
+}
+
+void resolver_end_log(struct resolver *r)
+{
+	resolver_log_end(r->log);
 }

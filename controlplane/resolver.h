@@ -120,6 +120,13 @@ struct resolver_status {
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };
 
+// From now on queries are logged to `q`, which is stopped before resolver_close and after
+// resolver_end_log. Before the loop runs; resolver_end_log after it.
+struct querylog;
+ATTR_MUST_CHECK int resolver_set_log(
+	struct resolver *r, struct querylog *q, const struct config *config);
+void resolver_end_log(struct resolver *r);
+
 // What else keeps tables on this loop lists them with each status. Before the loop runs.
 void resolver_list_tables(
 	struct resolver *r, void (*list)(void *arg, struct table_registry *tables), void *arg);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_row.h"
 #include "resolver_internal.h"
 
 #include <string.h>
@@ -128,6 +129,18 @@ static uint16_t reply_write(struct resolver *r, const struct waiter *w,
 	return dns_reply_rcode(r->reply, cap, &r->one, a->rcode, a->opts.ede, sum);
 }
 
+// r->one holds the query.
+static struct resolver_logged logged(const struct resolver *r, const struct waiter *w)
+{
+	return (struct resolver_logged){
+		.query = &r->one,
+		.query_len = w->query_len,
+		.ede = DNS_EDE_NONE,
+		.arrival_us = w->arrival_ms * 1000 + w->arrival_more_us,
+		.group = w->group,
+	};
+}
+
 static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
 {
 	struct msg_answer head = {
@@ -139,8 +152,31 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 
 	head.dns_len = reply_write(r, w, a, &kind, &head.sum);
 	head.verdict = (uint8_t)kind;
-	if (head.dns_len && lanes_answer(r->lanes, &head, r->reply))
+	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
+	if (is_sent)
 		count_answer(r, kind);
+	if (!resolver_log_is_on(r->log))
+		return;
+	struct resolver_logged e = logged(r, w);
+	resolver_log_kind(&e, is_sent ? kind : ANSWER_SERVFAIL);
+	if (is_sent) {
+		e.reply = r->reply;
+		e.reply_len = head.dns_len;
+		e.ede = kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
+	} else {
+		e.verdict = LOG_VERDICT_UNANSWERED;
+	}
+	resolver_log_lane(r->log, &w->path, &e);
+}
+
+void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
+{
+	if (w->is_front || !resolver_log_is_on(r->log))
+		return;
+	struct resolver_logged e = logged(r, w);
+	e.query = q;
+	e.verdict = LOG_VERDICT_UNANSWERED;
+	resolver_log_lane(r->log, &w->path, &e);
 }
 
 // r->one holds the question's part of the query.
@@ -153,6 +189,7 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 	// Over a stream nothing is sent to where nobody asked.
 	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
+		answer_none(r, &r->one, w);
 		return;
 	}
 	query_rebuild(r, w);

@@ -21,6 +21,7 @@
 #include "link.h"
 #include "refresh.h"
 #include "resolver.h"
+#include "resolver_log.h"
 #include "ttl_rules.h"
 #include "views.h"
 
@@ -80,6 +81,8 @@ struct resolver {
 	uint64_t record_anomalies;
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
+	struct resolver_log *log;
+	bool logs; // somebody empties its ring
 	struct front *front;
 	struct front_udp *front_udp; // NULL: it is off
 	uint8_t *reply; // of DNS_MESSAGE_MAX octets, with a front_reply's room around it
@@ -169,6 +172,9 @@ struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_v
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a);
 void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
+
+// One of a worker's clients gets no answer.
+void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w);
 
 // A whole response without id and OPT, as a client would get it at that age; over `cap` octets it
 // is header and question with TC. Its length.

@@ -12,6 +12,8 @@ enum question_stage {
 	STAGE_BACKGROUND // waiters are served; a reply still fills the cache
 };
 
+enum { MORE_US_MAX = 100000 }; // a slow clock's tick is a twentieth of it
+
 // A miss, checked and in our terms.
 struct miss {
 	struct dns_query query; // lower case
@@ -55,6 +57,8 @@ static bool miss_parse(
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,
+		.arrival_more_us = m->arrival_more_us < MORE_US_MAX ? m->arrival_more_us : 0,
+		.query_len = m->query_len,
 	};
 	out->view = views_find(r->views, m->view);
 	if (!out->view)
@@ -201,7 +205,10 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 	}
 	r->count.refused_waiters++;
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
-	return rc == -EDQUOT && !m->waiter.is_front ? DNS_EDE_NONE : DNS_EDE_NO_REACHABLE_AUTHORITY;
+	if (rc != -EDQUOT || m->waiter.is_front)
+		return DNS_EDE_NO_REACHABLE_AUTHORITY;
+	answer_none(r, &m->query, &m->waiter);
+	return DNS_EDE_NONE;
 }
 
 // Joins a question that is being resolved.
@@ -325,6 +332,8 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		r->count.late++;
 		if (m.refresh)
 			store_refreshed(r, &m.key); // or nobody would ask for it again
+		else
+			answer_none(r, &m.query, &m.waiter);
 	} else if (m.refresh) {
 		refresh_hit(r->refresh, &m.key, now_ms);
 	} else {

@@ -2,8 +2,17 @@
 #include "ask.h"
 
 #include "frame.h"
+#include "stages.h"
 
 #include <weir/shm_msg.h>
+
+static uint32_t arrival_more_us(const struct batch *b)
+{
+	if (!b->logs)
+		return 0;
+	uint64_t us = log_clock_us(&b->w->log_clock, b->start_tsc, b->now_ms);
+	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
+}
 
 bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 {
@@ -24,6 +33,8 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 		.kind = kind,
 		.group = b->tables->has_groups ? p->group : 0,
 		.question_len = p->q.question_len,
+		.query_len = p->dns_len,
+		.arrival_more_us = arrival_more_us(b),
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);

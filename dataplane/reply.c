@@ -31,7 +31,8 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 	bool is_local = d->rule_class == RULE_CLASS_LOCAL;
 	if (b->logs) {
 		batch_note(b, p)->list = d->matched ? d->list : LOG_NO_LIST;
-		batch_note(b, p)->ede = p->q.has_opt && !is_local ? DNS_EDE_BLOCKED : LOG_NO_EDE;
+		int ede = rule_class_ede(d->rule_class);
+		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
 	}
 	reply_line_finish(b, p, len, sum, is_local ? VERDICT_local : VERDICT_blocked);
 }

@@ -32,6 +32,11 @@ void config_block_reply(
 	address_take(out, &group->block.custom_v6);
 }
 
+uint32_t config_log_sample(const struct config *c)
+{
+	return c->query_log.enabled ? c->query_log.sample : 0;
+}
+
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
@@ -41,7 +46,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
 		.blocking_on = config->blocking.enabled,
 		.any_minimal = config->access.any_minimal,
-		.log_sample = config->query_log.enabled ? config->query_log.sample : 0,
+		.log_sample = config_log_sample(config),
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
 	config_block_reply(config, NULL, &out->block);

@@ -410,6 +410,8 @@ struct config {
 	struct config_group *groups;
 };
 
+uint32_t config_log_sample(const struct config *c); // 0: the query log is off
+
 // What applies to a group, its own or inherited; NULL: to everyone else. Never NULL.
 const struct service_set *config_group_services(
 	const struct config *c, const struct config_group *group);

@@ -60,8 +60,8 @@ struct dp_config {
 	struct dns_block block;    // of group 0, while there is no policy image with groups
 	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: nothing is blocked until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
-	uint32_t log_sample; // one record of the query log for so many queries; 0: none
-	uint8_t any_minimal; // 1: ANY is answered by dns_reply_any
+	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
+	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
 	uint8_t reserved[3];
 };
 static_assert(sizeof(struct dp_config) == 88);

@@ -49,12 +49,14 @@ struct msg_miss {
 	uint8_t has_opt;
 	uint8_t dnssec_ok;
 	uint16_t view;
-	uint8_t kind;          // MISS_*
-	uint8_t group;         // of the client, below POLICY_GROUPS_MAX
-	uint16_t question_len; // octets that follow: 5..259
-	uint16_t reserved2;
+	uint8_t kind;             // MISS_*
+	uint8_t group;            // of the client, below POLICY_GROUPS_MAX
+	uint16_t question_len;    // octets that follow: 5..259
+	uint16_t query_len;       // octets of the whole query
+	uint32_t arrival_more_us; // since arrival_ms, whose clock ticks slowly; for the query log
+	uint32_t reserved2;
 };
-static_assert(sizeof(struct msg_miss) == 96);
+static_assert(sizeof(struct msg_miss) == 104);
 
 struct msg_answer {
 	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped

@@ -33,7 +33,7 @@ EXEMPT_FROM_ONE_INCLUDER = {"event2/"}  # libevent in controlplane/
 LIBRARY_FILES = {"cyaml/": 2}
 
 PACKET_PATH = re.compile(
-    r"\b(malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_free|printf|fprintf|log_\w+|"
+    r"\b(malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_free|printf|fprintf|log_(?!writer_|clock_)\w+|"
     r"pthread_mutex_\w+|rte_spinlock_\w+|usleep|sleep|nanosleep|ioctl|open|close|read|mmap)\s*\(")
 
 root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of the query log: what came off the rings, and what each sink took of it.
+
+#include "api_internal.h"
+#include "querylog.h"
+
+static void sinks_out(struct json_out *o, struct json_node *root, const struct querylog_status *s)
+{
+	struct json_node *list = json_out_array(o, root, "sinks");
+	for (unsigned i = 0; i < s->sink_count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", s->sink[i].name);
+		json_out_count(o, n, "rows", s->sink[i].rows);
+		json_out_count(o, n, "weight", s->sink[i].weight);
+		json_out_count(o, n, "dropped_rows", s->sink[i].dropped_rows);
+		json_out_count(o, n, "dropped_weight", s->sink[i].dropped_weight);
+	}
+}
+
+static void log_out(struct json_out *o, struct json_node *n, struct api *a)
+{
+	const struct config_query_log *c = &a->deps.config_current(a->deps.reload_arg)->query_log;
+	struct querylog_status s;
+	querylog_status(a->deps.log, &s);
+	json_out_bool(o, n, "enabled", c->enabled);
+	json_out_count(o, n, "sample", c->sample);
+	json_out_count(o, n, "rows", s.rows);
+	json_out_count(o, n, "weight", s.weight);
+	json_out_count(o, n, "unlogged", s.unlogged);
+	json_out_count(o, n, "excluded_rows", s.excluded_rows);
+	json_out_count(o, n, "excluded_weight", s.excluded_weight);
+	json_out_count(o, n, "bad", s.bad);
+	json_out_count(o, n, "ring_anomalies", s.anomalies);
+	json_out_count(o, n, "starved", s.starved);
+	json_out_count(o, n, "sources", s.sources);
+	json_out_count(o, n, "batches", s.batches);
+	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
+	json_out_count(o, n, "batch_bytes", s.batch_bytes);
+	sinks_out(o, n, &s);
+}
+
+void api_log(struct api *a, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	if (a->deps.log)
+		log_out(o, json_out_root(o), a);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+void api_log_out(struct json_out *o, struct json_node *root, struct api *a)
+{
+	if (a->deps.log)
+		log_out(o, json_out_object(o, root, "query_log"), a);
+}
+
+void api_log_tables(struct api *a, struct table_registry *tables)
+{
+	if (!a->deps.log)
+		return;
+	struct querylog_status s;
+	querylog_status(a->deps.log, &s);
+	table_register(tables, &(struct table_info){.name = "log_batches",
+				       .owner = "query log",
+				       .eviction = "rings wait, fill, and weights take over",
+				       .lifetime = "until every sink is done",
+				       .cap = QUERYLOG_BATCHES_MAX,
+				       .used = s.batches,
+				       .bytes = s.batch_bytes});
+	table_register(tables, &(struct table_info){.name = "log_sources",
+				       .owner = "query log",
+				       .eviction = "one lane more is not logged",
+				       .lifetime = "of the data plane",
+				       .cap = 2 * SHM_WORKERS_MAX + 1,
+				       .used = s.sources,
+				       .bytes = 0});
+}

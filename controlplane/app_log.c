@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The query log of this process: what it is called, who it hands rows to, when it begins and ends.
+
+#include "app_reload.h"
+#include "querylog_names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/text.h>
+
+// Escaped: a host's name is whatever its administrator typed.
+static void box_name(struct app *a)
+{
+	char host[HOST_NAME_MAX_OCTETS + 1] = "";
+	const char *box = a->started->query_log.box;
+	if (!box[0]) {
+		if (gethostname(host, sizeof host - 1) < 0 || !host[0])
+			snprintf(host, sizeof host, "weir");
+		box = host;
+	}
+	text_escape(box, a->box, sizeof a->box);
+}
+
+int app_log_open(struct app *a, char why[APP_WHY_MAX])
+{
+	box_name(a);
+	const struct querylog_settings settings = {.box = a->box};
+	int rc = querylog_open(&a->log, &settings);
+	if (rc == 0)
+		rc = resolver_set_log(a->resolver, a->log, a->started);
+	if (rc < 0)
+		snprintf(why, APP_WHY_MAX, "query log: %s", strerror(-rc));
+	return rc;
+}
+
+int app_log_start(struct app *a)
+{
+	return querylog_start(a->log);
+}
+
+void app_log_names(struct app *a, const struct config *c)
+{
+	unsigned count;
+	const struct rule_list_info *lists = rules_lists(a->rules, &count);
+	struct querylog_names *names = querylog_names_new(c, lists, count);
+	if (names)
+		querylog_set_names(a->log, names);
+	else
+		log_warning("query log: no memory for names; those from before stay");
+}
+
+// The resolver's loop has ended: what it still owes goes to the ring, and all rings to the sinks.
+void app_log_stop(struct app *a)
+{
+	if (!a->log)
+		return;
+	resolver_end_log(a->resolver);
+	querylog_stop(a->log);
+}
+
+void app_log_close(struct app *a)
+{
+	querylog_close(a->log);
+}

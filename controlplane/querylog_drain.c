@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From rings to batches.
+
+#include "querylog_internal.h"
+
+#include <weir/clock.h>
+#include <weir/shm_msg.h>
+
+enum { ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX };
+
+void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
+{
+	if (!q->filling || (!now && now_ms < q->filling_ms + QUERYLOG_HOLD_MS))
+		return;
+	if (q->filling->count)
+		querylog_feed(q, q->filling);
+	querylog_release(q->filling);
+	q->filling = NULL;
+}
+
+// Other names than those of the batch being filled end it.
+static void names_look(struct querylog *q)
+{
+	pthread_mutex_lock(&q->lock);
+	struct querylog_names *names = q->names;
+	q->names = NULL;
+	pthread_mutex_unlock(&q->lock);
+	if (!names)
+		return;
+	querylog_flush(q, 0, true);
+	querylog_names_release(q->naming);
+	q->naming = names;
+}
+
+// A batch with room for any row. False: all are out.
+static bool batch_ready(struct querylog *q, uint64_t now_ms)
+{
+	if (q->filling && querylog_batch_row(q->filling, ROW_TEXT_MAX))
+		return true;
+	querylog_flush(q, 0, true);
+	q->filling = querylog_pool_take(q->pool, q->settings.box, q->batches + 1);
+	if (!q->filling)
+		return false;
+	q->batches++;
+	q->filling_ms = now_ms;
+	querylog_names_hold(q->naming);
+	querylog_batch_keep(q->filling, querylog_names_release, q->naming);
+	return true;
+}
+
+static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
+{
+	uint64_t weight = 0;
+	const struct querylog_batch *b = q->filling;
+	switch (querylog_row_make(q->filling, q->naming, &q->hide, q->wall_us, msg, len, &weight)) {
+	case QUERYLOG_MADE:
+		querylog_count(&q->rows, 1);
+		querylog_count(&q->weight, weight);
+		// The row itself is of one query; a rest's of none.
+		querylog_count(&q->unlogged, weight - (b->row[b->count - 1].client.len > 0));
+		break;
+	case QUERYLOG_EXCLUDED:
+		querylog_count(&q->excluded_rows, 1);
+		querylog_count(&q->excluded_weight, weight);
+		break;
+	case QUERYLOG_BAD:
+	case QUERYLOG_FULL:
+		querylog_count(&q->bad, 1);
+		break;
+	}
+}
+
+// The records read; *empty: there is no more.
+static unsigned source_read(
+	struct querylog *q, struct querylog_source *s, uint64_t now_ms, bool *empty)
+{
+	alignas(8) uint8_t msg[LOG_MESSAGE_MAX + 1];
+	unsigned n = 0;
+	*empty = false;
+	while (n < QUERYLOG_READ_MAX && batch_ready(q, now_ms)) {
+		uint16_t type;
+		int len = ring_read(&s->ring, msg, sizeof msg, &type);
+		*empty = len == 0;
+		if (len <= 0)
+			break;
+		n++;
+		if (type == MSG_LOG)
+			record_take(q, msg, (size_t)len);
+		else
+			querylog_count(&q->bad, 1);
+	}
+	ring_release(&s->ring);
+	return n;
+}
+
+// What a lane's worker took along when it ended.
+static bool source_settle(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
+{
+	enum { OWED_MAX = 1 << 30 }; // no life is that long with a full ring
+	uint64_t owed = atomic_load_explicit(s->owed, memory_order_relaxed);
+	if (owed == 0)
+		return true;
+	if (owed > OWED_MAX) {
+		querylog_count(&q->bad, 1);
+		return true;
+	}
+	uint64_t now_us = clock_mono_us() + (uint64_t)q->wall_us;
+	if (!batch_ready(q, now_ms) || !querylog_row_rest(q->filling, now_us, owed))
+		return false;
+	querylog_count(&q->rows, 1);
+	querylog_count(&q->weight, owed);
+	querylog_count(&q->unlogged, owed);
+	return true;
+}
+
+static int64_t wall_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	int64_t wall = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return wall - (int64_t)clock_mono_us();
+}
+
+unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
+{
+	unsigned read = 0;
+	names_look(q);
+	querylog_sources_look(&q->sources);
+	if (!q->naming || querylog_hide_beat(&q->hide, now_ms) < 0)
+		return 0;
+	q->wall_us = wall_now();
+	for (unsigned i = 0; i < q->sources.count;) {
+		struct querylog_source *s = &q->sources.source[i];
+		bool empty;
+		read += source_read(q, s, now_ms, &empty);
+		if (s->has_ended && empty && source_settle(q, s, now_ms))
+			querylog_sources_drop(&q->sources, i);
+		else
+			i++;
+	}
+	atomic_store_explicit(&q->source_count, q->sources.count, memory_order_relaxed);
+	atomic_store_explicit(
+		&q->anomalies, querylog_sources_anomalies(&q->sources), memory_order_relaxed);
+	return read;
+}

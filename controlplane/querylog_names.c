@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_names.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/policy.h>
+#include <weir/text.h>
+
+enum { NAME_MAX_OCTETS = 4 * 63 + 1 }; // each octet as \xNN
+
+struct client_prefix {
+	struct ip_address prefix;
+	char name[NAME_MAX_OCTETS];
+};
+
+struct querylog_names {
+	_Atomic unsigned references;
+	enum log_clients anonymize;
+	unsigned list_count, client_count, domain_count, exclude_count;
+	char group[POLICY_GROUPS_MAX][NAME_MAX_OCTETS];
+	char (*list)[RULE_TITLE_MAX];
+	struct client_prefix *client; // longest prefixes first
+	struct dns_name *domain;
+	struct ip_address *exclude;
+};
+
+static bool covers(const struct ip_address *prefix, unsigned version, const uint8_t bytes[16])
+{
+	unsigned whole = prefix->prefix_len / 8, rest = prefix->prefix_len % 8;
+	if (prefix->version != version || memcmp(prefix->bytes, bytes, whole) != 0)
+		return false;
+	return rest == 0 || ((prefix->bytes[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct client_prefix *x = a, *y = b;
+	return (int)y->prefix.prefix_len - (int)x->prefix.prefix_len;
+}
+
+static bool clients_take(struct querylog_names *n, const struct config *c)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < c->client_count; i++)
+		count += c->clients[i].address_count;
+	n->client = calloc(count ? count : 1, sizeof *n->client);
+	if (!n->client)
+		return false;
+	for (unsigned i = 0; i < c->client_count; i++)
+		for (unsigned j = 0; j < c->clients[i].address_count; j++) {
+			struct client_prefix *p = &n->client[n->client_count++];
+			p->prefix = c->clients[i].addresses[j];
+			text_escape(c->clients[i].name, p->name, sizeof p->name);
+		}
+	qsort(n->client, n->client_count, sizeof *n->client, by_length);
+	return true;
+}
+
+static bool lists_take(
+	struct querylog_names *n, const struct rule_list_info *lists, unsigned list_count)
+{
+	n->list = calloc(list_count ? list_count : 1, sizeof *n->list);
+	if (!n->list)
+		return false;
+	n->list_count = list_count;
+	for (unsigned i = 0; i < list_count; i++) {
+		memcpy(n->list[i], lists[i].title, RULE_TITLE_MAX);
+		n->list[i][RULE_TITLE_MAX - 1] = '\0';
+	}
+	return true;
+}
+
+static bool excludes_take(struct querylog_names *n, const struct config_query_log *c)
+{
+	n->domain = calloc(c->exclude_domain_count + 1, sizeof *n->domain);
+	n->exclude = calloc(c->exclude_client_count + 1, sizeof *n->exclude);
+	if (!n->domain || !n->exclude)
+		return false;
+	for (; n->domain_count < c->exclude_domain_count; n->domain_count++)
+		n->domain[n->domain_count] = c->exclude_domains[n->domain_count];
+	for (; n->exclude_count < c->exclude_client_count; n->exclude_count++)
+		n->exclude[n->exclude_count] = c->exclude_clients[n->exclude_count];
+	return true;
+}
+
+struct querylog_names *querylog_names_new(
+	const struct config *c, const struct rule_list_info *lists, unsigned list_count)
+{
+	struct querylog_names *n = calloc(1, sizeof *n);
+	if (!n)
+		return NULL;
+	n->references = 1;
+	n->anonymize = c->query_log.anonymize;
+	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
+		text_escape(c->groups[i].name, n->group[i + 1], sizeof n->group[0]);
+	if (clients_take(n, c) && lists_take(n, lists, list_count)
+		&& excludes_take(n, &c->query_log))
+		return n;
+	querylog_names_release(n);
+	return NULL;
+}
+
+void querylog_names_hold(struct querylog_names *n)
+{
+	atomic_fetch_add_explicit(&n->references, 1, memory_order_relaxed);
+}
+
+void querylog_names_release(void *names)
+{
+	struct querylog_names *n = names;
+	if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
+		return;
+	free(n->list);
+	free(n->client);
+	free(n->domain);
+	free(n->exclude);
+	free(n);
+}
+
+static struct querylog_text text_of(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group)
+{
+	return text_of(group < POLICY_GROUPS_MAX ? n->group[group] : "");
+}
+
+struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number)
+{
+	return text_of(number < n->list_count ? n->list[number] : "");
+}
+
+struct querylog_text querylog_names_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16])
+{
+	for (unsigned i = 0; i < n->client_count; i++)
+		if (covers(&n->client[i].prefix, version, bytes))
+			return text_of(n->client[i].name);
+	return text_of("");
+}
+
+bool querylog_names_excludes_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16])
+{
+	for (unsigned i = 0; i < n->exclude_count; i++)
+		if (covers(&n->exclude[i], version, bytes))
+			return true;
+	return false;
+}
+
+bool querylog_names_excludes_name(const struct querylog_names *n, const struct dns_name *name)
+{
+	for (unsigned i = 0; i < n->domain_count; i++)
+		if (dns_name_is_under(name, &n->domain[i]))
+			return true;
+	return false;
+}
+
+enum log_clients querylog_names_anonymize(const struct querylog_names *n)
+{
+	return n->anonymize;
+}

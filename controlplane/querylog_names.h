@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the query log knows of the configuration: names of groups, lists and clients, what it leaves
+// out and what it hides. A snapshot, immutable and counted: the service loop makes one with each
+// change of the configuration or of the lists, each batch holds the one that its rows were made by.
+
+#include "querylog.h"
+
+#include <weir/config.h>
+#include <weir/rule_image.h>
+
+struct querylog_names;
+
+// NULL: no memory. The caller holds it.
+ATTR_MUST_CHECK struct querylog_names *querylog_names_new(
+	const struct config *c, const struct rule_list_info *lists, unsigned list_count);
+void querylog_names_hold(struct querylog_names *n);
+void querylog_names_release(void *names); // NULL is fine; any thread
+
+struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group);
+struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number);
+// Of the longest prefix among `clients` that has the address; linear in those.
+struct querylog_text querylog_names_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16]);
+bool querylog_names_excludes_client(
+	const struct querylog_names *n, unsigned version, const uint8_t bytes[16]);
+bool querylog_names_excludes_name(const struct querylog_names *n, const struct dns_name *name);
+enum log_clients querylog_names_anonymize(const struct querylog_names *n);

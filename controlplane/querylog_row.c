@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "querylog_row.h"
+
+#include <string.h>
+#include <weir/bytes.h>
+#include <weir/dns_name.h>
+#include <weir/shm_stats.h>
+
+static_assert((int)LOG_TIERS == (int)QUERYLOG_TIERS);
+static_assert((int)VERDICT_COUNT < (int)LOG_VERDICT_RESOLVED);
+
+static const char *verdict_text(unsigned v)
+{
+	static const char *const own[] = {"resolved", "servfail", "unanswered"};
+	if (v < VERDICT_COUNT)
+		return verdict_names[v];
+	v -= LOG_VERDICT_RESOLVED;
+	return v < ARRAY_LEN(own) ? own[v] : NULL;
+}
+
+static bool is_blocked(unsigned v)
+{
+	return v == VERDICT_blocked || v == VERDICT_blocked_answer || v == VERDICT_drop_rule;
+}
+
+static struct querylog_text keep(struct querylog_batch *b, const char *text, size_t len)
+{
+	char *at = querylog_batch_text(b, len + 1);
+	memcpy(at, text, len);
+	at[len] = '\0';
+	return (struct querylog_text){.at = at, .len = (uint16_t)len};
+}
+
+static struct querylog_text text_of(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weight)
+{
+	struct querylog_row *row = querylog_batch_row(b, 0);
+	if (!row)
+		return false;
+	row->time_us = time_us;
+	row->weight = weight;
+	row->verdict = text_of("unlogged");
+	querylog_batch_end_row(b);
+	return true;
+}
+
+// The name behind the record, as the record's writer should have put it. False: it did not.
+static bool name_read(const struct log_record *r, const uint8_t *wire, struct dns_name *out)
+{
+	struct rd rd = rd_init(wire, r->name_len);
+	return dns_name_read(&rd, out) == 0 && rd_left(&rd) == 0;
+}
+
+static bool record_is_sane(const struct log_record *r, size_t len)
+{
+	return len == sizeof *r + r->name_len && r->weight > 0
+	       && r->flags >> LOG_TIER_SHIFT < LOG_TIERS && verdict_text(r->verdict);
+}
+
+static void scalars(struct querylog_row *row, const struct log_record *r, int64_t wall_us)
+{
+	row->time_us = r->time_us + (uint64_t)wall_us;
+	row->weight = r->weight;
+	row->dataplane_us = r->dataplane_us;
+	row->total_us = r->total_us ? r->total_us : r->dataplane_us;
+	row->qtype = r->qtype;
+	row->qclass = r->qclass;
+	row->rcode = r->rcode & 0xfff;
+	row->ede = r->ede;
+	row->query_len = r->query_len;
+	row->reply_len = r->reply_len;
+	row->transport = r->flags & LOG_TCP ? QUERYLOG_TCP : QUERYLOG_UDP;
+	row->tier = r->flags >> LOG_TIER_SHIFT;
+	row->is_answered = (r->flags & LOG_ANSWERED) != 0;
+	row->is_blocked = is_blocked(r->verdict);
+}
+
+static void client(struct querylog_batch *b, struct querylog_row *row,
+	const struct querylog_names *n, const struct querylog_hide *h, const struct log_record *r)
+{
+	char text[QUERYLOG_CLIENT_TEXT_MAX];
+	enum log_clients how = querylog_names_anonymize(n);
+	row->client_version = r->flags & LOG_IPV6 ? 6 : 4;
+	memcpy(row->client_bytes, r->client, sizeof row->client_bytes);
+	if (how == LOG_CLIENTS_WHOLE) {
+		row->client_port = r->client_port;
+		row->client_name = querylog_names_client(n, row->client_version, r->client);
+	}
+	size_t len = querylog_hide_client(h, how, row->client_version, row->client_bytes, text);
+	row->client = keep(b, text, len);
+}
+
+enum querylog_made querylog_row_make(struct querylog_batch *b, const struct querylog_names *n,
+	const struct querylog_hide *h, int64_t wall_us, const uint8_t *msg, size_t len,
+	uint64_t *weight)
+{
+	struct log_record r;
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX] = "";
+
+	if (len < sizeof r)
+		return QUERYLOG_BAD;
+	memcpy(&r, msg, sizeof r);
+	if (!record_is_sane(&r, len))
+		return QUERYLOG_BAD;
+	*weight = r.weight;
+	if (r.flags & LOG_REST)
+		return querylog_row_rest(b, r.time_us + (uint64_t)wall_us, r.weight)
+			       ? QUERYLOG_MADE
+			       : QUERYLOG_FULL;
+	if (r.name_len && !name_read(&r, msg + sizeof r, &name))
+		return QUERYLOG_BAD;
+	if (querylog_names_excludes_client(n, r.flags & LOG_IPV6 ? 6 : 4, r.client)
+		|| (r.name_len && querylog_names_excludes_name(n, &name)))
+		return QUERYLOG_EXCLUDED;
+	if (r.name_len)
+		(void)dns_name_to_text(&name, text);
+	size_t text_len = strlen(text);
+	struct querylog_row *row = querylog_batch_row(b, text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX);
+	if (!row)
+		return QUERYLOG_FULL;
+	scalars(row, &r, wall_us);
+	client(b, row, n, h, &r);
+	row->qname = keep(b, text, text_len);
+	row->group = querylog_names_group(n, r.group);
+	row->verdict = text_of(verdict_text(r.verdict));
+	if (r.list != LOG_NO_LIST)
+		row->list = querylog_names_list(n, r.list);
+	querylog_batch_end_row(b);
+	return QUERYLOG_MADE;
+}

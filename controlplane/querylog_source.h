@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The log rings that the log thread empties: one for each lane, mapped here once more so that it
+// outlives the lane by as long as it takes to read what is left, and the resolver loop's.
+//
+// Other threads add and end sources through a short lock; a source belongs to the log thread once
+// it has looked. An ended one is read to its end; then what its writer still owed is known, and the
+// mapping goes. Bounds: QUERYLOG_SOURCES_MAX; one lane more is not logged, and said in the log.
+
+#include <pthread.h>
+#include <weir/shm_abi.h>
+#include <weir/shm_region.h>
+#include <weir/shm_ring.h>
+
+enum { QUERYLOG_SOURCES_MAX = 2 * SHM_WORKERS_MAX + 1 };
+
+struct querylog_source {
+	struct ring_consumer ring;
+	const _Atomic uint64_t *owed;
+	struct region region; // unmapped: in our own memory
+	bool has_ended;
+};
+
+struct querylog_sources {
+	pthread_mutex_t lock; // of `added` and `ended`
+	unsigned count, added;
+	bool ended; // all lanes that were there have
+	struct querylog_source source[QUERYLOG_SOURCES_MAX];
+	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // to be taken over
+	uint64_t anomalies;                                // of rings that are gone
+};
+
+void querylog_sources_init(struct querylog_sources *s);
+// Log thread: takes what was added and ended meanwhile.
+void querylog_sources_look(struct querylog_sources *s);
+void querylog_sources_drop(struct querylog_sources *s, unsigned i); // i < count
+void querylog_sources_close(struct querylog_sources *s);            // no thread left
+uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
+
+// Any thread. -ENOSPC; on success `region` belongs to the log.
+ATTR_MUST_CHECK int querylog_sources_add(
+	struct querylog_sources *s, const struct querylog_source *source);
+void querylog_sources_end_lanes(struct querylog_sources *s);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_log.h"
+
+#include "querylog_row.h"
+#include "querylog_source.h"
+#include "resolver_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { LOG_UNITS = 32768 }; // 2 MiB: some 16,000 records
+
+struct resolver_log {
+	struct log_writer writer;
+	_Atomic uint64_t owed;
+	struct ring_index tail, head;
+	uint8_t *data;
+};
+
+int resolver_log_open(struct resolver_log **out)
+{
+	struct resolver_log *l = aligned_alloc(CACHE_LINE, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	memset(l, 0, sizeof *l);
+	l->data = aligned_alloc(CACHE_LINE, (size_t)LOG_UNITS * RING_UNIT);
+	if (!l->data) {
+		free(l);
+		return -ENOMEM;
+	}
+	log_writer_init(&l->writer, &l->tail, &l->head, l->data, LOG_UNITS, &l->owed);
+	*out = l;
+	return 0;
+}
+
+void resolver_log_close(struct resolver_log *l)
+{
+	if (!l)
+		return;
+	free(l->data);
+	free(l);
+}
+
+int resolver_log_source(struct resolver_log *l, struct querylog *q)
+{
+	struct querylog_source source = {.owed = &l->owed};
+	ring_consumer_init(&source.ring, &l->tail, &l->head, l->data, LOG_UNITS);
+	return querylog_add_source(q, &source);
+}
+
+void resolver_log_set(struct resolver_log *l, uint32_t sample)
+{
+	log_writer_set(&l->writer, sample, clock_mono_us());
+}
+
+void resolver_log_beat(struct resolver_log *l)
+{
+	if (resolver_log_is_on(l))
+		log_writer_beat(&l->writer, clock_mono_us());
+}
+
+void resolver_log_end(struct resolver_log *l)
+{
+	(void)log_writer_rest(&l->writer, clock_mono_us());
+}
+
+bool resolver_log_is_on(const struct resolver_log *l)
+{
+	return log_writer_is_on(&l->writer);
+}
+
+void resolver_log_kind(struct resolver_logged *what, enum answer_kind kind)
+{
+	static const struct {
+		uint8_t verdict, tier;
+	} of[ANSWER_KINDS] = {
+		[ANSWER_UPSTREAM] = {LOG_VERDICT_RESOLVED, LOG_TIER_UPSTREAM},
+		[ANSWER_CACHED] = {VERDICT_hit, LOG_TIER_L0},
+		[ANSWER_STALE] = {VERDICT_hit_stale, LOG_TIER_STALE},
+		[ANSWER_SERVFAIL] = {LOG_VERDICT_SERVFAIL, LOG_TIER_NONE},
+		[ANSWER_BLOCKED] = {VERDICT_blocked_answer, LOG_TIER_RULES},
+	};
+	what->verdict = of[kind].verdict;
+	what->tier = of[kind].tier;
+}
+
+static void fill(struct log_record *r, const struct resolver_logged *e, unsigned version)
+{
+	uint64_t now_us = clock_mono_us();
+	uint64_t took = now_us > e->arrival_us ? now_us - e->arrival_us : 0;
+	bool is_read = r->name_len != 0;
+	r->time_us = e->arrival_us;
+	r->total_us = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
+	r->qtype = is_read ? e->query->qtype : 0;
+	r->qclass = is_read ? e->query->qclass : 0;
+	r->query_len = e->query_len;
+	r->reply_len = e->reply ? e->reply_len : 0;
+	r->rcode = e->reply ? e->reply[3] & 0xf : 0;
+	if (e->verdict == VERDICT_badvers)
+		r->rcode = DNS_RCODE_BADVERS;
+	r->ede = is_read && e->query->has_opt && e->ede != DNS_EDE_NONE ? (uint16_t)e->ede
+									: LOG_NO_EDE;
+	r->list = LOG_NO_LIST;
+	r->upstream = LOG_NO_UPSTREAM;
+	r->dataplane_us = 0;
+	r->verdict = e->verdict;
+	r->group = e->group;
+	r->flags = (uint8_t)((version == 6 ? LOG_IPV6 : 0) | (e->is_tcp ? LOG_TCP : 0)
+			     | (e->reply ? LOG_ANSWERED : 0) | e->tier << LOG_TIER_SHIFT);
+	if (is_read)
+		memcpy(r + 1, e->query->name.wire, r->name_len);
+}
+
+static void record(struct resolver_log *l, unsigned version, const uint8_t bytes[16], uint16_t port,
+	const struct resolver_logged *e)
+{
+	struct log_writer *w = &l->writer;
+	if (log_writer_left(w) > 1) {
+		log_writer_skip(w, 1);
+		log_writer_publish(w);
+		return;
+	}
+	bool is_read = e->query && e->query->question_len;
+	struct log_record *r = log_writer_take(w, is_read ? e->query->name.len : 0);
+	if (r) {
+		memcpy(r->client, bytes, sizeof r->client);
+		r->client_port = port;
+		fill(r, e, version);
+	}
+	log_writer_publish(w);
+}
+
+void resolver_log_lane(
+	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *e)
+{
+	record(l, path->ip_version, path->client_ip, ntohs(path->client_udp), e);
+}
+
+void resolver_log_front(
+	struct resolver_log *l, const union front_client *client, const struct resolver_logged *e)
+{
+	uint8_t bytes[16] = {0};
+	if (client->any.sa_family == AF_INET) {
+		memcpy(bytes, &client->v4.sin_addr, 4);
+		record(l, 4, bytes, ntohs(client->v4.sin_port), e);
+	} else if (IN6_IS_ADDR_V4MAPPED(&client->v6.sin6_addr)) {
+		memcpy(bytes, client->v6.sin6_addr.s6_addr + 12, 4);
+		record(l, 4, bytes, ntohs(client->v6.sin6_port), e);
+	} else {
+		memcpy(bytes, &client->v6.sin6_addr, 16);
+		record(l, 6, bytes, ntohs(client->v6.sin6_port), e);
+	}
+}

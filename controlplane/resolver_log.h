@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Records of the query log that the resolver loop writes: of misses, of TCP and of the UDP
+// fallback. On a ring in our own memory, by the same law of weights as the workers'
+// (log_writer.h). Resolver loop's thread only.
+
+#include "front.h"
+
+#include <weir/log_writer.h>
+
+struct resolver;
+struct resolver_log;
+struct querylog;
+struct waiter;
+
+struct resolver_logged {
+	const struct dns_query *query; // NULL, or question_len 0: not read
+	const uint8_t *reply;          // NULL: there is none
+	uint16_t reply_len, query_len;
+	int ede; // DNS_EDE_NONE: none
+	uint64_t arrival_us;
+	uint8_t verdict; // enum verdict or log_verdict
+	uint8_t tier, group;
+	bool is_tcp;
+};
+
+ATTR_MUST_CHECK int resolver_log_open(struct resolver_log **out);
+void resolver_log_close(struct resolver_log *l); // NULL is fine
+void resolver_log_set(struct resolver_log *l, uint32_t sample);
+// Adds the ring to the log, which must be stopped before the close.
+ATTR_MUST_CHECK int resolver_log_source(struct resolver_log *l, struct querylog *q);
+void resolver_log_beat(struct resolver_log *l);
+void resolver_log_end(struct resolver_log *l); // no more queries: says what is owed
+bool resolver_log_is_on(const struct resolver_log *l);
+
+void resolver_log_lane(
+	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
+void resolver_log_front(struct resolver_log *l, const union front_client *client,
+	const struct resolver_logged *what);
+// Verdict and tier of what a waiter was told.
+void resolver_log_kind(struct resolver_logged *what, enum answer_kind kind);

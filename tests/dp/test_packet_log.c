@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Records of the query log: one for each query that the worker ends, none for what is no query or
+// goes to the control plane, with what the reply said; and the sum of weights over any traffic.
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+#include <weir/dns_name.h>
+
+enum { UNITS = 1024 };
+
+struct log_end {
+	alignas(CACHE_LINE) struct ring_index tail, head;
+	alignas(CACHE_LINE) uint8_t data[UNITS * RING_UNIT];
+	_Atomic uint64_t owed;
+	struct ring_consumer ring;
+	struct log_record record; // the last one read
+	char name[DNS_NAME_TEXT_MAX];
+	uint64_t weight, records;
+};
+
+static struct log_end end;
+
+static struct harness *begin(uint32_t sample)
+{
+	struct harness *h = harness_begin(NULL);
+	memset(&end, 0, sizeof end);
+	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, UNITS, &end.owed);
+	log_writer_set(&h->w.log, sample, 0);
+	ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, UNITS);
+	return h;
+}
+
+static bool next(void)
+{
+	uint8_t msg[LOG_MESSAGE_MAX];
+	struct dns_name name;
+	uint16_t type;
+	int len = ring_read(&end.ring, msg, sizeof msg, &type);
+	ring_release(&end.ring);
+	if (len == 0)
+		return false;
+	assert_int_equal(type, MSG_LOG);
+	memcpy(&end.record, msg, sizeof end.record);
+	assert_int_equal(len, sizeof end.record + end.record.name_len);
+	end.name[0] = '\0';
+	if (end.record.name_len) {
+		struct rd rd = rd_init(msg + sizeof end.record, end.record.name_len);
+		assert_int_equal(dns_name_read(&rd, &name), 0);
+		(void)dns_name_to_text(&name, end.name);
+	}
+	end.weight += end.record.weight;
+	end.records++;
+	return true;
+}
+
+// Exactly one record, of that verdict.
+static const struct log_record *only(enum verdict v)
+{
+	assert_true(next());
+	assert_int_equal(end.record.verdict, v);
+	assert_int_equal(end.record.weight, 1);
+	struct log_record kept = end.record;
+	assert_false(next());
+	end.record = kept;
+	return &end.record;
+}
+
+static void expect_client(const struct log_record *r, const char *text)
+{
+	uint8_t bytes[16] = {0};
+	int family = r->flags & LOG_IPV6 ? AF_INET6 : AF_INET;
+	assert_int_equal(inet_pton(family, text, bytes), 1);
+	assert_memory_equal(r->client, bytes, 16);
+	assert_int_equal(r->client_port, 4242);
+}
+
+static void test_hits(void **)
+{
+	struct harness *h = begin(1);
+	struct wire_reply reply;
+	struct wire_query q = {.name = "WWW.example"};
+	uint64_t before_us = h->start_ms * 1000;
+	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	harness_ask(h, &q, VERDICT_hit, &reply);
+	const struct log_record *r = only(VERDICT_hit);
+	assert_string_equal(end.name, "www.example");
+	expect_client(r, WIRE_CLIENT4);
+	assert_int_equal(r->qtype, 1);
+	assert_int_equal(r->qclass, 1);
+	assert_int_equal(r->rcode, 0);
+	assert_int_equal(r->query_len, 12 + 13 + 4);
+	assert_int_equal(r->reply_len, 12 + 13 + 4 + 16);
+	assert_int_equal(r->ede, LOG_NO_EDE);
+	assert_int_equal(r->list, LOG_NO_LIST);
+	assert_int_equal(r->flags, LOG_ANSWERED | LOG_TIER_L0 << LOG_TIER_SHIFT);
+	assert_true(r->time_us >= before_us && r->time_us <= clock_mono_us());
+
+	q.version = 6;
+	q.has_vlan = true;
+	q.vlan_tci = 5;
+	harness_ask(h, &q, VERDICT_hit, &reply);
+	r = only(VERDICT_hit);
+	assert_true(r->flags & LOG_IPV6);
+	expect_client(r, WIRE_CLIENT6);
+	q = (struct wire_query){.name = "www.example", .ip_option_len = 12};
+	harness_ask(h, &q, VERDICT_hit, &reply);
+	expect_client(only(VERDICT_hit), WIRE_CLIENT4);
+	harness_end(h);
+}
+
+static void test_rules(void **)
+{
+	static const struct harness_rule rules[] = {
+		{"nx.example", RULE_CLASS_BLOCK, RULE_REPLY_NXDOMAIN, 0, 0, NULL},
+		{"drop.example", RULE_CLASS_BLOCK, RULE_REPLY_DROP, 0, 0, NULL},
+	};
+	struct harness *h = begin(1);
+	struct wire_reply reply;
+	struct wire_query q = {.name = "a.nx.example", .edns = true};
+	memset(h->tables.config.group_lists, 0xff, sizeof h->tables.config.group_lists);
+	harness_rules(h, rules, ARRAY_LEN(rules));
+	harness_ask(h, &q, VERDICT_blocked, &reply);
+	const struct log_record *r = only(VERDICT_blocked);
+	assert_string_equal(end.name, "a.nx.example");
+	assert_int_equal(r->list, 2);
+	assert_int_equal(r->rcode, 3);
+	assert_int_equal(r->ede, 15);
+	q = (struct wire_query){.name = "drop.example"};
+	harness_ask_dropped(h, &q, VERDICT_drop_rule);
+	r = only(VERDICT_drop_rule);
+	assert_string_equal(end.name, "drop.example");
+	expect_client(r, WIRE_CLIENT4);
+	assert_int_equal(r->list, 3);
+	assert_int_equal(r->reply_len, 0);
+	assert_false(r->flags & LOG_ANSWERED);
+	harness_end(h);
+}
+
+static void test_what_has_no_answer_of_its_own(void **)
+{
+	struct harness *h = begin(1);
+	struct wire_reply reply;
+	struct wire_query q = {.name = "x.example", .edns = true, .edns_version = 1};
+	harness_ask(h, &q, VERDICT_badvers, &reply);
+	const struct log_record *r = only(VERDICT_badvers);
+	assert_int_equal(r->rcode, 16);
+	assert_string_equal(end.name, "x.example");
+	q = (struct wire_query){.name = "x.example", .flags = 0x2800};
+	harness_ask(h, &q, VERDICT_notimp, &reply);
+	assert_int_equal(only(VERDICT_notimp)->rcode, 4);
+	h->w.control_alive = 0;
+	q = (struct wire_query){.name = "x.example", .edns = true};
+	harness_ask(h, &q, VERDICT_servfail_no_control, &reply);
+	r = only(VERDICT_servfail_no_control);
+	assert_int_equal(r->rcode, 2);
+	assert_int_equal(r->ede, 14);
+	h->w.control_alive = 1;
+	harness_ask_dropped(h, &q, VERDICT_miss); // the control plane's to record
+	assert_false(next());
+	q.flags = 0x8100;
+	harness_ask_dropped(h, &q, VERDICT_drop_dns_response);
+	assert_false(next());
+	harness_end(h);
+}
+
+static void test_the_longest_name(void **)
+{
+	char name[256];
+	struct harness *h = begin(1);
+	struct wire_reply reply;
+	memset(name, 'a', sizeof name);
+	for (unsigned i = 63; i < 253; i += 64)
+		name[i] = '.';
+	name[253] = '\0';
+	const struct wire_query q = {.name = name};
+	harness_put(h, &(struct harness_record){.name = name, .count = 1});
+	for (unsigned i = 0; i < 500; i++) { // over the ring's end and end again
+		harness_ask(h, &q, VERDICT_hit, &reply);
+		assert_int_equal(only(VERDICT_hit)->name_len, 255);
+		assert_string_equal(end.name, name);
+	}
+	harness_end(h);
+}
+
+// Anything in bursts, read now and then, one of `sample` recorded, over a ring that is often full.
+static void weights(uint32_t sample)
+{
+	static const char *const names[] = {"www.example", "nx.example", "miss.example"};
+	struct harness *h = begin(sample);
+	uint8_t frame[WIRE_MAX];
+	unsigned seed = sample;
+	uint64_t told = 0;
+	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	harness_block(h, &names[1], 1);
+	for (unsigned i = 0; i < 400; i++) {
+		unsigned burst = (unsigned)rand_r(&seed) % 40;
+		for (unsigned j = 0; j < burst; j++) {
+			unsigned what = (unsigned)rand_r(&seed);
+			const struct wire_query q = {.name = names[what % 3],
+				.version = what / 3 % 2 ? 6 : 4,
+				.flags = what / 6 % 20 == 0 ? 0x8100 : 0,
+				.qclass = what / 120 % 10 == 0 ? 3 : 0};
+			harness_inject(h, frame, wire_make(&q, frame));
+		}
+		harness_turns(h);
+		harness_drain(h);
+		if (i % 64 == 63)
+			while (next())
+				;
+	}
+	while (next())
+		;
+	static const enum verdict own[] = {
+		VERDICT_hit, VERDICT_blocked, VERDICT_refused, VERDICT_miss_duplicate};
+	for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+		told += harness_verdict(h, own[i]);
+	assert_true(told > 2000);
+	assert_int_equal(end.weight + atomic_load(&end.owed), told);
+	if (sample == 1)
+		assert_true(h->w.log.full > 0);
+	else
+		assert_in_range(end.records, told / sample - 1, told / sample);
+	harness_end(h);
+}
+
+static void test_weights(void **)
+{
+	weights(1);
+	weights(7);
+	weights(100);
+}
+
+static void test_off(void **)
+{
+	struct harness *h = begin(0);
+	struct wire_reply reply;
+	const struct wire_query q = {.name = "www.example"};
+	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	harness_ask(h, &q, VERDICT_hit, &reply);
+	assert_false(next());
+	assert_int_equal(atomic_load(&end.owed), 0);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hits),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_what_has_no_answer_of_its_own),
+		cmocka_unit_test(test_the_longest_name),
+		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_off),
+	};
+	return HARNESS_MAIN(tests);
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The query log, with the real binaries: every query that was received is on record by weight,
+# cached, missed, blocked or refused, over UDP and TCP, sampled or not, over a restart of either
+# process; what is excluded is counted apart.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+config=/run/weir/lab/weir.yaml
+
+logged() { weirctl --json log status | jq ".$1"; }
+queries='^(hit|hit_stale|blocked|blocked_answer|local|drop_rule|miss|miss_duplicate|servfail_.*|drop_ring_full|formerr|notimp|badvers|refused|refused_denied|drop_denied|drop_limited|slip_limited)$'
+sum='[to_entries[] | select(.key | test($q)) | .value] | add // 0'
+# Queries that the workers had, and the control plane itself.
+received() {
+	local workers own
+	workers=$(weirctl --json stats --interval 0 | jq --arg q "$queries" ".dataplane.verdicts | $sum")
+	own=$(weirctl --json stats --interval 0 | jq --arg q "$queries" "[.. | objects | .front // empty][0] | [.udp.verdicts, .tcp.verdicts] | map($sum) | add")
+	echo $((workers + own))
+}
+# As many, by all that the log made and left out?
+told() { [ $(($(logged weight) + $(logged excluded_weight))) = "$(received)" ]; }
+section() {
+	local before
+	before=$(weirctl --json stats --interval 0 | jq .dataplane.config_generation)
+	sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
+	printf 'query_log: %s\n' "$1" >>$config
+	weirctl config reload
+}
+ask() { client kdig +timeout=3 +retry=2 @$service "$@" >/dev/null; }
+load() { # QUERIES, all answered
+	client dnsperf -s $service -d $tmp/names -n "$1" -l 10 -t 3 -Q 4000 >$tmp/dnsperf.out 2>&1
+}
+
+check "up" "$lab" up --offline
+for i in $(seq 200); do printf 'n%d.lab.example A\nwww.lab.example A\n' "$((i % 50))"; done >$tmp/names
+check "load" load 5
+check "the sum of weights is what was received" eventually told
+same "each has its own row" "$(logged weight)" "$(logged rows)"
+
+before=$(logged weight)
+check "over TCP" ask +tcp www.lab.example
+check "is one more" eventually eval '[ "$(logged weight)" = $((before + 1)) ]'
+
+check "reload: one record for ten" section '{sample: 10}'
+weights=$(logged weight) rows=$(logged rows)
+check "load" load 5
+check "the sum is exact" eventually told
+check "with fewer rows" test $((($(logged rows) - rows) * 5)) -lt $(($(logged weight) - weights))
+
+check "reload: names and clients left out" section '{exclude_domains: [www.lab.example], exclude_clients: [198.18.0.66]}'
+client ip addr add 198.18.0.66/24 dev wt0
+excluded=$(logged excluded_weight) weights=$(logged weight)
+check "an excluded name" ask www.lab.example
+check "an excluded client" ask -b 198.18.0.66 n1.lab.example
+check "another" ask n1.lab.example
+check "are counted apart" eventually eval '[ "$(logged excluded_weight)" = $((excluded + 2)) ]'
+check "and summed up" eventually told
+
+same "nothing was misunderstood" "0 0" "$(logged bad) $(logged ring_anomalies)"
+check "reload: off" section '{enabled: false}'
+weights=$(logged weight)
+check "a query" ask www.lab.example
+check "status says so" grep -q 'query log *off' <(weirctl log status)
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From log rings to sinks: rows of records, what is left out and hidden, hostile records, rings
+// that end with a debt, and the sum of weights through all of it.
+
+#include "../../controlplane/querylog_hide.h"
+#include "../../controlplane/querylog_names.h"
+#include "../../controlplane/querylog_row.h"
+#include "../../controlplane/querylog_source.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log_writer.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_stats.h>
+
+enum { UNITS = 4096, ROWS_KEPT = 64 };
+
+static struct config config;
+static struct config_group group = {.name = (char *)(uintptr_t) "child\x1bren"};
+static struct config_client client_named = {.name = (char *)(uintptr_t) "laptop"};
+static struct ip_address client_prefix = {.version = 4, .prefix_len = 32, .bytes = {192, 0, 2, 7}};
+static struct ip_address excluded = {.version = 4, .prefix_len = 25, .bytes = {192, 0, 2, 128}};
+static struct dns_name excluded_name;
+static const struct rule_list_info lists[3] = {{.title = "a"}, {.title = "b"}, {.title = "ads"}};
+
+struct ring {
+	alignas(CACHE_LINE) struct ring_index tail, head;
+	alignas(CACHE_LINE) uint8_t data[UNITS * RING_UNIT];
+	_Atomic uint64_t owed;
+	struct log_writer writer;
+};
+
+struct kept {
+	_Atomic uint64_t weight, rows;
+	struct querylog_row row[ROWS_KEPT]; // the first
+	char qname[ROWS_KEPT][QUERYLOG_NAME_MAX], client[ROWS_KEPT][64], list[ROWS_KEPT][32],
+		group[ROWS_KEPT][64], name[ROWS_KEPT][32], verdict[ROWS_KEPT][32];
+};
+
+static void ring_open(struct ring *r, uint32_t sample)
+{
+	memset(r, 0, sizeof *r);
+	log_writer_init(&r->writer, &r->tail, &r->head, r->data, UNITS, &r->owed);
+	log_writer_set(&r->writer, sample, 0);
+}
+
+static void ring_join(struct ring *r, struct querylog *q)
+{
+	struct querylog_source s = {.owed = &r->owed};
+	ring_consumer_init(&s.ring, &r->tail, &r->head, r->data, UNITS);
+	assert_int_equal(querylog_add_source(q, &s), 0);
+}
+
+static const struct log_record plain = {
+	.time_us = 5000000,
+	.total_us = 0,
+	.client = {192, 0, 2, 7},
+	.client_port = 5353,
+	.qtype = 28,
+	.qclass = 1,
+	.query_len = 40,
+	.reply_len = 100,
+	.rcode = 3,
+	.ede = 15,
+	.list = 2,
+	.upstream = LOG_NO_UPSTREAM,
+	.dataplane_us = 12,
+	.verdict = VERDICT_blocked,
+	.group = 1,
+	.flags = LOG_ANSWERED | LOG_TIER_RULES << LOG_TIER_SHIFT,
+};
+
+static void put(struct ring *r, const struct log_record *like, const char *wire, size_t len)
+{
+	if (log_writer_left(&r->writer) > 1) {
+		log_writer_skip(&r->writer, 1);
+	} else {
+		struct log_record *to = log_writer_take(&r->writer, (uint8_t)len);
+		if (to) {
+			uint32_t weight = to->weight;
+			*to = *like;
+			to->weight = weight;
+			to->name_len = (uint8_t)len;
+			memcpy(to + 1, wire, len);
+		}
+	}
+	log_writer_publish(&r->writer);
+}
+
+static bool take(void *arg, const struct querylog_batch *b)
+{
+	struct kept *k = arg;
+	uint64_t at = atomic_load(&k->rows);
+	for (unsigned i = 0; i < b->count && at + i < ROWS_KEPT; i++) {
+		const struct querylog_row *row = &b->row[i];
+		k->row[at + i] = *row;
+		snprintf(k->qname[at + i], QUERYLOG_NAME_MAX, "%s", row->qname.at);
+		snprintf(k->client[at + i], 64, "%s", row->client.at);
+		snprintf(k->list[at + i], 32, "%s", row->list.at);
+		snprintf(k->group[at + i], 64, "%s", row->group.at);
+		snprintf(k->name[at + i], 32, "%s", row->client_name.at);
+		snprintf(k->verdict[at + i], 32, "%s", row->verdict.at);
+	}
+	atomic_fetch_add(&k->weight, b->weight);
+	atomic_fetch_add(&k->rows, b->count);
+	return true;
+}
+
+static int set_up(void **)
+{
+	config = (struct config){
+		.group_count = 1, .groups = &group, .client_count = 1, .clients = &client_named};
+	client_named.address_count = 1;
+	client_named.addresses = &client_prefix;
+	config.query_log.exclude_clients = &excluded;
+	config.query_log.exclude_client_count = 1;
+	config.query_log.exclude_domains = &excluded_name;
+	config.query_log.exclude_domain_count = 1;
+	return dns_name_from_text("secret.example", 14, &excluded_name);
+}
+
+static struct querylog *log_open(struct kept *k, enum log_clients how)
+{
+	struct querylog *q;
+	memset(k, 0, sizeof *k);
+	config.query_log.anonymize = how;
+	assert_int_equal(querylog_open(&q, &(struct querylog_settings){.box = "box"}), 0);
+	const struct querylog_sink sink = {.name = "kept", .take = take, .arg = k};
+	assert_int_equal(querylog_add(q, &sink), 0);
+	struct querylog_names *n = querylog_names_new(&config, lists, ARRAY_LEN(lists));
+	assert_non_null(n);
+	querylog_set_names(q, n);
+	return q;
+}
+
+static void run_through(struct querylog *q)
+{
+	assert_int_equal(querylog_start(q), 0);
+	querylog_stop(q);
+}
+
+static void test_a_record_becomes_a_row(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	ring_open(&r, 1);
+	ring_join(&r, q);
+	put(&r, &plain, "\3www\7example", 13);
+	run_through(q);
+	assert_int_equal(k.rows, 1);
+	const struct querylog_row *row = &k.row[0];
+	assert_string_equal(k.qname[0], "www.example");
+	assert_string_equal(k.client[0], "192.0.2.7");
+	assert_string_equal(k.name[0], "laptop");
+	assert_string_equal(k.group[0], "child\\x1bren");
+	assert_string_equal(k.list[0], "ads");
+	assert_string_equal(k.verdict[0], "blocked");
+	assert_int_equal(row->client_port, 5353);
+	assert_int_equal(row->qtype, 28);
+	assert_int_equal(row->rcode, 3);
+	assert_int_equal(row->ede, 15);
+	assert_int_equal(row->dataplane_us, 12);
+	assert_int_equal(row->total_us, 12);
+	assert_int_equal(row->tier, QUERYLOG_TIER_RULES);
+	assert_true(row->is_blocked && row->is_answered);
+	// The record's clock, put on the wall's.
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t age_us =
+		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 - row->time_us;
+	uint64_t meant_us = clock_mono_us() - plain.time_us;
+	assert_true(age_us < meant_us + 10000000 && age_us + 10000000 > meant_us);
+	querylog_close(q);
+}
+
+// Control octets, quotes, NUL, halves of UTF-8, a dot within a label: escaped, and nothing lost.
+static void test_malicious_names(void **)
+{
+	static const struct {
+		const char *wire;
+		size_t len;
+		const char *text;
+	} names[] = {
+		{"\1\0\0", 3, "\\000"},
+		{"\4\x1b[2j\0", 6, "\\027[2j"},
+		{"\3a.b\0", 5, "a\\.b"},
+		{"\2\xc3\x28\0", 4, "\\195("},
+		{"\5'\"; \n\0", 7, "'\";\\032\\010"},
+		{"\0", 1, "."},
+	};
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	ring_open(&r, 1);
+	ring_join(&r, q);
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		put(&r, &plain, names[i].wire, names[i].len);
+	run_through(q);
+	assert_int_equal(k.rows, ARRAY_LEN(names));
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		assert_string_equal(k.qname[i], names[i].text);
+		struct dns_name back;
+		assert_int_equal(dns_name_from_text(k.qname[i], strlen(k.qname[i]), &back), 0);
+		assert_int_equal(back.len, names[i].len);
+		assert_memory_equal(back.wire, names[i].wire, names[i].len);
+	}
+	querylog_close(q);
+}
+
+static void test_left_out(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog_status s;
+	struct log_record other = plain;
+	other.client[3] = 200;
+	ring_open(&r, 1);
+	ring_join(&r, q);
+	put(&r, &other, "\1a", 3);
+	put(&r, &plain, "\1a\6secret\7example", 18);
+	put(&r, &plain, "\7xsecret\7example", 17);
+	run_through(q);
+	querylog_status(q, &s);
+	assert_int_equal(k.rows, 1);
+	assert_string_equal(k.qname[0], "xsecret.example");
+	assert_int_equal(s.excluded_rows, 2);
+	assert_int_equal(s.excluded_weight, 2);
+	querylog_close(q);
+}
+
+static void test_clients_are_hidden(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct log_record v6 = plain, other = plain;
+	v6.flags |= LOG_IPV6;
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8:1:2::3", v6.client), 1);
+	other.client[3] = 8;
+	for (unsigned how = LOG_CLIENTS_HASHED; how <= LOG_CLIENTS_TRUNCATED; how++) {
+		struct querylog *q = log_open(&k, how);
+		ring_open(&r, 1);
+		ring_join(&r, q);
+		put(&r, &plain, "\1a", 3);
+		put(&r, &v6, "\1a", 3);
+		put(&r, &plain, "\1a", 3);
+		put(&r, &other, "\1a", 3);
+		run_through(q);
+		assert_int_equal(k.rows, 4);
+		assert_int_equal(k.row[0].client_port, 0);
+		assert_string_equal(k.name[0], "");
+		assert_string_equal(k.client[0], k.client[2]);
+		if (how == LOG_CLIENTS_TRUNCATED) {
+			assert_string_equal(k.client[0], "192.0.2.0");
+			assert_string_equal(k.client[1], "2001:db8:1::");
+		} else {
+			static const uint8_t zeros[16];
+			assert_int_equal(strlen(k.client[0]), 16);
+			assert_string_not_equal(k.client[0], k.client[3]);
+			assert_memory_equal(k.row[1].client_bytes, zeros, 16);
+		}
+		querylog_close(q);
+	}
+}
+
+// Of the authors' reference: key 00..0f, message 00..0f is the 17th vector.
+static void test_siphash(void **)
+{
+	static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+	uint8_t message[16];
+	for (unsigned i = 0; i < 16; i++)
+		message[i] = (uint8_t)i;
+	assert_true(querylog_siphash(key, message) == UINT64_C(0x3f2acc7f57c29bdb));
+}
+
+static void test_salt_is_drawn_anew_each_day(void **)
+{
+	enum { DAY_MS = 24 * 3600 * 1000 };
+	struct querylog_hide h = {0};
+	assert_int_equal(querylog_hide_beat(&h, 1000), 0);
+	uint64_t first = h.key[0];
+	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS - 1), 0);
+	assert_true(h.key[0] == first);
+	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS), 0);
+	assert_true(h.key[0] != first);
+}
+
+static void test_records_that_make_no_sense(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog_status s;
+	struct log_record bad = plain;
+	ring_open(&r, 1);
+	ring_join(&r, q);
+	put(&r, &plain, "\5abc", 5);    // a label past the end
+	put(&r, &plain, "\1a\0\0", 4);  // octets behind the name
+	put(&r, &plain, "\300\014", 2); // a pointer
+	bad.verdict = VERDICT_COUNT;
+	put(&r, &bad, "\1a", 3);
+	bad = plain;
+	bad.flags = 0xf << LOG_TIER_SHIFT;
+	put(&r, &bad, "\1a", 3);
+	bad = plain;
+	bad.list = 999; // a number that no list has: no name
+	bad.group = 255;
+	put(&r, &bad, "\1a", 3);
+	void *small = ring_reserve(&r.writer.ring, MSG_LOG, 8);
+	memset(small, 0, 8);
+	void *foreign = ring_reserve(&r.writer.ring, MSG_MISS, 64);
+	memset(foreign, 0, 64);
+	log_writer_publish(&r.writer);
+	run_through(q);
+	querylog_status(q, &s);
+	assert_int_equal(s.bad, 7);
+	assert_int_equal(k.rows, 1);
+	assert_string_equal(k.list[0], "");
+	assert_string_equal(k.group[0], "");
+	querylog_close(q);
+}
+
+// Three writers, one of which ends with a full ring, sampled and not, while the thread runs.
+static void test_weights_through_the_thread(void **)
+{
+	static struct ring r[3];
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog_status s;
+	uint64_t told = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		ring_open(&r[i], i == 1 ? 10 : 1);
+		ring_join(&r[i], q);
+	}
+	assert_int_equal(querylog_start(q), 0);
+	for (unsigned n = 0; n < 20000; n++)
+		for (unsigned i = 0; i < 3; i++) {
+			put(&r[i], &plain, "\3www\7example", 13);
+			told++;
+		}
+	for (unsigned tries = 0; tries < 10000; tries++) {
+		bool done = true;
+		for (unsigned i = 0; i < 3; i++)
+			done &= !r[i].writer.skipped
+				|| log_writer_rest(&r[i].writer, clock_mono_us());
+		if (done)
+			break;
+		usleep(1000);
+	}
+	querylog_stop(q);
+	querylog_status(q, &s);
+	assert_int_equal(s.weight, told);
+	assert_int_equal(k.weight, told);
+	assert_int_equal(s.rows, k.rows);
+	assert_int_equal(s.bad, 0);
+	assert_int_equal(s.sink[0].weight, told);
+	querylog_close(q);
+}
+
+static void test_a_lane_ends_with_a_debt(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	struct querylog_source s = {.owed = &r.owed, .has_ended = true};
+	ring_open(&r, 1);
+	for (unsigned i = 0; i < 10000; i++) // more than the ring holds
+		put(&r, &plain, "\3www\7example", 13);
+	assert_true(atomic_load(&r.owed) > 0);
+	ring_consumer_init(&s.ring, &r.tail, &r.head, r.data, UNITS);
+	assert_int_equal(querylog_add_source(q, &s), 0);
+	run_through(q);
+	struct querylog_status status;
+	querylog_status(q, &status);
+	assert_int_equal(status.weight, 10000);
+	assert_int_equal(k.weight, 10000);
+	assert_int_equal(status.sources, 0);
+	querylog_close(q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_record_becomes_a_row),
+		cmocka_unit_test(test_malicious_names),
+		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_clients_are_hidden),
+		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_salt_is_drawn_anew_each_day),
+		cmocka_unit_test(test_records_that_make_no_sense),
+		cmocka_unit_test(test_weights_through_the_thread),
+		cmocka_unit_test(test_a_lane_ends_with_a_debt),
+	};
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+
+static const struct {
+	const char *key, *text;
+} counts[] = {
+	{"weight", "queries on record, by the weights of"},
+	{"rows", "rows"},
+	{"unlogged", "queries without a row of their own: sampling, full rings"},
+	{"excluded_weight", "queries left out as configured, by the weights of"},
+	{"excluded_rows", "records"},
+	{"bad", "records that made no sense"},
+	{"ring_anomalies", "nonsense read from a ring"},
+	{"starved", "looks at the rings that found no batch free"},
+};
+
+static void counts_print(const struct json_node *root)
+{
+	static const char *const heads[] = {">", "", NULL};
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		table_cell_count(t, json_count(root, counts[i].key));
+		table_cell(t, "%s", counts[i].text);
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void sinks_print(const struct json_node *sinks)
+{
+	static const char *const heads[] = {
+		"sink", ">rows", ">queries", ">rows not taken", ">queries not taken", NULL};
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(sinks); i++) {
+		const struct json_node *n = json_at(sinks, i);
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell_count(t, json_count(n, "rows"));
+		table_cell_count(t, json_count(n, "weight"));
+		table_cell_count(t, json_count(n, "dropped_rows"));
+		table_cell_count(t, json_count(n, "dropped_weight"));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
+int cmd_log_status(struct ctl *c)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/log", NULL, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *root = json_doc_root(doc);
+	if (c->json) {
+		json_doc_print(doc);
+	} else {
+		printf("query log     %s, one record for %s queries\n",
+			json_flag(root, "enabled") ? "on" : "off",
+			count_text(json_count(root, "sample"), a));
+		printf("batches       %s of %s\n\n", count_text(json_count(root, "batches"), a),
+			count_text(json_count(root, "batches_cap"), b));
+		counts_print(root);
+		sinks_print(json_get(root, "sinks"));
+	}
+	json_doc_free(doc);
+	return CTL_OK;
+}
