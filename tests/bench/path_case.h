@@ -13,9 +13,11 @@ enum path_versus {
 	VERSUS_GROUPS, // the same frames without groups of clients
 	VERSUS_ACCESS, // the same frames where anybody may ask
 	VERSUS_LIMITS, // the same frames of clients that no rate applies to
-	VERSUS_WRITES, // the same while nobody writes to L0
-	VERSUS_SWAPS,  // the same while no rule image is published
-	VERSUS_BUILDS, // the same while none is built and published
+	VERSUS_LOG_SAMPLED, // the same frames while no query is logged; one of a hundred is
+	VERSUS_LOG_EVERY,   // and each is
+	VERSUS_WRITES,      // the same while nobody writes to L0
+	VERSUS_SWAPS,       // the same while no rule image is published
+	VERSUS_BUILDS,      // the same while none is built and published
 };
 
 struct path_case {

@@ -148,12 +148,17 @@ static void measure_pairs(struct path_rig *r, const struct path_case *c, struct 
 			r->tables.has_access = with;
 		else if (c->versus == VERSUS_LIMITS)
 			path_rig_policy(r, with ? PATH_POLICY_LIMITS : PATH_POLICY_SHIPPED);
+		else if (c->versus == VERSUS_LOG_SAMPLED)
+			path_rig_log(r, with ? 100 : 0);
+		else if (c->versus == VERSUS_LOG_EVERY)
+			path_rig_log(r, with ? 1 : 0);
 		else
 			slice.port = with ? PATH_PORT : PATH_PORT_PLAIN;
 		s->whole[with][i / 2] = run(r, &slice, &stages).cycles;
 		slice.way = WAY_TIMED;
 		s->dns_of[with][i / 2] = run(r, &slice, &stages).dns;
 	}
+	path_rig_log(r, 0);
 }
 
 static void measure_writes(struct path_rig *r, struct path_beside *b, struct path_samples *s)

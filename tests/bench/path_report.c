@@ -45,6 +45,12 @@ static void report_versus(const struct path_case *c, const struct path_samples *
 	case VERSUS_LIMITS:
 		path_report_one(c, "ratio_limits", without / with, "of none", 0);
 		break;
+	case VERSUS_LOG_SAMPLED:
+	case VERSUS_LOG_EVERY:
+		path_report_one(c, "ratio_log", without / with, "of none", 0);
+		path_report_one(c, "over_log", with - without, "cycles",
+			c->versus == VERSUS_LOG_SAMPLED ? 20 : 0);
+		return;
 	default:
 		path_report_one(c, "ratio_writes", without / with, "of none", 0.99);
 		path_report_one(c, "write_rate", s->write_rate, "writes/s", PATH_WRITES_PER_S);

@@ -88,7 +88,8 @@ static bool make_worker(struct path_rig *r)
 	r->recent = zeroed(sizeof *r->recent * RECENT_SETS * RECENT_WAYS);
 	r->miss_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
 	r->answer_data = zeroed((size_t)LANE_UNITS * RING_UNIT);
-	if (!r->recent || !r->miss_data || !r->answer_data)
+	r->log_data = zeroed((size_t)LANE_LOG_UNITS * RING_UNIT);
+	if (!r->recent || !r->miss_data || !r->answer_data || !r->log_data)
 		return false;
 	recent_init(&r->w.recent, r->recent);
 	ring_producer_init(
@@ -99,6 +100,8 @@ static bool make_worker(struct path_rig *r)
 		&r->control.miss, &r->dp.miss_tail, &r->cp.miss_head, r->miss_data, LANE_UNITS);
 	ring_producer_init(&r->control.answer, &r->cp.answer_tail, &r->dp.answer_head,
 		r->answer_data, LANE_UNITS);
+	log_writer_init(&r->w.log, &r->dp.log_tail, &r->cp.log_head, r->log_data, LANE_LOG_UNITS,
+		&r->dp.log_owed);
 	r->service.v4_count = r->service.v6_count = 1;
 	(void)inet_pton(AF_INET, WIRE_SERVICE4, &r->service.v4[0]);
 	(void)inet_pton(AF_INET6, WIRE_SERVICE6, r->service.v6[0]);
@@ -123,6 +126,15 @@ static bool make_worker(struct path_rig *r)
 	return true;
 }
 
+void path_rig_log(struct path_rig *r, uint32_t sample)
+{
+	uint64_t written = atomic_load(&r->dp.log_tail.units);
+	atomic_store(&r->cp.log_head.units, written);
+	log_writer_set(&r->w.log, sample, 0);
+	r->w.log_clock = (struct log_clock){
+		.us = clock_mono_us(), .tsc = rte_rdtsc(), .hz = rte_get_tsc_hz()};
+}
+
 bool path_rig_start(struct path_rig *r, uint32_t frames, bool two_lcores)
 {
 	return start_eal(frames, two_lcores) && make_worker(r);
@@ -139,6 +151,7 @@ void path_rig_stop(struct path_rig *r)
 	free(r->recent);
 	free(r->miss_data);
 	free(r->answer_data);
+	free(r->log_data);
 	rte_mempool_free(pool);
 	rte_eal_cleanup();
 }

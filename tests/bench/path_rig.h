@@ -23,7 +23,7 @@ struct path_rig {
 	struct lane_dp_page dp;
 	struct lane_cp_page cp;
 	struct recent_way *recent;
-	uint8_t *miss_data, *answer_data;
+	uint8_t *miss_data, *answer_data, *log_data;
 	struct path_control control;
 	struct path_l0 l0;
 	uint32_t names, negatives; // in l0
@@ -41,6 +41,10 @@ bool path_rig_tables(struct path_rig *r, const struct path_case *c);
 // What is known of the clients; those of the tables are of the case's kind.
 void path_rig_policy(struct path_rig *r, enum path_policy kind);
 enum path_policy path_rig_policy_of(const struct path_case *c);
+// One record of the query log for so many queries; 0: none. What is on its ring is taken as read,
+// so a slice of some thousand queries never finds it full. That a consumer on another core has had
+// the lines is not in the figures.
+void path_rig_log(struct path_rig *r, uint32_t sample);
 // The same and its ports, and back.
 bool path_rig_open(struct path_rig *r, const struct path_case *c);
 void path_rig_close(struct path_rig *r);
