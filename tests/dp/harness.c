@@ -42,7 +42,7 @@ static struct rte_ring *make_ring(const char *name)
 	return r;
 }
 
-static int start_eal(void **)
+int harness_start(void **)
 {
 	cpu_set_t set;
 	char lcore[16];
@@ -77,7 +77,7 @@ static int stop_eal(void **)
 
 int harness_main(const struct CMUnitTest *tests, size_t n)
 {
-	return _cmocka_run_group_tests("dp", tests, n, start_eal, stop_eal);
+	return _cmocka_run_group_tests("dp", tests, n, harness_start, stop_eal);
 }
 
 static void *zeroed(size_t size)

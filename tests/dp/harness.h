@@ -51,6 +51,7 @@ struct harness {
 typedef void harness_test(void **);
 // EAL, then the tests. The program's exit status.
 int harness_main(const struct CMUnitTest *tests, size_t n);
+int harness_start(void **state); // EAL alone, for a program with a main of its own
 #define HARNESS_MAIN(tests) harness_main(tests, sizeof(tests) / sizeof((tests)[0]))
 
 struct harness *harness_begin(const struct harness_options *o);

@@ -18,3 +18,5 @@
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+// Before the first input, where a body has one.
+int LLVMFuzzerInitialize(int *argc, char ***argv);

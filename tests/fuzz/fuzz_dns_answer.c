@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // An upstream's reply. What was kept, put behind its question and read again, must come out as it
-// went in: same octets, same TTLs.
+// went in: same octets, same TTLs; and what clients of several kinds get of it is judged by the
+// oracle.
 
 #include "fuzz.h"
+#include "reply_oracle.h"
 
 #include <weir/dns_answer.h>
 
@@ -31,6 +33,31 @@ static bool question_of(const uint8_t *data, size_t len, struct dns_query *q)
 		FUZZ_CHECK(dns_answer_matches(
 			data, len, get_u16(data), question, question_len, false));
 	return true;
+}
+
+// `whole` begins with the question. A client with an OPT of `size` octets (0: none), `age_s` after
+// it was kept.
+static void tell(const struct dns_query *asked, unsigned size, uint32_t age_s, uint16_t limit)
+{
+	static uint8_t reply[DNS_MESSAGE_MAX];
+	uint8_t msg[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + DNS_OPT_FIXED_LEN];
+	struct dns_query q;
+	uint16_t sum, n = dns_query_write(msg, sizeof msg, 1, whole + DNS_HEADER_LEN,
+			      asked->question_len, false, asked->dnssec_ok);
+	put_u16(msg + 10, size ? 1 : 0);
+	if (!size)
+		n -= DNS_OPT_FIXED_LEN;
+	else
+		put_u16(msg + n - DNS_OPT_FIXED_LEN + 3, (uint16_t)size);
+	FUZZ_CHECK(dns_query_parse(msg, n, &q) == DNS_QUERY_OK);
+	memcpy(reply, msg, n);
+	struct dns_answer_view view = dns_answer_view_of(&first);
+	const struct dns_reply_opts o = {
+		.age_s = age_s, .ttl_cap_s = 600, .ede = DNS_EDE_STALE_ANSWER, .limit = limit};
+	const struct reply_oracle oracle = {.query = msg, .query_len = n, .limit = limit};
+	uint16_t len = dns_reply_answer(reply, sizeof reply, &q, &view, &o, &sum);
+	FUZZ_CHECK(len > 0 && sum == csum_partial(reply, len));
+	reply_oracle_check(&oracle, reply, len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -62,5 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(second.ancount == first.ancount && second.nscount == first.nscount);
 	FUZZ_CHECK(second.len == first.len && second.ttl_s == first.ttl_s);
 	FUZZ_CHECK(memcmp(second.bytes, first.bytes, first.len) == 0);
+	tell(&q, 0, 0, DNS_EDNS_SIZE);
+	tell(&q, DNS_EDNS_SIZE, 7, DNS_EDNS_SIZE);
+	tell(&q, 600, UINT32_MAX, REPLY_ORACLE_TCP);
 	return 0;
 }

@@ -1,20 +1,51 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A client's packet: parsed, then answered in every way over a buffer of exactly the room given.
+// A client's packet: parsed, by the parser for plain queries too, which must agree; then answered
+// in every way over a buffer of exactly the room given, and each reply judged by the oracle.
 
+#include "../../dataplane/core/dns_query_line.h"
 #include "fuzz.h"
+#include "reply_oracle.h"
 
 #include <weir/dns_reply.h>
 
 enum { ROOM = 64 };
 
+struct asked {
+	const uint8_t *data;
+	size_t len;
+	const struct dns_query *q;
+};
+
 static void check_reply(
-	const uint8_t *msg, size_t cap, uint16_t len, uint16_t sum, const struct dns_query *q)
+	const struct asked *a, const uint8_t *msg, size_t cap, uint16_t len, uint16_t sum)
 {
-	FUZZ_CHECK(len == 0 || (len >= DNS_HEADER_LEN + q->question_len && len <= cap));
-	FUZZ_CHECK(len == 0 || sum == csum_partial(msg, len));
-	FUZZ_CHECK(len == 0 || get_u16(msg) == q->id);
-	FUZZ_CHECK(len == 0 || get_u16(msg + 2) & DNS_FLAG_QR);
+	if (len == 0)
+		return;
+	FUZZ_CHECK(len >= DNS_HEADER_LEN + a->q->question_len && len <= cap);
+	FUZZ_CHECK(sum == csum_partial(msg, len));
+	const struct reply_oracle o = {
+		.query = a->data, .query_len = a->len, .limit = DNS_EDNS_SIZE};
+	// One that has no room for its OPT goes without.
+	if (cap >= DNS_HEADER_LEN + a->q->question_len + (size_t)DNS_OPT_FIXED_LEN)
+		reply_oracle_check(&o, msg, len);
+}
+
+static void check_line(
+	const uint8_t *data, size_t len, const struct dns_query *q, enum dns_query_status status)
+{
+	const struct keyhash_secret secret = {{1, 2, 3}};
+	struct dns_query line;
+	uint64_t hash;
+	if (!dns_query_line(data, len, &secret, &line, &hash))
+		return;
+	FUZZ_CHECK(status == DNS_QUERY_OK && line.id == q->id && line.flags == q->flags);
+	FUZZ_CHECK(line.qtype == q->qtype && line.qclass == q->qclass);
+	FUZZ_CHECK(line.question_len == q->question_len && line.udp_size == q->udp_size);
+	FUZZ_CHECK(line.has_opt == q->has_opt && line.dnssec_ok == q->dnssec_ok);
+	FUZZ_CHECK(dns_name_equal(&line.name, &q->name) && line.name.labels == q->name.labels);
+	FUZZ_CHECK(memcmp(line.label_off, q->label_off, q->name.labels) == 0);
+	FUZZ_CHECK(hash == keyhash(&secret, q->name.wire, q->name.len));
 }
 
 static void check_query(const struct dns_query *q, const uint8_t *data)
@@ -38,15 +69,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (q.question_len)
 		check_query(&q, data);
 	FUZZ_CHECK(q.question_len || status != DNS_QUERY_OK);
+	check_line(data, len, &q, status);
 
+	const struct asked a = {data, len, &q};
 	size_t cap = len + len % ROOM;
 	uint8_t *msg = malloc(cap);
 	uint16_t sum = 0, n;
 	FUZZ_CHECK(msg);
 	memcpy(msg, data, len);
-	n = dns_reply_rcode(msg, cap, &q, DNS_RCODE_BADVERS, DNS_EDE_OTHER, &sum);
-	check_reply(msg, cap, n, sum, &q);
-	for (unsigned mode = DNS_BLOCK_NXDOMAIN; mode <= DNS_BLOCK_MODES; mode++) {
+	uint16_t rcode = status == DNS_QUERY_FORMERR ? DNS_RCODE_FORMERR : DNS_RCODE_BADVERS;
+	n = dns_reply_rcode(msg, cap, &q, rcode, DNS_EDE_OTHER, &sum);
+	check_reply(&a, msg, cap, n, sum);
+	for (unsigned mode = DNS_BLOCK_NXDOMAIN; status == DNS_QUERY_OK && mode <= DNS_BLOCK_MODES;
+		mode++) {
 		memcpy(msg, data, len);
 		const struct dns_block block = {.mode = (uint8_t)mode,
 			.ttl_s = 300,
@@ -54,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			.v4 = {198, 18, 0, 80},
 			.v6 = {0xfd, 0x53}};
 		n = dns_reply_blocked(msg, cap, &q, &block, DNS_EDNS_SIZE, &sum);
-		check_reply(msg, cap, n, sum, &q);
+		check_reply(&a, msg, cap, n, sum);
 	}
 	free(msg);
 	return 0;

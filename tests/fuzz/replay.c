@@ -24,6 +24,8 @@ struct replay {
 	unsigned long runs;
 };
 
+#pragma weak LLVMFuzzerInitialize
+
 static const char *current_path = ""; // for the message of a body that aborts
 static unsigned long current_round;
 
@@ -108,6 +110,8 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	signal(SIGABRT, on_abort);
+	if (LLVMFuzzerInitialize)
+		(void)LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = optind; i < argc; i++)
 		failed |= replay_path(&r, argv[i]);
 	printf("%lu inputs, %lu runs\n", r.inputs, r.runs);
