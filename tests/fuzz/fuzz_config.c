@@ -23,7 +23,8 @@ static void check_config(const struct config *c)
 	for (unsigned i = 0; i < c->blocking.list_count; i++)
 		FUZZ_CHECK(c->blocking.lists[i].path[0] == '/' && c->blocking.lists[i].name[0]);
 	for (unsigned i = 0; i < c->dataplane.worker_count; i++)
-		FUZZ_CHECK(c->dataplane.worker_lcores[i] != c->dataplane.main_lcore);
+		for (unsigned j = 0; j < i; j++)
+			FUZZ_CHECK(c->dataplane.worker_lcores[i] != c->dataplane.worker_lcores[j]);
 }
 
 // "PATH:LINE:COLUMN: ..." in printable ASCII.
