@@ -37,6 +37,7 @@ static const struct {
 	{"/blocklist/resume", true, api_blocklist_resume},
 	{"/tcp", false, api_tcp},
 	{"/log", false, api_log},
+	{"/top", false, api_top},
 	{"/drops", false, api_drops},
 	{"/drops/add", true, api_drops_add},
 	{"/drops/remove", true, api_drops_remove},

@@ -3,7 +3,8 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /log  /refresh?minutes=
+//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /log  /top?limit=
+//   /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /cache?name=&type=  /cache/stats  /drops
@@ -28,6 +29,7 @@
 #include "querylog.h"
 #include "resolver.h"
 #include "rules.h"
+#include "top.h"
 
 enum { API_REQUESTS_MAX = 8, API_WHY_MAX = 256 };
 
@@ -40,6 +42,7 @@ struct api_deps { // all of it outlives the api
 	struct resolver *resolver;
 	struct front_tcp *tcp;
 	struct querylog *log; // NULL: there is none
+	struct top *top;      // NULL: likewise
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store; // NULL: there is none

@@ -30,6 +30,7 @@ void api_cache_flush(struct api *a, struct http_exchange *x);
 void api_refresh(struct api *a, struct http_exchange *x);
 void api_tcp(struct api *a, struct http_exchange *x);
 void api_log(struct api *a, struct http_exchange *x);
+void api_top(struct api *a, struct http_exchange *x);
 void api_why(struct api *a, struct http_exchange *x);
 void api_blocklist(struct api *a, struct http_exchange *x);
 void api_blocklist_reload(struct api *a, struct http_exchange *x);
@@ -65,6 +66,7 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 // Object "query_log".
 void api_log_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_log_tables(struct api *a, struct table_registry *tables);
+void api_top_tables(struct api *a, struct table_registry *tables);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

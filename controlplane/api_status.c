@@ -166,6 +166,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 		api_store_out(o, root, &tables, call->api);
 		api_log_out(o, root, call->api);
 		api_log_tables(call->api, &tables);
+		api_top_tables(call->api, &tables);
 		http_out(o, root, call->api);
 	}
 	tables_out(o, root, &tables);

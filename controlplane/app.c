@@ -137,6 +137,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.resolver = a->resolver,
 		.tcp = a->tcp,
 		.log = a->log,
+		.top = a->top,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/text.h>
 
@@ -24,11 +25,23 @@ static void box_name(struct app *a)
 	text_escape(box, a->box, sizeof a->box);
 }
 
+static int sinks_add(struct app *a)
+{
+	int rc = top_open(&a->top, clock_mono_ms());
+	if (rc == 0) {
+		const struct querylog_sink sink = top_sink(a->top);
+		rc = querylog_add(a->log, &sink);
+	}
+	return rc;
+}
+
 int app_log_open(struct app *a, char why[APP_WHY_MAX])
 {
 	box_name(a);
 	const struct querylog_settings settings = {.box = a->box};
 	int rc = querylog_open(&a->log, &settings);
+	if (rc == 0)
+		rc = sinks_add(a);
 	if (rc == 0)
 		rc = resolver_set_log(a->resolver, a->log, a->started);
 	if (rc < 0)
@@ -64,4 +77,5 @@ void app_log_stop(struct app *a)
 void app_log_close(struct app *a)
 {
 	querylog_close(a->log);
+	top_free(a->top);
 }

@@ -10,6 +10,7 @@
 #include "local_changes.h"
 #include "policy_build.h"
 #include "querylog.h"
+#include "top.h"
 
 #include <pthread.h>
 
@@ -56,6 +57,7 @@ struct app {
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
+	struct top *top;
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];

@@ -36,6 +36,11 @@ check "load" load 5
 check "the sum of weights is what was received" eventually told
 same "each has its own row" "$(logged weight)" "$(logged rows)"
 
+top() { weirctl --json top | jq -r "$1"; }
+same "top: the name that half of all asked for" "www.lab.example" "$(top '.names.items[0].text')"
+same "top: who asked, and how often" "$(logged weight)" "$(top '.clients.queries')"
+check "top: for people" grep -q '198.18.0' <(weirctl top --limit 3)
+
 before=$(logged weight)
 check "over TCP" ask +tcp www.lab.example
 check "is one more" eventually eval '[ "$(logged weight)" = $((before + 1)) ]'

@@ -4,6 +4,7 @@
 // What TCP/53 tells the API, told at once: the API asks on the loop that the answer comes to.
 
 #include "../../controlplane/front_tcp.h"
+#include "http_client.h"
 
 #include <errno.h>
 
@@ -18,4 +19,12 @@ int front_tcp_report(struct front_tcp *, struct loop *,
 
 	done(arg, &s);
 	return 0;
+}
+
+static inline void tcp_double_check(void)
+{
+	assert_reply("GET /tcp", 200, "\"open\":5,");
+	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.2\"");
+	assert_reply("GET /tcp", 200, "\"ended\":{\"client\":0,\"error\":0,\"idle\":9,");
+	assert_reply("GET /tcp", 200, "198.18.0.53:53\",\"error\":\"Address already in use\"");
 }

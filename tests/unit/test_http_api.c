@@ -5,6 +5,7 @@
 #include "api_groups_double.h"
 #include "api_rules_double.h"
 #include "api_tcp_double.h"
+#include "api_top_double.h"
 #include "http_client.h"
 
 #include <errno.h>
@@ -195,10 +196,8 @@ static void test_endpoints(void **)
 	assert_reply("GET /refresh", 200, "\"day\":{\"asked\":0,\"done\":11,");
 	assert_reply("GET /refresh", 200, "{\"ago\":1,\"asked\":0,\"done\":8,");
 	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
-	assert_reply("GET /tcp", 200, "\"open\":5,");
-	assert_reply("GET /tcp", 200, "\"busiest\":\"198.18.0.2\"");
-	assert_reply("GET /tcp", 200, "\"ended\":{\"client\":0,\"error\":0,\"idle\":9,");
-	assert_reply("GET /tcp", 200, "198.18.0.53:53\",\"error\":\"Address already in use\"");
+	tcp_double_check();
+	top_double_check();
 	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a name");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\",\"headline\":");
 	assert_reply("GET /why?name=x.ads.example&type=mx", 200, "\"type\":\"MX\"");
@@ -386,6 +385,7 @@ static struct api_deps deps_make(void)
 {
 	groups_double_fill(&config);
 	return (struct api_deps){.service = service,
+		.top = top_double(),
 		.socket_path = path,
 		.config_path = "/etc/weir/weir.yaml",
 		.config_current = current,

@@ -62,6 +62,8 @@ const struct ctl_command ctl_commands[] = {
 		"DNS over TCP: listeners, connections, what was refused, why they ended."},
 	{"log", "status", 0, 0, 0, cmd_log_status, "",
 		"The query log: rows, the queries they stand for, and what each sink took."},
+	{"top", NULL, 0, 0, CTL_OPT_LIMIT, cmd_top, "[--limit N]",
+		"Names and clients asked for and asking most, blocked, not existing, slow."},
 	{"xdp", "status", 0, 0, 0, cmd_xdp_status, "",
 		"The programs on interfaces that are shared by AF_XDP, and what they counted."},
 	{"xdp", "detach", 0, 1, CTL_OPT_FORCE, cmd_xdp_detach, "[IFACE] [--force]",

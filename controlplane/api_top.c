@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint that tells who and what is asked for most.
+
+#include "api_internal.h"
+#include "top.h"
+
+#include <stdlib.h>
+#include <weir/clock.h>
+
+enum { TOP_LIMIT = 10 };
+
+static void kind_out(
+	struct json_out *o, struct json_node *root, const struct top_report *r, enum top_kind kind)
+{
+	struct json_node *n = json_out_object(o, root, top_kind_names[kind]);
+	json_out_count(o, n, "queries", r->queries[kind]);
+	struct json_node *list = json_out_array(o, n, "items");
+	for (unsigned i = 0; i < r->count[kind]; i++) {
+		const struct top_item *from = &r->item[kind][i];
+		struct json_node *item = json_out_object(o, list, NULL);
+		json_out_text(o, item, "text", from->text);
+		json_out_count(o, item, "queries", from->count);
+		json_out_count(o, item, "error", from->error);
+	}
+}
+
+void api_top(struct api *a, struct http_exchange *x)
+{
+	unsigned limit = TOP_LIMIT;
+	if (http_param(x, "limit") && !api_number(x, "limit", TOP_ITEMS_MAX, &limit))
+		return;
+	if (!a->deps.top) {
+		api_refuse(x, 409, "there is no query log");
+		return;
+	}
+	struct top_report *r = malloc(sizeof *r);
+	if (!r) {
+		http_reply(x, 500, NULL);
+		return;
+	}
+	top_read(a->deps.top, limit, r);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "for_ms", clock_mono_ms() - r->since_ms);
+	json_out_count(o, root, "slow_us", TOP_SLOW_US);
+	for (unsigned k = 0; k < TOP_KINDS; k++)
+		kind_out(o, root, r, k);
+	http_reply(x, 200, json_out_finish(o));
+	free(r);
+}
+
+void api_top_tables(struct api *a, struct table_registry *tables)
+{
+	struct top_size size;
+	if (!a->deps.top)
+		return;
+	top_size(a->deps.top, &size);
+	table_register(tables, &(struct table_info){.name = "top_sketches",
+				       .owner = "query log",
+				       .eviction = "the least counted",
+				       .lifetime = "30 min",
+				       .cap = size.cap,
+				       .used = size.used,
+				       .bytes = size.bytes});
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Who and what is asked for most: a sink of the query log that counts names, clients, blocked
+// names, names that do not exist, and names that were slow, in sketches (sketch.h) of fixed size.
+//
+// Forgetting: counts are of the period that runs and of the one before, so of the last
+// TOP_PERIOD_MS to twice that; `since_ms` says from when on exactly. Nothing is kept over a
+// restart. What the log hides or leaves out is hidden and left out here: rows are all that comes
+// in.
+//
+// `take` runs on the log thread, top_read on any other; one lock, held for a batch, or while the
+// largest are looked up (TOP_CAP items sorted).
+
+#include "querylog.h"
+#include "sketch.h"
+
+enum top_kind { TOP_NAMES, TOP_CLIENTS, TOP_BLOCKED, TOP_NXDOMAIN, TOP_SLOW, TOP_KINDS };
+extern const char *const top_kind_names[TOP_KINDS];
+
+enum {
+	TOP_CAP = 2048,
+	TOP_ITEMS_MAX = 100,
+	TOP_TEXT_MAX = 256,
+	TOP_PERIOD_MS = 15 * 60 * 1000,
+	TOP_SLOW_US = 100 * 1000, // a query that took longer counts as slow
+};
+
+struct top;
+
+ATTR_MUST_CHECK int top_open(struct top **out, uint64_t now_ms); // -ENOMEM
+void top_free(struct top *t);                                    // NULL is fine
+struct querylog_sink top_sink(struct top *t);
+
+struct top_item {
+	char text[TOP_TEXT_MAX];
+	uint64_t count, error; // queries: `count`, less `error` at most
+};
+
+struct top_report {
+	uint64_t since_ms;           // of the same clock as now_ms
+	uint64_t queries[TOP_KINDS]; // that were counted, of whatever text
+	unsigned count[TOP_KINDS];
+	struct top_item item[TOP_KINDS][TOP_ITEMS_MAX];
+};
+// The `max` largest of each kind. `out` is large: not on a stack.
+void top_read(struct top *t, unsigned max, struct top_report *out);
+
+struct top_size {
+	unsigned cap, used;
+	size_t bytes;
+};
+void top_size(struct top *t, struct top_size *out); // of all sketches

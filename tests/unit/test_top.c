@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is asked for most, out of rows: the kinds, weights, and what is forgotten when.
+
+#include "../../controlplane/top.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <string.h>
+#include <weir/dns_proto.h>
+
+static struct querylog_rig rig;
+static struct top *top;
+static struct querylog_sink sink;
+static struct top_report report;
+static const uint64_t start_ms = 1000000;
+
+static struct querylog_text text(const char *s)
+{
+	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
+}
+
+static struct querylog_row row_of(const char *name, const char *client, uint64_t weight)
+{
+	return (struct querylog_row){.qname = text(name),
+		.client = text(client),
+		.client_name = text(""),
+		.group = text(""),
+		.verdict = text("hit"),
+		.list = text(""),
+		.upstream = text(""),
+		.weight = weight,
+		.is_answered = true};
+}
+
+static void give(const struct querylog_row *row)
+{
+	const struct querylog_batch *b = querylog_rig_row(&rig, row);
+	assert_true(sink.take(sink.arg, b));
+	querylog_release(b);
+}
+
+static void item_check(enum top_kind kind, unsigned i, const char *name, uint64_t count)
+{
+	assert_true(i < report.count[kind]);
+	assert_string_equal(report.item[kind][i].text, name);
+	assert_int_equal(report.item[kind][i].count, count);
+	assert_int_equal(report.item[kind][i].error, 0);
+}
+
+static void test_kinds(void **)
+{
+	struct querylog_row row = row_of("a.example.", "192.0.2.1", 5);
+	give(&row);
+	row = row_of("ads.example.", "192.0.2.2", 3);
+	row.is_blocked = true;
+	row.rcode = DNS_RCODE_NXDOMAIN; // as blocked names can be answered: counted as blocked
+	give(&row);
+	row = row_of("none.example.", "192.0.2.2", 4);
+	row.rcode = DNS_RCODE_NXDOMAIN;
+	row.total_us = TOP_SLOW_US;
+	give(&row);
+	row = row_of("slow.example.", "192.0.2.1", 1);
+	row.total_us = TOP_SLOW_US + 1;
+	give(&row);
+	row = row_of("", "", 100); // nothing is known of these
+	give(&row);
+	top_read(top, 10, &report);
+	assert_int_equal(report.count[TOP_NAMES], 4);
+	item_check(TOP_NAMES, 0, "a.example.", 5);
+	item_check(TOP_NAMES, 3, "slow.example.", 1);
+	assert_int_equal(report.queries[TOP_NAMES], 13);
+	assert_int_equal(report.count[TOP_CLIENTS], 2);
+	item_check(TOP_CLIENTS, 0, "192.0.2.2", 7);
+	assert_int_equal(report.count[TOP_BLOCKED], 1);
+	item_check(TOP_BLOCKED, 0, "ads.example.", 3);
+	assert_int_equal(report.count[TOP_NXDOMAIN], 1);
+	item_check(TOP_NXDOMAIN, 0, "none.example.", 4);
+	assert_int_equal(report.count[TOP_SLOW], 1);
+	item_check(TOP_SLOW, 0, "slow.example.", 1);
+	top_read(top, 2, &report);
+	assert_int_equal(report.count[TOP_NAMES], 2);
+}
+
+static void test_forgets(void **)
+{
+	uint64_t now_ms = start_ms;
+	struct querylog_row row = row_of("old.example.", "192.0.2.1", 5);
+	give(&row);
+	sink.beat(sink.arg, now_ms += TOP_PERIOD_MS - 1);
+	top_read(top, 1, &report);
+	assert_int_equal(report.since_ms, start_ms);
+	sink.beat(sink.arg, now_ms += 1);
+	row = row_of("new.example.", "192.0.2.1", 1);
+	give(&row);
+	top_read(top, 10, &report);
+	assert_int_equal(report.since_ms, start_ms);
+	item_check(TOP_NAMES, 0, "old.example.", 5);
+	item_check(TOP_NAMES, 1, "new.example.", 1);
+	item_check(TOP_CLIENTS, 0, "192.0.2.1", 6); // of both
+	sink.beat(sink.arg, now_ms += TOP_PERIOD_MS);
+	top_read(top, 10, &report);
+	assert_int_equal(report.since_ms, start_ms + TOP_PERIOD_MS);
+	assert_int_equal(report.count[TOP_NAMES], 1);
+	item_check(TOP_NAMES, 0, "new.example.", 1);
+	assert_int_equal(report.queries[TOP_NAMES], 1);
+	sink.beat(sink.arg, now_ms += TOP_PERIOD_MS);
+	top_read(top, 10, &report);
+	assert_int_equal(report.count[TOP_NAMES], 0);
+}
+
+// Whatever comes, no octet more.
+static void test_fixed_size(void **)
+{
+	struct top_size before, after;
+	top_size(top, &before);
+	for (unsigned i = 0; i < 20; i++) {
+		const struct querylog_batch *b = querylog_rig_batch(&rig, QUERYLOG_ROWS_MAX);
+		assert_true(sink.take(sink.arg, b));
+		querylog_release(b);
+	}
+	top_size(top, &after);
+	assert_int_equal(after.bytes, before.bytes);
+	assert_true(after.bytes < 8 << 20);
+	assert_true(after.used > TOP_CAP && after.used <= after.cap);
+	top_read(top, TOP_ITEMS_MAX + 1, &report);
+	assert_int_equal(report.count[TOP_NAMES], TOP_ITEMS_MAX);
+}
+
+static int setup(void **)
+{
+	querylog_rig_open(&rig, 42);
+	int rc = top_open(&top, start_ms);
+	sink = top_sink(top);
+	return rc;
+}
+
+static int teardown(void **)
+{
+	top_free(top);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forgets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fixed_size, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
