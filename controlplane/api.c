@@ -44,6 +44,7 @@ static const struct {
 	{"/groups", false, api_groups},
 	{"/services", false, api_services},
 	{"/log/search", false, api_log_search},
+	{"/log/tail", false, api_log_tail},
 	{"/config/reload", true, api_config_reload},
 };
 
@@ -237,6 +238,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		return -ENOMEM;
 	}
 	a->deps = *deps;
+	LIST_INIT(&a->tails);
 	a->start_ms = clock_mono_ms();
 	int ret = group_find(deps->group, &a->group);
 	if (ret < 0) {
@@ -276,6 +278,7 @@ void api_close(struct api *a)
 {
 	if (!a)
 		return;
+	api_tails_close(a);
 	http_server_close(a->http);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);

@@ -7,6 +7,7 @@
 //   /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
+//        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
@@ -29,6 +30,7 @@
 #include "querylog.h"
 #include "resolver.h"
 #include "rules.h"
+#include "tail.h"
 #include "top.h"
 
 enum { API_REQUESTS_MAX = 8, API_WHY_MAX = 256 };
@@ -43,6 +45,7 @@ struct api_deps { // all of it outlives the api
 	struct front_tcp *tcp;
 	struct querylog *log; // NULL: there is none
 	struct top *top;      // NULL: likewise
+	struct tail *tail;    // NULL: likewise
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store; // NULL: there is none

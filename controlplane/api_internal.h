@@ -7,8 +7,10 @@
 #include "api.h"
 #include "http_server.h"
 #include "json_out.h"
+#include "query_reader.h"
 #include "why_runner.h"
 
+#include <sys/queue.h>
 #include <sys/types.h>
 
 struct api {
@@ -17,6 +19,7 @@ struct api {
 	struct why_runner *whys, *searches; // apart: an export leaves room for explanations
 	gid_t group;                        // (gid_t)-1: none
 	uint64_t start_ms;
+	LIST_HEAD(, api_tail) tails; // api_log_tail.c
 };
 
 enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
@@ -41,6 +44,7 @@ void api_drops(struct api *a, struct http_exchange *x);
 void api_drops_add(struct api *a, struct http_exchange *x);
 void api_drops_remove(struct api *a, struct http_exchange *x);
 void api_groups(struct api *a, struct http_exchange *x);
+void api_log_tail(struct api *a, struct http_exchange *x);
 void api_log_search(struct api *a, struct http_exchange *x);
 void api_services(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
@@ -67,6 +71,10 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 void api_log_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_log_tables(struct api *a, struct table_registry *tables);
 void api_top_tables(struct api *a, struct table_registry *tables);
+// Object "tail"; everybody is hung up on.
+void api_tail_out(struct json_out *o, struct json_node *root, struct api *a);
+void api_tail_tables(struct api *a, struct table_registry *tables);
+void api_tails_close(struct api *a);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);
@@ -76,6 +84,12 @@ void api_group_lists_out(struct json_out *o, struct json_node *n, const struct c
 
 // The `name` parameter. False: it has been replied to.
 bool api_name(struct http_exchange *x, struct dns_name *out);
+// A parameter that fits, "" when absent. False: it has been replied to.
+bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap);
+// The `name` parameter as the log writes names, with their escapes. False: likewise.
+bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
+// An address in any of its spellings as the log writes it; other texts stay.
+void api_client_spell(char client[QUERY_TEXT_MAX]);
 // A parameter that is 0 or 1, absent = 0. False: it has been replied to.
 bool api_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone. False: it has been replied to.

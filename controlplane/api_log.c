@@ -37,6 +37,7 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
 	json_out_count(o, n, "batch_bytes", s.batch_bytes);
 	sinks_out(o, n, &s);
+	api_tail_out(o, n, a);
 }
 
 void api_log(struct api *a, struct http_exchange *x)

@@ -80,8 +80,7 @@ static void on_searched(void *arg, int err)
 	free(c);
 }
 
-// A text parameter that fits. False: it has been replied to.
-static bool text_take(struct http_exchange *x, const char *param, char *out, size_t cap)
+bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap)
 {
 	const char *text = http_param(x, param);
 	size_t len = text ? strlen(text) : 0;
@@ -109,8 +108,7 @@ static bool time_take(struct http_exchange *x, const char *param, int64_t *out)
 	return true;
 }
 
-// Names as the log writes them, with their escapes. False: it has been replied to.
-static bool name_take(struct http_exchange *x, struct query_filter *f)
+bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
 {
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX];
@@ -119,13 +117,12 @@ static bool name_take(struct http_exchange *x, struct query_filter *f)
 	if (!api_name(x, &name))
 		return false;
 	dns_name_to_text(&name, text);
-	memcpy(f->name, text, strlen(text) + 1);
+	memcpy(out, text, strlen(text) + 1);
 	return true;
 }
 static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
 
-// An address in any of its spellings.
-static void client_spell(char client[QUERY_TEXT_MAX])
+void api_client_spell(char client[QUERY_TEXT_MAX])
 {
 	uint8_t bytes[16];
 	int family = strchr(client, ':') ? AF_INET6 : AF_INET;
@@ -139,13 +136,13 @@ static bool filter_take(struct http_exchange *x, struct query_filter *f)
 	bool oldest_first;
 	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
 	if (!api_flag(x, "oldest_first", &oldest_first)
-		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows) || !name_take(x, f)
-		|| !text_take(x, "client", f->client, sizeof f->client)
-		|| !text_take(x, "verdict", f->verdict, sizeof f->verdict)
+		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
+		|| !api_name_text(x, f->name) || !api_text(x, "client", f->client, sizeof f->client)
+		|| !api_text(x, "verdict", f->verdict, sizeof f->verdict)
 		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
 		return false;
 	f->newest_first = !oldest_first;
-	client_spell(f->client);
+	api_client_spell(f->client);
 	if (after && !query_place_parse(after, &f->after)) {
 		api_refuse(x, 400, "after: is no place");
 		return false;

@@ -167,6 +167,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 		api_log_out(o, root, call->api);
 		api_log_tables(call->api, &tables);
 		api_top_tables(call->api, &tables);
+		api_tail_tables(call->api, &tables);
 		http_out(o, root, call->api);
 	}
 	tables_out(o, root, &tables);

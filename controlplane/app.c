@@ -138,6 +138,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.tcp = a->tcp,
 		.log = a->log,
 		.top = a->top,
+		.tail = a->tail,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,

@@ -32,6 +32,12 @@ static int sinks_add(struct app *a)
 		const struct querylog_sink sink = top_sink(a->top);
 		rc = querylog_add(a->log, &sink);
 	}
+	if (rc == 0)
+		rc = tail_open(&a->tail);
+	if (rc == 0) {
+		const struct querylog_sink sink = tail_sink(a->tail);
+		rc = querylog_add(a->log, &sink);
+	}
 	return rc;
 }
 
@@ -78,4 +84,5 @@ void app_log_close(struct app *a)
 {
 	querylog_close(a->log);
 	top_free(a->top);
+	tail_free(a->tail);
 }

@@ -10,6 +10,7 @@
 #include "local_changes.h"
 #include "policy_build.h"
 #include "querylog.h"
+#include "tail.h"
 #include "top.h"
 
 #include <pthread.h>
@@ -58,6 +59,7 @@ struct app {
 	struct api *api;
 	struct querylog *log;
 	struct top *top;
+	struct tail *tail;
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];

@@ -24,6 +24,10 @@ struct http_exchange {
 	struct evkeyvalq params;
 };
 
+struct http_stream {
+	struct evhttp_request *request;
+};
+
 struct http_server {
 	struct http_settings settings;
 	struct evhttp *evhttp;
@@ -221,4 +225,65 @@ void http_reply(struct http_exchange *x, unsigned status, char *body)
 		request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
 	exchange_free(x);
 	free(body);
+}
+
+// What a client sends into its stream is not read: it may fill this much, and wait.
+enum { STREAM_INPUT_MAX = 4096 };
+
+static struct bufferevent *stream_buffer(const struct http_stream *s)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	return c ? evhttp_connection_get_bufferevent(c) : NULL;
+}
+
+struct http_stream *http_stream_begin(struct http_exchange *x)
+{
+	struct http_stream *s = x->request ? calloc(1, sizeof *s) : NULL;
+	if (!s
+		|| evhttp_add_header(evhttp_request_get_output_headers(x->request), "Content-Type",
+			   "application/x-ndjson")
+			   < 0) {
+		free(s);
+		http_reply(x, 500, NULL);
+		return NULL;
+	}
+	s->request = x->request;
+	exchange_free(x);
+	struct bufferevent *b = stream_buffer(s);
+	bufferevent_set_timeouts(b, NULL, NULL);
+	bufferevent_setwatermark(b, EV_READ, 0, STREAM_INPUT_MAX);
+	evhttp_send_reply_start(s->request, HTTP_OK, NULL);
+	return s;
+}
+
+bool http_stream_is_live(const struct http_stream *s)
+{
+	return stream_buffer(s) != NULL;
+}
+
+bool http_stream_send(struct http_stream *s, const char *data, size_t len)
+{
+	struct evbuffer *out = evbuffer_new();
+	bool ok = out && evbuffer_add(out, data, len) == 0;
+	if (ok)
+		evhttp_send_reply_chunk(s->request, out);
+	if (out)
+		evbuffer_free(out);
+	return ok;
+}
+
+size_t http_stream_pending(const struct http_stream *s)
+{
+	struct bufferevent *b = stream_buffer(s);
+	return b ? evbuffer_get_length(bufferevent_get_output(b)) : 0;
+}
+
+void http_stream_close(struct http_stream *s)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(s->request);
+	if (c)
+		evhttp_connection_free(c); // and with it the request
+	else
+		evhttp_request_free(s->request);
+	free(s);
 }

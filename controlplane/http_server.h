@@ -21,6 +21,7 @@
 // The process must ignore SIGPIPE.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <weir/attr.h>
@@ -28,6 +29,7 @@
 struct event_base;
 struct http_server;
 struct http_exchange; // one request and its reply
+struct http_stream;   // one whose reply goes on and on
 
 enum { HTTP_HEADER_MAX = 8192, HTTP_BODY_MAX = 65536, HTTP_TIMEOUT_S = 2 };
 
@@ -70,3 +72,14 @@ bool http_is_live(const struct http_exchange *x);
 void http_defer(struct http_exchange *x, unsigned deadline_ms);
 // Sends and frees. `body`: malloced JSON, taken over; NULL: out of memory, replied as 500.
 void http_reply(struct http_exchange *x, unsigned status, char *body);
+
+// A reply without an end, of lines: begins with status 200, and the exchange is freed and counts no
+// longer: bounding streams is the caller's. NULL: no memory, replied to as 500. Timeouts of the
+// server do not apply; who takes nothing is seen by http_stream_pending. Closed by its owner,
+// before http_server_close.
+struct http_stream *http_stream_begin(struct http_exchange *x);
+bool http_stream_is_live(const struct http_stream *s); // the client has not hung up
+// False: no memory. Dropped if the client has hung up.
+ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);
+size_t http_stream_pending(const struct http_stream *s); // octets that the kernel has no room for
+void http_stream_close(struct http_stream *s);           // hangs up

@@ -41,6 +41,21 @@ same "top: the name that half of all asked for" "www.lab.example" "$(top '.names
 same "top: who asked, and how often" "$(logged weight)" "$(top '.clients.queries')"
 check "top: for people" grep -q '198.18.0' <(weirctl top --limit 3)
 
+readers() { [ "$(logged tail.readers)" = "$1" ]; }
+weirctl --json log tail --name n7.lab.example --group nobody >$tmp/other &
+other=$!
+weirctl --json log tail --name n7.lab.example --verdict "hit" >$tmp/tail &
+tail=$!
+check "tail: two read" eventually readers 2
+check "a query" ask n8.lab.example
+check "and another" ask n7.lab.example
+check "tail: what passes the filter" eventually grep -q '"qname": *"n7.lab.example"' $tmp/tail
+same "tail: and nothing else" 1 "$(wc -l <$tmp/tail)"
+same "tail: of another group, nothing" "" "$(cat $tmp/other)"
+pkill -P $tail
+pkill -P $other
+check "tail: nobody reads" eventually readers 0
+
 before=$(logged weight)
 check "over TCP" ask +tcp www.lab.example
 check "is one more" eventually eval '[ "$(logged weight)" = $((before + 1)) ]'

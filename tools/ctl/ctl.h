@@ -22,9 +22,10 @@ enum {
 	CTL_OPT_CLIENT = 32,
 	CTL_OPT_RATE = 64, // --rate and --seconds
 	CTL_OPT_MAC = 128, // --mac and --type
-	CTL_OPT_LOG = 256, // --name, --verdict, --since, --until
+	CTL_OPT_LOG = 256, // --since, --until
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
+	CTL_OPT_NAME = 2048, // --name, --verdict
 };
 
 struct ctl {
@@ -65,6 +66,7 @@ int cmd_cache_stats(struct ctl *c);
 int cmd_refresh_stats(struct ctl *c);
 int cmd_tcp(struct ctl *c);
 int cmd_log_status(struct ctl *c);
+int cmd_log_tail(struct ctl *c);
 int cmd_top(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);
 int cmd_blocklist_reload(struct ctl *c);

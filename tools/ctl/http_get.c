@@ -123,14 +123,10 @@ enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	return outcome;
 }
 
-struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
-	const struct http_param *params, unsigned timeout_ms)
+static void outcome_fail(
+	const struct ctl *c, enum http_outcome outcome, const char why[HTTP_WHY_MAX])
 {
-	struct json_doc *doc;
-	char why[HTTP_WHY_MAX];
-	switch (http_call(c, post, path, params, timeout_ms, &doc, why)) {
-	case HTTP_OK:
-		return doc;
+	switch (outcome) {
 	case HTTP_NOBODY:
 		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock)",
 			c->paths.run);
@@ -144,6 +140,95 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 	default:
 		ctl_fail(c, "%s", why);
 	}
+}
+
+struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms)
+{
+	struct json_doc *doc;
+	char why[HTTP_WHY_MAX];
+	enum http_outcome outcome = http_call(c, post, path, params, timeout_ms, &doc, why);
+	if (outcome == HTTP_OK)
+		return doc;
+	outcome_fail(c, outcome, why);
 	json_doc_free(doc);
 	return NULL;
+}
+
+enum { STREAM_LINE_MAX = 64 * 1024 };
+
+struct http_lines {
+	bool (*line)(void *arg, const struct json_node *root);
+	void *arg;
+	bool enough;
+	size_t used;
+	char text[STREAM_LINE_MAX];
+};
+
+static void line_end(struct http_lines *l)
+{
+	struct json_doc *doc = json_doc_parse(l->text, l->used);
+	l->enough = !doc || !l->line(l->arg, json_doc_root(doc));
+	json_doc_free(doc);
+	l->used = 0;
+}
+
+// A refusal is one line without an end: it stays in `text`.
+static size_t lines_take(char *data, size_t size, size_t count, void *arg)
+{
+	struct http_lines *l = arg;
+	size_t len = size * count;
+	for (size_t i = 0; i < len && !l->enough; i++) {
+		if (data[i] == '\n')
+			line_end(l);
+		else if (l->used < sizeof l->text)
+			l->text[l->used++] = data[i];
+		else
+			l->enough = true;
+	}
+	return l->enough ? 0 : len;
+}
+
+static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
+{
+	char why[HTTP_WHY_MAX];
+	long status = 0;
+	CURLcode code = curl_easy_perform(curl);
+	if (l->enough)
+		return CTL_OK;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 0) {
+		enum http_outcome outcome = outcome_of_error(curl, code, why);
+		outcome_fail(c, outcome, why);
+	} else if (status != 200) {
+		struct json_doc *doc = json_doc_parse(l->text, l->used);
+		enum http_outcome outcome = outcome_of_status(status, doc, why);
+		outcome_fail(c, outcome, why);
+		json_doc_free(doc);
+	} else {
+		ctl_fail(c, "the control plane hung up: it stopped, or we were too slow");
+	}
+	return CTL_FAILED;
+}
+
+int http_stream(const struct ctl *c, const char *path, const struct http_param *params,
+	bool (*line)(void *arg, const struct json_node *root), void *arg)
+{
+	char socket[SHM_PATH_MAX + 16], url[8192];
+	int ret = CTL_FAILED;
+	struct http_lines *l = calloc(1, sizeof *l);
+	CURL *curl = curl_easy_init();
+	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
+	if (l && curl && url_make(curl, path, params, url, sizeof url)
+		&& request_set(curl, socket, false, 0, url, NULL)
+		&& curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, lines_take) == CURLE_OK
+		&& curl_easy_setopt(curl, CURLOPT_WRITEDATA, l) == CURLE_OK) {
+		*l = (struct http_lines){.line = line, .arg = arg};
+		ret = stream_run(c, curl, l);
+	} else {
+		ctl_fail(c, "out of memory");
+	}
+	curl_easy_cleanup(curl);
+	free(l);
+	return ret;
 }

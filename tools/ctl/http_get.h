@@ -41,3 +41,9 @@ ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, cons
 // process is down, for one) and returns NULL.
 struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms);
+
+// A reply of lines, each a JSON object, given to `line` as they come, for as long as it says true
+// and the other side goes on. CTL_OK: it said false; CTL_FAILED (said).
+ATTR_MUST_CHECK int http_stream(const struct ctl *c, const char *path,
+	const struct http_param *params, bool (*line)(void *arg, const struct json_node *root),
+	void *arg);

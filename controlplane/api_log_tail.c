@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint that streams rows of the query log as they come, a line of JSON each, for as long as the
+// client likes. {"missed": N} stands for rows that a full buffer had no room for. A client that
+// takes nothing for TAIL_STUCK_MS while something waits for it is hung up on.
+
+#include "api_internal.h"
+#include "tail.h"
+
+#include <event2/event.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <weir/clock.h>
+
+enum { TAIL_TICK_MS = 100, TAIL_STUCK_MS = 2000, TAIL_PENDING_MAX = 64 * 1024 };
+
+struct api_tail {
+	LIST_ENTRY(api_tail) link;
+	struct api *api;
+	struct http_stream *stream;
+	unsigned reader;
+	struct event *tick;
+	size_t pending;    // at the last tick, with what it added
+	uint64_t moved_ms; // when it was less than that, or nothing
+	char lines[TAIL_BUFFER_MAX];
+};
+
+static void tail_end(struct api_tail *w, bool is_cut)
+{
+	tail_leave(w->api->deps.tail, w->reader, is_cut);
+	LIST_REMOVE(w, link);
+	http_stream_close(w->stream);
+	event_free(w->tick);
+	free(w);
+}
+
+static bool lines_send(struct api_tail *w)
+{
+	char told[64];
+	uint64_t missed;
+	size_t len = tail_take(w->api->deps.tail, w->reader, w->lines, &missed);
+	if (len > 0 && !http_stream_send(w->stream, w->lines, len))
+		return false;
+	if (missed == 0)
+		return true;
+	int n = snprintf(told, sizeof told, "{\"missed\":%" PRIu64 "}\n", missed);
+	return http_stream_send(w->stream, told, (size_t)n);
+}
+
+static void on_tick(evutil_socket_t, short, void *arg)
+{
+	struct api_tail *w = arg;
+	uint64_t now_ms = clock_mono_ms();
+	size_t pending = http_stream_pending(w->stream);
+	if (pending == 0 || pending < w->pending)
+		w->moved_ms = now_ms;
+	if (!http_stream_is_live(w->stream)) {
+		tail_end(w, false);
+	} else if (now_ms - w->moved_ms >= TAIL_STUCK_MS) {
+		tail_end(w, true);
+	} else if (pending < TAIL_PENDING_MAX && !lines_send(w)) {
+		tail_end(w, true);
+	} else {
+		w->pending = http_stream_pending(w->stream);
+	}
+}
+
+// False: it has been replied to.
+static bool filter_take(struct http_exchange *x, struct tail_filter *f)
+{
+	*f = (struct tail_filter){0};
+	return api_name_text(x, f->name) && api_text(x, "client", f->client, sizeof f->client)
+	       && api_text(x, "verdict", f->verdict, sizeof f->verdict)
+	       && api_text(x, "group", f->group, sizeof f->group);
+}
+
+static struct api_tail *watch_new(struct api *a)
+{
+	struct api_tail *w = malloc(sizeof *w);
+	struct event *tick =
+		w ? event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_tick, w) : NULL;
+	if (!tick) {
+		free(w);
+		return NULL;
+	}
+	w->api = a;
+	w->tick = tick;
+	w->pending = 0;
+	w->moved_ms = clock_mono_ms();
+	return w;
+}
+
+static void watch_free(struct api_tail *w)
+{
+	if (w)
+		event_free(w->tick);
+	free(w);
+}
+
+void api_log_tail(struct api *a, struct http_exchange *x)
+{
+	static const struct timeval every = {.tv_usec = TAIL_TICK_MS * 1000};
+	struct tail_filter filter;
+	if (!filter_take(x, &filter))
+		return;
+	if (!a->deps.tail) {
+		api_refuse(x, 409, "there is no query log");
+		return;
+	}
+	api_client_spell(filter.client);
+	struct api_tail *w = watch_new(a);
+	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
+	if (err < 0) {
+		watch_free(w);
+		if (err == -EUSERS)
+			api_refuse(x, 503, "%d readers are there already", TAIL_READERS_MAX);
+		else
+			http_reply(x, 500, NULL);
+		return;
+	}
+	w->stream = http_stream_begin(x);
+	if (!w->stream) {
+		tail_leave(a->deps.tail, w->reader, false);
+		watch_free(w);
+		return;
+	}
+	LIST_INSERT_HEAD(&a->tails, w, link);
+	(void)event_add(w->tick, &every);
+}
+
+void api_tails_close(struct api *a)
+{
+	while (!LIST_EMPTY(&a->tails))
+		tail_end(LIST_FIRST(&a->tails), false);
+}
+
+void api_tail_out(struct json_out *o, struct json_node *root, struct api *a)
+{
+	struct tail_counts c;
+	if (!a->deps.tail)
+		return;
+	tail_counts(a->deps.tail, &c);
+	struct json_node *n = json_out_object(o, root, "tail");
+	json_out_count(o, n, "readers", c.readers);
+	json_out_count(o, n, "joined", c.joined);
+	json_out_count(o, n, "refused", c.refused);
+	json_out_count(o, n, "cut", c.cut);
+	json_out_count(o, n, "rows", c.rows);
+	json_out_count(o, n, "missed", c.missed);
+}
+
+void api_tail_tables(struct api *a, struct table_registry *tables)
+{
+	struct tail_counts c;
+	if (!a->deps.tail)
+		return;
+	tail_counts(a->deps.tail, &c);
+	table_register(tables,
+		&(struct table_info){.name = "log_readers",
+			.owner = "query log",
+			.eviction = "one more is refused; rows are missed; who is stuck is cut",
+			.lifetime = "of their connection",
+			.cap = TAIL_READERS_MAX,
+			.used = c.readers,
+			.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail))});
+}

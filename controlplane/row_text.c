@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "row_text.h"
+
+#include "rdata_text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct line {
+	char *out;
+	size_t len, cap;
+	bool is_full;
+};
+
+static void octets(struct line *l, const char *from, size_t len)
+{
+	if (len > l->cap - l->len) {
+		l->is_full = true;
+		return;
+	}
+	memcpy(l->out + l->len, from, len);
+	l->len += len;
+}
+
+static void print(struct line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void print(struct line *l, const char *fmt, ...)
+{
+	char text[128];
+	va_list args;
+	va_start(args, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof text)
+		l->is_full = true;
+	else
+		octets(l, text, (size_t)n);
+}
+
+// Texts of a row are printable ASCII: quotes and backslashes are all that JSON minds.
+static void json_text(struct line *l, const char *key, const char *text, size_t len)
+{
+	print(l, ",\"%s\":\"", key);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			octets(l, "\\", 1);
+		octets(l, text + i, 1);
+	}
+	octets(l, "\"", 1);
+}
+
+static void json_row_text(struct line *l, const char *key, struct querylog_text text)
+{
+	json_text(l, key, text.at, text.len);
+}
+
+static void json_name(struct line *l, const char *key, const char *text)
+{
+	json_text(l, key, text, strlen(text));
+}
+
+static void json_number(struct line *l, const char *key, int64_t n)
+{
+	print(l, ",\"%s\":%" PRId64, key, n);
+}
+
+static void json_flag(struct line *l, const char *key, bool b)
+{
+	print(l, ",\"%s\":%s", key, b ? "true" : "false");
+}
+
+size_t row_to_json(const struct querylog_row *row, const char *box, char *out, size_t cap)
+{
+	struct line l = {.out = out, .cap = cap};
+	char type[DNS_TYPE_TEXT_MAX];
+	print(&l, "{\"time_us\":%" PRIu64, row->time_us);
+	json_number(&l, "weight", (int64_t)row->weight);
+	json_name(&l, "box", box);
+	json_row_text(&l, "client", row->client);
+	json_number(&l, "client_port", row->client_port);
+	json_row_text(&l, "client_name", row->client_name);
+	json_row_text(&l, "client_group", row->group);
+	json_row_text(&l, "qname", row->qname);
+	json_name(&l, "qtype", dns_type_text(row->qtype, type));
+	json_number(&l, "qclass", row->qclass);
+	json_name(&l, "transport", querylog_transport_names[row->transport]);
+	json_row_text(&l, "verdict", row->verdict);
+	json_name(&l, "tier", querylog_tier_names[row->tier]);
+	json_flag(&l, "answered", row->is_answered);
+	json_flag(&l, "blocked", row->is_blocked);
+	json_number(&l, "rcode", row->rcode);
+	json_number(&l, "ede", row->ede == QUERYLOG_NO_EDE ? -1 : row->ede);
+	json_row_text(&l, "list", row->list);
+	json_row_text(&l, "upstream", row->upstream);
+	json_number(&l, "dataplane_us", row->dataplane_us);
+	json_number(&l, "total_us", row->total_us);
+	json_number(&l, "query_len", row->query_len);
+	json_number(&l, "reply_len", row->reply_len);
+	octets(&l, "}\n", 2);
+	return l.is_full ? 0 : l.len;
+}
+
+static void word(struct line *l, struct querylog_text text)
+{
+	octets(l, " ", 1);
+	if (text.len == 0)
+		octets(l, "-", 1);
+	for (size_t i = 0; i < text.len; i++) // names of lists and clients may have blanks
+		octets(l, text.at[i] == ' ' ? "_" : text.at + i, 1);
+}
+
+size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
+{
+	struct line l = {.out = out, .cap = cap};
+	char type[DNS_TYPE_TEXT_MAX], when[32];
+	time_t s = (time_t)(row->time_us / 1000000);
+	struct tm tm;
+	if (!gmtime_r(&s, &tm) || !strftime(when, sizeof when, "%FT%T", &tm))
+		return 0;
+	print(&l, "%s.%06uZ", when, (unsigned)(row->time_us % 1000000));
+	word(&l, row->client);
+	word(&l, row->qname);
+	print(&l, " %s", dns_type_text(row->qtype, type));
+	word(&l, row->verdict);
+	print(&l, " %s %uus %" PRIu64, row->is_answered ? dns_rcode_text(row->rcode) : "-",
+		row->total_us, row->weight);
+	word(&l, row->list.len ? row->list : row->upstream);
+	octets(&l, "\n", 1);
+	return l.is_full ? 0 : l.len;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Rows as they come, for those who watch: a sink of the query log that hands each reader the rows
+// that pass its filter, as lines of JSON (row_text.h).
+//
+// Bounds: TAIL_READERS_MAX readers, TAIL_BUFFER_MAX octets each, taken while there is a reader. A
+// row that a full buffer has no room for is left out for that reader, and counted (`missed`); the
+// log thread never waits. A reader that takes nothing at all is cut by whoever serves it
+// (api_log_tail.c), which tail_leave counts.
+//
+// The sink runs on the log thread; the rest on one other thread. One lock, held for a batch or for
+// the copy of one buffer.
+
+#include "query_search.h"
+#include "querylog.h"
+
+enum { TAIL_READERS_MAX = 4, TAIL_BUFFER_MAX = 256 * 1024 };
+
+struct tail;
+
+struct tail_filter {                    // "" takes all
+	char name[QUERY_NAME_TEXT_MAX]; // with all names below
+	char client[QUERY_TEXT_MAX];    // address or name
+	char verdict[QUERY_TEXT_MAX];   // the whole word
+	char group[QUERY_TEXT_MAX];     // likewise
+};
+
+ATTR_MUST_CHECK int tail_open(struct tail **out); // -ENOMEM
+void tail_free(struct tail *t);                   // NULL is fine; no reader is left
+struct querylog_sink tail_sink(struct tail *t);
+
+// -EUSERS: as many as may are there already (counted); -ENOMEM.
+ATTR_MUST_CHECK int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader);
+void tail_leave(struct tail *t, unsigned reader, bool is_cut);
+// Whole lines that came since the last call, into `out` of TAIL_BUFFER_MAX octets; `*missed`: rows
+// left out behind them. Octets written.
+size_t tail_take(struct tail *t, unsigned reader, char *out, uint64_t *missed);
+
+struct tail_counts {
+	unsigned readers;
+	uint64_t joined, refused, cut; // readers
+	uint64_t rows, missed;         // given to readers, and left out
+};
+void tail_counts(struct tail *t, struct tail_counts *out);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <weir/text.h>
+
+enum { WORD_MAX = 320 };
+
+static void word_print(const struct json_node *n, const char *key, const char *end)
+{
+	char shown[WORD_MAX];
+	const char *text = json_text(n, key);
+	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
+}
+
+// The local clock's time of day: who watches knows the day.
+static void time_print(int64_t us)
+{
+	time_t s = (time_t)(us / 1000000);
+	struct tm tm;
+	char text[16] = "-";
+	if (us >= 0 && localtime_r(&s, &tm))
+		(void)strftime(text, sizeof text, "%T", &tm);
+	printf("%s.%03d ", text, (int)(us / 1000 % 1000));
+}
+
+static void row_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX];
+	const char *by = *json_text(n, "list") ? "list" : "upstream";
+	time_print(json_signed(n, "time_us"));
+	word_print(n, *json_text(n, "client_name") ? "client_name" : "client", " ");
+	word_print(n, "qname", " ");
+	word_print(n, "qtype", " ");
+	word_print(n, "verdict", " ");
+	word_print(n, by, " ");
+	printf("%s us", count_text(json_count(n, "total_us"), a));
+	if (json_count(n, "weight") > 1)
+		printf(" x%s", count_text(json_count(n, "weight"), a));
+	printf("\n");
+}
+
+// False when nobody reads what is printed.
+static bool on_line(void *arg, const struct json_node *root)
+{
+	const struct ctl *c = arg;
+	char a[COUNT_TEXT_MAX];
+	uint64_t missed = json_count(root, "missed");
+	if (c->json)
+		json_print_line(root);
+	else if (missed)
+		printf("... %s more, too fast to show; a filter helps\n", count_text(missed, a));
+	else
+		row_print(root);
+	return fflush(stdout) == 0;
+}
+
+int cmd_log_tail(struct ctl *c)
+{
+	const struct http_param options[] = {{"name", c->name}, {"client", c->client},
+		{"verdict", c->verdict}, {"group", c->group}};
+	struct http_param params[ARRAY_LEN(options) + 1] = {0};
+	for (unsigned i = 0, n = 0; i < ARRAY_LEN(options); i++)
+		if (options[i].value)
+			params[n++] = options[i];
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return http_stream(c, "/log/tail", params, on_line, c);
+}
