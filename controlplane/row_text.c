@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 struct line {
 	char *out;
@@ -99,34 +98,5 @@ size_t row_to_json(const struct querylog_row *row, const char *box, char *out, s
 	json_number(&l, "query_len", row->query_len);
 	json_number(&l, "reply_len", row->reply_len);
 	octets(&l, "}\n", 2);
-	return l.is_full ? 0 : l.len;
-}
-
-static void word(struct line *l, struct querylog_text text)
-{
-	octets(l, " ", 1);
-	if (text.len == 0)
-		octets(l, "-", 1);
-	for (size_t i = 0; i < text.len; i++) // names of lists and clients may have blanks
-		octets(l, text.at[i] == ' ' ? "_" : text.at + i, 1);
-}
-
-size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
-{
-	struct line l = {.out = out, .cap = cap};
-	char type[DNS_TYPE_TEXT_MAX], when[32];
-	time_t s = (time_t)(row->time_us / 1000000);
-	struct tm tm;
-	if (!gmtime_r(&s, &tm) || !strftime(when, sizeof when, "%FT%T", &tm))
-		return 0;
-	print(&l, "%s.%06uZ", when, (unsigned)(row->time_us % 1000000));
-	word(&l, row->client);
-	word(&l, row->qname);
-	print(&l, " %s", dns_type_text(row->qtype, type));
-	word(&l, row->verdict);
-	print(&l, " %s %uus %" PRIu64, row->is_answered ? dns_rcode_text(row->rcode) : "-",
-		row->total_us, row->weight);
-	word(&l, row->list.len ? row->list : row->upstream);
-	octets(&l, "\n", 1);
 	return l.is_full ? 0 : l.len;
 }

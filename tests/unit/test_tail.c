@@ -102,22 +102,6 @@ static void test_lines(void **)
 	querylog_release(b);
 }
 
-static void test_line_for_people(void **)
-{
-	char line[ROW_LINE_MAX];
-	struct querylog_row row = row_of("a\\032b.example");
-	row.time_us = UINT64_C(1700000000000042);
-	row.qtype = 28;
-	row.list = text("ads and more");
-	row.total_us = 12;
-	row.is_answered = true;
-	size_t len = row_to_text(&row, line, sizeof line);
-	static const char want[] = "2023-11-14T22:13:20.000042Z 192.0.2.1 a\\032b.example AAAA hit "
-				   "NOERROR 12us 1 ads_and_more\n";
-	assert_int_equal(len, sizeof want - 1);
-	assert_memory_equal(line, want, len);
-}
-
 // One who does not come for its rows loses them, all that follow, until it has been told.
 static void test_full(void **)
 {
@@ -193,7 +177,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_line_for_people, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_many_as_may, setup, teardown),
 	};
