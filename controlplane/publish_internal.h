@@ -9,7 +9,7 @@
 
 enum {
 	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not adopted the newest
-	PUBLISH_L0_MEAN_UNITS = 3, // of a record; sizes the index
+	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
 };
 
 // One generation of the names region, mapped here.

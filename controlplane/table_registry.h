@@ -12,7 +12,7 @@ struct table_info {
 	const char *name, *owner;
 	const char *eviction; // what happens when it is full
 	const char *lifetime; // how long an entry can stay
-	uint64_t cap, used;   // entries (of l0: units of 64 octets)
+	uint64_t cap, used;   // entries (of l0: units of 32 octets)
 	uint64_t bytes;       // octets reserved
 };
 

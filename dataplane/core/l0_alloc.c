@@ -61,7 +61,7 @@ static uint64_t *words_new(struct l0_alloc *a, size_t words)
 
 int l0_alloc_init(struct l0_alloc *a, uint32_t units)
 {
-	*a = (struct l0_alloc){.units = units, .words = units / 64 + 1, .cursor = 1};
+	*a = (struct l0_alloc){.units = units, .words = units / 64 + 1, .cursor = 2};
 	uint32_t touched = a->words / 64 + 1;
 	a->used = words_new(a, a->words);
 	a->starts = words_new(a, a->words);

@@ -82,7 +82,8 @@ ATTR_INLINE bool l0_read_is(const struct l0_reader *r, uint32_t number, const st
 	}
 	if (!l0_bounds_match(&b, key))
 		return false;
-	if (b.at.end > 2 * CACHE_LINE) // for whoever writes the reply, a pass later
+	// For whoever writes the reply, a pass later: the line behind the two that were asked for.
+	if (b.at.end + (uintptr_t)b.record % CACHE_LINE > 2 * CACHE_LINE)
 		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
 	*found = (struct l0_found){b.record, b.head, b.key, b.count, b.left};
 	return true;

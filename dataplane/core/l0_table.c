@@ -26,17 +26,20 @@ int l0_plan(uint64_t bytes, unsigned mean_units, uint64_t geometry[SHM_GEOMETRY_
 {
 	if (bytes < L0_BYTES_MIN || mean_units == 0 || mean_units > L0_MEAN_UNITS_MAX)
 		return -EINVAL;
-	uint64_t lines = (bytes - L0_BUCKETS_AT) / CACHE_LINE; // buckets and units cost one each
-	double want = (double)lines / (1 + L0_LOAD_AIM * mean_units);
+	uint64_t room = (bytes - L0_BUCKETS_AT) / CACHE_LINE * CACHE_LINE;
+	double record = (double)mean_units * L0_UNIT;
+	double want = (double)room / (CACHE_LINE + L0_LOAD_AIM * record);
 	uint64_t buckets = 2;
 	while (buckets < want)
 		buckets *= 2;
 	// The power of two below serves as well where its load stays acceptable.
 	uint64_t less = buckets / 2;
-	if (less >= 2 && (double)(lines - less) / mean_units <= L0_LOAD_MOST * (double)less)
+	if (less >= 2 && (double)(room - less * CACHE_LINE) <= L0_LOAD_MOST * (double)less * record)
 		buckets = less;
-	uint64_t units = lines - buckets;
-	if (buckets > L0_BUCKETS_MAX || units > L0_UNITS_MAX)
+	if (buckets > L0_BUCKETS_MAX)
+		return -EINVAL;
+	uint64_t units = (room - buckets * CACHE_LINE) / L0_UNIT;
+	if (units > L0_UNITS_MAX)
 		return -EINVAL;
 	memset(geometry, 0, SHM_GEOMETRY_WORDS * sizeof geometry[0]);
 	geometry[0] = buckets;
@@ -67,7 +70,8 @@ int l0_reader_init(struct l0_reader *r, const uint8_t *base, size_t size)
 	r->buckets = (const struct l0_bucket *)(const void *)(base + buckets_at);
 	r->units = base + units_at;
 	r->bucket_mask = buckets - 1;
-	r->unit_count = (uint32_t)units;
+	static_assert(sizeof(struct l0_record) <= 2 * L0_UNIT);
+	r->unit_count = (uint32_t)units - 1;
 	r->secret = l0->secret;
 	return 0;
 }

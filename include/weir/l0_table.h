@@ -11,7 +11,7 @@
 //
 // Index: buckets of one cache line: 10 tags of 16 bits, 10 record numbers of 32 bits, and a count
 // of keys of this bucket that live in their second one (0 ends a lookup early). Two buckets per
-// key, second = first xor a hash of the tag. A record number is an offset in 64-octet units; number
+// key, second = first xor a hash of the tag. A record number is an offset in 32-octet units; number
 // 0 is never used. The hash is keyed (keyhash.h), the secret lives in the region.
 //
 // Reader's cost for a hit: one bucket line (1.17 on average), the record's lines. The reader treats
@@ -24,7 +24,7 @@
 #include "rule_image.h"
 #include "shm_abi.h"
 
-enum { L0_BUCKET_SLOTS = 10, L0_UNIT = 64, L0_ANSWER_MAX = 16384 };
+enum { L0_BUCKET_SLOTS = 10, L0_UNIT = 32, L0_ANSWER_MAX = 16384 };
 #define L0_NONE 0u // no record
 
 struct l0_bucket {
@@ -39,8 +39,8 @@ enum { L0_KEY_DO = 1, L0_KEY_CD = 2 };
 // Followed by: name (name_len octets, lower case, wire form), a table of TTL offsets (uint16_t
 // each, at an even offset; left out where L0_RECORD_EVEN), answer (answer_len octets), and a struct
 // rule_set, at any offset, if L0_RECORD_JUDGED. It takes as many units as these need: four A
-// records under a name of 24 octets take two, so every octet here counts. Fields that are asked for
-// together share a word. The class is IN, no other is stored.
+// records under a name of 24 octets take two lines, so every octet here counts. Fields that are
+// asked for together share a word. The class is IN, no other is stored.
 struct l0_record {
 	union {
 		struct {
@@ -95,7 +95,8 @@ static_assert(offsetof(struct l0_record, check) == 20);
 static_assert(offsetof(struct l0_record, key_word) == 24);
 
 // REGION_L0, second page; then buckets, then record units. geometry: [0] buckets (power of two),
-// [1] record units, [2] octet offset of the buckets in the file, [3] of the units.
+// [1] record units, the last of which no record begins in, [2] octet offset of the buckets in the
+// file, [3] of the units.
 struct l0_head {
 	struct keyhash_secret secret; // written once, before the region is published
 };
@@ -118,12 +119,12 @@ struct l0_reader {
 	const struct l0_bucket *buckets;
 	const uint8_t *units;
 	uint64_t bucket_mask;
-	uint32_t unit_count;
+	uint32_t unit_count; // one less than there are: a record's scalars reach into a second one
 	struct keyhash_secret secret; // private copy
 };
 
 // Octets behind the region's first page and the geometry for a table of at most `bytes` octets in
-// all, assuming `mean_units` units per record (2 is one A record) and an index load of 0.75; as
+// all, assuming `mean_units` units per record (3 is one A record) and an index load of 0.75; as
 // buckets are a power of two it comes out between 0.4 and 0.85. -EINVAL below 1 MiB, at 2^32 units
 // or more, or for a mean over 256.
 ATTR_MUST_CHECK int l0_plan(uint64_t bytes, unsigned mean_units,

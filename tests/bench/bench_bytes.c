@@ -12,7 +12,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { NAMES = 1000000, UNITS = 2 };
+enum { NAMES = 1000000, UNITS = 3 };
 
 static void say(const char *name, const char *metric, double value, const char *unit, double most)
 {
@@ -34,7 +34,7 @@ static bool answers(void)
 	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0}, now_ms = clock_mono_coarse_ms();
 	size_t data_size;
 	struct l0_writer *w;
-	if (l0_plan((uint64_t)NAMES * (UNITS * 68 + 10), UNITS, geometry, &data_size) != 0)
+	if (l0_plan((uint64_t)NAMES * (UNITS * 34 + 10), UNITS, geometry, &data_size) != 0)
 		return false;
 	size_t size = SHM_PAGE + data_size;
 	uint8_t *base = aligned_alloc(SHM_PAGE, (size + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);

@@ -5,7 +5,7 @@
 
 #include <weir/l0_writer.h>
 
-enum { CORPUS_RECORD_UNITS = 2 };
+enum { CORPUS_RECORD_UNITS = 4 };
 
 ATTR_MUST_CHECK int corpus_l0_put(struct l0_writer *writer, uint32_t id, uint64_t now_ms);
 // With the first `count` of its CORPUS_ANSWERS records.

@@ -138,7 +138,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	size_t data_size;
 	// The units, the index, the writer's reserve and some air: nothing is evicted for space.
 	uint64_t records = (uint64_t)names + negatives;
-	uint64_t octets = records * (CORPUS_RECORD_UNITS * 68 + 10) + (2 << 20);
+	uint64_t octets = records * (CORPUS_RECORD_UNITS * 34 + 10) + (2 << 20);
 	if (l0_plan(octets, CORPUS_RECORD_UNITS, geometry, &data_size) != 0)
 		return false;
 	l->size = SHM_PAGE + data_size;

@@ -9,7 +9,7 @@
 #include "dns_rand.h"
 #include "guard.h"
 
-enum { UNITS = 6, ROUNDS = 60000, MESSAGE_MOST = 700 };
+enum { UNITS = 12, ROUNDS = 60000, MESSAGE_MOST = 700 };
 
 static struct dns_rand rnd = {7};
 
@@ -72,7 +72,7 @@ static void make_query(struct dns_query *q, uint8_t *msg)
 static bool check_once(const struct guard *table, const struct guard *message)
 {
 	const uint64_t now_ms = 1000000;
-	unsigned units = 1 + below(UNITS - 1), room = 120 + below(MESSAGE_MOST - 120);
+	unsigned units = 2 + below(UNITS - 2), room = 120 + below(MESSAGE_MOST - 120);
 	struct l0_reader r = {.units = table->end - UNITS * L0_UNIT, .unit_count = UNITS};
 	struct l0_record *p = make_record(table, units, now_ms);
 	struct l0_bounds bounds = {0};

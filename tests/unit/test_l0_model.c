@@ -323,7 +323,7 @@ static void test_fragmentation(void **)
 static double popular_hits(unsigned flood, bool mark)
 {
 	struct box b;
-	assert_true(box_open(&b, 2 << 20, 2));
+	assert_true(box_open(&b, 2 << 20, 4));
 	const struct l0_reader *r = l0_writer_reader(b.w);
 	_Atomic uint8_t *marks = box_marks(&b, 1);
 	enum { POPULAR = 1000, ASKED = 200000 };

@@ -150,7 +150,7 @@ static void test_scribbled_table(void **)
 		fill(&b, 2500, &seed);
 		for (int flip = 0; flip < 200; flip++) {
 			uint8_t *at = flip % 2 ? units_of(&b) : (uint8_t *)buckets_of(&b, &count);
-			uint64_t octets = (flip % 2 ? units : count) * 64;
+			uint64_t octets = flip % 2 ? units * L0_UNIT : count * CACHE_LINE;
 			at[rnd(&seed) % octets] ^= (uint8_t)(1u << rnd_below(&seed, 8));
 		}
 		assert_true(box_reopen(&b, 1100));

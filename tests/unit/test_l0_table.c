@@ -14,7 +14,7 @@ static void test_plan(void **)
 	assert_int_equal(l0_plan(1 << 20, 0, g, &data), -EINVAL);
 	assert_int_equal(l0_plan(UINT64_C(1) << 50, 2, g, &data), -EINVAL);
 	for (uint64_t bytes = 1 << 20; bytes < UINT64_C(1) << 34; bytes += bytes / 3 + 77) {
-		for (unsigned mean = 1; mean <= 8; mean++) {
+		for (unsigned mean = 2; mean <= 16; mean++) {
 			assert_int_equal(l0_plan(bytes, mean, g, &data), 0);
 			assert_true(SHM_PAGE + data <= bytes);
 			assert_true(SHM_PAGE + data > bytes - 2 * CACHE_LINE);
