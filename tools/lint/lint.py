@@ -19,6 +19,8 @@ LIBRARIES = {
     "curl/": ["controlplane", "tools/ctl"],
     "jansson.h": ["controlplane", "tools/ctl"],
     "sqlite3.h": ["controlplane"],
+    "zlib.h": ["controlplane"],
+    "zstd.h": ["controlplane"],
     "libpsl.h": ["controlplane"],
     "idn2.h": ["controlplane"],
     "jemalloc/": ["controlplane"],

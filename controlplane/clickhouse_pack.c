@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clickhouse_pack.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#define ZLIB_CONST // what goes in is not written to
+#include <zlib.h>
+#include <zstd.h>
+
+// 15 bits of window, 16 for gzip's own head; level 1 needs no more memory than 8 says.
+enum { GZIP_LEVEL = 1, GZIP_WINDOW = 15 + 16, GZIP_MEMORY = 8, GZIP_FRAME = 64, ZSTD_LEVEL = 1 };
+
+const char *const clickhouse_coding_names[CLICKHOUSE_CODINGS] = {"gzip", "zstd"};
+
+struct clickhouse_packer {
+	z_stream gzip;
+	ZSTD_CCtx *zstd;
+};
+
+int clickhouse_packer_open(struct clickhouse_packer **out)
+{
+	struct clickhouse_packer *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->zstd = ZSTD_createCCtx();
+	if (!p->zstd
+		|| deflateInit2(&p->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
+			   Z_DEFAULT_STRATEGY)
+			   != Z_OK) {
+		ZSTD_freeCCtx(p->zstd);
+		free(p);
+		return -ENOMEM;
+	}
+	*out = p;
+	return 0;
+}
+
+void clickhouse_packer_close(struct clickhouse_packer *p)
+{
+	if (!p)
+		return;
+	(void)deflateEnd(&p->gzip);
+	ZSTD_freeCCtx(p->zstd);
+	free(p);
+}
+
+size_t clickhouse_pack_max(size_t len)
+{
+	size_t gzip = len + len / 1000 + GZIP_FRAME, zstd = ZSTD_compressBound(len);
+	return gzip > zstd ? gzip : zstd;
+}
+
+static ssize_t pack_gzip(z_stream *z, const void *from, size_t len, void *out, size_t cap)
+{
+	if (len > UINT_MAX || cap > UINT_MAX)
+		return -ENOSPC;
+	if (deflateReset(z) != Z_OK)
+		return -EIO;
+	z->next_in = from;
+	z->avail_in = (uInt)len;
+	z->next_out = out;
+	z->avail_out = (uInt)cap;
+	int ret = deflate(z, Z_FINISH);
+	if (ret == Z_STREAM_END)
+		return (ssize_t)(cap - z->avail_out);
+	return ret == Z_OK || ret == Z_BUF_ERROR ? -ENOSPC : -EIO;
+}
+
+ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding coding,
+	const void *from, size_t len, void *out, size_t cap)
+{
+	if (coding == CLICKHOUSE_GZIP)
+		return pack_gzip(&p->gzip, from, len, out, cap);
+	size_t n = ZSTD_compressCCtx(p->zstd, out, cap, from, len, ZSTD_LEVEL);
+	if (!ZSTD_isError(n))
+		return (ssize_t)n;
+	return cap < ZSTD_compressBound(len) ? -ENOSPC : -EIO;
+}
