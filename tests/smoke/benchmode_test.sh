@@ -12,6 +12,7 @@ dataplane:
   service_addresses: [$service/24, "$service6/64"]
 access: {allow: [any], unlimited: [any]}
 cache: {l0_mb: 4}
+local: {test_names: true}
 blocking: {mode: "null", deny: [ads.lab.example]}
 upstreams: {servers: [{address: "127.0.0.1:9"}]}
 CONFIG
@@ -27,6 +28,13 @@ pattern='bench-live-ports allows it' check "refused on a TAP port" refused "$dat
 pattern=usage check "an unknown mode is refused" refused "$dataplane" -c /run/weir/lab/weir.yaml --bench fast
 pattern=usage check "live ports alone say nothing" refused "$dataplane" -c /run/weir/lab/weir.yaml --bench-live-ports
 check "1000 names are put into the cache" "$WEIR_BUILD/tests/bench/bench_fill" -c /run/weir/lab/weir.yaml -n 1000
+# Nobody is served before it is known who may ask: a control plane says so, and leaves.
+"$WEIR_BUILD/controlplane/weir-controlplane" -c /run/weir/lab/weir.yaml 2>/run/weir/lab/controlplane.log &
+control=$!
+check "a control plane says who may ask" eventually eval 'grep -q "rules: " /run/weir/lab/controlplane.log'
+sleep 2
+kill $control
+check "and ends well" wait $control
 
 # Of this process, not what the one before left.
 ready() { [ "$(weirctl --json status | jq ".dataplane | select(.pid == $1) | .l0_generation")" -ge 1 ]; }
