@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 
+#include <signal.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static void on_request(void *, struct http_exchange *x)
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
+	signal(SIGPIPE, SIG_IGN); // as the server asks for
 	base = event_base_new();
 	const struct http_settings settings = {.base = base,
 		.exchanges_max = REQUESTS_MOST,
@@ -76,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	turns();
 	ssize_t n = recv(fd, reply, sizeof reply, MSG_DONTWAIT);
 	FUZZ_CHECK(handled == 0 || n > 0);
-	FUZZ_CHECK(n <= 0 || (n > 9 && memcmp(reply, "HTTP/1.", 7) == 0));
+	FUZZ_CHECK(n <= 0 || (n > 9 && memcmp(reply, "HTTP/", 5) == 0));
 	close(fd);
 	turns();
 	return 0;
