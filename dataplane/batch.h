@@ -139,6 +139,15 @@ ATTR_INLINE struct l0_key packet_key(const struct packet *p)
 	return (struct l0_key){.hash = p->hash, .name = p->q.name.wire, .word = p->key_word};
 }
 
+// The address of a query's client as it lies in the frame, 4 or 16 octets. After a reply was
+// written in its place it is ours.
+ATTR_INLINE const uint8_t *packet_source(const struct packet *p)
+{
+	enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	return ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE);
+}
+
 // The DNS message of a packet, and the octets from there to the end of its buffer.
 ATTR_INLINE uint8_t *packet_dns(const struct packet *p)
 {

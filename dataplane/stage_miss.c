@@ -24,10 +24,8 @@ static void settle_ring_full(
 // Counted even while nobody is refused yet.
 static bool is_crowd(struct batch *b, const struct packet *p)
 {
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
-	const struct crowding_asker who = {.ip_version = p->ip_version,
-		.address = ip + (p->ip_version == 4 ? 12 : 8),
-		.name = &p->q.name};
+	const struct crowding_asker who = {
+		.ip_version = p->ip_version, .address = packet_source(p), .name = &p->q.name};
 	return crowding_ask(&b->w->crowding, &b->tables->l0.secret, &who, b->now_ms);
 }
 

@@ -2,13 +2,7 @@
 #include "reply.h"
 #include "stages.h"
 
-enum { MAC_SOURCE = 6, IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
-
-static const uint8_t *source(const struct packet *p)
-{
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
-	return ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE);
-}
+enum { MAC_SOURCE = 6 };
 
 // Counted in a pass of their own: where a counter lies is known only at the end of a lookup, and
 // the loads of the lookups after it would wait for that.
@@ -82,7 +76,7 @@ static void by_access(struct batch *b, const uint8_t leaf[])
 		const struct packet *p = b->pkt[i];
 		if (policy_access_of(leaf[i]) != POLICY_ASK_LIMITED)
 			continue;
-		limit_places(b->w->limit, p->ip_version, source(p), at[i]);
+		limit_places(b->w->limit, p->ip_version, packet_source(p), at[i]);
 		limit_prefetch(b->w->limit, at[i]);
 	}
 	for (unsigned i = 0; i < b->count; i++) {
@@ -100,8 +94,8 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 	unsigned all = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		unsigned found = p->ip_version == 4 ? policy_leaf_v4(r, source(p))
-						    : policy_leaf_v6(r, source(p));
+		unsigned found = p->ip_version == 4 ? policy_leaf_v4(r, packet_source(p))
+						    : policy_leaf_v6(r, packet_source(p));
 		leaf[i] = (uint8_t)found;
 		all |= found;
 	}
@@ -118,8 +112,8 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 		return find_whole(b, leaf);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		unsigned found = p->ip_version == 4 ? policy_first_v4(r, source(p))
-						    : policy_first_v6(r, source(p));
+		unsigned found = p->ip_version == 4 ? policy_first_v4(r, packet_source(p))
+						    : policy_first_v6(r, packet_source(p));
 		leaf[i] = (uint8_t)found;
 		all |= found;
 	}
