@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "count_rows.h"
 #include "http_get.h"
 #include "table_out.h"
 
 #include <stdio.h>
 
-static const struct {
-	const char *key, *text;
-} counts[] = {
+static const struct count_row counts[] = {
 	{"weight", "queries on record, by the weights of"},
 	{"rows", "rows"},
 	{"unlogged", "queries without a row of their own: sampling, full rings"},
@@ -17,18 +16,6 @@ static const struct {
 	{"ring_anomalies", "nonsense read from a ring"},
 	{"starved", "looks at the rings that found no batch free"},
 };
-
-static void counts_print(const struct json_node *root)
-{
-	static const char *const heads[] = {">", "", NULL};
-	struct table *t = table_new(heads);
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		table_cell_count(t, json_count(root, counts[i].key));
-		table_cell(t, "%s", counts[i].text);
-		table_row_end(t);
-	}
-	table_print(t);
-}
 
 static void sinks_print(const struct json_node *sinks)
 {
@@ -65,7 +52,7 @@ int cmd_log_status(struct ctl *c)
 			count_text(json_count(root, "sample"), a));
 		printf("batches       %s of %s\n\n", count_text(json_count(root, "batches"), a),
 			count_text(json_count(root, "batches_cap"), b));
-		counts_print(root);
+		count_rows_print(root, counts, ARRAY_LEN(counts));
 		sinks_print(json_get(root, "sinks"));
 	}
 	json_doc_free(doc);

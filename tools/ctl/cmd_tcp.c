@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "count_rows.h"
 #include "http_get.h"
 #include "table_out.h"
 
 #include <stdio.h>
 #include <weir/text.h>
 
-static const struct {
-	const char *key, *text;
-} counts[] = {
+static const struct count_row counts[] = {
 	{"accepted", "connections accepted"},
 	{"refused_full", "refused: tcp.connections are open, none of them idle"},
 	{"refused_client", "refused: their client has tcp.per_client, none of them idle"},
@@ -21,9 +20,7 @@ static const struct {
 	{"held", "times that a connection had to wait: too much under way"},
 };
 
-static const struct {
-	const char *key, *text;
-} ends[] = {
+static const struct count_row ends[] = {
 	{"client", "by the client"},
 	{"error", "reset, or the network failed"},
 	{"idle", "idle"},
@@ -75,19 +72,6 @@ static void gauges_print(const struct json_node *root)
 	printf("idle time     %s\n\n", duration_text(json_count(root, "idle_ms"), a));
 }
 
-static void counts_print(const struct json_node *root)
-{
-	static const char *const heads[] = {">", "", NULL};
-	struct table *t = table_new(heads);
-
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		table_cell_count(t, json_count(root, counts[i].key));
-		table_cell(t, "%s", counts[i].text);
-		table_row_end(t);
-	}
-	table_print(t);
-}
-
 // Reasons that never were are left out.
 static void ends_print(const struct json_node *ended)
 {
@@ -126,7 +110,7 @@ int cmd_tcp(struct ctl *c)
 	} else {
 		listeners_print(root);
 		gauges_print(root);
-		counts_print(root);
+		count_rows_print(root, counts, ARRAY_LEN(counts));
 		ends_print(json_get(root, "ended"));
 	}
 	json_doc_free(doc);
