@@ -29,6 +29,11 @@ const struct config_key config_keys[] = {
 		max, when)
 	CONFIG_KEYS_BLOCKING_UPDATE(X)
 #undef X
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY("query_log.store", section, query_log.store, key, field, kind, choices, fallback, min, \
+		max, when)
+	CONFIG_KEYS_QUERY_LOG_STORE(X)
+#undef X
 #undef KEY
 };
 // clang-format on

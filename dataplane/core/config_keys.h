@@ -125,6 +125,21 @@
 	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
 		"TTL of that answer, in seconds.")
 
+// Below `query_log`, likewise.
+#define CONFIG_KEYS_QUERY_LOG_STORE(X)                                                             \
+	X(query_log_store, enabled, enabled, BOOL, none, "true", 0, 0, RESTART,                    \
+		"Whether queries are kept on this box.")                                           \
+	X(query_log_store, directory, directory, TEXT, none, "", 0, 200, RESTART,                  \
+		"Where. Absolute; made if its parent is there. Empty: `log` in "                   \
+		"`runtime.state_directory`.")                                                      \
+	X(query_log_store, hours, hours, NUMBER, none, "168", 1, 8760, RESTART,                    \
+		"For so many hours.")                                                              \
+	X(query_log_store, max_mb, max_mb, NUMBER, none, "1024", 16, 1048576, RESTART,             \
+		"In so many MiB at most; the oldest files go first.")                              \
+	X(query_log_store, max_rate, max_rate, NUMBER, none, "5000", 0, 10000000, RESTART,         \
+		"Of more rows a second one in so many is kept, with the weight of the others. 0: " \
+		"all are.")
+
 // Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so
 // on.
 #define CONFIG_KEYS_BLOCKING_UPDATE(X)                                                            \

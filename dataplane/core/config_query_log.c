@@ -55,6 +55,9 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
+	const char *directory = out->query_log.store.directory;
+	if (*directory && *directory != '/')
+		return config_refuse(doc, "query_log.store.directory", "must be an absolute path");
 	int ret = domains_take(doc, raw->query_log, &out->query_log);
 	return ret < 0 ? ret : clients_take(doc, raw->query_log, &out->query_log);
 }

@@ -214,7 +214,13 @@ static const cyaml_schema_field_t raw_local_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_query_log_store_fields[] = {
+	CONFIG_KEYS_QUERY_LOG_STORE(RAW_KEY) CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_query_log_fields[] = {
+	CYAML_FIELD_MAPPING_PTR("store", RAW_MAY_BE_EMPTY, struct config_raw_query_log, store,
+		raw_query_log_store_fields),
 	CONFIG_KEYS_QUERY_LOG(RAW_KEY) RAW_SEQUENCE(
 		config_raw_query_log, exclude_domains, &raw_text, CONFIG_LOG_EXCLUDE_MAX),
 	RAW_SEQUENCE(config_raw_query_log, exclude_clients, &raw_text, CONFIG_LOG_EXCLUDE_MAX),
@@ -377,9 +383,12 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(tcp)
 		     && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
-		     && RAW_COMPLETE(query_log) && RAW_COMPLETE(blocking->update);
-	if (whole)
+		     && RAW_COMPLETE(query_log) && RAW_COMPLETE(blocking->update)
+		     && RAW_COMPLETE(query_log->store);
+	if (whole) {
 		raw->blocking_update = raw->blocking->update;
+		raw->query_log_store = raw->query_log->store;
+	}
 	return whole;
 #undef RAW_COMPLETE
 }

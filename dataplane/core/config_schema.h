@@ -181,7 +181,12 @@ struct config_raw_group {
 	unsigned forward_zones_count;
 };
 
+struct config_raw_query_log_store {
+	char *enabled, *directory, *hours, *max_mb, *max_rate;
+};
+
 struct config_raw_query_log {
+	struct config_raw_query_log_store *store;
 	char *enabled, *sample, *box, *anonymize;
 	char **exclude_domains, **exclude_clients;
 	unsigned exclude_domains_count, exclude_clients_count;
@@ -204,7 +209,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
 	struct config_raw_query_log *query_log;
-	struct config_raw_forward *forward_zones; // may be NULL
+	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
+	struct config_raw_forward *forward_zones;           // may be NULL
 	unsigned forward_zones_count;
 	struct config_raw_group *groups; // may be NULL
 	unsigned groups_count;

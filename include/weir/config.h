@@ -377,7 +377,17 @@ enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED 
 
 enum { CONFIG_LOG_EXCLUDE_MAX = 256 };
 
+// The store of the log on this box.
+struct config_query_log_store {
+	bool enabled;      // true
+	char *directory;   // "": log, in runtime.state_directory
+	uint32_t hours;    // 168
+	uint32_t max_mb;   // 1024
+	uint32_t max_rate; // 5000; 0: every row
+};
+
 struct config_query_log {
+	struct config_query_log_store store;
 	bool enabled;               // true
 	uint32_t sample;            // 1
 	char *box;                  // "": the host's name

@@ -112,6 +112,11 @@ static void test_defaults(void **)
 	assert_true(c->blocking.enabled);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(c->blocking.list_count, 0);
+	assert_true(c->query_log.store.enabled);
+	assert_string_equal(c->query_log.store.directory, "");
+	assert_int_equal(c->query_log.store.hours, 168);
+	assert_int_equal(c->query_log.store.max_mb, 1024);
+	assert_int_equal(c->query_log.store.max_rate, 5000);
 	assert_int_equal(c->blocking.update.interval_s, 86400);
 	assert_int_equal(c->blocking.update.start, UPDATE_START_FAST);
 	assert_int_equal(c->blocking.update.max_mb, 64);

@@ -57,6 +57,8 @@
 {MINIMAL "blocking: {mode: drop}\n", "8:12: blocking.mode: must be one of: nxdomain, null, nodata, refused, address"},
 {MINIMAL "blocking: {enabled: yes}\n", "8:12: blocking.enabled: must be true or false"},
 {MINIMAL "runtime: {log_level: loud}\n", "8:11: runtime.log_level: must be one of: error, warning, info, debug"},
+{MINIMAL "query_log: {store: {directory: log}}\n", "8:21: query_log.store.directory: must be an absolute path"},
+{MINIMAL "query_log: {store: {hours: 0}}\n", "8:21: query_log.store.hours: must be 1 to 8760"},
 {MINIMAL "runtime: {directory: run/weir}\n", "8:11: runtime.directory: must be an absolute path"},
 {MINIMAL "runtime: {directory: \"\"}\n", "8:11: runtime.directory: must be 1 to 80 octets long"},
 {MINIMAL "runtime: {directory: /run/../x}\n", "8:11: runtime.directory: must be a plain path"},

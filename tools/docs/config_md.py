@@ -41,6 +41,7 @@ SECTIONS = {
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
     "query_log": "What became of each query; see [query-log.md](query-log.md).",
+    "query_log_store": "The log on this box itself ([query-store.md](query-store.md)).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
@@ -190,7 +191,7 @@ LISTS = {
 
 
 # Sections that stand below another one.
-NESTED = {"blocking_update": "blocking.update"}
+NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.store"}
 
 
 def joined(text):
