@@ -91,6 +91,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = app_tcp_open(a, why);
 	if (rc == 0)
 		rc = app_log_open(a, why);
+	if (rc == 0)
+		rc = app_store_open(a, why);
 	return rc;
 }
 
@@ -139,6 +141,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.log = a->log,
 		.top = a->top,
 		.tail = a->tail,
+		.store = a->store,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -238,6 +241,7 @@ void app_close(struct app *a)
 	api_close(a->api);
 	resolver_stop(a);
 	app_log_stop(a);
+	query_store_close(a->store);
 	app_groups_close(a);
 	rules_close(a->rules);
 	front_tcp_close(a->tcp);

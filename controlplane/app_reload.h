@@ -9,6 +9,7 @@
 #include "group_pause.h"
 #include "local_changes.h"
 #include "policy_build.h"
+#include "query_store.h"
 #include "querylog.h"
 #include "tail.h"
 #include "top.h"
@@ -60,6 +61,7 @@ struct app {
 	struct querylog *log;
 	struct top *top;
 	struct tail *tail;
+	struct query_store *store; // NULL: there is none
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
@@ -77,6 +79,7 @@ ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.t
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
 ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c);
 void app_log_stop(struct app *a);

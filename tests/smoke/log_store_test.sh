@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The query store, with the real binaries: what clients asked is found by name, client and verdict, exported, there
+# after a kill -9 of the control plane, and names that mean something to a terminal, a shell, SQL or a spreadsheet are text.
+. "$(dirname "$0")/_init.sh"
+lab_up
+
+logged() { weirctl --json log search --limit 500 "$@"; }
+names() { logged "$@" | jq -r '[.rows[].qname] | unique | join(" ")'; }
+found() { [ "$(names "${@:2}")" = "$1" ]; } # found NAMES FILTER...
+weights() { logged "$@" | jq '[.rows[].weight] | add // 0'; }
+export_names() { weirctl log export "$@" --since 1h; }
+
+for i in 1 2 3; do short ok-$i.deep.search.test A; done >/dev/null
+short blocked.test A >/dev/null
+client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
+check "names below one are found" eventually found \
+	"ok-1.deep.search.test. ok-2.deep.search.test. ok-3.deep.search.test." --name SEARCH.test
+check "a blocked one" eventually found "blocked.test." --verdict blocked
+check "one asked over TCP" eventually found "ok-4.tcp.test." --name tcp.test
+same "by a client that asked nothing, none" "" "$(names --client 198.18.0.99)"
+check "by the one that did, some" test "$(weights --client 198.18.0.2)" -ge 5
+same "of the future, none" "" "$(names --since 2099-01-01)"
+check "the table" eval 'weirctl log search --name search.test | grep -q "ok-2.deep.search.test"'
+check "status has a line" eval 'weirctl status | grep -q "^query store  *up"'
+
+# Raw octets, as no tool would send them.
+send='
+import socket, struct, sys
+names = [b"\x1b[31mred\x00\xff", b"=cmd|\x27/c calc\x27!A1", b"\"; DROP TABLE rows; --", b"a,b\nc", b"\xc3\x28half"]
+for i, n in enumerate(names):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    q = struct.pack(">6H", i + 1, 0x0100, 1, 0, 0, 0)
+    for label in (n, b"evil", b"test"):
+        q += bytes([len(label)]) + label
+    s.settimeout(3)
+    s.sendto(q + b"\0\0\1\0\1", (sys.argv[1], 53))
+    try: s.recv(4096)
+    except OSError: pass
+'
+client $python -c "$send" $service
+five() { [ "$(logged --name evil.test | jq '[.rows[].qname] | unique | length')" = 5 ]; }
+check "five hostile names are on record" eventually five
+check "export as JSON lines" eval 'export_names --format jsonl >$tmp/all.jsonl && jq -e . <$tmp/all.jsonl'
+same "has them as they were" '\027[31mred\000\255.evil.test.' \
+	"$(jq -r 'select(.qname | test("red")) | .qname' <$tmp/all.jsonl | sort -u)"
+check "export as CSV" eval 'export_names --format csv >$tmp/all.csv'
+same "every line of it has all columns" "$(head -1 $tmp/all.csv | tr , '\n' | wc -l)" \
+	"$($python -c 'import csv,sys; print(*{len(r) for r in csv.reader(open(sys.argv[1]))})' $tmp/all.csv)"
+same "none is a formula" 0 "$($python -c '
+import csv, sys
+print(sum(c[:1] in ("=", "+", "@") for r in csv.reader(open(sys.argv[1])) for c in r))' $tmp/all.csv)"
+same "none has an octet that a terminal obeys" 0 "$(LC_ALL=C grep -c '[^ -~]' $tmp/all.csv)"
+
+before=$(weights)
+sleep 2
+check "the control plane is killed" "$lab" kill controlplane
+check "it is started again" "$lab" start controlplane
+short ok-9.after.test A >/dev/null
+again() { [ "$(weights --name after.test)" -ge 1 ]; }
+check "and logs" eventually again
+check "with all that was there before" test "$(weights)" -ge "$before"
+same "no file is damaged" 0 "$(logged | jq .unreadable_files)"
+finish
