@@ -18,6 +18,10 @@ static void counts_out(
 	json_out_count(o, n, "left", c->left);
 	json_out_count(o, n, "lost", c->lost);
 	json_out_count(o, n, "truncated", c->truncated);
+	json_out_count(o, n, "cookies_good", c->cookies_good);
+	json_out_count(o, n, "cookies_bad", c->cookies_bad);
+	json_out_count(o, n, "cookies_alone", c->cookies_alone);
+	json_out_count(o, n, "cookies_exempt", c->cookies_exempt);
 }
 
 void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)

@@ -135,13 +135,16 @@ void front_session_end(struct front *f, struct front_session *s)
 	}
 }
 
-// Our OPT is the last record and has one option or none (dns_reply.h).
-static uint16_t opt_of(const uint8_t *msg, uint16_t len)
+// Our OPT is the last record. It has the cookie if there is one to send, and then an error or none
+// (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint8_t has_opt)
 {
-	static const uint16_t behind[] = {0, 6};
+	enum { ERROR_LEN = 6, OPTION_HEAD = 4 };
+	const uint16_t least = has_opt > DNS_OPT_PLAIN ? OPTION_HEAD + DNS_COOKIE_LEN : 0;
+	const uint16_t behind[] = {least, least + ERROR_LEN};
 	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
 		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
-		const uint8_t *opt = msg + len - size;
+		const uint8_t *opt = msg + (len > size ? len - size : 0);
 		if (len >= DNS_HEADER_LEN + size && opt[0] == 0 && get_u16(opt + 1) == DNS_TYPE_OPT
 			&& get_u16(opt + 9) == behind[i])
 			return (uint16_t)(len - size);
@@ -149,20 +152,22 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len)
 	return 0;
 }
 
-// Of a reply of ours whose OPT has that option alone.
-static int reply_ede(const uint8_t *msg, uint16_t len)
+// Of a reply of ours, where the error is the last option.
+static int reply_ede(const uint8_t *msg, uint16_t len, uint8_t has_opt)
 {
-	uint16_t opt = opt_of(msg, len);
-	const uint8_t *option = msg + opt + DNS_OPT_FIXED_LEN;
-	if (!opt || len - opt < DNS_OPT_FIXED_LEN + 6 || get_u16(option) != DNS_EDNS_OPTION_EDE)
+	const int behind = DNS_OPT_FIXED_LEN + (has_opt > DNS_OPT_PLAIN ? 4 + DNS_COOKIE_LEN : 0);
+	uint16_t opt = opt_of(msg, len, has_opt);
+	const uint8_t *option = msg + opt + behind;
+	if (!opt || len - opt < behind + 6 || get_u16(option) != DNS_EDNS_OPTION_EDE)
 		return DNS_EDE_NONE;
 	return get_u16(option + 4);
 }
 
-static void reply_fill(
-	struct front_counts *c, uint8_t *msg, uint16_t len, bool has_opt, struct front_reply *out)
+static void reply_fill(struct front_counts *c, uint8_t *msg, uint16_t len, uint8_t has_opt,
+	struct front_reply *out)
 {
-	*out = (struct front_reply){.msg = msg, .len = len, .opt = has_opt ? opt_of(msg, len) : 0};
+	*out = (struct front_reply){
+		.msg = msg, .len = len, .opt = has_opt ? opt_of(msg, len, has_opt) : 0};
 	c->truncated += (get_u16(msg + 2) & DNS_FLAG_TC) != 0;
 }
 
@@ -218,6 +223,8 @@ static struct waiter waiter_of(const struct front *f, const struct front_slot *s
 		.group = q->group,
 		.arrival_ms = slot->asked_ms,
 	};
+	if (w.has_opt > DNS_OPT_PLAIN)
+		memcpy(w.cookie, q->query.cookie, sizeof(w.cookie));
 	waiter_keep_case(&w, msg + DNS_HEADER_LEN, q->query.name.len);
 	return w;
 }
@@ -243,7 +250,7 @@ static void log_told(struct front *f, const struct front_slot *slot, bool is_tcp
 {
 	if (!resolver_log_is_on(f->r->log))
 		return;
-	struct resolver_logged what = {.ede = reply_ede(reply, len)};
+	struct resolver_logged what = {.ede = reply_ede(reply, len, slot->has_opt)};
 	resolver_log_kind(&what, kind);
 	log_end(f, slot, is_tcp, q, what, reply, len);
 }
@@ -277,7 +284,7 @@ static void log_settled(struct front *f, const struct front_session *s,
 		.group = is_unread ? 0 : q->group};
 	const uint8_t *reply = reply_len ? f->r->reply : NULL;
 	const struct resolver_logged what = {
-		.ede = reply ? reply_ede(reply, reply_len) : DNS_EDE_NONE,
+		.ede = reply ? reply_ede(reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,
 		.tier = tiers[v]};
 	log_end(f, &slot, s->transport == FRONT_TCP, is_unread ? NULL : &q->query, what, reply,

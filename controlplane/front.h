@@ -96,6 +96,8 @@ struct front_counts {
 	uint64_t left;      // the client's session had ended before its answer came
 	uint64_t lost;      // nobody answered in FRONT_LIFE_MS
 	uint64_t truncated; // replies with TC
+	// Queries with a cookie; `exempt`: over their limits, but it was right.
+	uint64_t cookies_good, cookies_bad, cookies_alone, cookies_exempt;
 };
 
 struct front_status {

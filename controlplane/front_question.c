@@ -5,6 +5,7 @@
 #include "resolver_internal.h"
 
 #include <string.h>
+#include <time.h>
 #include <weir/clock.h>
 #include <weir/dns_served.h>
 #include <weir/rule_reply.h>
@@ -17,9 +18,33 @@ static enum verdict reply_rcode(struct front *f, const struct front_question *q,
 	return v;
 }
 
+// dns_query_parse for a client of this address, and what the query is with its cookie.
+static enum dns_query_status cookie_parse(struct front *f, const union front_client *from,
+	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
+{
+	struct dns_cookie_client client;
+	struct dns_cookie_terms terms;
+
+	*kind = DNS_COOKIE_NONE;
+	enum dns_query_status status = dns_query_parse(msg, size, q);
+	if (status == DNS_QUERY_SHORT || q->cookie_len == 0)
+		return status;
+	client.address = front_policy_octets(&from->any, &client.ip_version);
+	client.now_s = (uint32_t)time(NULL);
+	publisher_cookies(f->r->publisher, &terms);
+	return dns_cookie_settle(&terms, &client, status, q, kind);
+}
+
+static void count_cookie(struct front_counts *c, enum dns_cookie_kind kind)
+{
+	c->cookies_good += kind == DNS_COOKIE_GOOD;
+	c->cookies_bad += kind == DNS_COOKIE_BAD;
+	c->cookies_alone += kind == DNS_COOKIE_ALONE;
+}
+
 // VERDICT_miss: a question to go on with.
 static enum verdict settle_status(struct front *f, const struct front_question *q,
-	enum dns_query_status status, uint16_t *len)
+	enum dns_query_status status, enum dns_cookie_kind cookie, uint16_t *len)
 {
 	switch (status) {
 	case DNS_QUERY_OK:
@@ -32,6 +57,11 @@ static enum verdict settle_status(struct front *f, const struct front_question *
 		return reply_rcode(f, q, DNS_RCODE_NOTIMP, DNS_EDE_NONE, VERDICT_notimp, len);
 	case DNS_QUERY_BADVERS:
 		return reply_rcode(f, q, DNS_RCODE_BADVERS, DNS_EDE_NONE, VERDICT_badvers, len);
+	case DNS_QUERY_COOKIE:
+		if (cookie == DNS_COOKIE_BAD)
+			return reply_rcode(
+				f, q, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie, len);
+		return reply_rcode(f, q, DNS_RCODE_NOERROR, DNS_EDE_NONE, VERDICT_cookie_only, len);
 	case DNS_QUERY_FORMERR:
 		return reply_rcode(f, q, DNS_RCODE_FORMERR, DNS_EDE_NONE, VERDICT_formerr, len);
 	}
@@ -124,6 +154,34 @@ static enum verdict settle_closed(
 		f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, VERDICT_servfail_no_policy, len);
 }
 
+// A query over UDP that is over its limits, as stage_policy.c's. VERDICT_miss: may ask all the
+// same.
+static enum verdict settle_over_limit(struct front *f, const struct front_session *s,
+	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
+	uint16_t *len)
+{
+	const struct policy_reader *p = &f->policy.reader;
+	struct dns_cookie_terms terms;
+	enum dns_cookie_kind cookie;
+	uint16_t sum;
+
+	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
+	if (cookie == DNS_COOKIE_GOOD) {
+		f->status.of[s->transport].cookies_exempt++;
+		return VERDICT_miss;
+	}
+	publisher_cookies(f->r->publisher, &terms);
+	bool is_bad = cookie != DNS_COOKIE_NONE && terms.require == DNS_COOKIE_REQUIRE_OVER_LIMIT;
+	if (!limit_slips(limiter_table(f->limiter, 0), p->limit.slip)
+		|| (status != DNS_QUERY_OK && !is_bad))
+		return VERDICT_drop_limited;
+	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	if (is_bad)
+		return reply_rcode(f, q, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie, len);
+	*len = dns_reply_truncated(f->r->reply, DNS_MESSAGE_MAX, &q->query, &sum);
+	return VERDICT_slip_limited;
+}
+
 // As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
 // ask.
 static enum verdict settle_access(struct front *f, const struct front_session *s,
@@ -132,8 +190,8 @@ static enum verdict settle_access(struct front *f, const struct front_session *s
 {
 	const struct policy_reader *p = &f->policy.reader;
 	struct limit_table *limits = limiter_table(f->limiter, 0);
+	enum dns_cookie_kind cookie;
 	unsigned version;
-	uint16_t sum;
 
 	enum policy_access access = policy_access_of(leaf);
 	const uint8_t *octets = front_policy_octets(&client->any, &version);
@@ -141,16 +199,13 @@ static enum verdict settle_access(struct front *f, const struct front_session *s
 		|| (access == POLICY_ASK_LIMITED
 			&& (s->transport == FRONT_TCP || limit_take(limits, version, octets))))
 		return VERDICT_miss;
-	enum verdict dropped = access == POLICY_DENIED ? VERDICT_drop_denied : VERDICT_drop_limited;
-	bool tells = access == POLICY_DENIED ? p->refuse : limit_slips(limits, p->limit.slip);
-	if (!tells || dns_query_parse(msg, size, &q->query) != DNS_QUERY_OK)
-		return dropped;
+	if (access != POLICY_DENIED)
+		return settle_over_limit(f, s, client, msg, size, q, len);
+	if (!p->refuse || cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
+		return VERDICT_drop_denied;
 	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	if (access == POLICY_DENIED)
-		return reply_rcode(
-			f, q, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, VERDICT_refused_denied, len);
-	*len = dns_reply_truncated(f->r->reply, DNS_MESSAGE_MAX, &q->query, &sum);
-	return VERDICT_slip_limited;
+	return reply_rcode(
+		f, q, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, VERDICT_refused_denied, len);
 }
 
 enum verdict front_settle(struct front *f, const struct front_session *s,
@@ -169,10 +224,12 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)
 		return v;
-	enum dns_query_status status = dns_query_parse(msg, size, &q->query);
+	enum dns_cookie_kind cookie;
+	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
+	count_cookie(&f->status.of[s->transport], cookie);
 	if (status != DNS_QUERY_SHORT)
 		memcpy(r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	v = settle_status(f, q, status, len);
+	v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
 	q->group = (uint8_t)policy_group_of(leaf);

@@ -36,7 +36,8 @@ struct waiter {
 		struct front_ticket ticket; // is_front: of the control plane's own server
 	};
 	uint16_t id, flags, udp_size;
-	bool has_opt : 1, dnssec_ok : 1, is_front : 1;
+	uint8_t has_opt : 2; // enum dns_query_opt
+	bool dnssec_ok : 1, is_front : 1;
 	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;
 	uint32_t next;   // inflight.c's
@@ -45,8 +46,9 @@ struct waiter {
 	uint32_t arrival_more_us; // since then, for the query log
 	uint16_t query_len;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
+	uint8_t cookie[DNS_COOKIE_LEN];      // with DNS_OPT_COOKIE: the reply's
 };
-static_assert(sizeof(struct waiter) == 136);
+static_assert(sizeof(struct waiter) == 160);
 
 struct question {
 	struct upstream_ask ask;

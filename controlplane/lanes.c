@@ -16,7 +16,10 @@
 #include <weir/log.h>
 #include <weir/shm_ring.h>
 
-enum { MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4, RING_UNITS_MAX = 1 << 22 };
+enum {
+	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN,
+	RING_UNITS_MAX = 1 << 22
+};
 
 struct lane {
 	struct lanes *owner;
@@ -71,7 +74,8 @@ static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint1
 	}
 	memcpy(&m, buf, sizeof(m));
 	if (m.dp_incarnation != l->incarnation || m.path.worker != lane->index
-		|| m.question_len != len - sizeof(m)) {
+		|| m.question_len + (m.has_opt > DNS_OPT_PLAIN ? DNS_COOKIE_LEN : 0u)
+			   != len - sizeof(m)) {
 		l->stats.foreign++;
 		return;
 	}

@@ -323,6 +323,27 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 		look_at_file(p, &p->names->region, "names", p->names->generation);
 }
 
+// With the lock held.
+static void config_switch(struct publisher *p, const struct dp_config *c)
+{
+	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
+	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = *c;
+	FAULT_POINT(config_slot_written);
+	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
+	FAULT_POINT(config_switched);
+}
+
+// With the lock held: the settings once more, with the cookies' new secret.
+static void cookies_rotate(struct publisher *p, uint64_t now_ms)
+{
+	uint64_t generation = atomic_load(&p->dir->config_generation);
+	struct dp_config c = p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
+
+	c.cookies.count = 0;
+	cookies_complete(p, &c.cookies, now_ms);
+	config_switch(p, &c);
+}
+
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 {
 	atomic_store_explicit(&p->dir->heartbeat_ms, now_ms, memory_order_release);
@@ -331,6 +352,8 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	watch_workers(p, now_ms);
 	names_retire(p);
 	look_at_files(p, now_ms);
+	if (cookies_are_due(p, now_ms))
+		cookies_rotate(p, now_ms);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -350,11 +373,8 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	atomic_store(&p->blocking_on, blocking_on);
 	atomic_store(&p->pause_until_ms, pause_until_ms);
 	pthread_mutex_lock(&p->lock);
-	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
-	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = c;
-	FAULT_POINT(config_slot_written);
-	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
-	FAULT_POINT(config_switched);
+	cookies_complete(p, &c.cookies, clock_mono_ms());
+	config_switch(p, &c);
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -93,6 +93,8 @@ unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY
 // is still `seen` (0: never). The present one. Any thread.
 uint64_t policy_groups(
 	struct publisher *p, uint64_t seen, struct policy_group group[POLICY_GROUPS_MAX]);
+// By what the cookies of now are made and judged. Any thread.
+void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
 

@@ -10,6 +10,7 @@
 enum {
 	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not adopted the newest
 	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
+	PUBLISH_COOKIES_DAY_MS = 24 * 3600 * 1000,
 };
 
 // One generation of the names region, mapped here.
@@ -46,12 +47,20 @@ struct publisher {
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
+	struct dns_cookie_terms cookies;     // as published last
+	struct dns_cookie_terms own_cookies; // secrets that were not configured
+	bool cookies_are_own;
+	uint64_t cookies_rotate_ms;
 };
 
 static inline uint64_t generation_word(uint64_t generation, enum shm_where where)
 {
 	return generation << 1 | (uint64_t)where;
 }
+
+// With the lock held: the secrets that none is configured for, new ones when they are due.
+void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint64_t now_ms);
+bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
 void names_recover(struct publisher *p);

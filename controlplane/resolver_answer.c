@@ -55,6 +55,8 @@ static void query_rebuild(struct resolver *r, const struct waiter *w)
 	q->udp_size = w->udp_size;
 	q->has_opt = w->has_opt;
 	q->dnssec_ok = w->dnssec_ok;
+	if (w->has_opt > DNS_OPT_PLAIN)
+		memcpy(q->cookie, w->cookie, sizeof(q->cookie));
 	q->question_len = (uint16_t)(n + 4);
 	memset(msg, 0, DNS_HEADER_LEN);
 	put_u16(msg, w->id);
@@ -78,7 +80,7 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *questi
 	q.id = 0;
 	q.flags = DNS_FLAG_RD | (q.flags & DNS_FLAG_CD);
 	q.udp_size = DNS_MESSAGE_MAX;
-	q.has_opt = false;
+	q.has_opt = DNS_OPT_NONE;
 	q.question_len = (uint16_t)(n + 4);
 	memset(msg, 0, DNS_HEADER_LEN);
 	put_u16(msg + 2, q.flags);

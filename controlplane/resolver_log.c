@@ -100,6 +100,8 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 	r->rcode = e->reply ? e->reply[3] & 0xf : 0;
 	if (e->verdict == VERDICT_badvers)
 		r->rcode = DNS_RCODE_BADVERS;
+	if (e->verdict == VERDICT_badcookie)
+		r->rcode = DNS_RCODE_BADCOOKIE;
 	r->ede = is_read && e->query->has_opt && e->ede != DNS_EDE_NONE ? (uint16_t)e->ede
 									: LOG_NO_EDE;
 	r->list = LOG_NO_LIST;

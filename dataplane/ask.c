@@ -17,7 +17,8 @@ static uint32_t arrival_more_us(const struct batch *b)
 bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 {
 	struct worker *w = b->w;
-	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len;
+	const uint32_t cookie = p->q.has_opt > DNS_OPT_PLAIN ? DNS_COOKIE_LEN : 0;
+	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len + cookie;
 	struct msg_miss *msg = ring_reserve(&w->miss, MSG_MISS, len);
 	if (!msg)
 		return false;
@@ -38,6 +39,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
+	memcpy((uint8_t *)(msg + 1) + p->q.question_len, p->q.cookie, cookie);
 	b->rang = true;
 	return true;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "cookie.h"
 #include "core/dns_query_line.h"
 #include "question_line.h"
 #include "reply.h"
@@ -7,7 +8,8 @@
 #include <weir/dns_served.h>
 
 // What the parser's status alone decides. True: a question to go on with.
-static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status)
+static bool settle_status(struct batch *b, struct packet *p, enum dns_query_status status,
+	enum dns_cookie_kind cookie)
 {
 	switch (status) {
 	case DNS_QUERY_OK:
@@ -23,6 +25,12 @@ static bool settle_status(struct batch *b, struct packet *p, enum dns_query_stat
 		return false;
 	case DNS_QUERY_BADVERS:
 		reply_rcode(b, p, DNS_RCODE_BADVERS, DNS_EDE_NONE, VERDICT_badvers);
+		return false;
+	case DNS_QUERY_COOKIE:
+		if (cookie == DNS_COOKIE_BAD)
+			reply_rcode(b, p, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie);
+		else
+			reply_rcode(b, p, DNS_RCODE_NOERROR, DNS_EDE_NONE, VERDICT_cookie_only);
 		return false;
 	case DNS_QUERY_FORMERR:
 		break;
@@ -59,11 +67,24 @@ static uint16_t view_of(const struct batch *b, const struct packet *p)
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
 }
 
+static void count_cookie(struct batch *b, enum dns_cookie_kind kind)
+{
+	static const uint8_t counters[] = {
+		[DNS_COOKIE_ALONE] = COUNTER_cookies_alone,
+		[DNS_COOKIE_BAD] = COUNTER_cookies_bad,
+		[DNS_COOKIE_GOOD] = COUNTER_cookies_good,
+	};
+	if (kind != DNS_COOKIE_NONE)
+		batch_count(b, counters[kind], 1);
+}
+
 // Not plain: what is to be said of it. True: a question to go on with.
 static __attribute__((noinline)) bool parse_whole(struct batch *b, struct packet *p)
 {
-	enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
-	if (!settle_status(b, p, status) || !settle_question(b, p))
+	enum dns_cookie_kind cookie;
+	enum dns_query_status status = cookie_parse(b, p, &cookie);
+	count_cookie(b, cookie);
+	if (!settle_status(b, p, status, cookie) || !settle_question(b, p))
 		return false;
 	question_hash(b->tables, p, view_of(b, p));
 	return true;

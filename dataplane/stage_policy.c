@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "cookie.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -22,10 +23,12 @@ static void by_mac(const struct batch *b)
 	}
 }
 
-// A word to a client that gets no answer, if its packet is a query at all.
+// A word to a client that gets no answer, if its packet is a query at all; with a cookie by which
+// its next one may be let through.
 static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum verdict dropped)
 {
-	if (dns_query_parse(packet_dns(p), p->dns_len, &p->q) != DNS_QUERY_OK)
+	enum dns_cookie_kind kind;
+	if (cookie_parse(b, p, &kind) != DNS_QUERY_OK)
 		batch_drop(b, p, dropped);
 	else if (told == VERDICT_slip_limited)
 		reply_truncated(b, p, told);
@@ -44,6 +47,25 @@ static void turn_all_away(struct batch *b)
 	b->count = 0;
 }
 
+// A right cookie proves the address, which forged queries cannot have, so it lifts the limits.
+static bool over_limit(struct batch *b, struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	enum dns_cookie_kind cookie = cookie_over_limit(b, p);
+	if (cookie == DNS_COOKIE_GOOD) {
+		batch_count(b, COUNTER_cookies_exempt, 1);
+		return true;
+	}
+	if (!limit_slips(b->w->limit, t->policy.limit.slip))
+		batch_drop(b, p, VERDICT_drop_limited);
+	else if (cookie != DNS_COOKIE_NONE
+		 && t->config.cookies.require == DNS_COOKIE_REQUIRE_OVER_LIMIT)
+		reply_rcode(b, p, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie);
+	else
+		turn_away(b, p, VERDICT_slip_limited, VERDICT_drop_limited);
+	return false;
+}
+
 static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint32_t at[4])
 {
 	const struct policy_reader *r = &b->tables->policy;
@@ -51,13 +73,7 @@ static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint
 	case POLICY_ASK:
 		return true;
 	case POLICY_ASK_LIMITED:
-		if (limit_take_at(b->w->limit, at))
-			return true;
-		if (limit_slips(b->w->limit, r->limit.slip))
-			turn_away(b, p, VERDICT_slip_limited, VERDICT_drop_limited);
-		else
-			batch_drop(b, p, VERDICT_drop_limited);
-		return false;
+		return likely_(limit_take_at(b->w->limit, at)) || over_limit(b, p);
 	default:
 		if (r->refuse)
 			turn_away(b, p, VERDICT_refused_denied, VERDICT_drop_denied);

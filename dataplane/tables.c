@@ -244,7 +244,8 @@ int tables_take_policy(struct tables_set *set, const struct tables_source *src, 
 static bool config_sane(const struct dp_config *c)
 {
 	return c->udp_limit >= 512 && c->udp_limit <= 4096 && c->block.mode < DNS_BLOCK_MODES
-	       && c->stale_mode <= STALE_IMMEDIATE;
+	       && c->stale_mode <= STALE_IMMEDIATE && c->cookies.count <= DNS_COOKIE_SECRETS_MAX
+	       && c->cookies.require <= DNS_COOKIE_REQUIRE_OVER_LIMIT;
 }
 
 int tables_take_config(struct tables_set *set, const struct directory *dir, uint64_t generation,

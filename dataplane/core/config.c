@@ -3,6 +3,7 @@
 #include "config_access.h"
 #include "config_check.h"
 #include "config_clients.h"
+#include "config_cookies.h"
 #include "config_forward.h"
 #include "config_groups.h"
 #include "config_keys.h"
@@ -29,6 +30,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_net_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_access_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_cookies_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_lists_apply(doc, raw, c);
 	if (ret == 0)
@@ -90,6 +93,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	config_redis_wipe(c);
+	config_cookies_wipe(c);
 	config_keys_free(c);
 	config_net_free(c);
 	config_access_free(c);

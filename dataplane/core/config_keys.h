@@ -255,6 +255,18 @@
 		"What a question for ANY gets: one HINFO record that tells nothing (`minimal`, "   \
 		"RFC 8482), or what the upstreams say (`forward`).")
 
+#define CONFIG_KEYS_COOKIES(X)                                                                 \
+	X(cookies, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                           \
+		"Whether clients that send a DNS cookie (RFC 7873) get one back. One that is " \
+		"right lifts `access.rate` from its query, whose address is not forged then.") \
+	X(cookies, require, require, CHOICE, cookies_require, "over-limit", 0, 0, LIVE,        \
+		"Who gets BADCOOKIE: `over-limit`, each `access.slip`-th query of those over " \
+		"their rate that have a cookie, but no right one, in place of TC; or "         \
+		"`never`, nobody.")                                                            \
+	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                     \
+		"File with the secrets in place of `secrets`, one a line; read with the "      \
+		"configuration. Absolute.")
+
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
 		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
@@ -327,64 +339,67 @@
 	CONFIG_KEYS_TCP(X)       \
 	CONFIG_KEYS_FALLBACK(X)  \
 	CONFIG_KEYS_ACCESS(X)    \
+	CONFIG_KEYS_COOKIES(X)   \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)     \
 	CONFIG_KEYS_QUERY_LOG(X)
 
 // X(choices, word, value)
-#define CONFIG_CHOICES(X)                                     \
-	X(log_level, "error", LOG_LEVEL_ERROR)                \
-	X(log_level, "warning", LOG_LEVEL_WARNING)            \
-	X(log_level, "info", LOG_LEVEL_INFO)                  \
-	X(log_level, "debug", LOG_LEVEL_DEBUG)                \
-	X(poll, "adaptive", POLL_ADAPTIVE)                    \
-	X(poll, "busy", POLL_BUSY)                            \
-	X(poll, "monitor", POLL_MONITOR)                      \
-	X(rx_csum, "auto", RX_CSUM_AUTO)                      \
-	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                \
-	X(rx_csum, "compute", RX_CSUM_COMPUTE)                \
-	X(flow_rules, "off", FLOW_RULES_OFF)                  \
-	X(flow_rules, "auto", FLOW_RULES_AUTO)                \
-	X(rss, "plain", RSS_PLAIN)                            \
-	X(rss, "symmetric", RSS_SYMMETRIC)                    \
-	X(fallback_udp, "auto", FALLBACK_AUTO)                \
-	X(fallback_udp, "on", FALLBACK_ON)                    \
-	X(fallback_udp, "off", FALLBACK_OFF)                  \
-	X(stale, "on-failure", 0)                             \
-	X(stale, "immediate", 1)                              \
-	X(ttl_preset, "weir", TTL_PRESET_WEIR)                \
-	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)      \
-	X(stale_bound, "window", STALE_BOUND_WINDOW)          \
-	X(access_denied, "drop", 0)                           \
-	X(access_denied, "refuse", 1)                         \
-	X(access_any, "forward", 0)                           \
-	X(access_any, "minimal", 1)                           \
-	X(stale_bound, "stored", STALE_BOUND_STORED)          \
-	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)         \
-	X(block_mode, "null", DNS_BLOCK_NULL)                 \
-	X(block_mode, "nodata", DNS_BLOCK_NODATA)             \
-	X(block_mode, "refused", DNS_BLOCK_REFUSED)           \
-	X(block_mode, "address", DNS_BLOCK_CUSTOM)            \
-	X(update_start, "fast", UPDATE_START_FAST)            \
-	X(update_start, "blocking", UPDATE_START_BLOCKING)    \
-	X(update_start, "fail", UPDATE_START_FAIL)            \
-	X(list_format, "auto", LIST_FORMAT_AUTO)              \
-	X(list_format, "hosts", LIST_FORMAT_HOSTS)            \
-	X(list_format, "domains", LIST_FORMAT_DOMAINS)        \
-	X(list_format, "adblock", LIST_FORMAT_ADBLOCK)        \
-	X(list_format, "dnsmasq", LIST_FORMAT_DNSMASQ)        \
-	X(list_format, "rpz", LIST_FORMAT_RPZ)                \
-	X(list_format, "addresses", LIST_FORMAT_ADDRESSES)    \
-	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)     \
-	X(refresh_mode, "balanced", REFRESH_BALANCED)         \
-	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE) \
-	X(refresh_mode, "custom", REFRESH_CUSTOM)             \
-	X(redis_mode, "off", REDIS_MODE_OFF)                  \
-	X(redis_mode, "standalone", REDIS_MODE_STANDALONE)    \
-	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)        \
-	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)          \
-	X(log_anonymize, "none", LOG_CLIENTS_WHOLE)           \
-	X(log_anonymize, "hash", LOG_CLIENTS_HASHED)          \
+#define CONFIG_CHOICES(X)                                               \
+	X(log_level, "error", LOG_LEVEL_ERROR)                          \
+	X(log_level, "warning", LOG_LEVEL_WARNING)                      \
+	X(log_level, "info", LOG_LEVEL_INFO)                            \
+	X(log_level, "debug", LOG_LEVEL_DEBUG)                          \
+	X(poll, "adaptive", POLL_ADAPTIVE)                              \
+	X(poll, "busy", POLL_BUSY)                                      \
+	X(poll, "monitor", POLL_MONITOR)                                \
+	X(rx_csum, "auto", RX_CSUM_AUTO)                                \
+	X(rx_csum, "trusted", RX_CSUM_TRUSTED)                          \
+	X(rx_csum, "compute", RX_CSUM_COMPUTE)                          \
+	X(flow_rules, "off", FLOW_RULES_OFF)                            \
+	X(flow_rules, "auto", FLOW_RULES_AUTO)                          \
+	X(rss, "plain", RSS_PLAIN)                                      \
+	X(rss, "symmetric", RSS_SYMMETRIC)                              \
+	X(fallback_udp, "auto", FALLBACK_AUTO)                          \
+	X(fallback_udp, "on", FALLBACK_ON)                              \
+	X(fallback_udp, "off", FALLBACK_OFF)                            \
+	X(stale, "on-failure", 0)                                       \
+	X(stale, "immediate", 1)                                        \
+	X(ttl_preset, "weir", TTL_PRESET_WEIR)                          \
+	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)                \
+	X(stale_bound, "window", STALE_BOUND_WINDOW)                    \
+	X(access_denied, "drop", 0)                                     \
+	X(access_denied, "refuse", 1)                                   \
+	X(access_any, "forward", 0)                                     \
+	X(access_any, "minimal", 1)                                     \
+	X(cookies_require, "never", DNS_COOKIE_REQUIRE_NEVER)           \
+	X(cookies_require, "over-limit", DNS_COOKIE_REQUIRE_OVER_LIMIT) \
+	X(stale_bound, "stored", STALE_BOUND_STORED)                    \
+	X(block_mode, "nxdomain", DNS_BLOCK_NXDOMAIN)                   \
+	X(block_mode, "null", DNS_BLOCK_NULL)                           \
+	X(block_mode, "nodata", DNS_BLOCK_NODATA)                       \
+	X(block_mode, "refused", DNS_BLOCK_REFUSED)                     \
+	X(block_mode, "address", DNS_BLOCK_CUSTOM)                      \
+	X(update_start, "fast", UPDATE_START_FAST)                      \
+	X(update_start, "blocking", UPDATE_START_BLOCKING)              \
+	X(update_start, "fail", UPDATE_START_FAIL)                      \
+	X(list_format, "auto", LIST_FORMAT_AUTO)                        \
+	X(list_format, "hosts", LIST_FORMAT_HOSTS)                      \
+	X(list_format, "domains", LIST_FORMAT_DOMAINS)                  \
+	X(list_format, "adblock", LIST_FORMAT_ADBLOCK)                  \
+	X(list_format, "dnsmasq", LIST_FORMAT_DNSMASQ)                  \
+	X(list_format, "rpz", LIST_FORMAT_RPZ)                          \
+	X(list_format, "addresses", LIST_FORMAT_ADDRESSES)              \
+	X(refresh_mode, "aggressive", REFRESH_AGGRESSIVE)               \
+	X(refresh_mode, "balanced", REFRESH_BALANCED)                   \
+	X(refresh_mode, "conservative", REFRESH_CONSERVATIVE)           \
+	X(refresh_mode, "custom", REFRESH_CUSTOM)                       \
+	X(redis_mode, "off", REDIS_MODE_OFF)                            \
+	X(redis_mode, "standalone", REDIS_MODE_STANDALONE)              \
+	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)                  \
+	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)                    \
+	X(log_anonymize, "none", LOG_CLIENTS_WHOLE)                     \
+	X(log_anonymize, "hash", LOG_CLIENTS_HASHED)                    \
 	X(log_anonymize, "truncate", LOG_CLIENTS_TRUNCATED)
 
 // Defaults that a preset changes; a key that is given is not touched. A preset's own key stands

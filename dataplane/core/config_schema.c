@@ -165,6 +165,12 @@ static const cyaml_schema_field_t raw_access_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_cookies_fields[] = {
+	CONFIG_KEYS_COOKIES(RAW_KEY)
+		RAW_SEQUENCE(config_raw_cookies, secrets, &raw_text, DNS_COOKIE_SECRETS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_redis_fields[] = {
 	CONFIG_KEYS_REDIS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_redis, addresses, &raw_text, CONFIG_REDIS_ADDRESSES_MAX),
@@ -269,6 +275,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(tcp),
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),
+	RAW_SECTION_FIELD(cookies),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
@@ -381,10 +388,10 @@ static bool raw_complete(struct config_raw *raw)
 	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
 	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
-		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(tcp)
-		     && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis) && RAW_COMPLETE(local)
-		     && RAW_COMPLETE(query_log) && RAW_COMPLETE(blocking->update)
-		     && RAW_COMPLETE(query_log->store);
+		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
+		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
+		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log)
+		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;
 		raw->query_log_store = raw->query_log->store;

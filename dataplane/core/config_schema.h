@@ -121,6 +121,12 @@ struct config_raw_access {
 	unsigned allow_count, deny_count, unlimited_count;
 };
 
+struct config_raw_cookies {
+	char *enabled, *require, *secret_file;
+	char **secrets;
+	unsigned secrets_count;
+};
+
 struct config_raw_redis {
 	char *mode, *master_name, *db, *username, *password, *password_file, *sentinel_password,
 		*connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb, *max_keys,
@@ -203,6 +209,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_tcp *tcp;
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;
+	struct config_raw_cookies *cookies;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
 	struct config_raw_client *clients;                  // may be NULL

@@ -49,5 +49,9 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.log_sample = config_log_sample(config),
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
+	out->cookies.is_on = config->cookies.enabled;
+	out->cookies.require = (uint8_t)config->cookies.require;
+	out->cookies.count = (uint8_t)config->cookies.count;
+	memcpy(out->cookies.secret, config->cookies.secret, sizeof out->cookies.secret);
 	config_block_reply(config, NULL, &out->block);
 }

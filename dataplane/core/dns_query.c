@@ -2,6 +2,7 @@
 
 #include "dns_name_walk.h"
 
+#include <string.h>
 #include <weir/ascii.h>
 #include <weir/dns_query.h>
 
@@ -40,15 +41,30 @@ static void owner_skip(struct rd *r)
 	}
 }
 
-// The options are only counted: we know none that a query must carry.
-static bool options_walk(const uint8_t *rdata, size_t len)
+// The first one counts (RFC 7873 5.2); of its octets as many as ours has.
+static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len)
+{
+	bool whole = len == DNS_COOKIE_CLIENT_LEN
+		     || (len >= DNS_COOKIE_SERVER_MIN && len <= DNS_COOKIE_SERVER_MAX);
+	if (out->cookie_len)
+		return;
+	out->cookie_len = whole ? (uint8_t)len : DNS_COOKIE_MALFORMED;
+	if (whole)
+		memcpy(out->cookie, octets, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
+}
+
+// Of the options only a cookie is for us; the others are counted.
+static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
 	for (unsigned n = 0; rd_left(&r); n++) {
 		if (n == DNS_QUERY_OPTIONS_MAX)
 			return false;
-		rd_skip(&r, 2);
-		rd_skip(&r, rd_u16(&r));
+		uint16_t code = rd_u16(&r);
+		uint16_t option_len = rd_u16(&r);
+		const uint8_t *octets = rd_bytes(&r, option_len);
+		if (octets && code == DNS_EDNS_OPTION_COOKIE)
+			cookie_take(out, octets, option_len);
 	}
 	return rd_ok(&r);
 }
@@ -72,14 +88,23 @@ static enum dns_query_status additional_read(struct rd *r, unsigned count, struc
 		if (type != DNS_TYPE_OPT)
 			continue;
 		if (!root || out->has_opt || rdata_len > DNS_QUERY_OPT_RDATA_MAX
-			|| !options_walk(rdata, rdata_len))
+			|| !options_walk(rdata, rdata_len, out))
 			return DNS_QUERY_FORMERR;
-		out->has_opt = true;
+		out->has_opt = DNS_OPT_PLAIN;
 		out->udp_size = class > DNS_UDP_PLAIN_MAX ? class : DNS_UDP_PLAIN_MAX;
 		out->dnssec_ok = ttl & DNS_EDNS_FLAG_DO;
 		version = (uint8_t)(ttl >> 16);
 	}
 	return version > 0 ? DNS_QUERY_BADVERS : DNS_QUERY_OK;
+}
+
+// Without question; r stands behind the header.
+static enum dns_query_status cookie_query_read(
+	struct rd *r, unsigned additional, struct dns_query *out)
+{
+	enum dns_query_status status = additional_read(r, additional, out);
+	return status == DNS_QUERY_OK ? out->cookie_len ? DNS_QUERY_COOKIE : DNS_QUERY_FORMERR
+				      : status;
 }
 
 enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns_query *out)
@@ -93,8 +118,9 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	out->qclass = 0;
 	out->question_len = 0;
 	out->udp_size = DNS_UDP_PLAIN_MAX;
-	out->has_opt = false;
+	out->has_opt = DNS_OPT_NONE;
 	out->dnssec_ok = false;
+	out->cookie_len = 0;
 	out->name.len = 1;
 	out->name.labels = 0;
 	out->name.wire[0] = 0;
@@ -103,12 +129,14 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 
 	struct rd r = rd_init(msg, len);
 	rd_skip(&r, DNS_HEADER_LEN);
-	bool readable = get_u16(msg + 4) == 1 && question_read(&r, out);
+	const uint16_t questions = get_u16(msg + 4), additional = get_u16(msg + 10);
+	bool readable = questions == 1 && question_read(&r, out);
 	if (unlikely_(out->flags & DNS_FLAG_OPCODE))
 		return DNS_QUERY_NOTIMP;
 	// Answer and authority have no meaning in a query of opcode QUERY.
+	if (unlikely_(questions == 0) && get_u32(msg + 6) == 0 && additional)
+		return cookie_query_read(&r, additional, out);
 	if (!readable || get_u32(msg + 6) != 0)
 		return DNS_QUERY_FORMERR;
-	uint16_t additional = get_u16(msg + 10);
 	return additional ? additional_read(&r, additional, out) : DNS_QUERY_OK;
 }

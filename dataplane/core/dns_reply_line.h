@@ -8,7 +8,10 @@
 #include <endian.h>
 #include <weir/dns_reply.h>
 
-enum { DNS_OPT_EDE_LEN = 6 }; // option code, length 2, info code
+enum {
+	DNS_OPT_EDE_LEN = 6, // option code, length 2, info code
+	DNS_OPT_COOKIE_LEN = 4 + DNS_COOKIE_LEN,
+};
 
 struct dns_reply_counts {
 	uint16_t an, ns, ar;
@@ -35,13 +38,32 @@ ATTR_INLINE uint64_t dns_header_write(uint8_t *msg, const struct dns_query *q, u
 	return csum_wide_add(front, back);
 }
 
+// Octets of our OPT without an error.
+ATTR_INLINE uint32_t dns_opt_least(const struct dns_query *q)
+{
+	if (!q->has_opt)
+		return 0;
+	return unlikely_(q->has_opt > DNS_OPT_PLAIN) ? DNS_OPT_FIXED_LEN + DNS_OPT_COOKIE_LEN
+						     : DNS_OPT_FIXED_LEN;
+}
+
 // Octets of our OPT in `room`; without the error when that makes it fit, 0 when nothing does.
 ATTR_INLINE size_t dns_opt_len(const struct dns_query *q, int ede, size_t room)
 {
-	if (!q->has_opt || room < DNS_OPT_FIXED_LEN)
+	const size_t least = dns_opt_least(q);
+	if (least == 0 || room < least)
 		return 0;
-	bool with_ede = ede >= 0 && room >= DNS_OPT_FIXED_LEN + DNS_OPT_EDE_LEN;
-	return DNS_OPT_FIXED_LEN + (with_ede ? DNS_OPT_EDE_LEN : 0);
+	bool with_ede = ede >= 0 && room >= least + DNS_OPT_EDE_LEN;
+	return least + (with_ede ? DNS_OPT_EDE_LEN : 0);
+}
+
+// The wide sum of the option, which is written at an even octet or turned by the caller.
+ATTR_INLINE uint64_t dns_opt_cookie_write(uint8_t *p, const struct dns_query *q)
+{
+	put_u16(p, DNS_EDNS_OPTION_COOKIE);
+	put_u16(p + 2, DNS_COOKIE_LEN);
+	memcpy(p + 4, q->cookie, DNS_COOKIE_LEN);
+	return csum_wide(p, DNS_OPT_COOKIE_LEN);
 }
 
 // The wide sum of what it wrote; in wide stores and from registers, like the header.
@@ -60,13 +82,18 @@ ATTR_INLINE uint64_t dns_opt_write(
 	memcpy(p, &front, sizeof front);
 	memcpy(p + 7, &back, sizeof back);
 	uint64_t sum = csum_wide_add(front, back >> 8); // its first octet is in both
-	if (len > DNS_OPT_FIXED_LEN) {
-		put_u16(p + 11, DNS_EDNS_OPTION_EDE);
-		put_u16(p + 13, 2);
-		put_u16(p + 15, (uint16_t)ede);
+	size_t at = DNS_OPT_FIXED_LEN;
+	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
+		sum = csum_wide_add(sum, csum_wide_at(at, dns_opt_cookie_write(p + at, q)));
+		at += DNS_OPT_COOKIE_LEN;
+	}
+	if (ede >= 0 && len > at) {
+		put_u16(p + at, DNS_EDNS_OPTION_EDE);
+		put_u16(p + at + 2, 2);
+		put_u16(p + at + 4, (uint16_t)ede);
 		uint64_t words = (uint64_t)htobe16(DNS_EDNS_OPTION_EDE) + htobe16(2)
 				 + htobe16((uint16_t)ede);
-		sum = csum_wide_add(sum, csum_wide_at(DNS_OPT_FIXED_LEN, words));
+		sum = csum_wide_add(sum, csum_wide_at(at, words));
 	}
 	return sum;
 }
@@ -151,7 +178,7 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 	size_t body = a->len;
 	unsigned flags = 0;
 	struct dns_reply_counts n = {a->ancount, a->nscount, a->arcount};
-	if (head + body + (q->has_opt ? DNS_OPT_FIXED_LEN : 0) > max) {
+	if (head + body + dns_opt_least(q) > max) {
 		body = 0;
 		n = (struct dns_reply_counts){0};
 		flags = DNS_FLAG_TC;

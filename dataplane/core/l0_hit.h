@@ -75,7 +75,7 @@ ATTR_INLINE uint64_t l0_hit_header(
 	ad &= q->dnssec_ok ? ad : front;
 	front = (front & kept) | always | ad
 		| htobe64((uint64_t)l0_rcode_of(f->head) << 32 | l0_ancount_of(f->count));
-	uint32_t back = htobe32(l0_nscount_of(f->count) << 16 | q->has_opt);
+	uint32_t back = htobe32(l0_nscount_of(f->count) << 16 | (q->has_opt != DNS_OPT_NONE));
 	memcpy(msg, &front, sizeof front);
 	memcpy(msg + 8, &back, sizeof back);
 	return csum_wide_add(front, back);
@@ -91,14 +91,14 @@ ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_que
 	const uint32_t answer_at = sizeof(struct l0_record) + l0_name_len_of(f->key);
 	const uint32_t copied = (len + L0_HIT_STEP - 1) & -(uint32_t)L0_HIT_STEP;
 	const uint32_t head = DNS_HEADER_LEN + (uint32_t)q->question_len;
-	const uint32_t opt = q->has_opt ? DNS_OPT_FIXED_LEN : 0, end = head + len + opt;
+	const uint32_t opt = dns_opt_least(q), end = head + len + opt;
 	const uint64_t age_ms = t->now_ms - l0_created_of(f->head);
 	if (unlikely_((l0_flags_of(f->head) & kinds) != L0_RECORD_EVEN || step & 1
 		      || age_ms >= L0_ONCE(f->record->soft_ms)
 		      || age_ms >= L0_ONCE(f->record->then_ms)))
 		return 0;
 	if (unlikely_(end > q->udp_size || end > t->limit || answer_at + copied > f->left
-		      || head + copied + DNS_OPT_FIXED_LEN > room))
+		      || head + copied + opt > room))
 		return 0;
 
 	const uint8_t *from = (const uint8_t *)f->record + answer_at;
@@ -111,7 +111,7 @@ ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_que
 	s = csum_wide_add(s, *sum);
 	s = csum_wide_add(s, csum_wide_at(head, body));
 	if (q->has_opt) {
-		uint64_t o = dns_opt_write(msg + head + len, DNS_OPT_FIXED_LEN, q, 0, DNS_EDE_NONE);
+		uint64_t o = dns_opt_write(msg + head + len, opt, q, 0, DNS_EDE_NONE);
 		s = csum_wide_add(s, csum_wide_at(head + len, o));
 	}
 	*sum = s;

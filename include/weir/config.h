@@ -10,6 +10,7 @@
 
 #include "attr.h"
 #include "config_filter.h"
+#include "dns_cookie.h"
 #include "dns_name.h"
 #include "dns_reply.h"
 
@@ -267,6 +268,15 @@ struct config_access {
 	uint32_t slip; // each how many-th query over the limit is answered by TC; 0: none
 };
 
+// DNS cookies (dns_cookie.h).
+struct config_cookies {
+	bool enabled;
+	enum dns_cookie_require require;
+	char *secret_file; // absolute or ""; what it holds is in `secret`
+	unsigned count;    // 0: the control plane makes its own
+	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // never printed
+};
+
 enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
 
 struct config_redis {
@@ -409,6 +419,7 @@ struct config {
 	struct config_tcp tcp;
 	struct config_fallback fallback;
 	struct config_access access;
+	struct config_cookies cookies;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;

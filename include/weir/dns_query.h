@@ -11,6 +11,8 @@
 // named status, and `out` then holds what a reply to it needs (id, flags, question_len when it
 // could be read, has_opt when the OPT was seen before the fault); a question that could not be read
 // leaves the root as `name`. After DNS_QUERY_SHORT nothing of `out` is set.
+// A query without question is good only with a cookie (RFC 7873 5.4). What a cookie is worth is not
+// settled here but by dns_cookie_settle.
 // Cost: one pass over the question, one over the rest of the message. No state, no allocation.
 
 #include "attr.h"
@@ -24,12 +26,27 @@ enum dns_query_status {
 			    // OPTs, ...
 	DNS_QUERY_NOTIMP,   // opcode other than QUERY
 	DNS_QUERY_BADVERS,  // EDNS version above 0 (RFC 6891 6.1.3)
+	DNS_QUERY_COOKIE,   // no question, but a cookie: it asks for one of ours
 };
 
 enum {
 	DNS_QUERY_ADDITIONAL_MAX = 16, // more of any of these is FORMERR
 	DNS_QUERY_OPTIONS_MAX = 16,
 	DNS_QUERY_OPT_RDATA_MAX = 512,
+};
+
+enum {
+	DNS_COOKIE_CLIENT_LEN = 8,
+	DNS_COOKIE_LEN = 24,        // with the server's part, as we make it
+	DNS_COOKIE_SERVER_MIN = 16, // with anyone's (RFC 7873 4)
+	DNS_COOKIE_SERVER_MAX = 40,
+	DNS_COOKIE_MALFORMED = 0xff, // of another length than these
+};
+
+enum dns_query_opt {
+	DNS_OPT_NONE,
+	DNS_OPT_PLAIN,
+	DNS_OPT_COOKIE, // the reply's OPT has dns_query.cookie
 };
 
 struct dns_query {
@@ -40,10 +57,14 @@ struct dns_query {
 	uint16_t question_len; // octets of name + type + class, which start at octet 12; 0:
 			       // unreadable
 	uint16_t udp_size;     // what the client can take: max(OPT size, 512), or 512 without EDNS
-	bool has_opt;
-	bool dnssec_ok;                    // DO
-	struct dns_name name;              // lower case; the client's spelling stays in the message
+	uint8_t has_opt;       // enum dns_query_opt
+	bool dnssec_ok;        // DO
+	struct dns_name name;  // lower case; the client's spelling stays in the message
 	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
+	// The client's cookie, as far as ours are long; then the reply's (dns_cookie_settle). Only
+	// dns_query_parse sets these.
+	uint8_t cookie_len; // as received; 0: none
+	uint8_t cookie[DNS_COOKIE_LEN];
 };
 
 static inline bool dns_query_cd(const struct dns_query *q)

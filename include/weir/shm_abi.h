@@ -8,6 +8,7 @@
 // read it once, check it against private constants, then use it.
 
 #include "attr.h"
+#include "dns_cookie.h"
 #include "dns_reply.h"
 
 #include <stdatomic.h>
@@ -63,8 +64,9 @@ struct dp_config {
 	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
 	uint8_t reserved[3];
+	struct dns_cookie_terms cookies;
 };
-static_assert(sizeof(struct dp_config) == 88);
+static_assert(sizeof(struct dp_config) == 160);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };

@@ -7,8 +7,10 @@
 #include "shm_abi.h"
 
 enum shm_msg_type {
-	MSG_PAD = 0,  // ring-internal
-	MSG_MISS = 1, // dp -> cp: struct msg_miss, then question_len octets of question as received
+	MSG_PAD = 0, // ring-internal
+	MSG_MISS =
+		1, // dp -> cp: struct msg_miss, then question_len octets of question as
+		   // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN octets
 	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
 	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
 };
@@ -46,7 +48,7 @@ struct msg_miss {
 	uint16_t id;
 	uint16_t flags; // header flags as received
 	uint16_t udp_size;
-	uint8_t has_opt;
+	uint8_t has_opt; // enum dns_query_opt
 	uint8_t dnssec_ok;
 	uint16_t view;
 	uint8_t kind;             // MISS_*

@@ -27,6 +27,8 @@
 	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
 	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
 	X(servfail_no_policy, "SERVFAIL: not known yet who may ask")                \
+	X(cookie_only, "NOERROR: no question, but a cookie asked for")              \
+	X(badcookie, "BADCOOKIE: over its rate, or alone, and not one of ours")     \
 	X(formerr, "FORMERR")                                                       \
 	X(notimp, "NOTIMP: opcode or type not supported")                           \
 	X(badvers, "BADVERS: EDNS version above 0")                                 \
@@ -77,6 +79,10 @@
 	X(recent_replaced, "asked keys forgotten early: table full")   \
 	X(ring_anomaly, "nonsense read from a ring")                   \
 	X(record_anomaly, "records that failed their bounds check")    \
+	X(cookies_good, "queries with a right cookie")                 \
+	X(cookies_bad, "with a wrong one")                             \
+	X(cookies_alone, "with the client's part only")                \
+	X(cookies_exempt, "over their limits, but with a right one")   \
 	X(reply_truncated, "replies sent with TC")                     \
 	X(csum_absent, "IPv4 queries without UDP checksum")            \
 	X(batches, "receive bursts with packets")                      \

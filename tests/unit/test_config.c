@@ -133,6 +133,9 @@ static void test_defaults(void **)
 	assert_int_equal(c->limits.client_waiters, 64);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
 	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
+	assert_true(c->cookies.enabled);
+	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_OVER_LIMIT);
+	assert_int_equal(c->cookies.count, 0);
 	assert_int_equal(c->redis.mode, REDIS_MODE_OFF);
 	assert_int_equal(c->redis.address_count, 0);
 	assert_string_equal(c->redis.password, "");
@@ -220,6 +223,9 @@ static void test_every_value(void **)
 		     "  backoff: 1\n"
 		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
 		     "fallback: {udp: off}\n"
+		     "cookies: {enabled: false, require: never,\n"
+		     "  secrets: [00112233445566778899aabbccddeeff,\n"
+		     "  FF112233445566778899AABBCCDDEEFF]}\n"
 		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
 		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
 		     "  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
@@ -267,6 +273,11 @@ static void test_every_value(void **)
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
 	assert_int_equal(c->limits.udp_reply_size, 512);
 	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
+	assert_false(c->cookies.enabled);
+	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_NEVER);
+	assert_int_equal(c->cookies.count, 2);
+	assert_memory_equal(c->cookies.secret[0], "\x00\x11\x22\x33\x44\x55\x66\x77", 8);
+	assert_memory_equal(c->cookies.secret[1] + 8, "\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 8);
 	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
 	assert_int_equal(c->redis.address_count, 2);
 	assert_int_equal(c->redis.addresses[0].port, 26379);

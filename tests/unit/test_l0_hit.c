@@ -50,7 +50,9 @@ static struct l0_record *make_record(const struct guard *g, unsigned units, uint
 static void make_query(struct dns_query *q, uint8_t *msg)
 {
 	uint8_t octets[DNS_HEADER_LEN + 64] = {0};
-	*q = (struct dns_query){.has_opt = below(2), .qclass = DNS_CLASS_IN};
+	*q = (struct dns_query){.has_opt = (uint8_t)below(3), .qclass = DNS_CLASS_IN};
+	for (unsigned i = 0; i < DNS_COOKIE_LEN; i++)
+		q->cookie[i] = (uint8_t)dns_rand_next(&rnd);
 	q->question_len = (uint16_t)(5 + below(40));
 	q->dnssec_ok = q->has_opt && below(2);
 	q->udp_size = q->has_opt && below(2) ? 1232 : 512;
@@ -62,7 +64,7 @@ static void make_query(struct dns_query *q, uint8_t *msg)
 	octets[2] = (uint8_t)(q->flags >> 8);
 	octets[3] = (uint8_t)q->flags;
 	octets[5] = 1;
-	octets[11] = q->has_opt;
+	octets[11] = q->has_opt != DNS_OPT_NONE;
 	for (unsigned i = 0; i < q->question_len; i++)
 		octets[DNS_HEADER_LEN + i] = (uint8_t)dns_rand_next(&rnd);
 	memcpy(msg, octets, DNS_HEADER_LEN + q->question_len);

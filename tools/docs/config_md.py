@@ -37,6 +37,7 @@ SECTIONS = {
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
     "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
     "access": "Who may ask, and how often ([access.md](access.md)).",
+    "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
@@ -126,6 +127,10 @@ LISTS = {
          "`dataplane.service_addresses` that are given with `/prefix`; `any`: everyone. Of this list and `deny` the longest prefix decides. An empty list is refused."),
         ("deny", "prefix", "`[]`", "CONFIG_ACCESS_MAX", "live", "Who may not ask, although within a prefix of `allow`: a longer one, or the same where a word stands for that."),
         ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply. `[]`: nobody."),
+    ],
+    "cookies": [
+        ("secrets", "32 hexadecimal digits", "`[]`", None, "live",
+         "At most 4, the same on all boxes of an address: the first signs, all verify. None: one of our own, which changes each day."),
     ],
     "query_log": [
         ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries for these names and all below them are only counted."),

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config_cookies.h"
+
+#include "config_lists.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SECRET_TEXT = 2 * DNS_COOKIE_SECRET_LEN, FILE_MAX = 1024 };
+
+static int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+static bool secret_read(const char *text, size_t len, uint8_t out[DNS_COOKIE_SECRET_LEN])
+{
+	if (len != SECRET_TEXT)
+		return false;
+	for (unsigned i = 0; i < DNS_COOKIE_SECRET_LEN; i++) {
+		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+// One more. What it says of a bad one does not repeat it.
+static int secret_add(const struct config_doc *doc, const char *key, const char *text, size_t len,
+	struct config_cookies *c)
+{
+	if (c->count == DNS_COOKIE_SECRETS_MAX)
+		return config_refuse(doc, key, "more than %d secrets", DNS_COOKIE_SECRETS_MAX);
+	if (!secret_read(text, len, c->secret[c->count]))
+		return config_refuse(doc, key, "a secret is 32 hexadecimal digits (16 octets)");
+	for (unsigned i = 0; i < c->count; i++)
+		if (memcmp(c->secret[i], c->secret[c->count], DNS_COOKIE_SECRET_LEN) == 0)
+			return config_refuse(doc, key, "has a secret twice");
+	c->count++;
+	return 0;
+}
+
+// Whole, with a zero behind it: of a plain file only, as others could block.
+static int file_read(const char *path, char out[FILE_MAX + 1])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	struct stat st;
+	ssize_t n = -EINVAL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX) {
+		n = read(fd, out, FILE_MAX);
+		if (n < 0)
+			n = -errno;
+	}
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	out[n] = '\0';
+	return 0;
+}
+
+static int file_apply(const struct config_doc *doc, struct config_cookies *c)
+{
+	static const char key[] = "cookies.secret_file";
+	char text[FILE_MAX + 1];
+	if (!c->secret_file[0])
+		return 0;
+	if (c->count)
+		return config_refuse(doc, key, "goes not with cookies.secrets");
+	if (c->secret_file[0] != '/')
+		return config_refuse(doc, key, "must be an absolute path");
+	int ret = file_read(c->secret_file, text);
+	if (ret < 0)
+		return config_refuse(doc, key, "cannot be read: %s", strerror(-ret));
+	for (const char *p = text; ret == 0 && *p;) {
+		size_t len = strcspn(p, " \t\r\n");
+		if (len)
+			ret = secret_add(doc, key, p, len, c);
+		p += len;
+		p += strspn(p, " \t\r\n");
+	}
+	explicit_bzero(text, sizeof text);
+	return ret == 0 && c->count == 0 ? config_refuse(doc, key, "has no secret") : ret;
+}
+
+int config_cookies_apply(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
+{
+	const struct config_raw_cookies *r = raw->cookies;
+	for (unsigned i = 0; i < r->secrets_count; i++) {
+		char key[CONFIG_PATH_MAX];
+		const char *text = r->secrets[i] ? r->secrets[i] : "";
+		config_item_key(key, "cookies.secrets", i, NULL);
+		int ret = secret_add(doc, key, text, strlen(text), &out->cookies);
+		if (ret < 0)
+			return ret;
+	}
+	return file_apply(doc, &out->cookies);
+}
+
+void config_cookies_wipe(struct config *c)
+{
+	explicit_bzero(c->cookies.secret, sizeof c->cookies.secret);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+#include <weir/bytes.h>
+#include <weir/dns_cookie.h>
+
+enum {
+	VERSION = 1,
+	TIME_AT = 12, // in a whole cookie: behind the client's part, version and three zeros
+	HASH_AT = 16,
+	HASH_LEN = 8,
+	INPUT_MOST = HASH_AT + 16, // and the address
+};
+
+struct sip {
+	uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t turn(uint64_t x, unsigned bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(struct sip *s)
+{
+	s->v0 += s->v1;
+	s->v1 = turn(s->v1, 13) ^ s->v0;
+	s->v0 = turn(s->v0, 32);
+	s->v2 += s->v3;
+	s->v3 = turn(s->v3, 16) ^ s->v2;
+	s->v0 += s->v3;
+	s->v3 = turn(s->v3, 21) ^ s->v0;
+	s->v2 += s->v1;
+	s->v1 = turn(s->v1, 17) ^ s->v2;
+	s->v2 = turn(s->v2, 32);
+}
+
+static uint64_t load(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return le64toh(w);
+}
+
+static void sip_word(struct sip *s, uint64_t w)
+{
+	s->v3 ^= w;
+	sip_round(s);
+	sip_round(s);
+	s->v0 ^= w;
+}
+
+// SipHash-2-4 (Aumasson, Bernstein 2012).
+static uint64_t siphash(const uint8_t key[DNS_COOKIE_SECRET_LEN], const uint8_t *p, size_t len)
+{
+	uint64_t k0 = load(key), k1 = load(key + 8);
+	struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
+		k1 ^ 0x7465646279746573};
+	uint8_t last[8] = {0};
+	size_t i = 0;
+	for (; i + 8 <= len; i += 8)
+		sip_word(&s, load(p + i));
+	memcpy(last, p + i, len - i);
+	last[7] = (uint8_t)len;
+	sip_word(&s, load(last));
+	s.v2 ^= 0xff;
+	for (unsigned n = 0; n < 4; n++)
+		sip_round(&s);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+// The hash of a whole cookie's first 16 octets for this client, as it lies in the cookie.
+static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
+	const struct dns_cookie_client *c, const uint8_t cookie[HASH_AT])
+{
+	uint8_t input[INPUT_MOST];
+	size_t address_len = c->ip_version == 4 ? 4 : 16;
+	memcpy(input, cookie, HASH_AT);
+	memcpy(input + HASH_AT, c->address, address_len);
+	return htole64(siphash(secret, input, HASH_AT + address_len));
+}
+
+void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_client *c,
+	uint8_t out[DNS_COOKIE_LEN])
+{
+	out[DNS_COOKIE_CLIENT_LEN] = VERSION;
+	memset(out + DNS_COOKIE_CLIENT_LEN + 1, 0, 3);
+	put_u32(out + TIME_AT, c->now_s);
+	uint64_t hash = cookie_hash(t->secret[0], c, out);
+	memcpy(out + HASH_AT, &hash, HASH_LEN);
+}
+
+// RFC 9018 4.3.
+enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
+	const struct dns_cookie_client *c, const uint8_t *cookie, unsigned len, bool *fresh)
+{
+	static const uint8_t head[4] = {VERSION};
+	*fresh = false;
+	if (len == DNS_COOKIE_CLIENT_LEN)
+		return DNS_COOKIE_ALONE;
+	if (len != DNS_COOKIE_LEN || memcmp(cookie + DNS_COOKIE_CLIENT_LEN, head, sizeof head) != 0)
+		return DNS_COOKIE_BAD;
+	int32_t age_s = (int32_t)(c->now_s - get_u32(cookie + TIME_AT)); // RFC 1982
+	if (age_s > DNS_COOKIE_OLD_S || age_s < -DNS_COOKIE_AHEAD_S)
+		return DNS_COOKIE_BAD;
+	uint64_t given;
+	memcpy(&given, cookie + HASH_AT, sizeof given);
+	unsigned count = t->count < DNS_COOKIE_SECRETS_MAX ? t->count : DNS_COOKIE_SECRETS_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		if (cookie_hash(t->secret[i], c, cookie) != given)
+			continue;
+		*fresh = i == 0 && age_s <= DNS_COOKIE_RENEW_S;
+		return DNS_COOKIE_GOOD;
+	}
+	return DNS_COOKIE_BAD;
+}
+
+enum dns_query_status dns_cookie_settle(const struct dns_cookie_terms *t,
+	const struct dns_cookie_client *c, enum dns_query_status status, struct dns_query *q,
+	enum dns_cookie_kind *kind)
+{
+	bool fresh;
+	assert(status != DNS_QUERY_SHORT);
+	*kind = DNS_COOKIE_NONE;
+	if (!t->is_on || t->count == 0)
+		return status == DNS_QUERY_COOKIE ? DNS_QUERY_FORMERR : status;
+	if (q->cookie_len == 0 || (status != DNS_QUERY_OK && status != DNS_QUERY_COOKIE))
+		return status;
+	if (q->cookie_len == DNS_COOKIE_MALFORMED)
+		return DNS_QUERY_FORMERR;
+	*kind = dns_cookie_check(t, c, q->cookie, q->cookie_len, &fresh);
+	if (!fresh)
+		dns_cookie_make(t, c, q->cookie);
+	q->has_opt = DNS_OPT_COOKIE;
+	return status;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// DNS cookies (RFC 7873) of the server, interoperable ones (RFC 9018): version 1, SipHash-2-4.
+//
+// A server cookie is 16 octets: version, three zeros, the time in seconds, and a hash over the
+// client's cookie, these and the client's address, keyed by a secret. Nothing is kept of a client:
+// whoever sends a right one back has received it at its address, not over an hour ago.
+// All boxes with the same secrets take each other's. *fresh: signed by the first, and young. Pure:
+// no state, no allocation, no clock. The hash is of 20 octets (IPv4) or 32 (IPv6); a cookie costs
+// one, and one more when it is renewed.
+
+#include "attr.h"
+#include "dns_query.h"
+
+enum {
+	DNS_COOKIE_SECRETS_MAX = 4,
+	DNS_COOKIE_SECRET_LEN = 16,
+	// RFC 9018 4.3: how long ago a cookie may have been made, how far in the future, and from
+	// what age on its owner gets a new one.
+	DNS_COOKIE_OLD_S = 3600,
+	DNS_COOKIE_AHEAD_S = 300,
+	DNS_COOKIE_RENEW_S = 1800,
+};
+
+enum dns_cookie_require {
+	DNS_COOKIE_REQUIRE_NEVER, // a right cookie lifts the limits, a wrong one changes nothing
+	DNS_COOKIE_REQUIRE_OVER_LIMIT, // who is over a limit and has no right one gets BADCOOKIE
+};
+
+// As it stands in shared memory (struct dp_config).
+struct dns_cookie_terms {
+	uint8_t secret[DNS_COOKIE_SECRETS_MAX][DNS_COOKIE_SECRET_LEN]; // the first signs
+	uint8_t count;                                                 // of these; 0: no cookies
+	uint8_t is_on;                                                 // the operator wants them
+	uint8_t require;                                               // enum dns_cookie_require
+	uint8_t reserved[5];
+};
+static_assert(sizeof(struct dns_cookie_terms) == 72);
+
+struct dns_cookie_client {
+	const uint8_t *address; // 4 or 16 octets, in network byte order
+	unsigned ip_version;
+	uint32_t now_s; // of the wall clock, modulo 2^32
+};
+
+enum dns_cookie_kind {
+	DNS_COOKIE_NONE,  // the query had none, or there are no cookies here
+	DNS_COOKIE_ALONE, // the client's part only
+	DNS_COOKIE_BAD,   // not ours, for somebody else, too old, ...
+	DNS_COOKIE_GOOD,
+};
+
+// The whole cookie for this client, whose own part stands in out[0..8) already.
+void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_client *c,
+	uint8_t out[DNS_COOKIE_LEN]) ATTR_NONNULL;
+
+ATTR_MUST_CHECK enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
+	const struct dns_cookie_client *c, const uint8_t *cookie, unsigned len,
+	bool *fresh) ATTR_NONNULL;
+
+// For a query that dns_query_parse has read (`status`; never DNS_QUERY_SHORT): what its cookie is
+// worth, and in q the cookie that the reply will have. What the query is after all: FORMERR with a
+// cookie of an impossible length (RFC 7873 5.2.2), and without question when there are no cookies.
+ATTR_MUST_CHECK enum dns_query_status dns_cookie_settle(const struct dns_cookie_terms *t,
+	const struct dns_cookie_client *c, enum dns_query_status status, struct dns_query *q,
+	enum dns_cookie_kind *kind) ATTR_NONNULL;

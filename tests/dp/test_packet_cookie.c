@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DNS cookies in the data plane: what comes back, and whom they let through.
+#include "harness.h"
+
+#include <time.h>
+
+enum { RATE = 10, BURST_S = 2 };
+
+static const uint8_t client_v4[4] = {198, 18, 0, 2};
+
+static struct harness *begin(void)
+{
+	struct harness *h = harness_begin(NULL);
+	h->tables.config.cookies = (struct dns_cookie_terms){.is_on = 1, .count = 1};
+	memset(h->tables.config.cookies.secret[0], 0x37, DNS_COOKIE_SECRET_LEN);
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	return h;
+}
+
+static void cookie_make(const struct harness *h, uint8_t out[DNS_COOKIE_LEN])
+{
+	const struct dns_cookie_client c = {client_v4, 4, (uint32_t)time(NULL)};
+	memcpy(out, "abcdefgh", DNS_COOKIE_CLIENT_LEN);
+	dns_cookie_make(&h->tables.config.cookies, &c, out);
+}
+
+// A query with a cookie behind its plain OPT's head; name NULL: without question.
+static size_t frame_make(
+	const char *name, const uint8_t *cookie, uint16_t len, uint8_t frame[WIRE_MAX])
+{
+	const struct wire_query q = {.name = name ? name : "a.example", .edns = true};
+	uint8_t dns[WIRE_MAX];
+	size_t n = wire_make_dns(&q, dns);
+	if (!name) {
+		memmove(dns + 12, dns + n - 11, 11);
+		wire_put16(dns + 4, 0);
+		n = 12 + 11;
+	}
+	wire_put16(dns + n - 2, len + 4u);
+	wire_put16(dns + n, DNS_EDNS_OPTION_COOKIE);
+	wire_put16(dns + n + 2, len);
+	memcpy(dns + n + 4, cookie, len);
+	return wire_make_udp(&q, dns, n + 4 + len, frame);
+}
+
+// The reply; its DNS message ends with the cookie.
+static const uint8_t *ask(struct harness *h, const char *name, const uint8_t *cookie, uint16_t len,
+	enum verdict v, struct wire_reply *r)
+{
+	static uint8_t out[WIRE_MAX];
+	uint8_t frame[WIRE_MAX];
+	uint64_t before = harness_verdict(h, v);
+	harness_inject(h, frame, frame_make(name, cookie, len, frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, v), before + 1);
+	size_t got = harness_take(h, out);
+	assert_int_not_equal(got, 0);
+	wire_check(out, got, r);
+	return out + got - DNS_COOKIE_LEN;
+}
+
+static void test_comes_back(void **)
+{
+	struct harness *h = begin();
+	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
+	struct wire_reply r;
+	cookie_make(h, good);
+	const uint8_t *back = ask(h, "a.example", good, 8, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	assert_memory_equal(back, good, 12);
+	assert_memory_equal(ask(h, "a.example", good, 24, VERDICT_hit, &r), good, 24);
+	memcpy(bad, good, sizeof bad);
+	bad[23] ^= 1;
+	back = ask(h, "a.example", bad, 24, VERDICT_hit, &r);
+	assert_memory_equal(back, good, 12);
+	assert_memory_not_equal(back, bad, 24);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_alone), 1);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_bad), 1);
+	harness_end(h);
+}
+
+static void test_without_question(void **)
+{
+	struct harness *h = begin();
+	uint8_t good[DNS_COOKIE_LEN];
+	struct wire_reply r;
+	cookie_make(h, good);
+	assert_memory_equal(ask(h, NULL, good, 24, VERDICT_cookie_only, &r), good, 24);
+	assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
+	assert_false(r.has_question);
+	(void)ask(h, NULL, good, 8, VERDICT_cookie_only, &r);
+	good[20] ^= 1;
+	(void)ask(h, NULL, good, 24, VERDICT_badcookie, &r);
+	assert_int_equal(r.rcode, DNS_RCODE_BADCOOKIE);
+	h->tables.config.cookies.is_on = 0;
+	(void)ask(h, NULL, good, 24, VERDICT_formerr, &r);
+	(void)ask(h, "a.example", good, 9, VERDICT_hit, &r);
+	h->tables.config.cookies.is_on = 1;
+	(void)ask(h, "a.example", good, 9, VERDICT_formerr, &r);
+	harness_end(h);
+}
+
+// Behind the question, and has_opt says so.
+static void test_miss(void **)
+{
+	struct harness *h = begin();
+	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], question[300];
+	struct msg_miss m;
+	cookie_make(h, good);
+	harness_inject(h, frame, frame_make("cold.example", good, 24, frame));
+	harness_turns(h);
+	assert_int_not_equal(harness_miss(h, &m, question), 0);
+	assert_int_equal(m.has_opt, DNS_OPT_COOKIE);
+	assert_memory_equal(question + m.question_len, good, sizeof good);
+	harness_end(h);
+}
+
+static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, unsigned count)
+{
+	uint64_t before = harness_verdict(h, VERDICT_hit);
+	uint8_t frame[WIRE_MAX];
+	size_t size = frame_make("a.example", cookie, len, frame);
+	for (unsigned i = 0; i < count; i++) {
+		harness_inject(h, frame, size);
+		harness_turns(h);
+		harness_drain(h);
+	}
+	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+}
+
+static void test_over_limit(void **)
+{
+	struct harness *h = begin();
+	struct ip_address allow;
+	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN];
+	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	const struct config_access access = {
+		.allow = &allow, .allow_count = 1, .rate = RATE, .burst_s = BURST_S, .slip = 2};
+	harness_access(h, &access);
+	harness_limits_look(h, 1000);
+	cookie_make(h, good);
+	memcpy(bad, good, sizeof bad);
+	bad[23] ^= 1;
+	assert_int_equal(passed(h, bad, 24, 100), RATE * BURST_S);
+	assert_int_equal(harness_verdict(h, VERDICT_badcookie), 0);
+	assert_int_equal(harness_verdict(h, VERDICT_slip_limited), 40);
+	assert_int_equal(passed(h, good, 24, 100), 100);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_exempt), 100);
+	h->tables.config.cookies.require = DNS_COOKIE_REQUIRE_OVER_LIMIT;
+	assert_int_equal(passed(h, bad, 24, 10) + passed(h, good, 8, 10), 0);
+	assert_int_equal(harness_verdict(h, VERDICT_badcookie), 10);
+	assert_int_equal(harness_verdict(h, VERDICT_slip_limited), 40);
+	assert_int_equal(passed(h, good, 24, 10), 10);
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_without_question),
+		cmocka_unit_test(test_miss),
+		cmocka_unit_test(test_over_limit),
+	};
+	return HARNESS_MAIN(tests);
+}

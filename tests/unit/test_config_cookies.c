@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The section `cookies`: where its secrets come from, and which are refused.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+
+#define MINIMAL                                               \
+	"dataplane:\n  ports:\n  - device: net_null0\n"       \
+	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+
+static int try_load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	char path[] = "/tmp/weir-test-cookies-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	int ret = config_load(path, out, why);
+	(void)unlink(path);
+	return ret;
+}
+
+static struct config *load(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	if (try_load(text, &c, why))
+		fail_msg("%s", why);
+	return c;
+}
+
+static void assert_refused(const char *text, const char *key)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	assert_int_equal(try_load(text, &c, why), -EINVAL);
+	assert_non_null(strstr(why, key));
+}
+
+static void test_bad_secrets(void **)
+{
+	static const char *const bad[] = {"0123", "g0112233445566778899aabbccddeeff",
+		"00112233445566778899aabbccddeeff0", "''"};
+	char text[1024];
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof text, MINIMAL "cookies: {secrets: [%s]}\n", bad[i]);
+		assert_refused(text, "cookies.secrets");
+	}
+}
+
+static void test_secret_file(void **)
+{
+	static const char secrets[] = "00112233445566778899aabbccddeeff\r\n\n"
+				      "10112233445566778899aabbccddeeff";
+	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, secrets, sizeof secrets - 1), sizeof secrets - 1);
+	close(fd);
+	snprintf(text, sizeof text, MINIMAL "cookies: {secret_file: %s}\n", path);
+	struct config *c = load(text);
+	assert_int_equal(c->cookies.count, 2);
+	assert_int_equal(c->cookies.secret[1][0], 0x10);
+	config_free(c);
+	assert_int_equal(unlink(path), 0);
+	assert_refused(text, "cookies.secret_file");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad_secrets),
+		cmocka_unit_test(test_secret_file),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DNS cookies by the front: at once, of misses, and where a TCP option is put behind them.
+#include "front_rig.h"
+
+#include <weir/bytes.h>
+
+enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN };
+
+static int setup(void **state)
+{
+	const uint64_t none[4] = {0};
+	rig_setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	rig.config.cookies = (struct config_cookies){.enabled = true};
+	front_rig_open();
+	front_rig_admit_all();
+	publish_config(rig.publisher, &rig.config, none, true, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	memset(&rig.config.cookies, 0, sizeof rig.config.cookies);
+	front_rig_close();
+	return rig_teardown(state);
+}
+
+// With a cookie of `len` octets in its OPT.
+static enum front_outcome ask_with(
+	enum front_transport t, const char *name, const uint8_t *cookie, uint16_t len)
+{
+	uint8_t msg[600];
+	const struct front_rig_query q = {
+		.name = name, .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
+	size_t n = query_write(msg, &q);
+	put_u16(msg + n - 2, (uint16_t)(len + 4));
+	put_u16(msg + n, DNS_EDNS_OPTION_COOKIE);
+	put_u16(msg + n + 2, len);
+	memcpy(msg + n + 4, cookie, len);
+	return front_rig_ask_bytes(t, "198.18.0.9", msg, n + 4 + len);
+}
+
+// The cookie that ends this message, whose OPT begins at `opt`.
+static void cookie_expect(
+	const uint8_t *msg, uint16_t len, uint16_t opt, uint8_t out[DNS_COOKIE_LEN])
+{
+	assert_int_equal(opt, len - OPT_LEN);
+	assert_int_equal(get_u16(msg + opt + 9), 4 + DNS_COOKIE_LEN);
+	assert_int_equal(get_u16(msg + opt + 11), DNS_EDNS_OPTION_COOKIE);
+	memcpy(out, msg + opt + 15, DNS_COOKIE_LEN);
+	assert_memory_equal(out, "abcdefgh\1\0\0", 12);
+}
+
+static struct front_counts counts(enum front_transport t)
+{
+	return status().front.of[t];
+}
+
+static void test_miss_and_hit(void **)
+{
+	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++) {
+		const char *name = t == FRONT_TCP ? "tcp.example" : "udp.example";
+		assert_int_equal(ask_with(t, name, mine, 8), FRONT_LATER);
+		const struct front_rig_reply *l = expect_later(t, 1500);
+		cookie_expect(l->msg, l->len, l->opt, first);
+		assert_int_equal(ask_with(t, name, first, sizeof first), FRONT_REPLY);
+		cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, again);
+		assert_memory_equal(first, again, sizeof first);
+		first[17] ^= 4;
+		assert_int_equal(ask_with(t, name, first, sizeof first), FRONT_REPLY);
+		cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, again);
+		assert_memory_not_equal(first, again, sizeof first);
+		assert_int_equal(counts(t).cookies_alone, 1);
+		assert_int_equal(counts(t).cookies_good, 1);
+		assert_int_equal(counts(t).cookies_bad, 1);
+	}
+}
+
+static void test_new_settings_keep_own_secrets(void **)
+{
+	const uint64_t none[4] = {0};
+	uint8_t first[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
+	assert_int_equal(
+		ask_with(FRONT_UDP, "a.example", (const uint8_t *)"abcdefgh", 8), FRONT_LATER);
+	const struct front_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, first);
+	publish_config(rig.publisher, &rig.config, none, true, 0);
+	assert_int_equal(ask_with(FRONT_UDP, "a.example", first, sizeof first), FRONT_REPLY);
+	cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, again);
+	assert_memory_equal(first, again, sizeof first);
+	rig.config.cookies.enabled = false;
+	publish_config(rig.publisher, &rig.config, none, true, 0);
+	assert_int_equal(ask_with(FRONT_UDP, "a.example", first, sizeof first), FRONT_REPLY);
+	assert_int_equal(front_said_reply.opt, front_said_reply.len - DNS_OPT_FIXED_LEN);
+}
+
+static void test_malformed(void **)
+{
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	assert_int_equal(ask_with(FRONT_TCP, "a.example", mine, 7), FRONT_REPLY);
+	assert_int_equal(get_u16(front_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_FORMERR);
+	assert_int_equal(front_said_reply.opt, front_said_reply.len - DNS_OPT_FIXED_LEN);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_miss_and_hit),
+		T(test_new_settings_keep_own_secrets),
+		T(test_malformed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
