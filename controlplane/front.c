@@ -328,6 +328,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 		log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply, f->said.len,
 			f->said.kind);
 		slot_give_back(f, slot);
+		front_charge(f, s, client, f->said.len);
 		count_said(c, f->said.kind);
 		reply_fill(c, f->r->reply, f->said.len, q->query.has_opt, out);
 		return FRONT_REPLY;
@@ -361,6 +362,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 		return FRONT_BROKEN;
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
+	front_charge(f, s, client, reply_len);
 	reply_fill(c, f->r->reply, reply_len, q.query.has_opt, out);
 	return FRONT_REPLY;
 }
@@ -395,6 +397,7 @@ void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, u
 	struct front_counts *c = &f->status.of[slot->session->transport];
 	count_answer(c, kind);
 	log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, kind);
+	front_charge(f, slot->session, &slot->client, len);
 	reply_fill(c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);
 }

@@ -53,3 +53,7 @@ struct front {
 enum verdict front_settle(struct front *f, const struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
 	uint16_t *len);
+
+// A reply of `len` octets goes to this client, whose buckets pay for it as a worker's do.
+void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
+	uint16_t len);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/dns_rotate.h>
 #include <weir/dns_served.h>
 #include <weir/rule_reply.h>
 
@@ -46,6 +47,8 @@ static void count_cookie(struct front_counts *c, enum dns_cookie_kind kind)
 static enum verdict settle_status(struct front *f, const struct front_question *q,
 	enum dns_query_status status, enum dns_cookie_kind cookie, uint16_t *len)
 {
+	uint16_t sum;
+
 	switch (status) {
 	case DNS_QUERY_OK:
 		break;
@@ -69,6 +72,10 @@ static enum verdict settle_status(struct front *f, const struct front_question *
 	case DNS_SERVED:
 		break;
 	case DNS_SERVED_REFUSED:
+		*len = dns_identity_reply(f->r->reply, DNS_MESSAGE_MAX, &q->query,
+			&f->r->set.identity, q->limit, &sum);
+		if (*len)
+			return VERDICT_identity;
 		return reply_rcode(
 			f, q, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused, len);
 	case DNS_SERVED_NOTIMP:
@@ -86,7 +93,12 @@ static uint16_t rule_reply(struct front *f, const struct front_question *q,
 		.ttl_cap_s = f->r->set.client_ttl_cap_s,
 		.limit = q->limit};
 	uint16_t sum;
-	return rule_reply_write(f->r->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
+	uint16_t len =
+		rule_reply_write(f->r->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
+	if (f->r->set.rotate && len)
+		dns_rotate(f->r->reply, len, DNS_HEADER_LEN + (size_t)q->query.question_len,
+			f->r->turn++);
+	return len;
 }
 
 static void make_safe(struct front_question *q)
@@ -229,13 +241,13 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	count_cookie(&f->status.of[s->transport], cookie);
 	if (status != DNS_QUERY_SHORT)
 		memcpy(r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
 	v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
 	q->group = (uint8_t)policy_group_of(leaf);
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
-	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
 	bool blocks = publisher_blocks(r->publisher, now_ms);
 	if (r->judge) {
 		v = settle_rules(f, q, judge_image(r->judge), blocks, &allowed, len);
@@ -246,4 +258,20 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 		return block_all(f, q, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && r->set.any_minimal;
 	return is_any ? reply_any(f, q, len) : VERDICT_miss;
+}
+
+void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
+	uint16_t len)
+{
+	const struct policy_reader *p = &f->policy.reader;
+	uint32_t octets = p->limit.reply_octets;
+	unsigned version;
+
+	if (s->transport == FRONT_TCP || !p->has_access || octets == 0 || len <= octets)
+		return;
+	unsigned leaf = front_policy_leaf_of_address(&f->policy, &client->any);
+	const uint8_t *ip = front_policy_octets(&client->any, &version);
+	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
+		limit_take_more(
+			limiter_table(f->limiter, 0), version, ip, limit_reply_more(len, octets));
 }

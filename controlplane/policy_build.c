@@ -155,7 +155,12 @@ static void head_fill(
 	h->version = POLICY_VERSION;
 	h->group_count = c->group_count + 1;
 	h->limit = (struct policy_limit){
-		c->access.rate, c->access.network_rate, c->access.burst_s, c->access.slip};
+		.rate = c->access.rate,
+		.network_rate = c->access.network_rate,
+		.burst_s = c->access.burst_s,
+		.slip = c->access.slip,
+		.reply_octets = c->access.reply_octets,
+	};
 	h->other_leaf = policy_leaf_other(c);
 	h->has_access = policy_leaves_access(c);
 	h->refuse = c->access.refuse;

@@ -47,10 +47,12 @@ static void settings_take(struct resolver *r, const struct config *c)
 		.stale_ttl_s = c->cache.stale_ttl_s,
 		.stale_immediate = c->cache.stale_immediate,
 		.any_minimal = c->access.any_minimal,
+		.rotate = c->cache.rotate,
 		.client_ttl_cap_s = c->cache.client_ttl_cap_s,
 		.waiters = c->limits.waiters,
 		.udp_reply_size = c->limits.udp_reply_size,
 	};
+	config_identity_take(c, &r->set.identity);
 	inflight_set_limits(r->inflight, &(struct inflight_limits){
 						 .questions = c->limits.inflight,
 						 .zone_questions = c->limits.zone_inflight,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/dns_rotate.h>
 
 enum { ANSWERS_A_PORTION = 32 };
 
@@ -126,7 +127,11 @@ static uint16_t reply_write(struct resolver *r, const struct waiter *w,
 	if (a->view) {
 		struct dns_reply_opts opts = a->opts;
 		opts.limit = limit_of(r, w);
-		return dns_reply_answer(r->reply, cap, &r->one, a->view, &opts, sum);
+		uint16_t len = dns_reply_answer(r->reply, cap, &r->one, a->view, &opts, sum);
+		if (r->set.rotate && len)
+			dns_rotate(r->reply, len, DNS_HEADER_LEN + (size_t)r->one.question_len,
+				r->turn++);
+		return len;
 	}
 	return dns_reply_rcode(r->reply, cap, &r->one, a->rcode, a->opts.ede, sum);
 }

@@ -26,6 +26,7 @@
 #include "views.h"
 
 #include <weir/dns_answer.h>
+#include <weir/dns_identity.h>
 
 enum {
 	RESOLVER_QUESTIONS_MAX = 65536, // the most that limits.inflight can be set to
@@ -47,9 +48,10 @@ struct resolver_settings {
 	struct ttl_rules ttl;
 	uint32_t stale_ttl_s, client_ttl_cap_s;
 	bool stale_immediate;
-	bool any_minimal;
+	bool any_minimal, rotate;
 	unsigned waiters;
 	uint16_t udp_reply_size;
+	struct dns_identity identity;
 };
 
 struct resolver {
@@ -79,6 +81,7 @@ struct resolver {
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
+	uint32_t turn;        // of addresses, from reply to reply
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
 	struct resolver_log *log;

@@ -3,12 +3,38 @@
 
 #include "reply_line.h"
 
+#include <weir/dns_identity.h>
+#include <weir/dns_rotate.h>
+#include <weir/limit.h>
 #include <weir/rule_mask.h>
 #include <weir/rule_reply.h>
 
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {
 	reply_line_answer(b, p, view, stale);
+}
+
+void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_t len)
+{
+	const struct worker_tables *t = w->tables;
+	const struct policy_reader *r = &t->policy;
+	uint32_t octets = r->limit.reply_octets;
+	if (!t->has_access || octets == 0 || len <= octets)
+		return;
+	unsigned leaf = version == 4 ? policy_leaf_v4(r, ip) : policy_leaf_v6(r, ip);
+	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
+		limit_take_more(w->limit, version, ip, limit_reply_more(len, octets));
+}
+
+void reply_more(struct batch *b, struct packet *p, uint32_t len)
+{
+	enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
+	reply_charge(
+		b->w, p->ip_version, ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE), len);
+	if (b->tables->config.rotate)
+		dns_rotate(packet_dns(p), len, DNS_HEADER_LEN + (size_t)p->q.question_len,
+			b->w->turn++);
 }
 
 static const struct dns_block *block_of(const struct batch *b, const struct packet *p)
@@ -65,6 +91,16 @@ void reply_any(struct batch *b, struct packet *p)
 	uint16_t len =
 		dns_reply_any(packet_dns(p), packet_dns_room(p), &p->q, reply_line_limit(b), &sum);
 	reply_line_finish(b, p, len, sum, VERDICT_any_minimal);
+}
+
+bool reply_identity(struct batch *b, struct packet *p)
+{
+	uint16_t sum = 0;
+	uint16_t len = dns_identity_reply(packet_dns(p), packet_dns_room(p), &p->q,
+		&b->tables->config.identity, reply_line_limit(b), &sum);
+	if (len)
+		reply_line_finish(b, p, len, sum, VERDICT_identity);
+	return len > 0;
 }
 
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v)

@@ -11,6 +11,12 @@
 // (RFC 8767 4, RFC 8914 4.4 and 4.20).
 void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view, bool stale);
 
+// Before the headers are written: puts the addresses of a reply of `len` octets in the order whose
+// turn it is, and takes from the client's buckets what its length comes to.
+void reply_more(struct batch *b, struct packet *p, uint32_t len);
+// The latter of a reply that goes to a client by itself. `ip`: as in a packet.
+void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_t len);
+
 // A rule's reply: the records that its image has for the name, or a way to say that it is blocked,
 // its own or that of the client's group (rule_reply.h). A rule of local data blocks nobody: its
 // verdict is `local`, and no error is told.
@@ -23,6 +29,9 @@ void reply_judged(struct batch *b, struct packet *p);
 
 // ANY, minimally (dns_reply_any).
 void reply_any(struct batch *b, struct packet *p);
+
+// What we are, if that is asked and told (dns_identity.h). False: not settled.
+bool reply_identity(struct batch *b, struct packet *p);
 
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);

@@ -9,6 +9,16 @@
 
 #include <weir/bytes.h>
 
+// A longer reply takes more than to be sent (reply_more).
+ATTR_INLINE uint32_t reply_line_plain_most(const struct batch *b)
+{
+	const struct worker_tables *t = b->tables;
+	if (unlikely_(t->config.rotate))
+		return 0;
+	return t->has_access && t->policy.limit.reply_octets ? t->policy.limit.reply_octets
+							     : UINT32_MAX;
+}
+
 ATTR_INLINE void reply_line_finish(
 	struct batch *b, struct packet *p, uint16_t len, uint16_t sum, enum verdict v)
 {
@@ -18,6 +28,8 @@ ATTR_INLINE void reply_line_finish(
 	}
 	if (unlikely_(get_u16(packet_dns(p) + 2) & DNS_FLAG_TC))
 		batch_count(b, COUNTER_reply_truncated, 1);
+	if (unlikely_(len > reply_line_plain_most(b)))
+		reply_more(b, p, len);
 	frame_line_reply(p, len, csum_widen(sum));
 	batch_tx(b, p, v);
 }

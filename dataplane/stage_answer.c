@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "address.h"
 #include "frame.h"
+#include "reply.h"
 #include "send.h"
 #include "stages.h"
 
@@ -146,6 +147,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 			continue;
 		unsigned port = a.head.path.port;
 		out->frame[port][out->count[port]++] = m;
+		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, a.head.dns_len);
 		count_answer(w, a.head.verdict);
 	}
 	return n;

@@ -122,8 +122,8 @@ static void find_records(struct batch *b, struct l0_found found[], uint64_t *ano
 }
 
 // True: answered, as most are; only the counters are not touched yet.
-ATTR_INLINE bool answer_plain(
-	struct batch *b, struct packet *p, const struct l0_found *f, const struct l0_hit_terms *t)
+ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0_found *f,
+	const struct l0_hit_terms *t, uint32_t plain_most)
 {
 	if (unlikely_(p->record == L0_NONE))
 		return false;
@@ -134,6 +134,8 @@ ATTR_INLINE bool answer_plain(
 	uint32_t len = l0_hit_reply(f, &p->q, msg, (uint32_t)packet_dns_room(p), t, &sum);
 	if (unlikely_(len == 0))
 		return false;
+	if (unlikely_(len > plain_most))
+		reply_more(b, p, len);
 	frame_line_reply(p, (uint16_t)len, sum);
 	b->tx[b->tx_count++] = p->m;
 	p->m = NULL;
@@ -149,12 +151,13 @@ static void answer_all(struct batch *b, const struct l0_found found[], struct hi
 		.most_ttl_s = config->client_ttl_cap_s ? config->client_ttl_cap_s : UINT32_MAX,
 		.limit = reply_line_limit(b),
 	};
+	const uint32_t plain_most = reply_line_plain_most(b);
 	unsigned kept = 0;
 	h->count = h->plain = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		h->used[h->count] = p->record;
-		if (likely_(answer_plain(b, p, &found[i], &terms))) {
+		if (likely_(answer_plain(b, p, &found[i], &terms, plain_most))) {
 			h->count++;
 			h->plain++;
 		} else if (answer(b, p, marks, anomalies)) {

@@ -52,7 +52,9 @@ static bool settle_question(struct batch *b, struct packet *p)
 	case DNS_SERVED:
 		return true;
 	case DNS_SERVED_REFUSED:
-		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused);
+		if (!reply_identity(b, p))
+			reply_rcode(
+				b, p, DNS_RCODE_REFUSED, DNS_EDE_NOT_SUPPORTED, VERDICT_refused);
 		return false;
 	case DNS_SERVED_NOTIMP:
 		break;

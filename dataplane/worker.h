@@ -110,6 +110,7 @@ struct worker {
 	struct log_writer log;
 	struct log_clock log_clock;
 	uint64_t now_ms; // of the current batch
+	uint32_t turn;   // of addresses, from reply to reply
 	struct crowding crowding;
 };
 

@@ -77,7 +77,10 @@
 		"How long that is at most: the whole `window`, or no longer than the answer was " \
 		"`stored` for.")                                                                  \
 	X(cache, stale_ttl, stale_ttl_s, NUMBER, none, "30", 1, 3600, LIVE,                       \
-		"TTL of a stale answer, in seconds (RFC 8767).")
+		"TTL of a stale answer, in seconds (RFC 8767).")                                  \
+	X(cache, rrset_order, rotate, CHOICE, rrset_order, "keep", 0, 0, LIVE,                    \
+		"Order of the A or AAAA records of a name: as the upstream gave them (`keep`), "  \
+		"or moved on by one from query to query (`rotate`).")
 
 #define CONFIG_KEYS_REFRESH(X)                                                                     \
 	X(refresh, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                               \
@@ -251,6 +254,9 @@
 		"Each how many-th query over the limit is answered, without records and with TC, " \
 		"so that a real client asks again over TCP. 1: each; 0: none. The others are "     \
 		"dropped.")                                                                        \
+	X(access, reply_octets, reply_octets, NUMBER, none, "512", 0, 65535, LIVE,                 \
+		"A UDP reply counts as one query for each so many octets that it has begun, so a " \
+		"client gets `rate` times as many octets a second at most. 0: each reply is one.") \
 	X(access, any, any_minimal, CHOICE, access_any, "minimal", 0, 0, LIVE,                     \
 		"What a question for ANY gets: one HINFO record that tells nothing (`minimal`, "   \
 		"RFC 8482), or what the upstreams say (`forward`).")
@@ -266,6 +272,12 @@
 	X(cookies, secret_file, secret_file, TEXT, none, "", 0, 200, LIVE,                     \
 		"File with the secrets in place of `secrets`, one a line; read with the "      \
 		"configuration. Absolute.")
+
+#define CONFIG_KEYS_IDENTITY(X)                                                                    \
+	X(identity, version, version, TEXT, none, "", 0, 63, LIVE,                                 \
+		"What `version.bind` and `version.server` (TXT of class CH) say. Empty: REFUSED.") \
+	X(identity, name, name, TEXT, none, "", 0, 63, LIVE,                                       \
+		"What `hostname.bind` and `id.server` say (RFC 4892). Empty: REFUSED.")
 
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
@@ -340,6 +352,7 @@
 	CONFIG_KEYS_FALLBACK(X)  \
 	CONFIG_KEYS_ACCESS(X)    \
 	CONFIG_KEYS_COOKIES(X)   \
+	CONFIG_KEYS_IDENTITY(X)  \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)     \
 	CONFIG_KEYS_QUERY_LOG(X)
@@ -368,6 +381,8 @@
 	X(ttl_preset, "weir", TTL_PRESET_WEIR)                          \
 	X(ttl_preset, "reference", TTL_PRESET_REFERENCE)                \
 	X(stale_bound, "window", STALE_BOUND_WINDOW)                    \
+	X(rrset_order, "keep", 0)                                       \
+	X(rrset_order, "rotate", 1)                                     \
 	X(access_denied, "drop", 0)                                     \
 	X(access_denied, "refuse", 1)                                   \
 	X(access_any, "forward", 0)                                     \

@@ -157,6 +157,10 @@ static const cyaml_schema_field_t raw_fallback_fields[] = {
 	CONFIG_KEYS_FALLBACK(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_identity_fields[] = {
+	CONFIG_KEYS_IDENTITY(RAW_KEY) CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_access_fields[] = {
 	CONFIG_KEYS_ACCESS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_access, allow, &raw_text, CONFIG_ACCESS_MAX),
@@ -276,6 +280,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(fallback),
 	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(cookies),
+	RAW_SECTION_FIELD(identity),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
@@ -390,7 +395,7 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
 		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
-		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log)
+		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
 		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;

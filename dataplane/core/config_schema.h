@@ -62,8 +62,8 @@ struct config_raw_dataplane {
 };
 
 struct config_raw_cache {
-	char *l0_mb, *ttl_preset, *stale_bound, *min_ttl, *max_ttl, *negative_ttl, *client_ttl_cap,
-		*stale, *stale_window, *stale_ttl;
+	char *l0_mb, *ttl_preset, *stale_bound, *rrset_order, *min_ttl, *max_ttl, *negative_ttl,
+		*client_ttl_cap, *stale, *stale_window, *stale_ttl;
 };
 
 struct config_raw_refresh {
@@ -115,8 +115,12 @@ struct config_raw_fallback {
 	char *udp;
 };
 
+struct config_raw_identity {
+	char *version, *name;
+};
+
 struct config_raw_access {
-	char *denied, *rate, *network_rate, *burst, *slip, *any;
+	char *denied, *rate, *network_rate, *burst, *slip, *reply_octets, *any;
 	char **allow, **deny, **unlimited;
 	unsigned allow_count, deny_count, unlimited_count;
 };
@@ -210,6 +214,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_fallback *fallback;
 	struct config_raw_access *access;
 	struct config_raw_cookies *cookies;
+	struct config_raw_identity *identity;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
 	struct config_raw_client *clients;                  // may be NULL

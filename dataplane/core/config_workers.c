@@ -37,6 +37,19 @@ uint32_t config_log_sample(const struct config *c)
 	return c->query_log.enabled ? c->query_log.sample : 0;
 }
 
+static void text_take(char out[DNS_IDENTITY_MAX + 1], const char *text)
+{
+	memset(out, 0, DNS_IDENTITY_MAX + 1);
+	if (text)
+		memcpy(out, text, strnlen(text, DNS_IDENTITY_MAX));
+}
+
+void config_identity_take(const struct config *config, struct dns_identity *out)
+{
+	text_take(out->version, config->identity.version);
+	text_take(out->name, config->identity.name);
+}
+
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
@@ -47,6 +60,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.blocking_on = config->blocking.enabled,
 		.any_minimal = config->access.any_minimal,
 		.log_sample = config_log_sample(config),
+		.rotate = config->cache.rotate,
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
 	out->cookies.is_on = config->cookies.enabled;
@@ -54,4 +68,5 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 	out->cookies.count = (uint8_t)config->cookies.count;
 	memcpy(out->cookies.secret, config->cookies.secret, sizeof out->cookies.secret);
 	config_block_reply(config, NULL, &out->block);
+	config_identity_take(config, &out->identity);
 }

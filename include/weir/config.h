@@ -131,6 +131,7 @@ struct config_cache {
 	uint8_t stale_bound;                           // enum stale_bound
 	uint32_t stale_window_s;                       // kept after soft expiry, 3600
 	uint32_t stale_ttl_s;                          // 30
+	bool rotate; // addresses, from query to query; false: as stored
 };
 
 enum refresh_mode { REFRESH_AGGRESSIVE, REFRESH_BALANCED, REFRESH_CONSERVATIVE, REFRESH_CUSTOM };
@@ -265,7 +266,13 @@ struct config_access {
 	struct ip_address *unlimited;    // no limit applies to these clients
 	uint32_t rate, network_rate;     // queries a second of an address and of a network; 0: any
 	uint32_t burst_s;                // so many seconds of silence may be made up for at once
-	uint32_t slip; // each how many-th query over the limit is answered by TC; 0: none
+	uint32_t reply_octets; // a reply is one query for each so many octets begun; 0: always one
+	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
+};
+
+// What weir says of itself (dns_identity.h); "": nothing.
+struct config_identity {
+	char *version, *name;
 };
 
 // DNS cookies (dns_cookie.h).
@@ -420,6 +427,7 @@ struct config {
 	struct config_fallback fallback;
 	struct config_access access;
 	struct config_cookies cookies;
+	struct config_identity identity;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;
@@ -458,6 +466,8 @@ void config_free(struct config *c); // NULL is fine
 void config_block_reply(
 	const struct config *config, const struct config_group *group, struct dns_block *out);
 
+struct dns_identity;
+void config_identity_take(const struct config *config, struct dns_identity *out);
 // What workers need of it (shm_abi.h); every list applies to everyone, no pause.
 struct dp_config;
 void config_for_workers(const struct config *config, struct dp_config *out);

@@ -13,6 +13,10 @@
 // only if both are, so whoever shares one cell with a flood is let through. Nothing is stored of
 // who a client is, nothing is evicted, and a flood from any number of addresses changes no size.
 //
+// A long reply takes from the same buckets as if more had been asked (policy_limit.reply_octets),
+// so both are bounded by one count: queries by the rate, octets by the rate times those of one
+// query.
+//
 // 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
 // limited client touches four lines; the look costs the main lcore nothing while no limited client
 // asks, and 80,000 cells a worker when all of them do, but never more than those of four workers:
@@ -70,14 +74,19 @@ ATTR_INLINE bool limit_cell_left(const struct limit_cell *c)
 	return (int32_t)(until - count) > 0;
 }
 
-ATTR_INLINE void limit_cell_count(struct limit_table *t, uint32_t at)
+ATTR_INLINE void limit_cell_add(struct limit_table *t, uint32_t at, uint32_t n)
 {
 	struct limit_cell *c = &t->cell[at];
 	_Atomic uint8_t *dirty = &t->dirty[at / LIMIT_BLOCK];
-	atomic_store_explicit(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + 1,
+	atomic_store_explicit(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + n,
 		memory_order_relaxed);
 	if (!atomic_load_explicit(dirty, memory_order_relaxed))
 		atomic_store_explicit(dirty, 1, memory_order_release);
+}
+
+ATTR_INLINE void limit_cell_count(struct limit_table *t, uint32_t at)
+{
+	limit_cell_add(t, at, 1);
 }
 
 // Where the two buckets of a client are: two cells of its address, two of its network.
@@ -128,6 +137,23 @@ ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8
 	uint32_t at[4];
 	limit_places(t, version, ip, at);
 	return limit_take_at(t, at);
+}
+
+// What a reply of `len` octets takes beside the query's own, with so many octets a query (not 0).
+ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
+{
+	return len ? (len - 1) / octets : 0;
+}
+
+// A reply went to this client that takes so many queries more; its buckets may owe them then. The
+// table's worker alone.
+ATTR_INLINE void limit_take_more(
+	struct limit_table *t, unsigned version, const uint8_t *ip, uint32_t more)
+{
+	uint32_t at[4];
+	limit_places(t, version, ip, at);
+	for (unsigned i = 0; i < 4; i++)
+		limit_cell_add(t, at[i], more);
 }
 
 // Of a query over the limit: is it one that is told so?

@@ -56,7 +56,7 @@ enum {
 	POLICY_BURST_MAX_S = 60,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 3
+#define POLICY_VERSION 4
 
 // What a client may. In the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
@@ -71,6 +71,10 @@ struct policy_limit {
 	uint32_t rate, network_rate; // queries a second; 0: no bucket
 	uint32_t burst_s;            // a bucket holds so many seconds' worth
 	uint32_t slip;               // each how many-th over it is answered by TC; 0: none
+	// A reply takes one more from each bucket for every so many octets beyond the first; 0:
+	// none.
+	uint32_t reply_octets;
+	uint32_t reserved;
 };
 
 struct policy_group {
@@ -125,7 +129,7 @@ struct policy_head {
 	uint64_t head_sum; // contenthash of this struct up to here
 };
 static_assert(sizeof(struct policy_head) % 8 == 0);
-static_assert(offsetof(struct policy_head, mac) == 72);
+static_assert(offsetof(struct policy_head, mac) == 80);
 
 struct policy_v6_reader {
 	uint64_t bits[2]; // mask of the length

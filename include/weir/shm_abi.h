@@ -9,6 +9,7 @@
 
 #include "attr.h"
 #include "dns_cookie.h"
+#include "dns_identity.h"
 #include "dns_reply.h"
 
 #include <stdatomic.h>
@@ -63,10 +64,12 @@ struct dp_config {
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
 	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
-	uint8_t reserved[3];
+	uint8_t rotate;            // 1: addresses by dns_rotate, from query to query
+	uint8_t reserved[2];
 	struct dns_cookie_terms cookies;
+	struct dns_identity identity; // what is told of us
 };
-static_assert(sizeof(struct dp_config) == 160);
+static_assert(sizeof(struct dp_config) == 288);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };

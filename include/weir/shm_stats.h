@@ -19,6 +19,7 @@
 	X(blocked_answer, "answered as blocked for what its answer leads to")       \
 	X(local, "answered from local data")                                        \
 	X(any_minimal, "HINFO: ANY is not for clients (access.any)")                \
+	X(identity, "TXT of class CHAOS (identity)")                                \
 	X(drop_rule, "dropped by a block rule")                                     \
 	X(miss, "handed to the control plane")                                      \
 	X(miss_duplicate, "dropped: enough clients already wait for that question") \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 8482: ANY. RFC 5001 and 4892: what weir says of itself. The order of an RRset."""
-from harness import asked, case, option
+from harness import asked, case, configured, option
 
 
 @case
@@ -41,8 +41,34 @@ def rfc4892_version_bind_is_not_told_as_shipped(way):
         assert reply.rcode in ("REFUSED", "NOTIMP") and not reply.msg.answer
 
 
+@case(alone=True)
+def rfc4892_2_what_the_operator_wants_told_is_told(way):
+    texts = {"version.bind": '"some weir"', "version.server": '"some weir"', "hostname.bind": '"box 1"', "id.server": '"box 1"'}
+    with configured(identity="identity: {version: some weir, name: box 1}"):
+        for name, text in texts.items():
+            assert way.ask(name, "TXT", rdclass="CH").records("TXT") == [text]
+        assert way.ask("other.bind", "TXT", rdclass="CH").rcode == "REFUSED"
+    assert way.ask("id.server", "TXT", rdclass="CH").rcode == "REFUSED"
+
+
 @case
 def rfc1034_3_6_an_rrset_is_whole_whatever_its_order(way):
     name = way.fresh("order")
     for _ in range(4):
         assert way.ask(name).records("A") == [f"198.18.200.{i}" for i in range(1, 5)]
+
+
+@case(alone=True)
+def rfc1794_4_addresses_go_round_where_told_to(way):
+    """All there, each first in its turn; an alias stays before them, and a shipped weir leaves them as they came."""
+    name, alias = way.fresh("order"), way.fresh("cname")
+
+    def first(name):
+        rrset = [rrset for rrset in way.ask(name).msg.answer if rrset.rdtype == 1][-1]
+        return rrset[0].to_text(), len(rrset)
+
+    as_stored = first(name)
+    assert as_stored[1] == 4 and all(first(name) == as_stored for _ in range(4))
+    with configured(cache="cache: {rrset_order: rotate}"):
+        assert {first(name) for _ in range(16)} == {(f"198.18.200.{i}", 4) for i in range(1, 5)}
+        assert way.ask(alias).msg.answer[0].rdtype == 5

@@ -150,6 +150,27 @@ static void test_rate_of_address_and_network(void **)
 	harness_end(h);
 }
 
+// Who gets long replies gets fewer, by hits as by answers that come later; others as before.
+static void test_reply_octets(void **)
+{
+	enum { REPLY_OCTETS = 100, COSTS = 4 }; // a reply of 12 + 15 + 20 * 16 octets
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 20});
+	lists(&l, false, 0);
+	l.access.network_rate = 0;
+	l.access.reply_octets = REPLY_OCTETS;
+	harness_access(h, &l.access);
+	harness_limits_look(h, 1000);
+	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S / COSTS);
+	assert_int_equal(ask(h, "fd53:0:0:201::1", 100), RATE * BURST_S / COSTS);
+	assert_int_equal(ask(h, "198.18.1.1", 100), 100); // has no limit
+	// A short one costs one query, as it did.
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	assert_int_equal(ask(h, "198.18.2.2", 100), RATE * BURST_S);
+	harness_end(h);
+}
+
 static void test_slip(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -196,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_denied_gets_nothing),
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),
+		cmocka_unit_test(test_reply_octets),
 		cmocka_unit_test(test_slip),
 		cmocka_unit_test(test_source_ports),
 	};

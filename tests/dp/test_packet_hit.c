@@ -269,9 +269,50 @@ static void test_tx_full(void **)
 	harness_end(h);
 }
 
+// Each reply begins with another address, as stored otherwise; sums are checked with every reply.
+static void test_rotate(void **)
+{
+	enum { COUNT = 3 };
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "Order.example"};
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "order.example", .count = COUNT});
+	for (unsigned turn = 0; turn < 2 * COUNT; turn++) {
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(r.record[0].rdata[0], 5);
+	}
+	h->tables.config.rotate = 1;
+	unsigned seen = 0;
+	for (unsigned turn = 0; turn < 2 * COUNT; turn++) {
+		q.version = turn % 2 ? 6 : 4;
+		q.edns = turn % 3 == 0;
+		q.name = turn % 2 ? "Order.example" : "order.Example";
+		harness_ask(h, &q, VERDICT_hit, &r);
+		assert_int_equal(r.count, COUNT);
+		unsigned first = (r.record[0].rdata[0] - 5) / 17;
+		for (unsigned i = 0; i < COUNT; i++)
+			assert_int_equal(r.record[i].rdata[0], 17 * ((first + i) % COUNT) + 5);
+		assert_int_equal(first, turn % COUNT);
+		seen |= 1u << first;
+	}
+	assert_int_equal(seen, (1u << COUNT) - 1);
+	// Stale, and so by the other way.
+	harness_put(h, &(struct harness_record){.name = "stale.example",
+			       .count = 2,
+			       .created_ms = -400000,
+			       .stale_until_ms = 3000000});
+	q.name = "stale.example";
+	for (unsigned turn = 0; turn < 4; turn++) {
+		harness_ask(h, &q, VERDICT_hit_stale, &r);
+		assert_int_equal(r.record[turn % 2].rdata[0], 5);
+	}
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rotate),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_checksums),
 		cmocka_unit_test(test_checksum_of_zero),

@@ -121,6 +121,28 @@ static void test_types_and_classes(void **)
 }
 
 // Octets that the IP packet has and UDP's length has not are no part of the message.
+// What we are is told where there is a text for it, with or without a cache and a control plane.
+static void test_identity(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "Version.bind", .qtype = 16, .qclass = 3, .edns = true};
+	struct wire_reply r;
+	harness_ask(h, &q, VERDICT_refused, &r);
+	memcpy(h->tables.config.identity.version, "weir", 5);
+	for (h->w.control_alive = 0; h->w.control_alive < 2; h->w.control_alive++) {
+		harness_ask(h, &q, VERDICT_identity, &r);
+		assert_int_equal(r.rcode, DNS_RCODE_NOERROR);
+		assert_int_equal(r.count, 1);
+		assert_int_equal(r.record[0].type, DNS_TYPE_TXT);
+		assert_int_equal(r.record[0].rdata_len, 5);
+		assert_memory_equal(r.record[0].rdata, "\4weir", 5);
+	}
+	q.name = "id.server";
+	harness_ask(h, &q, VERDICT_refused, &r);
+	assert_int_equal(r.count, 0);
+	harness_end(h);
+}
+
 static void test_udp_length_rules(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});
@@ -145,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_formerr),
 		cmocka_unit_test(test_notimp_and_badvers),
 		cmocka_unit_test(test_types_and_classes),
+		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_udp_length_rules),
 	};
 	return HARNESS_MAIN(tests);

@@ -226,6 +226,7 @@ static void test_every_value(void **)
 		     "cookies: {enabled: false, require: never,\n"
 		     "  secrets: [00112233445566778899aabbccddeeff,\n"
 		     "  FF112233445566778899AABBCCDDEEFF]}\n"
+		     "identity: {version: one of ours, name: box}\n"
 		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
 		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
 		     "  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
@@ -278,6 +279,8 @@ static void test_every_value(void **)
 	assert_int_equal(c->cookies.count, 2);
 	assert_memory_equal(c->cookies.secret[0], "\x00\x11\x22\x33\x44\x55\x66\x77", 8);
 	assert_memory_equal(c->cookies.secret[1] + 8, "\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 8);
+	assert_string_equal(c->identity.version, "one of ours");
+	assert_string_equal(c->identity.name, "box");
 	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
 	assert_int_equal(c->redis.address_count, 2);
 	assert_int_equal(c->redis.addresses[0].port, 26379);

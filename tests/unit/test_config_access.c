@@ -67,6 +67,7 @@ static void test_shipped(void **)
 		assert_int_equal(a->network_rate, 1000);
 		assert_int_equal(a->burst_s, 2);
 		assert_int_equal(a->slip, 2);
+		assert_int_equal(a->reply_octets, 512);
 		assert_true(a->any_minimal);
 		config_free(c);
 	}
@@ -78,7 +79,7 @@ static void test_given(void **)
 		MINIMAL "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
 			"[198.51.100.0/24]\n"
 			"  unlimited: [192.0.2.7]\n  denied: refuse\n  rate: 0\n  network_rate: 7\n"
-			"  burst: 60\n  slip: 0\n  any: forward\n");
+			"  burst: 60\n  slip: 0\n  reply_octets: 99\n  any: forward\n");
 	const struct config_access *a = &c->access;
 	assert_int_equal(a->allow_count, 5);
 	assert_true(has(a->allow, a->allow_count, "0.0.0.0/0"));
@@ -90,6 +91,7 @@ static void test_given(void **)
 	assert_int_equal(a->network_rate, 7);
 	assert_int_equal(a->burst_s, 60);
 	assert_int_equal(a->slip, 0);
+	assert_int_equal(a->reply_octets, 99);
 	assert_false(a->any_minimal);
 	config_free(c);
 }

@@ -3,6 +3,7 @@
 #include "dns_rand.h"
 #include "unit.h"
 
+#include <weir/dns_identity.h>
 #include <weir/dns_reply.h>
 
 static struct dns_rand rnd = {7};
@@ -368,6 +369,60 @@ static void test_any(void **)
 	}
 }
 
+// A question for a name in class CH; its length.
+static size_t ask_chaos(
+	uint8_t *msg, const char *name, size_t name_len, uint16_t type, struct dns_query *q)
+{
+	struct wr w = wr_init(msg, 512);
+	wr_bytes(&w, "\x12\x34\1\0\0\1\0\0\0\0\0\0", 12);
+	wr_bytes(&w, name, name_len);
+	wr_u16(&w, type);
+	wr_u16(&w, DNS_CLASS_CH);
+	assert_int_equal(dns_query_parse(msg, w.pos, q), DNS_QUERY_OK);
+	return w.pos;
+}
+
+static void test_identity(void **)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+		bool is_name;
+	} told[] = {
+		{"\7VERSION\4bind", 14, false},
+		{"\7version\6server", 16, false},
+		{"\10hostname\4bind", 15, true},
+		{"\2id\6Server", 11, true},
+	};
+	struct dns_identity identity = {.name = "n"};
+	uint8_t msg[512];
+	struct dns_query q;
+	uint16_t sum;
+	memset(identity.version, 'v', sizeof identity.version); // not ended: as damaged memory
+	for (unsigned i = 0; i < ARRAY_LEN(told); i++) {
+		size_t len = ask_chaos(msg, told[i].name, told[i].len, DNS_TYPE_TXT, &q);
+		uint16_t end = dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum);
+		unsigned text = told[i].is_name ? 1 : DNS_IDENTITY_MAX;
+		assert_int_equal(end, len + 13 + text);
+		assert_int_equal(sum, sum_by_octets(msg, end));
+		assert_int_equal(get_u16(msg + 6), 1);
+		assert_memory_equal(msg + len, "\xc0\x0c\0\x10\0\3\0\0\0\0\0", 11);
+		assert_int_equal(msg[len + 11], text + 1);
+		assert_int_equal(msg[len + 12], text);
+		assert_int_equal(msg[end - 1], told[i].is_name ? 'n' : 'v');
+	}
+	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_A, &q);
+	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	ask_chaos(msg, "\7version\4bind\1x", 16, DNS_TYPE_TXT, &q);
+	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	ask_chaos(msg, told[3].name, told[3].len, DNS_TYPE_TXT, &q);
+	identity.name[0] = 0;
+	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+	q.qclass = DNS_CLASS_IN;
+	identity.name[0] = 'n';
+	assert_int_equal(dns_identity_reply(msg, sizeof msg, &q, &identity, 1232, &sum), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_rcode),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_any),
+		cmocka_unit_test(test_identity),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,8 @@ static struct ip_address prefix(const char *text)
 	return a;
 }
 
+static uint32_t reply_octets;
+
 static void access_publish(bool refuse)
 {
 	static const struct policy_group everyone;
@@ -37,6 +39,7 @@ static void access_publish(bool refuse)
 		.rate = RATE,
 		.burst_s = BURST_S,
 		.slip = 2,
+		.reply_octets = reply_octets,
 	};
 	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
 	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
@@ -135,6 +138,26 @@ static void test_denied(void **)
 	assert_int_equal(counts(FRONT_TCP).verdict[VERDICT_drop_denied], 2);
 }
 
+// A reply of 45 octets costs three queries over UDP; TCP has no rate.
+static void test_long_replies_cost_more(void **)
+{
+	unsigned told = 0;
+
+	reply_octets = 20;
+	access_publish(false);
+	reply_octets = 0;
+	answer_cached();
+	usleep(250000); // the engine looks at its limits every 100 ms
+	for (unsigned i = 0; i < 20; i++)
+		told += ask_from(FRONT_UDP, "198.18.2.1") == FRONT_REPLY
+			&& get_u16(front_said + 6) > 0;
+	assert_in_range(told, 4, RATE * BURST_S - 1);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(ask_from(FRONT_TCP, "::ffff:198.18.3.1"), FRONT_REPLY);
+	assert_int_equal(ask_from(FRONT_UDP, "198.18.3.1"), FRONT_REPLY);
+	assert_true(get_u16(front_said + 6) > 0);
+}
+
 static void test_denied_is_told(void **)
 {
 	access_publish(true);
@@ -173,6 +196,7 @@ static void test_limited(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_long_replies_cost_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),

@@ -18,7 +18,8 @@ struct rig {
 
 static struct rig rig_begin(uint32_t rate, uint32_t network_rate, uint32_t burst_s)
 {
-	struct rig r = {.now_ms = 5000, .limit = {rate, network_rate, burst_s, 0}};
+	struct rig r = {.now_ms = 5000,
+		.limit = {.rate = rate, .network_rate = network_rate, .burst_s = burst_s}};
 	assert_int_equal(limiter_new(WORKERS, &r.l), 0);
 	limiter_look(r.l, &r.limit, r.now_ms);
 	return r;
@@ -193,6 +194,36 @@ static void test_wraps_and_pauses(void **)
 	limiter_free(r.l);
 }
 
+// What is paid with octets is owed, counts for the network too, and comes back with time.
+static void test_replies_take_more(void **)
+{
+	const uint8_t ip[4] = {0, 0, 0, 1};
+	struct rig r = rig_begin(100, 0, 2);
+	struct limit_table *t = limiter_table(r.l, 0);
+	assert_int_equal(limit_reply_more(0, 512), 0);
+	assert_int_equal(limit_reply_more(512, 512), 0);
+	assert_int_equal(limit_reply_more(513, 512), 1);
+	assert_int_equal(limit_reply_more(1232, 512), 2);
+	assert_int_equal(limit_reply_more(65535, 1), 65534);
+	limit_take_more(t, 4, ip, 150);
+	assert_int_equal(ask(&r, 0, 1, 1000), 50);
+	assert_int_equal(ask(&r, 0, 1 << 8, 1000), 200);
+	rig_look(&r);
+	limit_take_more(t, 4, ip, 49); // one of them is there
+	for (unsigned ms = 0; ms < 480; ms += LOOK_MS) {
+		rig_look(&r);
+		assert_int_equal(ask(&r, 0, 1, 1), 0);
+	}
+	rig_look(&r);
+	assert_int_equal(ask(&r, 0, 1, 9), 1);
+	limiter_free(r.l);
+
+	r = rig_begin(0, 100, 2);
+	limit_take_more(limiter_table(r.l, 0), 4, ip, 150);
+	assert_int_equal(ask(&r, 0, 2, 1000), 50); // another address of that network
+	limiter_free(r.l);
+}
+
 static void test_slip(void **)
 {
 	struct rig r = rig_begin(1, 0, 1);
@@ -244,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_change_and_off),
 		cmocka_unit_test(test_wraps_and_pauses),
 		cmocka_unit_test(test_slip),
+		cmocka_unit_test(test_replies_take_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

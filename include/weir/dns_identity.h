@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What weir says of itself, where the operator wants that: TXT records of class CHAOS under the
+// names that BIND made common (RFC 4892). `version.bind` and `version.server` have the version,
+// `hostname.bind` and `id.server` the name. What has no text is not told.
+
+#include "attr.h"
+#include "dns_query.h"
+
+enum { DNS_IDENTITY_MAX = 63 };
+
+// As it stands in shared memory: no text is longer than its array, whatever that holds.
+struct dns_identity {
+	char version[DNS_IDENTITY_MAX + 1];
+	char name[DNS_IDENTITY_MAX + 1];
+};
+static_assert(sizeof(struct dns_identity) == 128);
+
+// One TXT record with TTL 0, over the query (dns_reply.h). Its length; 0: not a question of that
+// kind, or not told, and nothing is written.
+ATTR_MUST_CHECK uint16_t dns_identity_reply(uint8_t *msg, size_t cap, const struct dns_query *q,
+	const struct dns_identity *identity, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
