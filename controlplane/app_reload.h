@@ -61,7 +61,7 @@ struct app {
 	struct querylog *log;
 	struct top *top;
 	struct tail *tail;
-	struct query_store *store; // NULL: there is none
+	struct query_store *store;              // NULL: there is none
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];

@@ -223,9 +223,6 @@ static void test_every_value(void **)
 		     "  backoff: 1\n"
 		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
 		     "fallback: {udp: off}\n"
-		     "cookies: {enabled: false, require: never,\n"
-		     "  secrets: [00112233445566778899aabbccddeeff,\n"
-		     "  FF112233445566778899AABBCCDDEEFF]}\n"
 		     "identity: {version: one of ours, name: box}\n"
 		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
 		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
@@ -274,11 +271,6 @@ static void test_every_value(void **)
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
 	assert_int_equal(c->limits.udp_reply_size, 512);
 	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
-	assert_false(c->cookies.enabled);
-	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_NEVER);
-	assert_int_equal(c->cookies.count, 2);
-	assert_memory_equal(c->cookies.secret[0], "\x00\x11\x22\x33\x44\x55\x66\x77", 8);
-	assert_memory_equal(c->cookies.secret[1] + 8, "\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 8);
 	assert_string_equal(c->identity.version, "one of ours");
 	assert_string_equal(c->identity.name, "box");
 	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
