@@ -15,9 +15,9 @@ for i in 1 2 3; do short ok-$i.deep.search.test A; done >/dev/null
 short blocked.test A >/dev/null
 client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
 check "names below one are found" eventually found \
-	"ok-1.deep.search.test. ok-2.deep.search.test. ok-3.deep.search.test." --name SEARCH.test
-check "a blocked one" eventually found "blocked.test." --verdict blocked
-check "one asked over TCP" eventually found "ok-4.tcp.test." --name tcp.test
+	"ok-1.deep.search.test ok-2.deep.search.test ok-3.deep.search.test" --name SEARCH.test
+check "a blocked one" eventually found "blocked.test" --verdict blocked
+check "one asked over TCP" eventually found "ok-4.tcp.test" --name tcp.test
 same "by a client that asked nothing, none" "" "$(names --client 198.18.0.99)"
 check "by the one that did, some" test "$(weights --client 198.18.0.2)" -ge 5
 same "of the future, none" "" "$(names --since 2099-01-01)"
@@ -42,7 +42,7 @@ client $python -c "$send" $service
 five() { [ "$(logged --name evil.test | jq '[.rows[].qname] | unique | length')" = 5 ]; }
 check "five hostile names are on record" eventually five
 check "export as JSON lines" eval 'export_names --format jsonl >$tmp/all.jsonl && jq -e . <$tmp/all.jsonl'
-same "has them as they were" '\027[31mred\000\255.evil.test.' \
+same "has them as they were" '\027[31mred\000\255.evil.test' \
 	"$(jq -r 'select(.qname | test("red")) | .qname' <$tmp/all.jsonl | sort -u)"
 check "export as CSV" eval 'export_names --format csv >$tmp/all.csv'
 same "every line of it has all columns" "$(head -1 $tmp/all.csv | tr , '\n' | wc -l)" \
