@@ -12,11 +12,11 @@ weights() { logged "$@" | jq '[.rows[].weight] | add // 0'; }
 export_names() { weirctl log export "$@" --since 1h; }
 
 for i in 1 2 3; do short ok-$i.deep.search.test A; done >/dev/null
-short blocked.test A >/dev/null
+short ads.lab.example A >/dev/null
 client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
 check "names below one are found" eventually found \
 	"ok-1.deep.search.test ok-2.deep.search.test ok-3.deep.search.test" --name SEARCH.test
-check "a blocked one" eventually found "blocked.test" --verdict blocked
+check "a blocked one" eventually found "ads.lab.example" --verdict blocked
 check "one asked over TCP" eventually found "ok-4.tcp.test" --name tcp.test
 same "by a client that asked nothing, none" "" "$(names --client 198.18.0.99)"
 check "by the one that did, some" test "$(weights --client 198.18.0.2)" -ge 5
