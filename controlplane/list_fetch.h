@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// One list by http or https, into a file. The only includer of libcurl in the control plane.
+// One list by http or https, into a file.
 //
 // Every hop is a transfer of its own: the scheme is checked (never from https to http), the host's
 // addresses come from bootstrap.h, and the socket is opened only to an address that is public

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "http_post.h"
+
+#include "http_host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+struct http_post {
+	struct http_transfer *transfer;
+	struct bootstrap ask;
+	struct http_url host;               // that `addresses` are of
+	char addresses[HTTP_HOST_LINE_MAX]; // ""; it needs none
+	uint64_t addresses_until_ms;        // 0: to be asked
+	struct http_post_reply *reply;
+	size_t got;
+};
+
+int http_post_open(struct http_post **out, const struct http_post_settings *s)
+{
+	struct http_post *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	int err = http_transfer_open(&p->transfer);
+	if (err) {
+		free(p);
+		return err;
+	}
+	p->ask.stop = s->stop;
+	for (unsigned i = 0; i < s->server_count && i < ARRAY_LEN(p->ask.server); i++)
+		p->ask.server[p->ask.server_count++] = s->servers[i];
+	*out = p;
+	return 0;
+}
+
+void http_post_close(struct http_post *p)
+{
+	if (!p)
+		return;
+	http_transfer_close(p->transfer);
+	free(p);
+}
+
+static bool on_body(void *arg, unsigned, const char *octets, size_t len)
+{
+	struct http_post *p = arg;
+	const size_t cap = sizeof p->reply->body - 1;
+	size_t kept = p->got < cap ? p->got : cap, n = len < cap - kept ? len : cap - kept;
+	memcpy(p->reply->body + kept, octets, n);
+	p->got += len;
+	return p->got <= HTTP_POST_REPLY_MAX;
+}
+
+static bool stopped(const struct http_post *p)
+{
+	return p->ask.stop && atomic_load_explicit(p->ask.stop, memory_order_relaxed);
+}
+
+static bool on_wait(void *arg, uint64_t)
+{
+	return !stopped(arg);
+}
+
+static int addresses_find(
+	struct http_post *p, const char *url, uint64_t deadline_ms, char why[HTTP_POST_WHY_MAX])
+{
+	struct http_url host;
+	uint64_t now_ms = clock_mono_ms();
+	if (http_url_split(url, &host) < 0) {
+		snprintf(why, HTTP_POST_WHY_MAX, "not a URL with a host");
+		return -EPROTO;
+	}
+	if (now_ms < p->addresses_until_ms && strcmp(host.host, p->host.host) == 0
+		&& strcmp(host.port, p->host.port) == 0)
+		return 0;
+	p->addresses_until_ms = 0;
+	p->ask.deadline_ms = deadline_ms;
+	static_assert((int)HTTP_HOST_WHY_MAX <= (int)HTTP_POST_WHY_MAX);
+	int err = http_host_addresses(&host, &p->ask, p->addresses, why);
+	if (err)
+		return err;
+	p->host = host;
+	p->addresses_until_ms = now_ms + HTTP_POST_ADDRESS_S * 1000;
+	return 0;
+}
+
+static int transfer(struct http_post *p, const struct http_post_request *r, uint64_t deadline_ms,
+	struct http_post_reply *out)
+{
+	struct http_transfer_result got;
+	uint64_t now_ms = clock_mono_ms();
+	struct http_transfer_request request = {.url = r->url,
+		.addresses = *p->addresses ? p->addresses : NULL,
+		.body = r->body,
+		.len = r->len,
+		.connect_ms = HTTP_POST_CONNECT_MS,
+		.timeout_ms = now_ms < deadline_ms ? (unsigned)(deadline_ms - now_ms) : 1,
+		.idle_s = HTTP_POST_IDLE_S,
+		.hooks = {.on_body = on_body, .on_wait = on_wait},
+		.arg = p};
+	memcpy(request.header, r->header, sizeof request.header);
+	int err = http_transfer(p->transfer, &request, &got);
+	out->status = got.status;
+	out->is_unsent = got.sent == 0;
+	snprintf(out->why, sizeof out->why, "%s", got.why);
+	if (err == -ECANCELED && p->got > HTTP_POST_REPLY_MAX) {
+		snprintf(out->why, sizeof out->why, "a reply that is too long");
+		err = -EFBIG;
+	}
+	return err;
+}
+
+int http_post(
+	struct http_post *p, const struct http_post_request *request, struct http_post_reply *out)
+{
+	uint64_t deadline_ms = clock_mono_ms() + request->timeout_ms;
+	*out = (struct http_post_reply){.is_unsent = true, .why = "stopped"};
+	p->reply = out;
+	p->got = 0;
+	if (stopped(p))
+		return -ECANCELED;
+	int err = addresses_find(p, request->url, deadline_ms, out->why);
+	if (err == 0)
+		err = transfer(p, request, deadline_ms, out);
+	if (err)
+		p->addresses_until_ms = 0;
+	p->reply = NULL;
+	return err;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One POST after the other to one server, over one kept connection. Of one thread, a sink's;
+// blocks.
+//
+// No redirects, no proxy, no cookies; private addresses are fine, the operator wrote the URL. A
+// name in it is asked of the configured servers (http_host.h), again after HTTP_POST_ADDRESS_S and
+// after a failure. All of a reply is read, so that the connection can go on, and its first octets
+// are kept; over HTTP_POST_REPLY_MAX octets end the transfer. Nothing is sent again by itself: what
+// to do after an end that says nothing is for the caller to know.
+
+#include "http_transfer.h"
+
+enum {
+	HTTP_POST_CONNECT_MS = 2000,
+	HTTP_POST_IDLE_S = 90,
+	HTTP_POST_ADDRESS_S = 60,
+	HTTP_POST_REPLY_MAX = 1 << 20,
+	HTTP_POST_KEPT = 512, // of a reply, its NUL included
+	HTTP_POST_WHY_MAX = 160,
+};
+
+struct http_post;
+
+struct http_post_settings {
+	unsigned server_count; // that names are asked of; copied
+	const struct socket_address *servers;
+	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
+};
+
+ATTR_MUST_CHECK int http_post_open(
+	struct http_post **out, const struct http_post_settings *s); // -ENOMEM
+void http_post_close(struct http_post *p);                           // NULL is fine
+
+struct http_post_request {
+	const char *url;                               // parameters encoded (http_url_escape)
+	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
+	const void *body;                              // not NULL
+	size_t len;
+	unsigned timeout_ms; // for the addresses, connecting, sending and the reply
+};
+
+struct http_post_reply {
+	unsigned status;             // 0: there was none
+	bool is_unsent;              // no octet of the body can have reached a server
+	char body[HTTP_POST_KEPT];   // its beginning, NUL-terminated
+	char why[HTTP_POST_WHY_MAX]; // "" when a whole reply came; no secret of the URL
+};
+
+// 0: a whole reply came, whatever its status. -ETIMEDOUT, -ECANCELED (stop), -EFBIG (the reply),
+// -ENOMEM, -EPROTO (no URL), -EIO.
+ATTR_MUST_CHECK int http_post(
+	struct http_post *p, const struct http_post_request *request, struct http_post_reply *out);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "http_transfer.h"
+
+#include <curl/curl.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LOW_SPEED_OCTETS = 1024, IDLE_S = 118 };
+
+struct http_transfer {
+	CURL *curl;
+	const struct http_transfer_request *request;
+	uint64_t sent;
+};
+
+static unsigned status_of(CURL *curl)
+{
+	long status = 0;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	return (unsigned)status;
+}
+
+// Anything but `len` ends the transfer.
+static size_t on_body(char *octets, size_t, size_t len, void *arg)
+{
+	struct http_transfer *t = arg;
+	const struct http_transfer_request *r = t->request;
+	if (!r->hooks.on_body || r->hooks.on_body(r->arg, status_of(t->curl), octets, len))
+		return len;
+	return len ? 0 : 1;
+}
+
+static size_t on_header(char *line, size_t, size_t len, void *arg)
+{
+	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
+	if (r->hooks.on_header)
+		r->hooks.on_header(r->arg, line, len);
+	return len;
+}
+
+// There is no way back in it: libcurl fails, instead of sending again what it has sent.
+static size_t on_send(char *out, size_t, size_t cap, void *arg)
+{
+	struct http_transfer *t = arg;
+	size_t left = t->request->len - t->sent, n = left < cap ? left : cap;
+	if (n)
+		memcpy(out, (const char *)t->request->body + t->sent, n);
+	t->sent += n;
+	return n;
+}
+
+static int on_progress(void *arg, curl_off_t, curl_off_t now, curl_off_t, curl_off_t)
+{
+	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
+	return r->hooks.on_wait && !r->hooks.on_wait(r->arg, now > 0 ? (uint64_t)now : 0);
+}
+
+static bool address_of(const struct sockaddr *sa, struct ip_address *out)
+{
+	if (sa->sa_family == AF_INET) {
+		*out = (struct ip_address){.version = 4, .prefix_len = 32};
+		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+		return true;
+	}
+	if (sa->sa_family == AF_INET6) {
+		*out = (struct ip_address){.version = 6, .prefix_len = 128};
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+		return true;
+	}
+	return false;
+}
+
+// libcurl connects the socket to the address that it shows here.
+static curl_socket_t on_socket(void *arg, curlsocktype, struct curl_sockaddr *to)
+{
+	const struct http_transfer_request *r = ((struct http_transfer *)arg)->request;
+	struct ip_address a;
+	if (!address_of(&to->addr, &a))
+		return CURL_SOCKET_BAD;
+	if (r->hooks.on_address && !r->hooks.on_address(r->arg, &a))
+		return CURL_SOCKET_BAD;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void curl_start(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static bool options_lasting(struct http_transfer *t)
+{
+	CURL *c = t->curl;
+	return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_MAXCONNECTS, 1L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_OCTETS) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_HEADERDATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_READDATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK;
+}
+
+int http_transfer_open(struct http_transfer **out)
+{
+	pthread_once(&curl_once, curl_start);
+	struct http_transfer *t = calloc(1, sizeof *t);
+	if (!t)
+		return -ENOMEM;
+	t->curl = curl_ready == CURLE_OK ? curl_easy_init() : NULL;
+	if (!t->curl || !options_lasting(t)) {
+		http_transfer_close(t);
+		return -ENOMEM;
+	}
+	*out = t;
+	return 0;
+}
+
+void http_transfer_close(struct http_transfer *t)
+{
+	if (!t)
+		return;
+	curl_easy_cleanup(t->curl);
+	free(t);
+}
+
+static bool options_of(CURL *c, const struct http_transfer_request *r, struct curl_slist *headers,
+	struct curl_slist *addresses)
+{
+	const char *packed = r->takes_packed ? "" : NULL;
+	CURLcode method = r->body ? curl_easy_setopt(c, CURLOPT_POST, 1L)
+				  : curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	curl_off_t len = r->body ? (curl_off_t)r->len : -1;
+	return method == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_URL, r->url) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_RESOLVE, addresses) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, packed) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->max_bytes)
+			  == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_ms) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)r->low_speed_s) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, (long)(r->idle_s ? r->idle_s : IDLE_S))
+			  == CURLE_OK;
+}
+
+// False: no memory; *list is then as long as it got.
+static bool list_add(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	*list = longer ? longer : *list;
+	return longer != NULL;
+}
+
+// "Expect:" without a value: no octet of a body waits for a 100.
+static bool headers_make(const struct http_transfer_request *r, struct curl_slist **out)
+{
+	bool made = !r->body || list_add(out, "Expect:");
+	for (unsigned i = 0; made && i < HTTP_TRANSFER_HEADERS_MAX && r->header[i]; i++)
+		made = list_add(out, r->header[i]);
+	return made;
+}
+
+static int error_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIMEDOUT;
+	case CURLE_ABORTED_BY_CALLBACK:
+	case CURLE_WRITE_ERROR:
+		return -ECANCELED;
+	case CURLE_FILESIZE_EXCEEDED:
+		return -EFBIG;
+	case CURLE_OUT_OF_MEMORY:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static int perform(struct http_transfer *t, struct http_transfer_result *out)
+{
+	CURLcode code = curl_easy_perform(t->curl);
+	curl_off_t received = 0;
+	char *redirect = NULL;
+	out->status = status_of(t->curl);
+	out->sent = t->sent;
+	if (curl_easy_getinfo(t->curl, CURLINFO_SIZE_DOWNLOAD_T, &received) == CURLE_OK)
+		out->received = (uint64_t)received;
+	if (curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK)
+		out->redirect = redirect;
+	const char *why = code == CURLE_OK ? "" : curl_easy_strerror(code);
+	snprintf(out->why, sizeof out->why, "%s", why);
+	return error_of(code);
+}
+
+int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
+	struct http_transfer_result *out)
+{
+	struct curl_slist *headers = NULL, *addresses = NULL;
+	int err = -ENOMEM;
+	*out = (struct http_transfer_result){.why = "no memory"};
+	t->request = r;
+	t->sent = 0;
+	if (headers_make(r, &headers) && (!r->addresses || list_add(&addresses, r->addresses))
+		&& options_of(t->curl, r, headers, addresses))
+		err = perform(t, out);
+	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(t->curl, CURLOPT_RESOLVE, NULL);
+	curl_slist_free_all(headers);
+	curl_slist_free_all(addresses);
+	t->request = NULL;
+	return err;
+}
+
+static bool part_get(CURLU *u, CURLUPart part, unsigned flags, char *out, size_t cap)
+{
+	char *text = NULL;
+	if (curl_url_get(u, part, &text, flags) != CURLUE_OK)
+		return false;
+	int len = snprintf(out, cap, "%s", text);
+	curl_free(text);
+	return len >= 0 && (size_t)len < cap;
+}
+
+int http_url_split(const char *url, struct http_url *out)
+{
+	struct http_url split;
+	CURLU *u = curl_url();
+	bool whole =
+		u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK
+		&& part_get(u, CURLUPART_SCHEME, 0, split.scheme, sizeof split.scheme)
+		&& part_get(u, CURLUPART_HOST, 0, split.host, sizeof split.host)
+		&& part_get(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, split.port, sizeof split.port);
+	curl_url_cleanup(u);
+	if (!whole)
+		return -EINVAL;
+	*out = split;
+	return 0;
+}
+
+bool http_url_escape(const char *text, char *out, size_t cap)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0);
+	size_t len = escaped ? strlen(escaped) : cap;
+	if (len < cap)
+		memcpy(out, escaped, len + 1);
+	curl_free(escaped);
+	return len < cap;
+}

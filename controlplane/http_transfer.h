@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One HTTP exchange at a time with a server, GET or POST: the only includer of libcurl in the
+// control plane. What is fetched and where it goes is for list_fetch.h and http_post.h to say.
+//
+// http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
+// are verified against the system's authorities. A name in the URL must come with its addresses
+// (http_host.h), else libcurl asks the system, which may be ourselves.
+//
+// A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
+// server may have taken it. Who sends decides that.
+//
+// A handle belongs to one thread at a time, keeps one connection, and costs some 100 KiB. Blocks;
+// on_wait is called once a second at least and can end it.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/config.h>
+
+enum { HTTP_TRANSFER_HEADERS_MAX = 8, HTTP_TRANSFER_WHY_MAX = 128 };
+
+struct http_transfer;
+
+ATTR_MUST_CHECK int http_transfer_open(struct http_transfer **out); // -ENOMEM
+void http_transfer_close(struct http_transfer *t);                  // NULL is fine
+
+// Each may be NULL; those that return false end the transfer.
+struct http_transfer_hooks {
+	void (*on_header)(void *arg, const char *line, size_t len);
+	// Of a reply of this status, unpacked when takes_packed.
+	bool (*on_body)(void *arg, unsigned status, const char *octets, size_t len);
+	bool (*on_wait)(void *arg, uint64_t received);
+	bool (*on_address)(void *arg, const struct ip_address *a); // before it is connected to
+};
+
+struct http_transfer_request {
+	const char *url;
+	const char *addresses;                         // of http_host.h; NULL: no name in the URL
+	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
+	const void *body;                              // NULL: GET
+	size_t len;
+	bool takes_packed;   // the reply may come as gzip, br or zstd
+	uint64_t max_bytes;  // that a reply may say it has; 0: any
+	unsigned connect_ms; // of timeout_ms
+	unsigned timeout_ms;
+	unsigned low_speed_s; // given up after so long under 1 KiB/s; 0: not
+	unsigned idle_s;      // a connection unused for longer is not used again; 0: libcurl's 118
+	struct http_transfer_hooks hooks;
+	void *arg;
+};
+
+struct http_transfer_result {
+	unsigned status; // 0: there was no reply
+	uint64_t received;
+	uint64_t sent;        // octets of the body that were handed to a connection
+	const char *redirect; // where a 3xx leads, absolute; NULL. Until the next transfer
+	char why[HTTP_TRANSFER_WHY_MAX]; // "" when a whole reply came
+};
+
+// 0: a whole reply came, whatever its status. -ECANCELED (a hook), -ETIMEDOUT, -EFBIG, -ENOMEM,
+// -EIO (all else).
+ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
+	struct http_transfer_result *out);
+
+enum { HTTP_SCHEME_MAX = 16, HTTP_HOST_MAX = 256, HTTP_PORT_MAX = 8 };
+
+// Parts of a URL as a transfer will see them.
+struct http_url {
+	char scheme[HTTP_SCHEME_MAX];
+	char host[HTTP_HOST_MAX]; // an IPv6 address in its brackets
+	char port[HTTP_PORT_MAX]; // the scheme's own when the URL has none
+};
+
+ATTR_MUST_CHECK int http_url_split(const char *url, struct http_url *out); // -EINVAL
+
+// `text` for a parameter of a URL: all but letters, digits and -._~ as %XX. False: `cap` is short.
+ATTR_MUST_CHECK bool http_url_escape(const char *text, char *out, size_t cap);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/http_post.h"
+#include "fake_post.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static struct fake_post server;
+static struct http_post *post;
+static struct http_post_reply reply;
+static _Atomic bool stopping;
+static int outcome; // what the server does
+static char head[4096];
+static uint8_t taken[1 << 20];
+static size_t taken_len;
+static char said[1024];
+
+static int answer(void *, const struct fake_post_request *r, char out[1024])
+{
+	snprintf(head, sizeof head, "%s", r->head);
+	assert_true(r->len <= sizeof taken);
+	memcpy(taken, r->body, r->len);
+	taken_len = r->len;
+	strcpy(out, said);
+	return outcome;
+}
+
+static int start(void **)
+{
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	server = (struct fake_post){.answer = answer};
+	fake_post_start(&server);
+	stopping = false;
+	outcome = 200;
+	strcpy(said, "Ok.\n");
+	const struct http_post_settings s = {.stop = &stopping};
+	return http_post_open(&post, &s);
+}
+
+static int stop(void **)
+{
+	http_post_close(post);
+	fake_post_stop(&server);
+	return 0;
+}
+
+static int send_body(const void *body, size_t len, unsigned timeout_ms)
+{
+	char url[128];
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/?query=a%%20b", server.port);
+	const struct http_post_request r = {.url = url,
+		.header = {"X-Key: value", "Content-Encoding: gzip"},
+		.body = body,
+		.len = len,
+		.timeout_ms = timeout_ms};
+	int err = http_post(post, &r, &reply);
+	assert_true(!err == !reply.why[0]);
+	return err;
+}
+
+static void test_posts_share_a_connection(void **)
+{
+	static uint8_t big[600000];
+	for (size_t i = 0; i < sizeof big; i++)
+		big[i] = (uint8_t)(i * 7);
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(reply.status, 200);
+	assert_false(reply.is_unsent);
+	assert_string_equal(reply.body, "Ok.\n");
+	assert_non_null(strstr(head, "POST /?query=a%20b HTTP/1.1\r\n"));
+	assert_non_null(strstr(head, "\r\nX-Key: value\r\n"));
+	assert_non_null(strstr(head, "\r\nContent-Encoding: gzip\r\n"));
+	assert_null(strcasestr(head, "Expect:"));
+	assert_null(strcasestr(head, "chunked"));
+
+	assert_int_equal(send_body(big, sizeof big, 3000), 0);
+	assert_int_equal(taken_len, sizeof big);
+	assert_memory_equal(taken, big, sizeof big);
+
+	assert_int_equal(send_body("", 0, 3000), 0);
+	assert_int_equal(taken_len, 0);
+	assert_int_equal(server.connections, 1);
+}
+
+static void test_a_status_is_a_reply(void **)
+{
+	outcome = 500;
+	memset(said, 'x', 900);
+	said[900] = '\0';
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(reply.status, 500);
+	assert_int_equal(strlen(reply.body), HTTP_POST_KEPT - 1);
+	outcome = 302;
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(reply.status, 302);
+	assert_int_equal(server.connections, 1);
+}
+
+// A server that took the rows and died must not get them a second time behind our back, which
+// libcurl would do on a connection that was used before.
+static void test_nothing_is_sent_twice(void **)
+{
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	outcome = FAKE_POST_CLOSE;
+	assert_int_equal(send_body("rows", 4, 3000), -EIO);
+	assert_int_equal(reply.status, 0);
+	assert_false(reply.is_unsent);
+	assert_int_equal(server.requests, 2);
+	outcome = 200;
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(server.requests, 3);
+}
+
+static void test_half_of_anything_is_an_error(void **)
+{
+	static const uint8_t zeros[400000];
+	outcome = FAKE_POST_HALF;
+	assert_int_equal(send_body("rows", 4, 3000), -EIO);
+	assert_int_equal(reply.status, 200);
+	server.cut_after = 1000;
+	assert_int_equal(send_body(zeros, sizeof zeros, 3000), -EIO);
+	assert_false(reply.is_unsent);
+}
+
+static void test_nobody_listens(void **)
+{
+	fake_post_stop(&server);
+	assert_int_equal(send_body("rows", 4, 3000), -EIO);
+	assert_true(reply.is_unsent);
+	fake_post_start(&server);
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+}
+
+static void test_waits_end(void **)
+{
+	uint64_t began_ms = clock_mono_ms();
+	outcome = FAKE_POST_SILENT;
+	assert_int_equal(send_body("rows", 4, 150), -ETIMEDOUT);
+	assert_true(clock_mono_ms() - began_ms >= 140);
+	assert_false(reply.is_unsent);
+	stopping = true;
+	assert_int_equal(send_body("rows", 4, 60000), -ECANCELED);
+	assert_true(reply.is_unsent);
+}
+
+static void test_what_is_no_address(void **)
+{
+	static const char *const url[] = {"file:///etc/passwd", "http:///x", "nonsense:", ""};
+	for (unsigned i = 0; i < ARRAY_LEN(url); i++) {
+		const struct http_post_request r = {.url = url[i], .body = "", .timeout_ms = 500};
+		assert_true(http_post(post, &r, &reply) < 0);
+		assert_true(reply.is_unsent);
+		assert_true(reply.why[0]);
+	}
+}
+
+static void test_escape(void **)
+{
+	char out[64];
+	assert_true(http_url_escape("INSERT INTO `a.b`\t%", out, sizeof out));
+	assert_string_equal(out, "INSERT%20INTO%20%60a.b%60%09%25");
+	assert_false(http_url_escape("12345678", out, 8));
+	assert_true(http_url_escape("", out, 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_posts_share_a_connection, start, stop),
+		cmocka_unit_test_setup_teardown(test_a_status_is_a_reply, start, stop),
+		cmocka_unit_test_setup_teardown(test_nothing_is_sent_twice, start, stop),
+		cmocka_unit_test_setup_teardown(test_half_of_anything_is_an_error, start, stop),
+		cmocka_unit_test_setup_teardown(test_nobody_listens, start, stop),
+		cmocka_unit_test_setup_teardown(test_waits_end, start, stop),
+		cmocka_unit_test_setup_teardown(test_what_is_no_address, start, stop),
+		cmocka_unit_test(test_escape),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
