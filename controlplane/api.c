@@ -25,6 +25,7 @@ static const struct {
 	{"/health", false, api_health},
 	{"/status", false, api_status},
 	{"/stats", false, api_stats},
+	{"/metrics", false, api_metrics},
 	{"/why", false, api_why},
 	{"/cache", false, api_cache_get},
 	{"/cache/stats", false, api_cache_stats},

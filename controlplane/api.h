@@ -3,7 +3,7 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /status  /stats  /groups  /services  /blocklist  /tcp  /log  /top?limit=
+//   GET  /health  /status  /stats  /metrics  /groups  /services  /blocklist  /tcp  /log /top?limit=
 //   /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=

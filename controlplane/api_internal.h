@@ -13,6 +13,10 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+struct api_scrape { // of metrics: the last one; left_out: of all
+	uint64_t took_us, bytes, samples, left_out;
+};
+
 struct api {
 	struct api_deps deps;
 	struct http_server *http;
@@ -20,12 +24,14 @@ struct api {
 	gid_t group;                        // (gid_t)-1: none
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
+	struct api_scrape scrape;
 };
 
 enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
 
 void api_health(struct api *a, struct http_exchange *x);
 void api_status(struct api *a, struct http_exchange *x);
+void api_metrics(struct api *a, struct http_exchange *x);
 void api_stats(struct api *a, struct http_exchange *x);
 void api_cache_get(struct api *a, struct http_exchange *x);
 void api_cache_stats(struct api *a, struct http_exchange *x);
@@ -75,6 +81,8 @@ void api_top_tables(struct api *a, struct table_registry *tables);
 void api_tail_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_tail_tables(struct api *a, struct table_registry *tables);
 void api_tails_close(struct api *a);
+// Those that this loop knows of, behind the resolver's.
+void api_all_tables(struct api *a, struct table_registry *tables);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -150,6 +150,18 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	lag_out(o, n, &lag);
 }
 
+void api_all_tables(struct api *a, struct table_registry *tables)
+{
+	struct query_store_status store;
+	if (a->deps.store) {
+		query_store_status(a->deps.store, &store);
+		query_store_tables(&store, tables);
+	}
+	api_log_tables(a, tables);
+	api_top_tables(a, tables);
+	api_tail_tables(a, tables);
+}
+
 static void on_stats(void *arg, const struct resolver_status *s)
 {
 	struct api_status_call *call = arg;
@@ -163,11 +175,9 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	upstreams_out(o, root, s);
 	struct table_registry tables = s->tables;
 	if (http_is_live(call->exchange)) {
-		api_store_out(o, root, &tables, call->api);
+		api_store_out(o, root, NULL, call->api);
 		api_log_out(o, root, call->api);
-		api_log_tables(call->api, &tables);
-		api_top_tables(call->api, &tables);
-		api_tail_tables(call->api, &tables);
+		api_all_tables(call->api, &tables);
 		http_out(o, root, call->api);
 	}
 	tables_out(o, root, &tables);

@@ -37,18 +37,23 @@ struct http_server {
 };
 
 // The request is evhttp's again, which frees it when the reply has left or cannot.
-static void request_reply(struct evhttp_request *r, unsigned status, const char *body)
+static void request_reply_as(
+	struct evhttp_request *r, unsigned status, const char *type, const char *body)
 {
 	struct evbuffer *out = evbuffer_new();
 	if (out && evbuffer_add(out, body, strlen(body)) == 0
-		&& evhttp_add_header(
-			   evhttp_request_get_output_headers(r), "Content-Type", "application/json")
+		&& evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", type)
 			   == 0)
 		evhttp_send_reply(r, (int)status, NULL, out);
 	else
 		evhttp_send_error(r, HTTP_INTERNAL, NULL);
 	if (out)
 		evbuffer_free(out);
+}
+
+static void request_reply(struct evhttp_request *r, unsigned status, const char *body)
+{
+	request_reply_as(r, status, "application/json", body);
 }
 
 static void on_deadline(evutil_socket_t, short, void *arg)
@@ -219,8 +224,13 @@ void http_defer(struct http_exchange *x, unsigned deadline_ms)
 
 void http_reply(struct http_exchange *x, unsigned status, char *body)
 {
+	http_reply_text(x, status, "application/json", body);
+}
+
+void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
+{
 	if (x->request && body)
-		request_reply(x->request, status, body);
+		request_reply_as(x->request, status, type, body);
 	else if (x->request)
 		request_reply(x->request, 500, "{\"error\":\"out of memory\"}");
 	exchange_free(x);

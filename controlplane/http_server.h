@@ -72,6 +72,8 @@ bool http_is_live(const struct http_exchange *x);
 void http_defer(struct http_exchange *x, unsigned deadline_ms);
 // Sends and frees. `body`: malloced JSON, taken over; NULL: out of memory, replied as 500.
 void http_reply(struct http_exchange *x, unsigned status, char *body);
+// The same of another type, such as "text/plain".
+void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body);
 
 // A reply without an end, of lines: begins with status 200, and the exchange is freed and counts no
 // longer: bounding streams is the caller's. NULL: no memory, replied to as 500. Timeouts of the

@@ -3,6 +3,7 @@
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
 #include "api_groups_double.h"
+#include "api_metrics_double.h"
 #include "api_rules_double.h"
 #include "api_tcp_double.h"
 #include "api_top_double.h"
@@ -175,6 +176,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /status", 200, "\"names\":150000");
 	assert_reply("GET /status", 200, "\"srtt_us\":1234");
 	assert_reply("GET /stats", 200, "\"misses\":7");
+	metrics_double_check();
 	assert_reply("GET /stats", 200, "\"failed_recently\":3");
 	assert_reply("GET /stats", 200, "\"server\":\"127.0.0.1:6379\"");
 	assert_reply("GET /stats", 200, "\"tables\":[{\"name\":\"things\",");

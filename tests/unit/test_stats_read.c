@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "../../tools/ctl/stats_out.h"
-#include "../../tools/ctl/stats_read.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/stats_read.h>
 
 static char folder[] = "/dev/shm/weir-test-stats-XXXXXX";
 static struct shm_paths paths;

@@ -4,11 +4,11 @@
 // list, the data plane's statistics say how much of it is in force.
 
 #include "http_get.h"
-#include "stats_read.h"
 #include "table_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/stats_read.h>
 #include <weir/text.h>
 
 static int change(struct ctl *c, const char *path, const struct http_param *params, bool added)

@@ -104,6 +104,21 @@ static enum http_outcome request_run(
 	return outcome_of_status(status, *doc, why);
 }
 
+static enum http_outcome text_run(CURL *curl, struct http_body *body, char why[HTTP_WHY_MAX])
+{
+	CURLcode code = curl_easy_perform(curl);
+	if (code != CURLE_OK)
+		return outcome_of_error(curl, code, why);
+	long status = 0;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		return HTTP_OK;
+	struct json_doc *doc = body->len ? json_doc_parse(body->text, body->len) : NULL;
+	enum http_outcome outcome = outcome_of_status(status, doc, why);
+	json_doc_free(doc);
+	return outcome;
+}
+
 enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms, struct json_doc **doc,
 	char why[HTTP_WHY_MAX])
@@ -153,6 +168,25 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 	outcome_fail(c, outcome, why);
 	json_doc_free(doc);
 	return NULL;
+}
+
+int http_print(const struct ctl *c, const char *path, unsigned timeout_ms)
+{
+	char why[HTTP_WHY_MAX] = "out of memory", socket[SHM_PATH_MAX + 16], url[8192];
+	struct http_body body = {0};
+	enum http_outcome outcome = HTTP_BROKEN;
+	snprintf(socket, sizeof socket, "%s/control.sock", c->paths.run);
+	CURL *curl = curl_easy_init();
+	if (curl && url_make(curl, path, NULL, url, sizeof url)
+		&& request_set(curl, socket, false, timeout_ms, url, &body))
+		outcome = text_run(curl, &body, why);
+	curl_easy_cleanup(curl);
+	if (outcome == HTTP_OK)
+		fwrite(body.text, 1, body.len, stdout);
+	else
+		outcome_fail(c, outcome, why);
+	free(body.text);
+	return outcome == HTTP_OK ? CTL_OK : CTL_FAILED;
 }
 
 enum { STREAM_LINE_MAX = 64 * 1024 };

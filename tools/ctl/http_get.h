@@ -42,6 +42,9 @@ ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, cons
 struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms);
 
+// A reply that is text, to standard output. CTL_OK; CTL_FAILED (said).
+ATTR_MUST_CHECK int http_print(const struct ctl *c, const char *path, unsigned timeout_ms);
+
 // A reply of lines, each a JSON object, given to `line` as they come, for as long as it says true
 // and the other side goes on. CTL_OK: it said false; CTL_FAILED (said).
 ATTR_MUST_CHECK int http_stream(const struct ctl *c, const char *path,

@@ -14,6 +14,8 @@ const struct ctl_command ctl_commands[] = {
 		"What runs and how it is. Exit status 1 unless both processes are up."},
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
+	{"metrics", NULL, 0, 0, 0, cmd_metrics, "",
+		"Everything that is counted and measured, as text for Prometheus."},
 	{"ports", NULL, 0, 0, 0, cmd_ports, "",
 		"Each port: link, addresses, queues, and what it does for us."},
 	{"drops", "list", 0, 0, 0, cmd_drops_list, "",

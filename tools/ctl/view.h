@@ -5,7 +5,8 @@
 
 #include "ctl.h"
 #include "json_doc.h"
-#include "stats_read.h"
+
+#include <weir/stats_read.h>
 
 struct view {
 	enum process_state dataplane, controlplane;

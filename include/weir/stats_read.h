@@ -7,11 +7,12 @@
 // checked by region_attach; the geometry is checked here against our own lists, so that numbers of
 // another version are refused and not shown under wrong names.
 
+#include "shm_abi.h"
+#include "shm_region.h"
+#include "shm_stats.h"
+#include "steer_abi.h"
+
 #include <stdbool.h>
-#include <weir/shm_abi.h>
-#include <weir/shm_region.h>
-#include <weir/shm_stats.h>
-#include <weir/steer_abi.h>
 
 enum { STATS_HUNG_MS = 1000 }; // heartbeats come each 100 ms
 
@@ -50,7 +51,7 @@ struct stats_port_copy {
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
-		policy_generation, verdict_gap, limit_empty;
+		policy_generation, verdict_gap, limit_empty, tsc_hz;
 	uint32_t pid, control_seen, drops_in_force, drops_refused;
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "stats_read.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/stats_read.h>
 
 static uint64_t load64(const _Atomic uint64_t *p)
 {
@@ -131,6 +130,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->policy_generation = load64(&s->policy_generation);
 	out->verdict_gap = load64(&s->verdict_gap);
 	out->limit_empty = load64(&s->limit_empty);
+	out->tsc_hz = load64(&s->tsc_hz);
 	out->pid = load32(&s->pid);
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoint of metrics, as text for Prometheus. The resolver's part is copied on its loop, then that
+// of TCP; the text is made here, from copies.
+
+#include "api_internal.h"
+#include "metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+struct metrics_call {
+	struct api *api;
+	struct http_exchange *exchange;
+	struct metrics_text text;
+	uint64_t took_us; // here
+};
+
+// Second field of /proc/PID/statm, in pages; 0: it cannot be read.
+static uint64_t resident_bytes(unsigned pid)
+{
+	char path[64];
+	unsigned long long size = 0, resident = 0;
+	snprintf(path, sizeof path, "/proc/%u/statm", pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void build_out(struct metrics_text *t, const struct api *a)
+{
+	char abi[16];
+	snprintf(abi, sizeof abi, "%d", SHM_ABI_VERSION);
+	metrics_family(t, METRICS_GAUGE, "weir_build_info", "1, with what was built.");
+	metrics_count(t,
+		METRICS_LABELS({"version", WEIR_VERSION}, {"abi", abi}, {"compiler", __VERSION__}),
+		1);
+	metrics_family(t, METRICS_GAUGE, "weir_controlplane_uptime_seconds",
+		"Since the control plane's start.");
+	metrics_real(t, NULL, (double)(clock_mono_ms() - a->start_ms) / 1e3);
+}
+
+static double seconds_of(const struct timeval *tv)
+{
+	return (double)tv->tv_sec + (double)tv->tv_usec / 1e6;
+}
+
+static void process_out(struct metrics_text *t, const struct stats_copy *s)
+{
+	struct rusage u;
+	metrics_family(
+		t, METRICS_GAUGE, "weir_process_resident_bytes", "Resident memory of a process.");
+	metrics_count(
+		t, METRICS_LABELS({"process", "controlplane"}), resident_bytes((unsigned)getpid()));
+	if (s)
+		metrics_count(t, METRICS_LABELS({"process", "dataplane"}), resident_bytes(s->pid));
+	metrics_family(t, METRICS_COUNTER, "weir_process_cpu_seconds_total",
+		"CPU time of the control plane.");
+	if (getrusage(RUSAGE_SELF, &u) == 0)
+		metrics_real(t, METRICS_LABELS({"process", "controlplane"}),
+			seconds_of(&u.ru_utime) + seconds_of(&u.ru_stime));
+}
+
+static void dataplane_out(struct metrics_text *t, const struct api *a)
+{
+	static const char *const up = "weir_up";
+	char why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	struct stats_copy *s = calloc(1, sizeof *s);
+	bool has_stats = s && paths && stats_read(paths, s, why) == 0;
+	metrics_family(t, METRICS_GAUGE, up, "Whether a process runs and is not held up.");
+	metrics_count(t, METRICS_LABELS({"process", "controlplane"}), 1);
+	metrics_count(t, METRICS_LABELS({"process", "dataplane"}),
+		has_stats && dataplane_state(paths, s) == PROCESS_UP);
+	process_out(t, has_stats ? s : NULL);
+	if (has_stats) {
+		metrics_dataplane(t, s);
+		metrics_workers(t, s);
+		metrics_ports(t, s);
+		metrics_groups(t, s, a->deps.config_current(a->deps.reload_arg));
+	}
+	free(s);
+}
+
+static void publish_out(struct metrics_text *t, const struct api *a)
+{
+	struct publish_status p;
+	publish_status(a->deps.publisher, &p);
+	metrics_family(t, METRICS_GAUGE, "weir_generation",
+		"Generation of what the control plane has published.");
+	metrics_count(t, METRICS_LABELS({"of", "l0"}), p.l0_generation);
+	metrics_count(t, METRICS_LABELS({"of", "names"}), p.names_generation);
+	metrics_count(t, METRICS_LABELS({"of", "config"}), p.config_generation);
+	metrics_count(t, METRICS_LABELS({"of", "policy"}), p.policy_generation);
+	metrics_family(t, METRICS_GAUGE, "weir_retired_regions",
+		"Old generations that some worker still uses.");
+	metrics_count(t, NULL, p.retired_waiting);
+	metrics_family(t, METRICS_GAUGE, "weir_retired_bytes", "Octets of these.");
+	metrics_count(t, NULL, p.retired_bytes);
+	metrics_family(
+		t, METRICS_GAUGE, "weir_workers_hung", "Workers that were not heard of for 1 s.");
+	metrics_count(t, NULL, p.workers_hung);
+}
+
+static void http_out(struct metrics_text *t, const struct api *a)
+{
+	struct http_counts c;
+	http_server_counts(a->http, &c);
+	metrics_family(
+		t, METRICS_COUNTER, "weir_control_requests_total", "Requests on the control API.");
+	metrics_count(t, NULL, c.requests);
+	metrics_family(t, METRICS_COUNTER, "weir_control_refused_total",
+		"Of these, refused or not answered in time.");
+	metrics_count(t, METRICS_LABELS({"why", "full"}), c.refused_full);
+	metrics_count(t, METRICS_LABELS({"why", "peer"}), c.refused_peer);
+	metrics_count(t, METRICS_LABELS({"why", "malformed"}), c.bad_requests);
+	metrics_count(t, METRICS_LABELS({"why", "timeout"}), c.timeouts);
+	metrics_family(t, METRICS_COUNTER, "weir_messages_suppressed_total",
+		"Messages of the control plane over the limit of its own log.");
+	metrics_count(t, NULL, log_suppressed());
+}
+
+static void service_out(struct metrics_text *t, struct api *a, const struct resolver_status *s)
+{
+	struct rules_status r;
+	rules_status(a->deps.rules, &r);
+	metrics_rules(t, &r);
+	if (a->deps.log) {
+		struct querylog_status q;
+		querylog_status(a->deps.log, &q);
+		metrics_log(t, &q);
+	}
+	if (a->deps.store) {
+		struct query_store_status q;
+		query_store_status(a->deps.store, &q);
+		metrics_store(t, &q);
+	}
+	struct table_registry tables = s->tables;
+	api_all_tables(a, &tables);
+	metrics_tables(t, &tables);
+	struct loop_lag_minute lag;
+	loop_lag_minute(a->deps.service, &lag);
+	metrics_lag(t, &s->lag, &lag);
+	http_out(t, a);
+	publish_out(t, a);
+}
+
+// Of the scrape before this one, as this one is not over yet.
+static void self_out(struct metrics_text *t, const struct api *a)
+{
+	metrics_family(t, METRICS_GAUGE, "weir_scrape_cpu_seconds",
+		"Time that the service loop spent on the scrape before this one.");
+	metrics_real(t, NULL, (double)a->scrape.took_us / 1e6);
+	metrics_family(t, METRICS_GAUGE, "weir_scrape_bytes", "Octets of it.");
+	metrics_count(t, NULL, a->scrape.bytes);
+	metrics_family(t, METRICS_GAUGE, "weir_scrape_samples", "Samples of it.");
+	metrics_count(t, NULL, a->scrape.samples);
+	metrics_family(t, METRICS_COUNTER, "weir_scrape_left_out_total",
+		"Samples that had no room, of all scrapes.");
+	metrics_count(t, NULL, a->scrape.left_out);
+}
+
+static void finish(struct metrics_call *c)
+{
+	struct metrics_text *t = &c->text;
+	if (http_is_live(c->exchange)) {
+		struct api_scrape *scrape = &c->api->scrape;
+		scrape->took_us = c->took_us;
+		scrape->bytes = t->len;
+		scrape->samples = t->samples;
+		scrape->left_out += t->left_out;
+	}
+	http_reply_text(c->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", t->data);
+	free(c);
+}
+
+static void on_tcp(void *arg, const struct front_tcp_status *s)
+{
+	struct metrics_call *c = arg;
+	uint64_t start_us = clock_mono_us();
+	metrics_tcp(&c->text, s);
+	c->took_us += clock_mono_us() - start_us;
+	finish(c);
+}
+
+static void on_metrics(void *arg, const struct resolver_status *s)
+{
+	struct api_status_call *call = arg;
+	struct metrics_call *c = calloc(1, sizeof *c);
+	if (!c || !http_is_live(call->exchange)) {
+		http_reply(call->exchange, 500, NULL);
+		free(call);
+		free(c);
+		return;
+	}
+	uint64_t start_us = clock_mono_us();
+	*c = (struct metrics_call){.api = call->api, .exchange = call->exchange};
+	free(call);
+	build_out(&c->text, c->api);
+	dataplane_out(&c->text, c->api);
+	metrics_resolver(&c->text, s);
+	metrics_upstreams(&c->text, s);
+	metrics_cache(&c->text, s);
+	metrics_front(&c->text, s);
+	service_out(&c->text, c->api, s);
+	self_out(&c->text, c->api);
+	c->took_us = clock_mono_us() - start_us;
+	if (front_tcp_report(c->api->deps.tcp, c->api->deps.service, on_tcp, c) < 0)
+		finish(c);
+}
+
+void api_metrics(struct api *a, struct http_exchange *x)
+{
+	api_status_ask(a, x, on_metrics);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What /metrics tells, in families by subject; docs/metrics.md names them. Each function writes
+// from copies that the caller took, so no lock is held and nothing waits.
+//
+// Bounds: labels are verdicts, codes, types and names of the configuration, whose numbers are
+// capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX octets with every
+// table of the configuration full.
+
+#include "front_tcp.h"
+#include "metrics_text.h"
+#include "query_store.h"
+#include "querylog.h"
+#include "resolver.h"
+#include "rules.h"
+#include "table_registry.h"
+
+#include <weir/stats_read.h>
+
+// Sums over workers, and what each worker has: rings, packet buffers, time. NULL `group_names`:
+// there are no groups.
+void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s);
+void metrics_workers(struct metrics_text *t, const struct stats_copy *s);
+void metrics_ports(struct metrics_text *t, const struct stats_copy *s);
+void metrics_groups(struct metrics_text *t, const struct stats_copy *s, const struct config *c);
+
+void metrics_resolver(struct metrics_text *t, const struct resolver_status *s);
+void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
+void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
+void metrics_front(struct metrics_text *t, const struct resolver_status *s);
+void metrics_tcp(struct metrics_text *t, const struct front_tcp_status *s);
+void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
+	const struct loop_lag_minute *service);
+
+void metrics_rules(struct metrics_text *t, const struct rules_status *r);
+void metrics_log(struct metrics_text *t, const struct querylog_status *s);
+void metrics_store(struct metrics_text *t, const struct query_store_status *s);
+void metrics_tables(struct metrics_text *t, const struct table_registry *r);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "metrics_text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_MAX_OCTETS = 2048, GROW_OCTETS = 128 * 1024 };
+
+// A line is put together here and added whole.
+struct line {
+	char text[LINE_MAX_OCTETS];
+	size_t len;
+	bool is_cut;
+};
+
+static void line_add(struct line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void line_add(struct line *l, const char *fmt, ...)
+{
+	size_t room = sizeof l->text - l->len;
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(l->text + l->len, room, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= room)
+		l->is_cut = true;
+	else
+		l->len += (size_t)n;
+}
+
+static void line_add_octet(struct line *l, char c)
+{
+	if (l->len + 1 < sizeof l->text)
+		l->text[l->len++] = c;
+	else
+		l->is_cut = true;
+}
+
+static bool room_make(struct metrics_text *t, size_t len)
+{
+	size_t need = t->len + len + 1;
+	if (need <= t->cap)
+		return true;
+	size_t cap = need + GROW_OCTETS;
+	if (cap > METRICS_TEXT_MAX)
+		cap = METRICS_TEXT_MAX;
+	char *data = need <= cap ? realloc(t->data, cap) : NULL;
+	if (!data)
+		return false;
+	t->data = data;
+	t->cap = cap;
+	return true;
+}
+
+static bool line_put(struct metrics_text *t, const struct line *l)
+{
+	if (l->is_cut || !room_make(t, l->len))
+		return false;
+	memcpy(t->data + t->len, l->text, l->len);
+	t->len += l->len;
+	t->data[t->len] = '\0';
+	return true;
+}
+
+// UTF-8 is asked for; what is not ASCII or is a control octet is shown as '?', so that no name of a
+// list or server can break the text.
+static void value_escape(struct line *l, const char *value)
+{
+	for (const char *p = value; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		if (c == '"' || c == '\\') {
+			line_add_octet(l, '\\');
+			line_add_octet(l, (char)c);
+		} else {
+			line_add_octet(l, c < 0x20 || c >= 0x7f ? '?' : (char)c);
+		}
+	}
+}
+
+static void labels_add(struct line *l, const struct metrics_label *labels, const char *le)
+{
+	bool first = true;
+	for (unsigned i = 0; labels && labels[i].name && i < METRICS_LABELS_MAX; i++) {
+		line_add(l, "%s%s=\"", first ? "{" : ",", labels[i].name);
+		value_escape(l, labels[i].value);
+		line_add_octet(l, '"');
+		first = false;
+	}
+	if (le)
+		line_add(l, "%sle=\"%s\"", first ? "{" : ",", le);
+	if (!first || le)
+		line_add_octet(l, '}');
+}
+
+void metrics_family(
+	struct metrics_text *t, enum metrics_type type, const char *name, const char *help, ...)
+{
+	static const char *const types[] = {"counter", "gauge", "histogram"};
+	struct line l = {.len = 0};
+	char text[512];
+	va_list ap;
+	va_start(ap, help);
+	vsnprintf(text, sizeof text, help, ap);
+	va_end(ap);
+	snprintf(t->family, sizeof t->family, "%s", name);
+	line_add(&l, "# HELP %s %s\n# TYPE %s %s\n", t->family, text, t->family, types[type]);
+	if (!line_put(t, &l))
+		t->left_out++;
+}
+
+static void sample_put(struct metrics_text *t, const struct line *l)
+{
+	if (line_put(t, l))
+		t->samples++;
+	else
+		t->left_out++;
+}
+
+void metrics_count(struct metrics_text *t, const struct metrics_label *labels, uint64_t value)
+{
+	struct line l = {.len = 0};
+	line_add(&l, "%s", t->family);
+	labels_add(&l, labels, NULL);
+	line_add(&l, " %" PRIu64 "\n", value);
+	sample_put(t, &l);
+}
+
+void metrics_real(struct metrics_text *t, const struct metrics_label *labels, double value)
+{
+	struct line l = {.len = 0};
+	line_add(&l, "%s", t->family);
+	labels_add(&l, labels, NULL);
+	line_add(&l, " %.15g\n", value);
+	sample_put(t, &l);
+}
+
+static void bucket_put(
+	struct metrics_text *t, const struct metrics_label *labels, const char *le, uint64_t value)
+{
+	struct line l = {.len = 0};
+	line_add(&l, "%s_bucket", t->family);
+	labels_add(&l, labels, le);
+	line_add(&l, " %" PRIu64 "\n", value);
+	sample_put(t, &l);
+}
+
+void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
+	const uint64_t *bucket, const double *bound, unsigned buckets, double sum)
+{
+	uint64_t below = 0;
+	for (unsigned i = 0; i < buckets; i++) {
+		char le[32];
+		below += bucket[i];
+		snprintf(le, sizeof le, "%.9g", i + 1 < buckets ? bound[i] : 0);
+		bucket_put(t, labels, i + 1 < buckets ? le : "+Inf", below);
+	}
+	struct line l = {.len = 0};
+	line_add(&l, "%s_sum", t->family);
+	labels_add(&l, labels, NULL);
+	line_add(&l, " %.15g\n%s_count", sum, t->family);
+	labels_add(&l, labels, NULL);
+	line_add(&l, " %" PRIu64 "\n", below);
+	sample_put(t, &l);
+}
+
+static uint64_t field_count(const void *from, const struct metrics_field *f)
+{
+	const char *at = (const char *)from + f->offset;
+	uint64_t wide;
+	uint32_t narrow;
+	if (f->width == sizeof wide) {
+		memcpy(&wide, at, sizeof wide);
+		return wide;
+	}
+	if (f->width == sizeof narrow) {
+		memcpy(&narrow, at, sizeof narrow);
+		return narrow;
+	}
+	return *(const unsigned char *)at; // a bool
+}
+
+double metrics_field_value(const void *from, const struct metrics_field *f)
+{
+	return (double)field_count(from, f) * (f->scale != 0 ? f->scale : 1);
+}
+
+static void field_put(struct metrics_text *t, const struct metrics_label *labels, const void *from,
+	const struct metrics_field *f)
+{
+	if (f->scale != 0)
+		metrics_real(t, labels, metrics_field_value(from, f));
+	else
+		metrics_count(t, labels, field_count(from, f));
+}
+
+void metrics_fields(
+	struct metrics_text *t, const void *from, const struct metrics_field *field, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		metrics_family(t, field[i].type, field[i].name, "%s", field[i].help);
+		field_put(t, NULL, from, &field[i]);
+	}
+}
+
+void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
+	const void *from, unsigned rows, size_t stride, const char *label, const char *const *names)
+{
+	for (unsigned i = 0; i < count && rows; i++) {
+		metrics_family(t, field[i].type, field[i].name, "%s", field[i].help);
+		for (unsigned r = 0; r < rows; r++)
+			field_put(t, METRICS_LABELS({label, names[r]}),
+				(const char *)from + r * stride, &field[i]);
+	}
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Text in Prometheus' exposition format 0.0.4: families with help and type, samples with labels.
+//
+// One thread's own. The text grows up to METRICS_TEXT_MAX octets; a sample that would pass that is
+// left out and counted, so what is there is whole lines. Label values are escaped; names and help
+// are constants of ours. Floats are written with 17 digits at most, integers exactly.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { METRICS_TEXT_MAX = 4 << 20, METRICS_LABELS_MAX = 4, METRICS_NAME_MAX = 96 };
+
+enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
+
+struct metrics_text {
+	char *data; // malloced, with a NUL behind `len` octets; NULL: nothing yet
+	size_t len, cap;
+	uint64_t samples;
+	uint64_t left_out;             // samples without room
+	char family[METRICS_NAME_MAX]; // that samples are of
+};
+
+struct metrics_label {
+	const char *name, *value;
+};
+
+// The samples that follow are of this family, until the next. A family comes once in a text.
+void metrics_family(struct metrics_text *t, enum metrics_type type, const char *name,
+	const char *help, ...) ATTR_PRINTF(4, 5);
+// `labels` ends with a NULL name, or is NULL.
+void metrics_count(struct metrics_text *t, const struct metrics_label *labels, uint64_t value);
+void metrics_real(struct metrics_text *t, const struct metrics_label *labels, double value);
+// Samples of a histogram: `bound` in the family's unit, of the buckets but the last, which has
+// none; `bucket` counts each by itself.
+void metrics_histogram(struct metrics_text *t, const struct metrics_label *labels,
+	const uint64_t *bucket, const double *bound, unsigned buckets, double sum);
+
+// Labels by value, for one or two of them.
+#define METRICS_LABELS(...) ((const struct metrics_label[]){__VA_ARGS__, {NULL, NULL}})
+
+// A field of a struct of counters as a family of its own, without labels; see METRICS_FIELD.
+struct metrics_field {
+	const char *name, *help;
+	enum metrics_type type;
+	unsigned short offset, width; // 4 or 8 octets
+	double scale;                 // 0: it is written as it is
+};
+#define METRICS_FIELD(kind, of, field, metric, text, factor)                               \
+	{                                                                                  \
+		.name = metric, .help = text, .type = kind, .offset = offsetof(of, field), \
+		.width = sizeof(((const of *)0)->field), .scale = factor                   \
+	}
+void metrics_fields(struct metrics_text *t, const void *from, const struct metrics_field *field,
+	unsigned count);
+// The value of one of them.
+double metrics_field_value(const void *from, const struct metrics_field *field);
+// One family for each field with a sample for each of `rows` structs, `stride` octets apart, with
+// the label `label` of value `names[row]`.
+void metrics_field_rows(struct metrics_text *t, const struct metrics_field *field, unsigned count,
+	const void *from, unsigned rows, size_t stride, const char *label,
+	const char *const *names);

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Metrics of the real binaries: well formed by promtool's word, of what happened, quick and small.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+
+scrape() { weirctl metrics >$tmp/metrics; }
+value() { # SAMPLE, with its labels
+	awk -v s="$1" 'substr($0, 1, length(s) + 1) == s " " {print $NF}' $tmp/metrics
+}
+at_least() { # SAMPLE COUNT
+	scrape && awk -v a="$(value "$1")" -v b="$2" 'BEGIN {exit !(a != "" && a + 0 >= b)}'
+}
+
+check "up" "$lab" up --offline
+for i in $(seq 5); do client kdig +timeout=3 @$service www.lab.example A >/dev/null; done
+check "queries by verdict" eventually at_least 'weir_frames_total{verdict="hit"}' 4
+if command -v promtool >/dev/null; then
+	check "promtool finds nothing" promtool check metrics <$tmp/metrics
+else
+	echo "no promtool: not linted"
+fi
+same "both run" "1 1" "$(value 'weir_up{process="dataplane"}') $(value 'weir_up{process="controlplane"}')"
+check "upstreams" grep -q '^weir_upstream_up{upstream=".*",address="127.0.0.1:[0-9]*"} 1$' $tmp/metrics
+check "lists" grep -q '^weir_list_names{list="' $tmp/metrics
+check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
+same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
+check "the one before was told of" at_least weir_scrape_samples 300
+same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
+check "without a data plane" "$lab" kill dataplane
+down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
+check "it is told to be down" eventually down
+finish

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// For test_http_api: where metrics look for the data plane, which is not there, and what they say.
+
+#include "../../controlplane/publish.h"
+#include "http_client.h"
+
+const struct shm_paths *publisher_paths(const struct publisher *)
+{
+	return NULL;
+}
+
+static inline void metrics_double_check(void)
+{
+	assert_reply("GET /metrics", 200, "\nweir_resolver_misses_total 7\n");
+	assert_reply("GET /metrics", 200, "\nweir_tcp_connections 5\n");
+	assert_reply("GET /metrics", 200, "\nweir_up{process=\"dataplane\"} 0\n");
+	assert_reply("GET /metrics", 200, "Content-Type: text/plain; version=0.0.4");
+	assert_reply("POST /metrics", 405, "use GET");
+}

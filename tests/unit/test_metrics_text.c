@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "../../controlplane/metrics.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct metrics_text text;
+
+static int fresh(void **)
+{
+	free(text.data);
+	text = (struct metrics_text){0};
+	return 0;
+}
+
+static void test_samples(void **)
+{
+	metrics_family(&text, METRICS_COUNTER, "weir_x_total", "Help of %s.", "x");
+	metrics_count(&text, NULL, UINT64_MAX);
+	metrics_count(&text, METRICS_LABELS({"a", "b"}, {"c", "d"}), 7);
+	metrics_family(&text, METRICS_GAUGE, "weir_y_seconds", "Y.");
+	metrics_real(&text, NULL, 0.25);
+	assert_string_equal(text.data,
+		"# HELP weir_x_total Help of x.\n# TYPE weir_x_total counter\n"
+		"weir_x_total 18446744073709551615\nweir_x_total{a=\"b\",c=\"d\"} 7\n"
+		"# HELP weir_y_seconds Y.\n# TYPE weir_y_seconds gauge\nweir_y_seconds 0.25\n");
+	assert_int_equal(text.samples, 3);
+	assert_int_equal(text.len, strlen(text.data));
+}
+
+// Names of lists and servers come from a configuration: they must not end a value or a line.
+static void test_hostile_label(void **)
+{
+	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
+	metrics_count(&text, METRICS_LABELS({"list", "a\"b\\c\nd\x01\xff"}), 1);
+	assert_non_null(strstr(text.data, "weir_x{list=\"a\\\"b\\\\c?d??\"} 1\n"));
+}
+
+static void test_label_too_long(void **)
+{
+	char name[4096];
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
+	size_t len = text.len;
+	metrics_count(&text, METRICS_LABELS({"list", name}), 1);
+	assert_int_equal(text.len, len);
+	assert_int_equal(text.left_out, 1);
+}
+
+static void test_histogram(void **)
+{
+	static const uint64_t bucket[] = {2, 0, 3, 1};
+	static const double bound[] = {1e-6, 1.5e-6, 2e-6};
+	metrics_family(&text, METRICS_HISTOGRAM, "weir_h_seconds", "H.");
+	metrics_histogram(&text, METRICS_LABELS({"of", "x"}), bucket, bound, 4, 0.5);
+	assert_non_null(strstr(text.data,
+		"weir_h_seconds_bucket{of=\"x\",le=\"1e-06\"} 2\n"
+		"weir_h_seconds_bucket{of=\"x\",le=\"1.5e-06\"} 2\n"
+		"weir_h_seconds_bucket{of=\"x\",le=\"2e-06\"} 5\n"
+		"weir_h_seconds_bucket{of=\"x\",le=\"+Inf\"} 6\n"
+		"weir_h_seconds_sum{of=\"x\"} 0.5\nweir_h_seconds_count{of=\"x\"} 6\n"));
+}
+
+// What has no room is left out whole, and counted.
+static void test_full(void **)
+{
+	metrics_family(&text, METRICS_GAUGE, "weir_x", "X.");
+	char name[1000];
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	for (unsigned i = 0; i < 6000; i++)
+		metrics_count(&text, METRICS_LABELS({"list", name}), i);
+	assert_true(text.len < METRICS_TEXT_MAX);
+	assert_true(text.left_out > 0);
+	assert_int_equal(text.samples + text.left_out, 6000);
+	assert_int_equal(text.data[text.len - 1], '\n');
+	assert_int_equal(text.data[text.len], '\0');
+}
+
+// The most that a configuration can lead to has room.
+static void test_most(void **)
+{
+	struct stats_copy *s = calloc(1, sizeof *s);
+	struct resolver_status *r = calloc(1, sizeof *r);
+	struct rules_status rules = {.list_count = RULE_LISTS_MAX};
+	struct rules_list_status *lists = calloc(RULE_LISTS_MAX, sizeof *lists);
+	s->workers = SHM_WORKERS_MAX;
+	s->ports = STATS_PORTS_MAX;
+	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
+		s->worker[i].has_rings = true;
+	for (unsigned i = 0; i < STATS_PORTS_MAX; i++) {
+		s->port[i].is_xdp = true;
+		memset(s->port[i].name, 'p', STATS_PORT_NAME - 1);
+	}
+	r->upstream_count = CONFIG_UPSTREAMS_MAX;
+	for (unsigned i = 0; i < CONFIG_UPSTREAMS_MAX; i++)
+		memset(r->upstream[i].name, '"', sizeof r->upstream[i].name - 1);
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+		memset(lists[i].name, '"', sizeof lists[i].name - 1);
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		r->front.of[0].verdict[v] = r->front.of[1].verdict[v] = 1;
+	rules.lists = lists;
+	metrics_dataplane(&text, s);
+	metrics_workers(&text, s);
+	metrics_ports(&text, s);
+	metrics_resolver(&text, r);
+	metrics_upstreams(&text, r);
+	metrics_cache(&text, r);
+	metrics_front(&text, r);
+	metrics_rules(&text, &rules);
+	assert_int_equal(text.left_out, 0);
+	assert_true(text.len < METRICS_TEXT_MAX / 2);
+	free(lists);
+	free(r);
+	free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_samples, fresh),
+		cmocka_unit_test_setup(test_hostile_label, fresh),
+		cmocka_unit_test_setup(test_label_too_long, fresh),
+		cmocka_unit_test_setup(test_histogram, fresh),
+		cmocka_unit_test_setup(test_full, fresh),
+		cmocka_unit_test_setup_teardown(test_most, fresh, fresh),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

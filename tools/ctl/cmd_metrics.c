@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "http_get.h"
+
+int cmd_metrics(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return http_print(c, "/metrics", HTTP_SHORT_MS);
+}
