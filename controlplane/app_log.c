@@ -64,7 +64,8 @@ void app_log_names(struct app *a, const struct config *c)
 {
 	unsigned count;
 	const struct rule_list_info *lists = rules_lists(a->rules, &count);
-	struct querylog_names *names = querylog_names_new(c, lists, count);
+	struct querylog_names *names =
+		querylog_names_new(c, lists, count, resolver_upstream_book(a->resolver));
 	if (names)
 		querylog_set_names(a->log, names);
 	else

@@ -246,19 +246,21 @@ static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
 }
 
 static void log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
-	const struct dns_query *q, const uint8_t *reply, uint16_t len, enum answer_kind kind)
+	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told)
 {
 	if (!resolver_log_is_on(f->r->log))
 		return;
 	struct resolver_logged what = {.ede = reply_ede(reply, len, slot->has_opt)};
-	resolver_log_kind(&what, kind);
+	resolver_log_told(&what, told);
 	log_end(f, slot, is_tcp, q, what, reply, len);
 }
 
 static void log_untold(struct front *f, const struct front_slot *slot)
 {
-	const struct resolver_logged what = {
-		.ede = DNS_EDE_NONE, .verdict = LOG_VERDICT_UNANSWERED};
+	const struct resolver_logged what = {.ede = DNS_EDE_NONE,
+		.verdict = LOG_VERDICT_UNANSWERED,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM};
 	log_end(f, slot, slot->session->transport == FRONT_TCP, NULL, what, NULL, 0);
 }
 
@@ -286,7 +288,9 @@ static void log_settled(struct front *f, const struct front_session *s,
 	const struct resolver_logged what = {
 		.ede = reply ? reply_ede(reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,
-		.tier = tiers[v]};
+		.tier = tiers[v],
+		.list = q->list,
+		.upstream = LOG_NO_UPSTREAM};
 	log_end(f, &slot, s->transport == FRONT_TCP, is_unread ? NULL : &q->query, what, reply,
 		reply_len);
 }
@@ -326,10 +330,10 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	f->asking = NULL;
 	if (f->said.there) {
 		log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply, f->said.len,
-			f->said.kind);
+			&f->said.told);
 		slot_give_back(f, slot);
 		front_charge(f, s, client, f->said.len);
-		count_said(c, f->said.kind);
+		count_said(c, f->said.told.kind);
 		reply_fill(c, f->r->reply, f->said.len, q->query.has_opt, out);
 		return FRONT_REPLY;
 	}
@@ -381,7 +385,7 @@ static void tell(struct front *f, struct front_slot *slot, const struct front_re
 }
 
 void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
-	enum answer_kind kind)
+	const struct told *told)
 {
 	struct front_slot *slot = &f->slot[t->slot];
 	struct front_reply reply;
@@ -391,12 +395,12 @@ void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, u
 	if (slot == f->asking) {
 		f->said.there = true;
 		f->said.len = len;
-		f->said.kind = kind;
+		f->said.told = *told;
 		return;
 	}
 	struct front_counts *c = &f->status.of[slot->session->transport];
-	count_answer(c, kind);
-	log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, kind);
+	count_answer(c, told->kind);
+	log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, told);
 	front_charge(f, slot->session, &slot->client, len);
 	reply_fill(c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);

@@ -31,11 +31,20 @@
 #include "table_registry.h"
 
 #include <netinet/in.h>
+#include <weir/log_msg.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
 
 struct front;
 struct resolver;
+
+// What a waiter was told, and by what: for the counters and the query log.
+struct told {
+	enum answer_kind kind;
+	bool from_l1;      // told as ANSWER_CACHED
+	uint16_t list;     // that blocked, or LOG_NO_LIST
+	uint16_t upstream; // that answered, or LOG_NO_UPSTREAM
+};
 
 enum front_transport { FRONT_UDP, FRONT_TCP, FRONT_TRANSPORTS };
 
@@ -111,7 +120,7 @@ ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r);
 void front_close(struct front *f); // NULL is fine
 void front_beat(struct front *f, uint64_t now_ms);
 // The end of one of the engine's questions: `len` octets at `msg`, which has the room of a
-// front_reply. `kind`: what to count.
+// front_reply.
 void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
-	enum answer_kind kind);
+	const struct told *told);
 void front_status(const struct front *f, struct front_status *out, struct table_registry *tables);

@@ -16,6 +16,7 @@ struct front_question {
 	uint8_t group;
 	uint16_t view;
 	uint16_t limit; // octets of the reply, beside what the client says
+	uint16_t list;  // that blocked, or LOG_NO_LIST
 };
 
 struct front_slot {
@@ -42,7 +43,7 @@ struct front {
 	struct {
 		bool there;
 		uint16_t len;
-		enum answer_kind kind;
+		struct told told;
 	} said;
 	uint32_t free, touched, oldest, newest;
 	struct front_slot slot[FRONT_PENDING_MAX + 1]; // the last one when all others are taken

@@ -119,11 +119,14 @@ static enum verdict settle_rules(struct front *f, struct front_question *q,
 		rule_lists_unblocked(rules, lists, kept);
 	rule_decide(rules, &q->query.name, q->query.qtype, blocks ? lists : kept, &v);
 	*allowed = v.d.allowed || v.d.action == RULE_RESOLVE;
-	if (v.d.action == RULE_DROP)
+	if (v.d.action == RULE_DROP) {
+		q->list = v.d.list;
 		return VERDICT_drop_rule;
+	}
 	bool answers = v.d.action == RULE_DATA || v.d.action == RULE_BLOCK;
 	if (answers && !(v.d.action == RULE_BLOCK && rule_pattern_may_allow(rules, lists, &v.d))) {
 		*len = rule_reply(f, q, rules, &v);
+		q->list = v.d.matched ? v.d.list : LOG_NO_LIST;
 		return v.d.rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
 	}
 	if (v.d.safe && v.d.action != RULE_RESOLVE)
@@ -229,6 +232,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	bool allowed = false;
 
 	*len = 0;
+	q->list = LOG_NO_LIST;
 	front_policy_look(&f->policy, r->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
 		return settle_closed(f, msg, size, q, len);

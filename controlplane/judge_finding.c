@@ -92,13 +92,26 @@ void judge_finding_add(
 	simplify(f);
 }
 
-bool judge_finding_blocks(const struct judge_finding *f, const uint64_t group_lists[4])
+static int lowest(const struct rule_set *s, const uint64_t lists[4])
+{
+	for (unsigned w = 0; w < 4; w++)
+		if (s->lists[w] & lists[w])
+			return (int)(w * 64) + __builtin_ctzll(s->lists[w] & lists[w]);
+	return -1;
+}
+
+int judge_finding_list(const struct judge_finding *f, const uint64_t group_lists[4])
 {
 	for (unsigned i = 0; i < f->count; i++)
 		if (set_meets(&f->clause[i].block, group_lists)
 			&& !set_meets(&f->clause[i].unless, group_lists))
-			return true;
-	return false;
+			return lowest(&f->clause[i].block, group_lists);
+	return -1;
+}
+
+bool judge_finding_blocks(const struct judge_finding *f, const uint64_t group_lists[4])
+{
+	return judge_finding_list(f, group_lists) >= 0;
 }
 
 bool judge_finding_mask(const struct judge_finding *f, struct rule_set *mask)

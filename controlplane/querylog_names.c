@@ -23,6 +23,7 @@ struct querylog_names {
 	struct client_prefix *client; // longest prefixes first
 	struct dns_name *domain;
 	struct ip_address *exclude;
+	const struct upstream_book *book;
 };
 
 static bool covers(const struct ip_address *prefix, unsigned version, const uint8_t bytes[16])
@@ -84,14 +85,15 @@ static bool excludes_take(struct querylog_names *n, const struct config_query_lo
 	return true;
 }
 
-struct querylog_names *querylog_names_new(
-	const struct config *c, const struct rule_list_info *lists, unsigned list_count)
+struct querylog_names *querylog_names_new(const struct config *c,
+	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book)
 {
 	struct querylog_names *n = calloc(1, sizeof *n);
 	if (!n)
 		return NULL;
 	n->references = 1;
 	n->anonymize = c->query_log.anonymize;
+	n->book = book;
 	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
 		text_escape(c->groups[i].name, n->group[i + 1], sizeof n->group[0]);
 	if (clients_take(n, c) && lists_take(n, lists, list_count)
@@ -131,6 +133,11 @@ struct querylog_text querylog_names_group(const struct querylog_names *n, unsign
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number)
 {
 	return text_of(number < n->list_count ? n->list[number] : "");
+}
+
+struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number)
+{
+	return text_of(upstream_book_name(n->book, number));
 }
 
 struct querylog_text querylog_names_client(

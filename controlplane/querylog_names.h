@@ -6,20 +6,22 @@
 // change of the configuration or of the lists, each batch holds the one that its rows were made by.
 
 #include "querylog.h"
+#include "upstream_book.h"
 
 #include <weir/config.h>
 #include <weir/rule_image.h>
 
 struct querylog_names;
 
-// NULL: no memory. The caller holds it.
-ATTR_MUST_CHECK struct querylog_names *querylog_names_new(
-	const struct config *c, const struct rule_list_info *lists, unsigned list_count);
+// NULL: no memory. The caller holds it. `book`, of the upstreams, outlives every batch; NULL: none.
+ATTR_MUST_CHECK struct querylog_names *querylog_names_new(const struct config *c,
+	const struct rule_list_info *lists, unsigned list_count, const struct upstream_book *book);
 void querylog_names_hold(struct querylog_names *n);
 void querylog_names_release(void *names); // NULL is fine; any thread
 
 struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group);
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number);
+struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number);
 // Of the longest prefix among `clients` that has the address; linear in those.
 struct querylog_text querylog_names_client(
 	const struct querylog_names *n, unsigned version, const uint8_t bytes[16]);

@@ -130,6 +130,7 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	row->verdict = text_of(verdict_text(r.verdict));
 	if (r.list != LOG_NO_LIST)
 		row->list = querylog_names_list(n, r.list);
+	row->upstream = querylog_names_upstream(n, r.upstream);
 	querylog_batch_end_row(b);
 	return QUERYLOG_MADE;
 }

@@ -131,6 +131,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	const struct upstream_callbacks callbacks = {
 		.reply = resolver_upstream_reply,
 		.ended = resolver_upstream_ended,
+		.book = r->book,
 	};
 	const struct failures_spans spans = {
 		.first_ms = FAILURE_FIRST_MS,
@@ -186,7 +187,9 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 	r->loop = loop;
 	r->publisher = publisher;
 	r->reply = r->reply_room + FRONT_HEADROOM;
-	int rc = parts_open(r, config, why);
+	int rc = upstream_book_open(&r->book);
+	if (rc == 0)
+		rc = parts_open(r, config, why);
 	if (rc < 0) {
 		resolver_close(r);
 		return rc;
@@ -220,6 +223,7 @@ void resolver_close(struct resolver *r)
 	resolver_refresh_close(r);
 	lanes_free(r->lanes);
 	views_free(r->views);
+	upstream_book_close(r->book);
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);
@@ -281,6 +285,11 @@ int resolver_set_log(struct resolver *r, struct querylog *q, const struct config
 	resolver_log_set(r->log, config_log_sample(config));
 	lanes_set_log(r->lanes, q);
 	return 0;
+}
+
+const struct upstream_book *resolver_upstream_book(const struct resolver *r)
+{
+	return r->book;
 }
 
 void resolver_end_log(struct resolver *r)

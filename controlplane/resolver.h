@@ -126,6 +126,9 @@ struct querylog;
 ATTR_MUST_CHECK int resolver_set_log(
 	struct resolver *r, struct querylog *q, const struct config *config);
 void resolver_end_log(struct resolver *r);
+// Who rows say answered; until resolver_close. Any thread may read it.
+struct upstream_book;
+const struct upstream_book *resolver_upstream_book(const struct resolver *r);
 
 // What else keeps tables on this loop lists them with each status. Before the loop runs.
 void resolver_list_tables(

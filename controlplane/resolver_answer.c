@@ -114,13 +114,17 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 
 // Its length; the kind may be another one than that of the answer.
 static uint16_t reply_write(struct resolver *r, const struct waiter *w,
-	const struct resolver_answer *a, enum answer_kind *kind, uint16_t *sum)
+	const struct resolver_answer *a, struct told *told, uint16_t *sum)
 {
 	size_t cap = w->is_front ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
 
-	*kind = a->kind;
-	if (judged_blocks(r, &r->one, w->group, a->finding)) {
-		*kind = ANSWER_BLOCKED;
+	*told = (struct told){.kind = a->kind,
+		.from_l1 = a->from_l1,
+		.list = LOG_NO_LIST,
+		.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM};
+	if (judged_blocks(r, &r->one, w->group, a->finding, &told->list)) {
+		told->kind = ANSWER_BLOCKED;
+		told->from_l1 = false;
 		return dns_reply_blocked(
 			r->reply, cap, &r->one, judged_reply(r, w->group), limit_of(r, w), sum);
 	}
@@ -145,6 +149,8 @@ static struct resolver_logged logged(const struct resolver *r, const struct wait
 		.ede = DNS_EDE_NONE,
 		.arrival_us = w->arrival_ms * 1000 + w->arrival_more_us,
 		.group = w->group,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM,
 	};
 }
 
@@ -155,21 +161,21 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 		.arrival_ms = w->arrival_ms,
 		.path = w->path,
 	};
-	enum answer_kind kind;
+	struct told told;
 
-	head.dns_len = reply_write(r, w, a, &kind, &head.sum);
-	head.verdict = (uint8_t)kind;
+	head.dns_len = reply_write(r, w, a, &told, &head.sum);
+	head.verdict = (uint8_t)told.kind;
 	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
 	if (is_sent)
-		count_answer(r, kind);
+		count_answer(r, told.kind);
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(r, w);
-	resolver_log_kind(&e, is_sent ? kind : ANSWER_SERVFAIL);
 	if (is_sent) {
+		resolver_log_told(&e, &told);
 		e.reply = r->reply;
 		e.reply_len = head.dns_len;
-		e.ede = kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
+		e.ede = told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
 	}
@@ -190,7 +196,7 @@ void answer_none(struct resolver *r, const struct dns_query *q, const struct wai
 static void waiter_answer(struct resolver *r, const struct waiter *w,
 	const struct resolver_answer *a, uint64_t now_ms)
 {
-	enum answer_kind kind;
+	struct told told;
 	uint16_t sum;
 
 	// Over a stream nothing is sent to where nobody asked.
@@ -204,8 +210,8 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 		lane_answer(r, w, a);
 		return;
 	}
-	uint16_t len = reply_write(r, w, a, &kind, &sum);
-	front_answer(r->front, &w->ticket, r->reply, len, kind);
+	uint16_t len = reply_write(r, w, a, &told, &sum);
+	front_answer(r->front, &w->ticket, r->reply, len, &told);
 }
 
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,

@@ -84,6 +84,7 @@ struct resolver {
 	uint32_t turn;        // of addresses, from reply to reply
 	struct dns_query one; // the query of the waiter being answered
 	struct dns_answer answer;
+	struct upstream_book *book;
 	struct resolver_log *log;
 	bool logs; // somebody empties its ring
 	struct front *front;
@@ -100,6 +101,8 @@ struct resolver_answer {
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
 	const struct judge_finding *finding; // for whom it is blocked; NULL: for nobody
+	const struct upstream_ask *by;       // its server answered; NULL: none did
+	bool from_l1;
 };
 
 // resolver_miss.c
@@ -141,8 +144,9 @@ void judge_reply(struct resolver *r, const struct question *q, const struct dns_
 const struct judge_finding *judged_record(struct resolver *r, const struct l0_view *v);
 // The mask of r->finding; false: it has none, so the answer is not to be kept (counted).
 bool judged_mask(struct resolver *r, struct rule_set *mask);
+// `*list`: which one does.
 bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
-	const struct judge_finding *finding);
+	const struct judge_finding *finding, uint16_t *list);
 const struct dns_block *judged_reply(struct resolver *r, unsigned group);
 void judge_tables(const struct resolver *r, struct table_registry *tables);
 // A pattern blocks the name for who asks: answered.

@@ -12,14 +12,17 @@ static const struct policy_group *group_of(struct resolver *r, unsigned group)
 }
 
 bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
-	const struct judge_finding *finding)
+	const struct judge_finding *finding, uint16_t *list)
 {
 	if (!finding || finding->count == 0 || !r->judge
 		|| !publisher_blocks(r->publisher, clock_mono_ms()))
 		return false;
 	const uint64_t *lists = group_of(r, group)->lists;
-	return judge_finding_blocks(finding, lists)
-	       && !judge_allows(r->judge, &q->name, q->qtype, lists);
+	int found = judge_finding_list(finding, lists);
+	if (found < 0 || judge_allows(r->judge, &q->name, q->qtype, lists))
+		return false;
+	*list = (uint16_t)found;
+	return true;
 }
 
 const struct dns_block *judged_reply(struct resolver *r, unsigned group)
@@ -60,7 +63,8 @@ bool question_blocked(struct resolver *r, const struct dns_query *q, const struc
 	if (!r->judge || !judge_concerns_names(r->judge))
 		return false;
 	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &r->finding);
-	if (!judged_blocks(r, q, w->group, &r->finding))
+	uint16_t list;
+	if (!judged_blocks(r, q, w->group, &r->finding, &list))
 		return false;
 	const struct resolver_answer a = {.finding = &r->finding};
 	r->count.judge.questions_blocked++;

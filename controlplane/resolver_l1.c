@@ -54,6 +54,7 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	struct resolver_answer answer = answer_fresh(r, &view, v->age_s);
 	answer.kind = ANSWER_CACHED;
 	answer.finding = &r->finding;
+	answer.from_l1 = true;
 	r->count.l1_answers++;
 	question_answered(r, q, &answer);
 	return true;

@@ -71,7 +71,7 @@ bool resolver_log_is_on(const struct resolver_log *l)
 	return log_writer_is_on(&l->writer);
 }
 
-void resolver_log_kind(struct resolver_logged *what, enum answer_kind kind)
+void resolver_log_told(struct resolver_logged *what, const struct told *told)
 {
 	static const struct {
 		uint8_t verdict, tier;
@@ -82,8 +82,10 @@ void resolver_log_kind(struct resolver_logged *what, enum answer_kind kind)
 		[ANSWER_SERVFAIL] = {LOG_VERDICT_SERVFAIL, LOG_TIER_NONE},
 		[ANSWER_BLOCKED] = {VERDICT_blocked_answer, LOG_TIER_RULES},
 	};
-	what->verdict = of[kind].verdict;
-	what->tier = of[kind].tier;
+	what->verdict = told->from_l1 ? LOG_VERDICT_RESOLVED : of[told->kind].verdict;
+	what->tier = told->from_l1 ? LOG_TIER_L1 : of[told->kind].tier;
+	what->list = told->list;
+	what->upstream = told->upstream;
 }
 
 static void fill(struct log_record *r, const struct resolver_logged *e, unsigned version)
@@ -104,8 +106,8 @@ static void fill(struct log_record *r, const struct resolver_logged *e, unsigned
 		r->rcode = DNS_RCODE_BADCOOKIE;
 	r->ede = is_read && e->query->has_opt && e->ede != DNS_EDE_NONE ? (uint16_t)e->ede
 									: LOG_NO_EDE;
-	r->list = LOG_NO_LIST;
-	r->upstream = LOG_NO_UPSTREAM;
+	r->list = e->list;
+	r->upstream = e->upstream;
 	r->dataplane_us = 0;
 	r->verdict = e->verdict;
 	r->group = e->group;

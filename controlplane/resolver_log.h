@@ -23,6 +23,7 @@ struct resolver_logged {
 	uint8_t verdict; // enum verdict or log_verdict
 	uint8_t tier, group;
 	bool is_tcp;
+	uint16_t list, upstream; // LOG_NO_LIST, LOG_NO_UPSTREAM: none
 };
 
 ATTR_MUST_CHECK int resolver_log_open(struct resolver_log **out);
@@ -38,5 +39,5 @@ void resolver_log_lane(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
 void resolver_log_front(struct resolver_log *l, const union front_client *client,
 	const struct resolver_logged *what);
-// Verdict and tier of what a waiter was told.
-void resolver_log_kind(struct resolver_logged *what, enum answer_kind kind);
+// Verdict, tier, list and upstream of what a waiter was told.
+void resolver_log_told(struct resolver_logged *what, const struct told *told);

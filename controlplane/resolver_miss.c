@@ -394,6 +394,7 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
 	a.finding = &r->finding;
+	a.by = ask;
 	answer_all(r, q, &a);
 	if (keep)
 		l1_store(r, q, msg, len); // whoever waits has been served

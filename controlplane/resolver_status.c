@@ -57,6 +57,7 @@ static void tables_of_upstreams(
 					   .cap = RESOLVER_REWRITES_MAX,
 					   .used = r->rewrites,
 					   .bytes = r->rewrites * sizeof(struct rewrite)});
+	upstream_book_tables(r->book, &s->tables);
 }
 
 static void status_tables(const struct resolver *r, struct resolver_status *s,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log_msg.h>
 
 static void ask_next(struct upstream_ask *a);
 
@@ -228,6 +229,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
+	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
 	enum upstream_take take = u->callbacks.reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {
 		leg->answered = false;

@@ -35,6 +35,7 @@
 
 #include "loop.h"
 #include "rng.h"
+#include "upstream_book.h"
 #include "upstream_socket.h"
 #include "wheel.h"
 
@@ -97,6 +98,7 @@ struct upstream_ask {
 	bool any_reply, any_sent;
 	bool cd, dnssec_ok;
 	uint16_t question_len;
+	uint16_t answered_by; // whose reply the callback is given, in `book`
 	uint64_t deadline_ms;
 	uint8_t question[UPSTREAM_QUESTION_MAX]; // lower case
 };
@@ -119,6 +121,9 @@ struct upstream_callbacks {
 	enum upstream_take (*reply)(struct upstream_ask *a, const uint8_t *msg, size_t len);
 	// Exhausted, or past its deadline; the ask is stopped. May come from upstream_ask_start.
 	void (*ended)(struct upstream_ask *a, enum upstream_end why);
+	// What servers are numbered in for the query log; it outlives the upstreams. NULL: they are
+	// not.
+	struct upstream_book *book;
 };
 
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, struct loop *loop,

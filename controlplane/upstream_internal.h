@@ -11,6 +11,7 @@
 struct upstream {
 	struct config_upstream config; // name is our own copy
 	char name[64];
+	uint16_t number; // in the book
 	union upstream_peer address;
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet

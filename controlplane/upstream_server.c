@@ -124,6 +124,7 @@ void upstreams_configure(struct upstreams *u, const struct config_upstreams *con
 			*s = old[k];
 			memcpy(s->name, name, sizeof(name));
 		}
+		s->number = upstream_book_number(u->callbacks.book, s->name);
 	}
 	free(old);
 	sockets_configure(u);

@@ -63,7 +63,7 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 	reply_line_finish(b, p, len, sum, is_local ? VERDICT_local : VERDICT_blocked);
 }
 
-bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view)
+bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *view)
 {
 	const struct rule_reader *r = &b->tables->rules;
 	if (!view->judged || !b->blocks || (b->rules && p->probe.candidates && p->allowed))
@@ -72,7 +72,12 @@ bool reply_is_judged(const struct batch *b, const struct packet *p, const struct
 	for (unsigned class = 0; class < RULE_CLASSES; class ++)
 		for (unsigned w = 0; w < 4 && RULE_MASK_ALLOWING >> class & 1; w++)
 			allowing[w] |= r->of_class[class][w];
-	return rule_mask_blocks(&view->mask, allowing, batch_lists(b, p));
+	const uint64_t *lists = batch_lists(b, p);
+	if (!rule_mask_blocks(&view->mask, allowing, lists))
+		return false;
+	if (b->logs)
+		batch_note(b, p)->list = rule_mask_list(&view->mask, allowing, lists);
+	return true;
 }
 
 void reply_judged(struct batch *b, struct packet *p)

@@ -22,8 +22,9 @@ void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_
 // verdict is `local`, and no error is told.
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d);
 
-// Does a record's answer lead to what the client's group blocks?
-bool reply_is_judged(const struct batch *b, const struct packet *p, const struct l0_view *view);
+// Does a record's answer lead to what the client's group blocks? Then the list is noted for the
+// log.
+bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *view);
 // Then this is its reply.
 void reply_judged(struct batch *b, struct packet *p);
 

@@ -28,3 +28,15 @@ ATTR_INLINE bool rule_mask_blocks(
 	}
 	return block && !unless;
 }
+
+// Of one that blocks: the lowest list that does.
+ATTR_INLINE uint16_t rule_mask_list(
+	const struct rule_set *mask, const uint64_t allowing[4], const uint64_t group[4])
+{
+	for (unsigned w = 0; w < 4; w++) {
+		uint64_t block = mask->lists[w] & group[w] & ~allowing[w];
+		if (block)
+			return (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(block));
+	}
+	return UINT16_MAX;
+}

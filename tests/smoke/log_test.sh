@@ -56,9 +56,29 @@ pkill -P $tail
 pkill -P $other
 check "tail: nobody reads" eventually readers 0
 
+# The row of the query just asked, as .qname and so on.
+watch_rows() { # FILTER..., into $tmp/rows
+	weirctl --json log tail "$@" >$tmp/rows &
+	rows_of=$!
+	check "watch: somebody reads" eventually readers 1
+}
+watch_end() {
+	pkill -P $rows_of
+	check "watch: nobody reads" eventually readers 0
+}
+seen() { jq -e --arg n "$1" "select(.qname == \$n) | $2" $tmp/rows >/dev/null 2>&1; }
+
 before=$(logged weight)
+watch_rows
 check "over TCP" ask +tcp www.lab.example
 check "is one more" eventually eval '[ "$(logged weight)" = $((before + 1)) ]'
+check "a new name" ask new.lab.example
+check "rows tell which server answered" eventually seen new.lab.example '.tier == "upstream" and .upstream != ""'
+check "a blocked name" ask ads.lab.example
+check "is told with its list" eventually seen ads.lab.example '.transport == "udp" and .verdict == "blocked" and .list != ""'
+check "also over TCP" ask +tcp ads.lab.example
+check "is told with its list" eventually seen ads.lab.example '.transport == "tcp" and .verdict == "blocked" and .list != ""'
+watch_end
 
 check "reload: one record for ten" section '{sample: 10}'
 weights=$(logged weight) rows=$(logged rows)

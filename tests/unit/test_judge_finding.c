@@ -17,6 +17,11 @@ static void add(struct judge_finding *f, uint64_t block, uint64_t unless)
 static bool blocks(const struct judge_finding *f, uint64_t group)
 {
 	const struct rule_set g = set(group);
+	int list = judge_finding_list(f, g.lists);
+	if (list >= 0) { // one of the group's
+		assert_in_range(list, 0, 63);
+		assert_true(group >> list & 1);
+	}
 	return judge_finding_blocks(f, g.lists);
 }
 

@@ -22,6 +22,7 @@
 enum { UNITS = 4096, ROWS_KEPT = 64 };
 
 static struct config config;
+static struct upstream_book *book;
 static struct config_group group = {.name = (char *)(uintptr_t) "child\x1bren"};
 static struct config_client client_named = {.name = (char *)(uintptr_t) "laptop"};
 static struct ip_address client_prefix = {.version = 4, .prefix_len = 32, .bytes = {192, 0, 2, 7}};
@@ -40,7 +41,8 @@ struct kept {
 	_Atomic uint64_t weight, rows;
 	struct querylog_row row[ROWS_KEPT]; // the first
 	char qname[ROWS_KEPT][QUERYLOG_NAME_MAX], client[ROWS_KEPT][64], list[ROWS_KEPT][32],
-		group[ROWS_KEPT][64], name[ROWS_KEPT][32], verdict[ROWS_KEPT][32];
+		group[ROWS_KEPT][64], name[ROWS_KEPT][32], verdict[ROWS_KEPT][32],
+		upstream[ROWS_KEPT][32];
 };
 
 static void ring_open(struct ring *r, uint32_t sample)
@@ -106,6 +108,7 @@ static bool take(void *arg, const struct querylog_batch *b)
 		snprintf(k->group[at + i], 64, "%s", row->group.at);
 		snprintf(k->name[at + i], 32, "%s", row->client_name.at);
 		snprintf(k->verdict[at + i], 32, "%s", row->verdict.at);
+		snprintf(k->upstream[at + i], 32, "%s", row->upstream.at);
 	}
 	atomic_fetch_add(&k->weight, b->weight);
 	atomic_fetch_add(&k->rows, b->count);
@@ -122,6 +125,9 @@ static int set_up(void **)
 	config.query_log.exclude_client_count = 1;
 	config.query_log.exclude_domains = &excluded_name;
 	config.query_log.exclude_domain_count = 1;
+	if (upstream_book_open(&book) < 0 || upstream_book_number(book, "first") != 0
+		|| upstream_book_number(book, "isp\x1b") != 1)
+		return -1;
 	return dns_name_from_text("secret.example", 14, &excluded_name);
 }
 
@@ -133,7 +139,7 @@ static struct querylog *log_open(struct kept *k, enum log_clients how)
 	assert_int_equal(querylog_open(&q, &(struct querylog_settings){.box = "box"}), 0);
 	const struct querylog_sink sink = {.name = "kept", .take = take, .arg = k};
 	assert_int_equal(querylog_add(q, &sink), 0);
-	struct querylog_names *n = querylog_names_new(&config, lists, ARRAY_LEN(lists));
+	struct querylog_names *n = querylog_names_new(&config, lists, ARRAY_LEN(lists), book);
 	assert_non_null(n);
 	querylog_set_names(q, n);
 	return q;
@@ -152,9 +158,17 @@ static void test_a_record_becomes_a_row(void **)
 	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
 	ring_open(&r, 1);
 	ring_join(&r, q);
+	struct log_record resolved = plain;
+	resolved.upstream = 1;
 	put(&r, &plain, "\3www\7example", 13);
+	put(&r, &resolved, "\3www\7example", 13);
+	resolved.upstream = 2; // nobody's
+	put(&r, &resolved, "\3www\7example", 13);
 	run_through(q);
-	assert_int_equal(k.rows, 1);
+	assert_int_equal(k.rows, 3);
+	assert_string_equal(k.upstream[0], "");
+	assert_string_equal(k.upstream[1], "isp\\x1b");
+	assert_string_equal(k.upstream[2], "");
 	const struct querylog_row *row = &k.row[0];
 	assert_string_equal(k.qname[0], "www.example");
 	assert_string_equal(k.client[0], "192.0.2.7");

@@ -8,6 +8,7 @@
 #include "dns_rand.h"
 #include "judge_fixture.h"
 #include "resolver_rig.h"
+#include "row_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +225,26 @@ static void test_stale(void **)
 	expect_as(2, "www.shop.example", ANSWER_STALE);
 }
 
+// What is on record of a blocked answer, fresh and cached: the list of the group that blocked it.
+static void test_rows_name_the_list(void **)
+{
+	static const char *const titles[] = {"allowed", "denied", "ads", "more", "good"};
+	row_watch_start(titles, ARRAY_LEN(titles));
+	upstream_alias("other.example");
+	expect_as(1, "www.shop.example", ANSWER_BLOCKED);
+	struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.verdict, "blocked_answer");
+	assert_string_equal(row.list, "more");
+	assert_int_equal(row.tier, QUERYLOG_TIER_RULES);
+	expect_as(2, "www.shop.example", ANSWER_BLOCKED);
+	assert_string_equal(row_watch_await(2).list, "more");
+	expect_as(0, "www.shop.example", ANSWER_CACHED);
+	assert_string_equal(row_watch_await(3).list, "");
+	expect_as(0, "ad7.shop.example", ANSWER_BLOCKED);
+	assert_string_equal(row_watch_await(4).list, "ads");
+	row_watch_stop();
+}
+
 static _Atomic bool walked;
 
 static void on_walked(void *arg)
@@ -418,6 +439,7 @@ int main(void)
 		T(test_addresses),
 		T(test_patterns_ask_nobody),
 		T(test_pause),
+		T(test_rows_name_the_list),
 		T(test_stale),
 		T(test_new_image_acts_on_cached_answers),
 		T(test_walk_at_once),

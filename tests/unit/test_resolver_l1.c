@@ -5,6 +5,7 @@
 #include "redis_local.h"
 #include "redis_server.h"
 #include "resolver_rig.h"
+#include "row_watch.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -132,6 +133,35 @@ static void test_what_is_there_is_not_asked_for(void **)
 	assert_in_range(entry.age_ms, 100000, 102000);
 	assert_in_range(entry.soft_left_ms, 198000, 200000);
 	assert_int_equal(status().l1_answers, 1);
+}
+
+// Who answered is on record: Redis, or which server.
+static void test_rows_tell_who_answered(void **)
+{
+	char server_name[64];
+	row_watch_start(NULL, 0);
+	value_write(&(struct value){"there.example", "there.example", 300, 100});
+	ask("there.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_CACHED);
+	struct row_watch_row row = row_watch_await(1);
+	assert_string_equal(row.verdict, "resolved");
+	assert_int_equal(row.tier, QUERYLOG_TIER_L1);
+	assert_string_equal(row.upstream, "");
+	ask("there.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	row = row_watch_await(2);
+	assert_string_equal(row.verdict, "hit");
+	assert_int_equal(row.tier, QUERYLOG_TIER_L0);
+	ask("elsewhere.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	row = row_watch_await(3);
+	assert_string_equal(row.verdict, "resolved");
+	assert_int_equal(row.tier, QUERYLOG_TIER_UPSTREAM);
+	assert_int_equal(asked(), 1);
+	snprintf(server_name, sizeof server_name, "127.0.0.1:%u",
+		fake[fake[0].udp_queries ? 0 : 1].port);
+	assert_string_equal(row.upstream, server_name);
+	row_watch_stop();
 }
 
 // Days may have passed since it was made, and this machine may have been on for a minute.
@@ -288,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_what_is_there_is_not_asked_for),
+		T(test_rows_tell_who_answered),
 		T(test_a_value_older_than_the_machine_keeps_its_age),
 		T(test_the_answer_to_another_name_is_refused_and_deleted),
 		T(test_a_stale_value_helps_when_nobody_answers),

@@ -32,6 +32,8 @@ static void test_all_words(void **)
 		assert_false(rule_mask_blocks(&m, allowing, g));
 		g[list / 64] = UINT64_C(1) << list % 64;
 		assert_int_equal(rule_mask_blocks(&m, allowing, g), list < 4 || list > 7);
+		assert_int_equal(
+			rule_mask_list(&m, allowing, g), list < 4 || list > 7 ? list : UINT16_MAX);
 		m.lists[3] |= UINT64_C(1) << 63;
 		g[3] |= UINT64_C(1) << 63;
 		assert_false(rule_mask_blocks(&m, allowing, g));

@@ -28,7 +28,7 @@ static void on_ended(struct upstream_ask *, enum upstream_end)
 
 static void views_start(void)
 {
-	const struct upstream_callbacks callbacks = {on_reply, on_ended};
+	const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	assert_int_equal(views_new(&views, loop, &callbacks, &config.upstreams, &next), 0);
 }
 

@@ -56,7 +56,7 @@ void set_servers(unsigned count)
 
 int rig_setup(void **state)
 {
-	static const struct upstream_callbacks callbacks = {on_reply, on_ended};
+	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
 	for (unsigned i = 0; i < RIG_SERVERS; i++)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_book.h"
+
+#include "table_registry.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log_msg.h>
+#include <weir/text.h>
+
+struct upstream_book {
+	_Atomic unsigned count;
+	_Atomic uint64_t refused;
+	char name[UPSTREAM_BOOK_MAX][UPSTREAM_BOOK_NAME_MAX];
+};
+static_assert((int)UPSTREAM_BOOK_MAX <= (int)LOG_NO_UPSTREAM);
+
+int upstream_book_open(struct upstream_book **out)
+{
+	*out = calloc(1, sizeof **out);
+	return *out ? 0 : -ENOMEM;
+}
+
+void upstream_book_close(struct upstream_book *b)
+{
+	free(b);
+}
+
+uint16_t upstream_book_number(struct upstream_book *b, const char *name)
+{
+	char text[UPSTREAM_BOOK_NAME_MAX];
+	if (!b)
+		return LOG_NO_UPSTREAM;
+	text_escape(name, text, sizeof text);
+	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(b->name[i], text) == 0)
+			return (uint16_t)i;
+	if (count == UPSTREAM_BOOK_MAX) {
+		atomic_fetch_add_explicit(&b->refused, 1, memory_order_relaxed);
+		return LOG_NO_UPSTREAM;
+	}
+	memcpy(b->name[count], text, sizeof text);
+	atomic_store_explicit(&b->count, count + 1, memory_order_release);
+	return (uint16_t)count;
+}
+
+const char *upstream_book_name(const struct upstream_book *b, unsigned number)
+{
+	if (!b || number >= atomic_load_explicit(&b->count, memory_order_acquire))
+		return "";
+	return b->name[number];
+}
+
+void upstream_book_tables(const struct upstream_book *b, struct table_registry *tables)
+{
+	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
+	table_register(tables, &(struct table_info){.name = "upstream_names",
+				       .owner = "resolver loop",
+				       .eviction = "none: one more has no name in the query log",
+				       .lifetime = "until the end",
+				       .cap = UPSTREAM_BOOK_MAX,
+				       .used = count,
+				       .bytes = sizeof *b});
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/table_registry.h"
+#include "../../controlplane/upstream_book.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <weir/log_msg.h>
+
+static void test_a_name_keeps_its_number(void **)
+{
+	struct upstream_book *b;
+	assert_int_equal(upstream_book_open(&b), 0);
+	assert_int_equal(upstream_book_number(b, "one"), 0);
+	assert_int_equal(upstream_book_number(b, "t\two"), 1);
+	assert_int_equal(upstream_book_number(b, "one"), 0);
+	assert_string_equal(upstream_book_name(b, 0), "one");
+	assert_string_equal(upstream_book_name(b, 1), "t\\x09wo");
+	assert_string_equal(upstream_book_name(b, 2), "");
+	assert_string_equal(upstream_book_name(b, LOG_NO_UPSTREAM), "");
+	upstream_book_close(b);
+}
+
+static void test_full(void **)
+{
+	struct upstream_book *b;
+	struct table_registry tables = {0};
+	char name[32];
+	assert_int_equal(upstream_book_open(&b), 0);
+	for (unsigned i = 0; i < UPSTREAM_BOOK_MAX; i++) {
+		snprintf(name, sizeof name, "server %u", i);
+		assert_int_equal(upstream_book_number(b, name), i);
+	}
+	assert_int_equal(upstream_book_number(b, "one more"), LOG_NO_UPSTREAM);
+	assert_int_equal(upstream_book_number(b, "server 7"), 7);
+	upstream_book_tables(b, &tables);
+	assert_int_equal(tables.count, 1);
+	assert_int_equal(tables.table[0].used, UPSTREAM_BOOK_MAX);
+	upstream_book_close(b);
+}
+
+static void test_no_book(void **)
+{
+	assert_int_equal(upstream_book_number(NULL, "one"), LOG_NO_UPSTREAM);
+	assert_string_equal(upstream_book_name(NULL, 0), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_name_keeps_its_number),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_no_book),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
