@@ -178,6 +178,26 @@ def check_packet_path():
                 yield f"{name}:{number}: {code.strip()}: not on the packet path"
 
 
+ALLOCATES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|strdup|strndup)\(")
+
+
+def check_accounts():
+    """Every file that allocates belongs to an account of dataplane/core/mem_account.c."""
+    table = root / "dataplane/core/mem_account.c"
+    words = [w for row in re.findall(r'{MEM_ACCOUNT_\w+,\s*((?:"[^"]*"\s*)+)}', table.read_text())
+             for w in re.sub(r'"\s*"|"', "", row).split()] if table.exists() else []
+    for name in C_FILES:
+        match = re.match(r"(?:controlplane|dataplane|dataplane/core)/(\w+)\.c$", name)
+        if not match or match.group(1) == "heap_site":
+            continue
+        if any(match.group(1) == w or match.group(1).startswith(w + "_") for w in words):
+            continue
+        for number, line in enumerate(lines_of(name), 1):
+            if ALLOCATES.search(line.split("//")[0]):
+                yield f"{name}:{number}: allocates and is of no account (mem_account.c)"
+                break
+
+
 def check_format():
     try:
         out = subprocess.run(["clang-format", "--dry-run", *C_FILES], cwd=root, capture_output=True, text=True)

@@ -16,6 +16,7 @@ BREACHES = {
     "includers": ("dataplane/http.c", HEAD + "#include <curl/curl.h>\n"),
     "tests": ("tests/unit/test_forgotten.c", HEAD),
     "packet_path": ("dataplane/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n"),
+    "accounts": ("controlplane/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <string.h>
+#include <weir/heap_site.h>
+#include <weir/mem_account.h>
+
+const char *const mem_account_names[] = {
+#define X(name, text) [MEM_ACCOUNT_##name] = #name,
+	MEM_ACCOUNT_LIST(X)
+#undef X
+};
+
+const char *const mem_account_texts[] = {
+#define X(name, text) [MEM_ACCOUNT_##name] = text,
+	MEM_ACCOUNT_LIST(X)
+#undef X
+};
+
+// Words that a file's name begins with, by whose memory it is.
+static const struct {
+	enum mem_account account;
+	const char *words;
+} owner[] = {
+	{MEM_ACCOUNT_l0, "l0"},
+	{MEM_ACCOUNT_images,
+		"drop group hosts list local names policy publish rebinding rule rules"},
+	{MEM_ACCOUNT_lanes, "link lanes"},
+	{MEM_ACCOUNT_resolver, "failures flush inflight judge refresh resolver rewrite wheel"},
+	{MEM_ACCOUNT_upstream, "forward upstream view views"},
+	{MEM_ACCOUNT_redis, "l1 redis"},
+	{MEM_ACCOUNT_query_log, "query querylog resolver_log sketch sql tail top"},
+	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request webhook"},
+	{MEM_ACCOUNT_http, "api http json why"},
+	{MEM_ACCOUNT_front, "front"},
+	{MEM_ACCOUNT_config, "bootstrap config net_address"},
+	{MEM_ACCOUNT_stats, "errors heap mem metrics slope stats trace"},
+	{MEM_ACCOUNT_process, "app loop shm"},
+	{MEM_ACCOUNT_dataplane, "adopt bench capture limit"},
+	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml"},
+};
+
+// Octets of the longest of `words` that `name` begins with, as whole words.
+static size_t words_match(const char *words, const char *name)
+{
+	size_t longest = 0, n;
+	for (const char *at = words; *at; at += n + (at[n] == ' ')) {
+		n = strcspn(at, " ");
+		if (n > longest && strncmp(name, at, n) == 0
+			&& (name[n] == '_' || name[n] == '.' || name[n] == '\0'))
+			longest = n;
+	}
+	return longest;
+}
+
+enum mem_account mem_account_of(const char *file)
+{
+	enum mem_account account = MEM_ACCOUNT_other;
+	size_t longest = 0;
+	const char *folder = strrchr(file, '/');
+
+	if (folder)
+		file = folder + 1;
+	for (unsigned i = 0; i < ARRAY_LEN(owner); i++) {
+		size_t n = words_match(owner[i].words, file);
+		if (n > longest) {
+			longest = n;
+			account = owner[i].account;
+		}
+	}
+	return account;
+}
+
+static void sum_add(struct mem_sum *sum, const struct heap_site *s)
+{
+	sum->bytes += atomic_load_explicit(&s->bytes, memory_order_relaxed);
+	sum->blocks += atomic_load_explicit(&s->blocks, memory_order_relaxed);
+	sum->made += atomic_load_explicit(&s->made, memory_order_relaxed);
+	sum->made_bytes += atomic_load_explicit(&s->made_bytes, memory_order_relaxed);
+}
+
+struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT])
+{
+	const struct heap_site *site[HEAP_SITES_MAX];
+	struct mem_sum all = {0};
+	unsigned n = heap_sites(site, HEAP_SITES_MAX);
+
+	memset(by, 0, MEM_ACCOUNT_COUNT * sizeof *by);
+	for (unsigned i = 0; i < n; i++) {
+		sum_add(&by[mem_account_of(site[i]->file)], site[i]);
+		sum_add(&all, site[i]);
+	}
+	return all;
+}
+
+enum { ALARM_BYTES = 8 << 20, ALARM_PART = 20 };
+
+uint64_t mem_unexplained(const struct mem_process *p, const struct mem_sum *all)
+{
+	return p->allocated > all->bytes ? p->allocated - all->bytes : 0;
+}
+
+bool mem_is_alarming(const struct mem_process *p, uint64_t unexplained)
+{
+	return unexplained > ALARM_BYTES && unexplained > p->rss / ALARM_PART;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <dirent.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/mem_account.h>
+
+enum { LINE_LEN = 512, GUARD_BYTES = 4096 };
+
+enum map_kind { MAP_HEAP, MAP_CODE, MAP_REGION, MAP_STACK, MAP_OTHER };
+
+struct map { // of /proc/PID/smaps
+	uint64_t start, end;
+	uint64_t rss, huge, swap;
+	char perms[8];
+	char path[LINE_LEN];
+	bool guarded; // right behind a page that nobody may touch
+};
+
+struct walk {
+	FILE *f;
+	char line[LINE_LEN]; // first line of the next mapping, if there is one
+	bool more;
+	uint64_t guard_end; // of the last guard page
+};
+
+static bool is_first_line(const char *line)
+{
+	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
+}
+
+static int walk_open(struct walk *w, unsigned pid)
+{
+	char path[64] = "/proc/self/smaps";
+	if (pid)
+		snprintf(path, sizeof path, "/proc/%u/smaps", pid);
+	*w = (struct walk){.f = fopen(path, "re")};
+	if (!w->f)
+		return -errno;
+	w->more = fgets(w->line, sizeof w->line, w->f) != NULL;
+	return 0;
+}
+
+static void map_field(struct map *m, const char *line)
+{
+	unsigned long long kib;
+	if (sscanf(line, "Rss: %llu kB", &kib) == 1)
+		m->rss = kib << 10;
+	else if (sscanf(line, "Swap: %llu kB", &kib) == 1)
+		m->swap = kib << 10;
+	else if (sscanf(line, "Shared_Hugetlb: %llu kB", &kib) == 1
+		 || sscanf(line, "Private_Hugetlb: %llu kB", &kib) == 1)
+		m->huge += kib << 10;
+}
+
+static bool walk_next(struct walk *w, struct map *m)
+{
+	unsigned long long start, end;
+	int at = 0;
+
+	if (!w->more)
+		return false;
+	*m = (struct map){0};
+	if (sscanf(w->line, "%llx-%llx %7s %*s %*s %*s %n", &start, &end, m->perms, &at) < 3)
+		return false;
+	m->start = start;
+	m->end = end;
+	if (at > 0)
+		snprintf(m->path, sizeof m->path, "%s", w->line + at);
+	m->path[strcspn(m->path, "\n")] = '\0';
+	m->guarded = w->guard_end == m->start;
+	if (strcmp(m->perms, "---p") == 0 && m->end - m->start == GUARD_BYTES)
+		w->guard_end = m->end;
+	w->more = false;
+	while (fgets(w->line, sizeof w->line, w->f)) {
+		if (is_first_line(w->line)) {
+			w->more = true;
+			break;
+		}
+		map_field(m, w->line);
+	}
+	return true;
+}
+
+// What is shared and has a file is a region; what is private and has one is code and its data.
+// Threads' stacks have no name, but a guard page below.
+static enum map_kind map_kind(const struct map *m)
+{
+	bool shared = m->perms[3] == 's';
+	if (m->path[0] == '/')
+		return shared ? MAP_REGION : MAP_CODE;
+	if (strcmp(m->path, "[stack]") == 0)
+		return MAP_STACK;
+	if (strcmp(m->path, "[heap]") == 0)
+		return MAP_HEAP;
+	if (m->path[0] != '\0' && strncmp(m->path, "[anon", 5) != 0)
+		return MAP_OTHER;
+	return m->guarded ? MAP_STACK : MAP_HEAP;
+}
+
+static unsigned entries_in(const char *folder)
+{
+	unsigned n = 0;
+	DIR *d = opendir(folder);
+	if (!d)
+		return 0;
+	for (const struct dirent *e; (e = readdir(d));)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void allocator_read(struct mem_process *p)
+{
+	struct mallinfo2 m = mallinfo2();
+	p->allocated = m.uordblks + m.hblkhd;
+	p->held = m.arena + m.hblkhd;
+}
+
+int mem_process_read(struct mem_process *out)
+{
+	struct mem_process p = {0};
+	struct walk w;
+	struct map m;
+
+	int rc = walk_open(&w, 0);
+	if (rc < 0)
+		return rc;
+	while (walk_next(&w, &m)) {
+		uint64_t *of_kind[] = {
+			[MAP_HEAP] = &p.rss_heap,
+			[MAP_CODE] = &p.rss_code,
+			[MAP_REGION] = &p.rss_regions,
+			[MAP_STACK] = &p.rss_stacks,
+			[MAP_OTHER] = &p.rss_other,
+		};
+		*of_kind[map_kind(&m)] += m.rss;
+		p.rss += m.rss;
+		p.huge += m.huge;
+		p.swapped += m.swap;
+		p.maps++;
+	}
+	fclose(w.f);
+	allocator_read(&p);
+	p.threads = entries_in("/proc/self/task");
+	p.files = entries_in("/proc/self/fd");
+	*out = p;
+	return 0;
+}
+
+static const char *short_name(const char *path)
+{
+	const char *at = strrchr(path, '/');
+	while (at && at > path && at[-1] != '/')
+		at--;
+	return at && at > path ? at : path + (path[0] == '/');
+}
+
+static void region_add(struct mem_region out[MEM_REGIONS_MAX], unsigned *n, const struct map *m)
+{
+	char name[MEM_REGION_NAME];
+	unsigned i = 0;
+
+	snprintf(name, sizeof name, "%.*s", MEM_REGION_NAME - 1, short_name(m->path));
+	while (i < *n && strcmp(out[i].name, name) != 0)
+		i++;
+	if (i == MEM_REGIONS_MAX)
+		i--;
+	if (i == *n) {
+		*n += 1;
+		out[i] = (struct mem_region){0};
+		memcpy(out[i].name, name, sizeof name);
+	}
+	out[i].bytes += m->end - m->start;
+	out[i].resident += m->rss + m->huge;
+	out[i].huge |= m->huge > 0;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+	const struct mem_region *x = a, *y = b;
+	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+int mem_regions_read(unsigned pid, struct mem_region out[MEM_REGIONS_MAX])
+{
+	struct walk w;
+	struct map m;
+	unsigned n = 0;
+
+	int rc = walk_open(&w, pid);
+	if (rc < 0)
+		return rc;
+	while (walk_next(&w, &m)) {
+		if (m.path[0] == '/' && m.perms[3] == 's')
+			region_add(out, &n, &m);
+	}
+	fclose(w.f);
+	qsort(out, n, sizeof *out, larger_first);
+	return (int)n;
+}
