@@ -17,8 +17,10 @@ static void path_of(
 	const struct clickhouse_spool *s, const struct clickhouse_spooled *f, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX,
-		"%s/%016" PRIx64 "-%016" PRIx64 "-%08" PRIx32 "-%016" PRIx64 "-%u.chunk", s->folder,
-		f->chunk.run, f->chunk.number, f->rows, f->weight, (unsigned)f->coding);
+		"%s/%016" PRIx64 "-%016" PRIx64 "-%08" PRIx32 "-%08" PRIx32 "-%016" PRIx64
+		"-%u.chunk",
+		s->folder, f->chunk.run, f->chunk.number, f->hour, f->rows, f->weight,
+		(unsigned)f->coding);
 }
 
 // The name must be the very one that path_of makes of what was read.
@@ -28,9 +30,9 @@ static bool name_parse(
 	char path[PATH_MAX];
 	struct clickhouse_spooled f = {0};
 	unsigned coding;
-	if (sscanf(name, "%16" SCNx64 "-%16" SCNx64 "-%8" SCNx32 "-%16" SCNx64 "-%1u", &f.chunk.run,
-		    &f.chunk.number, &f.rows, &f.weight, &coding)
-			!= 5
+	if (sscanf(name, "%16" SCNx64 "-%16" SCNx64 "-%8" SCNx32 "-%8" SCNx32 "-%16" SCNx64 "-%1u",
+		    &f.chunk.run, &f.chunk.number, &f.hour, &f.rows, &f.weight, &coding)
+			!= 6
 		|| coding >= CLICKHOUSE_CODINGS)
 		return false;
 	f.coding = coding;
@@ -87,14 +89,27 @@ void clickhouse_spool_remove(struct clickhouse_spool *s)
 	s->bytes -= s->file[s->first].bytes;
 	s->first = (s->first + 1) % CLICKHOUSE_SPOOL_FILES_MAX;
 	s->count--;
+	s->is_first_held = false;
 }
 
-static void drop(struct clickhouse_spool *s)
+// The oldest that is not held. False: there is none.
+static bool drop(struct clickhouse_spool *s)
 {
+	bool held = s->is_first_held;
+	struct clickhouse_spooled first = s->file[s->first];
+	unsigned second = (s->first + 1) % CLICKHOUSE_SPOOL_FILES_MAX;
+	if (s->count <= held)
+		return false;
+	if (held) {
+		s->file[s->first] = s->file[second];
+		s->file[second] = first;
+	}
 	s->dropped_files++;
 	s->dropped_rows += s->file[s->first].rows;
 	s->dropped_weight += s->file[s->first].weight;
 	clickhouse_spool_remove(s);
+	s->is_first_held = held;
+	return true;
 }
 
 int clickhouse_spool_open(struct clickhouse_spool *s, const char *folder, uint64_t max_bytes)
@@ -114,8 +129,8 @@ int clickhouse_spool_open(struct clickhouse_spool *s, const char *folder, uint64
 	int ret = scan(s);
 	if (ret)
 		clickhouse_spool_close(s);
-	while (ret == 0 && s->bytes > max_bytes)
-		drop(s);
+	while (ret == 0 && s->bytes > max_bytes && drop(s))
+		;
 	return ret;
 }
 
@@ -170,20 +185,43 @@ static int file_write(
 	return folder_sync(s);
 }
 
+static int room_make(struct clickhouse_spool *s, uint64_t bytes)
+{
+	if (bytes > s->max_bytes)
+		return -EFBIG;
+	while (s->count
+		&& (s->bytes + bytes > s->max_bytes || s->count == CLICKHOUSE_SPOOL_FILES_MAX))
+		if (!drop(s))
+			return -EFBIG;
+	return 0;
+}
+
 int clickhouse_spool_put(
 	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body)
 {
-	if (what->bytes > s->max_bytes)
-		return -EFBIG;
-	while (s->count
-		&& (s->bytes + what->bytes > s->max_bytes
-			|| s->count == CLICKHOUSE_SPOOL_FILES_MAX))
-		drop(s);
-	int ret = file_write(s, what, body);
+	int ret = room_make(s, what->bytes);
+	if (ret == 0)
+		ret = file_write(s, what, body);
 	if (ret)
 		return ret;
 	s->file[(s->first + s->count++) % CLICKHOUSE_SPOOL_FILES_MAX] = *what;
 	s->bytes += what->bytes;
+	return 0;
+}
+
+int clickhouse_spool_put_first(
+	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body)
+{
+	if (s->bytes + what->bytes > s->max_bytes || s->count == CLICKHOUSE_SPOOL_FILES_MAX)
+		return -ENOSPC;
+	int ret = file_write(s, what, body);
+	if (ret)
+		return ret;
+	s->first = (s->first + CLICKHOUSE_SPOOL_FILES_MAX - 1) % CLICKHOUSE_SPOOL_FILES_MAX;
+	s->count++;
+	s->file[s->first] = *what;
+	s->bytes += what->bytes;
+	s->is_first_held = true;
 	return 0;
 }
 

@@ -5,10 +5,10 @@
 // each, oldest first, bounded in octets.
 //
 // A file is written whole under another name, synced and renamed, so what is there after a power
-// cut is whole. Its name says all that is known of it: run, number, rows, weight and coding. What
-// does not fit makes the oldest go, which is counted; a body that is larger than the whole spool,
-// or that the disk does not take, is refused. Files of other names are left alone, unfinished ones
-// removed at open.
+// cut is whole. Its name says all that is known of it: run, number, hour, rows, weight and coding.
+// What does not fit makes the oldest go, which is counted; a body that is larger than the whole
+// spool, or that the disk does not take, is refused. Files of other names are left alone,
+// unfinished ones removed at open.
 //
 // One thread. The list of names is in memory: CLICKHOUSE_SPOOL_FILES_MAX of 64 octets.
 
@@ -23,6 +23,7 @@ struct clickhouse_spooled {
 	struct clickhouse_chunk chunk;
 	uint32_t rows;
 	uint32_t coding; // enum clickhouse_coding
+	uint32_t hour;   // since 1970, of all its rows
 	uint64_t weight;
 	uint64_t bytes;
 };
@@ -32,6 +33,7 @@ struct clickhouse_spool {
 	uint64_t max_bytes;
 	struct clickhouse_spooled *file; // a ring of CLICKHOUSE_SPOOL_FILES_MAX
 	unsigned first, count;
+	bool is_first_held; // it is being sent: others go before it does
 	uint64_t bytes;
 	uint64_t dropped_files, dropped_rows, dropped_weight;
 };
@@ -45,8 +47,12 @@ void clickhouse_spool_close(struct clickhouse_spool *s); // the files stay
 // but by size.
 ATTR_MUST_CHECK int clickhouse_spool_put(
 	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body);
+// Before all others, held: what was taken out of memory before they came. Nothing is dropped for
+// it: -ENOSPC, -errno of the disk.
+ATTR_MUST_CHECK int clickhouse_spool_put_first(
+	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body);
 // The oldest; NULL: none.
 const struct clickhouse_spooled *clickhouse_spool_first(const struct clickhouse_spool *s);
 // Its body, to be freed. -ENOMEM, -errno of the disk, -EIO: shorter than it was.
 ATTR_MUST_CHECK int clickhouse_spool_read(const struct clickhouse_spool *s, void **body);
-void clickhouse_spool_remove(struct clickhouse_spool *s); // the oldest
+void clickhouse_spool_remove(struct clickhouse_spool *s); // the oldest, held or not

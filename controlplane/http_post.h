@@ -17,7 +17,7 @@ enum {
 	HTTP_POST_IDLE_S = 90,
 	HTTP_POST_ADDRESS_S = 60,
 	HTTP_POST_REPLY_MAX = 1 << 20,
-	HTTP_POST_KEPT = 512, // of a reply, its NUL included
+	HTTP_POST_KEPT = 2048, // of a reply, its NUL included
 	HTTP_POST_WHY_MAX = 160,
 };
 

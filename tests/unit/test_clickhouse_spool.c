@@ -40,6 +40,7 @@ static int put(uint64_t run, uint64_t number, size_t bytes)
 	const struct clickhouse_spooled what = {.chunk = {run, number},
 		.rows = 10,
 		.coding = CLICKHOUSE_ZSTD,
+		.hour = 3,
 		.weight = 70,
 		.bytes = bytes};
 	return clickhouse_spool_put(&spool, &what, body);
@@ -91,6 +92,7 @@ static void test_a_restart_finds_all_of_it(void **)
 	assert_int_equal(f->chunk.run, 5);
 	assert_int_equal(f->rows, 10);
 	assert_int_equal(f->weight, 70);
+	assert_int_equal(f->hour, 3);
 	assert_int_equal(f->coding, CLICKHOUSE_ZSTD);
 	clickhouse_spool_remove(&spool);
 	expect_first(300, 20);
@@ -114,6 +116,29 @@ static void test_the_oldest_goes_when_full(void **)
 	expect_first(5, 1000);
 	reopen(1000);
 	assert_int_equal(spool.count, 1);
+}
+
+// What is being sent must still be there when the server says that it has it.
+static void test_the_one_being_sent_stays(void **)
+{
+	char body[300] = "";
+	const struct clickhouse_spooled sent = {.chunk = {5, 1}, .rows = 10, .bytes = 300};
+	for (unsigned i = 2; i <= 3; i++)
+		assert_int_equal(put(5, i, 300), 0);
+	assert_int_equal(clickhouse_spool_put_first(&spool, &sent, body), 0);
+	assert_int_equal(clickhouse_spool_put_first(&spool, &sent, body), -ENOSPC);
+	assert_int_equal(clickhouse_spool_first(&spool)->chunk.number, 1);
+	assert_int_equal(put(5, 4, 300), 0);
+	assert_int_equal(spool.count, 3);
+	assert_int_equal(spool.dropped_files, 1);
+	assert_int_equal(put(5, 5, 900), -EFBIG);
+	assert_int_equal(spool.dropped_files, 3);
+	assert_int_equal(clickhouse_spool_first(&spool)->chunk.number, 1);
+	clickhouse_spool_remove(&spool);
+	assert_int_equal(put(5, 6, 900), 0);
+	expect_first(6, 900);
+	reopen(1000);
+	expect_first(6, 900);
 }
 
 static void test_a_smaller_spool_after_a_restart(void **)
@@ -146,7 +171,7 @@ static bool file_there(const char *name)
 static void test_other_files_are_left_alone_and_unfinished_ones_go(void **)
 {
 	static const char *const others[] = {"notes.txt", "-1.chunk",
-		"0000000000000005-0000000000000001-0000000a-0000000000000046-9.chunk",
+		"0000000000000005-0000000000000001-00000003-0000000a-0000000000000046-9.chunk",
 		"5-1-a-46-0.chunk"};
 	for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
 		file_make(others[i]);
@@ -186,7 +211,8 @@ static void test_a_body_cut_on_disk_is_said(void **)
 	char path[256];
 	assert_int_equal(put(5, 1, 200), 0);
 	snprintf(path, sizeof path,
-		"%s/0000000000000005-0000000000000001-0000000a-0000000000000046-1.chunk", folder);
+		"%s/0000000000000005-0000000000000001-00000003-0000000a-0000000000000046-1.chunk",
+		folder);
 	assert_int_equal(truncate(path, 20), 0);
 	assert_int_equal(clickhouse_spool_read(&spool, &body), -EIO);
 	assert_int_equal(unlink(path), 0);
@@ -207,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_in_the_order_of_puts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_restart_finds_all_of_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_oldest_goes_when_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_one_being_sent_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_smaller_spool_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clickhouse.h"
+
+#include "querylog_queue.h"
+#include "thread_start.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { LOOK_MS = 200 };
+
+struct clickhouse {
+	char folder[PATH_MAX - 256];
+	struct querylog_queue *queue;
+	struct clickhouse_outbox *outbox;
+	struct clickhouse_sender *sender;
+	pthread_t thread;
+	bool thread_runs;
+	unsigned stop_ms, look_ms;
+	_Atomic bool is_closing;
+	pthread_mutex_t lock;
+	struct clickhouse_status shown; // under the lock, but for the sender's
+
+	// The maker's own.
+	struct clickhouse_builder builder;
+	struct clickhouse_status now;
+};
+
+static void show(struct clickhouse *c)
+{
+	const struct clickhouse_builder *b = &c->builder;
+	c->now.open_rows = b->rows;
+	c->now.wanted_rows = b->wanted_rows;
+	c->now.raw_bytes = b->raw_bytes;
+	c->now.packed_bytes = b->packed_bytes;
+	c->now.buffer_bytes = b->cap;
+	c->now.buffer_bytes_most = b->cap_most;
+	c->now.buffer_grown = b->grown;
+	c->now.buffer_shrunk = b->shrunk;
+	clickhouse_outbox_counts(c->outbox, &c->now.outbox);
+	pthread_mutex_lock(&c->lock);
+	c->shown = c->now;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void nap(void)
+{
+	const struct timespec ms = {.tv_nsec = LOOK_MS * 1000000L};
+	nanosleep(&ms, NULL);
+}
+
+// Waits for the outbox as long as it must; meanwhile the queue fills, and the log counts.
+static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
+{
+	int ret;
+	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !c->is_closing) {
+		if (!c->now.is_waiting)
+			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-ret));
+		c->now.is_waiting = true;
+		show(c);
+		nap();
+	}
+	c->now.is_waiting = false;
+	if (ret == 0)
+		return;
+	c->now.lost_rows += what->rows;
+	c->now.lost_weight += what->weight;
+	free(body);
+}
+
+static void chunk_end(struct clickhouse *c)
+{
+	struct clickhouse_spooled what;
+	void *body;
+	int ret = clickhouse_builder_seal(
+		&c->builder, clickhouse_sender_coding(c->sender), clock_mono_ms(), &what, &body);
+	if (ret == 0) {
+		chunk_put(c, &what, body);
+	} else if (ret != -ENOENT) {
+		uint64_t rows, weight;
+		log_warning("clickhouse: a chunk is lost: %s", strerror(-ret));
+		clickhouse_builder_drop(&c->builder, &rows, &weight);
+		c->now.lost_rows += rows;
+		c->now.lost_weight += weight;
+	}
+}
+
+static void row_add(
+	struct clickhouse *c, const char *box, const struct querylog_row *row, uint64_t now_ms)
+{
+	int ret = clickhouse_builder_add(&c->builder, box, row, now_ms);
+	if (ret == -EAGAIN) {
+		chunk_end(c);
+		ret = clickhouse_builder_add(&c->builder, box, row, now_ms);
+	}
+	if (ret == 0)
+		return;
+	c->now.lost_rows++;
+	c->now.lost_weight += row->weight;
+}
+
+// Around a full hour rows of both come mixed: those of the open chunk's hour first.
+static void batch_add(struct clickhouse *c, const struct querylog_batch *b)
+{
+	bool is_in[QUERYLOG_ROWS_MAX] = {0};
+	uint64_t now_ms = clock_mono_ms();
+	unsigned left = b->count;
+	uint32_t hour = c->builder.hour;
+	if (!c->builder.rows && left)
+		hour = clickhouse_row_hour(&b->row[0]);
+	while (left) {
+		unsigned next = b->count;
+		for (unsigned i = 0; i < b->count; i++) {
+			if (is_in[i])
+				continue;
+			if (clickhouse_row_hour(&b->row[i]) == hour) {
+				row_add(c, b->box, &b->row[i], now_ms);
+				is_in[i] = true;
+				left--;
+			} else if (next == b->count) {
+				next = i;
+			}
+		}
+		if (left)
+			hour = clickhouse_row_hour(&b->row[next]);
+	}
+	c->now.taken_rows += b->count;
+	c->now.taken_weight += b->weight;
+}
+
+static void *maker_run(void *arg)
+{
+	struct clickhouse *c = arg;
+	uint64_t shown_ms = 0;
+	thread_background();
+	while (!querylog_queue_is_done(c->queue)) {
+		const struct querylog_batch *b = querylog_queue_take(c->queue, c->look_ms);
+		uint64_t now_ms = clock_mono_ms();
+		if (b) {
+			batch_add(c, b);
+			querylog_release(b);
+		}
+		if (clickhouse_builder_is_due(&c->builder, now_ms))
+			chunk_end(c);
+		if (now_ms - shown_ms >= c->look_ms) {
+			show(c);
+			shown_ms = now_ms;
+		}
+	}
+	chunk_end(c);
+	clickhouse_outbox_close(c->outbox);
+	show(c);
+	return NULL;
+}
+
+static int thread_start(struct clickhouse *c)
+{
+	sigset_t all, before;
+	thread_mask(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&c->thread, NULL, maker_run, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	c->thread_runs = err == 0;
+	return -err;
+}
+
+static uint64_t wall_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int sender_open(struct clickhouse *c, const struct clickhouse_settings *s, uint64_t run)
+{
+	const struct clickhouse_sender_settings settings = {.client = s->client,
+		.schema = s->schema,
+		.box = s->box,
+		.run = run,
+		.outbox = c->outbox,
+		.retry_min_ms = s->retry_min_ms ? s->retry_min_ms : CLICKHOUSE_RETRY_MIN_MS,
+		.retry_max_ms = s->retry_max_ms ? s->retry_max_ms : CLICKHOUSE_RETRY_MAX_MS,
+		.settle_ms = s->settle_ms ? s->settle_ms : CLICKHOUSE_SETTLE_MS,
+		.tidy_ms = s->tidy_ms ? s->tidy_ms : CLICKHOUSE_TIDY_MS,
+		.unix_s = s->unix_s};
+	return clickhouse_sender_open(&c->sender, &settings);
+}
+
+int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s)
+{
+	if (strlen(s->folder) >= sizeof(((struct clickhouse *)0)->folder))
+		return -EINVAL;
+	struct clickhouse *c = calloc(1, sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	uint64_t run = s->run ? s->run : wall_us();
+	snprintf(c->folder, sizeof c->folder, "%s", s->folder);
+	c->look_ms = s->flush_ms < LOOK_MS ? s->flush_ms : LOOK_MS;
+	c->stop_ms = s->stop_ms ? s->stop_ms : CLICKHOUSE_STOP_MS;
+	pthread_mutex_init(&c->lock, NULL);
+	const struct clickhouse_outbox_settings outbox = {.folder = c->folder,
+		.spool_max_bytes = s->spool_max_bytes,
+		.memory_max_bytes = s->memory_max_bytes ? s->memory_max_bytes
+							: (uint64_t)CLICKHOUSE_MEMORY_MAX};
+	int ret = querylog_queue_open(&c->queue, CLICKHOUSE_QUEUE_MAX);
+	if (ret == 0)
+		ret = clickhouse_builder_open(&c->builder, run, s->flush_ms);
+	if (ret == 0)
+		ret = clickhouse_outbox_open(&c->outbox, &outbox);
+	if (ret == 0)
+		ret = sender_open(c, s, run);
+	if (ret == 0)
+		ret = thread_start(c);
+	if (ret) {
+		clickhouse_close(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void clickhouse_close(struct clickhouse *c)
+{
+	if (!c)
+		return;
+	c->is_closing = true;
+	if (c->thread_runs) {
+		querylog_queue_close(c->queue);
+		pthread_join(c->thread, NULL);
+	} else if (c->outbox) {
+		clickhouse_outbox_close(c->outbox);
+	}
+	clickhouse_sender_close(c->sender, c->stop_ms);
+	if (c->outbox)
+		clickhouse_outbox_spill(c->outbox);
+	clickhouse_outbox_free(c->outbox);
+	clickhouse_builder_close(&c->builder);
+	querylog_queue_free(c->queue);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static bool take(void *arg, const struct querylog_batch *b)
+{
+	return querylog_queue_put(((struct clickhouse *)arg)->queue, b);
+}
+
+struct querylog_sink clickhouse_sink(struct clickhouse *c)
+{
+	return (struct querylog_sink){.name = "clickhouse", .take = take, .arg = c};
+}
+
+void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
+{
+	struct querylog_queue_counts counts;
+	pthread_mutex_lock(&c->lock);
+	*out = c->shown;
+	pthread_mutex_unlock(&c->lock);
+	clickhouse_sender_status(c->sender, &out->sender);
+	querylog_queue_counts(c->queue, &counts);
+	out->queued = counts.used;
+	out->queue_cap = counts.cap;
+	out->queued_most = counts.used_most;
+}
+
+void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables)
+{
+	table_register(
+		tables, &(struct table_info){.name = "clickhouse_queue",
+				.owner = "clickhouse",
+				.eviction = "a batch that finds it full is not sent, counted",
+				.lifetime = "until its rows are in a chunk",
+				.cap = s->queue_cap,
+				.used = s->queued});
+	table_register(tables, &(struct table_info){.name = "clickhouse_chunk",
+				       .owner = "clickhouse",
+				       .eviction = "full: the chunk ends",
+				       .lifetime = "query_log.clickhouse.flush_ms",
+				       .cap = s->wanted_rows,
+				       .used = s->open_rows,
+				       .bytes = s->buffer_bytes});
+	table_register(tables, &(struct table_info){.name = "clickhouse_outbox",
+				       .owner = "clickhouse",
+				       .eviction = "full: the oldest to disk",
+				       .lifetime = "until sent",
+				       .cap = CLICKHOUSE_OUTBOX_MAX,
+				       .used = s->outbox.chunks,
+				       .bytes = s->outbox.bytes});
+	table_register(tables,
+		&(struct table_info){.name = "clickhouse_spool",
+			.owner = "clickhouse",
+			.eviction = "the oldest by octets of disk, counted",
+			.lifetime = "until sent",
+			.cap = CLICKHOUSE_SPOOL_FILES_MAX,
+			.used = s->outbox.spooled,
+			.bytes = CLICKHOUSE_SPOOL_FILES_MAX * sizeof(struct clickhouse_spooled)});
+}

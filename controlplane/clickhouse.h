@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A sink of the query log: rows to a ClickHouse server (docs/clickhouse.md).
+//
+//   log thread -> queue of CLICKHOUSE_QUEUE_MAX batches -> maker -> outbox -> sender -> server
+//                                                                  memory, then disk
+//
+// The maker makes rows into chunks (clickhouse_build.h), the sender sends them
+// (clickhouse_sender.h); both are threads of low priority. While the server is slow or away chunks
+// wait in memory and on disk (clickhouse_outbox.h). When both are full the oldest on disk go,
+// counted; when the disk does not take them the maker waits, its queue fills, and the log counts
+// what this sink did not take.
+
+#include "clickhouse_build.h"
+#include "clickhouse_sender.h"
+
+enum {
+	CLICKHOUSE_QUEUE_MAX = 12,
+	CLICKHOUSE_MEMORY_MAX = 16 << 20, // of chunks, compressed
+	CLICKHOUSE_STOP_MS = 2000,        // for the last rows
+	CLICKHOUSE_RETRY_MIN_MS = 1000,
+	CLICKHOUSE_RETRY_MAX_MS = 30000,
+	CLICKHOUSE_SETTLE_MS = 2000,
+	CLICKHOUSE_TIDY_MS = 60000,
+};
+
+struct clickhouse_settings {
+	struct clickhouse_client_settings client;
+	struct clickhouse_schema_settings schema;
+	const char *box;    // outlives the sink
+	const char *folder; // of the spool; copied
+	uint64_t spool_max_bytes;
+	unsigned flush_ms;
+	// 0, NULL: as above. For tests.
+	uint64_t memory_max_bytes, run;
+	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms, stop_ms;
+	int64_t (*unix_s)(void);
+};
+
+struct clickhouse;
+
+// Starts the threads; that the server or the folder cannot be used is no failure of this. -ENOMEM,
+// -EINVAL, -errno of creating a thread.
+ATTR_MUST_CHECK int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s);
+// Sends what is there for CLICKHOUSE_STOP_MS, keeps the rest on disk. After querylog_stop. NULL is
+// fine.
+void clickhouse_close(struct clickhouse *c);
+struct querylog_sink clickhouse_sink(struct clickhouse *c); // to be added to the log
+
+struct clickhouse_status {
+	struct clickhouse_sender_status sender;
+	struct clickhouse_outbox_counts outbox;
+	uint64_t taken_rows, taken_weight; // from the log
+	uint64_t lost_rows, lost_weight;   // no memory, no disk at the end
+	uint32_t open_rows, wanted_rows;   // of the chunk being made
+	uint64_t raw_bytes, packed_bytes;  // of all that was made
+	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
+	unsigned queued, queue_cap, queued_most;
+	bool is_waiting; // for the disk
+};
+// Any thread.
+void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out);
+void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables);

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clickhouse_client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/text.h>
+
+enum { QUERY_MAX = 4096, QUERY_ID_MAX = 96 };
+
+struct clickhouse_client {
+	struct http_post *post;
+	unsigned ask_ms, insert_ms;
+	uint64_t box_hash;
+	char url[CLICKHOUSE_URL_MAX];                                           // ends in "/"
+	char user[CLICKHOUSE_SECRET_MAX + 32], key[CLICKHOUSE_SECRET_MAX + 32]; // header lines
+	struct http_post_reply reply;
+};
+
+int clickhouse_client_open(
+	struct clickhouse_client **out, const struct clickhouse_client_settings *s)
+{
+	size_t len = strlen(s->url);
+	if (!len || len + 2 > CLICKHOUSE_URL_MAX || strlen(s->user) >= CLICKHOUSE_SECRET_MAX
+		|| strlen(s->password) >= CLICKHOUSE_SECRET_MAX)
+		return -EINVAL;
+	struct clickhouse_client *c = calloc(1, sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	int ret = http_post_open(&c->post, &s->post);
+	if (ret) {
+		free(c);
+		return ret;
+	}
+	c->ask_ms = s->ask_ms ? s->ask_ms : CLICKHOUSE_ASK_MS;
+	c->insert_ms = s->insert_ms ? s->insert_ms : CLICKHOUSE_INSERT_MS;
+	snprintf(c->url, sizeof c->url, "%s%s", s->url, s->url[len - 1] == '/' ? "" : "/");
+	snprintf(c->user, sizeof c->user, "X-ClickHouse-User: %s", s->user);
+	if (*s->password)
+		snprintf(c->key, sizeof c->key, "X-ClickHouse-Key: %s", s->password);
+	*out = c;
+	return 0;
+}
+
+void clickhouse_client_close(struct clickhouse_client *c)
+{
+	if (!c)
+		return;
+	http_post_close(c->post);
+	explicit_bzero(c->key, sizeof c->key);
+	free(c);
+}
+
+// FNV-1a: boxes of one table have ids of their own, which is all that is asked of it.
+void clickhouse_client_box(struct clickhouse_client *c, const char *box)
+{
+	c->box_hash = UINT64_C(0xcbf29ce484222325);
+	for (; *box; box++)
+		c->box_hash = (c->box_hash ^ (uint8_t)*box) * UINT64_C(0x100000001b3);
+}
+
+void clickhouse_query_id(
+	struct clickhouse_client *c, const struct clickhouse_chunk *chunk, char *out, size_t cap)
+{
+	snprintf(out, cap, "weir-%016" PRIx64 "-%" PRIx64 "-%" PRIu64, c->box_hash, chunk->run,
+		chunk->number);
+}
+
+bool clickhouse_quote(const char *text, char *out, size_t cap)
+{
+	size_t at = 0;
+	if (cap < 3)
+		return false;
+	out[at++] = '\'';
+	for (; *text; text++) {
+		if (at + 4 > cap)
+			return false;
+		if (*text == '\'' || *text == '\\')
+			out[at++] = '\\';
+		out[at++] = *text;
+	}
+	out[at++] = '\'';
+	out[at] = '\0';
+	return true;
+}
+
+// "Code: 60, e.displayText() = DB::Exception: Table ... doesn't exist., e.what() = ..."
+static void exception_read(const char *text, struct clickhouse_answer *out)
+{
+	char cut[CLICKHOUSE_WHY_MAX], printable[CLICKHOUSE_WHY_MAX - 40];
+	if (sscanf(text, "Code: %9u", &out->code) != 1)
+		out->code = 0;
+	const char *from = strstr(text, "DB::Exception: ");
+	snprintf(cut, sizeof cut, "%s", from ? from + 15 : text);
+	char *end = strstr(cut, ", e.what()");
+	if (!end)
+		end = strchr(cut, '\n');
+	if (end)
+		*end = '\0';
+	text_escape(cut, printable, sizeof printable);
+	if (out->code)
+		snprintf(out->why, sizeof out->why, "code %u: %s", out->code, printable);
+	else
+		snprintf(out->why, sizeof out->why, "HTTP status %u: %s", out->status, printable);
+}
+
+static enum clickhouse_end end_of(
+	struct clickhouse_client *c, int err, struct clickhouse_answer *out)
+{
+	const struct http_post_reply *r = &c->reply;
+	*out = (struct clickhouse_answer){.status = r->status, .text = r->body};
+	if (err) {
+		snprintf(out->why, sizeof out->why, "%s", r->why);
+		return r->is_unsent ? CLICKHOUSE_UNSENT : CLICKHOUSE_UNCLEAR;
+	}
+	if (r->status == 200 && strncmp(r->body, "Code: ", 6) != 0)
+		return CLICKHOUSE_DONE;
+	exception_read(r->body, out);
+	// What a proxy says in the server's place says nothing about the server.
+	return out->code || r->status < 500 ? CLICKHOUSE_REFUSED : CLICKHOUSE_UNCLEAR;
+}
+
+enum clickhouse_end clickhouse_ask(
+	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out)
+{
+	const struct http_post_request request = {.url = c->url,
+		.header = {c->user, *c->key ? c->key : NULL},
+		.body = sql,
+		.len = strlen(sql),
+		.timeout_ms = c->ask_ms};
+	return end_of(c, http_post(c->post, &request, &c->reply), out);
+}
+
+enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
+	const char *parameters, const struct clickhouse_spooled *what, const void *body,
+	struct clickhouse_answer *out)
+{
+	char url[QUERY_MAX], escaped[QUERY_MAX], id[QUERY_ID_MAX], coding[64];
+	clickhouse_query_id(c, &what->chunk, id, sizeof id);
+	int len = http_url_escape(sql, escaped, sizeof escaped) ? snprintf(url, sizeof url,
+			  "%s?query=%s&query_id=%s%s", c->url, escaped, id, parameters)
+								: -1;
+	if (len < 0 || (size_t)len >= sizeof url) {
+		*out = (struct clickhouse_answer){.text = "", .why = "the statement is too long"};
+		return CLICKHOUSE_UNSENT;
+	}
+	snprintf(coding, sizeof coding, "Content-Encoding: %s",
+		clickhouse_coding_names[what->coding]);
+	const struct http_post_request request = {.url = url,
+		.header = {coding, c->user, *c->key ? c->key : NULL},
+		.body = body,
+		.len = what->bytes,
+		.timeout_ms = c->insert_ms};
+	return end_of(c, http_post(c->post, &request, &c->reply), out);
+}

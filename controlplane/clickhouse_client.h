@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Statements and inserts to a ClickHouse server over its HTTP interface, one after the other.
+//
+// User and password go in headers, never in the URL. What the server says is cut, and escaped
+// before it is kept as a reason. Waits CLICKHOUSE_ASK_MS for a statement and CLICKHOUSE_INSERT_MS
+// for an insert at most, and no longer than until *stop turns true and a second. One thread, the
+// sender's.
+
+#include "clickhouse_spool.h"
+#include "http_post.h"
+
+enum {
+	CLICKHOUSE_ASK_MS = 10000,
+	CLICKHOUSE_INSERT_MS = 30000,
+	CLICKHOUSE_NAME_MAX = 64, // of a database or table, its NUL included
+	CLICKHOUSE_SECRET_MAX = 256,
+	CLICKHOUSE_URL_MAX = 512,
+	CLICKHOUSE_SQL_MAX = 8192,
+	CLICKHOUSE_WHY_MAX = 200,
+};
+
+struct clickhouse_client_settings {
+	const char *url; // "http://host:8123", without query and user
+	const char *user, *password;
+	struct http_post_settings post;
+	unsigned ask_ms, insert_ms; // 0: as above
+};
+
+struct clickhouse_client;
+
+ATTR_MUST_CHECK int clickhouse_client_open(struct clickhouse_client **out,
+	const struct clickhouse_client_settings *s);       // -ENOMEM, -EINVAL
+void clickhouse_client_close(struct clickhouse_client *c); // NULL is fine
+
+enum clickhouse_end {
+	CLICKHOUSE_DONE,
+	CLICKHOUSE_REFUSED, // the server said no: `code`
+	CLICKHOUSE_UNSENT,  // it got nothing
+	CLICKHOUSE_UNCLEAR, // it may have done it, or be about to
+};
+
+// Codes of the server that mean something here.
+enum {
+	CLICKHOUSE_NO_COLUMN = 16,
+	CLICKHOUSE_NO_TABLE = 60,
+	CLICKHOUSE_NO_DATABASE = 81,
+	CLICKHOUSE_IS_RUNNING = 216,
+};
+
+struct clickhouse_answer {
+	unsigned status, code;        // of HTTP, 0: none came; of the server, 0: none
+	const char *text;             // the reply's beginning, until the next call
+	char why[CLICKHOUSE_WHY_MAX]; // "" when done; printable
+};
+
+// A statement.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_ask(
+	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out);
+// A chunk's body by `sql` ("INSERT ... FORMAT RowBinary"); `parameters` ("&a=b") may be "". Under a
+// query id of the chunk's, of which the server runs one at a time.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
+	const char *parameters, const struct clickhouse_spooled *what, const void *body,
+	struct clickhouse_answer *out);
+// That query id; the box is no part of it but by a hash.
+void clickhouse_query_id(
+	struct clickhouse_client *c, const struct clickhouse_chunk *chunk, char *out, size_t cap);
+void clickhouse_client_box(struct clickhouse_client *c, const char *box);
+
+// `text` as a string of SQL, quotes included. False: it does not fit.
+ATTR_MUST_CHECK bool clickhouse_quote(const char *text, char *out, size_t cap);

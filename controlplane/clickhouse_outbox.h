@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Chunks between the thread that makes them and the one that sends them: some in memory, and as
+// many more as the spool on disk may hold (clickhouse_spool.h), oldest first.
+//
+// While the server takes them nothing is written to disk. From the first failure on
+// (clickhouse_outbox_failed) all that is here goes there, and what comes goes there at once, so
+// that a kill loses nothing but what was not sealed yet; the disk is read again until it is empty.
+// When memory is full the oldest chunks of it go to disk too. When the disk does not take them
+// either, clickhouse_outbox_put says so, and the maker has to wait.
+//
+// One maker, one sender; one lock, under which files are written: not for the log thread.
+
+#include "clickhouse_spool.h"
+
+enum { CLICKHOUSE_OUTBOX_MAX = 64 };
+
+struct clickhouse_outbox;
+
+struct clickhouse_outbox_settings {
+	const char *folder; // copied
+	uint64_t spool_max_bytes, memory_max_bytes;
+};
+
+// A spool that cannot be used is no failure: it is told in the counts, and tried again by each put.
+ATTR_MUST_CHECK int clickhouse_outbox_open(
+	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s); // -ENOMEM
+void clickhouse_outbox_free(struct clickhouse_outbox *o); // what is in memory is gone. NULL is fine
+
+// Takes `body` over on success. -errno: memory is full, and the disk says that.
+ATTR_MUST_CHECK int clickhouse_outbox_put(
+	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body);
+// No more puts; takers no longer wait.
+void clickhouse_outbox_close(struct clickhouse_outbox *o);
+
+struct clickhouse_parcel {
+	struct clickhouse_spooled what;
+	void *body;
+	bool is_spooled; // a file has it too
+};
+
+// The oldest chunk, after at most timeout_ms. -ENOENT: there is none. It is the sender's until one
+// of the three below is called.
+ATTR_MUST_CHECK int clickhouse_outbox_take(
+	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out);
+void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
+// Not sent, the sender keeps it: that and all else goes to disk, until the next done.
+void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
+// The sender ends with it unsent: to disk, or lost.
+void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
+// All that is in memory to disk; what it does not take is lost and counted. After the sender ended.
+void clickhouse_outbox_spill(struct clickhouse_outbox *o);
+bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o);
+
+struct clickhouse_outbox_counts {
+	unsigned chunks, chunks_most;   // in memory
+	uint64_t bytes, bytes_max;      // likewise
+	unsigned spooled, spooled_most; // files
+	uint64_t spool_bytes, spool_max_bytes;
+	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full
+	uint64_t lost_chunks, lost_rows, lost_weight;          // damaged files, no disk at the end
+	int spool_err;                                         // of the last write; 0: it went well
+};
+void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out);

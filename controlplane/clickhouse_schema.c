@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clickhouse_schema.h"
+
+#include "clickhouse_columns.h"
+#include "clickhouse_sql.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *type;
+	bool is_word;
+} columns[] = {
+#define X(name, type, is_word) {#name, type, is_word},
+	CLICKHOUSE_COLUMN_LIST(X)
+#undef X
+};
+
+void clickhouse_sql_add(struct clickhouse_sql *q, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(q->text + q->len, sizeof q->text - q->len, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		q->len += (size_t)n;
+	if (q->len >= sizeof q->text)
+		q->len = sizeof q->text - 1;
+}
+
+static void type_add(struct clickhouse_sql *q, const struct clickhouse_schema *s, unsigned i)
+{
+	bool word = columns[i].is_word && s->version >= CLICKHOUSE_HAS_WORDS;
+	clickhouse_sql_add(
+		q, "%s%s%s", word ? "LowCardinality(" : "", columns[i].type, word ? ")" : "");
+}
+
+static enum clickhouse_end version_read(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	unsigned major, minor;
+	enum clickhouse_end end = clickhouse_ask(c, "SELECT version()", out);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	if (sscanf(out->text, "%4u.%2u", &major, &minor) != 2) {
+		snprintf(out->why, sizeof out->why, "what answers is no ClickHouse server");
+		return CLICKHOUSE_REFUSED;
+	}
+	s->version = major * 100 + minor;
+	return end;
+}
+
+static enum clickhouse_end database_make(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(
+		&q, "SELECT count() FROM system.databases WHERE name = '%s'", s->settings.database);
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end != CLICKHOUSE_DONE || out->text[0] != '0')
+		return end;
+	q.len = 0;
+	clickhouse_sql_add(&q, "CREATE DATABASE IF NOT EXISTS `%s`", s->settings.database);
+	return clickhouse_ask(c, q.text, out);
+}
+
+static void ttl_add(struct clickhouse_sql *q, const struct clickhouse_schema *s)
+{
+	if (s->version >= CLICKHOUSE_HAS_TTL)
+		clickhouse_sql_add(q, " TTL time + toIntervalHour(%u)", s->settings.hours);
+}
+
+static void table_sql(const struct clickhouse_schema *s, struct clickhouse_sql *q)
+{
+	clickhouse_sql_add(q, "CREATE TABLE IF NOT EXISTS `%s`.`%s` (", s->settings.database,
+		s->settings.table);
+	for (unsigned i = 0; i < ARRAY_LEN(columns); i++) {
+		clickhouse_sql_add(q, "%s`%s` ", i ? ", " : "", columns[i].name);
+		type_add(q, s, i);
+	}
+	clickhouse_sql_add(q, ") ENGINE = MergeTree PARTITION BY %s ORDER BY (time, qname)",
+		s->settings.by_hour ? "toYYYYMMDD(time) * 100 + toHour(time)" : "toYYYYMMDD(time)");
+	ttl_add(q, s);
+	if (s->version >= CLICKHOUSE_HAS_WINDOW)
+		clickhouse_sql_add(q, " SETTINGS non_replicated_deduplication_window = 1000");
+}
+
+static enum clickhouse_end table_make(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT engine FROM system.tables WHERE database = '%s' AND name = '%s'",
+		s->settings.database, s->settings.table);
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	s->is_distributed = strncmp(out->text, "Distributed", 11) == 0;
+	if (out->text[0])
+		return end;
+	q.len = 0;
+	table_sql(s, &q);
+	return clickhouse_ask(c, q.text, out);
+}
+
+static bool has_line(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+	for (const char *at = text; (at = strstr(at, word)); at += len)
+		if ((at == text || at[-1] == '\n') && (at[len] == '\n' || !at[len]))
+			return true;
+	return false;
+}
+
+static void names_in(struct clickhouse_sql *q)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(columns); i++)
+		clickhouse_sql_add(q, "%s'%s'", i ? ", " : "", columns[i].name);
+}
+
+// Columns that an older version did not have come behind the one that is before them here.
+static enum clickhouse_end columns_add(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	char there[HTTP_POST_KEPT];
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT name FROM system.columns WHERE database = '%s' AND table = '%s'"
+		" AND name IN (",
+		s->settings.database, s->settings.table);
+	names_in(&q);
+	clickhouse_sql_add(&q, ")");
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end == CLICKHOUSE_DONE)
+		snprintf(there, sizeof there, "%s", out->text);
+	for (unsigned i = 0; end == CLICKHOUSE_DONE && i < ARRAY_LEN(columns); i++) {
+		if (has_line(there, columns[i].name))
+			continue;
+		q.len = 0;
+		clickhouse_sql_add(&q, "ALTER TABLE `%s`.`%s` ADD COLUMN `%s` ",
+			s->settings.database, s->settings.table, columns[i].name);
+		type_add(&q, s, i);
+		if (i)
+			clickhouse_sql_add(&q, " AFTER `%s`", columns[i - 1].name);
+		end = clickhouse_ask(c, q.text, out);
+	}
+	return end;
+}
+
+// A column of another type would take a row's octets for something else.
+static enum clickhouse_end columns_check(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT name FROM system.columns WHERE database = '%s' AND table = '%s'"
+		" AND name IN (",
+		s->settings.database, s->settings.table);
+	names_in(&q);
+	clickhouse_sql_add(&q, ") AND NOT ((name = 'time' AND substring(type, 1, 8) = 'DateTime'"
+			       " AND substring(type, 1, 10) != 'DateTime64')");
+	for (unsigned i = 1; i < ARRAY_LEN(columns); i++)
+		clickhouse_sql_add(&q, " OR (name = '%s' AND type IN ('%s', 'LowCardinality(%s)'))",
+			columns[i].name, columns[i].type, columns[i].type);
+	clickhouse_sql_add(&q, ") LIMIT 1");
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end != CLICKHOUSE_DONE || !out->text[0])
+		return end;
+	snprintf(out->why, sizeof out->why, "column %.*s has another type than ours",
+		(int)strcspn(out->text, "\n"), out->text);
+	return CLICKHOUSE_REFUSED;
+}
+
+// Of a table of ours whose hours were others; one that the operator made without stays so.
+static enum clickhouse_end ttl_set(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT create_table_query LIKE '%%TTL time + toIntervalHour(%%' AND"
+		" create_table_query NOT LIKE '%%toIntervalHour(%u)%%' FROM system.tables"
+		" WHERE database = '%s' AND name = '%s'",
+		s->settings.hours, s->settings.database, s->settings.table);
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end != CLICKHOUSE_DONE || out->text[0] != '1')
+		return end;
+	q.len = 0;
+	clickhouse_sql_add(
+		&q, "ALTER TABLE `%s`.`%s` MODIFY", s->settings.database, s->settings.table);
+	ttl_add(&q, s);
+	return clickhouse_ask(c, q.text, out);
+}
+
+enum clickhouse_end clickhouse_schema_make(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	enum clickhouse_end end = version_read(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = database_make(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = table_make(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = columns_add(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = columns_check(s, c, out);
+	if (end == CLICKHOUSE_DONE && s->version >= CLICKHOUSE_HAS_TTL && !s->is_distributed)
+		end = ttl_set(s, c, out);
+	if (end == CLICKHOUSE_DONE && s->settings.rollups && !s->is_distributed)
+		end = clickhouse_rollups_make(s, c, out);
+	return end;
+}
+
+enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s)
+{
+	return s->version >= CLICKHOUSE_HAS_ZSTD ? CLICKHOUSE_ZSTD : CLICKHOUSE_GZIP;
+}
+
+void clickhouse_schema_insert(const struct clickhouse_schema *s, char sql[CLICKHOUSE_SQL_MAX])
+{
+	snprintf(sql, CLICKHOUSE_SQL_MAX,
+		"INSERT INTO `%s`.`%s` (" CLICKHOUSE_COLUMNS ") FORMAT RowBinary",
+		s->settings.database, s->settings.table);
+}
+
+void clickhouse_schema_parameters(
+	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s%s%s", s->is_distributed ? "&insert_distributed_sync=1" : "",
+		s->version >= CLICKHOUSE_HAS_TOKEN ? "&insert_deduplication_token=" : "",
+		s->version >= CLICKHOUSE_HAS_TOKEN ? query_id : "");
+}
+
+// The time is what the table is ordered by: by it the server finds the few parts to look into.
+void clickhouse_schema_count(const struct clickhouse_schema *s, const char *box,
+	const struct clickhouse_spooled *what, char sql[CLICKHOUSE_SQL_MAX])
+{
+	char quoted[CLICKHOUSE_SQL_MAX / 4];
+	if (!clickhouse_quote(box, quoted, sizeof quoted))
+		quoted[0] = '\0';
+	snprintf(sql, CLICKHOUSE_SQL_MAX,
+		"SELECT count() FROM `%s`.`%s` WHERE time >= toDateTime(%" PRIu64
+		") AND time < toDateTime(%" PRIu64 ") AND box = %s AND run = %" PRIu64
+		" AND chunk = %" PRIu64,
+		s->settings.database, s->settings.table, what->hour * UINT64_C(3600),
+		(what->hour + UINT64_C(1)) * 3600, quoted, what->chunk.run, what->chunk.number);
+}

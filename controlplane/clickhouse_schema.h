@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The tables of the query log in ClickHouse: made where they are not there, given the columns that
+// they lack, and kept within hours and octets (docs/clickhouse.md has them in full).
+//
+//   TABLE               rows, in the order of CLICKHOUSE_COLUMNS; MergeTree by day or hour
+//   TABLE_minute        queries, microseconds and octets by minute, box, verdict, ...; summed
+//   TABLE_latency       queries by minute, box, tier and half powers of two of microseconds
+//   TABLE_*_feed        the materialised views that fill the latter two
+//
+// A table that is there is left as it is but for missing columns, so that the operator may have
+// made it in another way: Replicated, or Distributed, into which inserts then wait for all its
+// servers and whose hours are kept by these servers. Partitions are dropped whole; a server that
+// has TTL keeps to the hours by itself too.
+//
+// Blocks, statement by statement; each fails on its own and is tried again by the next call.
+
+#include "clickhouse_client.h"
+
+struct clickhouse_schema_settings {
+	char database[CLICKHOUSE_NAME_MAX], table[CLICKHOUSE_NAME_MAX]; // identifiers, checked
+	bool by_hour;                                                   // partitions
+	unsigned hours;                                                 // that rows are kept
+	uint64_t max_bytes; // that rows may take; 0: any
+	bool rollups;
+	unsigned rollup_days;
+};
+
+struct clickhouse_schema {
+	struct clickhouse_schema_settings settings;
+	unsigned version; // of the server, 1816 for 18.16; 0: not known
+	bool is_distributed;
+	uint64_t bytes;              // that rows took when last looked
+	uint64_t dropped_partitions; // in all
+};
+
+// Makes what lacks. Not CLICKHOUSE_DONE: out->why.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_make(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out);
+// Drops what is too old or too much, a few partitions a call; `unix_s` is now.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_schema *s,
+	struct clickhouse_client *c, int64_t unix_s, struct clickhouse_answer *out);
+
+enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s);
+// The INSERT, and what the URL has besides.
+void clickhouse_schema_insert(const struct clickhouse_schema *s, char sql[CLICKHOUSE_SQL_MAX]);
+void clickhouse_schema_parameters(
+	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap);
+// How many rows of a chunk are there.
+void clickhouse_schema_count(const struct clickhouse_schema *s, const char *box,
+	const struct clickhouse_spooled *what, char sql[CLICKHOUSE_SQL_MAX]);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The thread that brings chunks from the outbox to the server, each once.
+//
+// An insert of a chunk is all or nothing, for its rows are of one partition and one block. After an
+// end that leaves open whether the server took it (a connection that broke, an error, a chunk found
+// in the spool of an earlier life) it is counted before it is sent again: first whether its insert
+// still runs, by its query id, then how many of its rows are there. A count of none is believed
+// only when the server has answered for `settle_ms` without a break, so that a request which still
+// lay in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
+//
+// What fails is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the outbox
+// is bounded. But for what is wrong with the body itself: CLICKHOUSE_BODY_TRIES, then it is counted
+// as refused and left. The schema is made before the first insert and whenever contact was lost or
+// a table is gone.
+
+#include "clickhouse_outbox.h"
+#include "clickhouse_schema.h"
+
+enum { CLICKHOUSE_BODY_TRIES = 5 };
+
+struct clickhouse_sender_settings {
+	struct clickhouse_client_settings client; // its `stop` is the sender's own
+	struct clickhouse_schema_settings schema;
+	const char *box;
+	uint64_t run;
+	struct clickhouse_outbox *outbox;
+	unsigned retry_min_ms, retry_max_ms, settle_ms, tidy_ms;
+	int64_t (*unix_s)(void); // NULL: time(2)
+};
+
+struct clickhouse_sender;
+
+// Starts the thread. -ENOMEM, -EINVAL (a URL or name too long), -errno of creating it.
+ATTR_MUST_CHECK int clickhouse_sender_open(
+	struct clickhouse_sender **out, const struct clickhouse_sender_settings *s);
+// The outbox is closed: sends what is there for `within_ms` at most, as long as nothing fails,
+// gives back the rest. NULL is fine.
+void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms);
+enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s);
+
+struct clickhouse_sender_status {
+	bool is_up, is_failing;       // neither: it has not tried yet
+	char why[CLICKHOUSE_WHY_MAX]; // of the last failure, "" when up
+	uint64_t retry_in_ms;
+	unsigned version; // of the server, 1816: 18.16
+	bool is_distributed;
+	uint64_t rows, weight, chunks; // the server has them
+	uint64_t found_chunks;         // of these, found there instead of sent again
+	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
+	uint64_t refused_rows, refused_weight, partial_rows; // lost so
+	uint64_t tidy_failures, dropped_partitions, table_bytes;
+};
+// Any thread.
+void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

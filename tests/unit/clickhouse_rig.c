@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clickhouse_rig.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static char folder[64], spool[80], url[64];
+struct fake_clickhouse server;
+struct querylog_rig rig;
+struct clickhouse *sink;
+struct clickhouse_settings settings;
+struct clickhouse_status status;
+uint64_t fed_rows, fed_weight;
+
+void sink_open(void)
+{
+	settings.run++;
+	assert_int_equal(clickhouse_open(&sink, &settings), 0);
+}
+
+int clickhouse_rig_open(void **)
+{
+	snprintf(folder, sizeof folder, "/tmp/weir-clickhouse-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(spool, sizeof spool, "%s/spool", folder);
+	server = (struct fake_clickhouse){.has_table = true, .seed = 1};
+	fake_clickhouse_start(&server);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u", server.http.port);
+	querylog_rig_open(&rig, 3);
+	rig.time_us = 1700000000000000;
+	fed_rows = fed_weight = 0;
+	settings = (struct clickhouse_settings){.client = {.url = url,
+							.user = "weir",
+							.password = "secret",
+							.ask_ms = 3000,
+							.insert_ms = 3000},
+		.schema = {.database = "weir", .table = "queries", .hours = 168},
+		.box = "a'box",
+		.folder = spool,
+		.spool_max_bytes = 64 << 20,
+		.flush_ms = 20,
+		.run = 1,
+		.retry_min_ms = 5,
+		.retry_max_ms = 20,
+		.settle_ms = 10,
+		.tidy_ms = 20,
+		.stop_ms = 10000};
+	return 0;
+}
+
+int clickhouse_rig_close(void **)
+{
+	char command[128];
+	clickhouse_close(sink);
+	sink = NULL;
+	querylog_rig_close(&rig);
+	fake_clickhouse_stop(&server);
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+void feed(unsigned batches, unsigned rows)
+{
+	struct querylog_sink s = clickhouse_sink(sink);
+	for (unsigned i = 0; i < batches; i++) {
+		const struct querylog_batch *b = querylog_rig_batch(&rig, rows);
+		uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+		while (!s.take(s.arg, b) && clock_mono_ms() < until_ms)
+			usleep(500);
+		fed_rows += b->count;
+		fed_weight += b->weight;
+		querylog_release(b);
+	}
+}
+
+bool eventually(bool (*is_so)(void))
+{
+	uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+	do {
+		clickhouse_status(sink, &status);
+		if (is_so())
+			return true;
+		usleep(1000);
+	} while (clock_mono_ms() < until_ms);
+	return false;
+}
+
+bool all_sent(void)
+{
+	return status.sender.rows == fed_rows;
+}
+
+bool is_up(void)
+{
+	return status.sender.is_up;
+}
+
+bool is_failing(void)
+{
+	return status.sender.is_failing;
+}
+
+bool is_failing_and_spooled(void)
+{
+	return status.sender.is_failing && !status.open_rows && !status.outbox.chunks
+	       && status.taken_rows == fed_rows;
+}
+
+void fault_set(enum fake_fault fault)
+{
+	pthread_mutex_lock(&server.lock);
+	server.fault = fault;
+	pthread_mutex_unlock(&server.lock);
+}
+
+void expect_each_once(void)
+{
+	for (unsigned i = 0; i < server.chunks; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_false(server.chunk[i].run == server.chunk[k].run
+				     && server.chunk[i].number == server.chunk[k].number);
+	assert_int_equal(server.rows, fed_rows);
+	assert_int_equal(server.weight, fed_weight);
+	assert_int_equal(server.hours_mixed, 0);
+}

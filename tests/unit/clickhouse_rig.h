@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The ClickHouse sink between batches of querylog_rig.h and the server of fake_clickhouse.h, all
+// times short. One at a time.
+
+#include "../../controlplane/clickhouse.h"
+#include "fake_clickhouse.h"
+#include "querylog_rig.h"
+
+enum { PATIENCE_MS = 30000 };
+
+extern struct fake_clickhouse server;
+extern struct querylog_rig rig;
+extern struct clickhouse *sink; // NULL: the test has closed it
+extern struct clickhouse_settings settings;
+extern struct clickhouse_status status; // as eventually saw it last
+extern uint64_t fed_rows, fed_weight;
+
+int clickhouse_rig_open(void **); // server and settings, no sink yet
+int clickhouse_rig_close(void **);
+void sink_open(void); // each time as another run
+void feed(unsigned batches, unsigned rows);
+// Looks at the status until it is so. False: it was not within PATIENCE_MS.
+bool eventually(bool (*is_so)(void));
+bool all_sent(void);
+bool is_up(void);
+bool is_failing(void);
+bool is_failing_and_spooled(void); // all that was fed is on disk
+void fault_set(enum fake_fault fault);
+void expect_each_once(void); // the server has what was fed, and nothing twice

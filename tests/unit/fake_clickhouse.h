@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A ClickHouse server of the tests: as much of its HTTP interface as the sink uses, and faults on
+// demand. It unpacks and reads what is inserted and keeps how many rows of which chunk it has, so
+// that a row lost or taken twice shows.
+
+#include "fake_post.h"
+
+enum { FAKE_CHUNKS_MAX = 4096 };
+
+enum fake_fault {
+	FAKE_WELL,
+	FAKE_ERROR,        // 500, a code, nothing taken
+	FAKE_DISK_FULL,    // 500, code 243
+	FAKE_PASSWORD,     // 401, whatever is asked
+	FAKE_FORBIDDEN,    // 403 of a proxy, whatever is asked
+	FAKE_LOST,         // closes after the body, nothing taken
+	FAKE_TAKEN_LOST,   // takes the rows and closes
+	FAKE_TAKEN_HALF,   // takes the rows, says half a reply
+	FAKE_TAKEN_ERROR,  // takes the rows and says 500 (a view behind it failed)
+	FAKE_TAKEN_SILENT, // takes the rows and says nothing
+	FAKE_BAD_BODY,     // 500, code 33: the body is not to be read
+	FAKE_FAULTS
+};
+
+struct fake_clickhouse {
+	struct fake_post http;
+	pthread_mutex_t lock; // of what follows
+	const char *version;
+	enum fake_fault fault;                                // of inserts, but where all is said
+	enum fake_fault (*choose)(struct fake_clickhouse *f); // NULL: `fault`
+	bool has_table, lacks_column, is_distributed;
+	unsigned running; // what system.processes says of a chunk
+	unsigned late_ms; // each answer to an insert comes so late
+	uint64_t seed;
+	unsigned chunks;
+	struct {
+		uint64_t run, number, rows;
+	} chunk[FAKE_CHUNKS_MAX];
+	uint64_t rows, weight; // taken
+	unsigned hours_mixed;  // inserts with rows of two hours
+	unsigned inserts, counts, creates, alters;
+	uint64_t last_number; // of the last insert that was taken
+	bool was_out_of_order;
+	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
+};
+
+void fake_clickhouse_start(struct fake_clickhouse *f); // zeroed but for what the test set
+void fake_clickhouse_stop(struct fake_clickhouse *f);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink from batches to a server that does what it is asked.
+
+#include "clickhouse_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static void test_rows_arrive(void **)
+{
+	sink_open();
+	feed(20, 500);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.weight, fed_weight);
+	assert_int_equal(status.sender.failures, 0);
+	assert_int_equal(status.outbox.spooled_most, 0);
+	assert_int_equal(status.sender.version, 1816);
+	assert_false(server.was_out_of_order);
+	assert_int_equal(server.counts, 0);
+	assert_non_null(strstr(server.last_insert, "\r\nX-ClickHouse-User: weir\r\n"));
+	assert_non_null(strstr(server.last_insert, "\r\nX-ClickHouse-Key: secret\r\n"));
+	assert_non_null(strstr(server.last_insert, "&query_id=weir-"));
+	assert_null(strstr(server.last_insert, "?password"));
+	assert_null(strstr(server.last_insert, "insert_deduplication_token"));
+	assert_null(strstr(server.last_insert, "distributed_sync"));
+}
+
+static void test_a_newer_server_gets_zstd_and_a_token(void **)
+{
+	server.version = "24.8.1.2";
+	sink_open();
+	assert_true(eventually(is_up));
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_non_null(strstr(server.last_insert, "Content-Encoding: zstd"));
+	assert_non_null(strstr(server.last_insert, "insert_deduplication_token=weir-"));
+	expect_each_once();
+}
+
+static void test_a_distributed_table_is_waited_for(void **)
+{
+	server.is_distributed = true;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_non_null(strstr(server.last_insert, "&insert_distributed_sync=1"));
+}
+
+static bool is_tidy(void)
+{
+	return status.sender.dropped_partitions > 0;
+}
+
+static void test_the_schema_is_made_and_mended(void **)
+{
+	server.has_table = false;
+	server.lacks_column = true;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(all_sent));
+	assert_true(server.creates >= 1);
+	assert_int_equal(server.alters, 1);
+	expect_each_once();
+}
+
+// Rows of two hours, mixed, are two chunks: an insert is all or nothing only within a partition.
+static void test_chunks_end_with_their_hour(void **)
+{
+	sink_open();
+	for (unsigned i = 0; i < 40; i++) {
+		rig.time_us = (i & 1 ? UINT64_C(1700002800000000) : UINT64_C(1700002799000000))
+			      - 3000 + i;
+		feed(1, 7);
+	}
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_true(server.chunks >= 2);
+}
+
+static void test_what_is_there_at_the_end_is_sent(void **)
+{
+	settings.flush_ms = 60000;
+	sink_open();
+	assert_true(eventually(is_up));
+	feed(1, 100);
+	clickhouse_close(sink);
+	sink = NULL;
+	expect_each_once();
+}
+
+static int64_t in_2026(void)
+{
+	return 1795219200; // 2026-11-21 00:00
+}
+
+static void test_old_partitions_go(void **)
+{
+	settings.unix_s = in_2026;
+	strcpy(server.parts, "20261113\t1000\t5000\n20261114\t1000\t5000\n20261121\t3000\t5000\n");
+	sink_open();
+	assert_true(eventually(is_tidy));
+	assert_non_null(strstr(server.last_drop, "`weir`.`queries` DROP PARTITION 20261113"));
+	assert_int_equal(status.sender.dropped_partitions, 1);
+}
+
+static void test_a_large_table_loses_its_oldest_partitions(void **)
+{
+	settings.unix_s = in_2026;
+	settings.schema.max_bytes = 3500;
+	settings.tidy_ms = 3600000;
+	strcpy(server.parts,
+		"2026112021\t1000\t5000\n2026112022\t1000\t5000\n2026112023\t3000\t5000\n");
+	sink_open();
+	assert_true(eventually(is_tidy));
+	assert_int_equal(status.sender.dropped_partitions, 2);
+	assert_non_null(strstr(server.last_drop, "DROP PARTITION 2026112022"));
+	assert_int_equal(status.sender.table_bytes, 3000);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_rows_arrive),
+		CASE(test_a_newer_server_gets_zstd_and_a_token),
+		CASE(test_a_distributed_table_is_waited_for),
+		CASE(test_the_schema_is_made_and_mended),
+		CASE(test_chunks_end_with_their_hour),
+		CASE(test_what_is_there_at_the_end_is_sent),
+		CASE(test_old_partitions_go),
+		CASE(test_a_large_table_loses_its_oldest_partitions),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

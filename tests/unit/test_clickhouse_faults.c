@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The sink and a server that fails in every way: each row is there once, or counted.
+
+#include "clickhouse_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static void each_fault(enum fake_fault fault)
+{
+	sink_open();
+	fault_set(fault);
+	feed(1, 50);
+	assert_true(eventually(is_failing));
+	feed(10, 300);
+	assert_true(eventually(is_failing_and_spooled));
+	assert_true(status.sender.why[0]);
+	assert_true(status.outbox.spooled >= 1);
+	fault_set(FAKE_WELL);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_false(server.was_out_of_order);
+	assert_int_equal(status.outbox.dropped_rows + status.outbox.lost_rows, 0);
+	assert_false(status.sender.is_failing);
+	assert_string_equal(status.sender.why, "");
+}
+
+// The server has the rows and does not say so: each chunk is found, none is sent again.
+static void each_taken_fault(enum fake_fault fault)
+{
+	sink_open();
+	fault_set(fault);
+	feed(5, 200);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.found_chunks, server.chunks);
+	assert_int_equal(server.inserts, server.chunks);
+	assert_true(status.sender.failures >= server.chunks);
+	assert_false(server.was_out_of_order);
+}
+
+static void test_answering_500(void **)
+{
+	each_fault(FAKE_ERROR);
+}
+
+static void test_disk_full(void **)
+{
+	each_fault(FAKE_DISK_FULL);
+}
+
+static void test_password_refused(void **)
+{
+	each_fault(FAKE_PASSWORD);
+	assert_true(status.sender.failures >= 1);
+}
+
+static void test_forbidden_by_a_proxy(void **)
+{
+	each_fault(FAKE_FORBIDDEN);
+}
+
+static void test_closing_behind_the_body(void **)
+{
+	each_fault(FAKE_LOST);
+}
+
+static void test_taken_but_not_said(void **)
+{
+	each_taken_fault(FAKE_TAKEN_LOST);
+}
+
+static void test_taken_and_half_said(void **)
+{
+	each_taken_fault(FAKE_TAKEN_HALF);
+}
+
+static void test_taken_and_called_an_error(void **)
+{
+	each_taken_fault(FAKE_TAKEN_ERROR);
+}
+
+static void test_taken_and_silent(void **)
+{
+	settings.client.insert_ms = 50;
+	each_taken_fault(FAKE_TAKEN_SILENT);
+	assert_true(status.sender.unclear >= 1);
+}
+
+static void test_closing_in_the_body(void **)
+{
+	sink_open();
+	server.http.cut_after = 1000;
+	feed(10, 300);
+	assert_true(eventually(is_failing));
+	server.http.cut_after = 0;
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
+static void test_slow(void **)
+{
+	server.late_ms = 30;
+	sink_open();
+	feed(40, 2000);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_true(status.wanted_rows > CLICKHOUSE_ROWS_MIN); // fewer and larger ones
+}
+
+static void test_stopped_and_started_again(void **)
+{
+	sink_open();
+	feed(2, 500);
+	assert_true(eventually(all_sent));
+	fake_post_stop(&server.http);
+	feed(20, 500);
+	assert_true(eventually(is_failing_and_spooled));
+	fake_post_start(&server.http);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_false(server.was_out_of_order);
+}
+
+static void test_the_schema_is_dropped(void **)
+{
+	sink_open();
+	feed(2, 100);
+	assert_true(eventually(all_sent));
+	pthread_mutex_lock(&server.lock);
+	server.has_table = false;
+	pthread_mutex_unlock(&server.lock);
+	feed(2, 100);
+	assert_true(eventually(all_sent));
+	assert_true(server.creates >= 1);
+	expect_each_once();
+}
+
+// An insert that still runs is neither counted nor sent again.
+static void test_an_insert_that_still_runs(void **)
+{
+	server.fault = FAKE_LOST;
+	server.running = 1;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(is_failing));
+	fault_set(FAKE_WELL);
+	usleep(100000);
+	assert_int_equal(server.inserts, 1);
+	assert_int_equal(server.counts, 0);
+	pthread_mutex_lock(&server.lock);
+	server.running = 0;
+	pthread_mutex_unlock(&server.lock);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
+static bool server_has_a_chunk(void)
+{
+	pthread_mutex_lock(&server.lock);
+	bool has = server.rows > 0;
+	pthread_mutex_unlock(&server.lock);
+	return has;
+}
+
+static void test_a_restart_goes_on_with_the_spool(void **)
+{
+	server.fault = FAKE_TAKEN_SILENT;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(server_has_a_chunk));
+	fake_post_stop(&server.http);
+	feed(10, 200);
+	assert_true(eventually(is_failing_and_spooled));
+	clickhouse_close(sink);
+	server.fault = FAKE_WELL;
+	fake_post_start(&server.http);
+	sink_open();
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.found_chunks, 1); // the first one was there
+	assert_false(server.was_out_of_order);
+}
+
+static bool is_given_up(void)
+{
+	return status.sender.refused_rows == 100;
+}
+
+static void test_a_body_refused_for_good_is_left(void **)
+{
+	server.fault = FAKE_BAD_BODY;
+	sink_open();
+	feed(1, 100);
+	assert_true(eventually(is_given_up));
+	assert_int_equal(server.inserts, CLICKHOUSE_BODY_TRIES);
+	fault_set(FAKE_WELL);
+	feed(1, 50);
+	fed_rows -= 100;
+	assert_true(eventually(all_sent));
+}
+
+static void test_a_full_spool_drops_the_oldest_and_counts(void **)
+{
+	settings.spool_max_bytes = 30000;
+	settings.memory_max_bytes = 30000;
+	server.fault = FAKE_ERROR;
+	sink_open();
+	feed(1, 50);
+	assert_true(eventually(is_failing));
+	for (unsigned i = 0; i < 20; i++) {
+		feed(1, 200);
+		assert_true(eventually(is_failing_and_spooled));
+		assert_true(status.outbox.spool_bytes <= 30000);
+	}
+	assert_true(status.outbox.dropped_rows > 0);
+	fault_set(FAKE_WELL);
+	fed_rows -= status.outbox.dropped_rows;
+	fed_weight -= status.outbox.dropped_weight;
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
+static bool is_waiting(void)
+{
+	return status.is_waiting;
+}
+
+// Nowhere to put anything: the batches stay with the log, which counts what it cannot give.
+static void test_no_disk_and_no_server(void **)
+{
+	settings.memory_max_bytes = 1;
+	settings.folder = "/proc/no/such";
+	server.fault = FAKE_ERROR;
+	sink_open();
+	struct querylog_sink s = clickhouse_sink(sink);
+	unsigned taken = 0;
+	for (unsigned i = 0; i < 40; i++) {
+		const struct querylog_batch *b = querylog_rig_batch(&rig, 100);
+		if (s.take(s.arg, b)) {
+			taken++;
+			fed_rows += b->count;
+			fed_weight += b->weight;
+		}
+		querylog_release(b);
+		usleep(25000);
+	}
+	assert_true(eventually(is_waiting));
+	assert_true(taken > 0);
+	assert_int_not_equal(status.outbox.spool_err, 0);
+	assert_true(status.outbox.chunks <= 1);
+	fault_set(FAKE_WELL);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
+static enum fake_fault any_fault(struct fake_clickhouse *f)
+{
+	f->seed = f->seed * 6364136223846793005u + 1442695040888963407u;
+	unsigned n = (unsigned)(f->seed >> 33) % 100;
+	static const enum fake_fault faults[] = {FAKE_ERROR, FAKE_DISK_FULL, FAKE_LOST,
+		FAKE_TAKEN_LOST, FAKE_TAKEN_HALF, FAKE_TAKEN_ERROR};
+	return n < 50 ? FAKE_WELL : faults[n % ARRAY_LEN(faults)];
+}
+
+static void test_any_fault_after_any_other(void **)
+{
+	server.choose = any_fault;
+	settings.flush_ms = 3;
+	settings.retry_max_ms = 5;
+	settings.settle_ms = 1;
+	sink_open();
+	for (unsigned i = 0; i < 150; i++) {
+		feed(1, 40);
+		usleep(4000);
+		if (i == 75) {
+			clickhouse_close(sink);
+			sink_open();
+		}
+	}
+	uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+	bool done = false;
+	while (!done && clock_mono_ms() < until_ms) {
+		pthread_mutex_lock(&server.lock);
+		done = server.rows >= fed_rows;
+		pthread_mutex_unlock(&server.lock);
+		usleep(2000);
+	}
+	clickhouse_close(sink);
+	sink = NULL;
+	expect_each_once();
+	assert_true(server.inserts > server.chunks);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_answering_500),
+		CASE(test_disk_full),
+		CASE(test_password_refused),
+		CASE(test_forbidden_by_a_proxy),
+		CASE(test_closing_behind_the_body),
+		CASE(test_taken_but_not_said),
+		CASE(test_taken_and_half_said),
+		CASE(test_taken_and_called_an_error),
+		CASE(test_taken_and_silent),
+		CASE(test_closing_in_the_body),
+		CASE(test_slow),
+		CASE(test_stopped_and_started_again),
+		CASE(test_the_schema_is_dropped),
+		CASE(test_an_insert_that_still_runs),
+		CASE(test_a_restart_goes_on_with_the_spool),
+		CASE(test_a_body_refused_for_good_is_left),
+		CASE(test_a_full_spool_drops_the_oldest_and_counts),
+		CASE(test_no_disk_and_no_server),
+		CASE(test_any_fault_after_any_other),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
