@@ -47,6 +47,8 @@ static const struct {
 	{"/log/search", false, api_log_search},
 	{"/log/tail", false, api_log_tail},
 	{"/config/reload", true, api_config_reload},
+	{"/memory/slope", false, api_memory_slope},
+	{"/memory/history", false, api_memory_history},
 };
 
 void api_refuse(struct http_exchange *x, unsigned status, const char *fmt, ...)

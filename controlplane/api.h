@@ -9,6 +9,7 @@
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
+//        /memory/slope?seconds=  /memory/history?name=&limit=
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
@@ -25,6 +26,7 @@
 #include "front_tcp.h"
 #include "group_pause.h"
 #include "loop.h"
+#include "memory_meter.h"
 #include "publish.h"
 #include "query_store.h"
 #include "querylog.h"
@@ -48,9 +50,10 @@ struct api_deps { // all of it outlives the api
 	struct tail *tail;    // NULL: likewise
 	struct rules *rules;
 	struct publisher *publisher;
-	struct query_store *store; // NULL: there is none
-	const char *socket_path;   // <run>/control.sock
-	const char *group;         // "" or NULL: nobody else
+	struct query_store *store;  // NULL: there is none
+	struct memory_meter *meter; // NULL: likewise
+	const char *socket_path;    // <run>/control.sock
+	const char *group;          // "" or NULL: nobody else
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);
@@ -75,3 +78,5 @@ ATTR_MUST_CHECK int api_open(struct api **out, const struct api_deps *deps, char
 // thread, before the resolver and the rules are closed; calls of theirs that arrive later (their
 // `done`) are ignored: close the loops' mailboxes after it, then nothing is left.
 void api_close(struct api *a); // NULL is fine
+// All tables that a status of the resolver does not list.
+void api_all_tables(struct api *a, struct table_registry *tables);

@@ -52,6 +52,8 @@ void api_drops_remove(struct api *a, struct http_exchange *x);
 void api_groups(struct api *a, struct http_exchange *x);
 void api_log_tail(struct api *a, struct http_exchange *x);
 void api_log_search(struct api *a, struct http_exchange *x);
+void api_memory_slope(struct api *a, struct http_exchange *x);
+void api_memory_history(struct api *a, struct http_exchange *x);
 void api_services(struct api *a, struct http_exchange *x);
 void api_config_reload(struct api *a, struct http_exchange *x);
 
@@ -77,12 +79,11 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 void api_log_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_log_tables(struct api *a, struct table_registry *tables);
 void api_top_tables(struct api *a, struct table_registry *tables);
+void api_meter_tables(struct api *a, struct table_registry *tables);
 // Object "tail"; everybody is hung up on.
 void api_tail_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_tail_tables(struct api *a, struct table_registry *tables);
 void api_tails_close(struct api *a);
-// Those that this loop knows of, behind the resolver's.
-void api_all_tables(struct api *a, struct table_registry *tables);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -160,6 +160,7 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_log_tables(a, tables);
 	api_top_tables(a, tables);
 	api_tail_tables(a, tables);
+	api_meter_tables(a, tables);
 }
 
 static void on_stats(void *arg, const struct resolver_status *s)

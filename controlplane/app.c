@@ -132,6 +132,9 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	}
 	rules_on_published(a->rules, on_rules_published, a);
 	rules_on_pause(a->rules, on_pause, a);
+	rc = app_memory_open(a, why);
+	if (rc < 0)
+		return rc;
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
 		publisher_paths(a->publisher)->run);
 	*d = (struct api_deps){
@@ -142,6 +145,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.top = a->top,
 		.tail = a->tail,
 		.store = a->store,
+		.meter = a->meter,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -238,6 +242,7 @@ void app_close(struct app *a)
 		return;
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
+	app_memory_stop(a);
 	api_close(a->api);
 	resolver_stop(a);
 	app_log_stop(a);
@@ -253,6 +258,7 @@ void app_close(struct app *a)
 			event_free(a->signals[i]);
 	loop_free(a->service);
 	loop_free(a->loop);
+	app_memory_close(a);
 	if (a->reload.loaded != a->current)
 		config_free(a->reload.loaded);
 	if (a->current != a->started)

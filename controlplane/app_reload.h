@@ -47,6 +47,9 @@ struct app_groups {                                  // as published last
 
 enum { HOST_NAME_MAX_OCTETS = 64 };
 
+struct app_memory; // app_memory.c
+struct memory_meter;
+
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
 	struct config *current; // in force
@@ -61,6 +64,8 @@ struct app {
 	struct querylog *log;
 	struct top *top;
 	struct tail *tail;
+	struct app_memory *memory;
+	struct memory_meter *meter;
 	struct query_store *store;              // NULL: there is none
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
@@ -80,6 +85,11 @@ ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.t
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
+// app_memory.c: behind the api's dependencies, whose meter it makes; stopped before the api is
+// closed.
+ATTR_MUST_CHECK int app_memory_open(struct app *a, char why[APP_WHY_MAX]);
+void app_memory_stop(struct app *a);
+void app_memory_close(struct app *a);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c);
 void app_log_stop(struct app *a);

@@ -20,12 +20,13 @@ enum {
 	CTL_OPT_ALL = 8,
 	CTL_OPT_GROUP = 16,
 	CTL_OPT_CLIENT = 32,
-	CTL_OPT_RATE = 64, // --rate and --seconds
+	CTL_OPT_RATE = 64, // --rate
 	CTL_OPT_MAC = 128, // --mac and --type
 	CTL_OPT_LOG = 256, // --since, --until
 	CTL_OPT_LIMIT = 512,
 	CTL_OPT_FORMAT = 1024,
 	CTL_OPT_NAME = 2048, // --name, --verdict
+	CTL_OPT_SECONDS = 4096,
 };
 
 struct ctl {
@@ -33,7 +34,8 @@ struct ctl {
 	bool json;
 	double interval_s;
 	bool below, all, force, rate;
-	unsigned seconds;                 // of --seconds
+	unsigned given;                   // CTL_OPT_* of its options
+	unsigned seconds;                 // of --seconds, 0: not a number; else 3
 	const char *operand;              // NAME or FILE, or NULL
 	const char *type;                 // what follows it, or --type, or NULL
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
@@ -79,6 +81,8 @@ int cmd_drops_add(struct ctl *c);
 int cmd_drops_remove(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
+int cmd_mem_slope(struct ctl *c);
+int cmd_mem_history(struct ctl *c);
 int cmd_log_search(struct ctl *c);
 int cmd_log_export(struct ctl *c);
 int cmd_selftest(struct ctl *c);

@@ -58,7 +58,7 @@ const struct ctl_command ctl_commands[] = {
 		"[--format csv|jsonl] [--name N] [--client C] [--verdict V] [--since T] [--until "
 		"T]",
 		"All of them, oldest first."},
-	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_FORCE, cmd_selftest,
+	{"selftest", NULL, 0, 0, CTL_OPT_RATE | CTL_OPT_SECONDS | CTL_OPT_FORCE, cmd_selftest,
 		"--rate [--seconds S] [--force]",
 		"How fast this machine answers: a weir of its own, asked by weir-loadgen for 4 S "
 		"s."},
@@ -71,6 +71,10 @@ const struct ctl_command ctl_commands[] = {
 		"The query log: rows, the queries they stand for, and what each sink took."},
 	{"top", NULL, 0, 0, CTL_OPT_LIMIT, cmd_top, "[--limit N]",
 		"Names and clients asked for and asking most, blocked, not existing, slow."},
+	{"mem", "slope", 0, 0, CTL_OPT_SECONDS, cmd_mem_slope, "[--seconds S]",
+		"How fast memory grows, in all and by subsystem, over the last S seconds (3600)."},
+	{"mem", "history", 0, 1, 0, cmd_mem_history, "[MEMORY]",
+		"Lives of the control plane, why each ended, and its memory (rss) by the hour."},
 	{"xdp", "status", 0, 0, 0, cmd_xdp_status, "",
 		"The programs on interfaces that are shared by AF_XDP, and what they counted."},
 	{"xdp", "detach", 0, 1, CTL_OPT_FORCE, cmd_xdp_detach, "[IFACE] [--force]",
@@ -239,7 +243,7 @@ static int args_parse(char **argv, struct ctl *c, struct args *a)
 				return usage_wrong("--interval takes 0 to 3600 seconds", NULL);
 		} else if (!missing
 			   && (value = option_value(argv, &i, "--seconds", NULL, &missing))) {
-			a->options |= CTL_OPT_RATE;
+			a->options |= CTL_OPT_SECONDS;
 			c->seconds = seconds_parse(value);
 		} else if (missing) {
 			return usage_wrong("needs a value", arg);
@@ -274,6 +278,7 @@ static int command_run(struct ctl *c, const struct args *a)
 			NULL);
 	if (a->options & ~cmd->options)
 		return usage_wrong("that command does not take such an option", NULL);
+	c->given = a->options;
 	c->operand = operands ? a->word[words] : NULL;
 	if (operands > 1)
 		c->type = a->word[words + 1];

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The slope meter's samples: each second what the process, its heap and its tables hold.
+
+#include "app_reload.h"
+#include "heap.h"
+#include "memory_meter.h"
+#include "process.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+struct app_memory {
+	struct app *app;
+	struct event *timer;
+	uint64_t start_ms;
+	bool asks; // the resolver, which has not replied yet
+	struct memory_sample sample;
+};
+
+static uint64_t queries_of(struct app *a, const struct resolver_status *s)
+{
+	struct querylog_status log;
+	if (!a->log)
+		return s->misses;
+	querylog_status(a->log, &log);
+	return log.weight + log.unlogged + log.excluded_weight;
+}
+
+// Octets of the tables of one owner, once for each owner.
+static void owners_take(struct memory_sample *m, const struct table_registry *tables)
+{
+	char name[MEMORY_NAME_MAX];
+	for (unsigned i = 0; i < tables->count; i++) {
+		const char *owner = tables->table[i].owner;
+		uint64_t bytes = 0;
+		bool first = true;
+		for (unsigned k = 0; k < tables->count; k++) {
+			if (strcmp(tables->table[k].owner, owner) != 0)
+				continue;
+			first = first && k >= i;
+			bytes += tables->table[k].bytes;
+		}
+		snprintf(name, sizeof name, "tables %s", owner);
+		if (first)
+			memory_sample_bytes(m, name, bytes);
+	}
+}
+
+static void fills_take(struct memory_sample *m, const struct table_registry *tables)
+{
+	for (unsigned i = 0; i < tables->count; i++) {
+		const struct table_info *t = &tables->table[i];
+		if (t->cap)
+			memory_sample_fill(m, t->name, t->used, t->cap);
+	}
+}
+
+static void on_tables(void *arg, const struct resolver_status *s)
+{
+	struct app_memory *m = arg;
+	struct app *a = m->app;
+	struct table_registry tables = s->tables;
+	struct heap_stats heap;
+	uint64_t rss, anonymous;
+
+	m->asks = false;
+	api_all_tables(a->api, &tables);
+	process_memory(&rss, &anonymous);
+	heap_read(&heap);
+	m->sample = (struct memory_sample){.uptime_ms = clock_mono_ms() - m->start_ms,
+		.wall_s = (uint64_t)time(NULL),
+		.queries = queries_of(a, s)};
+	memory_sample_bytes(&m->sample, "rss", rss);
+	memory_sample_bytes(&m->sample, "anonymous", anonymous);
+	memory_sample_bytes(&m->sample, "heap", heap.allocated);
+	owners_take(&m->sample, &tables);
+	fills_take(&m->sample, &tables);
+	memory_meter_take(a->meter, &m->sample);
+}
+
+// A resolver that does not reply costs samples, not memory.
+static void on_second(evutil_socket_t, short, void *arg)
+{
+	struct app_memory *m = arg;
+	if (m->asks)
+		return;
+	m->asks = resolver_status(m->app->resolver, m->app->service, on_tables, m) == 0;
+}
+
+int app_memory_open(struct app *a, char why[APP_WHY_MAX])
+{
+	char path[PATH_MAX];
+	const struct timeval second = {.tv_sec = 1};
+	struct app_memory *m = calloc(1, sizeof *m);
+	snprintf(path, sizeof path, "%s/memory.history", a->started->runtime.state_directory);
+	int rc = m ? memory_meter_open(&a->meter, path) : -ENOMEM;
+	if (rc < 0) {
+		free(m);
+		snprintf(why, APP_WHY_MAX, "memory meter: %s", strerror(-rc));
+		return rc;
+	}
+	m->app = a;
+	m->start_ms = clock_mono_ms();
+	a->memory = m;
+	m->timer = event_new(loop_base(a->service), -1, EV_PERSIST, on_second, m);
+	if (!m->timer || event_add(m->timer, &second) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void app_memory_stop(struct app *a)
+{
+	if (a->memory && a->memory->timer)
+		event_free(a->memory->timer);
+	if (a->meter)
+		memory_meter_stopped(a->meter);
+}
+
+// The loops have ended, and no reply of the resolver comes any more.
+void app_memory_close(struct app *a)
+{
+	free(a->memory);
+	memory_meter_close(a->meter);
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How jemalloc is set up, which it reads under this name before main. Profiles can be turned on and
+// are off. What is freed goes back to the kernel within seconds, by a thread of jemalloc when the
+// program is idle: memory that only the allocator holds would look like growth. Four arenas are
+// enough for two loops and some helpers; the usual number grows with the CPUs of the machine.
+extern const char *malloc_conf;
+const char *malloc_conf =
+	"prof:true,prof_active:false,prof_final:false,lg_prof_sample:16,background_thread:true,"
+	"narenas:4,dirty_decay_ms:5000,muzzy_decay_ms:5000";

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "memory_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/keyhash.h>
+
+enum { FILE_VERSION = 1 };
+// One sample a minute does not get there.
+static const uint64_t FILE_NUMBER_MAX = (uint64_t)1 << 48;
+
+struct file_head {
+	char magic[8];
+	uint32_t version, length, row_size, life_size;
+	uint64_t sum;
+};
+
+struct file_names {
+	struct memory_series series[MEMORY_SERIES_MAX];
+	uint64_t sum;
+};
+
+struct file_lives {
+	struct memory_lives lives;
+	uint64_t sum;
+};
+
+struct file_row {
+	struct memory_row row;
+	uint64_t number; // of the sample; 0: none yet
+	uint64_t sum;
+};
+
+struct memory_file {
+	int fd;
+	uint64_t damaged;
+	struct file_row row;
+	struct file_names names;
+	struct file_lives lives;
+};
+
+enum {
+	NAMES_AT = sizeof(struct file_head),
+	LIVES_AT = NAMES_AT + sizeof(struct file_names),
+	ROWS_AT = LIVES_AT + sizeof(struct file_lives),
+};
+
+// Of a part, whose last word it is.
+static uint64_t sum_of(const void *part, size_t size)
+{
+	return contenthash(part, size - sizeof(uint64_t));
+}
+
+static int part_write(struct memory_file *f, void *part, size_t size, off_t at)
+{
+	uint64_t sum = sum_of(part, size);
+	memcpy((char *)part + size - sizeof sum, &sum, sizeof sum);
+	ssize_t n = pwrite(f->fd, part, size, at);
+	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+// False: cut short, or not what was written. Zeros are a part that never was, not a damaged one.
+static bool part_read(struct memory_file *f, void *part, size_t size, off_t at)
+{
+	uint64_t sum;
+	if (pread(f->fd, part, size, at) != (ssize_t)size)
+		return false;
+	memcpy(&sum, (const char *)part + size - sizeof sum, sizeof sum);
+	if (sum == sum_of(part, size))
+		return true;
+	f->damaged += sum != 0;
+	return false;
+}
+
+static struct file_head head_now(const struct memory_ring *r)
+{
+	return (struct file_head){.magic = "weirmem",
+		.version = FILE_VERSION,
+		.length = r->length,
+		.row_size = sizeof(struct file_row),
+		.life_size = sizeof(struct memory_life)};
+}
+
+static void names_end(struct memory_series *series)
+{
+	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++)
+		series[i].name[MEMORY_NAME_MAX - 1] = '\0';
+}
+
+static void rows_read(struct memory_file *f, struct memory_ring *r)
+{
+	uint64_t newest = 0;
+	for (unsigned i = 0; i < r->length; i++) {
+		struct file_row *in = &f->row;
+		if (!part_read(f, in, sizeof *in, ROWS_AT + (off_t)i * (off_t)sizeof *in)
+			|| in->number == 0 || in->number > FILE_NUMBER_MAX
+			|| (in->number - 1) % r->length != i)
+			continue;
+		r->row[i] = in->row;
+		if (in->number > newest)
+			newest = in->number;
+	}
+	r->next = newest;
+	// Those of laps before the newest row's are older than the ring is long.
+	for (unsigned i = 0; i < r->length && i < newest; i++) {
+		struct memory_row *row = &r->row[(newest - 1 - i) % r->length];
+		if (row->life == 0)
+			memset(row->value, 0xff, sizeof row->value);
+	}
+}
+
+static void lives_check(struct memory_lives *l)
+{
+	for (unsigned i = 0; i < MEMORY_LIVES; i++) {
+		l->life[i].boot[MEMORY_BOOT_MAX - 1] = '\0';
+		l->life[i].version[MEMORY_VERSION_MAX - 1] = '\0';
+	}
+}
+
+static void all_read(struct memory_file *f, struct memory_ring *r, struct memory_lives *l)
+{
+	if (part_read(f, &f->lives, sizeof f->lives, LIVES_AT)
+		&& f->lives.lives.next <= FILE_NUMBER_MAX) {
+		*l = f->lives.lives;
+		lives_check(l);
+	}
+	// Rows without names say nothing.
+	if (!part_read(f, &f->names, sizeof f->names, NAMES_AT))
+		return;
+	memcpy(r->series, f->names.series, sizeof r->series);
+	names_end(r->series);
+	rows_read(f, r);
+}
+
+static int file_start(struct memory_file *f, struct memory_ring *r, struct memory_lives *l)
+{
+	struct file_head want = head_now(r), head;
+	want.sum = sum_of(&want, sizeof want);
+	if (part_read(f, &head, sizeof head, 0) && memcmp(&head, &want, sizeof head) == 0) {
+		all_read(f, r, l);
+		return 0;
+	}
+	off_t size = ROWS_AT + (off_t)r->length * (off_t)sizeof(struct file_row);
+	if (ftruncate(f->fd, 0) < 0 || ftruncate(f->fd, size) < 0)
+		return -errno;
+	return part_write(f, &want, sizeof want, 0);
+}
+
+int memory_file_open(
+	struct memory_file **out, const char *path, struct memory_ring *r, struct memory_lives *l)
+{
+	struct memory_file *f = calloc(1, sizeof *f);
+	if (!f)
+		return -ENOMEM;
+	// Without O_NONBLOCK a FIFO in this place would hang us.
+	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	int rc = f->fd < 0 ? -errno : file_start(f, r, l);
+	if (rc < 0) {
+		memory_file_close(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+int memory_file_row(struct memory_file *f, const struct memory_ring *r)
+{
+	const struct memory_row *newest = memory_ring_row(r, 0);
+	if (!newest)
+		return 0;
+	memcpy(f->names.series, r->series, sizeof f->names.series);
+	int rc = part_write(f, &f->names, sizeof f->names, NAMES_AT);
+	if (rc < 0)
+		return rc;
+	f->row.row = *newest;
+	f->row.number = r->next;
+	off_t at = (off_t)((r->next - 1) % r->length) * (off_t)sizeof f->row;
+	return part_write(f, &f->row, sizeof f->row, ROWS_AT + at);
+}
+
+int memory_file_lives(struct memory_file *f, const struct memory_lives *l)
+{
+	f->lives.lives = *l;
+	return part_write(f, &f->lives, sizeof f->lives, LIVES_AT);
+}
+
+uint64_t memory_file_damaged(const struct memory_file *f)
+{
+	return f->damaged;
+}
+
+void memory_file_close(struct memory_file *f)
+{
+	if (f && f->fd >= 0)
+		close(f->fd);
+	free(f);
+}

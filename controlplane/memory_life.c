@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "memory_life.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static size_t text_read(const char *path, char *out, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, cap - 1);
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+void memory_place_read(struct memory_place *out)
+{
+	char text[16384];
+	*out = (struct memory_place){.wall_s = (uint64_t)time(NULL)};
+	text_read("/proc/sys/kernel/random/boot_id", out->boot, sizeof out->boot);
+	out->boot[strcspn(out->boot, "\n")] = '\0';
+	text_read("/proc/vmstat", text, sizeof text);
+	const char *line = strstr(text, "\noom_kill ");
+	if (line)
+		out->oom_kills = strtoull(line + strlen("\noom_kill "), NULL, 10);
+}
+
+static uint32_t end_of(const struct memory_life *last, const struct memory_place *p)
+{
+	if (strncmp(last->boot, p->boot, sizeof last->boot) != 0)
+		return MEMORY_REBOOTED;
+	return p->oom_kills > last->oom_kills ? MEMORY_OUT_KILLED : MEMORY_KILLED;
+}
+
+struct memory_life *memory_life_begin(struct memory_lives *l, const struct memory_place *p)
+{
+	struct memory_life *last = &l->life[(l->next + MEMORY_LIVES - 1) % MEMORY_LIVES];
+	if (l->next && last->end == MEMORY_RUNS)
+		last->end = end_of(last, p);
+	struct memory_life *life = &l->life[l->next % MEMORY_LIVES];
+	*life = (struct memory_life){.number = ++l->next,
+		.started_s = p->wall_s,
+		.seen_s = p->wall_s,
+		.oom_kills = p->oom_kills};
+	memcpy(life->boot, p->boot, sizeof life->boot);
+	snprintf(life->version, sizeof life->version, "%s", WEIR_VERSION);
+	return life;
+}
+
+void memory_life_seen(
+	struct memory_life *l, const struct memory_sample *s, const struct memory_place *p)
+{
+	uint64_t rss = memory_sample_get(s, MEMORY_BYTES, "rss");
+	uint64_t heap = memory_sample_get(s, MEMORY_BYTES, "heap");
+	l->seen_s = p->wall_s;
+	l->oom_kills = p->oom_kills;
+	l->uptime_ms = s->uptime_ms;
+	l->queries = s->queries;
+	l->rss = rss == MEMORY_ABSENT ? 0 : rss;
+	l->heap = heap == MEMORY_ABSENT ? 0 : heap;
+}
+
+const struct memory_life *memory_life_get(const struct memory_lives *l, unsigned back)
+{
+	if (back >= MEMORY_LIVES || back >= l->next)
+		return NULL;
+	return &l->life[(l->next - 1 - back) % MEMORY_LIVES];
+}
+
+const char *memory_end_text(uint32_t end)
+{
+	static const char *const text[MEMORY_ENDS] = {"runs", "stopped", "killed or crashed",
+		"killed, the kernel was out of memory", "the machine was restarted"};
+	return end < MEMORY_ENDS ? text[end] : "unknown";
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Lives of this process: when each began, how large it was when it was last seen, and how it ended.
+// Growth that a restart hides each few days shows here. The last MEMORY_LIVES are kept, the older
+// ones written over. How a life ended that did not say so is found by the next one: another boot,
+// the kernel's count of processes killed for want of memory, or neither.
+
+#include "memory_sample.h"
+
+#include <weir/attr.h>
+
+enum { MEMORY_LIVES = 64, MEMORY_BOOT_MAX = 40, MEMORY_VERSION_MAX = 24 };
+
+enum memory_end {
+	MEMORY_RUNS, // it does
+	MEMORY_STOPPED,
+	MEMORY_KILLED,     // or crashed: it said nothing
+	MEMORY_OUT_KILLED, // likewise, while the kernel killed for want of memory
+	MEMORY_REBOOTED,   // the machine went down under it
+	MEMORY_ENDS
+};
+
+struct memory_life {
+	uint64_t number; // from 1 on; 0: none
+	uint64_t started_s, seen_s, uptime_ms;
+	uint64_t rss, heap, queries; // when it was seen last
+	uint64_t oom_kills;          // of the machine since its boot
+	uint32_t end;                // enum memory_end
+	char boot[MEMORY_BOOT_MAX], version[MEMORY_VERSION_MAX];
+};
+
+struct memory_lives {
+	uint64_t next; // number of the next one less 1
+	struct memory_life life[MEMORY_LIVES];
+};
+
+struct memory_place { // what a life finds around it
+	uint64_t wall_s, oom_kills;
+	char boot[MEMORY_BOOT_MAX];
+};
+
+// Of /proc; what cannot be read is empty or 0.
+void memory_place_read(struct memory_place *out);
+// A new life, after the last one's end has been found out.
+struct memory_life *memory_life_begin(struct memory_lives *l, const struct memory_place *p);
+void memory_life_seen(
+	struct memory_life *l, const struct memory_sample *s, const struct memory_place *p);
+// Life `back` from the newest (0) on; NULL: there is none.
+const struct memory_life *memory_life_get(const struct memory_lives *l, unsigned back);
+const char *memory_end_text(uint32_t end);

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "memory_meter.h"
+
+#include "memory_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
+
+struct memory_meter {
+	struct memory_ring seconds, minutes;
+	struct memory_lives lives;
+	struct memory_life *life;
+	struct memory_file *file; // NULL: not kept
+	uint64_t next_minute_ms;
+	bool file_failed;
+	bool alarm;
+	char alarm_by[MEMORY_NAME_MAX];
+	uint64_t alarms, damaged;
+	struct memory_report look; // of the alarm
+};
+
+int memory_meter_open(struct memory_meter **out, const char *path)
+{
+	struct memory_place place;
+	struct memory_meter *m = calloc(1, sizeof *m);
+	if (!m)
+		return -ENOMEM;
+	int rc = memory_ring_open(&m->seconds, METER_SECONDS);
+	if (rc == 0)
+		rc = memory_ring_open(&m->minutes, METER_MINUTES);
+	if (rc < 0) {
+		memory_meter_close(m);
+		return rc;
+	}
+	int err = path ? memory_file_open(&m->file, path, &m->minutes, &m->lives) : 0;
+	if (err < 0)
+		log_warning("memory history %s: %s; it will end with this process", path,
+			strerror(-err));
+	m->damaged = m->file ? memory_file_damaged(m->file) : 0;
+	memory_place_read(&place);
+	m->life = memory_life_begin(&m->lives, &place);
+	const struct memory_life *last = memory_life_get(&m->lives, 1);
+	if (last)
+		log_info("life %llu; the one before %s, at %llu KiB of memory after %llu s",
+			(unsigned long long)m->life->number, memory_end_text(last->end),
+			(unsigned long long)(last->rss >> 10),
+			(unsigned long long)(last->uptime_ms / 1000));
+	if (m->file)
+		(void)!memory_file_lives(m->file, &m->lives);
+	*out = m;
+	return 0;
+}
+
+void memory_meter_stopped(struct memory_meter *m)
+{
+	m->life->end = MEMORY_STOPPED;
+	if (m->file)
+		(void)!memory_file_lives(m->file, &m->lives);
+}
+
+void memory_meter_close(struct memory_meter *m)
+{
+	if (!m)
+		return;
+	memory_file_close(m->file);
+	memory_ring_close(&m->seconds);
+	memory_ring_close(&m->minutes);
+	free(m);
+}
+
+static void history_write(struct memory_meter *m)
+{
+	if (!m->file)
+		return;
+	int rc = memory_file_row(m->file, &m->minutes);
+	if (rc == 0)
+		rc = memory_file_lives(m->file, &m->lives);
+	if (rc < 0 && !m->file_failed)
+		log_warning("memory history: %s", strerror(-rc));
+	m->file_failed = rc < 0;
+}
+
+// What grows for sure, and most; NULL: nothing does.
+static const struct memory_slope *grower(const struct memory_report *r)
+{
+	const struct memory_slope *most = NULL;
+	for (unsigned i = 0; i < r->count; i++) {
+		const struct memory_slope *s = &r->slope[i];
+		if (s->kind == MEMORY_BYTES
+			&& trend_is_above(&s->trend, (double)METER_ALARM_BYTES_H / 3600)
+			&& (!most || s->trend.slope > most->trend.slope))
+			most = s;
+	}
+	return most;
+}
+
+static void alarm_look(struct memory_meter *m)
+{
+	struct memory_report *r = &m->look;
+	memory_meter_report(m, METER_ALARM_SPAN_S, r);
+	// Nine tenths: minutes are a little longer than that.
+	bool enough = r->by_minute && r->span_ms >= (uint64_t)METER_ALARM_SPAN_S * 900;
+	const struct memory_slope *s = enough && r->steady ? grower(r) : NULL;
+	if (s && !m->alarm) {
+		m->alarms++;
+		log_warning("memory grows: %s by %.1f MiB an hour (95%%: from %.1f on)", s->name,
+			s->trend.slope * 3600 / 1048576,
+			(s->trend.slope - s->trend.half) * 3600 / 1048576);
+	} else if (!s && m->alarm) {
+		log_info("memory no longer grows");
+	}
+	m->alarm = s != NULL;
+	memset(m->alarm_by, 0, sizeof m->alarm_by);
+	if (s)
+		memcpy(m->alarm_by, s->name, sizeof m->alarm_by);
+}
+
+void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
+{
+	struct memory_place place;
+	memory_ring_push(&m->seconds, s, m->life->number);
+	if (s->uptime_ms < m->next_minute_ms)
+		return;
+	m->next_minute_ms = s->uptime_ms - s->uptime_ms % MINUTE_MS + MINUTE_MS;
+	memory_ring_push(&m->minutes, s, m->life->number);
+	memory_place_read(&place);
+	memory_life_seen(m->life, s, &place);
+	history_write(m);
+	alarm_look(m);
+}
+
+static bool table_fills(const struct memory_slope *s, double span_s)
+{
+	const struct trend *t = &s->trend;
+	double gain = t->slope * span_s;
+	if (s->kind != MEMORY_FILL || s->value * 100 >= s->cap * 99)
+		return false;
+	if (gain <= (double)s->value / 100 || gain <= (double)s->cap / 1000)
+		return false;
+	return !t->known || t->slope - t->half > 0;
+}
+
+static void series_report(
+	const struct memory_ring *r, struct memory_report *out, const struct memory_row *newest)
+{
+	double most = 0, span_s = (double)out->span_ms / 1000;
+	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++) {
+		const struct memory_series *in = &r->series[i];
+		if (!in->name[0] || newest->value[i] == MEMORY_ABSENT)
+			continue;
+		struct memory_slope *s = &out->slope[out->count++];
+		*s = (struct memory_slope){
+			.kind = in->kind, .value = newest->value[i], .cap = in->cap};
+		memcpy(s->name, in->name, sizeof s->name);
+		memory_ring_trend(r, i, out->samples, &s->trend);
+		s->fills = table_fills(s, span_s);
+		double part = s->cap ? s->trend.slope / (double)s->cap : 0;
+		if (s->fills && (out->steady || part > most)) {
+			out->steady = false;
+			most = part;
+			memcpy(out->filling, s->name, sizeof out->filling);
+		}
+	}
+}
+
+void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out)
+{
+	uint64_t span_ms = span_s > UINT32_MAX ? (uint64_t)UINT32_MAX * 1000 : span_s * 1000;
+	bool minutes =
+		span_s > METER_SECONDS && memory_ring_span(&m->minutes, span_ms) >= MINUTES_MIN;
+	const struct memory_ring *r = minutes ? &m->minutes : &m->seconds;
+	*out = (struct memory_report){.by_minute = minutes,
+		.steady = true,
+		.samples = memory_ring_span(r, span_ms),
+		.alarm = m->alarm,
+		.alarms = m->alarms,
+		.refused = m->seconds.refused,
+		.damaged = m->damaged,
+		.kept = m->file && !m->file_failed};
+	memcpy(out->alarm_by, m->alarm_by, sizeof out->alarm_by);
+	if (out->samples == 0)
+		return;
+	const struct memory_row *newest = memory_ring_row(r, 0);
+	out->span_ms = newest->uptime_ms - memory_ring_row(r, out->samples - 1)->uptime_ms;
+	out->query_rate = memory_ring_query_rate(r, out->samples);
+	series_report(r, out, newest);
+}
+
+size_t memory_meter_bytes(const struct memory_meter *m)
+{
+	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes);
+}
+
+const struct memory_lives *memory_meter_lives(const struct memory_meter *m)
+{
+	return &m->lives;
+}
+
+const struct memory_ring *memory_meter_minutes(const struct memory_meter *m)
+{
+	return &m->minutes;
+}

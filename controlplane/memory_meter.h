@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The slope meter: how fast memory grows, in all and of each subsystem, and whether that means
+// anything yet.
+//
+// It is given a sample each second. The newest METER_SECONDS of them are kept, and one each minute
+// for METER_MINUTES in a ring that survives restarts (memory_file.h); both are allocated once. A
+// report draws a line through what there is of the asked span (trend.h). As long as a table fills,
+// growth is what tables are for: the report is not steady then, and names the one that fills
+// fastest. A table is full from 99% of its cap on; else it fills when the lower end of its slope is
+// above 0 and it gains over the span more than 1% of what it holds and 0.1% of its cap.
+//
+// The alarm looks once a minute at the last half hour, steady or not judged at all: it is on while
+// something grows by more than METER_ALARM_BYTES_H an hour with the whole interval of its slope,
+// and logged when it goes on and off.
+// One thread, save for what is said otherwise. A sample costs some microseconds, a report a
+// millisecond at most.
+
+#include "memory_life.h"
+#include "memory_ring.h"
+
+enum {
+	METER_SECONDS = 300,
+	METER_MINUTES = 1440,
+	METER_ALARM_SPAN_S = 1800,
+	METER_ALARM_BYTES_H = 1 << 20,
+};
+
+struct memory_meter;
+
+// `path`: of the history; NULL, or one that cannot be used (logged): it ends with the process.
+ATTR_MUST_CHECK int memory_meter_open(struct memory_meter **out, const char *path);
+void memory_meter_stopped(struct memory_meter *m); // the life ends as it should
+void memory_meter_close(struct memory_meter *m);   // NULL is fine
+void memory_meter_take(struct memory_meter *m, const struct memory_sample *s);
+
+struct memory_slope {
+	char name[MEMORY_NAME_MAX];
+	uint32_t kind;
+	uint64_t value, cap;
+	struct trend trend; // bytes, or entries, a second
+	bool fills;         // of a table
+};
+
+struct memory_report {
+	uint64_t span_ms; // between the first and last sample
+	unsigned samples;
+	bool by_minute;
+	bool steady;
+	char filling[MEMORY_NAME_MAX]; // "" when steady
+	double query_rate;             // a second
+	bool alarm;
+	char alarm_by[MEMORY_NAME_MAX];
+	uint64_t alarms;  // since the start
+	uint64_t refused; // values for which there was no series
+	uint64_t damaged; // parts of the history that could not be read
+	bool kept;        // the history is
+	unsigned count;
+	struct memory_slope slope[MEMORY_SERIES_MAX];
+};
+
+void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out);
+size_t memory_meter_bytes(const struct memory_meter *m); // of the rings
+const struct memory_lives *memory_meter_lives(const struct memory_meter *m);
+const struct memory_ring *memory_meter_minutes(const struct memory_meter *m);

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The history of memory on disk: what a restart finds, and what damage costs.
+
+#include "../../controlplane/memory_file.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LENGTH = 8 };
+
+static char folder[64], path[96];
+static struct memory_ring ring;
+static struct memory_lives lives;
+static struct memory_file *file;
+
+static void start(void)
+{
+	memset(&lives, 0, sizeof lives);
+	assert_int_equal(memory_ring_open(&ring, LENGTH), 0);
+	assert_int_equal(memory_file_open(&file, path, &ring, &lives), 0);
+}
+
+static void stop(void)
+{
+	memory_file_close(file);
+	memory_ring_close(&ring);
+}
+
+static void push(uint64_t minute, uint64_t rss, uint64_t life)
+{
+	struct memory_sample s = {.uptime_ms = minute * 60000, .queries = minute * 10};
+	memory_sample_bytes(&s, "rss", rss);
+	memory_sample_fill(&s, "l0", minute, 100);
+	memory_ring_push(&ring, &s, life);
+	assert_int_equal(memory_file_row(file, &ring), 0);
+}
+
+static int setup(void **)
+{
+	snprintf(folder, sizeof folder, "/tmp/weir-test-memory-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/history", folder);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	unlink(path);
+	return rmdir(folder);
+}
+
+static void a_restart_finds_the_samples(void **)
+{
+	start();
+	for (uint64_t i = 0; i < 5; i++)
+		push(i, 1000 + i, 1);
+	stop();
+	start();
+	assert_int_equal(ring.next, 5);
+	assert_string_equal(ring.series[0].name, "rss");
+	assert_int_equal(ring.series[1].kind, MEMORY_FILL);
+	assert_int_equal(memory_ring_row(&ring, 0)->value[0], 1004);
+	assert_int_equal(memory_ring_row(&ring, 4)->value[0], 1000);
+	assert_null(memory_ring_row(&ring, 5));
+	push(0, 7, 2);
+	assert_int_equal(memory_ring_span(&ring, UINT64_MAX), 1); // of this life
+	stop();
+}
+
+static void the_ring_goes_round(void **)
+{
+	start();
+	for (uint64_t i = 0; i < 3 * LENGTH + 3; i++)
+		push(i, i, 1);
+	stop();
+	start();
+	assert_int_equal(ring.next, 3 * LENGTH + 3);
+	for (unsigned back = 0; back < LENGTH; back++)
+		assert_int_equal(memory_ring_row(&ring, back)->value[0], 3 * LENGTH + 2 - back);
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	assert_true((size_t)st.st_size < 40000); // as at the start
+	stop();
+}
+
+static void flip(off_t at)
+{
+	uint8_t octet;
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, &octet, 1, at), 1);
+	octet ^= 0x10;
+	assert_int_equal(pwrite(fd, &octet, 1, at), 1);
+	close(fd);
+}
+
+static off_t size_of_file(void)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void a_damaged_row_is_one_row_less(void **)
+{
+	start();
+	for (uint64_t i = 0; i < LENGTH; i++)
+		push(i, i, 1);
+	stop();
+	flip(size_of_file() - 100); // the newest row, in the last place
+	start();
+	assert_int_equal(memory_file_damaged(file), 1);
+	assert_int_equal(ring.next, LENGTH - 1);
+	assert_int_equal(memory_ring_row(&ring, 0)->value[0], LENGTH - 2);
+	stop();
+}
+
+// Wherever a bit flips and wherever the file ends, the next start works and says sane things.
+static void no_damage_stops_a_start(void **)
+{
+	start();
+	for (uint64_t i = 0; i < LENGTH; i++)
+		push(i, i, 1);
+	struct memory_place place = {.wall_s = 5};
+	(void)memory_life_begin(&lives, &place);
+	assert_int_equal(memory_file_lives(file, &lives), 0);
+	stop();
+	off_t size = size_of_file();
+	for (off_t at = 0; at < size; at += 97) {
+		flip(at);
+		start();
+		assert_in_range(ring.next, 0, LENGTH);
+		assert_in_range(lives.next, 0, 1);
+		stop();
+		if (size_of_file() != size)
+			fail();
+		flip(at);
+	}
+	for (off_t cut = size; cut > 0; cut -= 611) {
+		assert_int_equal(truncate(path, cut), 0);
+		start();
+		assert_in_range(ring.next, 0, LENGTH);
+		stop();
+	}
+}
+
+static void lives_say_how_they_ended(void **)
+{
+	struct memory_place place = {.wall_s = 100, .boot = "one"};
+	start();
+	memory_life_begin(&lives, &place)->end = MEMORY_STOPPED;
+	(void)memory_life_begin(&lives, &place);
+	(void)memory_life_begin(&lives, &place);
+	place.oom_kills = 1;
+	(void)memory_life_begin(&lives, &place);
+	snprintf(place.boot, sizeof place.boot, "two");
+	place.oom_kills = 0;
+	(void)memory_life_begin(&lives, &place);
+	assert_int_equal(memory_file_lives(file, &lives), 0);
+	stop();
+	start();
+	static const uint32_t ends[] = {
+		MEMORY_RUNS, MEMORY_REBOOTED, MEMORY_OUT_KILLED, MEMORY_KILLED, MEMORY_STOPPED};
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		assert_int_equal(memory_life_get(&lives, i)->end, ends[i]);
+		assert_int_equal(memory_life_get(&lives, i)->number, ARRAY_LEN(ends) - i);
+	}
+	assert_null(memory_life_get(&lives, ARRAY_LEN(ends)));
+	for (unsigned i = 0; i < 2 * MEMORY_LIVES; i++)
+		(void)memory_life_begin(&lives, &place);
+	assert_int_equal(memory_life_get(&lives, 0)->number, 2 * MEMORY_LIVES + 5);
+	assert_null(memory_life_get(&lives, MEMORY_LIVES));
+	stop();
+}
+
+static void what_is_no_file_is_refused(void **)
+{
+	struct memory_ring r;
+	assert_int_equal(memory_ring_open(&r, LENGTH), 0);
+	assert_int_equal(memory_file_open(&file, folder, &r, &lives), -EISDIR);
+	memory_ring_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_restart_finds_the_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_ring_goes_round, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_row_is_one_row_less, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_damage_stops_a_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(lives_say_how_they_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

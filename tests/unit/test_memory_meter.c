@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The slope meter: growth, what is not judged yet, the alarm, series that come and go.
+
+#include "../../controlplane/memory_meter.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct memory_meter *meter;
+static struct memory_report report;
+static uint64_t second;
+
+static int setup(void **)
+{
+	second = 0;
+	return memory_meter_open(&meter, NULL);
+}
+
+static int teardown(void **)
+{
+	memory_meter_close(meter);
+	return 0;
+}
+
+static uint64_t jitter(uint64_t n)
+{
+	return n * 2654435761u % 4096;
+}
+
+// `seconds` samples: rss grows by `rss` a second, the table of cap 100,000 by `entries`.
+static uint64_t rss_now, entries_now;
+static void run(unsigned seconds, uint64_t rss, uint64_t entries)
+{
+	for (unsigned i = 0; i < seconds; i++, second++) {
+		struct memory_sample s = {.uptime_ms = second * 1000, .queries = second * 500};
+		rss_now += rss;
+		entries_now += entries;
+		memory_sample_bytes(&s, "rss", 50000000 + rss_now + jitter(second));
+		memory_sample_bytes(&s, "tables x", 4096);
+		memory_sample_fill(&s, "table", entries_now, 100000);
+		memory_meter_take(meter, &s);
+	}
+}
+
+static const struct memory_slope *slope(const char *name)
+{
+	for (unsigned i = 0; i < report.count; i++)
+		if (strcmp(report.slope[i].name, name) == 0)
+			return &report.slope[i];
+	fail_msg("no series %s", name);
+	return NULL;
+}
+
+static void growth_is_measured(void **)
+{
+	rss_now = 0, entries_now = 1000;
+	run(200, 2048, 0);
+	memory_meter_report(meter, 120, &report);
+	assert_int_equal(report.samples, 121);
+	assert_int_equal(report.span_ms, 120000);
+	assert_true(report.steady);
+	assert_float_equal(report.query_rate, 500, 0.001);
+	const struct trend *t = &slope("rss")->trend;
+	assert_true(trend_is_above(t, 2000) && trend_is_below(t, 2100));
+	t = &slope("tables x")->trend;
+	assert_true(t->known);
+	assert_float_equal(t->slope, 0, 1e-9);
+}
+
+static void a_table_that_fills_is_named(void **)
+{
+	rss_now = 0, entries_now = 1000;
+	run(100, 2048, 10);
+	memory_meter_report(meter, 60, &report);
+	assert_false(report.steady);
+	assert_string_equal(report.filling, "table");
+	assert_true(slope("table")->fills);
+	run(100, 0, 0); // as full as it was
+	memory_meter_report(meter, 60, &report);
+	assert_true(report.steady);
+	entries_now = 99500; // full, though the last entries come
+	run(100, 0, 1);
+	memory_meter_report(meter, 60, &report);
+	assert_true(report.steady);
+}
+
+static void an_hour_is_seen_by_the_minute(void **)
+{
+	rss_now = 0, entries_now = 1000;
+	run(2 * 3600, 1000, 0);
+	memory_meter_report(meter, 3600, &report);
+	assert_true(report.by_minute);
+	assert_int_equal(report.samples, 61);
+	assert_true(trend_is_above(&slope("rss")->trend, 990));
+	memory_meter_report(meter, 300, &report);
+	assert_false(report.by_minute);
+}
+
+static void the_alarm_goes_on_and_off(void **)
+{
+	rss_now = 0, entries_now = 1000;
+	run(1500, 4096, 0);
+	memory_meter_report(meter, 60, &report);
+	assert_false(report.alarm); // half an hour is not over
+	run(600, 4096, 0);
+	memory_meter_report(meter, 60, &report);
+	assert_true(report.alarm);
+	assert_string_equal(report.alarm_by, "rss");
+	assert_int_equal(report.alarms, 1);
+	run(3600, 0, 0);
+	memory_meter_report(meter, 60, &report);
+	assert_false(report.alarm);
+	assert_int_equal(report.alarms, 1);
+}
+
+static void a_slow_leak_under_the_bound_is_no_alarm(void **)
+{
+	rss_now = 0, entries_now = 1000;
+	run(3600, 100, 0);
+	memory_meter_report(meter, 60, &report);
+	assert_false(report.alarm);
+	assert_int_equal(report.alarms, 0);
+}
+
+static void many_take(unsigned from, unsigned count)
+{
+	char name[MEMORY_NAME_MAX];
+	struct memory_sample s = {.uptime_ms = second++ * 1000};
+	for (unsigned i = from; i < from + count; i++) {
+		snprintf(name, sizeof name, "series %u", i);
+		memory_sample_bytes(&s, name, i);
+	}
+	memory_meter_take(meter, &s);
+}
+
+static void series_over_the_cap_are_counted(void **)
+{
+	many_take(0, MEMORY_SERIES_MAX);
+	memory_meter_report(meter, 10, &report);
+	assert_int_equal(report.count, MEMORY_SERIES_MAX);
+	assert_int_equal(report.refused, 0);
+	many_take(1000, 1); // all places are taken
+	memory_meter_report(meter, 10, &report);
+	assert_int_equal(report.refused, 1);
+	many_take(0, MEMORY_SERIES_MAX + 3);
+	memory_meter_report(meter, 10, &report);
+	assert_int_equal(report.refused, 4);
+	for (unsigned i = 0; i < METER_SECONDS; i++)
+		many_take(0, 1);
+	many_take(1000, 1); // those that nobody has had for so long have left
+	memory_meter_report(meter, 10, &report);
+	assert_int_equal(report.refused, 4);
+	assert_int_equal(slope("series 1000")->value, 1000);
+	assert_int_equal(slope("series 1000")->trend.samples, 1);
+}
+
+static void nothing_yet_is_an_empty_report(void **)
+{
+	memory_meter_report(meter, 3600, &report);
+	assert_int_equal(report.count, 0);
+	assert_int_equal(report.samples, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_yet_is_an_empty_report, setup, teardown),
+		cmocka_unit_test_setup_teardown(growth_is_measured, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_table_that_fills_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_hour_is_seen_by_the_minute, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_alarm_goes_on_and_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_slow_leak_under_the_bound_is_no_alarm, setup, teardown),
+		cmocka_unit_test_setup_teardown(series_over_the_cap_are_counted, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
