@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The slope meter's samples: each second what the process, its heap and its tables hold.
+// The slope meter's samples: each second what the process, its heap, its subsystems and its tables
+// hold.
 
 #include "app_reload.h"
 #include "heap.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 #include <weir/clock.h>
-#include <weir/log.h>
+#include <weir/mem_account.h>
 
 struct app_memory {
 	struct app *app;
@@ -34,24 +35,13 @@ static uint64_t queries_of(struct app *a, const struct resolver_status *s)
 	return log.weight + log.unlogged + log.excluded_weight;
 }
 
-// Octets of the tables of one owner, once for each owner.
-static void owners_take(struct memory_sample *m, const struct table_registry *tables)
+// What each subsystem has asked for and not given back.
+static void accounts_take(struct memory_sample *m)
 {
-	char name[MEMORY_NAME_MAX];
-	for (unsigned i = 0; i < tables->count; i++) {
-		const char *owner = tables->table[i].owner;
-		uint64_t bytes = 0;
-		bool first = true;
-		for (unsigned k = 0; k < tables->count; k++) {
-			if (strcmp(tables->table[k].owner, owner) != 0)
-				continue;
-			first = first && k >= i;
-			bytes += tables->table[k].bytes;
-		}
-		snprintf(name, sizeof name, "tables %s", owner);
-		if (first)
-			memory_sample_bytes(m, name, bytes);
-	}
+	struct mem_sum by[MEM_ACCOUNT_COUNT];
+	(void)mem_accounts(by);
+	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
+		memory_sample_bytes(m, mem_account_names[i], by[i].bytes);
 }
 
 static void fills_take(struct memory_sample *m, const struct table_registry *tables)
@@ -81,7 +71,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	memory_sample_bytes(&m->sample, "rss", rss);
 	memory_sample_bytes(&m->sample, "anonymous", anonymous);
 	memory_sample_bytes(&m->sample, "heap", heap.allocated);
-	owners_take(&m->sample, &tables);
+	accounts_take(&m->sample);
 	fills_take(&m->sample, &tables);
 	memory_meter_take(a->meter, &m->sample);
 }

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "heap.h"
 
+// clang-format off
+// The header declares these; so this file is no site of heap_site.h.
+#undef malloc
+#undef calloc
+#undef realloc
+#undef aligned_alloc
+#undef free
 #include <jemalloc/jemalloc.h>
+// clang-format on
 
 #include <errno.h>
 #include <malloc.h>
