@@ -171,6 +171,55 @@ static void test_reply_octets(void **)
 	harness_end(h);
 }
 
+// A long answer to a miss of this client, from the control plane.
+static void answer_late(struct harness *h, const char *client)
+{
+	enum { ANSWER_LEN = 400 };
+	struct wire_query q = from(client);
+	struct msg_miss miss;
+	uint8_t question[300], dns[ANSWER_LEN] = {0};
+	q.name = "cold.example";
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &miss, question), 0);
+	wire_put16(dns, miss.id);
+	wire_put16(dns + 2, 0x8180);
+	wire_put16(dns + 4, 1);
+	memcpy(dns + 12, question, miss.question_len);
+	const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
+		.arrival_ms = miss.arrival_ms,
+		.path = miss.path,
+		.dns_len = ANSWER_LEN};
+	harness_answer(h, &head, dns, ANSWER_LEN);
+	assert_int_equal(stage_answer(&h->w), 1);
+	harness_drain(h);
+}
+
+static void test_late_answers_are_charged(void **)
+{
+	enum { REPLY_OCTETS = 100, MORE = 3 }; // that 400 octets cost beside the query itself
+	static const char *const limited[] = {"198.18.2.1", "fd53:0:0:201::1"};
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	lists(&l, false, 0);
+	l.access.network_rate = 0;
+	l.access.reply_octets = REPLY_OCTETS;
+	harness_access(h, &l.access);
+	harness_limits_look(h, 1000);
+	for (unsigned i = 0; i < ARRAY_LEN(limited); i++) {
+		answer_late(h, limited[i]);
+		assert_int_equal(ask(h, limited[i], 100), RATE * BURST_S - 1 - MORE);
+	}
+	answer_late(h, "198.18.1.1"); // has no limit
+	assert_int_equal(ask(h, "198.18.1.1", 100), 100);
+	l.access.reply_octets = 0;
+	harness_access(h, &l.access);
+	harness_limits_look(h, 2000);
+	answer_late(h, "198.18.3.1");
+	assert_int_equal(ask(h, "198.18.3.1", 100), RATE * BURST_S - 1);
+	harness_end(h);
+}
+
 static void test_slip(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -218,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),
 		cmocka_unit_test(test_reply_octets),
+		cmocka_unit_test(test_late_answers_are_charged),
 		cmocka_unit_test(test_slip),
 		cmocka_unit_test(test_source_ports),
 	};

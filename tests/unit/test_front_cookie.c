@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DNS cookies by the front: at once, of misses, and where a TCP option is put behind them.
+#include "../../controlplane/policy_build.h"
 #include "front_rig.h"
 
+#include <unistd.h>
 #include <weir/bytes.h>
+#include <weir/clock.h>
 
 enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN };
 
@@ -104,6 +107,87 @@ static void test_malformed(void **)
 	assert_int_equal(front_said_reply.opt, front_said_reply.len - DNS_OPT_FIXED_LEN);
 }
 
+// One query a second; each one over that is told so.
+static void limits_publish(enum dns_cookie_require require)
+{
+	static const struct policy_group everyone;
+	const uint64_t none[4] = {0};
+	struct ip_address allow;
+	struct policy_image image;
+	char why[SHM_WHY_MAX];
+
+	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	rig.config.access = (struct config_access){
+		.allow = &allow, .allow_count = 1, .rate = 1, .burst_s = 1, .slip = 1};
+	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
+	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
+	free(image.head);
+	memset(&rig.config.access, 0, sizeof rig.config.access);
+	rig.config.cookies.require = require;
+	publish_config(rig.publisher, &rig.config, none, true, 0);
+}
+
+static uint16_t said_flags(void)
+{
+	return get_u16(front_said + 2);
+}
+
+// Asks without a cookie until it is over its limits, which the engine looks at every 100 ms.
+static void spend(void)
+{
+	const struct front_rig_query q = {
+		.name = "a.example", .type = DNS_TYPE_A, .client = "198.18.0.9"};
+	const uint64_t until_ms = clock_mono_ms() + 20000;
+	do {
+		if (clock_mono_ms() > until_ms)
+			fail_msg("never over its limit");
+		assert_int_not_equal(front_rig_ask(FRONT_UDP, &q), FRONT_BROKEN);
+	} while (!(said_flags() & DNS_FLAG_TC));
+}
+
+// What is said to this cookie over the limits: asked again if time let it pass.
+static bool verdict_of(const uint8_t *cookie, uint16_t len, enum verdict v)
+{
+	for (unsigned tries = 0; tries < 20; tries++) {
+		spend();
+		uint64_t before = counts(FRONT_UDP).verdict[v];
+		assert_int_equal(ask_with(FRONT_UDP, "a.example", cookie, len), FRONT_REPLY);
+		if (counts(FRONT_UDP).verdict[v] > before)
+			return true;
+	}
+	return false;
+}
+
+static void test_over_limit(void **)
+{
+	uint8_t good[DNS_COOKIE_LEN], bad[DNS_COOKIE_LEN], back[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	assert_int_equal(ask_with(FRONT_UDP, "a.example", mine, 8), FRONT_LATER);
+	const struct front_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, good);
+	memcpy(bad, good, sizeof bad);
+	bad[20] ^= 1;
+	limits_publish(DNS_COOKIE_REQUIRE_NEVER);
+	assert_true(verdict_of(bad, sizeof bad, VERDICT_slip_limited));
+	cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, back);
+	assert_true(verdict_of(mine, 8, VERDICT_slip_limited));
+	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_badcookie], 0);
+	limits_publish(DNS_COOKIE_REQUIRE_OVER_LIMIT);
+	assert_true(verdict_of(mine, 8, VERDICT_badcookie));
+	assert_true(verdict_of(bad, sizeof bad, VERDICT_badcookie));
+	cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, back);
+	assert_int_equal(said_flags() & DNS_FLAG_RCODE, DNS_RCODE_BADCOOKIE & DNS_FLAG_RCODE);
+	assert_int_equal(front_said[front_said_reply.opt + 5], DNS_RCODE_BADCOOKIE >> 4);
+	assert_int_equal(get_u16(front_said + 6), 0);
+	assert_int_equal(counts(FRONT_UDP).cookies_exempt, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		spend();
+		assert_int_equal(ask_with(FRONT_UDP, "a.example", back, sizeof back), FRONT_REPLY);
+		assert_int_equal(said_flags() & (DNS_FLAG_RCODE | DNS_FLAG_TC), 0);
+	}
+	assert_int_not_equal(counts(FRONT_UDP).cookies_exempt, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -112,6 +196,7 @@ int main(void)
 		T(test_miss_and_hit),
 		T(test_new_settings_keep_own_secrets),
 		T(test_malformed),
+		T(test_over_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

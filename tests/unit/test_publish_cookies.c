@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The secrets of cookies as workers and the front get them, day by day.
+#include "../../controlplane/publish.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/dns_cookie.h>
+
+enum { DAY_MS = 24 * 3600 * 1000, NOW_S = 1000 };
+
+static struct shm_paths paths;
+static struct config config;
+static struct publisher *p;
+static const uint64_t lists[4] = {1, 2, 3, 4};
+static const struct dns_cookie_client client = {(const uint8_t *)"abcd", 4, NOW_S};
+
+static int setup(void **)
+{
+	char run[64], why[SHM_WHY_MAX];
+	snprintf(run, sizeof(run), "/tmp/weir-test-publish-cookies-%d", getpid());
+	if (shm_paths_init(&paths, run, "off", why) < 0)
+		fail_msg("shm_paths_init: %s", why);
+	memset(&config, 0, sizeof(config));
+	config.cache.l0_mb = 2;
+	config.limits.udp_reply_size = 1232;
+	config.cookies.enabled = true;
+	if (publisher_open(&p, &paths, &config, why) < 0)
+		fail_msg("publisher_open: %s", why);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	char command[256];
+	publisher_close(p);
+	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
+	return system(command);
+}
+
+static void publish(void)
+{
+	publish_config(p, &config, lists, true, 77);
+}
+
+static uint64_t generation(void)
+{
+	return atomic_load(&publisher_directory(p)->config_generation);
+}
+
+// What workers adopt, which is what the front has.
+static struct dns_cookie_terms terms(void)
+{
+	const struct directory *d = publisher_directory(p);
+	struct dns_cookie_terms mine;
+	publisher_cookies(p, &mine);
+	const struct dp_config *c = &d->config[generation() % DIRECTORY_CONFIG_SLOTS];
+	assert_memory_equal(&c->cookies, &mine, sizeof mine);
+	return mine;
+}
+
+static enum dns_cookie_kind kind_of(const struct dns_cookie_terms *made_by, bool *fresh)
+{
+	uint8_t cookie[DNS_COOKIE_LEN] = "abcdefgh";
+	const struct dns_cookie_terms now = terms();
+	dns_cookie_make(made_by, &client, cookie);
+	return dns_cookie_check(&now, &client, cookie, sizeof cookie, fresh);
+}
+
+static void test_own_secrets_change_each_day(void **)
+{
+	bool fresh;
+	publish();
+	const uint64_t begin_ms = clock_mono_ms(), first_generation = generation();
+	const struct dns_cookie_terms first = terms();
+	assert_int_equal(first.count, 1);
+	publisher_heartbeat(p, begin_ms + DAY_MS - 60000);
+	assert_int_equal(generation(), first_generation);
+	assert_int_equal(kind_of(&first, &fresh), DNS_COOKIE_GOOD);
+	assert_true(fresh);
+
+	publisher_heartbeat(p, begin_ms + DAY_MS);
+	assert_int_equal(generation(), first_generation + 1);
+	const struct dns_cookie_terms second = terms();
+	assert_int_equal(second.count, 2);
+	assert_memory_equal(second.secret[1], first.secret[0], DNS_COOKIE_SECRET_LEN);
+	assert_int_equal(kind_of(&first, &fresh), DNS_COOKIE_GOOD);
+	assert_false(fresh); // its owner gets a new one
+	assert_int_equal(kind_of(&second, &fresh), DNS_COOKIE_GOOD);
+	assert_true(fresh);
+	publisher_heartbeat(p, begin_ms + DAY_MS + 1000); // not again
+	assert_int_equal(generation(), first_generation + 1);
+
+	publisher_heartbeat(p, begin_ms + 3 * (uint64_t)DAY_MS);
+	assert_int_equal(terms().count, 2);
+	assert_int_equal(kind_of(&second, &fresh), DNS_COOKIE_GOOD);
+	assert_int_equal(kind_of(&first, &fresh), DNS_COOKIE_BAD);
+}
+
+static void test_the_other_settings_stay(void **)
+{
+	publish();
+	const struct directory *d = publisher_directory(p);
+	struct dp_config before = d->config[generation() % DIRECTORY_CONFIG_SLOTS];
+	publisher_heartbeat(p, clock_mono_ms() + DAY_MS);
+	struct dp_config after = d->config[generation() % DIRECTORY_CONFIG_SLOTS];
+	assert_int_equal(after.udp_limit, 1232);
+	assert_int_equal(after.pause_until_ms, 77);
+	memset(&before.cookies, 0, sizeof before.cookies);
+	memset(&after.cookies, 0, sizeof after.cookies);
+	assert_memory_equal(&before, &after, sizeof before);
+}
+
+static void test_a_reload_changes_no_secret(void **)
+{
+	publish();
+	const struct dns_cookie_terms first = terms();
+	publish();
+	const struct dns_cookie_terms again = terms();
+	assert_memory_equal(&first, &again, sizeof first);
+}
+
+static void test_configured_secrets_stay(void **)
+{
+	config.cookies.count = 1;
+	memset(config.cookies.secret[0], 0x5a, DNS_COOKIE_SECRET_LEN);
+	publish();
+	uint64_t before = generation();
+	publisher_heartbeat(p, clock_mono_ms() + 2 * (uint64_t)DAY_MS);
+	assert_int_equal(generation(), before);
+	const struct dns_cookie_terms now = terms();
+	assert_int_equal(now.count, 1);
+	assert_memory_equal(now.secret[0], config.cookies.secret[0], DNS_COOKIE_SECRET_LEN);
+	config.cookies.enabled = false;
+	publish();
+	publisher_heartbeat(p, clock_mono_ms() + 4 * (uint64_t)DAY_MS);
+	assert_int_equal(generation(), before + 1);
+	assert_int_equal(terms().is_on, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_own_secrets_change_each_day),
+		T(test_the_other_settings_stay),
+		T(test_a_reload_changes_no_secret),
+		T(test_configured_secrets_stay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
