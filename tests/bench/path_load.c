@@ -6,10 +6,12 @@
 #include "../dp/wire.h"
 #include "corpus_l0.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/dns_name.h>
@@ -69,6 +71,29 @@ static void draw_name(
 		corpus_cached(draw_cached(t, below, which), name);
 }
 
+void path_cookie_terms(struct dns_cookie_terms *out)
+{
+	*out = (struct dns_cookie_terms){.is_on = 1, .count = 1};
+	memset(out->secret[0], 0x5a, DNS_COOKIE_SECRET_LEN);
+}
+
+static size_t make_with_cookie(const struct wire_query *q, uint8_t frame[WIRE_MAX])
+{
+	enum { OPTION_HEAD = 4 };
+	uint8_t dns[WIRE_MAX], address[4];
+	struct dns_cookie_terms terms;
+	size_t n = wire_make_dns(q, dns);
+	path_cookie_terms(&terms);
+	(void)inet_pton(AF_INET, WIRE_CLIENT4, address);
+	const struct dns_cookie_client client = {address, 4, (uint32_t)time(NULL)};
+	put_u16(dns + n - 2, OPTION_HEAD + DNS_COOKIE_LEN);
+	put_u16(dns + n, DNS_EDNS_OPTION_COOKIE);
+	put_u16(dns + n + 2, DNS_COOKIE_LEN);
+	memset(dns + n + OPTION_HEAD, 0xc1, DNS_COOKIE_CLIENT_LEN);
+	dns_cookie_make(&terms, &client, dns + n + OPTION_HEAD);
+	return wire_make_udp(q, dns, n + OPTION_HEAD + DNS_COOKIE_LEN, frame);
+}
+
 static bool put_frame(FILE *f, const struct path_traffic *t, const double *below, uint32_t serial)
 {
 	uint8_t frame[WIRE_MAX];
@@ -88,11 +113,11 @@ static bool put_frame(FILE *f, const struct path_traffic *t, const double *below
 		.version = t->ipv6 ? 6 : 4,
 		.has_vlan = t->vlan,
 		.vlan_tci = 5,
-		.edns = t->edns,
+		.edns = t->edns || t->cookies,
 		.id = (uint16_t)(serial | 1),
 		.src_port = (uint16_t)(1024 + corpus_mix(draw) % 60000),
 	};
-	uint32_t len = (uint32_t)wire_make(&q, frame);
+	uint32_t len = (uint32_t)(t->cookies ? make_with_cookie(&q, frame) : wire_make(&q, frame));
 	return put_words(f, (const uint32_t[]){0, 0, len, len}, 4) && fwrite(frame, len, 1, f) == 1;
 }
 

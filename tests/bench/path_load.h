@@ -7,6 +7,7 @@
 
 #include "path_policy.h"
 
+#include <weir/dns_cookie.h>
 #include <weir/l0_writer.h>
 #include <weir/rule_image.h>
 
@@ -18,11 +19,14 @@ struct path_traffic {
 	unsigned negative_percent; // for names that L0 knows not to exist
 	bool zipf;                 // of `names`, number n is drawn in proportion to 1/(n + 1)
 	bool ipv6, vlan, edns;     // of all of them
+	bool cookies;              // right ones of the one client, IPv4
 	bool clients;              // many, drawn evenly from CLIENTS_NETS networks
 	bool groups;               // these are in groups
 	bool limits;               // and held to a rate
 };
 
+// By which those cookies are right, for the next half hour.
+void path_cookie_terms(struct dns_cookie_terms *out);
 // Writes a pcap file at `path`. False after saying why.
 bool path_pcap_write(const char *path, const struct path_traffic *t);
 

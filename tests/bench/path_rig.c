@@ -112,6 +112,7 @@ static bool make_worker(struct path_rig *r)
 		.blocking_on = 1,
 		.group_lists = {(UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1},
 	};
+	path_cookie_terms(&r->tables.config.cookies);
 	r->w.service = &r->service;
 	r->w.pool = pool;
 	r->w.bell = -1;
