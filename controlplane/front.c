@@ -135,12 +135,19 @@ void front_session_end(struct front *f, struct front_session *s)
 	}
 }
 
-// Our OPT is the last record. It has the cookie if there is one to send, and then an error or none
-// (dns_reply.h).
-static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint8_t has_opt)
+enum { ERROR_LEN = 6, OPTION_HEAD = 4 };
+
+// Octets of the options of our OPT without an error.
+static uint16_t options_least(const struct front *f, uint8_t has_opt)
 {
-	enum { ERROR_LEN = 6, OPTION_HEAD = 4 };
-	const uint16_t least = has_opt > DNS_OPT_PLAIN ? OPTION_HEAD + DNS_COOKIE_LEN : 0;
+	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->r->set.identity.nsid) : 0;
+	return (uint16_t)((has_opt & DNS_OPT_COOKIE ? OPTION_HEAD + DNS_COOKIE_LEN : 0)
+			  + (nsid ? OPTION_HEAD + nsid : 0));
+}
+
+// Our OPT is the last record. It has these options, and then an error or none (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
+{
 	const uint16_t behind[] = {least, least + ERROR_LEN};
 	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
 		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
@@ -153,21 +160,23 @@ static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint8_t has_opt)
 }
 
 // Of a reply of ours, where the error is the last option.
-static int reply_ede(const uint8_t *msg, uint16_t len, uint8_t has_opt)
+static int reply_ede(const struct front *f, const uint8_t *msg, uint16_t len, uint8_t has_opt)
 {
-	const int behind = DNS_OPT_FIXED_LEN + (has_opt > DNS_OPT_PLAIN ? 4 + DNS_COOKIE_LEN : 0);
-	uint16_t opt = opt_of(msg, len, has_opt);
+	const uint16_t least = options_least(f, has_opt);
+	const int behind = DNS_OPT_FIXED_LEN + least;
+	uint16_t opt = opt_of(msg, len, least);
 	const uint8_t *option = msg + opt + behind;
-	if (!opt || len - opt < behind + 6 || get_u16(option) != DNS_EDNS_OPTION_EDE)
+	if (!opt || len - opt < behind + ERROR_LEN || get_u16(option) != DNS_EDNS_OPTION_EDE)
 		return DNS_EDE_NONE;
 	return get_u16(option + 4);
 }
 
-static void reply_fill(struct front_counts *c, uint8_t *msg, uint16_t len, uint8_t has_opt,
-	struct front_reply *out)
+static void reply_fill(const struct front *f, struct front_counts *c, uint8_t *msg, uint16_t len,
+	uint8_t has_opt, struct front_reply *out)
 {
-	*out = (struct front_reply){
-		.msg = msg, .len = len, .opt = has_opt ? opt_of(msg, len, has_opt) : 0};
+	*out = (struct front_reply){.msg = msg, .len = len};
+	if (has_opt)
+		out->opt = opt_of(msg, len, options_least(f, has_opt));
 	c->truncated += (get_u16(msg + 2) & DNS_FLAG_TC) != 0;
 }
 
@@ -223,7 +232,7 @@ static struct waiter waiter_of(const struct front *f, const struct front_slot *s
 		.group = q->group,
 		.arrival_ms = slot->asked_ms,
 	};
-	if (w.has_opt > DNS_OPT_PLAIN)
+	if (w.has_opt & DNS_OPT_COOKIE)
 		memcpy(w.cookie, q->query.cookie, sizeof(w.cookie));
 	waiter_keep_case(&w, msg + DNS_HEADER_LEN, q->query.name.len);
 	return w;
@@ -250,7 +259,7 @@ static void log_told(struct front *f, const struct front_slot *slot, bool is_tcp
 {
 	if (!resolver_log_is_on(f->r->log))
 		return;
-	struct resolver_logged what = {.ede = reply_ede(reply, len, slot->has_opt)};
+	struct resolver_logged what = {.ede = reply_ede(f, reply, len, slot->has_opt)};
 	resolver_log_told(&what, told);
 	log_end(f, slot, is_tcp, q, what, reply, len);
 }
@@ -286,7 +295,7 @@ static void log_settled(struct front *f, const struct front_session *s,
 		.group = is_unread ? 0 : q->group};
 	const uint8_t *reply = reply_len ? f->r->reply : NULL;
 	const struct resolver_logged what = {
-		.ede = reply ? reply_ede(reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
+		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,
 		.tier = tiers[v],
 		.list = q->list,
@@ -306,7 +315,7 @@ static enum front_outcome refuse(struct front *f, const struct front_session *s,
 	uint16_t len = dns_reply_rcode(
 		reply, DNS_MESSAGE_MAX, &q->query, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER, &sum);
 	c->verdict[VERDICT_servfail_ring_full]++;
-	reply_fill(c, reply, len, q->query.has_opt, out);
+	reply_fill(f, c, reply, len, q->query.has_opt, out);
 	return FRONT_REPLY;
 }
 
@@ -334,7 +343,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 		slot_give_back(f, slot);
 		front_charge(f, s, client, f->said.len);
 		count_said(c, f->said.told.kind);
-		reply_fill(c, f->r->reply, f->said.len, q->query.has_opt, out);
+		reply_fill(f, c, f->r->reply, f->said.len, q->query.has_opt, out);
 		return FRONT_REPLY;
 	}
 	if (slot_is_last(f, slot)) {
@@ -367,7 +376,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
 	front_charge(f, s, client, reply_len);
-	reply_fill(c, f->r->reply, reply_len, q.query.has_opt, out);
+	reply_fill(f, c, f->r->reply, reply_len, q.query.has_opt, out);
 	return FRONT_REPLY;
 }
 
@@ -402,7 +411,7 @@ void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, u
 	count_answer(c, told->kind);
 	log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, told);
 	front_charge(f, slot->session, &slot->client, len);
-	reply_fill(c, msg, len, slot->has_opt, &reply);
+	reply_fill(f, c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);
 }
 

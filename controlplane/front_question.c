@@ -19,7 +19,8 @@ static enum verdict reply_rcode(struct front *f, const struct front_question *q,
 	return v;
 }
 
-// dns_query_parse for a client of this address, and what the query is with its cookie.
+// dns_query_parse for a client of this address, what the query is with its cookie, and its reply's
+// NSID.
 static enum dns_query_status cookie_parse(struct front *f, const union front_client *from,
 	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
 {
@@ -28,7 +29,10 @@ static enum dns_query_status cookie_parse(struct front *f, const union front_cli
 
 	*kind = DNS_COOKIE_NONE;
 	enum dns_query_status status = dns_query_parse(msg, size, q);
-	if (status == DNS_QUERY_SHORT || q->cookie_len == 0)
+	if (status == DNS_QUERY_SHORT)
+		return status;
+	dns_identity_nsid(&f->r->set.identity, q);
+	if (q->cookie_len == 0)
 		return status;
 	client.address = front_policy_octets(&from->any, &client.ip_version);
 	client.now_s = (uint32_t)time(NULL);

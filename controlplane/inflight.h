@@ -36,7 +36,7 @@ struct waiter {
 		struct front_ticket ticket; // is_front: of the control plane's own server
 	};
 	uint16_t id, flags, udp_size;
-	uint8_t has_opt : 2; // enum dns_query_opt
+	uint8_t has_opt : 3; // of enum dns_query_opt
 	bool dnssec_ok : 1, is_front : 1;
 	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;

@@ -74,7 +74,7 @@ static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint1
 	}
 	memcpy(&m, buf, sizeof(m));
 	if (m.dp_incarnation != l->incarnation || m.path.worker != lane->index
-		|| m.question_len + (m.has_opt > DNS_OPT_PLAIN ? DNS_COOKIE_LEN : 0u)
+		|| m.question_len + (m.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0u)
 			   != len - sizeof(m)) {
 		l->stats.foreign++;
 		return;

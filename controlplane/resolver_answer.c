@@ -54,10 +54,12 @@ static void query_rebuild(struct resolver *r, const struct waiter *w)
 	q->id = w->id;
 	q->flags = w->flags;
 	q->udp_size = w->udp_size;
-	q->has_opt = w->has_opt;
+	q->has_opt = w->has_opt & (DNS_OPT_PLAIN | DNS_OPT_COOKIE);
 	q->dnssec_ok = w->dnssec_ok;
-	if (w->has_opt > DNS_OPT_PLAIN)
+	if (w->has_opt & DNS_OPT_COOKIE)
 		memcpy(q->cookie, w->cookie, sizeof(q->cookie));
+	q->asks_nsid = w->has_opt & DNS_OPT_NSID;
+	dns_identity_nsid(&r->set.identity, q);
 	q->question_len = (uint16_t)(n + 4);
 	memset(msg, 0, DNS_HEADER_LEN);
 	put_u16(msg, w->id);

@@ -51,7 +51,7 @@ static bool miss_parse(
 		.id = m->id,
 		.flags = m->flags,
 		.udp_size = m->udp_size < DNS_UDP_PLAIN_MAX ? DNS_UDP_PLAIN_MAX : m->udp_size,
-		.has_opt = m->has_opt < DNS_OPT_COOKIE ? m->has_opt & 1u : DNS_OPT_COOKIE,
+		.has_opt = m->has_opt & DNS_OPT_PLAIN ? m->has_opt & DNS_OPT_ALL : DNS_OPT_NONE,
 		.dnssec_ok = m->dnssec_ok != 0,
 		.group = m->group,
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
@@ -60,7 +60,7 @@ static bool miss_parse(
 		.arrival_more_us = m->arrival_more_us < MORE_US_MAX ? m->arrival_more_us : 0,
 		.query_len = m->query_len,
 	};
-	if (m->has_opt > DNS_OPT_PLAIN)
+	if (m->has_opt & DNS_OPT_COOKIE)
 		memcpy(out->waiter.cookie, question + m->question_len, DNS_COOKIE_LEN);
 	out->view = views_find(r->views, m->view);
 	if (!out->view)

@@ -17,7 +17,7 @@ static uint32_t arrival_more_us(const struct batch *b)
 bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 {
 	struct worker *w = b->w;
-	const uint32_t cookie = p->q.has_opt > DNS_OPT_PLAIN ? DNS_COOKIE_LEN : 0;
+	const uint32_t cookie = p->q.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
 	uint32_t len = (uint32_t)sizeof(struct msg_miss) + p->q.question_len + cookie;
 	struct msg_miss *msg = ring_reserve(&w->miss, MSG_MISS, len);
 	if (!msg)

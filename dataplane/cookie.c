@@ -2,6 +2,7 @@
 #include "cookie.h"
 
 #include <time.h>
+#include <weir/dns_identity.h>
 
 enum { ARCOUNT_AT = 10 };
 
@@ -10,7 +11,10 @@ enum dns_query_status cookie_parse(
 {
 	enum dns_query_status status = dns_query_parse(packet_dns(p), p->dns_len, &p->q);
 	*kind = DNS_COOKIE_NONE;
-	if (status == DNS_QUERY_SHORT || p->q.cookie_len == 0)
+	if (status == DNS_QUERY_SHORT)
+		return status;
+	dns_identity_nsid(&b->tables->config.identity, &p->q);
+	if (p->q.cookie_len == 0)
 		return status;
 	const struct dns_cookie_client client = {.address = packet_source(p),
 		.ip_version = p->ip_version,

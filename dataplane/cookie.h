@@ -7,7 +7,7 @@
 
 #include "batch.h"
 
-// dns_query_parse for a packet, and what it is with its cookie.
+// dns_query_parse for a packet, and what it is with its cookie; its reply's NSID (dns_identity.h).
 ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 	const struct batch *b, struct packet *p, enum dns_cookie_kind *kind);
 

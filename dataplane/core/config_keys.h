@@ -277,7 +277,10 @@
 	X(identity, version, version, TEXT, none, "", 0, 63, LIVE,                                 \
 		"What `version.bind` and `version.server` (TXT of class CH) say. Empty: REFUSED.") \
 	X(identity, name, name, TEXT, none, "", 0, 63, LIVE,                                       \
-		"What `hostname.bind` and `id.server` say (RFC 4892). Empty: REFUSED.")
+		"What `hostname.bind` and `id.server` say (RFC 4892). Empty: REFUSED.")            \
+	X(identity, nsid, nsid, TEXT, none, "", 0, 63, LIVE,                                       \
+		"The NSID option (RFC 5001) of the reply to a query that asks for it. Empty: "     \
+		"none.")
 
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \

@@ -116,7 +116,7 @@ struct config_raw_fallback {
 };
 
 struct config_raw_identity {
-	char *version, *name;
+	char *version, *name, *nsid;
 };
 
 struct config_raw_access {

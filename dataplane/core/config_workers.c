@@ -48,6 +48,7 @@ void config_identity_take(const struct config *config, struct dns_identity *out)
 {
 	text_take(out->version, config->identity.version);
 	text_take(out->name, config->identity.name);
+	text_take(out->nsid, config->identity.nsid);
 }
 
 void config_for_workers(const struct config *config, struct dp_config *out)

@@ -133,6 +133,6 @@ enum dns_query_status dns_cookie_settle(const struct dns_cookie_terms *t,
 	*kind = dns_cookie_check(t, c, q->cookie, q->cookie_len, &fresh);
 	if (!fresh)
 		dns_cookie_make(t, c, q->cookie);
-	q->has_opt = DNS_OPT_COOKIE;
+	q->has_opt |= DNS_OPT_COOKIE;
 	return status;
 }

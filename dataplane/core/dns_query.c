@@ -53,7 +53,7 @@ static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len
 		memcpy(out->cookie, octets, len < DNS_COOKIE_LEN ? len : DNS_COOKIE_LEN);
 }
 
-// Of the options only a cookie is for us; the others are counted.
+// Of the options only a cookie and NSID are for us; the others are counted.
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
@@ -65,6 +65,7 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 		const uint8_t *octets = rd_bytes(&r, option_len);
 		if (octets && code == DNS_EDNS_OPTION_COOKIE)
 			cookie_take(out, octets, option_len);
+		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
 	return rd_ok(&r);
 }
@@ -121,6 +122,7 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	out->has_opt = DNS_OPT_NONE;
 	out->dnssec_ok = false;
 	out->cookie_len = 0;
+	out->asks_nsid = false;
 	out->name.len = 1;
 	out->name.labels = 0;
 	out->name.wire[0] = 0;

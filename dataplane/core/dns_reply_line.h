@@ -9,8 +9,9 @@
 #include <weir/dns_reply.h>
 
 enum {
-	DNS_OPT_EDE_LEN = 6, // option code, length 2, info code
-	DNS_OPT_COOKIE_LEN = 4 + DNS_COOKIE_LEN,
+	DNS_OPT_EDE_LEN = 6,    // option code, length 2, info code
+	DNS_OPT_OPTION_LEN = 4, // code and length
+	DNS_OPT_COOKIE_LEN = DNS_OPT_OPTION_LEN + DNS_COOKIE_LEN,
 };
 
 struct dns_reply_counts {
@@ -43,8 +44,10 @@ ATTR_INLINE uint32_t dns_opt_least(const struct dns_query *q)
 {
 	if (!q->has_opt)
 		return 0;
-	return unlikely_(q->has_opt > DNS_OPT_PLAIN) ? DNS_OPT_FIXED_LEN + DNS_OPT_COOKIE_LEN
-						     : DNS_OPT_FIXED_LEN;
+	if (likely_(q->has_opt == DNS_OPT_PLAIN))
+		return DNS_OPT_FIXED_LEN;
+	return DNS_OPT_FIXED_LEN + (q->has_opt & DNS_OPT_COOKIE ? DNS_OPT_COOKIE_LEN : 0)
+	       + (q->has_opt & DNS_OPT_NSID ? DNS_OPT_OPTION_LEN + (uint32_t)q->nsid_len : 0);
 }
 
 // Octets of our OPT in `room`; without the error when that makes it fit, 0 when nothing does.
@@ -57,13 +60,24 @@ ATTR_INLINE size_t dns_opt_len(const struct dns_query *q, int ede, size_t room)
 	return least + (with_ede ? DNS_OPT_EDE_LEN : 0);
 }
 
-// The wide sum of the option, which is written at an even octet or turned by the caller.
-ATTR_INLINE uint64_t dns_opt_cookie_write(uint8_t *p, const struct dns_query *q)
+// The options that a query with more than a plain OPT gets, and how many octets these are; of their
+// sum the caller takes care.
+ATTR_INLINE size_t dns_opt_options_write(uint8_t *p, const struct dns_query *q)
 {
-	put_u16(p, DNS_EDNS_OPTION_COOKIE);
-	put_u16(p + 2, DNS_COOKIE_LEN);
-	memcpy(p + 4, q->cookie, DNS_COOKIE_LEN);
-	return csum_wide(p, DNS_OPT_COOKIE_LEN);
+	size_t at = 0;
+	if (q->has_opt & DNS_OPT_COOKIE) {
+		put_u16(p, DNS_EDNS_OPTION_COOKIE);
+		put_u16(p + 2, DNS_COOKIE_LEN);
+		memcpy(p + DNS_OPT_OPTION_LEN, q->cookie, DNS_COOKIE_LEN);
+		at = DNS_OPT_COOKIE_LEN;
+	}
+	if (q->has_opt & DNS_OPT_NSID) {
+		put_u16(p + at, DNS_EDNS_OPTION_NSID);
+		put_u16(p + at + 2, q->nsid_len);
+		memcpy(p + at + DNS_OPT_OPTION_LEN, q->nsid, q->nsid_len);
+		at += DNS_OPT_OPTION_LEN + (size_t)q->nsid_len;
+	}
+	return at;
 }
 
 // The wide sum of what it wrote; in wide stores and from registers, like the header.
@@ -84,8 +98,9 @@ ATTR_INLINE uint64_t dns_opt_write(
 	uint64_t sum = csum_wide_add(front, back >> 8); // its first octet is in both
 	size_t at = DNS_OPT_FIXED_LEN;
 	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
-		sum = csum_wide_add(sum, csum_wide_at(at, dns_opt_cookie_write(p + at, q)));
-		at += DNS_OPT_COOKIE_LEN;
+		size_t n = dns_opt_options_write(p + at, q);
+		sum = csum_wide_add(sum, csum_wide_at(at, csum_wide(p + at, n)));
+		at += n;
 	}
 	if (ede >= 0 && len > at) {
 		put_u16(p + at, DNS_EDNS_OPTION_EDE);

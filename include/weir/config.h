@@ -272,7 +272,7 @@ struct config_access {
 
 // What weir says of itself (dns_identity.h); "": nothing.
 struct config_identity {
-	char *version, *name;
+	char *version, *name, *nsid;
 };
 
 // DNS cookies (dns_cookie.h).

@@ -3,10 +3,13 @@
 
 // What weir says of itself, where the operator wants that: TXT records of class CHAOS under the
 // names that BIND made common (RFC 4892). `version.bind` and `version.server` have the version,
-// `hostname.bind` and `id.server` the name. What has no text is not told.
+// `hostname.bind` and `id.server` the name. The NSID option (RFC 5001) is for queries that ask for
+// it, whatever else they ask. What has no text is not told.
 
 #include "attr.h"
 #include "dns_query.h"
+
+#include <string.h>
 
 enum { DNS_IDENTITY_MAX = 63 };
 
@@ -14,8 +17,21 @@ enum { DNS_IDENTITY_MAX = 63 };
 struct dns_identity {
 	char version[DNS_IDENTITY_MAX + 1];
 	char name[DNS_IDENTITY_MAX + 1];
+	char nsid[DNS_IDENTITY_MAX + 1];
 };
-static_assert(sizeof(struct dns_identity) == 128);
+static_assert(sizeof(struct dns_identity) == 192);
+
+// For a query that was parsed: its reply has the NSID if that was asked for and is told. The text
+// stays `identity`'s.
+static inline void dns_identity_nsid(const struct dns_identity *identity, struct dns_query *q)
+{
+	if (!q->asks_nsid || !q->has_opt)
+		return;
+	q->nsid = identity->nsid;
+	q->nsid_len = (uint8_t)strnlen(identity->nsid, DNS_IDENTITY_MAX);
+	if (q->nsid_len)
+		q->has_opt |= DNS_OPT_NSID;
+}
 
 // One TXT record with TTL 0, over the query (dns_reply.h). Its length; 0: not a question of that
 // kind, or not told, and nothing is written.

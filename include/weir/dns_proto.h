@@ -74,7 +74,12 @@ enum dns_type {
 
 enum dns_class { DNS_CLASS_IN = 1, DNS_CLASS_CH = 3, DNS_CLASS_NONE = 254, DNS_CLASS_ANY = 255 };
 
-enum { DNS_EDNS_OPTION_COOKIE = 10, DNS_EDNS_OPTION_EDE = 15, DNS_EDNS_FLAG_DO = 0x8000 };
+enum {
+	DNS_EDNS_OPTION_NSID = 3,
+	DNS_EDNS_OPTION_COOKIE = 10,
+	DNS_EDNS_OPTION_EDE = 15,
+	DNS_EDNS_FLAG_DO = 0x8000
+};
 
 // Extended DNS Error codes (RFC 8914). DNS_EDE_NONE is ours: no option is sent.
 enum dns_ede {

@@ -43,10 +43,13 @@ enum {
 	DNS_COOKIE_MALFORMED = 0xff, // of another length than these
 };
 
+// A set: more than plain is an OPT of the reply with options of ours.
 enum dns_query_opt {
-	DNS_OPT_NONE,
-	DNS_OPT_PLAIN,
-	DNS_OPT_COOKIE, // the reply's OPT has dns_query.cookie
+	DNS_OPT_NONE = 0,
+	DNS_OPT_PLAIN = 1,
+	DNS_OPT_COOKIE = 2, // dns_query.cookie
+	DNS_OPT_NSID = 4,   // dns_query.nsid
+	DNS_OPT_ALL = 7,
 };
 
 struct dns_query {
@@ -57,7 +60,7 @@ struct dns_query {
 	uint16_t question_len; // octets of name + type + class, which start at octet 12; 0:
 			       // unreadable
 	uint16_t udp_size;     // what the client can take: max(OPT size, 512), or 512 without EDNS
-	uint8_t has_opt;       // enum dns_query_opt
+	uint8_t has_opt;       // of enum dns_query_opt
 	bool dnssec_ok;        // DO
 	struct dns_name name;  // lower case; the client's spelling stays in the message
 	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
@@ -65,6 +68,10 @@ struct dns_query {
 	// dns_query_parse sets these.
 	uint8_t cookie_len; // as received; 0: none
 	uint8_t cookie[DNS_COOKIE_LEN];
+	bool asks_nsid; // RFC 5001; likewise
+	// With DNS_OPT_NSID alone: what the reply says we are; of dns_identity_nsid's caller.
+	uint8_t nsid_len;
+	const char *nsid;
 };
 
 static inline bool dns_query_cd(const struct dns_query *q)

@@ -18,7 +18,7 @@
 
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, shm_stats.h,
 // l0_table.h, policy.h or rule_image.h. Unequal versions refuse each other.
-#define SHM_ABI_VERSION 6
+#define SHM_ABI_VERSION 7
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -69,7 +69,7 @@ struct dp_config {
 	struct dns_cookie_terms cookies;
 	struct dns_identity identity; // what is told of us
 };
-static_assert(sizeof(struct dp_config) == 288);
+static_assert(sizeof(struct dp_config) == 352);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };

@@ -48,7 +48,7 @@ struct msg_miss {
 	uint16_t id;
 	uint16_t flags; // header flags as received
 	uint16_t udp_size;
-	uint8_t has_opt; // enum dns_query_opt
+	uint8_t has_opt; // of enum dns_query_opt
 	uint8_t dnssec_ok;
 	uint16_t view;
 	uint8_t kind;             // MISS_*

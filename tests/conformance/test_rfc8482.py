@@ -34,6 +34,19 @@ def rfc5001_2_2_nsid_is_not_told_as_shipped(way):
     assert reply.records("A") and not reply.option(3)
 
 
+@case(alone=True)
+def rfc5001_2_2_nsid_is_told_where_the_operator_wants_it(way):
+    """To who asks, with hits and misses, whatever the query's option holds (2.1); to nobody else (2.2, 2.4)."""
+    name = way.fresh("a")
+    with configured(identity="identity: {nsid: box 1}"):
+        for asked_with in (b"", b"something"):
+            for question in (name, name, way.fresh("nx")):
+                reply = way.ask(question, options=[option(3, asked_with)])
+                assert [o.data for o in reply.option(3)] == [b"box 1"]
+        assert not way.ask(name, edns=True).option(3) and not way.ask(name).option(3)
+    assert not way.ask(name, options=[option(3)]).option(3)
+
+
 @case
 def rfc4892_version_bind_is_not_told_as_shipped(way):
     for name in ("version.bind", "id.server", "hostname.bind", "version.server"):

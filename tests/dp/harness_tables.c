@@ -244,7 +244,7 @@ uint32_t harness_miss(struct harness *h, struct msg_miss *msg, uint8_t *question
 	assert_int_equal(type, MSG_MISS);
 	assert_true(len >= (int)sizeof(*msg));
 	memcpy(msg, buf, sizeof(*msg));
-	unsigned cookie = msg->has_opt > DNS_OPT_PLAIN ? DNS_COOKIE_LEN : 0;
+	unsigned cookie = msg->has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
 	assert_int_equal(len, sizeof(*msg) + msg->question_len + cookie);
 	memcpy(question, buf + sizeof(*msg), msg->question_len + cookie);
 	ring_release(&h->miss);

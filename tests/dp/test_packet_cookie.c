@@ -112,8 +112,68 @@ static void test_miss(void **)
 	harness_inject(h, frame, frame_make("cold.example", good, 24, frame));
 	harness_turns(h);
 	assert_int_not_equal(harness_miss(h, &m, question), 0);
-	assert_int_equal(m.has_opt, DNS_OPT_COOKIE);
+	assert_int_equal(m.has_opt, DNS_OPT_PLAIN | DNS_OPT_COOKIE);
 	assert_memory_equal(question + m.question_len, good, sizeof good);
+	harness_end(h);
+}
+
+// Any options behind the head of a plain OPT.
+static size_t frame_with(
+	const char *name, const uint8_t *options, unsigned len, uint8_t frame[WIRE_MAX])
+{
+	const struct wire_query q = {.name = name, .edns = true};
+	uint8_t dns[WIRE_MAX];
+	size_t n = wire_make_dns(&q, dns);
+	wire_put16(dns + n - 2, len);
+	memcpy(dns + n, options, len);
+	return wire_make_udp(&q, dns, n + len, frame);
+}
+
+// Of texts with an odd and an even number of octets, alone, and between a cookie and an error.
+static void test_nsid(void **)
+{
+	static const uint8_t asks[] = {0, 3, 0, 0},
+			     asks_twice[] = {0, 3, 0, 2, 'x', 'y', 0, 3, 0, 0};
+	static const char *const texts[] = {"box", "box1"}, *const listed[] = {"ads.example"};
+	struct harness *h = begin();
+	uint8_t frame[WIRE_MAX], out[WIRE_MAX];
+	struct wire_reply r;
+	size_t got;
+	harness_block(h, listed, 1);
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+		const size_t len = strlen(texts[i]);
+		strcpy(h->tables.config.identity.nsid, texts[i]);
+		harness_inject(h, frame, frame_with("a.example", asks_twice, 10, frame));
+		harness_turns(h);
+		assert_int_not_equal(got = harness_take(h, out), 0);
+		wire_check(out, got, &r);
+		assert_int_equal(r.count, 1);
+		assert_memory_equal(out + got - len, texts[i], len);
+		assert_memory_equal(
+			out + got - len - 6, ((uint8_t[]){0, len + 4, 0, 3, 0, len}), 6);
+
+		uint8_t both[4 + 28] = {0, 10, 0, 24};
+		cookie_make(h, both + 4);
+		memcpy(both + 28, asks, sizeof asks);
+		harness_inject(h, frame, frame_with("ads.example", both, sizeof both, frame));
+		harness_turns(h);
+		assert_int_not_equal(got = harness_take(h, out), 0);
+		wire_check(out, got, &r);
+		assert_memory_equal(out + got - 6, "\0\17\0\2\0\17", 6);
+		assert_memory_equal(out + got - 6 - len, texts[i], len);
+		assert_memory_equal(
+			out + got - 6 - len - 4 - DNS_COOKIE_LEN, both + 4, DNS_COOKIE_LEN);
+	}
+	for (unsigned i = 0; i < 2; i++) { // not asked for, or not told
+		if (i)
+			h->tables.config.identity.nsid[0] = 0;
+		harness_inject(h, frame, frame_with("a.example", asks, i ? sizeof asks : 0, frame));
+		harness_turns(h);
+		assert_int_not_equal(got = harness_take(h, out), 0);
+		wire_check(out, got, &r);
+		assert_true(r.has_opt);
+		assert_memory_equal(out + got - 2, "\0", 2);
+	}
 	harness_end(h);
 }
 
@@ -162,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_without_question),
 		cmocka_unit_test(test_miss),
+		cmocka_unit_test(test_nsid),
 		cmocka_unit_test(test_over_limit),
 	};
 	return HARNESS_MAIN(tests);

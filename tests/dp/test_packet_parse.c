@@ -120,7 +120,6 @@ static void test_types_and_classes(void **)
 	harness_end(h);
 }
 
-// Octets that the IP packet has and UDP's length has not are no part of the message.
 // What we are is told where there is a text for it, with or without a cache and a control plane.
 static void test_identity(void **)
 {
@@ -143,6 +142,7 @@ static void test_identity(void **)
 	harness_end(h);
 }
 
+// Octets that the IP packet has and UDP's length has not are no part of the message.
 static void test_udp_length_rules(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.rx_csum_compute = true});

@@ -223,7 +223,7 @@ static void test_every_value(void **)
 		     "  backoff: 1\n"
 		     "limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
 		     "fallback: {udp: off}\n"
-		     "identity: {version: one of ours, name: box}\n"
+		     "identity: {version: one of ours, name: box, nsid: box.1}\n"
 		     "redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
 		     "  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
 		     "  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"

@@ -43,6 +43,21 @@ static enum front_outcome ask_with(
 	return front_rig_ask_bytes(t, "198.18.0.9", msg, n + 4 + len);
 }
 
+// With a client's cookie and a wish for NSID.
+static enum front_outcome ask_nsid(
+	enum front_transport t, const char *name, const uint8_t cookie_and_nsid[12])
+{
+	uint8_t msg[600];
+	const struct front_rig_query q = {
+		.name = name, .type = DNS_TYPE_A, .id = 9, .udp_size = 1232};
+	size_t n = query_write(msg, &q);
+	put_u16(msg + n - 2, 4 + 12);
+	put_u16(msg + n, DNS_EDNS_OPTION_COOKIE);
+	put_u16(msg + n + 2, DNS_COOKIE_CLIENT_LEN);
+	memcpy(msg + n + 4, cookie_and_nsid, 12);
+	return front_rig_ask_bytes(t, "198.18.0.9", msg, n + 16);
+}
+
 // The cookie that ends this message, whose OPT begins at `opt`.
 static void cookie_expect(
 	const uint8_t *msg, uint16_t len, uint16_t opt, uint8_t out[DNS_COOKIE_LEN])
@@ -188,6 +203,31 @@ static void test_over_limit(void **)
 	assert_int_not_equal(counts(FRONT_UDP).cookies_exempt, 0);
 }
 
+// Beside a cookie, with which it is asked for: of a miss, of a hit, of an error.
+static void test_nsid(void **)
+{
+	enum { NSID_LEN = 5, OPTIONS_LEN = 4 + DNS_COOKIE_LEN + 4 + NSID_LEN };
+	static char nsid[] = "box 1";
+	uint8_t octets[DNS_COOKIE_LEN + 4] = "abcdefgh";
+	memcpy(octets + 8, "\0\3\0\0", 4);
+	rig.config.identity.nsid = nsid;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++) {
+		const char *name = t == FRONT_TCP ? "tcp.example" : "udp.example";
+		const uint8_t *said = front_said;
+		assert_int_equal(ask_nsid(t, name, octets), FRONT_LATER);
+		const struct front_rig_reply *l = expect_later(t, 1500);
+		assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
+		assert_memory_equal(l->msg + l->len - NSID_LEN, nsid, NSID_LEN);
+		assert_int_equal(ask_nsid(t, name, octets), FRONT_REPLY);
+		assert_int_equal(front_said_reply.opt,
+			front_said_reply.len - DNS_OPT_FIXED_LEN - OPTIONS_LEN);
+		assert_memory_equal(said + front_said_reply.len - NSID_LEN, nsid, NSID_LEN);
+	}
+	rig.config.identity.nsid = NULL;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -197,6 +237,7 @@ int main(void)
 		T(test_new_settings_keep_own_secrets),
 		T(test_malformed),
 		T(test_over_limit),
+		T(test_nsid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ SECTIONS = {
     "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
     "access": "Who may ask, and how often ([access.md](access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
-    "identity": "What weir says of itself to who asks for it in class CHAOS ([access.md](access.md)).",
+    "identity": "What weir says of itself to who asks for it, in class CHAOS or by NSID ([access.md](access.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
