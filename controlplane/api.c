@@ -47,6 +47,12 @@ static const struct {
 	{"/log/search", false, api_log_search},
 	{"/log/tail", false, api_log_tail},
 	{"/config/reload", true, api_config_reload},
+	{"/heap", false, api_heap},
+	{"/heap/on", true, api_heap_on},
+	{"/heap/off", true, api_heap_off},
+	{"/debug/heap", false, api_debug_heap},
+	{"/threads", false, api_threads},
+	{"/connections", false, api_connections},
 	{"/memory/slope", false, api_memory_slope},
 	{"/memory/history", false, api_memory_history},
 };

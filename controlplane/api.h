@@ -10,10 +10,11 @@
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /memory/slope?seconds=  /memory/history?name=&limit=
+//        /heap  /debug/heap (pprof)  /threads  /connections
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
-//        /drops/remove?source=
+//        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every

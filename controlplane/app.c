@@ -63,6 +63,8 @@ static int thread_open(struct app *a)
 	int rc = pthread_create(&a->thread, NULL, resolver_thread, a);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	a->thread_runs = rc == 0;
+	if (rc == 0)
+		(void)pthread_setname_np(a->thread, "weir-resolver");
 	return -rc;
 }
 

@@ -34,5 +34,5 @@ void heap_read(struct heap_stats *out); // some 20 us
 // `sample_lg`: as a power of two. -ENOTSUP: no jemalloc, or without profiles.
 ATTR_MUST_CHECK int heap_profile(bool on, unsigned sample_lg);
 // The profile as text, malloced. -ENOTSUP, -ENOMEM, -EFBIG (over HEAP_DUMP_MAX).
-enum { HEAP_DUMP_MAX = 16 << 20 };
+enum { HEAP_DUMP_MAX = 8 << 20 };
 ATTR_MUST_CHECK int heap_dump(char **out, size_t *len);

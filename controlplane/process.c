@@ -84,15 +84,3 @@ unsigned process_threads(struct process_thread *out, unsigned cap)
 		closedir(dir);
 	return n;
 }
-
-unsigned process_files(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-	const struct dirent *e;
-	while (dir && (e = readdir(dir)))
-		n += e->d_name[0] >= '0' && e->d_name[0] <= '9';
-	if (dir)
-		closedir(dir);
-	return n;
-}

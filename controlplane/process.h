@@ -22,5 +22,3 @@ struct process_thread {
 
 // Threads, up to `cap` of them; returns how many there are.
 unsigned process_threads(struct process_thread *out, unsigned cap);
-// Open files.
-unsigned process_files(void);

@@ -172,6 +172,11 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 
 int http_print(const struct ctl *c, const char *path, unsigned timeout_ms)
 {
+	return http_save(c, path, timeout_ms, stdout);
+}
+
+int http_save(const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file)
+{
 	char why[HTTP_WHY_MAX] = "out of memory", socket[SHM_PATH_MAX + 16], url[8192];
 	struct http_body body = {0};
 	enum http_outcome outcome = HTTP_BROKEN;
@@ -181,9 +186,9 @@ int http_print(const struct ctl *c, const char *path, unsigned timeout_ms)
 		&& request_set(curl, socket, false, timeout_ms, url, &body))
 		outcome = text_run(curl, &body, why);
 	curl_easy_cleanup(curl);
-	if (outcome == HTTP_OK)
-		fwrite(body.text, 1, body.len, stdout);
-	else
+	if (outcome == HTTP_OK && fwrite(body.text, 1, body.len, file) != body.len)
+		outcome = HTTP_BROKEN, snprintf(why, sizeof why, "%s", strerror(errno));
+	if (outcome != HTTP_OK)
 		outcome_fail(c, outcome, why);
 	free(body.text);
 	return outcome == HTTP_OK ? CTL_OK : CTL_FAILED;

@@ -6,6 +6,8 @@
 #include "ctl.h"
 #include "json_doc.h"
 
+#include <stdio.h>
+
 enum {
 	HTTP_REPLY_MAX = 8 << 20,
 	HTTP_LOOK_MS = 1500, // status and stats: who does not answer in that time is called hung
@@ -44,6 +46,9 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 
 // A reply that is text, to standard output. CTL_OK; CTL_FAILED (said).
 ATTR_MUST_CHECK int http_print(const struct ctl *c, const char *path, unsigned timeout_ms);
+// The same into `file`.
+ATTR_MUST_CHECK int http_save(
+	const struct ctl *c, const char *path, unsigned timeout_ms, FILE *file);
 
 // A reply of lines, each a JSON object, given to `line` as they come, for as long as it says true
 // and the other side goes on. CTL_OK: it said false; CTL_FAILED (said).

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints of the heap: its numbers, profiles, and what else of the process a profile leaves out:
+// threads and open sockets.
+
+#include "api_internal.h"
+#include "heap.h"
+#include "process.h"
+#include "process_sockets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/clock.h>
+
+void api_heap(struct api *, struct http_exchange *x)
+{
+	struct heap_stats s;
+	uint64_t rss, anonymous;
+	heap_read(&s);
+	process_memory(&rss, &anonymous);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
+	json_out_text(o, root, "allocator", s.jemalloc ? "jemalloc" : "libc");
+	json_out_bool(o, root, "can_profile", s.can_profile);
+	json_out_bool(o, root, "profiles", s.profiles);
+	json_out_count(o, root, "sample", s.sample);
+	json_out_count(o, root, "allocated", s.allocated);
+	json_out_count(o, root, "active", s.active);
+	json_out_count(o, root, "resident", s.resident);
+	json_out_count(o, root, "retained", s.retained);
+	json_out_count(o, root, "metadata", s.metadata);
+	json_out_count(o, root, "threads_cached", s.threads_cached);
+	json_out_count(o, root, "allocations", s.allocations);
+	json_out_count(o, root, "frees", s.frees);
+	json_out_count(o, root, "rss", rss);
+	json_out_count(o, root, "anonymous", anonymous);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void done_reply(struct http_exchange *x, int rc)
+{
+	if (rc == -ENOTSUP) {
+		api_refuse(x, 409, "this build has no heap profiles (no jemalloc)");
+		return;
+	}
+	if (rc < 0) {
+		api_refuse(x, 500, "heap profile: %s", strerror(-rc));
+		return;
+	}
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", true);
+	http_reply(x, 200, json_out_finish(o));
+}
+
+void api_heap_on(struct api *, struct http_exchange *x)
+{
+	unsigned lg = HEAP_SAMPLE_LG;
+	if (http_param(x, "sample_lg") && !api_number(x, "sample_lg", HEAP_SAMPLE_LG_MAX, &lg))
+		return;
+	if (lg < HEAP_SAMPLE_LG_MIN) {
+		api_refuse(x, 400, "sample_lg: must be %d to %d", HEAP_SAMPLE_LG_MIN,
+			HEAP_SAMPLE_LG_MAX);
+		return;
+	}
+	done_reply(x, heap_profile(true, lg));
+}
+
+void api_heap_off(struct api *, struct http_exchange *x)
+{
+	done_reply(x, heap_profile(false, 0));
+}
+
+void api_debug_heap(struct api *, struct http_exchange *x)
+{
+	char *text;
+	size_t len;
+	int rc = heap_dump(&text, &len);
+	if (rc < 0)
+		done_reply(x, rc);
+	else
+		http_reply_text(x, 200, "text/plain", text);
+}
+
+void api_threads(struct api *, struct http_exchange *x)
+{
+	struct process_thread t[PROCESS_THREADS_MAX];
+	unsigned count = process_threads(t, PROCESS_THREADS_MAX);
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	json_out_count(o, root, "count", count);
+	struct json_node *list = json_out_array(o, root, "threads");
+	for (unsigned i = 0; i < count && i < PROCESS_THREADS_MAX; i++) {
+		const char state[2] = {t[i].state, '\0'};
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_count(o, n, "id", (uint64_t)t[i].id);
+		json_out_text(o, n, "name", t[i].name);
+		json_out_text(o, n, "state", state);
+		json_out_count(o, n, "cpu_ms", t[i].cpu_ms);
+		json_out_count(o, n, "waits", t[i].waits);
+		json_out_count(o, n, "preempted", t[i].preempted);
+	}
+	http_reply(x, 200, json_out_finish(o));
+}
+
+static void socket_out(void *arg, const struct process_socket *s)
+{
+	void **to = arg;
+	struct json_out *o = to[0];
+	struct json_node *n = json_out_object(o, to[1], NULL);
+	json_out_count(o, n, "fd", (uint64_t)s->fd);
+	json_out_text(o, n, "kind", s->kind);
+	json_out_text(o, n, "local", s->local);
+	json_out_text(o, n, "peer", s->peer);
+	json_out_count(o, n, "unread", s->unread);
+	json_out_count(o, n, "unsent", s->unsent);
+}
+
+void api_connections(struct api *, struct http_exchange *x)
+{
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o);
+	void *to[] = {o, json_out_array(o, root, "sockets")};
+	struct process_files_count c;
+	process_sockets(socket_out, to, &c);
+	json_out_count(o, root, "open_files", c.files);
+	json_out_count(o, root, "open_sockets", c.sockets);
+	json_out_count(o, root, "listed", c.listed);
+	http_reply(x, 200, json_out_finish(o));
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The sockets of this process, by asking the kernel about each open file: nothing has to be kept
+// for it. Any thread; another one may close a file meanwhile, which then is not listed. A few us
+// each, so the list ends at PROCESS_SOCKETS_MAX.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PROCESS_SOCKETS_MAX = 1024, PROCESS_ADDRESS_MAX = 128 };
+
+struct process_socket {
+	int fd;
+	const char *kind; // "tcp", "udp", "tcp listener", "unix", "other"
+	char local[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; // "": none
+	uint64_t unread, unsent;                                    // octets that the kernel holds
+};
+
+struct process_files_count {
+	unsigned files, sockets, listed;
+};
+
+void process_sockets(void (*each)(void *arg, const struct process_socket *s), void *arg,
+	struct process_files_count *out);

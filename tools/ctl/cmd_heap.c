@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Heap profiles of the control plane: taken here, compared in cmd_heap_diff.c.
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <weir/text.h>
+
+enum { RATE_MS = 1000 };
+
+static void sleep_ms(unsigned ms)
+{
+	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+static double rate(const struct json_node *a, const struct json_node *b, const char *key)
+{
+	uint64_t ms = json_count(b, "monotonic_ms") - json_count(a, "monotonic_ms");
+	return ms ? (double)(json_count(b, key) - json_count(a, key)) * 1000 / (double)ms : 0;
+}
+
+static void status_print(const struct json_node *before, const struct json_node *now)
+{
+	static const struct {
+		const char *key, *text;
+	} rows[] = {
+		{"allocated", "by the program"},
+		{"active", "pages that this is in"},
+		{"resident", "of the allocator, in memory"},
+		{"metadata", "its own"},
+		{"threads_cached", "kept by threads for their next allocations"},
+		{"retained", "address space without memory"},
+		{"anonymous", "pages of the process that nobody else has"},
+		{"rss", "pages of the process, shared ones too"},
+	};
+	static const char *const heads[] = {"", ">", "", NULL};
+	char text[COUNT_TEXT_MAX], other[COUNT_TEXT_MAX];
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		table_cell(t, "%s", rows[i].key);
+		table_cell(t, "%s", octets_text(json_count(now, rows[i].key), text));
+		table_cell(t, "%s", rows[i].text);
+		table_row_end(t);
+	}
+	table_print(t);
+	printf("\nallocator     %s\n", json_text(now, "allocator"));
+	printf("allocations   %s a second, %s out\n",
+		rate_text(rate(before, now, "allocations"), text),
+		count_text(json_count(now, "allocations") - json_count(now, "frees"), other));
+	if (json_flag(now, "profiles"))
+		printf("profile       on, one sample in %s\n",
+			octets_text(json_count(now, "sample"), text));
+	else
+		printf("profile       %s\n",
+			json_flag(now, "can_profile") ? "off" : "this build has none");
+}
+
+int cmd_heap_status(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *before = http_call_or_fail(c, false, "/heap", NULL, HTTP_SHORT_MS);
+	if (!before)
+		return CTL_FAILED;
+	if (c->json) {
+		json_doc_print(before);
+		json_doc_free(before);
+		return CTL_OK;
+	}
+	sleep_ms(RATE_MS);
+	struct json_doc *now = http_call_or_fail(c, false, "/heap", NULL, HTTP_SHORT_MS);
+	if (now)
+		status_print(json_doc_root(before), json_doc_root(now));
+	json_doc_free(before);
+	json_doc_free(now);
+	return now ? CTL_OK : CTL_FAILED;
+}
+
+// A power of two between its bounds, for what the command line says in octets.
+static const char *sample_lg(const char *octets, char out[8])
+{
+	uint64_t n = 0;
+	unsigned lg = 0;
+	for (const char *p = octets; *p; p++) {
+		if (*p < '0' || *p > '9' || n > UINT32_MAX)
+			return NULL;
+		n = n * 10 + (uint64_t)(*p - '0');
+	}
+	while (n >> (lg + 1))
+		lg++;
+	if (n != (uint64_t)1 << lg)
+		return NULL;
+	snprintf(out, 8, "%u", lg);
+	return out;
+}
+
+static int done_print(const struct ctl *c, struct json_doc *doc, const char *text)
+{
+	if (!doc)
+		return CTL_FAILED;
+	if (c->json)
+		json_doc_print(doc);
+	else
+		printf("%s\n", text);
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+int cmd_heap_on(struct ctl *c)
+{
+	char lg[8];
+	const char *value = c->operand ? sample_lg(c->operand, lg) : "16";
+	if (!value) {
+		fprintf(stderr, "weirctl: heap on takes a power of two, in octets\n");
+		return CTL_USAGE;
+	}
+	const struct http_param params[] = {{"sample_lg", value}, {NULL, NULL}};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return done_print(c, http_call_or_fail(c, true, "/heap/on", params, HTTP_SHORT_MS),
+		"the heap is profiled from now on; what was there before is not seen");
+}
+
+int cmd_heap_off(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return done_print(c, http_call_or_fail(c, true, "/heap/off", NULL, HTTP_SHORT_MS),
+		"the heap is no longer profiled");
+}
+
+int cmd_heap_dump(struct ctl *c)
+{
+	char shown[256];
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	FILE *file = fopen(c->operand, "wxe");
+	if (!file)
+		return ctl_fail(
+			c, "%s: %s", text_escape(c->operand, shown, sizeof shown), strerror(errno));
+	int ret = http_save(c, "/debug/heap", HTTP_FLUSH_MS, file);
+	if (fclose(file) != 0 && ret == CTL_OK)
+		ret = ctl_fail(
+			c, "%s: %s", text_escape(c->operand, shown, sizeof shown), strerror(errno));
+	if (ret != CTL_OK)
+		(void)remove(c->operand);
+	return ret;
+}
+
+int cmd_threads(struct ctl *c)
+{
+	static const char *const heads[] = {
+		">id", "name", "state", ">CPU s", ">waits", ">preempted", NULL};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/threads", NULL, HTTP_SHORT_MS);
+	if (!doc || c->json)
+		return done_print(c, doc, "");
+	const struct json_node *list = json_get(json_doc_root(doc), "threads");
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		table_cell(t, "%" PRIu64, json_count(n, "id"));
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell(t, "%s", json_text(n, "state"));
+		table_cell(t, "%.2f", (double)json_count(n, "cpu_ms") / 1000);
+		table_cell_count(t, json_count(n, "waits"));
+		table_cell_count(t, json_count(n, "preempted"));
+		table_row_end(t);
+	}
+	table_print(t);
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+int cmd_connections(struct ctl *c)
+{
+	static const char *const heads[] = {
+		">fd", "kind", "local", "peer", ">unread", ">unsent", NULL};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/connections", NULL, HTTP_SHORT_MS);
+	if (!doc || c->json)
+		return done_print(c, doc, "");
+	const struct json_node *root = json_doc_root(doc), *list = json_get(root, "sockets");
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		table_cell(t, "%" PRIu64, json_count(n, "fd"));
+		table_cell(t, "%s", json_text(n, "kind"));
+		table_cell(t, "%s", json_text(n, "local"));
+		table_cell(t, "%s", json_text(n, "peer"));
+		table_cell_count(t, json_count(n, "unread"));
+		table_cell_count(t, json_count(n, "unsent"));
+		table_row_end(t);
+	}
+	table_print(t);
+	printf("\n%" PRIu64 " open files, %" PRIu64 " of them sockets\n",
+		json_count(root, "open_files"), json_count(root, "open_sockets"));
+	json_doc_free(doc);
+	return CTL_OK;
+}

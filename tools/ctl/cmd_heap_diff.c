@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two heap profiles compared: what grew, by call stack.
+
+#include "ctl.h"
+#include "heap_diff.h"
+#include "json_doc.h"
+#include "table_out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/text.h>
+
+enum { PROFILE_MAX = 64 << 20, GROWERS = 12 };
+
+static char *text_read(const char *path, int *err)
+{
+	struct stat st;
+	char *text = NULL;
+	// Without O_NONBLOCK a FIFO in this place would hang us.
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	*err = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+	if (*err == 0 && (!S_ISREG(st.st_mode) || st.st_size > PROFILE_MAX))
+		*err = -EPROTO;
+	if (*err == 0 && !(text = calloc(1, (size_t)st.st_size + 1)))
+		*err = -ENOMEM;
+	if (*err == 0 && read(fd, text, (size_t)st.st_size) != (ssize_t)st.st_size)
+		*err = -EIO;
+	if (fd >= 0)
+		close(fd);
+	if (*err == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+struct profile {
+	char *text;
+	struct heap_text *heap;
+};
+
+static int profile_open(const struct ctl *c, const char *path, struct profile *p)
+{
+	char shown[256];
+	int err;
+	p->text = text_read(path, &err);
+	if (p->text)
+		err = heap_text_read(&p->heap, p->text);
+	if (err == 0)
+		return CTL_OK;
+	return ctl_fail(c, "%s: %s", text_escape(path, shown, sizeof shown),
+		err == -EPROTO ? "is no heap profile" : strerror(-err));
+}
+
+static void profile_close(struct profile *p)
+{
+	heap_text_free(p->heap);
+	free(p->text);
+}
+
+static const char *signed_octets(double n, char out[COUNT_TEXT_MAX])
+{
+	char text[COUNT_TEXT_MAX];
+	snprintf(out, COUNT_TEXT_MAX, "%c%.28s", n < 0 ? '-' : '+',
+		octets_text((uint64_t)(n < 0 ? -n : n), text));
+	return out;
+}
+
+static void growth_print(const struct heap_growth *g)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[SYMBOL_NAME_MAX * 4];
+	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
+		octets_text((uint64_t)g->bytes, b), g->blocks - g->blocks_before);
+	for (unsigned i = 0; i < g->depth; i++)
+		printf("%s%s", i ? " < " : "", text_escape(g->stack[i], shown, sizeof shown));
+	printf("\n");
+}
+
+static void diff_print(const struct heap_diff *d, unsigned left_out)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	printf("%s in all, %s now\n\n", signed_octets(d->bytes - d->bytes_before, a),
+		octets_text((uint64_t)d->bytes, b));
+	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks", "allocated by");
+	for (unsigned i = 0; i < d->count && i < GROWERS; i++)
+		if (d->growth[i].bytes > d->growth[i].bytes_before)
+			growth_print(&d->growth[i]);
+	if (left_out)
+		printf("%u lines over what is read were left out\n", left_out);
+}
+
+static void diff_json(const struct heap_diff *d)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	json_put_real(root, "growth", d->bytes - d->bytes_before);
+	json_put_real(root, "bytes", d->bytes);
+	struct json_node *list = json_put_array(root, "growers");
+	for (unsigned i = 0; i < d->count && i < GROWERS; i++) {
+		const struct heap_growth *g = &d->growth[i];
+		struct json_node *n = json_put_object(list, NULL);
+		char stack[HEAP_DIFF_FRAMES * (SYMBOL_NAME_MAX + 3)];
+		size_t len = 0;
+		stack[0] = '\0';
+		for (unsigned k = 0; k < g->depth; k++)
+			len += (size_t)snprintf(stack + len, sizeof stack - len, "%s%s",
+				k ? " < " : "", g->stack[k]);
+		json_put_real(n, "growth", g->bytes - g->bytes_before);
+		json_put_real(n, "bytes", g->bytes);
+		json_put_real(n, "blocks", g->blocks - g->blocks_before);
+		json_put_text(n, "stack", stack);
+	}
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
+static int profiles_compare(const struct ctl *c, const struct profile *a, const struct profile *b)
+{
+	struct heap_diff d;
+	struct symbols *symbols = symbols_new();
+	int err = heap_diff_make(&d, a->heap, b->heap, symbols);
+	symbols_free(symbols);
+	if (err < 0)
+		return ctl_fail(c, "%s", strerror(-err));
+	if (c->json)
+		diff_json(&d);
+	else
+		diff_print(&d, a->heap->left_out + b->heap->left_out);
+	heap_diff_free(&d);
+	return CTL_OK;
+}
+
+int cmd_heap_diff(struct ctl *c)
+{
+	struct profile a = {0}, b = {0};
+	int ret = profile_open(c, c->operand, &a);
+	if (ret == CTL_OK)
+		ret = profile_open(c, c->type, &b);
+	if (ret == CTL_OK)
+		ret = profiles_compare(c, &a, &b);
+	profile_close(&a);
+	profile_close(&b);
+	return ret;
+}
