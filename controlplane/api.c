@@ -23,6 +23,8 @@ static const struct {
 	void (*handle)(struct api *a, struct http_exchange *x);
 } api_endpoints[] = {
 	{"/health", false, api_health},
+	{"/ready", false, api_ready},
+	{"/errors", false, api_errors},
 	{"/status", false, api_status},
 	{"/stats", false, api_stats},
 	{"/metrics", false, api_metrics},

@@ -30,6 +30,8 @@ struct api {
 enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
 
 void api_health(struct api *a, struct http_exchange *x);
+void api_ready(struct api *a, struct http_exchange *x);
+void api_errors(struct api *a, struct http_exchange *x);
 void api_status(struct api *a, struct http_exchange *x);
 void api_metrics(struct api *a, struct http_exchange *x);
 void api_stats(struct api *a, struct http_exchange *x);

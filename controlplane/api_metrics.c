@@ -83,6 +83,7 @@ static void dataplane_out(struct metrics_text *t, const struct api *a)
 	process_out(t, has_stats ? s : NULL);
 	if (has_stats) {
 		metrics_dataplane(t, s);
+		metrics_kinds(t, s);
 		metrics_workers(t, s);
 		metrics_ports(t, s);
 		metrics_groups(t, s, a->deps.config_current(a->deps.reload_arg));
@@ -207,6 +208,7 @@ static void on_metrics(void *arg, const struct resolver_status *s)
 	build_out(&c->text, c->api);
 	dataplane_out(&c->text, c->api);
 	metrics_resolver(&c->text, s);
+	metrics_answers(&c->text, s);
 	metrics_upstreams(&c->text, s);
 	metrics_cache(&c->text, s);
 	metrics_front(&c->text, s);

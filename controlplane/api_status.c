@@ -12,13 +12,6 @@ static const char *where_text(enum shm_where where)
 	return where == SHM_IN_HUGE ? "hugetlbfs" : "tmpfs";
 }
 
-void api_health(struct api *, struct http_exchange *x)
-{
-	struct json_out *o = json_out_new();
-	json_out_bool(o, json_out_root(o), "ok", true);
-	http_reply(x, 200, json_out_finish(o));
-}
-
 static void upstreams_out(
 	struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {

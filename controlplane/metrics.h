@@ -21,11 +21,13 @@
 // Sums over workers, and what each worker has: rings, packet buffers, time. NULL `group_names`:
 // there are no groups.
 void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s);
+void metrics_kinds(struct metrics_text *t, const struct stats_copy *s); // types, codes, times
 void metrics_workers(struct metrics_text *t, const struct stats_copy *s);
 void metrics_ports(struct metrics_text *t, const struct stats_copy *s);
 void metrics_groups(struct metrics_text *t, const struct stats_copy *s, const struct config *c);
 
 void metrics_resolver(struct metrics_text *t, const struct resolver_status *s);
+void metrics_answers(struct metrics_text *t, const struct resolver_status *s); // times
 void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s);
 void metrics_cache(struct metrics_text *t, const struct resolver_status *s); // L0, L1, Redis
 void metrics_front(struct metrics_text *t, const struct resolver_status *s);

@@ -31,6 +31,8 @@
 #include <weir/config.h>
 #include <weir/l0_writer.h>
 #include <weir/policy.h>
+#include <weir/shm_msg.h>
+#include <weir/took.h>
 
 struct resolver;
 
@@ -116,6 +118,7 @@ struct resolver_status {
 	struct judge_count judge;
 	struct front_status front;
 	struct front_udp_status front_udp;
+	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	unsigned upstream_count;
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };

@@ -156,6 +156,13 @@ static struct resolver_logged logged(const struct resolver *r, const struct wait
 	};
 }
 
+static void count_time(struct resolver *r, const struct waiter *w, enum answer_kind kind)
+{
+	uint64_t now_us = clock_mono_us(), then_us = w->arrival_ms * 1000 + w->arrival_more_us;
+
+	took_add(&r->count.took[kind], now_us > then_us ? (now_us - then_us) * 1000 : 0);
+}
+
 static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
 {
 	struct msg_answer head = {
@@ -169,7 +176,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 	head.verdict = (uint8_t)told.kind;
 	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
 	if (is_sent)
-		count_answer(r, told.kind);
+		count_answer(r, told.kind), count_time(r, w, told.kind);
 	if (!resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(r, w);
@@ -213,6 +220,7 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 		return;
 	}
 	uint16_t len = reply_write(r, w, a, &told, &sum);
+	count_time(r, w, told.kind);
 	front_answer(r->front, &w->ticket, r->reply, len, &told);
 }
 

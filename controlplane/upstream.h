@@ -42,6 +42,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <weir/config.h>
+#include <weir/took.h>
 
 enum {
 	UPSTREAM_LEGS = 3,
@@ -150,6 +151,7 @@ struct upstream_status {
 	bool edns;             // it is asked with an OPT
 	uint32_t srtt_us;
 	uint32_t down_for_ms; // back-off still to run
+	struct took took;     // of the round trips that srtt_us is of
 };
 unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);

@@ -15,6 +15,7 @@ struct upstream {
 	union upstream_peer address;
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet
+	struct took took;
 	unsigned timeouts_in_a_row, case_strikes, edns_strikes;
 	uint64_t plain_until_ms; // asked without an OPT
 	unsigned wait_shift;     // waits double with each query, sent once, that was not answered

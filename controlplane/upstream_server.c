@@ -13,6 +13,7 @@ enum { WAIT_MIN_MS = 50, WAIT_SHIFT_MAX = 5 };
 static void server_rtt(struct upstream *s, uint64_t rtt_us)
 {
 	uint32_t rtt = rtt_us > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)rtt_us;
+	took_add(&s->took, rtt * UINT64_C(1000));
 	s->srtt_us = s->srtt_us ? (s->srtt_us * 7 + rtt) / 8 : rtt;
 	s->wait_shift = 0;
 }
@@ -183,6 +184,7 @@ unsigned upstreams_status(
 			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
 			.edns = s->plain_until_ms <= now,
 			.srtt_us = s->srtt_us,
+			.took = s->took,
 			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
 		};
 		memcpy(out[i].name, s->name, sizeof(out[i].name));

@@ -2,6 +2,8 @@
 
 #include "housekeep.h"
 
+#include "recent_errors.h"
+
 #include <rte_ethdev.h>
 
 #include <time.h>
@@ -135,6 +137,7 @@ static void report(struct housekeep *h)
 		steering_report(h->steering, h->stats);
 	reconcile(h, quiet);
 	judge_pools(h);
+	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	lanes_check(h->lanes, &h->adopt.src.paths);
 	adopt_check(&h->adopt);
 }

@@ -47,7 +47,8 @@ struct housekeep {
 	bool alive; // what the workers were told of the control plane
 	bool hung;  // it was linked and silent
 	uint64_t next_beat_ms, next_report_ms;
-	uint64_t gap_told; // last verdict gap that was logged
+	uint64_t gap_told;    // last verdict gap that was logged
+	uint64_t errors_seen; // recent_errors.h
 };
 
 // Takes the pools' fill as the base of their law: call after the ports have started and before the

@@ -26,7 +26,9 @@ ATTR_INLINE void reply_line_finish(
 		batch_drop(b, p, VERDICT_drop_no_room);
 		return;
 	}
-	if (unlikely_(get_u16(packet_dns(p) + 2) & DNS_FLAG_TC))
+	uint16_t flags = get_u16(packet_dns(p) + 2);
+	stats_add(&b->w->stats->rcode[flags % STATS_RCODES], 1);
+	if (unlikely_(flags & DNS_FLAG_TC))
 		batch_count(b, COUNTER_reply_truncated, 1);
 	if (unlikely_(len > reply_line_plain_most(b)))
 		reply_more(b, p, len);

@@ -149,6 +149,7 @@ static unsigned collect(struct worker *w, struct outbox *out)
 		out->frame[port][out->count[port]++] = m;
 		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, a.head.dns_len);
 		count_answer(w, a.head.verdict);
+		stats_add(&w->stats->rcode[a.dns[3] % STATS_RCODES], 1);
 	}
 	return n;
 }

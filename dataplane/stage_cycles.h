@@ -11,16 +11,6 @@
 
 #include "worker.h"
 
-// In the order in which they run.
-#define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
-
-enum stage {
-#define STAGE_ENUM(name) STAGE_##name,
-	STAGE_LIST(STAGE_ENUM)
-#undef STAGE_ENUM
-		STAGE_COUNT
-};
-
 struct stage_cycles {
 	uint64_t cycles[STAGE_COUNT];
 	uint64_t last;   // end of the stage before

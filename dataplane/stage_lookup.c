@@ -137,6 +137,7 @@ ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0
 	if (unlikely_(len > plain_most))
 		reply_more(b, p, len);
 	frame_line_reply(p, (uint16_t)len, sum);
+	stats_add(&b->w->stats->rcode[msg[3] % STATS_RCODES], 1);
 	b->tx[b->tx_count++] = p->m;
 	p->m = NULL;
 	return true;

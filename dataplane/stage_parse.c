@@ -132,6 +132,7 @@ void stage_parse(struct batch *b)
 		if (unlikely_(!parse(b, p)))
 			continue;
 		b->pkt[kept] = p;
+		stats_add(&b->w->stats->type[stats_type(p->q.qtype)], 1);
 		if (rules && kept > 0)
 			hash_suffixes(b, b->pkt[kept - 1]);
 		kept++;

@@ -23,6 +23,39 @@ ATTR_INLINE void lap(struct stage_cycles *c, enum laps laps, enum stage s)
 	c->last = now;
 }
 
+static uint64_t ns_of(const struct worker *w, uint64_t cycles)
+{
+	return cycles * w->ns_shifted >> CYCLES_SHIFT;
+}
+
+ATTR_INLINE uint64_t verdict_of(const struct worker *w, enum verdict v)
+{
+	return atomic_load_explicit(&w->stats->verdict[v], memory_order_relaxed);
+}
+
+// The frames of a batch by outcome are what the verdicts grew by: nothing is noted of each.
+ATTR_INLINE void outcomes(struct worker *w, uint64_t cycles, unsigned received)
+{
+	const uint64_t now[OUTCOME_other] = {
+		[OUTCOME_hit] = verdict_of(w, VERDICT_hit) + verdict_of(w, VERDICT_hit_stale),
+		[OUTCOME_ruled] = verdict_of(w, VERDICT_blocked)
+				  + verdict_of(w, VERDICT_blocked_answer)
+				  + verdict_of(w, VERDICT_local) + verdict_of(w, VERDICT_drop_rule),
+		[OUTCOME_miss] = verdict_of(w, VERDICT_miss),
+	};
+	uint64_t ns = ns_of(w, cycles), other = received;
+	for (unsigned o = 0; o < OUTCOME_other; o++) {
+		uint64_t frames = now[o] - w->settled[o];
+		if (frames == 0)
+			continue;
+		w->settled[o] = now[o];
+		other -= frames;
+		took_live_add(&w->stats->outcome[o], ns, frames);
+	}
+	if (unlikely_(other))
+		took_live_add(&w->stats->outcome[OUTCOME_other], ns, other);
+}
+
 static void meter(struct stage_cycles *c, uint64_t busy, unsigned frames)
 {
 	c->busy += busy;
@@ -77,14 +110,29 @@ ATTR_INLINE unsigned turn(
 	stats_add(&w->stats->counter[COUNTER_busy_cycles], busy);
 	if (unlikely_(busy > w->slow_cycles - 1)) // 0: there is no such time
 		stats_add(&w->stats->counter[COUNTER_frames_slow], received);
+	outcomes(w, busy, received);
+	w->until_timed--;
 	if (laps)
 		meter(c, busy, received);
 	return received;
 }
 
+// One batch in STATS_STAGE_SAMPLE is timed stage by stage.
+static __attribute__((noinline)) unsigned turn_by_stage(struct worker *w, unsigned port_index)
+{
+	struct stage_cycles c = {0};
+	unsigned frames = turn(w, port_index, LAPS_ALL, &c);
+	for (unsigned s = 0; frames && s < STAGE_COUNT; s++)
+		took_live_add(&w->stats->stage[s], ns_of(w, c.cycles[s]), 1);
+	if (frames)
+		w->until_timed = STATS_STAGE_SAMPLE;
+	return frames;
+}
+
 unsigned worker_turn(struct worker *w, unsigned port_index)
 {
-	return turn(w, port_index, LAPS_NONE, NULL);
+	return likely_(w->until_timed) ? turn(w, port_index, LAPS_NONE, NULL)
+				       : turn_by_stage(w, port_index);
 }
 
 unsigned worker_turn_timed(struct worker *w, unsigned port_index, struct stage_cycles *c)

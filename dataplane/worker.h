@@ -26,7 +26,7 @@
 #include <weir/shm_ring.h>
 #include <weir/shm_stats.h>
 
-enum { WORKER_BATCH = 32 };
+enum { WORKER_BATCH = 32, CYCLES_SHIFT = 20 };
 // Each port, and worker 0 its rest queue as well.
 enum { WORKER_PORTS_MAX = 2 * CONFIG_PORTS_MAX };
 
@@ -90,6 +90,7 @@ struct worker {
 	struct lane_dp_page *lane;
 	struct limit_table *limit; // of this worker alone
 	uint64_t slow_cycles;      // of a burst, from which on its frames are slow; its own, once
+	uint64_t ns_shifted;       // nanoseconds a cycle, by CYCLES_SHIFT; likewise
 
 	// Written by the main lcore, read here.
 	_Atomic(const struct worker_tables *) next_tables;
@@ -109,8 +110,10 @@ struct worker {
 	struct recent recent;
 	struct log_writer log;
 	struct log_clock log_clock;
-	uint64_t now_ms; // of the current batch
-	uint32_t turn;   // of addresses, from reply to reply
+	uint64_t now_ms;                 // of the current batch
+	uint32_t turn;                   // of addresses, from reply to reply
+	uint32_t until_timed;            // batches before one whose stages are timed
+	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
 };
 

@@ -110,6 +110,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 	const uint64_t hz = rte_get_tsc_hz(); // 0 without an EAL
 	const uint64_t late_cycles = hz ? hz / 1000 * LATE_MS : UINT64_MAX;
 	w->slow_cycles = hz / SLOW_PER_S;
+	w->ns_shifted = hz ? (UINT64_C(1000000000) << CYCLES_SHIFT) / hz : 0;
 	// The default slack of 50 us would double the shortest sleep.
 	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	if (w->poll == POLL_ADAPTIVE)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_recent.h>
 
 enum { LOG_LINES_PER_SECOND = 100, LOG_LINE_MAX = 1024 };
 
@@ -48,11 +49,17 @@ static bool log_admit(void)
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-	if (level > log_max_level || !log_admit())
-		return;
-
 	char line[LOG_LINE_MAX];
 	size_t len = 0;
+	if (level <= LOG_LEVEL_WARNING) {
+		va_list kept;
+		va_start(kept, fmt);
+		vsnprintf(line, sizeof line, fmt, kept);
+		va_end(kept);
+		log_recent_add(level, fmt, line);
+	}
+	if (level > log_max_level || !log_admit())
+		return;
 	if (log_to_journal)
 		len += (size_t)snprintf(line, sizeof line, "<%d>", (int)level);
 	len += (size_t)snprintf(line + len, sizeof line - len, "%s: ", log_program);

@@ -8,6 +8,12 @@
 const char *const verdict_names[VERDICT_COUNT] = {VERDICT_LIST(X_NAME)};
 const char *const verdict_texts[VERDICT_COUNT] = {VERDICT_LIST(X_TEXT)};
 const char *const counter_names[COUNTER_COUNT] = {COUNTER_LIST(X_NAME)};
+const char *const stage_names[STAGE_COUNT] = {
+#define X(name) #name,
+	STAGE_LIST(X)
+#undef X
+};
+const char *const outcome_names[OUTCOME_COUNT] = {OUTCOME_LIST(X_NAME)};
 const char *const bench_mode_names[BENCH_MODES] = {"off", "reflect", "alternate"};
 const char *const port_feature_names[PORT_FEATURE_COUNT] = {PORT_FEATURE_LIST(X_NAME)};
 const char *const port_feature_texts[PORT_FEATURE_COUNT] = {PORT_FEATURE_LIST(X_TEXT)};

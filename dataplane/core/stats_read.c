@@ -41,6 +41,35 @@ static void worker_copy(struct stats_worker_copy *out, const struct stats_worker
 	out->mbuf_free = load32(&w->mbuf_free);
 }
 
+// None while they are being written, which takes a microsecond in a second.
+static void errors_copy(struct stats_copy *out, const struct stats_errors *e)
+{
+	uint64_t before = atomic_load_explicit(&e->sequence, memory_order_acquire);
+	uint64_t count = e->count;
+	if (before % 2 || count > STATS_ERRORS_MAX)
+		return;
+	memcpy(out->error, e->error, sizeof out->error);
+	out->errors_replaced = e->replaced;
+	atomic_thread_fence(memory_order_acquire);
+	if (atomic_load_explicit(&e->sequence, memory_order_relaxed) != before)
+		return;
+	out->errors = (unsigned)count;
+	for (unsigned i = 0; i < out->errors; i++)
+		out->error[i].text[sizeof out->error[i].text - 1] = '\0';
+}
+
+static void kinds_add(struct stats_copy *out, const struct stats_worker *w)
+{
+	for (unsigned i = 0; i < STATS_RCODES; i++)
+		out->rcode[i] += load64(&w->rcode[i]);
+	for (unsigned i = 0; i < STATS_TYPES; i++)
+		out->type[i] += load64(&w->type[i]);
+	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+		took_live_sum(&out->outcome[i], &w->outcome[i]);
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		took_live_sum(&out->stage[i], &w->stage[i]);
+}
+
 static void port_copy(struct stats_port_copy *out, const struct stats_port *p)
 {
 	out->ipackets = load64(&p->ipackets);
@@ -135,10 +164,12 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);
 	out->drops_refused = load32(&s->drops_refused);
+	errors_copy(out, &s->errors);
 	for (unsigned i = 0; i < out->ports; i++)
 		port_copy(&out->port[i], &s->port[i]);
 	for (unsigned i = 0; i < out->workers; i++) {
 		worker_copy(&out->worker[i], &s->worker[i]);
+		kinds_add(out, &s->worker[i]);
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
 			out->verdict[v] += out->worker[i].verdict[v];
 		for (unsigned n = 0; n < COUNTER_COUNT; n++)

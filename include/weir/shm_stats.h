@@ -10,6 +10,7 @@
 // map the region read-only (mode 0640) and read without asking.
 
 #include "shm_abi.h"
+#include "took.h"
 
 // name, what it means (shown by weirctl and in metrics)
 #define VERDICT_LIST(X)                                                             \
@@ -126,6 +127,37 @@ enum bench_mode {
 };
 extern const char *const bench_mode_names[BENCH_MODES];
 
+// The stages of a worker, in the order in which they run (dataplane/stages.h).
+#define STAGE_LIST(X) X(rx) X(net) X(policy) X(parse) X(rules) X(lookup) X(miss) X(tx)
+
+// What became of a query, as far as its time in the data plane goes.
+#define OUTCOME_LIST(X)                                                      \
+	X(hit, "answered from L0")                                           \
+	X(ruled, "answered or dropped by a rule, or for what the answer is") \
+	X(miss, "handed to the control plane")                               \
+	X(other, "everything else, frames for the kernel too")
+
+enum stage {
+#define X(name) STAGE_##name,
+	STAGE_LIST(X)
+#undef X
+		STAGE_COUNT
+};
+
+enum stats_outcome {
+#define X(name, text) OUTCOME_##name,
+	OUTCOME_LIST(X)
+#undef X
+		OUTCOME_COUNT
+};
+
+extern const char *const stage_names[STAGE_COUNT];
+extern const char *const outcome_names[OUTCOME_COUNT];
+
+// Types of questions that are counted by themselves: those under STATS_TYPES_LOW, and ANY.
+enum { STATS_TYPES_LOW = 66, STATS_TYPE_ANY = 66, STATS_TYPE_OTHER = 67, STATS_TYPES = 68 };
+enum { STATS_RCODES = 16 }; // of the header: BADVERS and BADCOOKIE have verdicts
+
 enum {
 	STATS_VERDICTS_MAX = 64,
 	STATS_COUNTERS_MAX = 64,
@@ -152,8 +184,23 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 	// UDP/53 to us by group of the client, whatever becomes of it; none while there are no
 	// groups. By number, which is a group's place in the configuration.
 	alignas(CACHE_LINE) _Atomic uint64_t group[STATS_GROUPS_MAX];
+	_Atomic uint64_t rcode[STATS_RCODES]; // replies sent, late answers too
+	_Atomic uint64_t type[STATS_TYPES];   // questions that were read
+	// Each frame by the time that its batch took, from the receive call to the sent reply.
+	struct took_live outcome[OUTCOME_COUNT];
+	struct took_live stage[STAGE_COUNT]; // of one batch in STATS_STAGE_SAMPLE, by stage
 };
-static_assert(sizeof(struct stats_worker) == 64 * 8 * 3 + 64);
+enum { STATS_STAGE_SAMPLE = 128 };
+static_assert(offsetof(struct stats_worker, rcode) == 64 * 8 * 3 + 64);
+static_assert(sizeof(struct stats_worker) % CACHE_LINE == 0);
+
+ATTR_INLINE unsigned stats_type(uint16_t qtype)
+{
+	enum { ANY = 255 };
+	if (qtype < STATS_TYPES_LOW)
+		return qtype;
+	return qtype == ANY ? STATS_TYPE_ANY : STATS_TYPE_OTHER;
+}
 
 // What a port does for us; name, what it means.
 #define PORT_FEATURE_LIST(X)                                                        \
@@ -196,6 +243,22 @@ struct stats_port { // written by the main lcore each second
 };
 static_assert(sizeof(struct stats_port) == 192);
 
+// A kind of error or warning of the data plane (log_recent.h), copied by the main lcore each second
+// when there was one. `sequence` is odd while it is written; a reader takes an even one that is the
+// same before and after.
+enum { STATS_ERRORS_MAX = 16, STATS_ERROR_TEXT = 200 };
+struct stats_error {
+	uint32_t id, level;
+	uint64_t count;
+	int64_t first_unix_ms, last_unix_ms;
+	char text[STATS_ERROR_TEXT];
+};
+struct stats_errors {
+	_Atomic uint64_t sequence;
+	uint64_t count, replaced;
+	struct stats_error error[STATS_ERRORS_MAX]; // newest first
+};
+
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
 // COUNTER_COUNT.
 struct stats_region {
@@ -213,6 +276,7 @@ struct stats_region {
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
+	struct stats_errors errors;
 	struct stats_port port[STATS_PORTS_MAX];
 	struct stats_worker worker[];
 };

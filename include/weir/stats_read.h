@@ -56,6 +56,11 @@ struct stats_copy {
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
 	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers
+	uint64_t rcode[STATS_RCODES], type[STATS_TYPES];         // of all workers, as the next two
+	struct took outcome[OUTCOME_COUNT], stage[STAGE_COUNT];
+	unsigned errors;
+	uint64_t errors_replaced;
+	struct stats_error error[STATS_ERRORS_MAX]; // newest first, texts not escaped
 	struct stats_port_copy port[STATS_PORTS_MAX];
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };

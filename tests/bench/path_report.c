@@ -8,12 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const stage_names[] = {
-#define STAGE_NAME(name) #name,
-	STAGE_LIST(STAGE_NAME)
-#undef STAGE_NAME
-};
-
 void path_report_one(const struct path_case *c, const char *metric, double value, const char *unit,
 	double reference)
 {

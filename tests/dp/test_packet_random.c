@@ -105,6 +105,28 @@ static void prepare(struct harness *h)
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
 }
 
+// Each frame has one outcome; each reply a code; no batch was left out.
+static void check_kinds(const struct harness *h)
+{
+	uint64_t frames = 0, hits = 0, codes = 0;
+	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+		for (unsigned i = 0; i < TOOK_BUCKETS; i++) {
+			frames += h->stats.outcome[o].bucket[i];
+			hits += o == OUTCOME_hit ? h->stats.outcome[o].bucket[i] : 0;
+		}
+	assert_int_equal(frames, FRAMES);
+	assert_int_equal(
+		hits, harness_verdict(h, VERDICT_hit) + harness_verdict(h, VERDICT_hit_stale));
+	for (unsigned i = 0; i < STATS_RCODES; i++)
+		codes += h->stats.rcode[i];
+	uint64_t others = harness_verdict(h, VERDICT_arp_reply)
+			  + harness_verdict(h, VERDICT_ndp_reply)
+			  + harness_verdict(h, VERDICT_echo_reply);
+	assert_int_equal(codes + others, harness_counter(h, COUNTER_tx_frames));
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		assert_true(h->stats.stage[i].bucket[0] > 0); // no EAL, no TSC: all times are 0
+}
+
 static void run_once(const struct harness_options *o, uint32_t first_seed, bool mutated,
 	uint8_t beyond, struct outcome *out)
 {
@@ -129,6 +151,7 @@ static void run_once(const struct harness_options *o, uint32_t first_seed, bool 
 	assert_int_equal(harness_counter(h, COUNTER_rx_frames), FRAMES);
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
 		out->verdict[i] = harness_verdict(h, i);
+	check_kinds(h);
 	harness_end(h);
 }
 

@@ -19,6 +19,11 @@ if command -v promtool >/dev/null; then
 else
 	echo "no promtool: not linted"
 fi
+check "types and codes" at_least 'weir_questions_total{type="A"}' 5
+check "codes" at_least 'weir_replies_total{rcode="NOERROR"}' 5
+check "times in the data plane" at_least 'weir_dataplane_batch_seconds_count{outcome="hit"}' 4
+check "times of stages" at_least 'weir_dataplane_stage_seconds_count{stage="lookup"}' 1
+check "times of misses" at_least 'weir_resolver_answer_seconds_count{outcome="upstream"}' 1
 same "both run" "1 1" "$(value 'weir_up{process="dataplane"}') $(value 'weir_up{process="controlplane"}')"
 check "upstreams" grep -q '^weir_upstream_up{upstream=".*",address="127.0.0.1:[0-9]*"} 1$' $tmp/metrics
 check "lists" grep -q '^weir_list_names{list="' $tmp/metrics
@@ -26,7 +31,12 @@ check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
 check "the one before was told of" at_least weir_scrape_samples 300
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
+check "it is ready" eventually weirctl ready
+same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
 check "it is told to be down" eventually down
+told() { weirctl "$1" | grep -q "$2"; }
+check "that is not ready, or less than it should be" eventually told ready "by itself\|no data plane"
+check "and is among the warnings" eventually told errors "W[0-9a-f]\{8\} *controlplane"
 finish

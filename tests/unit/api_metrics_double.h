@@ -6,6 +6,8 @@
 #include "../../controlplane/publish.h"
 #include "http_client.h"
 
+#include <weir/log.h>
+
 const struct shm_paths *publisher_paths(const struct publisher *)
 {
 	return NULL;
@@ -23,4 +25,10 @@ static inline void metrics_double_check(void)
 	assert_reply("GET /metrics", 200, "\nweir_up{process=\"dataplane\"} 0\n");
 	assert_reply("GET /metrics", 200, "Content-Type: text/plain; version=0.0.4");
 	assert_reply("POST /metrics", 405, "use GET");
+	assert_reply("GET /ready", 503, "no data plane, and no fallback");
+	assert_reply("GET /ready", 503, "\"ready\":false");
+	log_warning("of a kind: %s", "\"one\"");
+	log_warning("of a kind: %s", "two");
+	assert_reply("GET /errors", 200, "\"count\":2,");
+	assert_reply("GET /errors", 200, "\"text\":\"of a kind: two\"");
 }

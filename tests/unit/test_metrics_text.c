@@ -101,10 +101,14 @@ static void test_most(void **)
 		memset(r->upstream[i].name, '"', sizeof r->upstream[i].name - 1);
 	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
 		memset(lists[i].name, '"', sizeof lists[i].name - 1);
+	for (unsigned i = 0; i < STATS_TYPES; i++)
+		s->type[i] = 1;
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		r->front.of[0].verdict[v] = r->front.of[1].verdict[v] = 1;
 	rules.lists = lists;
 	metrics_dataplane(&text, s);
+	metrics_kinds(&text, s);
+	metrics_answers(&text, r);
 	metrics_workers(&text, s);
 	metrics_ports(&text, s);
 	metrics_resolver(&text, r);

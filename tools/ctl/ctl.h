@@ -69,6 +69,8 @@ int cmd_refresh_stats(struct ctl *c);
 int cmd_tcp(struct ctl *c);
 int cmd_log_status(struct ctl *c);
 int cmd_log_tail(struct ctl *c);
+int cmd_errors(struct ctl *c);
+int cmd_ready(struct ctl *c);
 int cmd_metrics(struct ctl *c);
 int cmd_top(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints that say whether this box lives, whether it serves, and what went wrong lately.
+
+#include "api_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+#include <weir/log_recent.h>
+#include <weir/stats_read.h>
+
+enum { HEALTH_SILENT_MS = 5000 };
+
+// Alive: the service loop, which replies, and once it serves the resolver's.
+void api_health(struct api *a, struct http_exchange *x)
+{
+	const struct directory *d = publisher_directory(a->deps.publisher);
+	uint64_t beat_ms = atomic_load_explicit(&d->heartbeat_ms, memory_order_relaxed);
+	uint64_t now_ms = clock_mono_ms(), age_ms = now_ms > beat_ms ? now_ms - beat_ms : 0;
+	bool serves = atomic_load_explicit(&d->state, memory_order_relaxed) == CP_SERVING;
+	bool ok = !serves || age_ms < HEALTH_SILENT_MS;
+	struct json_out *o = json_out_new();
+	json_out_bool(o, json_out_root(o), "ok", ok);
+	if (!ok)
+		json_out_count(o, json_out_root(o), "resolver_silent_ms", age_ms);
+	http_reply(x, ok ? 200 : 503, json_out_finish(o));
+}
+
+struct ready { // what is in the way, and what is only less than it should be
+	struct json_out *o;
+	struct json_node *why, *degraded;
+	bool ok;
+};
+
+static void not_ready(struct ready *r, const char *text)
+{
+	r->ok = false;
+	json_out_text(r->o, r->why, NULL, text);
+}
+
+static void dataplane_look(struct ready *r, const struct api *a, const struct resolver_status *s)
+{
+	char why[SHM_WHY_MAX];
+	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
+	struct stats_copy *c = calloc(1, sizeof *c);
+	bool has_stats = c && paths && stats_read(paths, c, why) == 0;
+	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
+	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
+	if (!answers && s->front_udp.bound == 0)
+		not_ready(r, up ? "the data plane has not taken over the settings yet"
+				: "no data plane, and no fallback of the control plane");
+	else if (!answers)
+		json_out_text(r->o, r->degraded, NULL, "the control plane answers by itself");
+	if (up && c->verdict_gap)
+		json_out_text(r->o, r->degraded, NULL, "frames without a verdict");
+	free(c);
+}
+
+static void rest_look(struct ready *r, const struct api *a, const struct resolver_status *s)
+{
+	unsigned up = 0;
+	struct rules_status rules;
+	rules_status(a->deps.rules, &rules);
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++)
+		up += s->upstream[i].up;
+	if (s->upstream_count && up == 0)
+		json_out_text(r->o, r->degraded, NULL, "no upstream answers");
+	if (c->blocking.enabled && c->blocking.list_count && rules.loaded_unix_s == 0)
+		json_out_text(r->o, r->degraded, NULL, "no list is loaded");
+	if (rules.outcome == RULES_FAILED)
+		json_out_text(r->o, r->degraded, NULL, "the last reload of the lists failed");
+	if (a->deps.store) {
+		struct query_store_status q;
+		query_store_status(a->deps.store, &q);
+		if (q.failing)
+			json_out_text(r->o, r->degraded, NULL, "the query store cannot write");
+	}
+}
+
+static void on_ready(void *arg, const struct resolver_status *s)
+{
+	struct api_status_call *call = arg;
+	struct ready r = {.o = json_out_new(), .ok = true};
+	struct json_node *root = json_out_root(r.o);
+	r.why = json_out_array(r.o, root, "why");
+	r.degraded = json_out_array(r.o, root, "degraded");
+	if (http_is_live(call->exchange)) {
+		const struct directory *d = publisher_directory(call->api->deps.publisher);
+		if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
+			not_ready(&r, "the control plane is starting or stopping");
+		dataplane_look(&r, call->api, s);
+		rest_look(&r, call->api, s);
+	}
+	json_out_bool(r.o, root, "ready", r.ok);
+	http_reply(call->exchange, r.ok ? 200 : 503, json_out_finish(r.o));
+	free(call);
+}
+
+void api_ready(struct api *a, struct http_exchange *x)
+{
+	api_status_ask(a, x, on_ready);
+}
+
+static void error_out(
+	struct json_out *o, struct json_node *list, const char *process, const struct log_recent *k)
+{
+	char id[16];
+	struct json_node *n = json_out_object(o, list, NULL);
+	snprintf(id, sizeof id, "%c%08" PRIx32, k->level <= LOG_LEVEL_ERROR ? 'E' : 'W', k->id);
+	json_out_text(o, n, "id", id);
+	json_out_text(o, n, "process", process);
+	json_out_text(o, n, "level", k->level <= LOG_LEVEL_ERROR ? "error" : "warning");
+	json_out_count(o, n, "count", k->count);
+	json_out_signed(o, n, "first_unix_ms", k->first_unix_ms);
+	json_out_signed(o, n, "last_unix_ms", k->last_unix_ms);
+	json_out_text(o, n, "text", k->text);
+}
+
+// Texts of another process's memory may be anything: what is not printable is not shown.
+static void text_take(char to[LOG_RECENT_TEXT_MAX], const char from[STATS_ERROR_TEXT])
+{
+	unsigned i = 0;
+	for (; i < STATS_ERROR_TEXT - 1 && from[i]; i++)
+		to[i] = from[i] >= 0x20 && from[i] < 0x7f ? from[i] : '?';
+	to[i] = '\0';
+}
+
+static uint64_t dataplane_errors(
+	struct json_out *o, struct json_node *list, const struct shm_paths *paths)
+{
+	char why[SHM_WHY_MAX];
+	uint64_t replaced = 0;
+	struct stats_copy *c = calloc(1, sizeof *c);
+	if (c && paths && stats_read(paths, c, why) == 0) {
+		for (unsigned i = 0; i < c->errors; i++) {
+			const struct stats_error *e = &c->error[i];
+			struct log_recent k = {.id = e->id,
+				.level = e->level,
+				.count = e->count,
+				.first_unix_ms = e->first_unix_ms,
+				.last_unix_ms = e->last_unix_ms};
+			text_take(k.text, e->text);
+			error_out(o, list, "dataplane", &k);
+		}
+		replaced = c->errors_replaced;
+	}
+	free(c);
+	return replaced;
+}
+
+void api_errors(struct api *a, struct http_exchange *x)
+{
+	static struct log_recent kind[LOG_RECENT_MAX]; // of this loop's thread alone
+	uint64_t replaced = 0;
+	struct json_out *o = json_out_new();
+	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "errors");
+	unsigned count = log_recent_copy(kind, LOG_RECENT_MAX, &replaced);
+	for (unsigned i = 0; i < count; i++)
+		error_out(o, list, "controlplane", &kind[i]);
+	replaced += dataplane_errors(o, list, publisher_paths(a->deps.publisher));
+	json_out_count(o, root, "replaced", replaced);
+	http_reply(x, 200, json_out_finish(o));
+}

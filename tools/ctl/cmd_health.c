@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whether the box serves, and what went wrong lately.
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <weir/text.h>
+
+static void texts_print(const struct json_node *list, const char *before)
+{
+	char shown[512];
+	for (size_t i = 0; i < json_length(list); i++)
+		printf("%s%s\n", before, text_escape(json_item_text(list, i), shown, sizeof shown));
+}
+
+// A refusal has the same document, with what is in the way.
+int cmd_ready(struct ctl *c)
+{
+	char why[HTTP_WHY_MAX];
+	struct json_doc *doc = NULL;
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	enum http_outcome outcome = http_call(c, false, "/ready", NULL, HTTP_SHORT_MS, &doc, why);
+	const struct json_node *root = json_doc_root(doc);
+	bool is_ready = outcome == HTTP_OK && json_flag(root, "ready");
+	if (c->json && doc)
+		json_doc_print(doc);
+	else if (!c->json)
+		printf("%s\n", is_ready ? "ready" : "not ready");
+	if (!c->json && doc) {
+		texts_print(json_get(root, "why"), "  ");
+		texts_print(json_get(root, "degraded"), "  but: ");
+	}
+	if (outcome != HTTP_OK && (!doc || !json_get(root, "ready")))
+		ctl_fail(c, "%s", why);
+	json_doc_free(doc);
+	return is_ready ? CTL_OK : CTL_FAILED;
+}
+
+static void when_print(int64_t unix_ms, char *out, size_t cap)
+{
+	time_t s = (time_t)(unix_ms / 1000);
+	struct tm tm;
+	if (!localtime_r(&s, &tm) || strftime(out, cap, "%F %T", &tm) == 0)
+		snprintf(out, cap, "-");
+}
+
+static void errors_print(const struct json_node *list)
+{
+	static const char *const heads[] = {"id", "process", ">times", "last", "text", NULL};
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		char when[32], shown[1024];
+		when_print(json_signed(n, "last_unix_ms"), when, sizeof when);
+		table_cell(t, "%s", json_text(n, "id"));
+		table_cell(t, "%s", json_text(n, "process"));
+		table_cell_count(t, json_count(n, "count"));
+		table_cell(t, "%s", when);
+		table_cell(t, "%s", text_escape(json_text(n, "text"), shown, sizeof shown));
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+int cmd_errors(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = http_call_or_fail(c, false, "/errors", NULL, HTTP_SHORT_MS);
+	if (!doc)
+		return CTL_FAILED;
+	const struct json_node *list = json_get(json_doc_root(doc), "errors");
+	if (c->json)
+		json_doc_print(doc);
+	else if (json_length(list) == 0)
+		printf("no error and no warning since the start of either process\n");
+	else
+		errors_print(list);
+	json_doc_free(doc);
+	return CTL_OK;
+}
