@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a process says to the control plane on link.sock, with file descriptors of any kind beside
+// it. Welcome is whoever says a whole hello of our ABI, with the number of workers and bells that
+// its lanes have; everyone else is told that they are not, and hung up on. No descriptor stays.
+//
+// The first octet: how many descriptors, and of what kind; the second: where the rest is laid over
+// a sound hello, or that it stands in its place (0xff).
+
+#include "resolver_box.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/bell.h>
+
+enum {
+	FDS_MASK = 3, // so many: 0 to 3
+	KIND_SHIFT = 2,
+	KINDS = 4, // bells, pipes' ends, plain files, /dev/null
+	ALONE = 0xff,
+	DESCRIPTORS_MOST = 256,
+	INPUT_MOST = 200,
+	TURNS_MOST = 1000,
+};
+
+static unsigned descriptors_before;
+
+static void say_nothing(int, const char *)
+{
+}
+
+static unsigned descriptors(void);
+
+int LLVMFuzzerInitialize(int *, char ***)
+{
+	const struct rlimit few = {.rlim_cur = DESCRIPTORS_MOST, .rlim_max = DESCRIPTORS_MOST};
+	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	event_set_log_callback(say_nothing); // of descriptors that nobody can wait for
+	box_open();
+	box_link();
+	close(box.dp.link_fd); // the place is free, the lanes stay
+	box_settle();
+	descriptors_before = descriptors();
+	return 0;
+}
+
+static int fd_open(unsigned kind)
+{
+	int pair[2], fd = -1;
+	switch (kind) {
+	case 0:
+		FUZZ_CHECK(bell_open(pair) == 0);
+		break;
+	case 1:
+		FUZZ_CHECK(pipe2(pair, O_NONBLOCK | O_CLOEXEC) == 0);
+		break;
+	case 2:
+		return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	default:
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	}
+	fd = pair[0];
+	close(pair[1]);
+	return fd;
+}
+
+static int client_open(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	FUZZ_CHECK(fd >= 0);
+	snprintf(sun.sun_path, sizeof sun.sun_path, "%.90s/link.sock", box.paths.run);
+	FUZZ_CHECK(connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0);
+	return fd;
+}
+
+static void say(int to, const void *octets, size_t len, const int *fds, unsigned count)
+{
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FDS_MASK)] = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)octets, .iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (count) {
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
+	}
+	FUZZ_CHECK(sendmsg(to, &msg, MSG_NOSIGNAL) == (ssize_t)len);
+}
+
+static void welcome_read(int fd, struct link_welcome *w)
+{
+	for (unsigned i = 0; i < TURNS_MOST; i++) {
+		box_turn();
+		ssize_t n = recv(fd, w, sizeof *w, 0);
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		FUZZ_CHECK(n == sizeof *w && w->magic == SHM_MAGIC);
+		FUZZ_CHECK(w->abi_version == SHM_ABI_VERSION);
+		FUZZ_CHECK(w->cp_incarnation == publisher_incarnation(box.publisher));
+		return;
+	}
+	FUZZ_CHECK(!"an answer");
+}
+
+// Open ones, but for the sockets that the resolver keeps in store. Lanes may hold the bells of a
+// hello that was welcome until the next one.
+static unsigned descriptors(void)
+{
+	unsigned n = 0;
+	const struct resolver_status s = box_status();
+	for (int fd = 0; fd < DESCRIPTORS_MOST; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n - s.sockets.open;
+}
+
+struct input {
+	struct link_hello sound;
+	uint8_t said[INPUT_MOST];
+	size_t len;
+	unsigned count, kinds; // of descriptors
+};
+
+static void make(struct input *in, const uint8_t *data, size_t len)
+{
+	*in = (struct input){.sound = {.magic = SHM_MAGIC,
+				     .abi_version = SHM_ABI_VERSION,
+				     .workers = box.dp.workers,
+				     .dp_incarnation = box.dp.incarnation},
+		.len = sizeof in->sound,
+		.count = data[0] & FDS_MASK,
+		.kinds = data[0] >> KIND_SHIFT};
+	memcpy(in->said, &in->sound, sizeof in->sound);
+	if (data[1] == ALONE) {
+		in->len = len - 2;
+		memcpy(in->said, data + 2, in->len);
+	} else {
+		size_t at = data[1] % sizeof in->sound, room = sizeof in->sound - at;
+		memcpy(in->said + at, data + 2, len - 2 < room ? len - 2 : room);
+	}
+}
+
+static void welcome_check(const struct input *in, const struct link_welcome *w)
+{
+	struct link_hello hello;
+	bool is_sound =
+		in->len == sizeof in->sound && memcmp(in->said, &in->sound, sizeof in->sound) == 0;
+	if (is_sound && in->count == box.dp.workers && in->kinds == 0)
+		FUZZ_CHECK(w->error == 0);
+	if (w->error)
+		return;
+	memcpy(&hello, in->said, sizeof hello);
+	FUZZ_CHECK(in->len == sizeof hello && hello.magic == SHM_MAGIC);
+	FUZZ_CHECK(hello.abi_version == SHM_ABI_VERSION);
+	FUZZ_CHECK(hello.workers == in->count && hello.workers <= box.dp.workers);
+	FUZZ_CHECK(hello.dp_incarnation == box.dp.incarnation);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct input in;
+	struct link_welcome w;
+	int fds[FDS_MASK];
+	if (len < 3 || len > INPUT_MOST)
+		return 0;
+	make(&in, data, len);
+	int fd = client_open();
+	for (unsigned i = 0, kinds = in.kinds; i < in.count; i++, kinds /= KINDS) {
+		fds[i] = fd_open(kinds % KINDS);
+		FUZZ_CHECK(fds[i] >= 0);
+	}
+	say(fd, in.said, in.len, fds, in.count);
+	for (unsigned i = 0; i < in.count; i++)
+		close(fds[i]);
+	welcome_read(fd, &w);
+	welcome_check(&in, &w);
+	close(fd);
+	for (unsigned i = 0; i < 3; i++) // and the control plane sees it
+		box_turn();
+	// Again, as the store may have grown since its status was taken.
+	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers; i++)
+		FUZZ_CHECK(i < TURNS_MOST);
+	return 0;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A resolver whose loop is turned by the fuzz body itself, an upstream that answers each query at
+// once, and a data plane of two lanes that is played. One of each in a program; its files go away
+// with it.
+
+#include "../../controlplane/resolver.h"
+#include "../unit/fake_dataplane.h"
+#include "fuzz.h"
+
+struct resolver_box {
+	struct shm_paths paths;
+	struct config config;
+	struct publisher *publisher;
+	struct loop *loop;
+	struct resolver *resolver;
+	struct fake_dataplane dp;
+	int upstream_fd;
+};
+extern struct resolver_box box;
+
+void box_open(void);
+void box_link(void); // the data plane says hello, and is welcomed
+void box_turn(void); // what is ready on the loop
+// Turns until nothing is left to do: every query of the resolver's is answered, with an address for
+// A and with no data for all else.
+void box_settle(void);
+struct resolver_status box_status(void);
