@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 
-from harness import CLIENT, SERVICE, UDP4, case, eventually, query, weirctl
+from harness import CLIENT, SERVICE, UDP, case, eventually, query, weirctl
 from zoo import ZOO, believed
 
 UDP_HEADER, MORE = 8, 0x2000
@@ -18,11 +18,28 @@ def checksum(octets):
     return ~total & 0xffff
 
 
-def datagram(port, wire):
-    return struct.pack("!4H", port, 53, UDP_HEADER + len(wire), 0) + wire  # without a checksum, as IPv4 allows
+def addresses(family):
+    return b"".join(socket.inet_pton(family, side[family]) for side in (CLIENT, SERVICE))
 
 
-def packet(ident, offset, octets, more):
+def datagram(family, port, wire):
+    size = UDP_HEADER + len(wire)
+    if family == socket.AF_INET:
+        return struct.pack("!4H", port, 53, size, 0) + wire  # without a checksum, as IPv4 allows
+    pseudo = addresses(family) + struct.pack("!II", size, 17)
+    total = checksum(pseudo + struct.pack("!4H", port, 53, size, 0) + wire + bytes(len(wire) % 2))
+    return struct.pack("!4H", port, 53, size, total or 0xffff) + wire
+
+
+def packet6(ident, offset, octets, more):
+    """With a fragment header (RFC 8200 4.5)."""
+    return struct.pack("!IHBB", 6 << 28, 8 + len(octets), 44, 64) + addresses(socket.AF_INET6) + \
+        struct.pack("!BBHI", 17, 0, offset | more, ident) + octets
+
+
+def packet(family, ident, offset, octets, more):
+    if family == socket.AF_INET6:
+        return packet6(ident, offset, octets, more)
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(octets), ident, offset // 8 | (MORE if more else 0), 64, 17, 0,
                        socket.inet_aton(CLIENT[socket.AF_INET]), socket.inet_aton(SERVICE[socket.AF_INET]))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + octets
@@ -36,15 +53,15 @@ def verdicts(*names):
 def fragments_are_not_answered(way, cut, count=20):
     """`cut` makes (offset, octets, more) of a datagram. Nothing comes back, and what has the port is counted as dropped."""
     before, rng = verdicts("drop_fragment"), random.Random(9715)
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw, \
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
-        back.bind((CLIENT[socket.AF_INET], 0))
+    with socket.socket(way.family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw, \
+            socket.socket(way.family, socket.SOCK_DGRAM) as back:
+        back.bind((CLIENT[way.family], 0))
         back.settimeout(1)
         first = 0
         for _ in range(count):
             name, ident = way.fresh("good", ZOO), rng.randrange(1, 65536)
-            for offset, octets, more in cut(datagram(back.getsockname()[1], query(name))):
-                raw.sendto(packet(ident, offset, octets, more), (SERVICE[socket.AF_INET], 0))
+            for offset, octets, more in cut(datagram(way.family, back.getsockname()[1], query(name))):
+                raw.sendto(packet(way.family, ident, offset, octets, more), (SERVICE[way.family], 0))
                 first += offset == 0
         try:
             raise AssertionError(f"a reply: {back.recv(65535).hex()}")
@@ -54,32 +71,32 @@ def fragments_are_not_answered(way, cut, count=20):
     believed(way.ask(way.fresh("good", ZOO)))
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_query_in_two_fragments_is_not_answered(way):
     fragments_are_not_answered(way, lambda whole: [(0, whole[:24], True), (24, whole[24:], False)])
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_query_in_tiny_fragments_is_not_answered(way):
     fragments_are_not_answered(way, lambda whole: [(at, whole[at:at + 8], at + 8 < len(whole))
                                                    for at in range(0, len(whole), 8)])
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_overlapping_fragments_are_not_answered(way):
     fragments_are_not_answered(way, lambda whole: [(0, whole[:32], True), (16, whole[16:], False), (8, whole[8:], False)])
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_fragments_in_the_wrong_order_are_not_answered(way):
     fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False), (0, whole[:24], True)])
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_first_fragments_alone_do_no_harm(way):
     fragments_are_not_answered(way, lambda whole: [(0, whole, True)], count=200)
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=UDP, alone=True)
 def rfc9715_second_fragments_alone_do_no_harm(way):
     fragments_are_not_answered(way, lambda whole: [(24, whole[24:], False)], count=200)

@@ -40,6 +40,9 @@ int LLVMFuzzerInitialize(int *, char ***)
 	harness_put(h, &old);
 	harness_block(h, listed, 1);
 	h->tables.config.stale_mode = STALE_IMMEDIATE;
+	h->tables.config.cookies = (struct dns_cookie_terms){.is_on = 1, .count = 1};
+	strcpy(h->tables.config.identity.nsid, "box");
+	strcpy(h->tables.config.identity.version, "1");
 	return 0;
 }
 
