@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A client's frame through worker_turn and all stages, on rings in place of wires: with cached,
+// stale, blocked and absent names, cookies and NSID. One frame brings one reply at most; that and
+// its way back are judged by the oracles, and it is counted once.
+
+#include "../dp/harness.h"
+
+enum { FRAME_PLAY_MIN = 15, FRAME_PLAY_MOST = 1600 }; // shorter ones no driver gives
+
+struct harness *frame_play_begin(void); // before the first one: EAL, tables, what is cached
+void frame_play(const uint8_t *frame, size_t len, bool is_chained);
