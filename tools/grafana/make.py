@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the two dashboards beside it: weir-prometheus.json and weir-clickhouse.json.
+
+A panel is a line here: title, what it draws, unit, and its queries. Grafana imports the files as they are; it asks for
+the data source. `--check` says whether the files are what this would write.
+"""
+
+import json
+import pathlib
+import sys
+
+here = pathlib.Path(__file__).resolve().parent
+RATE = "[$__rate_interval]"
+
+# Title, kind, unit, [(query, legend)]
+PROMETHEUS = {
+    "Traffic": [
+        ("Queries by outcome", "timeseries", "reqps", [
+            (f'sum by (outcome) (rate(weir_dataplane_batch_seconds_count{RATE}))', "{{outcome}}")]),
+        ("Frames by verdict", "timeseries", "pps", [
+            (f'sum by (verdict) (rate(weir_frames_total{RATE})) > 0', "{{verdict}}")]),
+        ("Response codes", "timeseries", "reqps", [
+            (f'sum by (rcode) (rate(weir_replies_total{RATE})) > 0', "{{rcode}}")]),
+        ("Types", "timeseries", "reqps", [
+            (f'sum by (type) (rate(weir_questions_total{RATE})) > 0', "{{type}}")]),
+        ("Ports", "timeseries", "pps", [
+            (f'rate(weir_port_rx_packets_total{RATE})', "{{port}} in"),
+            (f'rate(weir_port_tx_packets_total{RATE})', "{{port}} out"),
+            (f'rate(weir_port_rx_missed_total{RATE})', "{{port}} missed")]),
+        ("Groups", "timeseries", "reqps", [(f'rate(weir_group_queries_total{RATE})', "{{group}}")]),
+    ],
+    "Latency": [
+        ("Time in the data plane, hits", "heatmap", "s", [
+            (f'sum by (le) (increase(weir_dataplane_batch_seconds_bucket{{outcome="hit"}}{RATE}))', "{{le}}")]),
+        ("Misses", "heatmap", "s", [
+            (f'sum by (le) (increase(weir_resolver_answer_seconds_bucket{RATE}))', "{{le}}")]),
+        ("p99 by outcome", "timeseries", "s", [
+            (f'histogram_quantile(0.99, sum by (le, outcome) (rate(weir_dataplane_batch_seconds_bucket{RATE})))',
+             "data plane, {{outcome}}"),
+            (f'histogram_quantile(0.99, sum by (le, outcome) (rate(weir_resolver_answer_seconds_bucket{RATE})))',
+             "resolver, {{outcome}}")]),
+        ("Time by stage", "timeseries", "s", [
+            (f'sum by (stage) (rate(weir_dataplane_stage_seconds_sum{RATE})) / '
+             f'sum by (stage) (rate(weir_dataplane_stage_seconds_count{RATE}))', "{{stage}}")]),
+        ("Busy share of workers", "timeseries", "percentunit", [
+            (f'rate(weir_worker_busy_seconds_total{RATE})', "worker {{worker}}")]),
+        ("Lateness of event loops", "timeseries", "s", [('weir_loop_lag_seconds{of="p99"}', "{{loop}}")]),
+    ],
+    "Cache": [
+        ("Hit ratio", "timeseries", "percentunit", [
+            (f'sum(rate(weir_frames_total{{verdict=~"hit|hit_stale"}}{RATE})) / '
+             f'sum(rate(weir_frames_total{{verdict=~"hit|hit_stale|miss"}}{RATE}))', "L0"),
+            (f'rate(weir_l1_hits_total{RATE}) / rate(weir_l1_lookups_total{RATE})', "L1")]),
+        ("L0", "timeseries", "percentunit", [("weir_l0_units_used / weir_l0_units", "full")]),
+        ("L0 changes", "timeseries", "ops", [
+            (f'rate(weir_l0_puts_total{RATE})', "stored"),
+            (f'rate(weir_l0_evicted_space_total{RATE})', "evicted"),
+            (f'rate(weir_l0_expired_total{RATE})', "expired"),
+            (f'rate(weir_l0_renewed_total{RATE})', "renewed")]),
+        ("Redis", "timeseries", "s", [("weir_redis_rtt_seconds", "round trip")]),
+    ],
+    "Upstreams": [
+        ("Queries", "timeseries", "reqps", [(f'rate(weir_upstream_queries_total{RATE})', "{{upstream}}")]),
+        ("Time-outs and failures", "timeseries", "reqps", [
+            (f'rate(weir_upstream_timeouts_total{RATE})', "{{upstream}} silent"),
+            (f'rate(weir_upstream_failures_total{RATE})', "{{upstream}} failed")]),
+        ("Round trips, p50 and p99", "timeseries", "s", [
+            (f'histogram_quantile(0.5, sum by (le, address) (rate(weir_upstream_reply_seconds_bucket{RATE})))',
+             "p50 {{address}}"),
+            (f'histogram_quantile(0.99, sum by (le, address) (rate(weir_upstream_reply_seconds_bucket{RATE})))',
+             "p99 {{address}}")]),
+        ("Under way", "timeseries", "short", [
+            ("weir_resolver_inflight", "questions"), ("weir_resolver_waiters", "clients that wait")]),
+    ],
+    "Memory": [
+        ("Resident", "timeseries", "bytes", [("weir_process_resident_bytes", "{{process}}")]),
+        ("Slope over an hour, MiB/h", "timeseries", "short", [
+            ("deriv(weir_process_resident_bytes[1h]) * 3600 / 1048576", "{{process}}")]),
+        ("Tables, how full", "timeseries", "percentunit", [
+            ("weir_table_used / (weir_table_cap > 0)", "{{table}}")]),
+        ("Packet buffers free", "timeseries", "short", [("weir_worker_mbufs_free", "worker {{worker}}")]),
+    ],
+    "Lists": [
+        ("Names by list", "timeseries", "short", [("weir_list_names", "{{list}}")]),
+        ("Failing lists", "timeseries", "short", [("weir_list_failing", "{{list}}")]),
+        ("Blocked share", "timeseries", "percentunit", [
+            (f'sum(rate(weir_frames_total{{verdict=~"blocked|blocked_answer|drop_rule"}}{RATE})) / '
+             f'sum(rate(weir_questions_total{RATE}))', "of queries")]),
+        ("Age of the image", "timeseries", "s", [("time() - weir_rules_loaded_timestamp_seconds", "age")]),
+    ],
+    "Query log": [
+        ("Rows and queries", "timeseries", "ops", [
+            (f'rate(weir_log_rows_total{RATE})', "rows"), (f'rate(weir_log_queries_total{RATE})', "queries")]),
+        ("Not taken by sinks", "timeseries", "ops", [
+            (f'rate(weir_log_sink_dropped_rows_total{RATE})', "{{sink}}")]),
+    ],
+}
+
+RANGE = "$__timeFilter(time)"
+MINUTES = "$__timeFilter(minute)"
+CLICKHOUSE = {
+    "Traffic": [
+        ("Queries by verdict", "timeseries", "reqps", [
+            (f"SELECT minute AS time, verdict, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+             "GROUP BY minute, verdict ORDER BY minute", "")]),
+        ("Cache tiers", "timeseries", "reqps", [
+            (f"SELECT minute AS time, tier, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+             "GROUP BY minute, tier ORDER BY minute", "")]),
+        ("Blocked share", "timeseries", "percentunit", [
+            ("SELECT minute AS time, sum(queries * blocked) / sum(queries) AS share FROM weir.queries_minute "
+             f"WHERE {MINUTES} GROUP BY minute ORDER BY minute", "")]),
+        ("Groups", "timeseries", "reqps", [
+            (f"SELECT minute AS time, client_group, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+             "GROUP BY minute, client_group ORDER BY minute", "")]),
+    ],
+    "Latency": [
+        ("Half octaves of microseconds", "heatmap", "short", [
+            (f"SELECT minute AS time, bucket, sum(queries) AS count FROM weir.queries_latency WHERE {MINUTES} "
+             "GROUP BY minute, bucket ORDER BY minute, bucket", "")]),
+        ("Mean by tier", "timeseries", "µs", [
+            ("SELECT minute AS time, tier, sum(spent_us) / sum(queries) AS us FROM weir.queries_minute "
+             f"WHERE {MINUTES} GROUP BY minute, tier ORDER BY minute", "")]),
+        ("Slowest upstreams, p99", "table", "µs", [
+            (f"SELECT upstream, quantile(0.99)(total_us) AS p99_us, sum(weight) AS queries FROM weir.queries "
+             f"WHERE {RANGE} AND upstream != '' GROUP BY upstream ORDER BY p99_us DESC LIMIT 20", "")]),
+    ],
+    "Who and what": [
+        ("Names", "table", "short", [
+            (f"SELECT qname, sum(weight) AS queries FROM weir.queries WHERE {RANGE} GROUP BY qname "
+             "ORDER BY queries DESC LIMIT 50", "")]),
+        ("Blocked names", "table", "short", [
+            (f"SELECT qname, list, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND blocked = 1 "
+             "GROUP BY qname, list ORDER BY queries DESC LIMIT 50", "")]),
+        ("Clients", "table", "short", [
+            (f"SELECT client, any(client_name) AS name, sum(weight) AS queries FROM weir.queries WHERE {RANGE} "
+             "GROUP BY client ORDER BY queries DESC LIMIT 50", "")]),
+        ("Names that do not exist", "table", "short", [
+            (f"SELECT qname, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND rcode = 3 GROUP BY qname "
+             "ORDER BY queries DESC LIMIT 50", "")]),
+        ("Lists", "table", "short", [
+            (f"SELECT list, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND list != '' GROUP BY list "
+             "ORDER BY queries DESC", "")]),
+    ],
+}
+
+
+def panel(number, x, y, spec, source, kind):
+    title, draws, unit, queries = spec
+    targets = []
+    for i, (query, legend) in enumerate(queries):
+        t = {"refId": chr(ord("A") + i), "datasource": source}
+        if kind == "prometheus":
+            t |= {"expr": query, "legendFormat": legend}
+            if draws == "heatmap":
+                t["format"] = "heatmap"
+        else:
+            t |= {"rawSql": query, "format": 1 if draws == "table" else 0, "queryType": "sql"}
+        targets.append(t)
+    return {"id": number, "title": title, "type": draws, "datasource": source, "targets": targets,
+            "gridPos": {"x": x, "y": y, "w": 12, "h": 8}, "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
+            "options": {"calculate": False} if draws == "heatmap" else {}}
+
+
+def dashboard(title, uid, rows, kind, plugin):
+    source = {"type": plugin, "uid": "${source}"}
+    panels, y, number = [], 0, 1
+    for name, specs in rows.items():
+        panels.append({"id": number, "type": "row", "title": name, "gridPos": {"x": 0, "y": y, "w": 24, "h": 1}})
+        y, number = y + 1, number + 1
+        for i, spec in enumerate(specs):
+            panels.append(panel(number, 12 * (i % 2), y + 8 * (i // 2), spec, source, kind))
+            number += 1
+        y += 8 * ((len(specs) + 1) // 2)
+    return {"title": title, "uid": uid, "schemaVersion": 38, "version": 1, "editable": True, "refresh": "10s",
+            "time": {"from": "now-1h", "to": "now"}, "tags": ["weir", "dns"], "panels": panels,
+            "templating": {"list": [{"name": "source", "label": "Data source", "type": "datasource",
+                                     "query": plugin}]}}
+
+
+def texts():
+    return {
+        "weir-prometheus.json": dashboard("weir", "weir-prometheus", PROMETHEUS, "prometheus", "prometheus"),
+        "weir-clickhouse.json": dashboard("weir: query log", "weir-clickhouse", CLICKHOUSE, "clickhouse",
+                                          "grafana-clickhouse-datasource"),
+    }
+
+
+def main():
+    stale = []
+    for name, doc in texts().items():
+        text = json.dumps(doc, indent=1, ensure_ascii=True) + "\n"
+        file = here / name
+        if "--check" in sys.argv:
+            if not file.exists() or file.read_text() != text:
+                stale.append(name)
+        else:
+            file.write_text(text)
+    if stale:
+        print("not as make.py writes them:", *stale)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
