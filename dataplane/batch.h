@@ -58,6 +58,7 @@ struct batch {
 	bool logs;       // the query log is on: `note` is kept
 	uint64_t start_tsc;
 	unsigned count;
+	unsigned looked_home, looked_other; // of these (record_line.h)
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
@@ -85,10 +86,11 @@ ATTR_INLINE const uint64_t *batch_lists(const struct batch *b, const struct pack
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
 }
 
-// Does stage_parse look for the records already?
-ATTR_INLINE bool batch_tags_early(const struct batch *b)
+// Does stage_parse look for the records already? Not when some of its packets may be settled before
+// their turn: what was looked at would no longer be at the front.
+ATTR_INLINE bool batch_looks_early(const struct batch *b)
 {
-	return b->tables->has_l0 && !b->rules;
+	return b->tables->has_l0 && !b->rules && !b->blocks_all;
 }
 
 ATTR_INLINE struct batch_note *batch_note(struct batch *b, const struct packet *p)

@@ -2,18 +2,11 @@
 #include "ask.h"
 #include "core/l0_hit.h"
 #include "mark.h"
+#include "record_line.h"
 #include "reply_line.h"
 #include "stages.h"
 
 #include <weir/shm_msg.h>
-
-static void prefetch_records(struct batch *b)
-{
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		p->record = l0_read_candidate(&b->tables->l0, p->hash);
-	}
-}
 
 // Asks for a new copy of a record that is still good, or past its soft expiry and served all the
 // same. True: asked, so the mark may be set; once it is, nobody asks again until the control plane
@@ -111,13 +104,19 @@ struct hits {
 	uint32_t used[WORKER_BATCH]; // records
 };
 
-static void find_records(struct batch *b, struct l0_found found[], uint64_t *anomalies)
+// All of a group found before any is answered: l0_read_find fetches the lines of a long record that
+// the candidate's prefetch left out, and they are on their way while the others are compared. So
+// is the line of the mark, which waits for nobody when it is set at the end.
+ATTR_INLINE void find_group(struct batch *b, unsigned first, unsigned end, struct l0_found found[],
+	_Atomic uint8_t *marks, uint64_t *anomalies)
 {
 	const struct l0_reader *l0 = &b->tables->l0;
-	for (unsigned i = 0; i < b->count; i++) {
+	for (unsigned i = first; i < end; i++) {
 		struct packet *p = b->pkt[i];
 		const struct l0_key key = packet_key(p);
-		p->record = l0_read_find(l0, &key, p->record, &found[i], anomalies);
+		p->record = l0_read_find(l0, &key, p->record, &found[i - first], anomalies);
+		if (marks)
+			__builtin_prefetch((void *)(uintptr_t)&marks[p->record], 1);
 	}
 }
 
@@ -143,8 +142,7 @@ ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0
 	return true;
 }
 
-static void answer_all(struct batch *b, const struct l0_found found[], struct hits *h,
-	_Atomic uint8_t *marks, uint64_t *anomalies)
+static void answer_all(struct batch *b, struct hits *h, _Atomic uint8_t *marks, uint64_t *anomalies)
 {
 	const struct dp_config *config = &b->tables->config;
 	const struct l0_hit_terms terms = {
@@ -153,18 +151,25 @@ static void answer_all(struct batch *b, const struct l0_found found[], struct hi
 		.limit = reply_line_limit(b),
 	};
 	const uint32_t plain_most = reply_line_plain_most(b);
+	const unsigned count = b->count;
 	unsigned kept = 0;
+	struct l0_found found[RECORD_GROUP];
 	h->count = h->plain = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		h->used[h->count] = p->record;
-		if (likely_(answer_plain(b, p, &found[i], &terms, plain_most))) {
-			h->count++;
-			h->plain++;
-		} else if (answer(b, p, marks, anomalies)) {
-			b->pkt[kept++] = p;
-		} else {
-			h->count++;
+	for (unsigned first = 0; first < count; first += RECORD_GROUP) {
+		const unsigned end = record_least(count, first + RECORD_GROUP);
+		record_look_ahead(b, first);
+		find_group(b, first, end, found, marks, anomalies);
+		for (unsigned i = first; i < end; i++) {
+			struct packet *p = b->pkt[i];
+			h->used[h->count] = p->record;
+			if (likely_(answer_plain(b, p, &found[i - first], &terms, plain_most))) {
+				h->count++;
+				h->plain++;
+			} else if (answer(b, p, marks, anomalies)) {
+				b->pkt[kept++] = p;
+			} else {
+				h->count++;
+			}
 		}
 	}
 	b->count = kept;
@@ -180,16 +185,9 @@ void stage_lookup(struct batch *b)
 		return;
 	}
 	_Atomic uint8_t *marks = t->marks[b->w->index];
-	if (!batch_tags_early(b))
-		prefetch_records(b);
-
-	// All found before any is answered: l0_find fetches the lines of a long record that the
-	// candidate's prefetch left out, and they are on their way while the others are compared.
 	uint64_t anomalies = 0;
-	struct l0_found found[WORKER_BATCH];
 	struct hits hits;
-	find_records(b, found, &anomalies);
-	answer_all(b, found, &hits, marks, &anomalies);
+	answer_all(b, &hits, marks, &anomalies);
 	if (marks)
 		mark_used(marks, hits.used, hits.count);
 	if (unlikely_(anomalies))

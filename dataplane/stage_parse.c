@@ -2,6 +2,7 @@
 #include "cookie.h"
 #include "core/dns_query_line.h"
 #include "question_line.h"
+#include "record_line.h"
 #include "reply.h"
 #include "stages.h"
 
@@ -111,22 +112,14 @@ static void hash_suffixes(const struct batch *b, struct packet *p)
 	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
 }
 
-// The first record that may be a packet's, fetched while later packets are parsed. With rules,
-// which may settle the packet and give its bucket's line time to arrive, that is stage_lookup's
-// work.
-ATTR_INLINE void fetch_record(const struct batch *b, struct packet *p)
-{
-	p->record = l0_read_candidate(&b->tables->l0, p->hash);
-}
-
 // The suffixes of a name are hashed one packet later: just stored, it would be read in other pieces
 // than it was stored in, and the core would wait. Not in a loop of their own: the prefetches need
-// work between them. A bucket's line is looked at as many packets behind as fetching it takes.
+// work between them. Where rules may settle packets, the records are stage_lookup's work.
 void stage_parse(struct batch *b)
 {
-	enum { TAGS_BEHIND = 12 };
-	const bool tags = batch_tags_early(b), rules = b->rules;
-	unsigned kept = 0, tagged = 0;
+	const bool looks = batch_looks_early(b), rules = b->rules;
+	unsigned kept = 0;
+	b->looked_home = b->looked_other = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		if (unlikely_(!parse(b, p)))
@@ -136,12 +129,10 @@ void stage_parse(struct batch *b)
 		if (rules && kept > 0)
 			hash_suffixes(b, b->pkt[kept - 1]);
 		kept++;
-		if (tags && kept > TAGS_BEHIND)
-			fetch_record(b, b->pkt[tagged++]);
+		if (looks)
+			record_look_behind(b, kept);
 	}
 	b->count = kept;
 	if (rules && kept > 0)
 		hash_suffixes(b, b->pkt[kept - 1]);
-	while (tags && tagged < kept)
-		fetch_record(b, b->pkt[tagged++]);
 }

@@ -40,20 +40,14 @@ ATTR_INLINE void l0_read_key(
 	key->hash = l0_read_hash(r, key);
 }
 
-ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
+// Not a record's number: the key's home bucket does not have it, and the other one may.
+#define L0_ELSEWHERE (UINT32_MAX - 1)
+
+// The first of `bits` slots, its record's lines asked for.
+ATTR_INLINE uint32_t l0_read_slot(
+	const struct l0_reader *r, const struct l0_bucket *b, unsigned bits)
 {
-	uint16_t tag = l0_tag(hash);
-	uint64_t at = hash & r->bucket_mask;
-	unsigned bits = l0_match(&r->buckets[at], tag);
-	if (!bits) {
-		if (likely_(!l0_overflows(&r->buckets[at])))
-			return L0_NONE;
-		at = l0_other_bucket(at, tag, r->bucket_mask);
-		bits = l0_match(&r->buckets[at], tag);
-		if (!bits)
-			return L0_NONE;
-	}
-	uint32_t number = l0_slot_record(&r->buckets[at], (unsigned)__builtin_ctz(bits));
+	uint32_t number = l0_slot_record(b, (unsigned)__builtin_ctz(bits));
 	if (unlikely_(number == L0_NONE || number >= r->unit_count))
 		return UINT32_MAX; // never a record: l0_find counts it and looks on
 	const uint8_t *p = r->units + (size_t)number * L0_UNIT;
@@ -62,6 +56,36 @@ ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
 	__builtin_prefetch(p);
 	__builtin_prefetch(p + CACHE_LINE);
 	return number;
+}
+
+// The first record that may be the key's, its lines asked for, if its home bucket knows; or
+// L0_ELSEWHERE, and the other bucket's line is asked for.
+ATTR_INLINE uint32_t l0_read_home(const struct l0_reader *r, uint64_t hash)
+{
+	const struct l0_bucket *b = &r->buckets[hash & r->bucket_mask];
+	unsigned bits = l0_match(b, l0_tag(hash));
+	if (likely_(bits))
+		return l0_read_slot(r, b, bits);
+	if (likely_(!l0_overflows(b)))
+		return L0_NONE;
+	__builtin_prefetch(
+		&r->buckets[l0_other_bucket(hash & r->bucket_mask, l0_tag(hash), r->bucket_mask)]);
+	return L0_ELSEWHERE;
+}
+
+// What is to be said of those, once that line is there.
+ATTR_INLINE uint32_t l0_read_other(const struct l0_reader *r, uint64_t hash)
+{
+	const struct l0_bucket *b =
+		&r->buckets[l0_other_bucket(hash & r->bucket_mask, l0_tag(hash), r->bucket_mask)];
+	unsigned bits = l0_match(b, l0_tag(hash));
+	return bits ? l0_read_slot(r, b, bits) : L0_NONE;
+}
+
+ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
+{
+	uint32_t number = l0_read_home(r, hash);
+	return number == L0_ELSEWHERE ? l0_read_other(r, hash) : number;
 }
 
 // What a lookup has checked of a record that it found, for whoever answers from it a pass later and
