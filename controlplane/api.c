@@ -38,6 +38,7 @@ static const struct {
 	{"/blocklist/rollback", true, api_blocklist_rollback},
 	{"/blocklist/pause", true, api_blocklist_pause},
 	{"/blocklist/resume", true, api_blocklist_resume},
+	{"/mem", false, api_mem},
 	{"/tcp", false, api_tcp},
 	{"/log", false, api_log},
 	{"/top", false, api_top},
@@ -272,11 +273,14 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		ret = why_runner_open(&a->whys, deps->service);
 		if (ret == 0)
 			ret = why_runner_open(&a->searches, deps->service);
+		if (ret == 0)
+			ret = mem_watch_open(&a->watch, deps->service);
 		if (ret < 0)
 			http_server_close(a->http);
 	}
 	if (ret < 0) {
 		why_runner_close(a->whys);
+		why_runner_close(a->searches);
 		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
 		free(a);
 		return ret;
@@ -290,6 +294,7 @@ void api_close(struct api *a)
 	if (!a)
 		return;
 	api_tails_close(a);
+	mem_watch_close(a->watch);
 	http_server_close(a->http);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);

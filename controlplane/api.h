@@ -3,8 +3,8 @@
 
 // The control API: HTTP and JSON on a unix socket, for weirctl.
 //
-//   GET  /health  /ready  /errors  /status  /stats  /metrics  /groups  /services  /blocklist  /tcp
-//   /log /top?limit= /refresh?minutes=
+//   GET  /health  /ready  /errors  /status  /stats  /metrics  /groups  /services  /blocklist  /mem
+//        /tcp  /log /top?limit= /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
 //        /log/tail?name=&client=&verdict=&group=  (a stream)

@@ -7,6 +7,7 @@
 #include "api.h"
 #include "http_server.h"
 #include "json_out.h"
+#include "mem_watch.h"
 #include "query_reader.h"
 #include "why_runner.h"
 
@@ -24,6 +25,7 @@ struct api {
 	gid_t group;                        // (gid_t)-1: none
 	uint64_t start_ms;
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
+	struct mem_watch *watch;
 	struct api_scrape scrape;
 };
 
@@ -39,6 +41,7 @@ void api_cache_get(struct api *a, struct http_exchange *x);
 void api_cache_stats(struct api *a, struct http_exchange *x);
 void api_cache_flush(struct api *a, struct http_exchange *x);
 void api_refresh(struct api *a, struct http_exchange *x);
+void api_mem(struct api *a, struct http_exchange *x);
 void api_tcp(struct api *a, struct http_exchange *x);
 void api_log(struct api *a, struct http_exchange *x);
 void api_top(struct api *a, struct http_exchange *x);
@@ -92,6 +95,10 @@ void api_meter_tables(struct api *a, struct table_registry *tables);
 void api_tail_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_tail_tables(struct api *a, struct table_registry *tables);
 void api_tails_close(struct api *a);
+// Those that this loop knows of, behind the resolver's.
+void api_all_tables(struct api *a, struct table_registry *tables);
+// Array "tables".
+void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r);
 // Array "paused_groups".
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);

@@ -111,7 +111,7 @@ static void resolver_out(
 	judge_out(o, n, &s->judge);
 }
 
-static void tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
+void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
 {
 	struct json_node *list = json_out_array(o, root, "tables");
 	for (unsigned i = 0; i < r->count; i++) {
@@ -124,6 +124,11 @@ static void tables_out(struct json_out *o, struct json_node *root, const struct 
 		json_out_count(o, n, "cap", t->cap);
 		json_out_count(o, n, "used", t->used);
 		json_out_count(o, n, "bytes", t->bytes);
+		json_out_count(o, n, "shared", t->shared);
+		json_out_count(o, n, "high", t->high);
+		json_out_count(o, n, "evicted", t->evicted);
+		json_out_count(o, n, "refused", t->refused);
+		json_out_count(o, n, "oldest_ms", t->oldest_ms);
 	}
 }
 
@@ -154,6 +159,8 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_top_tables(a, tables);
 	api_tail_tables(a, tables);
 	api_meter_tables(a, tables);
+	if (a->watch)
+		mem_watch_see(a->watch, tables);
 }
 
 static void on_stats(void *arg, const struct resolver_status *s)
@@ -174,7 +181,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 		api_all_tables(call->api, &tables);
 		http_out(o, root, call->api);
 	}
-	tables_out(o, root, &tables);
+	api_tables_out(o, root, &tables);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);
 }

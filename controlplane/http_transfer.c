@@ -92,7 +92,8 @@ static CURLcode curl_ready;
 
 static void curl_start(void)
 {
-	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, heap_curl_malloc, heap_free,
+		heap_curl_realloc, heap_curl_strdup, heap_curl_calloc);
 }
 
 static bool options_lasting(struct http_transfer *t)

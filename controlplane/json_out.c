@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,16 @@ static json_t *node_value(struct json_node *n)
 	return (json_t *)(void *)n;
 }
 
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+static void count_memory(void)
+{
+	json_set_alloc_funcs(heap_jansson_malloc, heap_free);
+}
+
 struct json_out *json_out_new(void)
 {
+	pthread_once(&counted, count_memory);
 	struct json_out *o = calloc(1, sizeof *o);
 	if (o)
 		o->root = json_object();

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <hs.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,14 @@ static void error_free(hs_compile_error_t *error)
 {
 	if (error)
 		(void)hs_free_compile_error(error);
+}
+
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+// Its patterns are most of what it allocates; a failure would leave them uncounted, no more.
+static void count_memory(void)
+{
+	(void)!hs_set_allocator(heap_hyperscan_malloc, heap_free);
 }
 
 // 0, -EINVAL: *bad is not for libhs (counted), -E2BIG: they are not together.
@@ -217,6 +226,7 @@ int judge_patterns_new(struct judge_patterns **out, const struct judge_pattern *
 			"this processor lacks SSE4.2");
 		return 0;
 	}
+	pthread_once(&counted, count_memory);
 	struct compile *c = calloc(1, sizeof *c);
 	struct judge_patterns *made = calloc(1, sizeof *made);
 	int rc = c && made ? 0 : -ENOMEM;

@@ -139,8 +139,16 @@ static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 	l->busy_max_us[l->lag_last] = 0;
 }
 
+static pthread_once_t counted = PTHREAD_ONCE_INIT;
+
+static void count_memory(void)
+{
+	event_set_mem_functions(heap_libevent_malloc, heap_libevent_realloc, heap_free);
+}
+
 int loop_new(const char *name, struct loop **out)
 {
+	pthread_once(&counted, count_memory);
 	struct loop *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;

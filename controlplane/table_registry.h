@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Every long-lived table of the control plane, with what bounds it: the answer to "where is the
-// memory". Filled in anew for each status; a table that is not listed fails a test.
+// Every long-lived table, queue, pool and growable buffer of the control plane, with what bounds
+// it: the answer to "where is the memory". Filled in anew for each status. tools/lint has each file
+// that allocates name its table there (tools/lint/memory.txt), and what an account has beyond its
+// tables is a figure of its own (weirctl mem accounts), which a smoke test bounds.
+//
+// High water is the table's own where it counts that, else the most that mem_watch saw at a look
+// each second.
 
 #include <stdint.h>
 
-enum { TABLES_MAX = 48 };
+enum { TABLES_MAX = 96 };
 
 struct table_info {
 	const char *name, *owner;
@@ -14,6 +19,11 @@ struct table_info {
 	const char *lifetime; // how long an entry can stay
 	uint64_t cap, used;   // entries (of l0: units of 32 octets)
 	uint64_t bytes;       // octets reserved
+	uint64_t shared;      // of these, in regions that both processes map
+	uint64_t high;        // most entries that there ever were
+	uint64_t evicted;     // gave way to others while they could have stayed
+	uint64_t refused;     // found it full
+	uint64_t oldest_ms;   // age of the oldest entry; 0: none, or not known
 };
 
 struct table_registry {
@@ -21,4 +31,5 @@ struct table_registry {
 	struct table_info table[TABLES_MAX];
 };
 
+// The account of a table is that of a file of its name (mem_account_of).
 void table_register(struct table_registry *r, const struct table_info *t); // over the cap: dropped

@@ -375,12 +375,20 @@ static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
 		text_escape(report_reason(r), shown, sizeof shown));
 }
 
+static void *raw_memory(void *, void *p, size_t n)
+{
+	if (n > 0)
+		return heap_cyaml_realloc(p, n);
+	free(p);
+	return NULL;
+}
+
 static cyaml_config_t raw_config(struct raw_report *report)
 {
 	return (cyaml_config_t){
 		.log_fn = report ? report_line : NULL,
 		.log_ctx = report,
-		.mem_fn = cyaml_mem,
+		.mem_fn = raw_memory,
 		.log_level = CYAML_LOG_ERROR,
 		.flags = CYAML_CFG_NO_ALIAS,
 	};

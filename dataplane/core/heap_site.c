@@ -179,6 +179,26 @@ void heap_free(void *p)
 	errno = err;
 }
 
+#define X(name)                                                                \
+	void *heap_##name##_malloc(size_t n)                                   \
+	{                                                                      \
+		return heap_malloc(&library_site[HEAP_LIBRARY_##name], n);     \
+	}                                                                      \
+	void *heap_##name##_calloc(size_t c, size_t n)                         \
+	{                                                                      \
+		return heap_calloc(&library_site[HEAP_LIBRARY_##name], c, n);  \
+	}                                                                      \
+	void *heap_##name##_realloc(void *p, size_t n)                         \
+	{                                                                      \
+		return heap_realloc(&library_site[HEAP_LIBRARY_##name], p, n); \
+	}                                                                      \
+	char *heap_##name##_strdup(const char *text)                           \
+	{                                                                      \
+		return heap_strdup(&library_site[HEAP_LIBRARY_##name], text);  \
+	}
+HEAP_LIBRARY_LIST(X)
+#undef X
+
 unsigned heap_sites(const struct heap_site *out[], unsigned cap)
 {
 	unsigned n = 0;

@@ -24,18 +24,19 @@ static const struct {
 	{MEM_ACCOUNT_images,
 		"drop group hosts list local names policy publish rebinding rule rules"},
 	{MEM_ACCOUNT_lanes, "link lanes"},
-	{MEM_ACCOUNT_resolver, "failures flush inflight judge refresh resolver rewrite wheel"},
+	{MEM_ACCOUNT_resolver,
+		"failures flush inflight judge refresh resolver rewrite rewrites waiters wheel"},
 	{MEM_ACCOUNT_upstream, "forward upstream view views"},
 	{MEM_ACCOUNT_redis, "l1 redis"},
-	{MEM_ACCOUNT_query_log, "query querylog resolver_log sketch sql tail top"},
+	{MEM_ACCOUNT_query_log, "log query querylog resolver_log sketch sql tail top"},
 	{MEM_ACCOUNT_export, "clickhouse dnstap http_post live request webhook"},
 	{MEM_ACCOUNT_http, "api http json why"},
-	{MEM_ACCOUNT_front, "front"},
+	{MEM_ACCOUNT_front, "front tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
 	{MEM_ACCOUNT_stats, "errors heap mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
 	{MEM_ACCOUNT_dataplane, "adopt bench capture limit"},
-	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml"},
+	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash"},
 };
 
 // Octets of the longest of `words` that `name` begins with, as whole words.

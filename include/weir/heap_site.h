@@ -58,6 +58,15 @@ enum heap_library {
 
 struct heap_site *heap_site_library(enum heap_library library);
 
+// What they are given, before they first allocate; heap_free takes back.
+#define X(name)                                         \
+	void *heap_##name##_malloc(size_t n);           \
+	void *heap_##name##_calloc(size_t c, size_t n); \
+	void *heap_##name##_realloc(void *p, size_t n); \
+	char *heap_##name##_strdup(const char *text);
+HEAP_LIBRARY_LIST(X)
+#undef X
+
 #ifdef WEIR_HEAP_SITES
 static struct heap_site heap_site_here
 	__attribute__((section("heap_sites"), unused)) = {.file = __BASE_FILE__};

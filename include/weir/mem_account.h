@@ -31,7 +31,7 @@
 	X(stats, "statistics and their history")                                \
 	X(process, "loops, threads, start-up")                                  \
 	X(dataplane, "the data plane's own")                                    \
-	X(libraries, "libevent, jansson, vectorscan, curl, libcyaml")           \
+	X(libraries, "libevent, jansson, vectorscan, curl, libcyaml, xxhash")   \
 	X(other, "files that belong to no account")
 
 enum mem_account {

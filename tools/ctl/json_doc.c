@@ -63,6 +63,11 @@ void json_doc_print(const struct json_doc *doc)
 		putchar('\n');
 }
 
+char *json_doc_text(const struct json_doc *doc)
+{
+	return json_dumps(doc->root, JSON_COMPACT | JSON_ENSURE_ASCII);
+}
+
 struct json_node *json_get(const struct json_node *n, const char *key)
 {
 	return node_of(json_object_get(value_of(n), key));

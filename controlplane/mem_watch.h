@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What is worth keeping of looks at memory: the high water of tables that do not count it (who
+// samples shows each registry that it took to mem_watch_see), and whether memory that no account
+// explains has become much (mem_account.h), looked at every ten seconds and told in the log. On the
+// service loop.
+
+#include "table_registry.h"
+
+#include <stdbool.h>
+#include <weir/mem_account.h>
+
+struct loop;
+struct mem_watch;
+
+enum { MEM_WATCH_MS = 10000 };
+
+ATTR_MUST_CHECK int mem_watch_open(struct mem_watch **out, struct loop *service);
+void mem_watch_close(struct mem_watch *w); // NULL is fine
+
+// Raises what is kept to what the tables have now, and fills in their high water.
+void mem_watch_see(struct mem_watch *w, struct table_registry *tables);
+
+struct mem_reading {
+	struct mem_process process;
+	struct mem_sum account[MEM_ACCOUNT_COUNT], all;
+	uint64_t unexplained, unexplained_max; // the most of any look
+	uint64_t alarms;                       // times that it became much
+	bool alarming;
+};
+// A reading of now, the watch's own too. Blocks for a millisecond. -errno.
+ATTR_MUST_CHECK int mem_watch_read(struct mem_watch *w, struct mem_reading *out);

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Where the memory of the real binaries is: every octet in an account, tables and regions by name, what grew.
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+mem() { weirctl --json mem accounts >$tmp/mem.json; }
+says() { mem && jq -e "$1" $tmp/mem.json; }
+grew() { weirctl --json mem diff before after | jq -e "$1"; }
+
+lab_up
+for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.n$i.test A >/dev/null; done
+check "no file without an account" says '[.accounts[] | select(.name == "other")][0].made == 0'
+check "accounts and files add up to the same" says '(([.accounts[].bytes] | add) - ([.files[].bytes] | add)) | fabs < 1e6'
+check "what nobody explains is little" says '.alarm == false and .unexplained < 8388608 and .accounted > 1e6'
+check "the resident set by kind is the resident set" says \
+	'.process | .rss == .rss_heap + .rss_code + .rss_regions + .rss_stacks + .rss_other and .rss > 1e6'
+check "every table has an account, a cap and an end" says \
+	'.tables | length > 30 and all(.cap > 0 and (.eviction | length) > 0 and (.lifetime | length) > 0 and .high >= .used)'
+check "L0 is a region of both processes" says \
+	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
+check "tables for people" weirctl mem tables
+check "accounts for people" weirctl mem accounts
+
+check "snapshot" weirctl mem snapshot before
+for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.m$i.test A >/dev/null; done
+seq 1 50000 | sed 's/$/.blocked.test/' >>$list
+check "reload" weirctl blocklist reload
+check "another" weirctl mem snapshot after
+check "the longer list is what grew" grew \
+	'[.changes[] | select(.what == "table" and .name == "names" and .change > 500000)] | length == 1'
+check "a name that is no name" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem snapshot ../x' "$WEIR_BUILD/tools/ctl/weirctl"
+check "one that is not there" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem diff never' "$WEIR_BUILD/tools/ctl/weirctl"
+finish

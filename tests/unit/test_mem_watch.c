@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/loop.h"
+#include "../../controlplane/mem_watch.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct loop *service;
+
+static struct mem_watch *watch_new(void)
+{
+	struct mem_watch *w;
+	assert_int_equal(mem_watch_open(&w, service), 0);
+	return w;
+}
+
+static int setup(void **)
+{
+	return loop_new("service", &service);
+}
+
+static int teardown(void **)
+{
+	loop_free(service);
+	return 0;
+}
+
+static void see(struct mem_watch *w, struct table_registry *r, uint64_t used, uint64_t high)
+{
+	*r = (struct table_registry){0};
+	table_register(r, &(struct table_info){.name = "a", .used = used, .high = high});
+	table_register(r, &(struct table_info){.name = "b", .used = 1});
+	mem_watch_see(w, r);
+}
+
+static void the_most_is_kept(void **)
+{
+	struct table_registry r;
+	struct mem_watch *w = watch_new();
+	see(w, &r, 5, 0);
+	assert_int_equal(r.table[0].high, 5);
+	assert_int_equal(r.table[1].high, 1);
+	see(w, &r, 9, 0);
+	see(w, &r, 2, 0);
+	assert_int_equal(r.table[0].high, 9);
+	see(w, &r, 2, 30); // it counts better than we look
+	assert_int_equal(r.table[0].high, 30);
+	see(w, &r, 3, 8);
+	assert_int_equal(r.table[0].high, 9);
+	mem_watch_close(w);
+}
+
+static void a_registry_that_is_full_keeps_what_it_has(void **)
+{
+	static char name[TABLES_MAX + 1][16];
+	struct table_registry r = {0};
+	struct mem_watch *w = watch_new();
+	for (unsigned i = 0; i < TABLES_MAX; i++) {
+		snprintf(name[i], sizeof name[i], "t%u", i);
+		table_register(&r, &(struct table_info){.name = name[i], .used = i});
+	}
+	mem_watch_see(w, &r);
+	r.table[3].used = 1;
+	r.table[0].name = "one more";
+	r.table[0].used = 7;
+	mem_watch_see(w, &r);
+	assert_int_equal(r.table[3].high, 3);
+	assert_int_equal(r.table[0].high, 0); // not seen, and nothing was written beside
+	mem_watch_close(w);
+}
+
+static void memory_that_nobody_knows_alarms(void **)
+{
+	struct mem_reading r;
+	struct mem_watch *w = watch_new();
+	assert_int_equal(mem_watch_read(w, &r), 0);
+	assert_false(r.alarming);
+	assert_true(r.process.rss > 0 && r.all.bytes > 0);
+#ifndef __SANITIZE_ADDRESS__ // there the allocator tells nothing
+	enum { MANY = 512, EACH = 64 << 10 };
+	static void *block[MANY]; // a test's own allocations belong to no account
+	for (unsigned i = 0; i < MANY; i++)
+		block[i] = malloc(EACH);
+	assert_int_equal(mem_watch_read(w, &r), 0);
+	assert_true(r.alarming);
+	assert_int_equal(r.alarms, 1);
+	assert_true(r.unexplained >= (uint64_t)MANY * EACH);
+	assert_int_equal(mem_watch_read(w, &r), 0);
+	assert_int_equal(r.alarms, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		free(block[i]);
+	assert_int_equal(mem_watch_read(w, &r), 0);
+	assert_false(r.alarming);
+	assert_true(r.unexplained_max >= (uint64_t)MANY * EACH);
+#endif
+	mem_watch_close(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_most_is_kept),
+		cmocka_unit_test(a_registry_that_is_full_keeps_what_it_has),
+		cmocka_unit_test(memory_that_nobody_knows_alarms),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

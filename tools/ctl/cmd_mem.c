@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where the memory of the control plane is, as it says itself.
+
+#include "http_get.h"
+#include "mem_doc.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <weir/text.h>
+
+// Prints by `print`, or as --json asks. CTL_OK or CTL_FAILED.
+static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = mem_doc_take(c);
+	if (!doc)
+		return CTL_FAILED;
+	if (c->json)
+		json_doc_print(doc);
+	else
+		print(json_doc_root(doc));
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+static void fill_cell(struct table *t, uint64_t used, uint64_t cap)
+{
+	if (cap)
+		table_cell(t, "%.1f", 100.0 * (double)used / (double)cap);
+	else
+		table_cell(t, "%s", "");
+}
+
+static void age_cell(struct table *t, uint64_t ms)
+{
+	char text[COUNT_TEXT_MAX];
+	table_cell(t, "%s", ms ? duration_text(ms, text) : "");
+}
+
+static void tables_print(const struct json_node *root)
+{
+	static const char *const heads[] = {"table", "of", ">used", ">cap", ">fill %", ">most",
+		">evicted", ">refused", ">octets", ">oldest", "when full", NULL};
+	const struct json_node *list = json_get(root, "tables");
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX];
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell(t, "%s", json_text(n, "owner"));
+		table_cell_count(t, json_count(n, "used"));
+		table_cell_count(t, json_count(n, "cap"));
+		fill_cell(t, json_count(n, "used"), json_count(n, "cap"));
+		table_cell_count(t, json_count(n, "high"));
+		table_cell_count(t, json_count(n, "evicted"));
+		table_cell_count(t, json_count(n, "refused"));
+		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
+		age_cell(t, json_count(n, "oldest_ms"));
+		table_cell(t, "%s", json_text(n, "eviction"));
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+int cmd_mem_tables(struct ctl *c)
+{
+	return mem_show(c, tables_print);
+}
+
+static void octets_line(const char *name, uint64_t octets, const char *text)
+{
+	char shown[COUNT_TEXT_MAX];
+	printf("  %-24s %12s  %s\n", name, octets_text(octets, shown), text);
+}
+
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void resident_print(const struct json_node *root)
+{
+	const struct json_node *p = json_get(root, "process");
+	uint64_t rss = json_count(p, "rss"), unexplained = json_count(root, "unexplained");
+	char text[96];
+
+	printf("resident set\n");
+	octets_line("allocator's pages", json_count(p, "rss_heap"), "accounts, and what is free");
+	octets_line("code", json_count(p, "rss_code"), "programs and libraries, with their data");
+	octets_line("regions", json_count(p, "rss_regions"), "shared with the data plane");
+	octets_line("stacks", json_count(p, "rss_stacks"), "of threads");
+	octets_line("other", json_count(p, "rss_other"), "the kernel's");
+	octets_line("in all", rss, "");
+	octets_line("huge pages", json_count(p, "huge"), "not in the resident set");
+	octets_line("swapped", json_count(p, "swapped"), "");
+	printf("\nallocator\n");
+	octets_line("accounts", json_count(root, "accounted"), "as above");
+	snprintf(text, sizeof text, "%.1f %% of the resident set%s",
+		rss ? 100.0 * (double)unexplained / (double)rss : 0,
+		json_flag(root, "alarm") ? "; ALARM: that is too much" : "");
+	octets_line("unexplained", unexplained, text);
+	octets_line("allocated", json_count(p, "allocated"), "");
+	octets_line("held", json_count(p, "held"), "from the kernel, for that");
+	octets_line("free", above(json_count(p, "held"), json_count(p, "allocated")),
+		"held and not allocated");
+	printf("\n%llu mappings, %llu threads, %llu open files\n",
+		(unsigned long long)json_count(p, "maps"),
+		(unsigned long long)json_count(p, "threads"),
+		(unsigned long long)json_count(p, "files"));
+}
+
+static void accounts_print(const struct json_node *root)
+{
+	static const char *const heads[] = {"account", ">octets", ">in tables", ">blocks", ">made",
+		">octets made", "what", NULL};
+	const struct json_node *list = json_get(root, "accounts");
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX];
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
+		table_cell(t, "%s", octets_text(json_count(n, "in_tables"), text));
+		table_cell_count(t, json_count(n, "blocks"));
+		table_cell_count(t, json_count(n, "made"));
+		table_cell(t, "%s", octets_text(json_count(n, "made_bytes"), text));
+		table_cell(t, "%s", json_text(n, "text"));
+		table_row_end(t);
+	}
+	table_print(t);
+	printf("\n");
+	resident_print(root);
+}
+
+int cmd_mem_accounts(struct ctl *c)
+{
+	return mem_show(c, accounts_print);
+}
+
+static void files_print(const struct json_node *root)
+{
+	static const char *const heads[] = {
+		"file", "account", ">octets", ">blocks", ">made", ">octets made", NULL};
+	const struct json_node *list = json_get(root, "files");
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX];
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell(t, "%s", json_text(n, "account"));
+		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
+		table_cell_count(t, json_count(n, "blocks"));
+		table_cell_count(t, json_count(n, "made"));
+		table_cell(t, "%s", octets_text(json_count(n, "made_bytes"), text));
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+int cmd_mem_files(struct ctl *c)
+{
+	return mem_show(c, files_print);
+}
+
+static void regions_print(const struct json_node *root)
+{
+	static const char *const heads[] = {
+		"region", ">octets", ">resident", "pages", "mapped by", NULL};
+	static const char *const from[][2] = {
+		{"regions", "control plane"}, {"dataplane_regions", "data plane"}};
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX], shown[128];
+
+	for (size_t k = 0; k < ARRAY_LEN(from); k++) {
+		const struct json_node *list = json_get(root, from[k][0]);
+		for (size_t i = 0; i < json_length(list); i++) {
+			const struct json_node *n = json_at(list, i);
+			table_cell(t, "%s", text_escape(json_text(n, "name"), shown, sizeof shown));
+			table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
+			table_cell(t, "%s", octets_text(json_count(n, "resident"), text));
+			table_cell(t, "%s", json_flag(n, "huge") ? "huge" : "4 KiB");
+			table_cell(t, "%s", from[k][1]);
+			table_row_end(t);
+		}
+	}
+	table_print(t);
+}
+
+int cmd_mem_regions(struct ctl *c)
+{
+	return mem_show(c, regions_print);
+}

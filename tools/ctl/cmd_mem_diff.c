@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two looks at the memory, and what grew between them.
+
+#include "mem_doc.h"
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cmd_mem_snapshot(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc = mem_doc_take(c);
+	if (!doc)
+		return CTL_FAILED;
+	int ret = mem_doc_keep(c, c->operand, doc);
+	if (ret == CTL_OK && c->json)
+		json_doc_print(doc);
+	json_doc_free(doc);
+	return ret;
+}
+
+enum { GROWN_MAX = 1024 };
+
+struct grown {
+	const char *what, *name; // "account", "redis"
+	int64_t before, after;
+};
+
+struct grown_list {
+	size_t count;
+	struct grown row[GROWN_MAX];
+};
+
+static int64_t change(const struct grown *g)
+{
+	return g->after - g->before;
+}
+
+static void grown_add(
+	struct grown_list *l, const char *what, const char *name, uint64_t before, uint64_t after)
+{
+	if (before == after || l->count == GROWN_MAX)
+		return;
+	l->row[l->count++] = (struct grown){what, name, (int64_t)before, (int64_t)after};
+}
+
+static const struct json_node *named(const struct json_node *list, const char *name)
+{
+	for (size_t i = 0; i < json_length(list); i++)
+		if (strcmp(json_text(json_at(list, i), "name"), name) == 0)
+			return json_at(list, i);
+	return NULL;
+}
+
+// Octets of each entry of the arrays `key`; one that is in `a` alone has become 0.
+static void grown_list_add(struct grown_list *l, const char *what, const char *key,
+	const struct json_node *a, const struct json_node *b)
+{
+	const struct json_node *before = json_get(a, key), *after = json_get(b, key);
+	for (size_t i = 0; i < json_length(after); i++) {
+		const struct json_node *n = json_at(after, i);
+		const char *name = json_text(n, "name");
+		grown_add(l, what, name, json_count(named(before, name), "bytes"),
+			json_count(n, "bytes"));
+	}
+	for (size_t i = 0; i < json_length(before); i++) {
+		const struct json_node *n = json_at(before, i);
+		if (!named(after, json_text(n, "name")))
+			grown_add(l, what, json_text(n, "name"), json_count(n, "bytes"), 0);
+	}
+}
+
+static void grown_process_add(
+	struct grown_list *l, const struct json_node *a, const struct json_node *b)
+{
+	static const char *const fields[] = {"rss", "allocated", "held", "rss_heap", "rss_code",
+		"rss_regions", "rss_stacks", "rss_other", "huge", "swapped"};
+	const struct json_node *p = json_get(a, "process"), *q = json_get(b, "process");
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		grown_add(l, "process", fields[i], json_count(p, fields[i]),
+			json_count(q, fields[i]));
+	grown_add(
+		l, "process", "accounted", json_count(a, "accounted"), json_count(b, "accounted"));
+	grown_add(l, "process", "unexplained", json_count(a, "unexplained"),
+		json_count(b, "unexplained"));
+}
+
+static int larger_first(const void *a, const void *b)
+{
+	int64_t x = llabs(change(a)), y = llabs(change(b));
+	return (x < y) - (x > y);
+}
+
+static struct grown_list *grown_find(const struct json_node *a, const struct json_node *b)
+{
+	struct grown_list *l = calloc(1, sizeof *l);
+	if (!l)
+		return NULL;
+	grown_process_add(l, a, b);
+	grown_list_add(l, "account", "accounts", a, b);
+	grown_list_add(l, "file", "files", a, b);
+	grown_list_add(l, "table", "tables", a, b);
+	grown_list_add(l, "region", "regions", a, b);
+	qsort(l->row, l->count, sizeof l->row[0], larger_first);
+	return l;
+}
+
+static void grown_print(const struct grown_list *l, double hours)
+{
+	static const char *const heads[] = {"", "", ">before", ">after", ">change", ">MiB/h", NULL};
+	struct table *t = table_new(heads);
+	char text[COUNT_TEXT_MAX];
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct grown *g = &l->row[i];
+		table_cell(t, "%s", g->what);
+		table_cell(t, "%s", g->name);
+		table_cell_count(t, (uint64_t)g->before);
+		table_cell_count(t, (uint64_t)g->after);
+		table_cell(t, "%s%s", change(g) < 0 ? "-" : "+",
+			count_text((uint64_t)llabs(change(g)), text));
+		if (hours > 0)
+			table_cell(t, "%.2f", (double)change(g) / (1 << 20) / hours);
+		else
+			table_cell(t, "%s", "");
+		table_row_end(t);
+	}
+	table_print(t);
+}
+
+static void grown_print_json(const struct grown_list *l, int64_t seconds, bool restarted)
+{
+	struct json_doc *doc = json_doc_new();
+	struct json_node *root = json_doc_root(doc);
+	json_put_real(root, "seconds", (double)seconds);
+	json_put_bool(root, "restarted", restarted);
+	struct json_node *list = json_put_array(root, "changes");
+	for (size_t i = 0; i < l->count; i++) {
+		struct json_node *n = json_put_object(list, NULL);
+		json_put_text(n, "what", l->row[i].what);
+		json_put_text(n, "name", l->row[i].name);
+		json_put_count(n, "before", (uint64_t)l->row[i].before);
+		json_put_count(n, "after", (uint64_t)l->row[i].after);
+		json_put_real(n, "change", (double)change(&l->row[i]));
+	}
+	json_doc_print(doc);
+	json_doc_free(doc);
+}
+
+static int diff_print(const struct ctl *c, const struct json_node *a, const struct json_node *b)
+{
+	struct grown_list *l = grown_find(a, b);
+	if (!l)
+		return ctl_fail(c, "out of memory");
+	int64_t seconds = json_signed(b, "unix_s") - json_signed(a, "unix_s");
+	bool restarted = json_count(json_get(a, "process"), "pid")
+			 != json_count(json_get(b, "process"), "pid");
+	if (c->json) {
+		grown_print_json(l, seconds, restarted);
+	} else {
+		char text[COUNT_TEXT_MAX];
+		printf("%s between them%s\n\n",
+			duration_text(seconds > 0 ? (uint64_t)seconds * 1000 : 0, text),
+			restarted ? ", and a restart" : "");
+		grown_print(l, (double)seconds / 3600);
+	}
+	free(l);
+	return CTL_OK;
+}
+
+int cmd_mem_diff(struct ctl *c)
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *a = mem_doc_kept(c, c->operand);
+	struct json_doc *b = a && c->type ? mem_doc_kept(c, c->type) : a ? mem_doc_take(c) : NULL;
+	int ret = b ? diff_print(c, json_doc_root(a), json_doc_root(b)) : CTL_FAILED;
+	json_doc_free(a);
+	json_doc_free(b);
+	return ret;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mem_doc.h"
+
+#include "http_get.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/mem_account.h>
+#include <weir/stats_read.h>
+
+static void regions_add(const struct ctl *c, struct json_node *root)
+{
+	struct mem_region region[MEM_REGIONS_MAX];
+	struct stats_copy *s = calloc(1, sizeof *s);
+	char why[SHM_WHY_MAX];
+
+	if (s && stats_read(&c->paths, s, why) == 0
+		&& dataplane_state(&c->paths, s) == PROCESS_UP) {
+		int n = mem_regions_read(s->pid, region);
+		struct json_node *list = json_put_array(root, "dataplane_regions");
+		for (int i = 0; i < n; i++) {
+			struct json_node *r = json_put_object(list, NULL);
+			json_put_text(r, "name", region[i].name);
+			json_put_count(r, "bytes", region[i].bytes);
+			json_put_count(r, "resident", region[i].resident);
+			json_put_bool(r, "huge", region[i].huge);
+		}
+	}
+	free(s);
+}
+
+struct json_doc *mem_doc_take(const struct ctl *c)
+{
+	struct json_doc *doc = http_call_or_fail(c, false, "/mem", NULL, HTTP_SHORT_MS);
+	if (doc)
+		regions_add(c, json_doc_root(doc));
+	return doc;
+}
+
+bool mem_name_good(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	return n >= 1 && n <= MEM_NAME_MAX && name[n] == '\0';
+}
+
+static int path_make(const struct ctl *c, const char *name, char out[SHM_PATH_MAX])
+{
+	if (!mem_name_good(name))
+		return ctl_fail(c, "a snapshot's name is 1 to %d letters, digits, '-' and '_'",
+			MEM_NAME_MAX);
+	int n = snprintf(out, SHM_PATH_MAX, "%s/mem-%s.json", c->paths.run, name);
+	return n < SHM_PATH_MAX ? CTL_OK : ctl_fail(c, "%s: path too long", name);
+}
+
+int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc)
+{
+	char path[SHM_PATH_MAX];
+	if (path_make(c, name, path) != CTL_OK)
+		return CTL_FAILED;
+	char *text = json_doc_text(doc);
+	if (!text)
+		return ctl_fail(c, "out of memory");
+	(void)unlink(path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool good = f && fputs(text, f) >= 0;
+	if (f)
+		good = fclose(f) == 0 && good;
+	int err = errno;
+	free(text);
+	return good ? CTL_OK : ctl_fail(c, "%s: %s", path, strerror(err));
+}
+
+struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
+{
+	char path[SHM_PATH_MAX];
+	if (path_make(c, name, path) != CTL_OK)
+		return NULL;
+	FILE *f = fopen(path, "re");
+	char *text = f ? malloc(MEM_DOC_MAX) : NULL;
+	struct json_doc *doc = NULL;
+	if (text) {
+		size_t n = fread(text, 1, MEM_DOC_MAX, f);
+		doc = json_doc_parse(text, n);
+	}
+	if (!f)
+		ctl_fail(c, "%s: %s", path, errno == ENOENT ? "no such snapshot" : strerror(errno));
+	else if (!doc)
+		ctl_fail(c, "%s: is no snapshot", path);
+	free(text);
+	if (f)
+		fclose(f);
+	return doc;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One look at the memory of both processes as a JSON object, and such looks kept under a name.
+//
+// What the control plane says of itself (GET /mem), with the regions that the data plane has
+// mapped, as far as we may see (root). Kept ones are files of ours in the runtime directory; they
+// go with the next boot.
+
+#include "ctl.h"
+#include "json_doc.h"
+
+enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20 };
+
+struct json_doc *mem_doc_take(const struct ctl *c); // NULL: said why
+
+// 1 to MEM_NAME_MAX letters, digits, '-' and '_'.
+bool mem_name_good(const char *name);
+ATTR_MUST_CHECK int mem_doc_keep(const struct ctl *c, const char *name, const struct json_doc *doc);
+struct json_doc *mem_doc_kept(const struct ctl *c, const char *name); // NULL: said why
