@@ -24,6 +24,7 @@
 // 64 KiB of body, 2 s for a client that neither sends nor reads. A reply that waits for another
 // loop has a deadline (504), and is dropped when its client has hung up.
 
+#include "clickhouse.h"
 #include "front_tcp.h"
 #include "group_pause.h"
 #include "loop.h"
@@ -51,10 +52,11 @@ struct api_deps { // all of it outlives the api
 	struct tail *tail;    // NULL: likewise
 	struct rules *rules;
 	struct publisher *publisher;
-	struct query_store *store;  // NULL: there is none
-	struct memory_meter *meter; // NULL: likewise
-	const char *socket_path;    // <run>/control.sock
-	const char *group;          // "" or NULL: nobody else
+	struct query_store *store;     // NULL: there is none
+	struct clickhouse *clickhouse; // NULL: likewise
+	struct memory_meter *meter;    // NULL: likewise
+	const char *socket_path;       // <run>/control.sock
+	const char *group;             // "" or NULL: nobody else
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);

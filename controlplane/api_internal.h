@@ -86,6 +86,8 @@ void api_fallback_out(struct json_out *o, struct json_node *root, const struct r
 // Object "query_store", if there is one; its tables are added to `tables`, unless that is NULL.
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);
+// Object "clickhouse", if there is one.
+void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct api *a);
 // Object "query_log".
 void api_log_out(struct json_out *o, struct json_node *root, struct api *a);
 void api_log_tables(struct api *a, struct table_registry *tables);

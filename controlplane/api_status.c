@@ -151,9 +151,14 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 void api_all_tables(struct api *a, struct table_registry *tables)
 {
 	struct query_store_status store;
+	struct clickhouse_status clickhouse;
 	if (a->deps.store) {
 		query_store_status(a->deps.store, &store);
 		query_store_tables(&store, tables);
+	}
+	if (a->deps.clickhouse) {
+		clickhouse_status(a->deps.clickhouse, &clickhouse);
+		clickhouse_tables(&clickhouse, tables);
 	}
 	api_log_tables(a, tables);
 	api_top_tables(a, tables);
@@ -177,6 +182,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	struct table_registry tables = s->tables;
 	if (http_is_live(call->exchange)) {
 		api_store_out(o, root, NULL, call->api);
+		api_clickhouse_out(o, root, call->api);
 		api_log_out(o, root, call->api);
 		api_all_tables(call->api, &tables);
 		http_out(o, root, call->api);
@@ -239,6 +245,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 	if (http_is_live(call->exchange)) {
 		api_groups_out(o, root, call->api);
 		api_store_out(o, root, NULL, call->api);
+		api_clickhouse_out(o, root, call->api);
 	}
 	api_redis_out(o, root, s);
 	api_fallback_out(o, root, s);

@@ -95,6 +95,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = app_log_open(a, why);
 	if (rc == 0)
 		rc = app_store_open(a, why);
+	if (rc == 0)
+		rc = app_clickhouse_open(a, why);
 	return rc;
 }
 
@@ -148,6 +150,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.tail = a->tail,
 		.store = a->store,
 		.meter = a->meter,
+		.clickhouse = a->clickhouse,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -249,6 +252,7 @@ void app_close(struct app *a)
 	resolver_stop(a);
 	app_log_stop(a);
 	query_store_close(a->store);
+	clickhouse_close(a->clickhouse);
 	app_groups_close(a);
 	rules_close(a->rules);
 	front_tcp_close(a->tcp);

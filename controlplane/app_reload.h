@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "app.h"
+#include "clickhouse.h"
 #include "group_masks.h"
 #include "group_pause.h"
 #include "local_changes.h"
@@ -67,6 +68,7 @@ struct app {
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;              // NULL: there is none
+	struct clickhouse *clickhouse;          // likewise
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
@@ -85,6 +87,7 @@ ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.t
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
+ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // likewise
 // app_memory.c: behind the api's dependencies, whose meter it makes; stopped before the api is
 // closed.
 ATTR_MUST_CHECK int app_memory_open(struct app *a, char why[APP_WHY_MAX]);

@@ -34,6 +34,11 @@ const struct config_key config_keys[] = {
 		max, when)
 	CONFIG_KEYS_QUERY_LOG_STORE(X)
 #undef X
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY("query_log.clickhouse", section, query_log.clickhouse, key, field, kind, choices,      \
+		fallback, min, max, when)
+	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(X)
+#undef X
 #undef KEY
 };
 // clang-format on

@@ -5,7 +5,8 @@
 //
 // One list makes the raw struct that libcyaml fills (config_schema.h), the conversion and range
 // check (config_keys.c), what needs a restart (config_diff.c) and docs/config.md
-// (tools/docs/config_md.py reads this file). Keys that hold lists are in config_lists.c.
+// (tools/docs/config_md.py reads this file and config_keys_log.h). Keys that hold lists are in
+// config_lists.c.
 //
 // X(section, key, field of that section's struct, kind, choices, default, min, max, when, text)
 //   kind: TEXT (min..max octets), NUMBER (min..max), BOOL, CHOICE (one of `choices`)
@@ -127,21 +128,6 @@
 		"`nodata`, `refused` or `address` (`ipv4` and `ipv6`).")                \
 	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
 		"TTL of that answer, in seconds.")
-
-// Below `query_log`, likewise.
-#define CONFIG_KEYS_QUERY_LOG_STORE(X)                                                             \
-	X(query_log_store, enabled, enabled, BOOL, none, "true", 0, 0, RESTART,                    \
-		"Whether queries are kept on this box.")                                           \
-	X(query_log_store, directory, directory, TEXT, none, "", 0, 200, RESTART,                  \
-		"Where. Absolute; made if its parent is there. Empty: `log` in "                   \
-		"`runtime.state_directory`.")                                                      \
-	X(query_log_store, hours, hours, NUMBER, none, "168", 1, 8760, RESTART,                    \
-		"For so many hours.")                                                              \
-	X(query_log_store, max_mb, max_mb, NUMBER, none, "1024", 16, 1048576, RESTART,             \
-		"In so many MiB at most; the oldest files go first.")                              \
-	X(query_log_store, max_rate, max_rate, NUMBER, none, "5000", 0, 10000000, RESTART,         \
-		"Of more rows a second one in so many is kept, with the weight of the others. 0: " \
-		"all are.")
 
 // Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so
 // on.
@@ -330,19 +316,6 @@
 	X(local, hosts_ptr, hosts_ptr, BOOL, none, "true", 0, 0, LIVE,                            \
 		"Whether addresses in hosts files get PTR records.")
 
-#define CONFIG_KEYS_QUERY_LOG(X)                                                               \
-	X(query_log, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                         \
-		"Whether queries are logged at all ([query-log.md](query-log.md)).")           \
-	X(query_log, sample, sample, NUMBER, none, "1", 1, 1000000, LIVE,                      \
-		"One record for so many queries. Its weight says for how many it stands.")     \
-	X(query_log, box, box, TEXT, none, "", 0, 63, RESTART,                                 \
-		"What this box is called in the log. Empty: its host name.")                   \
-	X(query_log, anonymize, anonymize, CHOICE, log_anonymize, "none", 0, 0, LIVE,          \
-		"What is logged of a client: `none`: its address and port; `truncate`: the "   \
-		"network, /24 or "                                                             \
-		"/48; `hash`: 16 hexadecimal digits by a key that is drawn anew each day and " \
-		"at each start.")
-
 #define CONFIG_KEYS(X)           \
 	CONFIG_KEYS_RUNTIME(X)   \
 	CONFIG_KEYS_DATAPLANE(X) \
@@ -417,6 +390,8 @@
 	X(redis_mode, "sentinel", REDIS_MODE_SENTINEL)                  \
 	X(redis_mode, "cluster", REDIS_MODE_CLUSTER)                    \
 	X(log_anonymize, "none", LOG_CLIENTS_WHOLE)                     \
+	X(log_partition, "day", LOG_PARTITION_DAY)                      \
+	X(log_partition, "hour", LOG_PARTITION_HOUR)                    \
 	X(log_anonymize, "hash", LOG_CLIENTS_HASHED)                    \
 	X(log_anonymize, "truncate", LOG_CLIENTS_TRUNCATED)
 
@@ -437,6 +412,7 @@
 	X(cache.ttl_preset, "reference", cache.stale_bound, "stored")
 
 #include "config_doc.h"
+#include "config_keys_log.h"
 #include "config_schema.h"
 
 #include <stdbool.h>

@@ -5,9 +5,12 @@
 #include "config_clients.h"
 #include "config_entries.h"
 #include "config_lists.h"
+#include "config_password.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <weir/url.h>
 
 static int domains_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
 	struct config_query_log *out)
@@ -52,6 +55,58 @@ static int clients_take(const struct config_doc *doc, const struct config_raw_qu
 	return 0;
 }
 
+// Names of tables go into statements as they are.
+static int identifier_check(const struct config_doc *doc, const char *key, const char *text)
+{
+	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_",
+			  rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+				   "0123456789";
+	if (strspn(text, first) >= 1 && text[strspn(text, rest)] == '\0')
+		return 0;
+	return config_refuse(doc, key, "must be letters, digits and _, a letter or _ first");
+}
+
+static int clickhouse_url_check(const struct config_doc *doc, const char *text)
+{
+	static const char key[] = "query_log.clickhouse.url";
+	struct url u;
+	if (!*text)
+		return 0;
+	if (url_parse(text, &u) < 0)
+		return config_refuse(doc, key, "is no http or https URL");
+	if (u.userinfo_len || u.has_query || strchr(text, '#'))
+		return config_refuse(doc, key,
+			"must be without user, query and fragment (user and password_file are)");
+	return 0;
+}
+
+// It goes into a header.
+static int password_check(const struct config_doc *doc, const char *key, const char *text)
+{
+	for (const char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			return config_refuse(doc, key, "has a control character");
+	return 0;
+}
+
+static int clickhouse_apply(const struct config_doc *doc, struct config_query_log_clickhouse *c)
+{
+	static const char password_key[] = "query_log.clickhouse.password_file";
+	int ret = clickhouse_url_check(doc, c->url);
+	if (ret == 0)
+		ret = identifier_check(doc, "query_log.clickhouse.database", c->database);
+	if (ret == 0)
+		ret = identifier_check(doc, "query_log.clickhouse.table", c->table);
+	if (ret == 0 && *c->spool_directory && *c->spool_directory != '/')
+		ret = config_refuse(
+			doc, "query_log.clickhouse.spool_directory", "must be an absolute path");
+	if (ret == 0 && *c->url && *c->password_file)
+		ret = config_password_read(doc, password_key, c->password_file, &c->password);
+	if (ret == 0 && c->password)
+		ret = password_check(doc, password_key, c->password);
+	return ret;
+}
+
 int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
@@ -59,11 +114,17 @@ int config_query_log_apply(
 	if (*directory && *directory != '/')
 		return config_refuse(doc, "query_log.store.directory", "must be an absolute path");
 	int ret = domains_take(doc, raw->query_log, &out->query_log);
-	return ret < 0 ? ret : clients_take(doc, raw->query_log, &out->query_log);
+	if (ret == 0)
+		ret = clients_take(doc, raw->query_log, &out->query_log);
+	return ret < 0 ? ret : clickhouse_apply(doc, &out->query_log.clickhouse);
 }
 
 void config_query_log_free(struct config *c)
 {
 	free(c->query_log.exclude_domains);
 	free(c->query_log.exclude_clients);
+	char *password = c->query_log.clickhouse.password;
+	if (password)
+		explicit_bzero(password, strlen(password));
+	free(password);
 }

@@ -2,15 +2,13 @@
 #include "config_redis.h"
 
 #include "config_lists.h"
+#include "config_password.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, PASSWORD_MAX = 512 };
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379 };
 
 static bool same(const struct socket_address *a, const struct socket_address *b)
 {
@@ -39,51 +37,20 @@ static int addresses_apply(
 	return 0;
 }
 
-// The first line of a plain file. Anything else that a path may name could block the open or the
-// read.
-static int password_read(const char *path, char out[PASSWORD_MAX + 2])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	ssize_t n = -EINVAL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		n = read(fd, out, PASSWORD_MAX + 1);
-		if (n < 0)
-			n = -errno;
-	}
-	close(fd);
-	if (n < 0)
-		return (int)n;
-	out[n] = '\0';
-	out[strcspn(out, "\r\n")] = '\0';
-	return 0;
-}
-
 static int password_apply(const struct config_doc *doc, struct config_redis *r)
 {
 	static const char key[] = "redis.password_file";
-	char text[PASSWORD_MAX + 2];
 	if (!r->password_file[0])
 		return 0;
 	if (r->password[0])
 		return config_refuse(doc, key, "goes not with redis.password");
-	if (r->password_file[0] != '/')
-		return config_refuse(doc, key, "must be an absolute path");
-	int ret = password_read(r->password_file, text);
+	char *password;
+	int ret = config_password_read(doc, key, r->password_file, &password);
 	if (ret < 0)
-		return config_refuse(doc, key, "cannot be read: %s", strerror(-ret));
-	size_t len = strlen(text);
-	if (len == 0 || len > PASSWORD_MAX) {
-		explicit_bzero(text, sizeof text);
-		return config_refuse(
-			doc, key, "its first line must have 1 to %d octets", PASSWORD_MAX);
-	}
+		return ret;
 	free(r->password);
-	r->password = strdup(text);
-	explicit_bzero(text, sizeof text);
-	return r->password ? 0 : -ENOMEM;
+	r->password = password;
+	return 0;
 }
 
 static int relations_check(const struct config_doc *doc, const struct config_redis *r)

@@ -228,7 +228,13 @@ static const cyaml_schema_field_t raw_query_log_store_fields[] = {
 	CONFIG_KEYS_QUERY_LOG_STORE(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
+	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY) CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_query_log_fields[] = {
+	CYAML_FIELD_MAPPING_PTR("clickhouse", RAW_MAY_BE_EMPTY, struct config_raw_query_log,
+		clickhouse, raw_query_log_clickhouse_fields),
 	CYAML_FIELD_MAPPING_PTR("store", RAW_MAY_BE_EMPTY, struct config_raw_query_log, store,
 		raw_query_log_store_fields),
 	CONFIG_KEYS_QUERY_LOG(RAW_KEY) RAW_SEQUENCE(
@@ -404,10 +410,12 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
 		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
 		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
-		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store);
+		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store)
+		     && RAW_COMPLETE(query_log->clickhouse);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;
 		raw->query_log_store = raw->query_log->store;
+		raw->query_log_clickhouse = raw->query_log->clickhouse;
 	}
 	return whole;
 #undef RAW_COMPLETE

@@ -195,8 +195,14 @@ struct config_raw_query_log_store {
 	char *enabled, *directory, *hours, *max_mb, *max_rate;
 };
 
+struct config_raw_query_log_clickhouse {
+	char *url, *database, *table, *user, *password_file, *partition, *hours, *max_mb, *rollups,
+		*rollup_days, *flush_ms, *spool_directory, *spool_mb;
+};
+
 struct config_raw_query_log {
 	struct config_raw_query_log_store *store;
+	struct config_raw_query_log_clickhouse *clickhouse;
 	char *enabled, *sample, *box, *anonymize;
 	char **exclude_domains, **exclude_clients;
 	unsigned exclude_domains_count, exclude_clients_count;
@@ -222,7 +228,8 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_local *local;
 	struct config_raw_query_log *query_log;
 	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
-	struct config_raw_forward *forward_zones;           // may be NULL
+	struct config_raw_query_log_clickhouse *query_log_clickhouse; // likewise
+	struct config_raw_forward *forward_zones;                     // may be NULL
 	unsigned forward_zones_count;
 	struct config_raw_group *groups; // may be NULL
 	unsigned groups_count;

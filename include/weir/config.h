@@ -403,8 +403,26 @@ struct config_query_log_store {
 	uint32_t max_rate; // 5000; 0: every row
 };
 
+enum log_partition { LOG_PARTITION_DAY, LOG_PARTITION_HOUR };
+
+// The log in a ClickHouse server (docs/clickhouse.md).
+struct config_query_log_clickhouse {
+	char *url;                    // "": none
+	char *database, *table;       // "weir", "queries"; identifiers
+	char *user, *password_file;   // "default", ""
+	char *password;               // what the file held, NULL without one. Never printed
+	enum log_partition partition; // LOG_PARTITION_DAY
+	uint32_t hours, max_mb;       // 168, 0: any
+	bool rollups;                 // true
+	uint32_t rollup_days;         // 400
+	uint32_t flush_ms;            // 5000
+	char *spool_directory;        // "": clickhouse, in runtime.state_directory
+	uint32_t spool_mb;            // 256
+};
+
 struct config_query_log {
 	struct config_query_log_store store;
+	struct config_query_log_clickhouse clickhouse;
 	bool enabled;               // true
 	uint32_t sample;            // 1
 	char *box;                  // "": the host's name

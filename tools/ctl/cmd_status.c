@@ -102,6 +102,7 @@ static void control_print(const struct view *v)
 		count_text(json_count(root, "waiters"), b));
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
+	view_print_clickhouse(json_get(root, "clickhouse"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
 	view_print_upstreams(json_get(root, "upstreams"));

@@ -26,3 +26,24 @@ void view_print_store(const struct json_node *store)
 			duration_text(json_count(store, "retry_in_ms"), a));
 	printf("\n");
 }
+
+void view_print_clickhouse(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
+	const char *state = json_text(n, "state");
+	if (!*state)
+		return;
+	printf("clickhouse      %s, %s rows sent, %s in %s files wait on disk",
+		text_escape(state, shown, sizeof shown), count_text(json_count(n, "rows"), a),
+		octets_text(json_count(n, "spool_bytes"), b),
+		count_text(json_count(n, "spool_files"), (char[COUNT_TEXT_MAX]){0}));
+	uint64_t lost = json_count(n, "dropped_rows") + json_count(n, "lost_rows")
+			+ json_count(n, "refused_rows") + json_count(n, "partial_rows");
+	if (lost)
+		printf(", %s rows lost", count_text(lost, a));
+	if (*json_text(n, "why"))
+		printf(" (%s; next try in %s)",
+			text_escape(json_text(n, "why"), shown, sizeof shown),
+			duration_text(json_count(n, "retry_in_ms"), a));
+	printf("\n");
+}

@@ -44,6 +44,7 @@ SECTIONS = {
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
     "query_log": "What became of each query; see [query-log.md](query-log.md).",
     "query_log_store": "The log on this box itself ([query-store.md](query-store.md)).",
+    "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](clickhouse.md)).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
@@ -197,7 +198,12 @@ LISTS = {
 
 
 # Sections that stand below another one.
-NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.store"}
+NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.store",
+          "query_log_clickhouse": "query_log.clickhouse"}
+
+
+def tables():
+    return "".join((core / name).read_text() for name in ("config_keys.h", "config_keys_log.h"))
 
 
 def joined(text):
@@ -211,14 +217,14 @@ def literals(text):
 
 
 def keys():
-    text = joined((core / "config_keys.h").read_text())
+    text = joined(tables())
     row = re.compile(r'X\((\w+), (\w+), (\w+), (TEXT|NUMBER|BOOL|CHOICE), (\w+), "([^"]*)", (\d+), (\d+), '
                      r'(LIVE|RESTART),\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)')
     return [m.groups() for m in row.finditer(text)]
 
 
 def choices():
-    text = joined((core / "config_keys.h").read_text())
+    text = joined(tables())
     words = {}
     for name, word in re.findall(r'X\((\w+), "([^"]+)", \w+\)', text):
         words.setdefault(name, []).append(word)
@@ -234,7 +240,7 @@ def bounds():
 
 def presets():
     """Default of a key under each preset that changes it."""
-    text, found = joined((core / "config_keys.h").read_text()), {}
+    text, found = joined(tables()), {}
     for preset, word, key, value in re.findall(r'X\(([\w.]+), "(\w+)", ([\w.]+), "([^"]*)"\)', text):
         found.setdefault(key, []).append(f"`{value}` with `{preset}: {word}`")
     return found
@@ -271,7 +277,7 @@ def main():
     schema = (core / "config_schema.c").read_text()
     wanted = re.findall(r"RAW_(?:TEXT|SEQUENCE)\(\s*config_raw_\w+,\s*(\w+)", schema)
     missing = [key for key in wanted if f"{key}`" not in text and f"`{key}" not in text]
-    count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", (core / "config_keys.h").read_text(), re.M))
+    count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", tables(), re.M))
     if missing or count != len(keys()):
         sys.exit(f"config_md.py: not described: {missing}; {len(keys())} of {count} keys understood")
     if "--check" not in sys.argv[2:]:

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How the ClickHouse sink is, in the status and the statistics.
+
+#include "api_internal.h"
+
+#include <stdio.h>
+
+static void sender_out(
+	struct json_out *o, struct json_node *n, const struct clickhouse_sender_status *s)
+{
+	char version[24] = "";
+	if (s->version)
+		snprintf(version, sizeof version, "%u.%u", s->version / 100, s->version % 100);
+	json_out_text(o, n, "state", s->is_up ? "up" : s->is_failing ? "failing" : "starting");
+	json_out_text(o, n, "why", s->why);
+	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
+	json_out_text(o, n, "server_version", version);
+	json_out_bool(o, n, "distributed", s->is_distributed);
+	json_out_count(o, n, "rows", s->rows);
+	json_out_count(o, n, "weight", s->weight);
+	json_out_count(o, n, "inserts", s->chunks);
+	json_out_count(o, n, "found_inserts", s->found_chunks);
+	json_out_count(o, n, "failures", s->failures);
+	json_out_count(o, n, "unclear_ends", s->unclear);
+	json_out_count(o, n, "refused_rows", s->refused_rows);
+	json_out_count(o, n, "refused_weight", s->refused_weight);
+	json_out_count(o, n, "partial_rows", s->partial_rows);
+	json_out_count(o, n, "table_bytes", s->table_bytes);
+	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
+	json_out_count(o, n, "tidy_failures", s->tidy_failures);
+}
+
+static void outbox_out(
+	struct json_out *o, struct json_node *n, const struct clickhouse_outbox_counts *c)
+{
+	json_out_count(o, n, "waiting_inserts", c->chunks);
+	json_out_count(o, n, "waiting_bytes", c->bytes);
+	json_out_count(o, n, "spool_files", c->spooled);
+	json_out_count(o, n, "spool_files_most", c->spooled_most);
+	json_out_count(o, n, "spool_bytes", c->spool_bytes);
+	json_out_count(o, n, "spool_max_bytes", c->spool_max_bytes);
+	json_out_signed(o, n, "spool_error", c->spool_err);
+	json_out_count(o, n, "dropped_rows", c->dropped_rows);
+	json_out_count(o, n, "dropped_weight", c->dropped_weight);
+}
+
+void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	struct clickhouse_status s;
+	if (!a->deps.clickhouse)
+		return;
+	clickhouse_status(a->deps.clickhouse, &s);
+	struct json_node *n = json_out_object(o, root, "clickhouse");
+	sender_out(o, n, &s.sender);
+	outbox_out(o, n, &s.outbox);
+	json_out_count(o, n, "taken_rows", s.taken_rows);
+	json_out_count(o, n, "taken_weight", s.taken_weight);
+	json_out_count(o, n, "lost_rows", s.lost_rows + s.outbox.lost_rows);
+	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
+	json_out_count(o, n, "open_rows", s.open_rows);
+	json_out_count(o, n, "wanted_rows", s.wanted_rows);
+	json_out_count(o, n, "raw_bytes", s.raw_bytes);
+	json_out_count(o, n, "packed_bytes", s.packed_bytes);
+	json_out_count(o, n, "buffer_bytes", s.buffer_bytes);
+	json_out_count(o, n, "buffer_bytes_most", s.buffer_bytes_most);
+	json_out_count(o, n, "buffer_shrunk", s.buffer_shrunk);
+	json_out_count(o, n, "queued", s.queued);
+	json_out_count(o, n, "queue_cap", s.queue_cap);
+	json_out_bool(o, n, "waits_for_disk", s.is_waiting);
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A ClickHouse server for smoke tests, sourced behind _init.sh: Debian's, on 127.0.0.1, its data in $tmp.
+
+command -v clickhouse-server >/dev/null || { echo "skipped: no clickhouse-server"; exit 77; }
+ch_password='it"s & secret'
+
+# ch_start NUMBER: a server of its own data; HTTP on port 812NUMBER.
+ch_start() {
+	local dir=$tmp/ch$1
+	mkdir -p $dir/data $dir/tmp $dir/files
+	cat >$dir/users.xml <<-XML
+		<yandex><profiles><default/></profiles><quotas><default/></quotas><users>
+		<default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default>
+		<weir><password>it"s &amp; secret</password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></weir>
+		</users></yandex>
+	XML
+	cat >$dir/config.xml <<-XML
+		<yandex><logger><level>warning</level><log>$dir/log</log><errorlog>$dir/err</errorlog></logger>
+		<http_port>812$1</http_port><tcp_port>900$1</tcp_port><listen_host>127.0.0.1</listen_host>
+		<path>$dir/data/</path><tmp_path>$dir/tmp/</tmp_path><user_files_path>$dir/files/</user_files_path>
+		<users_config>$dir/users.xml</users_config><default_profile>default</default_profile>
+		<default_database>default</default_database><mark_cache_size>33554432</mark_cache_size>
+		<remote_servers><both>
+		<shard><replica><host>127.0.0.1</host><port>9003</port></replica></shard>
+		<shard><replica><host>127.0.0.1</host><port>9004</port></replica></shard>
+		</both></remote_servers></yandex>
+	XML
+	clickhouse-server --config-file=$dir/config.xml >$dir/out 2>&1 &
+	eval "ch_pid_$1=$!"
+	eventually ch_sql $1 "SELECT 1"
+}
+ch_pid() { local v=ch_pid_$1; echo ${!v}; }
+ch_kill() { kill -9 "$(ch_pid $1)"; wait "$(ch_pid $1)" 2>/dev/null; true; }
+# ch_sql NUMBER STATEMENT
+ch_sql() { curl -sS --max-time 10 --fail-with-body "http://127.0.0.1:812$1/" --data-binary "$2"; }
+# ch_config NUMBER: the lab's configuration with that server as a sink, in force.
+ch_config() {
+	printf '%s\n' "$ch_password" >$tmp/password
+	cat >>/run/weir/lab/weir.yaml <<-YAML
+		query_log:
+		  box: "it's a \\\\ box"
+		  clickhouse: {url: 'http://127.0.0.1:812$1', user: weir, password_file: $tmp/password, flush_ms: 200}
+	YAML
+	check "the configuration is taken" "$WEIR_BUILD/tools/ctl/weirctl" config check /run/weir/lab/weir.yaml
+	check "the control plane starts with it" eval '"$lab" stop controlplane && "$lab" start controlplane'
+}
+ch_state() { weirctl --json status | jq -r ".controlplane.clickhouse.$1"; }
+ch_is() { [ "$(ch_state "$1")" = "$2" ]; }
+# All that the log gave to the sink is in the hands of a server.
+ch_all_sent() {
+	weirctl --json stats --interval 0 >$tmp/ch.json &&
+		jq -e '.controlplane | .clickhouse.rows == (.query_log.sinks[] | select(.name == "clickhouse") | .rows)' \
+			<$tmp/ch.json
+}
