@@ -31,6 +31,8 @@ struct http_stream {
 struct http_server {
 	struct http_settings settings;
 	struct evhttp *evhttp;
+	struct evconnlistener *listener; // evhttp's
+	struct event *accept_again;
 	unsigned exchanges;
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
@@ -145,6 +147,33 @@ static void on_request(struct evhttp_request *r, void *arg)
 	}
 }
 
+// No file or memory. Whoever waits there would make the loop turn without end. evhttp has taken the
+// listener's argument for itself, so this knows no server whose timer it could start: that one runs
+// all the time.
+static void on_accept_error(struct evconnlistener *listener, void *)
+{
+	evconnlistener_disable(listener);
+}
+
+static void on_accept_again(evutil_socket_t, short, void *arg)
+{
+	struct http_server *s = arg;
+	evconnlistener_enable(s->listener); // nothing, while it is
+}
+
+static bool accept_again_start(struct http_server *s, struct evconnlistener *listener)
+{
+	const struct timeval pause = {.tv_usec = HTTP_ACCEPT_PAUSE_MS * 1000};
+	s->listener = listener;
+	evconnlistener_set_error_cb(listener, on_accept_error);
+	s->accept_again = event_new(s->settings.base, -1, EV_PERSIST, on_accept_again, s);
+	if (s->accept_again && event_add(s->accept_again, &pause) == 0)
+		return true;
+	if (s->accept_again)
+		event_free(s->accept_again);
+	return false;
+}
+
 int http_server_open(struct http_server **out, int fd, const struct http_settings *settings)
 {
 	struct http_server *s = calloc(1, sizeof *s);
@@ -153,7 +182,12 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 		evhttp ? evconnlistener_new(settings->base, NULL, NULL,
 			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd)
 		       : NULL;
-	if (!listener || !evhttp_bind_listener(evhttp, listener)) {
+	if (s)
+		s->settings = *settings;
+	bool is_ready = listener && accept_again_start(s, listener);
+	if (!is_ready || !evhttp_bind_listener(evhttp, listener)) {
+		if (is_ready)
+			event_free(s->accept_again);
 		if (listener)
 			evconnlistener_free(listener);
 		else
@@ -168,7 +202,6 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 	evhttp_set_timeout(evhttp, HTTP_TIMEOUT_S);
 	evhttp_set_allowed_methods(evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_gencb(evhttp, on_request, s);
-	s->settings = *settings;
 	s->evhttp = evhttp;
 	LIST_INIT(&s->exchange_list);
 	*out = s;
@@ -182,6 +215,7 @@ void http_server_close(struct http_server *s)
 	struct http_exchange *x;
 	while ((x = LIST_FIRST(&s->exchange_list)))
 		exchange_detach(x);
+	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
 	free(s);
 }

@@ -15,7 +15,7 @@
 // * Connections are not counted, only requests are. One that is silent for HTTP_TIMEOUT_S, waiting,
 //   inside a request or while it should read, is closed; but one that sends an octet in time keeps
 //   its descriptor until HTTP_HEADER_MAX and HTTP_BODY_MAX are used up. So whoever may connect can
-//   use up the process's descriptors; libevent then warns and tries again without a pause.
+//   use up the process's descriptors; nobody is accepted for HTTP_ACCEPT_PAUSE_MS at most then.
 // * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
 //   than GET and POST) has an HTML body, not JSON, and is in no counter.
 // The process must ignore SIGPIPE.
@@ -31,7 +31,12 @@ struct http_server;
 struct http_exchange; // one request and its reply
 struct http_stream;   // one whose reply goes on and on
 
-enum { HTTP_HEADER_MAX = 8192, HTTP_BODY_MAX = 65536, HTTP_TIMEOUT_S = 2 };
+enum {
+	HTTP_HEADER_MAX = 8192,
+	HTTP_BODY_MAX = 65536,
+	HTTP_TIMEOUT_S = 2,
+	HTTP_ACCEPT_PAUSE_MS = 100
+};
 
 struct http_settings {
 	struct event_base *base;
