@@ -1,6 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 2181: clarifications."""
+import socket
+
 from harness import TCP, UDP, asked, case, query
+
+
+@case(ways=UDP)
+def rfc2181_4_replies_come_from_where_the_query_went(way):
+    """4.1 the address, 4.2 the port; of what is cached, of what upstream says, and of errors."""
+    name = way.fresh("a")
+    for wire in (query(name), query(name), query(name, edns=True, version=1), query(way.fresh("nx"))):
+        for left in (2, 1, 0):
+            with socket.socket(way.family, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(3)
+                sock.sendto(wire, way.address())
+                try:
+                    reply, peer = sock.recvfrom(65535)
+                except socket.timeout:
+                    assert left, "no reply"
+                    continue
+            assert peer[:2] == way.address() and reply[:2] == wire[:2]
+            break
 
 
 @case

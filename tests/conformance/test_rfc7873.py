@@ -119,6 +119,14 @@ def rfc7873_5_2_cookies_do_not_split_the_cache(way):
 
 
 @case
+def rfc7873_5_2_of_several_cookies_the_first_counts(way):
+    """And one comes back."""
+    full = server_cookie(way)
+    reply = way.ask(way.fresh("a"), options=[option(COOKIE, full), option(COOKIE, b"another!"), option(COOKIE, b"x")])
+    assert reply.rcode == "NOERROR" and [o.data for o in reply.option(COOKIE)] == [full]
+
+
+@case
 def rfc7873_6_the_client_s_cookie_does_not_go_upstream(way):
     name = way.fresh("a")
     way.ask(name, options=[option(COOKIE, MINE)])

@@ -34,6 +34,14 @@ def rfc5001_2_2_nsid_is_not_told_as_shipped(way):
     assert reply.records("A") and not reply.option(3)
 
 
+@case
+def rfc5001_2_4_nsid_is_not_asked_for_upstream(way):
+    """It is for the hop alone: neither is the client's wish passed on, nor what an upstream would say of itself."""
+    name = way.fresh("a")
+    way.ask(name, options=[option(3)])
+    assert 3 not in asked(name)[0]["edns"]["options"]
+
+
 @case(alone=True)
 def rfc5001_2_2_nsid_is_told_where_the_operator_wants_it(way):
     """To who asks, with hits and misses, whatever the query's option holds (2.1); to nobody else (2.2, 2.4)."""
