@@ -106,10 +106,9 @@ static void exception_read(const char *text, struct clickhouse_answer *out)
 		snprintf(out->why, sizeof out->why, "HTTP status %u: %s", out->status, printable);
 }
 
-static enum clickhouse_end end_of(
-	struct clickhouse_client *c, int err, struct clickhouse_answer *out)
+enum clickhouse_end clickhouse_answer_read(
+	const struct http_post_reply *r, int err, struct clickhouse_answer *out)
 {
-	const struct http_post_reply *r = &c->reply;
 	*out = (struct clickhouse_answer){.status = r->status, .text = r->body};
 	if (err) {
 		snprintf(out->why, sizeof out->why, "%s", r->why);
@@ -130,7 +129,8 @@ enum clickhouse_end clickhouse_ask(
 		.body = sql,
 		.len = strlen(sql),
 		.timeout_ms = c->ask_ms};
-	return end_of(c, http_post(c->post, &request, &c->reply), out);
+	int err = http_post(c->post, &request, &c->reply);
+	return clickhouse_answer_read(&c->reply, err, out);
 }
 
 enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
@@ -153,5 +153,6 @@ enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *s
 		.body = body,
 		.len = what->bytes,
 		.timeout_ms = c->insert_ms};
-	return end_of(c, http_post(c->post, &request, &c->reply), out);
+	int err = http_post(c->post, &request, &c->reply);
+	return clickhouse_answer_read(&c->reply, err, out);
 }

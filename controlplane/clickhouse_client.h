@@ -55,6 +55,11 @@ struct clickhouse_answer {
 	char why[CLICKHOUSE_WHY_MAX]; // "" when done; printable
 };
 
+// What a reply means, `err` being what http_post said of it. Pure; for the fuzzer too. out->text is
+// the reply's.
+enum clickhouse_end clickhouse_answer_read(
+	const struct http_post_reply *r, int err, struct clickhouse_answer *out);
+
 // A statement.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_ask(
 	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out);
