@@ -57,6 +57,9 @@ struct api_deps { // all of it outlives the api
 	struct memory_meter *meter;    // NULL: likewise
 	const char *socket_path;       // <run>/control.sock
 	const char *group;             // "" or NULL: nobody else
+	// Further sinks of the query log, for their status.
+	struct sink_thread *const *outputs;
+	unsigned output_count;
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);

@@ -3,6 +3,7 @@
 
 #include "api_internal.h"
 #include "querylog.h"
+#include "sink_thread.h"
 
 static void sinks_out(struct json_out *o, struct json_node *root, const struct querylog_status *s)
 {
@@ -14,6 +15,28 @@ static void sinks_out(struct json_out *o, struct json_node *root, const struct q
 		json_out_count(o, n, "weight", s->sink[i].weight);
 		json_out_count(o, n, "dropped_rows", s->sink[i].dropped_rows);
 		json_out_count(o, n, "dropped_weight", s->sink[i].dropped_weight);
+	}
+}
+
+static void outputs_out(struct json_out *o, struct json_node *root, struct api *a)
+{
+	struct json_node *list = json_out_array(o, root, "outputs");
+	for (unsigned i = 0; i < a->deps.output_count; i++) {
+		struct sink_status s;
+		sink_thread_status(a->deps.outputs[i], &s);
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "name", s.name);
+		json_out_text(o, n, "target", s.target);
+		json_out_text(o, n, "state", s.failing ? "failing" : "up");
+		json_out_text(o, n, "why", s.why);
+		json_out_count(o, n, "retry_in_ms", s.failing ? s.retry_in_ms : 0);
+		json_out_count(o, n, "written", s.written);
+		json_out_count(o, n, "lost", s.lost);
+		json_out_count(o, n, "bytes", s.bytes);
+		json_out_count(o, n, "failures", s.failures);
+		json_out_count(o, n, "queued", s.queued);
+		json_out_count(o, n, "queued_most", s.queued_most);
+		json_out_count(o, n, "refused", s.refused);
 	}
 }
 
@@ -37,6 +60,7 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	json_out_count(o, n, "batches_cap", QUERYLOG_BATCHES_MAX);
 	json_out_count(o, n, "batch_bytes", s.batch_bytes);
 	sinks_out(o, n, &s);
+	outputs_out(o, n, a);
 	api_tail_out(o, n, a);
 }
 
@@ -58,6 +82,8 @@ void api_log_tables(struct api *a, struct table_registry *tables)
 {
 	if (!a->deps.log)
 		return;
+	for (unsigned i = 0; i < a->deps.output_count; i++)
+		sink_thread_tables(a->deps.outputs[i], tables);
 	struct querylog_status s;
 	querylog_status(a->deps.log, &s);
 	table_register(tables, &(struct table_info){.name = "log_batches",

@@ -97,6 +97,8 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 		rc = app_store_open(a, why);
 	if (rc == 0)
 		rc = app_clickhouse_open(a, why);
+	if (rc == 0)
+		rc = app_outputs_open(a, why);
 	return rc;
 }
 
@@ -151,6 +153,8 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.store = a->store,
 		.meter = a->meter,
 		.clickhouse = a->clickhouse,
+		.outputs = a->output,
+		.output_count = a->outputs,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -253,6 +257,7 @@ void app_close(struct app *a)
 	app_log_stop(a);
 	query_store_close(a->store);
 	clickhouse_close(a->clickhouse);
+	app_outputs_close(a);
 	app_groups_close(a);
 	rules_close(a->rules);
 	front_tcp_close(a->tcp);

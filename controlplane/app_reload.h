@@ -12,6 +12,8 @@
 #include "policy_build.h"
 #include "query_store.h"
 #include "querylog.h"
+#include "request_log.h"
+#include "sink_thread.h"
 #include "tail.h"
 #include "top.h"
 
@@ -50,6 +52,7 @@ enum { HOST_NAME_MAX_OCTETS = 64 };
 
 struct app_memory; // app_memory.c
 struct memory_meter;
+enum { APP_OUTPUTS_MAX = 4 };
 
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
@@ -67,8 +70,11 @@ struct app {
 	struct tail *tail;
 	struct app_memory *memory;
 	struct memory_meter *meter;
-	struct query_store *store;              // NULL: there is none
-	struct clickhouse *clickhouse;          // likewise
+	struct query_store *store;     // NULL: there is none
+	struct clickhouse *clickhouse; // likewise
+	struct request_log *requests;  // likewise
+	struct sink_thread *output[APP_OUTPUTS_MAX];
+	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log
 	struct api_deps deps;
 	char socket_path[SHM_PATH_MAX + 16];
@@ -93,6 +99,9 @@ ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); /
 ATTR_MUST_CHECK int app_memory_open(struct app *a, char why[APP_WHY_MAX]);
 void app_memory_stop(struct app *a);
 void app_memory_close(struct app *a);
+// Sinks that write elsewhere; likewise. Closed once the log has stopped.
+ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
+void app_outputs_close(struct app *a);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c);
 void app_log_stop(struct app *a);

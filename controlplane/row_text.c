@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 struct line {
 	char *out;
@@ -98,5 +99,59 @@ size_t row_to_json(const struct querylog_row *row, const char *box, char *out, s
 	json_number(&l, "query_len", row->query_len);
 	json_number(&l, "reply_len", row->reply_len);
 	octets(&l, "}\n", 2);
+	return l.is_full ? 0 : l.len;
+}
+
+static void word(struct line *l, struct querylog_text text)
+{
+	octets(l, " ", 1);
+	if (text.len == 0)
+		octets(l, "-", 1);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == ' ')
+			octets(l, "\\x20", 4);
+		else
+			octets(l, text.at + i, 1);
+	}
+}
+
+static void when(struct line *l, uint64_t time_us)
+{
+	const time_t s = (time_t)(time_us / 1000000);
+	struct tm tm;
+	char text[64];
+	if (!gmtime_r(&s, &tm) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
+		l->is_full = true; // no time that there is
+		return;
+	}
+	print(l, "%s.%06uZ", text, (unsigned)(time_us % 1000000));
+}
+
+size_t row_to_text(const struct querylog_row *row, char *out, size_t cap)
+{
+	struct line l = {.out = out, .cap = cap};
+	char type[DNS_TYPE_TEXT_MAX];
+	when(&l, row->time_us);
+	word(&l, row->client);
+	print(&l, " %u %s", row->client_port, querylog_transport_names[row->transport]);
+	word(&l, row->qname);
+	print(&l, " %s %u", dns_type_text(row->qtype, type), row->qclass);
+	word(&l, row->verdict);
+	if (row->is_answered)
+		print(&l, " %u", row->rcode);
+	else
+		octets(&l, " -", 2);
+	if (row->ede != QUERYLOG_NO_EDE)
+		print(&l, " %u", row->ede);
+	else
+		octets(&l, " -", 2);
+	print(&l, " %s", querylog_tier_names[row->tier]);
+	word(&l, row->list);
+	word(&l, row->upstream);
+	print(&l, " %" PRIu32 " %" PRIu32 " %u %u %" PRIu64, row->dataplane_us, row->total_us,
+		row->query_len, row->reply_len, row->weight);
+	word(&l, row->client_name);
+	word(&l, row->group);
+	octets(&l, "\n", 1);
 	return l.is_full ? 0 : l.len;
 }

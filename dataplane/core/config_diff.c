@@ -52,6 +52,20 @@ static bool addresses_differ(const struct config_dataplane *a, const struct conf
 			  != 0;
 }
 
+static bool webhooks_differ(const struct config_query_log *a, const struct config_query_log *b)
+{
+	if (a->webhook_count != b->webhook_count)
+		return true;
+	for (unsigned i = 0; i < a->webhook_count; i++) {
+		const struct config_webhook *x = &a->webhooks[i], *y = &b->webhooks[i];
+		if (strcmp(x->url, y->url) != 0 || x->form != y->form || x->on_block != y->on_block
+			|| x->on_error != y->on_error || x->summary != y->summary
+			|| x->per_minute != y->per_minute)
+			return true;
+	}
+	return false;
+}
+
 unsigned config_needs_restart(
 	const struct config *running, const struct config *loaded, char *out, size_t cap)
 {
@@ -68,5 +82,7 @@ unsigned config_needs_restart(
 		diff_add(&d, "dataplane.ports");
 	if (addresses_differ(&running->dataplane, &loaded->dataplane))
 		diff_add(&d, "dataplane.service_addresses");
+	if (webhooks_differ(&running->query_log, &loaded->query_log))
+		diff_add(&d, "query_log.webhooks");
 	return d.count;
 }

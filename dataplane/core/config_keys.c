@@ -39,6 +39,16 @@ const struct config_key config_keys[] = {
 		fallback, min, max, when)
 	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(X)
 #undef X
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY("query_log.requests", section, query_log.requests, key, field, kind, choices,          \
+		fallback, min, max, when)
+	CONFIG_KEYS_QUERY_LOG_REQUESTS(X)
+#undef X
+#define X(section, key, field, kind, choices, fallback, min, max, when, text)                      \
+	KEY("query_log.dnstap", section, query_log.dnstap, key, field, kind, choices, fallback,    \
+		min, max, when)
+	CONFIG_KEYS_QUERY_LOG_DNSTAP(X)
+#undef X
 #undef KEY
 };
 // clang-format on

@@ -335,6 +335,10 @@
 
 // X(choices, word, value)
 #define CONFIG_CHOICES(X)                                               \
+	X(request_format, "text", REQUESTS_TEXT)                        \
+	X(request_format, "json", REQUESTS_JSON)                        \
+	X(webhook_form, "generic", WEBHOOK_GENERIC)                     \
+	X(webhook_form, "discord", WEBHOOK_DISCORD)                     \
 	X(log_level, "error", LOG_LEVEL_ERROR)                          \
 	X(log_level, "warning", LOG_LEVEL_WARNING)                      \
 	X(log_level, "info", LOG_LEVEL_INFO)                            \

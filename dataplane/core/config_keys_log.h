@@ -62,3 +62,20 @@
 		"parent is there. Empty: `clickhouse` in `runtime.state_directory`.")              \
 	X(query_log_clickhouse, spool_mb, spool_mb, NUMBER, none, "256", 1, 1048576, RESTART,      \
 		"In so many MiB at most; the oldest go first, counted.")
+
+#define CONFIG_KEYS_QUERY_LOG_REQUESTS(X)                                                    \
+	X(query_log_requests, enabled, enabled, BOOL, none, "false", 0, 0, RESTART,          \
+		"Whether each query is a line of a file, one file a day.")                   \
+	X(query_log_requests, directory, directory, TEXT, none, "", 0, 200, RESTART,         \
+		"Where. Absolute; made if its parent is there. Empty: `requests` in "        \
+		"`runtime.state_directory`.")                                                \
+	X(query_log_requests, format, format, CHOICE, request_format, "text", 0, 0, RESTART, \
+		"Words, or an object of JSON on each line.")                                 \
+	X(query_log_requests, days, days, NUMBER, none, "7", 1, 3660, RESTART,               \
+		"Files that are kept, today's included.")                                    \
+	X(query_log_requests, max_mb, max_mb, NUMBER, none, "1024", 1, 1048576, RESTART,     \
+		"A day's file in MiB at most; what is more is counted as lost.")
+
+#define CONFIG_KEYS_QUERY_LOG_DNSTAP(X)                                      \
+	X(query_log_dnstap, socket, socket, TEXT, none, "", 0, 100, RESTART, \
+		"The unix socket of a frame streams receiver, absolute. Empty: none.")

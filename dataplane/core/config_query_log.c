@@ -4,6 +4,7 @@
 
 #include "config_clients.h"
 #include "config_entries.h"
+#include "config_keys.h"
 #include "config_lists.h"
 #include "config_password.h"
 
@@ -107,16 +108,80 @@ static int clickhouse_apply(const struct config_doc *doc, struct config_query_lo
 	return ret;
 }
 
+static int flag_take(const struct config_doc *doc, const char *key, const char *text, bool *out)
+{
+	return text ? config_bool_parse(doc, key, text, out) : 0;
+}
+
+static int webhook_take(const struct config_doc *doc, unsigned i,
+	const struct config_raw_webhook *raw, struct config_webhook *w)
+{
+	const char *list = "query_log.webhooks";
+	char key[CONFIG_PATH_MAX];
+	int64_t form = WEBHOOK_GENERIC, per_minute = 60;
+	int ret = config_text_take(
+		doc, config_item_key(key, list, i, "url"), raw->url, CONFIG_URL_MAX, &w->url);
+	struct url url;
+	if (ret == 0 && url_parse(w->url, &url) < 0)
+		ret = config_refuse(doc, key, "is not a URL with http or https");
+	if (ret == 0 && raw->form)
+		ret = config_choice_parse(doc, config_item_key(key, list, i, "form"),
+			"webhook_form", raw->form, &form);
+	if (ret == 0)
+		ret = flag_take(doc, config_item_key(key, list, i, "on_block"), raw->on_block,
+			&w->on_block);
+	if (ret == 0)
+		ret = flag_take(doc, config_item_key(key, list, i, "on_error"), raw->on_error,
+			&w->on_error);
+	if (ret == 0)
+		ret = flag_take(
+			doc, config_item_key(key, list, i, "summary"), raw->summary, &w->summary);
+	if (ret == 0 && raw->per_minute)
+		ret = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
+			raw->per_minute, 1, 600, &per_minute);
+	w->form = (enum webhook_form)form;
+	w->per_minute = (uint32_t)per_minute;
+	return ret;
+}
+
+static int webhooks_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
+	struct config_query_log *out)
+{
+	if (raw->webhooks_count == 0)
+		return 0;
+	out->webhooks = calloc(raw->webhooks_count, sizeof *out->webhooks);
+	if (!out->webhooks)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->webhooks_count; i++) {
+		int ret = webhook_take(doc, i, &raw->webhooks[i], &out->webhooks[i]);
+		out->webhook_count = i + 1;
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int path_check(const struct config_doc *doc, const char *key, const char *path)
+{
+	return *path && *path != '/' ? config_refuse(doc, key, "must be an absolute path") : 0;
+}
+
 int config_query_log_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	const char *directory = out->query_log.store.directory;
-	if (*directory && *directory != '/')
-		return config_refuse(doc, "query_log.store.directory", "must be an absolute path");
-	int ret = domains_take(doc, raw->query_log, &out->query_log);
+	struct config_query_log *c = &out->query_log;
+	int ret = path_check(doc, "query_log.store.directory", c->store.directory);
 	if (ret == 0)
-		ret = clients_take(doc, raw->query_log, &out->query_log);
-	return ret < 0 ? ret : clickhouse_apply(doc, &out->query_log.clickhouse);
+		ret = path_check(doc, "query_log.requests.directory", c->requests.directory);
+	if (ret == 0)
+		ret = path_check(doc, "query_log.dnstap.socket", c->dnstap.socket);
+	if (ret == 0)
+		ret = webhooks_take(doc, raw->query_log, c);
+	if (ret == 0)
+		ret = domains_take(doc, raw->query_log, c);
+	if (ret == 0)
+		ret = clients_take(doc, raw->query_log, c);
+	return ret < 0 ? ret : clickhouse_apply(doc, &c->clickhouse);
 }
 
 void config_query_log_free(struct config *c)
@@ -127,4 +192,7 @@ void config_query_log_free(struct config *c)
 	if (password)
 		explicit_bzero(password, strlen(password));
 	free(password);
+	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+		free(c->query_log.webhooks[i].url);
+	free(c->query_log.webhooks);
 }

@@ -232,9 +232,30 @@ static const cyaml_schema_field_t raw_query_log_clickhouse_fields[] = {
 	CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_query_log_requests_fields[] = {
+	CONFIG_KEYS_QUERY_LOG_REQUESTS(RAW_KEY) CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t raw_query_log_dnstap_fields[] = {
+	CONFIG_KEYS_QUERY_LOG_DNSTAP(RAW_KEY) CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t raw_webhook_fields[] = {
+	RAW_TEXT(config_raw_webhook, url),
+	RAW_TEXT(config_raw_webhook, form),
+	RAW_TEXT(config_raw_webhook, on_block),
+	RAW_TEXT(config_raw_webhook, on_error),
+	RAW_TEXT(config_raw_webhook, summary),
+	RAW_TEXT(config_raw_webhook, per_minute),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t raw_webhook = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_webhook, raw_webhook_fields)};
+
 static const cyaml_schema_field_t raw_query_log_fields[] = {
-	CYAML_FIELD_MAPPING_PTR("clickhouse", RAW_MAY_BE_EMPTY, struct config_raw_query_log,
-		clickhouse, raw_query_log_clickhouse_fields),
+	RAW_MAPPING(config_raw_query_log, requests, requests, raw_query_log_requests_fields),
+	RAW_MAPPING(config_raw_query_log, dnstap, dnstap, raw_query_log_dnstap_fields),
+	RAW_SEQUENCE(config_raw_query_log, webhooks, &raw_webhook, CONFIG_WEBHOOKS_MAX),
+	RAW_MAPPING(config_raw_query_log, clickhouse, clickhouse, raw_query_log_clickhouse_fields),
 	CYAML_FIELD_MAPPING_PTR("store", RAW_MAY_BE_EMPTY, struct config_raw_query_log, store,
 		raw_query_log_store_fields),
 	CONFIG_KEYS_QUERY_LOG(RAW_KEY) RAW_SEQUENCE(
@@ -411,10 +432,13 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
 		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
 		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store)
-		     && RAW_COMPLETE(query_log->clickhouse);
+		     && RAW_COMPLETE(query_log->clickhouse) && RAW_COMPLETE(query_log->requests)
+		     && RAW_COMPLETE(query_log->dnstap);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;
 		raw->query_log_store = raw->query_log->store;
+		raw->query_log_requests = raw->query_log->requests;
+		raw->query_log_dnstap = raw->query_log->dnstap;
 		raw->query_log_clickhouse = raw->query_log->clickhouse;
 	}
 	return whole;

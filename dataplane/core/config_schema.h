@@ -200,9 +200,25 @@ struct config_raw_query_log_clickhouse {
 		*rollup_days, *flush_ms, *spool_directory, *spool_mb;
 };
 
+struct config_raw_query_log_requests {
+	char *enabled, *directory, *format, *days, *max_mb;
+};
+
+struct config_raw_query_log_dnstap {
+	char *socket;
+};
+
+struct config_raw_webhook {
+	char *url, *form, *on_block, *on_error, *summary, *per_minute;
+};
+
 struct config_raw_query_log {
 	struct config_raw_query_log_store *store;
 	struct config_raw_query_log_clickhouse *clickhouse;
+	struct config_raw_query_log_requests *requests;
+	struct config_raw_query_log_dnstap *dnstap;
+	struct config_raw_webhook *webhooks;
+	unsigned webhooks_count;
 	char *enabled, *sample, *box, *anonymize;
 	char **exclude_domains, **exclude_clients;
 	unsigned exclude_domains_count, exclude_clients_count;
@@ -227,9 +243,11 @@ struct config_raw { // after config_raw_load no section is NULL
 	unsigned clients_count;
 	struct config_raw_local *local;
 	struct config_raw_query_log *query_log;
-	struct config_raw_query_log_store *query_log_store; // query_log->store, which owns it
-	struct config_raw_query_log_clickhouse *query_log_clickhouse; // likewise
-	struct config_raw_forward *forward_zones;                     // may be NULL
+	struct config_raw_query_log_store *query_log_store;       // query_log->store, which owns it
+	struct config_raw_query_log_requests *query_log_requests; // likewise
+	struct config_raw_query_log_dnstap *query_log_dnstap;
+	struct config_raw_query_log_clickhouse *query_log_clickhouse;
+	struct config_raw_forward *forward_zones; // may be NULL
 	unsigned forward_zones_count;
 	struct config_raw_group *groups; // may be NULL
 	unsigned groups_count;

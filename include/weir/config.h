@@ -10,6 +10,7 @@
 
 #include "attr.h"
 #include "config_filter.h"
+#include "config_log.h"
 #include "dns_cookie.h"
 #include "dns_name.h"
 #include "dns_reply.h"
@@ -387,49 +388,6 @@ struct config_group {
 	unsigned record_count, forward_count; // its own, before everyone's
 	struct config_record *records;
 	struct config_forward_zone *forwards;
-};
-
-// The query log (controlplane/querylog.h).
-enum log_clients { LOG_CLIENTS_WHOLE, LOG_CLIENTS_HASHED, LOG_CLIENTS_TRUNCATED };
-
-enum { CONFIG_LOG_EXCLUDE_MAX = 256 };
-
-// The store of the log on this box.
-struct config_query_log_store {
-	bool enabled;      // true
-	char *directory;   // "": log, in runtime.state_directory
-	uint32_t hours;    // 168
-	uint32_t max_mb;   // 1024
-	uint32_t max_rate; // 5000; 0: every row
-};
-
-enum log_partition { LOG_PARTITION_DAY, LOG_PARTITION_HOUR };
-
-// The log in a ClickHouse server (docs/clickhouse.md).
-struct config_query_log_clickhouse {
-	char *url;                    // "": none
-	char *database, *table;       // "weir", "queries"; identifiers
-	char *user, *password_file;   // "default", ""
-	char *password;               // what the file held, NULL without one. Never printed
-	enum log_partition partition; // LOG_PARTITION_DAY
-	uint32_t hours, max_mb;       // 168, 0: any
-	bool rollups;                 // true
-	uint32_t rollup_days;         // 400
-	uint32_t flush_ms;            // 5000
-	char *spool_directory;        // "": clickhouse, in runtime.state_directory
-	uint32_t spool_mb;            // 256
-};
-
-struct config_query_log {
-	struct config_query_log_store store;
-	struct config_query_log_clickhouse clickhouse;
-	bool enabled;               // true
-	uint32_t sample;            // 1
-	char *box;                  // "": the host's name
-	enum log_clients anonymize; // LOG_CLIENTS_WHOLE
-	unsigned exclude_domain_count, exclude_client_count;
-	struct dns_name *exclude_domains;   // with all names below
-	struct ip_address *exclude_clients; // prefixes without host bits
 };
 
 struct config {

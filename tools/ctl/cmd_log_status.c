@@ -35,6 +35,28 @@ static void sinks_print(const struct json_node *sinks)
 	table_print(t);
 }
 
+static void outputs_print(const struct json_node *outputs)
+{
+	static const char *const heads[] = {"output", "state", ">written", ">lost",
+		">refused batches", "target", "last failure", NULL};
+	if (json_length(outputs) == 0)
+		return;
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(outputs); i++) {
+		const struct json_node *n = json_at(outputs, i);
+		table_cell(t, "%s", json_text(n, "name"));
+		table_cell(t, "%s", json_text(n, "state"));
+		table_cell_count(t, json_count(n, "written"));
+		table_cell_count(t, json_count(n, "lost"));
+		table_cell_count(t, json_count(n, "refused"));
+		table_cell(t, "%s", json_text(n, "target"));
+		table_cell(t, "%s", json_text(n, "why"));
+		table_row_end(t);
+	}
+	printf("\n");
+	table_print(t);
+}
+
 int cmd_log_status(struct ctl *c)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
@@ -54,6 +76,7 @@ int cmd_log_status(struct ctl *c)
 			count_text(json_count(root, "batches_cap"), b));
 		count_rows_print(root, counts, ARRAY_LEN(counts));
 		sinks_print(json_get(root, "sinks"));
+		outputs_print(json_get(root, "outputs"));
 	}
 	json_doc_free(doc);
 	return CTL_OK;

@@ -45,6 +45,8 @@ SECTIONS = {
     "query_log": "What became of each query; see [query-log.md](query-log.md).",
     "query_log_store": "The log on this box itself ([query-store.md](query-store.md)).",
     "query_log_clickhouse": "The log in a ClickHouse server ([clickhouse.md](clickhouse.md)).",
+    "query_log_requests": "The log as lines of a file a day ([live.md](live.md)).",
+    "query_log_dnstap": "The log as dnstap ([live.md](live.md)).",
     "forward_zones": "A list. Names that other servers are asked for than `upstreams.servers`; the longest that a name "
                      "is, or is below, decides. In force for all groups.",
     "groups": "A list. Clients that are treated in their own way; the longest prefix that a client's address has decides. "
@@ -137,6 +139,9 @@ LISTS = {
     "query_log": [
         ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries for these names and all below them are only counted."),
         ("exclude_clients", "prefix", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries of these clients are only counted."),
+        ("webhooks", "`url`, `form`, `on_block`, `on_error`, `summary`, `per_minute`", "`[]`", "CONFIG_WEBHOOKS_MAX", "restart",
+         "Where blocked (`on_block`) and failed (`on_error`) queries and a daily `summary` are told; all `false` by default. `form`: `generic`, "
+         "the default, or `discord`. `per_minute`: messages at most, 60 by default, 1 to 600 ([live.md](live.md))."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",
@@ -199,7 +204,8 @@ LISTS = {
 
 # Sections that stand below another one.
 NESTED = {"blocking_update": "blocking.update", "query_log_store": "query_log.store",
-          "query_log_clickhouse": "query_log.clickhouse"}
+          "query_log_clickhouse": "query_log.clickhouse",
+          "query_log_requests": "query_log.requests", "query_log_dnstap": "query_log.dnstap"}
 
 
 def tables():
@@ -232,7 +238,7 @@ def choices():
 
 
 def bounds():
-    headers = ("config.h", "config_filter.h")
+    headers = ("config.h", "config_filter.h", "config_log.h")
     text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
     found = dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
     return found | {"CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h"))))}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sinks of the query log that write to somewhere else, each by option.
+
+#include "app_reload.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static int output_add(struct app *a, struct sink_thread *t)
+{
+	assert(a->outputs < APP_OUTPUTS_MAX);
+	const struct querylog_sink sink = sink_thread_sink(t);
+	a->output[a->outputs++] = t;
+	return querylog_add(a->log, &sink);
+}
+
+static int requests_open(struct app *a)
+{
+	const struct config_query_log_requests *c = &a->started->query_log.requests;
+	char folder[PATH_MAX];
+	if (!c->enabled)
+		return 0;
+	if (*c->directory)
+		snprintf(folder, sizeof folder, "%s", c->directory);
+	else
+		snprintf(folder, sizeof folder, "%s/requests", a->started->runtime.state_directory);
+	const struct request_log_settings settings = {.folder = folder,
+		.json = c->format == REQUESTS_JSON,
+		.days = c->days,
+		.max_bytes = (uint64_t)c->max_mb << 20};
+	int rc = request_log_open(&a->requests, &settings);
+	return rc < 0 ? rc : output_add(a, request_log_thread(a->requests));
+}
+
+int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
+{
+	const char *what = "query_log.requests";
+	int rc = requests_open(a);
+	if (rc < 0)
+		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
+	return rc;
+}
+
+void app_outputs_close(struct app *a)
+{
+	request_log_close(a->requests);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "request_log.h"
+
+#include "query_folder.h"
+#include "row_text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_OCTETS = 64 };
+
+struct request_log {
+	struct request_log_settings settings;
+	char folder[SINK_TARGET_MAX];
+	struct sink_thread *thread;
+	// The thread's own.
+	int fd; // -1: none
+	int64_t day;
+	uint64_t size;
+	bool is_full_day; // the file has reached its bound, which was said
+	struct sink_retry retry;
+	struct sink_status now;
+	size_t used, rows; // in the buffer
+	char buffer[BUFFER];
+};
+
+static int64_t today(const struct request_log *l)
+{
+	int64_t s = l->settings.unix_s ? l->settings.unix_s() : (int64_t)time(NULL);
+	return s / DAY_S;
+}
+
+static bool name_of(const struct request_log *l, int64_t day, char out[NAME_OCTETS])
+{
+	const time_t t = (time_t)day * DAY_S;
+	struct tm tm;
+	return gmtime_r(&t, &tm)
+	       && strftime(out, NAME_OCTETS,
+			  l->settings.json ? "requests-%Y-%m-%d.jsonl" : "requests-%Y-%m-%d.log",
+			  &tm)
+			  > 0;
+}
+
+static void file_leave(struct request_log *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+static void fail(struct request_log *l, int err, const char *what)
+{
+	file_leave(l);
+	sink_retry_failed(&l->retry, clock_mono_ms());
+	l->now.failures++;
+	l->now.failing = true;
+	l->now.retry_in_ms = l->retry.wait_ms;
+	snprintf(l->now.why, sizeof l->now.why, "%s: %s", what, strerror(-err));
+	log_warning("request log: %s; next try in %llu ms", l->now.why,
+		(unsigned long long)l->retry.wait_ms);
+}
+
+// The day of a file of ours, of either form; -1: it is none.
+static int64_t day_of(const char *name)
+{
+	struct tm tm = {0};
+	char end[8], again[NAME_OCTETS];
+	if (sscanf(name, "requests-%4d-%2d-%2d.%7s", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, end) != 4
+		|| (strcmp(end, "log") != 0 && strcmp(end, "jsonl") != 0))
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	int64_t day = (int64_t)timegm(&tm) / DAY_S;
+	snprintf(again, sizeof again, "requests-%04d-%02d-%02d.%s", tm.tm_year + 1900,
+		tm.tm_mon + 1, tm.tm_mday, end);
+	return strcmp(again, name) == 0 ? day : -1;
+}
+
+// Files that are no longer wanted. One that cannot be removed is looked at again tomorrow.
+static void tidy(const struct request_log *l)
+{
+	DIR *d = opendir(l->folder);
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		int64_t day = day_of(e->d_name);
+		if (day >= 0 && day + l->settings.days <= l->day)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+static int file_open(struct request_log *l, int64_t day)
+{
+	char name[NAME_OCTETS], path[PATH_MAX];
+	struct stat st;
+	int rc = query_folder_make(l->folder);
+	if (rc < 0)
+		return rc;
+	if (!name_of(l, day, name))
+		return -EOVERFLOW;
+	snprintf(path, sizeof path, "%s/%s", l->folder, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	l->fd = fd;
+	l->size = (uint64_t)st.st_size;
+	l->is_full_day = false;
+	l->day = day;
+	l->retry = (struct sink_retry){0};
+	l->now.failing = false;
+	l->now.why[0] = '\0';
+	tidy(l);
+	return 0;
+}
+
+static bool file_ready(struct request_log *l)
+{
+	int64_t day = today(l);
+	if (l->fd >= 0 && day == l->day)
+		return true;
+	if (clock_mono_ms() < l->retry.at_ms)
+		return false;
+	file_leave(l);
+	int rc = file_open(l, day);
+	if (rc < 0)
+		fail(l, rc, l->folder);
+	return rc == 0;
+}
+
+// All of it, or as if nothing of it had been written.
+static int write_whole(struct request_log *l)
+{
+	size_t at = 0;
+	while (at < l->used) {
+		ssize_t n = write(l->fd, l->buffer + at, l->used - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int err = n < 0 ? -errno : -EIO;
+			if (ftruncate(l->fd, (off_t)l->size) < 0)
+				log_warning("request log: a line may be cut");
+			return err;
+		}
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+static void file_is_full(struct request_log *l)
+{
+	snprintf(l->now.why, sizeof l->now.why, "the file of the day is full, at %llu octets",
+		(unsigned long long)l->size);
+	if (!l->is_full_day)
+		log_warning("request log: %s", l->now.why);
+	l->is_full_day = true;
+}
+
+static void flush(struct request_log *l)
+{
+	int rc = -ENOSPC;
+	if (l->rows == 0)
+		return;
+	bool is_ready = file_ready(l);
+	if (is_ready && l->size + l->used > l->settings.max_bytes)
+		file_is_full(l);
+	else if (is_ready && (rc = write_whole(l)) < 0)
+		fail(l, rc, l->folder);
+	if (rc == 0) {
+		l->size += l->used;
+		l->now.written += l->rows;
+		l->now.bytes += l->used;
+	} else {
+		l->now.lost += l->rows;
+	}
+	l->used = l->rows = 0;
+}
+
+static void on_take(void *arg, const struct querylog_batch *b)
+{
+	struct request_log *l = arg;
+	for (unsigned i = 0; i < b->count; i++) {
+		if (sizeof l->buffer - l->used < ROW_LINE_MAX)
+			flush(l);
+		char *to = l->buffer + l->used;
+		size_t len = l->settings.json ? row_to_json(&b->row[i], b->box, to, ROW_LINE_MAX)
+					      : row_to_text(&b->row[i], to, ROW_LINE_MAX);
+		l->used += len;
+		l->rows += len > 0;
+		l->now.lost += len == 0;
+	}
+	flush(l);
+}
+
+// Also tries again after a failure, and begins the new day's file when nobody asks anything.
+static void on_beat(void *arg, uint64_t)
+{
+	struct request_log *l = arg;
+	(void)file_ready(l);
+	sink_thread_show(l->thread, &l->now);
+}
+
+static void on_end(void *arg)
+{
+	file_leave(arg);
+}
+
+int request_log_open(struct request_log **out, const struct request_log_settings *s)
+{
+	struct request_log *l = calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	l->settings = *s;
+	l->fd = -1;
+	int n = snprintf(l->folder, sizeof l->folder, "%s", s->folder);
+	l->settings.folder = l->folder;
+	memcpy(l->now.target, l->folder, sizeof l->now.target);
+	const struct sink_work work = {.name = "requests",
+		.table = "log_requests_queue",
+		.take = on_take,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = l};
+	int rc = n < 0 || (size_t)n >= sizeof l->folder ? -ENAMETOOLONG
+							: sink_thread_start(&l->thread, &work);
+	if (rc < 0) {
+		free(l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+void request_log_close(struct request_log *l)
+{
+	if (!l)
+		return;
+	sink_thread_stop(l->thread);
+	free(l);
+}
+
+struct sink_thread *request_log_thread(struct request_log *l)
+{
+	return l->thread;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sink_thread.h"
+
+#include "querylog_queue.h"
+#include "thread_start.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+
+struct sink_thread {
+	struct sink_work work;
+	struct querylog_queue *queue;
+	pthread_t thread;
+	_Atomic bool is_ending, is_failing;
+	_Atomic uint64_t refused;
+	pthread_mutex_t lock;
+	struct sink_status status; // under the lock
+};
+
+static void *run(void *arg)
+{
+	struct sink_thread *t = arg;
+	thread_background();
+	while (!querylog_queue_is_done(t->queue)) {
+		const struct querylog_batch *b = querylog_queue_take(t->queue, SINK_BEAT_MS);
+		if (b) {
+			t->work.take(t->work.arg, b);
+			querylog_release(b);
+		}
+		t->work.beat(t->work.arg, clock_mono_ms());
+	}
+	t->work.end(t->work.arg);
+	return NULL;
+}
+
+int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
+{
+	struct sink_thread *t = calloc(1, sizeof *t);
+	if (!t)
+		return -ENOMEM;
+	t->work = *work;
+	t->status.name = work->name;
+	pthread_mutex_init(&t->lock, NULL);
+	int rc = querylog_queue_open(&t->queue, SINK_QUEUE);
+	*out = t; // the thread may look for it
+	if (rc == 0) {
+		sigset_t all, before;
+		thread_mask(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		rc = -pthread_create(&t->thread, NULL, run, t);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
+	if (rc == 0)
+		return 0;
+	*out = NULL;
+	querylog_queue_free(t->queue);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+	return rc;
+}
+
+void sink_thread_stop(struct sink_thread *t)
+{
+	if (!t)
+		return;
+	atomic_store(&t->is_ending, true);
+	querylog_queue_close(t->queue);
+	pthread_join(t->thread, NULL);
+	querylog_queue_free(t->queue);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+static bool on_take(void *arg, const struct querylog_batch *b)
+{
+	struct sink_thread *t = arg;
+	if (!atomic_load(&t->is_failing))
+		return querylog_queue_put(t->queue, b);
+	atomic_fetch_add(&t->refused, 1);
+	return false;
+}
+
+struct querylog_sink sink_thread_sink(struct sink_thread *t)
+{
+	return (struct querylog_sink){.name = t->work.name, .take = on_take, .arg = t};
+}
+
+const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t)
+{
+	return &t->is_ending;
+}
+
+void sink_thread_show(struct sink_thread *t, const struct sink_status *s)
+{
+	pthread_mutex_lock(&t->lock);
+	t->status = *s;
+	t->status.name = t->work.name;
+	pthread_mutex_unlock(&t->lock);
+	atomic_store(&t->is_failing, s->failing);
+}
+
+void sink_thread_status(struct sink_thread *t, struct sink_status *out)
+{
+	struct querylog_queue_counts q;
+	querylog_queue_counts(t->queue, &q);
+	pthread_mutex_lock(&t->lock);
+	*out = t->status;
+	pthread_mutex_unlock(&t->lock);
+	out->queued = q.used;
+	out->queued_most = q.used_most;
+	out->refused = q.refused + atomic_load(&t->refused);
+}
+
+void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
+{
+	struct querylog_queue_counts q;
+	querylog_queue_counts(t->queue, &q);
+	table_register(tables, &(struct table_info){.name = t->work.table,
+				       .owner = t->work.name,
+				       .eviction = "refused, counted by the query log",
+				       .lifetime = "until they are written",
+				       .cap = q.cap,
+				       .used = q.used});
+}
+
+void sink_retry_failed(struct sink_retry *r, uint64_t now_ms)
+{
+	r->wait_ms = r->wait_ms ? r->wait_ms * 2 : SINK_RETRY_MIN_MS;
+	if (r->wait_ms > SINK_RETRY_MAX_MS)
+		r->wait_ms = SINK_RETRY_MAX_MS;
+	r->at_ms = now_ms + r->wait_ms;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A sink of the query log (querylog.h) that may block: a thread of its own, of low priority, behind
+// a queue of SINK_QUEUE batches. While the queue is full, or the sink refuses, the log counts what
+// was not taken.
+//
+// Who owns what: the owner makes it, adds sink_thread_sink to the log, and stops it after
+// querylog_stop; what is queued is then worked off, within the deadlines of the owner's own calls.
+// All of `work` runs on the thread.
+
+#include "querylog.h"
+
+enum {
+	SINK_QUEUE = 6,
+	SINK_BEAT_MS = 200,
+	SINK_WHY_MAX = 160,
+	SINK_TARGET_MAX = 256,
+	SINK_RETRY_MIN_MS = 1000, // after a failure, doubling to
+	SINK_RETRY_MAX_MS = 60000,
+};
+
+struct sink_thread;
+
+struct sink_work {
+	const char *name, *table; // of the sink, and of its queue in the table registry
+	void (*take)(void *arg, const struct querylog_batch *b);
+	void (*beat)(void *arg, uint64_t now_ms); // each SINK_BEAT_MS and after each batch
+	void (*end)(void *arg);                   // the last call
+	void *arg;
+};
+
+// -ENOMEM, -errno of creating the thread. `work` is copied.
+ATTR_MUST_CHECK int sink_thread_start(struct sink_thread **out, const struct sink_work *work);
+void sink_thread_stop(struct sink_thread *t); // and frees it. NULL is fine
+struct querylog_sink sink_thread_sink(struct sink_thread *t);
+// True once it is to end, for waits that look: http_post.
+const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t);
+
+// What a sink says of itself; any thread reads it, the sink's own thread changes it by
+// sink_thread_show. While `failing` no batch is taken.
+struct sink_status {
+	const char *name;
+	char target[SINK_TARGET_MAX]; // where it writes, without secrets
+	bool failing;
+	char why[SINK_WHY_MAX]; // of the last failure, "" without one
+	uint64_t retry_in_ms;   // while failing, of the last failure
+	uint64_t written;       // rows, or messages of a webhook
+	uint64_t lost;          // likewise: taken and not written
+	uint64_t bytes;
+	uint64_t failures;
+	uint64_t queued, queued_most, refused; // batches
+};
+void sink_thread_show(struct sink_thread *t, const struct sink_status *s);
+void sink_thread_status(struct sink_thread *t, struct sink_status *out);
+void sink_thread_tables(struct sink_thread *t, struct table_registry *tables);
+
+// When to try again. Pure.
+struct sink_retry {
+	uint64_t at_ms, wait_ms; // 0: nothing failed
+};
+void sink_retry_failed(struct sink_retry *r, uint64_t now_ms);

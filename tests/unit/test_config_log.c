@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where section query_log says that rows go: the outputs, and what is refused.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+
+#define MINIMAL                                         \
+	"dataplane:\n  ports:\n  - device: net_null0\n" \
+	"  service_addresses: [203.0.113.53/25]\n"      \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+
+static int try_load(const char *section, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	char path[] = "/tmp/weir-test-log-XXXXXX", text[2048];
+	int fd = mkstemp(path), len = snprintf(text, sizeof text, MINIMAL "%s\n", section);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, (size_t)len), len);
+	close(fd);
+	int ret = config_load(path, out, why);
+	(void)unlink(path);
+	return ret;
+}
+
+static struct config *load(const char *section)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX] = "";
+	if (try_load(section, &c, why))
+		fail_msg("%s", why);
+	return c;
+}
+
+static void test_off_by_default(void **)
+{
+	struct config *c = load("");
+	assert_false(c->query_log.requests.enabled);
+	assert_string_equal(c->query_log.dnstap.socket, "");
+	assert_int_equal(c->query_log.webhook_count, 0);
+	config_free(c);
+}
+
+static void test_taken(void **)
+{
+	struct config *c =
+		load("query_log:\n  requests: {enabled: true, format: json, days: 3}\n"
+		     "  dnstap: {socket: /run/dnstap.sock}\n  webhooks:\n"
+		     "  - {url: 'https://example.net/a?b=c', form: discord, on_block: true}\n"
+		     "  - {url: 'http://192.0.2.1:8080', summary: true, per_minute: 7}");
+	assert_int_equal(c->query_log.requests.format, REQUESTS_JSON);
+	assert_int_equal(c->query_log.requests.days, 3);
+	assert_int_equal(c->query_log.requests.max_mb, 1024);
+	assert_string_equal(c->query_log.dnstap.socket, "/run/dnstap.sock");
+	assert_int_equal(c->query_log.webhook_count, 2);
+	const struct config_webhook *w = c->query_log.webhooks;
+	assert_string_equal(w[0].url, "https://example.net/a?b=c");
+	assert_int_equal(w[0].form, WEBHOOK_DISCORD);
+	assert_true(w[0].on_block && !w[0].on_error && !w[0].summary);
+	assert_int_equal(w[0].per_minute, 60);
+	assert_int_equal(w[1].form, WEBHOOK_GENERIC);
+	assert_true(w[1].summary && !w[1].on_block);
+	assert_int_equal(w[1].per_minute, 7);
+	config_free(c);
+}
+
+static void test_refused(void **)
+{
+	static const struct {
+		const char *section, *key;
+	} bad[] = {
+		{"requests: {directory: logs}", "query_log.requests.directory"},
+		{"requests: {format: xml}", "query_log.requests.format"},
+		{"requests: {days: 0}", "query_log.requests.days"},
+		{"dnstap: {socket: dnstap.sock}", "query_log.dnstap.socket"},
+		{"webhooks: [{on_block: true}]", "query_log.webhooks[0].url"},
+		{"webhooks: [{url: 'ftp://a'}]", "query_log.webhooks[0].url"},
+		{"webhooks: [{url: 'http://a', form: slack}]", "query_log.webhooks[0].form"},
+		{"webhooks: [{url: 'http://a', on_error: maybe}]",
+			"query_log.webhooks[0].on_error"},
+		{"webhooks: [{url: 'http://a'}, {url: 'http://a', per_minute: 0}]",
+			"query_log.webhooks[1].per_minute"},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		struct config *c = NULL;
+		char why[CONFIG_WHY_MAX] = "", text[256];
+		snprintf(text, sizeof text, "query_log:\n  %s", bad[i].section);
+		assert_int_equal(try_load(text, &c, why), -EINVAL);
+		if (!strstr(why, bad[i].key))
+			fail_msg("%s: %s", bad[i].key, why);
+	}
+}
+
+static void test_changes_need_a_restart(void **)
+{
+	char keys[256];
+	struct config *a = load("query_log:\n  webhooks: [{url: 'http://a'}]"),
+		      *b = load("query_log:\n  webhooks: [{url: 'http://a', on_block: true}]\n"
+				"  dnstap: {socket: /run/x}");
+	assert_int_equal(config_needs_restart(a, a, keys, sizeof keys), 0);
+	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 2);
+	assert_non_null(strstr(keys, "query_log.webhooks"));
+	assert_non_null(strstr(keys, "query_log.dnstap.socket"));
+	config_free(a);
+	config_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_off_by_default),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_changes_need_a_restart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

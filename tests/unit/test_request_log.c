@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/request_log.h"
+#include "../../controlplane/row_text.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64];
+static _Atomic int64_t now_s;
+static struct querylog_rig rig;
+
+static int64_t clock_s(void)
+{
+	return now_s;
+}
+
+static int setup(void **)
+{
+	snprintf(folder, sizeof folder, "/tmp/weir-requests-XXXXXX");
+	now_s = 1795000000; // 2026-11-18T
+	querylog_rig_open(&rig, 7);
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **)
+{
+	char command[128];
+	querylog_rig_close(&rig);
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+static struct request_log *open_log(bool json, uint64_t max_bytes)
+{
+	struct request_log *l;
+	const struct request_log_settings s = {.folder = folder,
+		.json = json,
+		.days = 2,
+		.max_bytes = max_bytes,
+		.unix_s = clock_s};
+	assert_int_equal(request_log_open(&l, &s), 0);
+	return l;
+}
+
+static bool give(struct request_log *l, const struct querylog_batch *b)
+{
+	const struct querylog_sink sink = sink_thread_sink(request_log_thread(l));
+	bool took = sink.take(sink.arg, b);
+	querylog_release(b);
+	return took;
+}
+
+static struct sink_status await(struct request_log *l, uint64_t written, uint64_t lost)
+{
+	struct sink_status s;
+	for (unsigned i = 0; i < 4000; i++) {
+		sink_thread_status(request_log_thread(l), &s);
+		if (s.written >= written && s.lost >= lost)
+			break;
+		usleep(2500);
+	}
+	assert_int_equal(s.written, written);
+	assert_int_equal(s.lost, lost);
+	return s;
+}
+
+// The whole file, which the caller frees; NULL: there is none.
+static char *file_of(const char *name)
+{
+	char path[128];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	assert_int_equal(fstat(fileno(f), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	char *text = calloc(1, (size_t)st.st_size + 1);
+	assert_int_equal(fread(text, 1, (size_t)st.st_size, f), st.st_size);
+	fclose(f);
+	return text;
+}
+
+static const struct querylog_text none = {"", 0};
+#define TEXT(s) ((struct querylog_text){s, sizeof(s) - 1})
+
+static struct querylog_row row_like(void)
+{
+	return (struct querylog_row){.time_us = UINT64_C(1795000000000123),
+		.weight = 3,
+		.qname = TEXT("a\\032b.example"),
+		.client = TEXT("192.0.2.7"),
+		.client_name = TEXT("my laptop"),
+		.group = none,
+		.verdict = TEXT("blocked"),
+		.list = TEXT("ads"),
+		.upstream = none,
+		.dataplane_us = 12,
+		.total_us = 13,
+		.qtype = 28,
+		.qclass = 1,
+		.rcode = 3,
+		.ede = 15,
+		.client_port = 5353,
+		.query_len = 40,
+		.reply_len = 100,
+		.client_version = 4,
+		.client_bytes = {192, 0, 2, 7},
+		.transport = QUERYLOG_TCP,
+		.tier = QUERYLOG_TIER_RULES,
+		.is_answered = true,
+		.is_blocked = true};
+}
+
+static void test_a_line_of_words(void **)
+{
+	struct querylog_row row = row_like();
+	char line[ROW_LINE_MAX];
+	size_t len = row_to_text(&row, line, sizeof line);
+	const char *want = "2026-11-18T11:06:40.000123Z 192.0.2.7 5353 tcp a\\032b.example AAAA 1 "
+			   "blocked 3 15 rules ads - 12 13 40 100 3 my\\x20laptop -\n";
+	assert_int_equal(len, strlen(want));
+	assert_memory_equal(line, want, len);
+	for (size_t cap = 0; cap < len; cap++)
+		assert_int_equal(row_to_text(&row, line, cap), 0);
+	assert_int_equal(row_to_text(&row, line, len), len);
+	row.is_answered = false;
+	row.ede = QUERYLOG_NO_EDE;
+	line[row_to_text(&row, line, sizeof line)] = '\0';
+	assert_non_null(strstr(line, " blocked - - rules "));
+}
+
+static unsigned lines_of(const char *text)
+{
+	unsigned n = 0;
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void test_a_file_a_day(void **)
+{
+	struct request_log *l = open_log(false, 1 << 20);
+	for (unsigned day = 0; day < 3; day++) {
+		assert_true(give(l, querylog_rig_batch(&rig, 10)));
+		await(l, 10 * (day + 1), 0);
+		now_s += 86400;
+	}
+	char *third = NULL;
+	for (unsigned i = 0; i < 4000 && !third; i++) { // today's, of the beat
+		usleep(2500);
+		third = file_of("requests-2026-11-21.log");
+	}
+	assert_string_equal(third, "");
+	free(third);
+	request_log_close(l);
+	assert_null(file_of("requests-2026-11-18.log")); // older than two days
+	assert_null(file_of("requests-2026-11-19.log"));
+	char *text = file_of("requests-2026-11-20.log");
+	assert_int_equal(lines_of(text), 10);
+	free(text);
+}
+
+static void test_other_files_stay(void **)
+{
+	static const char *const others[] = {
+		"requests-2001-01-01.log.gz", "requests-2001-13-01.log", "requests-2001-01-01.txt"};
+	char path[128];
+	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, others[i]);
+		fclose(fopen(path, "w"));
+	}
+	snprintf(path, sizeof path, "%s/requests-2001-01-01.jsonl", folder);
+	fclose(fopen(path, "w"));
+	struct request_log *l = open_log(true, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 3)));
+	await(l, 3, 0);
+	request_log_close(l);
+	assert_int_equal(access(path, F_OK), -1);
+	for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
+		snprintf(path, sizeof path, "%s/%s", folder, others[i]);
+		assert_int_equal(access(path, F_OK), 0);
+	}
+	char *text = file_of("requests-2026-11-18.jsonl");
+	assert_int_equal(lines_of(text), 3);
+	assert_memory_equal(text, "{\"time_us\":", 11);
+	free(text);
+}
+
+static void test_a_day_has_a_bound(void **)
+{
+	struct request_log *l = open_log(false, 4096);
+	struct sink_status s;
+	uint64_t given = 0;
+	do {
+		assert_true(give(l, querylog_rig_batch(&rig, 10)));
+		given += 10;
+		for (unsigned i = 0; i < 4000; i++) {
+			sink_thread_status(request_log_thread(l), &s);
+			if (s.written + s.lost == given)
+				break;
+			usleep(2500);
+		}
+		assert_int_equal(s.written + s.lost, given);
+	} while (s.lost == 0 && given < 1000);
+	assert_true(s.lost > 0 && s.written > 0 && s.bytes <= 4096);
+	assert_non_null(strstr(s.why, "is full"));
+	assert_false(s.failing);
+	now_s += 86400;
+	assert_true(give(l, querylog_rig_batch(&rig, 1)));
+	await(l, s.written + 1, s.lost);
+	request_log_close(l);
+}
+
+static void test_what_fails_is_tried_again(void **)
+{
+	char path[128], moved[140];
+	snprintf(path, sizeof path, "%s/gone/deeper", folder);
+	memmove(folder, path, sizeof folder); // its parent is not there
+	struct request_log *l = open_log(false, 1 << 20);
+	struct sink_status s = {0};
+	for (unsigned i = 0; i < 4000 && !s.failing; i++) {
+		usleep(2500);
+		sink_thread_status(request_log_thread(l), &s);
+	}
+	assert_true(s.failing);
+	assert_non_null(strstr(s.why, "No such file"));
+	assert_false(give(l, querylog_rig_batch(&rig, 1)));
+	snprintf(moved, sizeof moved, "%s", folder);
+	*strrchr(moved, '/') = '\0';
+	assert_int_equal(mkdir(moved, 0700), 0);
+	for (unsigned i = 0; i < 4000 && s.failing; i++) {
+		usleep(2500);
+		sink_thread_status(request_log_thread(l), &s);
+	}
+	assert_false(s.failing);
+	assert_true(give(l, querylog_rig_batch(&rig, 1)));
+	await(l, 1, 0);
+	request_log_close(l);
+	*strrchr(folder, '/') = '\0';
+	*strrchr(folder, '/') = '\0';
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_a_line_of_words),
+		T(test_a_file_a_day),
+		T(test_other_files_stay),
+		T(test_a_day_has_a_bound),
+		T(test_what_fails_is_tried_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
