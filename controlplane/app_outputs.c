@@ -35,10 +35,21 @@ static int requests_open(struct app *a)
 	return rc < 0 ? rc : output_add(a, request_log_thread(a->requests));
 }
 
+static int dnstap_add(struct app *a)
+{
+	const char *path = a->started->query_log.dnstap.socket;
+	int rc = *path ? dnstap_open(&a->dnstap, path) : 0;
+	return rc < 0 || !*path ? rc : output_add(a, dnstap_thread(a->dnstap));
+}
+
 int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const char *what = "query_log.requests";
 	int rc = requests_open(a);
+	if (rc == 0) {
+		what = "query_log.dnstap";
+		rc = dnstap_add(a);
+	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
 	return rc;
@@ -47,4 +58,5 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 void app_outputs_close(struct app *a)
 {
 	request_log_close(a->requests);
+	dnstap_close(a->dnstap);
 }

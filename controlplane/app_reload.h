@@ -6,6 +6,7 @@
 #include "api.h"
 #include "app.h"
 #include "clickhouse.h"
+#include "dnstap.h"
 #include "group_masks.h"
 #include "group_pause.h"
 #include "local_changes.h"
@@ -73,6 +74,7 @@ struct app {
 	struct query_store *store;     // NULL: there is none
 	struct clickhouse *clickhouse; // likewise
 	struct request_log *requests;  // likewise
+	struct dnstap *dnstap;         // likewise
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log

@@ -24,6 +24,7 @@ static void *run(void *arg)
 {
 	struct sink_thread *t = arg;
 	thread_background();
+	t->work.beat(t->work.arg, clock_mono_ms()); // it may have to connect first
 	while (!querylog_queue_is_done(t->queue)) {
 		const struct querylog_batch *b = querylog_queue_take(t->queue, SINK_BEAT_MS);
 		if (b) {

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dnstap.h"
+
+#include "dnstap_frame.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { BUFFER = 16 * DNSTAP_FRAME_MAX };
+
+struct dnstap {
+	struct sockaddr_un address;
+	struct sink_thread *thread;
+	// The thread's own.
+	int fd; // -1: none
+	struct sink_retry retry;
+	struct sink_status now;
+	size_t used, rows; // in the buffer
+	uint8_t buffer[BUFFER];
+};
+
+// Until the socket can do `events`. -ETIMEDOUT, -errno.
+static int wait_for(int fd, short events, uint64_t until_ms)
+{
+	for (;;) {
+		uint64_t now_ms = clock_mono_ms();
+		if (now_ms >= until_ms)
+			return -ETIMEDOUT;
+		struct pollfd p = {.fd = fd, .events = events};
+		int n = poll(&p, 1, (int)(until_ms - now_ms));
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int send_all(int fd, const uint8_t *octets, size_t len)
+{
+	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
+	while (len > 0) {
+		ssize_t n = send(fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0) {
+			octets += n;
+			len -= (size_t)n;
+			continue;
+		}
+		int rc = n < 0 && (errno == EAGAIN || errno == EINTR)
+				 ? wait_for(fd, POLLOUT, until_ms)
+				 : -errno;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int control_send(int fd, enum dnstap_control type)
+{
+	uint8_t frame[DNSTAP_CONTROL_MAX];
+	size_t len = dnstap_frame_control(type, frame, sizeof frame);
+	return send_all(fd, frame, len);
+}
+
+// The receiver's next frame, which is to be of that type. Nothing may follow it.
+static int control_await(int fd, enum dnstap_control wanted)
+{
+	uint8_t octets[8 + DNSTAP_CONTROL_MAX];
+	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
+	size_t len = 0, used;
+	enum dnstap_control type;
+	for (;;) {
+		ssize_t n = recv(fd, octets + len, sizeof octets - len, MSG_DONTWAIT);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		len += n > 0 ? (size_t)n : 0;
+		int rc = dnstap_control_read(octets, len, &type, &used);
+		if (rc == 0)
+			return type == wanted && used == len ? 0 : -EPROTO;
+		if (rc != -EAGAIN)
+			return rc;
+		rc = n > 0 ? 0 : wait_for(fd, POLLIN, until_ms);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int connect_to(const struct dnstap *d, int *out)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	// Of a unix socket at once, or not at all (EAGAIN: its backlog is full).
+	int rc = connect(fd, (const struct sockaddr *)&d->address, sizeof d->address) < 0 ? -errno
+											  : 0;
+	if (rc == 0)
+		rc = control_send(fd, DNSTAP_READY);
+	if (rc == 0)
+		rc = control_await(fd, DNSTAP_ACCEPT);
+	if (rc == 0)
+		rc = control_send(fd, DNSTAP_START);
+	if (rc < 0)
+		close(fd);
+	else
+		*out = fd;
+	return rc;
+}
+
+static void leave(struct dnstap *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
+}
+
+static void fail(struct dnstap *d, int err)
+{
+	leave(d);
+	sink_retry_failed(&d->retry, clock_mono_ms());
+	d->now.failures++;
+	d->now.failing = true;
+	d->now.retry_in_ms = d->retry.wait_ms;
+	snprintf(d->now.why, sizeof d->now.why, "%s", strerror(-err));
+	log_warning("dnstap: %s: %s; next try in %llu ms", d->address.sun_path, d->now.why,
+		(unsigned long long)d->retry.wait_ms);
+}
+
+static void flush(struct dnstap *d)
+{
+	if (d->rows == 0)
+		return;
+	int rc = d->fd < 0 ? -ENOTCONN : send_all(d->fd, d->buffer, d->used);
+	if (rc == 0) {
+		d->now.written += d->rows;
+		d->now.bytes += d->used;
+	} else {
+		d->now.lost += d->rows;
+		if (d->fd >= 0)
+			fail(d, rc);
+	}
+	d->used = d->rows = 0;
+}
+
+static void on_take(void *arg, const struct querylog_batch *b)
+{
+	struct dnstap *d = arg;
+	for (unsigned i = 0; i < b->count; i++) {
+		if (sizeof d->buffer - d->used < DNSTAP_FRAME_MAX)
+			flush(d);
+		size_t len = dnstap_frame_row(
+			&b->row[i], b->box, d->buffer + d->used, sizeof d->buffer - d->used);
+		d->used += len;
+		d->rows += len > 0;
+		d->now.lost += len == 0;
+	}
+	flush(d);
+}
+
+// A receiver says nothing between ACCEPT and FINISH: octets or an end are its end.
+static void look(struct dnstap *d)
+{
+	uint8_t octet;
+	ssize_t n = recv(d->fd, &octet, 1, MSG_DONTWAIT | MSG_PEEK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	fail(d, n == 0 ? -ECONNRESET : n < 0 ? -errno : -EPROTO);
+}
+
+static void on_beat(void *arg, uint64_t now_ms)
+{
+	struct dnstap *d = arg;
+	if (d->fd >= 0) {
+		look(d);
+	} else if (now_ms >= d->retry.at_ms && !*sink_thread_is_ending(d->thread)) {
+		int rc = connect_to(d, &d->fd);
+		if (rc < 0) {
+			fail(d, rc);
+		} else {
+			d->retry = (struct sink_retry){0};
+			d->now.failing = false;
+			d->now.why[0] = '\0';
+			log_info("dnstap: connected to %s", d->address.sun_path);
+		}
+	}
+	sink_thread_show(d->thread, &d->now);
+}
+
+static void on_end(void *arg)
+{
+	struct dnstap *d = arg;
+	if (d->fd >= 0 && control_send(d->fd, DNSTAP_STOP) == 0)
+		(void)control_await(d->fd, DNSTAP_FINISH); // then the receiver has read all
+	leave(d);
+}
+
+int dnstap_open(struct dnstap **out, const char *path)
+{
+	struct dnstap *d = calloc(1, sizeof *d);
+	if (!d)
+		return -ENOMEM;
+	d->fd = -1;
+	d->address.sun_family = AF_UNIX;
+	int n = snprintf(d->address.sun_path, sizeof d->address.sun_path, "%s", path);
+	snprintf(d->now.target, sizeof d->now.target, "%s", path);
+	const struct sink_work work = {.name = "dnstap",
+		.table = "log_dnstap_queue",
+		.take = on_take,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = d};
+	int rc = n < 0 || (size_t)n >= sizeof d->address.sun_path
+			 ? -ENAMETOOLONG
+			 : sink_thread_start(&d->thread, &work);
+	if (rc < 0) {
+		free(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+void dnstap_close(struct dnstap *d)
+{
+	if (!d)
+		return;
+	sink_thread_stop(d->thread);
+	free(d);
+}
+
+struct sink_thread *dnstap_thread(struct dnstap *d)
+{
+	return d->thread;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dnstap_frame.h"
+
+#include "row_text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weir/bytes.h>
+#include <weir/dns_name.h>
+#include <weir/dns_proto.h>
+
+// Field numbers of dnstap.proto.
+enum { TAP_IDENTITY = 1, TAP_VERSION = 2, TAP_EXTRA = 3, TAP_MESSAGE = 14, TAP_TYPE = 15 };
+enum {
+	MESSAGE_TYPE = 1,
+	MESSAGE_FAMILY,
+	MESSAGE_PROTOCOL,
+	MESSAGE_QUERY_ADDRESS,
+	MESSAGE_QUERY_PORT = 6,
+	MESSAGE_QUERY_TIME_S = 8,
+	MESSAGE_QUERY_TIME_NS,
+	MESSAGE_QUERY,
+	MESSAGE_RESPONSE_TIME_S = 12,
+	MESSAGE_RESPONSE_TIME_NS,
+	MESSAGE_RESPONSE,
+};
+enum { CLIENT_QUERY = 5, CLIENT_RESPONSE = 6, TYPE_MESSAGE = 1 };
+enum { WIRE_VARINT = 0, WIRE_OCTETS = 2, WIRE_FIXED32 = 5 };
+enum { CONTROL_CONTENT_TYPE = 1, QUESTION_MAX = DNS_HEADER_LEN + DNS_NAME_MAX + 4 };
+static const char content_type[] = DNSTAP_CONTENT_TYPE;
+
+static void pb_varint(struct wr *p, uint64_t v)
+{
+	uint8_t octets[10];
+	size_t n = 0;
+	for (; v >= 0x80; v >>= 7)
+		octets[n++] = (uint8_t)(v | 0x80);
+	octets[n++] = (uint8_t)v;
+	wr_bytes(p, octets, n);
+}
+
+static void pb_tag(struct wr *p, unsigned field, unsigned wire)
+{
+	pb_varint(p, field << 3 | wire);
+}
+
+static void pb_number(struct wr *p, unsigned field, uint64_t v)
+{
+	pb_tag(p, field, WIRE_VARINT);
+	pb_varint(p, v);
+}
+
+static void pb_fixed32(struct wr *p, unsigned field, uint32_t v)
+{
+	const uint8_t octets[] = {
+		(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+	pb_tag(p, field, WIRE_FIXED32);
+	wr_bytes(p, octets, sizeof octets);
+}
+
+static void pb_field(struct wr *p, unsigned field, const void *from, size_t len)
+{
+	pb_tag(p, field, WIRE_OCTETS);
+	pb_varint(p, len);
+	wr_bytes(p, from, len);
+}
+
+// Header and question as they will have been. Octets; 0: the question was not read.
+static size_t message(const struct querylog_row *row, bool is_reply, uint8_t out[QUESTION_MAX])
+{
+	struct dns_name name;
+	if (row->qname.len == 0 || dns_name_from_text(row->qname.at, row->qname.len, &name) != 0)
+		return 0;
+	unsigned flags =
+		DNS_FLAG_RD | (is_reply ? DNS_FLAG_QR | DNS_FLAG_RA | (row->rcode & 0xfu) : 0);
+	memset(out, 0, DNS_HEADER_LEN);
+	put_u16(out + 2, (uint16_t)flags);
+	put_u16(out + 4, 1);
+	memcpy(out + DNS_HEADER_LEN, name.wire, name.len);
+	put_u16(out + DNS_HEADER_LEN + name.len, row->qtype);
+	put_u16(out + DNS_HEADER_LEN + name.len + 2, row->qclass);
+	return DNS_HEADER_LEN + name.len + 4u;
+}
+
+static void client(struct wr *p, const struct querylog_row *row)
+{
+	static const uint8_t none[16];
+	bool is_v6 = row->client_version == 6;
+	pb_number(p, MESSAGE_FAMILY, is_v6 ? 2 : 1);
+	pb_number(p, MESSAGE_PROTOCOL, row->transport == QUERYLOG_TCP ? 2 : 1);
+	if (memcmp(row->client_bytes, none, sizeof none) != 0)
+		pb_field(p, MESSAGE_QUERY_ADDRESS, row->client_bytes, is_v6 ? 16 : 4);
+	if (row->client_port)
+		pb_number(p, MESSAGE_QUERY_PORT, row->client_port);
+}
+
+static void message_write(struct wr *p, const struct querylog_row *row)
+{
+	uint8_t dns[QUESTION_MAX];
+	uint64_t end_us = row->time_us + row->total_us;
+	pb_number(p, MESSAGE_TYPE, row->is_answered ? CLIENT_RESPONSE : CLIENT_QUERY);
+	client(p, row);
+	pb_number(p, MESSAGE_QUERY_TIME_S, row->time_us / 1000000);
+	pb_fixed32(p, MESSAGE_QUERY_TIME_NS, (uint32_t)(row->time_us % 1000000) * 1000);
+	size_t len = message(row, row->is_answered, dns);
+	if (!row->is_answered) {
+		if (len)
+			pb_field(p, MESSAGE_QUERY, dns, len);
+		return;
+	}
+	pb_number(p, MESSAGE_RESPONSE_TIME_S, end_us / 1000000);
+	pb_fixed32(p, MESSAGE_RESPONSE_TIME_NS, (uint32_t)(end_us % 1000000) * 1000);
+	if (len)
+		pb_field(p, MESSAGE_RESPONSE, dns, len);
+}
+
+size_t dnstap_frame_row(const struct querylog_row *row, const char *box, uint8_t *out, size_t cap)
+{
+	static const char version[] = "weir " WEIR_VERSION;
+	uint8_t inner[512];
+	char extra[ROW_LINE_MAX];
+	struct wr m = wr_init(inner, sizeof inner), p = wr_init(out, cap);
+	if (row->client.len == 0)
+		return 0; // queries that are known by number alone
+	message_write(&m, row);
+	wr_u32(&p, 0); // the length, when it is known
+	pb_field(&p, TAP_IDENTITY, box, strlen(box));
+	pb_field(&p, TAP_VERSION, version, sizeof version - 1);
+	size_t len = row_to_json(row, box, extra, sizeof extra);
+	if (len)
+		pb_field(&p, TAP_EXTRA, extra, len - 1);
+	pb_field(&p, TAP_MESSAGE, inner, m.pos);
+	pb_number(&p, TAP_TYPE, TYPE_MESSAGE);
+	if (!wr_ok(&m) || !wr_ok(&p))
+		return 0;
+	put_u32(out, (uint32_t)(p.pos - 4));
+	return p.pos;
+}
+
+size_t dnstap_frame_control(enum dnstap_control type, uint8_t *out, size_t cap)
+{
+	bool has_type = type == DNSTAP_READY || type == DNSTAP_START || type == DNSTAP_ACCEPT;
+	size_t len = 4 + (has_type ? 8 + sizeof content_type - 1 : 0);
+	if (cap < 8 + len)
+		return 0;
+	put_u32(out, 0); // no data frame has that length
+	put_u32(out + 4, (uint32_t)len);
+	put_u32(out + 8, type);
+	if (has_type) {
+		put_u32(out + 12, CONTROL_CONTENT_TYPE);
+		put_u32(out + 16, sizeof content_type - 1);
+		memcpy(out + 20, content_type, sizeof content_type - 1);
+	}
+	return 8 + len;
+}
+
+// Is one of the fields of a control frame our content type, or is there no such field?
+static bool content_fits(struct rd *rd)
+{
+	bool any = false, ours = false;
+	while (rd_left(rd) > 0) {
+		uint32_t field = rd_u32(rd), len = rd_u32(rd);
+		const uint8_t *text = rd_bytes(rd, len);
+		if (!rd_ok(rd) || field != CONTROL_CONTENT_TYPE)
+			return false;
+		any = true;
+		ours |= len == sizeof content_type - 1 && memcmp(text, content_type, len) == 0;
+	}
+	return ours || !any;
+}
+
+int dnstap_control_read(const uint8_t *octets, size_t len, enum dnstap_control *type, size_t *used)
+{
+	if (len < 12)
+		return -EAGAIN;
+	struct rd head = rd_init(octets, len);
+	uint32_t escape = rd_u32(&head), size = rd_u32(&head);
+	if (escape != 0 || size < 4 || size > DNSTAP_CONTROL_MAX)
+		return -EBADMSG;
+	if (len < 8 + size)
+		return -EAGAIN;
+	struct rd rd = rd_init(octets + 8, size);
+	uint32_t what = rd_u32(&rd);
+	if (what < DNSTAP_ACCEPT || what > DNSTAP_FINISH || !content_fits(&rd))
+		return -EBADMSG;
+	*type = (enum dnstap_control)what;
+	*used = 8 + size;
+	return 0;
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/dnstap.h"
+#include "../../controlplane/dnstap_frame.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weir/bytes.h>
+#include <weir/dns_proto.h>
+
+static struct querylog_rig rig;
+static char path[64];
+static int listener = -1;
+
+static void listen_now(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(listener, 4), 0);
+}
+
+static int setup(void **)
+{
+	snprintf(path, sizeof path, "/tmp/weir-dnstap-%d.sock", (int)getpid());
+	(void)unlink(path);
+	querylog_rig_open(&rig, 11);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	close(listener);
+	(void)unlink(path);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+static void read_all(int fd, void *to, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		ssize_t n = recv(fd, (char *)to + at, len - at, 0);
+		assert_true(n > 0);
+		at += (size_t)n;
+	}
+}
+
+static void expect_control(int fd, enum dnstap_control wanted)
+{
+	uint8_t octets[8 + DNSTAP_CONTROL_MAX];
+	enum dnstap_control type;
+	size_t used;
+	read_all(fd, octets, 8);
+	uint32_t len = get_u32(octets + 4);
+	assert_true(len <= DNSTAP_CONTROL_MAX);
+	read_all(fd, octets + 8, len);
+	assert_int_equal(dnstap_control_read(octets, 8 + len, &type, &used), 0);
+	assert_int_equal(type, wanted);
+}
+
+static void say(int fd, enum dnstap_control type)
+{
+	uint8_t octets[128];
+	size_t len = dnstap_frame_control(type, octets, sizeof octets);
+	assert_true(len > 0);
+	assert_int_equal(send(fd, octets, len, 0), len);
+}
+
+static int accept_one(void)
+{
+	struct pollfd p = {.fd = listener, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	int fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	expect_control(fd, DNSTAP_READY);
+	return fd;
+}
+
+static int greet(void)
+{
+	int fd = accept_one();
+	say(fd, DNSTAP_ACCEPT);
+	expect_control(fd, DNSTAP_START);
+	return fd;
+}
+
+static struct sink_status await(struct dnstap *d, bool failing)
+{
+	struct sink_status s = {0};
+	for (unsigned i = 0; i < 4000; i++) {
+		sink_thread_status(dnstap_thread(d), &s);
+		if (s.failing == failing && (failing || s.failures || s.why[0] == '\0'))
+			break;
+		usleep(2500);
+	}
+	assert_int_equal(s.failing, failing);
+	return s;
+}
+
+static bool give(struct dnstap *d, const struct querylog_batch *b)
+{
+	const struct querylog_sink sink = sink_thread_sink(dnstap_thread(d));
+	bool took = sink.take(sink.arg, b);
+	querylog_release(b);
+	return took;
+}
+
+// One field of a message: its number, and its octets or value.
+struct field {
+	unsigned number, wire;
+	uint64_t value;
+	const uint8_t *octets;
+	size_t len;
+};
+
+static uint64_t varint(struct rd *rd)
+{
+	uint64_t v = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t octet = rd_u8(rd);
+		v |= (uint64_t)(octet & 0x7f) << shift;
+		if (!(octet & 0x80))
+			break;
+	}
+	return v;
+}
+
+static bool field_of(const uint8_t *octets, size_t len, unsigned number, struct field *out)
+{
+	struct rd rd = rd_init(octets, len);
+	bool found = false;
+	while (rd_left(&rd) > 0) {
+		struct field f = {0};
+		uint64_t tag = varint(&rd);
+		f.number = (unsigned)(tag >> 3);
+		f.wire = tag & 7;
+		if (f.wire == 0) {
+			f.value = varint(&rd);
+		} else if (f.wire == 5) {
+			f.octets = rd_bytes(&rd, 4);
+			f.len = 4;
+		} else {
+			assert_int_equal(f.wire, 2);
+			f.len = varint(&rd);
+			f.octets = rd_bytes(&rd, f.len);
+		}
+		if (f.number == number) {
+			*out = f;
+			found = true;
+		}
+	}
+	assert_true(rd_ok(&rd));
+	return found;
+}
+
+static void test_a_row_as_a_message(void **)
+{
+	uint8_t frame[DNSTAP_FRAME_MAX];
+	struct field f, m;
+	struct querylog_row row = {.time_us = 1795000000000123,
+		.weight = 1,
+		.qname = {"www.example", 11},
+		.client = {"192.0.2.7", 9},
+		.client_name = {"", 0},
+		.group = {"", 0},
+		.verdict = {"hit", 3},
+		.list = {"", 0},
+		.upstream = {"", 0},
+		.total_us = 999900,
+		.qtype = 28,
+		.qclass = 1,
+		.rcode = 3,
+		.ede = QUERYLOG_NO_EDE,
+		.client_port = 5353,
+		.client_version = 4,
+		.client_bytes = {192, 0, 2, 7},
+		.is_answered = true};
+	size_t len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	assert_true(len > 4);
+	assert_int_equal(get_u32(frame), len - 4);
+	assert_true(field_of(frame + 4, len - 4, 1, &f));
+	assert_memory_equal(f.octets, "box", 3);
+	assert_true(field_of(frame + 4, len - 4, 15, &f));
+	assert_int_equal(f.value, 1);
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 6);
+	assert_true(field_of(m.octets, m.len, 4, &f) && f.len == 4);
+	assert_memory_equal(f.octets, "\xc0\0\2\7", 4);
+	assert_true(field_of(m.octets, m.len, 6, &f) && f.value == 5353);
+	assert_true(field_of(m.octets, m.len, 8, &f) && f.value == 1795000000);
+	assert_true(field_of(m.octets, m.len, 12, &f) && f.value == 1795000001);
+	assert_true(field_of(m.octets, m.len, 13, &f));
+	assert_memory_equal(f.octets, "\xd8\x59\0\0", 4); // 23,000 ns
+	assert_true(field_of(m.octets, m.len, 14, &f));
+	assert_int_equal(f.len, DNS_HEADER_LEN + 13 + 4);
+	assert_int_equal(f.octets[3] & 0xf, 3);
+	assert_false(field_of(m.octets, m.len, 10, &f));
+	for (size_t cap = 0; cap < len; cap++)
+		assert_int_equal(dnstap_frame_row(&row, "box", frame, cap), 0);
+	memset(row.client_bytes, 0, sizeof row.client_bytes); // hidden
+	row.is_answered = false;
+	len = dnstap_frame_row(&row, "box", frame, sizeof frame);
+	assert_true(field_of(frame + 4, len - 4, 14, &m));
+	assert_false(field_of(m.octets, m.len, 4, &f));
+	assert_true(field_of(m.octets, m.len, 1, &f) && f.value == 5);
+	assert_true(field_of(m.octets, m.len, 10, &f));
+	row.client.len = 0; // queries without a row
+	assert_int_equal(dnstap_frame_row(&row, "box", frame, sizeof frame), 0);
+}
+
+static void test_every_row_arrives(void **)
+{
+	struct dnstap *d;
+	static uint8_t octets[DNSTAP_FRAME_MAX];
+	listen_now();
+	assert_int_equal(dnstap_open(&d, path), 0);
+	int fd = greet();
+	await(d, false);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(give(d, querylog_rig_batch(&rig, 100)));
+	for (unsigned i = 0; i < 300; i++) {
+		read_all(fd, octets, 4);
+		uint32_t len = get_u32(octets);
+		assert_in_range(len, 1, sizeof octets);
+		read_all(fd, octets, len);
+	}
+	say(fd, DNSTAP_FINISH); // what it will wait for
+	struct sink_status s;
+	for (unsigned i = 0; i < 4000; i++) {
+		sink_thread_status(dnstap_thread(d), &s);
+		if (s.written == 300)
+			break;
+		usleep(2500);
+	}
+	assert_int_equal(s.written, 300);
+	dnstap_close(d);
+	close(fd);
+}
+
+static void test_a_receiver_that_goes_and_comes(void **)
+{
+	struct dnstap *d;
+	assert_int_equal(dnstap_open(&d, path), 0);
+	struct sink_status s = await(d, true); // there is none
+	assert_true(s.why[0] != '\0');
+	assert_false(give(d, querylog_rig_batch(&rig, 1)));
+	listen_now();
+	int fd = greet();
+	await(d, false);
+	uint64_t failures = s.failures;
+	close(fd);
+	for (unsigned i = 0; i < 4000 && s.failures == failures; i++) {
+		usleep(2500);
+		sink_thread_status(dnstap_thread(d), &s);
+	}
+	assert_int_equal(s.failures, failures + 1);
+	fd = greet();
+	await(d, false);
+	say(fd, DNSTAP_FINISH); // out of turn: its end
+	await(d, true);
+	dnstap_close(d);
+	close(fd);
+}
+
+static void test_another_content_type(void **)
+{
+	static const uint8_t wrong[] = {
+		0, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3, 'a', 'b', 'c'};
+	struct dnstap *d;
+	listen_now();
+	assert_int_equal(dnstap_open(&d, path), 0);
+	int fd = accept_one();
+	assert_int_equal(send(fd, wrong, sizeof wrong, 0), sizeof wrong);
+	struct sink_status s = await(d, true);
+	assert_string_equal(s.why, strerror(EBADMSG));
+	dnstap_close(d);
+	close(fd);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_a_row_as_a_message),
+		T(test_every_row_arrives),
+		T(test_a_receiver_that_goes_and_comes),
+		T(test_another_content_type),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
