@@ -213,6 +213,7 @@ int dnstap_open(struct dnstap **out, const char *path)
 	snprintf(d->now.target, sizeof d->now.target, "%s", path);
 	const struct sink_work work = {.name = "dnstap",
 		.table = "log_dnstap_queue",
+		.bytes = sizeof *d,
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,

@@ -230,6 +230,7 @@ int request_log_open(struct request_log **out, const struct request_log_settings
 	memcpy(l->now.target, l->folder, sizeof l->now.target);
 	const struct sink_work work = {.name = "requests",
 		.table = "log_requests_queue",
+		.bytes = sizeof *l,
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,

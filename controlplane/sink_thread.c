@@ -124,7 +124,10 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 				       .eviction = "refused, counted by the query log",
 				       .lifetime = "until they are written",
 				       .cap = q.cap,
-				       .used = q.used});
+				       .used = q.used,
+				       .high = q.used_most,
+				       .refused = q.refused,
+				       .bytes = sizeof *t + t->work.bytes});
 }
 
 void sink_retry_failed(struct sink_retry *r, uint64_t now_ms)

@@ -24,6 +24,7 @@ struct sink_thread;
 
 struct sink_work {
 	const char *name, *table; // of the sink, and of its queue in the table registry
+	size_t bytes;             // that the sink has for its buffers
 	void (*take)(void *arg, const struct querylog_batch *b);
 	void (*beat)(void *arg, uint64_t now_ms); // first, each SINK_BEAT_MS, after each batch
 	void (*end)(void *arg);                   // the last call

@@ -57,11 +57,14 @@ const char *upstream_book_name(const struct upstream_book *b, unsigned number)
 void upstream_book_tables(const struct upstream_book *b, struct table_registry *tables)
 {
 	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
-	table_register(tables, &(struct table_info){.name = "upstream_names",
-				       .owner = "resolver loop",
-				       .eviction = "none: one more has no name in the query log",
-				       .lifetime = "until the end",
-				       .cap = UPSTREAM_BOOK_MAX,
-				       .used = count,
-				       .bytes = sizeof *b});
+	table_register(
+		tables, &(struct table_info){.name = "upstream_names",
+				.owner = "resolver loop",
+				.eviction = "none: one more has no name in the query log",
+				.lifetime = "until the end",
+				.cap = UPSTREAM_BOOK_MAX,
+				.used = count,
+				.high = count,
+				.refused = atomic_load_explicit(&b->refused, memory_order_relaxed),
+				.bytes = sizeof *b});
 }
