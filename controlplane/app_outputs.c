@@ -42,6 +42,23 @@ static int dnstap_add(struct app *a)
 	return rc < 0 || !*path ? rc : output_add(a, dnstap_thread(a->dnstap));
 }
 
+static int webhooks_add(struct app *a)
+{
+	const struct config *c = a->started;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	const struct webhook_settings settings = {.targets = c->query_log.webhooks,
+		.count = c->query_log.webhook_count,
+		.box = a->box,
+		.server_count = c->upstreams.count,
+		.servers = server};
+	if (settings.count == 0)
+		return 0;
+	for (unsigned i = 0; i < c->upstreams.count; i++)
+		server[i] = c->upstreams.server[i].address;
+	int rc = webhook_open(&a->webhooks, &settings);
+	return rc < 0 ? rc : output_add(a, webhook_thread(a->webhooks));
+}
+
 int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const char *what = "query_log.requests";
@@ -49,6 +66,10 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 	if (rc == 0) {
 		what = "query_log.dnstap";
 		rc = dnstap_add(a);
+	}
+	if (rc == 0) {
+		what = "query_log.webhooks";
+		rc = webhooks_add(a);
 	}
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "%s: %s", what, strerror(-rc));
@@ -59,4 +80,5 @@ void app_outputs_close(struct app *a)
 {
 	request_log_close(a->requests);
 	dnstap_close(a->dnstap);
+	webhook_close(a->webhooks);
 }

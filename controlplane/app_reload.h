@@ -17,6 +17,7 @@
 #include "sink_thread.h"
 #include "tail.h"
 #include "top.h"
+#include "webhook.h"
 
 #include <pthread.h>
 
@@ -75,6 +76,7 @@ struct app {
 	struct clickhouse *clickhouse; // likewise
 	struct request_log *requests;  // likewise
 	struct dnstap *dnstap;         // likewise
+	struct webhook *webhooks;      // likewise
 	struct sink_thread *output[APP_OUTPUTS_MAX];
 	unsigned outputs;
 	char box[4 * HOST_NAME_MAX_OCTETS + 1]; // in the query log

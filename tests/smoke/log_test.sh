@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The query log, with the real binaries: every query that was received is on record by weight,
-# cached, missed, blocked or refused, over UDP and TCP, sampled or not, over a restart of either
-# process; what is excluded is counted apart.
+# cached, missed or blocked, over UDP and TCP, sampled or not, with its server and its list; what is
+# excluded is counted apart.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 config=/run/weir/lab/weir.yaml
 

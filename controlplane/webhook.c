@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "webhook.h"
+
+#include "http_post.h"
+#include "webhook_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/dns_proto.h>
+#include <weir/log.h>
+#include <weir/url.h>
+
+enum { DAY_S = 86400, MILLI = 1000 };
+
+struct target {
+	const struct config_webhook *config;
+	char shown[SINK_TARGET_MAX]; // without what may be a secret
+	struct http_post *post;
+	struct webhook_note note[WEBHOOK_KINDS];
+	char *summary;                // waits to be told; NULL: none
+	unsigned tries;               // of it
+	uint64_t room_milli, room_ms; // of messages this minute; and since when
+	uint64_t last_ms;
+	struct sink_retry retry;
+};
+
+struct webhook {
+	struct webhook_settings settings;
+	struct sink_thread *thread;
+	// The thread's own.
+	struct target target[CONFIG_WEBHOOKS_MAX];
+	bool wants_day;
+	struct webhook_day day;
+	uint64_t key[2]; // of the sketches
+	struct sink_status now;
+};
+
+static int64_t unix_s(const struct webhook *w)
+{
+	return w->settings.unix_s ? w->settings.unix_s() : (int64_t)time(NULL);
+}
+
+static void day_begin(struct webhook *w)
+{
+	struct webhook_day fresh = {.since_s = (uint64_t)unix_s(w)};
+	memcpy(fresh.sketch, w->day.sketch, sizeof fresh.sketch);
+	w->day = fresh;
+	for (unsigned k = 0; k < WEBHOOK_LISTS && w->wants_day; k++)
+		sketch_clear(w->day.sketch[k]);
+}
+
+static void day_count(
+	struct webhook *w, enum webhook_list k, const struct querylog_text *text, uint64_t weight)
+{
+	if (text->len)
+		sketch_add(w->day.sketch[k], sketch_hash(w->key, text->at, text->len), text->at,
+			text->len, weight);
+}
+
+static void day_add(struct webhook *w, const struct querylog_row *row)
+{
+	struct webhook_day *d = &w->day;
+	d->queries += row->weight;
+	d->answered += row->is_answered ? row->weight : 0;
+	d->blocked += row->is_blocked ? row->weight : 0;
+	d->failed += webhook_is_error(row) ? row->weight : 0;
+	d->nxdomain += row->is_answered && !row->is_blocked && row->rcode == DNS_RCODE_NXDOMAIN
+			       ? row->weight
+			       : 0;
+	d->cached += row->tier == QUERYLOG_TIER_L0 || row->tier == QUERYLOG_TIER_L1
+				     || row->tier == QUERYLOG_TIER_STALE
+			     ? row->weight
+			     : 0;
+	day_count(w, WEBHOOK_NAMES, &row->qname, row->weight);
+	day_count(w, WEBHOOK_CLIENTS, row->client_name.len ? &row->client_name : &row->client,
+		row->weight);
+	if (row->is_blocked)
+		day_count(w, WEBHOOK_BLOCKED, &row->qname, row->weight);
+}
+
+static void on_take(void *arg, const struct querylog_batch *b)
+{
+	struct webhook *w = arg;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct querylog_row *row = &b->row[i];
+		bool is_error = webhook_is_error(row);
+		for (unsigned t = 0; t < w->settings.count; t++) {
+			struct target *to = &w->target[t];
+			if (row->is_blocked && to->config->on_block)
+				webhook_note_add(&to->note[WEBHOOK_BLOCK], row);
+			if (is_error && to->config->on_error)
+				webhook_note_add(&to->note[WEBHOOK_ERROR], row);
+		}
+		if (w->wants_day)
+			day_add(w, row);
+	}
+}
+
+// The day is over: its summary takes the place of one that could not be told.
+static void day_look(struct webhook *w)
+{
+	uint64_t now_s = (uint64_t)unix_s(w);
+	if (!w->wants_day || now_s / DAY_S <= w->day.since_s / DAY_S)
+		return;
+	for (unsigned t = 0; t < w->settings.count; t++) {
+		struct target *to = &w->target[t];
+		if (!to->config->summary)
+			continue;
+		w->now.lost += to->summary != NULL;
+		free(to->summary);
+		to->tries = 0;
+		to->summary = webhook_day_text(to->config->form, w->settings.box, &w->day, now_s);
+		w->now.lost += to->summary == NULL;
+	}
+	day_begin(w);
+}
+
+static bool may_send(struct target *t, uint64_t now_ms)
+{
+	uint64_t cap = (uint64_t)t->config->per_minute * MILLI;
+	t->room_milli += (now_ms - t->room_ms) * t->config->per_minute / 60;
+	t->room_ms = now_ms;
+	if (t->room_milli > cap)
+		t->room_milli = cap;
+	return t->room_milli >= MILLI && now_ms >= t->retry.at_ms
+	       && (t->last_ms == 0 || now_ms >= t->last_ms + WEBHOOK_SPACE_MS);
+}
+
+static bool send_text(struct webhook *w, struct target *t, const char *text, uint64_t now_ms)
+{
+	struct http_post_reply reply = {0};
+	const struct http_post_request request = {.url = t->config->url,
+		.header = {"Content-Type: application/json"},
+		.body = text,
+		.len = strlen(text),
+		.timeout_ms = WEBHOOK_TIMEOUT_MS};
+	int rc = http_post(t->post, &request, &reply);
+	t->room_milli -= MILLI;
+	t->last_ms = now_ms;
+	if (rc == 0 && reply.status / 100 == 2) {
+		t->retry = (struct sink_retry){0};
+		w->now.why[0] = '\0';
+		w->now.written++;
+		w->now.bytes += request.len;
+		return true;
+	}
+	sink_retry_failed(&t->retry, clock_mono_ms());
+	w->now.failures++;
+	if (rc < 0)
+		snprintf(w->now.why, sizeof w->now.why, "%.60s: %.90s", t->shown,
+			reply.why[0] ? reply.why : strerror(-rc));
+	else
+		snprintf(w->now.why, sizeof w->now.why, "%.60s: HTTP %u", t->shown, reply.status);
+	log_warning("webhook: %s; next try in %llu ms", w->now.why,
+		(unsigned long long)t->retry.wait_ms);
+	return false;
+}
+
+static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kind, uint64_t now_ms)
+{
+	struct webhook_note *n = &t->note[kind];
+	char *text = webhook_note_text(t->config->form, w->settings.box, kind, n);
+	if (text && send_text(w, t, text, now_ms)) {
+		n->count = 0;
+		n->shown = 0;
+	}
+	free(text);
+}
+
+static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms)
+{
+	bool done = send_text(w, t, t->summary, now_ms);
+	if (!done && ++t->tries < WEBHOOK_DAY_TRIES)
+		return;
+	w->now.lost += !done;
+	free(t->summary);
+	t->summary = NULL;
+}
+
+// One message for each target at most: other targets wait while a slow one is talked to.
+static void on_beat(void *arg, uint64_t now_ms)
+{
+	struct webhook *w = arg;
+	day_look(w);
+	for (unsigned i = 0; i < w->settings.count; i++) {
+		struct target *t = &w->target[i];
+		if (*sink_thread_is_ending(w->thread) || !may_send(t, now_ms))
+			continue;
+		if (t->summary)
+			tell_day(w, t, now_ms);
+		else if (t->note[WEBHOOK_ERROR].count)
+			tell_note(w, t, WEBHOOK_ERROR, now_ms);
+		else if (t->note[WEBHOOK_BLOCK].count)
+			tell_note(w, t, WEBHOOK_BLOCK, now_ms);
+	}
+	sink_thread_show(w->thread, &w->now);
+}
+
+static void on_end(void *)
+{
+}
+
+static void parts_free(struct webhook *w)
+{
+	for (unsigned i = 0; i < w->settings.count; i++) {
+		http_post_close(w->target[i].post);
+		free(w->target[i].summary);
+	}
+	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
+		sketch_free(w->day.sketch[k]);
+	free(w);
+}
+
+static void show_target(struct target *t)
+{
+	struct url url;
+	if (url_parse(t->config->url, &url) == 0)
+		snprintf(t->shown, sizeof t->shown, "%.*s", (int)url.host_len, url.host);
+}
+
+static int parts_open(struct webhook *w)
+{
+	int rc = getrandom(w->key, sizeof w->key, 0) == (ssize_t)sizeof w->key ? 0 : -EIO;
+	const struct http_post_settings post = {
+		.server_count = w->settings.server_count, .servers = w->settings.servers};
+	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
+		struct target *t = &w->target[i];
+		t->config = &w->settings.targets[i];
+		t->room_milli = (uint64_t)t->config->per_minute * MILLI;
+		t->room_ms = clock_mono_ms();
+		show_target(t);
+		w->wants_day |= t->config->summary;
+		rc = http_post_open(&t->post, &post);
+	}
+	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
+		rc = sketch_open(&w->day.sketch[k], WEBHOOK_SKETCH_CAP, 256);
+	if (rc == 0)
+		day_begin(w);
+	return rc;
+}
+
+int webhook_open(struct webhook **out, const struct webhook_settings *s)
+{
+	struct webhook *w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	w->settings = *s;
+	snprintf(w->now.target, sizeof w->now.target, "%u targets", s->count);
+	int rc = parts_open(w);
+	size_t bytes = sizeof *w;
+	for (unsigned k = 0; rc == 0 && k < WEBHOOK_LISTS && w->wants_day; k++)
+		bytes += sketch_bytes(w->day.sketch[k]);
+	const struct sink_work work = {.name = "webhooks",
+		.table = "log_webhooks_queue",
+		.bytes = bytes,
+		.take = on_take,
+		.beat = on_beat,
+		.end = on_end,
+		.arg = w};
+	if (rc == 0)
+		rc = sink_thread_start(&w->thread, &work);
+	if (rc < 0) {
+		parts_free(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+void webhook_close(struct webhook *w)
+{
+	if (!w)
+		return;
+	sink_thread_stop(w->thread);
+	parts_free(w);
+}
+
+struct sink_thread *webhook_thread(struct webhook *w)
+{
+	return w->thread;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What a webhook is told, as the body of a POST: of blocked or failed queries, or of a day. Generic
+// JSON, or what Discord takes: `content` under WEBHOOK_CONTENT_MAX octets, without mentions of
+// anyone.
+
+#include "querylog.h"
+#include "sketch.h"
+
+#include <weir/config_log.h>
+
+enum {
+	WEBHOOK_EVENTS_MAX = 8,
+	WEBHOOK_TOP_MAX = 5,
+	WEBHOOK_CONTENT_MAX = 1900,
+	WEBHOOK_SKETCH_CAP = 512
+};
+
+enum webhook_kind { WEBHOOK_BLOCK, WEBHOOK_ERROR, WEBHOOK_KINDS };
+
+struct webhook_event { // texts are cut
+	uint64_t time_us;
+	char qname[256], client[64], client_name[64], list[128], verdict[32];
+	uint16_t qtype, rcode;
+};
+
+// What has not been told yet: how many queries, and the first few of them.
+struct webhook_note {
+	uint64_t count;
+	unsigned shown;
+	struct webhook_event event[WEBHOOK_EVENTS_MAX];
+};
+void webhook_note_add(struct webhook_note *n, const struct querylog_row *row);
+
+enum webhook_list { WEBHOOK_NAMES, WEBHOOK_BLOCKED, WEBHOOK_CLIENTS, WEBHOOK_LISTS };
+
+struct webhook_day {
+	uint64_t since_s; // unix time
+	uint64_t queries, answered, blocked, failed, nxdomain, cached;
+	struct sketch *sketch[WEBHOOK_LISTS]; // of WEBHOOK_SKETCH_CAP texts
+};
+
+bool webhook_is_error(const struct querylog_row *row);
+// malloced, or NULL: no memory.
+ATTR_MUST_CHECK char *webhook_note_text(enum webhook_form form, const char *box,
+	enum webhook_kind kind, const struct webhook_note *n);
+ATTR_MUST_CHECK char *webhook_day_text(
+	enum webhook_form form, const char *box, const struct webhook_day *d, uint64_t until_s);

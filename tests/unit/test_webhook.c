@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/webhook.h"
+#include "../../controlplane/webhook_text.h"
+#include "fake_post.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+static struct querylog_rig rig;
+static struct fake_post server;
+static struct config_webhook target;
+static char url[64];
+static _Atomic int64_t now_s;
+static _Atomic int status;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char last[8192]; // body
+static _Atomic unsigned told;
+
+static int64_t clock_s(void)
+{
+	return now_s;
+}
+
+static int answer(void *, const struct fake_post_request *r, char[1024])
+{
+	pthread_mutex_lock(&lock);
+	snprintf(last, sizeof last, "%.*s", (int)r->len, (const char *)r->body);
+	pthread_mutex_unlock(&lock);
+	told++;
+	return status;
+}
+
+static int setup(void **)
+{
+	querylog_rig_open(&rig, 5);
+	server = (struct fake_post){.answer = answer};
+	fake_post_start(&server);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/secret?token", server.port);
+	target = (struct config_webhook){.url = url, .per_minute = 60};
+	status = 204;
+	told = 0;
+	now_s = 1795000000;
+	return 0;
+}
+
+static int teardown(void **)
+{
+	fake_post_stop(&server);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+static struct webhook *open_one(void)
+{
+	struct webhook *w;
+	const struct webhook_settings s = {
+		.targets = &target, .count = 1, .box = "box", .unix_s = clock_s};
+	assert_int_equal(webhook_open(&w, &s), 0);
+	return w;
+}
+
+static const struct querylog_text none = {"", 0};
+
+static struct querylog_row row_of(const char *name, bool blocked, unsigned rcode)
+{
+	return (struct querylog_row){.time_us = 1795000000000000,
+		.weight = 2,
+		.qname = {name, (uint16_t)strlen(name)},
+		.client = {"192.0.2.7", 9},
+		.client_name = none,
+		.group = none,
+		.verdict = blocked ? (struct querylog_text){"blocked", 7}
+				   : (struct querylog_text){"resolved", 8},
+		.list = blocked ? (struct querylog_text){"ads", 3} : none,
+		.upstream = none,
+		.qtype = 1,
+		.qclass = 1,
+		.rcode = (uint16_t)rcode,
+		.ede = QUERYLOG_NO_EDE,
+		.tier = blocked ? QUERYLOG_TIER_RULES : QUERYLOG_TIER_L0,
+		.is_answered = true,
+		.is_blocked = blocked};
+}
+
+static void give(struct webhook *w, const char *name, bool blocked, unsigned rcode)
+{
+	const struct querylog_row row = row_of(name, blocked, rcode);
+	const struct querylog_batch *b = querylog_rig_row(&rig, &row);
+	const struct querylog_sink sink = sink_thread_sink(webhook_thread(w));
+	for (unsigned i = 0; i < 4000 && !sink.take(sink.arg, b); i++)
+		usleep(2500);
+	querylog_release(b);
+}
+
+static void await_told(unsigned n)
+{
+	for (unsigned i = 0; i < 8000 && told < n; i++)
+		usleep(2500);
+	assert_true(told >= n);
+}
+
+static bool said(const char *what)
+{
+	pthread_mutex_lock(&lock);
+	bool is = strstr(last, what) != NULL;
+	pthread_mutex_unlock(&lock);
+	return is;
+}
+
+static void test_what_is_asked_for_is_told(void **)
+{
+	target.on_block = true;
+	struct webhook *w = open_one();
+	give(w, "fine.example", false, 0);
+	give(w, "failed.example", false, 2);
+	give(w, "ads.example", true, 3);
+	await_told(1);
+	assert_true(said("\"kind\":\"block\"") || said("\"kind\": \"block\""));
+	assert_true(said("ads.example") && said("\"ads\""));
+	assert_false(said("failed.example") || said("fine.example"));
+	webhook_close(w);
+	assert_int_equal(told, 1);
+}
+
+static void test_errors_for_discord(void **)
+{
+	target.on_error = true;
+	target.form = WEBHOOK_DISCORD;
+	struct webhook *w = open_one();
+	give(w, "@everyone`x.example", false, 2);
+	await_told(1);
+	assert_true(said("@everyone'x.example") && said("allowed_mentions"));
+	assert_false(said("`x.example"));
+	webhook_close(w);
+}
+
+// What a failed message had is in the next one; the URL's path is nowhere.
+static void test_a_failure_is_told_later(void **)
+{
+	target.on_block = true;
+	status = 500;
+	struct webhook *w = open_one();
+	give(w, "first.example", true, 3);
+	await_told(1);
+	give(w, "second.example", true, 3);
+	status = 204;
+	await_told(2);
+	assert_true(said("first.example") && said("second.example"));
+	struct sink_status s = {0};
+	for (unsigned i = 0; i < 4000 && s.written == 0; i++) {
+		usleep(2500);
+		sink_thread_status(webhook_thread(w), &s);
+	}
+	assert_int_equal(s.written, 1);
+	assert_int_equal(s.failures, 1);
+	assert_null(strstr(s.target, "secret"));
+	webhook_close(w);
+}
+
+static void test_a_flood_is_few_messages(void **)
+{
+	target.on_block = true;
+	target.per_minute = 1;
+	struct webhook *w = open_one();
+	for (unsigned i = 0; i < 50; i++)
+		give(w, "ads.example", true, 3);
+	await_told(1);
+	usleep(1500 * 1000);
+	webhook_close(w);
+	assert_int_equal(told, 1); // the next is due in a minute
+}
+
+static void test_a_day(void **)
+{
+	target.summary = true;
+	struct webhook *w = open_one();
+	give(w, "often.example", false, 0);
+	give(w, "often.example", false, 0);
+	give(w, "ads.example", true, 3);
+	give(w, "broken.example", false, 2);
+	struct sink_status s = {0};
+	for (unsigned i = 0; i < 4000; i++) { // all are counted
+		sink_thread_status(webhook_thread(w), &s);
+		if (s.queued == 0)
+			break;
+		usleep(2500);
+	}
+	usleep(300 * 1000);
+	assert_int_equal(told, 0);
+	now_s += 86400;
+	await_told(1);
+	assert_true(said("summary") && said("often.example") && said("192.0.2.7"));
+	assert_true(said("\"queries\":8") || said("\"queries\": 8"));
+	assert_true(said("\"blocked\":2") || said("\"blocked\": 2"));
+	assert_true(said("\"failed\":2") || said("\"failed\": 2"));
+	webhook_close(w);
+}
+
+// However long its names are, a message has its bound, and JSON is whole.
+static void test_a_message_has_a_bound(void **)
+{
+	static struct webhook_note n;
+	char name[260];
+	memset(name, '`', 250);
+	name[250] = '\0';
+	const struct querylog_row row = row_of(name, true, 3);
+	for (unsigned i = 0; i < 20; i++)
+		webhook_note_add(&n, &row);
+	assert_int_equal(n.count, 40);
+	assert_int_equal(n.shown, WEBHOOK_EVENTS_MAX);
+	char *text = webhook_note_text(WEBHOOK_DISCORD, "box", WEBHOOK_BLOCK, &n);
+	assert_non_null(text);
+	assert_true(strlen(text) < WEBHOOK_CONTENT_MAX + 200);
+	free(text);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_what_is_asked_for_is_told),
+		T(test_errors_for_discord),
+		T(test_a_failure_is_told_later),
+		T(test_a_flood_is_few_messages),
+		T(test_a_day),
+		T(test_a_message_has_a_bound),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
