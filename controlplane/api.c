@@ -49,6 +49,7 @@ static const struct {
 	{"/services", false, api_services},
 	{"/log/search", false, api_log_search},
 	{"/log/tail", false, api_log_tail},
+	{"/watch", false, api_watch},
 	{"/config/reload", true, api_config_reload},
 	{"/heap", false, api_heap},
 	{"/heap/on", true, api_heap_on},
@@ -295,6 +296,7 @@ void api_close(struct api *a)
 		return;
 	api_tails_close(a);
 	mem_watch_close(a->watch);
+	api_watch_close(a);
 	http_server_close(a->http);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);

@@ -7,6 +7,7 @@
 //        /tcp  /log /top?limit= /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
+//        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /memory/slope?seconds=  /memory/history?name=&limit=
@@ -36,6 +37,7 @@
 #include "rules.h"
 #include "tail.h"
 #include "top.h"
+#include "watch.h"
 
 enum { API_REQUESTS_MAX = 8, API_WHY_MAX = 256 };
 
@@ -50,6 +52,7 @@ struct api_deps { // all of it outlives the api
 	struct querylog *log; // NULL: there is none
 	struct top *top;      // NULL: likewise
 	struct tail *tail;    // NULL: likewise
+	struct watch *watch;  // NULL: likewise
 	struct rules *rules;
 	struct publisher *publisher;
 	struct query_store *store;     // NULL: there is none

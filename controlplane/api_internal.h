@@ -27,6 +27,7 @@ struct api {
 	LIST_HEAD(, api_tail) tails; // api_log_tail.c
 	struct mem_watch *watch;
 	struct api_scrape scrape;
+	struct api_watch *watcher; // NULL: nobody watches
 };
 
 enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
@@ -35,6 +36,9 @@ void api_health(struct api *a, struct http_exchange *x);
 void api_ready(struct api *a, struct http_exchange *x);
 void api_errors(struct api *a, struct http_exchange *x);
 void api_status(struct api *a, struct http_exchange *x);
+void api_watch(struct api *a, struct http_exchange *x);
+void api_watch_close(struct api *a);
+void api_watch_tables(struct api *a, struct table_registry *tables);
 void api_metrics(struct api *a, struct http_exchange *x);
 void api_stats(struct api *a, struct http_exchange *x);
 void api_cache_get(struct api *a, struct http_exchange *x);

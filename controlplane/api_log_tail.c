@@ -77,7 +77,7 @@ static bool filter_take(struct http_exchange *x, struct tail_filter *f)
 	       && api_text(x, "group", f->group, sizeof f->group);
 }
 
-static struct api_tail *watch_new(struct api *a)
+static struct api_tail *reader_new(struct api *a)
 {
 	struct api_tail *w = malloc(sizeof *w);
 	struct event *tick =
@@ -93,7 +93,7 @@ static struct api_tail *watch_new(struct api *a)
 	return w;
 }
 
-static void watch_free(struct api_tail *w)
+static void reader_free(struct api_tail *w)
 {
 	if (w)
 		event_free(w->tick);
@@ -111,10 +111,10 @@ void api_log_tail(struct api *a, struct http_exchange *x)
 		return;
 	}
 	api_client_spell(filter.client);
-	struct api_tail *w = watch_new(a);
+	struct api_tail *w = reader_new(a);
 	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
 	if (err < 0) {
-		watch_free(w);
+		reader_free(w);
 		if (err == -EUSERS)
 			api_refuse(x, 503, "%d readers are there already", TAIL_READERS_MAX);
 		else
@@ -124,7 +124,7 @@ void api_log_tail(struct api *a, struct http_exchange *x)
 	w->stream = http_stream_begin(x);
 	if (!w->stream) {
 		tail_leave(a->deps.tail, w->reader, false);
-		watch_free(w);
+		reader_free(w);
 		return;
 	}
 	LIST_INSERT_HEAD(&a->tails, w, link);

@@ -163,6 +163,7 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_log_tables(a, tables);
 	api_top_tables(a, tables);
 	api_tail_tables(a, tables);
+	api_watch_tables(a, tables);
 	api_meter_tables(a, tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);

@@ -150,6 +150,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.log = a->log,
 		.top = a->top,
 		.tail = a->tail,
+		.watch = a->watch,
 		.store = a->store,
 		.meter = a->meter,
 		.clickhouse = a->clickhouse,

@@ -47,6 +47,10 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 	const struct querylog_settings settings = {.box = a->box};
 	int rc = querylog_open(&a->log, &settings);
 	if (rc == 0)
+		rc = watch_open(&a->watch);
+	if (rc == 0)
+		querylog_set_watch(a->log, watch_put, a->watch);
+	if (rc == 0)
 		rc = sinks_add(a);
 	if (rc == 0)
 		rc = resolver_set_log(a->resolver, a->log, a->started);
@@ -86,4 +90,5 @@ void app_log_close(struct app *a)
 	querylog_close(a->log);
 	top_free(a->top);
 	tail_free(a->tail);
+	watch_free(a->watch);
 }

@@ -70,6 +70,7 @@ struct app {
 	struct querylog *log;
 	struct top *top;
 	struct tail *tail;
+	struct watch *watch;
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none

@@ -327,7 +327,9 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 static void config_switch(struct publisher *p, const struct dp_config *c)
 {
 	uint64_t generation = atomic_load(&p->dir->config_generation) + 1;
-	p->dir->config[generation % DIRECTORY_CONFIG_SLOTS] = *c;
+	struct dp_config *slot = &p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
+	*slot = *c;
+	slot->watch = p->watch;
 	FAULT_POINT(config_slot_written);
 	atomic_store_explicit(&p->dir->config_generation, generation, memory_order_release);
 	FAULT_POINT(config_switched);
@@ -375,6 +377,18 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 	pthread_mutex_lock(&p->lock);
 	cookies_complete(p, &c.cookies, clock_mono_ms());
 	config_switch(p, &c);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void publish_watch(struct publisher *p, const struct dp_watch *w)
+{
+	pthread_mutex_lock(&p->lock);
+	p->watch = *w;
+	uint64_t generation = atomic_load(&p->dir->config_generation);
+	if (generation) {
+		const struct dp_config c = p->dir->config[generation % DIRECTORY_CONFIG_SLOTS];
+		config_switch(p, &c);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 

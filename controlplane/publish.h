@@ -98,6 +98,10 @@ void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
 
+// What workers show of queries from now on, until w->until_ms. Any thread.
+struct dp_watch;
+void publish_watch(struct publisher *p, const struct dp_watch *w);
+
 struct publish_status {
 	uint64_t l0_generation, names_generation, config_generation, policy_generation;
 	uint64_t l0_bytes, names_bytes;

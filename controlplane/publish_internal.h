@@ -37,6 +37,7 @@ struct publisher {
 	_Atomic uint64_t groups_generation; // of `group`; 0: none was published
 
 	pthread_mutex_t lock; // of what follows
+	struct dp_watch watch;
 	struct policy_group group[POLICY_GROUPS_MAX];
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
 	unsigned lanes;

@@ -130,6 +130,13 @@ static void *log_thread(void *arg)
 	return NULL;
 }
 
+void querylog_set_watch(struct querylog *q,
+	bool (*put)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len), void *arg)
+{
+	q->watch = put;
+	q->watch_arg = arg;
+}
+
 int querylog_start(struct querylog *q)
 {
 	sigset_t all, before;

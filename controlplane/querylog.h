@@ -120,6 +120,10 @@ void querylog_close(struct querylog *q);
 
 // Adds a sink before querylog_start. It must stand until querylog_stop has returned. -ENOSPC.
 ATTR_MUST_CHECK int querylog_add(struct querylog *q, const struct querylog_sink *sink);
+// Before querylog_start: who takes what workers show (watch_msg.h), on the log thread. False: it
+// made no sense.
+void querylog_set_watch(struct querylog *q,
+	bool (*put)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len), void *arg);
 ATTR_MUST_CHECK int querylog_start(struct querylog *q); // -errno of creating the thread
 // Empties the rings once more, gives what is there to the sinks and ends the thread. Then the sinks
 // are stopped, each by its owner.

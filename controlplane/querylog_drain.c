@@ -5,6 +5,7 @@
 
 #include <weir/clock.h>
 #include <weir/shm_msg.h>
+#include <weir/watch_msg.h>
 
 enum { ROW_TEXT_MAX = QUERYLOG_NAME_MAX + QUERYLOG_CLIENT_TEXT_MAX };
 
@@ -74,7 +75,7 @@ static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
 static unsigned source_read(
 	struct querylog *q, struct querylog_source *s, uint64_t now_ms, bool *empty)
 {
-	alignas(8) uint8_t msg[LOG_MESSAGE_MAX + 1];
+	alignas(8) uint8_t msg[WATCH_MESSAGE_MAX + 1];
 	unsigned n = 0;
 	*empty = false;
 	while (n < QUERYLOG_READ_MAX && batch_ready(q, now_ms)) {
@@ -86,7 +87,8 @@ static unsigned source_read(
 		n++;
 		if (type == MSG_LOG)
 			record_take(q, msg, (size_t)len);
-		else
+		else if (type != MSG_WATCH || !q->watch
+			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);
 	}
 	ring_release(&s->ring);

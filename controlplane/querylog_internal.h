@@ -39,6 +39,8 @@ struct querylog {
 	uint64_t beat_ms;             // of the last beat
 	struct querylog_names *names; // under `lock`
 	struct querylog_sources sources;
+	bool (*watch)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len); // or NULL
+	void *watch_arg;
 
 	// The log thread's own.
 	struct querylog_names *naming; // that rows are made by

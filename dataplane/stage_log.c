@@ -106,6 +106,26 @@ static struct log_times times_of(const struct batch *b)
 		.at_us = at, .took_us = took < UINT16_MAX ? (uint16_t)took : UINT16_MAX};
 }
 
+bool note_has_query(enum verdict v)
+{
+	return v == VERDICT_miss || !(unlogged >> v & 1);
+}
+
+void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
+	const struct batch_note *n, bool is_query)
+{
+	const struct log_times times = times_of(b);
+	*r = (struct log_record){.time_us = times.at_us,
+		.weight = 1,
+		.ede = LOG_NO_EDE,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM,
+		.dataplane_us = times.took_us,
+		.verdict = n->verdict};
+	if (is_query)
+		fill(r, b, p, n, &times);
+}
+
 void stage_log(struct batch *b, unsigned received)
 {
 	struct log_writer *log = &b->w->log;

@@ -20,6 +20,16 @@ void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; th
 // those queries that the worker ended itself, before their packets leave.
 void stage_log_begin(struct batch *b);
 void stage_log(struct batch *b, unsigned received);
+// Of what came with this verdict the stages have read that it is a query to us.
+bool note_has_query(enum verdict v);
+// As a record of the log, without its name.
+void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
+	const struct batch_note *n, bool is_query);
+
+// While somebody watches: what came, before stage_net, and what became of it, before stage_tx.
+struct stage_cycles;
+void stage_watch_begin(struct batch *b);
+void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
 uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.

@@ -72,7 +72,8 @@ ATTR_INLINE unsigned turn(
 	b.port = &w->port[port_index];
 	b.tx_count = b.kernel_count = b.drop_count = 0;
 	b.rang = false;
-	b.logs = log_writer_is_on(&w->log);
+	const bool watching = laps == LAPS_ALL && w->watching;
+	b.logs = log_writer_is_on(&w->log) || watching;
 
 	uint64_t start_tsc = rte_rdtsc();
 	stage_rx(&b);
@@ -89,6 +90,8 @@ ATTR_INLINE unsigned turn(
 		b.start_tsc = start_tsc;
 		stage_log_begin(&b);
 	}
+	if (watching)
+		stage_watch_begin(&b);
 	lap(c, laps, STAGE_rx);
 	stage_net(&b);
 	lap(c, laps, STAGE_net);
@@ -102,8 +105,10 @@ ATTR_INLINE unsigned turn(
 	lap(c, laps, STAGE_lookup);
 	stage_miss(&b);
 	lap(c, laps, STAGE_miss);
-	if (unlikely_(b.logs))
+	if (unlikely_(b.logs) && log_writer_is_on(&w->log))
 		stage_log(&b, received);
+	if (watching)
+		stage_watch(&b, received, c);
 	stage_tx(&b);
 	lap(c, laps, STAGE_tx);
 	uint64_t busy = rte_rdtsc() - start_tsc;
@@ -125,7 +130,7 @@ static __attribute__((noinline)) unsigned turn_by_stage(struct worker *w, unsign
 	for (unsigned s = 0; frames && s < STAGE_COUNT; s++)
 		took_live_add(&w->stats->stage[s], ns_of(w, c.cycles[s]), 1);
 	if (frames)
-		w->until_timed = STATS_STAGE_SAMPLE;
+		w->until_timed = w->watching ? 0 : STATS_STAGE_SAMPLE;
 	return frames;
 }
 

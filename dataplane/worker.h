@@ -25,6 +25,7 @@
 #include <weir/shm_epoch.h>
 #include <weir/shm_ring.h>
 #include <weir/shm_stats.h>
+#include <weir/watch_msg.h>
 
 enum { WORKER_BATCH = 32, CYCLES_SHIFT = 20 };
 // Each port, and worker 0 its rest queue as well.
@@ -113,8 +114,11 @@ struct worker {
 	uint64_t now_ms;                 // of the current batch
 	uint32_t turn;                   // of addresses, from reply to reply
 	uint32_t until_timed;            // batches before one whose stages are timed
+	bool watching;                   // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
+	uint16_t watched_len[WORKER_BATCH]; // frames of a batch as they came, while watching
+	uint8_t watched[WORKER_BATCH][WATCH_FRAME_MAX];
 };
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.

@@ -37,12 +37,21 @@ static void take_epoch(struct worker *w)
 	atomic_store_explicit(&w->epoch_in_use, epoch, memory_order_release);
 }
 
+// At each beat and with new settings: it ends by itself, should nobody be there to end it.
+static void look_at_watch(struct worker *w)
+{
+	w->watching = w->tables && w->tables->config.watch.until_ms > w->now_ms;
+	if (w->watching)
+		w->until_timed = 0;
+}
+
 static void take_tables(struct worker *w)
 {
 	const struct worker_tables *t = atomic_load_explicit(&w->next_tables, memory_order_acquire);
 	if (likely_(t == w->tables))
 		return;
 	w->tables = t;
+	look_at_watch(w);
 	if (w->log.owed)
 		log_writer_set(&w->log, t->config.log_sample, clock_mono_us());
 	atomic_store_explicit(&w->tables_in_use, t, memory_order_release);
@@ -86,6 +95,7 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	w->log_clock = (struct log_clock){
 		.us = clock_mono_us(), .tsc = rte_rdtsc(), .hz = rte_get_tsc_hz()};
+	look_at_watch(w);
 	if (log_writer_is_on(&w->log))
 		log_writer_beat(&w->log, w->log_clock.us);
 }

@@ -51,6 +51,19 @@ struct region_header {
 static_assert(sizeof(struct region_header) == 120);
 static_assert(offsetof(struct region_header, geometry) == 48);
 
+// Queries that somebody wants to be shown (watch_msg.h).
+struct dp_watch {
+	uint64_t until_ms; // CLOCK_MONOTONIC; 0: nothing is
+	uint64_t verdicts; // bits by enum verdict; 0: all
+	uint64_t
+		name_hash; // contenthash of a lower-case wire name; names below it pass too; 0: any
+	uint8_t client[16];                  // IPv4 in the first 4
+	uint8_t client_version, client_bits; // version 0: any
+	uint8_t frames;                      // 1: with the frame as it came
+	uint8_t reserved[5];
+};
+static_assert(sizeof(struct dp_watch) == 48);
+
 // What workers need of the configuration and that can change while they run. Written by cp into a
 // slot that no one reads yet, then published by directory.config_generation; never changed after.
 struct dp_config {
@@ -67,9 +80,10 @@ struct dp_config {
 	uint8_t rotate;            // 1: addresses by dns_rotate, from query to query
 	uint8_t reserved[2];
 	struct dns_cookie_terms cookies;
+	struct dp_watch watch;
 	struct dns_identity identity; // what is told of us
 };
-static_assert(sizeof(struct dp_config) == 352);
+static_assert(sizeof(struct dp_config) == 400);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };

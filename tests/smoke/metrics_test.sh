@@ -33,6 +33,22 @@ check "the one before was told of" at_least weir_scrape_samples 300
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
 same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"
+# Somebody asks all the time, so what is shown from now on has something to show.
+while sleep 0.1; do
+	client kdig +timeout=1 +retry=0 @$service www.lab.example A
+	client kdig +timeout=1 +retry=0 @$service other.lab.example A
+done >/dev/null 2>&1 &
+asking=$!
+check "a trace" eval "weirctl trace --name www.lab.example --seconds 20 --limit 3 >$tmp/trace"
+check "with the stages of a hit" grep -A1 'www.lab.example.\? A hit NOERROR' $tmp/trace
+same "of that name alone" "" "$(grep other.lab $tmp/trace)"
+check "a capture" eventually weirctl capture --verdict hit --client 198.18.0.0/15 --seconds 20 --limit 4 -o $tmp/hits.pcap
+same "frames of queries to port 53" 4 "$($python -c "
+from scapy.all import rdpcap, DNS
+print(sum(p[DNS].qd.qtype == 1 and p.dport == 53 for p in rdpcap('$tmp/hits.pcap')))")"
+check "another watch right behind" eventually eval "weirctl trace --verdict malformed --seconds 1 >$tmp/none"
+same "shows nothing, as nothing was malformed" "" "$(cat $tmp/none)"
+kill $asking
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
 check "it is told to be down" eventually down

@@ -27,6 +27,7 @@ enum {
 	CTL_OPT_FORMAT = 1024,
 	CTL_OPT_NAME = 2048, // --name, --verdict
 	CTL_OPT_SECONDS = 4096,
+	CTL_OPT_OUTPUT = 8192,
 };
 
 struct ctl {
@@ -39,7 +40,7 @@ struct ctl {
 	const char *operand;              // NAME or FILE, or NULL
 	const char *type;                 // what follows it, or --type, or NULL
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
-	const char *name, *verdict, *since, *until, *limit, *format; // likewise
+	const char *name, *verdict, *since, *until, *limit, *format, *output; // likewise
 
 	// Filled in by ctl_open, for commands that speak to the appliance.
 	struct config *config;
@@ -77,6 +78,8 @@ int cmd_log_status(struct ctl *c);
 int cmd_log_tail(struct ctl *c);
 int cmd_errors(struct ctl *c);
 int cmd_ready(struct ctl *c);
+int cmd_trace(struct ctl *c);
+int cmd_capture(struct ctl *c);
 int cmd_metrics(struct ctl *c);
 int cmd_top(struct ctl *c);
 int cmd_blocklist_status(struct ctl *c);

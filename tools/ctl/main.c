@@ -18,6 +18,14 @@ const struct ctl_command ctl_commands[] = {
 		"Does this box answer clients? Exit status 1, and why, if not."},
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"Errors and warnings of both processes by kind, newest first, with their ids."},
+	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
+		cmd_trace, "[--name N] [--client IP] [--verdict V] [--seconds S] [--limit N]",
+		"Queries as workers see them, with the time of each stage, for S seconds (3)."},
+	{"capture", NULL, 0, 0,
+		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT | CTL_OPT_OUTPUT,
+		cmd_capture,
+		"-o FILE [--verdict V] [--name N] [--client IP] [--seconds S] [--limit N]",
+		"Their frames as a pcap file; V: a verdict, malformed or dropped."},
 	{"metrics", NULL, 0, 0, 0, cmd_metrics, "",
 		"Everything that is counted and measured, as text for Prometheus."},
 	{"ports", NULL, 0, 0, 0, cmd_ports, "",
@@ -213,6 +221,7 @@ static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool
 		{"--until", CTL_OPT_LOG, &c->until},
 		{"--limit", CTL_OPT_LIMIT, &c->limit},
 		{"--format", CTL_OPT_FORMAT, &c->format},
+		{"-o", CTL_OPT_OUTPUT, &c->output},
 	};
 	for (unsigned k = 0; k < ARRAY_LEN(options) && !*missing; k++) {
 		const char *value =

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "stage_cycles.h"
+#include "stages.h"
+
+#include <weir/keyhash.h>
+#include <weir/shm_msg.h>
+#include <weir/watch_msg.h>
+
+static_assert((int)WATCH_STAGES == (int)STAGE_COUNT);
+
+// Replies are written over queries, so what came is kept before any stage sees it.
+void stage_watch_begin(struct batch *b)
+{
+	struct worker *w = b->w;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct rte_mbuf *m = b->store[i].m;
+		uint16_t len = rte_pktmbuf_data_len(m);
+		w->watched_len[i] = len;
+		if (b->tables->config.watch.frames)
+			memcpy(w->watched[i], rte_pktmbuf_mtod(m, const uint8_t *),
+				len < WATCH_FRAME_MAX ? len : WATCH_FRAME_MAX);
+	}
+}
+
+static bool client_passes(const struct dp_watch *f, const struct log_record *r)
+{
+	if (!f->client_version)
+		return true;
+	unsigned bits = f->client_bits <= 128 ? f->client_bits : 128, whole = bits / 8;
+	if ((r->flags & LOG_IPV6 ? 6 : 4) != f->client_version
+		|| memcmp(r->client, f->client, whole) != 0)
+		return false;
+	return bits % 8 == 0 || (r->client[whole] ^ f->client[whole]) >> (8 - bits % 8) == 0;
+}
+
+static bool name_passes(const struct dp_watch *f, const struct packet *p)
+{
+	if (!f->name_hash)
+		return true;
+	const uint8_t *wire = p->q.name.wire;
+	unsigned len = p->q.question_len ? p->q.name.len : 0;
+	for (unsigned at = 0; at < len; at += wire[at] + 1u)
+		if (contenthash(wire + at, len - at) == f->name_hash)
+			return true;
+	return false;
+}
+
+static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsigned received)
+{
+	struct worker *w = b->w;
+	const struct dp_watch *f = &b->tables->config.watch;
+	const struct packet *p = &b->store[i];
+	const struct batch_note *n = &b->note[i];
+	struct watch_msg msg = {.frame_len = w->watched_len[i], .batch = (uint16_t)received};
+	bool is_query = note_has_query(n->verdict);
+	uint8_t name_len = is_query && p->q.question_len ? p->q.name.len : 0;
+	msg.kept = !f->frames                        ? 0
+		   : msg.frame_len < WATCH_FRAME_MAX ? msg.frame_len
+						     : WATCH_FRAME_MAX;
+	if ((f->verdicts && !(f->verdicts >> n->verdict & 1)) || (is_query && !name_passes(f, p))
+		|| (!is_query && (f->name_hash || f->client_version)))
+		return;
+	note_describe(&msg.record, b, p, n, is_query);
+	if (is_query && !client_passes(f, &msg.record))
+		return;
+	msg.record.name_len = name_len;
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		msg.stage_ns[s] = (uint32_t)(c->cycles[s] * w->ns_shifted >> CYCLES_SHIFT);
+	uint8_t *out =
+		ring_reserve(&w->log.ring, MSG_WATCH, (uint32_t)sizeof msg + name_len + msg.kept);
+	if (!out)
+		return;
+	memcpy(out, &msg, sizeof msg);
+	memcpy(out + sizeof msg, p->q.name.wire, name_len);
+	memcpy(out + sizeof msg + name_len, w->watched[i], msg.kept);
+}
+
+void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c)
+{
+	struct ring_producer *ring = &b->w->log.ring;
+	for (unsigned i = 0; i < received; i++) {
+		if (!ring->units || ring_is_fuller(ring, ring->units / 2)) {
+			stats_add(&b->w->stats->counter[COUNTER_watch_full], received - i);
+			break;
+		}
+		show(b, i, c, received);
+	}
+	ring_publish(ring);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Queries as workers see them: stage by stage on the terminal, or the frames into a file.
+
+#include "http_get.h"
+#include "table_out.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/text.h>
+
+enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
+
+struct watching {
+	const struct ctl *ctl;
+	FILE *file; // of a capture
+	uint64_t shown, missed, limit;
+	bool failed;
+};
+
+static void word_print(const struct json_node *n, const char *key, const char *end)
+{
+	char shown[512];
+	const char *text = json_text(n, key);
+	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
+}
+
+static void trace_print(const struct json_node *n)
+{
+	static const char *const stages[] = {
+		"rx", "net", "policy", "parse", "rules", "lookup", "miss"};
+	char a[COUNT_TEXT_MAX];
+	word_print(n, "client", " ");
+	word_print(n, "qname", " ");
+	word_print(n, "qtype", " ");
+	word_print(n, "verdict", " ");
+	word_print(n, "rcode", "");
+	printf(", %s octets, batch of %u\n   ", count_text(json_count(n, "frame_len"), a),
+		(unsigned)json_count(n, "batch"));
+	const struct json_node *ns = json_get(n, "stage_ns");
+	for (unsigned i = 0; i < ARRAY_LEN(stages); i++)
+		printf(" %s %s", stages[i], count_text(json_count(ns, stages[i]), a));
+	printf(" ns\n");
+}
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// A record of a pcap file, in our own byte order, as its magic says.
+static bool frame_write(struct watching *w, const struct json_node *n)
+{
+	uint8_t frame[FRAME_MAX];
+	const char *hex = json_text(n, "frame");
+	size_t len = strlen(hex) / 2;
+	if (len == 0 || len > sizeof frame)
+		return true;
+	for (size_t i = 0; i < len; i++) {
+		int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return true;
+		frame[i] = (uint8_t)(high << 4 | low);
+	}
+	uint64_t us = json_count(n, "time_us");
+	const uint32_t head[4] = {(uint32_t)(us / 1000000), (uint32_t)(us % 1000000), (uint32_t)len,
+		(uint32_t)json_count(n, "frame_len")};
+	return fwrite(head, sizeof head, 1, w->file) == 1 && fwrite(frame, len, 1, w->file) == 1;
+}
+
+static bool on_line(void *arg, const struct json_node *root)
+{
+	struct watching *w = arg;
+	w->missed += json_count(root, "missed");
+	if (json_flag(root, "end"))
+		return false;
+	if (json_count(root, "missed"))
+		return true;
+	w->shown++;
+	if (w->file)
+		w->failed = !frame_write(w, root);
+	else if (w->ctl->json)
+		json_print_line(root);
+	else
+		trace_print(root);
+	if (!w->file && fflush(stdout) != 0)
+		w->failed = true;
+	return !w->failed && w->shown < w->limit;
+}
+
+static uint64_t limit_of(const struct ctl *c)
+{
+	unsigned long long n = 0;
+	char more;
+	if (c->limit && sscanf(c->limit, "%llu%c", &n, &more) != 1)
+		n = 0;
+	return c->limit ? n : CAPTURE_MAX;
+}
+
+static int watch(struct ctl *c, struct watching *w, bool frames)
+{
+	char seconds[16];
+	const struct http_param options[] = {{"name", c->name}, {"client", c->client},
+		{"verdict", c->verdict}, {"frames", frames ? "1" : "0"}, {"seconds", seconds}};
+	struct http_param params[ARRAY_LEN(options) + 1] = {0};
+	snprintf(seconds, sizeof seconds, "%u", c->seconds);
+	for (unsigned i = 0, n = 0; i < ARRAY_LEN(options); i++)
+		if (options[i].value)
+			params[n++] = options[i];
+	w->ctl = c;
+	w->limit = limit_of(c);
+	if (w->limit == 0)
+		return ctl_fail(c, "--limit takes a number from 1 on"), CTL_FAILED;
+	return http_stream(c, "/watch", params, on_line, w);
+}
+
+static void summary(const struct watching *w, const char *what)
+{
+	fprintf(stderr, "%llu %s, %llu more missed\n", (unsigned long long)w->shown, what,
+		(unsigned long long)w->missed);
+}
+
+int cmd_trace(struct ctl *c)
+{
+	struct watching w = {0};
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	int ret = watch(c, &w, false);
+	if (ret == CTL_OK && !c->json)
+		summary(&w, "queries");
+	return w.failed ? CTL_FAILED : ret;
+}
+
+int cmd_capture(struct ctl *c)
+{
+	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1};
+	struct watching w = {0};
+	if (!c->output) {
+		ctl_fail(c, "-o FILE is missing");
+		return CTL_USAGE;
+	}
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	w.file = fopen(c->output, "we");
+	if (!w.file || fwrite(head, sizeof head, 1, w.file) != 1) {
+		ctl_fail(c, "%s: %s", c->output, strerror(errno));
+		if (w.file)
+			fclose(w.file);
+		return CTL_FAILED;
+	}
+	int ret = watch(c, &w, true);
+	if (fclose(w.file) != 0 || w.failed) {
+		ctl_fail(c, "%s: %s", c->output, strerror(errno));
+		ret = CTL_FAILED;
+	}
+	if (ret == CTL_OK)
+		summary(&w, "frames");
+	return ret;
+}
