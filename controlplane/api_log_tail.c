@@ -165,5 +165,7 @@ void api_tail_tables(struct api *a, struct table_registry *tables)
 			.lifetime = "of their connection",
 			.cap = TAIL_READERS_MAX,
 			.used = c.readers,
-			.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail))});
+			.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
+			.evicted = c.cut,
+			.refused = c.refused});
 }

@@ -176,7 +176,11 @@ static void tables_fill(const struct front_tcp *t, struct table_registry *tables
 				       .lifetime = "tcp.idle_timeout after its last question",
 				       .cap = tcp_connections_cap(t),
 				       .used = s->open,
-				       .bytes = s->open * sizeof(struct front_conn) + sizeof(*t)});
+				       .bytes = s->open * sizeof(struct front_conn) + sizeof(*t),
+				       .high = s->open_max,
+				       .evicted = s->ended[FRONT_TCP_END_evicted]
+						  + s->ended[FRONT_TCP_END_evicted_client],
+				       .refused = s->refused_full + s->refused_client});
 	table_register(tables, &(struct table_info){.name = "tcp_clients",
 				       .owner = "resolver loop",
 				       .eviction = "none: no more than connections",
@@ -190,7 +194,8 @@ static void tables_fill(const struct front_tcp *t, struct table_registry *tables
 				       .lifetime = "10 s without progress",
 				       .cap = UINT64_C(1024) * t->set.buffer_kb,
 				       .used = s->buffered,
-				       .bytes = s->buffered});
+				       .bytes = s->buffered,
+				       .evicted = s->ended[FRONT_TCP_END_evicted_memory]});
 }
 
 void front_tcp_status(

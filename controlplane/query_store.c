@@ -418,7 +418,8 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 				.eviction = "a batch that finds it full is not stored, counted",
 				.lifetime = "until it is written",
 				.cap = s->queue_cap,
-				.used = s->queued});
+				.used = s->queued,
+				.refused = s->refused});
 	table_register(tables,
 		&(struct table_info){.name = "query_store_texts",
 			.owner = "query store",
@@ -431,5 +432,6 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 				       .eviction = "oldest first, by hours and octets of disk",
 				       .lifetime = "query_log.store.hours",
 				       .cap = QUERY_FILES_MAX,
-				       .used = s->files});
+				       .used = s->files,
+				       .evicted = s->dropped_files});
 }

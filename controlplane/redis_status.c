@@ -71,7 +71,8 @@ void redis_tables(const struct redis *r, struct table_registry *out)
 				    .lifetime = "its deadline and 1 s",
 				    .cap = REDIS_PENDING_MAX,
 				    .used = r->pending,
-				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0});
+				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0,
+				    .refused = r->totals.full});
 	table_register(out, &(struct table_info){.name = "redis_buffers",
 				    .owner = "resolver loop",
 				    .eviction = "refused: L1 is not asked",

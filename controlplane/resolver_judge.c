@@ -77,18 +77,22 @@ void judge_tables(const struct resolver *r, struct table_registry *tables)
 	static const struct judge_counts none;
 	const struct judge_counts *c = r->judge ? judge_counts(r->judge) : &none;
 
-	table_register(tables, &(struct table_info){.name = "judge_patterns",
-				       .owner = "rules helper thread",
-				       .eviction = "refused: those over number, size or time",
-				       .lifetime = "until the next image",
-				       .cap = JUDGE_PATTERNS_MAX,
-				       .used = c->patterns.compiled,
-				       .bytes = c->patterns.bytes});
+	table_register(
+		tables, &(struct table_info){.name = "judge_patterns",
+				.owner = "rules helper thread",
+				.eviction = "refused: those over number, size or time",
+				.lifetime = "until the next image",
+				.cap = JUDGE_PATTERNS_MAX,
+				.used = c->patterns.compiled,
+				.bytes = c->patterns.bytes,
+				.refused = c->patterns.refused_count + c->patterns.refused_size
+					   + c->patterns.refused_time});
 	table_register(tables, &(struct table_info){.name = "judge_prefixes",
 				       .owner = "rules helper thread",
 				       .eviction = "refused: those over the number",
 				       .lifetime = "until the next image",
 				       .cap = JUDGE_PREFIXES_MAX,
 				       .used = c->prefixes.taken,
-				       .bytes = c->prefixes.bytes});
+				       .bytes = c->prefixes.bytes,
+				       .refused = c->prefixes.refused_count});
 }

@@ -28,14 +28,16 @@ static void tables_of_upstreams(
 					   .cap = UPSTREAM_TCP_MAX * sets,
 					   .used = upstream->tcp_open,
 					   .bytes = (uint64_t)upstream->tcp_open
-						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX)});
+						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX),
+					   .refused = upstream->tcp_full});
 	table_register(&s->tables, &(struct table_info){.name = "upstream_sockets",
 					   .owner = "resolver loop",
 					   .eviction = "closed; none left: the send fails",
 					   .lifetime = "20 s or 64 queries",
 					   .cap = UPSTREAM_SOCKETS_MAX * sets,
 					   .used = upstream->sockets.open,
-					   .bytes = upstream->sockets.bytes});
+					   .bytes = upstream->sockets.bytes,
+					   .refused = upstream->sockets.full});
 	table_register(&s->tables, &(struct table_info){.name = "views",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the reload fails",
@@ -56,7 +58,8 @@ static void tables_of_upstreams(
 					   .lifetime = "of the question",
 					   .cap = RESOLVER_REWRITES_MAX,
 					   .used = r->rewrites,
-					   .bytes = r->rewrites * sizeof(struct rewrite)});
+					   .bytes = r->rewrites * sizeof(struct rewrite),
+					   .refused = s->refused_rewrites});
 	upstream_book_tables(r->book, &s->tables);
 }
 
@@ -72,7 +75,10 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .lifetime = "TTL and stale window",
 					   .cap = s->l0.units_total,
 					   .used = s->l0.units_used,
-					   .bytes = s->l0_bytes + s->l0_private_bytes});
+					   .bytes = s->l0_bytes + s->l0_private_bytes,
+					   .evicted = s->l0.evicted_space + s->l0.evicted_bucket,
+					   .refused = s->l0.refused_nospace + s->l0.refused_large,
+					   .shared = s->l0_bytes});
 	table_register(&s->tables,
 		&(struct table_info){.name = "names",
 			.owner = "rules helper thread",
@@ -80,21 +86,25 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 			.lifetime = "until the next image",
 			.cap = 1 + 2,
 			.used = (published.names_generation != 0) + published.retired_waiting,
-			.bytes = published.names_bytes + published.retired_bytes});
+			.bytes = published.names_bytes + published.retired_bytes,
+			.shared = published.names_bytes + published.retired_bytes});
 	table_register(&s->tables, &(struct table_info){.name = "inflight",
 					   .owner = "resolver loop",
 					   .eviction = "refused: stale or SERVFAIL",
 					   .lifetime = "5 s",
 					   .cap = inflight->questions_cap,
 					   .used = inflight->questions,
-					   .bytes = inflight->bytes});
+					   .bytes = inflight->bytes,
+					   .high = inflight->questions_max,
+					   .refused = s->refused_inflight + s->refused_zone});
 	table_register(&s->tables, &(struct table_info){.name = "waiters",
 					   .owner = "resolver loop",
 					   .eviction = "refused: dropped or SERVFAIL",
 					   .lifetime = "1.9 s",
 					   .cap = inflight->waiters_cap,
 					   .used = inflight->waiters,
-					   .bytes = inflight->waiter_bytes});
+					   .bytes = inflight->waiter_bytes,
+					   .refused = s->refused_waiters + s->refused_client});
 	tables_of_upstreams(r, s, upstream);
 	table_register(&s->tables, &(struct table_info){.name = "failures",
 					   .owner = "resolver loop",

@@ -73,15 +73,19 @@ static void judge_pools(struct housekeep *h)
 		k->quiet = true;
 		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
 			memory_order_relaxed);
+		struct mbuf_flows now;
+		mbuf_flows_read(&now, w->stats);
 		if (breach == MBUF_SOUND) {
 			k->breached = false;
+			k->sound = now;
 			continue;
 		}
 		stats_add(&w->stats->mbuf_breaches, 1);
 		if (!k->breached)
-			log_error("worker %u: packet buffers %s: %u in use, %u expected", i,
-				breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
-				k->law.base);
+			log_error("worker %u: packet buffers %s: %u in use, %u expected, stage: %s",
+				i, breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
+				k->law.base,
+				breach == MBUF_LEAK ? mbuf_suspect(&k->sound, &now, 1) : "?");
 		k->breached = true;
 	}
 }

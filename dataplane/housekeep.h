@@ -26,9 +26,10 @@ enum {
 
 struct housekeep_worker {
 	struct mbuf_law law;
-	uint64_t moved; // frames in and out, at the last sample
-	bool quiet;     // none moved in this window
-	bool breached;  // in the last window
+	uint64_t moved;          // frames in and out, at the last sample
+	bool quiet;              // none moved in this window
+	bool breached;           // in the last window
+	struct mbuf_flows sound; // at the end of the last window that was sound
 };
 
 struct housekeep {

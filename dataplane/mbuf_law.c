@@ -2,6 +2,8 @@
 
 #include "mbuf_law.h"
 
+#include <string.h>
+
 void mbuf_law_sample(struct mbuf_law *law, uint32_t in_use)
 {
 	if (law->samples++ == 0 || in_use < law->floor)
@@ -19,4 +21,78 @@ enum mbuf_breach mbuf_law_judge(struct mbuf_law *law, bool quiet)
 	if (quiet && (uint64_t)law->floor + law->rx_vary < law->base)
 		return MBUF_DOUBLE_FREE;
 	return MBUF_SOUND;
+}
+
+// What becomes of the frame of each verdict.
+enum fate { SENT, TO_KERNEL, FREED };
+
+static enum fate fate_of(enum verdict v)
+{
+	static const char *const freed[] = {"drop_", "miss"};
+	if (v == VERDICT_to_kernel)
+		return TO_KERNEL;
+	for (unsigned i = 0; i < ARRAY_LEN(freed); i++)
+		if (strncmp(verdict_names[v], freed[i], strlen(freed[i])) == 0)
+			return FREED;
+	return SENT;
+}
+
+static uint64_t get(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
+{
+	*out = (struct mbuf_flows){
+		.received = get(&s->counter[COUNTER_rx_frames]),
+		.to_send = get(&s->counter[COUNTER_answers]) + get(&s->counter[COUNTER_kernel_rx]),
+		.sent = get(&s->counter[COUNTER_tx_frames]) + get(&s->counter[COUNTER_tx_full]),
+		.kernel = get(&s->counter[COUNTER_kernel_tx]),
+	};
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		uint64_t n = get(&s->verdict[v]);
+		out->settled += n;
+		switch (fate_of((enum verdict)v)) {
+		case SENT:
+			out->to_send += n;
+			break;
+		case TO_KERNEL:
+			out->to_kernel += n;
+			break;
+		case FREED:
+			out->dropped[v] = n;
+			break;
+		}
+	}
+}
+
+// Frames that came in and did not go out, between two looks.
+static uint64_t kept(uint64_t in, uint64_t in_before, uint64_t out, uint64_t out_before)
+{
+	uint64_t more = in - in_before, less = out - out_before;
+	return more > less ? more - less : 0;
+}
+
+const char *mbuf_suspect(
+	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost)
+{
+	const struct mbuf_flows *a = before, *b = after;
+	const char *name = "?";
+	uint64_t most = 0;
+
+	if (kept(b->received, a->received, b->settled, a->settled) >= lost)
+		return "rx to verdict";
+	if (kept(b->to_send, a->to_send, b->sent, a->sent) >= lost)
+		return "tx";
+	if (kept(b->to_kernel, a->to_kernel, b->kernel, a->kernel) >= lost)
+		return "exception";
+	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
+		uint64_t n = b->dropped[v] - a->dropped[v];
+		if (n >= lost && n > most) {
+			most = n;
+			name = verdict_names[v];
+		}
+	}
+	return name;
 }

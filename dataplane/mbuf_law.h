@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/shm_stats.h>
 
 struct mbuf_law {
 	uint32_t base;      // in use at start
@@ -24,6 +25,21 @@ struct mbuf_law {
 	uint32_t floor;     // least sample of this window
 	uint32_t samples;
 };
+
+// Where the worker's frames went, in the whole of a life; at rest nothing is on its way.
+struct mbuf_flows {
+	uint64_t received, settled; // from the wire; with a verdict
+	uint64_t to_send, sent; // replies, answers, frames of the kernel; what TX took or dropped
+	uint64_t to_kernel, kernel; // by verdict; taken by the exception port
+	uint64_t dropped[VERDICT_COUNT];
+};
+
+// The stage that most likely lost `lost` buffers: where as many frames or more went in than came
+// out between the two looks; else the verdict under which most were dropped, as these alone are
+// freed without a count of their own. "rx to verdict", "tx", "exception", a verdict's name, "?".
+const char *mbuf_suspect(
+	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost);
+void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);
 
 enum mbuf_breach { MBUF_SOUND, MBUF_LEAK, MBUF_DOUBLE_FREE };
 

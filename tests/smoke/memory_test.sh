@@ -20,6 +20,8 @@ check "L0 is a region of both processes" says \
 check "tables for people" weirctl mem tables
 check "accounts for people" weirctl mem accounts
 
+check "every packet buffer's way adds up" holds '([.verdicts | to_entries[] | select(.key | test("^(drop_|miss|to_kernel)") | not) | .value] | add)
+	+ .counters.answers + .counters.kernel_rx == .counters.tx_frames + .counters.tx_full and .verdicts.to_kernel == .counters.kernel_tx'
 check "snapshot" weirctl mem snapshot before
 for i in $(seq 20); do client kdig +timeout=3 @$service ok-300.m$i.test A >/dev/null; done
 seq 1 50000 | sed 's/$/.blocked.test/' >>$list
@@ -29,4 +31,13 @@ check "the longer list is what grew" grew \
 	'[.changes[] | select(.what == "table" and .name == "names" and .change > 500000)] | length == 1'
 check "a name that is no name" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem snapshot ../x' "$WEIR_BUILD/tools/ctl/weirctl"
 check "one that is not there" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem diff never' "$WEIR_BUILD/tools/ctl/weirctl"
+check "the plan holds what both processes have" sh -c \
+	'"$0" -c /run/weir/lab/weir.yaml --json mem plan | jq -e --argjson rss "$(jq .process.rss '$tmp/mem.json')" ".fits and .total > \$rss"' \
+	"$WEIR_BUILD/tools/ctl/weirctl"
+sed 's/l0_mb: *[0-9]*/l0_mb: 1048576/' /run/weir/lab/weir.yaml >$tmp/huge.yaml
+grep -q 1048576 $tmp/huge.yaml || sed 's/^cache: *{/cache: {l0_mb: 1048576, /; t; s/^cache:$/cache:\n  l0_mb: 1048576/' /run/weir/lab/weir.yaml >$tmp/huge.yaml
+check "what has no room is refused" sh -c '! "$0" mem plan "$1"' "$WEIR_BUILD/tools/ctl/weirctl" $tmp/huge.yaml
+asks() { while :; do "$lab" exec kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
+printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(declare -f asks)" >$tmp/load.sh
+check "three points: no leak" "$root/tools/memtest" --seconds 2 --idle 2 --limit 4096 -- bash $tmp/load.sh
 finish

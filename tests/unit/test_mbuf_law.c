@@ -3,6 +3,8 @@
 #include "mbuf_law.h"
 #include "unit.h"
 
+#include <string.h>
+
 static struct mbuf_law tap(void)
 {
 	return (struct mbuf_law){.base = 1000, .in_flight = 96};
@@ -83,6 +85,42 @@ static void no_sample_is_no_verdict(void **)
 	assert_int_equal(mbuf_law_judge(&law, true), MBUF_SOUND);
 }
 
+static void the_stage_that_keeps_frames_is_named(void **)
+{
+	static struct stats_worker w;
+	struct mbuf_flows a, b;
+	memset(&w, 0, sizeof w);
+	w.counter[COUNTER_rx_frames] = 100;
+	w.verdict[VERDICT_hit] = 60;
+	w.verdict[VERDICT_miss] = 30;
+	w.verdict[VERDICT_to_kernel] = 10;
+	w.counter[COUNTER_answers] = 30;
+	w.counter[COUNTER_tx_frames] = 88;
+	w.counter[COUNTER_tx_full] = 2;
+	w.counter[COUNTER_kernel_tx] = 10;
+	mbuf_flows_read(&a, &w);
+	assert_int_equal(a.settled, 100);
+	assert_int_equal(a.to_send, a.sent);
+	b = a;
+	assert_string_equal(mbuf_suspect(&a, &b, 1), "?");
+	w.verdict[VERDICT_drop_runt] = 7;
+	w.counter[COUNTER_rx_frames] += 7;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 1), "drop_runt");
+	assert_string_equal(mbuf_suspect(&a, &b, 8), "?");
+	w.counter[COUNTER_rx_frames] += 3;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 3), "rx to verdict");
+	w.verdict[VERDICT_blocked] = 3;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 3), "tx");
+	w.counter[COUNTER_tx_frames] += 3;
+	w.verdict[VERDICT_to_kernel] += 2;
+	w.counter[COUNTER_rx_frames] += 2;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 2), "exception");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +131,7 @@ int main(void)
 		cmocka_unit_test(tx_rings_may_keep_what_they_sent),
 		cmocka_unit_test(fewer_than_posted_means_freed_twice),
 		cmocka_unit_test(no_sample_is_no_verdict),
+		cmocka_unit_test(the_stage_that_keeps_frames_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

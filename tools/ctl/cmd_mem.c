@@ -103,8 +103,8 @@ static void resident_print(const struct json_node *root)
 	octets_line("unexplained", unexplained, text);
 	octets_line("allocated", json_count(p, "allocated"), "");
 	octets_line("held", json_count(p, "held"), "from the kernel, for that");
-	octets_line("free", above(json_count(p, "held"), json_count(p, "allocated")),
-		"held and not allocated");
+	octets_line("untouched", above(json_count(p, "held"), json_count(p, "rss_heap")),
+		"reserved, and never written so far");
 	printf("\n%llu mappings, %llu threads, %llu open files\n",
 		(unsigned long long)json_count(p, "maps"),
 		(unsigned long long)json_count(p, "threads"),

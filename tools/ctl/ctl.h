@@ -73,6 +73,7 @@ int cmd_mem_files(struct ctl *c);
 int cmd_mem_regions(struct ctl *c);
 int cmd_mem_snapshot(struct ctl *c);
 int cmd_mem_diff(struct ctl *c);
+int cmd_mem_plan(struct ctl *c);
 int cmd_tcp(struct ctl *c);
 int cmd_log_status(struct ctl *c);
 int cmd_log_tail(struct ctl *c);

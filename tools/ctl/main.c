@@ -82,6 +82,8 @@ const struct ctl_command ctl_commands[] = {
 	{"mem", "regions", 0, 0, 0, cmd_mem_regions, "",
 		"Shared memory and huge pages by name, as each process has them mapped."},
 	{"mem", "snapshot", 1, 1, 0, cmd_mem_snapshot, "NAME", "Keeps all of that as NAME."},
+	{"mem", "plan", 0, 1, 0, cmd_mem_plan, "[FILE]",
+		"What FILE (or the configuration in use) takes at most. Exit status 1: no room."},
 	{"mem", "diff", 1, 2, 0, cmd_mem_diff, "A [B]",
 		"What grew between two snapshots, or since A, most first."},
 	{"tcp", NULL, 0, 0, 0, cmd_tcp, "",

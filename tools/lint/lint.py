@@ -198,6 +198,35 @@ def check_accounts():
                 break
 
 
+def check_tables():
+    """Every file of the control plane that allocates names its tables, and every table is registered and named."""
+    book = root / "tools/lint/memory.txt"
+    named, known = {}, set()
+    for line in book.read_text().split("\n") if book.exists() else []:
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        tables = [] if "=" in words else words[1:]
+        known.update(tables)
+        named[words[0]] = tables
+    registered = set()
+    for name in C_FILES:
+        if not name.startswith("controlplane/"):
+            continue
+        text = (root / name).read_text()
+        if "table_register(" in text:
+            registered.update(re.findall(r'table_info\)\s*\{\s*\.name = "(\w+)"', text))
+        if name.endswith(".c") and name[13:] not in named and any(
+                ALLOCATES.search(l.split("//")[0]) for l in text.split("\n")):
+            yield f"{name}: allocates, and tools/lint/memory.txt does not say for which table"
+    for file, tables in named.items():
+        for table in tables:
+            if table not in registered:
+                yield f"tools/lint/memory.txt: {file}: nobody registers {table} (table_registry.h)"
+    for table in sorted(registered - known):
+        yield f"table {table}: tools/lint/memory.txt does not say which file allocates it"
+
+
 def check_format():
     try:
         out = subprocess.run(["clang-format", "--dry-run", *C_FILES], cwd=root, capture_output=True, text=True)

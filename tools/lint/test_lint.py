@@ -17,6 +17,7 @@ BREACHES = {
     "tests": ("tests/unit/test_forgotten.c", HEAD),
     "packet_path": ("dataplane/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n"),
     "accounts": ("controlplane/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n"),
+    "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn calloc(9, 9);\n}\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
 
