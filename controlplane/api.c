@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "api_internal.h"
+#include "leak_demo.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -51,6 +52,8 @@ static const struct {
 	{"/log/tail", false, api_log_tail},
 	{"/watch", false, api_watch},
 	{"/config/reload", true, api_config_reload},
+	{"/knobs", false, api_knobs},
+	{"/set", true, api_set},
 	{"/heap", false, api_heap},
 	{"/heap/on", true, api_heap_on},
 	{"/heap/off", true, api_heap_off},
@@ -128,6 +131,11 @@ static void change_log(const struct http_exchange *x)
 static void on_request(void *arg, struct http_exchange *x)
 {
 	struct api *a = arg;
+	if (api_is_off(a, http_path(x))) {
+		api_refuse(x, 503, "the knob api is off");
+		return;
+	}
+	LEAK_DEMO(bodies, 2000);
 	for (size_t i = 0; i < ARRAY_LEN(api_endpoints); i++) {
 		if (strcmp(http_path(x), api_endpoints[i].path) != 0)
 			continue;

@@ -11,11 +11,12 @@
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /memory/slope?seconds=  /memory/history?name=&limit=
-//        /heap  /debug/heap (pprof)  /threads  /connections
+//        /knobs  /heap  /debug/heap (pprof)  /threads  /connections
 //   POST /cache/flush?name=&below=0|1  /cache/flush?all=1
 //        /blocklist/reload?force=0|1  /blocklist/rollback  /blocklist/pause?minutes=&group=
 //        /blocklist/resume?group=  /config/reload  /drops/add?source=&minutes=
 //        /drops/remove?source=  /heap/on?sample_lg=  /heap/off
+//        /set?knob=&value=
 //
 // Runs on the service loop. The socket is 0600, or 0660 and of `group` when there is one; besides
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every
@@ -28,6 +29,7 @@
 #include "clickhouse.h"
 #include "front_tcp.h"
 #include "group_pause.h"
+#include "knobs.h"
 #include "loop.h"
 #include "memory_meter.h"
 #include "publish.h"
@@ -57,6 +59,7 @@ struct api_deps { // all of it outlives the api
 	struct publisher *publisher;
 	struct query_store *store;     // NULL: there is none
 	struct clickhouse *clickhouse; // NULL: likewise
+	struct knobs *knobs;           // NULL: likewise
 	struct memory_meter *meter;    // NULL: likewise
 	const char *socket_path;       // <run>/control.sock
 	const char *group;             // "" or NULL: nobody else

@@ -156,6 +156,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.clickhouse = a->clickhouse,
 		.outputs = a->output,
 		.output_count = a->outputs,
+		.knobs = &a->knobs,
 		.rules = a->rules,
 		.publisher = a->publisher,
 		.socket_path = a->socket_path,
@@ -205,6 +206,7 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 		snprintf(why, APP_WHY_MAX, "no memory");
 		return -ENOMEM;
 	}
+	knobs_reset(&a->knobs);
 	int rc = parts_open(a, config_path, why);
 	if (rc < 0) {
 		app_close(a);

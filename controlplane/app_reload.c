@@ -120,6 +120,7 @@ int app_reload(void *app, api_config_done done, void *arg)
 	*r = (struct reload){.running = true, .done = done, .arg = arg};
 	r->err = config_load(a->started->path, &r->loaded, r->why);
 	if (r->err == 0) {
+		knobs_apply(&a->knobs, r->loaded);
 		(void)config_needs_restart(
 			a->started, r->loaded, r->needs_restart, sizeof(r->needs_restart));
 		r->err = loop_call(a->loop, reload_resolver, a);

@@ -9,6 +9,7 @@
 #include "dnstap.h"
 #include "group_masks.h"
 #include "group_pause.h"
+#include "knobs.h"
 #include "local_changes.h"
 #include "policy_build.h"
 #include "query_store.h"
@@ -71,6 +72,7 @@ struct app {
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
+	struct knobs knobs;
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1.h"
+#include "leak_demo.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -310,6 +311,7 @@ void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 		{3, {word("EXPIRE"), word(index), number(index_life, INDEX_LIFE_S)}},
 	};
 	l->count.puts++;
+	LEAK_DEMO(keys, 500);
 	value_send(l, c);
 }
 

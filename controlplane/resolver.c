@@ -239,6 +239,7 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	if (rc < 0)
 		return rc;
 	settings_take(r, config);
+	r->is_off = config->resolver_off;
 	if (r->logs)
 		resolver_log_set(r->log, config_log_sample(config));
 	l1_configure(r->l1, config);

@@ -56,6 +56,7 @@ struct resolver_settings {
 
 struct resolver {
 	struct loop *loop;
+	bool is_off; // by a knob: nothing is asked of upstreams
 	struct publisher *publisher;
 	struct l0_writer *l0;
 	struct lanes *lanes;

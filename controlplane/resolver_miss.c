@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_internal.h"
+#include "leak_demo.h"
 
 #include <errno.h>
 #include <string.h>
@@ -311,6 +312,11 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
 		return;
 	}
+	if (r->is_off) {
+		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
+		return;
+	}
+	LEAK_DEMO(map, 300);
 	struct question *q = inflight_find(r->inflight, &m->key);
 	int ede = q ? miss_join(r, m, q) : miss_begin(r, m, now_ms);
 	if (ede != DNS_EDE_NONE)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead (refresh.h) on the resolver's loop: its timers, and the questions it asks.
 #include "resolver_internal.h"
+#include "leak_demo.h"
 
 #include <event2/event.h>
 
@@ -114,6 +115,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	q->owner = r;
 	q->def = view;
 	q->request = request;
+	LEAK_DEMO(refresh, 1200);
 	q->born_ms = now_ms;
 	question_start(r, q, now_ms);
 	return REFRESH_UNDER_WAY;

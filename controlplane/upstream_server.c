@@ -104,6 +104,7 @@ static void sockets_configure(struct upstreams *u)
 
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
 {
+	upstream_sockets_uses(u->sockets, config->socket_uses);
 	struct upstream *old = malloc(sizeof(u->server));
 	unsigned old_count = old ? u->count : 0;
 

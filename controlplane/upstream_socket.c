@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_socket.h"
+#include "leak_demo.h"
 
 #include <event2/event.h>
 
@@ -38,6 +39,7 @@ struct upstream_sockets {
 	struct rng *rng;
 	void (*readable)(struct upstream_socket *s);
 	struct event *step;
+	unsigned uses_max;
 	unsigned sets; // that share the files with this one, itself included; 0 is 1
 	unsigned count;
 	struct shelf *shelf; // CONFIG_UPSTREAMS_MAX
@@ -239,7 +241,9 @@ void upstream_socket_give(struct upstream_socket *s, bool clean)
 {
 	struct upstream_sockets *p = s->owner;
 
-	if (clean && s->shelf != NIL && s->uses < UPSTREAM_SOCKET_USES
+	if (s->uses > 1)
+		LEAK_DEMO(buffers, 700);
+	if (clean && s->shelf != NIL && s->uses < p->uses_max
 		&& p->shelf[s->shelf].idle < UPSTREAM_SHELF_MAX)
 		shelf_put(s);
 	else
@@ -341,6 +345,11 @@ static unsigned shelf_want(unsigned count, unsigned sets)
 		return 0;
 	rlim_t share = limit.rlim_cur / 4 / count / (sets ? sets : 1);
 	return share < UPSTREAM_SOCKETS_AHEAD ? (unsigned)share : UPSTREAM_SOCKETS_AHEAD;
+}
+
+void upstream_sockets_uses(struct upstream_sockets *p, unsigned most)
+{
+	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_SOCKET_USES;
 }
 
 void upstream_sockets_one_of(struct upstream_sockets *p, unsigned sets)

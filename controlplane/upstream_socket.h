@@ -85,6 +85,9 @@ void upstream_sockets_free(struct upstream_sockets *p); // NULL is fine; none ma
 void upstream_sockets_configure(struct upstream_sockets *p, const union upstream_peer *peers,
 	const socklen_t *lens, unsigned count);
 
+// Sockets are used for so many queries from now on; 0: UPSTREAM_SOCKET_USES, which is the most.
+void upstream_sockets_uses(struct upstream_sockets *p, unsigned most);
+
 // See upstreams_one_of; before the next upstream_sockets_configure.
 void upstream_sockets_one_of(struct upstream_sockets *p, unsigned sets);
 

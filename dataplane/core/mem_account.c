@@ -33,7 +33,7 @@ static const struct {
 	{MEM_ACCOUNT_http, "api http json why"},
 	{MEM_ACCOUNT_front, "front tcp"},
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
-	{MEM_ACCOUNT_stats, "errors heap mem memory metrics slope stats trace"},
+	{MEM_ACCOUNT_stats, "errors heap knobs leak mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
 	{MEM_ACCOUNT_dataplane, "adopt bench capture limit"},
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash"},

@@ -228,6 +228,7 @@ struct config_upstreams {
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	unsigned backoff_s;        // 30: a failed server is asked last for so long
+	uint32_t socket_uses; // by a knob (controlplane/knobs.h); 0: UPSTREAM_SOCKET_USES
 };
 
 struct config_limits {
@@ -413,6 +414,7 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
+	bool resolver_off; // by a knob (controlplane/knobs.h), never by the file
 };
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off

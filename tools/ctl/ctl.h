@@ -28,6 +28,7 @@ enum {
 	CTL_OPT_NAME = 2048, // --name, --verdict
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
+	CTL_OPT_LOAD = 16384,
 };
 
 struct ctl {
@@ -40,7 +41,7 @@ struct ctl {
 	const char *operand;              // NAME or FILE, or NULL
 	const char *type;                 // what follows it, or --type, or NULL
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
-	const char *name, *verdict, *since, *until, *limit, *format, *output; // likewise
+	const char *name, *verdict, *since, *until, *limit, *format, *output, *load; // likewise
 
 	// Filled in by ctl_open, for commands that speak to the appliance.
 	struct config *config;
@@ -93,6 +94,9 @@ int cmd_drops_add(struct ctl *c);
 int cmd_drops_remove(struct ctl *c);
 int cmd_groups(struct ctl *c);
 int cmd_services(struct ctl *c);
+int cmd_knobs(struct ctl *c);
+int cmd_set(struct ctl *c);
+int cmd_bisect(struct ctl *c);
 int cmd_heap_status(struct ctl *c);
 int cmd_heap_on(struct ctl *c);
 int cmd_heap_off(struct ctl *c);

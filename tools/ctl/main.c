@@ -95,6 +95,13 @@ const struct ctl_command ctl_commands[] = {
 		"The query log: rows, the queries they stand for, and what each sink took."},
 	{"top", NULL, 0, 0, CTL_OPT_LIMIT, cmd_top, "[--limit N]",
 		"Names and clients asked for and asking most, blocked, not existing, slow."},
+	{"knobs", NULL, 0, 0, 0, cmd_knobs, "",
+		"What of the control plane can be turned off for a while, and how it is now."},
+	{"set", NULL, 2, 2, 0, cmd_set, "KNOB on|off|N|default",
+		"Turns a knob, until the control plane ends."},
+	{"bisect", NULL, 0, 1, CTL_OPT_SECONDS | CTL_OPT_LOAD, cmd_bisect,
+		"[KNOB,...] [--seconds S] [--load COMMAND]",
+		"Which part grows: turns one knob at a time for S seconds (60) while COMMAND runs."},
 	{"heap", "status", 0, 0, 0, cmd_heap_status, "",
 		"The control plane's heap, allocations a second, and whether it is profiled."},
 	{"heap", "on", 0, 1, 0, cmd_heap_on, "[OCTETS]",
@@ -224,6 +231,7 @@ static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool
 		{"--limit", CTL_OPT_LIMIT, &c->limit},
 		{"--format", CTL_OPT_FORMAT, &c->format},
 		{"-o", CTL_OPT_OUTPUT, &c->output},
+		{"--load", CTL_OPT_LOAD, &c->load},
 	};
 	for (unsigned k = 0; k < ARRAY_LEN(options) && !*missing; k++) {
 		const char *value =

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Knobs that switch a part of the control plane off for a while, to see whether growth stops: for
+// `weirctl set` and `weirctl bisect`. Never in the configuration file; gone with the process.
+//
+// All but two act as if the file said so: a change is a reload with the knobs laid over what was
+// read, so nothing else has to know of them. Service loop's thread.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/config.h>
+
+// X(name, text, most: 1 is on or off, what it does when it is not as usual)
+#define KNOB_LIST(X)                                                                              \
+	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1, "off: each query to an upstream has a "    \
+						       "socket of its own")                       \
+	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, "a socket is closed after so many queries")   \
+	X(RESOLVER, "resolver", 1, "off: misses are SERVFAIL, nothing is refreshed: the data "    \
+				   "plane alone")                                                 \
+	X(REFRESH, "refresh", 1, "off: nothing is renewed ahead of its expiry")                   \
+	X(L1, "l1", 1, "off: Redis is not used")                                                  \
+	X(QUERY_LOG, "query_log", 1, "off: no query is logged")                                   \
+	X(LIST_RELOAD, "list_reload", 1, "off: lists are not fetched, and not reloaded by hand")  \
+	X(API, "api", 1, "off: the control API serves the knobs and memory alone")
+
+enum knob {
+#define X(name, text, most, help) KNOB_##name,
+	KNOB_LIST(X)
+#undef X
+		KNOB_COUNT
+};
+
+struct knobs {
+	uint32_t value[KNOB_COUNT];
+};
+
+void knobs_reset(struct knobs *k); // all as usual
+// KNOB_COUNT: no such one.
+enum knob knob_find(const char *name);
+const char *knob_name(enum knob knob);
+const char *knob_help(enum knob knob);
+uint32_t knob_usual(enum knob knob); // 1: on; of a number its most
+// "on", "off", a number from 1 on, "default". -EINVAL.
+ATTR_MUST_CHECK int knob_set(struct knobs *k, enum knob knob, const char *value);
+bool knob_is_usual(const struct knobs *k, enum knob knob);
+void knobs_apply(const struct knobs *k, struct config *c);

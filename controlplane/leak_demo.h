@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Leaks as other resolvers had them, planted for the tests that must find them. Only in a build
+// with -Dleak_demo=true is anything of it compiled in, and there WEIR_LEAK in the environment says
+// which leak: a list of names from below, or "all". What is kept stays reachable, as in a table
+// that nobody prunes: a leak sanitizer would not see it.
+
+// X(name, what was kept for ever)
+#define LEAK_DEMO_LIST(X)                                                                        \
+	X(reload)  /* garbage of each reload of the lists */                                     \
+	X(bodies)  /* the body of each HTTP exchange, undrained */                               \
+	X(keys)    /* keys that were given no TTL */                                             \
+	X(refresh) /* each refresh held a whole message */                                       \
+	X(buffers) /* connections' buffers grew with each use and never shrank */                \
+	X(map)     /* a map with an entry for each question that nobody took out */
+
+enum leak_demo {
+#define X(name) LEAK_##name,
+	LEAK_DEMO_LIST(X)
+#undef X
+		LEAK_DEMO_COUNT
+};
+
+#ifdef WEIR_LEAK_DEMO
+#include <stddef.h>
+void leak_demo_keep(enum leak_demo which, size_t octets);
+// The statement behind it keeps the call from being the function's last, which would hide the
+// function from a call stack.
+#define LEAK_DEMO(name, octets)                      \
+	do {                                         \
+		leak_demo_keep(LEAK_##name, octets); \
+		__asm__ volatile("");                \
+	} while (0)
+#else
+#define LEAK_DEMO(name, octets) ((void)0)
+#endif

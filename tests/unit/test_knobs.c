@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Knobs: what they take, and what they lay over a configuration.
+
+#include "../../controlplane/knobs.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct knobs knobs;
+static struct config config;
+
+static int setup(void **)
+{
+	knobs_reset(&knobs);
+	config = (struct config){.refresh = {.enabled = true}};
+	config.redis.mode = REDIS_MODE_STANDALONE;
+	config.query_log.enabled = true;
+	config.blocking.update.interval_s = 3600;
+	return 0;
+}
+
+static void as_usual_nothing_changes(void **)
+{
+	for (unsigned i = 0; i < KNOB_COUNT; i++)
+		assert_true(knob_is_usual(&knobs, i));
+	knobs_apply(&knobs, &config);
+	assert_true(config.refresh.enabled && config.query_log.enabled && !config.resolver_off);
+	assert_int_equal(config.redis.mode, REDIS_MODE_STANDALONE);
+	assert_int_equal(config.blocking.update.interval_s, 3600);
+	assert_int_equal(config.upstreams.socket_uses, 64);
+}
+
+static void each_turns_its_own_part_off(void **)
+{
+	static const char *const names[] = {"refresh", "l1", "query_log", "list_reload"};
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(knob_set(&knobs, knob_find(names[i]), "off"), 0);
+	knobs_apply(&knobs, &config);
+	assert_false(config.refresh.enabled || config.query_log.enabled);
+	assert_int_equal(config.redis.mode, REDIS_MODE_OFF);
+	assert_int_equal(config.blocking.update.interval_s, 0);
+	assert_false(config.resolver_off);
+}
+
+static void the_resolver_takes_refresh_with_it(void **)
+{
+	assert_int_equal(knob_set(&knobs, KNOB_RESOLVER, "off"), 0);
+	knobs_apply(&knobs, &config);
+	assert_true(config.resolver_off);
+	assert_false(config.refresh.enabled);
+}
+
+static void sockets_are_recycled(void **)
+{
+	assert_int_equal(knob_set(&knobs, KNOB_UPSTREAM_RECYCLE, "7"), 0);
+	knobs_apply(&knobs, &config);
+	assert_int_equal(config.upstreams.socket_uses, 7);
+	assert_int_equal(knob_set(&knobs, KNOB_UPSTREAM_KEEPALIVE, "off"), 0);
+	knobs_apply(&knobs, &config);
+	assert_int_equal(config.upstreams.socket_uses, 1);
+}
+
+static void wrong_values_change_nothing(void **)
+{
+	static const char *const wrong[] = {"", "0", "65", "-1", "1x", "off", "99999999999", " 2"};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(knob_set(&knobs, KNOB_UPSTREAM_RECYCLE, wrong[i]), -EINVAL);
+	assert_int_equal(knob_set(&knobs, KNOB_L1, "2"), -EINVAL);
+	assert_int_equal(knob_set(&knobs, KNOB_L1, "ON"), -EINVAL);
+	as_usual_nothing_changes(NULL);
+	assert_int_equal(knob_find("none"), KNOB_COUNT);
+}
+
+static void default_is_as_usual(void **)
+{
+	for (unsigned i = 0; i < KNOB_COUNT; i++) {
+		assert_int_equal(knob_find(knob_name(i)), i);
+		assert_int_equal(knob_set(&knobs, i, knob_usual(i) > 1 ? "2" : "off"), 0);
+		assert_false(knob_is_usual(&knobs, i));
+		assert_int_equal(knob_set(&knobs, i, "default"), 0);
+		assert_true(knob_is_usual(&knobs, i));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(as_usual_nothing_changes, setup),
+		cmocka_unit_test_setup(each_turns_its_own_part_off, setup),
+		cmocka_unit_test_setup(the_resolver_takes_refresh_with_it, setup),
+		cmocka_unit_test_setup(sockets_are_recycled, setup),
+		cmocka_unit_test_setup(wrong_values_change_nothing, setup),
+		cmocka_unit_test_setup(default_is_as_usual, setup),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
