@@ -13,16 +13,18 @@
 #include <weir/config.h>
 
 // X(name, text, most: 1 is on or off, what it does when it is not as usual)
-#define KNOB_LIST(X)                                                                              \
-	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1, "off: each query to an upstream has a "    \
-						       "socket of its own")                       \
-	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, "a socket is closed after so many queries")   \
-	X(RESOLVER, "resolver", 1, "off: misses are SERVFAIL, nothing is refreshed: the data "    \
-				   "plane alone")                                                 \
-	X(REFRESH, "refresh", 1, "off: nothing is renewed ahead of its expiry")                   \
-	X(L1, "l1", 1, "off: Redis is not used")                                                  \
-	X(QUERY_LOG, "query_log", 1, "off: no query is logged")                                   \
-	X(LIST_RELOAD, "list_reload", 1, "off: lists are not fetched, and not reloaded by hand")  \
+#define KNOB_LIST(X)                                                                             \
+	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1,                                           \
+		"off: each query to an upstream has a "                                          \
+		"socket of its own")                                                             \
+	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, "a socket is closed after so many queries")  \
+	X(RESOLVER, "resolver", 1,                                                               \
+		"off: misses are SERVFAIL, nothing is refreshed: the data "                      \
+		"plane alone")                                                                   \
+	X(REFRESH, "refresh", 1, "off: nothing is renewed ahead of its expiry")                  \
+	X(L1, "l1", 1, "off: Redis is not used")                                                 \
+	X(QUERY_LOG, "query_log", 1, "off: no query is logged")                                  \
+	X(LIST_RELOAD, "list_reload", 1, "off: lists are not fetched, and not reloaded by hand") \
 	X(API, "api", 1, "off: the control API serves the knobs and memory alone")
 
 enum knob {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1.h"
+
 #include "leak_demo.h"
 
 #include <errno.h>

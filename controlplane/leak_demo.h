@@ -7,12 +7,12 @@
 // that nobody prunes: a leak sanitizer would not see it.
 
 // X(name, what was kept for ever)
-#define LEAK_DEMO_LIST(X)                                                                        \
-	X(reload)  /* garbage of each reload of the lists */                                     \
-	X(bodies)  /* the body of each HTTP exchange, undrained */                               \
-	X(keys)    /* keys that were given no TTL */                                             \
-	X(refresh) /* each refresh held a whole message */                                       \
-	X(buffers) /* connections' buffers grew with each use and never shrank */                \
+#define LEAK_DEMO_LIST(X)                                                         \
+	X(reload)  /* garbage of each reload of the lists */                      \
+	X(bodies)  /* the body of each HTTP exchange, undrained */                \
+	X(keys)    /* keys that were given no TTL */                              \
+	X(refresh) /* each refresh held a whole message */                        \
+	X(buffers) /* connections' buffers grew with each use and never shrank */ \
 	X(map)     /* a map with an entry for each question that nobody took out */
 
 enum leak_demo {

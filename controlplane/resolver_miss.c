@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "resolver_internal.h"
 #include "leak_demo.h"
+#include "resolver_internal.h"
 
 #include <errno.h>
 #include <string.h>

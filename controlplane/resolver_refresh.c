@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Refresh-ahead (refresh.h) on the resolver's loop: its timers, and the questions it asks.
-#include "resolver_internal.h"
 #include "leak_demo.h"
+#include "resolver_internal.h"
 
 #include <event2/event.h>
 

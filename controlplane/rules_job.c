@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_job.h"
 
-#include "thread_start.h"
 #include "leak_demo.h"
+#include "thread_start.h"
 
 #include <errno.h>
 #include <fcntl.h>

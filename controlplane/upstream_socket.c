@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "upstream_socket.h"
+
 #include "leak_demo.h"
 
 #include <event2/event.h>

@@ -228,7 +228,7 @@ struct config_upstreams {
 	unsigned first_timeout_ms; // 400
 	unsigned max_sends;        // 6
 	unsigned backoff_s;        // 30: a failed server is asked last for so long
-	uint32_t socket_uses; // by a knob (controlplane/knobs.h); 0: UPSTREAM_SOCKET_USES
+	uint32_t socket_uses;      // by a knob (controlplane/knobs.h); 0: UPSTREAM_SOCKET_USES
 };
 
 struct config_limits {

@@ -11,7 +11,7 @@ lab_up
 printf 'redis: {mode: standalone, addresses: [127.0.0.1:6399]}\nrefresh: {hit_window: 15, sweep_interval: 5}\n' \
 	>>/run/weir/lab/weir.yaml
 restart() { "$lab" stop controlplane && WEIR_LEAK=$1 "$lab" start controlplane; } # restart LEAKS
-redis_up() { [ "$(weirctl --json status | jq -r .redis.state)" = up ]; }
+redis_up() { [ "$(weirctl --json cache stats | jq -r .redis.state)" = up ]; }
 # Each name of the many is a miss; the few are asked so often that they are renewed ahead of their expiry.
 seq -f 'ok-300.m%.0f.test A' 60000 >$tmp/many
 for _ in {1..50}; do seq -f 'ok-5.h%.0f.test A' 40; done >$tmp/few
@@ -48,7 +48,7 @@ check "bodies of HTTP exchanges are" function_grew on_request
 check "keys without a TTL are" function_grew l1_put
 check "refreshes that hold messages are" function_grew on_start
 check "buffers that never shrink are" function_grew upstream_socket_give
-check "the map that nobody prunes is" function_grew resolver_miss
+check "the map that nobody prunes is" eval "function_grew miss_resolve || function_grew resolver_miss" # inlined or not
 weirctl heap diff $tmp/a $tmp/b
 weirctl mem slope --seconds 10
 

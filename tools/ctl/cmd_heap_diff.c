@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <weir/text.h>
 
-enum { PROFILE_MAX = 64 << 20, GROWERS = 12 };
+enum { PROFILE_MAX = 64 << 20, GROWERS = 24 };
 
 static char *text_read(const char *path, int *err)
 {

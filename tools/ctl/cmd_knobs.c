@@ -44,8 +44,7 @@ int cmd_knobs(struct ctl *c)
 
 int cmd_set(struct ctl *c)
 {
-	const struct http_param params[] = {
-		{"knob", c->operand}, {"value", c->type}, {NULL, NULL}};
+	const struct http_param params[] = {{"knob", c->operand}, {"value", c->type}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	struct json_doc *doc = http_call_or_fail(c, true, "/set", params, HTTP_BUILD_MS);

@@ -101,7 +101,8 @@ const struct ctl_command ctl_commands[] = {
 		"Turns a knob, until the control plane ends."},
 	{"bisect", NULL, 0, 1, CTL_OPT_SECONDS | CTL_OPT_LOAD, cmd_bisect,
 		"[KNOB,...] [--seconds S] [--load COMMAND]",
-		"Which part grows: turns one knob at a time for S seconds (60) while COMMAND runs."},
+		"Which part grows: turns one knob at a time for S seconds (60) while COMMAND "
+		"runs."},
 	{"heap", "status", 0, 0, 0, cmd_heap_status, "",
 		"The control plane's heap, allocations a second, and whether it is profiled."},
 	{"heap", "on", 0, 1, 0, cmd_heap_on, "[OCTETS]",
