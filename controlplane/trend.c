@@ -4,7 +4,7 @@
 #include <math.h>
 
 // Student's t for 95% on both sides: Cornish and Fisher's expansion about the normal quantile,
-// within 4% from 2 degrees of freedom on.
+// within 2% from 3 degrees of freedom on.
 static double t_quantile(double freedom)
 {
 	const double z = 1.959964, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-enum { TREND_SAMPLES_MIN = 4 };
+enum { TREND_SAMPLES_MIN = 5 };
 
 struct trend {
 	unsigned samples;

@@ -57,7 +57,7 @@ bisect() { # bisect WANT
 	local try
 	for try in 1 2 3; do
 		seq -f "ok-300.try$try-%.0f.test A" 60000 >$tmp/many
-		weirctl --json bisect --seconds 8 refresh,resolver --load "$lab exec dnsperf -s $service -d $tmp/many -Q 400 -l 60 -q 50" \
+		weirctl --json bisect --seconds 12 refresh,resolver --load "$lab exec dnsperf -s $service -d $tmp/many -Q 400 -l 90 -q 50" \
 			>$tmp/bisect || return
 		[ "$(jq -r .suspect $tmp/bisect)" = "$1" ] && return
 	done
