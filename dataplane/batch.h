@@ -36,6 +36,7 @@ struct packet {
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);
 
 // What the query log has to know of a packet and cannot see in its reply; by its place in `store`.
+// All but the frame is one word, as that of most packets is alike.
 struct batch_note {
 	struct rte_mbuf *m;
 	uint16_t ede;       // or LOG_NO_EDE
@@ -43,7 +44,9 @@ struct batch_note {
 	uint8_t verdict;    // enum verdict
 	uint8_t rcode_high; // what does not fit into the header
 	bool is_answered;   // so the frame is the reply
+	uint8_t zero;
 };
+static_assert(offsetof(struct batch_note, zero) == offsetof(struct batch_note, ede) + 7);
 
 struct batch {
 	struct worker *w;
@@ -56,6 +59,7 @@ struct batch {
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
 	bool rang;       // something was put on the miss ring
 	bool logs;       // the query log is on: `note` is kept
+	bool log_lines;  // records went past the caches (query_record.h)
 	uint64_t start_tsc;
 	unsigned count;
 	unsigned looked_home, looked_other; // of these (record_line.h)

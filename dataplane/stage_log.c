@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "frame.h"
+#include "query_record.h"
 #include "stages.h"
 
 #include <rte_cycles.h>
@@ -28,24 +29,39 @@ static const uint8_t tier_of[VERDICT_COUNT] = {
 
 uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms)
 {
-	if (unlikely_(c->hz == 0))
+	if (unlikely_(c->scale == 0))
 		return now_ms * 1000;
-	return c->us + (tsc - c->tsc) * 1000000 / c->hz;
+	return c->us + ((tsc - c->tsc) * c->scale >> LOG_CLOCK_BITS);
+}
+
+// What sets nothing else is a plain hit.
+static const struct batch_note plain = {
+	.ede = LOG_NO_EDE, .list = LOG_NO_LIST, .verdict = VERDICT_hit, .is_answered = true};
+
+ATTR_INLINE uint64_t note_word(const struct batch_note *n)
+{
+	uint64_t word;
+	memcpy(&word, (const uint8_t *)n + offsetof(struct batch_note, ede), sizeof word);
+	return word;
 }
 
 void stage_log_begin(struct batch *b)
 {
-	for (unsigned i = 0; i < b->count; i++) {
+	const uint64_t word = note_word(&plain);
+	const unsigned count = b->count;
+	for (unsigned i = 0; i < count; i++) {
 		struct packet *p = &b->store[i];
-		b->note[i] = (struct batch_note){
-			.m = p->m,
-			.ede = LOG_NO_EDE,
-			.list = LOG_NO_LIST,
-			.verdict = VERDICT_hit, // what sets no other
-			.is_answered = true,
-		};
+		b->note[i].m = p->m;
+		memcpy((uint8_t *)&b->note[i] + offsetof(struct batch_note, ede), &word,
+			sizeof word);
 		p->q.question_len = 0; // not read yet
 	}
+	b->log_lines = false;
+}
+
+ATTR_INLINE bool is_logged(const struct batch_note *n)
+{
+	return !(unlogged >> n->verdict & 1);
 }
 
 struct log_times {
@@ -91,17 +107,14 @@ static void fill(struct log_record *r, const struct batch *b, const struct packe
 	r->flags =
 		(uint8_t)((p->ip_version == 6 ? LOG_IPV6 : 0) | (n->is_answered ? LOG_ANSWERED : 0)
 			  | tier_of[n->verdict] << LOG_TIER_SHIFT);
-	// A whole line where the ring has one: most names are shorter, and a copy of that size is
-	// two stores.
-	if (r->name_len)
-		memcpy(r + 1, p->q.name.wire, r->name_len);
+	memcpy(r + 1, p->q.name.wire, r->name_len);
 }
 
 static struct log_times times_of(const struct batch *b)
 {
 	const struct log_clock *c = &b->w->log_clock;
 	uint64_t at = log_clock_us(c, b->start_tsc, b->now_ms);
-	uint64_t took = c->hz ? (rte_rdtsc() - b->start_tsc) * 1000000 / c->hz : 0;
+	uint64_t took = (rte_rdtsc() - b->start_tsc) * c->scale >> LOG_CLOCK_BITS;
 	return (struct log_times){
 		.at_us = at, .took_us = took < UINT16_MAX ? (uint16_t)took : UINT16_MAX};
 }
@@ -126,25 +139,92 @@ void note_describe(struct log_record *r, const struct batch *b, const struct pac
 		fill(r, b, p, n, &times);
 }
 
-void stage_log(struct batch *b, unsigned received)
+ATTR_INLINE uint8_t name_len_of(const struct packet *p)
+{
+	return p->q.question_len ? p->q.name.len : 0;
+}
+
+// One that is no plain hit, in a piece of the ring; where the next one goes.
+static uint8_t *put(uint8_t *unit, const struct batch *b, unsigned i, const struct log_times *times)
+{
+	const struct packet *p = &b->store[i];
+	uint8_t name_len = name_len_of(p);
+	uint32_t len = (uint32_t)sizeof(struct log_record) + name_len;
+	uint64_t units = ring_units_of(len);
+	ring_header_put(
+		unit, (struct ring_unit){.len = len, .units = (uint16_t)units, .type = MSG_LOG});
+	struct log_record *r = (void *)(unit + sizeof(struct ring_unit));
+	r->weight = 1;
+	r->name_len = name_len;
+	fill(r, b, p, &b->note[i], times);
+	return unit + units * RING_UNIT;
+}
+
+// A record for every query, all in one piece of the ring.
+static void record_all(struct batch *b, unsigned received, uint8_t *unit)
+{
+	const struct log_times times = times_of(b);
+	const struct query_record line =
+		query_record_of(b, times.at_us, times.took_us, tier_of[VERDICT_hit]);
+	const uint64_t plain_word = note_word(&plain);
+	const uint8_t *first = unit;
+	for (unsigned i = 0; i < received; i++) {
+		const struct batch_note *n = &b->note[i];
+		const struct packet *p = &b->store[i];
+		if (likely_(note_word(n) == plain_word) && likely_(p->q.question_len))
+			unit = query_record_put(unit, p, n->m, &line);
+		else if (is_logged(n))
+			unit = put(unit, b, i, &times);
+	}
+	log_writer_span_take(&b->w->log, (uint64_t)(unit - first) / RING_UNIT);
+	b->log_lines = true;
+}
+
+static void record_one(struct batch *b, unsigned i, struct log_times *times)
+{
+	const struct packet *p = &b->store[i];
+	struct log_record *r = log_writer_take(&b->w->log, name_len_of(p));
+	if (unlikely_(!r))
+		return;
+	if (!times->at_us)
+		*times = times_of(b);
+	fill(r, b, p, &b->note[i], times);
+}
+
+static void record_some(struct batch *b, unsigned received)
 {
 	struct log_writer *log = &b->w->log;
 	struct log_times times = {0};
+	uint32_t left = log_writer_left(log), skipped = 0;
 	for (unsigned i = 0; i < received; i++) {
-		const struct batch_note *n = &b->note[i];
-		if (unlogged >> n->verdict & 1)
+		if (!is_logged(&b->note[i]))
 			continue;
-		if (likely_(log_writer_left(log) > 1)) {
-			log_writer_skip(log, 1);
+		if (likely_(left > 1)) {
+			left--;
+			skipped++;
 			continue;
 		}
-		const struct packet *p = &b->store[i];
-		struct log_record *r = log_writer_take(log, p->q.question_len ? p->q.name.len : 0);
-		if (unlikely_(!r))
-			continue;
-		if (!times.at_us)
-			times = times_of(b);
-		fill(r, b, p, n, &times);
+		log_writer_skip(log, skipped);
+		record_one(b, i, &times);
+		left = log_writer_left(log);
+		skipped = 0;
 	}
-	log_writer_publish(log);
+	log_writer_skip(log, skipped);
+}
+
+void stage_log(struct batch *b, unsigned received)
+{
+	uint64_t most = received * ring_units_of(LOG_MESSAGE_MAX);
+	uint8_t *unit = log_writer_span(&b->w->log, most);
+	if (likely_(unit))
+		record_all(b, received, unit);
+	else
+		record_some(b, received);
+}
+
+void stage_log_end(struct batch *b)
+{
+	if (b->log_lines)
+		query_record_fence();
+	log_writer_publish(&b->w->log);
 }

@@ -17,7 +17,8 @@ void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, o
 void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the bell
 
 // The query log, when it is on: what is noted of each packet, before stage_net, and the records of
-// those queries that the worker ended itself, before their packets leave.
+// those queries that the worker ended itself, before their packets leave; published when these are
+// on their way, so that nothing waits for the records' way to memory.
 void stage_log_begin(struct batch *b);
 void stage_log(struct batch *b, unsigned received);
 // Of what came with this verdict the stages have read that it is a query to us.
@@ -30,6 +31,7 @@ void note_describe(struct log_record *r, const struct batch *b, const struct pac
 struct stage_cycles;
 void stage_watch_begin(struct batch *b);
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
+void stage_log_end(struct batch *b);
 uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.

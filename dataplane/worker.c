@@ -110,6 +110,8 @@ ATTR_INLINE unsigned turn(
 	if (watching)
 		stage_watch(&b, received, c);
 	stage_tx(&b);
+	if (unlikely_(b.logs))
+		stage_log_end(&b);
 	lap(c, laps, STAGE_tx);
 	uint64_t busy = rte_rdtsc() - start_tsc;
 	stats_add(&w->stats->counter[COUNTER_busy_cycles], busy);

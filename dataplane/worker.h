@@ -69,11 +69,18 @@ struct worker_service { // service addresses, constant
 };
 
 // Microseconds from the TSC, set by the clock each time that the worker's heart beats: asking the
-// clock itself may be a system call. hz 0: no EAL, milliseconds have to do.
+// clock itself may be a system call. scale 0: no EAL, milliseconds have to do.
 struct log_clock {
 	uint64_t us, tsc;
-	uint64_t hz;
+	uint64_t scale; // microseconds a cycle, with LOG_CLOCK_BITS behind the point
 };
+enum { LOG_CLOCK_BITS = 32 };
+
+ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz)
+{
+	uint64_t scale = hz ? (UINT64_C(1000000) << LOG_CLOCK_BITS) / hz : 0;
+	return (struct log_clock){.us = us, .tsc = tsc, .scale = scale};
+}
 
 struct worker {
 	// Constant after launch.

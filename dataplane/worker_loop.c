@@ -93,8 +93,7 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	*next_ms = w->now_ms + BEAT_MS;
 	atomic_store_explicit(&w->lane->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
-	w->log_clock = (struct log_clock){
-		.us = clock_mono_us(), .tsc = rte_rdtsc(), .hz = rte_get_tsc_hz()};
+	w->log_clock = log_clock_at(clock_mono_us(), rte_rdtsc(), rte_get_tsc_hz());
 	look_at_watch(w);
 	if (log_writer_is_on(&w->log))
 		log_writer_beat(&w->log, w->log_clock.us);

@@ -14,24 +14,10 @@
 
 enum { RING_UNITS_MIN = 8, RING_MSG_UNITS_MAX = UINT16_MAX };
 
-static uint64_t msg_units(uint32_t len)
-{
-	return ((uint64_t)len + sizeof(struct ring_unit) + RING_UNIT - 1) / RING_UNIT;
-}
-
 // A quarter of the ring, so that a message and the pad before it always fit an empty ring.
 static uint64_t msg_units_limit(uint64_t units)
 {
 	return units / 4 < RING_MSG_UNITS_MAX ? units / 4 : RING_MSG_UNITS_MAX;
-}
-
-// Headers move as one word each way, so that the consumer judges exactly what it uses, also
-// when the producer changes it meanwhile.
-static void header_store(uint8_t *unit, struct ring_unit h)
-{
-	uint64_t word;
-	memcpy(&word, &h, sizeof word);
-	__atomic_store_n((uint64_t *)(void *)unit, word, __ATOMIC_RELAXED);
 }
 
 static struct ring_unit header_load(const uint8_t *unit)
@@ -80,7 +66,7 @@ static void producer_heal(struct ring_producer *p)
 void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len)
 {
 	assert(type != MSG_PAD);
-	uint64_t n = msg_units(len);
+	uint64_t n = ring_units_of(len);
 	if (len == 0 || n > msg_units_limit(p->units))
 		return NULL;
 	uint64_t pos = p->next & (p->units - 1);
@@ -91,16 +77,26 @@ void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len)
 		return NULL;
 	}
 	if (pad) {
-		header_store(p->data + pos * RING_UNIT,
+		ring_header_put(p->data + pos * RING_UNIT,
 			(struct ring_unit){.units = (uint16_t)pad, .type = MSG_PAD});
 		FAULT_POINT(ring_pad_written);
 		pos = 0;
 	}
 	uint8_t *unit = p->data + pos * RING_UNIT;
-	header_store(unit, (struct ring_unit){.len = len, .units = (uint16_t)n, .type = type});
+	ring_header_put(unit, (struct ring_unit){.len = len, .units = (uint16_t)n, .type = type});
 	FAULT_POINT(ring_header_written);
 	p->next += pad + n;
 	return unit + sizeof(struct ring_unit);
+}
+
+uint8_t *ring_span(struct ring_producer *p, uint64_t units)
+{
+	uint64_t pos = p->next & (p->units - 1);
+	if (units > p->units - pos
+		|| (p->units - (p->next - p->head_seen) < units
+			&& (!producer_look(p) || p->units - (p->next - p->head_seen) < units)))
+		return NULL;
+	return p->data + pos * RING_UNIT;
 }
 
 bool ring_is_fuller(struct ring_producer *p, uint64_t units)
@@ -167,7 +163,7 @@ static bool header_fits(
 		return false;
 	if (h.type == MSG_PAD) // fills the end, and the message that it made room for follows
 		return h.len == 0 && h.units == to_end && h.units < left;
-	return h.len != 0 && msg_units(h.len) == h.units;
+	return h.len != 0 && ring_units_of(h.len) == h.units;
 }
 
 int ring_read(struct ring_consumer *c, void *buf, uint32_t cap, uint16_t *type)

@@ -51,6 +51,16 @@ ATTR_INLINE uint32_t log_writer_left(const struct log_writer *w)
 // The query that is due. Room for its record and `name_len` octets behind it, with `weight` and
 // `name_len` set and nothing else; NULL: the ring is full, and the query is owed.
 ATTR_MUST_CHECK struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len);
+// Where every query has its record and nothing is owed: room in one piece for a batch of them, each
+// as log_writer_take and ring_reserve would have made it. NULL: take them one by one.
+ATTR_INLINE uint8_t *log_writer_span(struct log_writer *w, uint64_t units)
+{
+	return w->sample == 1 && w->skipped == 0 ? ring_span(&w->ring, units) : NULL;
+}
+ATTR_INLINE void log_writer_span_take(struct log_writer *w, uint64_t units)
+{
+	ring_span_take(&w->ring, units);
+}
 // All records of a batch, and what is owed.
 void log_writer_publish(struct log_writer *w);
 // Says what is owed in a record of its own. False: no room, or nothing is owed.

@@ -23,6 +23,7 @@
 #include "shm_abi.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 struct ring_unit {
 	uint32_t len;   // octets behind this header
@@ -61,6 +62,30 @@ void ring_consumer_init(struct ring_consumer *c, const struct ring_index *tail,
 // Room for a message of `len` octets (8-octet aligned), or NULL: full, or longer than a quarter of
 // the ring. Invisible to the consumer until ring_publish.
 ATTR_MUST_CHECK void *ring_reserve(struct ring_producer *p, uint16_t type, uint32_t len);
+// Room for so many units in one piece, for a batch of messages whose headers (ring_header_put) and
+// octets the caller writes one behind the other; NULL: full, or the end of the ring is nearer. They
+// are reserved by ring_span_take, with what was written of them.
+ATTR_MUST_CHECK uint8_t *ring_span(struct ring_producer *p, uint64_t units);
+ATTR_INLINE void ring_span_take(struct ring_producer *p, uint64_t units)
+{
+	p->next += units;
+}
+
+// Of a message with so many octets behind its header.
+ATTR_INLINE uint64_t ring_units_of(uint32_t len)
+{
+	return ((uint64_t)len + sizeof(struct ring_unit) + RING_UNIT - 1) / RING_UNIT;
+}
+
+// Headers move as one word each way, so that the consumer judges exactly what it uses, also
+// when the producer changes it meanwhile.
+ATTR_INLINE void ring_header_put(uint8_t *unit, struct ring_unit h)
+{
+	uint64_t word;
+	memcpy(&word, &h, sizeof word);
+	__atomic_store_n((uint64_t *)(void *)unit, word, __ATOMIC_RELAXED);
+}
+
 // Are more than `units` taken? Reads the consumer's index only when that is possible by what is
 // known of it. Nonsense there is a full ring.
 bool ring_is_fuller(struct ring_producer *p, uint64_t units);

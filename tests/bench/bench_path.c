@@ -69,13 +69,14 @@ static bool run_case(struct path_rig *r, const struct path_case *c)
 int main(int argc, char **argv)
 {
 	static struct path_rig rig;
-	const char *goals = NULL;
-	for (int c; (c = getopt(argc, argv, "g:")) != -1;) {
-		if (c != 'g') {
-			fputs("usage: bench_path [-g G1,G2,...]\n", stderr);
+	const char *goals = NULL, *part = "";
+	for (int c; (c = getopt(argc, argv, "g:c:")) != -1;) {
+		if (c != 'g' && c != 'c') {
+			fputs("usage: bench_path [-g G1,G2,...] [-c PART-OF-A-CASE'S-NAME]\n",
+				stderr);
 			return 2;
 		}
-		goals = optarg;
+		*(c == 'g' ? &goals : &part) = optarg;
 	}
 	uint32_t frames = path_case_frames(goals);
 	if (frames == 0) {
@@ -86,6 +87,8 @@ int main(int argc, char **argv)
 	bool ok = path_rig_start(&rig, frames, false);
 	const struct path_case *c;
 	for (unsigned at = 0; ok && (c = path_case_next(goals, &at));) {
+		if (!strstr(c->name, part))
+			continue;
 		if (c->versus >= VERSUS_WRITES && !beside)
 			fprintf(stderr, "%s: left out, it needs a second CPU\n", c->name);
 		else

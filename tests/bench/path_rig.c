@@ -132,8 +132,7 @@ void path_rig_log(struct path_rig *r, uint32_t sample)
 	uint64_t written = atomic_load(&r->dp.log_tail.units);
 	atomic_store(&r->cp.log_head.units, written);
 	log_writer_set(&r->w.log, sample, 0);
-	r->w.log_clock = (struct log_clock){
-		.us = clock_mono_us(), .tsc = rte_rdtsc(), .hz = rte_get_tsc_hz()};
+	r->w.log_clock = log_clock_at(clock_mono_us(), rte_rdtsc(), rte_get_tsc_hz());
 }
 
 bool path_rig_start(struct path_rig *r, uint32_t frames, bool two_lcores)

@@ -232,6 +232,58 @@ static void test_weights(void **)
 	weights(100);
 }
 
+// A batch's records in one piece are as those taken one by one, which a debt of earlier queries
+// asks for: the same but for the weight and the times.
+static void expect_twins(struct harness *h, const struct wire_query *q, enum verdict v)
+{
+	enum { OWED = 2 };
+	struct log_record one, two;
+	struct wire_reply reply;
+	harness_ask(h, q, v, &reply);
+	assert_true(next());
+	one = end.record;
+	assert_string_equal(end.name, q->name);
+	h->w.log.skipped = OWED;
+	harness_ask(h, q, v, &reply);
+	assert_true(next());
+	two = end.record;
+	assert_string_equal(end.name, q->name);
+	assert_int_equal(one.weight, 1);
+	assert_int_equal(two.weight, 1 + OWED);
+	assert_true(two.time_us >= one.time_us);
+	two.weight = one.weight;
+	two.time_us = one.time_us;
+	two.dataplane_us = one.dataplane_us;
+	assert_memory_equal(&one, &two, sizeof one);
+	assert_false(next());
+}
+
+static void test_twins(void **)
+{
+	static const char *const prefixes[] = {WIRE_CLIENT4 " " WIRE_CLIENT6};
+	static const struct policy_group group[2];
+	char name[256];
+	struct harness *h = begin(1);
+	harness_groups(h, prefixes, ARRAY_LEN(prefixes), group);
+	for (unsigned len = 1; len <= 253; len += 9) {
+		memset(name, 'a', sizeof name);
+		for (unsigned i = 50; i + 1 < len; i += 51)
+			name[i] = '.';
+		name[len] = '\0';
+		harness_put(h, &(struct harness_record){.name = name, .count = 1});
+		for (unsigned k = 0; k < 4; k++) {
+			const struct wire_query q = {
+				.name = name, .version = k & 1 ? 6 : 4, .has_vlan = k & 2};
+			expect_twins(h, &q, VERDICT_hit);
+			assert_int_equal(end.record.group, 1);
+			expect_client(&end.record, k & 1 ? WIRE_CLIENT6 : WIRE_CLIENT4);
+		}
+	}
+	const struct wire_query chaos = {.name = "a.example", .qclass = 4, .edns = true};
+	expect_twins(h, &chaos, VERDICT_refused);
+	harness_end(h);
+}
+
 static void test_off(void **)
 {
 	struct harness *h = begin(0);
@@ -252,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_what_has_no_answer_of_its_own),
 		cmocka_unit_test(test_the_longest_name),
 		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_off),
 	};
 	return HARNESS_MAIN(tests);

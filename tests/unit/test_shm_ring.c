@@ -144,6 +144,49 @@ static void test_doorbell(void **)
 	fixture_end(&f);
 }
 
+// Two messages of a unit, written in one piece of the ring.
+static void put_span(struct ring_producer *p, uint64_t n)
+{
+	uint8_t *unit = ring_span(p, 2);
+	assert_non_null(unit);
+	for (unsigned i = 0; i < 2; i++, unit += RING_UNIT) {
+		const uint32_t len = 8;
+		ring_header_put(unit, (struct ring_unit){.len = len,
+					      .units = (uint16_t)ring_units_of(len),
+					      .type = (uint16_t)(1 + (n + i) % 2)});
+		for (uint32_t k = 0; k < len; k++)
+			unit[sizeof(struct ring_unit) + k] = msg_octet(n + i, k);
+	}
+	ring_span_take(p, 2);
+}
+
+static void test_span(void **)
+{
+	struct fixture f;
+	fixture_init(&f, UINT64_MAX - UNITS + 1);
+	assert_null(ring_span(&f.p, UNITS + 1));
+	for (uint64_t n = 0; n < UNITS; n += 2)
+		put_span(&f.p, n);
+	assert_null(ring_span(&f.p, 1)); // full
+	expect_none(&f.c);
+	ring_publish(&f.p);
+	expect(&f.c, 0, 8);
+	ring_release(&f.c);
+	assert_non_null(ring_span(&f.p, 1));
+	assert_null(ring_span(&f.p, 2));
+	for (uint64_t n = 1; n < UNITS; n++)
+		expect(&f.c, n, 8);
+	ring_release(&f.c);
+	assert_true(put(&f.p, 9, 1));
+	assert_null(ring_span(&f.p, UNITS)); // not in one piece
+	assert_non_null(ring_span(&f.p, UNITS - 1));
+	f.s->head.units += UNITS;
+	f.p.head_seen = f.p.next - UNITS;
+	assert_null(ring_span(&f.p, 1)); // that is nonsense
+	assert_int_equal(f.p.anomalies, 1);
+	fixture_end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_overlong_is_skipped),
 		cmocka_unit_test(test_restart_of_each_side),
 		cmocka_unit_test(test_doorbell),
+		cmocka_unit_test(test_span),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
