@@ -85,5 +85,4 @@ void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *
 		}
 		show(b, i, c, received);
 	}
-	ring_publish(ring);
 }

@@ -27,7 +27,8 @@ bool note_has_query(enum verdict v);
 void note_describe(struct log_record *r, const struct batch *b, const struct packet *p,
 	const struct batch_note *n, bool is_query);
 
-// While somebody watches: what came, before stage_net, and what became of it, before stage_tx.
+// While somebody watches: what came, before stage_net, and what became of it, before stage_tx;
+// published by stage_log_end, behind whose fence the records before it are whole.
 struct stage_cycles;
 void stage_watch_begin(struct batch *b);
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
