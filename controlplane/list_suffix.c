@@ -79,8 +79,9 @@ static void load(void)
 	const char *dist = psl_dist_filename();
 	const char *dot = dist ? strrchr(dist, '.') : NULL;
 	if (dot) {
+		// The packed form, 54 KB: what libpsl makes of the text takes 1.7 MB.
+		suffixes = psl_load_file(dist);
 		snprintf(path, sizeof path, "%.*s.dat", (int)(dot - dist), dist);
-		suffixes = psl_load_file(path);
 		filtered = suffixes && filter_fill(path);
 	}
 	if (!suffixes)
