@@ -76,7 +76,9 @@ int mem_watch_read(struct mem_watch *w, struct mem_reading *out)
 		return rc;
 	struct heap_stats heap;
 	heap_read(&heap);
-	r.process.allocated = heap.allocated;
+	// What threads keep for their next allocations counts as handed out in jemalloc.
+	r.process.allocated =
+		heap.allocated - (heap.threads_cached < heap.allocated ? heap.threads_cached : 0);
 	r.process.held = heap.resident;
 	r.all = mem_accounts(r.account);
 	r.unexplained = mem_unexplained(&r.process, &r.all);

@@ -179,6 +179,11 @@ void heap_free(void *p)
 	errno = err;
 }
 
+size_t heap_size(void *p)
+{
+	return malloc_usable_size(p) - MARK;
+}
+
 #define X(name)                                                                \
 	void *heap_##name##_malloc(size_t n)                                   \
 	{                                                                      \

@@ -40,6 +40,7 @@ void *heap_aligned_alloc(struct heap_site *s, size_t align, size_t n)
 char *heap_strdup(struct heap_site *s, const char *text) __attribute__((malloc));
 char *heap_strndup(struct heap_site *s, const char *text, size_t n) __attribute__((malloc));
 void heap_free(void *p);
+size_t heap_size(void *p); // what a block of ours holds, at least what was asked for
 
 enum { HEAP_SITES_MAX = 512 };
 
@@ -47,7 +48,7 @@ enum { HEAP_SITES_MAX = 512 };
 unsigned heap_sites(const struct heap_site *out[], unsigned cap);
 
 // Libraries that let us set their functions.
-#define HEAP_LIBRARY_LIST(X) X(libevent) X(jansson) X(hyperscan) X(curl) X(cyaml)
+#define HEAP_LIBRARY_LIST(X) X(libevent) X(jansson) X(hyperscan) X(curl) X(cyaml) X(sqlite)
 
 enum heap_library {
 #define X(name) HEAP_LIBRARY_##name,
