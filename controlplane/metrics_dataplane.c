@@ -75,7 +75,7 @@ void metrics_dataplane(struct metrics_text *t, const struct stats_copy *s)
 }
 
 struct numbers { // decimal, of workers and groups
-	char text[SHM_WORKERS_MAX][8];
+	char text[SHM_WORKERS_MAX][sizeof "4294967295"];
 	const char *name[SHM_WORKERS_MAX];
 };
 
