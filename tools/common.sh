@@ -52,6 +52,21 @@ packages_install() {
 	done
 }
 
+# Packages of which the tests need a program, and which would take over the machine if they were installed: unpacked into
+# build/unpacked. Where that fails the tests say what they leave out.
+packages_unpack() {
+	local kind name dir
+	while read -r kind name _; do
+		[ "$kind" = unpack ] || continue
+		dir=$weir_root/build/unpacked/$name
+		[ ! -d "$dir" ] && command -v apt-get >/dev/null || continue
+		say "unpacking: $name"
+		mkdir -p "$dir.part" && (cd "$dir.part" && apt-get download -qq "$name" >/dev/null 2>&1 && dpkg -x "$name"_*.deb . && rm ./*.deb) &&
+			mv "$dir.part" "$dir" || say "cannot unpack $name"
+		rm -rf "$dir.part"
+	done <"$weir_root/tools/packages"
+}
+
 # build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when
 # it fails.
 build_tree() {

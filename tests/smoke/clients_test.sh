@@ -136,7 +136,8 @@ if have unbound; then
 	served "unbound that forwards over TCP" through 5604 ok.first.test A
 	forwarder unbound 5604
 fi
-resolved=${WEIR_RESOLVED:-/lib/systemd/systemd-resolved}
+resolved=/lib/systemd/systemd-resolved
+[ -x $resolved ] || resolved=$root/build/unpacked/systemd-resolved$resolved
 if [ -x "$resolved" ]; then
 	cp /etc/passwd $conf/passwd && cp /etc/group $conf/group
 	grep -q '^systemd-resolve:' $conf/passwd || echo 'systemd-resolve:x:0:0::/:/bin/false' >>$conf/passwd
