@@ -115,42 +115,55 @@ static void add_query(struct line *l, const struct log_record *r)
 			r->reply_len);
 }
 
-static bool line_make(struct line *l, int64_t wall_us, const uint8_t *msg, size_t len)
+static void add_frame(struct line *l, const uint8_t *frame, unsigned len)
 {
-	struct watch_msg m;
-	if (len < sizeof m)
+	static const char digits[] = "0123456789abcdef";
+	add(l, ",\"frame\":\"");
+	for (unsigned i = 0; i < len && l->len + 2 < sizeof l->text; i++) {
+		l->text[l->len++] = digits[frame[i] >> 4];
+		l->text[l->len++] = digits[frame[i] & 0xf];
+	}
+	add(l, "\"");
+}
+
+static bool message_read(struct watch_msg *m, const uint8_t *msg, size_t len)
+{
+	if (len < sizeof *m)
 		return false;
-	memcpy(&m, msg, sizeof m);
-	const struct log_record *r = &m.record;
-	if (r->verdict >= VERDICT_COUNT || m.kept > WATCH_FRAME_MAX
-		|| len != sizeof m + r->name_len + m.kept)
-		return false;
+	memcpy(m, msg, sizeof *m);
+	return m->record.verdict < VERDICT_COUNT && m->kept <= WATCH_FRAME_MAX
+	       && len == sizeof *m + m->record.name_len + m->kept;
+}
+
+static void line_make(
+	struct line *l, int64_t wall_us, const struct watch_msg *m, const uint8_t *behind)
+{
+	const struct log_record *r = &m->record;
 	l->len = 0;
-	add(l, "{\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
-		(int64_t)r->time_us + wall_us, verdict_names[r->verdict], m.frame_len, m.batch);
+	add(l, "{\"time_us\":%" PRIu64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
+		r->time_us + (uint64_t)wall_us, verdict_names[r->verdict], m->frame_len, m->batch);
 	if (r->client_port)
 		add_query(l, r);
-	add_name(l, msg + sizeof m, r->name_len);
+	add_name(l, behind, r->name_len);
 	add(l, ",\"stage_ns\":{");
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
-		add(l, "%s\"%s\":%" PRIu32, s ? "," : "", stage_names[s], m.stage_ns[s]);
+		add(l, "%s\"%s\":%" PRIu32, s ? "," : "", stage_names[s], m->stage_ns[s]);
 	add(l, "}");
-	const uint8_t *frame = msg + sizeof m + r->name_len;
-	add(l, m.kept ? ",\"frame\":\"" : "");
-	for (unsigned i = 0; i < m.kept; i++)
-		add(l, "%02x", frame[i]);
-	add(l, m.kept ? "\"}\n" : "}\n");
-	return true;
+	if (m->kept)
+		add_frame(l, behind + r->name_len, m->kept);
+	add(l, "}\n");
 }
 
 bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
 {
 	struct watch *w = watch;
+	struct watch_msg m;
 	struct line l;
-	bool is_sane = line_make(&l, wall_us, msg, len);
+	bool is_sane = message_read(&m, msg, len);
 	pthread_mutex_lock(&w->lock);
 	w->counts.bad += !is_sane;
-	if (is_sane && w->buffer && l.len <= WATCH_BUFFER_MAX - w->used) {
+	if (is_sane && w->buffer && WATCH_BUFFER_MAX - w->used >= sizeof l.text) {
+		line_make(&l, wall_us, &m, msg + sizeof m);
 		memcpy(w->buffer + w->used, l.text, l.len);
 		w->used += l.len;
 		w->counts.shown++;
