@@ -37,10 +37,13 @@ static void take_epoch(struct worker *w)
 	atomic_store_explicit(&w->epoch_in_use, epoch, memory_order_release);
 }
 
-// At each beat and with new settings: it ends by itself, should nobody be there to end it.
+// At each beat and with new settings: it ends by itself, should nobody be there to end it. An end
+// that is farther away than any watch may last is none that anybody asked for.
 static void look_at_watch(struct worker *w)
 {
-	w->watching = w->tables && w->tables->config.watch.until_ms > w->now_ms;
+	enum { MOST_MS = WATCH_SECONDS_MAX * 1000, CLOCKS_MS = 1000 }; // ours ticks slowly
+	const uint64_t until_ms = w->tables ? w->tables->config.watch.until_ms : 0;
+	w->watching = until_ms > w->now_ms && until_ms - w->now_ms <= MOST_MS + CLOCKS_MS;
 	if (w->watching)
 		w->until_timed = 0;
 }

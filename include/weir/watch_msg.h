@@ -14,7 +14,7 @@ enum { WATCH_FRAME_MAX = 1536, WATCH_STAGES = 8, WATCH_SECONDS_MAX = 600 };
 
 // MSG_WATCH: this, `record.name_len` octets of name, `kept` octets of frame.
 struct watch_msg {
-	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage, up to that which settled it
+	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage; of tx 0, which comes later
 	uint16_t frame_len, kept;        // as it came; 0 without frames
 	uint16_t batch;                  // frames in the batch
 	uint16_t reserved;
