@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a worker shows while somebody watches: each frame that passes the filter, as it came, with
+// what became of it; behind the records of the query log, and never in their half of the ring.
+#include "harness.h"
+
+#include <weir/dns_name.h>
+#include <weir/keyhash.h>
+#include <weir/watch_msg.h>
+
+enum { UNITS = 256 };
+
+struct log_end {
+	alignas(CACHE_LINE) struct ring_index tail, head;
+	alignas(CACHE_LINE) uint8_t data[UNITS * RING_UNIT];
+	_Atomic uint64_t owed;
+	struct ring_consumer ring;
+	uint16_t type; // of the last message read
+	struct watch_msg msg;
+	struct log_record record;
+	char name[DNS_NAME_TEXT_MAX];
+	uint8_t frame[WATCH_FRAME_MAX];
+};
+
+static struct log_end end;
+
+static struct harness *begin(uint32_t sample, const struct dp_watch *filter)
+{
+	struct harness *h = harness_begin(NULL);
+	memset(&end, 0, sizeof end);
+	log_writer_init(&h->w.log, &end.tail, &end.head, end.data, UNITS, &end.owed);
+	log_writer_set(&h->w.log, sample, 0);
+	ring_consumer_init(&end.ring, &end.tail, &end.head, end.data, UNITS);
+	h->tables.config.watch = *filter;
+	h->w.watching = true;
+	h->w.ns_shifted = UINT64_C(1) << CYCLES_SHIFT;
+	harness_put(h, &(struct harness_record){.name = "www.example", .count = 1});
+	return h;
+}
+
+static bool next(void)
+{
+	alignas(8) uint8_t msg[WATCH_MESSAGE_MAX];
+	struct dns_name name;
+	int len = ring_read(&end.ring, msg, sizeof msg, &end.type);
+	ring_release(&end.ring);
+	assert_true(len >= 0);
+	if (len == 0)
+		return false;
+	if (end.type == MSG_LOG) {
+		memcpy(&end.record, msg, sizeof end.record);
+		return true;
+	}
+	assert_int_equal(end.type, MSG_WATCH);
+	memcpy(&end.msg, msg, sizeof end.msg);
+	end.record = end.msg.record;
+	assert_int_equal(len, sizeof end.msg + end.record.name_len + end.msg.kept);
+	end.name[0] = '\0';
+	if (end.record.name_len) {
+		struct rd rd = rd_init(msg + sizeof end.msg, end.record.name_len);
+		assert_int_equal(dns_name_read(&rd, &name), 0);
+		(void)dns_name_to_text(&name, end.name);
+	}
+	memcpy(end.frame, msg + sizeof end.msg + end.record.name_len, end.msg.kept);
+	return true;
+}
+
+static bool shows(struct harness *h, const struct wire_query *q)
+{
+	uint8_t frame[WIRE_MAX];
+	harness_inject(h, frame, wire_make(q, frame));
+	harness_turns(h);
+	harness_drain(h);
+	bool shown = next();
+	assert_false(shown && next());
+	return shown;
+}
+
+static void test_a_frame_as_it_came(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
+	const struct wire_query q = {.name = "WWW.example", .version = 6};
+	uint8_t frame[WIRE_MAX];
+	size_t len = wire_make(&q, frame);
+	assert_true(shows(h, &q));
+	assert_int_equal(end.record.verdict, VERDICT_hit);
+	assert_true(end.record.flags & LOG_ANSWERED);
+	assert_int_equal(end.record.client_port, 4242);
+	assert_string_equal(end.name, "www.example");
+	assert_int_equal(end.msg.batch, 1);
+	assert_int_equal(end.msg.frame_len, len);
+	assert_int_equal(end.msg.kept, len);
+	assert_memory_equal(end.frame, frame, len); // not the reply that was written over it
+	assert_true(end.msg.stage_ns[STAGE_rx] > 0 && end.msg.stage_ns[STAGE_lookup] > 0);
+	assert_int_equal(end.msg.stage_ns[STAGE_tx], 0);
+	h->tables.config.watch.frames = 0;
+	assert_true(shows(h, &q));
+	assert_int_equal(end.msg.kept, 0);
+	assert_int_equal(end.msg.frame_len, len);
+	harness_end(h);
+}
+
+static uint64_t hash_of(const char *text)
+{
+	uint8_t wire[256];
+	return contenthash(wire, wire_name(text, wire));
+}
+
+static void test_names(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("example")});
+	assert_true(shows(h, &(struct wire_query){.name = "www.EXAMPLE"}));
+	assert_true(shows(h, &(struct wire_query){.name = "example"}));
+	assert_false(shows(h, &(struct wire_query){.name = "wwwexample"}));
+	assert_false(shows(h, &(struct wire_query){.name = "example.test"}));
+	assert_false(shows(h, &(struct wire_query){.name = ""}));
+	// Whose name was not read passes no name.
+	const struct wire_query bad = {.name = "example", .csum = WIRE_CSUM_BAD};
+	assert_false(shows(h, &bad));
+	h->tables.config.watch.name_hash = hash_of("");
+	assert_true(shows(h, &(struct wire_query){.name = ""}));
+	assert_true(shows(h, &(struct wire_query){.name = "any.test"}));
+	harness_end(h);
+}
+
+static void test_clients(void **)
+{
+	const struct dp_watch filter = {
+		.client_version = 4, .client_bits = 31, .client = {198, 18, 0, 2}};
+	struct harness *h = begin(0, &filter);
+	struct wire_query q = {.name = "www.example", .src = "198.18.0.3"};
+	assert_true(shows(h, &q));
+	q.src = "198.18.0.4";
+	assert_false(shows(h, &q));
+	q = (struct wire_query){.name = "www.example", .version = 6};
+	assert_false(shows(h, &q));
+	h->tables.config.watch.client_version = 0;
+	assert_true(shows(h, &q));
+	// More bits than an address has are those of an address, which is not this one.
+	h->tables.config.watch.client_version = 6;
+	h->tables.config.watch.client_bits = 255;
+	assert_false(shows(h, &q));
+	harness_end(h);
+}
+
+static void test_verdicts(void **)
+{
+	const struct dp_watch filter = {.verdicts = UINT64_C(1) << VERDICT_drop_udp_csum};
+	struct harness *h = begin(0, &filter);
+	struct wire_query q = {.name = "www.example"};
+	assert_false(shows(h, &q));
+	q.csum = WIRE_CSUM_BAD;
+	assert_true(shows(h, &q));
+	assert_int_equal(end.record.verdict, VERDICT_drop_udp_csum);
+	assert_int_equal(end.record.client_port, 0); // of no query nothing was read
+	assert_string_equal(end.name, "");
+	harness_end(h);
+}
+
+// Both at once: the record is whole, and comes first.
+static void test_beside_the_query_log(void **)
+{
+	struct harness *h = begin(1, &(struct dp_watch){0});
+	struct wire_reply reply;
+	const struct wire_query q = {.name = "www.example"};
+	harness_ask(h, &q, VERDICT_hit, &reply);
+	assert_true(next());
+	assert_int_equal(end.type, MSG_LOG);
+	assert_int_equal(end.record.weight, 1);
+	assert_int_equal(end.record.qtype, 1);
+	assert_true(next());
+	assert_int_equal(end.type, MSG_WATCH);
+	assert_int_equal(end.record.qtype, 1);
+	assert_false(next());
+	harness_end(h);
+}
+
+static void test_half_of_the_ring(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
+	const struct wire_query q = {.name = "www.example"};
+	uint8_t frame[WIRE_MAX];
+	uint64_t shown = 0;
+	for (unsigned i = 0; i < 200; i++) {
+		harness_inject(h, frame, wire_make(&q, frame));
+		harness_turns(h);
+		harness_drain(h);
+		assert_true(ring_producer_used(&h->w.log.ring) <= UNITS / 2 + 4);
+	}
+	while (next())
+		shown++;
+	assert_true(shown > 10);
+	assert_int_equal(shown + harness_counter(h, COUNTER_watch_full), 200);
+	assert_true(shows(h, &q));
+	h->w.watching = false;
+	assert_false(shows(h, &q));
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_frame_as_it_came),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_beside_the_query_log),
+		cmocka_unit_test(test_half_of_the_ring),
+	};
+	return HARNESS_MAIN(tests);
+}
