@@ -70,6 +70,8 @@ static void judge_pools(struct housekeep *h)
 		const struct worker *w = h->workers[i];
 		uint32_t floor = k->law.floor;
 		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
+		// Under load a burst, or twice that of answers, is on its way.
+		uint32_t lost = k->quiet ? 1 : 2 * WORKER_BATCH + 1;
 		k->quiet = true;
 		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
 			memory_order_relaxed);
@@ -85,7 +87,7 @@ static void judge_pools(struct housekeep *h)
 			log_error("worker %u: packet buffers %s: %u in use, %u expected, stage: %s",
 				i, breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
 				k->law.base,
-				breach == MBUF_LEAK ? mbuf_suspect(&k->sound, &now, 1) : "?");
+				breach == MBUF_LEAK ? mbuf_suspect(&k->sound, &now, lost) : "?");
 		k->breached = true;
 	}
 }

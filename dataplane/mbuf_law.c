@@ -44,11 +44,11 @@ static uint64_t get(const _Atomic uint64_t *n)
 
 void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
 {
+	// What goes in first and what comes out last: the worker goes on meanwhile, and no frame of
+	// that time may look lost.
 	*out = (struct mbuf_flows){
 		.received = get(&s->counter[COUNTER_rx_frames]),
 		.to_send = get(&s->counter[COUNTER_answers]) + get(&s->counter[COUNTER_kernel_rx]),
-		.sent = get(&s->counter[COUNTER_tx_frames]) + get(&s->counter[COUNTER_tx_full]),
-		.kernel = get(&s->counter[COUNTER_kernel_tx]),
 	};
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
 		uint64_t n = get(&s->verdict[v]);
@@ -65,30 +65,30 @@ void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s)
 			break;
 		}
 	}
+	out->sent = get(&s->counter[COUNTER_tx_frames]) + get(&s->counter[COUNTER_tx_full]);
+	out->kernel = get(&s->counter[COUNTER_kernel_tx]);
 }
 
-// Frames that came in and did not go out, between two looks.
-static uint64_t kept(uint64_t in, uint64_t in_before, uint64_t out, uint64_t out_before)
+// Frames that went in and never came out.
+static uint64_t kept(uint64_t in, uint64_t out)
 {
-	uint64_t more = in - in_before, less = out - out_before;
-	return more > less ? more - less : 0;
+	return in > out ? in - out : 0;
 }
 
 const char *mbuf_suspect(
 	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost)
 {
-	const struct mbuf_flows *a = before, *b = after;
 	const char *name = "?";
 	uint64_t most = 0;
 
-	if (kept(b->received, a->received, b->settled, a->settled) >= lost)
+	if (kept(after->received, after->settled) >= lost)
 		return "rx to verdict";
-	if (kept(b->to_send, a->to_send, b->sent, a->sent) >= lost)
+	if (kept(after->to_send, after->sent) >= lost)
 		return "tx";
-	if (kept(b->to_kernel, a->to_kernel, b->kernel, a->kernel) >= lost)
+	if (kept(after->to_kernel, after->kernel) >= lost)
 		return "exception";
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
-		uint64_t n = b->dropped[v] - a->dropped[v];
+		uint64_t n = after->dropped[v] - before->dropped[v];
 		if (n >= lost && n > most) {
 			most = n;
 			name = verdict_names[v];

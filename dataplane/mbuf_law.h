@@ -26,7 +26,8 @@ struct mbuf_law {
 	uint32_t samples;
 };
 
-// Where the worker's frames went, in the whole of a life; at rest nothing is on its way.
+// Where the worker's frames went, in the whole of a life; at rest nothing is on its way, else no
+// more than a worker holds at once.
 struct mbuf_flows {
 	uint64_t received, settled; // from the wire; with a verdict
 	uint64_t to_send, sent; // replies, answers, frames of the kernel; what TX took or dropped
@@ -34,9 +35,11 @@ struct mbuf_flows {
 	uint64_t dropped[VERDICT_COUNT];
 };
 
-// The stage that most likely lost `lost` buffers: where as many frames or more went in than came
-// out between the two looks; else the verdict under which most were dropped, as these alone are
-// freed without a count of their own. "rx to verdict", "tx", "exception", a verdict's name, "?".
+// The stage that most likely lost `lost` buffers: where so many frames more went in than came out
+// in the life up to `after`, as a leak may have grown for long before it showed; else the verdict
+// under which most were dropped between the two looks, as these alone are freed without a count of
+// their own. `lost` is to be more than can be on its way at `after`. "rx to verdict", "tx",
+// "exception", a verdict's name, "?".
 const char *mbuf_suspect(
 	const struct mbuf_flows *before, const struct mbuf_flows *after, uint32_t lost);
 void mbuf_flows_read(struct mbuf_flows *out, const struct stats_worker *s);

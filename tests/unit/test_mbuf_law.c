@@ -121,6 +121,28 @@ static void the_stage_that_keeps_frames_is_named(void **)
 	assert_string_equal(mbuf_suspect(&a, &b, 2), "exception");
 }
 
+// A leak grows over many windows that were sound, and shows in one that lost a single frame.
+static void a_slow_leak_is_named_by_all_that_it_took(void **)
+{
+	static struct stats_worker w;
+	struct mbuf_flows a, b;
+	memset(&w, 0, sizeof w);
+	w.counter[COUNTER_rx_frames] = 5000;
+	w.verdict[VERDICT_hit] = 4000;
+	w.verdict[VERDICT_miss] = 1000;
+	w.counter[COUNTER_tx_frames] = 4000 - 99;
+	mbuf_flows_read(&a, &w);
+	w.counter[COUNTER_rx_frames] += 300;
+	w.verdict[VERDICT_hit] += 100;
+	w.verdict[VERDICT_miss] += 200 - 32; // a burst is on its way
+	w.counter[COUNTER_tx_frames] += 99;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 65), "tx");
+	w.counter[COUNTER_tx_frames] += 100;
+	mbuf_flows_read(&b, &w);
+	assert_string_equal(mbuf_suspect(&a, &b, 65), "miss");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +154,7 @@ int main(void)
 		cmocka_unit_test(fewer_than_posted_means_freed_twice),
 		cmocka_unit_test(no_sample_is_no_verdict),
 		cmocka_unit_test(the_stage_that_keeps_frames_is_named),
+		cmocka_unit_test(a_slow_leak_is_named_by_all_that_it_took),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
