@@ -154,11 +154,11 @@ static unsigned collect(struct worker *w, struct outbox *out)
 	return n;
 }
 
-// Both rings count what they did not believe themselves; the statistics follow.
+// The rings count what they did not believe themselves; the statistics follow.
 static void count_anomalies(struct worker *w)
 {
 	_Atomic uint64_t *c = &w->stats->counter[COUNTER_ring_anomaly];
-	uint64_t all = w->miss.anomalies + w->answer.anomalies;
+	uint64_t all = w->miss.anomalies + w->answer.anomalies + w->log.ring.anomalies;
 	if (unlikely_(atomic_load_explicit(c, memory_order_relaxed) != all))
 		atomic_store_explicit(c, all, memory_order_relaxed);
 }
