@@ -92,11 +92,14 @@ struct mem_sum mem_accounts(struct mem_sum by[MEM_ACCOUNT_COUNT])
 	return all;
 }
 
-enum { ALARM_BYTES = 8 << 20, ALARM_PART = 20 };
+// BLOCK_BYTES: what the allocator itself keeps of a block, which no usable size includes. A million
+// small blocks would be an alarm by that alone.
+enum { ALARM_BYTES = 8 << 20, ALARM_PART = 20, BLOCK_BYTES = sizeof(size_t) };
 
 uint64_t mem_unexplained(const struct mem_process *p, const struct mem_sum *all)
 {
-	return p->allocated > all->bytes ? p->allocated - all->bytes : 0;
+	uint64_t known = all->bytes + all->blocks * BLOCK_BYTES;
+	return p->allocated > known ? p->allocated - known : 0;
 }
 
 bool mem_is_alarming(const struct mem_process *p, uint64_t unexplained)

@@ -164,6 +164,9 @@ static void the_rest_alarms_when_it_is_much(void **)
 	assert_true(mem_is_alarming(&p, mem_unexplained(&p, &all)));
 	p.rss = 300 << 20;
 	assert_false(mem_is_alarming(&p, mem_unexplained(&p, &all)));
+	p.rss = 150 << 20;
+	all.blocks = 1 << 20; // the allocator's own word for each is no riddle
+	assert_int_equal(mem_unexplained(&p, &all), 1 << 20);
 	p.allocated = 1 << 20; // read a moment apart
 	assert_int_equal(mem_unexplained(&p, &all), 0);
 }
