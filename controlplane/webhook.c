@@ -15,16 +15,16 @@
 #include <weir/log.h>
 #include <weir/url.h>
 
-enum { DAY_S = 86400, MILLI = 1000 };
+enum { DAY_S = 86400, MINUTE_MS = 60000 };
 
 struct target {
 	const struct config_webhook *config;
 	char shown[SINK_TARGET_MAX]; // without what may be a secret
 	struct http_post *post;
 	struct webhook_note note[WEBHOOK_KINDS];
-	char *summary;                // waits to be told; NULL: none
-	unsigned tries;               // of it
-	uint64_t room_milli, room_ms; // of messages this minute; and since when
+	char *summary;          // waits to be told; NULL: none
+	unsigned tries;         // of it
+	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
 	uint64_t last_ms;
 	struct sink_retry retry;
 };
@@ -122,12 +122,12 @@ static void day_look(struct webhook *w)
 
 static bool may_send(struct target *t, uint64_t now_ms)
 {
-	uint64_t cap = (uint64_t)t->config->per_minute * MILLI;
-	t->room_milli += (now_ms - t->room_ms) * t->config->per_minute / 60;
+	uint64_t cap = (uint64_t)t->config->per_minute * MINUTE_MS;
+	t->room += (now_ms - t->room_ms) * t->config->per_minute;
 	t->room_ms = now_ms;
-	if (t->room_milli > cap)
-		t->room_milli = cap;
-	return t->room_milli >= MILLI && now_ms >= t->retry.at_ms
+	if (t->room > cap)
+		t->room = cap;
+	return t->room >= MINUTE_MS && now_ms >= t->retry.at_ms
 	       && (t->last_ms == 0 || now_ms >= t->last_ms + WEBHOOK_SPACE_MS);
 }
 
@@ -140,7 +140,7 @@ static bool send_text(struct webhook *w, struct target *t, const char *text, uin
 		.len = strlen(text),
 		.timeout_ms = WEBHOOK_TIMEOUT_MS};
 	int rc = http_post(t->post, &request, &reply);
-	t->room_milli -= MILLI;
+	t->room -= MINUTE_MS;
 	t->last_ms = now_ms;
 	if (rc == 0 && reply.status / 100 == 2) {
 		t->retry = (struct sink_retry){0};
@@ -231,7 +231,7 @@ static int parts_open(struct webhook *w)
 	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
 		t->config = &w->settings.targets[i];
-		t->room_milli = (uint64_t)t->config->per_minute * MILLI;
+		t->room = (uint64_t)t->config->per_minute * MINUTE_MS;
 		t->room_ms = clock_mono_ms();
 		show_target(t);
 		w->wants_day |= t->config->summary;
