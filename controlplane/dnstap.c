@@ -20,7 +20,8 @@ struct dnstap {
 	struct sockaddr_un address;
 	struct sink_thread *thread;
 	// The thread's own.
-	int fd; // -1: none
+	int fd;          // -1: none
+	uint64_t end_ms; // when all that is to be sent must be; 0: it is not to end yet
 	struct sink_retry retry;
 	struct sink_status now;
 	size_t used, rows; // in the buffer
@@ -43,9 +44,8 @@ static int wait_for(int fd, short events, uint64_t until_ms)
 	}
 }
 
-static int send_all(int fd, const uint8_t *octets, size_t len)
+static int send_all(int fd, const uint8_t *octets, size_t len, uint64_t until_ms)
 {
-	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
 	while (len > 0) {
 		ssize_t n = send(fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0) {
@@ -66,7 +66,7 @@ static int control_send(int fd, enum dnstap_control type)
 {
 	uint8_t frame[DNSTAP_CONTROL_MAX];
 	size_t len = dnstap_frame_control(type, frame, sizeof frame);
-	return send_all(fd, frame, len);
+	return send_all(fd, frame, len, clock_mono_ms() + DNSTAP_WAIT_MS);
 }
 
 // The receiver's next frame, which is to be of that type. Nothing may follow it.
@@ -134,11 +134,23 @@ static void fail(struct dnstap *d, int err)
 		(unsigned long long)d->retry.wait_ms);
 }
 
+// A receiver that takes a little each time may have a thread wait for all of a queue, but not one
+// that is to end.
+static uint64_t send_until_ms(struct dnstap *d)
+{
+	uint64_t until_ms = clock_mono_ms() + DNSTAP_WAIT_MS;
+	if (!*sink_thread_is_ending(d->thread))
+		return until_ms;
+	if (!d->end_ms)
+		d->end_ms = until_ms;
+	return d->end_ms;
+}
+
 static void flush(struct dnstap *d)
 {
 	if (d->rows == 0)
 		return;
-	int rc = d->fd < 0 ? -ENOTCONN : send_all(d->fd, d->buffer, d->used);
+	int rc = d->fd < 0 ? -ENOTCONN : send_all(d->fd, d->buffer, d->used, send_until_ms(d));
 	if (rc == 0) {
 		d->now.written += d->rows;
 		d->now.bytes += d->used;

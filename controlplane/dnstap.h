@@ -5,10 +5,11 @@
 // frame streams to a unix socket, to which it connects.
 //
 // A thread of its own (sink_thread.h). A connection begins with READY, ACCEPT, START and ends with
-// STOP, FINISH, each wait DNSTAP_WAIT_MS at most, as is that for room to send. What goes wrong ends
-// the connection; the next try is 1 s to 60 s later, doubling, and until then no batch is taken. Of
-// a connection that ends, what its receiver had not read is lost without our knowing: the rows of
-// the batch at hand are counted as lost.
+// STOP, FINISH, each wait DNSTAP_WAIT_MS at most, as is that for room to send, and that for all
+// that is queued once it is to end. What goes wrong ends the connection; the next try is 1 s to
+// 60 s later, doubling, and until then no batch is taken. Of a connection that ends, what its
+// receiver had not read is lost without our knowing: the rows of the batch at hand are counted as
+// lost.
 
 #include "sink_thread.h"
 
