@@ -73,12 +73,15 @@ static void pause_for(struct clickhouse_sender *s, uint64_t ms)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Every answer goes through here, so that it is known since when the server speaks.
+// Every answer goes through here, so that it is known since when the server speaks. An error without
+// a code is a proxy's, behind which a request may lie as it may in the server's sockets.
 static void heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {
 		s->contact_ms = 0;
 		s->is_ready = false;
+	} else if (a->status != 200 && !a->code) {
+		s->contact_ms = 0;
 	} else if (!s->contact_ms) {
 		s->contact_ms = clock_mono_ms();
 	}

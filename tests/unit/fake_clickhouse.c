@@ -149,6 +149,9 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 	switch (fault) {
 	case FAKE_ERROR:
 		return error(reply, 999, 500);
+	case FAKE_GATEWAY:
+		strcpy(reply, "gateway time-out\n");
+		return 504;
 	case FAKE_DISK_FULL:
 		return error(reply, 243, 500);
 	case FAKE_BAD_BODY:

@@ -15,6 +15,7 @@ enum fake_fault {
 	FAKE_DISK_FULL,    // 500, code 243
 	FAKE_PASSWORD,     // 401, whatever is asked
 	FAKE_FORBIDDEN,    // 403 of a proxy, whatever is asked
+	FAKE_GATEWAY,      // 504 of a proxy, nothing taken
 	FAKE_LOST,         // closes after the body, nothing taken
 	FAKE_TAKEN_LOST,   // takes the rows and closes
 	FAKE_TAKEN_HALF,   // takes the rows, says half a reply

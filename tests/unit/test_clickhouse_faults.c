@@ -64,6 +64,24 @@ static void test_forbidden_by_a_proxy(void **)
 	each_fault(FAKE_FORBIDDEN);
 }
 
+// The server may yet begin with what the proxy passed on: it must have answered for a while first.
+static void test_a_proxy_that_gives_up(void **)
+{
+	settings.settle_ms = 400;
+	sink_open();
+	feed(1, 50);
+	assert_true(eventually(all_sent));
+	usleep(500000);
+	fault_set(FAKE_GATEWAY);
+	feed(1, 100);
+	assert_true(eventually(is_failing));
+	fault_set(FAKE_WELL);
+	usleep(150000);
+	assert_int_equal(server.inserts, 2);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
 static void test_closing_behind_the_body(void **)
 {
 	each_fault(FAKE_LOST);
@@ -305,6 +323,7 @@ int main(void)
 		CASE(test_disk_full),
 		CASE(test_password_refused),
 		CASE(test_forbidden_by_a_proxy),
+		CASE(test_a_proxy_that_gives_up),
 		CASE(test_closing_behind_the_body),
 		CASE(test_taken_but_not_said),
 		CASE(test_taken_and_half_said),
