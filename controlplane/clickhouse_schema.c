@@ -224,11 +224,13 @@ void clickhouse_schema_insert(const struct clickhouse_schema *s, char sql[CLICKH
 		s->settings.database, s->settings.table);
 }
 
+// A server or a user may be set to say yes to an insert that it only keeps in mind (async_insert).
 void clickhouse_schema_parameters(
 	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap)
 {
 	snprintf(out, cap, "%s%s%s", s->is_distributed ? "&insert_distributed_sync=1" : "",
-		s->version >= CLICKHOUSE_HAS_TOKEN ? "&insert_deduplication_token=" : "",
+		s->version >= CLICKHOUSE_HAS_TOKEN ? "&async_insert=0&insert_deduplication_token="
+						   : "",
 		s->version >= CLICKHOUSE_HAS_TOKEN ? query_id : "");
 }
 

@@ -73,8 +73,8 @@ static void pause_for(struct clickhouse_sender *s, uint64_t ms)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Every answer goes through here, so that it is known since when the server speaks. An error without
-// a code is a proxy's, behind which a request may lie as it may in the server's sockets.
+// Every answer goes through here, so that it is known since when the server speaks. An error
+// without a code is a proxy's, behind which a request may lie as it may in the server's sockets.
 static void heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {

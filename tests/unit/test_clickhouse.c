@@ -39,6 +39,7 @@ static void test_a_newer_server_gets_zstd_and_a_token(void **)
 	assert_true(eventually(all_sent));
 	assert_non_null(strstr(server.last_insert, "Content-Encoding: zstd"));
 	assert_non_null(strstr(server.last_insert, "insert_deduplication_token=weir-"));
+	assert_non_null(strstr(server.last_insert, "&async_insert=0&"));
 	expect_each_once();
 }
 
