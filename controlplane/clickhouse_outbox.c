@@ -160,7 +160,12 @@ static struct timespec deadline_in(unsigned ms)
 	return at;
 }
 
-// A file that cannot be read is lost, but for want of memory.
+static bool is_want(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+}
+
+// A file that cannot be read is lost, but for want of memory or descriptors.
 static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out)
 {
 	while (o->is_spool_open && clickhouse_spool_first(&o->spool)) {
@@ -172,7 +177,7 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 			o->spool.is_first_held = true;
 			return 0;
 		}
-		if (ret == -ENOMEM)
+		if (is_want(ret))
 			return ret;
 		lose(o, &what);
 		clickhouse_spool_remove(&o->spool);

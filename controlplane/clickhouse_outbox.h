@@ -40,7 +40,8 @@ struct clickhouse_parcel {
 	bool is_spooled; // a file has it too
 };
 
-// The oldest chunk, after at most timeout_ms. -ENOENT: there is none. It is the sender's until one
+// The oldest chunk, after at most timeout_ms. -ENOENT: there is none; -ENOMEM, -EMFILE, -ENFILE, at
+// once: it cannot be had now. It is the sender's until one
 // of the three below is called.
 ATTR_MUST_CHECK int clickhouse_outbox_take(
 	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out);

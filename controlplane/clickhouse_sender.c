@@ -313,6 +313,8 @@ static void *sender_run(void *arg)
 			break;
 		if (ret < 0)
 			idle(s);
+		if (ret < 0 && ret != -ENOENT)
+			pause_for(s, s->settings.retry_min_ms);
 		tidy(s);
 	}
 	show(s);
