@@ -182,7 +182,10 @@ static int file_write(
 		(void)unlink(temporary);
 		return ret;
 	}
-	return folder_sync(s);
+	ret = folder_sync(s);
+	if (ret)
+		(void)unlink(path);
+	return ret;
 }
 
 static int room_make(struct clickhouse_spool *s, uint64_t bytes)

@@ -10,7 +10,7 @@
 // spool, or that the disk does not take, is refused. Files of other names are left alone,
 // unfinished ones removed at open.
 //
-// One thread. The list of names is in memory: CLICKHOUSE_SPOOL_FILES_MAX of 64 octets.
+// One thread. The list of names is in memory: CLICKHOUSE_SPOOL_FILES_MAX of 48 octets.
 
 #include "clickhouse_pack.h"
 #include "clickhouse_row.h"
