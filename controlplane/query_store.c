@@ -104,6 +104,7 @@ static void fail(struct query_store *s, int err, const char *what)
 static int tidy(struct query_store *s, uint64_t room)
 {
 	struct query_folder f;
+	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
 	int ret = query_folder_scan(&f, s->folder);
 	if (ret)
 		return ret;
@@ -126,7 +127,6 @@ static int tidy(struct query_store *s, uint64_t room)
 	s->now.bytes = bytes;
 	s->now.oldest_unix_s = i < f.count ? f.file[i].hour * 3600 : 0;
 	s->others_bytes = bytes - (s->open ? query_folder_bytes(s->path) : 0);
-	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
 	query_folder_free(&f);
 	return ret;
 }
@@ -281,8 +281,12 @@ static void beat(struct query_store *s, uint64_t now_ms)
 	int ret = 0;
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
 		ret = file_commit(s);
-	if (ret == 0 && !s->now.failing && now_ms >= s->tidy_ms)
+	if (ret == 0 && now_ms >= s->tidy_ms) {
+		// Also while it fails: perhaps for want of the room that old files take.
+		bool was_failing = s->now.failing;
 		ret = tidy(s, 0);
+		ret = was_failing ? 0 : ret;
+	}
 	if (ret == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
 		ret = 0;
 	if (ret) {
