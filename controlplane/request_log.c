@@ -109,7 +109,8 @@ static int file_open(struct request_log *l, int64_t day)
 	if (!name_of(l, day, name))
 		return -EOVERFLOW;
 	snprintf(path, sizeof path, "%s/%s", l->folder, name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(
+		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
