@@ -20,8 +20,7 @@ static void schema_of(
 	snprintf(out->table, sizeof out->table, "%s", s->table);
 }
 
-// That names are asked of, as for lists.
-static unsigned servers_of(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
+unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX])
 {
 	const struct config_update *u = &c->blocking.update;
 	unsigned count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
@@ -42,7 +41,7 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 		snprintf(folder, sizeof folder, "%s", s->spool_directory);
 	else
 		snprintf(folder, sizeof folder, "%s/clickhouse", c->runtime.state_directory);
-	unsigned servers = servers_of(c, server);
+	unsigned servers = app_name_servers(c, server);
 	struct clickhouse_settings settings = {
 		.client = {.url = s->url,
 			.user = s->user,

@@ -49,12 +49,10 @@ static int webhooks_add(struct app *a)
 	const struct webhook_settings settings = {.targets = c->query_log.webhooks,
 		.count = c->query_log.webhook_count,
 		.box = a->box,
-		.server_count = c->upstreams.count,
+		.server_count = app_name_servers(c, server),
 		.servers = server};
 	if (settings.count == 0)
 		return 0;
-	for (unsigned i = 0; i < c->upstreams.count; i++)
-		server[i] = c->upstreams.server[i].address;
 	int rc = webhook_open(&a->webhooks, &settings);
 	return rc < 0 ? rc : output_add(a, webhook_thread(a->webhooks));
 }

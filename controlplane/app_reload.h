@@ -109,6 +109,8 @@ void app_memory_close(struct app *a);
 // Sinks that write elsewhere; likewise. Closed once the log has stopped.
 ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
 void app_outputs_close(struct app *a);
+// That names in URLs of sinks are asked of, as for lists. How many.
+unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);
 ATTR_MUST_CHECK int app_log_start(struct app *a);
 void app_log_names(struct app *a, const struct config *c);
 void app_log_stop(struct app *a);
