@@ -223,7 +223,8 @@ static enum clickhouse_end attempt(struct clickhouse_sender *s, const struct cli
 // Of what the server says of octets that it cannot read: parsing, unpacking, the statement itself.
 static bool is_about_body(unsigned code)
 {
-	static const unsigned codes[] = {6, 26, 27, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432};
+	static const unsigned codes[] = {
+		6, 26, 27, 32, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432, 561};
 	for (unsigned i = 0; i < ARRAY_LEN(codes); i++)
 		if (code == codes[i])
 			return true;
