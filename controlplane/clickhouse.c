@@ -267,6 +267,7 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
+	out->refused = counts.refused;
 }
 
 void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables)
@@ -277,7 +278,9 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				.eviction = "a batch that finds it full is not sent, counted",
 				.lifetime = "until its rows are in a chunk",
 				.cap = s->queue_cap,
-				.used = s->queued});
+				.used = s->queued,
+				.high = s->queued_most,
+				.refused = s->refused});
 	table_register(tables, &(struct table_info){.name = "clickhouse_chunk",
 				       .owner = "clickhouse",
 				       .eviction = "full: the chunk ends",
@@ -291,6 +294,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .lifetime = "until sent",
 				       .cap = CLICKHOUSE_OUTBOX_MAX,
 				       .used = s->outbox.chunks,
+				       .high = s->outbox.chunks_most,
 				       .bytes = s->outbox.bytes});
 	table_register(tables,
 		&(struct table_info){.name = "clickhouse_spool",
@@ -299,5 +303,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 			.lifetime = "until sent",
 			.cap = CLICKHOUSE_SPOOL_FILES_MAX,
 			.used = s->outbox.spooled,
+			.high = s->outbox.spooled_most,
+			.evicted = s->outbox.dropped_chunks,
 			.bytes = CLICKHOUSE_SPOOL_FILES_MAX * sizeof(struct clickhouse_spooled)});
 }

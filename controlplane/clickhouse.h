@@ -57,7 +57,8 @@ struct clickhouse_status {
 	uint64_t raw_bytes, packed_bytes;  // of all that was made
 	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
 	unsigned queued, queue_cap, queued_most;
-	bool is_waiting; // for the disk
+	uint64_t refused; // batches: queue full
+	bool is_waiting;  // for the disk
 };
 // Any thread.
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out);

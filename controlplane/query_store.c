@@ -423,6 +423,7 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 				.lifetime = "until it is written",
 				.cap = s->queue_cap,
 				.used = s->queued,
+				.high = s->queued_most,
 				.refused = s->refused});
 	table_register(tables,
 		&(struct table_info){.name = "query_store_texts",
