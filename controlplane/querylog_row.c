@@ -55,9 +55,16 @@ static bool name_read(const struct log_record *r, const uint8_t *wire, struct dn
 	return dns_name_read(&rd, out) == 0 && rd_left(&rd) == 0;
 }
 
-static bool record_is_sane(const struct log_record *r, size_t len)
+// Sinks keep seconds in 32 bits, and make files of what hour it is.
+static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 {
-	return len == sizeof *r + r->name_len && r->weight > 0
+	const uint64_t end_us = (UINT64_C(1) << 32) * 1000000;
+	return time_us < end_us && time_us + (uint64_t)wall_us < end_us;
+}
+
+static bool record_is_sane(const struct log_record *r, size_t len, int64_t wall_us)
+{
+	return len == sizeof *r + r->name_len && r->weight > 0 && time_is_sane(r->time_us, wall_us)
 	       && r->flags >> LOG_TIER_SHIFT < LOG_TIERS && verdict_text(r->verdict);
 }
 
@@ -105,7 +112,7 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	if (len < sizeof r)
 		return QUERYLOG_BAD;
 	memcpy(&r, msg, sizeof r);
-	if (!record_is_sane(&r, len))
+	if (!record_is_sane(&r, len, wall_us))
 		return QUERYLOG_BAD;
 	*weight = r.weight;
 	if (r.flags & LOG_REST)

@@ -19,7 +19,7 @@ enum log_verdict {
 enum querylog_made {
 	QUERYLOG_MADE,
 	QUERYLOG_EXCLUDED, // *weight is what it stands for
-	QUERYLOG_BAD,      // no record: a wrong length, number or name
+	QUERYLOG_BAD,      // no record: a wrong length, number, time or name
 	QUERYLOG_FULL,     // the batch: again with another one
 };
 
