@@ -5,9 +5,11 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/clock.h>
 
 static struct fake_post server;
@@ -136,14 +138,27 @@ static void test_nobody_listens(void **)
 	assert_int_equal(send_body("rows", 4, 3000), 0);
 }
 
+static void *stop_soon(void *)
+{
+	usleep(100000);
+	stopping = true;
+	return NULL;
+}
+
 static void test_waits_end(void **)
 {
+	pthread_t stopper;
 	uint64_t began_ms = clock_mono_ms();
 	outcome = FAKE_POST_SILENT;
 	assert_int_equal(send_body("rows", 4, 150), -ETIMEDOUT);
 	assert_true(clock_mono_ms() - began_ms >= 140);
 	assert_false(reply.is_unsent);
-	stopping = true;
+	began_ms = clock_mono_ms();
+	assert_int_equal(pthread_create(&stopper, NULL, stop_soon, NULL), 0);
+	assert_int_equal(send_body("rows", 4, 60000), -ECANCELED);
+	assert_true(clock_mono_ms() - began_ms < 10000); // libcurl looks once a second
+	assert_false(reply.is_unsent);
+	pthread_join(stopper, NULL);
 	assert_int_equal(send_body("rows", 4, 60000), -ECANCELED);
 	assert_true(reply.is_unsent);
 }
