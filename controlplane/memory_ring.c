@@ -83,12 +83,15 @@ const struct memory_row *memory_ring_row(const struct memory_ring *r, unsigned b
 
 unsigned memory_ring_span(const struct memory_ring *r, uint64_t span_ms)
 {
-	const struct memory_row *newest = memory_ring_row(r, 0), *row;
+	const struct memory_row *newest = memory_ring_row(r, 0), *after = newest, *row;
 	unsigned n = 0;
+	// Of another life of that number, after one whose lives were damaged, time jumps ahead.
 	while ((row = memory_ring_row(r, n)) && row->life == newest->life
-		&& row->uptime_ms <= newest->uptime_ms
-		&& newest->uptime_ms - row->uptime_ms <= span_ms)
+		&& row->uptime_ms <= after->uptime_ms
+		&& newest->uptime_ms - row->uptime_ms <= span_ms) {
+		after = row;
 		n++;
+	}
 	return n;
 }
 

@@ -155,6 +155,19 @@ static void series_over_the_cap_are_counted(void **)
 	assert_int_equal(slope("series 1000")->trend.samples, 1);
 }
 
+// Damage cost the lives, so that this one has the number of the one whose samples were kept.
+static void another_life_of_one_number_is_left_out(void **)
+{
+	struct memory_ring r;
+	assert_int_equal(memory_ring_open(&r, 16), 0);
+	for (unsigned i = 0; i < 12; i++) {
+		struct memory_sample s = {.uptime_ms = UINT64_C(60000) * (i < 4 ? i + 1 : i - 4)};
+		memory_ring_push(&r, &s, 1);
+	}
+	assert_int_equal(memory_ring_span(&r, UINT64_MAX), 8);
+	memory_ring_close(&r);
+}
+
 static void nothing_yet_is_an_empty_report(void **)
 {
 	memory_meter_report(meter, 3600, &report);
@@ -173,6 +186,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_slow_leak_under_the_bound_is_no_alarm, setup, teardown),
 		cmocka_unit_test_setup_teardown(series_over_the_cap_are_counted, setup, teardown),
+		cmocka_unit_test(another_life_of_one_number_is_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
