@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,15 @@ static void samples_are_scaled(void **)
 	assert_float_equal(h->stack[0].blocks, 21.017, 0.001);
 	assert_float_equal(h->stack[0].bytes, 2101.7, 0.1);
 	assert_float_equal(h->stack[1].bytes, 300000, 1);
+	heap_text_free(h);
+}
+
+static void absurd_numbers_stay_finite(void **)
+{
+	struct heap_text *h = read_text("heap_v2/18446744073709551615\n@ 0x10\n"
+					"  t*: 18446744073709551615: 1 [0: 0]\n");
+	assert_true(isfinite(h->stack[0].bytes) && h->stack[0].bytes > 0);
+	assert_true(isfinite(h->stack[0].blocks) && h->stack[0].blocks > 0);
 	heap_text_free(h);
 }
 
@@ -151,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_are_scaled),
+		cmocka_unit_test(absurd_numbers_stay_finite),
 		cmocka_unit_test(what_is_no_profile_is_refused),
 		cmocka_unit_test(over_the_caps_is_counted),
 		cmocka_unit_test(maps_say_where_code_is),

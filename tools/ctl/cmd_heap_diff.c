@@ -62,11 +62,17 @@ static void profile_close(struct profile *p)
 	free(p->text);
 }
 
+// What a file says may be more than an integer holds.
+static uint64_t octets(double n)
+{
+	return n < 9e18 ? (uint64_t)n : (uint64_t)9e18;
+}
+
 static const char *signed_octets(double n, char out[COUNT_TEXT_MAX])
 {
 	char text[COUNT_TEXT_MAX];
 	snprintf(out, COUNT_TEXT_MAX, "%c%.28s", n < 0 ? '-' : '+',
-		octets_text((uint64_t)(n < 0 ? -n : n), text));
+		octets_text(octets(n < 0 ? -n : n), text));
 	return out;
 }
 
@@ -74,7 +80,7 @@ static void growth_print(const struct heap_growth *g)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[SYMBOL_NAME_MAX * 4];
 	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
-		octets_text((uint64_t)g->bytes, b), g->blocks - g->blocks_before);
+		octets_text(octets(g->bytes), b), g->blocks - g->blocks_before);
 	for (unsigned i = 0; i < g->depth; i++)
 		printf("%s%s", i ? " < " : "", text_escape(g->stack[i], shown, sizeof shown));
 	printf("\n");
@@ -84,7 +90,7 @@ static void diff_print(const struct heap_diff *d, unsigned left_out)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
 	printf("%s in all, %s now\n\n", signed_octets(d->bytes - d->bytes_before, a),
-		octets_text((uint64_t)d->bytes, b));
+		octets_text(octets(d->bytes), b));
 	printf("%12s %12s %12s  %s\n", "growth", "now", "blocks", "allocated by");
 	for (unsigned i = 0; i < d->count && i < GROWERS; i++)
 		if (d->growth[i].bytes > d->growth[i].bytes_before)

@@ -64,7 +64,8 @@ static void totals_take(struct heap_stack *s, char *line, uint64_t sample)
 	if (!number_take(&at, 10, &bytes) || !blocks)
 		return;
 	double mean = (double)bytes / (double)blocks;
-	double scale = mean > 0 ? 1 / (1 - exp(-mean / (double)sample)) : 1;
+	// Not 1 - exp(): that is 0 for a sample distance that no allocator has but a file may say.
+	double scale = mean > 0 ? -1 / expm1(-mean / (double)sample) : 1;
 	s->blocks = (double)blocks * scale;
 	s->bytes = (double)bytes * scale;
 }
