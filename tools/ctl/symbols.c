@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SYMBOLS_MAX = 1 << 20 };
@@ -91,6 +92,16 @@ static void table_read(struct symbol_file *f)
 		qsort(f->symbol, f->count, sizeof *f->symbol, symbol_compare);
 }
 
+// The path is what a profile says, and we may be root: opening a device does things.
+static int file_open(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	// Without O_NONBLOCK a FIFO in this place would hang us.
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
 static struct symbol_file *file_get(struct symbols *s, const char *path)
 {
 	for (unsigned i = 0; i < s->count; i++)
@@ -103,8 +114,7 @@ static struct symbol_file *file_get(struct symbols *s, const char *path)
 	if (!f->path)
 		return NULL;
 	s->count++;
-	// Without O_NONBLOCK a FIFO in this place would hang us.
-	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	f->fd = file_open(path);
 	f->elf = f->fd >= 0 ? elf_begin(f->fd, ELF_C_READ, NULL) : NULL;
 	if (f->elf && elf_kind(f->elf) == ELF_K_ELF)
 		table_read(f);
