@@ -47,9 +47,15 @@ static void grown_add(
 	l->row[l->count++] = (struct grown){what, name, (int64_t)before, (int64_t)after};
 }
 
+// Of entries of a snapshot, which is a file: each is looked for in all of the other's.
+static size_t length_of(const struct json_node *list)
+{
+	return json_length(list) < GROWN_MAX ? json_length(list) : GROWN_MAX;
+}
+
 static const struct json_node *named(const struct json_node *list, const char *name)
 {
-	for (size_t i = 0; i < json_length(list); i++)
+	for (size_t i = 0; i < length_of(list); i++)
 		if (strcmp(json_text(json_at(list, i), "name"), name) == 0)
 			return json_at(list, i);
 	return NULL;
@@ -60,13 +66,13 @@ static void grown_list_add(struct grown_list *l, const char *what, const char *k
 	const struct json_node *a, const struct json_node *b)
 {
 	const struct json_node *before = json_get(a, key), *after = json_get(b, key);
-	for (size_t i = 0; i < json_length(after); i++) {
+	for (size_t i = 0; i < length_of(after); i++) {
 		const struct json_node *n = json_at(after, i);
 		const char *name = json_text(n, "name");
 		grown_add(l, what, name, json_count(named(before, name), "bytes"),
 			json_count(n, "bytes"));
 	}
-	for (size_t i = 0; i < json_length(before); i++) {
+	for (size_t i = 0; i < length_of(before); i++) {
 		const struct json_node *n = json_at(before, i);
 		if (!named(after, json_text(n, "name")))
 			grown_add(l, what, json_text(n, "name"), json_count(n, "bytes"), 0);
@@ -156,7 +162,7 @@ static int diff_print(const struct ctl *c, const struct json_node *a, const stru
 	struct grown_list *l = grown_find(a, b);
 	if (!l)
 		return ctl_fail(c, "out of memory");
-	int64_t seconds = json_signed(b, "unix_s") - json_signed(a, "unix_s");
+	int64_t seconds = (int64_t)json_count(b, "unix_s") - (int64_t)json_count(a, "unix_s");
 	bool restarted = json_count(json_get(a, "process"), "pid")
 			 != json_count(json_get(b, "process"), "pid");
 	if (c->json) {

@@ -80,7 +80,9 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 	char path[SHM_PATH_MAX];
 	if (path_make(c, name, path) != CTL_OK)
 		return NULL;
-	FILE *f = fopen(path, "re");
+	// Without O_NONBLOCK a FIFO in this place would hang us.
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char *text = f ? malloc(MEM_DOC_MAX) : NULL;
 	struct json_doc *doc = NULL;
 	if (text) {
