@@ -40,4 +40,5 @@ check "what has no room is refused" sh -c '! "$0" mem plan "$1"' "$WEIR_BUILD/to
 asks() { while :; do "$lab" exec kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
 printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(declare -f asks)" >$tmp/load.sh
 check "three points: no leak" "$root/tools/memtest" --seconds 2 --idle 2 --limit 4096 -- bash $tmp/load.sh
+check "a load that does not run is no verdict" sh -c '"$0" --seconds 1 --idle 0 -- /nonexistent/load; [ $? = 2 ]' "$root/tools/memtest"
 finish
