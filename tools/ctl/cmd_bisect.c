@@ -6,6 +6,7 @@
 #include "table_out.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEPS_MAX = 16, SECONDS_LEAST = 5, SECONDS_MOST = 300, SECONDS_USUAL = 60, SETTLE_S = 1 };
+enum {
+	STEPS_MAX = 16,
+	SECONDS_LEAST = 5,
+	SECONDS_MOST = 300,
+	SECONDS_USUAL = 60,
+	SETTLE_S = 1,
+	STOP_MS = 5000
+};
 
 struct step {
 	char name[40], value[8]; // "" is the first: all as usual
@@ -54,17 +62,38 @@ static pid_t load_start(const char *command)
 	if (pid != 0)
 		return pid;
 	setpgid(0, 0);
+	// What it says is no part of the result; a read from the terminal would stop it.
+	int none = open("/dev/null", O_RDONLY);
+	if (none < 0 || dup2(none, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		_exit(126);
 	execl("/bin/sh", "sh", "-c", command, NULL);
 	_exit(127);
 }
 
-// It, and what it started.
-static void load_stop(pid_t pid)
+static bool load_ended(struct bisect *b)
 {
+	if (b->load <= 0 || waitpid(b->load, NULL, WNOHANG) == 0)
+		return false;
+	kill(-b->load, SIGTERM); // what it left behind
+	b->load = 0;
+	return true;
+}
+
+// It, and what it started.
+static void load_stop(struct bisect *b)
+{
+	const struct timespec step = {.tv_nsec = 100000000};
+	pid_t pid = b->load;
 	if (pid <= 0)
 		return;
 	kill(-pid, SIGTERM);
 	kill(pid, SIGTERM);
+	for (unsigned i = 0; i < STOP_MS / 100; i++) {
+		if (load_ended(b))
+			return;
+		nanosleep(&step, NULL);
+	}
+	kill(-pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
 }
 
@@ -102,8 +131,11 @@ static void slope_take(struct step *s, const struct json_node *root)
 static bool step_run(struct bisect *b, struct step *s)
 {
 	char seconds[16];
-	if (!knob_turn(b, s, false))
+	if (!knob_turn(b, s, false)) {
+		// The reply may be what failed, and the knob be turned.
+		(void)knob_turn(b, s, true);
 		return false;
+	}
 	wait_s(SETTLE_S + b->seconds);
 	snprintf(seconds, sizeof seconds, "%u", b->seconds);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
@@ -231,6 +263,8 @@ static int steps_run(struct bisect *b)
 			return CTL_FAILED;
 		if (interrupted)
 			return ctl_fail(b->ctl, "interrupted");
+		if (load_ended(b))
+			return ctl_fail(b->ctl, "the load ended before all was measured");
 	}
 	suspect_find(b);
 	if (b->ctl->json)
@@ -257,6 +291,6 @@ int cmd_bisect(struct ctl *c)
 	if (c->load)
 		b.load = load_start(c->load);
 	int ret = b.load < 0 ? ctl_fail(c, "fork: %s", strerror(errno)) : steps_run(&b);
-	load_stop(b.load);
+	load_stop(&b);
 	return ret;
 }
