@@ -140,8 +140,9 @@ static void line_make(
 {
 	const struct log_record *r = &m->record;
 	l->len = 0;
-	add(l, "{\"time_us\":%" PRIu64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
-		r->time_us + (uint64_t)wall_us, verdict_names[r->verdict], m->frame_len, m->batch);
+	add(l, "{\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
+		(int64_t)(r->time_us + (uint64_t)wall_us), verdict_names[r->verdict], m->frame_len,
+		m->batch);
 	if (r->client_port)
 		add_query(l, r);
 	add_name(l, behind, r->name_len);
