@@ -14,6 +14,7 @@
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/keyhash.h>
+#include <weir/log.h>
 
 enum {
 	WATCH_TICK_MS = 100,
@@ -142,6 +143,9 @@ void api_watch(struct api *a, struct http_exchange *x)
 	w->is_over = false;
 	w->moved_ms = clock_mono_ms();
 	w->until_ms = w->moved_ms + UINT64_C(1000) * seconds;
+	const struct ucred *peer = http_peer(x);
+	log_info("control: a watch%s of %u s by uid %u, pid %d",
+		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
 	w->stream = http_stream_begin(x);
 	a->watcher = w;
 	if (!w->stream) {
