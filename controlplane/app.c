@@ -207,6 +207,7 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 		return -ENOMEM;
 	}
 	knobs_reset(&a->knobs);
+	knobs_reset(&a->knobs_taken);
 	int rc = parts_open(a, config_path, why);
 	if (rc < 0) {
 		app_close(a);

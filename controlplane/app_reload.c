@@ -29,6 +29,9 @@ static void reload_end(void *arg)
 	struct app *a = arg;
 	struct reload *r = &a->reload;
 
+	// What was not taken over turns no knob, neither on the next reload.
+	if (r->err < 0)
+		a->knobs = a->knobs_taken;
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
 	else
@@ -67,6 +70,7 @@ static void reload_rest(void *arg)
 
 	a->current = a->reload.loaded;
 	a->reload.loaded = NULL;
+	a->knobs_taken = a->knobs;
 	app_flush_changes(a, before, a->current);
 	app_publish_config(a, a->current);
 	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));

@@ -72,7 +72,7 @@ struct app {
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
-	struct knobs knobs;
+	struct knobs knobs, knobs_taken; // as set; as the configuration in force has them
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none
