@@ -61,8 +61,8 @@ void api_set(struct api *a, struct http_exchange *x)
 // What is served while the knob `api` is off: enough to look, and to turn it on again.
 bool api_is_off(const struct api *a, const char *path)
 {
-	static const char *const kept[] = {
-		"/health", "/knobs", "/set", "/memory/slope", "/heap", "/debug/heap"};
+	static const char *const kept[] = {"/health", "/ready", "/knobs", "/set", "/mem",
+		"/memory/slope", "/memory/history", "/heap", "/debug/heap"};
 	if (!a->deps.knobs || a->deps.knobs->value[KNOB_API])
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)

@@ -25,7 +25,7 @@
 	X(L1, "l1", 1, "off: Redis is not used")                                                 \
 	X(QUERY_LOG, "query_log", 1, "off: no query is logged")                                  \
 	X(LIST_RELOAD, "list_reload", 1, "off: lists are not fetched, and not reloaded by hand") \
-	X(API, "api", 1, "off: the control API serves the knobs and memory alone")
+	X(API, "api", 1, "off: the control API serves the knobs, memory and health alone")
 
 enum knob {
 #define X(name, text, most, help) KNOB_##name,
