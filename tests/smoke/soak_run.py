@@ -22,6 +22,8 @@ MINUTES, RATE, SEED, KEEP = int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG, LIST = "/run/weir/lab/weir.yaml", f"{FOLDER}/soak.list"
 RELOAD_S, DRAIN_S, FAULT_S = 20, 20, 15
+# What may go wrong with a question to weirctl or to /proc while something is down.
+TROUBLE = (RuntimeError, OSError, ValueError, KeyError, subprocess.SubprocessError)
 GROWN_MAX, UNEXPLAINED = 256 << 10, 0.05
 SLOPE_S = 240  # a load of less says nothing about an hour
 REDIS_PORT, CLICKHOUSE_PORT = 6401, 8129
@@ -159,7 +161,7 @@ class Churn(threading.Thread):
                     faults += 1
                     server.fault(4, self.stop)
                     self.count(server.name)
-            except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            except TROUBLE as error:
                 self.errors.append(str(error))
 
     def end(self):
@@ -197,7 +199,7 @@ class Sampler(threading.Thread):
         while not self.stop.wait(1):
             try:
                 self.samples.append(sample())
-            except (RuntimeError, OSError):
+            except TROUBLE:
                 continue
             if self.kept:
                 print(json.dumps(self.samples[-1]), file=self.kept, flush=True)
@@ -267,8 +269,12 @@ def verdict(b, c, rows, samples):
     must(f"packet buffers in use: {b['mbufs']}, then {c['mbufs']}", c["mbufs"] == b["mbufs"])
     asked, answered = (sum(r.get(k, 0) for r in rows) for k in ("queries_sent", "queries_completed"))
     must(f"of {asked:.0f} queries {answered:.0f} were answered", answered > 0 and answered >= asked * 0.99)
+    must(f"{len(samples)} samples over {seconds:.0f} of {rows[-1]['seconds']} s", seconds >= rows[-1]["seconds"] * 0.8)
     for row in rows:
         must(f"{row['part']}: {row['errors']}", not row["errors"])
+        did = row["clients"]
+        must(f"{row['part']}: clients {did}", did.get("udp", 0) > 0 and did.get("tcp", 0) > did.get("tcp_refused", 0))
+        must(f"{row['part']}: churn {row['churn']}", all(row["churn"].get(k) for k in ("polls", "reloads")))
     return {"part": "verdict", "grown": grown, "hour": [round(v * 3600) for v in (line, least, most)], "seconds": round(seconds),
             "a_query": round(max(most, 0) * seconds / max(answered, 1), 5), "unexplained": round(share, 4),
             "growers": growers(b, c), "wrong": wrong}
