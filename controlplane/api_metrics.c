@@ -147,6 +147,9 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 	struct table_registry tables = s->tables;
 	api_all_tables(a, &tables);
 	metrics_tables(t, &tables);
+	metrics_accounts(t, mem_watch_last(a->watch));
+	if (a->deps.meter)
+		metrics_growth(t, memory_meter_look(a->deps.meter));
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
 	metrics_lag(t, &s->lag, &lag);

@@ -21,6 +21,7 @@ struct mem_watch {
 	struct wheel_timer timer;
 	uint64_t unexplained_max, alarms;
 	bool alarming;
+	struct mem_reading last;
 	unsigned count;
 	struct high high[TABLES_MAX];
 };
@@ -86,8 +87,14 @@ int mem_watch_read(struct mem_watch *w, struct mem_reading *out)
 	r.unexplained_max = w->unexplained_max;
 	r.alarms = w->alarms;
 	r.alarming = w->alarming;
+	w->last = r;
 	*out = r;
 	return 0;
+}
+
+const struct mem_reading *mem_watch_last(const struct mem_watch *w)
+{
+	return &w->last;
 }
 
 static void timer_start(struct mem_watch *w)

@@ -31,3 +31,5 @@ struct mem_reading {
 };
 // A reading of now, the watch's own too. Blocks for a millisecond. -errno.
 ATTR_MUST_CHECK int mem_watch_read(struct mem_watch *w, struct mem_reading *out);
+// The last one, at most MEM_WATCH_MS old; zeros before the first.
+const struct mem_reading *mem_watch_last(const struct mem_watch *w);

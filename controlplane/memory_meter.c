@@ -117,6 +117,14 @@ static void alarm_look(struct memory_meter *m)
 	memset(m->alarm_by, 0, sizeof m->alarm_by);
 	if (s)
 		memcpy(m->alarm_by, s->name, sizeof m->alarm_by);
+	r->alarm = m->alarm;
+	r->alarms = m->alarms;
+	memcpy(r->alarm_by, m->alarm_by, sizeof r->alarm_by);
+}
+
+const struct memory_report *memory_meter_look(const struct memory_meter *m)
+{
+	return &m->look;
 }
 
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)

@@ -9,6 +9,8 @@
 // table of the configuration full.
 
 #include "front_tcp.h"
+#include "mem_watch.h"
+#include "memory_meter.h"
 #include "metrics_text.h"
 #include "query_store.h"
 #include "querylog.h"
@@ -39,3 +41,5 @@ void metrics_rules(struct metrics_text *t, const struct rules_status *r);
 void metrics_log(struct metrics_text *t, const struct querylog_status *s);
 void metrics_store(struct metrics_text *t, const struct query_store_status *s);
 void metrics_tables(struct metrics_text *t, const struct table_registry *r);
+void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
+void metrics_growth(struct metrics_text *t, const struct memory_report *r); // likewise

@@ -112,12 +112,15 @@ void metrics_store(struct metrics_text *t, const struct query_store_status *s)
 	metrics_fields(t, s, of_store, ARRAY_LEN(of_store));
 }
 
-#define TABLE(field, metric, text) \
-	METRICS_FIELD(METRICS_GAUGE, struct table_info, field, "weir_table_" metric, text, 0)
+#define TABLE(kind, field, metric, text) \
+	METRICS_FIELD(kind, struct table_info, field, "weir_table_" metric, text, 0)
 static const struct metrics_field of_tables[] = {
-	TABLE(used, "used", "Entries in a table of the control plane."),
-	TABLE(cap, "cap", "Most entries that it can have."),
-	TABLE(bytes, "bytes", "Octets that it takes."),
+	TABLE(METRICS_GAUGE, used, "used", "Entries in a table of the control plane."),
+	TABLE(METRICS_GAUGE, cap, "cap", "Most entries that it can have."),
+	TABLE(METRICS_GAUGE, high, "high", "Most entries that there ever were."),
+	TABLE(METRICS_GAUGE, bytes, "bytes", "Octets that it takes."),
+	TABLE(METRICS_COUNTER, evicted, "evicted_total", "Entries that gave way to others."),
+	TABLE(METRICS_COUNTER, refused, "refused_total", "Entries that found it full."),
 };
 
 void metrics_tables(struct metrics_text *t, const struct table_registry *r)

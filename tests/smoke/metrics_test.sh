@@ -27,7 +27,9 @@ check "times of misses" at_least 'weir_resolver_answer_seconds_count{outcome="up
 same "both run" "1 1" "$(value 'weir_up{process="dataplane"}') $(value 'weir_up{process="controlplane"}')"
 check "upstreams" grep -q '^weir_upstream_up{upstream=".*",address="127.0.0.1:[0-9]*"} 1$' $tmp/metrics
 check "lists" grep -q '^weir_list_names{list="' $tmp/metrics
+check "what a table turned away" grep -q '^weir_table_refused_total{table="waiters"} 0$' $tmp/metrics
 check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
+check "memory by account" eventually at_least 'weir_memory_account_bytes{account="resolver"}' 1000
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
 check "the one before was told of" at_least weir_scrape_samples 300
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"

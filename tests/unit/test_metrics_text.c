@@ -81,6 +81,32 @@ static void test_full(void **)
 	assert_int_equal(text.data[text.len], '\0');
 }
 
+static void test_memory(void **)
+{
+	struct mem_reading none = {0}, r = {.process = {.rss = 1}, .unexplained = 3};
+	struct memory_report nothing = {0}, look = {.samples = 5, .steady = true, .count = 3};
+	metrics_accounts(&text, &none);
+	metrics_growth(&text, &nothing);
+	assert_null(text.data);
+	r.account[MEM_ACCOUNT_redis].bytes = 77;
+	metrics_accounts(&text, &r);
+	assert_non_null(strstr(text.data, "weir_memory_account_bytes{account=\"redis\"} 77\n"));
+	assert_non_null(strstr(text.data, "weir_memory_unexplained_bytes 3\n"));
+	look.slope[0] = (struct memory_slope){
+		.name = "rss", .trend = {.slope = 2.5, .half = 0.5, .known = true}};
+	look.slope[1] = (struct memory_slope){.name = "unknown", .trend = {.slope = 9}};
+	look.slope[2] = (struct memory_slope){
+		.name = "table", .kind = MEMORY_FILL, .trend = {.known = true}};
+	metrics_growth(&text, &look);
+	assert_non_null(strstr(text.data, "weir_memory_growth_bytes_per_second{of=\"rss\"} 2.5\n"));
+	assert_non_null(
+		strstr(text.data, "weir_memory_growth_margin_bytes_per_second{of=\"rss\"} 0.5\n"));
+	assert_null(strstr(text.data, "unknown"));
+	assert_null(strstr(text.data, "of=\"table\""));
+	assert_non_null(strstr(text.data, "interval of 95 %.\n"));
+	assert_non_null(strstr(text.data, "weir_memory_steady 1\n"));
+}
+
 // The most that a configuration can lead to has room.
 static void test_most(void **)
 {
@@ -131,6 +157,7 @@ int main(void)
 		cmocka_unit_test_setup(test_label_too_long, fresh),
 		cmocka_unit_test_setup(test_histogram, fresh),
 		cmocka_unit_test_setup(test_full, fresh),
+		cmocka_unit_test_setup(test_memory, fresh),
 		cmocka_unit_test_setup_teardown(test_most, fresh, fresh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
