@@ -92,26 +92,29 @@ static void names_end(struct memory_series *series)
 		series[i].name[MEMORY_NAME_MAX - 1] = '\0';
 }
 
+// Of place `i` into f->row. False: none.
+static bool row_read(struct memory_file *f, const struct memory_ring *r, unsigned i)
+{
+	struct file_row *in = &f->row;
+	return part_read(f, in, sizeof *in, ROWS_AT + (off_t)i * (off_t)sizeof *in)
+	       && in->number > 0 && in->number <= FILE_NUMBER_MAX
+	       && (in->number - 1) % r->length == i;
+}
+
 static void rows_read(struct memory_file *f, struct memory_ring *r)
 {
-	uint64_t newest = 0;
-	for (unsigned i = 0; i < r->length; i++) {
-		struct file_row *in = &f->row;
-		if (!part_read(f, in, sizeof *in, ROWS_AT + (off_t)i * (off_t)sizeof *in)
-			|| in->number == 0 || in->number > FILE_NUMBER_MAX
-			|| (in->number - 1) % r->length != i)
-			continue;
-		r->row[i] = in->row;
-		if (in->number > newest)
-			newest = in->number;
-	}
-	r->next = newest;
-	// Those of laps before the newest row's are older than the ring is long.
-	for (unsigned i = 0; i < r->length && i < newest; i++) {
-		struct memory_row *row = &r->row[(newest - 1 - i) % r->length];
-		if (row->life == 0)
-			memset(row->value, 0xff, sizeof row->value);
-	}
+	for (unsigned i = 0; i < r->length; i++)
+		if (row_read(f, r, i) && f->row.number > r->next)
+			r->next = f->row.number;
+	uint64_t damaged = f->damaged;
+	// Those of laps before the newest row's, over which nothing could be written, are older
+	// than the ring is long.
+	for (unsigned i = 0; i < r->length; i++)
+		if (row_read(f, r, i) && f->row.number + r->length > r->next)
+			r->row[i] = f->row.row;
+		else
+			memset(r->row[i].value, 0xff, sizeof r->row[i].value);
+	f->damaged = damaged;
 }
 
 static void lives_check(struct memory_lives *l)

@@ -120,6 +120,29 @@ static void a_damaged_row_is_one_row_less(void **)
 	stop();
 }
 
+// The disk was full for a while: rows of the lap before are still there.
+static void rows_of_an_older_lap_are_left_out(void **)
+{
+	start();
+	for (uint64_t i = 0; i < LENGTH; i++)
+		push(i, 100 + i, 1);
+	for (uint64_t i = 0; i < 5; i++) {
+		struct memory_sample s = {.uptime_ms = (LENGTH + i) * 60000};
+		memory_sample_bytes(&s, "rss", 200 + i);
+		memory_ring_push(&ring, &s, 1);
+	}
+	push(LENGTH + 5, 205, 1);
+	stop();
+	start();
+	assert_int_equal(ring.next, LENGTH + 6);
+	assert_int_equal(memory_ring_row(&ring, 0)->value[0], 205);
+	for (unsigned back = 1; back <= 5; back++)
+		assert_true(memory_ring_row(&ring, back)->value[0] == MEMORY_ABSENT);
+	assert_int_equal(memory_ring_row(&ring, 6)->value[0], 107);
+	assert_int_equal(memory_file_damaged(file), 0);
+	stop();
+}
+
 // Wherever a bit flips and wherever the file ends, the next start works and says sane things.
 static void no_damage_stops_a_start(void **)
 {
@@ -192,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restart_finds_the_samples, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_ring_goes_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_row_is_one_row_less, setup, teardown),
+		cmocka_unit_test_setup_teardown(rows_of_an_older_lap_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_damage_stops_a_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(lives_say_how_they_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
