@@ -111,7 +111,9 @@ static void alarm_look(struct memory_meter *m)
 			s->trend.slope * 3600 / 1048576,
 			(s->trend.slope - s->trend.half) * 3600 / 1048576);
 	} else if (!s && m->alarm) {
-		log_info("memory no longer grows");
+		log_info("memory: %s", enough && r->steady
+					       ? "no longer grows"
+					       : "a table fills, growth says nothing now");
 	}
 	m->alarm = s != NULL;
 	memset(m->alarm_by, 0, sizeof m->alarm_by);
