@@ -26,9 +26,12 @@ struct walk {
 	uint64_t guard_end; // of the last guard page
 };
 
+// The rest of a line that was too long may begin with any octet.
 static bool is_first_line(const char *line)
 {
-	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
+	unsigned long long start, end;
+	return ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f'))
+	       && sscanf(line, "%llx-%llx ", &start, &end) == 2;
 }
 
 static int walk_open(struct walk *w, unsigned pid)
