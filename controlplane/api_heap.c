@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/mem_account.h>
 
 void api_heap(struct api *, struct http_exchange *x)
 {
 	struct heap_stats s;
+	struct mem_sum by[MEM_ACCOUNT_COUNT];
 	uint64_t rss, anonymous;
 	heap_read(&s);
 	process_memory(&rss, &anonymous);
@@ -32,6 +34,7 @@ void api_heap(struct api *, struct http_exchange *x)
 	json_out_count(o, root, "threads_cached", s.threads_cached);
 	json_out_count(o, root, "allocations", s.allocations);
 	json_out_count(o, root, "frees", s.frees);
+	json_out_count(o, root, "made", mem_accounts(by).made);
 	json_out_count(o, root, "rss", rss);
 	json_out_count(o, root, "anonymous", anonymous);
 	http_reply(x, 200, json_out_finish(o));

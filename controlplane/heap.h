@@ -21,8 +21,10 @@ struct heap_stats {
 	uint64_t resident;  // pages of the allocator that are in memory, its own included
 	uint64_t retained;  // address space that is kept for later, without memory
 	uint64_t metadata;
-	uint64_t allocations, frees; // since the start; jemalloc alone
-	uint64_t threads_cached;     // octets in caches of threads; jemalloc alone
+	// Blocks that arenas gave and took back, since the start; jemalloc alone. What threads keep
+	// and use again is not counted anew.
+	uint64_t allocations, frees;
+	uint64_t threads_cached; // octets in caches of threads; jemalloc alone
 	bool jemalloc;
 	bool can_profile, profiles; // whether it could, and does
 	uint64_t sample;            // octets, of the running or next profile

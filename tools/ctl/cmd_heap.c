@@ -51,8 +51,7 @@ static void status_print(const struct json_node *before, const struct json_node 
 	}
 	table_print(t);
 	printf("\nallocator     %s\n", json_text(now, "allocator"));
-	printf("allocations   %s a second, %s out\n",
-		rate_text(rate(before, now, "allocations"), text),
+	printf("allocations   %s a second, %s out\n", rate_text(rate(before, now, "made"), text),
 		count_text(json_count(now, "allocations") - json_count(now, "frees"), other));
 	if (json_flag(now, "profiles"))
 		printf("profile       on, one sample in %s\n",
