@@ -57,6 +57,8 @@ static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
+	if (len > DNS_QUERY_OPT_RDATA_MAX)
+		return false;
 	for (unsigned n = 0; rd_left(&r); n++) {
 		if (n == DNS_QUERY_OPTIONS_MAX)
 			return false;
@@ -68,6 +70,16 @@ static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out
 		out->asks_nsid |= code == DNS_EDNS_OPTION_NSID; // whatever it holds (RFC 5001 2.1)
 	}
 	return rd_ok(&r);
+}
+
+// Taken also where it is wrong: the FORMERR for it has an OPT too (RFC 6891 7).
+static bool opt_take(struct dns_query *out, uint16_t class, uint32_t ttl, bool root)
+{
+	bool is_first = !out->has_opt;
+	out->has_opt = DNS_OPT_PLAIN;
+	out->udp_size = class > DNS_UDP_PLAIN_MAX ? class : DNS_UDP_PLAIN_MAX;
+	out->dnssec_ok = ttl & DNS_EDNS_FLAG_DO;
+	return root && is_first;
 }
 
 static enum dns_query_status additional_read(struct rd *r, unsigned count, struct dns_query *out)
@@ -88,13 +100,12 @@ static enum dns_query_status additional_read(struct rd *r, unsigned count, struc
 			return DNS_QUERY_FORMERR;
 		if (type != DNS_TYPE_OPT)
 			continue;
-		if (!root || out->has_opt || rdata_len > DNS_QUERY_OPT_RDATA_MAX
-			|| !options_walk(rdata, rdata_len, out))
+		if (!opt_take(out, class, ttl, root))
 			return DNS_QUERY_FORMERR;
-		out->has_opt = DNS_OPT_PLAIN;
-		out->udp_size = class > DNS_UDP_PLAIN_MAX ? class : DNS_UDP_PLAIN_MAX;
-		out->dnssec_ok = ttl & DNS_EDNS_FLAG_DO;
 		version = (uint8_t)(ttl >> 16);
+		// What another version's options look like is not known.
+		if (version == 0 && !options_walk(rdata, rdata_len, out))
+			return DNS_QUERY_FORMERR;
 	}
 	return version > 0 ? DNS_QUERY_BADVERS : DNS_QUERY_OK;
 }

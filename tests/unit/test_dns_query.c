@@ -148,6 +148,10 @@ static void test_options_are_bounded(void **)
 		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, cut[i]);
 		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN); // RFC 6891 7: the reply has one too
+		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 1u << 16, rdata, cut[i]); // of a version that we do not know
+		assert_int_equal(parse(&w, &q), DNS_QUERY_BADVERS);
 	}
 }
 
@@ -159,6 +163,7 @@ static void test_opt_owner_must_be_root(void **)
 	wr_bytes(&w, "\1x", 2);
 	opt_put(&w, 1232, 0, "", 0);
 	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 }
 
 static void test_counts(void **)
