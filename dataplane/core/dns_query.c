@@ -144,8 +144,13 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	rd_skip(&r, DNS_HEADER_LEN);
 	const uint16_t questions = get_u16(msg + 4), additional = get_u16(msg + 10);
 	bool readable = questions == 1 && question_read(&r, out);
-	if (unlikely_(out->flags & DNS_FLAG_OPCODE))
+	if (unlikely_(out->flags & DNS_FLAG_OPCODE)) {
+		// Of its records only the OPT is of interest, as the reply has one then (RFC 6891
+		// 6.1.1).
+		if (readable && get_u32(msg + 6) == 0)
+			(void)additional_read(&r, additional, out);
 		return DNS_QUERY_NOTIMP;
+	}
 	// Answer and authority have no meaning in a query of opcode QUERY.
 	if (unlikely_(questions == 0) && get_u32(msg + 6) == 0 && additional)
 		return cookie_query_read(&r, additional, out);

@@ -220,6 +220,10 @@ static void test_other_opcodes(void **)
 		put_u16(buf + 4, 0); // as DSO sends it (RFC 8490)
 		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
 		assert_int_equal(q.question_len, 0);
+		w = query_begin(buf, sizeof buf, (uint16_t)(opcode << 11), 1);
+		opt_put(&w, 1232, 0, "", 0);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 	}
 }
 
