@@ -163,10 +163,11 @@ bool front_admits(struct front *f, const union front_client *client)
 }
 
 // Nobody is known to be allowed to ask.
-static enum verdict settle_closed(
-	struct front *f, const uint8_t *msg, size_t size, struct front_question *q, uint16_t *len)
+static enum verdict settle_closed(struct front *f, const union front_client *client,
+	const uint8_t *msg, size_t size, struct front_question *q, uint16_t *len)
 {
-	if (dns_query_parse(msg, size, &q->query) != DNS_QUERY_OK)
+	enum dns_cookie_kind cookie;
+	if (cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
 	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	return reply_rcode(
@@ -239,7 +240,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	q->list = LOG_NO_LIST;
 	front_policy_look(&f->policy, r->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
-		return settle_closed(f, msg, size, q, len);
+		return settle_closed(f, client, msg, size, q, len);
 	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)

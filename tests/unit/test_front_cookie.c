@@ -7,18 +7,24 @@
 #include <weir/bytes.h>
 #include <weir/clock.h>
 
-enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN };
+enum { OPT_LEN = DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN, EDE_LEN = 6 };
 
-static int setup(void **state)
+static int setup_closed(void **state)
 {
 	const uint64_t none[4] = {0};
 	rig_setup(state);
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	rig.config.cookies = (struct config_cookies){.enabled = true};
 	front_rig_open();
-	front_rig_admit_all();
 	publish_config(rig.publisher, &rig.config, none, true, 0);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	int rc = setup_closed(state);
+	front_rig_admit_all();
+	return rc;
 }
 
 static int teardown(void **state)
@@ -58,15 +64,21 @@ static enum front_outcome ask_nsid(
 	return front_rig_ask_bytes(t, "198.18.0.9", msg, n + 16);
 }
 
-// The cookie that ends this message, whose OPT begins at `opt`.
-static void cookie_expect(
-	const uint8_t *msg, uint16_t len, uint16_t opt, uint8_t out[DNS_COOKIE_LEN])
+// The cookie that ends this message, whose OPT begins at `opt`, but for `behind` octets.
+static void cookie_expect_before(const uint8_t *msg, uint16_t len, uint16_t opt, uint16_t behind,
+	uint8_t out[DNS_COOKIE_LEN])
 {
-	assert_int_equal(opt, len - OPT_LEN);
-	assert_int_equal(get_u16(msg + opt + 9), 4 + DNS_COOKIE_LEN);
+	assert_int_equal(opt, len - OPT_LEN - behind);
+	assert_int_equal(get_u16(msg + opt + 9), 4 + DNS_COOKIE_LEN + behind);
 	assert_int_equal(get_u16(msg + opt + 11), DNS_EDNS_OPTION_COOKIE);
 	memcpy(out, msg + opt + 15, DNS_COOKIE_LEN);
 	assert_memory_equal(out, "abcdefgh\1\0\0", 12);
+}
+
+static void cookie_expect(
+	const uint8_t *msg, uint16_t len, uint16_t opt, uint8_t out[DNS_COOKIE_LEN])
+{
+	cookie_expect_before(msg, len, opt, 0, out);
 }
 
 static struct front_counts counts(enum front_transport t)
@@ -120,6 +132,27 @@ static void test_malformed(void **)
 	assert_int_equal(ask_with(FRONT_TCP, "a.example", mine, 7), FRONT_REPLY);
 	assert_int_equal(get_u16(front_said + 2) & DNS_FLAG_RCODE, DNS_RCODE_FORMERR);
 	assert_int_equal(front_said_reply.opt, front_said_reply.len - DNS_OPT_FIXED_LEN);
+}
+
+// Before there is a policy nobody is served, and told so like anybody else.
+static void test_closed(void **)
+{
+	static char nsid[] = "box 1";
+	const uint8_t octets[] = "abcdefgh\0\3\0";
+	uint8_t back[DNS_COOKIE_LEN];
+	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++) {
+		assert_int_equal(ask_with(t, "a.example", octets, 8), FRONT_REPLY);
+		cookie_expect_before(
+			front_said, front_said_reply.len, front_said_reply.opt, EDE_LEN, back);
+		assert_int_equal(counts(t).verdict[VERDICT_servfail_no_policy], 1);
+		assert_int_equal(ask_with(t, "a.example", octets, 7), FRONT_BROKEN);
+	}
+	rig.config.identity.nsid = nsid;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	assert_int_equal(ask_nsid(FRONT_UDP, "a.example", octets), FRONT_REPLY);
+	assert_memory_equal(front_said + front_said_reply.len - EDE_LEN - 5, nsid, 5);
+	rig.config.identity.nsid = NULL;
+	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 }
 
 // One query a second; each one over that is told so.
@@ -238,6 +271,7 @@ int main(void)
 		T(test_malformed),
 		T(test_over_limit),
 		T(test_nsid),
+		cmocka_unit_test_setup_teardown(test_closed, setup_closed, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
