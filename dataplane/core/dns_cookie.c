@@ -92,15 +92,14 @@ void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_c
 	memcpy(out + HASH_AT, &hash, HASH_LEN);
 }
 
-// RFC 9018 4.3.
+// RFC 9018 4.3; 4.2: the three octets behind the version may be anything that the hash agrees with.
 enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
 	const struct dns_cookie_client *c, const uint8_t *cookie, unsigned len, bool *fresh)
 {
-	static const uint8_t head[4] = {VERSION};
 	*fresh = false;
 	if (len == DNS_COOKIE_CLIENT_LEN)
 		return DNS_COOKIE_ALONE;
-	if (len != DNS_COOKIE_LEN || memcmp(cookie + DNS_COOKIE_CLIENT_LEN, head, sizeof head) != 0)
+	if (len != DNS_COOKIE_LEN || cookie[DNS_COOKIE_CLIENT_LEN] != VERSION)
 		return DNS_COOKIE_BAD;
 	int32_t age_s = (int32_t)(c->now_s - get_u32(cookie + TIME_AT)); // RFC 1982
 	if (age_s > DNS_COOKIE_OLD_S || age_s < -DNS_COOKIE_AHEAD_S)

@@ -3,12 +3,12 @@
 
 // DNS cookies (RFC 7873) of the server, interoperable ones (RFC 9018): version 1, SipHash-2-4.
 //
-// A server cookie is 16 octets: version, three zeros, the time in seconds, and a hash over the
-// client's cookie, these and the client's address, keyed by a secret. Nothing is kept of a client:
-// whoever sends a right one back has received it at its address, not over an hour ago.
-// All boxes with the same secrets take each other's. *fresh: signed by the first, and young. Pure:
-// no state, no allocation, no clock. The hash is of 20 octets (IPv4) or 32 (IPv6); a cookie costs
-// one, and one more when it is renewed.
+// A server cookie is 16 octets: version, three zeros of ours, the time in seconds, and a hash over
+// the client's cookie, these and the client's address, keyed by a secret. Nothing is kept of a
+// client: whoever sends a right one back has received it at its address, not over an hour ago. All
+// boxes with the same secrets take each other's. *fresh: signed by the first, and young. Pure: no
+// state, no allocation, no clock. The hash is of 20 octets (IPv4) or 32 (IPv6); a cookie costs one,
+// and one more when it is renewed.
 
 #include "attr.h"
 #include "dns_query.h"

@@ -75,6 +75,19 @@ static void test_rfc9018_vectors(void **)
 	}
 }
 
+// Appendix A.3: what is reserved is not zero, and is taken as it is (4.2).
+static void test_rfc9018_reserved_octets(void **)
+{
+	struct dns_cookie_terms t = terms_of(secret_a);
+	uint8_t cookie[DNS_COOKIE_LEN];
+	struct peer p;
+	bool fresh;
+	hex("fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", cookie);
+	assert_int_equal(dns_cookie_check(&t, peer(&p, "203.0.113.203", 1559727985), cookie,
+				 sizeof cookie, &fresh),
+		DNS_COOKIE_GOOD);
+}
+
 static enum dns_cookie_kind check_at(
 	const struct dns_cookie_terms *t, const char *client, int64_t age_s, bool *fresh)
 {
@@ -254,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rfc9018_vectors),
+		cmocka_unit_test(test_rfc9018_reserved_octets),
 		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_for_one_client),
 		cmocka_unit_test(test_secrets),
