@@ -7,13 +7,15 @@ usage: authority.py PORT LOGFILE       one JSON object a line for each query
 A first label is WORD[-NUMBER[-NUMBER]]; the labels behind it only make names distinct. Types it knows (RECORDS) are answered
 whatever the word, but for these:
   nx, nodata      [-SOA_TTL[-MINIMUM]]     no such name, no such data, with the SOA; nxbare, nodatabare: without it
-  cnamenx, cnamenodata  an alias of a name that is not, or has no such data
+  cnamenx, cnamenodata  an alias of a name that is not, or has no such data; asked for the alias itself: that
   cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
   ttlof-0123456789  that TTL, ten digits
-  raw-LENGTH      LENGTH octets of rdata whatever the type: no name in it may be read
+  raw-LENGTH[-TTL]  LENGTH octets of rdata whatever the type: no name in it may be read
   big-COUNT       COUNT texts of 200 octets, cut at what the asker takes
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
+  signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
+  turns-TTL       another address each time
   wait-MS         late;  dead: never;  flaky-N: the first N queries of that name get no answer
   upper           every owner in upper case;  name: the rdata has names in mixed case
 """
@@ -88,9 +90,12 @@ def records(owner, rdtype, word, numbers):
     if word in ("a", "ttl") and numbers:
         ttl = numbers[0]
     if word == "raw":
+        ttl = numbers[1] if len(numbers) > 1 else ttl
         return [generic(owner, rdtype, ttl, bytes((0xc0 | i & 1) if i % 2 == 0 else 0x0c for i in range(numbers[0])))]
     if word == "big":
         return [rrset(owner, "TXT", ttl, *(f'"{i:03d}{"x" * 197}"' for i in range(numbers[0])))]
+    if word == "turns" and text == "A":
+        return [rrset(owner, "A", numbers[0], f"198.18.201.{count_up(owner) % 250}")]
     if word == "order" and text == "A":
         return [rrset(owner, "A", ttl, *(f"198.18.200.{i}" for i in range(1, 5)))]
     if word == "any" or text == "ANY":
@@ -98,6 +103,27 @@ def records(owner, rdtype, word, numbers):
     if word == "empty" or text not in RECORDS:
         return None
     return [rrset(owner, text, ttl, RECORDS[text])]
+
+
+def count_up(owner):
+    """How many times this was asked."""
+    with lock:
+        tries[owner] = tries.get(owner, 0) + 1
+        return tries[owner]
+
+
+def signature(owner, ttl, kind):
+    return rrset(owner, "RRSIG", ttl, kind + RECORDS["RRSIG"][1:])
+
+
+def proof(reply, owner):
+    """That there is nothing, or only a wildcard: NSEC and the signatures (RFC 4035 3.1.3)."""
+    if reply.authority:
+        reply.authority.append(signature(APEX, reply.authority[0].ttl, "SOA"))
+    else:
+        reply.answer.append(signature(owner, 300, "A"))
+    reply.authority.append(rrset(APEX, "NSEC", 60, "zz.c.example. SOA RRSIG NSEC"))
+    reply.authority.append(signature(APEX, 60, "NSEC"))
 
 
 def with_aliases(owner, rdtype, word, numbers):
@@ -129,18 +155,24 @@ def answer(query):
     if word == "dead":
         return None
     if word == "flaky":
-        with lock:
-            tries[owner] = tries.get(owner, 0) + 1
-            if tries[owner] <= numbers[0]:
-                return None
+        if count_up(owner) <= numbers[0]:
+            return None
     if word == "wait":
         time.sleep(numbers[0] / 1000)
     if word in ("nx", "nodata"):
         negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "nx" else dns.rcode.NOERROR)
+    elif word in ("signednx", "signednodata", "signedwild", "provenx"):
+        if word == "signedwild":
+            reply.answer = records(owner, rdtype, "a", [])
+        else:
+            negative(reply, owner, [], dns.rcode.NOERROR if word == "signednodata" else dns.rcode.NXDOMAIN)
+        if query.ednsflags & dns.flags.DO or word == "provenx":
+            proof(reply, owner)
     elif word in ("cnamenx", "cnamenodata"):
         target = dns.name.Name((b"missing",) + owner.labels[1:])
         reply.answer.append(rrset(owner, "CNAME", 200, target.to_text()))
-        negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "cnamenx" else dns.rcode.NOERROR)
+        if rdtype != dns.rdatatype.CNAME:
+            negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "cnamenx" else dns.rcode.NOERROR)
     elif word in ("nxbare", "nodatabare"):
         reply.set_rcode(dns.rcode.NXDOMAIN if word == "nxbare" else dns.rcode.NOERROR)
     elif word == "rcode":
@@ -155,8 +187,7 @@ def answer(query):
         if word == "signed":
             reply.flags |= dns.flags.AD
             if query.ednsflags & dns.flags.DO:
-                kind = dns.rdatatype.to_text(rdtype)
-                reply.answer.append(rrset(owner, "RRSIG", 300, kind + RECORDS["RRSIG"][1:]))
+                reply.answer.append(signature(owner, 300, dns.rdatatype.to_text(rdtype)))
     return reply
 
 

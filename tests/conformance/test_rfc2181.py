@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 2181: clarifications."""
 import socket
+import time
 
 from harness import TCP, UDP, asked, case, query
 
@@ -76,6 +77,18 @@ def rfc2181_5_4_1_what_came_beside_an_answer_is_no_answer(way):
     other = way.fresh("a")
     way.ask(other, "SOA")
     assert asked(other)
+
+
+@case
+def rfc2181_5_an_rrset_of_now_is_not_mixed_with_one_of_before(way):
+    """Upstream says another address each time."""
+    name = way.fresh("turns-1")
+    seen = set()
+    for _ in range(3):
+        found = way.ask(name).records("A")
+        assert len(found) == 1 and not seen & set(found), (found, seen)
+        seen.update(found)
+        time.sleep(2.2)
 
 
 @case

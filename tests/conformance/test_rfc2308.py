@@ -85,6 +85,51 @@ def rfc2308_2_2_an_alias_of_a_name_without_data(way):
 
 
 @case
+def rfc6604_2_an_alias_of_no_name_is_itself_there(way):
+    """Whoever asks for the alias gets it with NOERROR, also where NXDOMAIN of what it leads to is cached."""
+    name = way.fresh("cnamenx-60")
+    assert way.ask(name).rcode == "NXDOMAIN"
+    for _ in range(2):
+        reply = way.ask(name, "CNAME")
+        assert reply.rcode == "NOERROR" and len(reply.records("CNAME")) == 1
+    assert way.ask(name, "TXT").rcode == "NXDOMAIN"
+
+
+@case
+def rfc2308_5_what_proves_a_negative_answer_is_kept_with_it(way):
+    """NSEC and signatures (RFC 4035 3.1.3, 4.5), for who sets DO."""
+    for word, rcode in (("signednx", "NXDOMAIN"), ("signednodata", "NOERROR")):
+        name = way.fresh(word)
+        for _ in range(2):
+            reply = way.ask(name, do=True)
+            assert reply.rcode == rcode and reply.soa() and len(reply.records("NSEC", "authority")) == 1
+            covered = sorted(sig.split()[0] for sig in reply.records("RRSIG", "authority"))
+            assert covered == ["NSEC", "SOA"], covered
+        for _ in range(2):
+            reply = way.ask(name, edns=True)
+            assert reply.rcode == rcode and reply.soa() and len(reply.msg.authority) == 1
+
+
+@case
+def rfc4035_3_2_1_no_proofs_for_who_did_not_ask(way):
+    """Also where upstream gives them to everyone."""
+    for how in ({}, {"edns": True}):
+        name = way.fresh("provenx")
+        for _ in range(2):
+            reply = way.ask(name, **how)
+            assert reply.rcode == "NXDOMAIN" and reply.soa() and len(reply.msg.authority) == 1
+
+
+@case
+def rfc4035_3_1_3_3_what_proves_a_wildcard_is_kept_with_the_answer(way):
+    name = way.fresh("signedwild")
+    for _ in range(2):
+        reply = way.ask(name, do=True)
+        assert reply.records("A") and reply.records("RRSIG") and reply.records("NSEC", "authority")
+        assert not way.ask(name, edns=True).msg.authority
+
+
+@case
 def rfc2308_5_nodata_is_for_the_type_alone(way):
     name = way.fresh("empty")
     assert way.ask(name, "A").soa()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 3597: types that nobody here knows."""
+import dns.name
 import dns.rdatatype
 
 from harness import TCP, asked, case
+from zoo import ZOO
 
 
 @case
@@ -32,6 +34,26 @@ def rfc3597_4_names_in_newer_types_are_not_compressed(way):
         name = way.fresh("name")
         for _ in range(2):
             assert inside in way.ask(name, rdtype).wire, rdtype
+
+
+@case
+def rfc3597_4_names_that_upstream_compressed_are_whole(way):
+    """Of types that had that before it was forbidden: a receiver should read them. What the client gets has no pointer."""
+    for rdtype in ("SRV", "RP", "AFSDB", "RT", "PX", "NAPTR"):
+        name = way.fresh("packed", ZOO)
+        want = b"\x03sip" + dns.name.from_text(name).to_wire()
+        for _ in range(2):
+            reply = way.ask(name, rdtype)
+            names = 2 if rdtype in ("RP", "PX") else 1
+            assert len(reply.records(rdtype)) == 1 and reply.wire.lower().count(want) == names, rdtype
+
+
+@case
+def rfc3597_4_names_in_types_of_rfc1035_are_read(way):
+    for rdtype in ("NS", "PTR", "MX"):
+        name = way.fresh("packed", ZOO)
+        for _ in range(2):
+            assert f"sip.{name}." in way.ask(name, rdtype).records(rdtype)[0].lower()
 
 
 @case

@@ -32,7 +32,8 @@ def rfc6891_6_1_1_opt_in_replies_to_blocked_and_local_names(way):
 
 @case
 def rfc6891_6_1_1_two_opts_are_formerr(way):
-    assert way.raw(with_additional(way.fresh("a"), OPT, OPT)).rcode == "FORMERR"
+    reply = way.raw(with_additional(way.fresh("a"), OPT, OPT))
+    assert reply.rcode == "FORMERR" and reply.msg.edns == 0
 
 
 @case
@@ -45,7 +46,8 @@ def rfc6891_6_1_1_opt_may_stand_anywhere_in_the_additional_section(way):
 
 @case
 def rfc6891_6_1_2_the_owner_of_opt_is_the_root(way):
-    assert way.raw(with_additional(way.fresh("a"), b"\x01a" + OPT)).rcode == "FORMERR"
+    reply = way.raw(with_additional(way.fresh("a"), b"\x01a" + OPT))
+    assert reply.rcode == "FORMERR" and reply.msg.edns == 0
 
 
 @case
@@ -61,7 +63,8 @@ def rfc6891_6_1_2_unknown_options_are_ignored(way):
 def rfc6891_6_1_2_options_cut_short_are_formerr(way):
     for rdata in (b"\0", b"\0\x64\0", b"\0\x64\0\x04abc", b"\0\x64\xff\xff"):
         opt = OPT[:-2] + struct.pack("!H", len(rdata)) + rdata
-        assert way.raw(with_additional(way.fresh("a"), opt)).rcode == "FORMERR", rdata
+        reply = way.raw(with_additional(way.fresh("a"), opt))
+        assert reply.rcode == "FORMERR" and reply.msg.edns == 0, rdata  # 7: so that it is no server without EDNS
 
 
 @case
@@ -78,6 +81,24 @@ def rfc6891_6_1_3_badvers_comes_before_the_name(way):
     """Of a blocked or local name too."""
     for name in ("x.blocked.example", "nas.lan", "localhost"):
         assert way.ask(name, version=1).rcode == "BADVERS", name
+
+
+@case
+def rfc6891_6_1_3_badvers_whatever_that_version_s_options_look_like(way):
+    for rdata in (b"\0", b"\0\x64\xff\xff", b"\0\x0a\0\1x", b"\xff" * 600):
+        opt = OPT[:6] + b"\1" + OPT[7:9] + struct.pack("!H", len(rdata)) + rdata
+        reply = way.raw(with_additional(way.fresh("a"), opt))
+        assert reply.rcode == "BADVERS" and not reply.msg.options, rdata
+
+
+@case
+def rfc6891_6_1_1_opt_with_notimp_of_another_opcode(way):
+    for opcode in (1, 2, 4, 15):
+        for edns in (True, False):
+            wire = bytearray(query(way.fresh("a"), edns=edns))
+            wire[2] |= opcode << 3
+            reply = way.raw(bytes(wire))
+            assert reply.rcode == "NOTIMP" and reply.msg.edns == (0 if edns else -1), (opcode, edns)
 
 
 @case

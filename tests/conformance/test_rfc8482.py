@@ -19,6 +19,17 @@ def rfc8482_4_2_any_is_one_hinfo(way):
     assert reply.records("HINFO") == ['"RFC8482" ""'] and not asked(name)
 
 
+@case(alone=True)
+def rfc8482_4_1_any_is_forwarded_where_the_operator_wants_it(way):
+    """And is one answer then, cached as such."""
+    name = way.fresh("any")
+    with configured(access="access: {allow: [private, 198.18.0.0/15], unlimited: [private, 198.18.0.0/15], any: forward}"):
+        for _ in range(2):
+            reply = way.ask(name, "ANY", edns=True)
+            assert {len(reply.records(kind)) for kind in ("A", "AAAA", "TXT", "MX")} == {1}
+        way.cached(name, "ANY", edns=True)
+
+
 @case
 def rfc8482_4_2_any_says_nothing_of_other_types(way):
     """What ANY brought is no answer to a question for one type."""

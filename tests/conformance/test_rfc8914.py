@@ -5,6 +5,8 @@ import pathlib
 import signal
 import time
 
+import dns.name
+
 from harness import UDP, UDP4, asked, case, configured, eventually, weirctl
 
 BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
@@ -120,6 +122,21 @@ def rfc8767_4_stale_answers_when_upstream_fails(way):
         assert reply.rcode == "NXDOMAIN" and reply.ede() == [STALE_NXDOMAIN] and reply.soa()[0] <= 30
         reply = way.ask(way.fresh("a"), edns=True)
         assert reply.rcode == "SERVFAIL" and reply.ede() in ([NETWORK], [NO_AUTHORITY])
+
+
+@case(ways=UDP, alone=True)
+def rfc8914_3_the_extended_error_goes_before_data_does(way):
+    """A stale answer that fits to the octet without one: whole, without TC, the error left out."""
+    frame = 12 + 4 + 12 + 11  # header, type and class, the record's fixed part, OPT
+    probe = len(dns.name.from_text(way.fresh("raw-999-1")).to_wire())
+    name = way.fresh(f"raw-{512 - frame - probe}-1")
+    assert len(way.ask(name, "TYPE65280", edns=True, size=512).wire) == 512
+    time.sleep(1.5)
+    with configured(upstreams="upstreams: {servers: [{address: '127.0.0.1:5999'}]}"):
+        reply = way.ask(name, "TYPE65280", edns=True, size=518)
+        assert reply.ede() == [STALE] and len(reply.wire) == 518 and not reply.has("TC")
+        reply = way.ask(name, "TYPE65280", edns=True, size=517)
+        assert reply.msg.answer and reply.ede() == [] and len(reply.wire) == 512 and not reply.has("TC")
 
 
 @case(alone=True)

@@ -80,6 +80,11 @@ def tcp_with_another_id_is_servfail(way):
 
 
 @case(ways=[UDP4])
+def rfc7766_7_tcp_with_another_question_is_servfail(way):
+    refused(way.ask(way.fresh("tcotherquestion", GRAVE)))
+
+
+@case(ways=[UDP4])
 def tcp_message_of_no_octets_is_no_answer(way):
     refused(way.ask(way.fresh("tcempty", GRAVE)))
 
@@ -122,6 +127,20 @@ def rfc9520_3_2_failure_is_forgotten_in_time(way):
     name = way.fresh("rcode-2", GRAVE)
     refused(way.ask(name))
     eventually(lambda: way.ask(name) and len(sent(name)) == 2)
+
+
+@case(ways=[UDP4])
+def rfc9520_2_failures_of_every_kind_are_kept(way):
+    """What servers refuse, what cannot be followed, what TCP does not bring."""
+    for word in ("rcode-1", "rcode-4", "rcode-5", "badvers", "alwaysformerr", "selfloop", "loop", "lame", "tcever", "tcclose"):
+        name = way.fresh(word, GRAVE)
+        refused(way.ask(name))
+        began, sends = time.monotonic(), len(sent(name))
+        for _ in range(4):
+            refused(way.ask(name))
+            time.sleep(0.1)
+        if time.monotonic() - began < 0.9:
+            assert len(sent(name)) == sends, (word, sent(name))
 
 
 @case(ways=[UDP4])

@@ -306,6 +306,15 @@ def wrong_answer(q):
 
 
 @beast
+def packed(q):
+    """Names compressed where only the types of RFC 1035 may have that (RFC 3597 4): "sip" in front of the question."""
+    at = b"\x03sip\xc0\x0c"
+    yield q.reply(record(b"\xc0\x0c", q.type, 300, {
+        2: at, 12: at, 15: b"\0\1" + at, 17: at + at, 18: b"\0\1" + at, 21: b"\0\1" + at, 26: b"\0\1" + at + at,
+        33: b"\0\1\0\2\x13\xc4" + at, 35: b"\0\x64\0\x0a\1u\0\0" + at}[q.type]))
+
+
+@beast
 def many(q):
     """N addresses; over UDP TC."""
     if q.proto == "udp":
@@ -488,6 +497,12 @@ def tc_empty(q):
 def tc_liar(q):
     """TCP with another id: on a connection that is no guess of a third party, and no answer."""
     yield q.reply(flags=0x8380) if q.proto == "udp" else q.evil(ident=q.id ^ 1)
+
+
+@beast
+def tc_other_question(q):
+    """TCP with the right id and somebody else's question."""
+    yield q.reply(flags=0x8380) if q.proto == "udp" else q.evil(question=name("evil", "example") + q.question[-4:])
 
 
 @beast
