@@ -7,7 +7,7 @@ import time
 import dns.message
 import dns.rcode
 
-from harness import CLIENT, UDP, case, configured, eventually, option
+from harness import CLIENT, TCP4, UDP, UDP6, case, configured, eventually, option
 
 COOKIE = 10
 MINE = bytes.fromhex("2464c4abcf10c957")
@@ -82,13 +82,13 @@ def rfc9018_4_4_the_hash_is_siphash_2_4_of_cookie_and_address(way):
         assert tried(way, ours) == ("NOERROR", ours), "one of another box is not taken as it is"
 
 
-@case(alone=True)
+@case(ways=[UDP6, TCP4], alone=True)
 def rfc9018_4_2_what_is_reserved_need_not_be_zero(way):
     with secrets(FIRST):
         assert tried(way, made(FIRST, way.family, time.time(), reserved=b"\xab\xcd\xef"))[0] == "NOERROR"
 
 
-@case(alone=True)
+@case(ways=[UDP6, TCP4], alone=True)
 def rfc9018_4_3_an_hour_back_and_five_minutes_ahead(way):
     with secrets(FIRST):
         for age, rcode, stays in ((1700, "NOERROR", True), (1900, "NOERROR", False), (3500, "NOERROR", False),
@@ -99,7 +99,7 @@ def rfc9018_4_3_an_hour_back_and_five_minutes_ahead(way):
             assert tried(way, got) == ("NOERROR", got)
 
 
-@case(alone=True)
+@case(ways=[UDP6, TCP4], alone=True)
 def rfc7873_5_2_4_whatever_is_wrong_with_it_is_badcookie_without_a_question(way):
     now = int(time.time())
     with secrets(FIRST):
@@ -112,7 +112,7 @@ def rfc7873_5_2_4_whatever_is_wrong_with_it_is_badcookie_without_a_question(way)
             assert rcode == "BADCOOKIE" and got[:8] == wrong[:8] and tried(way, got)[0] == "NOERROR", wrong.hex()
 
 
-@case(alone=True)
+@case(ways=[UDP6, TCP4], alone=True)
 def rfc9018_5_a_secret_is_changed_without_a_wrong_cookie(way):
     """The new one behind the old, then in front, then alone: only at the end is the old one's cookie wrong."""
     with secrets(FIRST):
