@@ -28,6 +28,14 @@ def rfc9520_3_1_no_server_is_asked_more_than_3_times_by_udp(way):
     assert 1 <= len(sent(name)) <= 3, sent(name)
 
 
+@case(ways=[UDP4])
+def rfc2308_7_2_a_server_that_was_silent_is_asked_all_the_same(way):
+    """To be dead for a name says nothing of other names, as long as no other server can be asked."""
+    for _ in range(3):
+        refused(way.ask(way.fresh("dead", GRAVE)))
+    believed(way.ask(way.fresh("good", GRAVE)))
+
+
 @case(ways=[UDP4, TCP4])
 def rfc1035_7_late_reply_still_answers(way):
     believed(way.ask(way.fresh("late-900", ZOO)))

@@ -74,6 +74,15 @@ def rfc2181_5_4_1_records_of_others_are_neither_given_nor_kept(way):
     assert sent("bank.zoo.example"), "it was kept"
 
 
+@case(ways=[UDP4, TCP4])
+def rfc2181_10_1_of_two_aliases_of_a_name_one_is_followed(way):
+    name = way.fresh("twoaliases", ZOO)
+    for _ in range(2):
+        reply = way.ask(name)
+        believed(reply)
+        assert len(reply.records("CNAME")) == 1
+
+
 @case(ways=[UDP4])
 def rfc6672_dname_over_everything_is_not_kept(way):
     reply = way.ask(way.fresh("dnameoverall", ZOO))

@@ -306,6 +306,14 @@ def wrong_answer(q):
 
 
 @beast
+def two_aliases(q):
+    """An error of the zone (RFC 2181 10.1)."""
+    first, second = name("first", "zoo", "example"), name("second", "zoo", "example")
+    yield q.reply(record(b"\xc0\x0c", 5, 300, first), record(b"\xc0\x0c", 5, 300, second), record(first, 1, 300, GOOD),
+                  record(second, 1, 300, EVIL))
+
+
+@beast
 def packed(q):
     """Names compressed where only the types of RFC 1035 may have that (RFC 3597 4): "sip" in front of the question."""
     at = b"\x03sip\xc0\x0c"
