@@ -42,10 +42,6 @@ EVERY = UDP + TCP
 cases = []
 
 
-class Skip(Exception):
-    """What this weir does not have (yet); says what."""
-
-
 def case(function=None, *, ways=EVERY, alone=False):
     def register(test):
         cases.append((test, ways, alone))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the conformance tests in the client namespace: all, or those whose name contains a word given.
 
-Prints "ok" or "not ok" and a name for each, and "N passed, N failed, N skipped" at the end.
+Prints "ok" or "not ok" and a name for each, and "N passed, N failed" at the end.
 """
 import concurrent.futures
 import importlib
@@ -21,8 +21,6 @@ def run(test, way):
     began, outcome = time.monotonic(), ("ok", "")
     try:
         test(harness.Way(*way, number=run.numbers[test.__name__]))
-    except harness.Skip as reason:
-        outcome = "skip", str(reason)
     except Exception:
         outcome = "not ok", traceback.format_exc()
     return *outcome, time.monotonic() - began
@@ -31,12 +29,9 @@ def run(test, way):
 def report(name, result, text, seconds, totals):
     totals[result] += 1
     number = sum(totals.values())
-    if result == "skip":
-        print(f"ok {number} - {name} # SKIP {text}", flush=True)
-    else:
-        print(f"{result} {number} - {name}" + (f" ({seconds:.0f} s)" if seconds > 3 else ""), flush=True)
-        if text:
-            print("".join(f"  | {line}\n" for line in text.strip().splitlines()[-12:]), end="", flush=True)
+    print(f"{result} {number} - {name}" + (f" ({seconds:.0f} s)" if seconds > 3 else ""), flush=True)
+    if text:
+        print("".join(f"  | {line}\n" for line in text.strip().splitlines()[-12:]), end="", flush=True)
 
 
 def main():
@@ -47,7 +42,7 @@ def main():
     wanted = sys.argv[1:]
     chosen = [(test, way, alone) for test, ways, alone in harness.cases for way in ways
               if not wanted or any(word in test.__name__ for word in wanted)]
-    totals, began = {"ok": 0, "not ok": 0, "skip": 0}, time.monotonic()
+    totals, began = {"ok": 0, "not ok": 0}, time.monotonic()
 
     def name(test, way):
         return f"{test.__name__} {harness.Way(*way, number=0).title}"
@@ -60,7 +55,7 @@ def main():
         if alone:
             report(name(test, way), *run(test, way), totals)
     print(f"{time.monotonic() - began:.0f} s")
-    print(f"{totals['ok']} passed, {totals['not ok']} failed, {totals['skip']} skipped")
+    print(f"{totals['ok']} passed, {totals['not ok']} failed")
     return 0 if totals["ok"] and not totals["not ok"] else 1
 
 
