@@ -132,11 +132,34 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 	assert_int_equal(worker.stats->counter[COUNTER_sleeps], 0);
 }
 
+// What the worker made of a watch that ends so much later than now.
+static bool watches_until(uint64_t more_ms)
+{
+	static struct worker_tables t;
+	t.config.watch.until_ms = more_ms ? clock_mono_ms() + more_ms : 0;
+	atomic_store(&worker.stop, 0);
+	atomic_store(&worker.next_tables, &t);
+	start(POLL_ADAPTIVE);
+	uint64_t now_ms = clock_mono_ms();
+	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > now_ms);
+	stop();
+	return worker.watching;
+}
+
+static void a_watch_has_an_end(void **)
+{
+	assert_false(watches_until(0));
+	assert_true(watches_until(WATCH_SECONDS_MAX * 1000));
+	assert_false(watches_until(1));
+	assert_false(watches_until(2 * WATCH_SECONDS_MAX * 1000));
+}
+
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LOOP_TEST(a_watch_has_an_end),
 		LOOP_TEST(takes_what_is_published),
 		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),
 		LOOP_TEST(a_busy_worker_stays_online_and_quiescent),
