@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/bytes.h>
+#include <weir/clock.h>
 #include <weir/dns_proto.h>
 
 static struct querylog_rig rig;
@@ -272,6 +274,33 @@ static void test_a_receiver_that_goes_and_comes(void **)
 	close(fd);
 }
 
+static void *read_slowly(void *arg)
+{
+	static uint8_t octets[16 * 1024];
+	while (recv(*(const int *)arg, octets, sizeof octets, 0) > 0)
+		usleep(50000);
+	return NULL;
+}
+
+// Each piece is taken within its time: all of the queue would take half a minute.
+static void test_a_slow_receiver_does_not_keep_the_end(void **)
+{
+	struct dnstap *d;
+	pthread_t reader;
+	listen_now();
+	assert_int_equal(dnstap_open(&d, path), 0);
+	int fd = greet();
+	await(d, false);
+	for (unsigned i = 0; i < SINK_QUEUE; i++)
+		assert_true(give(d, querylog_rig_batch(&rig, QUERYLOG_ROWS_MAX)));
+	assert_int_equal(pthread_create(&reader, NULL, read_slowly, &fd), 0);
+	uint64_t began_ms = clock_mono_ms();
+	dnstap_close(d);
+	assert_true(clock_mono_ms() - began_ms < 4 * DNSTAP_WAIT_MS);
+	pthread_join(reader, NULL);
+	close(fd);
+}
+
 static void test_another_content_type(void **)
 {
 	static const uint8_t wrong[] = {
@@ -294,6 +323,7 @@ int main(void)
 		T(test_a_row_as_a_message),
 		T(test_every_row_arrives),
 		T(test_a_receiver_that_goes_and_comes),
+		T(test_a_slow_receiver_does_not_keep_the_end),
 		T(test_another_content_type),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
