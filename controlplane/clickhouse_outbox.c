@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <weir/clock.h>
 
 struct clickhouse_outbox {
 	pthread_mutex_t lock;
@@ -147,19 +147,6 @@ void clickhouse_outbox_close(struct clickhouse_outbox *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
-static struct timespec deadline_in(unsigned ms)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 static bool is_want(int err)
 {
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
@@ -189,7 +176,7 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 int clickhouse_outbox_take(
 	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out)
 {
-	const struct timespec until = deadline_in(timeout_ms);
+	const struct timespec until = clock_deadline(timeout_ms);
 	pthread_mutex_lock(&o->lock);
 	while (!o->counts.chunks && !(o->is_spool_open && o->spool.count) && !o->is_closed)
 		if (pthread_cond_timedwait(&o->changed, &o->lock, &until) == ETIMEDOUT)

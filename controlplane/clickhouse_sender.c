@@ -49,23 +49,10 @@ static void show(struct clickhouse_sender *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static struct timespec deadline_in(uint64_t ms)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (time_t)(ms / 1000);
-	at.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 // Or until it is to end.
 static void pause_for(struct clickhouse_sender *s, uint64_t ms)
 {
-	const struct timespec until = deadline_in(ms);
+	const struct timespec until = clock_deadline(ms);
 	pthread_mutex_lock(&s->lock);
 	while (!s->stop && !s->is_closing)
 		if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
@@ -379,7 +366,7 @@ void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms)
 {
 	if (!s)
 		return;
-	const struct timespec until = deadline_in(within_ms);
+	const struct timespec until = clock_deadline(within_ms);
 	pthread_mutex_lock(&s->lock);
 	s->is_closing = true;
 	pthread_cond_broadcast(&s->changed);

@@ -98,11 +98,7 @@ static void beat(struct querylog *q, uint64_t now_ms)
 // Waits until it is time to look again. False: stop.
 static bool wait_for_next(struct querylog *q, unsigned ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	const struct timespec until = clock_deadline(ms);
 	pthread_mutex_lock(&q->lock);
 	while (!q->stop)
 		if (pthread_cond_timedwait(&q->wake, &q->lock, &until) == ETIMEDOUT)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+#include <weir/clock.h>
 
 struct querylog_queue {
 	pthread_mutex_t lock;
@@ -63,22 +63,9 @@ bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b
 	return room;
 }
 
-static struct timespec deadline_in(unsigned ms)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 const struct querylog_batch *querylog_queue_take(struct querylog_queue *q, unsigned timeout_ms)
 {
-	const struct timespec until = deadline_in(timeout_ms);
+	const struct timespec until = clock_deadline(timeout_ms);
 	const struct querylog_batch *b = NULL;
 	pthread_mutex_lock(&q->lock);
 	while (!q->counts.used && !q->is_closed && !q->is_woken && timeout_ms)

@@ -211,13 +211,7 @@ void housekeep_run(struct housekeep *h, const _Atomic int *stop)
 		housekeep_turn(h, now_ms);
 		// Signals of the TAP driver (one per frame that finds it idle) cut a sleep short;
 		// they must not make us turn faster.
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += HOUSEKEEP_TURN_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
+		const struct timespec until = clock_deadline(HOUSEKEEP_TURN_MS);
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
 			if (atomic_load_explicit(stop, memory_order_acquire))
 				return;
