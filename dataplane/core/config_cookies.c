@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config_cookies.h"
 
+#include "config_file.h"
 #include "config_lists.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { SECRET_TEXT = 2 * DNS_COOKIE_SECRET_LEN, FILE_MAX = 1024 };
 
@@ -46,44 +43,27 @@ static int secret_add(const struct config_doc *doc, const char *key, const char 
 	return 0;
 }
 
-// Whole, with a zero behind it: of a plain file only, as others could block.
-static int file_read(const char *path, char out[FILE_MAX + 1])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	ssize_t n = -EINVAL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX) {
-		n = read(fd, out, FILE_MAX);
-		if (n < 0)
-			n = -errno;
-	}
-	close(fd);
-	if (n < 0)
-		return (int)n;
-	out[n] = '\0';
-	return 0;
-}
-
 static int file_apply(const struct config_doc *doc, struct config_cookies *c)
 {
 	static const char key[] = "cookies.secret_file";
-	char text[FILE_MAX + 1];
+	char text[FILE_MAX + 2];
 	if (!c->secret_file[0])
 		return 0;
 	if (c->count)
 		return config_refuse(doc, key, "goes not with cookies.secrets");
 	if (c->secret_file[0] != '/')
 		return config_refuse(doc, key, "must be an absolute path");
-	int ret = file_read(c->secret_file, text);
-	if (ret < 0)
-		return config_refuse(doc, key, "cannot be read: %s", strerror(-ret));
+	int len = config_file_read(c->secret_file, text, FILE_MAX + 1);
+	int ret = 0;
+	if (len < 0)
+		return config_refuse(doc, key, "cannot be read: %s", strerror(-len));
+	if (len > FILE_MAX)
+		ret = config_refuse(doc, key, "has more than %d octets", FILE_MAX);
 	for (const char *p = text; ret == 0 && *p;) {
-		size_t len = strcspn(p, " \t\r\n");
-		if (len)
-			ret = secret_add(doc, key, p, len, c);
-		p += len;
+		size_t n = strcspn(p, " \t\r\n");
+		if (n)
+			ret = secret_add(doc, key, p, n, c);
+		p += n;
 		p += strspn(p, " \t\r\n");
 	}
 	explicit_bzero(text, sizeof text);
