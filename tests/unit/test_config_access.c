@@ -1,40 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The section `access`: words, defaults, and what is refused.
 
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
+#include "config_text.h"
 
 #define MINIMAL                                                                  \
 	"dataplane:\n  ports:\n  - device: net_null0\n"                          \
 	"  service_addresses: [203.0.113.53/25, '2001:db8::53/64', 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
-static int try_load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
-{
-	char path[] = "/tmp/weir-test-access-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	int ret = config_load(path, out, why);
-	(void)unlink(path);
-	return ret;
-}
-
-static struct config *load(const char *text)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	if (try_load(text, &c, why))
-		fail_msg("%s", why);
-	return c;
-}
 
 static bool has(const struct ip_address *list, unsigned count, const char *text)
 {
@@ -52,7 +24,7 @@ static void test_shipped(void **)
 	static const char *const texts[] = {
 		MINIMAL, MINIMAL "access:\n", MINIMAL "access:\n  allow:\n  unlimited:\n"};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct config *c = load(texts[i]);
+		struct config *c = config_text_load(texts[i]);
 		const struct config_access *a = &c->access;
 		assert_int_equal(a->allow_count, 11);
 		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
@@ -75,7 +47,7 @@ static void test_shipped(void **)
 
 static void test_given(void **)
 {
-	struct config *c = load(
+	struct config *c = config_text_load(
 		MINIMAL "access:\n  allow: [any, 10.0.0.0/8, 10.0.0.0/8, local]\n  deny: "
 			"[198.51.100.0/24]\n"
 			"  unlimited: [192.0.2.7]\n  denied: refuse\n  rate: 0\n  network_rate: 7\n"
@@ -98,7 +70,7 @@ static void test_given(void **)
 
 static void test_nobody_unlimited(void **)
 {
-	struct config *c = load(MINIMAL "access:\n  unlimited: []\n");
+	struct config *c = config_text_load(MINIMAL "access:\n  unlimited: []\n");
 	assert_int_equal(c->access.unlimited_count, 0);
 	assert_int_equal(c->access.allow_count, 11);
 	config_free(c);
@@ -112,7 +84,7 @@ static void test_denied_of_a_word(void **)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		char text[1024];
 		snprintf(text, sizeof text, MINIMAL "access:\n  deny: [10.0.0.0/8]\n%s", texts[i]);
-		struct config *c = load(text);
+		struct config *c = config_text_load(text);
 		const struct config_access *a = &c->access;
 		assert_true(has(a->allow, a->allow_count, "10.0.0.0/8"));
 		assert_int_equal(a->deny_count, 1);
@@ -137,12 +109,9 @@ static void test_refused(void **)
 		{"  burst: 0\n", "access.burst: must be 1 to 60"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		char text[1024], why[CONFIG_WHY_MAX] = "";
-		struct config *c = NULL;
+		char text[1024];
 		snprintf(text, sizeof text, MINIMAL "access:\n%s", bad[i].text);
-		assert_int_equal(try_load(text, &c, why), -EINVAL);
-		if (!strstr(why, bad[i].why))
-			fail_msg("%s: %s", bad[i].text, why);
+		config_text_refused(text, bad[i].why);
 	}
 }
 
@@ -153,10 +122,7 @@ static void test_nothing_local(void **)
 				   "  service_addresses: [192.0.2.1]\n"
 				   "upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 				   "access:\n  allow: [local]\n";
-	char why[CONFIG_WHY_MAX] = "";
-	struct config *c = NULL;
-	assert_int_equal(try_load(text, &c, why), -EINVAL);
-	assert_non_null(strstr(why, "access.allow: has no prefix"));
+	config_text_refused(text, "access.allow: has no prefix");
 }
 
 int main(void)

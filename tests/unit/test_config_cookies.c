@@ -1,48 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The section `cookies`: where its secrets come from, and which are refused.
 
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
+#include "config_text.h"
 
 #define MINIMAL                                               \
 	"dataplane:\n  ports:\n  - device: net_null0\n"       \
 	"  service_addresses: [203.0.113.53/25, 192.0.2.1]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
-
-static int try_load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
-{
-	char path[] = "/tmp/weir-test-cookies-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	int ret = config_load(path, out, why);
-	(void)unlink(path);
-	return ret;
-}
-
-static struct config *load(const char *text)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	if (try_load(text, &c, why))
-		fail_msg("%s", why);
-	return c;
-}
-
-static void assert_refused(const char *text, const char *key)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	assert_int_equal(try_load(text, &c, why), -EINVAL);
-	assert_non_null(strstr(why, key));
-}
 
 static void test_bad_secrets(void **)
 {
@@ -51,8 +15,22 @@ static void test_bad_secrets(void **)
 	char text[1024];
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(text, sizeof text, MINIMAL "cookies: {secrets: [%s]}\n", bad[i]);
-		assert_refused(text, "cookies.secrets");
+		config_text_refused(text, "cookies.secrets");
 	}
+}
+
+// More than is read of one.
+static void test_long_file(void **)
+{
+	char path[] = "/tmp/weir-test-secrets-XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	for (unsigned i = 0; i < 1025; i++)
+		assert_int_equal(write(fd, "\n", 1), 1);
+	close(fd);
+	snprintf(text, sizeof text, MINIMAL "cookies: {secret_file: %s}\n", path);
+	config_text_refused(text, "cookies.secret_file: has more than 1024 octets");
+	assert_int_equal(unlink(path), 0);
 }
 
 static void test_secret_file(void **)
@@ -65,12 +43,12 @@ static void test_secret_file(void **)
 	assert_int_equal(write(fd, secrets, sizeof secrets - 1), sizeof secrets - 1);
 	close(fd);
 	snprintf(text, sizeof text, MINIMAL "cookies: {secret_file: %s}\n", path);
-	struct config *c = load(text);
+	struct config *c = config_text_load(text);
 	assert_int_equal(c->cookies.count, 2);
 	assert_int_equal(c->cookies.secret[1][0], 0x10);
 	config_free(c);
 	assert_int_equal(unlink(path), 0);
-	assert_refused(text, "cookies.secret_file");
+	config_text_refused(text, "cookies.secret_file");
 }
 
 int main(void)
@@ -78,6 +56,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_secrets),
 		cmocka_unit_test(test_secret_file),
+		cmocka_unit_test(test_long_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,16 +2,7 @@
 
 // Clients, groups and what applies to them: good configurations and bad ones.
 
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
-
-static char file[] = "/tmp/weir-test-config-groups-XXXXXX";
+#include "config_text.h"
 
 // 7 lines, then line 8.
 #define MINIMAL                                                                             \
@@ -21,47 +12,6 @@ static char file[] = "/tmp/weir-test-config-groups-XXXXXX";
 // One group, with these keys.
 #define GROUP(keys) MINIMAL LISTS "groups: [{name: kids, clients: [192.0.2.1], " keys "}]\n"
 
-static int setup(void **)
-{
-	int fd = mkstemp(file);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **)
-{
-	return unlink(file);
-}
-
-static void file_write(const char *text)
-{
-	FILE *f = fopen(file, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-	assert_int_equal(fclose(f), 0);
-}
-
-static struct config *load(const char *text)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	file_write(text);
-	if (config_load(file, &c, why) != 0)
-		fail_msg("%s\n%s", why, text);
-	return c;
-}
-
-static void assert_refused(const char *text, const char *expected)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "", want[CONFIG_WHY_MAX];
-	file_write(text);
-	int ret = config_load(file, &c, why);
-	snprintf(want, sizeof want, "%s:%s", file, expected);
-	if (ret != -EINVAL || strncmp(why, want, strlen(want)) != 0)
-		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, want, text);
-	assert_null(c);
-}
-
 static void test_refused(void **)
 {
 	static const struct {
@@ -70,12 +20,12 @@ static void test_refused(void **)
 #include "test_config_groups_bad.h"
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_refused(bad[i].text, bad[i].why);
+		config_text_refused_at(bad[i].text, bad[i].why);
 }
 
 static void test_clients(void **)
 {
-	struct config *c = load(
+	struct config *c = config_text_load(
 		MINIMAL "clients:\n"
 			"- {name: tablet, addresses: [192.0.2.9, 'fd53::9'], macs: "
 			"['02:00:5E:10:00:01']}\n"
@@ -113,7 +63,7 @@ static void test_clients(void **)
 
 static void test_entries(void **)
 {
-	struct config *c = load(MINIMAL
+	struct config *c = config_text_load(MINIMAL
 		"blocking: {allow: [a.example, '/^x[0-9]+\\./'], deny: ['/ads/', b.example]}\n"
 		"groups: [{name: kids, clients: [192.0.2.1], allow: [c.example], deny: "
 		"['/\\.io$/', "
@@ -133,12 +83,12 @@ static void test_entries(void **)
 
 static void test_block(void **)
 {
-	struct config *c =
-		load(MINIMAL "blocking: {mode: address, ipv4: 192.0.2.80, ttl: 60}\n"
-			     "groups:\n"
-			     "- {name: a, clients: [192.0.2.1], block: {mode: refused, ttl: 5}}\n"
-			     "- {name: b, clients: [192.0.2.2], block: {ipv6: 'fd53::80'}}\n"
-			     "- {name: c, clients: [192.0.2.3]}\n");
+	struct config *c = config_text_load(
+		MINIMAL "blocking: {mode: address, ipv4: 192.0.2.80, ttl: 60}\n"
+			"groups:\n"
+			"- {name: a, clients: [192.0.2.1], block: {mode: refused, ttl: 5}}\n"
+			"- {name: b, clients: [192.0.2.2], block: {ipv6: 'fd53::80'}}\n"
+			"- {name: c, clients: [192.0.2.3]}\n");
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_CUSTOM);
 	assert_int_equal(c->blocking.custom_v4.version, 4);
 	assert_int_equal(c->blocking.custom_v6.version, 0);
@@ -156,7 +106,7 @@ static bool has(const struct service_set *s, const char *word)
 
 static void test_inherited(void **)
 {
-	struct config *c = load(MINIMAL
+	struct config *c = config_text_load(MINIMAL
 		"blocking:\n  services: [tiktok]\n  safe_search: {google: true}\n"
 		"  schedules: [{name: night, from: '22:00', to: '06:00', block_all: true}]\n"
 		"groups:\n"
@@ -190,7 +140,7 @@ static void test_inherited(void **)
 
 static void test_schedules(void **)
 {
-	struct config *c = load(GROUP(
+	struct config *c = config_text_load(GROUP(
 		"family_time: {days: [sun], from: '18:00', to: '20:00', services: [netflix], "
 		"domains: "
 		"[games.example]}, "
@@ -226,12 +176,13 @@ static void test_caps(void **)
 			p += sprintf(p, "'02:00:00:00:%02x:%02x', ", i / 256, i % 256);
 		p = stpcpy(p, "]}]\ngroups:\n- {name: a, clients: [many]}\n");
 		if (!more) {
-			config_free(load(text));
+			config_free(config_text_load(text));
 			continue;
 		}
 		stpcpy(p, "- {name: b, clients: ['02:00:00:01:00:00']}\n");
-		assert_refused(text, "9:1: groups: 4097 MACs of clients in all groups, at most "
-				     "4096 are possible");
+		config_text_refused_at(text,
+			"9:1: groups: 4097 MACs of clients in all groups, at most "
+			"4096 are possible");
 	}
 }
 
@@ -250,12 +201,12 @@ static void test_lists_of_rules(void **)
 				"{name: t, from: '01:00', to: '02:00', domains: [a.b]}]%s}\n",
 				i, i, more && i == 9 ? ", services: [tiktok, steam, vk]" : "");
 		if (more)
-			assert_refused(text,
+			config_text_refused_at(text,
 				"8:1: groups: lists, services, search engines, and "
 				"entries of groups and schedules need 257 lists of rules, at "
 				"most 256 are possible");
 		else
-			config_free(load(text));
+			config_free(config_text_load(text));
 	}
 }
 
@@ -271,5 +222,5 @@ int main(void)
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_lists_of_rules),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

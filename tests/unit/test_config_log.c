@@ -1,44 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where section query_log says that rows go: the outputs, and what is refused.
 
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
+#include "config_text.h"
 
 #define MINIMAL                                         \
 	"dataplane:\n  ports:\n  - device: net_null0\n" \
 	"  service_addresses: [203.0.113.53/25]\n"      \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static int try_load(const char *section, struct config **out, char why[CONFIG_WHY_MAX])
-{
-	char path[] = "/tmp/weir-test-log-XXXXXX", text[2048];
-	int fd = mkstemp(path), len = snprintf(text, sizeof text, MINIMAL "%s\n", section);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, (size_t)len), len);
-	close(fd);
-	int ret = config_load(path, out, why);
-	(void)unlink(path);
-	return ret;
-}
-
-static struct config *load(const char *section)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "";
-	if (try_load(section, &c, why))
-		fail_msg("%s", why);
-	return c;
-}
-
 static void test_off_by_default(void **)
 {
-	struct config *c = load("");
+	struct config *c = config_text_load(MINIMAL);
 	assert_false(c->query_log.requests.enabled);
 	assert_string_equal(c->query_log.dnstap.socket, "");
 	assert_int_equal(c->query_log.webhook_count, 0);
@@ -47,11 +19,11 @@ static void test_off_by_default(void **)
 
 static void test_taken(void **)
 {
-	struct config *c =
-		load("query_log:\n  requests: {enabled: true, format: json, days: 3}\n"
-		     "  dnstap: {socket: /run/dnstap.sock}\n  webhooks:\n"
-		     "  - {url: 'https://example.net/a?b=c', form: discord, on_block: true}\n"
-		     "  - {url: 'http://192.0.2.1:8080', summary: true, per_minute: 7}");
+	struct config *c = config_text_load(
+		MINIMAL "query_log:\n  requests: {enabled: true, format: json, days: 3}\n"
+			"  dnstap: {socket: /run/dnstap.sock}\n  webhooks:\n"
+			"  - {url: 'https://example.net/a?b=c', form: discord, on_block: true}\n"
+			"  - {url: 'http://192.0.2.1:8080', summary: true, per_minute: 7}");
 	assert_int_equal(c->query_log.requests.format, REQUESTS_JSON);
 	assert_int_equal(c->query_log.requests.days, 3);
 	assert_int_equal(c->query_log.requests.max_mb, 1024);
@@ -86,21 +58,19 @@ static void test_refused(void **)
 			"query_log.webhooks[1].per_minute"},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
-		struct config *c = NULL;
-		char why[CONFIG_WHY_MAX] = "", text[256];
-		snprintf(text, sizeof text, "query_log:\n  %s", bad[i].section);
-		assert_int_equal(try_load(text, &c, why), -EINVAL);
-		if (!strstr(why, bad[i].key))
-			fail_msg("%s: %s", bad[i].key, why);
+		char text[512];
+		snprintf(text, sizeof text, MINIMAL "query_log:\n  %s\n", bad[i].section);
+		config_text_refused(text, bad[i].key);
 	}
 }
 
 static void test_changes_need_a_restart(void **)
 {
 	char keys[256];
-	struct config *a = load("query_log:\n  webhooks: [{url: 'http://a'}]"),
-		      *b = load("query_log:\n  webhooks: [{url: 'http://a', on_block: true}]\n"
-				"  dnstap: {socket: /run/x}");
+	struct config *a = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'http://a'}]"),
+		      *b = config_text_load(MINIMAL
+			      "query_log:\n  webhooks: [{url: 'http://a', on_block: true}]\n"
+			      "  dnstap: {socket: /run/x}");
 	assert_int_equal(config_needs_restart(a, a, keys, sizeof keys), 0);
 	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 2);
 	assert_non_null(strstr(keys, "query_log.webhooks"));

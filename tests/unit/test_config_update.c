@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lists by URL and blocking.update; what is refused of them is in test_config_bad.h.
 
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
+#include "config_text.h"
 
 #define MINIMAL                                                                                \
 	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
 	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
 
-static struct config *load(const char *text)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX] = "", path[] = "/tmp/weir-test-update-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	int ret = config_load(path, &c, why);
-	(void)unlink(path);
-	if (ret)
-		fail_msg("%s", why);
-	return c;
-}
-
 static void test_lists_that_are_fetched(void **)
 {
-	struct config *c = load(MINIMAL
+	struct config *c = config_text_load(MINIMAL
 		"blocking:\n"
 		"  lists:\n"
 		"  - {url: 'https://u:p@lists.example:8443/a/ads.txt?token=x', format: hosts}\n"
@@ -64,7 +43,8 @@ static void test_lists_that_are_fetched(void **)
 	assert_int_equal(u->bootstrap[0].port, 53);
 	assert_int_equal(u->bootstrap[1].port, 5353);
 	config_free(c);
-	c = load(MINIMAL "blocking:\n  update:\n  # interval: 60\n  deny: [a.example]\n");
+	c = config_text_load(
+		MINIMAL "blocking:\n  update:\n  # interval: 60\n  deny: [a.example]\n");
 	assert_int_equal(c->blocking.update.interval_s, 86400);
 	config_free(c);
 }

@@ -2,29 +2,21 @@
 
 // dataplane.worker_lcores.
 
-#include "unit.h"
+#include "config_text.h"
 
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <weir/config.h>
 
 // With these entries in the list. NULL: refused.
 static struct config *load(const char *lcores)
 {
-	char path[] = "/tmp/weir-test-config-workers-XXXXXX", why[CONFIG_WHY_MAX];
+	char text[512], why[CONFIG_WHY_MAX];
 	struct config *c = NULL;
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	dprintf(fd,
+	snprintf(text, sizeof text,
 		"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"
 		"  mbufs: 4095\n  memory_mb: 4096\n  worker_lcores: [%s]\n"
 		"upstreams: {servers: [{address: 9.9.9.9}]}\n",
 		lcores);
-	close(fd);
-	int rc = config_load(path, &c, why);
-	unlink(path);
+	int rc = config_text_try(text, &c, why);
 	assert_int_equal(rc == 0, c != NULL);
 	return c;
 }

@@ -5,12 +5,7 @@
 
 #include "../../controlplane/group_masks.h"
 #include "../../controlplane/group_sources.h"
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "config_text.h"
 
 static const char document[] =
 	"dataplane:\n  ports: [{device: net_null0}]\n  service_addresses: [198.18.0.53]\n"
@@ -66,15 +61,7 @@ static int first_class(void *arg, const struct list_rule *rule)
 
 static int setup(void **)
 {
-	char path[] = "/tmp/weir-test-masks-XXXXXX", why[CONFIG_WHY_MAX] = "";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, document, sizeof document - 1), sizeof document - 1);
-	close(fd);
-	int ret = config_load(path, &config, why);
-	unlink(path);
-	if (ret < 0)
-		fail_msg("%s", why);
+	config = config_text_load(document);
 
 	list_add("allow entries", RULE_CLASS_OPERATOR_ALLOW, "");
 	list_add("deny entries", RULE_CLASS_OPERATOR_DENY, "");

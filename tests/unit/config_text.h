@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Configurations that stand in the test: each is loaded from a file that is gone afterwards.
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/config.h>
+
+// As config_load(), but `why` does not begin with the name of the file.
+static inline int config_text_try(
+	const char *text, struct config **out, char why[static CONFIG_WHY_MAX])
+{
+	char path[] = "/tmp/weir-test-config-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+	why[0] = '\0';
+	int ret = config_load(path, out, why);
+	assert_int_equal(unlink(path), 0);
+	bool has_path = strncmp(why, path, strlen(path)) == 0 && why[strlen(path)] == ':';
+	assert_true(has_path || ret != -EINVAL);
+	if (has_path)
+		memmove(why, why + sizeof path, strlen(why + sizeof path) + 1);
+	return ret;
+}
+
+static inline struct config *config_text_load(const char *text)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	if (config_text_try(text, &c, why) != 0)
+		fail_msg("%s\n%s", why, text);
+	return c;
+}
+
+// Refused, with these words in the message.
+static inline void config_text_refused(const char *text, const char *words)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	int ret = config_text_try(text, &c, why);
+	if (ret != -EINVAL || !strstr(why, words))
+		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, words, text);
+	assert_null(c);
+}
+
+// Refused, and the message begins with that: "line:column: key: reason".
+static inline void config_text_refused_at(const char *text, const char *begin)
+{
+	struct config *c = NULL;
+	char why[CONFIG_WHY_MAX];
+	int ret = config_text_try(text, &c, why);
+	if (ret != -EINVAL || strncmp(why, begin, strlen(begin)) != 0)
+		fail_msg("%d, got \"%s\"\nwanted \"%s\" for:\n%s", ret, why, begin, text);
+	assert_null(c);
+}
