@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What keys give: their defaults, presets, and values of every section at once.
+
+#include "config_text.h"
+
+#include <weir/log.h>
+
+#define MINIMAL                                                                                \
+	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
+	"upstreams:\n  servers:\n  - address: 9.9.9.9\n"
+
+static void test_default_process(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_string_equal(c->runtime.directory, "/run/weir");
+	assert_string_equal(c->runtime.state_directory, "/var/lib/weir");
+	assert_string_equal(c->runtime.hugepages, "auto");
+	assert_string_equal(c->runtime.group, "");
+	assert_int_equal(c->runtime.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c->dataplane.main_lcore, 0);
+	assert_int_equal(c->dataplane.worker_count, 1);
+	assert_int_equal(c->dataplane.worker_lcores[0], 1);
+	assert_int_equal(c->dataplane.port_count, 1);
+	assert_string_equal(c->dataplane.ports[0].exception, "");
+	assert_int_equal(c->dataplane.poll, POLL_ADAPTIVE);
+	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_AUTO);
+	assert_false(c->dataplane.eal_hugepages);
+	config_free(c);
+}
+
+static void test_default_cache(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_int_equal(c->cache.min_ttl_s, 0);
+	assert_int_equal(c->cache.max_ttl_s, 86400);
+	assert_int_equal(c->cache.negative_ttl_s, 3600);
+	assert_int_equal(c->cache.client_ttl_cap_s, 0);
+	assert_false(c->cache.stale_immediate);
+	assert_int_equal(c->cache.stale_window_s, 3600);
+	assert_int_equal(c->cache.stale_ttl_s, 30);
+	assert_true(c->refresh.enabled);
+	assert_int_equal(c->refresh.mode, REFRESH_BALANCED);
+	assert_true(c->refresh.past_auth);
+	assert_int_equal(c->refresh.warm_threshold, 2);
+	assert_int_equal(c->refresh.hot_ttl_percent, 30);
+	assert_int_equal(c->refresh.hit_window_s, 60);
+	assert_int_equal(c->refresh.max_inflight, 100);
+	assert_int_equal(c->refresh.sweep_interval_s, 15);
+	assert_int_equal(c->refresh.sweep_window_s, 60);
+	assert_int_equal(c->refresh.max_batch, 2000);
+	assert_int_equal(c->refresh.servfail_backoff_s, 60);
+	config_free(c);
+}
+
+static void test_default_lists_and_log(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_true(c->blocking.enabled);
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
+	assert_int_equal(c->blocking.list_count, 0);
+	assert_int_equal(c->blocking.update.interval_s, 86400);
+	assert_int_equal(c->blocking.update.start, UPDATE_START_FAST);
+	assert_int_equal(c->blocking.update.max_mb, 64);
+	assert_false(c->blocking.update.allow_private);
+	assert_int_equal(c->blocking.update.bootstrap_count, 0);
+	assert_true(c->query_log.store.enabled);
+	assert_string_equal(c->query_log.store.directory, "");
+	assert_int_equal(c->query_log.store.hours, 168);
+	assert_int_equal(c->query_log.store.max_mb, 1024);
+	assert_int_equal(c->query_log.store.max_rate, 5000);
+	config_free(c);
+}
+
+static void test_default_upstreams(void **)
+{
+	struct config *c = config_text_load(MINIMAL);
+	assert_int_equal(c->upstreams.count, 1);
+	assert_string_equal(c->upstreams.server[0].name, "9.9.9.9:53");
+	assert_int_equal(c->upstreams.first_timeout_ms, 400);
+	assert_int_equal(c->upstreams.max_sends, 6);
+	assert_int_equal(c->upstreams.backoff_s, 30);
+	assert_int_equal(c->limits.inflight, 4096);
+	assert_int_equal(c->limits.waiters, 1024);
+	assert_int_equal(c->limits.zone_inflight, 256);
+	assert_int_equal(c->limits.client_waiters, 64);
+	assert_int_equal(c->limits.udp_reply_size, 1232);
+	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
+	assert_true(c->cookies.enabled);
+	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_OVER_LIMIT);
+	assert_int_equal(c->cookies.count, 0);
+	assert_int_equal(c->redis.mode, REDIS_MODE_OFF);
+	assert_int_equal(c->redis.address_count, 0);
+	assert_string_equal(c->redis.password, "");
+	assert_int_equal(c->redis.connections, 2);
+	assert_int_equal(c->redis.timeout_ms, 100);
+	assert_int_equal(c->redis.lookup_timeout_ms, 5);
+	assert_int_equal(c->redis.max_keys, 1000000);
+	config_free(c);
+}
+
+// A preset changes what stands for keys that are not given, and no others.
+static void test_refresh_modes(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "refresh: {mode: aggressive, warm_ttl_percent: 40}\n");
+	assert_int_equal(c->refresh.warm_threshold, 1);
+	assert_int_equal(c->refresh.hot_ttl_percent, 50);
+	assert_int_equal(c->refresh.warm_ttl_percent, 40);
+	assert_true(c->refresh.past_auth);
+	config_free(c);
+	c = config_text_load(MINIMAL "refresh: {mode: conservative}\n");
+	assert_int_equal(c->refresh.warm_threshold, 3);
+	assert_int_equal(c->refresh.hot_ttl_percent, 20);
+	assert_int_equal(c->refresh.warm_ttl_percent, 15);
+	assert_false(c->refresh.past_auth);
+	config_free(c);
+}
+
+static void test_ttl_preset(void **)
+{
+	struct config *c =
+		config_text_load(MINIMAL "cache: {max_ttl: 7200, ttl_preset: reference}\n");
+	assert_int_equal(c->cache.min_ttl_s, 300);
+	assert_int_equal(c->cache.max_ttl_s, 7200);
+	assert_int_equal(c->cache.negative_ttl_s, 300);
+	assert_int_equal(c->cache.client_ttl_cap_s, 300);
+	assert_int_equal(c->cache.stale_bound, STALE_BOUND_STORED);
+	assert_int_equal(c->cache.stale_window_s, 3600);
+	config_free(c);
+	c = config_text_load(MINIMAL "cache: {ttl_preset: weir}\n");
+	assert_int_equal(c->cache.min_ttl_s, 0);
+	assert_int_equal(c->cache.stale_bound, STALE_BOUND_WINDOW);
+	config_free(c);
+}
+
+static const char every_value[] =
+	"runtime: {directory: /run/w2, state_directory: /tmp/s, hugepages: off,\n"
+	"  log_level: debug, group: weir}\n"
+	"dataplane:\n"
+	"  main_lcore: 3\n"
+	"  worker_lcores: [2, 5]\n"
+	"  memory_mb: 512\n"
+	"  eal_hugepages: true\n"
+	"  ports:\n"
+	"  - {device: \"net_tap0,iface=wt0,persist\", exception: weir0}\n"
+	"  - device: 0000:03:00.0\n"
+	"    macs: [00-00-5e-00-01-05, \"02:00:00:00:00:01\"]\n"
+	"  - xdp: 'eth0,busy_budget=0'\n"
+	"  service_addresses: [198.18.0.53, 'fd53::53/64']\n"
+	"  poll: busy\n"
+	"  rx_csum: compute\n"
+	"  rss: symmetric\n"
+	"  flow_rules: auto\n"
+	"  rx_descriptors: 256\n"
+	"  tx_descriptors: 512\n"
+	"  mbufs: 4095\n"
+	"cache: {l0_mb: 8, min_ttl: 300, max_ttl: 3600, negative_ttl: 301,\n"
+	"  client_ttl_cap: 60, stale: immediate, stale_window: 7, stale_ttl: 9}\n"
+	"blocking:\n"
+	"  enabled: false\n"
+	"  mode: 'null'\n"
+	"  ttl: 10\n"
+	"  lists:\n"
+	"  - {name: ads, path: lists/ads.txt}\n"
+	"  - {path: /etc/allow.txt, allow: true}\n"
+	"  allow: [Good.Example, \"xn--bcher-kva.example.\"]\n"
+	"  deny: [bad.example]\n"
+	"  rebinding: {enabled: true, allow: [home.example, Lan.example]}\n"
+	"upstreams:\n"
+	"  servers:\n"
+	"  - {address: \"127.0.0.1:5301\", name: near}\n"
+	"  - address: \"[fd53::1]:54\"\n"
+	"  first_timeout_ms: 100\n"
+	"  max_sends: 2\n"
+	"  backoff: 1\n"
+	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
+	"fallback: {udp: off}\n"
+	"identity: {version: one of ours, name: box, nsid: box.1}\n"
+	"redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
+	"  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
+	"  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
+	"  max_keys: 0, sweep_min_hits: 2, sweep_hit_window: 60}\n";
+
+static void test_process_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_string_equal(c->runtime.hugepages, "off");
+	assert_int_equal(c->runtime.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(c->dataplane.worker_count, 2);
+	assert_int_equal(c->dataplane.worker_lcores[1], 5);
+	assert_true(c->dataplane.eal_hugepages);
+	assert_int_equal(c->dataplane.rss, RSS_SYMMETRIC);
+	assert_int_equal(c->dataplane.flow_rules, FLOW_RULES_AUTO);
+	assert_int_equal(c->dataplane.addresses[1].prefix_len, 64);
+	assert_int_equal(c->dataplane.poll, POLL_BUSY);
+	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_COMPUTE);
+	assert_int_equal(c->dataplane.mbufs, 4095);
+	config_free(c);
+}
+
+static void test_port_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_int_equal(c->dataplane.port_count, 3);
+	assert_string_equal(c->dataplane.ports[0].exception, "weir0");
+	assert_int_equal(c->dataplane.ports[0].mac_count, 0);
+	assert_int_equal(c->dataplane.ports[1].mac_count, 2);
+	assert_memory_equal(&c->dataplane.ports[1].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
+	assert_string_equal(c->dataplane.ports[1].device, "0000:03:00.0");
+	assert_null(c->dataplane.ports[1].xdp);
+	assert_string_equal(c->dataplane.ports[2].device, "net_af_xdp2,iface=eth0,busy_budget=0");
+	assert_string_equal(c->dataplane.ports[2].xdp, "eth0");
+	assert_string_equal(c->dataplane.ports[2].exception, "");
+	config_free(c);
+}
+
+static void test_cache_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_true(c->cache.stale_immediate);
+	assert_int_equal(c->cache.stale_ttl_s, 9);
+	config_free(c);
+}
+
+static void test_blocking_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_false(c->blocking.enabled);
+	assert_int_equal(c->blocking.mode, DNS_BLOCK_NULL);
+	assert_string_equal(c->blocking.lists[0].path, "/tmp/lists/ads.txt");
+	assert_false(c->blocking.lists[0].allow);
+	assert_string_equal(c->blocking.lists[1].name, "allow.txt");
+	assert_true(c->blocking.lists[1].allow);
+	assert_int_equal(c->blocking.allow_count, 2);
+	assert_int_equal(c->blocking.allow[0].labels, 2);
+	assert_int_equal(c->blocking.allow[0].wire[1], 'g');
+	assert_int_equal(c->blocking.deny_count, 1);
+	assert_true(c->blocking.rebinding.enabled);
+	assert_int_equal(c->blocking.rebinding.allow_count, 2);
+	assert_int_equal(c->blocking.rebinding.allow[1].wire[1], 'l');
+	config_free(c);
+}
+
+static void test_upstream_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_string_equal(c->upstreams.server[0].name, "near");
+	assert_int_equal(c->upstreams.server[0].address.port, 5301);
+	assert_int_equal(c->upstreams.server[1].address.port, 54);
+	assert_int_equal(c->limits.udp_reply_size, 512);
+	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
+	assert_string_equal(c->identity.version, "one of ours");
+	assert_string_equal(c->identity.name, "box");
+	config_free(c);
+}
+
+static void test_redis_values(void **)
+{
+	struct config *c = config_text_load(every_value);
+	assert_int_equal(c->redis.mode, REDIS_MODE_SENTINEL);
+	assert_int_equal(c->redis.address_count, 2);
+	assert_int_equal(c->redis.addresses[0].port, 26379);
+	assert_int_equal(c->redis.addresses[1].port, 1);
+	assert_string_equal(c->redis.master_name, "m");
+	assert_string_equal(c->redis.username, "u");
+	assert_string_equal(c->redis.password, "p");
+	assert_string_equal(c->redis.sentinel_password, "s");
+	assert_int_equal(c->redis.db, 3);
+	assert_int_equal(c->redis.buffer_kb, 256);
+	assert_int_equal(c->redis.sweep_hit_window_s, 60);
+	config_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default_process),
+		cmocka_unit_test(test_default_cache),
+		cmocka_unit_test(test_default_lists_and_log),
+		cmocka_unit_test(test_default_upstreams),
+		cmocka_unit_test(test_ttl_preset),
+		cmocka_unit_test(test_refresh_modes),
+		cmocka_unit_test(test_process_values),
+		cmocka_unit_test(test_port_values),
+		cmocka_unit_test(test_cache_values),
+		cmocka_unit_test(test_blocking_values),
+		cmocka_unit_test(test_upstream_values),
+		cmocka_unit_test(test_redis_values),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
