@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What TCP/53 does with too many, too slow and too greedy clients.
 
+#include "few_files.h"
 #include "tcp_rig.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
@@ -391,21 +391,14 @@ static void test_memory(void **)
 static void test_files(void **)
 {
 	enum { FILES = 128 };
-	struct rlimit limit, few;
+	struct few_files files;
 	struct front_tcp_status s;
-	int sockets[2], filler[FILES];
-	unsigned count = 0;
+	int sockets[2];
 
 	tcp_rig_start();
 	sockets[0] = tcp_connect(1, 0);
 	served(sockets[0]);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = limit;
-	few.rlim_cur = FILES;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while (count < FILES && (filler[count] = dup(0)) >= 0)
-		count++;
-	close(filler[--count]); // for the client's end of a connection
+	few_files_begin(&files, FILES);
 	sockets[1] = tcp_connect(1, 0);
 	tcp_ask(sockets[1], 1, TCP_ECHO);
 	tcp_is_closed(sockets[0]); // the only idle one makes room: its client's end, and its own
@@ -422,12 +415,11 @@ static void test_files(void **)
 	usleep(250000);
 	tcp_rig_status(&s);
 	assert_in_range(s.accept_paused, paused + 1, paused + 20);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	few_files_lift(&files);
 	tcp_reply_is(third, 3, SHORTEST);
 	close(third);
 	close(sockets[1]);
-	while (count > 0)
-		close(filler[--count]);
+	few_files_close(&files);
 }
 
 static void test_files_cap(void **)

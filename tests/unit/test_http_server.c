@@ -3,6 +3,7 @@
 
 #include "../../controlplane/http_server.h"
 #include "../../controlplane/loop.h"
+#include "few_files.h"
 #include "http_client.h"
 
 #include <event2/event.h>
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <weir/clock.h>
 
 enum { REQUESTS_MAX = 8, LATE_MS = 200, TICK_MS = 5, BIG_LEN = 1 << 21 };
@@ -248,28 +248,18 @@ static void on_warning(int, const char *)
 static void test_files(void **)
 {
 	enum { FILES = 128, WAIT_US = 300000 };
-	struct rlimit limit, few;
-	int filler[FILES];
-	unsigned count = 0;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = limit;
-	few.rlim_cur = FILES;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while (count < FILES && (filler[count] = dup(0)) >= 0)
-		count++;
-	assert_in_range(count, 1, FILES - 1);
-	close(filler[--count]); // for the client's end
+	struct few_files files;
+	few_files_begin(&files, FILES);
 	event_set_log_callback(on_warning);
 	int fd = client_connect();
 	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
 	usleep(WAIT_US);
 	assert_int_equal(warnings, 0); // libevent's own way would be one for each turn
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	few_files_lift(&files);
 	assert_true(client_read(fd, 10000) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(fd);
-	while (count > 0)
-		close(filler[--count]);
+	few_files_close(&files);
 }
 
 // A client may have an address of its own, as long as it likes.

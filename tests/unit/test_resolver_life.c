@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What surrounds the miss path: the link, restarts, calls from other threads.
+#include "few_files.h"
 #include "resolver_rig.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -58,29 +58,20 @@ static int link_connect(void)
 static void test_no_file_for_a_data_plane(void **state)
 {
 	enum { FILES = 256, LOOK_US = 300000, BUSY_US = 6000 };
-	struct rlimit limit, few;
+	struct few_files files;
 	struct link_welcome welcome;
-	int filler[FILES];
-	unsigned count = 0;
 	(void)state;
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = limit;
-	few.rlim_cur = FILES;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while (count < FILES && (filler[count] = dup(0)) >= 0)
-		count++;
-	close(filler[--count]);
+	few_files_begin(&files, FILES);
 	int fd = link_connect(); // has the last one
 	uint64_t before_us = loop_cpu_us();
 	usleep(LOOK_US);
 	uint64_t busy_us = loop_cpu_us() - before_us;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	few_files_lift(&files);
 	assert_int_equal(recv(fd, &welcome, sizeof(welcome), 0), sizeof(welcome));
 	assert_int_equal(welcome.error, -EBUSY);
 	close(fd);
-	while (count > 0)
-		close(filler[--count]);
+	few_files_close(&files);
 	assert_in_range(busy_us, 0, BUSY_US);
 }
 
