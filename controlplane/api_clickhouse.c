@@ -67,4 +67,5 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	json_out_count(o, n, "queued", s.queued);
 	json_out_count(o, n, "queue_cap", s.queue_cap);
 	json_out_bool(o, n, "waits_for_disk", s.is_waiting);
+	json_out_bool(o, n, "behind", s.is_behind);
 }

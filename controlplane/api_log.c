@@ -13,6 +13,10 @@ static void sinks_out(struct json_out *o, struct json_node *root, const struct q
 		json_out_text(o, n, "name", s->sink[i].name);
 		json_out_count(o, n, "rows", s->sink[i].rows);
 		json_out_count(o, n, "weight", s->sink[i].weight);
+		json_out_count(o, n, "folded_rows", s->sink[i].folded_rows);
+		json_out_count(o, n, "folded_weight", s->sink[i].folded_weight);
+		json_out_count(o, n, "owed_rows", s->sink[i].owed_rows);
+		json_out_count(o, n, "owed_weight", s->sink[i].owed_weight);
 		json_out_count(o, n, "dropped_rows", s->sink[i].dropped_rows);
 		json_out_count(o, n, "dropped_weight", s->sink[i].dropped_weight);
 	}

@@ -55,18 +55,19 @@ static void nap(void)
 	nanosleep(&ms, NULL);
 }
 
-// Waits for the outbox as long as it must; meanwhile the queue fills, and the log counts.
+// Waits for the outbox as long as it must; meanwhile the queue fills, and weights take over.
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
 	int ret;
 	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !c->is_closing) {
-		if (!c->now.is_waiting)
+		if (!c->now.is_waiting && ret != -EAGAIN)
 			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-ret));
-		c->now.is_waiting = true;
+		c->now.is_waiting = ret != -EAGAIN;
+		c->now.is_behind = ret == -EAGAIN;
 		show(c);
 		nap();
 	}
-	c->now.is_waiting = false;
+	c->now.is_waiting = c->now.is_behind = false;
 	if (ret == 0)
 		return;
 	c->now.lost_rows += what->rows;
@@ -106,7 +107,7 @@ static void row_add(
 }
 
 // Around a full hour rows of both come mixed: those of the open chunk's hour first.
-static void batch_add(struct clickhouse *c, const struct querylog_batch *b)
+static void batch_add(struct clickhouse *c, const struct querylog_batch *b, uint64_t owed)
 {
 	bool is_in[QUERYLOG_ROWS_MAX] = {0};
 	uint64_t now_ms = clock_mono_ms();
@@ -120,7 +121,9 @@ static void batch_add(struct clickhouse *c, const struct querylog_batch *b)
 			if (is_in[i])
 				continue;
 			if (clickhouse_row_hour(&b->row[i]) == hour) {
-				row_add(c, b->box, &b->row[i], now_ms);
+				struct querylog_row row = b->row[i];
+				row.weight = querylog_weight(b, owed, i);
+				row_add(c, b->box, &row, now_ms);
 				is_in[i] = true;
 				left--;
 			} else if (next == b->count) {
@@ -131,7 +134,7 @@ static void batch_add(struct clickhouse *c, const struct querylog_batch *b)
 			hour = clickhouse_row_hour(&b->row[next]);
 	}
 	c->now.taken_rows += b->count;
-	c->now.taken_weight += b->weight;
+	c->now.taken_weight += b->weight + owed;
 }
 
 static void *maker_run(void *arg)
@@ -140,10 +143,11 @@ static void *maker_run(void *arg)
 	uint64_t shown_ms = 0;
 	thread_background();
 	while (!querylog_queue_is_done(c->queue)) {
-		const struct querylog_batch *b = querylog_queue_take(c->queue, c->look_ms);
+		uint64_t owed;
+		const struct querylog_batch *b = querylog_queue_take(c->queue, c->look_ms, &owed);
 		uint64_t now_ms = clock_mono_ms();
 		if (b) {
-			batch_add(c, b);
+			batch_add(c, b, owed);
 			querylog_release(b);
 		}
 		if (clickhouse_builder_is_due(&c->builder, now_ms))
@@ -246,14 +250,14 @@ void clickhouse_close(struct clickhouse *c)
 	free(c);
 }
 
-static bool take(void *arg, const struct querylog_batch *b)
+static bool fold(void *arg, const struct querylog_batch *b, uint64_t owed)
 {
-	return querylog_queue_put(((struct clickhouse *)arg)->queue, b);
+	return querylog_queue_put(((struct clickhouse *)arg)->queue, b, owed);
 }
 
 struct querylog_sink clickhouse_sink(struct clickhouse *c)
 {
-	return (struct querylog_sink){.name = "clickhouse", .take = take, .arg = c};
+	return (struct querylog_sink){.name = "clickhouse", .fold = fold, .arg = c};
 }
 
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
@@ -275,7 +279,7 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 	table_register(
 		tables, &(struct table_info){.name = "clickhouse_queue",
 				.owner = "clickhouse",
-				.eviction = "a batch that finds it full is not sent, counted",
+				.eviction = "a batch that finds it full is not sent, its weight is",
 				.lifetime = "until its rows are in a chunk",
 				.cap = s->queue_cap,
 				.used = s->queued,

@@ -8,9 +8,10 @@
 //
 // The maker makes rows into chunks (clickhouse_build.h), the sender sends them
 // (clickhouse_sender.h); both are threads of low priority. While the server is slow or away chunks
-// wait in memory and on disk (clickhouse_outbox.h). When both are full the oldest on disk go,
-// counted; when the disk does not take them the maker waits, its queue fills, and the log counts
-// what this sink did not take.
+// wait in memory and on disk (clickhouse_outbox.h). When both are full and the server is away, the
+// oldest on disk go, counted. When it is there and takes fewer rows than there are, or the disk
+// takes nothing, the maker waits, its queue fills, and what it does not take goes as weight into
+// the rows that it does (querylog.h).
 
 #include "clickhouse_build.h"
 #include "clickhouse_sender.h"
@@ -59,6 +60,7 @@ struct clickhouse_status {
 	unsigned queued, queue_cap, queued_most;
 	uint64_t refused; // batches: queue full
 	bool is_waiting;  // for the disk
+	bool is_behind;   // for the server, which takes chunks, but too few: weights take over
 };
 // Any thread.
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out);

@@ -99,6 +99,8 @@ static int spill_one(struct clickhouse_outbox *o)
 {
 	struct clickhouse_parcel *p = &o->chunk[o->first];
 	int ret = spool_open(o);
+	if (ret == 0 && !o->is_failing && !clickhouse_spool_has_room(&o->spool, p->what.bytes))
+		return -EAGAIN;
 	if (ret == 0)
 		ret = clickhouse_spool_put(&o->spool, &p->what, p->body);
 	o->counts.spool_err = ret;
@@ -241,6 +243,7 @@ void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_
 void clickhouse_outbox_spill(struct clickhouse_outbox *o)
 {
 	pthread_mutex_lock(&o->lock);
+	o->is_failing = true; // nobody sends any more
 	while (o->counts.chunks) {
 		if (spill_one(o) == 0)
 			continue;

@@ -8,7 +8,8 @@
 // (clickhouse_outbox_failed) all that is here goes there, and what comes goes there at once, so
 // that a kill loses nothing but what was not sealed yet; the disk is read again until it is empty.
 // When memory is full the oldest chunks of it go to disk too. When the disk does not take them
-// either, clickhouse_outbox_put says so, and the maker has to wait.
+// either, clickhouse_outbox_put says so, and the maker has to wait. So it does when the spool is
+// full and the server takes chunks: only one that is away makes old rows go.
 //
 // One maker, one sender; one lock, under which files are written: not for the log thread.
 
@@ -28,7 +29,8 @@ ATTR_MUST_CHECK int clickhouse_outbox_open(
 	struct clickhouse_outbox **out, const struct clickhouse_outbox_settings *s); // -ENOMEM
 void clickhouse_outbox_free(struct clickhouse_outbox *o); // what is in memory is gone. NULL is fine
 
-// Takes `body` over on success. -errno: memory is full, and the disk says that.
+// Takes `body` over on success. -EAGAIN: all is full, and the server is at it; -errno: memory is
+// full, and the disk says that.
 ATTR_MUST_CHECK int clickhouse_outbox_put(
 	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body);
 // No more puts; takers no longer wait.

@@ -188,6 +188,11 @@ static int file_write(
 	return ret;
 }
 
+bool clickhouse_spool_has_room(const struct clickhouse_spool *s, uint64_t bytes)
+{
+	return s->bytes + bytes <= s->max_bytes && s->count < CLICKHOUSE_SPOOL_FILES_MAX;
+}
+
 static int room_make(struct clickhouse_spool *s, uint64_t bytes)
 {
 	if (bytes > s->max_bytes)

@@ -43,6 +43,8 @@ ATTR_MUST_CHECK int clickhouse_spool_open(
 	struct clickhouse_spool *s, const char *folder, uint64_t max_bytes);
 void clickhouse_spool_close(struct clickhouse_spool *s); // the files stay
 
+// Whether so many octets more would make nothing go. A body larger than the spool never has room.
+bool clickhouse_spool_has_room(const struct clickhouse_spool *s, uint64_t bytes);
 // Behind all others. -EFBIG, -errno of the disk: nothing was kept of it, and none dropped for it
 // but by size.
 ATTR_MUST_CHECK int clickhouse_spool_put(

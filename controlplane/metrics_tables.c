@@ -74,7 +74,10 @@ static const struct metrics_field of_log[] = {
 static const struct metrics_field of_sinks[] = {
 	SINK(rows, "rows_total", "Rows that a sink of the query log took."),
 	SINK(weight, "queries_total", "Queries that they stand for."),
-	SINK(dropped_rows, "dropped_rows_total", "Rows that it did not take."),
+	SINK(folded_rows, "folded_rows_total",
+		"Rows that it did not take, and whose queries others of its rows stand for."),
+	SINK(folded_weight, "folded_queries_total", "Queries that they stand for."),
+	SINK(dropped_rows, "dropped_rows_total", "Rows that it did not take, nor their queries."),
 	SINK(dropped_weight, "dropped_queries_total", "Queries that they stand for."),
 };
 

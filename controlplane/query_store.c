@@ -241,7 +241,7 @@ static int row_put(struct query_store *s, const char *box, const struct querylog
 	return 0;
 }
 
-static int batch_put(struct query_store *s, const struct querylog_batch *b)
+static int batch_put(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
 {
 	unsigned n = query_rate_step(&s->rate, b->count, clock_mono_ms());
 	uint64_t weight = 0, rows = 0;
@@ -249,7 +249,7 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b)
 	s->now.keep_one_in = n;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct querylog_row *row = &b->row[i];
-		weight += row->weight;
+		weight += querylog_weight(b, owed, i);
 		rows++;
 		if (ret) // the rest of a batch that failed
 			continue;
@@ -262,13 +262,13 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b)
 	return ret;
 }
 
-static void batch_take(struct query_store *s, const struct querylog_batch *b)
+static void batch_take(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
 {
 	if (s->now.failing && clock_mono_ms() < s->retry_ms) {
-		lose(s, b->count, b->weight);
+		lose(s, b->count, b->weight + owed);
 		return;
 	}
-	int ret = batch_put(s, b);
+	int ret = batch_put(s, b, owed);
 	if (ret == 0 && s->open_rows * ROW_BYTES >= transaction_max(s))
 		ret = file_commit(s);
 	if (ret)
@@ -305,9 +305,11 @@ static void *store_run(void *arg)
 	uint64_t shown_ms = 0;
 	thread_background();
 	while (!querylog_queue_is_done(s->queue)) {
-		const struct querylog_batch *b = querylog_queue_take(s->queue, QUERY_FLUSH_MS / 4);
+		uint64_t owed;
+		const struct querylog_batch *b =
+			querylog_queue_take(s->queue, QUERY_FLUSH_MS / 4, &owed);
 		if (b) {
-			batch_take(s, b);
+			batch_take(s, b, owed);
 			querylog_release(b);
 		}
 		uint64_t now_ms = clock_mono_ms();
@@ -382,10 +384,10 @@ void query_store_close(struct query_store *s)
 	store_free(s);
 }
 
-static bool store_take(void *arg, const struct querylog_batch *b)
+static bool store_fold(void *arg, const struct querylog_batch *b, uint64_t owed)
 {
 	struct query_store *s = arg;
-	if (!atomic_load(&s->failing) && querylog_queue_put(s->queue, b))
+	if (!atomic_load(&s->failing) && querylog_queue_put(s->queue, b, owed))
 		return true;
 	atomic_fetch_add(&s->refused, 1);
 	return false;
@@ -393,7 +395,7 @@ static bool store_take(void *arg, const struct querylog_batch *b)
 
 struct querylog_sink query_store_sink(struct query_store *s)
 {
-	return (struct querylog_sink){.name = "store", .take = store_take, .arg = s};
+	return (struct querylog_sink){.name = "store", .fold = store_fold, .arg = s};
 }
 
 const char *query_store_folder(const struct query_store *s)
@@ -416,15 +418,15 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 
 void query_store_tables(const struct query_store_status *s, struct table_registry *tables)
 {
-	table_register(
-		tables, &(struct table_info){.name = "query_store_queue",
-				.owner = "query store",
-				.eviction = "a batch that finds it full is not stored, counted",
-				.lifetime = "until it is written",
-				.cap = s->queue_cap,
-				.used = s->queued,
-				.high = s->queued_most,
-				.refused = s->refused});
+	table_register(tables,
+		&(struct table_info){.name = "query_store_queue",
+			.owner = "query store",
+			.eviction = "a batch that finds it full is not stored, its weight is",
+			.lifetime = "until it is written",
+			.cap = s->queue_cap,
+			.used = s->queued,
+			.high = s->queued_most,
+			.refused = s->refused});
 	table_register(tables,
 		&(struct table_info){.name = "query_store_texts",
 			.owner = "query store",

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <weir/clock.h>
 
 int querylog_open(struct querylog **out, const struct querylog_settings *s)
@@ -52,20 +53,15 @@ int querylog_add(struct querylog *q, const struct querylog_sink *sink)
 	return 0;
 }
 
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 void querylog_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
 	atomic_store_explicit(counter, was + n, memory_order_relaxed);
-}
-
-void querylog_feed(struct querylog *q, const struct querylog_batch *b)
-{
-	for (unsigned i = 0; i < q->sinks; i++) {
-		struct querylog_sink_slot *s = &q->sink[i];
-		bool took = s->sink.take(s->sink.arg, b);
-		querylog_count(took ? &s->rows : &s->dropped_rows, b->count);
-		querylog_count(took ? &s->weight : &s->dropped_weight, b->weight);
-	}
 }
 
 unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUERYLOG_SINKS_MAX])
@@ -74,12 +70,14 @@ unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUER
 		const struct querylog_sink_slot *s = &q->sink[i];
 		out[i] = (struct querylog_sink_counts){
 			.name = s->sink.name,
-			.rows = atomic_load_explicit(&s->rows, memory_order_relaxed),
-			.weight = atomic_load_explicit(&s->weight, memory_order_relaxed),
-			.dropped_rows =
-				atomic_load_explicit(&s->dropped_rows, memory_order_relaxed),
-			.dropped_weight =
-				atomic_load_explicit(&s->dropped_weight, memory_order_relaxed),
+			.rows = load(&s->rows),
+			.weight = load(&s->weight),
+			.folded_rows = load(&s->folded_rows),
+			.folded_weight = load(&s->folded_weight),
+			.owed_rows = load(&s->owed_rows),
+			.owed_weight = load(&s->owed_weight),
+			.dropped_rows = load(&s->dropped_rows),
+			.dropped_weight = load(&s->dropped_weight),
 		};
 	}
 	return q->sinks;
@@ -90,6 +88,7 @@ static void beat(struct querylog *q, uint64_t now_ms)
 	if (now_ms - q->beat_ms < QUERYLOG_BEAT_MS)
 		return;
 	q->beat_ms = now_ms;
+	(void)querylog_settle(q, now_ms);
 	for (unsigned i = 0; i < q->sinks; i++)
 		if (q->sink[i].sink.beat)
 			q->sink[i].sink.beat(q->sink[i].sink.arg, now_ms);
@@ -123,6 +122,8 @@ static void *log_thread(void *arg)
 	for (unsigned i = 0; i < LAST_LOOKS && querylog_drain(q, clock_mono_ms()) > 0; i++)
 		querylog_flush(q, 0, true);
 	querylog_flush(q, 0, true);
+	for (unsigned i = 0; !querylog_settle(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
+		usleep(QUERYLOG_POLL_MS * 1000);
 	return NULL;
 }
 
@@ -173,11 +174,6 @@ int querylog_add_source(struct querylog *q, const struct querylog_source *source
 void querylog_end_lanes(struct querylog *q)
 {
 	querylog_sources_end_lanes(&q->sources);
-}
-
-static uint64_t load(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 void querylog_status(struct querylog *q, struct querylog_status *out)

@@ -11,7 +11,10 @@
 //
 // Weight: rows of one source stand for all its queries. A source counts what it did not write
 // (sampling, a full ring) and says so in its next record, so the sum of the weights is the number
-// of queries. What a sink does not take it counts in rows and in weight.
+// of queries. What a sink that keeps weights does not take it is owed, and gets on top of the next
+// batch that it takes, spread over those rows (`fold`); a debt of QUERYLOG_OWED_MS is given up.
+// That, and what other sinks do not take, is counted in rows and in weight. Each sink has a debt of
+// its own: a slow one makes no other sink's rows fewer.
 //
 // Who owns what: a batch is made on the log thread and is immutable from the first sink_take on;
 // each sink that keeps it takes a reference, the last one gives it back to the pool, from any
@@ -36,6 +39,7 @@ enum {
 	QUERYLOG_BATCHES_MAX = 64,
 	QUERYLOG_SINKS_MAX = 8,
 	QUERYLOG_NAME_MAX = 1024, // octets of a name as text, its NUL included
+	QUERYLOG_OWED_MS = 30000, // how long weight waits for a sink that takes nothing
 };
 
 enum querylog_transport { QUERYLOG_UDP, QUERYLOG_TCP, QUERYLOG_TRANSPORTS };
@@ -95,6 +99,12 @@ struct querylog_batch {
 	uint64_t weight; // of all rows
 };
 
+// The weight of row `i` for a sink that got the batch with `owed` on top: its own, and its share.
+static inline uint64_t querylog_weight(const struct querylog_batch *b, uint64_t owed, unsigned i)
+{
+	return b->row[i].weight + owed / b->count + (i < owed % b->count);
+}
+
 // Any thread. A batch given to `take` is borrowed: who keeps it holds it.
 void querylog_hold(const struct querylog_batch *b);
 void querylog_release(const struct querylog_batch *b);
@@ -103,6 +113,9 @@ struct querylog_sink {
 	const char *name;
 	// On the log thread. False: not taken; counted as dropped by this sink.
 	bool (*take)(void *arg, const struct querylog_batch *b);
+	// In its place, of a sink that keeps weights: the batch stands for `owed` queries more than
+	// its rows say (querylog_weight). False: not taken; it is asked again with the next batch.
+	bool (*fold)(void *arg, const struct querylog_batch *b, uint64_t owed);
 	// On the log thread, once a second or so, also when nothing is logged. NULL: not wanted.
 	void (*beat)(void *arg, uint64_t now_ms);
 	void *arg;
@@ -145,7 +158,9 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b);
 struct querylog_sink_counts {
 	const char *name;
 	uint64_t rows, weight;                 // taken
-	uint64_t dropped_rows, dropped_weight; // not taken
+	uint64_t folded_rows, folded_weight;   // not taken; of `weight`, what went into other rows
+	uint64_t owed_rows, owed_weight;       // not taken, and the weight not yet either
+	uint64_t dropped_rows, dropped_weight; // not taken, neither rows nor weight
 };
 
 // Any thread.

@@ -17,12 +17,16 @@ enum {
 	QUERYLOG_BEAT_MS = 1000,
 	QUERYLOG_HOLD_MS = 200,    // how long a batch waits for more rows
 	QUERYLOG_READ_MAX = 32768, // records of one ring a look
+	QUERYLOG_LAST_TRIES = 50,  // at the end, QUERYLOG_POLL_MS apart, to pay what sinks are owed
 };
 
 struct querylog_sink_slot {
 	struct querylog_sink sink;
 	// Written by the log thread alone.
-	_Atomic uint64_t rows, weight, dropped_rows, dropped_weight;
+	_Atomic uint64_t rows, weight, folded_rows, folded_weight, owed_rows, owed_weight,
+		dropped_rows, dropped_weight;
+	uint64_t owed_ms; // since when
+	bool was_offered; // a batch since the last beat
 };
 
 struct querylog {
@@ -58,4 +62,7 @@ struct querylog {
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
 // Gives what is there to the sinks, if it is old enough or `now`.
 void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
+// What one sink is owed while no batch comes that it could go with, as a row of its own; what has
+// waited too long is given up. False: something is still owed.
+bool querylog_settle(struct querylog *q, uint64_t now_ms);
 void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

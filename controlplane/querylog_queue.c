@@ -13,7 +13,10 @@ struct querylog_queue {
 	bool is_closed, is_woken;
 	unsigned first;
 	struct querylog_queue_counts counts;
-	const struct querylog_batch *batch[QUERYLOG_QUEUE_MAX];
+	struct {
+		const struct querylog_batch *batch;
+		uint64_t owed;
+	} entry[QUERYLOG_QUEUE_MAX];
 };
 
 int querylog_queue_open(struct querylog_queue **out, unsigned cap)
@@ -38,20 +41,22 @@ void querylog_queue_free(struct querylog_queue *q)
 	if (!q)
 		return;
 	for (unsigned i = 0; i < q->counts.used; i++)
-		querylog_release(q->batch[(q->first + i) % QUERYLOG_QUEUE_MAX]);
+		querylog_release(q->entry[(q->first + i) % QUERYLOG_QUEUE_MAX].batch);
 	pthread_cond_destroy(&q->changed);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 }
 
-bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b)
+bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b, uint64_t owed)
 {
 	pthread_mutex_lock(&q->lock);
 	struct querylog_queue_counts *c = &q->counts;
 	bool room = !q->is_closed && c->used < c->cap;
 	if (room) {
 		querylog_hold(b);
-		q->batch[(q->first + c->used++) % QUERYLOG_QUEUE_MAX] = b;
+		unsigned at = (q->first + c->used++) % QUERYLOG_QUEUE_MAX;
+		q->entry[at].batch = b;
+		q->entry[at].owed = owed;
 		c->put++;
 		if (c->used > c->used_most)
 			c->used_most = c->used;
@@ -63,7 +68,8 @@ bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b
 	return room;
 }
 
-const struct querylog_batch *querylog_queue_take(struct querylog_queue *q, unsigned timeout_ms)
+const struct querylog_batch *querylog_queue_take(
+	struct querylog_queue *q, unsigned timeout_ms, uint64_t *owed)
 {
 	const struct timespec until = clock_deadline(timeout_ms);
 	const struct querylog_batch *b = NULL;
@@ -73,7 +79,9 @@ const struct querylog_batch *querylog_queue_take(struct querylog_queue *q, unsig
 			break;
 	q->is_woken = false;
 	if (q->counts.used) {
-		b = q->batch[q->first];
+		b = q->entry[q->first].batch;
+		if (owed)
+			*owed = q->entry[q->first].owed;
 		q->first = (q->first + 1) % QUERYLOG_QUEUE_MAX;
 		q->counts.used--;
 	}

@@ -26,7 +26,7 @@ static void *run(void *arg)
 	thread_background();
 	t->work.beat(t->work.arg, clock_mono_ms()); // it may have to connect first
 	while (!querylog_queue_is_done(t->queue)) {
-		const struct querylog_batch *b = querylog_queue_take(t->queue, SINK_BEAT_MS);
+		const struct querylog_batch *b = querylog_queue_take(t->queue, SINK_BEAT_MS, NULL);
 		if (b) {
 			t->work.take(t->work.arg, b);
 			querylog_release(b);
@@ -79,7 +79,7 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 {
 	struct sink_thread *t = arg;
 	if (!atomic_load(&t->is_failing))
-		return querylog_queue_put(t->queue, b);
+		return querylog_queue_put(t->queue, b, 0);
 	atomic_fetch_add(&t->refused, 1);
 	return false;
 }

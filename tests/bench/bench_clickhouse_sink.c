@@ -78,7 +78,7 @@ static bool batch_feed(struct querylog_pool *pool, const struct querylog_sink *s
 	}
 	uint64_t until_ms = clock_mono_ms() + DEADLINE_MS;
 	bool taken;
-	while (!(taken = sink->take(sink->arg, b)) && clock_mono_ms() < until_ms)
+	while (!(taken = sink->fold(sink->arg, b, 0)) && clock_mono_ms() < until_ms)
 		usleep(NAP_US);
 	querylog_release(b);
 	return taken;

@@ -70,7 +70,7 @@ void feed(unsigned batches, unsigned rows)
 	for (unsigned i = 0; i < batches; i++) {
 		const struct querylog_batch *b = querylog_rig_batch(&rig, rows);
 		uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
-		while (!s.take(s.arg, b) && clock_mono_ms() < until_ms)
+		while (!s.fold(s.arg, b, 0) && clock_mono_ms() < until_ms)
 			usleep(500);
 		fed_rows += b->count;
 		fed_weight += b->weight;

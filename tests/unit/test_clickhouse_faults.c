@@ -259,7 +259,7 @@ static void test_no_disk_and_no_server(void **)
 	unsigned taken = 0;
 	for (unsigned i = 0; i < 40; i++) {
 		const struct querylog_batch *b = querylog_rig_batch(&rig, 100);
-		if (s.take(s.arg, b)) {
+		if (s.fold(s.arg, b, 0)) {
 			taken++;
 			fed_rows += b->count;
 			fed_weight += b->weight;

@@ -57,7 +57,7 @@ static struct query_store *store_open(unsigned max_rate, uint64_t max_bytes)
 static void give(struct query_store *s, const struct querylog_batch *b)
 {
 	struct querylog_sink sink = query_store_sink(s);
-	for (int i = 0; i < 2000 && !sink.take(sink.arg, b); i++)
+	for (int i = 0; i < 2000 && !sink.fold(sink.arg, b, 0); i++)
 		usleep(10000);
 	querylog_release(b);
 }

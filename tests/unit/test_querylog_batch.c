@@ -112,15 +112,15 @@ static void test_queue_is_bounded_and_in_order(void **)
 	struct querylog_queue_counts c;
 	querylog_rig_open(&rig, 6);
 	assert_int_equal(querylog_queue_open(&q, 2), 0);
-	assert_null(querylog_queue_take(q, 0));
+	assert_null(querylog_queue_take(q, 0, NULL));
 	for (unsigned round = 0; round < 3; round++)
 		for (unsigned i = 0; i < 3; i++) {
 			const struct querylog_batch *b = querylog_rig_batch(&rig, 1);
-			assert_int_equal(querylog_queue_put(q, b), round == 0 && i < 2);
+			assert_int_equal(querylog_queue_put(q, b, 0), round == 0 && i < 2);
 			querylog_release(b);
 		}
 	for (unsigned i = 1; i <= 2; i++) {
-		const struct querylog_batch *b = querylog_queue_take(q, 1000);
+		const struct querylog_batch *b = querylog_queue_take(q, 1000, NULL);
 		assert_int_equal(b->number, i);
 		querylog_release(b);
 	}
@@ -130,7 +130,7 @@ static void test_queue_is_bounded_and_in_order(void **)
 	querylog_queue_close(q);
 	assert_true(querylog_queue_is_done(q));
 	const struct querylog_batch *b = querylog_rig_batch(&rig, 1);
-	assert_false(querylog_queue_put(q, b));
+	assert_false(querylog_queue_put(q, b, 0));
 	querylog_release(b);
 	querylog_queue_free(q);
 	querylog_rig_close(&rig);
@@ -145,7 +145,7 @@ static void *take_all(void *arg)
 {
 	struct taker *t = arg;
 	while (!querylog_queue_is_done(t->queue)) {
-		const struct querylog_batch *b = querylog_queue_take(t->queue, 10000);
+		const struct querylog_batch *b = querylog_queue_take(t->queue, 10000, NULL);
 		if (!b)
 			continue;
 		t->rows += b->count;
@@ -157,7 +157,7 @@ static void *take_all(void *arg)
 
 static bool put(void *arg, const struct querylog_batch *b)
 {
-	return querylog_queue_put(arg, b);
+	return querylog_queue_put(arg, b, 0);
 }
 
 // Two sinks with threads of their own: what each took and what the log counts agree.
@@ -221,7 +221,7 @@ static void test_the_thread_beats_and_stops(void **)
 	assert_int_equal(querylog_add(log, &sink), -ENOSPC);
 	assert_int_equal(querylog_start(log), 0);
 	for (unsigned i = 0; i < 10000 && !atomic_load(&beats); i++)
-		assert_null(querylog_queue_take(q, 1));
+		assert_null(querylog_queue_take(q, 1, NULL));
 	querylog_stop(log);
 	assert_true(atomic_load(&beats) >= 1);
 	querylog_close(log);

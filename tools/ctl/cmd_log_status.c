@@ -19,14 +19,15 @@ static const struct count_row counts[] = {
 
 static void sinks_print(const struct json_node *sinks)
 {
-	static const char *const heads[] = {
-		"sink", ">rows", ">queries", ">rows not taken", ">queries not taken", NULL};
+	static const char *const heads[] = {"sink", ">rows", ">queries", ">of these without a row",
+		">rows lost", ">queries lost", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(sinks); i++) {
 		const struct json_node *n = json_at(sinks, i);
 		table_cell(t, "%s", json_text(n, "name"));
 		table_cell_count(t, json_count(n, "rows"));
 		table_cell_count(t, json_count(n, "weight"));
+		table_cell_count(t, json_count(n, "folded_weight"));
 		table_cell_count(t, json_count(n, "dropped_rows"));
 		table_cell_count(t, json_count(n, "dropped_weight"));
 		table_row_end(t);

@@ -39,8 +39,12 @@ void view_print_clickhouse(const struct json_node *n)
 		count_text(json_count(n, "spool_files"), (char[COUNT_TEXT_MAX]){0}));
 	uint64_t lost = json_count(n, "dropped_rows") + json_count(n, "lost_rows")
 			+ json_count(n, "refused_rows") + json_count(n, "partial_rows");
+	uint64_t queries = json_count(n, "dropped_weight") + json_count(n, "lost_weight")
+			   + json_count(n, "refused_weight");
 	if (lost)
-		printf(", %s rows lost", count_text(lost, a));
+		printf(", %s rows lost of %s queries", count_text(lost, a), count_text(queries, b));
+	if (json_flag(n, "behind"))
+		printf(", takes fewer rows than there are");
 	if (*json_text(n, "why"))
 		printf(" (%s; next try in %s)",
 			text_escape(json_text(n, "why"), shown, sizeof shown),
