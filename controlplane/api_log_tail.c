@@ -1,71 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that streams rows of the query log as they come, a line of JSON each, for as long as the
-// client likes. {"missed": N} stands for rows that a full buffer had no room for. A client that
-// takes nothing for TAIL_STUCK_MS while something waits for it is hung up on.
+// client likes. {"missed": N} stands for rows that a full buffer had no room for. A client that is
+// stuck (api_lines.h) is hung up on.
 
 #include "api_internal.h"
+#include "api_lines.h"
 #include "tail.h"
 
-#include <event2/event.h>
-
-#include <inttypes.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <weir/clock.h>
 
-enum { TAIL_TICK_MS = 100, TAIL_STUCK_MS = 2000, TAIL_PENDING_MAX = 64 * 1024 };
+enum { TAIL_PENDING_MAX = 64 * 1024 };
 
 struct api_tail {
 	LIST_ENTRY(api_tail) link;
 	struct api *api;
-	struct http_stream *stream;
+	struct api_lines out;
 	unsigned reader;
-	struct event *tick;
-	size_t pending;    // at the last tick, with what it added
-	uint64_t moved_ms; // when it was less than that, or nothing
 	char lines[TAIL_BUFFER_MAX];
 };
+
+static void reader_free(struct api_tail *w)
+{
+	if (w)
+		api_lines_end(&w->out);
+	free(w);
+}
 
 static void tail_end(struct api_tail *w, bool is_cut)
 {
 	tail_leave(w->api->deps.tail, w->reader, is_cut);
 	LIST_REMOVE(w, link);
-	http_stream_close(w->stream);
-	event_free(w->tick);
-	free(w);
+	reader_free(w);
 }
 
 static bool lines_send(struct api_tail *w)
 {
-	char told[64];
 	uint64_t missed;
 	size_t len = tail_take(w->api->deps.tail, w->reader, w->lines, &missed);
-	if (len > 0 && !http_stream_send(w->stream, w->lines, len))
-		return false;
-	if (missed == 0)
-		return true;
-	int n = snprintf(told, sizeof told, "{\"missed\":%" PRIu64 "}\n", missed);
-	return http_stream_send(w->stream, told, (size_t)n);
+	return api_lines_send(&w->out, w->lines, len, missed);
 }
 
-static void on_tick(evutil_socket_t, short, void *arg)
+static void on_tick(int, short, void *arg)
 {
 	struct api_tail *w = arg;
-	uint64_t now_ms = clock_mono_ms();
-	size_t pending = http_stream_pending(w->stream);
-	if (pending == 0 || pending < w->pending)
-		w->moved_ms = now_ms;
-	if (!http_stream_is_live(w->stream)) {
+	enum api_lines_state state = api_lines_look(&w->out, TAIL_PENDING_MAX, clock_mono_ms());
+	if (state == API_LINES_GONE)
 		tail_end(w, false);
-	} else if (now_ms - w->moved_ms >= TAIL_STUCK_MS) {
+	else if (state == API_LINES_STUCK || (state == API_LINES_ROOM && !lines_send(w)))
 		tail_end(w, true);
-	} else if (pending < TAIL_PENDING_MAX && !lines_send(w)) {
-		tail_end(w, true);
-	} else {
-		w->pending = http_stream_pending(w->stream);
-	}
 }
 
 // False: it has been replied to.
@@ -80,29 +66,16 @@ static bool filter_take(struct http_exchange *x, struct tail_filter *f)
 static struct api_tail *reader_new(struct api *a)
 {
 	struct api_tail *w = malloc(sizeof *w);
-	struct event *tick =
-		w ? event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_tick, w) : NULL;
-	if (!tick) {
+	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
 		free(w);
 		return NULL;
 	}
 	w->api = a;
-	w->tick = tick;
-	w->pending = 0;
-	w->moved_ms = clock_mono_ms();
 	return w;
-}
-
-static void reader_free(struct api_tail *w)
-{
-	if (w)
-		event_free(w->tick);
-	free(w);
 }
 
 void api_log_tail(struct api *a, struct http_exchange *x)
 {
-	static const struct timeval every = {.tv_usec = TAIL_TICK_MS * 1000};
 	struct tail_filter filter;
 	if (!filter_take(x, &filter))
 		return;
@@ -121,14 +94,12 @@ void api_log_tail(struct api *a, struct http_exchange *x)
 			http_reply(x, 500, NULL);
 		return;
 	}
-	w->stream = http_stream_begin(x);
-	if (!w->stream) {
+	if (!api_lines_begin(&w->out, x)) {
 		tail_leave(a->deps.tail, w->reader, false);
 		reader_free(w);
 		return;
 	}
 	LIST_INSERT_HEAD(&a->tails, w, link);
-	(void)event_add(w->tick, &every);
 }
 
 void api_tails_close(struct api *a)

@@ -1,35 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
-// A client that takes nothing for WATCH_STUCK_MS is hung up on, and with it the watch ends.
+// A client that is stuck (api_lines.h) is hung up on, and with it the watch ends.
 
 #include "api_internal.h"
+#include "api_lines.h"
 #include "watch.h"
 
-#include <event2/event.h>
-
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/keyhash.h>
 #include <weir/log.h>
 
-enum {
-	WATCH_TICK_MS = 100,
-	WATCH_STUCK_MS = 2000,
-	WATCH_LATE_MS = 500,
-	WATCH_PENDING_MAX = 256 * 1024
-};
+enum { WATCH_LATE_MS = 500, WATCH_PENDING_MAX = 256 * 1024 };
 
 struct api_watch {
 	struct api *api;
-	struct http_stream *stream;
-	struct event *tick;
-	size_t pending;
+	struct api_lines out;
 	bool is_over;
-	uint64_t moved_ms, until_ms;
+	uint64_t until_ms;
 	char lines[WATCH_BUFFER_MAX];
 };
 
@@ -39,45 +29,33 @@ static void watch_stop(struct api_watch *w)
 	publish_watch(w->api->deps.publisher, &none);
 	watch_end(w->api->deps.watch);
 	w->api->watcher = NULL;
-	if (w->stream)
-		http_stream_close(w->stream);
-	event_free(w->tick);
+	api_lines_end(&w->out);
 	free(w);
 }
 
 static bool lines_send(struct api_watch *w)
 {
-	char told[64];
 	uint64_t missed;
 	size_t len = watch_take(w->api->deps.watch, w->lines, &missed);
-	if (len > 0 && !http_stream_send(w->stream, w->lines, len))
-		return false;
-	if (missed == 0)
-		return true;
-	int n = snprintf(told, sizeof told, "{\"missed\":%" PRIu64 "}\n", missed);
-	return http_stream_send(w->stream, told, (size_t)n);
+	return api_lines_send(&w->out, w->lines, len, missed);
 }
 
-static void on_tick(evutil_socket_t, short, void *arg)
+static void on_tick(int, short, void *arg)
 {
 	struct api_watch *w = arg;
 	uint64_t now_ms = clock_mono_ms();
-	size_t pending = http_stream_pending(w->stream);
-	if (pending == 0 || pending < w->pending)
-		w->moved_ms = now_ms;
-	bool ok = http_stream_is_live(w->stream) && now_ms - w->moved_ms < WATCH_STUCK_MS;
+	enum api_lines_state state = api_lines_look(&w->out, WATCH_PENDING_MAX, now_ms);
+	bool ok = state != API_LINES_GONE && state != API_LINES_STUCK;
 	if (ok && w->is_over)
-		ok = pending > 0;
-	else if (ok && pending < WATCH_PENDING_MAX)
+		ok = w->out.pending > 0;
+	else if (state == API_LINES_ROOM)
 		ok = lines_send(w);
 	// What was shown up to the end is on its way to the log thread for a moment.
 	if (ok && !w->is_over && now_ms > w->until_ms + WATCH_LATE_MS) {
 		w->is_over = true;
-		ok = http_stream_send(w->stream, "{\"end\":true}\n", 13);
+		ok = api_lines_put(&w->out, "{\"end\":true}\n", 13);
 	}
-	if (ok)
-		w->pending = http_stream_pending(w->stream);
-	else
+	if (!ok)
 		watch_stop(w);
 }
 
@@ -117,7 +95,6 @@ static bool filter_take(struct http_exchange *x, struct dp_watch *f, unsigned *s
 
 void api_watch(struct api *a, struct http_exchange *x)
 {
-	static const struct timeval every = {.tv_usec = WATCH_TICK_MS * 1000};
 	struct dp_watch filter;
 	unsigned seconds;
 	if (!filter_take(x, &filter, &seconds))
@@ -129,32 +106,26 @@ void api_watch(struct api *a, struct http_exchange *x)
 		return;
 	}
 	struct api_watch *w = malloc(sizeof *w);
-	struct event *tick =
-		w ? event_new(loop_base(a->deps.service), -1, EV_PERSIST, on_tick, w) : NULL;
-	if (!tick) {
+	if (!w || api_lines_init(&w->out, a->deps.service, on_tick, w) < 0) {
 		free(w);
 		watch_end(a->deps.watch);
 		http_reply(x, 500, NULL);
 		return;
 	}
 	w->api = a;
-	w->tick = tick;
-	w->pending = 0;
 	w->is_over = false;
-	w->moved_ms = clock_mono_ms();
-	w->until_ms = w->moved_ms + UINT64_C(1000) * seconds;
+	w->until_ms = clock_mono_ms() + UINT64_C(1000) * seconds;
 	const struct ucred *peer = http_peer(x);
 	log_info("control: a watch%s of %u s by uid %u, pid %d",
 		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
-	w->stream = http_stream_begin(x);
+	bool is_begun = api_lines_begin(&w->out, x);
 	a->watcher = w;
-	if (!w->stream) {
+	if (!is_begun) {
 		watch_stop(w);
 		return;
 	}
 	filter.until_ms = w->until_ms;
 	publish_watch(a->deps.publisher, &filter);
-	(void)event_add(w->tick, &every);
 }
 
 void api_watch_close(struct api *a)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "api_lines.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <weir/clock.h>
+
+int api_lines_init(
+	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg)
+{
+	*l = (struct api_lines){.moved_ms = clock_mono_ms()};
+	l->tick = event_new(loop_base(service), -1, EV_PERSIST, tick, arg);
+	return l->tick ? 0 : -ENOMEM;
+}
+
+bool api_lines_begin(struct api_lines *l, struct http_exchange *x)
+{
+	static const struct timeval every = {.tv_usec = API_LINES_TICK_MS * 1000};
+	l->stream = http_stream_begin(x);
+	if (!l->stream)
+		return false;
+	(void)event_add(l->tick, &every);
+	return true;
+}
+
+void api_lines_end(struct api_lines *l)
+{
+	if (l->stream)
+		http_stream_close(l->stream);
+	event_free(l->tick);
+}
+
+enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms)
+{
+	size_t pending = http_stream_pending(l->stream);
+	if (pending == 0 || pending < l->pending)
+		l->moved_ms = now_ms;
+	l->pending = pending;
+	if (!http_stream_is_live(l->stream))
+		return API_LINES_GONE;
+	if (now_ms - l->moved_ms >= API_LINES_STUCK_MS)
+		return API_LINES_STUCK;
+	return pending < pending_max ? API_LINES_ROOM : API_LINES_FULL;
+}
+
+bool api_lines_put(struct api_lines *l, const char *text, size_t len)
+{
+	bool sent = http_stream_send(l->stream, text, len);
+	l->pending = http_stream_pending(l->stream);
+	return sent;
+}
+
+bool api_lines_send(struct api_lines *l, const char *text, size_t len, uint64_t missed)
+{
+	char told[64];
+	if (len > 0 && !api_lines_put(l, text, len))
+		return false;
+	if (missed == 0)
+		return true;
+	int n = snprintf(told, sizeof told, "{\"missed\":%" PRIu64 "}\n", missed);
+	return api_lines_put(l, told, (size_t)n);
+}

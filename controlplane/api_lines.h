@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A reply of lines of JSON that goes on until its client hangs up: each API_LINES_TICK_MS its owner
+// is called, looks at how the client does, and sends what there is. A client that takes nothing for
+// API_LINES_STUCK_MS while something waits for it is stuck, which its owner hangs up on; who takes
+// little gets nothing more until less than a cap of the owner's waits, so that is what one holds.
+// Owned by one endpoint's object, on the service loop.
+
+#include "http_server.h"
+#include "loop.h"
+
+#include <weir/attr.h>
+
+enum { API_LINES_TICK_MS = 100, API_LINES_STUCK_MS = 2000 };
+
+enum api_lines_state {
+	API_LINES_GONE,  // hung up
+	API_LINES_STUCK, // to be hung up on
+	API_LINES_FULL,  // as much as may be waits for the client
+	API_LINES_ROOM,
+};
+
+struct api_lines {
+	struct http_stream *stream; // NULL: not begun
+	struct event *tick;
+	size_t pending;    // at the last look, with what was sent since
+	uint64_t moved_ms; // when it was less than that, or nothing
+};
+
+// `tick` is called with `arg` from api_lines_begin() on. 0 or -ENOMEM, and then there is no end.
+ATTR_MUST_CHECK int api_lines_init(
+	struct api_lines *l, struct loop *service, void (*tick)(int, short, void *), void *arg);
+// False: it has been replied to, as there is no memory; the end is still to come.
+ATTR_MUST_CHECK bool api_lines_begin(struct api_lines *l, struct http_exchange *x);
+// Hangs up, if it was begun.
+void api_lines_end(struct api_lines *l);
+
+// Once a tick.
+enum api_lines_state api_lines_look(struct api_lines *l, size_t pending_max, uint64_t now_ms);
+// False: no memory.
+ATTR_MUST_CHECK bool api_lines_put(struct api_lines *l, const char *text, size_t len);
+// The same, and then {"missed": N} unless that is 0.
+ATTR_MUST_CHECK bool api_lines_send(
+	struct api_lines *l, const char *text, size_t len, uint64_t missed);
