@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <errno.h>
@@ -46,22 +46,18 @@ int cmd_config_check(struct ctl *c)
 	return CTL_OK;
 }
 
-int cmd_config_reload(struct ctl *c)
+static void reload_print(const struct json_node *root)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, true, "/config/reload", NULL, HTTP_BUILD_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const char *restart = json_text(json_doc_root(doc), "needs_restart");
+	const char *restart = json_text(root, "needs_restart");
 	char shown[1024];
-	if (c->json)
-		json_doc_print(doc);
-	else if (*restart)
+	if (*restart)
 		printf("taken over, except for what needs a restart: %s\n",
 			text_escape(restart, shown, sizeof shown));
 	else
 		printf("taken over\n");
-	json_doc_free(doc);
-	return CTL_OK;
+}
+
+int cmd_config_reload(struct ctl *c)
+{
+	return show_call(c, true, "/config/reload", NULL, HTTP_BUILD_MS, reload_print);
 }

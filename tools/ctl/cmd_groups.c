@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Groups of clients, what applies to them now, and services that can be blocked by name.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -173,28 +173,12 @@ static void services_print(const struct json_node *root)
 	table_print(t);
 }
 
-static int ask(struct ctl *c, const char *path, void (*print)(const struct json_node *root))
-{
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	const struct http_param params[] = {{NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, path, params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
-}
-
 int cmd_groups(struct ctl *c)
 {
-	return ask(c, "/groups", all_print);
+	return show_call(c, false, "/groups", NULL, HTTP_SHORT_MS, all_print);
 }
 
 int cmd_services(struct ctl *c)
 {
-	return ask(c, "/services", services_print);
+	return show_call(c, false, "/services", NULL, HTTP_SHORT_MS, services_print);
 }

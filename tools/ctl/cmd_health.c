@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whether the box serves, and what went wrong lately.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -47,8 +47,13 @@ static void when_print(int64_t unix_ms, char *out, size_t cap)
 		snprintf(out, cap, "-");
 }
 
-static void errors_print(const struct json_node *list)
+static void errors_print(const struct json_node *root)
 {
+	const struct json_node *list = json_get(root, "errors");
+	if (json_length(list) == 0) {
+		printf("no error and no warning since the start of either process\n");
+		return;
+	}
 	static const char *const heads[] = {"id", "process", ">times", "last", "text", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
@@ -67,18 +72,5 @@ static void errors_print(const struct json_node *list)
 
 int cmd_errors(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/errors", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *list = json_get(json_doc_root(doc), "errors");
-	if (c->json)
-		json_doc_print(doc);
-	else if (json_length(list) == 0)
-		printf("no error and no warning since the start of either process\n");
-	else
-		errors_print(list);
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/errors", NULL, HTTP_SHORT_MS, errors_print);
 }

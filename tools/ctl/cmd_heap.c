@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Heap profiles of the control plane: taken here, compared in cmd_heap_diff.c.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <errno.h>
@@ -100,16 +100,9 @@ static const char *sample_lg(const char *octets, char out[8])
 	return out;
 }
 
-static int done_print(const struct ctl *c, struct json_doc *doc, const char *text)
+static void on_print(const struct json_node *)
 {
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		printf("%s\n", text);
-	json_doc_free(doc);
-	return CTL_OK;
+	printf("the heap is profiled from now on; what was there before is not seen\n");
 }
 
 int cmd_heap_on(struct ctl *c)
@@ -121,18 +114,17 @@ int cmd_heap_on(struct ctl *c)
 		return CTL_USAGE;
 	}
 	const struct http_param params[] = {{"sample_lg", value}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	return done_print(c, http_call_or_fail(c, true, "/heap/on", params, HTTP_SHORT_MS),
-		"the heap is profiled from now on; what was there before is not seen");
+	return show_call(c, true, "/heap/on", params, HTTP_SHORT_MS, on_print);
+}
+
+static void off_print(const struct json_node *)
+{
+	printf("the heap is no longer profiled\n");
 }
 
 int cmd_heap_off(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	return done_print(c, http_call_or_fail(c, true, "/heap/off", NULL, HTTP_SHORT_MS),
-		"the heap is no longer profiled");
+	return show_call(c, true, "/heap/off", NULL, HTTP_SHORT_MS, off_print);
 }
 
 int cmd_heap_dump(struct ctl *c)
@@ -153,16 +145,11 @@ int cmd_heap_dump(struct ctl *c)
 	return ret;
 }
 
-int cmd_threads(struct ctl *c)
+static void threads_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
 		">id", "name", "state", ">CPU s", ">waits", ">preempted", NULL};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/threads", NULL, HTTP_SHORT_MS);
-	if (!doc || c->json)
-		return done_print(c, doc, "");
-	const struct json_node *list = json_get(json_doc_root(doc), "threads");
+	const struct json_node *list = json_get(root, "threads");
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
@@ -175,20 +162,18 @@ int cmd_threads(struct ctl *c)
 		table_row_end(t);
 	}
 	table_print(t);
-	json_doc_free(doc);
-	return CTL_OK;
 }
 
-int cmd_connections(struct ctl *c)
+int cmd_threads(struct ctl *c)
+{
+	return show_call(c, false, "/threads", NULL, HTTP_SHORT_MS, threads_print);
+}
+
+static void connections_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
 		">fd", "kind", "local", "peer", ">unread", ">unsent", NULL};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/connections", NULL, HTTP_SHORT_MS);
-	if (!doc || c->json)
-		return done_print(c, doc, "");
-	const struct json_node *root = json_doc_root(doc), *list = json_get(root, "sockets");
+	const struct json_node *list = json_get(root, "sockets");
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
@@ -203,6 +188,9 @@ int cmd_connections(struct ctl *c)
 	table_print(t);
 	printf("\n%" PRIu64 " open files, %" PRIu64 " of them sockets\n",
 		json_count(root, "open_files"), json_count(root, "open_sockets"));
-	json_doc_free(doc);
-	return CTL_OK;
+}
+
+int cmd_connections(struct ctl *c)
+{
+	return show_call(c, false, "/connections", NULL, HTTP_SHORT_MS, connections_print);
 }

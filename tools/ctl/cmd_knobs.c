@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Knobs of the control plane.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <inttypes.h>
@@ -16,17 +16,12 @@ static void value_cell(struct table *t, const struct json_node *n, const char *k
 		table_cell(t, "%s", value ? "on" : "off");
 }
 
-int cmd_knobs(struct ctl *c)
+static void knobs_print(const struct json_node *root)
 {
 	static const char *const heads[] = {"knob", ">now", ">usually", "", NULL};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/knobs", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *list = json_get(json_doc_root(doc), "knobs");
-	struct table *t = c->json ? NULL : table_new(heads);
-	for (size_t i = 0; t && i < json_length(list); i++) {
+	const struct json_node *list = json_get(root, "knobs");
+	struct table *t = table_new(heads);
+	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
 		table_cell(t, "%s", json_text(n, "name"));
 		value_cell(t, n, "value");
@@ -34,24 +29,16 @@ int cmd_knobs(struct ctl *c)
 		table_cell(t, "%s", json_text(n, "help"));
 		table_row_end(t);
 	}
-	if (t)
-		table_print(t);
-	else
-		json_doc_print(doc);
-	json_doc_free(doc);
-	return CTL_OK;
+	table_print(t);
+}
+
+int cmd_knobs(struct ctl *c)
+{
+	return show_call(c, false, "/knobs", NULL, HTTP_SHORT_MS, knobs_print);
 }
 
 int cmd_set(struct ctl *c)
 {
 	const struct http_param params[] = {{"knob", c->operand}, {"value", c->type}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, true, "/set", params, HTTP_BUILD_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, true, "/set", params, HTTP_BUILD_MS, NULL);
 }

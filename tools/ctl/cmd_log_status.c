@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "count_rows.h"
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -58,27 +58,20 @@ static void outputs_print(const struct json_node *outputs)
 	table_print(t);
 }
 
-int cmd_log_status(struct ctl *c)
+static void log_print(const struct json_node *root)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/log", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *root = json_doc_root(doc);
-	if (c->json) {
-		json_doc_print(doc);
-	} else {
-		printf("query log     %s, one record for %s queries\n",
-			json_flag(root, "enabled") ? "on" : "off",
-			count_text(json_count(root, "sample"), a));
-		printf("batches       %s of %s\n\n", count_text(json_count(root, "batches"), a),
-			count_text(json_count(root, "batches_cap"), b));
-		count_rows_print(root, counts, ARRAY_LEN(counts));
-		sinks_print(json_get(root, "sinks"));
-		outputs_print(json_get(root, "outputs"));
-	}
-	json_doc_free(doc);
-	return CTL_OK;
+	printf("query log     %s, one record for %s queries\n",
+		json_flag(root, "enabled") ? "on" : "off",
+		count_text(json_count(root, "sample"), a));
+	printf("batches       %s of %s\n\n", count_text(json_count(root, "batches"), a),
+		count_text(json_count(root, "batches_cap"), b));
+	count_rows_print(root, counts, ARRAY_LEN(counts));
+	sinks_print(json_get(root, "sinks"));
+	outputs_print(json_get(root, "outputs"));
+}
+
+int cmd_log_status(struct ctl *c)
+{
+	return show_call(c, false, "/log", NULL, HTTP_SHORT_MS, log_print);
 }

@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the memory of the control plane is, as it says itself.
 
-#include "http_get.h"
 #include "mem_doc.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
 #include <weir/text.h>
 
-// Prints by `print`, or as --json asks. CTL_OK or CTL_FAILED.
 static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 {
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	struct json_doc *doc = mem_doc_take(c);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_doc(c, mem_doc_take(c), print);
 }
 
 static void fill_cell(struct table *t, uint64_t used, uint64_t cap)

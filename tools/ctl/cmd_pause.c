@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an operator does when blocking goes wrong: the image before, a pause, its end.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
 #include <weir/text.h>
 
 enum { PAUSE_MINUTES_MAX = 1440 };
-
-// Calls and prints the reply as JSON, or `print` does.
-static int change(struct ctl *c, const char *path, const struct http_param *params,
-	unsigned timeout_ms, void (*print)(const struct json_node *root))
-{
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, true, path, params, timeout_ms);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
-}
 
 static void rollback_print(const struct json_node *root)
 {
@@ -35,7 +18,7 @@ static void rollback_print(const struct json_node *root)
 
 int cmd_blocklist_rollback(struct ctl *c)
 {
-	return change(c, "/blocklist/rollback", NULL, HTTP_BUILD_MS, rollback_print);
+	return show_call(c, true, "/blocklist/rollback", NULL, HTTP_BUILD_MS, rollback_print);
 }
 
 static void pause_print(const struct json_node *root)
@@ -70,7 +53,7 @@ int cmd_blocklist_pause(struct ctl *c)
 	}
 	const struct http_param params[] = {
 		{"minutes", c->operand}, {c->group ? "group" : NULL, c->group}, {NULL, NULL}};
-	return change(c, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
+	return show_call(c, true, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
 }
 
 static void resume_print(const struct json_node *root)
@@ -83,5 +66,5 @@ static void resume_print(const struct json_node *root)
 int cmd_blocklist_resume(struct ctl *c)
 {
 	const struct http_param params[] = {{c->group ? "group" : NULL, c->group}, {NULL, NULL}};
-	return change(c, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
+	return show_call(c, true, "/blocklist/resume", params, HTTP_SHORT_MS, resume_print);
 }

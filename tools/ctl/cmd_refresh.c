@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -70,22 +70,14 @@ static void tables_print(const struct json_node *root)
 	table_print(t);
 }
 
+static void refresh_print(const struct json_node *root)
+{
+	now_print(root);
+	price_print(json_get(root, "day"));
+	tables_print(root);
+}
+
 int cmd_refresh_stats(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	const struct http_param params[] = {{NULL, NULL}};
-	struct json_doc *doc = http_call_or_fail(c, false, "/refresh", params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *root = json_doc_root(doc);
-	if (c->json) {
-		json_doc_print(doc);
-	} else {
-		now_print(root);
-		price_print(json_get(root, "day"));
-		tables_print(root);
-	}
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/refresh", NULL, HTTP_SHORT_MS, refresh_print);
 }

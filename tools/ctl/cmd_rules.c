@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -121,38 +121,22 @@ static void rules_print(const struct json_node *root)
 
 int cmd_blocklist_status(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/blocklist", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
+	return show_call(c, false, "/blocklist", NULL, HTTP_SHORT_MS, rules_print);
+}
+
+static void reload_print(const struct json_node *root)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	count_text(json_count(root, "names"), a);
+	if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
+		printf("nothing changed: %s names\n", a);
 	else
-		rules_print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+		printf("published: %s names, built in %s\n", a,
+			duration_text(json_count(root, "build_ms"), b));
 }
 
 int cmd_blocklist_reload(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
 	const struct http_param params[] = {{"force", c->force ? "1" : "0"}, {NULL, NULL}};
-	struct json_doc *doc =
-		http_call_or_fail(c, true, "/blocklist/reload", params, HTTP_BUILD_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *root = json_doc_root(doc);
-	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
-	if (c->json)
-		json_doc_print(doc);
-	else if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
-		printf("nothing changed: %s names\n", count_text(json_count(root, "names"), a));
-	else
-		printf("published: %s names, built in %s\n",
-			count_text(json_count(root, "names"), a),
-			duration_text(json_count(root, "build_ms"), b));
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, true, "/blocklist/reload", params, HTTP_BUILD_MS, reload_print);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How fast the control plane's memory grows, and its history.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <inttypes.h>
@@ -90,17 +90,7 @@ int cmd_mem_slope(struct ctl *c)
 	snprintf(seconds, sizeof seconds, "%u",
 		c->given & CTL_OPT_SECONDS ? c->seconds : (unsigned)SLOPE_SECONDS);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/memory/slope", params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		slope_print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/memory/slope", params, HTTP_SHORT_MS, slope_print);
 }
 
 static const char *when_text(uint64_t unix_s, char out[COUNT_TEXT_MAX])
@@ -154,21 +144,14 @@ static void minutes_print(const struct json_node *list)
 	table_print(t);
 }
 
+static void history_print(const struct json_node *root)
+{
+	lives_print(json_get(root, "lives"));
+	minutes_print(json_get(root, "minutes"));
+}
+
 int cmd_mem_history(struct ctl *c)
 {
 	const struct http_param params[] = {{"name", c->operand ? c->operand : ""}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc =
-		http_call_or_fail(c, false, "/memory/history", params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json) {
-		json_doc_print(doc);
-	} else {
-		lives_print(json_get(json_doc_root(doc), "lives"));
-		minutes_print(json_get(json_doc_root(doc), "minutes"));
-	}
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/memory/history", params, HTTP_SHORT_MS, history_print);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "count_rows.h"
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -97,22 +97,15 @@ static void ends_print(const struct json_node *ended)
 	table_print(t);
 }
 
+static void tcp_print(const struct json_node *root)
+{
+	listeners_print(root);
+	gauges_print(root);
+	count_rows_print(root, counts, ARRAY_LEN(counts));
+	ends_print(json_get(root, "ended"));
+}
+
 int cmd_tcp(struct ctl *c)
 {
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/tcp", NULL, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	const struct json_node *root = json_doc_root(doc);
-	if (c->json) {
-		json_doc_print(doc);
-	} else {
-		listeners_print(root);
-		gauges_print(root);
-		count_rows_print(root, counts, ARRAY_LEN(counts));
-		ends_print(json_get(root, "ended"));
-	}
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/tcp", NULL, HTTP_SHORT_MS, tcp_print);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -50,15 +50,5 @@ static void top_print(const struct json_node *root)
 int cmd_top(struct ctl *c)
 {
 	const struct http_param params[] = {{"limit", c->limit ? c->limit : "10"}, {NULL, NULL}};
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/top", params, HTTP_SHORT_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		top_print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/top", params, HTTP_SHORT_MS, top_print);
 }

@@ -2,7 +2,7 @@
 // Why a client gets what it gets: the headline, the steps of the decision, then every rule that
 // names the name or a parent.
 
-#include "http_get.h"
+#include "show.h"
 #include "table_out.h"
 
 #include <stdio.h>
@@ -101,15 +101,5 @@ int cmd_why(struct ctl *c)
 	for (unsigned i = 0, n = 1; i < ARRAY_LEN(options); i++)
 		if (options[i].value)
 			params[n++] = options[i];
-	if (ctl_open(c) != CTL_OK)
-		return CTL_FAILED;
-	struct json_doc *doc = http_call_or_fail(c, false, "/why", params, HTTP_FLUSH_MS);
-	if (!doc)
-		return CTL_FAILED;
-	if (c->json)
-		json_doc_print(doc);
-	else
-		why_print(json_doc_root(doc));
-	json_doc_free(doc);
-	return CTL_OK;
+	return show_call(c, false, "/why", params, HTTP_FLUSH_MS, why_print);
 }

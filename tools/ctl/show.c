@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "show.h"
+
+int show_doc(const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root))
+{
+	if (!doc)
+		return CTL_FAILED;
+	if (c->json)
+		json_doc_print(doc);
+	else if (print)
+		print(json_doc_root(doc));
+	json_doc_free(doc);
+	return CTL_OK;
+}
+
+int show_call(struct ctl *c, bool post, const char *path, const struct http_param *params,
+	unsigned timeout_ms, void (*print)(const struct json_node *root))
+{
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
+}

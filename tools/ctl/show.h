@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// How a command shows what it was told: with --json as it came, else as `print` words it (NULL:
+// without a word).
+
+#include "http_get.h"
+
+// Frees the document. CTL_OK; CTL_FAILED without one, whoever has none said why.
+ATTR_MUST_CHECK int show_doc(
+	const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root));
+
+// The whole of a command that is one call: ctl_open(), http_call_or_fail(), show_doc().
+ATTR_MUST_CHECK int show_call(struct ctl *c, bool post, const char *path,
+	const struct http_param *params, unsigned timeout_ms,
+	void (*print)(const struct json_node *root));
