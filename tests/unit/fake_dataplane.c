@@ -66,7 +66,7 @@ void fake_dataplane_open(struct fake_dataplane *f, const struct shm_paths *paths
 int fake_dataplane_link(struct fake_dataplane *f, struct link_welcome *welcome)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = 2};
+	const struct timeval patience = {.tv_sec = 20};
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FAKE_LANES_MAX)] = {0};
 	struct link_hello hello = {.magic = SHM_MAGIC,
 		.abi_version = SHM_ABI_VERSION,
@@ -160,10 +160,12 @@ void fake_dataplane_ring(struct fake_dataplane *f)
 bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, unsigned wait_ms)
 {
 	uint8_t buf[FAKE_ANSWER_MAX];
-	uint64_t end = clock_mono_ms() + wait_ms;
+	uint64_t now = clock_mono_ms(), end = now + wait_ms;
 	uint16_t type;
 
-	do {
+	// Once more when the time is over: this thread may have stood still.
+	for (bool last = false; !last; now = clock_mono_ms()) {
+		last = now >= end;
 		for (unsigned i = 0; i < f->workers; i++) {
 			int len = ring_read(&f->answers[i], buf, sizeof(buf), &type);
 			ring_release(&f->answers[i]);
@@ -175,7 +177,8 @@ bool fake_dataplane_answer(struct fake_dataplane *f, struct fake_answer *out, un
 			memcpy(out->dns, buf + sizeof(out->head), out->head.dns_len);
 			return true;
 		}
-		usleep(500);
-	} while (clock_mono_ms() < end);
+		if (!last)
+			usleep(500);
+	}
 	return false;
 }

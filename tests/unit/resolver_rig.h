@@ -38,7 +38,8 @@ struct resolver_status status(void);
 
 // One query for A with an OPT on lane 0, and the doorbell.
 void ask(const char *name, uint16_t id);
-// The next answer, in `got`; fails the test when it is another, or none.
+// The next answer, in `got`; fails the test when it is another, or none. wait_ms is what a machine
+// takes that has nothing else to do; any other gets more time.
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none
 
