@@ -4,46 +4,26 @@
 // would go, what happens when it refuses, and the table of sources that ports drop.
 
 #include "fake_flow.h"
-#include "mbuf_pool.h"
-#include "port.h"
 #include "port_drops.h"
-#include "unit.h"
+#include "port_rig.h"
 #include "wire.h"
 
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 
 #include <stdlib.h>
 #include <string.h>
-#include <weir/log.h>
 
-enum { WORKERS = 3, MBUFS = 2047, SEEN_MS = 1000 };
+enum { WORKERS = PORT_RIG_WORKERS, SEEN_MS = 1000 };
 
-static struct rte_mempool *pool[WORKERS];
-static char why[PORT_WHY_MAX];
+static struct port_rig rig;
 static char device[4][12] = {"net_null0", "net_null1", "net_null2", "net_null3"}, nothing[] = "";
 
 static int start_eal(void **)
 {
-	char args[][24] = {"dp", "--no-huge", "--no-shconf", "--no-pci", "-m128", "--no-telemetry",
-		"--log-level=4", "-l0", "--vdev=net_null0", "--vdev=net_null1", "--vdev=net_null2",
-		"--vdev=net_null3"};
-	char *argv[ARRAY_LEN(args) + 1] = {NULL};
-	for (unsigned i = 0; i < ARRAY_LEN(args); i++)
-		argv[i] = args[i];
-	log_init("test_port_flow", LOG_LEVEL_ERROR);
-	if (rte_eal_init(ARRAY_LEN(args), argv) < 0)
-		return -1;
-	for (unsigned i = 0; i < WORKERS; i++) {
-		if (mbuf_pool_create(&pool[i], i, 0, MBUFS, 1232, why))
-			return -1;
-	}
-	return 0;
-}
-
-static int stop_eal(void **)
-{
-	return rte_eal_cleanup();
+	static char vdevs[][20] = {
+		"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_null2", "--vdev=net_null3"};
+	char *const all[] = {vdevs[0], vdevs[1], vdevs[2], vdevs[3]};
+	return port_rig_start(&rig, "test_port_flow", all, ARRAY_LEN(all));
 }
 
 // One port, which no other test has had: a closed one is gone.
@@ -58,8 +38,8 @@ static struct config start(struct ports *p, unsigned port, unsigned workers, boo
 			.tx_descriptors = 128},
 		.limits = {.udp_reply_size = 1232},
 	};
-	assert_int_equal(ports_find(p, &config.dataplane, why), 0);
-	assert_int_equal(ports_start(p, &config, pool, why), 0);
+	assert_int_equal(ports_find(p, &config.dataplane, rig.why), 0);
+	assert_int_equal(ports_start(p, &config, rig.pool, rig.why), 0);
 	return config;
 }
 
@@ -350,5 +330,5 @@ int main(void)
 		cmocka_unit_test(directory_is_read_as_hostile),
 		cmocka_unit_test(new_directory_is_looked_at),
 	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
 }

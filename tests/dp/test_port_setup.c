@@ -6,49 +6,29 @@
 #define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
 
 #include "eal_args.h"
-#include "mbuf_pool.h"
-#include "port.h"
 #include "port_offload.h"
+#include "port_rig.h"
 #include "port_rss.h"
-#include "unit.h"
 
-#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_thash.h>
 
 #include <stdio.h>
 #include <string.h>
-#include <weir/log.h>
 
-enum { WORKERS = 3, MBUFS = 2047 };
+enum { WORKERS = PORT_RIG_WORKERS };
 
-static struct rte_mempool *pool[WORKERS];
-static char why[PORT_WHY_MAX];
+static struct port_rig rig;
 
 static char ring_device[] = "net_ring0", null_device[] = "net_null0", other_device[] = "net_null1",
 	    nothing[] = "";
 
 static int start_eal(void **)
 {
-	char args[][32] = {"dp", "--no-huge", "--no-shconf", "--no-pci", "-m128", "--no-telemetry",
-		"--log-level=4", "-l0", "--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0"};
-	char *argv[ARRAY_LEN(args) + 1] = {NULL};
-	for (unsigned i = 0; i < ARRAY_LEN(args); i++)
-		argv[i] = args[i];
-	log_init("test_port_setup", LOG_LEVEL_ERROR);
-	if (rte_eal_init(ARRAY_LEN(args), argv) < 0)
-		return -1;
-	for (unsigned i = 0; i < WORKERS; i++) {
-		if (mbuf_pool_create(&pool[i], i, 0, MBUFS, 1232, why))
-			return -1;
-	}
-	return 0;
-}
-
-static int stop_eal(void **)
-{
-	return rte_eal_cleanup();
+	static char vdevs[][20] = {"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_ring0"};
+	char *const all[] = {vdevs[0], vdevs[1], vdevs[2]};
+	return port_rig_start(&rig, "test_port_setup", all, ARRAY_LEN(all));
 }
 
 static struct config config_of(char *device, unsigned workers)
@@ -167,9 +147,9 @@ static void queues_share_the_table_evenly(void **)
 	struct ports p;
 	struct rte_eth_dev_info info;
 	struct rte_eth_rss_reta_entry64 table[2] = {{.mask = UINT64_MAX}, {.mask = UINT64_MAX}};
-	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
 	assert_int_equal(ports_workers_most(&p, WORKERS), WORKERS);
-	assert_int_equal(ports_start(&p, &config, pool, why), 0);
+	assert_int_equal(ports_start(&p, &config, rig.pool, rig.why), 0);
 	assert_int_equal(p.port[0].queues, WORKERS);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_rss);
 	assert_true(p.port[0].features & 1u << PORT_FEATURE_reta);
@@ -201,9 +181,9 @@ static void refused_mac_ends_the_start(void **)
 	struct ports p;
 	config.dataplane.ports[0].mac_count = 1;
 	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
-	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
-	assert_true(ports_start(&p, &config, pool, why) < 0);
-	assert_non_null(strstr(why, "00:00:5e:00:01:05"));
+	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
+	assert_true(ports_start(&p, &config, rig.pool, rig.why) < 0);
+	assert_non_null(strstr(rig.why, "00:00:5e:00:01:05"));
 }
 
 static void link_changes_are_noticed(void **)
@@ -213,9 +193,9 @@ static void link_changes_are_noticed(void **)
 	struct stats_port s = {0};
 	config.dataplane.ports[0].mac_count = 1;
 	memcpy(&config.dataplane.ports[0].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
-	assert_int_equal(ports_find(&p, &config.dataplane, why), 0);
+	assert_int_equal(ports_find(&p, &config.dataplane, rig.why), 0);
 	assert_in_range(ports_workers_most(&p, 4096), 1, 4095); // it has not that many queues
-	assert_int_equal(ports_start(&p, &config, pool, why), 0);
+	assert_int_equal(ports_start(&p, &config, rig.pool, rig.why), 0);
 	assert_int_equal(p.port[0].features & 1u << PORT_FEATURE_promiscuous, 0);
 	port_stats(&p.port[0], &s);
 	assert_int_equal(s.link_up, 1);
@@ -244,5 +224,5 @@ int main(void)
 		cmocka_unit_test(refused_mac_ends_the_start),
 		cmocka_unit_test(link_changes_are_noticed),
 	};
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+	return cmocka_run_group_tests(tests, start_eal, port_rig_stop);
 }
