@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "l0_fixture.h"
-#include "unit.h"
+#include "l0_check.h"
 
 enum { NOW_MS = 5000, LONG_MS = 1 << 20 };
-
-static void audit(const struct box *b)
-{
-	char why[128] = "";
-	if (l0_writer_audit(b->w, why) != 0)
-		fail_msg("audit: %s", why);
-}
 
 static void fill(struct box *b, uint32_t n)
 {

@@ -2,24 +2,9 @@
 
 // Records with a mask of the lists that block what they lead to.
 
-#include "l0_fixture.h"
-#include "unit.h"
+#include "l0_check.h"
 
 #include <errno.h>
-
-static void audit(const struct box *b)
-{
-	char why[128] = "";
-	if (l0_writer_audit(b->w, why) != 0)
-		fail_msg("audit: %s", why);
-}
-
-static uint64_t replaced_of(const struct box *b)
-{
-	struct l0_writer_stats s;
-	l0_writer_stats(b->w, &s);
-	return s.replaced;
-}
 
 // The mask comes, changes and goes, and all the rest stays: the stamp, the times, the answer.
 static void test_judge(void **)
@@ -34,7 +19,7 @@ static void test_judge(void **)
 	uint32_t last = 0, number, serial;
 	for (unsigned i = 0; i < ARRAY_LEN(by); i++) {
 		struct l0_view v;
-		uint64_t replaced = replaced_of(&b);
+		uint64_t replaced = stats_of(&b).replaced;
 		assert_int_equal(box_judge(&b, 9, by[i]), 0);
 		assert_true(box_get(l0_writer_reader(b.w), 9, &v, &number));
 		assert_true(box_is_answer(&v, 9, &serial));
@@ -47,7 +32,7 @@ static void test_judge(void **)
 		// What is the same already is not written again.
 		bool same = i > 0 && by[i] == by[i - 1];
 		assert_int_equal(number == last, same);
-		assert_int_equal(replaced_of(&b), replaced + !same);
+		assert_int_equal(stats_of(&b).replaced, replaced + !same);
 		last = number;
 		audit(&b);
 	}

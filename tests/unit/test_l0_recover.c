@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "l0_fixture.h"
-#include "unit.h"
+#include "l0_check.h"
 
 #include <errno.h>
-
-static void audit(const struct box *b)
-{
-	char why[128] = "";
-	if (l0_writer_audit(b->w, why) != 0)
-		fail_msg("audit: %s", why);
-}
-
-static struct l0_writer_stats stats_of(const struct box *b)
-{
-	struct l0_writer_stats s;
-	l0_writer_stats(b->w, &s);
-	return s;
-}
 
 static void fill(struct box *b, uint32_t n, uint64_t *seed)
 {
