@@ -7,7 +7,7 @@
 //        /tcp  /log /top?limit= /refresh?minutes=
 //        /why?name=&client=&mac=&group=&type=
 //        /log/search?limit=&name=&client=&verdict=&since=&until=&oldest_first=0|1&after=
-//        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream)
+//        /watch?seconds=&name=&client=&verdict=&frames=0|1  (a stream, from {"begin":true} on)
 //        /log/tail?name=&client=&verdict=&group=  (a stream)
 //        /cache?name=&type=  /cache/stats  /drops
 //        /memory/slope?seconds=  /memory/history?name=&limit=

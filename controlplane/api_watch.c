@@ -99,7 +99,7 @@ void api_watch(struct api *a, struct http_exchange *x)
 	unsigned seconds;
 	if (!filter_take(x, &filter, &seconds))
 		return;
-	int err = a->deps.watch ? watch_begin(a->deps.watch) : -ENOENT;
+	int err = a->deps.watch ? watch_begin(a->deps.watch, &filter.id) : -ENOENT;
 	if (err < 0) {
 		api_refuse(
 			x, 503, "%s", err == -EBUSY ? "somebody watches already" : strerror(-err));
@@ -120,7 +120,8 @@ void api_watch(struct api *a, struct http_exchange *x)
 		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
 	bool is_begun = api_lines_begin(&w->out, x);
 	a->watcher = w;
-	if (!is_begun) {
+	// That it stands is said at once, as nothing may be shown for long.
+	if (!is_begun || !api_lines_put(&w->out, "{\"begin\":true}\n", 15)) {
 		watch_stop(w);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/clock.h>
 #include <weir/dns_name.h>
 #include <weir/shm_stats.h>
 
@@ -19,6 +20,7 @@ struct watch {
 	char *buffer; // NULL: nobody watches
 	size_t used;
 	uint64_t missed; // since the last look
+	uint16_t id;     // of the newest watch
 	struct watch_counts counts;
 };
 
@@ -34,6 +36,8 @@ int watch_open(struct watch **out)
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_init(&w->lock, NULL);
+	// What our last life was shown may lie on the rings yet.
+	w->id = (uint16_t)clock_mono_ms();
 	*out = w;
 	return 0;
 }
@@ -47,7 +51,7 @@ void watch_free(struct watch *w)
 	free(w);
 }
 
-int watch_begin(struct watch *w)
+int watch_begin(struct watch *w, uint16_t *id)
 {
 	int ret = 0;
 	pthread_mutex_lock(&w->lock);
@@ -60,6 +64,8 @@ int watch_begin(struct watch *w)
 		w->used = 0;
 		w->missed = 0;
 		w->counts.begun += ret == 0;
+		if (ret == 0)
+			*id = ++w->id;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return ret;
@@ -163,12 +169,14 @@ bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
 	bool is_sane = message_read(&m, msg, len);
 	pthread_mutex_lock(&w->lock);
 	w->counts.bad += !is_sane;
-	if (is_sane && w->buffer && WATCH_BUFFER_MAX - w->used >= sizeof l.text) {
+	bool is_wanted = is_sane && w->buffer && m.id == w->id;
+	w->counts.former += is_sane && !is_wanted;
+	if (is_wanted && WATCH_BUFFER_MAX - w->used >= sizeof l.text) {
 		line_make(&l, wall_us, &m, msg + sizeof m);
 		memcpy(w->buffer + w->used, l.text, l.len);
 		w->used += l.len;
 		w->counts.shown++;
-	} else if (is_sane && w->buffer) {
+	} else if (is_wanted) {
 		w->missed++;
 		w->counts.missed++;
 	}

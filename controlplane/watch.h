@@ -18,7 +18,9 @@ struct watch;
 
 ATTR_MUST_CHECK int watch_open(struct watch **out); // -ENOMEM
 void watch_free(struct watch *w);                   // NULL is fine
-ATTR_MUST_CHECK int watch_begin(struct watch *w);   // -EBUSY: somebody watches; -ENOMEM
+// -EBUSY: somebody watches; -ENOMEM. `*id` goes to the workers: what comes without it is of a
+// former watch, and nobody is shown it.
+ATTR_MUST_CHECK int watch_begin(struct watch *w, uint16_t *id);
 void watch_end(struct watch *w);
 // A message off a log ring; `wall_us` makes wall time of its time. On the log thread. False: it
 // makes no sense.
@@ -29,6 +31,7 @@ size_t watch_take(struct watch *w, char *out, uint64_t *missed);
 struct watch_counts {
 	bool is_watched;
 	uint64_t begun, refused, shown, missed, bad;
+	uint64_t former; // came when its watch was over
 };
 void watch_counts(struct watch *w, struct watch_counts *out);
 

@@ -45,13 +45,19 @@ static bool name_passes(const struct dp_watch *f, const struct packet *p)
 	return false;
 }
 
+static bool has_room(struct ring_producer *ring)
+{
+	return ring->units && !ring_is_fuller(ring, ring->units / 2);
+}
+
 static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsigned received)
 {
 	struct worker *w = b->w;
 	const struct dp_watch *f = &b->tables->config.watch;
 	const struct packet *p = &b->store[i];
 	const struct batch_note *n = &b->note[i];
-	struct watch_msg msg = {.frame_len = w->watched_len[i], .batch = (uint16_t)received};
+	struct watch_msg msg = {
+		.frame_len = w->watched_len[i], .batch = (uint16_t)received, .id = f->id};
 	bool is_query = note_has_query(n->verdict);
 	uint8_t name_len = is_query && p->q.question_len ? p->q.name.len : 0;
 	msg.kept = !f->frames                        ? 0
@@ -66,10 +72,13 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	msg.record.name_len = name_len;
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		msg.stage_ns[s] = (uint32_t)(c->cycles[s] * w->ns_shifted >> CYCLES_SHIFT);
-	uint8_t *out =
-		ring_reserve(&w->log.ring, MSG_WATCH, (uint32_t)sizeof msg + name_len + msg.kept);
-	if (!out)
+	uint8_t *out = has_room(&w->log.ring) ? ring_reserve(
+			       &w->log.ring, MSG_WATCH, (uint32_t)sizeof msg + name_len + msg.kept)
+					      : NULL;
+	if (!out) {
+		stats_add(&w->stats->counter[COUNTER_watch_full], 1);
 		return;
+	}
 	memcpy(out, &msg, sizeof msg);
 	memcpy(out + sizeof msg, p->q.name.wire, name_len);
 	memcpy(out + sizeof msg + name_len, w->watched[i], msg.kept);
@@ -77,12 +86,6 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c)
 {
-	struct ring_producer *ring = &b->w->log.ring;
-	for (unsigned i = 0; i < received; i++) {
-		if (!ring->units || ring_is_fuller(ring, ring->units / 2)) {
-			stats_add(&b->w->stats->counter[COUNTER_watch_full], received - i);
-			break;
-		}
+	for (unsigned i = 0; i < received; i++)
 		show(b, i, c, received);
-	}
 }

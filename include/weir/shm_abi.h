@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, shm_stats.h,
-// l0_table.h, policy.h or rule_image.h. Unequal versions refuse each other.
-#define SHM_ABI_VERSION 7
+// Raised with every change of any struct in this file, shm_msg.h, log_msg.h, watch_msg.h,
+// shm_stats.h, l0_table.h, policy.h or rule_image.h. Unequal versions refuse each other.
+#define SHM_ABI_VERSION 8
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -60,7 +60,8 @@ struct dp_watch {
 	uint8_t client[16];                  // IPv4 in the first 4
 	uint8_t client_version, client_bits; // version 0: any
 	uint8_t frames;                      // 1: with the frame as it came
-	uint8_t reserved[5];
+	uint8_t reserved[3];
+	uint16_t id; // which watch it is: what is shown says it again
 };
 static_assert(sizeof(struct dp_watch) == 48);
 

@@ -77,7 +77,7 @@ static bool shows(struct harness *h, const struct wire_query *q)
 
 static void test_a_frame_as_it_came(void **)
 {
-	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
+	struct harness *h = begin(0, &(struct dp_watch){.frames = 1, .id = 7});
 	const struct wire_query q = {.name = "WWW.example", .version = 6};
 	uint8_t frame[WIRE_MAX];
 	size_t len = wire_make(&q, frame);
@@ -87,6 +87,7 @@ static void test_a_frame_as_it_came(void **)
 	assert_int_equal(end.record.client_port, 4242);
 	assert_string_equal(end.name, "www.example");
 	assert_int_equal(end.msg.batch, 1);
+	assert_int_equal(end.msg.id, 7);
 	assert_int_equal(end.msg.frame_len, len);
 	assert_int_equal(end.msg.kept, len);
 	assert_memory_equal(end.frame, frame, len); // not the reply that was written over it
@@ -177,15 +178,24 @@ static void test_beside_the_query_log(void **)
 static void test_half_of_the_ring(void **)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
-	const struct wire_query q = {.name = "www.example"};
+	const struct wire_query q = {.name = "www.example"}, other = {.name = "other.example"};
 	uint8_t frame[WIRE_MAX];
-	uint64_t shown = 0;
+	uint64_t shown = 0, full;
 	for (unsigned i = 0; i < 200; i++) {
 		harness_inject(h, frame, wire_make(&q, frame));
 		harness_turns(h);
 		harness_drain(h);
 		assert_true(ring_producer_used(&h->w.log.ring) <= UNITS / 2 + 4);
 	}
+	// What nobody asked to be shown is not missed.
+	full = harness_counter(h, COUNTER_watch_full);
+	h->tables.config.watch.name_hash = hash_of("www.example");
+	for (unsigned i = 0; i < 5; i++) {
+		harness_inject(h, frame, wire_make(&other, frame));
+		harness_turns(h);
+		harness_drain(h);
+	}
+	assert_int_equal(harness_counter(h, COUNTER_watch_full), full);
 	while (next())
 		shown++;
 	assert_true(shown > 10);

@@ -48,6 +48,22 @@ check "a capture" eventually weirctl capture --verdict hit --client 198.18.0.0/1
 same "frames of queries to port 53" 4 "$($python -c "
 from scapy.all import rdpcap, DNS
 print(sum(p[DNS].qd.qtype == 1 and p.dport == 53 for p in rdpcap('$tmp/hits.pcap')))")"
+# A watch that is refused leaves a file as it was, and makes none.
+watchers() { # COUNT
+	weirctl --json mem tables | $python -c "
+import json, sys
+sys.exit([t['used'] for t in json.load(sys.stdin)['tables'] if t['name'] == 'watch'] != [$1])"
+}
+check "the last watch has ended" eventually watchers 0
+"$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml trace --name none.example --seconds 60 >$tmp/none &
+watching=$!
+check "somebody watches" eventually watchers 1
+echo kept >$tmp/old.pcap
+check "a second watch is refused" eval "! weirctl capture --seconds 1 -o $tmp/old.pcap"
+check "also into a new file" eval "! weirctl capture --seconds 1 -o $tmp/new.pcap"
+same "the file is as it was" kept "$(cat $tmp/old.pcap)"
+check "and none is made" test ! -e $tmp/new.pcap
+kill $watching
 check "another watch right behind" eventually eval "weirctl trace --verdict malformed --seconds 1 >$tmp/none"
 same "shows nothing, as nothing was malformed" "" "$(cat $tmp/none)"
 kill $asking
@@ -57,4 +73,6 @@ check "it is told to be down" eventually down
 told() { weirctl "$1" | grep -q "$2"; }
 check "that is not ready, or less than it should be" eventually told ready "by itself\|no data plane"
 check "and is among the warnings" eventually told errors "W[0-9a-f]\{8\} *controlplane"
+id=$(sed -n 's/^| .\(W[0-9a-f]*\). | controlplane | data plane hung up |.*/\1/p' "$root/docs/errors.md")
+check "by the id that the catalogue has" eventually told errors "${id:-none} "
 finish

@@ -11,11 +11,12 @@
 static struct watch *watch;
 static char out[WATCH_BUFFER_MAX];
 static uint8_t msg[WATCH_MESSAGE_MAX];
+static uint16_t id;
 
 static size_t make(uint8_t kept)
 {
 	static const uint8_t name[] = "\3www\5a\"\\.b\4test";
-	struct watch_msg m = {.frame_len = 60, .kept = kept, .batch = 2};
+	struct watch_msg m = {.frame_len = 60, .kept = kept, .batch = 2, .id = id};
 	m.stage_ns[STAGE_parse] = 77;
 	m.record = (struct log_record){.time_us = 5,
 		.client = {198, 18, 0, 2},
@@ -35,9 +36,10 @@ static size_t make(uint8_t kept)
 static void test_line(void **)
 {
 	uint64_t missed;
-	assert_int_equal(watch_begin(watch), 0);
-	assert_int_equal(watch_begin(watch), -EBUSY);
-	assert_true(watch_put(watch, 1000, msg, make(2)));
+	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, &id), -EBUSY);
+	size_t made = make(2);
+	assert_true(watch_put(watch, 1000, msg, made));
 	size_t len = watch_take(watch, out, &missed);
 	out[len] = '\0';
 	assert_int_equal(missed, 0);
@@ -52,16 +54,38 @@ static void test_line(void **)
 	assert_non_null(end);
 	assert_int_equal(watch_take(watch, out, &missed), 0);
 	watch_end(watch);
-	assert_int_equal(watch_begin(watch), 0);
+	assert_int_equal(watch_begin(watch, &id), 0);
+	watch_end(watch);
+}
+
+// What was on its way when a watch ended is nothing for the next one.
+static void test_former(void **)
+{
+	struct watch_counts c;
+	uint64_t missed;
+	assert_int_equal(watch_begin(watch, &id), 0);
+	size_t len = make(2);
+	watch_end(watch);
+	assert_true(watch_put(watch, 0, msg, len));
+	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_true(watch_put(watch, 0, msg, len));
+	assert_int_equal(watch_take(watch, out, &missed), 0);
+	assert_int_equal(missed, 0);
+	len = make(2);
+	assert_true(watch_put(watch, 0, msg, len));
+	assert_true(watch_take(watch, out, &missed) > 0);
+	watch_counts(watch, &c);
+	assert_int_equal(c.former, 2);
+	assert_int_equal(c.shown, 1);
 	watch_end(watch);
 }
 
 // What another process says of lengths is not believed; each cut is one too short or too long.
 static void test_hostile(void **)
 {
-	size_t whole = make(9);
 	struct watch_counts c;
-	assert_int_equal(watch_begin(watch), 0);
+	assert_int_equal(watch_begin(watch, &id), 0);
+	size_t whole = make(9);
 	for (size_t len = 0; len < whole + 3; len++)
 		assert_int_equal(watch_put(watch, 0, msg, len), len == whole);
 	((struct watch_msg *)(void *)msg)->record.verdict = VERDICT_COUNT;
@@ -74,9 +98,9 @@ static void test_hostile(void **)
 
 static void test_full(void **)
 {
-	size_t whole = make(200);
 	uint64_t missed, put = 0;
-	assert_int_equal(watch_begin(watch), 0);
+	assert_int_equal(watch_begin(watch, &id), 0);
+	size_t whole = make(200);
 	for (; put < 4000; put++)
 		assert_true(watch_put(watch, 0, msg, whole));
 	size_t len = watch_take(watch, out, &missed), lines = 0;
@@ -118,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_former, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test(test_words),

@@ -5,8 +5,11 @@
 #include "table_out.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <weir/text.h>
 
 enum { FRAME_MAX = 1536, CAPTURE_MAX = 1000000 };
@@ -15,7 +18,8 @@ struct watching {
 	const struct ctl *ctl;
 	FILE *file; // of a capture
 	uint64_t shown, missed, limit;
-	bool failed;
+	bool begun;
+	int err; // of writing what came
 };
 
 static void word_print(const struct json_node *n, const char *key, const char *end)
@@ -70,24 +74,41 @@ static bool frame_write(struct watching *w, const struct json_node *n)
 	return fwrite(head, sizeof head, 1, w->file) == 1 && fwrite(frame, len, 1, w->file) == 1;
 }
 
+// What was in the file stays until the control plane takes the watch.
+static bool file_begin(FILE *file)
+{
+	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1};
+	struct stat st;
+	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fileno(file), 0) < 0)
+		return false;
+	return fwrite(head, sizeof head, 1, file) == 1;
+}
+
 static bool on_line(void *arg, const struct json_node *root)
 {
 	struct watching *w = arg;
+	bool ok = true;
 	w->missed += json_count(root, "missed");
 	if (json_flag(root, "end"))
 		return false;
 	if (json_count(root, "missed"))
 		return true;
-	w->shown++;
-	if (w->file)
-		w->failed = !frame_write(w, root);
-	else if (w->ctl->json)
-		json_print_line(root);
-	else
-		trace_print(root);
-	if (!w->file && fflush(stdout) != 0)
-		w->failed = true;
-	return !w->failed && w->shown < w->limit;
+	if (json_flag(root, "begin")) {
+		w->begun = true;
+		ok = !w->file || file_begin(w->file);
+	} else {
+		w->shown++;
+		if (w->file)
+			ok = frame_write(w, root);
+		else if (w->ctl->json)
+			json_print_line(root);
+		else
+			trace_print(root);
+	}
+	// Line by line: who is interrupted leaves whole ones.
+	if (!ok || fflush(w->file ? w->file : stdout) != 0)
+		w->err = errno ? errno : EIO;
+	return w->err == 0 && w->shown < w->limit;
 }
 
 static uint64_t limit_of(const struct ctl *c)
@@ -128,33 +149,44 @@ int cmd_trace(struct ctl *c)
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	int ret = watch(c, &w, false);
+	if (w.err)
+		return ctl_fail(c, "standard output: %s", strerror(w.err)), CTL_FAILED;
 	if (ret == CTL_OK && !c->json)
 		summary(&w, "queries");
-	return w.failed ? CTL_FAILED : ret;
+	return ret;
+}
+
+static FILE *file_open(const char *path, bool *is_new)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	*is_new = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
 int cmd_capture(struct ctl *c)
 {
-	static const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, FRAME_MAX, 1};
 	struct watching w = {0};
+	bool is_new;
 	if (!c->output) {
 		ctl_fail(c, "-o FILE is missing");
 		return CTL_USAGE;
 	}
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	w.file = fopen(c->output, "we");
-	if (!w.file || fwrite(head, sizeof head, 1, w.file) != 1) {
+	w.file = file_open(c->output, &is_new);
+	if (!w.file) {
 		ctl_fail(c, "%s: %s", c->output, strerror(errno));
-		if (w.file)
-			fclose(w.file);
 		return CTL_FAILED;
 	}
 	int ret = watch(c, &w, true);
-	if (fclose(w.file) != 0 || w.failed) {
-		ctl_fail(c, "%s: %s", c->output, strerror(errno));
-		ret = CTL_FAILED;
-	}
+	if (fclose(w.file) != 0 && !w.err)
+		w.err = errno;
+	if (is_new && !w.begun)
+		(void)unlink(c->output);
+	if (w.err)
+		return ctl_fail(c, "%s: %s", c->output, strerror(w.err)), CTL_FAILED;
 	if (ret == CTL_OK)
 		summary(&w, "frames");
 	return ret;
