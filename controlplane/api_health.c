@@ -2,6 +2,7 @@
 // Endpoints that say whether this box lives, whether it serves, and what went wrong lately.
 
 #include "api_internal.h"
+#include "memory_meter.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,6 +80,19 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 	}
 }
 
+// Memory: what grows for no reason, what nobody explains, tables that nobody sees.
+static void memory_look(struct ready *r, struct api *a, const struct resolver_status *s)
+{
+	struct table_registry tables = s->tables;
+	api_all_tables(a, &tables);
+	if (tables.dropped)
+		json_out_text(r->o, r->degraded, NULL, "more tables than the registry shows");
+	if (a->watch && mem_watch_last(a->watch)->alarming)
+		json_out_text(r->o, r->degraded, NULL, "memory that no account explains");
+	if (a->deps.meter && memory_meter_look(a->deps.meter)->alarm)
+		json_out_text(r->o, r->degraded, NULL, "memory grows");
+}
+
 static void on_ready(void *arg, const struct resolver_status *s)
 {
 	struct api_status_call *call = arg;
@@ -92,6 +106,7 @@ static void on_ready(void *arg, const struct resolver_status *s)
 			not_ready(&r, "the control plane is starting or stopping");
 		dataplane_look(&r, call->api, s);
 		rest_look(&r, call->api, s);
+		memory_look(&r, call->api, s);
 	}
 	json_out_bool(r.o, root, "ready", r.ok);
 	http_reply(call->exchange, r.ok ? 200 : 503, json_out_finish(r.o));

@@ -28,6 +28,7 @@ struct api {
 	struct mem_watch *watch;
 	struct api_scrape scrape;
 	struct api_watch *watcher; // NULL: nobody watches
+	uint64_t watches_refused;
 };
 
 enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };

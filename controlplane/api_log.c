@@ -5,6 +5,8 @@
 #include "querylog.h"
 #include "sink_thread.h"
 
+#include <weir/clock.h>
+
 static void sinks_out(struct json_out *o, struct json_node *root, const struct querylog_status *s)
 {
 	struct json_node *list = json_out_array(o, root, "sinks");
@@ -96,12 +98,19 @@ void api_log_tables(struct api *a, struct table_registry *tables)
 				       .lifetime = "until every sink is done",
 				       .cap = QUERYLOG_BATCHES_MAX,
 				       .used = s.batches,
-				       .bytes = s.batch_bytes});
+				       .high = s.batches_most,
+				       .bytes = s.batch_bytes,
+				       .refused = s.starved,
+				       .oldest_ms = table_age(s.batch_since_ms, clock_mono_ms()),
+				       .grown = s.batches_grown,
+				       .shrunk = s.batches_shrunk,
+				       .has = TABLE_AGES | TABLE_REFUSES | TABLE_GROWS});
 	table_register(tables, &(struct table_info){.name = "log_sources",
 				       .owner = "query log",
 				       .eviction = "one lane more is not logged",
 				       .lifetime = "of the data plane",
 				       .cap = 2 * SHM_WORKERS_MAX + 1,
 				       .used = s.sources,
-				       .bytes = 0});
+				       .refused = s.sources_refused,
+				       .has = TABLE_REFUSES});
 }

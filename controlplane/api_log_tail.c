@@ -20,6 +20,7 @@ struct api_tail {
 	struct api *api;
 	struct api_lines out;
 	unsigned reader;
+	uint64_t since_ms;
 	char lines[TAIL_BUFFER_MAX];
 };
 
@@ -71,6 +72,7 @@ static struct api_tail *reader_new(struct api *a)
 		return NULL;
 	}
 	w->api = a;
+	w->since_ms = clock_mono_ms();
 	return w;
 }
 
@@ -125,10 +127,14 @@ void api_tail_out(struct json_out *o, struct json_node *root, struct api *a)
 
 void api_tail_tables(struct api *a, struct table_registry *tables)
 {
+	const struct api_tail *w;
 	struct tail_counts c;
+	uint64_t since_ms = 0;
 	if (!a->deps.tail)
 		return;
 	tail_counts(a->deps.tail, &c);
+	LIST_FOREACH (w, &a->tails, link)
+		since_ms = w->since_ms; // the newest come first
 	table_register(tables,
 		&(struct table_info){.name = "log_readers",
 			.owner = "query log",
@@ -138,5 +144,7 @@ void api_tail_tables(struct api *a, struct table_registry *tables)
 			.used = c.readers,
 			.bytes = c.readers * (TAIL_BUFFER_MAX + sizeof(struct api_tail)),
 			.evicted = c.cut,
-			.refused = c.refused});
+			.refused = c.refused,
+			.oldest_ms = table_age(since_ms, clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

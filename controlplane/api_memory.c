@@ -23,6 +23,8 @@ void api_meter_tables(struct api *a, struct table_registry *tables)
 				       .lifetime = "24 h after its last value",
 				       .cap = MEMORY_SERIES_MAX,
 				       .used = used,
+				       .refused = memory_meter_refused(a->deps.meter),
+				       .has = TABLE_REFUSES,
 				       .bytes = memory_meter_bytes(a->deps.meter)});
 }
 

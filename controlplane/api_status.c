@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/log_recent.h>
 
 static const char *where_text(enum shm_where where)
 {
@@ -111,9 +112,18 @@ static void resolver_out(
 	judge_out(o, n, &s->judge);
 }
 
+// What makes no sense for a table is not there.
+static void notion_out(struct json_out *o, struct json_node *n, const struct table_info *t,
+	enum table_notion notion, const char *key, uint64_t value)
+{
+	if (t->has & notion)
+		json_out_count(o, n, key, value);
+}
+
 void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r)
 {
 	struct json_node *list = json_out_array(o, root, "tables");
+	json_out_count(o, root, "tables_dropped", r->dropped);
 	for (unsigned i = 0; i < r->count; i++) {
 		const struct table_info *t = &r->table[i];
 		struct json_node *n = json_out_object(o, list, NULL);
@@ -126,9 +136,11 @@ void api_tables_out(struct json_out *o, struct json_node *root, const struct tab
 		json_out_count(o, n, "bytes", t->bytes);
 		json_out_count(o, n, "shared", t->shared);
 		json_out_count(o, n, "high", t->high);
-		json_out_count(o, n, "evicted", t->evicted);
-		json_out_count(o, n, "refused", t->refused);
-		json_out_count(o, n, "oldest_ms", t->oldest_ms);
+		notion_out(o, n, t, TABLE_EVICTS, "evicted", t->evicted);
+		notion_out(o, n, t, TABLE_REFUSES, "refused", t->refused);
+		notion_out(o, n, t, TABLE_AGES, "oldest_ms", t->oldest_ms);
+		notion_out(o, n, t, TABLE_GROWS, "grown", t->grown);
+		notion_out(o, n, t, TABLE_GROWS, "shrunk", t->shrunk);
 	}
 }
 
@@ -148,6 +160,39 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	lag_out(o, n, &lag);
 }
 
+static void http_tables(const struct api *a, struct table_registry *tables)
+{
+	struct http_counts c;
+	http_server_counts(a->http, &c);
+	table_register(tables, &(struct table_info){.name = "http_requests",
+				       .owner = "control API",
+				       .eviction = "one more is 503",
+				       .lifetime = "of its request, 120 s at most",
+				       .cap = c.waiting_max,
+				       .used = c.waiting,
+				       .high = c.waiting_most,
+				       .refused = c.refused_full,
+				       .oldest_ms = table_age(c.since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES,
+				       .bytes = c.waiting * c.bytes});
+}
+
+static void errors_tables(struct table_registry *tables)
+{
+	struct log_recent_counts c;
+	log_recent_counts(&c);
+	table_register(tables, &(struct table_info){.name = "log_recent",
+				       .owner = "any thread that logs",
+				       .eviction = "the kind that is longest ago",
+				       .lifetime = "until the end",
+				       .cap = LOG_RECENT_MAX,
+				       .used = c.used,
+				       .high = c.used,
+				       .evicted = c.replaced,
+				       .has = TABLE_EVICTS,
+				       .bytes = c.bytes});
+}
+
 void api_all_tables(struct api *a, struct table_registry *tables)
 {
 	struct query_store_status store;
@@ -165,6 +210,9 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_tail_tables(a, tables);
 	api_watch_tables(a, tables);
 	api_meter_tables(a, tables);
+	if (a->http)
+		http_tables(a, tables);
+	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);
 }

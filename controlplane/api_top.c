@@ -61,5 +61,8 @@ void api_top_tables(struct api *a, struct table_registry *tables)
 				       .lifetime = "30 min",
 				       .cap = size.cap,
 				       .used = size.used,
+				       .evicted = size.evicted,
+				       .oldest_ms = table_age(size.since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_EVICTS,
 				       .bytes = size.bytes});
 }

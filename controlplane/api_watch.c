@@ -19,7 +19,7 @@ struct api_watch {
 	struct api *api;
 	struct api_lines out;
 	bool is_over;
-	uint64_t until_ms;
+	uint64_t until_ms, since_ms;
 	char lines[WATCH_BUFFER_MAX];
 };
 
@@ -101,6 +101,7 @@ void api_watch(struct api *a, struct http_exchange *x)
 		return;
 	int err = a->deps.watch ? watch_begin(a->deps.watch, &filter.id) : -ENOENT;
 	if (err < 0) {
+		a->watches_refused++;
 		api_refuse(
 			x, 503, "%s", err == -EBUSY ? "somebody watches already" : strerror(-err));
 		return;
@@ -114,7 +115,8 @@ void api_watch(struct api *a, struct http_exchange *x)
 	}
 	w->api = a;
 	w->is_over = false;
-	w->until_ms = clock_mono_ms() + UINT64_C(1000) * seconds;
+	w->since_ms = clock_mono_ms();
+	w->until_ms = w->since_ms + UINT64_C(1000) * seconds;
 	const struct ucred *peer = http_peer(x);
 	log_info("control: a watch%s of %u s by uid %u, pid %d",
 		filter.frames ? " with frames" : "", seconds, peer->uid, peer->pid);
@@ -141,11 +143,16 @@ void api_watch_tables(struct api *a, struct table_registry *tables)
 	if (!a->deps.watch)
 		return;
 	watch_counts(a->deps.watch, &c);
-	table_register(tables, &(struct table_info){.name = "watch",
-				       .owner = "query log",
-				       .eviction = "one more is refused; queries are missed",
-				       .lifetime = "of its connection, 600 s at most",
-				       .cap = 1,
-				       .used = c.is_watched,
-				       .bytes = c.is_watched ? 2 * WATCH_BUFFER_MAX : 0});
+	table_register(tables,
+		&(struct table_info){.name = "watch",
+			.owner = "query log",
+			.eviction = "one more is refused; queries are missed",
+			.lifetime = "of its connection, 600 s at most",
+			.cap = 1,
+			.used = c.is_watched,
+			.bytes = c.is_watched ? 2 * WATCH_BUFFER_MAX : 0,
+			.refused = a->watches_refused,
+			.oldest_ms =
+				a->watcher ? table_age(a->watcher->since_ms, clock_mono_ms()) : 0,
+			.has = TABLE_AGES | TABLE_REFUSES});
 }

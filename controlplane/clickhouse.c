@@ -37,6 +37,7 @@ static void show(struct clickhouse *c)
 	const struct clickhouse_builder *b = &c->builder;
 	c->now.open_rows = b->rows;
 	c->now.wanted_rows = b->wanted_rows;
+	c->now.open_since_ms = b->rows ? b->began_ms : 0;
 	c->now.raw_bytes = b->raw_bytes;
 	c->now.packed_bytes = b->packed_bytes;
 	c->now.buffer_bytes = b->cap;
@@ -152,6 +153,7 @@ static void *maker_run(void *arg)
 		}
 		if (clickhouse_builder_is_due(&c->builder, now_ms))
 			chunk_end(c);
+		clickhouse_builder_idle(&c->builder, now_ms);
 		if (now_ms - shown_ms >= c->look_ms) {
 			show(c);
 			shown_ms = now_ms;
@@ -271,11 +273,20 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
+	out->queued_since_ms = counts.since_ms;
 	out->refused = counts.refused;
+}
+
+// By the hour of its rows.
+static uint64_t spool_age(const struct clickhouse_status *s)
+{
+	uint64_t hour_s = UINT64_C(3600) * s->outbox.spool_hour, now_s = (uint64_t)time(NULL);
+	return hour_s && now_s > hour_s ? (now_s - hour_s) * 1000 : 0;
 }
 
 void clickhouse_tables(const struct clickhouse_status *s, struct table_registry *tables)
 {
+	uint64_t now_ms = clock_mono_ms();
 	table_register(
 		tables, &(struct table_info){.name = "clickhouse_queue",
 				.owner = "clickhouse",
@@ -284,14 +295,20 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				.cap = s->queue_cap,
 				.used = s->queued,
 				.high = s->queued_most,
-				.refused = s->refused});
+				.refused = s->refused,
+				.oldest_ms = table_age(s->queued_since_ms, now_ms),
+				.has = TABLE_AGES | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "clickhouse_chunk",
 				       .owner = "clickhouse",
 				       .eviction = "full: the chunk ends",
 				       .lifetime = "query_log.clickhouse.flush_ms",
 				       .cap = s->wanted_rows,
 				       .used = s->open_rows,
-				       .bytes = s->buffer_bytes});
+				       .bytes = s->buffer_bytes,
+				       .oldest_ms = table_age(s->open_since_ms, now_ms),
+				       .grown = s->buffer_grown,
+				       .shrunk = s->buffer_shrunk,
+				       .has = TABLE_AGES | TABLE_GROWS});
 	table_register(tables, &(struct table_info){.name = "clickhouse_outbox",
 				       .owner = "clickhouse",
 				       .eviction = "full: the oldest to disk",
@@ -299,7 +316,11 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .cap = CLICKHOUSE_OUTBOX_MAX,
 				       .used = s->outbox.chunks,
 				       .high = s->outbox.chunks_most,
-				       .bytes = s->outbox.bytes});
+				       .bytes = s->outbox.bytes,
+				       .evicted = s->outbox.spilled,
+				       .refused = s->outbox.refused,
+				       .oldest_ms = table_age(s->outbox.since_ms, now_ms),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(tables,
 		&(struct table_info){.name = "clickhouse_spool",
 			.owner = "clickhouse",
@@ -309,5 +330,8 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 			.used = s->outbox.spooled,
 			.high = s->outbox.spooled_most,
 			.evicted = s->outbox.dropped_chunks,
-			.bytes = CLICKHOUSE_SPOOL_FILES_MAX * sizeof(struct clickhouse_spooled)});
+			.bytes = CLICKHOUSE_SPOOL_FILES_MAX * sizeof(struct clickhouse_spooled),
+			.refused = s->outbox.refused,
+			.oldest_ms = spool_age(s),
+			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

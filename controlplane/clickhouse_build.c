@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_build.h"
 
+#include "growth.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -68,6 +70,7 @@ int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 		b->began_ms = now_ms;
 	}
 	b->len += (size_t)n;
+	b->used_ms = now_ms;
 	b->rows++;
 	b->weight += row->weight;
 	return 0;
@@ -110,6 +113,13 @@ static void raw_adapt(struct clickhouse_builder *b)
 	if (b->needed < b->cap / 4 && b->cap > CLICKHOUSE_RAW_MIN)
 		(void)!raw_resize(b, b->cap / 2);
 	b->needed = b->needed_chunks = 0;
+}
+
+void clickhouse_builder_idle(struct clickhouse_builder *b, uint64_t now_ms)
+{
+	uint64_t idle_ms = now_ms > b->used_ms ? now_ms - b->used_ms : 0;
+	if (!b->rows && growth_is_over(b->cap, CLICKHOUSE_RAW_MIN, idle_ms))
+		(void)!raw_resize(b, CLICKHOUSE_RAW_MIN);
 }
 
 int clickhouse_builder_seal(struct clickhouse_builder *b, enum clickhouse_coding coding,

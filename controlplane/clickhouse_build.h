@@ -30,7 +30,7 @@ struct clickhouse_builder {
 	uint8_t *raw;
 	size_t len, cap;
 	uint32_t rows, hour;
-	uint64_t weight, began_ms;
+	uint64_t weight, began_ms, used_ms; // used_ms: the last row
 	unsigned flush_ms, wanted_rows;
 	size_t needed;                                 // most octets of the last chunks
 	unsigned needed_chunks;                        // how many these are
@@ -50,6 +50,8 @@ ATTR_MUST_CHECK int clickhouse_builder_add(struct clickhouse_builder *b, const c
 	const struct querylog_row *row, uint64_t now_ms);
 // A chunk is open and over its time.
 bool clickhouse_builder_is_due(const struct clickhouse_builder *b, uint64_t now_ms);
+// With no row for a while its buffer is as small as at the start again.
+void clickhouse_builder_idle(struct clickhouse_builder *b, uint64_t now_ms);
 // Ends the open chunk, compressed: *body is to be freed. -ENOENT: none is open; -ENOMEM, -EIO: it
 // stays open.
 ATTR_MUST_CHECK int clickhouse_builder_seal(struct clickhouse_builder *b,

@@ -108,6 +108,7 @@ static int spill_one(struct clickhouse_outbox *o)
 		return ret;
 	free(p->body);
 	memory_pop(o);
+	o->counts.spilled++;
 	spool_count(o);
 	return 0;
 }
@@ -128,7 +129,7 @@ int clickhouse_outbox_put(
 		ret = spill_one(o);
 	if (memory_has_room(o, what->bytes)) {
 		o->chunk[(o->first + c->chunks++) % CLICKHOUSE_OUTBOX_MAX] =
-			(struct clickhouse_parcel){*what, body, false};
+			(struct clickhouse_parcel){*what, body, false, clock_mono_ms()};
 		c->bytes += what->bytes;
 		if (c->chunks > c->chunks_most)
 			c->chunks_most = c->chunks;
@@ -137,6 +138,7 @@ int clickhouse_outbox_put(
 		pthread_cond_signal(&o->changed);
 		ret = 0;
 	}
+	c->refused += ret < 0;
 	pthread_mutex_unlock(&o->lock);
 	return ret;
 }
@@ -162,7 +164,7 @@ static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out
 		void *body;
 		int ret = clickhouse_spool_read(&o->spool, &body);
 		if (ret == 0) {
-			*out = (struct clickhouse_parcel){what, body, true};
+			*out = (struct clickhouse_parcel){what, body, true, 0};
 			o->spool.is_first_held = true;
 			return 0;
 		}
@@ -266,5 +268,9 @@ void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_out
 {
 	pthread_mutex_lock(&o->lock);
 	*out = o->counts;
+	out->since_ms = o->counts.chunks ? o->chunk[o->first].put_ms : 0;
+	const struct clickhouse_spooled *first =
+		o->is_spool_open ? clickhouse_spool_first(&o->spool) : NULL;
+	out->spool_hour = first ? first->hour : 0;
 	pthread_mutex_unlock(&o->lock);
 }

@@ -40,6 +40,7 @@ struct clickhouse_parcel {
 	struct clickhouse_spooled what;
 	void *body;
 	bool is_spooled; // a file has it too
+	uint64_t put_ms;
 };
 
 // The oldest chunk, after at most timeout_ms. -ENOENT: there is none; -ENOMEM, -EMFILE, -ENFILE, at
@@ -63,6 +64,9 @@ struct clickhouse_outbox_counts {
 	uint64_t spool_bytes, spool_max_bytes;
 	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full
 	uint64_t lost_chunks, lost_rows, lost_weight;          // damaged files, no disk at the end
-	int spool_err;                                         // of the last write; 0: it went well
+	uint64_t spilled, refused; // chunks to disk for want of memory or a server; put back
+	uint64_t since_ms;         // when the oldest of memory was put; 0: none
+	uint32_t spool_hour;       // of the oldest file's rows, since 1970; 0: none
+	int spool_err;             // of the last write; 0: it went well
 };
 void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out);

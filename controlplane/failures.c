@@ -14,6 +14,7 @@ struct failure {
 struct failures {
 	struct failures_spans spans;
 	unsigned buckets;
+	uint64_t evicted;
 	unsigned entries;     // in use, also those that are over
 	uint64_t all_over_ms; // from then on nothing is recent
 	struct failure slot[][FAILURES_WAYS];
@@ -78,6 +79,7 @@ void failures_add(struct failures *f, uint64_t hash, uint64_t now_ms)
 			span = f->spans.longest_ms;
 	}
 	f->entries += e->until_ms == 0;
+	f->evicted += e->until_ms != 0 && e->hash != hash && now_ms < e->until_ms;
 	*e = (struct failure){.hash = hash, .until_ms = now_ms + span, .span_ms = span};
 	if (e->until_ms > f->all_over_ms)
 		f->all_over_ms = e->until_ms;
@@ -117,6 +119,25 @@ unsigned failures_used(const struct failures *f, uint64_t now_ms)
 		for (unsigned i = 0; i < FAILURES_WAYS; i++)
 			n += now_ms < f->slot[b][i].until_ms;
 	return n;
+}
+
+uint64_t failures_since(const struct failures *f, uint64_t now_ms)
+{
+	uint64_t since = 0;
+	for (unsigned b = 0; now_ms < f->all_over_ms && b < f->buckets; b++) {
+		for (unsigned i = 0; i < FAILURES_WAYS; i++) {
+			const struct failure *e = &f->slot[b][i];
+			uint64_t from = e->until_ms - e->span_ms;
+			if (now_ms < e->until_ms && (!since || from < since))
+				since = from;
+		}
+	}
+	return since;
+}
+
+uint64_t failures_evicted(const struct failures *f)
+{
+	return f->evicted;
 }
 
 unsigned failures_cap(const struct failures *f)

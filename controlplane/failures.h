@@ -40,6 +40,8 @@ void failures_clear(struct failures *f, uint64_t hash);
 void failures_clear_all(struct failures *f); // other servers may know better
 bool failures_recent(const struct failures *f, uint64_t hash, uint64_t now_ms);
 
-unsigned failures_used(const struct failures *f, uint64_t now_ms); // walks the table
+unsigned failures_used(const struct failures *f, uint64_t now_ms);  // walks the table
+uint64_t failures_since(const struct failures *f, uint64_t now_ms); // the oldest began; 0: none
+uint64_t failures_evicted(const struct failures *f);                // that were recent and gave way
 unsigned failures_cap(const struct failures *f);
 size_t failures_memory(const struct failures *f);

@@ -19,8 +19,10 @@ static bool is_over(uint64_t at_ms, uint64_t now_ms)
 void flush_log_add(struct flush_log *l, const struct flush *f, uint64_t now_ms)
 {
 	struct flush_log_entry *e = &l->entry[l->count % FLUSH_LOG_MAX];
-	if (l->count >= FLUSH_LOG_MAX && !is_over(e->at_ms, now_ms))
+	if (l->count >= FLUSH_LOG_MAX && !is_over(e->at_ms, now_ms)) {
 		l->lost_ms = e->at_ms;
+		l->lost++;
+	}
 	*e = (struct flush_log_entry){.at_ms = now_ms, .flush = *f};
 	l->count++;
 }
@@ -44,4 +46,10 @@ unsigned flush_log_used(const struct flush_log *l, uint64_t now_ms)
 	while (n > oldest(l) && !is_over(entry_at(l, n - 1)->at_ms, now_ms))
 		n--;
 	return (unsigned)(l->count - n);
+}
+
+uint64_t flush_log_since(const struct flush_log *l, uint64_t now_ms)
+{
+	unsigned used = flush_log_used(l, now_ms);
+	return used ? entry_at(l, l->count - used)->at_ms : 0;
 }

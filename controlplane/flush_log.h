@@ -22,6 +22,7 @@ struct flush_log_entry {
 struct flush_log {        // starts zeroed
 	uint64_t count;   // ever
 	uint64_t lost_ms; // of the newest one that made place early
+	uint64_t lost;    // that did, ever
 	struct flush_log_entry entry[FLUSH_LOG_MAX];
 };
 
@@ -29,4 +30,5 @@ void flush_log_add(struct flush_log *l, const struct flush *f, uint64_t now_ms);
 // Was the name flushed at `since_ms` or later? Costs nothing while there was no flush lately.
 bool flush_log_covers(
 	const struct flush_log *l, const struct dns_name *name, uint64_t since_ms, uint64_t now_ms);
+uint64_t flush_log_since(const struct flush_log *l, uint64_t now_ms); // the oldest; 0: none
 unsigned flush_log_used(const struct flush_log *l, uint64_t now_ms);

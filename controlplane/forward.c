@@ -12,6 +12,7 @@ struct forwards {
 	struct upstream_callbacks callbacks;
 	struct config_upstreams how; // its servers are not used
 	struct upstream_totals gone; // of sets that have ended
+	uint64_t refused;
 	struct forward_set set[FORWARD_SETS_MAX];
 };
 
@@ -87,6 +88,11 @@ unsigned forwards_count(const struct forwards *f)
 	return n;
 }
 
+uint64_t forwards_refused(const struct forwards *f)
+{
+	return f->refused;
+}
+
 size_t forwards_memory(void)
 {
 	return sizeof(struct forwards);
@@ -152,8 +158,10 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 	struct forward_set *s = f->set;
 	while (s < f->set + FORWARD_SETS_MAX && s->live)
 		s++;
-	if (s == f->set + FORWARD_SETS_MAX)
+	if (s == f->set + FORWARD_SETS_MAX) {
+		f->refused++;
 		return -EBUSY;
+	}
 	struct config_upstreams *c = &s->config;
 	*c = f->how;
 	c->count = zone->server_count;

@@ -47,6 +47,7 @@ void forwards_free(struct forwards *f); // NULL is fine; every table freed, ever
 // Waits and back-off of all sets, as new ones have them too.
 void forwards_configure(struct forwards *f, const struct config_upstreams *how);
 void forwards_sweep(struct forwards *f); // ends sets that nobody needs; not from a callback
+uint64_t forwards_refused(const struct forwards *f); // sets, for want of room
 unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);

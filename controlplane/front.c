@@ -26,7 +26,9 @@ static struct front_slot *slot_take(struct front *f)
 		f->free = slot->next;
 		return slot;
 	}
-	return &f->slot[f->touched < FRONT_PENDING_MAX ? f->touched++ : FRONT_PENDING_MAX];
+	bool full = f->touched == FRONT_PENDING_MAX;
+	f->full += full;
+	return &f->slot[full ? FRONT_PENDING_MAX : f->touched++];
 }
 
 static bool slot_is_last(const struct front *f, const struct front_slot *slot)
@@ -433,18 +435,31 @@ void front_status(const struct front *f, struct front_status *out, struct table_
 {
 	*out = f->status;
 	out->macs_unasked = f->policy.neighbours.refused;
-	table_register(tables, &(struct table_info){.name = "front_pending",
-				       .owner = "resolver loop",
-				       .eviction = "refused: what is cached, else SERVFAIL",
-				       .lifetime = "1.9 s",
-				       .cap = FRONT_PENDING_MAX,
-				       .used = f->status.pending,
-				       .bytes = f->touched * sizeof(f->slot[0])});
-	table_register(tables, &(struct table_info){.name = "front_neighbours",
-				       .owner = "resolver loop",
-				       .eviction = "the one in its place",
-				       .lifetime = "5 s",
-				       .cap = FRONT_NEIGHBOURS,
-				       .used = f->policy.neighbours.used,
-				       .bytes = sizeof(f->policy.neighbours.entry)});
+	uint64_t now_ms = clock_mono_ms();
+	table_register(tables,
+		&(struct table_info){.name = "front_pending",
+			.owner = "resolver loop",
+			.eviction = "refused: what is cached, else SERVFAIL",
+			.lifetime = "1.9 s",
+			.cap = FRONT_PENDING_MAX,
+			.used = f->status.pending,
+			.high = f->status.pending_max,
+			.refused = f->full,
+			.oldest_ms = f->oldest == NIL
+					     ? 0
+					     : table_age(f->slot[f->oldest].asked_ms, now_ms),
+			.has = TABLE_AGES | TABLE_REFUSES,
+			.bytes = f->touched * sizeof(f->slot[0])});
+	table_register(
+		tables, &(struct table_info){.name = "front_neighbours",
+				.owner = "resolver loop",
+				.eviction = "the one in its place",
+				.lifetime = "5 s",
+				.cap = FRONT_NEIGHBOURS,
+				.used = f->policy.neighbours.used,
+				.evicted = f->policy.neighbours.evicted,
+				.refused = f->policy.neighbours.refused,
+				.oldest_ms = front_neighbours_age(&f->policy.neighbours, now_ms),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES,
+				.bytes = sizeof(f->policy.neighbours.entry)});
 }

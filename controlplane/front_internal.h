@@ -45,6 +45,7 @@ struct front {
 		uint16_t len;
 		struct told told;
 	} said;
+	uint64_t full; // questions for which there was no slot
 	uint32_t free, touched, oldest, newest;
 	struct front_slot slot[FRONT_PENDING_MAX + 1]; // the last one when all others are taken
 };

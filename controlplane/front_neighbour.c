@@ -186,6 +186,7 @@ static void entry_fill(struct front_neighbours *n, struct front_neighbour *e,
 	const struct target *t, uint64_t now_ms)
 {
 	n->used += e->until_ms == 0;
+	n->evicted += now_ms < e->until_ms && !is_of(e, t);
 	*e = (struct front_neighbour){.scope = t->scope};
 	memcpy(e->address, t->octets, sizeof(e->address));
 	e->has_mac = look_up(n, t, e->mac);
@@ -207,4 +208,16 @@ bool front_neighbour_mac(struct front_neighbours *n, const struct sockaddr *clie
 	}
 	memcpy(mac, e->mac, sizeof(e->mac));
 	return e->has_mac;
+}
+
+uint64_t front_neighbours_age(const struct front_neighbours *n, uint64_t now_ms)
+{
+	uint64_t oldest = 0;
+	for (unsigned i = 0; n->used && i < FRONT_NEIGHBOURS; i++) {
+		const struct front_neighbour *e = &n->entry[i];
+		uint64_t life = e->has_mac ? FRONT_NEIGHBOUR_KEEP_MS : FRONT_NEIGHBOUR_NONE_MS;
+		if (now_ms < e->until_ms && now_ms + life - e->until_ms > oldest)
+			oldest = now_ms + life - e->until_ms;
+	}
+	return oldest;
 }

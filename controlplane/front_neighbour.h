@@ -36,8 +36,9 @@ struct front_neighbour {
 struct front_neighbours {
 	int fd; // -1: not wanted yet
 	uint32_t sequence;
-	uint64_t second_ms, refused;
-	unsigned asked; // in that second
+	uint64_t second_ms, refused,
+		evicted; // refused: kernel not asked; evicted: while it was good
+	unsigned asked;  // in that second
 	unsigned used;
 	struct front_neighbour entry[FRONT_NEIGHBOURS];
 };
@@ -47,3 +48,5 @@ void front_neighbours_close(struct front_neighbours *n);
 // False: none, or none is known.
 bool front_neighbour_mac(struct front_neighbours *n, const struct sockaddr *client, uint64_t now_ms,
 	uint8_t mac[FRONT_NEIGHBOUR_MAC]);
+// Of the oldest entry that is still good; walks the table when there is anything in it.
+uint64_t front_neighbours_age(const struct front_neighbours *n, uint64_t now_ms);

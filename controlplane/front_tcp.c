@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/clock.h>
 
 enum {
 	EVICT_LOOKED_AT = 256, // connections that are looked at for an idle one
@@ -166,9 +167,17 @@ void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
 	conn_feed(t);
 }
 
+// How long the connection that stalled longest has kept its octets.
+static uint64_t stalled_age(const struct front_tcp *t, uint64_t now_ms)
+{
+	const struct front_conn *c = TAILQ_FIRST(&t->stalled);
+	return c ? table_age(c->in ? c->message_ms : c->drain_ms, now_ms) : 0;
+}
+
 static void tables_fill(const struct front_tcp *t, struct table_registry *tables)
 {
 	const struct front_tcp_status *s = &t->count;
+	uint64_t now_ms = clock_mono_ms();
 
 	table_register(tables, &(struct table_info){.name = "tcp_connections",
 				       .owner = "resolver loop",
@@ -180,7 +189,9 @@ static void tables_fill(const struct front_tcp *t, struct table_registry *tables
 				       .high = s->open_max,
 				       .evicted = s->ended[FRONT_TCP_END_evicted]
 						  + s->ended[FRONT_TCP_END_evicted_client],
-				       .refused = s->refused_full + s->refused_client});
+				       .refused = s->refused_full + s->refused_client,
+				       .oldest_ms = table_age(age_since(&t->ages), now_ms),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "tcp_clients",
 				       .owner = "resolver loop",
 				       .eviction = "none: no more than connections",
@@ -195,7 +206,11 @@ static void tables_fill(const struct front_tcp *t, struct table_registry *tables
 				       .cap = UINT64_C(1024) * t->set.buffer_kb,
 				       .used = s->buffered,
 				       .bytes = s->buffered,
-				       .evicted = s->ended[FRONT_TCP_END_evicted_memory]});
+				       .evicted = s->ended[FRONT_TCP_END_evicted_memory],
+				       .oldest_ms = stalled_age(t, now_ms),
+				       .grown = t->growth.grown,
+				       .shrunk = t->growth.shrunk,
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_GROWS});
 }
 
 void front_tcp_status(

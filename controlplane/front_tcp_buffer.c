@@ -14,6 +14,7 @@ void conn_in_drop(struct front_conn *c)
 		return;
 	free(c->in);
 	tcp_buffer_give(c, c->in_cap);
+	growth_step(&c->tcp->growth, c->in_cap, 0);
 	c->in = NULL;
 	c->in_len = c->in_cap = 0;
 }
@@ -30,9 +31,24 @@ static bool in_grow(struct front_conn *c, size_t cap)
 		tcp_buffer_give(c, cap - c->in_cap);
 		return false;
 	}
+	growth_step(&c->tcp->growth, c->in_cap, cap);
 	c->in = in;
 	c->in_cap = (uint32_t)cap;
 	return true;
+}
+
+// A large message came and went, and the next one has only begun.
+static void in_shrink(struct front_conn *c)
+{
+	if (c->in_len > IN_MIN || c->in_cap <= 2 * IN_MIN)
+		return;
+	uint8_t *in = realloc(c->in, IN_MIN);
+	if (!in)
+		return;
+	tcp_buffer_give(c, c->in_cap - IN_MIN);
+	growth_step(&c->tcp->growth, c->in_cap, IN_MIN);
+	c->in = in;
+	c->in_cap = IN_MIN;
 }
 
 enum front_tcp_end conn_in_keep(struct front_conn *c, const uint8_t *p, size_t len)
@@ -46,6 +62,7 @@ enum front_tcp_end conn_in_keep(struct front_conn *c, const uint8_t *p, size_t l
 		return FRONT_TCP_END_evicted_memory;
 	memmove(c->in, p, len);
 	c->in_len = (uint32_t)len;
+	in_shrink(c);
 	return FRONT_TCP_OPEN;
 }
 

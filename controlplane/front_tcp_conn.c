@@ -40,6 +40,7 @@ void conn_close(struct front_conn *c, enum front_tcp_end why)
 	conn_pending_end(c, c->pending);
 	tcp_client_leave(t->clients, c->client);
 	close(c->fd);
+	age_remove(&t->ages, &c->age);
 	t->count.open--;
 	t->count.ended[why]++;
 	free(c);
@@ -213,6 +214,7 @@ void conn_open(struct front_tcp *t, int fd, const union front_client *peer)
 	TAILQ_INSERT_TAIL(&t->by_use, c, by_use);
 	TAILQ_INSERT_TAIL(&client->conns, c, by_client);
 	c->used_ms = clock_mono_ms();
+	age_add(&t->ages, &c->age);
 	if (++t->count.open > t->count.open_max)
 		t->count.open_max = t->count.open;
 	t->count.accepted++;

@@ -6,8 +6,10 @@
 // replies out, whose turn it is), front_tcp_buffer.c (what came or went in part) and
 // front_tcp_io.c (its socket).
 
+#include "age_list.h"
 #include "front_tcp.h"
 #include "front_tcp_clients.h"
+#include "growth.h"
 #include "wheel.h"
 
 #include <event2/event.h>
@@ -50,10 +52,11 @@ struct front_conn {
 	bool stalled;            // in the server's list of these: it has octets buffered
 	bool held;               // a whole message is in `in`, but too much is under way
 	bool waiting, starving;  // in a list of held ones: for its turn, or for what others use
-	bool keepalive;          // the client asked how long it may be silent
-	uint64_t used_ms;        // its last question or reply
-	uint64_t message_ms;     // the first octet of what is in `in`
-	uint64_t drain_ms;       // a look at how it reads; with that:
+	struct age_link age;
+	bool keepalive;      // the client asked how long it may be silent
+	uint64_t used_ms;    // its last question or reply
+	uint64_t message_ms; // the first octet of what is in `in`
+	uint64_t drain_ms;   // a look at how it reads; with that:
 	uint64_t sent, drain_mark;
 	uint8_t *in; // what came of messages that are not asked yet; NULL: nothing
 	uint32_t in_len, in_cap;
@@ -75,6 +78,8 @@ struct front_tcp {
 	struct front_tcp_engine engine;
 	struct config_tcp set;
 	unsigned files;
+	struct age_list ages;
+	struct growth growth; // of what came in part; its octets are among `buffered`
 	struct tcp_clients *clients;
 	struct conn_list by_use;  // all, longest ago first
 	struct conn_list stalled; // longest first

@@ -301,5 +301,7 @@ void front_udp_status(
 				       .lifetime = "one turn of the loop",
 				       .cap = FRONT_UDP_BATCH,
 				       .used = u ? u->out_count : 0,
+				       .refused = u ? u->status.send_full : 0,
+				       .has = TABLE_REFUSES,
 				       .bytes = u ? sizeof(*u) : 0});
 }

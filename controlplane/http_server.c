@@ -2,6 +2,8 @@
 
 #include "http_server.h"
 
+#include "age_list.h"
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -17,6 +19,7 @@
 
 struct http_exchange {
 	LIST_ENTRY(http_exchange) link;
+	struct age_link age;
 	struct http_server *server;     // NULL: it is gone
 	struct evhttp_request *request; // NULL: replied to (too late), or the server is gone
 	struct event *deadline;
@@ -34,6 +37,7 @@ struct http_server {
 	struct evconnlistener *listener; // evhttp's
 	struct event *accept_again;
 	unsigned exchanges;
+	struct age_list ages;
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
 };
@@ -70,6 +74,7 @@ static void on_deadline(evutil_socket_t, short, void *arg)
 static void exchange_detach(struct http_exchange *x)
 {
 	LIST_REMOVE(x, link);
+	age_remove(&x->server->ages, &x->age);
 	x->server->exchanges--;
 	event_free(x->deadline);
 	x->server = NULL;
@@ -100,7 +105,9 @@ static struct http_exchange *exchange_new(
 	x->request = r;
 	x->peer = *peer;
 	LIST_INSERT_HEAD(&s->exchange_list, x, link);
-	s->exchanges++;
+	age_add(&s->ages, &x->age);
+	if (++s->exchanges > s->counts.waiting_most)
+		s->counts.waiting_most = s->exchanges;
 	return x;
 }
 
@@ -223,6 +230,10 @@ void http_server_close(struct http_server *s)
 void http_server_counts(const struct http_server *s, struct http_counts *out)
 {
 	*out = s->counts;
+	out->waiting = s->exchanges;
+	out->waiting_max = s->settings.exchanges_max;
+	out->since_ms = age_since(&s->ages);
+	out->bytes = sizeof(struct http_exchange);
 }
 
 bool http_is_post(const struct http_exchange *x)

@@ -58,7 +58,11 @@ void http_server_close(struct http_server *s);
 struct http_counts {
 	uint64_t requests; // complete ones, of which:
 	uint64_t refused_full, refused_peer, bad_requests;
-	uint64_t timeouts; // replies that did not come in time
+	uint64_t timeouts;             // replies that did not come in time
+	unsigned waiting, waiting_max; // requests that are being served, and the most there may be
+	unsigned waiting_most;         // that there ever were
+	uint64_t since_ms;             // when the oldest of them came; 0: none
+	size_t bytes;                  // of an exchange
 };
 void http_server_counts(const struct http_server *s, struct http_counts *out);
 

@@ -6,6 +6,7 @@
 #include "zone_of.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct inflight {
 	uint32_t bucket_mask;
 	struct inflight_limits limit; // live settings
 	uint32_t question_cap, question_touched, question_free, questions, questions_max;
-	uint32_t waiter_cap, waiter_touched, waiter_free, waiters;
+	uint32_t waiter_cap, waiter_touched, waiter_free, waiters, waiters_max;
+	struct age_list ages; // of questions
 	struct keyhash_secret secret;
 	struct crowd zones, clients; // suffixes are in `zones` as well
 };
@@ -140,6 +142,7 @@ int inflight_add(struct inflight *f, const struct l0_key *key, const struct dns_
 	crowd_add(&f->zones, suffix);
 	q->chain = f->bucket[key->hash & f->bucket_mask];
 	f->bucket[key->hash & f->bucket_mask] = i;
+	age_add(&f->ages, &q->age);
 	if (++f->questions > f->questions_max)
 		f->questions_max = f->questions;
 	*out = q;
@@ -159,6 +162,7 @@ void inflight_remove(struct inflight *f, struct question *q)
 	*link = q->chain;
 	crowd_remove(&f->zones, q->zone);
 	crowd_remove(&f->zones, q->suffix);
+	age_remove(&f->ages, &q->age);
 	q->live = false;
 	q->chain = f->question_free;
 	f->question_free = i;
@@ -187,7 +191,8 @@ int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w
 		f->waiter[q->last_waiter].next = i;
 	q->last_waiter = i;
 	q->waiters++;
-	f->waiters++;
+	if (++f->waiters > f->waiters_max)
+		f->waiters_max = f->waiters;
 	if (w->client)
 		crowd_add(&f->clients, w->client);
 	return 0;
@@ -220,6 +225,22 @@ struct question *inflight_any(struct inflight *f)
 	return NULL;
 }
 
+// Waiters come after their question, the oldest of each first: those of questions that are younger
+// than the oldest waiter found need no look.
+static uint64_t waiting_since(const struct inflight *f)
+{
+	uint64_t since = 0;
+	for (const struct age_link *k = f->ages.oldest; k && (!since || k->since_ms < since);
+		k = k->newer) {
+		const struct question *q =
+			(const struct question *)(const void *)((const char *)k
+								- offsetof(struct question, age));
+		if (q->first_waiter != NIL)
+			since = age_earlier(since, f->waiter[q->first_waiter].arrival_ms);
+	}
+	return since;
+}
+
 void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 {
 	*out = (struct inflight_stats){
@@ -228,6 +249,9 @@ void inflight_stats(const struct inflight *f, struct inflight_stats *out)
 		.questions_cap = f->limit.questions,
 		.waiters = f->waiters,
 		.waiters_cap = f->waiter_cap,
+		.waiters_max = f->waiters_max,
+		.since_ms = age_since(&f->ages),
+		.waiting_since_ms = waiting_since(f),
 		.bytes = f->question_touched * sizeof(*f->question)
 			 + (f->bucket_mask + 1) * sizeof(*f->bucket) + sizeof(f->zones)
 			 + sizeof(f->clients),

@@ -16,6 +16,7 @@
 //
 // The arrays are touched only as far as they were ever used.
 
+#include "age_list.h"
 #include "front_ticket.h"
 #include "upstream.h"
 
@@ -70,6 +71,7 @@ struct question {
 	struct refresh_request *request; // it renews a record ahead of time; NULL: clients asked
 	uint8_t stage;                   // the resolver's: which deadline comes next
 	// inflight.c's
+	struct age_link age;
 	bool live;
 	uint32_t chain; // next in the hash chain, or next free one
 	uint32_t first_waiter, last_waiter, waiters;
@@ -79,6 +81,8 @@ struct question {
 struct inflight_stats {
 	unsigned questions, questions_max, questions_cap;
 	unsigned waiters, waiters_cap;
+	unsigned waiters_max;
+	uint64_t since_ms, waiting_since_ms; // of the oldest; 0: none
 	size_t bytes, waiter_bytes; // of questions with their index, of waiters; touched so far
 };
 

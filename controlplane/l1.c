@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "l1.h"
 
+#include "age_list.h"
 #include "leak_demo.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ struct l1_lookup {
 	l1_lock_fn locked;
 	void *arg;
 	struct l1_lookup *next_free;
+	struct age_link age;
 	struct l1_key key;
 };
 
@@ -35,6 +37,7 @@ struct l1 {
 	unsigned lookup_timeout_ms;
 	struct l1_lookup *free;
 	unsigned touched; // lookups ever used
+	struct age_list ages;
 	struct l1_status count;
 	struct l1_lookup lookup[L1_LOOKUPS_MAX];
 };
@@ -108,9 +111,13 @@ static struct l1_lookup *lookup_take(struct l1 *l, const struct l1_key *key, voi
 		l->free = look->next_free;
 	else if (l->touched < L1_LOOKUPS_MAX)
 		look = &l->lookup[l->touched++];
-	else
+	else {
+		l->count.full++;
 		return NULL;
-	l->count.looking++;
+	}
+	if (++l->count.looking > l->count.looking_most)
+		l->count.looking_most = l->count.looking;
+	age_add(&l->ages, &look->age);
 	look->owner = l;
 	look->stopped = look->peek = false;
 	look->arg = arg;
@@ -124,6 +131,7 @@ static void lookup_give(struct l1_lookup *look)
 	struct l1 *l = look->owner;
 	look->next_free = l->free;
 	l->free = look;
+	age_remove(&l->ages, &look->age);
 	l->count.looking--;
 }
 
@@ -352,5 +360,6 @@ void l1_status(const struct l1 *l, struct l1_status *out)
 {
 	*out = l->count;
 	redis_status(l->redis, &out->redis);
+	out->looking_since_ms = age_since(&l->ages);
 	out->bytes = offsetof(struct l1, lookup) + l->touched * sizeof(struct l1_lookup);
 }

@@ -80,7 +80,9 @@ struct l1_status {
 	uint64_t lookups, hits, hits_stale, misses, bad, skipped,
 		timeouts; // timeouts: also in skipped
 	uint64_t puts, puts_lost, too_large, deletes;
-	unsigned looking;
+	unsigned looking, looking_most;
+	uint64_t full;             // looks for which there was no room: also in skipped
+	uint64_t looking_since_ms; // the oldest; 0: none
 	size_t bytes;
 };
 void l1_status(const struct l1 *l, struct l1_status *out);

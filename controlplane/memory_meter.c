@@ -200,6 +200,11 @@ void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct m
 	series_report(r, out, newest);
 }
 
+uint64_t memory_meter_refused(const struct memory_meter *m)
+{
+	return m->seconds.refused;
+}
+
 size_t memory_meter_bytes(const struct memory_meter *m)
 {
 	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes);

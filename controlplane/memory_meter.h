@@ -63,6 +63,7 @@ struct memory_report {
 // The last half hour as the alarm saw it, at most a minute ago; no samples before the first minute.
 const struct memory_report *memory_meter_look(const struct memory_meter *m);
 void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out);
-size_t memory_meter_bytes(const struct memory_meter *m); // of the rings
+uint64_t memory_meter_refused(const struct memory_meter *m); // values without a series
+size_t memory_meter_bytes(const struct memory_meter *m);     // of the rings
 const struct memory_lives *memory_meter_lives(const struct memory_meter *m);
 const struct memory_ring *memory_meter_minutes(const struct memory_meter *m);

@@ -124,6 +124,10 @@ static const struct metrics_field of_tables[] = {
 	TABLE(METRICS_GAUGE, bytes, "bytes", "Octets that it takes."),
 	TABLE(METRICS_COUNTER, evicted, "evicted_total", "Entries that gave way to others."),
 	TABLE(METRICS_COUNTER, refused, "refused_total", "Entries that found it full."),
+	METRICS_FIELD(METRICS_GAUGE, struct table_info, oldest_ms, "weir_table_oldest_seconds",
+		"Age of its oldest entry; 0: none, or it makes no sense.", 1e-3),
+	TABLE(METRICS_COUNTER, grown, "grown_total", "Times that its buffers grew."),
+	TABLE(METRICS_COUNTER, shrunk, "shrunk_total", "Times that they gave memory back."),
 };
 
 void metrics_tables(struct metrics_text *t, const struct table_registry *r)
@@ -131,6 +135,9 @@ void metrics_tables(struct metrics_text *t, const struct table_registry *r)
 	const char *names[TABLES_MAX];
 	for (unsigned i = 0; i < r->count; i++)
 		names[i] = r->table[i].name;
+	metrics_family(t, METRICS_GAUGE, "weir_tables_dropped",
+		"Tables for which the registry had no room.");
+	metrics_count(t, NULL, r->dropped);
 	metrics_field_rows(t, of_tables, ARRAY_LEN(of_tables), r->table, r->count,
 		sizeof r->table[0], "table", names);
 }

@@ -264,3 +264,9 @@ int query_file_commit(struct query_file *f)
 		f->began = false;
 	return ret;
 }
+
+void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted)
+{
+	*used = f->names.used + f->clients.used + f->kinds.used;
+	*evicted = f->names.evicted + f->clients.evicted + f->kinds.evicted;
+}

@@ -30,3 +30,5 @@ ATTR_MUST_CHECK int query_file_put(
 ATTR_MUST_CHECK int query_file_commit(struct query_file *f); // nothing put: nothing done
 
 uint64_t query_file_memory(void); // octets of the caches of one
+// Texts whose numbers are remembered, and those that were forgotten for others.
+void query_file_texts(const struct query_file *f, uint64_t *used, uint64_t *evicted);

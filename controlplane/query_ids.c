@@ -24,6 +24,7 @@ void query_ids_free(struct query_ids *t)
 void query_ids_clear(struct query_ids *t)
 {
 	memset(t->entry, 0, 2 * t->sets * sizeof *t->entry);
+	t->used = 0;
 }
 
 static struct query_ids_entry *set_of(const struct query_ids *t, uint64_t hash)
@@ -47,6 +48,7 @@ int64_t query_ids_find(struct query_ids *t, uint64_t hash)
 void query_ids_add(struct query_ids *t, uint64_t hash, int64_t id)
 {
 	struct query_ids_entry *set = set_of(t, hash);
+	*(set[1].id ? &t->evicted : &t->used) += 1;
 	set[1] = set[0];
 	set[0] = (struct query_ids_entry){.hash = hash, .id = id};
 }

@@ -20,6 +20,7 @@ struct query_ids_entry {
 struct query_ids {
 	size_t sets; // a power of two
 	struct query_ids_entry *entry;
+	uint64_t used, evicted;
 };
 
 ATTR_MUST_CHECK int query_ids_open(struct query_ids *t, size_t entries); // a power of two. -ENOMEM

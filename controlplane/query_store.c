@@ -51,6 +51,7 @@ struct query_store {
 
 static void show(struct query_store *s)
 {
+	query_file_texts(s->file, &s->now.texts, &s->now.texts_evicted);
 	pthread_mutex_lock(&s->lock);
 	s->shown = s->now;
 	pthread_mutex_unlock(&s->lock);
@@ -413,11 +414,13 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
+	out->queued_since_ms = counts.since_ms;
 	out->refused = atomic_load(&s->refused);
 }
 
 void query_store_tables(const struct query_store_status *s, struct table_registry *tables)
 {
+	int64_t now_s = time(NULL);
 	table_register(tables,
 		&(struct table_info){.name = "query_store_queue",
 			.owner = "query store",
@@ -426,19 +429,29 @@ void query_store_tables(const struct query_store_status *s, struct table_registr
 			.cap = s->queue_cap,
 			.used = s->queued,
 			.high = s->queued_most,
-			.refused = s->refused});
+			.refused = s->refused,
+			.oldest_ms = table_age(s->queued_since_ms, clock_mono_ms()),
+			.has = TABLE_AGES | TABLE_REFUSES});
 	table_register(tables,
 		&(struct table_info){.name = "query_store_texts",
 			.owner = "query store",
 			.eviction = "of a set of two the one used longer ago",
 			.lifetime = "that of the open file",
 			.cap = QUERY_NAMES_CACHED + QUERY_CLIENTS_CACHED + QUERY_KINDS_CACHED,
+			.used = s->texts,
+			.evicted = s->texts_evicted,
+			.has = TABLE_EVICTS,
 			.bytes = query_file_memory()});
-	table_register(tables, &(struct table_info){.name = "query_store_files",
-				       .owner = "query store",
-				       .eviction = "oldest first, by hours and octets of disk",
-				       .lifetime = "query_log.store.hours",
-				       .cap = QUERY_FILES_MAX,
-				       .used = s->files,
-				       .evicted = s->dropped_files});
+	table_register(
+		tables, &(struct table_info){.name = "query_store_files",
+				.owner = "query store",
+				.eviction = "oldest first, by hours and octets of disk",
+				.lifetime = "query_log.store.hours",
+				.cap = QUERY_FILES_MAX,
+				.used = s->files,
+				.evicted = s->dropped_files,
+				.oldest_ms = s->oldest_unix_s && now_s > s->oldest_unix_s
+						     ? 1000 * (uint64_t)(now_s - s->oldest_unix_s)
+						     : 0,
+				.has = TABLE_AGES | TABLE_EVICTS});
 }

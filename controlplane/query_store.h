@@ -67,7 +67,9 @@ struct query_store_status {
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file
 	uint64_t dropped_files;
 	unsigned queued, queue_cap, queued_most;
-	uint64_t refused; // batches: queue full, or failing
+	uint64_t queued_since_ms;      // 0: none
+	uint64_t texts, texts_evicted; // whose number is remembered
+	uint64_t refused;              // batches: queue full, or failing
 };
 // Any thread.
 void query_store_status(struct query_store *s, struct query_store_status *out);

@@ -193,6 +193,11 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 		.batches = pool.out,
 		.batches_made = pool.made,
 		.batch_bytes = pool.bytes,
+		.batches_most = pool.out_most,
+		.batch_since_ms = pool.since_ms,
+		.batches_grown = pool.growth.grown,
+		.batches_shrunk = pool.growth.shrunk,
+		.sources_refused = querylog_sources_refused(&q->sources),
 	};
 	out->sink_count = querylog_sinks(q, out->sink);
 }

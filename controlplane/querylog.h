@@ -175,6 +175,10 @@ struct querylog_status {
 	unsigned sources;
 	unsigned batches, batches_made; // held by someone; in memory
 	uint64_t batch_bytes;
+	unsigned batches_most;
+	uint64_t batch_since_ms;                // when the oldest one held was taken; 0: none
+	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
+	uint64_t sources_refused;               // lanes that are not logged
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
 };

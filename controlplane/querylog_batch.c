@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "querylog_batch.h"
 
+#include "age_list.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -24,6 +26,7 @@ struct batch {
 	_Atomic unsigned references;
 	struct querylog_pool *pool;
 	struct batch *next; // among the spare ones
+	struct age_link age;
 	void (*drop)(void *arg);
 	void *drop_arg;
 	size_t text_used;
@@ -34,8 +37,10 @@ struct batch {
 struct querylog_pool {
 	pthread_mutex_t lock;
 	struct batch *spare;
-	unsigned spares, out;
+	unsigned spares, out, out_most;
 	uint64_t starved;
+	struct age_list ages; // of those that are out
+	struct growth growth;
 };
 
 static struct batch *batch_of(const struct querylog_batch *b)
@@ -85,15 +90,22 @@ static struct batch *pool_get(struct querylog_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	if (!may)
 		return NULL;
-	if (!b)
+	bool is_new = !b;
+	if (is_new)
 		b = malloc(sizeof *b);
-	if (b)
-		return b;
 	pthread_mutex_lock(&p->lock);
-	p->out--;
-	p->starved++;
+	if (b) {
+		age_add(&p->ages, &b->age);
+		if (is_new)
+			growth_step(&p->growth, 0, sizeof *b);
+		if (p->out > p->out_most)
+			p->out_most = p->out;
+	} else {
+		p->out--;
+		p->starved++;
+	}
 	pthread_mutex_unlock(&p->lock);
-	return NULL;
+	return b;
 }
 
 struct querylog_batch *querylog_pool_take(struct querylog_pool *p, const char *box, uint64_t number)
@@ -165,11 +177,14 @@ void querylog_release(const struct querylog_batch *out)
 	struct querylog_pool *p = b->pool;
 	pthread_mutex_lock(&p->lock);
 	p->out--;
+	age_remove(&p->ages, &b->age);
 	bool keep = p->spares < QUERYLOG_SPARE_MAX;
 	if (keep) {
 		b->next = p->spare;
 		p->spare = b;
 		p->spares++;
+	} else {
+		growth_step(&p->growth, sizeof *b, 0);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (!keep)
@@ -182,6 +197,9 @@ void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *
 	*out = (struct querylog_pool_counts){.out = p->out,
 		.made = p->out + p->spares,
 		.bytes = (uint64_t)(p->out + p->spares) * sizeof(struct batch),
-		.starved = p->starved};
+		.starved = p->starved,
+		.out_most = p->out_most,
+		.since_ms = age_since(&p->ages),
+		.growth = p->growth};
 	pthread_mutex_unlock(&p->lock);
 }

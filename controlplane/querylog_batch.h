@@ -8,6 +8,7 @@
 // taker, those over QUERYLOG_SPARE_MAX are freed, so a backlog of the sinks does not stay as
 // memory. With all of them out, querylog_pool_take says so and the caller waits.
 
+#include "growth.h"
 #include "querylog.h"
 
 enum { QUERYLOG_SPARE_MAX = 4 };
@@ -33,5 +34,8 @@ struct querylog_pool_counts {
 	unsigned out, made; // batches held by someone; and in memory
 	uint64_t bytes;
 	uint64_t starved; // takes refused
+	unsigned out_most;
+	uint64_t since_ms; // when the oldest that is held was taken; 0: none is
+	struct growth growth;
 };
 void querylog_pool_counts(struct querylog_pool *p, struct querylog_pool_counts *out);

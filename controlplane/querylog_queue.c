@@ -15,7 +15,7 @@ struct querylog_queue {
 	struct querylog_queue_counts counts;
 	struct {
 		const struct querylog_batch *batch;
-		uint64_t owed;
+		uint64_t owed, put_ms;
 	} entry[QUERYLOG_QUEUE_MAX];
 };
 
@@ -57,6 +57,7 @@ bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b
 		unsigned at = (q->first + c->used++) % QUERYLOG_QUEUE_MAX;
 		q->entry[at].batch = b;
 		q->entry[at].owed = owed;
+		q->entry[at].put_ms = clock_mono_ms();
 		c->put++;
 		if (c->used > c->used_most)
 			c->used_most = c->used;
@@ -117,5 +118,6 @@ void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_count
 {
 	pthread_mutex_lock(&q->lock);
 	*out = q->counts;
+	out->since_ms = q->counts.used ? q->entry[q->first].put_ms : 0;
 	pthread_mutex_unlock(&q->lock);
 }

@@ -16,8 +16,17 @@ int querylog_sources_add(struct querylog_sources *s, const struct querylog_sourc
 		s->next[s->added++] = *source;
 		rc = 0;
 	}
+	s->refused += rc < 0;
 	pthread_mutex_unlock(&s->lock);
 	return rc;
+}
+
+uint64_t querylog_sources_refused(struct querylog_sources *s)
+{
+	pthread_mutex_lock(&s->lock);
+	uint64_t refused = s->refused;
+	pthread_mutex_unlock(&s->lock);
+	return refused;
 }
 
 void querylog_sources_end_lanes(struct querylog_sources *s)

@@ -25,7 +25,8 @@ struct querylog_source {
 struct querylog_sources {
 	pthread_mutex_t lock; // of `added` and `ended`
 	unsigned count, added;
-	bool ended; // all lanes that were there have
+	uint64_t refused; // under the lock
+	bool ended;       // all lanes that were there have
 	struct querylog_source source[QUERYLOG_SOURCES_MAX];
 	struct querylog_source next[QUERYLOG_SOURCES_MAX]; // to be taken over
 	uint64_t anomalies;                                // of rings that are gone
@@ -41,4 +42,5 @@ uint64_t querylog_sources_anomalies(const struct querylog_sources *s);
 // Any thread. -ENOSPC; on success `region` belongs to the log.
 ATTR_MUST_CHECK int querylog_sources_add(
 	struct querylog_sources *s, const struct querylog_source *source);
+uint64_t querylog_sources_refused(struct querylog_sources *s); // any thread
 void querylog_sources_end_lanes(struct querylog_sources *s);

@@ -107,7 +107,7 @@ static void on_timer(evutil_socket_t, short, void *arg)
 
 void redis_ask_start(struct redis_ask *a)
 {
-	redis_conn_init(&a->conn, loop_base(a->owner->loop), &ask_ops, a, &a->owner->buffered);
+	redis_conn_init(&a->conn, loop_base(a->owner->loop), &ask_ops, a, &a->owner->buffers);
 	event_assign(&a->timer, loop_base(a->owner->loop), -1, 0, on_timer, a);
 	ask_in(a, 0);
 }

@@ -15,16 +15,22 @@ static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
 static struct redis_call *call_take(struct redis *r)
 {
 	struct redis_call *call = r->free;
-	if (!call)
+	if (!call) {
+		r->full_calls++;
 		return NULL;
+	}
 	r->free = call->next;
 	r->pending++;
 	*call = (struct redis_call){0};
+	age_add(&r->call_ages, &call->age);
+	if (r->pending > r->pending_most)
+		r->pending_most = r->pending;
 	return call;
 }
 
 static void call_put(struct redis *r, struct redis_call *call)
 {
+	age_remove(&r->call_ages, &call->age);
 	free(call->copy);
 	r->copied -= call->copy_len;
 	call->copy = NULL;
@@ -54,11 +60,13 @@ static void write_all(const struct redis_command *commands, unsigned count, char
 		memcpy(out, exec, sizeof(exec) - 1);
 }
 
-static bool has_room(const struct redis *r, size_t size)
+static bool has_room(struct redis *r, size_t size)
 {
 	size_t cap = (size_t)r->c->buffer_kb << 10;
-	size_t used = r->buffered + r->copied;
-	return used <= cap && size <= cap - used;
+	size_t used = r->buffers.unsent + r->copied;
+	bool fits = used <= cap && size <= cap - used;
+	r->full_buffers += !fits;
+	return fits;
 }
 
 enum redis_given redis_call_give(struct redis_node *node, struct redis_conn *c,

@@ -20,12 +20,12 @@ static void on_flush(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 
 void redis_conn_init(struct redis_conn *c, struct event_base *base,
-	const struct redis_conn_ops *ops, void *owner, size_t *buffered)
+	const struct redis_conn_ops *ops, void *owner, struct redis_buffers *buffers)
 {
 	*c = (struct redis_conn){.ops = ops,
 		.owner = owner,
 		.base = base,
-		.buffered = buffered,
+		.buffers = buffers,
 		.fd = -1,
 		.generation = c->generation + 1};
 	c->last = &c->first;
@@ -70,8 +70,8 @@ static struct redis_call *conn_reset(struct redis_conn *c)
 	c->first = NULL;
 	c->last = &c->first;
 	c->calls = 0;
-	*c->buffered -= c->out.tail - c->out.head;
-	redis_out_free(&c->out);
+	c->buffers->unsent -= c->out.tail - c->out.head;
+	redis_out_free(&c->out, &c->buffers->growth);
 	redis_reader_free(c->reader);
 	c->reader = NULL;
 	return calls;
@@ -126,7 +126,7 @@ int redis_conn_open(struct redis_conn *c, const struct redis_login *login)
 	c->state = REDIS_CONN_CONNECTING;
 	c->given = c->sent = 0;
 	c->opened_ms = c->used_ms = c->read_ms = now;
-	int rc = redis_reader_new(&c->reader);
+	int rc = redis_reader_new(&c->reader, &c->buffers->growth);
 	if (rc == 0)
 		rc = redis_login_write(c, login);
 	if (rc == 0)
@@ -141,10 +141,10 @@ int redis_conn_open(struct redis_conn *c, const struct redis_login *login)
 
 char *redis_conn_take(struct redis_conn *c, struct redis_call *call, size_t len)
 {
-	char *at = redis_out_take(&c->out, len);
+	char *at = redis_out_take(&c->out, len, &c->buffers->growth);
 	if (!at)
 		return NULL;
-	*c->buffered += len;
+	c->buffers->unsent += len;
 	if (call) {
 		uint64_t now = clock_mono_ms();
 		call->start = c->given;
@@ -179,8 +179,8 @@ static int conn_send(struct redis_conn *c)
 			return -errno;
 		if (n > 0) {
 			c->sent += (size_t)n;
-			*c->buffered -= (size_t)n;
-			redis_out_sent(&c->out, (size_t)n);
+			c->buffers->unsent -= (size_t)n;
+			redis_out_sent(&c->out, (size_t)n, &c->buffers->growth);
 		}
 	}
 }
@@ -341,7 +341,14 @@ static uint64_t conn_overdue(struct redis_conn *c, uint64_t now)
 		}
 		return c->first->deadline_ms + REDIS_STUCK_MS;
 	}
-	if (c->first || c->ops->push)
+	if (c->first)
+		return UINT64_MAX;
+	uint64_t idle_ms = now > c->used_ms ? now - c->used_ms : 0;
+	redis_out_idle(&c->out, idle_ms, &c->buffers->growth);
+	redis_reader_idle(c->reader, idle_ms);
+	if (idle_ms < GROWTH_IDLE_MS)
+		return c->used_ms + GROWTH_IDLE_MS;
+	if (c->ops->push)
 		return UINT64_MAX;
 	if (now >= c->used_ms + REDIS_IDLE_MS) {
 		redis_conn_close(c, REDIS_LOST);

@@ -12,6 +12,8 @@
 // it is REDIS_STUCK_MS overdue: then the connection is closed. Each close ends every call once.
 // An idle connection (no call for 5 min) is closed; one for subscriptions never is.
 
+#include "age_list.h"
+#include "growth.h"
 #include "redis.h"
 #include "redis_reader.h"
 #include "redis_wire.h"
@@ -23,7 +25,8 @@ enum { REDIS_CONNECT_MS = 1000, REDIS_IDLE_MS = 5 * 60 * 1000, REDIS_WHY_MAX = 1
 // A command, or several, under way. The connection uses the first group of fields, its owner all.
 struct redis_call {
 	struct redis_call *next;
-	uint64_t start; // place in the connection's stream
+	struct age_link age; // redis_call.c's
+	uint64_t start;      // place in the connection's stream
 	uint64_t deadline_ms;
 	unsigned left; // replies to come
 	bool late;     // its owner was told
@@ -56,6 +59,11 @@ struct redis_conn_ops {
 	void (*push)(struct redis_conn *c, const struct redis_reply *reply);
 };
 
+struct redis_buffers {
+	size_t unsent; // octets
+	struct growth growth;
+};
+
 enum redis_conn_state { REDIS_CONN_CLOSED, REDIS_CONN_CONNECTING, REDIS_CONN_LOGIN, REDIS_CONN_UP };
 
 // Who is asked, and as whom; texts are read by redis_conn_open alone.
@@ -70,7 +78,7 @@ struct redis_conn {
 	const struct redis_conn_ops *ops;
 	void *owner;
 	struct event_base *base;
-	size_t *buffered; // octets to send, of all connections of the client
+	struct redis_buffers *buffers; // of all connections of the client
 	enum redis_conn_state state;
 	unsigned generation; // of the socket; tells a callback's caller that it was closed
 	int fd;
@@ -90,7 +98,7 @@ struct redis_conn {
 
 // `c` is zeroed, or was closed.
 void redis_conn_init(struct redis_conn *c, struct event_base *base,
-	const struct redis_conn_ops *ops, void *owner, size_t *buffered);
+	const struct redis_conn_ops *ops, void *owner, struct redis_buffers *buffers);
 // Closed before. -errno of socket(2) or connect(2), -ENOMEM: still closed, `down` is not called.
 ATTR_MUST_CHECK int redis_conn_open(struct redis_conn *c, const struct redis_login *login);
 // Quietly: `down` is not called, calls end with `end`.

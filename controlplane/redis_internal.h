@@ -86,8 +86,11 @@ struct redis {
 	struct redis_node *retired[REDIS_NODES_MAX];
 	struct event reap;
 	struct redis_call *calls, *free; // REDIS_PENDING_MAX, and those of them that are not in use
-	unsigned pending;
-	size_t buffered, copied; // octets: to send, kept for sending again
+	unsigned pending, pending_most;
+	struct age_list call_ages;
+	uint64_t full_calls, full_buffers; // calls refused
+	struct redis_buffers buffers;
+	size_t copied; // octets kept for sending again
 	struct redis_sub sub;
 	struct redis_status totals; // counters and the last error
 };

@@ -100,7 +100,7 @@ int redis_node_new(struct redis *r, const struct socket_address *address, struct
 	socket_address_text(address, node->name);
 	node->connections = r->c->connections;
 	for (unsigned i = 0; i < node->connections; i++)
-		redis_conn_init(&node->conn[i], loop_base(r->loop), &node_ops, node, &r->buffered);
+		redis_conn_init(&node->conn[i], loop_base(r->loop), &node_ops, node, &r->buffers);
 	event_assign(&node->probe, loop_base(r->loop), -1, 0, on_probe_due, node);
 	*out = node;
 	return 0;

@@ -32,6 +32,7 @@ struct block {
 
 struct redis_reader {
 	redisReader *resp;
+	struct growth *growth;
 	struct block *blocks;   // newest first
 	size_t bytes;           // of all blocks
 	size_t texts, elements; // of the reply being built
@@ -52,6 +53,7 @@ static void *block_take(struct redis_reader *r, size_t len)
 		}
 		*b = (struct block){.next = r->blocks, .size = size};
 		r->blocks = b;
+		growth_step(r->growth, r->bytes, r->bytes + size);
 		r->bytes += size;
 	}
 	void *p = b->data + b->used;
@@ -65,6 +67,7 @@ static void blocks_reset(struct redis_reader *r, size_t keep)
 	while (r->blocks && (r->blocks->next || r->blocks->size > keep)) {
 		struct block *b = r->blocks;
 		r->blocks = b->next;
+		growth_step(r->growth, r->bytes, r->bytes - b->size);
 		r->bytes -= b->size;
 		free(b);
 	}
@@ -158,7 +161,7 @@ static redisReplyObjectFunctions makers = {
 	.freeObject = make_nothing,
 };
 
-int redis_reader_new(struct redis_reader **out)
+int redis_reader_new(struct redis_reader **out, struct growth *growth)
 {
 	struct redis_reader *r = calloc(1, sizeof(*r));
 	if (!r)
@@ -169,6 +172,7 @@ int redis_reader_new(struct redis_reader **out)
 		return -ENOMEM;
 	}
 	r->resp->privdata = r;
+	r->growth = growth;
 	*out = r;
 	return 0;
 }
@@ -215,6 +219,13 @@ int redis_reader_next(struct redis_reader *r, const struct redis_reply **out)
 	r->taken = true;
 	*out = reply;
 	return 1;
+}
+
+void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms)
+{
+	bool between = r->taken || !r->blocks || r->blocks->used == 0;
+	if (between && growth_is_over(r->bytes, BLOCK_SIZE, idle_ms))
+		blocks_reset(r, 0);
 }
 
 size_t redis_reader_bytes(const struct redis_reader *r)

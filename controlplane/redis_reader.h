@@ -10,18 +10,22 @@
 // Replies are built in blocks that are reused for the next one; above READER_KEEP they are freed.
 // One thread.
 
+#include "growth.h"
 #include "redis.h"
 
 enum { REDIS_ELEMENTS_MAX = 1 << 16, REDIS_LINE_MAX = 4096 };
 
 struct redis_reader;
 
-ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out); // -ENOMEM
-void redis_reader_free(struct redis_reader *r);                  // NULL is fine
+// `growth` counts the blocks of all who share it, and outlives the reader. -ENOMEM.
+ATTR_MUST_CHECK int redis_reader_new(struct redis_reader **out, struct growth *growth);
+void redis_reader_free(struct redis_reader *r); // NULL is fine
 
 // Any octets, at most REDIS_REPLY_MAX at once; then redis_reader_next until it is not 1. -ENOMEM.
 ATTR_MUST_CHECK int redis_reader_feed(struct redis_reader *r, const void *octets, size_t len);
 // 1: `*out` is the next reply, good until the next call for this reader. 0: more octets are needed.
 // -EBADMSG, -EMSGSIZE, -ENOMEM: the connection is of no use any more.
 ATTR_MUST_CHECK int redis_reader_next(struct redis_reader *r, const struct redis_reply **out);
+// Nothing was asked for so long: the block that stays for the next reply goes back if it is large.
+void redis_reader_idle(struct redis_reader *r, uint64_t idle_ms);
 size_t redis_reader_bytes(const struct redis_reader *r); // held

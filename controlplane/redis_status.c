@@ -2,6 +2,7 @@
 #include "redis_internal.h"
 
 #include <string.h>
+#include <weir/clock.h>
 
 // The node that stands for all in the status: a master that is there, else any.
 static const struct redis_node *node_shown(const struct redis *r)
@@ -46,7 +47,7 @@ void redis_status(const struct redis *r, struct redis_status *out)
 			out->connections += r->node[i]->conn[j].state == REDIS_CONN_UP ? 1 : 0;
 	}
 	out->pending = r->pending;
-	out->buffer_bytes = r->buffered + r->copied;
+	out->buffer_bytes = r->buffers.unsent + r->copied;
 	out->away_since_ms = node && !redis_usable(r) ? node->away_since_ms : 0;
 }
 
@@ -60,6 +61,7 @@ static size_t conns_bytes(const struct redis_node *node)
 
 void redis_tables(const struct redis *r, struct table_registry *out)
 {
+	uint64_t now_ms = clock_mono_ms();
 	uint64_t bytes = sizeof(*r) + r->copied + redis_conn_bytes(&r->sub.conn);
 	for (unsigned i = 0; i < r->node_count; i++)
 		bytes += conns_bytes(r->node[i]);
@@ -72,12 +74,19 @@ void redis_tables(const struct redis *r, struct table_registry *out)
 				    .cap = REDIS_PENDING_MAX,
 				    .used = r->pending,
 				    .bytes = r->calls ? REDIS_PENDING_MAX * sizeof(*r->calls) : 0,
-				    .refused = r->totals.full});
+				    .high = r->pending_most,
+				    .refused = r->full_calls,
+				    .oldest_ms = table_age(age_since(&r->call_ages), now_ms),
+				    .has = TABLE_AGES | TABLE_REFUSES});
 	table_register(out, &(struct table_info){.name = "redis_buffers",
 				    .owner = "resolver loop",
 				    .eviction = "refused: L1 is not asked",
 				    .lifetime = "until sent, or the connection is closed",
 				    .cap = (uint64_t)r->c->buffer_kb << 10,
-				    .used = r->buffered + r->copied,
-				    .bytes = bytes});
+				    .used = r->buffers.unsent + r->copied,
+				    .bytes = bytes,
+				    .refused = r->full_buffers,
+				    .grown = r->buffers.growth.grown,
+				    .shrunk = r->buffers.growth.shrunk,
+				    .has = TABLE_REFUSES | TABLE_GROWS});
 }

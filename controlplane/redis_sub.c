@@ -133,7 +133,7 @@ void redis_sub_start(struct redis_sub *s, struct redis *r, const char *channel,
 	bool (*where)(void *arg, struct redis_login *out), void *where_arg)
 {
 	static const struct timeval tick = {.tv_usec = SUB_TICK_MS * 1000};
-	redis_conn_init(&s->conn, loop_base(r->loop), &sub_ops, s, &r->buffered);
+	redis_conn_init(&s->conn, loop_base(r->loop), &sub_ops, s, &r->buffers);
 	snprintf(s->channel, sizeof(s->channel), "%s", channel);
 	s->where = where;
 	s->where_arg = where_arg;

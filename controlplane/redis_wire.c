@@ -74,7 +74,7 @@ unsigned redis_slot(const char *key, size_t len)
 	return crc16(key, len) % REDIS_SLOTS;
 }
 
-char *redis_out_take(struct redis_out *o, size_t len)
+char *redis_out_take(struct redis_out *o, size_t len, struct growth *g)
 {
 	if (o->head > o->cap / 2 && o->tail + len > o->cap) {
 		memmove(o->base, o->base + o->head, o->tail - o->head);
@@ -82,12 +82,11 @@ char *redis_out_take(struct redis_out *o, size_t len)
 		o->head = 0;
 	}
 	if (o->tail + len > o->cap) {
-		size_t cap = o->cap ? o->cap : 4096;
-		while (cap < o->tail + len)
-			cap *= 2;
+		size_t cap = growth_cap(o->cap, o->tail + len, REDIS_OUT_CHUNK);
 		char *base = realloc(o->base, cap);
 		if (!base)
 			return NULL;
+		growth_step(g, o->cap, cap);
 		o->base = base;
 		o->cap = cap;
 	}
@@ -96,18 +95,25 @@ char *redis_out_take(struct redis_out *o, size_t len)
 	return at;
 }
 
-void redis_out_sent(struct redis_out *o, size_t len)
+void redis_out_sent(struct redis_out *o, size_t len, struct growth *g)
 {
 	o->head += len;
 	if (o->head < o->tail)
 		return;
 	o->head = o->tail = 0;
 	if (o->cap > REDIS_OUT_KEEP)
-		redis_out_free(o);
+		redis_out_free(o, g);
 }
 
-void redis_out_free(struct redis_out *o)
+void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g)
+{
+	if (o->tail == 0 && growth_is_over(o->cap, REDIS_OUT_CHUNK, idle_ms))
+		redis_out_free(o, g);
+}
+
+void redis_out_free(struct redis_out *o, struct growth *g)
 {
 	free(o->base);
+	growth_step(g, o->cap, 0);
 	*o = (struct redis_out){0};
 }

@@ -4,9 +4,10 @@
 // What leaves for a Redis server (RESP2 arrays of bulk strings), in a buffer that grows as it must
 // and gives its memory back; and the slot of a key. One thread.
 
+#include "growth.h"
 #include "redis.h"
 
-enum { REDIS_SLOTS = 16384, REDIS_OUT_KEEP = 64 << 10 };
+enum { REDIS_SLOTS = 16384, REDIS_OUT_CHUNK = 4096, REDIS_OUT_KEEP = 64 << 10 };
 
 // Octets of `c` on the wire.
 size_t redis_command_size(const struct redis_command *c);
@@ -24,6 +25,8 @@ struct redis_out {
 };
 
 // Room for `len` octets at the end, counted as unsent from now on; NULL: no memory.
-char *redis_out_take(struct redis_out *o, size_t len);
-void redis_out_sent(struct redis_out *o, size_t len);
-void redis_out_free(struct redis_out *o);
+char *redis_out_take(struct redis_out *o, size_t len, struct growth *g);
+void redis_out_sent(struct redis_out *o, size_t len, struct growth *g);
+// Nothing was given for so long: what is larger than it must be goes back.
+void redis_out_idle(struct redis_out *o, uint64_t idle_ms, struct growth *g);
+void redis_out_free(struct redis_out *o, struct growth *g);

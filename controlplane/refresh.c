@@ -21,7 +21,9 @@ struct refresh {
 	struct refresh_plan plan;
 	struct failures *backoff;
 	struct refresh_request *request; // REQUESTS
-	uint32_t free, touched, inflight, inflight_limit;
+	uint32_t free, touched, inflight, inflight_limit, inflight_most;
+	struct age_list ages;
+	uint64_t refused;                  // due ones for which there was no request free
 	uint64_t anomalies;                // records that l0_find refused
 	uint64_t used_before;              // l0's renewed_used
 	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
@@ -241,19 +243,21 @@ static struct refresh_request *request_take(struct refresh *f)
 		f->free = f->request[i].next;
 	else
 		i = f->touched++;
-	f->inflight++;
+	if (++f->inflight > f->inflight_most)
+		f->inflight_most = f->inflight;
 	return &f->request[i];
 }
 
 static void request_give(struct refresh *f, struct refresh_request *q)
 {
+	age_remove(&f->ages, &q->age);
 	q->next = f->free;
 	f->free = (uint32_t)(q - f->request);
 	f->inflight--;
 }
 
-static void request_fill(
-	struct refresh_request *q, const struct l0_key *key, const struct l0_view *v)
+static void request_fill(struct refresh *f, struct refresh_request *q, const struct l0_key *key,
+	const struct l0_view *v)
 {
 	*q = (struct refresh_request){
 		.hash = key->hash,
@@ -264,6 +268,7 @@ static void request_fill(
 		.name_len = v->name_len < DNS_NAME_MAX ? v->name_len : DNS_NAME_MAX,
 	};
 	memcpy(q->name, v->name, q->name_len);
+	age_add(&f->ages, &q->age);
 }
 
 // What was planned is a record still, the same one, and due.
@@ -298,15 +303,17 @@ static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t
 	}
 	struct refresh_request *q = request_take(f);
 	if (!q) {
+		f->refused++;
 		c->dropped++;
 		return;
 	}
-	request_fill(q, &key, &v);
+	request_fill(f, q, &key, &v);
 	switch (f->ops.start(f->ops.arg, q)) {
 	case REFRESH_UNDER_WAY:
 		c->asked++;
 		return;
 	case REFRESH_NO_ROOM:
+		f->refused++;
 		c->dropped++;
 		break;
 	case REFRESH_IS_ASKED:
@@ -405,6 +412,9 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .lifetime = "until due",
 				  .cap = f->plan.cap,
 				  .used = f->plan.used,
+				  .high = f->plan.most,
+				  .evicted = f->plan.dropped,
+				  .has = TABLE_EVICTS,
 				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
 	table_register(r, &(struct table_info){.name = "refresh_requests",
 				  .owner = "resolver loop",
@@ -412,14 +422,22 @@ void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_regis
 				  .lifetime = "5 s",
 				  .cap = REQUESTS,
 				  .used = f->inflight,
+				  .high = f->inflight_most,
+				  .refused = f->refused,
+				  .oldest_ms = table_age(age_since(&f->ages), now_ms),
+				  .has = TABLE_AGES | TABLE_REFUSES,
 				  .bytes = REQUESTS * sizeof(*f->request)});
-	table_register(r, &(struct table_info){.name = "refresh_backoff",
-				  .owner = "resolver loop",
-				  .eviction = "the one of the bucket that ends first",
-				  .lifetime = "60 s, or as refresh.servfail_backoff says",
-				  .cap = failures_cap(f->backoff),
-				  .used = failures_used(f->backoff, now_ms),
-				  .bytes = failures_memory(f->backoff)});
+	table_register(
+		r, &(struct table_info){.name = "refresh_backoff",
+			   .owner = "resolver loop",
+			   .eviction = "the one of the bucket that ends first",
+			   .lifetime = "60 s, or as refresh.servfail_backoff says",
+			   .cap = failures_cap(f->backoff),
+			   .used = failures_used(f->backoff, now_ms),
+			   .evicted = failures_evicted(f->backoff),
+			   .oldest_ms = table_age(failures_since(f->backoff, now_ms), now_ms),
+			   .has = TABLE_AGES | TABLE_EVICTS,
+			   .bytes = failures_memory(f->backoff)});
 	table_register(r, &(struct table_info){.name = "refresh_minutes",
 				  .owner = "resolver loop",
 				  .eviction = "the oldest",

@@ -19,6 +19,7 @@
 // (failures.h, 10,000 keys). The root is left out. Heat lives in L0's writer and dies with the
 // process; counts in the marks outlive it.
 
+#include "age_list.h"
 #include "failures.h"
 #include "refresh_plan.h"
 #include "refresh_policy.h"
@@ -33,13 +34,14 @@ enum { REFRESH_BACKOFF_BUCKETS = 2500, REFRESH_STEP_BUCKETS = 64 };
 
 struct refresh_request {
 	uint64_t hash;
-	uint32_t next; // refresh.c's
+	struct age_link age; // refresh.c's
+	uint32_t next;       // likewise
 	uint16_t qtype, qclass, view;
 	uint8_t key_flags; // L0_KEY_*
 	uint8_t name_len;
 	uint8_t name[DNS_NAME_MAX]; // wire form, lower case
 };
-static_assert(sizeof(struct refresh_request) <= 300);
+static_assert(sizeof(struct refresh_request) <= 320);
 
 enum refresh_started {
 	REFRESH_UNDER_WAY, // refresh_ended follows, or came already

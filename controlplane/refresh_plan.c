@@ -46,9 +46,11 @@ bool refresh_plan_put(struct refresh_plan *p, const struct refresh_planned *e)
 	if (p->used < p->limit) {
 		memmove(p->entry + at + 1, p->entry + at, (p->used - at) * sizeof(*e));
 		p->entry[at] = *e;
-		p->used++;
+		if (++p->used > p->most)
+			p->most = p->used;
 		return true;
 	}
+	p->dropped++;
 	if (at > 0) {
 		memmove(p->entry, p->entry + 1, (at - 1) * sizeof(*e));
 		p->entry[at - 1] = *e;

@@ -19,7 +19,8 @@ struct refresh_planned {
 
 struct refresh_plan {
 	struct refresh_planned *entry; // the most urgent last
-	uint32_t used, limit, cap;
+	uint32_t used, limit, cap, most;
+	uint64_t dropped; // that had to go for want of room
 };
 
 ATTR_MUST_CHECK int refresh_plan_init(struct refresh_plan *p, uint32_t cap); // -ENOMEM

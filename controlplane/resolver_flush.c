@@ -46,6 +46,7 @@ struct flushes {
 	uint64_t cursor;
 	unsigned others_count;
 	struct flush others[OTHERS_MAX];
+	uint64_t others_ms[OTHERS_MAX]; // when each came
 	struct flush_status count;
 };
 
@@ -203,6 +204,7 @@ static void on_others_step(evutil_socket_t fd, short what, void *arg)
 	if (walk_step(f->resolver, &f->others[0], &f->cursor, &f->count.removed_for_others)) {
 		f->others_count--;
 		memmove(f->others, f->others + 1, f->others_count * sizeof(f->others[0]));
+		memmove(f->others_ms, f->others_ms + 1, f->others_count * sizeof(f->others_ms[0]));
 	}
 	if (f->others_count)
 		step_arm(f->step, OTHERS_PAUSE_MS);
@@ -224,6 +226,7 @@ static void on_message(void *arg, const char *text, size_t len)
 	} else {
 		f->count.heard++;
 		flush_log_add(&f->log, &what, now_ms);
+		f->others_ms[f->others_count] = now_ms;
 		f->others[f->others_count++] = what;
 		if (f->others_count == 1)
 			step_arm(f->step, 0);
@@ -293,19 +296,27 @@ void flushes_status(const struct resolver *r, struct flush_status *out, struct t
 {
 	const struct flushes *f = r->flushes;
 	*out = f->count;
+	uint64_t now_ms = clock_mono_ms();
 	table_register(
 		t, &(struct table_info){.name = "flush_log",
 			   .owner = "resolver loop",
 			   .eviction = "the oldest; then all that is older counts as flushed",
 			   .lifetime = "15 s",
 			   .cap = FLUSH_LOG_MAX,
-			   .used = flush_log_used(&f->log, clock_mono_ms()),
+			   .used = flush_log_used(&f->log, now_ms),
+			   .evicted = f->log.lost,
+			   .oldest_ms = table_age(flush_log_since(&f->log, now_ms), now_ms),
+			   .has = TABLE_AGES | TABLE_EVICTS,
 			   .bytes = sizeof(f->log)});
-	table_register(t, &(struct table_info){.name = "flush_queue",
-				  .owner = "resolver loop",
-				  .eviction = "refused",
-				  .lifetime = "until done",
-				  .cap = OTHERS_MAX,
-				  .used = f->others_count,
-				  .bytes = sizeof(f->others)});
+	table_register(
+		t, &(struct table_info){.name = "flush_queue",
+			   .owner = "resolver loop",
+			   .eviction = "refused",
+			   .lifetime = "until done",
+			   .cap = OTHERS_MAX,
+			   .used = f->others_count,
+			   .refused = f->count.refused,
+			   .oldest_ms = f->others_count ? table_age(f->others_ms[0], now_ms) : 0,
+			   .has = TABLE_AGES | TABLE_REFUSES,
+			   .bytes = sizeof(f->others)});
 }

@@ -73,7 +73,8 @@ struct resolver {
 	void *list_tables_arg;
 	struct event *beat, *sweep, *sweep_step;
 	struct flushes *flushes;
-	unsigned rewrites;         // questions that have one
+	unsigned rewrites, rewrites_most; // questions that have one
+	struct age_list rewrite_ages;
 	const struct judge *judge; // NULL: there is none yet
 	struct rejudge *rejudge;
 	struct judge_finding finding; // of the answer under way

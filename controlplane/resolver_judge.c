@@ -86,7 +86,8 @@ void judge_tables(const struct resolver *r, struct table_registry *tables)
 				.used = c->patterns.compiled,
 				.bytes = c->patterns.bytes,
 				.refused = c->patterns.refused_count + c->patterns.refused_size
-					   + c->patterns.refused_time});
+					   + c->patterns.refused_time,
+				.has = TABLE_REFUSES});
 	table_register(tables, &(struct table_info){.name = "judge_prefixes",
 				       .owner = "rules helper thread",
 				       .eviction = "refused: those over the number",
@@ -94,5 +95,6 @@ void judge_tables(const struct resolver *r, struct table_registry *tables)
 				       .cap = JUDGE_PREFIXES_MAX,
 				       .used = c->prefixes.taken,
 				       .bytes = c->prefixes.bytes,
-				       .refused = c->prefixes.refused_count});
+				       .refused = c->prefixes.refused_count,
+				       .has = TABLE_REFUSES});
 }

@@ -35,7 +35,9 @@ static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
 		return NULL;
 	}
 	memcpy(kept, w, size);
-	r->rewrites++;
+	age_add(&r->rewrite_ages, &kept->age);
+	if (++r->rewrites > r->rewrites_most)
+		r->rewrites_most = r->rewrites;
 	r->count.rewritten++;
 	return kept;
 }
@@ -116,8 +118,10 @@ void question_direct_end(struct resolver *r, struct question *q)
 	if (q->forward)
 		q->forward->questions--;
 	q->forward = NULL;
-	if (q->rewrite)
+	if (q->rewrite) {
+		age_remove(&r->rewrite_ages, &q->rewrite->age);
 		r->rewrites--;
+	}
 	free(q->rewrite);
 	q->rewrite = NULL;
 }

@@ -19,6 +19,7 @@ struct status_call {
 static void tables_of_upstreams(
 	const struct resolver *r, struct resolver_status *s, const struct upstream_totals *upstream)
 {
+	uint64_t now_ms = clock_mono_ms();
 	unsigned sets = views_count(r->views) + views_forward_sets(r->views);
 
 	table_register(&s->tables, &(struct table_info){.name = "upstream_tcp",
@@ -27,45 +28,60 @@ static void tables_of_upstreams(
 					   .lifetime = "5 s",
 					   .cap = UPSTREAM_TCP_MAX * sets,
 					   .used = upstream->tcp_open,
-					   .bytes = (uint64_t)upstream->tcp_open
-						    * (UPSTREAM_QUERY_MAX + DNS_MESSAGE_MAX),
-					   .refused = upstream->tcp_full});
-	table_register(&s->tables, &(struct table_info){.name = "upstream_sockets",
-					   .owner = "resolver loop",
-					   .eviction = "closed; none left: the send fails",
-					   .lifetime = "20 s or 64 queries",
-					   .cap = UPSTREAM_SOCKETS_MAX * sets,
-					   .used = upstream->sockets.open,
-					   .bytes = upstream->sockets.bytes,
-					   .refused = upstream->sockets.full});
+					   .high = upstream->tcp_most,
+					   .bytes = upstream->tcp_bytes,
+					   .refused = upstream->tcp_full,
+					   .oldest_ms = table_age(upstream->tcp_since_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(
+		&s->tables, &(struct table_info){.name = "upstream_sockets",
+				    .owner = "resolver loop",
+				    .eviction = "closed; none left: the send fails",
+				    .lifetime = "20 s or 64 queries",
+				    .cap = UPSTREAM_SOCKETS_MAX * sets,
+				    .used = upstream->sockets.open,
+				    .bytes = upstream->sockets.bytes,
+				    .evicted = upstream->sockets.evicted,
+				    .refused = upstream->sockets.full,
+				    .oldest_ms = table_age(upstream->sockets.since_ms, now_ms),
+				    .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(&s->tables, &(struct table_info){.name = "views",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the reload fails",
 					   .lifetime = "its groups, then 10 s",
 					   .cap = VIEWS_MAX,
 					   .used = views_count(r->views),
-					   .bytes = views_memory()});
+					   .bytes = views_memory(),
+					   .refused = views_refused(r->views),
+					   .has = TABLE_REFUSES});
 	table_register(&s->tables, &(struct table_info){.name = "forward_sets",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the reload fails",
 					   .lifetime = "its zones and their questions",
 					   .cap = FORWARD_SETS_MAX,
 					   .used = views_forward_sets(r->views),
-					   .bytes = forwards_memory()});
-	table_register(&s->tables, &(struct table_info){.name = "rewrites",
-					   .owner = "resolver loop",
-					   .eviction = "refused: SERVFAIL",
-					   .lifetime = "of the question",
-					   .cap = RESOLVER_REWRITES_MAX,
-					   .used = r->rewrites,
-					   .bytes = r->rewrites * sizeof(struct rewrite),
-					   .refused = s->refused_rewrites});
+					   .bytes = forwards_memory(),
+					   .refused = views_forward_refused(r->views),
+					   .has = TABLE_REFUSES});
+	table_register(
+		&s->tables, &(struct table_info){.name = "rewrites",
+				    .owner = "resolver loop",
+				    .eviction = "refused: SERVFAIL",
+				    .lifetime = "of the question",
+				    .cap = RESOLVER_REWRITES_MAX,
+				    .used = r->rewrites,
+				    .bytes = r->rewrites * sizeof(struct rewrite),
+				    .high = r->rewrites_most,
+				    .refused = s->refused_rewrites,
+				    .oldest_ms = table_age(age_since(&r->rewrite_ages), now_ms),
+				    .has = TABLE_AGES | TABLE_REFUSES});
 	upstream_book_tables(r->book, &s->tables);
 }
 
 static void status_tables(const struct resolver *r, struct resolver_status *s,
 	const struct inflight_stats *inflight, const struct upstream_totals *upstream)
 {
+	uint64_t now_ms = clock_mono_ms();
 	struct publish_status published;
 
 	publish_status(r->publisher, &published);
@@ -78,7 +94,9 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .bytes = s->l0_bytes + s->l0_private_bytes,
 					   .evicted = s->l0.evicted_space + s->l0.evicted_bucket,
 					   .refused = s->l0.refused_nospace + s->l0.refused_large,
-					   .shared = s->l0_bytes});
+					   .shared = s->l0_bytes,
+					   .oldest_ms = table_age(s->l0.oldest_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(&s->tables,
 		&(struct table_info){.name = "names",
 			.owner = "rules helper thread",
@@ -87,7 +105,9 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 			.cap = 1 + 2,
 			.used = (published.names_generation != 0) + published.retired_waiting,
 			.bytes = published.names_bytes + published.retired_bytes,
-			.shared = published.names_bytes + published.retired_bytes});
+			.shared = published.names_bytes + published.retired_bytes,
+			.refused = published.refused_busy,
+			.has = TABLE_REFUSES});
 	table_register(&s->tables, &(struct table_info){.name = "inflight",
 					   .owner = "resolver loop",
 					   .eviction = "refused: stale or SERVFAIL",
@@ -96,30 +116,44 @@ static void status_tables(const struct resolver *r, struct resolver_status *s,
 					   .used = inflight->questions,
 					   .bytes = inflight->bytes,
 					   .high = inflight->questions_max,
-					   .refused = s->refused_inflight + s->refused_zone});
-	table_register(&s->tables, &(struct table_info){.name = "waiters",
-					   .owner = "resolver loop",
-					   .eviction = "refused: dropped or SERVFAIL",
-					   .lifetime = "1.9 s",
-					   .cap = inflight->waiters_cap,
-					   .used = inflight->waiters,
-					   .bytes = inflight->waiter_bytes,
-					   .refused = s->refused_waiters + s->refused_client});
+					   .refused = s->refused_inflight + s->refused_zone,
+					   .oldest_ms = table_age(inflight->since_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(
+		&s->tables, &(struct table_info){.name = "waiters",
+				    .owner = "resolver loop",
+				    .eviction = "refused: dropped or SERVFAIL",
+				    .lifetime = "1.9 s",
+				    .cap = inflight->waiters_cap,
+				    .used = inflight->waiters,
+				    .bytes = inflight->waiter_bytes,
+				    .high = inflight->waiters_max,
+				    .refused = s->refused_waiters + s->refused_client,
+				    .oldest_ms = table_age(inflight->waiting_since_ms, now_ms),
+				    .has = TABLE_AGES | TABLE_REFUSES});
 	tables_of_upstreams(r, s, upstream);
-	table_register(&s->tables, &(struct table_info){.name = "failures",
-					   .owner = "resolver loop",
-					   .eviction = "the one of the bucket that ends first",
-					   .lifetime = "1 to 8 s, its span 60 s more",
-					   .cap = failures_cap(r->failures),
-					   .used = s->failures,
-					   .bytes = failures_memory(r->failures)});
+	table_register(&s->tables,
+		&(struct table_info){.name = "failures",
+			.owner = "resolver loop",
+			.eviction = "the one of the bucket that ends first",
+			.lifetime = "1 to 8 s, its span 60 s more",
+			.cap = failures_cap(r->failures),
+			.used = s->failures,
+			.bytes = failures_memory(r->failures),
+			.evicted = failures_evicted(r->failures),
+			.oldest_ms = table_age(failures_since(r->failures, now_ms), now_ms),
+			.has = TABLE_AGES | TABLE_EVICTS});
 	table_register(&s->tables, &(struct table_info){.name = "l1_lookups",
 					   .owner = "resolver loop",
 					   .eviction = "refused: the upstreams are asked",
 					   .lifetime = "redis.lookup_timeout_ms",
 					   .cap = L1_LOOKUPS_MAX,
 					   .used = s->l1.looking,
-					   .bytes = s->l1.bytes});
+					   .bytes = s->l1.bytes,
+					   .high = s->l1.looking_most,
+					   .refused = s->l1.full,
+					   .oldest_ms = table_age(s->l1.looking_since_ms, now_ms),
+					   .has = TABLE_AGES | TABLE_REFUSES});
 	redis_tables(l1_redis(r->l1), &s->tables);
 	table_register(&s->tables, &(struct table_info){.name = "l1_sample",
 					   .owner = "resolver loop",

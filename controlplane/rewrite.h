@@ -13,6 +13,8 @@
 // circle (the configuration refuses the circles of one list; everyone's and a group's together may
 // make one), is -ELOOP. Cost of a lookup: a binary search for each label, none without records.
 
+#include "age_list.h"
+
 #include <weir/config.h>
 #include <weir/dns_answer.h>
 
@@ -24,7 +26,8 @@ ATTR_MUST_CHECK int rewrite_table_new(
 void rewrite_table_free(struct rewrite_table *t); // NULL is fine
 
 struct rewrite {
-	unsigned count; // of CNAMEs; 0: the name is asked for as it is
+	struct age_link age; // of one that is kept: its keeper's
+	unsigned count;      // of CNAMEs; 0: the name is asked for as it is
 	struct dns_alias alias[CONFIG_ALIASES_MAX];
 };
 

@@ -127,6 +127,8 @@ void sink_thread_tables(struct sink_thread *t, struct table_registry *tables)
 				       .used = q.used,
 				       .high = q.used_most,
 				       .refused = q.refused,
+				       .oldest_ms = table_age(q.since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_REFUSES,
 				       .bytes = sizeof *t + t->work.bytes});
 }
 

@@ -19,6 +19,7 @@ struct entry {
 // heap[0] has the least count.
 struct sketch {
 	unsigned cap, used, text_max, mask;
+	uint64_t evicted;
 	struct entry *entry;
 	uint16_t *heap, *bucket;
 	char *text;
@@ -173,6 +174,7 @@ void sketch_add(struct sketch *s, uint64_t hash, const char *text, size_t len, u
 	}
 	if (i == NOBODY) {
 		i = s->heap[0];
+		s->evicted++;
 		unlink_entry(s, i);
 		s->entry[i].error = s->entry[i].count;
 		text_put(s, i, hash, text, len);
@@ -223,6 +225,11 @@ unsigned sketch_top(const struct sketch *now, const struct sketch *before, struc
 	n = n < max ? n : max;
 	memcpy(out, room, n * sizeof *out);
 	return n;
+}
+
+uint64_t sketch_evicted(const struct sketch *s)
+{
+	return s->evicted;
 }
 
 unsigned sketch_used(const struct sketch *s)

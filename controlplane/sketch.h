@@ -40,5 +40,6 @@ struct sketch_item {
 // NULL. Returns how many. `room` holds the caps of both.
 unsigned sketch_top(const struct sketch *now, const struct sketch *before, struct sketch_item *room,
 	struct sketch_item *out, unsigned max);
+uint64_t sketch_evicted(const struct sketch *s); // texts that gave way to others, ever
 unsigned sketch_used(const struct sketch *s);
 size_t sketch_bytes(const struct sketch *s); // octets reserved

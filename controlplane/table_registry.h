@@ -13,6 +13,14 @@
 
 enum { TABLES_MAX = 96 };
 
+// What can be said of a table at all; the rest is shown as "-". docs/memory.md says why for each.
+enum table_notion {
+	TABLE_AGES = 1,    // entries have a beginning, and `oldest_ms` is known
+	TABLE_EVICTS = 2,  // some give way to others
+	TABLE_REFUSES = 4, // some find no room
+	TABLE_GROWS = 8,   // its memory is taken and given back in steps (growth.h)
+};
+
 struct table_info {
 	const char *name, *owner;
 	const char *eviction; // what happens when it is full
@@ -23,13 +31,22 @@ struct table_info {
 	uint64_t high;        // most entries that there ever were
 	uint64_t evicted;     // gave way to others while they could have stayed
 	uint64_t refused;     // found it full
-	uint64_t oldest_ms;   // age of the oldest entry; 0: none, or not known
+	uint64_t oldest_ms;   // age of the oldest entry; 0: none
+	uint64_t grown, shrunk;
+	unsigned has; // of enum table_notion
 };
 
 struct table_registry {
 	unsigned count;
+	unsigned dropped; // for which there was no room: shown, and an alarm
 	struct table_info table[TABLES_MAX];
 };
 
 // The account of a table is that of a file of its name (mem_account_of).
-void table_register(struct table_registry *r, const struct table_info *t); // over the cap: dropped
+void table_register(struct table_registry *r, const struct table_info *t); // over the cap: counted
+
+// How long ago something began that began at `since_ms`; 0: nothing did.
+static inline uint64_t table_age(uint64_t since_ms, uint64_t now_ms)
+{
+	return since_ms && now_ms > since_ms ? now_ms - since_ms : 0;
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "top.h"
 
+#include "age_list.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -160,10 +162,12 @@ void top_size(struct top *t, struct top_size *out)
 {
 	*out = (struct top_size){.bytes = sizeof *t};
 	pthread_mutex_lock(&t->lock);
+	out->since_ms = age_earlier(t->pane[0].since_ms, t->pane[1].since_ms);
 	for (unsigned p = 0; p < ARRAY_LEN(t->pane); p++) {
 		for (unsigned k = 0; k < TOP_KINDS; k++) {
 			out->cap += TOP_CAP;
 			out->used += sketch_used(t->pane[p].sketch[k]);
+			out->evicted += sketch_evicted(t->pane[p].sketch[k]);
 			out->bytes += sketch_bytes(t->pane[p].sketch[k]);
 		}
 	}

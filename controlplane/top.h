@@ -48,6 +48,7 @@ void top_read(struct top *t, unsigned max, struct top_report *out);
 
 struct top_size {
 	unsigned cap, used;
+	uint64_t evicted, since_ms; // since_ms: the older pane began
 	size_t bytes;
 };
 void top_size(struct top *t, struct top_size *out); // of all sketches

@@ -158,7 +158,8 @@ unsigned upstreams_status(
 
 struct upstream_totals {
 	uint64_t sent, replies, mismatched, tcp_full;
-	unsigned tcp_open;
+	unsigned tcp_open, tcp_most; // most: of the sets' own
+	uint64_t tcp_bytes, tcp_since_ms;
 	struct upstream_sockets_stats sockets;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);

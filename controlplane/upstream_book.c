@@ -66,5 +66,6 @@ void upstream_book_tables(const struct upstream_book *b, struct table_registry *
 				.used = count,
 				.high = count,
 				.refused = atomic_load_explicit(&b->refused, memory_order_relaxed),
+				.has = TABLE_REFUSES,
 				.bytes = sizeof *b});
 }

@@ -35,7 +35,8 @@ struct upstreams {
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_sockets *sockets;
 	struct upstream_totals totals; // but `sockets`
-	uint8_t buf[DNS_MESSAGE_MAX];  // the datagram being looked at
+	struct age_list tcp_ages;
+	uint8_t buf[DNS_MESSAGE_MAX]; // the datagram being looked at
 };
 
 // A reply that is believed; rtt_us 0: it tells no round-trip time.

@@ -197,6 +197,7 @@ unsigned upstreams_status(
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 {
 	*out = u->totals;
+	out->tcp_since_ms = age_since(&u->tcp_ages);
 	upstream_sockets_stats(u->sockets, &out->sockets);
 }
 
@@ -207,18 +208,24 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->mismatched += t->mismatched;
 	sum->tcp_full += t->tcp_full;
 	sum->tcp_open += t->tcp_open;
+	sum->tcp_most += t->tcp_most;
+	sum->tcp_bytes += t->tcp_bytes;
+	sum->tcp_since_ms = age_earlier(sum->tcp_since_ms, t->tcp_since_ms);
+	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
 	sum->sockets.idle += t->sockets.idle;
 	sum->sockets.open += t->sockets.open;
 	sum->sockets.opened += t->sockets.opened;
 	sum->sockets.made += t->sockets.made;
 	sum->sockets.strays += t->sockets.strays;
 	sum->sockets.full += t->sockets.full;
+	sum->sockets.evicted += t->sockets.evicted;
 	sum->sockets.bytes += t->sockets.bytes;
 }
 
 void upstream_totals_end(struct upstream_totals *t)
 {
 	t->tcp_open = 0;
+	t->tcp_bytes = t->tcp_since_ms = t->sockets.since_ms = 0;
 	t->sockets.idle = t->sockets.open = 0;
 	t->sockets.bytes = 0;
 }

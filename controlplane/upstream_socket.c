@@ -46,6 +46,7 @@ struct upstream_sockets {
 	struct shelf *shelf; // CONFIG_UPSTREAMS_MAX
 	struct upstream_socket *socket;
 	uint32_t touched, free, cursor;
+	struct age_list ages;
 	struct upstream_sockets_stats stats;
 };
 
@@ -96,6 +97,7 @@ static void socket_close(struct upstream_socket *s)
 	event_del(&s->event);
 	close(s->fd);
 	s->fd = -1;
+	age_remove(&p->ages, &s->age);
 	s->leg = NULL;
 	s->place = p->free;
 	p->free = (uint32_t)(s - p->socket);
@@ -193,6 +195,7 @@ static int socket_open(struct upstream_sockets *p, unsigned i, struct upstream_s
 		.peer_len = shelf->peer_len,
 	};
 	event_assign(&s->event, loop_base(p->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+	age_add(&p->ages, &s->age);
 	p->stats.open++;
 	int rc = socket_ready(p, s);
 	if (rc < 0) {
@@ -244,8 +247,10 @@ void upstream_socket_give(struct upstream_socket *s, bool clean)
 
 	if (s->uses > 1)
 		LEAK_DEMO(buffers, 700);
-	if (clean && s->shelf != NIL && s->uses < p->uses_max
-		&& p->shelf[s->shelf].idle < UPSTREAM_SHELF_MAX)
+	bool wanted = clean && s->shelf != NIL && s->uses < p->uses_max;
+	bool full = wanted && p->shelf[s->shelf].idle >= UPSTREAM_SHELF_MAX;
+	p->stats.evicted += full;
+	if (wanted && !full)
 		shelf_put(s);
 	else
 		socket_close(s);
@@ -394,5 +399,6 @@ void upstream_sockets_configure(struct upstream_sockets *p, const union upstream
 void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_sockets_stats *out)
 {
 	*out = p->stats;
+	out->since_ms = age_since(&p->ages);
 	out->bytes = p->touched * sizeof(*p->socket) + CONFIG_UPSTREAMS_MAX * sizeof(*p->shelf);
 }

@@ -27,6 +27,7 @@
 // Full: UPSTREAM_SOCKETS_MAX in all, or EMFILE; then an idle one is used if there is any, else the
 // send fails.
 
+#include "age_list.h"
 #include "loop.h"
 #include "rng.h"
 
@@ -66,6 +67,7 @@ struct upstream_socket {
 	socklen_t peer_len;
 	union upstream_peer peer;
 	struct event event;
+	struct age_link age;
 };
 
 struct upstream_sockets_stats {
@@ -74,6 +76,8 @@ struct upstream_sockets_stats {
 	uint64_t made;       // queries that got a socket of their own, for want of idle ones
 	uint64_t strays;     // datagrams and errors at idle sockets
 	uint64_t full;       // no socket to be had
+	uint64_t evicted;    // closed because their shelf was full
+	uint64_t since_ms;   // when the oldest open one was opened; 0: none
 	size_t bytes;        // touched so far
 };
 

@@ -13,6 +13,7 @@
 struct upstream_tcp {
 	struct upstream_leg leg;
 	struct event event;
+	struct age_link age;
 	int fd;
 	uint16_t out_len, out_pos;
 	uint16_t in_len; // 0: the length itself is being read
@@ -34,6 +35,8 @@ void upstream_tcp_free(struct upstream_ask *a)
 		close(a->tcp->fd);
 	}
 	a->owner->totals.tcp_open--;
+	a->owner->totals.tcp_bytes -= sizeof(*a->tcp) + (a->tcp->in ? a->tcp->in_len : 0);
+	age_remove(&a->owner->tcp_ages, &a->tcp->age);
 	free(a->tcp->in);
 	free(a->tcp);
 	a->tcp = NULL;
@@ -66,6 +69,7 @@ static int reply_read(struct upstream_tcp *t)
 		t->in = malloc(t->in_len);
 		if (!t->in)
 			return -ENOMEM;
+		t->leg.ask->owner->totals.tcp_bytes += t->in_len;
 	}
 	return read_into(t->fd, t->in, &t->in_pos, t->in_len);
 }
@@ -92,6 +96,7 @@ static void reply_judge(struct upstream_tcp *t)
 		upstream_tcp_failed(&t->leg);
 		return;
 	}
+	t->leg.ask->owner->totals.tcp_bytes -= t->in_len;
 	t->in = NULL; // the ask, and t with it, may be gone before we are done with the octets
 	if (upstream_replied(&t->leg, msg, t->in_len) == UPSTREAM_IGNORED)
 		upstream_tcp_failed(&t->leg);
@@ -137,7 +142,10 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 		return -ENOMEM;
 	t->fd = -1;
 	a->tcp = t;
-	u->totals.tcp_open++;
+	age_add(&u->tcp_ages, &t->age);
+	u->totals.tcp_bytes += sizeof(*t);
+	if (++u->totals.tcp_open > u->totals.tcp_most)
+		u->totals.tcp_most = u->totals.tcp_open;
 	upstream_leg_init(&t->leg, a, server, false);
 	t->leg.tcp = true;
 	t->leg.sends = 1;

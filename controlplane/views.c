@@ -11,6 +11,7 @@ struct views {
 	struct loop *loop;
 	struct upstream_callbacks callbacks;
 	struct forwards *forwards;
+	uint64_t refused;
 	_Atomic uint32_t *next;
 	struct view one[VIEWS_MAX]; // [0] is view 0
 	struct {
@@ -153,8 +154,10 @@ static int room_check(struct views *v, const struct config *c)
 		room_count(v, has_view(g) ? view_hash(g) : 0, &r);
 		room_count(v, view_safe_hash(c, g), &r);
 	}
-	if (used + r.slots > VIEWS_MAX)
+	if (used + r.slots > VIEWS_MAX) {
+		v->refused++;
 		return -EBUSY;
+	}
 	return r.numbers && atomic_load(v->next) + r.numbers > VIEW_NUMBER_MAX + 1 ? -ENOSPC : 0;
 }
 
@@ -368,6 +371,16 @@ unsigned views_count(const struct views *v)
 	for (unsigned i = 0; i < VIEWS_MAX; i++)
 		n += v->one[i].live;
 	return n;
+}
+
+uint64_t views_refused(const struct views *v)
+{
+	return v->refused;
+}
+
+uint64_t views_forward_refused(const struct views *v)
+{
+	return forwards_refused(v->forwards);
 }
 
 size_t views_memory(void)

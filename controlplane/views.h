@@ -91,6 +91,8 @@ const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
 unsigned views_forward_sets(const struct views *v);
 unsigned views_count(const struct views *v);
+uint64_t views_refused(const struct views *v);         // for want of room
+uint64_t views_forward_refused(const struct views *v); // sets of servers, likewise
 size_t views_memory(void);
 
 // Never 0. `group` counts only where it has no cache.

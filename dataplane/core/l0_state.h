@@ -32,7 +32,8 @@ struct l0_writer {
 	struct l0_sieve sieve;
 	struct l0_heat heat;
 	uint32_t reserve_units;
-	uint64_t sweep_at; // next bucket
+	uint64_t sweep_oldest_ms; // of the round under way
+	uint64_t sweep_at;        // next bucket
 	unsigned marks_count;
 	_Atomic uint8_t *marks[SHM_WORKERS_MAX];
 	struct l0_writer_stats stats; // the counters; sizes are filled in on request

@@ -96,6 +96,8 @@ static void slot_sweep(struct l0_writer *w, const struct l0_sweep *s, uint32_t s
 		w->stats.expired_swept++;
 		return;
 	}
+	if (!w->sweep_oldest_ms || p->created_ms < w->sweep_oldest_ms)
+		w->sweep_oldest_ms = p->created_ms;
 	struct l0_swept met = {.record = number, .hits = l0_hits_take(w, number)};
 	l0_heat_used(w, slot, met.hits);
 	met.heat = l0_heat_fold(&w->heat, slot, &met.hits, s->weigh_256);
@@ -116,5 +118,9 @@ bool l0_writer_sweep(struct l0_writer *w, const struct l0_sweep *s, uint64_t buc
 	}
 	bool done = to > w->reader.bucket_mask;
 	w->sweep_at = done ? 0 : to;
+	if (done) {
+		w->stats.oldest_ms = w->sweep_oldest_ms;
+		w->sweep_oldest_ms = 0;
+	}
 	return done;
 }

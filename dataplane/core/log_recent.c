@@ -87,3 +87,11 @@ uint64_t log_recent_changes(void)
 	pthread_mutex_unlock(&recent.lock);
 	return changes;
 }
+
+void log_recent_counts(struct log_recent_counts *out)
+{
+	pthread_mutex_lock(&recent.lock);
+	*out = (struct log_recent_counts){
+		.used = recent.count, .replaced = recent.replaced, .bytes = sizeof recent};
+	pthread_mutex_unlock(&recent.lock);
+}

@@ -28,6 +28,8 @@ struct l0_put {
 };
 
 struct l0_writer_stats {
+	uint64_t
+		oldest_ms; // when the oldest record that the last whole sweep met was made; 0: none
 	uint64_t entries, units_used, units_retired, units_total; // retired: waiting for quiescence
 	uint64_t index_slots;
 	uint64_t puts, replaced, deleted, evicted_space, evicted_bucket, expired_swept;

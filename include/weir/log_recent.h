@@ -26,3 +26,10 @@ void log_recent_add(enum log_level level, const char *fmt, const char *text);
 unsigned log_recent_copy(struct log_recent *out, unsigned max, uint64_t *replaced);
 // Grows with each log_recent_add.
 uint64_t log_recent_changes(void);
+
+struct log_recent_counts {
+	unsigned used;
+	uint64_t replaced;
+	uint64_t bytes; // reserved, for the whole life
+};
+void log_recent_counts(struct log_recent_counts *out);

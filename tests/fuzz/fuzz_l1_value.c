@@ -79,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		n = build(made, data + 1, n);
 		octets = made;
 	}
-	FUZZ_CHECK(redis_reader_new(&reader) == 0);
+	struct growth growth = {0};
+	FUZZ_CHECK(redis_reader_new(&reader, &growth) == 0);
 	if (redis_reader_feed(reader, octets, n) == 0 && redis_reader_next(reader, &reply) == 1
 		&& l1_value_read(reply, &rules, NOW_S, &v) == L1_HIT) {
 		FUZZ_CHECK(v.len >= DNS_HEADER_LEN && v.len <= L1_MESSAGE_MAX);

@@ -51,7 +51,8 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece)
 	struct redis_reader *r;
 	const struct redis_reply *reply;
 	struct taken t = {0};
-	FUZZ_CHECK(redis_reader_new(&r) == 0);
+	struct growth growth = {0};
+	FUZZ_CHECK(redis_reader_new(&r, &growth) == 0);
 	for (size_t at = 0; at < len && t.rc == 0; at += piece) {
 		FUZZ_CHECK(
 			redis_reader_feed(r, data + at, piece < len - at ? piece : len - at) == 0);

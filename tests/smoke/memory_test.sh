@@ -15,6 +15,10 @@ check "the resident set by kind is the resident set" says \
 	'.process | .rss == .rss_heap + .rss_code + .rss_regions + .rss_stacks + .rss_other and .rss > 1e6'
 check "every table has an account, a cap and an end" says \
 	'.tables | length > 30 and all(.cap > 0 and (.eviction | length) > 0 and (.lifetime | length) > 0 and .high >= .used)'
+check "what can be old has an age while it is there" says '[.tables[] | select(.name == "upstream_sockets" or .name == "top_sketches") | .oldest_ms > 0] == [true, true]'
+check "a table says of each notion that it has a number, or nothing" says '.tables_dropped == 0 and
+	([.tables[] | select(has("refused"))] | length) > 20 and ([.tables[] | select(has("grown"))] | length) >= 3 and
+	([.tables[] | select(has("oldest_ms"))] | length) > 20'
 check "L0 is a region of both processes" says \
 	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
 check "tables for people" weirctl mem tables

@@ -60,6 +60,9 @@ static void a_registry_that_is_full_keeps_what_it_has(void **)
 		snprintf(name[i], sizeof name[i], "t%u", i);
 		table_register(&r, &(struct table_info){.name = name[i], .used = i});
 	}
+	table_register(&r, &(struct table_info){.name = name[TABLES_MAX]});
+	assert_int_equal(r.count, TABLES_MAX);
+	assert_int_equal(r.dropped, 1);
 	mem_watch_see(w, &r);
 	r.table[3].used = 1;
 	r.table[0].name = "one more";

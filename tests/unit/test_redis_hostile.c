@@ -395,7 +395,8 @@ static void test_errors(void **)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct redis_reader *r;
 		const struct redis_reply *reply;
-		assert_int_equal(redis_reader_new(&r), 0);
+		struct growth growth = {0};
+		assert_int_equal(redis_reader_new(&r, &growth), 0);
 		assert_int_equal(redis_reader_feed(r, cases[i].reply, strlen(cases[i].reply)), 0);
 		assert_int_equal(redis_reader_next(r, &reply), 1);
 		assert_int_equal(redis_error_where(reply, &from, &slot, &to), cases[i].rc);

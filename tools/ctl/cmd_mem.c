@@ -23,16 +23,30 @@ static void fill_cell(struct table *t, uint64_t used, uint64_t cap)
 		table_cell(t, "%s", "");
 }
 
-static void age_cell(struct table *t, uint64_t ms)
+// "-": that makes no sense for the table.
+static void age_cell(struct table *t, const struct json_node *n)
 {
 	char text[COUNT_TEXT_MAX];
-	table_cell(t, "%s", ms ? duration_text(ms, text) : "");
+	uint64_t ms = json_count(n, "oldest_ms");
+	if (json_get(n, "oldest_ms"))
+		table_cell(t, "%s", ms ? duration_text(ms, text) : "");
+	else
+		table_cell(t, "%s", "-");
+}
+
+static void notion_cell(struct table *t, const struct json_node *n, const char *key)
+{
+	if (json_get(n, key))
+		table_cell_count(t, json_count(n, key));
+	else
+		table_cell(t, "%s", "-");
 }
 
 static void tables_print(const struct json_node *root)
 {
 	static const char *const heads[] = {"table", "of", ">used", ">cap", ">fill %", ">most",
-		">evicted", ">refused", ">octets", ">oldest", "when full", NULL};
+		">evicted", ">refused", ">octets", ">oldest", ">grown", ">shrunk", "when full",
+		NULL};
 	const struct json_node *list = json_get(root, "tables");
 	struct table *t = table_new(heads);
 	char text[COUNT_TEXT_MAX];
@@ -45,14 +59,19 @@ static void tables_print(const struct json_node *root)
 		table_cell_count(t, json_count(n, "cap"));
 		fill_cell(t, json_count(n, "used"), json_count(n, "cap"));
 		table_cell_count(t, json_count(n, "high"));
-		table_cell_count(t, json_count(n, "evicted"));
-		table_cell_count(t, json_count(n, "refused"));
+		notion_cell(t, n, "evicted");
+		notion_cell(t, n, "refused");
 		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
-		age_cell(t, json_count(n, "oldest_ms"));
+		age_cell(t, n);
+		notion_cell(t, n, "grown");
+		notion_cell(t, n, "shrunk");
 		table_cell(t, "%s", json_text(n, "eviction"));
 		table_row_end(t);
 	}
 	table_print(t);
+	if (json_count(root, "tables_dropped"))
+		printf("%llu tables more, for which the registry has no room\n",
+			(unsigned long long)json_count(root, "tables_dropped"));
 }
 
 int cmd_mem_tables(struct ctl *c)

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What buffers that grow have in common: they double up to what is wanted, stay as they are while
+// they are in use, and give their memory back when they are larger than twice the chunk that they
+// begin with and have been idle for GROWTH_IDLE_MS. All buffers of one kind share one count of what
+// they hold and of the steps that they took, which is their table's (TABLE_GROWS). One thread.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GROWTH_IDLE_MS = 10000 };
+
+struct growth {
+	uint64_t grown, shrunk; // steps
+	uint64_t bytes, most;   // held, and the most that was
+};
+
+// A buffer of `from` octets has `to` now; 0: none.
+static inline void growth_step(struct growth *g, size_t from, size_t to)
+{
+	g->bytes = g->bytes - from + to;
+	if (g->bytes > g->most)
+		g->most = g->bytes;
+	g->grown += to > from;
+	g->shrunk += to < from;
+}
+
+// The size to grow to, so that `wanted` fit: doubled, from a chunk on.
+static inline size_t growth_cap(size_t cap, size_t wanted, size_t chunk)
+{
+	size_t to = cap ? cap : chunk;
+	while (to < wanted)
+		to *= 2;
+	return to;
+}
+
+// Should a buffer of `cap` octets with nothing in it go back?
+static inline bool growth_is_over(size_t cap, size_t chunk, uint64_t idle_ms)
+{
+	return cap > 2 * chunk && idle_ms >= GROWTH_IDLE_MS;
+}
