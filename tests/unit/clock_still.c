@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "clock_still.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { THREADS_MAX = 16, FDS_MAX = 16, READ_NS = 20 };
+#define NEVER     UINT64_MAX
+#define SECOND_NS UINT64_C(1000000000)
+
+struct waiter {
+	bool waits;
+	int bell;
+	uint64_t due_ns, seen; // seen: as of which turn it found nothing
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct waiter waiters[THREADS_MAX];
+static unsigned threads = 1, waiting, joining;
+static uint64_t turn = 1;                // one more when a waiter came or went
+static _Atomic uint64_t now_ns, wall_ns; // wall_ns: what CLOCK_REALTIME has ahead
+
+static uint64_t kernel_ns(clockid_t id)
+{
+	struct timespec t;
+	syscall(SYS_clock_gettime, id, &t);
+	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){
+		.tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS)};
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+	now_ns = kernel_ns(CLOCK_MONOTONIC);
+	wall_ns = kernel_ns(CLOCK_REALTIME) - now_ns;
+	for (unsigned i = 0; i < THREADS_MAX; i++)
+		waiters[i].bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+static void ring(const struct waiter *w)
+{
+	(void)!write(w->bell, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+// With the lock held. All wait: to the next deadline, or have those look again who have not since.
+static void leap(void)
+{
+	uint64_t due_ns = NEVER;
+	bool all_seen = true;
+
+	if (waiting + joining < threads)
+		return;
+	for (struct waiter *w = waiters; w < waiters + THREADS_MAX; w++) {
+		if (!w->waits)
+			continue;
+		due_ns = w->due_ns < due_ns ? w->due_ns : due_ns;
+		all_seen &= w->seen == turn;
+		if (w->seen != turn)
+			ring(w);
+	}
+	if (!all_seen || due_ns == NEVER)
+		return;
+	if (due_ns > now_ns)
+		now_ns = due_ns;
+	for (struct waiter *w = waiters; w < waiters + THREADS_MAX; w++)
+		if (w->waits && w->due_ns <= now_ns)
+			ring(w);
+}
+
+static struct waiter *waiter_begin(uint64_t due_ns)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&lock);
+	while (i < THREADS_MAX && waiters[i].waits)
+		i++;
+	assert(i < THREADS_MAX);
+	waiters[i].waits = true;
+	waiters[i].due_ns = due_ns;
+	waiters[i].seen = 0;
+	waiting++;
+	turn++;
+	pthread_mutex_unlock(&lock);
+	return &waiters[i];
+}
+
+// With the lock held.
+static void waiter_end(struct waiter *w)
+{
+	w->waits = false;
+	waiting--;
+	turn++;
+}
+
+// fd has room for one more than `count`. What poll says of the first ones, 0 when time is over.
+static int wait_until(uint64_t due_ns, struct pollfd *fd, unsigned count)
+{
+	struct waiter *w = waiter_begin(due_ns);
+
+	fd[count] = (struct pollfd){.fd = w->bell, .events = POLLIN};
+	while (true) {
+		pthread_mutex_lock(&lock);
+		uint64_t as_of = turn;
+		pthread_mutex_unlock(&lock);
+		int rc = (int)syscall(
+			SYS_ppoll, fd, count, &(struct timespec){0}, NULL, sizeof(uint64_t));
+		pthread_mutex_lock(&lock);
+		if (rc == 0 && now_ns < due_ns) {
+			w->seen = as_of;
+			leap();
+		}
+		bool over = rc != 0 || now_ns >= due_ns;
+		if (over)
+			waiter_end(w);
+		pthread_mutex_unlock(&lock);
+		if (over)
+			return rc;
+		(void)syscall(SYS_ppoll, fd, count + 1, NULL, NULL, sizeof(uint64_t));
+		(void)!read(w->bell, &(uint64_t){0}, sizeof(uint64_t));
+	}
+}
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+		*out = timespec_of(now_ns + wall_ns);
+		return 0;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_COARSE:
+		// A little: who works until a time has passed comes to an end.
+		*out = timespec_of(now_ns += READ_NS);
+		return 0;
+	default:
+		return (int)syscall(SYS_clock_gettime, id, out);
+	}
+}
+
+static uint64_t due_in(int timeout_ms)
+{
+	return timeout_ms < 0 ? NEVER : now_ns + (uint64_t)timeout_ms * 1000000;
+}
+
+int usleep(useconds_t us)
+{
+	struct pollfd bell;
+	return wait_until(now_ns + (uint64_t)us * 1000, &bell, 0);
+}
+
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	struct pollfd bell;
+	(void)left;
+	return wait_until(
+		now_ns + (uint64_t)t->tv_sec * SECOND_NS + (uint64_t)t->tv_nsec, &bell, 0);
+}
+
+int poll(struct pollfd *fd, nfds_t count, int timeout_ms)
+{
+	struct pollfd copy[FDS_MAX + 1];
+
+	assert(count <= FDS_MAX);
+	memcpy(copy, fd, count * sizeof(*fd));
+	int rc = wait_until(due_in(timeout_ms), copy, (unsigned)count);
+	memcpy(fd, copy, count * sizeof(*fd));
+	for (nfds_t i = 0; rc == 0 && i < count; i++)
+		fd[i].revents = 0;
+	return rc;
+}
+
+int epoll_wait(int epoll_fd, struct epoll_event *event, int max, int timeout_ms)
+{
+	struct pollfd fd[2] = {{.fd = epoll_fd, .events = POLLIN}};
+
+	if (timeout_ms != 0 && wait_until(due_in(timeout_ms), fd, 1) < 0)
+		return -1;
+	return (int)syscall(SYS_epoll_pwait, epoll_fd, event, max, 0, NULL, sizeof(uint64_t));
+}
+
+struct life {
+	void *(*fn)(void *);
+	void *arg;
+	pthread_t thread;
+	bool ended, joined;
+};
+
+static struct life lives[THREADS_MAX * 64]; // of the whole program
+static unsigned lived;
+
+static void *live(void *arg)
+{
+	struct life *l = arg;
+	void *rc = l->fn(l->arg);
+
+	pthread_mutex_lock(&lock);
+	l->ended = true;
+	threads--;
+	if (l->joined) // who waited for this works again
+		joining--;
+	turn++;
+	leap();
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+
+	pthread_mutex_lock(&lock);
+	assert(lived < sizeof(lives) / sizeof(*lives));
+	struct life *l = &lives[lived++];
+	*l = (struct life){.fn = fn, .arg = arg};
+	threads++;
+	pthread_mutex_unlock(&lock);
+	int rc = create(thread, attr, live, l);
+	assert(rc == 0);
+	pthread_mutex_lock(&lock);
+	l->thread = *thread;
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+int pthread_join(pthread_t thread, void **out)
+{
+	int (*join)(pthread_t, void **);
+	*(void **)&join = dlsym(RTLD_NEXT, "pthread_join");
+
+	pthread_mutex_lock(&lock);
+	// The last of that name: one that ended may have had it before.
+	struct life *l = &lives[lived];
+	while (l > lives && !pthread_equal((--l)->thread, thread))
+		;
+	if (!l->ended) {
+		l->joined = true;
+		joining++;
+		leap();
+	}
+	pthread_mutex_unlock(&lock);
+	return join(thread, out);
+}
