@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,11 +14,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 16, FDS_MAX = 16, READ_NS = 20 };
+enum { THREADS_MAX = 16, FDS_MAX = 16, TIMERS_MAX = 4, READ_NS = 20 };
 #define NEVER     UINT64_MAX
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -27,11 +31,21 @@ struct waiter {
 	uint64_t due_ns, seen; // seen: as of which turn it found nothing
 };
 
+// A timer of the kernel's, of the last ones that were set.
+struct ringing {
+	int fd;
+	uint64_t due_ns, period_ns; // 0: never
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct waiter waiters[THREADS_MAX];
+static struct ringing ringings[TIMERS_MAX];
+static unsigned ringings_set;
 static unsigned threads = 1, waiting, joining;
 static uint64_t turn = 1;                // one more when a waiter came or went
 static _Atomic uint64_t now_ns, wall_ns; // wall_ns: what CLOCK_REALTIME has ahead
+
+static _Thread_local uint64_t worked_ns;
 
 static uint64_t kernel_ns(clockid_t id)
 {
@@ -59,10 +73,30 @@ static void ring(const struct waiter *w)
 	(void)!write(w->bell, &(uint64_t){1}, sizeof(uint64_t));
 }
 
+// With the lock held.
+static uint64_t ringing_next(void)
+{
+	uint64_t due_ns = NEVER;
+	for (struct ringing *r = ringings; r < ringings + TIMERS_MAX; r++)
+		if (r->period_ns && r->due_ns < due_ns)
+			due_ns = r->due_ns;
+	return due_ns;
+}
+
+// With the lock held. True when one rang.
+static bool ringing_due(void)
+{
+	bool rang = false;
+	for (struct ringing *r = ringings; r < ringings + TIMERS_MAX; r++)
+		for (; r->period_ns && r->due_ns <= now_ns; r->due_ns += r->period_ns)
+			rang |= write(r->fd, &(uint64_t){1}, sizeof(uint64_t)) > 0;
+	return rang;
+}
+
 // With the lock held. All wait: to the next deadline, or have those look again who have not since.
 static void leap(void)
 {
-	uint64_t due_ns = NEVER;
+	uint64_t due_ns = ringing_next();
 	bool all_seen = true;
 
 	if (waiting + joining < threads)
@@ -79,8 +113,10 @@ static void leap(void)
 		return;
 	if (due_ns > now_ns)
 		now_ns = due_ns;
+	bool rang = ringing_due();
+	turn += rang;
 	for (struct waiter *w = waiters; w < waiters + THREADS_MAX; w++)
-		if (w->waits && w->due_ns <= now_ns)
+		if (w->waits && (rang || w->due_ns <= now_ns))
 			ring(w);
 }
 
@@ -147,11 +183,20 @@ int clock_gettime(clockid_t id, struct timespec *out)
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_COARSE:
 		// A little: who works until a time has passed comes to an end.
-		*out = timespec_of(now_ns += READ_NS);
+		*out = timespec_of(atomic_fetch_add(&now_ns, READ_NS));
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*out = timespec_of(worked_ns);
 		return 0;
 	default:
 		return (int)syscall(SYS_clock_gettime, id, out);
 	}
+}
+
+void clock_still_work_us(uint32_t us)
+{
+	worked_ns += (uint64_t)us * 1000;
+	now_ns += (uint64_t)us * 1000;
 }
 
 static uint64_t due_in(int timeout_ms)
@@ -193,6 +238,54 @@ int epoll_wait(int epoll_fd, struct epoll_event *event, int max, int timeout_ms)
 	if (timeout_ms != 0 && wait_until(due_in(timeout_ms), fd, 1) < 0)
 		return -1;
 	return (int)syscall(SYS_epoll_pwait, epoll_fd, event, max, 0, NULL, sizeof(uint64_t));
+}
+
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct timeval patience = {0};
+	struct pollfd one[2] = {{.fd = fd, .events = POLLIN}};
+
+	if (!(flags & MSG_DONTWAIT) && !(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
+		(void)getsockopt(
+			fd, SOL_SOCKET, SO_RCVTIMEO, &patience, &(socklen_t){sizeof(patience)});
+		int ms = (int)(patience.tv_sec * 1000 + patience.tv_usec / 1000);
+		if (wait_until(due_in(ms ? ms : -1), one, 1) == 0) {
+			errno = EAGAIN;
+			return -1;
+		}
+	}
+	return syscall(SYS_recvfrom, fd, buf, len, flags, NULL, NULL);
+}
+
+// An eventfd counts as a timer does.
+int timerfd_create(clockid_t id, int flags)
+{
+	assert(id == CLOCK_MONOTONIC);
+	return eventfd(0, (flags & TFD_NONBLOCK ? EFD_NONBLOCK : 0)
+				  | (flags & TFD_CLOEXEC ? EFD_CLOEXEC : 0));
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *to, struct itimerspec *before)
+{
+	uint64_t ns =
+		(uint64_t)to->it_interval.tv_sec * SECOND_NS + (uint64_t)to->it_interval.tv_nsec;
+
+	assert(flags == 0 && !before && ns && to->it_value.tv_nsec == to->it_interval.tv_nsec);
+	pthread_mutex_lock(&lock);
+	ringings[ringings_set++ % TIMERS_MAX] =
+		(struct ringing){.fd = fd, .due_ns = now_ns + ns, .period_ns = ns};
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+int close(int fd)
+{
+	pthread_mutex_lock(&lock);
+	for (struct ringing *r = ringings; r < ringings + TIMERS_MAX; r++)
+		if (r->fd == fd)
+			r->period_ns = 0;
+	pthread_mutex_unlock(&lock);
+	return (int)syscall(SYS_close, fd);
 }
 
 struct life {

@@ -6,12 +6,17 @@
 // busy one adds is in no measurement and breaks no time-out. Nobody sleeps either.
 //
 // A program that links this has these functions of its own, which the product's code and libevent
-// call in the C library's stead: clock_gettime, usleep, nanosleep, poll, epoll_wait, pthread_create
-// and pthread_join. Who waits in another way (a lock, a condition, recv) counts as working, and
-// time stands. It is for programs whose threads talk to each other only: loopback delivers before
-// send returns, but of another process's reply nothing is known. Timers of the kernel, and clocks
-// of CPU time, run on as ever.
+// call in the C library's stead: clock_gettime, usleep, nanosleep, poll, epoll_wait, recv, timerfd,
+// pthread_create and pthread_join. Who waits in another way (a lock, a condition) counts as
+// working, and time stands. It is for programs whose threads talk to each other only: loopback
+// delivers before send returns, but of another process's reply nothing is known. A thread's CPU
+// time is what it says that it worked.
 //
 // What a leap rests on: whoever is about to wait has sent what it had to send; so when each waiter
 // has looked at its descriptors after the last of them came, and found nothing, nothing is under
 // way.
+
+#include <stdint.h>
+
+// So long this thread works, by its own clock and by that of all.
+void clock_still_work_us(uint32_t us);
