@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -146,6 +147,25 @@ static void count_memory(void)
 	event_set_mem_functions(heap_libevent_malloc, heap_libevent_realloc, heap_free);
 }
 
+// libevent keeps a slot for each number that a descriptor of a loop ever had. Sockets that come and
+// go carry the numbers from loop to loop, so without this the heap creeps up for hours until each
+// loop has seen them all. Numbers that are taken right now are left out.
+static void slots_take(struct loop *l)
+{
+	for (int next = 0, fd; next < LOOP_SLOTS; next = fd + 1) {
+		fd = fcntl(l->bell_fd, F_DUPFD_CLOEXEC, next);
+		if (fd < 0)
+			return; // the limit of this process
+		struct event *e =
+			fd < LOOP_SLOTS ? event_new(l->base, fd, EV_READ, on_bell, l) : NULL;
+		if (e) {
+			(void)event_add(e, NULL);
+			event_free(e);
+		}
+		close(fd);
+	}
+}
+
 int loop_new(const char *name, struct loop **out)
 {
 	pthread_once(&counted, count_memory);
@@ -172,6 +192,7 @@ int loop_new(const char *name, struct loop **out)
 		loop_free(l);
 		return -ENOMEM;
 	}
+	slots_take(l);
 	*out = l;
 	return 0;
 }

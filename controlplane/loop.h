@@ -29,6 +29,7 @@ struct loop;
 
 enum {
 	LOOP_CALLS_MAX = 1024,
+	LOOP_SLOTS = 2048, // numbers of descriptors that a loop has room for from the start on
 	LOOP_REST_US = 250,
 	LOOP_REST_WINDOW_US = 4000,
 	LOOP_REST_FROM = 24,

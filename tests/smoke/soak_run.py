@@ -33,7 +33,7 @@ PYTHON = "/usr/bin/python3"
 def ctl(*words):
     done = subprocess.run([CTL, "-c", CONFIG, "--json", *words], capture_output=True, text=True, timeout=60)
     if done.returncode:
-        raise RuntimeError(f"weirctl {' '.join(words)}: {done.stderr.strip()}")
+        raise RuntimeError(f"weirctl {' '.join(words)}: {done.stderr.strip() or done.stdout[:400]}")
     return json.loads(done.stdout)
 
 

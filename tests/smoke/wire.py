@@ -75,10 +75,10 @@ def udp6(src_mac, dst_mac, src, sport, payload, dst=SERVICE6, dport=53):
 
 
 class Port:
-    """The client interface as raw frames, both ways."""
+    """The client interface as raw frames, both ways, or only out: one that hears gets a copy of all that passes."""
 
-    def __init__(self, iface=IFACE):
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    def __init__(self, iface=IFACE, hears=True):
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3) if hears else 0)
         self.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
         self.sock.bind((iface, 0))
         self.sock.setblocking(False)

@@ -6,10 +6,13 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/heap_site.h>
 
 struct seen {
 	struct loop *loop;
@@ -251,6 +254,36 @@ static void test_quantiles_are_never_too_low(void **state)
 	}
 }
 
+// What the loop keeps for the number of a descriptor is there from the start on.
+static void test_new_descriptors_take_no_memory(void **state)
+{
+	struct loop *l;
+	(void)state;
+	assert_int_equal(loop_new("test", &l), 0);
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LOOP_SLOTS - 1);
+	if (fd < 0)
+		skip(); // so few descriptors are allowed here
+	close(fd);
+	struct heap_site *site = heap_site_library(HEAP_LIBRARY_libevent);
+	uint64_t before = atomic_load(&site->bytes);
+	assert_true(before > 0);
+	for (int at = 100; at < LOOP_SLOTS; at++) {
+		int ends[2];
+		assert_int_equal(pipe(ends), 0);
+		fd = fcntl(ends[0], F_DUPFD_CLOEXEC, at);
+		assert_in_range(fd, at, LOOP_SLOTS - 1);
+		struct event *e = event_new(loop_base(l), fd, EV_READ, NULL, NULL);
+		assert_non_null(e);
+		assert_int_equal(event_add(e, NULL), 0);
+		event_free(e);
+		close(fd);
+		close(ends[0]);
+		close(ends[1]);
+	}
+	assert_int_equal(atomic_load(&site->bytes), before);
+	loop_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),
 		cmocka_unit_test(test_a_busy_loop_rests),
+		cmocka_unit_test(test_new_descriptors_take_no_memory),
 		cmocka_unit_test(test_quantiles_are_never_too_low),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
