@@ -247,6 +247,7 @@ static void resolver_stop(struct app *a)
 		return;
 	loop_stop(a->loop);
 	pthread_join(a->thread, NULL);
+	loops_settle(a->loop, a->service);
 }
 
 void app_close(struct app *a)
@@ -255,9 +256,10 @@ void app_close(struct app *a)
 		return;
 	if (a->publisher)
 		publisher_state(a->publisher, CP_STOPPING);
+	// First, so that what asked the resolver something is still there for its reply.
+	resolver_stop(a);
 	app_memory_stop(a);
 	api_close(a->api);
-	resolver_stop(a);
 	app_log_stop(a);
 	query_store_close(a->store);
 	clickhouse_close(a->clickhouse);

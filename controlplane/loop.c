@@ -22,6 +22,7 @@ enum {
 	LAG_PERIOD_US = 20000,
 	LAG_MISSED_MAX = 1000, // ringings counted at once
 	LAG_KEPT = 7,
+	SETTLE_MAX = 16, // calls back and forth that one question takes, and more
 	LAG_KEPT_US = 10000000,
 };
 
@@ -89,23 +90,28 @@ static void returns_run(struct loop *l)
 	}
 }
 
-static void on_bell(evutil_socket_t fd, short what, void *arg)
+// One boxful: calls that make calls cannot starve the other events. True: there is more.
+static bool box_run(struct loop *l)
 {
-	struct loop *l = arg;
-	uint64_t rung;
 	struct loop_mail m;
-
-	(void)what;
-	if (read(fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
-		return;
-	// One boxful a turn: calls that make calls cannot starve the other events.
 	for (unsigned i = 0; i < LOOP_CALLS_MAX && mail_take(l, &m); i++)
 		m.fn(m.arg);
 	returns_run(l);
 	pthread_mutex_lock(&l->lock);
 	bool more = l->count > 0 || l->returns;
 	pthread_mutex_unlock(&l->lock);
-	if (more)
+	return more;
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	uint64_t rung;
+
+	(void)what;
+	if (read(fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
+		return;
+	if (box_run(l))
 		loop_ring(l);
 	else if (atomic_load(&l->stop))
 		event_base_loopbreak(l->base);
@@ -293,6 +299,15 @@ void loop_stop(struct loop *l)
 {
 	atomic_store(&l->stop, true);
 	loop_ring(l);
+}
+
+void loops_settle(struct loop *a, struct loop *b)
+{
+	bool more = true;
+	for (unsigned i = 0; i < SETTLE_MAX && more; i++) {
+		more = box_run(a);
+		more |= box_run(b);
+	}
 }
 
 int loop_call(struct loop *l, void (*fn)(void *arg), void *arg)

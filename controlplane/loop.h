@@ -44,6 +44,10 @@ struct wheel *loop_wheel(struct loop *l); // for timers of which there are many
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l); // any thread; calls left before it are run first
 
+// Once neither runs any more: what is still in their mailboxes and on its way back is run here, a
+// bounded number of times, because whoever waits for an answer only then gives back what he holds.
+void loops_settle(struct loop *a, struct loop *b);
+
 // Runs fn(arg) on the loop's thread, in order. Any thread. -EAGAIN: mailbox full (counted).
 ATTR_MUST_CHECK int loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 uint64_t loop_calls_refused(const struct loop *l);

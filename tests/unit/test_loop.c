@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -254,6 +255,45 @@ static void test_quantiles_are_never_too_low(void **state)
 	}
 }
 
+struct asked {
+	struct loop *from, *to;
+	struct loop_return back;
+	bool answered;
+};
+
+static void answer_deliver(void *arg)
+{
+	struct asked *a = arg;
+	a->answered = true;
+}
+
+static void answer_make(void *arg)
+{
+	struct asked *a = arg;
+	loop_call_back(a->from, &a->back, answer_deliver, a);
+}
+
+// A question that is on its way when both loops end gets its answer, for what that gives back.
+static void test_questions_of_ended_loops_are_answered(void **state)
+{
+	struct asked one = {0}, two = {0};
+	(void)state;
+	assert_int_equal(loop_new("from", &one.from), 0);
+	assert_int_equal(loop_new("to", &one.to), 0);
+	two.from = one.from;
+	loop_stop(one.from);
+	loop_stop(one.to);
+	assert_int_equal(loop_run(one.to), 0);
+	assert_int_equal(loop_run(one.from), 0);
+	assert_int_equal(loop_call(one.to, answer_make, &one), 0);
+	answer_make(&two);
+	assert_false(one.answered || two.answered);
+	loops_settle(one.to, one.from);
+	assert_true(one.answered && two.answered);
+	loop_free(one.from);
+	loop_free(one.to);
+}
+
 // What the loop keeps for the number of a descriptor is there from the start on.
 static void test_new_descriptors_take_no_memory(void **state)
 {
@@ -294,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),
 		cmocka_unit_test(test_a_busy_loop_rests),
+		cmocka_unit_test(test_questions_of_ended_loops_are_answered),
 		cmocka_unit_test(test_new_descriptors_take_no_memory),
 		cmocka_unit_test(test_quantiles_are_never_too_low),
 	};
