@@ -20,6 +20,8 @@ tmp=/run/smoke
 mkdir $tmp
 
 lab=$root/tools/lab
+controlplane=${WEIR_CONTROLPLANE:-$WEIR_BUILD/controlplane/weir-controlplane} # words; tools/leaks has its own
+patience=${WEIR_PATIENCE:-1}
 weirctl() { "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml "$@"; }
 client() { "$lab" exec "$@"; }
 service=198.18.0.53
@@ -54,6 +56,8 @@ same() {
 	fi
 }
 finish() {
+	# Only one that ends by itself says what it lost.
+	[ -z "${WEIR_CONTROLPLANE-}" ] || [ ! -e /run/weir/lab/up ] || "$lab" stop controlplane >/dev/null
 	[ $bad = 0 ] || { echo "--- logs"; tail -n 20 /run/weir/lab/*.log 2>/dev/null; }
 	echo "$((checks - bad)) of $checks checks passed"
 	[ $checks -gt 0 ] && [ $bad = 0 ]
@@ -73,7 +77,7 @@ resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
 pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
 # eventually CMD...: CMD succeeds within 20 s, or 60 tries if these take longer. Only a failure takes so long.
 eventually() {
-	local eventually_end=$((SECONDS + 20)) eventually_i
+	local eventually_end=$((SECONDS + 20 * patience)) eventually_i
 	for ((eventually_i = 0; eventually_i < 60 || SECONDS < eventually_end; eventually_i++)); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1

@@ -29,7 +29,7 @@ pattern=usage check "an unknown mode is refused" refused "$dataplane" -c /run/we
 pattern=usage check "live ports alone say nothing" refused "$dataplane" -c /run/weir/lab/weir.yaml --bench-live-ports
 check "1000 names are put into the cache" "$WEIR_BUILD/tests/bench/bench_fill" -c /run/weir/lab/weir.yaml -n 1000
 # Nobody is served before it is known who may ask: a control plane says so, and leaves.
-"$WEIR_BUILD/controlplane/weir-controlplane" -c /run/weir/lab/weir.yaml 2>/run/weir/lab/controlplane.log &
+$controlplane -c /run/weir/lab/weir.yaml 2>/run/weir/lab/controlplane.log &
 control=$!
 check "a control plane says who may ask" eventually eval 'grep -q "rules: " /run/weir/lab/controlplane.log'
 sleep 2

@@ -75,7 +75,7 @@ check "every frame has one verdict" verdicts_add_up
 
 echo "# the status"
 "$lab" stop controlplane
-"$WEIR_BUILD/controlplane/weir-controlplane" -c /run/weir/lab/weir.yaml 2>$tmp/cp.log &
+$controlplane -c /run/weir/lab/weir.yaml 2>$tmp/cp.log &
 control=$!
 check "it runs" eventually test -S /run/weir/control.sock
 truncate -s 0 "$(region directory)"
