@@ -51,7 +51,7 @@ void l1_rig_turn(unsigned ms)
 
 void l1_rig_await_usable(bool usable)
 {
-	for (unsigned i = 0; i < 700 && l1_usable(l1_rig.l1) != usable; i++)
+	for (unsigned i = 0; i < 7000 && l1_usable(l1_rig.l1) != usable; i++)
 		l1_rig_turn(10);
 	assert_int_equal(l1_usable(l1_rig.l1), usable);
 }

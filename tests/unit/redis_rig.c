@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { GIVE_MAX = 1024, DO_MS = 2000 };
+enum { GIVE_MAX = 1024, DO_MS = 20000 };
 
 void redis_rig_address(struct redis_rig *g, uint16_t port)
 {
@@ -132,7 +132,7 @@ struct redis_status redis_rig_status(const struct redis_rig *g)
 
 void redis_rig_await(struct redis_rig *g, const char *state, unsigned ms)
 {
-	uint64_t end = clock_mono_ms() + ms;
+	uint64_t end = clock_mono_ms() + (ms > DO_MS ? ms : DO_MS);
 	while (strcmp(redis_rig_status(g).state, state) != 0) {
 		if (clock_mono_ms() >= end)
 			fail_msg("is \"%s\" (%s), not \"%s\"", redis_rig_status(g).state,

@@ -23,7 +23,7 @@ static int setup(void **)
 	clustered = l1_rig.config;
 	clustered.redis.mode = REDIS_MODE_CLUSTER;
 	l1_configure(l1_rig.l1, &clustered);
-	uint64_t end = clock_mono_ms() + 5000;
+	uint64_t end = clock_mono_ms() + 20000;
 	while (redis_nodes(l1_redis(l1_rig.l1)) < NODES && clock_mono_ms() < end)
 		l1_rig_turn(10);
 	assert_int_equal(redis_nodes(l1_redis(l1_rig.l1)), NODES);
@@ -75,7 +75,7 @@ static void flush(enum flush_kind kind, const char *name, uint64_t want)
 	assert_int_equal(dns_name_from_text(name, strlen(name), &f.name), 0);
 	ended = false;
 	assert_non_null(l1_flush_start(l1_rig.loop, l1_rig.l1, &f, on_flushed, NULL));
-	for (unsigned i = 0; i < 1000 && !ended; i++)
+	for (unsigned i = 0; i < 10000 && !ended; i++)
 		l1_rig_turn(10);
 	assert_true(ended);
 	assert_int_equal(end, L1_FLUSH_DONE);

@@ -33,7 +33,7 @@ static struct l1_flush *start(enum flush_kind kind, const char *name)
 
 static void await(enum l1_flush_end how)
 {
-	for (unsigned i = 0; i < 1000 && !ended; i++)
+	for (unsigned i = 0; i < 10000 && !ended; i++)
 		l1_rig_turn(10);
 	assert_int_equal(ended, 1);
 	assert_int_equal(end, how);
@@ -160,7 +160,7 @@ static void test_wrong_type_under_our_name(void **)
 	l1_rig_put("b.example", 300, 0, 0);
 	l1_rig_turn(50);
 	assert_non_null(start(FLUSH_NAME, "b.example"));
-	for (unsigned i = 0; i < 1000 && !ended; i++)
+	for (unsigned i = 0; i < 10000 && !ended; i++)
 		l1_rig_turn(10);
 	assert_int_equal(ended, 1);
 	assert_int_equal(number("EXISTS weir:b.example:1:1"), 0);
@@ -188,7 +188,7 @@ static void test_stopped(void **)
 	assert_int_equal(ended, 0);
 	assert_int_equal(keys(), 1000);
 	struct l1_flush *f = start(FLUSH_ALL, ".");
-	for (unsigned i = 0; i < 600 && keys() == 1000; i++)
+	for (unsigned i = 0; i < 6000 && keys() == 1000; i++)
 		l1_rig_turn(1);
 	if (!ended)
 		l1_flush_stop(f);

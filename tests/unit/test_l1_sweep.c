@@ -75,7 +75,7 @@ static void sweep_start(unsigned max_keys)
 static void await_round(void)
 {
 	uint64_t rounds = status().rounds;
-	for (unsigned i = 0; i < 100 && status().rounds == rounds; i++)
+	for (unsigned i = 0; i < 1000 && status().rounds == rounds; i++)
 		l1_rig_turn(50);
 	assert_int_equal(status().failed, 0);
 	assert_true(status().rounds > rounds);
@@ -248,7 +248,7 @@ static void test_own_lock_is_left(void **)
 	long long one = strtoll(l1_rig_say("PTTL weir-meta:sweep") + 1, NULL, 10);
 	assert_true(one < 0);
 	put_many("more", 100, 0);
-	for (unsigned i = 0; i < 1000 && count_of("EXISTS weir-meta:sweep") == 0; i++)
+	for (unsigned i = 0; i < 10000 && count_of("EXISTS weir-meta:sweep") == 0; i++)
 		l1_rig_turn(1);
 	char token[17] = "";
 	const char *said = strstr(l1_rig_say("GET weir-meta:sweep"), "\r\n");
@@ -266,7 +266,7 @@ static void test_lock_of_another_type(void **)
 	put_many("n", 300, 0);
 	l1_rig_say("RPUSH weir-meta:sweep x");
 	sweep_start(100);
-	for (unsigned i = 0; i < 100 && status().rounds == 0; i++)
+	for (unsigned i = 0; i < 1000 && status().rounds == 0; i++)
 		l1_rig_turn(50);
 	assert_int_equal(status().rounds, 1);
 	assert_int_equal(keys("weir:n*"), 100);
@@ -278,7 +278,7 @@ static void test_ends_amid_a_round(void **)
 {
 	put_many("n", 300, 0);
 	sweep_start(100);
-	for (unsigned i = 0; i < 600 && count_of("EXISTS weir-meta:sweep") == 0; i++)
+	for (unsigned i = 0; i < 6000 && count_of("EXISTS weir-meta:sweep") == 0; i++)
 		l1_rig_turn(1);
 }
 

@@ -173,7 +173,7 @@ static void test_garbage(void **)
 
 static void await_reconnects(uint64_t wanted)
 {
-	for (unsigned i = 0; i < 100 && redis_rig_status(&rig).reconnects < wanted; i++)
+	for (unsigned i = 0; i < 1000 && redis_rig_status(&rig).reconnects < wanted; i++)
 		redis_rig_turn(&rig, 20);
 	assert_int_equal(redis_rig_status(&rig).reconnects, wanted);
 }

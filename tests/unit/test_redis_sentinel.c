@@ -32,7 +32,7 @@ static void sentinel_start(void)
 
 static void await_said(const struct redis_server *s, const char *command, const char *word)
 {
-	uint64_t end = clock_mono_ms() + 8000;
+	uint64_t end = clock_mono_ms() + 30000;
 	while (!strstr(redis_server_say(s, command), word)) {
 		if (clock_mono_ms() > end)
 			fail_msg("%s: no %s", command, word);
@@ -72,7 +72,7 @@ static void assert_server(uint16_t port)
 
 static void await_failover(unsigned ms)
 {
-	uint64_t end = clock_mono_ms() + ms;
+	uint64_t end = clock_mono_ms() + (ms > 30000 ? ms : 30000);
 	while (redis_rig_status(&rig).failovers == 0) {
 		if (clock_mono_ms() > end)
 			fail_msg("no failover seen");

@@ -64,7 +64,7 @@ static uint16_t view_of(unsigned group)
 	static struct view_wait w;
 	w.there = false;
 	assert_int_equal(loop_call(rig.loop, on_views, &w), 0);
-	for (unsigned i = 0; i < 2000 && !w.there; i++)
+	for (unsigned i = 0; i < 20000 && !w.there; i++)
 		usleep(1000);
 	assert_true(w.there);
 	return w.group[group].view;
@@ -166,7 +166,7 @@ static void reload(void)
 	static struct view_wait w;
 	w.there = false;
 	assert_int_equal(loop_call(rig.loop, reconfigure, &w), 0);
-	for (unsigned i = 0; i < 2000 && !w.there; i++)
+	for (unsigned i = 0; i < 20000 && !w.there; i++)
 		usleep(1000);
 	assert_true(w.there && w.rc == 0);
 }
@@ -200,7 +200,7 @@ static void test_changed_definition(void **)
 
 static void redis_await(void)
 {
-	for (unsigned i = 0; i < 500 && strcmp(status().l1.redis.state, "up") != 0; i++)
+	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
 		usleep(10000);
 	assert_string_equal(status().l1.redis.state, "up");
 }
@@ -241,7 +241,7 @@ static void expect_look(const char *text)
 	assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 	looked = (struct look_wait){0};
 	assert_int_equal(resolver_cache_get(rig.resolver, &name, 0, rig.loop, on_looked, NULL), 0);
-	for (unsigned i = 0; i < 2000 && !looked.there; i++)
+	for (unsigned i = 0; i < 20000 && !looked.there; i++)
 		usleep(1000);
 	assert_true(looked.there);
 	assert_int_equal(looked.views, 2);

@@ -22,7 +22,7 @@ static uint16_t next_id;
 
 static void await(_Atomic bool *there)
 {
-	for (unsigned i = 0; i < 5000 && !*there; i++)
+	for (unsigned i = 0; i < 50000 && !*there; i++)
 		usleep(1000);
 	assert_true(*there);
 }

@@ -117,7 +117,7 @@ static void call_wait(void (*fn)(void *))
 {
 	call.there = false;
 	assert_int_equal(loop_call(rig.loop, fn, NULL), 0);
-	for (unsigned i = 0; i < 2000 && !call.there; i++)
+	for (unsigned i = 0; i < 20000 && !call.there; i++)
 		usleep(1000);
 	assert_true(call.there);
 }
@@ -283,7 +283,7 @@ static void test_zone_leaves(void **)
 {
 	fake[1].delay_ms = 300;
 	ask_of(0, "slow.corp.example", DNS_TYPE_A, 1);
-	for (unsigned i = 0; i < 200 && fake[1].udp_queries == 0; i++)
+	for (unsigned i = 0; i < 2000 && fake[1].udp_queries == 0; i++)
 		usleep(1000);
 	rig.config.forward_count = 0;
 	rig.config.group_count = 0;
@@ -302,7 +302,7 @@ static void test_zone_leaves(void **)
 
 static void redis_await(void)
 {
-	for (unsigned i = 0; i < 500 && strcmp(status().l1.redis.state, "up") != 0; i++)
+	for (unsigned i = 0; i < 5000 && strcmp(status().l1.redis.state, "up") != 0; i++)
 		usleep(10000);
 	assert_string_equal(status().l1.redis.state, "up");
 }

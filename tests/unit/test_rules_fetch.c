@@ -249,7 +249,7 @@ static uint64_t start_ms(enum update_start how, unsigned timeout_s)
 	if (how == UPDATE_START_FAST)
 		assert_true(begun.called);
 	assert_int_equal(pthread_create(&env.service_thread, NULL, run_loop, env.service), 0);
-	for (unsigned i = 0; i < 1000 && !begun.called; i++)
+	for (unsigned i = 0; i < 10000 && !begun.called; i++)
 		usleep(10000);
 	assert_true(begun.called);
 	return begun.at_ms - from_ms;

@@ -173,7 +173,7 @@ static void test_upstream_ends_by_a_signal(void **)
 	signal(SIGTERM, SIG_DFL);
 	assert_true(pid > 0 && port > 0);
 	// Again and again, as the first may come before the child has put the handler away.
-	for (unsigned i = 0; i < 1000 && !ended; i++) {
+	for (unsigned i = 0; i < 10000 && !ended; i++) {
 		assert_int_equal(kill(pid, SIGTERM), 0);
 		nanosleep(&look, NULL);
 		ended = waitpid(pid, NULL, WNOHANG);

@@ -195,7 +195,7 @@ static void test_a_day(void **)
 			break;
 		usleep(2500);
 	}
-	usleep(300 * 1000);
+	usleep(1500 * 1000);
 	assert_int_equal(told, 0);
 	now_s += 86400;
 	await_told(1);

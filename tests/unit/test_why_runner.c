@@ -56,7 +56,7 @@ static int teardown(void **)
 
 static void turn_until(bool *done)
 {
-	for (unsigned i = 0; i < 1000 && !*done; i++) {
+	for (unsigned i = 0; i < 10000 && !*done; i++) {
 		(void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		usleep(1000);
 	}
