@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
+#include <weir/mem_plan.h>
 #include <weir/numa.h>
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -74,6 +75,8 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 	const struct config_runtime *run = &a->started->runtime;
 
 	int rc = shm_paths_init(&paths, run->directory, run->hugepages, why);
+	if (rc == 0)
+		rc = mem_plan_check(a->started, MEM_PLAN_CONTROLPLANE, &paths, why);
 	if (rc == 0)
 		rc = publisher_open(&a->publisher, &paths, a->started, why);
 	return rc;

@@ -27,6 +27,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/mem_plan.h>
 #include <weir/shm_lost.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, WHY_MAX = 512 };
@@ -409,6 +410,10 @@ int main(int argc, char **argv)
 	lock = lock_runtime(dp.paths.run);
 	if (lock < 0)
 		goto free_config;
+	if (mem_plan_check(dp.config, MEM_PLAN_DATAPLANE, &dp.paths, why) < 0) {
+		log_error("%s", why);
+		goto unlock;
+	}
 	if (steering_prepare(&dp.steering, &dp.config->dataplane, dp.paths.run, why)) {
 		log_error("%s", why);
 		goto unlock;

@@ -35,12 +35,29 @@ check "the longer list is what grew" grew \
 	'[.changes[] | select(.what == "table" and .name == "names" and .change > 500000)] | length == 1'
 check "a name that is no name" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem snapshot ../x' "$WEIR_BUILD/tools/ctl/weirctl"
 check "one that is not there" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem diff never' "$WEIR_BUILD/tools/ctl/weirctl"
+# Every cap that this load can fill: names that nobody answers, more than limits.inflight of them, then more than L0 holds.
+seq -f 'dead.f%.0f.test A' 6000 >$tmp/silent && client dnsperf -s $service -d $tmp/silent -l 3 -Q 4000 -q 6000 -t 1 >/dev/null
+seq -f 'ok-300.g%.0f.test A' 6000 >$tmp/names && client dnsperf -s $service -d $tmp/names -l 3 -q 500 -t 1 >/dev/null
+anon() { awk '/^(RssAnon|HugetlbPages)/ { kib += $2 } END { print kib * 1024 }' /proc/$(pid $1)/status; }
+within() { # PROCESS: its own memory is within its part of the bill
+	weirctl --json mem plan | jq -e --argjson is "$(anon $1)" ".$1 > \$is"
+}
+check "the bill holds what the control plane took" within controlplane
+check "the bill holds what the data plane took" within dataplane
+regions=$(du -sb --apparent-size /run/weir/lab /dev/shm 2>/dev/null | awk '{ sum += $1 } END { print sum }')
+check "and both with all regions" sh -c '"$0" -c /run/weir/lab/weir.yaml --json mem plan | jq -e ".total > $1"' \
+	"$WEIR_BUILD/tools/ctl/weirctl" $(($(anon controlplane) + $(anon dataplane) + regions))
 check "the plan holds what both processes have" sh -c \
 	'"$0" -c /run/weir/lab/weir.yaml --json mem plan | jq -e --argjson rss "$(jq .process.rss '$tmp/mem.json')" ".fits and .total > \$rss"' \
 	"$WEIR_BUILD/tools/ctl/weirctl"
 sed 's/l0_mb: *[0-9]*/l0_mb: 1048576/' /run/weir/lab/weir.yaml >$tmp/huge.yaml
 grep -q 1048576 $tmp/huge.yaml || sed 's/^cache: *{/cache: {l0_mb: 1048576, /; t; s/^cache:$/cache:\n  l0_mb: 1048576/' /run/weir/lab/weir.yaml >$tmp/huge.yaml
 check "what has no room is refused" sh -c '! "$0" mem plan "$1"' "$WEIR_BUILD/tools/ctl/weirctl" $tmp/huge.yaml
+printf '%s\n' "runtime: {directory: $tmp/huge, hugepages: \"off\"}" 'cache: {l0_mb: 1048576}' 'upstreams: {servers: [{address: 198.18.0.1}]}' dataplane: \
+	'  ports: [{device: net_null0}]' '  service_addresses: [198.18.0.53]' '  worker_lcores: [1]' '  memory_mb: 1048576' >$tmp/other.yaml
+refuses() { ! "$WEIR_BUILD/$1" -c $tmp/other.yaml >$tmp/refused 2>&1 && grep -q 'weirctl mem plan' $tmp/refused; }
+check "a control plane that has no room does not start" refuses controlplane/weir-controlplane
+check "nor does a data plane" refuses dataplane/weir-dataplane
 asks() { while :; do "$lab" exec kdig +timeout=1 +retry=0 @$service ok-300.k$((i++)).test A; done; }
 printf '#!/bin/bash\ni=0\nlab=%q service=%s\n%s\nasks\n' "$lab" $service "$(declare -f asks)" >$tmp/load.sh
 check "three points: no leak" "$root/tools/memtest" --seconds 2 --idle 2 --limit 4096 -- bash $tmp/load.sh

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <weir/config.h>
+#include <weir/log.h>
+#include <weir/mem_plan.h>
+#include <weir/shm_abi.h>
+#include <weir/shm_region.h>
+
+// What one thing takes at most. tests/smoke/memory_test.sh holds the sums against what is there.
+enum {
+	MIB = 1 << 20,
+	L0_UNIT = 32,
+	PRIVATE_OF_UNIT = 5, // the writer's own
+	MARK_OF_UNIT = 1,    // for each worker
+	OF_QUESTION = 1536,  // in flight, with its buckets
+	WAITERS = 65536,
+	OF_WAITER = 160,
+	OF_CONNECTION = 1024, // with its client
+	SOCKETS = 65536,      // of a set of servers
+	SOCKETS_IDLE = 2048,  // of a server
+	LEGS = 4,             // of a question: one socket each
+	OF_SOCKET = 256,
+	OF_SERVERS = 80 << 10, // a set of them
+	LOG_BATCHES = 64,
+	OF_LOG_BATCH = 640 << 10,
+	LOG_FIXED = 24 * MIB,     // the query store's caches, top lists, readers, outputs
+	CLICKHOUSE = 80 * MIB,    // the chunk, packed, in the outbox, being sent
+	REDIS_FIXED = 8 * MIB,    // calls, looks, blocks of replies
+	CONTROL_FIXED = 64 * MIB, // code, stacks, tables of fixed size, histories, one API request
+	DATAPLANE_FIXED = 48 * MIB, // code of DPDK, stacks, drivers' own
+	OF_WORKER = 2 * MIB,        // its buckets and watched frames
+};
+
+static void charge(
+	struct mem_plan *p, enum mem_plan_of of, const char *what, const char *by, uint64_t bytes)
+{
+	p->line[p->count++] = (struct mem_plan_line){what, by, of, bytes};
+	p->of[of] += bytes;
+	p->total += bytes;
+}
+
+static uint64_t sockets_of(const struct config *c, unsigned servers)
+{
+	uint64_t most = (uint64_t)c->limits.inflight * LEGS + (uint64_t)servers * SOCKETS_IDLE;
+	return OF_SERVERS + (most < SOCKETS ? most : SOCKETS) * OF_SOCKET;
+}
+
+// Questions are everyone's or some set's: the sockets of those under way are counted once.
+static uint64_t upstreams_of(const struct config *c)
+{
+	uint64_t sum = sockets_of(c, c->upstreams.count);
+	for (unsigned i = 0; i < c->forward_count; i++)
+		sum += OF_SERVERS
+		       + (uint64_t)c->forwards[i].server_count * SOCKETS_IDLE * OF_SOCKET;
+	for (unsigned i = 0; i < c->group_count; i++)
+		sum += c->groups[i].upstream_count ? OF_SERVERS
+							     + (uint64_t)c->groups[i].upstream_count
+								       * SOCKETS_IDLE * OF_SOCKET
+						   : 0;
+	return sum;
+}
+
+static void charge_dataplane(struct mem_plan *p, const struct config *c)
+{
+	uint64_t workers = c->dataplane.worker_count;
+	uint64_t marks = (uint64_t)c->cache.l0_mb * MIB / L0_UNIT * MARK_OF_UNIT;
+	uint64_t lane =
+		LANE_MISS_RING
+		+ (uint64_t)(LANE_MISS_UNITS + LANE_ANSWER_UNITS + LANE_LOG_UNITS) * RING_UNIT;
+
+	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks);
+	charge(p, MEM_PLAN_DATAPLANE, "lanes", "each worker", workers * lane);
+	charge(p, MEM_PLAN_DATAPLANE, "packet buffers, drivers", "dataplane.memory_mb",
+		(uint64_t)c->dataplane.memory_mb * MIB);
+	charge(p, MEM_PLAN_DATAPLANE, "data plane itself", "each worker",
+		DATAPLANE_FIXED + workers * OF_WORKER);
+}
+
+static void charge_log(struct mem_plan *p, const struct config *c)
+{
+	if (!c->query_log.enabled)
+		return;
+	charge(p, MEM_PLAN_CONTROLPLANE, "query log", "query_log.enabled",
+		LOG_FIXED + (uint64_t)LOG_BATCHES * OF_LOG_BATCH);
+	if (c->query_log.clickhouse.url[0])
+		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE);
+}
+
+void mem_plan_make(struct mem_plan *p, const struct config *c)
+{
+	uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB;
+
+	*p = (struct mem_plan){.count = 0};
+	charge(p, MEM_PLAN_CONTROLPLANE, "l0", "cache.l0_mb", l0);
+	charge(p, MEM_PLAN_CONTROLPLANE, "l0, the writer's", "cache.l0_mb",
+		l0 / L0_UNIT * PRIVATE_OF_UNIT);
+	charge(p, MEM_PLAN_CONTROLPLANE, "questions, waiters", "limits.inflight",
+		(uint64_t)c->limits.inflight * OF_QUESTION + (uint64_t)WAITERS * OF_WAITER);
+	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
+		upstreams_of(c));
+	if (c->redis.mode != REDIS_MODE_OFF)
+		charge(p, MEM_PLAN_CONTROLPLANE, "Redis", "redis.buffer_kb",
+			REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11));
+	if (c->tcp.enabled) {
+		charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
+			(uint64_t)c->tcp.connections * OF_CONNECTION);
+		charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
+			(uint64_t)c->tcp.buffer_kb << 10);
+	}
+	charge_log(p, c);
+	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED);
+	charge_dataplane(p, c);
+}
+
+static bool number_read(const char *path, uint64_t *out)
+{
+	unsigned long long n;
+	FILE *f = fopen(path, "re");
+	bool good = f && fscanf(f, "%llu", &n) == 1;
+	if (f)
+		fclose(f);
+	if (good)
+		*out = n;
+	return good;
+}
+
+// The least that is left to a limit from our cgroup up to the root.
+static uint64_t group_room(void)
+{
+	char line[512], path[600], file[640];
+	uint64_t least = UINT64_MAX, max, now;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	bool found = false;
+	while (f && !found && fgets(line, sizeof line, f))
+		found = strncmp(line, "0::", 3) == 0;
+	if (f)
+		fclose(f);
+	if (!found)
+		return UINT64_MAX;
+	line[strcspn(line, "\n")] = '\0';
+	snprintf(path, sizeof path, "/sys/fs/cgroup%s", line + 3);
+	while (strlen(path) > strlen("/sys/fs/cgroup")) {
+		snprintf(file, sizeof file, "%s/memory.max", path);
+		bool limited = number_read(file, &max);
+		snprintf(file, sizeof file, "%s/memory.current", path);
+		if (limited && number_read(file, &now)) {
+			uint64_t left = max > now ? max - now : 0;
+			least = left < least ? left : least;
+		}
+		*strrchr(path, '/') = '\0';
+	}
+	return least;
+}
+
+void mem_room_read(struct mem_room *out)
+{
+	unsigned long long n, pages = 0, page = 0;
+	char line[128];
+	*out = (struct mem_room){.available = UINT64_MAX, .group = group_room()};
+	FILE *f = fopen("/proc/meminfo", "re");
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &n) == 1)
+			out->available = n << 10;
+		else if (sscanf(line, "HugePages_Free: %llu", &n) == 1)
+			pages = n;
+		else if (sscanf(line, "Hugepagesize: %llu kB", &n) == 1)
+			page = n;
+	}
+	if (f)
+		fclose(f);
+	out->huge = (pages * page) << 10;
+}
+
+uint64_t mem_room_all(const struct mem_room *r)
+{
+	uint64_t all = r->available > UINT64_MAX - r->huge ? UINT64_MAX : r->available + r->huge;
+	return all < r->group ? all : r->group;
+}
+
+// Octets of regions of a process that are there from a life before, and will be used or replaced.
+static uint64_t regions_there(const char *folder, enum mem_plan_of of)
+{
+	static const char *const dataplane[] = {"lane.", "marks.", "stats"};
+	uint64_t sum = 0;
+	DIR *d = *folder ? opendir(folder) : NULL;
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		struct stat s;
+		bool theirs = false;
+		for (unsigned i = 0; i < ARRAY_LEN(dataplane); i++)
+			theirs |= strncmp(e->d_name, dataplane[i], strlen(dataplane[i])) == 0;
+		if (theirs == (of == MEM_PLAN_DATAPLANE)
+			&& fstatat(dirfd(d), e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0
+			&& S_ISREG(s.st_mode))
+			sum += (uint64_t)s.st_size;
+	}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+int mem_plan_check(const struct config *c, enum mem_plan_of of, const struct shm_paths *paths,
+	char why[MEM_PLAN_WHY_MAX])
+{
+	struct mem_plan p;
+	struct mem_room room;
+	const char *check = getenv("WEIR_MEMORY_CHECK");
+
+	mem_plan_make(&p, c);
+	mem_room_read(&room);
+	uint64_t there = regions_there(paths->mem, of), has = mem_room_all(&room);
+	if (strcmp(paths->mem, paths->huge) != 0)
+		there += regions_there(paths->huge, of);
+	uint64_t needs = p.of[of] > there ? p.of[of] - there : 0;
+	if (needs <= has)
+		return 0;
+	snprintf(why, MEM_PLAN_WHY_MAX,
+		"memory: %llu MiB may be needed and %llu MiB can be had (weirctl mem plan shows "
+		"the "
+		"bill; WEIR_MEMORY_CHECK=off in the environment starts all the same)",
+		(unsigned long long)(needs >> 20), (unsigned long long)(has >> 20));
+	if (!check || strcmp(check, "off") != 0)
+		return -ENOMEM;
+	log_warning("%s", why);
+	return 0;
+}
