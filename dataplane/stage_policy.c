@@ -66,7 +66,7 @@ static bool over_limit(struct batch *b, struct packet *p)
 	return false;
 }
 
-static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint32_t at[4])
+static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, struct limit_places at)
 {
 	const struct policy_reader *r = &b->tables->policy;
 	switch (policy_access_of(leaf)) {
@@ -83,24 +83,52 @@ static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, const uint
 	}
 }
 
-// All buckets are on their way before the first is looked into.
-static void by_access(struct batch *b, const uint8_t leaf[])
+static void one_by_one(struct batch *b, const uint8_t leaf[], const struct limit_places at[])
 {
-	uint32_t at[WORKER_BATCH][4];
 	unsigned kept = 0;
 	for (unsigned i = 0; i < b->count; i++) {
-		const struct packet *p = b->pkt[i];
-		if (policy_access_of(leaf[i]) != POLICY_ASK_LIMITED)
-			continue;
-		limit_places(b->w->limit, p->ip_version, packet_source(p), at[i]);
-		limit_prefetch(b->w->limit, at[i]);
-	}
-	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(may_ask(b, p, leaf[i], at[i])))
+		if (likely_(may_ask(b, p, leaf[i], *at)))
 			b->pkt[kept++] = p;
+		at += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
 	}
 	b->count = kept;
+}
+
+// Where the buckets of the limited clients are; how many of those there are.
+static unsigned find_buckets(const struct batch *b, const uint8_t leaf[], struct limit_places at[])
+{
+	const struct limit_table *t = b->w->limit;
+	uint64_t word[WORKER_BATCH];
+	unsigned limited = 0;
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct packet *p = b->pkt[i];
+		word[limited] = limit_word(t, p->ip_version, packet_source(p));
+		limited += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
+	}
+	for (unsigned i = 0; i < limited; i++) {
+		at[i] = limit_places(t, word[i]);
+		limit_prefetch(t, at[i]);
+	}
+	return limited;
+}
+
+// All buckets are on their way before the first is looked into. Where each has as many left as the
+// batch has packets, it does not matter whose they are, and they are counted without looking.
+static void by_access(struct batch *b, const uint8_t leaf[], unsigned all)
+{
+	struct limit_table *t = b->w->limit;
+	struct limit_places at[WORKER_BATCH + 1];
+	unsigned limited = find_buckets(b, leaf, at);
+	int32_t lacks = 0;
+	for (unsigned i = 0; i < limited; i++)
+		lacks |= limit_short(t, at[i], WORKER_BATCH);
+	if (unlikely_(lacks < 0 || policy_access_of(all) == POLICY_DENIED)) {
+		one_by_one(b, leaf, at);
+		return;
+	}
+	for (unsigned i = 0; i < limited; i++)
+		limit_count(t, at[i], 1);
 }
 
 // The leaf of each client by all that there is to look at, in the same steps for all.
@@ -161,5 +189,5 @@ void stage_policy(struct batch *b)
 		by_group(b, leaf);
 	// Where nobody is limited or denied, leaves have none of those bits.
 	if (t->has_access && unlikely_(all >> POLICY_ACCESS_SHIFT))
-		by_access(b, leaf);
+		by_access(b, leaf, all);
 }

@@ -8,17 +8,20 @@
 // all workers counted since, takes it from the bucket, fills the bucket by the time that passed,
 // and tells each worker how far it may count until the next look. So no worker waits for or writes
 // to a line of another; a client that comes through several workers at once may get at most a burst
-// more from each, which its bucket then owes. A bucket is two cells, at places that a keyed hash
-// chooses (a count-min sketch of two rows: Cormode, Muthukrishnan 2005): a client is over its limit
-// only if both are, so whoever shares one cell with a flood is let through. Nothing is stored of
-// who a client is, nothing is evicted, and a flood from any number of addresses changes no size.
+// more from each, which its bucket then owes. A bucket is two cells of one cache line, that a keyed
+// hash chooses (a count-min sketch of two rows, Cormode and Muthukrishnan 2005, in blocks of a line
+// as Putze, Sanders and Singler 2007 have it for bloom filters): a client is over its limit only if
+// both are, so whoever shares one cell with a flood is let through. Beside n addresses that are
+// over theirs a client is taken for one with probability (n/32768)^2 + n/131072, beside n networks
+// with (n/8192)^2 + n/32768. Nothing is stored of who a client is, nothing is evicted, and a flood
+// from any number of addresses changes no size.
 //
 // A long reply takes from the same buckets as if more had been asked (policy_limit.reply_octets),
 // so both are bounded by one count: queries by the rate, octets by the rate times those of one
 // query.
 //
 // 640 KiB a worker, as much beside it and 320 KiB more a worker for the main lcore. A query of a
-// limited client touches four lines; the look costs the main lcore nothing while no limited client
+// limited client touches two lines; the look costs the main lcore nothing while no limited client
 // asks, and 80,000 cells a worker when all of them do, but never more than those of four workers:
 // with 32 of them, and a flood that reaches all cells, each cell's turn comes every 80 ms, and what
 // passed since then counts.
@@ -31,11 +34,12 @@
 #include <stdatomic.h>
 
 enum {
-	LIMIT_ROWS = 2,
-	LIMIT_ADDRESS_CELLS = 1 << 15, // of each row
-	LIMIT_NETWORK_CELLS = 1 << 13,
-	LIMIT_CELLS = LIMIT_ROWS * (LIMIT_ADDRESS_CELLS + LIMIT_NETWORK_CELLS),
-	LIMIT_NETWORKS_FROM = LIMIT_ROWS * LIMIT_ADDRESS_CELLS,
+	LIMIT_LINE = 8, // cells of a cache line
+	LIMIT_HALF = LIMIT_LINE / 2,
+	LIMIT_ADDRESS_LINES = 1 << 13,
+	LIMIT_NETWORK_LINES = 1 << 11,
+	LIMIT_NETWORKS_FROM = LIMIT_LINE * LIMIT_ADDRESS_LINES, // cells
+	LIMIT_CELLS = LIMIT_NETWORKS_FROM + LIMIT_LINE * LIMIT_NETWORK_LINES,
 	LIMIT_BLOCK = 64, // cells that are looked at together
 	LIMIT_BLOCKS = LIMIT_CELLS / LIMIT_BLOCK,
 };
@@ -44,6 +48,7 @@ struct limit_cell {
 	_Atomic uint32_t count; // let through; the worker
 	_Atomic uint32_t until; // as far as it may count; the main lcore
 };
+static_assert(LIMIT_LINE * sizeof(struct limit_cell) == CACHE_LINE);
 
 // Of one worker.
 struct limit_table {
@@ -52,6 +57,15 @@ struct limit_table {
 		dirty[LIMIT_BLOCKS]; // counted in; set by the worker, cleared by the main lcore
 	alignas(CACHE_LINE) struct keyhash_secret secret; // constant
 	uint32_t over; // queries over the limit, for every how many-th; the worker
+};
+
+// The cells of a bucket, in one line.
+struct limit_bucket {
+	uint32_t first, second;
+};
+
+struct limit_places {
+	struct limit_bucket address, network;
 };
 
 struct limiter;
@@ -67,76 +81,99 @@ void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t 
 // Cells whose buckets were empty at the last look, of addresses and of networks.
 unsigned limiter_empty(const struct limiter *l);
 
-ATTR_INLINE bool limit_cell_left(const struct limit_cell *c)
+// How often the worker may count in this cell until the next look.
+ATTR_INLINE int32_t limit_cell_left(const struct limit_cell *c)
 {
 	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
 	uint32_t until = atomic_load_explicit(&c->until, memory_order_relaxed);
-	return (int32_t)(until - count) > 0;
+	return (int32_t)(until - count);
 }
 
-ATTR_INLINE void limit_cell_add(struct limit_table *t, uint32_t at, uint32_t n)
+ATTR_INLINE void limit_cell_add(struct limit_cell *c, uint32_t n)
 {
-	struct limit_cell *c = &t->cell[at];
-	_Atomic uint8_t *dirty = &t->dirty[at / LIMIT_BLOCK];
 	atomic_store_explicit(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + n,
 		memory_order_relaxed);
-	if (!atomic_load_explicit(dirty, memory_order_relaxed))
-		atomic_store_explicit(dirty, 1, memory_order_release);
 }
 
-ATTR_INLINE void limit_cell_count(struct limit_table *t, uint32_t at)
+// In both cells of a bucket.
+ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at, uint32_t n)
 {
-	limit_cell_add(t, at, 1);
+	limit_cell_add(&t->cell[at.first], n);
+	limit_cell_add(&t->cell[at.second], n);
+	atomic_store_explicit(&t->dirty[at.first / LIMIT_BLOCK], 1, memory_order_release);
 }
 
-// Where the two buckets of a client are: two cells of its address, two of its network.
-ATTR_INLINE void limit_places(
-	const struct limit_table *t, unsigned version, const uint8_t *ip, uint32_t at[4])
+// Negative if neither cell has `n` left.
+ATTR_INLINE int32_t limit_bucket_short(
+	const struct limit_table *t, struct limit_bucket at, int32_t n)
 {
-	uint64_t address, network;
-	if (version == 4) {
-		address = get_u32(ip);
-		network = address >> 8 | UINT64_C(1) << 62;
-	} else {
-		memcpy(&address, ip, sizeof address);
-		address = be64toh(address);
-		network = address >> 8 | UINT64_C(1) << 63;
-	}
-	uint64_t a = keyhash_fold(
-		address ^ keyhash_key(&t->secret, 0), keyhash_key(&t->secret, 1) ^ version);
-	uint64_t n = keyhash_fold(
-		network ^ keyhash_key(&t->secret, 2), keyhash_key(&t->secret, 3) ^ version);
-	at[0] = (uint32_t)a % LIMIT_ADDRESS_CELLS;
-	at[1] = LIMIT_ADDRESS_CELLS + (uint32_t)(a >> 32) % LIMIT_ADDRESS_CELLS;
-	at[2] = LIMIT_NETWORKS_FROM + (uint32_t)n % LIMIT_NETWORK_CELLS;
-	at[3] = LIMIT_NETWORKS_FROM + LIMIT_NETWORK_CELLS
-		+ (uint32_t)(n >> 32) % LIMIT_NETWORK_CELLS;
+	return (limit_cell_left(&t->cell[at.first]) - n)
+	       & (limit_cell_left(&t->cell[at.second]) - n);
 }
 
-// For limit_take_at, some packets later.
-ATTR_INLINE void limit_prefetch(const struct limit_table *t, const uint32_t at[4])
+// A line of `lines` from `from` on, and one cell of each of its halves.
+ATTR_INLINE struct limit_bucket limit_bucket_at(uint64_t hash, uint32_t from, uint32_t lines)
 {
-	for (unsigned i = 0; i < 4; i++)
-		__builtin_prefetch(&t->cell[at[i]], 1);
+	uint32_t line = from + (uint32_t)hash % lines * LIMIT_LINE;
+	return (struct limit_bucket){line + (uint32_t)(hash >> 32) % LIMIT_HALF,
+		line + LIMIT_HALF + (uint32_t)(hash >> 48) % LIMIT_HALF};
+}
+
+// What is limited together. `ip`: 4 or 16 octets as in the packet. An IPv4 address is put where
+// nobody knows which IPv6 prefix is the same.
+ATTR_INLINE uint64_t limit_word(const struct limit_table *t, unsigned version, const uint8_t *ip)
+{
+	uint64_t prefix;
+	if (version == 4)
+		return get_u32(ip) ^ keyhash_key(&t->secret, 4);
+	memcpy(&prefix, ip, sizeof prefix);
+	return be64toh(prefix);
+}
+
+// Where the buckets of a client are, by its limit_word; the next shorter octet is its network.
+ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64_t word)
+{
+	uint64_t a = keyhash_fold(word ^ keyhash_key(&t->secret, 0), keyhash_key(&t->secret, 1));
+	uint64_t n =
+		keyhash_fold(word >> 8 ^ keyhash_key(&t->secret, 2), keyhash_key(&t->secret, 3));
+	return (struct limit_places){limit_bucket_at(a, 0, LIMIT_ADDRESS_LINES),
+		limit_bucket_at(n, LIMIT_NETWORKS_FROM, LIMIT_NETWORK_LINES)};
+}
+
+// For what follows, some packets later.
+ATTR_INLINE void limit_prefetch(const struct limit_table *t, struct limit_places at)
+{
+	__builtin_prefetch(&t->cell[at.address.first], 1);
+	__builtin_prefetch(&t->cell[at.network.first], 1);
+}
+
+// Negative if a client whose buckets are there may not ask `n` times more; summed up by |, whether
+// each of several may.
+ATTR_INLINE int32_t limit_short(const struct limit_table *t, struct limit_places at, int32_t n)
+{
+	return limit_bucket_short(t, at.address, n) | limit_bucket_short(t, at.network, n);
+}
+
+// One query of this client, or what is worth `n`. The table's worker alone.
+ATTR_INLINE void limit_count(struct limit_table *t, struct limit_places at, uint32_t n)
+{
+	limit_bucket_add(t, at.address, n);
+	limit_bucket_add(t, at.network, n);
 }
 
 // May this client, whose buckets are there, ask once more? Then it is counted. The table's worker
 // alone.
-ATTR_INLINE bool limit_take_at(struct limit_table *t, const uint32_t at[4])
+ATTR_INLINE bool limit_take_at(struct limit_table *t, struct limit_places at)
 {
-	bool left = (limit_cell_left(&t->cell[at[0]]) || limit_cell_left(&t->cell[at[1]]))
-		    && (limit_cell_left(&t->cell[at[2]]) || limit_cell_left(&t->cell[at[3]]));
-	for (unsigned i = 0; left && i < 4; i++)
-		limit_cell_count(t, at[i]);
+	bool left = limit_short(t, at, 1) >= 0;
+	if (left)
+		limit_count(t, at, 1);
 	return left;
 }
 
-// `ip`: 4 or 16 octets as in the packet.
 ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8_t *ip)
 {
-	uint32_t at[4];
-	limit_places(t, version, ip, at);
-	return limit_take_at(t, at);
+	return limit_take_at(t, limit_places(t, limit_word(t, version, ip)));
 }
 
 // What a reply of `len` octets takes beside the query's own, with so many octets a query (not 0).
@@ -150,10 +187,7 @@ ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
 ATTR_INLINE void limit_take_more(
 	struct limit_table *t, unsigned version, const uint8_t *ip, uint32_t more)
 {
-	uint32_t at[4];
-	limit_places(t, version, ip, at);
-	for (unsigned i = 0; i < 4; i++)
-		limit_cell_add(t, at[i], more);
+	limit_count(t, limit_places(t, limit_word(t, version, ip)), more);
 }
 
 // Of a query over the limit: is it one that is told so?
