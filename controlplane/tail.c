@@ -12,6 +12,7 @@ struct reader {
 	char *buffer; // NULL: nobody
 	size_t used;
 	uint64_t missed; // since `used` was 0
+	uint64_t joined; // which one it is of all that ever were
 	struct tail_filter filter;
 };
 
@@ -56,40 +57,95 @@ static bool passes(const struct tail_filter *f, const struct querylog_row *row)
 	return !f->name[0] || query_name_below(row->qname.at, f->name);
 }
 
-// Behind a row that was left out none is given until the reader has been told.
-static bool row_give(struct reader *r, const struct querylog_row *row, const char *box)
+// A reader as it was when a batch came: rows are looked at and written down without the lock.
+struct look {
+	bool is_there, is_full; // full: what comes behind a row left out is left out too
+	uint64_t joined, missed;
+	struct tail_filter filter;
+};
+
+static bool looks_take(struct tail *t, struct look look[TAIL_READERS_MAX])
 {
-	char line[ROW_LINE_MAX];
-	size_t len = r->missed ? 0 : row_to_json(row, box, line, sizeof line);
-	if (len == 0 || len > TAIL_BUFFER_MAX - r->used) {
-		r->missed++;
-		return false;
+	bool any = false;
+	pthread_mutex_lock(&t->lock);
+	for (unsigned i = 0; i < TAIL_READERS_MAX; i++) {
+		const struct reader *r = &t->reader[i];
+		look[i].is_there = r->buffer != NULL;
+		if (!r->buffer)
+			continue;
+		any = true;
+		look[i].is_full = false;
+		look[i].joined = r->joined;
+		look[i].missed = 0;
+		look[i].filter = r->filter;
 	}
-	memcpy(r->buffer + r->used, line, len);
-	r->used += len;
-	return true;
+	pthread_mutex_unlock(&t->lock);
+	return any;
 }
 
-static void batch_give(struct tail *t, struct reader *r, const struct querylog_batch *b)
+static bool is_same(const struct reader *r, const struct look *l)
 {
-	for (unsigned i = 0; i < b->count; i++) {
-		if (!passes(&r->filter, &b->row[i]))
-			continue;
-		if (row_give(r, &b->row[i], b->box))
-			t->counts.rows++;
-		else
-			t->counts.missed++;
+	return r->buffer && r->joined == l->joined;
+}
+
+static void line_give(
+	struct tail *t, struct reader *r, struct look *l, const char *line, size_t len)
+{
+	pthread_mutex_lock(&t->lock);
+	if (!is_same(r, l)) {
+		l->is_there = false;
+	} else if (r->missed || len == 0 || len > TAIL_BUFFER_MAX - r->used) {
+		l->is_full = true;
+		l->missed++;
+	} else {
+		memcpy(r->buffer + r->used, line, len);
+		r->used += len;
+		t->counts.rows++;
 	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void row_give(struct tail *t, struct look look[TAIL_READERS_MAX],
+	const struct querylog_row *row, const char *box)
+{
+	char line[ROW_LINE_MAX];
+	size_t len = 0;
+	bool is_made = false;
+	for (unsigned i = 0; i < TAIL_READERS_MAX; i++) {
+		if (!look[i].is_there || !passes(&look[i].filter, row))
+			continue;
+		if (look[i].is_full) {
+			look[i].missed++;
+			continue;
+		}
+		if (!is_made)
+			len = row_to_json(row, box, line, sizeof line);
+		is_made = true;
+		line_give(t, &t->reader[i], &look[i], line, len);
+	}
+}
+
+static void looks_settle(struct tail *t, const struct look look[TAIL_READERS_MAX])
+{
+	pthread_mutex_lock(&t->lock);
+	for (unsigned i = 0; i < TAIL_READERS_MAX; i++) {
+		if (!look[i].is_there || !is_same(&t->reader[i], &look[i]))
+			continue;
+		t->reader[i].missed += look[i].missed;
+		t->counts.missed += look[i].missed;
+	}
+	pthread_mutex_unlock(&t->lock);
 }
 
 static bool on_take(void *arg, const struct querylog_batch *b)
 {
 	struct tail *t = arg;
-	pthread_mutex_lock(&t->lock);
-	for (unsigned i = 0; i < TAIL_READERS_MAX; i++)
-		if (t->reader[i].buffer)
-			batch_give(t, &t->reader[i], b);
-	pthread_mutex_unlock(&t->lock);
+	struct look look[TAIL_READERS_MAX];
+	if (!looks_take(t, look))
+		return true;
+	for (unsigned i = 0; i < b->count; i++)
+		row_give(t, look, &b->row[i], b->box);
+	looks_settle(t, look);
 	return true;
 }
 
@@ -114,8 +170,9 @@ int tail_join(struct tail *t, const struct tail_filter *f, unsigned *reader)
 	pthread_mutex_lock(&t->lock);
 	int place = place_find(t);
 	if (place >= 0) {
-		t->reader[place] = (struct reader){.buffer = buffer, .filter = *f};
 		t->counts.joined++;
+		t->reader[place] =
+			(struct reader){.buffer = buffer, .filter = *f, .joined = t->counts.joined};
 		t->counts.readers++;
 		*reader = (unsigned)place;
 	} else {

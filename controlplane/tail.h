@@ -9,8 +9,8 @@
 // log thread never waits. A reader that takes nothing at all is cut by whoever serves it
 // (api_log_tail.c), which tail_leave counts.
 //
-// The sink runs on the log thread; the rest on one other thread. One lock, held for a batch or for
-// the copy of one buffer.
+// The sink runs on the log thread; the rest on one other thread. One lock, held for the copy of
+// a line, of a buffer or of the filters, never while rows are looked at or written down.
 
 #include "query_search.h"
 #include "querylog.h"
