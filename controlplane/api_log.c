@@ -33,9 +33,9 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		struct json_node *n = json_out_object(o, list, NULL);
 		json_out_text(o, n, "name", s.name);
 		json_out_text(o, n, "target", s.target);
-		json_out_text(o, n, "state", s.failing ? "failing" : "up");
+		json_out_text(o, n, "state", s.failing || s.is_ill ? "failing" : "up");
 		json_out_text(o, n, "why", s.why);
-		json_out_count(o, n, "retry_in_ms", s.failing ? s.retry_in_ms : 0);
+		json_out_count(o, n, "retry_in_ms", s.failing || s.is_ill ? s.retry_in_ms : 0);
 		json_out_count(o, n, "written", s.written);
 		json_out_count(o, n, "lost", s.lost);
 		json_out_count(o, n, "bytes", s.bytes);

@@ -39,13 +39,14 @@ struct querylog_sink sink_thread_sink(struct sink_thread *t);
 const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t);
 
 // What a sink says of itself; any thread reads it, the sink's own thread changes it by
-// sink_thread_show. While `failing` no batch is taken.
+// sink_thread_show. While `failing` no batch is taken; a sink that goes on taking although what it
+// took last could not be told `is_ill`.
 struct sink_status {
 	const char *name;
 	char target[SINK_TARGET_MAX]; // where it writes, without secrets
-	bool failing;
+	bool failing, is_ill;
 	char why[SINK_WHY_MAX]; // of the last failure, "" without one
-	uint64_t retry_in_ms;   // while failing, of the last failure
+	uint64_t retry_in_ms;   // while failing or ill, of the last failure
 	uint64_t written;       // rows, or messages of a webhook
 	uint64_t lost;          // likewise: taken and not written
 	uint64_t bytes;

@@ -27,6 +27,7 @@ struct target {
 	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
 	uint64_t last_ms;
 	struct sink_retry retry;
+	char why[SINK_WHY_MAX]; // of the last failure, "" without one
 };
 
 struct webhook {
@@ -144,7 +145,7 @@ static bool send_text(struct webhook *w, struct target *t, const char *text, uin
 	t->last_ms = now_ms;
 	if (rc == 0 && reply.status / 100 == 2) {
 		t->retry = (struct sink_retry){0};
-		w->now.why[0] = '\0';
+		t->why[0] = '\0';
 		w->now.written++;
 		w->now.bytes += request.len;
 		return true;
@@ -152,12 +153,12 @@ static bool send_text(struct webhook *w, struct target *t, const char *text, uin
 	sink_retry_failed(&t->retry, clock_mono_ms());
 	w->now.failures++;
 	if (rc < 0)
-		snprintf(w->now.why, sizeof w->now.why, "%.60s: %.90s", t->shown,
+		snprintf(t->why, sizeof t->why, "%.60s: %.90s", t->shown,
 			reply.why[0] ? reply.why : strerror(-rc));
 	else
-		snprintf(w->now.why, sizeof w->now.why, "%.60s: HTTP %u", t->shown, reply.status);
-	log_warning("webhook: %s; next try in %llu ms", w->now.why,
-		(unsigned long long)t->retry.wait_ms);
+		snprintf(t->why, sizeof t->why, "%.60s: HTTP %u", t->shown, reply.status);
+	log_warning(
+		"webhook: %s; next try in %llu ms", t->why, (unsigned long long)t->retry.wait_ms);
 	return false;
 }
 
@@ -182,6 +183,21 @@ static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms)
 	t->summary = NULL;
 }
 
+// Of the targets that fail the one that is tried next speaks for all.
+static void show(struct webhook *w, uint64_t now_ms)
+{
+	const struct target *next = NULL;
+	for (unsigned i = 0; i < w->settings.count; i++) {
+		const struct target *t = &w->target[i];
+		if (t->retry.wait_ms && (!next || t->retry.at_ms < next->retry.at_ms))
+			next = t;
+	}
+	w->now.is_ill = next != NULL;
+	snprintf(w->now.why, sizeof w->now.why, "%s", next ? next->why : "");
+	w->now.retry_in_ms = next && next->retry.at_ms > now_ms ? next->retry.at_ms - now_ms : 0;
+	sink_thread_show(w->thread, &w->now);
+}
+
 // One message for each target at most: other targets wait while a slow one is talked to.
 static void on_beat(void *arg, uint64_t now_ms)
 {
@@ -198,7 +214,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 		else if (t->note[WEBHOOK_BLOCK].count)
 			tell_note(w, t, WEBHOOK_BLOCK, now_ms);
 	}
-	sink_thread_show(w->thread, &w->now);
+	show(w, now_ms);
 }
 
 static void on_end(void *)

@@ -154,6 +154,7 @@ static void test_a_failure_is_told_later(void **)
 	}
 	assert_non_null(strstr(s.why, "HTTP 500"));
 	assert_null(strstr(s.why, "secret"));
+	assert_true(s.is_ill);
 	give(w, "second.example", true, 3);
 	status = 204;
 	await_told(2);
@@ -163,6 +164,8 @@ static void test_a_failure_is_told_later(void **)
 		sink_thread_status(webhook_thread(w), &s);
 	}
 	assert_int_equal(s.written, 1);
+	assert_false(s.is_ill);
+	assert_string_equal(s.why, "");
 	assert_int_equal(s.failures, 1);
 	webhook_close(w);
 }
