@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "api_internal.h"
+#include "api_listen.h"
 #include "leak_demo.h"
 
 #include <errno.h>
@@ -278,19 +279,26 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 			.arg = a};
 		ret = http_server_open(&a->http, fd, &settings);
 	}
+	const char *what = deps->socket_path;
 	if (ret == 0) {
 		ret = why_runner_open(&a->whys, deps->service);
 		if (ret == 0)
 			ret = why_runner_open(&a->searches, deps->service);
 		if (ret == 0)
 			ret = mem_watch_open(&a->watch, deps->service);
+		if (ret == 0) {
+			ret = api_listen_open(a);
+			what = ret < 0 ? "metrics.listen" : what;
+			if (ret < 0)
+				mem_watch_close(a->watch);
+		}
 		if (ret < 0)
 			http_server_close(a->http);
 	}
 	if (ret < 0) {
 		why_runner_close(a->whys);
 		why_runner_close(a->searches);
-		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
+		snprintf(why, API_WHY_MAX, "%.150s: %s", what, strerror(-ret));
 		free(a);
 		return ret;
 	}
@@ -306,6 +314,7 @@ void api_close(struct api *a)
 	mem_watch_close(a->watch);
 	api_watch_close(a);
 	http_server_close(a->http);
+	http_server_close(a->listen);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);
 	(void)unlink(a->deps.socket_path);

@@ -66,6 +66,7 @@ struct api_deps { // all of it outlives the api
 	// Further sinks of the query log, for their status.
 	struct sink_thread *const *outputs;
 	unsigned output_count;
+	const struct config_metrics *metrics; // where they are served over the network; NULL: not
 	const char *config_path;
 	// The configuration in force, for what a rebuild takes its lists from.
 	const struct config *(*config_current)(void *reload_arg);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 #include <weir/mem_account.h>
 
 void api_heap(struct api *, struct http_exchange *x)
@@ -73,11 +74,23 @@ void api_heap_off(struct api *, struct http_exchange *x)
 	done_reply(x, heap_profile(false, 0));
 }
 
-void api_debug_heap(struct api *, struct http_exchange *x)
+// A dump holds this loop for as long as it takes, and shows what lies in memory where: each is
+// logged, and there is one in API_DUMP_SPACE_MS.
+void api_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
 	size_t len;
+	const uint64_t now_ms = clock_mono_ms();
+	const struct ucred *peer = http_peer(x);
+	if (a->dumped_ms && now_ms - a->dumped_ms < API_DUMP_SPACE_MS) {
+		api_refuse(x, 429, "a heap dump was taken just now: one in %d s",
+			API_DUMP_SPACE_MS / 1000);
+		return;
+	}
+	a->dumped_ms = now_ms;
 	int rc = heap_dump(&text, &len);
+	log_info("control: heap dump for uid %u, pid %d: %s", peer->uid, peer->pid,
+		rc < 0 ? strerror(-rc) : "sent");
 	if (rc < 0)
 		done_reply(x, rc);
 	else

@@ -29,9 +29,11 @@ struct api {
 	struct api_scrape scrape;
 	struct api_watch *watcher; // NULL: nobody watches
 	uint64_t watches_refused;
+	uint64_t dumped_ms;         // when the heap was last dumped; 0: never
+	struct http_server *listen; // api_listen.h; NULL: off
 };
 
-enum { API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
+enum { API_DUMP_SPACE_MS = 2000, API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
 
 void api_health(struct api *a, struct http_exchange *x);
 void api_ready(struct api *a, struct http_exchange *x);

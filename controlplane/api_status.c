@@ -160,21 +160,24 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	lag_out(o, n, &lag);
 }
 
-static void http_tables(const struct api *a, struct table_registry *tables)
+// The rest of `t`, which has its name and owner.
+static void http_table(
+	const struct http_server *server, struct table_info t, struct table_registry *tables)
 {
 	struct http_counts c;
-	http_server_counts(a->http, &c);
-	table_register(tables, &(struct table_info){.name = "http_requests",
-				       .owner = "control API",
-				       .eviction = "one more is 503",
-				       .lifetime = "of its request, 120 s at most",
-				       .cap = c.waiting_max,
-				       .used = c.waiting,
-				       .high = c.waiting_most,
-				       .refused = c.refused_full,
-				       .oldest_ms = table_age(c.since_ms, clock_mono_ms()),
-				       .has = TABLE_AGES | TABLE_REFUSES,
-				       .bytes = c.waiting * c.bytes});
+	if (!server)
+		return;
+	http_server_counts(server, &c);
+	t.eviction = "one more is 503";
+	t.lifetime = "of its request, 120 s at most";
+	t.cap = c.waiting_max;
+	t.used = c.waiting;
+	t.high = c.waiting_most;
+	t.refused = c.refused_full;
+	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_REFUSES;
+	t.bytes = c.waiting * c.bytes;
+	table_register(tables, &t);
 }
 
 static void errors_tables(struct table_registry *tables)
@@ -210,8 +213,10 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_tail_tables(a, tables);
 	api_watch_tables(a, tables);
 	api_meter_tables(a, tables);
-	if (a->http)
-		http_tables(a, tables);
+	http_table(a->http, (struct table_info){.name = "http_requests", .owner = "control API"},
+		tables);
+	http_table(a->listen, (struct table_info){.name = "http_listen", .owner = "metrics.listen"},
+		tables);
 	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);

@@ -169,6 +169,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.groups_current = app_groups_current,
 		.group_now = app_group_now,
 		.group_pause = app_group_pause,
+		.metrics = &a->started->metrics,
 		.reload_arg = a,
 		.config_reload = app_reload,
 	};

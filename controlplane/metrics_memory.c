@@ -23,13 +23,22 @@ void metrics_accounts(struct metrics_text *t, const struct mem_reading *r)
 	metrics_count(t, NULL, r->alarming);
 }
 
-static void slopes_put(struct metrics_text *t, const struct memory_report *r, bool margins)
+enum slope_of { SLOPE, SLOPE_MARGIN, SLOPE_PER_MILLION };
+
+static double slope_value(const struct memory_report *r, const struct trend *t, enum slope_of what)
+{
+	if (what == SLOPE_PER_MILLION)
+		return t->slope / r->query_rate * 1e6;
+	return what == SLOPE_MARGIN ? t->half : t->slope;
+}
+
+static void slopes_put(struct metrics_text *t, const struct memory_report *r, enum slope_of what)
 {
 	for (unsigned i = 0; i < r->count; i++) {
 		const struct memory_slope *s = &r->slope[i];
 		if (s->kind == MEMORY_BYTES && s->trend.known)
 			metrics_real(t, METRICS_LABELS({"of", s->name}),
-				margins ? s->trend.half : s->trend.slope);
+				slope_value(r, &s->trend, what));
 	}
 }
 
@@ -39,10 +48,15 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 		return;
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_bytes_per_second",
 		"Slope of the control plane's memory over the last half hour, where it is known.");
-	slopes_put(t, r, false);
+	slopes_put(t, r, SLOPE);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_margin_bytes_per_second",
 		"Half of its interval of 95 %%.");
-	slopes_put(t, r, true);
+	slopes_put(t, r, SLOPE_MARGIN);
+	if (r->query_rate > 0) {
+		metrics_family(t, METRICS_GAUGE, "weir_memory_growth_bytes_per_million_queries",
+			"The same slope by the queries of that half hour, while there were any.");
+		slopes_put(t, r, SLOPE_PER_MILLION);
+	}
 	metrics_family(t, METRICS_GAUGE, "weir_memory_steady",
 		"Whether no table was filling, so that growth means something.");
 	metrics_count(t, NULL, r->steady);

@@ -9,6 +9,7 @@
 #include "config_keys.h"
 #include "config_lists.h"
 #include "config_local.h"
+#include "config_metrics.h"
 #include "config_net.h"
 #include "config_query_log.h"
 #include "config_redis.h"
@@ -32,6 +33,8 @@ static int config_fill(const struct config_doc *doc, const struct config_raw *ra
 		ret = config_access_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_cookies_apply(doc, raw, c);
+	if (ret == 0)
+		ret = config_metrics_apply(doc, raw, c);
 	if (ret == 0)
 		ret = config_lists_apply(doc, raw, c);
 	if (ret == 0)

@@ -52,6 +52,12 @@ static bool addresses_differ(const struct config_dataplane *a, const struct conf
 			  != 0;
 }
 
+static bool scrapers_differ(const struct config_metrics *a, const struct config_metrics *b)
+{
+	return a->allow_count != b->allow_count
+	       || memcmp(a->allow, b->allow, a->allow_count * sizeof a->allow[0]) != 0;
+}
+
 static bool webhooks_differ(const struct config_query_log *a, const struct config_query_log *b)
 {
 	if (a->webhook_count != b->webhook_count)
@@ -84,5 +90,7 @@ unsigned config_needs_restart(
 		diff_add(&d, "dataplane.service_addresses");
 	if (webhooks_differ(&running->query_log, &loaded->query_log))
 		diff_add(&d, "query_log.webhooks");
+	if (scrapers_differ(&running->metrics, &loaded->metrics))
+		diff_add(&d, "metrics.allow");
 	return d.count;
 }

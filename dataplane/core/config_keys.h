@@ -268,6 +268,12 @@
 		"The NSID option (RFC 5001) of the reply to a query that asks for it. Empty: "     \
 		"none.")
 
+#define CONFIG_KEYS_METRICS(X)                                                                   \
+	X(metrics, listen, listen, TEXT, none, "", 0, 63, RESTART,                               \
+		"IP address, with or without port (9153), on which `/metrics`, `/health` and "   \
+		"`/ready` are served over HTTP to whoever is in `allow`. Empty: on the control " \
+		"socket alone.")
+
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \
 		"What `addresses` names: `standalone` one server; `sentinel` the sentinels of "   \
@@ -329,6 +335,7 @@
 	CONFIG_KEYS_ACCESS(X)    \
 	CONFIG_KEYS_COOKIES(X)   \
 	CONFIG_KEYS_IDENTITY(X)  \
+	CONFIG_KEYS_METRICS(X)   \
 	CONFIG_KEYS_REDIS(X)     \
 	CONFIG_KEYS_LOCAL(X)     \
 	CONFIG_KEYS_QUERY_LOG(X)

@@ -161,6 +161,12 @@ static const cyaml_schema_field_t raw_identity_fields[] = {
 	CONFIG_KEYS_IDENTITY(RAW_KEY) CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t raw_metrics_fields[] = {
+	CONFIG_KEYS_METRICS(RAW_KEY)
+		RAW_SEQUENCE(config_raw_metrics, allow, &raw_text, CONFIG_METRICS_ALLOW_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t raw_access_fields[] = {
 	CONFIG_KEYS_ACCESS(RAW_KEY)
 		RAW_SEQUENCE(config_raw_access, allow, &raw_text, CONFIG_ACCESS_MAX),
@@ -308,6 +314,7 @@ static const cyaml_schema_field_t raw_fields[] = {
 	RAW_SECTION_FIELD(access),
 	RAW_SECTION_FIELD(cookies),
 	RAW_SECTION_FIELD(identity),
+	RAW_SECTION_FIELD(metrics),
 	RAW_SECTION_FIELD(redis),
 	RAW_SEQUENCE(config_raw, clients, &raw_client, CONFIG_CLIENTS_MAX),
 	RAW_SECTION_FIELD(local),
@@ -431,9 +438,9 @@ static bool raw_complete(struct config_raw *raw)
 		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
 		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
 		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
-		     && RAW_COMPLETE(blocking->update) && RAW_COMPLETE(query_log->store)
-		     && RAW_COMPLETE(query_log->clickhouse) && RAW_COMPLETE(query_log->requests)
-		     && RAW_COMPLETE(query_log->dnstap);
+		     && RAW_COMPLETE(metrics) && RAW_COMPLETE(blocking->update)
+		     && RAW_COMPLETE(query_log->store) && RAW_COMPLETE(query_log->clickhouse)
+		     && RAW_COMPLETE(query_log->requests) && RAW_COMPLETE(query_log->dnstap);
 	if (whole) {
 		raw->blocking_update = raw->blocking->update;
 		raw->query_log_store = raw->query_log->store;

@@ -119,6 +119,12 @@ struct config_raw_identity {
 	char *version, *name, *nsid;
 };
 
+struct config_raw_metrics {
+	char *listen;
+	char **allow;
+	unsigned allow_count;
+};
+
 struct config_raw_access {
 	char *denied, *rate, *network_rate, *burst, *slip, *reply_octets, *any;
 	char **allow, **deny, **unlimited;
@@ -237,6 +243,7 @@ struct config_raw { // after config_raw_load no section is NULL
 	struct config_raw_access *access;
 	struct config_raw_cookies *cookies;
 	struct config_raw_identity *identity;
+	struct config_raw_metrics *metrics;
 	struct config_raw_redis *redis;
 	struct config_raw_blocking_update *blocking_update; // blocking->update, which owns it
 	struct config_raw_client *clients;                  // may be NULL

@@ -43,6 +43,7 @@ enum {
 	CONFIG_FORWARD_SETS_MAX = 64,   // different lists of servers in these
 	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
+	CONFIG_METRICS_ALLOW_MAX = 16,
 };
 
 struct ip_address {
@@ -272,6 +273,14 @@ struct config_access {
 	uint32_t slip;         // each how many-th query over the limit is answered by TC; 0: none
 };
 
+// Metrics over the network.
+struct config_metrics {
+	char *listen;                  // "": nowhere
+	struct socket_address address; // what that says
+	unsigned allow_count;
+	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // prefixes of who may scrape
+};
+
 // What weir says of itself (dns_identity.h); "": nothing.
 struct config_identity {
 	char *version, *name, *nsid;
@@ -405,6 +414,7 @@ struct config {
 	struct config_access access;
 	struct config_cookies cookies;
 	struct config_identity identity;
+	struct config_metrics metrics;
 	struct config_redis redis;
 	unsigned client_count;
 	struct config_client *clients;

@@ -32,6 +32,7 @@ check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
 check "memory by account" eventually at_least 'weir_memory_account_bytes{account="resolver"}' 1000
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
 check "the one before was told of" at_least weir_scrape_samples 300
+echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) octets, $(value weir_scrape_samples) samples"
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
 same "no error yet" "" "$(weirctl errors | grep 'E[0-9a-f]\{8\}')"
@@ -67,6 +68,31 @@ kill $watching
 check "another watch right behind" eventually eval "weirctl trace --verdict malformed --seconds 1 >$tmp/none"
 same "shows nothing, as nothing was malformed" "" "$(cat $tmp/none)"
 kill $asking
+
+# Over TCP, for whom the file names alone.
+printf 'metrics: {listen: 127.0.0.1, allow: [127.0.0.1]}\n' >>/run/weir/lab/weir.yaml
+check "with an address for metrics" eval '"$lab" stop controlplane && "$lab" start controlplane'
+over() { curl -sS --noproxy '*' --max-time 20 -o $tmp/over -w '%{http_code}' "$@"; }
+is_over() { [ "$(over http://127.0.0.1:9153/metrics)" = 200 ] && grep -q '^weir_up{process="dataplane"} 1$' $tmp/over; }
+check "metrics over TCP" eventually is_over
+command -v promtool >/dev/null && check "promtool finds nothing" promtool check metrics <$tmp/over
+same "alive, and ready or not" "200 200" "$(over http://127.0.0.1:9153/health) $(over http://127.0.0.1:9153/ready)"
+same "nothing else of the control API, and nothing to change" "404 404 404 405" "$(for at in status errors debug/heap; do
+	over http://127.0.0.1:9153/$at; echo -n ' '; done; over -X POST http://127.0.0.1:9153/metrics)"
+curl -s --noproxy '*' --max-time 2 --interface 127.0.0.2 http://127.0.0.1:9153/health >/dev/null
+same "who is not named gets no connection" 28 $?
+if command -v prometheus >/dev/null; then
+	printf 'scrape_configs:\n- {job_name: weir, scrape_interval: 1s, static_configs: [{targets: [127.0.0.1:9153]}]}\n' >$tmp/prometheus.yml
+	prometheus --config.file=$tmp/prometheus.yml --storage.tsdb.path=$tmp/tsdb --web.listen-address=127.0.0.1:9190 >$tmp/prometheus.log 2>&1 &
+	prometheus=$!
+	scraped() {
+		curl -s --noproxy '*' 'http://127.0.0.1:9190/api/v1/query?query=weir_up%7Bjob="weir",process="dataplane"%7D' |
+			grep -q '"value":\[[0-9.]*,"1"\]'
+	}
+	check "a Prometheus scrapes it" eventually scraped
+	kill $prometheus
+fi
+
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
 check "it is told to be down" eventually down

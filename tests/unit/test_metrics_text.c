@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "../../controlplane/metrics.h"
+#include "metrics_full.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -101,52 +101,28 @@ static void test_memory(void **)
 	assert_non_null(strstr(text.data, "weir_memory_growth_bytes_per_second{of=\"rss\"} 2.5\n"));
 	assert_non_null(
 		strstr(text.data, "weir_memory_growth_margin_bytes_per_second{of=\"rss\"} 0.5\n"));
+	assert_null(strstr(text.data, "per_million"));
 	assert_null(strstr(text.data, "unknown"));
 	assert_null(strstr(text.data, "of=\"table\""));
 	assert_non_null(strstr(text.data, "interval of 95 %.\n"));
 	assert_non_null(strstr(text.data, "weir_memory_steady 1\n"));
+	free(text.data);
+	text = (struct metrics_text){0};
+	look.query_rate = 50000;
+	metrics_growth(&text, &look);
+	assert_non_null(
+		strstr(text.data, "weir_memory_growth_bytes_per_million_queries{of=\"rss\"} 50\n"));
 }
 
 // The most that a configuration can lead to has room.
 static void test_most(void **)
 {
-	struct stats_copy *s = calloc(1, sizeof *s);
-	struct resolver_status *r = calloc(1, sizeof *r);
-	struct rules_status rules = {.list_count = RULE_LISTS_MAX};
-	struct rules_list_status *lists = calloc(RULE_LISTS_MAX, sizeof *lists);
-	s->workers = SHM_WORKERS_MAX;
-	s->ports = STATS_PORTS_MAX;
-	for (unsigned i = 0; i < SHM_WORKERS_MAX; i++)
-		s->worker[i].has_rings = true;
-	for (unsigned i = 0; i < STATS_PORTS_MAX; i++) {
-		s->port[i].is_xdp = true;
-		memset(s->port[i].name, 'p', STATS_PORT_NAME - 1);
-	}
-	r->upstream_count = CONFIG_UPSTREAMS_MAX;
-	for (unsigned i = 0; i < CONFIG_UPSTREAMS_MAX; i++)
-		memset(r->upstream[i].name, '"', sizeof r->upstream[i].name - 1);
-	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
-		memset(lists[i].name, '"', sizeof lists[i].name - 1);
-	for (unsigned i = 0; i < STATS_TYPES; i++)
-		s->type[i] = 1;
-	for (unsigned v = 0; v < VERDICT_COUNT; v++)
-		r->front.of[0].verdict[v] = r->front.of[1].verdict[v] = 1;
-	rules.lists = lists;
-	metrics_dataplane(&text, s);
-	metrics_kinds(&text, s);
-	metrics_answers(&text, r);
-	metrics_workers(&text, s);
-	metrics_ports(&text, s);
-	metrics_resolver(&text, r);
-	metrics_upstreams(&text, r);
-	metrics_cache(&text, r);
-	metrics_front(&text, r);
-	metrics_rules(&text, &rules);
+	struct metrics_full *f =
+		metrics_full_new(SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);
+	metrics_full_put(&text, f);
 	assert_int_equal(text.left_out, 0);
 	assert_true(text.len < METRICS_TEXT_MAX / 2);
-	free(lists);
-	free(r);
-	free(s);
+	free(f);
 }
 
 int main(void)

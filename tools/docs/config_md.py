@@ -39,6 +39,7 @@ SECTIONS = {
     "access": "Who may ask, and how often ([access.md](access.md)).",
     "cookies": "DNS cookies: proof of a client's address without a connection ([cookies.md](cookies.md)).",
     "identity": "What weir says of itself to who asks for it, in class CHAOS or by NSID ([access.md](access.md)).",
+    "metrics": "Metrics for a Prometheus that cannot reach the control socket ([metrics.md](metrics.md)).",
     "redis": "Redis as second cache tier (L1), shared between boxes. weir works on without it.",
     "clients": "A list. Names for addresses and interfaces, for `groups` and statistics; see [groups.md](groups.md).",
     "local": "Records of the operator's own, and names that are nobody else's; see [local.md](local.md).",
@@ -135,6 +136,10 @@ LISTS = {
     "cookies": [
         ("secrets", "32 hexadecimal digits", "`[]`", None, "live",
          "At most 4, the same on all boxes of an address: the first signs, all verify. None: one of our own, which changes each day."),
+    ],
+    "metrics": [
+        ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
+         "Who may connect; packets of others are dropped by the kernel."),
     ],
     "query_log": [
         ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries for these names and all below them are only counted."),

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a scrape costs the service loop: the text of all metrics, made of copies, for some sizes of
+// a box. Its least and its median time of many. Fails when samples are left out.
+
+#include "../unit/metrics_full.h"
+#include "bench_row.h"
+
+#include <weir/clock.h>
+
+enum { ROUNDS = 201 };
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void say(const char *name, const char *metric, double value, const char *unit, double most)
+{
+	const struct bench_row row = {.goal = "scrape",
+		.name = name,
+		.metric = metric,
+		.unit = unit,
+		.value = value,
+		.reference = most};
+	bench_row_print(&row);
+}
+
+static bool scrape(const char *name, unsigned workers, unsigned upstreams, unsigned lists)
+{
+	uint64_t us[ROUNDS];
+	size_t len = 0;
+	uint64_t samples = 0, left_out = 0;
+	struct metrics_full *f = metrics_full_new(workers, upstreams, lists);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct metrics_text text = {0};
+		uint64_t start_us = clock_mono_us();
+		metrics_full_put(&text, f);
+		us[i] = clock_mono_us() - start_us;
+		len = text.len;
+		samples = text.samples;
+		left_out += text.left_out;
+		free(text.data);
+	}
+	free(f);
+	qsort(us, ROUNDS, sizeof us[0], by_size);
+	say(name, "least", (double)us[0] / 1e3, "ms", 5);
+	say(name, "median", (double)us[ROUNDS / 2] / 1e3, "ms", 5);
+	say(name, "size", (double)len / 1e3, "KB", 0);
+	say(name, "samples", (double)samples, "", 0);
+	return left_out == 0;
+}
+
+int main(void)
+{
+	bool ok = scrape("1 worker, 2 upstreams, 4 lists", 1, 2, 4);
+	ok &= scrape("16 workers, 16 upstreams, 64 lists", 16, CONFIG_UPSTREAMS_MAX, 64);
+	ok &= scrape("all that may be", SHM_WORKERS_MAX, CONFIG_UPSTREAMS_MAX, RULE_LISTS_MAX);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
