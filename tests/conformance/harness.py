@@ -211,6 +211,13 @@ def sections(text):
     return out
 
 
+def adopted():
+    """All workers use what is published."""
+    status = json.loads(weirctl("--json", "status", check=False))
+    ours, published = status["dataplane"], status["controlplane"]["generations"]
+    return all(ours[f"{kind}_generation"] == published[kind] for kind in ("l0", "names", "config", "policy"))
+
+
 class configured:
     """with configured(cache="cache: {stale: immediate}"): these sections in place of the lab's own, taken over live."""
 
@@ -229,7 +236,7 @@ class configured:
     def reload(self, text):
         CONFIG.write_text(text)
         weirctl("config", "reload")
-        time.sleep(0.3)  # workers adopt within some 20 ms
+        eventually(adopted, 60)  # within some 20 ms, but for a busy machine
 
 
 def configure_lab():
@@ -239,7 +246,7 @@ def configure_lab():
     CONFIG.write_text("".join(text if text.endswith("\n") else text + "\n" for text in now.values()))
 
 
-def eventually(condition, seconds=20):
+def eventually(condition, seconds=60):
     end = time.monotonic() + seconds
     while True:
         found = condition()

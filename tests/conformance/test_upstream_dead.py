@@ -3,7 +3,7 @@
 import time
 
 from harness import TCP4, UDP4, case, eventually, query
-from zoo import GRAVE, PACK, ZOO, believed, log, refused, sent
+from zoo import GRAVE, PACK, ZOO, believed, log, questions, refused, sent
 
 SENDS_MAX = 6  # upstreams.max_sends: for one question, whatever goes wrong
 
@@ -126,7 +126,7 @@ def rfc9520_3_2_failure_is_kept_for_a_second_at_least(way):
             return  # too slow a machine to tell
         refused(again)
         assert again.ede() == [13], again.ede()
-        assert len(sent(name)) == 1
+        assert len(questions(name)) == 1
 
 
 @case(ways=[UDP4])
@@ -134,7 +134,7 @@ def rfc9520_3_2_failure_is_forgotten_in_time(way):
     """Asked again within 5 minutes at most; here after the shortest time."""
     name = way.fresh("rcode-2", GRAVE)
     refused(way.ask(name))
-    eventually(lambda: way.ask(name) and len(sent(name)) == 2)
+    eventually(lambda: way.ask(name) and len(questions(name)) >= 2)
 
 
 @case(ways=[UDP4])
@@ -143,12 +143,12 @@ def rfc9520_2_failures_of_every_kind_are_kept(way):
     for word in ("rcode-1", "rcode-4", "rcode-5", "badvers", "alwaysformerr", "selfloop", "loop", "lame", "tcever", "tcclose"):
         name = way.fresh(word, GRAVE)
         refused(way.ask(name))
-        began, sends = time.monotonic(), len(sent(name))
+        began, sends = time.monotonic(), len(questions(name))
         for _ in range(4):
             refused(way.ask(name))
             time.sleep(0.1)
         if time.monotonic() - began < 0.9:
-            assert len(sent(name)) == sends, (word, sent(name))
+            assert len(questions(name)) == sends, (word, sent(name))
 
 
 @case(ways=[UDP4])
@@ -159,7 +159,7 @@ def rfc9520_3_2_failures_in_a_row_are_asked_less_and_less(way):
     while time.monotonic() < end:
         refused(way.ask(name))
         time.sleep(0.1)
-    assert 2 <= len(sent(name)) <= 4, sent(name)
+    assert 2 <= len(questions(name)) <= 4, sent(name)
 
 
 @case(ways=[UDP4])
@@ -167,7 +167,7 @@ def other_types_of_a_failed_name_are_asked(way):
     name = way.fresh("rcode-2", GRAVE)
     refused(way.ask(name))
     refused(way.ask(name, "TXT"))
-    assert len(sent(name)) == 2
+    assert len(questions(name)) == 2
 
 
 WORST = ("dead", "tcever", "tchang", "tcclose", "tchalf", "tcliar", "tcempty", "bad-0", "alwaysformerr", "noednsatall", "selfloop",
@@ -175,7 +175,7 @@ WORST = ("dead", "tcever", "tchang", "tcclose", "tchalf", "tcliar", "tcempty", "
 
 
 def flood(way, words, each):
-    """Asks all of these at one time; word -> packets that each of its names cost."""
+    """Asks all of these at one time; word -> for each of its names what was sent for it."""
     socks = []
     for word in words:
         for _ in range(each):
@@ -189,8 +189,8 @@ def flood(way, words, each):
     time.sleep(1)
     mark = f"-{way.title}-{way.number}.{PACK}"
     packets = {name: found for name, found in log().items() if name.endswith(mark)}
-    out = {word: [len(found) for name, found in packets.items() if name.split(".")[0] == word] for word in words}
-    assert all(len(counts) >= each * 0.9 for counts in out.values()), out
+    out = {word: [found for name, found in packets.items() if name.split(".")[0] == word] for word in words}
+    assert all(len(names) >= each * 0.9 for names in out.values()), out
     return out
 
 
@@ -201,7 +201,7 @@ def mean(counts):
 @case(ways=[UDP4], alone=True)
 def camp_a_miss_costs_at_most_6_packets_whatever_upstream_does(way):
     """Two servers, each of them all of that (RFC 9520 3.1; CAMP, USENIX Security 2024)."""
-    packets = flood(way, WORST, 20)
+    packets = {word: [len(packets) for packets in names] for word, names in flood(way, WORST, 20).items()}
     print("  packets a miss: " + ", ".join(f"{word} {mean(counts):.2f}" for word, counts in packets.items()))
     every = [count for counts in packets.values() for count in counts]
     print(f"  all {len(every)}: mean {mean(every):.2f}, {max(every)} at most")
@@ -211,5 +211,5 @@ def camp_a_miss_costs_at_most_6_packets_whatever_upstream_does(way):
 @case(ways=[UDP4], alone=True)
 def camp_an_honest_upstream_is_asked_once(way):
     """After all that: what was learnt of the servers costs nobody else anything."""
-    counts = flood(way, ["good"], 100)["good"]
+    counts = [len(set(packets)) for packets in flood(way, ["good"], 100)["good"]]
     assert mean(counts) <= 1.2, counts

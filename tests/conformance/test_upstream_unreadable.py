@@ -3,7 +3,7 @@
 from harness import TCP4, UDP4, UDP6, case
 from upstream_zoo import Query, broken
 from harness import query
-from zoo import GRAVE, LIE, TRUTH, ZOO, believed, refused, sent
+from zoo import GRAVE, LIE, TRUTH, ZOO, believed, questions, refused, sent
 
 BROKEN = list(broken(Query(query("a.example"), "udp")))
 
@@ -143,7 +143,7 @@ def kept(way, first):
     name = way.fresh(first, ZOO)
     reply = way.ask(name)
     way.ask(name)
-    return reply, len(sent(name)) == 1
+    return reply, len(questions(name)) == 1
 
 
 @case(ways=[UDP4])

@@ -22,6 +22,11 @@ def sent(name):
     return log()[name.lower()]
 
 
+def questions(name):
+    """The same without repetitions: who is late for a busy machine is sent the same question again."""
+    return list(dict.fromkeys(sent(name)))
+
+
 def believed(reply):
     assert reply.rcode == "NOERROR" and reply.records("A") == [TRUTH], reply.msg
 
