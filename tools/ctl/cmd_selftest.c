@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MAX = 6, WARM_MS = 90000, SPARE_MS = 30000 };
+enum { LINES_MAX = 6, WARM_MS = 220000, SPARE_MS = 30000 };
 
 struct line { // of the generator
 	struct json_doc *doc;

@@ -29,7 +29,7 @@ enum {
 	LOAD_BURST = 32,
 	LOAD_WINDOW_MAX = 4096,
 	LOAD_ENDPOINTS_MAX = 2,
-	LOAD_TRIES_MAX = 8,
+	LOAD_TRIES_MAX = 40, // 20 s: longer than a busy machine holds a process up
 	LOAD_TRY_MS = 500,
 	LOAD_TURN_MAX = 3 * LOAD_BURST, // a burst and LOAD_LATE_SLOTS asked again
 	LOAD_LATE_SLOTS = 2 * LOAD_BURST,

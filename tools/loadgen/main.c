@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WARM_S = 60, RATE_MAX = 100000000, ROUNDS_MAX = 100 };
+enum { WARM_S = 180, RATE_MAX = 100000000, ROUNDS_MAX = 100 };
 
 struct arguments {
 	const char *device, *lcore;
