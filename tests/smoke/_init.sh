@@ -63,21 +63,51 @@ finish() {
 	[ $checks -gt 0 ] && [ $bad = 0 ]
 	exit
 }
+# upstream PORT LOG: an upstream of upstream.py, which writes LOG, once it listens
+upstream() {
+	$python "$smoke_dir/upstream.py" "$1" "$2" &
+	upstream=$!
+	eventually upstream_listens "$1"
+}
+upstream_listens() { [ "$(ss -Htunl "sport = :$1" | wc -l)" = 2 ]; }
 # The lab with an upstream of upstream.py, which writes $tmp/up.log, and a list in $list that blocks blocked.test.
 lab_up() {
 	list=$tmp/blocked.list
 	echo blocked.test >$list
-	$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-	sleep 0.5
+	upstream 5301 $tmp/up.log
 	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 }
-short() { client kdig +short +timeout=2 +retry=0 @$service "$@"; }
-resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
+# again CMD...: what CMD says, which is asked again some times while that is nothing or SERVFAIL: what weir makes of a miss when
+# the machine holds up its control plane or its upstream.
+again() {
+	local again_out again_i
+	for again_i in 1 2 3 4; do
+		again_out=$("$@")
+		case $again_out in '' | *SERVFAIL*) sleep 0.2 ;; *) break ;; esac
+	done
+	echo "$again_out"
+}
+short() { again client kdig +short +timeout=5 +retry=2 @$service "$@"; }
+# rcode KDIG_ARGUMENTS...
+rcode() { again rcode_now "$@"; }
+rcode_now() { client kdig +timeout=5 +retry=2 "$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+resolves() { [ "$(client kdig +short +timeout=2 +retry=0 @$service "$1" A)" = 198.18.200.1 ]; }
+# What an upstream was asked, in lower case, once all of them have written down what has come. (On a busy machine an upstream
+# is late, so it is asked again, and that question still waits there when the answer to the first one has arrived.)
+up_log() {
+	eventually up_idle
+	tr 'A-Z' 'a-z' <"${1-$tmp/up.log}"
+}
+up_idle() {
+	local pid
+	[ -z "$(ss -Hunl 'sport >= :5301 and sport <= :5303' | awk '$2 > 0')" ] || return
+	for pid in $(pgrep -f '/upstream.py '); do grep -q '^State:.S' /proc/$pid/status || return; done
+}
 pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; } # pid controlplane|dataplane
-# eventually CMD...: CMD succeeds within 20 s, or 60 tries if these take longer. Only a failure takes so long.
+# eventually CMD...: CMD succeeds within a minute, or 60 tries if these take longer. Only a failure takes so long.
 eventually() {
-	local eventually_end=$((SECONDS + 20 * patience)) eventually_i
+	local eventually_end=$((SECONDS + 60 * patience)) eventually_i
 	for ((eventually_i = 0; eventually_i < 60 || SECONDS < eventually_end; eventually_i++)); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1
@@ -92,7 +122,7 @@ verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] 
 # really lost is missing in all of them.
 holds() {
 	local i
-	for ((i = 0; i < 15; i++)); do
+	for ((i = 0; i < 50; i++)); do
 		weirctl --json stats --interval 0 | jq -e ".dataplane | $1" >/dev/null && return 0
 		sleep 0.2
 	done

@@ -12,13 +12,13 @@ access() {
 	sed -i '/^access:/,/^[a-z]/{/^access:/d;/^ /d}' $config
 	printf 'access: %s\n' "$1" >>$config
 	weirctl config reload || return
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ "$(weirctl --json stats --interval 0 | jq .dataplane.policy_generation)" != "$before" ] && return
 		sleep 0.1
 	done
 	return 1
 }
-ask() { client kdig +timeout=3 +retry=1 @$service "$@" www.lab.example; }
+ask() { client kdig +timeout=5 +retry=2 @$service "$@" www.lab.example; }
 silence() { ! client kdig +timeout=1 +retry=0 @$service "$@" www.lab.example | grep -q 'status:'; }
 
 check "up" "$lab" up --offline

@@ -13,8 +13,7 @@ printf '%s\n' '$TTL 60' '$ORIGIN rpz.zone.' '@ SOA localhost. root.localhost. 1 
 	'pass.adb.test CNAME rpz-passthru.' >$tmp/rpz
 printf 'address=/mas1.test/mas2.test/#\nlocal=/mas3.test/\n' >$tmp/dnsmasq
 printf 'kids.test\n' >$tmp/kids
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/hosts --list $tmp/adblock --list $tmp/rpz \
 	--list $tmp/dnsmasq --list $tmp/kids
 config=/run/weir/lab/weir.yaml

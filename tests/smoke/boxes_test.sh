@@ -4,27 +4,27 @@
 . "$(dirname "$0")/_init.sh"
 
 names=300 hot=8 seconds=15
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+upstream 5301 $tmp/up.log
 redis-server --port 6401 --bind 127.0.0.1 --save '' --appendonly no --dir $tmp >$tmp/redis.log &
-sleep 0.5
 box() { local number=$1 && shift && "$lab" --name "$number" exec "$@"; }
 ctl() { local number=$1 && shift && "$WEIR_BUILD/tools/ctl/weirctl" -c "/run/weir-$number/lab/weir.yaml" "$@"; }
 # ask BOX NAME TYPE: what it is answered
-ask() { box "$1" kdig +short +timeout=2 +retry=0 "@198.18.$1.53" "$2" "${3-A}"; }
-state() { box "$1" kdig +timeout=2 +retry=0 "@198.18.$1.53" "$2" "${3-A}" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
-ttl() { box "$1" kdig +noall +answer +timeout=2 +retry=0 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
+ask() { again box "$1" kdig +short +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}"; }
+state() { again state_now "$@"; }
+state_now() { box "$1" kdig +timeout=5 +retry=2 "@198.18.$1.53" "$2" "${3-A}" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+ttl() { again ttl_now "$@"; }
+ttl_now() { box "$1" kdig +noall +answer +timeout=5 +retry=2 "@198.18.$1.53" "$2" A | awk 'NR == 1 { print $2 }'; }
 counter() { ctl "$1" --json stats --interval 0 | jq ".controlplane.$2"; }
 is_up() { [ "$(counter "$1" redis.state)" = '"up"' ]; }
 load() { box "$1" dnsperf -s "198.18.$1.53" -d "$2" "${@:3}" | grep -E 'Queries (completed|lost)|Response codes'; }
 # What the upstream was asked for names of which the second label is $1, in any case.
-asked() { tr 'A-Z' 'a-z' <$tmp/up.log | awk -v zone="$1" '{ split($4, label, "."); n += label[2] == zone } END { print n + 0 }'; }
+asked() { up_log | awk -v zone="$1" '{ split($4, label, "."); n += label[2] == zone } END { print n + 0 }'; }
 
 for number in 1 2; do
 	check "box $number is up" "$lab" --name $number up --upstream 127.0.0.1:5301
 	printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  lookup_timeout_ms: 100\n' >>/run/weir-$number/lab/weir.yaml
 	check "and is told of Redis" ctl $number config reload
-	for _ in $(seq 50); do is_up $number && break; sleep 0.1; done
-	check "which is up" is_up $number
+	check "which is up" eventually is_up $number
 done
 
 first=$(ask 1 serial.one.test)
@@ -68,7 +68,7 @@ one=$!
 check "$hot names of TTL 8 s are asked for on both, 4 times a second, for $seconds s" \
 	load 2 $tmp/hot -Q $((hot * 4)) -l $seconds -q 4
 wait $one
-lines=$(tr 'A-Z' 'a-z' <$tmp/up.log | awk '$4 ~ /^ok-8\.hot\./')
+lines=$(up_log | awk '$4 ~ /^ok-8\.hot\./')
 queries=$(wc -l <<<"$lines")
 closest=$(awk '{ if ($4 in last && (!least || $1 - last[$4] < least)) least = $1 - last[$4]; last[$4] = $1 }
 	END { printf "%d", least * 1000 }' <<<"$lines")

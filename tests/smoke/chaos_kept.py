@@ -20,7 +20,7 @@ import chaos_load
 from chaos_lab import KEPT, Lab
 
 LAB, WEIRCTL, TIMES, PROCESS, NAMES, SEED, ZONE_LOG = sys.argv[1:8]
-BURST, PAUSE_S, TRIES, WAIT_S = 20, 0.005, 4, 1.0
+BURST, PAUSE_S, TRIES, WAIT_S = 20, 0.005, 8, 2.0
 
 
 def sweep(load):
@@ -55,7 +55,7 @@ def entries():
     return json.loads(done.stdout)["controlplane"]["l0_entries"]
 
 
-def first_service(load, timeout_s=15):
+def first_service(load, timeout_s=60):
     """Asks one cached name again and again; when it was answered."""
     end = time.monotonic() + timeout_s
     q, ident = load.pools["cached"][0], 0

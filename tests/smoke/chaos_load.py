@@ -206,7 +206,7 @@ class Load(threading.Thread):
                 if n % 10 == 9:
                     time.sleep(0.005)
                     self.take(time.monotonic())
-            end = time.monotonic() + 3
+            end = time.monotonic() + 20
             while self.waiting and time.monotonic() < end:
                 self.take(time.monotonic())
                 time.sleep(0.002)

@@ -6,21 +6,10 @@
 
 list=$tmp/cutoff.list
 echo blocked.test >$list
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
-short() { client kdig +short +timeout=1 +retry=0 @$service "$@"; }
-pid() { cut -d' ' -f1 "/run/weir/lab/$1.pid"; }
 runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
-eventually() {
-	for _ in $(seq 50); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	return 1
-}
 gone() { ! runs "$1"; }
-resolves() { [ "$(short "$1" A)" = 198.18.200.1 ]; }
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
 region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
 said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*status 87"; }
@@ -30,14 +19,10 @@ supervise() {
 	local what
 	for what in controlplane dataplane; do runs $what || "$lab" start $what >/dev/null 2>&1; done
 }
-well() {
-	local i
-	for ((i = 0; i < 50; i++)); do
-		supervise
-		resolves "ok.new-$RANDOM.test" && blocks && weirctl status >/dev/null 2>&1 && return
-		sleep 0.2
-	done
-	return 1
+well() { eventually well_now; }
+well_now() {
+	supervise
+	resolves "ok.new-$RANDOM.test" && blocks && weirctl status
 }
 # cut_off REGION SIZE ENDS...: the processes that must say so and end; who is not named lives
 cut_off() {
@@ -49,7 +34,7 @@ cut_off() {
 	check "all is well before" well
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
 	check "cut off" truncate -s "$size" "$file"
-	short ok.touch-$RANDOM.test A >/dev/null # whoever comes by
+	resolves ok.touch-$RANDOM.test # whoever comes by
 	for what in "$@"; do
 		check "$what ends" eventually gone "$what"
 		check "and says why" said "$what" "${file##*/}"

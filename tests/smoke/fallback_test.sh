@@ -6,15 +6,13 @@
 
 list=$tmp/blocked.list
 echo blocked.test >$list
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --xdp --upstream 127.0.0.1:5301 --list $list
 check "a first answer" eventually resolves ok-3000.cached.test
 
 fallback() { weirctl --json status | jq ".controlplane.fallback.$1"; }
 stats() { weirctl --json stats --interval 0; }
-rcode() { client kdig +timeout=2 +retry=1 @"$1" "$2" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
-is_rcode() { [ "$(rcode "$1" "$2")" = "$3" ]; }
+is_rcode() { [ "$(rcode @"$1" "$2" A)" = "$3" ]; }
 resolves6() { [ "$(client kdig +short +timeout=2 +retry=1 @$service6 "$1" A)" = 198.18.200.1 ]; }
 truncated() { client kdig +noedns +ignore +timeout=2 @$service big.large.test TXT | grep -q 'Flags:.* tc'; }
 attached() { [ "$(weirctl --json status | jq .controlplane.link_up)" = true ]; }

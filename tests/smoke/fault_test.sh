@@ -20,11 +20,11 @@ runs() { # a zombie does not
 	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" 2>/dev/null
 }
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
-check "100 names are cached" load 1000 100 kept 5 all
-asked=$(awk '{print $4}' $tmp/up.log | grep -ci kept)
+check "100 names are cached" load 1000 100 kept 30 all
+asked() { up_log | awk '{print $4}' | grep -c kept; }
+asked=$(asked)
 
 # die PROCESS SITE ROUND: dies there, is started again, and all is well
 die() {
@@ -32,22 +32,22 @@ die() {
 	"$lab" kill "$process" >/dev/null 2>&1
 	WEIR_FAULT=$site:1 "$lab" start "$process" >/dev/null 2>&1
 	died=no
-	for _ in {1..8}; do
+	for _ in {1..60}; do
 		runs "$process" || { died=yes; break; }
 		load $((2000 + round * 10)) 10 new 0.4 || return 1
 	done
 	[ $died = yes ] || { echo "$process never came to $site"; return 1; }
 	if [ "$process" = controlplane ]; then
-		load 1000 100 kept 2 all || return 1 # as if nothing had happened
+		load 1000 100 kept 20 all || return 1 # as if nothing had happened
 	fi
 	"$lab" start "$process" || return 1
-	load $((2000 + round * 10)) 10 new 4 all && load 1000 100 kept 2 all
+	load $((2000 + round * 10)) 10 new 30 all && load 1000 100 kept 20 all
 }
 
 round=0
 for site in "${sites[@]}"; do
 	check "dies at $site" die "${site%:*}" "${site#*:}" $((round++))
 done
-same "nothing cached was asked again" "$asked" "$(awk '{print $4}' $tmp/up.log | grep -ci kept)"
+same "nothing cached was asked again" "$asked" "$(asked)"
 "$lab" down >/dev/null
 finish

@@ -16,8 +16,7 @@ done
 set -- ${arguments[@]+"${arguments[@]}"}
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 # The lab's limits are not those that are shipped.
 sed -i '/^limits:/d' /run/weir/lab/weir.yaml

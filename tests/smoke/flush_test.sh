@@ -7,8 +7,7 @@ command -v redis-server >/dev/null || { echo "redis-server is missing" && exit 1
 port=6390
 redis() { redis-cli -p $port "$@"; }
 redis-server --port $port --bind 127.0.0.1 --save '' --appendonly no --dir $tmp --daemonize no >$tmp/redis.log &
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 printf 'redis: {mode: standalone, addresses: [127.0.0.1:%s], lookup_timeout_ms: 50}\n' $port >>/run/weir/lab/weir.yaml
 check "the configuration is taken over" weirctl config reload

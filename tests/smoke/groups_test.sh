@@ -4,14 +4,14 @@
 # with the control plane restarted or gone.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5302 $tmp/up2.log &
+upstream 5302 $tmp/up2.log
 lab_up
 config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 check "two more clients" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
 	ip addr add 198.18.0.3/24 dev $dev && ip addr add 198.18.0.4/24 dev $dev'
 from() { local who=$1; shift; short -b "$who" "$@"; }
-asked() { tr 'A-Z' 'a-z' <"$1" | grep -c " $2 1\$"; }
+asked() { up_log "$1" | grep -c " $2 1\$"; }
 groups() { # groups TEXT: the lab's configuration with these groups, taken over
 	cat $tmp/plain.yaml - <<<"$1" >$config
 	weirctl config reload

@@ -3,8 +3,7 @@
 # 10,000 random and mutated frames through the real binaries: nothing crashes, one verdict each, replies well-formed.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 pids=$(cat /run/weir/lab/*.pid)
 received=$(dp counter rx_frames)

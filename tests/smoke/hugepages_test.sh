@@ -16,7 +16,7 @@ mkdir /run/huge && mount -t hugetlbfs -o pagesize=2M none /run/huge || { echo "s
 
 where() { weirctl --json status | jq -r ".controlplane.generations.$1"; }
 check "up" "$lab" up --offline
-short() { client kdig +short +timeout=3 +retry=1 @$service www.lab.example A; }
+short() { client kdig +short +timeout=5 +retry=2 @$service www.lab.example A; }
 same "it answers" 198.18.255.80 "$(short)"
 same "the cache is on huge pages" hugetlbfs "$(where l0_where)"
 same "so are the rules" hugetlbfs "$(where names_where)"
@@ -24,11 +24,12 @@ check "the control plane restarted" bash -c "'$lab' kill controlplane && '$lab' 
 same "a cached name is answered" 198.18.255.80 "$(short)"
 check "the data plane restarted" bash -c "'$lab' kill dataplane && '$lab' start dataplane"
 same "a cached name is answered by L0" 198.18.255.80 "$(short)"
-same "the first query was a hit" 1 "$(dp verdict hit)"
+check "the first query was a hit" test "$(dp verdict hit)" -ge 1 -a "$(dp verdict miss)" = 0
 check "down" "$lab" down
 same "nothing is left there" '' "$(ls /run/huge)"
 
-echo $((before + 4)) >$pages
+in_use=$(($(cat $pages) - $(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages))) # by others
+echo $((in_use + 4)) >$pages
 check "up with too few pages" "$lab" up --offline
 same "it answers as well" 198.18.255.80 "$(short)"
 same "the cache is in memory" tmpfs "$(where l0_where)"

@@ -9,9 +9,9 @@ config=/run/weir/lab/weir.yaml
 cp $config $tmp/plain.yaml
 check "one more client" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) &&
 	ip addr add 198.18.0.3/24 dev $dev'
-asked() { tr 'A-Z' 'a-z' <$tmp/up.log | grep -c " $1 1\$"; }
+asked() { up_log | grep -c " $1 1\$"; }
 free() { short -b 198.18.0.3 "$1" A; } # by a client of the group with its own list
-status_of() { client kdig +timeout=2 +retry=0 -b "${2:-198.18.0.2}" @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+status_of() { rcode -b "${2:-198.18.0.2}" @$service "$1" A; }
 judged() { weirctl --json status | jq -r ".controlplane.resolver.judge.$1"; }
 echo other.test >$tmp/other.list
 conf() { # conf BLOCKING GROUPS: the lab's configuration with one more list, these lines in `blocking`, these groups

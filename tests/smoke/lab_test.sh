@@ -13,8 +13,8 @@ before=$(cat /run/weir/lab/*.pid)
 check "up again says so" grep -q 'already up' <<<"$("$lab" up --offline 2>&1)"
 same "and changes nothing" "$before" "$(cat /run/weir/lab/*.pid)"
 
-short() { client kdig +short +timeout=3 +retry=1 "@$@"; }
-state() { client kdig +timeout=3 +retry=1 "@$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+short() { client kdig +short +timeout=5 +retry=2 "@$@"; }
+state() { rcode "@$@"; }
 for s in $service $service6; do
 	same "A over $s" 198.18.255.80 "$(short $s www.lab.example A)"
 	same "AAAA over $s" fd53:0:0:ffff::80 "$(short $s www.lab.example AAAA)"
@@ -87,9 +87,8 @@ ip tuntap add mode tap name weir0
 check "up refuses a foreign weir0" bash -c "! '$lab' up --offline"
 check "and leaves it" ip link show dev weir0
 ip link del weir0
-$python "$smoke_dir/upstream.py" 5400 /run/other.log &
-other=$!
-sleep 0.5
+upstream 5400 /run/other.log
+other=$upstream
 check "up refuses another server in its authority's place" bash -c "! '$lab' up --offline"
 kill $other
 same "and leaves nothing" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|nsd')"

@@ -3,9 +3,8 @@
 # The miss path against a scripted upstream: one packet however many ask, expired names under load, liars, dead servers.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-$python "$smoke_dir/upstream.py" 5302 $tmp/up2.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
+upstream 5302 $tmp/up2.log
 check "up" "$lab" up --upstream 127.0.0.1:5301 --upstream 127.0.0.1:5302
 check "10,000 clients ask one cold name: one upstream packet" \
 	client $python "$smoke_dir/miss_load.py" cold $tmp/up.log
@@ -13,7 +12,7 @@ check "20,000 q/s on one expired name: no ring fills, no other name is delayed, 
 	client $python "$smoke_dir/miss_load.py" expired $tmp/up.log
 same "no miss ring was ever full" 0 "$(($(dp verdict servfail_ring_full) + $(dp verdict drop_ring_full)))"
 
-short() { client kdig +short +timeout=4 +retry=0 @$service "$@"; }
+short() { client kdig +short +timeout=5 +retry=0 @$service "$@"; }
 state() { client kdig +timeout=4 +retry=0 @$service "$@" | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
 same "a server that takes 1 s is believed when it answers" 198.18.200.1 "$(short slow.test A)"
 same "wrong id and wrong question are ignored" 198.18.200.1 "$(short lie.test A)"

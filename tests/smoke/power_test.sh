@@ -3,8 +3,7 @@
 # An idle worker on TAP sleeps, its ports and its answers wake it, and nothing that comes out of a silence is lost.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 pid=$(cut -d' ' -f1 /run/weir/lab/dataplane.pid)
 

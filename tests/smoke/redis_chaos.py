@@ -23,6 +23,9 @@ WEIRCTL, CONFIG, FOLDER, ZONE_LOG, SCENARIO = sys.argv[1:6]
 SECONDS, RATE, SEED = float(sys.argv[6]), int(sys.argv[7]), int(sys.argv[8])
 MARGIN_MS = 10   # what Redis may add to a miss
 BACK_S = 8       # until Redis is used again: the probe's longest wait and a quarter
+SHORT = SECONDS < 5
+MISSES = 100     # of a phase, of which the times are told
+PATIENCE_S = 60  # for what a phase must show, on a machine with other things to do
 MAX_KEYS = 20000
 
 
@@ -62,6 +65,7 @@ class Campaign:
         self.broken, self.late = [], []
 
     def expect(self, text, holds, seconds=BACK_S):
+        seconds = PATIENCE_S if SHORT else seconds
         end = time.monotonic() + seconds
         while not (got := holds()):
             if time.monotonic() > end:
@@ -74,18 +78,24 @@ class Campaign:
         return self.expect("Redis is up again", lambda: stats()["redis"]["state"] == "up")
 
     def phase(self, name, enter=None, leave=None, state=None, word=None, counter=None, seconds=SECONDS):
-        """One fault. While it holds: `state` must be seen, the status must say `word`, the counter must grow."""
+        """One fault, for `seconds` or until it has shown all: `state` must be seen, the status must say `word`, the counter
+        must grow."""
         before = stats()
         begin = time.monotonic()
         p = Phase(name, begin)
         self.phases.append(p)
         if enter:
             enter()
-        while time.monotonic() < begin + seconds:
-            p.states.add(stats()["redis"]["state"])
+        shown = False
+        while time.monotonic() < begin + seconds or not shown and time.monotonic() < begin + PATIENCE_S:
+            now = stats()
+            p.states.add(now["redis"]["state"])
             line = redis_line()
             if not p.line or (word and word in line):
                 p.line = line
+            shown = (state in (None, *p.states) and (word or "") in p.line
+                     and all(now[group][key] > before[group][key] for group, key in counter or ())
+                     and len(self.load.between(begin, time.monotonic())) > MISSES * 1.2)
             time.sleep(0.1)
         p.end = time.monotonic()
         if leave:
@@ -253,12 +263,13 @@ def judge(c, load):
     of = lambda got, share: got[int(len(got) * share)]
     without = [p.misses for p in c.phases if p.name.startswith("no Redis") and p.misses]
     for p in c.phases:
-        if len(p.misses) < 100:
+        if len(p.misses) < MISSES:
             broken.append(f"{p.name}: only {len(p.misses)} misses: this shows nothing")
             continue
-        # Of the p99 of a short phase a few pauses of a shared machine decide; a fault of ours moves the others too.
-        for share in (0.5, 0.95, 0.99) if SECONDS >= 5 else (0.5, 0.9):
-            bound = max(of(misses, share) for misses in without) + MARGIN_MS
+        # Of the p99 of a short phase a few pauses of a shared machine decide, and how busy it is changes from phase to phase;
+        # a fault of ours moves the others too, by the time-out of a lookup.
+        for share, times in ((0.5, 1), (0.95, 1), (0.99, 1)) if not SHORT else ((0.5, 2), (0.9, 3)):
+            bound = max(of(misses, share) for misses in without) * times + MARGIN_MS
             if of(p.misses, share) > bound:
                 c.late.append(f"{p.name}: p{share * 100:.0f} is {of(p.misses, share):.1f} ms, over {bound:.1f} ms")
     return {p.name: {"misses": len(p.misses), "p50_ms": round(of(p.misses, .5), 2),
@@ -294,7 +305,7 @@ def main():
     print("\n".join(f"BROKEN: {b}" for b in c.broken + c.late) or "all bounds hold")
     print(json.dumps({"goal": "redis", "case": SCENARIO, "ok": not c.broken + c.late, "rate": RATE, "seed": SEED,
                       "sent": sum(load.sent.values()), "phases": figures}))
-    sys.exit(1 if c.broken else 3 if c.late and SECONDS < 5 else bool(c.late))
+    sys.exit(1 if c.broken else 3 if c.late and SHORT else bool(c.late))
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class RedisLoad(Load):
                 self.port.sock.send(q.frame(9001, at + n))
             time.sleep(0.01)
             self.take(time.monotonic())
-        end = time.monotonic() + 3
+        end = time.monotonic() + 20
         while self.waiting and time.monotonic() < end:
             self.take(time.monotonic())
             time.sleep(0.002)

@@ -5,14 +5,12 @@
 . "$(dirname "$0")/_init.sh"
 . "$smoke_dir/zipf_run.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-upstream=$!
-sleep 0.5
+upstream 5301 $tmp/up.log
 check "up" "$lab" up --upstream 127.0.0.1:5301
 
 names=8 seconds=26
 for n in $(seq $names); do echo "ok-8.hot-$n.test A"; done >$tmp/hot
-asked() { grep -ci " $1 " $tmp/up.log; }
+asked() { up_log | grep -c " $1 "; }
 client kdig +short @$service ok-8.cold.test A >/dev/null
 cold=$(asked ok-8.cold.test) # 1, or more when the upstream was late
 before=$(dp verdict miss)

@@ -132,8 +132,7 @@ scribble() { # scribble VICTIM WRITER
 
 list=$tmp/scribble.list
 for ((i = 0; i < 50; i++)); do echo "b$i.blocked.test"; done >$list
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
-sleep 0.5
+upstream 5301 $tmp/up.log
 for victim in $victims; do
 	case $victim in
 	dataplane) scribble dataplane controlplane ;;

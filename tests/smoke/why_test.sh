@@ -4,7 +4,7 @@
 # each class of rules, with pauses, a rollback and a changed list; rulec why of the same lists.
 . "$(dirname "$0")/_init.sh"
 
-$python "$smoke_dir/upstream.py" 5301 $tmp/up.log &
+upstream 5301 $tmp/up.log
 ads=$tmp/ads.list fine=$tmp/fine.list nets=$tmp/nets.list
 cat >$ads <<'LIST'
 ! names to block
@@ -25,7 +25,6 @@ $TTL 60
 @ SOA localhost. root.localhost. 1 3600 900 604800 60
 24.0.1.19.198.rpz-ip CNAME .
 LIST
-sleep 0.5
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $ads --list $fine --list $nets
 config=/run/weir/lab/weir.yaml
 dev="ip -o -4 addr show to 198.18.0.2"
@@ -52,7 +51,7 @@ check "and adopted" eventually adopted
 # What a client gets, in one word: "NXDOMAIN", "0.0.0.0", "resolved" ...
 gets() { # gets CLIENT NAME TYPE
 	local out
-	out=$(client kdig +timeout=2 +retry=0 -b "$1" @$service "$2" "$3")
+	out=$(again client kdig +timeout=5 +retry=2 -b "$1" @$service "$2" "$3")
 	case $out in
 	*'198.18.200.1'* | *'198.19.'* | *'fd53:'*) echo resolved ;;
 	*'0.0.0.0'*) echo 0.0.0.0 ;;
