@@ -78,6 +78,8 @@ lab_up() {
 	check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 }
+# The memif of a data plane: an abstract socket, no file.
+memif_listens() { grep -q " @$1\$" /proc/net/unix; }
 # again CMD...: what CMD says, which is asked again some times while that is nothing or SERVFAIL: what weir makes of a miss when
 # the machine holds up its control plane or its upstream.
 again() {

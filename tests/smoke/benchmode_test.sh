@@ -50,7 +50,7 @@ bench_run() {
 	: >$tmp/load.json
 	"$dataplane" -c /run/weir/lab/weir.yaml --bench "$mode" >$tmp/report.out 2>/run/weir/lab/dataplane.log &
 	server=$!
-	for i in $(seq 600); do ready $server 2>/dev/null && [ -S $socket ] && break; sleep 0.1; done
+	for i in $(seq 600); do ready $server 2>/dev/null && memif_listens $socket && break; sleep 0.1; done
 	"$generator" -d "net_memif0,role=client,socket=$socket" -s $service,198.18.0.2 -s $service6,fd53::2 -l 0 \
 		--corpus --reflected --stay "$@" <$tmp/hold >$tmp/load.json 2>$tmp/load.err &
 	client=$!

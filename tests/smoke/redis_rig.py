@@ -38,7 +38,7 @@ class Server:
             ["nsenter", "--net=/proc/1/ns/net", "--", "redis-server", *config, *args, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=die_with_parent)
-        wait(self.answers, 5, f"redis-server on port {self.port}")
+        wait(self.answers, 60, f"redis-server on port {self.port}")
         return self
 
     def answers(self):
@@ -90,7 +90,7 @@ class Sentinels:
 
     def __init__(self, folder):
         self.servers = [Server(folder, 6401).start(), Server(folder, 6402, "--replicaof", "127.0.0.1 6401").start()]
-        wait(lambda: self.servers[0].client().info("replication").get("connected_slaves") == 1, 10, "a replica")
+        wait(lambda: self.servers[0].client().info("replication").get("connected_slaves") == 1, 60, "a replica")
         self.sentinels = [Server(folder, 26401 + i, sentinel=True) for i in range(3)]
         for s in self.sentinels:
             with open(f"{s.folder}/sentinel.conf", "w") as out:
@@ -99,7 +99,7 @@ class Sentinels:
                           "sentinel down-after-milliseconds weir 700\nsentinel failover-timeout weir 4000\n")
             s.start()
         wait(lambda: all(self.known(s, b"num-other-sentinels") == b"2" for s in self.sentinels)
-             and self.known(self.sentinels[0], b"num-slaves") == b"1", 15, "the sentinels know each other")
+             and self.known(self.sentinels[0], b"num-slaves") == b"1", 60, "the sentinels know each other")
 
     @staticmethod
     def known(sentinel, what):
@@ -132,7 +132,7 @@ class Cluster:
         for s in self.servers[1:]:
             s.say("CLUSTER", "MEET", "127.0.0.1", 6401)
         wait(lambda: all(self.info(s).get("cluster_state") == "ok" and self.info(s).get("cluster_known_nodes") == "3"
-                         for s in self.servers), 15, "the cluster is formed")
+                         for s in self.servers), 60, "the cluster is formed")
 
     @staticmethod
     def info(server):

@@ -54,9 +54,11 @@ ran() {
 timely() {
 	local i status
 	for i in 1 2 3; do
+		rm -rf "$tmp/redis"
 		"$@"
 		status=$?
 		[ $status = 3 ] || break
+		sleep 1 # its servers end with it
 	done
 	return $status
 }
@@ -77,7 +79,7 @@ for scenario in $scenarios; do
 	fi
 	lab_of=$wanted
 	if [ $wanted = faults ]; then
-		ran "$scenario" timely client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
+		ran "$scenario" timely client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/redis $tmp/zone.log \
 			"$scenario" "$seconds" "$rate" "$seed"
 	else
 		printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  max_keys: %s\n' "$max_keys" >>$config
