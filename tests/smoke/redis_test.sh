@@ -49,20 +49,6 @@ ran() {
 	checks=$((checks + 1))
 	if "$@"; then echo "ok $checks - $text"; else echo "not ok $checks - $text" && bad=$((bad + 1)); fi
 }
-# timely COMMAND...: a short phase on a shared machine can be late through no fault of ours; ours is late each time. Where
-# times alone are broken (status 3) the scenario runs again, three times in all.
-timely() {
-	local i status
-	for i in 1 2 3; do
-		rm -rf "$tmp/redis"
-		"$@"
-		status=$?
-		[ $status = 3 ] || break
-		sleep 1 # its servers end with it
-	done
-	return $status
-}
-
 $python "$smoke_dir/chaos_zone.py" 5301 $tmp/zone.log &
 sleep 0.3
 lab_of=none # the scenarios but one have a lab together
@@ -79,7 +65,7 @@ for scenario in $scenarios; do
 	fi
 	lab_of=$wanted
 	if [ $wanted = faults ]; then
-		ran "$scenario" timely client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/redis $tmp/zone.log \
+		ran "$scenario" client $python "$smoke_dir/redis_chaos.py" "$ctl" $config $tmp/$scenario $tmp/zone.log \
 			"$scenario" "$seconds" "$rate" "$seed"
 	else
 		printf 'redis:\n  mode: standalone\n  addresses: ["127.0.0.1:6401"]\n  max_keys: %s\n' "$max_keys" >>$config
