@@ -6,6 +6,8 @@
 #include <weir/ascii.h>
 #include <weir/dns_query.h>
 
+enum { SEEK_MAX = 64 }; // questions and records, in search of an OPT
+
 // Name, type and class. False, with out->question_len still 0, when it cannot be read.
 static bool question_read(struct rd *r, struct dns_query *out)
 {
@@ -82,10 +84,41 @@ static bool opt_take(struct dns_query *out, uint16_t class, uint32_t ttl, bool r
 	return root && is_first;
 }
 
+// A query that is malformed before its additional section may have an OPT all the same, and then
+// the FORMERR has one (RFC 6891 6.1.1, 7). Its options mean nothing here. Nobody honest sends this,
+// so the line of good queries is not to be burdened with it.
+__attribute__((cold, noinline)) static void opt_seek(
+	const uint8_t *msg, size_t len, struct dns_query *out)
+{
+	struct rd r = rd_init(msg, len);
+	rd_skip(&r, 4);
+	unsigned questions = rd_u16(&r), others = rd_u16(&r) + rd_u16(&r), left = rd_u16(&r);
+	unsigned seen = 0;
+	for (; questions && seen < SEEK_MAX && rd_ok(&r); questions--, seen++) {
+		owner_skip(&r);
+		rd_skip(&r, 4);
+	}
+	for (left += others; !questions && left && seen < SEEK_MAX; left--, seen++) {
+		size_t owner = r.pos;
+		owner_skip(&r);
+		bool root = r.pos == owner + 1;
+		uint16_t type = rd_u16(&r), class = rd_u16(&r);
+		uint32_t ttl = rd_u32(&r);
+		if (!rd_bytes(&r, rd_u16(&r)))
+			return;
+		if (type == DNS_TYPE_OPT && root) {
+			(void)opt_take(out, class, ttl, root);
+			return;
+		}
+	}
+}
+
 static enum dns_query_status additional_read(struct rd *r, unsigned count, struct dns_query *out)
 {
-	if (count > DNS_QUERY_ADDITIONAL_MAX)
+	if (unlikely_(count > DNS_QUERY_ADDITIONAL_MAX)) {
+		opt_seek(r->base, r->len, out);
 		return DNS_QUERY_FORMERR;
+	}
 	uint8_t version = 0;
 	for (; count; count--) {
 		size_t owner = r->pos;
@@ -149,12 +182,17 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 		// 6.1.1).
 		if (readable && get_u32(msg + 6) == 0)
 			(void)additional_read(&r, additional, out);
+		if (!out->has_opt && additional)
+			opt_seek(msg, len, out);
 		return DNS_QUERY_NOTIMP;
 	}
 	// Answer and authority have no meaning in a query of opcode QUERY.
 	if (unlikely_(questions == 0) && get_u32(msg + 6) == 0 && additional)
 		return cookie_query_read(&r, additional, out);
-	if (!readable || get_u32(msg + 6) != 0)
+	if (unlikely_(!readable || get_u32(msg + 6) != 0)) {
+		if (additional)
+			opt_seek(msg, len, out);
 		return DNS_QUERY_FORMERR;
+	}
 	return additional ? additional_read(&r, additional, out) : DNS_QUERY_OK;
 }

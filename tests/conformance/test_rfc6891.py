@@ -173,6 +173,23 @@ def rfc6891_6_2_1_opt_is_not_cached(way):
 
 
 @case
+def rfc6891_7_formerr_to_whatever_had_an_opt_has_one(way):
+    """Two questions, records in other sections, more records than are read, a question with a pointer in it."""
+    wire, record = query(way.fresh("a")), b"\0\0\x10\0\1\0\0\0\0\0\0"
+    question = wire[12:]
+
+    def message(counts, *parts):
+        return wire[:4] + struct.pack("!4H", *counts) + b"".join(parts)
+    for malformed in (message((2, 0, 0, 1), question, question, OPT), message((1, 1, 0, 1), question, record, OPT),
+                      message((1, 0, 1, 1), question, record, OPT), message((1, 0, 0, 18), question, record * 17, OPT),
+                      message((1, 0, 0, 1), b"\1a\xc0\x0c\0\1\0\1", OPT)):
+        reply = way.raw(malformed)
+        assert reply.rcode == "FORMERR" and reply.msg.edns == 0 and not reply.msg.answer, malformed.hex()
+        plain = malformed.replace(OPT, record)
+        assert way.raw(plain).msg.edns == -1, plain.hex()
+
+
+@case
 def rfc6891_7_formerr_has_no_records(way):
     reply = way.raw(with_additional(way.fresh("a"), OPT, OPT))
     assert not reply.msg.answer and not reply.msg.authority

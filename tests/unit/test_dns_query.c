@@ -113,7 +113,47 @@ static void test_other_additional_records(void **)
 		for (uint16_t i = 0; i < n; i++)
 			wr_bytes(&w, "\0\0\x10\0\1\0\0\0\0\0\0", 11);
 		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+		assert_int_equal(q.has_opt, DNS_OPT_NONE);
 	}
+}
+
+// RFC 6891 6.1.1, 7: where an OPT can be read the FORMERR has one, whatever else is wrong.
+static void test_opt_is_found_in_what_is_malformed(void **)
+{
+	static const uint8_t question[] = "\1b\0\0\1\0\1", record[] = "\0\0\x10\0\1\0\0\0\0\0\0";
+	uint8_t buf[2048];
+	struct dns_query q;
+
+	for (unsigned at = 4; at <= 8; at += 2) { // two questions, an answer, an authority
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		put_u16(buf + at, at == 4 ? 2 : 1);
+		wr_bytes(&w, at == 4 ? question : record, at == 4 ? 7 : 11);
+		opt_put(&w, 1400, DNS_EDNS_FLAG_DO, "", 0);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
+		assert_int_equal(q.udp_size, 1400);
+		assert_true(q.dnssec_ok);
+		buf[2] |= 0x28; // and of an opcode that we do not know
+		assert_int_equal(parse(&w, &q), DNS_QUERY_NOTIMP);
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
+	}
+	for (uint16_t n = 20; n <= 80; n += 60) { // more records than are read; not without end
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, n);
+		for (uint16_t i = 1; i < n; i++)
+			wr_bytes(&w, record, 11);
+		opt_put(&w, 1400, 0, "", 0);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+		assert_int_equal(q.has_opt, n == 20 ? DNS_OPT_PLAIN : DNS_OPT_NONE);
+	}
+	// A pointer in the question, which we do not follow, has its end in sight.
+	struct wr w = wr_init(buf, sizeof buf);
+	wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\3www\xc0\0\0\1\0\1", 22);
+	opt_put(&w, 1400, 0, "", 0);
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
+	buf[12] = 0x43; // a label of no known type has not
+	assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
+	assert_int_equal(q.has_opt, DNS_OPT_NONE);
 }
 
 static void test_trailing_octets_are_ignored(void **)
@@ -252,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_opt),
 		cmocka_unit_test(test_badvers),
 		cmocka_unit_test(test_other_additional_records),
+		cmocka_unit_test(test_opt_is_found_in_what_is_malformed),
 		cmocka_unit_test(test_trailing_octets_are_ignored),
 		cmocka_unit_test(test_options_are_bounded),
 		cmocka_unit_test(test_opt_owner_must_be_root),
