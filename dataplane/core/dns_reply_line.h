@@ -193,10 +193,16 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 	size_t body = a->len;
 	unsigned flags = 0;
 	struct dns_reply_counts n = {a->ancount, a->nscount, a->arcount};
-	if (head + body + dns_opt_least(q) > max) {
-		body = 0;
-		n = (struct dns_reply_counts){0};
-		flags = DNS_FLAG_TC;
+	bool no_opt = false;
+	if (unlikely_(head + body + dns_opt_least(q) > max)) {
+		// To say TC where nothing is larger would lead nowhere: such an answer goes without
+		// the OPT.
+		no_opt = max == DNS_MESSAGE_MAX && head + body <= max && a->rcode < 16;
+		if (!no_opt) {
+			body = 0;
+			n = (struct dns_reply_counts){0};
+			flags = DNS_FLAG_TC;
+		}
 	} else if (a->authenticated && (q->dnssec_ok || q->flags & DNS_FLAG_AD)) {
 		flags = DNS_FLAG_AD; // RFC 6840 5.7
 	}
@@ -210,7 +216,7 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 			csum_widen((uint16_t)a->sum), dns_ttls_write(msg + head, a, o));
 	}
 	size_t opt_at = head + body;
-	size_t opt = dns_opt_len(q, o->ede, max > opt_at ? max - opt_at : 0);
+	size_t opt = no_opt ? 0 : dns_opt_len(q, o->ede, max > opt_at ? max - opt_at : 0);
 	uint64_t opt_sum = dns_opt_write(msg + opt_at, opt, q, a->rcode, o->ede);
 	n.ar += opt ? 1 : 0;
 	uint64_t s = dns_header_write(msg, q, flags, a->rcode, n);

@@ -120,6 +120,13 @@ def rfc1035_4_2_2_message_of_65535_octets_is_given_over_tcp(way):
     assert reply.rcode == "NOERROR" and len(reply.wire) > 60000 and len(reply.records("TXT")) > 200
 
 
+@case(ways=[TCP4])
+def rfc6891_6_1_1_message_without_room_for_an_opt_comes_without(way):
+    """TC over TCP would send the client nowhere."""
+    reply = way.ask(way.fresh("full", ZOO), "TXT", edns=True)
+    assert reply.rcode == "NOERROR" and not reply.has("TC") and len(reply.records("TXT")) > 200
+
+
 @case(ways=[UDP4])
 def rfc1035_4_2_2_message_of_65535_octets_is_cut_over_udp(way):
     reply = way.ask(way.fresh("full", ZOO), "TXT", size=4096, edns=True)

@@ -215,6 +215,34 @@ static void test_stream_limit(void **)
 	assert_int_equal(sum, sum_by_octets(msg, len));
 }
 
+// The largest message there is has no room for an OPT, and TC would send the client nowhere.
+static void test_no_opt_where_nothing_else_fits(void **)
+{
+	static uint8_t msg[DNS_MESSAGE_MAX + 64], bytes[DNS_MESSAGE_MAX];
+	struct dns_query q;
+	uint16_t sum;
+	ask(msg, 0, 2, 7, DNS_TYPE_A, true, 0, 1232, &q);
+	assert_true(q.has_opt);
+	struct dns_reply_opts o = {.ede = DNS_EDE_STALE_ANSWER, .limit = DNS_MESSAGE_MAX};
+	const unsigned head = 12u + q.question_len, all = DNS_MESSAGE_MAX - head;
+	for (unsigned spare = 0; spare <= 20; spare++) {
+		struct dns_answer_view a = {
+			.bytes = bytes, .len = (uint16_t)(all - spare), .ancount = 1};
+		uint16_t len = dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum);
+		unsigned opt = spare < 11 ? 0 : spare < 17 ? 11 : 17;
+		assert_int_equal(len, DNS_MESSAGE_MAX - spare + opt);
+		assert_false(msg[2] & 2);
+		assert_int_equal(get_u16(msg + 10), opt > 0);
+	}
+	// One octet too many, and a stream that takes less.
+	struct dns_answer_view a = {.bytes = bytes, .len = (uint16_t)(all + 1), .ancount = 1};
+	assert_int_equal(dns_reply_answer(msg, sizeof msg, &q, &a, &o, &sum), head + 17);
+	assert_true(msg[2] & 2);
+	a.len = (uint16_t)(all - 100);
+	assert_int_equal(dns_reply_answer(msg, DNS_MESSAGE_MAX - 100, &q, &a, &o, &sum), head + 17);
+	assert_true(msg[2] & 2);
+}
+
 static void test_damaged_ttl_offsets(void **)
 {
 	uint8_t msg[512], bytes[8] = {0}, after[512];
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_answers_at_random),
 		cmocka_unit_test(test_exact_fit),
 		cmocka_unit_test(test_stream_limit),
+		cmocka_unit_test(test_no_opt_where_nothing_else_fits),
 		cmocka_unit_test(test_damaged_ttl_offsets),
 		cmocka_unit_test(test_wrong_sum_of_an_empty_answer),
 		cmocka_unit_test(test_rcode),
