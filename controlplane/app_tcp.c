@@ -17,7 +17,7 @@ enum {
 // Sockets of the questions in flight, `each` of them, and some files.
 static rlim_t files_needed(const struct config *c, unsigned each)
 {
-	return (rlim_t)c->limits.inflight * each + UPSTREAM_SOCKETS_AHEAD + UPSTREAM_TCP_MAX
+	return (rlim_t)c->limits.inflight * each + UPSTREAM_SOCKETS_AHEAD + UPSTREAM_STREAMS_MAX
 	       + FILES_REST;
 }
 

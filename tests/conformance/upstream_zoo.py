@@ -19,6 +19,7 @@ GOOD, EVIL = bytes([198, 18, 200, 1]), bytes([198, 18, 66, 6])
 PORTS = 6  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.example; +4 and +5: pack.example
 LISTENS = "127.0.0.1"
 beasts = {}
+cut = set()  # names that have ended a connection
 forks = ("late", "drip", "noise")  # beasts that sleep get a thread
 
 
@@ -39,6 +40,10 @@ class Raw:
 
     def __init__(self, octets):
         self.octets = octets
+
+
+class End:
+    """The end of the connection."""
 
 
 class Query:
@@ -476,8 +481,7 @@ def tc_hang(q):
 
 @beast
 def tc_close(q):
-    if q.proto == "udp":
-        yield q.reply(flags=0x8380)
+    yield q.reply(flags=0x8380) if q.proto == "udp" else End()
 
 
 @beast
@@ -488,6 +492,7 @@ def tc_half(q):
     else:
         whole = q.evil()
         yield Raw(struct.pack("!H", len(whole)) + whole[:len(whole) // 2])
+        yield End()
 
 
 @beast
@@ -514,6 +519,47 @@ def tc_other_question(q):
 
 
 @beast
+def tc_late(q):
+    """Over TCP after N ms; what comes behind it on the connection is answered meanwhile."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield Late(q.number() / 1000)
+        yield q.good()
+
+
+@beast
+def tc_cut(q):
+    """The connection ends under its first query over TCP; the second is answered."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    elif q.text in cut:
+        yield q.good()
+    else:
+        cut.add(q.text)
+        yield End()
+
+
+@beast
+def tc_once(q):
+    """Answers over TCP and ends the connection."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.good()
+        yield End()
+
+
+@beast
+def tc_bye(q):
+    """Says that the connection is not to be kept (RFC 7828 3.4)."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.reply(q.address(GOOD), opt(options=b"\0\x0b\0\2\0\0"), counts=(1, 1, 0, 1))
+
+
+@beast
 def drip(q):
     """The answer over TCP octet by octet."""
     if q.proto == "udp":
@@ -536,9 +582,11 @@ class Log:
             self.file.write(f"{q.proto} {port} {int(q.edns)} {q.id} {source} {q.text}\n")
 
 
-def play(q, send, send_raw):
+def play(q, send, send_raw, end=None):
     for item in beasts.get(q.word, good)(q):
-        if isinstance(item, Late):
+        if isinstance(item, End):
+            end()
+        elif isinstance(item, Late):
             time.sleep(item.seconds)
         elif isinstance(item, Raw):
             send_raw(item.octets)
@@ -566,13 +614,30 @@ def serve_udp(sock, port, log):
             play(q, send, send)
 
 
+def play_tcp(conn, q, lock):
+    def send(octets):
+        with lock:
+            conn.sendall(octets)
+    try:
+        play(q, lambda item: send(struct.pack("!H", len(item)) + item), send, lambda: conn.shutdown(socket.SHUT_RDWR))
+    except OSError:
+        pass
+
+
 def serve_connection(conn, port, source, log):
+    """Each query when it comes; those that are slow, beside the others."""
     try:
         conn.settimeout(10)
-        size = struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0]
-        q = Query(conn.recv(size, socket.MSG_WAITALL), "tcp")
-        log.write(port, q, source)
-        play(q, lambda item: conn.sendall(struct.pack("!H", len(item)) + item), conn.sendall)
+        lock = threading.RLock()  # nobody's message in the middle of another one
+        while True:
+            size = struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0]
+            q = Query(conn.recv(size, socket.MSG_WAITALL), "tcp")
+            log.write(port, q, source)
+            if q.word in ("tclate", "tchang"):
+                threading.Thread(target=play_tcp, args=(conn, q, lock), daemon=True).start()
+            else:
+                with lock:
+                    play_tcp(conn, q, lock)
     except (OSError, struct.error):
         pass
     conn.close()

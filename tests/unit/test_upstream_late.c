@@ -155,7 +155,7 @@ static void test_tcp_one_server_after_the_other(void **state)
 	assert_in_range(fx.took_ms, 215 + UPSTREAM_TCP_MS, 400 + UPSTREAM_TCP_MS);
 	assert_int_equal(fake[1].udp_queries, 1);
 	assert_int_equal(fake[1].tcp_queries, 1);
-	assert_int_equal(totals().tcp_open, 0);
+	assert_int_equal(totals().streams.queries, 0);
 }
 
 static void test_legs_are_few_and_all_closed(void **state)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_keepalive.h"
+
+#include <weir/bytes.h>
+#include <weir/dns_proto.h>
+
+enum { OPTION_KEEPALIVE = 11, TOLD_LEN = 2, OPTION_HEAD_LEN = 4 };
+
+size_t upstream_keepalive_ask(uint8_t *msg, size_t len)
+{
+	put_u16(msg + len - 2, UPSTREAM_KEEPALIVE_LEN); // RDLENGTH
+	put_u16(msg + len, OPTION_KEEPALIVE);
+	put_u16(msg + len + 2, 0);
+	return len + UPSTREAM_KEEPALIVE_LEN;
+}
+
+static void name_skip(struct rd *r)
+{
+	uint8_t octet;
+
+	while ((octet = rd_u8(r)) != 0) {
+		if (octet >= 0xc0) {
+			rd_skip(r, 1);
+			return;
+		}
+		rd_skip(r, octet);
+	}
+}
+
+static bool option_find(const uint8_t *rdata, size_t len, uint16_t *units)
+{
+	struct rd r = rd_init(rdata, len);
+
+	while (rd_left(&r) >= OPTION_HEAD_LEN) {
+		uint16_t code = rd_u16(&r), size = rd_u16(&r);
+		const uint8_t *data = rd_bytes(&r, size);
+		if (!data || code != OPTION_KEEPALIVE)
+			continue;
+		if (size == TOLD_LEN)
+			*units = get_u16(data);
+		return size == TOLD_LEN;
+	}
+	return false;
+}
+
+bool upstream_keepalive_told(const uint8_t *msg, size_t len, uint16_t *units)
+{
+	struct rd r = rd_init(msg, len);
+
+	rd_skip(&r, 4);
+	unsigned questions = rd_u16(&r), records = rd_u16(&r);
+	records += rd_u16(&r);
+	records += rd_u16(&r);
+	for (; questions && rd_ok(&r); questions--) {
+		name_skip(&r);
+		rd_skip(&r, 4);
+	}
+	for (; records && rd_ok(&r); records--) {
+		name_skip(&r);
+		uint16_t type = rd_u16(&r);
+		rd_skip(&r, 6);
+		uint16_t rdlen = rd_u16(&r);
+		const uint8_t *rdata = rd_bytes(&r, rdlen);
+		if (rdata && type == DNS_TYPE_OPT)
+			return option_find(rdata, rdlen, units);
+	}
+	return false;
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_stream_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { ID_DRAWS = 64 };
+
+static void stream_unlink(struct upstream_stream *s)
+{
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	s->pool->stats.open--;
+	age_remove(&s->pool->ages, &s->age);
+}
+
+unsigned stream_find(const struct upstream_stream *s, uint16_t id)
+{
+	unsigned i = 0;
+	while (i < s->held && s->query[i].id != id)
+		i++;
+	return i < s->held ? i : UPSTREAM_STREAM_QUERIES;
+}
+
+void stream_forget(struct upstream_stream *s, unsigned i)
+{
+	s->live -= s->query[i].leg != NULL;
+	s->query[i] = s->query[--s->held];
+}
+
+void stream_close(struct upstream_stream *s)
+{
+	stream_unlink(s);
+	event_del(&s->readable);
+	event_del(&s->writable);
+	wheel_stop(&s->idle);
+	close(s->fd);
+	s->busy = s->retired = true; // what the calls do may not end it a second time
+	while (s->held) {
+		struct upstream_leg *leg = s->query[0].leg;
+		stream_forget(s, 0);
+		if (leg)
+			s->pool->calls.broken(leg, s);
+	}
+	free(s->out);
+	free(s->in);
+	free(s);
+}
+
+static void on_idle(void *arg)
+{
+	struct upstream_stream *s = arg;
+
+	s->pool->stats.closed_idle++;
+	stream_close(s);
+}
+
+void stream_rest(struct upstream_stream *s)
+{
+	if (s->busy || s->live)
+		return;
+	if (s->retired || s->taken >= s->uses) {
+		stream_close(s);
+		return;
+	}
+	uint64_t now_ms = clock_mono_ms();
+	s->rested_ms = now_ms;
+	wheel_start(loop_wheel(s->pool->loop), &s->idle, s->idle_ms, now_ms);
+}
+
+void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
+{
+	unsigned i = 0;
+	while (i < s->held && s->query[i].leg != leg)
+		i++;
+	if (i == s->held)
+		return;
+	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
+	uint64_t since_ms = s->heard_ms > sent_ms ? s->heard_ms : sent_ms;
+	bool part = s->in_len || s->in_pos;
+	if (!s->retired && now_ms >= (part ? sent_ms : since_ms) + UPSTREAM_STREAM_STALL_MS) {
+		s->retired = true;
+		s->pool->stats.stalled++;
+	}
+	s->query[i].leg = NULL;
+	s->live--;
+	stream_rest(s);
+}
+
+// A connection that the server has closed meanwhile looks idle until the loop comes to it.
+static bool is_closed(const struct upstream_stream *s)
+{
+	uint8_t octet;
+
+	if (s->live || s->busy || !s->there)
+		return false;
+	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+// The one with the fewest under way, or NULL. `count`: how many there are that will take more.
+static struct upstream_stream *pick(struct upstream_streams *p, const union upstream_peer *peer,
+	unsigned limit, unsigned *count)
+{
+	struct upstream_stream *best = NULL, *next;
+
+	*count = 0;
+	for (struct upstream_stream *s = p->first; s; s = next) {
+		next = s->next;
+		if (s->retired || s->taken >= s->uses || (limit && s->uses > limit)
+			|| !upstream_same_address(&s->peer, peer))
+			continue;
+		if (is_closed(s)) {
+			p->stats.closed_peer++;
+			stream_close(s);
+			continue;
+		}
+		++*count;
+		if (stream_has_room(s) && (!best || s->held < best->held))
+			best = s;
+	}
+	return best;
+}
+
+// Of those without a query the one that has been for longest makes room.
+static bool evict_idle(struct upstream_streams *p)
+{
+	struct upstream_stream *oldest = NULL;
+
+	for (struct upstream_stream *s = p->first; s; s = s->next)
+		if (!s->live && !s->busy && (!oldest || s->rested_ms < oldest->rested_ms))
+			oldest = s;
+	if (!oldest)
+		return false;
+	p->stats.evicted++;
+	stream_close(oldest);
+	return true;
+}
+
+static int stream_connect(struct upstream_stream *s)
+{
+	const int on = 1;
+
+	s->fd = socket(s->peer.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->fd < 0)
+		return -errno;
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(s->fd, &s->peer.any, s->peer_len) == 0 || errno == EINPROGRESS)
+		return 0;
+	int rc = -errno;
+	close(s->fd);
+	return rc;
+}
+
+static int stream_watch(struct upstream_stream *s)
+{
+	struct event_base *base = loop_base(s->pool->loop);
+
+	event_assign(&s->readable, base, s->fd, EV_READ | EV_PERSIST, stream_on_readable, s);
+	event_assign(&s->writable, base, s->fd, EV_WRITE, stream_on_writable, s);
+	if (event_add(&s->readable, NULL) == 0 && event_add(&s->writable, NULL) == 0)
+		return 0;
+	event_del(&s->readable);
+	close(s->fd);
+	return -ENOMEM;
+}
+
+static int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
+	struct upstream_stream **out)
+{
+	if (p->stats.open >= UPSTREAM_STREAMS_MAX && !evict_idle(p))
+		return -EMFILE;
+	struct upstream_stream *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->pool = p;
+	s->peer = leg->peer;
+	s->peer_len = leg->peer_len;
+	s->uses = limit && limit < p->uses_max ? limit : p->uses_max;
+	s->idle_ms = UPSTREAM_STREAM_IDLE_MS;
+	s->idle = (struct wheel_timer){.fn = on_idle, .arg = s};
+	int rc = stream_connect(s);
+	if (rc == 0)
+		rc = stream_watch(s);
+	if (rc < 0) {
+		free(s);
+		return rc;
+	}
+	s->next = p->first;
+	s->link = &p->first;
+	if (s->next)
+		s->next->link = &s->next;
+	p->first = s;
+	age_add(&p->ages, &s->age);
+	p->stats.opened++;
+	if (++p->stats.open > p->stats.high)
+		p->stats.high = p->stats.open;
+	*out = s;
+	return 0;
+}
+
+// Nobody can guess on a connection, but an id twice would be two queries that look alike.
+static bool id_make_distinct(const struct upstream_stream *s, struct upstream_leg *leg)
+{
+	unsigned draws = 0;
+
+	while (stream_find(s, leg->id) != UPSTREAM_STREAM_QUERIES && draws++ < ID_DRAWS)
+		leg->id = rng_u16(s->pool->rng);
+	return draws < ID_DRAWS;
+}
+
+static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
+{
+	if (!id_make_distinct(s, leg))
+		return -EAGAIN;
+	int rc = stream_put(s, leg);
+	if (rc < 0)
+		return rc;
+	s->query[s->held++] = (struct upstream_stream_query){
+		.leg = leg, .sent_ms = clock_mono_ms(), .id = leg->id};
+	s->live++;
+	s->pool->stats.reused += s->taken++ > 0;
+	wheel_stop(&s->idle);
+	return 0;
+}
+
+int upstream_stream_ask(struct upstream_streams *p, struct upstream_leg *leg, unsigned limit,
+	struct upstream_stream **out)
+{
+	unsigned count;
+	struct upstream_stream *s = pick(p, &leg->peer, limit, &count), *fresh = NULL;
+	bool few = limit || p->uses_max < UPSTREAM_STREAM_USES || count < UPSTREAM_STREAMS_EACH;
+	int rc = -EMFILE;
+
+	if (few && (!s || s->held >= UPSTREAM_STREAM_SPREAD))
+		rc = stream_open(p, leg, limit, &fresh);
+	if (fresh)
+		s = fresh;
+	if (s)
+		rc = stream_ask(s, leg);
+	if (rc == 0)
+		*out = s;
+	else if (fresh)
+		stream_close(fresh);
+	p->stats.full += rc == -EMFILE;
+	return rc;
+}
+
+int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
+	const struct upstream_stream_calls *calls)
+{
+	struct upstream_streams *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->loop = loop;
+	p->rng = rng;
+	p->calls = *calls;
+	p->uses_max = UPSTREAM_STREAM_USES;
+	*out = p;
+	return 0;
+}
+
+void upstream_streams_free(struct upstream_streams *p)
+{
+	if (!p)
+		return;
+	while (p->first)
+		stream_close(p->first);
+	free(p);
+}
+
+void upstream_streams_uses(struct upstream_streams *p, unsigned most)
+{
+	p->uses_max = most && most < UPSTREAM_SOCKET_USES ? most : UPSTREAM_STREAM_USES;
+}
+
+void upstream_streams_configure(
+	struct upstream_streams *p, const union upstream_peer *peers, unsigned count)
+{
+	struct upstream_stream *next;
+
+	for (struct upstream_stream *s = p->first; s; s = next) {
+		next = s->next;
+		bool stays = s->uses <= p->uses_max;
+		unsigned i = 0;
+		while (i < count && !upstream_same_address(&s->peer, &peers[i]))
+			i++;
+		if (stays && i < count)
+			continue;
+		s->retired = true;
+		stream_rest(s);
+	}
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// TCP connections to upstream servers, each shared by many queries (RFC 7766 6.2.1, 6.2.2).
+// Resolver loop's thread only.
+//
+// A query takes the connection to its server that has the fewest under way. Another one is opened
+// when each of them has UPSTREAM_STREAM_SPREAD, so that a server which answers in order is asked in
+// parallel, up to UPSTREAM_STREAMS_EACH. Queries leave as they come (pipelined), with ids distinct
+// on their connection; replies are taken in any order, each by its id and its question. What
+// answers no query of the connection ends it: whoever sends that is not to be believed.
+//
+// A connection is given no more queries and closes with its last one when it has had its number of
+// them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
+// (RFC 7828, asked for with the first query) that it shall, or when a query was given up after
+// UPSTREAM_STREAM_STALL_MS in which nothing came, or only part of a message. Without queries it is
+// closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an eighth so that we are
+// first, UPSTREAM_STREAM_TOLD_MS at most.
+//
+// A query that nobody waits for any more keeps its id until its reply comes and is dropped
+// (`late`).
+//
+// Bounds: UPSTREAM_STREAMS_MAX connections in all, then the one idle longest goes, else the query
+// is refused (`full`); UPSTREAM_STREAM_QUERIES under way on each; UPSTREAM_STREAM_OUT octets that
+// wait for a slow server or for the connection to be there; one message being read, of 64 KiB at
+// most. Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS
+// messages.
+
+#include "age_list.h"
+#include "loop.h"
+#include "rng.h"
+#include "upstream_socket.h"
+#include "wheel.h"
+
+#include <event2/event_struct.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum {
+	UPSTREAM_STREAMS_EACH = 4,
+	UPSTREAM_STREAMS_MAX = 256,
+	UPSTREAM_STREAM_QUERIES = 100,
+	UPSTREAM_STREAM_SPREAD = 16,
+	UPSTREAM_STREAM_USES = 4096,
+	UPSTREAM_STREAM_OUT = 16384,
+	UPSTREAM_STREAM_READS = 32,
+	UPSTREAM_STREAM_IDLE_MS = 3000,
+	UPSTREAM_STREAM_TOLD_MS = 60000,
+	UPSTREAM_STREAM_STALL_MS = 500,
+};
+
+struct upstream_leg;
+struct upstream_streams;
+
+// A query on its connection; `leg` NULL: nobody waits for it.
+struct upstream_stream_query {
+	struct upstream_leg *leg;
+	uint64_t sent_ms;
+	uint16_t id;
+};
+
+// All fields are upstream_stream*.c's to write.
+struct upstream_stream {
+	struct upstream_streams *pool;
+	struct upstream_stream *next, **link;
+	int fd;
+	struct event readable, writable;
+	struct wheel_timer idle;
+	struct age_link age;
+	uint64_t heard_ms, idle_ms, rested_ms;
+	unsigned uses;
+	unsigned taken, answered; // queries, ever
+	unsigned held, live;      // under way; of these waited for
+	bool there;               // connected
+	bool retired;             // no more queries
+	bool asked;               // for how long it may be idle
+	bool busy;                // being read: not to be freed
+	bool learnt;              // its end has told how many queries the server takes
+	int error;                // -errno of a send
+	socklen_t peer_len;
+	union upstream_peer peer;
+	uint32_t out_len, out_pos;
+	uint8_t *out; // NULL: nothing waits
+	uint32_t in_pos;
+	uint16_t in_len; // 0: the length itself is being read
+	uint8_t *in;
+	uint8_t head[2];
+	struct upstream_stream_query query[UPSTREAM_STREAM_QUERIES]; // `held` of them
+};
+
+struct upstream_stream_calls {
+	// The reply to its query, which is off the connection by now.
+	void (*reply)(
+		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
+	// The connection has ended before; it is good for nothing, but says what became of it.
+	void (*broken)(struct upstream_leg *leg, struct upstream_stream *s);
+};
+
+struct upstream_streams_stats {
+	unsigned open, high, queries;
+	uint64_t opened;
+	uint64_t reused;      // queries on a connection that had had one before
+	uint64_t late;        // replies that nobody waited for
+	uint64_t bad;         // connections closed for a message that was no reply to any query
+	uint64_t stalled;     // retired for silence
+	uint64_t closed_peer; // by the server, or by the network
+	uint64_t closed_idle;
+	uint64_t evicted; // idle ones that made room
+	uint64_t full;    // queries without a place
+	size_t bytes;
+	uint64_t since_ms; // of the oldest connection; 0: none
+};
+
+ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct loop *loop,
+	struct rng *rng, const struct upstream_stream_calls *calls); // -ENOMEM
+void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
+// The servers there are now: connections to others get no more queries.
+void upstream_streams_configure(
+	struct upstream_streams *p, const union upstream_peer *peers, unsigned count);
+// Connections opened from now on take so many queries; 0, or UPSTREAM_SOCKET_USES, the most a UDP
+// socket serves: UPSTREAM_STREAM_USES.
+void upstream_streams_uses(struct upstream_streams *p, unsigned most);
+
+// Sends the leg's query to its peer; `limit` not 0: on a connection for so many at most, of which
+// there may be any number. The leg's id changes if the connection has it already. 0, -EMFILE
+// (full), -errno; then it is on no connection.
+ATTR_MUST_CHECK int upstream_stream_ask(struct upstream_streams *p, struct upstream_leg *leg,
+	unsigned limit, struct upstream_stream **out);
+// Nobody waits for it any more.
+void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
+
+unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer);
+void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out);
+void upstream_streams_stats_add(
+	struct upstream_streams_stats *sum, const struct upstream_streams_stats *s);
+void upstream_streams_stats_end(struct upstream_streams_stats *s); // what it holds is gone

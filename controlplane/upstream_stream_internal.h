@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the two halves of upstream_stream.h share: the connections (upstream_stream.c) and the
+// octets on them (upstream_stream_io.c).
+
+#include "upstream_internal.h"
+#include "upstream_stream.h"
+
+struct upstream_streams {
+	struct loop *loop;
+	struct rng *rng;
+	struct upstream_stream_calls calls;
+	struct upstream_stream *first;
+	struct age_list ages;
+	unsigned uses_max;
+	struct upstream_streams_stats stats; // but `queries` and `bytes`
+};
+
+// Puts the query behind what waits, and sends what can be sent. 0, -ENOBUFS, -ENOMEM, -EMSGSIZE.
+ATTR_MUST_CHECK int stream_put(struct upstream_stream *s, const struct upstream_leg *leg);
+// Is there room for one more query?
+bool stream_has_room(const struct upstream_stream *s);
+void stream_on_readable(evutil_socket_t fd, short what, void *arg);
+void stream_on_writable(evutil_socket_t fd, short what, void *arg);
+// The query with this id, or UPSTREAM_STREAM_QUERIES.
+unsigned stream_find(const struct upstream_stream *s, uint16_t id);
+void stream_forget(struct upstream_stream *s, unsigned i); // the query is off the connection
+// Ends it, and tells those who wait.
+void stream_close(struct upstream_stream *s);
+// After anything that may have been its last query: closes it, or begins to count its idle time.
+void stream_rest(struct upstream_stream *s);

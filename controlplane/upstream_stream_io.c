@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "upstream_keepalive.h"
+#include "upstream_stream_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { LENGTH_LEN = 2, QUERY_MAX = LENGTH_LEN + UPSTREAM_QUERY_MAX + UPSTREAM_KEEPALIVE_LEN };
+
+bool stream_has_room(const struct upstream_stream *s)
+{
+	return s->held < UPSTREAM_STREAM_QUERIES
+	       && s->out_len - s->out_pos + QUERY_MAX <= UPSTREAM_STREAM_OUT;
+}
+
+// The query with its length; the first one asks how long the connection may stay (RFC 7828 3.2.1).
+static size_t query_write(
+	struct upstream_stream *s, const struct upstream_leg *leg, uint8_t out[QUERY_MAX])
+{
+	uint8_t *msg = out + LENGTH_LEN;
+	size_t len = upstream_leg_query(leg, msg, UPSTREAM_QUERY_MAX);
+
+	if (len && leg->edns && !s->asked) {
+		s->asked = true;
+		len = upstream_keepalive_ask(msg, len);
+	}
+	put_u16(out, (uint16_t)len);
+	return len ? len + LENGTH_LEN : 0;
+}
+
+// What waits, as far as it goes; the rest when there is room. An error is on_readable's.
+static void stream_flush(struct upstream_stream *s)
+{
+	while (s->out_pos < s->out_len) {
+		ssize_t n = send(s->fd, s->out + s->out_pos, s->out_len - s->out_pos,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN && event_add(&s->writable, NULL) == 0)
+			return;
+		if (n < 0) {
+			s->error = -errno;
+			event_active(&s->readable, EV_READ, 0);
+			return;
+		}
+		s->there = true;
+		s->out_pos += (uint32_t)n;
+	}
+	free(s->out);
+	s->out = NULL;
+	s->out_len = s->out_pos = 0;
+}
+
+void stream_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	stream_flush(arg);
+}
+
+int stream_put(struct upstream_stream *s, const struct upstream_leg *leg)
+{
+	uint8_t query[QUERY_MAX];
+
+	if (!stream_has_room(s))
+		return -ENOBUFS;
+	if (!s->out)
+		s->out = malloc(UPSTREAM_STREAM_OUT);
+	if (!s->out)
+		return -ENOMEM;
+	size_t len = query_write(s, leg, query);
+	if (len == 0)
+		return -EMSGSIZE;
+	memmove(s->out, s->out + s->out_pos, s->out_len - s->out_pos);
+	s->out_len -= s->out_pos;
+	s->out_pos = 0;
+	memcpy(s->out + s->out_len, query, len);
+	s->out_len += (uint32_t)len;
+	if (s->there)
+		stream_flush(s);
+	return 0;
+}
+
+// 1: all is there, 0: more to come, -errno.
+static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
+{
+	while (s->in_pos < len) {
+		ssize_t n = recv(s->fd, buf + s->in_pos, len - s->in_pos, MSG_DONTWAIT);
+		if (n == 0)
+			return -EPIPE;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		s->there = true;
+		s->heard_ms = clock_mono_ms();
+		s->in_pos += (uint32_t)n;
+	}
+	return 1;
+}
+
+static int message_read(struct upstream_stream *s)
+{
+	if (s->in_len == 0) {
+		int rc = read_into(s, s->head, sizeof(s->head));
+		if (rc <= 0)
+			return rc;
+		if (get_u16(s->head) < DNS_HEADER_LEN)
+			return -EBADMSG;
+		s->in = malloc(get_u16(s->head));
+		if (!s->in)
+			return -ENOMEM;
+		s->in_len = get_u16(s->head);
+		s->in_pos = 0;
+	}
+	return read_into(s, s->in, s->in_len);
+}
+
+// What the server says of the time that this connection may be idle.
+static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t len)
+{
+	uint16_t units;
+
+	if (!s->asked || !upstream_keepalive_told(msg, len, &units))
+		return;
+	uint64_t told_ms = units * UINT64_C(100);
+	if (told_ms > UPSTREAM_STREAM_TOLD_MS)
+		told_ms = UPSTREAM_STREAM_TOLD_MS;
+	s->idle_ms = told_ms - told_ms / 8;
+	s->retired |= units == 0;
+}
+
+// Whose reply is it? 0, -EBADMSG: nobody's.
+static int message_take(struct upstream_stream *s, uint8_t *msg, size_t len)
+{
+	unsigned i = stream_find(s, get_u16(msg));
+	if (i == UPSTREAM_STREAM_QUERIES)
+		return -EBADMSG;
+	struct upstream_leg *leg = s->query[i].leg;
+	if (leg && !upstream_leg_matches(leg, msg, len, false))
+		return -EBADMSG;
+	stream_forget(s, i);
+	s->answered++;
+	if (leg) {
+		keepalive_take(s, msg, len);
+		s->pool->calls.reply(leg, s, msg, len);
+	} else {
+		s->pool->stats.late++;
+	}
+	return 0;
+}
+
+static int message_next(struct upstream_stream *s)
+{
+	int rc = message_read(s);
+	if (rc <= 0)
+		return rc;
+	// The calls may lead anywhere, so what they get is not the connection's any more.
+	uint8_t *msg = s->in;
+	size_t len = s->in_len;
+	s->in = NULL;
+	s->in_len = 0;
+	s->in_pos = 0;
+	rc = message_take(s, msg, len);
+	free(msg);
+	return rc < 0 ? rc : 1;
+}
+
+// Some server has sent what is no reply.
+static void count_bad(struct upstream_stream *s)
+{
+	unsigned i = 0;
+	while (i < s->held && !s->query[i].leg)
+		i++;
+	s->pool->stats.bad++;
+	if (i < s->held)
+		upstream_count_bad(s->query[i].leg);
+}
+
+void stream_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream_stream *s = arg;
+	int rc = 1;
+	(void)fd, (void)what;
+
+	s->busy = true;
+	for (unsigned i = 0; i < UPSTREAM_STREAM_READS && rc > 0; i++)
+		rc = message_next(s);
+	s->busy = false;
+	if (rc >= 0 && s->error)
+		rc = s->error;
+	if (rc == -EBADMSG)
+		count_bad(s);
+	else if (rc < 0)
+		s->pool->stats.closed_peer++;
+	if (rc < 0)
+		stream_close(s);
+	else
+		stream_rest(s);
+}
+
+unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer)
+{
+	unsigned n = 0;
+	for (const struct upstream_stream *s = p->first; s; s = s->next)
+		n += upstream_same_address(&s->peer, peer);
+	return n;
+}
+
+void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out)
+{
+	*out = p->stats;
+	out->bytes = sizeof(*p);
+	out->since_ms = age_since(&p->ages);
+	for (const struct upstream_stream *s = p->first; s; s = s->next) {
+		out->queries += s->live;
+		out->bytes += sizeof(*s) + (s->out ? UPSTREAM_STREAM_OUT : 0) + s->in_len;
+	}
+}
+
+void upstream_streams_stats_add(
+	struct upstream_streams_stats *sum, const struct upstream_streams_stats *s)
+{
+	sum->open += s->open;
+	sum->high += s->high;
+	sum->queries += s->queries;
+	sum->opened += s->opened;
+	sum->reused += s->reused;
+	sum->late += s->late;
+	sum->bad += s->bad;
+	sum->stalled += s->stalled;
+	sum->closed_peer += s->closed_peer;
+	sum->closed_idle += s->closed_idle;
+	sum->evicted += s->evicted;
+	sum->full += s->full;
+	sum->bytes += s->bytes;
+	sum->since_ms = age_earlier(sum->since_ms, s->since_ms);
+}
+
+void upstream_streams_stats_end(struct upstream_streams_stats *s)
+{
+	s->open = s->queries = 0;
+	s->bytes = 0;
+	s->since_ms = 0;
+}
