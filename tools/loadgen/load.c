@@ -123,7 +123,7 @@ static uint64_t stall_cycles(void)
 static uint64_t look(struct load *l)
 {
 	uint64_t now = rte_rdtsc();
-	if (now - l->seen_tsc > stall_cycles()) {
+	if (!l->nap_us && now - l->seen_tsc > stall_cycles()) {
 		l->stalls++;
 		if (!l->stall_tsc)
 			l->stall_tsc = l->seen_tsc;
@@ -143,7 +143,7 @@ static void reply_time(struct load *l, const struct load_slot *s, struct latency
 {
 	uint64_t since = l->stall_tsc ? l->stall_tsc : l->seen_tsc;
 	bool known = !l->stall_tsc || since > s->due_tsc + stall_cycles();
-	if (known && !s->untimed && s->tries == 1)
+	if (!l->nap_us && known && !s->untimed && s->tries == 1)
 		latency_add(out, since - s->due_tsc);
 	else
 		l->untimed++;
@@ -268,6 +268,8 @@ double load_run(struct load *l)
 			next_look = now + hz / LATE_LOOKS_PER_S;
 			ask_late_again(l);
 		}
+		if (l->nap_us)
+			rte_delay_us_sleep(l->nap_us);
 	}
 	return (double)(rte_rdtsc() - begin) / (double)hz;
 }

@@ -55,7 +55,8 @@ struct load {
 	unsigned listed, listed_percent; // of these
 	bool reflected;                  // the other side reflects, now and then
 	uint64_t queries, seconds;
-	uint64_t rate; // queries/s of an open loop; 0: a closed one
+	uint64_t rate;   // queries/s of an open loop; 0: a closed one
+	unsigned nap_us; // sleeps so long in each turn of an open loop; no reply is timed then
 
 	// From here on each run starts anew.
 	struct load_slot slot[LOAD_WINDOW_MAX];

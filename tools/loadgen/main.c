@@ -6,9 +6,9 @@
 // every query was answered (or, with --reflected, came back as it was) and every reply was right.
 // In this order: with --warm each name is asked once; then the load itself, a closed loop or, with
 // --rate, an open one; with --loads open loops at 25, 50 and 75 % of the answers a second that the
-// load reached, once or in rounds; with --alone a run with a window of one. With --stay it then
-// keeps the port open until its standard input ends: a memif client that leaves takes the server's
-// rings along (DPDK 22.11).
+// load reached, once or in rounds; with --nap it leaves its CPU to others between an open loop's
+// bursts; with --alone a run with a window of one. With --stay it then keeps the port open until
+// its standard input ends: a memif client that leaves takes the server's rings along (DPDK 22.11).
 
 #include "report.h"
 
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WARM_S = 180, RATE_MAX = 100000000, ROUNDS_MAX = 100 };
+enum { WARM_S = 180, RATE_MAX = 100000000, ROUNDS_MAX = 100, NAP_US_MAX = 1000 };
 
 struct arguments {
 	const char *device, *lcore;
@@ -85,7 +85,8 @@ static void usage(void)
 {
 	die("usage: weir-loadgen -d DEVARGS -s SERVICE,CLIENT [-s ...] [-n NAMES] [-q QUERIES] "
 	    "[-t SECONDS] [-w WINDOW] [-l LCORE] [--corpus [LISTED,PERCENT]] [--reflected] "
-	    "[--mac MAC] [--warm] [--rate QPS] [--loads SECONDS[,ROUNDS]] [--alone SECONDS] "
+	    "[--mac MAC] [--warm] [--rate QPS] [--nap US] [--loads SECONDS[,ROUNDS]] [--alone "
+	    "SECONDS] "
 	    "[--stay]");
 }
 
@@ -119,7 +120,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		{"corpus", optional_argument, NULL, 'C'}, {"reflected", no_argument, NULL, 'R'},
 		{"mac", required_argument, NULL, 'M'}, {"alone", required_argument, NULL, 'A'},
 		{"warm", no_argument, NULL, 'W'}, {"rate", required_argument, NULL, 'r'},
-		{"loads", required_argument, NULL, 'L'}, {0}};
+		{"loads", required_argument, NULL, 'L'}, {"nap", required_argument, NULL, 'N'},
+		{0}};
 	for (int c; (c = getopt_long(argc, argv, "d:s:n:q:t:w:l:", options, NULL)) != -1;) {
 		switch (c) {
 		case 'd':
@@ -161,6 +163,9 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		case 'r':
 			l->rate = strtoull(optarg, NULL, 10);
 			break;
+		case 'N':
+			l->nap_us = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'L':
 			set_loads(a, optarg);
 			break;
@@ -172,8 +177,8 @@ static void parse_arguments(int argc, char **argv, struct load *l, struct argume
 		}
 	}
 	if (!a->device || !l->endpoints || !l->names || !l->window || l->window > LOAD_WINDOW_MAX
-		|| l->seconds > 3600 || a->alone_s > 3600 || a->loads_s > 3600
-		|| l->rate > RATE_MAX)
+		|| l->seconds > 3600 || a->alone_s > 3600 || a->loads_s > 3600 || l->rate > RATE_MAX
+		|| l->nap_us > NAP_US_MAX || (l->nap_us && !l->rate))
 		usage();
 }
 
