@@ -3,7 +3,9 @@
 
 #include "querylog_internal.h"
 
+#include <string.h>
 #include <weir/clock.h>
+#include <weir/log_hit.h>
 #include <weir/shm_msg.h>
 #include <weir/watch_msg.h>
 
@@ -49,8 +51,25 @@ static bool batch_ready(struct querylog *q, uint64_t now_ms)
 	return true;
 }
 
+// What lies in a ring is seldom older than a look, but for what a data plane wrote while there was
+// no control plane.
+static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t len)
+{
+	const uint64_t past_us = QUERYLOG_PAST_H * UINT64_C(3600000000);
+	uint64_t time_us;
+	if (len < sizeof time_us)
+		return false;
+	memcpy(&time_us, msg + offsetof(struct log_record, time_us), sizeof time_us);
+	return time_us < q->look_us + QUERYLOG_FUTURE_S * UINT64_C(1000000)
+	       && time_us + past_us > q->look_us;
+}
+
 static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
 {
+	if (!time_is_near(q, msg, len)) {
+		querylog_count(&q->bad, 1);
+		return;
+	}
 	uint64_t weight = 0;
 	const struct querylog_batch *b = q->filling;
 	switch (querylog_row_make(q->filling, q->naming, &q->hide, q->wall_us, msg, len, &weight)) {
@@ -71,6 +90,16 @@ static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
 	}
 }
 
+static void hit_take(struct querylog *q, const uint8_t *msg, size_t len)
+{
+	alignas(8) uint8_t whole[LOG_MESSAGE_MAX];
+	int n = log_hit_expand(msg, len, whole);
+	if (n < 0)
+		querylog_count(&q->bad, 1);
+	else
+		record_take(q, whole, (size_t)n);
+}
+
 // The records read; *empty: there is no more.
 static unsigned source_read(
 	struct querylog *q, struct querylog_source *s, uint64_t now_ms, bool *empty)
@@ -87,6 +116,8 @@ static unsigned source_read(
 		n++;
 		if (type == MSG_LOG)
 			record_take(q, msg, (size_t)len);
+		else if (type == MSG_LOG_HIT)
+			hit_take(q, msg, (size_t)len);
 		else if (type != MSG_WATCH || !q->watch
 			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);
@@ -131,6 +162,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 	if (!q->naming || querylog_hide_beat(&q->hide, now_ms) < 0)
 		return 0;
 	q->wall_us = wall_now();
+	q->look_us = clock_mono_us();
 	for (unsigned i = 0; i < q->sources.count;) {
 		struct querylog_source *s = &q->sources.source[i];
 		bool empty;

@@ -17,6 +17,8 @@ enum {
 	QUERYLOG_BEAT_MS = 1000,
 	QUERYLOG_HOLD_MS = 200,    // how long a batch waits for more rows
 	QUERYLOG_READ_MAX = 32768, // records of one ring a look
+	QUERYLOG_PAST_H = 24,      // older records are not believed: stores make files by the time
+	QUERYLOG_FUTURE_S = 60,    // likewise
 	QUERYLOG_LAST_TRIES = 50,  // at the end, QUERYLOG_POLL_MS apart, to pay what sinks are owed
 };
 
@@ -52,6 +54,7 @@ struct querylog {
 	struct querylog_batch *filling; // NULL: none
 	uint64_t filling_ms;            // since when
 	int64_t wall_us;                // what makes wall time of a record's
+	uint64_t look_us;               // of the look at the rings, as clock_mono_us
 
 	// Written by the log thread alone.
 	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad, anomalies;

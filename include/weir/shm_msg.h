@@ -11,9 +11,10 @@ enum shm_msg_type {
 	MSG_MISS =
 		1, // dp -> cp: struct msg_miss, then question_len octets of question as
 		   // received, and with a cookie (has_opt) that of the reply, DNS_COOKIE_LEN octets
-	MSG_ANSWER = 2, // cp -> dp: struct msg_answer, then a whole DNS message
-	MSG_WATCH = 4,  // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
-	MSG_LOG = 3,    // to the log thread: struct log_record (log_msg.h), then a name
+	MSG_ANSWER = 2,  // cp -> dp: struct msg_answer, then a whole DNS message
+	MSG_WATCH = 4,   // to the log thread: struct watch_msg (watch_msg.h), a name, a frame
+	MSG_LOG = 3,     // to the log thread: struct log_record (log_msg.h), then a name
+	MSG_LOG_HIT = 5, // likewise: struct log_hit (log_hit.h), then a short name
 };
 
 enum { MSG_DNS_MAX = 4096 }; // longest DNS message that passes a ring; longer ones go as TC

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/log_hit.h>
 #include <weir/log_writer.h>
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
@@ -59,8 +60,7 @@ static void ring_join(struct ring *r, struct querylog *q)
 	assert_int_equal(querylog_add_source(q, &s), 0);
 }
 
-static const struct log_record plain = {
-	.time_us = 5000000,
+static struct log_record plain = {
 	.total_us = 0,
 	.client = {192, 0, 2, 7},
 	.client_port = 5353,
@@ -117,6 +117,7 @@ static bool take(void *arg, const struct querylog_batch *b)
 
 static int set_up(void **)
 {
+	plain.time_us = clock_mono_us(); // records of another day are not believed
 	config = (struct config){
 		.group_count = 1, .groups = &group, .client_count = 1, .clients = &client_named};
 	client_named.address_count = 1;
@@ -191,6 +192,51 @@ static void test_a_record_becomes_a_row(void **)
 		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 - row->time_us;
 	uint64_t meant_us = clock_mono_us() - plain.time_us;
 	assert_true(age_us < meant_us + 10000000 && age_us + 10000000 > meant_us);
+	querylog_close(q);
+}
+
+// The short form says the same.
+static void test_a_short_record_becomes_a_row(void **)
+{
+	static struct ring r;
+	static struct kept k;
+	struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+	const struct log_hit hit = {.time_us = plain.time_us,
+		.client = {192, 0, 2, 7},
+		.client_port = 5353,
+		.qtype = 28,
+		.query_len = 40,
+		.reply_len = 100,
+		.dataplane_us = 12,
+		.group = 1,
+		.rcode = 3};
+	struct log_record like = plain;
+	like.verdict = VERDICT_hit;
+	like.flags = LOG_ANSWERED | LOG_TIER_L0 << LOG_TIER_SHIFT;
+	like.ede = LOG_NO_EDE;
+	like.list = LOG_NO_LIST;
+	ring_open(&r, 1);
+	ring_join(&r, q);
+	put(&r, &like, "\3www\7example", 13);
+	uint8_t *to = ring_reserve(&r.writer.ring, MSG_LOG_HIT, sizeof hit + 13);
+	memcpy(to, &hit, sizeof hit);
+	memcpy(to + sizeof hit, "\3www\7example", 13);
+	log_writer_publish(&r.writer);
+	run_through(q);
+	assert_int_equal(k.rows, 2);
+	assert_int_equal(k.weight, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_string_equal(k.qname[i], "www.example");
+		assert_string_equal(k.client[i], "192.0.2.7");
+		assert_string_equal(k.group[i], "child\\x1bren");
+		assert_string_equal(k.verdict[i], "hit");
+		assert_string_equal(k.list[i], "");
+	}
+	struct querylog_row *a = &k.row[0], *b = &k.row[1];
+	for (struct querylog_row *row = a; row <= b; row++) // these are of the batch
+		row->qname = row->client = row->client_name = row->group = row->verdict =
+			row->list = row->upstream = (struct querylog_text){0};
+	assert_memory_equal(a, b, sizeof *a);
 	querylog_close(q);
 }
 
@@ -326,10 +372,26 @@ static void test_records_that_make_no_sense(void **)
 	bad = plain;
 	bad.time_us = UINT64_MAX / 2; // no store has a file for that hour
 	put(&r, &bad, "\1a", 3);
+	bad.time_us = UINT64_MAX;
+	put(&r, &bad, "\1a", 3);
+	bad.time_us = clock_mono_us() + UINT64_C(7200000000); // in two hours
+	put(&r, &bad, "\1a", 3);
+	bad.time_us = clock_mono_us() - UINT64_C(90000000000); // 25 hours ago
+	put(&r, &bad, "\1a", 3);
 	bad = plain;
 	bad.list = 999; // a number that no list has: no name
 	bad.group = 255;
 	put(&r, &bad, "\1a", 3);
+	static const struct {
+		size_t len;
+		const char *name;
+	} hits[] = {{sizeof(struct log_hit) - 1, ""}, {sizeof(struct log_hit) + 3, "\5a"},
+		{sizeof(struct log_hit) + LOG_HIT_NAME_MAX + 1, "\1a"}};
+	for (unsigned i = 0; i < ARRAY_LEN(hits); i++) {
+		uint8_t *hit = ring_reserve(&r.writer.ring, MSG_LOG_HIT, (uint32_t)hits[i].len);
+		memset(hit, 0, hits[i].len);
+		memcpy(hit + sizeof(struct log_hit), hits[i].name, strlen(hits[i].name));
+	}
 	void *small = ring_reserve(&r.writer.ring, MSG_LOG, 8);
 	memset(small, 0, 8);
 	void *foreign = ring_reserve(&r.writer.ring, MSG_MISS, 64);
@@ -337,7 +399,7 @@ static void test_records_that_make_no_sense(void **)
 	log_writer_publish(&r.writer);
 	run_through(q);
 	querylog_status(q, &s);
-	assert_int_equal(s.bad, 8);
+	assert_int_equal(s.bad, 14);
 	assert_int_equal(k.rows, 1);
 	assert_string_equal(k.list[0], "");
 	assert_string_equal(k.group[0], "");
@@ -406,6 +468,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_record_becomes_a_row),
+		cmocka_unit_test(test_a_short_record_becomes_a_row),
 		cmocka_unit_test(test_malicious_names),
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_clients_are_hidden),
