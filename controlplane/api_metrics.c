@@ -144,6 +144,11 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 		query_store_status(a->deps.store, &q);
 		metrics_store(t, &q);
 	}
+	if (a->deps.clickhouse) {
+		struct clickhouse_status c;
+		clickhouse_status(a->deps.clickhouse, &c);
+		metrics_clickhouse(t, &c);
+	}
 	struct table_registry tables = s->tables;
 	api_all_tables(a, &tables);
 	metrics_tables(t, &tables);

@@ -80,6 +80,7 @@ static void chunk_end(struct clickhouse *c)
 {
 	struct clickhouse_spooled what;
 	void *body;
+	c->builder.rows_max = clickhouse_sender_rows_max(c->sender);
 	int ret = clickhouse_builder_seal(
 		&c->builder, clickhouse_sender_coding(c->sender), clock_mono_ms(), &what, &body);
 	if (ret == 0) {

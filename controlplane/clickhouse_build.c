@@ -25,8 +25,10 @@ static int raw_resize(struct clickhouse_builder *b, size_t cap)
 
 int clickhouse_builder_open(struct clickhouse_builder *b, uint64_t run, unsigned flush_ms)
 {
-	*b = (struct clickhouse_builder){
-		.chunk = {run, 1}, .flush_ms = flush_ms, .wanted_rows = CLICKHOUSE_ROWS_MIN};
+	*b = (struct clickhouse_builder){.chunk = {run, 1},
+		.flush_ms = flush_ms,
+		.wanted_rows = CLICKHOUSE_ROWS_MIN,
+		.rows_max = CLICKHOUSE_ROWS_MAX};
 	int ret = raw_resize(b, CLICKHOUSE_RAW_MIN);
 	if (ret == 0)
 		ret = clickhouse_packer_open(&b->packer);
@@ -97,10 +99,10 @@ static void size_adapt(struct clickhouse_builder *b, uint64_t now_ms)
 	} else if (took_ms >= b->flush_ms && b->wanted_rows > CLICKHOUSE_ROWS_MIN) {
 		b->wanted_rows /= 2;
 	}
-	if (b->wanted_rows > CLICKHOUSE_ROWS_MAX)
-		b->wanted_rows = CLICKHOUSE_ROWS_MAX;
 	if (b->wanted_rows < CLICKHOUSE_ROWS_MIN)
 		b->wanted_rows = CLICKHOUSE_ROWS_MIN;
+	if (b->wanted_rows > b->rows_max)
+		b->wanted_rows = b->rows_max;
 }
 
 // When it cannot shrink it stays as it is.

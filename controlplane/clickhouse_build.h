@@ -32,6 +32,7 @@ struct clickhouse_builder {
 	uint32_t rows, hour;
 	uint64_t weight, began_ms, used_ms; // used_ms: the last row
 	unsigned flush_ms, wanted_rows;
+	unsigned rows_max;                             // no more are wanted; the owner may lower it
 	size_t needed;                                 // most octets of the last chunks
 	unsigned needed_chunks;                        // how many these are
 	size_t cap_most;                               // high-water mark of cap

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_sender.h"
 
+#include "clickhouse_build.h"
 #include "thread_start.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { TAKE_MS = 200, QUERY_ID_MAX = 96, PARAMETERS_MAX = 256 };
+enum { HTTP_TOO_LARGE = 413, TAKE_MS = 200, QUERY_ID_MAX = 96, PARAMETERS_MAX = 256 };
 
 struct clickhouse_sender {
 	struct clickhouse_sender_settings settings;
@@ -24,7 +25,7 @@ struct clickhouse_sender {
 	struct clickhouse_sender_status shown;
 
 	_Atomic bool stop, is_closing;
-	_Atomic unsigned coding;
+	_Atomic unsigned coding, rows_max;
 
 	// The thread's own.
 	struct clickhouse_client *client;
@@ -207,15 +208,26 @@ static enum clickhouse_end attempt(struct clickhouse_sender *s, const struct cli
 	return end;
 }
 
-// Of what the server says of octets that it cannot read: parsing, unpacking, the statement itself.
-static bool is_about_body(unsigned code)
+// Of what is said of octets that cannot be read: parsing, unpacking, the statement itself; and that
+// they are too many, by a server or by a proxy before it.
+static bool is_about_body(const struct clickhouse_answer *a)
 {
+	if (a->status == HTTP_TOO_LARGE)
+		return true;
 	static const unsigned codes[] = {
 		6, 26, 27, 32, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432, 561};
 	for (unsigned i = 0; i < ARRAY_LEN(codes); i++)
-		if (code == codes[i])
+		if (a->code == codes[i])
 			return true;
 	return false;
+}
+
+// Chunks to come are half of what was too large.
+static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
+{
+	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
+	if (half < atomic_load(&s->rows_max))
+		atomic_store(&s->rows_max, half);
 }
 
 // False: it is to end, and the chunk is given back.
@@ -231,13 +243,16 @@ static bool deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
 			s->now.rows += p->what.rows;
 			s->now.weight += p->what.weight;
 			s->now.chunks++;
+			s->now.sent_unix_s = (uint64_t)time(NULL);
 			break;
 		}
 		if (s->stop || s->is_closing)
 			return false;
 		s->now.unclear += end == CLICKHOUSE_UNCLEAR;
+		if (a.status == HTTP_TOO_LARGE)
+			rows_halve(s, p->what.rows);
 		failed(s, what, a.why);
-		if (end == CLICKHOUSE_REFUSED && is_about_body(a.code)
+		if (end == CLICKHOUSE_REFUSED && is_about_body(&a)
 			&& ++body_tries == CLICKHOUSE_BODY_TRIES) {
 			log_warning("clickhouse: %u rows are refused for good", p->what.rows);
 			s->now.refused_rows += p->what.rows;
@@ -344,6 +359,7 @@ int clickhouse_sender_open(
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	s->settings = *settings;
+	atomic_store(&s->rows_max, CLICKHOUSE_ROWS_MAX);
 	s->schema.settings = settings->schema;
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
@@ -383,6 +399,11 @@ void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms)
 enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s)
 {
 	return (enum clickhouse_coding)atomic_load(&s->coding);
+}
+
+unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s)
+{
+	return atomic_load(&s->rows_max);
 }
 
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out)

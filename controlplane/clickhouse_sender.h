@@ -50,7 +50,10 @@ struct clickhouse_sender_status {
 	uint64_t found_chunks;         // of these, found there instead of sent again
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
 	uint64_t refused_rows, refused_weight, partial_rows; // lost so
+	uint64_t sent_unix_s; // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
 };
 // Any thread.
+// Rows that a chunk may have, by what was refused as too large. Any thread.
+unsigned clickhouse_sender_rows_max(const struct clickhouse_sender *s);
 void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sender_status *out);

@@ -8,6 +8,7 @@
 // capped; nothing comes from a packet. The sum of all is under METRICS_TEXT_MAX octets with every
 // table of the configuration full.
 
+#include "clickhouse.h"
 #include "front_tcp.h"
 #include "mem_watch.h"
 #include "memory_meter.h"
@@ -39,6 +40,7 @@ void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
 
 void metrics_rules(struct metrics_text *t, const struct rules_status *r);
 void metrics_log(struct metrics_text *t, const struct querylog_status *s);
+void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *s);
 void metrics_store(struct metrics_text *t, const struct query_store_status *s);
 void metrics_tables(struct metrics_text *t, const struct table_registry *r);
 void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
