@@ -235,7 +235,7 @@ size_t reply_write(const struct stream_query *q, int units, uint8_t out[700])
 	struct wr w = wr_init(out, 700);
 
 	wr_u16(&w, 0);
-	wr_bytes(&w, q->msg, 2);
+	wr_u16(&w, get_u16(q->msg));
 	wr_u16(&w, DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA);
 	wr_u16(&w, 1);
 	wr_u16(&w, 1);
