@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 // A count without its notion would never be shown.
-static bool is_whole(const struct table_info *t)
+[[maybe_unused]] static bool is_whole(const struct table_info *t)
 {
 	return (!t->oldest_ms || t->has & TABLE_AGES) && (!t->evicted || t->has & TABLE_EVICTS)
 	       && (!t->refused || t->has & TABLE_REFUSES)
