@@ -60,8 +60,8 @@ weirctl mem slope --seconds 10
 bisect() { # bisect WANT
 	local try
 	for try in 1 2 3 4 5; do
-		seq -f "ok-300.try$try-%.0f.test A" 60000 >$tmp/many
-		weirctl --json bisect --seconds $((9 + 3 * try)) refresh,resolver --load "$lab exec dnsperf -s $service -d $tmp/many -Q 400 -l 180 -q 4000" \
+		seq -f "ok-300.try$try-%.0f.test A" 160000 >$tmp/many
+		weirctl --json bisect --seconds $((9 + 3 * try)) refresh,resolver --load "$lab exec dnsperf -s $service -d $tmp/many -Q 400 -l 400 -q 4000" \
 			>$tmp/bisect || return
 		[ "$(jq -r .suspect $tmp/bisect)" = "$1" ] && return
 	done

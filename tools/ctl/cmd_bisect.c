@@ -22,6 +22,7 @@ enum {
 	SECONDS_MOST = 300,
 	SECONDS_USUAL = 60,
 	SETTLE_S = 1,
+	LOOKS_MOST = 3,
 	STOP_MS = 5000
 };
 
@@ -112,6 +113,7 @@ static void slope_take(struct step *s, const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "bytes");
 	s->queries_per_s = (double)json_count(root, "queries_per_s");
+	s->growth = 0;
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
 		const char *name = json_text(n, "name");
@@ -128,23 +130,35 @@ static void slope_take(struct step *s, const struct json_node *root)
 	}
 }
 
-static bool step_run(struct bisect *b, struct step *s)
+static bool slope_look(struct bisect *b, struct step *s)
 {
 	char seconds[16];
+	snprintf(seconds, sizeof seconds, "%u", b->seconds);
+	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
+	wait_s(b->seconds);
+	struct json_doc *doc =
+		http_call_or_fail(b->ctl, false, "/memory/slope", params, HTTP_SHORT_MS);
+	if (!doc)
+		return false;
+	slope_take(s, json_doc_root(doc));
+	json_doc_free(doc);
+	return true;
+}
+
+// What the knob, or the load that has just begun, changes at once may bend the line so much that
+// nothing is known of its slope; then the time after that is looked at.
+static bool step_run(struct bisect *b, struct step *s)
+{
 	if (!knob_turn(b, s, false)) {
 		// The reply may be what failed, and the knob be turned.
 		(void)knob_turn(b, s, true);
 		return false;
 	}
-	wait_s(SETTLE_S + b->seconds);
-	snprintf(seconds, sizeof seconds, "%u", b->seconds);
-	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
-	struct json_doc *doc =
-		http_call_or_fail(b->ctl, false, "/memory/slope", params, HTTP_SHORT_MS);
-	if (doc)
-		slope_take(s, json_doc_root(doc));
-	json_doc_free(doc);
-	return knob_turn(b, s, true) && doc;
+	wait_s(SETTLE_S);
+	bool looked = slope_look(b, s);
+	for (unsigned i = 1; looked && !s->known && !interrupted && i < LOOKS_MOST; i++)
+		looked = slope_look(b, s);
+	return knob_turn(b, s, true) && looked;
 }
 
 // The knob whose slope is the lowest of those whose whole interval lies below that of the first
