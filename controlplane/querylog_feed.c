@@ -82,7 +82,8 @@ bool querylog_settle(struct querylog *q, uint64_t now_ms)
 	for (unsigned i = 0; i < q->sinks; i++) {
 		struct querylog_sink_slot *s = &q->sink[i];
 		if (load(&s->owed_weight) && (s->was_offered || !pay(q, s))) {
-			if (now_ms - s->owed_ms >= QUERYLOG_OWED_MS)
+			// The debt may be younger than now_ms: rings were read since.
+			if (now_ms >= s->owed_ms + QUERYLOG_OWED_MS)
 				give_up(s);
 			all &= !load(&s->owed_weight);
 		}

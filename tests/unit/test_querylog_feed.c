@@ -154,6 +154,9 @@ static void test_given_up_when_it_takes_too_long(void **)
 	s.slow.refuses = true;
 	uint64_t before_ms = clock_mono_ms();
 	feed(&s, 30);
+	// A look that began before the debt did.
+	assert_false(querylog_settle(s.log, before_ms - 1));
+	assert_int_equal(counts(&s, 0).dropped_rows, 0);
 	assert_false(querylog_settle(s.log, before_ms + QUERYLOG_OWED_MS - 1));
 	feed(&s, 30); // also while batches go on coming
 	assert_true(querylog_settle(s.log, clock_mono_ms() + QUERYLOG_OWED_MS));
