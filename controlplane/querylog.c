@@ -124,6 +124,7 @@ static void *log_thread(void *arg)
 	querylog_flush(q, 0, true);
 	for (unsigned i = 0; !querylog_settle(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
 		usleep(QUERYLOG_POLL_MS * 1000);
+	querylog_forgive(q);
 	return NULL;
 }
 

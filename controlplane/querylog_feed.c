@@ -4,6 +4,7 @@
 #include "querylog_internal.h"
 
 #include <weir/clock.h>
+#include <weir/log.h>
 
 static uint64_t load(const _Atomic uint64_t *counter)
 {
@@ -74,6 +75,19 @@ static bool pay(struct querylog *q, struct querylog_sink_slot *s)
 	}
 	querylog_release(b);
 	return took;
+}
+
+void querylog_forgive(struct querylog *q)
+{
+	for (unsigned i = 0; i < q->sinks; i++) {
+		struct querylog_sink_slot *s = &q->sink[i];
+		unsigned long long owed = load(&s->owed_weight);
+		if (!owed)
+			continue;
+		log_warning("query log: %s did not take %llu queries before the end", s->sink.name,
+			owed);
+		give_up(s);
+	}
 }
 
 bool querylog_settle(struct querylog *q, uint64_t now_ms)

@@ -68,4 +68,6 @@ void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
 // What one sink is owed while no batch comes that it could go with, as a row of its own; what has
 // waited too long is given up. False: something is still owed.
 bool querylog_settle(struct querylog *q, uint64_t now_ms);
+// At the end: what is still owed is given up.
+void querylog_forgive(struct querylog *q);
 void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

@@ -188,6 +188,23 @@ static void test_paid_at_the_end(void **)
 	stage_close(&s);
 }
 
+// One that takes nothing to the last: counted, and the end does not wait for it for ever.
+static void test_given_up_at_the_end(void **)
+{
+	struct stage s;
+	stage_open(&s);
+	s.slow.refuses = true;
+	feed(&s, 30);
+	assert_int_equal(querylog_start(s.log), 0);
+	querylog_stop(s.log);
+	struct querylog_sink_counts c = counts(&s, 0);
+	assert_int_equal(s.slow.batches, 0);
+	assert_int_equal(c.dropped_rows, 30);
+	assert_true(c.dropped_weight == s.weight);
+	assert_int_equal(c.owed_weight + c.owed_rows, 0);
+	stage_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_paid_without_a_batch),
 		cmocka_unit_test(test_given_up_when_it_takes_too_long),
 		cmocka_unit_test(test_paid_at_the_end),
+		cmocka_unit_test(test_given_up_at_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
