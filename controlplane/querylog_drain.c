@@ -129,11 +129,11 @@ static unsigned source_read(
 // What a lane's worker took along when it ended.
 static bool source_settle(struct querylog *q, const struct querylog_source *s, uint64_t now_ms)
 {
-	enum { OWED_MAX = 1 << 30 }; // no life is that long with a full ring
+	const uint64_t owed_max = UINT64_C(1) << 40; // a million a second for twelve days
 	uint64_t owed = atomic_load_explicit(s->owed, memory_order_relaxed);
 	if (owed == 0)
 		return true;
-	if (owed > OWED_MAX) {
+	if (owed > owed_max) {
 		querylog_count(&q->bad, 1);
 		return true;
 	}
