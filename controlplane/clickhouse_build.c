@@ -80,7 +80,7 @@ int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 
 bool clickhouse_builder_is_due(const struct clickhouse_builder *b, uint64_t now_ms)
 {
-	return b->rows && now_ms - b->began_ms >= b->flush_ms;
+	return b->rows && now_ms >= b->began_ms + b->flush_ms; // which may be later than now_ms
 }
 
 static void open_again(struct clickhouse_builder *b)
