@@ -80,7 +80,6 @@ static void chunk_end(struct clickhouse *c)
 {
 	struct clickhouse_spooled what;
 	void *body;
-	c->builder.rows_max = clickhouse_sender_rows_max(c->sender);
 	int ret = clickhouse_builder_seal(
 		&c->builder, clickhouse_sender_coding(c->sender), clock_mono_ms(), &what, &body);
 	if (ret == 0) {
@@ -115,6 +114,7 @@ static void batch_add(struct clickhouse *c, const struct querylog_batch *b, uint
 	uint64_t now_ms = clock_mono_ms();
 	unsigned left = b->count;
 	uint32_t hour = c->builder.hour;
+	c->builder.rows_max = clickhouse_sender_rows_max(c->sender);
 	if (!c->builder.rows && left)
 		hour = clickhouse_row_hour(&b->row[0]);
 	while (left) {

@@ -55,7 +55,7 @@ int clickhouse_builder_add(struct clickhouse_builder *b, const char *box,
 {
 	uint32_t hour = clickhouse_row_hour(row);
 	size_t max = clickhouse_row_max(box, row);
-	if (b->rows && (hour != b->hour || b->rows >= b->wanted_rows))
+	if (b->rows && (hour != b->hour || b->rows >= b->wanted_rows || b->rows >= b->rows_max))
 		return -EAGAIN;
 	if (b->len + max > b->cap) {
 		if (b->cap >= CLICKHOUSE_RAW_MAX)

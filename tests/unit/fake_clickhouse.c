@@ -134,6 +134,13 @@ static int error(char reply[1024], unsigned code, int status)
 	return status;
 }
 
+static bool is_too_large(struct fake_clickhouse *f, const struct fake_post_request *q)
+{
+	if (!f->body_max)
+		f->body_max = q->len * 3 / 4;
+	return q->len > f->body_max;
+}
+
 static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, char reply[1024])
 {
 	snprintf(f->last_insert, sizeof f->last_insert, "%s", q->head);
@@ -141,6 +148,8 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 	f->inserts++;
 	if (!f->has_table)
 		return error(reply, 60, 404);
+	if (fault == FAKE_TOO_LARGE && !is_too_large(f, q))
+		fault = FAKE_WELL;
 	if (fault == FAKE_WELL || fault == FAKE_TAKEN_LOST || fault == FAKE_TAKEN_HALF
 		|| fault == FAKE_TAKEN_ERROR || fault == FAKE_TAKEN_SILENT)
 		rows_take(f, q);
@@ -152,6 +161,9 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 	case FAKE_GATEWAY:
 		strcpy(reply, "gateway time-out\n");
 		return 504;
+	case FAKE_TOO_LARGE:
+		strcpy(reply, "request entity too large\n");
+		return 413;
 	case FAKE_DISK_FULL:
 		return error(reply, 243, 500);
 	case FAKE_BAD_BODY:

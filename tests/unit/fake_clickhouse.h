@@ -22,6 +22,7 @@ enum fake_fault {
 	FAKE_TAKEN_ERROR,  // takes the rows and says 500 (a view behind it failed)
 	FAKE_TAKEN_SILENT, // takes the rows and says nothing
 	FAKE_BAD_BODY,     // 500, code 33: the body is not to be read
+	FAKE_TOO_LARGE,    // 413 of a proxy, for bodies over three quarters of the first one
 	FAKE_FAULTS
 };
 
@@ -34,6 +35,7 @@ struct fake_clickhouse {
 	bool has_table, lacks_column, is_distributed;
 	unsigned running; // what system.processes says of a chunk
 	unsigned late_ms; // each answer to an insert comes so late
+	size_t body_max;  // of FAKE_TOO_LARGE; 0: none came yet
 	uint64_t seed;
 	unsigned chunks;
 	struct {

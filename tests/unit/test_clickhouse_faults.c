@@ -229,6 +229,31 @@ static void test_a_body_refused_for_good_is_left(void **)
 	assert_true(eventually(all_sent));
 }
 
+static bool all_told(void)
+{
+	return status.sender.rows + status.sender.refused_rows == fed_rows;
+}
+
+// A proxy takes no body of that size: what has it is counted, and what comes then is smaller.
+static void test_too_large_chunks_are_halved(void **)
+{
+	enum { MORE = 5 };
+	server.fault = FAKE_TOO_LARGE;
+	sink_open();
+	feed(1, CLICKHOUSE_ROWS_MIN);
+	assert_true(eventually(all_told));
+	assert_int_equal(status.sender.refused_rows, CLICKHOUSE_ROWS_MIN);
+	assert_int_equal(status.sender.refused_weight, fed_weight);
+	assert_int_equal(server.inserts, CLICKHOUSE_BODY_TRIES);
+	fed_rows = fed_weight = 0;
+	for (unsigned i = 0; i < MORE; i++)
+		feed(1, CLICKHOUSE_ROWS_MIN);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.refused_rows, CLICKHOUSE_ROWS_MIN);
+	assert_true(server.chunks >= 2 * MORE);
+}
+
 static void test_a_full_spool_drops_the_oldest_and_counts(void **)
 {
 	settings.spool_max_bytes = 30000;
@@ -343,6 +368,7 @@ int main(void)
 		CASE(test_an_insert_that_still_runs),
 		CASE(test_a_restart_goes_on_with_the_spool),
 		CASE(test_a_body_refused_for_good_is_left),
+		CASE(test_too_large_chunks_are_halved),
 		CASE(test_a_full_spool_drops_the_oldest_and_counts),
 		CASE(test_no_disk_and_no_server),
 		CASE(test_any_fault_after_any_other),
