@@ -5,8 +5,8 @@
 // (query_folder.h), which query_search.h reads.
 //
 // A thread of its own, of low priority, takes batches from a queue of QUERY_QUEUE_MAX and commits
-// each QUERY_FLUSH_MS: what a kill loses. When the queue is full the log counts what the store
-// did not take.
+// each QUERY_FLUSH_MS: what a kill loses. What finds the queue full goes as weight into later
+// rows (querylog.h).
 //
 // Bounds: files older than `hours` go, and the oldest ones while there are more than max_bytes; a
 // file ends with its hour or at an eighth of max_bytes. The newest file is kept in any case. Over

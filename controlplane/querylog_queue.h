@@ -2,7 +2,8 @@
 #pragma once
 
 // Batches on their way from the log thread to the thread of a sink. Bounded: with `cap` batches in
-// it a put is refused, which the log counts as dropped by that sink. Any thread; one short lock.
+// it a put is refused, and that sink is owed them or has dropped them (querylog.h). Any thread; one
+// short lock.
 //
 // A queued batch keeps its memory from the pool of all sinks. Keep `cap` small (8 or so) and copy
 // or spool in time.

@@ -280,7 +280,7 @@ static bool is_waiting(void)
 	return status.is_waiting;
 }
 
-// Nowhere to put anything: the batches stay with the log, which counts what it cannot give.
+// Nowhere to put anything: the batches stay with the log, which owes them.
 static void test_no_disk_and_no_server(void **)
 {
 	settings.memory_max_bytes = 1;
