@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a data plane puts on a log ring: a record, or the short form of a hit, is no row or one
+// whose texts may be printed and whose numbers a store may index by.
+//
+// The first octet: whether it is the short form, and how clients are hidden; the rest is the
+// message.
+
+#include "../../controlplane/querylog_row.h"
+#include "fuzz.h"
+
+#include <string.h>
+#include <weir/log_hit.h>
+
+enum { SHORT = 1, HIDE_SHIFT = 1, WAYS = 3 };
+
+static const enum log_clients ways[WAYS] = {
+	LOG_CLIENTS_WHOLE, LOG_CLIENTS_TRUNCATED, LOG_CLIENTS_HASHED};
+static const int64_t wall_us = 1700000000000000;
+static struct querylog_names *names[WAYS];
+static struct querylog_hide hide;
+static struct querylog_pool *pool;
+
+int LLVMFuzzerInitialize(int *, char ***)
+{
+	static struct config config;
+	for (unsigned i = 0; i < WAYS; i++) {
+		config.query_log.anonymize = ways[i];
+		names[i] = querylog_names_new(&config, NULL, 0, NULL);
+		FUZZ_CHECK(names[i]);
+	}
+	FUZZ_CHECK(querylog_hide_beat(&hide, 1) == 0);
+	FUZZ_CHECK(querylog_pool_open(&pool) == 0);
+	return 0;
+}
+
+static void check_text(const struct querylog_text *t, size_t most)
+{
+	FUZZ_CHECK(t->at && strlen(t->at) == t->len && t->len < most);
+	for (unsigned i = 0; i < t->len; i++)
+		FUZZ_CHECK(t->at[i] >= ' ' && t->at[i] < 0x7f);
+}
+
+static void check_row(const struct querylog_row *row)
+{
+	check_text(&row->qname, QUERYLOG_NAME_MAX);
+	check_text(&row->client, QUERYLOG_CLIENT_TEXT_MAX);
+	check_text(&row->group, 1);
+	check_text(&row->list, 1);
+	check_text(&row->upstream, 1);
+	check_text(&row->verdict, 64);
+	FUZZ_CHECK(row->verdict.len > 0);
+	FUZZ_CHECK(row->weight > 0 && row->weight <= UINT32_MAX);
+	FUZZ_CHECK(row->tier < QUERYLOG_TIERS && row->transport < QUERYLOG_TRANSPORTS);
+	FUZZ_CHECK(row->time_us < (UINT64_C(1) << 32) * 1000000);
+	FUZZ_CHECK(row->rcode <= 0xfff);
+}
+
+static void take(unsigned way, const uint8_t *msg, size_t len)
+{
+	uint64_t weight = 0;
+	struct querylog_batch *b = querylog_pool_take(pool, "box", 1);
+	FUZZ_CHECK(b);
+	enum querylog_made made =
+		querylog_row_make(b, names[way], &hide, wall_us, msg, len, &weight);
+	FUZZ_CHECK(made == QUERYLOG_MADE || made == QUERYLOG_BAD);
+	FUZZ_CHECK(b->count == (made == QUERYLOG_MADE));
+	if (made == QUERYLOG_MADE) {
+		FUZZ_CHECK(b->weight == weight && b->row[0].weight == weight);
+		check_row(&b->row[0]);
+	}
+	querylog_release(b);
+}
+
+static void take_short(unsigned way, const uint8_t *msg, size_t len)
+{
+	uint8_t whole[LOG_MESSAGE_MAX];
+	const size_t head = sizeof(struct log_hit);
+	int n = log_hit_expand(msg, len, whole);
+	FUZZ_CHECK((n < 0) == (len < head || len > head + LOG_HIT_NAME_MAX));
+	if (n < 0)
+		return;
+	FUZZ_CHECK((size_t)n == sizeof(struct log_record) + len - head);
+	FUZZ_CHECK(memcmp(whole + sizeof(struct log_record), msg + head, len - head) == 0);
+	uint8_t *exact = malloc((size_t)n);
+	FUZZ_CHECK(exact);
+	memcpy(exact, whole, (size_t)n);
+	take(way, exact, (size_t)n);
+	free(exact);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len == 0)
+		return 0;
+	unsigned way = (data[0] >> HIDE_SHIFT) % WAYS;
+	if (data[0] & SHORT)
+		take_short(way, data + 1, len - 1);
+	else
+		take(way, data + 1, len - 1);
+	return 0;
+}
