@@ -174,8 +174,6 @@ static int stream_watch(struct upstream_stream *s)
 static int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
-	if (p->stats.open >= UPSTREAM_STREAMS_MAX && !evict_idle(p))
-		return -EMFILE;
 	struct upstream_stream *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -238,7 +236,9 @@ int upstream_stream_ask(struct upstream_streams *p, struct upstream_leg *leg, un
 	bool few = limit || p->uses_max < UPSTREAM_STREAM_USES || count < UPSTREAM_STREAMS_EACH;
 	int rc = -EMFILE;
 
-	if (few && (!s || s->held >= UPSTREAM_STREAM_SPREAD))
+	// An idle one makes room for who has none at all; it might be `s` itself.
+	bool room = p->stats.open < UPSTREAM_STREAMS_MAX;
+	if (few && (s ? room && s->held >= UPSTREAM_STREAM_SPREAD : room || evict_idle(p)))
 		rc = stream_open(p, leg, limit, &fresh);
 	if (fresh)
 		s = fresh;
