@@ -84,12 +84,13 @@ void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *
 	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
 	uint64_t since_ms = s->heard_ms > sent_ms ? s->heard_ms : sent_ms;
 	bool part = s->in_len || s->in_pos;
-	if (!s->retired && now_ms >= (part ? sent_ms : since_ms) + UPSTREAM_STREAM_STALL_MS) {
+	bool silent = now_ms >= (part ? sent_ms : since_ms) + UPSTREAM_STREAM_STALL_MS;
+	s->query[i].leg = NULL;
+	s->live--;
+	if (!s->retired && (silent || s->held - s->live > UPSTREAM_STREAM_LOST)) {
 		s->retired = true;
 		s->pool->stats.stalled++;
 	}
-	s->query[i].leg = NULL;
-	s->live--;
 	stream_rest(s);
 }
 

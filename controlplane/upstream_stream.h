@@ -18,7 +18,8 @@
 // first, UPSTREAM_STREAM_TOLD_MS at most.
 //
 // A query that nobody waits for any more keeps its id until its reply comes and is dropped
-// (`late`).
+// (`late`). A connection with more than UPSTREAM_STREAM_LOST of these takes no more queries either:
+// a server that lets some lie would fill it with them.
 //
 // Bounds: UPSTREAM_STREAMS_MAX connections in all, then the one idle longest goes, else the query
 // is refused (`full`); UPSTREAM_STREAM_QUERIES under way on each; UPSTREAM_STREAM_OUT octets that
@@ -43,6 +44,7 @@ enum {
 	UPSTREAM_STREAMS_EACH = 4,
 	UPSTREAM_STREAMS_MAX = 256,
 	UPSTREAM_STREAM_QUERIES = 100,
+	UPSTREAM_STREAM_LOST = 50,
 	UPSTREAM_STREAM_SPREAD = 16,
 	UPSTREAM_STREAM_USES = 4096,
 	UPSTREAM_STREAM_OUT = 16384,
@@ -105,7 +107,7 @@ struct upstream_streams_stats {
 	uint64_t reused;      // queries on a connection that had had one before
 	uint64_t late;        // replies that nobody waited for
 	uint64_t bad;         // connections closed for a message that was no reply to any query
-	uint64_t stalled;     // retired for silence
+	uint64_t stalled;     // retired for silence, or for replies that did not come
 	uint64_t closed_peer; // by the server, or by the network
 	uint64_t closed_idle;
 	uint64_t evicted; // idle ones that made room
