@@ -188,6 +188,8 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	s->busy = false;
 	if (rc >= 0 && s->error)
 		rc = s->error;
+	// Where we end it, its end does not tell how many queries the server takes.
+	s->learnt = rc == -EBADMSG;
 	if (rc == -EBADMSG)
 		count_bad(s);
 	else if (rc < 0)

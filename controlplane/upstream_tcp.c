@@ -89,11 +89,12 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 	if (again) {
 		t->again++;
 		a->sends++;
-		s->sent++;
-		a->owner->totals.sent++;
-		a->owner->totals.tcp_again++;
-		if (tcp_ask(t, s, t->again == 1 ? stream->answered : 1) == 0)
+		if (tcp_ask(t, s, t->again == 1 ? stream->answered : 1) == 0) {
+			s->sent++;
+			a->owner->totals.sent++;
+			a->owner->totals.tcp_again++;
 			return;
+		}
 		s->send_errors++;
 	}
 	upstream_tcp_failed(leg);

@@ -308,6 +308,29 @@ static void test_a_server_that_says_half(void **)
 	answer_one(1, -1);
 }
 
+// It was we who ended it: no sign that the server takes no more than those queries.
+static void test_nonsense_is_no_limit(void **)
+{
+	struct stream_query q[2];
+
+	for (unsigned i = 0; i < UPSTREAM_TCP_STRIKES; i++) {
+		ask_more(2);
+		wait_conns(2 * i + 1);
+		query_read(rig.conn[2 * i], &q[0]);
+		query_read(rig.conn[2 * i], &q[1]);
+		reply(rig.conn[2 * i], &q[0]);
+		octets_send(rig.conn[2 * i], (const uint8_t[]){0, 0}, 2);
+		wait_conns(2 * i + 2);
+		query_read(rig.conn[2 * i + 1], &q[1]);
+		reply(rig.conn[2 * i + 1], &q[1]);
+		wait_done(2 * i + 2);
+		conn_end(rig.conn[2 * i + 1], false);
+	}
+	assert_int_equal(streams().bad, UPSTREAM_TCP_STRIKES);
+	assert_int_equal(replied(0, rig.started), rig.started);
+	assert_int_equal(server_status().tcp_limit, 0);
+}
+
 // Another id: whoever says that is not asked further on this connection; the others are sent again.
 static void test_a_reply_to_no_query(void **)
 {
@@ -436,6 +459,7 @@ int main(void)
 		T(test_a_connection_that_was_closed_idle_is_not_used),
 		T(test_a_server_that_never_answers),
 		T(test_a_server_that_says_half),
+		T(test_nonsense_is_no_limit),
 		T(test_a_reply_to_no_query),
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
