@@ -7,8 +7,9 @@
 // A query takes the connection to its server that has the fewest under way. Another one is opened
 // when each of them has UPSTREAM_STREAM_SPREAD, so that a server which answers in order is asked in
 // parallel, up to UPSTREAM_STREAMS_EACH. Queries leave as they come (pipelined), with ids distinct
-// on their connection; replies are taken in any order, each by its id and its question. What
-// answers no query of the connection ends it: whoever sends that is not to be believed.
+// on their connection; replies are taken in any order, each by its id and its question (of one
+// without a question the id says whom it fails). What answers no query of the connection ends it:
+// whoever sends that is not to be believed.
 //
 // A connection is given no more queries and closes with its last one when it has had its number of
 // them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
@@ -94,7 +95,7 @@ struct upstream_stream {
 };
 
 struct upstream_stream_calls {
-	// The reply to its query, which is off the connection by now.
+	// The reply to its query, which is off the connection by now: with its question, or none.
 	void (*reply)(
 		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
 	// The connection has ended before; it is good for nothing, but says what became of it.

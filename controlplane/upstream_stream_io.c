@@ -129,14 +129,15 @@ static void keepalive_take(struct upstream_stream *s, const uint8_t *msg, size_t
 	s->retired |= units == 0;
 }
 
-// Whose reply is it? 0, -EBADMSG: nobody's.
+// Whose reply is it? 0, -EBADMSG: nobody's. Without a question it is its id's (RFC 7766 7).
 static int message_take(struct upstream_stream *s, uint8_t *msg, size_t len)
 {
 	unsigned i = stream_find(s, get_u16(msg));
 	if (i == UPSTREAM_STREAM_QUERIES)
 		return -EBADMSG;
 	struct upstream_leg *leg = s->query[i].leg;
-	if (leg && !upstream_leg_matches(leg, msg, len, false))
+	bool asks_nothing = get_u16(msg + 2) & DNS_FLAG_QR && get_u16(msg + 4) == 0;
+	if (leg && !asks_nothing && !upstream_leg_matches(leg, msg, len, false))
 		return -EBADMSG;
 	stream_forget(s, i);
 	s->answered++;

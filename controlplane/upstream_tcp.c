@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/bytes.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -58,7 +59,9 @@ static int tcp_ask(struct upstream_tcp *t, struct upstream *s, unsigned limit)
 	return rc;
 }
 
-// Its whole reply. Nobody off the path can have sent it, so letter case does not matter.
+// Its whole reply. Nobody off the path can have sent it, so letter case does not matter. One
+// without a question, as of servers that did not read ours, is no answer, but ends nobody else's
+// wait.
 void upstream_tcp_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len)
 {
@@ -67,8 +70,12 @@ void upstream_tcp_reply(
 	tcp_of(leg)->stream = NULL;
 	if (s && stream->answered > s->tcp_limit)
 		s->tcp_strikes = 0;
-	if (upstream_replied(leg, msg, len) == UPSTREAM_IGNORED)
+	if (get_u16(msg + 4) == 0) {
+		upstream_count_bad(leg);
 		upstream_tcp_failed(leg);
+	} else if (upstream_replied(leg, msg, len) == UPSTREAM_IGNORED) {
+		upstream_tcp_failed(leg);
+	}
 }
 
 // A query that had a connection to itself has had its try. One that shared it may have met its idle

@@ -356,6 +356,30 @@ static void test_a_reply_to_no_query(void **)
 	assert_int_equal(server_status().bad_replies, 1);
 }
 
+// RFC 7766 7: then the id is all there is. It fails, the others on the connection go on.
+static void test_a_reply_without_a_question(void **)
+{
+	struct stream_query q[3];
+	uint8_t bare[2 + DNS_HEADER_LEN] = {0, DNS_HEADER_LEN};
+
+	ask_more(3);
+	wait_conns(1);
+	for (unsigned i = 0; i < 3; i++)
+		query_read(rig.conn[0], &q[i]);
+	put_u16(bare + 2, get_u16(q[1].msg));
+	put_u16(bare + 4, DNS_FLAG_QR | DNS_RCODE_REFUSED);
+	octets_send(rig.conn[0], bare, sizeof(bare));
+	wait_done(1);
+	assert_true(rig.ended[q[1].number]);
+	reply(rig.conn[0], &q[0]);
+	reply(rig.conn[0], &q[2]);
+	wait_done(3);
+	assert_int_equal(replied(0, 3), 2);
+	assert_int_equal(rig.conns, 1);
+	assert_int_equal(streams().bad, 0);
+	assert_int_equal(server_status().bad_replies, 1);
+}
+
 static void test_a_reply_to_another_question(void **)
 {
 	struct stream_query q[2];
@@ -461,6 +485,7 @@ int main(void)
 		T(test_a_server_that_says_half),
 		T(test_nonsense_is_no_limit),
 		T(test_a_reply_to_no_query),
+		T(test_a_reply_without_a_question),
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
 		T(test_a_late_reply_is_dropped),
