@@ -146,6 +146,16 @@ void wait_conns(unsigned count)
 	assert_int_equal(rig.conns, count);
 }
 
+static bool has_queries(const void *arg)
+{
+	return streams().queries == *(const unsigned *)arg;
+}
+
+void wait_queries(unsigned count)
+{
+	wait_for(has_queries, &count);
+}
+
 static bool has_ended(const void *arg)
 {
 	unsigned n = 0;

@@ -37,10 +37,11 @@ void stream_configure(void); // rig.config is taken over
 void clock_turn(unsigned ms); // and what is due is done
 // Until `true`; fails after 30 s of the real clock.
 void wait_for(bool (*condition)(const void *arg), const void *arg);
-void wait_conns(unsigned count); // that many were accepted
-void wait_done(unsigned count);  // that many asks have ended, one way or the other
-void wait_closed(int fd);        // weir has closed its end
-void turn(void);                 // what can be done now
+void wait_conns(unsigned count);   // that many were accepted
+void wait_queries(unsigned count); // so many are under way
+void wait_done(unsigned count);    // that many asks have ended, one way or the other
+void wait_closed(int fd);          // weir has closed its end
+void turn(void);                   // what can be done now
 
 unsigned ask_more(unsigned count); // the number of the first of them
 unsigned replied(unsigned first, unsigned count);

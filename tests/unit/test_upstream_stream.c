@@ -68,11 +68,6 @@ static void test_replies_in_any_pieces(void **)
 	assert_int_equal(replied(0, 3), 3);
 }
 
-static bool all_are_asked(const void *arg)
-{
-	return streams().queries == *(const unsigned *)arg;
-}
-
 // As many as there is room for, each with an id of its own; one more is refused.
 static void test_four_connections_at_most(void **)
 {
@@ -82,7 +77,7 @@ static void test_four_connections_at_most(void **)
 
 	ask_more(ALL);
 	wait_conns(UPSTREAM_STREAMS_EACH);
-	wait_for(all_are_asked, &(const unsigned){ALL});
+	wait_queries(ALL);
 	ask_more(1);
 	wait_done(1);
 	assert_true(rig.ended[ALL]);
@@ -428,20 +423,6 @@ static void test_a_late_reply_is_dropped(void **)
 	assert_false(rig.replied[0]);
 }
 
-// Queries that it lets lie fill no connection for good.
-static void test_a_server_that_answers_nobody_in_time(void **)
-{
-	const unsigned all = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES;
-
-	ask_more(all);
-	wait_for(all_are_asked, &all);
-	for (unsigned i = 0; i < all; i++)
-		upstream_ask_stop(&rig.ask[i]);
-	assert_int_equal(streams().stalled, UPSTREAM_STREAMS_EACH);
-	assert_int_equal(streams().open, 0);
-	answer_one(UPSTREAM_STREAMS_EACH, -1);
-}
-
 // 256 in all; there may be that many only with one query on each.
 static void test_no_more_than_all(void **)
 {
@@ -489,7 +470,6 @@ int main(void)
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
 		T(test_a_late_reply_is_dropped),
-		T(test_a_server_that_answers_nobody_in_time),
 		T(test_no_more_than_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

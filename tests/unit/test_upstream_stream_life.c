@@ -87,6 +87,20 @@ static void test_a_server_that_leaves(void **)
 	assert_int_equal(streams().open, 0);
 }
 
+// Queries that it lets lie fill no connection for good.
+static void test_a_server_that_answers_nobody_in_time(void **)
+{
+	const unsigned all = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES;
+
+	ask_more(all);
+	wait_queries(all);
+	for (unsigned i = 0; i < all; i++)
+		upstream_ask_stop(&rig.ask[i]);
+	assert_int_equal(streams().stalled, UPSTREAM_STREAMS_EACH);
+	assert_int_equal(streams().open, 0);
+	answer_one(UPSTREAM_STREAMS_EACH, -1);
+}
+
 // All places are taken: by as many connections of one query each as leave `rest`, then by one with
 // UPSTREAM_STREAM_SPREAD queries and so on. The number of the first of these.
 static unsigned fill_all_but(unsigned rest, unsigned queries)
@@ -172,6 +186,7 @@ int main(void)
 		T(test_keep_alive_off),
 		T(test_recycled_after_so_many),
 		T(test_a_server_that_leaves),
+		T(test_a_server_that_answers_nobody_in_time),
 		T(test_the_one_idle_longest_makes_room),
 		T(test_one_that_is_to_be_used_does_not_make_room),
 	};
