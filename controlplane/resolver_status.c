@@ -26,7 +26,7 @@ static void tables_of_upstreams(
 		&s->tables, &(struct table_info){.name = "upstream_tcp",
 				    .owner = "resolver loop",
 				    .eviction = "one idle; none is: the try fails",
-				    .lifetime = "3 s without a query",
+				    .lifetime = "3 s without a query, or as told",
 				    .cap = UPSTREAM_STREAMS_MAX * sets,
 				    .used = upstream->streams.open,
 				    .high = upstream->streams.high,

@@ -178,7 +178,7 @@ unsigned upstreams_status(
 
 	for (unsigned i = 0; i < u->count; i++) {
 		const struct upstream *s = &u->server[i];
-		bool down = s->down_until_ms > now;
+		bool down = s->down_until_ms > now, limited = s->tcp_limit_until_ms > now;
 		out[i] = (struct upstream_status){
 			.up = !down,
 			.sent = s->sent,
@@ -189,15 +189,11 @@ unsigned upstreams_status(
 			.send_errors = s->send_errors,
 			.failures = s->failures,
 			.case_changed = s->case_changed,
-			.mixed_case =
-				s->case_strikes<UPSTREAM_CASE_STRIKES,
-					.edns = s->plain_until_ms <= now,
-					.tcp_opened = s->tcp_opened,
-					.tcp_open = upstream_streams_to(u->streams, &s->address),
-					.tcp_limit = s->tcp_limit_until_ms>
-						now
-					? s->tcp_limit
-					: 0,
+			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
+			.edns = s->plain_until_ms <= now,
+			.tcp_opened = s->tcp_opened,
+			.tcp_open = upstream_streams_to(u->streams, &s->address),
+			.tcp_limit = limited ? s->tcp_limit : 0,
 			.srtt_us = s->srtt_us,
 			.took = s->took,
 			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,
