@@ -259,16 +259,19 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	return take;
 }
 
-// Not counted as one of the server's sends: what it turned down says nothing of the question.
+// Not counted as one of the server's sends: what it turned down says nothing of the question. Over
+// TCP it may be the keepalive option that it does not like, which goes with the OPT.
 void upstream_go_plain(struct upstream_leg *leg)
 {
 	struct upstream_ask *a = leg->ask;
+	uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
 
 	a->any_reply = true;
-	if (upstream_of(leg)) {
-		a->plain |= 1u << leg->server;
+	a->plain |= bit;
+	if (bit && !leg->tcp)
 		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;
-	}
+	if (leg->tcp)
+		a->tcp_wanted |= bit;
 	leg_done(leg);
 }
 

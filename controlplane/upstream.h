@@ -24,14 +24,15 @@
 // once for the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019).
 //
 // Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
-// by UDP (in back-off once) and once by TCP, at most max_sends in all whatever the cause. After
-// each send the ask waits min(first_timeout, max(50 ms, 3 * srtt)), doubled for each further query
-// to the same server and, until a query that was sent once is answered, for each such that was not
-// (Karn and Partridge 1987: a reply to a repeated query tells no round-trip time). A server that
-// answers with a failure is not asked again; if it is the one being waited for, the next one is
-// asked at once, and the legs of the others stay open. The last wait lasts until the ask's
-// deadline, so a late reply still fills the cache. A server that let UPSTREAM_DOWN_AFTER waits in a
-// row pass, answering nobody meanwhile, is down for backoff_s or until it answers after all.
+// by UDP (in back-off once) and once by TCP (twice where an OPT was turned down), at most max_sends
+// in all whatever the cause. After each send the ask waits min(first_timeout, max(50 ms, 3 *
+// srtt)), doubled for each further query to the same server and, until a query that was sent once
+// is answered, for each such that was not (Karn and Partridge 1987: a reply to a repeated query
+// tells no round-trip time). A server that answers with a failure is not asked again; if it is the
+// one being waited for, the next one is asked at once, and the legs of the others stay open. The
+// last wait lasts until the ask's deadline, so a late reply still fills the cache. A server that
+// let UPSTREAM_DOWN_AFTER waits in a row pass, answering nobody meanwhile, is down for backoff_s or
+// until it answers after all.
 //
 // Sockets: one for each leg while it is open, from those that upstream_socket.h keeps ready, and
 // the connections of upstream_stream.h. Without one to be had (EMFILE) the send has failed: it is

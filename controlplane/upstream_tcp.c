@@ -70,7 +70,9 @@ void upstream_tcp_reply(
 	tcp_of(leg)->stream = NULL;
 	if (s && stream->answered > s->tcp_limit)
 		s->tcp_strikes = 0;
-	if (get_u16(msg + 4) == 0) {
+	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
+		upstream_go_plain(leg);
+	} else if (get_u16(msg + 4) == 0) {
 		upstream_count_bad(leg);
 		upstream_tcp_failed(leg);
 	} else if (upstream_replied(leg, msg, len) == UPSTREAM_IGNORED) {

@@ -24,6 +24,7 @@ struct stream_rig {
 struct stream_query {
 	unsigned number; // of its ask
 	size_t len;
+	bool edns;
 	bool keepalive; // asked for
 	uint8_t msg[600];
 };

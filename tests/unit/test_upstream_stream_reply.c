@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What comes over TCP from upstreams and is no reply, or no good one: whom it costs what.
+
+#include "stream_rig.h"
+#include "unit.h"
+
+// It was we who ended it: no sign that the server takes no more than those queries.
+static void test_nonsense_is_no_limit(void **)
+{
+	struct stream_query q[2];
+
+	for (unsigned i = 0; i < UPSTREAM_TCP_STRIKES; i++) {
+		ask_more(2);
+		wait_conns(2 * i + 1);
+		query_read(rig.conn[2 * i], &q[0]);
+		query_read(rig.conn[2 * i], &q[1]);
+		reply(rig.conn[2 * i], &q[0]);
+		octets_send(rig.conn[2 * i], (const uint8_t[]){0, 0}, 2);
+		wait_conns(2 * i + 2);
+		query_read(rig.conn[2 * i + 1], &q[1]);
+		reply(rig.conn[2 * i + 1], &q[1]);
+		wait_done(2 * i + 2);
+		conn_end(rig.conn[2 * i + 1], false);
+	}
+	assert_int_equal(streams().bad, UPSTREAM_TCP_STRIKES);
+	assert_int_equal(replied(0, rig.started), rig.started);
+	assert_int_equal(server_status().tcp_limit, 0);
+}
+
+// Another id: whoever says that is not asked further on this connection; the others are sent again.
+static void test_a_reply_to_no_query(void **)
+{
+	struct stream_query q[3];
+
+	ask_more(3);
+	wait_conns(1);
+	for (unsigned i = 0; i < 3; i++)
+		query_read(rig.conn[0], &q[i]);
+	uint16_t id = get_u16(q[0].msg);
+	while (id == get_u16(q[0].msg) || id == get_u16(q[1].msg) || id == get_u16(q[2].msg))
+		id++;
+	put_u16(q[0].msg, id);
+	reply(rig.conn[0], &q[0]);
+	wait_conns(2);
+	for (unsigned i = 0; i < 3; i++) {
+		query_read(rig.conn[1], &q[0]);
+		reply(rig.conn[1], &q[0]);
+	}
+	wait_done(3);
+	assert_int_equal(replied(0, 3), 3);
+	assert_int_equal(streams().bad, 1);
+	assert_int_equal(server_status().bad_replies, 1);
+}
+
+// RFC 7766 7: then the id is all there is. It fails, the others on the connection go on.
+static void test_a_reply_without_a_question(void **)
+{
+	struct stream_query q[3];
+	uint8_t bare[2 + DNS_HEADER_LEN] = {0, DNS_HEADER_LEN};
+
+	ask_more(3);
+	wait_conns(1);
+	for (unsigned i = 0; i < 3; i++)
+		query_read(rig.conn[0], &q[i]);
+	put_u16(bare + 2, get_u16(q[1].msg));
+	put_u16(bare + 4, DNS_FLAG_QR | DNS_RCODE_REFUSED);
+	octets_send(rig.conn[0], bare, sizeof(bare));
+	wait_done(1);
+	assert_true(rig.ended[q[1].number]);
+	reply(rig.conn[0], &q[0]);
+	reply(rig.conn[0], &q[2]);
+	wait_done(3);
+	assert_int_equal(replied(0, 3), 2);
+	assert_int_equal(rig.conns, 1);
+	assert_int_equal(streams().bad, 0);
+	assert_int_equal(server_status().bad_replies, 1);
+}
+
+// It may be the keepalive option: the same server is asked without an OPT, on the same connection.
+static void test_formerr_to_the_option(void **)
+{
+	struct stream_query q;
+	uint8_t out[700];
+
+	for (unsigned i = 0; i < 2; i++) { // with its question, and as a header alone
+		ask_more(1);
+		wait_conns(i + 1);
+		query_read(rig.conn[i], &q);
+		assert_true(q.keepalive);
+		size_t len = reply_write(&q, -1, out);
+		put_u16(out + 4, DNS_FLAG_QR | DNS_RCODE_FORMERR);
+		put_u16(out + 8, 0);
+		len = i ? 2 + DNS_HEADER_LEN : len - 16;
+		put_u16(out, (uint16_t)(len - 2));
+		if (i)
+			put_u16(out + 6, 0);
+		octets_send(rig.conn[i], out, len);
+		query_read(rig.conn[i], &q);
+		assert_false(q.edns);
+		reply(rig.conn[i], &q);
+		wait_done(i + 1);
+		conn_end(rig.conn[i], false);
+	}
+	assert_int_equal(replied(0, 2), 2);
+	assert_int_equal(server_status().bad_replies, 0);
+}
+
+static void test_a_reply_to_another_question(void **)
+{
+	struct stream_query q[2];
+
+	ask_more(2);
+	wait_conns(1);
+	query_read(rig.conn[0], &q[0]);
+	query_read(rig.conn[0], &q[1]);
+	uint16_t id = get_u16(q[0].msg);
+	put_u16(q[0].msg, get_u16(q[1].msg));
+	put_u16(q[1].msg, id);
+	reply(rig.conn[0], &q[0]);
+	reply(rig.conn[0], &q[1]);
+	wait_conns(2);
+	assert_int_equal(replied(0, 2), 0);
+	assert_int_equal(streams().bad, 1);
+}
+
+static void test_messages_of_no_octets(void **)
+{
+	struct stream_query q;
+
+	ask_more(1);
+	wait_conns(1);
+	query_read(rig.conn[0], &q);
+	octets_send(rig.conn[0], (const uint8_t[]){0, 0}, 2);
+	wait_done(1);
+	assert_int_equal(replied(0, 1), 0);
+	assert_int_equal(streams().bad, 1);
+}
+
+// The id of a query that was given up belongs to it until its reply comes.
+static void test_a_late_reply_is_dropped(void **)
+{
+	struct stream_query q;
+
+	ask_more(1);
+	wait_conns(1);
+	query_read(rig.conn[0], &q);
+	upstream_ask_stop(&rig.ask[0]);
+	reply(rig.conn[0], &q);
+	answer_one(0, -1);
+	assert_int_equal(streams().late, 1);
+	assert_int_equal(streams().opened, 1);
+	assert_int_equal(streams().queries, 0);
+	assert_false(rig.replied[0]);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_nonsense_is_no_limit),
+		T(test_a_reply_to_no_query),
+		T(test_a_reply_without_a_question),
+		T(test_formerr_to_the_option),
+		T(test_a_reply_to_another_question),
+		T(test_messages_of_no_octets),
+		T(test_a_late_reply_is_dropped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
