@@ -9,6 +9,7 @@
 #include <weir/config.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
+#include <weir/mem_room.h>
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
 
@@ -116,71 +117,6 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge_log(p, c);
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED);
 	charge_dataplane(p, c);
-}
-
-static bool number_read(const char *path, uint64_t *out)
-{
-	unsigned long long n;
-	FILE *f = fopen(path, "re");
-	bool good = f && fscanf(f, "%llu", &n) == 1;
-	if (f)
-		fclose(f);
-	if (good)
-		*out = n;
-	return good;
-}
-
-// The least that is left to a limit from our cgroup up to the root.
-static uint64_t group_room(void)
-{
-	char line[512], path[600], file[640];
-	uint64_t least = UINT64_MAX, max, now;
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	bool found = false;
-	while (f && !found && fgets(line, sizeof line, f))
-		found = strncmp(line, "0::", 3) == 0;
-	if (f)
-		fclose(f);
-	if (!found)
-		return UINT64_MAX;
-	line[strcspn(line, "\n")] = '\0';
-	snprintf(path, sizeof path, "/sys/fs/cgroup%s", line + 3);
-	while (strlen(path) > strlen("/sys/fs/cgroup")) {
-		snprintf(file, sizeof file, "%s/memory.max", path);
-		bool limited = number_read(file, &max);
-		snprintf(file, sizeof file, "%s/memory.current", path);
-		if (limited && number_read(file, &now)) {
-			uint64_t left = max > now ? max - now : 0;
-			least = left < least ? left : least;
-		}
-		*strrchr(path, '/') = '\0';
-	}
-	return least;
-}
-
-void mem_room_read(struct mem_room *out)
-{
-	unsigned long long n, pages = 0, page = 0;
-	char line[128];
-	*out = (struct mem_room){.available = UINT64_MAX, .group = group_room()};
-	FILE *f = fopen("/proc/meminfo", "re");
-	while (f && fgets(line, sizeof line, f)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &n) == 1)
-			out->available = n << 10;
-		else if (sscanf(line, "HugePages_Free: %llu", &n) == 1)
-			pages = n;
-		else if (sscanf(line, "Hugepagesize: %llu kB", &n) == 1)
-			page = n;
-	}
-	if (f)
-		fclose(f);
-	out->huge = (pages * page) << 10;
-}
-
-uint64_t mem_room_all(const struct mem_room *r)
-{
-	uint64_t all = r->available > UINT64_MAX - r->huge ? UINT64_MAX : r->available + r->huge;
-	return all < r->group ? all : r->group;
 }
 
 // Octets of regions of a process that are there from a life before, and will be used or replaced.

@@ -31,14 +31,6 @@ struct mem_plan {
 };
 void mem_plan_make(struct mem_plan *p, const struct config *c);
 
-struct mem_room {
-	uint64_t available; // without swapping, as the kernel says
-	uint64_t huge;      // in free huge pages, beside that
-	uint64_t group; // to the limit of our cgroup (version 2) or one above it; UINT64_MAX: none
-};
-void mem_room_read(struct mem_room *out); // all UINT64_MAX where the kernel does not say
-uint64_t mem_room_all(const struct mem_room *r);
-
 // May this process start? What its part takes, less what its regions of a life before have already,
 // must be free. 0; -ENOMEM with `why`. With WEIR_MEMORY_CHECK=off in the environment it is only
 // logged.

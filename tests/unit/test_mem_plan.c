@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <weir/mem_plan.h>
+#include <weir/mem_room.h>
 #include <weir/shm_region.h>
 
 #define HEAD                                   \

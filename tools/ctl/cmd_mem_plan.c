@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <weir/mem_plan.h>
+#include <weir/mem_room.h>
 
 static void bill_print(const struct mem_plan *b, uint64_t can)
 {

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What can be had, from what a kernel may say: here files of the same form in a folder.
+
+#include "unit.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <weir/mem_room.h>
+
+static char root[64];
+
+static void path_make(char out[256], const char *name)
+{
+	assert_in_range(snprintf(out, 256, "%s/%s", root, name), 1, 255);
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[256];
+	path_make(path, name);
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void folder_make(const char *name)
+{
+	char path[256];
+	path_make(path, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static int entry_remove(const char *path, const struct stat *, int, struct FTW *)
+{
+	return remove(path);
+}
+
+static int setup(void **)
+{
+	snprintf(root, sizeof root, "/tmp/weir-test-room-XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int teardown(void **)
+{
+	return nftw(root, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static uint64_t group(const char *own)
+{
+	char path[256];
+	put("own", own);
+	path_make(path, "own");
+	return mem_room_group(root, path);
+}
+
+static void limit(const char *folder, const char *max, const char *now)
+{
+	char name[128];
+	snprintf(name, sizeof name, "%s/memory.max", folder);
+	put(name, max);
+	snprintf(name, sizeof name, "%s/memory.current", folder);
+	put(name, now);
+}
+
+static void the_least_from_our_group_to_the_root_counts(void **)
+{
+	folder_make("a.slice");
+	folder_make("a.slice/b.service");
+	assert_true(group("0::/a.slice/b.service\n") == UINT64_MAX);
+	limit("a.slice/b.service", "9000\n", "2000\n");
+	assert_int_equal(group("0::/a.slice/b.service\n"), 7000);
+	limit("a.slice", "5000\n", "2000\n");
+	assert_int_equal(group("0::/a.slice/b.service\n"), 3000);
+	limit("a.slice", "max\n", "2000\n");
+	assert_int_equal(group("0::/a.slice/b.service\n"), 7000);
+	limit("a.slice/b.service", "1000\n", "2000\n");
+	assert_int_equal(group("0::/a.slice/b.service\n"), 0);
+}
+
+// A container sees its own group as the root.
+static void the_root_of_a_container_counts(void **)
+{
+	limit(".", "9000\n", "2000\n");
+	assert_int_equal(group("0::/\n"), 7000);
+	folder_make("init");
+	assert_int_equal(group("0::/init\n"), 7000);
+	assert_int_equal(group("0::/nowhere/at.all\n"), 7000);
+}
+
+// A group fills up to its limit with files that were read once, and is none the worse for it.
+static void page_cache_is_room(void **)
+{
+	folder_make("g");
+	limit("g", "100000\n", "100000\n");
+	assert_int_equal(group("0::/g\n"), 0);
+	put("g/memory.stat",
+		"anon 9000\nfile 91000\nshmem 1000\ninactive_anon 10000\nactive_anon 0\n"
+		"inactive_file 60000\nactive_file 30000\nslab_reclaimable 500\n");
+	assert_int_equal(group("0::/g\n"), 90500);
+	put("g/memory.stat", "inactive_file 200000\n"); // read later than the sum
+	assert_int_equal(group("0::/g\n"), 100000);
+}
+
+static void a_kernel_that_says_nothing_limits_nobody(void **)
+{
+	limit(".", "9000\n", "2000\n");
+	assert_true(group("12:memory:/docker/1\n1:name=systemd:/docker/1\n") == UINT64_MAX);
+	assert_true(group("") == UINT64_MAX);
+	assert_true(mem_room_group(root, "/nowhere/own") == UINT64_MAX);
+	assert_int_equal(mem_room_huge("/nowhere"), 0);
+}
+
+static void huge_pages_of_all_sizes_count(void **)
+{
+	folder_make("hugepages-2048kB");
+	folder_make("hugepages-1048576kB");
+	put("hugepages-2048kB/free_hugepages", "3\n");
+	put("hugepages-1048576kB/free_hugepages", "2\n");
+	assert_int_equal(mem_room_huge(root), (UINT64_C(2) << 30) + (3u << 21));
+}
+
+// No limit of a group counts huge pages.
+static void huge_pages_are_beside_both(void **)
+{
+	struct mem_room r = {.available = 500, .huge = 4000, .group = 300};
+	assert_int_equal(mem_room_all(&r), 4300);
+	r.group = UINT64_MAX;
+	assert_int_equal(mem_room_all(&r), 4500);
+	r.available = UINT64_MAX;
+	assert_true(mem_room_all(&r) == UINT64_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_least_from_our_group_to_the_root_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_root_of_a_container_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(page_cache_is_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_kernel_that_says_nothing_limits_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(huge_pages_of_all_sizes_count, setup, teardown),
+		cmocka_unit_test(huge_pages_are_beside_both),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
