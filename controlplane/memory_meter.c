@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/log.h>
+#include <weir/mem_account.h>
 
 enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
 
@@ -84,6 +85,29 @@ static void history_write(struct memory_meter *m)
 	m->file_failed = rc < 0;
 }
 
+// Whose a series of octets is; MEM_ACCOUNT_COUNT: a sum over accounts. What libraries hold may be
+// for any table.
+static enum mem_account account_of(const char *series)
+{
+	unsigned i = 0;
+	while (i < MEM_ACCOUNT_COUNT && strcmp(mem_account_names[i], series) != 0)
+		i++;
+	return i == MEM_ACCOUNT_libraries || i == MEM_ACCOUNT_other ? MEM_ACCOUNT_COUNT
+								    : (enum mem_account)i;
+}
+
+// Does a table that fills account for its growth?
+static bool is_explained(const struct memory_report *r, const char *series)
+{
+	const enum mem_account account = account_of(series);
+	for (unsigned i = 0; i < r->count; i++)
+		if (r->slope[i].fills
+			&& (account == MEM_ACCOUNT_COUNT
+				|| mem_account_of(r->slope[i].name) == account))
+			return true;
+	return false;
+}
+
 // What grows for sure, and most; NULL: nothing does.
 static const struct memory_slope *grower(const struct memory_report *r)
 {
@@ -92,7 +116,8 @@ static const struct memory_slope *grower(const struct memory_report *r)
 		const struct memory_slope *s = &r->slope[i];
 		if (s->kind == MEMORY_BYTES
 			&& trend_is_above(&s->trend, (double)METER_ALARM_BYTES_H / 3600)
-			&& (!most || s->trend.slope > most->trend.slope))
+			&& (!most || s->trend.slope > most->trend.slope)
+			&& !is_explained(r, s->name))
 			most = s;
 	}
 	return most;
@@ -104,7 +129,7 @@ static void alarm_look(struct memory_meter *m)
 	memory_meter_report(m, METER_ALARM_SPAN_S, r);
 	// Nine tenths: minutes are a little longer than that.
 	bool enough = r->by_minute && r->span_ms >= (uint64_t)METER_ALARM_SPAN_S * 900;
-	const struct memory_slope *s = enough && r->steady ? grower(r) : NULL;
+	const struct memory_slope *s = enough ? grower(r) : NULL;
 	if (s && !m->alarm) {
 		m->alarms++;
 		log_warning("memory grows: %s by %.1f MiB an hour (95%%: from %.1f on)", s->name,
@@ -113,7 +138,7 @@ static void alarm_look(struct memory_meter *m)
 	} else if (!s && m->alarm) {
 		log_info("memory: %s", enough && r->steady
 					       ? "no longer grows"
-					       : "a table fills, growth says nothing now");
+					       : "no longer grows but by what a table fills with");
 	}
 	m->alarm = s != NULL;
 	memset(m->alarm_by, 0, sizeof m->alarm_by);

@@ -11,9 +11,10 @@
 // fastest. A table is full from 99% of its cap on; else it fills when the lower end of its slope is
 // above 0 and it gains over the span more than 1% of what it holds and 0.1% of its cap.
 //
-// The alarm looks once a minute at the last half hour, steady or not judged at all: it is on while
-// something grows by more than METER_ALARM_BYTES_H an hour with the whole interval of its slope,
-// and logged when it goes on and off.
+// The alarm looks once a minute at the last half hour: it is on while something grows by more than
+// METER_ALARM_BYTES_H an hour with the whole interval of its slope, and logged when it goes on and
+// off. A table that fills excuses its own account, what libraries hold and the process's sums, and
+// no other account: a cache that fills for days hides no leak elsewhere.
 // One thread, save for what is said otherwise. A sample costs some microseconds, a report a
 // millisecond at most.
 
