@@ -3,6 +3,7 @@
 
 #include "heap.h"
 #include "loop.h"
+#include "process.h"
 #include "wheel.h"
 
 #include <errno.h>
@@ -69,25 +70,31 @@ static void alarm_set(struct mem_watch *w, const struct mem_reading *r)
 		log_info("memory: explained again");
 }
 
+// Of `r` the process's resident set is there already.
+static void reading_end(struct mem_watch *w, struct mem_reading *r)
+{
+	struct heap_stats heap;
+	heap_read(&heap);
+	// What threads keep for their next allocations counts as handed out in jemalloc.
+	r->process.allocated =
+		heap.allocated - (heap.threads_cached < heap.allocated ? heap.threads_cached : 0);
+	r->process.held = heap.resident;
+	r->all = mem_accounts(r->account);
+	r->unexplained = mem_unexplained(&r->process, &r->all);
+	alarm_set(w, r);
+	r->unexplained_max = w->unexplained_max;
+	r->alarms = w->alarms;
+	r->alarming = w->alarming;
+	w->last = *r;
+}
+
 int mem_watch_read(struct mem_watch *w, struct mem_reading *out)
 {
 	struct mem_reading r = {0};
 	int rc = mem_process_read(&r.process);
 	if (rc < 0)
 		return rc;
-	struct heap_stats heap;
-	heap_read(&heap);
-	// What threads keep for their next allocations counts as handed out in jemalloc.
-	r.process.allocated =
-		heap.allocated - (heap.threads_cached < heap.allocated ? heap.threads_cached : 0);
-	r.process.held = heap.resident;
-	r.all = mem_accounts(r.account);
-	r.unexplained = mem_unexplained(&r.process, &r.all);
-	alarm_set(w, &r);
-	r.unexplained_max = w->unexplained_max;
-	r.alarms = w->alarms;
-	r.alarming = w->alarming;
-	w->last = r;
+	reading_end(w, &r);
 	*out = r;
 	return 0;
 }
@@ -105,9 +112,13 @@ static void timer_start(struct mem_watch *w)
 static void on_timer(void *arg)
 {
 	struct mem_watch *w = arg;
-	struct mem_reading r;
+	struct mem_reading r = {0};
+	uint64_t anonymous;
 
-	(void)!mem_watch_read(w, &r);
+	// Not page by page, which for a large cache holds this loop for long.
+	process_memory(&r.process.rss, &anonymous);
+	if (r.process.rss > 0)
+		reading_end(w, &r);
 	timer_start(w);
 }
 

@@ -29,7 +29,9 @@ struct mem_reading {
 	uint64_t alarms;                       // times that it became much
 	bool alarming;
 };
-// A reading of now, the watch's own too. Blocks for a millisecond. -errno.
+// A reading of now, the watch's own too. Blocks for a millisecond, and for as long as the kernel
+// takes to count the pages of the regions: some 10 ns for each of 4 KiB. -errno.
 ATTR_MUST_CHECK int mem_watch_read(struct mem_watch *w, struct mem_reading *out);
-// The last one, at most MEM_WATCH_MS old; zeros before the first.
+// The last one, at most MEM_WATCH_MS old; zeros before the first. Of the process only `allocated`,
+// `held` and `rss` are sure to be there.
 const struct mem_reading *mem_watch_last(const struct mem_watch *w);
