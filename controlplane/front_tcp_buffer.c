@@ -37,7 +37,7 @@ static bool in_grow(struct front_conn *c, size_t cap)
 	return true;
 }
 
-// A large message came and went, and the next one has only begun.
+// Many messages had to wait in it, and little is left.
 static void in_shrink(struct front_conn *c)
 {
 	if (c->in_len > IN_MIN || c->in_cap <= 2 * IN_MIN)
