@@ -10,7 +10,8 @@
 // more when a request is complete. No TLS and no password: where the network between is not
 // trusted, leave this off or put a proxy that has them in front.
 // Bounds: API_LISTEN_REQUESTS_MAX requests at a time (one more is 503), the rest as in
-// http_server.h. On the service loop.
+// http_server.h: connections are not counted, so who is in `allow` must be trusted with descriptors
+// and with replies that it takes slowly. On the service loop.
 
 #include <stdbool.h>
 #include <sys/socket.h>
