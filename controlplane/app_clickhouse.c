@@ -42,11 +42,12 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 	else
 		snprintf(folder, sizeof folder, "%s/clickhouse", c->runtime.state_directory);
 	unsigned servers = app_name_servers(c, server);
-	struct clickhouse_settings settings = {
-		.client = {.url = s->url,
-			.user = s->user,
-			.password = s->password ? s->password : "",
-			.post = {.server_count = servers, .servers = server}},
+	struct clickhouse_settings settings = {.client = {.url = s->url,
+						       .user = s->user,
+						       .password = s->password ? s->password : "",
+						       .post = {.server_count = servers,
+							       .servers = server,
+							       .single = &a->http_single}},
 		.box = a->box,
 		.folder = folder,
 		.spool_max_bytes = (uint64_t)s->spool_mb << 20,

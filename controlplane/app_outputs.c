@@ -50,7 +50,8 @@ static int webhooks_add(struct app *a)
 		.count = c->query_log.webhook_count,
 		.box = a->box,
 		.server_count = app_name_servers(c, server),
-		.servers = server};
+		.servers = server,
+		.single = &a->http_single};
 	if (settings.count == 0)
 		return 0;
 	int rc = webhook_open(&a->webhooks, &settings);

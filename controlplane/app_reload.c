@@ -2,6 +2,7 @@
 #include "app_reload.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -71,6 +72,7 @@ static void reload_rest(void *arg)
 	a->current = a->reload.loaded;
 	a->reload.loaded = NULL;
 	a->knobs_taken = a->knobs;
+	atomic_store(&a->http_single, a->current->http_single);
 	app_flush_changes(a, before, a->current);
 	app_publish_config(a, a->current);
 	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));

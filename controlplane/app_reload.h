@@ -73,6 +73,7 @@ struct app {
 	struct tail *tail;
 	struct watch *watch;
 	struct knobs knobs, knobs_taken; // as set; as the configuration in force has them
+	_Atomic bool http_single;        // of knobs_taken, for the threads that send
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none

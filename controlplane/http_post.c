@@ -12,6 +12,7 @@
 struct http_post {
 	struct http_transfer *transfer;
 	struct bootstrap ask;
+	const _Atomic bool *single;
 	struct http_url host;               // that `addresses` are of
 	char addresses[HTTP_HOST_LINE_MAX]; // ""; it needs none
 	uint64_t addresses_until_ms;        // 0: to be asked
@@ -30,6 +31,7 @@ int http_post_open(struct http_post **out, const struct http_post_settings *s)
 		return err;
 	}
 	p->ask.stop = s->stop;
+	p->single = s->single;
 	for (unsigned i = 0; i < s->server_count && i < ARRAY_LEN(p->ask.server); i++)
 		p->ask.server[p->ask.server_count++] = s->servers[i];
 	*out = p;
@@ -99,6 +101,7 @@ static int transfer(struct http_post *p, const struct http_post_request *r, uint
 		.connect_ms = HTTP_POST_CONNECT_MS,
 		.timeout_ms = now_ms < deadline_ms ? (unsigned)(deadline_ms - now_ms) : 1,
 		.idle_s = HTTP_POST_IDLE_S,
+		.single = p->single && atomic_load_explicit(p->single, memory_order_relaxed),
 		.hooks = {.on_body = on_body, .on_wait = on_wait},
 		.arg = p};
 	memcpy(request.header, r->header, sizeof request.header);

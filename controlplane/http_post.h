@@ -27,6 +27,8 @@ struct http_post_settings {
 	unsigned server_count; // that names are asked of; copied
 	const struct socket_address *servers;
 	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
+	// While it is true no connection is kept (the knob http.keepalive); may be NULL.
+	const _Atomic bool *single;
 };
 
 ATTR_MUST_CHECK int http_post_open(

@@ -163,6 +163,7 @@ static bool options_of(CURL *c, const struct http_transfer_request *r, struct cu
 	       && curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_ms) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)r->low_speed_s) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_FORBID_REUSE, (long)r->single) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, (long)(r->idle_s ? r->idle_s : IDLE_S))
 			  == CURLE_OK;
 }

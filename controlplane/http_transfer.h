@@ -47,6 +47,7 @@ struct http_transfer_request {
 	unsigned timeout_ms;
 	unsigned low_speed_s; // given up after so long under 1 KiB/s; 0: not
 	unsigned idle_s;      // a connection unused for longer is not used again; 0: libcurl's 118
+	bool single;          // its connection, kept or new, is closed behind it
 	struct http_transfer_hooks hooks;
 	void *arg;
 };

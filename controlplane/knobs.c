@@ -82,6 +82,7 @@ void knobs_apply(const struct knobs *k, struct config *c)
 {
 	c->upstreams.socket_uses =
 		k->value[KNOB_UPSTREAM_KEEPALIVE] ? k->value[KNOB_UPSTREAM_RECYCLE] : 1;
+	c->http_single = !k->value[KNOB_HTTP_KEEPALIVE];
 	c->resolver_off = !k->value[KNOB_RESOLVER];
 	if (!k->value[KNOB_REFRESH] || c->resolver_off)
 		c->refresh.enabled = false;

@@ -17,6 +17,8 @@
 	X(UPSTREAM_KEEPALIVE, "upstream.keepalive", 1,                                           \
 		"off: each query to an upstream has a "                                          \
 		"socket of its own")                                                             \
+	X(HTTP_KEEPALIVE, "http.keepalive", 1,                                                   \
+		"off: each request to ClickHouse or a webhook has a connection of its own")      \
 	X(UPSTREAM_RECYCLE, "upstream.recycle", 64, "a socket is closed after so many queries")  \
 	X(RESOLVER, "resolver", 1,                                                               \
 		"off: misses are SERVFAIL, nothing is refreshed: the data "                      \

@@ -242,8 +242,9 @@ static void show_target(struct target *t)
 static int parts_open(struct webhook *w)
 {
 	int rc = getrandom(w->key, sizeof w->key, 0) == (ssize_t)sizeof w->key ? 0 : -EIO;
-	const struct http_post_settings post = {
-		.server_count = w->settings.server_count, .servers = w->settings.servers};
+	const struct http_post_settings post = {.server_count = w->settings.server_count,
+		.servers = w->settings.servers,
+		.single = w->settings.single};
 	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
 		t->config = &w->settings.targets[i];

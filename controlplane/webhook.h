@@ -23,7 +23,8 @@ struct webhook_settings {
 	const char *box;       // outlives it
 	unsigned server_count; // that names are asked of; copied
 	const struct socket_address *servers;
-	int64_t (*unix_s)(void); // NULL: time(2). For tests
+	const _Atomic bool *single; // of http_post.h
+	int64_t (*unix_s)(void);    // NULL: time(2). For tests
 };
 
 struct webhook;

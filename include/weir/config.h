@@ -424,7 +424,8 @@ struct config {
 	struct config_forward_zone *forwards;
 	unsigned group_count;
 	struct config_group *groups;
-	bool resolver_off; // by a knob (controlplane/knobs.h), never by the file
+	// By knobs (controlplane/knobs.h), never by the file.
+	bool resolver_off, http_single;
 };
 
 uint32_t config_log_sample(const struct config *c); // 0: the query log is off

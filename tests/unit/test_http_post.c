@@ -15,7 +15,7 @@
 static struct fake_post server;
 static struct http_post *post;
 static struct http_post_reply reply;
-static _Atomic bool stopping;
+static _Atomic bool stopping, single;
 static int outcome; // what the server does
 static char head[4096];
 static uint8_t taken[1 << 20];
@@ -37,10 +37,10 @@ static int start(void **)
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	server = (struct fake_post){.answer = answer};
 	fake_post_start(&server);
-	stopping = false;
+	stopping = single = false;
 	outcome = 200;
 	strcpy(said, "Ok.\n");
-	const struct http_post_settings s = {.stop = &stopping};
+	const struct http_post_settings s = {.stop = &stopping, .single = &single};
 	return http_post_open(&post, &s);
 }
 
@@ -87,6 +87,20 @@ static void test_posts_share_a_connection(void **)
 	assert_int_equal(send_body("", 0, 3000), 0);
 	assert_int_equal(taken_len, 0);
 	assert_int_equal(server.connections, 1);
+}
+
+static void test_none_is_kept_when_single(void **)
+{
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	single = true;
+	assert_int_equal(send_body("rows", 4, 3000), 0); // over the one that was kept
+	assert_int_equal(server.connections, 1);
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(server.connections, 2);
+	single = false;
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(send_body("rows", 4, 3000), 0);
+	assert_int_equal(server.connections, 3);
 }
 
 static void test_a_status_is_a_reply(void **)
@@ -187,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_posts_share_a_connection, start, stop),
+		cmocka_unit_test_setup_teardown(test_none_is_kept_when_single, start, stop),
 		cmocka_unit_test_setup_teardown(test_a_status_is_a_reply, start, stop),
 		cmocka_unit_test_setup_teardown(test_nothing_is_sent_twice, start, stop),
 		cmocka_unit_test_setup_teardown(test_half_of_anything_is_an_error, start, stop),

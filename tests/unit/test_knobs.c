@@ -61,6 +61,15 @@ static void sockets_are_recycled(void **)
 	assert_int_equal(config.upstreams.socket_uses, 1);
 }
 
+static void no_connection_is_kept(void **)
+{
+	assert_false(config.http_single);
+	assert_int_equal(knob_set(&knobs, knob_find("http.keepalive"), "off"), 0);
+	knobs_apply(&knobs, &config);
+	assert_true(config.http_single);
+	assert_int_equal(config.upstreams.socket_uses, 64);
+}
+
 static void wrong_values_change_nothing(void **)
 {
 	static const char *const wrong[] = {"", "0", "65", "-1", "1x", "off", "99999999999", " 2"};
@@ -90,6 +99,7 @@ int main(void)
 		cmocka_unit_test_setup(each_turns_its_own_part_off, setup),
 		cmocka_unit_test_setup(the_resolver_takes_refresh_with_it, setup),
 		cmocka_unit_test_setup(sockets_are_recycled, setup),
+		cmocka_unit_test_setup(no_connection_is_kept, setup),
 		cmocka_unit_test_setup(wrong_values_change_nothing, setup),
 		cmocka_unit_test_setup(default_is_as_usual, setup),
 	};
