@@ -4,7 +4,8 @@
 // How a port with several queues spreads clients over the workers: the hash and its table.
 //
 // By addresses and ports of UDP and TCP, or as much of it as the port can. The key is drawn anew at
-// each start (`plain`), so that nobody can choose source ports that all lead to one worker; or it
+// each start (`plain`), so that nobody can choose source ports that all lead to one worker, until
+// it is one with which the last 12 bits of source ports and addresses reach all of the table; or it
 // is the well-known one of 16 repeated bits (`symmetric`), with which both directions of a flow
 // hash alike, for who mirrors traffic elsewhere, but which has only 16 bits of entropy in all and
 // which everyone knows. The table (RETA) is filled round robin, so that no queue has more than one
