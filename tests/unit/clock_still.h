@@ -6,15 +6,17 @@
 // busy one adds is in no measurement and breaks no time-out. Nobody sleeps either.
 //
 // A program that links this has these functions of its own, which the product's code and libevent
-// call in the C library's stead: clock_gettime, usleep, nanosleep, poll, epoll_wait, recv, timerfd,
-// pthread_create and pthread_join. Who waits in another way (a lock, a condition) counts as
-// working, and time stands. It is for programs whose threads talk to each other only: loopback
-// delivers before send returns, but of another process's reply nothing is known. A thread's CPU
-// time is what it says that it worked.
+// call in the C library's stead: clock_gettime, usleep, nanosleep, poll, epoll_wait, recv, sends,
+// connect, close, timerfd, pthread_create and pthread_join. Who waits in another way (a lock, a
+// condition) counts as working, and time stands. It is for programs whose threads talk to each
+// other only, as of another process's reply nothing is known. A thread's CPU time is what it says
+// that it worked.
 //
 // What a leap rests on: whoever is about to wait has sent what it had to send; so when each waiter
 // has looked at its descriptors after the last of them came, and found nothing, nothing is under
-// way.
+// way but what the kernel keeps. Loopback mostly delivers before a send returns; a busy machine may
+// leave it to a thread of the kernel's. So before a leap that follows a send a packet goes through
+// the queue of each CPU, and all look once more.
 
 #include <stdint.h>
 
