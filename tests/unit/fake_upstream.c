@@ -183,7 +183,7 @@ static void reply_udp(struct fake_upstream *f, const struct peer *p, const uint8
 		say(f, p, out, n);
 }
 
-// Queries whose replies are put off, oldest first; each is delay_ms after its query.
+// Queries whose replies are put off, oldest first; each is delay_ms after its query, or later.
 struct put_off {
 	unsigned first, count;
 	struct {
@@ -203,7 +203,7 @@ static void serve_udp(struct fake_upstream *f, struct put_off *later)
 	if (len < DNS_HEADER_LEN)
 		return;
 	remember(f, &p, q, (size_t)len);
-	if (f->delay_ms == 0) {
+	if (f->delay_ms == 0 && !f->held) {
 		reply_udp(f, &p, q, (size_t)len);
 		return;
 	}
@@ -217,7 +217,7 @@ static void serve_udp(struct fake_upstream *f, struct put_off *later)
 
 static void serve_put_off(struct fake_upstream *f, struct put_off *later)
 {
-	while (later->count && later->query[later->first].due_ms <= clock_mono_ms()) {
+	while (later->count && !f->held && later->query[later->first].due_ms <= clock_mono_ms()) {
 		unsigned i = later->first;
 		reply_udp(f, &later->query[i].peer, later->query[i].msg, later->query[i].len);
 		later->first = (i + 1) % PUT_OFF_MAX;

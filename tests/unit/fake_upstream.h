@@ -36,6 +36,7 @@ struct fake_upstream {
 	_Atomic uint32_t address;           // in the answers, host order; 0: 192.0.2.1
 	_Atomic(const uint8_t *) alias;     // wire form; octets that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
+	_Atomic bool held;                  // UDP: replies wait until it is not
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;

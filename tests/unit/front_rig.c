@@ -9,6 +9,8 @@
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
 
+enum { PATIENCE_MS = 20000 };
+
 struct front_session front_session[FRONT_TRANSPORTS];
 uint8_t front_said[DNS_MESSAGE_MAX];
 struct front_reply front_said_reply;
@@ -139,6 +141,7 @@ enum front_outcome front_rig_ask(enum front_transport t, const struct front_rig_
 
 const struct front_rig_reply *expect_later(unsigned n, unsigned wait_ms)
 {
+	wait_ms = wait_ms > PATIENCE_MS ? wait_ms : PATIENCE_MS;
 	for (unsigned i = 0; i < wait_ms * 10 && later_count <= n; i++)
 		usleep(100);
 	if (later_count <= n)

@@ -40,6 +40,6 @@ size_t query_write(uint8_t msg[600], const struct front_rig_query *q);
 enum front_outcome front_rig_ask(enum front_transport t, const struct front_rig_query *q);
 enum front_outcome front_rig_ask_bytes(
 	enum front_transport t, const char *client, const uint8_t *msg, size_t len);
-// Number n of what comes later, waited for.
+// Number n of what comes later, waited for. wait_ms: as expect_answer.
 const struct front_rig_reply *expect_later(unsigned n, unsigned wait_ms);
 void front_rig_end(enum front_transport t); // as when its connection dies

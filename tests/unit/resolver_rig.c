@@ -20,6 +20,7 @@ struct fake_upstream fake[2];
 struct fake_dataplane dp;
 struct fake_answer got;
 uint16_t rig_redis_port;
+unsigned rig_max_sends = 6;
 
 static void *run_loop(void *arg)
 {
@@ -75,7 +76,7 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->redis = redis_local(rig_redis_port);
 	c->upstreams.count = 2;
 	c->upstreams.first_timeout_ms = 400;
-	c->upstreams.max_sends = 6;
+	c->upstreams.max_sends = rig_max_sends;
 	c->upstreams.backoff_s = 30;
 	for (unsigned i = 0; i < 2; i++) {
 		char text[SOCKET_ADDRESS_TEXT_MAX];

@@ -23,6 +23,9 @@ extern struct fake_upstream fake[2];
 extern struct fake_dataplane dp;
 extern struct fake_answer got;  // the last answer
 extern uint16_t rig_redis_port; // of a server for L1; 0: none
+// Of a question, at most. With 1 a stalled machine has nothing sent twice, so queries can be
+// counted (but nothing is asked of a second server either).
+extern unsigned rig_max_sends;
 
 int rig_setup(void **state);
 int rig_setup_small(void **state); // 16 questions, 8 waiters each

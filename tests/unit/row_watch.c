@@ -64,7 +64,7 @@ void row_watch_stop(void)
 struct row_watch_row row_watch_await(uint64_t rows)
 {
 	struct row_watch_row out;
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 6000; i++) {
 		pthread_mutex_lock(&lock);
 		out = last;
 		pthread_mutex_unlock(&lock);
