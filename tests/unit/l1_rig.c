@@ -11,6 +11,8 @@
 #include <string.h>
 #include <weir/clock.h>
 
+enum { PATIENCE_MS = 20000 };
+
 struct l1_rig l1_rig;
 
 int l1_rig_server_up(void **)
@@ -49,6 +51,17 @@ void l1_rig_turn(unsigned ms)
 	event_free(e);
 }
 
+void l1_rig_settle(void)
+{
+	struct l1_status s = {.redis.pending = 1};
+
+	for (unsigned i = 0; i < 4000 && s.redis.pending; i++) {
+		l1_rig_turn(5);
+		l1_status(l1_rig.l1, &s);
+	}
+	assert_int_equal(s.redis.pending, 0);
+}
+
 void l1_rig_await_usable(bool usable)
 {
 	for (unsigned i = 0; i < 7000 && l1_usable(l1_rig.l1) != usable; i++)
@@ -62,6 +75,7 @@ int l1_rig_setup(void **)
 		.cache = {.max_ttl_s = 86400, .negative_ttl_s = 3600, .stale_window_s = 3600},
 		.redis = redis_local(l1_rig.server.port),
 	};
+	l1_rig.config.redis.timeout_ms = l1_rig.config.redis.lookup_timeout_ms = PATIENCE_MS;
 	l1_rig_say("FLUSHALL");
 	assert_int_equal(loop_new("test", &l1_rig.loop), 0);
 	assert_int_equal(l1_new(&l1_rig.l1, l1_rig.loop, &l1_rig.config), 0);

@@ -46,7 +46,7 @@ static enum l1_found get(const char *name)
 static void test_what_is_put_is_found(void **)
 {
 	l1_rig_put("www.example.com", 300, 0, 7);
-	l1_rig_turn(50);
+	l1_rig_settle();
 	assert_int_equal(get("www.example.com"), L1_HIT);
 	assert_int_equal(got.value.len, sizeof l1_rig_message);
 	assert_memory_equal(got.msg, l1_rig_message, sizeof l1_rig_message);
@@ -67,7 +67,7 @@ static void test_ages(void **)
 	l1_rig_put("old.example", 300, 100, 0);
 	l1_rig_put("stale.example", 300, 1000, 0);
 	l1_rig_put("gone.example", 300, 3900, 0);
-	l1_rig_turn(50);
+	l1_rig_settle();
 	assert_int_equal(get("old.example"), L1_HIT);
 	assert_in_range(got.value.age_s, 100, 102);
 	assert_int_equal(get("stale.example"), L1_HIT);
@@ -108,7 +108,7 @@ static void test_hostile_values(void **)
 			bad[i].auth);
 		if (get("bad.example") != L1_BAD)
 			fail_msg("value %u: found %d", i, got.found);
-		l1_rig_turn(20);
+		l1_rig_settle();
 		assert_string_equal(l1_rig_say("EXISTS weir:bad.example:1:1"), ":0\r\n");
 	}
 	// The same with nothing wrong, so that each refusal above has one cause.
@@ -137,7 +137,7 @@ static void test_clocks_differ(void **)
 	assert_int_equal(got.value.age_s, 0);
 	assert_int_equal(get_made(60), L1_MISS);
 	assert_int_equal(get_made(5000), L1_MISS);
-	l1_rig_turn(20);
+	l1_rig_settle();
 	assert_string_equal(l1_rig_say("EXISTS weir:when.example:1:1"), ":1\r\n");
 }
 
@@ -149,7 +149,7 @@ static void test_wrong_types(void **)
 	assert_int_equal(get("text.example"), L1_BAD);
 	assert_int_equal(get("list.example"), L1_BAD);
 	assert_int_equal(get("empty.example"), L1_MISS);
-	l1_rig_turn(20);
+	l1_rig_settle();
 	assert_string_equal(
 		l1_rig_say("EXISTS weir:text.example:1:1 weir:list.example:1:1"), ":0\r\n");
 	struct l1_status s;
@@ -169,14 +169,14 @@ static void test_one_refresher(void **)
 	l1_rig_key("www.example.com", &key);
 	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &first));
 	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &second));
-	l1_rig_turn(100);
+	l1_rig_settle();
 	assert_int_equal(first, 1);
 	assert_int_equal(second, 0);
 	l1_rig_every_key_has_ttl();
 	l1_unlock(l1_rig.l1, &key);
 	l1_rig_turn(1100);
 	assert_non_null(l1_lock(l1_rig.l1, &key, 10, on_lock, &second));
-	l1_rig_turn(100);
+	l1_rig_settle();
 	assert_int_equal(second, 1);
 }
 
@@ -184,10 +184,10 @@ static void test_delete(void **)
 {
 	struct l1_key key;
 	l1_rig_put("www.example.com", 300, 0, 0);
-	l1_rig_turn(50);
+	l1_rig_settle();
 	l1_rig_key("www.example.com", &key);
 	l1_delete(l1_rig.l1, &key);
-	l1_rig_turn(50);
+	l1_rig_settle();
 	assert_string_equal(
 		l1_rig_say("EXISTS weir:www.example.com:1:1 weir-meta:expiry"), ":0\r\n");
 }
@@ -198,6 +198,7 @@ static void test_nobody_waits_any_more(void **)
 	l1_rig_key("www.example.com", &key);
 	l1_get_stop(l1_get(l1_rig.l1, &key, on_got, &got));
 	l1_rig_turn(100);
+	l1_rig_settle();
 	assert_int_equal(got.calls, 0);
 	l1_get_stop(NULL);
 }

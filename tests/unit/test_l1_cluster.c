@@ -89,9 +89,9 @@ static void test_flush_reaches_every_master(void **)
 		snprintf(name, sizeof name, "n%u.%s.example", i, i % 3 ? "a" : "b");
 		l1_rig_put(name, 300, 0, 0);
 		if (i % 200 == 199)
-			l1_rig_turn(50);
+			l1_rig_settle();
 	}
-	l1_rig_turn(200);
+	l1_rig_settle();
 	assert_int_equal(keys(), NAMES);
 	assert_int_equal(indexed(), NAMES);
 	flush(FLUSH_NAME, "n1.a.example", 1);

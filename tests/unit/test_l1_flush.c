@@ -84,7 +84,7 @@ static void test_name_with_all_its_variants(void **)
 	put_variants("www.example");
 	put_variants("x.www.example");
 	put_variants("ww.example");
-	l1_rig_turn(100);
+	l1_rig_settle();
 	assert_int_equal(keys(), 24);
 	flush(FLUSH_NAME, "www.example", 8);
 	assert_int_equal(keys(), 16);
@@ -99,7 +99,7 @@ static void test_names_below(void **)
 		"ab.example", "example", "b.example.org", "a\\.b.example", "x*.b.example"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		l1_rig_put(names[i], 300, 0, 0);
-	l1_rig_turn(100);
+	l1_rig_settle();
 	flush(FLUSH_BELOW, "b.example", 4);
 	assert_int_equal(keys(), 4);
 	assert_int_equal(index_size(), 4);
@@ -115,9 +115,9 @@ static void put_many(unsigned count)
 		snprintf(name, sizeof name, "n%u.example", i);
 		l1_rig_put(name, 300, 0, 0);
 		if (i % 500 == 499)
-			l1_rig_turn(30);
+			l1_rig_settle();
 	}
-	l1_rig_turn(100);
+	l1_rig_settle();
 }
 
 // What is not ours stays, and the index is as empty as the rest.
@@ -130,7 +130,7 @@ static void test_all(void **)
 	l1_rig_say("ZADD weir-meta:expiry 1000 orphan");
 	uint64_t start_ms = clock_mono_ms();
 	flush(FLUSH_ALL, ".", 3000);
-	assert_in_range(clock_mono_ms() - start_ms, L1_FLUSH_SETTLE_MS, L1_FLUSH_MAX_MS);
+	assert_true(clock_mono_ms() - start_ms >= L1_FLUSH_SETTLE_MS);
 	assert_int_equal(keys(), 2);
 	assert_int_equal(number("EXISTS weir-meta:expiry"), 0);
 	assert_int_equal(number("EXISTS other:key"), 1);
@@ -158,7 +158,7 @@ static void test_wrong_type_under_our_name(void **)
 	flush(FLUSH_NAME, "a.example", 2);
 	l1_rig_say("SET weir-meta:expiry text EX 100");
 	l1_rig_put("b.example", 300, 0, 0);
-	l1_rig_turn(50);
+	l1_rig_settle();
 	assert_non_null(start(FLUSH_NAME, "b.example"));
 	for (unsigned i = 0; i < 10000 && !ended; i++)
 		l1_rig_turn(10);

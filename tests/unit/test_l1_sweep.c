@@ -93,9 +93,9 @@ static void put_many(const char *prefix, unsigned count, uint32_t hits)
 		snprintf(name, sizeof name, "%s%u.example", prefix, i);
 		l1_rig_put(name, 300 + i % 50, 0, hits);
 		if (i % 500 == 499)
-			l1_rig_turn(30);
+			l1_rig_settle();
 	}
-	l1_rig_turn(100);
+	l1_rig_settle();
 }
 
 static long keys(const char *pattern)
@@ -188,7 +188,7 @@ static void test_clock_of_1970(void **)
 	assert_int_equal(keys("weir:n*"), 60);
 	assert_int_equal(status().trimmed, 0);
 	l1_rig_put("old.example", 300, 200, 0); // older than that clock: no date for it
-	l1_rig_turn(100);
+	l1_rig_settle();
 	assert_int_equal(keys("weir:old*"), 0);
 	assert_int_equal(count_of("ZCARD weir-meta:expiry"), 60);
 }
@@ -203,7 +203,7 @@ static void test_cold_keys(void **)
 		l1_rig_put(name, 300, i < 10 ? 200 : 50, i % 2); // old or young, asked for or not
 	}
 	l1_rig_put("busy.example", 300, 200, 0);
-	l1_rig_turn(100);
+	l1_rig_settle();
 	sweep_start(20);
 	await_round();
 	assert_int_equal(status().cold, 5);
