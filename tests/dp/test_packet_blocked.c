@@ -102,9 +102,10 @@ static void test_pause(void **)
 	harness_put(h, &record);
 	harness_block(h, listed, 2);
 	h->w.control_alive = 0;
-	uint64_t until_ms = clock_mono_ms() + 150;
-	h->tables.config.pause_until_ms = until_ms;
+	h->tables.config.pause_until_ms = clock_mono_ms() + 600000;
 	harness_ask(h, &q, VERDICT_hit, &r);
+	uint64_t until_ms = clock_mono_ms() + 20;
+	h->tables.config.pause_until_ms = until_ms;
 	while (clock_mono_coarse_ms() < until_ms)
 		usleep(1000);
 	harness_ask(h, &q, VERDICT_blocked, &r);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weir/bytes.h>
+#include <weir/clock.h>
 
 enum { SHORTEST = 13, LATER_LEN = 12 };
 
@@ -196,10 +197,10 @@ static void test_slow_query(void **)
 	tcp_send(slow[0], begun, 1);
 	served(slow[1]);
 	tcp_send(slow[1], begun, sizeof(begun));
-	// An octet now and then does not help.
+	// An octet now and then does not help; on a busy machine the last ones come too late.
 	for (unsigned i = 0; i < 5; i++) {
 		usleep(100000);
-		tcp_send(slow[1], begun, 1);
+		(void)send(slow[1], begun, 1, MSG_NOSIGNAL);
 	}
 	tcp_is_closed(slow[0]);
 	tcp_is_closed(slow[1]);
@@ -410,11 +411,16 @@ static void test_files(void **)
 	close(third);
 	third = tcp_connect(1, 0);
 	tcp_ask(third, 3, TCP_ECHO);
+	uint64_t from_ms = clock_mono_ms();
 	tcp_rig_status(&s);
 	uint64_t paused = s.accept_paused;
+	for (unsigned i = 0; s.accept_paused == paused && i < TCP_WAIT_MS; i++) {
+		usleep(1000);
+		tcp_rig_status(&s);
+	}
 	usleep(250000);
 	tcp_rig_status(&s);
-	assert_in_range(s.accept_paused, paused + 1, paused + 20);
+	assert_in_range(s.accept_paused, paused + 1, paused + 2 + (clock_mono_ms() - from_ms) / 12);
 	few_files_lift(&files);
 	tcp_reply_is(third, 3, SHORTEST);
 	close(third);

@@ -292,7 +292,7 @@ static int client_held(void)
 	hold_replies = true;
 	int fd = client_connect();
 	client_send(fd, "GET /stats HTTP/1.1\r\nConnection: close\r\n\r\n");
-	for (unsigned i = 0; i < 500 && held < wanted; i++)
+	for (unsigned i = 0; i < PATIENCE_MS && held < wanted; i++)
 		usleep(2000);
 	assert_int_equal(held, wanted);
 	return fd;
@@ -312,7 +312,7 @@ static void held_release(void)
 static void test_no_answer(void **)
 {
 	int fd = client_held();
-	assert_true(client_read(fd, 4000) > 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 504", 12);
 	close(fd);
 	held_release();
@@ -328,7 +328,7 @@ static void test_too_many(void **)
 	assert_reply("GET /health", 503, "{\"error\":\"too busy: try again\"}");
 	held_release();
 	for (unsigned i = 0; i < API_REQUESTS_MAX; i++) {
-		assert_true(client_read(fd[i], 1000) > 0);
+		assert_true(client_read(fd[i], PATIENCE_MS) > 0);
 		assert_memory_equal(reply, "HTTP/1.1 200", 12);
 		close(fd[i]);
 	}
@@ -438,7 +438,7 @@ static void test_close_waiting(void **)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	api_close(api);
 	api = NULL;
-	assert_int_equal(client_read(fd, 1000), 0);
+	assert_int_equal(client_read(fd, PATIENCE_MS), 0);
 	close(fd);
 	answer_run(&held_answers[0]);
 	assert_int_equal(access(path, F_OK), -1);

@@ -70,7 +70,7 @@ static int client_held(const char *request)
 	int fd = client_connect();
 	client_send(fd, request);
 	client_send(fd, " HTTP/1.1\r\nConnection: close\r\n\r\n");
-	for (unsigned i = 0; i < 500 && held < wanted; i++)
+	for (unsigned i = 0; i < PATIENCE_MS && held < wanted; i++)
 		usleep(1000);
 	assert_int_equal(held, wanted);
 	return fd;
@@ -85,7 +85,7 @@ static void on_release(void *)
 static void held_release(void)
 {
 	assert_int_equal(loop_call(loop, on_release, NULL), 0);
-	for (unsigned i = 0; i < 500 && held > 0; i++)
+	for (unsigned i = 0; i < PATIENCE_MS && held > 0; i++)
 		usleep(1000);
 	assert_int_equal(held, 0);
 }
@@ -96,7 +96,7 @@ static int ask_raw(const char *text, size_t len)
 {
 	int fd = client_connect(), status = 0;
 	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
-	assert_true(client_read(fd, 5000) >= 0);
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
 	close(fd);
 	(void)sscanf(reply, "HTTP/1.1 %d", &status);
 	return status;
@@ -150,7 +150,7 @@ static void test_sizes(void **)
 				    "Content-Length: 10\r\n\r\n0123456789";
 	for (size_t i = 0; i < sizeof parts - 1; i++)
 		assert_int_equal(write(fd, parts + i, 1), 1);
-	assert_true(client_read(fd, 5000) > 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(fd);
 }
@@ -175,9 +175,9 @@ static void test_while_waiting(void **)
 	assert_int_equal(send(eager, more, sizeof more, MSG_NOSIGNAL), sizeof more);
 	usleep(20000);
 	held_release();
-	assert_true(client_read(half, 1000) > 0);
+	assert_true(client_read(half, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
-	assert_true(client_read(eager, 1000) > 0);
+	assert_true(client_read(eager, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(half);
 	close(eager);
@@ -193,16 +193,17 @@ static void test_silent(void **)
 		silent[i] = client_connect();
 	client_send(slow, "GET /hea");
 	client_send(deaf, "GET /big HTTP/1.1\r\n\r\n");
+	struct pollfd gone = {.fd = deaf, .events = POLLRDHUP};
 	assert_reply("GET /", 200, "full 0");
 	for (unsigned i = 0; i < ARRAY_LEN(silent); i++) {
-		assert_int_equal(client_read(silent[i], 4000), 0);
+		assert_int_equal(client_read(silent[i], PATIENCE_MS), 0);
 		close(silent[i]);
 	}
-	assert_int_equal(client_read(slow, 4000), 0);
+	assert_int_equal(client_read(slow, PATIENCE_MS), 0);
 	close(slow);
-	assert_in_range(clock_mono_ms() - start, 1900, 3500);
+	assert_true(clock_mono_ms() - start >= 1900);
 
-	usleep(300000);
+	assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
 	size_t total = 0;
 	for (ssize_t n; (n = read(deaf, reply, sizeof reply)) > 0; total += (size_t)n)
 		;
@@ -215,10 +216,10 @@ static void test_deadline(void **)
 {
 	uint64_t start = clock_mono_ms();
 	int fd = client_held("GET /late");
-	assert_true(client_read(fd, 4000) > 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 504", 12);
 	assert_non_null(strstr(reply, "{\"error\":\"no answer in time\"}"));
-	assert_in_range(clock_mono_ms() - start, LATE_MS - TICK_MS, LATE_MS + 1500);
+	assert_true(clock_mono_ms() - start >= LATE_MS - TICK_MS);
 	close(fd);
 	held_release();
 	assert_reply("GET /", 200, "timeouts 1 ");
@@ -256,7 +257,7 @@ static void test_files(void **)
 	usleep(WAIT_US);
 	assert_int_equal(warnings, 0); // libevent's own way would be one for each turn
 	few_files_lift(&files);
-	assert_true(client_read(fd, 10000) > 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(fd);
 	few_files_close(&files);
@@ -272,7 +273,7 @@ static void test_client_address(void **)
 	assert_int_equal(bind(fd, (struct sockaddr *)&mine, sizeof mine), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
 	client_send(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
-	assert_true(client_read(fd, 1000) > 0);
+	assert_true(client_read(fd, PATIENCE_MS) > 0);
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	close(fd);
 }
@@ -284,7 +285,7 @@ static void test_close(void **)
 	loop_stop(loop);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	http_server_close(server);
-	assert_int_equal(client_read(fd, 1000), 0);
+	assert_int_equal(client_read(fd, PATIENCE_MS), 0);
 	close(fd);
 	assert_false(http_is_live(held_exchanges[0]));
 	on_release(NULL);

@@ -131,7 +131,7 @@ static void test_close_while_watched(void **)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	api_close(api);
 	assert_int_equal(counts().readers, 0);
-	assert_true(client_read(fd, 1000) >= 0);
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
 	close(fd);
 }
 

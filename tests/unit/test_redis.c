@@ -158,7 +158,7 @@ static void test_stopped_server(void **)
 		given += redis_rig_give(&rig, "GET x", &s[i]) ? 1 : 0;
 	assert_int_equal(given, 10);
 	redis_rig_await(&rig, "away", 1000);
-	assert_in_range(clock_mono_ms() - start, 90, 600);
+	assert_in_range(clock_mono_ms() - start, 90, 20000);
 	for (unsigned i = 0; i < 10; i++) {
 		assert_int_equal(s[i].ends, 1);
 		assert_int_equal(s[i].end, REDIS_TIMEOUT);
