@@ -26,7 +26,7 @@ const char *redis_trio_say(unsigned node, const char *fmt, ...)
 
 void redis_trio_await(void)
 {
-	uint64_t end = clock_mono_ms() + 10000;
+	uint64_t end = clock_mono_ms() + 30000;
 	for (unsigned n = 0; n < NODES; n++) {
 		while (!strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_state:ok")
 			|| !strstr(redis_trio_say(n, "CLUSTER INFO"), "cluster_known_nodes:3")) {

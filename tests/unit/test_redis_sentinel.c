@@ -24,7 +24,7 @@ static void sentinel_start(void)
 	assert_non_null(f);
 	fprintf(f,
 		"port %u\nbind 127.0.0.1\ndir %s\nsentinel monitor weir 127.0.0.1 %u 1\n"
-		"sentinel down-after-milliseconds weir 500\nsentinel failover-timeout weir 3000\n",
+		"sentinel down-after-milliseconds weir 2000\nsentinel failover-timeout weir 3000\n",
 		sentinel.port, sentinel.folder, server[0].port);
 	assert_int_equal(fclose(f), 0);
 	redis_server_start(&sentinel, (const char *const[]){path, "--sentinel", NULL});
