@@ -94,7 +94,7 @@ static void test_failover(void **)
 
 	// Asked for: the master becomes a replica.
 	redis_rig_turn(&rig, 1200); // the subscription stands
-	assert_string_equal(redis_server_say(&sentinel, "SENTINEL FAILOVER weir"), "+OK\r\n");
+	await_said(&sentinel, "SENTINEL FAILOVER weir", "+OK");
 	await_failover(8000);
 	assert_server(server[1].port);
 	assert_int_equal(redis_rig_do(&rig, "SET k 2 PX 60000").end, REDIS_DONE);
