@@ -152,6 +152,11 @@ static void expect_service(char name[NAMES][24])
 		ask("again.example", 1);
 		(void)fake_dataplane_answer(&dp, &got, 200); // none may come
 	}
+	for (unsigned i = 0, idle = 0; i < 20000 && idle < 3;
+		i++) { // what is under way has arrived
+		idle = status().inflight ? 0 : idle + 1;
+		usleep(1000);
+	}
 	while (fake_dataplane_answer(&dp, &got, 100))
 		;
 	for (uint16_t i = 0; i < 2 * NAMES; i++) {
