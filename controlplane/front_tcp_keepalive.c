@@ -4,25 +4,13 @@
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
 #include <weir/dns_query.h>
+#include <weir/dns_skip.h>
 
 enum {
 	OPTION_KEEPALIVE = 11,
 	OPTION_LEN = 6, // code, length, time-out in units of 100 ms
 	OPT_RDLEN_AT = 9,
 };
-
-static void name_skip(struct rd *r)
-{
-	uint8_t octet;
-
-	while ((octet = rd_u8(r)) != 0) {
-		if (octet >= 0xc0) {
-			rd_skip(r, 1);
-			return;
-		}
-		rd_skip(r, octet);
-	}
-}
 
 static bool options_have(const uint8_t *rdata, size_t len)
 {
@@ -47,10 +35,10 @@ bool tcp_keepalive_asked(const uint8_t *msg, size_t len)
 	if (get_u16(msg + 4) != 1 || get_u32(msg + 6) != 0 || additional > DNS_QUERY_ADDITIONAL_MAX)
 		return false;
 	rd_skip(&r, DNS_HEADER_LEN);
-	name_skip(&r);
+	dns_name_skip(&r);
 	rd_skip(&r, 4);
 	for (; additional && rd_ok(&r); additional--) {
-		name_skip(&r);
+		dns_name_skip(&r);
 		uint16_t type = rd_u16(&r);
 		rd_skip(&r, 6);
 		uint16_t rdlen = rd_u16(&r);

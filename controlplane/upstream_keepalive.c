@@ -3,6 +3,7 @@
 
 #include <weir/bytes.h>
 #include <weir/dns_proto.h>
+#include <weir/dns_skip.h>
 
 enum { OPTION_KEEPALIVE = 11, TOLD_LEN = 2, OPTION_HEAD_LEN = 4 };
 
@@ -12,19 +13,6 @@ size_t upstream_keepalive_ask(uint8_t *msg, size_t len)
 	put_u16(msg + len, OPTION_KEEPALIVE);
 	put_u16(msg + len + 2, 0);
 	return len + UPSTREAM_KEEPALIVE_LEN;
-}
-
-static void name_skip(struct rd *r)
-{
-	uint8_t octet;
-
-	while ((octet = rd_u8(r)) != 0) {
-		if (octet >= 0xc0) {
-			rd_skip(r, 1);
-			return;
-		}
-		rd_skip(r, octet);
-	}
 }
 
 static bool option_find(const uint8_t *rdata, size_t len, uint16_t *units)
@@ -52,11 +40,11 @@ bool upstream_keepalive_told(const uint8_t *msg, size_t len, uint16_t *units)
 	records += rd_u16(&r);
 	records += rd_u16(&r);
 	for (; questions && rd_ok(&r); questions--) {
-		name_skip(&r);
+		dns_name_skip(&r);
 		rd_skip(&r, 4);
 	}
 	for (; records && rd_ok(&r); records--) {
-		name_skip(&r);
+		dns_name_skip(&r);
 		uint16_t type = rd_u16(&r);
 		rd_skip(&r, 6);
 		uint16_t rdlen = rd_u16(&r);
