@@ -37,16 +37,8 @@ bool tcp_keepalive_asked(const uint8_t *msg, size_t len)
 	rd_skip(&r, DNS_HEADER_LEN);
 	dns_name_skip(&r);
 	rd_skip(&r, 4);
-	for (; additional && rd_ok(&r); additional--) {
-		dns_name_skip(&r);
-		uint16_t type = rd_u16(&r);
-		rd_skip(&r, 6);
-		uint16_t rdlen = rd_u16(&r);
-		const uint8_t *rdata = rd_bytes(&r, rdlen);
-		if (rdata && type == DNS_TYPE_OPT)
-			return options_have(rdata, rdlen);
-	}
-	return false;
+	const uint8_t *rdata = dns_options_find(&r, additional, &len);
+	return rdata && options_have(rdata, len);
 }
 
 void tcp_keepalive_tell(struct front_reply *reply, unsigned idle_ms)

@@ -43,14 +43,6 @@ bool upstream_keepalive_told(const uint8_t *msg, size_t len, uint16_t *units)
 		dns_name_skip(&r);
 		rd_skip(&r, 4);
 	}
-	for (; records && rd_ok(&r); records--) {
-		dns_name_skip(&r);
-		uint16_t type = rd_u16(&r);
-		rd_skip(&r, 6);
-		uint16_t rdlen = rd_u16(&r);
-		const uint8_t *rdata = rd_bytes(&r, rdlen);
-		if (rdata && type == DNS_TYPE_OPT)
-			return option_find(rdata, rdlen, units);
-	}
-	return false;
+	const uint8_t *rdata = dns_options_find(&r, records, &len);
+	return rdata && option_find(rdata, len, units);
 }

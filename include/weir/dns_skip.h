@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Past a name of a message that nobody reads here, compressed or not (RFC 1035 4.1.4): a pointer
-// ends it and is not followed. Bounded by the reader, whose error is set where the name is cut off.
+// Through a message that nobody reads here, for its OPT. Bounded by the reader, whose error is set
+// where something is cut off.
 
 #include "bytes.h"
+#include "dns_proto.h"
 
 enum { DNS_SKIP_POINTER = 0xc0 };
 
+// Past a name, compressed or not (RFC 1035 4.1.4): a pointer ends it and is not followed.
 static inline void dns_name_skip(struct rd *r)
 {
 	uint8_t octet;
@@ -19,4 +21,22 @@ static inline void dns_name_skip(struct rd *r)
 		}
 		rd_skip(r, octet);
 	}
+}
+
+// The options of the first OPT (RFC 6891 6.1.2) among so many records from here on, `len` octets of
+// the message; NULL: there is none.
+static inline const uint8_t *dns_options_find(struct rd *r, unsigned records, size_t *len)
+{
+	for (; records && rd_ok(r); records--) {
+		dns_name_skip(r);
+		uint16_t type = rd_u16(r);
+		rd_skip(r, 6);
+		uint16_t rdlen = rd_u16(r);
+		const uint8_t *rdata = rd_bytes(r, rdlen);
+		if (rdata && type == DNS_TYPE_OPT) {
+			*len = rdlen;
+			return rdata;
+		}
+	}
+	return NULL;
 }
