@@ -136,7 +136,7 @@ static void on_request(void *arg, struct http_exchange *x)
 		api_refuse(x, 503, "the knob api is off");
 		return;
 	}
-	LEAK_DEMO(bodies, 2000);
+	LEAK_DEMO(bodies, 20000);
 	for (size_t i = 0; i < ARRAY_LEN(api_endpoints); i++) {
 		if (strcmp(http_path(x), api_endpoints[i].path) != 0)
 			continue;
@@ -279,7 +279,6 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 			.arg = a};
 		ret = http_server_open(&a->http, fd, &settings);
 	}
-	const char *what = deps->socket_path;
 	if (ret == 0) {
 		ret = why_runner_open(&a->whys, deps->service);
 		if (ret == 0)
@@ -288,7 +287,6 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 			ret = mem_watch_open(&a->watch, deps->service);
 		if (ret == 0) {
 			ret = api_listen_open(a);
-			what = ret < 0 ? "metrics.listen" : what;
 			if (ret < 0)
 				mem_watch_close(a->watch);
 		}
@@ -298,7 +296,7 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	if (ret < 0) {
 		why_runner_close(a->whys);
 		why_runner_close(a->searches);
-		snprintf(why, API_WHY_MAX, "%.150s: %s", what, strerror(-ret));
+		snprintf(why, API_WHY_MAX, "%.150s: %s", deps->socket_path, strerror(-ret));
 		free(a);
 		return ret;
 	}
@@ -314,7 +312,7 @@ void api_close(struct api *a)
 	mem_watch_close(a->watch);
 	api_watch_close(a);
 	http_server_close(a->http);
-	http_server_close(a->listen);
+	api_listen_close(a);
 	why_runner_close(a->whys);
 	why_runner_close(a->searches);
 	(void)unlink(a->deps.socket_path);

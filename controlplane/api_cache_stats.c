@@ -54,6 +54,8 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "asked", r->asked);
 	json_out_count(o, n, "oom", r->oom);
 	json_out_count(o, n, "readonly", r->readonly);
+	json_out_count(o, n, "wrongtype", r->wrongtype);
+	json_out_count(o, n, "subscription_breaks", r->sub_breaks);
 }
 
 static void l1_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)

@@ -24,7 +24,9 @@ static void sender_out(
 	json_out_count(o, n, "unclear_ends", s->unclear);
 	json_out_count(o, n, "refused_rows", s->refused_rows);
 	json_out_count(o, n, "refused_weight", s->refused_weight);
+	json_out_count(o, n, "too_large_rows", s->too_large_rows);
 	json_out_count(o, n, "partial_rows", s->partial_rows);
+	json_out_count(o, n, "cut_inserts", s->cut_chunks);
 	json_out_count(o, n, "table_bytes", s->table_bytes);
 	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
 	json_out_count(o, n, "tidy_failures", s->tidy_failures);
@@ -40,6 +42,9 @@ static void outbox_out(
 	json_out_count(o, n, "spool_bytes", c->spool_bytes);
 	json_out_count(o, n, "spool_max_bytes", c->spool_max_bytes);
 	json_out_signed(o, n, "spool_error", c->spool_err);
+	json_out_count(o, n, "unreadable_files", c->unreadable);
+	json_out_count(o, n, "aside_files", c->aside);
+	json_out_count(o, n, "aside_bytes", c->aside_bytes);
 	json_out_count(o, n, "dropped_rows", c->dropped_rows);
 	json_out_count(o, n, "dropped_weight", c->dropped_weight);
 }
@@ -59,6 +64,7 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
 	json_out_count(o, n, "open_rows", s.open_rows);
 	json_out_count(o, n, "wanted_rows", s.wanted_rows);
+	json_out_count(o, n, "rows_max", s.rows_max);
 	json_out_count(o, n, "raw_bytes", s.raw_bytes);
 	json_out_count(o, n, "packed_bytes", s.packed_bytes);
 	json_out_count(o, n, "buffer_bytes", s.buffer_bytes);

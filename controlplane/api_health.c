@@ -72,6 +72,8 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 		json_out_text(r->o, r->degraded, NULL, "no list is loaded");
 	if (rules.outcome == RULES_FAILED)
 		json_out_text(r->o, r->degraded, NULL, "the last reload of the lists failed");
+	if (a->listener.error)
+		json_out_text(r->o, r->degraded, NULL, "metrics.listen cannot be listened on");
 	if (a->deps.store) {
 		struct query_store_status q;
 		query_store_status(a->deps.store, &q);
@@ -85,6 +87,7 @@ static void memory_look(struct ready *r, struct api *a, const struct resolver_st
 {
 	struct table_registry tables = s->tables;
 	api_all_tables(a, &tables);
+	api_dataplane_tables(a, s, &tables);
 	if (tables.dropped)
 		json_out_text(r->o, r->degraded, NULL, "more tables than the registry shows");
 	if (a->watch && mem_watch_last(a->watch)->alarming)

@@ -75,7 +75,13 @@ void api_heap_off(struct api *, struct http_exchange *x)
 }
 
 // A dump holds this loop for as long as it takes, and shows what lies in memory where: each is
-// logged, and there is one in API_DUMP_SPACE_MS.
+// logged, and there is one in API_DUMP_SPACE_MS. One that failed on its way held the loop too; one
+// that never began did not.
+static bool has_dumped(int rc)
+{
+	return rc != -ENOTSUP && rc != -EMFILE && rc != -ENFILE;
+}
+
 void api_debug_heap(struct api *a, struct http_exchange *x)
 {
 	char *text;
@@ -87,8 +93,9 @@ void api_debug_heap(struct api *a, struct http_exchange *x)
 			API_DUMP_SPACE_MS / 1000);
 		return;
 	}
-	a->dumped_ms = now_ms;
 	int rc = heap_dump(&text, &len);
+	if (has_dumped(rc))
+		a->dumped_ms = clock_mono_ms();
 	log_info("control: heap dump for uid %u, pid %d: %s", peer->uid, peer->pid,
 		rc < 0 ? strerror(-rc) : "sent");
 	if (rc < 0)

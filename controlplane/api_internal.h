@@ -5,6 +5,7 @@
 // the endpoints. All on the service loop.
 
 #include "api.h"
+#include "api_listen.h"
 #include "http_server.h"
 #include "json_out.h"
 #include "mem_watch.h"
@@ -29,8 +30,8 @@ struct api {
 	struct api_scrape scrape;
 	struct api_watch *watcher; // NULL: nobody watches
 	uint64_t watches_refused;
-	uint64_t dumped_ms;         // when the heap was last dumped; 0: never
-	struct http_server *listen; // api_listen.h; NULL: off
+	uint64_t dumped_ms; // when the last heap dump ended; 0: none
+	struct api_listener listener;
 };
 
 enum { API_DUMP_SPACE_MS = 2000, API_SHORT_MS = 2000, API_FLUSH_MS = 10000, API_BUILD_MS = 120000 };
@@ -110,6 +111,12 @@ void api_tail_tables(struct api *a, struct table_registry *tables);
 void api_tails_close(struct api *a);
 // Those that this loop knows of, behind the resolver's.
 void api_all_tables(struct api *a, struct table_registry *tables);
+struct stats_copy;
+// Those of the data plane, while its statistics are there; "answer ring full" is the resolver's.
+void api_dataplane_tables(
+	const struct api *a, const struct resolver_status *s, struct table_registry *tables);
+void dataplane_tables(
+	const struct stats_copy *c, uint64_t answer_ring_full, struct table_registry *tables);
 // Array "tables".
 void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r);
 // Array "paused_groups".

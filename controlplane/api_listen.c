@@ -3,11 +3,14 @@
 
 #include "api_internal.h"
 
+#include <event2/event.h>
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <string.h>
 #include <unistd.h>
 #include <weir/bytes.h>
+#include <weir/log.h>
 
 enum { BACKLOG = 8, INSTRUCTIONS_MAX = CONFIG_METRICS_ALLOW_MAX * 13 + 1 };
 
@@ -141,16 +144,64 @@ static void on_request(void *arg, struct http_exchange *x)
 		api_refuse(x, 404, "no such endpoint here");
 }
 
-int api_listen_open(struct api *a)
+static int listen_now(struct api *a)
 {
-	const struct config_metrics *c = a->deps.metrics;
 	const struct http_settings settings = {.base = loop_base(a->deps.service),
 		.exchanges_max = API_LISTEN_REQUESTS_MAX,
+		.connections_max = API_LISTEN_CONNECTIONS_MAX,
+		.connection_ms = API_LISTEN_LIFE_MS,
 		.admit = on_admit,
 		.handle = on_request,
 		.arg = a};
-	if (!c || !*c->listen)
+	int fd = api_listen_socket(a->deps.metrics);
+	return fd < 0 ? fd : http_server_open(&a->listener.server, fd, &settings);
+}
+
+static void listen_try(struct api *a)
+{
+	struct api_listener *l = &a->listener;
+	const char *address = a->deps.metrics->listen;
+	int was = l->error;
+	l->error = listen_now(a);
+	if (l->error == 0) {
+		if (was)
+			log_info("metrics.listen: %s: listening at last", address);
+		return;
+	}
+	l->failures++;
+	l->wait_s = l->wait_s == 0                           ? 1
+		    : l->wait_s < API_LISTEN_AGAIN_MAX_S / 2 ? 2 * l->wait_s
+							     : API_LISTEN_AGAIN_MAX_S;
+	if (l->error != was)
+		log_error("metrics.listen: %s: %s, trying again up to each %u s", address,
+			strerror(-l->error), (unsigned)API_LISTEN_AGAIN_MAX_S);
+	event_add(l->again, &(struct timeval){.tv_sec = l->wait_s});
+}
+
+static void on_again(evutil_socket_t, short, void *arg)
+{
+	listen_try(arg);
+}
+
+bool api_listen_is_on(const struct api *a)
+{
+	return a->deps.metrics && *a->deps.metrics->listen;
+}
+
+int api_listen_open(struct api *a)
+{
+	if (!api_listen_is_on(a))
 		return 0;
-	int fd = api_listen_socket(c);
-	return fd < 0 ? fd : http_server_open(&a->listen, fd, &settings);
+	a->listener.again = event_new(loop_base(a->deps.service), -1, 0, on_again, a);
+	if (!a->listener.again)
+		return -ENOMEM;
+	listen_try(a);
+	return 0;
+}
+
+void api_listen_close(struct api *a)
+{
+	if (a->listener.again)
+		event_free(a->listener.again);
+	http_server_close(a->listener.server);
 }

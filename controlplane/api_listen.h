@@ -9,20 +9,43 @@
 // packets in the kernel, so it can hold no descriptor of ours. The peer's address is looked at once
 // more when a request is complete. No TLS and no password: where the network between is not
 // trusted, leave this off or put a proxy that has them in front.
-// Bounds: API_LISTEN_REQUESTS_MAX requests at a time (one more is 503), the rest as in
-// http_server.h: connections are not counted, so who is in `allow` must be trusted with descriptors
-// and with replies that it takes slowly. On the service loop.
+// Bounds: API_LISTEN_CONNECTIONS_MAX connections, each with API_LISTEN_LIFE_MS for a request and
+// for taking its reply (one more is hung up on, one that is slower is cut: http_conns.h), and
+// API_LISTEN_REQUESTS_MAX requests at a time (one more is 503). On the service loop.
+//
+// An address that cannot be had (in use, mostly) is no reason not to serve: it is logged, shown in
+// `weirctl status` and /ready, counted, and tried again after 1 s, 2 s and so on up to 60 s.
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <weir/attr.h>
 #include <weir/config.h>
 
-enum { API_LISTEN_REQUESTS_MAX = 4 };
+enum {
+	API_LISTEN_REQUESTS_MAX = 4,
+	API_LISTEN_CONNECTIONS_MAX = 16,
+	API_LISTEN_LIFE_MS = 10000,
+	API_LISTEN_AGAIN_MAX_S = 60,
+};
+
+struct event;
+struct http_server;
+
+struct api_listener {
+	struct http_server *server; // NULL: off, or not yet
+	struct event *again;        // NULL: nothing is to be tried again
+	unsigned wait_s;            // until then
+	int error;                  // why not, -errno; 0: it listens, or is off
+	uint64_t failures;
+};
 
 struct api;
 
-// Nothing, when it is off. -errno.
+// Nothing, when it is off. -ENOMEM.
 ATTR_MUST_CHECK int api_listen_open(struct api *a);
+void api_listen_close(struct api *a);
+bool api_listen_is_on(const struct api *a); // asked for, whether it listens or not
 
 // Its parts, for tests: a listening socket or -errno; whether a peer may ask.
 ATTR_MUST_CHECK int api_listen_socket(const struct config_metrics *c);

@@ -2,6 +2,7 @@
 // Endpoint of the query log: what came off the rings, and what each sink took of it.
 
 #include "api_internal.h"
+#include "front_neighbour.h"
 #include "querylog.h"
 #include "sink_thread.h"
 
@@ -40,6 +41,7 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_count(o, n, "lost", s.lost);
 		json_out_count(o, n, "bytes", s.bytes);
 		json_out_count(o, n, "failures", s.failures);
+		json_out_count(o, n, "untrusted", s.untrusted);
 		json_out_count(o, n, "queued", s.queued);
 		json_out_count(o, n, "queued_most", s.queued_most);
 		json_out_count(o, n, "refused", s.refused);
@@ -59,6 +61,7 @@ static void log_out(struct json_out *o, struct json_node *n, struct api *a)
 	json_out_count(o, n, "excluded_rows", s.excluded_rows);
 	json_out_count(o, n, "excluded_weight", s.excluded_weight);
 	json_out_count(o, n, "bad", s.bad);
+	json_out_count(o, n, "carried_weight", s.carried_weight);
 	json_out_count(o, n, "ring_anomalies", s.anomalies);
 	json_out_count(o, n, "starved", s.starved);
 	json_out_count(o, n, "sources", s.sources);
@@ -113,4 +116,15 @@ void api_log_tables(struct api *a, struct table_registry *tables)
 				       .used = s.sources,
 				       .refused = s.sources_refused,
 				       .has = TABLE_REFUSES});
+	table_register(tables, &(struct table_info){.name = "log_neighbours",
+				       .owner = "query log",
+				       .eviction = "a newer address in the same place",
+				       .lifetime = "5 s, then asked again",
+				       .cap = FRONT_NEIGHBOURS,
+				       .used = s.macs,
+				       .evicted = s.macs_evicted,
+				       .refused = s.macs_refused,
+				       .bytes = FRONT_NEIGHBOURS * sizeof(struct front_neighbour),
+				       .oldest_ms = s.macs_oldest_ms,
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

@@ -46,7 +46,8 @@ static uint64_t in_tables(const struct table_registry *tables, enum mem_account 
 {
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < tables->count; i++)
-		if (mem_account_of(tables->table[i].name) == account)
+		if (!tables->table[i].of_dataplane
+			&& mem_account_of(tables->table[i].name) == account)
 			bytes += tables->table[i].bytes - tables->table[i].shared;
 	return bytes;
 }
@@ -109,6 +110,7 @@ static void mem_out(struct json_out *o, struct api *a, const struct resolver_sta
 	struct mem_reading r;
 
 	api_all_tables(a, &tables);
+	api_dataplane_tables(a, s, &tables);
 	json_out_count(o, root, "unix_s", (uint64_t)time(NULL));
 	json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
 	if (mem_watch_read(a->watch, &r) == 0) {

@@ -28,13 +28,20 @@ void api_meter_tables(struct api *a, struct table_registry *tables)
 				       .bytes = memory_meter_bytes(a->deps.meter)});
 }
 
+// A line through a history that somebody else wrote may be as steep as a double goes.
+static int64_t whole(double v)
+{
+	static const double most = 9e18; // within 63 bits
+	return !(v > -most) ? -(int64_t)most : v < most ? (int64_t)v : (int64_t)most;
+}
+
 static void trend_out(struct json_out *o, struct json_node *n, const struct memory_slope *s)
 {
 	json_out_count(o, n, "samples", s->trend.samples);
-	json_out_signed(o, n, "per_hour", (int64_t)(s->trend.slope * 3600));
+	json_out_signed(o, n, "per_hour", whole(s->trend.slope * 3600));
 	json_out_bool(o, n, "known", s->trend.known);
 	if (s->trend.known)
-		json_out_signed(o, n, "plus_minus", (int64_t)(s->trend.half * 3600));
+		json_out_signed(o, n, "plus_minus", whole(s->trend.half * 3600));
 }
 
 static void slopes_out(struct json_out *o, struct json_node *list, const struct memory_report *r,
@@ -54,7 +61,7 @@ static void slopes_out(struct json_out *o, struct json_node *list, const struct 
 		trend_out(o, n, s);
 		if (kind == MEMORY_BYTES && r->query_rate > 0)
 			json_out_signed(o, n, "per_million_queries",
-				(int64_t)(s->trend.slope / r->query_rate * 1e6));
+				whole(s->trend.slope / r->query_rate * 1e6));
 	}
 }
 
@@ -66,7 +73,7 @@ static void report_out(struct json_out *o, const struct memory_report *r)
 	json_out_count(o, root, "sample_every_s", r->by_minute ? 60 : 1);
 	json_out_bool(o, root, "steady", r->steady);
 	json_out_text(o, root, "filling", r->filling);
-	json_out_count(o, root, "queries_per_s", (uint64_t)r->query_rate);
+	json_out_signed(o, root, "queries_per_s", whole(r->query_rate));
 	json_out_bool(o, root, "alarm", r->alarm);
 	json_out_text(o, root, "alarm_by", r->alarm_by);
 	json_out_count(o, root, "alarms", r->alarms);
@@ -156,7 +163,10 @@ void api_memory_history(struct api *a, struct http_exchange *x)
 	}
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	lives_out(o, json_out_array(o, root, "lives"), memory_meter_lives(a->deps.meter));
+	lives_out(o, json_out_array(o, root, "lives"),
+		memory_meter_lives(a->deps.meter, MEMORY_CONTROLPLANE));
+	lives_out(o, json_out_array(o, root, "dataplane_lives"),
+		memory_meter_lives(a->deps.meter, MEMORY_DATAPLANE));
 	struct json_node *minutes = json_out_array(o, root, "minutes");
 	if (series < MEMORY_SERIES_MAX)
 		minutes_out(o, minutes, r, series, limit);

@@ -124,6 +124,14 @@ static void http_out(struct metrics_text *t, const struct api *a)
 	metrics_count(t, METRICS_LABELS({"why", "peer"}), c.refused_peer);
 	metrics_count(t, METRICS_LABELS({"why", "malformed"}), c.bad_requests);
 	metrics_count(t, METRICS_LABELS({"why", "timeout"}), c.timeouts);
+	if (api_listen_is_on(a)) {
+		metrics_family(t, METRICS_GAUGE, "weir_metrics_listening",
+			"Whether the address of metrics.listen is listened on.");
+		metrics_count(t, NULL, a->listener.server != NULL);
+		metrics_family(t, METRICS_COUNTER, "weir_metrics_listen_failures_total",
+			"Times that it could not be.");
+		metrics_count(t, NULL, a->listener.failures);
+	}
 	metrics_family(t, METRICS_COUNTER, "weir_messages_suppressed_total",
 		"Messages of the control plane over the limit of its own log.");
 	metrics_count(t, NULL, log_suppressed());
@@ -151,10 +159,13 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 	}
 	struct table_registry tables = s->tables;
 	api_all_tables(a, &tables);
+	api_dataplane_tables(a, s, &tables);
 	metrics_tables(t, &tables);
 	metrics_accounts(t, mem_watch_last(a->watch));
-	if (a->deps.meter)
+	if (a->deps.meter) {
 		metrics_growth(t, memory_meter_look(a->deps.meter));
+		metrics_lives(t, a->deps.meter);
+	}
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
 	metrics_lag(t, &s->lag, &lag);

@@ -98,6 +98,9 @@ static void resolver_out(
 	json_out_count(o, n, "upstream_tcp_late", s->streams.late);
 	json_out_count(o, n, "upstream_tcp_bad", s->streams.bad);
 	json_out_count(o, n, "upstream_tcp_stalled", s->streams.stalled);
+	json_out_count(o, n, "upstream_tcp_broken", s->streams.broken);
+	json_out_count(o, n, "upstream_tcp_waiting", s->streams.waiting);
+	json_out_count(o, n, "upstream_tcp_waited", s->streams.waited);
 	json_out_count(o, n, "upstream_tcp_closed_peer", s->streams.closed_peer);
 	json_out_count(o, n, "upstream_tcp_closed_idle", s->streams.closed_idle);
 	json_out_count(o, n, "upstream_tcp_evicted", s->streams.evicted);
@@ -150,6 +153,13 @@ void api_tables_out(struct json_out *o, struct json_node *root, const struct tab
 		json_out_count(o, n, "bytes", t->bytes);
 		json_out_count(o, n, "shared", t->shared);
 		json_out_count(o, n, "high", t->high);
+		json_out_text(o, n, "process", t->of_dataplane ? "dataplane" : "controlplane");
+		if (t->parts) {
+			json_out_count(o, n, "workers", t->parts);
+			json_out_count(o, n, "fullest", t->fullest);
+			json_out_count(o, n, "fullest_used", t->fullest_used);
+			json_out_count(o, n, "fullest_cap", t->fullest_cap);
+		}
 		notion_out(o, n, t, TABLE_EVICTS, "evicted", t->evicted);
 		notion_out(o, n, t, TABLE_REFUSES, "refused", t->refused);
 		notion_out(o, n, t, TABLE_AGES, "oldest_ms", t->oldest_ms);
@@ -194,6 +204,45 @@ static void http_table(
 	table_register(tables, &t);
 }
 
+static void connections_table(const struct http_server *server, struct table_registry *tables)
+{
+	struct http_counts c;
+	if (!server)
+		return;
+	http_server_counts(server, &c);
+	table_register(tables, &(struct table_info){.name = "http_connections",
+				       .owner = "metrics.listen",
+				       .eviction = "one more is hung up on, a slow one is cut",
+				       .lifetime = "10 s for a request and its reply",
+				       .cap = c.conns.max,
+				       .used = c.conns.live,
+				       .high = c.conns.most,
+				       .bytes = c.conns.bytes,
+				       .evicted = c.conns.cut,
+				       .refused = c.conns.refused,
+				       .oldest_ms = table_age(c.conns.since_ms, clock_mono_ms()),
+				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+}
+
+// `metrics.listen`, where it is asked for.
+static void listen_out(struct json_out *o, struct json_node *root, const struct api *a)
+{
+	const struct api_listener *l = &a->listener;
+	struct http_counts c = {0};
+	if (!api_listen_is_on(a))
+		return;
+	struct json_node *n = json_out_object(o, root, "metrics_listen");
+	json_out_text(o, n, "address", a->deps.metrics->listen);
+	json_out_bool(o, n, "listening", l->server != NULL);
+	json_out_text(o, n, "error", l->error ? strerror(-l->error) : "");
+	json_out_count(o, n, "failures", l->failures);
+	if (l->server)
+		http_server_counts(l->server, &c);
+	json_out_count(o, n, "connections", c.conns.live);
+	json_out_count(o, n, "connections_refused", c.conns.refused);
+	json_out_count(o, n, "connections_cut", c.conns.cut);
+}
+
 static void errors_tables(struct table_registry *tables)
 {
 	struct log_recent_counts c;
@@ -229,8 +278,9 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 	api_meter_tables(a, tables);
 	http_table(a->http, (struct table_info){.name = "http_requests", .owner = "control API"},
 		tables);
-	http_table(a->listen, (struct table_info){.name = "http_listen", .owner = "metrics.listen"},
-		tables);
+	http_table(a->listener.server,
+		(struct table_info){.name = "http_listen", .owner = "metrics.listen"}, tables);
+	connections_table(a->listener.server, tables);
 	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);
@@ -253,6 +303,7 @@ static void on_stats(void *arg, const struct resolver_status *s)
 		api_clickhouse_out(o, root, call->api);
 		api_log_out(o, root, call->api);
 		api_all_tables(call->api, &tables);
+		api_dataplane_tables(call->api, s, &tables);
 		http_out(o, root, call->api);
 	}
 	api_tables_out(o, root, &tables);
@@ -301,6 +352,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 		const struct api *a = call->api;
 		json_out_count(o, root, "uptime_ms", clock_mono_ms() - a->start_ms);
 		json_out_text(o, root, "config", a->deps.config_path);
+		listen_out(o, root, a);
 		generations_out(o, root, a);
 		rules_out(o, root, a);
 	}

@@ -52,6 +52,9 @@ static void on_report(void *arg, const struct front_tcp_status *s)
 	json_out_count(o, root, "refused_client", s->refused_client);
 	json_out_count(o, root, "refused_denied", s->refused_denied);
 	json_out_count(o, root, "accept_paused", s->accept_paused);
+	struct json_node *errors = json_out_object(o, root, "accept_errors");
+	for (unsigned i = 0; i < FRONT_TCP_ACCEPT_ERROR_COUNT; i++)
+		json_out_count(o, errors, front_tcp_accept_error_names[i], s->accept_errors[i]);
 	json_out_count(o, root, "queries", s->queries);
 	json_out_count(o, root, "replies", s->replies);
 	json_out_count(o, root, "octets_in", s->octets_in);

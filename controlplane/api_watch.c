@@ -13,12 +13,12 @@
 #include <weir/keyhash.h>
 #include <weir/log.h>
 
-enum { WATCH_LATE_MS = 500, WATCH_PENDING_MAX = 256 * 1024 };
+enum { WATCH_LATE_MS = 500, WATCH_TRACES_LATE_MS = 6000, WATCH_PENDING_MAX = 256 * 1024 };
 
 struct api_watch {
 	struct api *api;
 	struct api_lines out;
-	bool is_over;
+	bool is_over, is_traced;
 	uint64_t until_ms, since_ms;
 	char lines[WATCH_BUFFER_MAX];
 };
@@ -27,6 +27,9 @@ static void watch_stop(struct api_watch *w)
 {
 	static const struct dp_watch none;
 	publish_watch(w->api->deps.publisher, &none);
+	// Untold, the resolver ends it by itself some seconds after its time.
+	if (w->is_traced)
+		(void)!resolver_watch(w->api->deps.resolver, NULL, NULL, NULL);
 	watch_end(w->api->deps.watch);
 	w->api->watcher = NULL;
 	api_lines_end(&w->out);
@@ -40,6 +43,14 @@ static bool lines_send(struct api_watch *w)
 	return api_lines_send(&w->out, w->lines, len, missed);
 }
 
+// What was shown up to the end is on its way to the log thread for a moment, and questions live on.
+static bool is_late(const struct api_watch *w, uint64_t now_ms)
+{
+	return now_ms > w->until_ms + WATCH_LATE_MS
+	       && (watch_waiting(w->api->deps.watch) == 0
+		       || now_ms > w->until_ms + WATCH_TRACES_LATE_MS);
+}
+
 static void on_tick(int, short, void *arg)
 {
 	struct api_watch *w = arg;
@@ -50,28 +61,32 @@ static void on_tick(int, short, void *arg)
 		ok = w->out.pending > 0;
 	else if (state == API_LINES_ROOM)
 		ok = lines_send(w);
-	// What was shown up to the end is on its way to the log thread for a moment.
-	if (ok && !w->is_over && now_ms > w->until_ms + WATCH_LATE_MS) {
+	if (ok && !w->is_over && is_late(w, now_ms)) {
 		w->is_over = true;
-		ok = api_lines_put(&w->out, "{\"end\":true}\n", 13);
+		watch_complete(w->api->deps.watch);
+		ok = lines_send(w) && api_lines_put(&w->out, "{\"end\":true}\n", 13);
 	}
 	if (!ok)
 		watch_stop(w);
 }
 
 // False: it has been replied to.
-static bool filter_take(struct http_exchange *x, struct dp_watch *f, unsigned *seconds)
+static bool filter_take(
+	struct http_exchange *x, struct dp_watch *f, unsigned *outcomes, unsigned *seconds)
 {
 	char verdict[QUERY_TEXT_MAX], client[QUERY_TEXT_MAX];
 	bool frames;
 	struct ip_address source;
 	*f = (struct dp_watch){0};
+	*outcomes = 0;
 	if (!api_text(x, "verdict", verdict, sizeof verdict)
 		|| !api_text(x, "client", client, sizeof client) || !api_flag(x, "frames", &frames)
 		|| !api_number(x, "seconds", WATCH_SECONDS_MAX, seconds))
 		return false;
-	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts)) {
-		api_refuse(x, 400, "verdict: must be a verdict, malformed or dropped");
+	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts, outcomes)) {
+		api_refuse(x, 400,
+			"verdict: must be a verdict, malformed, dropped, servfail, stale, "
+			"upstream, cached or unanswered");
 		return false;
 	}
 	if (client[0] && ip_address_parse(client, &source) < 0) {
@@ -89,6 +104,8 @@ static bool filter_take(struct http_exchange *x, struct dp_watch *f, unsigned *s
 			return false;
 		f->name_hash = contenthash(name.wire, name.len);
 	}
+	if (frames)
+		*outcomes = 0; // a frame comes before what becomes of it is known
 	f->frames = frames;
 	return true;
 }
@@ -96,10 +113,10 @@ static bool filter_take(struct http_exchange *x, struct dp_watch *f, unsigned *s
 void api_watch(struct api *a, struct http_exchange *x)
 {
 	struct dp_watch filter;
-	unsigned seconds;
-	if (!filter_take(x, &filter, &seconds))
+	unsigned seconds, outcomes;
+	if (!filter_take(x, &filter, &outcomes, &seconds))
 		return;
-	int err = a->deps.watch ? watch_begin(a->deps.watch, &filter.id) : -ENOENT;
+	int err = a->deps.watch ? watch_begin(a->deps.watch, outcomes, &filter.id) : -ENOENT;
 	if (err < 0) {
 		a->watches_refused++;
 		api_refuse(
@@ -114,7 +131,7 @@ void api_watch(struct api *a, struct http_exchange *x)
 		return;
 	}
 	w->api = a;
-	w->is_over = false;
+	w->is_over = w->is_traced = false;
 	w->since_ms = clock_mono_ms();
 	w->until_ms = w->since_ms + UINT64_C(1000) * seconds;
 	const struct ucred *peer = http_peer(x);
@@ -128,6 +145,10 @@ void api_watch(struct api *a, struct http_exchange *x)
 		return;
 	}
 	filter.until_ms = w->until_ms;
+	// The resolver first: what workers number finds it looking.
+	w->is_traced =
+		!filter.frames && a->deps.resolver
+		&& resolver_watch(a->deps.resolver, &filter, watch_put_trace, a->deps.watch) == 0;
 	publish_watch(a->deps.publisher, &filter);
 }
 
@@ -150,7 +171,7 @@ void api_watch_tables(struct api *a, struct table_registry *tables)
 			.lifetime = "of its connection, 600 s at most",
 			.cap = 1,
 			.used = c.is_watched,
-			.bytes = c.is_watched ? 2 * WATCH_BUFFER_MAX : 0,
+			.bytes = c.bytes + (c.is_watched ? WATCH_BUFFER_MAX : 0),
 			.refused = a->watches_refused,
 			.oldest_ms =
 				a->watcher ? table_age(a->watcher->since_ms, clock_mono_ms()) : 0,

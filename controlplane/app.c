@@ -194,8 +194,9 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	a->current = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	place_memory(&a->started->dataplane);
-	app_files_raise(a, a->started);
-	rc = memory_open(a, why);
+	rc = app_files_raise(a, a->started, why);
+	if (rc == 0)
+		rc = memory_open(a, why);
 	if (rc == 0)
 		rc = loops_open(a, why);
 	if (rc == 0)

@@ -29,6 +29,25 @@ unsigned app_name_servers(const struct config *c, struct socket_address out[CONF
 	return count;
 }
 
+// All but box, folder and sizes, which stay as they were at the start, as does ca_file. It refers
+// to `c` and `server`.
+static void settings_of(struct app *a, const struct config *c,
+	struct socket_address server[CONFIG_UPSTREAMS_MAX], struct clickhouse_settings *out)
+{
+	const struct config_query_log_clickhouse *s = &c->query_log.clickhouse,
+						 *started = &a->started->query_log.clickhouse;
+	*out = (struct clickhouse_settings){
+		.client = {.url = s->url,
+			.user = s->user,
+			.password = s->password ? s->password : "",
+			.post = {.server_count = app_name_servers(c, server),
+				.servers = server,
+				.single = &a->http_single,
+				.ca_file = started->ca_file}},
+		.flush_ms = s->flush_ms};
+	schema_of(s, &out->schema);
+}
+
 int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config *c = a->started;
@@ -41,18 +60,11 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 		snprintf(folder, sizeof folder, "%s", s->spool_directory);
 	else
 		snprintf(folder, sizeof folder, "%s/clickhouse", c->runtime.state_directory);
-	unsigned servers = app_name_servers(c, server);
-	struct clickhouse_settings settings = {.client = {.url = s->url,
-						       .user = s->user,
-						       .password = s->password ? s->password : "",
-						       .post = {.server_count = servers,
-							       .servers = server,
-							       .single = &a->http_single}},
-		.box = a->box,
-		.folder = folder,
-		.spool_max_bytes = (uint64_t)s->spool_mb << 20,
-		.flush_ms = s->flush_ms};
-	schema_of(s, &settings.schema);
+	struct clickhouse_settings settings;
+	settings_of(a, c, server, &settings);
+	settings.box = a->box;
+	settings.folder = folder;
+	settings.spool_max_bytes = (uint64_t)s->spool_mb << 20;
 	int ret = clickhouse_open(&a->clickhouse, &settings);
 	if (ret == 0) {
 		struct querylog_sink sink = clickhouse_sink(a->clickhouse);
@@ -60,5 +72,37 @@ int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX])
 	}
 	if (ret < 0)
 		snprintf(why, APP_WHY_MAX, "clickhouse: %s", strerror(-ret));
+	return ret;
+}
+
+static bool is_same(const struct clickhouse_settings *a, const struct clickhouse_settings *b)
+{
+	const struct clickhouse_client_settings *x = &a->client, *y = &b->client;
+	const struct clickhouse_schema_settings *s = &a->schema, *t = &b->schema;
+	bool same = strcmp(x->url, y->url) == 0 && strcmp(x->user, y->user) == 0
+		    && strcmp(x->password, y->password) == 0
+		    && x->post.server_count == y->post.server_count;
+	for (unsigned i = 0; same && i < x->post.server_count; i++)
+		same = memcmp(&x->post.servers[i], &y->post.servers[i], sizeof x->post.servers[i])
+		       == 0;
+	return same && strcmp(s->database, t->database) == 0 && strcmp(s->table, t->table) == 0
+	       && s->by_hour == t->by_hour && s->hours == t->hours && s->max_bytes == t->max_bytes
+	       && s->rollups == t->rollups && s->rollup_days == t->rollup_days
+	       && a->flush_ms == b->flush_ms;
+}
+
+int app_clickhouse_reload(struct app *a, const struct config *before, const struct config *c)
+{
+	struct socket_address server[2][CONFIG_UPSTREAMS_MAX];
+	struct clickhouse_settings was, is;
+	// Without a URL there, or here, it needs a restart, which the reload says.
+	if (!a->clickhouse || !*c->query_log.clickhouse.url)
+		return 0;
+	settings_of(a, before, server[0], &was);
+	settings_of(a, c, server[1], &is);
+	if (is_same(&was, &is) && !a->clickhouse_is_behind)
+		return 0;
+	int ret = clickhouse_reconfigure(a->clickhouse, &is);
+	a->clickhouse_is_behind = ret < 0;
 	return ret;
 }

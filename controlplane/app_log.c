@@ -49,6 +49,8 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 	if (rc == 0)
 		rc = watch_open(&a->watch);
 	if (rc == 0)
+		watch_set_book(a->watch, resolver_upstream_book(a->resolver));
+	if (rc == 0)
 		querylog_set_watch(a->log, watch_put, a->watch);
 	if (rc == 0)
 		rc = sinks_add(a);

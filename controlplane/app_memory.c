@@ -4,6 +4,7 @@
 
 #include "app_reload.h"
 #include "heap.h"
+#include "memory_dataplane.h"
 #include "memory_meter.h"
 #include "process.h"
 
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/mem_account.h>
+#include <weir/stats_read.h>
 
 struct app_memory {
 	struct app *app;
@@ -24,6 +26,7 @@ struct app_memory {
 	uint64_t start_ms;
 	bool asks; // the resolver, which has not replied yet
 	struct memory_sample sample;
+	struct stats_copy stats; // of the data plane, room for it
 };
 
 static uint64_t queries_of(struct app *a, const struct resolver_status *s)
@@ -53,6 +56,43 @@ static void fills_take(struct memory_sample *m, const struct table_registry *tab
 	}
 }
 
+// What the data plane has: as the kernel tells, of huge pages, which it takes at its start,
+// nothing; and by its own accounts.
+static void dataplane_take(struct app_memory *m)
+{
+	const struct shm_paths *paths = publisher_paths(m->app->publisher);
+	struct stats_copy *s = &m->stats;
+	struct memory_other other = {0};
+	char why[SHM_WHY_MAX];
+	uint64_t anonymous = 0;
+	if (paths && stats_read(paths, s, why) == 0) {
+		enum process_state state = dataplane_state(paths, s);
+		other = (struct memory_other){
+			.is_there = state == PROCESS_UP || state == PROCESS_HUNG,
+			.id = s->incarnation,
+			.ended = s->former_end == 1   ? OTHER_STOPPED
+				 : s->former_end == 2 ? OTHER_FELL
+						      : OTHER_UNKNOWN,
+			.ended_id = s->former_incarnation,
+			.uptime_ms = s->taken_ms > s->start_ms ? s->taken_ms - s->start_ms : 0};
+		for (unsigned v = 0; v < VERDICT_COUNT; v++)
+			other.queries += s->verdict[v];
+	}
+	if (!other.is_there && other.id) {
+		other.ended = s->ended == 1 ? OTHER_STOPPED : OTHER_FELL;
+		other.ended_id = other.id;
+	}
+	if (other.is_there)
+		process_memory_of((pid_t)s->pid, &other.rss, &anonymous);
+	memory_meter_dataplane(m->app->meter, &other);
+	if (other.is_there && other.rss) {
+		memory_sample_bytes(&m->sample, METER_DATAPLANE "rss", other.rss);
+		memory_sample_bytes(&m->sample, METER_DATAPLANE "anonymous", anonymous);
+	}
+	if (other.is_there)
+		memory_dataplane_take(&m->sample, s);
+}
+
 static void on_tables(void *arg, const struct resolver_status *s)
 {
 	struct app_memory *m = arg;
@@ -71,6 +111,7 @@ static void on_tables(void *arg, const struct resolver_status *s)
 	memory_sample_bytes(&m->sample, "rss", rss);
 	memory_sample_bytes(&m->sample, "anonymous", anonymous);
 	memory_sample_bytes(&m->sample, "heap", heap.allocated);
+	dataplane_take(m);
 	accounts_take(&m->sample);
 	fills_take(&m->sample, &tables);
 	memory_meter_take(a->meter, &m->sample);

@@ -75,6 +75,14 @@ int app_outputs_open(struct app *a, char why[APP_WHY_MAX])
 	return rc;
 }
 
+void app_outputs_reload(struct app *a, const struct config *c)
+{
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
+	unsigned count = app_name_servers(c, server);
+	if (a->webhooks)
+		webhook_name_servers(a->webhooks, server, count);
+}
+
 void app_outputs_close(struct app *a)
 {
 	request_log_close(a->requests);

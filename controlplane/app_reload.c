@@ -82,6 +82,13 @@ static void reload_rest(void *arg)
 		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the groups: %s",
 			strerror(-err));
 	}
+	app_outputs_reload(a, a->current);
+	err = app_clickhouse_reload(a, before, a->current);
+	if (err < 0) {
+		a->reload.err = err;
+		snprintf(a->reload.why, sizeof(a->reload.why),
+			"taken over, but the sink to ClickHouse: %s", strerror(-err));
+	}
 	int rc = rules_configure(a->rules, a->current, on_rules, a);
 	// The rules have let go of it now.
 	if (before != a->started)
@@ -111,6 +118,7 @@ static void reload_resolver(void *arg)
 		snprintf(r->why, sizeof(r->why), "%s", refused_text(r->err));
 	else {
 		app_groups_views(a, r->loaded, r->group);
+		front_tcp_files(a->tcp, a->tcp_files);
 		front_tcp_configure(a->tcp, &r->loaded->tcp);
 	}
 	loop_call_back(a->service, &r->back, r->err < 0 ? reload_refused : reload_rest, a);
@@ -125,6 +133,8 @@ int app_reload(void *app, api_config_done done, void *arg)
 		return -EBUSY;
 	*r = (struct reload){.running = true, .done = done, .arg = arg};
 	r->err = config_load(a->started->path, &r->loaded, r->why);
+	if (r->err == 0)
+		r->err = app_files_raise(a, r->loaded, r->why);
 	if (r->err == 0) {
 		knobs_apply(&a->knobs, r->loaded);
 		(void)config_needs_restart(
@@ -133,9 +143,9 @@ int app_reload(void *app, api_config_done done, void *arg)
 		if (r->err == 0)
 			return 0;
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
-		config_free(r->loaded);
-		r->loaded = NULL;
 	}
+	config_free(r->loaded);
+	r->loaded = NULL;
 	// The answer comes later in any case.
 	int rc = loop_call(a->service, reload_end, a);
 	if (rc < 0)

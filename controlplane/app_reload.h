@@ -31,7 +31,7 @@ struct reload {
 	void *arg;
 	struct loop_return back;
 	int err;
-	char why[CONFIG_WHY_MAX + 64];
+	char why[APP_WHY_MAX + 64];
 	char needs_restart[512];
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in, by the resolver loop
 };
@@ -78,6 +78,7 @@ struct app {
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none
 	struct clickhouse *clickhouse; // likewise
+	bool clickhouse_is_behind;     // it could not take over what is in force
 	struct request_log *requests;  // likewise
 	struct dnstap *dnstap;         // likewise
 	struct webhook *webhooks;      // likewise
@@ -94,14 +95,17 @@ struct app {
 	struct app_flushes flushes;
 };
 
-// The limit of open files, and app.tcp_files: how many of them TCP may have.
-void app_files_raise(struct app *a, const struct config *c);
+// The limit of open files, and app.tcp_files: how many of them TCP may have. -EMFILE: too few.
+ATTR_MUST_CHECK int app_files_raise(struct app *a, const struct config *c, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.tcp
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_store_open(struct app *a, char why[APP_WHY_MAX]); // behind app_log_open
 ATTR_MUST_CHECK int app_clickhouse_open(struct app *a, char why[APP_WHY_MAX]); // likewise
+// Another configuration is in force: -ENOMEM, -EINVAL: the sink goes on as it was.
+ATTR_MUST_CHECK int app_clickhouse_reload(
+	struct app *a, const struct config *before, const struct config *c);
 // app_memory.c: behind the api's dependencies, whose meter it makes; stopped before the api is
 // closed.
 ATTR_MUST_CHECK int app_memory_open(struct app *a, char why[APP_WHY_MAX]);
@@ -109,6 +113,7 @@ void app_memory_stop(struct app *a);
 void app_memory_close(struct app *a);
 // Sinks that write elsewhere; likewise. Closed once the log has stopped.
 ATTR_MUST_CHECK int app_outputs_open(struct app *a, char why[APP_WHY_MAX]);
+void app_outputs_reload(struct app *a, const struct config *c); // another one is in force
 void app_outputs_close(struct app *a);
 // That names in URLs of sinks are asked of, as for lists. How many.
 unsigned app_name_servers(const struct config *c, struct socket_address out[CONFIG_UPSTREAMS_MAX]);

@@ -2,24 +2,15 @@
 // TCP/53 of this process: where it listens, how many files it may take.
 
 #include "app_reload.h"
+#include "files_need.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <weir/log.h>
 
-enum {
-	DNS_PORT = 53,
-	FILES_REST = 256, // rings, lists, the control socket, Redis
-	TCP_FILES_MIN = 32,
-};
-
-// Sockets of the questions in flight, `each` of them, and some files.
-static rlim_t files_needed(const struct config *c, unsigned each)
-{
-	return (rlim_t)c->limits.inflight * each + UPSTREAM_SOCKETS_AHEAD + UPSTREAM_STREAMS_MAX
-	       + FILES_REST;
-}
+enum { DNS_PORT = 53 };
 
 // The hard limit too, where we may: as root outside of containers, not as a service.
 static void files_allow(struct rlimit *limit, rlim_t wanted)
@@ -32,28 +23,38 @@ static void files_allow(struct rlimit *limit, rlim_t wanted)
 
 // The usual soft limit of 1,024 is too low. TCP leaves the resolver at least one socket for each
 // question; that all have tries at three servers at one time is not to be thought of otherwise.
-void app_files_raise(struct app *a, const struct config *c)
+int app_files_raise(struct app *a, const struct config *c, char why[APP_WHY_MAX])
 {
 	struct rlimit limit;
-	rlim_t all = files_needed(c, UPSTREAM_LEGS), least = files_needed(c, 1);
+	struct files_need need;
 
-	a->tcp_files = TCP_FILES_MIN;
+	files_need(c, &need);
+	a->tcp_files = FILES_TCP_MIN;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	if (limit.rlim_max < all + c->tcp.connections)
-		files_allow(&limit, all + c->tcp.connections);
+		return 0;
+	if (limit.rlim_max < need.all + c->tcp.connections)
+		files_allow(&limit, need.all + c->tcp.connections);
+	// The kernel may know less by now than the hard limit says (fs.nr_open).
 	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < all)
-		log_warning("limits.inflight: only %llu files may be open, %llu are wanted",
-			(unsigned long long)limit.rlim_max, (unsigned long long)all);
-	if (limit.rlim_max >= least + FRONT_TCP_FILES_ALL)
-		a->tcp_files = FRONT_TCP_FILES_ALL;
-	else if (limit.rlim_max > least + TCP_FILES_MIN)
-		a->tcp_files = (unsigned)(limit.rlim_max - least);
-	if (c->tcp.enabled && a->tcp_files < c->tcp.connections)
-		log_warning("tcp.connections: %u, as only %llu files may be open", a->tcp_files,
-			(unsigned long long)limit.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	unsigned long long most = limit.rlim_cur;
+	if (most < need.all)
+		log_warning("limits.inflight: only %llu files may be open, %llu are wanted", most,
+			(unsigned long long)need.all);
+	unsigned tcp = files_for_tcp(&need, most);
+	if (tcp == 0) {
+		snprintf(why, APP_WHY_MAX,
+			"limits.inflight: %u questions, and %u servers in %u sets, need %llu files "
+			"at least, and only %llu may be open (LimitNOFILE, ulimit -n)",
+			c->limits.inflight, need.servers, need.sets,
+			(unsigned long long)need.least + FILES_TCP_MIN, most);
+		return -EMFILE;
+	}
+	a->tcp_files = tcp;
+	if (c->tcp.enabled && tcp < c->tcp.connections)
+		log_warning("tcp.connections: %u, as only %llu files may be open", tcp, most);
+	return 0;
 }
 
 static void on_list_tables(void *tcp, struct table_registry *tables)

@@ -23,13 +23,15 @@ struct clickhouse {
 	pthread_t thread;
 	bool thread_runs;
 	unsigned stop_ms, look_ms;
-	_Atomic bool is_closing;
+	_Atomic uint64_t hurry_ms; // from then on the maker waits for nothing more; 0: for ever
+	_Atomic unsigned flush_ms;
 	pthread_mutex_t lock;
 	struct clickhouse_status shown; // under the lock, but for the sender's
 
 	// The maker's own.
 	struct clickhouse_builder builder;
 	struct clickhouse_status now;
+	uint64_t lost_at_end_rows, lost_at_end_weight;
 };
 
 static void show(struct clickhouse *c)
@@ -56,11 +58,17 @@ static void nap(void)
 	nanosleep(&ms, NULL);
 }
 
-// Waits for the outbox as long as it must; meanwhile the queue fills, and weights take over.
+static bool is_hurried(const struct clickhouse *c)
+{
+	return c->hurry_ms && clock_mono_ms() >= c->hurry_ms;
+}
+
+// Waits for the outbox as long as it must; meanwhile the queue fills, and weights take over. At the
+// end not for long: then the oldest on disk go, or, without a disk, this one.
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
 	int ret;
-	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !c->is_closing) {
+	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !is_hurried(c)) {
 		if (!c->now.is_waiting && ret != -EAGAIN)
 			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-ret));
 		c->now.is_waiting = ret != -EAGAIN;
@@ -68,11 +76,17 @@ static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *wha
 		show(c);
 		nap();
 	}
+	if (ret == -EAGAIN) {
+		clickhouse_outbox_hurry(c->outbox);
+		ret = clickhouse_outbox_put(c->outbox, what, body);
+	}
 	c->now.is_waiting = c->now.is_behind = false;
 	if (ret == 0)
 		return;
 	c->now.lost_rows += what->rows;
 	c->now.lost_weight += what->weight;
+	c->lost_at_end_rows += what->rows; // no other time gives one up
+	c->lost_at_end_weight += what->weight;
 	free(body);
 }
 
@@ -107,6 +121,15 @@ static void row_add(
 	c->now.lost_weight += row->weight;
 }
 
+// As the list of files fills, chunks wait longer: a server that is away for days costs rows by
+// their octets, and not because a quiet box made a file of a few rows each flush_ms.
+static unsigned flush_ms_now(const struct clickhouse *c)
+{
+	enum { QUARTER = CLICKHOUSE_SPOOL_FILES_MAX / 4, TIMES_MAX = 4 };
+	unsigned quarters = c->now.outbox.spooled / QUARTER;
+	return c->flush_ms << (quarters < TIMES_MAX ? quarters : TIMES_MAX);
+}
+
 // Around a full hour rows of both come mixed: those of the open chunk's hour first.
 static void batch_add(struct clickhouse *c, const struct querylog_batch *b, uint64_t owed)
 {
@@ -115,6 +138,7 @@ static void batch_add(struct clickhouse *c, const struct querylog_batch *b, uint
 	unsigned left = b->count;
 	uint32_t hour = c->builder.hour;
 	c->builder.rows_max = clickhouse_sender_rows_max(c->sender);
+	c->builder.flush_ms = flush_ms_now(c);
 	if (!c->builder.rows && left)
 		hour = clickhouse_row_hour(&b->row[0]);
 	while (left) {
@@ -208,10 +232,12 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 		return -ENOMEM;
 	uint64_t run = s->run ? s->run : wall_us();
 	snprintf(c->folder, sizeof c->folder, "%s", s->folder);
+	c->flush_ms = s->flush_ms;
 	c->look_ms = s->flush_ms < LOOK_MS ? s->flush_ms : LOOK_MS;
 	c->stop_ms = s->stop_ms ? s->stop_ms : CLICKHOUSE_STOP_MS;
 	pthread_mutex_init(&c->lock, NULL);
 	const struct clickhouse_outbox_settings outbox = {.folder = c->folder,
+		.box = s->box,
 		.spool_max_bytes = s->spool_max_bytes,
 		.memory_max_bytes = s->memory_max_bytes ? s->memory_max_bytes
 							: (uint64_t)CLICKHOUSE_MEMORY_MAX};
@@ -232,20 +258,56 @@ int clickhouse_open(struct clickhouse **out, const struct clickhouse_settings *s
 	return 0;
 }
 
-void clickhouse_close(struct clickhouse *c)
+int clickhouse_reconfigure(struct clickhouse *c, const struct clickhouse_settings *s)
 {
-	if (!c)
-		return;
-	c->is_closing = true;
+	int ret = clickhouse_sender_reconfigure(c->sender, &s->client, &s->schema);
+	if (ret == 0)
+		c->flush_ms = s->flush_ms;
+	return ret;
+}
+
+// What the end cost, in rows that were there when it began.
+static void losses_tell(const struct clickhouse *c, const struct clickhouse_outbox_counts *before)
+{
+	struct clickhouse_outbox_counts after;
+	clickhouse_outbox_counts(c->outbox, &after);
+	unsigned long long rows = after.dropped_rows - before->dropped_rows + after.lost_rows
+				  - before->lost_rows + c->lost_at_end_rows,
+			   queries = after.dropped_weight - before->dropped_weight
+				     + after.lost_weight - before->lost_weight
+				     + c->lost_at_end_weight;
+	if (rows)
+		log_warning(
+			"clickhouse: %llu rows of %llu queries are lost at the end", rows, queries);
+}
+
+// A quarter of the time for what the maker still has, the rest for the sender.
+static void threads_end(struct clickhouse *c)
+{
+	uint64_t until_ms = clock_mono_ms() + c->stop_ms;
+	c->hurry_ms = until_ms - c->stop_ms * 3 / 4;
 	if (c->thread_runs) {
 		querylog_queue_close(c->queue);
 		pthread_join(c->thread, NULL);
 	} else if (c->outbox) {
 		clickhouse_outbox_close(c->outbox);
 	}
-	clickhouse_sender_close(c->sender, c->stop_ms);
+	uint64_t now_ms = clock_mono_ms();
+	clickhouse_sender_close(c->sender, until_ms > now_ms ? (unsigned)(until_ms - now_ms) : 0);
+}
+
+void clickhouse_close(struct clickhouse *c)
+{
+	struct clickhouse_outbox_counts before = {0};
+	if (!c)
+		return;
 	if (c->outbox)
+		clickhouse_outbox_counts(c->outbox, &before);
+	threads_end(c);
+	if (c->outbox) {
 		clickhouse_outbox_spill(c->outbox);
+		losses_tell(c, &before);
+	}
 	clickhouse_outbox_free(c->outbox);
 	clickhouse_builder_close(&c->builder);
 	querylog_queue_free(c->queue);
@@ -271,6 +333,7 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	pthread_mutex_unlock(&c->lock);
 	clickhouse_sender_status(c->sender, &out->sender);
 	querylog_queue_counts(c->queue, &counts);
+	out->rows_max = clickhouse_sender_rows_max(c->sender);
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
@@ -322,17 +385,17 @@ void clickhouse_tables(const struct clickhouse_status *s, struct table_registry 
 				       .refused = s->outbox.refused,
 				       .oldest_ms = table_age(s->outbox.since_ms, now_ms),
 				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
-	table_register(tables,
-		&(struct table_info){.name = "clickhouse_spool",
-			.owner = "clickhouse",
-			.eviction = "the oldest by octets of disk, counted",
-			.lifetime = "until sent",
-			.cap = CLICKHOUSE_SPOOL_FILES_MAX,
-			.used = s->outbox.spooled,
-			.high = s->outbox.spooled_most,
-			.evicted = s->outbox.dropped_chunks,
-			.bytes = CLICKHOUSE_SPOOL_FILES_MAX * sizeof(struct clickhouse_spooled),
-			.refused = s->outbox.refused,
-			.oldest_ms = spool_age(s),
-			.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	table_register(
+		tables, &(struct table_info){.name = "clickhouse_spool",
+				.owner = "clickhouse",
+				.eviction = "the oldest by octets of disk, counted",
+				.lifetime = "until sent",
+				.cap = CLICKHOUSE_SPOOL_FILES_MAX,
+				.used = s->outbox.spooled,
+				.high = s->outbox.spooled_most,
+				.evicted = s->outbox.dropped_chunks,
+				.bytes = CLICKHOUSE_SPOOL_SLOTS * sizeof(struct clickhouse_spooled),
+				.refused = s->outbox.refused,
+				.oldest_ms = spool_age(s),
+				.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
 }

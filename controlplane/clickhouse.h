@@ -47,14 +47,19 @@ ATTR_MUST_CHECK int clickhouse_open(struct clickhouse **out, const struct clickh
 // Sends what is there for CLICKHOUSE_STOP_MS, keeps the rest on disk. After querylog_stop. NULL is
 // fine.
 void clickhouse_close(struct clickhouse *c);
+// Any thread, one at a time: another server, user, password, names' servers, database, table, or
+// what is kept there, and flush_ms; box, folder and sizes stay. -ENOMEM, -EINVAL: all stays.
+ATTR_MUST_CHECK int clickhouse_reconfigure(
+	struct clickhouse *c, const struct clickhouse_settings *s);
 struct querylog_sink clickhouse_sink(struct clickhouse *c); // to be added to the log
 
 struct clickhouse_status {
 	struct clickhouse_sender_status sender;
 	struct clickhouse_outbox_counts outbox;
 	uint64_t taken_rows, taken_weight; // from the log
-	uint64_t lost_rows, lost_weight;   // no memory, no disk at the end
+	uint64_t lost_rows, lost_weight;   // no memory
 	uint32_t open_rows, wanted_rows;   // of the chunk being made
+	unsigned rows_max;                 // that one may have, by what was too large
 	uint64_t raw_bytes, packed_bytes;  // of all that was made
 	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;
 	uint64_t open_since_ms; // the chunk being made; 0: none

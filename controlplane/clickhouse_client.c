@@ -8,12 +8,11 @@
 #include <string.h>
 #include <weir/text.h>
 
-enum { QUERY_MAX = 4096, QUERY_ID_MAX = 96 };
+enum { QUERY_MAX = 8192 };
 
 struct clickhouse_client {
 	struct http_post *post;
 	unsigned ask_ms, insert_ms;
-	uint64_t box_hash;
 	char url[CLICKHOUSE_URL_MAX];                                           // ends in "/"
 	char user[CLICKHOUSE_SECRET_MAX + 32], key[CLICKHOUSE_SECRET_MAX + 32]; // header lines
 	struct http_post_reply reply;
@@ -54,18 +53,14 @@ void clickhouse_client_close(struct clickhouse_client *c)
 }
 
 // FNV-1a: boxes of one table have ids of their own, which is all that is asked of it.
-void clickhouse_client_box(struct clickhouse_client *c, const char *box)
-{
-	c->box_hash = UINT64_C(0xcbf29ce484222325);
-	for (; *box; box++)
-		c->box_hash = (c->box_hash ^ (uint8_t)*box) * UINT64_C(0x100000001b3);
-}
-
 void clickhouse_query_id(
-	struct clickhouse_client *c, const struct clickhouse_chunk *chunk, char *out, size_t cap)
+	const char *box, const struct clickhouse_chunk *chunk, char out[CLICKHOUSE_QUERY_ID_MAX])
 {
-	snprintf(out, cap, "weir-%016" PRIx64 "-%" PRIx64 "-%" PRIu64, c->box_hash, chunk->run,
-		chunk->number);
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (; *box; box++)
+		hash = (hash ^ (uint8_t)*box) * UINT64_C(0x100000001b3);
+	snprintf(out, CLICKHOUSE_QUERY_ID_MAX, "weir-%016" PRIx64 "-%" PRIx64 "-%" PRIu64, hash,
+		chunk->run, chunk->number);
 }
 
 bool clickhouse_quote(const char *text, char *out, size_t cap)
@@ -111,6 +106,7 @@ enum clickhouse_end clickhouse_answer_read(
 {
 	*out = (struct clickhouse_answer){.status = r->status, .text = r->body};
 	if (err) {
+		out->is_broken = err == -EIO && !r->is_unsent;
 		snprintf(out->why, sizeof out->why, "%s", r->why);
 		return r->is_unsent ? CLICKHOUSE_UNSENT : CLICKHOUSE_UNCLEAR;
 	}
@@ -133,12 +129,11 @@ enum clickhouse_end clickhouse_ask(
 	return clickhouse_answer_read(&c->reply, err, out);
 }
 
-enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
+enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql, const char *id,
 	const char *parameters, const struct clickhouse_spooled *what, const void *body,
 	struct clickhouse_answer *out)
 {
-	char url[QUERY_MAX], escaped[QUERY_MAX], id[QUERY_ID_MAX], coding[64];
-	clickhouse_query_id(c, &what->chunk, id, sizeof id);
+	char url[QUERY_MAX], escaped[QUERY_MAX], coding[64];
 	int len = http_url_escape(sql, escaped, sizeof escaped) ? snprintf(url, sizeof url,
 			  "%s?query=%s&query_id=%s%s", c->url, escaped, id, parameters)
 								: -1;

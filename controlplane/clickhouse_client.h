@@ -8,7 +8,7 @@
 // for an insert at most, and no longer than until *stop turns true and a second. One thread, the
 // sender's.
 
-#include "clickhouse_spool.h"
+#include "clickhouse_file.h"
 #include "http_post.h"
 
 enum {
@@ -19,6 +19,7 @@ enum {
 	CLICKHOUSE_URL_MAX = 512,
 	CLICKHOUSE_SQL_MAX = 8192,
 	CLICKHOUSE_WHY_MAX = 200,
+	CLICKHOUSE_QUERY_ID_MAX = 96,
 };
 
 struct clickhouse_client_settings {
@@ -52,6 +53,7 @@ enum {
 struct clickhouse_answer {
 	unsigned status, code;        // of HTTP, 0: none came; of the server, 0: none
 	const char *text;             // the reply's beginning, until the next call
+	bool is_broken;               // the connection ended while or behind what it was sent
 	char why[CLICKHOUSE_WHY_MAX]; // "" when done; printable
 };
 
@@ -63,15 +65,14 @@ enum clickhouse_end clickhouse_answer_read(
 // A statement.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_ask(
 	struct clickhouse_client *c, const char *sql, struct clickhouse_answer *out);
-// A chunk's body by `sql` ("INSERT ... FORMAT RowBinary"); `parameters` ("&a=b") may be "". Under a
-// query id of the chunk's, of which the server runs one at a time.
+// A chunk's body by `sql` ("INSERT ... FORMAT RowBinary"); `parameters` ("&a=b") may be "". Under
+// that query id, of which the server runs one at a time.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_insert(struct clickhouse_client *c, const char *sql,
-	const char *parameters, const struct clickhouse_spooled *what, const void *body,
-	struct clickhouse_answer *out);
-// That query id; the box is no part of it but by a hash.
+	const char *id, const char *parameters, const struct clickhouse_spooled *what,
+	const void *body, struct clickhouse_answer *out);
+// The query id of a chunk of `box`; the box is no part of it but by a hash. Pure.
 void clickhouse_query_id(
-	struct clickhouse_client *c, const struct clickhouse_chunk *chunk, char *out, size_t cap);
-void clickhouse_client_box(struct clickhouse_client *c, const char *box);
+	const char *box, const struct clickhouse_chunk *chunk, char out[CLICKHOUSE_QUERY_ID_MAX]);
 
 // `text` as a string of SQL, quotes included. False: it does not fit.
 ATTR_MUST_CHECK bool clickhouse_quote(const char *text, char *out, size_t cap);

@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 struct clickhouse_outbox {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	char folder[PATH_MAX - 256];
+	char folder[PATH_MAX - 256], box[CLICKHOUSE_BOX_MAX];
 	uint64_t spool_max_bytes, memory_max_bytes;
 	struct clickhouse_spool spool;
-	bool is_spool_open, is_failing, is_closed;
-	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_MAX]; // a ring
+	bool is_spool_open, is_failing, is_hurried, is_closed;
+	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_SLOTS]; // a ring
 	unsigned first;
 	struct clickhouse_outbox_counts counts;
 };
@@ -24,7 +25,7 @@ static int spool_open(struct clickhouse_outbox *o)
 {
 	if (o->is_spool_open)
 		return 0;
-	int ret = clickhouse_spool_open(&o->spool, o->folder, o->spool_max_bytes);
+	int ret = clickhouse_spool_open(&o->spool, o->folder, o->box, o->spool_max_bytes);
 	o->is_spool_open = ret == 0;
 	return ret;
 }
@@ -37,6 +38,8 @@ static void spool_count(struct clickhouse_outbox *o)
 		return;
 	c->spooled = s->count;
 	c->spool_bytes = s->bytes;
+	c->aside = s->aside_count;
+	c->aside_bytes = s->aside_bytes;
 	c->dropped_chunks = s->dropped_files;
 	c->dropped_rows = s->dropped_rows;
 	c->dropped_weight = s->dropped_weight;
@@ -57,6 +60,7 @@ int clickhouse_outbox_open(
 	pthread_cond_init(&o->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	snprintf(o->folder, sizeof o->folder, "%s", s->folder);
+	snprintf(o->box, sizeof o->box, "%s", s->box);
 	o->spool_max_bytes = o->counts.spool_max_bytes = s->spool_max_bytes;
 	o->memory_max_bytes = o->counts.bytes_max = s->memory_max_bytes;
 	o->counts.spool_err = spool_open(o);
@@ -65,21 +69,34 @@ int clickhouse_outbox_open(
 	return 0;
 }
 
+// Its body and origin are the caller's.
 static void memory_pop(struct clickhouse_outbox *o)
 {
 	o->counts.bytes -= o->chunk[o->first].what.bytes;
-	o->first = (o->first + 1) % CLICKHOUSE_OUTBOX_MAX;
+	o->first = (o->first + 1) % CLICKHOUSE_OUTBOX_SLOTS;
 	o->counts.chunks--;
+}
+
+static void parcel_free(struct clickhouse_parcel *p)
+{
+	free(p->body);
+	free(p->origin);
+	p->body = NULL;
+	p->origin = NULL;
+}
+
+static void memory_drop(struct clickhouse_outbox *o)
+{
+	parcel_free(&o->chunk[o->first]);
+	memory_pop(o);
 }
 
 void clickhouse_outbox_free(struct clickhouse_outbox *o)
 {
 	if (!o)
 		return;
-	while (o->counts.chunks) {
-		free(o->chunk[o->first].body);
-		memory_pop(o);
-	}
+	while (o->counts.chunks)
+		memory_drop(o);
 	if (o->is_spool_open)
 		clickhouse_spool_close(&o->spool);
 	pthread_cond_destroy(&o->changed);
@@ -94,20 +111,25 @@ static void lose(struct clickhouse_outbox *o, const struct clickhouse_spooled *w
 	o->counts.lost_weight += what->weight;
 }
 
-// The oldest of memory to the end of the spool.
-static int spill_one(struct clickhouse_outbox *o)
+// Old files go for new ones only where nobody takes them.
+static bool may_drop(const struct clickhouse_outbox *o)
+{
+	return o->is_failing || o->is_hurried;
+}
+
+// The oldest of memory to the spool. -EAGAIN: there is no room, and none is made.
+static int spill_one(struct clickhouse_outbox *o, bool drop)
 {
 	struct clickhouse_parcel *p = &o->chunk[o->first];
 	int ret = spool_open(o);
-	if (ret == 0 && !o->is_failing && !clickhouse_spool_has_room(&o->spool, p->what.bytes))
+	if (ret == 0 && !drop && !clickhouse_spool_has_room(&o->spool, p->what.bytes))
 		return -EAGAIN;
 	if (ret == 0)
-		ret = clickhouse_spool_put(&o->spool, &p->what, p->body);
+		ret = clickhouse_spool_put(&o->spool, &p->what, p->origin, p->body);
 	o->counts.spool_err = ret;
 	if (ret)
 		return ret;
-	free(p->body);
-	memory_pop(o);
+	memory_drop(o);
 	o->counts.spilled++;
 	spool_count(o);
 	return 0;
@@ -126,14 +148,15 @@ int clickhouse_outbox_put(
 	int ret = 0;
 	pthread_mutex_lock(&o->lock);
 	while (ret == 0 && !memory_has_room(o, what->bytes))
-		ret = spill_one(o);
+		ret = spill_one(o, may_drop(o));
 	if (memory_has_room(o, what->bytes)) {
-		o->chunk[(o->first + c->chunks++) % CLICKHOUSE_OUTBOX_MAX] =
-			(struct clickhouse_parcel){*what, body, false, clock_mono_ms()};
+		o->chunk[(o->first + c->chunks++) % CLICKHOUSE_OUTBOX_SLOTS] =
+			(struct clickhouse_parcel){
+				.what = *what, .body = body, .put_ms = clock_mono_ms()};
 		c->bytes += what->bytes;
 		if (c->chunks > c->chunks_most)
 			c->chunks_most = c->chunks;
-		while (o->is_failing && c->chunks && spill_one(o) == 0)
+		while (o->is_failing && c->chunks && spill_one(o, false) == 0)
 			;
 		pthread_cond_signal(&o->changed);
 		ret = 0;
@@ -141,6 +164,13 @@ int clickhouse_outbox_put(
 	c->refused += ret < 0;
 	pthread_mutex_unlock(&o->lock);
 	return ret;
+}
+
+void clickhouse_outbox_hurry(struct clickhouse_outbox *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->is_hurried = true;
+	pthread_mutex_unlock(&o->lock);
 }
 
 void clickhouse_outbox_close(struct clickhouse_outbox *o)
@@ -156,25 +186,44 @@ static bool is_want(int err)
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
 }
 
+// The spool's first is of no use. Said when it begins, and ever more seldom.
+static void set_aside(struct clickhouse_outbox *o, const struct clickhouse_spooled *what, int err)
+{
+	uint64_t n = ++o->counts.unreadable;
+	if ((n & (n - 1)) == 0)
+		log_warning("clickhouse: a file of the spool is put aside: %s", strerror(-err));
+	lose(o, what);
+	clickhouse_spool_put_aside(&o->spool);
+	spool_count(o);
+}
+
 // A file that cannot be read is lost, but for want of memory or descriptors.
 static int spool_take(struct clickhouse_outbox *o, struct clickhouse_parcel *out)
 {
 	while (o->is_spool_open && clickhouse_spool_first(&o->spool)) {
-		const struct clickhouse_spooled what = *clickhouse_spool_first(&o->spool);
+		struct clickhouse_origin *origin;
 		void *body;
-		int ret = clickhouse_spool_read(&o->spool, &body);
+		int ret = clickhouse_spool_read(&o->spool, &body, &origin);
+		const struct clickhouse_spooled what = *clickhouse_spool_first(&o->spool);
 		if (ret == 0) {
-			*out = (struct clickhouse_parcel){what, body, true, 0};
+			*out = (struct clickhouse_parcel){what, body, origin, true, 0};
 			o->spool.is_first_held = true;
 			return 0;
 		}
 		if (is_want(ret))
 			return ret;
-		lose(o, &what);
-		clickhouse_spool_remove(&o->spool);
-		spool_count(o);
+		set_aside(o, &what, ret);
 	}
 	return -ENOENT;
+}
+
+// Nearly always what is on disk is older; not so pieces of what was cut in memory.
+static bool memory_is_older(const struct clickhouse_outbox *o)
+{
+	const struct clickhouse_spooled *first =
+		o->is_spool_open ? clickhouse_spool_first(&o->spool) : NULL;
+	return o->counts.chunks
+	       && (!first || clickhouse_spooled_order(&o->chunk[o->first].what, first) < 0);
 }
 
 int clickhouse_outbox_take(
@@ -185,7 +234,7 @@ int clickhouse_outbox_take(
 	while (!o->counts.chunks && !(o->is_spool_open && o->spool.count) && !o->is_closed)
 		if (pthread_cond_timedwait(&o->changed, &o->lock, &until) == ETIMEDOUT)
 			break;
-	int ret = spool_take(o, out);
+	int ret = memory_is_older(o) ? -ENOENT : spool_take(o, out);
 	if (ret == -ENOENT && o->counts.chunks) {
 		*out = o->chunk[o->first];
 		memory_pop(o);
@@ -203,8 +252,89 @@ void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parce
 	spool_count(o);
 	o->is_failing = false;
 	pthread_mutex_unlock(&o->lock);
-	free(p->body);
-	p->body = NULL;
+	parcel_free(p);
+}
+
+void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
+{
+	pthread_mutex_lock(&o->lock);
+	if (p->is_spooled)
+		set_aside(o, &p->what, -EPROTONOSUPPORT);
+	else
+		lose(o, &p->what);
+	pthread_mutex_unlock(&o->lock);
+	parcel_free(p);
+}
+
+static struct clickhouse_origin *origin_copy(const struct clickhouse_origin *origin)
+{
+	struct clickhouse_origin *copy = origin ? malloc(sizeof *copy) : NULL;
+	if (copy)
+		*copy = *origin;
+	return copy;
+}
+
+// In front of all in memory.
+static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parcel *p,
+	const struct clickhouse_half half[2])
+{
+	struct clickhouse_origin *origin[2] = {origin_copy(p->origin), origin_copy(p->origin)};
+	if (o->counts.chunks + 2 > CLICKHOUSE_OUTBOX_SLOTS
+		|| (p->origin && (!origin[0] || !origin[1]))) {
+		free(origin[0]);
+		free(origin[1]);
+		return -ENOSPC;
+	}
+	for (unsigned i = 2; i-- > 0;) {
+		o->first = (o->first + CLICKHOUSE_OUTBOX_SLOTS - 1) % CLICKHOUSE_OUTBOX_SLOTS;
+		o->chunk[o->first] = (struct clickhouse_parcel){.what = half[i].what,
+			.body = half[i].body,
+			.origin = origin[i],
+			.put_ms = p->put_ms ? p->put_ms : clock_mono_ms()};
+		o->counts.chunks++;
+		o->counts.bytes += half[i].what.bytes;
+	}
+	if (o->counts.chunks > o->counts.chunks_most)
+		o->counts.chunks_most = o->counts.chunks;
+	return 0;
+}
+
+// On disk, when the disk takes it: else in memory, with the room that is there, and from there to
+// where the whole was, for a kill would lose them.
+static int halves_put(
+	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
+{
+	if (!p->is_spooled)
+		return memory_push(o, p, half);
+	int ret = clickhouse_spool_cut(&o->spool, half, p->origin);
+	o->counts.spool_err = ret;
+	if (ret == 0) {
+		free(half[0].body);
+		free(half[1].body);
+		return 0;
+	}
+	if (!memory_has_room(o, (uint64_t)half[0].what.bytes + half[1].what.bytes))
+		return ret;
+	ret = memory_push(o, p, half);
+	if (ret)
+		return ret;
+	clickhouse_spool_remove(&o->spool);
+	for (unsigned i = 0; i < 2 && spill_one(o, false) == 0; i++)
+		;
+	return 0;
+}
+
+int clickhouse_outbox_cut(
+	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
+{
+	pthread_mutex_lock(&o->lock);
+	int ret = halves_put(o, p, half);
+	o->counts.cut_chunks += ret == 0;
+	spool_count(o);
+	pthread_mutex_unlock(&o->lock);
+	if (ret == 0)
+		parcel_free(p);
+	return ret;
 }
 
 // To the front of the spool, for it is older than all there.
@@ -212,7 +342,7 @@ static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p
 {
 	int ret = p->is_spooled ? 0 : spool_open(o);
 	if (ret == 0 && !p->is_spooled) {
-		ret = clickhouse_spool_put_first(&o->spool, &p->what, p->body);
+		ret = clickhouse_spool_put_first(&o->spool, &p->what, p->origin, p->body);
 		o->counts.spool_err = ret;
 		p->is_spooled = ret == 0;
 	}
@@ -220,13 +350,16 @@ static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p
 	return ret;
 }
 
+// The lock is let go of between files: the maker is not to wait for all of them.
 void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
 	pthread_mutex_lock(&o->lock);
 	o->is_failing = true;
 	(void)!parcel_spool(o, p);
-	while (o->counts.chunks && spill_one(o) == 0)
-		;
+	while (o->counts.chunks && spill_one(o, false) == 0) {
+		pthread_mutex_unlock(&o->lock);
+		pthread_mutex_lock(&o->lock);
+	}
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -238,20 +371,17 @@ void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_
 	if (o->is_spool_open)
 		o->spool.is_first_held = false;
 	pthread_mutex_unlock(&o->lock);
-	free(p->body);
-	p->body = NULL;
+	parcel_free(p);
 }
 
 void clickhouse_outbox_spill(struct clickhouse_outbox *o)
 {
 	pthread_mutex_lock(&o->lock);
-	o->is_failing = true; // nobody sends any more
 	while (o->counts.chunks) {
-		if (spill_one(o) == 0)
+		if (spill_one(o, true) == 0) // nobody sends any more
 			continue;
 		lose(o, &o->chunk[o->first].what);
-		free(o->chunk[o->first].body);
-		memory_pop(o);
+		memory_drop(o);
 	}
 	pthread_mutex_unlock(&o->lock);
 }

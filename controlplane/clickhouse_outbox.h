@@ -5,22 +5,29 @@
 // many more as the spool on disk may hold (clickhouse_spool.h), oldest first.
 //
 // While the server takes them nothing is written to disk. From the first failure on
-// (clickhouse_outbox_failed) all that is here goes there, and what comes goes there at once, so
-// that a kill loses nothing but what was not sealed yet; the disk is read again until it is empty.
-// When memory is full the oldest chunks of it go to disk too. When the disk does not take them
-// either, clickhouse_outbox_put says so, and the maker has to wait. So it does when the spool is
-// full and the server takes chunks: only one that is away makes old rows go.
+// (clickhouse_outbox_failed) what is here goes there, as far as there is room, and what comes goes
+// there at once, so that a kill loses nothing but what was not sealed yet; the disk is read again
+// until it is empty. When memory is full the oldest chunks of it go to disk too. When the disk does
+// not take them either, clickhouse_outbox_put says so, and the maker has to wait. So it does when
+// memory and spool are full and the server takes chunks: only one that is away makes old rows go,
+// one chunk for each that comes.
 //
-// One maker, one sender; one lock, under which files are written: not for the log thread.
+// A chunk that was cut in two (clickhouse_cut.h) is replaced by its halves where it was, on disk
+// or in memory; of both the oldest is taken first.
+//
+// One maker, one sender; one lock, under which a file at a time is written: not for the log thread.
 
 #include "clickhouse_spool.h"
 
-enum { CLICKHOUSE_OUTBOX_MAX = 64 };
+enum {
+	CLICKHOUSE_OUTBOX_MAX = 64,
+	CLICKHOUSE_OUTBOX_SLOTS = CLICKHOUSE_OUTBOX_MAX + 32, // with pieces of what was cut
+};
 
 struct clickhouse_outbox;
 
 struct clickhouse_outbox_settings {
-	const char *folder; // copied
+	const char *folder, *box; // copied
 	uint64_t spool_max_bytes, memory_max_bytes;
 };
 
@@ -33,22 +40,31 @@ void clickhouse_outbox_free(struct clickhouse_outbox *o); // what is in memory i
 // full, and the disk says that.
 ATTR_MUST_CHECK int clickhouse_outbox_put(
 	struct clickhouse_outbox *o, const struct clickhouse_spooled *what, void *body);
+// Nobody waits any more: what does not fit makes the oldest go. For the maker's end.
+void clickhouse_outbox_hurry(struct clickhouse_outbox *o);
 // No more puts; takers no longer wait.
 void clickhouse_outbox_close(struct clickhouse_outbox *o);
 
 struct clickhouse_parcel {
 	struct clickhouse_spooled what;
 	void *body;
-	bool is_spooled; // a file has it too
+	struct clickhouse_origin *origin; // who wrote it, and how; NULL: as we do now
+	bool is_spooled;                  // a file has it too
 	uint64_t put_ms;
 };
 
 // The oldest chunk, after at most timeout_ms. -ENOENT: there is none; -ENOMEM, -EMFILE, -ENFILE, at
 // once: it cannot be had now. It is the sender's until one
-// of the three below is called.
+// of those below is called, but for clickhouse_outbox_failed.
 ATTR_MUST_CHECK int clickhouse_outbox_take(
 	struct clickhouse_outbox *o, unsigned timeout_ms, struct clickhouse_parcel *out);
 void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
+// Its halves are in its place, whose bodies are taken over. -ENOSPC, -errno of the disk: nothing is
+// changed.
+ATTR_MUST_CHECK int clickhouse_outbox_cut(
+	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2]);
+// It cannot be sent by this build: put aside where a file has it, and counted as lost.
+void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
 // Not sent, the sender keeps it: that and all else goes to disk, until the next done.
 void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_parcel *p);
 // The sender ends with it unsent: to disk, or lost.
@@ -63,7 +79,11 @@ struct clickhouse_outbox_counts {
 	unsigned spooled, spooled_most; // files
 	uint64_t spool_bytes, spool_max_bytes;
 	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full
-	uint64_t lost_chunks, lost_rows, lost_weight;          // damaged files, no disk at the end
+	uint64_t lost_chunks, lost_rows, lost_weight; // unreadable files, no disk at the end
+	uint64_t unreadable;                          // of these, files; the last ones are aside
+	unsigned aside;                               // that many
+	uint64_t aside_bytes;
+	uint64_t cut_chunks;       // in two
 	uint64_t spilled, refused; // chunks to disk for want of memory or a server; put back
 	uint64_t since_ms;         // when the oldest of memory was put; 0: none
 	uint32_t spool_hour;       // of the oldest file's rows, since 1970; 0: none

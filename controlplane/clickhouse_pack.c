@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #define ZLIB_CONST // what goes in is not written to
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 // 15 bits of window, 16 for gzip's own head; level 1 needs no more memory than 8 says.
 enum { GZIP_LEVEL = 1, GZIP_WINDOW = 15 + 16, GZIP_MEMORY = 8, GZIP_FRAME = 64, ZSTD_LEVEL = 1 };
@@ -76,4 +78,38 @@ ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding codi
 	if (!ZSTD_isError(n))
 		return (ssize_t)n;
 	return cap < ZSTD_compressBound(len) ? -ENOSPC : -EIO;
+}
+
+// `out` is full exactly, or the body is more than fits: it cannot be told from zlib's answer alone.
+static ssize_t unpack_gzip(const void *from, size_t len, void *out, size_t cap)
+{
+	z_stream z = {
+		.next_in = from, .avail_in = (uInt)len, .next_out = out, .avail_out = (uInt)cap};
+	if (len > UINT_MAX || cap > UINT_MAX)
+		return -ENOSPC;
+	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
+		return -ENOMEM;
+	int ret = inflate(&z, Z_FINISH);
+	ssize_t n = (ssize_t)(cap - z.avail_out);
+	bool is_whole = ret == Z_STREAM_END && z.avail_in == 0, is_full = z.avail_out == 0;
+	(void)inflateEnd(&z);
+	return is_whole ? n : ret == Z_MEM_ERROR ? -ENOMEM : is_full ? -ENOSPC : -EBADMSG;
+}
+
+ssize_t clickhouse_unpack(
+	enum clickhouse_coding coding, const void *from, size_t len, void *out, size_t cap)
+{
+	if (coding == CLICKHOUSE_GZIP)
+		return unpack_gzip(from, len, out, cap);
+	size_t n = ZSTD_decompress(out, cap, from, len);
+	if (!ZSTD_isError(n))
+		return (ssize_t)n;
+	switch (ZSTD_getErrorCode(n)) {
+	case ZSTD_error_dstSize_tooSmall:
+		return -ENOSPC;
+	case ZSTD_error_memory_allocation:
+		return -ENOMEM;
+	default:
+		return -EBADMSG;
+	}
 }

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <weir/attr.h>
 
+enum { CLICKHOUSE_PACK_RAW_MAX = 16 << 20 }; // octets of rows in one body
+
 enum clickhouse_coding { CLICKHOUSE_GZIP, CLICKHOUSE_ZSTD, CLICKHOUSE_CODINGS };
 extern const char *const clickhouse_coding_names[CLICKHOUSE_CODINGS]; // of Content-Encoding
 
@@ -25,3 +27,7 @@ size_t clickhouse_pack_max(size_t len);
 // Octets of `out` that are the body now; -ENOSPC, -EIO: the library failed.
 ATTR_MUST_CHECK ssize_t clickhouse_pack(struct clickhouse_packer *p, enum clickhouse_coding coding,
 	const void *from, size_t len, void *out, size_t cap);
+// The other way: octets of `out` that the body was. -ENOSPC: it is more than `cap`; -EBADMSG: it is
+// none of that coding, or not a whole one; -ENOMEM. Any thread.
+ATTR_MUST_CHECK ssize_t clickhouse_unpack(
+	enum clickhouse_coding coding, const void *from, size_t len, void *out, size_t cap);

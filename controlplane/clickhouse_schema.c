@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -217,11 +218,48 @@ enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *
 	return s->version >= CLICKHOUSE_HAS_ZSTD ? CLICKHOUSE_ZSTD : CLICKHOUSE_GZIP;
 }
 
-void clickhouse_schema_insert(const struct clickhouse_schema *s, char sql[CLICKHOUSE_SQL_MAX])
+enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
+	struct clickhouse_client *c, const struct clickhouse_layout *l, bool *has,
+	struct clickhouse_answer *out)
 {
-	snprintf(sql, CLICKHOUSE_SQL_MAX,
-		"INSERT INTO `%s`.`%s` (" CLICKHOUSE_COLUMNS ") FORMAT RowBinary",
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT count() FROM system.columns WHERE database = '%s' AND table = '%s' AND (",
 		s->settings.database, s->settings.table);
+	for (unsigned i = 0; i < l->count; i++) {
+		const char *name = l->column[i].name, *also = i ? " OR " : "";
+		const char *type = clickhouse_type_names[l->column[i].type];
+		if (l->column[i].type == CLICKHOUSE_TIME)
+			clickhouse_sql_add(&q,
+				"%s(name = '%s' AND substring(type, 1, 8) = 'DateTime' AND"
+				" substring(type, 1, 10) != 'DateTime64')",
+				also, name);
+		else
+			clickhouse_sql_add(&q,
+				"%s(name = '%s' AND type IN ('%s', 'LowCardinality(%s)'))", also,
+				name, type, type);
+	}
+	clickhouse_sql_add(&q, ")");
+	*has = false;
+	if (q.len + 1 == sizeof q.text) { // more than any build of ours has
+		*out = (struct clickhouse_answer){.status = 200, .text = ""};
+		return CLICKHOUSE_DONE;
+	}
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end == CLICKHOUSE_DONE)
+		*has = strtoul(out->text, NULL, 10) == l->count;
+	return end;
+}
+
+void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct clickhouse_layout *l,
+	char sql[CLICKHOUSE_SQL_MAX])
+{
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q, "INSERT INTO `%s`.`%s` (", s->settings.database, s->settings.table);
+	for (unsigned i = 0; l && i < l->count; i++)
+		clickhouse_sql_add(&q, "%s%s", i ? "," : "", l->column[i].name);
+	clickhouse_sql_add(&q, "%s) FORMAT RowBinary", l ? "" : CLICKHOUSE_COLUMNS);
+	memcpy(sql, q.text, q.len + 1);
 }
 
 // A server or a user may be set to say yes to an insert that it only keeps in mind (async_insert).

@@ -17,6 +17,7 @@
 // Blocks, statement by statement; each fails on its own and is tried again by the next call.
 
 #include "clickhouse_client.h"
+#include "clickhouse_layout.h"
 
 struct clickhouse_schema_settings {
 	char database[CLICKHOUSE_NAME_MAX], table[CLICKHOUSE_NAME_MAX]; // identifiers, checked
@@ -43,8 +44,14 @@ ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_sch
 	struct clickhouse_client *c, int64_t unix_s, struct clickhouse_answer *out);
 
 enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s);
-// The INSERT, and what the URL has besides.
-void clickhouse_schema_insert(const struct clickhouse_schema *s, char sql[CLICKHOUSE_SQL_MAX]);
+// Whether the table has columns of these names and types (clickhouse_layout.h), which need not be
+// ours: rows of another build are to go there.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
+	struct clickhouse_client *c, const struct clickhouse_layout *l, bool *has,
+	struct clickhouse_answer *out);
+// The INSERT into the columns of `l`, NULL: ours; and what the URL has besides.
+void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct clickhouse_layout *l,
+	char sql[CLICKHOUSE_SQL_MAX]);
 void clickhouse_schema_parameters(
 	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap);
 // How many rows of a chunk are there.

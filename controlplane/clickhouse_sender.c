@@ -1,40 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "clickhouse_sender.h"
-
 #include "clickhouse_build.h"
+#include "clickhouse_sender_internal.h"
 #include "thread_start.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { HTTP_TOO_LARGE = 413, TAKE_MS = 200, QUERY_ID_MAX = 96, PARAMETERS_MAX = 256 };
-
-struct clickhouse_sender {
-	struct clickhouse_sender_settings settings;
-	pthread_t thread;
-	pthread_mutex_t lock; // of what follows
-	pthread_cond_t changed;
-	bool is_ended;
-	struct clickhouse_sender_status shown;
-
-	_Atomic bool stop, is_closing;
-	_Atomic unsigned coding, rows_max;
-
-	// The thread's own.
-	struct clickhouse_client *client;
-	struct clickhouse_schema schema;
-	struct clickhouse_sender_status now;
-	bool is_ready;       // the schema was made since contact
-	uint64_t contact_ms; // since when the server answers; 0: it does not
-	uint64_t backoff_ms, retry_at_ms, tidy_at_ms;
-};
+enum { TAKE_MS = 200 };
 
 static void show(struct clickhouse_sender *s)
 {
@@ -50,20 +26,19 @@ static void show(struct clickhouse_sender *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Or until it is to end.
-static void pause_for(struct clickhouse_sender *s, uint64_t ms)
+void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms)
 {
 	const struct timespec until = clock_deadline(ms);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stop && !s->is_closing)
+	while (!s->stop && !s->is_closing && !s->is_renewed)
 		if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
 			break;
 	pthread_mutex_unlock(&s->lock);
 }
 
-// Every answer goes through here, so that it is known since when the server speaks. An error
-// without a code is a proxy's, behind which a request may lie as it may in the server's sockets.
-static void heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
+// An error without a code is a proxy's, behind which a request may lie as it may in the server's
+// sockets.
+void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a)
 {
 	if (!a->status) {
 		s->contact_ms = 0;
@@ -78,7 +53,7 @@ static void heard(struct clickhouse_sender *s, const struct clickhouse_answer *a
 		s->is_ready = false;
 }
 
-static void failed(struct clickhouse_sender *s, const char *what, const char *why)
+void clickhouse_sender_failed(struct clickhouse_sender *s, const char *what, const char *why)
 {
 	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : s->settings.retry_min_ms;
 	if (s->backoff_ms > s->settings.retry_max_ms)
@@ -93,7 +68,7 @@ static void failed(struct clickhouse_sender *s, const char *what, const char *wh
 	show(s);
 }
 
-static void succeeded(struct clickhouse_sender *s)
+void clickhouse_sender_succeeded(struct clickhouse_sender *s)
 {
 	if (s->now.is_failing)
 		log_info("clickhouse: up again");
@@ -104,12 +79,13 @@ static void succeeded(struct clickhouse_sender *s)
 	show(s);
 }
 
-static enum clickhouse_end schema_make(struct clickhouse_sender *s, struct clickhouse_answer *a)
+enum clickhouse_end clickhouse_sender_schema(
+	struct clickhouse_sender *s, struct clickhouse_answer *a)
 {
 	if (s->is_ready)
 		return CLICKHOUSE_DONE;
 	enum clickhouse_end end = clickhouse_schema_make(&s->schema, s->client, a);
-	heard(s, a);
+	clickhouse_sender_heard(s, a);
 	if (end != CLICKHOUSE_DONE)
 		return end;
 	s->is_ready = true;
@@ -117,154 +93,20 @@ static enum clickhouse_end schema_make(struct clickhouse_sender *s, struct click
 	return end;
 }
 
-static enum clickhouse_end number_ask(
-	struct clickhouse_sender *s, const char *sql, uint64_t *out, struct clickhouse_answer *a)
+void clickhouse_sender_renew(struct clickhouse_sender *s)
 {
-	enum clickhouse_end end = clickhouse_ask(s->client, sql, a);
-	heard(s, a);
-	if (end == CLICKHOUSE_DONE)
-		*out = strtoull(a->text, NULL, 10);
-	return end;
-}
-
-// Rows of the chunk that the server has, when nothing more can come of an earlier try.
-static enum clickhouse_end count_ask(struct clickhouse_sender *s,
-	const struct clickhouse_spooled *what, uint64_t *rows, struct clickhouse_answer *a)
-{
-	char sql[CLICKHOUSE_SQL_MAX], id[QUERY_ID_MAX];
-	uint64_t running = 0;
-	clickhouse_query_id(s->client, &what->chunk, id, sizeof id);
-	snprintf(sql, sizeof sql, "SELECT count() FROM system.processes WHERE query_id = '%s'", id);
-	enum clickhouse_end end = number_ask(s, sql, &running, a);
-	if (end == CLICKHOUSE_DONE && running) {
-		snprintf(a->why, sizeof a->why, "the insert still runs");
-		return CLICKHOUSE_UNCLEAR;
-	}
-	if (end == CLICKHOUSE_DONE) {
-		clickhouse_schema_count(&s->schema, s->settings.box, what, sql);
-		end = number_ask(s, sql, rows, a);
-	}
-	return end;
-}
-
-enum found { FOUND_NONE, FOUND_ALL, FOUND_ERROR };
-
-static enum found find(struct clickhouse_sender *s, const struct clickhouse_spooled *what,
-	enum clickhouse_end *end, struct clickhouse_answer *a)
-{
-	for (;;) {
-		uint64_t rows = 0;
-		*end = count_ask(s, what, &rows, a);
-		if (*end != CLICKHOUSE_DONE)
-			return FOUND_ERROR;
-		if (rows) {
-			s->now.found_chunks++;
-			s->now.partial_rows += rows < what->rows ? what->rows - rows : 0;
-			return FOUND_ALL;
-		}
-		uint64_t settled_ms = clock_mono_ms() - s->contact_ms;
-		if (settled_ms >= s->settings.settle_ms)
-			return FOUND_NONE;
-		if (s->stop || s->is_closing) {
-			*end = CLICKHOUSE_UNCLEAR;
-			snprintf(a->why, sizeof a->why, "stopped");
-			return FOUND_ERROR;
-		}
-		pause_for(s, s->settings.settle_ms - settled_ms);
-	}
-}
-
-static enum clickhouse_end insert(
-	struct clickhouse_sender *s, const struct clickhouse_parcel *p, struct clickhouse_answer *a)
-{
-	char sql[CLICKHOUSE_SQL_MAX], id[QUERY_ID_MAX], parameters[PARAMETERS_MAX];
-	clickhouse_query_id(s->client, &p->what.chunk, id, sizeof id);
-	clickhouse_schema_insert(&s->schema, sql);
-	clickhouse_schema_parameters(&s->schema, id, parameters, sizeof parameters);
-	enum clickhouse_end end =
-		clickhouse_insert(s->client, sql, parameters, &p->what, p->body, a);
-	heard(s, a);
-	return end;
-}
-
-// One try. *must_ask: whether the server may have it.
-static enum clickhouse_end attempt(struct clickhouse_sender *s, const struct clickhouse_parcel *p,
-	bool *must_ask, const char **what, struct clickhouse_answer *a)
-{
-	*what = "schema";
-	enum clickhouse_end end = schema_make(s, a);
-	if (end != CLICKHOUSE_DONE)
-		return end;
-	if (*must_ask) {
-		*what = "count";
-		enum found found = find(s, &p->what, &end, a);
-		if (found != FOUND_NONE)
-			return end;
-		*must_ask = false;
-	}
-	*what = "insert";
-	end = insert(s, p, a);
-	*must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
-	return end;
-}
-
-// Of what is said of octets that cannot be read: parsing, unpacking, the statement itself; and that
-// they are too many, by a server or by a proxy before it.
-static bool is_about_body(const struct clickhouse_answer *a)
-{
-	if (a->status == HTTP_TOO_LARGE)
-		return true;
-	static const unsigned codes[] = {
-		6, 26, 27, 32, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432, 561};
-	for (unsigned i = 0; i < ARRAY_LEN(codes); i++)
-		if (a->code == codes[i])
-			return true;
-	return false;
-}
-
-// Chunks to come are half of what was too large.
-static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
-{
-	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
-	if (half < atomic_load(&s->rows_max))
-		atomic_store(&s->rows_max, half);
-}
-
-// False: it is to end, and the chunk is given back.
-static bool deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
-{
-	struct clickhouse_answer a;
-	bool must_ask = p->what.chunk.run != s->settings.run;
-	unsigned body_tries = 0;
-	const char *what;
-	for (;;) {
-		enum clickhouse_end end = attempt(s, p, &must_ask, &what, &a);
-		if (end == CLICKHOUSE_DONE) {
-			s->now.rows += p->what.rows;
-			s->now.weight += p->what.weight;
-			s->now.chunks++;
-			s->now.sent_unix_s = (uint64_t)time(NULL);
-			break;
-		}
-		if (s->stop || s->is_closing)
-			return false;
-		s->now.unclear += end == CLICKHOUSE_UNCLEAR;
-		if (a.status == HTTP_TOO_LARGE)
-			rows_halve(s, p->what.rows);
-		failed(s, what, a.why);
-		if (end == CLICKHOUSE_REFUSED && is_about_body(&a)
-			&& ++body_tries == CLICKHOUSE_BODY_TRIES) {
-			log_warning("clickhouse: %u rows are refused for good", p->what.rows);
-			s->now.refused_rows += p->what.rows;
-			s->now.refused_weight += p->what.weight;
-			break;
-		}
-		clickhouse_outbox_failed(s->settings.outbox, p);
-		pause_for(s, s->backoff_ms);
-	}
-	succeeded(s);
-	clickhouse_outbox_done(s->settings.outbox, p);
-	return true;
+	if (!s->is_renewed)
+		return;
+	pthread_mutex_lock(&s->lock);
+	struct clickhouse_client *before = s->client;
+	s->client = s->next_client;
+	s->next_client = NULL;
+	s->schema.settings = s->next_schema;
+	s->is_renewed = false;
+	pthread_mutex_unlock(&s->lock);
+	clickhouse_client_close(before);
+	s->is_ready = false;
+	s->contact_ms = s->backoff_ms = s->retry_at_ms = s->tidy_at_ms = 0;
 }
 
 static int64_t unix_now(const struct clickhouse_sender *s)
@@ -278,10 +120,10 @@ static void idle(struct clickhouse_sender *s)
 	struct clickhouse_answer a;
 	uint64_t now_ms = clock_mono_ms();
 	if (!s->is_ready && now_ms >= s->retry_at_ms) {
-		if (schema_make(s, &a) == CLICKHOUSE_DONE)
-			succeeded(s);
+		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
+			clickhouse_sender_succeeded(s);
 		else if (!s->stop && !s->is_closing)
-			failed(s, "schema", a.why);
+			clickhouse_sender_failed(s, "schema", a.why);
 	}
 	show(s);
 }
@@ -297,7 +139,7 @@ static void tidy(struct clickhouse_sender *s)
 		s->now.tidy_failures++;
 		log_warning("clickhouse: old rows stay: %s", a.why);
 	}
-	heard(s, &a);
+	clickhouse_sender_heard(s, &a);
 	show(s);
 }
 
@@ -307,8 +149,9 @@ static void *sender_run(void *arg)
 	thread_background();
 	while (!s->stop) {
 		struct clickhouse_parcel p;
+		clickhouse_sender_renew(s);
 		int ret = clickhouse_outbox_take(s->settings.outbox, TAKE_MS, &p);
-		if (ret == 0 && !deliver(s, &p)) {
+		if (ret == 0 && !clickhouse_deliver(s, &p)) {
 			clickhouse_outbox_give_back(s->settings.outbox, &p);
 			break;
 		}
@@ -317,7 +160,7 @@ static void *sender_run(void *arg)
 		if (ret < 0)
 			idle(s);
 		if (ret < 0 && ret != -ENOENT)
-			pause_for(s, s->settings.retry_min_ms);
+			clickhouse_sender_pause(s, s->settings.retry_min_ms);
 		tidy(s);
 	}
 	show(s);
@@ -341,6 +184,7 @@ static int thread_start(struct clickhouse_sender *s)
 static void sender_free(struct clickhouse_sender *s)
 {
 	clickhouse_client_close(s->client);
+	clickhouse_client_close(s->next_client);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -366,10 +210,8 @@ int clickhouse_sender_open(
 	int ret = clickhouse_client_open(&s->client, &client);
 	// What the caller's texts were is with the client now; they may go.
 	s->settings.client = (struct clickhouse_client_settings){0};
-	if (ret == 0) {
-		clickhouse_client_box(s->client, settings->box);
+	if (ret == 0)
 		ret = thread_start(s);
-	}
 	if (ret) {
 		sender_free(s);
 		return ret;
@@ -394,6 +236,27 @@ void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	sender_free(s);
+}
+
+int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
+	const struct clickhouse_client_settings *client,
+	const struct clickhouse_schema_settings *schema)
+{
+	struct clickhouse_client_settings settings = *client;
+	struct clickhouse_client *next;
+	settings.post.stop = &s->stop;
+	int ret = clickhouse_client_open(&next, &settings);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&s->lock);
+	struct clickhouse_client *unused = s->next_client;
+	s->next_client = next;
+	s->next_schema = *schema;
+	s->is_renewed = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	clickhouse_client_close(unused);
+	return 0;
 }
 
 enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s)

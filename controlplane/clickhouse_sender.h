@@ -14,11 +14,27 @@
 // is bounded. But for what is wrong with the body itself: CLICKHOUSE_BODY_TRIES, then it is counted
 // as refused and left. The schema is made before the first insert and whenever contact was lost or
 // a table is gone.
+//
+// A chunk that is too large (status 413, of a server or of a proxy before it) is cut in two at once
+// (clickhouse_cut.h); where that status, or its connection, broke off under the body, the server is
+// first asked whether it has the chunk. CLICKHOUSE_BROKEN_TRIES connections in a row that end under
+// a chunk, by a server that answers the question in between, count as that status. A row alone and
+// still too large is refused at once, one that no connection stands after CLICKHOUSE_ALONE_TRIES.
+// Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
+// after each CLICKHOUSE_GROW_AFTER that were taken.
+//
+// Rows of another build, from the spool, are sent by the names of their columns if the table has
+// these, else put aside (clickhouse_outbox_refuse).
 
 #include "clickhouse_outbox.h"
 #include "clickhouse_schema.h"
 
-enum { CLICKHOUSE_BODY_TRIES = 5 };
+enum {
+	CLICKHOUSE_BODY_TRIES = 5,
+	CLICKHOUSE_BROKEN_TRIES = 4,
+	CLICKHOUSE_ALONE_TRIES = 20,
+	CLICKHOUSE_GROW_AFTER = 32,
+};
 
 struct clickhouse_sender_settings {
 	struct clickhouse_client_settings client; // its `stop` is the sender's own
@@ -38,6 +54,11 @@ ATTR_MUST_CHECK int clickhouse_sender_open(
 // The outbox is closed: sends what is there for `within_ms` at most, as long as nothing fails,
 // gives back the rest. NULL is fine.
 void clickhouse_sender_close(struct clickhouse_sender *s, unsigned within_ms);
+// Any thread, at most one at a time: from its next try on the sender uses these. What it had an
+// unclear end with is asked of the new server then. -ENOMEM, -EINVAL: it goes on as before.
+ATTR_MUST_CHECK int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
+	const struct clickhouse_client_settings *client,
+	const struct clickhouse_schema_settings *schema);
 enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s);
 
 struct clickhouse_sender_status {
@@ -50,6 +71,8 @@ struct clickhouse_sender_status {
 	uint64_t found_chunks;         // of these, found there instead of sent again
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
 	uint64_t refused_rows, refused_weight, partial_rows; // lost so
+	uint64_t cut_chunks;                                 // too large, sent in two
+	uint64_t too_large_rows;                             // of refused_rows: too large alone
 	uint64_t sent_unix_s; // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
 };

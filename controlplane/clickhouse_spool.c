@@ -1,76 +1,130 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "clickhouse_spool.h"
 
+#include "clickhouse_spool_file.h"
+
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char unfinished[] = "unfinished.chunk";
-
-static void path_of(
-	const struct clickhouse_spool *s, const struct clickhouse_spooled *f, char out[PATH_MAX])
-{
-	snprintf(out, PATH_MAX,
-		"%s/%016" PRIx64 "-%016" PRIx64 "-%08" PRIx32 "-%08" PRIx32 "-%016" PRIx64
-		"-%u.chunk",
-		s->folder, f->chunk.run, f->chunk.number, f->hour, f->rows, f->weight,
-		(unsigned)f->coding);
-}
-
-// The name must be the very one that path_of makes of what was read.
-static bool name_parse(
-	const struct clickhouse_spool *s, const char *name, struct clickhouse_spooled *out)
-{
-	char path[PATH_MAX];
-	struct clickhouse_spooled f = {0};
-	unsigned coding;
-	if (sscanf(name, "%16" SCNx64 "-%16" SCNx64 "-%8" SCNx32 "-%8" SCNx32 "-%16" SCNx64 "-%1u",
-		    &f.chunk.run, &f.chunk.number, &f.hour, &f.rows, &f.weight, &coding)
-			!= 6
-		|| coding >= CLICKHOUSE_CODINGS)
-		return false;
-	f.coding = coding;
-	path_of(s, &f, path);
-	if (strcmp(path + strlen(s->folder) + 1, name) != 0)
-		return false;
-	*out = f;
-	return true;
-}
-
 static int by_age(const void *a, const void *b)
 {
-	const struct clickhouse_spooled *x = a, *y = b;
-	if (x->chunk.run != y->chunk.run)
-		return x->chunk.run < y->chunk.run ? -1 : 1;
-	return x->chunk.number < y->chunk.number ? -1 : x->chunk.number > y->chunk.number;
+	return clickhouse_spooled_order(a, b);
+}
+
+static void drop_counted(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
+{
+	s->dropped_files++;
+	s->dropped_rows += f->rows;
+	s->dropped_weight += f->weight;
+}
+
+// The list as a heap with the oldest on top: whatever the order of the folder, the newest stay.
+static void heap_sink(struct clickhouse_spooled *file, unsigned count, unsigned at)
+{
+	for (;;) {
+		unsigned child = 2 * at + 1;
+		if (child >= count)
+			return;
+		if (child + 1 < count && by_age(&file[child + 1], &file[child]) < 0)
+			child++;
+		if (by_age(&file[at], &file[child]) <= 0)
+			return;
+		const struct clickhouse_spooled f = file[at];
+		file[at] = file[child];
+		file[child] = f;
+		at = child;
+	}
+}
+
+static void scan_add(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
+{
+	struct clickhouse_spooled gone = *f;
+	if (s->count < CLICKHOUSE_SPOOL_FILES_MAX) {
+		s->file[s->count++] = *f;
+		s->bytes += f->file_bytes;
+		for (unsigned i = s->count / 2; s->count == CLICKHOUSE_SPOOL_FILES_MAX && i > 0;)
+			heap_sink(s->file, s->count, --i);
+		return;
+	}
+	if (by_age(f, &s->file[0]) > 0) {
+		gone = s->file[0];
+		s->bytes += (uint64_t)f->file_bytes - gone.file_bytes;
+		s->file[0] = *f;
+		heap_sink(s->file, s->count, 0);
+	}
+	drop_counted(s, &gone);
+	clickhouse_spool_unlink(s->folder, &gone, false);
+}
+
+// Kept in order; the oldest goes when there are too many, none for one that never has room.
+static void aside_add(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
+{
+	const uint64_t max = s->max_bytes / 4;
+	unsigned at;
+	if (f->file_bytes > max) {
+		clickhouse_spool_unlink(s->folder, f, true);
+		return;
+	}
+	while (s->aside_count
+		&& (s->aside_count == CLICKHOUSE_ASIDE_MAX
+			|| s->aside_bytes + f->file_bytes > max)) {
+		clickhouse_spool_unlink(s->folder, &s->aside[0], true);
+		s->aside_bytes -= s->aside[0].file_bytes;
+		memmove(&s->aside[0], &s->aside[1], --s->aside_count * sizeof s->aside[0]);
+	}
+	for (at = s->aside_count; at > 0 && by_age(&s->aside[at - 1], f) > 0; at--)
+		s->aside[at] = s->aside[at - 1];
+	s->aside[at] = *f;
+	s->aside_count++;
+	s->aside_bytes += f->file_bytes;
+}
+
+// A whole that is there next to pieces of it was about to be cut: nothing of them was sent.
+static void pieces_drop(struct clickhouse_spool *s)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct clickhouse_spooled *f = &s->file[i],
+						*before = kept ? &s->file[kept - 1] : NULL;
+		if (before && before->chunk.run == f->chunk.run
+			&& clickhouse_number_has(before->chunk.number, f->chunk.number)) {
+			s->bytes -= f->file_bytes;
+			clickhouse_spool_unlink(s->folder, f, false);
+		} else {
+			s->file[kept++] = *f;
+		}
+	}
+	s->count = kept;
 }
 
 static int scan(struct clickhouse_spool *s)
 {
-	char path[PATH_MAX];
 	struct stat st;
 	DIR *dir = opendir(s->folder);
 	if (!dir)
 		return -errno;
-	for (struct dirent *e; (e = readdir(dir)) && s->count < CLICKHOUSE_SPOOL_FILES_MAX;) {
+	for (struct dirent *e; (e = readdir(dir));) {
 		struct clickhouse_spooled f;
-		if (!name_parse(s, e->d_name, &f))
+		bool is_aside;
+		if (!clickhouse_spool_name_read(e->d_name, &f, &is_aside)
+			|| fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0
+			|| !S_ISREG(st.st_mode))
 			continue;
-		path_of(s, &f, path);
-		if (stat(path, &st) < 0)
-			continue;
-		f.bytes = (uint64_t)st.st_size;
-		s->bytes += f.bytes;
-		s->file[s->count++] = f;
+		// What is longer than any of ours is found out when it is read.
+		f.file_bytes = st.st_size < UINT32_MAX ? (uint32_t)st.st_size : UINT32_MAX;
+		if (is_aside)
+			aside_add(s, &f);
+		else
+			scan_add(s, &f);
 	}
 	closedir(dir);
 	qsort(s->file, s->count, sizeof *s->file, by_age);
+	pieces_drop(s);
 	return 0;
 }
 
@@ -79,17 +133,41 @@ const struct clickhouse_spooled *clickhouse_spool_first(const struct clickhouse_
 	return s->count ? &s->file[s->first] : NULL;
 }
 
-void clickhouse_spool_remove(struct clickhouse_spool *s)
+static struct clickhouse_spooled pop(struct clickhouse_spool *s)
 {
-	char path[PATH_MAX];
-	if (!s->count)
-		return;
-	path_of(s, &s->file[s->first], path);
-	(void)unlink(path);
-	s->bytes -= s->file[s->first].bytes;
-	s->first = (s->first + 1) % CLICKHOUSE_SPOOL_FILES_MAX;
+	const struct clickhouse_spooled f = s->file[s->first];
+	s->bytes -= f.file_bytes;
+	s->first = (s->first + 1) % CLICKHOUSE_SPOOL_SLOTS;
 	s->count--;
 	s->is_first_held = false;
+	return f;
+}
+
+static void push(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
+{
+	s->first = (s->first + CLICKHOUSE_SPOOL_SLOTS - 1) % CLICKHOUSE_SPOOL_SLOTS;
+	s->file[s->first] = *f;
+	s->bytes += f->file_bytes;
+	s->count++;
+}
+
+void clickhouse_spool_remove(struct clickhouse_spool *s)
+{
+	if (!s->count)
+		return;
+	const struct clickhouse_spooled f = pop(s);
+	clickhouse_spool_unlink(s->folder, &f, false);
+}
+
+void clickhouse_spool_put_aside(struct clickhouse_spool *s)
+{
+	if (!s->count)
+		return;
+	const struct clickhouse_spooled f = pop(s);
+	if (clickhouse_spool_rename_aside(s->folder, &f) == 0)
+		aside_add(s, &f);
+	else
+		clickhouse_spool_unlink(s->folder, &f, false);
 }
 
 // The oldest that is not held. False: there is none.
@@ -97,35 +175,37 @@ static bool drop(struct clickhouse_spool *s)
 {
 	bool held = s->is_first_held;
 	struct clickhouse_spooled first = s->file[s->first];
-	unsigned second = (s->first + 1) % CLICKHOUSE_SPOOL_FILES_MAX;
+	unsigned second = (s->first + 1) % CLICKHOUSE_SPOOL_SLOTS;
 	if (s->count <= held)
 		return false;
 	if (held) {
 		s->file[s->first] = s->file[second];
 		s->file[second] = first;
 	}
-	s->dropped_files++;
-	s->dropped_rows += s->file[s->first].rows;
-	s->dropped_weight += s->file[s->first].weight;
+	drop_counted(s, &s->file[s->first]);
 	clickhouse_spool_remove(s);
 	s->is_first_held = held;
 	return true;
 }
 
-int clickhouse_spool_open(struct clickhouse_spool *s, const char *folder, uint64_t max_bytes)
+int clickhouse_spool_open(
+	struct clickhouse_spool *s, const char *folder, const char *box, uint64_t max_bytes)
 {
-	char path[PATH_MAX];
 	*s = (struct clickhouse_spool){.max_bytes = max_bytes};
-	if (strlen(folder) >= sizeof s->folder)
+	if (strlen(folder) >= sizeof s->folder || strlen(box) >= CLICKHOUSE_BOX_MAX)
 		return -ENAMETOOLONG;
 	strcpy(s->folder, folder);
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	s->file = calloc(CLICKHOUSE_SPOOL_FILES_MAX, sizeof *s->file);
-	if (!s->file)
+	s->file = calloc(CLICKHOUSE_SPOOL_SLOTS, sizeof *s->file);
+	s->own = calloc(1, sizeof *s->own);
+	if (!s->file || !s->own) {
+		clickhouse_spool_close(s);
 		return -ENOMEM;
-	snprintf(path, sizeof path, "%s/%s", folder, unfinished);
-	(void)unlink(path);
+	}
+	strcpy(s->own->box, box);
+	strcpy(s->own->columns, clickhouse_layout_own);
+	clickhouse_spool_tidy(folder);
 	int ret = scan(s);
 	if (ret)
 		clickhouse_spool_close(s);
@@ -137,129 +217,118 @@ int clickhouse_spool_open(struct clickhouse_spool *s, const char *folder, uint64
 void clickhouse_spool_close(struct clickhouse_spool *s)
 {
 	free(s->file);
+	free(s->own);
 	s->file = NULL;
+	s->own = NULL;
 	s->count = 0;
-}
-
-static int write_whole(int fd, const char *from, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, from, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			from += n;
-			len -= (size_t)n;
-		}
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int folder_sync(const struct clickhouse_spool *s)
-{
-	int fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int ret = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int file_write(
-	const struct clickhouse_spool *s, const struct clickhouse_spooled *f, const void *body)
-{
-	char temporary[PATH_MAX], path[PATH_MAX];
-	snprintf(temporary, sizeof temporary, "%s/%s", s->folder, unfinished);
-	path_of(s, f, path);
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int ret = write_whole(fd, body, f->bytes);
-	close(fd);
-	if (ret == 0 && rename(temporary, path) < 0)
-		ret = -errno;
-	if (ret) {
-		(void)unlink(temporary);
-		return ret;
-	}
-	ret = folder_sync(s);
-	if (ret)
-		(void)unlink(path);
-	return ret;
 }
 
 bool clickhouse_spool_has_room(const struct clickhouse_spool *s, uint64_t bytes)
 {
-	return s->bytes + bytes <= s->max_bytes && s->count < CLICKHOUSE_SPOOL_FILES_MAX;
+	return s->bytes + clickhouse_file_head_bytes(s->own) + bytes <= s->max_bytes
+	       && s->count < CLICKHOUSE_SPOOL_FILES_MAX;
 }
 
-static int room_make(struct clickhouse_spool *s, uint64_t bytes)
+static int room_make(struct clickhouse_spool *s, uint64_t file_bytes)
 {
-	if (bytes > s->max_bytes)
+	if (file_bytes > s->max_bytes)
 		return -EFBIG;
 	while (s->count
-		&& (s->bytes + bytes > s->max_bytes || s->count == CLICKHOUSE_SPOOL_FILES_MAX))
+		&& (s->bytes + file_bytes > s->max_bytes || s->count >= CLICKHOUSE_SPOOL_FILES_MAX))
 		if (!drop(s))
 			return -EFBIG;
 	return 0;
 }
 
-int clickhouse_spool_put(
-	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body)
+// Behind all that are older: nearly always the last, but for pieces of what was cut.
+static void insert(struct clickhouse_spool *s, const struct clickhouse_spooled *f)
 {
-	int ret = room_make(s, what->bytes);
-	if (ret == 0)
-		ret = file_write(s, what, body);
-	if (ret)
-		return ret;
-	s->file[(s->first + s->count++) % CLICKHOUSE_SPOOL_FILES_MAX] = *what;
-	s->bytes += what->bytes;
-	return 0;
+	unsigned at = s->count++;
+	for (; at > s->is_first_held; at--) {
+		const struct clickhouse_spooled *before =
+			&s->file[(s->first + at - 1) % CLICKHOUSE_SPOOL_SLOTS];
+		if (by_age(before, f) <= 0)
+			break;
+		s->file[(s->first + at) % CLICKHOUSE_SPOOL_SLOTS] = *before;
+	}
+	s->file[(s->first + at) % CLICKHOUSE_SPOOL_SLOTS] = *f;
+	s->bytes += f->file_bytes;
 }
 
-int clickhouse_spool_put_first(
-	struct clickhouse_spool *s, const struct clickhouse_spooled *what, const void *body)
+int clickhouse_spool_put(struct clickhouse_spool *s, const struct clickhouse_spooled *what,
+	const struct clickhouse_origin *origin, const void *body)
 {
-	if (s->bytes + what->bytes > s->max_bytes || s->count == CLICKHOUSE_SPOOL_FILES_MAX)
+	const struct clickhouse_origin *of = origin ? origin : s->own;
+	struct clickhouse_spooled f = *what;
+	f.file_bytes = clickhouse_spool_file_bytes(of, what);
+	int ret = room_make(s, f.file_bytes);
+	if (ret == 0)
+		ret = clickhouse_spool_write(s->folder, &f, of, body);
+	if (ret == 0)
+		insert(s, &f);
+	return ret;
+}
+
+int clickhouse_spool_put_first(struct clickhouse_spool *s, const struct clickhouse_spooled *what,
+	const struct clickhouse_origin *origin, const void *body)
+{
+	const struct clickhouse_origin *of = origin ? origin : s->own;
+	struct clickhouse_spooled f = *what;
+	f.file_bytes = clickhouse_spool_file_bytes(of, what);
+	if (s->bytes + f.file_bytes > s->max_bytes || s->count >= CLICKHOUSE_SPOOL_FILES_MAX)
 		return -ENOSPC;
-	int ret = file_write(s, what, body);
+	int ret = clickhouse_spool_write(s->folder, &f, of, body);
 	if (ret)
 		return ret;
-	s->first = (s->first + CLICKHOUSE_SPOOL_FILES_MAX - 1) % CLICKHOUSE_SPOOL_FILES_MAX;
-	s->count++;
-	s->file[s->first] = *what;
-	s->bytes += what->bytes;
+	push(s, &f);
 	s->is_first_held = true;
 	return 0;
 }
 
-int clickhouse_spool_read(const struct clickhouse_spool *s, void **body)
+int clickhouse_spool_read(
+	struct clickhouse_spool *s, void **body, struct clickhouse_origin **origin)
 {
-	char path[PATH_MAX];
-	const struct clickhouse_spooled *f = clickhouse_spool_first(s);
-	if (!f)
-		return -ENOENT;
-	path_of(s, f, path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	char *out = malloc(f->bytes + 1);
-	size_t len = 0;
-	int ret = out ? 0 : -ENOMEM;
-	while (ret == 0 && len < f->bytes) {
-		ssize_t n = read(fd, out + len, f->bytes - len);
-		if (n == 0)
-			ret = -EIO;
-		else if (n > 0)
-			len += (size_t)n;
-		else if (errno != EINTR)
-			ret = -errno;
+	struct clickhouse_origin *of = malloc(sizeof *of);
+	if (!s->count || !of) {
+		free(of);
+		return s->count ? -ENOMEM : -ENOENT;
 	}
-	close(fd);
+	int ret = clickhouse_spool_file_read(s->folder, &s->file[s->first], of, body);
 	if (ret) {
-		free(out);
+		free(of);
 		return ret;
 	}
-	*body = out;
+	if (!*of->box)
+		strcpy(of->box, s->own->box);
+	if (strcmp(of->box, s->own->box) == 0 && strcmp(of->columns, s->own->columns) == 0) {
+		free(of);
+		of = NULL;
+	}
+	*origin = of;
+	return 0;
+}
+
+int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_half half[2],
+	const struct clickhouse_origin *origin)
+{
+	struct clickhouse_spooled f[2] = {half[0].what, half[1].what};
+	const struct clickhouse_origin *of = origin ? origin : s->own;
+	int ret = 0;
+	if (!s->count || s->count + 1 >= CLICKHOUSE_SPOOL_SLOTS)
+		return -ENOSPC;
+	for (unsigned i = 0; i < 2 && ret == 0; i++) {
+		f[i].file_bytes = clickhouse_spool_file_bytes(of, &f[i]);
+		ret = clickhouse_spool_write(s->folder, &f[i], of, half[i].body);
+	}
+	if (ret) {
+		clickhouse_spool_unlink(s->folder, &f[0], false);
+		clickhouse_spool_unlink(s->folder, &f[1], false);
+		return ret;
+	}
+	clickhouse_spool_remove(s);
+	// Should the whole come back after a power cut its halves go, and must not have been sent.
+	(void)!clickhouse_spool_sync(s->folder);
+	push(s, &f[1]);
+	push(s, &f[0]);
 	return 0;
 }

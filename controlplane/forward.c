@@ -144,6 +144,12 @@ uint64_t forward_zone_hash(const struct config_forward_zone *zone)
 	return hash ? hash : 1;
 }
 
+uint64_t forward_servers_hash(const struct config_forward_zone *zone)
+{
+	char text[ZONE_TEXT_MAX];
+	return contenthash(text, (size_t)(servers_text(zone, false, text) - text));
+}
+
 static struct forward_set *set_find(struct forwards *f, uint64_t hash)
 {
 	for (unsigned i = 0; i < FORWARD_SETS_MAX; i++)
@@ -180,8 +186,7 @@ static int set_make(struct forwards *f, const struct config_forward_zone *zone, 
 static int zone_make(
 	struct forwards *f, const struct config_forward_zone *zone, struct forward_zone *out)
 {
-	char text[ZONE_TEXT_MAX];
-	uint64_t hash = contenthash(text, (size_t)(servers_text(zone, false, text) - text));
+	uint64_t hash = forward_servers_hash(zone);
 	struct forward_set *s = set_find(f, hash);
 	int rc = s ? 0 : set_make(f, zone, hash, &s);
 	if (rc < 0)

@@ -52,6 +52,8 @@ unsigned forwards_count(const struct forwards *f);
 size_t forwards_memory(void); // without the sets' own
 void forwards_totals(const struct forwards *f, struct upstream_totals *out);
 
+// Zones for which it is the same share a set.
+uint64_t forward_servers_hash(const struct config_forward_zone *zone);
 // A zone's hash, without a table.
 uint64_t forward_zone_hash(const struct config_forward_zone *zone);
 

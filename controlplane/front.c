@@ -191,7 +191,7 @@ static void count_answer(struct front_counts *c, enum answer_kind kind)
 }
 
 // Of what the resolver said at once.
-static void count_said(struct front_counts *c, enum answer_kind kind)
+static enum verdict verdict_said(enum answer_kind kind)
 {
 	static const uint8_t verdicts[ANSWER_KINDS] = {
 		[ANSWER_UPSTREAM] = VERDICT_miss,
@@ -200,8 +200,14 @@ static void count_said(struct front_counts *c, enum answer_kind kind)
 		[ANSWER_SERVFAIL] = VERDICT_miss,
 		[ANSWER_BLOCKED] = VERDICT_blocked_answer,
 	};
-	c->verdict[verdicts[kind]]++;
-	if (verdicts[kind] == VERDICT_miss)
+	return verdicts[kind];
+}
+
+static void count_said(struct front_counts *c, enum answer_kind kind)
+{
+	enum verdict v = verdict_said(kind);
+	c->verdict[v]++;
+	if (v == VERDICT_miss)
 		count_answer(c, kind);
 }
 
@@ -275,6 +281,13 @@ static void log_untold(struct front *f, const struct front_slot *slot)
 	log_end(f, slot, slot->session->transport == FRONT_TCP, NULL, what, NULL, 0);
 }
 
+// One that was turned away unread has no question.
+static bool is_unread(enum verdict v)
+{
+	return v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
+	       || v == VERDICT_drop_denied || v == VERDICT_drop_limited;
+}
+
 // What was answered without the resolver.
 static void log_settled(struct front *f, const struct front_session *s,
 	const union front_client *client, const struct front_question *q, size_t len,
@@ -285,16 +298,13 @@ static void log_settled(struct front *f, const struct front_session *s,
 		[VERDICT_local] = LOG_TIER_RULES,
 		[VERDICT_drop_rule] = LOG_TIER_RULES,
 	};
-	// One that was turned away unread has no question.
-	bool is_unread = v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
-			 || v == VERDICT_drop_denied || v == VERDICT_drop_limited;
 	if (!resolver_log_is_on(f->r->log) || v == VERDICT_drop_dns_short
 		|| v == VERDICT_drop_dns_response)
 		return;
 	const struct front_slot slot = {.client = *client,
 		.query_len = (uint16_t)len,
 		.asked_us = clock_mono_us(),
-		.group = is_unread ? 0 : q->group};
+		.group = is_unread(v) ? 0 : q->group};
 	const uint8_t *reply = reply_len ? f->r->reply : NULL;
 	const struct resolver_logged what = {
 		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
@@ -302,7 +312,7 @@ static void log_settled(struct front *f, const struct front_session *s,
 		.tier = tiers[v],
 		.list = q->list,
 		.upstream = LOG_NO_UPSTREAM};
-	log_end(f, &slot, s->transport == FRONT_TCP, is_unread ? NULL : &q->query, what, reply,
+	log_end(f, &slot, s->transport == FRONT_TCP, is_unread(v) ? NULL : &q->query, what, reply,
 		reply_len);
 }
 
@@ -334,11 +344,16 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	slot->group = q->group;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
-	const struct waiter w = waiter_of(f, slot, s, q, msg);
+	struct waiter w = waiter_of(f, slot, s, q, msg);
+	w.trace = trace_front(f->r, &q->query, client, slot->asked_us, s->transport == FRONT_TCP);
 	f->said.there = false;
 	f->asking = slot;
 	resolver_ask(f->r, &q->query, q->view, &w);
 	f->asking = NULL;
+	if (unlikely_(w.trace) && f->said.there)
+		traces_verdict(f->r->traces, w.trace, verdict_said(f->said.told.kind));
+	if (unlikely_(w.trace))
+		traces_settle(f->r->traces, w.trace);
 	if (f->said.there) {
 		log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply, f->said.len,
 			&f->said.told);
@@ -371,6 +386,8 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	if (v == VERDICT_miss)
 		return ask_resolver(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
+	if (!is_unread(v))
+		trace_front_settled(f->r, &q.query, client, s->transport == FRONT_TCP, v);
 	log_settled(f, s, client, &q, len, v, reply_len);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The MAC address of a client that asks over a socket: a worker reads it from the frame, here the
-// kernel is asked (rtnetlink), as it had to learn it to hear the client. Only while some group goes
-// by MAC addresses (policy.h): without this, such a client would leave its group by asking over
-// TCP. Who is behind a router has none, as in frames.
+// The MAC address of a client: a worker reads it from the frame, elsewhere the kernel is asked
+// (rtnetlink), as it had to learn it to be heard by the client. For clients that ask over a socket,
+// while some group goes by MAC addresses (policy.h): without this, such a client would leave its
+// group by asking over TCP. And for the query log, while some client is named by its MAC address
+// (querylog_macs.h). Who is behind a router has none.
 //
 // What the kernel said is kept for FRONT_NEIGHBOUR_KEEP_MS, and that there is none for a shorter
 // time, in a table where a newer address takes the place of an older one. A question to the kernel
-// takes some 10 us on the loop; FRONT_NEIGHBOUR_ASKS a second at most, counted. Beyond that a
+// takes some 10 us; FRONT_NEIGHBOUR_ASKS a second at most, counted. Beyond that a
 // client keeps the MAC that it had, or nobody would be held to a group while others make up
-// addresses, and one that is not in the table has none. Resolver loop's thread.
+// addresses, and one that is not in the table has none. Of one thread: the resolver loop and the
+// log thread have one each.
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -157,6 +157,11 @@ void front_tcp_close(struct front_tcp *t)
 	free(t);
 }
 
+void front_tcp_files(struct front_tcp *t, unsigned files)
+{
+	t->files = files;
+}
+
 void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
 {
 	t->set = *config;

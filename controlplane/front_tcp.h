@@ -59,6 +59,22 @@ enum front_tcp_end {
 };
 extern const char *const front_tcp_end_names[FRONT_TCP_END_COUNT]; // NULL for FRONT_TCP_OPEN
 
+// Why accept() gave no connection. X(name, text)
+#define FRONT_TCP_ACCEPT_ERRORS(X)                            \
+	X(lost, "ended, or unreachable, before it was taken") \
+	X(files, "no file was left")                          \
+	X(memory, "the kernel had no memory")                 \
+	X(other, "another error")
+
+enum front_tcp_accept_error {
+#define X(name, text) FRONT_TCP_ACCEPT_##name,
+	FRONT_TCP_ACCEPT_ERRORS(X)
+#undef X
+		FRONT_TCP_ACCEPT_ERROR_COUNT
+};
+extern const char *const front_tcp_accept_error_names[FRONT_TCP_ACCEPT_ERROR_COUNT];
+enum front_tcp_accept_error front_tcp_accept_error_of(int err); // of errno
+
 struct front_tcp_listener_status {
 	struct socket_address address;
 	int err; // 0: it listens; -errno: it is tried again
@@ -76,6 +92,7 @@ struct front_tcp_status {
 	uint64_t accepted, refused_full, refused_client;
 	uint64_t refused_denied; // their client may not ask
 	uint64_t accept_paused;  // the kernel had no file or memory for one more
+	uint64_t accept_errors[FRONT_TCP_ACCEPT_ERROR_COUNT];
 	uint64_t queries, replies, octets_in, octets_out;
 	uint64_t held; // times that a connection was not read, as too much was under way
 	uint64_t ended[FRONT_TCP_END_COUNT];
@@ -104,6 +121,8 @@ ATTR_MUST_CHECK int front_tcp_open(struct front_tcp **out, struct loop *loop,
 	const struct socket_address *address, unsigned count, unsigned files);
 void front_tcp_close(struct front_tcp *t); // NULL is fine; before the engine's end
 
+// On the loop's thread: so many connections the limit of open files allows now.
+void front_tcp_files(struct front_tcp *t, unsigned files);
 // On the loop's thread. Lower caps are kept by new connections; off closes all.
 void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config);
 // On the loop's thread. `tables` may be NULL.

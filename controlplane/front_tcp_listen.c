@@ -93,7 +93,7 @@ static void retry_in(struct front_tcp *t, uint64_t ms)
 static void accept_pause(struct front_tcp *t, int err)
 {
 	t->count.accept_paused++;
-	if (err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM)
+	if (front_tcp_accept_error_of(err) != FRONT_TCP_ACCEPT_other)
 		(void)tcp_evict(t, NULL, FRONT_TCP_END_evicted);
 	for (unsigned i = 0; i < t->listener_count; i++)
 		if (t->listener[i].fd >= 0)
@@ -102,15 +102,24 @@ static void accept_pause(struct front_tcp *t, int err)
 	retry_in(t, ACCEPT_PAUSE_MS);
 }
 
-// The connection's own trouble, which Linux hands on from it (accept(2)); the next may be well.
-static bool is_of_connection(int err)
+const char *const front_tcp_accept_error_names[FRONT_TCP_ACCEPT_ERROR_COUNT] = {
+#define X(name, text) [FRONT_TCP_ACCEPT_##name] = #name,
+	FRONT_TCP_ACCEPT_ERRORS(X)
+#undef X
+};
+
+enum front_tcp_accept_error front_tcp_accept_error_of(int err)
 {
-	static const int errors[] = {ECONNABORTED, EINTR, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN,
-		ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
-	for (unsigned i = 0; i < ARRAY_LEN(errors); i++)
-		if (err == errors[i])
-			return true;
-	return false;
+	// The connection's own trouble, which Linux hands on from it (accept(2)).
+	static const int lost[] = {ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
+		EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT};
+
+	for (unsigned i = 0; i < ARRAY_LEN(lost); i++)
+		if (err == lost[i])
+			return FRONT_TCP_ACCEPT_lost;
+	if (err == EMFILE || err == ENFILE)
+		return FRONT_TCP_ACCEPT_files;
+	return err == ENOBUFS || err == ENOMEM ? FRONT_TCP_ACCEPT_memory : FRONT_TCP_ACCEPT_other;
 }
 
 // All listeners share what a turn may accept; `resume` gives it back in the next.
@@ -136,12 +145,22 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 			conn_open(t, fd, &peer);
 			continue;
 		}
-		if (is_of_connection(errno))
+		int err = errno;
+		if (err == EINTR)
 			continue;
+		if (err == EAGAIN || err == EWOULDBLOCK)
+			return;
+		enum front_tcp_accept_error kind = front_tcp_accept_error_of(err);
+		if (kind == FRONT_TCP_ACCEPT_lost) { // the next may be well
+			t->count.accept_errors[kind]++;
+			continue;
+		}
 		// The kernel looks for a file first, so only before the first one there surely is
 		// somebody to accept.
-		if (errno != EAGAIN && errno != EWOULDBLOCK && i == 0)
-			accept_pause(t, errno);
+		if (i > 0)
+			return;
+		t->count.accept_errors[kind]++;
+		accept_pause(t, err);
 		return;
 	}
 }

@@ -13,6 +13,7 @@ struct http_post {
 	struct http_transfer *transfer;
 	struct bootstrap ask;
 	const _Atomic bool *single;
+	const char *ca_file;
 	struct http_url host;               // that `addresses` are of
 	char addresses[HTTP_HOST_LINE_MAX]; // ""; it needs none
 	uint64_t addresses_until_ms;        // 0: to be asked
@@ -32,10 +33,19 @@ int http_post_open(struct http_post **out, const struct http_post_settings *s)
 	}
 	p->ask.stop = s->stop;
 	p->single = s->single;
-	for (unsigned i = 0; i < s->server_count && i < ARRAY_LEN(p->ask.server); i++)
-		p->ask.server[p->ask.server_count++] = s->servers[i];
+	p->ca_file = s->ca_file && *s->ca_file ? s->ca_file : NULL;
+	http_post_name_servers(p, s->servers, s->server_count);
 	*out = p;
 	return 0;
+}
+
+void http_post_name_servers(
+	struct http_post *p, const struct socket_address *servers, unsigned count)
+{
+	p->ask.server_count = 0;
+	for (unsigned i = 0; i < count && i < ARRAY_LEN(p->ask.server); i++)
+		p->ask.server[p->ask.server_count++] = servers[i];
+	p->addresses_until_ms = 0;
 }
 
 void http_post_close(struct http_post *p)
@@ -96,6 +106,7 @@ static int transfer(struct http_post *p, const struct http_post_request *r, uint
 	uint64_t now_ms = clock_mono_ms();
 	struct http_transfer_request request = {.url = r->url,
 		.addresses = *p->addresses ? p->addresses : NULL,
+		.ca_file = p->ca_file,
 		.body = r->body,
 		.len = r->len,
 		.connect_ms = HTTP_POST_CONNECT_MS,
@@ -108,6 +119,7 @@ static int transfer(struct http_post *p, const struct http_post_request *r, uint
 	int err = http_transfer(p->transfer, &request, &got);
 	out->status = got.status;
 	out->is_unsent = got.sent == 0;
+	out->retry_after_s = got.retry_after_s;
 	snprintf(out->why, sizeof out->why, "%s", got.why);
 	if (err == -ECANCELED && p->got > HTTP_POST_REPLY_MAX) {
 		snprintf(out->why, sizeof out->why, "a reply that is too long");

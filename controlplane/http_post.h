@@ -29,11 +29,15 @@ struct http_post_settings {
 	const _Atomic bool *stop; // ends every wait once it turns true; may be NULL
 	// While it is true no connection is kept (the knob http.keepalive); may be NULL.
 	const _Atomic bool *single;
+	const char *ca_file; // of http_transfer.h; NULL or "": the system's. Outlives it
 };
 
 ATTR_MUST_CHECK int http_post_open(
 	struct http_post **out, const struct http_post_settings *s); // -ENOMEM
 void http_post_close(struct http_post *p);                           // NULL is fine
+// Names are asked of these from now on; copied. On the thread that posts.
+void http_post_name_servers(
+	struct http_post *p, const struct socket_address *servers, unsigned count);
 
 struct http_post_request {
 	const char *url;                               // parameters encoded (http_url_escape)
@@ -46,11 +50,12 @@ struct http_post_request {
 struct http_post_reply {
 	unsigned status;             // 0: there was none
 	bool is_unsent;              // no octet of the body can have reached a server
+	uint64_t retry_after_s;      // of http_transfer.h
 	char body[HTTP_POST_KEPT];   // its beginning, NUL-terminated
 	char why[HTTP_POST_WHY_MAX]; // "" when a whole reply came; no secret of the URL
 };
 
 // 0: a whole reply came, whatever its status. -ETIMEDOUT, -ECANCELED (stop), -EFBIG (the reply),
-// -ENOMEM, -EPROTO (no URL), -EIO.
+// -ENOMEM, -EPROTO (no URL), -EKEYREJECTED (the certificate), -EIO.
 ATTR_MUST_CHECK int http_post(
 	struct http_post *p, const struct http_post_request *request, struct http_post_reply *out);

@@ -31,6 +31,8 @@ struct http_stream {
 	struct evhttp_request *request;
 };
 
+static_assert((int)HTTP_CONNS_INPUT_MAX > (int)HTTP_HEADER_MAX + (int)HTTP_BODY_MAX);
+
 struct http_server {
 	struct http_settings settings;
 	struct evhttp *evhttp;
@@ -40,6 +42,7 @@ struct http_server {
 	struct age_list ages;
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
+	struct http_conns *conns; // NULL: not bounded
 };
 
 // The request is evhttp's again, which frees it when the reply has left or cannot.
@@ -133,6 +136,9 @@ static void on_request(struct evhttp_request *r, void *arg)
 	struct http_server *s = arg;
 	struct ucred peer;
 	s->counts.requests++;
+	if (s->conns)
+		http_conns_asked(s->conns,
+			evhttp_connection_get_bufferevent(evhttp_request_get_connection(r)));
 	if (!peer_admitted(&s->settings, r, &peer)) {
 		s->counts.refused_peer++;
 		request_reply(r, 403, "{\"error\":\"not permitted\"}");
@@ -181,6 +187,19 @@ static bool accept_again_start(struct http_server *s, struct evconnlistener *lis
 	return false;
 }
 
+static bool conns_start(struct http_server *s, struct evhttp *evhttp)
+{
+	const struct http_conns_settings settings = {.base = s->settings.base,
+		.max = s->settings.connections_max,
+		.life_ms = s->settings.connection_ms};
+	if (settings.max == 0)
+		return true;
+	if (http_conns_new(&s->conns, &settings) < 0)
+		return false;
+	evhttp_set_bevcb(evhttp, http_conns_make, s->conns);
+	return true;
+}
+
 int http_server_open(struct http_server **out, int fd, const struct http_settings *settings)
 {
 	struct http_server *s = calloc(1, sizeof *s);
@@ -191,7 +210,7 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 		       : NULL;
 	if (s)
 		s->settings = *settings;
-	bool is_ready = listener && accept_again_start(s, listener);
+	bool is_ready = listener && conns_start(s, evhttp) && accept_again_start(s, listener);
 	if (!is_ready || !evhttp_bind_listener(evhttp, listener)) {
 		if (is_ready)
 			event_free(s->accept_again);
@@ -201,6 +220,8 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 			close(fd);
 		if (evhttp)
 			evhttp_free(evhttp);
+		if (s)
+			http_conns_free(s->conns);
 		free(s);
 		return -ENOMEM;
 	}
@@ -224,6 +245,7 @@ void http_server_close(struct http_server *s)
 		exchange_detach(x);
 	event_free(s->accept_again);
 	evhttp_free(s->evhttp); // and with it the listener, connections and requests
+	http_conns_free(s->conns);
 	free(s);
 }
 
@@ -234,6 +256,8 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	out->waiting_max = s->settings.exchanges_max;
 	out->since_ms = age_since(&s->ages);
 	out->bytes = sizeof(struct http_exchange);
+	if (s->conns)
+		http_conns_counts(s->conns, &out->conns);
 }
 
 bool http_is_post(const struct http_exchange *x)

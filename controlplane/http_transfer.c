@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <weir/text.h>
 
 enum { LOW_SPEED_OCTETS = 1024, IDLE_S = 118 };
 
@@ -16,6 +17,8 @@ struct http_transfer {
 	CURL *curl;
 	const struct http_transfer_request *request;
 	uint64_t sent;
+	const char *ca_file, *ca_path; // of the system
+	char error[CURL_ERROR_SIZE];
 };
 
 static unsigned status_of(CURL *curl)
@@ -107,6 +110,7 @@ static bool options_lasting(struct http_transfer *t)
 	       && curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK
+	       && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_OCTETS) == CURLE_OK
 	       && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK
@@ -128,6 +132,9 @@ int http_transfer_open(struct http_transfer **out)
 	struct http_transfer *t = calloc(1, sizeof *t);
 	if (!t)
 		return -ENOMEM;
+	const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
+	t->ca_file = built->cainfo;
+	t->ca_path = built->capath;
 	t->curl = curl_ready == CURLE_OK ? curl_easy_init() : NULL;
 	if (!t->curl || !options_lasting(t)) {
 		http_transfer_close(t);
@@ -168,6 +175,13 @@ static bool options_of(CURL *c, const struct http_transfer_request *r, struct cu
 			  == CURLE_OK;
 }
 
+static bool authorities_set(struct http_transfer *t, const char *ca_file)
+{
+	const char *file = ca_file ? ca_file : t->ca_file, *path = ca_file ? NULL : t->ca_path;
+	return curl_easy_setopt(t->curl, CURLOPT_CAINFO, file) == CURLE_OK
+	       && curl_easy_setopt(t->curl, CURLOPT_CAPATH, path) == CURLE_OK;
+}
+
 // False: no memory; *list is then as long as it got.
 static bool list_add(struct curl_slist **list, const char *line)
 {
@@ -199,13 +213,36 @@ static int error_of(CURLcode code)
 		return -EFBIG;
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return -EKEYREJECTED;
 	default:
 		return -EIO;
 	}
 }
 
+// libcurl leaves out the fraction that some servers send.
+static uint64_t retry_after_s(CURL *curl)
+{
+	curl_off_t after_s = 0;
+	if (curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after_s) != CURLE_OK || after_s <= 0)
+		return 0;
+	return (uint64_t)after_s + 1;
+}
+
+// Of a certificate libcurl's own words say more, among them what the server put in it; elsewhere
+// they may have a part of the URL.
+static const char *why_of(const struct http_transfer *t, CURLcode code)
+{
+	if (code == CURLE_OK)
+		return "";
+	return error_of(code) == -EKEYREJECTED && t->error[0] ? t->error : curl_easy_strerror(code);
+}
+
 static int perform(struct http_transfer *t, struct http_transfer_result *out)
 {
+	t->error[0] = '\0';
 	CURLcode code = curl_easy_perform(t->curl);
 	curl_off_t received = 0;
 	char *redirect = NULL;
@@ -215,8 +252,8 @@ static int perform(struct http_transfer *t, struct http_transfer_result *out)
 		out->received = (uint64_t)received;
 	if (curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK)
 		out->redirect = redirect;
-	const char *why = code == CURLE_OK ? "" : curl_easy_strerror(code);
-	snprintf(out->why, sizeof out->why, "%s", why);
+	out->retry_after_s = retry_after_s(t->curl);
+	text_escape(why_of(t, code), out->why, sizeof out->why);
 	return error_of(code);
 }
 
@@ -229,7 +266,7 @@ int http_transfer(struct http_transfer *t, const struct http_transfer_request *r
 	t->request = r;
 	t->sent = 0;
 	if (headers_make(r, &headers) && (!r->addresses || list_add(&addresses, r->addresses))
-		&& options_of(t->curl, r, headers, addresses))
+		&& options_of(t->curl, r, headers, addresses) && authorities_set(t, r->ca_file))
 		err = perform(t, out);
 	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(t->curl, CURLOPT_RESOLVE, NULL);

@@ -5,8 +5,8 @@
 // control plane. What is fetched and where it goes is for list_fetch.h and http_post.h to say.
 //
 // http and https only; no proxy, no cookies, no .netrc, no redirect is followed. TLS certificates
-// are verified against the system's authorities. A name in the URL must come with its addresses
-// (http_host.h), else libcurl asks the system, which may be ourselves.
+// are always verified, against the system's authorities or those of a file. A name in the URL must
+// come with its addresses (http_host.h), else libcurl asks the system, which may be ourselves.
 //
 // A body is sent once: when a kept connection dies under it, libcurl must not begin again, for the
 // server may have taken it. Who sends decides that.
@@ -38,6 +38,7 @@ struct http_transfer_hooks {
 struct http_transfer_request {
 	const char *url;
 	const char *addresses;                         // of http_host.h; NULL: no name in the URL
+	const char *ca_file;                           // PEM: these alone; NULL: the system's
 	const char *header[HTTP_TRANSFER_HEADERS_MAX]; // "Name: value"; NULL behind the last
 	const void *body;                              // NULL: GET
 	size_t len;
@@ -55,13 +56,15 @@ struct http_transfer_request {
 struct http_transfer_result {
 	unsigned status; // 0: there was no reply
 	uint64_t received;
-	uint64_t sent;        // octets of the body that were handed to a connection
-	const char *redirect; // where a 3xx leads, absolute; NULL. Until the next transfer
-	char why[HTTP_TRANSFER_WHY_MAX]; // "" when a whole reply came
+	uint64_t sent;          // octets of the body that were handed to a connection
+	uint64_t retry_after_s; // that the reply asks for (RFC 9110 10.2.3), rounded up; 0: none
+	const char *redirect;   // where a 3xx leads, absolute; NULL. Until the next transfer
+	char why[HTTP_TRANSFER_WHY_MAX]; // "" when a whole reply came; printable
 };
 
 // 0: a whole reply came, whatever its status. -ECANCELED (a hook), -ETIMEDOUT, -EFBIG, -ENOMEM,
-// -EIO (all else).
+// -EKEYREJECTED (nobody vouches for the server's certificate, or its file cannot be read), -EIO
+// (all else).
 ATTR_MUST_CHECK int http_transfer(struct http_transfer *t, const struct http_transfer_request *r,
 	struct http_transfer_result *out);
 

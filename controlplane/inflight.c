@@ -171,18 +171,19 @@ void inflight_remove(struct inflight *f, struct question *q)
 
 int inflight_wait(struct inflight *f, struct question *q, const struct waiter *w, unsigned most)
 {
-	uint32_t i = f->waiter_free;
-
 	if (q->waiters >= most)
 		return -EDQUOT;
 	if (f->limit.client_waiters && crowd_of(&f->clients, w->client) >= f->limit.client_waiters)
 		return -EUSERS;
+	if (f->waiters >= f->waiter_cap)
+		return -ENOSPC;
+	if (q->waiters >= INFLIGHT_FEW && f->waiters >= f->waiter_cap - f->waiter_cap / 4)
+		return -EDQUOT;
+	uint32_t i = f->waiter_free;
 	if (i != NIL)
 		f->waiter_free = f->waiter[i].next;
-	else if (f->waiter_touched < f->waiter_cap)
-		i = f->waiter_touched++;
 	else
-		return -ENOSPC;
+		i = f->waiter_touched++;
 	f->waiter[i] = *w;
 	f->waiter[i].next = NIL;
 	if (q->last_waiter == NIL)

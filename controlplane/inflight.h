@@ -12,7 +12,9 @@
 // zones under one public suffix three quarters of all: who asks for random names below a zone whose
 // servers do not answer fills its share and no more. A client, an IPv4 address or an IPv6 /64, may
 // wait for so many answers: an upstream that holds them back and lets them go at one time sends no
-// more to whoever's address was forged (DNSBomb, CVE-2024-33655).
+// more to whoever's address was forged (DNSBomb, CVE-2024-33655). The last quarter of the waiters
+// is for questions that have INFLIGHT_FEW at most: that is four for each of 4,096, so some hundred
+// names that fail and that everybody asks for leave new names theirs.
 //
 // The arrays are touched only as far as they were ever used.
 
@@ -43,6 +45,7 @@ struct waiter {
 	uint8_t group;
 	uint32_t next;   // inflight.c's
 	uint32_t client; // inflight_client; 0: not counted, its transport has a bound of its own
+	uint32_t trace;  // trace_handle of who watches it (trace.h); 0: nobody does
 	uint64_t dp_incarnation, arrival_ms;
 	uint32_t arrival_more_us; // since then, for the query log
 	uint16_t query_len;
@@ -70,6 +73,7 @@ struct question {
 	uint16_t hits;                   // clients that asked
 	struct refresh_request *request; // it renews a record ahead of time; NULL: clients asked
 	uint8_t stage;                   // the resolver's: which deadline comes next
+	uint32_t trace;                  // the first of its traces (trace.h); 0: none
 	// inflight.c's
 	struct age_link age;
 	bool live;
@@ -109,8 +113,9 @@ ATTR_MUST_CHECK int inflight_add(struct inflight *f, const struct l0_key *key,
 	const struct dns_query *query, bool is_refresh, struct question **out);
 void inflight_remove(struct inflight *f, struct question *q); // drops waiters that are left
 
-// -EDQUOT: the question has `most` already; -EUSERS: its client waits for enough; -ENOSPC: the pool
-// is empty.
+enum { INFLIGHT_FEW = 4 };
+// -EDQUOT: the question has `most` already, or a few while there are few left; -EUSERS: its client
+// waits for enough; -ENOSPC: the pool is empty.
 ATTR_MUST_CHECK int inflight_wait(
 	struct inflight *f, struct question *q, const struct waiter *w, unsigned most);
 bool inflight_take_waiter(struct inflight *f, struct question *q, struct waiter *out);

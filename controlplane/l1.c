@@ -142,7 +142,7 @@ static void count_found(struct l1 *l, enum l1_found found, const struct l1_value
 		l->count.hits_stale += v->soft_left_s <= 0;
 	} else if (found == L1_MISS) {
 		l->count.misses++;
-	} else if (found == L1_AWAY) {
+	} else if (found == L1_AWAY || found == L1_LATE) {
 		l->count.skipped++;
 	}
 }
@@ -152,7 +152,7 @@ static void on_value(void *arg, enum redis_end end, const struct redis_reply *re
 	struct l1_lookup *look = arg;
 	struct l1 *l = look->owner;
 	struct l1_value v = {0};
-	enum l1_found found = L1_AWAY;
+	enum l1_found found = end == REDIS_TIMEOUT ? L1_LATE : L1_AWAY;
 
 	// An error is about the key (WRONGTYPE) or about the server (LOADING, NOAUTH): only the
 	// first is a bad value.
@@ -293,7 +293,7 @@ static void value_send(struct l1 *l, const struct redis_command c[4])
 		l->count.puts_lost++;
 }
 
-void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
+bool l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 {
 	char created[NUMBER_MAX], soft[NUMBER_MAX], stored[NUMBER_MAX], auth[NUMBER_MAX],
 		hits[NUMBER_MAX], life[NUMBER_MAX], index_life[NUMBER_MAX], index[L1_INDEX_MAX];
@@ -301,10 +301,10 @@ void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 	uint32_t whole_s = put->stored_ttl_s + ttl_stale_s(&l->rules, put->stored_ttl_s);
 
 	if (!redis_usable(l->redis) || put->age_s >= whole_s || put->age_s > now_s)
-		return;
+		return false;
 	if (put->len > L1_MESSAGE_MAX || put->stored_ttl_s > TTL_MAX_S) {
 		l->count.too_large++;
-		return;
+		return false;
 	}
 	l1_index_name(l, l1_shard_of(l, key->text, key->len), index);
 	const struct redis_word soft_word = number(soft, created_s + put->stored_ttl_s);
@@ -322,6 +322,7 @@ void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 	l->count.puts++;
 	LEAK_DEMO(keys, 500);
 	value_send(l, c);
+	return true;
 }
 
 void l1_unlock(struct l1 *l, const struct l1_key *key)

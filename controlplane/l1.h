@@ -64,7 +64,8 @@ struct l1_put {
 	uint32_t stored_ttl_s, auth_ttl_s;
 	uint32_t hits;
 };
-void l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put);
+// False: it is not even sent: too large, too old, or no Redis.
+bool l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put);
 void l1_delete(struct l1 *l, const struct l1_key *key); // with its entry in the index
 void l1_bad(struct l1 *l, const struct l1_key *key); // the message was no answer: counted, deleted
 

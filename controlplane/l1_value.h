@@ -17,7 +17,7 @@ enum {
 };
 extern const char *const l1_field_names[L1_FIELDS]; // that HMGET is to ask for, in this order
 
-enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY };
+enum l1_found { L1_HIT, L1_MISS, L1_BAD, L1_AWAY, L1_LATE };
 
 // A value as read. soft_left_s: negative when it is stale; never so much that it is gone.
 struct l1_value {

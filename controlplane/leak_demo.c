@@ -2,8 +2,6 @@
 #include "leak_demo.h"
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct leaked {
@@ -14,7 +12,7 @@ struct leaked {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct leaked *all;
 
-static bool is_planted(enum leak_demo which)
+bool leak_demo_is_planted(enum leak_demo which)
 {
 	static const char *const names[] = {
 #define X(name) #name,
@@ -27,14 +25,12 @@ static bool is_planted(enum leak_demo which)
 	return strcmp(wanted, "all") == 0 || strstr(wanted, names[which]) != NULL;
 }
 
-void leak_demo_keep(enum leak_demo which, size_t octets)
+void leak_demo_keep(void *block, size_t octets)
 {
-	if (!is_planted(which))
-		return;
-	struct leaked *l = malloc(sizeof *l + octets);
+	struct leaked *l = block;
 	if (!l)
 		return;
-	memset(l + 1, 1, octets);
+	memset(l + 1, 1, octets - sizeof *l);
 	pthread_mutex_lock(&lock);
 	l->next = all;
 	all = l;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <weir/keyhash.h>
 
-enum { FILE_VERSION = 1 };
+enum { FILE_VERSION = 2 };
 // One sample a minute does not get there.
 static const uint64_t FILE_NUMBER_MAX = (uint64_t)1 << 48;
 
@@ -24,7 +24,7 @@ struct file_names {
 };
 
 struct file_lives {
-	struct memory_lives lives;
+	struct memory_lives lives[MEMORY_PROCESSES];
 	uint64_t sum;
 };
 
@@ -86,10 +86,18 @@ static struct file_head head_now(const struct memory_ring *r)
 		.life_size = sizeof(struct memory_life)};
 }
 
-static void names_end(struct memory_series *series)
+// A series was in a sample that is there, or it would keep its place from new ones for ever.
+static void series_check(struct memory_ring *r)
 {
-	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++)
-		series[i].name[MEMORY_NAME_MAX - 1] = '\0';
+	uint64_t newest = r->next ? r->next - 1 : 0;
+	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++) {
+		struct memory_series *s = &r->series[i];
+		s->name[MEMORY_NAME_MAX - 1] = '\0';
+		if (s->last > newest)
+			s->last = newest;
+		if (s->since > r->next)
+			s->since = r->next;
+	}
 }
 
 // Of place `i` into f->row. False: none.
@@ -117,35 +125,38 @@ static void rows_read(struct memory_file *f, struct memory_ring *r)
 	f->damaged = damaged;
 }
 
-static void lives_check(struct memory_lives *l)
+static void lives_take(const struct memory_lives *from, struct memory_lives *l)
 {
+	if (from->next > FILE_NUMBER_MAX)
+		return;
+	*l = *from;
 	for (unsigned i = 0; i < MEMORY_LIVES; i++) {
 		l->life[i].boot[MEMORY_BOOT_MAX - 1] = '\0';
 		l->life[i].version[MEMORY_VERSION_MAX - 1] = '\0';
 	}
 }
 
-static void all_read(struct memory_file *f, struct memory_ring *r, struct memory_lives *l)
+static void all_read(
+	struct memory_file *f, struct memory_ring *r, struct memory_lives lives[MEMORY_PROCESSES])
 {
-	if (part_read(f, &f->lives, sizeof f->lives, LIVES_AT)
-		&& f->lives.lives.next <= FILE_NUMBER_MAX) {
-		*l = f->lives.lives;
-		lives_check(l);
-	}
+	if (part_read(f, &f->lives, sizeof f->lives, LIVES_AT))
+		for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
+			lives_take(&f->lives.lives[i], &lives[i]);
 	// Rows without names say nothing.
 	if (!part_read(f, &f->names, sizeof f->names, NAMES_AT))
 		return;
 	memcpy(r->series, f->names.series, sizeof r->series);
-	names_end(r->series);
 	rows_read(f, r);
+	series_check(r);
 }
 
-static int file_start(struct memory_file *f, struct memory_ring *r, struct memory_lives *l)
+static int file_start(
+	struct memory_file *f, struct memory_ring *r, struct memory_lives lives[MEMORY_PROCESSES])
 {
 	struct file_head want = head_now(r), head;
 	want.sum = sum_of(&want, sizeof want);
 	if (part_read(f, &head, sizeof head, 0) && memcmp(&head, &want, sizeof head) == 0) {
-		all_read(f, r, l);
+		all_read(f, r, lives);
 		return 0;
 	}
 	off_t size = ROWS_AT + (off_t)r->length * (off_t)sizeof(struct file_row);
@@ -154,15 +165,15 @@ static int file_start(struct memory_file *f, struct memory_ring *r, struct memor
 	return part_write(f, &want, sizeof want, 0);
 }
 
-int memory_file_open(
-	struct memory_file **out, const char *path, struct memory_ring *r, struct memory_lives *l)
+int memory_file_open(struct memory_file **out, const char *path, struct memory_ring *r,
+	struct memory_lives lives[MEMORY_PROCESSES])
 {
 	struct memory_file *f = calloc(1, sizeof *f);
 	if (!f)
 		return -ENOMEM;
 	// Without O_NONBLOCK a FIFO in this place would hang us.
 	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-	int rc = f->fd < 0 ? -errno : file_start(f, r, l);
+	int rc = f->fd < 0 ? -errno : file_start(f, r, lives);
 	if (rc < 0) {
 		memory_file_close(f);
 		return rc;
@@ -186,9 +197,9 @@ int memory_file_row(struct memory_file *f, const struct memory_ring *r)
 	return part_write(f, &f->row, sizeof f->row, ROWS_AT + at);
 }
 
-int memory_file_lives(struct memory_file *f, const struct memory_lives *l)
+int memory_file_lives(struct memory_file *f, const struct memory_lives lives[MEMORY_PROCESSES])
 {
-	f->lives.lives = *l;
+	memcpy(f->lives.lives, lives, sizeof f->lives.lives);
 	return part_write(f, &f->lives, sizeof f->lives, LIVES_AT);
 }
 

@@ -12,12 +12,13 @@
 
 struct memory_file;
 
-// Fills `r` (open, empty) and `l` from the file at `path`, made if it is not there. -errno: the
+// Fills `r` (open, empty) and `lives` from the file at `path`, made if it is not there. -errno: the
 // file cannot be made or read; then nothing was filled in.
-ATTR_MUST_CHECK int memory_file_open(
-	struct memory_file **out, const char *path, struct memory_ring *r, struct memory_lives *l);
+ATTR_MUST_CHECK int memory_file_open(struct memory_file **out, const char *path,
+	struct memory_ring *r, struct memory_lives lives[MEMORY_PROCESSES]);
 // The newest row and the names of the series; the lives. 0 or -errno.
 ATTR_MUST_CHECK int memory_file_row(struct memory_file *f, const struct memory_ring *r);
-ATTR_MUST_CHECK int memory_file_lives(struct memory_file *f, const struct memory_lives *l);
+ATTR_MUST_CHECK int memory_file_lives(
+	struct memory_file *f, const struct memory_lives lives[MEMORY_PROCESSES]);
 uint64_t memory_file_damaged(const struct memory_file *f); // parts that did not fit their sums
 void memory_file_close(struct memory_file *f);             // NULL is fine

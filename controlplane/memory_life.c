@@ -65,6 +65,51 @@ void memory_life_seen(
 	l->heap = heap == MEMORY_ABSENT ? 0 : heap;
 }
 
+static struct memory_life *newest(struct memory_lives *l)
+{
+	struct memory_life *last = &l->life[(l->next + MEMORY_LIVES - 1) % MEMORY_LIVES];
+	return l->next ? last : NULL;
+}
+
+bool memory_lives_goes_on(const struct memory_lives *l, const struct memory_other *o)
+{
+	const struct memory_life *last = memory_life_get(l, 0);
+	bool runs = last && last->end == MEMORY_RUNS;
+	return o->is_there ? runs && last->id == o->id : !runs;
+}
+
+void memory_lives_saw(
+	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p)
+{
+	struct memory_life *life = newest(l);
+	if (!life || !o->is_there || life->id != o->id)
+		return;
+	life->seen_s = p->wall_s;
+	life->oom_kills = p->oom_kills;
+	life->uptime_ms = o->uptime_ms;
+	life->rss = o->rss;
+	life->queries = o->queries;
+}
+
+bool memory_lives_follow(
+	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p)
+{
+	struct memory_life *last = newest(l);
+	if (last && last->end == MEMORY_RUNS && (!o->is_there || last->id != o->id)) {
+		last->end = end_of(last, p);
+		bool is_known = o->ended != OTHER_UNKNOWN && o->ended_id == last->id;
+		if (is_known && o->ended == OTHER_STOPPED)
+			last->end = MEMORY_STOPPED;
+		else if (!is_known && last->end == MEMORY_KILLED)
+			last->end = MEMORY_UNSEEN;
+	}
+	if (memory_lives_goes_on(l, o) || !o->is_there)
+		return false;
+	memory_life_begin(l, p)->id = o->id;
+	memory_lives_saw(l, o, p);
+	return true;
+}
+
 const struct memory_life *memory_life_get(const struct memory_lives *l, unsigned back)
 {
 	if (back >= MEMORY_LIVES || back >= l->next)
@@ -75,6 +120,7 @@ const struct memory_life *memory_life_get(const struct memory_lives *l, unsigned
 const char *memory_end_text(uint32_t end)
 {
 	static const char *const text[MEMORY_ENDS] = {"runs", "stopped", "killed or crashed",
-		"killed, the kernel was out of memory", "the machine was restarted"};
+		"killed, the kernel was out of memory", "the machine was restarted",
+		"nobody saw how"};
 	return end < MEMORY_ENDS ? text[end] : "unknown";
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Lives of this process: when each began, how large it was when it was last seen, and how it ended.
+// Lives of a process: when each began, how large it was when it was last seen, and how it ended.
 // Growth that a restart hides each few days shows here. The last MEMORY_LIVES are kept, the older
 // ones written over. How a life ended that did not say so is found by the next one: another boot,
 // the kernel's count of processes killed for want of memory, or neither.
 
 #include "memory_sample.h"
 
+#include <stdbool.h>
 #include <weir/attr.h>
 
 enum { MEMORY_LIVES = 64, MEMORY_BOOT_MAX = 40, MEMORY_VERSION_MAX = 24 };
@@ -18,11 +19,13 @@ enum memory_end {
 	MEMORY_KILLED,     // or crashed: it said nothing
 	MEMORY_OUT_KILLED, // likewise, while the kernel killed for want of memory
 	MEMORY_REBOOTED,   // the machine went down under it
+	MEMORY_UNSEEN,     // another life was there when anybody looked
 	MEMORY_ENDS
 };
 
 struct memory_life {
 	uint64_t number; // from 1 on; 0: none
+	uint64_t id;     // of another process's life, which may outlast ours: its incarnation
 	uint64_t started_s, seen_s, uptime_ms;
 	uint64_t rss, heap, queries; // when it was seen last
 	uint64_t oom_kills;          // of the machine since its boot
@@ -35,6 +38,9 @@ struct memory_lives {
 	struct memory_life life[MEMORY_LIVES];
 };
 
+// Whose lives are kept: ours, and those of the data plane.
+enum memory_process { MEMORY_CONTROLPLANE, MEMORY_DATAPLANE, MEMORY_PROCESSES };
+
 struct memory_place { // what a life finds around it
 	uint64_t wall_s, oom_kills;
 	char boot[MEMORY_BOOT_MAX];
@@ -46,6 +52,21 @@ void memory_place_read(struct memory_place *out);
 struct memory_life *memory_life_begin(struct memory_lives *l, const struct memory_place *p);
 void memory_life_seen(
 	struct memory_life *l, const struct memory_sample *s, const struct memory_place *p);
+// Another process's life, as looked at from here.
+struct memory_other {
+	bool is_there;
+	uint64_t id, rss, queries, uptime_ms;
+	// How the life that is over ended, as far as it is known by itself: of `ended_id`.
+	enum { OTHER_UNKNOWN, OTHER_STOPPED, OTHER_FELL } ended;
+	uint64_t ended_id;
+};
+// Does its newest life go on? Else memory_lives_follow has something to write down.
+bool memory_lives_goes_on(const struct memory_lives *l, const struct memory_other *o);
+// The end of the newest one if it is over, a new one if there is one. True: there is.
+bool memory_lives_follow(
+	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p);
+void memory_lives_saw(
+	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p);
 // Life `back` from the newest (0) on; NULL: there is none.
 const struct memory_life *memory_life_get(const struct memory_lives *l, unsigned back);
 const char *memory_end_text(uint32_t end);

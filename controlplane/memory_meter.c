@@ -13,7 +13,8 @@ enum { MINUTE_MS = 60000, MINUTES_MIN = 10 };
 
 struct memory_meter {
 	struct memory_ring seconds, minutes;
-	struct memory_lives lives;
+	struct memory_lives lives[MEMORY_PROCESSES];
+	struct memory_other dataplane; // as it was seen last
 	struct memory_life *life;
 	struct memory_file *file; // NULL: not kept
 	uint64_t next_minute_ms;
@@ -37,21 +38,21 @@ int memory_meter_open(struct memory_meter **out, const char *path)
 		memory_meter_close(m);
 		return rc;
 	}
-	int err = path ? memory_file_open(&m->file, path, &m->minutes, &m->lives) : 0;
+	int err = path ? memory_file_open(&m->file, path, &m->minutes, m->lives) : 0;
 	if (err < 0)
 		log_warning("memory history %s: %s; it will end with this process", path,
 			strerror(-err));
 	m->damaged = m->file ? memory_file_damaged(m->file) : 0;
 	memory_place_read(&place);
-	m->life = memory_life_begin(&m->lives, &place);
-	const struct memory_life *last = memory_life_get(&m->lives, 1);
+	m->life = memory_life_begin(&m->lives[MEMORY_CONTROLPLANE], &place);
+	const struct memory_life *last = memory_life_get(&m->lives[MEMORY_CONTROLPLANE], 1);
 	if (last)
 		log_info("life %llu; the one before %s, at %llu KiB of memory after %llu s",
 			(unsigned long long)m->life->number, memory_end_text(last->end),
 			(unsigned long long)(last->rss >> 10),
 			(unsigned long long)(last->uptime_ms / 1000));
 	if (m->file)
-		(void)!memory_file_lives(m->file, &m->lives);
+		(void)!memory_file_lives(m->file, m->lives);
 	*out = m;
 	return 0;
 }
@@ -60,7 +61,7 @@ void memory_meter_stopped(struct memory_meter *m)
 {
 	m->life->end = MEMORY_STOPPED;
 	if (m->file)
-		(void)!memory_file_lives(m->file, &m->lives);
+		(void)!memory_file_lives(m->file, m->lives);
 }
 
 void memory_meter_close(struct memory_meter *m)
@@ -79,7 +80,7 @@ static void history_write(struct memory_meter *m)
 		return;
 	int rc = memory_file_row(m->file, &m->minutes);
 	if (rc == 0)
-		rc = memory_file_lives(m->file, &m->lives);
+		rc = memory_file_lives(m->file, m->lives);
 	if (rc < 0 && !m->file_failed)
 		log_warning("memory history: %s", strerror(-rc));
 	m->file_failed = rc < 0;
@@ -96,14 +97,25 @@ static enum mem_account account_of(const char *series)
 								    : (enum mem_account)i;
 }
 
+// Of what the data plane has by itself no table of ours is the reason; of all that it has mapped
+// those are that it maps too.
+static bool explains_dataplane(const struct memory_slope *table, const char *series)
+{
+	const enum mem_account account = mem_account_of(table->name);
+	return strcmp(series, METER_DATAPLANE "rss") == 0
+	       && (account == MEM_ACCOUNT_l0 || account == MEM_ACCOUNT_images);
+}
+
 // Does a table that fills account for its growth?
 static bool is_explained(const struct memory_report *r, const char *series)
 {
+	const bool is_dataplane = strncmp(series, METER_DATAPLANE, strlen(METER_DATAPLANE)) == 0;
 	const enum mem_account account = account_of(series);
 	for (unsigned i = 0; i < r->count; i++)
 		if (r->slope[i].fills
-			&& (account == MEM_ACCOUNT_COUNT
-				|| mem_account_of(r->slope[i].name) == account))
+			&& (is_dataplane ? explains_dataplane(&r->slope[i], series)
+					 : account == MEM_ACCOUNT_COUNT
+						   || mem_account_of(r->slope[i].name) == account))
 			return true;
 	return false;
 }
@@ -154,6 +166,25 @@ const struct memory_report *memory_meter_look(const struct memory_meter *m)
 	return &m->look;
 }
 
+void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o)
+{
+	struct memory_lives *l = &m->lives[MEMORY_DATAPLANE];
+	struct memory_place place;
+	m->dataplane = *o;
+	if (memory_lives_goes_on(l, o))
+		return;
+	memory_place_read(&place);
+	if (memory_lives_follow(l, o, &place)) {
+		memory_ring_begin(&m->seconds, METER_DATAPLANE);
+		memory_ring_begin(&m->minutes, METER_DATAPLANE);
+	} else {
+		log_info("data plane: its life %llu ended: %s", (unsigned long long)l->next,
+			memory_end_text(memory_life_get(l, 0)->end));
+	}
+	if (m->file)
+		(void)!memory_file_lives(m->file, m->lives);
+}
+
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
 {
 	struct memory_place place;
@@ -164,6 +195,7 @@ void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
 	memory_ring_push(&m->minutes, s, m->life->number);
 	memory_place_read(&place);
 	memory_life_seen(m->life, s, &place);
+	memory_lives_saw(&m->lives[MEMORY_DATAPLANE], &m->dataplane, &place);
 	history_write(m);
 	alarm_look(m);
 }
@@ -235,9 +267,10 @@ size_t memory_meter_bytes(const struct memory_meter *m)
 	return memory_ring_bytes(&m->seconds) + memory_ring_bytes(&m->minutes);
 }
 
-const struct memory_lives *memory_meter_lives(const struct memory_meter *m)
+const struct memory_lives *memory_meter_lives(
+	const struct memory_meter *m, enum memory_process process)
 {
-	return &m->lives;
+	return &m->lives[process];
 }
 
 const struct memory_ring *memory_meter_minutes(const struct memory_meter *m)

@@ -15,6 +15,8 @@
 // METER_ALARM_BYTES_H an hour with the whole interval of its slope, and logged when it goes on and
 // off. A table that fills excuses its own account, what libraries hold and the process's sums, and
 // no other account: a cache that fills for days hides no leak elsewhere.
+// What the data plane has by itself (dataplane.anonymous and its accounts, memory_dataplane.h) no
+// table excuses.
 // One thread, save for what is said otherwise. A sample costs some microseconds, a report a
 // millisecond at most.
 
@@ -35,6 +37,11 @@ ATTR_MUST_CHECK int memory_meter_open(struct memory_meter **out, const char *pat
 void memory_meter_stopped(struct memory_meter *m); // the life ends as it should
 void memory_meter_close(struct memory_meter *m);   // NULL is fine
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s);
+// The data plane as it is now, each second, before the sample, whose series that begin with
+// METER_DATAPLANE are its: a new life of it draws their lines anew, and how each life ended is
+// kept. A life that began and ended between two looks is not seen.
+#define METER_DATAPLANE "dataplane."
+void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o);
 
 struct memory_slope {
 	char name[MEMORY_NAME_MAX];
@@ -66,5 +73,6 @@ const struct memory_report *memory_meter_look(const struct memory_meter *m);
 void memory_meter_report(const struct memory_meter *m, uint64_t span_s, struct memory_report *out);
 uint64_t memory_meter_refused(const struct memory_meter *m); // values without a series
 size_t memory_meter_bytes(const struct memory_meter *m);     // of the rings
-const struct memory_lives *memory_meter_lives(const struct memory_meter *m);
+const struct memory_lives *memory_meter_lives(
+	const struct memory_meter *m, enum memory_process process);
 const struct memory_ring *memory_meter_minutes(const struct memory_meter *m);

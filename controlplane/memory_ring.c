@@ -74,6 +74,13 @@ void memory_ring_push(struct memory_ring *r, const struct memory_sample *s, uint
 	r->next++;
 }
 
+void memory_ring_begin(struct memory_ring *r, const char *names)
+{
+	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++)
+		if (strncmp(r->series[i].name, names, strlen(names)) == 0)
+			r->series[i].since = r->next;
+}
+
 const struct memory_row *memory_ring_row(const struct memory_ring *r, unsigned back)
 {
 	if (back >= r->length || back >= r->next)

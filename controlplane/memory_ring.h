@@ -38,6 +38,8 @@ ATTR_MUST_CHECK int memory_ring_open(struct memory_ring *r, unsigned length); //
 void memory_ring_close(struct memory_ring *r);
 size_t memory_ring_bytes(const struct memory_ring *r);
 void memory_ring_push(struct memory_ring *r, const struct memory_sample *s, uint64_t life);
+// Lines of series whose names begin so begin with the next sample: whose they are began anew.
+void memory_ring_begin(struct memory_ring *r, const char *names);
 // Sample `back` from the newest (0) on; NULL: there is none.
 const struct memory_row *memory_ring_row(const struct memory_ring *r, unsigned back);
 // Samples of the newest life that are at most `span_ms` older than the newest one.

@@ -45,3 +45,4 @@ void metrics_store(struct metrics_text *t, const struct query_store_status *s);
 void metrics_tables(struct metrics_text *t, const struct table_registry *r);
 void metrics_accounts(struct metrics_text *t, const struct mem_reading *r); // none yet: nothing
 void metrics_growth(struct metrics_text *t, const struct memory_report *r); // likewise
+void metrics_lives(struct metrics_text *t, const struct memory_meter *m);

@@ -47,7 +47,9 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 	if (r->samples == 0)
 		return;
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_bytes_per_second",
-		"Slope of the control plane's memory over the last half hour, where it is known.");
+		"Slope of memory over the last half hour, where it is known: of the control plane, "
+		"and "
+		"of the data plane where it says so.");
 	slopes_put(t, r, SLOPE);
 	metrics_family(t, METRICS_GAUGE, "weir_memory_growth_margin_bytes_per_second",
 		"Half of its interval of 95 %%.");
@@ -66,4 +68,32 @@ void metrics_growth(struct metrics_text *t, const struct memory_report *r)
 	metrics_family(
 		t, METRICS_COUNTER, "weir_memory_growth_alarms_total", "Times that it began to.");
 	metrics_count(t, NULL, r->alarms);
+}
+
+static const char *const processes[MEMORY_PROCESSES] = {
+	[MEMORY_CONTROLPLANE] = "controlplane", [MEMORY_DATAPLANE] = "dataplane"};
+
+static void ends_put(struct metrics_text *t, const char *process, const struct memory_lives *lives)
+{
+	uint64_t ended[MEMORY_ENDS] = {0};
+	const struct memory_life *life;
+	for (unsigned back = 0; (life = memory_life_get(lives, back)); back++)
+		ended[life->end < MEMORY_ENDS ? life->end : MEMORY_UNSEEN]++;
+	for (unsigned e = MEMORY_RUNS + 1; e < MEMORY_ENDS; e++)
+		metrics_count(t, METRICS_LABELS({"process", process}, {"end", memory_end_text(e)}),
+			ended[e]);
+}
+
+void metrics_lives(struct metrics_text *t, const struct memory_meter *m)
+{
+	metrics_family(t, METRICS_COUNTER, "weir_process_lives_total",
+		"Times that a process was started, since its history began.");
+	for (unsigned p = 0; p < MEMORY_PROCESSES; p++) {
+		const struct memory_life *now = memory_life_get(memory_meter_lives(m, p), 0);
+		metrics_count(t, METRICS_LABELS({"process", processes[p]}), now ? now->number : 0);
+	}
+	metrics_family(t, METRICS_GAUGE, "weir_process_ends",
+		"Of the last 64 lives of a process, by how they ended.");
+	for (unsigned p = 0; p < MEMORY_PROCESSES; p++)
+		ends_put(t, processes[p], memory_meter_lives(m, p));
 }

@@ -56,14 +56,20 @@ static const struct metrics_field of_resolver[] = {
 		"TCP connections closed for what was no reply to any query.", 0),
 	OTHER(METRICS_COUNTER, streams.stalled, "upstream_tcp_stalled_total",
 		"TCP connections given up, as nothing came.", 0),
+	OTHER(METRICS_COUNTER, streams.broken, "upstream_tcp_broken_total",
+		"TCP connections given up with half a message.", 0),
+	OTHER(METRICS_GAUGE, streams.waiting, "upstream_tcp_waiting",
+		"Queries that wait for a TCP connection.", 0),
+	OTHER(METRICS_COUNTER, streams.waited, "upstream_tcp_waited_total",
+		"Queries that had to wait for a TCP connection.", 0),
 	OTHER(METRICS_COUNTER, streams.closed_peer, "upstream_tcp_closed_peer_total",
 		"TCP connections that the upstream or the network ended.", 0),
 	OTHER(METRICS_COUNTER, streams.closed_idle, "upstream_tcp_closed_idle_total",
 		"TCP connections closed for want of queries.", 0),
 	OTHER(METRICS_COUNTER, streams.evicted, "upstream_tcp_evicted_total",
-		"Idle TCP connections closed to make room.", 0),
+		"Idle or stalled TCP connections closed to make room.", 0),
 	OTHER(METRICS_COUNTER, streams.full, "upstream_tcp_full_total",
-		"Queries over TCP refused for want of room.", 0),
+		"Queries over TCP refused, as too many wait for a connection.", 0),
 	OTHER(METRICS_COUNTER, sockets.opened, "upstream_sockets_opened_total",
 		"UDP sockets opened for upstreams.", 0),
 	OTHER(METRICS_COUNTER, sockets.full, "upstream_sockets_full_total",
@@ -211,6 +217,11 @@ void metrics_tcp(struct metrics_text *t, const struct front_tcp_status *s)
 		t, METRICS_COUNTER, "weir_tcp_ended_total", "Connections that ended, by why.");
 	for (unsigned i = FRONT_TCP_OPEN + 1; i < FRONT_TCP_END_COUNT; i++)
 		metrics_count(t, METRICS_LABELS({"why", front_tcp_end_names[i]}), s->ended[i]);
+	metrics_family(t, METRICS_COUNTER, "weir_tcp_accept_errors_total",
+		"Connections that could not be taken, by why.");
+	for (unsigned i = 0; i < FRONT_TCP_ACCEPT_ERROR_COUNT; i++)
+		metrics_count(t, METRICS_LABELS({"why", front_tcp_accept_error_names[i]}),
+			s->accept_errors[i]);
 }
 
 static void lag_put(struct metrics_text *t, const char *loop, const struct loop_lag_minute *l)

@@ -61,6 +61,8 @@ static const struct metrics_field of_log[] = {
 	LOG(METRICS_COUNTER, excluded_weight, "excluded_queries_total",
 		"Queries that they stood for."),
 	LOG(METRICS_COUNTER, bad, "bad_records_total", "Records that made no sense."),
+	LOG(METRICS_COUNTER, carried_weight, "carried_queries_total",
+		"Queries of these whose time alone made no sense, told by other rows."),
 	LOG(METRICS_COUNTER, anomalies, "ring_anomalies_total", "Nonsense read from log rings."),
 	LOG(METRICS_COUNTER, starved, "starved_total", "Looks at rings that found no batch free."),
 	LOG(METRICS_GAUGE, sources, "sources", "Rings that are read."),
@@ -68,17 +70,23 @@ static const struct metrics_field of_log[] = {
 	LOG(METRICS_GAUGE, batch_bytes, "batch_bytes", "Octets of batches."),
 };
 
-#define SINK(field, metric, text)                                          \
-	METRICS_FIELD(METRICS_COUNTER, struct querylog_sink_counts, field, \
-		"weir_log_sink_" metric, text, 0)
+#define SINK(kind, field, metric, text) \
+	METRICS_FIELD(kind, struct querylog_sink_counts, field, "weir_log_sink_" metric, text, 0)
 static const struct metrics_field of_sinks[] = {
-	SINK(rows, "rows_total", "Rows that a sink of the query log took."),
-	SINK(weight, "queries_total", "Queries that they stand for."),
-	SINK(folded_rows, "folded_rows_total",
+	SINK(METRICS_COUNTER, rows, "rows_total", "Rows that a sink of the query log took."),
+	SINK(METRICS_COUNTER, weight, "queries_total", "Queries that they stand for."),
+	SINK(METRICS_COUNTER, folded_rows, "folded_rows_total",
 		"Rows that it did not take, and whose queries others of its rows stand for."),
-	SINK(folded_weight, "folded_queries_total", "Queries that they stand for."),
-	SINK(dropped_rows, "dropped_rows_total", "Rows that it did not take, nor their queries."),
-	SINK(dropped_weight, "dropped_queries_total", "Queries that they stand for."),
+	SINK(METRICS_COUNTER, folded_weight, "folded_queries_total",
+		"Queries that they stand for."),
+	SINK(METRICS_GAUGE, owed_rows, "owed_rows",
+		"Rows that it did not take, whose queries no row of its tells yet."),
+	SINK(METRICS_GAUGE, owed_weight, "owed_queries",
+		"Queries that they stand for, which it gets with the next rows it takes."),
+	SINK(METRICS_COUNTER, dropped_rows, "dropped_rows_total",
+		"Rows that it did not take, nor their queries."),
+	SINK(METRICS_COUNTER, dropped_weight, "dropped_queries_total",
+		"Queries that they stand for."),
 };
 
 void metrics_log(struct metrics_text *t, const struct querylog_status *s)
@@ -118,7 +126,8 @@ void metrics_store(struct metrics_text *t, const struct query_store_status *s)
 #define TABLE(kind, field, metric, text) \
 	METRICS_FIELD(kind, struct table_info, field, "weir_table_" metric, text, 0)
 static const struct metrics_field of_tables[] = {
-	TABLE(METRICS_GAUGE, used, "used", "Entries in a table of the control plane."),
+	TABLE(METRICS_GAUGE, used, "used",
+		"Entries in a table; dp_: of the data plane, all workers."),
 	TABLE(METRICS_GAUGE, cap, "cap", "Most entries that it can have."),
 	TABLE(METRICS_GAUGE, high, "high", "Most entries that there ever were."),
 	TABLE(METRICS_GAUGE, bytes, "bytes", "Octets that it takes."),
@@ -127,6 +136,9 @@ static const struct metrics_field of_tables[] = {
 	METRICS_FIELD(METRICS_GAUGE, struct table_info, oldest_ms, "weir_table_oldest_seconds",
 		"Age of its oldest entry; 0: none, or it makes no sense.", 1e-3),
 	TABLE(METRICS_COUNTER, grown, "grown_total", "Times that its buffers grew."),
+	METRICS_FIELD(METRICS_GAUGE, struct table_info, fullest_used, "weir_table_fullest_used",
+		"Entries in the table of the worker whose is the fullest; 0: no table of workers.",
+		0),
 	TABLE(METRICS_COUNTER, shrunk, "shrunk_total", "Times that they gave memory back."),
 };
 

@@ -17,15 +17,27 @@ static void text_read(const char *path, char *out, size_t cap)
 	out[n > 0 ? n : 0] = '\0';
 }
 
-void process_memory(uint64_t *rss, uint64_t *anonymous)
+static void memory_read(const char *path, uint64_t *rss, uint64_t *anonymous)
 {
 	char text[128], *end;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	text_read("/proc/self/statm", text, sizeof text);
+	text_read(path, text, sizeof text);
 	(void)strtoull(text, &end, 10);
 	uint64_t resident = strtoull(end, &end, 10), shared = strtoull(end, NULL, 10);
 	*rss = resident * page;
 	*anonymous = resident > shared ? (resident - shared) * page : 0;
+}
+
+void process_memory(uint64_t *rss, uint64_t *anonymous)
+{
+	memory_read("/proc/self/statm", rss, anonymous);
+}
+
+void process_memory_of(pid_t process, uint64_t *rss, uint64_t *anonymous)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/statm", process);
+	memory_read(path, rss, anonymous);
 }
 
 // After the name in brackets, which may hold anything: field 3 is the state, 14 and 15 the ticks.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the kernel tells of this process, from /proc. Any thread.
+// What the kernel tells of this process, and of one more, from /proc. Any thread.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +9,7 @@
 
 // Octets in memory, and of these the ones that no file and no other process has; 0: not readable.
 void process_memory(uint64_t *rss, uint64_t *anonymous);
+void process_memory_of(pid_t process, uint64_t *rss, uint64_t *anonymous);
 
 enum { PROCESS_THREADS_MAX = 64, PROCESS_NAME_MAX = 20 };
 

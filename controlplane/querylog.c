@@ -25,6 +25,7 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	pthread_cond_init(&q->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	querylog_sources_init(&q->sources);
+	querylog_macs_open(&q->macs);
 	*out = q;
 	return 0;
 }
@@ -39,6 +40,7 @@ void querylog_close(struct querylog *q)
 	querylog_names_release(q->naming);
 	querylog_names_release(q->names);
 	querylog_sources_close(&q->sources);
+	querylog_macs_close(&q->macs);
 	querylog_pool_close(q->pool);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
@@ -88,6 +90,8 @@ static void beat(struct querylog *q, uint64_t now_ms)
 	if (now_ms - q->beat_ms < QUERYLOG_BEAT_MS)
 		return;
 	q->beat_ms = now_ms;
+	querylog_macs_beat(&q->macs, now_ms);
+	(void)querylog_carry(q, now_ms);
 	(void)querylog_settle(q, now_ms);
 	for (unsigned i = 0; i < q->sinks; i++)
 		if (q->sink[i].sink.beat)
@@ -121,6 +125,8 @@ static void *log_thread(void *arg)
 	}
 	for (unsigned i = 0; i < LAST_LOOKS && querylog_drain(q, clock_mono_ms()) > 0; i++)
 		querylog_flush(q, 0, true);
+	for (unsigned i = 0; !querylog_carry(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
+		usleep(QUERYLOG_POLL_MS * 1000);
 	querylog_flush(q, 0, true);
 	for (unsigned i = 0; !querylog_settle(q, clock_mono_ms()) && i < QUERYLOG_LAST_TRIES; i++)
 		usleep(QUERYLOG_POLL_MS * 1000);
@@ -188,6 +194,7 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 		.excluded_rows = load(&q->excluded_rows),
 		.excluded_weight = load(&q->excluded_weight),
 		.bad = load(&q->bad),
+		.carried_weight = load(&q->carried_weight),
 		.anomalies = load(&q->anomalies),
 		.starved = pool.starved,
 		.sources = atomic_load_explicit(&q->source_count, memory_order_relaxed),
@@ -199,6 +206,10 @@ void querylog_status(struct querylog *q, struct querylog_status *out)
 		.batches_grown = pool.growth.grown,
 		.batches_shrunk = pool.growth.shrunk,
 		.sources_refused = querylog_sources_refused(&q->sources),
+		.macs = load(&q->macs.used),
+		.macs_evicted = load(&q->macs.evicted),
+		.macs_refused = load(&q->macs.refused),
+		.macs_oldest_ms = load(&q->macs.oldest_ms),
 	};
 	out->sink_count = querylog_sinks(q, out->sink);
 }

@@ -171,7 +171,8 @@ struct querylog_status {
 	uint64_t unlogged;                       // of that weight, what no row of its own tells
 	uint64_t excluded_rows, excluded_weight; // left out, as the configuration asks
 	uint64_t bad, anomalies;                 // records and rings that could not be believed
-	uint64_t starved;                        // looks at rings that found no batch free
+	uint64_t carried_weight; // of `weight`, of such records: only their time made no sense
+	uint64_t starved;        // looks at rings that found no batch free
 	unsigned sources;
 	unsigned batches, batches_made; // held by someone; in memory
 	uint64_t batch_bytes;
@@ -179,6 +180,7 @@ struct querylog_status {
 	uint64_t batch_since_ms;                // when the oldest one held was taken; 0: none
 	uint64_t batches_grown, batches_shrunk; // made, and freed for there were enough
 	uint64_t sources_refused;               // lanes that are not logged
+	uint64_t macs, macs_evicted, macs_refused, macs_oldest_ms; // of querylog_macs.h
 	unsigned sink_count;
 	struct querylog_sink_counts sink[QUERYLOG_SINKS_MAX];
 };

@@ -155,6 +155,13 @@ void querylog_batch_end_row(struct querylog_batch *out)
 	out->count++;
 }
 
+void querylog_batch_add_weight(struct querylog_batch *out, uint64_t weight)
+{
+	assert(out->count > 0);
+	out->weight += weight;
+	batch_of(out)->row[out->count - 1].weight += weight;
+}
+
 void querylog_batch_keep(struct querylog_batch *out, void (*drop)(void *arg), void *arg)
 {
 	struct batch *b = batch_of(out);

@@ -27,6 +27,8 @@ ATTR_MUST_CHECK struct querylog_row *querylog_batch_row(struct querylog_batch *b
 char *querylog_batch_text(struct querylog_batch *b, size_t size);
 // The last row counts from here on: its weight is added to that of the batch.
 void querylog_batch_end_row(struct querylog_batch *b);
+// So many queries more are told by the last row that counts.
+void querylog_batch_add_weight(struct querylog_batch *b, uint64_t weight);
 // `drop(arg)` once the batch is let go of, on that thread: what rows point to outside of it.
 void querylog_batch_keep(struct querylog_batch *b, void (*drop)(void *arg), void *arg);
 

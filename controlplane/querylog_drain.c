@@ -64,20 +64,57 @@ static bool time_is_near(const struct querylog *q, const uint8_t *msg, size_t le
 	       && time_us + past_us > q->look_us;
 }
 
+// Its queries are none the less: the next row tells them too.
+static void untimely_take(struct querylog *q, const uint8_t *msg, size_t len)
+{
+	querylog_count(&q->bad, 1);
+	q->carried += querylog_row_weight(msg, len);
+}
+
+// Into the last row.
+static void carried_add(struct querylog *q)
+{
+	if (!q->carried)
+		return;
+	querylog_batch_add_weight(q->filling, q->carried);
+	querylog_count(&q->weight, q->carried);
+	querylog_count(&q->unlogged, q->carried);
+	querylog_count(&q->carried_weight, q->carried);
+	q->carried = 0;
+}
+
+bool querylog_carry(struct querylog *q, uint64_t now_ms)
+{
+	if (!q->carried)
+		return true;
+	uint64_t now_us = clock_mono_us() + (uint64_t)q->wall_us, weight = q->carried;
+	if (!batch_ready(q, now_ms) || !querylog_row_rest(q->filling, now_us, weight))
+		return false;
+	querylog_count(&q->rows, 1);
+	querylog_count(&q->weight, weight);
+	querylog_count(&q->unlogged, weight);
+	querylog_count(&q->carried_weight, weight);
+	q->carried = 0;
+	return true;
+}
+
 static void record_take(struct querylog *q, const uint8_t *msg, size_t len)
 {
 	if (!time_is_near(q, msg, len)) {
-		querylog_count(&q->bad, 1);
+		untimely_take(q, msg, len);
 		return;
 	}
 	uint64_t weight = 0;
 	const struct querylog_batch *b = q->filling;
-	switch (querylog_row_make(q->filling, q->naming, &q->hide, q->wall_us, msg, len, &weight)) {
+	const struct querylog_maker by = {
+		.names = q->naming, .hide = &q->hide, .macs = &q->macs, .wall_us = q->wall_us};
+	switch (querylog_row_make(q->filling, &by, msg, len, &weight)) {
 	case QUERYLOG_MADE:
 		querylog_count(&q->rows, 1);
 		querylog_count(&q->weight, weight);
 		// The row itself is of one query; a rest's of none.
 		querylog_count(&q->unlogged, weight - (b->row[b->count - 1].client.len > 0));
+		carried_add(q);
 		break;
 	case QUERYLOG_EXCLUDED:
 		querylog_count(&q->excluded_rows, 1);
@@ -163,6 +200,7 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 		return 0;
 	q->wall_us = wall_now();
 	q->look_us = clock_mono_us();
+	q->macs.now_ms = now_ms;
 	for (unsigned i = 0; i < q->sources.count;) {
 		struct querylog_source *s = &q->sources.source[i];
 		bool empty;

@@ -5,6 +5,7 @@
 
 #include "querylog.h"
 #include "querylog_batch.h"
+#include "querylog_macs.h"
 #include "querylog_row.h"
 #include "querylog_source.h"
 
@@ -51,13 +52,16 @@ struct querylog {
 	// The log thread's own.
 	struct querylog_names *naming; // that rows are made by
 	struct querylog_hide hide;
+	struct querylog_macs macs;
 	struct querylog_batch *filling; // NULL: none
 	uint64_t filling_ms;            // since when
 	int64_t wall_us;                // what makes wall time of a record's
 	uint64_t look_us;               // of the look at the rings, as clock_mono_us
+	uint64_t carried; // weight of records without a believable time, for the next row
 
 	// Written by the log thread alone.
-	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad, anomalies;
+	_Atomic uint64_t rows, weight, unlogged, excluded_rows, excluded_weight, bad,
+		carried_weight, anomalies;
 	_Atomic unsigned source_count;
 };
 
@@ -65,6 +69,8 @@ struct querylog {
 unsigned querylog_drain(struct querylog *q, uint64_t now_ms);
 // Gives what is there to the sinks, if it is old enough or `now`.
 void querylog_flush(struct querylog *q, uint64_t now_ms, bool now);
+// What no record came for to carry it becomes a row of its own. False: no batch is free.
+bool querylog_carry(struct querylog *q, uint64_t now_ms);
 // What one sink is owed while no batch comes that it could go with, as a row of its own; what has
 // waited too long is given up. False: something is still owed.
 bool querylog_settle(struct querylog *q, uint64_t now_ms);

@@ -11,16 +11,23 @@ enum { NAME_MAX_OCTETS = 4 * 63 + 1 }; // each octet as \xNN
 
 struct client_prefix {
 	struct ip_address prefix;
-	char name[NAME_MAX_OCTETS];
+	const char *name;
+};
+
+struct client_mac {
+	uint8_t octets[6];
+	const char *name;
 };
 
 struct querylog_names {
 	_Atomic unsigned references;
 	enum log_clients anonymize;
-	unsigned list_count, client_count, domain_count, exclude_count;
+	unsigned list_count, client_count, mac_count, domain_count, exclude_count;
 	char group[POLICY_GROUPS_MAX][NAME_MAX_OCTETS];
 	char (*list)[RULE_TITLE_MAX];
+	char (*client_name)[NAME_MAX_OCTETS];
 	struct client_prefix *client; // longest prefixes first
+	struct client_mac *mac;       // in their order
 	struct dns_name *domain;
 	struct ip_address *exclude;
 	const struct upstream_book *book;
@@ -40,21 +47,42 @@ static int by_length(const void *a, const void *b)
 	return (int)y->prefix.prefix_len - (int)x->prefix.prefix_len;
 }
 
+static int by_octets(const void *a, const void *b)
+{
+	const struct client_mac *x = a, *y = b;
+	return memcmp(x->octets, y->octets, sizeof x->octets);
+}
+
+static void client_take(struct querylog_names *n, const struct config_client *c, const char *name)
+{
+	for (unsigned i = 0; i < c->address_count; i++)
+		n->client[n->client_count++] =
+			(struct client_prefix){.prefix = c->addresses[i], .name = name};
+	for (unsigned i = 0; i < c->mac_count; i++) {
+		struct client_mac *m = &n->mac[n->mac_count++];
+		memcpy(m->octets, c->macs[i].octets, sizeof m->octets);
+		m->name = name;
+	}
+}
+
 static bool clients_take(struct querylog_names *n, const struct config *c)
 {
-	unsigned count = 0;
-	for (unsigned i = 0; i < c->client_count; i++)
-		count += c->clients[i].address_count;
-	n->client = calloc(count ? count : 1, sizeof *n->client);
-	if (!n->client)
+	unsigned prefixes = 0, macs = 0;
+	for (unsigned i = 0; i < c->client_count; i++) {
+		prefixes += c->clients[i].address_count;
+		macs += c->clients[i].mac_count;
+	}
+	n->client_name = calloc(c->client_count + 1, sizeof *n->client_name);
+	n->client = calloc(prefixes + 1, sizeof *n->client);
+	n->mac = calloc(macs + 1, sizeof *n->mac);
+	if (!n->client_name || !n->client || !n->mac)
 		return false;
-	for (unsigned i = 0; i < c->client_count; i++)
-		for (unsigned j = 0; j < c->clients[i].address_count; j++) {
-			struct client_prefix *p = &n->client[n->client_count++];
-			p->prefix = c->clients[i].addresses[j];
-			text_escape(c->clients[i].name, p->name, sizeof p->name);
-		}
+	for (unsigned i = 0; i < c->client_count; i++) {
+		text_escape(c->clients[i].name, n->client_name[i], sizeof n->client_name[i]);
+		client_take(n, &c->clients[i], n->client_name[i]);
+	}
 	qsort(n->client, n->client_count, sizeof *n->client, by_length);
+	qsort(n->mac, n->mac_count, sizeof *n->mac, by_octets);
 	return true;
 }
 
@@ -114,7 +142,9 @@ void querylog_names_release(void *names)
 	if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
 		return;
 	free(n->list);
+	free(n->client_name);
 	free(n->client);
+	free(n->mac);
 	free(n->domain);
 	free(n->exclude);
 	free(n);
@@ -138,6 +168,20 @@ struct querylog_text querylog_names_list(const struct querylog_names *n, unsigne
 struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number)
 {
 	return text_of(upstream_book_name(n->book, number));
+}
+
+bool querylog_names_has_macs(const struct querylog_names *n)
+{
+	return n->mac_count > 0;
+}
+
+struct querylog_text querylog_names_mac(const struct querylog_names *n, const uint8_t mac[6])
+{
+	struct client_mac key;
+	memcpy(key.octets, mac, sizeof key.octets);
+	const struct client_mac *found =
+		bsearch(&key, n->mac, n->mac_count, sizeof *n->mac, by_octets);
+	return text_of(found ? found->name : "");
 }
 
 struct querylog_text querylog_names_client(

@@ -22,6 +22,10 @@ void querylog_names_release(void *names); // NULL is fine; any thread
 struct querylog_text querylog_names_group(const struct querylog_names *n, unsigned group);
 struct querylog_text querylog_names_list(const struct querylog_names *n, unsigned number);
 struct querylog_text querylog_names_upstream(const struct querylog_names *n, unsigned number);
+// Whether any of `clients` goes by MAC addresses.
+bool querylog_names_has_macs(const struct querylog_names *n);
+// Of the one among `clients` that has the MAC address; "" when none has it.
+struct querylog_text querylog_names_mac(const struct querylog_names *n, const uint8_t mac[6]);
 // Of the longest prefix among `clients` that has the address; linear in those.
 struct querylog_text querylog_names_client(
 	const struct querylog_names *n, unsigned version, const uint8_t bytes[16]);

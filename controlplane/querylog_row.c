@@ -62,10 +62,23 @@ static bool time_is_sane(uint64_t time_us, int64_t wall_us)
 	return time_us < end_us && time_us + (uint64_t)wall_us < end_us;
 }
 
-static bool record_is_sane(const struct log_record *r, size_t len, int64_t wall_us)
+static bool record_is_sane(const struct log_record *r, size_t len)
 {
-	return len == sizeof *r + r->name_len && r->weight > 0 && time_is_sane(r->time_us, wall_us)
+	return len == sizeof *r + r->name_len && r->weight > 0
 	       && r->flags >> LOG_TIER_SHIFT < LOG_TIERS && verdict_text(r->verdict);
+}
+
+uint64_t querylog_row_weight(const uint8_t *msg, size_t len)
+{
+	struct log_record r;
+	struct dns_name name;
+	if (len < sizeof r)
+		return 0;
+	memcpy(&r, msg, sizeof r);
+	if (!record_is_sane(&r, len)
+		|| (!(r.flags & LOG_REST) && r.name_len && !name_read(&r, msg + sizeof r, &name)))
+		return 0;
+	return r.weight;
 }
 
 static void scalars(struct querylog_row *row, const struct log_record *r, int64_t wall_us)
@@ -86,25 +99,40 @@ static void scalars(struct querylog_row *row, const struct log_record *r, int64_
 	row->is_blocked = is_blocked(r->verdict);
 }
 
+// That of its MAC address beats those of its prefixes, as in groups.
+static struct querylog_text client_name(
+	const struct querylog_maker *by, unsigned version, const uint8_t address[16])
+{
+	uint8_t mac[FRONT_NEIGHBOUR_MAC];
+	if (querylog_names_has_macs(by->names)
+		&& querylog_macs_find(by->macs, version, address, mac)) {
+		struct querylog_text name = querylog_names_mac(by->names, mac);
+		if (name.len)
+			return name;
+	}
+	return querylog_names_client(by->names, version, address);
+}
+
 static void client(struct querylog_batch *b, struct querylog_row *row,
-	const struct querylog_names *n, const struct querylog_hide *h, const struct log_record *r)
+	const struct querylog_maker *by, const struct log_record *r)
 {
 	char text[QUERYLOG_CLIENT_TEXT_MAX];
-	enum log_clients how = querylog_names_anonymize(n);
+	enum log_clients how = querylog_names_anonymize(by->names);
 	row->client_version = r->flags & LOG_IPV6 ? 6 : 4;
 	memcpy(row->client_bytes, r->client, sizeof row->client_bytes);
 	if (how == LOG_CLIENTS_WHOLE) {
 		row->client_port = r->client_port;
-		row->client_name = querylog_names_client(n, row->client_version, r->client);
+		row->client_name = client_name(by, row->client_version, r->client);
 	}
-	size_t len = querylog_hide_client(h, how, row->client_version, row->client_bytes, text);
+	size_t len =
+		querylog_hide_client(by->hide, how, row->client_version, row->client_bytes, text);
 	row->client = keep(b, text, len);
 }
 
-enum querylog_made querylog_row_make(struct querylog_batch *b, const struct querylog_names *n,
-	const struct querylog_hide *h, int64_t wall_us, const uint8_t *msg, size_t len,
-	uint64_t *weight)
+enum querylog_made querylog_row_make(struct querylog_batch *b, const struct querylog_maker *by,
+	const uint8_t *msg, size_t len, uint64_t *weight)
 {
+	const struct querylog_names *n = by->names;
 	struct log_record r;
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX] = "";
@@ -112,11 +140,11 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	if (len < sizeof r)
 		return QUERYLOG_BAD;
 	memcpy(&r, msg, sizeof r);
-	if (!record_is_sane(&r, len, wall_us))
+	if (!record_is_sane(&r, len) || !time_is_sane(r.time_us, by->wall_us))
 		return QUERYLOG_BAD;
 	*weight = r.weight;
 	if (r.flags & LOG_REST)
-		return querylog_row_rest(b, r.time_us + (uint64_t)wall_us, r.weight)
+		return querylog_row_rest(b, r.time_us + (uint64_t)by->wall_us, r.weight)
 			       ? QUERYLOG_MADE
 			       : QUERYLOG_FULL;
 	if (r.name_len && !name_read(&r, msg + sizeof r, &name))
@@ -130,8 +158,8 @@ enum querylog_made querylog_row_make(struct querylog_batch *b, const struct quer
 	struct querylog_row *row = querylog_batch_row(b, text_len + 1 + QUERYLOG_CLIENT_TEXT_MAX);
 	if (!row)
 		return QUERYLOG_FULL;
-	scalars(row, &r, wall_us);
-	client(b, row, n, h, &r);
+	scalars(row, &r, by->wall_us);
+	client(b, row, by, &r);
 	row->qname = keep(b, text, text_len);
 	row->group = querylog_names_group(n, r.group);
 	row->verdict = text_of(verdict_text(r.verdict));

@@ -5,6 +5,7 @@
 
 #include "querylog_batch.h"
 #include "querylog_hide.h"
+#include "querylog_macs.h"
 #include "querylog_names.h"
 
 #include <weir/log_msg.h>
@@ -23,9 +24,17 @@ enum querylog_made {
 	QUERYLOG_FULL,     // the batch: again with another one
 };
 
-// `wall_us` is added to the record's time.
+// What a row is made by.
+struct querylog_maker {
+	const struct querylog_names *names;
+	const struct querylog_hide *hide;
+	struct querylog_macs *macs;
+	int64_t wall_us; // added to the record's time
+};
+
 ATTR_MUST_CHECK enum querylog_made querylog_row_make(struct querylog_batch *b,
-	const struct querylog_names *n, const struct querylog_hide *h, int64_t wall_us,
-	const uint8_t *msg, size_t len, uint64_t *weight);
+	const struct querylog_maker *by, const uint8_t *msg, size_t len, uint64_t *weight);
+// What a record stands for whose time is not believed, if all else of it makes sense; else 0.
+uint64_t querylog_row_weight(const uint8_t *msg, size_t len);
 // A row for `weight` queries of which nothing is known. False: the batch is full.
 ATTR_MUST_CHECK bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weight);

@@ -112,6 +112,7 @@ struct redis_status {
 	unsigned nodes, connections, pending;
 	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
 	uint64_t oom, readonly, wrongtype;
+	uint64_t sub_breaks;    // times that the subscription's connection ended
 	uint64_t buffer_bytes;  // under way
 	uint64_t away_since_ms; // CLOCK_MONOTONIC; 0: it is not
 	uint32_t rtt_us;        // moving average

@@ -47,6 +47,7 @@ void redis_status(const struct redis *r, struct redis_status *out)
 			out->connections += r->node[i]->conn[j].state == REDIS_CONN_UP ? 1 : 0;
 	}
 	out->pending = r->pending;
+	out->sub_breaks = r->sub.breaks;
 	out->buffer_bytes = r->buffers.unsent + r->copied;
 	out->away_since_ms = node && !redis_usable(r) ? node->away_since_ms : 0;
 }

@@ -28,6 +28,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	refresh_run(r->refresh, clock_mono_ms());
 	front_beat(r->front, clock_mono_ms());
 	resolver_log_beat(r->log);
+	traces_beat(r->traces, clock_mono_ms());
 }
 
 static int timers_open(struct resolver *r)
@@ -132,6 +133,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		.reply = resolver_upstream_reply,
 		.ended = resolver_upstream_ended,
 		.book = r->book,
+		.watched = traces_live(r->traces),
+		.note = trace_upstream,
 	};
 	const struct failures_spans spans = {
 		.first_ms = FAILURE_FIRST_MS,
@@ -189,6 +192,8 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 	r->reply = r->reply_room + FRONT_HEADROOM;
 	int rc = upstream_book_open(&r->book);
 	if (rc == 0)
+		rc = traces_new(&r->traces);
+	if (rc == 0)
 		rc = parts_open(r, config, why);
 	if (rc < 0) {
 		resolver_close(r);
@@ -211,6 +216,8 @@ void resolver_close(struct resolver *r)
 	if (!r)
 		return;
 	link_close(r->link);
+	if (r->traces)
+		traces_end(r->traces);
 	while (r->inflight && (q = inflight_any(r->inflight)))
 		question_finish(r, q, REFRESH_ABANDONED);
 	front_udp_close(r->front_udp);
@@ -224,6 +231,7 @@ void resolver_close(struct resolver *r)
 	lanes_free(r->lanes);
 	views_free(r->views);
 	upstream_book_close(r->book);
+	traces_free(r->traces);
 	l1_free(r->l1);
 	l1_sweep_free(r->l1_sweep);
 	failures_free(r->failures);

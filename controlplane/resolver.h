@@ -26,6 +26,7 @@
 #include "publish.h"
 #include "refresh.h"
 #include "table_registry.h"
+#include "trace.h"
 #include "upstream.h"
 
 #include <weir/config.h>
@@ -66,6 +67,11 @@ void resolver_judge_by(
 // What is left of that at once, some 0.3 us for each cached answer: for a start, before the loop
 // runs.
 void resolver_judge_finish(void *resolver);
+
+// Somebody watches queries from now on (NULL: nobody any more): what becomes of them here goes to
+// `put` on the resolver's loop (trace.h). Any thread. -EAGAIN, -ENOMEM: there are no traces.
+ATTR_MUST_CHECK int resolver_watch(
+	struct resolver *r, const struct dp_watch *filter, trace_put_fn put, void *arg);
 
 struct judge_count {
 	uint64_t answers, listed;   // judged when they came; of these with something on a list

@@ -163,6 +163,14 @@ static void count_time(struct resolver *r, const struct waiter *w, enum answer_k
 	took_add(&r->count.took[kind], now_us > then_us ? (now_us - then_us) * 1000 : 0);
 }
 
+// r->reply is what it was told.
+static void trace_end(struct resolver *r, const struct waiter *w, unsigned outcome)
+{
+	if (unlikely_(w->trace))
+		traces_answered(r->traces, w->trace, outcome,
+			outcome == TRACE_NO_ANSWER ? 0 : get_u16(r->reply + 2) & DNS_FLAG_RCODE);
+}
+
 static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
 {
 	struct msg_answer head = {
@@ -175,6 +183,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 	head.dns_len = reply_write(r, w, a, &told, &head.sum);
 	head.verdict = (uint8_t)told.kind;
 	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
+	trace_end(r, w, is_sent ? told.kind : TRACE_NO_ANSWER);
 	if (is_sent)
 		count_answer(r, told.kind), count_time(r, w, told.kind);
 	if (!resolver_log_is_on(r->log))
@@ -193,6 +202,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 
 void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
+	trace_end(r, w, TRACE_NO_ANSWER);
 	if (w->is_front || !resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(r, w);
@@ -221,6 +231,7 @@ static void waiter_answer(struct resolver *r, const struct waiter *w,
 	}
 	uint16_t len = reply_write(r, w, a, &told, &sum);
 	count_time(r, w, told.kind);
+	trace_end(r, w, len ? told.kind : TRACE_NO_ANSWER);
 	front_answer(r->front, &w->ticket, r->reply, len, &told);
 }
 

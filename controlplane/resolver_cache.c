@@ -221,7 +221,7 @@ static void on_value(void *arg, enum l1_found found, const struct l1_value *v)
 		found = L1_BAD;
 	}
 	w->look.l1_bad += found == L1_BAD;
-	w->look.l1_lost += found == L1_AWAY;
+	w->look.l1_lost += found == L1_AWAY || found == L1_LATE;
 	if (--w->outstanding == 0)
 		l1_go_on(w);
 }

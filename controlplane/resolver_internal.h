@@ -5,8 +5,8 @@
 // question's life), resolver_judge.c (what answers lead to), resolver_rejudge.c (that of cached
 // ones under a new image), resolver_l1.c (its way through Redis), resolver_refresh.c (questions
 // that nobody waits for), resolver_rewrite.c (local CNAMEs, zones), resolver_answer.c (replies to
-// waiters), resolver_store.c (L0), resolver_flush.c, resolver_cache.c and resolver_status.c (calls
-// from other threads).
+// waiters), resolver_store.c (L0), resolver_trace.c (for who watches), resolver_flush.c,
+// resolver_cache.c and resolver_status.c (calls from other threads).
 
 #include "failures.h"
 #include "flush_log.h"
@@ -22,6 +22,7 @@
 #include "refresh.h"
 #include "resolver.h"
 #include "resolver_log.h"
+#include "trace.h"
 #include "ttl_rules.h"
 #include "views.h"
 
@@ -89,6 +90,7 @@ struct resolver {
 	struct upstream_book *book;
 	struct resolver_log *log;
 	bool logs; // somebody empties its ring
+	struct traces *traces;
 	struct front *front;
 	struct front_udp *front_udp; // NULL: it is off
 	uint8_t *reply; // of DNS_MESSAGE_MAX octets, with a front_reply's room around it
@@ -123,6 +125,24 @@ void question_refuse(struct resolver *r, struct question *q, int ede);
 // Every waiter gets it, and the question ends.
 void question_answered(
 	struct resolver *r, struct question *q, const struct resolver_answer *answer);
+
+// A step of a question that somebody watches, or of one client's.
+ATTR_INLINE void trace_note(
+	const struct resolver *r, trace_handle h, enum trace_step step, uint32_t value)
+{
+	if (unlikely_(h))
+		traces_note(r->traces, h, step, 0, value);
+}
+
+// resolver_trace.c
+trace_handle trace_miss(struct resolver *r, const struct msg_miss *m, const struct dns_query *q);
+trace_handle trace_front(struct resolver *r, const struct dns_query *q,
+	const union front_client *client, uint64_t arrival_us, bool is_tcp);
+// Of the front's, that was settled without a cache.
+void trace_front_settled(struct resolver *r, const struct dns_query *q,
+	const union front_client *client, bool is_tcp, unsigned verdict);
+void trace_upstream(struct upstream_ask *a, const struct trace_event *e); // of upstream_callbacks
+void trace_tables(const struct resolver *r, struct table_registry *tables);
 
 // resolver_rewrite.c
 // Before it is asked anywhere. False: it has ended, answered from what is here, or refused.

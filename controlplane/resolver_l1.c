@@ -67,6 +67,8 @@ static void on_lock(void *arg, bool got)
 
 	q->look = NULL;
 	if (got)
+		trace_note(r, q->trace, TRACE_l1_locked, 0);
+	if (got)
 		q->locked_until_ms = clock_mono_ms() + REFRESH_LOCK_S * 1000 - LOCK_SPARE_MS;
 	// Clients that came meanwhile wait for no other box.
 	if (got || q->waiters > 0) {
@@ -79,13 +81,23 @@ static void on_lock(void *arg, bool got)
 
 static void on_found(void *arg, enum l1_found found, const struct l1_value *v)
 {
+	static const enum trace_step steps[] = {
+		[L1_HIT] = TRACE_l1_hit,
+		[L1_MISS] = TRACE_l1_miss,
+		[L1_BAD] = TRACE_l1_bad,
+		[L1_AWAY] = TRACE_l1_away,
+		[L1_LATE] = TRACE_l1_late,
+	};
 	struct question *q = arg;
 	struct resolver *r = q->owner;
 
 	q->look = NULL;
+	trace_note(r, q->trace, steps[found], found == L1_HIT ? v->age_s : 0);
 	if (found == L1_HIT && value_take(r, q, v))
 		return;
-	if (q->waiters == 0 && found != L1_AWAY) {
+	if (found == L1_HIT)
+		trace_note(r, q->trace, TRACE_l1_unused, 0);
+	if (q->waiters == 0 && found != L1_AWAY && found != L1_LATE) {
 		struct l1_key text;
 		question_key_text(q, &text);
 		q->look = l1_lock(r->l1, &text, REFRESH_LOCK_S, on_lock, q);
@@ -102,6 +114,7 @@ bool question_look(struct resolver *r, struct question *q)
 		return false;
 	question_key_text(q, &text);
 	q->look = l1_get(r->l1, &text, on_found, q);
+	trace_note(r, q->trace, q->look ? TRACE_l1_sent : TRACE_l1_away, 0);
 	return q->look != NULL;
 }
 
@@ -134,8 +147,8 @@ void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, 
 	};
 	if (get_u16(put.msg + 2) & DNS_FLAG_TC)
 		r->count.l1_too_large++;
-	else
-		l1_put(r->l1, &text, &put);
+	else if (l1_put(r->l1, &text, &put))
+		trace_note(r, q->trace, TRACE_l1_stored, 0);
 	// Later it may be another box's.
 	if (clock_mono_ms() < q->locked_until_ms)
 		l1_unlock(r->l1, &text);

@@ -100,10 +100,12 @@ static bool miss_cached(
 	struct resolver_answer a;
 
 	if (age == L0_FRESH) {
+		trace_note(r, m->waiter.trace, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
 		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
 		a.finding = judged_record(r, v);
 	} else if (age == L0_SOFT_EXPIRED && stale_too) {
+		trace_note(r, m->waiter.trace, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
 		a = answer_stale_record(r, v);
 	} else {
 		return false;
@@ -124,8 +126,13 @@ static bool question_serve_stale(struct resolver *r, struct question *q)
 	const struct l0_key key = question_key(q);
 	struct l0_view v;
 
-	if (!store_find(r, &key, &v) || !store_usable(&v, clock_mono_ms()))
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!store_find(r, &key, &v) || !store_usable(&v, now_ms)) {
+		trace_note(r, q->trace, TRACE_stale_none, 0);
 		return false;
+	}
+	trace_note(r, q->trace, TRACE_stale_served, (uint32_t)((now_ms - v.created_ms) / 1000));
 	struct resolver_answer a = answer_stale_record(r, &v);
 	answer_all(r, q, &a);
 	store_restamp(r, &key);
@@ -137,16 +144,20 @@ static void on_question_timer(void *arg)
 	struct question *q = arg;
 	struct resolver *r = q->owner;
 
+	if (q->stage == STAGE_FIRST)
+		trace_note(r, q->trace, TRACE_stale_timer, 0);
 	if (q->stage == STAGE_FIRST && !question_serve_stale(r, q)) {
 		q->stage = STAGE_NO_STALE;
 		question_arm(r, q, q->born_ms + SERVFAIL_AFTER_MS, clock_mono_ms());
 		return;
 	}
 	if (q->stage == STAGE_NO_STALE) {
+		trace_note(r, q->trace, TRACE_servfail_timer, 0);
 		struct resolver_answer a = answer_servfail(DNS_EDE_NO_REACHABLE_AUTHORITY);
 		answer_all(r, q, &a);
 	}
 	q->stage = STAGE_BACKGROUND;
+	trace_note(r, q->trace, TRACE_left_waiting, 0);
 	// A late reply would fill the cache; now its place is worth more to who waits.
 	if (inflight_is_crowded(r->inflight)) {
 		failures_add(r->failures, q->hash, clock_mono_ms());
@@ -164,6 +175,8 @@ void question_finish(struct resolver *r, struct question *q, enum refresh_end en
 		refresh_ended(r->refresh, q->request, end, clock_mono_ms());
 	q->def->users--;
 	question_direct_end(r, q);
+	if (unlikely_(q->trace))
+		traces_finish(r->traces, q->trace);
 	inflight_remove(r->inflight, q);
 }
 
@@ -200,8 +213,12 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 	int rc = inflight_wait(r->inflight, q, &m->waiter, r->set.waiters);
 
 	q->hits += q->hits < UINT16_MAX;
-	if (rc == 0)
+	if (rc == 0) {
+		if (unlikely_(m->waiter.trace))
+			traces_join(r->traces, &q->trace, m->waiter.trace);
 		return DNS_EDE_NONE;
+	}
+	trace_note(r, m->waiter.trace, TRACE_refused, 0);
 	if (rc == -EUSERS) {
 		r->count.refused_client++;
 		return DNS_EDE_OTHER;
@@ -218,6 +235,8 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 static int miss_join(struct resolver *r, const struct miss *m, struct question *q)
 {
 	r->count.coalesced++;
+	if (unlikely_(m->waiter.trace))
+		traces_note(r->traces, m->waiter.trace, TRACE_joined, q->ask.sends, q->waiters);
 	return q->stage == STAGE_BACKGROUND ? DNS_EDE_NO_REACHABLE_AUTHORITY : miss_wait(r, m, q);
 }
 
@@ -227,9 +246,11 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 	int rc = inflight_add(r->inflight, &m->key, &m->query, false, &q);
 
 	if (rc < 0) {
+		trace_note(r, m->waiter.trace, TRACE_refused, 0);
 		*(rc == -EDQUOT ? &r->count.refused_zone : &r->count.refused_inflight) += 1;
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
 	}
+	trace_note(r, m->waiter.trace, TRACE_began, 0);
 	q->owner = r;
 	q->def = m->view;
 	q->born_ms = m->waiter.arrival_ms < now_ms ? m->waiter.arrival_ms : now_ms;
@@ -302,17 +323,22 @@ static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_
 		l0_writer_heat_add(r->l0, &m->key, 1);
 		return;
 	}
-	if (miss_no_name(r, m, now_ms))
+	if (miss_no_name(r, m, now_ms)) {
+		trace_note(r, m->waiter.trace, TRACE_no_such_name, 0);
 		return;
+	}
+	trace_note(r, m->waiter.trace, TRACE_l0_miss, 0);
 	const struct l0_view *stale = found && store_usable(&v, now_ms) ? &v : NULL;
 	if (stale)
 		refresh_missed(r->refresh, &m->key, stale, now_ms);
 	if (failures_recent(r->failures, m->key.hash, now_ms)) {
 		r->count.failed_recently++;
+		trace_note(r, m->waiter.trace, TRACE_failed_recently, 0);
 		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
 		return;
 	}
 	if (r->is_off) {
+		trace_note(r, m->waiter.trace, TRACE_resolver_off, 0);
 		miss_refuse(r, m, stale, DNS_EDE_CACHED_ERROR);
 		return;
 	}
@@ -335,9 +361,12 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 		return;
 	}
 	r->count.refreshes += m.refresh;
+	if (unlikely_(msg->trace))
+		m.waiter.trace = trace_miss(r, msg, &m.query);
 	// Its client has asked again or given up; working for it would only add to the backlog.
 	if (now_ms >= m.waiter.arrival_ms + SERVFAIL_AFTER_MS) {
 		r->count.late++;
+		trace_note(r, m.waiter.trace, TRACE_expired, 0);
 		if (m.refresh)
 			store_refreshed(r, &m.key); // or nobody would ask for it again
 		else
@@ -347,6 +376,8 @@ void resolver_miss(void *resolver, const struct msg_miss *msg, const uint8_t *qu
 	} else {
 		miss_resolve(r, &m, now_ms);
 	}
+	if (unlikely_(m.waiter.trace))
+		traces_settle(r->traces, m.waiter.trace);
 }
 
 void resolver_ask(
@@ -386,12 +417,18 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 
 	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
 	int rc = question_read(r, q, msg, len);
-	if (rc == -EBADMSG)
+	if (rc == -EBADMSG) {
+		trace_note(r, q->trace, TRACE_ignored, 0);
 		return UPSTREAM_IGNORED;
-	if (rc == 0 && r->answer.truncated)
+	}
+	if (rc == 0 && r->answer.truncated) {
+		trace_note(r, q->trace, TRACE_truncated, 0);
 		return UPSTREAM_TRUNCATED;
-	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE)
+	}
+	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE) {
+		trace_note(r, q->trace, TRACE_failed, get_u16(msg + 2) & DNS_FLAG_RCODE);
 		return UPSTREAM_FAILED;
+	}
 	judge_reply(r, q, &r->answer);
 	bool keep = !q->def->no_cache && !flush_covers(r, q, q->born_ms);
 	if (keep)
@@ -414,6 +451,7 @@ void resolver_upstream_ended(struct upstream_ask *ask, enum upstream_end why)
 	struct resolver *r = q->owner;
 
 	failures_add(r->failures, q->hash, clock_mono_ms());
+	trace_note(r, q->trace, TRACE_upstreams_failed, 0);
 	if (!question_serve_stale(r, q)) {
 		struct resolver_answer a = answer_servfail(
 			why == UPSTREAM_END_NETWORK ? DNS_EDE_NETWORK_ERROR

@@ -115,7 +115,7 @@ static enum refresh_started on_start(void *arg, struct refresh_request *request)
 	q->owner = r;
 	q->def = view;
 	q->request = request;
-	LEAK_DEMO(refresh, 1200);
+	LEAK_DEMO(refresh, 4000);
 	q->born_ms = now_ms;
 	question_start(r, q, now_ms);
 	return REFRESH_UNDER_WAY;

@@ -97,6 +97,7 @@ bool question_direct(struct resolver *r, struct question *q)
 			question_refuse(r, q, DNS_EDE_OTHER);
 			return false;
 		}
+		trace_note(r, q->trace, TRACE_renamed, 0);
 		if (q->query.qtype == DNS_TYPE_CNAME || q->query.qtype == DNS_TYPE_ANY) {
 			alias_answer(r, q);
 			return false;
@@ -109,6 +110,7 @@ bool question_direct(struct resolver *r, struct question *q)
 		q->forward = zone->set;
 		q->forward->questions++;
 		r->count.forwarded++;
+		trace_note(r, q->trace, TRACE_forwarded, 0);
 	}
 	return true;
 }

@@ -25,16 +25,25 @@ static void tables_of_upstreams(
 	table_register(
 		&s->tables, &(struct table_info){.name = "upstream_tcp",
 				    .owner = "resolver loop",
-				    .eviction = "one idle; none is: the try fails",
+				    .eviction = "one idle or stalled; none is: it waits",
 				    .lifetime = "3 s without a query, or as told",
 				    .cap = UPSTREAM_STREAMS_MAX * sets,
 				    .used = upstream->streams.open,
 				    .high = upstream->streams.high,
 				    .bytes = upstream->streams.bytes,
 				    .evicted = upstream->streams.evicted,
-				    .refused = upstream->streams.full,
 				    .oldest_ms = table_age(upstream->streams.since_ms, now_ms),
-				    .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+				    .has = TABLE_AGES | TABLE_EVICTS});
+	// Part of each question that is asked over TCP, so of no octets of its own.
+	table_register(&s->tables, &(struct table_info){.name = "upstream_tcp_queue",
+					   .owner = "resolver loop",
+					   .eviction = "refused: the try fails",
+					   .lifetime = "1 s, or its question's",
+					   .cap = UPSTREAM_STREAMS_WAITING * sets,
+					   .used = upstream->streams.waiting,
+					   .high = upstream->streams.waiting_high,
+					   .refused = upstream->streams.full,
+					   .has = TABLE_REFUSES});
 	table_register(
 		&s->tables, &(struct table_info){.name = "upstream_sockets",
 				    .owner = "resolver loop",
@@ -210,6 +219,7 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	judge_tables(r, &s->tables);
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
+	trace_tables(r, &s->tables);
 	front_status(r->front, &s->front, &s->tables);
 	front_udp_status(r->front_udp, &s->front_udp, &s->tables);
 	if (r->list_tables)

@@ -35,10 +35,12 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
 	if (judged_mask(r, &mask) && a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
 		r->count.stored++;
+		trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
 		return;
 	}
 	r->count.not_stored++;
+	trace_note(r, q->trace, TRACE_l0_not_stored, a->ttl_s);
 	(void)l0_writer_delete(r->l0, &put.key);
 }
 

@@ -179,14 +179,6 @@ static struct fetch_set *set_new(struct rules_fetch *f, const struct config *c)
 
 static void plan(struct rules_fetch *f);
 
-static void count_absent(struct rules_fetch *f)
-{
-	f->last.lists = f->set->count;
-	f->last.absent = 0;
-	for (unsigned i = 0; i < f->set->count; i++)
-		f->last.absent += !f->set->list[i].stored;
-}
-
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	char why[LIST_STORE_WHY_MAX];
@@ -197,7 +189,6 @@ int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 		log_warning("lists: %s", why);
 	set_free(f->set);
 	f->set = s;
-	count_absent(f);
 	plan(f);
 	return 0;
 }
@@ -253,7 +244,6 @@ static void on_round_done(void *arg)
 	set_free(round->set);
 	free(round);
 	prune(f);
-	count_absent(f);
 	plan(f);
 	f->done(f->arg);
 }

@@ -38,7 +38,6 @@ struct rules_fetch_status {
 	bool changed; // the round that ended last brought something new
 	bool by_hand; // it was rules_fetch_all's
 	bool force;
-	unsigned lists, absent; // fetched lists; those of which nothing is stored
 };
 void rules_fetch_status(const struct rules_fetch *f, struct rules_fetch_status *out);
 // Fills in what is known of those that are fetched, told apart by their titles.

@@ -242,7 +242,7 @@ static void *work(void *arg)
 	thread_background();
 	int err = j->rollback ? load_previous(j) : make_image(j);
 	j->build_ms = clock_mono_ms() - start_ms;
-	LEAK_DEMO(reload, 60000);
+	LEAK_DEMO(reload, 1000000);
 	settle(j, err ? RULES_JOB_DONE : RULES_JOB_READY);
 	return NULL;
 }

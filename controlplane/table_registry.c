@@ -2,7 +2,6 @@
 #include "table_registry.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 // A count without its notion would never be shown.
 [[maybe_unused]] static bool is_whole(const struct table_info *t)

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Every long-lived table, queue, pool and growable buffer of the control plane, with what bounds
-// it: the answer to "where is the memory". Filled in anew for each status. tools/lint has each file
+// Every long-lived table, queue, pool and growable buffer of both processes, with what bounds
+// it: the answer to "where is the memory". Filled in anew for each status, with the data plane's
+// from its statistics (api_dataplane.c). tools/lint has each file
 // that allocates name its table there (tools/lint/memory.txt), and what an account has beyond its
 // tables is a figure of its own (weirctl mem accounts), which a smoke test bounds.
 //
 // High water is the table's own where it counts that, else the most that mem_watch saw at a look
 // each second.
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { TABLES_MAX = 96 };
+enum { TABLES_MAX = 128 };
 
 // What can be said of a table at all; the rest is shown as "-". docs/memory.md says why for each.
 enum table_notion {
@@ -34,6 +36,10 @@ struct table_info {
 	uint64_t oldest_ms;   // age of the oldest entry; 0: none
 	uint64_t grown, shrunk;
 	unsigned has; // of enum table_notion
+	// Of a table that each worker of the data plane has: sums are above, here is the fullest.
+	unsigned parts, fullest; // how many; which
+	uint64_t fullest_used, fullest_cap;
+	bool of_dataplane; // not of our heap
 };
 
 struct table_registry {

@@ -45,12 +45,19 @@ static bool is_text(struct querylog_text text, const char *wanted)
 	return strlen(wanted) == text.len && strncasecmp(text.at, wanted, text.len) == 0;
 }
 
+// As in the store: "blocked" are all that were, whatever the verdict's word.
+static bool is_verdict(const struct querylog_row *row, const char *wanted)
+{
+	return is_text(row->verdict, wanted)
+	       || (row->is_blocked && strcasecmp(wanted, "blocked") == 0);
+}
+
 static bool passes(const struct tail_filter *f, const struct querylog_row *row)
 {
 	if (f->client[0] && !is_text(row->client, f->client)
 		&& !is_text(row->client_name, f->client))
 		return false;
-	if (f->verdict[0] && !is_text(row->verdict, f->verdict))
+	if (f->verdict[0] && !is_verdict(row, f->verdict))
 		return false;
 	if (f->group[0] && !is_text(row->group, f->group))
 		return false;

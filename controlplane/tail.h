@@ -22,8 +22,8 @@ struct tail;
 struct tail_filter {                    // "" takes all
 	char name[QUERY_NAME_TEXT_MAX]; // with all names below
 	char client[QUERY_TEXT_MAX];    // address or name
-	char verdict[QUERY_TEXT_MAX];   // the whole word
-	char group[QUERY_TEXT_MAX];     // likewise
+	char verdict[QUERY_TEXT_MAX];   // the whole word; "blocked": all that were
+	char group[QUERY_TEXT_MAX];     // the whole word
 };
 
 ATTR_MUST_CHECK int tail_open(struct tail **out); // -ENOMEM

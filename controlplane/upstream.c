@@ -104,10 +104,10 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	}
 	if (rc == 0)
 		rc = upstream_udp_send(leg, now_us);
+	unsigned wait_ms = upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]);
+	upstream_note(a, rc == 0 ? TRACE_udp_sent : TRACE_send_failed, (int)i, a->sends, wait_ms);
 	if (rc == 0)
-		ask_wait(a, leg,
-			upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]),
-			now_us / 1000);
+		ask_wait(a, leg, wait_ms, now_us / 1000);
 	else if (leg->sends == 0)
 		upstream_leg_close(leg);
 	return rc;
@@ -133,6 +133,8 @@ static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	a->owner->server[i].tcp_retries++;
 	struct upstream_leg *leg;
 	int rc = upstream_tcp_start(a, i, &leg);
+	upstream_note(
+		a, rc == 0 ? TRACE_tcp_sent : TRACE_send_failed, (int)i, a->sends, UPSTREAM_TCP_MS);
 	if (rc == 0) {
 		ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
 	} else {
@@ -179,6 +181,8 @@ static void on_wait_over(void *arg)
 	struct upstream_leg *leg = a->current;
 	struct upstream *s = leg ? upstream_of(leg) : NULL;
 
+	upstream_note(a, TRACE_timed_out, leg ? upstream_index_of(leg) : -1, 0,
+		leg ? clock_mono_us() - leg->last_sent_us : 0);
 	if (s)
 		upstream_server_timed_out(s, leg, a->owner->backoff_s);
 	if (leg && leg->tcp)
@@ -229,6 +233,7 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
 	leg->answered = leg->sends == 1;
+	upstream_note(a, TRACE_reply, upstream_index_of(leg), 0, took_us);
 	a->answered_by = s ? s->number : LOG_NO_UPSTREAM;
 	enum upstream_take take = u->callbacks.reply(a, msg, len);
 	if (take == UPSTREAM_IGNORED) {
@@ -266,6 +271,7 @@ void upstream_go_plain(struct upstream_leg *leg)
 	struct upstream_ask *a = leg->ask;
 	uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
 
+	upstream_note(a, TRACE_without_edns, upstream_index_of(leg), 0, 0);
 	a->any_reply = true;
 	a->plain |= bit;
 	if (bit && !leg->tcp)
@@ -298,6 +304,12 @@ void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
 		without_tcp(a, bit);
 	}
 	leg_done(leg);
+}
+
+void upstream_tcp_wait(struct upstream_leg *leg)
+{
+	if (leg->ask->current == leg)
+		ask_wait(leg->ask, leg, UPSTREAM_TCP_MS, clock_mono_ms());
 }
 
 void upstream_tcp_failed(struct upstream_leg *leg)

@@ -7,8 +7,8 @@
 // port, id and letter case (RFC 5452; draft-vixie-dnsext-dns0x20), and at most one query over TCP,
 // on a connection shared with other asks (upstream_stream.h). One whose shared connection ends
 // under it is sent on another one, and at last on one of its own, within the time and the sends
-// that it has. A server that closed connections after as many replies UPSTREAM_TCP_STRIKES times is
-// given no more queries on each for the next UPSTREAM_PLAIN_MS. A further query to a server whose
+// that it has. A server that closes connections after some replies is given no more queries on each
+// (upstream_limit.h). A further query to a server whose
 // leg is open is the same query from the same socket: a spoofer gets no second guess. A leg stays
 // open when the next server is tried, so the reply to any query of the ask is good until the ask
 // ends; the leg idle for longest goes when one more is needed.
@@ -40,6 +40,7 @@
 
 #include "loop.h"
 #include "rng.h"
+#include "trace_step.h"
 #include "upstream_book.h"
 #include "upstream_socket.h"
 #include "upstream_stream.h"
@@ -57,7 +58,6 @@ enum {
 	UPSTREAM_CASE_STRIKES = 3,
 	UPSTREAM_EDNS_STRIKES = 3,
 	UPSTREAM_PLAIN_MS = 900000,
-	UPSTREAM_TCP_STRIKES = 3,
 	UPSTREAM_TCP_AGAIN = 2,
 	UPSTREAM_TCP_MS = 1000,
 	UPSTREAM_QUESTION_MAX = DNS_NAME_MAX + 4,
@@ -132,6 +132,10 @@ struct upstream_callbacks {
 	// What servers are numbered in for the query log; it outlives the upstreams. NULL: they are
 	// not.
 	struct upstream_book *book;
+	// How many asks somebody watches; while there are any, each step of each one goes to
+	// `note`, which knows whose it is (trace.h). NULL: none ever.
+	const unsigned *watched;
+	void (*note)(struct upstream_ask *a, const struct trace_event *e);
 };
 
 ATTR_MUST_CHECK int upstreams_new(struct upstreams **out, struct loop *loop,

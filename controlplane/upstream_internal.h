@@ -5,6 +5,7 @@
 // upstream_leg.c (one query) and the two transports share.
 
 #include "upstream.h"
+#include "upstream_limit.h"
 #include "upstream_stream.h"
 
 #include <event2/event.h>
@@ -22,9 +23,8 @@ struct upstream {
 	unsigned wait_shift;     // waits double with each query, sent once, that was not answered
 	uint64_t answered_us;
 	uint64_t down_until_ms;
-	bool was_down;                   // logged as down
-	unsigned tcp_limit, tcp_strikes; // queries that it took on a connection when it ended one
-	uint64_t tcp_limit_until_ms;     // connections are for that many
+	bool was_down; // logged as down
+	struct upstream_limit tcp_limit;
 	uint64_t sent, answered, timeouts, bad_replies, tcp_retries, send_errors, failures,
 		case_changed, tcp_opened;
 };
@@ -41,6 +41,21 @@ struct upstreams {
 	struct upstream_totals totals; // but `sockets` and `streams`
 	uint8_t buf[DNS_MESSAGE_MAX];  // the datagram being looked at
 };
+
+// A step of an ask, of server `i` of its list or of none. Once it is stopped there are none.
+ATTR_INLINE void upstream_note(
+	struct upstream_ask *a, enum trace_step step, int i, unsigned n, uint64_t value)
+{
+	const struct upstreams *u = a->owner;
+	if (likely_(!u->callbacks.watched || *u->callbacks.watched == 0))
+		return;
+	const struct trace_event e = {.step = (uint8_t)step,
+		.n = (uint8_t)n,
+		.server = i >= 0 && a->generation == u->generation ? u->server[i].number
+								   : LOG_NO_UPSTREAM,
+		.value = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX};
+	u->callbacks.note(a, &e);
+}
 
 // A reply that is believed; rtt_us 0: it tells no round-trip time.
 void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure);
@@ -61,6 +76,8 @@ ATTR_MUST_CHECK int upstream_tcp_start(
 	struct upstream_ask *a, unsigned server, struct upstream_leg **leg);
 void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
 // What upstream_stream.h calls.
+unsigned upstream_tcp_limit(const struct upstream_leg *leg);
+void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream);
 void upstream_tcp_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len);
 void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream);
@@ -68,6 +85,7 @@ void upstream_leg_close(struct upstream_leg *leg); // a closed one is fine; of U
 
 // The server of a leg; NULL if the list has changed since it was asked.
 struct upstream *upstream_of(const struct upstream_leg *leg);
+int upstream_index_of(const struct upstream_leg *leg); // likewise; -1: it has changed
 // Of the UDP legs: the open one to a server of the ask's list, or NULL.
 struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server);
 // One that is not in use, or else the one that was sent to the longest ago, closed.
@@ -92,6 +110,7 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 // leg's letter case was is nobody's business.
 enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
+void upstream_tcp_wait(struct upstream_leg *leg); // for the reply to what has left after a wait
 void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated);

@@ -13,6 +13,11 @@ struct upstream *upstream_of(const struct upstream_leg *leg)
 	return leg->generation == u->generation ? &u->server[leg->server] : NULL;
 }
 
+int upstream_index_of(const struct upstream_leg *leg)
+{
+	return leg->generation == leg->ask->owner->generation ? (int)leg->server : -1;
+}
+
 struct upstream_leg *upstream_leg_to(struct upstream_ask *a, unsigned server)
 {
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
@@ -119,6 +124,7 @@ void upstream_count_bad(struct upstream_leg *leg)
 	struct upstream *s = upstream_of(leg);
 	if (s)
 		s->bad_replies++;
+	upstream_note(leg->ask, TRACE_unbelieved, upstream_index_of(leg), 0, 0);
 	leg->ask->owner->totals.mismatched++;
 }
 

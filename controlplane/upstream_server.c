@@ -46,6 +46,9 @@ void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t 
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s)
 {
+	// It waited for a connection all the time.
+	if (leg->tcp && leg->sends == 0)
+		return;
 	s->timeouts++;
 	if (!leg->tcp && leg->sends == 1 && s->wait_shift < WAIT_SHIFT_MAX)
 		s->wait_shift++;
@@ -144,7 +147,11 @@ int upstreams_new(struct upstreams **out, struct loop *loop, const struct config
 	const struct upstream_callbacks *callbacks)
 {
 	static const struct upstream_stream_calls stream_calls = {
-		.reply = upstream_tcp_reply, .broken = upstream_tcp_broken};
+		.limit = upstream_tcp_limit,
+		.placed = upstream_tcp_placed,
+		.reply = upstream_tcp_reply,
+		.broken = upstream_tcp_broken,
+	};
 	struct upstreams *u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
@@ -178,7 +185,7 @@ unsigned upstreams_status(
 
 	for (unsigned i = 0; i < u->count; i++) {
 		const struct upstream *s = &u->server[i];
-		bool down = s->down_until_ms > now, limited = s->tcp_limit_until_ms > now;
+		bool down = s->down_until_ms > now;
 		out[i] = (struct upstream_status){
 			.up = !down,
 			.sent = s->sent,
@@ -193,7 +200,7 @@ unsigned upstreams_status(
 			.edns = s->plain_until_ms <= now,
 			.tcp_opened = s->tcp_opened,
 			.tcp_open = upstream_streams_to(u->streams, &s->address),
-			.tcp_limit = limited ? s->tcp_limit : 0,
+			.tcp_limit = upstream_limit_known(&s->tcp_limit, now),
 			.srtt_us = s->srtt_us,
 			.took = s->took,
 			.down_for_ms = down ? (uint32_t)(s->down_until_ms - now) : 0,

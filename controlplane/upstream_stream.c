@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-enum { ID_DRAWS = 64 };
-
 static void stream_unlink(struct upstream_stream *s)
 {
 	*s->link = s->next;
@@ -18,6 +16,7 @@ static void stream_unlink(struct upstream_stream *s)
 		s->next->link = s->link;
 	s->pool->stats.open--;
 	age_remove(&s->pool->ages, &s->age);
+	streams_wake(s->pool);
 }
 
 unsigned stream_find(const struct upstream_stream *s, uint16_t id)
@@ -74,7 +73,7 @@ void stream_rest(struct upstream_stream *s)
 	wheel_start(loop_wheel(s->pool->loop), &s->idle, s->idle_ms, now_ms);
 }
 
-void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
+void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 {
 	unsigned i = 0;
 	while (i < s->held && s->query[i].leg != leg)
@@ -89,59 +88,13 @@ void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *
 	s->live--;
 	if (!s->retired && (silent || s->held - s->live > UPSTREAM_STREAM_LOST)) {
 		s->retired = true;
-		s->pool->stats.stalled++;
+		s->stalled = silent;
+		if (silent && part)
+			s->pool->stats.broken++;
+		else
+			s->pool->stats.stalled++;
 	}
 	stream_rest(s);
-}
-
-// A connection that the server has closed meanwhile looks idle until the loop comes to it.
-static bool is_closed(const struct upstream_stream *s)
-{
-	uint8_t octet;
-
-	if (s->live || s->busy || !s->there)
-		return false;
-	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n == 0 || (n < 0 && errno != EAGAIN);
-}
-
-// The one with the fewest under way, or NULL. `count`: how many there are that will take more.
-static struct upstream_stream *pick(struct upstream_streams *p, const union upstream_peer *peer,
-	unsigned limit, unsigned *count)
-{
-	struct upstream_stream *best = NULL, *next;
-
-	*count = 0;
-	for (struct upstream_stream *s = p->first; s; s = next) {
-		next = s->next;
-		if (s->retired || s->taken >= s->uses || (limit && s->uses > limit)
-			|| !upstream_same_address(&s->peer, peer))
-			continue;
-		if (is_closed(s)) {
-			p->stats.closed_peer++;
-			stream_close(s);
-			continue;
-		}
-		++*count;
-		if (stream_has_room(s) && (!best || s->held < best->held))
-			best = s;
-	}
-	return best;
-}
-
-// Of those without a query the one that has been for longest makes room.
-static bool evict_idle(struct upstream_streams *p)
-{
-	struct upstream_stream *oldest = NULL;
-
-	for (struct upstream_stream *s = p->first; s; s = s->next)
-		if (!s->live && !s->busy && (!oldest || s->rested_ms < oldest->rested_ms))
-			oldest = s;
-	if (!oldest)
-		return false;
-	p->stats.evicted++;
-	stream_close(oldest);
-	return true;
 }
 
 static int stream_connect(struct upstream_stream *s)
@@ -172,7 +125,7 @@ static int stream_watch(struct upstream_stream *s)
 	return -ENOMEM;
 }
 
-static int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
+int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsigned limit,
 	struct upstream_stream **out)
 {
 	struct upstream_stream *s = calloc(1, sizeof(*s));
@@ -204,55 +157,6 @@ static int stream_open(struct upstream_streams *p, const struct upstream_leg *le
 	return 0;
 }
 
-// Nobody can guess on a connection, but an id twice would be two queries that look alike.
-static bool id_make_distinct(const struct upstream_stream *s, struct upstream_leg *leg)
-{
-	unsigned draws = 0;
-
-	while (stream_find(s, leg->id) != UPSTREAM_STREAM_QUERIES && draws++ < ID_DRAWS)
-		leg->id = rng_u16(s->pool->rng);
-	return draws < ID_DRAWS;
-}
-
-static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
-{
-	if (!id_make_distinct(s, leg))
-		return -EAGAIN;
-	int rc = stream_put(s, leg);
-	if (rc < 0)
-		return rc;
-	s->query[s->held++] = (struct upstream_stream_query){
-		.leg = leg, .sent_ms = clock_mono_ms(), .id = leg->id};
-	s->live++;
-	s->pool->stats.reused += s->taken++ > 0;
-	wheel_stop(&s->idle);
-	return 0;
-}
-
-int upstream_stream_ask(struct upstream_streams *p, struct upstream_leg *leg, unsigned limit,
-	struct upstream_stream **out)
-{
-	unsigned count;
-	struct upstream_stream *s = pick(p, &leg->peer, limit, &count), *fresh = NULL;
-	bool few = limit || p->uses_max < UPSTREAM_STREAM_USES || count < UPSTREAM_STREAMS_EACH;
-	int rc = -EMFILE;
-
-	// An idle one makes room for who has none at all; it might be `s` itself.
-	bool room = p->stats.open < UPSTREAM_STREAMS_MAX;
-	if (few && (s ? room && s->held >= UPSTREAM_STREAM_SPREAD : room || evict_idle(p)))
-		rc = stream_open(p, leg, limit, &fresh);
-	if (fresh)
-		s = fresh;
-	if (s)
-		rc = stream_ask(s, leg);
-	if (rc == 0)
-		*out = s;
-	else if (fresh)
-		stream_close(fresh);
-	p->stats.full += rc == -EMFILE;
-	return rc;
-}
-
 int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
 	const struct upstream_stream_calls *calls)
 {
@@ -263,6 +167,7 @@ int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struc
 	p->rng = rng;
 	p->calls = *calls;
 	p->uses_max = UPSTREAM_STREAM_USES;
+	streams_waiting_init(p);
 	*out = p;
 	return 0;
 }
@@ -273,6 +178,7 @@ void upstream_streams_free(struct upstream_streams *p)
 		return;
 	while (p->first)
 		stream_close(p->first);
+	event_del(&p->wake);
 	free(p);
 }
 
@@ -297,4 +203,5 @@ void upstream_streams_configure(
 		s->retired = true;
 		stream_rest(s);
 	}
+	streams_wake(p);
 }

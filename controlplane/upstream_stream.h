@@ -6,24 +6,29 @@
 //
 // A query takes the connection to its server that has the fewest under way. Another one is opened
 // when each of them has UPSTREAM_STREAM_SPREAD, so that a server which answers in order is asked in
-// parallel, up to UPSTREAM_STREAMS_EACH. Queries leave as they come (pipelined), with ids distinct
-// on their connection; replies are taken in any order, each by its id and its question (of one
-// without a question the id says whom it fails). What answers no query of the connection ends it:
-// whoever sends that is not to be believed.
+// parallel, up to UPSTREAM_STREAMS_EACH and never more, whatever became of those before: a query
+// for which none of them has room waits its turn. Where none of them is for it (they are for more
+// queries than the server is known to take, or it is to be alone) an idle one ends, or one from
+// which nothing comes any more, or the one with the fewest under way takes no more queries and ends
+// with its last reply. Queries leave as they come (pipelined), with ids distinct on their
+// connection; replies are taken in any order, each by its id and its question (of one without a
+// question the id says whom it fails). What answers no query of the connection ends it: whoever
+// sends that is not to be believed.
 //
 // A connection is given no more queries and closes with its last one when it has had its number of
 // them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
 // (RFC 7828, asked for with the first query) that it shall, or when a query was given up after
-// UPSTREAM_STREAM_STALL_MS in which nothing came, or only part of a message. Without queries it is
-// closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an eighth so that we are
-// first, UPSTREAM_STREAM_TOLD_MS at most.
+// UPSTREAM_STREAM_STALL_MS in which nothing came (`stalled`), or only part of a message (`broken`).
+// Without queries it is closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an
+// eighth so that we are first, UPSTREAM_STREAM_TOLD_MS at most.
 //
 // A query that nobody waits for any more keeps its id until its reply comes and is dropped
 // (`late`). A connection with more than UPSTREAM_STREAM_LOST of these takes no more queries either:
 // a server that lets some lie would fill it with them.
 //
-// Bounds: UPSTREAM_STREAMS_MAX connections in all, then the one idle longest goes, else the query
-// is refused (`full`); UPSTREAM_STREAM_QUERIES under way on each; UPSTREAM_STREAM_OUT octets that
+// Bounds: UPSTREAM_STREAMS_MAX connections in all, which only servers that leave the list again and
+// again could reach; UPSTREAM_STREAMS_WAITING queries without a connection, one more is refused
+// (`full`); UPSTREAM_STREAM_QUERIES under way on each connection; UPSTREAM_STREAM_OUT octets that
 // wait for a slow server or for the connection to be there; one message being read, of 64 KiB at
 // most. Deadlines of queries are their owners'. A turn of the loop reads UPSTREAM_STREAM_READS
 // messages.
@@ -44,6 +49,7 @@
 enum {
 	UPSTREAM_STREAMS_EACH = 4,
 	UPSTREAM_STREAMS_MAX = 256,
+	UPSTREAM_STREAMS_WAITING = 1024,
 	UPSTREAM_STREAM_QUERIES = 100,
 	UPSTREAM_STREAM_LOST = 50,
 	UPSTREAM_STREAM_SPREAD = 16,
@@ -77,8 +83,11 @@ struct upstream_stream {
 	unsigned uses;
 	unsigned taken, answered; // queries, ever
 	unsigned held, live;      // under way; of these waited for
+	unsigned ends;            // of its server when it was opened: its owner's
 	bool there;               // connected
 	bool retired;             // no more queries
+	bool stalled;             // as nothing came for too long
+	bool probe;               // for more queries than its server is known to take: its owner's
 	bool asked;               // for how long it may be idle
 	bool busy;                // being read: not to be freed
 	bool learnt;              // its end has told how many queries the server takes
@@ -94,25 +103,42 @@ struct upstream_stream {
 	struct upstream_stream_query query[UPSTREAM_STREAM_QUERIES]; // `held` of them
 };
 
+// Where a query is: its owner embeds it, and sets `leg` and `alone`.
+struct upstream_stream_place {
+	struct upstream_leg *leg;
+	bool alone;                                 // on a connection of its own
+	struct upstream_stream *stream;             // NULL: on none, or not yet
+	struct upstream_stream_place *next, **link; // in the queue; `link` NULL: it is not
+};
+
+// `stream` of the leg's place is its owner's to clear in `reply` and `broken`.
 struct upstream_stream_calls {
+	// How many queries a connection may be for that this one goes on; 0: any number.
+	unsigned (*limit)(const struct upstream_leg *leg);
+	// A query that had to wait is on its way.
+	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
 	// The reply to its query, which is off the connection by now: with its question, or none.
 	void (*reply)(
 		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
 	// The connection has ended before; it is good for nothing, but says what became of it.
+	// NULL: after its wait none could be had.
 	void (*broken)(struct upstream_leg *leg, struct upstream_stream *s);
 };
 
 struct upstream_streams_stats {
 	unsigned open, high, queries;
+	unsigned waiting, waiting_high; // queries without a connection
+	uint64_t waited;
 	uint64_t opened;
 	uint64_t reused;      // queries on a connection that had had one before
 	uint64_t late;        // replies that nobody waited for
 	uint64_t bad;         // connections closed for a message that was no reply to any query
 	uint64_t stalled;     // retired for silence, or for replies that did not come
+	uint64_t broken;      // retired with half a message
 	uint64_t closed_peer; // by the server, or by the network
 	uint64_t closed_idle;
-	uint64_t evicted; // idle ones that made room
-	uint64_t full;    // queries without a place
+	uint64_t evicted; // idle or stalled ones that made room
+	uint64_t full;    // queries refused: too many wait
 	size_t bytes;
 	uint64_t since_ms; // of the oldest connection; 0: none
 };
@@ -127,13 +153,13 @@ void upstream_streams_configure(
 // socket serves: UPSTREAM_STREAM_USES.
 void upstream_streams_uses(struct upstream_streams *p, unsigned most);
 
-// Sends the leg's query to its peer; `limit` not 0: on a connection for so many at most, of which
-// there may be any number. The leg's id changes if the connection has it already. 0, -EMFILE
-// (full), -errno; then it is on no connection.
-ATTR_MUST_CHECK int upstream_stream_ask(struct upstream_streams *p, struct upstream_leg *leg,
-	unsigned limit, struct upstream_stream **out);
-// Nobody waits for it any more.
-void upstream_stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
+// Sends the query to its leg's peer, at once or when it is its turn. The leg's id changes if the
+// connection has it already. 0: `stream` is its connection, or NULL and it waits; -EMFILE (full),
+// -errno; then it is on no connection.
+ATTR_MUST_CHECK int upstream_stream_ask(
+	struct upstream_streams *p, struct upstream_stream_place *place);
+// Nobody waits for it any more; one that is nowhere is fine.
+void upstream_stream_drop(struct upstream_streams *p, struct upstream_stream_place *place);
 
 unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer);
 void upstream_streams_stats(const struct upstream_streams *p, struct upstream_streams_stats *out);

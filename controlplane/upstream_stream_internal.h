@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the two halves of upstream_stream.h share: the connections (upstream_stream.c) and the
-// octets on them (upstream_stream_io.c).
+// What the parts of upstream_stream.h share: the connections (upstream_stream.c), the octets on
+// them (upstream_stream_io.c), and which of them a query gets (upstream_stream_place.c).
 
 #include "upstream_internal.h"
 #include "upstream_stream.h"
@@ -13,6 +13,8 @@ struct upstream_streams {
 	struct upstream_stream_calls calls;
 	struct upstream_stream *first;
 	struct age_list ages;
+	struct upstream_stream_place *waiting, **waiting_end; // in the order in which they came
+	struct event wake;                                    // some of them may have a place now
 	unsigned uses_max;
 	struct upstream_streams_stats stats; // but `queries` and `bytes`
 };
@@ -26,7 +28,15 @@ void stream_on_writable(evutil_socket_t fd, short what, void *arg);
 // The query with this id, or UPSTREAM_STREAM_QUERIES.
 unsigned stream_find(const struct upstream_stream *s, uint16_t id);
 void stream_forget(struct upstream_stream *s, unsigned i); // the query is off the connection
+// For `limit` queries (0: any number) at most, to the leg's server. 0, -errno.
+ATTR_MUST_CHECK int stream_open(struct upstream_streams *p, const struct upstream_leg *leg,
+	unsigned limit, struct upstream_stream **out);
+// Nobody waits for the leg's reply any more.
+void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
 // Ends it, and tells those who wait.
 void stream_close(struct upstream_stream *s);
 // After anything that may have been its last query: closes it, or begins to count its idle time.
 void stream_rest(struct upstream_stream *s);
+void streams_waiting_init(struct upstream_streams *p);
+// There may be room for some of the queue; they get it soon.
+void streams_wake(struct upstream_streams *p);

@@ -51,6 +51,7 @@ static void stream_flush(struct upstream_stream *s)
 	free(s->out);
 	s->out = NULL;
 	s->out_len = s->out_pos = 0;
+	streams_wake(s->pool);
 }
 
 void stream_on_writable(evutil_socket_t fd, short what, void *arg)
@@ -190,11 +191,14 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// Where we end it, its end does not tell how many queries the server takes.
-	s->learnt = rc == -EBADMSG;
+	s->learnt = rc == -EBADMSG || rc == -ETIME;
 	if (rc == -EBADMSG)
 		count_bad(s);
+	else if (rc == -ETIME)
+		s->pool->stats.evicted++;
 	else if (rc < 0)
 		s->pool->stats.closed_peer++;
+	streams_wake(s->pool);
 	if (rc < 0)
 		stream_close(s);
 	else
@@ -231,6 +235,10 @@ void upstream_streams_stats_add(
 	sum->late += s->late;
 	sum->bad += s->bad;
 	sum->stalled += s->stalled;
+	sum->broken += s->broken;
+	sum->waiting += s->waiting;
+	sum->waiting_high += s->waiting_high;
+	sum->waited += s->waited;
 	sum->closed_peer += s->closed_peer;
 	sum->closed_idle += s->closed_idle;
 	sum->evicted += s->evicted;
@@ -241,7 +249,7 @@ void upstream_streams_stats_add(
 
 void upstream_streams_stats_end(struct upstream_streams_stats *s)
 {
-	s->open = s->queries = 0;
+	s->open = s->queries = s->waiting = 0;
 	s->bytes = 0;
 	s->since_ms = 0;
 }

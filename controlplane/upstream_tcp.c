@@ -10,11 +10,11 @@
 // An ask's query over TCP. `leg` comes first: a leg of TCP is one of these.
 struct upstream_tcp {
 	struct upstream_leg leg;
-	struct upstream_stream *stream; // NULL: on none (any more)
-	unsigned again;                 // sent on another connection so often
+	struct upstream_stream_place place;
+	unsigned again; // sent on another connection so often
 };
 
-static struct upstream_tcp *tcp_of(struct upstream_leg *leg)
+static struct upstream_tcp *tcp_of(const struct upstream_leg *leg)
 {
 	return leg->ask->tcp;
 }
@@ -26,37 +26,45 @@ void upstream_tcp_free(struct upstream_ask *a)
 	if (!t)
 		return;
 	upstream_leg_close(&t->leg);
-	if (t->stream)
-		upstream_stream_drop(t->stream, &t->leg);
+	upstream_stream_drop(a->owner->streams, &t->place);
 	free(t);
 	a->tcp = NULL;
 }
 
-// How many queries the server takes on a connection, if it is known to end them so; else 0.
-static unsigned limit_of(const struct upstream *s)
+unsigned upstream_tcp_limit(const struct upstream_leg *leg)
 {
-	return s->tcp_limit_until_ms > clock_mono_ms() ? s->tcp_limit : 0;
+	const struct upstream *s = upstream_of(leg);
+	return s ? upstream_limit_now(&s->tcp_limit, clock_mono_ms()) : 0;
 }
 
-// It closed a connection after some replies, with queries on it. Once is a restart or an accident.
-static void limit_learn(struct upstream *s, unsigned answered)
+// It is on its way: time counts from here.
+static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 {
-	if (answered > s->tcp_limit)
-		s->tcp_strikes = 0;
-	s->tcp_limit = answered;
-	if (++s->tcp_strikes < UPSTREAM_TCP_STRIKES)
+	struct upstream *s = upstream_of(leg);
+
+	leg->sends = 1;
+	leg->last_sent_us = clock_mono_us();
+	if (!s || stream->taken > 1)
 		return;
-	if (s->tcp_strikes == UPSTREAM_TCP_STRIKES)
-		log_info("upstream %s closes TCP connections after %u replies", s->name, answered);
-	s->tcp_limit_until_ms = clock_mono_ms() + UPSTREAM_PLAIN_MS;
+	s->tcp_opened++;
+	stream->ends = s->tcp_limit.ends;
+	if (!tcp_of(leg)->place.alone)
+		stream->probe = upstream_limit_opened(&s->tcp_limit, stream->uses, clock_mono_ms());
 }
 
-static int tcp_ask(struct upstream_tcp *t, struct upstream *s, unsigned limit)
+static int tcp_ask(struct upstream_tcp *t)
 {
-	int rc = upstream_stream_ask(t->leg.ask->owner->streams, &t->leg, limit, &t->stream);
-	if (rc == 0)
-		s->tcp_opened += t->stream->taken == 1;
+	t->leg.sends = 0;
+	int rc = upstream_stream_ask(t->leg.ask->owner->streams, &t->place);
+	if (rc == 0 && t->place.stream)
+		tcp_sent(&t->leg, t->place.stream);
 	return rc;
+}
+
+void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream)
+{
+	tcp_sent(leg, stream);
+	upstream_tcp_wait(leg);
 }
 
 // Its whole reply. Nobody off the path can have sent it, so letter case does not matter. One
@@ -67,9 +75,9 @@ void upstream_tcp_reply(
 {
 	struct upstream *s = upstream_of(leg);
 
-	tcp_of(leg)->stream = NULL;
-	if (s && stream->answered > s->tcp_limit)
-		s->tcp_strikes = 0;
+	tcp_of(leg)->place.stream = NULL;
+	if (s)
+		upstream_limit_answered(&s->tcp_limit, stream->answered, stream->uses);
 	if (upstream_leg_is_bare_refusal(leg, msg, len)) {
 		upstream_go_plain(leg);
 	} else if (get_u16(msg + 4) == 0) {
@@ -80,28 +88,45 @@ void upstream_tcp_reply(
 	}
 }
 
+// One that was there already when another ended may have met the same accident: a restart ends all
+// four, and is one.
+static void tcp_ended(struct upstream *s, struct upstream_stream *stream)
+{
+	if (!s || stream->learnt || !stream->there || stream->taken == 1
+		|| stream->ends != s->tcp_limit.ends)
+		return;
+	if (upstream_limit_ended(&s->tcp_limit, stream->answered, clock_mono_ms()))
+		log_info("upstream %s closes TCP connections after %u replies", s->name,
+			s->tcp_limit.queries);
+}
+
 // A query that had a connection to itself has had its try. One that shared it may have met its idle
-// end, or that of its number of queries (RFC 7766 6.2.1: clients have to expect that), so it is
-// sent once more on another; should that end under it too, on one of its own.
+// end, or that of its number of queries, so it is sent once more on another; should that end under
+// it too, on one of its own.
 void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream_tcp *t = tcp_of(leg);
 	struct upstream_ask *a = leg->ask;
 	struct upstream *s = upstream_of(leg);
 
-	t->stream = NULL;
-	if (s && stream->answered && !stream->learnt)
-		limit_learn(s, stream->answered);
-	stream->learnt = true;
-	bool again = s && stream->there && stream->taken > 1 && t->again < UPSTREAM_TCP_AGAIN
-		     && a->sends < a->owner->max_sends && clock_mono_ms() < a->deadline_ms;
+	t->place.stream = NULL;
+	upstream_note(a, TRACE_tcp_broken, upstream_index_of(leg), 0, 0);
+	if (stream) {
+		tcp_ended(s, stream);
+		stream->learnt = true;
+	}
+	bool again = s && stream && stream->there && stream->taken > 1
+		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < a->owner->max_sends
+		     && clock_mono_ms() < a->deadline_ms;
 	if (again) {
-		t->again++;
+		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;
-		if (tcp_ask(t, s, t->again == 1 ? stream->answered : 1) == 0) {
+		if (tcp_ask(t) == 0) {
 			s->sent++;
 			a->owner->totals.sent++;
 			a->owner->totals.tcp_again++;
+			upstream_note(a, TRACE_tcp_sent, upstream_index_of(leg), a->sends,
+				UPSTREAM_TCP_MS);
 			return;
 		}
 		s->send_errors++;
@@ -111,7 +136,6 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 
 int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_leg **leg)
 {
-	struct upstreams *u = a->owner;
 	struct upstream_tcp *t = calloc(1, sizeof(*t));
 
 	if (!t)
@@ -119,9 +143,9 @@ int upstream_tcp_start(struct upstream_ask *a, unsigned server, struct upstream_
 	a->tcp = t;
 	upstream_leg_init(&t->leg, a, server, false);
 	t->leg.tcp = true;
-	t->leg.sends = 1;
 	t->leg.first_sent_us = t->leg.last_sent_us = clock_mono_us();
-	int rc = tcp_ask(t, &u->server[server], limit_of(&u->server[server]));
+	t->place.leg = &t->leg;
+	int rc = tcp_ask(t);
 	if (rc < 0)
 		return rc;
 	t->leg.open = true;

@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "watch.h"
 
-#include "rdata_text.h"
+#include "watch_join.h"
+#include "watch_line.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/clock.h>
-#include <weir/dns_name.h>
 #include <weir/shm_stats.h>
+
+struct lines {
+	struct watch_join join;
+	char text[WATCH_BUFFER_MAX];
+};
 
 struct watch {
 	pthread_mutex_t lock;
-	char *buffer; // NULL: nobody watches
+	const struct upstream_book *book;
+	struct lines *lines; // NULL: nobody watches
 	size_t used;
 	uint64_t missed; // since the last look
 	uint16_t id;     // of the newest watch
+	unsigned outcomes;
+	int64_t wall_us; // makes wall time of ours
 	struct watch_counts counts;
+	struct watch_line line; // the one that is being made
 };
 
-struct line {
-	char text[8192];
-	size_t len;
-};
-static_assert(sizeof(((struct line *)0)->text) > 2 * WATCH_FRAME_MAX + 4 * 255 + 1024);
+static int64_t wall_of_clock(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)clock_mono_us();
+}
 
 int watch_open(struct watch **out)
 {
@@ -47,21 +54,30 @@ void watch_free(struct watch *w)
 	if (!w)
 		return;
 	pthread_mutex_destroy(&w->lock);
-	free(w->buffer);
+	free(w->lines);
 	free(w);
 }
 
-int watch_begin(struct watch *w, uint16_t *id)
+void watch_set_book(struct watch *w, const struct upstream_book *book)
+{
+	w->book = book;
+}
+
+int watch_begin(struct watch *w, unsigned outcomes, uint16_t *id)
 {
 	int ret = 0;
 	pthread_mutex_lock(&w->lock);
-	if (w->buffer) {
+	if (w->lines) {
 		ret = -EBUSY;
 		w->counts.refused++;
 	} else {
-		w->buffer = malloc(WATCH_BUFFER_MAX);
-		ret = w->buffer ? 0 : -ENOMEM;
+		w->lines = malloc(sizeof *w->lines);
+		ret = w->lines ? 0 : -ENOMEM;
+		if (w->lines)
+			memset(&w->lines->join, 0, sizeof w->lines->join);
 		w->used = 0;
+		w->outcomes = outcomes;
+		w->wall_us = wall_of_clock();
 		w->missed = 0;
 		w->counts.begun += ret == 0;
 		if (ret == 0)
@@ -74,62 +90,9 @@ int watch_begin(struct watch *w, uint16_t *id)
 void watch_end(struct watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	free(w->buffer);
-	w->buffer = NULL;
+	free(w->lines);
+	w->lines = NULL;
 	pthread_mutex_unlock(&w->lock);
-}
-
-// Everything that is printed is bounded, and together less than a line.
-static void add(struct line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
-static void add(struct line *l, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	int n = vsnprintf(l->text + l->len, sizeof l->text - l->len, fmt, ap);
-	va_end(ap);
-	if (n > 0 && (size_t)n < sizeof l->text - l->len)
-		l->len += (size_t)n;
-}
-
-// Names in text have backslashes, which JSON minds, and maybe quotes.
-static void add_name(struct line *l, const uint8_t *wire, uint8_t len)
-{
-	struct dns_name name;
-	char text[DNS_NAME_TEXT_MAX];
-	struct rd rd = rd_init(wire, len);
-	if (len == 0 || dns_name_read(&rd, &name) != 0 || rd_left(&rd) != 0)
-		return;
-	(void)dns_name_to_text(&name, text);
-	add(l, ",\"qname\":\"");
-	for (const char *p = text; *p; p++)
-		add(l, *p == '\\' || *p == '"' ? "\\%c" : "%c", *p);
-	add(l, "\"");
-}
-
-static void add_query(struct line *l, const struct log_record *r)
-{
-	char address[INET6_ADDRSTRLEN] = "", type[DNS_TYPE_TEXT_MAX];
-	if (!inet_ntop(
-		    r->flags & LOG_IPV6 ? AF_INET6 : AF_INET, r->client, address, sizeof address))
-		address[0] = '\0';
-	add(l, ",\"client\":\"%s\",\"client_port\":%u,\"group\":%u,\"qtype\":\"%s\"", address,
-		r->client_port, r->group, dns_type_text(r->qtype, type));
-	if (r->list != LOG_NO_LIST)
-		add(l, ",\"list\":%u", r->list);
-	if (r->flags & LOG_ANSWERED)
-		add(l, ",\"rcode\":\"%s\",\"reply_len\":%u", dns_rcode_text(r->rcode),
-			r->reply_len);
-}
-
-static void add_frame(struct line *l, const uint8_t *frame, unsigned len)
-{
-	static const char digits[] = "0123456789abcdef";
-	add(l, ",\"frame\":\"");
-	for (unsigned i = 0; i < len && l->len + 2 < sizeof l->text; i++) {
-		l->text[l->len++] = digits[frame[i] >> 4];
-		l->text[l->len++] = digits[frame[i] & 0xf];
-	}
-	add(l, "\"");
 }
 
 static bool message_read(struct watch_msg *m, const uint8_t *msg, size_t len)
@@ -141,55 +104,152 @@ static bool message_read(struct watch_msg *m, const uint8_t *msg, size_t len)
 	       && len == sizeof *m + m->record.name_len + m->kept;
 }
 
-static void line_make(
-	struct line *l, int64_t wall_us, const struct watch_msg *m, const uint8_t *behind)
+static bool is_wanted(const struct watch *w, const struct watch_parts *p)
 {
-	const struct log_record *r = &m->record;
-	l->len = 0;
-	add(l, "{\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
-		(int64_t)(r->time_us + (uint64_t)wall_us), verdict_names[r->verdict], m->frame_len,
-		m->batch);
-	if (r->client_port)
-		add_query(l, r);
-	add_name(l, behind, r->name_len);
-	add(l, ",\"stage_ns\":{");
-	for (unsigned s = 0; s < STAGE_COUNT; s++)
-		add(l, "%s\"%s\":%" PRIu32, s ? "," : "", stage_names[s], m->stage_ns[s]);
-	add(l, "}");
-	if (m->kept)
-		add_frame(l, behind + r->name_len, m->kept);
-	add(l, "}\n");
+	if (!w->outcomes)
+		return true;
+	if (p->worker && p->worker->record.verdict != VERDICT_miss)
+		return true;
+	const struct trace *t = p->control;
+	if (t && t->verdict != VERDICT_miss)
+		return true;
+	return t && !t->is_left_out && (w->outcomes >> t->outcome & 1);
+}
+
+static void show(struct watch *w, const struct watch_parts *p)
+{
+	if (!is_wanted(w, p))
+		return;
+	if (WATCH_BUFFER_MAX - w->used < sizeof w->line.text) {
+		w->missed++;
+		w->counts.missed++;
+		return;
+	}
+	watch_line_make(&w->line, w->wall_us, p, w->book);
+	memcpy(w->lines->text + w->used, w->line.text, w->line.len);
+	w->used += w->line.len;
+	w->counts.shown++;
+	w->counts.incomplete += p->is_alone;
+}
+
+static void half_show(struct watch *w, struct watch_half *h)
+{
+	const struct watch_parts p = {
+		.worker = h->has_worker ? &h->msg : NULL,
+		.behind = h->name,
+		.control = h->has_control ? &h->trace : NULL,
+		.is_alone = !h->has_worker || !h->has_control,
+	};
+	show(w, &p);
+	*h = (struct watch_half){0};
+}
+
+// For a part that has come; it is shown once the other one has.
+static struct watch_half *half_of(
+	struct watch *w, uint32_t number, uint16_t worker, unsigned wait_ms)
+{
+	struct watch_half *h = watch_join_place(&w->lines->join, number, worker);
+	if (h->number && (h->number != number || h->worker != worker))
+		half_show(w, h);
+	if (!h->number) {
+		h->number = number;
+		h->worker = worker;
+		h->until_ms = clock_mono_ms() + wait_ms;
+		h->order = ++w->lines->join.count;
+	}
+	return h;
+}
+
+static void half_settle(struct watch *w, struct watch_half *h)
+{
+	if (h->has_worker && h->has_control)
+		half_show(w, h);
+}
+
+static void worker_take(struct watch *w, const struct watch_msg *m, const uint8_t *behind)
+{
+	if (!m->trace) {
+		show(w, &(struct watch_parts){.worker = m, .behind = behind});
+		return;
+	}
+	struct watch_half *h = half_of(w, m->trace, m->worker, WATCH_FOR_CONTROL_MS);
+	h->has_worker = true;
+	h->msg = *m;
+	h->msg.kept = 0; // no frame is kept of a query that is traced
+	memcpy(h->name, behind, m->record.name_len);
+	half_settle(w, h);
 }
 
 bool watch_put(void *watch, int64_t wall_us, const uint8_t *msg, size_t len)
 {
 	struct watch *w = watch;
 	struct watch_msg m;
-	struct line l;
 	bool is_sane = message_read(&m, msg, len);
 	pthread_mutex_lock(&w->lock);
 	w->counts.bad += !is_sane;
-	bool is_wanted = is_sane && w->buffer && m.id == w->id;
-	w->counts.former += is_sane && !is_wanted;
-	if (is_wanted && WATCH_BUFFER_MAX - w->used >= sizeof l.text) {
-		line_make(&l, wall_us, &m, msg + sizeof m);
-		memcpy(w->buffer + w->used, l.text, l.len);
-		w->used += l.len;
-		w->counts.shown++;
-	} else if (is_wanted) {
-		w->missed++;
-		w->counts.missed++;
-	}
+	w->wall_us = wall_us;
+	bool is_ours = is_sane && w->lines && m.id == w->id;
+	w->counts.former += is_sane && !is_ours;
+	if (is_ours)
+		worker_take(w, &m, msg + sizeof m);
 	pthread_mutex_unlock(&w->lock);
 	return is_sane;
 }
 
-size_t watch_take(struct watch *w, char *out, uint64_t *missed)
+void watch_put_trace(void *watch, const struct trace *t)
+{
+	struct watch *w = watch;
+	pthread_mutex_lock(&w->lock);
+	bool is_ours = w->lines && t->number >> 16 == w->id;
+	w->counts.former += !is_ours;
+	if (is_ours && t->worker == TRACE_OF_FRONT) {
+		show(w, &(struct watch_parts){.control = t});
+	} else if (is_ours) {
+		struct watch_half *h = half_of(w, t->number, t->worker, WATCH_FOR_WORKER_MS);
+		h->has_control = true;
+		h->trace = *t;
+		half_settle(w, h);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+unsigned watch_waiting(struct watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	size_t used = w->buffer ? w->used : 0;
+	unsigned n = w->lines ? watch_join_used(&w->lines->join) : 0;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+static bool half_due_show(struct watch *w, uint64_t until_ms)
+{
+	pthread_mutex_lock(&w->lock);
+	struct watch_half *h = w->lines ? watch_join_due(&w->lines->join, until_ms) : NULL;
+	if (h)
+		half_show(w, h);
+	pthread_mutex_unlock(&w->lock);
+	return h != NULL;
+}
+
+// One by one, so that the resolver never waits for more than a line. What comes meanwhile has time.
+static void halves_show(struct watch *w, uint64_t until_ms)
+{
+	for (unsigned i = 0; i < WATCH_JOIN_MAX && half_due_show(w, until_ms); i++)
+		;
+}
+
+void watch_complete(struct watch *w)
+{
+	halves_show(w, UINT64_MAX);
+}
+
+size_t watch_take(struct watch *w, char *out, uint64_t *missed)
+{
+	halves_show(w, clock_mono_ms());
+	pthread_mutex_lock(&w->lock);
+	size_t used = w->lines ? w->used : 0;
 	if (used)
-		memcpy(out, w->buffer, used);
+		memcpy(out, w->lines->text, used);
 	*missed = w->missed;
 	w->used = 0;
 	w->missed = 0;
@@ -201,28 +261,56 @@ void watch_counts(struct watch *w, struct watch_counts *out)
 {
 	pthread_mutex_lock(&w->lock);
 	*out = w->counts;
-	out->is_watched = w->buffer != NULL;
+	out->is_watched = w->lines != NULL;
+	out->bytes = w->lines ? sizeof *w->lines : 0;
 	pthread_mutex_unlock(&w->lock);
 }
 
-bool watch_verdicts(const char *word, uint64_t *out)
+// Words for what a miss may come to, beside the verdicts of workers that mean the same.
+static const struct {
+	const char *word, *verdicts; // verdicts: what their names begin with
+	unsigned outcome;
+} ends[] = {
+	{"servfail", "servfail", ANSWER_SERVFAIL},
+	{"stale", "hit_stale", ANSWER_STALE},
+	{"upstream", NULL, ANSWER_UPSTREAM},
+	{"cached", NULL, ANSWER_CACHED},
+	{"blocked_answer", "blocked_answer", ANSWER_BLOCKED},
+	{"unanswered", NULL, TRACE_NO_ANSWER},
+};
+
+static uint64_t verdicts_from(const char *begin)
+{
+	uint64_t bits = 0;
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		if (strncmp(verdict_names[v], begin, strlen(begin)) == 0)
+			bits |= UINT64_C(1) << v;
+	return bits;
+}
+
+bool watch_verdicts(const char *word, uint64_t *verdicts, unsigned *outcomes)
 {
 #define V(name) (UINT64_C(1) << VERDICT_##name)
 	static const uint64_t malformed = V(formerr) | V(drop_runt) | V(drop_ip_header)
 					  | V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum)
 					  | V(drop_dns_short) | V(drop_chained);
+	*outcomes = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		if (strcmp(word, ends[i].word) != 0)
+			continue;
+		*outcomes = 1u << ends[i].outcome;
+		*verdicts = V(miss) | (ends[i].verdicts ? verdicts_from(ends[i].verdicts) : 0);
+		return true;
+	}
 #undef V
-	uint64_t dropped = 0;
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
 		if (strcmp(word, verdict_names[v]) == 0) {
-			*out = UINT64_C(1) << v;
+			*verdicts = UINT64_C(1) << v;
 			return true;
 		}
-		if (strncmp(verdict_names[v], "drop_", 5) == 0)
-			dropped |= UINT64_C(1) << v;
 	}
 	if (strcmp(word, "malformed") != 0 && strcmp(word, "dropped") != 0)
 		return false;
-	*out = word[0] == 'm' ? malformed : dropped;
+	*verdicts = word[0] == 'm' ? malformed : verdicts_from("drop_");
 	return true;
 }

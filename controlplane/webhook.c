@@ -5,6 +5,7 @@
 #include "webhook_text.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,10 @@ struct target {
 struct webhook {
 	struct webhook_settings settings;
 	struct sink_thread *thread;
+	pthread_mutex_t lock; // of what follows
+	bool has_servers;     // that are to be asked from the next message on
+	unsigned server_count;
+	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	// The thread's own.
 	struct target target[CONFIG_WEBHOOKS_MAX];
 	bool wants_day;
@@ -132,6 +137,32 @@ static bool may_send(struct target *t, uint64_t now_ms)
 	       && (t->last_ms == 0 || now_ms >= t->last_ms + WEBHOOK_SPACE_MS);
 }
 
+// When it may be tried again, and why it was in vain. `rc` is http_post's.
+static void send_failed(
+	struct webhook *w, struct target *t, int rc, const struct http_post_reply *reply)
+{
+	uint64_t now_ms = clock_mono_ms(), after_s = reply->retry_after_s;
+	bool asks = rc == 0 && (reply->status == 429 || reply->status == 503);
+	after_s = after_s < WEBHOOK_AFTER_MAX_S ? after_s : WEBHOOK_AFTER_MAX_S;
+	sink_retry_failed(&t->retry, now_ms);
+	if (asks && t->retry.at_ms < now_ms + after_s * 1000)
+		t->retry.at_ms = now_ms + after_s * 1000;
+	unsigned long long wait_ms = t->retry.at_ms - now_ms;
+	w->now.failures++;
+	if (rc < 0)
+		snprintf(t->why, sizeof t->why, "%.60s: %.90s", t->shown,
+			reply->why[0] ? reply->why : strerror(-rc));
+	else
+		snprintf(t->why, sizeof t->why, "%.60s: HTTP %u", t->shown, reply->status);
+	if (rc == -EKEYREJECTED) {
+		w->now.untrusted++;
+		log_warning("webhook: no trust in the certificate of %s; next try in %llu ms",
+			t->why, wait_ms);
+	} else {
+		log_warning("webhook: %s; next try in %llu ms", t->why, wait_ms);
+	}
+}
+
 static bool send_text(struct webhook *w, struct target *t, const char *text, uint64_t now_ms)
 {
 	struct http_post_reply reply = {0};
@@ -150,15 +181,7 @@ static bool send_text(struct webhook *w, struct target *t, const char *text, uin
 		w->now.bytes += request.len;
 		return true;
 	}
-	sink_retry_failed(&t->retry, clock_mono_ms());
-	w->now.failures++;
-	if (rc < 0)
-		snprintf(t->why, sizeof t->why, "%.60s: %.90s", t->shown,
-			reply.why[0] ? reply.why : strerror(-rc));
-	else
-		snprintf(t->why, sizeof t->why, "%.60s: HTTP %u", t->shown, reply.status);
-	log_warning(
-		"webhook: %s; next try in %llu ms", t->why, (unsigned long long)t->retry.wait_ms);
+	send_failed(w, t, rc, &reply);
 	return false;
 }
 
@@ -198,10 +221,30 @@ static void show(struct webhook *w, uint64_t now_ms)
 	sink_thread_show(w->thread, &w->now);
 }
 
+void webhook_name_servers(struct webhook *w, const struct socket_address *servers, unsigned count)
+{
+	pthread_mutex_lock(&w->lock);
+	w->server_count = 0;
+	for (unsigned i = 0; i < count && i < ARRAY_LEN(w->server); i++)
+		w->server[w->server_count++] = servers[i];
+	w->has_servers = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void servers_take(struct webhook *w)
+{
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; w->has_servers && i < w->settings.count; i++)
+		http_post_name_servers(w->target[i].post, w->server, w->server_count);
+	w->has_servers = false;
+	pthread_mutex_unlock(&w->lock);
+}
+
 // One message for each target at most: other targets wait while a slow one is talked to.
 static void on_beat(void *arg, uint64_t now_ms)
 {
 	struct webhook *w = arg;
+	servers_take(w);
 	day_look(w);
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
@@ -229,6 +272,7 @@ static void parts_free(struct webhook *w)
 	}
 	for (unsigned k = 0; k < WEBHOOK_LISTS; k++)
 		sketch_free(w->day.sketch[k]);
+	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 
@@ -242,7 +286,7 @@ static void show_target(struct target *t)
 static int parts_open(struct webhook *w)
 {
 	int rc = getrandom(w->key, sizeof w->key, 0) == (ssize_t)sizeof w->key ? 0 : -EIO;
-	const struct http_post_settings post = {.server_count = w->settings.server_count,
+	struct http_post_settings post = {.server_count = w->settings.server_count,
 		.servers = w->settings.servers,
 		.single = w->settings.single};
 	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
@@ -251,6 +295,7 @@ static int parts_open(struct webhook *w)
 		t->room = (uint64_t)t->config->per_minute * MINUTE_MS;
 		t->room_ms = clock_mono_ms();
 		show_target(t);
+		post.ca_file = t->config->ca_file;
 		w->wants_day |= t->config->summary;
 		rc = http_post_open(&t->post, &post);
 	}
@@ -267,6 +312,7 @@ int webhook_open(struct webhook **out, const struct webhook_settings *s)
 	if (!w)
 		return -ENOMEM;
 	w->settings = *s;
+	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->now.target, sizeof w->now.target, "%u targets", s->count);
 	int rc = parts_open(w);
 	size_t bytes = sizeof *w;

@@ -8,14 +8,22 @@
 // target goes into the next: how many queries, and the first WEBHOOK_EVENTS_MAX of them; so a flood
 // costs no more than `per_minute` messages of a bounded size, one a second at most. A message that
 // fails is not forgotten: its queries go with the next one, tried 1 s to 60 s later, doubling. One
-// whose reply was lost may so be told twice. A day's summary is tried WEBHOOK_DAY_TRIES times, then
-// lost and counted. A restart forgets the day so far, and `since` of the next summary says so.
+// whose reply was lost may so be told twice. A server that is asked too often (429) or is not ready
+// (503) and says when to ask again is not asked before, WEBHOOK_AFTER_MAX_S later at most. A server
+// for whose certificate nobody vouches gets nothing; it is tried again like any other. A day's
+// summary is tried WEBHOOK_DAY_TRIES times, then lost and counted. A restart forgets the day so
+// far, and `since` of the next summary says so.
 
 #include "sink_thread.h"
 
 #include <weir/config.h>
 
-enum { WEBHOOK_TIMEOUT_MS = 5000, WEBHOOK_SPACE_MS = 1000, WEBHOOK_DAY_TRIES = 8 };
+enum {
+	WEBHOOK_TIMEOUT_MS = 5000,
+	WEBHOOK_SPACE_MS = 1000,
+	WEBHOOK_DAY_TRIES = 8,
+	WEBHOOK_AFTER_MAX_S = 3600
+};
 
 struct webhook_settings {
 	const struct config_webhook *targets; // CONFIG_WEBHOOKS_MAX at most; outlive it
@@ -32,4 +40,6 @@ struct webhook;
 // -ENOMEM, -errno of creating the thread.
 ATTR_MUST_CHECK int webhook_open(struct webhook **out, const struct webhook_settings *s);
 void webhook_close(struct webhook *w); // after querylog_stop. NULL is fine
+// Any thread, one at a time: from its next message on names are asked of these; copied.
+void webhook_name_servers(struct webhook *w, const struct socket_address *servers, unsigned count);
 struct sink_thread *webhook_thread(struct webhook *w);

@@ -29,11 +29,15 @@ ATTR_INLINE bool address_is_ours_ipv6(const struct worker_service *s, const uint
 }
 
 // Sources that a reply must never go to (RFC 1122 3.2.1.3, RFC 6890): "this network", loopback,
-// multicast, reserved and broadcast; and ourselves, or we would talk to us for ever.
+// multicast, reserved and broadcast, that to all of a network of ours included; and ourselves, or
+// we would talk to us for ever.
 ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t a)
 {
 	uint8_t first = (uint8_t)(rte_be_to_cpu_32(a) >> 24);
-	return first != 0 && first != 127 && first < 224 && !address_is_ours_ipv4(s, a);
+	for (unsigned i = 0; i < s->v4_count; i++)
+		if (s->v4[i] == a || s->v4_broadcast[i] == a)
+			return false;
+	return first != 0 && first != 127 && first < 224;
 }
 
 // Likewise: multicast, and all of ::/80 with 0 or ffff behind it, which holds the unspecified

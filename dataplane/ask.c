@@ -36,6 +36,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 		.question_len = p->q.question_len,
 		.query_len = p->dns_len,
 		.arrival_more_us = arrival_more_us(b),
+		.trace = unlikely_(b->logs) && kind == MISS_WAITER ? watch_trace(b, p) : 0,
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The cookie of a packet's query (dns_cookie.h). Queries with nothing but a plain OPT never come
-// here. The wall clock is read for each that does: time(2) is a load where the vDSO has it, and the
-// hash beside it costs ten times as much.
+// The cookie of a packet's query (dns_cookie.h). Queries with a plain OPT without options never
+// come here. The wall clock is read for each that does: time(2) is a load where the vDSO has it,
+// and the hash beside it costs ten times as much.
 
 #include "batch.h"
 
 // dns_query_parse for a packet, and what it is with its cookie; its reply's NSID (dns_identity.h).
 ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 	const struct batch *b, struct packet *p, enum dns_cookie_kind *kind);
+
+// What the cookie of a plain query is worth, whose question is good (dns_query_line.h).
+enum dns_cookie_kind cookie_settle_plain(const struct batch *b, struct packet *p);
 
 // Of a query over its client's limits; a query of the most usual kind, without OPT, is not read.
 enum dns_cookie_kind cookie_over_limit(const struct batch *b, struct packet *p);

@@ -5,13 +5,19 @@
 
 enum { WHO_ADDRESS_MAX = 8, CROWDING_FEW = 8 };
 
+// The main lcore shows it (table_report.c).
+static void sum_set(struct crowding *c, uint32_t sum)
+{
+	__atomic_store_n(&c->sum, sum, __ATOMIC_RELAXED);
+}
+
 static void halve(struct crowding *c)
 {
 	for (unsigned i = 0; i < CROWDING_CELLS; i++) {
 		c->cell[0][i] /= 2;
 		c->cell[1][i] /= 2;
 	}
-	c->sum /= 2;
+	sum_set(c, c->sum / 2);
 }
 
 // Counts it; is it more than its part? Also while nobody is judged yet, so that the zones above do
@@ -47,10 +53,13 @@ static bool weigh_zone(struct crowding *c, const struct keyhash_secret *secret,
 bool crowding_ask(struct crowding *c, const struct keyhash_secret *secret,
 	const struct crowding_asker *who, uint64_t now_ms)
 {
-	if (now_ms >= c->last_ms + CROWDING_PAUSE_MS)
-		memset(c, 0, sizeof(*c));
+	if (now_ms >= c->last_ms + CROWDING_PAUSE_MS) {
+		memset(c->cell, 0, sizeof c->cell);
+		sum_set(c, 0);
+	}
 	c->last_ms = now_ms;
-	if (++c->sum >= CROWDING_SUM)
+	sum_set(c, c->sum + 1);
+	if (c->sum >= CROWDING_SUM)
 		halve(c);
 	bool is_crowd = weigh(c, client_hash(secret, who));
 	for (unsigned labels = 3; labels >= 2 && !is_crowd; labels--)

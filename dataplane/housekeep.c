@@ -61,6 +61,17 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 	h->alive = false;
 	h->next_beat_ms = now_ms;
 	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
+	h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
+	housekeep_memory_start(&h->stats->memory);
+	table_report_write(h, now_ms); // or they would have no caps for the first second
+}
+
+// `lost`: how many at least.
+static const char *suspect(
+	const struct housekeep_worker *k, const struct mbuf_flows *now, uint32_t lost)
+{
+	const char *stage = mbuf_suspect(&k->sound, now, lost);
+	return stage[0] == '?' ? mbuf_suspect(&k->rest, now, lost) : stage;
 }
 
 static void judge_pools(struct housekeep *h)
@@ -71,7 +82,8 @@ static void judge_pools(struct housekeep *h)
 		uint32_t floor = k->law.floor;
 		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
 		// Under load a burst, or twice that of answers, is on its way.
-		uint32_t lost = k->quiet ? 1 : 2 * WORKER_BATCH + 1;
+		bool quiet = k->quiet;
+		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + 1;
 		k->quiet = true;
 		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
 			memory_order_relaxed);
@@ -80,14 +92,15 @@ static void judge_pools(struct housekeep *h)
 		if (breach == MBUF_SOUND) {
 			k->breached = false;
 			k->sound = now;
+			if (quiet)
+				k->rest = now;
 			continue;
 		}
 		stats_add(&w->stats->mbuf_breaches, 1);
 		if (!k->breached)
 			log_error("worker %u: packet buffers %s: %u in use, %u expected, stage: %s",
 				i, breach == MBUF_LEAK ? "leak" : "were freed twice", floor,
-				k->law.base,
-				breach == MBUF_LEAK ? mbuf_suspect(&k->sound, &now, lost) : "?");
+				k->law.base, breach == MBUF_LEAK ? suspect(k, &now, lost) : "?");
 		k->breached = true;
 	}
 }
@@ -129,7 +142,7 @@ static void watch_drops(struct housekeep *h, uint64_t now_ms)
 	atomic_store_explicit(&h->stats->drops_full, d->full, memory_order_relaxed);
 }
 
-static void report(struct housekeep *h)
+static void report(struct housekeep *h, uint64_t now_ms)
 {
 	bool quiet = true;
 	for (unsigned i = 0; i < h->worker_count; i++)
@@ -143,6 +156,7 @@ static void report(struct housekeep *h)
 		steering_report(h->steering, h->stats);
 	reconcile(h, quiet);
 	judge_pools(h);
+	table_report_write(h, now_ms);
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	lanes_check(h->lanes, &h->adopt.src.paths);
 	adopt_check(&h->adopt);
@@ -189,6 +203,7 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 		h->next_beat_ms = now_ms + HOUSEKEEP_BEAT_MS;
 		atomic_store_explicit(&h->stats->heartbeat_ms, now_ms, memory_order_relaxed);
 		sample_pools(h);
+		table_report_look(h);
 		if (h->steering)
 			steering_beat(h->steering, h->stats, h->workers, h->worker_count, now_ms);
 		watch_drops(h, now_ms);
@@ -200,7 +215,11 @@ void housekeep_turn(struct housekeep *h, uint64_t now_ms)
 	}
 	if (now_ms >= h->next_report_ms) {
 		h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
-		report(h);
+		report(h, now_ms);
+	}
+	if (now_ms >= h->next_memory_ms) {
+		h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
+		housekeep_memory_look(&h->stats->memory);
 	}
 }
 

@@ -3,17 +3,20 @@
 
 // The main lcore's loop while the workers run: each 10 ms the link, what the control plane has
 // published and what limited clients asked, each 100 ms the heartbeat and a sample of the packet
-// pools, each second the ports' statistics, the conservation law of the pools, and the
+// pools and rings, each second the ports' statistics, the conservation law of the pools, the
+// figures of all tables (table_report.h), and the
 // reconciliation of received frames with verdicts. It never waits for anyone; it sleeps between
 // turns, and signals may cut that short.
 
 #include "adopt.h"
+#include "housekeep_memory.h"
 #include "lane.h"
 #include "link.h"
 #include "mbuf_law.h"
 #include "port.h"
 #include "port_drops.h"
 #include "steering.h"
+#include "table_report.h"
 
 #include <weir/limit.h>
 
@@ -26,10 +29,13 @@ enum {
 
 struct housekeep_worker {
 	struct mbuf_law law;
-	uint64_t moved;          // frames in and out, at the last sample
-	bool quiet;              // none moved in this window
-	bool breached;           // in the last window
-	struct mbuf_flows sound; // at the end of the last window that was sound
+	uint64_t moved; // frames in and out, at the last sample
+	bool quiet;     // none moved in this window
+	bool breached;  // in the last window
+	// At the end of the last window that was sound, and of the last of these that was quiet: a
+	// few buffers that are lost while frames flow are missed only when these have stopped.
+	struct mbuf_flows sound, rest;
+	struct asked_walk asked;
 };
 
 struct housekeep {
@@ -47,7 +53,7 @@ struct housekeep {
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
 	bool alive; // what the workers were told of the control plane
 	bool hung;  // it was linked and silent
-	uint64_t next_beat_ms, next_report_ms;
+	uint64_t next_beat_ms, next_report_ms, next_memory_ms;
 	uint64_t gap_told;    // last verdict gap that was logged
 	uint64_t errors_seen; // recent_errors.h
 };

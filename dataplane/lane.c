@@ -92,6 +92,26 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 	}
 }
 
+enum { FORMER_UNKNOWN, FORMER_STOPPED, FORMER_FELL };
+
+// How the life before ended: its statistics are still where ours will be.
+static unsigned former_end(const struct shm_paths *paths, uint64_t *incarnation)
+{
+	char why[SHM_WHY_MAX];
+	struct region r;
+	if (region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why) < 0)
+		return FORMER_UNKNOWN;
+	unsigned end = FORMER_UNKNOWN;
+	if (region_data_size(&r) >= sizeof(struct stats_region)) {
+		const struct stats_region *s = region_data(&r);
+		end = atomic_load_explicit(&s->ended, memory_order_relaxed) == 1 ? FORMER_STOPPED
+										 : FORMER_FELL;
+		*incarnation = ((const struct region_header *)r.base)->incarnation;
+	}
+	region_unmap(&r);
+	return end;
+}
+
 static int stats_create(struct lanes *l, const struct shm_paths *paths,
 	const struct lanes_spec *spec, char why[SHM_WHY_MAX])
 {
@@ -102,9 +122,12 @@ static int stats_create(struct lanes *l, const struct shm_paths *paths,
 		.incarnation = spec->incarnation,
 		.data_size =
 			sizeof(struct stats_region) + spec->workers * sizeof(struct stats_worker),
-		.geometry = {spec->workers, spec->port_count, VERDICT_COUNT, COUNTER_COUNT},
+		.geometry = {spec->workers, spec->port_count, VERDICT_COUNT, COUNTER_COUNT,
+			STATS_WORKER_TABLES, STATS_PROCESS_TABLES},
 		.mode = 0640,
 	};
+	uint64_t former = 0;
+	unsigned end = former_end(paths, &former);
 	int rc = region_create(paths, &region, &l->stats, why);
 	if (rc)
 		return rc;
@@ -113,6 +136,8 @@ static int stats_create(struct lanes *l, const struct shm_paths *paths,
 	atomic_store_explicit(&s->start_ms, now_ms, memory_order_relaxed);
 	atomic_store_explicit(&s->heartbeat_ms, now_ms, memory_order_relaxed);
 	atomic_store_explicit(&s->pid, (uint32_t)getpid(), memory_order_relaxed);
+	atomic_store_explicit(&s->former_end, end, memory_order_relaxed);
+	atomic_store_explicit(&s->former_incarnation, former, memory_order_relaxed);
 	for (unsigned i = 0; i < spec->port_count; i++) {
 		memcpy(s->port[i].name, spec->port_name[i], STATS_PORT_NAME);
 		s->port[i].name[STATS_PORT_NAME - 1] = '\0';
@@ -156,6 +181,9 @@ void lanes_close(struct lanes *l)
 			if (l->lane[i].bell[k] >= 0)
 				close(l->lane[i].bell[k]);
 	}
+	// Who was killed does not come here.
+	if (l->stats.base)
+		atomic_store_explicit(&lanes_stats(l)->ended, 1, memory_order_relaxed);
 	region_unmap(&l->stats);
 	*l = (struct lanes){0};
 }

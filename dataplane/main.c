@@ -204,6 +204,8 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->pool = dp->pool[index];
 	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
+	// Parts of queries that our last life numbered may still wait for theirs.
+	w->traces = (uint32_t)dp->incarnation;
 	recent_init(&w->recent, recent);
 	ports_bind(&dp->ports, c, w);
 	lanes_bind(&dp->lanes, w);

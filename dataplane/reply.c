@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reply.h"
 
+#include "core/dns_block_line.h"
 #include "reply_line.h"
 
 #include <weir/dns_identity.h>
@@ -43,8 +44,34 @@ static const struct dns_block *block_of(const struct batch *b, const struct pack
 	return t->has_groups ? &t->policy.group[p->group].block : &t->config.block;
 }
 
-void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+// Most blocked questions: the null address, to be had without a record of its own. 0: another way.
+ATTR_INLINE uint32_t null_reply(
+	const struct batch *b, struct packet *p, const struct rule_decision *d, uint64_t *sum)
 {
+	const struct dns_block *block = block_of(b, p);
+	bool by_group = d->reply == RULE_REPLY_GROUP && block->mode == DNS_BLOCK_NULL;
+	if (unlikely_(d->action != RULE_BLOCK || !(by_group || d->reply == RULE_REPLY_NULL)))
+		return 0;
+	*sum = p->rest_sum; // of the question, where nothing is behind that
+	if (unlikely_(!*sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
+		*sum = csum_wide(packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
+	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, block->ttl_s,
+		rule_class_ede(d->rule_class), reply_line_limit(b), sum);
+}
+
+static void write_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+{
+	const enum verdict v = d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
+	uint64_t wide;
+	uint32_t len = null_reply(b, p, d, &wide);
+	if (likely_(len)) {
+		if (unlikely_(len > reply_line_plain_most(b)))
+			reply_more(b, p, len);
+		stats_add(&b->w->stats->rcode[DNS_RCODE_NOERROR], 1);
+		frame_line_reply(p, (uint16_t)len, wide);
+		batch_tx(b, p, v);
+		return;
+	}
 	const struct rule_reply_opts o = {
 		.block = block_of(b, p),
 		.hash = d->action == RULE_DATA ? p->probe.hash[d->index] : 0,
@@ -52,15 +79,19 @@ void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *
 		.limit = reply_line_limit(b),
 	};
 	uint16_t sum = 0;
-	uint16_t len = rule_reply_write(
+	len = rule_reply_write(
 		packet_dns(p), packet_dns_room(p), &p->q, &b->tables->rules, d, &o, &sum);
-	bool is_local = d->rule_class == RULE_CLASS_LOCAL;
+	reply_line_finish(b, p, (uint16_t)len, sum, v);
+}
+
+void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
+{
 	if (b->logs) {
 		batch_note(b, p)->list = d->matched ? d->list : LOG_NO_LIST;
 		int ede = rule_class_ede(d->rule_class);
 		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
 	}
-	reply_line_finish(b, p, len, sum, is_local ? VERDICT_local : VERDICT_blocked);
+	write_ruled(b, p, d);
 }
 
 bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *view)

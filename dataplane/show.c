@@ -2,7 +2,6 @@
 #include "stage_cycles.h"
 #include "stages.h"
 
-#include <weir/keyhash.h>
 #include <weir/shm_msg.h>
 #include <weir/watch_msg.h>
 
@@ -16,33 +15,26 @@ void stage_watch_begin(struct batch *b)
 		const struct rte_mbuf *m = b->store[i].m;
 		uint16_t len = rte_pktmbuf_data_len(m);
 		w->watched_len[i] = len;
+		w->watched_trace[i] = 0;
 		if (b->tables->config.watch.frames)
 			memcpy(w->watched[i], rte_pktmbuf_mtod(m, const uint8_t *),
 				len < WATCH_FRAME_MAX ? len : WATCH_FRAME_MAX);
 	}
 }
 
-static bool client_passes(const struct dp_watch *f, const struct log_record *r)
-{
-	if (!f->client_version)
-		return true;
-	unsigned bits = f->client_bits <= 128 ? f->client_bits : 128, whole = bits / 8;
-	if ((r->flags & LOG_IPV6 ? 6 : 4) != f->client_version
-		|| memcmp(r->client, f->client, whole) != 0)
-		return false;
-	return bits % 8 == 0 || (r->client[whole] ^ f->client[whole]) >> (8 - bits % 8) == 0;
-}
-
 static bool name_passes(const struct dp_watch *f, const struct packet *p)
 {
-	if (!f->name_hash)
-		return true;
-	const uint8_t *wire = p->q.name.wire;
-	unsigned len = p->q.question_len ? p->q.name.len : 0;
-	for (unsigned at = 0; at < len; at += wire[at] + 1u)
-		if (contenthash(wire + at, len - at) == f->name_hash)
-			return true;
-	return false;
+	return watch_passes_name(f, p->q.name.wire, p->q.question_len ? p->q.name.len : 0);
+}
+
+uint32_t watch_trace(struct batch *b, const struct packet *p)
+{
+	struct worker *w = b->w;
+	const struct dp_watch *f = &b->tables->config.watch;
+	if (!w->watching || f->frames || (f->verdicts && !(f->verdicts >> VERDICT_miss & 1))
+		|| !name_passes(f, p) || !watch_passes_client(f, p->ip_version, packet_source(p)))
+		return 0;
+	return w->watched_trace[p - b->store] = watch_trace_number(f->id, w->traces++);
 }
 
 static bool has_room(struct ring_producer *ring)
@@ -67,8 +59,11 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 		|| (!is_query && (f->name_hash || f->client_version)))
 		return;
 	note_describe(&msg.record, b, p, n, is_query);
-	if (is_query && !client_passes(f, &msg.record))
+	if (is_query
+		&& !watch_passes_client(f, msg.record.flags & LOG_IPV6 ? 6 : 4, msg.record.client))
 		return;
+	msg.trace = n->verdict == VERDICT_miss ? w->watched_trace[i] : 0;
+	msg.worker = (uint16_t)w->index;
 	msg.record.name_len = name_len;
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		msg.stage_ns[s] = (uint32_t)(c->cycles[s] * w->ns_shifted >> CYCLES_SHIFT);

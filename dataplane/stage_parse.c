@@ -98,11 +98,14 @@ ATTR_INLINE bool parse(struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
 	uint64_t name_hash;
-	if (unlikely_(!t->has_l0)
-		|| unlikely_(!dns_query_line(
-			packet_dns(p), p->dns_len, &t->l0.secret, &p->q, &name_hash))
-		|| unlikely_(!question_is_plain(&p->q)))
+	if (unlikely_(!t->has_l0))
 		return parse_whole(b, p);
+	const enum dns_query_kind kind =
+		dns_query_line(packet_dns(p), p->dns_len, &t->l0.secret, &p->q, &name_hash);
+	if (unlikely_(kind == DNS_QUERY_ODD) || unlikely_(!question_is_plain(&p->q)))
+		return parse_whole(b, p);
+	if (unlikely_(kind == DNS_QUERY_PLAIN_COOKIE))
+		count_cookie(b, cookie_settle_plain(b, p));
 	question_hash_behind(t, p, view_of(b, p), name_hash);
 	return true;
 }

@@ -5,21 +5,15 @@
 
 enum { MAC_SOURCE = 6 };
 
-// Counted in a pass of their own: where a counter lies is known only at the end of a lookup, and
-// the loads of the lookups after it would wait for that.
-static void count(const struct batch *b)
-{
-	for (unsigned i = 0; i < b->count; i++)
-		stats_add(&b->w->stats->group[b->pkt[i]->group], 1);
-}
-
 // Who is in the table of MAC addresses is in that group, whatever the address.
-static void by_mac(const struct batch *b)
+static void by_mac(const struct batch *b, uint8_t leaf[])
 {
 	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
+		const struct packet *p = b->pkt[i];
 		const uint8_t *mac = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, MAC_SOURCE);
-		p->group = (uint8_t)policy_group_mac(&b->tables->policy, mac, p->group);
+		unsigned was = leaf[i], by_address = policy_group_of(was);
+		unsigned group = policy_group_mac(&b->tables->policy, mac, by_address);
+		leaf[i] = (uint8_t)(was - by_address + group);
 	}
 }
 
@@ -164,13 +158,19 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 	return likely_(all < POLICY_LEAVES) ? all : find_whole(b, leaf);
 }
 
-static void by_group(struct batch *b, const uint8_t leaf[])
+// In a pass of its own: where a counter lies is known only at the end of a lookup, and the loads of
+// the lookups after it would wait for that.
+static void by_group(struct batch *b, uint8_t leaf[])
 {
-	for (unsigned i = 0; i < b->count; i++)
-		b->pkt[i]->group = (uint8_t)policy_group_of(leaf[i]);
+	_Atomic uint64_t *counters = b->w->stats->group;
+	const unsigned count = b->count;
 	if (b->tables->policy.has_macs)
-		by_mac(b);
-	count(b);
+		by_mac(b, leaf);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned group = policy_group_of(leaf[i]);
+		b->pkt[i]->group = (uint8_t)group;
+		stats_add(&counters[group], 1);
+	}
 }
 
 // Before the parser, which hashes the question with the view of its client's group.

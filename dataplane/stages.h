@@ -31,6 +31,8 @@ void note_describe(struct log_record *r, const struct batch *b, const struct pac
 // published by stage_log_end, behind whose fence the records before it are whole.
 struct stage_cycles;
 void stage_watch_begin(struct batch *b);
+// The number of a query on its way to the control plane, for its miss; 0: nobody watches it.
+uint32_t watch_trace(struct batch *b, const struct packet *p);
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
 void stage_log_end(struct batch *b);
 uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);

@@ -65,6 +65,7 @@ ATTR_INLINE bool worker_port_reads_kernel(const struct worker_port *p)
 struct worker_service { // service addresses, constant
 	unsigned v4_count, v6_count;
 	rte_be32_t v4[CONFIG_ADDRESSES_MAX];
+	rte_be32_t v4_broadcast[CONFIG_ADDRESSES_MAX]; // of its network; without one, itself
 	uint8_t v6[CONFIG_ADDRESSES_MAX][16];
 };
 
@@ -124,7 +125,9 @@ struct worker {
 	bool watching;                   // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
-	uint16_t watched_len[WORKER_BATCH]; // frames of a batch as they came, while watching
+	uint16_t watched_len[WORKER_BATCH];   // frames of a batch as they came, while watching
+	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
+	uint32_t traces;                      // numbers given out, from anywhere on
 	uint8_t watched[WORKER_BATCH][WATCH_FRAME_MAX];
 };
 

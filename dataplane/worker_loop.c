@@ -43,8 +43,9 @@ static void look_at_watch(struct worker *w)
 {
 	enum { MOST_MS = WATCH_SECONDS_MAX * 1000, CLOCKS_MS = 1000 }; // ours ticks slowly
 	const uint64_t until_ms = w->tables ? w->tables->config.watch.until_ms : 0;
-	w->watching = until_ms > w->now_ms && until_ms - w->now_ms <= MOST_MS + CLOCKS_MS;
-	if (w->watching)
+	const bool watching = until_ms > w->now_ms && until_ms - w->now_ms <= MOST_MS + CLOCKS_MS;
+	__atomic_store_n(&w->watching, watching, __ATOMIC_RELAXED); // the main lcore shows it
+	if (watching)
 		w->until_timed = 0;
 }
 

@@ -67,6 +67,46 @@ packages_unpack() {
 	done <"$weir_root/tools/packages"
 }
 
+# The folder of a package of npm (NAME@VERSION), outside the tree: it is large, and the same for every checkout.
+npm_folder() { printf '%s/weir/npm/%s\n' "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}" "${1//\//_}"; }
+
+# Packages that Debian does not have, each the very one whose sum stands behind its name, for what is in it runs as root.
+# Where that fails the tests say what they leave out: soon where no name server answers, within $npm_s in any case.
+npm_s=400
+packages_npm() {
+	local kind name sum dir
+	while read -r kind name sum _; do
+		[ "$kind" = npm ] || continue
+		dir=$(npm_folder "$name")
+		[ ! -d "$dir" ] || continue
+		command -v npm >/dev/null || { say "no npm to fetch $name with" && continue; }
+		say "fetching: $name"
+		rm -rf "$dir.part" && mkdir -p "$dir.part" && npm_install "$dir.part" "$name" &&
+			grep -qF "\"$sum\"" "$dir.part/node_modules/.package-lock.json" &&
+			mv "$dir.part" "$dir" || say "cannot fetch $name"
+		rm -rf "$dir.part"
+	done <"$weir_root/tools/packages"
+}
+
+# npm_install DIR NAME: what it downloads is not kept a second time in the user's cache.
+npm_install() {
+	timeout -k 10 $npm_s npm install --prefix "$1" --cache "$1/cache" --no-save --no-audit --no-fund --ignore-scripts \
+		--fetch-retries=1 --fetch-retry-mintimeout=2000 --loglevel=error "$2" \
+		</dev/null >/dev/null 2>&1 && rm -rf "$1/cache"
+}
+
+# A current ClickHouse engine, as a shared library. Fails: there is none.
+clickhouse_engine() {
+	local kind name file
+	while read -r kind name _; do
+		[ "$kind" = npm ] || continue
+		for file in "$(npm_folder "$name")"/node_modules/@chdb/*/libchdb.so; do
+			[ -e "$file" ] && say "$file" && return
+		done
+	done <"$weir_root/tools/packages"
+	return 1
+}
+
 # build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when
 # it fails.
 build_tree() {

@@ -66,10 +66,17 @@ static bool webhooks_differ(const struct config_query_log *a, const struct confi
 		const struct config_webhook *x = &a->webhooks[i], *y = &b->webhooks[i];
 		if (strcmp(x->url, y->url) != 0 || x->form != y->form || x->on_block != y->on_block
 			|| x->on_error != y->on_error || x->summary != y->summary
-			|| x->per_minute != y->per_minute)
+			|| x->per_minute != y->per_minute
+			|| strcmp(x->ca_file ? x->ca_file : "", y->ca_file ? y->ca_file : "") != 0)
 			return true;
 	}
 	return false;
+}
+
+// The sink to ClickHouse is there from the start or not at all; another server is taken over.
+static bool has_clickhouse(const struct config *c)
+{
+	return *c->query_log.clickhouse.url != '\0';
 }
 
 unsigned config_needs_restart(
@@ -90,6 +97,8 @@ unsigned config_needs_restart(
 		diff_add(&d, "dataplane.service_addresses");
 	if (webhooks_differ(&running->query_log, &loaded->query_log))
 		diff_add(&d, "query_log.webhooks");
+	if (has_clickhouse(running) != has_clickhouse(loaded))
+		diff_add(&d, "query_log.clickhouse.url");
 	if (scrapers_differ(&running->metrics, &loaded->metrics))
 		diff_add(&d, "metrics.allow");
 	return d.count;

@@ -162,7 +162,7 @@
 		"Longest wait for the first try, in milliseconds.")                           \
 	X(upstreams, max_sends, max_sends, NUMBER, none, "6", 1, 16, LIVE,                    \
 		"Queries sent for one question at most.")                                     \
-	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 3600, LIVE,                   \
+	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                    \
 		"A server that failed is asked last for so long, in seconds.")
 
 #define CONFIG_KEYS_LIMITS(X)                                                                     \

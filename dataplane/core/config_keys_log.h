@@ -33,29 +33,33 @@
 
 // Below `query_log`, likewise.
 #define CONFIG_KEYS_QUERY_LOG_CLICKHOUSE(X)                                                        \
-	X(query_log_clickhouse, url, url, TEXT, none, "", 0, 400, RESTART,                         \
+	X(query_log_clickhouse, url, url, TEXT, none, "", 0, 400, LIVE,                            \
 		"Of the HTTP interface of a ClickHouse server: `http://192.0.2.9:8123`. A name "   \
-		"is asked of `blocking.update.bootstrap`. Empty: none.")                           \
-	X(query_log_clickhouse, database, database, TEXT, none, "weir", 1, 48, RESTART,            \
+		"is asked of `blocking.update.bootstrap`. Empty: none; the first one, and none "   \
+		"again, need a restart.")                                                          \
+	X(query_log_clickhouse, database, database, TEXT, none, "weir", 1, 48, LIVE,               \
 		"Made if it is not there.")                                                        \
-	X(query_log_clickhouse, table, table, TEXT, none, "queries", 1, 48, RESTART,               \
+	X(query_log_clickhouse, table, table, TEXT, none, "queries", 1, 48, LIVE,                  \
 		"Likewise; one that is there gets the columns that it lacks.")                     \
-	X(query_log_clickhouse, user, user, TEXT, none, "default", 1, 63, RESTART,                 \
+	X(query_log_clickhouse, user, user, TEXT, none, "default", 1, 63, LIVE,                    \
 		"Sent in a header.")                                                               \
-	X(query_log_clickhouse, password_file, password_file, TEXT, none, "", 0, 200, RESTART,     \
+	X(query_log_clickhouse, password_file, password_file, TEXT, none, "", 0, 200, LIVE,        \
 		"A file whose first line is the password, sent in a header; absolute.")            \
-	X(query_log_clickhouse, partition, partition, CHOICE, log_partition, "day", 0, 0, RESTART, \
+	X(query_log_clickhouse, ca_file, ca_file, TEXT, none, "", 0, 200, RESTART,                 \
+		"Of an https URL: a PEM file of the authorities that may vouch for the server, "   \
+		"absolute; read with each connection. Empty: the system's authorities.")           \
+	X(query_log_clickhouse, partition, partition, CHOICE, log_partition, "day", 0, 0, LIVE,    \
 		"Of a table that is made: by `day` or `hour`.")                                    \
-	X(query_log_clickhouse, hours, hours, NUMBER, none, "168", 1, 87600, RESTART,              \
+	X(query_log_clickhouse, hours, hours, NUMBER, none, "168", 1, 87600, LIVE,                 \
 		"Partitions whose last row is older are dropped.")                                 \
-	X(query_log_clickhouse, max_mb, max_mb, NUMBER, none, "0", 0, 1073741824, RESTART,         \
+	X(query_log_clickhouse, max_mb, max_mb, NUMBER, none, "0", 0, 1073741824, LIVE,            \
 		"The oldest partitions are dropped while the table takes more MiB on disk. 0: "    \
 		"not.")                                                                            \
-	X(query_log_clickhouse, rollups, rollups, BOOL, none, "true", 0, 0, RESTART,               \
+	X(query_log_clickhouse, rollups, rollups, BOOL, none, "true", 0, 0, LIVE,                  \
 		"Whether the server sums up by minutes, in tables of their own.")                  \
-	X(query_log_clickhouse, rollup_days, rollup_days, NUMBER, none, "400", 1, 36500, RESTART,  \
+	X(query_log_clickhouse, rollup_days, rollup_days, NUMBER, none, "400", 1, 36500, LIVE,     \
 		"For so many days, in months.")                                                    \
-	X(query_log_clickhouse, flush_ms, flush_ms, NUMBER, none, "5000", 100, 60000, RESTART,     \
+	X(query_log_clickhouse, flush_ms, flush_ms, NUMBER, none, "5000", 100, 60000, LIVE,        \
 		"A row waits for others for so long at most.")                                     \
 	X(query_log_clickhouse, spool_directory, spool_directory, TEXT, none, "", 0, 200, RESTART, \
 		"Where rows wait while the server does not take them; absolute, made if its "      \

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <weir/url.h>
 
+enum { CA_FILE_MAX = 200 };
+
 static int domains_take(const struct config_doc *doc, const struct config_raw_query_log *raw,
 	struct config_query_log *out)
 {
@@ -90,6 +92,11 @@ static int password_check(const struct config_doc *doc, const char *key, const c
 	return 0;
 }
 
+static int path_check(const struct config_doc *doc, const char *key, const char *path)
+{
+	return *path && *path != '/' ? config_refuse(doc, key, "must be an absolute path") : 0;
+}
+
 static int clickhouse_apply(const struct config_doc *doc, struct config_query_log_clickhouse *c)
 {
 	static const char password_key[] = "query_log.clickhouse.password_file";
@@ -98,9 +105,10 @@ static int clickhouse_apply(const struct config_doc *doc, struct config_query_lo
 		ret = identifier_check(doc, "query_log.clickhouse.database", c->database);
 	if (ret == 0)
 		ret = identifier_check(doc, "query_log.clickhouse.table", c->table);
-	if (ret == 0 && *c->spool_directory && *c->spool_directory != '/')
-		ret = config_refuse(
-			doc, "query_log.clickhouse.spool_directory", "must be an absolute path");
+	if (ret == 0)
+		ret = path_check(doc, "query_log.clickhouse.spool_directory", c->spool_directory);
+	if (ret == 0)
+		ret = path_check(doc, "query_log.clickhouse.ca_file", c->ca_file);
 	if (ret == 0 && *c->url && *c->password_file)
 		ret = config_password_read(doc, password_key, c->password_file, &c->password);
 	if (ret == 0 && c->password)
@@ -111,6 +119,15 @@ static int clickhouse_apply(const struct config_doc *doc, struct config_query_lo
 static int flag_take(const struct config_doc *doc, const char *key, const char *text, bool *out)
 {
 	return text ? config_bool_parse(doc, key, text, out) : 0;
+}
+
+static int ca_file_take(
+	const struct config_doc *doc, const char *key, const char *path, struct config_webhook *w)
+{
+	int ret = path_check(doc, key, path);
+	if (ret == 0 && strncmp(w->url, "https:", 6) != 0)
+		ret = config_refuse(doc, key, "is for URLs with https");
+	return ret < 0 ? ret : config_text_take(doc, key, path, CA_FILE_MAX, &w->ca_file);
 }
 
 static int webhook_take(const struct config_doc *doc, unsigned i,
@@ -139,6 +156,8 @@ static int webhook_take(const struct config_doc *doc, unsigned i,
 	if (ret == 0 && raw->per_minute)
 		ret = config_number_parse(doc, config_item_key(key, list, i, "per_minute"),
 			raw->per_minute, 1, 600, &per_minute);
+	if (ret == 0 && raw->ca_file && *raw->ca_file)
+		ret = ca_file_take(doc, config_item_key(key, list, i, "ca_file"), raw->ca_file, w);
 	w->form = (enum webhook_form)form;
 	w->per_minute = (uint32_t)per_minute;
 	return ret;
@@ -159,11 +178,6 @@ static int webhooks_take(const struct config_doc *doc, const struct config_raw_q
 			return ret;
 	}
 	return 0;
-}
-
-static int path_check(const struct config_doc *doc, const char *key, const char *path)
-{
-	return *path && *path != '/' ? config_refuse(doc, key, "must be an absolute path") : 0;
 }
 
 int config_query_log_apply(
@@ -192,7 +206,9 @@ void config_query_log_free(struct config *c)
 	if (password)
 		explicit_bzero(password, strlen(password));
 	free(password);
-	for (unsigned i = 0; i < c->query_log.webhook_count; i++)
+	for (unsigned i = 0; i < c->query_log.webhook_count; i++) {
 		free(c->query_log.webhooks[i].url);
+		free(c->query_log.webhooks[i].ca_file);
+	}
 	free(c->query_log.webhooks);
 }

@@ -252,6 +252,7 @@ static const cyaml_schema_field_t raw_webhook_fields[] = {
 	RAW_TEXT(config_raw_webhook, on_error),
 	RAW_TEXT(config_raw_webhook, summary),
 	RAW_TEXT(config_raw_webhook, per_minute),
+	RAW_TEXT(config_raw_webhook, ca_file),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t raw_webhook = {

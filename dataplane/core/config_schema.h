@@ -202,8 +202,8 @@ struct config_raw_query_log_store {
 };
 
 struct config_raw_query_log_clickhouse {
-	char *url, *database, *table, *user, *password_file, *partition, *hours, *max_mb, *rollups,
-		*rollup_days, *flush_ms, *spool_directory, *spool_mb;
+	char *url, *database, *table, *user, *password_file, *ca_file, *partition, *hours, *max_mb,
+		*rollups, *rollup_days, *flush_ms, *spool_directory, *spool_mb;
 };
 
 struct config_raw_query_log_requests {
@@ -215,7 +215,7 @@ struct config_raw_query_log_dnstap {
 };
 
 struct config_raw_webhook {
-	char *url, *form, *on_block, *on_error, *summary, *per_minute;
+	char *url, *form, *on_block, *on_error, *summary, *per_minute, *ca_file;
 };
 
 struct config_raw_query_log {

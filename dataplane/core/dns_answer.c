@@ -6,6 +6,7 @@
 #include "dns_compress.h"
 #include "dns_rdata.h"
 #include "dns_select.h"
+#include "dns_twins.h"
 
 #include <errno.h>
 
@@ -209,6 +210,7 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 	}
 	answer_clear(out, j->selection.kind, rcode);
 	sets_level(&j->records);
+	dns_twins_drop(&j->records);
 	return answer_emit(j, q);
 }
 

@@ -11,7 +11,7 @@ enum {
 	TIME_AT = 12, // in a whole cookie: behind the client's part, version and three zeros
 	HASH_AT = 16,
 	HASH_LEN = 8,
-	INPUT_MOST = HASH_AT + 16, // and the address
+	IPV6_LEN = 16,
 };
 
 struct sip {
@@ -53,33 +53,40 @@ static void sip_word(struct sip *s, uint64_t w)
 }
 
 // SipHash-2-4 (Aumasson, Bernstein 2012).
-static uint64_t siphash(const uint8_t key[DNS_COOKIE_SECRET_LEN], const uint8_t *p, size_t len)
+static struct sip sip_begin(const uint8_t key[DNS_COOKIE_SECRET_LEN])
 {
 	uint64_t k0 = load(key), k1 = load(key + 8);
-	struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
-		k1 ^ 0x7465646279746573};
-	uint8_t last[8] = {0};
-	size_t i = 0;
-	for (; i + 8 <= len; i += 8)
-		sip_word(&s, load(p + i));
-	memcpy(last, p + i, len - i);
-	last[7] = (uint8_t)len;
-	sip_word(&s, load(last));
-	s.v2 ^= 0xff;
-	for (unsigned n = 0; n < 4; n++)
-		sip_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	return (struct sip){k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+		k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
 }
 
-// The hash of a whole cookie's first 16 octets for this client, as it lies in the cookie.
+// `left`: the octets behind the last whole word. The hash's input had `len` in all.
+static uint64_t sip_end(struct sip *s, uint64_t left, size_t len)
+{
+	sip_word(s, left | (uint64_t)len << 56);
+	s->v2 ^= 0xff;
+	for (unsigned n = 0; n < 4; n++)
+		sip_round(s);
+	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+// The hash of a whole cookie's first 16 octets for this client, as it lies in the cookie. Word by
+// word from where they are: put together in a buffer first, they would be read in other widths than
+// they were stored in, which stalls the core.
 static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 	const struct dns_cookie_client *c, const uint8_t cookie[HASH_AT])
 {
-	uint8_t input[INPUT_MOST];
-	size_t address_len = c->ip_version == 4 ? 4 : 16;
-	memcpy(input, cookie, HASH_AT);
-	memcpy(input + HASH_AT, c->address, address_len);
-	return htole64(siphash(secret, input, HASH_AT + address_len));
+	struct sip s = sip_begin(secret);
+	sip_word(&s, load(cookie));
+	sip_word(&s, load(cookie + 8));
+	if (c->ip_version == 4) {
+		uint32_t address;
+		memcpy(&address, c->address, sizeof address);
+		return htole64(sip_end(&s, le32toh(address), HASH_AT + sizeof address));
+	}
+	sip_word(&s, load(c->address));
+	sip_word(&s, load(c->address + 8));
+	return htole64(sip_end(&s, 0, HASH_AT + IPV6_LEN));
 }
 
 void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_client *c,

@@ -2,8 +2,9 @@
 #pragma once
 
 // The parser for plain queries, in line, for the packet path: opcode QUERY, one question, and at
-// most a plain OPT (root, version 0, no options) behind it. Nearly all are; everything else, faults
-// included, is left to dns_query_parse, whose twin this is (test_dns_query_line).
+// most a plain OPT (root, version 0) behind it, without options or with a whole cookie alone, as
+// clients send it that keep ours. Nearly all are; everything else, faults included, is left to
+// dns_query_parse, whose twin this is (test_dns_query_line).
 //
 // Header and OPT are tested in words as they lie in memory, and fields that stand together in
 // struct dns_query are stored as one word: the stages read them one by one, which costs nothing.
@@ -39,48 +40,78 @@ ATTR_INLINE uint64_t dns_query_pair(const uint8_t *p)
 	return w << 16 | w >> 16;
 }
 
+enum dns_query_kind {
+	DNS_QUERY_ODD,   // not plain
+	DNS_QUERY_PLAIN, // of dns_query.cookie and asks_nsid nothing is set
+	DNS_QUERY_PLAIN_COOKIE,
+};
+
 // UDP size, presence and DO at their places in the second word of struct dns_query; 0: no plain OPT
-// in these `left` octets.
-ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left)
+// in these `left` octets. *rdata_len: of its options, in network byte order.
+ATTR_INLINE uint64_t dns_query_opt(const uint8_t *p, size_t left, uint16_t *rdata_len)
 {
 	// Owner and type, version.
 	const uint64_t tested = htobe64(0xffffff000000ff00), plain = htobe64(0x0000290000000000);
-	uint16_t rdata_len;
 	if (unlikely_(left < DNS_OPT_FIXED_LEN))
 		return 0;
 	uint64_t w = dns_query_8(p);
-	memcpy(&rdata_len, p + 9, sizeof rdata_len);
-	if (unlikely_((w & tested) != plain || rdata_len != 0))
+	memcpy(rdata_len, p + 9, sizeof *rdata_len);
+	if (unlikely_((w & tested) != plain))
 		return 0;
 	uint64_t size = be64toh(w) >> 24 & 0xffff;
 	size = size > DNS_UDP_PLAIN_MAX ? size : DNS_UDP_PLAIN_MAX;
 	return size << 16 | UINT64_C(1) << 32 | (w >> 63) << 40;
 }
 
-// False: not plain, and what was set of *out means nothing. *name_hash: the name's, by this secret.
-ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, const struct keyhash_secret *secret,
-	struct dns_query *out, uint64_t *name_hash)
+// The options at p, of which there are `left` octets: a whole cookie and nothing else?
+ATTR_INLINE bool dns_query_cookie(
+	const uint8_t *p, size_t left, uint16_t rdata_len, struct dns_query *out)
+{
+	enum { OPTION_LEN = 4 }; // code and length
+	uint32_t option;
+	if (rdata_len != htobe16(OPTION_LEN + DNS_COOKIE_LEN) || left < OPTION_LEN + DNS_COOKIE_LEN)
+		return false;
+	memcpy(&option, p, sizeof option);
+	if (option != htobe32((uint32_t)DNS_EDNS_OPTION_COOKIE << 16 | DNS_COOKIE_LEN))
+		return false;
+	memcpy(out->cookie, p + OPTION_LEN, DNS_COOKIE_LEN);
+	out->cookie_len = DNS_COOKIE_LEN;
+	out->asks_nsid = false;
+	return true;
+}
+
+// What was set of *out means nothing where it is odd. *name_hash: the name's, by this secret.
+ATTR_INLINE enum dns_query_kind dns_query_line(const uint8_t *msg, size_t len,
+	const struct keyhash_secret *secret, struct dns_query *out, uint64_t *name_hash)
 {
 	enum { TAIL = 4 }; // type and class
 	if (unlikely_(len < DNS_HEADER_LEN + 1 + TAIL))
-		return false;
+		return DNS_QUERY_ODD;
 	// QR and opcode; one question, and at most one record, in the additional section.
 	const uint64_t flags = htobe64((uint64_t)(DNS_FLAG_QR | DNS_FLAG_OPCODE) << 32);
 	const uint64_t counts = dns_query_8(msg + 4);
 	if (unlikely_((dns_query_8(msg) & flags)
 		      || (counts & ~htobe64(1)) != htobe64(UINT64_C(1) << 48)))
-		return false;
+		return DNS_QUERY_ODD;
 	const uint8_t *name = msg + DNS_HEADER_LEN;
 	uint8_t labels;
 	size_t name_len = dns_name_walk(name, len - DNS_HEADER_LEN - TAIL, out->label_off, &labels);
 	if (unlikely_(name_len == 0))
-		return false;
+		return DNS_QUERY_ODD;
+	enum dns_query_kind kind = DNS_QUERY_PLAIN;
 	uint64_t opt = DNS_UDP_PLAIN_MAX << 16;
 	if (counts & htobe64(1)) {
-		size_t end = DNS_HEADER_LEN + name_len + TAIL;
-		opt = dns_query_opt(msg + end, len - end);
+		const size_t end = DNS_HEADER_LEN + name_len + TAIL;
+		uint16_t rdata_len;
+		opt = dns_query_opt(msg + end, len - end, &rdata_len);
 		if (unlikely_(!opt))
-			return false;
+			return DNS_QUERY_ODD;
+		if (unlikely_(rdata_len)) {
+			const size_t at = end + DNS_OPT_FIXED_LEN;
+			if (!dns_query_cookie(msg + at, len - at, rdata_len, out))
+				return DNS_QUERY_ODD;
+			kind = DNS_QUERY_PLAIN_COOKIE;
+		}
 	}
 	*name_hash = name_fold(secret, out->name.wire, name, name_len);
 	const uint64_t first = dns_query_pair(msg) | dns_query_pair(name + name_len) << 32;
@@ -88,5 +119,5 @@ ATTR_INLINE bool dns_query_line(const uint8_t *msg, size_t len, const struct key
 		(name_len + TAIL) | opt | (uint64_t)name_len << 48 | (uint64_t)labels << 56;
 	memcpy((uint8_t *)out, &first, sizeof first);
 	memcpy((uint8_t *)out + sizeof first, &second, sizeof second);
-	return true;
+	return kind;
 }

@@ -60,24 +60,34 @@ ATTR_INLINE size_t dns_opt_len(const struct dns_query *q, int ede, size_t room)
 	return least + (with_ede ? DNS_OPT_EDE_LEN : 0);
 }
 
-// The options that a query with more than a plain OPT gets, and how many octets these are; of their
-// sum the caller takes care.
-ATTR_INLINE size_t dns_opt_options_write(uint8_t *p, const struct dns_query *q)
+// The options that a query with more than a plain OPT gets, *len octets; their wide sum, as if they
+// began at an even one. A cookie is summed from registers.
+ATTR_INLINE uint64_t dns_opt_options_write(uint8_t *p, const struct dns_query *q, size_t *len)
 {
+	uint64_t sum = 0;
 	size_t at = 0;
 	if (q->has_opt & DNS_OPT_COOKIE) {
-		put_u16(p, DNS_EDNS_OPTION_COOKIE);
-		put_u16(p + 2, DNS_COOKIE_LEN);
-		memcpy(p + DNS_OPT_OPTION_LEN, q->cookie, DNS_COOKIE_LEN);
-		at = DNS_OPT_COOKIE_LEN;
+		const uint32_t front =
+			htobe32((uint32_t)DNS_EDNS_OPTION_COOKIE << 16 | DNS_COOKIE_LEN);
+		memcpy(p, &front, sizeof front);
+		sum = front;
+		for (at = DNS_OPT_OPTION_LEN; at < DNS_OPT_COOKIE_LEN; at += 8) {
+			uint64_t w;
+			memcpy(&w, q->cookie + at - DNS_OPT_OPTION_LEN, sizeof w);
+			memcpy(p + at, &w, sizeof w);
+			sum = csum_wide_add(sum, w);
+		}
 	}
 	if (q->has_opt & DNS_OPT_NSID) {
+		const size_t n = DNS_OPT_OPTION_LEN + (size_t)q->nsid_len;
 		put_u16(p + at, DNS_EDNS_OPTION_NSID);
 		put_u16(p + at + 2, q->nsid_len);
 		memcpy(p + at + DNS_OPT_OPTION_LEN, q->nsid, q->nsid_len);
-		at += DNS_OPT_OPTION_LEN + (size_t)q->nsid_len;
+		sum = csum_wide_add(sum, csum_wide(p + at, n));
+		at += n;
 	}
-	return at;
+	*len = at;
+	return sum;
 }
 
 // The wide sum of what it wrote; in wide stores and from registers, like the header.
@@ -98,8 +108,9 @@ ATTR_INLINE uint64_t dns_opt_write(
 	uint64_t sum = csum_wide_add(front, back >> 8); // its first octet is in both
 	size_t at = DNS_OPT_FIXED_LEN;
 	if (unlikely_(q->has_opt > DNS_OPT_PLAIN)) {
-		size_t n = dns_opt_options_write(p + at, q);
-		sum = csum_wide_add(sum, csum_wide_at(at, csum_wide(p + at, n)));
+		size_t n;
+		uint64_t options = dns_opt_options_write(p + at, q, &n);
+		sum = csum_wide_add(sum, csum_wide_at(at, options));
 		at += n;
 	}
 	if (ede >= 0 && len > at) {

@@ -17,11 +17,11 @@ struct limiter {
 	int64_t level[LIMIT_CELLS]; // thousandths of a query that are left
 	bool active[LIMIT_BLOCKS];  // some bucket is not full
 	uint64_t looked_ms[LIMIT_BLOCKS];
-	uint8_t empty_in[LIMIT_BLOCKS];
+	uint8_t empty_in[LIMIT_BLOCKS], taken_in[LIMIT_BLOCKS];
 	struct policy_limit limit;
 	bool looked;
-	unsigned first; // block of the next look
-	unsigned empty;
+	unsigned first;        // block of the next look
+	unsigned empty, taken; // buckets without a query left; not full
 };
 
 int limiter_new(unsigned workers, struct limiter **out)
@@ -141,14 +141,15 @@ static bool limit_same(const struct policy_limit *a, const struct policy_limit *
 static void block_look(struct limiter *l, unsigned block, uint64_t now_ms)
 {
 	uint64_t passed_ms = now_ms - l->looked_ms[block];
-	unsigned empty = 0;
-	bool active = false;
+	unsigned empty = 0, taken = 0;
 	passed_ms = passed_ms < LOOK_MOST_MS ? passed_ms : LOOK_MOST_MS;
 	for (unsigned i = 0; i < LIMIT_BLOCK; i++)
-		active |= cell_look(l, block * LIMIT_BLOCK + i, passed_ms, &empty);
-	l->active[block] = active;
+		taken += cell_look(l, block * LIMIT_BLOCK + i, passed_ms, &empty);
+	l->active[block] = taken > 0;
 	l->empty += empty - l->empty_in[block];
 	l->empty_in[block] = (uint8_t)empty;
+	l->taken += taken - l->taken_in[block];
+	l->taken_in[block] = (uint8_t)taken;
 }
 
 static void refill(struct limiter *l, uint64_t now_ms)
@@ -189,4 +190,15 @@ void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t 
 unsigned limiter_empty(const struct limiter *l)
 {
 	return l->empty;
+}
+
+unsigned limiter_taken(const struct limiter *l)
+{
+	return l->taken;
+}
+
+uint64_t limiter_bytes(const struct limiter *l)
+{
+	return sizeof *l
+	       + l->workers * (sizeof *l->table + (uint64_t)LIMIT_CELLS * sizeof *l->seen);
 }

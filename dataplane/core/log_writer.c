@@ -41,7 +41,8 @@ struct log_record *log_writer_take(struct log_writer *w, uint8_t name_len)
 	struct log_record *r = record_take(w, name_len, 1);
 	if (unlikely_(!r)) {
 		w->skipped++;
-		w->full++;
+		// The main lcore of a data plane shows it.
+		__atomic_store_n(&w->full, w->full + 1, __ATOMIC_RELAXED);
 	}
 	return r;
 }

@@ -35,7 +35,7 @@ static const struct {
 	{MEM_ACCOUNT_config, "bootstrap config net_address"},
 	{MEM_ACCOUNT_stats, "errors heap knobs leak mem memory metrics slope stats trace"},
 	{MEM_ACCOUNT_process, "app loop shm"},
-	{MEM_ACCOUNT_dataplane, "adopt bench capture limit"},
+	{MEM_ACCOUNT_dataplane, "adopt bench capture dp lane limit"},
 	{MEM_ACCOUNT_libraries, "libevent jansson hyperscan curl cyaml keyhash sqlite"},
 };
 

@@ -7,11 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <weir/config.h>
+#include <weir/limit.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
+#include <weir/mem_plan_lists.h>
 #include <weir/mem_room.h>
 #include <weir/shm_abi.h>
 #include <weir/shm_region.h>
+#include <weir/shm_stats.h>
 
 // What one thing takes at most. tests/smoke/memory_test.sh holds the sums against what is there.
 enum {
@@ -30,18 +33,27 @@ enum {
 	OF_SERVERS = 80 << 10, // a set of them
 	LOG_BATCHES = 64,
 	OF_LOG_BATCH = 640 << 10,
-	LOG_FIXED = 24 * MIB,     // the query store's caches, top lists, readers, outputs
-	CLICKHOUSE = 80 * MIB,    // the chunk, packed, in the outbox, being sent
-	REDIS_FIXED = 8 * MIB,    // calls, looks, blocks of replies
-	CONTROL_FIXED = 64 * MIB, // code, stacks, tables of fixed size, histories, one API request
-	DATAPLANE_FIXED = 48 * MIB, // code of DPDK, stacks, drivers' own
-	OF_WORKER = 2 * MIB,        // its buckets and watched frames
+	LOG_FIXED = 24 * MIB,       // the query store's caches, top lists, readers, outputs
+	CLICKHOUSE = 80 * MIB,      // the chunk, packed, in the outbox, being sent
+	REDIS_FIXED = 8 * MIB,      // calls, looks, blocks of replies
+	API = 16 * MIB,             // requests, their bodies, histories
+	CONTROL_FIXED = 48 * MIB,   // code, stacks, tables of fixed size
+	DATAPLANE_FIXED = 40 * MIB, // code of DPDK, stacks
+	OF_BUFFER = 512,            // beside its room: headers, the pool's own
+	ROOM_MIN = 2048,
+	OF_PORT = 4 * MIB,         // rings and state of a driver, each queue
+	EAL_FIXED = 8 * MIB,       // of DPDK's memory
+	OF_WORKER = MIB,           // its state, asked keys, sketches, watched frames
+	OF_LIMIT_CELL = 8 + 4 + 8, // in a worker, beside it, of the main lcore
 };
 
-static void charge(
-	struct mem_plan *p, enum mem_plan_of of, const char *what, const char *by, uint64_t bytes)
+// A line that is called for by no setting has no bytes and is left out.
+static void charge(struct mem_plan *p, enum mem_plan_of of, const char *what, const char *by,
+	uint64_t bytes, const char *tables)
 {
-	p->line[p->count++] = (struct mem_plan_line){what, by, of, bytes};
+	if (bytes == 0)
+		return;
+	p->line[p->count++] = (struct mem_plan_line){what, by, tables, of, bytes};
 	p->of[of] += bytes;
 	p->total += bytes;
 }
@@ -67,6 +79,18 @@ static uint64_t upstreams_of(const struct config *c)
 	return sum;
 }
 
+// Packet pools and drivers. From huge pages DPDK takes all at once; else what is reserved and never
+// touched costs nothing, and all that it touches it takes while it starts.
+static uint64_t eal_of(const struct config *c)
+{
+	const struct config_dataplane *d = &c->dataplane;
+	uint64_t all = (uint64_t)d->memory_mb * MIB, workers = d->worker_count;
+	uint64_t room = c->limits.udp_reply_size > ROOM_MIN ? c->limits.udp_reply_size : ROOM_MIN;
+	uint64_t most = EAL_FIXED + workers * d->mbufs * (room + OF_BUFFER)
+			+ 2 * d->port_count * (workers + 1) * OF_PORT;
+	return d->eal_hugepages || most > all ? all : most;
+}
+
 static void charge_dataplane(struct mem_plan *p, const struct config *c)
 {
 	uint64_t workers = c->dataplane.worker_count;
@@ -75,22 +99,72 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 		LANE_MISS_RING
 		+ (uint64_t)(LANE_MISS_UNITS + LANE_ANSWER_UNITS + LANE_LOG_UNITS) * RING_UNIT;
 
-	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks);
-	charge(p, MEM_PLAN_DATAPLANE, "lanes", "each worker", workers * lane);
-	charge(p, MEM_PLAN_DATAPLANE, "packet buffers, drivers", "dataplane.memory_mb",
-		(uint64_t)c->dataplane.memory_mb * MIB);
-	charge(p, MEM_PLAN_DATAPLANE, "data plane itself", "each worker",
-		DATAPLANE_FIXED + workers * OF_WORKER);
+	charge(p, MEM_PLAN_DATAPLANE, "marks", "cache.l0_mb, each worker", workers * marks,
+		"dp_marks");
+	charge(p, MEM_PLAN_DATAPLANE, "lanes", "each worker", workers * lane,
+		"dp_miss_ring dp_answer_ring dp_log_ring");
+	charge(p, MEM_PLAN_DATAPLANE, "packet buffers, drivers",
+		c->dataplane.eal_hugepages ? "dataplane.memory_mb" : "dataplane.mbufs, each worker",
+		eal_of(c),
+		"dp_buffers dp_eal_heap dp_memzones dp_rx_rings dp_tx_rings dp_xdp_sockets");
+	charge(p, MEM_PLAN_DATAPLANE, "rate limits", "each worker",
+		(workers + 1) * LIMIT_CELLS * OF_LIMIT_CELL, "dp_limits");
+	charge(p, MEM_PLAN_DATAPLANE, "workers", "each worker", workers * OF_WORKER,
+		"dp_workers dp_asked dp_crowd dp_watched");
+	charge(p, MEM_PLAN_DATAPLANE, "statistics", "each worker",
+		SHM_PAGE + sizeof(struct stats_region) + workers * sizeof(struct stats_worker),
+		"dp_stats dp_errors");
+	charge(p, MEM_PLAN_DATAPLANE, "data plane itself", "", DATAPLANE_FIXED,
+		"dp_sets dp_images dp_drops");
 }
 
 static void charge_log(struct mem_plan *p, const struct config *c)
 {
 	if (!c->query_log.enabled)
 		return;
-	charge(p, MEM_PLAN_CONTROLPLANE, "query log", "query_log.enabled",
-		LOG_FIXED + (uint64_t)LOG_BATCHES * OF_LOG_BATCH);
+	charge(p, MEM_PLAN_CONTROLPLANE, "query log, batches", "query_log.enabled",
+		(uint64_t)LOG_BATCHES * OF_LOG_BATCH, "log_batches log_sources log_neighbours");
+	charge(p, MEM_PLAN_CONTROLPLANE, "query store, top lists", "query_log.enabled", LOG_FIXED,
+		"query_store_files query_store_texts query_store_queue log_readers top_sketches "
+		"watch");
 	if (c->query_log.clickhouse.url[0])
-		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE);
+		charge(p, MEM_PLAN_CONTROLPLANE, "ClickHouse", "query_log.clickhouse", CLICKHOUSE,
+			"clickhouse_queue clickhouse_outbox clickhouse_chunk clickhouse_spool");
+}
+
+// Each is a region while the one before it is still in use, and memory while it is made.
+static void charge_lists(struct mem_plan *p, const struct config *c)
+{
+	struct mem_plan_lists l;
+	mem_plan_lists_read(&l, c);
+	p->guess = 3 * l.guess;
+	charge(p, MEM_PLAN_CONTROLPLANE, "rule images, both generations",
+		l.unfetched ? "blocking.lists: some never fetched" : "blocking.lists, as on disk",
+		2 * l.bytes, "names judge_patterns judge_prefixes");
+	charge(p, MEM_PLAN_CONTROLPLANE, "building one", "blocking.lists", l.bytes, "");
+}
+
+static void charge_questions(struct mem_plan *p, const struct config *c)
+{
+	charge(p, MEM_PLAN_CONTROLPLANE, "questions", "limits.inflight",
+		(uint64_t)c->limits.inflight * OF_QUESTION, "inflight l1_lookups");
+	charge(p, MEM_PLAN_CONTROLPLANE, "waiters", "", (uint64_t)WAITERS * OF_WAITER, "waiters");
+	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
+		upstreams_of(c), "upstream_sockets upstream_tcp upstream_tcp_queue forward_sets");
+}
+
+static void charge_clients(struct mem_plan *p, const struct config *c)
+{
+	if (c->redis.mode != REDIS_MODE_OFF)
+		charge(p, MEM_PLAN_CONTROLPLANE, "Redis", "redis.buffer_kb",
+			REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11),
+			"redis_calls redis_buffers l1_sample");
+	if (!c->tcp.enabled)
+		return;
+	charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
+		(uint64_t)c->tcp.connections * OF_CONNECTION, "tcp_connections tcp_clients");
+	charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
+		(uint64_t)c->tcp.buffer_kb << 10, "tcp_buffers");
 }
 
 void mem_plan_make(struct mem_plan *p, const struct config *c)
@@ -98,24 +172,19 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	uint64_t l0 = (uint64_t)c->cache.l0_mb * MIB;
 
 	*p = (struct mem_plan){.count = 0};
-	charge(p, MEM_PLAN_CONTROLPLANE, "l0", "cache.l0_mb", l0);
+	charge(p, MEM_PLAN_CONTROLPLANE, "l0", "cache.l0_mb", l0, "l0");
 	charge(p, MEM_PLAN_CONTROLPLANE, "l0, the writer's", "cache.l0_mb",
-		l0 / L0_UNIT * PRIVATE_OF_UNIT);
-	charge(p, MEM_PLAN_CONTROLPLANE, "questions, waiters", "limits.inflight",
-		(uint64_t)c->limits.inflight * OF_QUESTION + (uint64_t)WAITERS * OF_WAITER);
-	charge(p, MEM_PLAN_CONTROLPLANE, "upstream sockets", "upstreams, limits.inflight",
-		upstreams_of(c));
-	if (c->redis.mode != REDIS_MODE_OFF)
-		charge(p, MEM_PLAN_CONTROLPLANE, "Redis", "redis.buffer_kb",
-			REDIS_FIXED + ((uint64_t)c->redis.buffer_kb << 11));
-	if (c->tcp.enabled) {
-		charge(p, MEM_PLAN_CONTROLPLANE, "connections", "tcp.connections",
-			(uint64_t)c->tcp.connections * OF_CONNECTION);
-		charge(p, MEM_PLAN_CONTROLPLANE, "their buffers", "tcp.buffer_kb",
-			(uint64_t)c->tcp.buffer_kb << 10);
-	}
+		l0 / L0_UNIT * PRIVATE_OF_UNIT, "");
+	charge_lists(p, c);
+	charge_questions(p, c);
+	charge_clients(p, c);
 	charge_log(p, c);
-	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED);
+	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
+		"http_requests http_connections http_listen memory_series log_recent trace");
+	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
+		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
+		"flush_queue rewrites upstream_names views front_pending front_neighbours "
+		"front_udp");
 	charge_dataplane(p, c);
 }
 
@@ -152,7 +221,8 @@ int mem_plan_check(const struct config *c, enum mem_plan_of of, const struct shm
 	uint64_t there = regions_there(paths->mem, of), has = mem_room_all(&room);
 	if (strcmp(paths->mem, paths->huge) != 0)
 		there += regions_there(paths->huge, of);
-	uint64_t needs = p.of[of] > there ? p.of[of] - there : 0;
+	uint64_t most = p.of[of] - (of == MEM_PLAN_CONTROLPLANE ? p.guess : 0);
+	uint64_t needs = most > there ? most - there : 0;
 	if (needs <= has)
 		return 0;
 	snprintf(why, MEM_PLAN_WHY_MAX,

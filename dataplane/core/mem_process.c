@@ -115,20 +115,20 @@ static unsigned entries_in(const char *folder)
 	return n;
 }
 
-static void allocator_read(struct mem_process *p)
+void mem_allocator_read(struct mem_process *p)
 {
 	struct mallinfo2 m = mallinfo2();
 	p->allocated = m.uordblks + m.hblkhd;
 	p->held = m.arena + m.hblkhd;
 }
 
-int mem_process_read(struct mem_process *out)
+int mem_process_of(unsigned pid, struct mem_process *out)
 {
 	struct mem_process p = {0};
 	struct walk w;
 	struct map m;
 
-	int rc = walk_open(&w, 0);
+	int rc = walk_open(&w, pid);
 	if (rc < 0)
 		return rc;
 	while (walk_next(&w, &m)) {
@@ -146,10 +146,18 @@ int mem_process_read(struct mem_process *out)
 		p.maps++;
 	}
 	fclose(w.f);
-	allocator_read(&p);
-	p.threads = entries_in("/proc/self/task");
-	p.files = entries_in("/proc/self/fd");
 	*out = p;
+	return 0;
+}
+
+int mem_process_read(struct mem_process *out)
+{
+	int rc = mem_process_of(0, out);
+	if (rc < 0)
+		return rc;
+	mem_allocator_read(out);
+	out->threads = entries_in("/proc/self/task");
+	out->files = entries_in("/proc/self/fd");
 	return 0;
 }
 

@@ -141,7 +141,7 @@ int policy_reader_init(struct policy_reader *r, const void *image, size_t size, 
 		return refuse(why, "policy image: its body is damaged");
 	*r = (struct policy_reader){
 		.v4 = (const uint16_t *)(const void *)(base + h.v4_off),
-		.v4_block_mask = h.v4_blocks - 1,
+		.v4_mask = (h.v4_blocks - UINT64_C(1)) * POLICY_V4_BLOCK * sizeof(uint16_t),
 		.group_count = h.group_count,
 		.has_macs = h.mac_count > 0,
 		.has_access = h.has_access != 0,

@@ -18,3 +18,14 @@ const char *const bench_mode_names[BENCH_MODES] = {"off", "reflect", "alternate"
 const char *const port_feature_names[PORT_FEATURE_COUNT] = {PORT_FEATURE_LIST(X_NAME)};
 const char *const port_feature_texts[PORT_FEATURE_COUNT] = {PORT_FEATURE_LIST(X_TEXT)};
 const char *const counter_texts[COUNTER_COUNT] = {COUNTER_LIST(X_TEXT)};
+
+const struct stats_table_kind stats_worker_table_kinds[STATS_WORKER_TABLES] = {
+#define X(name, has, eviction, lifetime) {#name, eviction, lifetime, has},
+	STATS_WORKER_TABLE_LIST(X)
+#undef X
+};
+const struct stats_table_kind stats_process_table_kinds[STATS_PROCESS_TABLES] = {
+#define X(name, has, eviction, lifetime) {#name, eviction, lifetime, has},
+	STATS_PROCESS_TABLE_LIST(X)
+#undef X
+};

@@ -22,6 +22,34 @@ const char *process_state_text(enum process_state s)
 	return text[s];
 }
 
+static void table_copy(struct stats_table_copy *out, const struct stats_table *t)
+{
+	*out = (struct stats_table_copy){
+		.cap = load64(&t->cap),
+		.used = load64(&t->used),
+		.high = load64(&t->high),
+		.bytes = load64(&t->bytes),
+		.shared = load64(&t->shared),
+		.evicted = load64(&t->evicted),
+		.refused = load64(&t->refused),
+		.oldest_ms = load64(&t->oldest_ms),
+	};
+}
+
+static void memory_copy(struct stats_memory_copy *out, const struct stats_memory *m)
+{
+	out->allocated = load64(&m->allocated);
+	out->held = load64(&m->held);
+	out->accounted = load64(&m->accounted);
+	out->libraries = load64(&m->libraries);
+	out->unexplained = load64(&m->unexplained);
+	out->unexplained_max = load64(&m->unexplained_max);
+	out->alarms = load64(&m->alarms);
+	out->alarming = load64(&m->alarming) != 0;
+	for (unsigned i = 0; i < STATS_ACCOUNTS_MAX; i++)
+		out->account[i] = load64(&m->account[i]);
+}
+
 static void worker_copy(struct stats_worker_copy *out, const struct stats_worker *w)
 {
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
@@ -39,6 +67,8 @@ static void worker_copy(struct stats_worker_copy *out, const struct stats_worker
 		out->bench_mode = BENCH_OFF;
 	out->mbuf_size = load32(&w->mbuf_size);
 	out->mbuf_free = load32(&w->mbuf_free);
+	for (unsigned i = 0; i < STATS_WORKER_TABLES; i++)
+		table_copy(&out->table[i], &w->table[i]);
 }
 
 // None while they are being written, which takes a microsecond in a second.
@@ -131,7 +161,9 @@ static int geometry_check(const struct region *r, char why[SHM_WHY_MAX])
 {
 	const struct region_header *h = region_header_of(r);
 	uint64_t workers = h->geometry[0];
-	if (h->geometry[2] != VERDICT_COUNT || h->geometry[3] != COUNTER_COUNT) {
+	if (h->geometry[2] != VERDICT_COUNT || h->geometry[3] != COUNTER_COUNT
+		|| h->geometry[4] != STATS_WORKER_TABLES
+		|| h->geometry[5] != STATS_PROCESS_TABLES) {
 		snprintf(why, SHM_WHY_MAX, "the data plane is of another version than weirctl");
 		return -EPROTO;
 	}
@@ -161,10 +193,16 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->limit_empty = load64(&s->limit_empty);
 	out->tsc_hz = load64(&s->tsc_hz);
 	out->pid = load32(&s->pid);
+	out->ended = load32(&s->ended);
+	out->former_end = load32(&s->former_end);
+	out->former_incarnation = load64(&s->former_incarnation);
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);
 	out->drops_refused = load32(&s->drops_refused);
 	errors_copy(out, &s->errors);
+	memory_copy(&out->memory, &s->memory);
+	for (unsigned i = 0; i < STATS_PROCESS_TABLES; i++)
+		table_copy(&out->table[i], &s->table[i]);
 	for (unsigned i = 0; i < out->ports; i++)
 		port_copy(&out->port[i], &s->port[i]);
 	for (unsigned i = 0; i < out->workers; i++) {
@@ -196,6 +234,30 @@ int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[S
 	}
 	region_unmap(&r);
 	return ret;
+}
+
+static uint64_t of_workers(const struct stats_copy *s, enum stats_worker_table table)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < s->workers; i++)
+		sum += s->worker[i].table[table].bytes;
+	return sum;
+}
+
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+struct stats_eal stats_eal_split(const struct stats_copy *s)
+{
+	const struct stats_table_copy *heap = &s->table[STATS_dp_eal_heap];
+	const uint64_t buffers = of_workers(s, STATS_dp_buffers);
+	const uint64_t workers = s->table[STATS_dp_workers].bytes + of_workers(s, STATS_dp_asked);
+	return (struct stats_eal){.buffers = buffers,
+		.workers = workers,
+		.drivers = above(heap->used, buffers + workers),
+		.free = above(heap->cap, heap->used)};
 }
 
 static int lock_probe(const struct shm_paths *paths, const char *file)

@@ -30,6 +30,7 @@ struct config_query_log_clickhouse {
 	char *database, *table;       // "weir", "queries"; identifiers
 	char *user, *password_file;   // "default", ""
 	char *password;               // what the file held, NULL without one. Never printed
+	char *ca_file;                // "": the system's authorities
 	enum log_partition partition; // LOG_PARTITION_DAY
 	uint32_t hours, max_mb;       // 168, 0: any
 	bool rollups;                 // true
@@ -60,6 +61,7 @@ struct config_webhook {
 	enum webhook_form form;
 	bool on_block, on_error, summary; // false
 	uint32_t per_minute;              // 60: messages
+	char *ca_file;                    // NULL: the system's authorities
 };
 
 struct ip_address;

@@ -65,7 +65,7 @@ struct dns_query {
 	struct dns_name name;  // lower case; the client's spelling stays in the message
 	uint8_t label_off[DNS_LABELS_MAX]; // where label i begins in name.wire; i < name.labels
 	// The client's cookie, as far as ours are long; then the reply's (dns_cookie_settle). Only
-	// dns_query_parse sets these.
+	// dns_query_parse sets these always; the line for plain queries where there is a cookie.
 	uint8_t cookie_len; // as received; 0: none
 	uint8_t cookie[DNS_COOKIE_LEN];
 	bool asks_nsid; // RFC 5001; likewise

@@ -80,6 +80,9 @@ struct limit_table *limiter_table(struct limiter *l, unsigned worker);
 void limiter_look(struct limiter *l, const struct policy_limit *limit, uint64_t now_ms);
 // Cells whose buckets were empty at the last look, of addresses and of networks.
 unsigned limiter_empty(const struct limiter *l);
+// Cells whose buckets were not full then, and octets of all tables.
+unsigned limiter_taken(const struct limiter *l);
+uint64_t limiter_bytes(const struct limiter *l);
 
 // How often the worker may count in this cell until the next look.
 ATTR_INLINE int32_t limit_cell_left(const struct limit_cell *c)

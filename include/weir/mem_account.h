@@ -68,6 +68,11 @@ struct mem_process {        // octets
 // Reads /proc/self: some 0.3 ms; blocks. -errno.
 ATTR_MUST_CHECK int mem_process_read(struct mem_process *out);
 
+// Its parts: the mappings alone, of any process (pid; 0: ours) that we may look at; -errno. And
+// what libc's allocator says of ours.
+ATTR_MUST_CHECK int mem_process_of(unsigned pid, struct mem_process *out);
+void mem_allocator_read(struct mem_process *p); // allocated, held
+
 enum { MEM_REGIONS_MAX = 64, MEM_REGION_NAME = 64 };
 
 struct mem_region {                 // a mapped file that is not code

@@ -9,8 +9,9 @@
 struct mem_room {
 	uint64_t available; // without swapping
 	uint64_t huge;      // in free huge pages of all sizes, beside that
-	// To the limit of our cgroup (version 2) or of one above it; UINT64_MAX: none. What the
-	// group's page cache holds can be had, and huge pages do not count towards such a limit.
+	// To the limit of our cgroup (version 1 or 2) or of one above it; UINT64_MAX: none. What
+	// the group's page cache holds can be had, and huge pages do not count towards such a
+	// limit.
 	uint64_t group;
 };
 // Of this machine and process; `available` is UINT64_MAX where the kernel does not say.

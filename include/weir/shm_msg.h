@@ -58,7 +58,7 @@ struct msg_miss {
 	uint16_t question_len;    // octets that follow: 5..259
 	uint16_t query_len;       // octets of the whole query
 	uint32_t arrival_more_us; // since arrival_ms, whose clock ticks slowly; for the query log
-	uint32_t reserved2;
+	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
 };
 static_assert(sizeof(struct msg_miss) == 104);
 

@@ -10,6 +10,7 @@
 // map the region read-only (mode 0640) and read without asking.
 
 #include "shm_abi.h"
+#include "stats_tables.h"
 #include "took.h"
 
 // name, what it means (shown by weirctl and in metrics)
@@ -190,6 +191,7 @@ struct stats_worker { // one per worker, written by that worker alone unless sai
 	// Each frame by the time that its batch took, from the receive call to the sent reply.
 	struct took_live outcome[OUTCOME_COUNT];
 	struct took_live stage[STAGE_COUNT]; // of one batch in STATS_STAGE_SAMPLE, by stage
+	struct stats_table table[STATS_WORKER_TABLES_MAX]; // by the main lcore
 };
 enum { STATS_STAGE_SAMPLE = 128 };
 static_assert(offsetof(struct stats_worker, rcode) == 64 * 8 * 3 + 64);
@@ -260,8 +262,22 @@ struct stats_errors {
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first
 };
 
+// The heap of the data plane, by the main lcore each ten seconds (housekeep_memory.h): octets.
+// `libraries` is what DPDK and others had of the allocator when the workers were about to start;
+// they ask for nothing more, so what nobody explains is counted from there.
+enum { STATS_ACCOUNTS_MAX = 32 };
+struct stats_memory {
+	alignas(CACHE_LINE) _Atomic uint64_t allocated;
+	_Atomic uint64_t held;
+	_Atomic uint64_t accounted, libraries;
+	_Atomic uint64_t unexplained, unexplained_max, alarms;
+	_Atomic uint64_t alarming;                    // 1: over MEM_DATAPLANE_ALARM now
+	_Atomic uint64_t account[STATS_ACCOUNTS_MAX]; // enum mem_account
+};
+static_assert(sizeof(struct stats_memory) == 5 * CACHE_LINE);
+
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
-// COUNTER_COUNT.
+// COUNTER_COUNT, [4] STATS_WORKER_TABLES, [5] STATS_PROCESS_TABLES.
 struct stats_region {
 	alignas(CACHE_LINE) _Atomic uint64_t heartbeat_ms; // of the main lcore, each 100 ms
 	_Atomic uint64_t start_ms;
@@ -277,10 +293,19 @@ struct stats_region {
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
+	_Atomic uint32_t ended; // 1: it was stopped; 0: it runs, or did not end by itself
+	// The life before, whose region was in this one's place: 1: it was stopped, 2: it was not,
+	// 0: not known.
+	_Atomic uint32_t former_end;
+	_Atomic uint64_t former_incarnation;
 	struct stats_errors errors;
+	struct stats_table table[STATS_PROCESS_TABLES_MAX];
+	struct stats_memory memory;
 	struct stats_port port[STATS_PORTS_MAX];
 	struct stats_worker worker[];
 };
+static_assert(offsetof(struct stats_region, table) % CACHE_LINE == 0);
+static_assert(offsetof(struct stats_worker, table) % CACHE_LINE == 0);
 
 // The one way to raise a counter of a block that only this thread writes.
 ATTR_INLINE void stats_add(_Atomic uint64_t *c, uint64_t n)

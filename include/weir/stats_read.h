@@ -36,6 +36,7 @@ struct stats_worker_copy {
 	uint32_t bench_mode;                                     // enum bench_mode
 	bool has_rings;                                          // the lane could be read (root)
 	uint32_t miss_used, miss_size, answer_used, answer_size; // units
+	struct stats_table_copy table[STATS_WORKER_TABLES];
 };
 
 struct stats_port_copy {
@@ -48,11 +49,18 @@ struct stats_port_copy {
 	char name[STATS_PORT_NAME]; // not escaped
 };
 
+struct stats_memory_copy {
+	uint64_t allocated, held, accounted, libraries, unexplained, unexplained_max, alarms;
+	bool alarming;
+	uint64_t account[STATS_ACCOUNTS_MAX];
+};
+
 struct stats_copy {
 	uint64_t taken_ms, incarnation;
 	uint64_t heartbeat_ms, start_ms, l0_generation, names_generation, config_generation,
 		policy_generation, verdict_gap, limit_empty, tsc_hz;
-	uint32_t pid, control_seen, drops_in_force, drops_refused;
+	uint32_t pid, control_seen, drops_in_force, drops_refused, ended, former_end;
+	uint64_t former_incarnation;
 	unsigned workers, ports;
 	uint64_t verdict[VERDICT_COUNT], counter[COUNTER_COUNT]; // of all workers
 	uint64_t group[STATS_GROUPS_MAX];                        // queries, of all workers
@@ -61,9 +69,18 @@ struct stats_copy {
 	unsigned errors;
 	uint64_t errors_replaced;
 	struct stats_error error[STATS_ERRORS_MAX]; // newest first, texts not escaped
+	struct stats_table_copy table[STATS_PROCESS_TABLES];
+	struct stats_memory_copy memory;
 	struct stats_port_copy port[STATS_PORTS_MAX];
 	struct stats_worker_copy worker[SHM_WORKERS_MAX];
 };
+
+// DPDK's memory by who has it, in octets; `drivers` is what is neither of the others: ports and
+// their rings of descriptors.
+struct stats_eal {
+	uint64_t buffers, workers, drivers, free;
+};
+struct stats_eal stats_eal_split(const struct stats_copy *s);
 
 // -ENOENT: no data plane has run since boot. -EPROTO: of another version. `why` says what.
 ATTR_MUST_CHECK int stats_read(

@@ -8,8 +8,14 @@
 // is less than half full: records of the query log come first. When there is none, a worker asks
 // one flag for each batch, which it asks for the query log anyway. What lies on the rings when a
 // watch ends is of a former one by its `id`, and nobody is shown it.
+//
+// A query that passes the filter and is handed to the control plane has a number, which stands in
+// its miss (msg_miss.trace) and in its MSG_WATCH: the control plane says under it what it did
+// (controlplane/trace.h), and whoever watches sees both as one.
 
 #include "log_msg.h"
+
+#include <stdbool.h>
 
 enum { WATCH_FRAME_MAX = 1536, WATCH_STAGES = 8, WATCH_SECONDS_MAX = 600 };
 
@@ -19,6 +25,21 @@ struct watch_msg {
 	uint16_t frame_len, kept;        // as it came; 0 without frames
 	uint16_t batch;                  // frames in the batch
 	uint16_t id;                     // of the watch that it is for (dp_watch)
-	struct log_record record;        // without a client where the frame was no query to us
+	uint32_t trace;                  // watch_trace_number, as in the miss; 0: it is no miss
+	uint16_t worker;
+	uint16_t reserved;
+	struct log_record record; // without a client where the frame was no query to us
 };
+static_assert(sizeof(struct watch_msg) == 104);
 enum { WATCH_MESSAGE_MAX = sizeof(struct watch_msg) + 255 + WATCH_FRAME_MAX };
+
+// Of the `n`th query that a worker numbers for a watch. Never 0; it comes again after 65,535 more.
+static inline uint32_t watch_trace_number(uint16_t watch_id, uint32_t n)
+{
+	return (uint32_t)watch_id << 16 | (n % UINT16_MAX + 1);
+}
+
+// Does a query pass the filter by its client (4 or 16 octets by the version), or by its name in
+// lower-case wire form (0 octets: none was read, which passes where any name does)?
+bool watch_passes_client(const struct dp_watch *f, unsigned ip_version, const uint8_t *address);
+bool watch_passes_name(const struct dp_watch *f, const uint8_t *wire, unsigned len);

@@ -108,6 +108,13 @@ def table_latency(cases):
     return columns(lines)
 
 
+def table_alone(cases):
+    """Queries one at a time, without a generator: what a turn takes over the reflector's."""
+    return columns([["net_pcap", "case", "over the reflector, us", "goal"]] + [
+        [goal, case, number(m["over_reflector"]["value"], 2), number(m["over_reflector"]["reference"], 1)]
+        for (goal, case), m in cases.items()])
+
+
 def plain_lines(cases):
     """What has no table: a line for each figure."""
     return columns([[row["goal"], row["case"], row["metric"], number(row["value"], 3).rstrip("0").rstrip("."), row["unit"],
@@ -128,6 +135,7 @@ def tables(rows, baseline):
     parts = [
         (table_pcap, pick("dns"), baseline),
         (table_versus, pick(*VERSUS), baseline),
+        (table_alone, pick("over_reflector")),
         (table_memif, pick("ratio_near"), baseline),
         (table_latency, pick("p50_over_reflector")),
         (lambda found: columns(latency_rows.loads_lines(found)), pick("load50_rate")),

@@ -5,17 +5,21 @@
 The real binaries on a memif port, one worker on the first CPU, all else on the second: the generator (paced, every
 reply checked), the control plane, and Debian's ClickHouse 18.16, which is in a network namespace of its own with the
 rest. First 200,000 queries a second for 60 s; then lower rates, 10 s each, until every query is a row of its own. After
-each the sum of the weights in the server is compared with the queries that the worker counted.
+each the sum of the weights in the server is compared with the queries that the worker counted. Last the worker's cycles
+for a query at the first rate, with the log and without it by turns.
 Prints JSON lines as bench_path does. Exit status 1: a sum was wrong, or a reply was.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -31,7 +35,7 @@ QUERIES = ("hit hit_stale blocked blocked_answer local any_minimal identity drop
            "servfail_crowd drop_ring_full servfail_no_control servfail_no_policy cookie_only badcookie formerr notimp badvers "
            "refused refused_denied drop_denied drop_limited slip_limited").split()
 LADDER = (150000, 120000, 100000, 80000, 60000, 50000, 40000, 30000, 20000, 10000)
-SKIPPED, SETTLE_S = 77, 180
+SKIPPED, SETTLE_S, TURNS, TURN_S = 77, 180, 12, 2
 tmp = pathlib.Path("/run/log-bench")
 
 USERS = """<yandex><profiles><default/></profiles><quotas><default/></quotas><users><default><password></password>
@@ -83,7 +87,7 @@ def server_start(disk, cpu, niceness):
 
 
 def write_config(run, disk, cpus):
-    memif_run.write_config(run, NAMES, None, cpus)
+    memif_run.write_config(run, NAMES, None, (cpus[1], cpus[0]))
     with open(run / "weir.yaml", "a") as config:
         config.write(f"""\
 access: {{allow: [198.18.0.0/15], unlimited: [198.18.0.0/15]}}
@@ -108,8 +112,11 @@ class Rig(memif_run.Weir):
         self.started.append(p)
         return p
 
+    def counted(self):
+        return self.ask("stats", "--interval", "0").get("dataplane", {})
+
     def received(self):
-        verdicts = self.ask("stats", "--interval", "0").get("dataplane", {}).get("verdicts", {})
+        verdicts = self.counted().get("verdicts", {})
         return sum(verdicts.get(v, 0) for v in QUERIES)
 
     def log(self):
@@ -140,12 +147,19 @@ def settle(rig):
     raise memif_run.Failed(f"not all arrived in {SETTLE_S} s: received {rig.received()}, log {rig.log()}")
 
 
-def traffic(rig, rate, seconds):
-    """What the generator said."""
+def traffic_starts(rig, rate, seconds):
+    """The generator. It naps between bursts, and runs before what is measured: the rate is the load, not a share."""
     args = ["-d", f"net_memif0,role=client,socket={rig.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
     args += ["-n", str(NAMES), "-w", "4096", "-l", str(rig.cpus[1]), "--corpus", "--rate", str(rate), "--nap", "100"]
     generator = rig.put("tools/loadgen/weir-loadgen", *args, "-t", str(seconds), "--stay", stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE)
+    rig.wait("the first query", rig.received)
+    os.sched_setscheduler(generator.pid, os.SCHED_FIFO, os.sched_param(1))  # not before: DPDK's start spins then
+    return generator
+
+
+def traffic_told(rig, generator):
+    """What the generator said at its end."""
     told = generator.stdout.readline()
     if not told:
         raise memif_run.Failed("the generator failed: " + (rig.run / "weir-loadgen.log").read_text()[-800:])
@@ -154,7 +168,7 @@ def traffic(rig, rate, seconds):
 
 def measure(rig, control, rate, seconds):
     """Rows; whether all was right; whether each query had a row of its own."""
-    told = traffic(rig, rate, seconds)
+    told = traffic_told(rig, traffic_starts(rig, rate, seconds))
     rss = rig.rss_kb(control)
     settle(rig)
     status, sink = rig.log()
@@ -171,12 +185,16 @@ def measure(rig, control, rate, seconds):
     return out, right, right and rows == received
 
 
-def case(tree, disk, cpus, niceness, rate, seconds):
+@contextlib.contextmanager
+def running(args, disk, rate):
+    """The rig with both processes up, and the control plane's process."""
     run = tmp / f"run-{rate}"
+    shutil.rmtree(run, ignore_errors=True)
     run.mkdir()
+    cpus = sorted(os.sched_getaffinity(0))
     write_config(run, disk, cpus)
     sql("DROP DATABASE IF EXISTS weir")
-    rig, config = Rig(tree, run, cpus, niceness), str(run / "weir.yaml")
+    rig, config = Rig(args.build, run, cpus, args.niceness), str(run / "weir.yaml")
     try:
         subprocess.run([rig.program("tests/bench/bench_fill"), "-c", config, "-n", str(NAMES)], check=True)
         out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
@@ -184,9 +202,37 @@ def case(tree, disk, cpus, niceness, rate, seconds):
         rig.put("dataplane/weir-dataplane", "-c", config, **out)
         rig.wait("the data plane", rig.adopted)
         rig.wait("ClickHouse", lambda: rig.clickhouse().get("state") == "up")
-        return measure(rig, control, rate, seconds)
+        yield rig, control
     finally:
         rig.stop_all()
+
+
+def turn(rig, logged):
+    """Cycles the worker spends on a query for a while, with the log on or off."""
+    if rig.ask("set", "query_log", "on" if logged else "off") == {}:
+        raise memif_run.Failed("weirctl set query_log failed")
+    time.sleep(TURN_S / 4)
+    before, _ = rig.counted(), time.sleep(TURN_S)
+    after = rig.counted()
+    queries = sum(after["verdicts"][v] - before["verdicts"][v] for v in QUERIES)
+    if not queries:
+        raise memif_run.Failed("the generator ended before the turns did")
+    return (after["counters"]["busy_cycles"] - before["counters"]["busy_cycles"]) / queries
+
+
+def cycles(args, disk):
+    """With its record and without by turns: the first quartile of each, as others disturb a turn upward only."""
+    spent = {True: [], False: []}
+    with running(args, disk, args.rate) as (rig, _):
+        generator = traffic_starts(rig, args.rate, int(2 * TURNS * (TURN_S * 1.25 + 1)))
+        for i in range(2 * TURNS):
+            spent[i % 2 == 0].append(turn(rig, i % 2 == 0))
+        if traffic_told(rig, generator)["bad"]:
+            raise memif_run.Failed("a reply was wrong")
+    on, off = (statistics.quantiles(spent[logged], n=4)[0] for logged in (True, False))
+    return [memif_run.row("log", f"{args.rate} queries a second, worker", *figures) for figures in (
+        ("cycles_logged", round(on), "cycles/query"), ("cycles_unlogged", round(off), "cycles/query"),
+        ("cycles_more", round(100 * (on / off - 1), 1), "%"))]
 
 
 def run_all(args, disk):
@@ -196,11 +242,13 @@ def run_all(args, disk):
     server, ok = server_start(disk, cpus[1], args.niceness), True
     try:
         for rate, seconds in [(args.rate, args.seconds)] + [(r, 10) for r in LADDER if args.ladder and r < args.rate]:
-            rows, right, own = case(args.build, disk, cpus, args.niceness, rate, seconds)
+            with running(args, disk, rate) as (rig, control):
+                rows, right, own = measure(rig, control, rate, seconds)
             print("\n".join(json.dumps(row) for row in rows), flush=True)
             ok &= right
             if own:
                 break
+        print("\n".join(json.dumps(row) for row in cycles(args, disk)), flush=True)
         return ok
     finally:
         server.kill()
@@ -219,7 +267,7 @@ def main():
     if not shutil.which(SERVER):
         sys.exit(SKIPPED)
     namespaces.enter(tmp)
-    disk = pathlib.Path(args.disk or f"/var/tmp/weir-log-bench-{os.getpid()}")
+    disk = pathlib.Path(args.disk or tempfile.mkdtemp(prefix="weir-log-bench-", dir="/var/tmp"))
     disk.mkdir(exist_ok=True)
     try:
         return 0 if run_all(args, disk) else 1

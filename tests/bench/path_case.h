@@ -26,6 +26,7 @@ struct path_case {
 	bool rules; // the block list is on
 	enum path_versus versus;
 	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
+	double alone_us; // likewise, over the reflector, of one query at a time; 0: full bursts
 };
 
 // Those whose goal stands in `goals` (names between commas; NULL: all), in their order, from `at`

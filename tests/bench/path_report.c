@@ -69,6 +69,9 @@ void path_report(const struct path_case *c, const struct path_samples *s)
 		snprintf(metric, sizeof metric, "stage_%s", stage_names[k]);
 		path_report_one(c, metric, path_decile(s->stage[k], PATH_SLICES), "cycles", 0);
 	}
+	if (c->alone_us > 0)
+		path_report_one(c, "over_reflector",
+			(whole - reflector) * 1e6 / (double)rte_get_tsc_hz(), "us", c->alone_us);
 	if (c->traffic.missed_percent)
 		path_report_one(
 			c, "stage_answer", path_decile(s->answer, PATH_SLICES), "cycles", 0);

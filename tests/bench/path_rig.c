@@ -176,6 +176,22 @@ static bool start_port(struct path_rig *r, unsigned index)
 	return true;
 }
 
+static eth_rx_burst_t rx_whole;
+
+static uint16_t rx_one(void *queue, struct rte_mbuf **m, uint16_t n)
+{
+	return rx_whole(queue, m, n < 1 ? n : 1);
+}
+
+// Each frame in a burst of its own, as when a client waits for each answer. The driver gives as
+// many as it is asked for; what the worker asks for is the worker's.
+static void open_alone(const struct path_rig *r)
+{
+	struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[r->w.port[PATH_PORT].port_id];
+	rx_whole = ops->rx_pkt_burst;
+	ops->rx_pkt_burst = rx_one;
+}
+
 static bool open_port(struct path_rig *r, const struct path_traffic *t, unsigned index)
 {
 	char path[] = "/tmp/weir-bench-XXXXXX", args[128];
@@ -249,6 +265,8 @@ bool path_rig_open(struct path_rig *r, const struct path_case *c)
 	struct path_traffic plain = path_case_plain(c);
 	bool ok = path_rig_tables(r, c) && open_port(r, &c->traffic, PATH_PORT)
 		  && (c->versus != VERSUS_PLAIN || open_port(r, &plain, PATH_PORT_PLAIN));
+	if (ok && c->alone_us > 0)
+		open_alone(r);
 	r->buffers = path_rig_buffers();
 	return ok;
 }

@@ -4,6 +4,7 @@ import socket
 import time
 
 from harness import TCP, UDP, asked, case, query
+from zoo import ZOO
 
 
 @case(ways=UDP)
@@ -100,3 +101,19 @@ def rfc2181_11_underscores_and_digits_are_names(way):
     for first in ("_dmarc", "_25._tcp", "0", "1.2.3.4", "-", "*"):
         name = "a." + first + "." + way.fresh("x")
         assert way.raw(query(name)).records("A"), first
+
+
+@case
+def rfc2181_5_a_record_that_came_twice_is_there_once(way):
+    """Two of the same label, class, type and data are one; so is an RRset in its section (5.5)."""
+    name = way.fresh("twins", ZOO)
+    for _ in range(2):
+        reply = way.ask(name)
+        assert reply.wire[6:8] == b"\0\2" and reply.records("A") == ["198.18.200.1", "198.18.200.2"], str(reply.msg)
+
+
+@case
+def rfc2181_10_2_an_address_may_have_several_names(way):
+    name = way.fresh("ptrs", ZOO)
+    for _ in range(2):
+        assert way.ask(name, "PTR").records("PTR") == ["a.example.", "b.example.", "c.example."]

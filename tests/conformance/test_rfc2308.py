@@ -3,6 +3,7 @@
 import time
 
 from harness import UDP4, asked, case
+from zoo import ZOO
 
 
 @case
@@ -154,3 +155,25 @@ def rfc2308_5_nxdomain_of_a_name_is_not_that_of_its_parent(way):
     assert way.ask(name).rcode == "NXDOMAIN"
     parent = name.split(".", 1)[1]
     assert way.ask("a." + parent).records("A")
+
+
+@case
+def rfc2308_2_1_1_nxdomain_of_every_type_is_understood(way):
+    """1: with SOA and NS; 2: SOA alone; 3: neither; 4: NS alone. What is known of the zone goes no further than its SOA."""
+    for kind, has_soa in ((1, True), (2, True), (3, False), (4, False)):
+        name = way.fresh(f"nxkind-{kind}", ZOO)
+        for _ in range(2):
+            reply = way.ask(name)
+            assert reply.rcode == "NXDOMAIN" and not reply.msg.answer, kind
+            assert bool(reply.soa()) == has_soa and not reply.records("NS", "authority"), kind
+
+
+@case
+def rfc2308_2_2_1_nodata_of_every_type_is_understood(way):
+    """1: with SOA and NS; 2: SOA alone; 3: neither."""
+    for kind, has_soa in ((1, True), (2, True), (3, False)):
+        name = way.fresh(f"nodatakind-{kind}", ZOO)
+        for _ in range(2):
+            reply = way.ask(name)
+            assert reply.rcode == "NOERROR" and not reply.msg.answer, kind
+            assert bool(reply.soa()) == has_soa and not reply.records("NS", "authority"), kind

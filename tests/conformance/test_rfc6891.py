@@ -203,3 +203,21 @@ def rfc6891_9_many_options_are_harmless(way):
     other = way.fresh("a")
     assert way.ask(other, options=[option(65001) for _ in range(200)]).rcode == "FORMERR"
     assert not asked(other)
+
+
+@case
+def rfc6891_6_2_5_the_client_s_size_does_not_go_upstream(way):
+    """A forwarder says what it takes itself (6.1.1: the OPT is for the hop)."""
+    for size in (0, 512, 1400, 65535):
+        name = way.fresh("a")
+        way.ask(name, edns=True, size=size)
+        assert {entry["edns"]["size"] for entry in asked(name)} == {1232}, size
+
+
+@case
+def rfc6891_6_1_1_an_opt_elsewhere_is_formerr(way):
+    """It has its place, the additional section."""
+    wire = query(way.fresh("a"))
+    for counts in ((1, 1, 0, 0), (1, 0, 1, 0)):
+        reply = way.raw(wire[:4] + struct.pack("!4H", *counts) + wire[12:] + OPT)
+        assert reply.rcode == "FORMERR" and not reply.msg.answer, counts

@@ -4,7 +4,9 @@ import socket
 import struct
 import time
 
-from harness import PATIENCE, TCP, UDP, case, eventually, option, query
+import dns.message
+
+from harness import PATIENCE, TCP, UDP, asked, case, configured, eventually, option, query
 
 
 def framed(wire):
@@ -182,3 +184,70 @@ def rfc7766_6_1_1_less_than_a_header_ends_the_connection(way):
         sock.sendall(framed(b"\x12\x34\x01\0"))
         assert way.receive(sock) is None
     eventually(lambda: way.ask(way.fresh("a")).records("A"))
+
+
+@case(ways=TCP)
+def rfc7766_6_2_4_what_a_closed_session_asked_is_not_sent(way):
+    """Neither to the next connection from the same address and port: what comes there are the answers to its own queries."""
+    late = query(way.fresh("wait-700"), ident=1)
+    with way.socket() as sock:
+        port = sock.getsockname()[1]
+        sock.sendall(framed(late))
+        eventually(lambda: asked(dns.message.from_wire(late).question[0].name.to_text()))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with socket.socket(way.family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("", port))
+        sock.connect(way.address())
+        slower = query(way.fresh("wait-1500"), ident=2)
+        way.send(sock, slower)
+        assert way.receive(sock)[:2] == slower[:2]
+        sock.shutdown(socket.SHUT_WR)
+        assert way.receive(sock) is None, "a reply that this connection did not ask for"
+
+
+@case(ways=TCP)
+def rfc7828_3_2_1_a_time_out_in_a_query_is_no_harm(way):
+    """A client must not say one. It is answered, and told ours."""
+    with way.socket() as sock:
+        way.send(sock, query(way.fresh("a"), options=[option(11, b"\xff\xff")]))
+        reply = dns.message.from_wire(way.receive(sock))
+    assert reply.rcode() in (0, 1) and b"\xff\xff" not in reply.to_wire()
+
+
+@case
+def rfc7828_3_2_1_keepalive_of_a_client_does_not_go_upstream(way):
+    """It is for the hop alone; and over UDP no query may have it."""
+    name = way.fresh("a")
+    way.ask(name, options=[option(11)])
+    assert {entry["proto"] for entry in asked(name)} == {"udp"}
+    assert not [entry for entry in asked(name) if 11 in entry["edns"]["options"]]
+
+
+@case(ways=TCP, alone=True)
+def rfc9210_4_2_connections_of_a_client_are_limited(way):
+    """One more, and the one that was idle longest is closed."""
+    with configured(tcp="tcp: {per_client: 4}"):
+        socks = []
+        for _ in range(6):
+            socks.append(way.socket())
+            way.send(socks[-1], wires(way)[0])
+            assert way.receive(socks[-1])
+        for i, sock in enumerate(socks):
+            if i < 2:
+                assert way.receive(sock) is None, i
+            else:
+                way.send(sock, wires(way)[0])
+                assert way.receive(sock), i
+            sock.close()
+
+
+@case(ways=TCP, alone=True)
+def rfc9210_4_2_idle_time_is_the_operator_s(way):
+    with configured(tcp="tcp: {idle_timeout: 2}"):
+        with way.socket() as sock:
+            way.send(sock, query(way.fresh("a"), options=[option(11)]))
+            assert b"\0\x0b\0\x02\0\x14" in way.receive(sock)  # 20 times 0.1 s
+            began = time.monotonic()
+            sock.settimeout(40)
+            assert sock.recv(1) == b"" and time.monotonic() - began < 9  # 10 as shipped

@@ -203,3 +203,13 @@ def a_flush_forgets_an_answer(way):
     way.ask(name)
     weirctl("cache", "flush", name)
     eventually(lambda: way.ask(name) and len(asked(name)) >= 2)
+
+
+@case
+def rfc8914_2_extra_text_is_utf_8_and_ends_with_the_option(way):
+    """It may be empty, and nobody may count on a NUL behind it."""
+    for name, rdtype in (("x.blocked.example", "A"), (way.fresh("rcode-2"), "A"), (way.fresh("a"), "AXFR")):
+        for one in way.ask(name, rdtype, edns=True).option(15):
+            octets = one.to_wire()
+            assert len(octets) >= 2 and b"\0" not in octets[2:], name
+            octets[2:].decode("utf-8")

@@ -3,6 +3,7 @@
 import struct
 
 from harness import asked, case, query
+from zoo import ZOO
 
 
 @case
@@ -94,3 +95,29 @@ def rfc6672_3_1_a_dname_and_its_cname_are_passed_on(way):
     for _ in range(2):
         reply = way.ask(name)
         assert len(reply.records("DNAME")) == 1 and len(reply.records("CNAME")) == 1 and reply.records("A")
+
+
+@case
+def rfc6840_5_8_ad_of_an_upstream_is_not_passed_on_with_or_without_its_opt(way):
+    """Whoever validates nothing must not set AD (RFC 4035 3.2.3, 4.9.3); neither unbound without its validator nor dnsmasq does."""
+    for word in ("adbare", "adwithopt"):
+        name = way.fresh(word, ZOO)
+        for how in ({}, {"flags": "RD AD"}, {"do": True}, {"edns": True}, {"flags": "RD AD", "do": True}):
+            for _ in range(2):
+                reply = way.ask(name, **how)
+                assert reply.records("A") and not reply.has("AD"), (word, how)
+
+
+@case
+def rfc6840_5_7_ad_is_not_asked_for_upstream(way):
+    """What nobody would be given is not asked for, whoever asks."""
+    name = way.fresh("a")
+    for how in ({"flags": "RD AD"}, {"flags": "RD AD", "do": True}):
+        way.ask(name, **how)
+    assert asked(name) and not [entry for entry in asked(name) if entry["flags"] & 0x0020]
+
+
+@case
+def rfc6840_5_9_ad_in_a_query_is_no_error(way):
+    reply = way.ask(way.fresh("a"), flags="RD AD CD")
+    assert reply.rcode == "NOERROR" and reply.records("A") and reply.has("CD")

@@ -2,11 +2,13 @@
 """weir as a client of upstreams over TCP: RFC 7766 6.2, 7; RFC 7828 3.2.1, 3.4. The zoo logs the port that a query came from, which is its
 connection."""
 import json
+import threading
 
-from harness import UDP4, case, eventually, together, weirctl
-from zoo import EDNS, ZOO, believed, sent
+from harness import UDP4, ZONE as HONEST, asked, case, eventually, together, weirctl
+from zoo import EDNS, GRAVE, ZOO, believed, refused, sent
 
 CONNECTIONS = 4  # to one server (controlplane/upstream_stream.h)
+ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be idle still
 
 
 def counted(what):
@@ -95,3 +97,74 @@ def rfc7828_3_4_a_time_out_of_0_is_the_end(way):
     believed(way.ask(first))
     believed(way.ask(second))
     assert over_tcp(first)[0].source != over_tcp(second)[0].source
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7766_7_no_id_twice_on_a_connection(way):
+    """Two that are under way together would look alike. Thirty at one time have none; where the machine slept between them, the
+    same one may have come again later, but hardly three times."""
+    for _ in range(3):
+        names = [way.fresh("tclate-100", ZOO) for _ in range(30)]
+        together(*(lambda name=name: way.ask(name) for name in names))
+        under_way = [(one.source, one.id) for name in names for one in over_tcp(name)]
+        if len(set(under_way)) == len(under_way) >= 30:
+            return
+    assert False, sorted(under_way)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7766_6_2_2_few_connections_whatever_an_upstream_does(way):
+    """It ends each after one query, and there are forty: they wait for each other, and none is lost."""
+    most, done = 0, []
+    names = [way.fresh("tconce", ZOO) for _ in range(40)]
+    watching = threading.Thread(target=lambda: done.extend(
+        together(*(lambda name=name: way.ask(name) for name in names))))
+    watching.start()
+    while watching.is_alive():
+        most = max(most, counted("open"))
+    watching.join()
+    assert len(done) == 40
+    for reply in done:
+        believed(reply)
+    assert most <= CONNECTIONS * ZONES, most
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7828_3_2_1_the_option_is_sent_first_and_without_a_time_out(way):
+    """With the first query of a connection, no octets in it, and never over UDP."""
+    eventually(lambda: counted("open") == 0)
+    first, second = (way.fresh("big-40", HONEST) for _ in range(2))
+    for name in (first, second):
+        assert way.ask(name, "TXT", edns=True).has("TC")
+    entries = {name: asked(name) for name in (first, second)}
+    for name, found in entries.items():
+        assert [entry["proto"] for entry in found][-1] == "tcp", found
+        assert not [entry for entry in found if entry["proto"] == "udp" and 11 in entry["edns"]["options"]]
+    over = [entries[name][-1] for name in (first, second)]
+    assert over[0]["edns"]["options"] == [11] and over[0]["wire"].endswith("000b0000"), over[0]
+    if over[0]["port"] == over[1]["port"]:  # else the machine slept for seconds between the two
+        assert not over[1]["edns"]["options"], over[1]
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7828_3_2_2_the_option_in_a_reply_over_udp_is_ignored(way):
+    """Whatever it says ends no connection."""
+    believed(way.ask(way.fresh("tc", ZOO)))
+    name = way.fresh("udpbye", ZOO)
+    reply = way.ask(name, edns=True)
+    believed(reply)
+    assert not reply.option(11)
+    after = way.fresh("tc", ZOO)
+    believed(way.ask(after))
+    assert over_tcp(after)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc9520_3_1_no_server_is_asked_more_than_3_times_by_tcp(way):
+    """Whatever it does to its connections, together with others' questions on them."""
+    for word in ("tcclose", "tchalf", "tcliar", "tcotherquestion", "tcempty", "tcever", "tchang"):
+        names = [way.fresh(word, GRAVE) for _ in range(4)]
+        for reply in together(*(lambda name=name: way.ask(name) for name in names)):
+            refused(reply)
+        for name in names:
+            assert 1 <= len(over_tcp(name)) <= 3, (word, over_tcp(name))

@@ -428,6 +428,55 @@ def large(q):
     yield q.reply(*(record(b"\xc0\x0c", 16, 300, b"\xc8" + bytes([65 + i]) * 200) for i in range(20)))
 
 
+# --- negative answers of every type (RFC 2308 2.1.1, 2.2.1), sets, AD ----------------------------------------------------------
+
+def authority_of(q):
+    """The records of the authority section, and how many: SOA and NS, SOA, neither, NS."""
+    zone = name("zoo", "example")
+    servers = record(zone, 2, 300, name("ns", "zoo", "example"))
+    return {1: [soa(zone), servers], 2: [soa(zone)], 3: [], 4: [servers]}[q.number()]
+
+
+@beast
+def nxkind(q):
+    found = authority_of(q)
+    yield q.reply(*found, flags=0x8183, counts=(1, 0, len(found), 0))
+
+
+@beast
+def nodatakind(q):
+    found = authority_of(q)
+    yield q.reply(*found, counts=(1, 0, len(found), 0))
+
+
+@beast
+def twins(q):
+    """A record three times, once in other words, and another."""
+    yield q.reply(q.address(GOOD), q.address(GOOD), q.address(bytes([198, 18, 200, 2])), q.address(GOOD, owner=q.name))
+
+
+@beast
+def ptrs(q):
+    yield q.reply(*(record(b"\xc0\x0c", 12, 300, name(first, "example")) for first in "abc"))
+
+
+@beast
+def ad_bare(q):
+    """AD, without an OPT."""
+    yield q.reply(q.address(GOOD), flags=0x81a0)
+
+
+@beast
+def ad_with_opt(q):
+    yield q.reply(q.address(GOOD), opt(flags=0x8000), flags=0x81a0, counts=(1, 1, 0, 1))
+
+
+@beast
+def udp_bye(q):
+    """The keepalive option over UDP, where it has no place (RFC 7828 3.2.2)."""
+    yield q.reply(q.address(GOOD), opt(options=b"\0\x0b\0\2\0\0"), counts=(1, 1, 0, 1))
+
+
 # --- letter case (draft-vixie-dnsext-dns0x20) ----------------------------------------------------------------------------------
 
 @beast

@@ -2,6 +2,8 @@
 #include "harness.h"
 
 #include "../../controlplane/rule_build.h"
+#include "../fuzz/frame_oracle.h"
+#include "../fuzz/reply_oracle.h"
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
@@ -127,6 +129,7 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 	recent_init(&h->w.recent, h->recent);
 	h->service.v4_count = h->service.v6_count = 1;
 	assert_int_equal(inet_pton(AF_INET, WIRE_SERVICE4, &h->service.v4[0]), 1);
+	assert_int_equal(inet_pton(AF_INET, WIRE_BROADCAST4, &h->service.v4_broadcast[0]), 1);
 	assert_int_equal(inet_pton(AF_INET6, WIRE_SERVICE6, h->service.v6[0]), 1);
 	h->tables.config = (struct dp_config){
 		.stale_ttl_s = 30,
@@ -240,9 +243,25 @@ static size_t take(struct rte_ring *from, uint8_t *frame)
 	return len;
 }
 
-size_t harness_take(struct harness *, uint8_t *frame)
+// Whatever leaves for a client has right lengths and checksums, and what comes from our DNS port is
+// a reply as one may be. Which query it is for, the test knows.
+static void check_out(const struct harness *h, const uint8_t *frame, size_t len)
 {
-	return take(wires.client_out, frame);
+	enum { DNS_PORT = 53 };
+	struct frame_udp udp;
+	if (h->any_replies || !frame_oracle_check(frame, len, &udp)
+		|| wire_u16(udp.ports) != DNS_PORT)
+		return;
+	const struct reply_oracle o = {.limit = h->tables.config.udp_limit, .any_rdata = true};
+	reply_oracle_check(&o, udp.dns, udp.dns_len);
+}
+
+size_t harness_take(struct harness *h, uint8_t *frame)
+{
+	size_t len = take(wires.client_out, frame);
+	if (len != 0)
+		check_out(h, frame, len);
+	return len;
 }
 
 size_t harness_take_kernel(struct harness *, uint8_t *frame)

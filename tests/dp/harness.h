@@ -44,7 +44,9 @@ struct harness {
 	void *policy; // the image in use
 	struct limiter *limiter;
 	unsigned pool_baseline;
-	uint8_t beyond; // what the buffer holds behind an injected frame
+	uint8_t beyond;   // what the buffer holds behind an injected frame
+	bool any_replies; // the test's control plane says what is no message, or frames are
+			  // reflected
 	uint64_t start_ms;
 };
 
@@ -57,7 +59,8 @@ int harness_start(void **state); // EAL alone, for a program with a main of its 
 struct harness *harness_begin(const struct harness_options *o);
 void harness_end(struct harness *h);
 
-// Frames. `take` gives the next frame's length, 0 when there is none.
+// Frames. `take` gives the next frame's length, 0 when there is none; one for a client is judged by
+// the oracles of tests/fuzz, which abort.
 void harness_inject(struct harness *h, const uint8_t *frame, size_t len);
 void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first);
 void harness_inject_kernel(struct harness *h, const uint8_t *frame, size_t len);

@@ -33,6 +33,7 @@ static bool twin_serve(void)
 {
 	service.v4_count = service.v6_count = 1;
 	return inet_pton(AF_INET, WIRE_SERVICE4, &service.v4[0]) == 1
+	       && inet_pton(AF_INET, WIRE_BROADCAST4, &service.v4_broadcast[0]) == 1
 	       && inet_pton(AF_INET6, WIRE_SERVICE6, service.v6[0]) == 1;
 }
 

@@ -71,6 +71,38 @@ static void test_null(void **)
 	harness_end(h);
 }
 
+// Where something is behind the question, the sum of that is not the reply's; harness_ask checks
+// the sums and the question's letter case.
+static void test_null_beside_more(void **)
+{
+	static const struct wire_query asked[] = {
+		{.name = "aDs.Example", .edns = true, .dnssec_ok = true},
+		{.name = "aDs.Example", .edns = true, .extra_octets = 7},
+		{.name = "aDs.Example", .extra_octets = 5},
+		{.name = "a.aDs.Example", .extra_octets = 5, .has_vlan = true},
+		{.name = "aDs.Example", .csum = WIRE_CSUM_ZERO},
+		{.name = "aDs.Example", .ip_option_len = 8},
+		{.name = "aDs.Example", .version = 6, .extra_octets = 1, .flags = 0x0130},
+	};
+	struct harness *h = harness_begin(NULL);
+	h->tables.config.block.mode = DNS_BLOCK_NULL;
+	harness_block(h, listed, 2);
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(asked); i++) {
+		struct wire_query q = asked[i / 2];
+		struct wire_reply r;
+		q.qtype = i % 2 ? 28 : 1;
+		harness_ask(h, &q, VERDICT_blocked, &r);
+		assert_int_equal(r.count, 1);
+		assert_int_equal(r.record[0].section, 0);
+		assert_int_equal(r.record[0].rdata_len, i % 2 ? 16 : 4);
+		assert_int_equal(r.ede, q.edns ? 15 : -1);
+		assert_int_equal(r.dnssec_ok, q.dnssec_ok);
+		assert_int_equal(r.flags, 0x8180 | (q.flags & 0x0010));
+		assert_int_equal(h->stats.rcode[0], i + 1);
+	}
+	harness_end(h);
+}
+
 // Blocking comes before the cache, and can be paused.
 static void test_before_cache(void **)
 {
@@ -186,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_nxdomain),
 		cmocka_unit_test(test_null),
+		cmocka_unit_test(test_null_beside_more),
 		cmocka_unit_test(test_before_cache),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_reply_of_group),

@@ -117,16 +117,45 @@ static void test_miss(void **)
 	harness_end(h);
 }
 
-// Any options behind the head of a plain OPT.
+// Any options behind the head of `q`'s plain OPT.
+static size_t frame_of(
+	const struct wire_query *q, const uint8_t *options, unsigned len, uint8_t frame[WIRE_MAX])
+{
+	uint8_t dns[WIRE_MAX];
+	size_t n = wire_make_dns(q, dns);
+	wire_put16(dns + n - 2, len);
+	memcpy(dns + n, options, len);
+	return wire_make_udp(q, dns, n + len, frame);
+}
+
 static size_t frame_with(
 	const char *name, const uint8_t *options, unsigned len, uint8_t frame[WIRE_MAX])
 {
-	const struct wire_query q = {.name = name, .edns = true};
-	uint8_t dns[WIRE_MAX];
-	size_t n = wire_make_dns(&q, dns);
-	wire_put16(dns + n - 2, len);
-	memcpy(dns + n, options, len);
-	return wire_make_udp(&q, dns, n + len, frame);
+	return frame_of(&(struct wire_query){.name = name, .edns = true}, options, len, frame);
+}
+
+// A whole cookie alone is read in line. Where cookies are off it is as if there were none; where
+// the question goes to the general parser after all, it counts once.
+static void test_whole_alone(void **)
+{
+	static const struct wire_query plain = {.name = "a.example", .edns = true},
+				       chaos = {.name = "a.example", .edns = true, .qclass = 3};
+	struct harness *h = begin();
+	uint8_t option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24}, frame[WIRE_MAX];
+	struct wire_reply r, without;
+	cookie_make(h, option + 4);
+	harness_inject(h, frame, frame_of(&chaos, option, sizeof option, frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_refused), 1);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
+	harness_drain(h);
+	h->tables.config.cookies.is_on = 0;
+	harness_ask(h, &plain, VERDICT_hit, &without);
+	(void)ask(h, "a.example", option + 4, 24, VERDICT_hit, &r);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.dns_len, without.dns_len);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 1);
+	harness_end(h);
 }
 
 // Of texts with an odd and an even number of octets, alone, and between a cookie and an error.
@@ -222,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_without_question),
 		cmocka_unit_test(test_miss),
+		cmocka_unit_test(test_whole_alone),
 		cmocka_unit_test(test_nsid),
 		cmocka_unit_test(test_over_limit),
 	};

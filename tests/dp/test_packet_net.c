@@ -110,7 +110,7 @@ static void test_sources(void **)
 {
 	struct harness *h = harness_begin(NULL);
 	static const char *const bad4[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1",
-		"239.255.255.250", "240.0.0.1", "255.255.255.255", WIRE_SERVICE4};
+		"239.255.255.250", "240.0.0.1", "255.255.255.255", WIRE_SERVICE4, WIRE_BROADCAST4};
 	static const char *const bad6[] = {
 		"::", "::1", "::198.18.0.2", "::ffff:198.18.0.2", "ff02::1", WIRE_SERVICE6};
 	static const char *const good6[] = {"fe80::1", "2001:db8::1", "::1:0:0:2"};

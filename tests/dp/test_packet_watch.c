@@ -209,6 +209,51 @@ static void test_half_of_the_ring(void **)
 	harness_end(h);
 }
 
+static uint32_t trace_of_miss(struct harness *h, uint8_t *kind)
+{
+	struct msg_miss miss;
+	uint8_t question[300];
+	assert_true(harness_miss(h, &miss, question) > 0);
+	*kind = miss.kind;
+	return miss.trace;
+}
+
+// A query that goes to the control plane has one number there and here; without a watch none.
+static void test_a_miss_has_a_number(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.name_hash = hash_of("test"), .id = 7});
+	const struct wire_query here = {.name = "here.test"}, other = {.name = "other.example"};
+	uint8_t kind;
+	assert_true(shows(h, &here));
+	assert_int_equal(end.record.verdict, VERDICT_miss);
+	assert_int_equal(end.msg.worker, h->w.index);
+	uint32_t first = end.msg.trace;
+	assert_int_equal(first >> 16, 7);
+	assert_int_equal(trace_of_miss(h, &kind), first);
+	assert_int_equal(kind, MISS_WAITER);
+	assert_true(shows(h, &here));
+	assert_int_equal(end.msg.trace, first + 1);
+	assert_int_equal(trace_of_miss(h, &kind), first + 1);
+	// What the filter leaves out, a hit, frames, and verdicts without this one have none.
+	assert_false(shows(h, &other));
+	assert_int_equal(trace_of_miss(h, &kind), 0);
+	h->tables.config.watch.name_hash = 0;
+	assert_true(shows(h, &(struct wire_query){.name = "www.example"}));
+	assert_int_equal(end.msg.trace, 0);
+	h->tables.config.watch.verdicts = UINT64_C(1) << VERDICT_hit;
+	assert_false(shows(h, &here));
+	assert_int_equal(trace_of_miss(h, &kind), 0);
+	h->tables.config.watch = (struct dp_watch){.frames = 1, .id = 8};
+	assert_true(shows(h, &here));
+	assert_int_equal(end.msg.trace, 0);
+	assert_int_equal(trace_of_miss(h, &kind), 0);
+	h->tables.config.watch = (struct dp_watch){.id = 8};
+	h->w.watching = false;
+	assert_false(shows(h, &here));
+	assert_int_equal(trace_of_miss(h, &kind), 0);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_beside_the_query_log),
 		cmocka_unit_test(test_half_of_the_ring),
+		cmocka_unit_test(test_a_miss_has_a_number),
 	};
 	return HARNESS_MAIN(tests);
 }

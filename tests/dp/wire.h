@@ -39,10 +39,11 @@ struct wire_query {
 };
 
 extern const uint8_t wire_client_mac[6], wire_service_mac[6];
-#define WIRE_CLIENT4  "198.18.0.2"
-#define WIRE_SERVICE4 "198.18.0.53"
-#define WIRE_CLIENT6  "fd53::2"
-#define WIRE_SERVICE6 "fd53::53"
+#define WIRE_CLIENT4    "198.18.0.2"
+#define WIRE_SERVICE4   "198.18.0.53"
+#define WIRE_BROADCAST4 "198.18.0.255" // of the service's network
+#define WIRE_CLIENT6    "fd53::2"
+#define WIRE_SERVICE6   "fd53::53"
 
 // The frame's length; `out` holds WIRE_MAX octets.
 size_t wire_make(const struct wire_query *q, uint8_t *out);

@@ -19,6 +19,7 @@ static const enum log_clients ways[WAYS] = {
 static const int64_t wall_us = 1700000000000000;
 static struct querylog_names *names[WAYS];
 static struct querylog_hide hide;
+static struct querylog_macs macs;
 static struct querylog_pool *pool;
 
 int LLVMFuzzerInitialize(int *, char ***)
@@ -29,6 +30,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 		names[i] = querylog_names_new(&config, NULL, 0, NULL);
 		FUZZ_CHECK(names[i]);
 	}
+	querylog_macs_open(&macs);
 	FUZZ_CHECK(querylog_hide_beat(&hide, 1) == 0);
 	FUZZ_CHECK(querylog_pool_open(&pool) == 0);
 	return 0;
@@ -61,10 +63,14 @@ static void take(unsigned way, const uint8_t *msg, size_t len)
 	uint64_t weight = 0;
 	struct querylog_batch *b = querylog_pool_take(pool, "box", 1);
 	FUZZ_CHECK(b);
-	enum querylog_made made =
-		querylog_row_make(b, names[way], &hide, wall_us, msg, len, &weight);
+	const struct querylog_maker by = {
+		.names = names[way], .hide = &hide, .macs = &macs, .wall_us = wall_us};
+	enum querylog_made made = querylog_row_make(b, &by, msg, len, &weight);
 	FUZZ_CHECK(made == QUERYLOG_MADE || made == QUERYLOG_BAD);
 	FUZZ_CHECK(b->count == (made == QUERYLOG_MADE));
+	// What would be carried on if its time alone made no sense.
+	uint64_t carried = querylog_row_weight(msg, len);
+	FUZZ_CHECK(carried <= UINT32_MAX && (made != QUERYLOG_MADE || carried == weight));
 	if (made == QUERYLOG_MADE) {
 		FUZZ_CHECK(b->weight == weight && b->row[0].weight == weight);
 		check_row(&b->row[0]);

@@ -37,6 +37,7 @@ enum fate { UNASKED, UNDER_WAY, DROPPED, LATE, REPLIED, BROKEN };
 
 static struct {
 	struct upstream_leg leg;
+	struct upstream_stream_place place;
 	struct upstream_ask ask;
 	enum fate fate;
 	bool again;
@@ -82,7 +83,6 @@ static unsigned number_of(const struct upstream_leg *leg)
 
 static void ask_one(void)
 {
-	struct upstream_stream *s;
 	unsigned i = asked++;
 	struct upstream_ask *a = &query[i].ask;
 
@@ -96,7 +96,8 @@ static void ask_one(void)
 		.peer = peer,
 		.peer_len = peer_len};
 	query[i].again = false;
-	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].leg, 0, &s) == 0);
+	query[i].place = (struct upstream_stream_place){.leg = &query[i].leg};
+	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].place) == 0 && query[i].place.stream);
 	FUZZ_CHECK(query[i].leg.id == i + 1);
 	query[i].fate = UNDER_WAY;
 }
@@ -182,6 +183,7 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 	FUZZ_CHECK(query[i].fate == UNDER_WAY && holder(msg) == i && fits(i, msg, len));
 	told_check(msg, len);
 	query[i].fate = REPLIED;
+	query[i].place.stream = NULL;
 	message_over();
 	memset(msg, 0, len); // it is ours
 	if (how & ASK_MORE && asked < QUERIES_MOST && !s->retired)
@@ -190,23 +192,35 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 
 static void on_broken(struct upstream_leg *leg, struct upstream_stream *)
 {
-	struct upstream_stream *other;
 	unsigned i = number_of(leg);
 	FUZZ_CHECK(query[i].fate == UNDER_WAY);
 	if (!first_over)
 		rest_check();
 	first_over = true;
 	query[i].fate = BROKEN;
+	query[i].place.stream = NULL;
 	if (!(how & ASK_AGAIN) || query[i].again)
 		return;
 	query[i].again = true;
-	FUZZ_CHECK(upstream_stream_ask(pool, leg, 0, &other) == 0);
+	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].place) == 0 && query[i].place.stream);
 	query[i].fate = UNDER_WAY;
+}
+
+// Twelve queries never have to wait.
+static void on_placed(struct upstream_leg *, struct upstream_stream *)
+{
+	FUZZ_CHECK(false);
+}
+
+static unsigned no_limit(const struct upstream_leg *)
+{
+	return 0;
 }
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
-	static const struct upstream_stream_calls calls = {.reply = on_reply, .broken = on_broken};
+	static const struct upstream_stream_calls calls = {
+		.limit = no_limit, .placed = on_placed, .reply = on_reply, .broken = on_broken};
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int n = snprintf(sun.sun_path + 1, 20, "weir-fuzz-%d", getpid());
 
@@ -282,12 +296,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		query[i].fate = UNASKED;
 	for (unsigned i = 0; i <= (how & BEGIN_MASK); i++)
 		ask_one();
-	struct upstream_stream *s = pool->first;
 	int fd = serve();
 	for (unsigned i = 0; i < asked; i++)
 		if (data[2] >> i & 1) {
 			query[i].fate = DROPPED;
-			upstream_stream_drop(s, &query[i].leg);
+			upstream_stream_drop(pool, &query[i].place);
 		}
 	play(fd, data, len, piece);
 	if (!first_over)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Is this a reply that may leave weir? For every body that makes one. Reads messages with code of
-// its own, octet by octet, and aborts with the property that is broken.
+// Is this a reply that may leave weir? For every body that makes one, for each frame that a packet
+// test takes from a worker (tests/dp/harness.c), and for each reply of the front's tests. Reads
+// messages with code of its own, octet by octet, and aborts with the property that is broken.
 //
 // Header: the query's id, opcode, RD and CD; QR and RA set, AA and the reserved bit clear. The
 // question as it was asked, letter for letter, or none. Records that parse to the last octet, by
@@ -17,7 +18,7 @@
 enum { REPLY_ORACLE_TCP = 65535, REPLY_ORACLE_RECORDS_MAX = 64 };
 
 struct reply_oracle {
-	const uint8_t *query;
+	const uint8_t *query; // NULL: not known, so only what holds for every reply is asked for
 	size_t query_len;
 	size_t limit; // octets; REPLY_ORACLE_TCP: the client's size does not count
 	// The records come from a cache that holds what the test put there: not looked into.

@@ -93,8 +93,7 @@ void box_turn(void)
 	FUZZ_CHECK(event_base_loop(loop_base(box.loop), EVLOOP_NONBLOCK) >= 0);
 }
 
-// False: nobody asked.
-static bool upstream_answer(void)
+bool box_upstream_answer(void)
 {
 	static const uint8_t address[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1};
 	uint8_t msg[MESSAGE_MOST];
@@ -128,7 +127,7 @@ void box_settle(void)
 		FUZZ_CHECK(i < TURNS_MOST);
 		box_turn();
 		bool any = false;
-		while (upstream_answer())
+		while (box_upstream_answer())
 			any = true;
 		quiet = any ? 0 : quiet + 1;
 	}

@@ -21,8 +21,9 @@ struct resolver_box {
 extern struct resolver_box box;
 
 void box_open(void);
-void box_link(void); // the data plane says hello, and is welcomed
-void box_turn(void); // what is ready on the loop
+void box_link(void);            // the data plane says hello, and is welcomed
+void box_turn(void);            // what is ready on the loop
+bool box_upstream_answer(void); // the next query; false: nobody asked
 // Turns until nothing is left to do: every query of the resolver's is answered, with an address for
 // A and with no data for all else.
 void box_settle(void);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# A ClickHouse server for smoke tests, sourced behind _init.sh: Debian's, on 127.0.0.1, its data in $tmp.
+# A ClickHouse server for smoke tests, sourced behind _init.sh: Debian's, on 127.0.0.1, its data in $tmp; or with $ch_engine
+# (the library) set a current engine behind clickhouse_current.py.
 
-command -v clickhouse-server >/dev/null || { echo "skipped: no clickhouse-server"; exit 77; }
+[ -n "${ch_engine-}" ] || command -v clickhouse-server >/dev/null || { echo "skipped: no clickhouse-server"; exit 77; }
 ch_password='it"s & secret'
 
 # ch_start NUMBER: a server of its own data; HTTP on port 812NUMBER.
@@ -29,17 +30,24 @@ ch_start() {
 	eval "ch_pid_$1=$!"
 	eventually ch_sql $1 "SELECT 1"
 }
+# ch_start_current NUMBER [ENDS]: likewise; how its first inserts end (clickhouse_current.py).
+ch_start_current() {
+	mkdir -p $tmp/ch$1
+	$python "$smoke_dir/clickhouse_current.py" "$ch_engine" $tmp/ch$1 812$1 ${2:+"$2"} >$tmp/ch$1.out 2>&1 &
+	eval "ch_pid_$1=$!"
+	eventually ch_sql $1 "SELECT 1"
+}
 ch_pid() { local v=ch_pid_$1; echo ${!v}; }
 ch_kill() { kill -9 "$(ch_pid $1)"; wait "$(ch_pid $1)" 2>/dev/null; true; }
 # ch_sql NUMBER STATEMENT
 ch_sql() { curl -sS --max-time 10 --fail-with-body "http://127.0.0.1:812$1/" --data-binary "$2"; }
-# ch_config NUMBER: the lab's configuration with that server as a sink, in force.
+# ch_config NUMBER [PORT]: the lab's configuration with that server as a sink, or what is before it on PORT, in force.
 ch_config() {
 	printf '%s\n' "$ch_password" >$tmp/password
 	cat >>/run/weir/lab/weir.yaml <<-YAML
 		query_log:
 		  box: "it's a \\\\ box"
-		  clickhouse: {url: 'http://127.0.0.1:812$1', user: weir, password_file: $tmp/password, flush_ms: 200}
+		  clickhouse: {url: 'http://127.0.0.1:${2-812$1}', user: weir, password_file: $tmp/password, flush_ms: 200}
 	YAML
 	check "the configuration is taken" "$WEIR_BUILD/tools/ctl/weirctl" config check /run/weir/lab/weir.yaml
 	check "the control plane starts with it" eval '"$lab" stop controlplane && "$lab" start controlplane'

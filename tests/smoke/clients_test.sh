@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The programs that ask a resolver in daily life, each as a client of weir: command line tools, the C library's stub resolver, and
-# the forwarders that people put in front of it. A program that is not installed is a check less, and is named.
+# the forwarders that people put in front of it. A program that is not installed is a check less, and is named; under tools/test,
+# which has installed them all (WEIR_INSTALLED), it is a failure. systemd-resolved is only unpacked there, where that can be done.
 . "$(dirname "$0")/_init.sh"
 
 lab_up
+[ -z "${WEIR_RECORD-}" ] || client $python "$root/tests/fuzz/record.py" capture "$WEIR_RECORD/clients.pcap" wt0 &
 conf=/run/clients
 mkdir -p $conf
 truth=198.18.200.1 truth6=fd53::c801
@@ -13,7 +15,10 @@ truth=198.18.200.1 truth6=fd53::c801
 have() {
 	local program
 	for program; do
-		PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "# no $program here: its checks are left out"; return 1; }
+		PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null && continue
+		[ -z "${WEIR_INSTALLED-}" ] || check "$program is installed" false
+		echo "# no $program here: its checks are left out"
+		return 1
 	done
 }
 # ask CMD...: what it prints; once more if an upstream or a forwarder was late (busy machines), as dig says on its own account.

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Asks the engine behind it each query of a dashboard: dashboards.py prometheus URL METRICS | clickhouse URL.
+"""Asks the engine behind it each query of a dashboard: dashboards.py prometheus URL METRICS | clickhouse[-filled] URL.
 
 prometheus: the engine takes the query, and every metric that it names is in the file METRICS, a scrape.
 clickhouse: the tables are made as the control plane's sources say, and the server takes the query on them.
+clickhouse-filled: the control plane made and filled them, so each query finds something.
 Prints what is wrong; exit status 1 if anything is.
 """
 
@@ -18,9 +19,27 @@ import urllib.request
 root = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+# What both dashboards show, as a word of some panel's or row's title.
+SHOWN = ("traffic", "verdict", "latency", "cache", "upstream", "slope", "list")
+
+
+def panels(name):
+    return json.loads((root / "tools/grafana" / name).read_text())["panels"]
+
+
 def queries(name, key):
-    doc = json.loads((root / "tools/grafana" / name).read_text())
-    return [(p["title"], t[key]) for p in doc["panels"] for t in p.get("targets", [])]
+    return [(p["title"], t[key]) for p in panels(name) for t in p.get("targets", []) if key in t]
+
+
+def heat_maps(name, key):
+    return [(p["title"], t[key]) for p in panels(name) if p["type"] == "heatmap" for t in p["targets"]]
+
+
+def missing(name):
+    titles = " ".join(p["title"] for p in panels(name)).lower()
+    bad = [f"{name}: nothing of {word}" for word in SHOWN if word not in titles]
+    kinds = [p["type"] for p in panels(name)]
+    return bad + ([] if "heatmap" in kinds else [f"{name}: no heat map"])
 
 
 def ask(url, data=None):
@@ -35,7 +54,10 @@ def prometheus(url, scrape):
     known = set(re.findall(r"^(weir_\w+)", pathlib.Path(scrape).read_text(), re.M))
     known |= set(re.findall(r"^# TYPE (weir_\w+)", pathlib.Path(scrape).read_text(), re.M))
     bad = []
-    all_queries = queries("weir-prometheus.json", "expr")
+    all_queries = queries("weir-prometheus.json", "expr") + queries("weir-clickhouse.json", "expr")
+    for title, expr in heat_maps("weir-prometheus.json", "expr"):
+        if not re.match(r"sum by \(le\) \(increase\(weir_\w+_bucket", expr):
+            bad.append(f"{title}: a heat map is of cumulative buckets by `le` alone")
     for title, expr in all_queries:
         expr = expr.replace("$__rate_interval", "1m")
         missing = [m for m in re.findall(r"weir_\w+", expr) if m not in known]
@@ -44,6 +66,11 @@ def prometheus(url, scrape):
             bad.append(f"{title}: {text}")
         bad += [f"{title}: no metric {m}" for m in missing]
     return bad, len(all_queries)
+
+
+def between(sql):
+    """With what Grafana puts in the place of its macro."""
+    return re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= now() - 3600 AND \1 <= now()", sql)
 
 
 def strings(text):
@@ -60,24 +87,42 @@ def clickhouse_tables():
         yield "queries_" + name, strings(definition.replace("MINUTE_WORDS", f'"{words}"'))
 
 
-def clickhouse(url):
+def heat_map_columns(url, title, sql):
+    """A time, then counts, named by what grows: Grafana draws columns in their order."""
+    status, text = ask(url, (sql + " FORMAT JSON").encode())
+    if status != 200:
+        return [f"{title}: {text}"]
+    (time, kind), *rows = [(c["name"], c["type"]) for c in json.loads(text)["meta"]]
+    lows = [int(name) for name, _ in rows]
+    whole = time == "time" and kind.startswith("DateTime") and lows == sorted(set(lows)) and len(lows) > 30
+    return [] if whole and all(k == "UInt64" for _, k in rows) else [f"{title}: columns are not as a heat map wants them"]
+
+
+def clickhouse(url, filled):
     bad = []
-    for sql in ["CREATE DATABASE IF NOT EXISTS weir"] + [
+    for sql in [] if filled else ["CREATE DATABASE IF NOT EXISTS weir"] + [
             f"CREATE TABLE weir.{name} {definition}" for name, definition in clickhouse_tables()]:
         status, text = ask(url, sql.encode())
         if status != 200:
             bad.append(f"{sql}: {text}")
     all_queries = queries("weir-clickhouse.json", "rawSql")
     for title, sql in all_queries:
-        sql = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= now() - 3600 AND \1 <= now()", sql)
-        status, text = ask(url, sql.encode())
+        status, text = ask(url, between(sql).encode())
         if status != 200:
             bad.append(f"{title}: {text}")
+        elif filled and not text:
+            bad.append(f"{title}: finds nothing")
+    for title, sql in heat_maps("weir-clickhouse.json", "rawSql"):
+        bad += heat_map_columns(url, title, between(sql))
     return bad, len(all_queries)
 
 
 def main():
-    bad, count = prometheus(sys.argv[2], sys.argv[3]) if sys.argv[1] == "prometheus" else clickhouse(sys.argv[2])
+    if sys.argv[1] == "prometheus":
+        bad, count = prometheus(sys.argv[2], sys.argv[3])
+    else:
+        bad, count = clickhouse(sys.argv[2], sys.argv[1] == "clickhouse-filled")
+    bad += missing("weir-prometheus.json") + missing("weir-clickhouse.json")
     print(f"{count} queries")
     for line in bad:
         print(line)

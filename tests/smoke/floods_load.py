@@ -4,15 +4,19 @@
 
 usage: floods_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS RATE SEED
 
-A line of JSON for each phase: quiet, torture (random names below one zone whose servers never answer), spoofed (each
-query from another address), nxdomain (torture that is answered), garbage (frames of every kind that is no query), bomb (answers that an upstream held
-back). In each phase but the last an honest client asks for cached names, 1,000 a second, and for new ones, 40 a second.
-"strict" in the environment adds the bounds on time. slow_frames: the part of all frames whose burst took the worker
-over 100 us, by its clock, which goes on while something else has the CPU.
+A line of JSON for each phase: quiet, torture (random names below one zone whose servers never answer), stalled (torture,
+and a control plane that stands still again and again), nxdomain (torture that is answered), spoofed (each query from another
+address), garbage (frames of every kind that is no query), bomb (answers that an upstream held back). In each phase but the last an honest client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
+"strict" in the environment adds the bounds on time. hit_batch_us: what the batch of a cached answer took from the receive
+call to the sent reply; slow_frames: the part of all frames whose burst took over 100 us; both by the worker's clock, which
+goes on while something else has the CPU.
 """
+import ctypes
 import json
 import os
 import random
+import re
+import signal
 import socket
 import struct
 import subprocess
@@ -23,7 +27,9 @@ from wire import Port, query, udp4, udp6
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
 STRICT = bool(os.environ.get("strict"))
-HITS, MISSES, HOT = 1000, 40, 50
+# tools/leaks: a control plane that is slower, and whose memory is its sanitizer's.
+WATCHED, PATIENCE = bool(os.environ.get("WEIR_CONTROLPLANE")), float(os.environ.get("WEIR_PATIENCE", 1))
+HITS, BLOCKS, MISSES, HOT = 1000, 200, 40 / PATIENCE, 50
 HONEST = socket.inet_aton("198.18.0.99")
 rng = random.Random(SEED)
 failed = []
@@ -47,9 +53,24 @@ def counts():
             "breaches": sum(w["mbuf_breaches"] for w in dp["workers"])}
 
 
+def batches(outcome="hit"):
+    """Bound in seconds -> frames whose batch took no longer, by the workers' clock."""
+    text = subprocess.run([CTL, "-c", CONFIG, "metrics"], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r'^weir_dataplane_batch_seconds_bucket\{([^}]*)\} (\d+)', text, re.M)
+    return {float(re.search('le="([^"]*)"', labels)[1]): int(n) for labels, n in found if f'outcome="{outcome}"' in labels}
+
+
+def batch_us(before, after, of):
+    """The bound that this part of the frames in between kept; None: no frames, or over the last one."""
+    diff = sorted((bound, n - before.get(bound, 0)) for bound, n in after.items())
+    all_of_them = diff[-1][1] if diff else 0
+    bound = next((bound for bound, n in diff if n >= of * all_of_them), float("inf")) if all_of_them else float("inf")
+    return round(bound * 1e6, 1) if bound != float("inf") else None
+
+
 def memory_kb():
     out = {}
-    for what in ("dataplane", "controlplane"):
+    for what in ("dataplane",) if WATCHED else ("dataplane", "controlplane"):
         pid = open(f"/run/weir/lab/{what}.pid").read().split()[0]
         out[what] = next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith("VmRSS"))
     return out
@@ -145,19 +166,28 @@ def flood(kind, port, seconds, rate, out):
     os._exit(0)
 
 
+def hear_only(sock, address):
+    """Of what comes, the most is for those who flood: the kernel leaves it out (IPv4 to this address)."""
+    program = [(0x28, 0, 0, 12), (0x15, 0, 3, 0x0800), (0x20, 0, 0, 30), (0x15, 0, 1, int.from_bytes(address, "big")),
+               (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]
+    octets = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", len(program), ctypes.addressof(octets)))  # SO_ATTACH_FILTER
+
+
 class Honest:
     serial = SEED * 1000000
 
     def __init__(self, port):
-        self.port, self.waiting, self.hit_ms, self.miss_ms, self.servfail = port, {}, [], [], 0
-        self.hits = self.misses = 0
+        hear_only(port.sock, HONEST)
+        self.port, self.waiting, self.hit_ms, self.block_ms, self.miss_ms, self.servfail = port, {}, [], [], [], 0
+        self.hits = self.blocks = self.misses = 0
 
-    def ask(self, name, sport, miss):
-        self.waiting[sport] = (time.monotonic(), miss)
+    def ask(self, name, sport, took):
+        """The time goes into `took`; what is blocked is NXDOMAIN."""
+        self.waiting[sport] = (time.monotonic(), took)
         self.port.send(udp4(self.port.mac, self.port.peer, "198.18.0.99", sport, query(name, ident=sport)))
 
     def take(self):
-        """Of what comes, the most is for those who flood, and this must not be what is slow."""
         now, sock = time.monotonic(), self.port.sock
         while True:
             try:
@@ -169,10 +199,11 @@ class Honest:
             _, dport, msg = Port.reply(frame)
             if dport not in self.waiting:
                 continue
-            at, miss = self.waiting.pop(dport)
-            self.servfail += msg[3] & 15 != 0
-            if msg[3] & 15 == 0:
-                (self.miss_ms if miss else self.hit_ms).append((now - at) * 1000)
+            at, took = self.waiting.pop(dport)
+            if msg[3] & 15 == (3 if took is self.block_ms else 0):
+                took.append((now - at) * 1000)
+            else:
+                self.servfail += 1
 
     def run(self, seconds):
         begin = time.monotonic()
@@ -180,12 +211,15 @@ class Honest:
             if now < begin + seconds:
                 for _ in range(min(int((now - begin) * HITS) - self.hits, 20)):
                     self.hits += 1
-                    self.ask(f"ok-3000.hot{self.hits % HOT}.test", 20000 + self.hits % 20000, False)
+                    self.ask(f"ok-3000.hot{self.hits % HOT}.test", 20000 + self.hits % 20000, self.hit_ms)
+                if self.blocks < (now - begin) * BLOCKS:
+                    self.blocks += 1
+                    self.ask(f"b{self.blocks}.ads.lab.example", 40000 + self.blocks % 10000, self.block_ms)
                 if self.misses < (now - begin) * MISSES:
                     self.misses += 1
                     Honest.serial += 1
                     self.ask(f"ok-300.site{Honest.serial}.{('test', 'co.uk')[self.misses % 2]}",
-                             50000 + self.misses % 10000, True)
+                             50000 + self.misses % 10000, self.miss_ms)
             elif not self.waiting:
                 break
             self.take()
@@ -196,45 +230,65 @@ def part(values, of):
     return round(sorted(values)[min(int(len(values) * of), len(values) - 1)], 2) if values else None
 
 
+def stall(seconds):
+    """In a child: the control plane stands still for 400 of each 600 ms."""
+    child = os.fork()
+    if child:
+        return child
+    pid, end = int(open("/run/weir/lab/controlplane.pid").read().split()[0]), time.monotonic() + seconds
+    while time.monotonic() < end:
+        for sign, pause in ((signal.SIGSTOP, 0.4), (signal.SIGCONT, 0.2)):
+            os.kill(pid, sign)
+            time.sleep(pause)
+    os._exit(0)
+
+
 quiet_ms = {}  # p99 without a flood
 
 
-def phase(name, kind, seconds, rate):
-    before, rss, logs = counts(), memory_kb(), log_octets()
-    port, out = Port(), f"/run/smoke/flood.{name}"
+def phase(name, kind, seconds, rate, stalls=False):
+    before, rss, logs, took = counts(), memory_kb(), log_octets(), batches()
+    port, out = Port(hears=not kind), f"/run/smoke/flood.{name}"
     child = flood(kind, port, seconds, rate, out) if kind else 0
+    staller = stall(seconds) if stalls else 0
     if child:
         port = Port()
     honest = Honest(port)
     honest.run(seconds)
+    if staller:
+        os.waitpid(staller, 0)
     inflight = counts()["cp_inflight"]
     if child:
         os.waitpid(child, 0)
     sent = int(open(out).read()) if child else 0
-    after = counts()
+    after, took_after = counts(), batches()
     diff = {k: after[k] - before[k] for k in after}
     grown = {k: v - rss[k] for k, v in memory_kb().items()}
     row = {"phase": name, "flood_qps": round(sent / seconds), "hits": honest.hits,
-           "hits_answered": len(honest.hit_ms), "misses": honest.misses, "misses_answered": len(honest.miss_ms),
+           "hits_answered": len(honest.hit_ms), "blocks": honest.blocks, "blocks_answered": len(honest.block_ms),
+           "misses": honest.misses, "misses_answered": len(honest.miss_ms),
            "servfail": honest.servfail, "hit_ms": [part(honest.hit_ms, p) for p in (.5, .99)],
+           "block_ms": [part(honest.block_ms, p) for p in (.5, .99)],
            "miss_ms": [part(honest.miss_ms, p) for p in (.5, .95, .99)],
-           "slow_frames": round(diff["frames_slow"] / max(diff["rx_frames"], 1), 5), "inflight": inflight,
+           "hit_batch_us": [batch_us(took, took_after, p) for p in (.5, .99)], "slow_frames": round(diff["frames_slow"] / max(diff["rx_frames"], 1), 5), "inflight": inflight,
            "upstream_sent": diff["cp_upstream_sent"], "refused_zone": diff["cp_refused_zone"],
            "refused_inflight": diff["cp_refused_inflight"], "refused_client": diff["cp_refused_client"],
-           "crowd": diff["servfail_crowd"], "grown_kb": grown, "log_octets": log_octets() - logs}
+           "crowd": diff["servfail_crowd"], "ring_full": diff["servfail_ring_full"], "grown_kb": grown, "log_octets": log_octets() - logs}
     print(json.dumps(row), flush=True)
     expect(f"{name}: cached names are answered", len(honest.hit_ms) >= honest.hits * (1 if STRICT else 0.99))
-    expect(f"{name}: new names are answered", len(honest.miss_ms) >= honest.misses * 0.95)
+    expect(f"{name}: blocked names are answered", len(honest.block_ms) >= honest.blocks * (1 if STRICT else 0.99))
+    expect(f"{name}: new names are answered", stalls or len(honest.miss_ms) >= honest.misses * 0.95)
     expect(f"{name}: no packet buffer is lost", after["breaches"] == 0)
     expect(f"{name}: memory is flat", max(grown.values()) < 16384)
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
     if not kind:
-        quiet_ms.update(hit=row["hit_ms"][1], miss=row["miss_ms"][2])
+        quiet_ms.update(hit=row["hit_ms"][1], block=row["block_ms"][1], miss=row["miss_ms"][2])
     elif STRICT:
         # From socket to socket, on a machine that the generator shares. The upstream of nxdomain is busy, too.
         expect(f"{name}: 99 % of the cached names in time", row["hit_ms"][1] < max(50, 2 * quiet_ms["hit"]))
+        expect(f"{name}: 99 % of the blocked names in time", row["block_ms"][1] < max(50, 2 * quiet_ms["block"]))
         expect(f"{name}: 99 % of the new names within 100 ms more",
-               row["miss_ms"][2] < 100 + quiet_ms["miss"] or name == "nxdomain")
+               stalls or name == "nxdomain" or row["miss_ms"][2] < 100 + quiet_ms["miss"])
     return row, diff, sent
 
 
@@ -255,6 +309,12 @@ def torture(turn):
     expect("torture: nearly all of it is refused", row["refused_zone"] + row["crowd"] > sent * 0.6)
     expect("torture: the zone has its share", row["inflight"] <= 256 + 100)
     expect("torture: the upstream is spared", row["upstream_sent"] < 6 * (256 * (SECONDS / 1.9 + 2) + row["misses"]))
+
+
+def stalled(turn):
+    """Torture while the resolver stands still again and again, so that the miss ring fills (at 20,000 a second)."""
+    row, diff, sent = phase("stalled", Torture, SECONDS, RATE, stalls=True)
+    expect("stalled: the ring was full", row["ring_full"] + row["crowd"] > 0 or not STRICT)
 
 
 def garbage(turn):
@@ -305,10 +365,13 @@ def main():
         port.send(Torture(port).frame())
     thrice(lambda turn: phase("quiet", None, SECONDS, 0))
     thrice(torture)
+    if not WATCHED:
+        thrice(stalled)
     # The same zone with servers that say at once that there is no such name, as many as they can; what it leaves in the cache
     # goes before what is asked for.
     thrice(lambda turn: phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE))
-    thrice(lambda turn: phase("spoofed", Spoofed, SECONDS, RATE))
+    # In the long form until there were a million of them.
+    thrice(lambda turn: phase("spoofed", Spoofed, max(SECONDS, 1000000 / RATE) if STRICT else SECONDS, RATE))
     thrice(garbage)
     thrice(bomb)
     injection()

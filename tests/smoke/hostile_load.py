@@ -58,9 +58,11 @@ def frame(port):
 
 def main():
     port, replies = Port(), []
-    for _ in range(COUNT):
+    for i in range(COUNT):
         port.send(frame(port))
         replies += port.drain()
+        if i % 100 == 0:
+            port.settle()
     replies += port.collect(3)
     rcodes = {}
     for _, _, msg in replies:

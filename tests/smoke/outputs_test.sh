@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Where the query log's rows go by option, with the real binaries and receivers of others: lines of a file, dnstap to
-# fstrm_capture as dnstap-read shows it, and a receiver that goes away and comes back.
+# Where the query log's rows go by option, with the real binaries and receivers of others: lines of a file, webhooks over TLS,
+# dnstap to fstrm_capture as dnstap-read shows it, and a receiver that goes away and comes back. No name that a client can ask
+# does anything to a terminal.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 config=/run/weir/lab/weir.yaml
 taken=$tmp/taken.dnstap
@@ -14,6 +15,12 @@ capture() { # FILE
 	capturer=$!
 }
 
+mkdir $tmp/hook
+coproc HOOK { exec $python "$root/tests/unit/https_server.py" $tmp/hook; }
+read -r hook_port <&${HOOK[0]}
+hook="https://127.0.0.1:$hook_port"
+hooked() { grep -E "$1" $tmp/hook/requests; } # PATTERN of a line: METHOD PATH PORT BODY
+
 check "up" "$lab" up --offline
 "$lab" stop controlplane >/dev/null
 sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
@@ -21,6 +28,10 @@ cat >>$config <<-END
 	query_log:
 	  requests: {enabled: true, directory: $tmp/requests, format: json}
 	  dnstap: {socket: $tmp/dnstap.sock}
+	  webhooks:
+	  - {url: '$hook/generic?secret', on_block: true, on_error: true, ca_file: $tmp/hook/ca.pem}
+	  - {url: '$hook/discord', form: discord, on_block: true, ca_file: $tmp/hook/ca.pem}
+	  - {url: '$hook/untrusted', on_block: true, ca_file: $tmp/hook/other.pem}
 END
 check "up with outputs" "$lab" start controlplane
 check "dnstap fails without a receiver" eventually is dnstap state failing
@@ -31,7 +42,29 @@ row() { cat $tmp/requests/requests-*.jsonl | jq -e "select(.qname == \"$1\") | $
 check "is a line" eventually row first.lab.example '.verdict == "resolved" and .transport == "udp"'
 check "a blocked one over TCP" ask +tcp ads.lab.example
 check "is another" eventually row ads.lab.example '.blocked and .transport == "tcp" and .list != ""'
+check "a webhook is told of it" eventually hooked '^POST /generic.*"kind": *"block".*ads.lab.example'
+check "so is one of Discord's form" eventually hooked '^POST /discord.*"content": *".*1 blocked.*`ads.lab.example`'
+check "who is not trusted is counted" eventually eval '[ "$(output webhooks untrusted)" -ge 1 ]'
+check "and an error with its id" eventually eval 'weirctl --json errors | grep -q "no trust in the certificate of 127.0.0.1"'
 check "status for people" eval 'weirctl log status | grep -Eq "requests +up"'
+
+weirctl log tail >$tmp/tail &
+tail=$!
+check "somebody watches" eventually eval '[ "$(weirctl --json log status | jq .tail.readers)" = 1 ]'
+client $python "$smoke_dir/odd_names.py" $service evil.ads.lab.example
+check "five odd names are in the request log" eventually eval \
+	'[ "$(grep -hc "evil.ads.lab.example" $tmp/requests/requests-*.jsonl)" = 5 ]'
+check "a webhook is told of them" eventually hooked '^POST /generic.*evil.ads.lab.example'
+check "and of what fails" eventually eval 'ask fails.test; hooked "^POST /generic.*\"kind\": *\"error\".*fails.test"'
+check "who watches saw them" eventually grep -q 'red.*evil.ads.lab.example' $tmp/tail
+pkill -P $tail
+weirctl top >$tmp/top
+weirctl log search --name lab.example >$tmp/search
+check "the tables have them" grep -q 'half.evil' $tmp/top $tmp/search
+same "nothing that is shown has an octet that a terminal obeys" 0 "$(LC_ALL=C cat $tmp/tail $tmp/top $tmp/search \
+	$tmp/requests/*.jsonl | LC_ALL=C grep -c '[^ -~]')"
+same "the path of a webhook is in no log" "" "$(grep -l secret /run/weir/lab/*.log)"
+same "who is not trusted got nothing" "" "$(hooked ' /untrusted')"
 
 if command -v fstrm_capture >/dev/null && command -v dnstap-read >/dev/null; then
 	capture $taken
@@ -58,5 +91,10 @@ if command -v fstrm_capture >/dev/null && command -v dnstap-read >/dev/null; the
 else
 	echo "# no fstrm_capture or no dnstap-read: that part is left out"
 fi
+sed -i 's/format: json/format: text/' $config
+check "the request log as text" eval '"$lab" stop controlplane; "$lab" start controlplane'
+check "a query" ask fourth.lab.example
+check "is a line of words" eventually grep -qE '^20[0-9-]+T[0-9:.]+Z 198.18.0.2 [0-9]+ udp fourth.lab.example A 1 [a-z_]+ ' \
+	$tmp/requests/requests-*.log
 "$lab" down >/dev/null
 finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The parts of tools/soak, their samples, and the verdict. Runs in the namespace of the servers.
 
-usage: soak_run.py LAB WEIRCTL FOLDER MINUTES RATE SEED KEEP
+usage: soak_run.py LAB WEIRCTL FOLDER MINUTES RATE SEED KEEP PLANTED
 """
 import json
 import os
@@ -18,7 +18,7 @@ import time
 from soak_stats import slope_with_bounds
 
 LAB, CTL, FOLDER = sys.argv[1:4]
-MINUTES, RATE, SEED, KEEP = int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7]
+MINUTES, RATE, SEED, KEEP, PLANTED = int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7], sys.argv[8]
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG, LIST = "/run/weir/lab/weir.yaml", f"{FOLDER}/soak.list"
 RELOAD_S, DRAIN_S, FAULT_S = 20, 20, 15
@@ -29,6 +29,10 @@ GROWN_MAX, UNEXPLAINED = 256 << 10, 0.05
 SLOPE_S = 240  # a load of less says nothing about an hour
 REDIS_PORT, CLICKHOUSE_PORT = 6401, 8129
 PYTHON = "/usr/bin/python3"
+# Leaks of controlplane/leak_demo.h that this traffic brings out: whose account and which file must be named for each.
+LEAKS = {"reload": ("images", "rules_job.c"), "bodies": ("http", "api.c"), "keys": ("redis", "l1.c"),
+         "buffers": ("upstream", "upstream_socket.c"), "map": ("resolver", "resolver_miss.c")}
+LEAK_MISSED = 3
 
 
 def ctl(*words):
@@ -216,7 +220,7 @@ def proc(what):
 
 def sample():
     mem = ctl("mem", "accounts")
-    return {"s": round(time.monotonic(), 3), "allocated": mem["process"]["allocated"], "rss": mem["process"]["rss"],
+    return mem, {"s": round(time.monotonic(), 3), "allocated": mem["process"]["allocated"], "rss": mem["process"]["rss"],
             "unexplained": mem["unexplained"], "accounts": {a["name"]: a["bytes"] for a in mem["accounts"]},
             "controlplane": proc("controlplane"), "dataplane": proc("dataplane")}
 
@@ -229,7 +233,7 @@ class Sampler(threading.Thread):
     def run(self):
         while not self.stop.wait(1):
             try:
-                self.samples.append(sample())
+                self.samples.append(sample()[1])
             except TROUBLE:
                 continue
             if self.kept:
@@ -272,11 +276,12 @@ def load(name, seconds, servers, kept):
 def drained(name):
     """What is left when nothing has been asked for a while."""
     time.sleep(DRAIN_S)
-    return {"part": name, **sample(), "mbufs": buffers()}
+    mem, row = sample()
+    return {"part": name, **row, "files": {f["name"]: f["bytes"] for f in mem["files"]}, "mbufs": buffers()}
 
 
-def growers(before, after):
-    rows = {k: v - before["accounts"].get(k, 0) for k, v in after["accounts"].items()}
+def growers(before, after, what="accounts"):
+    rows = {k: v - before[what].get(k, 0) for k, v in after[what].items()}
     return {k: v for k, v in sorted(rows.items(), key=lambda r: -r[1]) if v > 0}
 
 
@@ -287,7 +292,8 @@ def verdict(b, c, rows, samples):
         if not good:
             wrong.append(what)
     grown = c["allocated"] - b["allocated"]
-    must(f"the control plane grew by {grown} octets, by account {growers(b, c)}", grown <= GROWN_MAX)
+    files = dict(list(growers(b, c, "files").items())[:5])
+    must(f"the control plane grew by {grown} octets, by account {growers(b, c)}, most in the files {files}", grown <= GROWN_MAX)
     seconds = samples[-1]["s"] - samples[0]["s"]
     line, least, most = slope_with_bounds([(s["s"], s["allocated"]) for s in samples], SEED)
     must(f"what it holds rises by at least {least * 3600:.0f} octets an hour", least <= 0 or seconds < SLOPE_S)
@@ -308,12 +314,21 @@ def verdict(b, c, rows, samples):
         must(f"{row['part']}: churn {row['churn']}", all(row["churn"].get(k) for k in ("polls", "reloads")))
     return {"part": "verdict", "grown": grown, "hour": [round(v * 3600) for v in (line, least, most)], "seconds": round(seconds),
             "a_query": round(max(most, 0) * seconds / max(answered, 1), 5), "unexplained": round(share, 4),
-            "growers": growers(b, c), "wrong": wrong}
+            "growers": growers(b, c), "files": files, "wrong": wrong}
 
 
 def show(row):
-    print(json.dumps({k: v for k, v in row.items() if k != "accounts"}), flush=True)
+    hidden = () if row["part"] == "verdict" else ("accounts", "files")
+    print(json.dumps({k: v for k, v in row.items() if k not in hidden}), flush=True)
     return row
+
+
+def found(last):
+    """Did the verdict say that it grew, and put account and file of the planted leak first?"""
+    first = [next(iter(last[what]), "nothing") for what in ("growers", "files")]
+    grew = last["grown"] > GROWN_MAX
+    print(f"soak: planted {PLANTED}: {'grew' if grew else 'did not grow'}, most in {first[0]}, {first[1]}", file=sys.stderr)
+    return grew and tuple(first) == LEAKS[PLANTED]
 
 
 def main():
@@ -339,7 +354,7 @@ def main():
         server.end()
     for line in last["wrong"]:
         print(f"soak: {line}", file=sys.stderr)
-    sys.exit(bool(last["wrong"]))
+    sys.exit(LEAK_MISSED if PLANTED and not found(last) else bool(last["wrong"]))
 
 
 if __name__ == "__main__":

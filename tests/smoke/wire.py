@@ -83,17 +83,39 @@ class Port:
         self.sock.bind((iface, 0))
         self.sock.setblocking(False)
         self.mac, self.peer = mac_of(iface), service_mac()
+        self.iface, self.sent, self.left_before = iface, 0, 0
+        self.left_before = self.left()
         self.drain()
 
     def send(self, frame):
         while True:
             try:
                 self.sock.send(frame)
+                self.sent += 1
                 return
             except (BlockingIOError, OSError) as error:
                 if getattr(error, "errno", None) not in (11, 105):
                     raise
                 time.sleep(0.0005)
+
+    def left(self):
+        """Frames, others' too, that the other side of the interface has taken or that found its queue full, since the start."""
+        with open("/proc/net/dev") as devices:
+            line = next(l for l in devices if l.strip().startswith(self.iface + ":")).split(":")[1].split()
+        return int(line[9]) + int(line[11]) - self.left_before
+
+    def settle(self):
+        """Waits until nearly all that was sent has been taken: a queue that is full throws away. What no longer moves was thrown
+        away where nobody counts it."""
+        left = self.left()
+        moved = time.monotonic()
+        while self.sent - left > 100:
+            time.sleep(0.001)
+            before, left = left, self.left()
+            if left > before:
+                moved = time.monotonic()
+            elif time.monotonic() > moved + 0.3:
+                self.sent = left
 
     def drain(self):
         """Replies that are here: (client address, client port, DNS message), checksums checked."""

@@ -3,6 +3,7 @@
 
 #include "unit.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ int clickhouse_rig_open(void **)
 	snprintf(folder, sizeof folder, "/tmp/weir-clickhouse-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(spool, sizeof spool, "%s/spool", folder);
-	server = (struct fake_clickhouse){.has_table = true, .seed = 1};
+	server = (struct fake_clickhouse){.has_table = true, .may_create = true, .seed = 1};
 	fake_clickhouse_start(&server);
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", server.http.port);
 	querylog_rig_open(&rig, 3);
@@ -116,6 +117,32 @@ void fault_set(enum fake_fault fault)
 	pthread_mutex_lock(&server.lock);
 	server.fault = fault;
 	pthread_mutex_unlock(&server.lock);
+}
+
+size_t heap_used(void)
+{
+	struct querylog_pool_counts pool;
+	struct mallinfo2 m = mallinfo2();
+	querylog_pool_counts(rig.pool, &pool);
+	size_t used = m.uordblks + m.hblkhd, known = pool.bytes + status.buffer_bytes;
+	return used > known ? used - known : 0;
+}
+
+static size_t heap_at_first;
+
+static bool heap_is_flat(void)
+{
+	enum { SLACK = 256 * 1024 }; // a chunk of these tests, and libcurl's buffers
+	return status.buffer_bytes <= CLICKHOUSE_RAW_MAX && heap_used() <= heap_at_first + SLACK;
+}
+
+void expect_flat_heap(unsigned cycle)
+{
+	if (cycle == 0)
+		heap_at_first = heap_used();
+	if (!eventually(heap_is_flat))
+		fail_msg("%zu octets of heap after cycle %u, %zu after the first", heap_used(),
+			cycle, heap_at_first);
 }
 
 void expect_each_once(void)

@@ -2,6 +2,7 @@
 #include "fake_clickhouse.h"
 
 #include "../../controlplane/clickhouse_columns.h"
+#include "../../controlplane/clickhouse_number.h"
 #include "unit.h"
 
 #include <inttypes.h>
@@ -41,31 +42,87 @@ static void text(struct reader *r)
 	r->at += len;
 }
 
-struct row {
-	uint64_t time_s, run, chunk, weight;
+// Columns as an INSERT names them, in its order.
+struct columns {
+	unsigned count;
+	struct {
+		char name[40];
+		const char *type;
+	} column[64];
 };
 
-static struct row row_read(struct reader *r)
+static const char *type_of(const struct fake_clickhouse *f, const char *name)
 {
-	struct row row = {.time_s = number(r, 4)};
-	assert_true(number(r, 4) < 1000000);
-	text(r);
-	row.run = number(r, 8);
-	row.chunk = number(r, 8);
-	row.weight = number(r, 8);
-	text(r);
-	number(r, 2);
-	for (unsigned i = 0; i < 3; i++)
-		text(r);
-	number(r, 4);
-	for (unsigned i = 0; i < 5; i++)
-		text(r);
-	assert_true(number(r, 1) <= 1);
-	assert_true(number(r, 1) <= 1);
-	number(r, 2 + 4 - 4);
-	number(r, 4);
-	number(r, 8);
-	number(r, 4);
+	size_t len = strlen(name);
+	if (f->gone && strcmp(f->gone, name) == 0)
+		return NULL;
+	if (f->extra && strncmp(f->extra, name, len) == 0 && f->extra[len] == ' ')
+		return f->extra + len + 1;
+#define X(column, type, is_word)        \
+	if (strcmp(#column, name) == 0) \
+		return type;
+	CLICKHOUSE_COLUMN_LIST(X)
+#undef X
+	return NULL;
+}
+
+// "...%28time%2Ctime_us%2C...%29..." False: the table has no such column.
+static bool columns_read(const struct fake_clickhouse *f, const char *head, struct columns *out)
+{
+	const char *at = strstr(head, "%28");
+	assert_non_null(at);
+	out->count = 0;
+	do {
+		at += 3;
+		size_t len = strcspn(at, "%");
+		assert_true(len < sizeof out->column[0].name && out->count < 64);
+		memcpy(out->column[out->count].name, at, len);
+		out->column[out->count].name[len] = '\0';
+		out->column[out->count].type = type_of(f, out->column[out->count].name);
+		if (!out->column[out->count++].type)
+			return false;
+		at += len;
+	} while (strncmp(at, "%2C", 3) == 0);
+	return strncmp(at, "%29", 3) == 0;
+}
+
+struct row {
+	uint64_t time_s, run, chunk, weight, extra;
+};
+
+static unsigned octets_of(const char *type)
+{
+	if (strstr(type, "64"))
+		return 8;
+	return strstr(type, "32") || strstr(type, "Time") ? 4 : strstr(type, "16") ? 2 : 1;
+}
+
+static struct row row_read(
+	const struct fake_clickhouse *f, const struct columns *c, struct reader *r)
+{
+	struct row row = {0};
+	for (unsigned i = 0; i < c->count; i++) {
+		const char *name = c->column[i].name;
+		if (strcmp(c->column[i].type, "String") == 0) {
+			text(r);
+			continue;
+		}
+		uint64_t v = number(r, octets_of(c->column[i].type));
+		if (strcmp(name, "time") == 0)
+			row.time_s = v;
+		else if (strcmp(name, "run") == 0)
+			row.run = v;
+		else if (strcmp(name, "chunk") == 0)
+			row.chunk = v;
+		else if (strcmp(name, "weight") == 0)
+			row.weight = v;
+		else if (strcmp(name, "time_us") == 0)
+			assert_true(v < 1000000);
+		else if (strcmp(name, "answered") == 0 || strcmp(name, "blocked") == 0)
+			assert_true(v <= 1);
+		else if (f->extra && strncmp(f->extra, name, strlen(name)) == 0)
+			row.extra = v;
+	}
 	return row;
 }
 
@@ -97,34 +154,50 @@ static void chunk_add(struct fake_clickhouse *f, uint64_t run, uint64_t chunk, u
 		f->chunks++;
 		f->chunk[i].run = run;
 		f->chunk[i].number = chunk;
-		if (chunk <= f->last_number)
+		if (run < f->last_run
+			|| (run == f->last_run
+				&& clickhouse_number_order(chunk, f->last_number) <= 0))
 			f->was_out_of_order = true;
 		f->last_number = chunk;
+		f->last_run = run;
 	}
 	f->chunk[i].rows += rows;
 }
 
-static void rows_take(struct fake_clickhouse *f, const struct fake_post_request *q)
+struct taken {
+	struct row first;
+	uint64_t rows, weight, extra_sum;
+	bool mixed; // of two hours
+};
+
+static struct taken rows_read(
+	const struct fake_clickhouse *f, const struct columns *c, const struct fake_post_request *q)
 {
+	struct taken t = {0};
 	uint8_t *body = malloc(BODY_MAX);
 	assert_non_null(body);
 	struct reader r = {body, body + unpack(q, body)};
-	struct row first = {0}, row;
-	uint64_t rows = 0;
-	bool mixed = false;
 	while (r.at < r.end) {
-		row = row_read(&r);
-		if (!rows++)
-			first = row;
-		mixed |= row.time_s / 3600 != first.time_s / 3600;
-		assert_int_equal(row.run, first.run);
-		assert_int_equal(row.chunk, first.chunk);
-		f->weight += row.weight;
+		struct row row = row_read(f, c, &r);
+		if (!t.rows++)
+			t.first = row;
+		t.mixed |= row.time_s / 3600 != t.first.time_s / 3600;
+		assert_int_equal(row.run, t.first.run);
+		assert_int_equal(row.chunk, t.first.chunk);
+		t.weight += row.weight;
+		t.extra_sum += row.extra;
 	}
 	free(body);
-	f->hours_mixed += mixed;
-	f->rows += rows;
-	chunk_add(f, first.run, first.chunk, rows);
+	return t;
+}
+
+static void rows_take(struct fake_clickhouse *f, const struct taken *t)
+{
+	f->weight += t->weight;
+	f->extra_sum += t->extra_sum;
+	f->hours_mixed += t->mixed;
+	f->rows += t->rows;
+	chunk_add(f, t->first.run, t->first.chunk, t->rows);
 }
 
 static int error(char reply[1024], unsigned code, int status)
@@ -134,25 +207,23 @@ static int error(char reply[1024], unsigned code, int status)
 	return status;
 }
 
-static bool is_too_large(struct fake_clickhouse *f, const struct fake_post_request *q)
-{
-	if (!f->body_max)
-		f->body_max = q->len * 3 / 4;
-	return q->len > f->body_max;
-}
-
 static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, char reply[1024])
 {
+	struct columns columns;
 	snprintf(f->last_insert, sizeof f->last_insert, "%s", q->head);
 	enum fake_fault fault = f->choose ? f->choose(f) : f->fault;
 	f->inserts++;
 	if (!f->has_table)
 		return error(reply, 60, 404);
-	if (fault == FAKE_TOO_LARGE && !is_too_large(f, q))
+	if (!columns_read(f, q->head, &columns))
+		return error(reply, 16, 404);
+	const struct taken t = rows_read(f, &columns, q);
+	if ((fault == FAKE_TOO_LARGE || fault == FAKE_TOO_LONG) && t.rows <= f->rows_most)
 		fault = FAKE_WELL;
+	f->too_large += fault == FAKE_TOO_LARGE || fault == FAKE_TOO_LONG;
 	if (fault == FAKE_WELL || fault == FAKE_TAKEN_LOST || fault == FAKE_TAKEN_HALF
 		|| fault == FAKE_TAKEN_ERROR || fault == FAKE_TAKEN_SILENT)
-		rows_take(f, q);
+		rows_take(f, &t);
 	if (f->late_ms)
 		usleep(f->late_ms * 1000);
 	switch (fault) {
@@ -171,6 +242,7 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 	case FAKE_TAKEN_ERROR:
 		return error(reply, 241, 500);
 	case FAKE_LOST:
+	case FAKE_TOO_LONG:
 	case FAKE_TAKEN_LOST:
 		return FAKE_POST_CLOSE;
 	case FAKE_TAKEN_HALF:
@@ -206,6 +278,21 @@ static void columns(const struct fake_clickhouse *f, const char *sql, char reply
 #undef X
 }
 
+// "... (name = 'time' AND ...) OR (name = 'box' AND type IN ('String', ...)) ...": how many there
+// are of these.
+static void columns_count(const struct fake_clickhouse *f, const char *sql, char reply[1024])
+{
+	unsigned n = 0;
+	for (const char *at = sql; (at = strstr(at, "(name = '")); at++) {
+		char name[40], type[40] = "DateTime('UTC')";
+		assert_true(
+			sscanf(at, "(name = '%39[^']' AND type IN ('%39[^']'", name, type) >= 1);
+		const char *has = type_of(f, name);
+		n += has && strcmp(has, type) == 0;
+	}
+	snprintf(reply, 1024, "%u\n", f->has_table ? n : 0);
+}
+
 static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024])
 {
 	if (strstr(sql, "SELECT version()"))
@@ -214,6 +301,8 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		strcpy(reply, "1\n");
 	else if (strstr(sql, "SELECT engine") && f->has_table)
 		strcpy(reply, f->is_distributed ? "Distributed\n" : "MergeTree\n");
+	else if (strstr(sql, "SELECT count() FROM system.columns"))
+		columns_count(f, sql, reply);
 	else if (strstr(sql, "system.columns"))
 		columns(f, sql, reply);
 	else if (strstr(sql, "system.processes"))
@@ -224,10 +313,14 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		snprintf(f->last_drop, sizeof f->last_drop, "%s", sql);
 	else if (strstr(sql, "ADD COLUMN"))
 		f->alters++, f->lacks_column = false;
+	else if (strstr(sql, "CREATE TABLE") && !f->may_create)
+		return error(reply, 60, 404);
 	else if (strstr(sql, "CREATE TABLE"))
 		f->creates++, f->has_table = true;
 	else if (strstr(sql, "SELECT count()") && !f->has_table)
 		return error(reply, 60, 404);
+	else if (strstr(sql, "SELECT count()") && f->count_code)
+		return error(reply, f->count_code, 500);
 	else if (strstr(sql, "SELECT count()"))
 		count(f, sql, reply);
 	return 200;
@@ -238,7 +331,9 @@ static int answer(void *arg, const struct fake_post_request *q, char reply[1024]
 	struct fake_clickhouse *f = arg;
 	pthread_mutex_lock(&f->lock);
 	int status;
-	if (!f->choose && f->fault == FAKE_PASSWORD) {
+	const char *key = strstr(q->head, "X-ClickHouse-Key: ");
+	bool is_right = !f->key || (key && strncmp(key + 18, f->key, strlen(f->key)) == 0);
+	if (!is_right || (!f->choose && f->fault == FAKE_PASSWORD)) {
 		status = error(reply, 193, 401);
 	} else if (!f->choose && f->fault == FAKE_FORBIDDEN) {
 		strcpy(reply, "\033[31mno entry\n");

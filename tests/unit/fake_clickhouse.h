@@ -22,20 +22,24 @@ enum fake_fault {
 	FAKE_TAKEN_ERROR,  // takes the rows and says 500 (a view behind it failed)
 	FAKE_TAKEN_SILENT, // takes the rows and says nothing
 	FAKE_BAD_BODY,     // 500, code 33: the body is not to be read
-	FAKE_TOO_LARGE,    // 413 of a proxy, for bodies over three quarters of the first one
+	FAKE_TOO_LARGE,    // 413 of a proxy, for more than rows_most rows
+	FAKE_TOO_LONG,     // the same, who closes instead of saying so
 	FAKE_FAULTS
 };
 
 struct fake_clickhouse {
 	struct fake_post http;
-	pthread_mutex_t lock; // of what follows
-	const char *version;
-	enum fake_fault fault;                                // of inserts, but where all is said
+	pthread_mutex_t lock;      // of what follows
+	const char *version, *key; // key: what is asked for as a password; NULL: anything goes
+	enum fake_fault fault;     // of inserts, but where all is said
 	enum fake_fault (*choose)(struct fake_clickhouse *f); // NULL: `fault`
-	bool has_table, lacks_column, is_distributed;
-	unsigned running; // what system.processes says of a chunk
-	unsigned late_ms; // each answer to an insert comes so late
-	size_t body_max;  // of FAKE_TOO_LARGE; 0: none came yet
+	bool has_table, may_create, lacks_column, is_distributed;
+	unsigned running;         // what system.processes says of a chunk
+	unsigned late_ms;         // each answer to an insert comes so late
+	unsigned count_code;      // what a question for a chunk ends with; 0: its answer
+	uint64_t rows_most;       // of FAKE_TOO_LARGE and FAKE_TOO_LONG
+	const char *gone, *extra; // a column that the table has no more; "name Type": one more
+	uint64_t extra_sum;       // of what came in that column, of type UInt32
 	uint64_t seed;
 	unsigned chunks;
 	struct {
@@ -43,8 +47,9 @@ struct fake_clickhouse {
 	} chunk[FAKE_CHUNKS_MAX];
 	uint64_t rows, weight; // taken
 	unsigned hours_mixed;  // inserts with rows of two hours
-	unsigned inserts, counts, creates, alters;
-	uint64_t last_number; // of the last insert that was taken
+	unsigned inserts, counts, creates, alters, too_large;
+	uint64_t last_number; // of the last insert that was taken, in last_run
+	uint64_t last_run;
 	bool was_out_of_order;
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
 };

@@ -127,6 +127,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.group = m->group,
 		.kind = m->refresh ? MISS_REFRESH : MISS_WAITER,
 		.question_len = (uint16_t)(name.len + 4),
+		.trace = m->trace,
 	};
 	memcpy(miss.path.client_ip, &m->client, sizeof(m->client));
 	uint8_t *q = octets + sizeof(miss);

@@ -47,6 +47,7 @@ struct fake_miss {
 	bool has_opt, refresh;
 	uint64_t age_ms; // since its arrival
 	uint32_t client; // its IPv4 address
+	uint32_t trace;  // of who watches
 };
 bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m); // false: ring full
 void fake_dataplane_ring(struct fake_dataplane *f); // doorbells of lanes that sleep

@@ -2,6 +2,7 @@
 #include "front_rig.h"
 
 #include "../../controlplane/policy_build.h"
+#include "../fuzz/reply_oracle.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 20000, QUERY_MAX = 600, QUERIES_KEPT = 512 };
 
 struct front_session front_session[FRONT_TRANSPORTS];
 uint8_t front_said[DNS_MESSAGE_MAX];
@@ -17,10 +18,66 @@ struct front_reply front_said_reply;
 struct front_rig_reply later[LATER_MAX];
 _Atomic unsigned later_count;
 
+// The last queries, for those that are answered later. Only the loop uses them.
+static struct kept {
+	enum front_transport transport;
+	size_t len;
+	uint8_t msg[QUERY_MAX];
+} queries[QUERIES_KEPT];
+static unsigned queries_kept;
+
+static void query_keep(enum front_transport t, const uint8_t *msg, size_t len)
+{
+	struct kept *k = &queries[queries_kept % QUERIES_KEPT];
+	if (len > sizeof k->msg)
+		return;
+	k->transport = t;
+	k->len = len;
+	memcpy(k->msg, msg, len);
+	queries_kept++;
+}
+
+static bool may_be_of(const struct kept *k, enum front_transport t, const struct front_reply *r)
+{
+	size_t question_len = k->len - DNS_HEADER_LEN - (k->msg[11] ? DNS_OPT_FIXED_LEN : 0);
+	return k->transport == t && get_u16(k->msg) == get_u16(r->msg)
+	       && r->len >= DNS_HEADER_LEN + question_len
+	       && memcmp(k->msg + DNS_HEADER_LEN, r->msg + DNS_HEADER_LEN, question_len) == 0;
+}
+
+// The one query that the reply can be for; NULL where there are several, or it is too long ago.
+static const struct kept *query_of(enum front_transport t, const struct front_reply *r)
+{
+	const struct kept *found = NULL;
+	unsigned count = queries_kept < QUERIES_KEPT ? queries_kept : QUERIES_KEPT;
+	for (unsigned i = 0; i < count; i++) {
+		if (!may_be_of(&queries[i], t, r))
+			continue;
+		if (found)
+			return NULL;
+		found = &queries[i];
+	}
+	return found;
+}
+
+// Every reply of the front is one as may leave weir.
+static void reply_check(
+	enum front_transport t, const struct front_reply *r, const uint8_t *query, size_t query_len)
+{
+	const struct reply_oracle o = {.query = query,
+		.query_len = query_len,
+		.limit = t == FRONT_TCP ? (size_t)REPLY_ORACLE_TCP
+					: rig.config.limits.udp_reply_size};
+	if (r->len > 0)
+		reply_oracle_check(&o, r->msg, r->len);
+}
+
 static void on_reply(
 	struct front_session *s, const union front_client *client, const struct front_reply *reply)
 {
 	unsigned n = later_count;
+	const struct kept *k = reply->len > 0 ? query_of(s->transport, reply) : NULL;
+	reply_check(s->transport, reply, k ? k->msg : NULL, k ? k->len : 0);
 	if (n == LATER_MAX)
 		return;
 	struct front_rig_reply *l = &later[n];
@@ -45,6 +102,7 @@ static void sessions_begin(void *arg)
 void front_rig_open(void)
 {
 	later_count = 0;
+	queries_kept = 0;
 	on_loop(sessions_begin, NULL);
 }
 
@@ -112,8 +170,12 @@ static void on_ask(void *arg)
 	struct asking *a = arg;
 	a->outcome = front_ask(resolver_front(rig.resolver), &front_session[a->t], &a->client,
 		a->msg, a->len, &front_said_reply);
-	if (a->outcome == FRONT_REPLY)
-		memcpy(front_said, front_said_reply.msg, front_said_reply.len);
+	if (a->outcome == FRONT_LATER)
+		query_keep(a->t, a->msg, a->len);
+	if (a->outcome != FRONT_REPLY)
+		return;
+	reply_check(a->t, &front_said_reply, a->msg, a->len);
+	memcpy(front_said, front_said_reply.msg, front_said_reply.len);
 }
 
 enum front_outcome front_rig_ask_bytes(

@@ -37,7 +37,10 @@ static double real_s(void)
 
 static unsigned number_of(const uint8_t *name)
 {
-	return (name[2] - '0') * 100u + (name[3] - '0') * 10u + (name[4] - '0');
+	unsigned n = 0;
+	for (unsigned i = 2; i < 6; i++)
+		n = n * 10 + name[i] - '0';
+	return n;
 }
 
 static enum upstream_take on_reply(struct upstream_ask *a, const uint8_t *msg, size_t len)
@@ -192,14 +195,15 @@ unsigned ask_more(unsigned count)
 	unsigned first = rig.started;
 
 	for (unsigned i = first; i < first + count; i++) {
-		uint8_t question[19] = "\4q000\7example\0\0\1\0\1";
-		question[2] += (uint8_t)(i / 100);
-		question[3] += (uint8_t)(i / 10 % 10);
-		question[4] += (uint8_t)(i % 10);
+		uint8_t question[20] = "\5q0000\7example\0\0\1\0\1";
+		question[2] += (uint8_t)(i / 1000);
+		question[3] += (uint8_t)(i / 100 % 10);
+		question[4] += (uint8_t)(i / 10 % 10);
+		question[5] += (uint8_t)(i % 10);
 		assert_true(i < STREAM_ASKS);
 		rig.started++;
 		upstream_ask_start(
-			rig.up, &rig.ask[i], question, 18, false, false, clock_mono_ms() + 60000);
+			rig.up, &rig.ask[i], question, 19, false, false, clock_mono_ms() + 60000);
 		turn();
 	}
 	return first;

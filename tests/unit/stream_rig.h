@@ -7,7 +7,7 @@
 
 #include "../../controlplane/upstream_internal.h"
 
-enum { STREAM_ASKS = 420, STREAM_CONNS = 300 };
+enum { STREAM_ASKS = 1100, STREAM_CONNS = 300 };
 
 struct stream_rig {
 	struct loop *loop;

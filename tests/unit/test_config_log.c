@@ -23,12 +23,14 @@ static void test_taken(void **)
 		MINIMAL "query_log:\n  requests: {enabled: true, format: json, days: 3}\n"
 			"  dnstap: {socket: /run/dnstap.sock}\n  webhooks:\n"
 			"  - {url: 'https://example.net/a?b=c', form: discord, on_block: true}\n"
-			"  - {url: 'http://192.0.2.1:8080', summary: true, per_minute: 7}");
+			"  - {url: 'http://192.0.2.1:8080', summary: true, per_minute: 7}\n"
+			"  - {url: 'https://192.0.2.1', ca_file: /etc/weir/ca.pem}\n"
+			"  clickhouse: {ca_file: /etc/weir/other.pem}");
 	assert_int_equal(c->query_log.requests.format, REQUESTS_JSON);
 	assert_int_equal(c->query_log.requests.days, 3);
 	assert_int_equal(c->query_log.requests.max_mb, 1024);
 	assert_string_equal(c->query_log.dnstap.socket, "/run/dnstap.sock");
-	assert_int_equal(c->query_log.webhook_count, 2);
+	assert_int_equal(c->query_log.webhook_count, 3);
 	const struct config_webhook *w = c->query_log.webhooks;
 	assert_string_equal(w[0].url, "https://example.net/a?b=c");
 	assert_int_equal(w[0].form, WEBHOOK_DISCORD);
@@ -37,6 +39,9 @@ static void test_taken(void **)
 	assert_int_equal(w[1].form, WEBHOOK_GENERIC);
 	assert_true(w[1].summary && !w[1].on_block);
 	assert_int_equal(w[1].per_minute, 7);
+	assert_null(w[1].ca_file);
+	assert_string_equal(w[2].ca_file, "/etc/weir/ca.pem");
+	assert_string_equal(c->query_log.clickhouse.ca_file, "/etc/weir/other.pem");
 	config_free(c);
 }
 
@@ -56,6 +61,11 @@ static void test_refused(void **)
 			"query_log.webhooks[0].on_error"},
 		{"webhooks: [{url: 'http://a'}, {url: 'http://a', per_minute: 0}]",
 			"query_log.webhooks[1].per_minute"},
+		{"webhooks: [{url: 'https://a', ca_file: ca.pem}]",
+			"query_log.webhooks[0].ca_file"},
+		{"webhooks: [{url: 'http://a', ca_file: /ca.pem}]",
+			"query_log.webhooks[0].ca_file"},
+		{"clickhouse: {ca_file: ca.pem}", "query_log.clickhouse.ca_file"},
 	};
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		char text[512];
@@ -75,8 +85,38 @@ static void test_changes_need_a_restart(void **)
 	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 2);
 	assert_non_null(strstr(keys, "query_log.webhooks"));
 	assert_non_null(strstr(keys, "query_log.dnstap.socket"));
+	config_free(b);
+	b = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a', ca_file: /c}]");
+	config_free(a);
+	a = config_text_load(MINIMAL "query_log:\n  webhooks: [{url: 'https://a'}]");
+	assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), 1);
 	config_free(a);
 	config_free(b);
+}
+
+// Another server is taken over; the first one, and none again, are not.
+static void test_clickhouse_changes(void **)
+{
+	static const char *const section[] = {MINIMAL "query_log:\n  sample: 1\n",
+		MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1'}\n",
+		MINIMAL "query_log:\n  clickhouse: {url: 'https://192.0.2.2', user: u, database: d,"
+			" table: t, hours: 5, max_mb: 7, flush_ms: 100, rollups: false,"
+			" rollup_days: 3, partition: hour}\n",
+		MINIMAL "query_log:\n  clickhouse: {url: 'http://192.0.2.1', spool_mb: 5,"
+			" spool_directory: /s}\n"};
+	static const struct {
+		unsigned from, to, keys;
+	} changes[] = {{0, 1, 1}, {1, 0, 1}, {1, 2, 0}, {1, 3, 2}, {0, 0, 0}};
+	char keys[256];
+	for (unsigned i = 0; i < ARRAY_LEN(changes); i++) {
+		struct config *a = config_text_load(section[changes[i].from]),
+			      *b = config_text_load(section[changes[i].to]);
+		assert_int_equal(config_needs_restart(a, b, keys, sizeof keys), changes[i].keys);
+		if (changes[i].keys == 1)
+			assert_string_equal(keys, "query_log.clickhouse.url");
+		config_free(a);
+		config_free(b);
+	}
 }
 
 int main(void)
@@ -86,6 +126,7 @@ int main(void)
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_changes_need_a_restart),
+		cmocka_unit_test(test_clickhouse_changes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

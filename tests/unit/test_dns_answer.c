@@ -130,6 +130,20 @@ static void test_chain_limit(void **)
 	assert_int_equal(answer.cname_count, 0);
 }
 
+// Asked for themselves all of a name's are kept, and one that came twice is told once.
+static void test_aliases_that_came_twice(void **)
+{
+	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY, DNS_TYPE_A};
+	for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+		build_reply(&b, 0, "a.example", types[i]);
+		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
+		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
+		assert_int_equal(read_reply(&wide, false), 0);
+		assert_int_equal(answer.ancount, 1);
+		assert_string_equal(print(), "a.example 60 5 b.example\n");
+	}
+}
+
 static void test_dname(void **)
 {
 	build_reply(&b, 0, "x.old.example", DNS_TYPE_A);
@@ -376,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_positive),
 		cmocka_unit_test(test_chain_in_any_order),
 		cmocka_unit_test(test_chain_limit),
+		cmocka_unit_test(test_aliases_that_came_twice),
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_negative_ttl),
 		cmocka_unit_test(test_negative_without_soa),

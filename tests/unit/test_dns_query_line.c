@@ -46,7 +46,14 @@ static bool make(struct wr *w)
 		wr_u16(w, DNS_TYPE_OPT);
 		wr_u16(w, (uint16_t)below(3000));
 		wr_u32(w, (uint32_t)dns_rand_next(&rnd) & 0xff00ffff);
-		wr_u16(w, 0);
+		bool cookie = below(2);
+		wr_u16(w, cookie ? 4 + DNS_COOKIE_LEN : 0);
+		if (cookie) {
+			wr_u16(w, DNS_EDNS_OPTION_COOKIE);
+			wr_u16(w, DNS_COOKIE_LEN);
+			for (unsigned i = 0; i < DNS_COOKIE_LEN; i++)
+				wr_u8(w, (uint8_t)dns_rand_next(&rnd));
+		}
 	}
 	for (unsigned more = below(4) ? 0 : below(9); more > 0; more--)
 		wr_u8(w, (uint8_t)dns_rand_next(&rnd));
@@ -74,11 +81,24 @@ static void check_same(const struct dns_query *a, const struct dns_query *b)
 	assert_memory_equal(a->label_off, b->label_off, b->name.labels);
 }
 
+// A plain one without a cookie says nothing of it.
+static void check_cookie(
+	enum dns_query_kind kind, const struct dns_query *line, const struct dns_query *whole)
+{
+	assert_false(whole->asks_nsid);
+	assert_int_equal(whole->cookie_len, kind == DNS_QUERY_PLAIN ? 0 : DNS_COOKIE_LEN);
+	if (kind == DNS_QUERY_PLAIN)
+		return;
+	assert_int_equal(line->cookie_len, whole->cookie_len);
+	assert_memory_equal(line->cookie, whole->cookie, DNS_COOKIE_LEN);
+	assert_false(line->asks_nsid);
+}
+
 static void test_twin(void **)
 {
 	struct guard g = guard_open();
 	const struct keyhash_secret secret = {{1, 2, 3}};
-	unsigned taken = 0;
+	unsigned taken = 0, cookies = 0;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t buf[512];
 		uint64_t hash;
@@ -87,16 +107,20 @@ static void test_twin(void **)
 		bool plain = make(&w);
 		uint8_t *msg = g.end - w.pos;
 		memcpy(msg, buf, w.pos);
-		if (!dns_query_line(msg, w.pos, &secret, &line, &hash)) {
+		memset(&line, 1, sizeof line); // what it does not set is not what it was
+		enum dns_query_kind kind = dns_query_line(msg, w.pos, &secret, &line, &hash);
+		if (kind == DNS_QUERY_ODD) {
 			assert_false(plain);
 			continue;
 		}
 		assert_int_equal(dns_query_parse(msg, w.pos, &whole), DNS_QUERY_OK);
 		check_same(&line, &whole);
+		check_cookie(kind, &line, &whole);
+		cookies += kind == DNS_QUERY_PLAIN_COOKIE;
 		assert_true(hash == keyhash(&secret, whole.name.wire, whole.name.len));
 		taken += !plain;
 	}
-	assert_true(taken > ROUNDS / 10);
+	assert_true(taken > ROUNDS / 10 && cookies > ROUNDS / 10);
 	guard_close(&g);
 }
 

@@ -228,6 +228,42 @@ static void test_model(void **)
 	tcp_rig_until(buffered, 0);
 }
 
+// What had to wait is given back as it goes: while little of it is left the buffer is small again,
+// and what is left is still whole.
+static void test_buffer_shrinks(void **)
+{
+	enum { ASKED = 130, AT_ONCE = 8, FRAME = 2 + SHORTEST, SMALL = 512 };
+	uint8_t frames[ASKED * FRAME];
+	bool seen[ASKED + 1] = {false};
+	size_t n = 0, held = (ASKED - AT_ONCE) * (size_t)FRAME, left = held;
+	struct front_tcp_status s;
+
+	tcp_config.pipelined = AT_ONCE;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		n += tcp_message(frames + n, id, TCP_LATER, SHORTEST);
+	tcp_send(fd, frames, n);
+	tcp_rig_until_asked(AT_ONCE);
+	tcp_rig_until(buffered, held);
+	for (unsigned asked = AT_ONCE; asked < ASKED;) {
+		tcp_rig_release();
+		asked = asked + AT_ONCE < ASKED ? asked + AT_ONCE : ASKED;
+		left = (ASKED - asked) * (size_t)FRAME;
+		tcp_rig_until_asked(asked);
+		tcp_rig_status(&s);
+		assert_int_equal(s.buffered, left > SMALL ? held : left > 0 ? SMALL : 0);
+	}
+	tcp_rig_release();
+	for (unsigned i = 0; i < ASKED; i++) {
+		assert_int_equal(tcp_reply(fd, reply), 12);
+		assert_in_range(get_u16(reply), 1, ASKED);
+		assert_false(seen[get_u16(reply)]);
+		seen[get_u16(reply)] = true;
+	}
+	close(fd);
+}
+
 #define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
 int main(void)
@@ -243,6 +279,7 @@ int main(void)
 		EACH(test_keepalive),
 		EACH(test_no_reply),
 		EACH(test_off_and_on),
+		EACH(test_buffer_shrinks),
 		EACH(test_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

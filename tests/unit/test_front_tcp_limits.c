@@ -5,6 +5,7 @@
 #include "tcp_rig.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -210,7 +211,7 @@ static void test_slow_query(void **)
 	close(well);
 }
 
-static void test_connections(void **)
+static void rfc9210_4_2_connections_of_all_are_limited(void **)
 {
 	int fd[4];
 
@@ -421,11 +422,26 @@ static void test_files(void **)
 	usleep(250000);
 	tcp_rig_status(&s);
 	assert_in_range(s.accept_paused, paused + 1, paused + 2 + (clock_mono_ms() - from_ms) / 12);
+	assert_int_equal(s.accept_errors[FRONT_TCP_ACCEPT_files], s.accept_paused);
 	few_files_lift(&files);
 	tcp_reply_is(third, 3, SHORTEST);
 	close(third);
 	close(sockets[1]);
 	few_files_close(&files);
+}
+
+static void test_errors_of_accept(void **)
+{
+	static const struct {
+		int err;
+		enum front_tcp_accept_error kind;
+	} expected[] = {{ECONNABORTED, FRONT_TCP_ACCEPT_lost}, {EPERM, FRONT_TCP_ACCEPT_lost},
+		{ETIMEDOUT, FRONT_TCP_ACCEPT_lost}, {EMFILE, FRONT_TCP_ACCEPT_files},
+		{ENFILE, FRONT_TCP_ACCEPT_files}, {ENOMEM, FRONT_TCP_ACCEPT_memory},
+		{ENOBUFS, FRONT_TCP_ACCEPT_memory}, {EINVAL, FRONT_TCP_ACCEPT_other}};
+
+	for (unsigned i = 0; i < ARRAY_LEN(expected); i++)
+		assert_int_equal(front_tcp_accept_error_of(expected[i].err), expected[i].kind);
 }
 
 static void test_files_cap(void **)
@@ -454,8 +470,9 @@ int main(void)
 		EACH(test_turns),
 		EACH(test_idle),
 		EACH(test_slow_query),
-		EACH(test_connections),
+		EACH(rfc9210_4_2_connections_of_all_are_limited),
 		EACH(test_denied),
+		cmocka_unit_test(test_errors_of_accept),
 		EACH(test_per_client),
 		EACH(test_idle_shrinks),
 		EACH(test_unread),

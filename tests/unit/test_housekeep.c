@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/log_recent.h>
 #include <weir/shm_msg.h>
 
 enum { MBUFS = 1023 };
@@ -113,6 +114,109 @@ static void one_lost_buffer_is_noticed_within_seconds(void **)
 	assert_int_equal(worker.stats->mbuf_breaches, breaches);
 }
 
+// The newest message of the log.
+static const char *told(void)
+{
+	static struct log_recent kind;
+	return log_recent_copy(&kind, 1, NULL) == 1 ? kind.text : "";
+}
+
+// A buffer that a dropped frame should have given back, one that was never sent, and one that did
+// not even get a verdict.
+static void a_breach_names_the_stage(void **)
+{
+	struct rte_mbuf *lost[3];
+	const char *const stage[] = {"stage: drop_runt", "stage: tx", "stage: rx to verdict"};
+	pass_ms(2000);
+	for (unsigned i = 0; i < ARRAY_LEN(lost); i++) {
+		lost[i] = rte_pktmbuf_alloc(worker.pool);
+		assert_non_null(lost[i]);
+		stats_add(&worker.stats->counter[COUNTER_rx_frames], 1);
+		if (i < 2)
+			stats_add(&worker.stats->verdict[i ? VERDICT_hit : VERDICT_drop_runt], 1);
+		pass_ms(2500);
+		assert_non_null(strstr(told(), stage[i]));
+		rte_pktmbuf_free(lost[i]);
+		// The books are put right as well, or the next one would look like this one.
+		if (i == 1)
+			stats_add(&worker.stats->counter[COUNTER_tx_frames], 1);
+		pass_ms(2500);
+	}
+}
+
+static uint64_t table_used(enum stats_worker_table t)
+{
+	return worker.stats->table[t].used;
+}
+
+static void every_table_says_how_full_it_is(void **)
+{
+	enum { POSTED = ARRAY_LEN(posted), MORE = 10 };
+	static struct recent_way way[RECENT_SETS][RECENT_WAYS];
+	struct rte_mbuf *more[MORE];
+	for (unsigned i = 0; i < STATS_WORKER_TABLES; i++)
+		assert_true(worker.stats->table[i].cap > 0); // before the first report too
+	recent_init(&worker.recent, memset(way, 0, sizeof way));
+	for (unsigned i = 0; i < 100; i++)
+		(void)recent_ask(&worker.recent, i * 41, now_ms);
+	assert_int_equal(limiter_new(1, &h.limiter), 0);
+	// A peak between two reports is seen by the looks between them.
+	assert_int_equal(rte_pktmbuf_alloc_bulk(worker.pool, more, MORE), 0);
+	memset(ring_reserve(&worker.miss, 1, 100), 0, 100);
+	ring_publish(&worker.miss);
+	pass_ms(200);
+	rte_pktmbuf_free_bulk(more, MORE);
+	pass_ms(1000);
+	const struct stats_table *t = worker.stats->table;
+	assert_int_equal(table_used(STATS_dp_buffers), POSTED);
+	assert_int_equal(t[STATS_dp_buffers].high, POSTED + MORE);
+	assert_int_equal(t[STATS_dp_buffers].cap, MBUFS);
+	assert_int_equal(table_used(STATS_dp_miss_ring), 2);
+	assert_int_equal(t[STATS_dp_miss_ring].high, 2);
+	for (unsigned i = 0; i < STATS_WORKER_TABLES; i++)
+		assert_true(t[i].cap > 0 && t[i].high >= t[i].used);
+	for (unsigned i = 0; i < STATS_PROCESS_TABLES; i++)
+		assert_true(h.stats->table[i].cap > 0 || i == STATS_dp_rx_rings
+			    || i == STATS_dp_tx_rings); // no ports here
+	assert_true(h.stats->table[STATS_dp_eal_heap].used > MBUFS * 2048u);
+	assert_int_equal(h.stats->table[STATS_dp_sets].used, 1);
+	// All parts have been walked after TABLE_REPORT_PARTS seconds, and the keys are old then.
+	for (unsigned s = 0; s < TABLE_REPORT_PARTS; s++) {
+		memset(way, 0, sizeof way);
+		for (unsigned i = 0; i < 100; i++)
+			(void)recent_ask(&worker.recent, i * 41, now_ms);
+		pass_ms(1000);
+	}
+	assert_int_equal(table_used(STATS_dp_asked), 100);
+	pass_ms(1000 * (TABLE_REPORT_PARTS + 3));
+	assert_int_equal(table_used(STATS_dp_asked), 0);
+	limiter_free(h.limiter);
+	h.limiter = NULL;
+}
+
+static void memory_that_no_account_knows_alarms(void **)
+{
+	const struct stats_memory *m = &h.stats->memory;
+	pass_ms(HOUSEKEEP_MEMORY_MS + 10);
+	assert_int_equal(m->alarming, 0);
+#ifndef __SANITIZE_ADDRESS__ // there the allocator tells nothing
+	enum { MANY = 64, EACH = 64 << 10 };
+	static void *block[MANY]; // a test's own allocations belong to no account
+	for (unsigned i = 0; i < MANY; i++)
+		block[i] = malloc(EACH);
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	assert_int_equal(m->alarming, 1);
+	assert_int_equal(m->alarms, 1);
+	assert_true(m->unexplained >= (uint64_t)MANY * EACH);
+	assert_non_null(strstr(told(), "no account knows"));
+	for (unsigned i = 0; i < MANY; i++)
+		free(block[i]);
+	pass_ms(HOUSEKEEP_MEMORY_MS);
+	assert_int_equal(m->alarming, 0);
+	assert_true(m->unexplained_max >= (uint64_t)MANY * EACH);
+#endif
+}
+
 static void a_buffer_in_flight_is_no_leak(void **)
 {
 	struct rte_mbuf *flying[WORKER_BATCH];
@@ -201,6 +305,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOUSEKEEP_TEST(one_lost_buffer_is_noticed_within_seconds),
+		HOUSEKEEP_TEST(a_breach_names_the_stage),
+		HOUSEKEEP_TEST(every_table_says_how_full_it_is),
+		HOUSEKEEP_TEST(memory_that_no_account_knows_alarms),
 		HOUSEKEEP_TEST(a_buffer_in_flight_is_no_leak),
 		HOUSEKEEP_TEST(a_gap_is_told_only_when_nothing_moves),
 		HOUSEKEEP_TEST(the_heartbeat_and_the_link_decide_who_is_alive),

@@ -3,6 +3,7 @@
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
 #include "api_groups_double.h"
+#include "api_heap_double.h"
 #include "api_metrics_double.h"
 #include "api_rules_double.h"
 #include "api_tcp_double.h"
@@ -482,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_heap_dumps),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),

@@ -119,6 +119,37 @@ static void test_waiters_are_bounded_and_in_order(void **state)
 	inflight_free(f);
 }
 
+// A few names for which everybody waits, and new ones.
+static void test_the_last_quarter_is_for_who_has_few(void **)
+{
+	enum { ALL = 64, QUARTER = ALL / 4 };
+	struct inflight *f;
+	struct waiter w = {.id = 0};
+	assert_int_equal(inflight_new(&f, 8, ALL), 0);
+	struct dns_query query = query_of("x.example", DNS_TYPE_A);
+	struct l0_key key = key_of(&query, 1);
+	struct question *crowded = add(f, &key, &query), *q = NULL;
+	for (unsigned i = 0; i < ALL - QUARTER; i++)
+		assert_int_equal(inflight_wait(f, crowded, &w, ALL), 0);
+	assert_int_equal(inflight_wait(f, crowded, &w, ALL), -EDQUOT);
+	for (unsigned i = 0; i < QUARTER; i++) {
+		if (i % INFLIGHT_FEW == 0) {
+			key = key_of(&query, 2 + i);
+			q = add(f, &key, &query);
+		}
+		assert_int_equal(inflight_wait(f, q, &w, ALL), 0);
+		if (i % INFLIGHT_FEW == INFLIGHT_FEW - 1 && i < QUARTER - 1)
+			assert_int_equal(inflight_wait(f, q, &w, ALL), -EDQUOT);
+	}
+	key = key_of(&query, 100);
+	assert_int_equal(inflight_wait(f, add(f, &key, &query), &w, ALL), -ENOSPC);
+	assert_true(inflight_take_waiter(f, q, &w));
+	assert_true(inflight_take_waiter(f, crowded, &w));
+	assert_int_equal(inflight_wait(f, crowded, &w, ALL), -EDQUOT);
+	assert_int_equal(inflight_wait(f, q, &w, ALL), 0);
+	inflight_free(f);
+}
+
 static void test_letter_case_is_kept(void **state)
 {
 	struct waiter w;
@@ -212,7 +243,7 @@ static void test_a_client_has_its_share(void **)
 	struct inflight *f;
 	const uint8_t a[4] = {192, 0, 2, 1}, b[4] = {192, 0, 2, 2};
 	const uint8_t v6[16] = {0xfd, 0x53, [15] = 1}, near[16] = {0xfd, 0x53, [15] = 2};
-	assert_int_equal(inflight_new(&f, 4, 10000), 0);
+	assert_int_equal(inflight_new(&f, 4, 12000), 0);
 	set_limits(f, 4, 0, 64);
 	struct dns_query query = query_of("x.example", DNS_TYPE_A);
 	struct l0_key ka = key_of(&query, 1), kb = key_of(&query, 2);
@@ -237,8 +268,8 @@ static void test_a_client_has_its_share(void **)
 	inflight_remove(f, q[1]);
 	inflight_remove(f, q[0]);
 	struct question *again = add(f, &ka, &query);
-	// Nobody is counted any more, also not by those who share a counter: as many as there is
-	// room for.
+	// Nobody is counted any more, also not by those who share a counter: as many as one
+	// question may have.
 	for (unsigned i = 0; i < 9000; i++) {
 		const uint8_t address[4] = {10, 0, (uint8_t)(i / 3 >> 8), (uint8_t)(i / 3)};
 		w.client = inflight_client(f, 4, address);
@@ -253,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_full_key_is_compared),
 		cmocka_unit_test(test_questions_are_capped_and_come_back),
 		cmocka_unit_test(test_waiters_are_bounded_and_in_order),
+		cmocka_unit_test(test_the_last_quarter_is_for_who_has_few),
 		cmocka_unit_test(test_letter_case_is_kept),
 		cmocka_unit_test(test_a_zone_has_its_share),
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter),

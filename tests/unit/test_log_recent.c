@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/log_recent.h>
 
@@ -46,11 +47,66 @@ static void test_bounds(void **)
 	assert_int_equal(log_recent_copy(kind, 3, NULL), 3);
 }
 
+static unsigned place_of(uint32_t id)
+{
+	unsigned i = 0, n = log_recent_copy(kind, LOG_RECENT_MAX, NULL);
+	while (i < n && kind[i].id != id)
+		i++;
+	return i;
+}
+
+static void test_add(unsigned n)
+{
+	char fmt[32];
+	snprintf(fmt, sizeof fmt, "flood kind %u", n);
+	log_recent_add(LOG_LEVEL_WARNING, fmt, fmt);
+}
+
+// Any number of kinds: the ring stays as large as it is, each one that goes is counted, and it is
+// always the one that is longest ago, not the one that came first.
+static void test_flood(void **)
+{
+	struct log_recent_counts before, after;
+	uint64_t replaced;
+	log_recent_add(LOG_LEVEL_ERROR, "often", "often");
+	log_recent_copy(kind, 1, NULL);
+	const uint32_t often = kind[0].id;
+	log_recent_counts(&before);
+	for (unsigned i = 0; i < 10000; i++) {
+		test_add(i);
+		if (i % (LOG_RECENT_MAX / 2) == 0)
+			log_recent_add(LOG_LEVEL_ERROR, "often", "often");
+	}
+	log_recent_counts(&after);
+	assert_int_equal(after.used, LOG_RECENT_MAX);
+	assert_int_equal(after.bytes, before.bytes);
+	assert_int_equal(after.replaced - before.replaced, 10000);
+	assert_true(place_of(often) < LOG_RECENT_MAX);
+	assert_int_equal(kind[place_of(often)].count, 1 + (10000 + 31) / 32);
+	// The newest first, and of those that went none.
+	assert_int_equal(log_recent_copy(kind, LOG_RECENT_MAX, &replaced), LOG_RECENT_MAX);
+	assert_int_equal(replaced, after.replaced);
+	assert_string_equal(kind[0].text, "flood kind 9999");
+	for (unsigned i = 0; i < LOG_RECENT_MAX; i++)
+		assert_true(strcmp(kind[i].text, "often") == 0
+			    || atoi(kind[i].text + strlen("flood kind ")) > 9999 - LOG_RECENT_MAX);
+	// One that went and comes again has the id that it had, and is counted anew.
+	test_add(9999);
+	const uint32_t id = kind[0].id;
+	for (unsigned i = 0; i < LOG_RECENT_MAX; i++)
+		test_add(20000 + i);
+	assert_int_equal(place_of(id), LOG_RECENT_MAX);
+	test_add(9999);
+	assert_int_equal(place_of(id), 0);
+	assert_int_equal(kind[0].count, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

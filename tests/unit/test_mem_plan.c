@@ -4,7 +4,9 @@
 #include "config_text.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <weir/mem_plan.h>
+#include <weir/mem_plan_lists.h>
 #include <weir/mem_room.h>
 #include <weir/shm_region.h>
 
@@ -40,6 +42,81 @@ static void the_bill_follows_the_settings(void **)
 		plan_of(HEAD "tcp: {buffer_kb: 1048576}\n").total > small.total + 900 * 1048576ull);
 	assert_true(plan_of(HEAD "query_log: {enabled: false}\n").total
 		    < plan_of(HEAD).total - 30 * 1048576ull);
+}
+
+static const struct mem_plan_line *line_of(const struct mem_plan *p, const char *what)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (strcmp(p->line[i].what, what) == 0)
+			return &p->line[i];
+	return NULL;
+}
+
+// A box of 512 MiB runs the defaults (docs/memory.md has the measure), from huge pages it does not.
+static void the_defaults_fit_in_half_a_gibibyte(void **)
+{
+	struct mem_plan p = plan_of(HEAD);
+	assert_in_range(p.total >> 20, 250, 400);
+	assert_null(line_of(&p, "building one")); // there are no lists
+	struct mem_plan huge = plan_of("dataplane:\n"
+				       "  eal_hugepages: true\n"
+				       "  ports: [{device: net_null0}]\n"
+				       "  service_addresses: [198.18.0.53]\n"
+				       "  worker_lcores: [1]\n"
+				       "upstreams: {servers: [{address: 198.18.0.1}]}\n");
+	assert_int_equal(line_of(&huge, "packet buffers, drivers")->bytes, 256u << 20);
+	assert_true(line_of(&p, "packet buffers, drivers")->bytes < 64u << 20);
+}
+
+static void file_make(const char *folder, const char *name, uint64_t size)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	close(fd);
+}
+
+static uint64_t guess;
+
+static uint64_t images_of(const char *folder, const char *lists)
+{
+	char text[1024];
+	snprintf(text, sizeof text, "%sruntime: {state_directory: %s}\nblocking: {lists: [%s]}\n",
+		HEAD, folder, lists);
+	struct mem_plan p = plan_of(text);
+	const struct mem_plan_line *both = line_of(&p, "rule images, both generations");
+	assert_int_equal(both->bytes, 2 * line_of(&p, "building one")->bytes);
+	guess = p.guess;
+	return line_of(&p, "building one")->bytes;
+}
+
+// By the texts as long as there is no image of them, and by that from then on.
+static void images_are_billed_by_what_is_on_the_disk(void **)
+{
+	enum { MIB = 1 << 20, FIXED = 3 * MIB };
+	char folder[] = "/tmp/weir-test-plan-XXXXXX", sub[64], list[128], both[256];
+	assert_non_null(mkdtemp(folder));
+	snprintf(sub, sizeof sub, "%s/lists", folder);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	snprintf(list, sizeof list, "{name: a, path: %s/a}", folder);
+	snprintf(both, sizeof both, "%s, {name: b, url: 'https://lists.test/b'}", list);
+	file_make(folder, "a", 10 * MIB);
+	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED);
+	assert_int_equal(guess, 0);
+	assert_int_equal(images_of(folder, both), (10 * MIB + MEM_PLAN_LIST_USUAL) / 2 * 3 + FIXED);
+	assert_int_equal(guess, 3 * (MEM_PLAN_LIST_USUAL / 2 * 3));
+	file_make(sub, "0123.list", 2 * MIB);
+	file_make(sub, "0123.tmp", 99 * MIB);
+	assert_int_equal(images_of(folder, both), 18 * MIB + FIXED);
+	assert_int_equal(guess, 0);
+	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED); // no list of ours
+	file_make(folder, "rules.img", 8 * MIB);
+	assert_int_equal(images_of(folder, both), 10 * MIB + FIXED);
+	char command[128];
+	snprintf(command, sizeof command, "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
 }
 
 static int check(
@@ -92,6 +169,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bill_follows_the_settings),
+		cmocka_unit_test(the_defaults_fit_in_half_a_gibibyte),
+		cmocka_unit_test(images_are_billed_by_what_is_on_the_disk),
 		cmocka_unit_test(what_has_no_room_does_not_start),
 		cmocka_unit_test(regions_that_are_there_count),
 	};

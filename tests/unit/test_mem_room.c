@@ -106,6 +106,39 @@ static void page_cache_is_room(void **)
 	assert_int_equal(group("0::/g\n"), 100000);
 }
 
+static void limit_v1(const char *folder, const char *max, const char *now)
+{
+	char name[128];
+	snprintf(name, sizeof name, "%s/memory.limit_in_bytes", folder);
+	put(name, max);
+	snprintf(name, sizeof name, "%s/memory.usage_in_bytes", folder);
+	put(name, now);
+}
+
+// The memory controller's own tree, wherever it stands among the lines.
+static void version_1_counts_as_well(void **)
+{
+	static const char own[] = "5:cpuacct,cpu:/no\n4:memory:/docker/1\n1:name=memory:/no\n";
+	folder_make("memory");
+	folder_make("memory/docker");
+	folder_make("memory/docker/1");
+	assert_true(group(own) == UINT64_MAX);
+	limit_v1("memory/docker/1", "9000\n", "8000\n");
+	assert_int_equal(group(own), 1000);
+	put("memory/docker/1/memory.stat", "inactive_file 1\ntotal_inactive_file 2000\n"
+					   "total_active_file 300\ntotal_cache 5000\n");
+	assert_int_equal(group(own), 3300);
+	limit_v1("memory/docker", "2000\n", "500\n");
+	assert_int_equal(group(own), 1500);
+	limit_v1("memory", "9223372036854771712\n", "500\n"); // none
+	assert_int_equal(group(own), 1500);
+	assert_int_equal(group("2:hugetlb,memory,pids:/docker/1\n"), 1500);
+	assert_true(group("2:hugetlb,memory2,pids:/docker/1\n") == UINT64_MAX);
+	// Both are there: the tighter one.
+	limit(".", "800\n", "100\n");
+	assert_int_equal(group("4:memory:/docker/1\n0::/\n"), 700);
+}
+
 static void a_kernel_that_says_nothing_limits_nobody(void **)
 {
 	limit(".", "9000\n", "2000\n");
@@ -142,6 +175,7 @@ int main(void)
 			the_least_from_our_group_to_the_root_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_root_of_a_container_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(page_cache_is_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(version_1_counts_as_well, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_kernel_that_says_nothing_limits_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(huge_pages_of_all_sizes_count, setup, teardown),

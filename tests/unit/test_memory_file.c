@@ -16,14 +16,15 @@ enum { LENGTH = 8 };
 
 static char folder[64], path[96];
 static struct memory_ring ring;
-static struct memory_lives lives;
+static struct memory_lives all_lives[MEMORY_PROCESSES];
+#define lives all_lives[MEMORY_CONTROLPLANE]
 static struct memory_file *file;
 
 static void start(void)
 {
-	memset(&lives, 0, sizeof lives);
+	memset(all_lives, 0, sizeof all_lives);
 	assert_int_equal(memory_ring_open(&ring, LENGTH), 0);
-	assert_int_equal(memory_file_open(&file, path, &ring, &lives), 0);
+	assert_int_equal(memory_file_open(&file, path, &ring, all_lives), 0);
 }
 
 static void stop(void)
@@ -151,7 +152,7 @@ static void no_damage_stops_a_start(void **)
 		push(i, i, 1);
 	struct memory_place place = {.wall_s = 5};
 	(void)memory_life_begin(&lives, &place);
-	assert_int_equal(memory_file_lives(file, &lives), 0);
+	assert_int_equal(memory_file_lives(file, all_lives), 0);
 	stop();
 	off_t size = size_of_file();
 	for (off_t at = 0; at < size; at += 97) {
@@ -184,7 +185,7 @@ static void lives_say_how_they_ended(void **)
 	snprintf(place.boot, sizeof place.boot, "two");
 	place.oom_kills = 0;
 	(void)memory_life_begin(&lives, &place);
-	assert_int_equal(memory_file_lives(file, &lives), 0);
+	assert_int_equal(memory_file_lives(file, all_lives), 0);
 	stop();
 	start();
 	static const uint32_t ends[] = {
@@ -205,8 +206,63 @@ static void what_is_no_file_is_refused(void **)
 {
 	struct memory_ring r;
 	assert_int_equal(memory_ring_open(&r, LENGTH), 0);
-	assert_int_equal(memory_file_open(&file, folder, &r, &lives), -EISDIR);
+	assert_int_equal(memory_file_open(&file, folder, &r, all_lives), -EISDIR);
 	memory_ring_close(&r);
+}
+
+static struct memory_other dataplane(uint64_t id, unsigned ended, uint64_t ended_id)
+{
+	return (struct memory_other){.is_there = id != 0,
+		.id = id,
+		.rss = id * 1000,
+		.ended = ended,
+		.ended_id = ended_id};
+}
+
+static void follow(struct memory_other o, const struct memory_place *place)
+{
+	struct memory_lives *l = &all_lives[MEMORY_DATAPLANE];
+	if (!memory_lives_goes_on(l, &o))
+		(void)memory_lives_follow(l, &o, place);
+	memory_lives_saw(l, &o, place);
+	assert_true(memory_lives_goes_on(l, &o));
+}
+
+// Another process, which goes on while ours begins anew; each of its ends by itself.
+static void lives_of_the_data_plane(void **)
+{
+	static const enum memory_end ends[] = {MEMORY_RUNS, MEMORY_REBOOTED, MEMORY_OUT_KILLED,
+		MEMORY_UNSEEN, MEMORY_KILLED, MEMORY_STOPPED, MEMORY_KILLED, MEMORY_STOPPED};
+	struct memory_lives *l = &all_lives[MEMORY_DATAPLANE];
+	struct memory_place place = {.wall_s = 100, .boot = "one"};
+	start();
+	follow(dataplane(0, OTHER_UNKNOWN, 0), &place); // none yet
+	assert_null(memory_life_get(l, 0));
+	follow(dataplane(11, OTHER_UNKNOWN, 0), &place);
+	follow(dataplane(0, OTHER_STOPPED, 11), &place); // it was seen to be stopped
+	follow(dataplane(0, OTHER_STOPPED, 11), &place);
+	follow(dataplane(12, OTHER_STOPPED, 11), &place);
+	follow(dataplane(0, OTHER_FELL, 12), &place);
+	follow(dataplane(13, OTHER_FELL, 12), &place);
+	follow(dataplane(14, OTHER_STOPPED, 13), &place); // between two looks
+	follow(dataplane(15, OTHER_FELL, 14), &place);
+	assert_int_equal(memory_file_lives(file, all_lives), 0);
+	stop();
+	start();
+	follow(dataplane(15, OTHER_UNKNOWN, 0), &place); // the same as before we were away
+	assert_int_equal(memory_life_get(l, 0)->number, 5);
+	follow(dataplane(17, OTHER_STOPPED, 16), &place); // some life was there meanwhile
+	place.oom_kills = 3;
+	follow(dataplane(18, OTHER_UNKNOWN, 0), &place);
+	memcpy(place.boot, "two", 4);
+	follow(dataplane(19, OTHER_UNKNOWN, 0), &place);
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		assert_int_equal(memory_life_get(l, i)->end, ends[i]);
+		assert_int_equal(memory_life_get(l, i)->rss, memory_life_get(l, i)->id * 1000);
+	}
+	assert_null(memory_life_get(l, ARRAY_LEN(ends)));
+	assert_null(memory_life_get(&lives, 0)); // of the other one
+	stop();
 }
 
 int main(void)
@@ -218,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rows_of_an_older_lap_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_damage_stops_a_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(lives_say_how_they_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(lives_of_the_data_plane, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,6 +146,48 @@ static void and_hides_no_leak_elsewhere(void **)
 	assert_string_equal(report.alarm_by, "http");
 }
 
+// The data plane grows by `leak` octets a second by itself, while L0, which it maps, fills.
+static void dataplane_run(unsigned seconds, uint64_t id, uint64_t from, uint64_t leak)
+{
+	for (uint64_t n = 0; n < seconds; n++, second++) {
+		struct memory_sample s = {.uptime_ms = second * 1000, .queries = second * 500};
+		const struct memory_other o = {.is_there = true, .id = id};
+		memory_meter_dataplane(meter, &o);
+		memory_sample_bytes(&s, "dataplane.rss", from + n * 8192 + jitter(second));
+		memory_sample_bytes(
+			&s, "dataplane.anonymous", from + n * leak + jitter(second + 1));
+		memory_sample_fill(&s, "l0", 1000 + second * 10, 100000);
+		memory_meter_take(meter, &s);
+	}
+	memory_meter_report(meter, 60, &report);
+}
+
+static void the_data_plane_is_measured_too(void **)
+{
+	dataplane_run(2400, 7, 1000000, 0);
+	assert_string_equal(report.filling, "l0");
+	assert_int_equal(report.alarms, 0);
+	dataplane_run(2400, 7, 1000000, 2048);
+	assert_true(report.alarm);
+	assert_string_equal(report.alarm_by, "dataplane.anonymous");
+}
+
+// Another life of it is larger from its first moment on, which is no growth.
+static void another_data_plane_begins_anew(void **)
+{
+	const struct memory_lives *l = memory_meter_lives(meter, MEMORY_DATAPLANE);
+	dataplane_run(1000, 7, 1000000, 0);
+	dataplane_run(1000, 8, 90000000, 0);
+	memory_meter_report(meter, METER_ALARM_SPAN_S, &report);
+	assert_true(report.by_minute);
+	const struct trend *t = &slope("dataplane.anonymous")->trend;
+	assert_true(t->slope * 3600 < 100000 && t->slope * 3600 > -100000);
+	assert_in_range(t->samples, 15, 18);
+	assert_int_equal(report.alarms, 0);
+	assert_int_equal(memory_life_get(l, 0)->number, 2);
+	assert_int_equal(memory_life_get(l, 1)->end, MEMORY_UNSEEN);
+}
+
 static void a_slow_leak_under_the_bound_is_no_alarm(void **)
 {
 	rss_now = 0, entries_now = 1000;
@@ -218,6 +260,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_table_that_fills_excuses_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(and_hides_no_leak_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_data_plane_is_measured_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_data_plane_begins_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_slow_leak_under_the_bound_is_no_alarm, setup, teardown),
 		cmocka_unit_test_setup_teardown(series_over_the_cap_are_counted, setup, teardown),

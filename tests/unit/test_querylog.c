@@ -330,28 +330,6 @@ static void test_clients_are_hidden(void **)
 	}
 }
 
-// Of the authors' reference: key 00..0f, message 00..0f is the 17th vector.
-static void test_siphash(void **)
-{
-	static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
-	uint8_t message[16];
-	for (unsigned i = 0; i < 16; i++)
-		message[i] = (uint8_t)i;
-	assert_true(querylog_siphash(key, message) == UINT64_C(0x3f2acc7f57c29bdb));
-}
-
-static void test_salt_is_drawn_anew_each_day(void **)
-{
-	enum { DAY_MS = 24 * 3600 * 1000 };
-	struct querylog_hide h = {0};
-	assert_int_equal(querylog_hide_beat(&h, 1000), 0);
-	uint64_t first = h.key[0];
-	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS - 1), 0);
-	assert_true(h.key[0] == first);
-	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS), 0);
-	assert_true(h.key[0] != first);
-}
-
 static void test_records_that_make_no_sense(void **)
 {
 	static struct ring r;
@@ -404,6 +382,40 @@ static void test_records_that_make_no_sense(void **)
 	assert_string_equal(k.list[0], "");
 	assert_string_equal(k.group[0], "");
 	querylog_close(q);
+}
+
+// Only their time is wrong, as after hours without a control plane: their queries are none the
+// less. The next row tells them, or one of its own.
+static void test_weight_of_records_out_of_time(void **)
+{
+	for (unsigned behind = 0; behind <= 2; behind += 2) {
+		static struct ring r;
+		static struct kept k;
+		struct querylog *q = log_open(&k, LOG_CLIENTS_WHOLE);
+		struct querylog_status s;
+		struct log_record late = plain;
+		ring_open(&r, 1);
+		ring_join(&r, q);
+		late.time_us = clock_mono_us() - UINT64_C(90000000000); // 25 hours ago
+		put(&r, &late, "\1a", 3);
+		late.time_us = clock_mono_us() + UINT64_C(7200000000); // in two hours
+		put(&r, &late, "\1a", 3);
+		put(&r, &late, "\5abc", 5); // and more of it than that
+		late.verdict = VERDICT_COUNT;
+		put(&r, &late, "\1a", 3);
+		for (unsigned i = 0; i < behind; i++)
+			put(&r, &plain, "\1a", 3);
+		log_writer_publish(&r.writer);
+		run_through(q);
+		querylog_status(q, &s);
+		assert_int_equal(s.bad, 4);
+		assert_int_equal(s.rows, behind ? behind : 1);
+		assert_int_equal(s.weight, 2 + behind);
+		assert_int_equal(s.carried_weight, 2);
+		assert_int_equal(s.unlogged, 2);
+		assert_int_equal(k.weight, 2 + behind);
+		querylog_close(q);
+	}
 }
 
 // Three writers, one of which ends with a full ring, sampled and not, while the thread runs.
@@ -474,9 +486,8 @@ int main(void)
 		cmocka_unit_test(test_malicious_names),
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_clients_are_hidden),
-		cmocka_unit_test(test_siphash),
-		cmocka_unit_test(test_salt_is_drawn_anew_each_day),
 		cmocka_unit_test(test_records_that_make_no_sense),
+		cmocka_unit_test(test_weight_of_records_out_of_time),
 		cmocka_unit_test(test_weights_through_the_thread),
 		cmocka_unit_test(test_a_lane_ends_with_a_debt),
 	};

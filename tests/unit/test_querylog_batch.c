@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Batches: the pool's bound, references across sinks, full batches, the queue to a sink's thread.
 
+#include "../../controlplane/querylog_hide.h"
 #include "../../controlplane/querylog_queue.h"
 #include "querylog_rig.h"
 #include "unit.h"
@@ -228,6 +229,28 @@ static void test_the_thread_beats_and_stops(void **)
 	querylog_queue_free(q);
 }
 
+// Of the authors' reference: key 00..0f, message 00..0f is the 17th vector.
+static void test_siphash(void **)
+{
+	static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+	uint8_t message[16];
+	for (unsigned i = 0; i < 16; i++)
+		message[i] = (uint8_t)i;
+	assert_true(querylog_siphash(key, message) == UINT64_C(0x3f2acc7f57c29bdb));
+}
+
+static void test_salt_is_drawn_anew_each_day(void **)
+{
+	enum { DAY_MS = 24 * 3600 * 1000 };
+	struct querylog_hide h = {0};
+	assert_int_equal(querylog_hide_beat(&h, 1000), 0);
+	uint64_t first = h.key[0];
+	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS - 1), 0);
+	assert_true(h.key[0] == first);
+	assert_int_equal(querylog_hide_beat(&h, 1000 + DAY_MS), 0);
+	assert_true(h.key[0] != first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +262,8 @@ int main(void)
 		cmocka_unit_test(test_queue_is_bounded_and_in_order),
 		cmocka_unit_test(test_sinks_take_by_threads),
 		cmocka_unit_test(test_the_thread_beats_and_stops),
+		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_salt_is_drawn_anew_each_day),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

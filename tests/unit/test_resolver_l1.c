@@ -191,6 +191,56 @@ static void test_rows_tell_who_answered(void **)
 	row_watch_stop();
 }
 
+static struct trace traced;
+static _Atomic unsigned traces_seen;
+
+static void on_trace(void *, const struct trace *t)
+{
+	traced = *t;
+	traces_seen++;
+}
+
+// What a client was told of a name that somebody watches, and the steps to it as text.
+static void expect_steps(const char *name, uint16_t id, enum answer_kind kind, const char *wanted)
+{
+	char text[512] = "";
+	const struct fake_miss m = {.name = name,
+		.type = DNS_TYPE_A,
+		.id = id,
+		.has_opt = true,
+		.trace = watch_trace_number(7, id)};
+	unsigned before = traces_seen;
+	size_t len = 0;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	expect_answer(1000, id, 0, kind);
+	for (unsigned i = 0; i < PATIENCE_MS && traces_seen == before; i++)
+		usleep(1000);
+	assert_int_equal(traces_seen, before + 1);
+	for (unsigned i = 0; i < traced.count; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "",
+			trace_step_names[traced.event[i].step]);
+	assert_string_equal(text, wanted);
+}
+
+static void test_a_watch_sees_each_tier(void **)
+{
+	const struct dp_watch f = {.id = 7, .until_ms = clock_mono_ms() + 600000};
+	assert_int_equal(resolver_watch(rig.resolver, &f, on_trace, NULL), 0);
+	value_write(&(struct value){"there.example", "there.example", 300, 100});
+	expect_steps("there.example", 1, ANSWER_CACHED,
+		"received l0_miss began l1_sent l1_hit l0_stored answered ended");
+	assert_in_range(traced.event[4].value, 100, 130);
+	expect_steps("elsewhere.example", 2, ANSWER_UPSTREAM,
+		"received l0_miss began l1_sent l1_miss udp_sent reply l0_stored answered "
+		"l1_stored ended");
+	value_write(&(struct value){"wrong.example", "other.example", 300, 100});
+	expect_steps("wrong.example", 3, ANSWER_UPSTREAM,
+		"received l0_miss began l1_sent l1_hit l1_unused udp_sent reply l0_stored answered "
+		"l1_stored ended");
+	assert_int_equal(resolver_watch(rig.resolver, NULL, NULL, NULL), 0);
+}
+
 // Days may have passed since it was made, and this machine may have been on for a minute.
 static void test_a_value_older_than_the_machine_keeps_its_age(void **)
 {
@@ -374,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_what_is_there_is_not_asked_for),
 		T(test_rows_tell_who_answered),
+		T(test_a_watch_sees_each_tier),
 		T(test_a_value_older_than_the_machine_keeps_its_age),
 		T(test_the_answer_to_another_name_is_refused_and_deleted),
 		T(test_a_stale_value_helps_when_nobody_answers),

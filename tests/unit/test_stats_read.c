@@ -24,7 +24,8 @@ static struct region stats_make(uint64_t workers, uint64_t ports, uint64_t verdi
 		.generation = 1,
 		.incarnation = 77,
 		.data_size = sizeof(struct stats_region) + room * sizeof(struct stats_worker),
-		.geometry = {workers, ports, verdicts, COUNTER_COUNT},
+		.geometry = {workers, ports, verdicts, COUNTER_COUNT, STATS_WORKER_TABLES,
+			STATS_PROCESS_TABLES},
 		.mode = 0640};
 	if (region_create(&paths, &spec, &r, why) < 0)
 		fail_msg("%s", why);

@@ -22,13 +22,16 @@ static struct querylog_text text(const char *s)
 	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
 }
 
+static bool by_answer; // blocked, for what its answer led to
+
 static struct querylog_row row_of(const char *name)
 {
 	return (struct querylog_row){.qname = text(name),
 		.client = text("192.0.2.1"),
 		.client_name = text("phone"),
 		.group = text("children"),
-		.verdict = text("hit"),
+		.verdict = text(by_answer ? "blocked_answer" : "hit"),
+		.is_blocked = by_answer,
 		.list = text(""),
 		.upstream = text(""),
 		.weight = 1};
@@ -66,6 +69,11 @@ static void test_filters(void **)
 	assert_true(comes(&(struct tail_filter){.group = "children"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "guests"}, "a"));
 	assert_false(comes(&(struct tail_filter){.group = "children", .verdict = "blocked"}, "a"));
+	by_answer = true;
+	assert_true(comes(&(struct tail_filter){.verdict = "blocked"}, "a"));
+	assert_true(comes(&(struct tail_filter){.verdict = "blocked_answer"}, "a"));
+	assert_false(comes(&(struct tail_filter){.verdict = "hit"}, "a"));
+	by_answer = false;
 }
 
 static void text_check(json_t *o, const char *key, struct querylog_text is)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "clock_still.h"
 #include "unit.h"
 #include "upstream_rig.h"
 
@@ -233,6 +234,31 @@ static void test_server_in_back_off_is_asked_once(void **state)
 	assert_true(status(0).up);
 }
 
+// However long the configuration lets one be (300 s are the most of it), and with no query that
+// could show that it is there again. RFC 2308 has it that a server is dead for one question; here
+// it is asked last for all of them, and so for each.
+static void rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most(void **state)
+{
+	(void)state;
+	fx.config.backoff_s = 300;
+	upstreams_configure(fx.up, &fx.config);
+	fake[0].mode = FAKE_SILENT;
+	for (unsigned i = 0; i < UPSTREAM_DOWN_AFTER; i++)
+		ask(2000);
+	assert_false(status(0).up);
+	fake[0].mode = FAKE_ANSWER;
+	unsigned before = fake[0].udp_queries;
+	clock_still_work_us(290 * 1000000u);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, before);
+	clock_still_work_us(10 * 1000000u);
+	assert_true(status(0).up);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, before + 1);
+}
+
 static void test_new_servers_while_asking(void **state)
 {
 	(void)state;
@@ -268,6 +294,7 @@ int main(void)
 		T(test_server_without_edns_is_asked_without_opt),
 		T(test_formerr_without_a_question_is_understood),
 		T(test_server_in_back_off_is_asked_once),
+		T(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most),
 		T(test_new_servers_while_asking),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,34 @@ static void test_replies_in_any_pieces(void **)
 	assert_int_equal(replied(0, 3), 3);
 }
 
-// As many as there is room for, each with an id of its own; one more is refused.
+static void answer_all(unsigned conn, unsigned count)
+{
+	struct stream_query q;
+
+	for (unsigned i = 0; i < count; i++) {
+		query_read(rig.conn[conn], &q);
+		reply(rig.conn[conn], &q);
+	}
+}
+
+// One segment: what a reader gets that looks once is all of it.
+static void rfc7766_8_the_length_leaves_with_the_message(void **)
+{
+	uint8_t octets[700];
+
+	for (unsigned i = 0; i < 20; i++) {
+		ask_more(1);
+		wait_conns(1);
+		while (!query_is_there(rig.conn[0]))
+			turn();
+		ssize_t n = recv(rig.conn[0], octets, sizeof(octets), MSG_DONTWAIT | MSG_PEEK);
+		assert_int_equal(n, 2 + get_u16(octets));
+		answer_all(0, 1);
+		wait_done(i + 1);
+	}
+}
+
+// As many as there is room for, each with an id of its own; one more waits for a reply.
 static void test_four_connections_at_most(void **)
 {
 	enum { ALL = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES };
@@ -79,9 +106,8 @@ static void test_four_connections_at_most(void **)
 	wait_conns(UPSTREAM_STREAMS_EACH);
 	wait_queries(ALL);
 	ask_more(1);
-	wait_done(1);
-	assert_true(rig.ended[ALL]);
-	assert_true(streams().full > 0);
+	while (streams().waiting == 0)
+		turn();
 	for (unsigned c = 0; c < UPSTREAM_STREAMS_EACH; c++) {
 		memset(seen, 0, sizeof(seen));
 		for (unsigned i = 0; i < UPSTREAM_STREAM_QUERIES; i++) {
@@ -91,15 +117,24 @@ static void test_four_connections_at_most(void **)
 			reply(rig.conn[c], &q);
 		}
 	}
+	wait_done(ALL);
+	while (streams().waiting > 0)
+		turn();
+	for (unsigned c = 0; c < UPSTREAM_STREAMS_EACH; c++)
+		if (query_is_there(rig.conn[c]))
+			answer_all(c, 1);
 	wait_done(ALL + 1);
-	assert_int_equal(replied(0, ALL), ALL);
+	assert_int_equal(replied(0, ALL + 1), ALL + 1);
+	assert_int_equal(streams().waited, 1);
+	assert_int_equal(streams().full, 0);
 	assert_int_equal(streams().opened, UPSTREAM_STREAMS_EACH);
 	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
 }
 
-// Plays a server that ends each connection after so many replies, until all asks are done.
+// Plays a server that ends each connection after so many replies, until so many asks are done. Of
+// those before `first` it says nothing.
 struct short_server {
-	unsigned each, done, replies[STREAM_CONNS];
+	unsigned each, first, done, replies[STREAM_CONNS];
 };
 
 static bool serve_short(const void *arg)
@@ -108,7 +143,7 @@ static bool serve_short(const void *arg)
 	struct stream_query q;
 	unsigned ended = 0;
 
-	for (unsigned c = 0; c < rig.conns; c++) {
+	for (unsigned c = s->first; c < rig.conns; c++) {
 		if (rig.conn[c] < 0 || !query_is_there(rig.conn[c]))
 			continue;
 		uint8_t octet;
@@ -132,19 +167,28 @@ static void serve_short_until(struct short_server *s, unsigned done)
 	wait_for(serve_short, &s);
 }
 
-static void test_a_server_that_closes_after_each_query(void **)
+// Asks in tens until the server is known for what it is; the number of asks.
+static unsigned teach(struct short_server *s)
 {
-	static struct short_server s;
 	unsigned done = 0;
 
-	s = (struct short_server){.each = 1};
-	for (unsigned i = 0; i < UPSTREAM_TCP_STRIKES; i++) {
+	while (server_status().tcp_limit == 0) {
+		assert_true(done < 100);
 		ask_more(10);
-		serve_short_until(&s, done += 10);
-		assert_int_equal(server_status().tcp_limit, i + 1 == UPSTREAM_TCP_STRIKES);
+		serve_short_until(s, done += 10);
 	}
 	assert_int_equal(replied(0, done), done);
 	assert_true(sent_again() > 0);
+	return done;
+}
+
+static void test_a_server_that_closes_after_each_query(void **)
+{
+	static struct short_server s;
+
+	s = (struct short_server){.each = 1};
+	unsigned done = teach(&s);
+	assert_int_equal(server_status().tcp_limit, 1);
 	// It is known now.
 	uint64_t again = sent_again(), opened = streams().opened;
 	ask_more(20);
@@ -152,8 +196,73 @@ static void test_a_server_that_closes_after_each_query(void **)
 	assert_int_equal(replied(0, done), done);
 	assert_int_equal(sent_again(), again);
 	assert_int_equal(streams().opened, opened + 20);
+	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
 	// Not for ever.
-	clock_turn(UPSTREAM_PLAIN_MS);
+	clock_turn(UPSTREAM_LIMIT_KEEP_MS);
+	assert_int_equal(server_status().tcp_limit, 0);
+}
+
+// It was given another server's software: one connection finds that out, the next ones use it.
+static void test_a_server_that_does_so_no_longer(void **)
+{
+	static struct short_server s;
+
+	s = (struct short_server){.each = 1};
+	unsigned done = teach(&s), first = done;
+	s.each = 1000000;
+	uint64_t opened = streams().opened;
+	clock_turn(UPSTREAM_LIMIT_PROBE_MS);
+	for (unsigned i = 0; i < 10; i++) {
+		ask_more(20);
+		serve_short_until(&s, done += 20);
+	}
+	assert_int_equal(replied(0, done), done);
+	assert_int_equal(server_status().tcp_limit, 0);
+	assert_in_range(streams().opened - opened, 1, (done - first) / 4);
+	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
+}
+
+// One of four closes after a reply, the others say nothing yet: what was on it has few places.
+static void rfc7766_6_2_2_never_more_than_four_after_an_accident(void **)
+{
+	enum { EACH = UPSTREAM_STREAM_SPREAD, ALL = UPSTREAM_STREAMS_EACH * EACH };
+	static struct short_server s;
+	struct stream_query q[EACH];
+
+	ask_more(ALL);
+	wait_conns(UPSTREAM_STREAMS_EACH);
+	for (unsigned i = 0; i < EACH; i++)
+		query_read(rig.conn[0], &q[i]);
+	reply(rig.conn[0], &q[0]);
+	wait_done(1);
+	conn_end(rig.conn[0], false);
+	s = (struct short_server){.each = ALL, .first = UPSTREAM_STREAMS_EACH};
+	serve_short_until(&s, EACH);
+	for (unsigned c = 1; c < UPSTREAM_STREAMS_EACH; c++)
+		answer_all(c, EACH);
+	wait_done(ALL);
+	assert_int_equal(replied(0, ALL), ALL);
+	assert_int_equal(streams().high, UPSTREAM_STREAMS_EACH);
+	assert_int_equal(sent_again(), EACH - 1);
+	assert_true(streams().waited > 0);
+}
+
+// It ends all four at one time, and that is one time.
+static void test_a_restart_is_no_habit(void **)
+{
+	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH * UPSTREAM_STREAM_SPREAD };
+	static struct short_server s = {.each = ALL, .first = EACH};
+
+	ask_more(ALL);
+	wait_conns(EACH);
+	wait_queries(ALL);
+	for (unsigned c = 0; c < EACH; c++)
+		answer_all(c, 2);
+	wait_done(2 * EACH);
+	for (unsigned c = 0; c < EACH; c++)
+		conn_end(rig.conn[c], false);
+	serve_short_until(&s, ALL);
+	assert_int_equal(replied(0, ALL), ALL);
 	assert_int_equal(server_status().tcp_limit, 0);
 }
 
@@ -277,6 +386,7 @@ static void test_a_server_that_never_answers(void **)
 	wait_done(3);
 	assert_int_equal(replied(0, 3), 0);
 	assert_int_equal(streams().stalled, 1);
+	assert_int_equal(streams().broken, 0);
 	wait_closed(rig.conn[0]);
 	answer_one(1, -1);
 }
@@ -299,30 +409,60 @@ static void test_a_server_that_says_half(void **)
 	clock_turn(200);
 	wait_done(2);
 	assert_int_equal(replied(0, 2), 0);
+	assert_int_equal(streams().broken, 1);
+	assert_int_equal(streams().stalled, 0);
 	wait_closed(rig.conn[0]);
 	answer_one(1, -1);
 }
 
-// 256 in all; there may be that many only with one query on each.
-static void test_no_more_than_all(void **)
+// With a query for each connection four leave at a time. So many wait, and one more is refused.
+static void test_no_more_than_all_wait(void **)
 {
-	struct stream_query q;
+	enum { EACH = UPSTREAM_STREAMS_EACH, ALL = EACH + UPSTREAM_STREAMS_WAITING };
 
 	rig.config.socket_uses = 1;
 	stream_configure();
-	ask_more(UPSTREAM_STREAMS_MAX);
-	wait_conns(UPSTREAM_STREAMS_MAX);
-	ask_more(1);
+	ask_more(EACH);
+	wait_conns(EACH);
+	ask_more(UPSTREAM_STREAMS_WAITING + 1);
 	wait_done(1);
-	assert_true(rig.ended[UPSTREAM_STREAMS_MAX]);
-	assert_true(streams().full > 0);
-	for (unsigned i = 0; i < UPSTREAM_STREAMS_MAX; i++) {
-		query_read(rig.conn[i], &q);
-		reply(rig.conn[i], &q);
+	assert_int_equal(streams().full, 1);
+	assert_int_equal(streams().waiting, UPSTREAM_STREAMS_WAITING);
+	for (unsigned c = 0; c < 3 * EACH; c++) {
+		wait_conns(EACH + c);
+		answer_all(c, 1);
+		wait_done(2 + c);
+		conn_end(rig.conn[c], false);
 	}
-	wait_done(UPSTREAM_STREAMS_MAX + 1);
-	assert_int_equal(replied(0, UPSTREAM_STREAMS_MAX), UPSTREAM_STREAMS_MAX);
-	assert_int_equal(streams().open, 0);
+	assert_int_equal(replied(0, ALL + 1), 3 * EACH);
+	assert_int_equal(streams().high, EACH);
+	assert_int_equal(streams().waited, UPSTREAM_STREAMS_WAITING);
+}
+
+// Who gives up leaves the queue; whom nobody asked is not to blame for it.
+static void test_time_runs_out_in_the_queue(void **)
+{
+	enum { EACH = UPSTREAM_STREAMS_EACH };
+
+	rig.config.socket_uses = 1;
+	stream_configure();
+	ask_more(EACH);
+	wait_conns(EACH);
+	wait_queries(EACH);
+	clock_turn(UPSTREAM_TCP_MS - 100);
+	ask_more(2);
+	while (streams().waiting < 2)
+		turn();
+	upstream_ask_stop(&rig.ask[EACH + 1]);
+	assert_int_equal(streams().waiting, 1);
+	clock_turn(150);
+	wait_done(EACH);
+	assert_int_equal(server_status().timeouts, EACH);
+	wait_conns(EACH + 1); // theirs ended, as nobody waits on them
+	answer_all(EACH, 1);
+	wait_done(EACH + 1);
+	assert_true(rig.replied[EACH]);
+	assert_int_equal(streams().waiting, 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
@@ -333,8 +473,12 @@ int main(void)
 		T(test_a_connection_is_used_again),
 		T(test_queries_are_pipelined_and_replies_taken_in_any_order),
 		T(test_replies_in_any_pieces),
+		T(rfc7766_8_the_length_leaves_with_the_message),
 		T(test_four_connections_at_most),
 		T(test_a_server_that_closes_after_each_query),
+		T(test_a_server_that_does_so_no_longer),
+		T(rfc7766_6_2_2_never_more_than_four_after_an_accident),
+		T(test_a_restart_is_no_habit),
 		T(test_a_server_that_closes_after_three),
 		T(test_closed_with_queries_on_it),
 		T(test_reset_with_queries_on_it),
@@ -344,7 +488,8 @@ int main(void)
 		T(test_a_connection_that_was_closed_idle_is_not_used),
 		T(test_a_server_that_never_answers),
 		T(test_a_server_that_says_half),
-		T(test_no_more_than_all),
+		T(test_no_more_than_all_wait),
+		T(test_time_runs_out_in_the_queue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void test_silence_ends_it(void **)
 }
 
 // RFC 7828 3.4: as long as the server says, but not for ever.
-static void test_the_server_says_for_how_long(void **)
+static void rfc7828_3_4_the_server_says_for_how_long(void **)
 {
 	answer_one(0, 100); // 10 s
 	clock_turn(8600);
@@ -101,78 +101,98 @@ static void test_a_server_that_answers_nobody_in_time(void **)
 	answer_one(UPSTREAM_STREAMS_EACH, -1);
 }
 
-// All places are taken: by as many connections of one query each as leave `rest`, then by one with
-// UPSTREAM_STREAM_SPREAD queries and so on. The number of the first of these.
-static unsigned fill_all_but(unsigned rest, unsigned queries)
+enum { EACH = UPSTREAM_STREAM_SPREAD, CONNS = UPSTREAM_STREAMS_EACH };
+
+static void fill(void)
 {
-	rig.config.socket_uses = 1;
-	stream_configure();
-	ask_more(UPSTREAM_STREAMS_MAX - rest);
-	wait_conns(UPSTREAM_STREAMS_MAX - rest);
-	rig.config.socket_uses = UPSTREAM_SOCKET_USES - 1;
-	stream_configure();
-	unsigned first = ask_more(queries);
-	wait_conns(UPSTREAM_STREAMS_MAX);
-	assert_int_equal(streams().open, UPSTREAM_STREAMS_MAX);
-	return first;
+	ask_more(CONNS * EACH);
+	wait_conns(CONNS);
+	wait_queries(CONNS * EACH);
 }
 
-// Two are idle, one for longer. A third ends under two queries that are then sent again alone: one
-// has its place, the other needs one.
+// Three are idle, and the fourth ends after a reply, so what was on it is sent on a connection for
+// one query, and what comes next on another.
 static void test_the_one_idle_longest_makes_room(void **)
 {
-	enum { EACH = UPSTREAM_STREAM_SPREAD, A = UPSTREAM_STREAMS_MAX - 3, B, C, D, E };
-	struct stream_query q[EACH], again;
-	unsigned first = fill_all_but(3, 2 * EACH + 1);
+	struct stream_query q[EACH], one;
 
-	for (unsigned i = 0; i < EACH; i++) {
-		query_read(rig.conn[B], &q[0]);
-		reply(rig.conn[B], &q[0]);
+	fill();
+	for (unsigned c = 1; c < CONNS; c++) {
+		for (unsigned i = 0; i < EACH; i++) {
+			query_read(rig.conn[c], &one);
+			reply(rig.conn[c], &one);
+		}
+		wait_done(c * EACH);
+		clock_turn(100);
 	}
-	wait_done(EACH);
-	clock_turn(100);
-	query_read(rig.conn[C], &q[0]);
-	reply(rig.conn[C], &q[0]);
-	wait_done(EACH + 1);
 	for (unsigned i = 0; i < EACH; i++)
-		query_read(rig.conn[A], &q[i]);
-	for (unsigned i = 3; i < EACH; i++)
+		query_read(rig.conn[0], &q[i]);
+	for (unsigned i = 2; i < EACH; i++)
 		upstream_ask_stop(&rig.ask[q[i].number]);
-	reply(rig.conn[A], &q[0]);
-	conn_end(rig.conn[A], false);
-	wait_conns(E + 1);
+	reply(rig.conn[0], &q[0]);
+	conn_end(rig.conn[0], false);
+	wait_conns(CONNS + 1);
+	assert_int_equal(streams().evicted, 0);
+	ask_more(1);
+	wait_conns(CONNS + 2);
 	assert_int_equal(streams().evicted, 1);
-	assert_int_equal(streams().open, UPSTREAM_STREAMS_MAX);
-	wait_closed(rig.conn[B]);
-	assert_false(query_is_there(rig.conn[C]));
-	for (unsigned c = D; c <= E; c++) {
-		query_read(rig.conn[c], &again);
-		reply(rig.conn[c], &again);
+	assert_int_equal(streams().open, CONNS);
+	wait_closed(rig.conn[1]);
+	assert_false(query_is_there(rig.conn[2]) || query_is_there(rig.conn[3]));
+	for (unsigned c = CONNS; c < CONNS + 2; c++) {
+		query_read(rig.conn[c], &one);
+		reply(rig.conn[c], &one);
 	}
-	wait_done(EACH + 4);
-	assert_int_equal(replied(first, 2 * EACH + 1), EACH + 4);
-	assert_int_equal(streams().full, 0);
+	wait_done((CONNS - 1) * EACH + 3);
+	assert_int_equal(replied(0, rig.started), (CONNS - 1) * EACH + 3);
+	assert_int_equal(streams().high, CONNS);
 }
 
 // It has room, and replies to come that nobody waits for: it is used, and not ended to make room.
 static void test_one_that_is_to_be_used_does_not_make_room(void **)
 {
-	enum { EACH = UPSTREAM_STREAM_SPREAD, ALL = UPSTREAM_STREAMS_MAX };
 	struct stream_query q;
-	unsigned first = fill_all_but(1, EACH);
 
+	fill();
 	for (unsigned i = 0; i < EACH; i++) {
-		query_read(rig.conn[ALL - 1], &q);
+		query_read(rig.conn[CONNS - 1], &q);
 		upstream_ask_stop(&rig.ask[q.number]);
 	}
-	assert_int_equal(ask_more(1), first + EACH);
-	query_read(rig.conn[ALL - 1], &q);
-	assert_int_equal(q.number, first + EACH);
-	reply(rig.conn[ALL - 1], &q);
+	unsigned next = ask_more(1);
+	query_read(rig.conn[CONNS - 1], &q);
+	assert_int_equal(q.number, next);
+	reply(rig.conn[CONNS - 1], &q);
 	wait_done(1);
-	assert_int_equal(replied(first + EACH, 1), 1);
+	assert_int_equal(replied(next, 1), 1);
 	assert_int_equal(streams().evicted, 0);
-	assert_int_equal(rig.conns, ALL);
+	assert_int_equal(rig.conns, CONNS);
+}
+
+// Nothing comes from any of four, and somebody needs a place: one ends, with what is on it sent
+// again.
+static void test_a_stalled_one_makes_room(void **)
+{
+	struct stream_query q;
+
+	fill();
+	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
+	for (unsigned c = 0; c < CONNS; c++) {
+		query_read(rig.conn[c], &q);
+		upstream_ask_stop(&rig.ask[q.number]);
+	}
+	assert_int_equal(streams().stalled, CONNS);
+	unsigned next = ask_more(1);
+	wait_conns(CONNS + 1);
+	for (unsigned i = 0; i < EACH; i++) {
+		query_read(rig.conn[CONNS], &q);
+		assert_true(i > 0 || q.number == next);
+		reply(rig.conn[CONNS], &q);
+	}
+	wait_done(EACH);
+	assert_int_equal(streams().evicted, 1);
+	assert_int_equal(streams().high, CONNS);
+	assert_int_equal(sent_again(), EACH - 1);
+	assert_int_equal(server_status().tcp_limit, 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
@@ -181,7 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_silence_ends_it),
-		T(test_the_server_says_for_how_long),
+		T(rfc7828_3_4_the_server_says_for_how_long),
 		T(test_the_server_says_no_longer),
 		T(test_keep_alive_off),
 		T(test_recycled_after_so_many),
@@ -189,6 +209,7 @@ int main(void)
 		T(test_a_server_that_answers_nobody_in_time),
 		T(test_the_one_idle_longest_makes_room),
 		T(test_one_that_is_to_be_used_does_not_make_room),
+		T(test_a_stalled_one_makes_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ static void test_nonsense_is_no_limit(void **)
 {
 	struct stream_query q[2];
 
-	for (unsigned i = 0; i < UPSTREAM_TCP_STRIKES; i++) {
+	for (unsigned i = 0; i < UPSTREAM_LIMIT_STRIKES; i++) {
 		ask_more(2);
 		wait_conns(2 * i + 1);
 		query_read(rig.conn[2 * i], &q[0]);
@@ -22,7 +22,7 @@ static void test_nonsense_is_no_limit(void **)
 		wait_done(2 * i + 2);
 		conn_end(rig.conn[2 * i + 1], false);
 	}
-	assert_int_equal(streams().bad, UPSTREAM_TCP_STRIKES);
+	assert_int_equal(streams().bad, UPSTREAM_LIMIT_STRIKES);
 	assert_int_equal(replied(0, rig.started), rig.started);
 	assert_int_equal(server_status().tcp_limit, 0);
 }

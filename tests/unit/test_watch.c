@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "../../controlplane/watch.h"
+#include "../../controlplane/watch_join.h"
 #include "unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/shm_stats.h>
@@ -36,8 +38,8 @@ static size_t make(uint8_t kept)
 static void test_line(void **)
 {
 	uint64_t missed;
-	assert_int_equal(watch_begin(watch, &id), 0);
-	assert_int_equal(watch_begin(watch, &id), -EBUSY);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), -EBUSY);
 	size_t made = make(2);
 	assert_true(watch_put(watch, 1000, msg, made));
 	size_t len = watch_take(watch, out, &missed);
@@ -54,7 +56,7 @@ static void test_line(void **)
 	assert_non_null(end);
 	assert_int_equal(watch_take(watch, out, &missed), 0);
 	watch_end(watch);
-	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	watch_end(watch);
 }
 
@@ -63,11 +65,11 @@ static void test_former(void **)
 {
 	struct watch_counts c;
 	uint64_t missed;
-	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	size_t len = make(2);
 	watch_end(watch);
 	assert_true(watch_put(watch, 0, msg, len));
-	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	assert_true(watch_put(watch, 0, msg, len));
 	assert_int_equal(watch_take(watch, out, &missed), 0);
 	assert_int_equal(missed, 0);
@@ -84,7 +86,7 @@ static void test_former(void **)
 static void test_hostile(void **)
 {
 	struct watch_counts c;
-	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	size_t whole = make(9);
 	for (size_t len = 0; len < whole + 3; len++)
 		assert_int_equal(watch_put(watch, 0, msg, len), len == whole);
@@ -99,7 +101,7 @@ static void test_hostile(void **)
 static void test_full(void **)
 {
 	uint64_t missed, put = 0;
-	assert_int_equal(watch_begin(watch, &id), 0);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
 	size_t whole = make(200);
 	for (; put < 4000; put++)
 		assert_true(watch_put(watch, 0, msg, whole));
@@ -113,18 +115,196 @@ static void test_full(void **)
 	assert_int_equal(watch_take(watch, out, &missed), 0);
 }
 
+// A worker's part of a miss, and what the control plane did for it.
+static size_t make_miss(uint32_t n, uint16_t worker)
+{
+	size_t len = make(0);
+	struct watch_msg m;
+	memcpy(&m, msg, sizeof m);
+	m.record.verdict = VERDICT_miss;
+	m.record.flags = 0;
+	m.trace = watch_trace_number(id, n);
+	m.worker = worker;
+	memcpy(msg, &m, sizeof m);
+	return len;
+}
+
+static struct trace make_trace(uint32_t n, uint16_t worker, unsigned outcome)
+{
+	struct trace t = {.number = watch_trace_number(id, n),
+		.worker = worker,
+		.verdict = VERDICT_miss,
+		.outcome = (uint8_t)outcome,
+		.ip_version = 4,
+		.client = {198, 18, 0, 9},
+		.client_port = 77,
+		.name = "\3www\4test",
+		.name_len = 10,
+		.qtype = 1,
+		.count = 3};
+	t.event[0] = (struct trace_event){.step = TRACE_received, .server = LOG_NO_UPSTREAM};
+	t.event[1] = (struct trace_event){
+		.at_us = 150, .step = TRACE_udp_sent, .n = 1, .server = 3, .value = 400};
+	t.event[2] = (struct trace_event){.at_us = 900,
+		.step = TRACE_answered,
+		.n = (uint8_t)outcome,
+		.server = LOG_NO_UPSTREAM,
+		.value = 3};
+	return t;
+}
+
+static unsigned take(void)
+{
+	uint64_t missed;
+	unsigned lines = 0;
+	size_t len = watch_take(watch, out, &missed);
+	out[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		lines += out[i] == '\n';
+	return lines;
+}
+
+// One line, whichever part comes first.
+static void test_joined(void **)
+{
+	for (unsigned control_first = 0; control_first < 2; control_first++) {
+		char wanted[64];
+		assert_int_equal(watch_begin(watch, 0, &id), 0);
+		size_t len = make_miss(4, 1);
+		const struct trace t = make_trace(4, 1, ANSWER_UPSTREAM),
+				   other = make_trace(4, 2, ANSWER_UPSTREAM);
+		if (control_first)
+			watch_put_trace(watch, &t);
+		else
+			assert_true(watch_put(watch, 0, msg, len));
+		assert_int_equal(take(), 0);
+		watch_put_trace(watch, &other); // of another worker
+		assert_int_equal(take(), 0);
+		assert_int_equal(watch_waiting(watch), 2);
+		if (control_first)
+			assert_true(watch_put(watch, 0, msg, len));
+		else
+			watch_put_trace(watch, &t);
+		assert_int_equal(take(), 1);
+		assert_non_null(strstr(out, "\"verdict\":\"miss\""));
+		assert_non_null(strstr(out, "\"parse\":77,"));
+		snprintf(wanted, sizeof wanted, "\"trace\":\"%04x-1-5\"", id);
+		assert_non_null(strstr(out, wanted));
+		assert_non_null(strstr(out, "\"outcome\":\"upstream\",\"events\":[{\"at_us\":0,"
+					    "\"step\":\"received\"},{\"at_us\":150,\"step\":"
+					    "\"udp_sent\",\"server\":\"\",\"attempt\":1,"
+					    "\"wait_ms\":400},{\"at_us\":900,\"step\":"
+					    "\"answered\",\"kind\":\"upstream\","
+					    "\"rcode\":\"NXDOMAIN\"}]}\n"));
+		assert_null(strstr(out, "incomplete"));
+		watch_complete(watch);
+		assert_int_equal(take(), 1); // what nobody completed
+		assert_non_null(strstr(out, "\"incomplete\":true"));
+		assert_non_null(strstr(out, "\"client\":\"198.18.0.9\",\"client_port\":77"));
+		assert_non_null(strstr(out, "\"qname\":\"www.test"));
+		watch_end(watch);
+	}
+}
+
+// More than may wait: those that have waited longest are shown as they are, and none is lost.
+static void test_join_full(void **)
+{
+	struct watch_counts c;
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
+	for (unsigned n = 0; n < WATCH_JOIN_MAX + 10; n++)
+		assert_true(watch_put(watch, 0, msg, make_miss(n, 0)));
+	assert_int_equal(watch_waiting(watch), WATCH_JOIN_MAX);
+	assert_int_equal(take(), 10);
+	for (unsigned n = 10; n < WATCH_JOIN_MAX + 10; n++) {
+		struct trace t = make_trace(n, 0, ANSWER_CACHED);
+		t.is_left_out = n == 10;
+		watch_put_trace(watch, &t);
+	}
+	assert_int_equal(watch_waiting(watch), 0);
+	assert_int_equal(take(), WATCH_JOIN_MAX);
+	watch_counts(watch, &c);
+	assert_int_equal(c.incomplete, 10);
+	assert_int_equal(c.shown, WATCH_JOIN_MAX + 10);
+	watch_end(watch);
+	const struct trace late = make_trace(1, 0, ANSWER_CACHED);
+	watch_put_trace(watch, &late); // nobody watches
+	assert_int_equal(watch_waiting(watch), 0);
+}
+
+// What became of a miss is asked of the control plane; what a worker settled is shown at once.
+static void test_outcomes(void **)
+{
+	uint64_t bits;
+	unsigned outcomes;
+	assert_true(watch_verdicts("servfail", &bits, &outcomes));
+	assert_true(bits >> VERDICT_servfail_ring_full & 1 && bits >> VERDICT_miss & 1);
+	assert_int_equal(outcomes, 1 << ANSWER_SERVFAIL);
+	assert_int_equal(watch_begin(watch, outcomes, &id), 0);
+	assert_true(watch_put(watch, 0, msg, make_miss(1, 0)));
+	assert_true(watch_put(watch, 0, msg, make_miss(2, 0)));
+	assert_true(watch_put(watch, 0, msg, make_miss(3, 0)));
+	const struct trace good = make_trace(1, 0, ANSWER_UPSTREAM),
+			   bad = make_trace(2, 0, ANSWER_SERVFAIL);
+	watch_put_trace(watch, &good);
+	watch_put_trace(watch, &bad);
+	watch_complete(watch);
+	assert_int_equal(take(), 1);
+	assert_non_null(strstr(out, "\"outcome\":\"servfail\""));
+	size_t len = make_miss(4, 0);
+	((struct watch_msg *)(void *)msg)->record.verdict = VERDICT_servfail_ring_full;
+	((struct watch_msg *)(void *)msg)->trace = 0;
+	assert_true(watch_put(watch, 0, msg, len));
+	assert_int_equal(take(), 1);
+	watch_end(watch);
+}
+
+// The longest names there are, everywhere, and each event with a server: a whole line of JSON.
+static void test_longest(void **)
+{
+	uint8_t name[255];
+	for (unsigned i = 0; i < 252; i += 4)
+		memcpy(name + i, "\3\"\"\"", 4);
+	memcpy(name + 252, "\1\"", 3);
+	assert_int_equal(watch_begin(watch, 0, &id), 0);
+	struct trace t = make_trace(1, TRACE_OF_FRONT, ANSWER_UPSTREAM);
+	memcpy(t.name, name, sizeof name);
+	t.name_len = sizeof name;
+	t.count = TRACE_EVENTS_MAX;
+	t.lost = 9;
+	for (unsigned i = 0; i < TRACE_EVENTS_MAX; i++)
+		t.event[i] = (struct trace_event){.at_us = UINT32_MAX,
+			.step = TRACE_udp_sent,
+			.n = UINT8_MAX,
+			.server = 0,
+			.value = UINT32_MAX};
+	watch_put_trace(watch, &t);
+	assert_int_equal(take(), 1);
+	assert_non_null(strstr(out, "\"transport\":\"udp\""));
+	assert_non_null(strstr(out, "],\"events_lost\":"));
+	assert_string_equal(out + strlen(out) - 2, "}\n");
+	watch_end(watch);
+}
+
 static void test_words(void **)
 {
 	uint64_t bits;
-	assert_true(watch_verdicts("formerr", &bits));
+	unsigned outcomes;
+	assert_true(watch_verdicts("formerr", &bits, &outcomes));
 	assert_int_equal(bits, UINT64_C(1) << VERDICT_formerr);
-	assert_true(watch_verdicts("malformed", &bits));
+	assert_int_equal(outcomes, 0);
+	assert_true(watch_verdicts("malformed", &bits, &outcomes));
 	assert_true(bits >> VERDICT_formerr & 1 && bits >> VERDICT_drop_udp_csum & 1);
 	assert_false(bits >> VERDICT_hit & 1);
-	assert_true(watch_verdicts("dropped", &bits));
+	assert_true(watch_verdicts("dropped", &bits, &outcomes));
 	assert_true(bits >> VERDICT_drop_limited & 1);
-	assert_false(watch_verdicts("drop", &bits));
-	assert_false(watch_verdicts("", &bits));
+	assert_true(watch_verdicts("stale", &bits, &outcomes));
+	assert_true(bits >> VERDICT_hit_stale & 1 && bits >> VERDICT_miss & 1);
+	assert_false(bits >> VERDICT_hit & 1);
+	assert_int_equal(outcomes, 1 << ANSWER_STALE);
+	assert_true(watch_verdicts("unanswered", &bits, &outcomes));
+	assert_int_equal(bits, UINT64_C(1) << VERDICT_miss);
+	assert_false(watch_verdicts("drop", &bits, &outcomes));
+	assert_false(watch_verdicts("", &bits, &outcomes));
 }
 
 static int setup(void **)
@@ -145,6 +325,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_former, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_join_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,11 @@
 #include "../../controlplane/webhook.h"
 #include "../../controlplane/webhook_text.h"
 #include "fake_post.h"
+#include "fake_upstream.h"
 #include "querylog_rig.h"
 #include "unit.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +160,8 @@ static void test_a_failure_is_told_later(void **)
 	give(w, "second.example", true, 3);
 	status = 204;
 	await_told(2);
+	for (unsigned i = 0; i < 4000 && !said("second.example"); i++)
+		usleep(2500); // this thread may have given it a try too late
 	assert_true(said("first.example") && said("second.example"));
 	for (unsigned i = 0; i < 4000 && s.written == 0; i++) {
 		usleep(2500);
@@ -166,8 +170,47 @@ static void test_a_failure_is_told_later(void **)
 	assert_int_equal(s.written, 1);
 	assert_false(s.is_ill);
 	assert_string_equal(s.why, "");
-	assert_int_equal(s.failures, 1);
+	assert_in_range(s.failures, 1, 3);
 	webhook_close(w);
+}
+
+static void names_serve(struct fake_upstream *f, struct socket_address *at)
+{
+	*f = (struct fake_upstream){.ttl_s = 60};
+	fake_upstream_start(f);
+	f->address = INADDR_LOOPBACK;
+	*at = (struct socket_address){.ip = {4, 32, {127, 0, 0, 1}}, .port = f->port};
+}
+
+// The server that knows the target's name is another one from a reload on.
+static void test_other_servers_for_names(void **)
+{
+	static struct fake_upstream names[2];
+	struct socket_address at[2];
+	for (unsigned i = 0; i < 2; i++)
+		names_serve(&names[i], &at[i]);
+	names[0].mode = FAKE_REFUSED;
+	snprintf(url, sizeof url, "http://hook.example:%u/", server.port);
+	target.on_block = true;
+	struct webhook *w;
+	const struct webhook_settings s = {
+		.targets = &target, .count = 1, .box = "box", .server_count = 1, .servers = &at[0]};
+	assert_int_equal(webhook_open(&w, &s), 0);
+	give(w, "ads.example", true, 3);
+	struct sink_status shown = {0};
+	for (unsigned i = 0; i < 8000 && shown.failures == 0; i++) {
+		usleep(2500);
+		sink_thread_status(webhook_thread(w), &shown);
+	}
+	assert_true(shown.failures > 0);
+	assert_int_equal(told, 0);
+	webhook_name_servers(w, &at[1], 1);
+	await_told(1);
+	assert_true(said("ads.example"));
+	assert_true(names[1].udp_queries >= 2); // A and AAAA
+	webhook_close(w);
+	for (unsigned i = 0; i < 2; i++)
+		fake_upstream_stop(&names[i]);
 }
 
 static void test_a_flood_is_few_messages(void **)
@@ -228,6 +271,7 @@ int main(void)
 		T(test_what_is_asked_for_is_told),
 		T(test_errors_for_discord),
 		T(test_a_failure_is_told_later),
+		T(test_other_servers_for_names),
 		T(test_a_flood_is_few_messages),
 		T(test_a_day),
 		T(test_a_message_has_a_bound),

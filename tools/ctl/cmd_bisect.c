@@ -33,6 +33,19 @@ struct step {
 	double queries_per_s;
 	char grower[32]; // the account that grew most
 	double growth;
+	char filling[32]; // the table that fills fastest; "": none
+};
+
+enum verdict { VERDICT_UNKNOWN, VERDICT_NO_GROWTH, VERDICT_NO_KNOB, VERDICT_SUSPECT };
+
+static const struct {
+	const char *name, *text;
+} verdicts[] = {
+	[VERDICT_UNKNOWN] = {"unknown",
+		"too little is known of the slope as usual: measure longer"},
+	[VERDICT_NO_GROWTH] = {"no-growth", "nothing grows for sure when all is as usual"},
+	[VERDICT_NO_KNOB] = {"no-knob", "no knob stops the growth"},
+	[VERDICT_SUSPECT] = {"suspect", ""},
 };
 
 struct bisect {
@@ -40,7 +53,8 @@ struct bisect {
 	unsigned seconds, count;
 	pid_t load; // 0: none
 	struct step step[STEPS_MAX];
-	int suspect; // -1: none
+	enum verdict verdict;
+	unsigned suspect; // with VERDICT_SUSPECT
 };
 
 static volatile sig_atomic_t interrupted;
@@ -109,11 +123,21 @@ static bool knob_turn(struct bisect *b, const struct step *s, bool back)
 	return doc != NULL;
 }
 
+// A process as a whole, of which accounts are parts.
+static bool is_sum(const char *series)
+{
+	static const char dataplane[] = "dataplane.";
+	if (strncmp(series, dataplane, sizeof dataplane - 1) == 0)
+		series += sizeof dataplane - 1;
+	return strcmp(series, "rss") == 0 || strcmp(series, "anonymous") == 0;
+}
+
 static void slope_take(struct step *s, const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "bytes");
 	s->queries_per_s = (double)json_count(root, "queries_per_s");
 	s->growth = 0;
+	snprintf(s->filling, sizeof s->filling, "%s", json_text(root, "filling"));
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *n = json_at(list, i);
 		const char *name = json_text(n, "name");
@@ -122,20 +146,18 @@ static void slope_take(struct step *s, const struct json_node *root)
 			s->slope = slope;
 			s->half = (double)json_count(n, "plus_minus");
 			s->known = json_flag(n, "known");
-		} else if (strcmp(name, "rss") != 0 && strcmp(name, "anonymous") != 0
-			   && slope > s->growth) {
+		} else if (!is_sum(name) && slope > s->growth) {
 			s->growth = slope;
 			snprintf(s->grower, sizeof s->grower, "%s", name);
 		}
 	}
 }
 
-static bool slope_look(struct bisect *b, struct step *s)
+static bool slope_look(struct bisect *b, struct step *s, unsigned span_s)
 {
 	char seconds[16];
-	snprintf(seconds, sizeof seconds, "%u", b->seconds);
+	snprintf(seconds, sizeof seconds, "%u", span_s);
 	const struct http_param params[] = {{"seconds", seconds}, {NULL, NULL}};
-	wait_s(b->seconds);
 	struct json_doc *doc =
 		http_call_or_fail(b->ctl, false, "/memory/slope", params, HTTP_SHORT_MS);
 	if (!doc)
@@ -146,7 +168,19 @@ static bool slope_look(struct bisect *b, struct step *s)
 }
 
 // What the knob, or the load that has just begun, changes at once may bend the line so much that
-// nothing is known of its slope; then the time after that is looked at.
+// nothing is known of its slope; then the time after that is looked at. Where it is but noise, more
+// of it will do: all of the time.
+static bool slope_find(struct bisect *b, struct step *s)
+{
+	for (unsigned i = 1; i <= LOOKS_MOST && !s->known && !interrupted; i++) {
+		wait_s(b->seconds);
+		if (!slope_look(b, s, b->seconds)
+			|| (i > 1 && !s->known && !slope_look(b, s, i * b->seconds)))
+			return false;
+	}
+	return true;
+}
+
 static bool step_run(struct bisect *b, struct step *s)
 {
 	if (!knob_turn(b, s, false)) {
@@ -155,9 +189,7 @@ static bool step_run(struct bisect *b, struct step *s)
 		return false;
 	}
 	wait_s(SETTLE_S);
-	bool looked = slope_look(b, s);
-	for (unsigned i = 1; looked && !s->known && !interrupted && i < LOOKS_MOST; i++)
-		looked = slope_look(b, s);
+	bool looked = slope_find(b, s);
 	return knob_turn(b, s, true) && looked;
 }
 
@@ -167,16 +199,19 @@ static void suspect_find(struct bisect *b)
 {
 	const struct step *first = &b->step[0], *last = &b->step[b->count - 1];
 	const struct step *least = last->slope < first->slope ? last : first;
-	b->suspect = -1;
-	if (!first->known || !last->known || least->slope - least->half <= 0)
+	b->verdict = !first->known || !last->known     ? VERDICT_UNKNOWN
+		     : least->slope - least->half <= 0 ? VERDICT_NO_GROWTH
+						       : VERDICT_NO_KNOB;
+	if (b->verdict != VERDICT_NO_KNOB)
 		return;
 	for (unsigned i = 1; i + 1 < b->count; i++) {
 		const struct step *s = &b->step[i];
 		if (!s->known || s->slope + s->half >= least->slope - least->half
 			|| s->slope > least->slope / 2)
 			continue;
-		if (b->suspect < 0 || s->slope < b->step[b->suspect].slope)
-			b->suspect = (int)i;
+		if (b->verdict != VERDICT_SUSPECT || s->slope < b->step[b->suspect].slope)
+			b->suspect = i;
+		b->verdict = VERDICT_SUSPECT;
 	}
 }
 
@@ -200,12 +235,16 @@ static void bisect_print(const struct bisect *b)
 		table_row_end(t);
 	}
 	table_print(t);
-	if (b->suspect >= 0)
+	if (b->verdict == VERDICT_SUSPECT)
 		printf("\nsuspect: %s; without it growth is %.0f%% less\n",
 			b->step[b->suspect].name,
 			100 * (1 - fmax(0, b->step[b->suspect].slope) / b->step[0].slope));
 	else
-		printf("\nno suspect: no knob stopped growth, or there was none for sure\n");
+		printf("\nno suspect: %s\n", verdicts[b->verdict].text);
+	const char *filling = b->step[b->count - 1].filling;
+	if (*filling)
+		printf("table %s fills, which is growth too: measure again when it is full\n",
+			filling);
 }
 
 static void bisect_json(const struct bisect *b)
@@ -222,8 +261,11 @@ static void bisect_json(const struct bisect *b)
 		json_put_bool(n, "known", s->known);
 		json_put_real(n, "queries_per_s", s->queries_per_s);
 		json_put_text(n, "grower", s->grower);
+		json_put_text(n, "filling", s->filling);
 	}
-	json_put_text(root, "suspect", b->suspect >= 0 ? b->step[b->suspect].name : "");
+	json_put_text(root, "verdict", verdicts[b->verdict].name);
+	json_put_text(
+		root, "suspect", b->verdict == VERDICT_SUSPECT ? b->step[b->suspect].name : "");
 	json_doc_print(doc);
 	json_doc_free(doc);
 }

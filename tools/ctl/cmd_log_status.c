@@ -13,6 +13,7 @@ static const struct count_row counts[] = {
 	{"excluded_weight", "queries left out as configured, by the weights of"},
 	{"excluded_rows", "records"},
 	{"bad", "records that made no sense"},
+	{"carried_weight", "queries of these whose time alone made no sense, told by other rows"},
 	{"ring_anomalies", "nonsense read from a ring"},
 	{"starved", "looks at the rings that found no batch free"},
 };
@@ -20,7 +21,7 @@ static const struct count_row counts[] = {
 static void sinks_print(const struct json_node *sinks)
 {
 	static const char *const heads[] = {"sink", ">rows", ">queries", ">of these without a row",
-		">rows lost", ">queries lost", NULL};
+		">owed", ">rows lost", ">queries lost", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(sinks); i++) {
 		const struct json_node *n = json_at(sinks, i);
@@ -28,6 +29,7 @@ static void sinks_print(const struct json_node *sinks)
 		table_cell_count(t, json_count(n, "rows"));
 		table_cell_count(t, json_count(n, "weight"));
 		table_cell_count(t, json_count(n, "folded_weight"));
+		table_cell_count(t, json_count(n, "owed_weight"));
 		table_cell_count(t, json_count(n, "dropped_rows"));
 		table_cell_count(t, json_count(n, "dropped_weight"));
 		table_row_end(t);
@@ -39,7 +41,7 @@ static void sinks_print(const struct json_node *sinks)
 static void outputs_print(const struct json_node *outputs)
 {
 	static const char *const heads[] = {"output", "state", ">written", ">lost",
-		">refused batches", "target", "last failure", NULL};
+		">refused batches", ">failures", ">untrusted", "target", "last failure", NULL};
 	if (json_length(outputs) == 0)
 		return;
 	struct table *t = table_new(heads);
@@ -50,6 +52,8 @@ static void outputs_print(const struct json_node *outputs)
 		table_cell_count(t, json_count(n, "written"));
 		table_cell_count(t, json_count(n, "lost"));
 		table_cell_count(t, json_count(n, "refused"));
+		table_cell_count(t, json_count(n, "failures"));
+		table_cell_count(t, json_count(n, "untrusted"));
 		table_cell(t, "%s", json_text(n, "target"));
 		table_cell(t, "%s", json_text(n, "why"));
 		table_row_end(t);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the memory of the control plane is, as it says itself.
 
+#include "mem_dataplane.h"
 #include "mem_doc.h"
 #include "show.h"
 #include "table_out.h"
@@ -15,8 +16,12 @@ static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 	return show_doc(c, mem_doc_take(c), print);
 }
 
-static void fill_cell(struct table *t, uint64_t used, uint64_t cap)
+// Of a table that each worker has: of the fullest, as one that is full says more than the mean.
+static void fill_cell(struct table *t, const struct json_node *n)
 {
+	bool parts = json_get(n, "workers") != NULL;
+	uint64_t used = json_count(n, parts ? "fullest_used" : "used");
+	uint64_t cap = json_count(n, parts ? "fullest_cap" : "cap");
 	if (cap)
 		table_cell(t, "%.1f", 100.0 * (double)used / (double)cap);
 	else
@@ -57,7 +62,7 @@ static void tables_print(const struct json_node *root)
 		table_cell(t, "%s", json_text(n, "owner"));
 		table_cell_count(t, json_count(n, "used"));
 		table_cell_count(t, json_count(n, "cap"));
-		fill_cell(t, json_count(n, "used"), json_count(n, "cap"));
+		fill_cell(t, n);
 		table_cell_count(t, json_count(n, "high"));
 		notion_cell(t, n, "evicted");
 		notion_cell(t, n, "refused");
@@ -143,6 +148,7 @@ static void accounts_print(const struct json_node *root)
 	table_print(t);
 	printf("\n");
 	resident_print(root);
+	mem_dataplane_print(root);
 }
 
 int cmd_mem_accounts(struct ctl *c)

@@ -13,7 +13,7 @@
 
 static void bill_print(const struct mem_plan *b, uint64_t can)
 {
-	static const char *const heads[] = {"memory", "of", ">at most", "by", NULL};
+	static const char *const heads[] = {"memory", "of", ">at most", "by", "tables", NULL};
 	static const char *const of[] = {"control plane", "data plane"};
 	struct table *t = table_new(heads);
 	char text[COUNT_TEXT_MAX];
@@ -23,12 +23,14 @@ static void bill_print(const struct mem_plan *b, uint64_t can)
 		table_cell(t, "%s", of[b->line[i].of]);
 		table_cell(t, "%s", octets_text(b->line[i].bytes, text));
 		table_cell(t, "%s", b->line[i].by);
+		table_cell(t, "%s", b->line[i].tables);
 		table_row_end(t);
 	}
 	table_cell(t, "%s", "in all");
 	table_cell(t, "%s", "both");
 	table_cell(t, "%s", octets_text(b->total, text));
-	table_cell(t, "%s", "without rule images: as large as the lists need");
+	table_cell(t, "%s", "");
+	table_cell(t, "%s", "");
 	table_row_end(t);
 	table_print(t);
 	printf("to be had: %s\n", octets_text(can, text));
@@ -43,6 +45,9 @@ static void bill_print_json(const struct mem_plan *b, uint64_t can)
 		struct json_node *n = json_put_object(list, NULL);
 		json_put_text(n, "name", b->line[i].what);
 		json_put_text(n, "by", b->line[i].by);
+		json_put_text(n, "tables", b->line[i].tables);
+		json_put_text(n, "of",
+			b->line[i].of == MEM_PLAN_DATAPLANE ? "dataplane" : "controlplane");
 		json_put_count(n, "bytes", b->line[i].bytes);
 	}
 	json_put_count(root, "total", b->total);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How fast the control plane's memory grows, and its history.
+// How fast memory grows, and its history.
 
 #include "show.h"
 #include "table_out.h"
@@ -146,7 +146,10 @@ static void minutes_print(const struct json_node *list)
 
 static void history_print(const struct json_node *root)
 {
+	printf("control plane\n");
 	lives_print(json_get(root, "lives"));
+	printf("\ndata plane\n");
+	lives_print(json_get(root, "dataplane_lives"));
 	minutes_print(json_get(root, "minutes"));
 }
 

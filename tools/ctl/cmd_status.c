@@ -81,6 +81,20 @@ static void generations_print(const struct view *v)
 			(unsigned long long)json_count(g, "retired_waiting"));
 }
 
+static void listen_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX], shown[512];
+	if (!n)
+		return;
+	printf("metrics         %s", text_escape(json_text(n, "address"), shown, sizeof shown));
+	if (json_flag(n, "listening"))
+		printf(", %s connections\n", count_text(json_count(n, "connections"), a));
+	else
+		printf(", NOT LISTENING: %s, tried %s times\n",
+			text_escape(json_text(n, "error"), shown, sizeof shown),
+			count_text(json_count(n, "failures"), a));
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
@@ -103,6 +117,7 @@ static void control_print(const struct view *v)
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));
+	listen_print(json_get(root, "metrics_listen"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
 	view_print_upstreams(json_get(root, "upstreams"));

@@ -33,6 +33,13 @@ static const struct count_row ends[] = {
 	{"stopped", "TCP was turned off"},
 };
 
+static const struct count_row errors[] = {
+	{"lost", "ended, or unreachable, before it was taken"},
+	{"files", "no file was left"},
+	{"memory", "the kernel had no memory"},
+	{"other", "another error of accept"},
+};
+
 static void listeners_print(const struct json_node *root)
 {
 	const struct json_node *list = json_get(root, "listeners");
@@ -73,19 +80,20 @@ static void gauges_print(const struct json_node *root)
 }
 
 // Reasons that never were are left out.
-static void ends_print(const struct json_node *ended)
+static void reasons_print(const struct json_node *counts_of, const char *head,
+	const struct count_row *reason, size_t count)
 {
-	static const char *const heads[] = {">closed", "why", NULL};
+	const char *const heads[] = {head, "why", NULL};
 	struct table *t = table_new(heads);
 	bool any = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		uint64_t n = json_count(ended, ends[i].key);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t n = json_count(counts_of, reason[i].key);
 		if (!n)
 			continue;
 		any = true;
 		table_cell_count(t, n);
-		table_cell(t, "%s", ends[i].text);
+		table_cell(t, "%s", reason[i].text);
 		table_row_end(t);
 	}
 	if (!any) {
@@ -102,7 +110,8 @@ static void tcp_print(const struct json_node *root)
 	listeners_print(root);
 	gauges_print(root);
 	count_rows_print(root, counts, ARRAY_LEN(counts));
-	ends_print(json_get(root, "ended"));
+	reasons_print(json_get(root, "accept_errors"), ">not taken", errors, ARRAY_LEN(errors));
+	reasons_print(json_get(root, "ended"), ">closed", ends, ARRAY_LEN(ends));
 }
 
 int cmd_tcp(struct ctl *c)

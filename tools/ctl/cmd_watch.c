@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Queries as workers see them: stage by stage on the terminal, or the frames into a file.
+// Queries as they are served: step by step on the terminal, or the frames into a file.
 
 #include "http_get.h"
-#include "table_out.h"
+#include "trace_out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,31 +21,6 @@ struct watching {
 	bool begun;
 	int err; // of writing what came
 };
-
-static void word_print(const struct json_node *n, const char *key, const char *end)
-{
-	char shown[512];
-	const char *text = json_text(n, key);
-	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
-}
-
-static void trace_print(const struct json_node *n)
-{
-	static const char *const stages[] = {
-		"rx", "net", "policy", "parse", "rules", "lookup", "miss"};
-	char a[COUNT_TEXT_MAX];
-	word_print(n, "client", " ");
-	word_print(n, "qname", " ");
-	word_print(n, "qtype", " ");
-	word_print(n, "verdict", " ");
-	word_print(n, "rcode", "");
-	printf(", %s octets, batch of %u\n   ", count_text(json_count(n, "frame_len"), a),
-		(unsigned)json_count(n, "batch"));
-	const struct json_node *ns = json_get(n, "stage_ns");
-	for (unsigned i = 0; i < ARRAY_LEN(stages); i++)
-		printf(" %s %s", stages[i], count_text(json_count(ns, stages[i]), a));
-	printf(" ns\n");
-}
 
 static int nibble(char c)
 {

@@ -2,6 +2,7 @@
 #include "mem_doc.h"
 
 #include "http_get.h"
+#include "mem_dataplane.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,35 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <weir/mem_account.h>
-#include <weir/stats_read.h>
-
-static void regions_add(const struct ctl *c, struct json_node *root)
-{
-	struct mem_region region[MEM_REGIONS_MAX];
-	struct stats_copy *s = calloc(1, sizeof *s);
-	char why[SHM_WHY_MAX];
-
-	if (s && stats_read(&c->paths, s, why) == 0
-		&& dataplane_state(&c->paths, s) == PROCESS_UP) {
-		int n = mem_regions_read(s->pid, region);
-		struct json_node *list = json_put_array(root, "dataplane_regions");
-		for (int i = 0; i < n; i++) {
-			struct json_node *r = json_put_object(list, NULL);
-			json_put_text(r, "name", region[i].name);
-			json_put_count(r, "bytes", region[i].bytes);
-			json_put_count(r, "resident", region[i].resident);
-			json_put_bool(r, "huge", region[i].huge);
-		}
-	}
-	free(s);
-}
 
 struct json_doc *mem_doc_take(const struct ctl *c)
 {
 	struct json_doc *doc = http_call_or_fail(c, false, "/mem", NULL, HTTP_SHORT_MS);
 	if (doc)
-		regions_add(c, json_doc_root(doc));
+		mem_dataplane_add(c, json_doc_root(doc));
 	return doc;
 }
 

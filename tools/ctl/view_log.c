@@ -43,6 +43,11 @@ void view_print_clickhouse(const struct json_node *n)
 			   + json_count(n, "refused_weight");
 	if (lost)
 		printf(", %s rows lost of %s queries", count_text(lost, a), count_text(queries, b));
+	if (json_count(n, "aside_files"))
+		printf(", %s unreadable files kept aside",
+			count_text(json_count(n, "aside_files"), a));
+	if (json_flag(n, "waits_for_disk"))
+		printf(", the spool's disk takes nothing");
 	if (json_flag(n, "behind"))
 		printf(", takes fewer rows than there are");
 	if (*json_text(n, "why"))

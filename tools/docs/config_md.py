@@ -144,9 +144,10 @@ LISTS = {
     "query_log": [
         ("exclude_domains", "name", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries for these names and all below them are only counted."),
         ("exclude_clients", "prefix", "`[]`", "CONFIG_LOG_EXCLUDE_MAX", "live", "Queries of these clients are only counted."),
-        ("webhooks", "`url`, `form`, `on_block`, `on_error`, `summary`, `per_minute`", "`[]`", "CONFIG_WEBHOOKS_MAX", "restart",
+        ("webhooks", "`url`, `form`, `on_block`, `on_error`, `summary`, `per_minute`, `ca_file`", "`[]`", "CONFIG_WEBHOOKS_MAX", "restart",
          "Where blocked (`on_block`) and failed (`on_error`) queries and a daily `summary` are told; all `false` by default. `form`: `generic`, "
-         "the default, or `discord`. `per_minute`: messages at most, 60 by default, 1 to 600 ([live.md](live.md))."),
+         "the default, or `discord`. `per_minute`: messages at most, 60 by default, 1 to 600. `ca_file`: of an https URL, a PEM file of the "
+         "authorities that may vouch for the server, absolute; the system's without it ([live.md](live.md))."),
     ],
     "redis": [
         ("addresses", "IP address, with or without port", "`[]`", "CONFIG_REDIS_ADDRESSES_MAX", "live",

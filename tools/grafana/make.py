@@ -3,10 +3,11 @@
 """Writes the two dashboards beside it: weir-prometheus.json and weir-clickhouse.json.
 
 A panel is a line here: title, what it draws, unit, and its queries. Grafana imports the files as they are; it asks for
-the data source. `--check` says whether the files are what this would write.
+the data sources. `--check` says whether the files are what this would write.
 """
 
 import json
+import math
 import pathlib
 import sys
 
@@ -75,8 +76,6 @@ PROMETHEUS = {
     ],
     "Memory": [
         ("Resident", "timeseries", "bytes", [("weir_process_resident_bytes", "{{process}}")]),
-        ("Slope over an hour, MiB/h", "timeseries", "short", [
-            ("deriv(weir_process_resident_bytes[1h]) * 3600 / 1048576", "{{process}}")]),
         ("Tables, how full", "timeseries", "percentunit", [
             ("weir_table_used / (weir_table_cap > 0)", "{{table}}")]),
         ("Packet buffers free", "timeseries", "short", [("weir_worker_mbufs_free", "worker {{worker}}")]),
@@ -97,6 +96,23 @@ PROMETHEUS = {
     ],
 }
 
+# In both: the log knows nothing of memory, so the other one asks Prometheus for it.
+SLOPE = ("Slope over an hour, MiB/h", "timeseries", "short", [
+    ("deriv(weir_process_resident_bytes[1h]) * 3600 / 1048576", "{{process}}")])
+PROMETHEUS["Memory"].insert(1, SLOPE)
+
+
+def latency_columns():
+    """A column for each half octave that whole microseconds can be in, named by the least of them; those of the last have
+    all that is slower. The heat map takes columns in their order, lowest first, and no names of a label's values."""
+    rows = {}
+    for bucket in range(49):
+        rows.setdefault(math.ceil(2 ** (bucket / 2)) - 1, []).append(bucket)
+    last = max(rows)
+    return ", ".join(
+        f"sumIf(queries, bucket {'>=' if least == last else '='} {max(buckets)}) AS `{least}`" for least, buckets in rows.items())
+
+
 RANGE = "$__timeFilter(time)"
 MINUTES = "$__timeFilter(minute)"
 CLICKHOUSE = {
@@ -115,13 +131,18 @@ CLICKHOUSE = {
              "GROUP BY minute, client_group ORDER BY minute", "")]),
     ],
     "Latency": [
-        ("Half octaves of microseconds", "heatmap", "short", [
-            (f"SELECT minute AS time, bucket, sum(queries) AS count FROM weir.queries_latency WHERE {MINUTES} "
-             "GROUP BY minute, bucket ORDER BY minute, bucket", "")]),
+        ("Time to the answer", "heatmap", "µs", [
+            (f"SELECT minute AS time, {latency_columns()} FROM weir.queries_latency WHERE {MINUTES} "
+             "GROUP BY minute ORDER BY minute", "")]),
         ("Mean by tier", "timeseries", "µs", [
             ("SELECT minute AS time, tier, sum(spent_us) / sum(queries) AS us FROM weir.queries_minute "
              f"WHERE {MINUTES} GROUP BY minute, tier ORDER BY minute", "")]),
-        ("Slowest upstreams, p99", "table", "µs", [
+    ],
+    "Upstreams": [
+        ("Queries by upstream", "timeseries", "reqps", [
+            ("SELECT toStartOfMinute(time) AS minute, upstream, sum(weight) / 60 AS qps FROM weir.queries "
+             f"WHERE {RANGE} AND upstream != '' GROUP BY minute, upstream ORDER BY minute", "")]),
+        ("Slowest upstreams, p99", "table", "short", [
             (f"SELECT upstream, quantile(0.99)(total_us) AS p99_us, sum(weight) AS queries FROM weir.queries "
              f"WHERE {RANGE} AND upstream != '' GROUP BY upstream ORDER BY p99_us DESC LIMIT 20", "")]),
     ],
@@ -138,16 +159,41 @@ CLICKHOUSE = {
         ("Names that do not exist", "table", "short", [
             (f"SELECT qname, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND rcode = 3 GROUP BY qname "
              "ORDER BY queries DESC LIMIT 50", "")]),
+    ],
+    "Lists": [
+        ("Blocked by list", "timeseries", "reqps", [
+            ("SELECT toStartOfMinute(time) AS minute, list, sum(weight) / 60 AS qps FROM weir.queries "
+             f"WHERE {RANGE} AND list != '' GROUP BY minute, list ORDER BY minute", "")]),
         ("Lists", "table", "short", [
             (f"SELECT list, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND list != '' GROUP BY list "
              "ORDER BY queries DESC", "")]),
     ],
+    "Memory, from Prometheus": [SLOPE],
 }
 
 
-def panel(number, x, y, spec, source, kind):
+def heatmap(kind, unit):
+    """Of counts that are in buckets already. Prometheus sorts its own by `le` and makes differences of them."""
+    return {"calculate": False, "rowsFrame": {"layout": "auto" if kind == "prometheus" else "ge"},
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit}, "cellGap": 1, "cellValues": {"unit": "short"},
+            "color": {"mode": "scheme", "scheme": "Oranges", "scale": "exponential", "exponent": 0.5, "steps": 64,
+                      "fill": "dark-orange", "reverse": False},
+            "filterValues": {"le": 1e-9}, "exemplars": {"color": "rgba(255,0,255,0.7)"}, "legend": {"show": True},
+            "showValue": "never", "tooltip": {"mode": "single", "show": True, "yHistogram": True}}
+
+
+def field_config(draws, unit):
+    if draws == "heatmap":
+        return {"defaults": {}, "overrides": []}
+    of_table = [{"matcher": {"id": "byName", "options": name}, "properties": [{"id": "unit", "value": its}]}
+                for name, its in (("queries", unit), ("p99_us", "µs"))]
+    return {"defaults": {}, "overrides": of_table} if draws == "table" else {"defaults": {"unit": unit}, "overrides": []}
+
+
+def panel(number, x, y, spec, sources):
     title, draws, unit, queries = spec
-    targets = []
+    kind = "prometheus" if queries[0] in SLOPE[3] else sources["kind"]
+    source, targets = sources[kind], []
     for i, (query, legend) in enumerate(queries):
         t = {"refId": chr(ord("A") + i), "datasource": source}
         if kind == "prometheus":
@@ -155,34 +201,43 @@ def panel(number, x, y, spec, source, kind):
             if draws == "heatmap":
                 t["format"] = "heatmap"
         else:
-            t |= {"rawSql": query, "format": 1 if draws == "table" else 0, "queryType": "sql"}
+            t |= {"rawSql": query, "format": 1 if draws == "table" else 0, "editorType": "sql",
+                  "queryType": "table" if draws == "table" else "timeseries"}
         targets.append(t)
     return {"id": number, "title": title, "type": draws, "datasource": source, "targets": targets,
-            "gridPos": {"x": x, "y": y, "w": 12, "h": 8}, "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
-            "options": {"calculate": False} if draws == "heatmap" else {}}
+            "gridPos": {"x": x, "y": y, "w": 12, "h": 8}, "fieldConfig": field_config(draws, unit),
+            "options": heatmap(kind, unit) if draws == "heatmap" else {}}
 
 
-def dashboard(title, uid, rows, kind, plugin):
-    source = {"type": plugin, "uid": "${source}"}
+def variable(name, label, plugin):
+    return {"name": name, "label": label, "type": "datasource", "query": plugin}
+
+
+def dashboard(title, uid, rows, kind):
+    """`kind`: who is asked for most; only the log's asks Prometheus beside it."""
+    sources = {"kind": kind, "prometheus": {"type": "prometheus", "uid": "${source}"}}
+    variables = [variable("source", "Data source", "prometheus")]
+    if kind == "clickhouse":
+        plugin = "grafana-clickhouse-datasource"
+        sources |= {"clickhouse": {"type": plugin, "uid": "${source}"}, "prometheus": {"type": "prometheus", "uid": "${metrics}"}}
+        variables = [variable("source", "Data source", plugin), variable("metrics", "Metrics", "prometheus")]
     panels, y, number = [], 0, 1
     for name, specs in rows.items():
         panels.append({"id": number, "type": "row", "title": name, "gridPos": {"x": 0, "y": y, "w": 24, "h": 1}})
         y, number = y + 1, number + 1
         for i, spec in enumerate(specs):
-            panels.append(panel(number, 12 * (i % 2), y + 8 * (i // 2), spec, source, kind))
+            panels.append(panel(number, 12 * (i % 2), y + 8 * (i // 2), spec, sources))
             number += 1
         y += 8 * ((len(specs) + 1) // 2)
     return {"title": title, "uid": uid, "schemaVersion": 38, "version": 1, "editable": True, "refresh": "10s",
             "time": {"from": "now-1h", "to": "now"}, "tags": ["weir", "dns"], "panels": panels,
-            "templating": {"list": [{"name": "source", "label": "Data source", "type": "datasource",
-                                     "query": plugin}]}}
+            "templating": {"list": variables}}
 
 
 def texts():
     return {
-        "weir-prometheus.json": dashboard("weir", "weir-prometheus", PROMETHEUS, "prometheus", "prometheus"),
-        "weir-clickhouse.json": dashboard("weir: query log", "weir-clickhouse", CLICKHOUSE, "clickhouse",
-                                          "grafana-clickhouse-datasource"),
+        "weir-prometheus.json": dashboard("weir", "weir-prometheus", PROMETHEUS, "prometheus"),
+        "weir-clickhouse.json": dashboard("weir: query log", "weir-clickhouse", CLICKHOUSE, "clickhouse"),
     }
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
 
-usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path format
+usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path accounts tables
+                                          musts format
 """
 import pathlib
 import re
@@ -198,13 +199,62 @@ def check_accounts():
                 break
 
 
+# Memory that the data plane takes of anyone; what it may do so for stands in memory.txt.
+RESERVES = re.compile(r"\b(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|strdup|strndup|asprintf|vasprintf|"
+                      r"rte_[mzc]+alloc(_socket)?|rte_realloc\w*|rte_mempool_create\w*|rte_pktmbuf_pool_create\w*|rte_ring_create\w*|"
+                      r"rte_memzone_reserve\w*|rte_(hash|lpm|fbk_hash|stack|acl)_create\w*|mmap|shm_open|memfd_create|region_create|"
+                      r"region_attach|bpf_map_create)\(")
+DP_LIST = "include/weir/stats_tables.h"
+
+
+def check_dataplane_tables():
+    """Every file of the data plane that takes memory names its tables (stats_tables.h), and every table is named."""
+    book = root / "tools/lint/memory.txt"
+    named = {}
+    for line in book.read_text().split("\n") if book.exists() else []:
+        words = line.split("#")[0].split()
+        if words and words[0].startswith(("dataplane/", "dataplane:")):
+            named[words[0]] = [] if "=" in words else words[1:]
+    path = root / DP_LIST
+    tables = set(re.findall(r"X\((dp_\w+),", path.read_text())) if path.exists() else set()
+    for name in C_FILES:
+        if not re.match(r"dataplane/(core/)?\w+\.[ch]$", name) or name.endswith("/heap_site.c"):
+            continue
+        if name in named or any(n.endswith("*") and name.startswith(n[:-1]) for n in named):
+            continue
+        for number, line in enumerate(lines_of(name), 1):
+            if RESERVES.search(line.split("//")[0]):
+                yield f"{name}:{number}: takes memory, and tools/lint/memory.txt does not say for which table"
+                break
+    for file, of in named.items():
+        if file.startswith("dataplane/") and not any(n == file or (file.endswith("*") and n.startswith(file[:-1]))
+                                                     for n in C_FILES):
+            yield f"tools/lint/memory.txt: {file}: there is no such file"
+        for table in of:
+            if table not in tables:
+                yield f"tools/lint/memory.txt: {file}: {DP_LIST} does not have {table}"
+    for table in sorted(tables - {t for of in named.values() for t in of}):
+        yield f"table {table}: tools/lint/memory.txt does not say which file takes its memory"
+
+
+def check_plan():
+    """Every table of either process stands on a line of the bill (dataplane/core/mem_plan.c)."""
+    book, plan = root / "tools/lint/memory.txt", root / "dataplane/core/mem_plan.c"
+    billed = {w for text in re.findall(r'"([^"]*)"', plan.read_text()) for w in text.split()} if plan.exists() else set()
+    for line in book.read_text().split("\n") if book.exists() else []:
+        words = line.split("#")[0].split()
+        for table in [] if "=" in words else words[1:]:
+            if table not in billed:
+                yield f"tools/lint/memory.txt: {words[0]}: {table} is on no line of dataplane/core/mem_plan.c"
+
+
 def check_tables():
     """Every file of the control plane that allocates names its tables, and every table is registered and named."""
     book = root / "tools/lint/memory.txt"
     named, known = {}, set()
     for line in book.read_text().split("\n") if book.exists() else []:
         words = line.split("#")[0].split()
-        if not words:
+        if not words or words[0].startswith(("dataplane/", "dataplane:")):
             continue
         tables = [] if "=" in words else words[1:]
         known.update(tables)
@@ -225,6 +275,34 @@ def check_tables():
                 yield f"tools/lint/memory.txt: {file}: nobody registers {table} (table_registry.h)"
     for table in sorted(registered - known):
         yield f"table {table}: tools/lint/memory.txt does not say which file allocates it"
+
+
+def check_musts():
+    """Each test that docs/musts.md names is there, and is run."""
+    page = "docs/musts.md"
+    if not (root / page).exists():
+        return
+    there = set()
+    for name in FILES:
+        if name.startswith("tests/conformance/test_"):
+            there.update(re.findall(r"^@case\b.*\ndef (\w+)\(", (root / name).read_text(), re.M))
+        elif name.startswith("tests/unit/test_"):
+            there.update(re.findall(r"^static void (\w+)\(void \*\*", (root / name).read_text(), re.M))
+    for number, line in enumerate(lines_of(page), 1):
+        cells = line.split("|")
+        if cells[0] or len(cells) < 2 or cells[1].strip() in ("section", "---"):
+            continue
+        if len(cells) != 5:
+            yield f"{page}:{number}: not three columns"
+            continue
+        if re.match(r" – \w", cells[3]):
+            continue  # the reason why there is none
+        tests = re.findall(r"`(\w+)`", cells[3])
+        if not tests:
+            yield f"{page}:{number}: no test, and no reason"
+        for test in tests:
+            if test not in there:
+                yield f"{page}:{number}: there is no test {test}"
 
 
 def check_format():

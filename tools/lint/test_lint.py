@@ -18,6 +18,9 @@ BREACHES = {
     "packet_path": ("dataplane/stage_x.c", HEAD + "void f(void)\n{\n\tprintf(\"x\");\n}\n"),
     "accounts": ("controlplane/hoard.c", HEAD + "void *f(void)\n{\n\treturn malloc(9);\n}\n"),
     "tables": ("controlplane/api_hoard.c", HEAD + "void *f(void)\n{\n\treturn calloc(9, 9);\n}\n"),
+    "dataplane_tables": ("dataplane/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n"),
+    "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
+    "musts": ("docs/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
 

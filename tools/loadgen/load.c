@@ -92,6 +92,8 @@ static void draw(const struct load *l, struct question *q)
 	q->name = (uint32_t)((bits >> 32) % (listed ? l->listed : l->names));
 }
 
+// `due_tsc` 0: due when it leaves. What the generator does before that, such as checking the reply
+// that made room for it, is not the server's time.
 static void ask_new(struct load *l, unsigned index, uint64_t due_tsc)
 {
 	struct load_slot *s = &l->slot[index];
@@ -102,10 +104,10 @@ static void ask_new(struct load *l, unsigned index, uint64_t due_tsc)
 	};
 	draw(l, &s->q);
 	s->tries = 0;
-	s->untimed = due_tsc < l->timed_tsc;
-	s->due_tsc = due_tsc;
 	l->asked++;
 	ask(l, index);
+	s->due_tsc = due_tsc ? due_tsc : s->sent_tsc;
+	s->untimed = s->due_tsc < l->timed_tsc;
 }
 
 static void settle(struct load *l, unsigned index)
@@ -221,7 +223,7 @@ static void fill_window(struct load *l, unsigned burst)
 	if (l->free_count < burst || l->asked >= l->queries)
 		return;
 	for (unsigned i = 0; i < burst && l->asked < l->queries; i++)
-		ask_new(l, l->free[--l->free_count], l->seen_tsc);
+		ask_new(l, l->free[--l->free_count], 0);
 	if (l->out_count)
 		flush(l);
 }

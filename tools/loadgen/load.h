@@ -4,10 +4,11 @@
 // The load itself on a started port, every reply checked.
 //
 // Without a rate the loop is closed: a window of outstanding queries that go out in full bursts, so
-// that the other side's receive bursts are full as well; with a window of one each goes alone. With
-// a rate it is open: queries are due at even distances whatever the replies do, each goes when it
-// is due, and its latency counts from then, so that a server that falls behind cannot hide it by
-// slowing its clients down. When all slots are taken the due ones wait for one.
+// that the other side's receive bursts are full as well; with a window of one each goes alone.
+// Latency counts from when a query left: making room for it, by checking another's reply, is work
+// of ours. With a rate the loop is open: queries are due at even distances whatever the replies do,
+// each goes when it is due, and its latency counts from then, so that a server that falls behind
+// cannot hide it by slowing its clients down. When all slots are taken the due ones wait for one.
 //
 // The generator watches itself: when its own loop stood still for LOAD_STALL_US (something else had
 // its CPU), it cannot say when the replies came that it then finds. These are timed until the stall

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A chunk that is too large for a server, or for a proxy before it, in two halves of its rows.
+//
+// The body is unpacked, read row by row by its columns (clickhouse_layout.h), and made into two
+// bodies whose rows say the number of their half (clickhouse_number.h) where they said that of the
+// chunk. It may come from a file: what is not as many rows of as much weight as the chunk says it
+// has is refused.
+//
+// Costs 16 MiB for as long as it takes, some 0.1 s for the largest chunk. One thread, the sender's.
+
+#include "clickhouse_file.h"
+
+struct clickhouse_half {
+	struct clickhouse_spooled what;
+	void *body; // to be freed
+};
+
+// `columns` NULL: of this build. -EINVAL: it has one row; -EBADMSG: it is not what it says;
+// -E2BIG: cut too often; -ENOMEM, -EIO.
+ATTR_MUST_CHECK int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what,
+	const void *body, struct clickhouse_half half[2]);

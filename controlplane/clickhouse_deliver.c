@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A chunk from the outbox into the server: tried, asked for, cut, given up.
+
+#include "clickhouse_build.h"
+#include "clickhouse_sender_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+enum { HTTP_TOO_LARGE = 413, PARAMETERS_MAX = 256 };
+
+static const char word_insert[] = "insert";
+
+// What became of one chunk so far.
+struct delivery {
+	struct clickhouse_parcel *parcel;
+	const char *box;
+	bool has_layout; // its columns are not ours, but these
+	struct clickhouse_layout layout;
+	const char *what;      // was tried last
+	bool must_ask;         // the server may have it
+	bool is_too_large;     // was said, by an answer that came whole or not
+	bool is_foreign;       // the table has no such columns
+	unsigned body_tries;   // that ended with a word about the body
+	unsigned broken_tries; // that ended with the connection, in a row
+};
+
+static enum clickhouse_end number_ask(
+	struct clickhouse_sender *s, const char *sql, uint64_t *out, struct clickhouse_answer *a)
+{
+	enum clickhouse_end end = clickhouse_ask(s->client, sql, a);
+	clickhouse_sender_heard(s, a);
+	if (end == CLICKHOUSE_DONE)
+		*out = strtoull(a->text, NULL, 10);
+	return end;
+}
+
+// Rows of the chunk that the server has, when nothing more can come of an earlier try.
+static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct delivery *d,
+	uint64_t *rows, struct clickhouse_answer *a)
+{
+	char sql[CLICKHOUSE_SQL_MAX], id[CLICKHOUSE_QUERY_ID_MAX];
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	uint64_t running = 0;
+	clickhouse_query_id(d->box, &what->chunk, id);
+	snprintf(sql, sizeof sql, "SELECT count() FROM system.processes WHERE query_id = '%s'", id);
+	enum clickhouse_end end = number_ask(s, sql, &running, a);
+	if (end == CLICKHOUSE_DONE && running) {
+		snprintf(a->why, sizeof a->why, "the insert still runs");
+		return CLICKHOUSE_UNCLEAR;
+	}
+	if (end == CLICKHOUSE_DONE) {
+		clickhouse_schema_count(&s->schema, d->box, what, sql);
+		end = number_ask(s, sql, rows, a);
+	}
+	return end;
+}
+
+enum found { FOUND_NONE, FOUND_ALL, FOUND_ERROR };
+
+static enum found find(struct clickhouse_sender *s, const struct delivery *d,
+	enum clickhouse_end *end, struct clickhouse_answer *a)
+{
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	for (;;) {
+		uint64_t rows = 0;
+		*end = count_ask(s, d, &rows, a);
+		if (*end != CLICKHOUSE_DONE)
+			return FOUND_ERROR;
+		if (rows) {
+			s->now.found_chunks++;
+			s->now.partial_rows += rows < what->rows ? what->rows - rows : 0;
+			return FOUND_ALL;
+		}
+		uint64_t settled_ms = clock_mono_ms() - s->contact_ms;
+		if (settled_ms >= s->settings.settle_ms)
+			return FOUND_NONE;
+		if (s->stop || s->is_closing || s->is_renewed) {
+			*end = CLICKHOUSE_UNCLEAR;
+			snprintf(a->why, sizeof a->why, "stopped");
+			return FOUND_ERROR;
+		}
+		clickhouse_sender_pause(s, s->settings.settle_ms - settled_ms);
+	}
+}
+
+static enum clickhouse_end insert(
+	struct clickhouse_sender *s, const struct delivery *d, struct clickhouse_answer *a)
+{
+	char sql[CLICKHOUSE_SQL_MAX], id[CLICKHOUSE_QUERY_ID_MAX], parameters[PARAMETERS_MAX];
+	const struct clickhouse_parcel *p = d->parcel;
+	clickhouse_query_id(d->box, &p->what.chunk, id);
+	clickhouse_schema_insert(&s->schema, d->has_layout ? &d->layout : NULL, sql);
+	clickhouse_schema_parameters(&s->schema, id, parameters, sizeof parameters);
+	enum clickhouse_end end =
+		clickhouse_insert(s->client, sql, id, parameters, &p->what, p->body, a);
+	clickhouse_sender_heard(s, a);
+	return end;
+}
+
+// A body of another build goes where its columns are, by their names. None of these at all: the
+// table was dropped, which is no fault of the body; it is made again.
+static enum clickhouse_end layout_ask(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	bool has = true;
+	if (!d->has_layout)
+		return CLICKHOUSE_DONE;
+	d->what = "columns";
+	enum clickhouse_end end = clickhouse_schema_has(&s->schema, s->client, &d->layout, &has, a);
+	clickhouse_sender_heard(s, a);
+	if (end != CLICKHOUSE_DONE || has)
+		return end;
+	if (a->text[0] == '0') {
+		s->is_ready = false;
+		snprintf(a->why, sizeof a->why, "the table has gone");
+		return CLICKHOUSE_REFUSED;
+	}
+	d->is_foreign = true;
+	snprintf(a->why, sizeof a->why, "the table lacks columns of a file");
+	return CLICKHOUSE_REFUSED;
+}
+
+// A connection that ends under a body again and again, while the server answers all else, is what a
+// body too large for it looks like where the word of that gets lost.
+static bool is_cut_due(const struct delivery *d)
+{
+	return d->parcel->what.rows > 1
+	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_BROKEN_TRIES);
+}
+
+// A row that is alone and still too large, or that the connection never stands.
+static bool is_alone_too_large(const struct delivery *d)
+{
+	return d->parcel->what.rows < 2
+	       && (d->is_too_large || d->broken_tries >= CLICKHOUSE_ALONE_TRIES);
+}
+
+// One try. d->must_ask: whether the server may have it.
+static enum clickhouse_end attempt(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	d->what = "schema";
+	enum clickhouse_end end = clickhouse_sender_schema(s, a);
+	if (end == CLICKHOUSE_DONE)
+		end = layout_ask(s, d, a);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	if (d->must_ask) {
+		d->what = "count";
+		enum found found = find(s, d, &end, a);
+		if (found != FOUND_NONE)
+			return end;
+		d->must_ask = false;
+		d->what = "size";
+		if (is_cut_due(d) || is_alone_too_large(d))
+			return CLICKHOUSE_REFUSED;
+	}
+	d->what = word_insert;
+	end = insert(s, d, a);
+	d->must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
+	d->is_too_large = d->must_ask && a->status == HTTP_TOO_LARGE;
+	d->broken_tries = a->is_broken ? d->broken_tries + 1 : 0;
+	// Whoever says that, in a whole answer, did not pass it on.
+	if (d->is_too_large && end == CLICKHOUSE_REFUSED)
+		d->must_ask = false;
+	return end;
+}
+
+// Of what is said of octets that cannot be read: parsing, unpacking, the statement itself.
+static bool is_about_body(const struct clickhouse_answer *a)
+{
+	static const unsigned codes[] = {
+		6, 26, 27, 32, 33, 38, 41, 62, 69, 72, 89, 117, 131, 354, 432, 561};
+	for (unsigned i = 0; i < ARRAY_LEN(codes); i++)
+		if (a->code == codes[i])
+			return true;
+	return false;
+}
+
+// Chunks to come are half of what was too large, and slowly more again as they are taken.
+static void rows_halve(struct clickhouse_sender *s, uint32_t rows)
+{
+	unsigned half = rows / 2 > 1 ? rows / 2 : 1;
+	s->taken_in_a_row = 0;
+	if (half < atomic_load(&s->rows_max))
+		atomic_store(&s->rows_max, half);
+}
+
+static void rows_grow(struct clickhouse_sender *s)
+{
+	unsigned most = atomic_load(&s->rows_max);
+	if (most >= CLICKHOUSE_ROWS_MAX || ++s->taken_in_a_row < CLICKHOUSE_GROW_AFTER)
+		return;
+	s->taken_in_a_row = 0;
+	most += most / 4 + 1;
+	atomic_store(&s->rows_max, most < CLICKHOUSE_ROWS_MAX ? most : CLICKHOUSE_ROWS_MAX);
+}
+
+static void give_up(struct clickhouse_sender *s, const struct delivery *d)
+{
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	log_warning("clickhouse: %u rows are refused for good", what->rows);
+	s->now.refused_rows += what->rows;
+	s->now.refused_weight += what->weight;
+	// Who breaks connections has said nothing yet.
+	if (!d->broken_tries)
+		clickhouse_sender_succeeded(s);
+	clickhouse_outbox_done(s->settings.outbox, d->parcel);
+}
+
+// True: it is the sender's no more. False: it could not be cut now.
+static bool cut(struct clickhouse_sender *s, struct delivery *d)
+{
+	struct clickhouse_parcel *p = d->parcel;
+	struct clickhouse_half half[2];
+	uint32_t rows = p->what.rows;
+	int ret = clickhouse_cut(p->origin ? p->origin->columns : NULL, &p->what, p->body, half);
+	if (ret == -EBADMSG || ret == -E2BIG) {
+		clickhouse_outbox_refuse(s->settings.outbox, p);
+		return true;
+	}
+	if (ret == 0) {
+		ret = clickhouse_outbox_cut(s->settings.outbox, p, half);
+		if (ret) {
+			free(half[0].body);
+			free(half[1].body);
+		}
+	}
+	if (ret) {
+		clickhouse_sender_failed(s, "size", strerror(-ret));
+		return false;
+	}
+	uint64_t n = ++s->now.cut_chunks;
+	if ((n & (n - 1)) == 0)
+		log_warning(
+			"clickhouse: %u rows are too large for the server, they go in two", rows);
+	rows_halve(s, rows);
+	return true;
+}
+
+static void taken(struct clickhouse_sender *s, struct clickhouse_parcel *p)
+{
+	s->now.rows += p->what.rows;
+	s->now.weight += p->what.weight;
+	s->now.chunks++;
+	s->now.sent_unix_s = (uint64_t)time(NULL);
+	rows_grow(s);
+	clickhouse_sender_succeeded(s);
+	clickhouse_outbox_done(s->settings.outbox, p);
+}
+
+// Behind a try that failed. True: the chunk is dealt with.
+static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
+	const struct clickhouse_answer *a)
+{
+	if (d->is_foreign) {
+		clickhouse_outbox_refuse(s->settings.outbox, d->parcel);
+		return true;
+	}
+	if (is_alone_too_large(d) && !d->must_ask) {
+		s->now.too_large_rows++;
+		give_up(s, d);
+		return true;
+	}
+	if (is_cut_due(d) && !d->must_ask)
+		return cut(s, d);
+	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
+	clickhouse_sender_failed(s, d->what, a->why);
+	// A question that fails by such a code, as on a damaged part, says nothing about the body.
+	if (end == CLICKHOUSE_REFUSED && d->what == word_insert && is_about_body(a)
+		&& ++d->body_tries == CLICKHOUSE_BODY_TRIES) {
+		give_up(s, d);
+		return true;
+	}
+	return false;
+}
+
+bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)
+{
+	struct clickhouse_answer a;
+	struct delivery d = {.parcel = p,
+		.box = p->origin ? p->origin->box : s->settings.box,
+		.must_ask = p->what.chunk.run != s->settings.run};
+	d.has_layout = p->origin && strcmp(p->origin->columns, clickhouse_layout_own) != 0;
+	// The file's reader has accepted it.
+	if (d.has_layout
+		&& clickhouse_layout_read(p->origin->columns, strlen(p->origin->columns), &d.layout)
+			   < 0) {
+		clickhouse_outbox_refuse(s->settings.outbox, p);
+		return true;
+	}
+	for (;;) {
+		clickhouse_sender_renew(s);
+		enum clickhouse_end end = attempt(s, &d, &a);
+		if (end == CLICKHOUSE_DONE) {
+			taken(s, p);
+			return true;
+		}
+		if (s->stop || s->is_closing)
+			return false;
+		if (s->is_renewed)
+			continue;
+		if (settle(s, &d, end, &a))
+			return true;
+		clickhouse_outbox_failed(s->settings.outbox, p);
+		clickhouse_sender_pause(s, s->backoff_ms);
+	}
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "files_need.h"
+
+#include "forward.h"
+#include "front_tcp.h"
+#include "upstream.h"
+
+enum { FILES_REST = 256 }; // rings, lists, the control socket, Redis
+
+// Sets of servers that are counted already.
+struct seen {
+	unsigned count;
+	uint64_t hash[CONFIG_FORWARD_ZONES_MAX];
+};
+
+static void need_servers(struct files_need *out, unsigned count)
+{
+	out->sets++;
+	out->servers += count;
+}
+
+static void need_zones(struct files_need *out, struct seen *seen,
+	const struct config_forward_zone *zone, unsigned count)
+{
+	for (unsigned i = 0; i < count && seen->count < CONFIG_FORWARD_ZONES_MAX; i++) {
+		uint64_t hash = forward_servers_hash(&zone[i]);
+		unsigned k = 0;
+		while (k < seen->count && seen->hash[k] != hash)
+			k++;
+		if (k < seen->count)
+			continue;
+		seen->hash[seen->count++] = hash;
+		need_servers(out, zone[i].server_count);
+	}
+}
+
+void files_need(const struct config *c, struct files_need *out)
+{
+	struct seen seen = {0};
+
+	*out = (struct files_need){0};
+	need_servers(out, c->upstreams.count);
+	need_zones(out, &seen, c->forwards, c->forward_count);
+	for (unsigned i = 0; i < c->group_count; i++) {
+		const struct config_group *g = &c->groups[i];
+		if (g->upstream_count)
+			need_servers(out, g->upstream_count);
+		need_zones(out, &seen, g->forwards, g->forward_count);
+	}
+	uint64_t fixed = FILES_REST + UPSTREAM_STREAMS_EACH * (uint64_t)out->servers
+			 + 2 * (uint64_t)c->dataplane.address_count;
+	out->least = fixed + c->limits.inflight;
+	// A question may have tries at so many servers at one time, each with a socket of its own.
+	out->all = fixed + (uint64_t)c->limits.inflight * UPSTREAM_LEGS
+		   + (uint64_t)out->servers * UPSTREAM_SOCKETS_AHEAD;
+}
+
+unsigned files_for_tcp(const struct files_need *need, uint64_t limit)
+{
+	if (limit < need->least + FILES_TCP_MIN)
+		return 0;
+	uint64_t left = limit - need->least;
+	return left < FRONT_TCP_FILES_ALL ? (unsigned)left : FRONT_TCP_FILES_ALL;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "http_conns.h"
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <weir/clock.h>
+
+// What one turn of the loop may accept over the cap, before it is hung up on.
+enum { OVER_MAX = 64 };
+
+struct conn {
+	struct bufferevent *b; // NULL: free
+	bool is_over, is_cut;
+	uint64_t since_ms, until_ms;
+};
+
+struct http_conns {
+	struct http_conns_settings settings;
+	struct event *look;
+	struct http_conns_counts counts;
+	struct conn conn[HTTP_CONNS_MAX + OVER_MAX];
+};
+
+// evhttp has let go of it: bufferevent_free() takes its functions and their argument away first.
+static bool is_left(const struct conn *c)
+{
+	void *arg = NULL;
+	bufferevent_getcb(c->b, NULL, NULL, NULL, &arg);
+	return arg == NULL;
+}
+
+static void conn_drop(struct http_conns *s, struct conn *c)
+{
+	s->counts.live -= !c->is_over;
+	bufferevent_decref(c->b);
+	*c = (struct conn){0};
+}
+
+// evhttp sees its end, or that nothing can be written, and frees what it has of it.
+static void conn_cut(struct http_conns *s, struct conn *c)
+{
+	s->counts.cut += !c->is_over;
+	c->is_cut = true;
+	shutdown(bufferevent_getfd(c->b), SHUT_RDWR);
+}
+
+static void left_drop(struct http_conns *s)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		if (s->conn[i].b && is_left(&s->conn[i]))
+			conn_drop(s, &s->conn[i]);
+}
+
+static void on_look(evutil_socket_t, short, void *arg)
+{
+	struct http_conns *s = arg;
+	uint64_t now_ms = clock_mono_ms();
+	left_drop(s);
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
+		struct conn *c = &s->conn[i];
+		if (c->b && !c->is_cut && (c->is_over || now_ms >= c->until_ms))
+			conn_cut(s, c);
+	}
+}
+
+int http_conns_new(struct http_conns **out, const struct http_conns_settings *settings)
+{
+	const struct timeval each = {.tv_usec = HTTP_CONNS_LOOK_MS * 1000};
+	struct http_conns *s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	s->settings = *settings;
+	if (s->settings.max > HTTP_CONNS_MAX)
+		s->settings.max = HTTP_CONNS_MAX;
+	s->look = event_new(settings->base, -1, EV_PERSIST, on_look, s);
+	if (!s->look || event_add(s->look, &each) < 0) {
+		http_conns_free(s);
+		return -ENOMEM;
+	}
+	*out = s;
+	return 0;
+}
+
+void http_conns_free(struct http_conns *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		if (s->conn[i].b)
+			conn_drop(s, &s->conn[i]);
+	if (s->look)
+		event_free(s->look);
+	free(s);
+}
+
+static struct conn *place_find(struct http_conns *s)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		if (!s->conn[i].b)
+			return &s->conn[i];
+	return NULL;
+}
+
+struct bufferevent *http_conns_make(struct event_base *base, void *conns)
+{
+	struct http_conns *s = conns;
+	if (s->counts.live >= s->settings.max)
+		left_drop(s);
+	struct conn *c = place_find(s);
+	struct bufferevent *b = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (b)
+		bufferevent_setwatermark(b, EV_READ, 0, HTTP_CONNS_INPUT_MAX);
+	if (!b || !c)
+		return b; // without a place it has the server's own time-outs
+	bufferevent_incref(b);
+	*c = (struct conn){
+		.b = b, .is_over = s->counts.live >= s->settings.max, .since_ms = clock_mono_ms()};
+	c->until_ms = c->since_ms + s->settings.life_ms;
+	s->counts.made++;
+	s->counts.refused += c->is_over;
+	s->counts.live += !c->is_over;
+	if (s->counts.live > s->counts.most)
+		s->counts.most = s->counts.live;
+	if (c->is_over)
+		event_active(s->look, EV_TIMEOUT, 0);
+	return b;
+}
+
+void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
+		if (s->conn[i].b == b)
+			s->conn[i].until_ms = clock_mono_ms() + s->settings.life_ms;
+}
+
+void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out)
+{
+	*out = s->counts;
+	out->max = s->settings.max;
+	out->bytes = sizeof *s;
+	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++) {
+		const struct conn *c = &s->conn[i];
+		if (c->b && !c->is_over && (!out->since_ms || c->since_ms < out->since_ms))
+			out->since_ms = c->since_ms;
+	}
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What may happen to a question that somebody watches (trace.h), by name, with what its two numbers
+// mean ("": nothing). A step of a server's has its name beside them.
+
+#include <stdint.h>
+#include <weir/attr.h>
+#include <weir/log_msg.h>
+
+#define TRACE_STEPS(X)                                                                           \
+	X(received, "", "")           /* off the miss ring, or from a client of our own */       \
+	X(settled, "", "")            /* without a cache: by a rule, a limit, its form */        \
+	X(expired, "", "")            /* its client has asked again or given up */               \
+	X(l0_hit, "", "age_s")        /* filled since the worker looked */                       \
+	X(l0_stale, "", "age_s")      /* served stale at once */                                 \
+	X(l0_miss, "", "")            /* nothing there that may be served */                     \
+	X(no_such_name, "", "")       /* by the NXDOMAIN of another type */                      \
+	X(failed_recently, "", "")    /* from the memory of failures */                          \
+	X(resolver_off, "", "")       /* by a knob */                                            \
+	X(refused, "", "")            /* no room, or its share is used up */                     \
+	X(began, "", "")              /* a question of its own */                                \
+	X(joined, "sends", "waiters") /* one that is under way; what was there before */         \
+	X(renamed, "", "")            /* asked under another name: a local CNAME, safe search */ \
+	X(forwarded, "", "")          /* to a zone's servers */                                  \
+	X(l1_sent, "", "")                                                                       \
+	X(l1_hit, "", "age_s")                                                                   \
+	X(l1_miss, "", "")                                                                       \
+	X(l1_bad, "", "")    /* no value of ours; deleted */                                     \
+	X(l1_late, "", "")   /* past redis.lookup_timeout_ms */                                  \
+	X(l1_away, "", "")   /* not connected, or the connection ended */                        \
+	X(l1_unused, "", "") /* stale, flushed since, or no newer than what is here */           \
+	X(l1_locked, "", "") /* this box refreshes it */                                         \
+	X(udp_sent, "attempt", "wait_ms")                                                        \
+	X(tcp_sent, "attempt", "wait_ms")                                                        \
+	X(send_failed, "attempt", "")                                                            \
+	X(reply, "", "took_us") /* since the first query of this leg */                          \
+	X(truncated, "", "")    /* TC: the same server by TCP */                                 \
+	X(ignored, "", "")      /* malformed: the wait goes on */                                \
+	X(failed, "", "rcode")  /* the next server */                                            \
+	X(unbelieved, "", "")   /* not from whom, or not what, was asked */                      \
+	X(without_edns, "", "") /* the same server once more without an OPT */                   \
+	X(timed_out, "", "waited_us")                                                            \
+	X(tcp_broken, "", "")        /* the connection ended under it */                         \
+	X(upstreams_failed, "", "")  /* nobody is left to ask, or no time */                     \
+	X(stale_timer, "", "")       /* 1.8 s: is there a stale answer? */                       \
+	X(stale_served, "", "age_s") /* and workers may, for a while */                          \
+	X(stale_none, "", "")                                                                    \
+	X(servfail_timer, "", "") /* 1.9 s */                                                    \
+	X(l0_stored, "", "ttl_s")                                                                \
+	X(l0_not_stored, "", "ttl_s") /* TTL 0, no room, judged by too much, flushed since */    \
+	X(answered, "kind", "rcode")                                                             \
+	X(unanswered, "", "")                                                                    \
+	X(l1_stored, "", "")                                                                     \
+	X(left_waiting, "", "") /* for a reply that fills the cache */                           \
+	X(ended, "", "")
+
+enum trace_step {
+#define X(name, n, value) TRACE_##name,
+	TRACE_STEPS(X)
+#undef X
+		TRACE_STEP_COUNT
+};
+
+struct trace_event {
+	uint32_t at_us;  // since the query arrived
+	uint8_t step;    // enum trace_step
+	uint8_t n;       // these two as TRACE_STEPS says
+	uint16_t server; // in the book of upstreams, or LOG_NO_UPSTREAM
+	uint32_t value;
+};

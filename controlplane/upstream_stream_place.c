@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// On which connection a query goes, and the queue of those that wait for one.
+
+#include "upstream_stream_internal.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <weir/clock.h>
+
+enum { ID_DRAWS = 64 };
+
+// What there is for a query to its server.
+struct choice {
+	struct upstream_stream *best;    // that takes it, with the fewest under way
+	struct upstream_stream *idle;    // that does not take it, idle for longest
+	struct upstream_stream *stalled; // from which nothing comes
+	struct upstream_stream *least;   // that does not take it, with the fewest under way
+	unsigned count;                  // all there are to the server
+	bool draining;                   // one that ends with its last reply
+};
+
+// A connection that the server has closed meanwhile looks idle until the loop comes to it.
+static bool is_closed(const struct upstream_stream *s)
+{
+	uint8_t octet;
+
+	if (s->live || s->busy || !s->there)
+		return false;
+	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+// May it have this query? If it has room.
+static bool is_for(
+	const struct upstream_stream *s, const struct upstream_stream_place *place, unsigned limit)
+{
+	return !place->alone && !s->retired && s->taken < s->uses
+	       && (!limit || s->uses <= limit || s->probe);
+}
+
+static void look_at(struct choice *c, struct upstream_stream *s, bool fits)
+{
+	c->count++;
+	if (fits) {
+		if (stream_has_room(s) && (!c->best || s->held < c->best->held))
+			c->best = s;
+	} else if (!s->live && !s->busy) {
+		if (!c->idle || s->rested_ms < c->idle->rested_ms)
+			c->idle = s;
+	} else if (s->retired || s->taken >= s->uses) {
+		c->draining = true;
+		if (s->stalled && !s->busy)
+			c->stalled = s;
+	} else if (!c->least || s->held < c->least->held) {
+		c->least = s;
+	}
+}
+
+static void look(struct upstream_streams *p, const struct upstream_stream_place *place,
+	unsigned limit, struct choice *c)
+{
+	struct upstream_stream *next;
+
+	*c = (struct choice){0};
+	for (struct upstream_stream *s = p->first; s; s = next) {
+		next = s->next;
+		if (!upstream_same_address(&s->peer, &place->leg->peer))
+			continue;
+		if (is_closed(s)) {
+			p->stats.closed_peer++;
+			stream_close(s);
+			continue;
+		}
+		look_at(c, s, is_for(s, place, limit));
+	}
+}
+
+// Nothing takes the query, and there may be no more connections: one of them ends before long. That
+// from which nothing comes does so at once, and its queries go elsewhere; not here, as what they do
+// may lead anywhere.
+static void make_way(const struct choice *c)
+{
+	if (c->stalled && !c->stalled->error) {
+		c->stalled->error = -ETIME;
+		event_active(&c->stalled->readable, EV_READ, 0);
+	} else if (!c->draining && c->least) {
+		c->least->retired = true;
+	}
+}
+
+// Nobody can guess on a connection, but an id twice would be two queries that look alike.
+static bool id_make_distinct(const struct upstream_stream *s, struct upstream_leg *leg)
+{
+	unsigned draws = 0;
+
+	while (stream_find(s, leg->id) != UPSTREAM_STREAM_QUERIES && draws++ < ID_DRAWS)
+		leg->id = rng_u16(s->pool->rng);
+	return draws < ID_DRAWS;
+}
+
+static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
+{
+	if (!id_make_distinct(s, leg))
+		return -EAGAIN;
+	int rc = stream_put(s, leg);
+	if (rc < 0)
+		return rc;
+	s->query[s->held++] = (struct upstream_stream_query){
+		.leg = leg, .sent_ms = clock_mono_ms(), .id = leg->id};
+	s->live++;
+	s->pool->stats.reused += s->taken++ > 0;
+	wheel_stop(&s->idle);
+	return 0;
+}
+
+// 0, -EAGAIN: it has to wait, -errno. Calls nobody.
+static int place_try(struct upstream_streams *p, struct upstream_stream_place *place)
+{
+	unsigned limit = place->alone ? 1 : p->calls.limit(place->leg);
+	struct upstream_stream *fresh = NULL;
+	struct choice c;
+	int rc = 0;
+
+	look(p, place, limit, &c);
+	bool room = c.count < UPSTREAM_STREAMS_EACH && p->stats.open < UPSTREAM_STREAMS_MAX;
+	if (!c.best && !room && c.idle) {
+		p->stats.evicted++;
+		stream_close(c.idle);
+		room = true;
+	}
+	if (room && (!c.best || c.best->held >= UPSTREAM_STREAM_SPREAD))
+		rc = stream_open(p, place->leg, limit, &fresh);
+	struct upstream_stream *s = fresh ? fresh : c.best;
+	if (s) {
+		rc = stream_ask(s, place->leg);
+	} else if (rc == 0) {
+		make_way(&c);
+		rc = -EAGAIN;
+	}
+	if (rc == 0)
+		place->stream = s;
+	else if (fresh)
+		stream_close(fresh);
+	return rc;
+}
+
+static void place_enqueue(struct upstream_streams *p, struct upstream_stream_place *place)
+{
+	place->next = NULL;
+	place->link = p->waiting_end;
+	*p->waiting_end = place;
+	p->waiting_end = &place->next;
+	p->stats.waited++;
+	if (++p->stats.waiting > p->stats.waiting_high)
+		p->stats.waiting_high = p->stats.waiting;
+}
+
+static void place_dequeue(struct upstream_streams *p, struct upstream_stream_place *place)
+{
+	*place->link = place->next;
+	if (place->next)
+		place->next->link = place->link;
+	else
+		p->waiting_end = place->link;
+	place->link = NULL;
+	p->stats.waiting--;
+}
+
+// The first one in the queue that need not wait any longer; false: there is none. `full`: servers
+// (bits) that had nothing for one before it, [1] for one that wants a connection alone: that holds
+// up only its like. So a turn looks at all connections once for a server and not for each that
+// waits.
+static bool wake_one(struct upstream_streams *p, uint32_t full[2])
+{
+	for (struct upstream_stream_place *place = p->waiting; place; place = place->next) {
+		struct upstream_leg *leg = place->leg;
+		uint32_t bit = upstream_of(leg) ? 1u << leg->server : 0;
+		if (full[place->alone] & bit)
+			continue;
+		int rc = place_try(p, place);
+		if (rc == -EAGAIN) {
+			full[place->alone] |= bit;
+			continue;
+		}
+		place_dequeue(p, place);
+		if (rc == 0)
+			p->calls.placed(leg, place->stream);
+		else
+			p->calls.broken(leg, NULL);
+		return true;
+	}
+	return false;
+}
+
+// From the loop, and not from where a place became free: there somebody is in the midst of a
+// connection. Each turn of it takes one out of the queue.
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	uint32_t full[2] = {0};
+	(void)fd, (void)what;
+
+	while (wake_one(arg, full))
+		;
+}
+
+void streams_waiting_init(struct upstream_streams *p)
+{
+	p->waiting_end = &p->waiting;
+	event_assign(&p->wake, loop_base(p->loop), -1, 0, on_wake, p);
+}
+
+void streams_wake(struct upstream_streams *p)
+{
+	if (p->waiting)
+		event_active(&p->wake, EV_TIMEOUT, 0);
+}
+
+// Who waits already comes first.
+static bool is_behind(const struct upstream_streams *p, const struct upstream_leg *leg)
+{
+	const struct upstream_stream_place *place = p->waiting;
+
+	while (place && (place->alone || !upstream_same_address(&place->leg->peer, &leg->peer)))
+		place = place->next;
+	return place != NULL;
+}
+
+int upstream_stream_ask(struct upstream_streams *p, struct upstream_stream_place *place)
+{
+	bool behind = !place->alone && is_behind(p, place->leg);
+	int rc = behind ? -EAGAIN : place_try(p, place);
+
+	if (rc != -EAGAIN)
+		return rc;
+	if (p->stats.waiting >= UPSTREAM_STREAMS_WAITING) {
+		p->stats.full++;
+		return -EMFILE;
+	}
+	place_enqueue(p, place);
+	return 0;
+}
+
+void upstream_stream_drop(struct upstream_streams *p, struct upstream_stream_place *place)
+{
+	struct upstream_stream *s = place->stream;
+
+	place->stream = NULL;
+	if (place->link) {
+		place_dequeue(p, place);
+		streams_wake(p);
+	} else if (s) {
+		stream_drop(s, place->leg);
+	}
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "watch_line.h"
+
+#include "rdata_text.h"
+#include "upstream_book.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <weir/shm_stats.h>
+
+// A name is escaped once more, an event has one, and all else is numbers and words of ours.
+enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 128, HEAD_MOST = 1536 };
+static_assert(sizeof(((struct watch_line *)0)->text) > NAME_MOST + HEAD_MOST + 2 * WATCH_FRAME_MAX);
+
+// What has no room any more is left out as a whole; a line always ends.
+static void add(struct watch_line *l, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void add(struct watch_line *l, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(l->text + l->len, sizeof l->text - l->len, fmt, ap);
+	va_end(ap);
+	if (n > 0 && (size_t)n < sizeof l->text - l->len)
+		l->len += (size_t)n;
+}
+
+// Text with backslashes, which JSON minds, and maybe quotes.
+static void add_text(struct watch_line *l, const char *key, const char *text)
+{
+	add(l, ",\"%s\":\"", key);
+	for (const char *p = text; *p; p++)
+		add(l, *p == '\\' || *p == '"' ? "\\%c" : "%c", *p);
+	add(l, "\"");
+}
+
+static void add_name(struct watch_line *l, const uint8_t *wire, uint8_t len)
+{
+	struct dns_name name;
+	char text[DNS_NAME_TEXT_MAX];
+	struct rd rd = rd_init(wire, len);
+	if (len == 0 || dns_name_read(&rd, &name) != 0 || rd_left(&rd) != 0)
+		return;
+	(void)dns_name_to_text(&name, text);
+	add_text(l, "qname", text);
+}
+
+static void add_client(struct watch_line *l, bool is_ipv6, const uint8_t *client, unsigned port)
+{
+	char address[INET6_ADDRSTRLEN] = "";
+	if (!inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, client, address, sizeof address))
+		address[0] = '\0';
+	add(l, ",\"client\":\"%s\",\"client_port\":%u", address, port);
+}
+
+static void add_type(struct watch_line *l, uint16_t qtype)
+{
+	char type[DNS_TYPE_TEXT_MAX];
+	add(l, ",\"qtype\":\"%s\"", dns_type_text(qtype, type));
+}
+
+static void add_query(struct watch_line *l, const struct log_record *r)
+{
+	add_client(l, r->flags & LOG_IPV6, r->client, r->client_port);
+	add(l, ",\"group\":%u", r->group);
+	add_type(l, r->qtype);
+	if (r->list != LOG_NO_LIST)
+		add(l, ",\"list\":%u", r->list);
+	if (r->flags & LOG_ANSWERED)
+		add(l, ",\"rcode\":\"%s\",\"reply_len\":%u", dns_rcode_text(r->rcode),
+			r->reply_len);
+}
+
+static void add_frame(struct watch_line *l, const uint8_t *frame, unsigned len)
+{
+	static const char digits[] = "0123456789abcdef";
+	add(l, ",\"frame\":\"");
+	for (unsigned i = 0; i < len && l->len + 2 < sizeof l->text; i++) {
+		l->text[l->len++] = digits[frame[i] >> 4];
+		l->text[l->len++] = digits[frame[i] & 0xf];
+	}
+	add(l, "\"");
+}
+
+static void add_worker(
+	struct watch_line *l, int64_t wall_us, const struct watch_msg *m, const uint8_t *behind)
+{
+	const struct log_record *r = &m->record;
+	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\",\"frame_len\":%u,\"batch\":%u",
+		(int64_t)(r->time_us + (uint64_t)wall_us), verdict_names[r->verdict], m->frame_len,
+		m->batch);
+	if (r->client_port)
+		add_query(l, r);
+	add_name(l, behind, r->name_len);
+	add(l, ",\"stage_ns\":{");
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		add(l, "%s\"%s\":%" PRIu32, s ? "," : "", stage_names[s], m->stage_ns[s]);
+	add(l, "}");
+	if (m->kept)
+		add_frame(l, behind + r->name_len, m->kept);
+}
+
+// Of a query of which no worker tells.
+static void add_alone(struct watch_line *l, int64_t wall_us, const struct trace *t)
+{
+	add(l, "\"time_us\":%" PRId64 ",\"verdict\":\"%s\"",
+		(int64_t)(t->arrival_us + (uint64_t)wall_us), verdict_names[t->verdict]);
+	add_client(l, t->ip_version == 6, t->client, t->client_port);
+	add_type(l, t->qtype);
+	add_name(l, t->name, t->name_len);
+	if (t->worker == TRACE_OF_FRONT)
+		add(l, ",\"transport\":\"%s\"", t->is_tcp ? "tcp" : "udp");
+}
+
+static void add_numbers(struct watch_line *l, const struct trace_event *e)
+{
+	const char *const *keys = trace_step_keys[e->step];
+	if (e->step == TRACE_answered)
+		add(l, ",\"%s\":\"%s\"", keys[0], trace_outcome_names[e->n % TRACE_OUTCOMES]);
+	else if (*keys[0])
+		add(l, ",\"%s\":%u", keys[0], e->n);
+	if (strcmp(keys[1], "rcode") == 0)
+		add(l, ",\"rcode\":\"%s\"", dns_rcode_text((uint16_t)e->value));
+	else if (*keys[1])
+		add(l, ",\"%s\":%" PRIu32, keys[1], e->value);
+}
+
+static void add_events(
+	struct watch_line *l, const struct trace *t, const struct upstream_book *book)
+{
+	unsigned i = 0;
+	add(l, ",\"outcome\":\"%s\",\"events\":[", trace_outcome_names[t->outcome]);
+	for (; i < t->count && sizeof l->text - l->len > EVENT_MOST; i++) {
+		const struct trace_event *e = &t->event[i];
+		add(l, "%s{\"at_us\":%" PRIu32 ",\"step\":\"%s\"", i ? "," : "", e->at_us,
+			trace_step_names[e->step]);
+		if (e->server != LOG_NO_UPSTREAM)
+			add_text(l, "server", upstream_book_name(book, e->server));
+		add_numbers(l, e);
+		add(l, "}");
+	}
+	add(l, "]");
+	if (t->lost + t->count - i)
+		add(l, ",\"events_lost\":%u", t->lost + t->count - i);
+}
+
+void watch_line_make(struct watch_line *l, int64_t wall_us, const struct watch_parts *parts,
+	const struct upstream_book *book)
+{
+	const struct trace *t = parts->control;
+	l->len = 0;
+	add(l, "{");
+	if (parts->worker)
+		add_worker(l, wall_us, parts->worker, parts->behind);
+	else
+		add_alone(l, wall_us, t);
+	if (t)
+		add(l, ",\"trace\":\"%04x-%u-%u\"", t->number >> 16, t->worker, t->number & 0xffff);
+	if (t && !t->is_left_out)
+		add_events(l, t, book);
+	if (t ? t->is_left_out || (parts->is_alone && t->worker != TRACE_OF_FRONT)
+	      : parts->is_alone)
+		add(l, ",\"incomplete\":true");
+	add(l, "}\n");
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dns_twins.h"
+
+#include <string.h>
+
+enum { CELLS = 4096, PROBES = 16 };
+
+static_assert(CELLS >= 2 * DNS_ANSWER_RECORDS_MAX);
+
+static uint32_t hash_of(const struct dns_records *t, unsigned i)
+{
+	const struct dns_record *rec = &t->rec[i];
+	uint32_t h = rec->owner_hash ^ rec->type * 0x9e3779b1u;
+
+	for (unsigned k = 0; k < rec->rdata_len; k++)
+		h = (h ^ t->msg[rec->rdata_off + k]) * 0x01000193u;
+	return h ^ h >> 15;
+}
+
+// Nearly all owners are a pointer to the question: the same one is the same name, unread.
+static bool have_same_owner(
+	const struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
+{
+	const uint8_t *x = t->msg + a->owner_off, *y = t->msg + b->owner_off;
+	struct dns_name owner;
+
+	if (*x >= 0xc0 && get_u16(x) == get_u16(y))
+		return true;
+	if (a->owner_hash != b->owner_hash)
+		return false;
+	dns_record_owner(t, a, &owner);
+	return dns_record_is_owned_by(t, b, &owner, a->owner_hash);
+}
+
+static bool are_twins(
+	const struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
+{
+	if (a->type != b->type || a->class != b->class || a->rdata_len != b->rdata_len
+		|| memcmp(t->msg + a->rdata_off, t->msg + b->rdata_off, a->rdata_len) != 0)
+		return false;
+	return have_same_owner(t, a, b);
+}
+
+void dns_twins_drop(struct dns_records *t)
+{
+	uint16_t cell[CELLS]; // a record's number and one
+
+	if (t->answers < 2)
+		return;
+	memset(cell, 0, sizeof(cell));
+	for (unsigned i = 0; i < t->answers; i++) {
+		if (!t->rec[i].keep)
+			continue;
+		uint32_t h = hash_of(t, i);
+		for (unsigned probe = 0; probe < PROBES; probe++) {
+			uint16_t *c = &cell[(h + probe) % CELLS];
+			if (*c && !are_twins(t, &t->rec[*c - 1u], &t->rec[i]))
+				continue;
+			if (*c)
+				t->rec[i].keep = 0;
+			else
+				*c = (uint16_t)(i + 1);
+			break;
+		}
+	}
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "table_report.h"
+
+#include "housekeep.h"
+
+#include <rte_eal.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_memzone.h>
+
+#include <weir/log_recent.h>
+
+static uint64_t get(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+static void set(_Atomic uint64_t *n, uint64_t value)
+{
+	atomic_store_explicit(n, value, memory_order_relaxed);
+}
+
+static void put_used(struct stats_table *t, uint64_t used)
+{
+	set(&t->used, used);
+	if (used > get(&t->high))
+		set(&t->high, used);
+}
+
+// All but `high`, which is kept here.
+static void put(struct stats_table *t, const struct stats_table_copy *c)
+{
+	set(&t->cap, c->cap);
+	set(&t->bytes, c->bytes);
+	set(&t->shared, c->shared);
+	set(&t->evicted, c->evicted);
+	set(&t->refused, c->refused);
+	set(&t->oldest_ms, c->oldest_ms);
+	put_used(t, c->used);
+}
+
+static uint64_t counted(const struct worker *w, enum counter c)
+{
+	return get(&w->stats->counter[c]);
+}
+
+static uint64_t ended(const struct worker *w, enum verdict v)
+{
+	return get(&w->stats->verdict[v]);
+}
+
+// Units on a ring; the side that is not ours may say anything.
+static uint64_t on_ring(
+	const struct ring_index *tail, const struct ring_index *head, uint64_t units)
+{
+	uint64_t used = get(&tail->units) - get(&head->units);
+	return used < units ? used : units;
+}
+
+struct lane_used {
+	uint64_t miss, answer, log;
+};
+
+static struct lane_used lane_used(const struct housekeep *h, unsigned i)
+{
+	const uint8_t *base = h->lanes->lane[i].region.base;
+	const struct lane_dp_page *dp = (const void *)(base + LANE_DP_PAGE);
+	const struct lane_cp_page *cp = (const void *)(base + LANE_CP_PAGE);
+	return (struct lane_used){
+		.miss = on_ring(&dp->miss_tail, &cp->miss_head, LANE_MISS_UNITS),
+		.answer = on_ring(&cp->answer_tail, &dp->answer_head, LANE_ANSWER_UNITS),
+		.log = on_ring(&dp->log_tail, &cp->log_head, LANE_LOG_UNITS),
+	};
+}
+
+void table_report_look(struct housekeep *h)
+{
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		struct stats_table *t = h->workers[i]->stats->table;
+		struct lane_used used = lane_used(h, i);
+		put_used(&t[STATS_dp_buffers], rte_mempool_in_use_count(h->workers[i]->pool));
+		put_used(&t[STATS_dp_miss_ring], used.miss);
+		put_used(&t[STATS_dp_answer_ring], used.answer);
+		put_used(&t[STATS_dp_log_ring], used.log);
+	}
+}
+
+static void put_ring(struct stats_table *t, uint64_t units, uint64_t used, uint64_t refused)
+{
+	put(t, &(struct stats_table_copy){.cap = units,
+		       .used = used,
+		       .bytes = units * RING_UNIT,
+		       .shared = units * RING_UNIT,
+		       .refused = refused});
+}
+
+// What the control plane had no room for on the answer ring it counts itself.
+static void lane_write(const struct housekeep *h, unsigned i)
+{
+	const struct worker *w = h->workers[i];
+	struct stats_table *t = w->stats->table;
+	struct lane_used used = lane_used(h, i);
+	put_ring(&t[STATS_dp_miss_ring], LANE_MISS_UNITS, used.miss,
+		ended(w, VERDICT_servfail_ring_full) + ended(w, VERDICT_drop_ring_full)
+			+ ended(w, VERDICT_servfail_crowd) + counted(w, COUNTER_refresh_full));
+	put_ring(&t[STATS_dp_answer_ring], LANE_ANSWER_UNITS, used.answer, 0);
+	put_ring(&t[STATS_dp_log_ring], LANE_LOG_UNITS, used.log,
+		__atomic_load_n(&w->log.full, __ATOMIC_RELAXED));
+}
+
+static void buffers_write(const struct worker *w)
+{
+	const struct rte_mempool *p = w->pool;
+	uint64_t of_one = p->header_size + p->elt_size + p->trailer_size;
+	put(&w->stats->table[STATS_dp_buffers],
+		&(struct stats_table_copy){.cap = p->size,
+			.used = rte_mempool_in_use_count(p),
+			.bytes = p->size * of_one,
+			.refused = counted(w, COUNTER_answer_nombuf)});
+}
+
+// Keys whose window is open, in the next part of the worker's table, and the age of the oldest.
+static uint64_t part_look(const struct worker *w, struct asked_walk *a, uint64_t now_ms)
+{
+	uint64_t oldest_ms = 0;
+	unsigned from = a->next * TABLE_REPORT_SETS, live = 0;
+	for (unsigned i = 0; i < TABLE_REPORT_SETS * RECENT_WAYS; i++) {
+		const struct recent_way *way =
+			&w->recent.way[from + i / RECENT_WAYS][i % RECENT_WAYS];
+		uint32_t age_ms =
+			(uint32_t)now_ms - __atomic_load_n(&way->since_ms, __ATOMIC_RELAXED);
+		if (!__atomic_load_n(&way->count, __ATOMIC_RELAXED) || age_ms >= RECENT_WINDOW_MS)
+			continue;
+		live++;
+		oldest_ms = age_ms > oldest_ms ? age_ms : oldest_ms;
+	}
+	a->live[a->next] = (uint16_t)live;
+	a->next = (a->next + 1) % TABLE_REPORT_PARTS;
+	return oldest_ms;
+}
+
+static void asked_write(const struct worker *w, struct asked_walk *a, uint64_t now_ms)
+{
+	uint64_t used = 0, oldest_ms = w->recent.way ? part_look(w, a, now_ms) : 0;
+	for (unsigned i = 0; i < TABLE_REPORT_PARTS; i++)
+		used += a->live[i];
+	put(&w->stats->table[STATS_dp_asked],
+		&(struct stats_table_copy){.cap = RECENT_SETS * RECENT_WAYS,
+			.used = used,
+			.bytes = sizeof(struct recent_way) * RECENT_SETS * RECENT_WAYS,
+			.evicted = counted(w, COUNTER_recent_replaced),
+			.oldest_ms = oldest_ms});
+}
+
+static void own_write(const struct worker *w)
+{
+	struct stats_table *t = w->stats->table;
+	put(&t[STATS_dp_crowd], &(struct stats_table_copy){.cap = CROWDING_SUM,
+					.used = __atomic_load_n(&w->crowding.sum, __ATOMIC_RELAXED),
+					.bytes = sizeof w->crowding});
+	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
+	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
+					  .used = watching ? WORKER_BATCH : 0,
+					  .bytes = sizeof w->watched + sizeof w->watched_len,
+					  .refused = counted(w, COUNTER_watch_full)});
+}
+
+// Of a new set what the old one does not have too.
+static void region_add(struct stats_table_copy *c, const struct region *r, const struct region *old)
+{
+	if (!r->base || (old && old->base == r->base))
+		return;
+	c->used++;
+	c->bytes += r->size;
+	c->shared += r->size;
+}
+
+static void images_write(struct housekeep *h)
+{
+	const struct tables_set *set[] = {h->adopt.current, h->adopt.next};
+	struct stats_table_copy images = {.cap = 2 * 3 + 2};
+	struct stats_table_copy sets = {.cap = ARRAY_LEN(set)};
+	struct stats_table_copy marks[SHM_WORKERS_MAX] = {{0}};
+	region_add(&images, &h->adopt.directory, NULL);
+	region_add(&images, &h->adopt.old_directory, &h->adopt.directory);
+	for (unsigned k = 0; k < ARRAY_LEN(set); k++) {
+		const struct tables_set *s = set[k], *old = k ? set[0] : NULL;
+		if (!s)
+			continue;
+		sets.used++;
+		sets.bytes += sizeof *s;
+		region_add(&images, &s->l0, old ? &old->l0 : NULL);
+		region_add(&images, &s->names, old ? &old->names : NULL);
+		region_add(&images, &s->policy, old ? &old->policy : NULL);
+		for (unsigned i = 0; i < h->worker_count; i++)
+			region_add(&marks[i], &s->marks[i], old ? &old->marks[i] : NULL);
+	}
+	put(&h->stats->table[STATS_dp_images], &images);
+	put(&h->stats->table[STATS_dp_sets], &sets);
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		marks[i].cap = 2; // generations
+		put(&h->workers[i]->stats->table[STATS_dp_marks], &marks[i]);
+	}
+}
+
+static void ports_write(const struct housekeep *h)
+{
+	struct stats_table_copy rx = {0}, tx = {0};
+	for (unsigned i = 0; i < h->ports->count; i++) {
+		const struct port *p = &h->ports->port[i];
+		const struct stats_port *s = &h->stats->port[i];
+		rx.cap += (uint64_t)p->rx_descriptors * (p->queues + p->has_rest);
+		tx.cap += (uint64_t)p->tx_descriptors * p->queues;
+		rx.refused += get(&s->imissed) + get(&s->rx_nombuf);
+	}
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		const struct worker *w = h->workers[i];
+		uint64_t in_use = get(&w->stats->table[STATS_dp_buffers].used);
+		uint64_t base = h->worker[i].law.base;
+		rx.used += base < in_use ? base : in_use;
+		tx.used += base < in_use ? in_use - base : 0;
+		tx.refused += counted(w, COUNTER_tx_full) + ended(w, VERDICT_drop_exception_full);
+	}
+	rx.used = rx.used < rx.cap ? rx.used : rx.cap;
+	tx.used = tx.used < tx.cap ? tx.used : tx.cap;
+	put(&h->stats->table[STATS_dp_rx_rings], &rx);
+	put(&h->stats->table[STATS_dp_tx_rings], &tx);
+}
+
+static void zone_add(const struct rte_memzone *z, void *arg)
+{
+	struct stats_table_copy *c = arg;
+	c->used++;
+	c->bytes += z->len;
+}
+
+// A pool's memory is a zone, and zones are of the heap.
+static void eal_write(const struct housekeep *h)
+{
+	struct stats_table_copy heap = {0}, zones = {.cap = RTE_MAX_MEMZONE};
+	for (unsigned i = 0; i < rte_socket_count(); i++) {
+		struct rte_malloc_socket_stats s;
+		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &s) != 0)
+			continue;
+		heap.cap += s.heap_totalsz_bytes;
+		heap.used += s.heap_allocsz_bytes;
+	}
+	heap.bytes = heap.cap;
+	rte_memzone_walk(zone_add, &zones);
+	put(&h->stats->table[STATS_dp_eal_heap], &heap);
+	put(&h->stats->table[STATS_dp_memzones], &zones);
+}
+
+static void rest_write(const struct housekeep *h)
+{
+	struct stats_table *t = h->stats->table;
+	struct log_recent_counts errors;
+	log_recent_counts(&errors);
+	put(&t[STATS_dp_workers], &(struct stats_table_copy){.cap = SHM_WORKERS_MAX,
+					  .used = h->worker_count,
+					  .bytes = h->worker_count * sizeof(struct worker)});
+	put(&t[STATS_dp_limits], &(struct stats_table_copy){.cap = LIMIT_CELLS,
+					 .used = h->limiter ? limiter_taken(h->limiter) : 0,
+					 .bytes = h->limiter ? limiter_bytes(h->limiter) : 0});
+	put(&t[STATS_dp_drops], &(struct stats_table_copy){.cap = DROPS_MAX,
+					.used = h->drops.count,
+					.bytes = sizeof h->drops,
+					.refused = (uint64_t)h->drops.full + h->drops.refused});
+	put(&t[STATS_dp_errors], &(struct stats_table_copy){.cap = LOG_RECENT_MAX,
+					 .used = errors.used,
+					 .bytes = errors.bytes + sizeof h->stats->errors,
+					 .shared = sizeof h->stats->errors,
+					 .evicted = errors.replaced});
+	put(&t[STATS_dp_xdp_sockets],
+		&(struct stats_table_copy){.cap = SHM_WORKERS_MAX * CONFIG_PORTS_MAX,
+			.used = h->steering ? h->steering->socket_count : 0,
+			.bytes = sizeof *h->steering});
+	put(&t[STATS_dp_stats], &(struct stats_table_copy){.cap = SHM_WORKERS_MAX,
+					.used = h->worker_count,
+					.bytes = h->lanes->stats.size,
+					.shared = h->lanes->stats.size});
+}
+
+void table_report_write(struct housekeep *h, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		const struct worker *w = h->workers[i];
+		buffers_write(w);
+		lane_write(h, i);
+		asked_write(w, &h->worker[i].asked, now_ms);
+		own_write(w);
+	}
+	images_write(h);
+	ports_write(h);
+	eal_write(h);
+	rest_write(h);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Every long-lived table, pool, ring and queue of the data plane, and where its figures lie in the
+// region of statistics.
+//
+// Names, what happens when one is full, and what can be said of it are the same in both processes,
+// so they stand here; the figures are in shared memory (shm_stats.h): of each worker's tables in
+// its block, of the process's own in the region. The main lcore alone writes them, rings and
+// packet pools each 100 ms for their high water, all else each second. Nothing is counted for them
+// between rx and tx. The control plane puts them into its registry (api_dataplane.c), where
+// `weirctl mem tables`, the API and the metrics have them from. tools/lint refuses a file of
+// dataplane/ that allocates or maps for none of them.
+
+#include "attr.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+// What can be said of a table at all; docs/memory.md says why for each.
+enum stats_table_notion {
+	STATS_TABLE_AGES = 1,
+	STATS_TABLE_EVICTS = 2,
+	STATS_TABLE_REFUSES = 4,
+};
+
+// Of each worker: name, notions, what happens when it is full, how long an entry stays.
+#define STATS_WORKER_TABLE_LIST(X)                                                                 \
+	X(dp_buffers, STATS_TABLE_REFUSES, "no answer, or the port drops", "from rx to tx")        \
+	X(dp_miss_ring, STATS_TABLE_REFUSES, "stale answer, SERVFAIL or drop", "until it is read") \
+	X(dp_answer_ring, STATS_TABLE_REFUSES, "the answer is dropped", "until it is read")        \
+	X(dp_log_ring, STATS_TABLE_REFUSES, "the next record stands for it too",                   \
+		"until it is read")                                                                \
+	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "oldest of 4 goes", "2 s")              \
+	X(dp_crowd, 0, "all counts are halved", "1 s after the miss ring was half full")           \
+	X(dp_watched, STATS_TABLE_REFUSES, "frames of one batch, no more", "one batch")            \
+	X(dp_marks, 0, "one octet for each unit of L0", "generation of L0")
+
+// Of the process.
+#define STATS_PROCESS_TABLE_LIST(X)                                                             \
+	X(dp_workers, 0, "made at start", "until the end")                                      \
+	X(dp_sets, 0, "the next waits for the workers", "until all workers have a newer one")   \
+	X(dp_images, 0, "the next waits for the workers", "until all workers have a newer one") \
+	X(dp_limits, 0, "none: clients share buckets", "until the bucket is full again")        \
+	X(dp_drops, STATS_TABLE_REFUSES, "one more is refused", "24 h at most")                 \
+	X(dp_errors, STATS_TABLE_EVICTS, "the kind that is longest ago", "until the end")       \
+	X(dp_rx_rings, STATS_TABLE_REFUSES, "the port drops", "until a worker comes")           \
+	X(dp_tx_rings, STATS_TABLE_REFUSES, "the frame is dropped", "until it is sent")         \
+	X(dp_xdp_sockets, 0, "made at start", "until the end")                                  \
+	X(dp_eal_heap, 0, "DPDK is given no more", "until it is freed")                         \
+	X(dp_memzones, 0, "DPDK is given no more", "until the end")                             \
+	X(dp_stats, 0, "made at start", "until the end")
+
+enum stats_worker_table {
+#define X(name, has, eviction, lifetime) STATS_##name,
+	STATS_WORKER_TABLE_LIST(X)
+#undef X
+		STATS_WORKER_TABLES
+};
+
+enum stats_process_table {
+#define X(name, has, eviction, lifetime) STATS_##name,
+	STATS_PROCESS_TABLE_LIST(X)
+#undef X
+		STATS_PROCESS_TABLES
+};
+
+enum { STATS_WORKER_TABLES_MAX = 16, STATS_PROCESS_TABLES_MAX = 24 };
+static_assert((int)STATS_WORKER_TABLES <= (int)STATS_WORKER_TABLES_MAX);
+static_assert((int)STATS_PROCESS_TABLES <= (int)STATS_PROCESS_TABLES_MAX);
+
+struct stats_table_kind {
+	const char *name, *eviction, *lifetime;
+	unsigned has; // of enum stats_table_notion
+};
+extern const struct stats_table_kind stats_worker_table_kinds[STATS_WORKER_TABLES];
+extern const struct stats_table_kind stats_process_table_kinds[STATS_PROCESS_TABLES];
+
+// Rings between the processes count in units (RING_UNIT), dp_eal_heap in octets, else entries.
+struct stats_table {
+	alignas(CACHE_LINE) _Atomic uint64_t cap;
+	_Atomic uint64_t used, high; // high: most that any look saw
+	_Atomic uint64_t bytes;      // reserved
+	_Atomic uint64_t shared;     // of these, in regions that both processes map
+	_Atomic uint64_t evicted, refused;
+	_Atomic uint64_t oldest_ms; // age; 0: none
+};
+static_assert(sizeof(struct stats_table) == CACHE_LINE);
+
+struct stats_table_copy {
+	uint64_t cap, used, high, bytes, shared, evicted, refused, oldest_ms;
+};

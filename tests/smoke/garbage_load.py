@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A second port that floods by itself, as fast as a worker takes frames, and what honest clients see meanwhile.
+
+usage: garbage_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS CLIENTS SEED write FOLDER
+       garbage_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS CLIENTS SEED phase NAME
+
+write: captures for net_pcap below FOLDER: one.pcap (a frame), garbage.pcap (a thousand frames that are no query, to be
+played again and again) and clients.pcap (one query from each of CLIENTS addresses, half of them IPv4). phase: an
+honest client asks while the port plays; a line of JSON. Phases are one, garbage, clients, and again: the clients once more.
+meanwhile: frames that came while the honest client asked; a worker that has a CPU is through all of clients.pcap before
+that, and then the phase tells what a flood leaves behind, not what it is to ask during one.
+"""
+import json
+import os
+import random
+import struct
+import sys
+import time
+
+import floods_load
+from floods_load import HOT, Honest, counts, expect, failed, log_octets, memory_kb, part, told
+from wire import Port, query, udp4, udp6
+
+SECONDS, CLIENTS, SEED, VERB, WHAT = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), *sys.argv[7:9]
+STRICT = bool(os.environ.get("strict"))
+REMEMBERED = "/run/smoke/garbage.json"
+# What counts time, polls and octets, and so moves on any machine, flood or not.
+CLOCKS = ("tx_bytes", "batches", "polls", "busy_cycles", "frames_slow", "sleeps", "sleeps_timed", "sleeps_woken", "sleep_us",
+          "turns_late", "turns_long", "turns_long_us")
+PHASES, FLOODS = ("one", "garbage", "clients", "again"), ("clients", "again")
+LINK_OVERHEAD = 24  # octets of a frame on the wire beside it: preamble, checksum, gap
+
+
+class Ends:
+    """In place of a port: whose MAC addresses the frames have."""
+    mac, peer = bytes.fromhex("02000000fe02"), bytes.fromhex("02000000fe53")
+
+
+def capture(path, frames):
+    with open(path, "wb") as f:
+        f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for frame in frames:
+            f.write(struct.pack("=4I", 0, 0, len(frame), len(frame)) + frame)
+
+
+def add(total, more):
+    while more:
+        total += more & 65535
+        more >>= 16
+    while total >> 16:
+        total = (total & 65535) + (total >> 16)
+    return total
+
+
+def clients():
+    """Cached names, and four hundred that fail, from 10.0.0.0/8 and 2001:db8::/32: an address, a network and a /64 of its own each."""
+    rng = random.Random(SEED)
+    asked = [query(f"ok-3000.hot{i % HOT}.test" if i % 4 < 2 else f"dead.z{i}.test", ident=i) for i in range(800)]
+    heads = [(udp4(Ends.mac, Ends.peer, "10.0.0.0", 5353, q), udp6(Ends.mac, Ends.peer, "2001:db8::", 5353, q))
+             for q in asked]
+    hosts = rng.sample(range(1, (1 << 24) - 1), CLIENTS // 2)
+    subnets = rng.sample(range(1 << 32), CLIENTS - CLIENTS // 2)
+    for i in range(CLIENTS):
+        four, six = heads[i % len(heads)]
+        if i % 2:
+            address = hosts[i // 2]
+            ip = add(~struct.unpack("!H", four[24:26])[0] & 65535, address)
+            udp = add(~struct.unpack("!H", four[40:42])[0] & 65535, address)
+            yield b"%b%b%b%b%b%b%b" % (four[:24], struct.pack("!H", ~ip & 65535), b"\n", address.to_bytes(3, "big"), four[30:40],
+                                       struct.pack("!H", ~udp & 65535 or 65535), four[42:])
+        else:
+            address = subnets[i // 2]
+            udp = add(~struct.unpack("!H", six[60:62])[0] & 65535, address)
+            yield b"%b%b%b%b%b" % (six[:26], address.to_bytes(4, "big"), six[30:60],
+                                   struct.pack("!H", ~udp & 65535 or 65535), six[62:])
+
+
+def write(folder):
+    garbage = floods_load.Garbage(Ends).frames
+    capture(f"{folder}/one.pcap", garbage[:1])
+    capture(f"{folder}/garbage.pcap", garbage)
+    capture(f"{folder}/clients.pcap", clients())
+
+
+def flooded():
+    """Frames that the second port has brought."""
+    ports = [p for p in told("stats", "--interval", "0")["dataplane"]["ports"] if not p["exception"]]
+    return ports[1]["ipackets"]
+
+
+def octets_on_a_link():
+    """Of a frame of garbage, on average; the shortest have 60 octets there."""
+    sizes = [max(len(frame), 60) + LINK_OVERHEAD for frame in floods_load.Garbage(Ends).frames]
+    return sum(sizes) / len(sizes)
+
+
+def settled():
+    """All of clients.pcap has come, or the port plays for ever."""
+    end = time.monotonic() + 60
+    while (got := flooded()) < CLIENTS and time.monotonic() < end:
+        time.sleep(0.2)
+    return got
+
+
+def warm(port):
+    for i in range(HOT):
+        port.send(udp4(port.mac, port.peer, "198.18.0.98", 1024 + i, query(f"ok-3000.hot{i}.test", ident=i)))
+    port.collect(5, HOT)
+
+
+def measure(name):
+    """An honest client asks while the second port plays: the row of JSON, and what each counter grew by."""
+    port = Port()
+    warm(port)
+    before, batches, logs = counts(), floods_load.batches(), log_octets()
+    frames, begun, honest = flooded(), time.monotonic(), Honest(port)
+    Honest.serial += 100000 * PHASES.index(name)  # names that no phase before has asked for
+    honest.run(SECONDS)
+    more, took = flooded() - frames, time.monotonic() - begun
+    after, batches_after = counts(), floods_load.batches()
+    diff = {k: after[k] - before[k] for k in after}
+    row = {"phase": name, "frames": settled() if name in FLOODS else more,
+           "meanwhile": diff["rx_frames"] - honest.hits - honest.blocks - honest.misses,  # a port's own count is a second old
+           "hits": honest.hits, "hits_answered": len(honest.hit_ms), "hit_ms": [part(honest.hit_ms, p) for p in (.5, .99)],
+           "blocks": honest.blocks, "blocks_answered": len(honest.block_ms), "block_ms": [part(honest.block_ms, p) for p in (.5, .99)],
+           "hit_batch_us": [floods_load.batch_us(batches, batches_after, p) for p in (.5, .99)],
+           "misses": honest.misses, "misses_answered": len(honest.miss_ms),
+           "miss_ms": [part(honest.miss_ms, p) for p in (.5, .99)], "tx_frames": diff["tx_frames"],
+           "controlplane_misses": diff["cp_misses"], "refused_waiters": diff["cp_refused_waiters"], "upstream_sent": diff["cp_upstream_sent"],
+           "breaches": after["breaches"], "log_octets": log_octets() - logs, "rss_kb": memory_kb()}
+    if name == "garbage":
+        row["load"] = open("/proc/loadavg").read().split()[0]
+        row["frames_a_second"] = round(more / took)
+        row["gigabit_a_second"] = round(more / took * octets_on_a_link() * 8 / 1e9, 2)
+    row["moved"] = sorted(k for k, v in diff.items()
+                          if v > 1000 + 2 * (honest.hits + honest.blocks + honest.misses) and not k.startswith("cp_") and k not in CLOCKS)
+    return row, diff
+
+
+def judge(name, row, diff):
+    expect(f"{name}: cached names are answered", row["hits_answered"] >= row["hits"] * (1 if STRICT else 0.99))
+    expect(f"{name}: blocked names are answered", row["blocks_answered"] >= row["blocks"] * (1 if STRICT else 0.99))
+    # A million a second fill the miss ring, or all waiters, for a moment, so some share their fate.
+    share = 0.8 if name in FLOODS else 0.95
+    expect(f"{name}: new names are answered", row["misses_answered"] >= row["misses"] * share)
+    expect(f"{name}: no packet buffer is lost", row["breaches"] == 0)
+    expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
+    if name == "garbage":
+        asked = row["hits"] + row["blocks"] + row["misses"]
+        expect("garbage: there is a lot of it", row["frames"] > 100000)
+        expect("garbage: nothing is sent for it", diff["tx_frames"] <= asked + 200)
+        expect("garbage: nobody is asked", diff["cp_misses"] <= row["misses"] + 50)
+        expect("garbage: drops are all that is counted",
+               all(k.startswith(("drop_", "rx_")) for k in row["moved"]))
+    if name in FLOODS:
+        expect(f"{name}: each was heard", row["frames"] == CLIENTS)
+
+
+def memory_judge(name, rss):
+    """Beside the phase before, in which the data plane was another process. The first flood fills what has a fixed size and had
+    never been full: the control plane's 65,536 waiters (10 MiB), the rings of a lane, which it maps (8 MiB), some of the
+    query log's 64 batches."""
+    first = {"controlplane": 49152, "dataplane": 16384}
+    if name != "one":
+        for what, kb in json.load(open(REMEMBERED)).items():
+            expect(f"{name}: the memory of the {what} is flat", rss[what] - kb < (first[what] if name == "clients" else 8192))
+    with open(REMEMBERED, "w") as f:
+        json.dump(rss, f)
+
+
+def main():
+    if VERB == "write":
+        write(WHAT)
+        return
+    row, diff = measure(WHAT)
+    print(json.dumps(row), flush=True)
+    judge(WHAT, row, diff)
+    memory_judge(WHAT, row["rss_kb"])
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A second port that plays a capture as fast as the worker takes frames (net_pcap): garbage without end, and one query from
+# each of many addresses. What honest clients get meanwhile, what is counted, and that memory is flat. Its long form:
+# tools/chaos garbage.
+seconds=2 clients=20000 seed=1
+arguments=("$@")
+while [ $# -gt 0 ]; do
+	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
+	case $1 in
+	--seconds) seconds=$2 ;;
+	--clients) clients=$2 ;;
+	--seed) seed=$2 ;;
+	*) echo "$1: no such argument" >&2 && exit 2 ;;
+	esac
+	shift 2
+done
+set -- ${arguments[@]+"${arguments[@]}"}
+. "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+
+config=/run/weir/lab/weir.yaml
+load() { # load VERB WHAT
+	env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+		"$seconds" "$clients" "$seed" "$@"
+}
+# A data plane whose second port plays it: DEVICE_ARGUMENTS
+play() {
+	"$lab" stop dataplane
+	sed -i '/net_pcap/d' $config
+	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n&|" $config
+	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
+}
+# Not through check, so that the line of JSON is seen.
+phase() {
+	checks=$((checks + 1))
+	if client env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+		"$seconds" "$clients" "$seed" phase "$1"; then
+		echo "ok $checks - $1"
+	else
+		echo "not ok $checks - $1" && bad=$((bad + 1))
+	fi
+	check "$1: every frame has one verdict" verdicts_add_up
+	[ "$1" = garbage ] || check "$1: as many as the ports counted" ports_add_up # they are read once a second
+}
+
+upstream 5301 $tmp/up.log
+check "up" "$lab" up --upstream 127.0.0.1:5301
+# The shipped limits; whoever is not of the lab has a rate.
+sed -i '/^limits:/d; /^access:/,/^[a-z]/{/^access:/d;/^ /d}' $config
+echo 'access: {allow: [any], unlimited: [198.18.0.0/15, "fd53::/48"]}' >>$config
+check "its configuration" weirctl config reload
+check "captures" load write $tmp
+check "a port that brings one frame" play $tmp/one.pcap
+phase one
+check "a port that brings garbage" play $tmp/garbage.pcap,infinite_rx=1
+phase garbage
+check "a port that brings $clients clients" play $tmp/clients.pcap
+phase clients
+if [ -n "${strict-}" ]; then
+	check "and once more" play $tmp/clients.pcap
+	phase again
+fi
+same "it still answers" 198.18.200.1 "$(client kdig +short @$service ok.after.test A)"
+"$lab" down >/dev/null
+finish

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""An HTTPS server on 127.0.0.1 for tests of who posts: https_server.py FOLDER.
+
+Makes two authorities (FOLDER/ca.pem, FOLDER/other.pem) and a certificate of the first one for 127.0.0.1 alone, prints its
+port, and writes a line for each request into FOLDER/requests. What it answers is in the path. Ends with its standard input.
+"""
+
+import datetime
+import email.utils
+import http.server
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+folder = pathlib.Path(sys.argv[1])
+lock = threading.Lock()
+
+
+def openssl(*words):
+    subprocess.run(("openssl",) + words, cwd=folder, check=True, capture_output=True)
+
+
+def certificates():
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-x509", "-days", "2")
+    for name in "ca", "other":
+        openssl("req", *key, "-subj", "/CN=an authority of this test", "-keyout", name + ".key", "-out", name + ".pem",
+                "-addext", "keyUsage=critical,keyCertSign")
+    openssl("req", *key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem",
+            "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def say(self, status, *headers):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_POST()
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with lock, open(folder / "requests", "ab") as f:
+            f.write(f"{self.command} {self.path} {self.client_address[1]} ".encode() + body.replace(b"\n", b" ") + b"\n")
+        what = self.path.split("?")[0]
+        if what == "/redirect":
+            self.say(307, ("Location", f"https://127.0.0.1:{self.server.server_port}/elsewhere"))
+        elif what == "/limited":
+            self.say(429, ("Retry-After", self.path.split("?")[1]))
+        elif what == "/dated":
+            then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=120)
+            self.say(429, ("Retry-After", email.utils.format_datetime(then, usegmt=True)))
+        elif what in ("/drop", "/endless"):
+            self.endless(0.05 if what == "/drop" else 0)
+        else:
+            self.say(204)
+
+    def endless(self, pause_s):
+        """A reply without an end: an octet at a time, or as fast as it goes."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        self.close_connection = True
+        try:
+            while True:
+                self.wfile.write(b"x" if pause_s else b"x" * 65536)
+                time.sleep(pause_s)
+        except OSError:
+            pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # clients that do not trust us hang up
+
+
+def main():
+    certificates()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    server = Server(("127.0.0.1", 0), Handler)
+    # The handshake is the connection's thread's: one that hangs holds up nobody else.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.write(1, b"%d\n" % server.server_port)  # at once: who reads it then closes the pipe
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Failures are remembered for a while, and never for long.
+
+#include "../../controlplane/failures.h"
+#include "unit.h"
+
+enum { HASH = 0x1234, FIVE_MINUTES_MS = 300000 };
+
+static struct failures *failures;
+
+static int setup(void **)
+{
+	const struct failures_spans spans = {
+		FAILURE_FIRST_MS, FAILURE_LONGEST_MS, FAILURE_MEMORY_MS};
+	return failures_new(&failures, FAILURES_BUCKETS, &spans);
+}
+
+static int teardown(void **)
+{
+	failures_free(failures);
+	return 0;
+}
+
+// The time for which it is recent from now on.
+static uint64_t lasts_ms(uint64_t now_ms)
+{
+	uint64_t ms = 0;
+	while (failures_recent(failures, HASH, now_ms + ms))
+		ms += 100;
+	return ms;
+}
+
+static void test_it_lasts_longer_each_time(void **)
+{
+	const unsigned expected_ms[] = {1000, 2000, 4000, 8000, 8000, 8000};
+	uint64_t now_ms = 5000;
+
+	assert_false(failures_recent(failures, HASH, now_ms));
+	for (unsigned i = 0; i < ARRAY_LEN(expected_ms); i++) {
+		failures_add(failures, HASH, now_ms);
+		assert_int_equal(lasts_ms(now_ms), expected_ms[i]);
+		assert_false(failures_recent(failures, HASH + 1, now_ms));
+		now_ms += expected_ms[i];
+	}
+	failures_clear(failures, HASH);
+	assert_false(failures_recent(failures, HASH, now_ms));
+	failures_add(failures, HASH, now_ms);
+	assert_int_equal(lasts_ms(now_ms), expected_ms[0]);
+}
+
+static void test_what_is_long_ago_is_forgotten(void **)
+{
+	failures_add(failures, HASH, 5000);
+	failures_add(failures, HASH, 6000);
+	failures_add(failures, HASH, 6000 + 2 * FAILURE_MEMORY_MS);
+	assert_int_equal(lasts_ms(6000 + 2 * FAILURE_MEMORY_MS), FAILURE_FIRST_MS);
+}
+
+// RFC 2308 7.1, RFC 9520 3.2: however often it failed, and however the failures fell.
+static void rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most(void **)
+{
+	static const unsigned apart_ms[] = {0, 1, 100, 1000, 7999, 59999};
+
+	for (unsigned k = 0; k < ARRAY_LEN(apart_ms); k++) {
+		uint64_t now_ms = 5000 + k * UINT64_C(1000000000);
+		for (unsigned i = 0; i < 1000; i++) {
+			failures_add(failures, HASH, now_ms);
+			assert_true(failures_recent(failures, HASH, now_ms + 999));
+			now_ms += apart_ms[k];
+		}
+		assert_in_range(lasts_ms(now_ms), 0, FAILURE_LONGEST_MS);
+	}
+	static_assert((int)FAILURE_LONGEST_MS <= (int)FIVE_MINUTES_MS);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_it_lasts_longer_each_time),
+		T(test_what_is_long_ago_is_forgotten),
+		T(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

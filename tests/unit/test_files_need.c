@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How many files a configuration makes the control plane open.
+
+#include "../../controlplane/files_need.h"
+#include "../../controlplane/front_tcp.h"
+#include "../../controlplane/upstream.h"
+#include "unit.h"
+
+static struct config_upstream server[4];
+
+static struct config base(void)
+{
+	struct config c = {
+		.upstreams.count = 2, .limits.inflight = 4096, .dataplane.address_count = 2};
+
+	for (unsigned i = 0; i < 4; i++) {
+		char text[] = "198.18.0.1:53";
+		text[9] += (char)i;
+		assert_int_equal(socket_address_parse(text, 53, &server[i].address), 0);
+	}
+	return c;
+}
+
+static void test_everyone_s_servers(void **)
+{
+	struct config c = base();
+	struct files_need need;
+
+	files_need(&c, &need);
+	assert_int_equal(need.sets, 1);
+	assert_int_equal(need.servers, 2);
+	assert_int_equal(need.least, 256 + 2 * UPSTREAM_STREAMS_EACH + 2 * 2 + 4096);
+	assert_int_equal(
+		need.all, need.least + (UPSTREAM_LEGS - 1) * 4096 + 2 * UPSTREAM_SOCKETS_AHEAD);
+}
+
+// Each group with servers of its own has a set, even of the same ones; zones share theirs.
+static void test_each_set_counts(void **)
+{
+	struct config c = base();
+	struct config_upstream turned[2] = {server[1], server[0]};
+	struct config_forward_zone all[] = {{.server_count = 2, .servers = server},
+		{.server_count = 2, .servers = server}, {.server_count = 2, .servers = turned}};
+	struct config_forward_zone own[] = {
+		{.server_count = 2, .servers = server}, {.server_count = 1, .servers = &server[3]}};
+	struct config_group group[] = {{.upstream_count = 3, .upstreams = server},
+		{.forwards = own, .forward_count = 2}, {.upstream_count = 3, .upstreams = server}};
+	struct files_need one, need;
+
+	files_need(&c, &one);
+	c.forwards = all;
+	c.forward_count = 3;
+	c.groups = group;
+	c.group_count = 3;
+	files_need(&c, &need);
+	assert_int_equal(need.sets, 1 + 2 + 2 + 1);
+	assert_int_equal(need.servers, 2 + 2 + 2 + 3 + 3 + 1);
+	assert_int_equal(need.least - one.least, 11 * UPSTREAM_STREAMS_EACH);
+	assert_int_equal(need.all - one.all, 11 * (UPSTREAM_STREAMS_EACH + UPSTREAM_SOCKETS_AHEAD));
+}
+
+static void test_what_is_left_for_tcp(void **)
+{
+	const struct files_need need = {.least = 5000, .all = 20000};
+
+	assert_int_equal(files_for_tcp(&need, 1024), 0);
+	assert_int_equal(files_for_tcp(&need, 5000 + FILES_TCP_MIN - 1), 0);
+	assert_int_equal(files_for_tcp(&need, 5000 + FILES_TCP_MIN), FILES_TCP_MIN);
+	assert_int_equal(files_for_tcp(&need, 65536), 60536);
+	assert_int_equal(files_for_tcp(&need, UINT64_MAX), FRONT_TCP_FILES_ALL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_everyone_s_servers),
+		cmocka_unit_test(test_each_set_counts),
+		cmocka_unit_test(test_what_is_left_for_tcp),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

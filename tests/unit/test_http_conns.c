@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Connections of an HTTP server that counts them: no more than it may have, none for longer than it
+// takes to ask and to read, and each one's descriptor comes back.
+
+#include "../../controlplane/http_server.h"
+#include "../../controlplane/loop.h"
+#include "http_client.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { CONNECTIONS = 4, LIFE_MS = 600, BIG_LEN = 8 << 20 };
+
+static char folder[] = "/tmp/weir-test-conns-XXXXXX";
+static struct loop *loop;
+static struct http_server *server;
+static pthread_t thread;
+static struct http_conns_counts counts;
+static _Atomic bool is_counted;
+
+static bool on_admit(void *, const struct ucred *, int)
+{
+	return true;
+}
+
+static void on_request(void *, struct http_exchange *x)
+{
+	char *text = malloc(BIG_LEN + 1);
+	size_t len = strcmp(http_path(x), "/big") == 0 ? BIG_LEN : 2;
+	memset(text, 'x', len);
+	text[len] = '\0';
+	http_reply(x, 200, text);
+}
+
+static void on_counts(void *)
+{
+	struct http_counts c;
+	http_server_counts(server, &c);
+	counts = c.conns;
+	is_counted = true;
+}
+
+static struct http_conns_counts count(void)
+{
+	is_counted = false;
+	assert_int_equal(loop_call(loop, on_counts, NULL), 0);
+	for (unsigned i = 0; i < PATIENCE_MS && !is_counted; i++)
+		usleep(1000);
+	assert_true(is_counted);
+	return counts;
+}
+
+static void await_live(unsigned live)
+{
+	for (unsigned i = 0; i < PATIENCE_MS / 10 && count().live != live; i++)
+		usleep(10000);
+	assert_int_equal(counts.live, live);
+}
+
+// The other side hung up.
+static void await_end(int fd)
+{
+	assert_true(client_read(fd, PATIENCE_MS) >= 0);
+	close(fd);
+}
+
+// One more than there may be, which were accepted before it. False: the machine was so slow that
+// the time of some was over by then.
+static bool over_is_refused(void)
+{
+	int fd[CONNECTIONS];
+	struct http_conns_counts before = count();
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		fd[i] = client_connect();
+	int over = client_connect();
+	(void)!send(over, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
+	await_end(over);
+	count();
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		close(fd[i]);
+	assert_true(counts.refused - before.refused <= 1);
+	return counts.refused - before.refused == 1;
+}
+
+static void test_cap(void **)
+{
+	unsigned tries = 0;
+	while (!over_is_refused())
+		assert_true(++tries < 20);
+	await_live(0);
+	assert_int_equal(ask("GET /"), 200); // there is room again
+	assert_int_equal(count().most, CONNECTIONS);
+}
+
+// An octet now and then is no silence, yet its time ends. Whether it does is asked while it sends.
+static void test_slow_sender(void **)
+{
+	struct http_conns_counts before = count();
+	int fd = client_connect();
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	client_send(fd, "GET / HTTP/1.1\r\nX: ");
+	bool is_over = false;
+	for (unsigned i = 0; i < PATIENCE_MS / 100 && !is_over; i++) {
+		is_over = poll(&p, 1, 100) == 1;
+		if (!is_over && send(fd, "x", 1, MSG_NOSIGNAL) < 0)
+			is_over = true;
+	}
+	assert_true(is_over);
+	close(fd);
+	await_live(0);
+	assert_int_equal(count().cut - before.cut, 1);
+}
+
+// Takes some of a long reply now and then.
+static void test_slow_reader(void **)
+{
+	struct http_conns_counts before = count();
+	char some[16];
+	int small = 4096, fd = client_connect();
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	client_send(fd, "GET /big HTTP/1.1\r\n\r\n");
+	for (unsigned i = 0; i < PATIENCE_MS / 100 && count().cut == before.cut; i++) {
+		usleep(100000);
+		(void)!recv(fd, some, sizeof some, MSG_DONTWAIT);
+	}
+	assert_int_equal(counts.cut - before.cut, 1);
+	close(fd);
+	await_live(0);
+}
+
+// One that does not read its reply and sends on: nobody keeps what it sends.
+static void test_sends_on(void **)
+{
+	enum { MANY = 8 << 20 };
+	static char junk[1 << 16];
+	struct http_conns_counts before = count();
+	size_t taken = 0;
+	int fd = client_connect();
+	client_send(fd, "GET /big HTTP/1.1\r\n\r\n");
+	while (taken < MANY && count().cut == before.cut) {
+		ssize_t n = send(fd, junk, sizeof junk, MSG_NOSIGNAL | MSG_DONTWAIT);
+		taken += n > 0 ? (size_t)n : 0;
+	}
+	assert_in_range(taken, 1, MANY - 1);
+	close(fd);
+	await_live(0);
+}
+
+// One that asks again and again has its time from each request on.
+static void test_many_requests(void **)
+{
+	struct http_conns_counts before = count();
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(ask("GET /"), 200);
+	await_live(0);
+	assert_int_equal(count().made - before.made, 50);
+	assert_int_equal(counts.refused, before.refused);
+	assert_int_equal(counts.since_ms, 0);
+}
+
+static void *run(void *arg)
+{
+	assert_int_equal(loop_run(arg), 0);
+	return NULL;
+}
+
+static int setup(void **)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (!mkdtemp(folder) || loop_new("conns", &loop) < 0)
+		return -1;
+	snprintf(path, sizeof path, "%s/sock", folder);
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, 16) < 0)
+		return -1;
+	const struct http_settings settings = {.base = loop_base(loop),
+		.exchanges_max = 4,
+		.connections_max = CONNECTIONS,
+		.connection_ms = LIFE_MS,
+		.admit = on_admit,
+		.handle = on_request};
+	if (http_server_open(&server, fd, &settings) < 0)
+		return -1;
+	return pthread_create(&thread, NULL, run, loop);
+}
+
+static int teardown(void **)
+{
+	int held = client_connect(); // ends with the server
+	loop_stop(loop);
+	pthread_join(thread, NULL);
+	http_server_close(server);
+	loop_free(loop);
+	close(held);
+	unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_slow_sender),
+		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_sends_on),
+		cmocka_unit_test(test_many_requests),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

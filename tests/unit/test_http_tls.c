@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Posts over TLS: who is trusted, and what a server that is trusted may do.
+#include "../../controlplane/http_post.h"
+#include "fake_https.h"
+#include "fake_post.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+
+static struct fake_https server;
+static struct http_post_reply reply;
+
+static int start(void **)
+{
+	fake_https_start(&server);
+	return 0;
+}
+
+static int stop(void **)
+{
+	fake_https_stop(&server);
+	return 0;
+}
+
+static struct http_post *post_open(const char *ca_file)
+{
+	struct http_post *p;
+	const struct http_post_settings s = {.ca_file = ca_file};
+	assert_int_equal(http_post_open(&p, &s), 0);
+	return p;
+}
+
+static int send_to(
+	struct http_post *p, const char *host, unsigned port, const char *path, unsigned timeout_ms)
+{
+	char url[128];
+	snprintf(url, sizeof url, "https://%s:%u%s", host, port, path);
+	const struct http_post_request r = {
+		.url = url, .body = "told", .len = 4, .timeout_ms = timeout_ms};
+	int err = http_post(p, &r, &reply);
+	assert_true(!err == !reply.why[0]);
+	return err;
+}
+
+// A busy machine may keep the server from its handshake for the 2 s that a connection has; then it
+// has heard of no request.
+static int send_patiently(struct http_post *p, const char *host, const char *path)
+{
+	int err = -ETIMEDOUT;
+	for (unsigned i = 0; err == -ETIMEDOUT && i < 10; i++)
+		err = send_to(p, host, server.port, path, 20000);
+	return err;
+}
+
+static int send_path(struct http_post *p, const char *path)
+{
+	return send_patiently(p, "127.0.0.1", path);
+}
+
+static void test_whom_the_file_vouches_for(void **)
+{
+	struct http_post *p = post_open(server.ca);
+	assert_int_equal(send_path(p, "/first"), 0);
+	assert_int_equal(reply.status, 204);
+	assert_int_equal(send_path(p, "/first"), 0);
+	assert_int_equal(fake_https_count(&server, "POST /first "), 2);
+	assert_int_equal(fake_https_count(&server, " told"), 2);
+	http_post_close(p);
+}
+
+// Nothing of the body may reach who is not trusted.
+static void refused(const char *ca_file, const char *host, const char *why)
+{
+	struct http_post *p = post_open(ca_file);
+	assert_int_equal(send_patiently(p, host, "/refused"), -EKEYREJECTED);
+	assert_true(reply.is_unsent);
+	assert_int_equal(reply.status, 0);
+	assert_non_null(strstr(reply.why, why));
+	http_post_close(p);
+	assert_int_equal(fake_https_count(&server, "/refused"), 0);
+}
+
+static void test_who_is_not_trusted(void **)
+{
+	refused(server.other, "127.0.0.1", "certificate");
+	refused("", "127.0.0.1", "certificate"); // the system's authorities
+	refused(NULL, "127.0.0.1", "certificate");
+	refused(server.ca, "localhost", "localhost"); // the certificate is of 127.0.0.1
+	refused("/nowhere/ca.pem", "127.0.0.1", "");
+}
+
+static void test_a_redirect_leads_nowhere(void **)
+{
+	struct http_post *p = post_open(server.ca);
+	assert_int_equal(send_path(p, "/redirect"), 0);
+	assert_int_equal(reply.status, 307);
+	assert_int_equal(fake_https_count(&server, "/elsewhere"), 0);
+	http_post_close(p);
+}
+
+static void test_replies_without_an_end(void **)
+{
+	struct http_post *p = post_open(server.ca);
+	assert_int_equal(send_path(p, "/endless"), -EFBIG);
+	uint64_t began_ms = clock_mono_ms();
+	assert_int_equal(send_to(p, "127.0.0.1", server.port, "/drop", 400), -ETIMEDOUT);
+	assert_true(clock_mono_ms() - began_ms >= 390);
+	assert_int_equal(send_path(p, "/after"), 0);
+	http_post_close(p);
+}
+
+static int never(void *, const struct fake_post_request *, char[1024])
+{
+	return FAKE_POST_SILENT;
+}
+
+// Who takes the connection and says nothing in the handshake.
+static void test_a_handshake_without_an_end(void **)
+{
+	struct fake_post plain = {.answer = never};
+	struct http_post *p = post_open(server.ca);
+	fake_post_start(&plain);
+	assert_int_equal(send_to(p, "127.0.0.1", plain.port, "/", 300), -ETIMEDOUT);
+	assert_true(reply.is_unsent);
+	http_post_close(p);
+	fake_post_stop(&plain);
+}
+
+static void test_when_to_ask_again(void **)
+{
+	struct http_post *p = post_open(server.ca);
+	assert_int_equal(send_path(p, "/limited?7"), 0);
+	assert_int_equal(reply.status, 429);
+	assert_int_equal(reply.retry_after_s, 8);
+	assert_int_equal(send_path(p, "/limited?1.5"), 0);
+	assert_true(reply.retry_after_s == 2);
+	assert_int_equal(send_path(p, "/limited?-4"), 0);
+	assert_int_equal(reply.retry_after_s, 0);
+	assert_int_equal(send_path(p, "/limited?soon"), 0);
+	assert_int_equal(reply.retry_after_s, 0);
+	assert_int_equal(send_path(p, "/dated"), 0);
+	assert_in_range(reply.retry_after_s, 60, 121);
+	assert_int_equal(send_path(p, "/after"), 0);
+	assert_int_equal(reply.retry_after_s, 0);
+	http_post_close(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whom_the_file_vouches_for),
+		cmocka_unit_test(test_who_is_not_trusted),
+		cmocka_unit_test(test_a_redirect_leads_nowhere),
+		cmocka_unit_test(test_replies_without_an_end),
+		cmocka_unit_test(test_a_handshake_without_an_end),
+		cmocka_unit_test(test_when_to_ask_again),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Webhooks over TLS, as Discord's are: who is told, and what a server may ask for.
+#include "../../controlplane/webhook.h"
+#include "fake_https.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct querylog_rig rig;
+static struct fake_https server;
+static struct config_webhook target;
+static char url[128];
+
+static int start(void **)
+{
+	querylog_rig_open(&rig, 5);
+	fake_https_start(&server);
+	return 0;
+}
+
+static int stop(void **)
+{
+	fake_https_stop(&server);
+	querylog_rig_close(&rig);
+	return 0;
+}
+
+static const struct querylog_text none = {"", 0};
+
+static void give_blocked(struct webhook *w)
+{
+	const struct querylog_row row = {.time_us = 1795000000000000,
+		.weight = 1,
+		.qname = {"ads.example", 11},
+		.client = {"192.0.2.7", 9},
+		.client_name = none,
+		.group = none,
+		.verdict = {"blocked", 7},
+		.list = {"ads", 3},
+		.upstream = none,
+		.qtype = 1,
+		.qclass = 1,
+		.ede = QUERYLOG_NO_EDE,
+		.tier = QUERYLOG_TIER_RULES,
+		.is_answered = true,
+		.is_blocked = true};
+	const struct querylog_batch *b = querylog_rig_row(&rig, &row);
+	const struct querylog_sink sink = sink_thread_sink(webhook_thread(w));
+	assert_true(sink.take(sink.arg, b));
+	querylog_release(b);
+}
+
+static struct sink_status told_once(const char *path, char *ca_file)
+{
+	struct webhook *w;
+	struct sink_status s = {0};
+	const struct webhook_settings settings = {.targets = &target, .count = 1, .box = "box"};
+	snprintf(url, sizeof url, "https://127.0.0.1:%u%s", server.port, path);
+	target = (struct config_webhook){.url = url,
+		.form = WEBHOOK_DISCORD,
+		.on_block = true,
+		.per_minute = 60,
+		.ca_file = ca_file};
+	assert_int_equal(webhook_open(&w, &settings), 0);
+	give_blocked(w);
+	for (unsigned i = 0; i < 8000 && s.written + s.failures == 0; i++) {
+		usleep(2500);
+		sink_thread_status(webhook_thread(w), &s);
+	}
+	webhook_close(w);
+	assert_int_equal(s.written + s.failures, 1);
+	return s;
+}
+
+// The state once a message to `path` was told, or was not; a busy machine may keep the server from
+// its handshake for the 2 s that a connection has.
+static struct sink_status told(const char *path, char *ca_file)
+{
+	struct sink_status s = told_once(path, ca_file);
+	for (unsigned i = 0; i < 10 && strstr(s.why, "Timeout"); i++)
+		s = told_once(path, ca_file);
+	return s;
+}
+
+static void test_told(void **)
+{
+	struct sink_status s = told("/told", server.ca);
+	assert_int_equal(s.written, 1);
+	assert_false(s.is_ill);
+	assert_int_equal(fake_https_count(&server, "/told"), 1);
+	assert_int_equal(fake_https_count(&server, "ads.example"), 1);
+	assert_int_equal(fake_https_count(&server, "allowed_mentions"), 1);
+}
+
+static void test_nobody_vouches(void **)
+{
+	struct sink_status s = told("/untrusted", server.other);
+	assert_int_equal(s.untrusted, 1);
+	assert_true(s.is_ill);
+	assert_non_null(strstr(s.why, "127.0.0.1: SSL certificate"));
+	s = told("/untrusted", NULL);
+	assert_int_equal(s.untrusted, 1);
+	assert_int_equal(fake_https_count(&server, "/untrusted"), 0);
+}
+
+static void test_a_redirect_is_a_failure(void **)
+{
+	struct sink_status s = told("/redirect", server.ca);
+	assert_int_equal(s.failures, 1);
+	assert_int_equal(s.untrusted, 0);
+	assert_non_null(strstr(s.why, "HTTP 307"));
+	assert_int_equal(fake_https_count(&server, "/elsewhere"), 0);
+}
+
+// The wait after a first failure is a second, unless the server asks for more.
+static void test_when_a_server_asks_for_patience(void **)
+{
+	struct sink_status s = told("/limited?600", server.ca);
+	assert_non_null(strstr(s.why, "HTTP 429"));
+	assert_in_range(s.retry_in_ms, 500 * 1000, 700 * 1000);
+	s = told("/limited?99999999", server.ca);
+	assert_in_range(s.retry_in_ms, (WEBHOOK_AFTER_MAX_S - 100) * 1000,
+		(WEBHOOK_AFTER_MAX_S + 100) * 1000);
+	s = told("/limited?0", server.ca);
+	assert_in_range(s.retry_in_ms, 0, 100 * 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_nobody_vouches),
+		cmocka_unit_test(test_a_redirect_is_a_failure),
+		cmocka_unit_test(test_when_a_server_asks_for_patience),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}

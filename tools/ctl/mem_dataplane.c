@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mem_dataplane.h"
+
+#include "table_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/mem_account.h>
+#include <weir/stats_read.h>
+#include <weir/text.h>
+
+static void regions_add(struct json_node *root, unsigned pid)
+{
+	struct mem_region region[MEM_REGIONS_MAX];
+	int n = mem_regions_read(pid, region);
+	struct json_node *list = json_put_array(root, "dataplane_regions");
+	for (int i = 0; i < n; i++) {
+		struct json_node *r = json_put_object(list, NULL);
+		json_put_text(r, "name", region[i].name);
+		json_put_count(r, "bytes", region[i].bytes);
+		json_put_count(r, "resident", region[i].resident);
+		json_put_bool(r, "huge", region[i].huge);
+	}
+}
+
+static void part_add(struct json_node *list, const char *name, uint64_t bytes, const char *text)
+{
+	struct json_node *n = json_put_object(list, NULL);
+	json_put_text(n, "name", name);
+	json_put_count(n, "bytes", bytes);
+	json_put_text(n, "text", text);
+}
+
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+// What DPDK has reserved, and who has it of that.
+static void eal_add(struct json_node *n, const struct stats_copy *s)
+{
+	const struct stats_eal eal = stats_eal_split(s);
+	struct json_node *list = json_put_array(n, "eal");
+	part_add(list, "packet buffers", eal.buffers, "dataplane.mbufs, each worker");
+	part_add(list, "workers", eal.workers, "their state and asked keys");
+	part_add(list, "drivers", eal.drivers, "DPDK's own: ports, rings of descriptors");
+	part_add(list, "free", eal.free, "of dataplane.memory_mb");
+}
+
+static void heap_add(struct json_node *n, const struct stats_memory_copy *m)
+{
+	json_put_count(n, "allocated", m->allocated);
+	json_put_count(n, "held", m->held);
+	json_put_count(n, "accounted", m->accounted);
+	json_put_count(n, "libraries", m->libraries);
+	json_put_count(n, "unexplained", m->unexplained);
+	json_put_count(n, "unexplained_max", m->unexplained_max);
+	json_put_count(n, "alarms", m->alarms);
+	json_put_bool(n, "alarm", m->alarming);
+	struct json_node *list = json_put_array(n, "accounts");
+	for (unsigned i = 0; i < MEM_ACCOUNT_COUNT; i++)
+		if (m->account[i])
+			part_add(list, mem_account_names[i], m->account[i], mem_account_texts[i]);
+}
+
+// Pages without a file that neither the allocator nor stacks have: what libraries map for
+// themselves.
+static void process_add(struct json_node *n, const struct stats_memory_copy *m, unsigned pid)
+{
+	struct mem_process p;
+	if (mem_process_of(pid, &p) < 0)
+		return;
+	json_put_count(n, "rss", p.rss);
+	json_put_count(n, "rss_heap", p.rss_heap);
+	json_put_count(n, "rss_code", p.rss_code);
+	json_put_count(n, "rss_regions", p.rss_regions);
+	json_put_count(n, "rss_stacks", p.rss_stacks);
+	json_put_count(n, "rss_other", p.rss_other);
+	json_put_count(n, "huge", p.huge);
+	json_put_count(n, "swapped", p.swapped);
+	uint64_t mapped = above(p.rss_heap, m->held);
+	json_put_count(n, "mapped", mapped);
+	json_put_bool(n, "mapped_alarm", mem_is_alarming(&p, mapped));
+}
+
+void mem_dataplane_add(const struct ctl *c, struct json_node *root)
+{
+	struct stats_copy *s = calloc(1, sizeof *s);
+	char why[SHM_WHY_MAX];
+	if (s && stats_read(&c->paths, s, why) == 0
+		&& dataplane_state(&c->paths, s) == PROCESS_UP) {
+		struct json_node *n = json_put_object(root, "dataplane");
+		json_put_count(n, "pid", s->pid);
+		heap_add(n, &s->memory);
+		eal_add(n, s);
+		process_add(n, &s->memory, s->pid);
+		regions_add(root, s->pid);
+	}
+	free(s);
+}
+
+static void line(const char *name, uint64_t octets, const char *text)
+{
+	char shown[COUNT_TEXT_MAX];
+	printf("  %-24s %12s  %s\n", name, octets_text(octets, shown), text);
+}
+
+static void lines(const struct json_node *list)
+{
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *n = json_at(list, i);
+		line(json_text(n, "name"), json_count(n, "bytes"), json_text(n, "text"));
+	}
+}
+
+static void regions_print(const struct json_node *root)
+{
+	char shown[128];
+	const struct json_node *list = json_get(root, "dataplane_regions");
+	for (size_t i = 0; i < json_length(list); i++) {
+		const struct json_node *r = json_at(list, i);
+		line(text_escape(json_text(r, "name"), shown, sizeof shown),
+			json_count(r, "resident"), json_flag(r, "huge") ? "huge pages" : "");
+	}
+}
+
+void mem_dataplane_print(const struct json_node *root)
+{
+	static const char much[] = "ALARM: that is too much";
+	const struct json_node *n = json_get(root, "dataplane");
+	if (!n)
+		return;
+	printf("\ndata plane: heap\n");
+	lines(json_get(n, "accounts"));
+	line("libraries", json_count(n, "libraries"), "DPDK and others, when all had started");
+	line("unexplained", json_count(n, "unexplained"),
+		json_flag(n, "alarm") ? much : "of what came later");
+	line("allocated", json_count(n, "allocated"), "");
+	printf("\ndata plane: DPDK's memory\n");
+	lines(json_get(n, "eal"));
+	printf("\ndata plane: resident set\n");
+	regions_print(root);
+	line("code", json_count(n, "rss_code"), "programs and libraries, with their data");
+	line("stacks", json_count(n, "rss_stacks"), "of threads");
+	line("allocator's pages", above(json_count(n, "rss_heap"), json_count(n, "mapped")),
+		"heap");
+	line("other pages", json_count(n, "mapped"),
+		json_flag(n, "mapped_alarm") ? much : "mapped by libraries");
+	line("in all", json_count(n, "rss"), "");
+	line("huge pages", json_count(n, "huge"), "not in the resident set");
+}

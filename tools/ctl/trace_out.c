@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "trace_out.h"
+
+#include "table_out.h"
+
+#include <stdio.h>
+#include <weir/text.h>
+
+static void word_print(const struct json_node *n, const char *key, const char *end)
+{
+	char shown[512];
+	const char *text = json_text(n, key);
+	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
+}
+
+static void head_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX];
+	word_print(n, "client", " ");
+	word_print(n, "qname", " ");
+	word_print(n, "qtype", " ");
+	word_print(n, "verdict", " ");
+	word_print(n, *json_text(n, "outcome") ? "outcome" : "rcode", "");
+	if (*json_text(n, "transport"))
+		printf(", to the control plane over "), word_print(n, "transport", "");
+	else if (json_get(n, "stage_ns"))
+		printf(", %s octets, batch of %u", count_text(json_count(n, "frame_len"), a),
+			(unsigned)json_count(n, "batch"));
+	if (*json_text(n, "trace"))
+		printf(", trace "), word_print(n, "trace", "");
+	printf("\n");
+}
+
+static void stages_print(const struct json_node *ns)
+{
+	static const char *const stages[] = {
+		"rx", "net", "policy", "parse", "rules", "lookup", "miss"};
+	printf("   ");
+	for (unsigned i = 0; i < ARRAY_LEN(stages); i++)
+		printf(" %s %.3f", stages[i], (double)json_count(ns, stages[i]) / 1000);
+	printf(" us\n");
+}
+
+static void event_print(const struct json_node *e)
+{
+	static const char *const words[] = {"server", "kind", "rcode"};
+	static const char *const numbers[] = {
+		"attempt", "sends", "waiters", "wait_ms", "took_us", "waited_us", "age_s", "ttl_s"};
+	char shown[512];
+	printf("    +%9llu us %s", (unsigned long long)json_count(e, "at_us"),
+		text_escape(json_text(e, "step"), shown, sizeof shown));
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (*json_text(e, words[i]))
+			printf(" %s", text_escape(json_text(e, words[i]), shown, sizeof shown));
+	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
+		if (json_get(e, numbers[i]))
+			printf(" %s=%llu", numbers[i],
+				(unsigned long long)json_count(e, numbers[i]));
+	printf("\n");
+}
+
+void trace_print(const struct json_node *query)
+{
+	const struct json_node *ns = json_get(query, "stage_ns");
+	const struct json_node *events = json_get(query, "events");
+	head_print(query);
+	if (ns)
+		stages_print(ns);
+	for (size_t i = 0; events && i < json_length(events); i++)
+		event_print(json_at(events, i));
+	if (json_count(query, "events_lost"))
+		printf("    %llu more steps had no room\n",
+			(unsigned long long)json_count(query, "events_lost"));
+	if (json_flag(query, "incomplete"))
+		printf("    the other part did not come\n");
+}
