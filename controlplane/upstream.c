@@ -104,6 +104,8 @@ static int send_udp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	}
 	if (rc == 0)
 		rc = upstream_udp_send(leg, now_us);
+	if (rc == 0)
+		upstream_server_sent(a->owner, s);
 	unsigned wait_ms = upstream_server_wait_ms(s, a->owner->first_timeout_ms, a->sends_to[i]);
 	upstream_note(a, rc == 0 ? TRACE_udp_sent : TRACE_send_failed, (int)i, a->sends, wait_ms);
 	if (rc == 0)
@@ -166,8 +168,6 @@ static void ask_next(struct upstream_ask *a)
 		if ((tcp >= 0 ? send_tcp(a, (unsigned)i, now_us) : send_udp(a, (unsigned)i, now_us))
 			== 0) {
 			a->any_sent = true;
-			u->server[i].sent++;
-			u->totals.sent++;
 			return;
 		}
 		u->server[i].send_errors++;

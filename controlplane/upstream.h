@@ -171,8 +171,9 @@ unsigned upstreams_status(
 	const struct upstreams *u, struct upstream_status out[CONFIG_UPSTREAMS_MAX]);
 
 struct upstream_totals {
+	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last octet.
 	uint64_t sent, replies, mismatched;
-	uint64_t tcp_again; // queries sent on a second connection
+	uint64_t tcp_again; // queries given to a second connection
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
 };

@@ -57,6 +57,8 @@ ATTR_INLINE void upstream_note(
 	u->callbacks.note(a, &e);
 }
 
+// A query has left, whoever still waits for its reply. NULL: its server has left the list.
+void upstream_server_sent(struct upstreams *u, struct upstream *s);
 // A reply that is believed; rtt_us 0: it tells no round-trip time.
 void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure);
 // A wait for the leg's reply is over.
@@ -77,6 +79,7 @@ ATTR_MUST_CHECK int upstream_tcp_start(
 void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
 // What upstream_stream.h calls.
 unsigned upstream_tcp_limit(const struct upstream_leg *leg);
+void upstream_tcp_written(struct upstreams *u, const union upstream_peer *peer);
 void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream);
 void upstream_tcp_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len);

@@ -18,6 +18,13 @@ static void server_rtt(struct upstream *s, uint64_t rtt_us)
 	s->wait_shift = 0;
 }
 
+void upstream_server_sent(struct upstreams *u, struct upstream *s)
+{
+	u->totals.sent++;
+	if (s)
+		s->sent++;
+}
+
 void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_us, bool failure)
 {
 	s->answered++;
@@ -148,6 +155,7 @@ int upstreams_new(struct upstreams **out, struct loop *loop, const struct config
 {
 	static const struct upstream_stream_calls stream_calls = {
 		.limit = upstream_tcp_limit,
+		.written = upstream_tcp_written,
 		.placed = upstream_tcp_placed,
 		.reply = upstream_tcp_reply,
 		.broken = upstream_tcp_broken,
@@ -159,7 +167,7 @@ int upstreams_new(struct upstreams **out, struct loop *loop, const struct config
 	u->callbacks = *callbacks;
 	int rc = upstream_sockets_new(&u->sockets, loop, &u->rng, upstream_udp_readable);
 	if (rc == 0)
-		rc = upstream_streams_new(&u->streams, loop, &u->rng, &stream_calls);
+		rc = upstream_streams_new(&u->streams, loop, &u->rng, u, &stream_calls);
 	if (rc < 0) {
 		upstreams_free(u);
 		return rc;

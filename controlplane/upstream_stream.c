@@ -158,13 +158,14 @@ int stream_open(struct upstream_streams *p, const struct upstream_leg *leg, unsi
 }
 
 int upstream_streams_new(struct upstream_streams **out, struct loop *loop, struct rng *rng,
-	const struct upstream_stream_calls *calls)
+	struct upstreams *owner, const struct upstream_stream_calls *calls)
 {
 	struct upstream_streams *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
 	p->rng = rng;
+	p->owner = owner;
 	p->calls = *calls;
 	p->uses_max = UPSTREAM_STREAM_USES;
 	streams_waiting_init(p);

@@ -63,12 +63,15 @@ enum {
 
 struct upstream_leg;
 struct upstream_streams;
+struct upstreams;
 
 // A query on its connection; `leg` NULL: nobody waits for it.
 struct upstream_stream_query {
 	struct upstream_leg *leg;
-	uint64_t sent_ms;
+	uint64_t sent_ms; // that it was put on the connection
+	uint64_t end;     // the octets of the connection up to and with it
 	uint16_t id;
+	bool written; // the kernel has all of it
 };
 
 // All fields are upstream_stream*.c's to write.
@@ -94,6 +97,7 @@ struct upstream_stream {
 	int error;                // -errno of a send
 	socklen_t peer_len;
 	union upstream_peer peer;
+	uint64_t put, wrote; // octets, ever: of queries put on it, and of these the kernel has
 	uint32_t out_len, out_pos;
 	uint8_t *out; // NULL: nothing waits
 	uint32_t in_pos;
@@ -115,7 +119,9 @@ struct upstream_stream_place {
 struct upstream_stream_calls {
 	// How many queries a connection may be for that this one goes on; 0: any number.
 	unsigned (*limit)(const struct upstream_leg *leg);
-	// A query that had to wait is on its way.
+	// All octets of a query to this server have gone to the kernel. Leads nowhere.
+	void (*written)(struct upstreams *u, const union upstream_peer *peer);
+	// A query that had to wait has a connection.
 	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
 	// The reply to its query, which is off the connection by now: with its question, or none.
 	void (*reply)(
@@ -144,7 +150,8 @@ struct upstream_streams_stats {
 };
 
 ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct loop *loop,
-	struct rng *rng, const struct upstream_stream_calls *calls); // -ENOMEM
+	struct rng *rng, struct upstreams *owner,
+	const struct upstream_stream_calls *calls); // -ENOMEM
 void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
 // The servers there are now: connections to others get no more queries.
 void upstream_streams_configure(

@@ -10,6 +10,7 @@
 struct upstream_streams {
 	struct loop *loop;
 	struct rng *rng;
+	struct upstreams *owner;
 	struct upstream_stream_calls calls;
 	struct upstream_stream *first;
 	struct age_list ages;
@@ -19,8 +20,10 @@ struct upstream_streams {
 	struct upstream_streams_stats stats; // but `queries` and `bytes`
 };
 
-// Puts the query behind what waits, and sends what can be sent. 0, -ENOBUFS, -ENOMEM, -EMSGSIZE.
+// Puts the query behind what waits; stream_flush sends what can be sent. 0, -ENOBUFS, -ENOMEM,
+// -EMSGSIZE.
 ATTR_MUST_CHECK int stream_put(struct upstream_stream *s, const struct upstream_leg *leg);
+void stream_flush(struct upstream_stream *s);
 // Is there room for one more query?
 bool stream_has_room(const struct upstream_stream *s);
 void stream_on_readable(evutil_socket_t fd, short what, void *arg);

@@ -32,8 +32,20 @@ static size_t query_write(
 	return len ? len + LENGTH_LEN : 0;
 }
 
+// A query that leaves in pieces has left with its last octet.
+static void count_written(struct upstream_stream *s)
+{
+	for (unsigned i = 0; i < s->held; i++) {
+		struct upstream_stream_query *q = &s->query[i];
+		if (q->written || q->end > s->wrote)
+			continue;
+		q->written = true;
+		s->pool->calls.written(s->pool->owner, &s->peer);
+	}
+}
+
 // What waits, as far as it goes; the rest when there is room. An error is on_readable's.
-static void stream_flush(struct upstream_stream *s)
+void stream_flush(struct upstream_stream *s)
 {
 	while (s->out_pos < s->out_len) {
 		ssize_t n = send(s->fd, s->out + s->out_pos, s->out_len - s->out_pos,
@@ -47,6 +59,8 @@ static void stream_flush(struct upstream_stream *s)
 		}
 		s->there = true;
 		s->out_pos += (uint32_t)n;
+		s->wrote += (uint64_t)n;
+		count_written(s);
 	}
 	free(s->out);
 	s->out = NULL;
@@ -78,8 +92,7 @@ int stream_put(struct upstream_stream *s, const struct upstream_leg *leg)
 	s->out_pos = 0;
 	memcpy(s->out + s->out_len, query, len);
 	s->out_len += (uint32_t)len;
-	if (s->there)
-		stream_flush(s);
+	s->put += len;
 	return 0;
 }
 

@@ -107,10 +107,12 @@ static int stream_ask(struct upstream_stream *s, struct upstream_leg *leg)
 	if (rc < 0)
 		return rc;
 	s->query[s->held++] = (struct upstream_stream_query){
-		.leg = leg, .sent_ms = clock_mono_ms(), .id = leg->id};
+		.leg = leg, .sent_ms = clock_mono_ms(), .end = s->put, .id = leg->id};
 	s->live++;
 	s->pool->stats.reused += s->taken++ > 0;
 	wheel_stop(&s->idle);
+	if (s->there)
+		stream_flush(s);
 	return 0;
 }
 

@@ -37,7 +37,16 @@ unsigned upstream_tcp_limit(const struct upstream_leg *leg)
 	return s ? upstream_limit_now(&s->tcp_limit, clock_mono_ms()) : 0;
 }
 
-// It is on its way: time counts from here.
+// A query that leaves after its server has left the list is in the sum alone.
+void upstream_tcp_written(struct upstreams *u, const union upstream_peer *peer)
+{
+	unsigned i = 0;
+	while (i < u->count && !upstream_same_address(&u->server[i].address, peer))
+		i++;
+	upstream_server_sent(u, i < u->count ? &u->server[i] : NULL);
+}
+
+// It has a connection: time counts from here.
 static void tcp_sent(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream *s = upstream_of(leg);
@@ -122,8 +131,6 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;
 		if (tcp_ask(t) == 0) {
-			s->sent++;
-			a->owner->totals.sent++;
 			a->owner->totals.tcp_again++;
 			upstream_note(a, TRACE_tcp_sent, upstream_index_of(leg), a->sends,
 				UPSTREAM_TCP_MS);

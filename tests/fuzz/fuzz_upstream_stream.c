@@ -220,7 +220,11 @@ static unsigned no_limit(const struct upstream_leg *)
 int LLVMFuzzerInitialize(int *, char ***)
 {
 	static const struct upstream_stream_calls calls = {
-		.limit = no_limit, .placed = on_placed, .reply = on_reply, .broken = on_broken};
+		.limit = no_limit,
+		.written = upstream_tcp_written,
+		.placed = on_placed,
+		.reply = on_reply,
+		.broken = on_broken};
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int n = snprintf(sun.sun_path + 1, 20, "weir-fuzz-%d", getpid());
 
@@ -230,7 +234,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	FUZZ_CHECK(listener >= 0 && bind(listener, (struct sockaddr *)&sun, peer_len) == 0);
 	FUZZ_CHECK(listen(listener, 16) == 0 && loop_new("fuzz", &loop) == 0);
-	FUZZ_CHECK(upstream_streams_new(&pool, loop, &servers.rng, &calls) == 0);
+	FUZZ_CHECK(upstream_streams_new(&pool, loop, &servers.rng, &servers, &calls) == 0);
 	return 0;
 }
 

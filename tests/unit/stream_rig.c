@@ -321,6 +321,13 @@ uint64_t sent_again(void)
 	return t.tcp_again;
 }
 
+uint64_t queries_sent(void)
+{
+	struct upstream_totals t;
+	upstreams_totals(rig.up, &t);
+	return t.sent;
+}
+
 struct upstream_status server_status(void)
 {
 	struct upstream_status s[CONFIG_UPSTREAMS_MAX];

@@ -59,3 +59,4 @@ void conn_end(int fd, bool reset);
 struct upstream_streams_stats streams(void);
 struct upstream_status server_status(void);
 uint64_t sent_again(void);
+uint64_t queries_sent(void);

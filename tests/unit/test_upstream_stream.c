@@ -125,6 +125,7 @@ static void test_four_connections_at_most(void **)
 			answer_all(c, 1);
 	wait_done(ALL + 1);
 	assert_int_equal(replied(0, ALL + 1), ALL + 1);
+	assert_int_equal(server_status().sent, 2 * (ALL + 1));
 	assert_int_equal(streams().waited, 1);
 	assert_int_equal(streams().full, 0);
 	assert_int_equal(streams().opened, UPSTREAM_STREAMS_EACH);
@@ -354,6 +355,8 @@ static void test_refused(void **)
 	assert_int_equal(replied(0, 2), 0);
 	assert_int_equal(sent_again(), 0);
 	assert_int_equal(streams().open, 0);
+	assert_int_equal(server_status().sent, 2); // by UDP; no octet has left over TCP
+	assert_int_equal(queries_sent(), 2);
 }
 
 static void test_a_connection_that_was_closed_idle_is_not_used(void **)
@@ -463,6 +466,9 @@ static void test_time_runs_out_in_the_queue(void **)
 	wait_done(EACH + 1);
 	assert_true(rig.replied[EACH]);
 	assert_int_equal(streams().waiting, 0);
+	// All by UDP, and over TCP all but the one that left the queue.
+	assert_int_equal(server_status().sent, EACH + 2 + EACH + 1);
+	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
