@@ -151,7 +151,7 @@ struct upstream_streams_stats {
 
 ATTR_MUST_CHECK int upstream_streams_new(struct upstream_streams **out, struct loop *loop,
 	struct rng *rng, struct upstreams *owner,
-	const struct upstream_stream_calls *calls); // -ENOMEM
+	const struct upstream_stream_calls *calls);     // -ENOMEM
 void upstream_streams_free(struct upstream_streams *p); // NULL is fine; none may have a query
 // The servers there are now: connections to others get no more queries.
 void upstream_streams_configure(

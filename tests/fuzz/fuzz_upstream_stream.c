@@ -219,8 +219,7 @@ static unsigned no_limit(const struct upstream_leg *)
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
-	static const struct upstream_stream_calls calls = {
-		.limit = no_limit,
+	static const struct upstream_stream_calls calls = {.limit = no_limit,
 		.written = upstream_tcp_written,
 		.placed = on_placed,
 		.reply = on_reply,

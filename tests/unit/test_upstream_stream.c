@@ -356,7 +356,6 @@ static void test_refused(void **)
 	assert_int_equal(sent_again(), 0);
 	assert_int_equal(streams().open, 0);
 	assert_int_equal(server_status().sent, 2); // by UDP; no octet has left over TCP
-	assert_int_equal(queries_sent(), 2);
 }
 
 static void test_a_connection_that_was_closed_idle_is_not_used(void **)
@@ -467,7 +466,6 @@ static void test_time_runs_out_in_the_queue(void **)
 	assert_true(rig.replied[EACH]);
 	assert_int_equal(streams().waiting, 0);
 	// All by UDP, and over TCP all but the one that left the queue.
-	assert_int_equal(server_status().sent, EACH + 2 + EACH + 1);
 	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1);
 }
 
