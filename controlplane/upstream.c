@@ -306,10 +306,10 @@ void upstream_go_tcp(struct upstream_leg *leg, bool truncated)
 	leg_done(leg);
 }
 
-void upstream_tcp_wait(struct upstream_leg *leg)
+void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms)
 {
 	if (leg->ask->current == leg)
-		ask_wait(leg->ask, leg, UPSTREAM_TCP_MS, clock_mono_ms());
+		ask_wait(leg->ask, leg, longest_ms, clock_mono_ms());
 }
 
 void upstream_tcp_failed(struct upstream_leg *leg)

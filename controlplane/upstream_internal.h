@@ -113,7 +113,8 @@ bool upstream_leg_is_bare_refusal(const struct upstream_leg *leg, const uint8_t 
 // leg's letter case was is nobody's business.
 enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size_t len);
 void upstream_tcp_failed(struct upstream_leg *leg);
-void upstream_tcp_wait(struct upstream_leg *leg); // for the reply to what has left after a wait
+// For the reply to what has a connection after a wait, or another one than before.
+void upstream_tcp_wait(struct upstream_leg *leg, unsigned longest_ms);
 void upstream_go_plain(struct upstream_leg *leg); // the same server without an OPT
 bool upstream_can_tcp(const struct upstream_leg *leg);
 void upstream_go_tcp(struct upstream_leg *leg, bool truncated);

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <weir/bytes.h>
 #include <weir/clock.h>
 
 static void stream_unlink(struct upstream_stream *s)
@@ -81,9 +82,11 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 	if (i == s->held)
 		return;
 	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
-	uint64_t since_ms = s->heard_ms > sent_ms ? s->heard_ms : sent_ms;
+	// One that is busy has part of a message most of the time: how long has it been that one?
 	bool part = s->in_len || s->in_pos;
-	bool silent = now_ms >= (part ? sent_ms : since_ms) + UPSTREAM_STREAM_STALL_MS;
+	uint64_t since_ms = part ? s->part_ms : s->heard_ms;
+	bool silent =
+		now_ms >= (since_ms > sent_ms ? since_ms : sent_ms) + UPSTREAM_STREAM_STALL_MS;
 	s->query[i].leg = NULL;
 	s->live--;
 	if (!s->retired && (silent || s->held - s->live > UPSTREAM_STREAM_LOST)) {
@@ -94,7 +97,39 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 		else
 			s->pool->stats.stalled++;
 	}
+	if (silent && s->there) {
+		s->leaving = true;
+		event_active(
+			&s->readable, EV_READ, 0); // who drops it may be in the midst of anything
+	}
 	stream_rest(s);
+}
+
+// A query that somebody waits for, but for this leg's.
+static unsigned find_live(const struct upstream_stream *s, const struct upstream_leg *but)
+{
+	unsigned i = 0;
+	while (i < s->held && (!s->query[i].leg || s->query[i].leg == but))
+		i++;
+	return i;
+}
+
+// They keep their ids, so what comes after all is known to be late.
+void stream_leave(struct upstream_stream *s)
+{
+	const struct upstream_leg *stays = NULL;
+	unsigned i = s->in_len && s->in_pos >= 2 ? stream_find(s, get_u16(s->in))
+						 : UPSTREAM_STREAM_QUERIES;
+	if (i < s->held)
+		stays = s->query[i].leg;
+	s->learnt = s->busy = true;
+	while ((i = find_live(s, stays)) < s->held) {
+		struct upstream_leg *leg = s->query[i].leg;
+		s->query[i].leg = NULL;
+		s->live--;
+		s->pool->calls.broken(leg, s);
+	}
+	s->busy = false;
 }
 
 static int stream_connect(struct upstream_stream *s)

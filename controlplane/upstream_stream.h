@@ -19,6 +19,10 @@
 // them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
 // (RFC 7828, asked for with the first query) that it shall, or when a query was given up after
 // UPSTREAM_STREAM_STALL_MS in which nothing came (`stalled`), or only part of a message (`broken`).
+// The other queries on such a connection, but one whose reply is coming, are told that it has ended
+// for them (`broken` of the calls), so that they go elsewhere and do not wait out their time behind
+// it; unbound ends the connection with the same effect. Not on one that was never there: they would
+// have had no try.
 // Without queries it is closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an
 // eighth so that we are first, UPSTREAM_STREAM_TOLD_MS at most.
 //
@@ -83,6 +87,7 @@ struct upstream_stream {
 	struct wheel_timer idle;
 	struct age_link age;
 	uint64_t heard_ms, idle_ms, rested_ms;
+	uint64_t part_ms; // the first octet of the message being read
 	unsigned uses;
 	unsigned taken, answered; // queries, ever
 	unsigned held, live;      // under way; of these waited for
@@ -90,6 +95,7 @@ struct upstream_stream {
 	bool there;               // connected
 	bool retired;             // no more queries
 	bool stalled;             // as nothing came for too long
+	bool leaving;             // its queries are to go elsewhere
 	bool probe;               // for more queries than its server is known to take: its owner's
 	bool asked;               // for how long it may be idle
 	bool busy;                // being read: not to be freed
@@ -126,8 +132,8 @@ struct upstream_stream_calls {
 	// The reply to its query, which is off the connection by now: with its question, or none.
 	void (*reply)(
 		struct upstream_leg *leg, struct upstream_stream *s, uint8_t *msg, size_t len);
-	// The connection has ended before; it is good for nothing, but says what became of it.
-	// NULL: after its wait none could be had.
+	// The connection has ended before, or the query has left it for its silence; it is good for
+	// nothing, but says what became of it. NULL: after its wait none could be had.
 	void (*broken)(struct upstream_leg *leg, struct upstream_stream *s);
 };
 

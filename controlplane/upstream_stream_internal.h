@@ -34,6 +34,8 @@ void stream_forget(struct upstream_stream *s, unsigned i); // the query is off t
 // For `limit` queries (0: any number) at most, to the leg's server. 0, -errno.
 ATTR_MUST_CHECK int stream_open(struct upstream_streams *p, const struct upstream_leg *leg,
 	unsigned limit, struct upstream_stream **out);
+// Its queries go elsewhere, but one whose reply is being read. Not to be called in a call.
+void stream_leave(struct upstream_stream *s);
 // Nobody waits for the leg's reply any more.
 void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
 // Ends it, and tells those who wait.

@@ -107,6 +107,8 @@ static int read_into(struct upstream_stream *s, uint8_t *buf, uint32_t len)
 			return errno == EAGAIN ? 0 : -errno;
 		s->there = true;
 		s->heard_ms = clock_mono_ms();
+		if (s->in_len == 0 && s->in_pos == 0)
+			s->part_ms = s->heard_ms;
 		s->in_pos += (uint32_t)n;
 	}
 	return 1;
@@ -194,6 +196,7 @@ static void count_bad(struct upstream_stream *s)
 void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct upstream_stream *s = arg;
+	unsigned answered = s->answered;
 	int rc = 1;
 	(void)fd, (void)what;
 
@@ -204,7 +207,7 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// Where we end it, its end does not tell how many queries the server takes.
-	s->learnt = rc == -EBADMSG || rc == -ETIME;
+	s->learnt |= rc == -EBADMSG || rc == -ETIME;
 	if (rc == -EBADMSG)
 		count_bad(s);
 	else if (rc == -ETIME)
@@ -212,10 +215,15 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	else if (rc < 0)
 		s->pool->stats.closed_peer++;
 	streams_wake(s->pool);
-	if (rc < 0)
+	if (rc < 0) {
 		stream_close(s);
-	else
-		stream_rest(s);
+		return;
+	}
+	// What was there already when we gave up: it was we who were late.
+	if (s->leaving && s->answered == answered)
+		stream_leave(s);
+	s->leaving = false;
+	stream_rest(s);
 }
 
 unsigned upstream_streams_to(const struct upstream_streams *p, const union upstream_peer *peer)

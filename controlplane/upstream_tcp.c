@@ -73,7 +73,7 @@ static int tcp_ask(struct upstream_tcp *t)
 void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	tcp_sent(leg, stream);
-	upstream_tcp_wait(leg);
+	upstream_tcp_wait(leg, UPSTREAM_TCP_MS);
 }
 
 // Its whole reply. Nobody off the path can have sent it, so letter case does not matter. One
@@ -109,14 +109,23 @@ static void tcp_ended(struct upstream *s, struct upstream_stream *stream)
 			s->tcp_limit.queries);
 }
 
+static unsigned left_ms(uint64_t spent_ms)
+{
+	return spent_ms + UPSTREAM_TCP_LEAST_MS < UPSTREAM_TCP_MS
+		       ? UPSTREAM_TCP_MS - (unsigned)spent_ms
+		       : UPSTREAM_TCP_LEAST_MS;
+}
+
 // A query that had a connection to itself has had its try. One that shared it may have met its idle
 // end, or that of its number of queries, so it is sent once more on another; should that end under
-// it too, on one of its own.
+// it too, on one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: what came to a
+// dead connection last would else be given up at once.
 void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *stream)
 {
 	struct upstream_tcp *t = tcp_of(leg);
 	struct upstream_ask *a = leg->ask;
 	struct upstream *s = upstream_of(leg);
+	uint64_t spent_ms = (clock_mono_us() - leg->last_sent_us) / 1000;
 
 	t->place.stream = NULL;
 	upstream_note(a, TRACE_tcp_broken, upstream_index_of(leg), 0, 0);
@@ -132,6 +141,7 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 		a->sends++;
 		if (tcp_ask(t) == 0) {
 			a->owner->totals.tcp_again++;
+			upstream_tcp_wait(leg, left_ms(spent_ms));
 			upstream_note(a, TRACE_tcp_sent, upstream_index_of(leg), a->sends,
 				UPSTREAM_TCP_MS);
 			return;
