@@ -1,19 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Floods with the shipped limits (floods_load.py): what honest clients get meanwhile. The long form is tools/chaos floods.
+. "$(dirname "${BASH_SOURCE[0]}")/_options.sh"
 seconds=3 rate=5000 seed=1
-arguments=("$@")
-while [ $# -gt 0 ]; do
-	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
-	case $1 in
-	--seconds) seconds=$2 ;;
-	--rate) rate=$2 ;;
-	--seed) seed=$2 ;;
-	*) echo "$1: no such argument" >&2 && exit 2 ;;
-	esac
-	shift 2
-done
-set -- ${arguments[@]+"${arguments[@]}"}
+options 'seconds rate seed' "$@"
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 upstream 5301 $tmp/up.log

@@ -3,19 +3,9 @@
 # A second port that plays a capture as fast as the worker takes frames (net_pcap): garbage without end, and one query from
 # each of many addresses. What honest clients get meanwhile, what is counted, and that memory is flat. Its long form:
 # tools/chaos garbage.
+. "$(dirname "${BASH_SOURCE[0]}")/_options.sh"
 seconds=2 clients=20000 seed=1
-arguments=("$@")
-while [ $# -gt 0 ]; do
-	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
-	case $1 in
-	--seconds) seconds=$2 ;;
-	--clients) clients=$2 ;;
-	--seed) seed=$2 ;;
-	*) echo "$1: no such argument" >&2 && exit 2 ;;
-	esac
-	shift 2
-done
-set -- ${arguments[@]+"${arguments[@]}"}
+options 'seconds clients seed' "$@"
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 config=/run/weir/lab/weir.yaml

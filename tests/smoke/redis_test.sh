@@ -2,26 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Redis fails, moves and lies while clients ask (redis_chaos.py), and is asked to keep more than it may (redis_names.py).
 # Without arguments the short forms of all scenarios; the long ones are tools/chaos redis.
-seconds=1.6 rate=1000 names=40000 max_keys=8000 l0_mb=1 seed=1 scenarios='faults sentinel cluster names'
-arguments=("$@")
-while [ $# -gt 0 ]; do
-	[ $# -ge 2 ] || { echo "$1: what?" >&2; exit 2; }
-	case $1 in
-	--scenario) scenarios=$2 ;;
-	--seconds) seconds=$2 ;;
-	--rate) rate=$2 ;;
-	--names) names=$2 ;;
-	--max-keys) max_keys=$2 ;;
-	--l0-mb) l0_mb=$2 ;;
-	--seed) seed=$2 ;;
-	*) echo "$1: no such argument" >&2 && exit 2 ;;
-	esac
-	shift 2
-done
+. "$(dirname "${BASH_SOURCE[0]}")/_options.sh"
+seconds=1.6 rate=1000 names=40000 max_keys=8000 l0_mb=1 seed=1 scenario='faults sentinel cluster names'
+options 'scenario seconds rate names max-keys l0-mb seed' "$@"
+scenarios=$scenario
 for scenario in $scenarios; do
 	case $scenario in faults | sentinel | cluster | names) ;; *) echo "$scenario: no such scenario" >&2 && exit 2 ;; esac
 done
-set -- ${arguments[@]+"${arguments[@]}"}
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 config=/run/weir/lab/weir.yaml ctl=$WEIR_BUILD/tools/ctl/weirctl
 
