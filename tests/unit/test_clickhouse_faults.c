@@ -24,6 +24,18 @@ static void expect_none_lost(void)
 
 enum { CYCLES = 3, NEVER_MS = 3600000 };
 
+// How a cycle ends: the server has each row once, and here nothing is left of the fault.
+static void expect_whole(unsigned cycle)
+{
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	expect_none_lost();
+	assert_false(status.sender.is_failing);
+	assert_string_equal(status.sender.why, "");
+	assert_true(eventually(is_empty));
+	expect_flat_heap(cycle);
+}
+
 // In each cycle: rows come while it fails, `why` is told, all wait on disk and none in memory, and
 // then each is there once.
 static void each_fault(enum fake_fault fault, const char *why)
@@ -43,14 +55,8 @@ static void each_fault(enum fake_fault fault, const char *why)
 		fault_set(FAKE_WELL);
 		if (settings.retry_min_ms == NEVER_MS) // but with settings given anew
 			assert_int_equal(clickhouse_reconfigure(sink, &settings), 0);
-		assert_true(eventually(all_sent));
-		expect_each_once();
+		expect_whole(cycle);
 		assert_false(server.was_out_of_order);
-		expect_none_lost();
-		assert_false(status.sender.is_failing);
-		assert_string_equal(status.sender.why, "");
-		assert_true(eventually(is_empty));
-		expect_flat_heap(cycle);
 	}
 	assert_true(status.sender.failures >= CYCLES);
 }
@@ -150,12 +156,7 @@ static void test_closing_in_the_body(void **)
 		assert_true(eventually(is_failing_and_spooled));
 		assert_true(status.sender.why[0]);
 		server.http.cut_after = 0;
-		assert_true(eventually(all_sent));
-		expect_each_once();
-		expect_none_lost();
-		assert_string_equal(status.sender.why, "");
-		assert_true(eventually(is_empty));
-		expect_flat_heap(cycle);
+		expect_whole(cycle);
 	}
 	assert_false(server.was_out_of_order);
 }
@@ -200,12 +201,7 @@ static void test_stopped_and_started_again(void **)
 		assert_non_null(strstr(status.sender.why, "onnect"));
 		assert_true(status.outbox.spooled >= 1);
 		fake_post_start(&server.http);
-		assert_true(eventually(all_sent));
-		expect_each_once();
-		expect_none_lost();
-		assert_string_equal(status.sender.why, "");
-		assert_true(eventually(is_empty));
-		expect_flat_heap(cycle);
+		expect_whole(cycle);
 	}
 	assert_false(server.was_out_of_order);
 }
@@ -234,12 +230,7 @@ static void test_the_schema_is_dropped(void **)
 			server.may_create = true;
 			pthread_mutex_unlock(&server.lock);
 		}
-		assert_true(eventually(all_sent));
-		expect_each_once();
-		expect_none_lost();
-		assert_string_equal(status.sender.why, "");
-		assert_true(eventually(is_empty));
-		expect_flat_heap(cycle);
+		expect_whole(cycle);
 	}
 	assert_true(server.creates >= CYCLES);
 }
