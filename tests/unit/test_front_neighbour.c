@@ -3,32 +3,26 @@
 // MAC addresses of clients, from a kernel with neighbours that this test gave it, in a network
 // namespace of its own.
 #include "../../controlplane/front_neighbour.h"
+#include "net_segment.h"
 #include "unit.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool has_namespace;
 static struct front_neighbours table;
 
 static int group_setup(void **state)
 {
 	(void)state;
-	has_namespace = unshare(CLONE_NEWNET) == 0;
-	if (!has_namespace)
-		return 0;
-	return system("ip link add seg0 type veth peer name seg1 && ip link set seg1 up"
-		      " && ip link set seg0 up"
-		      " && ip addr add 198.18.7.1/24 dev seg0"
-		      " && ip -6 addr add fd53:7::1/64 dev seg0 nodad"
-		      " && ip neigh add 198.18.7.2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent"
-		      " && ip neigh add fd53:7::2 lladdr 02:00:00:00:00:03 dev seg0 nud permanent"
-		      " && ip neigh add fe80::2 lladdr 02:00:00:00:00:04 dev seg0 nud permanent"
-		      " && ip route add 198.18.9.0/24 via 198.18.7.2");
+	return net_segment_open(
+		"addr add 198.18.7.1/24 dev seg0\n"
+		"addr add fd53:7::1/64 dev seg0 nodad\n"
+		"neigh add 198.18.7.2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent\n"
+		"neigh add fd53:7::2 lladdr 02:00:00:00:00:03 dev seg0 nud permanent\n"
+		"neigh add fe80::2 lladdr 02:00:00:00:00:04 dev seg0 nud permanent\n"
+		"route add 198.18.9.0/24 via 198.18.7.2\n");
 }
 
 static int setup(void **state)
@@ -65,8 +59,7 @@ static int mac_at(const char *address, uint32_t scope, uint64_t now_ms)
 
 static void test_segment(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	assert_int_equal(mac_at("198.18.7.2", 0, 1), 2);
 	assert_int_equal(mac_at("::ffff:198.18.7.2", 0, 1), 2);
 	assert_int_equal(mac_at("fd53:7::2", 0, 1), 3);
@@ -77,8 +70,7 @@ static void test_segment(void **)
 // A router's MAC means nobody; without a route there is none at all.
 static void test_elsewhere(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	assert_int_equal(mac_at("198.18.9.2", 0, 1), -1);
 	assert_int_equal(mac_at("192.0.2.1", 0, 1), -1);
 	assert_int_equal(mac_at("127.0.0.1", 0, 1), -1);
@@ -87,15 +79,15 @@ static void test_elsewhere(void **)
 
 static void test_kept_for_a_while(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	assert_int_equal(mac_at("198.18.7.9", 0, 1000), -1);
 	assert_int_equal(
-		system("ip neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev seg0 nud permanent"),
+		net_segment_ip(
+			"neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev seg0 nud permanent\n"),
 		0);
 	assert_int_equal(mac_at("198.18.7.9", 0, 1000 + FRONT_NEIGHBOUR_NONE_MS - 1), -1);
 	assert_int_equal(mac_at("198.18.7.9", 0, 1000 + FRONT_NEIGHBOUR_NONE_MS), 9);
-	assert_int_equal(system("ip neigh del 198.18.7.9 dev seg0"), 0);
+	assert_int_equal(net_segment_ip("neigh del 198.18.7.9 dev seg0\n"), 0);
 	assert_int_equal(mac_at("198.18.7.9", 0, 2500), 9);
 	assert_int_equal(mac_at("198.18.7.9", 0, 2000 + FRONT_NEIGHBOUR_KEEP_MS), -1);
 	assert_int_equal(table.used, 1);
@@ -105,8 +97,7 @@ static void test_kept_for_a_while(void **)
 // group.
 static void test_bounded(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	assert_int_equal(mac_at("fd53:7::2", 0, 0), 3);
 	for (unsigned i = 0; i < FRONT_NEIGHBOUR_ASKS + 100; i++) {
 		char text[32];

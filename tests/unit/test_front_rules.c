@@ -7,9 +7,8 @@
 #include "../../controlplane/policy_build.h"
 #include "front_rig.h"
 #include "judge_fixture.h"
+#include "net_segment.h"
 
-#include <sched.h>
-#include <stdlib.h>
 #include <weir/clock.h>
 
 enum { GROUPS = 3 };
@@ -17,7 +16,6 @@ static struct judge_fixture image;
 static struct config_group groups[GROUPS - 1];
 static struct ip_address prefixes[3];
 static struct config_mac tablet = {{2, 0, 0, 0, 0, 0x77}};
-static bool has_namespace;
 
 // A name that is answered from the image, with so many addresses.
 static void local_rule(const char *text, unsigned addresses)
@@ -230,8 +228,7 @@ static void test_new_groups(void **)
 // By asking over a socket nobody leaves the group of his MAC address.
 static void test_group_by_mac(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	assert_int_equal(ask_as("198.18.0.77", "more.example"), FRONT_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_REFUSED);
 	assert_int_equal(ask_as("198.18.0.78", "more.example"), FRONT_LATER);
@@ -241,14 +238,10 @@ static void test_group_by_mac(void **)
 static int group_setup(void **state)
 {
 	(void)state;
-	has_namespace = unshare(CLONE_NEWNET) == 0;
-	if (!has_namespace)
-		return 0;
-	return system(
-		"ip link set lo up && ip link add seg0 type veth peer name seg1"
-		" && ip link set seg1 up && ip link set seg0 up"
-		" && ip addr add 198.18.0.1/24 dev seg0"
-		" && ip neigh add 198.18.0.77 lladdr 02:00:00:00:00:77 dev seg0 nud permanent");
+	return net_segment_open(
+		"link set lo up\n"
+		"addr add 198.18.0.1/24 dev seg0\n"
+		"neigh add 198.18.0.77 lladdr 02:00:00:00:00:77 dev seg0 nud permanent\n");
 }
 
 int main(void)

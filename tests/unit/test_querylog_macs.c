@@ -3,15 +3,13 @@
 // Clients that the query log names by their MAC addresses, from a kernel with neighbours that this
 // test gave it, in a network namespace of its own.
 #include "../../controlplane/querylog_row.h"
+#include "net_segment.h"
 #include "querylog_rig.h"
 #include "unit.h"
 
 #include <arpa/inet.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool has_namespace;
 static struct querylog_rig rig;
 static struct querylog_macs macs;
 static struct querylog_hide hide;
@@ -20,20 +18,16 @@ static char said[QUERYLOG_NAME_MAX];
 static int group_setup(void **)
 {
 	querylog_rig_open(&rig, 7);
-	has_namespace = unshare(CLONE_NEWNET) == 0;
 	if (querylog_hide_beat(&hide, 1) < 0)
 		return -1;
-	if (!has_namespace)
-		return 0;
-	return system("ip link add seg0 type veth peer name seg1 && ip link set seg1 up"
-		      " && ip link set seg0 up"
-		      " && ip addr add 198.18.7.1/24 dev seg0"
-		      " && ip -6 addr add fd53:7::1/64 dev seg0 nodad"
-		      " && ip neigh add 198.18.7.2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent"
-		      " && ip neigh add 198.18.7.3 lladdr 02:00:00:00:00:03 dev seg0 nud permanent"
-		      " && ip neigh add 198.18.7.4 lladdr 02:00:00:00:00:04 dev seg0 nud permanent"
-		      " && ip neigh add fd53:7::2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent"
-		      " && ip route add 198.18.9.0/24 via 198.18.7.2");
+	return net_segment_open(
+		"addr add 198.18.7.1/24 dev seg0\n"
+		"addr add fd53:7::1/64 dev seg0 nodad\n"
+		"neigh add 198.18.7.2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent\n"
+		"neigh add 198.18.7.3 lladdr 02:00:00:00:00:03 dev seg0 nud permanent\n"
+		"neigh add 198.18.7.4 lladdr 02:00:00:00:00:04 dev seg0 nud permanent\n"
+		"neigh add fd53:7::2 lladdr 02:00:00:00:00:02 dev seg0 nud permanent\n"
+		"route add 198.18.9.0/24 via 198.18.7.2\n");
 }
 
 static int group_teardown(void **)
@@ -105,8 +99,7 @@ static struct querylog_names *names_of(unsigned first, unsigned count, enum log_
 
 static void test_a_mac_names(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	struct querylog_names *n = names_of(0, 3, LOG_CLIENTS_WHOLE);
 	assert_string_equal(name_of(n, "198.18.7.2"), "phone"); // and not the address's "desk"
 	assert_string_equal(name_of(n, "fd53:7::2"), "phone");
@@ -121,12 +114,12 @@ static void test_a_mac_names(void **)
 
 static void test_it_follows_the_card(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	struct querylog_names *n = names_of(0, 3, LOG_CLIENTS_WHOLE);
 	assert_string_equal(name_of(n, "198.18.7.6"), "net");
 	assert_int_equal(
-		system("ip neigh add 198.18.7.6 lladdr 02:00:00:00:00:09 dev seg0 nud permanent"),
+		net_segment_ip(
+			"neigh add 198.18.7.6 lladdr 02:00:00:00:00:09 dev seg0 nud permanent\n"),
 		0);
 	macs.now_ms += FRONT_NEIGHBOUR_NONE_MS;
 	assert_string_equal(name_of(n, "198.18.7.6"), "phone");
@@ -135,8 +128,7 @@ static void test_it_follows_the_card(void **)
 
 static void test_the_kernel_is_asked_for_names_alone(void **)
 {
-	if (!has_namespace)
-		skip();
+	net_segment_need();
 	struct querylog_names *n = names_of(1, 1, LOG_CLIENTS_WHOLE); // none by MAC
 	assert_string_equal(name_of(n, "198.18.7.2"), "net");
 	querylog_names_release(n);
