@@ -34,11 +34,10 @@ renew() {
 whole() { # FAULT
 	check "$1: what was asked is there" eventually there $1
 	check "$1: all of it was sent" eventually ch_all_sent
-	same "$1: each once" "$(weirctl --json stats --interval 0 | jq -r '.controlplane.clickhouse | "\(.rows)\t\(.weight)"')" \
+	same "$1: each once" "$(ch_sent)" \
 		"$(ch_sql 1 "SELECT count() + $gone_rows, sum(weight) + $gone_weight FROM weir.queries")"
 	check "$1: nothing waits" eventually ch_is spool_files 0 # as the maker says each 200 ms, behind what was sent
-	same "$1: nothing is lost" "0 0 0 0" "$(weirctl --json status | jq -r \
-		'.controlplane.clickhouse | "\(.dropped_rows) \(.lost_rows) \(.refused_rows) \(.partial_rows)"')"
+	same "$1: nothing is lost" "0 0 0 0" "$(ch_lost)"
 	check "$1: status says up" told "up, "
 	check "$1: memory is as it was" test "$(anon_kb)" -le $((first_kb + 3072))
 }

@@ -60,3 +60,32 @@ ch_all_sent() {
 		jq -e '.controlplane | .clickhouse.rows == (.query_log.sinks[] | select(.name == "clickhouse") | .rows)' \
 			<$tmp/ch.json
 }
+ch_ask() { for name; do short "$name" A; done >/dev/null; }
+# ch_found NUMBER WEIGHT QNAME
+ch_found() { [ "$(ch_sql $1 "SELECT sum(weight) FROM weir.queries WHERE qname = '$3'")" = "$2" ]; }
+# Rows and their weight that the sink counts as sent since the control plane runs.
+ch_sent() { weirctl --json stats --interval 0 | jq -r '.controlplane.clickhouse | "\(.rows)\t\(.weight)"'; }
+ch_lost() {
+	weirctl --json status |
+		jq -r '.controlplane.clickhouse | "\(.dropped_rows) \(.lost_rows) \(.refused_rows) \(.partial_rows)"'
+}
+# ch_whole NUMBER: all that the sink was given in the life of that server's tables is in each of them, once.
+ch_whole() {
+	check "all of it was sent" eventually ch_all_sent
+	same "each row once, with its weight" "$(ch_sent)" "$(ch_sql $1 "SELECT count(), sum(weight) FROM weir.queries")"
+	same "the sum by minutes is that of the rows" \
+		"$(ch_sql $1 "SELECT sum(weight), sum(reply_len * weight) FROM weir.queries")" \
+		"$(ch_sql $1 "SELECT sum(queries), sum(reply_octets) FROM weir.queries_minute")"
+	same "and that by latency that of the answered" \
+		"$(ch_sql $1 "SELECT sum(weight) FROM weir.queries WHERE answered = 1")" \
+		"$(ch_sql $1 "SELECT sum(queries) FROM weir.queries_latency")"
+	same "nothing is lost" "0 0 0 0" "$(ch_lost)"
+}
+# ch_odd_names NUMBER: asks for five, in evil.test.
+ch_odd_names() {
+	client $python "$smoke_dir/odd_names.py" $service evil.test
+	check "five hostile names arrive" eventually ch_has_odd_names $1
+}
+ch_has_odd_names() { [ "$(ch_sql $1 "SELECT uniqExact(qname) FROM weir.queries WHERE qname LIKE '%.evil.test'")" = 5 ]; }
+# ch_old_gone NUMBER: rows of the box "old" are over their hours.
+ch_old_gone() { [ "$(ch_sql $1 "SELECT count() FROM weir.queries WHERE box = 'old'")" = 0 ]; }

@@ -7,25 +7,19 @@
 lab_up
 ch_config 1
 
-ask() { for name; do short "$name" A; done >/dev/null; }
-rows() { ch_sql 1 "SELECT count(), sum(weight) FROM weir.queries"; }
-# Every query since the control plane runs, as rows of this life of the table.
-sent() { weirctl --json stats --interval 0 | jq -r '.controlplane.clickhouse | "\(.rows)\t\(.weight)"'; }
-found() { [ "$(ch_sql 1 "SELECT sum(weight) FROM weir.queries WHERE qname = '$2'")" = "$1" ]; }
-
 check "without a server the sink says so" eventually ch_is state failing
-ask ok-1.early.test ok-2.early.test
+ch_ask ok-1.early.test ok-2.early.test
 check "and rows wait on disk" eventually eval '[ "$(ch_state spool_files)" -ge 1 ]'
 check "status has a line" eval 'weirctl status | grep -q "^clickhouse  *failing.* wait on disk"'
 check "the server starts" ch_start 1
 check "the sink is up" eventually ch_is state up
 same "and knows its version" 18.16 "$(ch_state server_version)"
-check "what was asked before is there" eventually found 1 ok-2.early.test
+check "what was asked before is there" eventually ch_found 1 1 ok-2.early.test
 
-ask ads.lab.example ok-3.late.test ok-3.late.test
+ch_ask ads.lab.example ok-3.late.test ok-3.late.test
 client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
-check "two of one name" eventually found 2 ok-3.late.test
-check "one over TCP" eventually found 1 ok-4.tcp.test
+check "two of one name" eventually ch_found 1 2 ok-3.late.test
+check "one over TCP" eventually ch_found 1 1 ok-4.tcp.test
 same "a blocked one, with its list" "blocked rules 1 1" "$(ch_sql 1 "SELECT DISTINCT verdict, tier, blocked, list != ''
 	FROM weir.queries WHERE qname = 'ads.lab.example'" | tr '\t' ' ')"
 same "whose client, transport, type and code are right" "198.18.0.2 tcp 1 1 0 -1" \
@@ -34,9 +28,7 @@ same "and time" 1 "$(ch_sql 1 "SELECT count() FROM weir.queries WHERE qname = 'o
 	AND abs(toUInt32(now()) - toUInt32(time)) < 120 AND time_us < 1000000")"
 same "the box's name is as it was written" "it's a \\ box" "$(ch_sql 1 "SELECT DISTINCT box FROM weir.queries FORMAT TabSeparatedRaw")"
 
-client $python "$smoke_dir/odd_names.py" $service evil.test
-five() { [ "$(ch_sql 1 "SELECT uniqExact(qname) FROM weir.queries WHERE qname LIKE '%.evil.test'")" = 5 ]; }
-check "five hostile names arrive" eventually five
+ch_odd_names 1
 as_stored() {
 	weirctl --json log search --name evil.test --limit 100 | jq -r '.rows[].qname' | sort -u >$tmp/stored
 	ch_sql 1 "SELECT DISTINCT qname FROM weir.queries WHERE qname LIKE '%.evil.test' FORMAT TabSeparatedRaw" |
@@ -45,36 +37,29 @@ as_stored() {
 check "as the store has them" eventually as_stored
 
 ch_kill 1
-ask ok-5.down.test ok-6.down.test
+ch_ask ok-5.down.test ok-6.down.test
 check "killed, the server is missed" eventually ch_is state failing
 check "it starts again" ch_start 1
-check "what was asked meanwhile arrives" eventually found 1 ok-6.down.test
+check "what was asked meanwhile arrives" eventually ch_found 1 1 ok-6.down.test
 kill -STOP "$(ch_pid 1)"
-ask ok-7.stopped.test
+ch_ask ok-7.stopped.test
 sleep 1
 kill -CONT "$(ch_pid 1)"
-check "what was asked while it hung arrives" eventually found 1 ok-7.stopped.test
-check "all of it was sent" eventually ch_all_sent
-same "each row once, with its weight" "$(sent)" "$(rows)"
-same "the sum by minutes is that of the rows" "$(ch_sql 1 "SELECT sum(weight), sum(reply_len * weight) FROM weir.queries")" \
-	"$(ch_sql 1 "SELECT sum(queries), sum(reply_octets) FROM weir.queries_minute")"
-same "and that by latency that of the answered" "$(ch_sql 1 "SELECT sum(weight) FROM weir.queries WHERE answered = 1")" \
-	"$(ch_sql 1 "SELECT sum(queries) FROM weir.queries_latency")"
-same "nothing is lost" "0 0 0 0" "$(weirctl --json status | jq -r '.controlplane.clickhouse | "\(.dropped_rows) \(.lost_rows) \(.refused_rows) \(.partial_rows)"')"
+check "what was asked while it hung arrives" eventually ch_found 1 1 ok-7.stopped.test
+ch_whole 1
 
 # A table of an older weir, and old rows.
 ch_sql 1 "DROP DATABASE weir"
-ask ok-8.dropped.test
-check "the dropped schema is made again" eventually found 1 ok-8.dropped.test
+ch_ask ok-8.dropped.test
+check "the dropped schema is made again" eventually ch_found 1 1 ok-8.dropped.test
 ch_sql 1 "INSERT INTO weir.queries (time, box, weight) VALUES (toDateTime('2001-01-01 00:00:00'), 'old', 1)"
 ch_sql 1 "ALTER TABLE weir.queries DROP COLUMN list"
 check "the control plane starts again" eval '"$lab" stop controlplane && "$lab" start controlplane'
-ask ok-9.column.test
-check "a missing column is added" eventually found 1 ok-9.column.test
+ch_ask ok-9.column.test
+check "a missing column is added" eventually ch_found 1 1 ok-9.column.test
 same "at its place" "tier list upstream" "$(ch_sql 1 "SELECT name FROM system.columns WHERE database = 'weir' AND
 	table = 'queries' AND name IN ('tier', 'list', 'upstream')" | paste -sd' ')"
-old_gone() { [ "$(ch_sql 1 "SELECT count() FROM weir.queries WHERE box = 'old'")" = 0 ]; }
-check "rows over their hours go" eventually old_gone
+check "rows over their hours go" eventually ch_old_gone 1
 echo wrong >$tmp/password
 check "with a wrong password it starts" eval '"$lab" stop controlplane && "$lab" start controlplane'
 check "and is told why" eventually eval 'ch_state why | grep -q "assword"'
