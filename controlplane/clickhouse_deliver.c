@@ -14,20 +14,18 @@
 
 enum { HTTP_TOO_LARGE = 413, PARAMETERS_MAX = 256 };
 
-static const char word_insert[] = "insert";
-
 // What became of one chunk so far.
 struct delivery {
 	struct clickhouse_parcel *parcel;
 	const char *box;
 	bool has_layout; // its columns are not ours, but these
 	struct clickhouse_layout layout;
-	const char *what;      // was tried last
-	bool must_ask;         // the server may have it
-	bool is_too_large;     // was said, by an answer that came whole or not
-	bool is_foreign;       // the table has no such columns
-	unsigned body_tries;   // that ended with a word about the body
-	unsigned broken_tries; // that ended with the connection, in a row
+	enum clickhouse_step step; // was tried last
+	bool must_ask;             // the server may have it
+	bool is_too_large;         // was said, by an answer that came whole or not
+	bool is_foreign;           // the table has no such columns
+	unsigned body_tries;       // that ended with a word about the body
+	unsigned broken_tries;     // that ended with the connection, in a row
 };
 
 static enum clickhouse_end number_ask(
@@ -108,15 +106,15 @@ static enum clickhouse_end insert(
 static enum clickhouse_end layout_ask(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
-	bool has = true;
+	enum clickhouse_there has;
 	if (!d->has_layout)
 		return CLICKHOUSE_DONE;
-	d->what = "columns";
+	d->step = CLICKHOUSE_STEP_COLUMNS;
 	enum clickhouse_end end = clickhouse_schema_has(&s->schema, s->client, &d->layout, &has, a);
 	clickhouse_sender_heard(s, a);
-	if (end != CLICKHOUSE_DONE || has)
+	if (end != CLICKHOUSE_DONE || has == CLICKHOUSE_ALL_THERE)
 		return end;
-	if (a->text[0] == '0') {
+	if (has == CLICKHOUSE_NONE_THERE) {
 		s->is_ready = false;
 		snprintf(a->why, sizeof a->why, "the table has gone");
 		return CLICKHOUSE_REFUSED;
@@ -145,23 +143,23 @@ static bool is_alone_too_large(const struct delivery *d)
 static enum clickhouse_end attempt(
 	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
 {
-	d->what = "schema";
+	d->step = CLICKHOUSE_STEP_SCHEMA;
 	enum clickhouse_end end = clickhouse_sender_schema(s, a);
 	if (end == CLICKHOUSE_DONE)
 		end = layout_ask(s, d, a);
 	if (end != CLICKHOUSE_DONE)
 		return end;
 	if (d->must_ask) {
-		d->what = "count";
+		d->step = CLICKHOUSE_STEP_COUNT;
 		enum found found = find(s, d, &end, a);
 		if (found != FOUND_NONE)
 			return end;
 		d->must_ask = false;
-		d->what = "size";
+		d->step = CLICKHOUSE_STEP_SIZE;
 		if (is_cut_due(d) || is_alone_too_large(d))
 			return CLICKHOUSE_REFUSED;
 	}
-	d->what = word_insert;
+	d->step = CLICKHOUSE_STEP_INSERT;
 	end = insert(s, d, a);
 	d->must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
 	d->is_too_large = d->must_ask && a->status == HTTP_TOO_LARGE;
@@ -233,7 +231,7 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 		}
 	}
 	if (ret) {
-		clickhouse_sender_failed(s, "size", strerror(-ret));
+		clickhouse_sender_failed(s, CLICKHOUSE_STEP_SIZE, strerror(-ret));
 		return false;
 	}
 	uint64_t n = ++s->now.cut_chunks;
@@ -271,9 +269,9 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 	if (is_cut_due(d) && !d->must_ask)
 		return cut(s, d);
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
-	clickhouse_sender_failed(s, d->what, a->why);
+	clickhouse_sender_failed(s, d->step, a->why);
 	// A question that fails by such a code, as on a damaged part, says nothing about the body.
-	if (end == CLICKHOUSE_REFUSED && d->what == word_insert && is_about_body(a)
+	if (end == CLICKHOUSE_REFUSED && d->step == CLICKHOUSE_STEP_INSERT && is_about_body(a)
 		&& ++d->body_tries == CLICKHOUSE_BODY_TRIES) {
 		give_up(s, d);
 		return true;

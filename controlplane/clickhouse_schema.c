@@ -219,7 +219,7 @@ enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *
 }
 
 enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
-	struct clickhouse_client *c, const struct clickhouse_layout *l, bool *has,
+	struct clickhouse_client *c, const struct clickhouse_layout *l, enum clickhouse_there *has,
 	struct clickhouse_answer *out)
 {
 	struct clickhouse_sql q = {.len = 0};
@@ -240,14 +240,19 @@ enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 				name, type, type);
 	}
 	clickhouse_sql_add(&q, ")");
-	*has = false;
+	*has = CLICKHOUSE_SOME_THERE;
 	if (q.len + 1 == sizeof q.text) { // more than any build of ours has
 		*out = (struct clickhouse_answer){.status = 200, .text = ""};
 		return CLICKHOUSE_DONE;
 	}
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
-	if (end == CLICKHOUSE_DONE)
-		*has = strtoul(out->text, NULL, 10) == l->count;
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	unsigned long there = strtoul(out->text, NULL, 10);
+	if (there == 0)
+		*has = CLICKHOUSE_NONE_THERE;
+	else if (there == l->count)
+		*has = CLICKHOUSE_ALL_THERE;
 	return end;
 }
 

@@ -44,10 +44,11 @@ ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_sch
 	struct clickhouse_client *c, int64_t unix_s, struct clickhouse_answer *out);
 
 enum clickhouse_coding clickhouse_schema_coding(const struct clickhouse_schema *s);
-// Whether the table has columns of these names and types (clickhouse_layout.h), which need not be
+// How many columns of these names and types (clickhouse_layout.h) the table has. They need not be
 // ours: rows of another build are to go there.
+enum clickhouse_there { CLICKHOUSE_NONE_THERE, CLICKHOUSE_SOME_THERE, CLICKHOUSE_ALL_THERE };
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
-	struct clickhouse_client *c, const struct clickhouse_layout *l, bool *has,
+	struct clickhouse_client *c, const struct clickhouse_layout *l, enum clickhouse_there *has,
 	struct clickhouse_answer *out);
 // The INSERT into the columns of `l`, NULL: ours; and what the URL has besides.
 void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct clickhouse_layout *l,

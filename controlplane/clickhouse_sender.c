@@ -53,18 +53,26 @@ void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhous
 		s->is_ready = false;
 }
 
-void clickhouse_sender_failed(struct clickhouse_sender *s, const char *what, const char *why)
+void clickhouse_sender_failed(
+	struct clickhouse_sender *s, enum clickhouse_step step, const char *why)
 {
+	static const char *const names[] = {
+		[CLICKHOUSE_STEP_SCHEMA] = "schema",
+		[CLICKHOUSE_STEP_COLUMNS] = "columns",
+		[CLICKHOUSE_STEP_COUNT] = "count",
+		[CLICKHOUSE_STEP_SIZE] = "size",
+		[CLICKHOUSE_STEP_INSERT] = "insert",
+	};
 	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : s->settings.retry_min_ms;
 	if (s->backoff_ms > s->settings.retry_max_ms)
 		s->backoff_ms = s->settings.retry_max_ms;
 	s->retry_at_ms = clock_mono_ms() + s->backoff_ms;
 	s->now.failures++;
 	if (!s->now.is_failing)
-		log_warning("clickhouse: %s: %s", what, why);
+		log_warning("clickhouse: %s: %s", names[step], why);
 	s->now.is_failing = true;
 	s->now.is_up = false;
-	snprintf(s->now.why, sizeof s->now.why, "%.20s: %.170s", what, why);
+	snprintf(s->now.why, sizeof s->now.why, "%.20s: %.170s", names[step], why);
 	show(s);
 }
 
@@ -123,7 +131,7 @@ static void idle(struct clickhouse_sender *s)
 		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
 			clickhouse_sender_succeeded(s);
 		else if (!s->stop && !s->is_closing)
-			clickhouse_sender_failed(s, "schema", a.why);
+			clickhouse_sender_failed(s, CLICKHOUSE_STEP_SCHEMA, a.why);
 	}
 	show(s);
 }

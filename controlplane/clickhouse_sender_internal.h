@@ -33,9 +33,19 @@ struct clickhouse_sender {
 	unsigned taken_in_a_row; // chunks, since rows_max was another
 };
 
+// What the sender tries, and what is told of it when that fails.
+enum clickhouse_step {
+	CLICKHOUSE_STEP_SCHEMA,
+	CLICKHOUSE_STEP_COLUMNS, // of a file of another build
+	CLICKHOUSE_STEP_COUNT,   // whether the server has the chunk already
+	CLICKHOUSE_STEP_SIZE,    // the chunk is cut in two
+	CLICKHOUSE_STEP_INSERT,
+};
+
 // Or until it is to end, or has other settings.
 void clickhouse_sender_pause(struct clickhouse_sender *s, uint64_t ms);
-void clickhouse_sender_failed(struct clickhouse_sender *s, const char *what, const char *why);
+void clickhouse_sender_failed(
+	struct clickhouse_sender *s, enum clickhouse_step step, const char *why);
 void clickhouse_sender_succeeded(struct clickhouse_sender *s);
 // Every answer goes through here, so that it is known since when the server speaks.
 void clickhouse_sender_heard(struct clickhouse_sender *s, const struct clickhouse_answer *a);
