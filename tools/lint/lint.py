@@ -3,8 +3,9 @@
 """House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path accounts tables
-                                          musts format
+                                          dataplane_tables plan musts pages format
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -303,6 +304,22 @@ def check_musts():
         for test in tests:
             if test not in there:
                 yield f"{page}:{number}: there is no test {test}"
+
+
+def check_pages():
+    """README.md leads to each page of docs/, and a link between pages leads to a file."""
+    pages = [n for n in FILES if re.fullmatch(r"README\.md|docs/[^/]*\.md", n)]
+    led_to = set()
+    for name in pages:
+        for number, line in enumerate(lines_of(name), 1):
+            for link in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", line):
+                there = os.path.normpath(os.path.join(os.path.dirname(name), link))
+                if not (root / there).exists():
+                    yield f"{name}:{number}: there is no {link}"
+                if name == "README.md":
+                    led_to.add(there)
+    for name in sorted(set(pages) - led_to - {"README.md"}):
+        yield f"{name}: README.md does not lead there"
 
 
 def check_format():
