@@ -304,7 +304,7 @@ static void log_settled(struct front *f, const struct front_session *s,
 	const struct front_slot slot = {.client = *client,
 		.query_len = (uint16_t)len,
 		.asked_us = clock_mono_us(),
-		.group = is_unread(v) ? 0 : q->group};
+		.group = q->group};
 	const uint8_t *reply = reply_len ? f->r->reply : NULL;
 	const struct resolver_logged what = {
 		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,

@@ -13,10 +13,10 @@
 struct front_question {
 	struct dns_query query;
 	const struct policy_group *policy;
-	uint8_t group;
+	uint8_t group; // whatever the verdict; 0 where no policy is known
 	uint16_t view;
 	uint16_t limit; // octets of the reply, beside what the client says
-	uint16_t list;  // that blocked, or LOG_NO_LIST
+	uint16_t list;  // that blocked, or LOG_NO_LIST; whatever the verdict
 };
 
 struct front_slot {

@@ -238,10 +238,12 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 
 	*len = 0;
 	q->list = LOG_NO_LIST;
+	q->group = 0;
 	front_policy_look(&f->policy, r->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
 		return settle_closed(f, client, msg, size, q, len);
 	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
+	q->group = (uint8_t)policy_group_of(leaf);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);
 	if (v != VERDICT_miss)
 		return v;
@@ -254,7 +256,6 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
-	q->group = (uint8_t)policy_group_of(leaf);
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
 	bool blocks = publisher_blocks(r->publisher, now_ms);

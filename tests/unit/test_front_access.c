@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Who may ask the control plane's own server, and how often: the data plane's lists.
+#include "../../controlplane/front_internal.h"
 #include "../../controlplane/policy_build.h"
 #include "front_rig.h"
 
@@ -22,7 +23,7 @@ static uint32_t reply_octets;
 
 static void access_publish(bool refuse)
 {
-	static const struct policy_group everyone;
+	static const struct policy_group groups[2]; // everyone's, and that of the test with one
 	struct ip_address allow[] = {prefix("198.18.0.0/16"), prefix("fd53::/48")};
 	struct ip_address deny = prefix("198.18.0.66"), unlimited = prefix("198.18.1.0/24");
 	struct policy_image image;
@@ -41,7 +42,7 @@ static void access_publish(bool refuse)
 		.slip = 2,
 		.reply_octets = reply_octets,
 	};
-	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
+	assert_int_equal(policy_build(&rig.config, groups, &image), 0);
 	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 	memset(&rig.config.access, 0, sizeof rig.config.access);
@@ -168,6 +169,60 @@ static void test_denied_is_told(void **)
 		FRONT_BROKEN);
 }
 
+struct settled {
+	const char *client;
+	const uint8_t *msg;
+	size_t len;
+	enum verdict verdict;
+	struct front_question q;
+};
+
+static void on_settle(void *arg)
+{
+	struct settled *s = arg;
+	union front_client client = {.v4.sin_family = AF_INET};
+	uint16_t len;
+	assert_int_equal(inet_pton(AF_INET, s->client, &client.v4.sin_addr), 1);
+	memset(&s->q, 0xa5, sizeof s->q); // as a stack has it
+	s->verdict = front_settle(resolver_front(rig.resolver), &front_session[FRONT_UDP], &client,
+		s->msg, s->len, &s->q, &len);
+}
+
+static unsigned group_settled(
+	const char *client, const uint8_t *msg, size_t len, enum verdict verdict)
+{
+	struct settled s = {.client = client, .msg = msg, .len = len};
+	on_loop(on_settle, &s);
+	assert_int_equal(s.verdict, verdict);
+	assert_int_equal(s.q.list, LOG_NO_LIST);
+	return s.q.group;
+}
+
+// The log names the group of whoever is turned away, too, as a worker's does.
+static void test_group_of_who_is_turned_away(void **)
+{
+	static char name[] = "guests";
+	struct ip_address clients = prefix("198.18.0.0/24");
+	struct config_group group = {.name = name, .clients = &clients, .client_count = 1};
+	const struct front_rig_query query = {.name = "www.example", .type = DNS_TYPE_A, .id = 9};
+	uint8_t msg[600];
+	size_t len = query_write(msg, &query);
+
+	assert_int_equal(group_settled("198.18.0.66", msg, len, VERDICT_servfail_no_policy), 0);
+	rig.config.groups = &group;
+	rig.config.group_count = 1;
+	access_publish(true);
+	assert_int_equal(group_settled("198.18.0.66", msg, len, VERDICT_refused_denied), 1);
+	assert_int_equal(group_settled("198.19.0.66", msg, len, VERDICT_refused_denied), 0);
+	assert_int_equal(group_settled("198.18.0.66", msg, 0, VERDICT_drop_denied), 1);
+	assert_int_equal(group_settled("198.18.0.65", msg, len, VERDICT_miss), 1);
+	msg[2] |= 0x10; // a status request (RFC 1035 4.1.1)
+	assert_int_equal(group_settled("198.18.0.65", msg, len, VERDICT_notimp), 1);
+	assert_int_equal(group_settled("198.18.1.65", msg, len, VERDICT_notimp), 0);
+	rig.config.groups = NULL;
+	rig.config.group_count = 0;
+}
+
 // The rate holds over UDP; whoever comes over TCP has proven their address.
 static void test_limited(void **)
 {
@@ -201,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_of_who_is_turned_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limited, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
