@@ -86,6 +86,23 @@ static void history_write(struct memory_meter *m)
 	m->file_failed = rc < 0;
 }
 
+static bool is_of_dataplane(const char *series)
+{
+	return strncmp(series, METER_DATAPLANE, strlen(METER_DATAPLANE)) == 0;
+}
+
+// Of a process: what is in accounts of its too.
+static bool is_sum(const char *series)
+{
+	static const char *const sums[] = {"rss", "anonymous", "heap"};
+	if (is_of_dataplane(series))
+		series += strlen(METER_DATAPLANE);
+	for (size_t i = 0; i < ARRAY_LEN(sums); i++)
+		if (strcmp(series, sums[i]) == 0)
+			return true;
+	return false;
+}
+
 // Whose a series of octets is; MEM_ACCOUNT_COUNT: a sum over accounts. What libraries hold may be
 // for any table.
 static enum mem_account account_of(const char *series)
@@ -109,7 +126,7 @@ static bool explains_dataplane(const struct memory_slope *table, const char *ser
 // Does a table that fills account for its growth?
 static bool is_explained(const struct memory_report *r, const char *series)
 {
-	const bool is_dataplane = strncmp(series, METER_DATAPLANE, strlen(METER_DATAPLANE)) == 0;
+	const bool is_dataplane = is_of_dataplane(series);
 	const enum mem_account account = account_of(series);
 	for (unsigned i = 0; i < r->count; i++)
 		if (r->slope[i].fills
@@ -120,19 +137,31 @@ static bool is_explained(const struct memory_report *r, const char *series)
 	return false;
 }
 
-// What grows for sure, and most; NULL: nothing does.
-static const struct memory_slope *grower(const struct memory_report *r)
+// What grows for sure, and most: of all series, or of one process's accounts. NULL: nothing does.
+static const struct memory_slope *grower_of(
+	const struct memory_report *r, const struct memory_slope *sum)
 {
 	const struct memory_slope *most = NULL;
 	for (unsigned i = 0; i < r->count; i++) {
 		const struct memory_slope *s = &r->slope[i];
-		if (s->kind == MEMORY_BYTES
+		bool is_asked = !sum
+				|| (!is_sum(s->name)
+					&& is_of_dataplane(s->name) == is_of_dataplane(sum->name));
+		if (is_asked && s->kind == MEMORY_BYTES
 			&& trend_is_above(&s->trend, (double)METER_ALARM_BYTES_H / 3600)
 			&& (!most || s->trend.slope > most->trend.slope)
 			&& !is_explained(r, s->name))
 			most = s;
 	}
 	return most;
+}
+
+// A process's sum wavers more than its accounts, of which the one that grows says where to look.
+static const struct memory_slope *grower(const struct memory_report *r)
+{
+	const struct memory_slope *most = grower_of(r, NULL);
+	const struct memory_slope *account = most && is_sum(most->name) ? grower_of(r, most) : NULL;
+	return account ? account : most;
 }
 
 static void alarm_look(struct memory_meter *m)

@@ -13,12 +13,11 @@
 //
 // The alarm looks once a minute at the last half hour: it is on while something grows by more than
 // METER_ALARM_BYTES_H an hour with the whole interval of its slope, and logged when it goes on and
-// off. A table that fills excuses its own account, what libraries hold and the process's sums, and
-// no other account: a cache that fills for days hides no leak elsewhere.
-// What the data plane has by itself (dataplane.anonymous and its accounts, memory_dataplane.h) no
-// table excuses.
-// One thread, save for what is said otherwise. A sample costs some microseconds, a report a
-// millisecond at most.
+// off. What it names is the account that grows most, where a process's sum grows with it. A table
+// that fills excuses its own account, what libraries hold and the process's sums, and no other
+// account: a cache that fills for days hides no leak elsewhere. What the data plane has by itself
+// (dataplane.anonymous and its accounts, memory_dataplane.h) no table excuses. One thread, save for
+// what is said otherwise. A sample costs some microseconds, a report a millisecond at most.
 
 #include "memory_life.h"
 #include "memory_ring.h"

@@ -172,6 +172,27 @@ static void the_data_plane_is_measured_too(void **)
 	assert_string_equal(report.alarm_by, "dataplane.anonymous");
 }
 
+// An account of it grows, and its sums with that by as much or a little more: the account is named,
+// and not what grew in the other process.
+static void an_account_is_named_before_its_sums(void **)
+{
+	for (; second < 2400; second++) {
+		struct memory_sample s = {.uptime_ms = second * 1000, .queries = second * 500};
+		const struct memory_other o = {.is_there = true, .id = 7};
+		memory_meter_dataplane(meter, &o);
+		memory_sample_bytes(&s, "heap", 5000000 + second * 500);
+		memory_sample_bytes(&s, "http", 100000 + second * 500);
+		memory_sample_bytes(&s, "dataplane.rss", 9000000 + second * 2300 + jitter(second));
+		memory_sample_bytes(&s, "dataplane.anonymous", 5000000 + second * 2200);
+		memory_sample_bytes(&s, "dataplane.images", 1000000 + second * 2048);
+		memory_sample_bytes(&s, "dataplane.unexplained", 1000);
+		memory_meter_take(meter, &s);
+	}
+	memory_meter_report(meter, 60, &report);
+	assert_true(report.alarm);
+	assert_string_equal(report.alarm_by, "dataplane.images");
+}
+
 // Another life of it is larger from its first moment on, which is no growth.
 static void another_data_plane_begins_anew(void **)
 {
@@ -261,6 +282,8 @@ int main(void)
 			a_table_that_fills_excuses_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(and_hides_no_leak_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_data_plane_is_measured_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_account_is_named_before_its_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_data_plane_begins_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_slow_leak_under_the_bound_is_no_alarm, setup, teardown),
