@@ -47,6 +47,18 @@ check "reload" weirctl blocklist reload
 check "another" weirctl mem snapshot after
 check "the longer list is what grew" grew \
 	'[.changes[] | select(.what == "table" and .name == "names" and .change > 500000)] | length == 1'
+check "the data plane's parts are compared as well" grew '.has_dataplane and (.dataplane_restarted | not) and
+	([.changes[] | select(.what == "dataplane region" and (.name | contains("/names.")))] | length) >= 1'
+diff_as() { # JQ_OF_A_SNAPSHOT JQ_OF_THE_DIFF: before as another version wrote it
+	jq "$1" /run/weir/mem-before.json >/run/weir/mem-other.json &&
+		weirctl --json mem diff other after | jq -e "$2"
+}
+check "a snapshot that knows nothing of the data plane is no growth of it" diff_as 'del(.format, .dataplane, .dataplane_regions)' \
+	'(.has_dataplane | not) and (.changes | length) > 0 and all(.changes[]; .what | startswith("dataplane") | not)'
+check "a number that a snapshot lacks is none" diff_as 'del(.dataplane.rss, .process.rss)' \
+	'.has_dataplane and all(.changes[]; .name != "rss")'
+check "one of a later version is refused" sh -c \
+	'jq ".format = 999" /run/weir/mem-before.json >/run/weir/mem-later.json && ! "$0" -c /run/weir/lab/weir.yaml mem diff later 2>&1' "$WEIR_BUILD/tools/ctl/weirctl"
 check "a name that is no name" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem snapshot ../x' "$WEIR_BUILD/tools/ctl/weirctl"
 check "one that is not there" sh -c '! "$0" -c /run/weir/lab/weir.yaml mem diff never' "$WEIR_BUILD/tools/ctl/weirctl"
 # Every cap that this load can fill: names that nobody answers, more than limits.inflight of them, then more than L0 holds.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two looks at the memory, and what grew between them.
+// Two looks at the memory of both processes, and what grew between them.
 
 #include "mem_doc.h"
 #include "table_out.h"
@@ -79,20 +79,42 @@ static void grown_list_add(struct grown_list *l, const char *what, const char *k
 	}
 }
 
+// Of numbers that both have: one that a snapshot of another version lacks was not 0.
+static void grown_fields_add(struct grown_list *l, const char *what, const char *const *field,
+	const struct json_node *a, const struct json_node *b)
+{
+	for (; *field; field++)
+		if (json_get(a, *field) && json_get(b, *field))
+			grown_add(l, what, *field, json_count(a, *field), json_count(b, *field));
+}
+
+// Was it there, and told, at both looks?
+static bool has_dataplane(const struct json_node *a, const struct json_node *b)
+{
+	return json_get(a, "dataplane") && json_get(b, "dataplane");
+}
+
+static void grown_dataplane_add(
+	struct grown_list *l, const struct json_node *a, const struct json_node *b)
+{
+	static const char *const fields[] = {"rss", "allocated", "held", "accounted", "libraries",
+		"unexplained", "rss_heap", "rss_code", "rss_regions", "rss_stacks", "rss_other",
+		"mapped", "huge", "swapped", NULL};
+	const struct json_node *p = json_get(a, "dataplane"), *q = json_get(b, "dataplane");
+	grown_fields_add(l, "dataplane", fields, p, q);
+	grown_list_add(l, "dataplane account", "accounts", p, q);
+	grown_list_add(l, "dataplane memory", "eal", p, q);
+	grown_list_add(l, "dataplane region", "dataplane_regions", a, b);
+}
+
 static void grown_process_add(
 	struct grown_list *l, const struct json_node *a, const struct json_node *b)
 {
 	static const char *const fields[] = {"rss", "allocated", "held", "rss_heap", "rss_code",
-		"rss_regions", "rss_stacks", "rss_other", "huge", "swapped"};
-	const struct json_node *p = json_get(a, "process"), *q = json_get(b, "process");
-
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		grown_add(l, "process", fields[i], json_count(p, fields[i]),
-			json_count(q, fields[i]));
-	grown_add(
-		l, "process", "accounted", json_count(a, "accounted"), json_count(b, "accounted"));
-	grown_add(l, "process", "unexplained", json_count(a, "unexplained"),
-		json_count(b, "unexplained"));
+		"rss_regions", "rss_stacks", "rss_other", "huge", "swapped", NULL};
+	static const char *const sums[] = {"accounted", "unexplained", NULL};
+	grown_fields_add(l, "process", fields, json_get(a, "process"), json_get(b, "process"));
+	grown_fields_add(l, "process", sums, a, b);
 }
 
 static int larger_first(const void *a, const void *b)
@@ -111,6 +133,8 @@ static struct grown_list *grown_find(const struct json_node *a, const struct jso
 	grown_list_add(l, "file", "files", a, b);
 	grown_list_add(l, "table", "tables", a, b);
 	grown_list_add(l, "region", "regions", a, b);
+	if (has_dataplane(a, b))
+		grown_dataplane_add(l, a, b);
 	qsort(l->row, l->count, sizeof l->row[0], larger_first);
 	return l;
 }
@@ -138,12 +162,19 @@ static void grown_print(const struct grown_list *l, double hours)
 	table_print(t);
 }
 
-static void grown_print_json(const struct grown_list *l, int64_t seconds, bool restarted)
+struct between { // two looks
+	int64_t seconds;
+	bool restarted, has_dataplane, dataplane_restarted;
+};
+
+static void grown_print_json(const struct grown_list *l, const struct between *t)
 {
 	struct json_doc *doc = json_doc_new();
 	struct json_node *root = json_doc_root(doc);
-	json_put_real(root, "seconds", (double)seconds);
-	json_put_bool(root, "restarted", restarted);
+	json_put_real(root, "seconds", (double)t->seconds);
+	json_put_bool(root, "restarted", t->restarted);
+	json_put_bool(root, "has_dataplane", t->has_dataplane);
+	json_put_bool(root, "dataplane_restarted", t->dataplane_restarted);
 	struct json_node *list = json_put_array(root, "changes");
 	for (size_t i = 0; i < l->count; i++) {
 		struct json_node *n = json_put_object(list, NULL);
@@ -157,22 +188,32 @@ static void grown_print_json(const struct grown_list *l, int64_t seconds, bool r
 	json_doc_free(doc);
 }
 
+static bool is_another(const struct json_node *a, const struct json_node *b, const char *process)
+{
+	return json_count(json_get(a, process), "pid") != json_count(json_get(b, process), "pid");
+}
+
 static int diff_print(const struct ctl *c, const struct json_node *a, const struct json_node *b)
 {
 	struct grown_list *l = grown_find(a, b);
 	if (!l)
 		return ctl_fail(c, "out of memory");
-	int64_t seconds = (int64_t)json_count(b, "unix_s") - (int64_t)json_count(a, "unix_s");
-	bool restarted = json_count(json_get(a, "process"), "pid")
-			 != json_count(json_get(b, "process"), "pid");
+	const bool both = has_dataplane(a, b);
+	const struct between t = {
+		.seconds = (int64_t)json_count(b, "unix_s") - (int64_t)json_count(a, "unix_s"),
+		.restarted = is_another(a, b, "process"),
+		.has_dataplane = both,
+		.dataplane_restarted = both && is_another(a, b, "dataplane")};
 	if (c->json) {
-		grown_print_json(l, seconds, restarted);
+		grown_print_json(l, &t);
 	} else {
 		char text[COUNT_TEXT_MAX];
-		printf("%s between them%s\n\n",
-			duration_text(seconds > 0 ? (uint64_t)seconds * 1000 : 0, text),
-			restarted ? ", and a restart" : "");
-		grown_print(l, (double)seconds / 3600);
+		printf("%s between them%s%s%s\n\n",
+			duration_text(t.seconds > 0 ? (uint64_t)t.seconds * 1000 : 0, text),
+			t.restarted ? ", and a restart" : "",
+			t.dataplane_restarted ? ", and a restart of the data plane" : "",
+			both ? "" : "; one of them knows nothing of the data plane");
+		grown_print(l, (double)t.seconds / 3600);
 	}
 	free(l);
 	return CTL_OK;

@@ -14,8 +14,10 @@
 struct json_doc *mem_doc_take(const struct ctl *c)
 {
 	struct json_doc *doc = http_call_or_fail(c, false, "/mem", NULL, HTTP_SHORT_MS);
-	if (doc)
+	if (doc) {
+		json_put_count(json_doc_root(doc), "format", MEM_DOC_FORMAT);
 		mem_dataplane_add(c, json_doc_root(doc));
+	}
 	return doc;
 }
 
@@ -71,6 +73,11 @@ struct json_doc *mem_doc_kept(const struct ctl *c, const char *name)
 		ctl_fail(c, "%s: %s", path, errno == ENOENT ? "no such snapshot" : strerror(errno));
 	else if (!doc)
 		ctl_fail(c, "%s: is no snapshot", path);
+	if (doc && json_count(json_doc_root(doc), "format") > MEM_DOC_FORMAT) {
+		ctl_fail(c, "%s: was written by a later version", path);
+		json_doc_free(doc);
+		doc = NULL;
+	}
 	free(text);
 	if (f)
 		fclose(f);

@@ -5,12 +5,13 @@
 //
 // What the control plane says of itself (GET /mem), with the regions that the data plane has
 // mapped, as far as we may see (root). Kept ones are files of ours in the runtime directory; they
-// go with the next boot.
+// go with the next boot. Each says its `format`; of an older one what it lacks is left out, a later
+// one is refused.
 
 #include "ctl.h"
 #include "json_doc.h"
 
-enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20 };
+enum { MEM_NAME_MAX = 32, MEM_DOC_MAX = 1 << 20, MEM_DOC_FORMAT = 1 };
 
 struct json_doc *mem_doc_take(const struct ctl *c); // NULL: said why
 
