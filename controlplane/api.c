@@ -274,6 +274,8 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 	if (fd >= 0) {
 		struct http_settings settings = {.base = loop_base(deps->service),
 			.exchanges_max = API_REQUESTS_MAX,
+			.connections_max = API_CONNECTIONS_MAX,
+			.connection_ms = API_CONNECTION_MS,
 			.admit = on_admit,
 			.handle = on_request,
 			.arg = a};

@@ -22,9 +22,10 @@
 // that the credentials of whoever asks are checked (root, our uid, a member of `group`), and every
 // POST is logged with them. A refusal is {"error": "..."} with a 4xx or 5xx status, save for what
 // libevent refuses by itself (http_server.h).
-// Bounds: API_REQUESTS_MAX requests being served (one more is 503, counted), 8 KiB of header,
-// 64 KiB of body, 2 s for a client that neither sends nor reads. A reply that waits for another
-// loop has a deadline (504), and is dropped when its client has hung up.
+// Bounds: API_REQUESTS_MAX requests being served and API_CONNECTIONS_MAX connections, streams
+// included (one more of either is 503, counted), 8 KiB of header, 64 KiB of body, 2 s for a client
+// that neither sends nor reads, API_CONNECTION_MS for one that is slow (http_conns.h). A reply that
+// waits for another loop has a deadline (504), and is dropped when its client has hung up.
 
 #include "clickhouse.h"
 #include "front_tcp.h"
@@ -41,7 +42,12 @@
 #include "top.h"
 #include "watch.h"
 
-enum { API_REQUESTS_MAX = 8, API_WHY_MAX = 256 };
+enum {
+	API_REQUESTS_MAX = 8,
+	API_CONNECTIONS_MAX = 32,
+	API_CONNECTION_MS = 30000,
+	API_WHY_MAX = 256,
+};
 
 // Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
 // the new file that were not taken over (config_needs_restart), "" when there are none.

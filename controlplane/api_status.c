@@ -178,6 +178,9 @@ static void http_out(struct json_out *o, struct json_node *root, const struct ap
 	json_out_count(o, n, "refused_peer", c.refused_peer);
 	json_out_count(o, n, "bad_requests", c.bad_requests);
 	json_out_count(o, n, "timeouts", c.timeouts);
+	json_out_count(o, n, "connections", c.conns.live);
+	json_out_count(o, n, "connections_refused", c.conns.refused);
+	json_out_count(o, n, "connections_cut", c.conns.cut);
 	json_out_count(o, n, "calls_refused", loop_calls_refused(a->deps.service));
 	struct loop_lag_minute lag;
 	loop_lag_minute(a->deps.service, &lag);
@@ -204,24 +207,24 @@ static void http_table(
 	table_register(tables, &t);
 }
 
-static void connections_table(const struct http_server *server, struct table_registry *tables)
+// The rest of `t`, likewise, and how long they may take.
+static void connections_table(
+	const struct http_server *server, struct table_info t, struct table_registry *tables)
 {
 	struct http_counts c;
 	if (!server)
 		return;
 	http_server_counts(server, &c);
-	table_register(tables, &(struct table_info){.name = "http_connections",
-				       .owner = "metrics.listen",
-				       .eviction = "one more is hung up on, a slow one is cut",
-				       .lifetime = "10 s for a request and its reply",
-				       .cap = c.conns.max,
-				       .used = c.conns.live,
-				       .high = c.conns.most,
-				       .bytes = c.conns.bytes,
-				       .evicted = c.conns.cut,
-				       .refused = c.conns.refused,
-				       .oldest_ms = table_age(c.conns.since_ms, clock_mono_ms()),
-				       .has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES});
+	t.eviction = "one more is 503, a slow one is cut";
+	t.cap = c.conns.max;
+	t.used = c.conns.live;
+	t.high = c.conns.most;
+	t.bytes = c.conns.bytes;
+	t.evicted = c.conns.cut;
+	t.refused = c.conns.refused;
+	t.oldest_ms = table_age(c.conns.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
+	table_register(tables, &t);
 }
 
 // `metrics.listen`, where it is asked for.
@@ -280,7 +283,16 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 		tables);
 	http_table(a->listener.server,
 		(struct table_info){.name = "http_listen", .owner = "metrics.listen"}, tables);
-	connections_table(a->listener.server, tables);
+	connections_table(a->http,
+		(struct table_info){.name = "control_connections",
+			.owner = "control socket",
+			.lifetime = "30 s for a request and as long for its reply"},
+		tables);
+	connections_table(a->listener.server,
+		(struct table_info){.name = "http_connections",
+			.owner = "metrics.listen",
+			.lifetime = "10 s for a request and as long for its reply"},
+		tables);
 	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);

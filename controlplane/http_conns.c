@@ -10,7 +10,13 @@
 #include <weir/clock.h>
 
 // What one turn of the loop may accept over the cap, before it is hung up on.
-enum { OVER_MAX = 64 };
+enum { OVER_MAX = 64, OVER_INPUT_MAX = 1 << 20 };
+
+#define OVER_BODY "{\"error\":\"too many connections: try again\"}"
+static_assert(sizeof OVER_BODY - 1 == 43);
+static const char over_text[] =
+	"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+	"Content-Type: application/json\r\nContent-Length: 43\r\n\r\n" OVER_BODY;
 
 struct conn {
 	struct bufferevent *b; // NULL: free
@@ -40,12 +46,26 @@ static void conn_drop(struct http_conns *s, struct conn *c)
 	*c = (struct conn){0};
 }
 
+// What waits to be read would still be read, and done.
+static void input_drop(int fd)
+{
+	char junk[4096];
+	for (unsigned i = 0; i < OVER_INPUT_MAX / sizeof junk; i++)
+		if (recv(fd, junk, sizeof junk, MSG_DONTWAIT) <= 0)
+			break;
+}
+
 // evhttp sees its end, or that nothing can be written, and frees what it has of it.
 static void conn_cut(struct http_conns *s, struct conn *c)
 {
+	const int fd = bufferevent_getfd(c->b);
 	s->counts.cut += !c->is_over;
 	c->is_cut = true;
-	shutdown(bufferevent_getfd(c->b), SHUT_RDWR);
+	if (c->is_over)
+		(void)!send(fd, over_text, sizeof over_text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_RDWR);
+	if (c->is_over)
+		input_drop(fd);
 }
 
 static void left_drop(struct http_conns *s)
@@ -130,11 +150,21 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	return b;
 }
 
-void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
+static void until_set(struct http_conns *s, const struct bufferevent *b, uint64_t until_ms)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(s->conn); i++)
 		if (s->conn[i].b == b)
-			s->conn[i].until_ms = clock_mono_ms() + s->settings.life_ms;
+			s->conn[i].until_ms = until_ms;
+}
+
+void http_conns_asked(struct http_conns *s, const struct bufferevent *b)
+{
+	until_set(s, b, UINT64_MAX);
+}
+
+void http_conns_replied(struct http_conns *s, const struct bufferevent *b)
+{
+	until_set(s, b, clock_mono_ms() + s->settings.life_ms);
 }
 
 void http_conns_counts(const struct http_conns *s, struct http_conns_counts *out)

@@ -4,12 +4,14 @@
 // The connections of an HTTP server (http_server.h): evhttp neither counts them nor lets anybody
 // ask at accept, so its bufferevents are made here, and a reference to each is kept.
 //
-// No more than `max` live at a time; what comes over that is hung up on when the loop turns next.
-// A connection has `life_ms` from its beginning, and again from each request, until its request is
-// there and its reply is taken: who sends an octet now and then, or reads so slowly, is cut.
-// What it sends beyond HTTP_CONNS_INPUT_MAX waits in the kernel: evhttp reads while it writes, to
-// see the end of a connection, and would keep all of it. Owner: the server, on its loop's thread. A
-// descriptor is given back at the look after its end, HTTP_CONNS_LOOK_MS later at most.
+// No more than `max` live at a time; what comes over that is told so (503) and hung up on when the
+// loop turns next, and nothing of what it sent is done. A connection has `life_ms` from its
+// beginning until a request is there, and from a reply until that is taken and the next request is
+// there: who sends an octet now and then, or reads so slowly, is cut. Between the two it is the
+// server's, whose deadlines hold. What it sends beyond HTTP_CONNS_INPUT_MAX waits in the kernel:
+// evhttp reads while it writes, to see the end of a connection, and would keep all of it. Owner:
+// the server, on its loop's thread. A descriptor is given back at the look after its end,
+// HTTP_CONNS_LOOK_MS later at most.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,8 +37,10 @@ ATTR_MUST_CHECK int http_conns_new(
 void http_conns_free(struct http_conns *c);
 // For evhttp_set_bevcb. NULL: no memory.
 struct bufferevent *http_conns_make(struct event_base *base, void *conns);
-// A whole request came on it.
+// A whole request came on it, which may take as long as the server lets it.
 void http_conns_asked(struct http_conns *c, const struct bufferevent *b);
+// Its reply is made.
+void http_conns_replied(struct http_conns *c, const struct bufferevent *b);
 
 struct http_conns_counts {
 	unsigned live, most, max;

@@ -42,8 +42,13 @@ struct http_server {
 	struct age_list ages;
 	LIST_HEAD(, http_exchange) exchange_list;
 	struct http_counts counts;
-	struct http_conns *conns; // NULL: not bounded
+	struct http_conns *conns;
 };
+
+static struct bufferevent *buffer_of(struct evhttp_request *r)
+{
+	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(r));
+}
 
 // The request is evhttp's again, which frees it when the reply has left or cannot.
 static void request_reply_as(
@@ -69,6 +74,7 @@ static void on_deadline(evutil_socket_t, short, void *arg)
 {
 	struct http_exchange *x = arg;
 	x->server->counts.timeouts++;
+	http_conns_replied(x->server->conns, buffer_of(x->request));
 	request_reply(x->request, 504, "{\"error\":\"no answer in time\"}");
 	x->request = NULL;
 }
@@ -108,6 +114,7 @@ static struct http_exchange *exchange_new(
 	x->request = r;
 	x->peer = *peer;
 	LIST_INSERT_HEAD(&s->exchange_list, x, link);
+	http_conns_asked(s->conns, buffer_of(r));
 	age_add(&s->ages, &x->age);
 	if (++s->exchanges > s->counts.waiting_most)
 		s->counts.waiting_most = s->exchanges;
@@ -124,8 +131,7 @@ static bool params_read(struct http_exchange *x)
 static bool peer_admitted(
 	const struct http_settings *t, struct evhttp_request *r, struct ucred *peer)
 {
-	struct evhttp_connection *c = evhttp_request_get_connection(r);
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(c));
+	int fd = bufferevent_getfd(buffer_of(r));
 	socklen_t len = sizeof *peer;
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0
 	       && t->admit(t->arg, peer, fd);
@@ -136,9 +142,7 @@ static void on_request(struct evhttp_request *r, void *arg)
 	struct http_server *s = arg;
 	struct ucred peer;
 	s->counts.requests++;
-	if (s->conns)
-		http_conns_asked(s->conns,
-			evhttp_connection_get_bufferevent(evhttp_request_get_connection(r)));
+	http_conns_replied(s->conns, buffer_of(r)); // unless it goes on
 	if (!peer_admitted(&s->settings, r, &peer)) {
 		s->counts.refused_peer++;
 		request_reply(r, 403, "{\"error\":\"not permitted\"}");
@@ -192,8 +196,6 @@ static bool conns_start(struct http_server *s, struct evhttp *evhttp)
 	const struct http_conns_settings settings = {.base = s->settings.base,
 		.max = s->settings.connections_max,
 		.life_ms = s->settings.connection_ms};
-	if (settings.max == 0)
-		return true;
 	if (http_conns_new(&s->conns, &settings) < 0)
 		return false;
 	evhttp_set_bevcb(evhttp, http_conns_make, s->conns);
@@ -256,8 +258,7 @@ void http_server_counts(const struct http_server *s, struct http_counts *out)
 	out->waiting_max = s->settings.exchanges_max;
 	out->since_ms = age_since(&s->ages);
 	out->bytes = sizeof(struct http_exchange);
-	if (s->conns)
-		http_conns_counts(s->conns, &out->conns);
+	http_conns_counts(s->conns, &out->conns);
 }
 
 bool http_is_post(const struct http_exchange *x)
@@ -298,6 +299,8 @@ void http_reply(struct http_exchange *x, unsigned status, char *body)
 
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, char *body)
 {
+	if (x->request)
+		http_conns_replied(x->server->conns, buffer_of(x->request));
 	if (x->request && body)
 		request_reply_as(x->request, status, type, body);
 	else if (x->request)

@@ -12,11 +12,9 @@
 // What evhttp 2.1 cannot do:
 // * Nothing can be asked at accept. Who may connect at all is decided by the socket's mode; the
 //   peer is asked about when its request is complete, before anything is done for it.
-// * Connections are not counted, only requests are, unless connections_max is set (http_conns.h).
-//   One that is silent for HTTP_TIMEOUT_S, waiting, inside a request or while it should read, is
-//   closed; but one that sends an octet in time keeps its descriptor until HTTP_HEADER_MAX and
-//   HTTP_BODY_MAX are used up. So whoever may connect to a server without that bound can use up the
-//   process's descriptors; nobody is accepted for HTTP_ACCEPT_PAUSE_MS at most then.
+// * Connections are not counted, only requests are: http_conns.h does that, with a cap and a time
+//   for each. One that is silent for HTTP_TIMEOUT_S, waiting, inside a request or while it should
+//   read, is closed before that. Without descriptors nobody is accepted for HTTP_ACCEPT_PAUSE_MS.
 // * What it refuses by itself (400 malformed or a header too large, 413, 417, 501 a method other
 //   than GET and POST) has an HTML body, not JSON, and is in no counter.
 // The process must ignore SIGPIPE.
@@ -44,7 +42,7 @@ enum {
 struct http_settings {
 	struct event_base *base;
 	unsigned exchanges_max; // more at once are 503
-	// Connections, each with so long for a request and for its reply; 0: not bounded.
+	// Connections, each with so long for a request and for taking its reply; one more is 503.
 	unsigned connections_max, connection_ms;
 	// May this peer ask anything? `fd` for what else the kernel tells of it. No: 403.
 	bool (*admit)(void *arg, const struct ucred *peer, int fd);

@@ -46,6 +46,8 @@ int LLVMFuzzerInitialize(int *, char ***)
 	base = event_base_new();
 	const struct http_settings settings = {.base = base,
 		.exchanges_max = REQUESTS_MOST,
+		.connections_max = 64,
+		.connection_ms = 60000,
 		.admit = on_admit,
 		.handle = on_request};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <weir/clock.h>
 
 enum { CONNECTIONS = 4, LIFE_MS = 600, BIG_LEN = 8 << 20 };
 
@@ -18,6 +19,8 @@ static struct http_server *server;
 static pthread_t thread;
 static struct http_conns_counts counts;
 static _Atomic bool is_counted;
+static struct http_exchange *late;
+static struct http_stream *stream;
 
 static bool on_admit(void *, const struct ucred *, int)
 {
@@ -28,6 +31,17 @@ static void on_request(void *, struct http_exchange *x)
 {
 	char *text = malloc(BIG_LEN + 1);
 	size_t len = strcmp(http_path(x), "/big") == 0 ? BIG_LEN : 2;
+	if (strcmp(http_path(x), "/stream") == 0) {
+		stream = http_stream_begin(x);
+		free(text);
+		return;
+	}
+	if (strcmp(http_path(x), "/held") == 0) {
+		late = x;
+		http_defer(x, PATIENCE_MS);
+		free(text);
+		return;
+	}
 	memset(text, 'x', len);
 	text[len] = '\0';
 	http_reply(x, 200, text);
@@ -77,6 +91,9 @@ static bool over_is_refused(void)
 	(void)!send(over, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
 	await_end(over);
 	count();
+	bool is_told = strncmp(reply, "HTTP/1.1 503", 12) == 0
+		       && strstr(reply, "\r\n\r\n{\"error\":\"too many connections: try again\"}");
+	assert_int_equal(is_told, counts.refused - before.refused);
 	for (unsigned i = 0; i < CONNECTIONS; i++)
 		close(fd[i]);
 	assert_true(counts.refused - before.refused <= 1);
@@ -199,6 +216,34 @@ static int teardown(void **)
 	return rmdir(folder);
 }
 
+static void on_held(void *)
+{
+	if (http_stream_send(stream, "late\n", 5))
+		http_stream_close(stream);
+	http_reply(late, 200, strdup("late"));
+}
+
+// What the server takes its time for is not slow: the connection's own time begins with the reply.
+static void test_late_reply(void **)
+{
+	struct http_conns_counts before = count();
+	int waits = client_connect(), streams = client_connect();
+	client_send(waits, "GET /held HTTP/1.1\r\nConnection: close\r\n\r\n");
+	client_send(streams, "GET /stream HTTP/1.1\r\n\r\n");
+	uint64_t until_ms = clock_mono_ms() + 3 * LIFE_MS;
+	while (clock_mono_ms() < until_ms)
+		usleep(10000);
+	assert_int_equal(count().cut, before.cut);
+	assert_int_equal(counts.live, 2);
+	assert_int_equal(loop_call(loop, on_held, NULL), 0);
+	assert_true(client_read(waits, PATIENCE_MS) > 0);
+	assert_non_null(strstr(reply, "\r\n\r\nlate"));
+	assert_true(client_read(streams, PATIENCE_MS) > 0);
+	close(waits);
+	close(streams);
+	await_live(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_sends_on),
 		cmocka_unit_test(test_many_requests),
+		cmocka_unit_test(test_late_reply),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -310,6 +310,8 @@ static int setup(void **)
 		return -1;
 	struct http_settings settings = {.base = loop_base(loop),
 		.exchanges_max = REQUESTS_MAX,
+		.connections_max = 200,
+		.connection_ms = PATIENCE_MS,
 		.admit = on_admit,
 		.handle = on_request};
 	if (http_server_open(&server, fd, &settings) < 0)
