@@ -25,6 +25,10 @@
 // * Time: tcp.idle_timeout without a question, falling to a tenth of it while the last quarter of
 //   tcp.connections fills; tcp.query_timeout from the first octet of a query to its last;
 //   CONN_DRAIN_MS for what the client leaves unread.
+// * tcp.connection_queries questions in one connection, and tcp.connection_age of it, where the
+//   operator sets them (RFC 9210 4.2): it gets its answers, and is told with keepalive that it is
+//   at its end, then only the client's end is waited for (CONN_PARTING_MS): to close at once, with
+//   further queries unread, would be a reset, which can cost the client what it has not read.
 // A turn of the loop takes 64 new connections, 256 messages, and 32 of one connection, so that
 // misses of workers and replies of upstreams wait little for TCP; hits and blocks over UDP do not
 // pass this loop.
@@ -45,6 +49,8 @@ struct front_tcp;
 	X(slow_query, "a query not complete in tcp.query_timeout")        \
 	X(slow_reader, "replies left unread")                             \
 	X(broken, "not DNS")                                              \
+	X(queries, "had its tcp.connection_queries")                      \
+	X(age, "as old as tcp.connection_age")                            \
 	X(evicted, "idle longest, when tcp.connections were open")        \
 	X(evicted_client, "idle longest, when its client had too many")   \
 	X(evicted_memory, "stalled longest, when tcp.buffer_kb was full") \

@@ -96,7 +96,7 @@ enum front_tcp_end conn_reply(struct front_conn *c, struct front_reply *reply)
 	if (reply->len == 0)
 		return FRONT_TCP_OPEN;
 	if (c->keepalive)
-		tcp_keepalive_tell(reply, tcp_idle_ms(t));
+		tcp_keepalive_tell(reply, conn_idle_ms(c));
 	uint8_t *frame = reply->msg - 2;
 	size_t n = 2 + (size_t)reply->len;
 	put_u16(frame, reply->len);
@@ -119,6 +119,9 @@ static enum front_tcp_end message_ask(struct front_conn *c, const uint8_t *msg, 
 	t->count.queries++;
 	t->turn_left--;
 	c->keepalive = c->keepalive || tcp_keepalive_asked(msg, len);
+	c->asked++;
+	if (t->set.connection_queries && c->asked >= t->set.connection_queries)
+		c->last = FRONT_TCP_END_queries;
 	switch (t->engine.ask(t->engine.front, &c->session, &c->peer, msg, len, &reply)) {
 	case FRONT_REPLY:
 		return conn_reply(c, &reply);
@@ -146,8 +149,8 @@ static enum front_tcp_end messages_take(
 
 	c->held = false;
 	for (unsigned n = 0; end == FRONT_TCP_OPEN && len - pos >= 2; n++, pos += frame) {
-		if (c->last == FRONT_TCP_END_broken) {
-			pos = len; // no DNS either, whatever it is
+		if (c->last) {
+			pos = len; // not DNS either, or more than it may ask
 			break;
 		}
 		frame = 2 + (size_t)get_u16(p + pos);
@@ -203,7 +206,11 @@ enum front_tcp_end conn_read(struct front_conn *c)
 	if (!at)
 		return FRONT_TCP_END_evicted_memory;
 	ssize_t n = conn_recv(c, at, room);
+	if (c->parting && n >= 0)
+		return FRONT_TCP_OPEN;
 	if (n == -ENODATA) {
+		if (c->parting)
+			return c->last;
 		c->last = FRONT_TCP_END_client;
 		conn_in_drop(c);
 		return FRONT_TCP_OPEN;

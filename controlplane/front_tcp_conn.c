@@ -47,17 +47,42 @@ void conn_close(struct front_conn *c, enum front_tcp_end why)
 	conn_feed(t);
 }
 
+// When it is too old; once it is, or ends for another reason, that no longer matters.
+static uint64_t conn_age_end(const struct front_conn *c)
+{
+	uint32_t most_s = c->tcp->set.connection_age_s;
+	return most_s && !c->last ? c->age.since_ms + UINT64_C(1000) * most_s : UINT64_MAX;
+}
+
+// At what the operator gives a connection.
+static bool conn_is_spent(const struct front_conn *c)
+{
+	return c->last == FRONT_TCP_END_queries || c->last == FRONT_TCP_END_age;
+}
+
+unsigned conn_idle_ms(const struct front_conn *c)
+{
+	uint64_t now_ms = clock_mono_ms(), end_ms = conn_age_end(c);
+	unsigned idle_ms = tcp_idle_ms(c->tcp);
+
+	if (conn_is_spent(c) || end_ms <= now_ms)
+		return 0;
+	return end_ms - now_ms < idle_ms ? (unsigned)(end_ms - now_ms) : idle_ms;
+}
+
 static uint64_t conn_deadline(const struct front_conn *c)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
 
+	if (c->parting)
+		return c->used_ms + CONN_PARTING_MS;
 	if (c->out_len)
 		at = c->drain_ms + CONN_DRAIN_MS;
 	if (c->in && !c->held && c->message_ms + c->tcp->set.query_timeout_s * 1000 < at)
 		at = c->message_ms + c->tcp->set.query_timeout_s * 1000;
 	if (!c->out_len && !c->in && !c->pending)
 		at = c->used_ms + tcp_idle_ms(c->tcp);
-	return at;
+	return at < age_end ? at : age_end;
 }
 
 static void conn_arm(struct front_conn *c)
@@ -93,15 +118,28 @@ static void event_want(struct event *e, bool *added, bool wanted)
 		event_del(e);
 }
 
+// All is answered: what now, if nothing more is read?
+static enum front_tcp_end conn_end(struct front_conn *c)
+{
+	if (!conn_is_spent(c))
+		return c->last;
+	if (!c->parting) {
+		c->parting = true;
+		c->used_ms = clock_mono_ms();
+		conn_send_end(c);
+	}
+	return FRONT_TCP_OPEN;
+}
+
 void conn_settle(struct front_conn *c, enum front_tcp_end end)
 {
 	if (end == FRONT_TCP_OPEN && !c->pending && !c->out_len && !c->held)
-		end = c->last;
+		end = conn_end(c);
 	if (end != FRONT_TCP_OPEN) {
 		conn_close(c, end);
 		return;
 	}
-	event_want(&c->readable, &c->reading, !c->last && !c->held);
+	event_want(&c->readable, &c->reading, (!c->last || c->parting) && !c->held);
 	event_want(&c->writable, &c->writing, c->out_len > 0);
 	conn_stall_note(c);
 	conn_arm(c);
@@ -143,6 +181,15 @@ static void on_reply(
 	conn_settle(c, end);
 }
 
+// What it has not asked yet is not asked: a client must expect that (RFC 7766 6.2.4).
+static void conn_grow_old(struct front_conn *c)
+{
+	c->last = FRONT_TCP_END_age;
+	c->held = false;
+	conn_wait_end(c);
+	conn_in_drop(c);
+}
+
 static void on_timer(void *arg)
 {
 	struct front_conn *c = arg;
@@ -151,6 +198,10 @@ static void on_timer(void *arg)
 
 	if (now_ms < conn_deadline(c))
 		end = FRONT_TCP_OPEN;
+	else if (c->parting)
+		end = c->last;
+	else if (now_ms >= conn_age_end(c))
+		conn_grow_old(c);
 	else if (c->in && !c->held && now_ms >= c->message_ms + c->tcp->set.query_timeout_s * 1000)
 		end = FRONT_TCP_END_slow_query;
 	else if (!c->out_len)

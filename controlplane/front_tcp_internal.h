@@ -20,10 +20,11 @@
 struct iovec;
 
 enum {
-	CONN_READ_MAX = 16384, // octets taken from a socket at a time
-	CONN_OUT_SOFT = 65536, // no further question while so much is unread
-	CONN_OUT_MAX = 262144, // closed: replies to what was under way then
-	CONN_DRAIN_MS = 10000, // what waited at its begin has left at its end
+	CONN_READ_MAX = 16384,  // octets taken from a socket at a time
+	CONN_OUT_SOFT = 65536,  // no further question while so much is unread
+	CONN_OUT_MAX = 262144,  // closed: replies to what was under way then
+	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
+	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
 	CONN_MESSAGES_A_TURN = 32,
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
@@ -48,10 +49,12 @@ struct front_conn {
 	int fd;
 	enum front_tcp_end last; // nothing more is read: how it ends once all is answered
 	unsigned pending;        // of its questions, as the server counts
+	uint32_t asked;          // all of them
 	bool reading, writing;   // events that are added
 	bool stalled;            // in the server's list of these: it has octets buffered
-	bool held;               // a whole message is in `in`, but too much is under way
-	bool waiting, starving;  // in a list of held ones: for its turn, or for what others use
+	bool parting; // its last reply has been sent: what comes is dropped until the client's end
+	bool held;    // a whole message is in `in`, but too much is under way
+	bool waiting, starving; // in a list of held ones: for its turn, or for what others use
 	struct age_link age;
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
@@ -117,6 +120,8 @@ void tcp_listen_end(struct front_tcp *t);
 void conn_open(struct front_tcp *t, int fd, const union front_client *peer);
 void conn_close(struct front_conn *c, enum front_tcp_end why);
 void conn_touch(struct front_conn *c, uint64_t now_ms); // it was used
+// How long it may be silent, as the client is told.
+unsigned conn_idle_ms(const struct front_conn *c);
 // After whatever happened to it: closed, or waits for the right things.
 void conn_settle(struct front_conn *c, enum front_tcp_end end);
 
@@ -152,3 +157,4 @@ void conn_out_drop(struct front_conn *c);
 // front_tcp_io.c: octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct front_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count);
+void conn_send_end(struct front_conn *c); // nothing more will be

@@ -33,3 +33,8 @@ ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count
 	c->tcp->count.octets_out += (uint64_t)sent;
 	return sent;
 }
+
+void conn_send_end(struct front_conn *c)
+{
+	(void)shutdown(c->fd, SHUT_WR); // or it has ended already
+}

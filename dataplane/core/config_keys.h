@@ -212,6 +212,12 @@
 		"(RFC 7828).")                                                                     \
 	X(tcp, query_timeout, query_timeout_s, NUMBER, none, "5", 1, 60, LIVE,                     \
 		"A query must be there whole so soon after its first octet, in seconds.")          \
+	X(tcp, connection_queries, connection_queries, NUMBER, none, "0", 0, 1000000000, LIVE,     \
+		"Queries of one connection, which is closed once they are answered. 0: any "       \
+		"number.")                                                                         \
+	X(tcp, connection_age, connection_age_s, NUMBER, none, "0", 0, 604800, LIVE,               \
+		"A connection so old is closed once what it has asked is answered, in seconds. "   \
+		"0: never.")                                                                       \
 	X(tcp, buffer_kb, buffer_kb, NUMBER, none, "4096", 256, 1048576, LIVE,                     \
 		"KiB for queries and replies of which only a part has come or gone; when they "    \
 		"are used up "                                                                     \

@@ -108,7 +108,7 @@ struct config_raw_limits {
 
 struct config_raw_tcp {
 	char *enabled, *connections, *per_client, *pipelined, *queries, *idle_timeout,
-		*query_timeout, *buffer_kb;
+		*query_timeout, *connection_queries, *connection_age, *buffer_kb;
 };
 
 struct config_raw_fallback {

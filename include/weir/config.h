@@ -242,14 +242,16 @@ struct config_limits {
 
 // TCP on the service addresses (controlplane/front_tcp.h).
 struct config_tcp {
-	bool enabled;             // true
-	uint32_t connections;     // 12288
-	uint32_t per_client;      // 32
-	uint32_t pipelined;       // questions of one connection under way, 100
-	uint32_t queries;         // of all, 1024
-	uint32_t idle_timeout_s;  // 10
-	uint32_t query_timeout_s; // 5
-	uint32_t buffer_kb;       // 4096
+	bool enabled;                // true
+	uint32_t connections;        // 12288
+	uint32_t per_client;         // 32
+	uint32_t pipelined;          // questions of one connection under way, 100
+	uint32_t queries;            // of all, 1024
+	uint32_t idle_timeout_s;     // 10
+	uint32_t query_timeout_s;    // 5
+	uint32_t connection_queries; // 0: any number
+	uint32_t connection_age_s;   // 0: any
+	uint32_t buffer_kb;          // 4096
 };
 
 // Who answers on the service addresses while no data plane does (controlplane/front_udp.h).

@@ -27,6 +27,8 @@ static const struct count_row ends[] = {
 	{"slow_query", "a query took longer than tcp.query_timeout"},
 	{"slow_reader", "replies left unread"},
 	{"broken", "what came is not DNS"},
+	{"queries", "had its tcp.connection_queries"},
+	{"age", "as old as tcp.connection_age"},
 	{"evicted", "idle longest, for a new connection"},
 	{"evicted_client", "idle longest of its client, for a new one of his"},
 	{"evicted_memory", "stalled longest, as tcp.buffer_kb was used up"},

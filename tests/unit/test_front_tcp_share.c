@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What one connection may have where the operator says so: queries, and time (RFC 9210 4.2).
+
+#include "tcp_rig.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { SHORTEST = 13, LATER_LEN = 12 };
+
+// The server has closed its side, and did not reset the connection.
+static void at_its_end(int fd)
+{
+	uint8_t octet;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, TCP_WAIT_MS), 1);
+	assert_int_equal(recv(fd, &octet, 1, 0), 0);
+}
+
+static void test_queries(void **)
+{
+	uint8_t frames[5 * (2 + SHORTEST)];
+	size_t len = 0;
+
+	tcp_config.connection_queries = 3;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0), other = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 5; id++)
+		len += tcp_message(frames + len, id, TCP_ECHO, SHORTEST);
+	tcp_send(fd, frames, len - 1); // the last one not whole
+	for (uint16_t id = 1; id <= 3; id++)
+		tcp_reply_is(fd, id, SHORTEST);
+	at_its_end(fd);
+	tcp_ask(fd, 6, TCP_ECHO);
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
+	assert_int_equal(tcp_rig_asked(), 3);
+	tcp_ask(other, 7, TCP_ECHO);
+	tcp_reply_is(other, 7, SHORTEST);
+	close(other);
+	tcp_rig_until(ended[FRONT_TCP_END_client], 1);
+	tcp_rig_until(buffered, 0);
+}
+
+// Queries whose answers are not there yet are waited for, and then a client that does not close is
+// not waited for for long.
+static void test_queries_under_way(void **)
+{
+	tcp_config.connection_queries = 2;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 3; id++)
+		tcp_ask(fd, id, TCP_LATER);
+	tcp_rig_until_asked(2);
+	tcp_rig_until(open, 1);
+	tcp_rig_release();
+	tcp_reply_is(fd, 2, LATER_LEN);
+	tcp_reply_is(fd, 1, LATER_LEN);
+	at_its_end(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
+	tcp_rig_until(open, 0);
+	assert_int_equal(tcp_rig_asked(), 2);
+	close(fd);
+}
+
+// Both may go on for ever, and both may be taken back, of connections that are there.
+static void test_live(void **)
+{
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	for (uint16_t id = 1; id <= 3; id++) {
+		tcp_ask(fd, id, TCP_ECHO);
+		tcp_reply_is(fd, id, SHORTEST);
+	}
+	tcp_config.connection_queries = 2;
+	tcp_rig_configure();
+	tcp_ask(fd, 4, TCP_ECHO);
+	tcp_reply_is(fd, 4, SHORTEST);
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
+}
+
+static void test_age(void **)
+{
+	static const uint8_t begun[] = {1, 0, 0, 0};
+	uint64_t began_ms = clock_mono_ms();
+	struct pollfd p = {.events = POLLIN};
+
+	tcp_config.connection_age_s = 1;
+	tcp_rig_start();
+	int idle = tcp_connect(1, 0), part = tcp_connect(1, 0), waits = tcp_connect(1, 0);
+	int busy = tcp_connect(1, 0);
+	tcp_send(part, begun, sizeof(begun));
+	tcp_ask(waits, 1, TCP_LATER);
+	p.fd = busy;
+	for (uint16_t id = 1;; id++) { // until the server's end
+		static uint8_t reply[TCP_MESSAGE_MAX];
+		tcp_ask(busy, id, TCP_ECHO);
+		if (tcp_reply(busy, reply) == 0)
+			break;
+		assert_true(clock_mono_ms() - began_ms < TCP_WAIT_MS);
+		poll(&p, 1, 10);
+	}
+	assert_true(clock_mono_ms() - began_ms >= 1000);
+	at_its_end(idle);
+	at_its_end(part);
+	assert_int_equal(recv(waits, &(uint8_t){0}, 1, MSG_DONTWAIT), -1);
+	tcp_rig_release();
+	tcp_reply_is(waits, 1, LATER_LEN);
+	at_its_end(waits);
+	close(idle);
+	close(part);
+	close(waits);
+	close(busy);
+	tcp_rig_until(ended[FRONT_TCP_END_age], 4);
+	tcp_rig_until(buffered, 0);
+}
+
+// Whole queries that wait for others' to be answered are dropped with it, and nothing is left of
+// it.
+static void test_age_of_a_held_one(void **)
+{
+	tcp_config.queries = tcp_config.pipelined = 1;
+	tcp_config.connection_age_s = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0), other = tcp_connect(2, 0);
+	tcp_ask(fd, 1, TCP_LATER);
+	tcp_rig_until(pending, 1);
+	tcp_ask(other, 2, TCP_LATER);
+	tcp_rig_until(held, 1);
+	at_its_end(other);
+	close(other);
+	tcp_rig_until(ended[FRONT_TCP_END_age], 1);
+	tcp_rig_release();
+	tcp_reply_is(fd, 1, LATER_LEN);
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_age], 2);
+	assert_int_equal(tcp_rig_asked(), 1);
+	tcp_rig_until(buffered, 0);
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_queries),
+		EACH(test_queries_under_way),
+		EACH(test_live),
+		EACH(test_age),
+		EACH(test_age_of_a_held_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
