@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE=1
 $python "$here/authority.py" 5301 $tmp/authority.log &
 [ -e "$here/upstream_zoo.py" ] && $python "$here/upstream_zoo.py" 5302 $tmp/zoo.log &
 eventually upstream_listens 5301
-eventually upstream_listens 5307
+eventually upstream_listens 5308
 echo blocked.example >$tmp/blocked.list
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/blocked.list
 $python -c 'import sys; sys.path.insert(0, sys.argv[1]); import harness; harness.configure_lab()' "$here"

@@ -243,6 +243,37 @@ def rfc9210_4_2_connections_of_a_client_are_limited(way):
 
 
 @case(ways=TCP, alone=True)
+def rfc9210_4_2_queries_of_a_connection_are_limited(way):
+    """The last one's answer says that it is the end (RFC 7828 3.4), and nothing that was answered is lost by it."""
+    with configured(tcp="tcp: {connection_queries: 3}"), way.socket() as sock:
+        sock.sendall(b"".join(framed(query(way.fresh("a"), options=[option(11)])) for _ in range(6)))
+        replies = [way.receive(sock) for _ in range(3)]
+        assert all(replies)
+        assert b"\0\x0b\0\x02\0\0" in replies[-1], replies[-1].hex()
+        sock.settimeout(PATIENCE)
+        assert sock.recv(1) == b"", "not the end"
+    assert way.ask(way.fresh("a")).records("A")
+
+
+@case(ways=TCP, alone=True)
+def rfc9210_4_2_the_age_of_a_connection_is_limited(way):
+    """However busy it is; who asks is told what is left of it."""
+    with configured(tcp="tcp: {connection_age: 2, idle_timeout: 60}"):
+        began, left = time.monotonic(), []
+        with way.socket() as sock:
+            while time.monotonic() - began < 40:
+                way.send(sock, query(way.fresh("a"), options=[option(11)]))
+                reply = way.receive(sock)
+                if reply is None:
+                    break
+                at = reply.index(b"\0\x0b\0\x02")
+                left.append(int.from_bytes(reply[at + 4:at + 6], "big"))
+            ended = time.monotonic() - began
+        assert 2 <= ended < 40, ended
+        assert left and left == sorted(left, reverse=True) and max(left) <= 20, left
+
+
+@case(ways=TCP, alone=True)
 def rfc9210_4_2_idle_time_is_the_operator_s(way):
     with configured(tcp="tcp: {idle_timeout: 2}"):
         with way.socket() as sock:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Upstreams that lie, break off, keep silent or send what nobody can read, by the first label of the name.
 
-usage: upstream_zoo.py PORT LOGFILE    listens on PORT and the five after it; a line "proto port edns id source-port name" for each query
+usage: upstream_zoo.py PORT LOGFILE    listens on PORT and the six after it; a line "proto port edns id source-port name" for each query
 
 A first label is WORD[-NUMBER...]; the labels behind it only make names distinct. Each beast is a generator of what is sent
 for one query: octets are a message; Far, Late and Raw are other ways. GOOD is the truth, EVIL what nobody may ever see.
@@ -16,7 +16,7 @@ import threading
 import time
 
 GOOD, EVIL = bytes([198, 18, 200, 1]), bytes([198, 18, 66, 6])
-PORTS = 6  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.example; +4 and +5: pack.example
+PORTS = 7  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.example; +4 and +5: pack.example; +6: bye.example
 LISTENS = "127.0.0.1"
 beasts = {}
 cut = set()  # names that have ended a connection

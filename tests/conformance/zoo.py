@@ -3,7 +3,7 @@
 import collections
 import pathlib
 
-ZOO, GRAVE, CASE, EDNS, PACK = (f"{first}.example" for first in ("zoo", "grave", "case", "edns", "pack"))
+ZOO, GRAVE, CASE, EDNS, PACK, BYE = (f"{first}.example" for first in ("zoo", "grave", "case", "edns", "pack", "bye"))
 LOG = pathlib.Path("/run/smoke/zoo.log")
 TRUTH, LIE = "198.18.200.1", "198.18.66.6"
 Sent = collections.namedtuple("Sent", "proto port edns id source")
