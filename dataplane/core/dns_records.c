@@ -18,7 +18,7 @@ static int record_read(struct rd *r, struct dns_record *rec, struct dns_name *ow
 	rec->type = rd_u16(r);
 	rec->class = rd_u16(r);
 	uint32_t ttl = rd_u32(r);
-	rec->ttl_s = ttl > DNS_TTL_MAX ? 0 : ttl;
+	rec->ttl_s = ttl < DNS_TTL_MAX ? ttl : DNS_TTL_MAX;
 	rec->rdata_len = rd_u16(r);
 	rec->rdata_off = (uint16_t)r->pos;
 	rec->keep = 0;

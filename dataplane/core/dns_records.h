@@ -11,7 +11,7 @@
 
 struct dns_record {
 	uint32_t owner_hash; // dns_name_hash of the owner
-	uint32_t ttl_s;      // 0 if the top bit was set (RFC 2181 8)
+	uint32_t ttl_s;      // DNS_TTL_MAX if more was said (RFC 8767 4)
 	uint16_t owner_off;
 	uint16_t type;
 	uint16_t class;

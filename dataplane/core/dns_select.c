@@ -136,8 +136,6 @@ static int soa_keep(struct dns_records *t, unsigned i, struct dns_selection *out
 	if (rec->rdata_len < SOA_RDATA_MIN)
 		return -EBADMSG;
 	uint32_t minimum = get_u32(t->msg + rec->rdata_off + rec->rdata_len - 4);
-	if (minimum > DNS_TTL_MAX)
-		minimum = 0;
 	rec->keep = 1;
 	out->soa = (int)i;
 	out->soa_ttl_s = rec->ttl_s < minimum ? rec->ttl_s : minimum;

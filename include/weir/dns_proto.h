@@ -15,7 +15,7 @@ enum {
 	DNS_EDNS_SIZE =
 		1232, // what we advertise and the most that we send over UDP (DNS flag day 2020)
 	DNS_OPT_FIXED_LEN = 11,
-	DNS_TTL_MAX = 0x7fffffff, // RFC 2181 8: a TTL with the top bit set counts as 0
+	DNS_TTL_MAX = 0x7fffffff, // what RFC 2181 8 lets us send; more counts as that (8767 4)
 };
 
 // Flag bits of header octets 2 and 3, as one number in host order.

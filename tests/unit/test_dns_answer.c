@@ -169,8 +169,9 @@ static void test_negative_ttl(void **)
 		{60, 900, 60, 60},
 		{86400, 86400, 86400, 3600},
 		{0, 60, 0, 0},
-		{0x80000001, 60, 0, 0},
-		{60, 0x80000001, 0, 0},
+		{0x80000001, 60, 60, 60}, // RFC 8767 4: large, not 0
+		{60, 0x80000001, 60, 60},
+		{0x80000001, 0xffffffff, DNS_TTL_MAX, 3600},
 	};
 	const struct dns_ttl_limits limits = {.min_s = 300, .max_s = 86400, .negative_s = 3600};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -254,11 +255,11 @@ static void test_ttl_limits(void **)
 	build_rr_name(&b, SECTION_ANSWER, "c.example.com", DNS_TYPE_CNAME, 604800, "d.example.com");
 	build_rr(&b, SECTION_ANSWER, "d.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
 	assert_int_equal(read_reply(&limits, false), 0);
-	assert_int_equal(answer.auth_ttl_s, 0);
+	assert_int_equal(answer.auth_ttl_s, 5);
 	assert_int_equal(answer.ttl_s, 300);
 	assert_string_equal(print(),
 		"www.example.com 300 5 b.example.com\nb.example.com 700 5 c.example.com\n"
-		"c.example.com 3600 5 d.example.com\nd.example.com 300 1 [4]\n");
+		"c.example.com 3600 5 d.example.com\nd.example.com 3600 1 [4]\n");
 }
 
 static void test_failure_and_truncation(void **)

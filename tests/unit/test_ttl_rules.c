@@ -89,10 +89,10 @@ static uint64_t at_most(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-// RFC 2181 8: a TTL with the top bit set is 0.
+// RFC 8767 4: a TTL with the top bit set is a large one.
 static uint64_t said(uint64_t ttl)
 {
-	return ttl > 0x7fffffff ? 0 : ttl;
+	return at_most(ttl, 0x7fffffff);
 }
 
 // The TTL that is kept of one record.
