@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Floods on the client port, and what honest clients see meanwhile. Runs in the client namespace.
 
-usage: floods_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS RATE SEED
+usage: floods_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS RATE SEED [PHASE...]
 
 A line of JSON for each phase: quiet, torture (random names below one zone whose servers never answer), stalled (torture,
-and a control plane that stands still again and again), nxdomain (torture that is answered), spoofed (each query from another
-address), garbage (frames of every kind that is no query), bomb (answers that an upstream held back). In each phase but the last an honest client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
+and a control plane that stands still again and again), ring (the same with a domain for each name: nobody is to blame, so the
+miss ring gets full), waiters (names that nobody answers and that many ask for: all waiters are taken), nxdomain (torture that
+is answered), spoofed (each query from another address), garbage (frames of every kind that is no query), bomb (answers that
+an upstream held back), injection (names that mean something to a terminal). In each of them but the last two an honest
+client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
+overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
 "strict" in the environment adds the bounds on time. hit_batch_us: what the batch of a cached answer took from the receive
 call to the sent reply; slow_frames: the part of all frames whose burst took over 100 us; both by the worker's clock, which
 goes on while something else has the CPU.
@@ -14,7 +18,6 @@ goes on while something else has the CPU.
 import ctypes
 import json
 import os
-import random
 import re
 import signal
 import socket
@@ -23,15 +26,18 @@ import subprocess
 import sys
 import time
 
-from wire import Port, query, udp4, udp6
+from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Spoofed, Torture, rng
+from wire import Port, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
+PHASES = sys.argv[7:]
 STRICT = bool(os.environ.get("strict"))
 # tools/leaks: a control plane that is slower, and whose memory is its sanitizer's.
 WATCHED, PATIENCE = bool(os.environ.get("WEIR_CONTROLPLANE")), float(os.environ.get("WEIR_PATIENCE", 1))
-HITS, BLOCKS, MISSES, HOT = 1000, 200, 40 / PATIENCE, 50
+HITS, BLOCKS, MISSES = 1000, 200, 40 / PATIENCE
 HONEST = socket.inet_aton("198.18.0.99")
-rng = random.Random(SEED)
+OVERHEARD = socket.inet_aton("198.18.64.0")  # and the 63 after it: some of those who flood
+rng.seed(SEED)
 failed = []
 
 
@@ -80,74 +86,6 @@ def log_octets():
     return sum(os.path.getsize(f"/run/weir/lab/{what}.log") for what in ("dataplane", "controlplane"))
 
 
-class Torture:
-    """New names below one zone, IPv4 without a UDP checksum, some thousand clients."""
-
-    def __init__(self, port, below="victim.test", word="dead"):
-        size = len(f"{word}-{0:012x}")
-        self.tail = b"".join(bytes([len(l)]) + l.encode() for l in below.split(".")) + b"\0\0\1\0\1"
-        self.tail += b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
-        self.front = struct.pack("!5H", 0x0100, 1, 0, 0, 1) + bytes([size]) + word.encode() + b"-"
-        payload = bytes(2) + self.front + bytes(12) + self.tail
-        self.heads = [udp4(port.mac, port.peer, f"198.18.{64 + i // 64}.{1 + i % 64}", 1024 + i, payload)[:40] + b"\0\0"
-                      for i in range(4096)]
-        self.count = 0
-
-    def frame(self):
-        self.count += 1
-        return b"%b%b%b%012x%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.front,
-                                   rng.getrandbits(48), self.tail)
-
-
-class Spoofed:
-    """Cached names and new ones, each query from an IPv6 address, and a /64, of its own."""
-
-    def __init__(self, port):
-        frames = [udp6(port.mac, port.peer, "fd53::", 5353, query(f"ok-3000.hot{i}.test", ident=i)) for i in range(HOT)]
-        frames += [udp6(port.mac, port.peer, "fd53::", 5353, query(f"dead.z{i}.test", ident=i)) for i in range(HOT)]
-        self.frames = [(f[:28], f[38:60], ~struct.unpack("!H", f[60:62])[0] & 65535, f[62:]) for f in frames]
-        self.count = 0
-
-    def frame(self):
-        self.count += 1
-        before, between, total, rest = self.frames[self.count % len(self.frames)]
-        address = rng.getrandbits(80)
-        words = address
-        while words:
-            total += words & 65535
-            words >>= 16
-        while total >> 16:
-            total = (total & 65535) + (total >> 16)
-        return b"%b%b%b%b%b" % (before, address.to_bytes(10, "big"), between,
-                                (~total & 65535 or 65535).to_bytes(2, "big"), rest)
-
-
-class Garbage:
-    """A thousand frames that are no query, again and again."""
-
-    def __init__(self, port):
-        good = udp4(port.mac, port.peer, "198.18.0.77", 4000, query("ok.garbage.test"))
-        head = udp4(port.mac, port.peer, "198.18.0.77", 4000, bytes(40))[:34]
-        self.frames, self.count = [], 0
-        for i in range(1000):
-            kind, noise = i % 8, bytes(rng.getrandbits(8) for _ in range(rng.randint(1, 200)))
-            response = query(f"x{i}.test", ident=i, flags=0x8180)
-            self.frames.append([
-                good[:14] + noise,                                                   # no IP header
-                good[:rng.randint(15, 53)],                                          # cut off
-                good[:24] + noise[:2].ljust(2, b"\1") + good[26:],                   # IPv4 checksum
-                udp4(port.mac, port.peer, "198.18.0.77", 4000, response),            # a response
-                udp4(port.mac, port.peer, "198.18.0.77", 7, query("x.test")),        # from echo
-                udp4(port.mac, port.peer, "127.0.0.1", 4000, query("x.test")),       # no client's address
-                head + b"\x0f\xa0\0\x35\0\x14\0\0" + noise[:12].ljust(12, b"\0")[:2] + b"\x80" + bytes(9),
-                good[:40] + b"\x12\x34" + good[42:],                                 # UDP checksum
-            ][kind])
-
-    def frame(self):
-        self.count += 1
-        return self.frames[self.count % 1000]
-
-
 def flood(kind, port, seconds, rate, out):
     """In a child: frames at the rate, as far as it can be had; writes how many there were."""
     child = os.fork()
@@ -166,12 +104,30 @@ def flood(kind, port, seconds, rate, out):
     os._exit(0)
 
 
-def hear_only(sock, address):
-    """Of what comes, the most is for those who flood: the kernel leaves it out (IPv4 to this address)."""
-    program = [(0x28, 0, 0, 12), (0x15, 0, 3, 0x0800), (0x20, 0, 0, 30), (0x15, 0, 1, int.from_bytes(address, "big")),
-               (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]
+def hear_only(sock, address, mask=0xFFFFFFFF):
+    """Of what comes, the most is for those who flood: the kernel leaves it out (IPv4 to this address, or its network)."""
+    program = [(0x28, 0, 0, 12), (0x15, 0, 4, 0x0800), (0x20, 0, 0, 30), (0x54, 0, 0, mask),
+               (0x15, 0, 1, int.from_bytes(address, "big")), (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]
     octets = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
     sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", len(program), ctypes.addressof(octets)))  # SO_ATTACH_FILTER
+    sock.setsockopt(263, 23, 1)  # PACKET_IGNORE_OUTGOING
+
+
+def overheard(port):
+    """Rcode, and of SERVFAIL the extended error (RFC 8914), -> replies to some of those who flood."""
+    out = {}
+    for client, _, msg in port.drain():
+        what = str(msg[3] & 15)
+        if not client.startswith("198.18.64."):
+            continue  # came before the filter
+        if what == "2":
+            at = 12
+            while msg[at]:
+                at += 1 + msg[at]
+            opt = msg[at + 5:]  # neither answers nor authority stand before it
+            what = "2, EDE %d" % struct.unpack("!H", opt[15:17]) if opt[:3] == b"\0\0\x29" and opt[11:13] == b"\0\x0f" else "2, no EDE"
+        out[what] = out.get(what, 0) + 1
+    return out
 
 
 class Honest:
@@ -251,13 +207,15 @@ def phase(name, kind, seconds, rate, stalls=False):
     port, out = Port(hears=not kind), f"/run/smoke/flood.{name}"
     child = flood(kind, port, seconds, rate, out) if kind else 0
     staller = stall(seconds) if stalls else 0
+    beside = Port()
+    hear_only(beside.sock, OVERHEARD, 0xFFFFFFC0)
     if child:
         port = Port()
     honest = Honest(port)
     honest.run(seconds)
     if staller:
         os.waitpid(staller, 0)
-    inflight = counts()["cp_inflight"]
+    inflight, waiters = (counts()[f"cp_{what}"] for what in ("inflight", "waiters"))
     if child:
         os.waitpid(child, 0)
     sent = int(open(out).read()) if child else 0
@@ -270,14 +228,16 @@ def phase(name, kind, seconds, rate, stalls=False):
            "servfail": honest.servfail, "hit_ms": [part(honest.hit_ms, p) for p in (.5, .99)],
            "block_ms": [part(honest.block_ms, p) for p in (.5, .99)],
            "miss_ms": [part(honest.miss_ms, p) for p in (.5, .95, .99)],
-           "hit_batch_us": [batch_us(took, took_after, p) for p in (.5, .99)], "slow_frames": round(diff["frames_slow"] / max(diff["rx_frames"], 1), 5), "inflight": inflight,
+           "hit_batch_us": [batch_us(took, took_after, p) for p in (.5, .99)], "slow_frames": round(diff["frames_slow"] / max(diff["rx_frames"], 1), 5), "inflight": inflight, "waiters": waiters,
            "upstream_sent": diff["cp_upstream_sent"], "refused_zone": diff["cp_refused_zone"],
            "refused_inflight": diff["cp_refused_inflight"], "refused_client": diff["cp_refused_client"],
+           "refused_waiters": diff["cp_refused_waiters"], "overheard": overheard(beside),
            "crowd": diff["servfail_crowd"], "ring_full": diff["servfail_ring_full"], "grown_kb": grown, "log_octets": log_octets() - logs}
     print(json.dumps(row), flush=True)
     expect(f"{name}: cached names are answered", len(honest.hit_ms) >= honest.hits * (1 if STRICT else 0.99))
     expect(f"{name}: blocked names are answered", len(honest.block_ms) >= honest.blocks * (1 if STRICT else 0.99))
     expect(f"{name}: new names are answered", stalls or len(honest.miss_ms) >= honest.misses * 0.95)
+    expect(f"{name}: who is refused is told why", "2, no EDE" not in row["overheard"])
     expect(f"{name}: no packet buffer is lost", after["breaches"] == 0)
     expect(f"{name}: memory is flat", max(grown.values()) < 16384)
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
@@ -312,9 +272,25 @@ def torture(turn):
 
 
 def stalled(turn):
-    """Torture while the resolver stands still again and again, so that the miss ring fills (at 20,000 a second)."""
-    row, diff, sent = phase("stalled", Torture, SECONDS, RATE, stalls=True)
-    expect("stalled: the ring was full", row["ring_full"] + row["crowd"] > 0 or not STRICT)
+    """Torture while the resolver stands still again and again, so that the miss ring fills (6,553 of these, at 20,000 a second):
+    the flood gets three quarters of it, the last is for the others."""
+    row, diff, sent = phase("stalled", lambda p: Torture(p, f"{LONG}.victim.test"), SECONDS, RATE, stalls=True)
+    expect("stalled: the flood has its share of the ring", row["crowd"] > 0 or not STRICT)
+    expect("stalled: the ring is never full", row["ring_full"] == 0)
+
+
+def ring(turn):
+    """The same, and nothing tells the flood from others: a ring that is full refuses whoever comes."""
+    row, diff, sent = phase("ring", Domains, SECONDS, RATE, stalls=True)
+    expect("ring: it was full", row["ring_full"] > 0 or not STRICT)
+    expect("ring: new names have their share of it",
+           row["misses_answered"] > row["misses"] * (1 - (row["ring_full"] + diff["servfail_no_control"]) / sent) / 2)
+
+
+def waiters(turn):
+    """200 names a second, each with 200 who wait for it: three quarters of 65,536, the last is for names with few."""
+    row, diff, sent = phase("waiters", Askers, SECONDS, 2 * RATE)
+    expect("waiters: all were taken", row["refused_waiters"] > 0 or not STRICT)
 
 
 def garbage(turn):
@@ -335,7 +311,7 @@ def bomb(turn):
     expect("bomb: few answers for one address", refused > 1000 and answers <= 64 * 8)
 
 
-def injection():
+def injection(turn):
     """Names of octets that mean something to a terminal, a log or JSON, through all that shows names."""
     port = Port()
     evil = b'\x1b[31m"\',\n\r\0\xff\x7f<&%s{};--'
@@ -356,6 +332,24 @@ def injection():
     expect("injection: nothing but printing characters", not odd)
 
 
+def nxdomain(turn):
+    """Servers that say at once that there is no such name, as many as they can; what it leaves in the cache goes before what
+    is asked for."""
+    phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE)
+
+
+def spoofed(turn):
+    """In the long form until there were a million of them."""
+    phase("spoofed", Spoofed, max(SECONDS, 1000000 / RATE) if STRICT else SECONDS, RATE)
+
+
+def quiet(turn):
+    phase("quiet", None, SECONDS, 0)
+
+
+BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, spoofed, garbage, bomb, injection)}
+
+
 def main():
     port = Port()
     for i in range(HOT):
@@ -363,18 +357,9 @@ def main():
     port.collect(5, HOT)
     for i in range(HOT):  # both processes have touched what a flood will
         port.send(Torture(port).frame())
-    thrice(lambda turn: phase("quiet", None, SECONDS, 0))
-    thrice(torture)
-    if not WATCHED:
-        thrice(stalled)
-    # The same zone with servers that say at once that there is no such name, as many as they can; what it leaves in the cache
-    # goes before what is asked for.
-    thrice(lambda turn: phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE))
-    # In the long form until there were a million of them.
-    thrice(lambda turn: phase("spoofed", Spoofed, max(SECONDS, 1000000 / RATE) if STRICT else SECONDS, RATE))
-    thrice(garbage)
-    thrice(bomb)
-    injection()
+    for name, body in BODIES.items():
+        if (name in PHASES or not PHASES) and not (WATCHED and name in ("stalled", "ring")):
+            thrice(body)
     sys.exit(bool(failed))
 
 

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Floods with the shipped limits (floods_load.py): what honest clients get meanwhile. The long form is tools/chaos floods.
 . "$(dirname "${BASH_SOURCE[0]}")/_options.sh"
-seconds=3 rate=5000 seed=1
-options 'seconds rate seed' "$@"
+seconds=3 rate=5000 seed=1 phases=
+options 'seconds rate seed phases' "$@"
+# Before phases that were asked for: what they are compared with, and what fills tables.
+phases=${phases:+quiet torture $phases}
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
 upstream 5301 $tmp/up.log
@@ -15,10 +17,11 @@ check "with the shipped limits" weirctl config reload
 client ip link set wt0 txqueuelen 10000
 checks=$((checks + 1))
 if client env strict="${strict-}" $python "$smoke_dir/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
-	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed"; then
+	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed" $phases; then
 	echo "ok $checks - floods"
 else
 	echo "not ok $checks - floods" && bad=$((bad + 1))
+	tail -n 8 /run/weir/lab/*.log
 fi
 check "every frame has one verdict" verdicts_add_up
 check "as many as the port counted" ports_add_up
