@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the engine's files share: front.c (sessions, and what they wait for), front_question.c (a
-// message's way to its answer).
+// What the engine's files share: front.c (sessions, and what the resolver says to them),
+// front_slot.c (what they wait for), front_question.c (a message's way to its answer),
+// front_reply.c (what the transport and the query log are told).
 
 #include "front.h"
 #include "front_policy.h"
 
 #include <weir/limit.h>
+
+#define FRONT_NIL UINT32_MAX // no slot
 
 // A message on its way.
 struct front_question {
@@ -59,3 +62,24 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 // A reply of `len` octets goes to this client, whose buckets pay for it as a worker's do.
 void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
 	uint16_t len);
+
+uint32_t front_slot_number(const struct front *f, const struct front_slot *slot);
+// Never NULL; the last one is for whom there is no room, and may only be answered at once.
+struct front_slot *front_slot_take(struct front *f);
+bool front_slot_is_last(const struct front *f, const struct front_slot *slot);
+// Its ticket is worth nothing from now on.
+void front_slot_give_back(struct front *f, struct front_slot *slot);
+void front_slot_link(struct front *f, struct front_slot *slot, struct front_session *s);
+void front_slot_unlink(struct front *f, struct front_slot *slot);
+
+void front_reply_fill(const struct front *f, struct front_counts *c, uint8_t *msg, uint16_t len,
+	uint8_t has_opt, struct front_reply *out);
+// One that was turned away unread has no question.
+bool front_is_unread(enum verdict v);
+// For the query log: what the resolver said, that it said nothing, what was answered without it.
+void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
+	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told);
+void front_log_untold(struct front *f, const struct front_slot *slot);
+void front_log_settled(struct front *f, const struct front_session *s,
+	const union front_client *client, const struct front_question *q, size_t len,
+	enum verdict v, uint16_t reply_len);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What became of a question, told: what the transport gets of a reply besides its octets, and what
+// the query log gets of replies and of what had none.
+#include "front_internal.h"
+#include "querylog_row.h"
+#include "resolver_internal.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+enum { ERROR_LEN = 6, OPTION_HEAD = 4 };
+
+// Octets of the options of our OPT without an error.
+static uint16_t options_least(const struct front *f, uint8_t has_opt)
+{
+	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->r->set.identity.nsid) : 0;
+	return (uint16_t)((has_opt & DNS_OPT_COOKIE ? OPTION_HEAD + DNS_COOKIE_LEN : 0)
+			  + (nsid ? OPTION_HEAD + nsid : 0));
+}
+
+// Our OPT is the last record. It has these options, and then an error or none (dns_reply.h).
+static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
+{
+	const uint16_t behind[] = {least, least + ERROR_LEN};
+	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
+		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
+		const uint8_t *opt = msg + (len > size ? len - size : 0);
+		if (len >= DNS_HEADER_LEN + size && opt[0] == 0 && get_u16(opt + 1) == DNS_TYPE_OPT
+			&& get_u16(opt + 9) == behind[i])
+			return (uint16_t)(len - size);
+	}
+	return 0;
+}
+
+// Of a reply of ours, where the error is the last option.
+static int reply_ede(const struct front *f, const uint8_t *msg, uint16_t len, uint8_t has_opt)
+{
+	const uint16_t least = options_least(f, has_opt);
+	const int behind = DNS_OPT_FIXED_LEN + least;
+	uint16_t opt = opt_of(msg, len, least);
+	const uint8_t *option = msg + opt + behind;
+	if (!opt || len - opt < behind + ERROR_LEN || get_u16(option) != DNS_EDNS_OPTION_EDE)
+		return DNS_EDE_NONE;
+	return get_u16(option + 4);
+}
+
+void front_reply_fill(const struct front *f, struct front_counts *c, uint8_t *msg, uint16_t len,
+	uint8_t has_opt, struct front_reply *out)
+{
+	*out = (struct front_reply){.msg = msg, .len = len};
+	if (has_opt)
+		out->opt = opt_of(msg, len, options_least(f, has_opt));
+	c->truncated += (get_u16(msg + 2) & DNS_FLAG_TC) != 0;
+}
+
+// `reply`: NULL where there is none.
+static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
+	const struct dns_query *q, struct resolver_logged what, const uint8_t *reply, uint16_t len)
+{
+	if (!resolver_log_is_on(f->r->log))
+		return;
+	what.query = q;
+	what.reply = reply;
+	what.reply_len = len;
+	what.query_len = slot->query_len;
+	what.arrival_us = slot->asked_us;
+	what.group = slot->group;
+	what.is_tcp = is_tcp;
+	resolver_log_front(f->r->log, &slot->client, &what);
+}
+
+void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
+	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told)
+{
+	if (!resolver_log_is_on(f->r->log))
+		return;
+	struct resolver_logged what = {.ede = reply_ede(f, reply, len, slot->has_opt)};
+	resolver_log_told(&what, told);
+	log_end(f, slot, is_tcp, q, what, reply, len);
+}
+
+void front_log_untold(struct front *f, const struct front_slot *slot)
+{
+	const struct resolver_logged what = {.ede = DNS_EDE_NONE,
+		.verdict = LOG_VERDICT_UNANSWERED,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM};
+	log_end(f, slot, slot->session->transport == FRONT_TCP, NULL, what, NULL, 0);
+}
+
+bool front_is_unread(enum verdict v)
+{
+	return v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
+	       || v == VERDICT_drop_denied || v == VERDICT_drop_limited;
+}
+
+void front_log_settled(struct front *f, const struct front_session *s,
+	const union front_client *client, const struct front_question *q, size_t len,
+	enum verdict v, uint16_t reply_len)
+{
+	static const uint8_t tiers[VERDICT_COUNT] = {
+		[VERDICT_blocked] = LOG_TIER_RULES,
+		[VERDICT_local] = LOG_TIER_RULES,
+		[VERDICT_drop_rule] = LOG_TIER_RULES,
+	};
+	if (!resolver_log_is_on(f->r->log) || v == VERDICT_drop_dns_short
+		|| v == VERDICT_drop_dns_response)
+		return;
+	const struct front_slot slot = {.client = *client,
+		.query_len = (uint16_t)len,
+		.asked_us = clock_mono_us(),
+		.group = q->group};
+	const uint8_t *reply = reply_len ? f->r->reply : NULL;
+	const struct resolver_logged what = {
+		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
+		.verdict = (uint8_t)v,
+		.tier = tiers[v],
+		.list = q->list,
+		.upstream = LOG_NO_UPSTREAM};
+	log_end(f, &slot, s->transport == FRONT_TCP, front_is_unread(v) ? NULL : &q->query, what,
+		reply, reply_len);
+}
