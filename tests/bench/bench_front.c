@@ -165,6 +165,7 @@ int main(void)
 	rig_setup(NULL);
 	fake[0].ttl_s = fake[1].ttl_s = 3600;
 	front_rig_open();
+	front_rig_admit_all();
 	queries_make();
 	cache_fill();
 	uint64_t hot = hit_ns(1), all = hit_ns(NAMES);
