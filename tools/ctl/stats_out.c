@@ -79,9 +79,10 @@ static void summary_print(const struct view *v, const struct stats_rates *r)
 	if (ratio >= 0)
 		printf("answered by L0  %.1f %%%s\n", 100 * ratio,
 			r->known ? "" : " of what could be");
-	if (r->known && v->stats->workers)
-		printf("workers asleep  %.1f %% of the time\n",
-			r->counter[COUNTER_sleep_us] / 1e4 / v->stats->workers);
+	if (r->known && v->stats->workers) { // a sleep counts as a whole when it ends
+		double asleep = r->counter[COUNTER_sleep_us] / 1e4 / v->stats->workers;
+		printf("workers asleep  %.1f %% of the time\n", asleep < 100 ? asleep : 100);
+	}
 }
 
 static void workers_print(const struct stats_copy *s)
