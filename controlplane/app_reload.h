@@ -96,7 +96,7 @@ struct app {
 };
 
 // The limit of open files, and app.tcp_files: how many of them TCP may have. -EMFILE: too few.
-ATTR_MUST_CHECK int app_files_raise(struct app *a, const struct config *c, char why[APP_WHY_MAX]);
+ATTR_MUST_CHECK int app_files_raise(struct app *a, struct config *c, char why[APP_WHY_MAX]);
 ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.tcp
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.

@@ -21,27 +21,56 @@ static void files_allow(struct rlimit *limit, rlim_t wanted)
 		*limit = more;
 }
 
-// The usual soft limit of 1,024 is too low. TCP leaves the resolver at least one socket for each
-// question; that all have tries at three servers at one time is not to be thought of otherwise.
-int app_files_raise(struct app *a, const struct config *c, char why[APP_WHY_MAX])
+// How many files may be open, once the limit is as high as it can be.
+static bool files_limit(rlim_t wanted, unsigned long long *most)
 {
 	struct rlimit limit;
-	struct files_need need;
 
-	files_need(c, &need);
-	a->tcp_files = FILES_TCP_MIN;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 0;
-	if (limit.rlim_max < need.all + c->tcp.connections)
-		files_allow(&limit, need.all + c->tcp.connections);
+		return false;
+	if (limit.rlim_max < wanted)
+		files_allow(&limit, wanted);
 	// The kernel may know less by now than the hard limit says (fs.nr_open).
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return false;
+	*most = limit.rlim_cur;
+	return true;
+}
+
+// The default is for where files are plenty; where a container has few, fewer questions are better
+// than no name server. Any other number is what somebody wants. TCP keeps its quarter of them.
+static void questions_fit(struct config *c, struct files_need *need, unsigned long long most)
+{
+	unsigned was = c->limits.inflight, fit = files_for_questions(c, need, most);
+
+	if (was != FILES_QUESTIONS_DEFAULT || fit == 0 || fit == was) {
+		if (most < need->all)
+			log_warning("limits.inflight: only %llu files may be open, %llu are wanted",
+				most, (unsigned long long)need->all);
+		return;
+	}
+	c->limits.inflight = fit;
+	if (c->tcp.queries > fit / 4)
+		c->tcp.queries = fit / 4;
+	log_warning("limits.inflight: %u and not %u, tcp.queries: %u, as only %llu files may be "
+		    "open, and %llu are wanted (LimitNOFILE, ulimit -n)",
+		fit, was, c->tcp.queries, most, (unsigned long long)need->all);
+	files_need(c, need);
+}
+
+// The usual soft limit of 1,024 is too low. TCP leaves the resolver at least one socket for each
+// question; that all have tries at three servers at one time is not to be thought of otherwise.
+int app_files_raise(struct app *a, struct config *c, char why[APP_WHY_MAX])
+{
+	struct files_need need;
+	unsigned long long most;
+
+	files_need(c, &need);
+	a->tcp_files = FILES_TCP_MIN;
+	if (!files_limit(need.all + c->tcp.connections, &most))
 		return 0;
-	unsigned long long most = limit.rlim_cur;
-	if (most < need.all)
-		log_warning("limits.inflight: only %llu files may be open, %llu are wanted", most,
-			(unsigned long long)need.all);
+	questions_fit(c, &need, most);
 	unsigned tcp = files_for_tcp(&need, most);
 	if (tcp == 0) {
 		snprintf(why, APP_WHY_MAX,

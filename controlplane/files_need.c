@@ -55,6 +55,19 @@ void files_need(const struct config *c, struct files_need *out)
 		   + (uint64_t)out->servers * UPSTREAM_SOCKETS_AHEAD;
 }
 
+unsigned files_for_questions(const struct config *c, const struct files_need *need, uint64_t limit)
+{
+	uint64_t fixed = need->least - c->limits.inflight;
+	if (limit < fixed + FILES_QUESTIONS_MIN + FILES_TCP_MIN)
+		return 0;
+	uint64_t left = limit - fixed, tcp = c->tcp.enabled ? c->tcp.connections : 0;
+	if (tcp > left / 2)
+		tcp = left / 2;
+	if (tcp < FILES_TCP_MIN)
+		tcp = FILES_TCP_MIN;
+	return left - tcp < c->limits.inflight ? (unsigned)(left - tcp) : c->limits.inflight;
+}
+
 unsigned files_for_tcp(const struct files_need *need, uint64_t limit)
 {
 	if (limit < need->least + FILES_TCP_MIN)

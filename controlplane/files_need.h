@@ -15,7 +15,16 @@ struct files_need {
 
 void files_need(const struct config *c, struct files_need *out);
 
-enum { FILES_TCP_MIN = 32 };
+enum {
+	FILES_TCP_MIN = 32,
+	FILES_QUESTIONS_MIN = 16,
+	FILES_QUESTIONS_DEFAULT = 4096, // limits.inflight that nobody has thought about
+};
+// How many questions may be in flight where the process may open `limit` files and
+// limits.inflight is the default: TCP's clients have half of what servers and the rest leave, or
+// as many as are configured if that is less. At most limits.inflight; 0: the limit is too low for
+// any.
+unsigned files_for_questions(const struct config *c, const struct files_need *need, uint64_t limit);
 // How many connections of clients may be open where the process may open `limit` files:
 // what the questions leave with a socket for each. 0: the configuration does not fit.
 unsigned files_for_tcp(const struct files_need *need, uint64_t limit);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../controlplane/files_need.h"
 #include "config_text.h"
 
 #include <limits.h>
@@ -144,6 +145,7 @@ static void test_shipped(void **)
 	assert_int_equal(config_needs_restart(c, plain, names, sizeof names), 2);
 	assert_string_equal(names, "dataplane.ports, dataplane.service_addresses");
 	assert_memory_equal(&c->limits, &plain->limits, sizeof c->limits);
+	assert_int_equal(c->limits.inflight, FILES_QUESTIONS_DEFAULT);
 	assert_memory_equal(&c->cache, &plain->cache, sizeof c->cache);
 	config_free(plain);
 	config_free(c);

@@ -70,12 +70,44 @@ static void test_what_is_left_for_tcp(void **)
 	assert_int_equal(files_for_tcp(&need, UINT64_MAX), FRONT_TCP_FILES_ALL);
 }
 
+// What a default gives way to: few files, and then TCP has as many of them as questions.
+static void test_questions_that_fit(void **)
+{
+	struct config c = base();
+	struct files_need need;
+	c.tcp.enabled = true;
+	c.tcp.connections = 12288;
+
+	files_need(&c, &need);
+	const uint64_t fixed = need.least - 4096;
+	assert_int_equal(files_for_questions(&c, &need, 65536), 4096);
+	assert_int_equal(files_for_questions(&c, &need, fixed + 2 * 4096), 4096);
+	assert_int_equal(files_for_questions(&c, &need, fixed + 2 * 4096 - 1), 4096);
+	assert_int_equal(files_for_questions(&c, &need, fixed + 2 * 4096 - 2), 4095);
+	for (uint64_t limit = 0; limit < 10000; limit++) {
+		unsigned fit = files_for_questions(&c, &need, limit);
+		struct config less = c;
+		struct files_need fits;
+		assert_int_equal(fit == 0, limit < fixed + FILES_QUESTIONS_MIN + FILES_TCP_MIN);
+		less.limits.inflight = fit;
+		files_need(&less, &fits);
+		assert_true(fit == 0 || files_for_tcp(&fits, limit) >= FILES_TCP_MIN);
+	}
+	// Nobody else has them.
+	c.tcp.connections = 100;
+	assert_int_equal(files_for_questions(&c, &need, fixed + 2000), 1900);
+	c.tcp.enabled = false;
+	assert_int_equal(files_for_questions(&c, &need, fixed + 2000), 2000 - FILES_TCP_MIN);
+	assert_int_equal(files_for_questions(&c, &need, UINT64_MAX), 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everyone_s_servers),
 		cmocka_unit_test(test_each_set_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),
+		cmocka_unit_test(test_questions_that_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
