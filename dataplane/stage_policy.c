@@ -77,14 +77,17 @@ static bool may_ask(struct batch *b, struct packet *p, unsigned leaf, struct lim
 	}
 }
 
-static void one_by_one(struct batch *b, const uint8_t leaf[], const struct limit_places at[])
+// The first `taken` of the limited clients have been counted already.
+static void one_by_one(
+	struct batch *b, const uint8_t leaf[], const struct limit_places at[], unsigned taken)
 {
-	unsigned kept = 0;
+	unsigned kept = 0, limited = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
-		if (likely_(may_ask(b, p, leaf[i], *at)))
+		bool is_limited = policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
+		if ((is_limited && limited < taken) || may_ask(b, p, leaf[i], at[limited]))
 			b->pkt[kept++] = p;
-		at += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
+		limited += is_limited;
 	}
 	b->count = kept;
 }
@@ -92,37 +95,34 @@ static void one_by_one(struct batch *b, const uint8_t leaf[], const struct limit
 // Where the buckets of the limited clients are; how many of those there are.
 static unsigned find_buckets(const struct batch *b, const uint8_t leaf[], struct limit_places at[])
 {
-	const struct limit_table *t = b->w->limit;
+	struct limit_table *t = b->w->limit;
 	uint64_t word[WORKER_BATCH];
 	unsigned limited = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		word[limited] = limit_word(t, p->ip_version, packet_source(p));
+		word[limited] = limit_word(p->ip_version, packet_source(p));
 		limited += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
 	}
 	for (unsigned i = 0; i < limited; i++) {
-		at[i] = limit_places(t, word[i]);
-		limit_prefetch(t, at[i]);
+		const struct limit_places place = limit_places(t, word[i]);
+		limit_prefetch(t, place);
+		at[i] = place;
 	}
 	return limited;
 }
 
-// All buckets are on their way before the first is looked into. Where each has as many left as the
-// batch has packets, it does not matter whose they are, and they are counted without looking.
+// All buckets are on their way before the first is looked into. Nearly always each has something
+// left; from the first that has not, clients are looked at one by one.
 static void by_access(struct batch *b, const uint8_t leaf[], unsigned all)
 {
 	struct limit_table *t = b->w->limit;
 	struct limit_places at[WORKER_BATCH + 1];
-	unsigned limited = find_buckets(b, leaf, at);
-	int32_t lacks = 0;
-	for (unsigned i = 0; i < limited; i++)
-		lacks |= limit_short(t, at[i], WORKER_BATCH);
-	if (unlikely_(lacks < 0 || policy_access_of(all) == POLICY_DENIED)) {
-		one_by_one(b, leaf, at);
-		return;
-	}
-	for (unsigned i = 0; i < limited; i++)
-		limit_count(t, at[i], 1);
+	const unsigned limited = find_buckets(b, leaf, at);
+	unsigned taken = 0;
+	while (taken < limited && likely_(limit_take_at(t, at[taken])))
+		taken++;
+	if (unlikely_(taken < limited || policy_access_of(all) == POLICY_DENIED))
+		one_by_one(b, leaf, at, taken);
 }
 
 // The leaf of each client by all that there is to look at, in the same steps for all.

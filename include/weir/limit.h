@@ -59,7 +59,7 @@ struct limit_table {
 	uint32_t over; // queries over the limit, for every how many-th; the worker
 };
 
-// The cells of a bucket, in one line.
+// The cells of a bucket, in one line: octets from the first cell of all.
 struct limit_bucket {
 	uint32_t first, second;
 };
@@ -84,51 +84,33 @@ unsigned limiter_empty(const struct limiter *l);
 unsigned limiter_taken(const struct limiter *l);
 uint64_t limiter_bytes(const struct limiter *l);
 
-// How often the worker may count in this cell until the next look.
-ATTR_INLINE int32_t limit_cell_left(const struct limit_cell *c)
+ATTR_INLINE struct limit_cell *limit_cell_at(struct limit_table *t, uint32_t offset)
 {
-	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
-	uint32_t until = atomic_load_explicit(&c->until, memory_order_relaxed);
-	return (int32_t)(until - count);
+	return (struct limit_cell *)(void *)((uint8_t *)t->cell + offset);
 }
 
-ATTR_INLINE void limit_cell_add(struct limit_cell *c, uint32_t n)
+ATTR_INLINE void limit_cell_set(struct limit_cell *c, uint32_t count)
 {
-	atomic_store_explicit(&c->count, atomic_load_explicit(&c->count, memory_order_relaxed) + n,
-		memory_order_relaxed);
+	atomic_store_explicit(&c->count, count, memory_order_relaxed);
 }
 
-// In both cells of a bucket.
-ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at, uint32_t n)
-{
-	limit_cell_add(&t->cell[at.first], n);
-	limit_cell_add(&t->cell[at.second], n);
-	atomic_store_explicit(&t->dirty[at.first / LIMIT_BLOCK], 1, memory_order_release);
-}
-
-// Negative if neither cell has `n` left.
-ATTR_INLINE int32_t limit_bucket_short(
-	const struct limit_table *t, struct limit_bucket at, int32_t n)
-{
-	return (limit_cell_left(&t->cell[at.first]) - n)
-	       & (limit_cell_left(&t->cell[at.second]) - n);
-}
-
-// A line of `lines` from `from` on, and one cell of each of its halves.
+// A line of `lines` from `from` on, and one cell of each of its halves: the second one as far
+// behind the first one's counterpart as two more bits say, so it depends on neither.
 ATTR_INLINE struct limit_bucket limit_bucket_at(uint64_t hash, uint32_t from, uint32_t lines)
 {
-	uint32_t line = from + (uint32_t)hash % lines * LIMIT_LINE;
-	return (struct limit_bucket){line + (uint32_t)(hash >> 32) % LIMIT_HALF,
-		line + LIMIT_HALF + (uint32_t)(hash >> 48) % LIMIT_HALF};
+	enum { CELL = sizeof(struct limit_cell), HALF = LIMIT_HALF * CELL };
+	const uint32_t in_half = (LIMIT_HALF - 1) * CELL;
+	uint32_t first = from * CELL + ((uint32_t)hash & ((lines - 1) * CACHE_LINE | in_half));
+	return (struct limit_bucket){first, first ^ HALF ^ ((uint32_t)(hash >> 32) & in_half)};
 }
 
 // What is limited together. `ip`: 4 or 16 octets as in the packet. An IPv4 address is put where
-// nobody knows which IPv6 prefix is the same.
-ATTR_INLINE uint64_t limit_word(const struct limit_table *t, unsigned version, const uint8_t *ip)
+// IPv6 has its multicast addresses, which never ask (address.h).
+ATTR_INLINE uint64_t limit_word(unsigned version, const uint8_t *ip)
 {
 	uint64_t prefix;
 	if (version == 4)
-		return get_u32(ip) ^ keyhash_key(&t->secret, 4);
+		return get_u32(ip) | UINT64_C(0xff) << 56;
 	memcpy(&prefix, ip, sizeof prefix);
 	return be64toh(prefix);
 }
@@ -144,39 +126,56 @@ ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64
 }
 
 // For what follows, some packets later.
-ATTR_INLINE void limit_prefetch(const struct limit_table *t, struct limit_places at)
+ATTR_INLINE void limit_prefetch(struct limit_table *t, struct limit_places at)
 {
-	__builtin_prefetch(&t->cell[at.address.first], 1);
-	__builtin_prefetch(&t->cell[at.network.first], 1);
+	__builtin_prefetch(limit_cell_at(t, at.address.first), 1);
+	__builtin_prefetch(limit_cell_at(t, at.network.first), 1);
 }
 
-// Negative if a client whose buckets are there may not ask `n` times more; summed up by |, whether
-// each of several may.
-ATTR_INLINE int32_t limit_short(const struct limit_table *t, struct limit_places at, int32_t n)
+// Some cell of this bucket's block is to be looked at.
+ATTR_INLINE void limit_dirty(struct limit_table *t, struct limit_bucket at)
 {
-	return limit_bucket_short(t, at.address, n) | limit_bucket_short(t, at.network, n);
+	const uint32_t block = at.first / (LIMIT_BLOCK * (uint32_t)sizeof(struct limit_cell));
+	atomic_store_explicit(&t->dirty[block], 1, memory_order_release);
 }
 
-// One query of this client, or what is worth `n`. The table's worker alone.
-ATTR_INLINE void limit_count(struct limit_table *t, struct limit_places at, uint32_t n)
+// A cell's count with one more in it, and whether that is as far as it may count: not negative.
+struct limit_next {
+	uint32_t count;
+	int32_t left;
+};
+
+ATTR_INLINE struct limit_next limit_cell_next(const struct limit_cell *c)
 {
-	limit_bucket_add(t, at.address, n);
-	limit_bucket_add(t, at.network, n);
+	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed) + 1;
+	uint32_t until = atomic_load_explicit(&c->until, memory_order_relaxed);
+	return (struct limit_next){count, (int32_t)(until - count)};
 }
 
-// May this client, whose buckets are there, ask once more? Then it is counted. The table's worker
-// alone.
+// May this client, whose buckets are there, ask once more? Then it is counted. Over a limit is who
+// has none left in both cells of a bucket. The table's worker alone.
 ATTR_INLINE bool limit_take_at(struct limit_table *t, struct limit_places at)
 {
-	bool left = limit_short(t, at, 1) >= 0;
-	if (left)
-		limit_count(t, at, 1);
-	return left;
+	struct limit_cell *a = limit_cell_at(t, at.address.first),
+			  *b = limit_cell_at(t, at.address.second),
+			  *c = limit_cell_at(t, at.network.first),
+			  *d = limit_cell_at(t, at.network.second);
+	const struct limit_next na = limit_cell_next(a), nb = limit_cell_next(b),
+				nc = limit_cell_next(c), nd = limit_cell_next(d);
+	if (unlikely_(((na.left & nb.left) | (nc.left & nd.left)) < 0))
+		return false;
+	limit_cell_set(a, na.count);
+	limit_cell_set(b, nb.count);
+	limit_cell_set(c, nc.count);
+	limit_cell_set(d, nd.count);
+	limit_dirty(t, at.address);
+	limit_dirty(t, at.network);
+	return true;
 }
 
 ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8_t *ip)
 {
-	return limit_take_at(t, limit_places(t, limit_word(t, version, ip)));
+	return limit_take_at(t, limit_places(t, limit_word(version, ip)));
 }
 
 // What a reply of `len` octets takes beside the query's own, with so many octets a query (not 0).
@@ -185,12 +184,22 @@ ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
 	return len ? (len - 1) / octets : 0;
 }
 
+ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at, uint32_t n)
+{
+	struct limit_cell *a = limit_cell_at(t, at.first), *b = limit_cell_at(t, at.second);
+	limit_cell_set(a, atomic_load_explicit(&a->count, memory_order_relaxed) + n);
+	limit_cell_set(b, atomic_load_explicit(&b->count, memory_order_relaxed) + n);
+	limit_dirty(t, at);
+}
+
 // A reply went to this client that takes so many queries more; its buckets may owe them then. The
 // table's worker alone.
 ATTR_INLINE void limit_take_more(
 	struct limit_table *t, unsigned version, const uint8_t *ip, uint32_t more)
 {
-	limit_count(t, limit_places(t, limit_word(t, version, ip)), more);
+	const struct limit_places at = limit_places(t, limit_word(version, ip));
+	limit_bucket_add(t, at.address, more);
+	limit_bucket_add(t, at.network, more);
 }
 
 // Of a query over the limit: is it one that is told so?

@@ -151,6 +151,52 @@ static void test_rate_of_address_and_network(void **)
 	harness_end(h);
 }
 
+// Whole batches of everyone: who runs out within one is turned away from there on, the others are
+// not. `denied_each`: which client of how many is denied; 0: none.
+static void ask_in_batches(unsigned denied_each)
+{
+	enum { BATCH = 32, BATCHES = 4, UNLIMITED_EACH = 5 };
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_access(h, lists(&l, false, 0));
+	harness_limits_look(h, 1000);
+	for (unsigned n = 0; n < BATCHES * BATCH; n++) {
+		uint8_t frame[WIRE_MAX];
+		bool is_six = n % 3 == 0;
+		struct wire_query q = from(is_six ? "fd53:0:0:201::1" : "198.18.2.1");
+		if (n % UNLIMITED_EACH == 0) {
+			q = from("198.18.1.9");
+			hits++;
+		} else if (denied_each && n % denied_each == 0) {
+			q = from("198.18.0.66");
+			denied++;
+		} else if (left[is_six] > 0) {
+			left[is_six]--;
+			hits++;
+		} else {
+			over++;
+		}
+		harness_inject(h, frame, wire_make(&q, frame));
+		if (n % BATCH != BATCH - 1)
+			continue;
+		assert_int_equal(worker_turn(&h->w, 0), BATCH);
+		harness_drain(h);
+		assert_int_equal(harness_verdict(h, VERDICT_hit), hits);
+		assert_int_equal(harness_verdict(h, VERDICT_drop_limited), over);
+		assert_int_equal(harness_verdict(h, VERDICT_drop_denied), denied);
+	}
+	assert_int_equal(left[0] + left[1], 0);
+	harness_end(h);
+}
+
+static void test_limits_within_a_batch(void **)
+{
+	ask_in_batches(0);
+	ask_in_batches(7);
+}
+
 // Who gets long replies gets fewer, by hits as by answers that come later; others as before.
 static void test_reply_octets(void **)
 {
@@ -297,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_denied_gets_nothing),
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),
+		cmocka_unit_test(test_limits_within_a_batch),
 		cmocka_unit_test(test_reply_octets),
 		cmocka_unit_test(test_late_answers_are_charged),
 		cmocka_unit_test(test_slip),

@@ -263,8 +263,10 @@ static void test_look_is_bounded(void **)
 	assert_int_equal(limiter_new(MANY, &l), 0);
 	limiter_look(l, &limit, 1000);
 	struct limit_table *t = limiter_table(l, MANY - 1);
-	for (uint32_t i = 0; i < LIMIT_CELLS; i++) // twice 10, as both cells are one
-		limit_bucket_add(t, (struct limit_bucket){i, i}, 10);
+	for (uint32_t i = 0; i < LIMIT_CELLS; i++) { // twice 10, as both cells are one
+		const uint32_t at = i * (uint32_t)sizeof(struct limit_cell);
+		limit_bucket_add(t, (struct limit_bucket){at, at}, 10);
+	}
 	for (unsigned turn = 1; turn <= TURNS; turn++) {
 		limiter_look(l, &limit, 1000 + 10 * turn);
 		assert_int_equal(limiter_empty(l), LIMIT_CELLS / TURNS * turn);
