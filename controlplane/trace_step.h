@@ -32,7 +32,8 @@
 	X(l1_unused, "", "") /* stale, flushed since, or no newer than what is here */           \
 	X(l1_locked, "", "") /* this box refreshes it */                                         \
 	X(udp_sent, "attempt", "wait_ms")                                                        \
-	X(tcp_sent, "attempt", "wait_ms")                                                        \
+	X(tcp_queued, "attempt", "wait_ms") /* for a connection, or on one that is opened */     \
+	X(tcp_sent, "attempt", "")          /* its last octet has left */                        \
 	X(send_failed, "attempt", "")                                                            \
 	X(reply, "", "took_us") /* since the first query of this leg */                          \
 	X(truncated, "", "")    /* TC: the same server by TCP */                                 \

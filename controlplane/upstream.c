@@ -134,12 +134,12 @@ static int send_tcp(struct upstream_ask *a, unsigned i, uint64_t now_us)
 	a->tcp_tried |= bit;
 	a->owner->server[i].tcp_retries++;
 	struct upstream_leg *leg;
+	upstream_note(a, TRACE_tcp_queued, (int)i, a->sends, UPSTREAM_TCP_MS);
 	int rc = upstream_tcp_start(a, i, &leg);
-	upstream_note(
-		a, rc == 0 ? TRACE_tcp_sent : TRACE_send_failed, (int)i, a->sends, UPSTREAM_TCP_MS);
 	if (rc == 0) {
 		ask_wait(a, leg, UPSTREAM_TCP_MS, now_us / 1000);
 	} else {
+		upstream_note(a, TRACE_send_failed, (int)i, a->sends, 0);
 		upstream_tcp_free(a);
 		without_tcp(a, bit);
 	}

@@ -79,7 +79,8 @@ ATTR_MUST_CHECK int upstream_tcp_start(
 void upstream_tcp_free(struct upstream_ask *a); // its leg as well; NULL is fine
 // What upstream_stream.h calls.
 unsigned upstream_tcp_limit(const struct upstream_leg *leg);
-void upstream_tcp_written(struct upstreams *u, const union upstream_peer *peer);
+void upstream_tcp_written(
+	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer);
 void upstream_tcp_placed(struct upstream_leg *leg, struct upstream_stream *stream);
 void upstream_tcp_reply(
 	struct upstream_leg *leg, struct upstream_stream *stream, uint8_t *msg, size_t len);

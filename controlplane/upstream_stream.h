@@ -125,8 +125,10 @@ struct upstream_stream_place {
 struct upstream_stream_calls {
 	// How many queries a connection may be for that this one goes on; 0: any number.
 	unsigned (*limit)(const struct upstream_leg *leg);
-	// All octets of a query to this server have gone to the kernel. Leads nowhere.
-	void (*written)(struct upstreams *u, const union upstream_peer *peer);
+	// All octets of a query to this server have gone to the kernel; `leg` NULL: nobody waits
+	// for it any more. Leads nowhere.
+	void (*written)(struct upstreams *u, const struct upstream_leg *leg,
+		const union upstream_peer *peer);
 	// A query that had to wait has a connection.
 	void (*placed)(struct upstream_leg *leg, struct upstream_stream *s);
 	// The reply to its query, which is off the connection by now: with its question, or none.

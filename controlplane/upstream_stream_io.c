@@ -40,7 +40,7 @@ static void count_written(struct upstream_stream *s)
 		if (q->written || q->end > s->wrote)
 			continue;
 		q->written = true;
-		s->pool->calls.written(s->pool->owner, &s->peer);
+		s->pool->calls.written(s->pool->owner, q->leg, &s->peer);
 	}
 }
 

@@ -38,9 +38,12 @@ unsigned upstream_tcp_limit(const struct upstream_leg *leg)
 }
 
 // A query that leaves after its server has left the list is in the sum alone.
-void upstream_tcp_written(struct upstreams *u, const union upstream_peer *peer)
+void upstream_tcp_written(
+	struct upstreams *u, const struct upstream_leg *leg, const union upstream_peer *peer)
 {
 	unsigned i = 0;
+	if (leg)
+		upstream_note(leg->ask, TRACE_tcp_sent, upstream_index_of(leg), leg->ask->sends, 0);
 	while (i < u->count && !upstream_same_address(&u->server[i].address, peer))
 		i++;
 	upstream_server_sent(u, i < u->count ? &u->server[i] : NULL);
@@ -139,13 +142,14 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 	if (again) {
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;
+		upstream_note(
+			a, TRACE_tcp_queued, upstream_index_of(leg), a->sends, left_ms(spent_ms));
 		if (tcp_ask(t) == 0) {
 			a->owner->totals.tcp_again++;
 			upstream_tcp_wait(leg, left_ms(spent_ms));
-			upstream_note(a, TRACE_tcp_sent, upstream_index_of(leg), a->sends,
-				UPSTREAM_TCP_MS);
 			return;
 		}
+		upstream_note(a, TRACE_send_failed, upstream_index_of(leg), a->sends, 0);
 		s->send_errors++;
 	}
 	upstream_tcp_failed(leg);

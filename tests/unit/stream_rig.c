@@ -365,9 +365,16 @@ static void server_open(void)
 	assert_int_equal(socket_address_parse(text, 53, &rig.config.server[0].address), 0);
 }
 
+static void on_note(struct upstream_ask *, const struct trace_event *e)
+{
+	rig.steps[e->step]++;
+}
+
 int stream_rig_setup(void **)
 {
-	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
+	static const unsigned watched = 1;
+	static const struct upstream_callbacks callbacks = {
+		.reply = on_reply, .ended = on_ended, .note = on_note, .watched = &watched};
 
 	memset(&rig, 0, sizeof(rig));
 	rig.config.count = 1;

@@ -14,8 +14,9 @@ struct stream_rig {
 	struct upstreams *up;
 	struct config_upstreams config;
 	int udp, listener, conn[STREAM_CONNS];
-	unsigned conns;   // accepted, ever
-	unsigned started; // asks, ever
+	unsigned conns;                   // accepted, ever
+	unsigned steps[TRACE_STEP_COUNT]; // of all asks, as somebody who watches is told
+	unsigned started;                 // asks, ever
 	struct upstream_ask ask[STREAM_ASKS];
 	bool replied[STREAM_ASKS], ended[STREAM_ASKS];
 };

@@ -111,8 +111,10 @@ static void test_tcp_after_tc(void **)
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	await_traces(1);
 	const struct trace *t = trace_of(1);
-	expect_steps(t, "received l0_miss began udp_sent reply truncated tcp_sent reply l0_stored "
-			"answered ended");
+	expect_steps(t, "received l0_miss began udp_sent reply truncated tcp_queued tcp_sent reply "
+			"l0_stored answered ended");
+	assert_int_equal(event_of(t, TRACE_tcp_queued, 0)->n, 2);
+	assert_int_equal(event_of(t, TRACE_tcp_queued, 0)->value, 1000);
 	assert_int_equal(event_of(t, TRACE_tcp_sent, 0)->n, 2);
 	assert_int_equal(
 		event_of(t, TRACE_tcp_sent, 0)->server, event_of(t, TRACE_udp_sent, 0)->server);

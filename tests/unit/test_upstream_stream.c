@@ -356,6 +356,8 @@ static void test_refused(void **)
 	assert_int_equal(sent_again(), 0);
 	assert_int_equal(streams().open, 0);
 	assert_int_equal(server_status().sent, 2); // by UDP; no octet has left over TCP
+	assert_int_equal(rig.steps[TRACE_tcp_queued], 2);
+	assert_int_equal(rig.steps[TRACE_tcp_sent], 0);
 }
 
 static void test_a_connection_that_was_closed_idle_is_not_used(void **)
@@ -467,6 +469,7 @@ static void test_time_runs_out_in_the_queue(void **)
 	assert_int_equal(streams().waiting, 0);
 	// All by UDP, and over TCP all but the one that left the queue.
 	assert_int_equal(queries_sent(), EACH + 2 + EACH + 1);
+	assert_int_equal(rig.steps[TRACE_tcp_sent] + rig.steps[TRACE_udp_sent], queries_sent());
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
