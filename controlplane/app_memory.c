@@ -56,8 +56,19 @@ static void fills_take(struct memory_sample *m, const struct table_registry *tab
 	}
 }
 
+static unsigned other_end(uint32_t told)
+{
+	return told == STATS_STOPPED  ? OTHER_STOPPED
+	       : told == STATS_FAILED ? OTHER_FAILED
+	       : told == STATS_FELL   ? OTHER_FELL
+				      : OTHER_UNKNOWN;
+}
+
 // What the data plane has: as the kernel tells, of huge pages, which it takes at its start,
 // nothing; and by its own accounts.
+//
+// One that starts holds the lock before it has statistics: those that are there are of the life
+// before, which has told its end, or whose process is gone.
 static void dataplane_take(struct app_memory *m)
 {
 	const struct shm_paths *paths = publisher_paths(m->app->publisher);
@@ -68,22 +79,25 @@ static void dataplane_take(struct app_memory *m)
 	if (paths && stats_read(paths, s, why) == 0) {
 		enum process_state state = dataplane_state(paths, s);
 		other = (struct memory_other){
-			.is_there = state == PROCESS_UP || state == PROCESS_HUNG,
+			.is_there = s->ended == STATS_UNTOLD
+				    && (state == PROCESS_UP || state == PROCESS_HUNG),
 			.id = s->incarnation,
-			.ended = s->former_end == 1   ? OTHER_STOPPED
-				 : s->former_end == 2 ? OTHER_FELL
-						      : OTHER_UNKNOWN,
+			.ended = other_end(s->former_end),
 			.ended_id = s->former_incarnation,
 			.uptime_ms = s->taken_ms > s->start_ms ? s->taken_ms - s->start_ms : 0};
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
 			other.queries += s->verdict[v];
+		if (other.is_there)
+			process_memory_of((pid_t)s->pid, &other.rss, &anonymous);
+		if (state == PROCESS_HUNG && other.rss == 0)
+			other.is_there = false;
 	}
 	if (!other.is_there && other.id) {
-		other.ended = s->ended == 1 ? OTHER_STOPPED : OTHER_FELL;
+		other.former = other.ended;
+		other.former_id = other.ended_id;
+		other.ended = s->ended == STATS_UNTOLD ? OTHER_FELL : other_end(s->ended);
 		other.ended_id = other.id;
 	}
-	if (other.is_there)
-		process_memory_of((pid_t)s->pid, &other.rss, &anonymous);
 	memory_meter_dataplane(m->app->meter, &other);
 	if (other.is_there && other.rss) {
 		memory_sample_bytes(&m->sample, METER_DATAPLANE "rss", other.rss);

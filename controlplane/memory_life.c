@@ -71,9 +71,19 @@ static struct memory_life *newest(struct memory_lives *l)
 	return l->next ? last : NULL;
 }
 
+// A start that came to nothing between two looks.
+static bool failed_unseen(const struct memory_lives *l, const struct memory_other *o)
+{
+	const struct memory_life *last = memory_life_get(l, 0);
+	return !o->is_there && o->id && o->ended == OTHER_FAILED && o->ended_id == o->id
+	       && (!last || last->id != o->id);
+}
+
 bool memory_lives_goes_on(const struct memory_lives *l, const struct memory_other *o)
 {
 	const struct memory_life *last = memory_life_get(l, 0);
+	if (failed_unseen(l, o))
+		return false;
 	bool runs = last && last->end == MEMORY_RUNS;
 	return o->is_there ? runs && last->id == o->id : !runs;
 }
@@ -91,17 +101,35 @@ void memory_lives_saw(
 	life->queries = o->queries;
 }
 
+bool memory_lives_resume(struct memory_lives *l, const struct memory_other *o)
+{
+	struct memory_life *last = newest(l);
+	if (!last || !o->is_there || last->id != o->id)
+		return false;
+	last->end = MEMORY_RUNS;
+	return true;
+}
+
 bool memory_lives_follow(
 	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p)
 {
 	struct memory_life *last = newest(l);
 	if (last && last->end == MEMORY_RUNS && (!o->is_there || last->id != o->id)) {
+		unsigned told = o->ended_id == last->id    ? o->ended
+				: o->former_id == last->id ? o->former
+							   : OTHER_UNKNOWN;
 		last->end = end_of(last, p);
-		bool is_known = o->ended != OTHER_UNKNOWN && o->ended_id == last->id;
-		if (is_known && o->ended == OTHER_STOPPED)
+		if (told == OTHER_STOPPED)
 			last->end = MEMORY_STOPPED;
-		else if (!is_known && last->end == MEMORY_KILLED)
+		else if (told == OTHER_FAILED)
+			last->end = MEMORY_FAILED;
+		else if (told == OTHER_UNKNOWN && last->end == MEMORY_KILLED)
 			last->end = MEMORY_UNSEEN;
+	}
+	if (failed_unseen(l, o)) {
+		struct memory_life *life = memory_life_begin(l, p);
+		life->id = o->id;
+		life->end = MEMORY_FAILED;
 	}
 	if (memory_lives_goes_on(l, o) || !o->is_there)
 		return false;
@@ -121,6 +149,6 @@ const char *memory_end_text(uint32_t end)
 {
 	static const char *const text[MEMORY_ENDS] = {"runs", "stopped", "killed or crashed",
 		"killed, the kernel was out of memory", "the machine was restarted",
-		"nobody saw how"};
+		"nobody saw how", "could not start"};
 	return end < MEMORY_ENDS ? text[end] : "unknown";
 }

@@ -20,6 +20,7 @@ enum memory_end {
 	MEMORY_OUT_KILLED, // likewise, while the kernel killed for want of memory
 	MEMORY_REBOOTED,   // the machine went down under it
 	MEMORY_UNSEEN,     // another life was there when anybody looked
+	MEMORY_FAILED,     // it could not start
 	MEMORY_ENDS
 };
 
@@ -57,11 +58,16 @@ struct memory_other {
 	bool is_there;
 	uint64_t id, rss, queries, uptime_ms;
 	// How the life that is over ended, as far as it is known by itself: of `ended_id`.
-	enum { OTHER_UNKNOWN, OTHER_STOPPED, OTHER_FELL } ended;
+	enum { OTHER_UNKNOWN, OTHER_STOPPED, OTHER_FELL, OTHER_FAILED } ended;
 	uint64_t ended_id;
+	// Likewise of the one before `id` where that is over: two ends between two looks.
+	unsigned former;
+	uint64_t former_id;
 };
 // Does its newest life go on? Else memory_lives_follow has something to write down.
 bool memory_lives_goes_on(const struct memory_lives *l, const struct memory_other *o);
+// One that was taken for ended, and is there, has not: false: there is none such.
+bool memory_lives_resume(struct memory_lives *l, const struct memory_other *o);
 // The end of the newest one if it is over, a new one if there is one. True: there is.
 bool memory_lives_follow(
 	struct memory_lives *l, const struct memory_other *o, const struct memory_place *p);

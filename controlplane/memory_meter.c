@@ -15,6 +15,7 @@ struct memory_meter {
 	struct memory_ring seconds, minutes;
 	struct memory_lives lives[MEMORY_PROCESSES];
 	struct memory_other dataplane; // as it was seen last
+	struct memory_place place;     // as it was at the last minute; its time of the last sample
 	struct memory_life *life;
 	struct memory_file *file; // NULL: not kept
 	uint64_t next_minute_ms;
@@ -27,7 +28,6 @@ struct memory_meter {
 
 int memory_meter_open(struct memory_meter **out, const char *path)
 {
-	struct memory_place place;
 	struct memory_meter *m = calloc(1, sizeof *m);
 	if (!m)
 		return -ENOMEM;
@@ -43,8 +43,8 @@ int memory_meter_open(struct memory_meter **out, const char *path)
 		log_warning("memory history %s: %s; it will end with this process", path,
 			strerror(-err));
 	m->damaged = m->file ? memory_file_damaged(m->file) : 0;
-	memory_place_read(&place);
-	m->life = memory_life_begin(&m->lives[MEMORY_CONTROLPLANE], &place);
+	memory_place_read(&m->place);
+	m->life = memory_life_begin(&m->lives[MEMORY_CONTROLPLANE], &m->place);
 	const struct memory_life *last = memory_life_get(&m->lives[MEMORY_CONTROLPLANE], 1);
 	if (last)
 		log_info("life %llu; the one before %s, at %llu KiB of memory after %llu s",
@@ -200,7 +200,8 @@ void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o
 	struct memory_lives *l = &m->lives[MEMORY_DATAPLANE];
 	struct memory_place place;
 	m->dataplane = *o;
-	if (memory_lives_goes_on(l, o))
+	memory_lives_saw(l, o, &m->place);
+	if (memory_lives_goes_on(l, o) || memory_lives_resume(l, o))
 		return;
 	memory_place_read(&place);
 	if (memory_lives_follow(l, o, &place)) {
@@ -216,15 +217,16 @@ void memory_meter_dataplane(struct memory_meter *m, const struct memory_other *o
 
 void memory_meter_take(struct memory_meter *m, const struct memory_sample *s)
 {
-	struct memory_place place;
 	memory_ring_push(&m->seconds, s, m->life->number);
+	m->place.wall_s = s->wall_s;
+	memory_life_seen(m->life, s, &m->place);
 	if (s->uptime_ms < m->next_minute_ms)
 		return;
 	m->next_minute_ms = s->uptime_ms - s->uptime_ms % MINUTE_MS + MINUTE_MS;
 	memory_ring_push(&m->minutes, s, m->life->number);
-	memory_place_read(&place);
-	memory_life_seen(m->life, s, &place);
-	memory_lives_saw(&m->lives[MEMORY_DATAPLANE], &m->dataplane, &place);
+	memory_place_read(&m->place);
+	memory_life_seen(m->life, s, &m->place);
+	memory_lives_saw(&m->lives[MEMORY_DATAPLANE], &m->dataplane, &m->place);
 	history_write(m);
 	alarm_look(m);
 }

@@ -92,20 +92,18 @@ static void give_to_group(const struct shm_paths *paths, const char *group)
 	}
 }
 
-enum { FORMER_UNKNOWN, FORMER_STOPPED, FORMER_FELL };
-
 // How the life before ended: its statistics are still where ours will be.
 static unsigned former_end(const struct shm_paths *paths, uint64_t *incarnation)
 {
 	char why[SHM_WHY_MAX];
 	struct region r;
 	if (region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why) < 0)
-		return FORMER_UNKNOWN;
-	unsigned end = FORMER_UNKNOWN;
+		return STATS_UNTOLD;
+	unsigned end = STATS_UNTOLD;
 	if (region_data_size(&r) >= sizeof(struct stats_region)) {
 		const struct stats_region *s = region_data(&r);
-		end = atomic_load_explicit(&s->ended, memory_order_relaxed) == 1 ? FORMER_STOPPED
-										 : FORMER_FELL;
+		uint32_t told = atomic_load_explicit(&s->ended, memory_order_relaxed);
+		end = told == STATS_STOPPED || told == STATS_FAILED ? told : STATS_FELL;
 		*incarnation = ((const struct region_header *)r.base)->incarnation;
 	}
 	region_unmap(&r);
@@ -166,11 +164,24 @@ int lanes_create(struct lanes *out, const struct shm_paths *paths, const struct 
 	if (spec->lcores)
 		(void)numa_place(0);
 	if (rc) {
+		lanes_fail(&l);
 		lanes_close(&l);
 		return rc;
 	}
 	*out = l;
 	return 0;
+}
+
+static void end_tell(const struct lanes *l, enum stats_end end)
+{
+	uint32_t untold = STATS_UNTOLD;
+	if (l->stats.base)
+		(void)atomic_compare_exchange_strong(&lanes_stats(l)->ended, &untold, end);
+}
+
+void lanes_fail(const struct lanes *l)
+{
+	end_tell(l, STATS_FAILED);
 }
 
 void lanes_close(struct lanes *l)
@@ -181,9 +192,7 @@ void lanes_close(struct lanes *l)
 			if (l->lane[i].bell[k] >= 0)
 				close(l->lane[i].bell[k]);
 	}
-	// Who was killed does not come here.
-	if (l->stats.base)
-		atomic_store_explicit(&lanes_stats(l)->ended, 1, memory_order_relaxed);
+	end_tell(l, STATS_STOPPED); // who was killed does not come here
 	region_unmap(&l->stats);
 	*l = (struct lanes){0};
 }

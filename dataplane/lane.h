@@ -41,6 +41,8 @@ struct lanes_spec {
 
 ATTR_MUST_CHECK int lanes_create(struct lanes *out, const struct shm_paths *paths,
 	const struct lanes_spec *spec, char why[SHM_WHY_MAX]);
+// Before lanes_close: the start comes to nothing, which is not the same as a stop.
+void lanes_fail(const struct lanes *l);
 // Unmaps; the files stay for whoever looks at them after our death.
 void lanes_close(struct lanes *l);
 

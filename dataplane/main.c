@@ -376,6 +376,8 @@ stop_ports:
 free_pools:
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		rte_mempool_free(dp->pool[i]);
+	if (rc)
+		lanes_fail(&dp->lanes);
 	lanes_close(&dp->lanes);
 	return rc;
 }

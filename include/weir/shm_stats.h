@@ -276,6 +276,9 @@ struct stats_memory {
 };
 static_assert(sizeof(struct stats_memory) == 5 * CACHE_LINE);
 
+// How a life of the data plane ended: as it was asked to, not by itself, before it served anybody.
+enum stats_end { STATS_UNTOLD, STATS_STOPPED, STATS_FELL, STATS_FAILED };
+
 // REGION_STATS, second page. geometry: [0] workers, [1] ports, [2] VERDICT_COUNT, [3]
 // COUNTER_COUNT, [4] STATS_WORKER_TABLES, [5] STATS_PROCESS_TABLES.
 struct stats_region {
@@ -293,9 +296,8 @@ struct stats_region {
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
-	_Atomic uint32_t ended; // 1: it was stopped; 0: it runs, or did not end by itself
-	// The life before, whose region was in this one's place: 1: it was stopped, 2: it was not,
-	// 0: not known.
+	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
+	// The life before, whose region was in this one's place; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;
 	_Atomic uint64_t former_incarnation;
 	struct stats_errors errors;

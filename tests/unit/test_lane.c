@@ -173,6 +173,37 @@ static void a_smaller_life_leaves_no_lane_behind(void **)
 	assert_false(exists("lane.1", &mode));
 }
 
+static uint32_t ended(void)
+{
+	struct region r;
+	assert_int_equal(
+		region_attach(&paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why), 0);
+	const struct stats_region *s = region_data(&r);
+	uint32_t end = s->ended;
+	region_unmap(&r);
+	return end;
+}
+
+// As the control plane reads it while nobody is there, and as the next life tells it.
+static void an_end_is_told(void **)
+{
+	assert_int_equal(ended(), STATS_UNTOLD);
+	lanes_close(&lanes);
+	assert_int_equal(ended(), STATS_STOPPED);
+	assert_int_equal(create(1), 0);
+	assert_int_equal(lanes_stats(&lanes)->former_end, STATS_STOPPED);
+	lanes_fail(&lanes);
+	lanes_close(&lanes);
+	assert_int_equal(ended(), STATS_FAILED);
+	assert_int_equal(create(1), 0);
+	assert_int_equal(lanes_stats(&lanes)->former_end, STATS_FAILED);
+	region_unmap(&lanes.lane[0].region);
+	region_unmap(&lanes.stats); // as if it had been killed
+	lanes = (struct lanes){0};
+	assert_int_equal(create(1), 0);
+	assert_int_equal(lanes_stats(&lanes)->former_end, STATS_FELL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +211,7 @@ int main(void)
 		cmocka_unit_test(a_lane_carries_messages_both_ways),
 		cmocka_unit_test(the_other_side_cannot_be_overwritten),
 		cmocka_unit_test(a_smaller_life_leaves_no_lane_behind),
+		cmocka_unit_test(an_end_is_told),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -228,11 +228,43 @@ static void follow(struct memory_other o, const struct memory_place *place)
 	assert_true(memory_lives_goes_on(l, &o));
 }
 
+// The lock is held by one that starts, and the statistics are still the last one's.
+static void a_life_is_told_once(void **)
+{
+	struct memory_lives *l = &all_lives[MEMORY_DATAPLANE];
+	const struct memory_place place = {.wall_s = 100, .boot = "one"};
+	struct memory_other o = dataplane(11, OTHER_UNKNOWN, 0);
+	start();
+	follow(o, &place);
+	follow(dataplane(0, OTHER_UNKNOWN, 0), &place);
+	assert_int_equal(memory_life_get(l, 0)->end, MEMORY_UNSEEN);
+	assert_false(memory_lives_goes_on(l, &o));
+	assert_true(memory_lives_resume(l, &o));
+	assert_true(memory_lives_goes_on(l, &o));
+	o = (struct memory_other){.id = 12,
+		.ended = OTHER_FAILED,
+		.ended_id = 12,
+		.former = OTHER_STOPPED,
+		.former_id = 11};
+	follow(o, &place); // it was never seen to be there
+	follow(o, &place);
+	assert_int_equal(memory_life_get(l, 0)->number, 2);
+	assert_int_equal(memory_life_get(l, 0)->end, MEMORY_FAILED);
+	o = dataplane(13, OTHER_FAILED, 12);
+	assert_false(memory_lives_resume(l, &o));
+	follow(o, &place);
+	assert_int_equal(memory_life_get(l, 0)->number, 3);
+	assert_int_equal(memory_life_get(l, 1)->end, MEMORY_FAILED);
+	assert_int_equal(memory_life_get(l, 2)->end, MEMORY_STOPPED);
+	stop();
+}
+
 // Another process, which goes on while ours begins anew; each of its ends by itself.
 static void lives_of_the_data_plane(void **)
 {
 	static const enum memory_end ends[] = {MEMORY_RUNS, MEMORY_REBOOTED, MEMORY_OUT_KILLED,
-		MEMORY_UNSEEN, MEMORY_KILLED, MEMORY_STOPPED, MEMORY_KILLED, MEMORY_STOPPED};
+		MEMORY_UNSEEN, MEMORY_KILLED, MEMORY_STOPPED, MEMORY_KILLED, MEMORY_FAILED,
+		MEMORY_STOPPED};
 	struct memory_lives *l = &all_lives[MEMORY_DATAPLANE];
 	struct memory_place place = {.wall_s = 100, .boot = "one"};
 	start();
@@ -241,7 +273,9 @@ static void lives_of_the_data_plane(void **)
 	follow(dataplane(11, OTHER_UNKNOWN, 0), &place);
 	follow(dataplane(0, OTHER_STOPPED, 11), &place); // it was seen to be stopped
 	follow(dataplane(0, OTHER_STOPPED, 11), &place);
-	follow(dataplane(12, OTHER_STOPPED, 11), &place);
+	follow(dataplane(21, OTHER_STOPPED, 11), &place);
+	follow(dataplane(0, OTHER_FAILED, 21), &place);
+	follow(dataplane(12, OTHER_FAILED, 21), &place);
 	follow(dataplane(0, OTHER_FELL, 12), &place);
 	follow(dataplane(13, OTHER_FELL, 12), &place);
 	follow(dataplane(14, OTHER_STOPPED, 13), &place); // between two looks
@@ -250,7 +284,7 @@ static void lives_of_the_data_plane(void **)
 	stop();
 	start();
 	follow(dataplane(15, OTHER_UNKNOWN, 0), &place); // the same as before we were away
-	assert_int_equal(memory_life_get(l, 0)->number, 5);
+	assert_int_equal(memory_life_get(l, 0)->number, 6);
 	follow(dataplane(17, OTHER_STOPPED, 16), &place); // some life was there meanwhile
 	place.oom_kills = 3;
 	follow(dataplane(18, OTHER_UNKNOWN, 0), &place);
@@ -274,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rows_of_an_older_lap_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_damage_stops_a_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(lives_say_how_they_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_life_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(lives_of_the_data_plane, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
 	};

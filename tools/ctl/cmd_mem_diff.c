@@ -31,6 +31,7 @@ struct grown {
 
 struct grown_list {
 	size_t count;
+	bool no_dataplane; // one of the two knows nothing of it: nor of its tables
 	struct grown row[GROWN_MAX];
 };
 
@@ -43,6 +44,8 @@ static void grown_add(
 	struct grown_list *l, const char *what, const char *name, uint64_t before, uint64_t after)
 {
 	if (before == after || l->count == GROWN_MAX)
+		return;
+	if (l->no_dataplane && strcmp(what, "table") == 0 && strncmp(name, "dp_", 3) == 0)
 		return;
 	l->row[l->count++] = (struct grown){what, name, (int64_t)before, (int64_t)after};
 }
@@ -128,12 +131,13 @@ static struct grown_list *grown_find(const struct json_node *a, const struct jso
 	struct grown_list *l = calloc(1, sizeof *l);
 	if (!l)
 		return NULL;
+	l->no_dataplane = !has_dataplane(a, b);
 	grown_process_add(l, a, b);
 	grown_list_add(l, "account", "accounts", a, b);
 	grown_list_add(l, "file", "files", a, b);
 	grown_list_add(l, "table", "tables", a, b);
 	grown_list_add(l, "region", "regions", a, b);
-	if (has_dataplane(a, b))
+	if (!l->no_dataplane)
 		grown_dataplane_add(l, a, b);
 	qsort(l->row, l->count, sizeof l->row[0], larger_first);
 	return l;
