@@ -85,8 +85,8 @@ static bool filter_take(
 		return false;
 	if (verdict[0] && !watch_verdicts(verdict, &f->verdicts, outcomes)) {
 		api_refuse(x, 400,
-			"verdict: must be a verdict, malformed, dropped, servfail, stale, "
-			"upstream, cached or unanswered");
+			"verdict: must be one of those of weirctl stats, malformed, dropped, "
+			"servfail, stale, upstream, cached or unanswered");
 		return false;
 	}
 	if (client[0] && ip_address_parse(client, &source) < 0) {

@@ -7,6 +7,8 @@
 #include "table_out.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <weir/heap_site.h>
 #include <weir/text.h>
 
 static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
@@ -156,16 +158,27 @@ int cmd_mem_accounts(struct ctl *c)
 	return mem_show(c, accounts_print);
 }
 
+static int larger_first(const void *a, const void *b)
+{
+	const struct json_node *const *x = a, *const *y = b;
+	uint64_t of_x = json_count(*x, "bytes"), of_y = json_count(*y, "bytes");
+	return (of_x < of_y) - (of_x > of_y);
+}
+
 static void files_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
 		"file", "account", ">octets", ">blocks", ">made", ">octets made", NULL};
-	const struct json_node *list = json_get(root, "files");
+	const struct json_node *list = json_get(root, "files"), *file[HEAP_SITES_MAX];
 	struct table *t = table_new(heads);
 	char text[COUNT_TEXT_MAX];
+	size_t count = json_length(list) < HEAP_SITES_MAX ? json_length(list) : HEAP_SITES_MAX;
 
-	for (size_t i = 0; i < json_length(list); i++) {
-		const struct json_node *n = json_at(list, i);
+	for (size_t i = 0; i < count; i++)
+		file[i] = json_at(list, i);
+	qsort(file, count, sizeof file[0], larger_first);
+	for (size_t i = 0; i < count; i++) {
+		const struct json_node *n = file[i];
 		table_cell(t, "%s", json_text(n, "name"));
 		table_cell(t, "%s", json_text(n, "account"));
 		table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
