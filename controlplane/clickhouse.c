@@ -197,6 +197,8 @@ static int thread_start(struct clickhouse *c)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&c->thread, NULL, maker_run, c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(c->thread, "weir-ch-make");
 	c->thread_runs = err == 0;
 	return -err;
 }

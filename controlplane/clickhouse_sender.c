@@ -186,6 +186,8 @@ static int thread_start(struct clickhouse_sender *s)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&s->thread, NULL, sender_run, s);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(s->thread, "weir-ch-send");
 	return -err;
 }
 

@@ -334,6 +334,8 @@ static int thread_start(struct query_store *s)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&s->thread, NULL, store_run, s);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(s->thread, "weir-store");
 	return -err;
 }
 

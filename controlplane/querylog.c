@@ -148,6 +148,8 @@ int querylog_start(struct querylog *q)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&q->thread, NULL, log_thread, q);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc == 0)
+		(void)pthread_setname_np(q->thread, "weir-log");
 	q->is_running = rc == 0;
 	return -rc;
 }

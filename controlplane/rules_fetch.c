@@ -289,6 +289,8 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 	pthread_sigmask(SIG_SETMASK, &mask, &before);
 	int err = pthread_create(&f->thread, NULL, work, round);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(f->thread, "weir-lists");
 	if (!err)
 		return true;
 	log_warning("lists: no thread to fetch with: %s", strerror(err));

@@ -255,6 +255,8 @@ void rules_job_start(struct rules_job *j)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&j->thread, NULL, work, j);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		(void)pthread_setname_np(j->thread, "weir-rules");
 	j->has_thread = err == 0;
 	if (err) {
 		fail(j, "cannot start the builder's thread: %s", strerror(err));

@@ -53,6 +53,8 @@ int sink_thread_start(struct sink_thread **out, const struct sink_work *work)
 		pthread_sigmask(SIG_SETMASK, &all, &before);
 		rc = -pthread_create(&t->thread, NULL, run, t);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		if (rc == 0)
+			(void)pthread_setname_np(t->thread, "weir-sink");
 	}
 	if (rc == 0)
 		return 0;

@@ -35,6 +35,8 @@ slopes() { # each of the data plane's accounts has one, and there is room for al
 check "each of its accounts has a slope" eventually slopes
 check "L0 is a region of both processes" says \
 	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
+check "each thread that stays has a name of its own" sh -c '"$0" -c /run/weir/lab/weir.yaml --json threads |
+	jq -e "[.threads[].name] | contains([\"weir-resolver\", \"weir-log\", \"weir-store\"])"' "$WEIR_BUILD/tools/ctl/weirctl"
 check "tables for people" weirctl mem tables
 check "accounts for people" weirctl mem accounts
 
