@@ -10,6 +10,8 @@ $python "$here/authority.py" 5301 $tmp/authority.log &
 eventually upstream_listens 5301
 eventually upstream_listens 5308
 echo blocked.example >$tmp/blocked.list
+echo 3 >/proc/sys/net/ipv4/tcp_fastopen # of weir's namespace
+echo 1024-9999,60000 >/proc/sys/net/ipv4/ip_local_reserved_ports
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/blocked.list
 $python -c 'import sys; sys.path.insert(0, sys.argv[1]); import harness; harness.configure_lab()' "$here"
 check "the configuration for the tests" weirctl config reload

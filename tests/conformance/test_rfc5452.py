@@ -19,6 +19,16 @@ def rfc5452_9_2_ports_and_ids_are_random(way):
 
 
 @case(ways=[UDP4])
+def rfc5452_9_2_ports_that_the_operator_reserves_are_not_used(way):
+    """By net.ipv4.ip_local_reserved_ports: conformance_test.sh has 1024 to 9999 there, a seventh of all."""
+    names = [way.fresh("a") for _ in range(150)]
+    for name in names:
+        way.ask(name)
+    ports = {entry["port"] for name in names for entry in asked(name)}
+    assert len(ports) > 80 and min(ports) > 9999 and 60000 not in ports, sorted(ports)[:5]
+
+
+@case(ways=[UDP4])
 def rfc5452_4_the_client_s_id_is_not_upstream_s(way):
     from harness import query
     same = 0
