@@ -73,7 +73,7 @@ def rfc3597_5_types_of_today_pass(way):
 
 
 @case
-def rfc3597_7_a_type_that_is_not_there_is_nodata(way):
+def rfc3597_8_a_type_that_is_not_there_is_nodata(way):
     name = way.fresh("empty")
     for _ in range(2):
         reply = way.ask(name, "TYPE4711")

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 7766, 9210, 7828: DNS over TCP."""
+import json
+import pathlib
 import socket
 import struct
 import time
 
 import dns.message
 
-from harness import PATIENCE, TCP, UDP, asked, case, configured, eventually, option, query
+from harness import PATIENCE, TCP, UDP, asked, case, configured, eventually, option, query, weirctl
+
+TCPI_OPT_SYN_DATA = 32  # linux/tcp.h: what went with the SYN was taken
 
 
 def framed(wire):
@@ -240,6 +244,47 @@ def rfc9210_4_2_connections_of_a_client_are_limited(way):
                 way.send(sock, wires(way)[0])
                 assert way.receive(sock), i
             sock.close()
+
+
+@case(ways=TCP, alone=True)
+def rfc7766_6_2_3_octets_that_make_no_message_do_not_keep_it(way):
+    """Who sends one now and then is idle all the same: it is closed before the message could be whole."""
+    with configured(tcp="tcp: {idle_timeout: 2, query_timeout: 2}"), way.socket() as sock:
+        way.send(sock, wires(way)[0])
+        assert way.receive(sock)
+        for octet in framed(bytes(200))[:-1]:  # takes 40 s
+            try:
+                sock.sendall(bytes([octet]))
+                sock.settimeout(0.2)
+                assert sock.recv(1) == b""
+                break
+            except socket.timeout:
+                continue
+            except ConnectionError:
+                break
+        else:
+            assert False, "still open"
+
+
+@case(ways=TCP, alone=True)
+def rfc9210_4_1_fast_open(way):
+    """Where the kernel allows it, a client that has been here sends its query with the SYN (RFC 7413), and has its answer."""
+    pathlib.Path("/proc/sys/net/ipv4/tcp_fastopen").write_text("1")  # of the client; conformance_test.sh allows it for weir
+
+    def one():
+        with socket.socket(way.family, socket.SOCK_STREAM) as sock:
+            sock.sendto(framed(query(way.fresh("a"))), socket.MSG_FASTOPEN, way.address())  # waits for the handshake
+            assert way.receive(sock)
+            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & TCPI_OPT_SYN_DATA
+    eventually(one)
+
+
+@case
+def rfc9210_6_queries_are_on_record_whatever_their_transport(way):
+    name = way.fresh("a")
+    way.ask(name)
+    rows = eventually(lambda: json.loads(weirctl("--json", "log", "search", "--name", name, "--since", "10m"))["rows"])
+    assert {row["transport"] for row in rows} == {way.proto}, rows
 
 
 @case(ways=TCP, alone=True)

@@ -128,7 +128,7 @@ def rfc7873_5_2_of_several_cookies_the_first_counts(way):
 
 
 @case
-def rfc7873_6_the_client_s_cookie_does_not_go_upstream(way):
+def rfc6891_6_1_1_the_client_s_cookie_does_not_go_upstream(way):
     name = way.fresh("a")
     way.ask(name, options=[option(COOKIE, MINE)])
     assert MINE.hex() not in asked(name)[0]["wire"]
