@@ -7,6 +7,23 @@ static const struct harness_record expired = {
 	.name = "old.example", .count = 2, .created_ms = -70000, .soft_ms = 60000};
 static const struct wire_query ask_expired = {.name = "old.example", .edns = true};
 
+// Not yet expired, and its refresh was due a second ago.
+static struct harness_record due(const char *name)
+{
+	return (struct harness_record){.name = name,
+		.count = 1,
+		.created_ms = -50000,
+		.soft_ms = 60000,
+		.refresh_ms = 49000};
+}
+
+// No message goes on the miss ring any more.
+static void misses_fill(struct harness *h)
+{
+	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
+		continue;
+}
+
 static unsigned misses(struct harness *h, uint8_t kind)
 {
 	struct msg_miss msg;
@@ -125,8 +142,7 @@ static void test_hard_expired(void **)
 	harness_ask(h, &ask_expired, VERDICT_servfail_no_control, &r);
 	assert_int_equal(r.rcode, 2);
 	h->w.control_alive = 1;
-	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
-		continue;
+	misses_fill(h);
 	harness_ask_dropped(h, &ask_expired, VERDICT_drop_ring_full);
 	harness_end(h);
 }
@@ -136,8 +152,7 @@ static void test_ring_full_serves_stale(void **)
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
 	struct wire_reply r;
 	harness_put(h, &expired);
-	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
-		continue;
+	misses_fill(h);
 	for (unsigned i = 0; i < 300; i++) {
 		harness_ask(h, &ask_expired, VERDICT_hit_stale, &r);
 		check_stale(&r, 30, 3);
@@ -149,11 +164,7 @@ static void test_ring_full_serves_stale(void **)
 static void test_refresh_ahead(void **)
 {
 	struct harness *h = harness_begin(NULL);
-	struct harness_record record = {.name = "due.example",
-		.count = 1,
-		.created_ms = -50000,
-		.soft_ms = 60000,
-		.refresh_ms = 49000};
+	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "Due.example"};
 	struct wire_reply r;
 	struct msg_miss msg;
@@ -181,16 +192,11 @@ static void test_refresh_ahead(void **)
 static void test_refresh_ring_full(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.miss_units = 16});
-	struct harness_record record = {.name = "due.example",
-		.count = 1,
-		.created_ms = -50000,
-		.soft_ms = 60000,
-		.refresh_ms = 49000};
+	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
 	struct wire_reply r;
 	harness_put(h, &record);
-	while (ring_reserve(&h->w.miss, MSG_MISS, 100))
-		continue;
+	misses_fill(h);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	harness_ask(h, &q, VERDICT_hit, &r);
 	assert_int_equal(harness_counter(h, COUNTER_refresh_full), 2);
@@ -203,11 +209,7 @@ static void test_refresh_ring_full(void **)
 static void test_hits_are_counted_and_saturate(void **)
 {
 	struct harness *h = harness_begin(NULL);
-	struct harness_record record = {.name = "count.example",
-		.count = 1,
-		.created_ms = -50000,
-		.soft_ms = 60000,
-		.refresh_ms = 49000};
+	struct harness_record record = due("count.example");
 	struct wire_query q = {.name = "count.example"};
 	struct wire_reply r;
 	harness_put(h, &record);
@@ -232,11 +234,7 @@ static void test_hits_are_counted_and_saturate(void **)
 static void test_no_marks(void **)
 {
 	struct harness *h = harness_begin(&(struct harness_options){.no_marks = true});
-	struct harness_record record = {.name = "due.example",
-		.count = 1,
-		.created_ms = -50000,
-		.soft_ms = 60000,
-		.refresh_ms = 49000};
+	struct harness_record record = due("due.example");
 	struct wire_query q = {.name = "due.example"};
 	struct wire_reply r;
 	harness_put(h, &record);

@@ -118,6 +118,13 @@ static void publish_l0(uint64_t generation)
 	atomic_store(&directory->current[REGION_L0], generation << 1 | SHM_IN_MEM);
 }
 
+// A good one, and the current one.
+static void serve_l0(uint64_t generation, uint64_t incarnation)
+{
+	make_l0(generation, incarnation, false);
+	publish_l0(generation);
+}
+
 static void publish_config(uint64_t generation, uint16_t udp_limit)
 {
 	directory->config[generation % DIRECTORY_CONFIG_SLOTS] =
@@ -139,8 +146,7 @@ static void a_silent_control_planes_cache_is_served(void **)
 	char path[2 * SHM_PATH_MAX];
 	snprintf(path, sizeof path, "%s/controlplane.lock", paths.run);
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	int lock = process_lock(path);
 	assert_true(lock >= 0);
 	atomic_store(&directory->reader, 0xd9); // of a life before
@@ -171,8 +177,7 @@ static void next_life(unsigned count)
 static void a_later_life_goes_on_with_the_visits(void **)
 {
 	make_directory(0xc0);
-	make_l0(3, 0xc0, false);
-	publish_l0(3);
+	serve_l0(3, 0xc0);
 	settle();
 	atomic_store(&workers[0].tables->marks[0][5], MARK_VISITED);
 	atomic_store(&workers[0].tables->marks[0][6], MARK_REFRESH);
@@ -191,8 +196,7 @@ static void a_later_life_goes_on_with_the_visits(void **)
 	settle();
 	assert_true(exists("marks.0.3"));
 	assert_false(exists("marks.1.3"));
-	make_l0(4, 0xc0, false);
-	publish_l0(4);
+	serve_l0(4, 0xc0);
 	next_life(WORKERS);
 	settle();
 	assert_false(exists("marks.0.3"));
@@ -215,8 +219,7 @@ static void without_a_directory_there_are_empty_tables(void **)
 static void a_dead_control_planes_cache_is_served(void **)
 {
 	make_directory(0xc0);
-	make_l0(3, 0xc0, false);
-	publish_l0(3);
+	serve_l0(3, 0xc0);
 	settle();
 	assert_true(workers[1].tables->has_l0);
 	assert_true(workers[1].tables->is_closed); // without a policy image, for nobody yet
@@ -252,13 +255,11 @@ static void a_dead_control_planes_cache_is_served(void **)
 static void the_old_goes_only_when_every_worker_left_it(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	adopt_link(&adopt, true);
 	settle();
 	const struct worker_tables *old = workers[0].tables;
-	make_l0(2, 0xc0, false);
-	publish_l0(2);
+	serve_l0(2, 0xc0);
 	poll_once();
 	assert_int_equal(atomic_load(&workers[0].next_tables)->l0_generation, 2);
 	take(0);
@@ -271,8 +272,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 	assert_true(exists("marks.1.1"));
 	assert_int_equal(lanes[0].adopted_l0, 1);
 	// And what comes meanwhile waits.
-	make_l0(3, 0xc0, false);
-	publish_l0(3);
+	serve_l0(3, 0xc0);
 	poll_once();
 	assert_int_equal(atomic_load(&workers[0].next_tables)->l0_generation, 2);
 	take(1);
@@ -286,8 +286,7 @@ static void the_old_goes_only_when_every_worker_left_it(void **)
 static void settings_alone_keep_the_tables(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	publish_config(1, 1400);
 	settle();
 	assert_int_equal(workers[0].tables->config.udp_limit, 1400);
@@ -305,8 +304,7 @@ static void settings_alone_keep_the_tables(void **)
 static void what_fails_its_checks_is_refused(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	publish_config(1, 1400);
 	adopt_link(&adopt, true);
 	settle();
@@ -366,8 +364,7 @@ static void a_file_under_a_false_name_is_refused(void **)
 static void a_restarted_control_planes_same_table_stays(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	adopt_link(&adopt, true);
 	settle();
 	const uint8_t *units = workers[0].tables->l0.units;
@@ -385,8 +382,7 @@ static void a_restarted_control_planes_same_table_stays(void **)
 static void a_control_plane_that_starts_afresh_is_followed(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	adopt_link(&adopt, true);
 	settle();
 	const struct worker_tables *old = workers[0].tables;
@@ -398,8 +394,7 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 	// Nothing published yet: the orphaned table still answers.
 	assert_true(workers[0].tables->has_l0);
 	assert_ptr_not_equal(atomic_load(&workers[0].epoch_in_use), epoch);
-	make_l0(1, 0xc1, false);
-	publish_l0(1);
+	serve_l0(1, 0xc1);
 	atomic_store(&directory->heartbeat_ms, now_ms - 40);
 	adopt_link(&adopt, true);
 	settle();
@@ -415,8 +410,7 @@ static void a_control_plane_that_starts_afresh_is_followed(void **)
 static void a_later_one_of_the_same_number_is_taken(void **)
 {
 	make_directory(0xc0);
-	make_l0(1, 0xc0, false);
-	publish_l0(1);
+	serve_l0(1, 0xc0);
 	publish_config(1, 1400);
 	adopt_link(&adopt, true);
 	settle();
@@ -427,8 +421,7 @@ static void a_later_one_of_the_same_number_is_taken(void **)
 	adopt_link(&adopt, true);
 	settle();
 	assert_ptr_equal(workers[0].tables->l0.units, units);
-	make_l0(1, 0xc1, false);
-	publish_l0(1);
+	serve_l0(1, 0xc1);
 	settle();
 	assert_ptr_not_equal(workers[0].tables->l0.units, units);
 	publish_config(1, 700);

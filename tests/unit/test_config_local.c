@@ -3,41 +3,20 @@
 // The operator's own records and zones in the configuration file: what is taken, and what is
 // refused with which words.
 
-#include "unit.h"
+#include "config_text.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <weir/config.h>
 #include <weir/dns_proto.h>
 
-static char folder[] = "/tmp/weir-test-config-local-XXXXXX";
-static char file[96];
-
-#define MINIMAL                                                                            \
-	"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n" \
-	"upstreams: {servers: [{address: 9.9.9.9}]}\n"
-
-static int load(const char *text, struct config **out, char why[CONFIG_WHY_MAX])
+// 2 lines; `text` begins with the third.
+static const char *whole(const char *text)
 {
-	FILE *f = fopen(file, "w");
-	assert_non_null(f);
-	fputs(MINIMAL, f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-	why[0] = '\0';
-	return config_load(file, out, why);
-}
-
-static struct config *loaded(const char *text)
-{
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX];
-	if (load(text, &c, why) != 0)
-		fail_msg("%s", why);
-	return c;
+	static char with[65000];
+	int len = snprintf(with, sizeof with,
+		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
+		"upstreams: {servers: [{address: 9.9.9.9}]}\n%s",
+		text);
+	assert_in_range(len, 0, sizeof with - 1);
+	return with;
 }
 
 static const char *name_of(const struct dns_name *name)
@@ -48,7 +27,7 @@ static const char *name_of(const struct dns_name *name)
 
 static void test_defaults(void **)
 {
-	struct config *c = loaded("");
+	struct config *c = config_text_load(whole(""));
 	assert_int_equal(c->local.ttl_s, 300);
 	assert_true(c->local.special_names && c->local.doh_canary && c->local.hosts_ptr);
 	assert_false(c->local.test_names);
@@ -60,26 +39,25 @@ static void test_defaults(void **)
 
 static void test_taken(void **)
 {
-	struct config *c = loaded(
-		"local:\n"
-		"  ttl: 60\n"
-		"  records:\n"
-		"  - {name: NAS.lan., type: a, value: 192.168.1.10}\n"
-		"  - {name: nas.lan, type: A, value: 192.168.1.11, ttl: 5}\n"
-		"  - {name: '*.apps.lan', type: CNAME, value: Nas.Lan}\n"
-		"  - {name: apps.lan, type: TXT, value: 'v=1 two words'}\n"
-		"  hosts_files: [hosts, /etc/hosts]\n"
-		"  zones: [{name: lan}, {name: corp.example, unknown: forward}]\n"
-		"forward_zones:\n"
-		"- {name: 168.192.in-addr.arpa, servers: [192.168.1.1, '192.168.1.2:5353']}\n"
-		"- {name: '.', servers: ['fd00::1']}\n"
-		"groups:\n"
-		"- name: kids\n"
-		"  clients: [192.168.7.0/24]\n"
-		"  local_records: [{name: nas.lan, type: A, value: 192.168.7.10}]\n"
-		"  forward_zones: [{name: lan, servers: [192.168.7.1]}]\n");
+	struct config *c = config_text_load(
+		whole("local:\n"
+		      "  ttl: 60\n"
+		      "  records:\n"
+		      "  - {name: NAS.lan., type: a, value: 192.168.1.10}\n"
+		      "  - {name: nas.lan, type: A, value: 192.168.1.11, ttl: 5}\n"
+		      "  - {name: '*.apps.lan', type: CNAME, value: Nas.Lan}\n"
+		      "  - {name: apps.lan, type: TXT, value: 'v=1 two words'}\n"
+		      "  hosts_files: [hosts, /etc/hosts]\n"
+		      "  zones: [{name: lan}, {name: corp.example, unknown: forward}]\n"
+		      "forward_zones:\n"
+		      "- {name: 168.192.in-addr.arpa, servers: [192.168.1.1, '192.168.1.2:5353']}\n"
+		      "- {name: '.', servers: ['fd00::1']}\n"
+		      "groups:\n"
+		      "- name: kids\n"
+		      "  clients: [192.168.7.0/24]\n"
+		      "  local_records: [{name: nas.lan, type: A, value: 192.168.7.10}]\n"
+		      "  forward_zones: [{name: lan, servers: [192.168.7.1]}]\n"));
 	const struct config_local *l = &c->local;
-	char path[128];
 	assert_int_equal(l->record_count, 4);
 	assert_string_equal(name_of(&l->records[0].name), "nas.lan");
 	assert_int_equal(l->records[0].ttl_s, 60);
@@ -89,8 +67,7 @@ static void test_taken(void **)
 	assert_string_equal(name_of(&l->records[2].name), "apps.lan");
 	assert_memory_equal(l->records[2].rdata, "\3Nas\3Lan", 9);
 	assert_int_equal(l->records[3].rdata_len, 14);
-	snprintf(path, sizeof(path), "%s/hosts", folder);
-	assert_string_equal(l->hosts_files[0], path);
+	assert_string_equal(l->hosts_files[0], "/tmp/hosts"); // beside the configuration
 	assert_string_equal(l->hosts_files[1], "/etc/hosts");
 	assert_false(l->zones[0].forward);
 	assert_true(l->zones[1].forward);
@@ -164,49 +141,25 @@ static void test_refused(void **)
 		 "[]}]}]\n",
 			"3:67: groups[0].forward_zones[0].servers: at least one"},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct config *c = NULL;
-		char why[CONFIG_WHY_MAX];
-		int ret = load(bad[i].text, &c, why);
-		const char *got =
-			strncmp(why, file, strlen(file)) == 0 ? why + strlen(file) + 1 : why;
-		if (ret != -EINVAL || strncmp(got, bad[i].why, strlen(bad[i].why)) != 0)
-			fail_msg("%s%d: %s", bad[i].text, ret, why);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		config_text_refused_at(whole(bad[i].text), bad[i].why);
 }
 
 static void test_bounds(void **)
 {
 	static char text[64000];
-	struct config *c = NULL;
-	char why[CONFIG_WHY_MAX];
 	char *p = stpcpy(text, "forward_zones:\n");
 	for (unsigned i = 0; i < CONFIG_FORWARD_SETS_MAX + 1; i++)
 		p += sprintf(p, "- {name: z%u, servers: [10.0.0.%u]}\n", i, i + 1);
-	assert_int_equal(load(text, &c, why), -EINVAL);
-	assert_non_null(strstr(why, "more than 64 different lists of servers"));
+	config_text_refused(whole(text), "more than 64 different lists of servers");
 	p = stpcpy(text, "local: {records: [");
 	for (unsigned i = 0; i < CONFIG_ALIASES_MAX; i++)
 		p += sprintf(p, CNAME("a%u.b", "a%u.b"), i, i + 1);
 	strcpy(p, "]}\n");
-	config_free(loaded(text));
+	config_free(config_text_load(whole(text)));
 	sprintf(p, CNAME("a%u.b", "end") "]}\n", CONFIG_ALIASES_MAX);
-	assert_int_equal(load(text, &c, why), -EINVAL);
-	assert_non_null(strstr(why, "local.records[0]: leads in a circle, or over more than 8"));
-}
-
-static int setup(void **)
-{
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(file, sizeof(file), "%s/weir.yaml", folder);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	unlink(file);
-	return rmdir(folder);
+	config_text_refused(
+		whole(text), "local.records[0]: leads in a circle, or over more than 8");
 }
 
 int main(void)
@@ -217,5 +170,5 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

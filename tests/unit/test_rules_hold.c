@@ -68,6 +68,17 @@ static bool blocked(const char *name)
 	return ask(name).verdict.d.action == RULE_BLOCK;
 }
 
+// "first.example" was blocked, "second.example" is.
+static void open_with_two(void)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+}
+
 static void test_rollback_holds_until_a_reload_by_hand(void **)
 {
 	write_list(0, "first.example\n");
@@ -117,12 +128,7 @@ static void test_rollback_holds_until_a_reload_by_hand(void **)
 
 static void test_a_forced_build_keeps_the_way_back(void **)
 {
-	write_list(0, "first.example\n");
-	open_rules();
-	run();
-	reload(1, false);
-	write_list(0, "second.example\n");
-	reload(1, false);
+	open_with_two();
 	reload(1, true);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
@@ -136,12 +142,7 @@ static void test_a_forced_build_keeps_the_way_back(void **)
 static void test_only_what_was_current_is_a_way_back(void **)
 {
 	char path[96];
-	write_list(0, "first.example\n");
-	open_rules();
-	run();
-	reload(1, false);
-	write_list(0, "second.example\n");
-	reload(1, false);
+	open_with_two();
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	snprintf(path, sizeof path, "%s/rules.img", env.state);
 	FILE *f = fopen(path, "w");
@@ -160,12 +161,7 @@ static void test_only_what_was_current_is_a_way_back(void **)
 static void test_a_damaged_previous_image_changes_nothing(void **)
 {
 	char previous[128];
-	write_list(0, "first.example\n");
-	open_rules();
-	run();
-	reload(1, false);
-	write_list(0, "second.example\n");
-	reload(1, false);
+	open_with_two();
 	snprintf(previous, sizeof previous, "%s/rules.img.1", env.state);
 	assert_int_equal(truncate(previous, 700), 0);
 	uint64_t published = generation();
@@ -183,12 +179,7 @@ static void test_a_damaged_previous_image_changes_nothing(void **)
 static void test_a_held_image_that_is_gone(void **)
 {
 	char path[96];
-	write_list(0, "first.example\n");
-	open_rules();
-	run();
-	reload(1, false);
-	write_list(0, "second.example\n");
-	reload(1, false);
+	open_with_two();
 	assert_int_equal(hold(CALL_ROLLBACK, 0), 0);
 	assert_true(env.last.held);
 	close_rules();
