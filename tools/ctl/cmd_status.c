@@ -28,12 +28,7 @@ static void status_json(const struct view *v)
 	} else {
 		json_put_text(dp, "why", v->why_stats);
 	}
-	struct json_node *cp = json_put_object(root, "controlplane");
-	json_put_text(cp, "state", process_state_text(v->controlplane));
-	if (v->control)
-		json_put_all(cp, json_doc_root(v->control));
-	else if (v->controlplane != PROCESS_DOWN)
-		json_put_text(cp, "why", v->why_control);
+	view_put_controlplane(root, v);
 	json_doc_print(doc);
 	json_doc_free(doc);
 }

@@ -119,12 +119,7 @@ void stats_print_json(const struct view *v, const struct stats_rates *r)
 		dataplane_put(dp, v->stats);
 	else
 		json_put_text(dp, "why", v->why_stats);
-	struct json_node *cp = json_put_object(root, "controlplane");
-	json_put_text(cp, "state", process_state_text(v->controlplane));
-	if (v->control)
-		json_put_all(cp, json_doc_root(v->control));
-	else if (v->controlplane != PROCESS_DOWN)
-		json_put_text(cp, "why", v->why_control);
+	view_put_controlplane(root, v);
 	if (r->known)
 		rates_put(root, r);
 	json_doc_print(doc);

@@ -86,6 +86,16 @@ static void dataplane_print(const struct view *v)
 		printf("  it has no link to the control plane\n");
 }
 
+void view_put_controlplane(struct json_node *root, const struct view *v)
+{
+	struct json_node *cp = json_put_object(root, "controlplane");
+	json_put_text(cp, "state", process_state_text(v->controlplane));
+	if (v->control)
+		json_put_all(cp, json_doc_root(v->control));
+	else if (v->controlplane != PROCESS_DOWN)
+		json_put_text(cp, "why", v->why_control);
+}
+
 void view_print_states(const struct view *v)
 {
 	char text[COUNT_TEXT_MAX], shown[SHM_WHY_MAX * 4];

@@ -21,6 +21,8 @@ struct view {
 ATTR_MUST_CHECK int view_take(const struct ctl *c, const char *path, struct view *out);
 void view_free(struct view *v);
 
+// "controlplane" in a document for machines: its state, and all that it said.
+void view_put_controlplane(struct json_node *root, const struct view *v);
 // "data plane     up, pid 12, for 3 min" and the like, one line each, on stdout.
 void view_print_states(const struct view *v);
 // One line; nothing when there is no Redis.
