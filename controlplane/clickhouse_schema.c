@@ -115,10 +115,31 @@ static bool has_line(const char *text, const char *word)
 	return false;
 }
 
-static void names_in(struct clickhouse_sql *q)
+// Those of ours that are there, by name.
+static void columns_sql(const struct clickhouse_schema *s, struct clickhouse_sql *q)
 {
+	clickhouse_sql_add(q,
+		"SELECT name FROM system.columns WHERE database = '%s' AND table = '%s'"
+		" AND name IN (",
+		s->settings.database, s->settings.table);
 	for (unsigned i = 0; i < ARRAY_LEN(columns); i++)
 		clickhouse_sql_add(q, "%s'%s'", i ? ", " : "", columns[i].name);
+	clickhouse_sql_add(q, ")");
+}
+
+// Number `i` of a list of conditions: the column of that name has a type that takes the octets of
+// this one (a time of any zone, words of few or of any).
+static void column_is(struct clickhouse_sql *q, unsigned i, const char *name, const char *type)
+{
+	const char *also = i ? " OR " : "";
+	if (strncmp(type, "DateTime", 8) == 0)
+		clickhouse_sql_add(q,
+			"%s(name = '%s' AND substring(type, 1, 8) = 'DateTime' AND"
+			" substring(type, 1, 10) != 'DateTime64')",
+			also, name);
+	else
+		clickhouse_sql_add(q, "%s(name = '%s' AND type IN ('%s', 'LowCardinality(%s)'))",
+			also, name, type, type);
 }
 
 // Columns that an older version did not have come behind the one that is before them here.
@@ -127,12 +148,7 @@ static enum clickhouse_end columns_add(
 {
 	char there[HTTP_POST_KEPT];
 	struct clickhouse_sql q = {.len = 0};
-	clickhouse_sql_add(&q,
-		"SELECT name FROM system.columns WHERE database = '%s' AND table = '%s'"
-		" AND name IN (",
-		s->settings.database, s->settings.table);
-	names_in(&q);
-	clickhouse_sql_add(&q, ")");
+	columns_sql(s, &q);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end == CLICKHOUSE_DONE)
 		snprintf(there, sizeof there, "%s", out->text);
@@ -155,16 +171,10 @@ static enum clickhouse_end columns_check(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
 	struct clickhouse_sql q = {.len = 0};
-	clickhouse_sql_add(&q,
-		"SELECT name FROM system.columns WHERE database = '%s' AND table = '%s'"
-		" AND name IN (",
-		s->settings.database, s->settings.table);
-	names_in(&q);
-	clickhouse_sql_add(&q, ") AND NOT ((name = 'time' AND substring(type, 1, 8) = 'DateTime'"
-			       " AND substring(type, 1, 10) != 'DateTime64')");
-	for (unsigned i = 1; i < ARRAY_LEN(columns); i++)
-		clickhouse_sql_add(&q, " OR (name = '%s' AND type IN ('%s', 'LowCardinality(%s)'))",
-			columns[i].name, columns[i].type, columns[i].type);
+	columns_sql(s, &q);
+	clickhouse_sql_add(&q, " AND NOT (");
+	for (unsigned i = 0; i < ARRAY_LEN(columns); i++)
+		column_is(&q, i, columns[i].name, columns[i].type);
 	clickhouse_sql_add(&q, ") LIMIT 1");
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE || !out->text[0])
@@ -226,19 +236,8 @@ enum clickhouse_end clickhouse_schema_has(const struct clickhouse_schema *s,
 	clickhouse_sql_add(&q,
 		"SELECT count() FROM system.columns WHERE database = '%s' AND table = '%s' AND (",
 		s->settings.database, s->settings.table);
-	for (unsigned i = 0; i < l->count; i++) {
-		const char *name = l->column[i].name, *also = i ? " OR " : "";
-		const char *type = clickhouse_type_names[l->column[i].type];
-		if (l->column[i].type == CLICKHOUSE_TIME)
-			clickhouse_sql_add(&q,
-				"%s(name = '%s' AND substring(type, 1, 8) = 'DateTime' AND"
-				" substring(type, 1, 10) != 'DateTime64')",
-				also, name);
-		else
-			clickhouse_sql_add(&q,
-				"%s(name = '%s' AND type IN ('%s', 'LowCardinality(%s)'))", also,
-				name, type, type);
-	}
+	for (unsigned i = 0; i < l->count; i++)
+		column_is(&q, i, l->column[i].name, clickhouse_type_names[l->column[i].type]);
 	clickhouse_sql_add(&q, ")");
 	*has = CLICKHOUSE_SOME_THERE;
 	if (q.len + 1 == sizeof q.text) { // more than any build of ours has
