@@ -27,6 +27,7 @@ static void sender_out(
 	json_out_count(o, n, "too_large_rows", s->too_large_rows);
 	json_out_count(o, n, "partial_rows", s->partial_rows);
 	json_out_count(o, n, "cut_inserts", s->cut_chunks);
+	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);
 	json_out_count(o, n, "table_bytes", s->table_bytes);
 	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
 	json_out_count(o, n, "tidy_failures", s->tidy_failures);

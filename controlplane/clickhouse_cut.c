@@ -77,6 +77,37 @@ static int raw_cut(struct clickhouse_packer *p, const struct clickhouse_layout *
 	return ret;
 }
 
+static int raw_recode(struct clickhouse_packer *p, const struct clickhouse_spooled *what,
+	const void *body, struct clickhouse_half *to)
+{
+	uint8_t *raw = malloc(RAW_MAX);
+	if (!raw)
+		return -ENOMEM;
+	ssize_t len = clickhouse_unpack(
+		(enum clickhouse_coding)what->coding, body, what->bytes, raw, RAW_MAX);
+	int ret = len == -ENOMEM ? -ENOMEM : len < 0 ? -EBADMSG : pack(p, raw, (size_t)len, to);
+	free(raw);
+	return ret;
+}
+
+int clickhouse_recode(struct clickhouse_spooled *what, void **body, enum clickhouse_coding coding)
+{
+	struct clickhouse_half to = {.what = *what};
+	struct clickhouse_packer *packer;
+	int ret = clickhouse_packer_open(&packer);
+	if (ret)
+		return ret;
+	to.what.coding = coding;
+	ret = raw_recode(packer, what, *body, &to);
+	clickhouse_packer_close(packer);
+	if (ret)
+		return ret;
+	free(*body);
+	*body = to.body;
+	*what = to.what;
+	return 0;
+}
+
 int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what, const void *body,
 	struct clickhouse_half half[2])
 {

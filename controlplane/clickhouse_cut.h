@@ -21,3 +21,7 @@ struct clickhouse_half {
 // -E2BIG: cut too often; -ENOMEM, -EIO.
 ATTR_MUST_CHECK int clickhouse_cut(const char *columns, const struct clickhouse_spooled *what,
 	const void *body, struct clickhouse_half half[2]);
+// The same rows, compressed otherwise: for a server that does not know the coding of before. *body
+// is freed and replaced. -EBADMSG: it is not what it says; -ENOMEM, -EIO: nothing is changed.
+ATTR_MUST_CHECK int clickhouse_recode(
+	struct clickhouse_spooled *what, void **body, enum clickhouse_coding coding);

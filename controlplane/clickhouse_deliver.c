@@ -24,6 +24,7 @@ struct delivery {
 	bool must_ask;             // the server may have it
 	bool is_too_large;         // was said, by an answer that came whole or not
 	bool is_foreign;           // the table has no such columns
+	bool is_unreadable;        // its body is not what it says
 	unsigned body_tries;       // that ended with a word about the body
 	unsigned broken_tries;     // that ended with the connection, in a row
 };
@@ -124,6 +125,26 @@ static enum clickhouse_end layout_ask(
 	return CLICKHOUSE_REFUSED;
 }
 
+// The server may not be the one that the chunk was made for: every version reads gzip.
+static enum clickhouse_end coding_fit(
+	struct clickhouse_sender *s, struct delivery *d, struct clickhouse_answer *a)
+{
+	struct clickhouse_parcel *p = d->parcel;
+	enum clickhouse_coding known = clickhouse_schema_coding(&s->schema);
+	if (p->what.coding == CLICKHOUSE_GZIP || p->what.coding == known)
+		return CLICKHOUSE_DONE;
+	d->step = CLICKHOUSE_STEP_CODING;
+	int ret = clickhouse_recode(&p->what, &p->body, known);
+	if (ret == 0) {
+		d->body_tries = 0;
+		s->now.recoded_chunks++;
+		return CLICKHOUSE_DONE;
+	}
+	d->is_unreadable = ret == -EBADMSG;
+	snprintf(a->why, sizeof a->why, "%s", strerror(-ret));
+	return CLICKHOUSE_UNSENT;
+}
+
 // A connection that ends under a body again and again, while the server answers all else, is what a
 // body too large for it looks like where the word of that gets lost.
 static bool is_cut_due(const struct delivery *d)
@@ -159,6 +180,9 @@ static enum clickhouse_end attempt(
 		if (is_cut_due(d) || is_alone_too_large(d))
 			return CLICKHOUSE_REFUSED;
 	}
+	end = coding_fit(s, d, a);
+	if (end != CLICKHOUSE_DONE)
+		return end;
 	d->step = CLICKHOUSE_STEP_INSERT;
 	end = insert(s, d, a);
 	d->must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
@@ -257,7 +281,7 @@ static void taken(struct clickhouse_sender *s, struct clickhouse_parcel *p)
 static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end end,
 	const struct clickhouse_answer *a)
 {
-	if (d->is_foreign) {
+	if (d->is_foreign || d->is_unreadable) {
 		clickhouse_outbox_refuse(s->settings.outbox, d->parcel);
 		return true;
 	}
@@ -271,12 +295,14 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 	s->now.unclear += end == CLICKHOUSE_UNCLEAR;
 	clickhouse_sender_failed(s, d->step, a->why);
 	// A question that fails by such a code, as on a damaged part, says nothing about the body.
-	if (end == CLICKHOUSE_REFUSED && d->step == CLICKHOUSE_STEP_INSERT && is_about_body(a)
-		&& ++d->body_tries == CLICKHOUSE_BODY_TRIES) {
-		give_up(s, d);
-		return true;
-	}
-	return false;
+	if (end != CLICKHOUSE_REFUSED || d->step != CLICKHOUSE_STEP_INSERT || !is_about_body(a))
+		return false;
+	if (d->parcel->what.coding != CLICKHOUSE_GZIP)
+		s->is_ready = false; // another server, of another version?
+	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
+		return false;
+	give_up(s, d);
+	return true;
 }
 
 bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p)

@@ -61,6 +61,7 @@ void clickhouse_sender_failed(
 		[CLICKHOUSE_STEP_COLUMNS] = "columns",
 		[CLICKHOUSE_STEP_COUNT] = "count",
 		[CLICKHOUSE_STEP_SIZE] = "size",
+		[CLICKHOUSE_STEP_CODING] = "coding",
 		[CLICKHOUSE_STEP_INSERT] = "insert",
 	};
 	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : s->settings.retry_min_ms;

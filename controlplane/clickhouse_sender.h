@@ -23,6 +23,10 @@
 // Chunks to come are made half as large (clickhouse_sender_rows_max), and a quarter larger again
 // after each CLICKHOUSE_GROW_AFTER that were taken.
 //
+// A chunk compressed in a way that the server's version does not know, as when an older one has
+// taken the place of the one that was asked first, is compressed anew before it is sent. A word
+// about the body of one that such a server would not know makes the version be asked for again.
+//
 // Rows of another build, from the spool, are sent by the names of their columns if the table has
 // these, else put aside (clickhouse_outbox_refuse).
 
@@ -72,6 +76,7 @@ struct clickhouse_sender_status {
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
 	uint64_t refused_rows, refused_weight, partial_rows; // lost so
 	uint64_t cut_chunks;                                 // too large, sent in two
+	uint64_t recoded_chunks;                             // compressed anew for an older server
 	uint64_t too_large_rows;                             // of refused_rows: too large alone
 	uint64_t sent_unix_s; // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;

@@ -39,6 +39,7 @@ enum clickhouse_step {
 	CLICKHOUSE_STEP_COLUMNS, // of a file of another build
 	CLICKHOUSE_STEP_COUNT,   // whether the server has the chunk already
 	CLICKHOUSE_STEP_SIZE,    // the chunk is cut in two
+	CLICKHOUSE_STEP_CODING,  // it is compressed anew
 	CLICKHOUSE_STEP_INSERT,
 };
 

@@ -23,6 +23,8 @@ static const struct metrics_field of_sender[] = {
 		"Of the refused rows, those that were too large alone."),
 	SENDER(METRICS_COUNTER, cut_chunks, "cut_chunks_total",
 		"Chunks that were too large and went in two."),
+	SENDER(METRICS_COUNTER, recoded_chunks, "recoded_chunks_total",
+		"Chunks compressed anew for an older server."),
 	SENDER(METRICS_COUNTER, partial_rows, "partial_rows_total",
 		"Rows missing of chunks that are there in part."),
 	SENDER(METRICS_GAUGE, sent_unix_s, "sent_timestamp_seconds",

@@ -90,6 +90,41 @@ static void test_password_refused(void **)
 	each_fault(FAKE_PASSWORD, "code 193: said 193");
 }
 
+// What is on disk was compressed for the server of before; the older one reads it all the same.
+static void older_server(bool in_another_life)
+{
+	server.version = "24.8.1.2";
+	sink_open();
+	assert_true(eventually(is_up));
+	fault_set(FAKE_ERROR);
+	feed(5, 200);
+	assert_true(eventually(is_failing_and_spooled));
+	if (in_another_life)
+		clickhouse_close(sink);
+	pthread_mutex_lock(&server.lock);
+	server.version = "18.16.1";
+	server.fault = FAKE_WELL;
+	pthread_mutex_unlock(&server.lock);
+	if (in_another_life)
+		sink_open();
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_non_null(strstr(server.last_insert, "Content-Encoding: gzip"));
+	assert_int_equal(status.sender.refused_rows, 0);
+	assert_true(status.sender.recoded_chunks >= 1);
+	assert_int_equal(status.sender.version, 1816);
+}
+
+static void test_an_older_server_in_its_place(void **)
+{
+	older_server(false);
+}
+
+static void test_an_older_server_after_a_restart(void **)
+{
+	older_server(true);
+}
+
 static void test_forbidden_by_a_proxy(void **)
 {
 	each_fault(FAKE_FORBIDDEN, "HTTP status 403: ");
@@ -428,6 +463,8 @@ int main(void)
 		CASE(test_answering_500),
 		CASE(test_disk_full),
 		CASE(test_password_refused),
+		CASE(test_an_older_server_in_its_place),
+		CASE(test_an_older_server_after_a_restart),
 		CASE(test_forbidden_by_a_proxy),
 		CASE(test_a_proxy_that_gives_up),
 		CASE(test_closing_behind_the_body),
