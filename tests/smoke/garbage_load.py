@@ -7,7 +7,7 @@ usage: garbage_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS CLIENTS SEED write FO
 
 write: captures for net_pcap below FOLDER: one.pcap (a frame), garbage.pcap (a thousand frames that are no query, to be
 played again and again) and clients.pcap (one query from each of CLIENTS addresses, half of them IPv4). phase: an
-honest client asks while the port plays; a line of JSON. Phases are one, garbage, clients, and again: the clients once more.
+honest client asks while the port plays; a line of JSON; the caller plays it again for what a busy machine held up. Phases are one, garbage, clients, and again: the clients once more.
 meanwhile: frames that came while the honest client asked; a worker that has a CPU is through all of clients.pcap before
 that, and then the phase tells what a flood leaves behind, not what it is to ask during one.
 """
@@ -141,9 +141,8 @@ def measure(name):
 def judge(name, row, diff):
     expect(f"{name}: cached names are answered", row["hits_answered"] >= row["hits"] * (1 if STRICT else 0.99))
     expect(f"{name}: blocked names are answered", row["blocks_answered"] >= row["blocks"] * (1 if STRICT else 0.99))
-    # A million a second fill the miss ring, or all waiters, for a moment, so some share their fate.
-    share = 0.8 if name in FLOODS else 0.95
-    expect(f"{name}: new names are answered", row["misses_answered"] >= row["misses"] * share)
+    # A million a second fill the miss ring, or all waiters, for a moment, so a few share their fate.
+    expect(f"{name}: new names are answered", row["misses_answered"] >= row["misses"] * 0.95)
     expect(f"{name}: no packet buffer is lost", row["breaches"] == 0)
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
     if name == "garbage":
@@ -165,8 +164,9 @@ def memory_judge(name, rss):
     if name != "one":
         for what, kb in json.load(open(REMEMBERED)).items():
             expect(f"{name}: the memory of the {what} is flat", rss[what] - kb < (first[what] if name == "clients" else 8192))
-    with open(REMEMBERED, "w") as f:
-        json.dump(rss, f)
+    if not failed:  # else it is played again, and measured by the phase before
+        with open(REMEMBERED, "w") as f:
+            json.dump(rss, f)
 
 
 def main():

@@ -20,11 +20,24 @@ play() {
 	sed -i "s|^  service_addresses:|    - device: \"net_pcap0,rx_pcap=$1\"\n&|" $config
 	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
 }
-# Not through check, so that the line of JSON is seen.
+measured() {
+	client env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+		"$seconds" "$clients" "$seed" phase "$1"
+}
+# A short phase on a machine with other things to do can be held up through no fault of ours; ours shows each of three times.
+judged() {
+	local turn
+	for turn in 1 2 3; do
+		measured "$1" && return 0
+		[ -z "${strict-}" ] && [ "$turn" -lt 3 ] || return 1
+		echo "once more"
+		play "$2" || return 1
+	done
+}
+# phase NAME DEVICE_ARGUMENTS: those that play now. Not through check, so that the line of JSON is seen.
 phase() {
 	checks=$((checks + 1))
-	if client env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
-		"$seconds" "$clients" "$seed" phase "$1"; then
+	if judged "$1" "$2"; then
 		echo "ok $checks - $1"
 	else
 		echo "not ok $checks - $1" && bad=$((bad + 1))
@@ -41,14 +54,14 @@ echo 'access: {allow: [any], unlimited: [198.18.0.0/15, "fd53::/48"]}' >>$config
 check "its configuration" weirctl config reload
 check "captures" load write $tmp
 check "a port that brings one frame" play $tmp/one.pcap
-phase one
+phase one $tmp/one.pcap
 check "a port that brings garbage" play $tmp/garbage.pcap,infinite_rx=1
-phase garbage
+phase garbage $tmp/garbage.pcap,infinite_rx=1
 check "a port that brings $clients clients" play $tmp/clients.pcap
-phase clients
+phase clients $tmp/clients.pcap
 if [ -n "${strict-}" ]; then
 	check "and once more" play $tmp/clients.pcap
-	phase again
+	phase again $tmp/clients.pcap
 fi
 same "it still answers" 198.18.200.1 "$(client kdig +short @$service ok.after.test A)"
 "$lab" down >/dev/null
