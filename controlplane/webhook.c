@@ -5,7 +5,9 @@
 #include "webhook_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,7 @@ struct webhook {
 	struct webhook_day day;
 	uint64_t key[2]; // of the sketches
 	struct sink_status now;
+	_Atomic bool stop; // the message under way is cut short
 };
 
 static int64_t unix_s(const struct webhook *w)
@@ -163,14 +166,15 @@ static void send_failed(
 	}
 }
 
-static bool send_text(struct webhook *w, struct target *t, const char *text, uint64_t now_ms)
+static bool send_text(
+	struct webhook *w, struct target *t, const char *text, uint64_t now_ms, unsigned timeout_ms)
 {
 	struct http_post_reply reply = {0};
 	const struct http_post_request request = {.url = t->config->url,
 		.header = {"Content-Type: application/json"},
 		.body = text,
 		.len = strlen(text),
-		.timeout_ms = WEBHOOK_TIMEOUT_MS};
+		.timeout_ms = timeout_ms};
 	int rc = http_post(t->post, &request, &reply);
 	t->room -= MINUTE_MS;
 	t->last_ms = now_ms;
@@ -181,25 +185,27 @@ static bool send_text(struct webhook *w, struct target *t, const char *text, uin
 		w->now.bytes += request.len;
 		return true;
 	}
-	send_failed(w, t, rc, &reply);
+	if (rc != -ECANCELED)
+		send_failed(w, t, rc, &reply);
 	return false;
 }
 
-static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kind, uint64_t now_ms)
+static void tell_note(struct webhook *w, struct target *t, enum webhook_kind kind, uint64_t now_ms,
+	unsigned timeout_ms)
 {
 	struct webhook_note *n = &t->note[kind];
 	char *text = webhook_note_text(t->config->form, w->settings.box, kind, n);
-	if (text && send_text(w, t, text, now_ms)) {
+	if (text && send_text(w, t, text, now_ms, timeout_ms)) {
 		n->count = 0;
 		n->shown = 0;
 	}
 	free(text);
 }
 
-static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms)
+static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
 {
-	bool done = send_text(w, t, t->summary, now_ms);
-	if (!done && ++t->tries < WEBHOOK_DAY_TRIES)
+	bool done = send_text(w, t, t->summary, now_ms, timeout_ms);
+	if (!done && (w->stop || ++t->tries < WEBHOOK_DAY_TRIES))
 		return;
 	w->now.lost += !done;
 	free(t->summary);
@@ -240,6 +246,20 @@ static void servers_take(struct webhook *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+// The summary first, as it is told once; then what failed before what was blocked.
+static bool tell(struct webhook *w, struct target *t, uint64_t now_ms, unsigned timeout_ms)
+{
+	if (t->summary)
+		tell_day(w, t, now_ms, timeout_ms);
+	else if (t->note[WEBHOOK_ERROR].count)
+		tell_note(w, t, WEBHOOK_ERROR, now_ms, timeout_ms);
+	else if (t->note[WEBHOOK_BLOCK].count)
+		tell_note(w, t, WEBHOOK_BLOCK, now_ms, timeout_ms);
+	else
+		return false;
+	return true;
+}
+
 // One message for each target at most: other targets wait while a slow one is talked to.
 static void on_beat(void *arg, uint64_t now_ms)
 {
@@ -250,18 +270,44 @@ static void on_beat(void *arg, uint64_t now_ms)
 		struct target *t = &w->target[i];
 		if (*sink_thread_is_ending(w->thread) || !may_send(t, now_ms))
 			continue;
-		if (t->summary)
-			tell_day(w, t, now_ms);
-		else if (t->note[WEBHOOK_ERROR].count)
-			tell_note(w, t, WEBHOOK_ERROR, now_ms);
-		else if (t->note[WEBHOOK_BLOCK].count)
-			tell_note(w, t, WEBHOOK_BLOCK, now_ms);
+		(void)tell(w, t, now_ms, WEBHOOK_TIMEOUT_MS);
 	}
 	show(w, now_ms);
 }
 
-static void on_end(void *)
+// What waits only for its turn is told now; no turn is waited for, nor a target that fails.
+static void end_tell(struct webhook *w)
 {
+	uint64_t until_ms = clock_mono_ms() + WEBHOOK_END_MS, now_ms;
+	for (unsigned i = 0; i < w->settings.count; i++) {
+		struct target *t = &w->target[i];
+		while ((now_ms = clock_mono_ms()) < until_ms && !t->retry.wait_ms
+			&& t->room >= MINUTE_MS
+			&& tell(w, t, now_ms, (unsigned)(until_ms - now_ms)))
+			;
+	}
+}
+
+static void on_end(void *arg)
+{
+	struct webhook *w = arg;
+	uint64_t queries = 0, messages = 0;
+	atomic_store(&w->stop, false);
+	end_tell(w);
+	for (unsigned i = 0; i < w->settings.count; i++) {
+		const struct target *t = &w->target[i];
+		messages += t->summary != NULL;
+		for (unsigned k = 0; k < WEBHOOK_KINDS; k++) {
+			messages += t->note[k].count > 0;
+			queries += t->note[k].count;
+		}
+	}
+	w->now.lost += messages;
+	show(w, clock_mono_ms());
+	if (messages)
+		log_warning("webhook: %" PRIu64 " messages, of %" PRIu64
+			    " queries, are not told at the end",
+			messages, queries);
 }
 
 static void parts_free(struct webhook *w)
@@ -288,7 +334,8 @@ static int parts_open(struct webhook *w)
 	int rc = getrandom(w->key, sizeof w->key, 0) == (ssize_t)sizeof w->key ? 0 : -EIO;
 	struct http_post_settings post = {.server_count = w->settings.server_count,
 		.servers = w->settings.servers,
-		.single = w->settings.single};
+		.single = w->settings.single,
+		.stop = &w->stop};
 	for (unsigned i = 0; rc == 0 && i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
 		t->config = &w->settings.targets[i];
@@ -339,6 +386,7 @@ void webhook_close(struct webhook *w)
 {
 	if (!w)
 		return;
+	atomic_store(&w->stop, true);
 	sink_thread_stop(w->thread);
 	parts_free(w);
 }

@@ -12,7 +12,9 @@
 // (503) and says when to ask again is not asked before, WEBHOOK_AFTER_MAX_S later at most. A server
 // for whose certificate nobody vouches gets nothing; it is tried again like any other. A day's
 // summary is tried WEBHOOK_DAY_TRIES times, then lost and counted. A restart forgets the day so
-// far, and `since` of the next summary says so.
+// far, and `since` of the next summary says so. At the end the message under way is cut short, and
+// what waits is told at once to targets that do not fail, for WEBHOOK_END_MS in all; what is left is
+// counted as lost and logged.
 
 #include "sink_thread.h"
 
@@ -20,6 +22,7 @@
 
 enum {
 	WEBHOOK_TIMEOUT_MS = 5000,
+	WEBHOOK_END_MS = 1000,
 	WEBHOOK_SPACE_MS = 1000,
 	WEBHOOK_DAY_TRIES = 8,
 	WEBHOOK_AFTER_MAX_S = 3600

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/log_recent.h>
 
 static struct querylog_rig rig;
 static struct fake_post server;
@@ -106,6 +107,17 @@ static void await_told(unsigned n)
 	assert_true(told >= n);
 }
 
+// The thread has heard the reply too, so that nothing waits.
+static void await_written(struct webhook *w, unsigned n)
+{
+	struct sink_status s = {0};
+	for (unsigned i = 0; i < 8000 && s.written < n; i++) {
+		usleep(2500);
+		sink_thread_status(webhook_thread(w), &s);
+	}
+	assert_true(s.written >= n);
+}
+
 static bool said(const char *what)
 {
 	pthread_mutex_lock(&lock);
@@ -125,6 +137,7 @@ static void test_what_is_asked_for_is_told(void **)
 	assert_true(said("\"kind\":\"block\"") || said("\"kind\": \"block\""));
 	assert_true(said("ads.example") && said("\"ads\""));
 	assert_false(said("failed.example") || said("fine.example"));
+	await_written(w, 1);
 	webhook_close(w);
 	assert_int_equal(told, 1);
 }
@@ -172,6 +185,42 @@ static void test_a_failure_is_told_later(void **)
 	assert_string_equal(s.why, "");
 	assert_in_range(s.failures, 1, 3);
 	webhook_close(w);
+}
+
+static const char *logged(void)
+{
+	static struct log_recent kind;
+	return log_recent_copy(&kind, 1, NULL) == 1 ? kind.text : "";
+}
+
+// Between two messages there is a second, which the end does not wait for.
+static void test_the_end_tells_what_waits(void **)
+{
+	target.on_block = true;
+	struct webhook *w = open_one();
+	give(w, "first.example", true, 3);
+	await_told(1);
+	give(w, "second.example", true, 3);
+	webhook_close(w);
+	assert_int_equal(told, 2);
+	assert_true(said("second.example"));
+	assert_null(strstr(logged(), "not told"));
+}
+
+// A target that is slow holds the end up no longer than the bound; nor is it silent.
+static void test_the_end_is_not_held_up(void **)
+{
+	target.on_block = true;
+	target.on_error = true;
+	status = FAKE_POST_SILENT;
+	struct webhook *w = open_one();
+	give(w, "ads.example", true, 3);
+	await_told(1);
+	give(w, "failed.example", false, 2);
+	uint64_t begin_ms = clock_mono_ms();
+	webhook_close(w);
+	assert_true(clock_mono_ms() - begin_ms < WEBHOOK_TIMEOUT_MS - 1000);
+	assert_string_equal(logged(), "webhook: 2 messages, of 4 queries, are not told at the end");
 }
 
 static void names_serve(struct fake_upstream *f, struct socket_address *at)
@@ -271,6 +320,8 @@ int main(void)
 		T(test_what_is_asked_for_is_told),
 		T(test_errors_for_discord),
 		T(test_a_failure_is_told_later),
+		T(test_the_end_tells_what_waits),
+		T(test_the_end_is_not_held_up),
 		T(test_other_servers_for_names),
 		T(test_a_flood_is_few_messages),
 		T(test_a_day),
