@@ -125,19 +125,53 @@ static void by_access(struct batch *b, const uint8_t leaf[], unsigned all)
 		one_by_one(b, leaf, at, taken);
 }
 
+// IPv6 clients of a batch on their way through the tables of prefixes.
+struct six {
+	unsigned count;
+	uint8_t at[WORKER_BATCH]; // in the batch
+	uint64_t whole[WORKER_BATCH][2], leaf[WORKER_BATCH];
+};
+
+// Table by table, so that the lookups of many clients are under way at once.
+static unsigned find_six(const struct policy_reader *r, struct six *s, uint8_t leaf[])
+{
+	const unsigned count = s->count;
+	unsigned all = 0;
+	for (unsigned length = 0; length < r->v6_length_count; length++) {
+		const struct policy_v6_reader t = r->v6[length];
+		for (unsigned i = 0; i < count; i++)
+			s->leaf[i] = policy_table_look(&t, s->whole[i], s->leaf[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		unsigned found = (unsigned)s->leaf[i] & (POLICY_LEAVES - 1);
+		leaf[s->at[i]] = (uint8_t)found;
+		all |= found;
+	}
+	return all;
+}
+
 // The leaf of each client by all that there is to look at, in the same steps for all.
 ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
+	struct six six;
 	unsigned all = 0;
+	six.count = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
-		unsigned found = p->ip_version == 4 ? policy_leaf_v4(r, packet_source(p))
-						    : policy_leaf_v6(r, packet_source(p));
-		leaf[i] = (uint8_t)found;
-		all |= found;
+		const uint8_t *source = packet_source(p);
+		if (p->ip_version == 4) {
+			unsigned found = policy_leaf_v4(r, source);
+			leaf[i] = (uint8_t)found;
+			all |= found;
+		} else {
+			const unsigned n = six.count++;
+			memcpy(six.whole[n], source, sizeof six.whole[n]);
+			six.leaf[n] = policy_first_v6(r, source);
+			six.at[n] = (uint8_t)i;
+		}
 	}
-	return all;
+	return six.count ? all | find_six(r, &six, leaf) : all;
 }
 
 // Without groups the first load tells most leaves, as it does of private networks. One branch for

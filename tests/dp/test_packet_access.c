@@ -167,7 +167,7 @@ static void ask_in_batches(unsigned denied_each)
 		bool is_six = n % 3 == 0;
 		struct wire_query q = from(is_six ? "fd53:0:0:201::1" : "198.18.2.1");
 		if (n % UNLIMITED_EACH == 0) {
-			q = from("198.18.1.9");
+			q = from(n % 2 ? "198.18.1.9" : "fd53:0:0:1::9");
 			hits++;
 		} else if (denied_each && n % denied_each == 0) {
 			q = from("198.18.0.66");
