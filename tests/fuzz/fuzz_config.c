@@ -11,6 +11,14 @@
 #include <unistd.h>
 #include <weir/config.h>
 
+static void check_list(const struct config_list *l)
+{
+	FUZZ_CHECK(l->name && l->name[0]);
+	FUZZ_CHECK(!l->path != !l->url);
+	FUZZ_CHECK(!l->path || l->path[0] == '/');
+	FUZZ_CHECK(!l->url || strncmp(l->url, "http", 4) == 0);
+}
+
 static void check_config(const struct config *c)
 {
 	char names[64] = "?";
@@ -21,7 +29,7 @@ static void check_config(const struct config *c)
 	FUZZ_CHECK(c->cache.min_ttl_s <= c->cache.max_ttl_s);
 	FUZZ_CHECK(c->limits.udp_reply_size >= 512 && c->limits.udp_reply_size <= 4096);
 	for (unsigned i = 0; i < c->blocking.list_count; i++)
-		FUZZ_CHECK(c->blocking.lists[i].path[0] == '/' && c->blocking.lists[i].name[0]);
+		check_list(&c->blocking.lists[i]);
 	for (unsigned i = 0; i < c->dataplane.worker_count; i++)
 		for (unsigned j = 0; j < i; j++)
 			FUZZ_CHECK(c->dataplane.worker_lcores[i] != c->dataplane.worker_lcores[j]);

@@ -10,7 +10,10 @@
 #include <weir/keyhash.h>
 #include <weir/policy.h>
 
-enum { V4_AREA = (POLICY_V4_TOP + POLICY_GROUPS_MAX * POLICY_V4_BLOCK) * sizeof(uint16_t) };
+enum {
+	V4_BLOCKS = 2 * POLICY_LEAVES,
+	V4_AREA = (POLICY_V4_TOP + V4_BLOCKS * POLICY_V4_BLOCK) * sizeof(uint16_t)
+};
 
 static uint32_t power_of(uint32_t n)
 {
@@ -35,7 +38,10 @@ static void seal(uint8_t *image, size_t len)
 	h.version = POLICY_VERSION;
 	h.size = len;
 	h.group_count = h.group_count % POLICY_GROUPS_MAX + 1;
-	h.v4_blocks = POLICY_GROUPS_MAX << h.v4_blocks % 2;
+	h.v4_blocks = V4_BLOCKS >> h.v4_blocks % 2;
+	h.limit.rate %= 2 * POLICY_RATE_MAX;
+	h.limit.network_rate %= 2 * POLICY_RATE_MAX;
+	h.limit.burst_s %= 2 * POLICY_BURST_MAX_S;
 	h.v4_off = sizeof h + h.v4_off % 4;
 	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
 	for (unsigned i = 0; i < h.group_count; i++)
@@ -63,34 +69,47 @@ static void ask(const struct policy_reader *r, const uint8_t *data, size_t len)
 	}
 }
 
-static void take(uint8_t *image, size_t size, const uint8_t *data, size_t len)
+static bool take(uint8_t *image, size_t size, const uint8_t *data, size_t len)
 {
 	static struct policy_reader r;
 	char why[128];
 	if (policy_reader_init(&r, image, size, why) < 0)
-		return;
+		return false;
 	ask(&r, data, len);
 	for (size_t at = 0; len && at < size; at += len)
 		memcpy(image + at, data, len < size - at ? len : size - at);
 	ask(&r, data, len);
 	memset(image, 0xff, size);
 	ask(&r, data, len);
+	return true;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static bool try_both(const uint8_t *data, size_t len)
 {
 	size_t size = sizeof(struct policy_head) + V4_AREA + len / 8 * 8;
-	uint8_t *image;
 	void *memory;
 	if (posix_memalign(&memory, CACHE_LINE, size))
-		return 0;
-	image = memory;
+		return true;
+	uint8_t *image = memory;
 	memset(image, 0, size);
 	if (len > 0)
 		memcpy(image, data, len);
 	take(image, size, data, len);
 	seal(image, size);
-	take(image, size, data, len);
+	bool good = take(image, size, data, len);
 	free(image);
+	return good;
+}
+
+// Or no input would get past the head.
+int LLVMFuzzerInitialize(int *, char ***)
+{
+	FUZZ_CHECK(try_both(NULL, 0));
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	try_both(data, len);
 	return 0;
 }
