@@ -13,8 +13,8 @@
 // for whose certificate nobody vouches gets nothing; it is tried again like any other. A day's
 // summary is tried WEBHOOK_DAY_TRIES times, then lost and counted. A restart forgets the day so
 // far, and `since` of the next summary says so. At the end the message under way is cut short, and
-// what waits is told at once to targets that do not fail, for WEBHOOK_END_MS in all; what is left is
-// counted as lost and logged.
+// what waits is told at once to targets that do not fail, for WEBHOOK_END_MS in all; what is left
+// is counted as lost and logged.
 
 #include "sink_thread.h"
 
