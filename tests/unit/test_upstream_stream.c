@@ -48,26 +48,6 @@ static void test_queries_are_pipelined_and_replies_taken_in_any_order(void **)
 	assert_int_equal(streams().opened, 1);
 }
 
-static void test_replies_in_any_pieces(void **)
-{
-	struct stream_query q[3];
-	uint8_t out[3 * 700];
-	size_t len = 0;
-
-	ask_more(3);
-	wait_conns(1);
-	for (unsigned i = 0; i < 3; i++) {
-		query_read(rig.conn[0], &q[i]);
-		len += reply_write(&q[i], -1, out + len);
-	}
-	for (size_t i = 0; i < len; i++) {
-		octets_send(rig.conn[0], out + i, 1);
-		turn();
-	}
-	wait_done(3);
-	assert_int_equal(replied(0, 3), 3);
-}
-
 static void answer_all(unsigned conn, unsigned count)
 {
 	struct stream_query q;
@@ -477,7 +457,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_connection_is_used_again),
 		T(test_queries_are_pipelined_and_replies_taken_in_any_order),
-		T(test_replies_in_any_pieces),
 		T(rfc7766_8_the_length_leaves_with_the_message),
 		T(test_four_connections_at_most),
 		T(test_a_server_that_closes_after_each_query),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What comes over TCP from upstreams and is no reply, or no good one: whom it costs what.
+// What comes over TCP from upstreams: in pieces, or no reply, or no good one, and whom that costs
+// what.
 
 #include "stream_rig.h"
 #include "unit.h"
@@ -153,6 +154,26 @@ static void test_a_late_reply_is_dropped(void **)
 	assert_false(rig.replied[0]);
 }
 
+static void test_replies_in_any_pieces(void **)
+{
+	struct stream_query q[3];
+	uint8_t out[3 * 700];
+	size_t len = 0;
+
+	ask_more(3);
+	wait_conns(1);
+	for (unsigned i = 0; i < 3; i++) {
+		query_read(rig.conn[0], &q[i]);
+		len += reply_write(&q[i], -1, out + len);
+	}
+	for (size_t i = 0; i < len; i++) {
+		octets_send(rig.conn[0], out + i, 1);
+		turn();
+	}
+	wait_done(3);
+	assert_int_equal(replied(0, 3), 3);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
 
 int main(void)
@@ -165,6 +186,7 @@ int main(void)
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
 		T(test_a_late_reply_is_dropped),
+		T(test_replies_in_any_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
