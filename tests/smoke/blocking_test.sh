@@ -61,6 +61,7 @@ gets_all() {
 		END { done() }'
 }
 gets() { gets_all "$@" | awk '{ r = $2 } END { print r ? r : "TIMEOUT" }'; }
+gets_answer() { gets_all "$@" | awk '{ print $2 }'; } # nothing in place of TIMEOUT, for `again`
 # told N NAME: the same by `weirctl why`; "answer" for what is not blocked, or by a rule with records of its own
 told() {
 	local who=(--client 198.18.0.$1)
@@ -125,6 +126,7 @@ ask_table() { # ask_table WHEN WHY
 	while read -r n name want; do
 		[ -n "$n" ] || continue
 		got=$(awk -v n=$n -v name=$name '$1 == n && $2 == name { print $3 }' $tmp/got)
+		case $want:$got in TIMEOUT:*) ;; *: | *:SERVFAIL) got=$(again gets_answer $n $name </dev/null) ;; esac
 		same "$1: client $n, $name" $want "${got:-TIMEOUT}"
 		[ "$2" = why ] || continue
 		case $want in $open | 192.*) want=answer ;; esac
@@ -158,7 +160,7 @@ check "acts at once" is 2 hosts.ads.test $open
 check "on cached names" is 2 other.ads.test NXDOMAIN
 check "rollback" weirctl blocklist rollback
 check "blocks as before" eventually is 2 hosts.ads.test NXDOMAIN
-same "and no more" $open "$(gets 2 x.other.ads.test)"
+same "and no more" $open "$(again gets_answer 2 x.other.ads.test)"
 
 "$lab" kill controlplane >/dev/null
 ask_table "control plane dead" ""

@@ -30,7 +30,8 @@ renew() {
 	sed -i "s/flush_ms: [0-9]*/flush_ms: $flush_ms/" /run/weir/lab/weir.yaml
 	weirctl config reload
 }
-# Each row once, none waits, no memory grew by more than a chunk or two.
+# Each row once, none waits, no memory grew by more than a chunk or two. (That of a control plane that is watched is its
+# sanitizer's, or valgrind's.)
 whole() { # FAULT
 	check "$1: what was asked is there" eventually there $1
 	check "$1: all of it was sent" eventually ch_all_sent
@@ -39,7 +40,7 @@ whole() { # FAULT
 	check "$1: nothing waits" eventually ch_is spool_files 0 # as the maker says each 200 ms, behind what was sent
 	same "$1: nothing is lost" "0 0 0 0" "$(ch_lost)"
 	check "$1: status says up" told "up, "
-	check "$1: memory is as it was" test "$(anon_kb)" -le $((first_kb + 3072))
+	[ -n "${WEIR_CONTROLPLANE-}" ] || check "$1: memory is as it was" test "$(anon_kb)" -le $((first_kb + 3072))
 }
 gone_rows=0 gone_weight=0
 ask well
