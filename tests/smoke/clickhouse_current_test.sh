@@ -47,7 +47,7 @@ ch_sql 5 "ALTER TABLE weir.queries DROP COLUMN list"
 ch_sql 5 "INSERT INTO weir.queries (time, box, weight)
 	VALUES (toDateTime('2001-01-01 00:00:00'), 'old', 1)"
 sed -i 's/flush_ms: 200/flush_ms: 200, hours: 100/' /run/weir/lab/weir.yaml
-check "the control plane starts again" eval '"$lab" stop controlplane && "$lab" start controlplane'
+check "the control plane starts again" ch_restart
 ch_ask ok-9.column.test
 check "a missing column is added" eventually ch_found 5 1 ok-9.column.test
 same "at its place" "tier list upstream" "$(ch_sql 5 "SELECT name FROM system.columns WHERE database = 'weir' AND

@@ -54,13 +54,13 @@ ch_ask ok-8.dropped.test
 check "the dropped schema is made again" eventually ch_found 1 1 ok-8.dropped.test
 ch_sql 1 "INSERT INTO weir.queries (time, box, weight) VALUES (toDateTime('2001-01-01 00:00:00'), 'old', 1)"
 ch_sql 1 "ALTER TABLE weir.queries DROP COLUMN list"
-check "the control plane starts again" eval '"$lab" stop controlplane && "$lab" start controlplane'
+check "the control plane starts again" ch_restart
 ch_ask ok-9.column.test
 check "a missing column is added" eventually ch_found 1 1 ok-9.column.test
 same "at its place" "tier list upstream" "$(ch_sql 1 "SELECT name FROM system.columns WHERE database = 'weir' AND
 	table = 'queries' AND name IN ('tier', 'list', 'upstream')" | paste -sd' ')"
 check "rows over their hours go" eventually ch_old_gone 1
 echo wrong >$tmp/password
-check "with a wrong password it starts" eval '"$lab" stop controlplane && "$lab" start controlplane'
+check "with a wrong password it starts" ch_restart
 check "and is told why" eventually eval 'ch_state why | grep -q "assword"'
 finish
