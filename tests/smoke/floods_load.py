@@ -334,8 +334,8 @@ def injection(turn):
 
 def nxdomain(turn):
     """Servers that say at once that there is no such name, as many as they can; what it leaves in the cache goes before what
-    is asked for."""
-    phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE)
+    is asked for. Each is a resolver's whole work, of which one that is watched does less in a second."""
+    phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE / PATIENCE)
 
 
 def spoofed(turn):
