@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from chaos_load import Load
+from chaos_load import Load, PATIENCE
 
 STAMPS = 35  # SO_TIMESTAMPNS
 DEEP = 6000  # names with a long TTL, more than an L0 of 1 MiB keeps beside the others
@@ -93,7 +93,7 @@ class RedisLoad(Load):
             for n, q in enumerate(self.deep[at:at + 40]):
                 self.waiting[(9001, at + n)] = (q, time.monotonic())
                 self.port.sock.send(q.frame(9001, at + n))
-            time.sleep(0.01)
+            time.sleep(0.01 * PATIENCE ** 2)
             self.take(time.monotonic())
         end = time.monotonic() + 20
         while self.waiting and time.monotonic() < end:
