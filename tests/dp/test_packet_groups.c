@@ -126,6 +126,33 @@ static void test_mixed_batch(void **)
 	harness_end(h);
 }
 
+// Clients of both families in one batch, in any order: each is in its own group.
+static void test_whole_batches(void **)
+{
+	enum { BATCH = 32, BATCHES = 5 };
+	struct harness *h = harness_begin(NULL);
+	harness_groups(h, prefixes, 2, groups);
+	for (unsigned n = 0; n < BATCHES; n++) {
+		const struct client *asked[BATCH];
+		for (unsigned i = 0; i < BATCH; i++) {
+			char name[32];
+			uint8_t frame[WIRE_MAX];
+			asked[i] = &clients[(n * n + i * (2 * n + 1)) % ARRAY_LEN(clients)];
+			snprintf(name, sizeof name, "cold-%u-%u.example", n, i);
+			struct wire_query q = query(name, asked[i]);
+			harness_inject(h, frame, wire_make(&q, frame));
+		}
+		assert_int_equal(worker_turn(&h->w, 0), BATCH);
+		for (unsigned i = 0; i < BATCH; i++) {
+			struct msg_miss m;
+			uint8_t question[300];
+			assert_int_not_equal(harness_miss(h, &m, question), 0);
+			assert_int_equal(m.view, groups[asked[i]->group].view);
+		}
+	}
+	harness_end(h);
+}
+
 // A MAC that is in a group beats the address, and the miss carries the group.
 static void test_macs(void **)
 {
@@ -216,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_views_are_apart),
 		cmocka_unit_test(test_lists_of_source),
 		cmocka_unit_test(test_mixed_batch),
+		cmocka_unit_test(test_whole_batches),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_without_l0),
