@@ -43,6 +43,7 @@ static void outbox_out(
 	json_out_count(o, n, "spool_bytes", c->spool_bytes);
 	json_out_count(o, n, "spool_max_bytes", c->spool_max_bytes);
 	json_out_signed(o, n, "spool_error", c->spool_err);
+	json_out_count(o, n, "unspooled_halves", c->unspooled_halves);
 	json_out_count(o, n, "unreadable_files", c->unreadable);
 	json_out_count(o, n, "aside_files", c->aside);
 	json_out_count(o, n, "aside_bytes", c->aside_bytes);

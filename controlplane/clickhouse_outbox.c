@@ -300,7 +300,9 @@ static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parc
 }
 
 // On disk, when the disk takes it: else in memory, with the room that is there, and from there to
-// where the whole was, for a kill would lose them.
+// where the whole was, for a kill would lose them. What the disk does not take even there (full, or
+// its fsync fails) is counted, and goes first all the same. Without room in memory either nothing
+// changes: the whole stays on disk, and is cut at the next try.
 static int halves_put(
 	struct clickhouse_outbox *o, struct clickhouse_parcel *p, struct clickhouse_half half[2])
 {
@@ -319,8 +321,10 @@ static int halves_put(
 	if (ret)
 		return ret;
 	clickhouse_spool_remove(&o->spool);
-	for (unsigned i = 0; i < 2 && spill_one(o, false) == 0; i++)
-		;
+	unsigned spilled = 0;
+	while (spilled < 2 && spill_one(o, false) == 0)
+		spilled++;
+	o->counts.unspooled_halves += 2 - spilled;
 	return 0;
 }
 

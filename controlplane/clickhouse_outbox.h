@@ -84,6 +84,7 @@ struct clickhouse_outbox_counts {
 	unsigned aside;                               // that many
 	uint64_t aside_bytes;
 	uint64_t cut_chunks;       // in two
+	uint64_t unspooled_halves; // of a file, which no disk took: in memory alone
 	uint64_t spilled, refused; // chunks to disk for want of memory or a server; put back
 	uint64_t since_ms;         // when the oldest of memory was put; 0: none
 	uint32_t spool_hour;       // of the oldest file's rows, since 1970; 0: none

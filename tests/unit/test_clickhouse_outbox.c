@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { BODY = 1000, IN_MEMORY = 3, ON_DISK = 5 };
 
@@ -232,8 +234,51 @@ static void test_halves_without_a_disk(void **)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(with_room, 0);
 	assert_true(counts().spool_err < 0);
+	assert_int_equal(counts().unspooled_halves, 2);
 	expect_halves(3);
 	expect_all(4);
+}
+
+static int fsync_errno; // 0: it works
+
+// In place of the C library's.
+int fsync(int fd)
+{
+	if (!fsync_errno)
+		return (int)syscall(SYS_fsync, fd);
+	errno = fsync_errno;
+	return -1;
+}
+
+// What a disk may say only when it is to keep what it took: the halves are not on it. Then it has
+// room again.
+static void test_halves_that_are_not_synced(void **)
+{
+	struct clickhouse_parcel p;
+	struct clickhouse_half half[2];
+	fill();
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(clickhouse_outbox_take(outbox, 0, &p), 0);
+		if (i == 3)
+			clickhouse_outbox_failed(outbox, &p); // memory goes to disk
+		clickhouse_outbox_done(outbox, &p);
+	}
+	assert_int_equal(counts().chunks, 0);
+	assert_int_equal(clickhouse_outbox_take(outbox, 0, &p), 0);
+	assert_true(p.is_spooled);
+	unsigned spooled = counts().spooled;
+	const uint64_t of = p.what.chunk.number;
+	halves_make(&p.what, half);
+	fsync_errno = ENOSPC;
+	int ret = clickhouse_outbox_cut(outbox, &p, half);
+	fsync_errno = 0;
+	assert_int_equal(ret, 0);
+	assert_int_equal(counts().spool_err, -ENOSPC);
+	assert_int_equal(counts().unspooled_halves, 2);
+	assert_int_equal(counts().spooled, spooled - 1);
+	expect_halves(of);
+	expect_all(of + 1);
+	assert_int_equal(counts().lost_chunks, 0);
 }
 
 // What this build cannot send is put aside where a file has it, and lost, counted, where none has.
@@ -274,6 +319,7 @@ int main(void)
 		CASE(test_in_a_hurry_nobody_waits),
 		CASE(test_halves_are_next),
 		CASE(test_halves_without_a_disk),
+		CASE(test_halves_that_are_not_synced),
 		CASE(test_what_cannot_be_sent_is_refused),
 		CASE(test_the_end_keeps_the_newest),
 	};
