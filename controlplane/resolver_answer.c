@@ -182,6 +182,8 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 
 	head.dns_len = reply_write(r, w, a, &told, &head.sum);
 	head.verdict = (uint8_t)told.kind;
+	if (unlikely_(w->trace))
+		head.trace = traces_hand(r->traces, w->trace);
 	bool is_sent = head.dns_len && lanes_answer(r->lanes, &head, r->reply);
 	trace_end(r, w, is_sent ? told.kind : TRACE_NO_ANSWER);
 	if (is_sent)

@@ -199,12 +199,22 @@ void traces_note(
 			.value = value});
 }
 
+uint16_t traces_hand(struct traces *t, trace_handle one)
+{
+	struct slot *s = slot_of(t, one);
+	if (!s)
+		return 0;
+	s->trace.is_handed = true;
+	return (uint16_t)s->trace.number;
+}
+
 void traces_answered(struct traces *t, trace_handle one, unsigned outcome, unsigned rcode)
 {
 	struct slot *s = slot_of(t, one);
 	if (!s)
 		return;
 	s->trace.outcome = (uint8_t)outcome;
+	s->trace.is_handed = s->trace.is_handed && outcome != TRACE_NO_ANSWER;
 	event_add(&s->trace,
 		(struct trace_event){
 			.step = outcome == TRACE_NO_ANSWER ? TRACE_unanswered : TRACE_answered,

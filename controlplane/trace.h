@@ -35,6 +35,7 @@ struct trace {
 	uint16_t worker;
 	bool is_left_out; // there was no room: no events
 	bool is_tcp;
+	bool is_handed;  // its answer went to a worker, which tells when it has left
 	uint8_t verdict; // enum verdict
 	uint8_t outcome;
 	uint8_t ip_version, name_len;
@@ -72,6 +73,8 @@ void traces_note(
 	struct traces *t, trace_handle first, enum trace_step step, unsigned n, uint32_t value);
 void traces_note_server(
 	struct traces *t, trace_handle first, const struct trace_event *e); // at_us: set here
+// Its answer goes to its worker, with this number; 0: none.
+uint16_t traces_hand(struct traces *t, trace_handle one);
 // Of it alone.
 void traces_answered(struct traces *t, trace_handle one, unsigned outcome, unsigned rcode);
 void traces_verdict(struct traces *t, trace_handle one, unsigned verdict);

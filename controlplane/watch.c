@@ -100,6 +100,8 @@ static bool message_read(struct watch_msg *m, const uint8_t *msg, size_t len)
 	if (len < sizeof *m)
 		return false;
 	memcpy(m, msg, sizeof *m);
+	if (m->part != WATCH_QUERY && (m->part != WATCH_ANSWER || !m->trace || m->kept))
+		return false;
 	return m->record.verdict < VERDICT_COUNT && m->kept <= WATCH_FRAME_MAX
 	       && len == sizeof *m + m->record.name_len + m->kept;
 }
@@ -138,9 +140,11 @@ static void half_show(struct watch *w, struct watch_half *h)
 		.worker = h->has_worker ? &h->msg : NULL,
 		.behind = h->name,
 		.control = h->has_control ? &h->trace : NULL,
+		.answer = h->has_answer ? &h->answer : NULL,
 		.is_alone = !h->has_worker || !h->has_control,
 	};
-	show(w, &p);
+	if (p.worker || p.control) // else it is of a query that was shown as it was
+		show(w, &p);
 	*h = (struct watch_half){0};
 }
 
@@ -162,7 +166,7 @@ static struct watch_half *half_of(
 
 static void half_settle(struct watch *w, struct watch_half *h)
 {
-	if (h->has_worker && h->has_control)
+	if (h->has_worker && h->has_control && (h->has_answer || !h->trace.is_handed))
 		half_show(w, h);
 }
 
@@ -173,6 +177,12 @@ static void worker_take(struct watch *w, const struct watch_msg *m, const uint8_
 		return;
 	}
 	struct watch_half *h = half_of(w, m->trace, m->worker, WATCH_FOR_CONTROL_MS);
+	if (m->part == WATCH_ANSWER) {
+		h->has_answer = true;
+		h->answer = *m;
+		half_settle(w, h);
+		return;
+	}
 	h->has_worker = true;
 	h->msg = *m;
 	h->msg.kept = 0; // no frame is kept of a query that is traced
@@ -208,6 +218,7 @@ void watch_put_trace(void *watch, const struct trace *t)
 		struct watch_half *h = half_of(w, t->number, t->worker, WATCH_FOR_WORKER_MS);
 		h->has_control = true;
 		h->trace = *t;
+		h->until_ms = clock_mono_ms() + WATCH_FOR_WORKER_MS;
 		half_settle(w, h);
 	}
 	pthread_mutex_unlock(&w->lock);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The two halves of queries that a worker handed to the control plane: what the worker tells, and
-// what became of them. Whichever comes first waits here for the other one, as the log rings are
-// emptied at their own pace and a question lives 5 s.
+// The parts of queries that a worker handed to the control plane: what the worker tells, what
+// became of them, and that the answer left. Whichever comes first waits here for the others, as the
+// log rings are emptied at their own pace and a question lives 5 s.
 //
 // WATCH_JOIN_MAX of them; one more takes the place of that which has waited longest, whose half is
 // shown as it is. What nobody completes in time is shown so too.
@@ -21,11 +21,12 @@ enum {
 struct watch_half {
 	uint32_t number; // 0: free
 	uint16_t worker;
-	bool has_worker, has_control;
+	bool has_worker, has_control, has_answer;
 	uint64_t until_ms, order; // order: of all that ever waited
 	struct watch_msg msg;
 	uint8_t name[255];
 	struct trace trace;
+	struct watch_msg answer;
 };
 
 struct watch_join {

@@ -11,7 +11,7 @@
 #include <weir/shm_stats.h>
 
 // A name is escaped once more, an event has one, and all else is numbers and words of ours.
-enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 128, HEAD_MOST = 1536 };
+enum { NAME_MOST = 2 * 4 * 255, EVENT_MOST = 2 * UPSTREAM_BOOK_NAME_MAX + 256, HEAD_MOST = 1536 };
 static_assert(sizeof(((struct watch_line *)0)->text) > NAME_MOST + HEAD_MOST + 2 * WATCH_FRAME_MAX);
 
 // What has no room any more is left out as a whole; a line always ends.
@@ -126,9 +126,57 @@ static void add_numbers(struct watch_line *l, const struct trace_event *e)
 		add(l, ",\"%s\":%" PRIu32, keys[1], e->value);
 }
 
-static void add_events(
-	struct watch_line *l, const struct trace *t, const struct upstream_book *book)
+static uint32_t since_us(const struct trace *t, uint64_t at_us)
 {
+	uint64_t us = at_us > t->arrival_us ? at_us - t->arrival_us : 0;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+// The answer's way through the worker, whose clock may be some microseconds off: what is left of it
+// to be told, and behind which event.
+struct answer_way {
+	const struct watch_msg *msg; // NULL: none, or all is told
+	unsigned behind;             // not before this event: the control plane's answer
+	uint32_t took_us, sent_us;
+	bool is_taken; // told
+};
+
+static struct answer_way way_of(const struct trace *t, const struct watch_msg *m)
+{
+	struct answer_way w = {.msg = m};
+	while (m && w.behind < t->count && t->event[w.behind].step != TRACE_answered)
+		w.behind++;
+	if (!m || w.behind == t->count)
+		return (struct answer_way){.msg = NULL};
+	w.took_us = since_us(t, m->record.time_us);
+	if (w.took_us < t->event[w.behind].at_us)
+		w.took_us = t->event[w.behind].at_us;
+	w.sent_us = w.took_us + m->stage_ns[STAGE_tx] / 1000;
+	return w;
+}
+
+// What came before the event behind the `i`th.
+static void add_way(struct watch_line *l, const struct trace *t, struct answer_way *w, unsigned i)
+{
+	const uint32_t next_us = i + 1 < t->count ? t->event[i + 1].at_us : UINT32_MAX;
+	if (!w->msg || i < w->behind || w->took_us > next_us)
+		return;
+	if (!w->is_taken)
+		add(l, ",{\"at_us\":%" PRIu32 ",\"step\":\"worker_took\"}", w->took_us);
+	w->is_taken = true;
+	if (w->sent_us > next_us)
+		return;
+	add(l, ",{\"at_us\":%" PRIu32 ",\"step\":\"%s\",\"tx_ns\":%" PRIu32 "}", w->sent_us,
+		w->msg->record.flags & LOG_ANSWERED ? "worker_sent" : "worker_tx_full",
+		w->msg->stage_ns[STAGE_tx]);
+	w->msg = NULL;
+}
+
+static void add_events(
+	struct watch_line *l, const struct watch_parts *parts, const struct upstream_book *book)
+{
+	const struct trace *t = parts->control;
+	struct answer_way way = way_of(t, parts->answer);
 	unsigned i = 0;
 	add(l, ",\"outcome\":\"%s\",\"events\":[", trace_outcome_names[t->outcome]);
 	for (; i < t->count && sizeof l->text - l->len > EVENT_MOST; i++) {
@@ -139,6 +187,7 @@ static void add_events(
 			add_text(l, "server", upstream_book_name(book, e->server));
 		add_numbers(l, e);
 		add(l, "}");
+		add_way(l, t, &way, i);
 	}
 	add(l, "]");
 	if (t->lost + t->count - i)
@@ -158,7 +207,7 @@ void watch_line_make(struct watch_line *l, int64_t wall_us, const struct watch_p
 	if (t)
 		add(l, ",\"trace\":\"%04x-%u-%u\"", t->number >> 16, t->worker, t->number & 0xffff);
 	if (t && !t->is_left_out)
-		add_events(l, t, book);
+		add_events(l, parts, book);
 	if (t ? t->is_left_out || (parts->is_alone && t->worker != TRACE_OF_FRONT)
 	      : parts->is_alone)
 		add(l, ",\"incomplete\":true");

@@ -19,6 +19,7 @@ struct watch_parts {
 	const struct watch_msg *worker; // NULL: none
 	const uint8_t *behind;          // its name and frame
 	const struct trace *control;    // NULL: none
+	const struct watch_msg *answer; // that it left, of WATCH_ANSWER; NULL: none
 	bool is_alone;                  // the other part should have come
 };
 

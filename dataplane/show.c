@@ -79,6 +79,31 @@ static void show(struct batch *b, unsigned i, const struct stage_cycles *c, unsi
 	memcpy(out + sizeof msg + name_len, w->watched[i], msg.kept);
 }
 
+void watch_answer(
+	struct worker *w, uint16_t trace, uint64_t taken_tsc, uint64_t left_tsc, bool is_sent)
+{
+	if (!w->watching)
+		return;
+	const uint16_t id = w->tables->config.watch.id;
+	struct watch_msg msg = {.id = id,
+		.trace = (uint32_t)id << 16 | trace,
+		.worker = (uint16_t)w->index,
+		.part = WATCH_ANSWER,
+		.record = {.time_us = log_clock_us(&w->log_clock, taken_tsc, w->now_ms),
+			.verdict = VERDICT_miss,
+			.flags = is_sent ? LOG_ANSWERED : 0}};
+	msg.stage_ns[STAGE_tx] = (uint32_t)((left_tsc - taken_tsc) * w->ns_shifted >> CYCLES_SHIFT);
+	uint8_t *out = has_room(&w->log.ring)
+			       ? ring_reserve(&w->log.ring, MSG_WATCH, (uint32_t)sizeof msg)
+			       : NULL;
+	if (!out) {
+		stats_add(&w->stats->counter[COUNTER_watch_full], 1);
+		return;
+	}
+	memcpy(out, &msg, sizeof msg);
+	log_writer_publish(&w->log);
+}
+
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c)
 {
 	for (unsigned i = 0; i < received; i++)

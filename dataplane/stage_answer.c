@@ -5,6 +5,8 @@
 #include "send.h"
 #include "stages.h"
 
+#include <rte_cycles.h>
+
 #include <weir/bytes.h>
 #include <weir/dns_name.h>
 #include <weir/shm_msg.h>
@@ -17,8 +19,17 @@ struct answer {
 	uint8_t dns[MSG_DNS_MAX];
 };
 
+// One that somebody watches.
+struct traced {
+	uint16_t trace;
+	uint16_t port, place; // in the outbox
+	uint64_t taken_tsc;
+};
+
 struct outbox {
 	unsigned count[WORKER_PORTS_MAX];
+	unsigned traced_count;
+	struct traced traced[ANSWERS_PER_TURN];
 	struct rte_mbuf *frame[WORKER_PORTS_MAX][ANSWERS_PER_TURN];
 };
 
@@ -146,6 +157,11 @@ static unsigned collect(struct worker *w, struct outbox *out)
 		if (!m)
 			continue;
 		unsigned port = a.head.path.port;
+		if (unlikely_(a.head.trace))
+			out->traced[out->traced_count++] = (struct traced){.trace = a.head.trace,
+				.port = (uint16_t)port,
+				.place = (uint16_t)out->count[port],
+				.taken_tsc = rte_rdtsc()};
 		out->frame[port][out->count[port]++] = m;
 		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, a.head.dns_len);
 		count_answer(w, a.head.verdict);
@@ -163,18 +179,34 @@ static void count_anomalies(struct worker *w)
 		atomic_store_explicit(c, all, memory_order_relaxed);
 }
 
+static void traced_tell(
+	struct worker *w, const struct outbox *out, unsigned port, unsigned sent, uint64_t now)
+{
+	for (unsigned i = 0; i < out->traced_count; i++) {
+		const struct traced *t = &out->traced[i];
+		if (t->port == port)
+			watch_answer(w, t->trace, t->taken_tsc, now, t->place < sent);
+	}
+}
+
 unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
 	memset(out.count, 0, sizeof(out.count));
+	out.traced_count = 0;
 	unsigned read = collect(w, &out);
 	ring_release(&w->answer); // in every poll: it puts a scribbled index right
 	count_anomalies(w);
 	if (read == 0)
 		return 0;
 	unsigned sent = 0;
-	for (unsigned i = 0; i < w->port_count; i++)
-		if (out.count[i])
-			sent += send_to_clients(w, &w->port[i], out.frame[i], out.count[i]);
+	for (unsigned i = 0; i < w->port_count; i++) {
+		if (!out.count[i])
+			continue;
+		unsigned n = send_to_clients(w, &w->port[i], out.frame[i], out.count[i]);
+		if (unlikely_(out.traced_count))
+			traced_tell(w, &out, i, n, rte_rdtsc());
+		sent += n;
+	}
 	return sent;
 }

@@ -34,6 +34,10 @@ void stage_watch_begin(struct batch *b);
 // The number of a query on its way to the control plane, for its miss; 0: nobody watches it.
 uint32_t watch_trace(struct batch *b, const struct packet *p);
 void stage_watch(struct batch *b, unsigned received, const struct stage_cycles *c);
+// That the answer to such a query left, or that its port had no room for it. Nothing unless
+// somebody watches still.
+void watch_answer(
+	struct worker *w, uint16_t trace, uint64_t taken_tsc, uint64_t left_tsc, bool is_sent);
 void stage_log_end(struct batch *b);
 uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 

@@ -69,7 +69,8 @@ struct msg_answer {
 	uint16_t dns_len; // octets that follow, <= MSG_DNS_MAX
 	uint16_t sum;     // of these, csum_partial: what changed on its way is not sent
 	uint8_t verdict;  // enum answer_kind: what to count
-	uint8_t reserved[3];
+	uint8_t reserved;
+	uint16_t trace; // low half of msg_miss.trace, where somebody watches it; else 0
 };
 static_assert(sizeof(struct msg_answer) == 88);
 

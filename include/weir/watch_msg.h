@@ -19,15 +19,20 @@
 
 enum { WATCH_FRAME_MAX = 1536, WATCH_STAGES = 8, WATCH_SECONDS_MAX = 600 };
 
+// What a message is about: a query; the answer to one that was handed to the control plane, on its
+// way out. Of an answer the record has when the worker took it off its ring (`time_us`),
+// LOG_ANSWERED if the port took it, and nothing else; `stage_ns` of tx what lay between.
+enum watch_part { WATCH_QUERY, WATCH_ANSWER, WATCH_PARTS };
+
 // MSG_WATCH: this, `record.name_len` octets of name, `kept` octets of frame.
 struct watch_msg {
-	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage; of tx 0, which comes later
+	uint32_t stage_ns[WATCH_STAGES]; // of its batch, by enum stage; of a query's tx 0
 	uint16_t frame_len, kept;        // as it came; 0 without frames
 	uint16_t batch;                  // frames in the batch
 	uint16_t id;                     // of the watch that it is for (dp_watch)
 	uint32_t trace;                  // watch_trace_number, as in the miss; 0: it is no miss
 	uint16_t worker;
-	uint16_t reserved;
+	uint16_t part;            // enum watch_part
 	struct log_record record; // without a client where the frame was no query to us
 };
 static_assert(sizeof(struct watch_msg) == 104);

@@ -178,6 +178,48 @@ static void test_beside_the_query_log(void **)
 	harness_end(h);
 }
 
+static bool answer_is_shown(struct harness *h, const struct msg_answer *head, const uint8_t *dns)
+{
+	harness_answer(h, head, dns, head->dns_len);
+	assert_int_equal(stage_answer(&h->w), 1);
+	harness_drain(h);
+	return next();
+}
+
+// The answer's way out, of a miss that was numbered, as long as somebody watches.
+static void test_an_answer_that_leaves(void **)
+{
+	struct harness *h = begin(0, &(struct dp_watch){.id = 7});
+	const struct wire_query q = {.name = "cold.example"};
+	uint8_t dns[WIRE_MAX] = {0}, question[300];
+	struct msg_miss miss;
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	assert_int_not_equal(harness_miss(h, &miss, question), 0);
+	assert_true(next() && end.msg.trace == miss.trace && end.msg.part == WATCH_QUERY);
+	assert_int_equal(miss.trace >> 16, 7);
+	wire_put16(dns, miss.id);
+	wire_put16(dns + 2, 0x8183);
+	wire_put16(dns + 4, 1);
+	memcpy(dns + 12, question, miss.question_len);
+	struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
+		.arrival_ms = miss.arrival_ms,
+		.path = miss.path,
+		.dns_len = (uint16_t)(12 + miss.question_len),
+		.trace = (uint16_t)miss.trace};
+	assert_true(answer_is_shown(h, &head, dns));
+	assert_int_equal(end.msg.part, WATCH_ANSWER);
+	assert_int_equal(end.msg.trace, miss.trace);
+	assert_int_equal(end.msg.id, 7);
+	assert_true(end.record.flags & LOG_ANSWERED);
+	assert_true(end.msg.stage_ns[STAGE_tx] > 0);
+	head.trace = 0;
+	assert_false(answer_is_shown(h, &head, dns));
+	head.trace = (uint16_t)miss.trace;
+	h->w.watching = false;
+	assert_false(answer_is_shown(h, &head, dns));
+	harness_end(h);
+}
+
 static void test_half_of_the_ring(void **)
 {
 	struct harness *h = begin(0, &(struct dp_watch){.frames = 1});
@@ -262,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_beside_the_query_log),
+		cmocka_unit_test(test_an_answer_that_leaves),
 		cmocka_unit_test(test_half_of_the_ring),
 		cmocka_unit_test(test_a_miss_has_a_number),
 	};

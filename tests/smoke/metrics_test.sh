@@ -67,6 +67,7 @@ miss_traced() {
 		order = ["received", "l0_miss", "began", "udp_sent", "reply", "answered", "ended"]
 		assert q["verdict"] == "miss" and q["outcome"] == "upstream" and "stage_ns" in q and not q.get("incomplete"), q
 		assert [s for s in steps if s in order] == order, steps
+		assert [s for s in steps if s.startswith("worker_")] == ["worker_took", "worker_sent"], steps
 		assert all(e["server"] for e in q["events"] if e["step"] in ("udp_sent", "reply")), q
 		at = [e["at_us"] for e in q["events"]]
 		assert at == sorted(at), at

@@ -206,6 +206,58 @@ static void test_joined(void **)
 	}
 }
 
+// A query whose answer went to its worker is shown once that has left, with the time of that.
+static void test_answer_left(void **)
+{
+	for (unsigned order = 0; order < 3; order++) {
+		assert_int_equal(watch_begin(watch, 0, &id), 0);
+		struct trace t = make_trace(4, 1, ANSWER_UPSTREAM);
+		t.is_handed = true;
+		t.arrival_us = 5000;
+		t.event[3] = (struct trace_event){
+			.at_us = 2000, .step = TRACE_ended, .server = LOG_NO_UPSTREAM};
+		t.count = 4;
+		struct watch_msg answer = {.id = id,
+			.trace = watch_trace_number(id, 4),
+			.worker = 1,
+			.part = WATCH_ANSWER,
+			.stage_ns[STAGE_tx] = 1500,
+			.record = {.time_us = 5950,
+				.verdict = VERDICT_miss,
+				.flags = order == 2 ? 0 : LOG_ANSWERED}};
+		for (unsigned part = 0; part < 3; part++) {
+			assert_int_equal(take(), 0);
+			switch ((part + order) % 3) {
+			case 0:
+				watch_put_trace(watch, &t);
+				break;
+			case 1:
+				assert_true(watch_put(watch, 0, msg, make_miss(4, 1)));
+				break;
+			default:
+				assert_true(watch_put(watch, 0, (void *)&answer, sizeof answer));
+			}
+		}
+		assert_int_equal(take(), 1);
+		assert_non_null(strstr(out, order == 2 ? "\"NXDOMAIN\"},{\"at_us\":950,\"step\":"
+							 "\"worker_took\"},{\"at_us\":951,"
+							 "\"step\":\"worker_tx_full\","
+							 "\"tx_ns\":1500},{\"at_us\":2000,"
+						       : "\"NXDOMAIN\"},{\"at_us\":950,\"step\":"
+							 "\"worker_took\"},{\"at_us\":951,"
+							 "\"step\":\"worker_sent\","
+							 "\"tx_ns\":1500},{\"at_us\":2000,"));
+		assert_null(strstr(out, "incomplete"));
+		// One more, of a query that nobody knows any more, is no line.
+		assert_true(watch_put(watch, 0, (void *)&answer, sizeof answer));
+		watch_complete(watch);
+		assert_int_equal(take(), 0);
+		answer.part = WATCH_PARTS;
+		assert_false(watch_put(watch, 0, (void *)&answer, sizeof answer));
+		watch_end(watch);
+	}
+}
+
 // More than may wait: those that have waited longest are shown as they are, and none is lost.
 static void test_join_full(void **)
 {
@@ -326,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answer_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_join_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),

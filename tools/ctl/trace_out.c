@@ -44,8 +44,8 @@ static void stages_print(const struct json_node *ns)
 static void event_print(const struct json_node *e)
 {
 	static const char *const words[] = {"server", "kind", "rcode"};
-	static const char *const numbers[] = {
-		"attempt", "sends", "waiters", "wait_ms", "took_us", "waited_us", "age_s", "ttl_s"};
+	static const char *const numbers[] = {"attempt", "sends", "waiters", "wait_ms", "took_us",
+		"waited_us", "age_s", "ttl_s", "tx_ns"};
 	char shown[512];
 	printf("    +%9llu us %s", (unsigned long long)json_count(e, "at_us"),
 		text_escape(json_text(e, "step"), shown, sizeof shown));
