@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "reply_oracle.h"
 
+#include <errno.h>
 #include <weir/dns_answer.h>
 
 static const struct dns_ttl_limits limits = {.min_s = 5, .max_s = 86400, .negative_s = 3600};
@@ -60,6 +61,42 @@ static void tell(const struct dns_query *asked, unsigned size, uint32_t age_s, u
 	reply_oracle_check(&oracle, reply, len);
 }
 
+// The same reply to a client whose name the operator has made an alias of the one asked: the alias
+// in front, behind it what `kept` records there were.
+static void read_aliased(
+	const uint8_t *data, size_t len, const struct dns_query *asked, unsigned kept)
+{
+	static const uint8_t name[] = "\3www\5alias\4test";
+	static struct dns_alias alias = {.ttl_s = 60};
+	uint8_t msg[DNS_HEADER_LEN + sizeof name + 4 + DNS_OPT_FIXED_LEN];
+	uint8_t question[sizeof name + 4], reply[DNS_EDNS_SIZE];
+	struct dns_query client;
+	memcpy(question, name, sizeof name);
+	put_u16(question + sizeof name, asked->qtype);
+	put_u16(question + sizeof name + 2, asked->qclass);
+	uint16_t sum,
+		n = dns_query_write(msg, sizeof msg, 1, question, sizeof question, false, false);
+	FUZZ_CHECK(dns_query_parse(msg, n, &client) == DNS_QUERY_OK);
+	client.dnssec_ok = asked->dnssec_ok;
+	alias.target = asked->name;
+	memcpy(alias.spelling, asked->name.wire, asked->name.len);
+	int rc = dns_answer_read_aliased(
+		data, len, &asked->name, &client, &alias, 1, &limits, &second);
+	FUZZ_CHECK(rc == 0 || rc == -E2BIG);
+	if (rc)
+		return;
+	FUZZ_CHECK(second.ancount == kept + 1 && second.kind == first.kind);
+	FUZZ_CHECK(second.sum == csum_partial(second.bytes, second.len));
+	FUZZ_CHECK(second.ttl_s <= first.ttl_s && second.ttl_s <= alias.ttl_s);
+	memcpy(reply, msg, n);
+	struct dns_answer_view view = dns_answer_view_of(&second);
+	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_EDNS_SIZE};
+	const struct reply_oracle oracle = {.query = msg, .query_len = n, .limit = DNS_EDNS_SIZE};
+	uint16_t told = dns_reply_answer(reply, sizeof reply, &client, &view, &o, &sum);
+	FUZZ_CHECK(told > 0 && sum == csum_partial(reply, told));
+	reply_oracle_check(&oracle, reply, told);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct dns_query q;
@@ -78,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		FUZZ_CHECK(get_u32(first.bytes + first.ttl_off[i]) >= first.ttl_s);
 	}
 
+	read_aliased(data, len, &q, first.ancount);
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = DNS_MESSAGE_MAX};
 	struct dns_answer_view view = dns_answer_view_of(&first);
 	uint16_t sum;
