@@ -227,6 +227,7 @@ static void test_a_watch_sees_each_tier(void **)
 {
 	const struct dp_watch f = {.id = 7, .until_ms = clock_mono_ms() + 600000};
 	assert_int_equal(resolver_watch(rig.resolver, &f, on_trace, NULL), 0);
+	(void)status(); // the watch is there
 	value_write(&(struct value){"there.example", "there.example", 300, 100});
 	expect_steps("there.example", 1, ANSWER_CACHED,
 		"received l0_miss began l1_sent l1_hit l0_stored answered ended");
