@@ -30,19 +30,19 @@ static uint64_t verdicts_of(const struct worker *w)
 	return sum;
 }
 
-static unsigned in_use(const struct worker *w)
-{
-	return rte_mempool_in_use_count(w->pool);
-}
-
 static void sample_pools(struct housekeep *h)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		struct housekeep_worker *k = &h->worker[i];
-		mbuf_law_sample(&k->law, in_use(h->workers[i]));
 		uint64_t moved = frames_moved(h->workers[i]);
 		k->quiet &= moved == k->moved;
 		k->moved = moved;
+		// Behind `moved`: a count that is new next time was then made after these frames.
+		uint64_t told =
+			atomic_load_explicit(&h->workers[i]->pool_told, memory_order_acquire);
+		if (told != k->told)
+			mbuf_law_sample(&k->law, (uint32_t)told);
+		k->told = told;
 	}
 }
 
@@ -50,10 +50,9 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		h->worker[i] = (struct housekeep_worker){
-			.law = {.base = in_use(h->workers[i]),
+			.law = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
 				.tx_hold = ports_tx_hold(h->ports),
 				.rx_vary = ports_rx_vary(h->ports),
-				// A burst from the wire, one from the kernel, two of answers.
 				.in_flight = 4 * WORKER_BATCH},
 			.quiet = true,
 		};
@@ -74,19 +73,28 @@ static const char *suspect(
 	return stage[0] == '?' ? mbuf_suspect(&k->rest, now, lost) : stage;
 }
 
+// Was the worker at the top of its loop in this window? One that has no CPU may stand still for
+// seconds with a burst in its hands, and moves no frame then either.
+static bool came_round(const struct housekeep_worker *k)
+{
+	return k->law.samples > 0;
+}
+
 static void judge_pools(struct housekeep *h)
 {
 	for (unsigned i = 0; i < h->worker_count; i++) {
 		struct housekeep_worker *k = &h->worker[i];
 		const struct worker *w = h->workers[i];
+		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
+			memory_order_relaxed);
+		if (!came_round(k))
+			continue; // the window goes on
 		uint32_t floor = k->law.floor;
 		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
 		// Under load a burst, or twice that of answers, is on its way.
 		bool quiet = k->quiet;
 		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + 1;
 		k->quiet = true;
-		atomic_store_explicit(&w->stats->mbuf_free, rte_mempool_avail_count(w->pool),
-			memory_order_relaxed);
 		struct mbuf_flows now;
 		mbuf_flows_read(&now, w->stats);
 		if (breach == MBUF_SOUND) {
@@ -116,8 +124,8 @@ static void totals(const struct housekeep *h, uint64_t *received, uint64_t *verd
 		*verdicts += verdicts_of(h->workers[i]);
 }
 
-// `quiet`: no worker moved a frame during the last window. Else the two are read at different
-// instants of a moving stream and their difference means nothing.
+// `quiet`: no worker moved a frame during the last window, and each came round in it. Else the two
+// are read at different instants of a moving stream and their difference means nothing.
 static void reconcile(struct housekeep *h, bool quiet)
 {
 	if (!quiet)
@@ -146,7 +154,7 @@ static void report(struct housekeep *h, uint64_t now_ms)
 {
 	bool quiet = true;
 	for (unsigned i = 0; i < h->worker_count; i++)
-		quiet &= h->worker[i].quiet;
+		quiet &= h->worker[i].quiet && came_round(&h->worker[i]);
 	for (unsigned i = 0; i < h->ports->count; i++)
 		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	// A frame that came between the last sample and the ports' statistics.

@@ -30,6 +30,7 @@ enum {
 struct housekeep_worker {
 	struct mbuf_law law;
 	uint64_t moved; // frames in and out, at the last sample
+	uint64_t told;  // pool_told, likewise
 	bool quiet;     // none moved in this window
 	bool breached;  // in the last window
 	// At the end of the last window that was sound, and of the last of these that was quiet: a

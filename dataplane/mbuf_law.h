@@ -5,13 +5,14 @@
 //
 // After the ports have started, `base` buffers are out: those posted in RX rings. From then on the
 // worker may hold a few batches, and ports that send by DMA may hold up to their TX rings; nothing
-// else. The number in use is sampled ten times a second without asking the worker, so one sample
-// says little (it may catch a full burst in flight) but the least of a second says much: a leak
-// raises it for good.
+// else. The worker counts what is out ten times a second, at the top of its loop, where it holds
+// nothing: from outside, one that the machine keeps from running looks like a leak of its burst. A
+// window without a count has no verdict.
 //
-// While frames flow, the least must not exceed base + tx_hold + in_flight; in a second without any
-// frame it must not exceed base + tx_hold, which is exact for ports that free what they send. Below
-// base - rx_vary at rest, a buffer was freed twice. Pure arithmetic; the main lcore's.
+// In a second without any frame the least count must not exceed base + tx_hold, which is exact for
+// ports that free what they send; while frames flow, base + tx_hold + in_flight, as for fewer no
+// stage could be named. Below base - rx_vary at rest, a buffer was freed twice. Pure arithmetic;
+// the main lcore's.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ struct mbuf_law {
 	uint32_t base;      // in use at start
 	uint32_t tx_hold;   // most that TX rings keep of sent frames
 	uint32_t rx_vary;   // most that RX rings may be short of their posted buffers
-	uint32_t in_flight; // most that the worker itself holds between two looks
+	uint32_t in_flight; // more than a worker holds at once, by far
 	uint32_t floor;     // least sample of this window
 	uint32_t samples;
 };

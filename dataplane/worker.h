@@ -110,6 +110,9 @@ struct worker {
 	// Written here, read by the main lcore.
 	_Atomic(const struct worker_tables *) tables_in_use;
 	_Atomic(const _Atomic uint64_t *) epoch_in_use;
+	// At its last beat, when it had no frame in its hands: in the lower half the buffers out of
+	// its pool, in the upper one how many such counts there were.
+	_Atomic uint64_t pool_told;
 
 	// The worker's own.
 	const struct worker_tables *tables;
@@ -133,6 +136,9 @@ struct worker {
 
 // The loop; returns 0 after `stop`. `arg` is the struct worker. Runs on its lcore.
 int worker_main(void *arg);
+
+// Counts the pool (pool_told): each beat, at the top of the loop. Exposed for tests, as below.
+void worker_tell_pool(struct worker *w);
 
 // From another thread: a worker that sleeps looks at once at what was published for it.
 void worker_wake(const struct worker *w);

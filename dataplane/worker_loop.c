@@ -90,6 +90,13 @@ void worker_wake(const struct worker *w)
 		bell_ring(w->bell_far);
 }
 
+void worker_tell_pool(struct worker *w)
+{
+	uint64_t told = atomic_load_explicit(&w->pool_told, memory_order_relaxed);
+	atomic_store_explicit(&w->pool_told,
+		((told >> 32) + 1) << 32 | rte_mempool_in_use_count(w->pool), memory_order_release);
+}
+
 static void beat(struct worker *w, uint64_t *next_ms)
 {
 	if (likely_(w->now_ms < *next_ms))
@@ -99,6 +106,8 @@ static void beat(struct worker *w, uint64_t *next_ms)
 	atomic_store_explicit(&w->stats->heartbeat_ms, w->now_ms, memory_order_relaxed);
 	w->log_clock = log_clock_at(clock_mono_us(), rte_rdtsc(), rte_get_tsc_hz());
 	look_at_watch(w);
+	if (w->pool) // NULL: without an EAL
+		worker_tell_pool(w);
 	if (log_writer_is_on(&w->log))
 		log_writer_beat(&w->log, w->log_clock.us);
 }

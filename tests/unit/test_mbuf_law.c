@@ -75,7 +75,7 @@ static void fewer_than_posted_means_freed_twice(void **)
 	mbuf_law_sample(&law, 935);
 	assert_int_equal(mbuf_law_judge(&law, true), MBUF_DOUBLE_FREE);
 	mbuf_law_sample(&law, 935);
-	// While frames flow a sample may read a bulk return half done.
+	// While frames flow the ports may have fewer posted for a moment.
 	assert_int_equal(mbuf_law_judge(&law, false), MBUF_SOUND);
 }
 
