@@ -3,6 +3,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -125,6 +126,12 @@ static struct conn *place_find(struct http_conns *s)
 	return NULL;
 }
 
+bool http_conns_has_place(struct http_conns *s)
+{
+	left_drop(s);
+	return place_find(s) != NULL;
+}
+
 struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 {
 	struct http_conns *s = conns;
@@ -135,7 +142,7 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 	if (b)
 		bufferevent_setwatermark(b, EV_READ, 0, HTTP_CONNS_INPUT_MAX);
 	if (!b || !c)
-		return b; // without a place it has the server's own time-outs
+		return b; // `c`: none is accepted without a place
 	bufferevent_incref(b);
 	*c = (struct conn){
 		.b = b, .is_over = s->counts.live >= s->settings.max, .since_ms = clock_mono_ms()};
@@ -147,6 +154,8 @@ struct bufferevent *http_conns_make(struct event_base *base, void *conns)
 		s->counts.most = s->counts.live;
 	if (c->is_over)
 		event_active(s->look, EV_TIMEOUT, 0);
+	if (!place_find(s))
+		evconnlistener_disable(s->settings.listener);
 	return b;
 }
 

@@ -175,7 +175,8 @@ static void on_accept_error(struct evconnlistener *listener, void *)
 static void on_accept_again(evutil_socket_t, short, void *arg)
 {
 	struct http_server *s = arg;
-	evconnlistener_enable(s->listener); // nothing, while it is
+	if (http_conns_has_place(s->conns))
+		evconnlistener_enable(s->listener); // nothing, while it is
 }
 
 static bool accept_again_start(struct http_server *s, struct evconnlistener *listener)
@@ -191,9 +192,11 @@ static bool accept_again_start(struct http_server *s, struct evconnlistener *lis
 	return false;
 }
 
-static bool conns_start(struct http_server *s, struct evhttp *evhttp)
+static bool conns_start(
+	struct http_server *s, struct evhttp *evhttp, struct evconnlistener *listener)
 {
 	const struct http_conns_settings settings = {.base = s->settings.base,
+		.listener = listener,
 		.max = s->settings.connections_max,
 		.life_ms = s->settings.connection_ms};
 	if (http_conns_new(&s->conns, &settings) < 0)
@@ -212,7 +215,8 @@ int http_server_open(struct http_server **out, int fd, const struct http_setting
 		       : NULL;
 	if (s)
 		s->settings = *settings;
-	bool is_ready = listener && conns_start(s, evhttp) && accept_again_start(s, listener);
+	bool is_ready =
+		listener && conns_start(s, evhttp, listener) && accept_again_start(s, listener);
 	if (!is_ready || !evhttp_bind_listener(evhttp, listener)) {
 		if (is_ready)
 			event_free(s->accept_again);

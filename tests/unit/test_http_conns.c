@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <weir/clock.h>
 
-enum { CONNECTIONS = 4, LIFE_MS = 600, BIG_LEN = 8 << 20 };
+enum { CONNECTIONS = 4, LIFE_MS = 600, BIG_LEN = 8 << 20, FLOOD = 400 };
 
 static char folder[] = "/tmp/weir-test-conns-XXXXXX";
 static struct loop *loop;
 static struct http_server *server;
 static pthread_t thread;
 static struct http_conns_counts counts;
-static _Atomic bool is_counted;
+static _Atomic bool is_counted, may_go_on;
 static struct http_exchange *late;
 static struct http_stream *stream;
 
@@ -110,6 +110,31 @@ static void test_cap(void **)
 	assert_int_equal(count().most, CONNECTIONS);
 }
 
+static void on_busy(void *)
+{
+	while (!may_go_on)
+		usleep(1000);
+}
+
+// More at once than there are places for, with those that are told so: each gets one in its turn.
+static void test_flood(void **)
+{
+	static_assert((int)FLOOD > 64 + (int)HTTP_CONNS_MAX);
+	int fd[FLOOD];
+	struct http_conns_counts before = count();
+	may_go_on = false;
+	assert_int_equal(loop_call(loop, on_busy, NULL), 0);
+	for (unsigned i = 0; i < FLOOD; i++)
+		fd[i] = client_connect();
+	may_go_on = true;
+	for (unsigned i = 0; i < FLOOD; i++)
+		await_end(fd[i]);
+	await_live(0);
+	assert_int_equal(counts.made - before.made, FLOOD);
+	assert_int_equal(counts.most, CONNECTIONS);
+	assert_int_equal(ask("GET /"), 200);
+}
+
 // An octet now and then is no silence, yet its time ends. Whether it does is asked while it sends.
 static void test_slow_sender(void **)
 {
@@ -191,7 +216,7 @@ static int setup(void **)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, 16) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, FLOOD) < 0)
 		return -1;
 	const struct http_settings settings = {.base = loop_base(loop),
 		.exchanges_max = 4,
@@ -248,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_slow_sender),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_sends_on),
