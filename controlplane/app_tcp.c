@@ -39,7 +39,7 @@ static bool files_limit(rlim_t wanted, unsigned long long *most)
 }
 
 // The default is for where files are plenty; where a container has few, fewer questions are better
-// than no name server. Any other number is what somebody wants. TCP keeps its quarter of them.
+// than no name server. Any other number is what somebody wants.
 static void questions_fit(struct config *c, struct files_need *need, unsigned long long most)
 {
 	unsigned was = c->limits.inflight, fit = files_for_questions(c, need, most);
@@ -50,12 +50,11 @@ static void questions_fit(struct config *c, struct files_need *need, unsigned lo
 				most, (unsigned long long)need->all);
 		return;
 	}
-	c->limits.inflight = fit;
-	if (c->tcp.queries > fit / 4)
-		c->tcp.queries = fit / 4;
-	log_warning("limits.inflight: %u and not %u, tcp.queries: %u, as only %llu files may be "
-		    "open, and %llu are wanted (LimitNOFILE, ulimit -n)",
-		fit, was, c->tcp.queries, most, (unsigned long long)need->all);
+	files_questions_lower(c, fit);
+	log_warning("limits.inflight: %u and not %u, zone_inflight: %u, tcp.queries: %u, as only "
+		    "%llu files may be open, and %llu are wanted (LimitNOFILE, ulimit -n)",
+		fit, was, c->limits.zone_inflight, c->tcp.queries, most,
+		(unsigned long long)need->all);
 	files_need(c, need);
 }
 

@@ -68,6 +68,15 @@ unsigned files_for_questions(const struct config *c, const struct files_need *ne
 	return left - tcp < c->limits.inflight ? (unsigned)(left - tcp) : c->limits.inflight;
 }
 
+void files_questions_lower(struct config *c, unsigned fit)
+{
+	c->limits.inflight = fit;
+	if (c->limits.zone_inflight > fit / 4)
+		c->limits.zone_inflight = fit / 4;
+	if (c->tcp.queries > fit / 4)
+		c->tcp.queries = fit / 4;
+}
+
 unsigned files_for_tcp(const struct files_need *need, uint64_t limit)
 {
 	if (limit < need->least + FILES_TCP_MIN)

@@ -25,6 +25,9 @@ enum {
 // as many as are configured if that is less. At most limits.inflight; 0: the limit is too low for
 // any.
 unsigned files_for_questions(const struct config *c, const struct files_need *need, uint64_t limit);
+// limits.inflight becomes `fit`; what is a part of it, one zone's and TCP's, at most a quarter of
+// that.
+void files_questions_lower(struct config *c, unsigned fit);
 // How many connections of clients may be open where the process may open `limit` files:
 // what the questions leave with a socket for each. 0: the configuration does not fit.
 unsigned files_for_tcp(const struct files_need *need, uint64_t limit);

@@ -101,6 +101,26 @@ static void test_questions_that_fit(void **)
 	assert_int_equal(files_for_questions(&c, &need, UINT64_MAX), 4096);
 }
 
+// Where questions are few one zone, or TCP, may no more have most of them than where they are many.
+static void test_parts_of_fewer_questions(void **)
+{
+	struct config c = base();
+	c.limits.zone_inflight = 256;
+	c.tcp.queries = 1024;
+	files_questions_lower(&c, 1917);
+	assert_int_equal(c.limits.inflight, 1917);
+	assert_int_equal(c.limits.zone_inflight, 256);
+	assert_int_equal(c.tcp.queries, 479);
+	files_questions_lower(&c, 381);
+	assert_int_equal(c.limits.zone_inflight, 95);
+	assert_int_equal(c.tcp.queries, 95);
+	files_questions_lower(&c, FILES_QUESTIONS_MIN);
+	assert_int_equal(c.limits.zone_inflight, 4);
+	c.limits.zone_inflight = 0; // no bound was asked for
+	files_questions_lower(&c, 381);
+	assert_int_equal(c.limits.zone_inflight, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_each_set_counts),
 		cmocka_unit_test(test_what_is_left_for_tcp),
 		cmocka_unit_test(test_questions_that_fit),
+		cmocka_unit_test(test_parts_of_fewer_questions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
