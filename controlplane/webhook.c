@@ -30,6 +30,7 @@ struct target {
 	uint64_t room, room_ms; // of messages, in parts of MINUTE_MS; and since when
 	uint64_t last_ms;
 	struct sink_retry retry;
+	bool is_cut;            // its message was under way when the end came: it may be silent
 	char why[SINK_WHY_MAX]; // of the last failure, "" without one
 };
 
@@ -185,7 +186,8 @@ static bool send_text(
 		w->now.bytes += request.len;
 		return true;
 	}
-	if (rc != -ECANCELED)
+	t->is_cut = rc == -ECANCELED;
+	if (!t->is_cut)
 		send_failed(w, t, rc, &reply);
 	return false;
 }
@@ -268,19 +270,23 @@ static void on_beat(void *arg, uint64_t now_ms)
 	day_look(w);
 	for (unsigned i = 0; i < w->settings.count; i++) {
 		struct target *t = &w->target[i];
-		if (*sink_thread_is_ending(w->thread) || !may_send(t, now_ms))
+		if (w->stop || !may_send(t, now_ms))
 			continue;
 		(void)tell(w, t, now_ms, WEBHOOK_TIMEOUT_MS);
 	}
 	show(w, now_ms);
 }
 
-// What waits only for its turn is told now; no turn is waited for, nor a target that fails.
+// What waits only for its turn is told now; no turn is waited for, nor a target that fails. One
+// that was cut comes last, as it may take all of the time.
 static void end_tell(struct webhook *w)
 {
 	uint64_t until_ms = clock_mono_ms() + WEBHOOK_END_MS, now_ms;
-	for (unsigned i = 0; i < w->settings.count; i++) {
-		struct target *t = &w->target[i];
+	const unsigned count = w->settings.count;
+	for (unsigned i = 0; i < 2 * count; i++) {
+		struct target *t = &w->target[i % count];
+		if (t->is_cut != (i >= count))
+			continue;
 		while ((now_ms = clock_mono_ms()) < until_ms && !t->retry.wait_ms
 			&& t->room >= MINUTE_MS
 			&& tell(w, t, now_ms, (unsigned)(until_ms - now_ms)))

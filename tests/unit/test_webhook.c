@@ -223,6 +223,37 @@ static void test_the_end_is_not_held_up(void **)
 	assert_string_equal(logged(), "webhook: 2 messages, of 4 queries, are not told at the end");
 }
 
+static _Atomic unsigned heard;
+
+static int answer_well(void *, const struct fake_post_request *, char[1024])
+{
+	heard++;
+	return 204;
+}
+
+// Nor does it take the time of one that takes messages.
+static void test_the_end_reaches_who_is_not_silent(void **)
+{
+	struct fake_post well = {.answer = answer_well};
+	char well_url[64];
+	fake_post_start(&well);
+	snprintf(well_url, sizeof well_url, "http://127.0.0.1:%u/", well.port);
+	target.on_block = true;
+	status = FAKE_POST_SILENT;
+	heard = 0;
+	const struct config_webhook two[] = {
+		target, {.url = well_url, .per_minute = 60, .on_block = true}};
+	const struct webhook_settings s = {
+		.targets = two, .count = 2, .box = "box", .unix_s = clock_s};
+	struct webhook *w;
+	assert_int_equal(webhook_open(&w, &s), 0);
+	give(w, "ads.example", true, 3);
+	await_told(1);
+	webhook_close(w);
+	fake_post_stop(&well);
+	assert_int_equal(heard, 1);
+}
+
 static void names_serve(struct fake_upstream *f, struct socket_address *at)
 {
 	*f = (struct fake_upstream){.ttl_s = 60};
@@ -322,6 +353,7 @@ int main(void)
 		T(test_a_failure_is_told_later),
 		T(test_the_end_tells_what_waits),
 		T(test_the_end_is_not_held_up),
+		T(test_the_end_reaches_who_is_not_silent),
 		T(test_other_servers_for_names),
 		T(test_a_flood_is_few_messages),
 		T(test_a_day),
