@@ -21,14 +21,14 @@ play() {
 	"$lab" start dataplane && client ip link set wt0 txqueuelen 10000
 }
 measured() {
-	client env strict="${strict-}" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
+	client env strict="${strict-}" turn="$2" $python "$smoke_dir/garbage_load.py" "$WEIR_BUILD/tools/ctl/weirctl" $config $tmp/up.log \
 		"$seconds" "$clients" "$seed" phase "$1"
 }
 # A short phase on a machine with other things to do can be held up through no fault of ours; ours shows each of three times.
 judged() {
 	local turn
 	for turn in 1 2 3; do
-		measured "$1" && return 0
+		measured "$1" "$turn" && return 0
 		[ -z "${strict-}" ] && [ "$turn" -lt 3 ] || return 1
 		echo "once more"
 		play "$2" || return 1
