@@ -327,6 +327,7 @@ int clickhouse_spool_cut(struct clickhouse_spool *s, const struct clickhouse_hal
 	}
 	clickhouse_spool_remove(s);
 	// Should the whole come back after a power cut its halves go, and must not have been sent.
+	// Where the disk does not sync that there is no way back: some rows may then be sent twice.
 	(void)!clickhouse_spool_sync(s->folder);
 	push(s, &f[1]);
 	push(s, &f[0]);
