@@ -9,7 +9,7 @@ export WEIR_CONTROLPLANE="$few $WEIR_BUILD/controlplane/weir-controlplane"
 log=/run/weir/lab/controlplane.log
 cap() { weirctl --json stats --interval 0 | jq .controlplane.resolver.inflight_cap; }
 tcp_cap() { weirctl --json tcp | jq .open_cap; }
-said() { grep -c "limits.inflight: $1 and not 4096, zone_inflight: 256, tcp.queries: $2, as only $files files may be open, and [0-9]* are wanted" $log; }
+said() { grep -c "limits.inflight: $1 and not 4096, zone_inflight: 0, tcp.queries: $2, as only $files files may be open, and [0-9]* are wanted" $log; }
 fits() { # questions and connections have the same share, and all of the rest is theirs
 	local questions=$1 connections=$2
 	[ "$questions" != null ] && [ "$connections" != null ] && [ $((connections - questions)) -ge 0 ] && [ $((connections - questions)) -le 1 ] &&
