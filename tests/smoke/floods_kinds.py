@@ -35,7 +35,7 @@ class Torture:
                                    rng.getrandbits(48), self.tail)
 
 
-class Domains:
+class Domains(Torture):
     """New names, each below a domain of its own and with long labels, from the same clients."""
 
     def __init__(self, port):
@@ -43,11 +43,6 @@ class Domains:
         self.tail = name_wire("com") + b"\0\1\0\1" + OPT
         self.heads = heads(port, bytes(2) + self.front + bytes(12) + self.tail)
         self.count = 0
-
-    def frame(self):
-        self.count += 1
-        return b"%b%b%b%012x%b" % (self.heads[self.count & 4095], struct.pack("!H", self.count & 65535), self.front,
-                                   rng.getrandbits(48), self.tail)
 
 
 class Askers:
