@@ -4,6 +4,8 @@
 
 #include "port_offload.h"
 
+#include <poll.h>
+#include <string.h>
 #include <weir/log.h>
 
 static int on_change(uint16_t, enum rte_eth_event_type, void *arg, void *)
@@ -21,6 +23,8 @@ void port_link_choose(
 	link->interrupts = !port_offload_is_software(info->driver_name)
 			   && (*info->dev_flags & RTE_ETH_DEV_INTR_LSC);
 	conf->intr_conf.lsc = link->interrupts;
+	link->is_tap = strcmp(info->driver_name, "net_tap") == 0;
+	conf->intr_conf.rxq = link->is_tap;
 }
 
 void port_link_watch(struct port_link *link, uint16_t port_id)
@@ -55,12 +59,22 @@ static void log_change(const char *name, const struct rte_eth_link *now, uint32_
 		log_info("port %s: link is up", name);
 }
 
+static bool tap_is_up(uint16_t port_id)
+{
+	struct pollfd queue = {
+		.fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_id, 0), .events = POLLOUT};
+	// A negative one is left out by poll.
+	return poll(&queue, 1, 0) == 1 && queue.revents == POLLOUT;
+}
+
 void port_link_look(
 	struct port_link *link, uint16_t port_id, const char *name, struct stats_port *out)
 {
 	struct rte_eth_link now = {0};
 	if (rte_eth_link_get_nowait(port_id, &now) != 0)
 		return;
+	if (link->is_tap)
+		now.link_status = tap_is_up(port_id) ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN;
 	bool known = now.link_status && now.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
 	uint32_t speed_mbps = known ? now.link_speed : 0;
 	bool up = now.link_status;

@@ -6,6 +6,10 @@
 // A NIC that interrupts on a change is looked at within one turn of housekeeping, every port once a
 // second besides. A port whose link is down is served on: its queues are just empty. The callback
 // runs on EAL's interrupt thread and only raises a flag; everything else is the main lcore's.
+//
+// The TAP driver asks for its interface by name, and finds none when that was moved into another
+// network namespace. So a TAP is asked by its queue, which is writable while the interface is up
+// (tun_chr_poll, Linux 4.20).
 
 #include <rte_ethdev.h>
 
@@ -19,9 +23,11 @@ struct port_link {
 	uint32_t changes;       // since the first look
 	_Atomic uint32_t event; // raised by the interrupt thread
 	bool interrupts;
+	bool is_tap;
 };
 
-// Before rte_eth_dev_configure: asks for interrupts where the port has them.
+// Before rte_eth_dev_configure: asks for interrupts where the port has them, of a TAP for the
+// descriptors of its queues.
 void port_link_choose(
 	const struct rte_eth_dev_info *info, struct port_link *link, struct rte_eth_conf *conf);
 // After start. Without interrupts nothing is watched; a refusal means the same.

@@ -69,6 +69,12 @@ check "and names file and line" grep -q "bad.$$.yaml:1" <<<"$(weirctl config che
 rm -f $tmp/bad.$$.yaml
 
 check "every frame has one verdict" verdicts_add_up
+link() { [ "$(weirctl --json ports | jq '.ports[0].link_up')" = "$1" ]; }
+check "the port's link is up, though its interface is in another namespace" eventually link true
+client ip link set wt0 down
+check "and down when that is" eventually link false
+client ip link set wt0 up
+check "and up again" eventually link true
 
 check "down" "$lab" down
 same "no process is left" '' "$(pgrep -x 'weir-.*|nsd')"
