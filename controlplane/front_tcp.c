@@ -164,11 +164,15 @@ void front_tcp_files(struct front_tcp *t, unsigned files)
 
 void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
 {
+	struct front_conn *c;
+
 	t->set = *config;
 	if (!t->set.enabled)
 		all_close(t);
 	else
 		tcp_listen(t);
+	TAILQ_FOREACH (c, &t->by_use, by_use)
+		conn_arm(c); // its deadline may be an earlier one
 	conn_feed(t);
 }
 

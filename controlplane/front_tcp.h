@@ -129,7 +129,7 @@ void front_tcp_close(struct front_tcp *t); // NULL is fine; before the engine's 
 
 // On the loop's thread: so many connections the limit of open files allows now.
 void front_tcp_files(struct front_tcp *t, unsigned files);
-// On the loop's thread. Lower caps are kept by new connections; off closes all.
+// On the loop's thread. Times hold for all connections, lower caps for new ones; off closes all.
 void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config);
 // On the loop's thread. `tables` may be NULL.
 void front_tcp_status(

@@ -206,11 +206,9 @@ enum front_tcp_end conn_read(struct front_conn *c)
 	if (!at)
 		return FRONT_TCP_END_evicted_memory;
 	ssize_t n = conn_recv(c, at, room);
-	if (c->parting && n >= 0)
-		return FRONT_TCP_OPEN;
+	if (c->parting) // any end of the client's is what was waited for, a reset too
+		return n >= 0 ? FRONT_TCP_OPEN : c->last;
 	if (n == -ENODATA) {
-		if (c->parting)
-			return c->last;
 		c->last = FRONT_TCP_END_client;
 		conn_in_drop(c);
 		return FRONT_TCP_OPEN;

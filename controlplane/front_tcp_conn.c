@@ -85,7 +85,7 @@ static uint64_t conn_deadline(const struct front_conn *c)
 	return at < age_end ? at : age_end;
 }
 
-static void conn_arm(struct front_conn *c)
+void conn_arm(struct front_conn *c)
 {
 	uint64_t now_ms = clock_mono_ms(), at = conn_deadline(c);
 

@@ -122,6 +122,7 @@ void conn_close(struct front_conn *c, enum front_tcp_end why);
 void conn_touch(struct front_conn *c, uint64_t now_ms); // it was used
 // How long it may be silent, as the client is told.
 unsigned conn_idle_ms(const struct front_conn *c);
+void conn_arm(struct front_conn *c); // to its deadline, by the limits in force
 // After whatever happened to it: closed, or waits for the right things.
 void conn_settle(struct front_conn *c, enum front_tcp_end end);
 

@@ -42,6 +42,9 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg);
 void stream_close(struct upstream_stream *s);
 // After anything that may have been its last query: closes it, or begins to count its idle time.
 void stream_rest(struct upstream_stream *s);
+// The server has ended this one: others of its that it has ended, too, take no more queries, or
+// what moves from one would go on to the next. What came on them before is still read.
+void streams_look_after_end(const struct upstream_stream *ended);
 void streams_waiting_init(struct upstream_streams *p);
 // There may be room for some of the queue; they get it soon.
 void streams_wake(struct upstream_streams *p);

@@ -212,8 +212,10 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 		count_bad(s);
 	else if (rc == -ETIME)
 		s->pool->stats.evicted++;
-	else if (rc < 0)
+	else if (rc < 0) {
 		s->pool->stats.closed_peer++;
+		streams_look_after_end(s);
+	}
 	streams_wake(s->pool);
 	if (rc < 0) {
 		stream_close(s);

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <weir/clock.h>
 
 enum { ID_DRAWS = 64 };
@@ -20,15 +21,18 @@ struct choice {
 	bool draining;                   // one that ends with its last reply
 };
 
-// A connection that the server has closed meanwhile looks idle until the loop comes to it.
+// A connection that the server has closed meanwhile looks alive until the loop comes to it.
 static bool is_closed(const struct upstream_stream *s)
 {
-	uint8_t octet;
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+	return s->there && poll(&p, 1, 0) > 0;
+}
 
-	if (s->live || s->busy || !s->there)
-		return false;
-	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n == 0 || (n < 0 && errno != EAGAIN);
+void streams_look_after_end(const struct upstream_stream *ended)
+{
+	for (struct upstream_stream *s = ended->pool->first; s; s = s->next)
+		if (s != ended && !s->retired && upstream_same_address(&s->peer, &ended->peer))
+			s->retired = is_closed(s);
 }
 
 // May it have this query? If it has room.
@@ -67,7 +71,7 @@ static void look(struct upstream_streams *p, const struct upstream_stream_place 
 		next = s->next;
 		if (!upstream_same_address(&s->peer, &place->leg->peer))
 			continue;
-		if (is_closed(s)) {
+		if (!s->live && !s->busy && is_closed(s)) {
 			p->stats.closed_peer++;
 			stream_close(s);
 			continue;

@@ -91,6 +91,49 @@ static void test_live(void **)
 	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
 }
 
+// A client's reset, too, is the end that was waited for, and no error.
+static void test_reset_at_the_end(void **)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	tcp_config.connection_queries = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	tcp_ask(fd, 1, TCP_ECHO);
+	tcp_reply_is(fd, 1, SHORTEST);
+	at_its_end(fd);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(fd);
+	tcp_rig_until(open, 0);
+	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
+	tcp_rig_until(ended[FRONT_TCP_END_error], 0);
+}
+
+// Times that are lowered hold for a connection that has nothing to do, and would not have been
+// looked at for minutes.
+static void test_lower_times(void **)
+{
+	tcp_config.idle_timeout_s = 600;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 0);
+	tcp_rig_until(open, 1);
+	tcp_config.connection_age_s = 1;
+	tcp_rig_configure();
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_age], 1);
+
+	tcp_config.connection_age_s = 0;
+	tcp_rig_configure();
+	fd = tcp_connect(1, 0);
+	tcp_rig_until(open, 1);
+	tcp_config.idle_timeout_s = 1;
+	tcp_rig_configure();
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_idle], 1);
+}
+
 static void test_age(void **)
 {
 	static const uint8_t begun[] = {1, 0, 0, 0};
@@ -158,6 +201,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_queries),
 		EACH(test_queries_under_way),
+		EACH(test_reset_at_the_end),
+		EACH(test_lower_times),
 		EACH(test_live),
 		EACH(test_age),
 		EACH(test_age_of_a_held_one),

@@ -4,6 +4,10 @@
 #include "stream_rig.h"
 #include "unit.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 static void test_silence_ends_it(void **)
 {
 	answer_one(0, -1);
@@ -285,6 +289,48 @@ static void test_a_stalled_one_makes_room(void **)
 	assert_int_equal(server_status().tcp_limit, 0);
 }
 
+// The server's side of a connection ends, and ours has heard of it.
+static void end_is_there(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	for (unsigned i = 0; info.tcpi_state != TCP_FIN_WAIT2 && i < 30000; i++) {
+		usleep(1000);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	}
+	assert_int_equal(info.tcpi_state, TCP_FIN_WAIT2);
+}
+
+// A server that starts again ends all four at one time: what was on one of them does not go to
+// another that is dead as well.
+static void test_all_end_at_once(void **)
+{
+	const unsigned left = 2; // on each, so that all fit one new connection
+	struct stream_query q;
+
+	fill();
+	for (unsigned c = 0; c < CONNS; c++)
+		for (unsigned i = 0; i < EACH; i++) {
+			query_read(rig.conn[c], &q);
+			if (i >= left)
+				reply(rig.conn[c], &q);
+		}
+	wait_done(CONNS * (EACH - left));
+	for (unsigned c = 0; c < CONNS; c++)
+		end_is_there(rig.conn[c]);
+	wait_conns(CONNS + 1);
+	for (unsigned i = 0; i < CONNS * left; i++) {
+		query_read(rig.conn[CONNS], &q);
+		reply(rig.conn[CONNS], &q);
+	}
+	wait_done(CONNS * EACH);
+	assert_int_equal(replied(0, CONNS * EACH), CONNS * EACH);
+	assert_int_equal(sent_again(), CONNS * left);
+	assert_int_equal(streams().closed_peer, CONNS);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
 
 int main(void)
@@ -303,6 +349,7 @@ int main(void)
 		T(test_the_others_leave_a_silent_one),
 		T(test_all_but_the_one_that_is_coming_leave),
 		T(test_a_stalled_one_makes_room),
+		T(test_all_end_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
