@@ -12,6 +12,7 @@
 #include "config_metrics.h"
 #include "config_net.h"
 #include "config_query_log.h"
+#include "config_raw.h"
 #include "config_redis.h"
 #include "config_update.h"
 

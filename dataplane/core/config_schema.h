@@ -260,6 +260,6 @@ struct config_raw { // after config_raw_load no section is NULL
 	unsigned groups_count;
 };
 
-// -EINVAL by config_refuse, -ENOMEM. The document must have passed config_doc_check.
-ATTR_MUST_CHECK int config_raw_load(const struct config_doc *doc, struct config_raw **out);
-void config_raw_free(struct config_raw *raw);
+// What a file may say, as libcyaml wants to be told: its keys lead to the structs above.
+struct cyaml_schema_value;
+extern const struct cyaml_schema_value config_raw_document;

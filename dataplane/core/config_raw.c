@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_raw.h"
+
+#include <cyaml/cyaml.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/text.h>
+
+// What cyaml said: the first error line, and the path put together from its backtrace, which goes
+// from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").
+struct raw_report {
+	char reason[160];
+	char unexpected[CONFIG_PATH_MAX / 2]; // an unknown key
+	char path[CONFIG_PATH_MAX];
+};
+
+static void report_prepend(struct raw_report *r, const char *part, size_t part_len)
+{
+	size_t len = strlen(r->path);
+	size_t dot = len > 0 && r->path[0] != '[' ? 1 : 0;
+	if (part_len + dot + len >= sizeof r->path)
+		return;
+	memmove(r->path + part_len + dot, r->path, len + 1);
+	memcpy(r->path, part, part_len);
+	if (dot)
+		r->path[part_len] = '.';
+}
+
+static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct raw_report *r = ctx;
+	if (level < CYAML_LOG_ERROR)
+		return;
+	char line[CONFIG_PATH_MAX + 64];
+	vsnprintf(line, sizeof line, fmt, args);
+	size_t len = strlen(line);
+	if (len > 0 && line[len - 1] == '\n')
+		line[len - 1] = '\0';
+
+	// What kind of line it is must come from the format: the text may quote the document. The
+	// names in a backtrace are ours.
+	const char *quote = strchr(line, '\'');
+	if (strstr(fmt, "in mapping field '") && quote) {
+		report_prepend(r, quote + 1, strcspn(quote + 1, "'"));
+	} else if (strstr(fmt, "in sequence entry '") && quote) {
+		char item[32];
+		unsigned entry = (unsigned)strtoul(quote + 1, NULL, 10);
+		int n = snprintf(item, sizeof item, "[%u]", entry > 0 ? entry - 1 : 0);
+		report_prepend(r, item, (size_t)n);
+	} else if (strstr(fmt, "Unexpected key: ")) {
+		snprintf(r->unexpected, sizeof r->unexpected, "%s",
+			strstr(line, "key: ") + strlen("key: "));
+	} else if (!r->reason[0] && !strstr(fmt, "Backtrace")) {
+		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
+		snprintf(r->reason, sizeof r->reason, "%.*s", (int)sizeof r->reason - 1, text);
+	}
+}
+
+// cyaml speaks of events; an operator knows mappings, lists and values.
+static const char *report_reason(const struct raw_report *r)
+{
+	if (strstr(r->reason, "Expecting MAPPING"))
+		return "expected keys below it";
+	if (strstr(r->reason, "Expecting SEQUENCE"))
+		return "expected a list";
+	if (strstr(r->reason, "Expecting STRING"))
+		return "expected one value";
+	return r->reason[0] ? r->reason : "cannot be read";
+}
+
+static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
+{
+	if (r->unexpected[0]) {
+		size_t n = strlen(r->path);
+		snprintf(r->path + n, sizeof r->path - n, "%s%s", n ? "." : "", r->unexpected);
+		return config_refuse(doc, r->path, "unknown key");
+	}
+	const char *most = strstr(r->reason, "Excessive entries (");
+	char *item = strrchr(r->path, '[');
+	if (most && item) {
+		*item = '\0';
+		return config_refuse(doc, r->path, "more than %lu entries",
+			strtoul(strchr(most, '(') + 1, NULL, 10));
+	}
+	char shown[sizeof r->reason];
+	return config_refuse(doc, r->path[0] ? r->path : "document", "%s",
+		text_escape(report_reason(r), shown, sizeof shown));
+}
+
+static void *raw_memory(void *, void *p, size_t n)
+{
+	if (n > 0)
+		return heap_cyaml_realloc(p, n);
+	free(p);
+	return NULL;
+}
+
+static cyaml_config_t raw_config(struct raw_report *report)
+{
+	return (cyaml_config_t){
+		.log_fn = report ? report_line : NULL,
+		.log_ctx = report,
+		.mem_fn = raw_memory,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+}
+
+// Sections that the file leaves out, from the same allocator that cyaml_free uses.
+static bool raw_complete(struct config_raw *raw)
+{
+#define RAW_COMPLETE(section) \
+	(raw->section || (raw->section = calloc(1, sizeof *raw->section)) != NULL)
+	bool whole = RAW_COMPLETE(runtime) && RAW_COMPLETE(dataplane) && RAW_COMPLETE(cache)
+		     && RAW_COMPLETE(refresh) && RAW_COMPLETE(blocking) && RAW_COMPLETE(upstreams)
+		     && RAW_COMPLETE(limits) && RAW_COMPLETE(access) && RAW_COMPLETE(cookies)
+		     && RAW_COMPLETE(tcp) && RAW_COMPLETE(fallback) && RAW_COMPLETE(redis)
+		     && RAW_COMPLETE(local) && RAW_COMPLETE(query_log) && RAW_COMPLETE(identity)
+		     && RAW_COMPLETE(metrics) && RAW_COMPLETE(blocking->update)
+		     && RAW_COMPLETE(query_log->store) && RAW_COMPLETE(query_log->clickhouse)
+		     && RAW_COMPLETE(query_log->requests) && RAW_COMPLETE(query_log->dnstap);
+	if (whole) {
+		raw->blocking_update = raw->blocking->update;
+		raw->query_log_store = raw->query_log->store;
+		raw->query_log_requests = raw->query_log->requests;
+		raw->query_log_dnstap = raw->query_log->dnstap;
+		raw->query_log_clickhouse = raw->query_log->clickhouse;
+	}
+	return whole;
+#undef RAW_COMPLETE
+}
+
+int config_raw_load(const struct config_doc *doc, struct config_raw **out)
+{
+	struct raw_report report = {0};
+	cyaml_config_t config = raw_config(&report);
+	struct config_raw *raw = NULL;
+	cyaml_err_t err = cyaml_load_data(
+		doc->text, doc->len, &config, &config_raw_document, (cyaml_data_t **)&raw, NULL);
+	if (err == CYAML_ERR_OOM)
+		return -ENOMEM;
+	if (err != CYAML_OK)
+		return raw_refuse(doc, &report);
+	if (!raw)
+		return config_refuse(doc, "document", "is empty");
+	if (!raw_complete(raw)) {
+		config_raw_free(raw);
+		return -ENOMEM;
+	}
+	*out = raw;
+	return 0;
+}
+
+void config_raw_free(struct config_raw *raw)
+{
+	cyaml_config_t config = raw_config(NULL);
+	// Freeing what this library itself made cannot fail.
+	(void)!cyaml_free(&config, &config_raw_document, raw, 0);
+}
