@@ -1,15 +1,60 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Configuration files: whatever the text, a whole configuration or one line that says where it is
-// wrong. An accepted one equals itself and keeps the promises of its header.
+// wrong. An accepted one equals itself and keeps the promises of its header. What follows a line
+// end and a NUL is the content of a file that the text may name, for passwords and secrets: what
+// was read of it stands there, and no refusal repeats it.
 
 #include "fuzz.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/config.h>
+
+#define NAMED "/proc/self/fd/99"
+enum { NAMED_FD = 99, NAMED_MAX = 2048 };
+
+static int text_fd;
+static char text_path[32];
+static char named[NAMED_MAX + 1]; // of the named file, up to its first NUL
+
+static bool is_named(const char *path)
+{
+	return strcmp(path, NAMED) == 0;
+}
+
+// Is it one of the words that the named file has?
+static void check_secret(const uint8_t secret[DNS_COOKIE_SECRET_LEN])
+{
+	char hex[2 * DNS_COOKIE_SECRET_LEN + 1];
+	for (unsigned i = 0; i < DNS_COOKIE_SECRET_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", secret[i]);
+	FUZZ_CHECK(strcasestr(named, hex));
+}
+
+static void check_password(const char *password)
+{
+	size_t n = strlen(password);
+	FUZZ_CHECK(n > 0 && strncmp(named, password, n) == 0);
+	FUZZ_CHECK(named[n] == '\0' || named[n] == '\n' || named[n] == '\r');
+}
+
+static void check_named(const struct config *c)
+{
+	if (is_named(c->cookies.secret_file)) {
+		FUZZ_CHECK(c->cookies.count > 0);
+		for (unsigned i = 0; i < c->cookies.count; i++)
+			check_secret(c->cookies.secret[i]);
+	}
+	if (is_named(c->redis.password_file))
+		check_password(c->redis.password);
+	const struct config_query_log_clickhouse *log = &c->query_log.clickhouse;
+	if (log->url[0] && is_named(log->password_file))
+		check_password(log->password);
+}
 
 static void check_list(const struct config_list *l)
 {
@@ -25,6 +70,7 @@ static void check_config(const struct config *c)
 	FUZZ_CHECK(config_needs_restart(c, c, names, sizeof names) == 0 && names[0] == '\0');
 	FUZZ_CHECK(c->dataplane.port_count >= 1 && c->dataplane.port_count <= CONFIG_PORTS_MAX);
 	FUZZ_CHECK(c->dataplane.worker_count >= 1);
+	FUZZ_CHECK(c->cookies.count <= DNS_COOKIE_SECRETS_MAX);
 	FUZZ_CHECK(c->upstreams.count >= 1 && c->upstreams.count <= CONFIG_UPSTREAMS_MAX);
 	FUZZ_CHECK(c->cache.min_ttl_s <= c->cache.max_ttl_s);
 	FUZZ_CHECK(c->limits.udp_reply_size >= 512 && c->limits.udp_reply_size <= 4096);
@@ -46,20 +92,58 @@ static void check_why(const char *path, const char *why)
 		FUZZ_CHECK(*why >= 0x20 && *why <= 0x7e);
 }
 
+// The first line of the named file, where it is long enough to be known again and is no part of the
+// text itself, which a refusal may quote.
+static void check_kept_secret(const char *text, size_t len, const char *why)
+{
+	char line[CONFIG_WHY_MAX];
+	size_t n = strcspn(named, "\r\n");
+	if (n < 16 || n >= sizeof line)
+		return;
+	memcpy(line, named, n);
+	line[n] = '\0';
+	FUZZ_CHECK(!strstr(why, line) || memmem(text, len, line, n));
+}
+
+static void refill(int fd, const void *data, size_t len)
+{
+	FUZZ_CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, len, 0) == (ssize_t)len);
+}
+
+int LLVMFuzzerInitialize(int *, char ***)
+{
+	int fd = memfd_create("named", MFD_CLOEXEC);
+	FUZZ_CHECK(fd >= 0 && fd < NAMED_FD && fcntl(NAMED_FD, F_GETFD) < 0);
+	FUZZ_CHECK(dup2(fd, NAMED_FD) == NAMED_FD);
+	close(fd);
+	text_fd = memfd_create("config", MFD_CLOEXEC);
+	FUZZ_CHECK(text_fd >= 0);
+	snprintf(text_path, sizeof text_path, "/proc/self/fd/%d", text_fd);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	char path[32], why[CONFIG_WHY_MAX] = "";
+	char why[CONFIG_WHY_MAX] = "";
 	struct config *c = NULL;
-	int fd = memfd_create("config", MFD_CLOEXEC);
-	FUZZ_CHECK(fd >= 0 && write(fd, data, len) == (ssize_t)len);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int ret = config_load(path, &c, why);
+	const uint8_t *cut = len ? memmem(data, len, "\n", 2) : NULL;
+	size_t text_len = cut ? (size_t)(cut + 1 - data) : len;
+	size_t file_len = cut ? len - text_len - 1 : 0;
+	file_len = file_len < NAMED_MAX ? file_len : NAMED_MAX;
+	if (file_len)
+		memcpy(named, data + text_len + 1, file_len);
+	named[file_len] = '\0';
+	refill(NAMED_FD, named, file_len);
+	refill(text_fd, data, text_len);
+	int ret = config_load(text_path, &c, why);
 	FUZZ_CHECK(ret == 0 ? c != NULL : c == NULL && ret == -EINVAL);
-	if (ret == 0)
+	if (ret == 0) {
 		check_config(c);
-	else
-		check_why(path, why);
+		check_named(c);
+	} else {
+		check_why(text_path, why);
+		check_kept_secret((const char *)data, text_len, why);
+	}
 	config_free(c);
-	close(fd);
 	return 0;
 }

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Rule images: each input is laid over a head with sums that fit, so that the checks behind them
-// and the reader are reached; whatever is accepted is asked about names and must stay in bounds.
+// Rule images, in two ways, with sums that fit, so that the checks behind them and the reader are
+// reached: each input is laid over a head; and it is a list of changes, each its place (two
+// octets), its length (one) and its octets, to an image as the builder makes it. Whatever is
+// accepted is asked about names and must stay in bounds; unchanged it decides what rule_kinds.c
+// says.
 
 #include "fuzz.h"
+#include "rule_kinds.h"
 
 #include <string.h>
+#include <weir/bytes.h>
 #include <weir/rule_data.h>
+#include <weir/rule_probe.h>
 
 static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 
@@ -73,38 +79,154 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 	seen += sum;
 }
 
-static void ask(const struct rule_reader *r)
+static bool is_empty(const struct rule_set *s)
 {
-	static const char *const names[] = {".", "com", "example.com", "a.b.c.d.e.f.g.example.com"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct dns_name name;
-		struct rule_verdict v;
-		FUZZ_CHECK(dns_name_from_text(names[i], strlen(names[i]), &name) == 0);
-		rule_decide(r, &name, DNS_TYPE_A, everyone, &v);
-		FUZZ_CHECK(v.d.action == RULE_PASS || v.d.matched);
-		if (v.d.matched)
-			FUZZ_CHECK(rule_suffix(&name, v.labels).labels == v.labels);
-		FUZZ_CHECK(!v.d.matched || rule_list_info(r, v.d.list));
-		look(r, &v);
+	return !(s->lists[0] | s->lists[1] | s->lists[2] | s->lists[3]);
+}
+
+// The steps of the packet path decide what rule_decide does.
+static void check_probe(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
+	const uint64_t lists[4], const struct rule_verdict *v)
+{
+	uint8_t label_off[DNS_LABELS_MAX];
+	struct rule_probe p;
+	for (unsigned i = 0, off = 0; i < name->labels; i++) {
+		label_off[i] = (uint8_t)off;
+		off += name->wire[off] + 1U;
+	}
+	rule_probe_suffixes(r, name, label_off, &p);
+	rule_probe_bloom(r, &p);
+	rule_probe_reach(r, &p);
+	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
+	FUZZ_CHECK(memcmp(&d, &v->d, sizeof d) == 0);
+}
+
+// Those that fit are some of those that hold the name; nearest first.
+static void check_matches(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype)
+{
+	struct rule_match holds[RULE_LABELS_MAX], fits[RULE_LABELS_MAX];
+	unsigned holders = rule_holders(r, name, holds), n = rule_matches(r, name, qtype, fits);
+	for (unsigned i = 0, k = 0; i < n; i++, k++) {
+		while (k < holders && holds[k].labels != fits[i].labels)
+			k++;
+		FUZZ_CHECK(k < holders && !is_empty(&fits[i].set));
+		for (unsigned w = 0; w < 4; w++)
+			FUZZ_CHECK(!(fits[i].set.lists[w] & ~holds[k].set.lists[w]));
+	}
+	for (unsigned i = 1; i < holders; i++)
+		FUZZ_CHECK(holds[i].labels < holds[i - 1].labels);
+}
+
+static void ask_one(const struct rule_reader *r, const struct rule_kinds_ask *a,
+	const uint64_t lists[4], struct rule_verdict *v)
+{
+	struct dns_name name;
+	FUZZ_CHECK(dns_name_from_text(a->name, strlen(a->name), &name) == 0);
+	rule_decide(r, &name, a->qtype, lists, v);
+	FUZZ_CHECK(v->d.action == RULE_PASS || v->d.matched);
+	FUZZ_CHECK(v->d.allowed == (v->d.matched && v->d.action == RULE_PASS));
+	if (v->d.matched) {
+		FUZZ_CHECK(rule_suffix(&name, v->labels).labels == v->labels);
+		FUZZ_CHECK(rule_list_info(r, v->d.list));
+		FUZZ_CHECK(v->set.lists[v->d.list / 64] >> v->d.list % 64 & 1);
+	}
+	check_probe(r, &name, a->qtype, lists, v);
+	check_matches(r, &name, a->qtype);
+	look(r, v);
+}
+
+// `some`: the lists of a group; everyone's are asked for as well.
+static void ask(const struct rule_reader *r, uint64_t some)
+{
+	const uint64_t lists[4] = {some, ~some, some, some};
+	struct rule_verdict v;
+	for (unsigned i = 0; i < rule_kinds_ask_count; i++) {
+		ask_one(r, &rule_kinds_asks[i], everyone, &v);
+		ask_one(r, &rule_kinds_asks[i], lists, &v);
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static struct rule_arena intact;
+
+static void check_intact(void)
+{
+	struct rule_reader r;
+	struct rule_verdict v;
+	char why[128];
+	FUZZ_CHECK(rule_reader_init(&r, intact.base, intact.size, true, why) == 0);
+	for (unsigned i = 0; i < rule_kinds_ask_count; i++) {
+		const struct rule_kinds_ask *a = &rule_kinds_asks[i];
+		ask_one(&r, a, everyone, &v);
+		if (v.d.matched ? v.d.action != a->action : a->action != -1) {
+			fprintf(stderr, "%s type %u: %d\n", a->name, a->qtype, v.d.action);
+			abort();
+		}
+	}
+}
+
+int LLVMFuzzerInitialize(int *, char ***)
+{
+	rule_kinds_build(&intact);
+	check_intact();
+	return 0;
+}
+
+static void change(uint8_t *image, const uint8_t *data, size_t len)
+{
+	while (len > 3) {
+		size_t at = get_u16(data) % intact.size, n = data[2];
+		data += 3, len -= 3;
+		n = n < len ? n : len;
+		memcpy(image + at, data, n < intact.size - at ? n : intact.size - at);
+		data += n, len -= n;
+	}
+}
+
+static uint8_t *image_new(size_t size)
+{
+	void *image;
+	if (posix_memalign(&image, CACHE_LINE, size))
+		abort();
+	return image;
+}
+
+static void try_changed(const uint8_t *data, size_t len)
+{
+	struct rule_reader r;
+	struct rule_image_head h;
+	char why[128];
+	uint8_t *image = image_new(intact.size);
+	memcpy(image, intact.base, intact.size);
+	change(image, data, len);
+	memcpy(&h, image, sizeof h);
+	h.body_sum = contenthash(image + sizeof h, intact.size - sizeof h);
+	h.head_sum = contenthash(&h, offsetof(struct rule_image_head, head_sum));
+	memcpy(image, &h, sizeof h);
+	if (rule_reader_init(&r, image, intact.size, true, why) == 0)
+		ask(&r, len ? UINT64_C(0x9e3779b97f4a7c15) * data[len - 1] : 0);
+	free(image);
+}
+
+static void try_laid(const uint8_t *data, size_t len)
 {
 	struct rule_reader r;
 	char why[128];
-	void *image;
 	size_t size = len < sizeof(struct rule_image_head) ? sizeof(struct rule_image_head) : len;
-	if (posix_memalign(&image, CACHE_LINE, size))
-		return 0;
+	uint8_t *image = image_new(size);
 	memset(image, 0, size);
 	if (len > 0)
 		memcpy(image, data, len);
 	if (rule_reader_init(&r, image, len, true, why) == 0)
-		ask(&r);
+		ask(&r, UINT64_MAX);
 	seal(image, size);
 	if (rule_reader_init(&r, image, size, true, why) == 0)
-		ask(&r);
+		ask(&r, UINT64_MAX);
 	free(image);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	try_laid(data, len);
+	try_changed(data, len);
 	return 0;
 }
