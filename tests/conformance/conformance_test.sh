@@ -14,7 +14,7 @@ echo 3 >/proc/sys/net/ipv4/tcp_fastopen # of weir's namespace
 echo 1024-9999,60000 >/proc/sys/net/ipv4/ip_local_reserved_ports
 check "up" "$lab" up --upstream 127.0.0.1:5301 --list $tmp/blocked.list
 $python -c 'import sys; sys.path.insert(0, sys.argv[1]); import harness; harness.configure_lab()' "$here"
-check "the configuration for the tests" weirctl config reload
+check "the configuration for the tests" taken_over weirctl config reload
 pids=$(cat /run/weir/lab/*.pid)
 client $python "$here/run.py" "$@" | tee $tmp/result
 conformance=${PIPESTATUS[0]}

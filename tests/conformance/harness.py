@@ -181,11 +181,17 @@ def option(number, octets=b""):
     return dns.edns.GenericOption(number, octets)
 
 
+def logged(path):
+    """The lines of a server's log, but for one that is still being written."""
+    text = path.read_text(errors="replace")
+    return text[:text.rfind("\n") + 1].split("\n")[:-1]
+
+
 def asked(name):
     """What upstream was asked for this name, in order."""
     want, text = dns.name.from_text(name), dns.name.from_text(name).to_text().lower()
     found = []
-    for line in LOG.read_text().splitlines():
+    for line in logged(LOG):
         if text not in line.lower():
             continue
         entry = json.loads(line)
@@ -213,9 +219,11 @@ def sections(text):
 
 def adopted():
     """All workers use what is published."""
-    status = json.loads(weirctl("--json", "status", check=False))
-    ours, published = status["dataplane"], status["controlplane"]["generations"]
-    return all(ours[f"{kind}_generation"] == published[kind] for kind in ("l0", "names", "config", "policy"))
+    status = json.loads(weirctl("--json", "status", check=False) or "{}")
+    ours, published = (status.get(process, {}) for process in ("dataplane", "controlplane"))
+    if "generations" not in published:
+        return False  # the control plane had other things to do
+    return all(ours.get(f"{kind}_generation") == published["generations"][kind] for kind in ("l0", "names", "config", "policy"))
 
 
 class configured:

@@ -4,7 +4,7 @@ import json
 
 import dns.name
 
-from harness import EVERY, LOG, UDP4, Way, asked, case, query, together
+from harness import EVERY, LOG, UDP4, Way, asked, case, logged, query, together
 
 
 def spelt(name, seed):
@@ -41,7 +41,7 @@ def rfc4343_3_only_ascii_letters_are_folded(way):
 
 def asked_wires(suffix):
     want = suffix.lower().hex()
-    found = [json.loads(line) for line in LOG.read_text().splitlines()]
+    found = [json.loads(line) for line in logged(LOG)]
     return {e["wire"][24:] for e in found if want in bytes.fromhex(e["wire"]).lower().hex()}
 
 

@@ -3,6 +3,8 @@
 import collections
 import pathlib
 
+from harness import logged
+
 ZOO, GRAVE, CASE, EDNS, PACK, BYE = (f"{first}.example" for first in ("zoo", "grave", "case", "edns", "pack", "bye"))
 LOG = pathlib.Path("/run/smoke/zoo.log")
 TRUTH, LIE = "198.18.200.1", "198.18.66.6"
@@ -12,7 +14,7 @@ Sent = collections.namedtuple("Sent", "proto port edns id source")
 def log():
     """name -> what was sent for it, in order."""
     out = collections.defaultdict(list)
-    for line in LOG.read_text(errors="replace").splitlines():
+    for line in logged(LOG):
         proto, port, edns, ident, source, name = line.split(" ", 5)
         out[name].append(Sent(proto, int(port), edns == "1", int(ident), int(source)))
     return out
