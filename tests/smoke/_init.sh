@@ -116,6 +116,13 @@ eventually() {
 	done
 	return 1
 }
+# taken_over CMD...: CMD, and then what it has published is what all workers use: some 20 ms later, or when a busy machine lets
+# the data plane look.
+taken_over() { "$@" && eventually adopted; }
+adopted() {
+	weirctl --json status | jq -e '.dataplane as $d | .controlplane.generations | .l0 == $d.l0_generation and
+		.names == $d.names_generation and .config == $d.config_generation and .policy == $d.policy_generation'
+}
 # A counter of the data plane: dp verdict hit, dp counter rx_frames
 dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
 verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }

@@ -60,7 +60,6 @@ gets_all() {
 		!/^;/ && $4 == "A" { address = $5 }
 		END { done() }'
 }
-gets() { gets_all "$@" | awk '{ r = $2 } END { print r ? r : "TIMEOUT" }'; }
 gets_answer() { gets_all "$@" | awk '{ print $2 }'; } # nothing in place of TIMEOUT, for `again`
 # told N NAME: the same by `weirctl why`; "answer" for what is not blocked, or by a rule with records of its own
 told() {
@@ -133,9 +132,9 @@ ask_table() { # ask_table WHEN WHY
 		same "$1: and so says why" $want "$(told $n $name)"
 	done <<<"$table"
 }
-is() { [ "$(gets $1 $2)" = "$3" ]; }
+is() { [ "$(again gets_answer $1 $2)" = "$3" ]; }
 
-check "the configuration" weirctl config reload
+check "the configuration" taken_over weirctl config reload
 check "is adopted" eventually is 5 kids.test NXDOMAIN
 check "in all groups" eventually is 3 games.test 198.18.99.99
 ask_table alive why
@@ -146,19 +145,19 @@ same "why names list, rule and line" "adblock adb.test 2" "$(weirctl --json why 
 	jq -r '.rules[] | select(.state == "decides") | "\(.list) \(.name) \(.lines[0].line)"')"
 same "and the schedule" 1 "$(weirctl why now.test --client 198.18.0.3 | head -1 | grep -c 'now')"
 
-check "a pause" weirctl blocklist pause 5
+check "a pause" taken_over weirctl blocklist pause 5
 check "everything passes" eventually is 2 hosts.ads.test $open
 check "in groups too" is 3 kids.test $open
 same "why says so" answer "$(told 3 kids.test)"
-same "local data stays" 192.168.7.10 "$(gets 2 nas.test)"
+same "local data stays" 192.168.7.10 "$(again gets_answer 2 nas.test)"
 check "its end" weirctl blocklist resume
 check "blocks again, what is cached too" eventually is 2 hosts.ads.test NXDOMAIN
 
 sed -i 's/hosts.ads/other.ads/' $tmp/hosts
-check "a changed list" weirctl blocklist reload
+check "a changed list" taken_over weirctl blocklist reload
 check "acts at once" is 2 hosts.ads.test $open
 check "on cached names" is 2 other.ads.test NXDOMAIN
-check "rollback" weirctl blocklist rollback
+check "rollback" taken_over weirctl blocklist rollback
 check "blocks as before" eventually is 2 hosts.ads.test NXDOMAIN
 same "and no more" $open "$(again gets_answer 2 x.other.ads.test)"
 

@@ -31,7 +31,7 @@ eventually grep -q begins $tmp/steady.out
 builds=$(loaded .builds)
 for i in 1 2 3; do
 	echo "added-$i.reload.test" >>$list
-	check "reload $i" weirctl blocklist reload
+	check "reload $i" taken_over weirctl blocklist reload
 	same "it is built and current" NXDOMAIN \
 		"$(client kdig @$service added-$i.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
 done

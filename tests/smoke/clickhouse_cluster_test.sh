@@ -22,7 +22,7 @@ weight() { ch_sql $1 "SELECT sum(weight) FROM weir.queries_here WHERE qname LIKE
 in_all() { [ $(($(weight 3 $2) + $(weight 4 $2))) = "$1" ]; }
 chunks_are() { [ "$(ch_state inserts)" -ge "$1" ]; }
 for i in 1 2 3 4; do
-	short ok-$i.spread.test A >/dev/null
+	ch_ask ok-$i.spread.test
 	check "insert $i" eventually chunks_are $i
 done
 check "all rows are there" eventually in_all 4 spread.test
@@ -30,7 +30,7 @@ check "some here" test "$(weight 3 spread.test)" -ge 1
 check "some there" test "$(weight 4 spread.test)" -ge 1
 ch_kill 4
 for i in 1 2 3 4; do
-	short ok-$i.down.test A >/dev/null
+	ch_ask ok-$i.down.test
 	sleep 0.3
 done
 check "without one server the sink fails in the end" eventually ch_is state failing

@@ -22,7 +22,7 @@ check "once the version was known in zstd" grep -q "^zstd done" $tmp/ch5.out
 check "ends that said nothing were looked into" test "$(ch_state unclear_ends)" -ge 2 -a "$(ch_state found_inserts)" -ge 1
 
 ch_ask ads.lab.example ok-3.late.test ok-3.late.test nx-3.late.test
-client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
+ch_ask_tcp ok-4.tcp.test
 check "two of one name" eventually ch_found 5 2 ok-3.late.test
 check "one over TCP" eventually ch_found 5 1 ok-4.tcp.test
 ch_odd_names 5

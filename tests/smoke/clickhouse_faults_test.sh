@@ -16,7 +16,7 @@ check "the sink is up" eventually ch_is state up
 asked=0
 ask() { # NAME: three queries, three rows
 	local i
-	for i in 1 2 3; do short ok-$i.$1.test A >/dev/null; done
+	for i in 1 2 3; do ch_ask ok-$i.$1.test; done
 	asked=$((asked + 3))
 }
 there() { [ "$(ch_sql 1 "SELECT sum(weight) FROM weir.queries WHERE qname LIKE '%.$1.test'")" = 3 ]; }

@@ -66,7 +66,9 @@ ch_all_sent() {
 		jq -e '.controlplane | .clickhouse.rows == (.query_log.sinks[] | select(.name == "clickhouse") | .rows)' \
 			<$tmp/ch.json
 }
-ch_ask() { for name; do short "$name" A; done >/dev/null; }
+# Once each, whatever comes of it: rows are counted, and who asks again is a row more.
+ch_ask() { for name; do client kdig +short +timeout=30 +retry=0 @$service "$name" A; done >/dev/null; }
+ch_ask_tcp() { client kdig +tcp +short +timeout=30 +retry=0 @$service "$1" A >/dev/null; }
 # ch_found NUMBER WEIGHT QNAME
 ch_found() { [ "$(ch_sql $1 "SELECT sum(weight) FROM weir.queries WHERE qname = '$3'")" = "$2" ]; }
 # Rows and their weight that the sink counts as sent since the control plane runs.

@@ -17,7 +17,7 @@ same "and knows its version" 18.16 "$(ch_state server_version)"
 check "what was asked before is there" eventually ch_found 1 1 ok-2.early.test
 
 ch_ask ads.lab.example ok-3.late.test ok-3.late.test
-client kdig +tcp +short +timeout=2 @$service ok-4.tcp.test A >/dev/null
+ch_ask_tcp ok-4.tcp.test
 check "two of one name" eventually ch_found 1 2 ok-3.late.test
 check "one over TCP" eventually ch_found 1 1 ok-4.tcp.test
 same "a blocked one, with its list" "blocked rules 1 1" "$(ch_sql 1 "SELECT DISTINCT verdict, tier, blocked, list != ''

@@ -16,9 +16,6 @@ groups() { # groups TEXT: the lab's configuration with these groups, taken over
 	cat $tmp/plain.yaml - <<<"$1" >$config
 	weirctl config reload
 }
-adopted() { # all workers use what is published
-	[ "$(weirctl --json status | jq '.controlplane.generations.policy == .dataplane.policy_generation')" = true ]
-}
 
 same "without groups: cached for all" 198.18.200.1 "$(from 198.18.0.3 ok-3000.cached.test A)"
 check "groups by a reload" groups 'groups:

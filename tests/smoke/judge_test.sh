@@ -20,7 +20,7 @@ conf() { # conf BLOCKING GROUPS: the lab's configuration with one more list, the
 		/^blocking:/ { print more }
 		/^  lists:/ { print "    - {name: other, path: " path "}" }' $tmp/plain.yaml >$config
 	echo "$2" >>$config
-	weirctl config reload
+	taken_over weirctl config reload
 }
 groups='groups: [{name: few, clients: [198.18.0.3], lists: [other]}]'
 
@@ -39,11 +39,11 @@ check "by the packet path" test "$(dp verdict blocked_answer)" -ge 2
 same "an alias to a name on no list, cached" 198.18.200.1 "$(free cname_cdn_late_test.shop.test | tail -1)"
 once=$(asked cname_cdn_late_test.shop.test)
 echo late.test >>$tmp/other.list
-check "a reload puts it on one" weirctl blocklist reload
+check "a reload puts it on one" taken_over weirctl blocklist reload
 same "blocked at once, although cached" NXDOMAIN "$(status_of cname_cdn_late_test.shop.test 198.18.0.3)"
 same "without a query" $once "$(asked cname_cdn_late_test.shop.test)"
 sed -i /late/d $tmp/other.list
-check "a reload takes it off again" weirctl blocklist reload
+check "a reload takes it off again" taken_over weirctl blocklist reload
 same "answered at once" 198.18.200.1 "$(free cname_cdn_late_test.shop.test | tail -1)"
 same "without a query" $once "$(asked cname_cdn_late_test.shop.test)"
 check "an allow entry" conf "  allow: [ads.blocked.test]" "$groups"

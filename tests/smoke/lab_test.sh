@@ -36,7 +36,7 @@ import socket, sys
 sys.path.insert(0, '$smoke_dir')
 import wire
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.settimeout(3)
+sock.settimeout(20)
 sock.sendto(wire.query('WwW.lAb.eXaMple', ident=7), ('$service', 53))
 print(''.join(c for c in sock.recv(4096)[12:29].decode('latin1') if c.isalpha()))")"
 check "no OPT without one" bash -c "! '$lab' exec kdig +noedns @$service www.lab.example A | grep -q 'EDNS PSEUDO'"
@@ -48,12 +48,12 @@ same "the next query for it never leaves the data plane" $((hits + 1)) "$(dp ver
 
 check "ping v4 reaches the kernel" client ping -c 2 -W 2 $service
 check "ping v6 reaches the kernel" client ping -c 2 -W 2 $service6
-(timeout 20 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
-sleep 0.3
+(timeout 60 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
+eventually eval "ss -Hltn 'sport = :8080' | grep -q ."
 same "TCP to any port reaches the kernel of the server side" 'from the kernel' \
-	"$(client timeout 5 nc -w 3 $service 8080 </dev/null)"
+	"$(client timeout 30 nc -w 20 $service 8080 </dev/null)"
 check "a closed port is refused by the kernel, not lost" bash -c \
-	"'$lab' exec timeout 5 nc -zv -w 3 $service 9 2>&1 | grep -q refused"
+	"'$lab' exec timeout 30 nc -zv -w 20 $service 9 2>&1 | grep -q refused"
 
 check "weirctl status" weirctl status
 check "weirctl stats" weirctl stats
@@ -109,14 +109,14 @@ sleep 0.7
 kill -9 $killed
 "$lab" up --offline --list /run/own/ads.txt --list /run/own/lists/ads.txt >/run/first.out 2>&1 &
 first=$!
-sleep 0.3
+eventually eval '[ -e /proc/$first/fd/9 ] && ! flock -n /run/lock/weir-lab true' # the first has its lock
 second=$("$lab" up --offline 2>&1)
 wait $first
 check "after a killed up, up works" grep -q '198.18.255.80' /run/first.out
 check "a second up waits for the first and changes nothing" grep -q 'already up' <<<"$second"
 check "both lists are taken" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml why two.example | grep -q 'ads.txt (2)'"
 "$lab" exec sleep 1000 &
-sleep 0.3
+eventually pgrep -x sleep
 check "down" "$lab" down
 same "not even what ran in the client namespace is left" '' "$(ls -d /run/weir* 2>/dev/null; ip netns list; pgrep -x 'weir-.*|sleep')"
 sed 's#^  lists:#  lists:\n    - path: lists/ads.txt#; s#: /var/lib/weir#: /run/own/state#; s#weir0 #weir-own #; s#9.9.9.9#127.0.0.1:5400#' \

@@ -19,13 +19,12 @@ received() {
 # As many, by all that the log made and left out?
 told() { [ $(($(logged weight) + $(logged excluded_weight))) = "$(received)" ]; }
 section() {
-	local before
-	before=$(weirctl --json stats --interval 0 | jq .dataplane.config_generation)
 	sed -i '/^query_log:/,/^[a-z]/{/^query_log:/d;/^ /d}' $config
 	printf 'query_log: %s\n' "$1" >>$config
-	weirctl config reload
+	taken_over weirctl config reload
 }
-ask() { client kdig +timeout=3 +retry=2 @$service "$@" >/dev/null; }
+# Once, as queries are counted.
+ask() { client kdig +timeout=30 +retry=0 @$service "$@" >/dev/null; }
 load() { # QUERIES, all answered
 	client dnsperf -s $service -d $tmp/names -n "$1" -l 10 -t 3 -Q 4000 >$tmp/dnsperf.out 2>&1
 }

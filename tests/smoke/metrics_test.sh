@@ -19,11 +19,11 @@ if command -v promtool >/dev/null; then
 else
 	echo "no promtool: not linted"
 fi
-check "types and codes" at_least 'weir_questions_total{type="A"}' 5
-check "codes" at_least 'weir_replies_total{rcode="NOERROR"}' 5
-check "times in the data plane" at_least 'weir_dataplane_batch_seconds_count{outcome="hit"}' 4
-check "times of stages" at_least 'weir_dataplane_stage_seconds_count{stage="lookup"}' 1
-check "times of misses" at_least 'weir_resolver_answer_seconds_count{outcome="upstream"}' 1
+check "types and codes" eventually at_least 'weir_questions_total{type="A"}' 5
+check "codes" eventually at_least 'weir_replies_total{rcode="NOERROR"}' 5
+check "times in the data plane" eventually at_least 'weir_dataplane_batch_seconds_count{outcome="hit"}' 4
+check "times of stages" eventually at_least 'weir_dataplane_stage_seconds_count{stage="lookup"}' 1
+check "times of misses" eventually at_least 'weir_resolver_answer_seconds_count{outcome="upstream"}' 1
 same "both run" "1 1" "$(value 'weir_up{process="dataplane"}') $(value 'weir_up{process="controlplane"}')"
 check "upstreams" grep -q '^weir_upstream_up{upstream=".*",address="127.0.0.1:[0-9]*"} 1$' $tmp/metrics
 check "lists" grep -q '^weir_list_names{list="' $tmp/metrics
@@ -31,7 +31,7 @@ check "what a table turned away" grep -q '^weir_table_refused_total{table="waite
 check "tables" grep -q '^weir_table_cap{table="waiters"} [1-9]' $tmp/metrics
 check "memory by account" eventually at_least 'weir_memory_account_bytes{account="resolver"}' 1000
 same "no series twice" "" "$(grep -v '^#' $tmp/metrics | sed 's/ [^ ]*$//' | sort | uniq -d)"
-check "the one before was told of" at_least weir_scrape_samples 300
+check "the one before was told of" eventually at_least weir_scrape_samples 300
 echo "a scrape: $(value weir_scrape_cpu_seconds) s of the service loop, $(value weir_scrape_bytes) octets, $(value weir_scrape_samples) samples"
 same "all samples have room" 0 "$(value weir_scrape_left_out_total)"
 check "it is ready" eventually weirctl ready
@@ -111,7 +111,7 @@ over() { curl -sS --noproxy '*' --max-time 20 -o $tmp/over -w '%{http_code}' "$@
 is_over() { [ "$(over http://127.0.0.1:9153/metrics)" = 200 ] && grep -q '^weir_up{process="dataplane"} 1$' $tmp/over; }
 check "it starts, and says that it does not listen there" eventually eval 'weirctl status | grep -q "metrics.*NOT LISTENING: Address already in use"'
 check "as one of what is degraded" eventually eval 'weirctl ready | grep -q metrics.listen'
-check "and an error" eval 'weirctl errors | grep -q "E[0-9a-f]\{8\} .*metrics.listen"'
+check "and an error" eventually eval 'weirctl errors | grep -q "E[0-9a-f]\{8\} .*metrics.listen"'
 check "counted" eventually eval 'scrape && [ "$(value weir_metrics_listening)" = 0 ] && [ "$(value weir_metrics_listen_failures_total)" -ge 1 ]'
 kill $taker
 check "metrics over TCP" eventually is_over
@@ -134,7 +134,7 @@ if command -v prometheus >/dev/null; then
 	kill $prometheus
 fi
 
-check "the data plane's memory has slopes too" eval 'weirctl mem slope --seconds 60 | grep -q "dataplane.anonymous"'
+check "the data plane's memory has slopes too" eventually eval 'weirctl mem slope --seconds 60 | grep -q "dataplane.anonymous"'
 check "without a data plane" "$lab" kill dataplane
 down() { scrape && [ "$(value 'weir_up{process="dataplane"}')" = 0 ]; }
 check "it is told to be down" eventually down
