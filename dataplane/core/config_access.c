@@ -114,8 +114,11 @@ static int list_take(const struct config_doc *doc, const char *list, char *const
 static int clients_take(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config *c, struct prefixes *p)
 {
+	bool is_given = count > 0;
 	int ret = list_take(doc, list, text, count, c, true, p);
-	if (ret < 0 || count || config_doc_is_list(doc, list))
+	if (ret == 0 && !is_given)
+		ret = config_doc_has_list(doc, list, &is_given);
+	if (ret < 0 || is_given)
 		return ret;
 	free(p->one);
 	p->one = calloc(ARRAY_LEN(shipped) * WORD_PREFIXES_MAX, sizeof *p->one);

@@ -104,10 +104,10 @@ void config_doc_free(struct config_doc *doc)
 	doc->len = 0;
 }
 
+// What is searched has passed the check: it is never refused.
 static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *reason)
 {
-	if (w->wanted)
-		return -EINVAL;
+	assert(!w->wanted);
 	char escaped[2 * CONFIG_PATH_MAX / 2];
 	snprintf(w->doc->why, CONFIG_WHY_MAX, "%s:%zu:%zu: %s%s%s", w->doc->path, mark->line + 1,
 		mark->column + 1, text_escape(w->path, escaped, sizeof escaped),
@@ -263,6 +263,8 @@ static int event_read(struct doc_walk *w, const yaml_event_t *e)
 
 static int walk_syntax_error(struct doc_walk *w)
 {
+	if (w->parser.error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
 	const char *problem = w->parser.problem ? w->parser.problem : "not YAML";
 	// A reader error (bad UTF-8) has an offset and no mark.
 	if (w->parser.error == YAML_READER_ERROR) {
@@ -305,23 +307,22 @@ static int doc_walk(struct doc_walk *w)
 int config_doc_check(const struct config_doc *doc)
 {
 	struct doc_walk w = {.doc = doc};
-	int ret = doc_walk(&w);
-	if (ret == -ENOMEM)
-		snprintf(doc->why, CONFIG_WHY_MAX, "%s: out of memory", doc->path);
-	return ret;
+	return doc_walk(&w);
 }
 
-bool config_doc_is_list(const struct config_doc *doc, const char *key)
+int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out)
 {
 	struct doc_walk w = {.doc = doc, .wanted = key};
-	return doc_walk(&w) == 0 && w.is_list;
+	int ret = doc_walk(&w);
+	if (ret == 0)
+		*out = w.is_list;
+	return ret;
 }
 
 int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
 {
 	struct doc_walk w = {.doc = doc, .wanted = key, .line = 1, .column = 1};
-	// What follows a refused walk is not needed: the position found so far is the best there
-	// is.
+	// Without memory the position found so far is the best there is.
 	(void)!doc_walk(&w);
 	char reason[CONFIG_WHY_MAX / 2], shown[CONFIG_PATH_MAX];
 	va_list args;

@@ -28,12 +28,12 @@ struct config_doc {
 ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
 void config_doc_free(struct config_doc *doc);
 
-// -EINVAL with `why` filled in, or 0.
+// -EINVAL with `why` filled in, -ENOMEM, or 0.
 ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc);
 
 // Does `key` have a list, be it an empty one? libcyaml tells that apart from no key in no way that
-// it documents. Parses the whole text.
-bool config_doc_is_list(const struct config_doc *doc, const char *key);
+// it documents. Parses the whole text. -ENOMEM.
+ATTR_MUST_CHECK int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out);
 
 // Fills `why` with "FILE:LINE:COL: key: reason", with the position of the key, or of its nearest
 // parent that is in the document. Returns -EINVAL, so that a check can end with it.

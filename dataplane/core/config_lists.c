@@ -117,8 +117,9 @@ static const char *list_name_find(const struct config_list *list, char found[CON
 	struct url url;
 	if (list->path)
 		return strrchr(list->path, '/') + 1;
-	if (url_parse(list->url, &url) < 0)
-		return "";
+	bool was_url = url_parse(list->url, &url) == 0; // list_place_apply took it
+	assert(was_url);
+	(void)was_url;
 	const char *from = url.path;
 	size_t len = url.path_len;
 	for (size_t i = 0; i < url.path_len; i++) {

@@ -185,8 +185,6 @@ static int members_fill(const struct config_doc *doc, const struct config_raw *r
 int config_members_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
-	if (out->group_count == 0)
-		return 0;
 	struct members m = {
 		.clients = config_clients_sorted(out), .client_count = out->client_count};
 	int ret = m.clients ? members_fill(doc, raw, out, &m) : -ENOMEM;

@@ -32,13 +32,11 @@ static void report_prepend(struct raw_report *r, const char *part, size_t part_l
 		r->path[part_len] = '.';
 }
 
-static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
-static void report_line(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 {
 	struct raw_report *r = ctx;
-	if (level < CYAML_LOG_ERROR)
-		return;
 	char line[CONFIG_PATH_MAX + 64];
 	vsnprintf(line, sizeof line, fmt, args);
 	size_t len = strlen(line);
@@ -145,7 +143,9 @@ int config_raw_load(const struct config_doc *doc, struct config_raw **out)
 	struct config_raw *raw = NULL;
 	cyaml_err_t err = cyaml_load_data(
 		doc->text, doc->len, &config, &config_raw_document, (cyaml_data_t **)&raw, NULL);
-	if (err == CYAML_ERR_OOM)
+	// libyaml took the text before, in the check: but for memory it takes it again.
+	if (err == CYAML_ERR_OOM || err == CYAML_ERR_LIBYAML_PARSER_INIT
+		|| err == CYAML_ERR_LIBYAML_PARSER)
 		return -ENOMEM;
 	if (err != CYAML_OK)
 		return raw_refuse(doc, &report);

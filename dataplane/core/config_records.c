@@ -117,8 +117,9 @@ static int aliases_check(
 		while (r && r->type == DNS_TYPE_CNAME && hops++ <= CONFIG_ALIASES_MAX) {
 			struct rd rdata = rd_init(r->rdata, r->rdata_len);
 			struct dns_name target;
-			if (dns_name_read(&rdata, &target) < 0)
-				break; // the parser made it: it reads
+			bool reads = dns_name_read(&rdata, &target) == 0; // rdata_parse made it
+			assert(reads);
+			(void)reads;
 			r = ordered_covering(own, &target);
 			if (!r)
 				r = ordered_covering(everyone, &target);

@@ -114,7 +114,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 {
 	int fd = memfd_create("named", MFD_CLOEXEC);
 	FUZZ_CHECK(fd >= 0 && fd < NAMED_FD && fcntl(NAMED_FD, F_GETFD) < 0);
-	FUZZ_CHECK(dup2(fd, NAMED_FD) == NAMED_FD);
+	FUZZ_CHECK(dup3(fd, NAMED_FD, O_CLOEXEC) == NAMED_FD);
 	close(fd);
 	text_fd = memfd_create("config", MFD_CLOEXEC);
 	FUZZ_CHECK(text_fd >= 0);
