@@ -19,13 +19,13 @@ echo "# control plane stopped"
 kill -STOP "$(pid controlplane)"
 stopped=$(now_ms)
 check "weirctl names it" says '^control plane +hung'
-check "so does the data plane" logged dataplane 'control plane hangs'
+check "so does the data plane" eventually logged dataplane 'control plane hangs'
 same "a cached name is answered" 198.18.200.1 "$(short ok-3000.cached.test A)"
 check "a blocked one is blocked" grep -q NXDOMAIN <<<"$(client kdig @$service blocked.test A)"
 miss=$(client kdig +edns +timeout=20 +retry=0 @$service ok.not-cached.test A)
 check "a miss gets SERVFAIL" grep -q 'status: SERVFAIL' <<<"$miss"
 check "with EDE 14" grep -qiE 'not ready|EDE: 14' <<<"$miss"
-stale=$(client kdig +edns +timeout=2 +retry=0 @$service ok-1.stale.test A)
+stale=$(client kdig +edns +timeout=20 +retry=0 @$service ok-1.stale.test A)
 check "an expired name gets its stale answer" grep -q 198.18.200.1 <<<"$stale"
 check "with EDE 3" grep -qi stale <<<"$stale"
 check "weirctl status fails" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml status"
@@ -43,7 +43,7 @@ check "data plane killed" "$lab" kill dataplane
 check "started" "$lab" start dataplane
 check "a cached name is answered" eventually resolves ok-3000.cached-2.test
 check "a blocked one is blocked" grep -q NXDOMAIN <<<"$(client kdig @$service blocked.test A)"
-miss=$(client kdig +edns +timeout=2 +retry=0 @$service ok.not-cached-2.test A)
+miss=$(client kdig +edns +timeout=20 +retry=0 @$service ok.not-cached-2.test A)
 check "a miss gets SERVFAIL with EDE 14" grep -qiE 'not ready|EDE: 14' <<<"$miss"
 check "the control plane is still stopped" grep -q '^State:.*T' "/proc/$(pid controlplane)/status"
 kill -CONT "$(pid controlplane)"

@@ -49,15 +49,15 @@ check "its host was asked of the upstream" grep -qi "ok.lists.test 1$" $tmp/up.l
 same "its status" "200 1 0 " "$(of_list '"\(.http_status) \(.names) \(.failures) \(.fetch_error)"')"
 check "no password in it, nor in the log" bash -c "! grep -r pass-word /run/weir/lab/*.log && ! '$WEIR_BUILD/tools/ctl/weirctl' \
 	-c $config --json blocklist status | grep pass-word"
-check "unchanged: reload" weirctl blocklist reload
+check "unchanged: reload" taken_over weirctl blocklist reload
 same "is 304" 304 "$(tail -1 $tmp/web.log | cut -d' ' -f2)"
 same "and builds nothing" unchanged "$(status .outcome)"
 echo more.web.test >>$web/list
-check "changed: reload" weirctl blocklist reload
+check "changed: reload" taken_over weirctl blocklist reload
 check "blocks what is new" blocked ok.more.web.test
 
 echo '<html>log in</html>' >$web/list
-check "a page in its place: reload" weirctl blocklist reload
+check "a page in its place: reload" taken_over weirctl blocklist reload
 same "says so" "no line of it is a rule" "$(of_list .fetch_error)"
 check "what was there stays" blocked ok.more.web.test
 unserve
@@ -72,10 +72,10 @@ ip addr add 198.18.200.1/32 dev lo
 
 echo good.web.test >$web/list
 check "the server is back" serve
-check "reload" weirctl blocklist reload
+check "reload" taken_over weirctl blocklist reload
 check "new list" blocked ok.good.web.test
 check "is all there is" passes ok.more.web.test
-check "rollback" weirctl blocklist rollback
+check "rollback" taken_over weirctl blocklist rollback
 check "to the one before" blocked ok.more.web.test
 same "held" true "$(status .held)"
 echo newest.web.test >$web/list
@@ -85,7 +85,7 @@ sleep 1
 check "blocked as before" blocked ok.more.web.test
 check "and nothing new" passes ok.newest.web.test
 same "held" true "$(status .held)"
-check "a reload by hand ends it" weirctl blocklist reload
+check "a reload by hand ends it" taken_over weirctl blocklist reload
 check "the newest list" blocked ok.newest.web.test
 same "not held" false "$(status .held)"
 
@@ -100,7 +100,7 @@ check "blocked again" eventually blocked ok.newest.web.test
 
 echo other.web.test >$web/other
 lists true http://ok.lists.test:8080/other
-check "another URL for the same list" weirctl config reload
+check "another URL for the same list" taken_over weirctl config reload
 check "is the list then" blocked ok.other.web.test
 check "and nothing of the old one" passes ok.newest.web.test
 
@@ -111,7 +111,7 @@ check "is refused" told certificate
 check "nothing changed" passes ok.tls.web.test
 check "among the system's authorities (of this namespace alone)" \
 	mount --bind $tmp/cert.pem /etc/ssl/certs/ca-certificates.crt
-check "it is taken" weirctl blocklist reload
+check "it is taken" taken_over weirctl blocklist reload
 check "and blocks" blocked ok.tls.web.test
 lists true https://ok.lists.test:8443/plain
 check "no way from https to http" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config config reload"

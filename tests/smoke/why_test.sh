@@ -42,11 +42,7 @@ groups:
 - {name: asleep, clients: [198.18.0.5], schedules: [{name: night, from: "00:00", to: "24:00", block_all: true}]}
 - {name: strict, clients: [198.18.0.4/32], lists: [ads.list], block: {mode: "null", ttl: 77}}
 CONFIG
-check "the configuration is taken over" weirctl config reload
-adopted() {
-	[ "$(weirctl --json status | jq '.controlplane.generations.policy == .dataplane.policy_generation')" = true ]
-}
-check "and adopted" eventually adopted
+check "the configuration is taken over" taken_over weirctl config reload
 
 # What a client gets, in one word: "NXDOMAIN", "0.0.0.0", "resolved" ...
 gets() { # gets CLIENT NAME TYPE
@@ -107,31 +103,30 @@ same "for a person: the headline first" 'blocked by list ads.list: ||ads.test^ (
 same "offline the same" 'blocked by list ads.list: ||ads.test^ (line 2)' \
 	"$("$WEIR_BUILD/tools/rule/rulec" why -t ads.list -l $ads x.ads.test | head -1)"
 
-check "a pause of one group" weirctl blocklist pause 5 --group strict
-check "adopted" eventually adopted
+check "a pause of one group" taken_over weirctl blocklist pause 5 --group strict
 for who in 198.18.0.2 198.18.0.4; do agree $who x.ads.test A; done
 same "status tells" strict "$(weirctl --json blocklist status | jq -r '.paused_groups[].group')"
-check "its end" weirctl blocklist resume --group strict
-check "a pause of all" weirctl blocklist pause 1
+check "its end" taken_over weirctl blocklist resume --group strict
+check "a pause of all" taken_over weirctl blocklist pause 1
 resolved() { [ "$(gets 198.18.0.4 ok-1.x.ads.test A)" = resolved ]; }
 check "nothing is blocked" eventually resolved
 agree 198.18.0.4 ok-1.x.ads.test A
 same "why says so" 'not blocked now: blocking is paused' "$(why 198.18.0.4 ok-1.x.ads.test A .headline)"
-check "its end" weirctl blocklist resume
+check "its end" taken_over weirctl blocklist resume
 check "again: refused, there is none" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c $config blocklist resume"
 
 printf '# one line more\n||new.test^\n' >>$ads
 sed -i 1d $ads
 same "a list that was changed: why says that lines may be others" 1 \
 	"$(weirctl why x.ads.test | grep -c 'changed since it was loaded')"
-check "reload" weirctl blocklist reload
+check "reload" taken_over weirctl blocklist reload
 same "its line now" 1 "$(why 198.18.0.2 x.ads.test A '.rules[] | select(.state == "decides").lines[0].line')"
 agree 198.18.0.2 x.new.test A
-check "rollback" weirctl blocklist rollback
+check "rollback" taken_over weirctl blocklist rollback
 agree 198.18.0.2 ok-1.new.test A
 same "the image before has not that name" passed "$(why 198.18.0.2 ok-1.new.test A .verdict)"
 check "status says that it is held" grep -q '^rolled back' <<<"$(weirctl blocklist status)"
-check "until the next reload" weirctl blocklist reload
+check "until the next reload" taken_over weirctl blocklist reload
 agree 198.18.0.2 ok-1.new.test A
 check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
