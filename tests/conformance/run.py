@@ -39,11 +39,12 @@ class Stalls(threading.Thread):
 stalls = Stalls()
 
 
-def run(test, way):
+def run(test, way, alone):
     """(result, text, seconds). That the upstream is not late is what each test builds on. So when one fails while the machine
-    stalled it is run again, with names of its own, some times; what is wrong with weir is wrong each time."""
+    stalled it is run again, with names of its own, some times; what is wrong with weir is wrong each time. None as result: the
+    machine stalled each time, of which others beside it are a part; to be run alone."""
     began, text = time.monotonic(), ""
-    for turn in range(TRIES):
+    for turn in range(alone * TRIES, alone * TRIES + TRIES):
         begin = time.monotonic()
         try:
             test(harness.Way(*way, number=run.numbers[test.__name__] + turn * 10000))
@@ -51,8 +52,8 @@ def run(test, way):
         except Exception:
             text = traceback.format_exc()
         if stalls.last < begin:
-            break
-    return "not ok", text, time.monotonic() - began
+            return "not ok", text, time.monotonic() - began
+    return ("not ok" if alone else None), text, time.monotonic() - began
 
 
 def report(name, result, text, seconds, totals):
@@ -78,12 +79,15 @@ def main():
         return f"{test.__name__} {harness.Way(*way, number=0).title}"
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONE_TIME) as pool:
-        beside = [(name(test, way), pool.submit(run, test, way)) for test, way, alone in chosen if not alone]
-        for title, future in beside:
-            report(title, *future.result(), totals)
-    for test, way, alone in chosen:
-        if alone:
-            report(name(test, way), *run(test, way), totals)
+        beside = [(test, way, pool.submit(run, test, way, False)) for test, way, alone in chosen if not alone]
+        left = [(test, way) for test, way, alone in chosen if alone]
+        for test, way, future in beside:
+            if future.result()[0]:
+                report(name(test, way), *future.result(), totals)
+            else:
+                left.append((test, way))
+    for test, way in left:
+        report(name(test, way), *run(test, way, True), totals)
     print(f"{time.monotonic() - began:.0f} s")
     print(f"{totals['ok']} passed, {totals['not ok']} failed")
     return 0 if totals["ok"] and not totals["not ok"] else 1
