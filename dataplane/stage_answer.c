@@ -11,8 +11,6 @@
 #include <weir/dns_name.h>
 #include <weir/shm_msg.h>
 
-enum { ANSWERS_PER_TURN = 64 }; // so that late answers never hold up what is in the cache
-
 // The worker's own copy of a message: what is checked is what is used.
 struct answer {
 	struct msg_answer head;
