@@ -15,6 +15,14 @@ sed -i '/^limits:/d' /run/weir/lab/weir.yaml
 check "with the shipped limits" weirctl config reload
 # What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
+# Where it serves, a worker has a CPU of its own; here it comes before all others of its CPU.
+worker_first() {
+	local thread
+	for thread in /proc/$(pid dataplane)/task/*; do
+		! grep -q worker $thread/comm || chrt --fifo --pid 1 ${thread##*/}
+	done
+}
+[ -z "${strict-}" ] || check "the worker's CPU is its own" worker_first
 checks=$((checks + 1))
 if client env strict="${strict-}" $python "$smoke_dir/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
 	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed" $phases; then
