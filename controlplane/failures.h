@@ -2,13 +2,13 @@
 #pragma once
 
 // Questions that could not be resolved, so that a dead name does not hammer the upstreams (RFC 9520
-// 3.2: a failure is cached for at least 1 s and at most 5 min).
+// 3.2: a failure is cached for at least 1 s, or what the operator says, and at most 5 min).
 //
 // Fixed table of 4-way buckets under the keyed 64-bit hash of the L0 key; a new failure replaces
 // the one of its bucket that ends first. The first failure lasts first_ms, each further one within
 // memory_ms twice as long as the last, up to longest_ms; a success clears it. Two such tables: what
-// clients asked for (1 to 8 s), and what could not be refreshed (refresh.h). Resolver loop's thread
-// only.
+// clients asked for (1 to 8 s as shipped), and what could not be refreshed (refresh.h). Resolver
+// loop's thread only.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +18,7 @@
 enum {
 	FAILURES_BUCKETS = 1024, // of the clients' questions
 	FAILURES_WAYS = 4,
-	FAILURE_FIRST_MS = 1000,
-	FAILURE_LONGEST_MS = 8000,
+	FAILURE_LONGEST_MS = 8000, // or first_ms, if that is longer
 	FAILURE_MEMORY_MS = 60000,
 };
 

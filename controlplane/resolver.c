@@ -41,6 +41,16 @@ static int timers_open(struct resolver *r)
 	return 0;
 }
 
+static struct failures_spans failure_spans(const struct config *c)
+{
+	const uint32_t first_ms = c->cache.failure_ttl_s * 1000;
+	return (struct failures_spans){
+		.first_ms = first_ms,
+		.longest_ms = first_ms > FAILURE_LONGEST_MS ? first_ms : FAILURE_LONGEST_MS,
+		.memory_ms = FAILURE_MEMORY_MS,
+	};
+}
+
 static void settings_take(struct resolver *r, const struct config *c)
 {
 	r->set = (struct resolver_settings){
@@ -136,11 +146,7 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 		.watched = traces_live(r->traces),
 		.note = trace_upstream,
 	};
-	const struct failures_spans spans = {
-		.first_ms = FAILURE_FIRST_MS,
-		.longest_ms = FAILURE_LONGEST_MS,
-		.memory_ms = FAILURE_MEMORY_MS,
-	};
+	const struct failures_spans spans = failure_spans(config);
 	int rc = l0_open(r, why);
 	if (rc < 0)
 		return rc;
@@ -252,6 +258,8 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 		resolver_log_set(r->log, config_log_sample(config));
 	l1_configure(r->l1, config);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
+	const struct failures_spans spans = failure_spans(config);
+	failures_configure(r->failures, &spans);
 	failures_clear_all(r->failures);
 	resolver_refresh_configure(r, config);
 	return 0;

@@ -63,7 +63,7 @@ struct config_raw_dataplane {
 
 struct config_raw_cache {
 	char *l0_mb, *ttl_preset, *stale_bound, *rrset_order, *min_ttl, *max_ttl, *negative_ttl,
-		*client_ttl_cap, *stale, *stale_window, *stale_ttl;
+		*client_ttl_cap, *stale, *stale_window, *stale_ttl, *failure_ttl;
 };
 
 struct config_raw_refresh {

@@ -133,6 +133,7 @@ struct config_cache {
 	uint8_t stale_bound;                           // enum stale_bound
 	uint32_t stale_window_s;                       // kept after soft expiry, 3600
 	uint32_t stale_ttl_s;                          // 30
+	uint32_t failure_ttl_s;                        // 1
 	bool rotate; // addresses, from query to query; false: as stored
 };
 

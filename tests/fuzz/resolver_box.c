@@ -60,6 +60,7 @@ void box_open(void)
 	c->cache.negative_ttl_s = 3600;
 	c->cache.stale_window_s = 3600;
 	c->cache.stale_ttl_s = 30;
+	c->cache.failure_ttl_s = 1;
 	c->refresh = refresh_shipped;
 	c->limits.inflight = 64;
 	c->limits.waiters = 64;

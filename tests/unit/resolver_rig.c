@@ -69,6 +69,7 @@ static int setup_with(unsigned inflight, unsigned waiters)
 	c->cache.negative_ttl_s = 3600;
 	c->cache.stale_window_s = 3600;
 	c->cache.stale_ttl_s = 30;
+	c->cache.failure_ttl_s = 1;
 	c->refresh = refresh_shipped;
 	c->limits.inflight = inflight;
 	c->limits.waiters = waiters;

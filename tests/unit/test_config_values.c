@@ -38,6 +38,7 @@ static void test_default_cache(void **)
 	assert_false(c->cache.stale_immediate);
 	assert_int_equal(c->cache.stale_window_s, 3600);
 	assert_int_equal(c->cache.stale_ttl_s, 30);
+	assert_int_equal(c->cache.failure_ttl_s, 1);
 	assert_true(c->refresh.enabled);
 	assert_int_equal(c->refresh.mode, REFRESH_BALANCED);
 	assert_true(c->refresh.past_auth);
@@ -155,7 +156,8 @@ static const char every_value[] =
 	"  tx_descriptors: 512\n"
 	"  mbufs: 4095\n"
 	"cache: {l0_mb: 8, min_ttl: 300, max_ttl: 3600, negative_ttl: 301,\n"
-	"  client_ttl_cap: 60, stale: immediate, stale_window: 7, stale_ttl: 9}\n"
+	"  client_ttl_cap: 60, stale: immediate, stale_window: 7, stale_ttl: 9,\n"
+	"  failure_ttl: 300}\n"
 	"blocking:\n"
 	"  enabled: false\n"
 	"  mode: 'null'\n"
@@ -219,6 +221,7 @@ static void test_cache_values(void **)
 	struct config *c = config_text_load(every_value);
 	assert_true(c->cache.stale_immediate);
 	assert_int_equal(c->cache.stale_ttl_s, 9);
+	assert_int_equal(c->cache.failure_ttl_s, 300);
 	config_free(c);
 }
 
