@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// The secrets of cookies: the configured ones, or our own, which change each day. All with the
-// publisher's lock held, but for publisher_cookies.
+// The secrets of cookies: the configured ones, or our own, which change within each day, at a time
+// that nobody can foresee (RFC 7873 7.1). All with the publisher's lock held, but for
+// publisher_cookies.
 #include "publish_internal.h"
 #include "rng.h"
 
@@ -13,12 +14,15 @@ static void own_rotate(struct publisher *p, uint64_t now_ms)
 {
 	struct dns_cookie_terms *own = &p->own_cookies;
 	struct rng rng = {0};
+	uint32_t less_ms;
 
 	memcpy(own->secret[1], own->secret[0], DNS_COOKIE_SECRET_LEN);
 	rng_bytes(&rng, own->secret[0], DNS_COOKIE_SECRET_LEN);
+	rng_bytes(&rng, &less_ms, sizeof(less_ms));
 	explicit_bzero(&rng, sizeof(rng));
 	own->count += own->count < OWN;
-	p->cookies_rotate_ms = now_ms + PUBLISH_COOKIES_DAY_MS;
+	p->cookies_rotate_ms =
+		now_ms + PUBLISH_COOKIES_DAY_MS - less_ms % PUBLISH_COOKIES_JITTER_MS;
 }
 
 void cookies_complete(struct publisher *p, struct dns_cookie_terms *terms, uint64_t now_ms)

@@ -10,7 +10,8 @@
 enum {
 	PUBLISH_OLD_MAX = 2,       // images kept for workers that have not adopted the newest
 	PUBLISH_L0_MEAN_UNITS = 5, // of a record; sizes the index
-	PUBLISH_COOKIES_DAY_MS = 24 * 3600 * 1000,
+	PUBLISH_COOKIES_DAY_MS = 24 * 3600 * 1000, // less up to 40% of it, at random
+	PUBLISH_COOKIES_JITTER_MS = PUBLISH_COOKIES_DAY_MS / 10 * 4,
 };
 
 // One generation of the names region, mapped here.

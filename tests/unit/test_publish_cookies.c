@@ -10,7 +10,7 @@
 #include <weir/clock.h>
 #include <weir/dns_cookie.h>
 
-enum { DAY_MS = 24 * 3600 * 1000, NOW_S = 1000 };
+enum { DAY_MS = 24 * 3600 * 1000, LEAST_MS = DAY_MS / 10 * 6, NOW_S = 1000 };
 
 static struct shm_paths paths;
 static struct config config;
@@ -77,7 +77,7 @@ static void test_own_secrets_change_each_day(void **)
 	const uint64_t begin_ms = clock_mono_ms(), first_generation = generation();
 	const struct dns_cookie_terms first = terms();
 	assert_int_equal(first.count, 1);
-	publisher_heartbeat(p, begin_ms + DAY_MS - 60000);
+	publisher_heartbeat(p, begin_ms + LEAST_MS - 1000);
 	assert_int_equal(generation(), first_generation);
 	assert_int_equal(kind_of(&first, &fresh), DNS_COOKIE_GOOD);
 	assert_true(fresh);
@@ -98,6 +98,35 @@ static void test_own_secrets_change_each_day(void **)
 	assert_int_equal(terms().count, 2);
 	assert_int_equal(kind_of(&second, &fresh), DNS_COOKIE_GOOD);
 	assert_int_equal(kind_of(&first, &fresh), DNS_COOKIE_BAD);
+}
+
+// Minutes from one change of our own secret to the next.
+static unsigned lasts_min(uint64_t *now_ms)
+{
+	const uint64_t before = generation();
+	unsigned minutes = 0;
+	while (generation() == before) {
+		*now_ms += 60000;
+		minutes++;
+		publisher_heartbeat(p, *now_ms);
+	}
+	return minutes;
+}
+
+// Within a day, but nobody can tell when (RFC 7873 7.1: up to 40% earlier, at random).
+static void test_own_secrets_change_at_no_foreseeable_time(void **)
+{
+	enum { ROUNDS = 12, DAY_MIN = DAY_MS / 60000, LEAST_MIN = LEAST_MS / 60000 };
+	unsigned first = 0, same = 0;
+	publish();
+	uint64_t now_ms = clock_mono_ms();
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unsigned minutes = lasts_min(&now_ms);
+		assert_in_range(minutes, LEAST_MIN, DAY_MIN);
+		first = i == 0 ? minutes : first;
+		same += minutes == first;
+	}
+	assert_true(same < ROUNDS);
 }
 
 static void test_the_other_settings_stay(void **)
@@ -147,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_own_secrets_change_each_day),
+		T(test_own_secrets_change_at_no_foreseeable_time),
 		T(test_the_other_settings_stay),
 		T(test_a_reload_changes_no_secret),
 		T(test_configured_secrets_stay),
