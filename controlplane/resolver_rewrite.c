@@ -4,6 +4,7 @@
 // CNAMEs' end.
 #include "resolver_internal.h"
 #include "safe_search.h"
+#include "special_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -83,6 +84,21 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
 }
 
+// The DS of home.arpa is not where the rest of it is (RFC 8375 4, item 4 C).
+static const struct forward_zone *zone_of_question(
+	const struct resolver *r, const struct question *q, const struct dns_name *asked)
+{
+	const struct forward_zone *zone = views_zone(r->views, q->def, asked);
+	if (!zone || q->query.qtype != DNS_TYPE_DS || !dns_name_equal(&zone->name, asked)
+		|| !special_name_ds_is_above(asked))
+		return zone;
+	const size_t skip = asked->wire[0] + (size_t)1;
+	struct dns_name above = {
+		.len = (uint8_t)(asked->len - skip), .labels = (uint8_t)(asked->labels - 1)};
+	memcpy(above.wire, asked->wire + skip, above.len);
+	return views_zone(r->views, q->def, &above);
+}
+
 bool question_direct(struct resolver *r, struct question *q)
 {
 	struct rewrite w;
@@ -104,7 +120,7 @@ bool question_direct(struct resolver *r, struct question *q)
 		}
 	}
 	const struct dns_name *asked = question_asked(q);
-	const struct forward_zone *zone = views_zone(r->views, q->def, asked);
+	const struct forward_zone *zone = zone_of_question(r, q, asked);
 	q->l1_hash = zone ? zone->hash : q->def->hash;
 	if (zone) {
 		q->forward = zone->set;

@@ -98,6 +98,19 @@ bool special_name_at(const struct special_settings *s, unsigned i, struct specia
 	return false;
 }
 
+bool special_name_ds_is_above(const struct dns_name *name)
+{
+	struct special_name one;
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+		if (rows[k].but_type != DNS_TYPE_DS)
+			continue;
+		fill(&rows[k], 0, &one);
+		if (dns_name_equal(name, &one.name))
+			return true;
+	}
+	return false;
+}
+
 bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out)
 {

@@ -9,10 +9,12 @@
 //   RFC 6303  empty reverse zones of private, loopback, link-local and documentation addresses;
 //             RFC 7793 adds those of the shared space 100.64.0.0/10
 //   RFC 7686  onion does not exist
-//   RFC 8375  home.arpa is an empty zone, but for its DS, which is asked for (4, item 4)
+//   RFC 8375  home.arpa is an empty zone, but for its DS, which is asked for (4, item 4); so it is
+//             where the operator has home.arpa itself asked for elsewhere
 //   RFC 9665  service.arpa likewise
 //   RFC 9462  resolver.arpa has no data: we designate no encrypted resolver (6.4)
-//   RFC 9476  alt is for names that are not the DNS's (2)
+//   RFC 9476  alt is for names that are not the DNS's (2): they stay here, for what they tell of
+//             who asks (4), although a cache need not know them (3.2)
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for
 // it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual.
 // Pure functions.
@@ -41,6 +43,8 @@ struct special_settings {
 // Number i, from 0 on, of those in force; false: there are no more.
 ATTR_MUST_CHECK bool special_name_at(
 	const struct special_settings *s, unsigned i, struct special_name *out);
+// Of one whose DS is resolved as usual: whoever serves it, it is the zone above that has the DS.
+ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *name);
 // The nearest one that is the name or above it. False: none.
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);

@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Special-use names (IANA's registry): never forwarded, answered as their RFCs say, with a SOA where there is no data."""
-from harness import asked, case
+import pathlib
 
-REVERSE_4 = ["10", "16.172", "31.172", "168.192", "0", "127", "254.169", "2.0.192", "100.51.198", "113.0.203", "64.100", "127.100"]
+from harness import TCP4, UDP4, UDP6, asked, case, configured, eventually, sections, weirctl
+from zoo import believed, sent
+
+# RFC 6303 4.1 and 4.2, RFC 7793 2.1
+REVERSE_4 = ["10", *(f"{n}.172" for n in range(16, 32)), "168.192", "0", "127", "254.169", "2.0.192", "100.51.198", "113.0.203",
+             *(f"{n}.100" for n in range(64, 128))]
+# RFC 6303 4.3 to 4.6, but for ::1
+REVERSE_6 = ["0." * 31 + "0", "d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2"]
 ULA, LINK_LOCAL = "1.0.0.f.f.d.f", "1.8.e.f"
+OTHERS = pathlib.Path(__file__).parent / "config.yaml"
 
 
-def nothing_here(way, name, rcodes=("NXDOMAIN",), rdtypes=("A", "AAAA", "TXT", "HTTPS")):
+def forwarding(*names):
+    """The lab's configuration with these zones asked for at the zoo."""
+    zones = sections(OTHERS.read_text())["forward_zones"].rstrip()
+    return configured(forward_zones="\n".join([zones, *(f"  - {{name: {one}, servers: ['127.0.0.1:5302']}}" for one in names)]))
+
+
+def nothing_here(way, name, rcodes=("NXDOMAIN",), rdtypes=("A", "AAAA", "TXT", "HTTPS", "NS", "SOA", "DS")):
     for rdtype in rdtypes:
         reply = way.ask(name, rdtype)
         assert reply.rcode in rcodes, (name, rdtype, reply.rcode)
@@ -19,8 +33,9 @@ def rfc6761_6_3_localhost_is_the_loopback_address(way):
     for name in ("localhost", "a.localhost", "LocalHost", way.fresh("a", "localhost")):
         assert way.ask(name, "A").records("A") == ["127.0.0.1"]
         assert way.ask(name, "AAAA").records("AAAA") == ["::1"]
-        reply = way.ask(name, "TXT")
-        assert not reply.msg.answer and reply.soa()
+        for rdtype in ("TXT", "NS", "SOA", "HTTPS"):
+            reply = way.ask(name, rdtype)
+            assert not reply.msg.answer and reply.soa(), rdtype
         assert not asked(name)
 
 
@@ -45,8 +60,9 @@ def rfc6761_6_2_test_does_not_exist(way):
 @case
 def rfc6761_6_5_example_is_nothing_special(way):
     """Caching servers should not treat it so: it is asked for."""
-    name = way.fresh("a", "example")
-    assert way.ask(name).records("A") and asked(name)
+    for zone in ("example", "example.com", "example.net", "example.org"):
+        name = way.fresh("a", zone)
+        assert way.ask(name).records("A") and asked(name), zone
 
 
 @case
@@ -82,22 +98,27 @@ def rfc8375_4_the_ds_of_home_arpa_is_asked_for(way):
 
 
 @case
-def rfc9462_4_resolver_arpa_is_not_forwarded(way):
+def rfc9462_6_1_resolver_arpa_is_not_forwarded(way):
+    """NODATA for whatever is below it (6.4)."""
     for name in ("_dns.resolver.arpa", "resolver.arpa", way.fresh("a", "resolver.arpa")):
-        nothing_here(way, name, ("NOERROR",), ("SVCB", "A"))
+        nothing_here(way, name, ("NOERROR",), ("SVCB", "A", "NS", "TXT"))
 
 
 @case
 def rfc6303_4_private_reverse_zones_are_empty(way):
+    """Each of them, as each has its place in the registry."""
     for zone in REVERSE_4:
         nothing_here(way, f"1.2.{zone}.in-addr.arpa", ("NXDOMAIN",), ("PTR",))
-        nothing_here(way, f"{zone}.in-addr.arpa", ("NOERROR", "NXDOMAIN"), ("PTR",))
+        nothing_here(way, f"{zone}.in-addr.arpa", ("NOERROR",), ("PTR",))
+    nothing_here(way, "255.255.255.255.in-addr.arpa", ("NOERROR",), ("PTR",))
 
 
 @case
 def rfc6303_4_4_v6_reverse_zones_are_empty(way):
-    for name in (ULA + ".ip6.arpa", "d.f.ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa", "0." * 32 + "ip6.arpa"):
-        nothing_here(way, name, ("NXDOMAIN", "NOERROR"), ("PTR",))
+    for zone in REVERSE_6:
+        nothing_here(way, zone + ".ip6.arpa", ("NOERROR",), ("PTR",))
+    for name in (ULA, LINK_LOCAL, "1.8.b.d.0.1.0.0.2"):
+        nothing_here(way, name + ".ip6.arpa", ("NXDOMAIN",), ("PTR",))
 
 
 @case
@@ -110,11 +131,39 @@ def rfc6303_3_the_neighbours_of_private_zones_are_resolved(way):
 
 @case
 def rfc6303_3_soa_and_ns_of_an_empty_zone(way):
-    """The zone has a SOA and an NS; both are to be had."""
-    for zone in ("10.in-addr.arpa", "d.f.ip6.arpa"):
-        assert len(way.ask(zone, "SOA").records("SOA")) == 1
-        assert len(way.ask(zone, "NS").records("NS")) == 1
+    """Both are to be had, as the RFC would have them: the zone is its own server, and nobody is in charge."""
+    for zone in ("10.in-addr.arpa", "31.172.in-addr.arpa", "d.f.ip6.arpa"):
+        soa = way.ask(zone, "SOA")
+        (text,) = soa.records("SOA")
+        assert text.split()[:2] == [zone + ".", "nobody.invalid."] and soa.ttls() == [int(text.split()[6])], text
+        assert way.ask(zone, "NS").records("NS") == [zone + "."]
         assert not asked(zone)
+
+
+@case(ways=[UDP4, TCP4], alone=True)
+def rfc6303_3_each_zone_can_be_resolved_elsewhere(way):
+    """Zone by zone, as the operator says (RFC 6761 6.1, 6.2 and RFC 8375 4, item 4 C, too); the others stay empty."""
+    with forwarding("17.172.in-addr.arpa", "test", "onion"):
+        for name in ("17.172.in-addr.arpa", "test", "onion"):
+            name = way.fresh("good", name)
+            eventually(lambda name=name: way.ask(name).rcode == "NOERROR")
+            believed(way.ask(name))
+            assert sent(name) and not asked(name)
+        nothing_here(way, way.fresh("good", "18.172.in-addr.arpa"))
+        nothing_here(way, way.fresh("good", "invalid"))
+
+
+@case(ways=[UDP4, UDP6], alone=True)
+def rfc8375_4_the_ds_is_the_parent_s_wherever_home_arpa_is(way):
+    """The zone is the router's then, and the delegation is not."""
+    with forwarding("home.arpa"):
+        name = way.fresh("good", "home.arpa")
+        eventually(lambda: way.ask(name).rcode == "NOERROR")
+        believed(way.ask(name))
+        before = len(asked("home.arpa"))
+        weirctl("cache", "flush", "home.arpa")
+        eventually(lambda: way.ask("home.arpa", "DS", do=True).rcode == "NOERROR" and len(asked("home.arpa")) > before)
+        assert asked("home.arpa")[-1]["type"] == "DS" and not sent("home.arpa")
 
 
 @case
