@@ -229,6 +229,9 @@ ATTR_INLINE uint16_t dns_reply_line(uint8_t *msg, size_t cap, const struct dns_q
 	size_t opt_at = head + body;
 	size_t opt = no_opt ? 0 : dns_opt_len(q, o->ede, max > opt_at ? max - opt_at : 0);
 	uint64_t opt_sum = dns_opt_write(msg + opt_at, opt, q, a->rcode, o->ede);
+	// RFC 8914 3: who is not told the error for want of room is told to ask over TCP.
+	if (unlikely_(o->ede >= 0) && opt && opt == dns_opt_least(q) && o->limit != DNS_MESSAGE_MAX)
+		flags |= DNS_FLAG_TC;
 	n.ar += opt ? 1 : 0;
 	uint64_t s = dns_header_write(msg, q, flags, a->rcode, n);
 	s = csum_wide_add(s, csum_wide(msg + DNS_HEADER_LEN, q->question_len));

@@ -8,10 +8,11 @@
 // answer, and add our OPT if and only if the client sent one (RFC 6891 6.1.1). A reply that does
 // not fit min(q->udp_size, limit, cap) becomes header + question + OPT with TC (RFC 2181 9); with a
 // limit of 65535, that is over TCP, q->udp_size does not count. An EDE that alone does not fit is
-// left out. QR and RA are set, opcode, RD and CD copied, AA never set; AD only when the answer may
-// have it and the client asked for it by AD or DO (RFC 6840 5.7).
-// Both planes use the same writers: the data plane in the received mbuf, the control plane for
-// waiters. No allocation; cost is the octets written. `cap` is the room from msg on, >= 12.
+// left out, with TC beside the whole answer (RFC 8914 3). QR and RA are set, opcode, RD and CD
+// copied, AA never set; AD only when the answer may have it and the client asked for it by AD or DO
+// (RFC 6840 5.7). Both planes use the same writers: the data plane in the received mbuf, the
+// control plane for waiters. No allocation; cost is the octets written. `cap` is the room from msg
+// on, >= 12.
 
 #include "attr.h"
 #include "csum.h"
@@ -94,8 +95,16 @@ struct dns_block {
 };
 static_assert(sizeof(struct dns_block) == 28);
 
-// EDE 15 (Blocked) goes with it when the client sent an OPT. Owner of the record is the question's
-// name, also for the SOA. `block` is loaded once. Length, or 0, as above.
+// What is told of a reply that stands in for the true one: where it has records, that these are
+// forged, else why there are none (RFC 8914 4.5). DNS_EDE_NONE stays.
+ATTR_INLINE int dns_ede_of_forged(int ede, bool has_records)
+{
+	return ede >= 0 && has_records ? DNS_EDE_FORGED_ANSWER : ede;
+}
+
+// EDE 15 (Blocked) goes with it when the client sent an OPT, 4 (Forged Answer) in its place with an
+// address. Owner of the record is the question's name, also for the SOA. `block` is loaded once.
+// Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 // ANY, without what there is: one HINFO record with the text "RFC8482" (RFC 8482 4.2), so that
@@ -104,6 +113,6 @@ ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dn
 	uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
 // As dns_reply_blocked where nobody is blocked, such as for a name that local data says there is
-// not: with another error, or DNS_EDE_NONE.
+// not: with another error (dns_ede_of_forged), or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

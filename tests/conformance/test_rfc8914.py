@@ -7,9 +7,10 @@ import time
 
 import dns.name
 
-from harness import UDP, UDP4, asked, case, configured, eventually, weirctl
+from harness import CONFIG, UDP, UDP4, Way, asked, case, configured, eventually, sections, weirctl
+from zoo import ZOO, believed
 
-BLOCKED, FILTERED, PROHIBITED = 15, 17, 18
+FORGED, BLOCKED, FILTERED, PROHIBITED = 4, 15, 17, 18
 STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
 
 
@@ -86,6 +87,23 @@ def rfc9520_3_2_a_failure_is_kept_for_a_second_at_least(way):
         assert len(asked(name)) == sends, "asked again"
 
 
+@case(ways=[UDP4], alone=True)
+def rfc9520_3_2_how_long_a_failure_is_kept_is_the_operator_s(way):
+    """Three seconds in place of one: nobody is asked again before, and somebody is some time after."""
+    with configured(cache="cache: {failure_ttl: 3}"):
+        name = way.fresh("rcode-2")
+        began = time.monotonic()
+        assert way.ask(name).rcode == "SERVFAIL"
+        sends = len(asked(name))
+        while time.monotonic() - began < 2:
+            assert way.ask(name).rcode == "SERVFAIL"
+            time.sleep(0.1)
+        found = len(asked(name))
+        if time.monotonic() - began < 3:
+            assert found == sends, "asked again"
+        eventually(lambda: way.ask(name) and len(asked(name)) > sends)
+
+
 @case
 def rfc9520_3_1_sends_of_a_failing_question_are_bounded(way):
     for word in ("rcode-2", "rcode-5", "dead"):
@@ -124,9 +142,21 @@ def rfc8767_4_stale_answers_when_upstream_fails(way):
         assert reply.rcode == "SERVFAIL" and reply.ede() in ([NETWORK], [NO_AUTHORITY])
 
 
+@case(ways=[UDP4], alone=True)
+def rfc8767_7_an_answer_of_ttl_0_is_never_stale(way):
+    """It is not cached at all, so there is nothing to serve when upstream fails; what has a second is there still."""
+    never, once = way.fresh("a-0"), way.fresh("a-1")
+    assert way.ask(never).ttls() == [0] and way.ask(once).records("A")
+    time.sleep(1.5)
+    with configured(upstreams="upstreams: {servers: [{address: '127.0.0.1:5999'}]}"):
+        assert way.ask(once).records("A")
+        reply = way.ask(never)
+        assert reply.rcode == "SERVFAIL" and not reply.msg.answer
+
+
 @case(ways=UDP, alone=True)
 def rfc8914_3_the_extended_error_goes_before_data_does(way):
-    """A stale answer that fits to the octet without one: whole, without TC, the error left out."""
+    """A stale answer that fits to the octet without one: whole, the error left out, and TC, as it can be had over TCP."""
     frame = 12 + 4 + 12 + 11  # header, type and class, the record's fixed part, OPT
     probe = len(dns.name.from_text(way.fresh("raw-999-1")).to_wire())
     name = way.fresh(f"raw-{512 - frame - probe}-1")
@@ -136,7 +166,11 @@ def rfc8914_3_the_extended_error_goes_before_data_does(way):
         reply = way.ask(name, "TYPE65280", edns=True, size=518)
         assert reply.ede() == [STALE] and len(reply.wire) == 518 and not reply.has("TC")
         reply = way.ask(name, "TYPE65280", edns=True, size=517)
-        assert reply.msg.answer and reply.ede() == [] and len(reply.wire) == 512 and not reply.has("TC")
+        assert reply.msg.answer and reply.ede() == [] and len(reply.wire) == 512 and reply.has("TC")
+        reply = way.ask(name, "TYPE65280")  # without an OPT there is no error to leave out
+        assert reply.msg.answer and not reply.has("TC")
+        reply = Way("tcp", way.family, way.number).ask(name, "TYPE65280", edns=True, size=517)
+        assert reply.msg.answer and reply.ede() == [STALE] and not reply.has("TC")
 
 
 @case(alone=True)
@@ -154,8 +188,9 @@ def blocked_answers_of_every_mode_have_a_soa_or_an_address(way):
             eventually(lambda: way.ask("x.blocked.example").rcode == rcode)  # "deny" beside the list: asked for by name
             for rdtype in ("A", "AAAA", "TXT", "HTTPS"):
                 reply = way.ask("x.blocked.example", rdtype, edns=True)
-                assert reply.rcode == rcode and reply.ede() == [FILTERED], (mode, rdtype)
-                if mode == "null" and rdtype in ("A", "AAAA"):
+                forged = mode == "null" and rdtype in ("A", "AAAA")
+                assert reply.rcode == rcode and reply.ede() == [FORGED if forged else FILTERED], (mode, rdtype)
+                if forged:
                     assert reply.records(rdtype) == [{"A": "0.0.0.0", "AAAA": "::"}[rdtype]] and reply.ttls() == [77]
                 elif mode != "refused":
                     assert reply.soa() == (77, 77), (mode, rdtype, reply.soa())
@@ -193,8 +228,31 @@ def rfc8914_4_15_not_ready(way):
 def blocked_names_below_a_custom_address(way):
     with configured(blocking="blocking: {mode: address, ipv4: 198.18.9.9, ttl: 5, deny: [blocked.example]}"):
         eventually(lambda: way.ask("x.blocked.example").records("A") == ["198.18.9.9"])
-        reply = way.ask("x.blocked.example", "AAAA")
-        assert reply.rcode == "NOERROR" and reply.soa() and not reply.msg.answer
+        reply = way.ask("x.blocked.example", "AAAA", edns=True)
+        assert reply.rcode == "NOERROR" and reply.soa() and not reply.msg.answer and reply.ede() == [FILTERED]
+
+
+@case(alone=True)
+def rfc8914_4_5_an_address_that_stands_for_the_true_one_is_forged(way):
+    """Of a name on a list: the null address or the operator's own; where there is no address it is Blocked (4.16)."""
+    listed = sections(CONFIG.read_text())["blocking"].split("\n", 1)[1].rstrip()
+    for mode, address in (("'null'", "0.0.0.0"), ("address\n  ipv4: 198.18.9.9", "198.18.9.9")):
+        with configured(blocking=f"blocking:\n  mode: {mode}\n  ttl: 5\n{listed}"):
+            eventually(lambda: way.ask("x.blocked.example").records("A") == [address])
+            assert way.ask("x.blocked.example", edns=True).ede() == [FORGED], mode
+            reply = way.ask("x.blocked.example", "TXT", edns=True)
+            assert not reply.msg.answer and reply.ede() == [BLOCKED], mode
+    eventually(lambda: way.ask("x.blocked.example").rcode == "NXDOMAIN")
+
+
+@case
+def rfc8914_3_several_extended_errors_of_an_upstream_are_no_harm(way):
+    """With and without text, of codes nobody knows, with NOERROR: the answer is what it is."""
+    name = way.fresh("errors", ZOO)
+    for _ in range(2):
+        reply = way.ask(name, edns=True)
+        believed(reply)
+        assert reply.ede() == []
 
 
 @case(ways=[UDP4], alone=True)

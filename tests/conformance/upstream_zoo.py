@@ -423,6 +423,13 @@ def options(q):
 
 
 @beast
+def errors(q):
+    """Four extended errors beside a good answer (RFC 8914 3): one without a text, with a NUL behind it, in no UTF-8, of no known code."""
+    some = b"".join(struct.pack("!HH", 15, len(data)) + data for data in (b"\0\x03", b"\0\x06why\0", b"\0\x0f\xff\xfe\x80", b"\xc0\0"))
+    yield q.reply(q.address(GOOD), opt(options=some), counts=(1, 1, 0, 1))
+
+
+@beast
 def large(q):
     """More than was allowed over UDP, not cut."""
     yield q.reply(*(record(b"\xc0\x0c", 16, 300, b"\xc8" + bytes([65 + i]) * 200) for i in range(20)))

@@ -116,8 +116,10 @@ static void check_answer(const uint8_t *msg, uint16_t len, uint16_t sum, const s
 	bool fits = head + a->len + (q->has_opt ? 11 : 0) <= max;
 	uint16_t flags = get_u16(msg + 2);
 	bool ad = fits && a->authenticated && (q->dnssec_ok || q->flags & DNS_FLAG_AD);
+	// An error that is left out is told by TC, too (RFC 8914 3).
+	bool mute = q->has_opt && o->ede >= 0 && head + (fits ? a->len : 0) + 17 > max;
 	assert_int_equal(flags, DNS_FLAG_QR | DNS_FLAG_RA | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD))
-					| a->rcode | (fits ? 0 : DNS_FLAG_TC)
+					| a->rcode | (fits && !mute ? 0 : DNS_FLAG_TC)
 					| (ad ? DNS_FLAG_AD : 0));
 	assert_int_equal(get_u16(msg + 4), 1);
 	assert_int_equal(get_u16(msg + 6), fits ? a->ancount : 0);
@@ -187,7 +189,12 @@ static void test_exact_fit(void **)
 	const size_t whole = 12u + q.question_len + r.view.len + 11;
 	struct dns_reply_opts o = {.ede = DNS_EDE_STALE_ANSWER, .limit = (uint16_t)whole};
 	assert_int_equal(dns_reply_answer(msg, whole, &q, &r.view, &o, &sum), whole); // no EDE
+	assert_true(get_u16(msg + 2) & DNS_FLAG_TC);
+	assert_int_equal(get_u16(msg + 6), r.view.ancount);
+	o.ede = DNS_EDE_NONE;
+	assert_int_equal(dns_reply_answer(msg, whole, &q, &r.view, &o, &sum), whole);
 	assert_false(get_u16(msg + 2) & DNS_FLAG_TC);
+	o.ede = DNS_EDE_STALE_ANSWER;
 	assert_int_equal(
 		dns_reply_answer(msg, whole - 1, &q, &r.view, &o, &sum), 12 + q.question_len + 17);
 	assert_true(get_u16(msg + 2) & DNS_FLAG_TC);
@@ -323,7 +330,9 @@ static void check_blocked(
 		uint16_t len = dns_reply_blocked(msg, sizeof msg, &q, &block, 1232, &sum);
 		assert_int_equal(sum, sum_by_octets(msg, len));
 		assert_int_equal(get_u16(msg + 2), 0x8000 | DNS_FLAG_RD | DNS_FLAG_RA | rcode);
-		assert_memory_equal(msg + len - 6, "\0\x0f\0\2\0\x0f", 6); // EDE Blocked
+		bool forged = rr_type == DNS_TYPE_A || rr_type == DNS_TYPE_AAAA;
+		assert_memory_equal(msg + len - 6, "\0\x0f\0\2\0", 5);
+		assert_int_equal(msg[len - 1], forged ? DNS_EDE_FORGED_ANSWER : DNS_EDE_BLOCKED);
 		const uint8_t *rr = msg + 12 + q.question_len;
 		if (rr_type == 0) {
 			assert_int_equal(get_u32(msg + 6), 0);
