@@ -136,6 +136,15 @@ def rfc6891_6_2_3_a_reply_is_no_larger_than_the_client_takes(way):
 
 
 @case(ways=UDP)
+def rfc6891_6_2_3_the_client_s_size_is_of_one_query_alone(way):
+    """What one query said is not kept for the next, neither of the same client nor of the same answer."""
+    name = way.fresh("big-4")
+    for size, cut in ((1232, False), (512, True), (1232, False), (None, True), (700, True), (1232, False)):
+        reply = way.ask(name, "TXT", size=size or 512, edns=size is not None)
+        assert reply.has("TC") == cut and len(reply.wire) <= (size or 512), size
+
+
+@case(ways=UDP)
 def rfc6891_6_2_5_nor_larger_than_we_send(way):
     """1,232 octets as shipped, whatever is asked for: the DNS flag day of 2020 and RFC 9715."""
     name = way.fresh("big-10")

@@ -17,6 +17,7 @@ def rfc8482_4_2_any_is_one_hinfo(way):
     reply = way.ask(name, "ANY", edns=True, size=4096)
     assert len(reply.wire) <= 512 and len(reply.msg.answer) == 1
     assert reply.records("HINFO") == ['"RFC8482" ""'] and not asked(name)
+    assert not reply.has("TC")  # 7: it is all that there is to be had
 
 
 @case(alone=True)
@@ -38,6 +39,15 @@ def rfc8482_4_2_any_says_nothing_of_other_types(way):
     way.ask(name, "ANY")
     assert len(way.ask(name, "A").records("A")) == 1
     assert [entry["type"] for entry in asked(name)][-1] == "A"
+
+
+@case
+def rfc8482_6_any_does_not_hide_a_hinfo(way):
+    """What ANY is told is no HINFO of the name; an upstream's own is data like other (4.2)."""
+    name = way.fresh("a")
+    for _ in range(2):
+        assert way.ask(name, "ANY").records("HINFO") == ['"RFC8482" ""']
+        assert way.ask(name, "HINFO").records("HINFO") == ['"CPU" "OS"']
 
 
 @case

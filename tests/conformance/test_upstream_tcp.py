@@ -147,6 +147,15 @@ def rfc7828_3_2_1_the_option_is_sent_first_and_without_a_time_out(way):
 
 
 @case(ways=[UDP4], alone=True)
+def rfc7828_3_4_later_queries_of_a_connection_have_an_opt_too(way):
+    """Or the server could not say that the time has changed."""
+    for _ in range(3):
+        name = way.fresh("tc", ZOO)
+        believed(way.ask(name))
+        assert over_tcp(name) and all(one.edns for one in over_tcp(name)), over_tcp(name)
+
+
+@case(ways=[UDP4], alone=True)
 def rfc7828_3_2_2_the_option_in_a_reply_over_udp_is_ignored(way):
     """A time-out of 0 there does not end the connection: what is asked over TCP next goes over it. Of this server nobody else learns
     how many queries a connection takes, so only where the machine slept until it was idle for too long another one is made."""
