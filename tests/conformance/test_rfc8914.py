@@ -8,7 +8,7 @@ import time
 import dns.name
 
 from harness import CONFIG, UDP, UDP4, Way, asked, case, configured, eventually, sections, weirctl
-from zoo import ZOO, believed
+from zoo import GRAVE, ZOO, believed, sent
 
 FORGED, BLOCKED, FILTERED, PROHIBITED = 4, 15, 17, 18
 STALE, STALE_NXDOMAIN, CACHED_ERROR, NOT_READY, NOT_SUPPORTED, NO_AUTHORITY, NETWORK = 3, 19, 13, 14, 21, 22, 23
@@ -90,18 +90,23 @@ def rfc9520_3_2_a_failure_is_kept_for_a_second_at_least(way):
 @case(ways=[UDP4], alone=True)
 def rfc9520_3_2_how_long_a_failure_is_kept_is_the_operator_s(way):
     """Three seconds in place of one: nobody is asked again before, and somebody is some time after."""
-    with configured(cache="cache: {failure_ttl: 3}"):
+    def one():
         name = way.fresh("rcode-2")
         began = time.monotonic()
-        assert way.ask(name).rcode == "SERVFAIL"
+        first = way.ask(name)
+        assert first.rcode == "SERVFAIL"
         sends = len(asked(name))
         while time.monotonic() - began < 2:
             assert way.ask(name).rcode == "SERVFAIL"
             time.sleep(0.1)
         found = len(asked(name))
-        if time.monotonic() - began < 3:
-            assert found == sends, "asked again"
-        eventually(lambda: way.ask(name) and len(asked(name)) > sends)
+        if first.seconds > 1 or time.monotonic() - began > 2.9:
+            return False  # too slow a machine to tell
+        assert found == sends, "asked again"
+        return eventually(lambda: way.ask(name) and len(asked(name)) > sends)
+
+    with configured(cache="cache: {failure_ttl: 3}"):
+        eventually(one)
 
 
 @case
@@ -152,6 +157,23 @@ def rfc8767_7_an_answer_of_ttl_0_is_never_stale(way):
         assert way.ask(once).records("A")
         reply = way.ask(never)
         assert reply.rcode == "SERVFAIL" and not reply.msg.answer
+
+
+@case(ways=UDP, alone=True)
+def rfc8767_7_the_question_goes_on_behind_a_stale_answer(way):
+    """What comes after the client's 1.8 s (5) is for the next one, and nobody is asked for it again."""
+    def one():
+        name = way.fresh("tired-2000", GRAVE)
+        believed(way.ask(name))
+        time.sleep(1.5)
+        reply = way.ask(name, edns=True)
+        if reply.ede() != [STALE]:
+            return False  # the machine was slow, and the answer there before the time was over
+        believed(reply)
+        time.sleep(1)
+        sends = len(sent(name))
+        return way.ask(name).records("A") == ["198.18.200.2"] and len(sent(name)) == sends
+    eventually(one)
 
 
 @case(ways=UDP, alone=True)

@@ -51,6 +51,16 @@ def rfc4035_3_2_2_without_cd_upstream_validates(way):
 
 
 @case
+def rfc6840_5_9_a_failure_without_cd_is_asked_again_with_it(way):
+    """It may have been upstream's validation that failed: who checks for himself is to get what there is."""
+    name = way.fresh("rcode-2")
+    assert way.ask(name).rcode == "SERVFAIL"
+    assert not [entry for entry in asked(name) if entry["flags"] & 0x0010]
+    assert way.ask(name, flags="RD CD").rcode == "SERVFAIL"
+    assert [entry for entry in asked(name) if entry["flags"] & 0x0010]
+
+
+@case
 def rfc3225_3_do_is_passed_on(way):
     name = way.fresh("signed")
     assert way.ask(name, do=True).records("RRSIG")

@@ -5,7 +5,7 @@
 usage: upstream_zoo.py PORT LOGFILE    listens on PORT and the six after it; a line "proto port edns id source-port name" for each query
 
 A first label is WORD[-NUMBER...]; the labels behind it only make names distinct. Each beast is a generator of what is sent
-for one query: octets are a message; Far, Late and Raw are other ways. GOOD is the truth, EVIL what nobody may ever see.
+for one query: octets are a message; Far, Late and Raw are other ways. GOOD and NEWER are the truth, EVIL what nobody may ever see.
 Nothing here is shared with the product or with dnspython, which would not write most of it.
 """
 import random
@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 
-GOOD, EVIL = bytes([198, 18, 200, 1]), bytes([198, 18, 66, 6])
+GOOD, NEWER, EVIL = bytes([198, 18, 200, 1]), bytes([198, 18, 200, 2]), bytes([198, 18, 66, 6])
 PORTS = 7  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.example; +4 and +5: pack.example; +6: bye.example
 LISTENS = "127.0.0.1"
 beasts = {}
 cut = set()  # names that have ended a connection
-forks = ("late", "drip", "noise")  # beasts that sleep get a thread
+seen = set()  # names that have had their first answer
+forks = ("late", "drip", "noise", "tired")  # beasts that sleep get a thread
 
 
 class Far:
@@ -71,6 +72,9 @@ class Query:
 
     def address(self, octets, ttl=300, owner=b"\xc0\x0c"):
         return record(owner, 1, ttl, octets)
+
+    def address_alone(self, octets, ttl):
+        return self.reply(self.address(octets, ttl))
 
     def good(self):
         return self.reply(record(b"\xc0\x0c", 16, 300, b"\x05truth") if self.type == 16 else self.address(GOOD))
@@ -508,6 +512,17 @@ def late(q):
     """After N ms."""
     yield Late(q.number() / 1000)
     yield q.good()
+
+
+@beast
+def tired(q):
+    """At once the first time, for a second; then another address, after N ms."""
+    if q.text not in seen:
+        seen.add(q.text)
+        yield q.address_alone(GOOD, 1)
+    else:
+        yield Late(q.number() / 1000)
+        yield q.address_alone(NEWER, 300)
 
 
 @beast
