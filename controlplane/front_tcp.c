@@ -171,8 +171,10 @@ void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
 		all_close(t);
 	else
 		tcp_listen(t);
-	TAILQ_FOREACH (c, &t->by_use, by_use)
-		conn_arm(c); // its deadline may be an earlier one
+	TAILQ_FOREACH (c, &t->by_use, by_use) {
+		conn_arm(c);  // its deadline may be an earlier one
+		conn_hold(c); // what it waited for may be there without the end of anything
+	}
 	conn_feed(t);
 }
 

@@ -142,6 +142,12 @@ static bool units_ok(uint64_t units)
 	return units >= 64 && units <= RING_UNITS_MAX && (units & (units - 1)) == 0;
 }
 
+// Read once: it can change under us.
+static uint64_t geometry_of(const struct region *lane, unsigned which)
+{
+	return *(const volatile uint64_t *)&region_header_of(lane)->geometry[which];
+}
+
 static int lane_map(struct lane *lane, struct lanes *l, uint64_t incarnation, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
@@ -152,7 +158,7 @@ static int lane_map(struct lane *lane, struct lanes *l, uint64_t incarnation, ch
 	if (rc < 0)
 		return rc;
 	const struct region_header *h = region_header_of(&lane->region);
-	uint64_t miss = h->geometry[0], answer = h->geometry[1];
+	uint64_t miss = geometry_of(&lane->region, 0), answer = geometry_of(&lane->region, 1);
 	if (h->incarnation != incarnation || h->index != lane->index || !units_ok(miss)
 		|| !units_ok(answer)
 		|| LANE_MISS_RING + (miss + answer) * RING_UNIT > lane->region.size) {
@@ -183,8 +189,9 @@ void lanes_set_log(struct lanes *l, struct querylog *q)
 // left there is read when the lane is long gone here.
 static int lane_log(const struct lane *lane, struct lanes *l, char why[SHM_WHY_MAX])
 {
-	const struct region_header *h = region_header_of(&lane->region);
-	uint64_t before = h->geometry[0] + h->geometry[1], units = h->geometry[2];
+	// Of the header only what was not judged before: who owns it may have changed it since.
+	uint64_t before = lane->misses.units + lane->answers.units;
+	uint64_t units = geometry_of(&lane->region, 2);
 	struct querylog_source s = {0};
 	char name[SHM_NAME_MAX];
 

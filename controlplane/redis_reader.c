@@ -189,8 +189,6 @@ void redis_reader_free(struct redis_reader *r)
 int redis_reader_feed(struct redis_reader *r, const void *octets, size_t len)
 {
 	assert(len <= REDIS_REPLY_MAX);
-	if (r->taken)
-		blocks_reset(r, READER_KEEP);
 	return redisReaderFeed(r->resp, octets, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A file of ClickHouse's spool, and what is done with one that is accepted: its columns are named
-// in a statement, its rows read and cut in two. The head of the input is what the name says of it;
-// sums are put right, so that a mutation gets behind them.
+// in a statement, its rows read, cut in two and packed otherwise, its head written anew. The head
+// of the input is what the name says of it; sums are put right, so that a mutation gets behind
+// them.
 
 #include "../../controlplane/clickhouse_cut.h"
 #include "../../controlplane/clickhouse_number.h"
 #include "fuzz.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/keyhash.h>
 
@@ -36,12 +38,19 @@ static uint64_t take(struct rd *r)
 	return high << 32 | rd_u32(r);
 }
 
+// The rows as they are packed; < 0: they are not what the name says.
+static ssize_t rows_of(const struct clickhouse_spooled *what, const void *body, uint8_t **raw)
+{
+	*raw = malloc(CLICKHOUSE_PACK_RAW_MAX);
+	FUZZ_CHECK(*raw);
+	return clickhouse_unpack((enum clickhouse_coding)what->coding, body, what->bytes, *raw,
+		CLICKHOUSE_PACK_RAW_MAX);
+}
+
 static void check_half(const struct clickhouse_layout *l, const struct clickhouse_half *h)
 {
-	uint8_t *raw = malloc(CLICKHOUSE_PACK_RAW_MAX);
-	FUZZ_CHECK(raw);
-	ssize_t n = clickhouse_unpack((enum clickhouse_coding)h->what.coding, h->body,
-		h->what.bytes, raw, CLICKHOUSE_PACK_RAW_MAX);
+	uint8_t *raw;
+	ssize_t n = rows_of(&h->what, h->body, &raw);
 	FUZZ_CHECK(n > 0);
 	struct rd r = rd_init(raw, (size_t)n);
 	uint64_t sum = 0;
@@ -65,7 +74,10 @@ static void cut(const struct clickhouse_origin *o, const struct clickhouse_spool
 	FUZZ_CHECK(clickhouse_layout_read(o->columns, strlen(o->columns), &l) == 0);
 	for (unsigned i = 0; i < l.count; i++)
 		FUZZ_CHECK(!strpbrk(l.column[i].name, "'`\"\\(), ") && l.column[i].name[0]);
-	if (clickhouse_cut(o->columns, what, body, half) < 0)
+	FUZZ_CHECK(clickhouse_cut("id", what, body, half) == (what->rows < 2 ? -EINVAL : -EBADMSG));
+	// NULL stands for the columns of this build.
+	bool is_own = strcmp(o->columns, clickhouse_layout_own) == 0;
+	if (clickhouse_cut(is_own ? NULL : o->columns, what, body, half) < 0)
 		return;
 	FUZZ_CHECK(half[0].what.rows + half[1].what.rows == what->rows);
 	FUZZ_CHECK(half[0].what.weight + half[1].what.weight == what->weight);
@@ -74,6 +86,44 @@ static void cut(const struct clickhouse_origin *o, const struct clickhouse_spool
 		check_half(&l, &half[i]);
 		free(half[i].body);
 	}
+}
+
+static void recode(struct clickhouse_spooled what, const void *from)
+{
+	uint8_t *before, *after;
+	void *body = malloc(what.bytes);
+	FUZZ_CHECK(body);
+	memcpy(body, from, what.bytes);
+	ssize_t len = rows_of(&what, from, &before);
+	enum clickhouse_coding other =
+		what.coding == CLICKHOUSE_GZIP ? CLICKHOUSE_ZSTD : CLICKHOUSE_GZIP;
+	const struct clickhouse_spooled was = what;
+	int ret = clickhouse_recode(&what, &body, other);
+	FUZZ_CHECK(ret == (len < 0 ? -EBADMSG : 0));
+	FUZZ_CHECK(what.coding == (uint32_t)(ret ? was.coding : other));
+	FUZZ_CHECK(ret == 0 || memcmp(&what, &was, sizeof what) == 0);
+	FUZZ_CHECK(rows_of(&what, body, &after) == len);
+	FUZZ_CHECK(len <= 0 || memcmp(before, after, (size_t)len) == 0);
+	free(before);
+	free(after);
+	free(body);
+}
+
+// What was read of a file, written and read again.
+static void head_again(const struct clickhouse_origin *o, const struct clickhouse_spooled *what,
+	const uint8_t *body)
+{
+	static struct clickhouse_origin again;
+	uint8_t *file = malloc(CLICKHOUSE_FILE_HEAD_MAX + (size_t)what->bytes);
+	FUZZ_CHECK(file);
+	size_t head = clickhouse_file_head(file, what, o, body), at, body_len;
+	FUZZ_CHECK(head == clickhouse_file_head_bytes(o) && head <= CLICKHOUSE_FILE_HEAD_MAX);
+	memcpy(file + head, body, what->bytes);
+	FUZZ_CHECK(
+		clickhouse_file_read(file, head + what->bytes, what, &again, &at, &body_len) == 0);
+	FUZZ_CHECK(at == head && body_len == what->bytes);
+	FUZZ_CHECK(strcmp(again.box, o->box) == 0 && strcmp(again.columns, o->columns) == 0);
+	free(file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -105,6 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		FUZZ_CHECK(strlen(origin.box) < sizeof origin.box);
 		named.bytes = (uint32_t)body_len;
 		cut(&origin, &named, exact + at);
+		recode(named, exact + at);
+		head_again(&origin, &named, exact + at);
 	}
 	free(exact);
 	return 0;

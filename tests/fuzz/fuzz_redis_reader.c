@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Replies of a Redis server: however the octets are cut into pieces the replies are the same, and
-// they stay within their bounds.
+// Replies of a Redis server: however the octets are cut into pieces, and however long nothing is
+// asked between these, the replies are the same, and they stay within their bounds. What stays for
+// the next reply is small then.
 
 #include "../../controlplane/redis_error.h"
 #include "../../controlplane/redis_reader.h"
@@ -46,7 +47,7 @@ static void take(struct taken *t, const struct redis_reply *reply, unsigned dept
 		redis_error_where(reply, &from, &slot, &to) < 0 || (slot < 16384 && to.port > 0));
 }
 
-static struct taken parse(const uint8_t *data, size_t len, size_t piece)
+static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool rests)
 {
 	struct redis_reader *r;
 	const struct redis_reply *reply;
@@ -61,7 +62,13 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece)
 			t.count++;
 		}
 		FUZZ_CHECK(redis_reader_bytes(r) < (8u << 20));
+		if (rests && t.rc == 0)
+			redis_reader_idle(r, GROWTH_IDLE_MS);
 	}
+	redis_reader_idle(r, GROWTH_IDLE_MS - 1);
+	uint64_t bytes = growth.bytes;
+	redis_reader_idle(r, GROWTH_IDLE_MS);
+	FUZZ_CHECK(growth.bytes == bytes || growth.bytes == 0);
 	redis_reader_free(r);
 	return t;
 }
@@ -70,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len > REDIS_REPLY_MAX)
 		len = REDIS_REPLY_MAX;
-	struct taken whole = parse(data, len, len + 1);
-	struct taken cut = parse(data, len, len ? 1 + data[0] % 7 : 1);
+	struct taken whole = parse(data, len, len + 1, false);
+	struct taken cut = parse(data, len, len ? 1 + data[0] % 7 + len / 256 : 1, true);
 	FUZZ_CHECK(whole.rc <= 0 && whole.rc == cut.rc);
 	FUZZ_CHECK(whole.sum == cut.sum && whole.count == cut.count);
 	return 0;

@@ -134,6 +134,29 @@ static void test_lower_times(void **)
 	tcp_rig_until(ended[FRONT_TCP_END_idle], 1);
 }
 
+// A query that had to wait for those of another connection goes on when the limits are raised, and
+// not only with the end of one that is under way: none of these was the last that fitted.
+static void test_raised_limits(void **)
+{
+	tcp_config.queries = tcp_config.pipelined = 2;
+	tcp_rig_start();
+	int busy = tcp_connect(1, 0), waits = tcp_connect(1, 0);
+	tcp_ask(busy, 1, TCP_LATER);
+	tcp_ask(busy, 2, TCP_LATER);
+	tcp_rig_until(pending, 2);
+	tcp_ask(waits, 3, TCP_ECHO);
+	tcp_rig_until(held, 1);
+	tcp_config.queries = 1024;
+	tcp_config.pipelined = 100;
+	tcp_rig_configure();
+	tcp_reply_is(waits, 3, SHORTEST);
+	tcp_rig_release();
+	tcp_reply_is(busy, 2, LATER_LEN);
+	tcp_reply_is(busy, 1, LATER_LEN);
+	close(busy);
+	close(waits);
+}
+
 static void test_age(void **)
 {
 	static const uint8_t begun[] = {1, 0, 0, 0};
@@ -203,6 +226,7 @@ int main(void)
 		EACH(test_queries_under_way),
 		EACH(test_reset_at_the_end),
 		EACH(test_lower_times),
+		EACH(test_raised_limits),
 		EACH(test_live),
 		EACH(test_age),
 		EACH(test_age_of_a_held_one),
