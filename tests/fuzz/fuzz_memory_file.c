@@ -4,7 +4,8 @@
 // fit or do not: what is read is safe to draw lines through and to print, no part of it keeps what
 // comes later out, and the next start reads back what this one wrote.
 //
-// The first octet: 1, the sums are made to fit; 2, the file ends where the next two say. Then
+// The first octet: 1, the sums are made to fit; 2, the file ends where the next two say; the other
+// bits, how the data plane is found and how it ended before. Then
 // changes, each its place (two octets), its length (one) and its octets.
 
 #include "../../controlplane/memory_file.h"
@@ -20,6 +21,7 @@
 enum {
 	SEALED = 1,
 	CUT = 2,
+	FEW = 8,    // series
 	LENGTH = 4, // samples in the ring
 	HEAD = 32,
 	SERIES = MEMORY_SERIES_MAX * sizeof(struct memory_series) + 8,
@@ -36,6 +38,7 @@ static struct memory_ring ring, again;
 static struct memory_lives all[MEMORY_PROCESSES], all_again[MEMORY_PROCESSES];
 static struct memory_lives *const lives = &all[MEMORY_CONTROLPLANE];
 static struct memory_row *rows, *rows_again;
+static struct memory_series usual[MEMORY_SERIES_MAX]; // as the intact file has them
 
 // A sample of `count` series: with all of them every place for series is taken, as those of the
 // file that is read are.
@@ -90,6 +93,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 		push(f, &ring, "old", i, MEMORY_SERIES_MAX);
 	FUZZ_CHECK(memory_file_lives(f, all) == 0);
 	memory_file_close(f);
+	memcpy(usual, ring.series, sizeof usual);
 	file_fd = open(path, O_RDWR | O_CLOEXEC);
 	FUZZ_CHECK(file_fd >= 0 && read(file_fd, intact, SIZE) == SIZE
 		   && read(file_fd, changed, 1) == 0);
@@ -144,25 +148,58 @@ static void check_lives(const struct memory_lives *l)
 	}
 }
 
+// What is seen of the data plane, by the first octet of the input, beside what the file says.
+static struct memory_other other_of(uint8_t choice)
+{
+	const struct memory_life *last = memory_life_get(&all[MEMORY_DATAPLANE], 0);
+	uint64_t last_id = last ? last->id : 0;
+	return (struct memory_other){.is_there = !(choice & 16),
+		.id = choice & 32 ? last_id : 7,
+		.queries = 5,
+		.ended = choice >> 2 & 3,
+		.ended_id = choice & 64 ? last_id : 7,
+		.former = choice >> 2 & 3,
+		.former_id = choice & 128 ? last_id : 7};
+}
+
+static void live_other(const struct memory_place *place, uint8_t choice)
+{
+	struct memory_lives *l = &all[MEMORY_DATAPLANE];
+	const struct memory_other other = other_of(choice);
+	uint64_t before = l->next;
+	bool goes_on = memory_lives_goes_on(l, &other);
+	bool is_new = !goes_on && memory_lives_follow(l, &other, place);
+	FUZZ_CHECK(memory_lives_goes_on(l, &other));
+	FUZZ_CHECK(l->next >= before + is_new && l->next <= before + 2);
+	memory_lives_saw(l, &other, place);
+	FUZZ_CHECK(memory_lives_resume(l, &other) == other.is_there);
+	const struct memory_life *last = memory_life_get(l, 0);
+	FUZZ_CHECK(!other.is_there || (last->id == other.id && last->queries == other.queries));
+	FUZZ_CHECK(memory_lives_goes_on(l, &other));
+}
+
 // A life on top of what was read; the series of its last sample have places, whoever had them. The
-// samples before it, which only let those age, have one: a new one that finds no place costs a look
-// at each, and 128 of them nearly all the time of an execution.
-static void live(struct memory_file *f)
+// samples before it, which only let those age, have one, and the last a few where no place is
+// other than usual: to find one costs a look at each, and for 128 most of an execution.
+static void live(struct memory_file *f, uint8_t choice)
 {
 	struct memory_place place = {.boot = "there"};
-	const struct memory_other other = {.is_there = true, .id = 7, .ended = OTHER_STOPPED};
-	(void)memory_life_begin(lives, &place);
-	if (!memory_lives_goes_on(&all[MEMORY_DATAPLANE], &other))
-		(void)memory_lives_follow(&all[MEMORY_DATAPLANE], &other, &place);
-	FUZZ_CHECK(memory_lives_goes_on(&all[MEMORY_DATAPLANE], &other));
+	struct memory_sample sample = {.queries = 3};
+	memory_sample_bytes(&sample, "rss", 1 << 20);
+	struct memory_life *own = memory_life_begin(lives, &place);
+	memory_life_seen(own, &sample, &place);
+	FUZZ_CHECK(own == memory_life_get(lives, 0) && own->rss == 1 << 20 && own->heap == 0);
+	live_other(&place, choice);
+	bool usual_places = memcmp(ring.series, usual, sizeof usual) == 0;
+	unsigned count = usual_places ? FEW : MEMORY_SERIES_MAX;
 	for (unsigned i = 0; i <= LENGTH; i++)
-		push(f, &ring, "new", i, i < LENGTH ? 1 : MEMORY_SERIES_MAX);
+		push(f, &ring, "new", i, i < LENGTH ? 1 : count);
 	FUZZ_CHECK(memory_file_lives(f, all) == 0);
 	unsigned found = 0;
 	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++)
 		found += strncmp(ring.series[i].name, "new ", 4) == 0
 			 && memory_ring_row(&ring, 0)->value[i] != MEMORY_ABSENT;
-	FUZZ_CHECK(found == MEMORY_SERIES_MAX);
+	FUZZ_CHECK(found == count);
 }
 
 static void check_next_start(void)
@@ -201,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check_lines(&ring);
 	for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
 		check_lives(&all[i]);
-	live(f);
+	live(f, len ? data[0] : 0);
 	check_lines(&ring);
 	memory_file_close(f);
 	check_next_start();

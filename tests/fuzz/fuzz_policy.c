@@ -6,6 +6,7 @@
 
 #include "fuzz.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/keyhash.h>
 #include <weir/policy.h>
@@ -29,7 +30,7 @@ static void seal_table(struct policy_v6_table *t, size_t len)
 	t->slot_off = (len - t->slot_off % 2048) / 8 * 8;
 }
 
-// Numbers small enough to pass now and then: the input decides which.
+// Numbers small enough to pass now and then, some just too large: the input decides which.
 static void seal(uint8_t *image, size_t len)
 {
 	struct policy_head h;
@@ -37,20 +38,21 @@ static void seal(uint8_t *image, size_t len)
 	h.magic = POLICY_MAGIC;
 	h.version = POLICY_VERSION;
 	h.size = len;
-	h.group_count = h.group_count % POLICY_GROUPS_MAX + 1;
+	h.group_count = (h.group_count % (POLICY_GROUPS_MAX + 2) + 1) % (POLICY_GROUPS_MAX + 2);
 	h.v4_blocks = V4_BLOCKS >> h.v4_blocks % 2;
 	h.limit.rate %= 2 * POLICY_RATE_MAX;
 	h.limit.network_rate %= 2 * POLICY_RATE_MAX;
 	h.limit.burst_s %= 2 * POLICY_BURST_MAX_S;
 	h.v4_off = sizeof h + h.v4_off % 4;
 	h.v6_length_count %= h.v6_length_count & 1 ? POLICY_V6_LENGTHS + 1 : 4;
-	for (unsigned i = 0; i < h.group_count; i++)
-		h.group[i].block.mode %= DNS_BLOCK_MODES;
+	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
+		h.group[i].block.mode %= DNS_BLOCK_MODES + (i == 0);
 	for (unsigned i = 0; i < POLICY_V6_LENGTHS; i++)
 		seal_table(&h.v6[i], len);
 	h.mac_count %= 2;
 	seal_table(&h.mac, len);
-	h.mac.length = 8 * POLICY_MAC_LEN;
+	if (h.mac.length != 129)
+		h.mac.length = 8 * POLICY_MAC_LEN;
 	h.body_sum = contenthash(image + sizeof h, len - sizeof h);
 	h.head_sum = contenthash(&h, offsetof(struct policy_head, head_sum));
 	memcpy(image, &h, sizeof h);
@@ -84,6 +86,27 @@ static bool take(uint8_t *image, size_t size, const uint8_t *data, size_t len)
 	return true;
 }
 
+static void refuse(const void *image, size_t size)
+{
+	static struct policy_reader r;
+	char why[128];
+	FUZZ_CHECK(policy_reader_init(&r, image, size, why) == -EPROTO);
+}
+
+// One octet of the head or the body changed, without a new sum; cut.
+static void check_damaged(uint8_t *image, size_t size)
+{
+	const size_t octets[] = {
+		offsetof(struct policy_head, size), sizeof(struct policy_head), size - 1};
+	for (unsigned i = 0; i < ARRAY_LEN(octets); i++) {
+		image[octets[i]] ^= 1;
+		refuse(image, size);
+		image[octets[i]] ^= 1;
+	}
+	refuse(image, size - 1);
+	refuse(image, sizeof(struct policy_head) - 1);
+}
+
 static bool try_both(const uint8_t *data, size_t len)
 {
 	size_t size = sizeof(struct policy_head) + V4_AREA + len / 8 * 8;
@@ -96,12 +119,14 @@ static bool try_both(const uint8_t *data, size_t len)
 		memcpy(image, data, len);
 	take(image, size, data, len);
 	seal(image, size);
+	if (!data)
+		check_damaged(image, size);
 	bool good = take(image, size, data, len);
 	free(image);
 	return good;
 }
 
-// Or no input would get past the head.
+// Or no input would get past the head; and each damage is seen.
 int LLVMFuzzerInitialize(int *, char ***)
 {
 	FUZZ_CHECK(try_both(NULL, 0));

@@ -9,11 +9,13 @@
 #include "fuzz.h"
 #include "rule_kinds.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/rule_data.h>
 #include <weir/rule_probe.h>
 
+enum { LISTS_LOOKED_AT = 32 };
 static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 
 static void seal(uint8_t *image, size_t len)
@@ -62,15 +64,19 @@ static void look(const struct rule_reader *r, const struct rule_verdict *v)
 	struct dns_answer_view a;
 	struct rule_pattern p;
 	struct rule_prefix_row row;
-	unsigned sum = 0;
-	for (unsigned list = 0; list < 4; list++) {
-		bool has = rule_data_find(r, v->hash, list, DNS_TYPE_ANY, &a);
+	unsigned sum = 0, lists = r->list_count < LISTS_LOOKED_AT ? r->list_count : LISTS_LOOKED_AT;
+	for (unsigned k = 0; k < 2 * lists; k++) {
+		uint64_t hash = v->d.safe ? v->safe_hash : v->hash;
+		bool has = rule_data_find(r, hash, k / 2, k % 2 ? DNS_TYPE_ANY : DNS_TYPE_A, &a);
 		FUZZ_CHECK(has == (a.ancount > 0));
 		for (uint32_t i = 0; i < a.len; i++)
 			sum += a.bytes[i];
 		for (uint32_t i = 0; i < a.ttl_count; i++)
 			sum += dns_answer_ttl_at(&a, i);
 	}
+	const struct rule_source_info *s;
+	for (unsigned i = 0; (s = rule_source_info(r, i)); i++)
+		FUZZ_CHECK(i < RULE_SOURCES_MAX && memchr(s->title, 0, sizeof s->title));
 	for (uint32_t i = 0; i <= r->pattern_count; i++)
 		for (size_t k = 0; rule_pattern_at(r, i, &p) && k < p.len; k++)
 			sum += (unsigned char)p.text[k];
@@ -148,10 +154,33 @@ static void ask(const struct rule_reader *r, uint64_t some)
 
 static struct rule_arena intact;
 
+static void refuse_octet(size_t at)
+{
+	struct rule_reader r;
+	char why[128];
+	uint8_t *image = intact.base;
+	image[at] ^= 1;
+	FUZZ_CHECK(rule_reader_init(&r, image, intact.size, true, why) == -EPROTO);
+	image[at] ^= 1;
+}
+
+// Any octet of it changed, without a new sum; cut; at an odd place.
+static void check_damaged(void)
+{
+	struct rule_reader r;
+	char why[128];
+	for (size_t i = 0; i < intact.size; i++)
+		refuse_octet(i);
+	FUZZ_CHECK(rule_reader_init(&r, intact.base, intact.size - 1, true, why) == -EPROTO);
+	FUZZ_CHECK(rule_reader_init(&r, (char *)intact.base + 8, intact.size - 8, true, why)
+		   == -EPROTO);
+}
+
 static void check_intact(void)
 {
 	struct rule_reader r;
 	struct rule_verdict v;
+	struct dns_answer_view data;
 	char why[128];
 	FUZZ_CHECK(rule_reader_init(&r, intact.base, intact.size, true, why) == 0);
 	for (unsigned i = 0; i < rule_kinds_ask_count; i++) {
@@ -161,6 +190,8 @@ static void check_intact(void)
 			fprintf(stderr, "%s type %u: %d\n", a->name, a->qtype, v.d.action);
 			abort();
 		}
+		if (v.d.matched && v.d.action == RULE_DATA)
+			FUZZ_CHECK(rule_data_find(&r, v.hash, v.d.list, a->qtype, &data));
 	}
 }
 
@@ -168,6 +199,7 @@ int LLVMFuzzerInitialize(int *, char ***)
 {
 	rule_kinds_build(&intact);
 	check_intact();
+	check_damaged();
 	return 0;
 }
 
