@@ -7,10 +7,12 @@
 
 #include <weir/dns_proto.h>
 
+enum { TEXT_MAX = 1200000 };
+
 // 2 lines; `text` begins with the third.
 static const char *whole(const char *text)
 {
-	static char with[65000];
+	static char with[TEXT_MAX + 200];
 	int len = snprintf(with, sizeof with,
 		"dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}\n"
 		"upstreams: {servers: [{address: 9.9.9.9}]}\n%s",
@@ -147,7 +149,7 @@ static void test_refused(void **)
 
 static void test_bounds(void **)
 {
-	static char text[64000];
+	static char text[TEXT_MAX];
 	char *p = stpcpy(text, "forward_zones:\n");
 	for (unsigned i = 0; i < CONFIG_FORWARD_SETS_MAX + 1; i++)
 		p += sprintf(p, "- {name: z%u, servers: [10.0.0.%u]}\n", i, i + 1);
@@ -162,6 +164,40 @@ static void test_bounds(void **)
 		whole(text), "local.records[0]: leads in a circle, or over more than 8");
 }
 
+// All that there may be for everyone, then as many in a group.
+static void with_group(char *text, const char *list, const char *entry, unsigned count,
+	const char *group_list, unsigned own)
+{
+	char *p = text + sprintf(text, "%s:\n", list);
+	for (unsigned i = 0; i < count; i++) {
+		p = stpcpy(p, "  - ");
+		p += sprintf(p, entry, i);
+	}
+	p += sprintf(p, "groups:\n- name: g\n  clients: [10.0.0.1]\n  %s: [", group_list);
+	for (unsigned i = 0; i < own; i++) {
+		p += sprintf(p, entry, i);
+		p = stpcpy(p - 1, ",");
+	}
+	strcpy(p, "]\n");
+}
+
+static void test_bounds_with_groups(void **)
+{
+	static const char record[] = "{name: a%u.b, type: A, value: 1.1.1.1}\n",
+			  zone[] = "{name: a%u.b, servers: [1.1.1.1]}\n";
+	static char text[TEXT_MAX];
+	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 1);
+	config_free(config_text_load(whole(text)));
+	with_group(text, "local:\n  records", record, CONFIG_RECORDS_MAX - 1, "local_records", 2);
+	config_text_refused(
+		whole(text), "local.records: more than 20000 records, those of groups included");
+	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 1);
+	config_free(config_text_load(whole(text)));
+	with_group(text, "forward_zones", zone, CONFIG_FORWARD_ZONES_MAX - 1, "forward_zones", 2);
+	config_text_refused(
+		whole(text), "forward_zones: more than 256 zones, those of groups included");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_bounds_with_groups),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
