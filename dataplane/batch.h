@@ -8,6 +8,7 @@
 // stage_tx empties at the end of the turn; from then on the batch holds no reference to it. One
 // struct batch per worker lives on the worker's stack and is used again each turn.
 
+#include "core/dns_cookie_many.h"
 #include "worker.h"
 
 #include <weir/rule_probe.h>
@@ -48,6 +49,14 @@ struct batch_note {
 };
 static_assert(offsetof(struct batch_note, zero) == offsetof(struct batch_note, ede) + 7);
 
+// The whole cookies of a batch's plain queries, over IPv4 and over IPv6 (cookie.h).
+struct batch_cookies {
+	bool any; // if not, nothing else is set
+	struct packet *p[2][WORKER_BATCH];
+	struct dns_cookie_many many[2];
+};
+static_assert((unsigned)DNS_COOKIE_MANY >= (unsigned)WORKER_BATCH);
+
 struct batch {
 	struct worker *w;
 	const struct worker_port *port;
@@ -71,6 +80,7 @@ struct batch {
 	struct rte_mbuf *drop[WORKER_BATCH];
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`
+	struct batch_cookies cookies;
 };
 
 // What rules may do to a batch that has its tables and its time.

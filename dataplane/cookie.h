@@ -2,8 +2,8 @@
 #pragma once
 
 // The cookie of a packet's query (dns_cookie.h). Queries with a plain OPT without options never
-// come here. The wall clock is read for each that does: time(2) is a load where the vDSO has it,
-// and the hash beside it costs ten times as much.
+// come here. The wall clock is read for each that does, once for all plain ones of a batch: time(2)
+// is a load where the vDSO has it, and the hash beside it costs ten times as much.
 
 #include "batch.h"
 
@@ -11,8 +11,14 @@
 ATTR_MUST_CHECK enum dns_query_status cookie_parse(
 	const struct batch *b, struct packet *p, enum dns_cookie_kind *kind);
 
-// What the cookie of a plain query is worth, whose question is good (dns_query_line.h).
-enum dns_cookie_kind cookie_settle_plain(const struct batch *b, struct packet *p);
+// The whole cookies of plain queries are taken up one by one by the parser, while their octets are
+// near, and settled together behind it.
+
+// The question is good (dns_query_line.h). Whatever its cookie is worth, the reply will have one.
+void cookie_take_plain(struct batch *b, struct packet *p);
+// What the replies will have, and the counters.
+void cookie_settle_plain(struct batch *b);
+void cookie_count(struct batch *b, enum dns_cookie_kind kind);
 
 // Of a query over its client's limits; a query of the most usual kind, without OPT, is not read.
 enum dns_cookie_kind cookie_over_limit(const struct batch *b, struct packet *p);

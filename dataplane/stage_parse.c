@@ -70,23 +70,12 @@ static uint16_t view_of(const struct batch *b, const struct packet *p)
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].view : 0;
 }
 
-static void count_cookie(struct batch *b, enum dns_cookie_kind kind)
-{
-	static const uint8_t counters[] = {
-		[DNS_COOKIE_ALONE] = COUNTER_cookies_alone,
-		[DNS_COOKIE_BAD] = COUNTER_cookies_bad,
-		[DNS_COOKIE_GOOD] = COUNTER_cookies_good,
-	};
-	if (kind != DNS_COOKIE_NONE)
-		batch_count(b, counters[kind], 1);
-}
-
 // Not plain: what is to be said of it. True: a question to go on with.
 static __attribute__((noinline)) bool parse_whole(struct batch *b, struct packet *p)
 {
 	enum dns_cookie_kind cookie;
 	enum dns_query_status status = cookie_parse(b, p, &cookie);
-	count_cookie(b, cookie);
+	cookie_count(b, cookie);
 	if (!settle_status(b, p, status, cookie) || !settle_question(b, p))
 		return false;
 	question_hash(b->tables, p, view_of(b, p));
@@ -105,7 +94,7 @@ ATTR_INLINE bool parse(struct batch *b, struct packet *p)
 	if (unlikely_(kind == DNS_QUERY_ODD) || unlikely_(!question_is_plain(&p->q)))
 		return parse_whole(b, p);
 	if (unlikely_(kind == DNS_QUERY_PLAIN_COOKIE))
-		count_cookie(b, cookie_settle_plain(b, p));
+		cookie_take_plain(b, p);
 	question_hash_behind(t, p, view_of(b, p), name_hash);
 	return true;
 }
@@ -122,6 +111,7 @@ void stage_parse(struct batch *b)
 {
 	const bool looks = batch_looks_early(b), rules = b->rules;
 	unsigned kept = 0;
+	b->cookies.any = false;
 	b->looked_home = b->looked_other = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
@@ -138,4 +128,6 @@ void stage_parse(struct batch *b)
 	b->count = kept;
 	if (rules && kept > 0)
 		hash_suffixes(b, b->pkt[kept - 1]);
+	if (unlikely_(b->cookies.any))
+		cookie_settle_plain(b);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "siphash.h"
 
 #include <assert.h>
-#include <endian.h>
-#include <string.h>
 #include <weir/bytes.h>
 #include <weir/dns_cookie.h>
 
@@ -14,62 +13,6 @@ enum {
 	IPV6_LEN = 16,
 };
 
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
-static uint64_t turn(uint64_t x, unsigned bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(struct sip *s)
-{
-	s->v0 += s->v1;
-	s->v1 = turn(s->v1, 13) ^ s->v0;
-	s->v0 = turn(s->v0, 32);
-	s->v2 += s->v3;
-	s->v3 = turn(s->v3, 16) ^ s->v2;
-	s->v0 += s->v3;
-	s->v3 = turn(s->v3, 21) ^ s->v0;
-	s->v2 += s->v1;
-	s->v1 = turn(s->v1, 17) ^ s->v2;
-	s->v2 = turn(s->v2, 32);
-}
-
-static uint64_t load(const uint8_t *p)
-{
-	uint64_t w;
-	memcpy(&w, p, sizeof w);
-	return le64toh(w);
-}
-
-static void sip_word(struct sip *s, uint64_t w)
-{
-	s->v3 ^= w;
-	sip_round(s);
-	sip_round(s);
-	s->v0 ^= w;
-}
-
-// SipHash-2-4 (Aumasson, Bernstein 2012).
-static struct sip sip_begin(const uint8_t key[DNS_COOKIE_SECRET_LEN])
-{
-	uint64_t k0 = load(key), k1 = load(key + 8);
-	return (struct sip){k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
-		k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
-}
-
-// `left`: the octets behind the last whole word. The hash's input had `len` in all.
-static uint64_t sip_end(struct sip *s, uint64_t left, size_t len)
-{
-	sip_word(s, left | (uint64_t)len << 56);
-	s->v2 ^= 0xff;
-	for (unsigned n = 0; n < 4; n++)
-		sip_round(s);
-	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
-}
-
 // The hash of a whole cookie's first 16 octets for this client, as it lies in the cookie. Word by
 // word from where they are: put together in a buffer first, they would be read in other widths than
 // they were stored in, which stalls the core.
@@ -77,16 +20,18 @@ static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 	const struct dns_cookie_client *c, const uint8_t cookie[HASH_AT])
 {
 	struct sip s = sip_begin(secret);
-	sip_word(&s, load(cookie));
-	sip_word(&s, load(cookie + 8));
+	sip_word(&s, sip_load(cookie));
+	sip_word(&s, sip_load(cookie + 8));
 	if (c->ip_version == 4) {
 		uint32_t address;
 		memcpy(&address, c->address, sizeof address);
-		return htole64(sip_end(&s, le32toh(address), HASH_AT + sizeof address));
+		sip_word(&s, sip_last(le32toh(address), HASH_AT + sizeof address));
+	} else {
+		sip_word(&s, sip_load(c->address));
+		sip_word(&s, sip_load(c->address + 8));
+		sip_word(&s, sip_last(0, HASH_AT + IPV6_LEN));
 	}
-	sip_word(&s, load(c->address));
-	sip_word(&s, load(c->address + 8));
-	return htole64(sip_end(&s, 0, HASH_AT + IPV6_LEN));
+	return htole64(sip_end(&s));
 }
 
 void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_client *c,

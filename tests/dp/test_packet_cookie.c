@@ -2,6 +2,8 @@
 // DNS cookies in the data plane: what comes back, and whom they let through.
 #include "harness.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <time.h>
 
 enum { RATE = 10, BURST_S = 2 };
@@ -206,6 +208,75 @@ static void test_nsid(void **)
 	harness_end(h);
 }
 
+// One batch of 30 clients over both IP versions, of which some have no cookie, a wrong one, one for
+// somebody else, or one that is due for renewal: each gets what it would get alone.
+enum { KINDS = 6, BATCH = 5 * KINDS };
+enum mixed { MIXED_GOOD, MIXED_BAD, MIXED_STRANGE, MIXED_OLD, MIXED_NO_COOKIE, MIXED_NO_OPT };
+
+static size_t mixed_make(const struct harness *h, unsigned i, uint8_t cookie[DNS_COOKIE_LEN],
+	uint8_t frame[WIRE_MAX])
+{
+	const uint32_t now_s = (uint32_t)time(NULL), half_hour_s = 1800, kind = i % KINDS;
+	char text[64];
+	uint8_t address[16], option[4 + DNS_COOKIE_LEN] = {0, 10, 0, 24};
+	const bool is_v6 = i / KINDS % 2;
+	snprintf(text, sizeof text, is_v6 ? "fd53::%x" : "198.18.0.%u", 100 + i);
+	assert_int_equal(inet_pton(is_v6 ? AF_INET6 : AF_INET, text, address), 1);
+	const struct wire_query q = {.name = "a.example",
+		.version = is_v6 ? 6 : 4,
+		.src = text,
+		.id = (uint16_t)(1 + i),
+		.edns = kind != MIXED_NO_OPT};
+	const struct dns_cookie_client c = {
+		address, is_v6 ? 6 : 4, kind == MIXED_OLD ? now_s - half_hour_s - 60 : now_s};
+	memset(cookie, (int)i, DNS_COOKIE_CLIENT_LEN);
+	address[3] ^= kind == MIXED_STRANGE;
+	dns_cookie_make(&h->tables.config.cookies, &c, cookie);
+	cookie[DNS_COOKIE_LEN - 1] ^= kind == MIXED_BAD;
+	memcpy(option + 4, cookie, DNS_COOKIE_LEN);
+	if (kind == MIXED_NO_OPT)
+		return wire_make(&q, frame);
+	return frame_of(&q, option, kind == MIXED_NO_COOKIE ? 0 : sizeof option, frame);
+}
+
+static void mixed_check(struct harness *h, unsigned i, const uint8_t cookie[DNS_COOKIE_LEN])
+{
+	uint8_t out[WIRE_MAX];
+	struct wire_reply r;
+	const size_t got = harness_take(h, out);
+	const unsigned kind = i % KINDS, opt_len = 11, option_len = 4 + DNS_COOKIE_LEN;
+	assert_int_not_equal(got, 0);
+	wire_check(out, got, &r);
+	assert_int_equal(r.id, 1 + i);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.has_opt, kind != MIXED_NO_OPT);
+	static unsigned plain_len;
+	if (kind == MIXED_GOOD)
+		plain_len = r.dns_len - opt_len - option_len;
+	assert_int_equal(r.dns_len, plain_len + (kind == MIXED_NO_OPT ? 0 : opt_len)
+					    + (kind < MIXED_NO_COOKIE ? option_len : 0));
+	if (kind >= MIXED_NO_COOKIE)
+		return;
+	const uint8_t *back = out + got - DNS_COOKIE_LEN;
+	assert_memory_equal(back, cookie, DNS_COOKIE_CLIENT_LEN);
+	assert_int_equal(memcmp(back, cookie, DNS_COOKIE_LEN) == 0, kind == MIXED_GOOD);
+}
+
+static void test_mixed_batch(void **)
+{
+	struct harness *h = begin();
+	uint8_t cookie[BATCH][DNS_COOKIE_LEN], frame[WIRE_MAX];
+	for (unsigned i = 0; i < BATCH; i++)
+		harness_inject(h, frame, mixed_make(h, i, cookie[i], frame));
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_hit), BATCH);
+	for (unsigned i = 0; i < BATCH; i++)
+		mixed_check(h, i, cookie[i]);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_good), 2 * BATCH / KINDS);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_bad), 2 * BATCH / KINDS);
+	harness_end(h);
+}
+
 static unsigned passed(struct harness *h, const uint8_t *cookie, uint16_t len, unsigned count)
 {
 	uint64_t before = harness_verdict(h, VERDICT_hit);
@@ -252,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_without_question),
 		cmocka_unit_test(test_miss),
 		cmocka_unit_test(test_whole_alone),
+		cmocka_unit_test(test_mixed_batch),
 		cmocka_unit_test(test_nsid),
 		cmocka_unit_test(test_over_limit),
 	};
