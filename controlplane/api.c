@@ -282,9 +282,9 @@ int api_open(struct api **out, const struct api_deps *deps, char why[API_WHY_MAX
 		ret = http_server_open(&a->http, fd, &settings);
 	}
 	if (ret == 0) {
-		ret = why_runner_open(&a->whys, deps->service);
+		ret = why_runner_open(&a->whys, deps->service, WHY_WAIT_MS);
 		if (ret == 0)
-			ret = why_runner_open(&a->searches, deps->service);
+			ret = why_runner_open(&a->searches, deps->service, WHY_WAIT_MS);
 		if (ret == 0)
 			ret = mem_watch_open(&a->watch, deps->service);
 		if (ret == 0) {

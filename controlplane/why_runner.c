@@ -3,32 +3,42 @@
 
 #include "thread_start.h"
 
+#include <weir/clock.h>
+
 #include <event2/event.h>
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+struct why_job {
+	int (*work)(void *arg, const _Atomic bool *stop);
+	void (*done)(void *arg, int err);
+	void *arg;
+	uint64_t late_ms; // clock_mono_ms; of one that waits
+};
+
 struct why_run {
 	bool taken;
 	_Atomic bool stop, ended;
 	int err;
 	pthread_t thread;
-	int (*work)(void *arg, const _Atomic bool *stop);
-	void (*done)(void *arg, int err);
-	void *arg;
+	struct why_job job;
 };
 
 struct why_runner {
 	struct event *poll;
+	unsigned wait_ms;
 	struct why_run run[WHY_RUNNING_MAX];
+	unsigned first, waiting; // of `queue`, a ring
+	struct why_job queue[WHY_WAITING_MAX];
 };
 
 static void *run_work(void *arg)
 {
 	struct why_run *r = arg;
 	thread_background();
-	r->err = r->work(r->arg, &r->stop);
+	r->err = r->job.work(r->job.arg, &r->stop);
 	atomic_store_explicit(&r->ended, true, memory_order_release);
 	return NULL;
 }
@@ -37,11 +47,54 @@ static void *run_work(void *arg)
 static void run_end(struct why_run *r, int err)
 {
 	pthread_join(r->thread, NULL);
-	void (*done)(void *arg, int err) = r->done;
-	void *arg = r->arg;
+	const struct why_job job = r->job;
 	int outcome = err ? err : r->err;
 	r->taken = false;
-	done(arg, outcome);
+	job.done(job.arg, outcome);
+}
+
+static struct why_run *run_free(struct why_runner *r)
+{
+	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+		if (!r->run[i].taken)
+			return &r->run[i];
+	return NULL;
+}
+
+static int run_start(struct why_runner *r, struct why_run *run, const struct why_job *job)
+{
+	const struct timeval interval = {.tv_usec = WHY_POLL_MS * 1000};
+	*run = (struct why_run){.taken = true, .job = *job};
+	sigset_t all, before;
+	thread_mask(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&run->thread, NULL, run_work, run);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err) {
+		run->taken = false;
+		return -err;
+	}
+	(void)event_add(r->poll, &interval);
+	return 0;
+}
+
+static struct why_job queue_take(struct why_runner *r)
+{
+	const struct why_job job = r->queue[r->first];
+	r->first = (r->first + 1) % WHY_WAITING_MAX;
+	r->waiting--;
+	return job;
+}
+
+static void queue_run(struct why_runner *r)
+{
+	struct why_run *run;
+	while (r->waiting && (run = run_free(r))) {
+		const struct why_job job = queue_take(r);
+		int err = clock_mono_ms() < job.late_ms ? run_start(r, run, &job) : -EAGAIN;
+		if (err)
+			job.done(job.arg, err);
+	}
 }
 
 static void on_poll(evutil_socket_t, short, void *arg)
@@ -51,13 +104,14 @@ static void on_poll(evutil_socket_t, short, void *arg)
 	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
 		if (r->run[i].taken && atomic_load_explicit(&r->run[i].ended, memory_order_acquire))
 			run_end(&r->run[i], 0);
+	queue_run(r);
 	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
 		running += r->run[i].taken;
 	if (!running)
 		(void)event_del(r->poll);
 }
 
-int why_runner_open(struct why_runner **out, struct loop *loop)
+int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms)
 {
 	struct why_runner *r = calloc(1, sizeof *r);
 	if (r)
@@ -66,6 +120,7 @@ int why_runner_open(struct why_runner **out, struct loop *loop)
 		free(r);
 		return -ENOMEM;
 	}
+	r->wait_ms = wait_ms;
 	*out = r;
 	return 0;
 }
@@ -79,6 +134,10 @@ void why_runner_close(struct why_runner *r)
 	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
 		if (r->run[i].taken)
 			run_end(&r->run[i], -ECANCELED);
+	while (r->waiting) {
+		const struct why_job job = queue_take(r);
+		job.done(job.arg, -ECANCELED);
+	}
 	event_free(r->poll);
 	free(r);
 }
@@ -86,23 +145,15 @@ void why_runner_close(struct why_runner *r)
 int why_runner_start(struct why_runner *r, int (*work)(void *arg, const _Atomic bool *stop),
 	void (*done)(void *arg, int err), void *arg)
 {
-	const struct timeval interval = {.tv_usec = WHY_POLL_MS * 1000};
-	unsigned i = 0;
-	while (i < WHY_RUNNING_MAX && r->run[i].taken)
-		i++;
-	if (i == WHY_RUNNING_MAX)
+	const struct why_job job = {.work = work,
+		.done = done,
+		.arg = arg,
+		.late_ms = clock_mono_ms() + r->wait_ms};
+	struct why_run *run = r->waiting ? NULL : run_free(r);
+	if (run)
+		return run_start(r, run, &job);
+	if (r->waiting == WHY_WAITING_MAX)
 		return -EAGAIN;
-	struct why_run *run = &r->run[i];
-	*run = (struct why_run){.taken = true, .work = work, .done = done, .arg = arg};
-	sigset_t all, before;
-	thread_mask(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&run->thread, NULL, run_work, run);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err) {
-		run->taken = false;
-		return -err;
-	}
-	(void)event_add(r->poll, &interval);
+	r->queue[(r->first + r->waiting++) % WHY_WAITING_MAX] = job;
 	return 0;
 }

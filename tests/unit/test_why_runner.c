@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Helper threads of explanations: how many, what they return, and an end while they run.
+// Helper threads of explanations: how many, who waits and how long, what they return, and an end
+// while they run.
 
 #include "../../controlplane/why_runner.h"
 #include "unit.h"
@@ -12,15 +13,19 @@
 static struct loop *loop;
 static struct why_runner *runner;
 
+static _Atomic unsigned begun;
+
 struct piece {
 	_Atomic bool go;
 	int ret, err;
+	unsigned turn; // the place in which it began; 0: it has not
 	bool done, again;
 };
 
 static int work(void *arg, const _Atomic bool *stop)
 {
 	struct piece *p = arg;
+	p->turn = atomic_fetch_add(&begun, 1) + 1;
 	while (!p->go && !*stop)
 		usleep(200);
 	return p->ret;
@@ -37,13 +42,13 @@ static void on_done(void *arg, int err)
 		assert_int_equal(why_runner_start(runner, work, on_done, p), 0);
 		return;
 	}
-	loop_stop(loop);
 }
 
 static int setup(void **)
 {
 	assert_int_equal(loop_new("test", &loop), 0);
-	assert_int_equal(why_runner_open(&runner, loop), 0);
+	assert_int_equal(why_runner_open(&runner, loop, 60000), 0);
+	begun = 0;
 	return 0;
 }
 
@@ -63,32 +68,75 @@ static void turn_until(bool *done)
 	assert_true(*done);
 }
 
+static void both_begin(struct piece *a, struct piece *b)
+{
+	assert_int_equal(why_runner_start(runner, work, on_done, a), 0);
+	assert_int_equal(why_runner_start(runner, work, on_done, b), 0);
+	for (unsigned i = 0; i < 10000 && begun < 2; i++)
+		usleep(1000);
+	assert_int_equal(begun, 2);
+}
+
 static void test_two_at_a_time(void **)
 {
 	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
-	assert_int_equal(why_runner_start(runner, work, on_done, &a), 0);
-	assert_int_equal(why_runner_start(runner, work, on_done, &b), 0);
-	assert_int_equal(why_runner_start(runner, work, on_done, &c), -EAGAIN);
+	both_begin(&a, &b);
+	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(c.turn, 0);
 	b.go = true;
 	turn_until(&b.done);
 	assert_int_equal(b.err, -EIO);
 	assert_false(a.done);
-	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
 	a.go = c.go = true;
 	turn_until(&a.done);
 	turn_until(&c.done);
 	assert_int_equal(a.err, 7);
 	assert_int_equal(c.err, 0);
+	assert_int_equal(c.turn, 3); // before b, who came again
+	assert_int_equal(b.turn, 4);
+}
+
+static void test_many_wait_in_turn(void **)
+{
+	struct piece a = {0}, b = {0}, more[WHY_WAITING_MAX] = {0}, refused = {0};
+	both_begin(&a, &b);
+	for (unsigned i = 0; i < WHY_WAITING_MAX; i++) {
+		more[i].go = true;
+		assert_int_equal(why_runner_start(runner, work, on_done, &more[i]), 0);
+	}
+	assert_int_equal(why_runner_start(runner, work, on_done, &refused), -EAGAIN);
+	a.go = true; // and b keeps its thread: they come one by one
+	for (unsigned i = 0; i < WHY_WAITING_MAX; i++) {
+		turn_until(&more[i].done);
+		assert_int_equal(more[i].err, 0);
+		assert_int_equal(more[i].turn, 3 + i);
+	}
+	assert_false(b.done || refused.done);
+}
+
+static void test_too_late(void **)
+{
+	why_runner_close(runner);
+	assert_int_equal(why_runner_open(&runner, loop, 0), 0);
+	struct piece a = {0}, b = {0}, c = {0};
+	both_begin(&a, &b);
+	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	a.go = b.go = true;
+	turn_until(&c.done);
+	assert_int_equal(c.err, -EAGAIN);
+	assert_int_equal(c.turn, 0);
 }
 
 static void test_end_while_they_run(void **)
 {
-	struct piece a = {.ret = 7}, b = {.go = true};
-	assert_int_equal(why_runner_start(runner, work, on_done, &a), 0);
-	assert_int_equal(why_runner_start(runner, work, on_done, &b), 0);
+	struct piece a = {.ret = 7}, b = {.go = true}, c = {.go = true};
+	both_begin(&a, &b);
+	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
 	why_runner_close(runner);
 	runner = NULL;
-	assert_true(a.done && b.done);
+	assert_true(a.done && b.done && c.done);
+	assert_int_equal(c.err, -ECANCELED);
+	assert_int_equal(c.turn, 0);
 	assert_int_equal(a.err, -ECANCELED);
 	assert_int_equal(b.err, -ECANCELED);
 }
@@ -97,6 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_two_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_wait_in_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_while_they_run, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
