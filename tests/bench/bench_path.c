@@ -25,6 +25,7 @@ static void counted_turns(void *arg)
 		(void)worker_turn(&r->w, PATH_PORT);
 		path_rig_settle(r);
 	}
+	path_rig_leave();
 }
 
 static uint64_t answered(const struct path_rig *r)

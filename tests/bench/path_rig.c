@@ -286,6 +286,13 @@ unsigned path_rig_buffers(void)
 	return rte_mempool_in_use_count(pool);
 }
 
+void path_rig_leave(void)
+{
+	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+	if (cache)
+		rte_mempool_cache_flush(cache, pool);
+}
+
 void path_rig_settle(struct path_rig *r)
 {
 	do
