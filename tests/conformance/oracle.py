@@ -2,6 +2,7 @@
 """What holds for every reply whatever was asked. Reads octets itself; dnspython only says whether all of it parses."""
 import struct
 
+import dns.edns
 import dns.message
 import dns.rrset
 
@@ -59,6 +60,8 @@ def judge(query, wire):
         assert not msg.ednsflags & 0x7fff, "unknown flags are set (RFC 6891 6.1.4)"
     if flags & AD:
         assert qflags & AD or theirs is not None and theirs.ednsflags & 0x8000, "AD for who did not ask (RFC 6840 5.7)"
+    if flags & TC and (msg.answer or msg.authority):  # only where an extended error had no room
+        assert msg.edns == 0 and not [o for o in msg.options if o.otype == dns.edns.EDE], "records beside TC (RFC 8914 3)"
     judge_records(msg)
     return fold(msg)
 

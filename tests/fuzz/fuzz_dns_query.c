@@ -24,8 +24,9 @@ static void check_reply(
 		return;
 	FUZZ_CHECK(len >= DNS_HEADER_LEN + a->q->question_len && len <= cap);
 	FUZZ_CHECK(sum == csum_partial(msg, len));
-	const struct reply_oracle o = {
-		.query = a->data, .query_len = a->len, .limit = DNS_EDNS_SIZE};
+	const struct reply_oracle o = {.query = a->data,
+		.query_len = a->len,
+		.limit = cap < DNS_EDNS_SIZE ? cap : DNS_EDNS_SIZE};
 	// One that has no room for its OPT goes without.
 	if (cap >= DNS_HEADER_LEN + a->q->question_len + (size_t)DNS_OPT_FIXED_LEN)
 		reply_oracle_check(&o, msg, len);

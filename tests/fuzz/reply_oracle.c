@@ -12,6 +12,9 @@ enum {
 	NAME_MAX_OCTETS = 255,
 	PLAIN_SIZE = 512,
 	FORMERR = 1,
+	TC = 0x0200,
+	EDE = 15,
+	EDE_LEN = 6,
 	OPT_MOST = 320
 };
 
@@ -125,17 +128,25 @@ static size_t check_question(const struct reply_oracle *o, const uint8_t *reply,
 	return end + 4;
 }
 
-static void check_options(const uint8_t *msg, const struct record *opt)
+// Has it an extended error?
+static bool check_options(const uint8_t *msg, const struct record *opt)
 {
+	bool has_ede = false;
 	FUZZ_CHECK(opt->owner[0] == 0 && (opt->ttl_s >> 16 & 0xff) == 0);
 	size_t pos = opt->rdata, end = opt->rdata + opt->rdata_len;
 	while (pos < end) {
 		FUZZ_CHECK(pos + 4 <= end);
-		FUZZ_CHECK(u16(msg + pos) != 15 || u16(msg + pos + 2) >= 2);
+		FUZZ_CHECK(u16(msg + pos) != EDE || u16(msg + pos + 2) >= 2);
+		has_ede |= u16(msg + pos) == EDE;
 		pos += 4 + u16(msg + pos + 2);
 	}
 	FUZZ_CHECK(pos == end);
+	return has_ede;
 }
+
+struct found {
+	bool opt, ede, records;
+};
 
 static void check_rdata(const uint8_t *msg, size_t len, const struct record *r)
 {
@@ -179,12 +190,12 @@ static void check_set(const struct record *all, unsigned count)
 			   || all[i].ttl_s == r->ttl_s);
 }
 
-// The end of the records; *has_opt is set.
+// The end of the records; *f is set.
 static size_t check_records(
-	const struct reply_oracle *o, const uint8_t *reply, size_t len, size_t pos, bool *has_opt)
+	const struct reply_oracle *o, const uint8_t *reply, size_t len, size_t pos, struct found *f)
 {
 	static struct record section[REPLY_ORACLE_RECORDS_MAX];
-	*has_opt = false;
+	*f = (struct found){0};
 	for (unsigned s = 0; s < 3; s++) {
 		unsigned kept = 0;
 		for (unsigned n = u16(reply + 6 + 2 * s); n > 0; n--) {
@@ -192,12 +203,12 @@ static size_t check_records(
 			pos = record_at(reply, len, pos, r);
 			FUZZ_CHECK(pos != 0);
 			if (r->type == OPT) {
-				FUZZ_CHECK(s == 2 && !*has_opt);
-				*has_opt = true;
-				check_options(reply, r);
+				FUZZ_CHECK(s == 2 && !f->opt);
+				f->opt = true;
+				f->ede = check_options(reply, r);
 				continue;
 			}
-			FUZZ_CHECK(!(u16(reply + 2) & 0x0200)); // TC stands alone
+			f->records = true;
 			FUZZ_CHECK(r->ttl_s >> 31 == 0);
 			if (!o->any_rdata)
 				check_rdata(reply, len, r);
@@ -210,7 +221,7 @@ static size_t check_records(
 
 // What the reply says of the query: its flags, whether it has an OPT, and a length that suits it.
 static void check_asked(
-	const struct reply_oracle *o, const uint8_t *reply, size_t len, bool has_opt)
+	const struct reply_oracle *o, const uint8_t *reply, size_t len, const struct found *f)
 {
 	size_t size;
 	bool asked_with_opt;
@@ -226,18 +237,23 @@ static void check_asked(
 	// anything; the largest message has no room for one.
 	bool without = flags % 16 == FORMERR || asked & 0x7800 || len > REPLY_ORACLE_TCP - OPT_MOST;
 	if (parses)
-		FUZZ_CHECK(has_opt == asked_with_opt || (asked_with_opt && without));
+		FUZZ_CHECK(f->opt == asked_with_opt || (asked_with_opt && without));
 	if (parses && o->limit != REPLY_ORACLE_TCP)
 		FUZZ_CHECK(len <= size);
+	if (parses && f->records && u16(reply + 2) & TC)
+		FUZZ_CHECK(len + EDE_LEN > (size < o->limit ? size : o->limit));
 }
 
 void reply_oracle_check(const struct reply_oracle *o, const uint8_t *reply, size_t len)
 {
-	bool has_opt;
+	struct found f;
 	FUZZ_CHECK(len >= HEADER && len <= o->limit);
 	FUZZ_CHECK((u16(reply + 2) & 0x8080) == 0x8080 && !(u16(reply + 2) & 0x0440));
 	size_t pos = check_question(o, reply, len);
-	FUZZ_CHECK(check_records(o, reply, len, pos, &has_opt) == len);
+	FUZZ_CHECK(check_records(o, reply, len, pos, &f) == len);
+	// TC stands alone, but where there is no room for an error (RFC 8914 3).
+	if (f.records && u16(reply + 2) & TC)
+		FUZZ_CHECK(f.opt && !f.ede && o->limit != REPLY_ORACLE_TCP);
 	if (o->query)
-		check_asked(o, reply, len, has_opt);
+		check_asked(o, reply, len, &f);
 }

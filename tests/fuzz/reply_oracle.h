@@ -10,7 +10,8 @@
 // pointers that lead backwards alone, names of at most 255 octets, addresses of their size, no OPT
 // but one in the additional section, and that if and only if the query has one (a query that does
 // not parse may get either); no option cut short; equal TTLs within a set (RFC 2181 5.2), none with
-// the top bit; none at all beside TC. No longer than the client can take.
+// the top bit; none at all beside TC, unless it is an extended error that had no room (RFC 8914 3).
+// No longer than the client can take.
 
 #include <stddef.h>
 #include <stdint.h>
