@@ -163,12 +163,15 @@ static void test_age(void **)
 	uint64_t began_ms = clock_mono_ms();
 	struct pollfd p = {.events = POLLIN};
 
-	tcp_config.connection_age_s = 1;
 	tcp_rig_start();
 	int idle = tcp_connect(1, 0), part = tcp_connect(1, 0), waits = tcp_connect(1, 0);
 	int busy = tcp_connect(1, 0);
 	tcp_send(part, begun, sizeof(begun));
 	tcp_ask(waits, 1, TCP_LATER);
+	tcp_rig_until(octets_in, sizeof(begun) + 2 + SHORTEST);
+	// Not before: on a machine that lets us sleep so long they would be over without a word.
+	tcp_config.connection_age_s = 1;
+	tcp_rig_configure();
 	p.fd = busy;
 	for (uint16_t id = 1;; id++) { // until the server's end
 		static uint8_t reply[TCP_MESSAGE_MAX];
@@ -198,13 +201,14 @@ static void test_age(void **)
 static void test_age_of_a_held_one(void **)
 {
 	tcp_config.queries = tcp_config.pipelined = 1;
-	tcp_config.connection_age_s = 1;
 	tcp_rig_start();
 	int fd = tcp_connect(1, 0), other = tcp_connect(2, 0);
 	tcp_ask(fd, 1, TCP_LATER);
 	tcp_rig_until(pending, 1);
 	tcp_ask(other, 2, TCP_LATER);
 	tcp_rig_until(held, 1);
+	tcp_config.connection_age_s = 1;
+	tcp_rig_configure();
 	at_its_end(other);
 	close(other);
 	tcp_rig_until(ended[FRONT_TCP_END_age], 1);
