@@ -15,7 +15,7 @@ fd00:7::20   web.lan
 HOSTS
 configure() { # configure TEXT: the lab's configuration with this, taken over
 	cat $tmp/plain.yaml - <<<"$1" >$config
-	weirctl config reload
+	taken_over weirctl config reload
 }
 records='
   - {name: nas.lan, type: A, value: 192.168.7.10, ttl: 77}
@@ -75,7 +75,7 @@ ttl() { again ttl_now "$@"; }
 ttl_now() { client kdig +noall +answer +timeout=5 +retry=2 @$service "$1" A | awk '{print $2; exit}'; }
 
 check "local data by a reload" configure "$base"
-check "is there" eventually test -n "$(short nas.lan A)"
+check "is there" eventually eval '[ -n "$(short nas.lan A)" ]'
 answers "control plane alive"
 same "the TTL of a record" 77 "$(ttl nas.lan | sort -n | head -1)"
 same "none of it was asked of servers" 0 "$(up_log | grep -cE '\.(lan|arpa|onion|local|localhost|invalid) ')"
