@@ -9,11 +9,11 @@
 // are those of libhs: no look-around, no back references. What cannot be compiled is refused and
 // counted, the rest works.
 //
-// Compiled for seconds at most, so on a helper thread: a pattern with a bounded repeat, the one
-// kind that can take long, is first compiled alone and refused if that is slow; the others come in
-// portions, and when the time or the size is used up, the rest is refused and counted. A portion
-// that is under way is not interrupted. Immutable then, shared by all threads; each thread needs a
-// scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
+// Compiled for seconds of CPU time at most, so on a helper thread: a pattern with a bounded repeat,
+// the one kind that can take long, is first compiled alone and refused if that is slow; the others
+// come in portions, and when the time or the size is used up, the rest is refused and counted. A
+// portion that is under way is not interrupted. Immutable then, shared by all threads; each thread
+// needs a scratch of its own. A name costs some 0.1 us for each portion of up to 512 patterns.
 
 #include <stdbool.h>
 #include <weir/attr.h>
