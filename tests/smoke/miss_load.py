@@ -83,7 +83,8 @@ class Others:
 
 def expired(port, log, turn, rate):
     """Asks one name of TTL 1 120,000 times, 20,000 times a second on a machine that can, and 200 cold names meanwhile. How
-    long nearly all of these took at most; None where most questions met no answer, as their frames had no room."""
+    long nearly all of these took at most; None where most questions met no answer, as their frames had no room. And whether
+    the machine was too busy for the rate: frames were lost on their way to the worker, or could not be sent so fast."""
     name, late = f"ok-1.hot-{turn}.test", timeouts()
     hot = query(name, ident=7)
     hot_frames = [udp4(port.mac, port.peer, f"198.18.0.{100 + c % 100}", 30000 + c // 100, hot) for c in range(5000)]
@@ -117,22 +118,23 @@ def expired(port, log, turn, rate):
     assert not others.first, f"{len(others.first)} other names unanswered"
     # Refresh-ahead renews so short a TTL at half its life.
     assert asked(log, name) <= took / 0.5 + 3 + late, "the hot name is asked again and again"
-    return others.latency[int(len(others.latency) * 0.95)] if answered > HOT_COUNT / 2 else None
+    busy = answered < HOT_COUNT * 0.98 or sent / (sent_all - begin) < rate * 0.9
+    return others.latency[int(len(others.latency) * 0.95)] if answered > HOT_COUNT / 2 else None, busy
 
 
 def expired_thrice(port, log):
-    """A machine with other things to do can delay a name through no fault of ours; ours delays it each time. One that loses
-    most of the questions is asked fewer a second, down to an eighth: without replies nothing is shown."""
+    """A machine with other things to do can delay a name through no fault of ours; ours delays it each time. One that is too busy
+    for the rate is asked fewer a second, down to an eighth: who waits for a lost frame, or without replies, shows nothing."""
     nearly_all, rate, turn = [], HOT_RATE, 0
     while len(nearly_all) < 3 and rate >= HOT_RATE / 8:
-        took = expired(port, log, turn, rate)
+        took, busy = expired(port, log, turn, rate)
         turn += 1
-        if took is None:
+        if took is not None and took < 0.4 * PATIENCE:
+            return
+        if took is None or busy and rate > HOT_RATE / 8:
             rate /= 2
             continue
         nearly_all.append(took)
-        if took < 0.4 * PATIENCE:
-            return
     assert nearly_all, "hardly any replies, however few were asked: the test shows nothing"
     raise AssertionError(f"other names were delayed: 5 % by {', '.join(f'{s:.1f}' for s in nearly_all)} s or more")
 

@@ -151,59 +151,62 @@ def slowly(server, stop):
         client.execute_command("DEBUG", "SLEEP", "0.02")
 
 
-def hostile(server, load, stop, dice):
-    """Again where a value of another kind is still there, as nobody looked at it."""
-    while not stop.is_set():
-        try:
-            return hostile_values(server, load, stop, dice)
-        except redis.ResponseError:
-            pass
+def late():
+    """How often Redis was found too slow."""
+    s = stats()
+    return s["l1"]["timeouts"] + s["redis"]["timeouts"]
 
 
-def hostile_values(server, load, stop, dice):
-    """Takes the names that the load will ask for next, and the index."""
-    client, at = server.client(), load.misses
-    begin, timeouts = load.misses, stats()["l1"]["timeouts"]
-    now = lambda: int(time.time())
-    fields = lambda **over: {"v": "1", "msg": b"\0" * 40, "created_at": now(), "soft_expiry": now() + 60,
+def hostile_value(client, key, other, dice):
+    """One of nine that no weir wrote; `other` is another name's answer."""
+    now = int(time.time())
+    fields = lambda **over: {"v": "1", "msg": b"\0" * 40, "created_at": now, "soft_expiry": now + 60,
                              "stored_ttl": 60, "auth_ttl": 60, "hits": 0, **over}
+    what = dice.randrange(9)
+    if what == 0:
+        client.set(key, "a string")
+    elif what == 1:
+        client.rpush(key, *range(50))
+    elif what == 2:
+        client.zadd(key, {"member": 1})
+    elif what == 3:
+        client.hset(key, mapping=fields(msg=dice.randbytes(dice.randrange(2000))))
+    elif what == 4:
+        client.hset(key, mapping=fields(stored_ttl="9" * 400, soft_expiry="-1"))
+    elif what == 5:
+        client.hset(key, mapping=fields(msg=b"x" * (2 << 20 if dice.random() < 0.05 else 20000)))
+    elif what == 6:
+        client.hset(key, "v", "2")
+    elif what == 7:
+        if found := client.hgetall(other):
+            client.hset(key, mapping=found)
+    else:
+        client.hset(key, mapping={str(n): "x" * 100 for n in range(200)})
+    if dice.random() < 0.01:
+        client.delete("weir-meta:expiry")
+        client.set("weir-meta:expiry", "no index")
+
+
+def hostile(server, load, stop, dice):
+    """Takes the names that the load will ask for next, and the index."""
+    client, begin, lates = server.client(), load.misses, late()
+    name = lambda n: f"weir:{load.miss_name(n)}:28:1"
+    at = begin
     while not stop.is_set():
         at = max(at, load.misses + 20)
         if at > load.misses + 200:
             time.sleep(0.01)
             continue
-        key = f"weir:{load.miss_name(at)}:28:1"
+        try:
+            hostile_value(client, name(at), name(max(1, at - 300)), dice)
+        except redis.ResponseError:
+            pass  # a value of another kind is there still, as nobody looked at it
         at += 1
-        what = dice.randrange(9)
-        if what == 0:
-            client.set(key, "a string")
-        elif what == 1:
-            client.rpush(key, *range(50))
-        elif what == 2:
-            client.zadd(key, {"member": 1})
-        elif what == 3:
-            client.hset(key, mapping=fields(msg=dice.randbytes(dice.randrange(2000))))
-        elif what == 4:
-            client.hset(key, mapping=fields(stored_ttl="9" * 400, soft_expiry="-1"))
-        elif what == 5:
-            client.hset(key, mapping=fields(msg=b"x" * (2 << 20 if dice.random() < 0.05 else 20000)))
-        elif what == 6:
-            client.hset(key, "v", "2")
-        elif what == 7:  # another name's answer
-            other = client.hgetall(f"weir:{load.miss_name(max(1, at - 300))}:28:1")
-            if other:
-                client.hset(key, mapping=other)
-        else:
-            client.hset(key, mapping={str(n): "x" * 100 for n in range(200)})
-        if dice.random() < 0.01:
-            client.delete("weir-meta:expiry")
-            client.set("weir-meta:expiry", "no index")
     # What was never asked for is nobody's to clean up but ours, nor what was asked for while Redis was found too slow.
-    held_up = stats()["l1"]["timeouts"] > timeouts or stats()["redis"]["state"] != "up"
+    held_up = late() > lates or stats()["redis"]["state"] != "up"
     for n in range(begin if held_up else load.misses, at + 1):
-        key = f"weir:{load.miss_name(n)}:28:1"
-        if n >= load.misses or client.ttl(key) == -1:
-            client.delete(key)
+        if n >= load.misses or client.ttl(name(n)) == -1:
+            client.delete(name(n))
 
 
 class Beside:
