@@ -2,11 +2,15 @@
 
 // What a process says to the control plane on link.sock, with file descriptors of any kind beside
 // it. Welcome is whoever says a whole hello of our ABI, with the number of workers and bells that
-// its lanes have; everyone else is told that they are not, and hung up on. No descriptor stays.
+// its lanes have; everyone else is told that they are not, and hung up on. No descriptor stays. And
+// what stands in the header of the first lane, whose rings, that of the log too, are taken only if
+// they lie within it. While one is welcome another is told to come later.
 //
 // The first octet: how many descriptors, and of what kind; the second: where the rest is laid over
-// a sound hello, or that it stands in its place (0xff).
+// a sound hello, or that it stands in its place (0xff), or that its first octet says where the
+// others are laid over the lane's header (0xfe), or that nothing is said (0xfd).
 
+#include "../../controlplane/querylog.h"
 #include "resolver_box.h"
 
 #include <event2/event.h>
@@ -19,12 +23,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <weir/bell.h>
+#include <weir/keyhash.h>
 
 enum {
 	FDS_MASK = 3, // so many: 0 to 3
 	KIND_SHIFT = 2,
 	KINDS = 4, // bells, pipes' ends, plain files, /dev/null
 	ALONE = 0xff,
+	OVER_LANE = 0xfe,
+	SILENT = 0xfd,
+	SUM_FROM = offsetof(struct region_header, abi_version),
+	SUM_AT = offsetof(struct region_header, sum),
+	RING_LEAST = 64, // units
+	RING_MOST = 1 << 22,
 	DESCRIPTORS_MOST = 256,
 	INPUT_MOST = 200,
 	TURNS_MOST = 1000,
@@ -43,7 +54,12 @@ int LLVMFuzzerInitialize(int *, char ***)
 	const struct rlimit few = {.rlim_cur = DESCRIPTORS_MOST, .rlim_max = DESCRIPTORS_MOST};
 	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
 	event_set_log_callback(say_nothing); // of descriptors that nobody can wait for
+	static const struct querylog_settings log = {.box = "fuzz"};
+	struct querylog *q;
 	box_open();
+	FUZZ_CHECK(querylog_open(&q, &log) == 0);
+	FUZZ_CHECK(resolver_set_log(box.resolver, q, &box.config) == 0);
+	FUZZ_CHECK(querylog_start(q) == 0);
 	box_link();
 	close(box.dp.link_fd); // the place is free, the lanes stay
 	box_settle();
@@ -129,6 +145,7 @@ struct input {
 	uint8_t said[INPUT_MOST];
 	size_t len;
 	unsigned count, kinds; // of descriptors
+	bool is_silent;
 };
 
 static void make(struct input *in, const uint8_t *data, size_t len)
@@ -141,6 +158,9 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 		.count = data[0] & FDS_MASK,
 		.kinds = data[0] >> KIND_SHIFT};
 	memcpy(in->said, &in->sound, sizeof in->sound);
+	in->is_silent = data[1] == SILENT;
+	if (data[1] == OVER_LANE || data[1] == SILENT)
+		return;
 	if (data[1] == ALONE) {
 		in->len = len - 2;
 		memcpy(in->said, data + 2, in->len);
@@ -148,6 +168,32 @@ static void make(struct input *in, const uint8_t *data, size_t len)
 		size_t at = data[1] % sizeof in->sound, room = sizeof in->sound - at;
 		memcpy(in->said + at, data + 2, len - 2 < room ? len - 2 : room);
 	}
+}
+
+// The lane's header as it is to be, with a sum that fits unless it was the sum that was changed.
+static void lane_spoil(struct region_header *h, const uint8_t *data, size_t len)
+{
+	size_t at = data[2] % sizeof *h, room = sizeof *h - at;
+	uint8_t *octets = (uint8_t *)h;
+	memcpy(octets + at, data + 3, len - 3 < room ? len - 3 : room);
+	if (at < SUM_AT)
+		h->sum = contenthash(octets + SUM_FROM, SUM_AT - SUM_FROM);
+}
+
+static bool is_ring(uint64_t units)
+{
+	return units >= RING_LEAST && units <= RING_MOST && __builtin_popcountll(units) == 1;
+}
+
+// A header that was taken, its log ring apart, without which a lane does.
+static void lane_check(const struct region_header *h)
+{
+	FUZZ_CHECK(h->magic == SHM_MAGIC && h->abi_version == SHM_ABI_VERSION);
+	FUZZ_CHECK(h->kind == REGION_LANE && h->index == 0);
+	FUZZ_CHECK(h->incarnation == box.dp.incarnation && h->total_size == box.dp.lane[0].size);
+	FUZZ_CHECK(is_ring(h->geometry[0]) && is_ring(h->geometry[1]));
+	FUZZ_CHECK(LANE_MISS_RING + (h->geometry[0] + h->geometry[1]) * RING_UNIT
+		   <= box.dp.lane[0].size);
 }
 
 static void welcome_check(const struct input *in, const struct link_welcome *w)
@@ -166,27 +212,61 @@ static void welcome_check(const struct input *in, const struct link_welcome *w)
 	FUZZ_CHECK(hello.dp_incarnation == box.dp.incarnation);
 }
 
+// Says hello, and reads what comes of it.
+static int greet(const struct input *in, struct link_welcome *w)
+{
+	int fds[FDS_MASK], fd = client_open();
+	for (unsigned i = 0, kinds = in->kinds; i < in->count; i++, kinds /= KINDS) {
+		fds[i] = fd_open(kinds % KINDS);
+		FUZZ_CHECK(fds[i] >= 0);
+	}
+	say(fd, in->said, in->len, fds, in->count);
+	for (unsigned i = 0; i < in->count; i++)
+		close(fds[i]);
+	welcome_read(fd, w);
+	return fd;
+}
+
+// Nothing may follow a welcome, nor change anything.
+static void another_check(int welcome)
+{
+	struct input sound;
+	struct link_welcome w;
+	make(&sound, (const uint8_t[]){2, SILENT, 0}, 3);
+	int fd = greet(&sound, &w);
+	FUZZ_CHECK(w.error == -EBUSY);
+	close(fd);
+	say(welcome, "?", 1, NULL, 0);
+	box_turn();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct input in;
 	struct link_welcome w;
-	int fds[FDS_MASK];
+	struct region_header *lane = (struct region_header *)(void *)box.dp.lane[0].base, was;
 	if (len < 3 || len > INPUT_MOST)
 		return 0;
 	make(&in, data, len);
-	int fd = client_open();
-	for (unsigned i = 0, kinds = in.kinds; i < in.count; i++, kinds /= KINDS) {
-		fds[i] = fd_open(kinds % KINDS);
-		FUZZ_CHECK(fds[i] >= 0);
+	memcpy(&was, lane, sizeof was);
+	if (data[1] == OVER_LANE)
+		lane_spoil(lane, data, len);
+	int fd = -1;
+	if (in.is_silent) {
+		fd = client_open();
+	} else {
+		fd = greet(&in, &w);
+		if (data[1] != OVER_LANE)
+			welcome_check(&in, &w);
+		else if (w.error == 0)
+			lane_check(lane);
+		if (w.error == 0)
+			another_check(fd);
 	}
-	say(fd, in.said, in.len, fds, in.count);
-	for (unsigned i = 0; i < in.count; i++)
-		close(fds[i]);
-	welcome_read(fd, &w);
-	welcome_check(&in, &w);
 	close(fd);
 	for (unsigned i = 0; i < 3; i++) // and the control plane sees it
 		box_turn();
+	memcpy(lane, &was, sizeof was);
 	// Again, as the store may have grown since its status was taken.
 	for (unsigned i = 0; descriptors() > descriptors_before + box.dp.workers; i++)
 		FUZZ_CHECK(i < TURNS_MOST);
