@@ -3,13 +3,12 @@
 
 #include "thread_start.h"
 
-#include <weir/clock.h>
-
 #include <event2/event.h>
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <weir/clock.h>
 
 struct why_job {
 	int (*work)(void *arg, const _Atomic bool *stop);
@@ -145,10 +144,8 @@ void why_runner_close(struct why_runner *r)
 int why_runner_start(struct why_runner *r, int (*work)(void *arg, const _Atomic bool *stop),
 	void (*done)(void *arg, int err), void *arg)
 {
-	const struct why_job job = {.work = work,
-		.done = done,
-		.arg = arg,
-		.late_ms = clock_mono_ms() + r->wait_ms};
+	const struct why_job job = {
+		.work = work, .done = done, .arg = arg, .late_ms = clock_mono_ms() + r->wait_ms};
 	struct why_run *run = r->waiting ? NULL : run_free(r);
 	if (run)
 		return run_start(r, run, &job);

@@ -16,8 +16,7 @@ enum { WHY_RUNNING_MAX = 2, WHY_WAITING_MAX = 32, WHY_WAIT_MS = 8000, WHY_POLL_M
 struct why_runner;
 
 // `wait_ms`: how long one may wait for its turn. -ENOMEM.
-ATTR_MUST_CHECK int why_runner_open(
-	struct why_runner **out, struct loop *loop, unsigned wait_ms);
+ATTR_MUST_CHECK int why_runner_open(struct why_runner **out, struct loop *loop, unsigned wait_ms);
 // Tells what runs to stop, waits for it, and calls its `done` with -ECANCELED, as that of all who
 // wait.
 void why_runner_close(struct why_runner *r); // NULL is fine

@@ -49,8 +49,8 @@ void path_rig_log(struct path_rig *r, uint32_t sample);
 bool path_rig_open(struct path_rig *r, const struct path_case *c);
 void path_rig_close(struct path_rig *r);
 unsigned path_rig_buffers(void); // packet buffers in use
-// A thread that ran turns and ends: what its cache holds goes back to the pool, where the next case's
-// ports look for it.
+// A thread that ran turns and ends: what its cache holds goes back to the pool, where the next
+// case's ports look for it.
 void path_rig_leave(void);
 
 // The control plane's and the main lcore's part: looks after the limits, and answers what is still

@@ -83,11 +83,11 @@ static void test_two_at_a_time(void **)
 	both_begin(&a, &b);
 	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
 	assert_int_equal(c.turn, 0);
-	b.go = true;
+	b.go = c.go = true;
 	turn_until(&b.done);
 	assert_int_equal(b.err, -EIO);
 	assert_false(a.done);
-	a.go = c.go = true;
+	a.go = true;
 	turn_until(&a.done);
 	turn_until(&c.done);
 	assert_int_equal(a.err, 7);
@@ -112,6 +112,8 @@ static void test_many_wait_in_turn(void **)
 		assert_int_equal(more[i].turn, 3 + i);
 	}
 	assert_false(b.done || refused.done);
+	b.go = true;
+	turn_until(&b.done);
 }
 
 static void test_too_late(void **)
@@ -125,6 +127,8 @@ static void test_too_late(void **)
 	turn_until(&c.done);
 	assert_int_equal(c.err, -EAGAIN);
 	assert_int_equal(c.turn, 0);
+	turn_until(&a.done);
+	turn_until(&b.done);
 }
 
 static void test_end_while_they_run(void **)
