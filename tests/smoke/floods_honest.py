@@ -76,8 +76,9 @@ class Honest:
             second, ns = struct.unpack("qq", beside[0][2])
             at = second * 1000 + ns / 1e6
             if where[2] == socket.PACKET_OUTGOING:
-                sport = struct.unpack("!H", frame[34:36])[0]
-                if sport in self.waiting:
+                # Before the filter was there anything came, frames that end before their ports too.
+                sport = int.from_bytes(frame[34:36], "big")
+                if frame[26:30] == HONEST and sport in self.waiting:
                     self.waiting[sport][0] = at
             elif frame[30:34] == HONEST:
                 self.answered(frame, at)
