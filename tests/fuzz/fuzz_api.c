@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // A request of whoever may use the control socket, with any path and any parameters, to the real
-// API over a real resolver, a query store without files, and the doubles of its unit test for the
-// rules. Each gets one whole reply, whose JSON a parser takes.
+// API over a real resolver, a query store without files, a query log with its tail and its watch, a
+// history of memory, and the doubles of its unit test for the rules. Each gets one whole reply,
+// whose JSON a parser takes, or the begin of a stream, which is hung up on.
 //
 // The first octet: POST or GET; the rest is the target. Octets that would end it are changed.
 
 #include "../../controlplane/api.h"
+#include "../../controlplane/memory_meter.h"
+#include "../../controlplane/querylog.h"
+#include "../../controlplane/tail.h"
+#include "../../controlplane/watch.h"
 #include "../unit/api_rules_double.h"
 #include "../unit/api_tcp_double.h"
 #include "../unit/api_top_double.h"
@@ -20,7 +25,13 @@
 
 enum { IS_POST = 1, TARGET_MOST = 600, PATIENCE_TURNS = 100000, QUIET_TURNS = 1000 };
 
+static const char stream_type[] = "Content-Type: application/x-ndjson";
+
 static struct api *api;
+static struct querylog *log_of_queries;
+static struct tail *tail;
+static struct watch *watch;
+static struct memory_meter *meter;
 static struct config config = {.blocking = {.enabled = true}};
 
 static const struct config *current(void *)
@@ -44,12 +55,33 @@ static int reload(void *, api_config_done done, void *done_arg)
 	return 0;
 }
 
+static void log_open(void)
+{
+	static const struct querylog_settings settings = {.box = "fuzz"};
+	FUZZ_CHECK(querylog_open(&log_of_queries, &settings) == 0);
+	FUZZ_CHECK(watch_open(&watch) == 0 && tail_open(&tail) == 0);
+	querylog_set_watch(log_of_queries, watch_put, watch);
+	const struct querylog_sink sink = tail_sink(tail);
+	FUZZ_CHECK(querylog_add(log_of_queries, &sink) == 0);
+	FUZZ_CHECK(resolver_set_log(box.resolver, log_of_queries, &box.config) == 0);
+	FUZZ_CHECK(querylog_start(log_of_queries) == 0);
+}
+
+static void meter_open(void)
+{
+	char history[96];
+	snprintf(history, sizeof history, "%.60s/memory.history", box.paths.run);
+	FUZZ_CHECK(memory_meter_open(&meter, history) == 0);
+}
+
 int LLVMFuzzerInitialize(int *, char ***)
 {
 	struct query_store *store;
 	char why[API_WHY_MAX], folder[80];
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
 	box_open();
+	log_open();
+	meter_open();
 	box_link();
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	snprintf(path, sizeof path, "%.40s/control.sock", box.paths.run);
@@ -61,6 +93,10 @@ int LLVMFuzzerInitialize(int *, char ***)
 		.resolver = box.resolver,
 		.publisher = box.publisher,
 		.store = store,
+		.log = log_of_queries,
+		.tail = tail,
+		.watch = watch,
+		.meter = meter,
 		.top = top_double(),
 		.socket_path = path,
 		.config_path = "/etc/weir/weir.yaml",
@@ -83,7 +119,15 @@ static int request_make(const uint8_t *data, size_t len, char out[TARGET_MOST + 
 		data[0] & IS_POST ? "POST" : "GET", target);
 }
 
-// Everything until the server closes. Explanations and searches have threads of their own.
+// Its head and its first line, where it has one at once, are there.
+static bool is_stream(size_t len)
+{
+	reply[len] = '\0';
+	return strstr(reply, stream_type) && strstr(reply, "\r\n\r\n");
+}
+
+// Everything until the server closes, or a stream has begun. Explanations and searches have threads
+// of their own.
 static size_t reply_read(int fd)
 {
 	size_t len = 0;
@@ -98,6 +142,8 @@ static size_t reply_read(int fd)
 		}
 		if (n > 0)
 			len += (size_t)n;
+		if (n > 0 && is_stream(len))
+			return len;
 		else if (i > QUIET_TURNS)
 			usleep(100);
 		if (len == sizeof reply - 1)
