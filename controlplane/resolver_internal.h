@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (a
-// question's life), resolver_judge.c (what answers lead to), resolver_rejudge.c (that of cached
-// ones under a new image), resolver_l1.c (its way through Redis), resolver_refresh.c (questions
-// that nobody waits for), resolver_rewrite.c (local CNAMEs, zones), resolver_answer.c (replies to
-// waiters), resolver_store.c (L0), resolver_trace.c (for who watches), resolver_flush.c,
-// resolver_cache.c and resolver_status.c (calls from other threads).
+// What the resolver's files share: resolver.c (open, timers, settings), resolver_miss.c (from a
+// client's query to a question), resolver_question.c (a question's life), resolver_judge.c (what
+// answers lead to), resolver_rejudge.c (that of cached ones under a new image), resolver_l1.c (its
+// way through Redis), resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c
+// (local CNAMEs, zones), resolver_answer.c (replies to waiters), resolver_store.c (L0),
+// resolver_trace.c (for who watches), resolver_flush.c, resolver_cache.c and resolver_status.c
+// (calls from other threads).
 
 #include "failures.h"
 #include "flush_log.h"
@@ -115,6 +116,13 @@ void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *ques
 // later.
 void resolver_ask(
 	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w);
+
+// resolver_question.c
+enum question_stage {
+	STAGE_FIRST,     // until the stale timer
+	STAGE_NO_STALE,  // it found nothing; until the SERVFAIL timer
+	STAGE_BACKGROUND // waiters are served; a reply still fills the cache
+};
 enum upstream_take resolver_upstream_reply(struct upstream_ask *a, const uint8_t *msg, size_t len);
 void resolver_upstream_ended(struct upstream_ask *a, enum upstream_end why);
 void question_start(struct resolver *r, struct question *q, uint64_t now_ms);
