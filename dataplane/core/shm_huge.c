@@ -3,13 +3,14 @@
 #include "shm_huge.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 #include <weir/clock.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 // Linux 6.1; not in glibc 2.36
 #endif
 
-enum { COLLAPSE_MOST_MS = 1000 };
+enum { MAKE_MOST_MS = 1000 };
 
 void *shm_huge_map(int fd, size_t size, int prot, int flags)
 {
@@ -33,16 +34,22 @@ void *shm_huge_map(int fd, size_t size, int prot, int flags)
 	return base;
 }
 
-size_t shm_huge_collapse(uint8_t *base, size_t size)
+size_t shm_huge_make(int fd, size_t size)
 {
+	if (size < SHM_HUGE_PAGE || ftruncate(fd, (off_t)size) < 0)
+		return 0;
+	uint8_t *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (m == MAP_FAILED)
+		return 0;
 	size_t huge = 0;
-	const uint64_t until_ms = clock_mono_ms() + COLLAPSE_MOST_MS;
-	for (size_t at = 0; at + SHM_HUGE_PAGE <= size; at += SHM_HUGE_PAGE) {
-		if (madvise(base + at, SHM_HUGE_PAGE, MADV_COLLAPSE) < 0)
+	const uint64_t until_ms = clock_ms_of(CLOCK_THREAD_CPUTIME_ID) + MAKE_MOST_MS;
+	// Written, not stored: where the file system is full that is an error, and no SIGBUS.
+	while (huge + SHM_HUGE_PAGE <= size && clock_ms_of(CLOCK_THREAD_CPUTIME_ID) < until_ms) {
+		if (pwrite(fd, "", 1, (off_t)huge) != 1
+			|| madvise(m + huge, SHM_HUGE_PAGE, MADV_COLLAPSE) < 0)
 			break;
 		huge += SHM_HUGE_PAGE;
-		if (clock_mono_ms() >= until_ms)
-			break;
 	}
+	munmap(m, size);
 	return huge;
 }

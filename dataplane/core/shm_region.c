@@ -76,6 +76,10 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	struct stat st;
 	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
+	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE) {
+		size_t huge = shm_huge_make(fd, size);
+		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10, huge >> 10);
+	}
 	// What is written whole needs no reservation.
 	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
 	int err = filled ? -shm_fill_file(fd, size, &spec->fill) : -reserve(fd, size);
@@ -97,10 +101,6 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	if (err) {
 		munmap(m, size);
 		return shm_fail(why, err, "%s: cannot fill it: %s", path, strerror(err));
-	}
-	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE) {
-		size_t huge = shm_huge_collapse(m, size);
-		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10, huge >> 10);
 	}
 	*out = (struct region){.base = m, .size = size, .inode = st.st_ino};
 	return 0;
