@@ -108,8 +108,17 @@ clickhouse_engine() {
 }
 
 # build_tree DIR [meson setup options...]: configures once, then builds everything or $build_targets; output only when
-# it fails.
+# it fails. One at a time in a directory: two ninjas there would write the same files.
+# The lock is ninja's as well, which may outlive a script that was killed.
 build_tree() {
+	mkdir -p "$1" || return 1
+	{
+		flock -n 9 || { say "waiting for another build in $1" >&2 && flock 9; }
+		build_tree_alone "$@"
+	} 9>"$1/build.lock"
+}
+
+build_tree_alone() {
 	local dir=$1 log
 	shift
 	log=$(mktemp)
