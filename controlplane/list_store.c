@@ -12,28 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/keyhash.h>
+#include <weir/list_file.h>
 
 static_assert((int)LIST_STORE_WHY_MAX == (int)STATE_FILE_WHY_MAX);
 
-enum { ID_LEN = 16, READ_SIZE = 1 << 16, STORED_VERSION = 1 };
+enum { READ_SIZE = 1 << 16, STORED_VERSION = 1 };
 static const char stored_kind[] = "weir-list-state";
-
-static uint64_t id_of(const char *url)
-{
-	return contenthash(url, strlen(url));
-}
-
-static bool path_make(char out[PATH_MAX], const char *folder, uint64_t id, const char *ending)
-{
-	return snprintf(out, PATH_MAX, "%s/lists/%016" PRIx64 "%s", folder, id, ending) < PATH_MAX;
-}
 
 int list_store_paths(struct list_store_paths *out, const char *state_directory, const char *url)
 {
-	uint64_t id = id_of(url);
-	bool fits = path_make(out->list, state_directory, id, ".list")
-		    && path_make(out->state, state_directory, id, ".state")
-		    && path_make(out->temporary, state_directory, id, ".tmp");
+	uint64_t id = list_file_id(url);
+	bool fits = list_file_path(out->list, PATH_MAX, state_directory, id, ".list")
+		    && list_file_path(out->state, PATH_MAX, state_directory, id, ".state")
+		    && list_file_path(out->temporary, PATH_MAX, state_directory, id, ".tmp");
 	return fits ? 0 : -ENAMETOOLONG;
 }
 
@@ -139,8 +130,9 @@ int list_store_take(const struct list_store_paths *p, int fd, const struct list_
 // "0123456789abcdef.list" and so on.
 static bool name_is_ours(const char *name, uint64_t *id)
 {
-	const char *ending = name + ID_LEN;
-	return strspn(name, "0123456789abcdef") == ID_LEN && sscanf(name, "%16" SCNx64, id) == 1
+	const char *ending = name + LIST_FILE_ID_LEN;
+	return strspn(name, "0123456789abcdef") == LIST_FILE_ID_LEN
+	       && sscanf(name, "%16" SCNx64, id) == 1
 	       && (strcmp(ending, ".list") == 0 || strcmp(ending, ".state") == 0
 		       || strcmp(ending, ".tmp") == 0);
 }
@@ -157,7 +149,7 @@ void list_store_prune(const char *state_directory, const char *const *url, unsig
 		uint64_t id;
 		bool used = !name_is_ours(e->d_name, &id);
 		for (unsigned i = 0; !used && i < count; i++)
-			used = id_of(url[i]) == id;
+			used = list_file_id(url[i]) == id;
 		if (!used)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <weir/list_file.h>
 #include <weir/mem_plan.h>
 #include <weir/mem_plan_lists.h>
 #include <weir/mem_room.h>
@@ -78,6 +79,13 @@ static void file_make(const char *folder, const char *name, uint64_t size)
 	close(fd);
 }
 
+static void fetched_make(const char *folder, const char *url, const char *ending, uint64_t size)
+{
+	char name[64];
+	snprintf(name, sizeof name, "%016" PRIx64 "%s", list_file_id(url), ending);
+	file_make(folder, name, size);
+}
+
 static uint64_t guess;
 
 static uint64_t images_of(const char *folder, const char *lists)
@@ -107,8 +115,10 @@ static void images_are_billed_by_what_is_on_the_disk(void **)
 	assert_int_equal(guess, 0);
 	assert_int_equal(images_of(folder, both), (10 * MIB + MEM_PLAN_LIST_USUAL) / 2 * 3 + FIXED);
 	assert_int_equal(guess, 3 * (MEM_PLAN_LIST_USUAL / 2 * 3));
-	file_make(sub, "0123.list", 2 * MIB);
-	file_make(sub, "0123.tmp", 99 * MIB);
+	file_make(sub, "0123456789abcdef.list", 99 * MIB); // of one that left the configuration
+	assert_int_equal(images_of(folder, both), (10 * MIB + MEM_PLAN_LIST_USUAL) / 2 * 3 + FIXED);
+	fetched_make(sub, "https://lists.test/b", ".tmp", 99 * MIB);
+	fetched_make(sub, "https://lists.test/b", ".list", 2 * MIB);
 	assert_int_equal(images_of(folder, both), 18 * MIB + FIXED);
 	assert_int_equal(guess, 0);
 	assert_int_equal(images_of(folder, list), 15 * MIB + FIXED); // no list of ours
