@@ -36,6 +36,14 @@ static void watch_stop(struct api_watch *w)
 	free(w);
 }
 
+// Whose client has hung up is nobody, though the tick that would see it is still to come: who asks
+// next may be the same person.
+static void former_end(struct api *a)
+{
+	if (a->watcher && !http_stream_is_live(a->watcher->out.stream))
+		watch_stop(a->watcher);
+}
+
 static bool lines_send(struct api_watch *w)
 {
 	uint64_t missed;
@@ -116,6 +124,7 @@ void api_watch(struct api *a, struct http_exchange *x)
 	unsigned seconds, outcomes;
 	if (!filter_take(x, &filter, &outcomes, &seconds))
 		return;
+	former_end(a);
 	int err = a->deps.watch ? watch_begin(a->deps.watch, outcomes, &filter.id) : -ENOENT;
 	if (err < 0) {
 		a->watches_refused++;

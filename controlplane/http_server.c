@@ -12,6 +12,7 @@
 #include <event2/listener.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -342,9 +343,12 @@ struct http_stream *http_stream_begin(struct http_exchange *x)
 	return s;
 }
 
+// Asks the kernel, as the loop may have been told already and not have got to it.
 bool http_stream_is_live(const struct http_stream *s)
 {
-	return stream_buffer(s) != NULL;
+	struct bufferevent *b = stream_buffer(s);
+	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
+	return b && poll(&p, 1, 0) == 0;
 }
 
 bool http_stream_send(struct http_stream *s, const char *data, size_t len)

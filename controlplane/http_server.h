@@ -93,7 +93,7 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 // server do not apply; who takes nothing is seen by http_stream_pending. Closed by its owner,
 // before http_server_close.
 struct http_stream *http_stream_begin(struct http_exchange *x);
-bool http_stream_is_live(const struct http_stream *s); // the client has not hung up
+bool http_stream_is_live(const struct http_stream *s); // the client has not hung up by now
 // False: no memory. Dropped if the client has hung up.
 ATTR_MUST_CHECK bool http_stream_send(struct http_stream *s, const char *data, size_t len);
 size_t http_stream_pending(const struct http_stream *s); // octets that the kernel has no room for
