@@ -5,13 +5,16 @@
 #include "api_internal.h"
 #include "heap.h"
 #include "process.h"
-#include "process_sockets.h"
+#include "process_peers.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/mem_account.h>
+
+enum { SOCKETS_MAX = 1024 };
 
 void api_heap(struct api *, struct http_exchange *x)
 {
@@ -125,28 +128,66 @@ void api_threads(struct api *, struct http_exchange *x)
 	http_reply(x, 200, json_out_finish(o));
 }
 
+// The list ends at SOCKETS_MAX, the sums by peer are of all.
+struct sockets_out {
+	struct json_out *o;
+	struct json_node *list;
+	unsigned listed;
+	struct process_peers *peers;
+};
+
 static void socket_out(void *arg, const struct process_socket *s)
 {
-	void **to = arg;
-	struct json_out *o = to[0];
-	struct json_node *n = json_out_object(o, to[1], NULL);
-	json_out_count(o, n, "fd", (uint64_t)s->fd);
-	json_out_text(o, n, "kind", s->kind);
-	json_out_text(o, n, "local", s->local);
-	json_out_text(o, n, "peer", s->peer);
-	json_out_count(o, n, "unread", s->unread);
-	json_out_count(o, n, "unsent", s->unsent);
+	struct sockets_out *to = arg;
+	process_peers_add(to->peers, s);
+	if (to->listed == SOCKETS_MAX)
+		return;
+	to->listed++;
+	struct json_node *n = json_out_object(to->o, to->list, NULL);
+	json_out_count(to->o, n, "fd", (uint64_t)s->fd);
+	json_out_text(to->o, n, "kind", s->kind);
+	json_out_text(to->o, n, "local", s->local);
+	json_out_text(to->o, n, "peer", s->peer);
+	json_out_count(to->o, n, "unread", s->unread);
+	json_out_count(to->o, n, "unsent", s->unsent);
+}
+
+static void sums_out(struct json_out *o, struct json_node *n, const struct process_peer *p)
+{
+	json_out_count(o, n, "sockets", p->sockets);
+	json_out_count(o, n, "unread", p->unread);
+	json_out_count(o, n, "unsent", p->unsent);
+}
+
+static void peers_out(struct json_out *o, struct json_node *root, const struct process_peers *p)
+{
+	struct json_node *list = json_out_array(o, root, "peers");
+	for (unsigned i = 0; i < p->count; i++) {
+		struct json_node *n = json_out_object(o, list, NULL);
+		json_out_text(o, n, "kind", p->peer[i].kind);
+		json_out_text(o, n, "peer", p->peer[i].host);
+		sums_out(o, n, &p->peer[i]);
+	}
+	sums_out(o, json_out_object(o, root, "other_peers"), &p->others);
 }
 
 void api_connections(struct api *, struct http_exchange *x)
 {
+	struct process_peers *peers = calloc(1, sizeof *peers);
+	if (!peers) {
+		http_reply(x, 500, NULL);
+		return;
+	}
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
-	void *to[] = {o, json_out_array(o, root, "sockets")};
+	struct sockets_out to = {
+		.o = o, .list = json_out_array(o, root, "sockets"), .peers = peers};
 	struct process_files_count c;
-	process_sockets(socket_out, to, &c);
+	process_sockets(socket_out, &to, &c);
+	peers_out(o, root, peers);
+	free(peers);
 	json_out_count(o, root, "open_files", c.files);
 	json_out_count(o, root, "open_sockets", c.sockets);
-	json_out_count(o, root, "listed", c.listed);
+	json_out_count(o, root, "listed", to.listed);
 	http_reply(x, 200, json_out_finish(o));
 }

@@ -107,10 +107,8 @@ void process_sockets(void (*each)(void *arg, const struct process_socket *s), vo
 		if (!S_ISSOCK(st.st_mode))
 			continue;
 		out->sockets++;
-		if (out->listed == PROCESS_SOCKETS_MAX || !socket_read(fd, &s))
-			continue;
-		out->listed++;
-		each(arg, &s);
+		if (socket_read(fd, &s))
+			each(arg, &s);
 	}
 	if (dir)
 		closedir(dir);

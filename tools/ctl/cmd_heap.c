@@ -7,11 +7,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <weir/text.h>
 
-enum { RATE_MS = 1000 };
+enum { RATE_MS = 1000, PEERS_MAX = 1024 };
 
 static void sleep_ms(unsigned ms)
 {
@@ -169,6 +170,42 @@ int cmd_threads(struct ctl *c)
 	return show_call(c, false, "/threads", NULL, HTTP_SHORT_MS, threads_print);
 }
 
+static int more_sockets_first(const void *a, const void *b)
+{
+	const struct json_node *const *x = a, *const *y = b;
+	uint64_t of_x = json_count(*x, "sockets"), of_y = json_count(*y, "sockets");
+	return (of_x < of_y) - (of_x > of_y);
+}
+
+static void peer_row(struct table *t, const struct json_node *n, const char *kind, const char *peer)
+{
+	table_cell_count(t, json_count(n, "sockets"));
+	table_cell(t, "%s", kind);
+	table_cell(t, "%s", peer);
+	table_cell_count(t, json_count(n, "unread"));
+	table_cell_count(t, json_count(n, "unsent"));
+	table_row_end(t);
+}
+
+// Of all sockets, also of those that the list has no room for.
+static void peers_print(const struct json_node *root)
+{
+	static const char *const heads[] = {">sockets", "kind", "peer", ">unread", ">unsent", NULL};
+	const struct json_node *list = json_get(root, "peers"), *peer[PEERS_MAX];
+	const struct json_node *others = json_get(root, "other_peers");
+	struct table *t = table_new(heads);
+	size_t count = json_length(list) < PEERS_MAX ? json_length(list) : PEERS_MAX;
+	for (size_t i = 0; i < count; i++)
+		peer[i] = json_at(list, i);
+	qsort(peer, count, sizeof peer[0], more_sockets_first);
+	if (json_count(others, "sockets"))
+		peer_row(t, others, "", "of further peers");
+	for (size_t i = 0; i < count; i++)
+		peer_row(t, peer[i], json_text(peer[i], "kind"), json_text(peer[i], "peer"));
+	printf("\n");
+	table_print(t);
+}
+
 static void connections_print(const struct json_node *root)
 {
 	static const char *const heads[] = {
@@ -186,8 +223,10 @@ static void connections_print(const struct json_node *root)
 		table_row_end(t);
 	}
 	table_print(t);
-	printf("\n%" PRIu64 " open files, %" PRIu64 " of them sockets\n",
-		json_count(root, "open_files"), json_count(root, "open_sockets"));
+	peers_print(root);
+	printf("\n%" PRIu64 " open files, %" PRIu64 " of them sockets, %" PRIu64 " listed\n",
+		json_count(root, "open_files"), json_count(root, "open_sockets"),
+		json_count(root, "listed"));
 }
 
 int cmd_connections(struct ctl *c)
