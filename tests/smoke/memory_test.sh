@@ -37,7 +37,12 @@ check "L0 is a region of both processes" says \
 	'([.regions[], .dataplane_regions[]] | map(select(.name | endswith("/l0.1"))) | length) == 2'
 check "each thread that stays has a name of its own" sh -c '"$0" -c /run/weir/lab/weir.yaml --json threads |
 	jq -e "[.threads[].name] | contains([\"weir-resolver\", \"weir-log\", \"weir-store\"])"' "$WEIR_BUILD/tools/ctl/weirctl"
-check "tables for people" weirctl mem tables
+check "tables for people" eval "weirctl mem tables >$tmp/tables"
+check "with how long an entry stays and what a full one does" \
+	eval "head -n 1 $tmp/tables | grep -q 'TTL  *when full$' && grep -q '^ *refresh_requests .* 5 s  *refused: stays planned$' $tmp/tables"
+sums() { weirctl --json connections | jq -e '([.peers[].sockets] | add) + .other_peers.sockets == .open_sockets'; }
+check "sockets by peer are all sockets" eventually sums
+check "also for people" eval "weirctl connections >$tmp/sockets && grep -q '^ *sockets  *kind  *peer  *unread  *unsent$' $tmp/sockets"
 check "accounts for people" weirctl mem accounts
 
 check "every packet buffer's way adds up" holds '([.verdicts | to_entries[] | select(.key | test("^(drop_|miss|to_kernel)") | not) | .value] | add)

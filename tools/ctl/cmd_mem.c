@@ -52,8 +52,8 @@ static void notion_cell(struct table *t, const struct json_node *n, const char *
 static void tables_print(const struct json_node *root)
 {
 	static const char *const heads[] = {"table", "of", ">used", ">cap", ">fill %", ">most",
-		">evicted", ">refused", ">octets", ">oldest", ">grown", ">shrunk", "when full",
-		NULL};
+		">evicted", ">refused", ">octets", ">oldest", ">grown", ">shrunk", "TTL",
+		"when full", NULL};
 	const struct json_node *list = json_get(root, "tables");
 	struct table *t = table_new(heads);
 	char text[COUNT_TEXT_MAX];
@@ -72,6 +72,7 @@ static void tables_print(const struct json_node *root)
 		age_cell(t, n);
 		notion_cell(t, n, "grown");
 		notion_cell(t, n, "shrunk");
+		table_cell(t, "%s", json_text(n, "lifetime"));
 		table_cell(t, "%s", json_text(n, "eviction"));
 		table_row_end(t);
 	}

@@ -2,6 +2,7 @@
 
 #include "table_out.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct table *table_new(const char *const heads[])
 		return NULL;
 	while (t->columns < TABLE_COLUMNS_MAX && heads[t->columns])
 		t->columns++;
+	assert(!heads[t->columns]); // or a column would be missing, unsaid
 	t->cells = calloc((size_t)t->columns * (TABLE_ROWS_MAX + 1), sizeof *t->cells);
 	if (!t->cells) {
 		free(t);

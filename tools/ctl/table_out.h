@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <weir/attr.h>
 
-enum { TABLE_COLUMNS_MAX = 12, TABLE_ROWS_MAX = 512, TABLE_CELL_MAX = 96 };
+enum { TABLE_COLUMNS_MAX = 14, TABLE_ROWS_MAX = 512, TABLE_CELL_MAX = 96 };
 
 struct table;
 
