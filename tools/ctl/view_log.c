@@ -46,6 +46,9 @@ void view_print_clickhouse(const struct json_node *n)
 	if (json_count(n, "aside_files"))
 		printf(", %s unreadable files kept aside",
 			count_text(json_count(n, "aside_files"), a));
+	if (json_count(n, "unspooled_halves"))
+		printf(", %s halves of files that no disk took",
+			count_text(json_count(n, "unspooled_halves"), a));
 	if (json_flag(n, "waits_for_disk"))
 		printf(", the spool's disk takes nothing");
 	if (json_flag(n, "behind"))
