@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "query_store.h"
-
 #include "query_file.h"
 #include "query_folder.h"
-#include "query_rate.h"
 #include "query_schema.h"
-#include "querylog_queue.h"
+#include "query_store_internal.h"
 #include "thread_start.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,35 +14,6 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
-
-// Octets of a row, generously, by which a transaction ends before it makes a large WAL.
-enum { PART_SHARE = 8, ROW_BYTES = 64, TRANSACTION_MAX = 4 << 20 };
-
-struct query_store {
-	struct query_store_settings settings;
-	char folder[PATH_MAX];
-	struct querylog_queue *queue;
-	pthread_t thread;
-	_Atomic bool failing;
-	_Atomic uint64_t refused;
-	pthread_mutex_t lock;
-	struct query_store_status shown; // under the lock
-
-	// The thread's own.
-	struct query_file *file;
-	char path[PATH_MAX];
-	bool open;
-	int64_t hour;
-	unsigned part;
-	int64_t bad_hour; // a damaged file was found there: parts from bad_part + 1 on
-	unsigned bad_part;
-	struct query_rate rate;
-	uint64_t began_ms; // 0: nothing waits for a commit
-	uint64_t open_rows, open_weight;
-	uint64_t tidy_ms, retry_ms, backoff_ms;
-	uint64_t others_bytes;         // of the files that are not open
-	struct query_store_status now; // copied to `shown`
-};
 
 static void show(struct query_store *s)
 {
@@ -57,30 +23,10 @@ static void show(struct query_store *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static int64_t unix_s(const struct query_store *s)
-{
-	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
-}
-
-static void lose(struct query_store *s, uint64_t rows, uint64_t weight)
-{
-	s->now.lost_rows += rows;
-	s->now.lost_weight += weight;
-}
-
-// Ends the use of the file, whatever state it is in.
-static void file_leave(struct query_store *s)
-{
-	query_file_close(s->file);
-	lose(s, s->open_rows, s->open_weight);
-	s->open_rows = s->open_weight = s->began_ms = 0;
-	s->open = false;
-}
-
 static void fail(struct query_store *s, int err, const char *what)
 {
 	bool damaged = err == -EUCLEAN;
-	file_leave(s);
+	query_store_leave(s);
 	if (damaged && s->hour >= 0) {
 		s->bad_hour = s->hour;
 		s->bad_part = s->part;
@@ -101,110 +47,6 @@ static void fail(struct query_store *s, int err, const char *what)
 	show(s);
 }
 
-// Oldest first, what is too old or too much, `room` octets to be left; never the file in use.
-static int tidy(struct query_store *s, uint64_t room)
-{
-	struct query_folder f;
-	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
-	int ret = query_folder_scan(&f, s->folder);
-	if (ret)
-		return ret;
-	int64_t oldest = unix_s(s) / 3600 - s->settings.hours;
-	uint64_t bytes = f.bytes;
-	unsigned i = 0;
-	for (; i < f.count; i++) {
-		const struct query_folder_file *one = &f.file[i];
-		if (s->open && one->hour == s->hour && one->part == s->part)
-			break;
-		if (one->hour >= oldest && bytes + room <= s->settings.max_bytes)
-			break;
-		ret = query_folder_remove(s->folder, one);
-		if (ret)
-			break;
-		bytes -= one->bytes;
-		s->now.dropped_files++;
-	}
-	s->now.files = f.count - i;
-	s->now.bytes = bytes;
-	s->now.oldest_unix_s = i < f.count ? f.file[i].hour * 3600 : 0;
-	s->others_bytes = bytes - (s->open ? query_folder_bytes(s->path) : 0);
-	query_folder_free(&f);
-	return ret;
-}
-
-static uint64_t part_max(const struct query_store *s)
-{
-	return s->settings.max_bytes / PART_SHARE;
-}
-
-static uint64_t transaction_max(const struct query_store *s)
-{
-	return part_max(s) < TRANSACTION_MAX ? part_max(s) : TRANSACTION_MAX;
-}
-
-// The part of `hour` to go on with: the last one, or the next when that is full or damaged.
-static int part_find(struct query_store *s, int64_t hour, unsigned *part)
-{
-	struct query_folder f;
-	int ret = query_folder_scan(&f, s->folder);
-	if (ret)
-		return ret;
-	unsigned found = 1;
-	for (unsigned i = 0; i < f.count; i++)
-		if (f.file[i].hour == hour)
-			found = f.file[i].part + (f.file[i].bytes >= part_max(s));
-	query_folder_free(&f);
-	if (s->bad_hour == hour && found <= s->bad_part)
-		found = s->bad_part + 1;
-	*part = found ? found : 1;
-	return found > QUERY_PARTS_MAX ? -EMFILE : 0;
-}
-
-static int file_open(struct query_store *s, int64_t hour)
-{
-	int ret = query_folder_make(s->folder);
-	if (ret)
-		return ret;
-	s->hour = -1; // no file's fault until one is chosen
-	unsigned part;
-	ret = part_find(s, hour, &part);
-	if (ret == 0)
-		ret = query_folder_path(s->folder, hour, part, s->path);
-	if (ret)
-		return ret;
-	s->hour = hour;
-	s->part = part;
-	ret = query_file_open(s->file, s->path, hour);
-	if (ret)
-		return ret;
-	s->open = true;
-	return tidy(s, 0);
-}
-
-static int file_commit(struct query_store *s)
-{
-	if (!s->open || !s->began_ms)
-		return 0;
-	int ret = query_file_commit(s->file);
-	if (ret)
-		return ret;
-	s->now.rows += s->open_rows;
-	s->now.weight += s->open_weight;
-	s->open_rows = s->open_weight = s->began_ms = 0;
-	s->backoff_ms = 0;
-	s->now.failing = false;
-	s->now.why[0] = '\0';
-	s->now.retry_in_ms = 0;
-	atomic_store(&s->failing, false);
-	uint64_t bytes = query_folder_bytes(s->path);
-	s->now.bytes = s->others_bytes + bytes;
-	if (bytes >= part_max(s))
-		file_leave(s);
-	if (s->now.bytes > s->settings.max_bytes)
-		ret = tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
-	return ret;
-}
-
 static int64_t row_hour(const struct querylog_row *row)
 {
 	return (int64_t)(row->time_us / (uint64_t)QUERY_HOUR_US);
@@ -222,16 +64,16 @@ static int row_put(struct query_store *s, const char *box, const struct querylog
 {
 	int ret = 0;
 	if (s->open && !file_fits(s, row_hour(row))) {
-		ret = file_commit(s);
+		ret = query_store_commit(s);
 		if (ret == 0)
-			file_leave(s);
+			query_store_leave(s);
 	}
 	if (ret == 0 && !s->open)
-		ret = file_open(s, row_hour(row));
+		ret = query_store_begin(s, row_hour(row));
 	if (ret == 0)
 		ret = query_file_put(s->file, box, row, weight);
 	if (ret) {
-		lose(s, rows, weight);
+		query_store_lose(s, rows, weight);
 		return ret;
 	}
 	if (!s->began_ms)
@@ -259,19 +101,19 @@ static int batch_put(struct query_store *s, const struct querylog_batch *b, uint
 		ret = row_put(s, b->box, row, weight, rows);
 		weight = rows = 0;
 	}
-	lose(s, rows, weight);
+	query_store_lose(s, rows, weight);
 	return ret;
 }
 
 static void batch_take(struct query_store *s, const struct querylog_batch *b, uint64_t owed)
 {
 	if (s->now.failing && clock_mono_ms() < s->retry_ms) {
-		lose(s, b->count, b->weight + owed);
+		query_store_lose(s, b->count, b->weight + owed);
 		return;
 	}
 	int ret = batch_put(s, b, owed);
-	if (ret == 0 && s->open_rows * ROW_BYTES >= transaction_max(s))
-		ret = file_commit(s);
+	if (ret == 0 && s->open_rows * ROW_BYTES >= query_store_transaction_max(s))
+		ret = query_store_commit(s);
 	if (ret)
 		fail(s, ret, s->open ? "write" : s->folder);
 }
@@ -281,11 +123,11 @@ static void beat(struct query_store *s, uint64_t now_ms)
 {
 	int ret = 0;
 	if (s->began_ms && now_ms - s->began_ms >= QUERY_FLUSH_MS)
-		ret = file_commit(s);
+		ret = query_store_commit(s);
 	if (ret == 0 && now_ms >= s->tidy_ms) {
 		// Also while it fails: perhaps for want of the room that old files take.
 		bool was_failing = s->now.failing;
-		ret = tidy(s, 0);
+		ret = query_store_tidy(s, 0);
 		ret = was_failing ? 0 : ret;
 	}
 	if (ret == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
@@ -319,10 +161,10 @@ static void *store_run(void *arg)
 			shown_ms = now_ms;
 		}
 	}
-	int ret = file_commit(s);
+	int ret = query_store_commit(s);
 	if (ret)
 		fail(s, ret, s->folder);
-	file_leave(s);
+	query_store_leave(s);
 	show(s);
 	return NULL;
 }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "query_file.h"
+#include "query_folder.h"
+#include "query_store_internal.h"
+
+#include <errno.h>
+#include <time.h>
+#include <weir/clock.h>
+
+static int64_t unix_s(const struct query_store *s)
+{
+	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
+}
+
+void query_store_lose(struct query_store *s, uint64_t rows, uint64_t weight)
+{
+	s->now.lost_rows += rows;
+	s->now.lost_weight += weight;
+}
+
+void query_store_leave(struct query_store *s)
+{
+	query_file_close(s->file);
+	query_store_lose(s, s->open_rows, s->open_weight);
+	s->open_rows = s->open_weight = s->began_ms = 0;
+	s->open = false;
+}
+
+int query_store_tidy(struct query_store *s, uint64_t room)
+{
+	struct query_folder f;
+	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
+	int ret = query_folder_scan(&f, s->folder);
+	if (ret)
+		return ret;
+	int64_t oldest = unix_s(s) / 3600 - s->settings.hours;
+	uint64_t bytes = f.bytes;
+	unsigned i = 0;
+	for (; i < f.count; i++) {
+		const struct query_folder_file *one = &f.file[i];
+		if (s->open && one->hour == s->hour && one->part == s->part)
+			break;
+		if (one->hour >= oldest && bytes + room <= s->settings.max_bytes)
+			break;
+		ret = query_folder_remove(s->folder, one);
+		if (ret)
+			break;
+		bytes -= one->bytes;
+		s->now.dropped_files++;
+	}
+	s->now.files = f.count - i;
+	s->now.bytes = bytes;
+	s->now.oldest_unix_s = i < f.count ? f.file[i].hour * 3600 : 0;
+	s->others_bytes = bytes - (s->open ? query_folder_bytes(s->path) : 0);
+	query_folder_free(&f);
+	return ret;
+}
+
+static uint64_t part_max(const struct query_store *s)
+{
+	return s->settings.max_bytes / PART_SHARE;
+}
+
+uint64_t query_store_transaction_max(const struct query_store *s)
+{
+	return part_max(s) < TRANSACTION_MAX ? part_max(s) : TRANSACTION_MAX;
+}
+
+// The part of `hour` to go on with: the last one, or the next when that is full or damaged.
+static int part_find(struct query_store *s, int64_t hour, unsigned *part)
+{
+	struct query_folder f;
+	int ret = query_folder_scan(&f, s->folder);
+	if (ret)
+		return ret;
+	unsigned found = 1;
+	for (unsigned i = 0; i < f.count; i++)
+		if (f.file[i].hour == hour)
+			found = f.file[i].part + (f.file[i].bytes >= part_max(s));
+	query_folder_free(&f);
+	if (s->bad_hour == hour && found <= s->bad_part)
+		found = s->bad_part + 1;
+	*part = found ? found : 1;
+	return found > QUERY_PARTS_MAX ? -EMFILE : 0;
+}
+
+int query_store_begin(struct query_store *s, int64_t hour)
+{
+	int ret = query_folder_make(s->folder);
+	if (ret)
+		return ret;
+	s->hour = -1; // no file's fault until one is chosen
+	unsigned part;
+	ret = part_find(s, hour, &part);
+	if (ret == 0)
+		ret = query_folder_path(s->folder, hour, part, s->path);
+	if (ret)
+		return ret;
+	s->hour = hour;
+	s->part = part;
+	ret = query_file_open(s->file, s->path, hour);
+	if (ret)
+		return ret;
+	s->open = true;
+	return query_store_tidy(s, 0);
+}
+
+int query_store_commit(struct query_store *s)
+{
+	if (!s->open || !s->began_ms)
+		return 0;
+	int ret = query_file_commit(s->file);
+	if (ret)
+		return ret;
+	s->now.rows += s->open_rows;
+	s->now.weight += s->open_weight;
+	s->open_rows = s->open_weight = s->began_ms = 0;
+	s->backoff_ms = 0;
+	s->now.failing = false;
+	s->now.why[0] = '\0';
+	s->now.retry_in_ms = 0;
+	atomic_store(&s->failing, false);
+	uint64_t bytes = query_folder_bytes(s->path);
+	s->now.bytes = s->others_bytes + bytes;
+	if (bytes >= part_max(s))
+		query_store_leave(s);
+	if (s->now.bytes > s->settings.max_bytes)
+		ret = query_store_tidy(s, s->open ? 0 : part_max(s) / PART_SHARE);
+	return ret;
+}
