@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rules_fetch.h"
-
-#include "rng.h"
-#include "rule_build.h"
 #include "rules.h"
+#include "rules_fetch_internal.h"
 #include "thread_start.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,27 +13,6 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 #include <weir/url.h>
-
-#define NEVER UINT64_MAX
-
-struct fetched { // one list
-	char *url;
-	char title[RULE_TITLE_MAX];
-	unsigned at; // in the status, last time
-	struct list_options options;
-	bool stored;
-	uint64_t next_ms; // clock_mono_ms
-	uint64_t try_unix_s, good_unix_s;
-	unsigned http_status, failures;
-	char why[LIST_FETCH_WHY_MAX];
-};
-
-struct fetch_set {
-	struct config_update update;
-	unsigned server_count, count;
-	struct socket_address server[CONFIG_UPSTREAMS_MAX];
-	struct fetched list[CONFIG_LISTS_MAX];
-};
 
 // What the thread works on; its own until it gives the round back.
 struct fetch_round {
@@ -48,133 +23,9 @@ struct fetch_round {
 	struct loop_return back;
 };
 
-struct rules_fetch {
-	struct loop *service;
-	char *state_directory;
-	void (*done)(void *arg);
-	void *arg;
-	struct event *timer;
-	struct rng rng;
-	struct fetch_set *set;
-	struct fetch_round *round; // NULL: none runs
-	pthread_t thread;
-	_Atomic bool stop;
-	bool held, all_wanted, all_force;
-	struct rules_fetch_status last;
-};
-
-static void set_free(struct fetch_set *s)
-{
-	for (unsigned i = 0; s && i < s->count; i++)
-		free(s->list[i].url);
-	free(s);
-}
-
-static struct fetch_set *set_copy(const struct fetch_set *from)
-{
-	struct fetch_set *s = malloc(sizeof *s);
-	if (!s)
-		return NULL;
-	*s = *from;
-	s->count = 0;
-	for (unsigned i = 0; i < from->count; i++, s->count++) {
-		s->list[i].url = strdup(from->list[i].url);
-		if (!s->list[i].url) {
-			set_free(s);
-			return NULL;
-		}
-	}
-	return s;
-}
-
-static struct fetched *list_find(struct fetch_set *s, const char *url)
-{
-	for (unsigned i = 0; s && i < s->count; i++)
-		if (strcmp(s->list[i].url, url) == 0)
-			return &s->list[i];
-	return NULL;
-}
-
-static uint64_t below(struct rng *rng, uint64_t bound)
-{
-	uint32_t x;
-	rng_bytes(rng, &x, sizeof x);
-	return bound ? x % bound : 0;
-}
-
-// From now, of a list that is good.
-static uint64_t interval_ms(struct rules_fetch *f, const struct config_update *u)
-{
-	if (!u->interval_s)
-		return NEVER;
-	return 1000ull * (u->interval_s + below(&f->rng, u->jitter_s + 1ull));
-}
-
 static uint64_t after(uint64_t now_ms, uint64_t wait_ms)
 {
-	return wait_ms == NEVER ? NEVER : now_ms + wait_ms;
-}
-
-// A list of a configuration that is new here: what is stored says when it is due.
-static void list_begin(struct rules_fetch *f, const struct config_update *u, struct fetched *l)
-{
-	struct list_store_paths p;
-	struct list_stored s;
-	uint64_t now_ms = clock_mono_ms(), now_s = (uint64_t)time(NULL);
-	l->next_ms = now_ms;
-	if (list_store_paths(&p, f->state_directory, l->url) || list_store_read(&p, false, &s))
-		return;
-	l->stored = true;
-	l->good_unix_s = s.good_unix_s;
-	uint64_t wait_ms = interval_ms(f, u);
-	// A date in the future is no date.
-	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : NEVER;
-	if (wait_ms == NEVER)
-		l->next_ms = NEVER;
-	else if (age_ms < wait_ms)
-		l->next_ms = now_ms + wait_ms - age_ms;
-}
-
-static void servers_take(struct fetch_set *s, const struct config *c)
-{
-	const struct config_update *u = &c->blocking.update;
-	s->server_count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
-	for (unsigned i = 0; i < s->server_count; i++)
-		s->server[i] =
-			u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
-}
-
-static struct fetch_set *set_new(struct rules_fetch *f, const struct config *c)
-{
-	struct fetch_set *s = calloc(1, sizeof *s);
-	if (!s)
-		return NULL;
-	s->update = c->blocking.update;
-	servers_take(s, c);
-	bool same_interval = f->set && f->set->update.interval_s == s->update.interval_s
-			     && f->set->update.jitter_s == s->update.jitter_s;
-	for (unsigned i = 0; i < c->blocking.list_count; i++) {
-		const struct config_list *from = &c->blocking.lists[i];
-		if (!from->url)
-			continue;
-		struct fetched *l = &s->list[s->count], *known = list_find(f->set, from->url);
-		if (known)
-			*l = *known;
-		l->url = strdup(from->url);
-		if (!l->url) {
-			set_free(s);
-			return NULL;
-		}
-		s->count++;
-		l->options = (struct list_options){
-			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
-			.format = from->format,
-			.force = from->force};
-		rule_title_make(l->title, from->name);
-		if (!known || (!same_interval && !l->failures))
-			list_begin(f, &s->update, l);
-	}
-	return s;
+	return wait_ms == FETCH_NEVER ? FETCH_NEVER : now_ms + wait_ms;
 }
 
 static void plan(struct rules_fetch *f);
@@ -182,30 +33,20 @@ static void plan(struct rules_fetch *f);
 int rules_fetch_configure(struct rules_fetch *f, const struct config *c)
 {
 	char why[LIST_STORE_WHY_MAX];
-	struct fetch_set *s = set_new(f, c);
+	struct fetch_set *s = fetch_set_new(f, c);
 	if (!s)
 		return -ENOMEM;
 	if (s->count && list_store_open(f->state_directory, why))
 		log_warning("lists: %s", why);
-	set_free(f->set);
+	fetch_set_free(f->set);
 	f->set = s;
 	plan(f);
 	return 0;
 }
 
-// How long to wait after the n-th failure in a row.
-static uint64_t retry_ms(struct rules_fetch *f, const struct config_update *u, unsigned failures)
-{
-	if (failures >= FETCH_TRIES_MAX)
-		return interval_ms(f, u);
-	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
-	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
-	return wait_s * 1000 + below(&f->rng, wait_s * 250);
-}
-
 static void result_take(struct rules_fetch *f, const struct list_update *from)
 {
-	struct fetched *l = list_find(f->set, from->url);
+	struct fetched *l = fetch_set_find(f->set, from->url);
 	if (!l || from->outcome == LIST_UPDATE_NONE)
 		return;
 	l->try_unix_s = from->try_unix_s;
@@ -215,8 +56,8 @@ static void result_take(struct rules_fetch *f, const struct list_update *from)
 	memcpy(l->why, from->why, sizeof l->why);
 	bool failed = from->outcome == LIST_UPDATE_FAILED;
 	l->failures = failed ? l->failures + 1 : 0;
-	l->next_ms = after(clock_mono_ms(), failed ? retry_ms(f, &f->set->update, l->failures)
-						   : interval_ms(f, &f->set->update));
+	l->next_ms = after(clock_mono_ms(), failed ? fetch_retry_ms(f, &f->set->update, l->failures)
+						   : fetch_interval_ms(f, &f->set->update));
 }
 
 // Files of lists that left the configuration.
@@ -241,7 +82,7 @@ static void on_round_done(void *arg)
 		f->last.changed |= round->update[i].outcome == LIST_UPDATE_CHANGED;
 		result_take(f, &round->update[i]);
 	}
-	set_free(round->set);
+	fetch_set_free(round->set);
 	free(round);
 	prune(f);
 	plan(f);
@@ -269,7 +110,7 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 	sigset_t mask, before;
 	uint64_t now_ms = clock_mono_ms();
 	if (round)
-		round->set = set_copy(f->set);
+		round->set = fetch_set_copy(f->set);
 	if (!round || !round->set) {
 		free(round);
 		return false;
@@ -295,14 +136,14 @@ static bool round_start(struct rules_fetch *f, bool all, bool force)
 		return true;
 	log_warning("lists: no thread to fetch with: %s", strerror(err));
 	f->round = NULL;
-	set_free(round->set);
+	fetch_set_free(round->set);
 	free(round);
 	return false;
 }
 
 static uint64_t next_due_ms(const struct rules_fetch *f)
 {
-	uint64_t next_ms = NEVER;
+	uint64_t next_ms = FETCH_NEVER;
 	for (unsigned i = 0; i < f->set->count; i++)
 		if (f->set->list[i].next_ms < next_ms)
 			next_ms = f->set->list[i].next_ms;
@@ -327,7 +168,7 @@ static void plan(struct rules_fetch *f)
 		}
 		f->all_wanted = all;
 		due_ms = now_ms + 1000ull * FETCH_RETRY_S;
-	} else if (f->held || due_ms == NEVER) {
+	} else if (f->held || due_ms == FETCH_NEVER) {
 		return;
 	}
 	uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
@@ -391,12 +232,12 @@ void rules_fetch_free(struct rules_fetch *f)
 		return;
 	rules_fetch_stop(f);
 	if (f->round) {
-		set_free(f->round->set);
+		fetch_set_free(f->round->set);
 		free(f->round);
 	}
 	if (f->timer)
 		event_free(f->timer);
-	set_free(f->set);
+	fetch_set_free(f->set);
 	free(f->state_directory);
 	free(f);
 }
@@ -418,7 +259,7 @@ static void describe(
 	l->failures = from->failures;
 	memcpy(l->fetch_error, from->why, sizeof l->fetch_error);
 	l->next_try_unix_s = 0;
-	if (from->next_ms != NEVER && !f->held)
+	if (from->next_ms != FETCH_NEVER && !f->held)
 		l->next_try_unix_s =
 			(uint64_t)time(NULL)
 			+ (from->next_ms > now_ms ? (from->next_ms - now_ms) / 1000 : 0);

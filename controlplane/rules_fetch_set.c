@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rules_fetch_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/config.h>
+
+void fetch_set_free(struct fetch_set *s)
+{
+	for (unsigned i = 0; s && i < s->count; i++)
+		free(s->list[i].url);
+	free(s);
+}
+
+struct fetch_set *fetch_set_copy(const struct fetch_set *from)
+{
+	struct fetch_set *s = malloc(sizeof *s);
+	if (!s)
+		return NULL;
+	*s = *from;
+	s->count = 0;
+	for (unsigned i = 0; i < from->count; i++, s->count++) {
+		s->list[i].url = strdup(from->list[i].url);
+		if (!s->list[i].url) {
+			fetch_set_free(s);
+			return NULL;
+		}
+	}
+	return s;
+}
+
+struct fetched *fetch_set_find(struct fetch_set *s, const char *url)
+{
+	for (unsigned i = 0; s && i < s->count; i++)
+		if (strcmp(s->list[i].url, url) == 0)
+			return &s->list[i];
+	return NULL;
+}
+
+static uint64_t below(struct rng *rng, uint64_t bound)
+{
+	uint32_t x;
+	rng_bytes(rng, &x, sizeof x);
+	return bound ? x % bound : 0;
+}
+
+uint64_t fetch_interval_ms(struct rules_fetch *f, const struct config_update *u)
+{
+	if (!u->interval_s)
+		return FETCH_NEVER;
+	return 1000ull * (u->interval_s + below(&f->rng, u->jitter_s + 1ull));
+}
+
+// A list of a configuration that is new here: what is stored says when it is due.
+static void list_begin(struct rules_fetch *f, const struct config_update *u, struct fetched *l)
+{
+	struct list_store_paths p;
+	struct list_stored s;
+	uint64_t now_ms = clock_mono_ms(), now_s = (uint64_t)time(NULL);
+	l->next_ms = now_ms;
+	if (list_store_paths(&p, f->state_directory, l->url) || list_store_read(&p, false, &s))
+		return;
+	l->stored = true;
+	l->good_unix_s = s.good_unix_s;
+	uint64_t wait_ms = fetch_interval_ms(f, u);
+	// A date in the future is no date.
+	uint64_t age_ms = s.good_unix_s <= now_s ? (now_s - s.good_unix_s) * 1000 : FETCH_NEVER;
+	if (wait_ms == FETCH_NEVER)
+		l->next_ms = FETCH_NEVER;
+	else if (age_ms < wait_ms)
+		l->next_ms = now_ms + wait_ms - age_ms;
+}
+
+static void servers_take(struct fetch_set *s, const struct config *c)
+{
+	const struct config_update *u = &c->blocking.update;
+	s->server_count = u->bootstrap_count ? u->bootstrap_count : c->upstreams.count;
+	for (unsigned i = 0; i < s->server_count; i++)
+		s->server[i] =
+			u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
+}
+
+struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
+{
+	struct fetch_set *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->update = c->blocking.update;
+	servers_take(s, c);
+	bool same_interval = f->set && f->set->update.interval_s == s->update.interval_s
+			     && f->set->update.jitter_s == s->update.jitter_s;
+	for (unsigned i = 0; i < c->blocking.list_count; i++) {
+		const struct config_list *from = &c->blocking.lists[i];
+		if (!from->url)
+			continue;
+		struct fetched *l = &s->list[s->count], *known = fetch_set_find(f->set, from->url);
+		if (known)
+			*l = *known;
+		l->url = strdup(from->url);
+		if (!l->url) {
+			fetch_set_free(s);
+			return NULL;
+		}
+		s->count++;
+		l->options = (struct list_options){
+			.role = from->allow ? LIST_ROLE_ALLOW : LIST_ROLE_BLOCK,
+			.format = from->format,
+			.force = from->force};
+		rule_title_make(l->title, from->name);
+		if (!known || (!same_interval && !l->failures))
+			list_begin(f, &s->update, l);
+	}
+	return s;
+}
+
+uint64_t fetch_retry_ms(struct rules_fetch *f, const struct config_update *u, unsigned failures)
+{
+	if (failures >= FETCH_TRIES_MAX)
+		return fetch_interval_ms(f, u);
+	uint64_t wait_s = (uint64_t)FETCH_RETRY_S << (failures - 1);
+	wait_s = wait_s < FETCH_RETRY_MAX_S ? wait_s : FETCH_RETRY_MAX_S;
+	return wait_s * 1000 + below(&f->rng, wait_s * 250);
+}
