@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "refresh.h"
+#include "refresh_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	REQUESTS = CONFIG_REFRESH_INFLIGHT_MAX,
 	RUN_MAX = 256,         // looked at by one refresh_run
 	SWEEP_SLACK_MS = 2000, // by which the next sweep may be late
 	QUESTIONS_SHARE = 4,
 	ELSEWHERE_MS = 1000, // until another box's answer is looked for
-};
-#define NIL UINT32_MAX
-
-struct refresh {
-	struct l0_writer *l0;
-	struct refresh_ops ops;
-	struct refresh_policy policy;
-	struct refresh_plan plan;
-	struct failures *backoff;
-	struct refresh_request *request; // REQUESTS
-	uint32_t free, touched, inflight, inflight_limit, inflight_most;
-	struct age_list ages;
-	uint64_t refused;                  // due ones for which there was no request free
-	uint64_t anomalies;                // records that l0_find refused
-	uint64_t used_before;              // l0's renewed_used
-	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
-	uint32_t between_ms;               // from the start of one round to the next
-	struct l0_sweep sweep;
-	uint64_t now_ms; // during a step
-	struct refresh_stats stats;
 };
 
 static struct failures_spans spans_of(uint32_t s)
@@ -46,8 +25,8 @@ int refresh_new(struct refresh **out, struct l0_writer *l0, const struct refresh
 		return -ENOMEM;
 	f->l0 = l0;
 	f->ops = *ops;
-	f->free = NIL;
-	f->request = calloc(REQUESTS, sizeof(*f->request));
+	f->free = REFRESH_NIL;
+	f->request = calloc(REFRESH_REQUESTS, sizeof(*f->request));
 	int rc = f->request ? refresh_plan_init(&f->plan, CONFIG_REFRESH_BATCH_MAX) : -ENOMEM;
 	if (rc == 0)
 		rc = failures_new(&f->backoff, REFRESH_BACKOFF_BUCKETS, &spans);
@@ -233,44 +212,6 @@ bool refresh_sweep_step(struct refresh *f, uint64_t now_ms, uint64_t buckets)
 	return done;
 }
 
-static struct refresh_request *request_take(struct refresh *f)
-{
-	uint32_t i = f->free;
-
-	if (f->inflight >= f->inflight_limit || f->inflight >= REQUESTS)
-		return NULL;
-	if (i != NIL)
-		f->free = f->request[i].next;
-	else
-		i = f->touched++;
-	if (++f->inflight > f->inflight_most)
-		f->inflight_most = f->inflight;
-	return &f->request[i];
-}
-
-static void request_give(struct refresh *f, struct refresh_request *q)
-{
-	age_remove(&f->ages, &q->age);
-	q->next = f->free;
-	f->free = (uint32_t)(q - f->request);
-	f->inflight--;
-}
-
-static void request_fill(struct refresh *f, struct refresh_request *q, const struct l0_key *key,
-	const struct l0_view *v)
-{
-	*q = (struct refresh_request){
-		.hash = key->hash,
-		.qtype = key->qtype,
-		.qclass = key->qclass,
-		.view = key->view,
-		.key_flags = key->flags,
-		.name_len = v->name_len < DNS_NAME_MAX ? v->name_len : DNS_NAME_MAX,
-	};
-	memcpy(q->name, v->name, q->name_len);
-	age_add(&f->ages, &q->age);
-}
-
 // What was planned is a record still, the same one, and due.
 static bool still_due(struct refresh *f, const struct refresh_planned *e, uint64_t now_ms,
 	struct l0_view *v, struct l0_key *key)
@@ -301,13 +242,13 @@ static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t
 		c->held_back++;
 		return;
 	}
-	struct refresh_request *q = request_take(f);
+	struct refresh_request *q = refresh_request_take(f);
 	if (!q) {
 		f->refused++;
 		c->dropped++;
 		return;
 	}
-	request_fill(f, q, &key, &v);
+	refresh_request_fill(f, q, &key, &v);
 	switch (f->ops.start(f->ops.arg, q)) {
 	case REFRESH_UNDER_WAY:
 		c->asked++;
@@ -319,7 +260,7 @@ static void run_one(struct refresh *f, const struct refresh_planned *e, uint64_t
 	case REFRESH_IS_ASKED:
 		break;
 	}
-	request_give(f, q);
+	refresh_request_give(f, q);
 }
 
 void refresh_run(struct refresh *f, uint64_t now_ms)
@@ -371,78 +312,5 @@ void refresh_ended(
 	}
 	if (end == REFRESH_ELSEWHERE)
 		plan_again(f, q, now_ms);
-	request_give(f, q);
-}
-
-const struct refresh_stats *refresh_stats(const struct refresh *f)
-{
-	return &f->stats;
-}
-
-uint32_t refresh_inflight(const struct refresh *f)
-{
-	return f->inflight;
-}
-
-bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms)
-{
-	return failures_recent(f->backoff, hash, now_ms);
-}
-
-void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out)
-{
-	*out = (struct refresh_report){
-		.now_ms = now_ms,
-		.round_ms = f->round_ms,
-		.policy = f->policy,
-		.inflight = f->inflight,
-		.inflight_limit = f->inflight_limit,
-		.planned = f->plan.used,
-		.plan_limit = f->plan.limit,
-		.held_back = failures_used(f->backoff, now_ms),
-		.stats = f->stats,
-	};
-}
-
-void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r)
-{
-	table_register(r, &(struct table_info){.name = "refresh_plan",
-				  .owner = "resolver loop",
-				  .eviction = "the least urgent",
-				  .lifetime = "until due",
-				  .cap = f->plan.cap,
-				  .used = f->plan.used,
-				  .high = f->plan.most,
-				  .evicted = f->plan.dropped,
-				  .has = TABLE_EVICTS,
-				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
-	table_register(r, &(struct table_info){.name = "refresh_requests",
-				  .owner = "resolver loop",
-				  .eviction = "refused: stays planned",
-				  .lifetime = "5 s",
-				  .cap = REQUESTS,
-				  .used = f->inflight,
-				  .high = f->inflight_most,
-				  .refused = f->refused,
-				  .oldest_ms = table_age(age_since(&f->ages), now_ms),
-				  .has = TABLE_AGES | TABLE_REFUSES,
-				  .bytes = REQUESTS * sizeof(*f->request)});
-	table_register(
-		r, &(struct table_info){.name = "refresh_backoff",
-			   .owner = "resolver loop",
-			   .eviction = "the one of the bucket that ends first",
-			   .lifetime = "60 s, or as refresh.servfail_backoff says",
-			   .cap = failures_cap(f->backoff),
-			   .used = failures_used(f->backoff, now_ms),
-			   .evicted = failures_evicted(f->backoff),
-			   .oldest_ms = table_age(failures_since(f->backoff, now_ms), now_ms),
-			   .has = TABLE_AGES | TABLE_EVICTS,
-			   .bytes = failures_memory(f->backoff)});
-	table_register(r, &(struct table_info){.name = "refresh_minutes",
-				  .owner = "resolver loop",
-				  .eviction = "the oldest",
-				  .lifetime = "24 h",
-				  .cap = REFRESH_MINUTES,
-				  .used = REFRESH_MINUTES,
-				  .bytes = sizeof(f->stats)});
+	refresh_request_give(f, q);
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of refresh-ahead share: refresh.c (what is planned and started),
+// refresh_requests.c (what is under way), refresh_report.c (what is told).
+
+#include "refresh.h"
+
+enum { REFRESH_REQUESTS = CONFIG_REFRESH_INFLIGHT_MAX };
+#define REFRESH_NIL UINT32_MAX
+
+struct refresh {
+	struct l0_writer *l0;
+	struct refresh_ops ops;
+	struct refresh_policy policy;
+	struct refresh_plan plan;
+	struct failures *backoff;
+	struct refresh_request *request; // REQUESTS
+	uint32_t free, touched, inflight, inflight_limit, inflight_most;
+	struct age_list ages;
+	uint64_t refused;                  // due ones for which there was no request free
+	uint64_t anomalies;                // records that l0_find refused
+	uint64_t used_before;              // l0's renewed_used
+	uint64_t round_began_ms, round_ms; // round_ms: how long the last one took
+	uint32_t between_ms;               // from the start of one round to the next
+	struct l0_sweep sweep;
+	uint64_t now_ms; // during a step
+	struct refresh_stats stats;
+};
+
+// refresh_requests.c
+// NULL: as many are under way as may be.
+struct refresh_request *refresh_request_take(struct refresh *f);
+void refresh_request_give(struct refresh *f, struct refresh_request *q);
+void refresh_request_fill(struct refresh *f, struct refresh_request *q, const struct l0_key *key,
+	const struct l0_view *v);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "refresh_internal.h"
+
+const struct refresh_stats *refresh_stats(const struct refresh *f)
+{
+	return &f->stats;
+}
+
+uint32_t refresh_inflight(const struct refresh *f)
+{
+	return f->inflight;
+}
+
+bool refresh_held_back(const struct refresh *f, uint64_t hash, uint64_t now_ms)
+{
+	return failures_recent(f->backoff, hash, now_ms);
+}
+
+void refresh_report(const struct refresh *f, uint64_t now_ms, struct refresh_report *out)
+{
+	*out = (struct refresh_report){
+		.now_ms = now_ms,
+		.round_ms = f->round_ms,
+		.policy = f->policy,
+		.inflight = f->inflight,
+		.inflight_limit = f->inflight_limit,
+		.planned = f->plan.used,
+		.plan_limit = f->plan.limit,
+		.held_back = failures_used(f->backoff, now_ms),
+		.stats = f->stats,
+	};
+}
+
+void refresh_tables(const struct refresh *f, uint64_t now_ms, struct table_registry *r)
+{
+	table_register(r, &(struct table_info){.name = "refresh_plan",
+				  .owner = "resolver loop",
+				  .eviction = "the least urgent",
+				  .lifetime = "until due",
+				  .cap = f->plan.cap,
+				  .used = f->plan.used,
+				  .high = f->plan.most,
+				  .evicted = f->plan.dropped,
+				  .has = TABLE_EVICTS,
+				  .bytes = f->plan.cap * sizeof(*f->plan.entry)});
+	table_register(r, &(struct table_info){.name = "refresh_requests",
+				  .owner = "resolver loop",
+				  .eviction = "refused: stays planned",
+				  .lifetime = "5 s",
+				  .cap = REFRESH_REQUESTS,
+				  .used = f->inflight,
+				  .high = f->inflight_most,
+				  .refused = f->refused,
+				  .oldest_ms = table_age(age_since(&f->ages), now_ms),
+				  .has = TABLE_AGES | TABLE_REFUSES,
+				  .bytes = REFRESH_REQUESTS * sizeof(*f->request)});
+	table_register(
+		r, &(struct table_info){.name = "refresh_backoff",
+			   .owner = "resolver loop",
+			   .eviction = "the one of the bucket that ends first",
+			   .lifetime = "60 s, or as refresh.servfail_backoff says",
+			   .cap = failures_cap(f->backoff),
+			   .used = failures_used(f->backoff, now_ms),
+			   .evicted = failures_evicted(f->backoff),
+			   .oldest_ms = table_age(failures_since(f->backoff, now_ms), now_ms),
+			   .has = TABLE_AGES | TABLE_EVICTS,
+			   .bytes = failures_memory(f->backoff)});
+	table_register(r, &(struct table_info){.name = "refresh_minutes",
+				  .owner = "resolver loop",
+				  .eviction = "the oldest",
+				  .lifetime = "24 h",
+				  .cap = REFRESH_MINUTES,
+				  .used = REFRESH_MINUTES,
+				  .bytes = sizeof(f->stats)});
+}
