@@ -45,6 +45,6 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many
 // at most, as a cached answer may wait behind them: a resolver that turns a flood away sends
-// hundreds at once, and half a burst of them costs about what a burst of hits does.
+// hundreds at once, and half a burst of them takes less time than a burst of hits.
 enum { ANSWERS_PER_TURN = WORKER_BATCH / 2 };
 unsigned stage_answer(struct worker *w);

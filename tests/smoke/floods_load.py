@@ -12,9 +12,10 @@ an upstream held back), injection (names that mean something to a terminal). In 
 client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
 overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
 "strict" in the environment adds the bounds on time: p99 of cached and blocked names at most twice that of the quiet phase
-(times_quiet). hit_ms and its like are from wire to wire (floods_honest.py); worker_ms: what the worker ran, waited for its CPU and
-was robbed of. hit_batch_us: what the batch of a cached answer took from the receive call to the sent reply; slow_frames: the
-part of all frames whose burst took over 100 us; both by the worker's clock, which goes on while something else has the CPU.
+(times_quiet). hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
+was robbed of, and its turns over 10 ms, which a hypervisor or interrupts on its CPU make too. hit_batch_us: what the batch of a
+cached answer took from the receive call to the sent reply; slow_frames: the part of all frames whose burst took over 100 us;
+both by the worker's clock, which goes on while something else has the CPU.
 """
 import json
 import os
@@ -166,6 +167,7 @@ def phase(name, kind, seconds, rate, stalls=False):
     sent = int(open(out).read()) if child else 0
     after, took_after = counts(), batches()
     diff = {k: after[k] - before[k] for k in after}
+    clock["long_turns"] = diff["turns_long_us"] / 1000
     grown = {k: v - rss[k] for k, v in memory_kb().items()}
     row = {"phase": name, "flood_qps": round(sent / seconds), "hits": honest.hits,
            "hits_answered": len(honest.hit_ms), "blocks": honest.blocks, "blocks_answered": len(honest.block_ms),

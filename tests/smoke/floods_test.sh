@@ -17,10 +17,8 @@ check "with the shipped limits" taken_over weirctl config reload
 client ip link set wt0 txqueuelen 10000
 # Where it serves, a worker has a CPU of its own; here it comes before all others of its CPU.
 worker_first() {
-	local thread
-	for thread in /proc/$(pid dataplane)/task/*; do
-		! grep -q worker $thread/comm || chrt --fifo --pid 1 ${thread##*/}
-	done
+	local comm
+	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm) && chrt --fifo --pid 1 "$(cut -d/ -f5 <<<"$comm")"
 }
 [ -z "${strict-}" ] || check "the worker's CPU is its own" worker_first
 checks=$((checks + 1))
