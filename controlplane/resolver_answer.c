@@ -6,7 +6,7 @@
 #include <weir/clock.h>
 #include <weir/dns_rotate.h>
 
-enum { ANSWERS_A_PORTION = 32, ANCOUNT_AT = 6 };
+enum { ANSWERS_A_PORTION = 32 };
 
 struct resolver_answer answer_servfail(int ede)
 {
@@ -195,10 +195,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 		resolver_log_told(&e, &told);
 		e.reply = r->reply;
 		e.reply_len = head.dns_len;
-		const bool has_records = get_u16(r->reply + ANCOUNT_AT) > 0;
-		e.ede = told.kind != ANSWER_BLOCKED
-				? a->opts.ede
-				: dns_ede_of_forged(DNS_EDE_BLOCKED, has_records);
+		e.ede = told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
 	}

@@ -20,21 +20,18 @@ static bool address_text(const struct why *w, enum dns_block_mode mode,
 	return inet_ntop(v4 ? AF_INET : AF_INET6, octets, out, INET6_ADDRSTRLEN) != NULL;
 }
 
-// `ede`: why it is blocked.
-static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_block *block, int ede)
+static void blocked(struct why *w, enum dns_block_mode mode, const struct dns_block *block)
 {
 	char address[INET6_ADDRSTRLEN];
-	bool forged = address_text(w, mode, block, address);
 	const char *text = "NODATA";
 	if (mode == DNS_BLOCK_NXDOMAIN)
 		text = "NXDOMAIN";
 	else if (mode == DNS_BLOCK_REFUSED)
 		text = "REFUSED";
-	else if (forged)
+	else if (address_text(w, mode, block, address))
 		text = address;
 	snprintf(w->reply, sizeof w->reply, "%s", text);
 	w->reply_ttl_s = mode == DNS_BLOCK_REFUSED ? WHY_NO_TTL : block->ttl_s;
-	w->ede = dns_ede_of_forged(ede, forged);
 }
 
 void why_reply(struct why *w, const struct dns_block *group)
@@ -49,7 +46,8 @@ void why_reply(struct why *w, const struct dns_block *group)
 	w->reply_ttl_s = WHY_NO_TTL;
 	w->ede = -1;
 	if (w->all_blocked) {
-		blocked(w, group->mode, group, DNS_EDE_FILTERED);
+		blocked(w, group->mode, group);
+		w->ede = DNS_EDE_FILTERED;
 		return;
 	}
 	if (w->decider < 0 || w->verdict == WHY_ALLOWED || w->verdict == WHY_REWRITTEN)
@@ -58,16 +56,17 @@ void why_reply(struct why *w, const struct dns_block *group)
 	const struct why_hit *h = &w->hit[w->decider];
 	unsigned reply = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME ? RULE_REPLY_GROUP
 										 : h->kind.reply;
-	const int ede = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME
-				? DNS_EDE_BLOCKED
-				: rule_class_ede(h->kind.rule_class);
-	if (reply == RULE_REPLY_DROP) {
+	if (reply != RULE_REPLY_DROP)
+		w->ede = w->verdict == WHY_BLOCKED_ANSWER || h->what != WHY_NAME
+				 ? DNS_EDE_BLOCKED
+				 : rule_class_ede(h->kind.rule_class);
+	if (reply == RULE_REPLY_DROP)
 		snprintf(w->reply, sizeof w->reply, "no answer at all");
-	} else if (reply == RULE_REPLY_DATA) {
+	else if (reply == RULE_REPLY_DATA)
 		snprintf(w->reply, sizeof w->reply, "its records; NODATA for types that it lacks");
-		w->ede = dns_ede_of_forged(ede, true);
-	} else {
-		bool own = reply < RULE_REPLIES && reply != RULE_REPLY_GROUP;
-		blocked(w, own ? modes[reply] : group->mode, group, ede);
-	}
+	else
+		blocked(w,
+			reply < RULE_REPLIES && reply != RULE_REPLY_GROUP ? modes[reply]
+									  : group->mode,
+			group);
 }

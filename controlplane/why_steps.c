@@ -254,9 +254,7 @@ static void reply_step(struct why *w)
 		add(text, ", TTL %u s", w->reply_ttl_s);
 	if (w->ede >= 0)
 		add(text, ", extended error %d (%s)", w->ede,
-			w->ede == DNS_EDE_FILTERED        ? "Filtered"
-			: w->ede == DNS_EDE_FORGED_ANSWER ? "Forged Answer"
-							  : "Blocked");
+			w->ede == DNS_EDE_FILTERED ? "Filtered" : "Blocked");
 	step(w, WHY_STAGE_REPLY, false, "%s", text);
 }
 

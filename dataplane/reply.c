@@ -59,14 +59,6 @@ ATTR_INLINE uint32_t null_reply(
 		rule_class_ede(d->rule_class), reply_line_limit(b), sum);
 }
 
-// Of the reply that is written.
-static void note_ede(struct batch *b, const struct packet *p, int ede)
-{
-	enum { ANCOUNT_AT = 6 };
-	ede = dns_ede_of_forged(ede, get_u16(packet_dns(p) + ANCOUNT_AT) > 0);
-	batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
-}
-
 static void write_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
 {
 	const enum verdict v = d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
@@ -75,8 +67,6 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 	if (likely_(len)) {
 		if (unlikely_(len > reply_line_plain_most(b)))
 			reply_more(b, p, len);
-		if (b->logs)
-			note_ede(b, p, rule_class_ede(d->rule_class));
 		stats_add(&b->w->stats->rcode[DNS_RCODE_NOERROR], 1);
 		frame_line_reply(p, (uint16_t)len, wide);
 		batch_tx(b, p, v);
@@ -91,15 +81,16 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 	uint16_t sum = 0;
 	len = rule_reply_write(
 		packet_dns(p), packet_dns_room(p), &p->q, &b->tables->rules, d, &o, &sum);
-	if (b->logs)
-		note_ede(b, p, rule_class_ede(d->rule_class));
 	reply_line_finish(b, p, (uint16_t)len, sum, v);
 }
 
 void reply_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
 {
-	if (b->logs)
+	if (b->logs) {
 		batch_note(b, p)->list = d->matched ? d->list : LOG_NO_LIST;
+		int ede = rule_class_ede(d->rule_class);
+		batch_note(b, p)->ede = p->q.has_opt && ede >= 0 ? (uint16_t)ede : LOG_NO_EDE;
+	}
 	write_ruled(b, p, d);
 }
 
@@ -125,8 +116,8 @@ void reply_judged(struct batch *b, struct packet *p)
 	uint16_t sum = 0;
 	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q, block_of(b, p),
 		reply_line_limit(b), &sum);
-	if (b->logs)
-		note_ede(b, p, DNS_EDE_BLOCKED);
+	if (b->logs && p->q.has_opt)
+		batch_note(b, p)->ede = DNS_EDE_BLOCKED;
 	reply_line_finish(b, p, len, sum, VERDICT_blocked_answer);
 }
 

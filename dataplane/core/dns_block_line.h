@@ -47,8 +47,7 @@ ATTR_INLINE uint64_t dns_block_rr(uint8_t *p, uint16_t qtype, uint32_t ttl_s, ui
 }
 
 // Octets of the reply, and their wide sum in *sum, which held the question's; 0: not plain, and
-// nothing is written. `ede`: what dns_ede_of_forged makes of it, sent only in an OPT; `room`: from
-// msg on.
+// nothing is written. `ede`: sent only in an OPT; `room`: from msg on.
 ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dns_query *q,
 	uint32_t ttl_s, int ede, uint32_t limit, uint64_t *sum)
 {
@@ -69,7 +68,7 @@ ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dn
 	s = csum_wide_add(
 		s, csum_wide_at(head, dns_block_rr(msg + head, q->qtype, ttl_s, address_len)));
 	if (has_opt) {
-		uint64_t o = dns_opt_write(msg + opt_at, opt, q, 0, dns_ede_of_forged(ede, true));
+		uint64_t o = dns_opt_write(msg + opt_at, opt, q, 0, ede);
 		s = csum_wide_add(s, csum_wide_at(opt_at, o));
 	}
 	*sum = s;

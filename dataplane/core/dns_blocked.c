@@ -89,8 +89,7 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 		a.nscount = 1;
 	}
 	a.rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-	const struct dns_reply_opts o = {
-		.ede = dns_ede_of_forged(ede, address_len > 0), .limit = limit};
+	const struct dns_reply_opts o = {.ede = ede, .limit = limit};
 	return dns_reply_answer(msg, cap, q, &a, &o, sum);
 }
 

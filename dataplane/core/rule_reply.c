@@ -28,7 +28,7 @@ uint16_t rule_reply_write(uint8_t *msg, size_t cap, const struct dns_query *q,
 	struct dns_answer_view answer;
 	if (d->action == RULE_DATA && rule_data_find(r, o->hash, d->list, q->qtype, &answer)) {
 		const struct dns_reply_opts opts = {.ttl_cap_s = o->ttl_cap_s,
-			.ede = dns_ede_of_forged(rule_class_ede(d->rule_class), true),
+			.ede = rule_class_ede(d->rule_class),
 			.limit = o->limit};
 		return dns_reply_answer(msg, cap, q, &answer, &opts, sum);
 	}

@@ -95,16 +95,9 @@ struct dns_block {
 };
 static_assert(sizeof(struct dns_block) == 28);
 
-// What is told of a reply that stands in for the true one: where it has records, that these are
-// forged, else why there are none (RFC 8914 4.5). DNS_EDE_NONE stays.
-ATTR_INLINE int dns_ede_of_forged(int ede, bool has_records)
-{
-	return ede >= 0 && has_records ? DNS_EDE_FORGED_ANSWER : ede;
-}
-
-// EDE 15 (Blocked) goes with it when the client sent an OPT, 4 (Forged Answer) in its place with an
-// address. Owner of the record is the question's name, also for the SOA. `block` is loaded once.
-// Length, or 0, as above.
+// EDE 15 (Blocked) goes with it when the client sent an OPT, also with an address, as who and why
+// says more than that the address is not the true one (4, RFC 8914 4.5). Owner of the record is the
+// question's name, also for the SOA. `block` is loaded once. Length, or 0, as above.
 ATTR_MUST_CHECK uint16_t dns_reply_blocked(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 // ANY, without what there is: one HINFO record with the text "RFC8482" (RFC 8482 4.2), so that
@@ -113,6 +106,6 @@ ATTR_MUST_CHECK uint16_t dns_reply_any(uint8_t *msg, size_t cap, const struct dn
 	uint16_t limit, uint16_t *sum) ATTR_NONNULL;
 
 // As dns_reply_blocked where nobody is blocked, such as for a name that local data says there is
-// not: with another error (dns_ede_of_forged), or DNS_EDE_NONE.
+// not: with another error, or DNS_EDE_NONE.
 ATTR_MUST_CHECK uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q,
 	const struct dns_block *block, int ede, uint16_t limit, uint16_t *sum) ATTR_NONNULL;

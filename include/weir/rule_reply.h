@@ -29,8 +29,7 @@ ATTR_INLINE bool rule_pattern_may_allow(
 }
 
 // Of a rule of this class (enum rule_class). What a list blocks is Blocked; what somebody here has
-// denied by name is Filtered (RFC 8914 4.16, 4.18), and dns_ede_of_forged says what is told of it.
-// Local data blocks nobody: no error is told.
+// denied by name is Filtered (RFC 8914 4.16, 4.18). Local data blocks nobody: no error is told.
 ATTR_INLINE int rule_class_ede(unsigned rule_class)
 {
 	if (rule_class == RULE_CLASS_LOCAL)

@@ -95,7 +95,7 @@ static void test_null_beside_more(void **)
 		assert_int_equal(r.count, 1);
 		assert_int_equal(r.record[0].section, 0);
 		assert_int_equal(r.record[0].rdata_len, i % 2 ? 16 : 4);
-		assert_int_equal(r.ede, q.edns ? 4 : -1);
+		assert_int_equal(r.ede, q.edns ? 15 : -1);
 		assert_int_equal(r.dnssec_ok, q.dnssec_ok);
 		assert_int_equal(r.flags, 0x8180 | (q.flags & 0x0010));
 		assert_int_equal(h->stats.rcode[0], i + 1);

@@ -49,7 +49,7 @@ static void test_replies(void **)
 	struct wire_query q = {.name = "a.group.example", .edns = true};
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	expect_address(&r, "\xc6\x12\0\x50", 9);
-	assert_int_equal(r.ede, 4);
+	assert_int_equal(r.ede, 15);
 	q.name = "nx.example";
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	assert_int_equal(r.rcode, 3);
@@ -120,7 +120,7 @@ static void test_data_of_a_block_list(void **)
 	harness_rules(h, local_rules, ARRAY_LEN(local_rules));
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	expect_address(&r, "\xc6\x12\2\2", 77);
-	assert_int_equal(r.ede, 4);
+	assert_int_equal(r.ede, 15);
 	h->tables.config.pause_until_ms = UINT64_MAX;
 	harness_ask_dropped(h, &q, VERDICT_miss);
 	harness_end(h);
@@ -207,7 +207,7 @@ static void test_block_all(void **)
 			harness_rules(h, some_rules, ARRAY_LEN(some_rules));
 		harness_ask(h, &any, VERDICT_blocked, &r);
 		expect_address(&r, "\0\0\0\0", 9);
-		assert_int_equal(r.ede, 4);
+		assert_int_equal(r.ede, 17);
 		harness_ask(h, &other, VERDICT_hit, &r);
 	}
 	harness_ask_dropped(h, &good, VERDICT_miss);

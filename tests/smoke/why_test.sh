@@ -76,7 +76,7 @@ same "everyone: allowed by the other list" 'allowed by list fine.list: ok-1.ads.
 	"$(why 198.18.0.2 ok-1.ads.test A .headline)"
 same "strict has not that list" 'blocked by list ads.list: ||ads.test^ (line 2)' \
 	"$(why 198.18.0.4 ok-1.ads.test A .headline)"
-same "its reply" '0.0.0.0 77 4' \
+same "its reply" '0.0.0.0 77 15' \
 	"$(why 198.18.0.4 x.ads.test A '"\(.reply.mode) \(.reply.ttl) \(.reply.extended_error)"')"
 same "a hosts line" 3 "$(why 198.18.0.2 tracker.test A '.rules[0].lines[0].line')"
 same "important beats allow" important_block "$(why 198.18.0.2 important.test A '.rules[] | select(.state == "decides").class')"

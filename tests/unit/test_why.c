@@ -110,7 +110,7 @@ static void test_all_blocked(void **)
 		why_steps(w);
 		if (w->verdict == WHY_BLOCKED) {
 			assert_string_equal(w->reply, "0.0.0.0");
-			assert_int_equal(w->ede, DNS_EDE_FORGED_ANSWER);
+			assert_int_equal(w->ede, DNS_EDE_FILTERED);
 		}
 		assert_int_equal(
 			strncmp(w->headline, "blocked by a schedule:", 22) == 0, w->decider < 0);
