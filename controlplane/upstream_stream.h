@@ -17,12 +17,12 @@
 //
 // A connection is given no more queries and closes with its last one when it has had its number of
 // them (`uses`), when its server has left the list, when the server said with edns-tcp-keepalive
-// (RFC 7828, asked for with the first query) that it shall, or when a query was given up after
-// UPSTREAM_STREAM_STALL_MS in which nothing came (`stalled`), or only part of a message (`broken`).
-// The other queries on such a connection, but one whose reply is coming, are told that it has ended
-// for them (`broken` of the calls), so that they go elsewhere and do not wait out their time behind
-// it; unbound ends the connection with the same effect. Not on one that was never there: they would
-// have had no try.
+// (RFC 7828, asked for with the first query) that it shall, when its server has ended it and this
+// is seen as another one's end is read, or when a query was given up after UPSTREAM_STREAM_STALL_MS
+// in which nothing came (`stalled`), or only part of a message (`broken`). The other queries on
+// such a connection, but one whose reply is coming, are told that it has ended for them (`broken`
+// of the calls), so that they go elsewhere and do not wait out their time behind it; unbound ends
+// the connection with the same effect. Not on one that was never there: they would have had no try.
 // Without queries it is closed after UPSTREAM_STREAM_IDLE_MS, or what the server said, less an
 // eighth so that we are first, UPSTREAM_STREAM_TOLD_MS at most.
 //
