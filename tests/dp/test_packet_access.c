@@ -152,13 +152,15 @@ static void test_rate_of_address_and_network(void **)
 }
 
 // Whole batches of everyone: who runs out within one is turned away from there on, the others are
-// not. `denied_each`: which client of how many is denied; 0: none.
-static void ask_in_batches(unsigned denied_each)
+// not. `denied_each`: which client of how many is denied, `damaged_each`: has a frame that says
+// nothing; 0: none.
+static void ask_in_batches(unsigned denied_each, unsigned damaged_each)
 {
 	enum { BATCH = 32, BATCHES = 4, UNLIMITED_EACH = 5 };
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
-	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0;
+	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0,
+		 damaged = 0;
 	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
 	harness_access(h, lists(&l, false, 0));
 	harness_limits_look(h, 1000);
@@ -172,6 +174,9 @@ static void ask_in_batches(unsigned denied_each)
 		} else if (denied_each && n % denied_each == 0) {
 			q = from("198.18.0.66");
 			denied++;
+		} else if (damaged_each && n % damaged_each == 0) {
+			q.csum = WIRE_CSUM_BAD;
+			damaged++;
 		} else if (left[is_six] > 0) {
 			left[is_six]--;
 			hits++;
@@ -186,6 +191,7 @@ static void ask_in_batches(unsigned denied_each)
 		assert_int_equal(harness_verdict(h, VERDICT_hit), hits);
 		assert_int_equal(harness_verdict(h, VERDICT_drop_limited), over);
 		assert_int_equal(harness_verdict(h, VERDICT_drop_denied), denied);
+		assert_int_equal(harness_verdict(h, VERDICT_drop_udp_csum), damaged);
 	}
 	assert_int_equal(left[0] + left[1], 0);
 	harness_end(h);
@@ -193,8 +199,35 @@ static void ask_in_batches(unsigned denied_each)
 
 static void test_limits_within_a_batch(void **)
 {
-	ask_in_batches(0);
-	ask_in_batches(7);
+	ask_in_batches(0, 0);
+	ask_in_batches(7, 0);
+	ask_in_batches(0, 4);
+	ask_in_batches(7, 4);
+}
+
+// Who would be held to a rate is held to none where there is none, beside who is denied.
+static void test_no_rate(void **)
+{
+	enum { EACH = 8 };
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	(void)lists(&l, false, 0);
+	l.access.rate = l.access.network_rate = 0;
+	harness_access(h, &l.access);
+	harness_limits_look(h, 1000);
+	for (unsigned n = 0; n < 10 * EACH; n++) {
+		uint8_t frame[WIRE_MAX];
+		struct wire_query q = from(n % 4 ? "198.18.2.1" : "198.18.0.66");
+		harness_inject(h, frame, wire_make(&q, frame));
+		if (n % EACH != EACH - 1)
+			continue;
+		assert_int_equal(worker_turn(&h->w, 0), EACH);
+		harness_drain(h);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_hit), 10 * EACH * 3 / 4);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_denied), 10 * EACH / 4);
+	harness_end(h);
 }
 
 // Who gets long replies gets fewer, by hits as by answers that come later; others as before.
@@ -344,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),
 		cmocka_unit_test(test_limits_within_a_batch),
+		cmocka_unit_test(test_no_rate),
 		cmocka_unit_test(test_reply_octets),
 		cmocka_unit_test(test_late_answers_are_charged),
 		cmocka_unit_test(test_slip),
