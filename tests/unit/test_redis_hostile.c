@@ -3,6 +3,7 @@
 // The client against a server that lies, stalls and floods, and the reader of replies by itself.
 
 #include "../../controlplane/redis_error.h"
+#include "../../controlplane/redis_internal.h"
 #include "../../controlplane/redis_reader.h"
 #include "../../controlplane/redis_wire.h"
 #include "redis_rig.h"
@@ -329,12 +330,14 @@ static void test_pause(void **)
 	assert_string_equal(redis_rig_status(&rig).state, "up");
 }
 
-// Each command closes the connection: after eight in a row there are only probes.
+// Each command closes the connection: after eight in a row there are only probes. On a machine so
+// slow that the first probe comes before the eighth, after that one.
 static void test_closes(void **)
 {
 	fake.closes = true;
 	lie("", 0, 1);
 	unsigned given = 0;
+	const uint64_t begin = clock_mono_ms();
 	for (unsigned i = 0; i < 50; i++) {
 		struct redis_seen s = {0};
 		if (!redis_rig_give(&rig, "GET x", &s))
@@ -342,8 +345,9 @@ static void test_closes(void **)
 		given++;
 		redis_rig_ends(&rig, &s, 1);
 	}
-	assert_in_range(given, 8, 9);
-	assert_in_range(fake.peers, 8, 12);
+	unsigned least = clock_mono_ms() < begin + REDIS_BACKOFF_MS ? 8 : 1;
+	assert_in_range(given, least, 9);
+	assert_in_range(fake.peers, least, 12);
 	assert_string_equal(redis_rig_status(&rig).state, "away");
 }
 
