@@ -45,6 +45,7 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many
 // at most, as a cached answer may wait behind them: a resolver that turns a flood away sends
-// hundreds at once, and half a burst of them takes less time than a burst of hits.
-enum { ANSWERS_PER_TURN = WORKER_BATCH / 2 };
+// hundreds at once. No fewer than misses come in one turn, or the ring would fill by the pace
+// alone.
+enum { ANSWERS_PER_TURN = WORKER_BATCH };
 unsigned stage_answer(struct worker *w);
