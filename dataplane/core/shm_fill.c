@@ -43,17 +43,22 @@ static void give_back(const struct region_fill *fill, size_t at, size_t len)
 		(void)madvise((uint8_t *)(uintptr_t)fill->from + at, len, MADV_DONTNEED);
 }
 
-int shm_fill_file(int fd, size_t size, const struct region_fill *fill)
+int shm_fill_file(int fd, size_t size, const struct region_fill *fill, struct shm_huge *huge)
 {
 	static const uint8_t zeros[SHM_PAGE];
+	// What is given back as it is copied is never there twice.
+	shm_huge_make(huge, fill->give_back ? SHM_PAGE : size);
 	int err = write_all(fd, zeros, sizeof zeros);
 	if (!err && !fill->from)
 		err = send_all(fd, fill->fd, fill->len);
 	for (size_t at = 0; fill->from && at < fill->len && !err; at += PIECE) {
 		size_t len = fill->len - at < PIECE ? fill->len - at : PIECE;
+		shm_huge_make(huge, SHM_PAGE + at + len);
 		err = write_all(fd, (const uint8_t *)fill->from + at, len);
 		give_back(fill, at, len);
 	}
+	if (!err)
+		shm_huge_make(huge, size);
 	for (size_t at = SHM_PAGE + fill->len; at < size && !err;) {
 		size_t len = size - at < SHM_PAGE ? size - at : SHM_PAGE;
 		err = write_all(fd, zeros, len);

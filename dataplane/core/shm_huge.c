@@ -2,6 +2,7 @@
 
 #include "shm_huge.h"
 
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -34,22 +35,37 @@ void *shm_huge_map(int fd, size_t size, int prot, int flags)
 	return base;
 }
 
-size_t shm_huge_make(int fd, size_t size)
+void shm_huge_begin(struct shm_huge *h, int fd, size_t size)
 {
+	*h = (struct shm_huge){.fd = fd, .size = size};
 	if (size < SHM_HUGE_PAGE || ftruncate(fd, (off_t)size) < 0)
-		return 0;
-	uint8_t *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED);
-	if (m == MAP_FAILED)
-		return 0;
-	size_t huge = 0;
-	const uint64_t until_ms = clock_ms_of(CLOCK_THREAD_CPUTIME_ID) + MAKE_MOST_MS;
-	// Written, not stored: where the file system is full that is an error, and no SIGBUS.
-	while (huge + SHM_HUGE_PAGE <= size && clock_ms_of(CLOCK_THREAD_CPUTIME_ID) < until_ms) {
-		if (pwrite(fd, "", 1, (off_t)huge) != 1
-			|| madvise(m + huge, SHM_HUGE_PAGE, MADV_COLLAPSE) < 0)
-			break;
-		huge += SHM_HUGE_PAGE;
+		return;
+	void *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED);
+	h->base = m == MAP_FAILED ? NULL : m;
+	h->until_ms = clock_ms_of(CLOCK_THREAD_CPUTIME_ID) + MAKE_MOST_MS;
+}
+
+// Written, not stored: where the file system is full that is an error, and no SIGBUS.
+static bool make_one(const struct shm_huge *h)
+{
+	return clock_ms_of(CLOCK_THREAD_CPUTIME_ID) < h->until_ms
+	       && pwrite(h->fd, "", 1, (off_t)h->made) == 1
+	       && madvise(h->base + h->made, SHM_HUGE_PAGE, MADV_COLLAPSE) == 0;
+}
+
+void shm_huge_make(struct shm_huge *h, size_t end)
+{
+	while (h->base && h->made < end && h->size - h->made >= SHM_HUGE_PAGE) {
+		if (make_one(h))
+			h->made += SHM_HUGE_PAGE;
+		else
+			shm_huge_end(h);
 	}
-	munmap(m, size);
-	return huge;
+}
+
+void shm_huge_end(struct shm_huge *h)
+{
+	if (h->base)
+		munmap(h->base, h->size);
+	h->base = NULL;
 }

@@ -9,8 +9,8 @@
 //
 // A page of 2 MiB is made of one small one, so that nothing but zeros is copied: 0.08 ms of CPU
 // each, a twentieth of what 512 small ones and putting them together take. Given up at the first
-// refusal or after a second of CPU, not of time, for which others may have the CPU: what is left
-// gets small pages later, and works.
+// refusal or after a second of CPU (what the caller takes between them included), not of time, for
+// which others may have the CPU: what is left gets small pages later, and works.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +21,18 @@ enum { SHM_HUGE_PAGE = 2 << 20 };
 // mmap(2) of a file from its start; from one huge page on at a multiple of that. MAP_FAILED, errno.
 void *shm_huge_map(int fd, size_t size, int prot, int flags);
 
-// Octets, from its start, that lie in huge pages now, of a new file on a tmpfs, which then has this
-// size. The rest of it is without pages.
-size_t shm_huge_make(int fd, size_t size);
+// A new file on a tmpfs that gets huge pages, from its start on. All zero, it makes none.
+struct shm_huge {
+	int fd;
+	size_t size, made; // octets; those in huge pages
+	uint8_t *base;     // NULL: no more are made
+	uint64_t until_ms; // of the thread's CPU time
+};
+
+// The file, which has no pages yet, has this size then.
+void shm_huge_begin(struct shm_huge *h, int fd, size_t size);
+// Pages for all before `end`, of which nothing behind `made` may be written yet: memory is taken
+// now, so whoever gives up what is copied into the file asks for no more than comes next.
+void shm_huge_make(struct shm_huge *h, size_t end);
+// What was made stays.
+void shm_huge_end(struct shm_huge *h);

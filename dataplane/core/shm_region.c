@@ -76,13 +76,15 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	struct stat st;
 	if (fchmod(fd, spec->mode) < 0 || fstat(fd, &st) < 0) // the umask must not decide
 		return shm_fail(why, errno, "%s: cannot set its mode: %s", path, strerror(errno));
-	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE) {
-		size_t huge = shm_huge_make(fd, size);
-		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10, huge >> 10);
-	}
 	// What is written whole needs no reservation.
 	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
-	int err = filled ? -shm_fill_file(fd, size, &spec->fill) : -reserve(fd, size);
+	struct shm_huge huge = {.fd = -1};
+	if (where == SHM_IN_MEM)
+		shm_huge_begin(&huge, fd, size);
+	if (!filled)
+		shm_huge_make(&huge, size);
+	int err = filled ? -shm_fill_file(fd, size, &spec->fill, &huge) : -reserve(fd, size);
+	shm_huge_end(&huge);
 	if (err) {
 		struct statfs fs = {0};
 		(void)!fstatfs(fd, &fs);
@@ -91,6 +93,9 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 			size >> 10, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 10,
 			strerror(err));
 	}
+	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE)
+		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10,
+			huge.made >> 10);
 	void *m = map_file(
 		fd, where, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE));
 	if (m == MAP_FAILED)

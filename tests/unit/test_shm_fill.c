@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SIZE = 3 * 1024 * 1024 + 777 }; // more than a piece, and no whole page
@@ -104,6 +105,27 @@ static void test_short_file(void **)
 	assert_int_equal(create(&fill, SIZE, &r), -EBADF);
 }
 
+// What is given back as it is copied is copied before there is room for all of it: behind its first
+// piece there is nothing to copy.
+static void test_step_by_step(void **)
+{
+	enum { LARGE = 4 * SHM_HUGE_PAGE, READABLE = 1 << 20 };
+	uint8_t *from = mmap(NULL, LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create("weir-test", MFD_CLOEXEC);
+	const struct region_fill fill = {.len = LARGE, .from = from, .give_back = true};
+	struct shm_huge huge;
+	struct stat st;
+	assert_true(from != MAP_FAILED && fd >= 0);
+	assert_int_equal(mprotect(from, READABLE, PROT_READ), 0);
+	shm_huge_begin(&huge, fd, SHM_PAGE + LARGE);
+	assert_int_equal(shm_fill_file(fd, SHM_PAGE + LARGE, &fill, &huge), -EFAULT);
+	shm_huge_end(&huge);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_in_range(st.st_blocks * 512, READABLE, LARGE / 2);
+	close(fd);
+	munmap(from, LARGE);
+}
+
 // As on hugetlbfs.
 static void test_in_memory(void **)
 {
@@ -126,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_filled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_short_file, setup, teardown),
+		cmocka_unit_test(test_step_by_step),
 		cmocka_unit_test_setup_teardown(test_in_memory, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

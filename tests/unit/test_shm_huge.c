@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // Of the whole process; without anything that maps memory itself.
@@ -26,9 +28,12 @@ static void check_size(size_t size)
 	int fd = memfd_create("weir-test", MFD_CLOEXEC);
 	unsigned long before = mapped_pages();
 	assert_true(fd >= 0);
-	size_t huge = shm_huge_make(fd, size);
-	assert_int_equal(huge % SHM_HUGE_PAGE, 0);
-	assert_true(huge <= size);
+	struct shm_huge h;
+	shm_huge_begin(&h, fd, size);
+	shm_huge_make(&h, size);
+	shm_huge_end(&h);
+	assert_int_equal(h.made % SHM_HUGE_PAGE, 0);
+	assert_true(h.made <= size);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	uint8_t *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
 	assert_true(m != MAP_FAILED);
@@ -46,6 +51,42 @@ static void check_size(size_t size)
 	assert_int_equal(munmap(m, size), 0);
 	close(fd);
 	assert_int_equal(mapped_pages(), before); // the rooms that they were placed in are gone
+}
+
+// Made while it is written: never more than a page ahead, and what is there stays.
+static void check_steps(size_t size)
+{
+	enum { STEP = 3 * SHM_PAGE };
+	int fd = memfd_create("weir-test", MFD_CLOEXEC);
+	struct shm_huge h;
+	struct stat st;
+	uint8_t octets[STEP];
+	assert_true(fd >= 0);
+	shm_huge_begin(&h, fd, size);
+	for (size_t at = 0; at < size; at += STEP) {
+		size_t len = size - at < STEP ? size - at : STEP;
+		shm_huge_make(&h, at + len);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_true((size_t)st.st_blocks * 512 < at + len + SHM_HUGE_PAGE);
+		memset(octets, (int)(at / STEP + 1), sizeof octets);
+		assert_int_equal(pwrite(fd, octets, len, (off_t)at), len);
+	}
+	shm_huge_end(&h);
+	for (size_t at = 0; at < size; at += STEP) {
+		size_t len = size - at < STEP ? size - at : STEP;
+		uint8_t found[STEP];
+		memset(octets, (int)(at / STEP + 1), sizeof octets);
+		assert_int_equal(pread(fd, found, len, (off_t)at), len);
+		assert_memory_equal(found, octets, len);
+	}
+	close(fd);
+}
+
+static void test_steps(void **)
+{
+	check_steps(SHM_HUGE_PAGE - SHM_PAGE);
+	check_steps(SHM_HUGE_PAGE);
+	check_steps(3 * SHM_HUGE_PAGE + 5 * SHM_PAGE);
 }
 
 static void test_sizes(void **)
@@ -68,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_refusal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
