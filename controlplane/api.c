@@ -19,6 +19,9 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
+// As many explanations and searches as may run and wait leave requests for all else.
+static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) < (int)API_REQUESTS_MAX);
+
 static const struct {
 	const char *path;
 	bool post;

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { WHY_RUNNING_MAX = 2, WHY_WAITING_MAX = 32, WHY_WAIT_MS = 8000, WHY_POLL_MS = 5 };
+enum { WHY_RUNNING_MAX = 2, WHY_WAITING_MAX = 4, WHY_WAIT_MS = 8000, WHY_POLL_MS = 5 };
 
 struct why_runner;
 
