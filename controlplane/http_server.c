@@ -343,12 +343,13 @@ struct http_stream *http_stream_begin(struct http_exchange *x)
 	return s;
 }
 
-// Asks the kernel, as the loop may have been told already and not have got to it.
+// Asks the kernel, as the loop may have been told already and not have got to it. Less than 0: a
+// signal came in between (SIGHUP), which says nothing of the client.
 bool http_stream_is_live(const struct http_stream *s)
 {
 	struct bufferevent *b = stream_buffer(s);
 	struct pollfd p = {.fd = b ? bufferevent_getfd(b) : -1, .events = POLLRDHUP};
-	return b && poll(&p, 1, 0) == 0;
+	return b && poll(&p, 1, 0) <= 0;
 }
 
 bool http_stream_send(struct http_stream *s, const char *data, size_t len)
