@@ -15,7 +15,7 @@ struct refresh {
 	struct refresh_policy policy;
 	struct refresh_plan plan;
 	struct failures *backoff;
-	struct refresh_request *request; // REQUESTS
+	struct refresh_request *request; // REFRESH_REQUESTS
 	uint32_t free, touched, inflight, inflight_limit, inflight_most;
 	struct age_list ages;
 	uint64_t refused;                  // due ones for which there was no request free
