@@ -23,6 +23,7 @@ struct walk;
 struct l1_ask { // one key of L1
 	struct walk *walk;
 	struct l1_lookup *look;
+	uint64_t view_hash;
 	uint16_t qtype;
 	uint8_t flags;
 };
@@ -40,7 +41,6 @@ struct walk {
 	int err;
 	unsigned outstanding;
 	unsigned place; // of the next view in L1
-	uint64_t view_hash;
 	uint16_t view;
 	struct cache_look look;
 	struct l1_ask ask[KEYS_MAX];
@@ -203,7 +203,7 @@ static struct l1_key ask_key(const struct walk *w, const struct l1_ask *ask)
 		.qclass = DNS_CLASS_IN,
 		.flags = ask->flags};
 	struct l1_key text;
-	l1_key_write(&key, w->view_hash, &text);
+	l1_key_write(&key, ask->view_hash, &text);
 	return text;
 }
 
@@ -239,8 +239,6 @@ static const struct view *view_next(struct walk *w)
 
 static void view_ask(struct walk *w, const struct view *view)
 {
-	// It may be gone when the replies are in.
-	w->view_hash = views_l1_hash(w->resolver->views, view, &w->name);
 	w->view = view->number;
 	w->look.l1_views++;
 	for (unsigned i = 0; i < w->look.l1_type_count * VARIANTS; i++) {
@@ -248,6 +246,8 @@ static void view_ask(struct walk *w, const struct view *view)
 		*ask = (struct l1_ask){.walk = w,
 			.qtype = w->look.l1_types[i / VARIANTS],
 			.flags = (uint8_t)(i % VARIANTS)};
+		// The view may be gone when the replies are in.
+		ask->view_hash = question_l1_hash(w->resolver, view, &w->name, ask->qtype);
 		const struct l1_key text = ask_key(w, ask);
 		ask->look = l1_peek(w->resolver->l1, &text, on_value, ask);
 		w->outstanding += ask->look != NULL;

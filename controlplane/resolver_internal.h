@@ -157,6 +157,10 @@ void trace_tables(const struct resolver *r, struct table_registry *tables);
 bool question_direct(struct resolver *r, struct question *q);
 void question_direct_end(struct resolver *r, struct question *q); // once or more
 const struct dns_name *question_asked(const struct question *q);  // the name that is
+// What answers to a name that is asked for are named by in L1: the hash of its zone, else of the
+// view.
+uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype);
 // A reply to what was asked, as an answer to the question, into r->answer; as dns_answer_read.
 ATTR_MUST_CHECK int question_read(
 	struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);

@@ -189,7 +189,8 @@ bool l1_drop(void *resolver, const struct l1_key_parts *parts)
 	for (unsigned i = 0; i < VIEWS_MAX && cold; i++) {
 		const struct view *view = views_at(r->views, i);
 		if (!view || view->left_ms || view->no_cache
-			|| views_l1_hash(r->views, view, &parts->name) != parts->view_hash)
+			|| question_l1_hash(r, view, &parts->name, parts->qtype)
+				   != parts->view_hash)
 			continue;
 		key.view = view->number;
 		cold = record_drop(r, &key);

@@ -85,18 +85,25 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 }
 
 // The DS of home.arpa is not where the rest of it is (RFC 8375 4, item 4 C).
-static const struct forward_zone *zone_of_question(
-	const struct resolver *r, const struct question *q, const struct dns_name *asked)
+static const struct forward_zone *zone_of_question(const struct resolver *r,
+	const struct view *view, const struct dns_name *asked, uint16_t qtype)
 {
-	const struct forward_zone *zone = views_zone(r->views, q->def, asked);
-	if (!zone || q->query.qtype != DNS_TYPE_DS || !dns_name_equal(&zone->name, asked)
+	const struct forward_zone *zone = views_zone(r->views, view, asked);
+	if (!zone || qtype != DNS_TYPE_DS || !dns_name_equal(&zone->name, asked)
 		|| !special_name_ds_is_above(asked))
 		return zone;
 	const size_t skip = asked->wire[0] + (size_t)1;
 	struct dns_name above = {
 		.len = (uint8_t)(asked->len - skip), .labels = (uint8_t)(asked->labels - 1)};
 	memcpy(above.wire, asked->wire + skip, above.len);
-	return views_zone(r->views, q->def, &above);
+	return views_zone(r->views, view, &above);
+}
+
+uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
+	const struct dns_name *asked, uint16_t qtype)
+{
+	const struct forward_zone *zone = zone_of_question(r, view, asked, qtype);
+	return zone ? zone->hash : view->hash;
 }
 
 bool question_direct(struct resolver *r, struct question *q)
@@ -120,7 +127,7 @@ bool question_direct(struct resolver *r, struct question *q)
 		}
 	}
 	const struct dns_name *asked = question_asked(q);
-	const struct forward_zone *zone = zone_of_question(r, q, asked);
+	const struct forward_zone *zone = zone_of_question(r, q->def, asked, q->query.qtype);
 	q->l1_hash = zone ? zone->hash : q->def->hash;
 	if (zone) {
 		q->forward = zone->set;

@@ -335,12 +335,6 @@ int views_rewrite(const struct views *v, const struct view *view, const struct d
 		v->one[0].names.rewrites, name, out);
 }
 
-uint64_t views_l1_hash(const struct views *v, const struct view *view, const struct dns_name *name)
-{
-	const struct forward_zone *zone = views_zone(v, view, name);
-	return zone ? zone->hash : view->hash;
-}
-
 unsigned views_forward_sets(const struct views *v)
 {
 	return forwards_count(v->forwards);

@@ -83,9 +83,6 @@ const struct forward_zone *views_zone(
 // What the view makes of the name. -ELOOP.
 ATTR_MUST_CHECK int views_rewrite(const struct views *v, const struct view *view,
 	const struct dns_name *name, struct rewrite *out);
-// What answers to a name that is asked for are named by in L1: the hash of its zone, else of the
-// view.
-uint64_t views_l1_hash(const struct views *v, const struct view *view, const struct dns_name *name);
 // Its safe view; `group` from 1 on, 0: everyone else. NULL: it has no safe search.
 const struct view *views_safe(const struct views *v, unsigned group);
 void views_totals(const struct views *v, struct upstream_totals *out); // over all of them
