@@ -61,7 +61,7 @@ static int teardown(void **)
 
 static void turn_until(bool *done)
 {
-	for (unsigned i = 0; i < 10000 && !*done; i++) {
+	for (unsigned i = 0; i < 60000 && !*done; i++) {
 		(void)event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		usleep(1000);
 	}
@@ -72,7 +72,7 @@ static void both_begin(struct piece *a, struct piece *b)
 {
 	assert_int_equal(why_runner_start(runner, work, on_done, a), 0);
 	assert_int_equal(why_runner_start(runner, work, on_done, b), 0);
-	for (unsigned i = 0; i < 10000 && begun < 2; i++)
+	for (unsigned i = 0; i < 60000 && begun < 2; i++)
 		usleep(1000);
 	assert_int_equal(begun, 2);
 }
