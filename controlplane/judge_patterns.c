@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
 
 // The first portion is small, so that its time tells how large the next may be.
 enum { PORTION_FIRST = 32, PORTION_MAX = 512, PORTION_QUICK_MS = 150, PORTIONS_MAX = 256 };
@@ -51,6 +52,12 @@ static uint64_t cpu_ms(void)
 static uint64_t spent_ms(const struct compile *c)
 {
 	return cpu_ms() - c->start_ms;
+}
+
+static bool is_late(const struct compile *c)
+{
+	return spent_ms(c) >= c->limits.budget_ms
+	       || (c->limits.until_ms && clock_mono_ms() >= c->limits.until_ms);
 }
 
 static void note_error(struct compile *c, const char *text, const hs_compile_error_t *error)
@@ -211,7 +218,7 @@ static int patterns_compile(struct compile *c, const struct judge_pattern *patte
 			c->counts->refused_count++;
 		else if (c->counts->bytes >= c->limits.bytes)
 			c->counts->refused_size++;
-		else if (spent_ms(c) >= c->limits.budget_ms)
+		else if (is_late(c))
 			c->counts->refused_time++;
 		else
 			rc = pattern_hold(c, &pattern[i]);
@@ -226,6 +233,8 @@ int judge_patterns_new(struct judge_patterns **out, const struct judge_pattern *
 	size_t count, const struct judge_pattern_limits *limits,
 	struct judge_pattern_counts *counts)
 {
+	static const struct judge_pattern_limits usual = {
+		.budget_ms = JUDGE_PATTERNS_BUDGET_MS, .bytes = JUDGE_PATTERNS_BYTES_MAX};
 	*counts = (struct judge_pattern_counts){0};
 	*out = NULL;
 	if (count == 0)
@@ -243,9 +252,7 @@ int judge_patterns_new(struct judge_patterns **out, const struct judge_pattern *
 	if (rc == 0) {
 		*c = (struct compile){.made = made,
 			.counts = counts,
-			.limits = limits ? *limits
-					 : (struct judge_pattern_limits){JUDGE_PATTERNS_BUDGET_MS,
-						 JUDGE_PATTERNS_BYTES_MAX},
+			.limits = limits ? *limits : usual,
 			.start_ms = cpu_ms(),
 			.portion = PORTION_FIRST};
 		rc = patterns_compile(c, pattern, count);

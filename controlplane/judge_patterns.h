@@ -35,6 +35,7 @@ struct judge_pattern {
 
 struct judge_pattern_limits {
 	uint64_t budget_ms, bytes;
+	uint64_t until_ms; // clock_mono_ms; 0: however long it takes to get that CPU time
 };
 
 struct judge_pattern_counts {
@@ -42,7 +43,7 @@ struct judge_pattern_counts {
 	uint32_t refused_syntax; // not a pattern of libhs, or a NUL in it
 	uint32_t refused_length, refused_count;
 	uint32_t refused_slow; // alone took too long
-	uint32_t refused_time; // no time was left
+	uint32_t refused_time; // no time was left, of one kind or the other
 	uint32_t refused_size; // no room was left
 	uint64_t bytes, compile_ms;
 	char first_error[128]; // of the first one with bad syntax

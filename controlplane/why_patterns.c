@@ -105,10 +105,9 @@ static void names_match(struct why *w, const struct why_patterns *p, unsigned fi
 static int portion_match(struct why *w, const struct why_patterns *p, unsigned first,
 	unsigned count, uint64_t deadline_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
-	const struct judge_pattern_limits limits = {
-		.budget_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0,
-		.bytes = JUDGE_PATTERNS_BYTES_MAX};
+	const struct judge_pattern_limits limits = {.budget_ms = WHY_PATTERNS_MS,
+		.bytes = JUDGE_PATTERNS_BYTES_MAX,
+		.until_ms = deadline_ms};
 	struct judge_pattern one[RULE_LISTS_MAX];
 	struct judge_pattern_counts counts;
 	struct judge_patterns *compiled;

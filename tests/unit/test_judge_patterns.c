@@ -126,7 +126,8 @@ static void test_count_limit(void **)
 	static char text[COUNT][32];
 	struct judge_pattern *pattern = many(COUNT, text);
 	struct judge_patterns *p;
-	const struct judge_pattern_limits limits = {UINT64_MAX, JUDGE_PATTERNS_BYTES_MAX};
+	const struct judge_pattern_limits limits = {
+		.budget_ms = UINT64_MAX, .bytes = JUDGE_PATTERNS_BYTES_MAX};
 	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &limits, &counts), 0);
 	assert_int_equal(counts.refused_count, 10);
 	assert_int_equal(counts.compiled, JUDGE_PATTERNS_MAX);
@@ -149,11 +150,16 @@ static void test_time_and_size(void **)
 	static char text[COUNT][32];
 	struct judge_pattern *pattern = many(COUNT, text);
 	struct judge_patterns *p;
-	const struct judge_pattern_limits no_time = {0, JUDGE_PATTERNS_BYTES_MAX};
+	const struct judge_pattern_limits no_time = {.bytes = JUDGE_PATTERNS_BYTES_MAX};
 	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &no_time, &counts), 0);
 	assert_null(p);
 	assert_int_equal(counts.refused_time, COUNT);
-	const struct judge_pattern_limits no_room = {UINT64_MAX, 20000};
+	const struct judge_pattern_limits too_late = {
+		.budget_ms = UINT64_MAX, .bytes = JUDGE_PATTERNS_BYTES_MAX, .until_ms = 1};
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &too_late, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_time, COUNT);
+	const struct judge_pattern_limits no_room = {.budget_ms = UINT64_MAX, .bytes = 20000};
 	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &no_room, &counts), 0);
 	assert_true(counts.refused_size > 0);
 	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
