@@ -81,7 +81,8 @@
 		"TTL of a stale answer, in seconds (RFC 8767).")                                  \
 	X(cache, failure_ttl, failure_ttl_s, NUMBER, none, "1", 1, 300, LIVE,                     \
 		"A question that no server could answer is not asked again for so long, in "      \
-		"seconds (RFC 9520), and twice as long each further time, up to 8 s.")            \
+		"seconds (RFC 9520), and twice as long each further time, up to 8 s if that is "  \
+		"longer.")                                                                        \
 	X(cache, rrset_order, rotate, CHOICE, rrset_order, "keep", 0, 0, LIVE,                    \
 		"Order of the A or AAAA records of a name: as the upstream gave them (`keep`), "  \
 		"or moved on by one from query to query (`rotate`).")
