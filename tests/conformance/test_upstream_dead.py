@@ -18,7 +18,7 @@ def silence_is_servfail_in_time(way):
 
 @case(ways=[UDP4])
 def rfc8914_4_23_silence_is_explained(way):
-    assert way.ask(way.fresh("dead", GRAVE), edns=True).ede() in ([22], [23])
+    assert way.ask(way.fresh("dead", GRAVE), edns=True).ede() == [22]
 
 
 @case(ways=[UDP4])
