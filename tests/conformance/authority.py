@@ -11,7 +11,7 @@ whatever the word, but for these:
   cname, dname    an alias of a.REST, followed;  ttls: one RRset with three TTLs;  order: four addresses
   ttlof-0123456789  that TTL, ten digits
   raw-LENGTH[-TTL]  LENGTH octets of rdata whatever the type: no name in it may be read
-  big-COUNT       COUNT texts of 200 octets, cut at what the asker takes
+  big-COUNT[-MS]  COUNT texts of 200 octets, cut at what the asker takes; whole ones late
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
   signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
@@ -219,12 +219,13 @@ def texts(query, reply, limit):
     """So many of 200 octets: dnspython takes 0.1 s for hundreds, and a machine with other things to do much longer than an
     upstream has. COUNT says how many, whatever the type."""
     first = query.question[0].name.labels[0].decode("latin-1")
-    count = int(first.split("-")[1])
+    count, *late = map(int, first.split("-")[1:])
     whole = cut(reply)
     end = 12 + len(query.question[0].name.to_wire()) + 4
     records = b"".join(struct.pack("!HHHIHB", 0xc00c, 16, 1, 300, 201, 200) + b"%03d" % i + b"x" * 197 for i in range(count))
     if len(whole) + len(records) > limit:
         return cut(reply, dns.flags.TC)
+    time.sleep(sum(late) / 1000)
     return whole[:6] + struct.pack("!H", count) + whole[8:end] + records + whole[end:]
 
 
