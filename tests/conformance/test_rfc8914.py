@@ -140,7 +140,7 @@ def rfc9520_3_2_failures_are_of_the_question_alone(way):
     assert way.ask(other).records("A")
 
 
-@case(ways=[UDP4], alone=True)
+@case(ways=[UDP4, TCP6], alone=True)
 def rfc8767_4_stale_answers_when_upstream_fails(way):
     """An expired answer in place of SERVFAIL, TTL 30, extended errors 3 and 19; soon enough for the client."""
     good, none = way.fresh("a-1"), way.fresh("nx-1")
