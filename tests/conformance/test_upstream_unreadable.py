@@ -9,7 +9,7 @@ BROKEN = list(broken(Query(query("a.example"), "udp")))
 
 
 def a_broken_one(number, title):
-    """Two tests of it: alone it is no answer, before the right one it is waited over."""
+    """Three tests of it: alone it is no answer, by UDP or TCP, before the right one it is waited over."""
     words, rdtype = "_".join(title.lower().split()), "TXT" if title.startswith("text") else "A"
 
     def alone(way):
@@ -17,13 +17,20 @@ def a_broken_one(number, title):
         refused(way.ask(name, rdtype))
         assert len(sent(name)) <= 6, sent(name)
 
+    def over_tcp(way):
+        name = way.fresh(f"tcbad-{number}", GRAVE)
+        refused(way.ask(name, rdtype))
+        assert "tcp" in {one.proto for one in sent(name)} and len(sent(name)) <= 6, sent(name)
+
     def before(way):
         reply = way.ask(way.fresh(f"badthengood-{number}", ZOO), rdtype)
         assert reply.records(rdtype) == [{"A": TRUTH, "TXT": '"truth"'}[rdtype]], reply.msg
 
     alone.__name__ = f"rfc9267_{words}_is_no_answer"
+    over_tcp.__name__ = f"rfc9267_{words}_over_tcp_is_no_answer"
     before.__name__ = f"rfc9267_{words}_is_waited_over"
     case(ways=[UDP4])(alone)
+    case(ways=[TCP4])(over_tcp)
     case(ways=[UDP6])(before)
 
 

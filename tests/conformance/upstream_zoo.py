@@ -590,6 +590,12 @@ def tc_other_question(q):
 
 
 @beast
+def tc_bad(q):
+    """Broken message N, over TCP."""
+    yield q.reply(flags=0x8380) if q.proto == "udp" else list(broken(q).values())[q.number()]
+
+
+@beast
 def tc_late(q):
     """Over TCP after N ms; what comes behind it on the connection is answered meanwhile."""
     if q.proto == "udp":
