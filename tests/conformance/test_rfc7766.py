@@ -247,6 +247,35 @@ def rfc9210_4_2_connections_of_a_client_are_limited(way):
 
 
 @case(ways=TCP, alone=True)
+def rfc9210_4_2_connections_of_all_are_limited(way):
+    """Likewise."""
+    with configured(tcp="tcp: {connections: 16, idle_timeout: 600}"):
+        socks = []
+        for _ in range(18):
+            socks.append(way.socket())
+            way.send(socks[-1], wires(way)[0])
+            assert way.receive(socks[-1])
+        for i, sock in enumerate(socks):
+            if i >= 2:
+                way.send(sock, wires(way)[0])
+            assert bool(way.receive(sock)) == (i >= 2), i
+            sock.close()
+
+
+@case(alone=True)
+def rfc9210_4_1_who_may_not_ask_gets_nothing(way):
+    """Neither a reply nor a connection that stays."""
+    with configured(access="access: {allow: [192.0.2.1], unlimited: [private]}"):
+        with way.socket() as sock:
+            try:
+                way.send(sock, wires(way)[0])
+                assert (sock.recv(1) == b"" if way.proto == "tcp" else way.receive(sock, 1) is None)
+            except ConnectionError:
+                assert way.proto == "tcp"
+    assert way.ask(way.fresh("a")).records("A")
+
+
+@case(ways=TCP, alone=True)
 def rfc7766_6_2_3_octets_that_make_no_message_do_not_keep_it(way):
     """Who sends one now and then is idle all the same: it is closed before the message could be whole."""
     with configured(tcp="tcp: {idle_timeout: 2, query_timeout: 2}"), way.socket() as sock:

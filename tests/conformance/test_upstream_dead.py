@@ -116,6 +116,13 @@ for rcode in (*(n for n in range(1, 16) if n != 3), 16, 17, 23, 24, 2048, 4095):
 
 
 @case(ways=[UDP4, TCP4])
+def rfc1035_7_2_an_error_of_one_server_is_the_other_s_question(way):
+    name = way.fresh("failsfirst", PACK)
+    believed(way.ask(name))
+    assert len({one.port for one in sent(name)}) == 2, sent(name)
+
+
+@case(ways=[UDP4, TCP4])
 def rfc9520_3_2_failure_is_kept_for_a_second_at_least(way):
     name = way.fresh("rcode-2", GRAVE)
     began = time.monotonic()

@@ -20,7 +20,7 @@ PORTS = 7  # PORT: zoo.example; +1: grave.example; +2: case.example; +3: edns.ex
 LISTENS = "127.0.0.1"
 beasts = {}
 cut = set()  # names that have ended a connection
-seen = set()  # names that have had their first answer
+seen = set()  # names that have been asked for
 forks = ("late", "drip", "noise", "tired")  # beasts that sleep get a thread
 
 
@@ -523,6 +523,14 @@ def tired(q):
     else:
         yield Late(q.number() / 1000)
         yield q.address_alone(NEWER, 300)
+
+
+@beast
+def fails_first(q):
+    """An error of the server that is asked first; the other one knows."""
+    first = q.text not in seen
+    seen.add(q.text)
+    yield q.evil(flags=0x8182) if first else q.good()
 
 
 @beast
