@@ -123,6 +123,13 @@ def rfc1035_7_2_an_error_of_one_server_is_the_other_s_question(way):
 
 
 @case(ways=[UDP4, TCP4])
+def rfc1035_4_2_1_after_a_time_out_the_other_server_is_asked(way):
+    name = way.fresh("silentfirst", PACK)
+    believed(way.ask(name))
+    assert len({one.port for one in sent(name)[:2]}) == 2, sent(name)
+
+
+@case(ways=[UDP4, TCP4])
 def rfc9520_3_2_failure_is_kept_for_a_second_at_least(way):
     name = way.fresh("rcode-2", GRAVE)
     began = time.monotonic()

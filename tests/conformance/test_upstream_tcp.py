@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""weir as a client of upstreams over TCP: RFC 7766 6.2, 7; RFC 7828 3.2.1, 3.4. The zoo logs the port that a query came from, which is its
+"""weir as a client of upstreams over TCP: RFC 7766 6.2, 7; RFC 7828 3.2, 3.4, 3.5. The zoo logs the port that a query came from, which is its
 connection."""
 import json
 import threading
 
 from harness import UDP4, ZONE as HONEST, asked, case, eventually, together, weirctl
-from zoo import BYE, EDNS, GRAVE, ZOO, believed, refused, sent
+from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent
 
 CONNECTIONS = 4  # to one server (controlplane/upstream_stream.h)
 ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be idle still
@@ -153,6 +153,17 @@ def rfc7828_3_4_later_queries_of_a_connection_have_an_opt_too(way):
         name = way.fresh("tc", ZOO)
         believed(way.ask(name))
         assert over_tcp(name) and all(one.edns for one in over_tcp(name)), over_tcp(name)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7828_3_5_where_the_option_is_turned_down_without_an_opt(way):
+    """Of the same server, which is asked with an OPT all the same by whoever comes next."""
+    eventually(lambda: counted("open") == 0)
+    name, after = way.fresh("tcnokeepalive", BYE), way.fresh("good", BYE)
+    believed(way.ask(name))
+    assert [(one.proto, one.edns) for one in questions(name)] == [("udp", True), ("tcp", True), ("tcp", False)], sent(name)
+    believed(way.ask(after))
+    assert sent(after)[0].edns, sent(after)
 
 
 @case(ways=[UDP4], alone=True)

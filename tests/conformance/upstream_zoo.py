@@ -534,6 +534,15 @@ def fails_first(q):
 
 
 @beast
+def silent_first(q):
+    """Nothing from the server that is asked first; the other one knows."""
+    first = q.text not in seen
+    seen.add(q.text)
+    if not first:
+        yield q.good()
+
+
+@beast
 def tc(q):
     yield q.reply(flags=0x8380) if q.proto == "udp" else q.good()
 
@@ -642,6 +651,15 @@ def tc_bye(q):
         yield q.reply(flags=0x8380)
     else:
         yield q.reply(q.address(GOOD), opt(options=b"\0\x0b\0\2\0\0"), counts=(1, 1, 0, 1))
+
+
+@beast
+def tc_no_keepalive(q):
+    """FORMERR over TCP to a query with the keepalive option, as of a server, or of what stands before it, that knows none."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.reply(flags=0x8181) if q.wire.endswith(b"\0\x0b\0\0") else q.good()
 
 
 @beast
