@@ -15,12 +15,14 @@ sed -i '/^limits:/d' /run/weir/lab/weir.yaml
 check "with the shipped limits" taken_over weirctl config reload
 # What is asked while the worker has no CPU waits, as it would in a NIC's larger queue.
 client ip link set wt0 txqueuelen 10000
-# Where it serves, a worker has a CPU of its own; here it comes before all others of its CPU.
+# Where it serves, a worker has a CPU of its own and no client runs beside the control plane; here the worker comes before all
+# others of its CPU, and the control plane before the generator.
 worker_first() {
 	local comm
-	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm) && chrt --fifo --pid 1 "$(cut -d/ -f5 <<<"$comm")"
+	comm=$(grep -l worker /proc/$(pid dataplane)/task/*/comm) && chrt --fifo --pid 2 "$(cut -d/ -f5 <<<"$comm")" &&
+		chrt --all-tasks --rr --pid 1 "$(pid controlplane)"
 }
-[ -z "${strict-}" ] || check "the worker's CPU is its own" worker_first
+[ -z "${strict-}" ] || check "the worker comes first, then the control plane" worker_first
 checks=$((checks + 1))
 if client env strict="${strict-}" $python "$smoke_dir/floods_load.py" "$WEIR_BUILD/tools/ctl/weirctl" \
 	/run/weir/lab/weir.yaml $tmp/up.log "$seconds" "$rate" "$seed" $phases; then
