@@ -55,12 +55,14 @@ class Worker:
 class Honest:
     serial = 0
 
-    def __init__(self, port):
+    def __init__(self, port, new="ok"):
+        """new: how upstream answers new names."""
         hear_only(port.sock, HONEST, own=True)
         port.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.sock, self.out = port.sock, Port(hears=False)  # a socket does not hear itself
         self.waiting, self.hit_ms, self.block_ms, self.miss_ms, self.servfail = {}, [], [], [], 0
         self.hits = self.blocks = self.misses = 0
+        self.new = new
 
     def ask(self, name, sport, took):
         """The time goes into `took`; what is blocked is NXDOMAIN."""
@@ -108,7 +110,7 @@ class Honest:
                 if self.misses < (now - begin) * MISSES:
                     self.misses += 1
                     Honest.serial += 1
-                    self.ask(f"ok-300.site{Honest.serial}.{('test', 'co.uk')[self.misses % 2]}",
+                    self.ask(f"{self.new}-300.site{Honest.serial}.{('test', 'co.uk')[self.misses % 2]}",
                              50000 + self.misses % 10000, self.miss_ms)
             elif not self.waiting:
                 break

@@ -7,9 +7,9 @@ usage: floods_load.py WEIRCTL CONFIG UPSTREAM_LOG SECONDS RATE SEED [PHASE...]
 A line of JSON for each phase: quiet, torture (random names below one zone whose servers never answer), stalled (torture,
 and a control plane that stands still again and again), ring (the same with a domain for each name: nobody is to blame, so the
 miss ring gets full), waiters (names that nobody answers and that many ask for: all waiters are taken), nxdomain (torture that
-is answered), spoofed (each query from another address), garbage (frames of every kind that is no query), bomb (answers that
-an upstream held back), injection (names that mean something to a terminal). In each of them but the last two an honest
-client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
+is answered), slow (torture and new names, answered after 300 ms), spoofed (each query from another address), garbage (frames of
+every kind that is no query), bomb (answers that an upstream held back), injection (names that mean something to a terminal). In
+each of them but the last two an honest client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
 overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
 "strict" in the environment adds the bounds on time: p99 of cached and blocked names at most twice that of the quiet phase
 (times_quiet), and in torture p99 of hit_batch_us under 100. hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
@@ -146,7 +146,8 @@ def beside_quiet(row):
     return {key: round(p99[key] / most, 2) if most and p99[key] else None for key, most in quiet_p99.items()}
 
 
-def phase(name, kind, seconds, rate, stalls=False):
+def phase(name, kind, seconds, rate, stalls=False, lag=0):
+    """lag: milliseconds that upstream takes for what is new."""
     before, rss, logs, took = counts(), memory_kb(), log_octets(), batches()
     port, out = Port(hears=not kind), f"/run/smoke/flood.{name}"
     child = flood(kind, port, seconds, rate, out) if kind else 0
@@ -155,7 +156,7 @@ def phase(name, kind, seconds, rate, stalls=False):
     hear_only(beside.sock, OVERHEARD, 0xFFFFFFC0)
     if child:
         port = Port()
-    honest, worker = Honest(port), Worker()
+    honest, worker = Honest(port, "lag" if lag else "ok"), Worker()
     clock = worker.clock()
     honest.run(seconds)
     clock = {k: round(v - clock[k], 1) for k, v in worker.clock().items()}
@@ -196,7 +197,7 @@ def phase(name, kind, seconds, rate, stalls=False):
             expect(f"{name}: 99 % of the {what} names in twice the time of the quiet phase", (times or 99) <= 2)
         # The upstream of nxdomain is busy, too.
         expect(f"{name}: 99 % of the new names within 100 ms more",
-               stalls or name == "nxdomain" or row["miss_ms"][2] < 100 + quiet_p99["miss_ms"])
+               stalls or name == "nxdomain" or row["miss_ms"][2] < lag + 100 + quiet_p99["miss_ms"])
     return row, diff, sent
 
 
@@ -287,6 +288,15 @@ def nxdomain(turn):
     phase("nxdomain", lambda p: Torture(p, "gone.test", "nx"), SECONDS, RATE / PATIENCE)
 
 
+def slow(turn):
+    """Servers that answer everything, and take 300 ms for it: the flood has its share of what is under way, as many as are answered in
+    that time, and nobody else waits for longer than upstream takes."""
+    row, diff, sent = phase("slow", lambda p: Torture(p, "late.test", "lag-300"), SECONDS, RATE, lag=300)
+    expect("slow: most of it is refused", row["refused_zone"] + row["crowd"] > sent * 0.6 or WATCHED)
+    expect("slow: the zone has its share", row["inflight"] <= 256 + 100)
+    expect("slow: who waits is not asked for again", row["upstream_sent"] < 2 * (256 * (SECONDS / 0.3 + 2) + row["misses"]) or WATCHED)
+
+
 def spoofed(turn):
     """In the long form until there were a million of them."""
     phase("spoofed", Spoofed, max(SECONDS, 1000000 / RATE) if STRICT else SECONDS, RATE)
@@ -296,7 +306,7 @@ def quiet(turn):
     phase("quiet", None, SECONDS, 0)
 
 
-BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, spoofed, garbage, bomb, injection)}
+BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, bomb, injection)}
 
 
 def main():

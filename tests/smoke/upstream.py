@@ -5,12 +5,13 @@
 usage: upstream.py PORT LOGFILE        one line a query: time proto id name type
 
 A name's first label is WORD[-TTL]; words: ok (A 198.18.200.1), serial (A with a counter in it), slow (ok after
-1 s), wait (ok after 0.25 s), dead (never), fail (SERVFAIL), nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP,
-ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
+1 s), wait (ok after 0.25 s), lag (ok after 0.3 s over UDP, for a thousand a second), dead (never), fail (SERVFAIL),
+nx (NXDOMAIN with SOA), empty (NODATA), tc (TC over UDP, ok over TCP), lie (first a wrong id and a wrong question, then ok), big (20 TXT strings), huge (60 over TCP, TC over UDP),
 n<NUMBER> (A 198.19.x.y from the number), cname_a_b (a CNAME to a.b, and its A 198.18.200.1), ip_10_0_0_1 (that A). In the log, octets of a name that
 are not printing characters are "?". A file LOGFILE.down silences it.
 """
 import os
+import queue
 import socket
 import struct
 import sys
@@ -20,6 +21,7 @@ import time
 PORT, LOG = int(sys.argv[1]), open(sys.argv[2], "a", buffering=1)
 DOWN = sys.argv[2] + ".down"
 DELAYS = {"slow": 1, "wait": 0.25}  # each such query has a thread to itself
+LAG = 0.3  # these have one together
 serial = 0
 
 
@@ -93,10 +95,22 @@ def serve_udp():
         for out in answer(msg, "udp", addr):
             sock.sendto(out, addr)
 
+    lagging = queue.SimpleQueue()
+
+    def in_turn():
+        while True:
+            due, replies, addr = lagging.get()
+            time.sleep(max(due - time.monotonic(), 0))
+            for out in replies:
+                sock.sendto(out, addr)
+
+    threading.Thread(target=in_turn, daemon=True).start()
     while True:
         msg, addr = sock.recvfrom(65535)
         if msg[13:17].lower() in (b"slow", b"wait"):
             threading.Thread(target=one, args=(msg, addr), daemon=True).start()
+        elif msg[13:17].lower() == b"lag-":
+            lagging.put((time.monotonic() + LAG, answer(msg, "udp", addr), addr))
         else:
             one(msg, addr)
 
