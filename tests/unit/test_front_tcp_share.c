@@ -109,29 +109,27 @@ static void test_reset_at_the_end(void **)
 	tcp_rig_until(ended[FRONT_TCP_END_error], 0);
 }
 
+static void ends_when_lowered(uint32_t *time_s, enum front_tcp_end end)
+{
+	int fd = tcp_connect(1, 0);
+	tcp_rig_until(open, 1);
+	*time_s = 1;
+	tcp_rig_configure();
+	at_its_end(fd);
+	close(fd);
+	tcp_rig_until(ended[end], 1);
+}
+
 // Times that are lowered hold for a connection that has nothing to do, and would not have been
 // looked at for minutes.
 static void test_lower_times(void **)
 {
 	tcp_config.idle_timeout_s = 600;
 	tcp_rig_start();
-	int fd = tcp_connect(1, 0);
-	tcp_rig_until(open, 1);
-	tcp_config.connection_age_s = 1;
-	tcp_rig_configure();
-	at_its_end(fd);
-	close(fd);
-	tcp_rig_until(ended[FRONT_TCP_END_age], 1);
-
+	ends_when_lowered(&tcp_config.connection_age_s, FRONT_TCP_END_age);
 	tcp_config.connection_age_s = 0;
 	tcp_rig_configure();
-	fd = tcp_connect(1, 0);
-	tcp_rig_until(open, 1);
-	tcp_config.idle_timeout_s = 1;
-	tcp_rig_configure();
-	at_its_end(fd);
-	close(fd);
-	tcp_rig_until(ended[FRONT_TCP_END_idle], 1);
+	ends_when_lowered(&tcp_config.idle_timeout_s, FRONT_TCP_END_idle);
 }
 
 // A query that had to wait for those of another connection goes on when the limits are raised, and
