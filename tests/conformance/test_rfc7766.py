@@ -228,38 +228,33 @@ def rfc7828_3_2_1_keepalive_of_a_client_does_not_go_upstream(way):
     assert not [entry for entry in asked(name) if 11 in entry["edns"]["options"]]
 
 
+def two_more_close_the_two_idle_longest(way, most):
+    socks = []
+    for _ in range(most + 2):
+        socks.append(way.socket())
+        way.send(socks[-1], wires(way)[0])
+        assert way.receive(socks[-1])
+    for i, sock in enumerate(socks):
+        if i < 2:
+            assert way.receive(sock) is None, i
+        else:
+            way.send(sock, wires(way)[0])
+            assert way.receive(sock), i
+        sock.close()
+
+
 @case(ways=TCP, alone=True)
 def rfc9210_4_2_connections_of_a_client_are_limited(way):
     """One more, and the one that was idle longest is closed."""
     with configured(tcp="tcp: {per_client: 4}"):
-        socks = []
-        for _ in range(6):
-            socks.append(way.socket())
-            way.send(socks[-1], wires(way)[0])
-            assert way.receive(socks[-1])
-        for i, sock in enumerate(socks):
-            if i < 2:
-                assert way.receive(sock) is None, i
-            else:
-                way.send(sock, wires(way)[0])
-                assert way.receive(sock), i
-            sock.close()
+        two_more_close_the_two_idle_longest(way, 4)
 
 
 @case(ways=TCP, alone=True)
 def rfc9210_4_2_connections_of_all_are_limited(way):
     """Likewise."""
     with configured(tcp="tcp: {connections: 16, idle_timeout: 600}"):
-        socks = []
-        for _ in range(18):
-            socks.append(way.socket())
-            way.send(socks[-1], wires(way)[0])
-            assert way.receive(socks[-1])
-        for i, sock in enumerate(socks):
-            if i >= 2:
-                way.send(sock, wires(way)[0])
-            assert bool(way.receive(sock)) == (i >= 2), i
-            sock.close()
+        two_more_close_the_two_idle_longest(way, 16)
 
 
 @case(alone=True)
