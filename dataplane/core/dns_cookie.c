@@ -6,9 +6,7 @@
 #include <weir/dns_cookie.h>
 
 enum {
-	VERSION = 1,
 	TIME_AT = 12, // in a whole cookie: behind the client's part, version and three zeros
-	HASH_AT = 16,
 	HASH_LEN = 8,
 	IPV6_LEN = 16,
 };
@@ -17,7 +15,7 @@ enum {
 // word from where they are: put together in a buffer first, they would be read in other widths than
 // they were stored in, which stalls the core.
 static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
-	const struct dns_cookie_client *c, const uint8_t cookie[HASH_AT])
+	const struct dns_cookie_client *c, const uint8_t cookie[DNS_COOKIE_SIGNED_LEN])
 {
 	struct sip s = sip_begin(secret);
 	sip_word(&s, sip_load(cookie));
@@ -25,11 +23,11 @@ static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 	if (c->ip_version == 4) {
 		uint32_t address;
 		memcpy(&address, c->address, sizeof address);
-		sip_word(&s, sip_last(le32toh(address), HASH_AT + sizeof address));
+		sip_word(&s, sip_last(le32toh(address), DNS_COOKIE_SIGNED_LEN + sizeof address));
 	} else {
 		sip_word(&s, sip_load(c->address));
 		sip_word(&s, sip_load(c->address + 8));
-		sip_word(&s, sip_last(0, HASH_AT + IPV6_LEN));
+		sip_word(&s, sip_last(0, DNS_COOKIE_SIGNED_LEN + IPV6_LEN));
 	}
 	return htole64(sip_end(&s));
 }
@@ -37,11 +35,11 @@ static uint64_t cookie_hash(const uint8_t secret[DNS_COOKIE_SECRET_LEN],
 void dns_cookie_make(const struct dns_cookie_terms *t, const struct dns_cookie_client *c,
 	uint8_t out[DNS_COOKIE_LEN])
 {
-	out[DNS_COOKIE_CLIENT_LEN] = VERSION;
+	out[DNS_COOKIE_CLIENT_LEN] = DNS_COOKIE_VERSION;
 	memset(out + DNS_COOKIE_CLIENT_LEN + 1, 0, 3);
 	put_u32(out + TIME_AT, c->now_s);
 	uint64_t hash = cookie_hash(t->secret[0], c, out);
-	memcpy(out + HASH_AT, &hash, HASH_LEN);
+	memcpy(out + DNS_COOKIE_SIGNED_LEN, &hash, HASH_LEN);
 }
 
 // RFC 9018 4.3; 4.2: the three octets behind the version may be anything that the hash agrees with.
@@ -51,13 +49,13 @@ enum dns_cookie_kind dns_cookie_check(const struct dns_cookie_terms *t,
 	*fresh = false;
 	if (len == DNS_COOKIE_CLIENT_LEN)
 		return DNS_COOKIE_ALONE;
-	if (len != DNS_COOKIE_LEN || cookie[DNS_COOKIE_CLIENT_LEN] != VERSION)
+	if (len != DNS_COOKIE_LEN || cookie[DNS_COOKIE_CLIENT_LEN] != DNS_COOKIE_VERSION)
 		return DNS_COOKIE_BAD;
 	int32_t age_s = (int32_t)(c->now_s - get_u32(cookie + TIME_AT)); // RFC 1982
 	if (age_s > DNS_COOKIE_OLD_S || age_s < -DNS_COOKIE_AHEAD_S)
 		return DNS_COOKIE_BAD;
 	uint64_t given;
-	memcpy(&given, cookie + HASH_AT, sizeof given);
+	memcpy(&given, cookie + DNS_COOKIE_SIGNED_LEN, sizeof given);
 	unsigned count = t->count < DNS_COOKIE_SECRETS_MAX ? t->count : DNS_COOKIE_SECRETS_MAX;
 	for (unsigned i = 0; i < count; i++) {
 		if (cookie_hash(t->secret[i], c, cookie) != given)

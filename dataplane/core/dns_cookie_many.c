@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #endif
 
-enum { VERSION = 1, SCALAR_MOST = 2 };
+enum { SCALAR_MOST = 2 };
 
 void dns_cookie_many_hash(const struct dns_cookie_many *m, const uint8_t key[SIP_KEY_LEN],
 	uint64_t out[DNS_COOKIE_MANY])
@@ -140,7 +140,7 @@ uint32_t dns_cookie_many_young(
 		const bool in_time =
 			age_s + DNS_COOKIE_AHEAD_S <= DNS_COOKIE_RENEW_S + DNS_COOKIE_AHEAD_S;
 		const bool right = hash[i] == m->given[i];
-		young |= (uint32_t)(right & in_time & ((uint8_t)server == VERSION)) << i;
+		young |= (uint32_t)(right & in_time & ((uint8_t)server == DNS_COOKIE_VERSION)) << i;
 	}
 	return young;
 }

@@ -19,7 +19,6 @@ enum {
 	DNS_COOKIE_LANES = 8,
 	DNS_COOKIE_WORDS_IPV4 = 3,
 	DNS_COOKIE_WORDS_IPV6 = 5,
-	DNS_COOKIE_SIGNED_LEN = 16, // octets of a cookie that its hash is over
 };
 
 struct dns_cookie_many {

@@ -16,6 +16,8 @@
 enum {
 	DNS_COOKIE_SECRETS_MAX = 4,
 	DNS_COOKIE_SECRET_LEN = 16,
+	DNS_COOKIE_VERSION = 1,     // RFC 9018 4
+	DNS_COOKIE_SIGNED_LEN = 16, // octets of a whole cookie that its hash, behind them, is over
 	// RFC 9018 4.3: how long ago a cookie may have been made, how far in the future, and from
 	// what age on its owner gets a new one.
 	DNS_COOKIE_OLD_S = 3600,
