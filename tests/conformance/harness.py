@@ -247,10 +247,30 @@ class configured:
         eventually(adopted, 60)  # within some 20 ms, but for a busy machine
 
 
+def refuses(**changes):
+    """Whether these sections are turned down, and what was in force stays."""
+    live = configured(**changes)
+    try:
+        live.__enter__()
+    except AssertionError:
+        CONFIG.write_text(live.before)
+        return True
+    live.__exit__()
+    return False
+
+
+OURS = pathlib.Path(__file__).parent / "config.yaml"
+
+
+def lab_section(key):
+    """A section of config.yaml, for more to be put behind it."""
+    return sections(OURS.read_text())[key].rstrip() + "\n"
+
+
 def configure_lab():
     """The lab's configuration with the sections of config.yaml."""
     now = sections(CONFIG.read_text())
-    now.update(sections((pathlib.Path(__file__).parent / "config.yaml").read_text()))
+    now.update(sections(OURS.read_text()))
     CONFIG.write_text("".join(text if text.endswith("\n") else text + "\n" for text in now.values()))
 
 

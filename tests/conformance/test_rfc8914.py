@@ -184,6 +184,36 @@ def rfc8767_7_the_question_goes_on_behind_a_stale_answer(way):
     eventually(one)
 
 
+@case(ways=[UDP4, TCP6])
+def rfc8767_5_the_client_waits_for_1800_ms_and_the_next_one_for_nothing(way):
+    """Upstream is silent from the second time on: it has had its time when the stale answer leaves, and what has failed is not asked
+    again at once, for whoever asks."""
+    def one():
+        name = way.fresh("tired-60000", GRAVE)
+        believed(way.ask(name))
+        time.sleep(1.5)
+        first = way.ask(name, edns=True)
+        believed(first)
+        assert first.ede() == [STALE] and first.ttls() == [30] and first.seconds > 1.6, (first.ede(), first.seconds)
+        sends = len(sent(name))
+        replies = [way.ask(name, edns=True) for _ in range(3)]
+        if sum(reply.seconds for reply in replies) > 1.5:
+            return False  # a machine so slow that it does not tell
+        assert all(reply.ede() == [STALE] and reply.records("A") for reply in replies)
+        return len(sent(name)) <= sends + 1  # whoever still waits may repeat its query once
+    eventually(one)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc8767_5_for_how_long_stale_answers_are_kept_is_the_operator_s(way):
+    with configured(cache="cache: {stale_window: 1}", upstreams="upstreams: {servers: [{address: '127.0.0.1:5301'}]}"):
+        name = way.fresh("a-1")
+        assert way.ask(name).records("A")
+        time.sleep(2.5)
+        with configured(upstreams="upstreams: {servers: [{address: '127.0.0.1:5999'}]}"):
+            assert way.ask(name).rcode == "SERVFAIL"
+
+
 @case(ways=UDP, alone=True)
 def rfc8914_3_the_extended_error_goes_before_data_does(way):
     """A stale answer that fits to the octet without one: whole, the error left out, and TC, as it can be had over TCP."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RFC 9018 and 7873: cookies that a box of other make would have made with the same secret, and what a right one is good for."""
+import json
 import socket
 import struct
 import time
@@ -7,7 +8,7 @@ import time
 import dns.message
 import dns.rcode
 
-from harness import CLIENT, TCP4, UDP, UDP6, case, configured, eventually, option
+from harness import CLIENT, TCP4, UDP, UDP6, case, configured, eventually, option, weirctl
 
 COOKIE = 10
 MINE = bytes.fromhex("2464c4abcf10c957")
@@ -148,3 +149,41 @@ def rfc7873_5_2_3_over_the_rate_a_right_cookie_is_asked_for(way):
         assert reply.rcode == "BADCOOKIE"
         for _ in range(10):
             assert way.ask(name, options=[option(COOKIE, right)]).records("A")
+
+
+@case(ways=[UDP6, TCP4], alone=True)
+def rfc7873_7_1_own_secrets_are_nobody_else_s_and_stay(way):
+    """Where none is configured: a cookie of theirs is of none that was, and is as good after a reload as before it."""
+    with secrets(FIRST):
+        theirs = tried(way, MINE)[1]
+    rcode, own = tried(way, theirs)
+    assert rcode == "BADCOOKIE"
+    stamp = struct.unpack("!I", own[12:16])[0]
+    assert own not in (made(secret, way.family, stamp) for secret in (FIRST, SECOND, "00" * 16))
+    with configured(cache="cache: {failure_ttl: 2}"):
+        assert tried(way, own) == ("NOERROR", own)
+
+
+KINDS = "good", "bad", "alone"
+
+
+def cookies_counted(way):
+    """Of the data plane's clients over UDP, of the control plane's over TCP."""
+    stats = json.loads(weirctl("--json", "stats", "--interval", "0"))
+    if way.proto == "udp":
+        return {kind: sum(worker["counters"]["cookies_" + kind] for worker in stats["dataplane"]["workers"]) for kind in KINDS}
+    return {kind: stats["controlplane"]["front"]["tcp"]["cookies_" + kind] for kind in KINDS}
+
+
+@case(alone=True)
+def rfc7873_7_2_cookies_are_counted_by_kind(way):
+    """The client's part alone, right ones and wrong ones, of hits: each in its own counter and no other."""
+    name = way.fresh("a")
+    right = way.ask(name, options=[option(COOKIE, MINE)]).option(COOKIE)[0].data
+    for kind, cookie in (("alone", MINE), ("good", right), ("bad", right[:-1] + bytes([right[-1] ^ 1]))):
+        before = cookies_counted(way)
+        for _ in range(3):
+            assert way.ask(name, options=[option(COOKIE, cookie)]).records("A")
+        eventually(lambda kind=kind, before=before: cookies_counted(way)[kind] >= before[kind] + 3)
+        after = cookies_counted(way)
+        assert all(after[other] == before[other] for other in after if other != kind), (kind, before, after)

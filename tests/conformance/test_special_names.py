@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Special-use names (IANA's registry): never forwarded, answered as their RFCs say, with a SOA where there is no data."""
-import pathlib
-
-from harness import LOG, TCP4, UDP4, UDP6, asked, case, configured, eventually, sections, weirctl
+from harness import LOG, TCP4, TCP6, UDP4, UDP6, asked, case, configured, eventually, lab_section, weirctl
 from zoo import believed, sent
 
 # RFC 6303 4.1 and 4.2, RFC 7793 2.1
@@ -11,13 +9,12 @@ REVERSE_4 = ["10", *(f"{n}.172" for n in range(16, 32)), "168.192", "0", "127", 
 # RFC 6303 4.3 to 4.6, but for ::1
 REVERSE_6 = ["0." * 31 + "0", "d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2"]
 ULA, LINK_LOCAL = "1.0.0.f.f.d.f", "1.8.e.f"
-OTHERS = pathlib.Path(__file__).parent / "config.yaml"
 
 
 def forwarding(*names):
     """The lab's configuration with these zones asked for at the zoo."""
-    zones = sections(OTHERS.read_text())["forward_zones"].rstrip()
-    return configured(forward_zones="\n".join([zones, *(f"  - {{name: {one}, servers: ['127.0.0.1:5302']}}" for one in names)]))
+    return configured(forward_zones=lab_section("forward_zones")
+                      + "\n".join(f"  - {{name: {one}, servers: ['127.0.0.1:5302']}}" for one in names))
 
 
 def is_nothing(way, name, rcodes, rdtypes):
@@ -102,6 +99,16 @@ def rfc8375_4_the_ds_of_home_arpa_is_asked_for(way):
 
 
 @case
+def rfc9665_service_arpa_is_as_home_arpa_is(way):
+    """Nothing in it, and its DS is asked for."""
+    reply = way.ask("service.arpa", "A")
+    assert reply.rcode == "NOERROR" and not reply.msg.answer and reply.soa()
+    nothing_here(way, way.fresh("a", "service.arpa"))
+    way.ask("service.arpa", "DS")
+    assert {entry["type"] for entry in asked("service.arpa")} == {"DS"}
+
+
+@case
 def rfc9462_6_1_resolver_arpa_is_not_forwarded(way):
     """NODATA for whatever is below it (6.4)."""
     for name in ("_dns.resolver.arpa", "resolver.arpa", way.fresh("a", "resolver.arpa")):
@@ -157,6 +164,35 @@ def rfc6303_3_each_zone_can_be_resolved_elsewhere(way):
             assert sent(name) and not asked(name)
         nothing_here(way, way.fresh("good", "18.172.in-addr.arpa"))
         nothing_here(way, way.fresh("good", "invalid"))
+
+
+def local(switch):
+    """The lab's local names with this beside them."""
+    return configured(local=lab_section("local") + f"  {switch}")
+
+
+def resolved(way, *zones):
+    for zone in zones:
+        name = way.fresh("a", zone)
+        assert way.ask(name).records("A") == ["198.18.200.1"] and asked(name), zone
+
+
+@case(ways=[UDP4, TCP6], alone=True)
+def rfc6303_3_all_of_it_can_be_switched_off(way):
+    """Then these are names like others, those of the operator's own zones as before."""
+    with local("special_names: false"):
+        resolved(way, "10.in-addr.arpa", "d.f.ip6.arpa", "test", "invalid", "localhost", "local", "onion", "alt", "home.arpa", "service.arpa")
+        assert way.ask("nas.lan").records("A") == ["192.168.7.10"]
+    nothing_here(way, way.fresh("a", "10.in-addr.arpa"))
+    nothing_here(way, way.fresh("a", "test"))
+
+
+@case(ways=[UDP4, TCP6], alone=True)
+def rfc6761_6_2_test_is_resolved_where_the_operator_has_such_names(way):
+    with local("test_names: true"):
+        resolved(way, "test")
+        nothing_here(way, way.fresh("a", "invalid"))
+    nothing_here(way, way.fresh("a", "test"))
 
 
 @case(ways=[UDP4, UDP6], alone=True)

@@ -2,7 +2,7 @@
 """Upstreams that are silent, truncate, break TCP off or fail, what that costs them (RFC 9520), and what the client sees."""
 import time
 
-from harness import TCP4, UDP4, case, eventually, query
+from harness import TCP4, UDP4, case, configured, eventually, lab_section, query, refuses
 from zoo import GRAVE, PACK, ZOO, believed, log, questions, refused, sent
 
 SENDS_MAX = 6  # upstreams.max_sends: for one question, whatever goes wrong
@@ -34,6 +34,65 @@ def rfc2308_7_2_a_server_that_was_silent_is_asked_all_the_same(way):
     for _ in range(3):
         refused(way.ask(way.fresh("dead", GRAVE)))
     believed(way.ask(way.fresh("good", GRAVE)))
+
+
+def back_off(seconds):
+    return f"upstreams: {{servers: [{{address: '127.0.0.1:5301'}}], backoff: {seconds}}}"
+
+
+def served(zone, *ports):
+    """A zone of its own, so that nothing was learnt of its servers before, and nothing stays."""
+    servers = ", ".join(f"'127.0.0.1:{port}'" for port in ports)
+    return f"{lab_section('forward_zones')}  - {{name: {zone}, servers: [{servers}]}}"
+
+
+def first_asked(way, zone):
+    name = way.fresh("good", zone)
+    believed(way.ask(name))
+    return sent(name)[0].port
+
+
+@case(ways=[UDP4], alone=True)
+def rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most(way):
+    """For a second here: it is asked last then, and first again afterwards. More than five minutes cannot be configured."""
+    zone, dead, other = "down.example", 5307, 5306
+
+    def asked_last():
+        for _ in range(4):  # three in a row make it dead
+            believed(way.ask(way.fresh(f"silentat-{dead}", zone)))
+        return first_asked(way, zone) == other
+
+    assert refuses(upstreams=back_off(301))
+    with configured(upstreams=back_off(1), forward_zones=served(zone, dead, other)):
+        eventually(asked_last)
+        eventually(lambda: first_asked(way, zone) == dead)
+    with configured(upstreams=back_off(300), forward_zones=served(zone, dead, other)):
+        eventually(asked_last)
+        for _ in range(3):
+            time.sleep(0.5)
+            assert first_asked(way, zone) == other
+
+
+@case(ways=[UDP4], alone=True)
+def rfc1035_4_2_1_the_wait_follows_how_long_a_server_takes(way):
+    """Who answers at once is asked again when there is nothing after 200 ms; who takes as long is waited for, and no longer is when
+    they are fast again."""
+    zone = "pace.example"
+
+    def sends():
+        name = way.fresh("late-200", zone)
+        believed(way.ask(name))
+        return len(sent(name))
+
+    def fast():
+        for _ in range(20):
+            first_asked(way, zone)
+        return sends() > 1
+
+    with configured(forward_zones=served(zone, 5307)):
+        eventually(fast)
+        eventually(lambda: sends() == 1)
+        eventually(fast)
 
 
 @case(ways=[UDP4, TCP4])

@@ -3,6 +3,7 @@
 connection."""
 import json
 import threading
+import time
 
 from harness import UDP4, ZONE as HONEST, asked, case, eventually, together, weirctl
 from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent
@@ -97,6 +98,27 @@ def rfc7828_3_4_a_time_out_of_0_is_the_end(way):
     believed(way.ask(first))
     believed(way.ask(second))
     assert over_tcp(first)[0].source != over_tcp(second)[0].source
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7828_3_4_the_server_says_for_how_long(way):
+    """A minute: the connection is there after the three seconds of who says nothing. Half a second: it is not."""
+    def later(units):
+        first, second = way.fresh(f"tcstay-{units}", BYE), way.fresh("tc", BYE)
+        believed(way.ask(first))
+        time.sleep(3.5 if units > 100 else 1)
+        believed(way.ask(second))
+        return over_tcp(first)[-1].source, over_tcp(second)[-1].source
+
+    eventually(lambda: len(set(later(600))) == 1)
+    assert len(set(later(5))) == 2
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7766_8_the_length_leaves_with_the_message(way):
+    """In one segment: what the server's kernel counts is no more than there are queries."""
+    for _ in range(3):
+        believed(way.ask(way.fresh("tcsegments", ZOO)))
 
 
 @case(ways=[UDP4], alone=True)

@@ -60,6 +60,8 @@ class Query:
         self.text = b".".join(labels).decode("latin-1").lower()
         self.word, *tail = (labels[0].decode("latin-1").lower() if labels else "").split("-")
         self.numbers = [int(t) for t in tail if t.isdigit()]
+        self.port = 0  # that it came to
+        self.segments = self.before = 0  # over TCP: with data, and queries before this one
 
     def number(self, default=0):
         return self.numbers[0] if self.numbers else default
@@ -543,6 +545,13 @@ def silent_first(q):
 
 
 @beast
+def silent_at(q):
+    """Nothing from the server at port N."""
+    if q.port != q.number():
+        yield q.good()
+
+
+@beast
 def tc(q):
     yield q.reply(flags=0x8380) if q.proto == "udp" else q.good()
 
@@ -654,6 +663,24 @@ def tc_bye(q):
 
 
 @beast
+def tc_stay(q):
+    """Says that the connection may be idle for N tenths of a second."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.reply(q.address(GOOD), opt(options=struct.pack("!3H", 11, 2, q.number())), counts=(1, 1, 0, 1))
+
+
+@beast
+def tc_segments(q):
+    """The truth if each query so far came in one segment with its length."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield q.good() if 0 < q.segments <= q.before + 1 else q.evil()
+
+
+@beast
 def tc_no_keepalive(q):
     """FORMERR over TCP to a query with the keepalive option, as of a server, or of what stands before it, that knows none."""
     if q.proto == "udp":
@@ -701,6 +728,7 @@ def serve_udp(sock, port, log):
     while True:
         wire, peer = sock.recvfrom(65535)
         q = Query(wire, "udp")
+        q.port = port
         log.write(port, q, peer[1])
 
         def send(item, peer=peer):
@@ -727,14 +755,22 @@ def play_tcp(conn, q, lock):
         pass
 
 
+def segments(conn):
+    """With data that have come (tcpi_data_segs_in)."""
+    return struct.unpack("=I", conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 156)[152:])[0]
+
+
 def serve_connection(conn, port, source, log):
     """Each query when it comes; those that are slow, beside the others."""
+    before = 0
     try:
         conn.settimeout(10)
         lock = threading.RLock()  # nobody's message in the middle of another one
         while True:
             size = struct.unpack("!H", conn.recv(2, socket.MSG_WAITALL))[0]
             q = Query(conn.recv(size, socket.MSG_WAITALL), "tcp")
+            q.port, q.before, q.segments = port, before, segments(conn)
+            before += 1
             log.write(port, q, source)
             if q.word in ("tclate", "tchang"):
                 threading.Thread(target=play_tcp, args=(conn, q, lock), daemon=True).start()
