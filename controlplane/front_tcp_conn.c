@@ -89,6 +89,10 @@ void conn_arm(struct front_conn *c)
 {
 	uint64_t now_ms = clock_mono_ms(), at = conn_deadline(c);
 
+	if (at > now_ms)
+		c->turn_ms = 0;
+	else if (c->turn_ms > now_ms)
+		at = c->turn_ms;
 	if (at == UINT64_MAX)
 		wheel_stop(&c->timer);
 	else
@@ -190,6 +194,32 @@ static void conn_grow_old(struct front_conn *c)
 	conn_in_drop(c);
 }
 
+// The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each has a turn
+// of its own, so that nobody waits for the end of all of them.
+static uint64_t end_turn_ms(struct front_tcp *t, uint64_t now_ms)
+{
+	uint64_t tick = now_ms / WHEEL_TICK_MS;
+
+	if (t->ends_tick < tick || t->ends_taken == TCP_ENDS_A_TICK) {
+		t->ends_tick = t->ends_tick < tick ? tick : t->ends_tick + 1;
+		t->ends_taken = 0;
+	}
+	t->ends_taken++;
+	return t->ends_tick * WHEEL_TICK_MS;
+}
+
+static bool conn_waits_to_end(struct front_conn *c, uint64_t now_ms)
+{
+	if (!c->turn_ms)
+		c->turn_ms = end_turn_ms(c->tcp, now_ms);
+	bool waits = now_ms < c->turn_ms;
+	if (waits)
+		conn_arm(c);
+	else
+		c->turn_ms = 0;
+	return waits;
+}
+
 static void on_timer(void *arg)
 {
 	struct front_conn *c = arg;
@@ -198,6 +228,8 @@ static void on_timer(void *arg)
 
 	if (now_ms < conn_deadline(c))
 		end = FRONT_TCP_OPEN;
+	else if (conn_waits_to_end(c, now_ms))
+		return;
 	else if (c->parting)
 		end = c->last;
 	else if (now_ms >= conn_age_end(c))

@@ -29,6 +29,7 @@ enum {
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
 	TCP_ACCEPTS_A_TURN = 64,   // of all listeners
+	TCP_ENDS_A_TICK = 32,      // connections whose time is over, of the wheel's ticks
 	TCP_CORK = CONN_FRAME_MAX + 16384,
 };
 
@@ -58,6 +59,7 @@ struct front_conn {
 	struct age_link age;
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
+	uint64_t turn_ms;    // its time is over, and it ends when it is its turn; 0: it has none
 	uint64_t message_ms; // the first octet of what is in `in`
 	uint64_t drain_ms;   // a look at how it reads; with that:
 	uint64_t sent, drain_mark;
@@ -93,6 +95,8 @@ struct front_tcp {
 	bool accept_paused;
 	unsigned accepts_left; // of TCP_ACCEPTS_A_TURN, likewise
 	int turn_left;         // of TCP_MESSAGES_A_TURN; less than that: `resume` will be called
+	uint64_t ends_tick;    // the first that has a turn left for an end,
+	unsigned ends_taken;   // and how many are taken, of TCP_ENDS_A_TICK
 	struct front_conn *corked; // its replies are gathered in `cork`
 	uint32_t cork_len;
 	unsigned listener_count;

@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-enum { SHORTEST = 13, LATER_LEN = 12 };
+// MANY: two descriptors each. A tick of 4 ms has turns for 32 of them.
+enum { SHORTEST = 13, LATER_LEN = 12, MANY = 400, ENDS_A_TICK = 32, TICK_MS = 4 };
 
 // The server has closed its side, and did not reset the connection.
 static void at_its_end(int fd)
@@ -132,6 +133,26 @@ static void test_lower_times(void **)
 	ends_when_lowered(&tcp_config.idle_timeout_s, FRONT_TCP_END_idle);
 }
 
+// Many are over at one time, and end one after the other, so that the loop serves others meanwhile.
+static void test_many_ends(void **)
+{
+	int fd[MANY];
+
+	tcp_config.connections = tcp_config.per_client = 4 * MANY;
+	tcp_rig_start();
+	for (unsigned i = 0; i < MANY; i++)
+		fd[i] = tcp_connect(1, 0);
+	tcp_rig_until(open, MANY);
+	usleep(1100000);
+	tcp_config.idle_timeout_s = 1;
+	uint64_t began_ms = clock_mono_ms();
+	tcp_rig_configure();
+	tcp_rig_until(ended[FRONT_TCP_END_idle], MANY);
+	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
+	for (unsigned i = 0; i < MANY; i++)
+		tcp_is_closed(fd[i]);
+}
+
 // A query that had to wait for those of another connection goes on when the limits are raised, and
 // not only with the end of one that is under way: none of these was the last that fitted.
 static void test_raised_limits(void **)
@@ -228,6 +249,7 @@ int main(void)
 		EACH(test_queries_under_way),
 		EACH(test_reset_at_the_end),
 		EACH(test_lower_times),
+		EACH(test_many_ends),
 		EACH(test_raised_limits),
 		EACH(test_live),
 		EACH(test_age),
