@@ -186,6 +186,8 @@ static enum verdict settle_over_limit(struct front *f, const struct front_sessio
 	uint16_t sum;
 
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
+	if (status == DNS_QUERY_NOTIMP)
+		cookie = DNS_COOKIE_NONE; // no question that it could be of use to
 	if (cookie == DNS_COOKIE_GOOD) {
 		f->status.of[s->transport].cookies_exempt++;
 		return VERDICT_miss;

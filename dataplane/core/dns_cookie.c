@@ -75,10 +75,12 @@ enum dns_query_status dns_cookie_settle(const struct dns_cookie_terms *t,
 	*kind = DNS_COOKIE_NONE;
 	if (!t->is_on || t->count == 0)
 		return status == DNS_QUERY_COOKIE ? DNS_QUERY_FORMERR : status;
-	if (q->cookie_len == 0 || (status != DNS_QUERY_OK && status != DNS_QUERY_COOKIE))
+	bool is_read = status == DNS_QUERY_OK || status == DNS_QUERY_COOKIE
+		       || status == DNS_QUERY_NOTIMP; // an OPT is the same whatever the opcode
+	if (q->cookie_len == 0 || !is_read)
 		return status;
 	if (q->cookie_len == DNS_COOKIE_MALFORMED)
-		return DNS_QUERY_FORMERR;
+		return status == DNS_QUERY_NOTIMP ? status : DNS_QUERY_FORMERR;
 	*kind = dns_cookie_check(t, c, q->cookie, q->cookie_len, &fresh);
 	if (!fresh)
 		dns_cookie_make(t, c, q->cookie);

@@ -84,10 +84,11 @@ static bool opt_take(struct dns_query *out, uint16_t class, uint32_t ttl, bool r
 	return root && is_first;
 }
 
-// A query that is malformed before its additional section may have an OPT all the same, and then
-// the FORMERR has one (RFC 6891 6.1.1, 7). Its options mean nothing here. Nobody honest sends this,
-// so the line of good queries is not to be burdened with it.
-__attribute__((cold, noinline)) static void opt_seek(
+// A query that is malformed before its additional section, or has an opcode whose sections are not
+// known here, may have an OPT all the same, and then the reply has one (RFC 6891 6.1.1, 7), of the
+// client's cookie too. Nobody honest sends this, so the line of good queries is not to be burdened
+// with it. Its version; 0: none.
+__attribute__((cold, noinline)) static uint8_t opt_seek(
 	const uint8_t *msg, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(msg, len);
@@ -104,19 +105,25 @@ __attribute__((cold, noinline)) static void opt_seek(
 		bool root = r.pos == owner + 1;
 		uint16_t type = rd_u16(&r), class = rd_u16(&r);
 		uint32_t ttl = rd_u32(&r);
-		if (!rd_bytes(&r, rd_u16(&r)))
-			return;
-		if (type == DNS_TYPE_OPT && root) {
-			(void)opt_take(out, class, ttl, root);
-			return;
-		}
+		uint16_t rdata_len = rd_u16(&r);
+		const uint8_t *rdata = rd_bytes(&r, rdata_len);
+		if (!rdata)
+			return 0;
+		if (type != DNS_TYPE_OPT || !root)
+			continue;
+		uint8_t version = (uint8_t)(ttl >> 16);
+		(void)opt_take(out, class, ttl, root);
+		if (version == 0)
+			(void)options_walk(rdata, rdata_len, out);
+		return version;
 	}
+	return 0;
 }
 
 static enum dns_query_status additional_read(struct rd *r, unsigned count, struct dns_query *out)
 {
 	if (unlikely_(count > DNS_QUERY_ADDITIONAL_MAX)) {
-		opt_seek(r->base, r->len, out);
+		(void)opt_seek(r->base, r->len, out);
 		return DNS_QUERY_FORMERR;
 	}
 	uint8_t version = 0;
@@ -179,19 +186,19 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	bool readable = questions == 1 && question_read(&r, out);
 	if (unlikely_(out->flags & DNS_FLAG_OPCODE)) {
 		// Of its records only the OPT is of interest, as the reply has one then (RFC 6891
-		// 6.1.1).
-		if (readable && get_u32(msg + 6) == 0)
-			(void)additional_read(&r, additional, out);
+		// 6.1.1), and as its version counts whatever the opcode (6.1.3).
+		bool is_other = readable && get_u32(msg + 6) == 0
+				&& additional_read(&r, additional, out) == DNS_QUERY_BADVERS;
 		if (!out->has_opt && additional)
-			opt_seek(msg, len, out);
-		return DNS_QUERY_NOTIMP;
+			is_other = opt_seek(msg, len, out) > 0;
+		return is_other ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP;
 	}
 	// Answer and authority have no meaning in a query of opcode QUERY.
 	if (unlikely_(questions == 0) && get_u32(msg + 6) == 0 && additional)
 		return cookie_query_read(&r, additional, out);
 	if (unlikely_(!readable || get_u32(msg + 6) != 0)) {
 		if (additional)
-			opt_seek(msg, len, out);
+			(void)opt_seek(msg, len, out);
 		return DNS_QUERY_FORMERR;
 	}
 	return additional ? additional_read(&r, additional, out) : DNS_QUERY_OK;

@@ -92,6 +92,16 @@ def rfc6891_6_1_3_badvers_whatever_that_version_s_options_look_like(way):
 
 
 @case
+def rfc6891_6_1_3_badvers_whatever_the_opcode(way):
+    """A question alone, as in NOTIFY; with a record more, as in UPDATE; or neither."""
+    wire, record, opt = query(way.fresh("a")), b"\0\0\x10\0\1\0\0\0\0\0\0", OPT[:6] + b"\1" + OPT[7:]
+    for opcode in (1, 2, 4, 5, 15):
+        for counts, body in (((1, 0, 0, 1), wire[12:]), ((1, 0, 1, 1), wire[12:] + record), ((0, 0, 0, 1), b"")):
+            reply = way.raw(wire[:2] + bytes([opcode << 3, 0]) + struct.pack("!4H", *counts) + body + opt)
+            assert reply.rcode == "BADVERS" and reply.msg.edns == 0, (opcode, counts, reply.rcode)
+
+
+@case
 def rfc6891_6_1_1_opt_with_notimp_of_another_opcode(way):
     for opcode in (1, 2, 4, 15):
         for edns in (True, False):

@@ -84,6 +84,19 @@ def rfc7873_5_2_every_kind_of_reply_has_it(way):
 
 
 @case
+def rfc7873_5_2_3_whatever_the_opcode(way):
+    """NOTIFY, UPDATE and those that nobody knows, with a question alone, with records, or without either (5.3: who has had a cookie
+    drops what comes without)."""
+    server_cookie(way)
+    wire, record = query(way.fresh("a"), options=[option(COOKIE, MINE)]), b"\0\0\x10\0\1\0\0\0\0\0\0"
+    question, opt = wire[12:-23], wire[-23:]
+    for opcode in (4, 5, 15):
+        for counts, body in (((1, 0, 0, 1), question), ((1, 0, 1, 1), question + record), ((0, 0, 0, 1), b"")):
+            reply = way.raw(wire[:2] + bytes([opcode << 3, 0]) + struct.pack("!4H", *counts) + body + opt)
+            assert reply.rcode == "NOTIMP" and cookie_of(reply)[:8] == MINE and len(cookie_of(reply)) == 24, (opcode, counts)
+
+
+@case
 def rfc9018_4_the_server_cookie_is_version_1(way):
     got = server_cookie(way)
     assert len(got) == 24 and got[8:12] == b"\x01\0\0\0"

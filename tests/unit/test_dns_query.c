@@ -267,6 +267,32 @@ static void test_other_opcodes(void **)
 	}
 }
 
+// RFC 6891 6.1.3, RFC 7873 5.2: the OPT means the same whatever the opcode, with a question alone,
+// as an UPDATE with its records, or with none.
+static void test_version_and_cookie_of_other_opcodes(void **)
+{
+	static const uint8_t record[] = "\0\0\x10\0\1\0\0\0\0\0\0",
+			     cookie[] = "\0\x0a\0\x08mycookie";
+	uint8_t buf[512];
+	struct dns_query q;
+	for (unsigned kind = 0; kind < 3; kind++)
+		for (uint32_t version = 0; version < 2; version++) {
+			struct wr w = query_begin(buf, sizeof buf, 5 << 11, 1);
+			if (kind == 1) {
+				put_u16(buf + 8, 1);
+				wr_bytes(&w, record, 11);
+			} else if (kind == 2) {
+				put_u16(buf + 4, 0);
+				w.pos = DNS_HEADER_LEN;
+			}
+			opt_put(&w, 1232, version << 16, cookie, 12);
+			assert_int_equal(
+				parse(&w, &q), version ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP);
+			assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
+			assert_int_equal(q.cookie_len, version ? 0 : DNS_COOKIE_CLIENT_LEN);
+		}
+}
+
 static void test_longest_name(void **)
 {
 	uint8_t buf[300];
@@ -300,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_compressed_question),
 		cmocka_unit_test(test_short_and_response),
 		cmocka_unit_test(test_other_opcodes),
+		cmocka_unit_test(test_version_and_cookie_of_other_opcodes),
 		cmocka_unit_test(test_longest_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
