@@ -8,6 +8,7 @@ A first label is WORD[-NUMBER...]; the labels behind it only make names distinct
 for one query: octets are a message; Far, Late and Raw are other ways. GOOD and NEWER are the truth, EVIL what nobody may ever see.
 Nothing here is shared with the product or with dnspython, which would not write most of it.
 """
+import collections
 import random
 import socket
 import struct
@@ -21,6 +22,7 @@ LISTENS = "127.0.0.1"
 beasts = {}
 cut = set()  # names that have ended a connection
 seen = set()  # names that have been asked for
+gathering, waiting = threading.Condition(), collections.defaultdict(list)  # port of a connection -> queries that wait on it
 forks = ("late", "drip", "noise", "tired")  # beasts that sleep get a thread
 
 
@@ -632,6 +634,27 @@ def tc_late(q):
 
 
 @beast
+def tc_gather(q):
+    """Answers over TCP when N queries wait on the connection: who waits for one answer before the next query gets none."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+        return
+    with gathering:
+        here = waiting[q.source]
+        here.append(q)
+        q.together = False
+        if len(here) >= q.number():
+            for one in here:
+                one.together = True
+            here.clear()
+            gathering.notify_all()
+        if not gathering.wait_for(lambda: q.together, 4):
+            here.remove(q)
+    if q.together:
+        yield q.good()
+
+
+@beast
 def tc_cut(q):
     """The connection ends under its first query over TCP; the second is answered."""
     if q.proto == "udp":
@@ -772,7 +795,8 @@ def serve_connection(conn, port, source, log):
             q.port, q.before, q.segments = port, before, segments(conn)
             before += 1
             log.write(port, q, source)
-            if q.word in ("tclate", "tchang"):
+            q.source = source
+            if q.word in ("tclate", "tchang", "tcgather"):
                 threading.Thread(target=play_tcp, args=(conn, q, lock), daemon=True).start()
             else:
                 with lock:
