@@ -72,6 +72,28 @@ static void rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most(void **)
 	static_assert((int)FAILURE_LONGEST_MS <= (int)FIVE_MINUTES_MS);
 }
 
+// RFC 9520 3.2, 5: more failures than there is room for take no more room. The last is always
+// there, and what lasts longer stays.
+static void rfc9520_3_2_the_table_is_of_bounded_size(void **)
+{
+	enum { MANY = 100000 };
+	const size_t octets = failures_memory(failures);
+	const unsigned cap = failures_cap(failures);
+
+	assert_int_equal(cap, FAILURES_BUCKETS * FAILURES_WAYS);
+	for (unsigned i = 0; i < 4; i++)
+		failures_add(failures, HASH, 5000);
+	for (uint64_t i = 1; i <= MANY; i++) {
+		failures_add(failures, HASH + i, 6000);
+		assert_true(failures_recent(failures, HASH + i, 6000));
+	}
+	assert_true(failures_recent(failures, HASH, 6000));
+	assert_int_equal(failures_used(failures, 6000), cap);
+	assert_int_equal(failures_evicted(failures), MANY + 1 - cap);
+	assert_int_equal(failures_memory(failures), octets);
+	assert_int_equal(failures_used(failures, 6000 + FAILURE_LONGEST_MS), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -80,6 +102,7 @@ int main(void)
 		T(test_it_lasts_longer_each_time),
 		T(test_what_is_long_ago_is_forgotten),
 		T(rfc2308_7_1_a_failure_is_kept_for_five_minutes_at_most),
+		T(rfc9520_3_2_the_table_is_of_bounded_size),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
