@@ -34,9 +34,14 @@ static unsigned suffix_labels(const struct dns_name *name, const uint8_t *start)
 	return found;
 }
 
-static bool ends_in(const struct dns_name *name, const char *wire, size_t len)
+// Are the last two labels these, and not the only ones? Octets alone tell nothing: a label may have
+// those of others in it.
+static bool ends_in(const struct dns_name *name, const uint8_t *start, const char *wire, size_t len)
 {
-	return name->len > len && memcmp(name->wire + name->len - len, wire, len) == 0;
+	if (name->labels <= ARPA_SUFFIX_LABELS)
+		return false;
+	const unsigned at = start[ARPA_SUFFIX_LABELS];
+	return name->len - at == len && memcmp(name->wire + at, wire, len) == 0;
 }
 
 struct zone_of zone_of(const struct dns_name *name)
@@ -51,9 +56,10 @@ struct zone_of zone_of(const struct dns_name *name)
 		start[n] = (uint8_t)at;
 		at += name->wire[at] + 1u;
 	}
-	if (ends_in(name, ipv4, sizeof(ipv4)) || ends_in(name, ipv6, sizeof(ipv6))) {
+	bool is_v4 = ends_in(name, start, ipv4, sizeof(ipv4));
+	if (is_v4 || ends_in(name, start, ipv6, sizeof(ipv6))) {
 		suffix = ARPA_SUFFIX_LABELS;
-		zone = ends_in(name, ipv4, sizeof(ipv4)) ? IPV4_LABELS : IPV6_LABELS;
+		zone = is_v4 ? IPV4_LABELS : IPV6_LABELS;
 	} else {
 		suffix = suffix_labels(name, start);
 		zone = suffix + 1;

@@ -36,6 +36,15 @@ static void test_names_and_their_zones(void **)
 	expect("1.0.0.0.0.0.0.0.3.5.0.0.3.5.d.f.ip6.arpa", "3.5.0.0.3.5.d.f.ip6.arpa", "ip6.arpa");
 }
 
+// Octets of a label that are those of others.
+static void test_labels_within_a_label(void **)
+{
+	expect("x\\003ip6\\004arpa", "x\\003ip6\\004arpa", "x\\003ip6\\004arpa");
+	expect("a.b.x\\007in-addr\\004arpa", "b.x\\007in-addr\\004arpa", "x\\007in-addr\\004arpa");
+	expect("a.b.x\\003ip6.arpa", "x\\003ip6.arpa", "arpa");
+	expect("ip6.arpa", "ip6.arpa", "ip6.arpa");
+}
+
 static void test_a_name_of_127_labels(void **)
 {
 	char text[256];
@@ -48,6 +57,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_their_zones),
+		cmocka_unit_test(test_labels_within_a_label),
 		cmocka_unit_test(test_a_name_of_127_labels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
