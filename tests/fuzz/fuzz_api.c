@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A request of whoever may use the control socket, with any path and any parameters, to the real
-// API over a real resolver, a query store without files, a query log with its tail and its watch, a
-// history of memory, and the doubles of its unit test for the rules. Each gets one whole reply,
-// whose JSON a parser takes, or the begin of a stream, which is hung up on.
+// A request of whoever may use the control socket, or scrape over the network, with any path and
+// any parameters, to the real API over a real resolver, a query log with its tail and its watch, a
+// history of memory, and the doubles of its unit test for the rules; of a box with everything
+// (api_box.h), whose data plane says anything in its statistics, or of one with little. Each gets
+// one whole reply, whose JSON a parser takes, or the begin of a stream, which is hung up on.
 //
-// The first octet: POST or GET; the rest is the target. Octets that would end it are changed.
+// The first octet: enum; the rest is the target, up to a NUL, and behind that changes to the
+// statistics. Octets that would end the target are changed.
 
 #include "../../controlplane/api.h"
 #include "../../controlplane/memory_meter.h"
@@ -15,6 +17,7 @@
 #include "../unit/api_rules_double.h"
 #include "../unit/api_tcp_double.h"
 #include "../unit/api_top_double.h"
+#include "api_box.h"
 #include "resolver_box.h"
 
 #include <event2/event.h>
@@ -23,36 +26,35 @@
 #include <signal.h>
 #include <weir/log.h>
 
-enum { IS_POST = 1, TARGET_MOST = 600, PATIENCE_TURNS = 100000, QUIET_TURNS = 1000 };
+enum {
+	IS_POST = 1,
+	IS_BARE = 2,      // of the box with little; all else is of the other:
+	OVER_NETWORK = 4, // to metrics.listen
+	IS_OFF = 8,       // the knob api
+	OUTCOME = 16,     // enum api_box_outcome, two bits: of a reload
+	TARGET_MOST = 600,
+	INPUT_MOST = 4096,
+	PATIENCE_TURNS = 100000,
+	QUIET_TURNS = 1000
+};
 
 static const char stream_type[] = "Content-Type: application/x-ndjson";
 
-static struct api *api;
+static struct api *bare, *whole;
+static char bare_path[64];
 static struct querylog *log_of_queries;
 static struct tail *tail;
 static struct watch *watch;
 static struct memory_meter *meter;
-static struct config config = {.blocking = {.enabled = true}};
-
-static const struct config *current(void *)
+static const struct config *bare_config(void *)
 {
-	return &config;
+	static const struct config none;
+	return &none;
 }
 
-static void group_now(void *, unsigned, struct group_now *out)
+static int bare_reload(void *, api_config_done, void *)
 {
-	*out = (struct group_now){.mask = {.active = 1}, .pause_left_s = 61};
-}
-
-static int group_pause(void *, const char *name, unsigned)
-{
-	return strcmp(name, "bed") == 0 ? 0 : -ENOENT;
-}
-
-static int reload(void *, api_config_done done, void *done_arg)
-{
-	done(done_arg, 0, "", "");
-	return 0;
+	return -EBUSY;
 }
 
 static void log_open(void)
@@ -74,37 +76,61 @@ static void meter_open(void)
 	FUZZ_CHECK(memory_meter_open(&meter, history) == 0);
 }
 
+// Its socket is the one that client_connect knows.
+static void whole_open(void)
+{
+	char why[API_WHY_MAX];
+	snprintf(path, sizeof path, "%.40s/control.sock", box.paths.run);
+	struct api_deps deps = {.service = box.loop,
+		.resolver = box.resolver,
+		.publisher = box.publisher,
+		.log = log_of_queries,
+		.tail = tail,
+		.watch = watch,
+		.meter = meter,
+		.top = top_double(),
+		.socket_path = path};
+	api_box_open(&deps);
+	FUZZ_CHECK(api_open(&whole, &deps, why) == 0);
+}
+
+static void bare_open(void)
+{
+	char why[API_WHY_MAX];
+	snprintf(bare_path, sizeof bare_path, "%.40s/bare.sock", box.paths.run);
+	const struct api_deps deps = {.service = box.loop,
+		.resolver = box.resolver,
+		.publisher = box.publisher,
+		.socket_path = bare_path,
+		.config_path = "",
+		.config_current = bare_config,
+		.config_reload = bare_reload};
+	FUZZ_CHECK(api_open(&bare, &deps, why) == 0);
+}
+
+// What is in L0.
+static void names_ask(void)
+{
+	static const struct fake_miss misses[] = {{.name = "a.example", .type = 1, .id = 1},
+		{.name = "x.ads.example", .type = 1, .id = 2},
+		{.name = "b.a.example", .type = 28, .id = 3}};
+	for (unsigned i = 0; i < ARRAY_LEN(misses); i++)
+		FUZZ_CHECK(fake_dataplane_ask(&box.dp, &misses[i]));
+	fake_dataplane_ring(&box.dp);
+	box_settle();
+}
+
 int LLVMFuzzerInitialize(int *, char ***)
 {
-	struct query_store *store;
-	char why[API_WHY_MAX], folder[80];
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
 	box_open();
 	log_open();
 	meter_open();
 	box_link();
 	log_init("fuzz", LOG_LEVEL_ERROR);
-	snprintf(path, sizeof path, "%.40s/control.sock", box.paths.run);
-	snprintf(folder, sizeof folder, "%.60s", box.paths.run);
-	const struct query_store_settings settings = {
-		.folder = folder, .hours = 10, .max_bytes = 16 << 20};
-	FUZZ_CHECK(query_store_open(&store, &settings) == 0);
-	const struct api_deps deps = {.service = box.loop,
-		.resolver = box.resolver,
-		.publisher = box.publisher,
-		.store = store,
-		.log = log_of_queries,
-		.tail = tail,
-		.watch = watch,
-		.meter = meter,
-		.top = top_double(),
-		.socket_path = path,
-		.config_path = "/etc/weir/weir.yaml",
-		.config_current = current,
-		.group_now = group_now,
-		.group_pause = group_pause,
-		.config_reload = reload};
-	FUZZ_CHECK(api_open(&api, &deps, why) == 0);
+	whole_open();
+	bare_open();
+	names_ask();
 	return 0;
 }
 
@@ -170,12 +196,31 @@ static void reply_check(size_t len)
 	json_decref(root);
 }
 
+static int connect_to(uint8_t how)
+{
+	char usual[sizeof path];
+	if (!(how & IS_BARE))
+		return how & OVER_NETWORK ? api_box_connect() : client_connect();
+	memcpy(usual, path, sizeof usual);
+	memcpy(path, bare_path, sizeof path);
+	int fd = client_connect();
+	memcpy(path, usual, sizeof path);
+	return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char request[TARGET_MOST + 64];
-	if (len < 1 || len > TARGET_MOST)
+	if (len < 1 || len > INPUT_MOST)
 		return 0;
-	int n = request_make(data, len, request), fd = client_connect();
+	const uint8_t *end = memchr(data + 1, '\0', len - 1);
+	size_t target_len = end ? (size_t)(end - data) : len;
+	size_t changes_len = end ? len - target_len - 1 : 0;
+	if (target_len > TARGET_MOST)
+		return 0;
+	api_box_reset(
+		data[0] & IS_OFF, data[0] / OUTCOME % 4, data + len - changes_len, changes_len);
+	int n = request_make(data, target_len, request), fd = connect_to(data[0]);
 	FUZZ_CHECK(send(fd, request, (size_t)n, MSG_NOSIGNAL) == n);
 	reply_check(reply_read(fd));
 	close(fd);

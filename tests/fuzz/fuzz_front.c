@@ -1,25 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// A client's message to the control plane itself, over UDP and TCP, through the whole front: rules,
-// L0, a resolver and its upstream. It ends in one verdict and one reply at most, at once or once
-// its answer is there, which passes the oracle.
+// A client's message to the control plane itself, over UDP and TCP, through the whole front: who
+// may ask and how often, cookies, what weir says of itself, rules of every kind, L0, a resolver and
+// its upstream. It ends in one verdict and one reply at most, at once or once its answer is there,
+// which passes the oracle.
 //
-// The first octet chooses (enum); the rest is the message.
+// The first octet chooses: its bits (enum), and from WHO on who asks (ways); the rest is the
+// message.
 
 #include "../../controlplane/front.h"
+#include "../../controlplane/judge.h"
 #include "../../controlplane/policy_build.h"
 #include "reply_oracle.h"
 #include "resolver_box.h"
+#include "rule_kinds.h"
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <time.h>
+#include <weir/attr.h>
+#include <weir/dns_cookie.h>
 
-enum { OVER_TCP = 1, FROM_V6 = 2, WAYS = 4, INPUT_MOST = 1500 };
+enum {
+	OVER_TCP = 1,
+	FROM_V6 = 2,
+	PAUSED = 4, // nothing is blocked
+	PROVEN = 8, // a cookie of full length is made a right one
+	WHO = 16,
+	INPUT_MOST = 1500,
+	CHILD = 1, // groups
+	BED,
+	GROUPS,
+};
+
+// Who asks: of everyone else, of the groups, over their rate, in a network over its rate, not
+// allowed to.
+static const struct {
+	const char *v4, *v6;
+} ways[] = {
+	{"198.18.0.2", "fd53::2"},
+	{"198.18.1.2", "fd53:0:0:1::2"},
+	{"198.18.2.2", "fd53:0:0:2::2"},
+	{"198.18.4.2", "fd53:0:0:4::2"},
+	{"198.19.0.2", "fd54::2"},
+	{"198.18.0.3", "::ffff:198.18.4.3"},
+};
 
 static struct front_session session[FRONT_TRANSPORTS];
-static const uint8_t *query;
+static uint8_t query[INPUT_MOST];
 static size_t query_len;
 static unsigned replies;
+static bool is_paused;
 
 static void reply_check(enum front_transport t, const struct front_reply *r)
 {
@@ -39,21 +70,94 @@ static void on_reply(
 	reply_check(s->transport, r);
 }
 
-static void everyone_admit(void)
+static struct ip_address prefix(const char *text)
 {
-	static const struct policy_group everyone;
+	struct ip_address a;
+	FUZZ_CHECK(ip_address_parse(text, &a) == 0);
+	return a;
+}
+
+static void config_fill(struct config *c)
+{
+	static char child[] = "child", bed[] = "bed", said[] = "weir";
+	static struct ip_address of_child[2], of_bed[2], allow[2], unlimited[6];
+	static struct config_group groups[] = {
+		{.name = child, .blocking = true, .clients = of_child, .client_count = 2},
+		{.name = bed, .blocking = true, .clients = of_bed, .client_count = 2}};
+	unlimited[0] = prefix("198.18.0.0/24"), unlimited[1] = prefix("fd53::/64");
+	unlimited[2] = of_child[0] = prefix("198.18.1.0/24");
+	unlimited[3] = of_child[1] = prefix("fd53:0:0:1::/64");
+	unlimited[4] = of_bed[0] = prefix("198.18.2.0/24");
+	unlimited[5] = of_bed[1] = prefix("fd53:0:0:2::/64");
+	allow[0] = prefix("198.18.0.0/16"), allow[1] = prefix("fd53::/48");
+	groups[0].filter.safe_search.level[SAFE_ENGINE_BING] = SAFE_LEVEL_STRICT;
+	groups[0].has_safe_search = true;
+	c->groups = groups;
+	c->group_count = ARRAY_LEN(groups);
+	c->access = (struct config_access){.refuse = true,
+		.any_minimal = true,
+		.allow = allow,
+		.allow_count = ARRAY_LEN(allow),
+		.unlimited = unlimited,
+		.unlimited_count = ARRAY_LEN(unlimited),
+		.rate = 1,
+		.burst_s = 1,
+		.slip = 2,
+		.reply_octets = 100};
+	c->cookies = (struct config_cookies){
+		.enabled = true, .require = DNS_COOKIE_REQUIRE_OVER_LIMIT, .count = 1};
+	c->identity = (struct config_identity){said, said, said};
+	c->cache.rotate = true;
+}
+
+static void groups_fill(struct policy_group group[GROUPS])
+{
+	enum { OPERATOR = 3, LOCAL = 1 << 4, SAFE = 1 << 5, ALL = 63 }; // lists of rule_kinds.c
+	resolver_safe_view(box.resolver, 0, &group[0]);
+	resolver_group_view(box.resolver, 0, &group[CHILD]);
+	resolver_group_view(box.resolver, 1, &group[BED]);
+	group[0].lists[0] = OPERATOR | LOCAL;
+	group[CHILD].lists[0] = ALL;
+	group[BED].lists[0] = OPERATOR | LOCAL | SAFE;
+	group[CHILD].block = (struct dns_block){.ttl_s = 9, .mode = DNS_BLOCK_NULL};
+	group[BED].block = (struct dns_block){.ttl_s = 9, .mode = DNS_BLOCK_REFUSED};
+	group[BED].block_all = 1;
+}
+
+static void pause_set(bool paused)
+{
+	static const uint64_t none[4];
+	if (is_paused != paused)
+		publish_config(box.publisher, &box.config, none, !paused, 0);
+	is_paused = paused;
+}
+
+static void rules_publish(void)
+{
+	static struct rule_arena arena; // of the process
+	static struct rule_reader reader;
+	static struct judge *judge;
+	struct policy_group group[GROUPS] = {0};
 	struct policy_image image;
 	char why[SHM_WHY_MAX];
-	FUZZ_CHECK(policy_build(&box.config, &everyone, &image) == 0);
+	rule_kinds_build(&arena);
+	FUZZ_CHECK(rule_reader_init(&reader, arena.base, arena.size, true, why) == 0);
+	FUZZ_CHECK(judge_new(&judge, &reader) == 0);
+	resolver_judge_by(box.resolver, judge, NULL, NULL);
+	groups_fill(group);
+	FUZZ_CHECK(policy_build(&box.config, group, &image) == 0);
 	FUZZ_CHECK(policy_publish(box.publisher, image.head, image.size, why) == 0);
 	free(image.head);
 }
 
 int LLVMFuzzerInitialize(int *, char ***)
 {
+	config_fill(&box.config);
 	box_open();
 	box_link();
-	everyone_admit();
+	is_paused = true;
+	pause_set(false);
+	rules_publish();
 	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++) {
 		session[t] = (struct front_session){
 			.reply = on_reply, .transport = (enum front_transport)t};
@@ -62,16 +166,40 @@ int LLVMFuzzerInitialize(int *, char ***)
 	return 0;
 }
 
-static union front_client client_of(unsigned way)
+static union front_client client_of(unsigned how)
 {
-	union front_client c = {.v4 = {.sin_family = AF_INET,
-					.sin_port = htons(4000),
-					.sin_addr.s_addr = htonl(0xc6120002)}};
-	if (way & FROM_V6)
-		c.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
-			.sin6_port = htons(4000),
-			.sin6_addr.s6_addr = {0xfd, 0x53, [15] = 2}};
+	union front_client c = {.v6 = {.sin6_port = htons(4000)}};
+	if (how & FROM_V6) {
+		c.v6.sin6_family = AF_INET6;
+		FUZZ_CHECK(inet_pton(AF_INET6, ways[how / WHO].v6, &c.v6.sin6_addr) == 1);
+	} else {
+		c.v4.sin_family = AF_INET;
+		FUZZ_CHECK(inet_pton(AF_INET, ways[how / WHO].v4, &c.v4.sin_addr) == 1);
+	}
 	return c;
+}
+
+// As that of a client who has been here.
+static void cookie_prove(const union front_client *from)
+{
+	struct dns_query q;
+	struct dns_cookie_terms terms;
+	struct dns_cookie_client client = {.ip_version = 4,
+		.address = (const uint8_t *)&from->v4.sin_addr,
+		.now_s = (uint32_t)time(NULL)};
+	const uint8_t *v6 = from->v6.sin6_addr.s6_addr;
+	if (dns_query_parse(query, query_len, &q) == DNS_QUERY_SHORT
+		|| q.cookie_len != DNS_COOKIE_LEN)
+		return;
+	if (from->any.sa_family == AF_INET6) {
+		bool is_mapped = IN6_IS_ADDR_V4MAPPED(&from->v6.sin6_addr);
+		client.ip_version = is_mapped ? 4 : 6;
+		client.address = is_mapped ? v6 + 12 : v6;
+	}
+	uint8_t *at = memmem(query, query_len, q.cookie, DNS_COOKIE_LEN);
+	FUZZ_CHECK(at);
+	publisher_cookies(box.publisher, &terms);
+	dns_cookie_make(&terms, &client, at);
 }
 
 static uint64_t verdicts(const struct front_counts *c)
@@ -85,18 +213,25 @@ static uint64_t verdicts(const struct front_counts *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct front_reply r;
-	if (len < 1 || len > INPUT_MOST || data[0] >= WAYS)
+	if (len < 1 || len > INPUT_MOST || data[0] / WHO >= ARRAY_LEN(ways))
 		return 0;
 	enum front_transport t = data[0] & OVER_TCP ? FRONT_TCP : FRONT_UDP;
 	struct front *f = resolver_front(box.resolver);
 	union front_client client = client_of(data[0]);
 	struct front_status before, after;
 	struct table_registry tables = {0};
-	query = data + 1;
 	query_len = len - 1;
+	memcpy(query, data + 1, query_len);
 	replies = 0;
+	pause_set(data[0] & PAUSED);
+	if (data[0] & PROVEN)
+		cookie_prove(&client);
+	uint8_t *exact = malloc(query_len ? query_len : 1);
+	FUZZ_CHECK(exact);
+	memcpy(exact, query, query_len);
 	front_status(f, &before, &tables);
-	enum front_outcome outcome = front_ask(f, &session[t], &client, query, query_len, &r);
+	enum front_outcome outcome = front_ask(f, &session[t], &client, exact, query_len, &r);
+	free(exact);
 	FUZZ_CHECK(replies == 0);
 	if (outcome == FRONT_REPLY)
 		reply_check(t, &r);

@@ -38,10 +38,9 @@ static struct memory_ring ring, again;
 static struct memory_lives all[MEMORY_PROCESSES], all_again[MEMORY_PROCESSES];
 static struct memory_lives *const lives = &all[MEMORY_CONTROLPLANE];
 static struct memory_row *rows, *rows_again;
-static struct memory_series usual[MEMORY_SERIES_MAX]; // as the intact file has them
 
 // A sample of `count` series: with all of them every place for series is taken, as those of the
-// file that is read are.
+// file that is read are. Of both kinds in turn, as names of one kind alone are compared.
 static void push(struct memory_file *f, struct memory_ring *r, const char *what, uint64_t minute,
 	unsigned count)
 {
@@ -49,7 +48,10 @@ static void push(struct memory_file *f, struct memory_ring *r, const char *what,
 	char name[MEMORY_NAME_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(name, sizeof name, "%s %u", what, i);
-		memory_sample_bytes(&s, name, minute + i);
+		if (i % 2)
+			memory_sample_bytes(&s, name, minute + i);
+		else
+			memory_sample_fill(&s, name, minute + i, minute + i);
 	}
 	memory_ring_push(r, &s, lives->next);
 	FUZZ_CHECK(memory_file_row(f, r) == 0);
@@ -93,7 +95,6 @@ int LLVMFuzzerInitialize(int *, char ***)
 		push(f, &ring, "old", i, MEMORY_SERIES_MAX);
 	FUZZ_CHECK(memory_file_lives(f, all) == 0);
 	memory_file_close(f);
-	memcpy(usual, ring.series, sizeof usual);
 	file_fd = open(path, O_RDWR | O_CLOEXEC);
 	FUZZ_CHECK(file_fd >= 0 && read(file_fd, intact, SIZE) == SIZE
 		   && read(file_fd, changed, 1) == 0);
@@ -178,9 +179,8 @@ static void live_other(const struct memory_place *place, uint8_t choice)
 	FUZZ_CHECK(memory_lives_goes_on(l, &other));
 }
 
-// A life on top of what was read; the series of its last sample have places, whoever had them. The
-// samples before it, which only let those age, have one, and the last a few where no place is
-// other than usual: to find one costs a look at each, and for 128 most of an execution.
+// A life on top of what was read. The series of its last sample have places, and any others would:
+// to push as many as there are costs most of an execution.
 static void live(struct memory_file *f, uint8_t choice)
 {
 	struct memory_place place = {.boot = "there"};
@@ -190,16 +190,18 @@ static void live(struct memory_file *f, uint8_t choice)
 	memory_life_seen(own, &sample, &place);
 	FUZZ_CHECK(own == memory_life_get(lives, 0) && own->rss == 1 << 20 && own->heap == 0);
 	live_other(&place, choice);
-	bool usual_places = memcmp(ring.series, usual, sizeof usual) == 0;
-	unsigned count = usual_places ? FEW : MEMORY_SERIES_MAX;
 	for (unsigned i = 0; i <= LENGTH; i++)
-		push(f, &ring, "new", i, i < LENGTH ? 1 : count);
+		push(f, &ring, "new", i, i < LENGTH ? 1 : FEW);
 	FUZZ_CHECK(memory_file_lives(f, all) == 0);
 	unsigned found = 0;
-	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++)
-		found += strncmp(ring.series[i].name, "new ", 4) == 0
-			 && memory_ring_row(&ring, 0)->value[i] != MEMORY_ABSENT;
-	FUZZ_CHECK(found == count);
+	for (unsigned i = 0; i < MEMORY_SERIES_MAX; i++) {
+		const struct memory_series *s = &ring.series[i];
+		bool is_new = memory_ring_row(&ring, 0)->value[i] != MEMORY_ABSENT;
+		FUZZ_CHECK(is_new || !s->name[0] || s->last + LENGTH <= ring.next);
+		FUZZ_CHECK(!is_new || strncmp(s->name, "new ", 4) == 0);
+		found += is_new;
+	}
+	FUZZ_CHECK(found == FEW);
 }
 
 static void check_next_start(void)
@@ -209,8 +211,9 @@ static void check_next_start(void)
 	FUZZ_CHECK(memory_file_open(&f, path, &again, all_again) == 0);
 	FUZZ_CHECK(memory_file_damaged(f) == 0);
 	memory_file_close(f);
-	if (lives->next <= number_max)
-		FUZZ_CHECK(memcmp(all, all_again, sizeof all) == 0);
+	for (unsigned i = 0; i < MEMORY_PROCESSES; i++)
+		if (all[i].next <= number_max)
+			FUZZ_CHECK(memcmp(&all[i], &all_again[i], sizeof all[i]) == 0);
 	if (ring.next > number_max)
 		return;
 	FUZZ_CHECK(again.next == ring.next);
