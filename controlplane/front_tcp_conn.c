@@ -22,10 +22,28 @@ void conn_touch(struct front_conn *c, uint64_t now_ms)
 	TAILQ_INSERT_TAIL(&t->stalled, c, stall);
 }
 
+// The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
+// connection that nobody counts any more: one that ends as a new one comes costs another socket
+// buffer each time. Of those that end as they ask to, what is unread is on its way.
+static bool conn_leaves_unread(const struct front_conn *c, enum front_tcp_end why)
+{
+	static const bool is_ours[FRONT_TCP_END_COUNT] = {
+		[FRONT_TCP_END_idle] = true,
+		[FRONT_TCP_END_slow_query] = true,
+		[FRONT_TCP_END_slow_reader] = true,
+		[FRONT_TCP_END_evicted] = true,
+		[FRONT_TCP_END_evicted_client] = true,
+		[FRONT_TCP_END_evicted_memory] = true,
+	};
+	return c->out_len || (is_ours[why] && conn_is_unread(c));
+}
+
 void conn_close(struct front_conn *c, enum front_tcp_end why)
 {
 	struct front_tcp *t = c->tcp;
 
+	if (conn_leaves_unread(c, why))
+		conn_cut(c);
 	t->engine.end(t->engine.front, &c->session);
 	event_del(&c->readable);
 	event_del(&c->writable);

@@ -162,4 +162,6 @@ void conn_out_drop(struct front_conn *c);
 // front_tcp_io.c: octets taken or sent; 0: none now; -errno; conn_recv at the end: -ENODATA.
 ssize_t conn_recv(struct front_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count);
-void conn_send_end(struct front_conn *c); // nothing more will be
+void conn_send_end(struct front_conn *c);        // nothing more will be
+bool conn_is_unread(const struct front_conn *c); // the kernel has octets of ours still
+void conn_cut(struct front_conn *c);             // whose close drops them

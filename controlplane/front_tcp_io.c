@@ -2,6 +2,8 @@
 #include "front_tcp_internal.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -37,4 +39,18 @@ ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count
 void conn_send_end(struct front_conn *c)
 {
 	(void)shutdown(c->fd, SHUT_WR); // or it has ended already
+}
+
+bool conn_is_unread(const struct front_conn *c)
+{
+	int octets = 0;
+
+	return ioctl(c->fd, SIOCOUTQ, &octets) == 0 && octets > 0;
+}
+
+void conn_cut(struct front_conn *c)
+{
+	const struct linger none = {.l_onoff = 1};
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
