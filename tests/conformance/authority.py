@@ -12,6 +12,7 @@ whatever the word, but for these:
   ttlof-0123456789  that TTL, ten digits
   raw-LENGTH[-TTL]  LENGTH octets of rdata whatever the type: no name in it may be read
   big-COUNT[-MS]  COUNT texts of 200 octets, cut at what the asker takes; whole ones late
+  wide-OCTETS     a set of the asked type with so many octets of records or a few more, cut likewise
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
   signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
@@ -198,6 +199,8 @@ def to_wire(query, reply, proto):
         return three_ttls(query)
     if first.startswith(b"big-"):
         return texts(query, reply, limit)
+    if first.startswith(b"wide-"):
+        return wide(query, reply, limit)
     if first.startswith(b"upper"):
         reply.answer = [rrset(dns.name.from_text(r.name.to_text().upper()), r.rdtype, r.ttl, *(d.to_text() for d in r))
                         for r in reply.answer]
@@ -220,13 +223,35 @@ def texts(query, reply, limit):
     upstream has. COUNT says how many, whatever the type."""
     first = query.question[0].name.labels[0].decode("latin-1")
     count, *late = map(int, first.split("-")[1:])
+    records = [struct.pack("!HHHIHB", 0xc00c, 16, 1, 300, 201, 200) + b"%03d" % i + b"x" * 197 for i in range(count)]
+    return with_records(query, reply, records, limit, sum(late) / 1000)
+
+
+def with_records(query, reply, records, limit, late=0):
     whole = cut(reply)
     end = 12 + len(query.question[0].name.to_wire()) + 4
-    records = b"".join(struct.pack("!HHHIHB", 0xc00c, 16, 1, 300, 201, 200) + b"%03d" % i + b"x" * 197 for i in range(count))
-    if len(whole) + len(records) > limit:
+    out = whole[:6] + struct.pack("!H", len(records)) + whole[8:end] + b"".join(records) + whole[end:]
+    if len(out) > limit:
         return cut(reply, dns.flags.TC)
-    time.sleep(sum(late) / 1000)
-    return whole[:6] + struct.pack("!H", count) + whole[8:end] + records + whole[end:]
+    time.sleep(late)
+    return out
+
+
+def wide(query, reply, limit):
+    """A set as it may be, of any type that may have more than one record."""
+    question = query.question[0]
+    host = b"\4%04d\xc0\x0c"
+    data = {"A": b"\xc6\x12%c%c", "AAAA": b"\xfd\x53" + b"\0" * 12 + b"%c%c", "NS": host, "PTR": host, "MX": b"\0\x0a" + host,
+            "SRV": b"\0\1\0\2\x13\xc4\4%04d\1c\7example\0", "HTTPS": b"\0\1\4%04d\1c\7example\0\0\1\0\3\2h2",
+            "CAA": b"\0\5issueca%04d.example", "DS": b"\0\1\x0d\2" + b"%04d" * 8, "DNSKEY": b"\1\1\3\x0d" + b"%04d" * 16,
+            "RRSIG": b"\0\1\x0d\3\0\0\1\x2c" + b"\x70\0\0\0\x60\0\0\0" + b"\0\1\1c\7example\0" + b"%04d" * 16,
+            "TXT": b"\x40" + b"%04d" * 16}[dns.rdatatype.to_text(question.rdtype)]
+    octets, records = int(question.name.labels[0].split(b"-")[1]), []
+    while sum(map(len, records)) < octets:
+        i = len(records)
+        rdata = data % ((i,) * data.count(b"%04d") or (i >> 8, i & 255))
+        records.append(struct.pack("!HHHIH", 0xc00c, question.rdtype, 1, 300, len(rdata)) + rdata)
+    return with_records(query, reply, records, limit)
 
 
 def three_ttls(query):

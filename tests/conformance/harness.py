@@ -207,6 +207,12 @@ def weirctl(*words, check=True):
     return done.stdout
 
 
+def verdicts(*names):
+    """How many frames had one of these."""
+    counts = json.loads(weirctl("--json", "stats", "--interval", "0"))["dataplane"]["verdicts"]
+    return sum(counts[name] for name in names)
+
+
 def sections(text):
     """A configuration as its top-level sections, each with its text."""
     out, key = {}, ""

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Queries in fragments (RFC 9715: DNS over UDP needs none), and replies that must never be any."""
-import json
 import random
 import socket
 import struct
 
-from harness import CLIENT, SERVICE, UDP, case, eventually, query, weirctl
+from harness import CLIENT, SERVICE, UDP, case, eventually, query, verdicts
 from zoo import ZOO, believed
 
 UDP_HEADER, MORE = 8, 0x2000
@@ -43,11 +42,6 @@ def packet(family, ident, offset, octets, more):
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(octets), ident, offset // 8 | (MORE if more else 0), 64, 17, 0,
                        socket.inet_aton(CLIENT[socket.AF_INET]), socket.inet_aton(SERVICE[socket.AF_INET]))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + octets
-
-
-def verdicts(*names):
-    counts = json.loads(weirctl("--json", "stats", "--interval", "0"))["dataplane"]["verdicts"]
-    return sum(counts[name] for name in names)
 
 
 def fragments_are_not_answered(way, cut, count=20):

@@ -2,7 +2,7 @@
 """RFC 6891: EDNS(0)."""
 import struct
 
-from harness import TCP, UDP, asked, case, option, query
+from harness import TCP, UDP, Reply, asked, case, option, query
 
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
 
@@ -222,6 +222,24 @@ def rfc6891_9_many_options_are_harmless(way):
     other = way.fresh("a")
     assert way.ask(other, options=[option(65001) for _ in range(200)]).rcode == "FORMERR"
     assert not asked(other)
+
+
+@case(ways=TCP)
+def rfc6891_9_16000_options_in_65000_octets_are_formerr(way):
+    """Told so each time and at no length; the connection and everybody else are served as before."""
+    name = way.fresh("a")
+    rdata = (struct.pack("!HH", 65001, 0) * 15999) + struct.pack("!HH", 65002, 1000) + bytes(1000)
+    floods = [rdata, rdata[:64000], b"\0\x0a\0\x08" * 5000, struct.pack("!HH", 10, 64996) + bytes(64996)]
+    with way.socket() as sock:
+        for rdata in floods:
+            flood = with_additional(name, OPT[:-2] + struct.pack("!H", len(rdata)) + rdata)
+            way.send(sock, flood)
+            reply = Reply(flood, way.receive(sock), 0)
+            assert reply.rcode == "FORMERR" and reply.msg.edns == 0 and len(reply.wire) < 100, len(rdata)
+            good = query(way.fresh("a"))
+            way.send(sock, good)
+            assert Reply(good, way.receive(sock), 0).records("A") and way.ask(way.fresh("a")).records("A")
+    assert not asked(name)
 
 
 @case
