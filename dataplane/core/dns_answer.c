@@ -51,6 +51,8 @@ struct job {
 	const struct dns_ttl_limits *limits;
 	const struct dns_alias *alias; // in front of what the reply says
 	unsigned alias_count;
+	uint16_t owner_off;     // of the record before,
+	uint16_t owner_pointer; // and how its owner was written; 0: not by a pointer alone
 	struct dns_answer *out;
 };
 
@@ -88,22 +90,39 @@ static void sets_level(struct dns_records *t)
 			t->rec[i].ttl_s = least[ttl_cell(t, i)];
 }
 
+static int owner_emit(struct job *j, struct rd *r, const struct dns_record *rec)
+{
+	struct dns_compress *c = &j->compress;
+	if (rec->owner_off == j->owner_off && j->owner_pointer) {
+		wr_u16(&c->w, j->owner_pointer);
+		return 0;
+	}
+	struct dns_name owner;
+	uint8_t wire_case[DNS_NAME_MAX];
+	size_t at = c->w.pos;
+	r->pos = rec->owner_off;
+	int rc = dns_name_read_bounded(r, &owner, wire_case, &c->may_follow);
+	if (rc)
+		return rc;
+	dns_compress_name(c, &owner, wire_case);
+	j->owner_off = rec->owner_off;
+	j->owner_pointer = c->w.pos - at == 2 ? get_u16(c->w.base + at) : 0;
+	return 0;
+}
+
 static int record_emit(struct job *j, unsigned i)
 {
 	const struct dns_record *rec = &j->records.rec[i];
 	struct dns_compress *c = &j->compress;
 	struct dns_answer *out = j->out;
-	struct dns_name owner;
-	uint8_t wire_case[DNS_NAME_MAX];
 	struct rd r = rd_init(j->records.msg, j->records.len);
-	r.pos = rec->owner_off;
-	if (dns_name_read_compressed(&r, &owner, wire_case))
-		return -EBADMSG;
+	int rc = owner_emit(j, &r, rec);
+	if (rc)
+		return rc;
 	uint32_t ttl_s = (int)i == j->selection.soa ? j->selection.soa_ttl_s : rec->ttl_s;
 	if (ttl_s < out->auth_ttl_s)
 		out->auth_ttl_s = ttl_s;
 
-	dns_compress_name(c, &owner, wire_case);
 	wr_u16(&c->w, rec->type);
 	wr_u16(&c->w, rec->class);
 	out->ttl_off[out->ttl_count++] = (uint16_t)c->w.pos;
@@ -166,6 +185,8 @@ static int answer_emit(struct job *j, const struct dns_query *q)
 	out->cname_count = (uint8_t)(j->selection.cname_count + j->alias_count);
 	dns_compress_init(&j->compress, q, out->bytes,
 		DNS_MESSAGE_MAX - DNS_HEADER_LEN - ((size_t)q->name.len + 4));
+	j->compress.may_follow = dns_names_may_follow(j->records.len);
+	j->owner_off = 0;
 	aliases_emit(j, q);
 	int rc = sections_emit(j);
 	if (rc == 0 && !wr_ok(&j->compress.w))
@@ -238,6 +259,7 @@ int dns_answer_read_aliased(const uint8_t *reply, size_t len, const struct dns_n
 	if (reply)
 		return reply_read(reply, len, &asked, q, &j);
 	j.records.answers = j.records.count = 0;
+	j.records.len = 0;
 	j.selection = (struct dns_selection){.kind = DNS_ANSWER_POSITIVE, .soa = -1};
 	answer_clear(out, DNS_ANSWER_POSITIVE, DNS_RCODE_NOERROR);
 	return answer_emit(&j, q);

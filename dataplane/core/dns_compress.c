@@ -91,6 +91,7 @@ void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_
 {
 	memset(c->off, 0, sizeof c->off);
 	c->w = wr_init(buf, cap);
+	c->may_follow = SIZE_MAX;
 	c->question = &q->name;
 	c->base = (uint16_t)(DNS_HEADER_LEN + q->name.len + 4);
 	struct suffixes s;

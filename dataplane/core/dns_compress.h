@@ -17,12 +17,13 @@ enum { DNS_COMPRESS_SLOTS = 1024, DNS_COMPRESS_PROBES = 8 };
 struct dns_compress {
 	struct wr w; // sticky: overflow shows in wr_ok
 	const struct dns_name *question;
-	uint16_t base;                    // message offset of w.base[0]
+	uint16_t base;     // message offset of w.base[0]
+	size_t may_follow; // octets that reading names for it may lead through (dns_records.h)
 	uint16_t off[DNS_COMPRESS_SLOTS]; // message offset of a suffix; 0: free
 	uint32_t hash[DNS_COMPRESS_SLOTS];
 };
 
-// `q` is borrowed; buf takes at most cap octets.
+// `q` is borrowed; buf takes at most cap octets. may_follow has no end at first.
 void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_t *buf, size_t cap);
 
 // Writes the name in the spelling `wire_case`, by a pointer where a suffix of it was written

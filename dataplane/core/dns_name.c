@@ -28,8 +28,9 @@ int dns_name_read(struct rd *r, struct dns_name *out)
 }
 
 // Collects the labels into wire (DNS_NAME_MAX octets). Each pointer must lead below the octets of
-// the run of labels that it ends, so runs only go down and the walk ends.
-static size_t name_gather(struct rd *r, uint8_t *wire, uint8_t *labels)
+// the run of labels that it ends, so runs only go down and the walk ends. *jumps: how many there
+// were.
+static size_t name_gather(struct rd *r, uint8_t *wire, uint8_t *labels, size_t *jumps)
 {
 	struct rd run = *r; // reads one run after the other
 	size_t run_start = r->pos, len = 0, pointers = 0, end = 0;
@@ -62,23 +63,36 @@ static size_t name_gather(struct rd *r, uint8_t *wire, uint8_t *labels)
 	}
 	r->pos = end ? end : run.pos;
 	*labels = (uint8_t)n;
+	*jumps = pointers;
 	return len;
 }
 
-int dns_name_read_compressed(struct rd *msg, struct dns_name *out, uint8_t *wire_case)
+int dns_name_read_bounded(struct rd *msg, struct dns_name *out, uint8_t *wire_case, size_t *left)
 {
 	uint8_t wire[DNS_NAME_MAX], labels;
-	size_t len = name_gather(msg, wire, &labels);
+	size_t jumps, len = name_gather(msg, wire, &labels, &jumps);
 	if (len == 0) {
 		msg->bad = true;
 		return -EBADMSG;
 	}
+	size_t followed = len + jumps * 2;
+	if (followed > *left) {
+		msg->bad = true;
+		return -E2BIG;
+	}
+	*left -= followed;
 	out->len = (uint8_t)len;
 	out->labels = labels;
 	ascii_lower_copy(out->wire, wire, len);
 	if (wire_case)
 		memcpy(wire_case, wire, len);
 	return 0;
+}
+
+int dns_name_read_compressed(struct rd *msg, struct dns_name *out, uint8_t *wire_case)
+{
+	size_t left = SIZE_MAX;
+	return dns_name_read_bounded(msg, out, wire_case, &left);
 }
 
 static bool is_digit(char c)

@@ -82,7 +82,9 @@ static void name_copy(struct rd *r, bool compress, struct dns_compress *c)
 {
 	struct dns_name name;
 	uint8_t wire_case[DNS_NAME_MAX];
-	if (dns_name_read_compressed(r, &name, wire_case))
+	int rc = dns_name_read_bounded(r, &name, wire_case, &c->may_follow);
+	c->w.bad |= rc == -E2BIG;
+	if (rc)
 		return; // the cursor is bad now
 	if (compress)
 		dns_compress_name(c, &name, wire_case);
@@ -129,6 +131,8 @@ int dns_rdata_copy(const struct rd *msg, uint16_t type, uint16_t class, uint16_t
 	else
 		field_copy(&r, F_REST, c);
 
+	if (!wr_ok(&c->w))
+		return 0;
 	if (!rd_ok(&r) || rd_left(&r))
 		return -EBADMSG;
 	// Decompression can make it longer than the field can tell.

@@ -9,12 +9,35 @@ static_assert(DNS_MESSAGE_MAX <= UINT16_MAX); // offsets in struct dns_record
 
 enum { RECORD_MIN = 11 }; // the root as owner, no RDATA
 
-// One record; its owner's hash is only taken when wanted.
-static int record_read(struct rd *r, struct dns_record *rec, struct dns_name *owner)
+// The reading of the owners, one after the other.
+struct owners {
+	struct rd r;
+	struct dns_name name; // the last one
+	uint16_t off;         // where it stands, 0: there was none
+	size_t left;          // as dns_name_read_bounded has it
+};
+
+// True when the name in `o` is another one than before.
+static int owner_read(struct owners *o, bool *is_new)
 {
-	rec->owner_off = (uint16_t)r->pos;
-	if (dns_name_read_compressed(r, owner, NULL))
-		return -EBADMSG;
+	const uint8_t *p = o->r.base + o->r.pos, *before = o->r.base + o->off;
+	*is_new = !(o->off && rd_left(&o->r) >= 2 && *p >= 0xc0 && get_u16(p) == get_u16(before));
+	if (!*is_new) {
+		rd_skip(&o->r, 2);
+		return 0;
+	}
+	o->off = (uint16_t)o->r.pos;
+	return dns_name_read_bounded(&o->r, &o->name, NULL, &o->left);
+}
+
+// One record, but for its owner's hash.
+static int record_read(struct owners *o, struct dns_record *rec, bool *new_owner)
+{
+	struct rd *r = &o->r;
+	int rc = owner_read(o, new_owner);
+	if (rc)
+		return rc;
+	rec->owner_off = o->off;
 	rec->type = rd_u16(r);
 	rec->class = rd_u16(r);
 	uint32_t ttl = rd_u32(r);
@@ -26,20 +49,20 @@ static int record_read(struct rd *r, struct dns_record *rec, struct dns_name *ow
 	return rd_ok(r) ? 0 : -EBADMSG;
 }
 
-static int opt_find(struct rd *r, unsigned count, struct dns_records *out)
+static int opt_find(struct owners *o, unsigned count, struct dns_records *out)
 {
-	bool seen = false;
+	bool seen = false, new_owner;
 	for (; count; count--) {
 		struct dns_record rec;
-		struct dns_name owner;
-		if (record_read(r, &rec, &owner))
-			return -EBADMSG;
+		int rc = record_read(o, &rec, &new_owner);
+		if (rc)
+			return rc;
 		if (rec.type != DNS_TYPE_OPT)
 			continue;
-		if (seen || owner.len != 1)
+		if (seen || o->name.len != 1)
 			return -EBADMSG;
 		seen = true;
-		out->rcode_high = r->base[rec.rdata_off - 6]; // first octet of the TTL field
+		out->rcode_high = out->msg[rec.rdata_off - 6]; // first octet of the TTL field
 	}
 	return 0;
 }
@@ -59,15 +82,19 @@ int dns_records_read(const uint8_t *msg, size_t len, size_t pos, struct dns_reco
 	out->count = (uint16_t)total;
 	out->rcode_high = 0;
 
-	struct rd r = rd_init(msg, len);
-	rd_skip(&r, pos);
+	struct owners o = {.r = rd_init(msg, len), .left = dns_names_may_follow(len)};
+	uint32_t hash = 0;
+	rd_skip(&o.r, pos);
 	for (unsigned i = 0; i < total; i++) {
-		struct dns_name owner;
-		if (record_read(&r, &out->rec[i], &owner))
-			return -EBADMSG;
-		out->rec[i].owner_hash = dns_name_hash(&owner);
+		bool new_owner;
+		int rc = record_read(&o, &out->rec[i], &new_owner);
+		if (rc)
+			return rc;
+		if (new_owner)
+			hash = dns_name_hash(&o.name);
+		out->rec[i].owner_hash = hash;
 	}
-	return opt_find(&r, get_u16(msg + 10), out);
+	return opt_find(&o, get_u16(msg + 10), out);
 }
 
 uint32_t dns_name_hash(const struct dns_name *name)
@@ -89,14 +116,18 @@ void dns_record_owner(
 		*out = (struct dns_name){.len = 1};
 }
 
-bool dns_record_is_owned_by(const struct dns_records *t, const struct dns_record *rec,
-	const struct dns_name *name, uint32_t hash)
+bool dns_record_is_owned_by(
+	const struct dns_records *t, const struct dns_record *rec, struct dns_owner *by)
 {
-	if (rec->owner_hash != hash)
+	if (rec->owner_hash != by->hash)
 		return false;
-	struct dns_name owner;
-	dns_record_owner(t, rec, &owner);
-	return dns_name_equal(&owner, name);
+	if (rec->owner_off != by->off) {
+		struct dns_name owner;
+		dns_record_owner(t, rec, &owner);
+		by->off = rec->owner_off;
+		by->is = dns_name_equal(&owner, by->name);
+	}
+	return by->is;
 }
 
 int dns_record_target(

@@ -12,7 +12,7 @@
 struct dns_record {
 	uint32_t owner_hash; // dns_name_hash of the owner
 	uint32_t ttl_s;      // DNS_TTL_MAX if more was said (RFC 8767 4)
-	uint16_t owner_off;
+	uint16_t owner_off;  // the same of records in a row that have the same pointer as owner
 	uint16_t type;
 	uint16_t class;
 	uint16_t rdata_off;
@@ -31,7 +31,8 @@ struct dns_records {
 
 // Walks answer, authority and additional of a message whose question ends at `pos`. 0, -EBADMSG
 // (does not parse, or two OPTs), or -E2BIG (more than DNS_ANSWER_RECORDS_MAX records in answer and
-// authority). The additional section is walked for its OPT only.
+// authority, or owners that lead through more octets than dns_names_may_follow). The additional
+// section is walked for its OPT only.
 ATTR_MUST_CHECK int dns_records_read(
 	const uint8_t *msg, size_t len, size_t pos, struct dns_records *out);
 
@@ -39,9 +40,26 @@ ATTR_MUST_CHECK int dns_records_read(
 // compare.
 uint32_t dns_name_hash(const struct dns_name *name);
 
-// Is `name`, with its hash, the owner of this record?
-bool dns_record_is_owned_by(const struct dns_records *t, const struct dns_record *rec,
-	const struct dns_name *name, uint32_t hash);
+// A name with its hash, and whether it was the owner of the record that was looked at last: the
+// records of a set mostly have one owner_off.
+struct dns_owner {
+	const struct dns_name *name;
+	uint32_t hash;
+	uint16_t off; // 0: none was looked at
+	bool is;
+};
+
+// Is `by` the owner of this record?
+bool dns_record_is_owned_by(
+	const struct dns_records *t, const struct dns_record *rec, struct dns_owner *by);
+
+// How many octets of labels and pointers the names of a message may lead through: without this, a
+// record of 12 octets can make its reader walk through 500. Names of 34 labels, as addresses have
+// them, take four octets for each of the message where no two records have one owner.
+static inline size_t dns_names_may_follow(size_t message_len)
+{
+	return 6 * message_len + 512;
+}
 
 void dns_record_owner(
 	const struct dns_records *t, const struct dns_record *rec, struct dns_name *out);

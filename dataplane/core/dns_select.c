@@ -27,23 +27,24 @@ static void keep_signatures(struct dns_records *t, const struct dns_query *q,
 {
 	if (!q->dnssec_ok)
 		return;
-	uint32_t hash = dns_name_hash(owner);
+	struct dns_owner by = {.name = owner, .hash = dns_name_hash(owner)};
 	for (unsigned i = 0; i < t->answers; i++) {
 		struct dns_record *rec = &t->rec[i];
 		if (rec->type == DNS_TYPE_RRSIG && !rec->keep && is_data(rec, q)
 			&& dns_record_type_covered(t, rec) == covered
-			&& dns_record_is_owned_by(t, rec, owner, hash))
+			&& dns_record_is_owned_by(t, rec, &by))
 			rec->keep = step;
 	}
 }
 
 static bool keep_asked(struct dns_records *t, const struct dns_query *q, const struct place *at)
 {
+	struct dns_owner by = {.name = &at->name, .hash = at->hash};
 	bool found = false;
 	for (unsigned i = 0; i < t->answers; i++) {
 		struct dns_record *rec = &t->rec[i];
 		if ((rec->type == q->qtype || q->qtype == DNS_TYPE_ANY) && is_data(rec, q)
-			&& dns_record_is_owned_by(t, rec, &at->name, at->hash)) {
+			&& dns_record_is_owned_by(t, rec, &by)) {
 			rec->keep = at->step;
 			found = true;
 		}
@@ -56,10 +57,11 @@ static bool keep_asked(struct dns_records *t, const struct dns_query *q, const s
 static struct dns_record *find_cname(
 	struct dns_records *t, const struct dns_query *q, const struct place *at)
 {
+	struct dns_owner by = {.name = &at->name, .hash = at->hash};
 	for (unsigned i = 0; i < t->answers; i++) {
 		struct dns_record *rec = &t->rec[i];
 		if (rec->type == DNS_TYPE_CNAME && is_data(rec, q)
-			&& dns_record_is_owned_by(t, rec, &at->name, at->hash))
+			&& dns_record_is_owned_by(t, rec, &by))
 			return rec; // a second one would be an error of the zone (RFC 2181 10.1)
 	}
 	return NULL;
@@ -146,15 +148,20 @@ static int soa_keep(struct dns_records *t, unsigned i, struct dns_selection *out
 static int negative_soa_find(struct dns_records *t, const struct dns_query *q,
 	const struct place *end, struct dns_selection *out)
 {
+	uint16_t off = 0;
+	bool above = false;
 	for (unsigned i = t->answers; i < t->count; i++) {
 		struct dns_record *rec = &t->rec[i];
-		if (rec->type != DNS_TYPE_SOA && rec->type != DNS_TYPE_NS)
+		if ((rec->type != DNS_TYPE_SOA && rec->type != DNS_TYPE_NS) || !is_data(rec, q))
 			continue;
-		struct dns_name owner;
-		dns_record_owner(t, rec, &owner);
-		if (!is_data(rec, q)
-			|| !(dns_name_is_under(&end->name, &owner)
-				|| dns_name_is_under(&q->name, &owner)))
+		if (rec->owner_off != off) {
+			struct dns_name owner;
+			dns_record_owner(t, rec, &owner);
+			off = rec->owner_off;
+			above = dns_name_is_under(&end->name, &owner)
+				|| dns_name_is_under(&q->name, &owner);
+		}
+		if (!above)
 			continue;
 		if (rec->type == DNS_TYPE_SOA)
 			return soa_keep(t, i, out);

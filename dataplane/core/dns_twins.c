@@ -23,13 +23,14 @@ static bool have_same_owner(
 {
 	const uint8_t *x = t->msg + a->owner_off, *y = t->msg + b->owner_off;
 	struct dns_name owner;
+	struct dns_owner by = {.name = &owner, .hash = a->owner_hash};
 
 	if (*x >= 0xc0 && get_u16(x) == get_u16(y))
 		return true;
 	if (a->owner_hash != b->owner_hash)
 		return false;
 	dns_record_owner(t, a, &owner);
-	return dns_record_is_owned_by(t, b, &owner, a->owner_hash);
+	return dns_record_is_owned_by(t, b, &by);
 }
 
 static bool are_twins(

@@ -16,8 +16,9 @@
 // RDATA of the types of RFC 1035 (3.3) are decompressed and may be compressed again; in newer types
 // with names they are decompressed and stay so. Letter case is kept. All records of a set get the
 // least of its TTLs (RFC 2181 5.2). Octets after the counted records are ignored.
-// Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records. No allocation; the
-// struct is ~70 KiB, so keep one per loop, and the call takes ~50 KiB of stack.
+// Single pass plus O(records * hops), at most DNS_ANSWER_RECORDS_MAX records, whose names lead
+// through no more than dns_names_may_follow (dns_records.h) allows. No allocation; the struct is
+// ~70 KiB, so keep one per loop, and the call takes ~50 KiB of stack.
 
 #include "attr.h"
 #include "dns_reply.h"
@@ -67,8 +68,9 @@ bool dns_answer_matches(const uint8_t *reply, size_t len, uint16_t id, const uin
 	uint16_t question_len, bool exact_case) ATTR_NONNULL;
 
 // 0, -EBADMSG (does not parse, or to another question), -E2BIG (more than 65535 octets after
-// rewriting, or more than RECORDS_MAX records in answer and authority) or -ELOOP (CNAME chain). On
-// failure *out is not to be used. `q` is the question asked (lower case), DO included.
+// rewriting, more than RECORDS_MAX records in answer and authority, or names that lead too far) or
+// -ELOOP (CNAME chain). On failure *out is not to be used. `q` is the question asked (lower case),
+// DO included.
 ATTR_MUST_CHECK int dns_answer_read(const uint8_t *reply, size_t len, const struct dns_query *q,
 	const struct dns_ttl_limits *limits, struct dns_answer *out) ATTR_NONNULL;
 

@@ -27,6 +27,11 @@ ATTR_MUST_CHECK int dns_name_read(struct rd *r, struct dns_name *out);
 ATTR_MUST_CHECK int dns_name_read_compressed(
 	struct rd *msg, struct dns_name *out, uint8_t *wire_case);
 
+// The same of a message whose names may lead through no more than *left octets of labels and
+// pointers in all, which are taken from it; -E2BIG where they do not suffice.
+ATTR_MUST_CHECK int dns_name_read_bounded(
+	struct rd *msg, struct dns_name *out, uint8_t *wire_case, size_t *left);
+
 // From text: labels by dots, optional trailing dot, `.` alone is the root, `\.` and `\DDD` escapes
 // (RFC 1035 5.1). `len` octets, no NUL needed. -EINVAL: empty, empty label, a label over 63
 // octets, a name over 255, or a bad escape.
