@@ -29,6 +29,7 @@ static bool question_read(struct rd *r, struct dns_query *out)
 // Passes over an owner name, which may end in a pointer; where that leads is of no interest.
 static void owner_skip(struct rd *r)
 {
+	const size_t most = r->pos + DNS_NAME_MAX;
 	while (rd_ok(r)) {
 		uint8_t octet = rd_u8(r);
 		if (octet == 0)
@@ -37,7 +38,7 @@ static void owner_skip(struct rd *r)
 			rd_skip(r, 1);
 			return;
 		}
-		if (octet > DNS_LABEL_MAX)
+		if (octet > DNS_LABEL_MAX || r->pos + octet >= most)
 			r->bad = true;
 		rd_skip(r, octet);
 	}
@@ -187,9 +188,10 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	if (unlikely_(out->flags & DNS_FLAG_OPCODE)) {
 		// Of its records only the OPT is of interest, as the reply has one then (RFC 6891
 		// 6.1.1), and as its version counts whatever the opcode (6.1.3).
-		bool is_other = readable && get_u32(msg + 6) == 0
-				&& additional_read(&r, additional, out) == DNS_QUERY_BADVERS;
-		if (!out->has_opt && additional)
+		bool is_other = false;
+		if (readable && get_u32(msg + 6) == 0)
+			is_other = additional_read(&r, additional, out) == DNS_QUERY_BADVERS;
+		else if (additional)
 			is_other = opt_seek(msg, len, out) > 0;
 		return is_other ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP;
 	}

@@ -206,6 +206,22 @@ static void test_opt_owner_must_be_root(void **)
 	assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 }
 
+// A name has 255 octets at most, wherever it stands: nobody walks on through a message of labels.
+static void test_owner_is_no_longer_than_a_name(void **)
+{
+	for (unsigned labels = 126; labels <= 128; labels++) {
+		struct dns_query q;
+		uint8_t msg[512];
+		struct wr w = wr_init(msg, sizeof msg);
+		wr_bytes(&w, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", 19);
+		for (unsigned i = 0; i < labels; i++)
+			wr_bytes(&w, "\1a", 2);
+		wr_bytes(&w, "\0\0\1\0\1\0\0\0\0\0\0", 11);
+		assert_int_equal(dns_query_parse(msg, w.pos, &q),
+			labels <= DNS_LABELS_MAX ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+	}
+}
+
 static void test_counts(void **)
 {
 	uint8_t buf[512];
@@ -322,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_trailing_octets_are_ignored),
 		cmocka_unit_test(test_options_are_bounded),
 		cmocka_unit_test(test_opt_owner_must_be_root),
+		cmocka_unit_test(test_owner_is_no_longer_than_a_name),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_compressed_question),
 		cmocka_unit_test(test_short_and_response),
