@@ -74,7 +74,7 @@ static void adopt_new_list(struct upstream_ask *a)
 	if (a->generation == u->generation)
 		return;
 	a->generation = u->generation;
-	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain = 0;
+	a->failed = a->tcp_wanted = a->tcp_tried = a->truncated = a->plain = a->no_option = 0;
 	memset(a->sends_to, 0, sizeof(a->sends_to));
 	for (unsigned i = 0; i < UPSTREAM_LEGS; i++) {
 		struct upstream_leg *leg = &a->leg[i];
@@ -228,7 +228,9 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	bool udp = !leg->tcp;
 	uint64_t now_us = clock_mono_us(), took_us = now_us - leg->first_sent_us;
 	uint64_t rtt_us = udp && leg->sends == 1 ? took_us + !took_us : 0;
-	bool edns = leg->edns, plainly = s && (a->plain >> leg->server & 1);
+	bool edns = leg->edns, option = leg->option;
+	bool without = s && (a->no_option >> leg->server & 1);
+	bool plainly = s && !without && (a->plain >> leg->server & 1);
 
 	memcpy(msg + DNS_HEADER_LEN, a->question, a->question_len);
 	// A repeated query may be answered twice.
@@ -245,8 +247,10 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 	if (s)
 		upstream_server_answered(s, rtt_us, now_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
-		if (s)
+		if (s) {
 			upstream_server_edns(s, edns, plainly, now_us / 1000);
+			upstream_server_option(s, option, without && !udp, now_us / 1000);
+		}
 		return take;
 	}
 	a->any_reply = true;
@@ -274,6 +278,8 @@ void upstream_go_plain(struct upstream_leg *leg)
 	upstream_note(a, TRACE_without_edns, upstream_index_of(leg), 0, 0);
 	a->any_reply = true;
 	a->plain |= bit;
+	if (leg->option)
+		a->no_option |= bit;
 	if (bit && !leg->tcp)
 		a->sends_to[leg->server] -= a->sends_to[leg->server] > 0;
 	if (leg->tcp)

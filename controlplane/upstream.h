@@ -21,7 +21,11 @@
 //
 // FORMERR and NOTIMP are what servers say that do not know EDNS (RFC 6891 7): the same one is asked
 // once more without an OPT. One for which that helped UPSTREAM_EDNS_STRIKES times is asked so at
-// once for the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019).
+// once for the next UPSTREAM_PLAIN_MS. Silence is no such sign (DNS flag day 2019). Where the query
+// had the keepalive option (the first of a TCP connection, RFC 7828) that may be what it does not
+// like, or what stands before it does not, which may end the connection instead: then its queries
+// are sent once more without the option, with their OPT. Where either helped so often the option is
+// left out as long; of UDP, and of EDNS, that says nothing.
 //
 // Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
 // by UDP (in back-off once) and once by TCP (twice where an OPT was turned down), at most max_sends
@@ -78,6 +82,8 @@ struct upstream_leg {
 	bool answered;   // nothing more can come to the socket
 	bool mixed_case; // letter case is random, by coin
 	bool edns;       // with an OPT
+	bool no_option;  // over TCP: not with the keepalive option
+	bool option;     // it had it
 	uint16_t id;
 	unsigned sends;
 	unsigned server; // in the list of `generation`
@@ -95,12 +101,13 @@ struct upstream_ask {
 	struct upstream_leg leg[UPSTREAM_LEGS];
 	struct upstream_tcp *tcp;     // NULL: none; else current
 	struct upstream_leg *current; // of the latest send; NULL: late replies are all there is
-	uint64_t generation;          // of the server list that the next five index
+	uint64_t generation;          // of the server list that the next six index
 	uint8_t sends_to[CONFIG_UPSTREAMS_MAX];
 	uint32_t failed;                // bits
 	uint32_t tcp_wanted, tcp_tried; // bits
 	uint32_t truncated;             // bits: TC is why TCP is tried
 	uint32_t plain;                 // bits: without an OPT, for the rest of this ask
+	uint32_t no_option;             // bits: without the keepalive option, likewise
 	unsigned sends;
 	bool case_off; // for the rest of this ask
 	bool stay_udp; // TCP was no way out of a wrong id: ignore them from now on

@@ -18,9 +18,10 @@ struct upstream {
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet
 	struct took took;
-	unsigned timeouts_in_a_row, case_strikes, edns_strikes;
-	uint64_t plain_until_ms; // asked without an OPT
-	unsigned wait_shift;     // waits double with each query, sent once, that was not answered
+	unsigned timeouts_in_a_row, case_strikes, edns_strikes, option_strikes;
+	uint64_t plain_until_ms;     // asked without an OPT
+	uint64_t no_option_until_ms; // over TCP without the keepalive option
+	unsigned wait_shift; // waits double with each query, sent once, that was not answered
 	uint64_t answered_us;
 	uint64_t down_until_ms;
 	bool was_down; // logged as down
@@ -66,6 +67,8 @@ void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
 // An answer to be used; `plainly`: after it had turned down an OPT.
 void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t now_ms);
+// The same of the keepalive option.
+void upstream_server_option(struct upstream *s, bool option, bool without, uint64_t now_ms);
 // How long to wait for the `sends`th query to it, first being 1.
 unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);

@@ -55,17 +55,20 @@ void upstream_leg_init(
 	struct upstream_leg *leg, struct upstream_ask *a, unsigned server, bool mixed_case)
 {
 	struct upstreams *u = a->owner;
-	bool plain = (a->plain >> server & 1) || u->server[server].plain_until_ms > clock_mono_ms();
+	const struct upstream *s = &u->server[server];
+	uint64_t now_ms = clock_mono_ms();
+	bool plain = (a->plain >> server & 1) || s->plain_until_ms > now_ms;
 
 	*leg = (struct upstream_leg){
 		.ask = a,
 		.mixed_case = mixed_case,
 		.edns = !plain,
+		.no_option = (a->no_option >> server & 1) || s->no_option_until_ms > now_ms,
 		.id = rng_u16(&u->rng),
 		.server = server,
 		.generation = a->generation,
-		.peer = u->server[server].address,
-		.peer_len = u->server[server].address_len,
+		.peer = s->address,
+		.peer_len = s->address_len,
 	};
 	if (mixed_case)
 		rng_bytes(&u->rng, leg->coin, (a->question_len - 4u) / 8 + 1);

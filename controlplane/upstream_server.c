@@ -50,6 +50,17 @@ void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t 
 	s->plain_until_ms = now_ms + UPSTREAM_PLAIN_MS;
 }
 
+void upstream_server_option(struct upstream *s, bool option, bool without, uint64_t now_ms)
+{
+	if (option)
+		s->option_strikes = 0;
+	if (!without || ++s->option_strikes < UPSTREAM_EDNS_STRIKES)
+		return;
+	if (s->option_strikes == UPSTREAM_EDNS_STRIKES)
+		log_info("upstream %s does not take edns-tcp-keepalive", s->name);
+	s->no_option_until_ms = now_ms + UPSTREAM_PLAIN_MS;
+}
+
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s)
 {

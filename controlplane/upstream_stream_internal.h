@@ -22,7 +22,7 @@ struct upstream_streams {
 
 // Puts the query behind what waits; stream_flush sends what can be sent. 0, -ENOBUFS, -ENOMEM,
 // -EMSGSIZE.
-ATTR_MUST_CHECK int stream_put(struct upstream_stream *s, const struct upstream_leg *leg);
+ATTR_MUST_CHECK int stream_put(struct upstream_stream *s, struct upstream_leg *leg);
 void stream_flush(struct upstream_stream *s);
 // Is there room for one more query?
 bool stream_has_room(const struct upstream_stream *s);

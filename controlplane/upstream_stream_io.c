@@ -19,12 +19,13 @@ bool stream_has_room(const struct upstream_stream *s)
 
 // The query with its length; the first one asks how long the connection may stay (RFC 7828 3.2.1).
 static size_t query_write(
-	struct upstream_stream *s, const struct upstream_leg *leg, uint8_t out[QUERY_MAX])
+	struct upstream_stream *s, struct upstream_leg *leg, uint8_t out[QUERY_MAX])
 {
 	uint8_t *msg = out + LENGTH_LEN;
 	size_t len = upstream_leg_query(leg, msg, UPSTREAM_QUERY_MAX);
 
-	if (len && leg->edns && !s->asked) {
+	leg->option = len && leg->edns && !leg->no_option && !s->asked;
+	if (leg->option) {
 		s->asked = true;
 		len = upstream_keepalive_ask(msg, len);
 	}
@@ -74,7 +75,7 @@ void stream_on_writable(evutil_socket_t fd, short what, void *arg)
 	stream_flush(arg);
 }
 
-int stream_put(struct upstream_stream *s, const struct upstream_leg *leg)
+int stream_put(struct upstream_stream *s, struct upstream_leg *leg)
 {
 	uint8_t query[QUERY_MAX];
 
@@ -207,7 +208,8 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// Where we end it, its end does not tell how many queries the server takes.
-	s->learnt |= rc == -EBADMSG || rc == -ETIME;
+	s->ours = rc == -EBADMSG || rc == -ETIME;
+	s->learnt |= s->ours;
 	if (rc == -EBADMSG)
 		count_bad(s);
 	else if (rc == -ETIME)

@@ -119,6 +119,14 @@ static unsigned left_ms(uint64_t spent_ms)
 		       : UPSTREAM_TCP_LEAST_MS;
 }
 
+// The connection had the keepalive option and ended with nothing answered: that may be why, so even
+// who was alone on it is sent once more, without (RFC 7828 3.5).
+static bool option_suspect(const struct upstream_leg *leg, const struct upstream_stream *stream)
+{
+	return stream && stream->asked && stream->answered == 0 && !stream->ours && leg->edns
+	       && !leg->no_option;
+}
+
 // A query that had a connection to itself has had its try. One that shared it may have met its idle
 // end, or that of its number of queries, so it is sent once more on another; should that end under
 // it too, on one of its own. Its time goes on, but it has UPSTREAM_TCP_LEAST_MS: what came to a
@@ -136,10 +144,15 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 		tcp_ended(s, stream);
 		stream->learnt = true;
 	}
-	bool again = s && stream && stream->there && stream->taken > 1
+	bool option = option_suspect(leg, stream);
+	bool again = s && stream && stream->there && (stream->taken > 1 || option)
 		     && t->again < UPSTREAM_TCP_AGAIN && a->sends < a->owner->max_sends
 		     && clock_mono_ms() < a->deadline_ms;
 	if (again) {
+		if (option) {
+			leg->no_option = true;
+			a->no_option |= 1u << leg->server;
+		}
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;
 		upstream_note(

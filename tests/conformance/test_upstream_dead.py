@@ -2,8 +2,8 @@
 """Upstreams that are silent, truncate, break TCP off or fail, what that costs them (RFC 9520), and what the client sees."""
 import time
 
-from harness import TCP4, UDP4, case, configured, eventually, lab_section, query, refuses
-from zoo import GRAVE, PACK, ZOO, believed, log, questions, refused, sent
+from harness import TCP4, UDP4, case, configured, eventually, query, refuses
+from zoo import GRAVE, PACK, ZOO, believed, log, questions, refused, sent, served
 
 SENDS_MAX = 6  # upstreams.max_sends: for one question, whatever goes wrong
 
@@ -38,12 +38,6 @@ def rfc2308_7_2_a_server_that_was_silent_is_asked_all_the_same(way):
 
 def back_off(seconds):
     return f"upstreams: {{servers: [{{address: '127.0.0.1:5301'}}], backoff: {seconds}}}"
-
-
-def served(zone, *ports):
-    """A zone of its own, so that nothing was learnt of its servers before, and nothing stays."""
-    servers = ", ".join(f"'127.0.0.1:{port}'" for port in ports)
-    return f"{lab_section('forward_zones')}  - {{name: {zone}, servers: [{servers}]}}"
 
 
 def first_asked(way, zone):

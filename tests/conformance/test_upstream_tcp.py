@@ -5,8 +5,8 @@ import json
 import threading
 import time
 
-from harness import UDP4, ZONE as HONEST, asked, case, eventually, together, weirctl
-from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent
+from harness import UDP4, ZONE as HONEST, asked, case, configured, eventually, together, weirctl
+from zoo import BYE, EDNS, GRAVE, ZOO, believed, questions, refused, sent, served
 
 CONNECTIONS = 4  # to one server (controlplane/upstream_stream.h)
 ZONES = 2  # whose servers have some beside the zoo's: the honest one's may be idle still
@@ -189,6 +189,20 @@ def rfc7828_3_5_where_the_option_is_turned_down_without_an_opt(way):
     assert [(one.proto, one.edns) for one in questions(name)] == [("udp", True), ("tcp", True), ("tcp", False)], sent(name)
     believed(way.ask(after))
     assert sent(after)[0].edns, sent(after)
+
+
+@case(ways=[UDP4], alone=True)
+def rfc7828_3_5_where_the_option_ends_the_connection_without_it(way):
+    """With an OPT all the same. Three times so, and the server is asked without it from the first; UDP goes on as before."""
+    zone = "path.example"
+    for word, turned_down in (("tcnooption", [("tcp", True), ("tcp", True)]), ("tcnokeepalive", [("tcp", True), ("tcp", False)])):
+        with configured(forward_zones=served(zone, 5308, 5307)):
+            for times in range(4):
+                name = way.fresh(word, zone)
+                believed(way.ask(name))
+                found = [(one.proto, one.edns) for one in questions(name)]
+                assert found == [("udp", True)] + (turned_down if times < 3 else [("tcp", True)]), (times, sent(name))
+                eventually(lambda: counted("open") == 0)  # the next one's connection is its own
 
 
 @case(ways=[UDP4], alone=True)

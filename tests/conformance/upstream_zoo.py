@@ -49,6 +49,10 @@ class End:
     """The end of the connection."""
 
 
+class Reset:
+    """The end of the connection, at once and with everything that was under way on it."""
+
+
 class Query:
     def __init__(self, wire, proto):
         self.wire, self.proto, self.id = wire, proto, struct.unpack("!H", wire[:2])[0]
@@ -709,7 +713,21 @@ def tc_no_keepalive(q):
     if q.proto == "udp":
         yield q.reply(flags=0x8380)
     else:
-        yield q.reply(flags=0x8181) if q.wire.endswith(b"\0\x0b\0\0") else q.good()
+        if q.wire.endswith(b"\0\x0b\0\0"):
+            yield q.reply(flags=0x8181)
+        else:
+            yield q.good()
+            yield End()
+
+
+@beast
+def tc_no_option(q):
+    """Resets the connection on the keepalive option, as what stands before a server may."""
+    if q.proto == "udp":
+        yield q.reply(flags=0x8380)
+    else:
+        yield Reset() if q.wire.endswith(b"\0\x0b\0\0") else q.good()
+        yield End()
 
 
 @beast
@@ -737,8 +755,8 @@ class Log:
 
 def play(q, send, send_raw, end=None):
     for item in beasts.get(q.word, good)(q):
-        if isinstance(item, End):
-            end()
+        if isinstance(item, (End, Reset)):
+            end(item)
         elif isinstance(item, Late):
             time.sleep(item.seconds)
         elif isinstance(item, Raw):
@@ -772,8 +790,16 @@ def play_tcp(conn, q, lock):
     def send(octets):
         with lock:
             conn.sendall(octets)
+
+    def end(item):
+        if isinstance(item, Reset):
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            conn.close()
+        else:
+            conn.shutdown(socket.SHUT_RDWR)
+
     try:
-        play(q, lambda item: send(struct.pack("!H", len(item)) + item), send, lambda: conn.shutdown(socket.SHUT_RDWR))
+        play(q, lambda item: send(struct.pack("!H", len(item)) + item), send, end)
     except OSError:
         pass
 

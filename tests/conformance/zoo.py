@@ -3,12 +3,18 @@
 import collections
 import pathlib
 
-from harness import logged
+from harness import lab_section, logged
 
 ZOO, GRAVE, CASE, EDNS, PACK, BYE = (f"{first}.example" for first in ("zoo", "grave", "case", "edns", "pack", "bye"))
 LOG = pathlib.Path("/run/smoke/zoo.log")
 TRUTH, LIE = "198.18.200.1", "198.18.66.6"
 Sent = collections.namedtuple("Sent", "proto port edns id source")
+
+
+def served(zone, *ports):
+    """Forwarding zones with one more, of these servers: nothing was learnt of them before, and nothing stays."""
+    servers = ", ".join(f"'127.0.0.1:{port}'" for port in ports)
+    return f"{lab_section('forward_zones')}  - {{name: {zone}, servers: [{servers}]}}"
 
 
 def log():

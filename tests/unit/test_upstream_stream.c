@@ -319,10 +319,16 @@ static void test_closed_under_its_only_query(void **)
 	ask_more(1);
 	wait_conns(1);
 	query_read(rig.conn[0], &q);
+	assert_true(q.keepalive);
 	conn_end(rig.conn[0], false);
+	wait_conns(2);
+	query_read(rig.conn[1], &q);
+	assert_true(q.edns);
+	assert_false(q.keepalive);
+	conn_end(rig.conn[1], false);
 	wait_done(1);
 	assert_int_equal(replied(0, 1), 0);
-	assert_int_equal(sent_again(), 0);
+	assert_int_equal(sent_again(), 1);
 }
 
 static void test_refused(void **)

@@ -106,6 +106,64 @@ static void test_formerr_to_the_option(void **)
 	assert_int_equal(server_status().bad_replies, 0);
 }
 
+// What is said of the option is said of nothing else: EDNS stays, over TCP too.
+static void test_formerr_to_the_option_is_remembered(void **)
+{
+	struct stream_query q;
+	uint8_t out[700];
+	unsigned i = 0;
+
+	for (; i <= UPSTREAM_EDNS_STRIKES; i++) {
+		ask_more(1);
+		wait_conns(i + 1);
+		query_read(rig.conn[i], &q);
+		assert_true(q.edns && q.keepalive == (i < UPSTREAM_EDNS_STRIKES));
+		if (q.keepalive) {
+			size_t len = reply_write(&q, -1, out) - 16;
+			put_u16(out, (uint16_t)(len - 2));
+			put_u16(out + 4, DNS_FLAG_QR | DNS_RCODE_FORMERR);
+			put_u16(out + 8, 0);
+			octets_send(rig.conn[i], out, len);
+			query_read(rig.conn[i], &q);
+		}
+		reply(rig.conn[i], &q);
+		wait_done(i + 1);
+		conn_end(rig.conn[i], false);
+	}
+	assert_int_equal(replied(0, i), i);
+	assert_true(server_status().edns);
+}
+
+// RFC 7828 3.5: what stands before the server resets each connection that begins with the option,
+// whoever's queries are on it. Three that went through without it are enough to leave it out.
+static void test_reset_for_the_option(void **)
+{
+	struct stream_query q;
+	unsigned conns = 0;
+
+	for (unsigned i = 0; i < UPSTREAM_EDNS_STRIKES; i++) {
+		ask_more(1);
+		wait_conns(++conns);
+		query_read(rig.conn[conns - 1], &q);
+		assert_true(q.keepalive);
+		conn_end(rig.conn[conns - 1], true);
+		wait_conns(++conns);
+		query_read(rig.conn[conns - 1], &q);
+		assert_true(q.edns && !q.keepalive);
+		reply(rig.conn[conns - 1], &q);
+		wait_done(i + 1);
+		conn_end(rig.conn[conns - 1], false);
+	}
+	ask_more(1);
+	wait_conns(++conns);
+	query_read(rig.conn[conns - 1], &q);
+	assert_true(q.edns && !q.keepalive);
+	reply(rig.conn[conns - 1], &q);
+	wait_done(UPSTREAM_EDNS_STRIKES + 1);
+	assert_int_equal(replied(0, rig.started), rig.started);
+	assert_true(server_status().edns);
+}
+
 static void test_a_reply_to_another_question(void **)
 {
 	struct stream_query q[2];
@@ -183,6 +241,8 @@ int main(void)
 		T(test_a_reply_to_no_query),
 		T(test_a_reply_without_a_question),
 		T(test_formerr_to_the_option),
+		T(test_formerr_to_the_option_is_remembered),
+		T(test_reset_for_the_option),
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
 		T(test_a_late_reply_is_dropped),
