@@ -8,12 +8,43 @@
 #include "../../controlplane/redis_reader.h"
 #include "fuzz.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+// What stays: after a reply, and once nothing was asked for long.
+enum { KEPT = 64 << 10, KEPT_IDLE = 2 * (16 << 10) };
 
 struct taken {
 	uint64_t sum, count;
 	int rc;
 };
+
+// The octets of the first of `len` that are one item, of a server that says nothing wrong; 0: more
+// are to come. Said anew from the protocol's description.
+static size_t item_len(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = memmem(p, len, "\r\n", 2);
+	if (!end)
+		return 0;
+	size_t line = (size_t)(end - p) + 2;
+	long long n = *p == '$' || *p == '*' ? strtoll((const char *)p + 1, NULL, 10) : -1;
+	if (*p == '$' && n >= 0)
+		return line + (size_t)n + 2 <= len ? line + (size_t)n + 2 : 0;
+	for (size_t item; n > 0; n--, line += item)
+		if (line == len || (item = item_len(p + line, len - line)) == 0)
+			return 0;
+	return line;
+}
+
+// Is it a number of whole replies, namely `count`?
+static bool is_whole(const uint8_t *p, size_t len, uint64_t count)
+{
+	size_t at = 0, item = 1;
+	for (uint64_t i = 0; i < count; i++, at += item)
+		FUZZ_CHECK(at < len && (item = item_len(p + at, len - at)) > 0);
+	FUZZ_CHECK(at == len || item_len(p + at, len - at) == 0);
+	return at == len;
+}
 
 static void add(struct taken *t, const void *octets, size_t len)
 {
@@ -65,10 +96,14 @@ static struct taken parse(const uint8_t *data, size_t len, size_t piece, bool re
 		if (rests && t.rc == 0)
 			redis_reader_idle(r, GROWTH_IDLE_MS);
 	}
-	redis_reader_idle(r, GROWTH_IDLE_MS - 1);
 	uint64_t bytes = growth.bytes;
+	redis_reader_idle(r, GROWTH_IDLE_MS - 1);
+	FUZZ_CHECK(growth.bytes == bytes);
 	redis_reader_idle(r, GROWTH_IDLE_MS);
-	FUZZ_CHECK(growth.bytes == bytes || growth.bytes == 0);
+	if (t.rc == 0 && is_whole(data, len, t.count)) {
+		FUZZ_CHECK(bytes <= KEPT && growth.bytes <= KEPT_IDLE);
+		FUZZ_CHECK(bytes > KEPT_IDLE || growth.bytes == bytes);
+	}
 	redis_reader_free(r);
 	return t;
 }

@@ -2,9 +2,10 @@
 
 // What a server says on a TCP connection that queries share, in pieces: each query has one end, its
 // reply is the first message with its id and its question (or none), and nobody gets what is
-// another's. The first octet says how the rest is cut, the second how many queries there are and
-// whether a reply leads to one more and an end to another try, the third which of them nobody waits
-// for. The clock stands still.
+// another's. The first octet says how the rest is cut, the second how many queries there are,
+// whether a reply leads to one more and an end to another try, and how much time passes with each
+// piece; the third which of them are given up, before the first piece or in the midst of them, so
+// that connections stall and are left, and idle ones end. Time passes in no other way.
 
 #include "../../controlplane/upstream_keepalive.h"
 #include "../../controlplane/upstream_stream_internal.h"
@@ -25,6 +26,9 @@ enum {
 	TURNS_MOST = 64,
 	HEAD = 3,
 	BEGIN_MASK = 7,
+	DROP_LATER = 0x08,
+	STEP_SHIFT = 4,
+	STEP_MASK = 3,
 	ASK_AGAIN = 0x40,
 	ASK_MORE = 0x80,
 	QUERIES_MOST = 12,
@@ -33,13 +37,19 @@ enum {
 	OPTION_LEN = 4,
 };
 
-enum fate { UNASKED, UNDER_WAY, DROPPED, LATE, REPLIED, BROKEN };
+enum fate { UNASKED, UNDER_WAY, DROPPED, REPLIED, BROKEN };
+// What it is on the connection that the input is played on: its id is free (again), somebody's who
+// waits, or nobody's.
+enum held { GONE, WAITED_FOR, NOBODY_S };
+
+static const unsigned steps_ms[] = {0, 100, 600, 4000};
 
 static struct {
 	struct upstream_leg leg;
 	struct upstream_stream_place place;
 	struct upstream_ask ask;
 	enum fate fate;
+	enum held held;
 	bool again;
 } query[QUERIES_MOST];
 
@@ -51,8 +61,11 @@ static socklen_t peer_len;
 static int listener;
 static unsigned asked;
 static uint8_t how;
-static bool first_over;         // the connection that the input is played on has ended
-static uint64_t bad, late;      // before the input
+static struct upstream_stream *first; // the connection that the input is played on
+static bool first_over;               // it has ended under a query
+static unsigned late_ones;
+static uint64_t bad, late; // before the input
+static struct timespec now = {.tv_sec = 1000};
 static const uint8_t *expected; // messages of it that have not been taken
 static size_t expected_len;
 
@@ -61,8 +74,15 @@ int clock_gettime(clockid_t id, struct timespec *out)
 {
 	if (id == CLOCK_REALTIME)
 		return (int)syscall(SYS_clock_gettime, id, out);
-	*out = (struct timespec){.tv_sec = 1000};
+	*out = now;
 	return 0;
+}
+
+static void clock_turn(unsigned ms)
+{
+	now.tv_nsec += (long)(ms % 1000) * 1000000;
+	now.tv_sec += ms / 1000 + now.tv_nsec / 1000000000;
+	now.tv_nsec %= 1000000000;
 }
 
 static struct upstream_streams_stats stats(void)
@@ -100,6 +120,18 @@ static void ask_one(void)
 	FUZZ_CHECK(upstream_stream_ask(pool, &query[i].place) == 0 && query[i].place.stream);
 	FUZZ_CHECK(query[i].leg.id == i + 1);
 	query[i].fate = UNDER_WAY;
+	query[i].held = WAITED_FOR;
+	if (i > 0)
+		FUZZ_CHECK(query[i].place.stream == first);
+	first = query[i].place.stream;
+}
+
+static bool first_is_open(void)
+{
+	const struct upstream_stream *s = pool->first;
+	while (s && s != first)
+		s = s->next;
+	return s != NULL;
 }
 
 // Is it a reply to query i? Said anew from RFC 7766 7 and RFC 1035 4.1.
@@ -117,8 +149,7 @@ static bool fits(unsigned i, const uint8_t *msg, size_t len)
 static unsigned holder(const uint8_t *msg)
 {
 	unsigned id = msg[0] * 256u + msg[1];
-	bool holds = id >= 1 && id <= asked
-		     && (query[id - 1].fate == UNDER_WAY || query[id - 1].fate == DROPPED);
+	bool holds = id >= 1 && id <= asked && query[id - 1].held != GONE;
 	return holds ? id - 1 : QUERIES_MOST;
 }
 
@@ -144,19 +175,21 @@ static void late_over(void)
 {
 	while (is_whole() && message_len() >= 12) {
 		unsigned i = holder(expected + 2);
-		if (i == QUERIES_MOST || query[i].fate != DROPPED)
+		if (i == QUERIES_MOST || query[i].held != NOBODY_S)
 			return;
-		query[i].fate = LATE;
+		query[i].held = GONE;
+		late_ones++;
 		message_over();
 	}
 }
 
-// The connection has ended, or is as it will stay: what is next on it is not whole, or nobody's.
-static void rest_check(void)
+// The connection has ended under a query, or is as it will stay, or had nothing to do any more: in
+// the first two cases what is next on it is not whole, or nobody's.
+static void rest_check(bool ended_under_one)
 {
 	late_over();
 	if (stats().bad == bad) {
-		FUZZ_CHECK(!is_whole() || stats().queries == 0);
+		FUZZ_CHECK(!is_whole() || (!ended_under_one && !first_is_open()));
 	} else if (is_whole() && message_len() >= 12) {
 		unsigned i = holder(expected + 2);
 		FUZZ_CHECK(i == QUERIES_MOST || !fits(i, expected + 2, message_len()));
@@ -178,11 +211,12 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 {
 	unsigned i = number_of(leg);
 	late_over();
-	FUZZ_CHECK(!first_over && is_whole() && len == message_len() && len >= 12);
+	FUZZ_CHECK(s == first && !first_over && is_whole() && len == message_len() && len >= 12);
 	FUZZ_CHECK(memcmp(msg, expected + 2, len) == 0);
-	FUZZ_CHECK(query[i].fate == UNDER_WAY && holder(msg) == i && fits(i, msg, len));
+	FUZZ_CHECK(query[i].held == WAITED_FOR && holder(msg) == i && fits(i, msg, len));
 	told_check(msg, len);
 	query[i].fate = REPLIED;
+	query[i].held = GONE;
 	query[i].place.stream = NULL;
 	message_over();
 	memset(msg, 0, len); // it is ours
@@ -190,13 +224,24 @@ static void on_reply(struct upstream_leg *leg, struct upstream_stream *s, uint8_
 		ask_one();
 }
 
-static void on_broken(struct upstream_leg *leg, struct upstream_stream *)
+// Where it has left a connection that is silent its id stays, as its reply may come.
+static void broken_on_first(unsigned i, const struct upstream_stream *s)
+{
+	bool left = stream_find(s, query[i].leg.id) < s->held;
+	FUZZ_CHECK(query[i].held == WAITED_FOR
+		   && (!left || steps_ms[how >> STEP_SHIFT & STEP_MASK] > 0));
+	query[i].held = left ? NOBODY_S : GONE;
+	if (!left && !first_over)
+		rest_check(true);
+	first_over |= !left;
+}
+
+static void on_broken(struct upstream_leg *leg, struct upstream_stream *s)
 {
 	unsigned i = number_of(leg);
 	FUZZ_CHECK(query[i].fate == UNDER_WAY);
-	if (!first_over)
-		rest_check();
-	first_over = true;
+	if (s == first && !query[i].again)
+		broken_on_first(i, s);
 	query[i].fate = BROKEN;
 	query[i].place.stream = NULL;
 	if (!(how & ASK_AGAIN) || query[i].again)
@@ -259,6 +304,18 @@ static int serve(void)
 	return fd;
 }
 
+static void drop(uint8_t which)
+{
+	for (unsigned i = 0; i < asked; i++) {
+		if (!(which >> i & 1) || query[i].fate != UNDER_WAY)
+			continue;
+		query[i].fate = DROPPED;
+		if (query[i].held == WAITED_FOR && query[i].place.stream == first)
+			query[i].held = NOBODY_S;
+		upstream_stream_drop(pool, &query[i].place);
+	}
+}
+
 static void play(int fd, const uint8_t *data, size_t len, size_t piece)
 {
 	for (size_t at = HEAD; at < len; at += piece) {
@@ -266,18 +323,21 @@ static void play(int fd, const uint8_t *data, size_t len, size_t piece)
 		if (send(fd, data + at, n, MSG_NOSIGNAL) < 0)
 			break;
 		turn();
+		clock_turn(steps_ms[how >> STEP_SHIFT & STEP_MASK]);
+		if (how & DROP_LATER && at - HEAD <= (len - HEAD) / 2)
+			drop(data[2]);
+		turn();
 	}
 	// What is whole has been looked at after so many turns.
 	for (unsigned i = 0; i < TURNS_MOST; i++)
 		turn();
 }
 
-static unsigned late_ones(void)
+static void accepted_close(void)
 {
-	unsigned n = 0;
-	for (unsigned i = 0; i < asked; i++)
-		n += query[i].fate == LATE;
-	return n;
+	int fd;
+	while ((fd = accept(listener, NULL, NULL)) >= 0)
+		close(fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -291,32 +351,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len / piece > TURNS_MOST)
 		piece = len / TURNS_MOST + 1;
 	how = data[1];
-	asked = 0;
+	asked = late_ones = 0;
+	first = NULL;
 	first_over = false;
 	expected = data + HEAD;
 	expected_len = len - HEAD;
 	for (unsigned i = 0; i < QUERIES_MOST; i++)
-		query[i].fate = UNASKED;
+		query[i].fate = UNASKED, query[i].held = GONE;
 	for (unsigned i = 0; i <= (how & BEGIN_MASK); i++)
 		ask_one();
 	int fd = serve();
-	for (unsigned i = 0; i < asked; i++)
-		if (data[2] >> i & 1) {
-			query[i].fate = DROPPED;
-			upstream_stream_drop(pool, &query[i].place);
-		}
+	if (!(how & DROP_LATER))
+		drop(data[2]);
 	play(fd, data, len, piece);
 	if (!first_over)
-		rest_check();
-	if (!first_over && stats().open > 0)
-		FUZZ_CHECK(stats().late - late == late_ones());
+		rest_check(false);
+	if (!first_over && first_is_open())
+		FUZZ_CHECK(stats().late - late == late_ones);
 	first_over = true;
 	close(fd);
 	for (unsigned i = 0; i < TURNS_MOST && stats().open > 0; i++) {
 		turn();
-		if ((fd = accept(listener, NULL, NULL)) >= 0)
-			close(fd);
+		accepted_close();
 	}
+	accepted_close(); // those that weir has closed already
 	for (unsigned i = 0; i < asked; i++)
 		FUZZ_CHECK(query[i].fate != UNDER_WAY);
 	FUZZ_CHECK(stats().open == 0 && stats().queries == 0 && stats().bytes == sizeof(*pool));
