@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The ports that the operator reserves, from the kernel's text.
+// The ports that the operator reserves, from the kernel's text; that those drawn are as good as
+// any, and ids too.
 
+#include "../../controlplane/rng.h"
 #include "../../controlplane/upstream_ports.h"
+#include "../../controlplane/upstream_socket.h"
 #include "unit.h"
 
+#include <math.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/attr.h>
 
 static struct upstream_ports parsed(const char *text)
@@ -72,12 +78,76 @@ static void test_many(void **)
 	assert_false(upstream_ports_reserved(&p, 2000 + 2 * UPSTREAM_PORT_RANGES_MAX));
 }
 
+enum { BINS = 64, DRAWN = 40000, PORT_FIRST = 1024, PORTS = 65536 - PORT_FIRST };
+
+struct drawn {
+	unsigned in[BINS];
+};
+
+// Chi-square; what random numbers exceed once in a billion runs or less.
+static void assert_even(const struct drawn *d, unsigned bins)
+{
+	double n = 0, sum = 0;
+	for (unsigned i = 0; i < bins; i++)
+		n += d->in[i];
+	for (unsigned i = 0; i < bins; i++)
+		sum += (d->in[i] - n / bins) * (d->in[i] - n / bins) / (n / bins);
+	assert_true(sum < bins + 8 * sqrt(2.0 * bins));
+	assert_true(sum > bins - 5 * sqrt(2.0 * bins)); // nor in turn
+}
+
+static unsigned bound_port(struct rng *rng)
+{
+	static const struct upstream_ports none;
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(upstream_socket_bind(rng, &none, fd, AF_INET), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	close(fd);
+	return ntohs(sin.sin_port);
+}
+
+// Over all of the range, in the upper and in the lower bits; none tells of the next one, of either
+// kind.
+static void test_ports_and_ids_are_even(void **)
+{
+	static struct drawn port_high, port_low, port_pair, id_high, id_low, id_pair, both;
+	struct rng rng = {0};
+	unsigned last_port = 0, last_id = 0;
+
+	for (unsigned i = 0; i < DRAWN; i++) {
+		unsigned port = bound_port(&rng) - PORT_FIRST, id = rng_u16(&rng);
+		unsigned eighth = port / (PORTS / 8), id_eighth = id >> 13;
+		port_high.in[port / 1024]++;
+		port_low.in[port % BINS]++;
+		id_high.in[id >> 10]++;
+		id_low.in[id % BINS]++;
+		both.in[eighth * 8 + id_eighth]++;
+		if (i) {
+			port_pair.in[last_port * 8 + eighth]++;
+			id_pair.in[last_id * 8 + id_eighth]++;
+		}
+		last_port = eighth;
+		last_id = id_eighth;
+	}
+	assert_even(&port_high, PORTS / 1024);
+	assert_even(&port_low, BINS);
+	assert_even(&port_pair, BINS);
+	assert_even(&id_high, BINS);
+	assert_even(&id_low, BINS);
+	assert_even(&id_pair, BINS);
+	assert_even(&both, BINS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_odd_text),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_ports_and_ids_are_even),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
