@@ -16,7 +16,7 @@ whatever the word, but for these:
   rcode-N, ede-N  that rcode; SERVFAIL with that extended error
   signed          with AD, and RRSIGs where DO asks for them;  any: several types for ANY
   signednx, signednodata, signedwild  with SOA or answer, and for DO the NSEC and RRSIGs that prove it; provenx: for all
-  turns-TTL       another address each time
+  turns-TTL       another address each time;  gone-TTL: an address for a second, then no such name
   wait-MS         late;  dead: never;  flaky-N: the first N queries of that name get no answer
   upper           every owner in upper case;  name: the rdata has names in mixed case
 """
@@ -160,6 +160,9 @@ def answer(query):
             return None
     if word == "wait":
         time.sleep(numbers[0] / 1000)
+    if word == "gone":
+        with lock:
+            word = "ttl" if time.monotonic() - tries.setdefault(owner, time.monotonic()) < 1 else "nx"
     if word in ("nx", "nodata"):
         negative(reply, owner, numbers, dns.rcode.NXDOMAIN if word == "nx" else dns.rcode.NOERROR)
     elif word in ("signednx", "signednodata", "signedwild", "provenx"):

@@ -3,7 +3,7 @@
 import socket
 import time
 
-from harness import TCP, UDP, asked, case, query
+from harness import TCP, TCP4, UDP, UDP4, asked, case, query
 from zoo import ZOO
 
 
@@ -90,6 +90,22 @@ def rfc2181_5_an_rrset_of_now_is_not_mixed_with_one_of_before(way):
         assert len(found) == 1 and not seen & set(found), (found, seen)
         seen.update(found)
         time.sleep(2.2)
+
+
+@case(ways=[UDP4, TCP4])
+def ghost_domain_that_is_asked_for_all_the_time_is_gone_when_its_time_is_over(way):
+    """Neither asking nor renewing prolongs what upstream said once, and nothing brings it back."""
+    name, seen, last = way.fresh("gone-3"), [], 3
+    while "NXDOMAIN" not in seen[-20:-19]:
+        reply = way.ask(name)
+        seen.append(reply.rcode)
+        assert reply.rcode == "NXDOMAIN" or reply.records("A") and "NXDOMAIN" not in seen, seen
+        if reply.rcode == "NOERROR":
+            assert reply.ttls()[0] <= last, "it was prolonged"
+            last = reply.ttls()[0]
+        assert len(seen) < 600
+        time.sleep(0.1)
+    assert seen[0] == "NOERROR"
 
 
 @case

@@ -52,6 +52,16 @@ def draft_0x20_upstream_is_asked_in_mixed_case(way):
 
 
 @case(ways=[UDP4])
+def rebirthday_client_subnets_do_not_split_a_question(way):
+    """RFC 7871's option is neither heeded nor passed on, so 30 networks that ask for one name are one question."""
+    from harness import Way, option, together
+    name = way.fresh("wait-200")
+    ways = [Way("udp", way.family, 3100 + i) for i in range(30)]
+    together(*(lambda i=i, w=w: w.ask(name, options=[option(8, bytes((0, 1, 24, 0, 192, 0, i)))]) for i, w in enumerate(ways)))
+    assert 1 <= len(asked(name)) <= 3 and not any(8 in entry["edns"]["options"] for entry in asked(name))
+
+
+@case(ways=[UDP4])
 def rfc5452_6_one_question_upstream_for_many_clients(way):
     """Many of one question at one time would make a birthday attack of it."""
     from harness import Way, together
