@@ -3,7 +3,8 @@
 """House rules that a machine can check. Prints one line per breach; exit status 1 if there is any.
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path accounts tables
-                                          dataplane_tables plan musts pages format
+                                          dataplane_tables plan musts attacks pages
+                                          format
 """
 import os
 import pathlib
@@ -305,6 +306,26 @@ def check_musts():
             yield f"{page}:{number}: no test of tests/conformance, and no reason"
         for test in tests:
             if test not in there | outside:
+                yield f"{page}:{number}: there is no test {test}"
+
+
+def check_attacks():
+    """Each row of docs/attacks.md names tests that are there, or says why none is."""
+    page, there = "docs/attacks.md", set()
+    for name in FILES:
+        if re.match(r"tests/(smoke/\w+_test\.sh|fuzz/fuzz_\w+\.c|bench/bench_\w+\.c)$", name):
+            there.add(pathlib.Path(name).stem)
+        elif re.match("tests/(conformance|unit|dp)/test_", name):
+            there.update(re.findall(r"^(?:@case\b.*\ndef|static void) (\w+)\((?:way|void \*\*)", (root / name).read_text(), re.M))
+    for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
+        cells = line.split("|")
+        if cells[0] or len(cells) != 5 or cells[1].strip() in ("attack", "---"):
+            continue
+        tests = re.findall(r"`(\w+)`", cells[3])
+        if not tests and not re.match(r" – \w", cells[3]):
+            yield f"{page}:{number}: no test, and no reason"
+        for test in tests:
+            if test not in there:
                 yield f"{page}:{number}: there is no test {test}"
 
 

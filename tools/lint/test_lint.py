@@ -21,6 +21,7 @@ BREACHES = {
     "dataplane_tables": ("dataplane/pool_x.c", HEAD + "void *f(void)\n{\n\treturn rte_ring_create(9);\n}\n"),
     "plan": ("tools/lint/memory.txt", "hoard.c hoards\n"),
     "musts": ("docs/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
+    "attacks": ("docs/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/lone.md", "# A page\n\nSee [another](other.md).\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
