@@ -246,6 +246,25 @@ static void listen_out(struct json_out *o, struct json_node *root, const struct 
 	json_out_count(o, n, "connections_cut", c.conns.cut);
 }
 
+// The rest of `t`, which has its name.
+static void runner_table(
+	const struct why_runner *r, struct table_info t, struct table_registry *tables)
+{
+	struct why_runner_counts c;
+	why_runner_counts(r, &c);
+	t.owner = "control API";
+	t.eviction = "one more is 503, so is one whose turn comes too late";
+	t.lifetime = "8 s until its turn, and its work";
+	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
+	t.used = c.used;
+	t.high = c.high;
+	t.evicted = c.late;
+	t.refused = c.refused;
+	t.oldest_ms = table_age(c.since_ms, clock_mono_ms());
+	t.has = TABLE_AGES | TABLE_EVICTS | TABLE_REFUSES;
+	table_register(tables, &t);
+}
+
 static void errors_tables(struct table_registry *tables)
 {
 	struct log_recent_counts c;
@@ -293,6 +312,8 @@ void api_all_tables(struct api *a, struct table_registry *tables)
 			.owner = "metrics.listen",
 			.lifetime = "10 s for a request and as long for its reply"},
 		tables);
+	runner_table(a->whys, (struct table_info){.name = "why_explanations"}, tables);
+	runner_table(a->searches, (struct table_info){.name = "why_searches"}, tables);
 	errors_tables(tables);
 	if (a->watch)
 		mem_watch_see(a->watch, tables);

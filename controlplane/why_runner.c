@@ -14,7 +14,7 @@ struct why_job {
 	int (*work)(void *arg, const _Atomic bool *stop);
 	void (*done)(void *arg, int err);
 	void *arg;
-	uint64_t late_ms; // clock_mono_ms; of one that waits
+	uint64_t came_ms; // clock_mono_ms
 };
 
 struct why_run {
@@ -31,6 +31,8 @@ struct why_runner {
 	struct why_run run[WHY_RUNNING_MAX];
 	unsigned first, waiting; // of `queue`, a ring
 	struct why_job queue[WHY_WAITING_MAX];
+	unsigned high;
+	uint64_t refused, late;
 };
 
 static void *run_work(void *arg)
@@ -58,6 +60,14 @@ static struct why_run *run_free(struct why_runner *r)
 		if (!r->run[i].taken)
 			return &r->run[i];
 	return NULL;
+}
+
+static unsigned running(const struct why_runner *r)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
+		n += r->run[i].taken;
+	return n;
 }
 
 static int run_start(struct why_runner *r, struct why_run *run, const struct why_job *job)
@@ -90,7 +100,9 @@ static void queue_run(struct why_runner *r)
 	struct why_run *run;
 	while (r->waiting && (run = run_free(r))) {
 		const struct why_job job = queue_take(r);
-		int err = clock_mono_ms() < job.late_ms ? run_start(r, run, &job) : -EAGAIN;
+		bool late = clock_mono_ms() >= job.came_ms + r->wait_ms;
+		r->late += late;
+		int err = late ? -EAGAIN : run_start(r, run, &job);
 		if (err)
 			job.done(job.arg, err);
 	}
@@ -99,14 +111,11 @@ static void queue_run(struct why_runner *r)
 static void on_poll(evutil_socket_t, short, void *arg)
 {
 	struct why_runner *r = arg;
-	unsigned running = 0;
 	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
 		if (r->run[i].taken && atomic_load_explicit(&r->run[i].ended, memory_order_acquire))
 			run_end(&r->run[i], 0);
 	queue_run(r);
-	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++)
-		running += r->run[i].taken;
-	if (!running)
+	if (!running(r))
 		(void)event_del(r->poll);
 }
 
@@ -145,12 +154,30 @@ int why_runner_start(struct why_runner *r, int (*work)(void *arg, const _Atomic 
 	void (*done)(void *arg, int err), void *arg)
 {
 	const struct why_job job = {
-		.work = work, .done = done, .arg = arg, .late_ms = clock_mono_ms() + r->wait_ms};
+		.work = work, .done = done, .arg = arg, .came_ms = clock_mono_ms()};
 	struct why_run *run = r->waiting ? NULL : run_free(r);
+	int err = 0;
 	if (run)
-		return run_start(r, run, &job);
-	if (r->waiting == WHY_WAITING_MAX)
-		return -EAGAIN;
-	r->queue[(r->first + r->waiting++) % WHY_WAITING_MAX] = job;
-	return 0;
+		err = run_start(r, run, &job);
+	else if (r->waiting == WHY_WAITING_MAX)
+		err = -EAGAIN;
+	else
+		r->queue[(r->first + r->waiting++) % WHY_WAITING_MAX] = job;
+	r->refused += err == -EAGAIN && !run;
+	unsigned used = running(r) + r->waiting;
+	if (used > r->high)
+		r->high = used;
+	return err;
+}
+
+void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out)
+{
+	*out = (struct why_runner_counts){.used = running(r) + r->waiting,
+		.high = r->high,
+		.refused = r->refused,
+		.late = r->late,
+		.since_ms = r->waiting ? r->queue[r->first].came_ms : 0};
+	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++) // these came before
+		if (r->run[i].taken && (!out->since_ms || r->run[i].job.came_ms < out->since_ms))
+			out->since_ms = r->run[i].job.came_ms;
 }

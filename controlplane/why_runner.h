@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { WHY_RUNNING_MAX = 2, WHY_WAITING_MAX = 4, WHY_WAIT_MS = 8000, WHY_POLL_MS = 5 };
 
@@ -20,6 +21,14 @@ ATTR_MUST_CHECK int why_runner_open(struct why_runner **out, struct loop *loop, 
 // Tells what runs to stop, waits for it, and calls its `done` with -ECANCELED, as that of all who
 // wait.
 void why_runner_close(struct why_runner *r); // NULL is fine
+
+struct why_runner_counts {
+	unsigned used, high; // that run or wait, and the most that did
+	uint64_t refused;    // as WHY_WAITING_MAX waited
+	uint64_t late;       // whose turn came too late
+	uint64_t since_ms;   // when the oldest of them came, clock_mono_ms; 0: there is none
+};
+void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out);
 
 // `work` on a thread of its own, which should look at *stop now and then; then `done` on the loop
 // with what it returned, or with -EAGAIN (its turn came too late) or -errno of creating a thread,

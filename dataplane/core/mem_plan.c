@@ -181,8 +181,7 @@ void mem_plan_make(struct mem_plan *p, const struct config *c)
 	charge_log(p, c);
 	charge(p, MEM_PLAN_CONTROLPLANE, "control API, histories", "", API,
 		"http_requests http_connections http_listen control_connections memory_series "
-		"log_recent "
-		"trace");
+		"log_recent why_explanations why_searches trace");
 	charge(p, MEM_PLAN_CONTROLPLANE, "control plane itself", "", CONTROL_FIXED,
 		"failures refresh_backoff refresh_plan refresh_requests refresh_minutes flush_log "
 		"flush_queue rewrites upstream_names views front_pending front_neighbours "

@@ -77,6 +77,13 @@ static void both_begin(struct piece *a, struct piece *b)
 	assert_int_equal(begun, 2);
 }
 
+static struct why_runner_counts counts(void)
+{
+	struct why_runner_counts c;
+	why_runner_counts(runner, &c);
+	return c;
+}
+
 static void test_two_at_a_time(void **)
 {
 	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
@@ -104,7 +111,11 @@ static void test_many_wait_in_turn(void **)
 		more[i].go = true;
 		assert_int_equal(why_runner_start(runner, work, on_done, &more[i]), 0);
 	}
+	assert_int_equal(counts().refused, 0);
 	assert_int_equal(why_runner_start(runner, work, on_done, &refused), -EAGAIN);
+	assert_int_equal(counts().refused, 1);
+	assert_int_equal(counts().used, WHY_RUNNING_MAX + WHY_WAITING_MAX);
+	assert_true(counts().since_ms > 0);
 	a.go = true; // and b keeps its thread: they come one by one
 	for (unsigned i = 0; i < WHY_WAITING_MAX; i++) {
 		turn_until(&more[i].done);
@@ -114,6 +125,10 @@ static void test_many_wait_in_turn(void **)
 	assert_false(b.done || refused.done);
 	b.go = true;
 	turn_until(&b.done);
+	assert_int_equal(counts().used, 0);
+	assert_int_equal(counts().high, WHY_RUNNING_MAX + WHY_WAITING_MAX);
+	assert_int_equal(counts().since_ms, 0);
+	assert_int_equal(counts().late, 0);
 }
 
 static void test_too_late(void **)
@@ -127,6 +142,8 @@ static void test_too_late(void **)
 	turn_until(&c.done);
 	assert_int_equal(c.err, -EAGAIN);
 	assert_int_equal(c.turn, 0);
+	assert_int_equal(counts().late, 1);
+	assert_int_equal(counts().refused, 0);
 	turn_until(&a.done);
 	turn_until(&b.done);
 }
