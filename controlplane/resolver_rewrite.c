@@ -84,18 +84,15 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
 }
 
-// The DS of home.arpa is not where the rest of it is (RFC 8375 4, item 4 C).
+// The DS of home.arpa is not where the rest of it is.
 static const struct forward_zone *zone_of_question(const struct resolver *r,
 	const struct view *view, const struct dns_name *asked, uint16_t qtype)
 {
 	const struct forward_zone *zone = views_zone(r->views, view, asked);
+	struct dns_name above;
 	if (!zone || qtype != DNS_TYPE_DS || !dns_name_equal(&zone->name, asked)
-		|| !special_name_ds_is_above(asked))
+		|| !special_name_ds_is_above(asked, &above))
 		return zone;
-	const size_t skip = asked->wire[0] + (size_t)1;
-	struct dns_name above = {
-		.len = (uint8_t)(asked->len - skip), .labels = (uint8_t)(asked->labels - 1)};
-	memcpy(above.wire, asked->wire + skip, above.len);
 	return views_zone(r->views, view, &above);
 }
 

@@ -98,15 +98,20 @@ bool special_name_at(const struct special_settings *s, unsigned i, struct specia
 	return false;
 }
 
-bool special_name_ds_is_above(const struct dns_name *name)
+bool special_name_ds_is_above(const struct dns_name *name, struct dns_name *above)
 {
 	struct special_name one;
 	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
 		if (rows[k].but_type != DNS_TYPE_DS)
 			continue;
 		fill(&rows[k], 0, &one);
-		if (dns_name_equal(name, &one.name))
-			return true;
+		if (!dns_name_equal(name, &one.name))
+			continue;
+		const size_t skip = name->wire[0] + (size_t)1;
+		above->len = (uint8_t)(name->len - skip);
+		above->labels = (uint8_t)(name->labels - 1);
+		memcpy(above->wire, name->wire + skip, above->len);
+		return true;
 	}
 	return false;
 }

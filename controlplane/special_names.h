@@ -43,8 +43,9 @@ struct special_settings {
 // Number i, from 0 on, of those in force; false: there are no more.
 ATTR_MUST_CHECK bool special_name_at(
 	const struct special_settings *s, unsigned i, struct special_name *out);
-// Of one whose DS is resolved as usual: whoever serves it, it is the zone above that has the DS.
-ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *name);
+// Of one whose DS is resolved as usual: whoever serves it, it is the zone above that has the DS
+// (RFC 8375 4, item 4 C).
+ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *name, struct dns_name *above);
 // The nearest one that is the name or above it. False: none.
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);

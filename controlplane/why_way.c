@@ -2,6 +2,7 @@
 #include "why_way.h"
 
 #include "local_why.h"
+#include "special_names.h"
 
 #include <stdio.h>
 
@@ -40,21 +41,40 @@ static void local_find(struct why *w, const struct config *c, const struct confi
 				local.step[i].group ? ", of that group alone" : "");
 }
 
+// The zone that the name is in; `own`: it is the group's.
+static const struct config_forward_zone *zone_find(const struct config *c,
+	const struct config_group *g, const struct dns_name *name, bool *own)
+{
+	const struct config_forward_zone *all = longest(c->forwards, c->forward_count, name);
+	const struct config_forward_zone *zone =
+		g ? longest(g->forwards, g->forward_count, name) : NULL;
+	*own = zone && (!all || zone->name.labels >= all->name.labels);
+	return *own ? zone : all;
+}
+
 void why_way_find(struct why *w, const struct config *c)
 {
 	const struct config_group *g = w->client.group ? &c->groups[w->client.group - 1] : NULL;
-	const struct config_forward_zone *zone = NULL;
+	const struct dns_name *name = &w->name[0];
 	char text[DNS_NAME_TEXT_MAX];
-	const struct config_forward_zone *all = longest(c->forwards, c->forward_count, &w->name[0]);
-	if (g)
-		zone = longest(g->forwards, g->forward_count, &w->name[0]);
-	bool own = zone && (!all || zone->name.labels >= all->name.labels);
-	zone = own ? zone : all;
+	struct dns_name above;
+	bool own;
+	const struct config_forward_zone *zone = zone_find(c, g, name, &own);
+	size_t len = 0;
 	local_find(w, c, g);
 	w->zone[0] = 0;
+	if (zone && w->qtype == DNS_TYPE_DS && dns_name_equal(&zone->name, name)
+		&& special_name_ds_is_above(name, &above)) {
+		len = (size_t)snprintf(w->zone, sizeof w->zone,
+			"%.300s has servers of its own, but its DS is asked for above it (RFC "
+			"8375)",
+			dns_name_to_text(name, text));
+		zone = zone_find(c, g, &above, &own);
+	}
 	if (zone) {
-		snprintf(w->zone, sizeof w->zone, "%.300s has servers of its own%s",
-			dns_name_to_text(&zone->name, text), own ? ", of that group alone" : "");
+		snprintf(w->zone + len, sizeof w->zone - len, "%s%.300s has servers of its own%s",
+			len ? "; " : "", dns_name_to_text(&zone->name, text),
+			own ? ", of that group alone" : "");
 		servers_text(zone->servers, zone->server_count, w->upstreams);
 	} else if (g && g->upstream_count) {
 		servers_text(g->upstreams, g->upstream_count, w->upstreams);

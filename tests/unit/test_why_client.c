@@ -28,7 +28,7 @@ static struct config_group groups[3];
 static struct ip_address kids[2], guests[2];
 static struct config_mac tv[1];
 static struct config_client client;
-static struct config_forward_zone zones[2], own_zones[1];
+static struct config_forward_zone zones[4], own_zones[1];
 
 static int setup(void **)
 {
@@ -47,6 +47,8 @@ static int setup(void **)
 		.macs = tv};
 	zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &near};
 	zones[1] = (struct config_forward_zone){fixture_name("lab.corp.example"), 1, &near};
+	zones[2] = (struct config_forward_zone){fixture_name("home.arpa"), 1, &near};
+	zones[3] = (struct config_forward_zone){fixture_name("arpa"), 1, &nearer};
 	own_zones[0] = (struct config_forward_zone){fixture_name("corp.example"), 1, &nearer};
 	groups[0] = (struct config_group){
 		.name = names[0], .clients = kids, .client_count = 2, .blocking = true};
@@ -129,16 +131,22 @@ static void test_bad(void **)
 	assert_string_equal(bad, "group");
 }
 
-static void way(const char *name_text, const char *group, const char *zone, const char *servers)
+static void way_of(uint16_t qtype, const char *name_text, const char *group, const char *zone,
+	const char *servers)
 {
 	struct dns_name name = fixture_name(name_text);
 	struct why *w;
-	assert_int_equal(why_new(&name, DNS_TYPE_A, &w), 0);
+	assert_int_equal(why_new(&name, qtype, &w), 0);
 	w->client = find(NULL, NULL, group);
 	why_way_find(w, &config);
 	assert_string_equal(w->zone, zone);
 	assert_string_equal(w->upstreams, servers);
 	why_free(w);
+}
+
+static void way(const char *name_text, const char *group, const char *zone, const char *servers)
+{
+	way_of(DNS_TYPE_A, name_text, group, zone, servers);
 }
 
 static void test_way(void **)
@@ -151,6 +159,24 @@ static void test_way(void **)
 	way("a.corp.example", "tv", "corp.example has servers of its own, of that group alone",
 		"10.0.0.2");
 	way("lab.corp.example", "tv", "lab.corp.example has servers of its own", "10.0.0.1");
+	way_of(DNS_TYPE_DS, "corp.example", NULL, "corp.example has servers of its own",
+		"10.0.0.1");
+}
+
+// As the resolver asks it: its DS is of the zone above, whoever has that.
+static void test_way_of_home_arpa(void **)
+{
+	const char *text =
+		"home.arpa has servers of its own, but its DS is asked for above it (RFC 8375)";
+	char both[WHY_TEXT_MAX];
+	config.forward_count = 3;
+	way("home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
+	way_of(DNS_TYPE_DS, "a.home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
+	way_of(DNS_TYPE_DS, "home.arpa", NULL, text, "9.9.9.9");
+	config.forward_count = 4;
+	snprintf(both, sizeof both, "%s; arpa has servers of its own", text);
+	way_of(DNS_TYPE_DS, "home.arpa", NULL, both, "10.0.0.2");
+	config.forward_count = 2;
 }
 
 // HTTPS 1 other.example ipv4hint=198.51.100.7 behind a CNAME to alias.example, as in L0.
@@ -203,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_way_of_home_arpa),
 		cmocka_unit_test(test_cached),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
