@@ -140,3 +140,11 @@ void redis_rig_await(struct redis_rig *g, const char *state, unsigned ms)
 		turn_once(g, 10);
 	}
 }
+
+void redis_rig_empties(struct redis_rig *g)
+{
+	uint64_t end = clock_mono_ms() + DO_MS;
+	while (redis_rig_status(g).buffer_bytes > 0 && clock_mono_ms() < end)
+		turn_once(g, 10);
+	assert_int_equal(redis_rig_status(g).buffer_bytes, 0);
+}

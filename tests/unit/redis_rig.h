@@ -36,3 +36,6 @@ void redis_rig_done(void *seen, enum redis_end end, const struct redis_reply *re
 struct redis_status redis_rig_status(const struct redis_rig *g);
 // Turns the loop until the state is this; fails after `ms`.
 void redis_rig_await(struct redis_rig *g, const char *state, unsigned ms);
+// Turns the loop until nothing is left in the buffers, where a question of the client's own may be
+// on its way; fails after 20 s.
+void redis_rig_empties(struct redis_rig *g);

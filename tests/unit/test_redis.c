@@ -57,7 +57,7 @@ static void test_commands(void **)
 	assert_int_equal(redis_rig_status(&rig).wrongtype, 1);
 	assert_int_equal(redis_rig_status(&rig).errors, 1);
 	assert_int_equal(redis_rig_status(&rig).pending, 0);
-	assert_int_equal(redis_rig_status(&rig).buffer_bytes, 0);
+	redis_rig_empties(&rig);
 }
 
 static void test_any_octets(void **)
@@ -119,7 +119,7 @@ static void test_pipeline(void **)
 		redis_rig_turn(&rig, 1);
 	assert_int_equal(o.next, MANY);
 	assert_false(o.wrong);
-	assert_int_equal(redis_rig_status(&rig).buffer_bytes, 0);
+	redis_rig_empties(&rig);
 }
 
 static void test_bounds(void **)
