@@ -49,6 +49,14 @@ def rfc5452_9_1_other_address_is_not_believed(way):
 
 
 @case(ways=[UDP4])
+def rfc5452_9_2_guesses_at_every_port_are_not_believed(way):
+    """Of somebody who forges the server's address and port: the right id at 55,520 ports, and a wrong one at the port that asks."""
+    for part in range(16):
+        assert {one.proto for one in survives(way, f"everyport-{part}")} == {"udp", "tcp"}
+    believed(way.ask(way.fresh("good", ZOO)))
+
+
+@case(ways=[UDP4])
 def rfc1035_7_3_a_query_is_no_reply(way):
     assert len(survives(way, "notareply")) == 1
 

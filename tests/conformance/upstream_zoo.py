@@ -23,7 +23,7 @@ beasts = {}
 cut = set()  # names that have ended a connection
 seen = set()  # names that have been asked for
 gathering, waiting = threading.Condition(), collections.defaultdict(list)  # port of a connection -> queries that wait on it
-forks = ("late", "drip", "noise", "tired")  # beasts that sleep get a thread
+forks = ("late", "drip", "noise", "tired", "everyport")  # beasts that sleep get a thread
 
 
 class Far:
@@ -31,6 +31,13 @@ class Far:
 
     def __init__(self, wire, address=LISTENS, port=0):
         self.wire, self.address, self.port = wire, address, port
+
+
+class Spray:
+    """To ports of the asker where it may be listening, but for the one that asked."""
+
+    def __init__(self, ports, wire):
+        self.ports, self.wire = ports, wire
 
 
 class Late:
@@ -175,6 +182,14 @@ def other_port(q):
 @forger
 def other_address(q):
     yield Far(q.evil(), "127.0.0.2", PORT)
+
+
+@forger
+def every_port(q):
+    """A sixteenth of them: the right id where it is of no use; then a wrong one where the question came from."""
+    step = (65536 - 10000) // 16
+    yield Spray(range(10000 + q.number() * step, 10000 + q.number() * step + step), q.evil())
+    yield q.evil(ident=q.id ^ 1)
 
 
 @forger
@@ -773,6 +788,10 @@ def serve_udp(sock, port, log):
         log.write(port, q, peer[1])
 
         def send(item, peer=peer):
+            if isinstance(item, Spray):
+                for to in set(item.ports) - {peer[1]}:
+                    sock.sendto(item.wire, (peer[0], to))
+                return
             if not isinstance(item, Far):
                 sock.sendto(item, peer)
                 return
