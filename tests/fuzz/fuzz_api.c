@@ -108,9 +108,10 @@ static void bare_open(void)
 	FUZZ_CHECK(api_open(&bare, &deps, why) == 0);
 }
 
-// What is in L0.
+// What is in L0 before each input: one may flush it.
 static void names_ask(void)
 {
+	static struct fake_answer answer;
 	static const struct fake_miss misses[] = {{.name = "a.example", .type = 1, .id = 1},
 		{.name = "x.ads.example", .type = 1, .id = 2},
 		{.name = "b.a.example", .type = 28, .id = 3}};
@@ -118,6 +119,8 @@ static void names_ask(void)
 		FUZZ_CHECK(fake_dataplane_ask(&box.dp, &misses[i]));
 	fake_dataplane_ring(&box.dp);
 	box_settle();
+	while (fake_dataplane_answer(&box.dp, &answer, 0))
+		continue;
 }
 
 int LLVMFuzzerInitialize(int *, char ***)
@@ -224,5 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(send(fd, request, (size_t)n, MSG_NOSIGNAL) == n);
 	reply_check(reply_read(fd));
 	close(fd);
+	if (data[0] & IS_POST)
+		names_ask();
 	return 0;
 }
