@@ -34,6 +34,8 @@ void reply_any(struct batch *b, struct packet *p);
 // What we are, if that is asked and told (dns_identity.h). False: not settled.
 bool reply_identity(struct batch *b, struct packet *p);
 
+// For the query log: the error of a reply of `len` octets, if it had room for it.
+void reply_note_ede(struct batch *b, const struct packet *p, uint16_t len, int ede);
 // A reply without records. `ede`: enum dns_ede.
 void reply_rcode(struct batch *b, struct packet *p, uint16_t rcode, int ede, enum verdict v);
 

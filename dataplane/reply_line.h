@@ -59,10 +59,10 @@ ATTR_INLINE void reply_line_answer(
 				  : DNS_EDE_STALE_ANSWER,
 		.limit = reply_line_limit(b),
 	};
-	if (b->logs && stale && p->q.has_opt)
-		batch_note(b, p)->ede = (uint16_t)o.ede;
 	uint16_t sum = 0;
 	uint16_t len =
 		dns_reply_line(packet_dns(p), packet_dns_room(p), &p->q, &view->answer, &o, &sum);
+	if (b->logs && stale)
+		reply_note_ede(b, p, len, o.ede);
 	reply_line_finish(b, p, len, sum, stale ? VERDICT_hit_stale : VERDICT_hit);
 }

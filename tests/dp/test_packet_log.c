@@ -155,6 +155,32 @@ static void test_short_and_long(void **)
 	harness_end(h);
 }
 
+// An error that is left out for want of room (RFC 8914 3) was told to nobody.
+static void test_error_without_room(void **)
+{
+	enum { SIZE = 512, TYPE = 65280, DATA_LEN = SIZE - 12 - 17 - 12 - 11 };
+	struct wire_query q = {
+		.name = "old.example", .qtype = TYPE, .edns = true, .edns_size = SIZE};
+	struct harness *h = begin(1);
+	struct wire_reply reply;
+	h->w.control_alive = 0;
+	harness_put(h, &(struct harness_record){.name = q.name,
+			       .qtype = TYPE,
+			       .count = 1,
+			       .rdata_len = DATA_LEN,
+			       .created_ms = -70000,
+			       .soft_ms = 60000});
+	harness_ask(h, &q, VERDICT_hit_stale, &reply);
+	assert_int_equal(reply.count, 1);
+	assert_int_equal(reply.ede, -1);
+	assert_int_equal(only(VERDICT_hit_stale)->ede, LOG_NO_EDE);
+	q.edns_size = SIZE + 6;
+	harness_ask(h, &q, VERDICT_hit_stale, &reply);
+	assert_int_equal(reply.ede, 3);
+	assert_int_equal(only(VERDICT_hit_stale)->ede, 3);
+	harness_end(h);
+}
+
 static void test_rules(void **)
 {
 	static const struct harness_rule rules[] = {
@@ -346,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hits),
 		cmocka_unit_test(test_short_and_long),
+		cmocka_unit_test(test_error_without_room),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_what_has_no_answer_of_its_own),
 		cmocka_unit_test(test_the_longest_name),
