@@ -81,6 +81,7 @@ int dns_records_read(const uint8_t *msg, size_t len, size_t pos, struct dns_reco
 	out->answers = (uint16_t)answers;
 	out->count = (uint16_t)total;
 	out->rcode_high = 0;
+	out->strangers = 0;
 
 	struct owners o = {.r = rd_init(msg, len), .left = dns_names_may_follow(len)};
 	uint32_t hash = 0;
@@ -117,15 +118,18 @@ void dns_record_owner(
 }
 
 bool dns_record_is_owned_by(
-	const struct dns_records *t, const struct dns_record *rec, struct dns_owner *by)
+	struct dns_records *t, const struct dns_record *rec, struct dns_owner *by)
 {
 	if (rec->owner_hash != by->hash)
 		return false;
 	if (rec->owner_off != by->off) {
 		struct dns_name owner;
+		if (t->strangers == DNS_STRANGERS_MAX)
+			return false;
 		dns_record_owner(t, rec, &owner);
 		by->off = rec->owner_off;
 		by->is = dns_name_equal(&owner, by->name);
+		t->strangers += !by->is;
 	}
 	return by->is;
 }

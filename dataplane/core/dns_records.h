@@ -26,6 +26,7 @@ struct dns_records {
 	uint16_t answers; // rec[0 .. answers), the authority section up to count
 	uint16_t count;
 	uint8_t rcode_high; // of the OPT in the additional section
+	uint8_t strangers;  // owners so far that had the hash of a name and were another one
 	struct dns_record rec[DNS_ANSWER_RECORDS_MAX];
 };
 
@@ -36,8 +37,8 @@ struct dns_records {
 ATTR_MUST_CHECK int dns_records_read(
 	const uint8_t *msg, size_t len, size_t pos, struct dns_records *out);
 
-// Case is lowered already, so equal names have equal hashes. Not keyed: a collision costs a
-// compare.
+// Case is lowered already, so equal names have equal hashes. Not keyed, so collisions can be made:
+// after DNS_STRANGERS_MAX of them in a message no more owners are looked at.
 uint32_t dns_name_hash(const struct dns_name *name);
 
 // A name with its hash, and whether it was the owner of the record that was looked at last: the
@@ -49,9 +50,11 @@ struct dns_owner {
 	bool is;
 };
 
-// Is `by` the owner of this record?
+enum { DNS_STRANGERS_MAX = 64 };
+
+// Is `by` the owner of this record? No, where that is not looked at any more.
 bool dns_record_is_owned_by(
-	const struct dns_records *t, const struct dns_record *rec, struct dns_owner *by);
+	struct dns_records *t, const struct dns_record *rec, struct dns_owner *by);
 
 // How many octets of labels and pointers the names of a message may lead through: without this, a
 // record of 12 octets can make its reader walk through 500. Names of 34 labels, as addresses have

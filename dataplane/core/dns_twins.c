@@ -19,7 +19,7 @@ static uint32_t hash_of(const struct dns_records *t, unsigned i)
 
 // Nearly all owners are a pointer to the question: the same one is the same name, unread.
 static bool have_same_owner(
-	const struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
+	struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
 {
 	const uint8_t *x = t->msg + a->owner_off, *y = t->msg + b->owner_off;
 	struct dns_name owner;
@@ -33,8 +33,7 @@ static bool have_same_owner(
 	return dns_record_is_owned_by(t, b, &by);
 }
 
-static bool are_twins(
-	const struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
+static bool are_twins(struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
 {
 	if (a->type != b->type || a->class != b->class || a->rdata_len != b->rdata_len
 		|| memcmp(t->msg + a->rdata_off, t->msg + b->rdata_off, a->rdata_len) != 0)

@@ -385,54 +385,6 @@ static void test_too_many_records(void **)
 	assert_int_equal(answer.ancount, DNS_ANSWER_RECORDS_MAX);
 }
 
-// 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
-// once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 octets do not
-// make anybody walk through a million.
-static void test_names_lead_through_no_more_than_a_few_octets_each(void **)
-{
-	enum { TURNS = 100 };
-	for (unsigned by_turns = 0; by_turns < 2; by_turns++) {
-		char name[2 * DNS_LABELS_MAX + 1] = "";
-		for (unsigned i = 0; i < DNS_LABELS_MAX - 1; i++)
-			strcat(name, "a.");
-		build_reply(&b, 0, name, DNS_TYPE_A);
-		size_t at = b.w.pos + 11; // data of a type that nobody reads
-		wr_bytes(&b.w, "\0\xff\0\0\1\0\0\0\5", 9);
-		wr_u16(&b.w, 2 * TURNS);
-		for (unsigned i = 0; i < TURNS; i++)
-			wr_u16(&b.w, (uint16_t)(0xc000 | (i ? at + i * 2 - 2 : DNS_HEADER_LEN)));
-		for (unsigned i = 1; i < DNS_ANSWER_RECORDS_MAX; i++) {
-			wr_u16(&b.w, (uint16_t)(0xc000 | (at + (by_turns ? i % TURNS * 2 : 0))));
-			wr_bytes(&b.w, "\0\1\0\1\0\0\0\5\0\4", 10);
-			wr_u32(&b.w, i);
-		}
-		put_u16(b.buf + SECTION_ANSWER, DNS_ANSWER_RECORDS_MAX);
-		assert_int_equal(read_reply(&wide, false), by_turns ? -E2BIG : 0);
-	}
-	build_reply(&b, 0, "example.com", DNS_TYPE_A);
-	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
-}
-
-// The same of the names in the data.
-static void test_names_in_data_lead_through_no_more(void **)
-{
-	for (unsigned n = 100; n <= 2000; n += 1900) {
-		char name[2 * DNS_LABELS_MAX + 1] = "";
-		for (unsigned i = 0; i < DNS_LABELS_MAX - 3; i++)
-			strcat(name, "a.");
-		build_reply(&b, 0, name, DNS_TYPE_NS);
-		for (unsigned i = 0; i < n; i++) {
-			wr_bytes(&b.w, "\xc0\x0c\0\2\0\1\0\0\0\5\0\6\3", 13);
-			wr_bytes(&b.w, (uint8_t[]){'a', (uint8_t)i, (uint8_t)(i >> 8)}, 3);
-			wr_bytes(&b.w, "\xc0\x0c", 2);
-		}
-		put_u16(b.buf + SECTION_ANSWER, (uint16_t)n);
-		b.w.pos += n == 100 ? 4000 : 0; // what is behind the records is a message's, too
-		assert_int_equal(read_reply(&wide, false), n == 100 ? 0 : -E2BIG);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,8 +406,6 @@ int main(void)
 		cmocka_unit_test(test_too_many_records),
 		cmocka_unit_test(test_more_records_than_octets),
 		cmocka_unit_test(test_text_has_a_string),
-		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_octets_each),
-		cmocka_unit_test(test_names_in_data_lead_through_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Replies that are made to take long: how far their names may lead, and how often they are looked
+// at.
+
+#include "../../dataplane/core/dns_records.h"
+#include "dns_build.h"
+#include "dns_rand.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
+static struct dns_build b;
+static struct dns_answer answer;
+
+static int read_reply(const struct dns_ttl_limits *limits, bool dnssec_ok)
+{
+	struct dns_query q = build_query(&b, dnssec_ok);
+	uint8_t *copy = dns_exact_copy(b.buf, b.w.pos);
+	int rc = dns_answer_read(copy, b.w.pos, &q, limits, &answer);
+	free(copy);
+	return rc;
+}
+
+// 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
+// once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 octets do not
+// make anybody walk through a million.
+static void test_names_lead_through_no_more_than_a_few_octets_each(void **)
+{
+	enum { TURNS = 100 };
+	for (unsigned by_turns = 0; by_turns < 2; by_turns++) {
+		char name[2 * DNS_LABELS_MAX + 1] = "";
+		for (unsigned i = 0; i < DNS_LABELS_MAX - 1; i++)
+			strcat(name, "a.");
+		build_reply(&b, 0, name, DNS_TYPE_A);
+		size_t at = b.w.pos + 11; // data of a type that nobody reads
+		wr_bytes(&b.w, "\0\xff\0\0\1\0\0\0\5", 9);
+		wr_u16(&b.w, 2 * TURNS);
+		for (unsigned i = 0; i < TURNS; i++)
+			wr_u16(&b.w, (uint16_t)(0xc000 | (i ? at + i * 2 - 2 : DNS_HEADER_LEN)));
+		for (unsigned i = 1; i < DNS_ANSWER_RECORDS_MAX; i++) {
+			wr_u16(&b.w, (uint16_t)(0xc000 | (at + (by_turns ? i % TURNS * 2 : 0))));
+			wr_bytes(&b.w, "\0\1\0\1\0\0\0\5\0\4", 10);
+			wr_u32(&b.w, i);
+		}
+		put_u16(b.buf + SECTION_ANSWER, DNS_ANSWER_RECORDS_MAX);
+		assert_int_equal(read_reply(&wide, false), by_turns ? -E2BIG : 0);
+	}
+	build_reply(&b, 0, "example.com", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+}
+
+// The same of the names in the data.
+static void test_names_in_data_lead_through_no_more(void **)
+{
+	for (unsigned n = 100; n <= 2000; n += 1900) {
+		char name[2 * DNS_LABELS_MAX + 1] = "";
+		for (unsigned i = 0; i < DNS_LABELS_MAX - 3; i++)
+			strcat(name, "a.");
+		build_reply(&b, 0, name, DNS_TYPE_NS);
+		for (unsigned i = 0; i < n; i++) {
+			wr_bytes(&b.w, "\xc0\x0c\0\2\0\1\0\0\0\5\0\6\3", 13);
+			wr_bytes(&b.w, (uint8_t[]){'a', (uint8_t)i, (uint8_t)(i >> 8)}, 3);
+			wr_bytes(&b.w, "\xc0\x0c", 2);
+		}
+		put_u16(b.buf + SECTION_ANSWER, (uint16_t)n);
+		b.w.pos += n == 100 ? 4000 : 0; // what is behind the records is a message's, too
+		assert_int_equal(read_reply(&wide, false), n == 100 ? 0 : -E2BIG);
+	}
+}
+
+struct hashed {
+	uint32_t hash, number;
+};
+
+static int by_hash(const void *one, const void *other)
+{
+	uint32_t x = ((const struct hashed *)one)->hash, y = ((const struct hashed *)other)->hash;
+	return (x > y) - (x < y);
+}
+
+static const char *name_of(uint32_t number)
+{
+	static char text[2][32];
+	static unsigned turn;
+	turn ^= 1;
+	snprintf(text[turn], sizeof text[turn], "%08x.example.com", number * 2654435761u);
+	return text[turn];
+}
+
+// Two names of one hash, as the owners of a reply: many of the other one end the search.
+static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
+{
+	enum { NAMES = 300000 };
+	struct hashed *h = calloc(NAMES, sizeof *h);
+	unsigned at = 0;
+	assert_non_null(h);
+	for (uint32_t i = 0; i < NAMES; i++) {
+		struct dns_name name;
+		const char *text = name_of(i);
+		assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
+		h[i] = (struct hashed){dns_name_hash(&name), i};
+	}
+	qsort(h, NAMES, sizeof *h, by_hash);
+	while (at + 1 < NAMES && h[at].hash != h[at + 1].hash)
+		at++;
+	assert_true(at + 1 < NAMES); // ten such pairs are expected
+	for (unsigned others = 0; others <= 2 * DNS_STRANGERS_MAX;
+		others += DNS_STRANGERS_MAX / 4) {
+		build_reply(&b, 0, name_of(h[at].number), DNS_TYPE_A);
+		for (unsigned i = 0; i < others; i++)
+			build_rr(&b, SECTION_ANSWER, name_of(h[at + 1].number), DNS_TYPE_A, 5,
+				"\1\1\1\1", 4);
+		build_rr(&b, SECTION_ANSWER, name_of(h[at].number), DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		assert_int_equal(read_reply(&wide, false), 0);
+		assert_int_equal(answer.ancount, others < DNS_STRANGERS_MAX);
+	}
+	free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_octets_each),
+		cmocka_unit_test(test_names_in_data_lead_through_no_more),
+		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
