@@ -72,6 +72,7 @@ struct batch {
 	uint64_t start_tsc;
 	unsigned count;
 	unsigned looked_home, looked_other; // of these (record_line.h)
+	unsigned limits_found;              // 0, or of so many as were received: their `limits`
 	unsigned tx_count, kernel_count, drop_count;
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
@@ -81,6 +82,7 @@ struct batch {
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`
 	struct batch_cookies cookies;
+	struct limit_places limits[WORKER_BATCH + 1]; // of clients; of nobody behind the last
 };
 
 // What rules may do to a batch that has its tables and its time.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cookie.h"
+#include "frame.h"
 #include "reply.h"
 #include "stages.h"
 
-enum { MAC_SOURCE = 6 };
+enum { MAC_SOURCE = 6, ETHER_TYPE = 12 };
 
 // Who is in the table of MAC addresses is in that group, whatever the address.
 static void by_mac(const struct batch *b, uint8_t leaf[])
@@ -92,6 +93,73 @@ static void one_by_one(
 	b->count = kept;
 }
 
+// By the EtherType alone, which is enough for an untagged frame that stage_net lets through. A
+// runt's are read too, from behind its end: no buffer is that short, and what is found is not used.
+ATTR_INLINE uint64_t frame_word(const struct rte_mbuf *m, unsigned *others)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t type;
+	uint64_t eight;
+	memcpy(&type, frame + ETHER_TYPE, sizeof type);
+	memcpy(&eight, frame + FRAME_ETHER_LEN + LIMIT_OCTETS, sizeof eight);
+	const bool is_v4 = type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	*others |= !is_v4 & (type != RTE_BE16(RTE_ETHER_TYPE_IPV6));
+	return limit_word_of(is_v4 ? 4 : 6, eight);
+}
+
+void stage_policy_early(struct batch *b)
+{
+	struct limit_table *t = b->w->limit;
+	const unsigned count = b->count;
+	unsigned others = 0;
+	if (unlikely_(!b->tables->has_access)) {
+		b->w->limits_early = false;
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct limit_places at = limit_places(t, frame_word(b->store[i].m, &others));
+		limit_prefetch(t, at);
+		b->limits[i] = at;
+	}
+	b->limits_found = others ? 0 : count;
+}
+
+// All leaves of a batch put together: what any of them has, and what every one has.
+struct leaves {
+	unsigned any, every;
+};
+
+ATTR_INLINE void leaves_add(struct leaves *l, unsigned leaf)
+{
+	l->any |= leaf;
+	l->every &= leaf;
+}
+
+static const struct leaves no_leaves = {0, POLICY_LEAVES - 1};
+
+// Of the places of all clients those of the limited ones; how many.
+static unsigned keep_limited(
+	unsigned count, const uint8_t leaf[], struct leaves all, struct limit_places at[])
+{
+	unsigned limited = 0;
+	if (likely_(all.every >> POLICY_ACCESS_SHIFT == POLICY_ASK_LIMITED
+		    && all.any >> POLICY_ACCESS_SHIFT == POLICY_ASK_LIMITED))
+		return count;
+	for (unsigned i = 0; i < count; i++) {
+		at[limited] = at[i];
+		limited += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
+	}
+	return limited;
+}
+
+static uint64_t client_word(const struct packet *p)
+{
+	uint64_t eight;
+	memcpy(&eight, rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3 + LIMIT_OCTETS),
+		sizeof eight);
+	return limit_word_of(p->ip_version, eight);
+}
+
 // Where the buckets of the limited clients are; how many of those there are.
 static unsigned find_buckets(const struct batch *b, const uint8_t leaf[], struct limit_places at[])
 {
@@ -99,29 +167,36 @@ static unsigned find_buckets(const struct batch *b, const uint8_t leaf[], struct
 	uint64_t word[WORKER_BATCH];
 	unsigned limited = 0;
 	for (unsigned i = 0; i < b->count; i++) {
-		const struct packet *p = b->pkt[i];
-		word[limited] = limit_word(p->ip_version, packet_source(p));
+		word[limited] = client_word(b->pkt[i]);
 		limited += policy_access_of(leaf[i]) == POLICY_ASK_LIMITED;
 	}
 	for (unsigned i = 0; i < limited; i++) {
-		const struct limit_places place = limit_places(t, word[i]);
-		limit_prefetch(t, place);
-		at[i] = place;
+		at[i] = limit_places(t, word[i]);
+		limit_prefetch(t, at[i]);
 	}
 	return limited;
 }
 
+// Counts those that have something left, up to the first that has not. In registers of its own.
+static __attribute__((noinline)) unsigned take_until(
+	struct limit_table *t, const struct limit_places at[], unsigned count)
+{
+	const struct limit_places *next = at, *end = at + count;
+	while (next < end && likely_(limit_take_at(t, *next)))
+		next++;
+	return (unsigned)(next - at);
+}
+
 // All buckets are on their way before the first is looked into. Nearly always each has something
 // left; from the first that has not, clients are looked at one by one.
-static void by_access(struct batch *b, const uint8_t leaf[], unsigned all)
+static void by_access(struct batch *b, const uint8_t leaf[], struct leaves all)
 {
-	struct limit_table *t = b->w->limit;
-	struct limit_places at[WORKER_BATCH + 1];
-	const unsigned limited = find_buckets(b, leaf, at);
-	unsigned taken = 0;
-	while (taken < limited && likely_(limit_take_at(t, at[taken])))
-		taken++;
-	if (unlikely_(taken < limited || policy_access_of(all) == POLICY_DENIED))
+	struct limit_places *at = b->limits;
+	const unsigned limited = b->limits_found == b->count ? keep_limited(b->count, leaf, all, at)
+							     : find_buckets(b, leaf, at);
+	const unsigned taken = take_until(b->w->limit, at, limited);
+	b->w->limits_early = limited > b->count / 2 && !b->pkt[0]->has_vlan;
+	if (unlikely_(taken < limited || policy_access_of(all.any) == POLICY_DENIED))
 		one_by_one(b, leaf, at, taken);
 }
 
@@ -133,10 +208,10 @@ struct six {
 };
 
 // Table by table, so that the lookups of many clients are under way at once.
-static unsigned find_six(const struct policy_reader *r, struct six *s, uint8_t leaf[])
+static struct leaves find_six(const struct policy_reader *r, struct six *s, uint8_t leaf[])
 {
 	const unsigned count = s->count;
-	unsigned all = 0;
+	struct leaves all = no_leaves;
 	for (unsigned length = 0; length < r->v6_length_count; length++) {
 		const struct policy_v6_reader t = r->v6[length];
 		for (unsigned i = 0; i < count; i++)
@@ -145,17 +220,17 @@ static unsigned find_six(const struct policy_reader *r, struct six *s, uint8_t l
 	for (unsigned i = 0; i < count; i++) {
 		unsigned found = (unsigned)s->leaf[i] & (POLICY_LEAVES - 1);
 		leaf[s->at[i]] = (uint8_t)found;
-		all |= found;
+		leaves_add(&all, found);
 	}
 	return all;
 }
 
 // The leaf of each client by all that there is to look at, in the same steps for all.
-ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
+ATTR_INLINE struct leaves find_whole(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
 	struct six six;
-	unsigned all = 0;
+	struct leaves all = no_leaves;
 	six.count = 0;
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct packet *p = b->pkt[i];
@@ -163,7 +238,7 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 		if (p->ip_version == 4) {
 			unsigned found = policy_leaf_v4(r, source);
 			leaf[i] = (uint8_t)found;
-			all |= found;
+			leaves_add(&all, found);
 		} else {
 			const unsigned n = six.count++;
 			memcpy(six.whole[n], source, sizeof six.whole[n]);
@@ -171,15 +246,19 @@ ATTR_INLINE unsigned find_whole(const struct batch *b, uint8_t leaf[])
 			six.at[n] = (uint8_t)i;
 		}
 	}
-	return six.count ? all | find_six(r, &six, leaf) : all;
+	if (six.count) {
+		const struct leaves of_six = find_six(r, &six, leaf);
+		all = (struct leaves){all.any | of_six.any, all.every & of_six.every};
+	}
+	return all;
 }
 
 // Without groups the first load tells most leaves, as it does of private networks. One branch for
 // the batch: if any client takes more, all are looked up. Returned are all leaves put together.
-ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
+ATTR_INLINE struct leaves find_leaves(const struct batch *b, uint8_t leaf[])
 {
 	const struct policy_reader *r = &b->tables->policy;
-	unsigned all = 0;
+	struct leaves all = no_leaves;
 	if (b->tables->has_groups)
 		return find_whole(b, leaf);
 	for (unsigned i = 0; i < b->count; i++) {
@@ -187,9 +266,9 @@ ATTR_INLINE unsigned find_leaves(const struct batch *b, uint8_t leaf[])
 		unsigned found = p->ip_version == 4 ? policy_first_v4(r, packet_source(p))
 						    : policy_first_v6(r, packet_source(p));
 		leaf[i] = (uint8_t)found;
-		all |= found;
+		leaves_add(&all, found);
 	}
-	return likely_(all < POLICY_LEAVES) ? all : find_whole(b, leaf);
+	return likely_(all.any < POLICY_LEAVES) ? all : find_whole(b, leaf);
 }
 
 // In a pass of its own: where a counter lies is known only at the end of a lookup, and the loads of
@@ -218,10 +297,12 @@ void stage_policy(struct batch *b)
 			turn_all_away(b);
 		return;
 	}
-	unsigned all = find_leaves(b, leaf);
+	const struct leaves all = find_leaves(b, leaf);
 	if (t->has_groups)
 		by_group(b, leaf);
 	// Where nobody is limited or denied, leaves have none of those bits.
-	if (t->has_access && unlikely_(all >> POLICY_ACCESS_SHIFT))
+	if (t->has_access && unlikely_(all.any >> POLICY_ACCESS_SHIFT))
 		by_access(b, leaf, all);
+	else
+		b->w->limits_early = false;
 }

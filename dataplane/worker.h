@@ -116,6 +116,8 @@ struct worker {
 
 	// The worker's own.
 	const struct worker_tables *tables;
+	// Most clients of the last batch were limited, and so probably are the next one's.
+	bool limits_early;
 	struct epoch_reader epoch;
 	struct ring_producer miss;
 	struct ring_consumer answer;

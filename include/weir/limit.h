@@ -27,11 +27,13 @@
 // passed since then counts.
 
 #include "attr.h"
-#include "bytes.h"
 #include "keyhash.h"
 #include "policy.h"
 
 #include <stdatomic.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
 	LIMIT_LINE = 8, // cells of a cache line
@@ -40,6 +42,7 @@ enum {
 	LIMIT_NETWORK_LINES = 1 << 11,
 	LIMIT_NETWORKS_FROM = LIMIT_LINE * LIMIT_ADDRESS_LINES, // cells
 	LIMIT_CELLS = LIMIT_NETWORKS_FROM + LIMIT_LINE * LIMIT_NETWORK_LINES,
+	LIMIT_OCTETS = 8, // of the IP header and behind: what is limited (limit_word_of)
 	LIMIT_BLOCK = 64, // cells that are looked at together
 	LIMIT_BLOCKS = LIMIT_CELLS / LIMIT_BLOCK,
 };
@@ -67,6 +70,7 @@ struct limit_bucket {
 struct limit_places {
 	struct limit_bucket address, network;
 };
+static_assert(sizeof(struct limit_places) == 16);
 
 struct limiter;
 
@@ -84,7 +88,7 @@ unsigned limiter_empty(const struct limiter *l);
 unsigned limiter_taken(const struct limiter *l);
 uint64_t limiter_bytes(const struct limiter *l);
 
-ATTR_INLINE struct limit_cell *limit_cell_at(struct limit_table *t, uint32_t offset)
+ATTR_INLINE struct limit_cell *limit_cell_at(struct limit_table *t, uint64_t offset)
 {
 	return (struct limit_cell *)(void *)((uint8_t *)t->cell + offset);
 }
@@ -94,36 +98,87 @@ ATTR_INLINE void limit_cell_set(struct limit_cell *c, uint32_t count)
 	atomic_store_explicit(&c->count, count, memory_order_relaxed);
 }
 
-// A line of `lines` from `from` on, and one cell of each of its halves: the second one as far
-// behind the first one's counterpart as two more bits say, so it depends on neither.
-ATTR_INLINE struct limit_bucket limit_bucket_at(uint64_t hash, uint32_t from, uint32_t lines)
+// What is limited together, its octets as they lie in memory and the last ones highest, of which
+// the very last is not its network's. `eight`: octets 8 to 15 of the IP header, where an IPv4
+// client's address ends and an IPv6 one's /64 is. An IPv4 address is put where IPv6 has its
+// multicast addresses, which never ask (address.h).
+ATTR_INLINE uint64_t limit_word_of(unsigned version, uint64_t eight)
 {
-	enum { CELL = sizeof(struct limit_cell), HALF = LIMIT_HALF * CELL };
-	const uint32_t in_half = (LIMIT_HALF - 1) * CELL;
-	uint32_t first = from * CELL + ((uint32_t)hash & ((lines - 1) * CACHE_LINE | in_half));
-	return (struct limit_bucket){first, first ^ HALF ^ ((uint32_t)(hash >> 32) & in_half)};
+	const uint64_t v4 = (eight & UINT64_C(0xffffffff00000000)) | 0xff;
+	return version == 4 ? v4 : eight;
 }
 
-// What is limited together. `ip`: 4 or 16 octets as in the packet. An IPv4 address is put where
-// IPv6 has its multicast addresses, which never ask (address.h).
+// `ip`: 4 or 16 octets as in the packet.
 ATTR_INLINE uint64_t limit_word(unsigned version, const uint8_t *ip)
 {
-	uint64_t prefix;
+	uint64_t eight = 0;
 	if (version == 4)
-		return get_u32(ip) | UINT64_C(0xff) << 56;
-	memcpy(&prefix, ip, sizeof prefix);
-	return be64toh(prefix);
+		memcpy((uint8_t *)&eight + 4, ip, 4);
+	else
+		memcpy(&eight, ip, sizeof eight);
+	return limit_word_of(version, eight);
 }
 
-// Where the buckets of a client are, by its limit_word; the next shorter octet is its network.
+// Where the buckets of a client are, by its limit_word; without the last octet that is its network.
+// A hash is the product of both halves, each with a secret added (NH, Black, Halevi, Krawczyk,
+// Krovetz and Rogaway 1999), folded: of a line, and of one cell of each of its halves, the second
+// as far behind the first one's counterpart as two more bits say, so it depends on neither.
+enum {
+	LIMIT_IN_HALF = (LIMIT_HALF - 1) * sizeof(struct limit_cell),
+	LIMIT_SECOND = LIMIT_HALF * sizeof(struct limit_cell),
+	LIMIT_SECOND_SHIFT = 20,
+	LIMIT_ADDRESS_BITS = (LIMIT_ADDRESS_LINES - 1) * CACHE_LINE | LIMIT_IN_HALF,
+	LIMIT_NETWORK_BITS = (LIMIT_NETWORK_LINES - 1) * CACHE_LINE | LIMIT_IN_HALF,
+	LIMIT_NETWORK = LIMIT_NETWORKS_FROM * sizeof(struct limit_cell),
+};
+
+ATTR_INLINE struct limit_bucket limit_bucket_at(
+	uint64_t key, uint64_t word, uint32_t from, uint32_t bits)
+{
+	const uint32_t low = (uint32_t)word + (uint32_t)key,
+		       high = (uint32_t)(word >> 32) + (uint32_t)(key >> 32);
+	const uint64_t product = (uint64_t)low * high;
+	const uint32_t hash = (uint32_t)product ^ (uint32_t)(product >> 32), first = hash & bits;
+	return (struct limit_bucket){from + first,
+		from + LIMIT_SECOND + (first ^ (hash >> LIMIT_SECOND_SHIFT & LIMIT_IN_HALF))};
+}
+
+ATTR_INLINE struct limit_places limit_places_scalar(const struct limit_table *t, uint64_t word)
+{
+	return (struct limit_places){
+		limit_bucket_at(keyhash_key(&t->secret, 0), word, 0, LIMIT_ADDRESS_BITS),
+		limit_bucket_at(
+			keyhash_key(&t->secret, 1), word << 8, LIMIT_NETWORK, LIMIT_NETWORK_BITS)};
+}
+
+#ifdef __SSE2__
+// Both at once, in a third of the instructions.
 ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64_t word)
 {
-	uint64_t a = keyhash_fold(word ^ keyhash_key(&t->secret, 0), keyhash_key(&t->secret, 1));
-	uint64_t n =
-		keyhash_fold(word >> 8 ^ keyhash_key(&t->secret, 2), keyhash_key(&t->secret, 3));
-	return (struct limit_places){limit_bucket_at(a, 0, LIMIT_ADDRESS_LINES),
-		limit_bucket_at(n, LIMIT_NETWORKS_FROM, LIMIT_NETWORK_LINES)};
+	const __m128i bits = _mm_setr_epi32(LIMIT_ADDRESS_BITS, LIMIT_ADDRESS_BITS,
+			      LIMIT_NETWORK_BITS, LIMIT_NETWORK_BITS),
+		      turns = _mm_setr_epi32(0, LIMIT_IN_HALF, 0, LIMIT_IN_HALF),
+		      from = _mm_setr_epi32(
+			      0, LIMIT_SECOND, LIMIT_NETWORK, LIMIT_NETWORK + LIMIT_SECOND);
+	const __m128i one = _mm_cvtsi64_si128((int64_t)word);
+	__m128i key, hash;
+	memcpy(&key, t->secret.bytes, sizeof key);
+	const __m128i keyed = _mm_add_epi32(_mm_unpacklo_epi64(one, _mm_slli_epi64(one, 8)), key);
+	hash = _mm_mul_epu32(keyed, _mm_srli_epi64(keyed, 32));
+	hash = _mm_xor_si128(hash, _mm_shuffle_epi32(hash, _MM_SHUFFLE(2, 3, 0, 1)));
+	const __m128i turn = _mm_and_si128(_mm_srli_epi32(hash, LIMIT_SECOND_SHIFT), turns);
+	hash = _mm_xor_si128(_mm_and_si128(hash, bits), turn);
+	hash = _mm_add_epi32(hash, from);
+	struct limit_places at;
+	memcpy(&at, &hash, sizeof at);
+	return at;
 }
+#else
+ATTR_INLINE struct limit_places limit_places(const struct limit_table *t, uint64_t word)
+{
+	return limit_places_scalar(t, word);
+}
+#endif
 
 // For what follows, some packets later.
 ATTR_INLINE void limit_prefetch(struct limit_table *t, struct limit_places at)
@@ -132,10 +187,10 @@ ATTR_INLINE void limit_prefetch(struct limit_table *t, struct limit_places at)
 	__builtin_prefetch(limit_cell_at(t, at.network.first), 1);
 }
 
-// Some cell of this bucket's block is to be looked at.
-ATTR_INLINE void limit_dirty(struct limit_table *t, struct limit_bucket at)
+// Some cell of the block of the one at `offset` is to be looked at.
+ATTR_INLINE void limit_dirty(struct limit_table *t, uint64_t offset)
 {
-	const uint32_t block = at.first / (LIMIT_BLOCK * (uint32_t)sizeof(struct limit_cell));
+	const uint64_t block = offset / (LIMIT_BLOCK * sizeof(struct limit_cell));
 	atomic_store_explicit(&t->dirty[block], 1, memory_order_release);
 }
 
@@ -168,8 +223,8 @@ ATTR_INLINE bool limit_take_at(struct limit_table *t, struct limit_places at)
 	limit_cell_set(b, nb.count);
 	limit_cell_set(c, nc.count);
 	limit_cell_set(d, nd.count);
-	limit_dirty(t, at.address);
-	limit_dirty(t, at.network);
+	limit_dirty(t, at.address.first);
+	limit_dirty(t, at.network.first);
 	return true;
 }
 
@@ -189,7 +244,7 @@ ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at,
 	struct limit_cell *a = limit_cell_at(t, at.first), *b = limit_cell_at(t, at.second);
 	limit_cell_set(a, atomic_load_explicit(&a->count, memory_order_relaxed) + n);
 	limit_cell_set(b, atomic_load_explicit(&b->count, memory_order_relaxed) + n);
-	limit_dirty(t, at);
+	limit_dirty(t, at.first);
 }
 
 // A reply went to this client that takes so many queries more; its buckets may owe them then. The

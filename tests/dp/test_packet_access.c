@@ -152,11 +152,20 @@ static void test_rate_of_address_and_network(void **)
 }
 
 // Whole batches of everyone: who runs out within one is turned away from there on, the others are
-// not. `denied_each`: which client of how many is denied, `damaged_each`: has a frame that says
-// nothing; 0: none.
-static void ask_in_batches(unsigned denied_each, unsigned damaged_each)
+// not. Each how many-th client is unlimited, is denied, has a frame that says nothing, or a tag; 0:
+// none. From the second batch on buckets are looked for early.
+struct each {
+	unsigned unlimited, denied, damaged, tagged;
+};
+
+static bool is_each(unsigned n, unsigned each)
 {
-	enum { BATCH = 32, BATCHES = 4, UNLIMITED_EACH = 5 };
+	return each && n % each == 0;
+}
+
+static void ask_in_batches(const struct each *each)
+{
+	enum { BATCH = 32, BATCHES = 4 };
 	struct harness *h = harness_begin(NULL);
 	struct lists l;
 	unsigned left[2] = {RATE * BURST_S, RATE * BURST_S}, hits = 0, over = 0, denied = 0,
@@ -168,13 +177,13 @@ static void ask_in_batches(unsigned denied_each, unsigned damaged_each)
 		uint8_t frame[WIRE_MAX];
 		bool is_six = n % 3 == 0;
 		struct wire_query q = from(is_six ? "fd53:0:0:201::1" : "198.18.2.1");
-		if (n % UNLIMITED_EACH == 0) {
+		if (is_each(n, each->unlimited)) {
 			q = from(n % 2 ? "198.18.1.9" : "fd53:0:0:1::9");
 			hits++;
-		} else if (denied_each && n % denied_each == 0) {
+		} else if (is_each(n, each->denied)) {
 			q = from("198.18.0.66");
 			denied++;
-		} else if (damaged_each && n % damaged_each == 0) {
+		} else if (is_each(n, each->damaged)) {
 			q.csum = WIRE_CSUM_BAD;
 			damaged++;
 		} else if (left[is_six] > 0) {
@@ -183,10 +192,12 @@ static void ask_in_batches(unsigned denied_each, unsigned damaged_each)
 		} else {
 			over++;
 		}
+		q.has_vlan = is_each(n, each->tagged);
 		harness_inject(h, frame, wire_make(&q, frame));
 		if (n % BATCH != BATCH - 1)
 			continue;
 		assert_int_equal(worker_turn(&h->w, 0), BATCH);
+		assert_int_equal(h->w.limits_early, !is_each(n - (BATCH - 1), each->tagged));
 		harness_drain(h);
 		assert_int_equal(harness_verdict(h, VERDICT_hit), hits);
 		assert_int_equal(harness_verdict(h, VERDICT_drop_limited), over);
@@ -199,13 +210,39 @@ static void ask_in_batches(unsigned denied_each, unsigned damaged_each)
 
 static void test_limits_within_a_batch(void **)
 {
-	ask_in_batches(0, 0);
-	ask_in_batches(7, 0);
-	ask_in_batches(0, 4);
-	ask_in_batches(7, 4);
+	static const struct each each[] = {
+		{0},
+		{.unlimited = 5},
+		{.unlimited = 5, .denied = 7},
+		{.unlimited = 5, .damaged = 4},
+		{.unlimited = 5, .denied = 7, .damaged = 4},
+		{.unlimited = 5, .tagged = 6},
+		{.tagged = 1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(each); i++)
+		ask_in_batches(&each[i]);
 }
 
-// Who would be held to a rate is held to none where there is none, beside who is denied.
+// What was expected of a batch holds for the next one only while there are limits.
+static void test_limits_end(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct lists l;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	harness_access(h, lists(&l, false, 0));
+	harness_limits_look(h, 1000);
+	assert_int_equal(ask(h, "198.18.2.1", 100), RATE * BURST_S);
+	assert_true(h->w.limits_early);
+	assert_int_equal(ask(h, "198.18.1.1", 1), 1);
+	assert_false(h->w.limits_early);
+	assert_int_equal(ask(h, "198.18.2.2", 1), 1);
+	assert_true(h->w.limits_early);
+	h->tables.has_access = false;
+	assert_int_equal(ask(h, "198.18.2.1", 100), 100);
+	assert_false(h->w.limits_early);
+	harness_end(h);
+}
+
 static void test_no_rate(void **)
 {
 	enum { EACH = 8 };
@@ -377,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),
 		cmocka_unit_test(test_limits_within_a_batch),
+		cmocka_unit_test(test_limits_end),
 		cmocka_unit_test(test_no_rate),
 		cmocka_unit_test(test_reply_octets),
 		cmocka_unit_test(test_late_answers_are_charged),

@@ -279,6 +279,48 @@ static void test_look_is_bounded(void **)
 	limiter_free(l);
 }
 
+// Two cells of one line, one in each half; where the CPU finds them is where the C code does.
+static void test_places(void **)
+{
+	enum { CELL = sizeof(struct limit_cell) };
+	struct rig r = rig_begin(1, 1, 1);
+	const struct limit_table *t = limiter_table(r.l, 0);
+	struct dns_rand rnd = {.state = 8};
+	for (unsigned i = 0; i < 100000; i++) {
+		const uint64_t word = limit_word_of(i % 2 ? 4 : 6, dns_rand_next(&rnd));
+		const struct limit_places at = limit_places(t, word),
+					  twin = limit_places_scalar(t, word);
+		const struct limit_bucket *b[] = {&at.address, &at.network};
+		assert_memory_equal(&at, &twin, sizeof at);
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(b[k]->first % CELL + b[k]->second % CELL, 0);
+			assert_int_equal(b[k]->first / CACHE_LINE, b[k]->second / CACHE_LINE);
+			assert_true(b[k]->first % CACHE_LINE < CACHE_LINE / 2);
+			assert_true(b[k]->second % CACHE_LINE >= CACHE_LINE / 2);
+		}
+		assert_true(at.address.first < LIMIT_NETWORKS_FROM * CELL);
+		assert_in_range(
+			at.network.first, LIMIT_NETWORKS_FROM * CELL, LIMIT_CELLS * CELL - 1);
+	}
+	limiter_free(r.l);
+}
+
+// The word of a client by its address alone and from its packet.
+static void test_word(void **)
+{
+	uint8_t packet[40];
+	uint64_t eight, far = 0;
+	for (unsigned i = 0; i < sizeof packet; i++)
+		packet[i] = (uint8_t)(i * 11 + 1);
+	memcpy(&eight, packet + LIMIT_OCTETS, sizeof eight);
+	assert_int_equal(limit_word(4, packet + 12), limit_word_of(4, eight));
+	assert_int_equal(limit_word(6, packet + 8), limit_word_of(6, eight));
+	// Of IPv4 nothing but the address.
+	memcpy((uint8_t *)&far + 4, packet + 12, 4);
+	assert_int_equal(limit_word_of(4, far), limit_word_of(4, eight));
+	assert_int_not_equal(limit_word_of(6, far), limit_word_of(6, eight));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_ipv6_is_by_prefix),
 		cmocka_unit_test(test_change_and_off),
 		cmocka_unit_test(test_wraps_and_pauses),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_word),
 		cmocka_unit_test(test_slip),
 		cmocka_unit_test(test_replies_take_more),
 	};
