@@ -11,7 +11,7 @@
 #define MADV_COLLAPSE 25 // Linux 6.1; not in glibc 2.36
 #endif
 
-enum { MAKE_MOST_MS = 1000 };
+enum { MAKE_MOST_MS = 1000, MAKE_PAGE_MS = 6 };
 
 void *shm_huge_map(int fd, size_t size, int prot, int flags)
 {
@@ -42,13 +42,15 @@ void shm_huge_begin(struct shm_huge *h, int fd, size_t size)
 		return;
 	void *m = shm_huge_map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED);
 	h->base = m == MAP_FAILED ? NULL : m;
-	h->until_ms = clock_ms_of(CLOCK_THREAD_CPUTIME_ID) + MAKE_MOST_MS;
+	h->until_ms = clock_ms_of(CLOCK_THREAD_CPUTIME_ID) + MAKE_MOST_MS
+		      + size / SHM_HUGE_PAGE * MAKE_PAGE_MS;
+	h->late_ms = clock_mono_ms() + SHM_HUGE_MOST_MS;
 }
 
 // Written, not stored: where the file system is full that is an error, and no SIGBUS.
 static bool make_one(const struct shm_huge *h)
 {
-	return clock_ms_of(CLOCK_THREAD_CPUTIME_ID) < h->until_ms
+	return clock_ms_of(CLOCK_THREAD_CPUTIME_ID) < h->until_ms && clock_mono_ms() < h->late_ms
 	       && pwrite(h->fd, "", 1, (off_t)h->made) == 1
 	       && madvise(h->base + h->made, SHM_HUGE_PAGE, MADV_COLLAPSE) == 0;
 }

@@ -9,15 +9,16 @@
 //
 // A page of 2 MiB is made of one small one, so that nothing but zeros is copied: 0.12 to 0.16 ms of
 // CPU each, a twentieth of what 512 small ones and putting them together take; 3 to 5 ms on a
-// virtual machine whose host has yet to find the memory. Given up at the first refusal or after a
-// second of CPU (what the caller takes between them included), not of time, for which others may
-// have the CPU: what is left gets small pages later, and works.
+// virtual machine whose host has yet to find the memory. Given up at the first refusal, after a
+// second of CPU and 6 ms more for each page of the file (what the caller takes between them
+// included), or after SHM_HUGE_MOST_MS of time, for which others may have the CPU: what is left
+// gets small pages later, and works.
 
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/shm_abi.h>
 
-enum { SHM_HUGE_PAGE = 2 << 20 };
+enum { SHM_HUGE_PAGE = 2 << 20, SHM_HUGE_MOST_MS = 30000 };
 
 // mmap(2) of a file from its start; from one huge page on at a multiple of that. MAP_FAILED, errno.
 void *shm_huge_map(int fd, size_t size, int prot, int flags);
@@ -28,6 +29,7 @@ struct shm_huge {
 	size_t size, made; // octets; those in huge pages
 	uint8_t *base;     // NULL: no more are made
 	uint64_t until_ms; // of the thread's CPU time
+	uint64_t late_ms;  // clock_mono_ms
 };
 
 // The file, which has no pages yet, has this size then.

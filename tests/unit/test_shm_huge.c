@@ -53,6 +53,24 @@ static void check_size(size_t size)
 	assert_int_equal(mapped_pages(), before); // the rooms that they were placed in are gone
 }
 
+// When its CPU or its time is over nothing more is made, and what was stays.
+static void test_bounds(void **)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		int fd = memfd_create("weir-test", MFD_CLOEXEC);
+		struct shm_huge h;
+		assert_true(fd >= 0);
+		shm_huge_begin(&h, fd, 4 * (size_t)SHM_HUGE_PAGE);
+		shm_huge_make(&h, SHM_PAGE);
+		size_t made = h.made;
+		*(i ? &h.late_ms : &h.until_ms) = 0;
+		shm_huge_make(&h, 4 * (size_t)SHM_HUGE_PAGE);
+		assert_int_equal(h.made, made);
+		assert_null(h.base);
+		close(fd);
+	}
+}
+
 // Made while it is written: never more than a page ahead, and what is there stays.
 static void check_steps(size_t size)
 {
@@ -109,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_refusal),
 	};
