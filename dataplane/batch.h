@@ -4,9 +4,10 @@
 // A batch: the frames of one receive burst on their way through the stages.
 //
 // Each stage works on pkt[0..count), settles some and compacts the rest to the front, in order. A
-// settled frame has its verdict counted and its mbuf moved to one of the three out lists, which
-// stage_tx empties at the end of the turn; from then on the batch holds no reference to it. One
-// struct batch per worker lives on the worker's stack and is used again each turn.
+// settled frame has its verdict counted (one for the kernel when it goes there) and its mbuf moved
+// to one of the three out lists, which stage_tx empties at the end of the turn; from then on the
+// batch holds no reference to it. One struct batch per worker lives on the worker's stack and is
+// used again each turn.
 
 #include "core/dns_cookie_many.h"
 #include "worker.h"
@@ -77,7 +78,7 @@ struct batch {
 	struct packet *pkt[WORKER_BATCH];
 	struct rte_mbuf *tx[WORKER_BATCH];
 	struct rte_mbuf
-		*kernel[WORKER_BATCH]; // counted to_kernel or drop_exception_full by stage_tx
+		*kernel[WORKER_BATCH]; // counted to_kernel or drop_exception_full by stage_kernel
 	struct rte_mbuf *drop[WORKER_BATCH];
 	struct packet store[WORKER_BATCH];
 	struct batch_note note[WORKER_BATCH]; // when `logs`

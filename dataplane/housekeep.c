@@ -53,7 +53,7 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 			.law = {.base = rte_mempool_in_use_count(h->workers[i]->pool),
 				.tx_hold = ports_tx_hold(h->ports),
 				.rx_vary = ports_rx_vary(h->ports),
-				.in_flight = 4 * WORKER_BATCH},
+				.in_flight = 4 * WORKER_BATCH + PUNT_WAITING},
 			.quiet = true,
 		};
 	}

@@ -4,10 +4,10 @@
 // The conservation law of a packet pool: what is not free must be somewhere.
 //
 // After the ports have started, `base` buffers are out: those posted in RX rings. From then on the
-// worker may hold a few batches, and ports that send by DMA may hold up to their TX rings; nothing
-// else. The worker counts what is out ten times a second, at the top of its loop, where it holds
-// nothing: from outside, one that the machine keeps from running looks like a leak of its burst. A
-// window without a count has no verdict.
+// worker may hold a few batches and what waits for the kernel (punt.h), and ports that send by DMA
+// may hold up to their TX rings; nothing else. The worker counts what is out ten times a second, at
+// the top of its loop, where it holds nothing: from outside, one that the machine keeps from
+// running looks like a leak of its burst. A window without a count has no verdict.
 //
 // In a second without any frame the least count must not exceed base + tx_hold, which is exact for
 // ports that free what they send; while frames flow, base + tx_hold + in_flight, as for fewer no

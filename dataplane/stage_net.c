@@ -3,6 +3,7 @@
 #include "frame.h"
 #include "local_arp_nd.h"
 #include "net_line.h"
+#include "punt.h"
 #include "stages.h"
 
 #include <rte_ip.h>
@@ -21,11 +22,13 @@ static bool settle(struct batch *b, struct packet *p, enum verdict v)
 	return false;
 }
 
-// Frames that the kernel should see. Where no exception port leads to it, only what a client needs
-// to find and ping us is answered, by ourselves.
+// Frames that the kernel should see, as many as there is time for. Where no exception port leads to
+// it, only what a client needs to find and ping us is answered, by ourselves.
 static bool net_not_ours(struct batch *b, struct packet *p, uint16_t ether_type)
 {
 	if (likely_(b->port->has_exception)) {
+		if (unlikely_(!punt_passes(b, p, ether_type)))
+			return settle(b, p, VERDICT_drop_exception_full);
 		batch_to_kernel(b, p);
 		return false;
 	}

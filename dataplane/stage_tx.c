@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "punt.h"
 #include "send.h"
 #include "stages.h"
 
-#include <rte_ethdev.h>
-
 #include <weir/bell.h>
 
-static void pass_to_kernel(struct batch *b)
+// punt_passes has seen that there is room.
+static void keep_for_kernel(struct batch *b)
 {
-	if (likely_(b->kernel_count == 0))
-		return;
-	unsigned sent = rte_eth_tx_burst(
-		b->port->exception_id, b->port->queue, b->kernel, (uint16_t)b->kernel_count);
-	unsigned left = b->kernel_count - sent;
-	batch_count(b, COUNTER_kernel_tx, sent);
-	stats_add(&b->w->stats->verdict[VERDICT_to_kernel], sent);
-	if (left) {
-		stats_add(&b->w->stats->verdict[VERDICT_drop_exception_full], left);
-		rte_pktmbuf_free_bulk(b->kernel + sent, left);
+	struct punt *punt = &b->w->punt;
+	for (unsigned i = 0; i < b->kernel_count; i++) {
+		unsigned slot = punt->tail++ % PUNT_SLOTS;
+		punt->waiting[slot] = b->kernel[i];
+		punt->waiting_for[slot] = b->port;
 	}
+	assert(punt_waiting(punt) <= PUNT_WAITING);
 	b->kernel_count = 0;
 }
 
@@ -35,7 +31,7 @@ void stage_tx(struct batch *b)
 		send_to_clients(b->w, b->port, b->tx, b->tx_count);
 		b->tx_count = 0;
 	}
-	pass_to_kernel(b);
+	keep_for_kernel(b);
 	if (b->drop_count) {
 		rte_pktmbuf_free_bulk(b->drop, b->drop_count);
 		b->drop_count = 0;

@@ -16,7 +16,7 @@ void stage_parse(struct batch *b); // DNS query; FORMERR, NOTIMP, BADVERS, REFUS
 void stage_rules(struct batch *b); // answers what is blocked or local; the view of safe search
 void stage_lookup(struct batch *b); // L0: answers hits (and stale ones, where allowed)
 void stage_miss(struct batch *b);   // the rest to the miss ring, or SERVFAIL, or dropped
-void stage_tx(struct batch *b);     // sends, passes on to the kernel, frees; then the bell
+void stage_tx(struct batch *b);     // sends, keeps what is the kernel's, frees; then the bell
 
 // The query log, when it is on: what is noted of each packet, before stage_net, and the records of
 // those queries that the worker ended itself, before their packets leave; published when these are
@@ -45,6 +45,8 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
+// Some of what waits for the kernel (punt.h), when all else of a turn is done; number taken.
+unsigned stage_kernel(struct worker *w);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many
 // at most, as a cached answer may wait behind them: a resolver that turns a flood away sends
 // hundreds at once. No fewer than misses come in one turn, or the ring would fill by the pace

@@ -83,6 +83,20 @@ ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz
 	return (struct log_clock){.us = us, .tsc = tsc, .scale = scale};
 }
 
+// What may still go to the kernel, by class (punt.h). In cycles of the TSC: when a bucket is full
+// again, what one frame takes, and what it holds.
+enum { WORKER_PUNT_CLASSES = 7 };
+enum { PUNT_WAITING = 448, PUNT_SLOTS = 512 };
+struct punt {
+	struct rte_mbuf *waiting[PUNT_SLOTS]; // PUNT_WAITING at most, and for whom
+	const struct worker_port *waiting_for[PUNT_SLOTS];
+	uint32_t head, tail; // first and behind the last, free-running
+	uint32_t rate;       // of all that follows; 0: no limit
+	struct punt_bucket {
+		uint64_t full_at, step, depth;
+	} bucket[WORKER_PUNT_CLASSES];
+};
+
 struct worker {
 	// Constant after launch.
 	unsigned index;
@@ -110,8 +124,8 @@ struct worker {
 	// Written here, read by the main lcore.
 	_Atomic(const struct worker_tables *) tables_in_use;
 	_Atomic(const _Atomic uint64_t *) epoch_in_use;
-	// At its last beat, when it had no frame in its hands: in the lower half the buffers out of
-	// its pool, in the upper one how many such counts there were.
+	// At its last beat, when it had no frame in its hands but for the kernel: in the lower half
+	// the buffers out of its pool, in the upper one how many such counts there were.
 	_Atomic uint64_t pool_told;
 
 	// The worker's own.
@@ -130,6 +144,7 @@ struct worker {
 	bool watching;                   // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
+	struct punt punt;
 	uint16_t watched_len[WORKER_BATCH];   // frames of a batch as they came, while watching
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on

@@ -69,7 +69,8 @@ ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
 		if (worker_port_reads_kernel(&w->port[p]))
 			frames += stage_exception(w, &w->port[p]);
 	}
-	return frames + stage_answer(w);
+	frames += stage_answer(w);
+	return frames + stage_kernel(w);
 }
 
 // Nothing came.
@@ -162,6 +163,8 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 			began = rte_rdtsc(); // a sleep is no turn
 	}
 
+	while (stage_kernel(w)) // PUNT_WAITING at most
+		continue;
 	w->tables = NULL;
 	if (w->log.owed)
 		(void)log_writer_rest(&w->log, clock_mono_us());

@@ -169,27 +169,34 @@
 	X(upstreams, backoff, backoff_s, NUMBER, none, "30", 1, 300, LIVE,                    \
 		"A server that failed is asked last for so long, in seconds.")
 
-#define CONFIG_KEYS_LIMITS(X)                                                                     \
-	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                      \
-		"Questions being resolved at one time.")                                          \
-	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                         \
-		"Clients that wait for one question.")                                            \
-	X(limits, zone_inflight, zone_inflight, NUMBER, none, "256", 0, 65536, LIVE,              \
-		"Questions of one registrable domain that are being resolved; one more gets "     \
-		"SERVFAIL. "                                                                      \
-		"0: as many as `inflight`.")                                                      \
-	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,             \
-		"Answers that one IPv4 address or IPv6 /64 waits for over UDP; one more gets "    \
-		"SERVFAIL. "                                                                      \
-		"More where one address asks for many people: another resolver, a NAT. 0: no "    \
-		"bound.")                                                                         \
-	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,          \
-		"Largest UDP reply in octets; a larger one is truncated, and the client asks "    \
-		"again over TCP. Above 1452 the data plane raises the MTU of its ports when it "  \
-		"starts; what a port cannot carry (it refused, or the setting was raised later) " \
-		"is "                                                                             \
-		"truncated as well. The network behind it must carry it too: no reply is "        \
-		"fragmented.")
+#define CONFIG_KEYS_LIMITS(X)                                                                      \
+	X(limits, inflight, inflight, NUMBER, none, "4096", 16, 65536, LIVE,                       \
+		"Questions being resolved at one time.")                                           \
+	X(limits, waiters, waiters, NUMBER, none, "1024", 1, 65536, LIVE,                          \
+		"Clients that wait for one question.")                                             \
+	X(limits, zone_inflight, zone_inflight, NUMBER, none, "256", 0, 65536, LIVE,               \
+		"Questions of one registrable domain that are being resolved; one more gets "      \
+		"SERVFAIL. "                                                                       \
+		"0: as many as `inflight`.")                                                       \
+	X(limits, client_waiters, client_waiters, NUMBER, none, "64", 0, 65536, LIVE,              \
+		"Answers that one IPv4 address or IPv6 /64 waits for over UDP; one more gets "     \
+		"SERVFAIL. "                                                                       \
+		"More where one address asks for many people: another resolver, a NAT. 0: no "     \
+		"bound.")                                                                          \
+	X(limits, udp_reply_size, udp_reply_size, NUMBER, none, "1232", 512, 4096, LIVE,           \
+		"Largest UDP reply in octets; a larger one is truncated, and the client asks "     \
+		"again over TCP. Above 1452 the data plane raises the MTU of its ports when it "   \
+		"starts; what a port cannot carry (it refused, or the setting was raised later) "  \
+		"is "                                                                              \
+		"truncated as well. The network behind it must carry it too: no reply is "         \
+		"fragmented.")                                                                     \
+	X(limits, kernel_frames, kernel_frames, NUMBER, none, "40000", 0, 6500000, LIVE,           \
+		"Frames a second that each worker passes to the kernel by its exception port, in " \
+		"hundreds: so many of TCP connections, as many "                                   \
+		"UDP from port 53, a sixteenth of it SYN, a fortieth other UDP, a fortieth of "    \
+		"the "                                                                             \
+		"rest, an eightieth ICMP, an eightieth ARP and neighbour discovery "               \
+		"([floods.md](floods.md)). More are dropped. 0: any number.")
 
 #define CONFIG_KEYS_TCP(X)                                                                         \
 	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                   \

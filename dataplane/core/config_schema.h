@@ -103,7 +103,7 @@ struct config_raw_upstreams {
 };
 
 struct config_raw_limits {
-	char *inflight, *waiters, *zone_inflight, *client_waiters, *udp_reply_size;
+	char *inflight, *waiters, *zone_inflight, *client_waiters, *udp_reply_size, *kernel_frames;
 };
 
 struct config_raw_tcp {

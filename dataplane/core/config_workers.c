@@ -51,6 +51,11 @@ void config_identity_take(const struct config *config, struct dns_identity *out)
 	text_take(out->nsid, config->identity.nsid);
 }
 
+static uint16_t kernel_hundreds(uint32_t frames)
+{
+	return (uint16_t)((frames + DP_KERNEL_FRAMES_UNIT - 1) / DP_KERNEL_FRAMES_UNIT);
+}
+
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
@@ -62,6 +67,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.any_minimal = config->access.any_minimal,
 		.log_sample = config_log_sample(config),
 		.rotate = config->cache.rotate,
+		.kernel_hundreds = kernel_hundreds(config->limits.kernel_frames),
 		.group_lists = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
 	};
 	out->cookies.is_on = config->cookies.enabled;

@@ -239,6 +239,7 @@ struct config_limits {
 	unsigned zone_inflight;  // questions of one zone, 256; 0: no bound
 	unsigned client_waiters; // answers that one client waits for, 64; 0: no bound
 	uint16_t udp_reply_size; // 1232
+	uint32_t kernel_frames;  // a second, by a worker, 40000; 0: any number
 };
 
 // TCP on the service addresses (controlplane/front_tcp.h).

@@ -80,13 +80,16 @@ struct dp_config {
 	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
 	uint8_t rotate;            // 1: addresses by dns_rotate, from query to query
-	uint8_t reserved[2];
+	uint16_t kernel_hundreds;  // DP_KERNEL_FRAMES_UNIT a second; 0: any number
 	struct dns_cookie_terms cookies;
 	struct dp_watch watch;
 	struct dns_identity identity; // what is told of us
 };
 static_assert(sizeof(struct dp_config) == 400);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
+
+// Frames that a worker passes to the kernel (dataplane/punt.h).
+enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 

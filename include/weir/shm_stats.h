@@ -44,7 +44,7 @@
 	X(arp_reply, "ARP answered (no exception port)")                            \
 	X(ndp_reply, "neighbour solicitation answered (no exception port)")         \
 	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")           \
-	X(drop_exception_full, "dropped: exception port took no more")              \
+	X(drop_exception_full, "dropped: limits.kernel_frames, or port to it full") \
 	X(drop_not_ours, "dropped: not for us and no exception port")               \
 	X(drop_runt, "dropped: frame too short for its headers")                    \
 	X(drop_ip_header, "dropped: bad IP header, or extensions before DNS")       \

@@ -24,6 +24,7 @@ void steps_alone(struct batch *b);
 
 static struct worker_service service;
 static struct stats_worker stats;
+static struct worker_tables tables;
 static struct worker worker = {.service = &service, .stats = &stats};
 static struct worker_port port = {.has_exception = true};
 static struct batch one;
@@ -40,6 +41,7 @@ static bool twin_serve(void)
 static struct packet *batch_of(struct rte_mbuf *m)
 {
 	one.w = &worker;
+	one.tables = &tables;
 	one.port = &port;
 	one.count = 1;
 	one.kernel_count = one.drop_count = one.tx_count = 0;

@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 
-from wire import name_wire, query, udp4, udp6
+from wire import name_wire, query, syn4, udp4, udp6
 
 HOT = 50  # names that are cached
 rng = random.Random()
@@ -110,3 +110,18 @@ class Garbage:
     def frame(self):
         self.count += 1
         return self.frames[self.count % 1000]
+
+
+class Punt:
+    """What is the kernel's: connections being opened, and UDP to a port where nobody listens, by turns, from an address that
+    answers, so that each SYN that the kernel sees is three frames."""
+
+    def __init__(self, port):
+        self.frames, self.count = [], 0
+        for i in range(4096):
+            self.frames.append(syn4(port.mac, port.peer, "198.18.0.2", 1024 + i, rng.getrandbits(32)))
+            self.frames.append(udp4(port.mac, port.peer, "198.18.0.2", 1024 + i, query(f"x{i}.test", ident=i), dport=54))
+
+    def frame(self):
+        self.count += 1
+        return self.frames[self.count & 8191]

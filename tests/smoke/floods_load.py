@@ -8,7 +8,8 @@ A line of JSON for each phase: quiet, torture (random names below one zone whose
 and a control plane that stands still again and again), ring (the same with a domain for each name: nobody is to blame, so the
 miss ring gets full), waiters (names that nobody answers and that many ask for: all waiters are taken), nxdomain (torture that
 is answered), slow (torture and new names, answered after 300 ms), spoofed (each query from another address), garbage (frames of
-every kind that is no query), bomb (answers that an upstream held back), injection (names that mean something to a terminal). In
+every kind that is no query), punt (what is the kernel's), bomb (answers that an upstream held back), injection (names that mean
+something to a terminal). In
 each of them but the last two an honest client asks for cached names, 1,000 a second, blocked ones, 200, and new ones, 40.
 overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
 "strict" in the environment adds the bounds on time: p99 of cached and blocked names at most twice that of the quiet phase
@@ -28,8 +29,8 @@ import sys
 import time
 
 from floods_honest import PATIENCE, Honest, Worker, hear_only, part
-from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Spoofed, Torture, rng
-from wire import Port, query, udp4
+from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Punt, Spoofed, Torture, rng
+from wire import SERVICE4, Port, query, udp4
 
 CTL, CONFIG, LOG, SECONDS, RATE, SEED = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6])
 PHASES = sys.argv[7:]
@@ -248,6 +249,27 @@ def garbage(turn):
     expect("garbage: nobody is asked", diff["cp_misses"] <= row["misses"] + 50 and diff["tx_frames"] < sent / 10 + 10000)
 
 
+def over_tcp():
+    """Whether a cached name is answered over TCP."""
+    message = query("ok-3000.hot1.test", ident=7)
+    with socket.create_connection((SERVICE4, 53), 10) as sock:
+        sock.sendall(struct.pack("!H", len(message)) + message)
+        sock.settimeout(10)
+        return sock.recv(4)[2:] == message[:2]
+
+
+def punt(turn):
+    """Of what is the kernel's it gets what limits.kernel_frames says: 2,500 SYNs a second and 1,000 UDP, a quarter of that at once, and
+    of each SYN the client's RST."""
+    begin = time.monotonic()
+    row, diff, sent = phase("punt", Punt, SECONDS, RATE * 5)
+    seconds = time.monotonic() - begin + 1
+    print(json.dumps({"phase": "punt", "to_kernel": diff["to_kernel"], "over": diff["drop_exception_full"]}))
+    expect("punt: the kernel gets no more than its share", diff["to_kernel"] < seconds * (2 * 2500 + 1000 + 500))
+    expect("punt: what is over that is dropped", diff["drop_exception_full"] > 0 or sent < seconds * 10000)
+    expect("punt: TCP is answered", over_tcp())
+
+
 def bomb(turn):
     """An upstream lets 2,000 answers for one address go at one time."""
     port, before = Port(), counts()
@@ -306,7 +328,7 @@ def quiet(turn):
     phase("quiet", None, SECONDS, 0)
 
 
-BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, bomb, injection)}
+BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiters, nxdomain, slow, spoofed, garbage, punt, bomb, injection)}
 
 
 def main():

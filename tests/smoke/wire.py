@@ -65,6 +65,14 @@ def udp4(src_mac, dst_mac, src, sport, payload, dst=SERVICE4, dport=53):
     return dst_mac + src_mac + b"\x08\0" + ip + head[:6] + struct.pack("!H", csum) + payload
 
 
+def syn4(src_mac, dst_mac, src, sport, seq, dst=SERVICE4, dport=53):
+    tcp = struct.pack("!HHIIBBHHHBBH", sport, dport, seq, 0, 0x60, 0x02, 64240, 0, 0, 2, 4, 1460)
+    pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, 6, len(tcp))
+    tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + pseudo[:8]
+    return dst_mac + src_mac + b"\x08\0" + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp
+
+
 def udp6(src_mac, dst_mac, src, sport, payload, dst=SERVICE6, dport=53):
     length = 8 + len(payload)
     src, dst = socket.inet_pton(socket.AF_INET6, src), socket.inet_pton(socket.AF_INET6, dst)

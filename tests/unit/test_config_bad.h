@@ -50,6 +50,7 @@
 {MINIMAL "cache:\n  max_ttl: 604801\n", "9:3: cache.max_ttl: must be 1 to 604800"},
 {MINIMAL "cache:\n  l0_mb: 99999999999999999999999999\n", "9:3: cache.l0_mb: must be 1 to 1048576"},
 {MINIMAL "limits:\n  udp_reply_size: 511\n", "9:3: limits.udp_reply_size: must be 512 to 4096"},
+{MINIMAL "limits:\n  kernel_frames: 6500001\n", "9:3: limits.kernel_frames: must be 0 to 6500000"},
 {MINIMAL "limits:\n  inflight: 65537\n", "9:3: limits.inflight: must be 16 to 65536"},
 {MINIMAL "fallback:\n  udp: maybe\n", "9:3: fallback.udp: must be one of: auto, on, off"},
 {MINIMAL "limits:\n  waiters: 0\n", "9:3: limits.waiters: must be 1 to 65536"},

@@ -4,6 +4,7 @@
 #include "config_text.h"
 
 #include <weir/log.h>
+#include <weir/shm_abi.h>
 
 #define MINIMAL                                                                                \
 	"dataplane:\n  ports:\n  - device: net_null0\n  service_addresses: [198.18.0.53/24]\n" \
@@ -85,6 +86,7 @@ static void test_default_upstreams(void **)
 	assert_int_equal(c->limits.zone_inflight, 256);
 	assert_int_equal(c->limits.client_waiters, 64);
 	assert_int_equal(c->limits.udp_reply_size, 1232);
+	assert_int_equal(c->limits.kernel_frames, 40000);
 	assert_int_equal(c->fallback.udp, FALLBACK_AUTO);
 	assert_true(c->cookies.enabled);
 	assert_int_equal(c->cookies.require, DNS_COOKIE_REQUIRE_OVER_LIMIT);
@@ -175,7 +177,7 @@ static const char every_value[] =
 	"  first_timeout_ms: 100\n"
 	"  max_sends: 2\n"
 	"  backoff: 1\n"
-	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512}\n"
+	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512, kernel_frames: 1234}\n"
 	"fallback: {udp: off}\n"
 	"identity: {version: one of ours, name: box, nsid: box.1}\n"
 	"redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
@@ -251,6 +253,7 @@ static void test_upstream_values(void **)
 	assert_int_equal(c->upstreams.server[0].address.port, 5301);
 	assert_int_equal(c->upstreams.server[1].address.port, 54);
 	assert_int_equal(c->limits.udp_reply_size, 512);
+	assert_int_equal(c->limits.kernel_frames, 1234);
 	assert_int_equal(c->fallback.udp, FALLBACK_OFF);
 	assert_string_equal(c->identity.version, "one of ours");
 	assert_string_equal(c->identity.name, "box");
@@ -274,6 +277,27 @@ static void test_redis_values(void **)
 	config_free(c);
 }
 
+// In hundreds for the workers, whole ones, as a little is not none.
+static void test_kernel_frames(void **)
+{
+	static const struct {
+		const char *text;
+		unsigned hundreds;
+	} given[] = {{"", 400}, {"limits: {kernel_frames: 0}\n", 0},
+		{"limits: {kernel_frames: 1}\n", 1}, {"limits: {kernel_frames: 1200}\n", 12},
+		{"limits: {kernel_frames: 1201}\n", 13},
+		{"limits: {kernel_frames: 6500000}\n", 65000}};
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		char text[512];
+		struct dp_config workers;
+		snprintf(text, sizeof text, MINIMAL "%s", given[i].text);
+		struct config *c = config_text_load(text);
+		config_for_workers(c, &workers);
+		assert_int_equal(workers.kernel_hundreds, given[i].hundreds);
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_cache_values),
 		cmocka_unit_test(test_blocking_values),
 		cmocka_unit_test(test_upstream_values),
+		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_redis_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ SECTIONS = {
     "blocking": "Block lists, and how a blocked name is answered.",
     "blocking_update": "When and how lists with a `url` are fetched ([blocking.md](blocking.md)).",
     "upstreams": "The servers that misses are sent to.",
-    "limits": "Bounds of what clients can make the control plane hold.",
+    "limits": "Bounds of what clients can make weir hold, send, and pass to the kernel.",
     "tcp": "DNS over TCP on the service addresses (RFC 7766); `weirctl tcp` tells what it does.",
     "fallback": "Who answers while no data plane does; see [fallback.md](fallback.md).",
     "access": "Who may ask, and how often ([access.md](access.md)).",

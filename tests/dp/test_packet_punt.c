@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How much of what is not DNS goes to the kernel (punt.h): each class has its own, by time.
+#include "../../dataplane/punt.h"
+#include "harness.h"
+
+#include <rte_cycles.h>
+
+enum { L4_V4 = 34, L4_V6 = 54, TCP_FLAGS = 13 };
+enum { SYN = 0x02, RST = 0x04, ACK = 0x10 };
+
+static size_t make(uint8_t *f, unsigned version, unsigned protocol, uint16_t src_port)
+{
+	const struct wire_query q = {
+		.name = "a.long.name.for.a.tcp.header.example",
+		.version = version,
+		.src_port = src_port,
+		.dst_port = 54,
+	};
+	size_t len = wire_make(&q, f);
+	f[version == 6 ? 20 : 23] = (uint8_t)protocol;
+	if (version != 6) {
+		wire_put16(f + 24, 0);
+		wire_put16(f + 24, 0xffff - wire_fold(wire_sum(f + 14, 20)));
+	}
+	return len;
+}
+
+static size_t make_tcp(uint8_t *f, unsigned version, uint8_t flags)
+{
+	size_t len = make(f, version, 6, 4242);
+	f[(version == 6 ? L4_V6 : L4_V4) + TCP_FLAGS] = flags;
+	return len;
+}
+
+static size_t make_arp(uint8_t *f)
+{
+	size_t len = make(f, 4, 17, 4242);
+	wire_put16(f + 12, 0x0806);
+	return len;
+}
+
+static size_t make_icmpv6(uint8_t *f, uint8_t type, uint8_t hops)
+{
+	size_t len = make(f, 6, 58, 4242);
+	f[21] = hops;
+	f[L4_V6] = type;
+	return len;
+}
+
+// Every kind of frame, and the class that it is of.
+static size_t make_kind(uint8_t *f, unsigned kind, enum punt_class *c)
+{
+	static const struct {
+		uint8_t version, protocol;
+		uint16_t src_port;
+		enum punt_class c;
+	} plain[] = {{4, 17, 4242, PUNT_udp}, {6, 17, 4242, PUNT_udp}, {4, 17, 53, PUNT_answer},
+		{6, 17, 53, PUNT_answer}, {4, 1, 4242, PUNT_icmp}, {4, 112, 4242, PUNT_other},
+		{6, 89, 4242, PUNT_other}, {6, 44, 4242, PUNT_other}};
+	static const struct {
+		uint8_t version, flags;
+		enum punt_class c;
+	} tcp[] = {{4, SYN, PUNT_tcp_new}, {6, SYN, PUNT_tcp_new}, {4, ACK, PUNT_tcp},
+		{6, ACK, PUNT_tcp}, {4, SYN | ACK, PUNT_tcp}, {4, RST, PUNT_tcp}};
+	static const struct {
+		uint8_t type, hops;
+		enum punt_class c;
+	} icmpv6[] = {{133, 255, PUNT_neighbour}, {135, 255, PUNT_neighbour},
+		{137, 255, PUNT_neighbour}, {135, 254, PUNT_icmp}, {128, 255, PUNT_icmp},
+		{138, 255, PUNT_icmp}};
+	if (kind < ARRAY_LEN(plain)) {
+		*c = plain[kind].c;
+		size_t len =
+			make(f, plain[kind].version, plain[kind].protocol, plain[kind].src_port);
+		if (plain[kind].protocol == 44)
+			wire_put16(f + L4_V6 + 2, 8); // a later fragment
+		return len;
+	}
+	kind -= ARRAY_LEN(plain);
+	if (kind < ARRAY_LEN(tcp)) {
+		*c = tcp[kind].c;
+		return make_tcp(f, tcp[kind].version, tcp[kind].flags);
+	}
+	kind -= ARRAY_LEN(tcp);
+	if (kind < ARRAY_LEN(icmpv6)) {
+		*c = icmpv6[kind].c;
+		return make_icmpv6(f, icmpv6[kind].type, icmpv6[kind].hops);
+	}
+	kind -= ARRAY_LEN(icmpv6);
+	*c = kind == 0 ? PUNT_neighbour : PUNT_other;
+	size_t len = make_arp(f);
+	if (kind == 1)
+		wire_put16(f + 12, 0x88cc); // LLDP
+	if (kind == 2) {
+		const struct wire_query q = {.name = "a", .fragment = 0x2005, .dst_port = 54};
+		len = wire_make(&q, f);
+	}
+	return kind < 3 ? len : 0;
+}
+
+static struct harness *begin(uint16_t hundreds)
+{
+	struct harness *h = harness_begin(&(struct harness_options){.has_exception = true});
+	h->tables.config.kernel_hundreds = hundreds;
+	return h;
+}
+
+// One frame in; whether the kernel got it, as it was. If not, it has the one verdict.
+static bool passes(struct harness *h, const uint8_t *frame, size_t len)
+{
+	uint8_t got[WIRE_MAX];
+	uint64_t passed = harness_verdict(h, VERDICT_to_kernel);
+	uint64_t dropped = harness_verdict(h, VERDICT_drop_exception_full);
+	harness_inject(h, frame, len);
+	harness_turns(h);
+	passed = harness_verdict(h, VERDICT_to_kernel) - passed;
+	dropped = harness_verdict(h, VERDICT_drop_exception_full) - dropped;
+	assert_int_equal(passed + dropped, 1);
+	assert_int_equal(harness_take_kernel(h, got), passed ? len : 0);
+	if (passed)
+		assert_memory_equal(got, frame, len);
+	assert_int_equal(harness_waiting(h), 0);
+	return passed;
+}
+
+static unsigned flood(struct harness *h, const uint8_t *frame, size_t len, unsigned count)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < count; i++)
+		n += passes(h, frame, len);
+	return n;
+}
+
+static unsigned of_class(enum punt_class c)
+{
+	static const unsigned parts[] = {[PUNT_tcp] = 1,
+		[PUNT_answer] = 1,
+		[PUNT_tcp_new] = 16,
+		[PUNT_udp] = 40,
+		[PUNT_other] = 40,
+		[PUNT_icmp] = 80,
+		[PUNT_neighbour] = 80};
+	return parts[c];
+}
+
+// Each kind comes until no more of it passes, which is when its class has had a batch and what the
+// time brought since; kinds of the same class share that.
+static void test_classes(void **)
+{
+	enum { RATE = 100, FRAMES = 2 * RATE };
+	struct harness *h = begin(RATE / DP_KERNEL_FRAMES_UNIT);
+	unsigned passed[WORKER_PUNT_CLASSES] = {0}, kinds = 0;
+	uint8_t f[WIRE_MAX];
+	enum punt_class c;
+	const double begun = (double)rte_rdtsc();
+	for (size_t len; (len = make_kind(f, kinds, &c)); kinds++) {
+		unsigned before = passed[c];
+		passed[c] += flood(h, f, len, FRAMES);
+		assert_true(before || passed[c] >= WORKER_BATCH);
+		double s = ((double)rte_rdtsc() - begun) / (double)rte_get_tsc_hz();
+		assert_true(passed[c] <= WORKER_BATCH + 1 + s * RATE / of_class(c));
+	}
+	assert_int_equal(kinds, 23);
+	for (unsigned i = 0; i < WORKER_PUNT_CLASSES; i++)
+		assert_true(passed[i] >= WORKER_BATCH);
+	harness_end(h);
+}
+
+// While SYNs come without end we can be found, connections that are there go on, and hits are
+// answered, in the same burst.
+static void test_syn_flood(void **)
+{
+	struct harness *h = begin(1);
+	const struct harness_record record = {.name = "warm.example"};
+	const struct wire_query q = {.name = "warm.example"};
+	uint8_t syn[WIRE_MAX], f[WIRE_MAX];
+	size_t syn_len = make_tcp(syn, 4, SYN);
+	harness_put(h, &record);
+	(void)flood(h, syn, syn_len, 2000);
+	assert_true(harness_verdict(h, VERDICT_drop_exception_full) >= 1000);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_true(passes(h, f, make_arp(f)));
+		assert_true(passes(h, f, make_icmpv6(f, 135, 255)));
+		assert_true(passes(h, f, make_tcp(f, 4, ACK)));
+		assert_true(passes(h, f, make(f, 4, 17, 53)));
+	}
+	uint64_t frames = harness_counter(h, COUNTER_rx_frames);
+	for (unsigned i = 0; i < WORKER_BATCH - 1; i++)
+		harness_inject(h, syn, syn_len);
+	harness_inject(h, f, wire_make(&q, f));
+	assert_int_equal(worker_turn(&h->w, 0), WORKER_BATCH);
+	assert_int_equal(harness_counter(h, COUNTER_rx_frames), frames + WORKER_BATCH);
+	assert_int_equal(harness_verdict(h, VERDICT_hit), 1);
+	assert_int_equal(harness_waiting(h), 1);
+	harness_drain(h);
+	harness_turns(h);
+	while (harness_take_kernel(h, f))
+		continue;
+	harness_end(h);
+}
+
+// It comes back by time alone.
+static void test_again(void **)
+{
+	struct harness *h = begin(1);
+	uint8_t f[WIRE_MAX];
+	size_t len = make_tcp(f, 4, SYN);
+	while (passes(h, f, len))
+		continue;
+	while (!passes(h, f, len)) // 160 ms a frame
+		continue;
+	assert_true(harness_verdict(h, VERDICT_to_kernel) > WORKER_BATCH);
+	harness_end(h);
+}
+
+// A change of the setting holds at once, and 0 is no limit.
+static void test_live(void **)
+{
+	struct harness *h = begin(1);
+	uint8_t f[WIRE_MAX];
+	size_t len = make(f, 4, 17, 4242);
+	assert_true(flood(h, f, len, 200) < 200);
+	h->tables.config.kernel_hundreds = 0;
+	assert_int_equal(flood(h, f, len, 2000), 2000);
+	h->tables.config.kernel_hundreds = 400; // 1,000 a second, 250 at once
+	assert_true(flood(h, f, len, 2000) >= 250);
+	assert_int_equal(h->w.punt.rate, 40000);
+	harness_end(h);
+}
+
+static unsigned takes(struct punt *p, enum punt_class c, uint64_t now)
+{
+	unsigned n = 0;
+	while (n < 100000 && punt_take(p, c, now))
+		n++;
+	return n;
+}
+
+// The bucket itself, by a clock of the test's.
+static void test_bucket(void **)
+{
+	enum { HZ = 1000000, RATE = 1000, LATER = 12345 };
+	const uint64_t t = UINT64_C(1) << 40;
+	static struct punt p;
+	punt_set(&p, RATE, HZ);
+	assert_int_equal(takes(&p, PUNT_tcp, t), RATE / 4);
+	assert_int_equal(takes(&p, PUNT_tcp_new, t), WORKER_BATCH);
+	assert_int_equal(takes(&p, PUNT_neighbour, t), WORKER_BATCH);
+	assert_int_equal(takes(&p, PUNT_tcp, t + HZ / RATE - 1), 0);
+	assert_int_equal(takes(&p, PUNT_tcp, t + HZ / RATE), 1);
+	assert_int_equal(takes(&p, PUNT_tcp_new, t + HZ / RATE), 0);
+	assert_int_equal(takes(&p, PUNT_tcp_new, t + 16 * HZ / RATE), 1);
+	assert_int_equal(takes(&p, PUNT_tcp, t + HZ / RATE + LATER), LATER / (HZ / RATE));
+	assert_int_equal(takes(&p, PUNT_tcp, t + 3600ULL * HZ), RATE / 4); // no more than it holds
+	// In a second, however it comes.
+	unsigned n = 0;
+	for (uint64_t now = t + 7200ULL * HZ; now < t + 7201ULL * HZ; now += 100)
+		n += punt_take(&p, PUNT_icmp, now);
+	assert_in_range(n, WORKER_BATCH + RATE / 80 - 1, WORKER_BATCH + RATE / 80);
+	// The clock was set back: nothing waits for a time that was.
+	assert_int_equal(takes(&p, PUNT_tcp, t), RATE / 4);
+	punt_set(&p, RATE, 0);
+	assert_int_equal(takes(&p, PUNT_tcp, t), 100000);
+}
+
+// A burst for the kernel with a hit in it: the answer is out before any of the others, which follow
+// some at a time, in their order.
+static void test_turns(void **)
+{
+	struct harness *h = begin(0);
+	const struct harness_record record = {.name = "warm.example"};
+	const struct wire_query q = {.name = "warm.example"};
+	uint8_t f[WIRE_MAX], got[WIRE_MAX];
+	enum { FRAMES = WORKER_BATCH - 1 };
+	harness_put(h, &record);
+	for (unsigned i = 0; i < FRAMES; i++)
+		harness_inject(h, f, make(f, 4, 17, (uint16_t)(1000 + i)));
+	harness_inject(h, f, wire_make(&q, f));
+	assert_int_equal(worker_turn(&h->w, 0), WORKER_BATCH);
+	assert_int_equal(harness_waiting(h), 1);
+	harness_drain(h);
+	assert_int_equal(harness_take_kernel(h, got), 0);
+	for (unsigned i = 0; i < FRAMES; i++) {
+		size_t len = make(f, 4, 17, (uint16_t)(1000 + i));
+		unsigned left = FRAMES - i;
+		if (i % PUNT_PER_TURN == 0)
+			assert_int_equal(
+				stage_kernel(&h->w), left < PUNT_PER_TURN ? left : PUNT_PER_TURN);
+		assert_int_equal(harness_take_kernel(h, got), len);
+		assert_memory_equal(got, f, len);
+	}
+	assert_int_equal(stage_kernel(&h->w), 0);
+	assert_int_equal(harness_counter(h, COUNTER_kernel_tx), FRAMES);
+	harness_end(h);
+}
+
+// More than may wait: dropped, and the last places are for what we are found by.
+static void test_full(void **)
+{
+	struct harness *h = begin(0);
+	uint8_t f[WIRE_MAX];
+	enum { OTHERS = PUNT_WAITING - PUNT_FOR_NEIGHBOURS, MORE = 2 * WORKER_BATCH };
+	size_t len = make(f, 4, 17, 4242);
+	for (unsigned i = 0; i < OTHERS + MORE; i++)
+		harness_inject(h, f, len);
+	while (worker_turn(&h->w, 0))
+		continue;
+	assert_int_equal(harness_verdict(h, VERDICT_drop_exception_full), MORE);
+	len = make_arp(f);
+	for (unsigned i = 0; i < PUNT_FOR_NEIGHBOURS + 5; i++)
+		harness_inject(h, f, len);
+	while (worker_turn(&h->w, 0))
+		continue;
+	assert_int_equal(harness_verdict(h, VERDICT_drop_exception_full), MORE + 5);
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), 0);
+	harness_turns(h);
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), PUNT_WAITING);
+	while (harness_take_kernel(h, f))
+		continue;
+	harness_end(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_syn_flood),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_bucket),
+		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_full),
+	};
+	return HARNESS_MAIN(tests);
+}
