@@ -91,9 +91,10 @@ static void judge_pools(struct housekeep *h)
 			continue; // the window goes on
 		uint32_t floor = k->law.floor;
 		enum mbuf_breach breach = mbuf_law_judge(&k->law, k->quiet);
-		// Under load a burst, or twice that of answers, is on its way.
+		// Under load a burst, or twice that of answers, is on its way, and some wait for
+		// the kernel.
 		bool quiet = k->quiet;
-		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + 1;
+		uint32_t lost = quiet ? 1 : 2 * WORKER_BATCH + PUNT_WAITING + 1;
 		k->quiet = true;
 		struct mbuf_flows now;
 		mbuf_flows_read(&now, w->stats);

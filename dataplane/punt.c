@@ -12,52 +12,71 @@
 
 enum { BURSTS_PER_S = 4 };
 
-// Each class may have one over so many of limits.kernel_frames.
-static const uint8_t parts[WORKER_PUNT_CLASSES] = {
-	[PUNT_tcp] = 1,
-	[PUNT_answer] = 1,
-	[PUNT_tcp_new] = 16,
-	[PUNT_udp] = 40,
-	[PUNT_other] = 40,
-	[PUNT_icmp] = 80,
-	[PUNT_neighbour] = 80,
+// Each class may have one over so many of limits.kernel_frames, and of the queue all but the places
+// that are for others.
+static const struct {
+	uint8_t part;
+	uint16_t places;
+	enum counter over;
+} classes[WORKER_PUNT_CLASSES] = {
+	[PUNT_flow] = {1, PUNT_WAITING - PUNT_FOR_NEIGHBOURS, COUNTER_kernel_over_flow},
+	[PUNT_tcp] = {3, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_tcp},
+	[PUNT_tcp_new] = {4, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_syn},
+	[PUNT_answer] = {8, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_answer},
+	[PUNT_udp] = {40, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_udp},
+	[PUNT_other] = {40, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_other},
+	[PUNT_icmp] = {80, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_icmp},
+	[PUNT_neighbour] = {80, PUNT_WAITING, COUNTER_kernel_over_neighbour},
 };
 
-static bool has_l4(const struct packet *p, unsigned len)
+static const uint8_t *l4_of(const struct packet *p, unsigned len)
 {
-	return rte_pktmbuf_data_len(p->m) >= p->l4 + len;
+	return rte_pktmbuf_data_len(p->m) >= p->l4 + len
+		       ? rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4)
+		       : NULL;
 }
 
-// A SYN with ACK is what a connection of ours was answered.
-static enum punt_class class_of_tcp(const struct packet *p)
+static bool is_known(const struct punt_view *v, const struct packet *p, uint8_t protocol)
 {
-	if (!has_l4(p, sizeof(struct rte_tcp_hdr)))
-		return PUNT_other;
-	const struct rte_tcp_hdr *tcp =
-		rte_pktmbuf_mtod_offset(p->m, const struct rte_tcp_hdr *, p->l4);
-	uint8_t flags = tcp->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG);
-	return flags == RTE_TCP_SYN_FLAG ? PUNT_tcp_new : PUNT_tcp;
+	const struct kernel_flow_at at = {
+		.ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3),
+		.ports = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4),
+		.version = p->ip_version,
+		.protocol = protocol,
+	};
+	return kernel_flows_has(v->flows, &at, v->now_ms);
 }
 
-static enum punt_class class_of_udp(const struct packet *p)
+static enum punt_class class_of_tcp(const struct punt_view *v, const struct packet *p)
 {
-	if (!has_l4(p, FRAME_UDP_LEN))
+	const struct rte_tcp_hdr *tcp = (const void *)l4_of(p, sizeof(struct rte_tcp_hdr));
+	if (!tcp)
 		return PUNT_other;
-	const struct rte_udp_hdr *udp =
-		rte_pktmbuf_mtod_offset(p->m, const struct rte_udp_hdr *, p->l4);
+	if ((tcp->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
+		return PUNT_tcp_new;
+	return is_known(v, p, IPPROTO_TCP) ? PUNT_flow : PUNT_tcp;
+}
+
+static enum punt_class class_of_udp(const struct punt_view *v, const struct packet *p)
+{
+	const struct rte_udp_hdr *udp = (const void *)l4_of(p, FRAME_UDP_LEN);
+	if (!udp)
+		return PUNT_other;
+	if (is_known(v, p, IPPROTO_UDP))
+		return PUNT_flow;
 	return udp->src_port == RTE_BE16(FRAME_DNS_PORT) ? PUNT_answer : PUNT_udp;
 }
 
-static enum punt_class class_of_ipv4(const struct packet *p)
+static enum punt_class class_of_ipv4(const struct punt_view *v, const struct packet *p)
 {
 	const struct rte_ipv4_hdr *ip =
 		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv4_hdr *, p->l3);
 	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
 		return PUNT_other; // it shows no ports
 	if (ip->next_proto_id == IPPROTO_TCP)
-		return class_of_tcp(p);
+		return class_of_tcp(v, p);
 	if (ip->next_proto_id == IPPROTO_UDP)
-		return class_of_udp(p);
+		return class_of_udp(v, p);
 	return ip->next_proto_id == IPPROTO_ICMP ? PUNT_icmp : PUNT_other;
 }
 
@@ -66,31 +85,32 @@ static enum punt_class class_of_ipv4(const struct packet *p)
 static enum punt_class class_of_icmpv6(const struct packet *p, const struct rte_ipv6_hdr *ip)
 {
 	enum { ROUTER_SOLICITATION = 133, REDIRECT = 137, ND_HOP_LIMIT = 255 };
-	if (!has_l4(p, 1) || ip->hop_limits != ND_HOP_LIMIT)
+	const uint8_t *type = l4_of(p, 1);
+	if (!type || ip->hop_limits != ND_HOP_LIMIT)
 		return PUNT_icmp;
-	uint8_t type = *rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l4);
-	return type >= ROUTER_SOLICITATION && type <= REDIRECT ? PUNT_neighbour : PUNT_icmp;
+	return *type >= ROUTER_SOLICITATION && *type <= REDIRECT ? PUNT_neighbour : PUNT_icmp;
 }
 
 // What is behind extension headers counts as `other`, whatever it is: nobody needs much of it.
-static enum punt_class class_of_ipv6(const struct packet *p)
+static enum punt_class class_of_ipv6(const struct punt_view *v, const struct packet *p)
 {
 	const struct rte_ipv6_hdr *ip =
 		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv6_hdr *, p->l3);
 	if (ip->proto == IPPROTO_TCP)
-		return class_of_tcp(p);
+		return class_of_tcp(v, p);
 	if (ip->proto == IPPROTO_UDP)
-		return class_of_udp(p);
+		return class_of_udp(v, p);
 	return ip->proto == IPPROTO_ICMPV6 ? class_of_icmpv6(p, ip) : PUNT_other;
 }
 
-enum punt_class punt_class_of(const struct packet *p, uint16_t ether_type)
+enum punt_class punt_class_of(
+	const struct punt_view *v, const struct packet *p, uint16_t ether_type)
 {
 	switch (ether_type) {
 	case RTE_ETHER_TYPE_IPV4:
-		return class_of_ipv4(p);
+		return class_of_ipv4(v, p);
 	case RTE_ETHER_TYPE_IPV6:
-		return class_of_ipv6(p);
+		return class_of_ipv6(v, p);
 	case RTE_ETHER_TYPE_ARP:
 		return PUNT_neighbour;
 	default:
@@ -103,8 +123,8 @@ void punt_set(struct punt *p, uint32_t rate, uint64_t hz)
 	p->rate = rate;
 	memset(p->bucket, 0, sizeof p->bucket);
 	for (unsigned c = 0; rate && c < WORKER_PUNT_CLASSES; c++) {
-		uint64_t step = hz * parts[c] / rate;
-		uint64_t depth = rate / (parts[c] * BURSTS_PER_S);
+		uint64_t step = hz * classes[c].part / rate;
+		uint64_t depth = rate / ((uint32_t)classes[c].part * BURSTS_PER_S);
 		p->bucket[c].step = step;
 		p->bucket[c].depth = step * (depth > WORKER_BATCH ? depth : WORKER_BATCH);
 	}
@@ -123,15 +143,18 @@ bool punt_take(struct punt *p, enum punt_class c, uint64_t now)
 	return true;
 }
 
-bool punt_passes(struct batch *b, const struct packet *p, uint16_t ether_type)
+enum verdict punt_judge(struct batch *b, const struct packet *p, uint16_t ether_type)
 {
 	struct punt *punt = &b->w->punt;
 	const uint32_t rate = b->tables->config.kernel_hundreds * (uint32_t)DP_KERNEL_FRAMES_UNIT;
 	if (unlikely_(punt->rate != rate))
 		punt_set(punt, rate, rte_get_tsc_hz());
-	const enum punt_class c = punt_class_of(p, ether_type);
-	const unsigned room =
-		c == PUNT_neighbour ? PUNT_WAITING : PUNT_WAITING - PUNT_FOR_NEIGHBOURS;
-	return punt_waiting(punt) + b->kernel_count < room
-	       && (rate == 0 || punt_take(punt, c, rte_rdtsc()));
+	const enum punt_class c =
+		punt_class_of(&(struct punt_view){&b->w->kernel_flows, b->now_ms}, p, ether_type);
+	if (punt_waiting(punt) + b->kernel_count >= classes[c].places)
+		return VERDICT_drop_exception_full;
+	if (rate == 0 || punt_take(punt, c, rte_rdtsc()))
+		return VERDICT_to_kernel;
+	batch_count(b, classes[c].over, 1);
+	return VERDICT_drop_kernel_rate;
 }

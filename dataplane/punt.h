@@ -5,24 +5,30 @@
 // the kernel also does what the frame asks of it, on the thread that answers DNS.
 //
 // Frames are told apart by what it costs to lose them: each class has a bucket of its own, so that
-// a flood of one leaves the others what they have. A bucket is the time at which it will be full
-// again (the generic cell rate algorithm, ITU-T I.371): it fills by the TSC, and holds a quarter of
-// a second's worth, at least a batch. Who is over it is dropped (drop_exception_full). The rate is
-// that of one worker, as what is protected is a worker's time.
+// a flood of one leaves the others what they have. What the kernel takes part in (kernel_flows.h)
+// is no flood of strangers and has far more than what anybody may send. A bucket is the time at
+// which it will be full again (the generic cell rate algorithm, ITU-T I.371): it fills by the TSC,
+// and holds a quarter of a second's worth, at least a batch. Who is over it is dropped
+// (drop_kernel_rate, and a counter of the class). The rate is that of one worker, as what is
+// protected is a worker's time.
 //
 // What passes waits until DNS has been answered, and so many of it go a turn that an answer waits
-// no longer for them than for a burst. The queue holds PUNT_WAITING, the last of them for what we
-// are found by; who finds it full is dropped, in the same way. Worker-local: no lock, no system
-// call but the kernel's port's; what is DNS for us never comes here.
+// no longer for them than for a burst. The queue holds PUNT_WAITING; each of the three kinds in
+// punt.c leaves places for the next. Who finds none is dropped (drop_exception_full). Worker-local:
+// no lock, no system call but the kernel's port's; what is DNS for us never comes here.
 
 #include "batch.h"
 
-enum { PUNT_PER_TURN = 4, PUNT_FOR_NEIGHBOURS = 64 };
+// Of PUNT_WAITING, for what we are found by, and for that and conversations.
+enum { PUNT_FOR_NEIGHBOURS = 64, PUNT_FOR_FLOWS = 128 };
+// A turn's: so many at most, and no more after one in PUNT_SHARE of the time that makes it slow.
+enum { PUNT_PER_TURN = 32, PUNT_SHARE = 2 };
 
 enum punt_class {
-	PUNT_tcp,       // of connections that are there, as far as flags can tell
-	PUNT_answer,    // UDP from port 53: of upstreams, where they are reached this way
+	PUNT_flow,      // of a conversation that the kernel takes part in
+	PUNT_tcp,       // TCP of none
 	PUNT_tcp_new,   // SYN
+	PUNT_answer,    // UDP from port 53: an upstream's, whom another worker's frame asked
 	PUNT_udp,       // all other UDP
 	PUNT_other,     // routing protocols, fragments, what is not IP
 	PUNT_icmp,      // ICMP and ICMPv6, but for the next
@@ -32,7 +38,12 @@ static_assert((int)PUNT_neighbour + 1 == (int)WORKER_PUNT_CLASSES);
 
 // Of a frame that stage_net has no use for: l3 is set and, behind an IP header, which it has
 // checked, l4.
-enum punt_class punt_class_of(const struct packet *p, uint16_t ether_type);
+struct punt_view {
+	const struct kernel_flows *flows;
+	uint64_t now_ms;
+};
+enum punt_class punt_class_of(
+	const struct punt_view *v, const struct packet *p, uint16_t ether_type);
 
 // From now on so many frames a second, 0: any number; a change fills the buckets. `hz`: of the
 // clock below; 0: there is none, and no limit.
@@ -41,8 +52,8 @@ void punt_set(struct punt *p, uint32_t rate, uint64_t hz);
 // One more of this class at this time. False: it is over its rate.
 bool punt_take(struct punt *p, enum punt_class c, uint64_t now);
 
-// May this frame go to the kernel?
-bool punt_passes(struct batch *b, const struct packet *p, uint16_t ether_type);
+// VERDICT_to_kernel: it may go; else what it is dropped as.
+enum verdict punt_judge(struct batch *b, const struct packet *p, uint16_t ether_type);
 
 ATTR_INLINE uint32_t punt_waiting(const struct punt *p)
 {

@@ -3,6 +3,7 @@
 #include "send.h"
 #include "stages.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 unsigned stage_exception(struct worker *w, const struct worker_port *port)
@@ -14,39 +15,34 @@ unsigned stage_exception(struct worker *w, const struct worker_port *port)
 	if (n == 0)
 		return 0;
 	stats_add(&w->stats->counter[COUNTER_kernel_rx], n);
+	for (unsigned i = 0; i < n; i++)
+		kernel_flows_saw(&w->kernel_flows, frame[i], w->now_ms);
 	send_to_clients(w, port, frame, n);
 	return n;
 }
 
-static void pass(
-	struct worker *w, const struct worker_port *port, struct rte_mbuf **frame, unsigned n)
+static void pass(struct worker *w, const struct worker_port *port, struct rte_mbuf *frame)
 {
-	unsigned sent = rte_eth_tx_burst(port->exception_id, port->queue, frame, (uint16_t)n);
-	stats_add(&w->stats->counter[COUNTER_kernel_tx], sent);
-	stats_add(&w->stats->verdict[VERDICT_to_kernel], sent);
-	if (sent < n) {
-		stats_add(&w->stats->verdict[VERDICT_drop_exception_full], n - sent);
-		rte_pktmbuf_free_bulk(frame + sent, n - sent);
+	if (likely_(rte_eth_tx_burst(port->exception_id, port->queue, &frame, 1) == 1)) {
+		stats_add(&w->stats->counter[COUNTER_kernel_tx], 1);
+		stats_add(&w->stats->verdict[VERDICT_to_kernel], 1);
+	} else {
+		stats_add(&w->stats->verdict[VERDICT_drop_exception_full], 1);
+		rte_pktmbuf_free(frame);
 	}
 }
 
-unsigned stage_kernel(struct worker *w)
+unsigned stage_kernel(struct worker *w, bool crowded)
 {
 	struct punt *punt = &w->punt;
-	struct rte_mbuf *frame[PUNT_PER_TURN];
-	const struct worker_port *port = NULL;
-	unsigned n = 0,
-		 all = punt_waiting(punt) < PUNT_PER_TURN ? punt_waiting(punt) : PUNT_PER_TURN;
-	for (unsigned i = 0; i < all; i++) {
+	if (likely_(punt_waiting(punt) == 0))
+		return 0;
+	const uint64_t until = crowded ? 0 : rte_rdtsc() + w->slow_cycles / PUNT_SHARE;
+	unsigned n = 0;
+	do {
 		unsigned slot = punt->head++ % PUNT_SLOTS;
-		if (n && punt->waiting_for[slot] != port) {
-			pass(w, port, frame, n);
-			n = 0;
-		}
-		port = punt->waiting_for[slot];
-		frame[n++] = punt->waiting[slot];
-	}
-	if (n)
-		pass(w, port, frame, n);
-	return all;
+		pass(w, punt->waiting_for[slot], punt->waiting[slot]);
+		n++;
+	} while (n < PUNT_PER_TURN && punt_waiting(punt) && rte_rdtsc() < until);
+	return n;
 }

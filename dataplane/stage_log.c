@@ -10,7 +10,7 @@
 // Frames that are no query to us, and misses, which the control plane records with their answer.
 #define V(name) (UINT64_C(1) << VERDICT_##name)
 static const uint64_t unlogged =
-	V(miss) | V(to_kernel) | V(arp_reply) | V(ndp_reply) | V(echo_reply)
+	V(miss) | V(to_kernel) | V(arp_reply) | V(ndp_reply) | V(echo_reply) | V(drop_kernel_rate)
 	| V(drop_exception_full) | V(drop_not_ours) | V(drop_runt) | V(drop_ip_header)
 	| V(drop_ip_csum) | V(drop_udp_header) | V(drop_udp_csum) | V(drop_source_port)
 	| V(drop_fragment) | V(drop_source) | V(drop_mac) | V(drop_dns_short) | V(drop_dns_response)

@@ -27,8 +27,9 @@ static bool settle(struct batch *b, struct packet *p, enum verdict v)
 static bool net_not_ours(struct batch *b, struct packet *p, uint16_t ether_type)
 {
 	if (likely_(b->port->has_exception)) {
-		if (unlikely_(!punt_passes(b, p, ether_type)))
-			return settle(b, p, VERDICT_drop_exception_full);
+		enum verdict v = punt_judge(b, p, ether_type);
+		if (unlikely_(v != VERDICT_to_kernel))
+			return settle(b, p, v);
 		batch_to_kernel(b, p);
 		return false;
 	}

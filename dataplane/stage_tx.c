@@ -5,7 +5,7 @@
 
 #include <weir/bell.h>
 
-// punt_passes has seen that there is room.
+// punt_judge has seen that there is room.
 static void keep_for_kernel(struct batch *b)
 {
 	struct punt *punt = &b->w->punt;

@@ -46,7 +46,8 @@ uint64_t log_clock_us(const struct log_clock *c, uint64_t tsc, uint64_t now_ms);
 // Frames from the kernel, unchanged to the client port; number moved.
 unsigned stage_exception(struct worker *w, const struct worker_port *port);
 // Some of what waits for the kernel (punt.h), when all else of a turn is done; number taken.
-unsigned stage_kernel(struct worker *w);
+// `crowded`: clients' frames wait too.
+unsigned stage_kernel(struct worker *w, bool crowded);
 // Answers of the control plane, each in a fresh packet of this worker's pool; number sent. So many
 // at most, as a cached answer may wait behind them: a resolver that turns a flood away sends
 // hundreds at once. No fewer than misses come in one turn, or the ring would fill by the pace

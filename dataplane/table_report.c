@@ -158,6 +158,18 @@ static void own_write(const struct worker *w)
 	put(&t[STATS_dp_crowd], &(struct stats_table_copy){.cap = CROWDING_SUM,
 					.used = __atomic_load_n(&w->crowding.sum, __ATOMIC_RELAXED),
 					.bytes = sizeof w->crowding});
+	uint32_t head = __atomic_load_n(&w->punt.head, __ATOMIC_RELAXED);
+	uint32_t waiting = __atomic_load_n(&w->punt.tail, __ATOMIC_RELAXED) - head;
+	put(&t[STATS_dp_kernel_queue],
+		&(struct stats_table_copy){.cap = PUNT_WAITING,
+			.used = waiting < PUNT_WAITING ? waiting : PUNT_WAITING,
+			.bytes = sizeof w->punt,
+			.refused = ended(w, VERDICT_drop_exception_full)});
+	put(&t[STATS_dp_kernel_flows],
+		&(struct stats_table_copy){.cap = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS,
+			.used = __atomic_load_n(&w->kernel_flows.used, __ATOMIC_RELAXED),
+			.bytes = sizeof w->kernel_flows,
+			.evicted = __atomic_load_n(&w->kernel_flows.evicted, __ATOMIC_RELAXED)});
 	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
 	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
 					  .used = watching ? WORKER_BATCH : 0,
@@ -220,7 +232,7 @@ static void ports_write(const struct housekeep *h)
 		uint64_t base = h->worker[i].law.base;
 		rx.used += base < in_use ? base : in_use;
 		tx.used += base < in_use ? in_use - base : 0;
-		tx.refused += counted(w, COUNTER_tx_full) + ended(w, VERDICT_drop_exception_full);
+		tx.refused += counted(w, COUNTER_tx_full);
 	}
 	rx.used = rx.used < rx.cap ? rx.used : rx.cap;
 	tx.used = tx.used < tx.cap ? tx.used : tx.cap;

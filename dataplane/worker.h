@@ -10,6 +10,7 @@
 // new struct, and frees the old one after every worker has moved on.
 
 #include "crowding.h"
+#include "kernel_flows.h"
 #include "recent.h"
 
 #include <rte_ether.h>
@@ -85,7 +86,7 @@ ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz
 
 // What may still go to the kernel, by class (punt.h). In cycles of the TSC: when a bucket is full
 // again, what one frame takes, and what it holds.
-enum { WORKER_PUNT_CLASSES = 7 };
+enum { WORKER_PUNT_CLASSES = 8 };
 enum { PUNT_WAITING = 448, PUNT_SLOTS = 512 };
 struct punt {
 	struct rte_mbuf *waiting[PUNT_SLOTS]; // PUNT_WAITING at most, and for whom
@@ -145,6 +146,7 @@ struct worker {
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
 	struct punt punt;
+	struct kernel_flows kernel_flows;
 	uint16_t watched_len[WORKER_BATCH];   // frames of a batch as they came, while watching
 	uint32_t watched_trace[WORKER_BATCH]; // numbers of those that became misses; 0: none
 	uint32_t traces;                      // numbers given out, from anywhere on

@@ -64,13 +64,16 @@ static void take_tables(struct worker *w)
 ATTR_INLINE unsigned turn(struct worker *w, struct bench *bench)
 {
 	unsigned frames = 0;
+	bool crowded = false;
 	for (unsigned p = 0; p < w->port_count; p++) {
-		frames += bench ? bench_turn(bench, p) : worker_turn(w, p);
+		unsigned n = bench ? bench_turn(bench, p) : worker_turn(w, p);
+		crowded |= n == WORKER_BATCH;
+		frames += n;
 		if (worker_port_reads_kernel(&w->port[p]))
 			frames += stage_exception(w, &w->port[p]);
 	}
 	frames += stage_answer(w);
-	return frames + stage_kernel(w);
+	return frames + stage_kernel(w, crowded);
 }
 
 // Nothing came.
@@ -163,7 +166,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 			began = rte_rdtsc(); // a sleep is no turn
 	}
 
-	while (stage_kernel(w)) // PUNT_WAITING at most
+	while (stage_kernel(w, false)) // PUNT_WAITING at most
 		continue;
 	w->tables = NULL;
 	if (w->log.owed)

@@ -192,11 +192,11 @@
 		"fragmented.")                                                                     \
 	X(limits, kernel_frames, kernel_frames, NUMBER, none, "40000", 0, 6500000, LIVE,           \
 		"Frames a second that each worker passes to the kernel by its exception port, in " \
-		"hundreds: so many of TCP connections, as many "                                   \
-		"UDP from port 53, a sixteenth of it SYN, a fortieth other UDP, a fortieth of "    \
-		"the "                                                                             \
-		"rest, an eightieth ICMP, an eightieth ARP and neighbour discovery "               \
-		"([floods.md](floods.md)). More are dropped. 0: any number.")
+		"hundreds: so many of its own connections and questions; a third of it other "     \
+		"TCP, a quarter SYN, an eighth UDP from port 53, a fortieth other UDP, a "         \
+		"fortieth of the rest, an eightieth ICMP, an eightieth ARP and neighbour "         \
+		"discovery ([floods.md](floods.md)). "                                             \
+		"More are dropped. 0: any number.")
 
 #define CONFIG_KEYS_TCP(X)                                                                         \
 	X(tcp, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                                   \

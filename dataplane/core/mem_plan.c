@@ -41,9 +41,9 @@ enum {
 	DATAPLANE_FIXED = 40 * MIB, // code of DPDK, stacks
 	OF_BUFFER = 512,            // beside its room: headers, the pool's own
 	ROOM_MIN = 2048,
-	OF_PORT = 4 * MIB,         // rings and state of a driver, each queue
-	EAL_FIXED = 8 * MIB,       // of DPDK's memory
-	OF_WORKER = MIB,           // its state, asked keys, sketches, watched frames
+	OF_PORT = 4 * MIB,   // rings and state of a driver, each queue
+	EAL_FIXED = 8 * MIB, // of DPDK's memory
+	OF_WORKER = MIB,     // its state, asked keys, sketches, the kernel's flows, watched frames
 	OF_LIMIT_CELL = 8 + 4 + 8, // in a worker, beside it, of the main lcore
 };
 
@@ -110,7 +110,7 @@ static void charge_dataplane(struct mem_plan *p, const struct config *c)
 	charge(p, MEM_PLAN_DATAPLANE, "rate limits", "each worker",
 		(workers + 1) * LIMIT_CELLS * OF_LIMIT_CELL, "dp_limits");
 	charge(p, MEM_PLAN_DATAPLANE, "workers", "each worker", workers * OF_WORKER,
-		"dp_workers dp_asked dp_crowd dp_watched");
+		"dp_workers dp_asked dp_crowd dp_kernel_queue dp_kernel_flows dp_watched");
 	charge(p, MEM_PLAN_DATAPLANE, "statistics", "each worker",
 		SHM_PAGE + sizeof(struct stats_region) + workers * sizeof(struct stats_worker),
 		"dp_stats dp_errors");

@@ -44,7 +44,8 @@
 	X(arp_reply, "ARP answered (no exception port)")                            \
 	X(ndp_reply, "neighbour solicitation answered (no exception port)")         \
 	X(echo_reply, "ICMP or ICMPv6 echo answered (no exception port)")           \
-	X(drop_exception_full, "dropped: limits.kernel_frames, or port to it full") \
+	X(drop_kernel_rate, "dropped: over limits.kernel_frames")                   \
+	X(drop_exception_full, "dropped: no place on the way to the kernel")        \
 	X(drop_not_ours, "dropped: not for us and no exception port")               \
 	X(drop_runt, "dropped: frame too short for its headers")                    \
 	X(drop_ip_header, "dropped: bad IP header, or extensions before DNS")       \
@@ -61,44 +62,53 @@
 	X(drop_no_room, "dropped: no room for any reply in the packet")             \
 	X(reflected, "sent back as it came (weir-dataplane --bench)")
 
-#define COUNTER_LIST(X)                                                      \
-	X(rx_frames, "frames received on client ports")                      \
-	X(rx_bytes, "octets received on client ports")                       \
-	X(tx_frames, "frames sent on client ports")                          \
-	X(tx_bytes, "octets sent on client ports")                           \
-	X(tx_full, "frames dropped: client port took no more")               \
-	X(kernel_rx, "frames from the exception port")                       \
-	X(kernel_tx, "frames given to the exception port")                   \
-	X(answers, "answers of the control plane sent")                      \
-	X(answers_stale, "of these, stale")                                  \
-	X(answers_servfail, "of these, SERVFAIL")                            \
-	X(answers_blocked, "of these, blocked")                              \
-	X(answer_foreign, "answers dropped: of another life or lane")        \
-	X(answer_bad, "answers dropped: malformed")                          \
-	X(answer_nombuf, "answers dropped: no packet buffer")                \
-	X(answer_large, "answers dropped: longer than a frame can be")       \
-	X(refresh_asked, "refresh requests sent")                            \
-	X(refresh_full, "refresh requests not sent: miss ring full")         \
-	X(recent_replaced, "asked keys forgotten early: table full")         \
-	X(ring_anomaly, "nonsense read from a ring")                         \
-	X(record_anomaly, "records that failed their bounds check")          \
-	X(cookies_good, "queries with a right cookie")                       \
-	X(cookies_bad, "with a wrong one")                                   \
-	X(cookies_alone, "with the client's part only")                      \
-	X(cookies_exempt, "over their limits, but with a right one")         \
-	X(reply_truncated, "replies sent with TC")                           \
-	X(csum_absent, "IPv4 queries without UDP checksum")                  \
-	X(batches, "receive bursts with packets")                            \
-	X(polls, "receive polls")                                            \
-	X(sleeps, "times the worker slept")                                  \
-	X(sleeps_woken, "of these, ended by a port or an answer")            \
-	X(sleeps_timed, "of these, ended by time")                           \
-	X(sleep_us, "microseconds asleep")                                   \
-	X(frames_slow, "frames in bursts that took over 100 us")             \
-	X(turns_late, "turns of the loop that took over 1 ms")               \
-	X(turns_long, "of these, over 10 ms")                                \
-	X(turns_long_us, "microseconds in these")                            \
-	X(watch_full, "frames not shown to who watches: log ring half full") \
+#define COUNTER_LIST(X)                                                                            \
+	X(rx_frames, "frames received on client ports")                                            \
+	X(rx_bytes, "octets received on client ports")                                             \
+	X(tx_frames, "frames sent on client ports")                                                \
+	X(tx_bytes, "octets sent on client ports")                                                 \
+	X(tx_full, "frames dropped: client port took no more")                                     \
+	X(kernel_rx, "frames from the exception port")                                             \
+	X(kernel_tx, "frames given to the exception port")                                         \
+	X(kernel_over_flow, "over limits.kernel_frames: of its own connections and questions")     \
+	X(kernel_over_tcp, "over limits.kernel_frames: TCP of no connection of its own")           \
+	X(kernel_over_syn, "over limits.kernel_frames: SYN")                                       \
+	X(kernel_over_answer,                                                                      \
+		"over limits.kernel_frames: UDP from port 53 that it did not ask for")             \
+	X(kernel_over_udp, "over limits.kernel_frames: other UDP")                                 \
+	X(kernel_over_other, "over limits.kernel_frames: other protocols, fragments")              \
+	X(kernel_over_icmp, "over limits.kernel_frames: ICMP, ICMPv6")                             \
+	X(kernel_over_neighbour, "over limits.kernel_frames: ARP, neighbour and router discovery") \
+	X(answers, "answers of the control plane sent")                                            \
+	X(answers_stale, "of these, stale")                                                        \
+	X(answers_servfail, "of these, SERVFAIL")                                                  \
+	X(answers_blocked, "of these, blocked")                                                    \
+	X(answer_foreign, "answers dropped: of another life or lane")                              \
+	X(answer_bad, "answers dropped: malformed")                                                \
+	X(answer_nombuf, "answers dropped: no packet buffer")                                      \
+	X(answer_large, "answers dropped: longer than a frame can be")                             \
+	X(refresh_asked, "refresh requests sent")                                                  \
+	X(refresh_full, "refresh requests not sent: miss ring full")                               \
+	X(recent_replaced, "asked keys forgotten early: table full")                               \
+	X(ring_anomaly, "nonsense read from a ring")                                               \
+	X(record_anomaly, "records that failed their bounds check")                                \
+	X(cookies_good, "queries with a right cookie")                                             \
+	X(cookies_bad, "with a wrong one")                                                         \
+	X(cookies_alone, "with the client's part only")                                            \
+	X(cookies_exempt, "over their limits, but with a right one")                               \
+	X(reply_truncated, "replies sent with TC")                                                 \
+	X(csum_absent, "IPv4 queries without UDP checksum")                                        \
+	X(batches, "receive bursts with packets")                                                  \
+	X(polls, "receive polls")                                                                  \
+	X(sleeps, "times the worker slept")                                                        \
+	X(sleeps_woken, "of these, ended by a port or an answer")                                  \
+	X(sleeps_timed, "of these, ended by time")                                                 \
+	X(sleep_us, "microseconds asleep")                                                         \
+	X(frames_slow, "frames in bursts that took over 100 us")                                   \
+	X(turns_late, "turns of the loop that took over 1 ms")                                     \
+	X(turns_long, "of these, over 10 ms")                                                      \
+	X(turns_long_us, "microseconds in these")                                                  \
+	X(watch_full, "frames not shown to who watches: log ring half full")                       \
 	X(busy_cycles, "TSC cycles in batches with packets")
 
 enum verdict {

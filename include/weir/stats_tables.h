@@ -33,6 +33,8 @@ enum stats_table_notion {
 		"until it is read")                                                                \
 	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "oldest of 4 goes", "2 s")              \
 	X(dp_crowd, 0, "all counts are halved", "1 s after the miss ring was half full")           \
+	X(dp_kernel_queue, STATS_TABLE_REFUSES, "the frame is dropped", "until a turn has time")   \
+	X(dp_kernel_flows, STATS_TABLE_EVICTS, "oldest of 4 goes", "until it is pushed out")       \
 	X(dp_watched, STATS_TABLE_REFUSES, "frames of one batch, no more", "one batch")            \
 	X(dp_marks, 0, "one octet for each unit of L0", "generation of L0")
 

@@ -283,7 +283,7 @@ void harness_drain(struct harness *h)
 
 void harness_turns(struct harness *h)
 {
-	while (worker_turn(&h->w, 0) + stage_kernel(&h->w))
+	while (worker_turn(&h->w, 0) + stage_kernel(&h->w, false))
 		continue;
 }
 

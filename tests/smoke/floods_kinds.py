@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 
-from wire import name_wire, query, syn4, udp4, udp6
+from wire import name_wire, query, tcp4, udp4, udp6
 
 HOT = 50  # names that are cached
 rng = random.Random()
@@ -113,15 +113,20 @@ class Garbage:
 
 
 class Punt:
-    """What is the kernel's: connections being opened, and UDP to a port where nobody listens, by turns, from an address that
-    answers, so that each SYN that the kernel sees is three frames."""
+    """What is the kernel's, in kinds, by turns: connections being opened, from an address that answers, so that each SYN that the
+    kernel sees is three frames; segments of connections that are none; UDP from port 53 that nobody asked for; UDP to a port
+    where nobody listens."""
+    KINDS = "syn", "segment", "reply", "udp"
 
-    def __init__(self, port):
+    def __init__(self, port, *kinds):
         self.frames, self.count = [], 0
+        ends = port.mac, port.peer, "198.18.0.2"
         for i in range(4096):
-            self.frames.append(syn4(port.mac, port.peer, "198.18.0.2", 1024 + i, rng.getrandbits(32)))
-            self.frames.append(udp4(port.mac, port.peer, "198.18.0.2", 1024 + i, query(f"x{i}.test", ident=i), dport=54))
+            seq, message = rng.getrandbits(32), query(f"x{i}.test", ident=i, flags=0x8180)
+            of = {"syn": tcp4(*ends, 1024 + i, 2, seq), "segment": tcp4(*ends, 1024 + i, 16, seq),
+                  "reply": udp4(*ends, 53, message, dport=30000 + i), "udp": udp4(*ends, 1024 + i, message, dport=54)}
+            self.frames += [of[kind] for kind in kinds or self.KINDS]
 
     def frame(self):
         self.count += 1
-        return self.frames[self.count & 8191]
+        return self.frames[self.count % len(self.frames)]

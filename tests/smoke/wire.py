@@ -65,8 +65,11 @@ def udp4(src_mac, dst_mac, src, sport, payload, dst=SERVICE4, dport=53):
     return dst_mac + src_mac + b"\x08\0" + ip + head[:6] + struct.pack("!H", csum) + payload
 
 
-def syn4(src_mac, dst_mac, src, sport, seq, dst=SERVICE4, dport=53):
-    tcp = struct.pack("!HHIIBBHHHBBH", sport, dport, seq, 0, 0x60, 0x02, 64240, 0, 0, 2, 4, 1460)
+def tcp4(src_mac, dst_mac, src, sport, flags, seq, dst=SERVICE4, dport=53):
+    """A segment with these flags; a SYN has the option that says how long one may be."""
+    syn = flags & 2
+    tcp = struct.pack("!HHIIBBHHH", sport, dport, seq, 0 if syn else seq, 0x60 if syn else 0x50, flags, 64240, 0, 0)
+    tcp += struct.pack("!BBH", 2, 4, 1460) if syn else b""
     pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, 6, len(tcp))
     tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + pseudo[:8]
