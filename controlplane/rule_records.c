@@ -118,6 +118,19 @@ static bool same_record(
 	       && memcmp(r->text + a->rdata, r->text + b->rdata, a->rdata_len) == 0;
 }
 
+// Records of a set have one TTL, the least (RFC 2181 5.2).
+static void ttls_settle(struct rule_records *r)
+{
+	for (size_t from = 0, to; from < r->count; from = to) {
+		uint32_t least = r->one[from].ttl_s;
+		for (to = from + 1; to < r->count && by_place(&r->one[from], &r->one[to]) == 0;
+			to++)
+			least = r->one[to].ttl_s < least ? r->one[to].ttl_s : least;
+		for (size_t i = from; i < to; i++)
+			r->one[i].ttl_s = least;
+	}
+}
+
 // What there is no room for in an answer is dropped before anything is made of it.
 void rule_records_sort(struct rule_records *r)
 {
@@ -144,6 +157,7 @@ void rule_records_sort(struct rule_records *r)
 			r->one[kept++] = *one;
 	}
 	r->count = kept;
+	ttls_settle(r);
 }
 
 static struct run run_at(const struct rule_records *r, size_t i, bool one_type)

@@ -144,6 +144,25 @@ static void test_answers(void **)
 	rule_arena_free(&a);
 }
 
+// RFC 2181 5.2: of the set, the least; of others, each its own.
+static void test_one_ttl_for_a_set(void **)
+{
+	static const struct record records[] = {
+		{.owner = "a.lan", .type = DNS_TYPE_A, .ttl_s = 70, .value = "1111"},
+		{.owner = "a.lan", .type = DNS_TYPE_A, .ttl_s = 60, .value = "2222"},
+		{.owner = "a.lan", .type = DNS_TYPE_TXT, .ttl_s = 90, .value = "\1x"},
+		{.owner = "a.lan", .type = DNS_TYPE_A, .ttl_s = 80, .value = "3333"},
+		{.owner = "b.lan", .type = DNS_TYPE_A, .ttl_s = 10, .value = "4444"},
+	};
+	struct rule_arena arena;
+	struct rule_reader r = make(records, ARRAY_LEN(records), &arena);
+	assert_string_equal(
+		answer(&r, "a.lan", DNS_TYPE_A), "@ 1 60 1111, @ 1 60 2222, @ 1 60 3333");
+	assert_string_equal(answer(&r, "a.lan", DNS_TYPE_TXT), "@ 16 90 \1x");
+	assert_string_equal(answer(&r, "b.lan", DNS_TYPE_A), "@ 1 10 4444");
+	rule_arena_free(&arena);
+}
+
 static void test_cnames(void **)
 {
 	static const struct record records[] = {
@@ -384,6 +403,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_one_ttl_for_a_set),
 		cmocka_unit_test(test_cnames),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
