@@ -51,6 +51,7 @@ static uint8_t query[INPUT_MOST];
 static size_t query_len;
 static unsigned replies;
 static bool is_paused;
+static struct rule_reader reader;
 
 static void reply_check(enum front_transport t, const struct front_reply *r)
 {
@@ -112,13 +113,19 @@ static void config_fill(struct config *c)
 
 static void groups_fill(struct policy_group group[GROUPS])
 {
-	enum { OPERATOR = 3, LOCAL = 1 << 4, SAFE = 1 << 5, ALL = 63 }; // lists of rule_kinds.c
 	resolver_safe_view(box.resolver, 0, &group[0]);
 	resolver_group_view(box.resolver, 0, &group[CHILD]);
 	resolver_group_view(box.resolver, 1, &group[BED]);
-	group[0].lists[0] = OPERATOR | LOCAL;
-	group[CHILD].lists[0] = ALL;
-	group[BED].lists[0] = OPERATOR | LOCAL | SAFE;
+	for (unsigned i = 0; i < reader.list_count && i < 64; i++) {
+		unsigned rule_class = reader.lists[i].kind.rule_class;
+		bool is_own = rule_class == RULE_CLASS_OPERATOR_ALLOW
+			      || rule_class == RULE_CLASS_OPERATOR_DENY
+			      || rule_class == RULE_CLASS_LOCAL;
+		uint64_t bit = UINT64_C(1) << i;
+		group[0].lists[0] |= is_own ? bit : 0;
+		group[CHILD].lists[0] |= bit;
+		group[BED].lists[0] |= is_own || rule_class == RULE_CLASS_SAFE ? bit : 0;
+	}
 	group[CHILD].block = (struct dns_block){.ttl_s = 9, .mode = DNS_BLOCK_NULL};
 	group[BED].block = (struct dns_block){.ttl_s = 9, .mode = DNS_BLOCK_REFUSED};
 	group[BED].block_all = 1;
@@ -135,7 +142,6 @@ static void pause_set(bool paused)
 static void rules_publish(void)
 {
 	static struct rule_arena arena; // of the process
-	static struct rule_reader reader;
 	static struct judge *judge;
 	struct policy_group group[GROUPS] = {0};
 	struct policy_image image;
