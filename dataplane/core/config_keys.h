@@ -191,10 +191,10 @@
 		"truncated as well. The network behind it must carry it too: no reply is "         \
 		"fragmented.")                                                                     \
 	X(limits, kernel_frames, kernel_frames, NUMBER, none, "40000", 0, 6500000, LIVE,           \
-		"Frames a second that each worker passes to the kernel by its exception port, in " \
-		"hundreds: so many of its own connections and questions; a third of it other "     \
-		"TCP, a quarter SYN, an eighth UDP from port 53, a fortieth other UDP, a "         \
-		"fortieth of the rest, an eightieth ICMP, an eightieth ARP and neighbour "         \
+		"Frames a second, rounded up to hundreds, that each worker passes to the kernel "  \
+		"by its exception port: so many of its own connections and questions; a third of " \
+		"it other TCP, a quarter SYN, an eighth UDP from port 53, a fortieth other UDP, "  \
+		"a fortieth of the rest, an eightieth ICMP, an eightieth ARP and neighbour "       \
 		"discovery ([floods.md](floods.md)). "                                             \
 		"More are dropped. 0: any number.")
 
