@@ -27,6 +27,7 @@ static const struct {
 	[PUNT_other] = {40, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_other},
 	[PUNT_icmp] = {80, PUNT_WAITING - PUNT_FOR_FLOWS, COUNTER_kernel_over_icmp},
 	[PUNT_neighbour] = {80, PUNT_WAITING, COUNTER_kernel_over_neighbour},
+	[PUNT_asked] = {1, PUNT_WAITING - PUNT_FOR_NEIGHBOURS, COUNTER_kernel_over_flow},
 };
 
 static const uint8_t *l4_of(const struct packet *p, unsigned len)
@@ -63,7 +64,7 @@ static enum punt_class class_of_udp(const struct punt_view *v, const struct pack
 	if (!udp)
 		return PUNT_other;
 	if (is_known(v, p, IPPROTO_UDP))
-		return PUNT_flow;
+		return PUNT_asked;
 	return udp->src_port == RTE_BE16(FRAME_DNS_PORT) ? PUNT_answer : PUNT_udp;
 }
 

@@ -6,11 +6,11 @@
 //
 // Frames are told apart by what it costs to lose them: each class has a bucket of its own, so that
 // a flood of one leaves the others what they have. What the kernel takes part in (kernel_flows.h)
-// is no flood of strangers and has far more than what anybody may send. A bucket is the time at
-// which it will be full again (the generic cell rate algorithm, ITU-T I.371): it fills by the TSC,
-// and holds a quarter of a second's worth, at least a batch. Who is over it is dropped
-// (drop_kernel_rate, and a counter of the class). The rate is that of one worker, as what is
-// protected is a worker's time.
+// is no flood of strangers and has far more than what anybody may send; TCP and UDP each by
+// themselves, as whoever has a connection may flood that. A bucket is the time at which it will be
+// full again (the generic cell rate algorithm, ITU-T I.371): it fills by the TSC, and holds a
+// quarter of a second's worth, at least a batch. Who is over it is dropped (drop_kernel_rate, and a
+// counter of the class). The rate is that of one worker, as what is protected is a worker's time.
 //
 // What passes waits until DNS has been answered, and so many of it go a turn that an answer waits
 // no longer for them than for a burst. The queue holds PUNT_WAITING; each of the three kinds in
@@ -25,7 +25,7 @@ enum { PUNT_FOR_NEIGHBOURS = 64, PUNT_FOR_FLOWS = 128 };
 enum { PUNT_PER_TURN = 32, PUNT_SHARE = 2 };
 
 enum punt_class {
-	PUNT_flow,      // of a conversation that the kernel takes part in
+	PUNT_flow,      // TCP of a connection that the kernel takes part in
 	PUNT_tcp,       // TCP of none
 	PUNT_tcp_new,   // SYN
 	PUNT_answer,    // UDP from port 53: an upstream's, whom another worker's frame asked
@@ -33,8 +33,9 @@ enum punt_class {
 	PUNT_other,     // routing protocols, fragments, what is not IP
 	PUNT_icmp,      // ICMP and ICMPv6, but for the next
 	PUNT_neighbour, // ARP, neighbour and router discovery: to be found at all
+	PUNT_asked,     // UDP of two ends between which the kernel has sent some; counted as flow
 };
-static_assert((int)PUNT_neighbour + 1 == (int)WORKER_PUNT_CLASSES);
+static_assert((int)PUNT_asked + 1 == (int)WORKER_PUNT_CLASSES);
 
 // Of a frame that stage_net has no use for: l3 is set and, behind an IP header, which it has
 // checked, l4.
