@@ -243,6 +243,7 @@ static void test_limits_end(void **)
 	harness_end(h);
 }
 
+// Who would be held to a rate is held to none where there is none, beside who is denied.
 static void test_no_rate(void **)
 {
 	enum { EACH = 8 };
