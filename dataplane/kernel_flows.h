@@ -8,8 +8,9 @@
 // closes a connection or has data, hence no RST, SYN with ACK or bare ACK, which strangers get as
 // well; and UDP. A frame of the same two ends belongs to that: UDP for 2 to 4 s, as the ports that
 // a resolver asked from in a minute are most that there are. Who gets in here has answered to the
-// address that it gave, or was asked by us; to get in by guessing takes the ports of a conversation
-// that is under way.
+// address that it gave, or was asked by us, or was sent a reply by some other service over UDP,
+// which may go to a forged address; to get in by guessing takes the ports of a conversation that is
+// under way.
 //
 // 4,096 sets of four 32-bit tags, the one that was sent to longest ago goes; keyed by a secret of
 // this life, so that nobody can aim at a set. A look finds another conversation's by one chance in
