@@ -61,14 +61,17 @@ static unsigned slot_of(uint32_t hash, unsigned probe)
 	return ((hash ^ hash >> 15) + probe) % DNS_COMPRESS_SLOTS;
 }
 
-static unsigned find(const struct dns_compress *c, uint32_t hash, const uint8_t *wire)
+static unsigned find(struct dns_compress *c, uint32_t hash, const uint8_t *wire)
 {
 	for (unsigned i = 0; i < DNS_COMPRESS_PROBES; i++) {
 		unsigned at = slot_of(hash, i);
 		if (c->off[at] == 0)
 			return 0;
-		if (c->hash[at] == hash && suffix_is_at(c, c->off[at], wire))
+		if (c->hash[at] != hash || c->strangers == DNS_COMPRESS_STRANGERS)
+			continue;
+		if (suffix_is_at(c, c->off[at], wire))
 			return c->off[at];
+		c->strangers++;
 	}
 	return 0;
 }
@@ -92,6 +95,7 @@ void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_
 	memset(c->off, 0, sizeof c->off);
 	c->w = wr_init(buf, cap);
 	c->may_follow = SIZE_MAX;
+	c->strangers = 0;
 	c->question = &q->name;
 	c->base = (uint16_t)(DNS_HEADER_LEN + q->name.len + 4);
 	struct suffixes s;

@@ -5,20 +5,23 @@
 //
 // Names are found again by a hash of each suffix in a small fixed table; compares ignore letter
 // case. A lookup probes DNS_COMPRESS_PROBES slots at most and a full neighbourhood takes no more
-// names, so hostile names cost compression, never time (compare CVE-2024-8508). Every offset
-// counts from the start of a message: 12 octets of header, the question, then these octets. So a
-// pointer stays right behind any spelling of the same question.
+// names, so hostile names cost compression, never time (compare CVE-2024-8508). The hash is not
+// keyed, and names that differ in their last label alone share it at each one before, if it is the
+// same of that: after DNS_COMPRESS_STRANGERS compares in vain nothing is compared any more. Every
+// offset counts from the start of a message: 12 octets of header, the question, then these octets.
+// So a pointer stays right behind any spelling of the same question.
 
 #include <weir/bytes.h>
 #include <weir/dns_query.h>
 
-enum { DNS_COMPRESS_SLOTS = 1024, DNS_COMPRESS_PROBES = 8 };
+enum { DNS_COMPRESS_SLOTS = 1024, DNS_COMPRESS_PROBES = 8, DNS_COMPRESS_STRANGERS = 64 };
 
 struct dns_compress {
 	struct wr w; // sticky: overflow shows in wr_ok
 	const struct dns_name *question;
 	uint16_t base;     // message offset of w.base[0]
 	size_t may_follow; // octets that reading names for it may lead through (dns_records.h)
+	uint8_t strangers; // compared in vain so far
 	uint16_t off[DNS_COMPRESS_SLOTS]; // message offset of a suffix; 0: free
 	uint32_t hash[DNS_COMPRESS_SLOTS];
 };

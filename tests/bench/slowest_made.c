@@ -288,6 +288,27 @@ static void signatures(void)
 	}
 }
 
+// Names of one hash (dns_compress.c) from their last label, of which there are nine, to the second.
+static void one_hash(void)
+{
+	static const char last[][10] = {"\10wmosawca", "\10itrbzcka", "\10mytfpgeb", "\10cjhhjreb",
+		"\10mptmjnic", "\10gprvqglc", "\10fcwfrtrd", "\10jjfcixtd", "\10ywwriqyd"};
+	enum { LABELS = 120, LEN = 5 + 2 * LABELS + 10 };
+	unsigned n = 0;
+	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
+	question(3, 6, DNS_TYPE_NS);
+	for (; w.pos + 12 + LEN <= sizeof octets; n++) {
+		wr_u16(&w, 0xc000 | DNS_HEADER_LEN);
+		fixed(DNS_TYPE_NS, LEN);
+		wr_u8(&w, 4);
+		wr_u32(&w, n * 2654435761u);
+		for (unsigned i = 0; i < LABELS; i++)
+			wr_bytes(&w, "\1a", 2);
+		wr_bytes(&w, last[n < 8 ? n : 8], 10);
+	}
+	count(ANSWER, n);
+}
+
 static void evil_replies(struct slow_set *s)
 {
 	for (unsigned most = 30; most < 2 * RECORDS; most *= 2)
@@ -296,6 +317,8 @@ static void evil_replies(struct slow_set *s)
 				most < RECORDS ? most : RECORDS - 1);
 	signatures();
 	add(s, "KeyTrap: 60 keys, 500 signatures", 0, true);
+	one_hash();
+	add(s, "names of one hash", 0, true);
 	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 	question(4, 8, DNS_TYPE_A);
 	count(ANSWER, records(DNS_HEADER_LEN, 1, DNS_TYPE_A, 2 * RECORDS, 4));

@@ -3,6 +3,7 @@
 // Replies that are made to take long: how far their names may lead, and how often they are looked
 // at.
 
+#include "../../dataplane/core/dns_compress.h"
 #include "../../dataplane/core/dns_records.h"
 #include "dns_build.h"
 #include "dns_rand.h"
@@ -82,17 +83,17 @@ static int by_hash(const void *one, const void *other)
 	return (x > y) - (x < y);
 }
 
-static const char *name_of(uint32_t number)
+static const char *name_of(uint32_t number, const char *below)
 {
 	static char text[2][32];
 	static unsigned turn;
 	turn ^= 1;
-	snprintf(text[turn], sizeof text[turn], "%08x.example.com", number * 2654435761u);
+	snprintf(text[turn], sizeof text[turn], "%08x%s", number * 2654435761u, below);
 	return text[turn];
 }
 
-// Two names of one hash, as the owners of a reply: many of the other one end the search.
-static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
+// Numbers of two names of one hash.
+static void find_pair(const char *below, uint32_t pair[2])
 {
 	enum { NAMES = 300000 };
 	struct hashed *h = calloc(NAMES, sizeof *h);
@@ -100,7 +101,7 @@ static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
 	assert_non_null(h);
 	for (uint32_t i = 0; i < NAMES; i++) {
 		struct dns_name name;
-		const char *text = name_of(i);
+		const char *text = name_of(i, below);
 		assert_int_equal(dns_name_from_text(text, strlen(text), &name), 0);
 		h[i] = (struct hashed){dns_name_hash(&name), i};
 	}
@@ -108,17 +109,60 @@ static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
 	while (at + 1 < NAMES && h[at].hash != h[at + 1].hash)
 		at++;
 	assert_true(at + 1 < NAMES); // ten such pairs are expected
+	pair[0] = h[at].number;
+	pair[1] = h[at + 1].number;
+	free(h);
+}
+
+// Two names of one hash, as the owners of a reply: many of the other one end the search.
+static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
+{
+	static const char below[] = ".example.com";
+	uint32_t pair[2];
+	find_pair(below, pair);
 	for (unsigned others = 0; others <= 2 * DNS_STRANGERS_MAX;
 		others += DNS_STRANGERS_MAX / 4) {
-		build_reply(&b, 0, name_of(h[at].number), DNS_TYPE_A);
+		build_reply(&b, 0, name_of(pair[0], below), DNS_TYPE_A);
 		for (unsigned i = 0; i < others; i++)
-			build_rr(&b, SECTION_ANSWER, name_of(h[at + 1].number), DNS_TYPE_A, 5,
+			build_rr(&b, SECTION_ANSWER, name_of(pair[1], below), DNS_TYPE_A, 5,
 				"\1\1\1\1", 4);
-		build_rr(&b, SECTION_ANSWER, name_of(h[at].number), DNS_TYPE_A, 5, "\1\2\3\4", 4);
+		build_rr(&b, SECTION_ANSWER, name_of(pair[0], below), DNS_TYPE_A, 5, "\1\2\3\4", 4);
 		assert_int_equal(read_reply(&wide, false), 0);
 		assert_int_equal(answer.ancount, others < DNS_STRANGERS_MAX);
 	}
-	free(h);
+}
+
+// An NS record of the root for so many labels above `top`. Its name's length.
+static size_t put_ns(unsigned labels, const char *top)
+{
+	char text[2 * DNS_LABELS_MAX + 32] = "";
+	for (unsigned i = 0; i < labels; i++)
+		strcat(text, "a.");
+	strcat(text, top);
+	size_t rdata = build_begin(&b, SECTION_ANSWER, ".", DNS_TYPE_NS, 5);
+	build_name(&b, text);
+	build_end(&b, rdata);
+	return b.w.pos - rdata;
+}
+
+// Two labels of one hash: all suffixes that end in them and are the same but for them share theirs.
+// Each is compared, and once that was often enough a name is written whole.
+static void test_suffixes_of_one_hash_are_compared_so_many_times(void **)
+{
+	enum { OWNER = 1, FIXED = 10, POINTER = 2, LABEL = 2 };
+	uint32_t pair[2];
+	find_pair("", pair);
+	for (unsigned labels = DNS_COMPRESS_STRANGERS / 2; labels <= 110; labels++) {
+		bool compares = labels + 1 < DNS_COMPRESS_STRANGERS;
+		build_reply(&b, 0, ".", DNS_TYPE_NS);
+		size_t first = put_ns(labels, name_of(pair[0], ""));
+		size_t other = put_ns(labels, name_of(pair[1], ""));
+		size_t last = put_ns(labels + 1, name_of(pair[0], ""));
+		assert_int_equal(read_reply(&wide, false), 0);
+		assert_int_equal(answer.ancount, 3);
+		assert_int_equal(answer.len,
+			3 * (OWNER + FIXED) + first + other + (compares ? LABEL + POINTER : last));
+	}
 }
 
 int main(void)
@@ -127,6 +171,7 @@ int main(void)
 		cmocka_unit_test(test_names_lead_through_no_more_than_a_few_octets_each),
 		cmocka_unit_test(test_names_in_data_lead_through_no_more),
 		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
+		cmocka_unit_test(test_suffixes_of_one_hash_are_compared_so_many_times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
