@@ -17,20 +17,24 @@ static uint32_t hash_of(const struct dns_records *t, unsigned i)
 	return h ^ h >> 15;
 }
 
-// Nearly all owners are a pointer to the question: the same one is the same name, unread.
+// What was kept for one step has one owner, where type and data are the same. A DNAME can be there
+// for several steps: names are read then, so many times, as two long ones for each record would
+// take milliseconds.
 static bool have_same_owner(
 	struct dns_records *t, const struct dns_record *a, const struct dns_record *b)
 {
-	const uint8_t *x = t->msg + a->owner_off, *y = t->msg + b->owner_off;
-	struct dns_name owner;
-	struct dns_owner by = {.name = &owner, .hash = a->owner_hash};
+	struct dns_name one, other;
 
-	if (*x >= 0xc0 && get_u16(x) == get_u16(y))
-		return true;
 	if (a->owner_hash != b->owner_hash)
 		return false;
-	dns_record_owner(t, a, &owner);
-	return dns_record_is_owned_by(t, b, &by);
+	if (a->keep == b->keep)
+		return true;
+	if (t->strangers == DNS_STRANGERS_MAX)
+		return false;
+	t->strangers++;
+	dns_record_owner(t, a, &one);
+	dns_record_owner(t, b, &other);
+	return dns_name_equal(&one, &other);
 }
 
 static bool are_twins(struct dns_records *t, const struct dns_record *a, const struct dns_record *b)

@@ -6,9 +6,8 @@
 // type CNAME or ANY gets all of a name, and not only the one that would be followed.
 //
 // Data that hold names are compared as they are on the wire: two that are written with other
-// pointers are taken for different. Some microseconds for a thousand records, and a millisecond for
-// 2,048 twins of the longest owner, none a pointer alone; one for which there are too many others
-// of its hash is taken for different as well, so nobody can make it cost more.
+// pointers are taken for different. Some microseconds for a thousand records: names are read only
+// of twins that dns_select.c kept for different steps, DNS_STRANGERS_MAX times at most.
 
 #include "dns_records.h"
 

@@ -309,6 +309,13 @@ static void one_hash(void)
 	count(ANSWER, n);
 }
 
+// One record, all of them: the first has another pointer to the same owner than the others.
+static void twins(void)
+{
+	unsigned at = reply(UNKNOWN, false, false), n = records(at - 2, 1, UNKNOWN, 1, 0);
+	count(ANSWER, 1 + n + records(at, 1, UNKNOWN, RECORDS - 2, 0));
+}
+
 static void evil_replies(struct slow_set *s)
 {
 	for (unsigned most = 30; most < 2 * RECORDS; most *= 2)
@@ -319,6 +326,8 @@ static void evil_replies(struct slow_set *s)
 	add(s, "KeyTrap: 60 keys, 500 signatures", 0, true);
 	one_hash();
 	add(s, "names of one hash", 0, true);
+	twins();
+	add(s, "2,047 twins, two pointers", 0, true);
 	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 	question(4, 8, DNS_TYPE_A);
 	count(ANSWER, records(DNS_HEADER_LEN, 1, DNS_TYPE_A, 2 * RECORDS, 4));

@@ -73,6 +73,35 @@ static void test_names_in_data_lead_through_no_more(void **)
 	}
 }
 
+// Twins whose owners are two pointers to one name are one record.
+static void test_twins_by_two_pointers(void **)
+{
+	build_reply(&b, 0, "example.com", DNS_TYPE_A);
+	wr_bytes(&b.w, "\0\xff\0\0\1\0\0\0\5\0\2\xc0\x0c", 13); // data that nobody reads
+	for (unsigned i = 1; i < DNS_ANSWER_RECORDS_MAX; i++) {
+		wr_u16(&b.w, i == 1 ? 0xc00c : (uint16_t)(0xc000 | 40));
+		wr_bytes(&b.w, "\0\1\0\1\0\0\0\5\0\4\1\2\3\4", 14);
+	}
+	put_u16(b.buf + SECTION_ANSWER, DNS_ANSWER_RECORDS_MAX);
+	assert_int_equal(get_u16(b.buf + 40), 0xc00c);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.ancount, 1);
+}
+
+// One that came twice is kept for a step each of the chain that it leads through.
+static void test_a_dname_of_two_steps_is_told_once(void **)
+{
+	build_reply(&b, 0, "a.old.example", DNS_TYPE_A);
+	for (unsigned i = 0; i < 2; i++)
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 5, "example");
+	build_rr_name(&b, SECTION_ANSWER, "a.old.example", DNS_TYPE_CNAME, 5, "a.example");
+	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 5, "b.old.example");
+	build_rr_name(&b, SECTION_ANSWER, "b.old.example", DNS_TYPE_CNAME, 5, "b.example");
+	build_rr(&b, SECTION_ANSWER, "b.example", DNS_TYPE_A, 5, "\1\2\3\4", 4);
+	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(answer.ancount, 5);
+}
+
 struct hashed {
 	uint32_t hash, number;
 };
@@ -172,6 +201,8 @@ int main(void)
 		cmocka_unit_test(test_names_in_data_lead_through_no_more),
 		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
 		cmocka_unit_test(test_suffixes_of_one_hash_are_compared_so_many_times),
+		cmocka_unit_test(test_twins_by_two_pointers),
+		cmocka_unit_test(test_a_dname_of_two_steps_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
