@@ -319,7 +319,10 @@ def check_attacks():
             there.update(re.findall(r"^(?:@case\b.*\ndef|static void) (\w+)\((?:way|void \*\*)", (root / name).read_text(), re.M))
     for number, line in enumerate(lines_of(page) if (root / page).exists() else [], 1):
         cells = line.split("|")
-        if cells[0] or len(cells) != 5 or cells[1].strip() in ("attack", "---"):
+        if cells[0] or len(cells) < 2 or cells[1].strip() in ("attack", "---"):
+            continue
+        if len(cells) != 5:
+            yield f"{page}:{number}: not three columns"
             continue
         tests = re.findall(r"`(\w+)`", cells[3])
         if not tests and not re.match(r" – \w", cells[3]):
