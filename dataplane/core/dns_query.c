@@ -188,11 +188,7 @@ enum dns_query_status dns_query_parse(const uint8_t *msg, size_t len, struct dns
 	if (unlikely_(out->flags & DNS_FLAG_OPCODE)) {
 		// Of its records only the OPT is of interest, as the reply has one then (RFC 6891
 		// 6.1.1), and as its version counts whatever the opcode (6.1.3).
-		bool is_other = false;
-		if (readable && get_u32(msg + 6) == 0)
-			is_other = additional_read(&r, additional, out) == DNS_QUERY_BADVERS;
-		else if (additional)
-			is_other = opt_seek(msg, len, out) > 0;
+		bool is_other = additional && opt_seek(msg, len, out) > 0;
 		return is_other ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP;
 	}
 	// Answer and authority have no meaning in a query of opcode QUERY.

@@ -284,14 +284,15 @@ static void test_other_opcodes(void **)
 }
 
 // RFC 6891 6.1.3, RFC 7873 5.2: the OPT means the same whatever the opcode, with a question alone,
-// as an UPDATE with its records, or with none.
+// as an UPDATE with its records, with none, where a record behind it is missing, or after as many
+// as make a QUERY malformed.
 static void test_version_and_cookie_of_other_opcodes(void **)
 {
 	static const uint8_t record[] = "\0\0\x10\0\1\0\0\0\0\0\0",
 			     cookie[] = "\0\x0a\0\x08mycookie";
 	uint8_t buf[512];
 	struct dns_query q;
-	for (unsigned kind = 0; kind < 3; kind++)
+	for (unsigned kind = 0; kind < 5; kind++)
 		for (uint32_t version = 0; version < 2; version++) {
 			struct wr w = query_begin(buf, sizeof buf, 5 << 11, 1);
 			if (kind == 1) {
@@ -300,7 +301,13 @@ static void test_version_and_cookie_of_other_opcodes(void **)
 			} else if (kind == 2) {
 				put_u16(buf + 4, 0);
 				w.pos = DNS_HEADER_LEN;
+			} else if (kind == 3) {
+				put_u16(buf + 10, 2);
 			}
+			for (unsigned i = 0; kind == 4 && i < DNS_QUERY_ADDITIONAL_MAX; i++)
+				wr_bytes(&w, record, 11);
+			if (kind == 4)
+				put_u16(buf + 10, DNS_QUERY_ADDITIONAL_MAX + 1);
 			opt_put(&w, 1232, version << 16, cookie, 12);
 			assert_int_equal(
 				parse(&w, &q), version ? DNS_QUERY_BADVERS : DNS_QUERY_NOTIMP);
