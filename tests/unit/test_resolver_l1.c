@@ -64,6 +64,20 @@ static int setup(void **state)
 	return setup_with(state, PATIENCE_MS);
 }
 
+// Room for one record, an OPT and an error, if the name has 13 octets.
+static int setup_tight(void **state)
+{
+	setup(state);
+	control_stop();
+	close(dp.link_fd);
+	rig.config.limits.udp_reply_size = DNS_HEADER_LEN + 13 + 4 + 16 + DNS_OPT_FIXED_LEN + 6;
+	control_start();
+	link_up_now();
+	for (unsigned i = 0; i < 4000 && strcmp(status().l1.redis.state, "up") != 0; i++)
+		usleep(5000);
+	return 0;
+}
+
 static int setup_hasty(void **state)
 {
 	return setup_with(state, 1000);
@@ -271,6 +285,23 @@ static void test_a_stale_value_helps_when_nobody_answers(void **)
 	assert_true(asked() > 0);
 }
 
+// An error that is left out for want of room (RFC 8914 3) was told to nobody.
+static void test_rows_have_the_errors_that_were_told(void **)
+{
+	static const char *const names[] = {"old.example", "older.example"};
+	row_watch_start(NULL, 0);
+	fake[0].mode = fake[1].mode = FAKE_REFUSED;
+	for (uint16_t i = 0; i < 2; i++) {
+		value_write(&(struct value){names[i], names[i], 60, 100});
+		ask(names[i], i);
+		expect_answer(2500, i, 0, ANSWER_STALE);
+		assert_int_equal(ede_of_answer(), i ? -1 : DNS_EDE_STALE_ANSWER);
+		assert_int_equal(
+			row_watch_await(i + 1u).ede, i ? QUERYLOG_NO_EDE : DNS_EDE_STALE_ANSWER);
+	}
+	row_watch_stop();
+}
+
 enum { HOT_TTL_S = 600, DUE_S = 500 }; // hot ones are renewed in the last 30%
 
 // Asked for so often, in that order whatever the machine does, that it is renewed when it is old.
@@ -419,6 +450,7 @@ static void test_it_is_turned_off_while_questions_wait(void **)
 
 #define T(name)     cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 #define HASTY(name) cmocka_unit_test_setup_teardown(name, setup_hasty, rig_teardown)
+#define TIGHT(name) cmocka_unit_test_setup_teardown(name, setup_tight, rig_teardown)
 
 int main(void)
 {
@@ -429,6 +461,7 @@ int main(void)
 		T(test_a_value_older_than_the_machine_keeps_its_age),
 		T(test_the_answer_to_another_name_is_refused_and_deleted),
 		T(test_a_stale_value_helps_when_nobody_answers),
+		TIGHT(test_rows_have_the_errors_that_were_told),
 		T(test_another_box_renews),
 		T(test_hits_are_written),
 		T(test_what_became_popular_here_is_not_deleted_as_cold),
