@@ -25,7 +25,7 @@
 // had the keepalive option (the first of a TCP connection, RFC 7828) that may be what it does not
 // like, or what stands before it does not, which may end the connection instead: then its queries
 // are sent once more without the option, with their OPT. Where either helped so often the option is
-// left out as long; of UDP, and of EDNS, that says nothing.
+// left out as long, each connection counted once; of UDP, and of EDNS, that says nothing.
 //
 // Order: the servers as configured, those in back-off last, each at most UPSTREAM_SENDS_EACH times
 // by UDP (in back-off once) and once by TCP (twice where an OPT was turned down), at most max_sends

@@ -122,7 +122,7 @@ void stream_leave(struct upstream_stream *s)
 						 : UPSTREAM_STREAM_QUERIES;
 	if (i < s->held)
 		stays = s->query[i].leg;
-	s->learnt = s->busy = true;
+	s->learnt = s->ours = s->busy = true;
 	while ((i = find_live(s, stays)) < s->held) {
 		struct upstream_leg *leg = s->query[i].leg;
 		s->query[i].leg = NULL;

@@ -100,7 +100,7 @@ struct upstream_stream {
 	bool asked;               // for how long it may be idle
 	bool busy;                // being read: not to be freed
 	bool learnt;              // its end has told how many queries the server takes
-	bool ours;                // its end: we are who ends it
+	bool ours;                // we end it, or have left it for its silence
 	int error;                // -errno of a send
 	socklen_t peer_len;
 	union upstream_peer peer;

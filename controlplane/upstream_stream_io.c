@@ -208,7 +208,7 @@ void stream_on_readable(evutil_socket_t fd, short what, void *arg)
 	if (rc >= 0 && s->error)
 		rc = s->error;
 	// Where we end it, its end does not tell how many queries the server takes.
-	s->ours = rc == -EBADMSG || rc == -ETIME;
+	s->ours |= rc == -EBADMSG || rc == -ETIME;
 	s->learnt |= s->ours;
 	if (rc == -EBADMSG)
 		count_bad(s);

@@ -151,7 +151,8 @@ void upstream_tcp_broken(struct upstream_leg *leg, struct upstream_stream *strea
 	if (again) {
 		if (option) {
 			leg->no_option = true;
-			a->no_option |= 1u << leg->server;
+			if (leg->option) // one of its queries tells of a connection
+				a->no_option |= 1u << leg->server;
 		}
 		t->place.alone = ++t->again == UPSTREAM_TCP_AGAIN;
 		a->sends++;

@@ -227,6 +227,7 @@ static void test_the_others_leave_a_silent_one(void **)
 	for (unsigned i = 0; i < 2; i++) {
 		query_read(rig.conn[1], &q);
 		assert_in_range(q.number, 3, 4);
+		assert_int_equal(q.keepalive, i == 0); // silence says nothing of the option
 		reply(rig.conn[1], &q);
 	}
 	wait_done(5);

@@ -164,6 +164,34 @@ static void test_reset_for_the_option(void **)
 	assert_true(server_status().edns);
 }
 
+// One accident, as a server's restart, is one sign and not as many as there were queries.
+static void test_one_end_under_many(void **)
+{
+	enum { MANY = 2 * UPSTREAM_EDNS_STRIKES };
+	struct stream_query q;
+
+	ask_more(MANY);
+	wait_conns(1);
+	for (unsigned i = 0; i < MANY; i++)
+		query_read(rig.conn[0], &q);
+	conn_end(rig.conn[0], true);
+	wait_conns(2);
+	for (unsigned i = 0; i < MANY; i++) {
+		query_read(rig.conn[1], &q);
+		assert_true(q.edns && !q.keepalive);
+		reply(rig.conn[1], &q);
+	}
+	wait_done(MANY);
+	assert_int_equal(replied(0, MANY), MANY);
+	conn_end(rig.conn[1], false);
+	ask_more(1);
+	wait_conns(3);
+	query_read(rig.conn[2], &q);
+	assert_true(q.keepalive);
+	reply(rig.conn[2], &q);
+	wait_done(MANY + 1);
+}
+
 static void test_a_reply_to_another_question(void **)
 {
 	struct stream_query q[2];
@@ -243,6 +271,7 @@ int main(void)
 		T(test_formerr_to_the_option),
 		T(test_formerr_to_the_option_is_remembered),
 		T(test_reset_for_the_option),
+		T(test_one_end_under_many),
 		T(test_a_reply_to_another_question),
 		T(test_messages_of_no_octets),
 		T(test_a_late_reply_is_dropped),
