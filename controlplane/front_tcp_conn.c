@@ -213,13 +213,17 @@ static void conn_grow_old(struct front_conn *c)
 }
 
 // The time of thousands may be over at once, as when tcp.idle_timeout is lowered: each has a turn
-// of its own, so that nobody waits for the end of all of them.
+// of its own, so that nobody waits for the end of all of them. One that gets on before its turn
+// leaves it unused; were these not given again, turns would come later and later.
 static uint64_t end_turn_ms(struct front_tcp *t, uint64_t now_ms)
 {
-	uint64_t tick = now_ms / WHEEL_TICK_MS;
+	uint64_t tick = now_ms / WHEEL_TICK_MS, last = tick + t->count.open / TCP_ENDS_A_TICK;
 
-	if (t->ends_tick < tick || t->ends_taken == TCP_ENDS_A_TICK) {
-		t->ends_tick = t->ends_tick < tick ? tick : t->ends_tick + 1;
+	if (t->ends_tick < tick || t->ends_tick > last) {
+		t->ends_tick = tick;
+		t->ends_taken = 0;
+	} else if (t->ends_taken == TCP_ENDS_A_TICK) {
+		t->ends_tick++;
 		t->ends_taken = 0;
 	}
 	t->ends_taken++;
