@@ -24,7 +24,8 @@ void conn_touch(struct front_conn *c, uint64_t now_ms)
 
 // The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
 // connection that nobody counts any more: one that ends as a new one comes costs another socket
-// buffer each time. Of those that end as they ask to, what is unread is on its way.
+// buffer each time. Of those that end as they ask to, what is unread is on its way. So is a reply
+// or two of any: with a reset behind it, it may be lost to a client that is only far away.
 static bool conn_leaves_unread(const struct front_conn *c, enum front_tcp_end why)
 {
 	static const bool is_ours[FRONT_TCP_END_COUNT] = {

@@ -24,6 +24,7 @@ enum {
 	CONN_OUT_SOFT = 65536,  // no further question while so much is unread
 	CONN_OUT_MAX = 262144,  // closed: replies to what was under way then
 	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
+	CONN_ON_ITS_WAY = 4096, // octets in the kernel that an end of ours does not drop
 	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
 	CONN_MESSAGES_A_TURN = 32,
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
@@ -163,5 +164,5 @@ void conn_out_drop(struct front_conn *c);
 ssize_t conn_recv(struct front_conn *c, uint8_t *p, size_t n);
 ssize_t conn_send(struct front_conn *c, const struct iovec *part, unsigned count);
 void conn_send_end(struct front_conn *c);        // nothing more will be
-bool conn_is_unread(const struct front_conn *c); // the kernel has octets of ours still
+bool conn_is_unread(const struct front_conn *c); // the kernel has over CONN_ON_ITS_WAY of ours
 void conn_cut(struct front_conn *c);             // whose close drops them

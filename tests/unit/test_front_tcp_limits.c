@@ -315,60 +315,6 @@ static void test_idle_shrinks(void **)
 		close(fd[i]);
 }
 
-// A client that asks and does not read is not read either; when it reads it gets all.
-static void test_unread(void **)
-{
-	enum { ASKED = 400 };
-	struct front_tcp_status s;
-
-	tcp_rig_start();
-	int fd = tcp_connect(1, 4096), well = tcp_connect(2, 0);
-	for (uint16_t id = 1; id <= ASKED; id++)
-		tcp_ask(fd, id, TCP_BIG);
-	tcp_rig_status(&s);
-	for (unsigned i = 0; s.held == 0 && i < TCP_WAIT_MS; i++) {
-		usleep(1000);
-		tcp_rig_status(&s);
-	}
-	usleep(50000);
-	assert_true(tcp_rig_asked() < ASKED);
-	tcp_rig_status(&s);
-	assert_in_range(s.buffered, 1, 200000);
-	served(well);
-	for (uint16_t id = 1; id <= ASKED; id++)
-		tcp_reply_is(fd, id, TCP_BIG_LEN);
-	tcp_rig_until(buffered, 0);
-	close(fd);
-	close(well);
-}
-
-// By a reset: what it has not read is gone from the kernel too.
-static void is_cut(int fd)
-{
-	static uint8_t octets[TCP_MESSAGE_MAX];
-	ssize_t n;
-
-	while ((n = recv(fd, octets, sizeof(octets), 0)) > 0)
-		continue;
-	assert_int_equal(n, -1);
-	assert_int_equal(errno, ECONNRESET);
-	close(fd);
-}
-
-// Replies to what was under way before may be more than is kept for one connection.
-static void test_unread_later(void **)
-{
-	tcp_rig_start();
-	int fd = tcp_connect(1, 4096);
-	for (uint16_t id = 1; id <= 100; id++)
-		tcp_ask(fd, id, TCP_LATER_BIG);
-	tcp_rig_until(pending, 100);
-	tcp_rig_release();
-	tcp_rig_until(ended[FRONT_TCP_END_slow_reader], 1);
-	tcp_rig_until(buffered, 0);
-	is_cut(fd);
-}
-
 // When the memory for slow clients is used up the one that has stalled longest goes.
 static void test_memory(void **)
 {
@@ -488,8 +434,6 @@ int main(void)
 		cmocka_unit_test(test_errors_of_accept),
 		EACH(test_per_client),
 		EACH(test_idle_shrinks),
-		EACH(test_unread),
-		EACH(test_unread_later),
 		EACH(test_memory),
 		EACH(test_files),
 		EACH(test_files_cap),

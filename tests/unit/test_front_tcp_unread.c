@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What TCP/53 does with clients that ask and do not read.
+
+#include "tcp_rig.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SHORTEST = 13 };
+
+static void served(int fd)
+{
+	tcp_ask(fd, 77, TCP_ECHO);
+	tcp_reply_is(fd, 77, SHORTEST);
+}
+
+// A client that asks and does not read is not read either; when it reads it gets all.
+static void test_unread(void **)
+{
+	enum { ASKED = 400 };
+	struct front_tcp_status s;
+
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096), well = tcp_connect(2, 0);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_ask(fd, id, TCP_BIG);
+	tcp_rig_status(&s);
+	for (unsigned i = 0; s.held == 0 && i < TCP_WAIT_MS; i++) {
+		usleep(1000);
+		tcp_rig_status(&s);
+	}
+	usleep(50000);
+	assert_true(tcp_rig_asked() < ASKED);
+	tcp_rig_status(&s);
+	assert_in_range(s.buffered, 1, 200000);
+	served(well);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_reply_is(fd, id, TCP_BIG_LEN);
+	tcp_rig_until(buffered, 0);
+	close(fd);
+	close(well);
+}
+
+// By a reset: what it has not read is gone from the kernel too.
+static void is_cut(int fd)
+{
+	static uint8_t octets[TCP_MESSAGE_MAX];
+	ssize_t n;
+
+	while ((n = recv(fd, octets, sizeof(octets), 0)) > 0)
+		continue;
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+}
+
+// Replies to what was under way before may be more than is kept for one connection.
+static void test_unread_later(void **)
+{
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096);
+	for (uint16_t id = 1; id <= 100; id++)
+		tcp_ask(fd, id, TCP_LATER_BIG);
+	tcp_rig_until(pending, 100);
+	tcp_rig_release();
+	tcp_rig_until(ended[FRONT_TCP_END_slow_reader], 1);
+	tcp_rig_until(buffered, 0);
+	is_cut(fd);
+}
+
+// All of it is the kernel's by now: the end of one that makes room drops it there, unless it is no
+// more than may be on its way to whoever reads.
+static void test_unread_evicted(void **)
+{
+	enum { MIDDLING = 4500 }; // more than the client takes at first, by less than is dropped
+	static uint8_t frame[2 + MIDDLING];
+	struct front_tcp_status s;
+
+	tcp_config.connections = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096);
+	tcp_ask(fd, 1, TCP_BIG);
+	tcp_rig_until(replies, 1);
+	tcp_rig_status(&s);
+	assert_int_equal(s.buffered, 0);
+	int other = tcp_connect(2, 0);
+	served(other);
+	tcp_rig_until(ended[FRONT_TCP_END_evicted], 1);
+	is_cut(fd);
+	fd = tcp_connect(3, 4096);
+	tcp_send(fd, frame, tcp_message(frame, 1, TCP_ECHO, MIDDLING));
+	tcp_rig_until(replies, 3);
+	close(other);
+	other = tcp_connect(4, 0);
+	served(other);
+	tcp_rig_until(ended[FRONT_TCP_END_evicted], 3);
+	tcp_reply_is(fd, 1, MIDDLING);
+	tcp_is_closed(fd);
+	close(other);
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_unread),
+		EACH(test_unread_later),
+		EACH(test_unread_evicted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
