@@ -243,6 +243,22 @@ static bool conn_waits_to_end(struct front_conn *c, uint64_t now_ms)
 	return waits;
 }
 
+// Its replies are the kernel's, and its client is not done with them: it has as long for these as
+// for what we keep ourselves, and is looked at again meanwhile.
+static bool conn_waits_for_reader(struct front_conn *c, uint64_t now_ms)
+{
+	uint64_t over_ms = c->used_ms + CONN_DRAIN_MS, age_end = conn_age_end(c);
+
+	if (now_ms >= over_ms || !conn_is_unread(c))
+		return false;
+	c->turn_ms = now_ms + tcp_idle_ms(c->tcp);
+	if (c->turn_ms > over_ms)
+		c->turn_ms = over_ms;
+	if (c->turn_ms > age_end)
+		c->turn_ms = age_end;
+	return true;
+}
+
 static void on_timer(void *arg)
 {
 	struct front_conn *c = arg;
@@ -260,7 +276,7 @@ static void on_timer(void *arg)
 	else if (c->in && !c->held && now_ms >= c->message_ms + c->tcp->set.query_timeout_s * 1000)
 		end = FRONT_TCP_END_slow_query;
 	else if (!c->out_len)
-		end = FRONT_TCP_END_idle;
+		end = conn_waits_for_reader(c, now_ms) ? FRONT_TCP_OPEN : FRONT_TCP_END_idle;
 	else if (c->sent < c->drain_mark)
 		end = FRONT_TCP_END_slow_reader;
 	else {

@@ -60,7 +60,7 @@ struct front_conn {
 	struct age_link age;
 	bool keepalive;      // the client asked how long it may be silent
 	uint64_t used_ms;    // its last question or reply
-	uint64_t turn_ms;    // its time is over, and it ends when it is its turn; 0: it has none
+	uint64_t turn_ms;    // its time is over, and it ends, or is looked at, then; 0: none
 	uint64_t message_ms; // the first octet of what is in `in`
 	uint64_t drain_ms;   // a look at how it reads; with that:
 	uint64_t sent, drain_mark;

@@ -42,6 +42,29 @@ static void test_unread(void **)
 	close(well);
 }
 
+// It has asked nothing for longer than it may, but has not read its replies either, of which the
+// kernel has all: it is not cut off from them.
+static void test_idle_while_it_reads(void **)
+{
+	enum { ASKED = 3 };
+	struct front_tcp_status s;
+
+	tcp_config.idle_timeout_s = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096), silent = tcp_connect(2, 0);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_ask(fd, id, TCP_BIG);
+	tcp_rig_until(replies, ASKED);
+	served(silent); // idle later than the other
+	tcp_is_closed(silent);
+	tcp_rig_status(&s);
+	assert_int_equal(s.buffered, 0);
+	for (uint16_t id = 1; id <= ASKED; id++)
+		tcp_reply_is(fd, id, TCP_BIG_LEN);
+	tcp_is_closed(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_idle], 2);
+}
+
 // By a reset: what it has not read is gone from the kernel too.
 static void is_cut(int fd)
 {
@@ -106,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(test_unread),
+		EACH(test_idle_while_it_reads),
 		EACH(test_unread_later),
 		EACH(test_unread_evicted),
 	};
