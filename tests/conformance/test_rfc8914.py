@@ -197,7 +197,7 @@ def rfc8767_5_the_client_waits_for_1800_ms_and_the_next_one_for_nothing(way):
         assert first.ede() == [STALE] and first.ttls() == [30] and first.seconds > 1.6, (first.ede(), first.seconds)
         sends = len(sent(name))
         replies = [way.ask(name, edns=True) for _ in range(3)]
-        if sum(reply.seconds for reply in replies) > 1.5:
+        if first.seconds > 2.5 or sum(reply.seconds for reply in replies) > 1.5:
             return False  # a machine so slow that it does not tell
         assert all(reply.ede() == [STALE] and reply.records("A") for reply in replies)
         return len(sent(name)) <= sends + 1  # whoever still waits may repeat its query once
