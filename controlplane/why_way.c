@@ -66,8 +66,7 @@ void why_way_find(struct why *w, const struct config *c)
 	if (zone && w->qtype == DNS_TYPE_DS && dns_name_equal(&zone->name, name)
 		&& special_name_ds_is_above(name, &above)) {
 		len = (size_t)snprintf(w->zone, sizeof w->zone,
-			"%.300s has servers of its own, but its DS is asked for above it (RFC "
-			"8375)",
+			"%.300s has servers of its own, but its DS is asked for above it",
 			dns_name_to_text(name, text));
 		zone = zone_find(c, g, &above, &own);
 	}

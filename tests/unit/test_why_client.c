@@ -166,8 +166,7 @@ static void test_way(void **)
 // As the resolver asks it: its DS is of the zone above, whoever has that.
 static void test_way_of_home_arpa(void **)
 {
-	const char *text =
-		"home.arpa has servers of its own, but its DS is asked for above it (RFC 8375)";
+	const char *text = "home.arpa has servers of its own, but its DS is asked for above it";
 	char both[WHY_TEXT_MAX];
 	config.forward_count = 3;
 	way("home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
