@@ -70,6 +70,15 @@ static void *map_file(int fd, enum shm_where where, size_t size, int prot, int f
 				    : shm_huge_map(fd, size, prot, flags);
 }
 
+// What cannot be had takes no memory before that is said. A mount without a limit of its own says
+// nothing; there the reservation decides.
+static bool has_room(int fd, size_t size)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) < 0 || fs.f_blocks == 0
+	       || (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= size;
+}
+
 static int map_new_file(int fd, const char *path, const struct region_spec *spec,
 	enum shm_where where, size_t size, struct region *out, char why[SHM_WHY_MAX])
 {
@@ -79,7 +88,7 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	// What is written whole needs no reservation.
 	bool filled = spec->fill.len > 0 && where == SHM_IN_MEM;
 	struct shm_huge huge = {.fd = -1};
-	if (where == SHM_IN_MEM)
+	if (where == SHM_IN_MEM && has_room(fd, size))
 		shm_huge_begin(&huge, fd, size);
 	if (!filled)
 		shm_huge_make(&huge, size);

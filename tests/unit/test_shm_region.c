@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/keyhash.h>
 #include <weir/shm_region.h>
 
@@ -271,7 +272,10 @@ static void test_no_room(void **)
 	struct statfs fs;
 	assert_int_equal(statfs(paths.mem, &fs), 0);
 	spec.data_size = ((size_t)fs.f_blocks + 1) * (size_t)fs.f_bsize;
+	uint64_t began = clock_ms_of(CLOCK_THREAD_CPUTIME_ID);
 	assert_int_equal(region_create(&paths, &spec, &r, why), -ENOSPC);
+	// Nothing was taken first: 24 GiB of huge pages are over a second of CPU.
+	assert_in_range(clock_ms_of(CLOCK_THREAD_CPUTIME_ID) - began, 0, 500);
 	assert_null(r.base);
 	assert_non_null(strstr(why, "cannot reserve"));
 	assert_int_equal(access(mem_path("lane.3"), F_OK), -1); // nothing left lying
