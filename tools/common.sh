@@ -52,8 +52,11 @@ packages_install() {
 	done
 }
 
+# Into this folder. Where all else is installed apt's lists may be old, or none.
+package_fetch() { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }
+
 # Packages of which the tests need a program, and which would take over the machine if they were installed: unpacked into
-# build/unpacked. Where that fails the tests say what they leave out.
+# build/unpacked. Where that fails the test that needs it does (clients_test).
 packages_unpack() {
 	local kind name dir
 	while read -r kind name _; do
@@ -61,7 +64,7 @@ packages_unpack() {
 		dir=$weir_root/build/unpacked/$name
 		[ ! -d "$dir" ] && command -v apt-get >/dev/null || continue
 		say "unpacking: $name"
-		mkdir -p "$dir.part" && (cd "$dir.part" && apt-get download -qq "$name" >/dev/null 2>&1 && dpkg -x "$name"_*.deb . && rm ./*.deb) &&
+		mkdir -p "$dir.part" && (cd "$dir.part" && package_fetch "$name" >/dev/null 2>&1 && dpkg -x "$name"_*.deb . && rm ./*.deb) &&
 			mv "$dir.part" "$dir" || say "cannot unpack $name"
 		rm -rf "$dir.part"
 	done <"$weir_root/tools/packages"
