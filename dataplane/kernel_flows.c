@@ -7,12 +7,8 @@
 #include <rte_tcp.h>
 
 #include <netinet/in.h>
-#include <weir/keyhash.h>
 
 enum { PORTS_LEN = 4, SPAN_MS = 2048 };
-
-// Half of their bits are set, with no order in them (the golden ratio, and two roots).
-static const uint64_t FACTORS[] = {0x9e3779b97f4a7c15, 0x6a09e667f3bcc908, 0xbb67ae8584caa73b};
 
 // `sent`: by the kernel, so that the far end is the destination. `span`: of UDP alone, when.
 static uint64_t hash_of(
@@ -22,16 +18,18 @@ static uint64_t hash_of(
 	const unsigned len = v4 ? 4 : 16;
 	const uint8_t *addresses = at->ip + (v4 ? 12 : 8);
 	const uint8_t *far = addresses + (sent ? len : 0), *near = addresses + (sent ? 0 : len);
-	uint64_t word[4] = {0};
-	uint32_t ports;
-	memcpy(&word[0], far, len);
-	memcpy(&word[2], near, len);
-	memcpy(&ports, at->ports, sizeof ports);
+	struct {
+		uint8_t far[16], near[16];
+		uint64_t span;
+		uint32_t ports, protocol;
+	} key = {.span = span, .protocol = at->protocol};
+	static_assert(sizeof key == 48); // no holes
+	memcpy(key.far, far, len);
+	memcpy(key.near, near, len);
+	memcpy(&key.ports, at->ports, sizeof key.ports);
 	if (sent)
-		ports = ports << 16 | ports >> 16;
-	uint64_t h = keyhash_fold(word[0] ^ f->secret, word[1] + at->protocol + FACTORS[0]);
-	h = keyhash_fold(word[2] ^ h, word[3] ^ span ^ f->secret ^ FACTORS[1]);
-	return keyhash_fold(h ^ ports, f->secret ^ FACTORS[2]);
+		key.ports = key.ports << 16 | key.ports >> 16;
+	return keyhash(&f->secret, &key, sizeof key);
 }
 
 static uint32_t tag_of(uint64_t hash)

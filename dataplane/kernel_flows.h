@@ -22,12 +22,13 @@
 
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/keyhash.h>
 
 enum { KERNEL_FLOW_SETS = 4096, KERNEL_FLOW_WAYS = 4 };
 
 struct kernel_flows {
 	alignas(CACHE_LINE) uint32_t tag[KERNEL_FLOW_SETS][KERNEL_FLOW_WAYS]; // 0: free
-	uint64_t secret;
+	struct keyhash_secret secret;
 	uint64_t evicted;
 	uint32_t used;
 };

@@ -204,7 +204,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->pool = dp->pool[index];
 	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
-	w->kernel_flows.secret = dp->incarnation;
+	w->kernel_flows.secret = w->limit->secret; // drawn by this life, and kept to itself
 	// Parts of queries that our last life numbered may still wait for theirs.
 	w->traces = (uint32_t)dp->incarnation;
 	recent_init(&w->recent, recent);

@@ -37,12 +37,12 @@ enum punt_class {
 };
 static_assert((int)PUNT_asked + 1 == (int)WORKER_PUNT_CLASSES);
 
-// Of a frame that stage_net has no use for: l3 is set and, behind an IP header, which it has
-// checked, l4.
 struct punt_view {
 	const struct kernel_flows *flows;
 	uint64_t now_ms;
 };
+// Of a frame that stage_net has no use for: l3 is set and, behind an IP header, which it has
+// checked, l4.
 enum punt_class punt_class_of(
 	const struct punt_view *v, const struct packet *p, uint16_t ether_type);
 

@@ -410,7 +410,7 @@ static void test_flows(void **)
 		{4, 47, 0, 0, 1005, PUNT_other, PUNT_other},
 	};
 	const uint64_t now_ms = 1000000;
-	static struct kernel_flows flows = {.secret = 0x0123456789abcdef};
+	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
 	for (unsigned i = 0; i < ARRAY_LEN(given); i++) {
 		uint8_t f[WIRE_MAX];
 		const unsigned l4 = given[i].version == 6 ? L4_V6 : L4_V4;
@@ -440,7 +440,7 @@ static void test_flows(void **)
 // Frames that end before their ports, later fragments, ARP; and one with a tag in front.
 static void test_odd_flows(void **)
 {
-	static struct kernel_flows flows = {.secret = 0x0123456789abcdef};
+	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
 	uint8_t f[WIRE_MAX], odd[WIRE_MAX];
 	size_t len = make_tcp(f, 4, ACK);
 	for (size_t cut = 0; cut < L4_V4 + TCP_LEN; cut++)
@@ -467,7 +467,7 @@ static void test_odd_flows(void **)
 static void test_flows_full(void **)
 {
 	enum { CAP = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS, FLOWS = 4 * CAP, OFTEN = 64 };
-	static struct kernel_flows flows = {.secret = 0x0123456789abcdef};
+	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
 	uint8_t f[WIRE_MAX], often[WIRE_MAX];
 	size_t len = make_tcp(f, 4, ACK), often_len = make_tcp(often, 6, ACK);
 	for (unsigned i = 0; i < FLOWS; i++) {
