@@ -9,7 +9,6 @@ enum {
 	SUFFIX_LABELS_MAX = 5, // of the longest rule in the list
 	IPV4_LABELS = 4,       // y.x.in-addr.arpa: a /16
 	IPV6_LABELS = 10,      // eight nibbles: a /32
-	ARPA_SUFFIX_LABELS = 2
 };
 
 // The last `labels` labels as a name.
@@ -34,19 +33,16 @@ static unsigned suffix_labels(const struct dns_name *name, const uint8_t *start)
 	return found;
 }
 
-// Are the last two labels these, and not the only ones? Octets alone tell nothing: a label may have
-// those of others in it.
-static bool ends_in(const struct dns_name *name, const uint8_t *start, const char *wire, size_t len)
+static const struct dns_name ipv4 = {.len = 14, .labels = 2, .wire = "\7in-addr\4arpa"},
+			     ipv6 = {.len = 10, .labels = 2, .wire = "\3ip6\4arpa"};
+
+static bool is_below(const struct dns_name *name, const struct dns_name *apex)
 {
-	if (name->labels <= ARPA_SUFFIX_LABELS)
-		return false;
-	const unsigned at = start[ARPA_SUFFIX_LABELS];
-	return name->len - at == len && memcmp(name->wire + at, wire, len) == 0;
+	return name->labels > apex->labels && dns_name_is_under(name, apex);
 }
 
 struct zone_of zone_of(const struct dns_name *name)
 {
-	static const char ipv4[] = "\7in-addr\4arpa", ipv6[] = "\3ip6\4arpa"; // with the root
 	uint8_t start[DNS_NAME_MAX]; // of the last n labels
 	unsigned suffix, zone, at = 0;
 
@@ -56,9 +52,9 @@ struct zone_of zone_of(const struct dns_name *name)
 		start[n] = (uint8_t)at;
 		at += name->wire[at] + 1u;
 	}
-	bool is_v4 = ends_in(name, start, ipv4, sizeof(ipv4));
-	if (is_v4 || ends_in(name, start, ipv6, sizeof(ipv6))) {
-		suffix = ARPA_SUFFIX_LABELS;
+	bool is_v4 = is_below(name, &ipv4);
+	if (is_v4 || is_below(name, &ipv6)) {
+		suffix = ipv4.labels;
 		zone = is_v4 ? IPV4_LABELS : IPV6_LABELS;
 	} else {
 		suffix = suffix_labels(name, start);
