@@ -9,7 +9,7 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { ERROR_LEN = 6, OPTION_HEAD = 4 };
+enum { OPTION_HEAD = 4 };
 
 // Octets of the options of our OPT without an error.
 static uint16_t options_least(const struct front *f, uint8_t has_opt)
@@ -22,7 +22,7 @@ static uint16_t options_least(const struct front *f, uint8_t has_opt)
 // Our OPT is the last record. It has these options, and then an error or none (dns_reply.h).
 static uint16_t opt_of(const uint8_t *msg, uint16_t len, uint16_t least)
 {
-	const uint16_t behind[] = {least, least + ERROR_LEN};
+	const uint16_t behind[] = {least, least + DNS_OPT_EDE_LEN};
 	for (unsigned i = 0; i < ARRAY_LEN(behind) && get_u16(msg + 10) > 0; i++) {
 		unsigned size = DNS_OPT_FIXED_LEN + behind[i];
 		const uint8_t *opt = msg + (len > size ? len - size : 0);
@@ -40,7 +40,7 @@ static int reply_ede(const struct front *f, const uint8_t *msg, uint16_t len, ui
 	const int behind = DNS_OPT_FIXED_LEN + least;
 	uint16_t opt = opt_of(msg, len, least);
 	const uint8_t *option = msg + opt + behind;
-	if (!opt || len - opt < behind + ERROR_LEN || get_u16(option) != DNS_EDNS_OPTION_EDE)
+	if (!opt || len - opt < behind + DNS_OPT_EDE_LEN || get_u16(option) != DNS_EDNS_OPTION_EDE)
 		return DNS_EDE_NONE;
 	return get_u16(option + 4);
 }

@@ -171,16 +171,6 @@ static void trace_end(struct resolver *r, const struct waiter *w, unsigned outco
 			outcome == TRACE_NO_ANSWER ? 0 : get_u16(r->reply + 2) & DNS_FLAG_RCODE);
 }
 
-// For the query log: the error of a reply, its last option, if that had room for it (RFC 8914 3).
-static int ede_told(const uint8_t *reply, uint16_t len, int ede)
-{
-	enum { ERROR_LEN = 6 };
-	const uint8_t *option = reply + len - ERROR_LEN;
-	bool is_told = ede != DNS_EDE_NONE && get_u16(option) == DNS_EDNS_OPTION_EDE
-		       && get_u16(option + 2) == 2 && get_u16(option + 4) == ede;
-	return is_told ? ede : DNS_EDE_NONE;
-}
-
 static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
 {
 	struct msg_answer head = {
@@ -205,8 +195,9 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 		resolver_log_told(&e, &told);
 		e.reply = r->reply;
 		e.reply_len = head.dns_len;
-		e.ede = ede_told(r->reply, head.dns_len,
-			told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede);
+		e.ede = told.kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : a->opts.ede;
+		if (!dns_reply_tells_ede(r->reply, head.dns_len, e.ede))
+			e.ede = DNS_EDE_NONE;
 	} else {
 		e.verdict = LOG_VERDICT_UNANSWERED;
 	}

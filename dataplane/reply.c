@@ -141,10 +141,7 @@ bool reply_identity(struct batch *b, struct packet *p)
 
 void reply_note_ede(struct batch *b, const struct packet *p, uint16_t len, int ede)
 {
-	const uint8_t *option = packet_dns(p) + len - DNS_OPT_EDE_LEN; // the last of all
-
-	if (p->q.has_opt && get_u16(option) == DNS_EDNS_OPTION_EDE && get_u16(option + 2) == 2
-		&& get_u16(option + 4) == ede)
+	if (p->q.has_opt && dns_reply_tells_ede(packet_dns(p), len, ede))
 		batch_note(b, p)->ede = (uint16_t)ede;
 }
 

@@ -9,7 +9,6 @@
 #include <weir/dns_reply.h>
 
 enum {
-	DNS_OPT_EDE_LEN = 6,    // option code, length 2, info code
 	DNS_OPT_OPTION_LEN = 4, // code and length
 	DNS_OPT_COOKIE_LEN = DNS_OPT_OPTION_LEN + DNS_COOKIE_LEN,
 };

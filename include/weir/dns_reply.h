@@ -37,6 +37,17 @@ struct dns_answer_view {
 		      // inverted
 };
 
+// Option code, length 2, info code (RFC 8914 2). It is the last option of our replies.
+enum { DNS_OPT_EDE_LEN = 6 };
+
+// Does a reply of ours end in this error? None does that had no room for it, or no OPT.
+ATTR_INLINE bool dns_reply_tells_ede(const uint8_t *msg, size_t len, int ede)
+{
+	const uint8_t *option = msg + len - DNS_OPT_EDE_LEN;
+	return get_u16(option) == DNS_EDNS_OPTION_EDE && get_u16(option + 2) == 2
+	       && get_u16(option + 4) == ede;
+}
+
 enum { DNS_TTL_FIRST = 6 }; // behind a name of two octets, type and class
 
 // Offset of TTL i. Where offsets lie in shared memory: loaded once, to be checked by the caller.
