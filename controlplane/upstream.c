@@ -248,8 +248,9 @@ enum upstream_take upstream_replied(struct upstream_leg *leg, uint8_t *msg, size
 		upstream_server_answered(s, rtt_us, now_us, take == UPSTREAM_FAILED);
 	if (take == UPSTREAM_TAKEN) { // ask and leg are gone
 		if (s) {
-			upstream_server_edns(s, edns, plainly, now_us / 1000);
-			upstream_server_option(s, option, without && !udp, now_us / 1000);
+			upstream_server_lack(s, &s->no_edns, edns, plainly, now_us / 1000);
+			upstream_server_lack(
+				s, &s->no_option, option, without && !udp, now_us / 1000);
 		}
 		return take;
 	}

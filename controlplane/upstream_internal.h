@@ -10,6 +10,12 @@
 
 #include <event2/event.h>
 
+// Something that is turned down: left out until then after so many times.
+struct upstream_lack {
+	unsigned strikes;
+	uint64_t until_ms;
+};
+
 struct upstream {
 	struct config_upstream config; // name is our own copy
 	char name[64];
@@ -18,9 +24,8 @@ struct upstream {
 	socklen_t address_len;
 	uint32_t srtt_us; // 0: not known yet
 	struct took took;
-	unsigned timeouts_in_a_row, case_strikes, edns_strikes, option_strikes;
-	uint64_t plain_until_ms;     // asked without an OPT
-	uint64_t no_option_until_ms; // over TCP without the keepalive option
+	unsigned timeouts_in_a_row, case_strikes;
+	struct upstream_lack no_edns, no_option; // OPT; over TCP the keepalive option
 	unsigned wait_shift; // waits double with each query, sent once, that was not answered
 	uint64_t answered_us;
 	uint64_t down_until_ms;
@@ -65,10 +70,9 @@ void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_
 // A wait for the leg's reply is over.
 void upstream_server_timed_out(
 	struct upstream *s, const struct upstream_leg *leg, unsigned backoff_s);
-// An answer to be used; `plainly`: after it had turned down an OPT.
-void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t now_ms);
-// The same of the keepalive option.
-void upstream_server_option(struct upstream *s, bool option, bool without, uint64_t now_ms);
+// An answer to be used; `with` it, or `without`: after that had been turned down.
+void upstream_server_lack(
+	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms);
 // How long to wait for the `sends`th query to it, first being 1.
 unsigned upstream_server_wait_ms(
 	const struct upstream *s, unsigned first_timeout_ms, unsigned sends);

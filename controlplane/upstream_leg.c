@@ -57,13 +57,13 @@ void upstream_leg_init(
 	struct upstreams *u = a->owner;
 	const struct upstream *s = &u->server[server];
 	uint64_t now_ms = clock_mono_ms();
-	bool plain = (a->plain >> server & 1) || s->plain_until_ms > now_ms;
+	bool plain = (a->plain >> server & 1) || s->no_edns.until_ms > now_ms;
 
 	*leg = (struct upstream_leg){
 		.ask = a,
 		.mixed_case = mixed_case,
 		.edns = !plain,
-		.no_option = (a->no_option >> server & 1) || s->no_option_until_ms > now_ms,
+		.no_option = (a->no_option >> server & 1) || s->no_option.until_ms > now_ms,
 		.id = rng_u16(&u->rng),
 		.server = server,
 		.generation = a->generation,

@@ -39,26 +39,17 @@ void upstream_server_answered(struct upstream *s, uint64_t rtt_us, uint64_t now_
 	s->was_down = false;
 }
 
-void upstream_server_edns(struct upstream *s, bool edns, bool plainly, uint64_t now_ms)
+void upstream_server_lack(
+	struct upstream *s, struct upstream_lack *l, bool with, bool without, uint64_t now_ms)
 {
-	if (edns)
-		s->edns_strikes = 0;
-	if (!plainly || ++s->edns_strikes < UPSTREAM_EDNS_STRIKES)
+	if (with)
+		l->strikes = 0;
+	if (!without || ++l->strikes < UPSTREAM_EDNS_STRIKES)
 		return;
-	if (s->edns_strikes == UPSTREAM_EDNS_STRIKES)
-		log_info("upstream %s does not know EDNS", s->name);
-	s->plain_until_ms = now_ms + UPSTREAM_PLAIN_MS;
-}
-
-void upstream_server_option(struct upstream *s, bool option, bool without, uint64_t now_ms)
-{
-	if (option)
-		s->option_strikes = 0;
-	if (!without || ++s->option_strikes < UPSTREAM_EDNS_STRIKES)
-		return;
-	if (s->option_strikes == UPSTREAM_EDNS_STRIKES)
-		log_info("upstream %s does not take edns-tcp-keepalive", s->name);
-	s->no_option_until_ms = now_ms + UPSTREAM_PLAIN_MS;
+	if (l->strikes == UPSTREAM_EDNS_STRIKES)
+		log_info("upstream %s does not %s", s->name,
+			l == &s->no_edns ? "know EDNS" : "take edns-tcp-keepalive");
+	l->until_ms = now_ms + UPSTREAM_PLAIN_MS;
 }
 
 void upstream_server_timed_out(
@@ -216,7 +207,7 @@ unsigned upstreams_status(
 			.failures = s->failures,
 			.case_changed = s->case_changed,
 			.mixed_case = s->case_strikes < UPSTREAM_CASE_STRIKES,
-			.edns = s->plain_until_ms <= now,
+			.edns = s->no_edns.until_ms <= now,
 			.tcp_opened = s->tcp_opened,
 			.tcp_open = upstream_streams_to(u->streams, &s->address),
 			.tcp_limit = upstream_limit_known(&s->tcp_limit, now),
