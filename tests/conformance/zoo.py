@@ -12,7 +12,8 @@ Sent = collections.namedtuple("Sent", "proto port edns id source")
 
 
 def served(zone, *ports):
-    """Forwarding zones with one more, of these servers: nothing was learnt of them before, and nothing stays."""
+    """Forwarding zones with one more, of these servers: nothing was learnt of them before, and nothing stays
+    but for some moments, for who has the same ones again."""
     servers = ", ".join(f"'127.0.0.1:{port}'" for port in ports)
     return f"{lab_section('forward_zones')}  - {{name: {zone}, servers: [{servers}]}}"
 
