@@ -102,6 +102,21 @@ static int keep_dname(struct dns_records *t, const struct dns_query *q, const st
 	return 0;
 }
 
+// Also with a CNAME that is what was asked for (RFC 6672 3.1).
+static int keep_dname_of_asked(
+	struct dns_records *t, const struct dns_query *q, const struct place *at)
+{
+	if (q->qtype != DNS_TYPE_CNAME && q->qtype != DNS_TYPE_ANY)
+		return 0;
+	struct dns_record *cname = find_cname(t, q, at);
+	struct dns_name target;
+	if (!cname)
+		return 0;
+	if (dns_record_target(t, cname, &target))
+		return -EBADMSG;
+	return keep_dname(t, q, at, &target);
+}
+
 // Follows the CNAMEs from the question to the records asked for, or as far as they lead.
 static int chain_follow(struct dns_records *t, const struct dns_query *q, struct place *at,
 	struct dns_selection *out)
@@ -111,6 +126,8 @@ static int chain_follow(struct dns_records *t, const struct dns_query *q, struct
 		at->hash = dns_name_hash(&at->name);
 		if (keep_asked(t, q, at)) {
 			out->kind = DNS_ANSWER_POSITIVE;
+			if (keep_dname_of_asked(t, q, at))
+				return -EBADMSG;
 			break;
 		}
 		struct dns_record *cname = find_cname(t, q, at);

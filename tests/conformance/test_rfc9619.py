@@ -108,6 +108,16 @@ def rfc6672_3_1_a_dname_and_its_cname_are_passed_on(way):
 
 
 @case
+def rfc6672_3_1_a_dname_is_there_for_who_asks_for_its_cname_too(way):
+    """Without it a client that validates has a CNAME without a signature."""
+    name = way.fresh("dname")
+    for how in ({}, {"do": True}):
+        for _ in range(2):
+            reply = way.ask(name, "CNAME", **how)
+            assert len(reply.records("DNAME")) == 1 and len(reply.records("CNAME")) == 1 and not reply.records("A")
+
+
+@case
 def rfc6840_5_8_ad_of_an_upstream_is_not_passed_on_with_or_without_its_opt(way):
     """Whoever validates nothing must not set AD (RFC 4035 3.2.3, 4.9.3); neither unbound without its validator nor dnsmasq does."""
     for word in ("adbare", "adwithopt"):

@@ -160,6 +160,24 @@ static void test_dname(void **)
 	assert_int_equal(answer.ancount, 4);
 }
 
+static void test_dname_of_a_cname_asked_for(void **)
+{
+	static const uint16_t types[] = {DNS_TYPE_CNAME, DNS_TYPE_ANY};
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		build_reply(&b, 0, "x.old.example", types[i]);
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, "new.example");
+		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
+		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
+		build_rr_name(
+			&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
+		assert_int_equal(read_reply(&wide, false), 0);
+		assert_string_equal(print(), "old.example 50 39 new.example\n"
+					     "x.old.example 50 5 x.new.example\n");
+		assert_int_equal(read_reply(&wide, true), 0);
+		assert_int_equal(answer.ancount, 3);
+	}
+}
+
 static void test_negative_ttl(void **)
 {
 	static const struct {
@@ -393,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_chain_limit),
 		cmocka_unit_test(test_aliases_that_came_twice),
 		cmocka_unit_test(test_dname),
+		cmocka_unit_test(test_dname_of_a_cname_asked_for),
 		cmocka_unit_test(test_negative_ttl),
 		cmocka_unit_test(test_negative_without_soa),
 		cmocka_unit_test(test_one_ttl_in_a_set),
