@@ -41,7 +41,9 @@ want 0 'cache flush NAME' '' help cache
 want 0 'weirctl 0' '' --version
 want 2 '' 'usage: weirctl'
 want 2 '' 'no such command: nonsense' nonsense
-want 2 '' 'no such command: nonsense' cache nonsense
+want 2 '' 'no such command: nonsense' nonsense www.example
+want 2 '' 'cache takes one of: get, flush, stats' cache nonsense
+want 2 '' 'cache takes one of: get, flush, stats' cache
 want 2 '' 'no such option: --nonsense' status --nonsense
 want 2 '' 'argument is missing' why
 want 2 '' 'too many arguments' why a b
@@ -74,7 +76,7 @@ want 2 '' 'selftest takes --rate' selftest --rate --seconds=1x
 want 2 '' 'does not take such an option' status --rate
 want 2 '' 'no such command: \x1b[31m' "$(printf '\033[31m')"
 
-want 2 '' 'no such command: xdp' xdp
+want 2 '' 'xdp takes one of: status, detach' xdp
 want 2 '' 'does not take such an option' xdp status --force
 want 1 '' 'no AF_XDP port' $c xdp status
 want 0 '' '' $c xdp detach

@@ -310,11 +310,30 @@ static const struct ctl_command *command_find(const struct args *a)
 	return NULL;
 }
 
+// Names the second words there are, where the first is one of ours.
+static int command_unknown(const struct args *a)
+{
+	const char *between = "";
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		const struct ctl_command *cmd = &ctl_commands[i];
+		if (strcmp(a->word[0], cmd->word) != 0)
+			continue;
+		if (!*between)
+			fprintf(stderr, "weirctl: %s takes one of: ", cmd->word);
+		fprintf(stderr, "%s%s", between, cmd->second);
+		between = ", ";
+	}
+	if (!*between)
+		return usage_wrong("no such command", a->word[0]);
+	fputs(" (weirctl --help)\n", stderr);
+	return CTL_USAGE;
+}
+
 static int command_run(struct ctl *c, const struct args *a)
 {
 	const struct ctl_command *cmd = command_find(a);
 	if (!cmd)
-		return usage_wrong("no such command", a->word[a->words > 1 ? 1 : 0]);
+		return command_unknown(a);
 	unsigned words = cmd->second ? 2 : 1;
 	unsigned operands = a->words - words;
 	if (operands < cmd->operands_min || operands > cmd->operands_max)
