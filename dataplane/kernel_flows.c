@@ -7,12 +7,25 @@
 #include <rte_tcp.h>
 
 #include <netinet/in.h>
+#include <weir/shm_stats.h>
 
-enum { PORTS_LEN = 4, SPAN_MS = 2048 };
+enum {
+	PORTS_LEN = 4,
+	TICK_MS = 128,
+	UDP_TICKS = 16,  // 2,048 ms at least
+	SKEW_TICKS = 16, // how far another worker's clock may be ahead
+};
 
-// `sent`: by the kernel, so that the far end is the destination. `span`: of UDP alone, when.
+// A word of the table, from the top: of the hash, whether it is UDP, one that is always set, the
+// tick in which the kernel last sent. The set is of lower bits of the hash than the tag.
+#define TICK_MASK UINT64_C(0xffffff)
+#define IS_USED   UINT64_C(0x1000000)
+#define IS_UDP    UINT64_C(0x2000000)
+static_assert(KERNEL_FLOW_SETS - 1 <= TICK_MASK);
+
+// `sent`: by the kernel, so that the far end is the destination.
 static uint64_t hash_of(
-	const struct kernel_flows *f, const struct kernel_flow_at *at, bool sent, uint64_t span)
+	const struct kernel_flow_table *t, const struct kernel_flow_at *at, bool sent)
 {
 	const bool v4 = at->version == 4;
 	const unsigned len = v4 ? 4 : 16;
@@ -20,39 +33,87 @@ static uint64_t hash_of(
 	const uint8_t *far = addresses + (sent ? len : 0), *near = addresses + (sent ? 0 : len);
 	struct {
 		uint8_t far[16], near[16];
-		uint64_t span;
 		uint32_t ports, protocol;
-	} key = {.span = span, .protocol = at->protocol};
-	static_assert(sizeof key == 48); // no holes
+	} key = {.protocol = at->protocol};
+	static_assert(sizeof key == 40); // no holes
 	memcpy(key.far, far, len);
 	memcpy(key.near, near, len);
 	memcpy(&key.ports, at->ports, sizeof key.ports);
 	if (sent)
 		key.ports = key.ports << 16 | key.ports >> 16;
-	return keyhash(&f->secret, &key, sizeof key);
+	return keyhash(&t->secret, &key, sizeof key);
 }
 
-static uint32_t tag_of(uint64_t hash)
+static uint64_t tag_of(uint64_t hash, uint8_t protocol)
 {
-	return (uint32_t)(hash >> 32) | 1;
+	uint64_t tag = hash & ~(TICK_MASK | IS_UDP);
+	return tag | IS_USED | (protocol == IPPROTO_UDP ? IS_UDP : 0);
 }
 
-// `tells`: puts it in; else it is renewed where it is in already.
-static void note(struct kernel_flows *f, uint64_t hash, bool tells)
+static bool is_of(uint64_t word, uint64_t tag)
 {
-	uint32_t *way = f->tag[hash % KERNEL_FLOW_SETS], tag = tag_of(hash);
-	unsigned i = 0;
-	while (i < KERNEL_FLOW_WAYS - 1 && way[i] && way[i] != tag)
-		i++;
-	if (way[i] != tag && !tells)
-		return;
-	if (way[i] == 0)
-		f->used++;
-	else if (way[i] != tag)
-		f->evicted++;
-	for (; i; i--)
-		way[i] = way[i - 1];
-	way[0] = tag;
+	return (word & ~TICK_MASK) == tag;
+}
+
+// In ticks, and SKEW_TICKS more; they come round in 24 days.
+static uint64_t age_of(uint64_t word, uint64_t now_ms)
+{
+	return (now_ms / TICK_MS + SKEW_TICKS - word) & TICK_MASK;
+}
+
+static bool is_over(uint64_t word, uint64_t now_ms)
+{
+	return word & IS_UDP && age_of(word, now_ms) > UDP_TICKS + SKEW_TICKS;
+}
+
+// Of a set's words the one with most of this goes.
+static uint64_t spare(uint64_t word, uint64_t now_ms)
+{
+	if (word == 0)
+		return UINT64_MAX;
+	return age_of(word, now_ms) + (is_over(word, now_ms) ? TICK_MASK + 1 : 0);
+}
+
+struct place {
+	_Atomic uint64_t *way;
+	uint64_t was;
+	bool is_in;
+};
+
+static struct place place_of(struct kernel_flow_set *set, uint64_t tag, uint64_t now_ms)
+{
+	struct place best = {0};
+	uint64_t most = 0;
+	for (unsigned i = 0; i < KERNEL_FLOW_WAYS; i++) {
+		const uint64_t word = atomic_load_explicit(&set->way[i], memory_order_relaxed);
+		const bool is_in = is_of(word, tag);
+		const uint64_t gives = spare(word, now_ms);
+		if (i && !is_in && gives <= most)
+			continue;
+		best = (struct place){&set->way[i], word, is_in};
+		most = gives;
+		if (is_in)
+			break;
+	}
+	return best;
+}
+
+// False: another worker was there first. `tells`: puts it in; else it is renewed where it is in
+// already.
+static bool note(
+	struct kernel_flows *f, uint64_t hash, uint8_t protocol, bool tells, uint64_t now_ms)
+{
+	const uint64_t tag = tag_of(hash, protocol), word = tag | (now_ms / TICK_MS & TICK_MASK);
+	const struct place p = place_of(&f->table->set[hash % KERNEL_FLOW_SETS], tag, now_ms);
+	uint64_t was = p.was;
+	if (was == word || !(p.is_in || tells))
+		return true;
+	if (!atomic_compare_exchange_strong_explicit(
+		    p.way, &was, word, memory_order_relaxed, memory_order_relaxed))
+		return false;
+	stats_add(&f->taken, p.was == 0);
+	stats_add(&f->evicted, p.was && !p.is_in && !is_over(p.was, now_ms));
+	return true;
 }
 
 // `len`: of the segment. A bare ACK tells nothing: a half-open connection gets one, too, when
@@ -64,11 +125,6 @@ static bool tcp_tells(const struct rte_tcp_hdr *tcp, unsigned len)
 		return false;
 	return tcp->tcp_flags & (OPENS | RTE_TCP_FIN_FLAG)
 	       || len > (unsigned)(tcp->data_off >> 4) * sizeof(uint32_t);
-}
-
-static uint64_t span_of(const struct kernel_flow_at *at, uint64_t now_ms)
-{
-	return at->protocol == IPPROTO_UDP ? now_ms / SPAN_MS + 1 : 0;
 }
 
 void kernel_flows_saw(struct kernel_flows *f, const struct rte_mbuf *m, uint64_t now_ms)
@@ -101,25 +157,25 @@ void kernel_flows_saw(struct kernel_flows *f, const struct rte_mbuf *m, uint64_t
 		return;
 	}
 	at.ports = frame + l4;
-	if (at.protocol == IPPROTO_UDP && len >= l4 + PORTS_LEN)
-		note(f, hash_of(f, &at, true, span_of(&at, now_ms)), true);
-	else if (at.protocol == IPPROTO_TCP && len >= l4 + sizeof(struct rte_tcp_hdr) && end > l4)
-		note(f, hash_of(f, &at, true, 0), tcp_tells((const void *)at.ports, end - l4));
-}
-
-static bool has(const struct kernel_flows *f, uint64_t hash)
-{
-	const uint32_t *way = f->tag[hash % KERNEL_FLOW_SETS], tag = tag_of(hash);
-	bool found = false;
-	for (unsigned i = 0; i < KERNEL_FLOW_WAYS; i++)
-		found |= way[i] == tag;
-	return found;
+	bool tells = true;
+	if (at.protocol == IPPROTO_TCP && len >= l4 + sizeof(struct rte_tcp_hdr) && end > l4)
+		tells = tcp_tells((const void *)at.ports, end - l4);
+	else if (at.protocol != IPPROTO_UDP || len < l4 + PORTS_LEN)
+		return;
+	const uint64_t hash = hash_of(f->table, &at, true);
+	if (!note(f, hash, at.protocol, tells, now_ms))
+		(void)note(f, hash, at.protocol, tells, now_ms);
 }
 
 bool kernel_flows_has(
 	const struct kernel_flows *f, const struct kernel_flow_at *at, uint64_t now_ms)
 {
-	const uint64_t span = span_of(at, now_ms);
-	return has(f, hash_of(f, at, false, span))
-	       || (span && has(f, hash_of(f, at, false, span - 1)));
+	const uint64_t hash = hash_of(f->table, at, false), tag = tag_of(hash, at->protocol);
+	const _Atomic uint64_t *way = f->table->set[hash % KERNEL_FLOW_SETS].way;
+	bool found = false;
+	for (unsigned i = 0; i < KERNEL_FLOW_WAYS; i++) {
+		const uint64_t word = atomic_load_explicit(&way[i], memory_order_relaxed);
+		found |= is_of(word, tag) && !is_over(word, now_ms);
+	}
+	return found;
 }

@@ -48,6 +48,7 @@ struct dataplane {
 	int bells[SHM_WORKERS_MAX];
 	struct rte_mempool *pool[SHM_WORKERS_MAX];
 	struct worker *worker[SHM_WORKERS_MAX];
+	struct kernel_flow_table *kernel_flows;
 	struct limiter *limiter;
 	enum bench_mode bench_mode;
 	struct bench bench[SHM_WORKERS_MAX]; // unless BENCH_OFF
@@ -183,6 +184,20 @@ static int create_limiter(struct dataplane *dp, char why[WHY_MAX])
 	return rc;
 }
 
+static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
+{
+	int socket = (int)rte_lcore_to_socket_id(dp->config->dataplane.worker_lcores[0]);
+	dp->kernel_flows =
+		rte_zmalloc_socket("kernel_flows", sizeof *dp->kernel_flows, CACHE_LINE, socket);
+	if (!dp->kernel_flows) {
+		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory)");
+		return -ENOMEM;
+	}
+	// Drawn by this life, and kept to itself.
+	dp->kernel_flows->secret = limiter_table(dp->limiter, 0)->secret;
+	return 0;
+}
+
 static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX])
 {
 	const struct config_dataplane *c = &dp->config->dataplane;
@@ -204,7 +219,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	w->pool = dp->pool[index];
 	w->limit = limiter_table(dp->limiter, index);
 	w->dp_incarnation = dp->incarnation;
-	w->kernel_flows.secret = w->limit->secret; // drawn by this life, and kept to itself
+	w->kernel_flows.table = dp->kernel_flows;
 	// Parts of queries that our last life numbered may still wait for theirs.
 	w->traces = (uint32_t)dp->incarnation;
 	recent_init(&w->recent, recent);
@@ -223,6 +238,7 @@ static void destroy_workers(struct dataplane *dp)
 		rte_free(dp->worker[i]);
 		dp->worker[i] = NULL;
 	}
+	rte_free(dp->kernel_flows);
 	limiter_free(dp->limiter);
 }
 
@@ -351,6 +367,8 @@ static int serve(struct dataplane *dp, char why[WHY_MAX])
 	if (rc)
 		goto stop_ports;
 	rc = create_limiter(dp, why);
+	if (rc == 0)
+		rc = create_kernel_flows(dp, why);
 	for (unsigned i = 0; rc == 0 && i < dp->worker_count; i++) {
 		mbuf_pool_settle(dp->pool[i]);
 		rc = create_worker(dp, i, why);

@@ -28,7 +28,7 @@ enum punt_class {
 	PUNT_flow,      // TCP of a connection that the kernel takes part in
 	PUNT_tcp,       // TCP of none
 	PUNT_tcp_new,   // SYN
-	PUNT_answer,    // UDP from port 53: an upstream's, whom another worker's frame asked
+	PUNT_answer,    // UDP from port 53, of nobody whom the kernel has just asked
 	PUNT_udp,       // all other UDP
 	PUNT_other,     // routing protocols, fragments, what is not IP
 	PUNT_icmp,      // ICMP and ICMPv6, but for the next

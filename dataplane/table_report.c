@@ -165,17 +165,24 @@ static void own_write(const struct worker *w)
 			.used = waiting < PUNT_WAITING ? waiting : PUNT_WAITING,
 			.bytes = sizeof w->punt,
 			.refused = ended(w, VERDICT_drop_exception_full)});
-	put(&t[STATS_dp_kernel_flows],
-		&(struct stats_table_copy){.cap = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS,
-			.used = __atomic_load_n(&w->kernel_flows.used, __ATOMIC_RELAXED),
-			.bytes = sizeof w->kernel_flows,
-			.evicted = __atomic_load_n(&w->kernel_flows.evicted, __ATOMIC_RELAXED)});
 	bool watching = __atomic_load_n(&w->watching, __ATOMIC_RELAXED);
 	put(&t[STATS_dp_watched], &(struct stats_table_copy){.cap = WORKER_BATCH,
 					  .used = watching ? WORKER_BATCH : 0,
 					  .bytes = sizeof w->watched + sizeof w->watched_len
 						   + sizeof w->watched_trace,
 					  .refused = counted(w, COUNTER_watch_full)});
+}
+
+// One table for all: its figures stand with the first, and no worker has a part.
+static void flows_write(const struct housekeep *h)
+{
+	struct stats_table_copy flows = {.cap = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS,
+		.bytes = sizeof(struct kernel_flow_table)};
+	for (unsigned i = 0; i < h->worker_count; i++) {
+		flows.used += get(&h->workers[i]->kernel_flows.taken);
+		flows.evicted += get(&h->workers[i]->kernel_flows.evicted);
+	}
+	put(&h->workers[0]->stats->table[STATS_dp_kernel_flows], &flows);
 }
 
 // Of a new set what the old one does not have too.
@@ -303,6 +310,7 @@ void table_report_write(struct housekeep *h, uint64_t now_ms)
 		asked_write(w, &h->worker[i].asked, now_ms);
 		own_write(w);
 	}
+	flows_write(h);
 	images_write(h);
 	ports_write(h);
 	eal_write(h);

@@ -5,9 +5,10 @@
 //
 // A `struct worker` belongs to its lcore thread; the main lcore writes only the fields that say so.
 // Between rx and tx a worker takes no lock, allocates nothing, makes no system call of its own and
-// writes no line that another worker writes. What it uses of the control plane's regions stands in
-// one immutable `struct worker_tables`; the main lcore maps new generations (adopt.h), publishes a
-// new struct, and frees the old one after every worker has moved on.
+// writes no line that another worker writes (for what the kernel sends it does: kernel_flows.h).
+// What it uses of the control plane's regions stands in one immutable `struct worker_tables`; the
+// main lcore maps new generations (adopt.h), publishes a new struct, and frees the old one after
+// every worker has moved on.
 
 #include "crowding.h"
 #include "kernel_flows.h"

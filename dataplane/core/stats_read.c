@@ -253,7 +253,8 @@ struct stats_eal stats_eal_split(const struct stats_copy *s)
 {
 	const struct stats_table_copy *heap = &s->table[STATS_dp_eal_heap];
 	const uint64_t buffers = of_workers(s, STATS_dp_buffers);
-	const uint64_t workers = s->table[STATS_dp_workers].bytes + of_workers(s, STATS_dp_asked);
+	const uint64_t workers = s->table[STATS_dp_workers].bytes + of_workers(s, STATS_dp_asked)
+				 + of_workers(s, STATS_dp_kernel_flows);
 	return (struct stats_eal){.buffers = buffers,
 		.workers = workers,
 		.drivers = above(heap->used, buffers + workers),

@@ -24,7 +24,8 @@ enum stats_table_notion {
 	STATS_TABLE_REFUSES = 4,
 };
 
-// Of each worker: name, notions, what happens when it is full, how long an entry stays.
+// Of each worker: name, notions, what happens when it is full, how long an entry stays. Of
+// dp_kernel_flows there is one for all of them, told of the first.
 #define STATS_WORKER_TABLE_LIST(X)                                                                 \
 	X(dp_buffers, STATS_TABLE_REFUSES, "no answer, or the port drops", "from rx to tx")        \
 	X(dp_miss_ring, STATS_TABLE_REFUSES, "stale answer, SERVFAIL or drop", "until it is read") \
@@ -34,7 +35,7 @@ enum stats_table_notion {
 	X(dp_asked, STATS_TABLE_AGES | STATS_TABLE_EVICTS, "oldest of 4 goes", "2 s")              \
 	X(dp_crowd, 0, "all counts are halved", "1 s after the miss ring was half full")           \
 	X(dp_kernel_queue, STATS_TABLE_REFUSES, "the frame is dropped", "until a turn has time")   \
-	X(dp_kernel_flows, STATS_TABLE_EVICTS, "oldest of 4 goes", "until it is pushed out")       \
+	X(dp_kernel_flows, STATS_TABLE_EVICTS, "oldest of 8 goes", "until it is pushed out")       \
 	X(dp_watched, STATS_TABLE_REFUSES, "frames of one batch, no more", "one batch")            \
 	X(dp_marks, 0, "one octet for each unit of L0", "generation of L0")
 

@@ -152,7 +152,8 @@ static void make_worker(struct harness *h, const struct harness_options *o)
 	h->w.service = &h->service;
 	h->w.pool = wires.pool;
 	h->w.dp_incarnation = 0x1122334455667788;
-	h->w.kernel_flows.secret = (struct keyhash_secret){HARNESS_SECRET};
+	h->kernel_flows.secret = (struct keyhash_secret){HARNESS_SECRET};
+	h->w.kernel_flows.table = &h->kernel_flows;
 	h->w.bell = -1;
 	h->w.stats = &h->stats;
 	h->w.lane = &h->dp;

@@ -29,6 +29,7 @@ struct harness_options {
 
 struct harness {
 	struct worker w;
+	struct kernel_flow_table kernel_flows;
 	struct worker_tables tables;
 	struct worker_service service;
 	struct stats_worker stats;

@@ -25,7 +25,9 @@ void steps_alone(struct batch *b);
 static struct worker_service service;
 static struct stats_worker stats;
 static struct worker_tables tables;
-static struct worker worker = {.service = &service, .stats = &stats};
+static struct kernel_flow_table flows;
+static struct worker worker = {
+	.service = &service, .stats = &stats, .kernel_flows = {.table = &flows}};
 static struct worker_port port = {.has_exception = true};
 static struct batch one;
 

@@ -1,44 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How much of what is not DNS goes to the kernel (punt.h): each class has its own, by time.
 #include "../../dataplane/punt.h"
-#include "harness.h"
+#include "punt_frames.h"
 
 #include <rte_cycles.h>
-
-enum { L4_V4 = 34, L4_V6 = 54, TCP_FLAGS = 13, TCP_LEN = 20 };
-enum { FIN = 0x01, SYN = 0x02, RST = 0x04, ACK = 0x10, BARE = 0x80 };
-
-static size_t make(uint8_t *f, unsigned version, unsigned protocol, uint16_t src_port)
-{
-	const struct wire_query q = {
-		.name = "a.long.name.for.a.tcp.header.example",
-		.version = version,
-		.src_port = src_port,
-		.dst_port = 54,
-	};
-	size_t len = wire_make(&q, f);
-	f[version == 6 ? 20 : 23] = (uint8_t)protocol;
-	if (version != 6) {
-		wire_put16(f + 24, 0);
-		wire_put16(f + 24, 0xffff - wire_fold(wire_sum(f + 14, 20)));
-	}
-	return len;
-}
-
-static size_t make_tcp(uint8_t *f, unsigned version, uint8_t flags)
-{
-	size_t len = make(f, version, 6, 4242);
-	f[(version == 6 ? L4_V6 : L4_V4) + TCP_FLAGS - 1] = TCP_LEN / 4 << 4;
-	f[(version == 6 ? L4_V6 : L4_V4) + TCP_FLAGS] = flags;
-	return len;
-}
-
-static size_t make_arp(uint8_t *f)
-{
-	size_t len = make(f, 4, 17, 4242);
-	wire_put16(f + 12, 0x0806);
-	return len;
-}
 
 static size_t make_icmpv6(uint8_t *f, uint8_t type, uint8_t hops)
 {
@@ -220,30 +185,6 @@ static unsigned fill(struct harness *h, const uint8_t *frame, size_t len, unsign
 	return (unsigned)(harness_verdict(h, VERDICT_drop_exception_full) - before);
 }
 
-static void turn_round(uint8_t *out, const uint8_t *frame, size_t len)
-{
-	const unsigned tag = frame[12] == 0x81 ? 4 : 0;
-	const bool v6 = frame[12 + tag] == 0x86;
-	const unsigned at = (v6 ? 22 : 26) + tag, one = v6 ? 16 : 4, ports = at + 2 * one;
-	memcpy(out, frame, len);
-	if (len < ports + 4)
-		return;
-	memcpy(out + at, frame + at + one, one);
-	memcpy(out + at + one, frame + at, one);
-	memcpy(out + ports, frame + ports + 2, 2);
-	memcpy(out + ports + 2, frame + ports, 2);
-}
-
-static void kernel_sends(struct harness *h, const uint8_t *frame, size_t len)
-{
-	uint8_t f[WIRE_MAX];
-	turn_round(f, frame, len);
-	h->any_replies = true; // it may send what it likes
-	harness_inject_kernel(h, f, len);
-	assert_int_equal(stage_exception(&h->w, &h->w.port[0]), 1);
-	harness_drain(h);
-}
-
 // It comes back by time alone.
 static void test_again(void **)
 {
@@ -341,6 +282,44 @@ static void test_turns(void **)
 	harness_end(h);
 }
 
+// A turn's frames have a bound, however much time there is.
+static void test_turn_is_bounded(void **)
+{
+	enum { FRAMES = 3 * PUNT_PER_TURN + 1 };
+	struct harness *h = begin(0);
+	uint8_t f[WIRE_MAX];
+	assert_int_equal(fill(h, f, make(f, 4, 17, 4242), FRAMES), 0);
+	h->w.slow_cycles = rte_get_tsc_hz() * 3600;
+	for (unsigned left = FRAMES; left; left -= left > PUNT_PER_TURN ? PUNT_PER_TURN : left)
+		assert_int_equal(
+			stage_kernel(&h->w, false), left > PUNT_PER_TURN ? PUNT_PER_TURN : left);
+	assert_int_equal(stage_kernel(&h->w, false), 0);
+	while (harness_take_kernel(h, f))
+		continue;
+	harness_end(h);
+}
+
+// A worker that is told to stop first passes on all that waits, in order.
+static void test_stop(void **)
+{
+	enum { FRAMES = PUNT_WAITING - PUNT_FOR_FLOWS };
+	struct harness *h = begin(0);
+	uint8_t f[WIRE_MAX], got[WIRE_MAX];
+	for (unsigned i = 0; i < FRAMES; i++)
+		assert_int_equal(fill(h, f, make(f, 4, 17, (uint16_t)(1000 + i)), 1), 0);
+	assert_int_equal(harness_take_kernel(h, got), 0);
+	h->w.poll = POLL_BUSY;
+	h->w.stop = 1;
+	assert_int_equal(worker_main(&h->w), 0);
+	for (unsigned i = 0; i < FRAMES; i++) {
+		size_t len = make(f, 4, 17, (uint16_t)(1000 + i));
+		assert_int_equal(harness_take_kernel(h, got), len);
+		assert_memory_equal(got, f, len);
+	}
+	assert_int_equal(harness_verdict(h, VERDICT_to_kernel), FRAMES);
+	harness_end(h);
+}
+
 // Conversations have places that strangers have not, and what we are found by has the last ones.
 static void test_full(void **)
 {
@@ -350,7 +329,7 @@ static void test_full(void **)
 	size_t len = make(f, 4, 17, 4242);
 	unsigned dropped = fill(h, f, len, PUNT_WAITING - PUNT_FOR_FLOWS + MORE);
 	assert_int_equal(dropped, MORE);
-	kernel_sends(h, f, make_tcp(f, 4, ACK));
+	kernel_sends(h, &h->w, f, make_tcp(f, 4, ACK));
 	len = make_tcp(f, 4, ACK);
 	dropped = fill(h, f, len, PUNT_FOR_FLOWS - PUNT_FOR_NEIGHBOURS + MORE);
 	assert_int_equal(dropped, MORE);
@@ -365,123 +344,6 @@ static void test_full(void **)
 	harness_end(h);
 }
 
-static enum punt_class class_at(
-	const struct kernel_flows *flows, uint8_t *frame, size_t len, uint64_t now_ms)
-{
-	struct rte_mbuf m = {.buf_addr = frame, .data_len = (uint16_t)len};
-	const bool v6 = frame[12] == 0x86;
-	const struct packet p = {
-		.m = &m, .l3 = 14, .l4 = v6 ? L4_V6 : L4_V4, .ip_version = v6 ? 6 : 4};
-	return punt_class_of(&(struct punt_view){flows, now_ms}, &p,
-		v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
-}
-
-static void sees(struct kernel_flows *flows, const uint8_t *frame, size_t len, uint64_t now_ms)
-{
-	uint8_t f[WIRE_MAX];
-	turn_round(f, frame, len);
-	const bool v6 = f[12] == 0x86;
-	if (len > L4_V6 && f[v6 ? 20 : 23] == 6 && f[(v6 ? L4_V6 : L4_V4) + TCP_FLAGS] & BARE)
-		wire_put16(f + (v6 ? 18 : 16), v6 ? TCP_LEN : 20 + TCP_LEN);
-	const struct rte_mbuf m = {.buf_addr = f, .data_len = (uint16_t)len};
-	kernel_flows_saw(flows, &m, now_ms);
-}
-
-// Not who got a RST, an accepted SYN or a bare ACK, as anybody does, but with whom it opens a
-// connection, says something in it or ends it; that far end, and no other.
-static void test_flows(void **)
-{
-	static const struct {
-		uint8_t version, protocol, sent, comes;
-		uint16_t src_port;
-		enum punt_class before, after;
-	} given[] = {
-		{4, 6, RST, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, SYN | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, BARE | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{6, 6, BARE | ACK, ACK, 1000, PUNT_tcp, PUNT_tcp},
-		{4, 6, ACK, SYN, 1000, PUNT_tcp_new, PUNT_tcp_new},
-		{4, 6, BARE | FIN | ACK, ACK, 1006, PUNT_tcp, PUNT_flow},
-		{4, 6, ACK, ACK, 1001, PUNT_tcp, PUNT_flow},
-		{6, 6, ACK, FIN | ACK, 1002, PUNT_tcp, PUNT_flow},
-		{4, 6, SYN, SYN | ACK, 1003, PUNT_tcp, PUNT_flow},
-		{6, 17, 0, 0, 853, PUNT_udp, PUNT_asked},
-		{4, 17, 0, 0, 53, PUNT_answer, PUNT_asked},
-		{4, 47, 0, 0, 1005, PUNT_other, PUNT_other},
-	};
-	const uint64_t now_ms = 1000000;
-	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
-	for (unsigned i = 0; i < ARRAY_LEN(given); i++) {
-		uint8_t f[WIRE_MAX];
-		const unsigned l4 = given[i].version == 6 ? L4_V6 : L4_V4;
-		size_t len = make(f, given[i].version, given[i].protocol, given[i].src_port);
-		uint8_t other[2] = {f[l4 + TCP_FLAGS - 1], f[l4 + TCP_FLAGS]},
-			*flags = f + l4 + TCP_FLAGS;
-		const bool tcp = given[i].protocol == 6;
-		flags[-1] = tcp ? TCP_LEN / 4 << 4 : other[0];
-		*flags = tcp ? given[i].comes : other[1];
-		assert_int_equal(class_at(&flows, f, len, now_ms), given[i].before);
-		*flags = tcp ? given[i].sent : other[1];
-		sees(&flows, f, len, now_ms);
-		*flags = tcp ? given[i].comes : other[1];
-		assert_int_equal(class_at(&flows, f, len, now_ms), given[i].after);
-		// UDP has had its answer by then; a connection may be silent.
-		assert_int_equal(class_at(&flows, f, len, now_ms + 2000), given[i].after);
-		assert_int_equal(class_at(&flows, f, len, now_ms + 4096),
-			given[i].protocol == 17 ? given[i].before : given[i].after);
-		for (unsigned at = l4 - 8; at < l4 + 4; at++) { // addresses and ports
-			f[at] ^= 0x80;
-			assert_in_range(class_at(&flows, f, len, now_ms), PUNT_tcp, PUNT_neighbour);
-			f[at] ^= 0x80;
-		}
-	}
-}
-
-// Frames that end before their ports, later fragments, ARP; and one with a tag in front.
-static void test_odd_flows(void **)
-{
-	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
-	uint8_t f[WIRE_MAX], odd[WIRE_MAX];
-	size_t len = make_tcp(f, 4, ACK);
-	for (size_t cut = 0; cut < L4_V4 + TCP_LEN; cut++)
-		sees(&flows, f, cut, 0);
-	len = make_tcp(odd, 6, ACK);
-	for (size_t cut = 0; cut < L4_V6 + TCP_LEN; cut++)
-		sees(&flows, odd, cut, 0);
-	len = make_arp(odd);
-	sees(&flows, odd, len, 0);
-	len = make_tcp(odd, 4, ACK);
-	wire_put16(odd + 20, 0x2005);
-	sees(&flows, odd, len, 0);
-	assert_int_equal(flows.used, 0);
-	memcpy(odd, f, 12);
-	wire_put16(odd + 12, 0x8100);
-	wire_put16(odd + 14, 7);
-	memcpy(odd + 16, f + 12, len - 12);
-	sees(&flows, odd, len + 4, 0);
-	assert_int_equal(flows.used, 1);
-	assert_int_equal(class_at(&flows, f, len, 0), PUNT_flow);
-}
-
-// The table is full and no fuller, the last ones are in it, and who is sent to again stays.
-static void test_flows_full(void **)
-{
-	enum { CAP = KERNEL_FLOW_SETS * KERNEL_FLOW_WAYS, FLOWS = 4 * CAP, OFTEN = 64 };
-	static struct kernel_flows flows = {.secret = {HARNESS_SECRET}};
-	uint8_t f[WIRE_MAX], often[WIRE_MAX];
-	size_t len = make_tcp(f, 4, ACK), often_len = make_tcp(often, 6, ACK);
-	for (unsigned i = 0; i < FLOWS; i++) {
-		wire_put16(f + L4_V4, (uint16_t)i);
-		if (i % OFTEN == 0)
-			sees(&flows, often, often_len, 0);
-		sees(&flows, f, len, 0);
-	}
-	assert_in_range(flows.used, CAP * 15 / 16, CAP);
-	assert_in_range(flows.used + flows.evicted, FLOWS - 8, FLOWS + FLOWS / OFTEN);
-	assert_int_equal(class_at(&flows, f, len, 0), PUNT_flow);
-	assert_int_equal(class_at(&flows, often, often_len, 0), PUNT_flow);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,10 +353,9 @@ int main(void)
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_bucket),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_turn_is_bounded),
+		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_odd_flows),
-		cmocka_unit_test(test_flows_full),
 	};
 	return HARNESS_MAIN(tests);
 }
