@@ -143,8 +143,9 @@ static void count_answer(struct worker *w, uint8_t kind)
 static unsigned collect(struct worker *w, struct outbox *out)
 {
 	struct answer a;
+	const unsigned most = ANSWERS_PER_TURN - w->answers_held;
 	unsigned n;
-	for (n = 0; n < ANSWERS_PER_TURN; n++) {
+	for (n = 0; n < most; n++) {
 		uint16_t type = 0;
 		int len = ring_read(&w->answer, &a, sizeof(a), &type);
 		if (len == 0)
@@ -187,6 +188,17 @@ static void traced_tell(
 	}
 }
 
+// What `n` of them took tells how many the next turn can have.
+static void pace(struct worker *w, unsigned n, uint64_t took)
+{
+	const uint64_t most = w->slow_cycles / ANSWERS_SHARE; // 0: there is no such time
+	if (likely_(took * ANSWERS_PER_TURN <= most * n || most == 0))
+		w->answers_held = 0;
+	else
+		w->answers_held = ANSWERS_PER_TURN
+				  - RTE_MAX((unsigned)(most * n / took), (unsigned)ANSWERS_LEAST);
+}
+
 unsigned stage_answer(struct worker *w)
 {
 	struct outbox out;
@@ -197,6 +209,7 @@ unsigned stage_answer(struct worker *w)
 	count_anomalies(w);
 	if (read == 0)
 		return 0;
+	const uint64_t began = rte_rdtsc();
 	unsigned sent = 0;
 	for (unsigned i = 0; i < w->port_count; i++) {
 		if (!out.count[i])
@@ -206,5 +219,6 @@ unsigned stage_answer(struct worker *w)
 			traced_tell(w, &out, i, n, rte_rdtsc());
 		sent += n;
 	}
+	pace(w, read, rte_rdtsc() - began);
 	return sent;
 }

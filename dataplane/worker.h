@@ -140,10 +140,11 @@ struct worker {
 	struct recent recent;
 	struct log_writer log;
 	struct log_clock log_clock;
-	uint64_t now_ms;                 // of the current batch
-	uint32_t turn;                   // of addresses, from reply to reply
-	uint32_t until_timed;            // batches before one whose stages are timed
-	bool watching;                   // somebody wants to be shown queries (show.c)
+	uint64_t now_ms;       // of the current batch
+	uint32_t turn;         // of addresses, from reply to reply
+	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
+	uint32_t until_timed;  // batches before one whose stages are timed
+	bool watching;         // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
 	struct punt punt;

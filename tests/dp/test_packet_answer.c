@@ -2,6 +2,8 @@
 // Answers of the control plane: fresh frames from return paths, and everything that must not send.
 #include "harness.h"
 
+#include <rte_cycles.h>
+
 // A miss of `q` and the answer that fits it: two records.
 static size_t make_answer(
 	struct harness *h, const struct wire_query *q, struct msg_answer *head, uint8_t *dns)
@@ -244,6 +246,28 @@ static void test_bound(void **)
 	harness_end(h);
 }
 
+// Fewer, while they take long.
+static void test_pace(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX];
+	size_t len = make_answer(h, &q, &head, dns);
+	for (unsigned i = 0; i < 2 * ANSWERS_PER_TURN + 3 * ANSWERS_LEAST; i++)
+		harness_answer(h, &head, dns, (uint32_t)len);
+	h->w.slow_cycles = ANSWERS_SHARE; // one cycle is too long
+	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
+	assert_int_equal(stage_answer(&h->w), ANSWERS_LEAST);
+	assert_int_equal(stage_answer(&h->w), ANSWERS_LEAST);
+	h->w.slow_cycles = rte_get_tsc_hz() * 3600;
+	assert_int_equal(stage_answer(&h->w), ANSWERS_LEAST);
+	assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
+	assert_int_equal(stage_answer(&h->w), 0);
+	harness_drain(h);
+	harness_end(h);
+}
+
 // As many ports as a worker may have: worker 0 has the rest queues of all behind them.
 static void test_every_port(void **)
 {
@@ -280,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_no_buffer),
 		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_every_port),
 	};
 	return HARNESS_MAIN(tests);
