@@ -12,11 +12,14 @@ rng = random.Random()
 # So long that a miss takes five units of its ring, which then holds 6,553.
 LONG = f"{'p' * 62}.{'q' * 62}"
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+# Where the frames of a flood come from and what is answered goes to: another station, as a router is, and not the client's kernel. To
+# that each answer was one for an address that it has no route to, and it wrote an ICMPv6 error to us in the worker's own write.
+STRANGER = bytes.fromhex("0200c6120003")
 
 
 def heads(port, payload):
     """What stands before such a message from each of 4,096 clients, IPv4 without a UDP checksum."""
-    return [udp4(port.mac, port.peer, f"198.18.{64 + i // 64}.{i % 64}", 1024 + i, payload)[:40] + b"\0\0" for i in range(4096)]
+    return [udp4(STRANGER, port.peer, f"198.18.{64 + i // 64}.{i % 64}", 1024 + i, payload)[:40] + b"\0\0" for i in range(4096)]
 
 
 class Torture:
@@ -67,8 +70,8 @@ class Spoofed:
     """Cached names and new ones, each query from an IPv6 address, and a /64, of its own."""
 
     def __init__(self, port):
-        frames = [udp6(port.mac, port.peer, "fd53::", 5353, query(f"ok-3000.hot{i}.test", ident=i)) for i in range(HOT)]
-        frames += [udp6(port.mac, port.peer, "fd53::", 5353, query(f"dead.z{i}.test", ident=i)) for i in range(HOT)]
+        frames = [udp6(STRANGER, port.peer, "fd53::", 5353, query(f"ok-3000.hot{i}.test", ident=i)) for i in range(HOT)]
+        frames += [udp6(STRANGER, port.peer, "fd53::", 5353, query(f"dead.z{i}.test", ident=i)) for i in range(HOT)]
         self.frames = [(f[:28], f[38:60], ~struct.unpack("!H", f[60:62])[0] & 65535, f[62:]) for f in frames]
         self.count = 0
 
