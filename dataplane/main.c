@@ -155,11 +155,11 @@ static int create_pools(struct dataplane *dp, char why[WHY_MAX])
 // Enough buffers that full rings everywhere still leave some to receive with?
 static int check_pools(const struct dataplane *dp, char why[WHY_MAX])
 {
-	unsigned least = ports_rx_posted(&dp->ports) + ports_tx_hold(&dp->ports)
-			 + 2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH;
+	unsigned least = ports_mbufs_least(&dp->ports);
 	if (dp->config->dataplane.mbufs >= least)
 		return 0;
-	snprintf(why, WHY_MAX, "dataplane.mbufs: %u, but the ports' rings alone need %u",
+	snprintf(why, WHY_MAX,
+		"dataplane.mbufs: %u, but the ports' rings and what waits for the kernel need %u",
 		dp->config->dataplane.mbufs, least);
 	return -EINVAL;
 }

@@ -365,6 +365,13 @@ unsigned ports_rx_vary(const struct ports *p)
 	return sum;
 }
 
+unsigned ports_mbufs_least(const struct ports *p)
+{
+	enum { CACHES = 2 * MBUF_POOL_CACHE, IN_HAND = 4 * WORKER_BATCH };
+	const unsigned waiting = p->count > p->client_count ? PUNT_WAITING : 0;
+	return ports_rx_posted(p) + ports_tx_hold(p) + waiting + CACHES + IN_HAND;
+}
+
 static uint64_t mac_number(const struct rte_ether_addr *mac)
 {
 	uint64_t n = 0;

@@ -63,5 +63,8 @@ void ports_bind(const struct ports *p, const struct config_dataplane *dp, struct
 unsigned ports_rx_posted(const struct ports *p);
 unsigned ports_tx_hold(const struct ports *p); // 0 for ports that free what they send
 unsigned ports_rx_vary(const struct ports *p);
+// A pool's least size: with all rings full, the pool's caches, and where there is an exception port
+// all that may wait for the kernel, there are still buffers to receive with.
+unsigned ports_mbufs_least(const struct ports *p);
 
 void port_stats(struct port *port, struct stats_port *out);

@@ -88,7 +88,7 @@ ATTR_INLINE struct log_clock log_clock_at(uint64_t us, uint64_t tsc, uint64_t hz
 // What may still go to the kernel, by class (punt.h). In cycles of the TSC: when a bucket is full
 // again, what one frame takes, and what it holds.
 enum { WORKER_PUNT_CLASSES = 9 };
-enum { PUNT_WAITING = 448, PUNT_SLOTS = 512 };
+enum { PUNT_WAITING = CONFIG_KERNEL_WAITING, PUNT_SLOTS = 512 };
 struct punt {
 	struct rte_mbuf *waiting[PUNT_SLOTS]; // PUNT_WAITING at most, and for whom
 	const struct worker_port *waiting_for[PUNT_SLOTS];

@@ -33,10 +33,13 @@ static int runtime_check(const struct config_doc *doc, const struct config_runti
 // A worker must never run out of packet buffers because all of them lie in rings.
 static int mbufs_check(const struct config_doc *doc, const struct config_dataplane *d)
 {
-	unsigned queues = 0;
-	for (unsigned i = 0; i < d->port_count; i++)
-		queues += d->ports[i].exception[0] ? 2 : 1;
-	unsigned needed = queues * (d->rx_descriptors + d->tx_descriptors) + MBUF_SPARE;
+	unsigned queues = 0, waiting = 0;
+	for (unsigned i = 0; i < d->port_count; i++) {
+		const bool has_exception = d->ports[i].exception[0];
+		queues += has_exception ? 2 : 1;
+		waiting = has_exception ? CONFIG_KERNEL_WAITING : waiting;
+	}
+	unsigned needed = queues * (d->rx_descriptors + d->tx_descriptors) + waiting + MBUF_SPARE;
 	if (d->mbufs < needed)
 		return config_refuse(doc, "dataplane.mbufs",
 			"must be at least %u for these ports and descriptors", needed);

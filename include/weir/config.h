@@ -44,6 +44,7 @@ enum {
 	CONFIG_ALIASES_MAX = 8,         // local CNAMEs one after the other
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
 	CONFIG_METRICS_ALLOW_MAX = 16,
+	CONFIG_KERNEL_WAITING = 448, // frames of one worker that may wait for the kernel
 };
 
 struct ip_address {

@@ -6,6 +6,7 @@
 #define ALLOW_EXPERIMENTAL_API // rte_eth_dev_conf_get
 
 #include "eal_args.h"
+#include "mbuf_pool.h"
 #include "port_offload.h"
 #include "port_rig.h"
 #include "port_rss.h"
@@ -212,6 +213,23 @@ static void link_changes_are_noticed(void **)
 	ports_stop(&p);
 }
 
+// A pool holds what full rings take, what waits for the kernel where there is a port to it, and
+// some to go on with.
+static void a_pool_has_room_for_what_waits(void **)
+{
+	enum { RX = 128, TX = 256, ON = 2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH };
+	struct ports p = {.client_count = 1, .count = 1};
+	for (unsigned i = 0; i < 2; i++)
+		p.port[i] = (struct port){.rx_descriptors = RX, .tx_descriptors = TX};
+	assert_int_equal(ports_mbufs_least(&p), RX + ON);
+	p.port[0].dma = true;
+	assert_int_equal(ports_mbufs_least(&p), RX + TX + ON);
+	p.port[0].has_rest = true;
+	assert_int_equal(ports_mbufs_least(&p), 2 * RX + TX + ON);
+	p.count = 2;
+	assert_int_equal(ports_mbufs_least(&p), 3 * RX + TX + PUNT_WAITING + ON);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +239,7 @@ int main(void)
 		cmocka_unit_test(both_keys_spread_clients),
 		cmocka_unit_test(symmetric_key_maps_both_directions_alike),
 		cmocka_unit_test(queues_share_the_table_evenly),
+		cmocka_unit_test(a_pool_has_room_for_what_waits),
 		cmocka_unit_test(refused_mac_ends_the_start),
 		cmocka_unit_test(link_changes_are_noticed),
 	};
