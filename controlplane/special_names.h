@@ -15,8 +15,11 @@
 //   RFC 9462  resolver.arpa has no data: we designate no encrypted resolver (6.4)
 //   RFC 9476  alt is for names that are not the DNS's (2): they stay here, for what they tell of
 //             who asks (4), although a cache need not know them (3.2)
+//   RFC 9031 (6tisch.arpa), RFC 9140 (eap-noob.arpa) and its successor (eap.arpa)  do not exist:
+//             they are names of CoAP and EAP alone
 // `use-application-dns.net` is no registered name: browsers (Mozilla's canary) take NXDOMAIN for
-// it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual.
+// it as the network's wish that they use its resolver. example (RFC 6761 6.5) is resolved as usual,
+// and so is ipv4only.arpa (RFC 8880 7).
 // Pure functions.
 
 #include <weir/dns_name.h>

@@ -116,6 +116,21 @@ def rfc9462_6_1_resolver_arpa_is_not_forwarded(way):
 
 
 @case
+def rfc9031_11_names_of_other_protocols_do_not_exist(way):
+    """CoAP's and EAP's (RFC 9140 5.6): what is asked in DNS is a mistake that tells what devices are here."""
+    for name in ("6tisch.arpa", "eap.arpa", "eap-noob.arpa"):
+        nothing_here(way, name)
+        nothing_here(way, way.fresh("a", name))
+
+
+@case
+def rfc8880_7_ipv4only_arpa_is_resolved(way):
+    """Whoever looks for a NAT64 has its answer from upstream."""
+    for name, rdtype in (("ipv4only.arpa", "AAAA"), ("170.0.0.192.in-addr.arpa", "PTR"), ("171.0.0.192.in-addr.arpa", "PTR")):
+        assert way.ask(name, rdtype).records(rdtype) and asked(name)
+
+
+@case
 def rfc6303_4_private_reverse_zones_are_empty(way):
     """Each of them, as each has its place in the registry."""
     tops = [f"{zone}.in-addr.arpa" for zone in (*REVERSE_4, "255.255.255.255")]
@@ -181,7 +196,8 @@ def resolved(way, *zones):
 def rfc6303_3_all_of_it_can_be_switched_off(way):
     """Then these are names like others, those of the operator's own zones as before."""
     with local("special_names: false"):
-        resolved(way, "10.in-addr.arpa", "d.f.ip6.arpa", "test", "invalid", "localhost", "local", "onion", "alt", "home.arpa", "service.arpa")
+        resolved(way, "10.in-addr.arpa", "d.f.ip6.arpa", "test", "invalid", "localhost", "local", "onion", "alt", "home.arpa", "service.arpa",
+                 "eap.arpa")
         assert way.ask("nas.lan").records("A") == ["192.168.7.10"]
     nothing_here(way, way.fresh("a", "10.in-addr.arpa"))
     nothing_here(way, way.fresh("a", "test"))

@@ -264,6 +264,9 @@ static void test_special(void **)
 	expect("abc.onion", DNS_TYPE_A, "NXDOMAIN");
 	expect("x.example", DNS_TYPE_A, "");
 	expect("_dns.resolver.arpa", DNS_TYPE_SVCB, "NODATA");
+	expect("6tisch.arpa", DNS_TYPE_A, "NXDOMAIN");
+	expect("noob.eap.arpa", DNS_TYPE_A, "NXDOMAIN");
+	expect("eap-noob.arpa", DNS_TYPE_A, "NXDOMAIN");
 	expect("use-application-dns.net", DNS_TYPE_A, "NXDOMAIN");
 	expect("10.in-addr.arpa", DNS_TYPE_SOA, "1");
 	expect("10.in-addr.arpa", DNS_TYPE_NS, "1");
