@@ -168,11 +168,13 @@ void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config)
 
 	t->set = *config;
 	if (!t->set.enabled)
-		all_close(t);
+		tcp_listen_end(t); // and each connection has its turn to end
 	else
 		tcp_listen(t);
 	TAILQ_FOREACH (c, &t->by_use, by_use) {
-		conn_arm(c);  // its deadline may be an earlier one
+		if (!t->set.enabled)
+			c->turn_ms = 0; // a look at how it reads is none
+		conn_arm(c);            // its deadline may be an earlier one
 		conn_hold(c); // what it waited for may be there without the end of anything
 	}
 	conn_feed(t);

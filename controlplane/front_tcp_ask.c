@@ -206,9 +206,10 @@ enum front_tcp_end conn_read(struct front_conn *c)
 	if (!at)
 		return FRONT_TCP_END_evicted_memory;
 	ssize_t n = conn_recv(c, at, room);
-	if (c->parting) // any end of the client's is what was waited for, a reset too
-		return n >= 0 ? FRONT_TCP_OPEN : c->last;
-	if (n == -ENODATA) {
+	c->ended = n == -ENODATA;
+	if (c->parting) // any end of the client's is what was waited for, but that it has not read
+		return n >= 0 || (c->ended && conn_is_unread(c)) ? FRONT_TCP_OPEN : c->last;
+	if (c->ended) {
 		c->last = FRONT_TCP_END_client;
 		conn_in_drop(c);
 		return FRONT_TCP_OPEN;

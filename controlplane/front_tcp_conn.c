@@ -24,8 +24,9 @@ void conn_touch(struct front_conn *c, uint64_t now_ms)
 
 // The kernel would keep replies that a client does not read for as long as TCP_USER_TIMEOUT, of a
 // connection that nobody counts any more: one that ends as a new one comes costs another socket
-// buffer each time. Of those that end as they ask to, what is unread is on its way. So is a reply
-// or two of any: with a reset behind it, it may be lost to a client that is only far away.
+// buffer each time. Of those that end as they ask to, what is unread has been waited for. A reply
+// or two of any is on its way: with a reset behind it, it may be lost to a client that is only far
+// away.
 static bool conn_leaves_unread(const struct front_conn *c, enum front_tcp_end why)
 {
 	static const bool is_ours[FRONT_TCP_END_COUNT] = {
@@ -36,7 +37,8 @@ static bool conn_leaves_unread(const struct front_conn *c, enum front_tcp_end wh
 		[FRONT_TCP_END_evicted_client] = true,
 		[FRONT_TCP_END_evicted_memory] = true,
 	};
-	return c->out_len || (is_ours[why] && conn_is_unread(c));
+	const bool is_waited_for = c->parting && why == c->last;
+	return c->out_len || ((is_ours[why] || is_waited_for) && conn_is_unread(c));
 }
 
 void conn_close(struct front_conn *c, enum front_tcp_end why)
@@ -93,8 +95,10 @@ static uint64_t conn_deadline(const struct front_conn *c)
 {
 	uint64_t at = UINT64_MAX, age_end = conn_age_end(c);
 
+	if (!c->tcp->set.enabled)
+		return 0;
 	if (c->parting)
-		return c->used_ms + CONN_PARTING_MS;
+		return c->used_ms + (c->ended ? CONN_LOOK_MS : CONN_PARTING_MS);
 	if (c->out_len)
 		at = c->drain_ms + CONN_DRAIN_MS;
 	if (c->in && !c->held && c->message_ms + c->tcp->set.query_timeout_s * 1000 < at)
@@ -141,10 +145,11 @@ static void event_want(struct event *e, bool *added, bool wanted)
 		event_del(e);
 }
 
-// All is answered: what now, if nothing more is read?
+// All is answered: what now, if nothing more is read? A client that has ended its side may read
+// for long what it asked for before, and has a place here, where it counts, until it has.
 static enum front_tcp_end conn_end(struct front_conn *c)
 {
-	if (!conn_is_spent(c))
+	if (!c->last || !(conn_is_spent(c) || conn_is_unread(c)))
 		return c->last;
 	if (!c->parting) {
 		c->parting = true;
@@ -162,7 +167,8 @@ void conn_settle(struct front_conn *c, enum front_tcp_end end)
 		conn_close(c, end);
 		return;
 	}
-	event_want(&c->readable, &c->reading, (!c->last || c->parting) && !c->held);
+	bool reads = c->parting ? !c->ended : !c->last;
+	event_want(&c->readable, &c->reading, reads && !c->held);
 	event_want(&c->writable, &c->writing, c->out_len > 0);
 	conn_stall_note(c);
 	conn_arm(c);
@@ -251,7 +257,7 @@ static bool conn_waits_for_reader(struct front_conn *c, uint64_t now_ms)
 
 	if (now_ms >= over_ms || !conn_is_unread(c))
 		return false;
-	c->turn_ms = now_ms + tcp_idle_ms(c->tcp);
+	c->turn_ms = now_ms + (c->parting ? CONN_LOOK_MS : tcp_idle_ms(c->tcp));
 	if (c->turn_ms > over_ms)
 		c->turn_ms = over_ms;
 	if (c->turn_ms > age_end)
@@ -269,8 +275,10 @@ static void on_timer(void *arg)
 		end = FRONT_TCP_OPEN;
 	else if (conn_waits_to_end(c, now_ms))
 		return;
+	else if (!c->tcp->set.enabled)
+		end = FRONT_TCP_END_stopped;
 	else if (c->parting)
-		end = c->last;
+		end = conn_waits_for_reader(c, now_ms) ? FRONT_TCP_OPEN : c->last;
 	else if (now_ms >= conn_age_end(c))
 		conn_grow_old(c);
 	else if (c->in && !c->held && now_ms >= c->message_ms + c->tcp->set.query_timeout_s * 1000)

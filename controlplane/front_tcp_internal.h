@@ -26,6 +26,7 @@ enum {
 	CONN_DRAIN_MS = 10000,  // what waited at its begin has left at its end
 	CONN_ON_ITS_WAY = 4096, // octets in the kernel that an end of ours does not drop
 	CONN_PARTING_MS = 2000, // for the client to close, when all is answered
+	CONN_LOOK_MS = 500,     // whether it has read, while nothing else would tell
 	CONN_MESSAGES_A_TURN = 32,
 	CONN_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
 	TCP_MESSAGES_A_TURN = 256, // of all; a look at a connection counts as one
@@ -55,6 +56,7 @@ struct front_conn {
 	bool reading, writing;   // events that are added
 	bool stalled;            // in the server's list of these: it has octets buffered
 	bool parting; // its last reply has been sent: what comes is dropped until the client's end
+	bool ended;   // the client sends nothing more
 	bool held;    // a whole message is in `in`, but too much is under way
 	bool waiting, starving; // in a list of held ones: for its turn, or for what others use
 	struct age_link age;

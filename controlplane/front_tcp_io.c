@@ -45,7 +45,8 @@ bool conn_is_unread(const struct front_conn *c)
 {
 	int octets = 0;
 
-	return ioctl(c->fd, SIOCOUTQ, &octets) == 0 && octets > CONN_ON_ITS_WAY;
+	return c->sent > CONN_ON_ITS_WAY && ioctl(c->fd, SIOCOUTQ, &octets) == 0
+	       && octets > CONN_ON_ITS_WAY;
 }
 
 void conn_cut(struct front_conn *c)

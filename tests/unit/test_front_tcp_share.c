@@ -153,6 +153,25 @@ static void test_many_ends(void **)
 		tcp_is_closed(fd[i]);
 }
 
+// So do all that there are when TCP is turned off.
+static void test_many_ends_when_off(void **)
+{
+	int fd[MANY];
+
+	tcp_config.connections = tcp_config.per_client = 4 * MANY;
+	tcp_rig_start();
+	for (unsigned i = 0; i < MANY; i++)
+		fd[i] = tcp_connect(1, 0);
+	tcp_rig_until(open, MANY);
+	tcp_config.enabled = false;
+	uint64_t began_ms = clock_mono_ms();
+	tcp_rig_configure();
+	tcp_rig_until(ended[FRONT_TCP_END_stopped], MANY);
+	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
+	for (unsigned i = 0; i < MANY; i++)
+		tcp_is_closed(fd[i]);
+}
+
 // A query that had to wait for those of another connection goes on when the limits are raised, and
 // not only with the end of one that is under way: none of these was the last that fitted.
 static void test_raised_limits(void **)
@@ -250,6 +269,7 @@ int main(void)
 		EACH(test_reset_at_the_end),
 		EACH(test_lower_times),
 		EACH(test_many_ends),
+		EACH(test_many_ends_when_off),
 		EACH(test_raised_limits),
 		EACH(test_live),
 		EACH(test_age),

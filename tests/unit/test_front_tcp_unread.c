@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What TCP/53 does with clients that ask and do not read.
 
+#include "clock_ahead.h"
 #include "tcp_rig.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SHORTEST = 13 };
+enum { SHORTEST = 13, DRAIN_MS = 10000 };
 
 static void served(int fd)
 {
@@ -123,6 +127,111 @@ static void test_unread_evicted(void **)
 	close(other);
 }
 
+// The server's end of a client's connection, as the kernel sees it. Without an inode it is
+// nobody's.
+struct server_end {
+	unsigned state;
+	unsigned long inode;
+};
+
+static struct server_end end_of(int fd)
+{
+	struct sockaddr_in far, near;
+	socklen_t len = sizeof(far);
+	char line[256];
+	struct server_end end = {0};
+	unsigned from, from_port, to, to_port;
+
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&far, &len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&near, &len), 0);
+	FILE *f = fopen("/proc/net/tcp", "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		struct server_end e;
+		if (sscanf(line, "%*d: %x:%x %x:%x %x %*s %*s %*s %*d %*d %lu", &from, &from_port,
+			    &to, &to_port, &e.state, &e.inode)
+				== 6
+			&& from == far.sin_addr.s_addr && from_port == ntohs(far.sin_port)
+			&& to == near.sin_addr.s_addr && to_port == ntohs(near.sin_port))
+			end = e;
+	}
+	fclose(f);
+	return end;
+}
+
+// A client that has asked and ended its side, and reads nothing; the server has ended its own.
+static int asks_and_ends(unsigned host)
+{
+	int fd = tcp_connect(host, 4096);
+	struct server_end end = {0};
+
+	tcp_ask(fd, 1, TCP_BIG);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	for (unsigned i = 0; end.state != TCP_LAST_ACK && i < TCP_WAIT_MS; i++) {
+		usleep(1000);
+		end = end_of(fd);
+	}
+	assert_int_equal(end.state, TCP_LAST_ACK);
+	assert_int_not_equal(end.inode, 0);
+	return fd;
+}
+
+// It may read when it likes, within what all have for that, and counts as a connection until it
+// has: nothing of it is left to the kernel alone.
+static void test_unread_at_its_end(void **)
+{
+	tcp_rig_start();
+	int fd = asks_and_ends(1);
+	tcp_rig_until(open, 1);
+	tcp_reply_is(fd, 1, TCP_BIG_LEN);
+	tcp_is_closed(fd);
+	tcp_rig_until(open, 0);
+	tcp_rig_until(ended[FRONT_TCP_END_client], 1);
+}
+
+static void test_never_read_at_its_end(void **)
+{
+	tcp_rig_start();
+	int fd = asks_and_ends(1);
+	tcp_rig_until(open, 1);
+	clock_ahead_by_ms(DRAIN_MS);
+	tcp_rig_until(ended[FRONT_TCP_END_client], 1);
+	is_cut(fd);
+}
+
+static void test_makes_room_at_its_end(void **)
+{
+	tcp_config.connections = 1;
+	tcp_rig_start();
+	int fd = asks_and_ends(1), other = tcp_connect(2, 0);
+	served(other);
+	tcp_rig_until(ended[FRONT_TCP_END_evicted], 1);
+	is_cut(fd);
+	close(other);
+}
+
+// The same where it is the server that ends it first.
+static void test_never_read_when_spent(void **)
+{
+	struct front_tcp_status s;
+
+	tcp_config.connection_queries = 1;
+	tcp_rig_start();
+	int fd = tcp_connect(1, 4096);
+	tcp_ask(fd, 1, TCP_BIG);
+	for (unsigned i = 0; end_of(fd).state != TCP_FIN_WAIT1 && i < TCP_WAIT_MS; i++)
+		usleep(1000);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	for (unsigned i = 0; end_of(fd).state != TCP_CLOSING && i < TCP_WAIT_MS; i++)
+		usleep(1000);
+	assert_int_not_equal(end_of(fd).inode, 0);
+	tcp_rig_status(&s);
+	assert_int_equal(s.open, 1);
+	clock_ahead_by_ms(DRAIN_MS);
+	tcp_rig_until(ended[FRONT_TCP_END_queries], 1);
+	is_cut(fd);
+}
+
 #define EACH(name) cmocka_unit_test_setup_teardown(name, tcp_rig_each_start, tcp_rig_each_end)
 
 int main(void)
@@ -132,6 +241,10 @@ int main(void)
 		EACH(test_idle_while_it_reads),
 		EACH(test_unread_later),
 		EACH(test_unread_evicted),
+		EACH(test_unread_at_its_end),
+		EACH(test_never_read_at_its_end),
+		EACH(test_makes_room_at_its_end),
+		EACH(test_never_read_when_spent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
