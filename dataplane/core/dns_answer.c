@@ -98,13 +98,13 @@ static int owner_emit(struct job *j, struct rd *r, const struct dns_record *rec)
 		return 0;
 	}
 	struct dns_name owner;
-	uint8_t wire_case[DNS_NAME_MAX];
+	struct dns_spelling spelling;
 	size_t at = c->w.pos;
 	r->pos = rec->owner_off;
-	int rc = dns_name_read_bounded(r, &owner, wire_case, &c->may_follow);
+	int rc = dns_name_read_bounded(r, &owner, &spelling, &c->may_follow);
 	if (rc)
 		return rc;
-	dns_compress_name(c, &owner, wire_case);
+	dns_compress_name(c, &owner, &spelling);
 	j->owner_off = rec->owner_off;
 	j->owner_pointer = c->w.pos - at == 2 ? get_u16(c->w.base + at) : 0;
 	return 0;
@@ -140,7 +140,7 @@ static void aliases_emit(struct job *j, const struct dns_query *q)
 	struct dns_answer *out = j->out;
 	for (unsigned i = 0; i < j->alias_count; i++) {
 		const struct dns_alias *a = &j->alias[i];
-		dns_compress_name(
+		dns_compress_spelled(
 			c, i ? &a[-1].target : &q->name, i ? a[-1].spelling : q->name.wire);
 		wr_u16(&c->w, DNS_TYPE_CNAME);
 		wr_u16(&c->w, q->qclass);
@@ -148,7 +148,7 @@ static void aliases_emit(struct job *j, const struct dns_query *q)
 		wr_u32(&c->w, ttl_within_limits(j, a->ttl_s));
 		size_t len_off = c->w.pos;
 		wr_u16(&c->w, 0);
-		dns_compress_name(c, &a->target, a->spelling);
+		dns_compress_spelled(c, &a->target, a->spelling);
 		if (wr_ok(&c->w))
 			put_u16(c->w.base + len_off, (uint16_t)(c->w.pos - len_off - 2));
 		if (a->ttl_s < out->auth_ttl_s)

@@ -3,56 +3,87 @@
 #include "dns_compress.h"
 
 #include <weir/ascii.h>
+#include <weir/keyhash.h>
 
-enum { POINTER_TARGETS = 0x4000 }; // what 14 bits can tell
-
-// The suffixes of a name: where each begins and its hash, nearest to the root last.
-struct suffixes {
-	uint8_t off[DNS_LABELS_MAX];
-	uint32_t hash[DNS_LABELS_MAX];
+enum {
+	POINTER = 0xc0,
+	POINTER_TARGETS = 0x4000, // what 14 bits can tell
+	WORD = 8,
+	NONE = DNS_COMPRESS_SLOTS,
 };
 
-static void suffixes_of(const struct dns_name *name, struct suffixes *s)
+uint64_t dns_compress_label(const struct dns_name *name, unsigned off)
+{
+	unsigned len = 1u + name->wire[off];
+	uint64_t h = DNS_COMPRESS_FIRST;
+	for (; len > WORD; len -= WORD, off += WORD)
+		h = keyhash_fold(h ^ keyhash_word(name->wire + off), DNS_COMPRESS_FACTOR);
+	// What is left of it, of a word that lies in the name's room.
+	unsigned at = off < DNS_NAME_MAX - WORD ? off : DNS_NAME_MAX - WORD;
+	uint64_t last = keyhash_word(name->wire + at) >> 8 * (off - at);
+	return keyhash_fold(h ^ (last & UINT64_MAX >> 8 * (WORD - len)), DNS_COMPRESS_FACTOR);
+}
+
+// From the root towards the first label. The low bits never learn of the high ones, so these tell.
+static void suffixes_hash(const struct dns_name *name, const uint8_t *label_off, uint32_t *hash)
+{
+	uint64_t h = 0;
+	for (unsigned i = name->labels; i-- > 0;) {
+		h = (h + dns_compress_label(name, label_off[i])) * DNS_COMPRESS_FACTOR;
+		hash[i] = (uint32_t)(h >> 32);
+	}
+}
+
+static void labels_find(const struct dns_name *name, uint8_t *label_off)
 {
 	unsigned pos = 0;
 	for (unsigned i = 0; i < name->labels; i++) {
-		s->off[i] = (uint8_t)pos;
+		label_off[i] = (uint8_t)pos;
 		pos += 1u + name->wire[pos];
 	}
-	uint32_t h = 2166136261u; // FNV-1a, from the root towards the first label
-	for (unsigned i = name->labels; i-- > 0;) {
-		const uint8_t *label = name->wire + s->off[i];
-		for (unsigned k = 0; k <= label[0]; k++)
-			h = (h ^ label[k]) * 16777619u;
-		s->hash[i] = h;
-	}
 }
 
-// The octet at a message offset, which lies in the question's name or in what was written.
-static uint8_t octet_at(const struct dns_compress *c, unsigned off)
+// The octets from a message offset on, which lies in the question's name or in what was written.
+static struct rd octets_at(const struct dns_compress *c, unsigned off)
 {
-	return off < c->base ? c->question->wire[off - DNS_HEADER_LEN] : c->w.base[off - c->base];
+	if (off < c->base)
+		return rd_init(c->question->wire + off - DNS_HEADER_LEN,
+			c->question->len - (off - DNS_HEADER_LEN));
+	return rd_init(c->w.base + off - c->base, c->w.pos - (off - c->base));
 }
 
-// Does the name written at `off` equal the lower-case one at `wire`? Our own pointers only lead
-// backwards, so this ends.
-static bool suffix_is_at(const struct dns_compress *c, unsigned off, const uint8_t *wire)
+// How many of the first `n` octets are the same, letter case of `a` ignored.
+static unsigned octets_same(const uint8_t *a, const uint8_t *lower, unsigned n)
 {
+	unsigned i = 0;
+	while (i + WORD <= n && ascii_lower_8(keyhash_word(a + i)) == keyhash_word(lower + i))
+		i += WORD;
+	while (i < n && ascii_lower(a[i]) == lower[i])
+		i++;
+	return i;
+}
+
+// Does the name written at `off` equal the lower-case one of `len` octets at `wire`? They may first
+// differ where a label begins in `wire` and a pointer stands in its place. Our own pointers only
+// lead backwards, so this ends.
+static bool suffix_is_at(
+	const struct dns_compress *c, unsigned off, const uint8_t *wire, unsigned len)
+{
+	unsigned at = 0, same = 0;
 	for (;;) {
-		unsigned len = octet_at(c, off);
-		while (len > DNS_LABEL_MAX) {
-			off = (len & 0x3f) << 8 | octet_at(c, off + 1);
-			len = octet_at(c, off);
-		}
-		if (len != *wire)
-			return false;
-		if (len == 0)
+		struct rd there = octets_at(c, off);
+		unsigned n = there.len < len - same ? (unsigned)there.len : len - same;
+		unsigned more = octets_same(there.base, wire + same, n);
+		same += more;
+		if (same == len)
 			return true;
-		for (unsigned i = 1; i <= len; i++)
-			if (ascii_lower(octet_at(c, off + i)) != wire[i])
-				return false;
-		off += 1 + len;
-		wire += 1 + len;
+		while (at < same)
+			at += 1u + wire[at];
+		rd_skip(&there, more);
+		uint8_t octet = rd_u8(&there);
+		if (at != same || octet < POINTER)
+			return false;
+		off = (octet & 0x3fu) << 8 | rd_u8(&there);
 	}
 }
 
@@ -61,22 +92,23 @@ static unsigned slot_of(uint32_t hash, unsigned probe)
 	return ((hash ^ hash >> 15) + probe) % DNS_COMPRESS_SLOTS;
 }
 
-static unsigned find(struct dns_compress *c, uint32_t hash, const uint8_t *wire)
+// Its slot, or none.
+static unsigned find(struct dns_compress *c, uint32_t hash, const uint8_t *wire, unsigned len)
 {
 	for (unsigned i = 0; i < DNS_COMPRESS_PROBES; i++) {
 		unsigned at = slot_of(hash, i);
 		if (c->off[at] == 0)
-			return 0;
+			return NONE;
 		if (c->hash[at] != hash || c->strangers == DNS_COMPRESS_STRANGERS)
 			continue;
-		if (suffix_is_at(c, c->off[at], wire))
-			return c->off[at];
+		if (suffix_is_at(c, c->off[at], wire, len))
+			return at;
 		c->strangers++;
 	}
-	return 0;
+	return NONE;
 }
 
-static void remember(struct dns_compress *c, uint32_t hash, size_t off)
+static void remember(struct dns_compress *c, uint32_t hash, size_t off, uint8_t depth)
 {
 	if (off >= POINTER_TARGETS)
 		return;
@@ -85,6 +117,7 @@ static void remember(struct dns_compress *c, uint32_t hash, size_t off)
 		if (c->off[at] == 0) {
 			c->off[at] = (uint16_t)off;
 			c->hash[at] = hash;
+			c->depth[at] = depth;
 			return;
 		}
 	}
@@ -98,33 +131,57 @@ void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_
 	c->strangers = 0;
 	c->question = &q->name;
 	c->base = (uint16_t)(DNS_HEADER_LEN + q->name.len + 4);
-	struct suffixes s;
-	suffixes_of(&q->name, &s);
+	uint8_t label_off[DNS_LABELS_MAX];
+	uint32_t hash[DNS_LABELS_MAX];
+	labels_find(&q->name, label_off);
+	suffixes_hash(&q->name, label_off, hash);
 	for (unsigned i = 0; i < q->name.labels; i++)
-		remember(c, s.hash[i], DNS_HEADER_LEN + (size_t)s.off[i]);
+		remember(c, hash[i], DNS_HEADER_LEN + (size_t)label_off[i], 0);
 }
 
-void dns_compress_name(
-	struct dns_compress *c, const struct dns_name *name, const uint8_t *wire_case)
+static void name_write(struct dns_compress *c, const struct dns_name *name,
+	const uint8_t *wire_case, const uint8_t *label_off)
 {
-	struct suffixes s;
-	suffixes_of(name, &s);
-	unsigned pointer = 0, new = 0; // labels before the pointer, or all of them
+	uint32_t hash[DNS_LABELS_MAX];
+	suffixes_hash(name, label_off, hash);
+	unsigned found = NONE, new = 0; // labels before the pointer, or all of them
 	for (; new < name->labels; new ++) {
-		pointer = find(c, s.hash[new], name->wire + s.off[new]);
-		if (pointer)
+		unsigned off = label_off[new];
+		found = find(c, hash[new], name->wire + off, name->len - off);
+		if (found != NONE)
 			break;
 	}
 
 	size_t at = c->base + c->w.pos;
-	if (pointer) {
-		wr_bytes(&c->w, wire_case, s.off[new]);
-		wr_u16(&c->w, (uint16_t)(0xc000 | pointer));
+	uint8_t depth = 0;
+	bool is_deep = found != NONE && c->depth[found] == DNS_COMPRESS_DEPTH;
+	if (found != NONE && !is_deep) {
+		wr_bytes(&c->w, wire_case, label_off[new]);
+		wr_u16(&c->w, (uint16_t)(POINTER << 8 | c->off[found]));
+		depth = (uint8_t)(c->depth[found] + 1);
 	} else {
 		wr_bytes(&c->w, wire_case, name->len);
 	}
 	if (!wr_ok(&c->w))
 		return;
+	if (is_deep && at + label_off[new] < POINTER_TARGETS) {
+		c->off[found] = (uint16_t)(at + label_off[new]);
+		c->depth[found] = 0;
+	}
 	for (unsigned i = 0; i < new; i++)
-		remember(c, s.hash[i], at + s.off[i]);
+		remember(c, hash[i], at + label_off[i], depth);
+}
+
+void dns_compress_name(
+	struct dns_compress *c, const struct dns_name *name, const struct dns_spelling *spelling)
+{
+	name_write(c, name, spelling->wire, spelling->label_off);
+}
+
+void dns_compress_spelled(
+	struct dns_compress *c, const struct dns_name *name, const uint8_t *wire_case)
+{
+	uint8_t label_off[DNS_LABELS_MAX];
+	labels_find(name, label_off);
+	name_write(c, name, wire_case, label_off);
 }

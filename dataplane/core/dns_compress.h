@@ -7,14 +7,21 @@
 // case. A lookup probes DNS_COMPRESS_PROBES slots at most and a full neighbourhood takes no more
 // names, so hostile names cost compression, never time (compare CVE-2024-8508). The hash is not
 // keyed, and names that differ in their last label alone share it at each one before, if it is the
-// same of that: after DNS_COMPRESS_STRANGERS compares in vain nothing is compared any more. Every
-// offset counts from the start of a message: 12 octets of header, the question, then these octets.
-// So a pointer stays right behind any spelling of the same question.
+// same of that: after DNS_COMPRESS_STRANGERS compares in vain nothing is compared any more. What
+// leads through DNS_COMPRESS_DEPTH pointers is no target but written whole again, so that no name
+// of ours takes a walk through the names before it, neither here nor at a client. Every offset
+// counts from the start of a message: 12 octets of header, the question, then these octets. So a
+// pointer stays right behind any spelling of the same question.
 
 #include <weir/bytes.h>
 #include <weir/dns_query.h>
 
-enum { DNS_COMPRESS_SLOTS = 1024, DNS_COMPRESS_PROBES = 8, DNS_COMPRESS_STRANGERS = 64 };
+enum {
+	DNS_COMPRESS_SLOTS = 1024,
+	DNS_COMPRESS_PROBES = 8,
+	DNS_COMPRESS_STRANGERS = 64,
+	DNS_COMPRESS_DEPTH = 8,
+};
 
 struct dns_compress {
 	struct wr w; // sticky: overflow shows in wr_ok
@@ -24,12 +31,24 @@ struct dns_compress {
 	uint8_t strangers; // compared in vain so far
 	uint16_t off[DNS_COMPRESS_SLOTS]; // message offset of a suffix; 0: free
 	uint32_t hash[DNS_COMPRESS_SLOTS];
+	uint8_t depth[DNS_COMPRESS_SLOTS]; // pointers that it leads through
 };
 
 // `q` is borrowed; buf takes at most cap octets. may_follow has no end at first.
 void dns_compress_init(struct dns_compress *c, const struct dns_query *q, uint8_t *buf, size_t cap);
 
-// Writes the name in the spelling `wire_case`, by a pointer where a suffix of it was written
-// before, and remembers its new suffixes as targets.
+// Writes the name as it was spelled, by a pointer where a suffix of it was written before, and
+// remembers its new suffixes as targets.
 void dns_compress_name(
+	struct dns_compress *c, const struct dns_name *name, const struct dns_spelling *spelling);
+
+// The same of a spelling whose labels are yet to be found.
+void dns_compress_spelled(
 	struct dns_compress *c, const struct dns_name *name, const uint8_t *wire_case);
+
+// Of a label with its length octet, in lower case, at `off` of a name: its words of eight octets,
+// the last one filled up with zeros, each folded with a constant behind what came before it.
+uint64_t dns_compress_label(const struct dns_name *name, unsigned off);
+
+#define DNS_COMPRESS_FIRST  0x9e3779b97f4a7c15u
+#define DNS_COMPRESS_FACTOR 0xbf58476d1ce4e5b9u

@@ -8,7 +8,9 @@
 
 enum {
 	LABEL_POINTER = 0xc0,
-	POINTERS_MAX = 126, // one per label of the longest name: more cannot add a label each
+	POINTER_TARGETS = 0x4000, // what 14 bits can tell
+	POINTERS_MAX = 126,       // one per label of the longest name: more cannot add a label each
+	SHORT_RUN = 16,           // octets
 };
 
 int dns_name_read(struct rd *r, struct dns_name *out)
@@ -27,72 +29,115 @@ int dns_name_read(struct rd *r, struct dns_name *out)
 	return 0;
 }
 
-// Collects the labels into wire (DNS_NAME_MAX octets). Each pointer must lead below the octets of
-// the run of labels that it ends, so runs only go down and the walk ends. *jumps: how many there
-// were.
-static size_t name_gather(struct rd *r, uint8_t *wire, uint8_t *labels, size_t *jumps)
+// What is gathered of a name, beside its octets.
+struct gathered {
+	size_t len, jumps;
+	unsigned labels;
+};
+
+// Most runs of a compressed name are a label or two. Where the message goes on they are copied in
+// one step, with octets that the next run overwrites.
+ATTR_INLINE void run_copy(uint8_t *to, const uint8_t *from, size_t len, size_t left)
 {
-	struct rd run = *r; // reads one run after the other
-	size_t run_start = r->pos, len = 0, pointers = 0, end = 0;
-	unsigned n = 0;
-	for (;;) {
-		uint8_t octet = rd_u8(&run);
-		if (!rd_ok(&run))
-			return 0;
-		if ((octet & LABEL_POINTER) == LABEL_POINTER) {
-			size_t target = (size_t)(octet & ~LABEL_POINTER) << 8 | rd_u8(&run);
-			if (!rd_ok(&run) || target < DNS_HEADER_LEN || target >= run_start
-				|| ++pointers > POINTERS_MAX)
-				return 0;
-			if (!end)
-				end = run.pos;
-			run.pos = run_start = target;
-			continue;
-		}
-		if (octet > DNS_LABEL_MAX || len + 1 + octet > DNS_NAME_MAX - (octet ? 1u : 0u))
-			return 0;
-		const uint8_t *label = rd_bytes(&run, octet);
-		if (!label)
-			return 0;
-		wire[len++] = octet;
-		if (octet == 0)
-			break;
-		memcpy(wire + len, label, octet);
-		len += octet;
-		n++;
-	}
-	r->pos = end ? end : run.pos;
-	*labels = (uint8_t)n;
-	*jumps = pointers;
-	return len;
+	if (len <= SHORT_RUN && left >= SHORT_RUN)
+		memcpy(to, from, SHORT_RUN);
+	else
+		memcpy(to, from, len);
 }
 
-int dns_name_read_bounded(struct rd *msg, struct dns_name *out, uint8_t *wire_case, size_t *left)
+// Labels in a row, of which `left` octets may be read. How many octets they have up to the one that
+// is no label's; `left` if the message, or what a name may take, ends before it. Labels of one
+// octet, of which a name can have most, have a loop of their own: where the next one begins does
+// not wait for the octet to be read, only whether that was right.
+ATTR_INLINE size_t run_gather(
+	struct gathered *g, const uint8_t *run, size_t left, uint8_t *wire, uint8_t *label_off)
 {
-	uint8_t wire[DNS_NAME_MAX], labels;
-	size_t jumps, len = name_gather(msg, wire, &labels, &jumps);
-	if (len == 0) {
+	size_t room = DNS_NAME_MAX - g->len, max = left < room ? left : room, pos = 0;
+	unsigned n = g->labels;
+	for (;;) {
+		for (; pos < max && run[pos] == 1; pos += 2)
+			label_off[n++] = (uint8_t)(g->len + pos);
+		if (pos >= max)
+			return left;
+		unsigned octet = run[pos];
+		if (octet - 1 >= DNS_LABEL_MAX)
+			break;
+		label_off[n++] = (uint8_t)(g->len + pos);
+		pos += 1 + octet;
+	}
+	if (pos) {
+		run_copy(wire + g->len, run, pos, left);
+		g->labels = n;
+		g->len += pos;
+	}
+	return pos;
+}
+
+// Each pointer must lead below the octets of the run of labels that it ends, so runs only go down
+// and the walk ends.
+static bool name_gather(struct rd *r, struct gathered *g, uint8_t *wire, uint8_t *label_off)
+{
+	const uint8_t *msg = r->base;
+	size_t len = r->len, at = r->pos, end = 0;
+	g->len = g->jumps = g->labels = 0;
+	if (r->bad)
+		return false;
+	for (;;) {
+		size_t pos = at + run_gather(g, msg + at, len - at, wire, label_off);
+		if (pos == len)
+			return false;
+		if (msg[pos] == 0) {
+			wire[g->len++] = 0;
+			r->pos = end ? end : pos + 1;
+			return true;
+		}
+		if (msg[pos] < LABEL_POINTER || pos + 1 == len)
+			return false;
+		size_t target = get_u16(msg + pos) & (POINTER_TARGETS - 1);
+		if (target < DNS_HEADER_LEN || target >= at || ++g->jumps > POINTERS_MAX)
+			return false;
+		end = end ? end : pos + 2;
+		at = target;
+	}
+}
+
+// `wire_case` may be NULL; label_off has room for one more than a name's labels.
+static int name_read(
+	struct rd *msg, struct dns_name *out, uint8_t *wire_case, uint8_t *label_off, size_t *left)
+{
+	struct gathered g;
+	uint8_t wire[DNS_NAME_MAX + SHORT_RUN];
+	if (!name_gather(msg, &g, wire, label_off)) {
 		msg->bad = true;
 		return -EBADMSG;
 	}
-	size_t followed = len + jumps * 2;
+	size_t followed = g.len + g.jumps * 2;
 	if (followed > *left) {
 		msg->bad = true;
 		return -E2BIG;
 	}
 	*left -= followed;
-	out->len = (uint8_t)len;
-	out->labels = labels;
-	ascii_lower_copy(out->wire, wire, len);
+	out->len = (uint8_t)g.len;
+	out->labels = (uint8_t)g.labels;
+	ascii_lower_copy(out->wire, wire, g.len);
 	if (wire_case)
-		memcpy(wire_case, wire, len);
+		memcpy(wire_case, wire, g.len);
 	return 0;
+}
+
+int dns_name_read_bounded(
+	struct rd *msg, struct dns_name *out, struct dns_spelling *spelling, size_t *left)
+{
+	uint8_t label_off[DNS_LABELS_MAX + 1];
+	return name_read(msg, out, spelling ? spelling->wire : NULL,
+		spelling ? spelling->label_off : label_off, left);
 }
 
 int dns_name_read_compressed(struct rd *msg, struct dns_name *out, uint8_t *wire_case)
 {
 	size_t left = SIZE_MAX;
-	return dns_name_read_bounded(msg, out, wire_case, &left);
+	uint8_t label_off[DNS_LABELS_MAX + 1];
+	return name_read(msg, out, wire_case, label_off, &left);
 }
 
 static bool is_digit(char c)

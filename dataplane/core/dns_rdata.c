@@ -81,15 +81,15 @@ static void string_copy(struct rd *r, struct wr *w)
 static void name_copy(struct rd *r, bool compress, struct dns_compress *c)
 {
 	struct dns_name name;
-	uint8_t wire_case[DNS_NAME_MAX];
-	int rc = dns_name_read_bounded(r, &name, wire_case, &c->may_follow);
+	struct dns_spelling spelling;
+	int rc = dns_name_read_bounded(r, &name, &spelling, &c->may_follow);
 	c->w.bad |= rc == -E2BIG;
 	if (rc)
 		return; // the cursor is bad now
 	if (compress)
-		dns_compress_name(c, &name, wire_case);
+		dns_compress_name(c, &name, &spelling);
 	else
-		wr_bytes(&c->w, wire_case, name.len);
+		wr_bytes(&c->w, spelling.wire, name.len);
 }
 
 static void field_copy(struct rd *r, uint8_t field, struct dns_compress *c)

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <weir/keyhash.h>
 
 static_assert(DNS_MESSAGE_MAX <= UINT16_MAX); // offsets in struct dns_record
 
@@ -100,10 +101,9 @@ int dns_records_read(const uint8_t *msg, size_t len, size_t pos, struct dns_reco
 
 uint32_t dns_name_hash(const struct dns_name *name)
 {
-	uint32_t h = 2166136261u; // FNV-1a
-	for (unsigned i = 0; i < name->len; i++)
-		h = (h ^ name->wire[i]) * 16777619u;
-	return h;
+	static const struct keyhash_secret not_secret = {
+		"a name's hash within one message: not keyed"};
+	return (uint32_t)keyhash(&not_secret, name->wire, name->len);
 }
 
 void dns_record_owner(
@@ -117,11 +117,12 @@ void dns_record_owner(
 		*out = (struct dns_name){.len = 1};
 }
 
-bool dns_record_is_owned_by(
-	struct dns_records *t, const struct dns_record *rec, struct dns_owner *by)
+bool dns_record_is_owned_by(struct dns_records *t, struct dns_record *rec, struct dns_owner *by)
 {
 	if (rec->owner_hash != by->hash)
 		return false;
+	if (by->first && rec->owner_off == by->first)
+		return true;
 	if (rec->owner_off != by->off) {
 		struct dns_name owner;
 		if (t->strangers == DNS_STRANGERS_MAX)
@@ -131,7 +132,11 @@ bool dns_record_is_owned_by(
 		by->is = dns_name_equal(&owner, by->name);
 		t->strangers += !by->is;
 	}
-	return by->is;
+	if (!by->is)
+		return false;
+	by->first = by->first ? by->first : rec->owner_off;
+	rec->owner_off = by->first;
+	return true;
 }
 
 int dns_record_target(

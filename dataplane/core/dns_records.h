@@ -12,7 +12,8 @@
 struct dns_record {
 	uint32_t owner_hash; // dns_name_hash of the owner
 	uint32_t ttl_s;      // DNS_TTL_MAX if more was said (RFC 8767 4)
-	uint16_t owner_off;  // the same of records in a row that have the same pointer as owner
+	uint16_t owner_off; // the same of records in a row that have the same pointer as owner, and
+			    // of those that were found to be one name's
 	uint16_t type;
 	uint16_t class;
 	uint16_t rdata_off;
@@ -42,19 +43,20 @@ ATTR_MUST_CHECK int dns_records_read(
 uint32_t dns_name_hash(const struct dns_name *name);
 
 // A name with its hash, and whether it was the owner of the record that was looked at last: the
-// records of a set mostly have one owner_off.
+// records of a set mostly have one owner_off. Those that have another one get that of the first,
+// so that the same name is not read again when it is written.
 struct dns_owner {
 	const struct dns_name *name;
 	uint32_t hash;
-	uint16_t off; // 0: none was looked at
+	uint16_t off;   // 0: none was looked at
+	uint16_t first; // 0: it owns none so far
 	bool is;
 };
 
 enum { DNS_STRANGERS_MAX = 64 };
 
 // Is `by` the owner of this record? No, where that is not looked at any more.
-bool dns_record_is_owned_by(
-	struct dns_records *t, const struct dns_record *rec, struct dns_owner *by);
+bool dns_record_is_owned_by(struct dns_records *t, struct dns_record *rec, struct dns_owner *by);
 
 // How many octets of labels and pointers the names of a message may lead through: without this, a
 // record of 12 octets can make its reader walk through 500. Names of 34 labels, as addresses have

@@ -27,10 +27,17 @@ ATTR_MUST_CHECK int dns_name_read(struct rd *r, struct dns_name *out);
 ATTR_MUST_CHECK int dns_name_read_compressed(
 	struct rd *msg, struct dns_name *out, uint8_t *wire_case);
 
+// How a name was spelled, and where its labels begin: who has read it knows.
+struct dns_spelling {
+	uint8_t wire[DNS_NAME_MAX];            // as many octets as the name has
+	uint8_t label_off[DNS_LABELS_MAX + 1]; // as many as it has labels; one more while reading
+};
+
 // The same of a message whose names may lead through no more than *left octets of labels and
-// pointers in all, which are taken from it; -E2BIG where they do not suffice.
+// pointers in all, which are taken from it; -E2BIG where they do not suffice. `spelling` may be
+// NULL.
 ATTR_MUST_CHECK int dns_name_read_bounded(
-	struct rd *msg, struct dns_name *out, uint8_t *wire_case, size_t *left);
+	struct rd *msg, struct dns_name *out, struct dns_spelling *spelling, size_t *left);
 
 // From text: labels by dots, optional trailing dot, `.` alone is the root, `\.` and `\DDD` escapes
 // (RFC 1035 5.1). `len` octets, no NUL needed. -EINVAL: empty, empty label, a label over 63

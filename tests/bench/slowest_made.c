@@ -2,6 +2,8 @@
 
 #include "slowest_made.h"
 
+#include "../unit/dns_one_hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,11 +179,11 @@ static void names(struct slow_set *s)
 }
 
 // A reply's question, and a record of an unknown type with a chain in its data: to the question's
-// name of 126 labels, or of as many labels.
+// name of 124 labels, or of as many labels. One label of four octets more and it is the longest.
 static unsigned reply(unsigned type, bool dnssec_ok, bool labelled)
 {
 	head(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | (dnssec_ok ? DNS_FLAG_AD : 0), 1);
-	question(126, 1, type);
+	question(CHAIN - 2, 1, type);
 	wr_u8(&w, 0);
 	fixed(UNKNOWN, 0);
 	size_t data = w.pos;
@@ -190,7 +192,7 @@ static unsigned reply(unsigned type, bool dnssec_ok, bool labelled)
 		at = (unsigned)w.pos;
 		name(1, 1);
 	}
-	at = chain(at, CHAIN - 2, labelled);
+	at = chain(at, CHAIN - 3, labelled);
 	put_u16(octets + data - 2, (uint16_t)(w.pos - data));
 	return at;
 }
@@ -210,12 +212,12 @@ static unsigned records(
 	return n;
 }
 
-// Records with a name of their own as data, the rest of which is at `to`.
-static unsigned named(unsigned owner, unsigned type, unsigned most, unsigned to)
+// Records with a name of their own as data, the rest of which is at `to`; owners as of records().
+static unsigned named(unsigned owner, unsigned turns, unsigned type, unsigned most, unsigned to)
 {
 	unsigned n = 0;
 	for (; n < most && w.pos + 19 <= sizeof octets; n++) {
-		wr_u16(&w, (uint16_t)(0xc000 | owner));
+		wr_u16(&w, (uint16_t)(0xc000 | (owner - n % turns * 2)));
 		fixed(type, 7);
 		wr_u8(&w, 4);
 		wr_u32(&w, n * 2654435761u);
@@ -238,7 +240,7 @@ static void plain_replies(struct slow_set *s)
 		add(s, "plain, AAAA", 0, false);
 		head(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA, 1);
 		question(3, 6, DNS_TYPE_NS);
-		count(ANSWER, named(DNS_HEADER_LEN, DNS_TYPE_NS, many[i], DNS_HEADER_LEN));
+		count(ANSWER, named(DNS_HEADER_LEN, 1, DNS_TYPE_NS, many[i], DNS_HEADER_LEN));
 		add(s, "plain, NS", 0, false);
 	}
 }
@@ -266,9 +268,43 @@ static void named_replies(struct slow_set *s, bool labelled, unsigned turns, uns
 	add(s, what, 0, true);
 	for (unsigned i = 0; i < 2; i++) {
 		at = reply(types[i], true, labelled);
-		count(ANSWER, 1 + named(DNS_HEADER_LEN, types[i], most, at));
+		at = turns > 1 ? DNS_HEADER_LEN : at;
+		count(ANSWER, 1 + named(DNS_HEADER_LEN, 1, types[i], most, at));
 		add(s, what, 0, true);
 	}
+}
+
+// Long names in the data alone, of labels of so many octets; in the owners too, by turns, with so
+// many octets behind them that all of these may be read (dns_names_may_follow); and names that each
+// stand a label above the one before.
+static void names_in_data(struct slow_set *s, unsigned most)
+{
+	enum { OWNER = 510, TURNS = 100 };
+	char what[64];
+	for (unsigned len = 1; len <= 8; len++) {
+		head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
+		question(248 / (1 + len), len, DNS_TYPE_NS);
+		count(ANSWER, named(DNS_HEADER_LEN, 1, DNS_TYPE_NS, most, DNS_HEADER_LEN));
+		snprintf(what, sizeof what, "%u names of labels of %u", most, len);
+		add(s, what, 0, true);
+	}
+	unsigned at = reply(DNS_TYPE_NS, true, false);
+	count(ANSWER, 1 + named(at, TURNS, DNS_TYPE_NS, most, DNS_HEADER_LEN));
+	while (w.pos * 6 < most * OWNER && w.pos < sizeof octets)
+		wr_u8(&w, 0);
+	snprintf(what, sizeof what, "%u owners and names", most);
+	add(s, what, 0, true);
+	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
+	question(1, 1, DNS_TYPE_NS);
+	unsigned n = 0;
+	for (at = DNS_HEADER_LEN; n < CHAIN - 3; n++) {
+		wr_u16(&w, 0xc000 | DNS_HEADER_LEN);
+		fixed(DNS_TYPE_NS, LABELLED);
+		at = chain(at, 1, true);
+	}
+	count(ANSWER, n + named(DNS_HEADER_LEN, 1, DNS_TYPE_NS, most, at));
+	snprintf(what, sizeof what, "%u names above one another", most);
+	add(s, what, 0, true);
 }
 
 // As of KeyTrap: each of many signatures could be of each of many keys.
@@ -291,10 +327,11 @@ static void signatures(void)
 // Names of one hash (dns_compress.c) from their last label, of which there are nine, to the second.
 static void one_hash(void)
 {
-	static const char last[][10] = {"\10wmosawca", "\10itrbzcka", "\10mytfpgeb", "\10cjhhjreb",
-		"\10mptmjnic", "\10gprvqglc", "\10fcwfrtrd", "\10jjfcixtd", "\10ywwriqyd"};
-	enum { LABELS = 120, LEN = 5 + 2 * LABELS + 10 };
+	enum { LASTS = 9, LABELS = 116, LEN = 5 + 2 * LABELS + ONE_HASH_LEN + 1 };
+	uint8_t last[LASTS][ONE_HASH_LEN];
 	unsigned n = 0;
+	for (unsigned i = 0; i < LASTS; i++)
+		one_hash_label(i, last[i]);
 	head(DNS_FLAG_QR | DNS_FLAG_RD, 1);
 	question(3, 6, DNS_TYPE_NS);
 	for (; w.pos + 12 + LEN <= sizeof octets; n++) {
@@ -304,7 +341,8 @@ static void one_hash(void)
 		wr_u32(&w, n * 2654435761u);
 		for (unsigned i = 0; i < LABELS; i++)
 			wr_bytes(&w, "\1a", 2);
-		wr_bytes(&w, last[n < 8 ? n : 8], 10);
+		wr_bytes(&w, last[n < LASTS ? n : LASTS - 1], ONE_HASH_LEN);
+		wr_u8(&w, 0);
 	}
 	count(ANSWER, n);
 }
@@ -322,6 +360,8 @@ static void evil_replies(struct slow_set *s)
 		for (unsigned kind = 0; kind < 4; kind++)
 			named_replies(s, kind % 2, kind / 2 ? 100 : 1,
 				most < RECORDS ? most : RECORDS - 1);
+	for (unsigned most = 30; most <= 1000; most += most < 60 ? 10 : most)
+		names_in_data(s, most);
 	signatures();
 	add(s, "KeyTrap: 60 keys, 500 signatures", 0, true);
 	one_hash();

@@ -3,6 +3,7 @@
 
 // Builds upstream replies record by record, and prints what came of them, for the DNS tests.
 
+#include "dns_rand.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -106,6 +107,19 @@ static inline struct dns_query build_query(const struct dns_build *b, bool dnsse
 	struct dns_query q;
 	assert_int_equal(dns_query_parse(msg, len, &q), DNS_QUERY_OK);
 	return q;
+}
+
+static const struct dns_ttl_limits build_wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
+
+// What was built, read as the reply to its own question.
+static inline int build_read(const struct dns_build *b, const struct dns_ttl_limits *limits,
+	bool dnssec_ok, struct dns_answer *answer)
+{
+	struct dns_query q = build_query(b, dnssec_ok);
+	uint8_t *copy = dns_exact_copy(b->buf, b->w.pos);
+	int rc = dns_answer_read(copy, b->w.pos, &q, limits, answer);
+	free(copy);
+	return rc;
 }
 
 // The stored answer behind its question, as a whole message. Its length.

@@ -5,19 +5,9 @@
 
 #include <errno.h>
 
-static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
 static struct dns_build b;
 static struct dns_answer answer;
 static char printed[8192];
-
-static int read_reply(const struct dns_ttl_limits *limits, bool dnssec_ok)
-{
-	struct dns_query q = build_query(&b, dnssec_ok);
-	uint8_t *copy = dns_exact_copy(b.buf, b.w.pos);
-	int rc = dns_answer_read(copy, b.w.pos, &q, limits, &answer);
-	free(copy);
-	return rc;
-}
 
 static bool is_name_type(uint16_t type)
 {
@@ -73,7 +63,7 @@ static void test_positive(void **)
 	build_rr_name(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 5, "ns1.example.com");
 	build_soa(&b, "example.com", 5, 5);
 	build_rr(&b, SECTION_ADDITIONAL, "ns1.example.com", DNS_TYPE_A, 5, "\6\6\6\6", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.ttl_s, 200);
 	assert_int_equal(answer.auth_ttl_s, 200);
@@ -90,7 +80,7 @@ static void test_chain_in_any_order(void **)
 	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 100, "c.cdn.net");
 	build_rr_name(&b, SECTION_ANSWER, "a.example.com", DNS_TYPE_CNAME, 60, "B.example.com");
 	build_rr_name(&b, SECTION_ANSWER, "x.example.com", DNS_TYPE_CNAME, 60, "a.example.com");
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_int_equal(answer.cname_count, 2);
 	assert_int_equal(answer.ttl_s, 20);
@@ -114,19 +104,19 @@ static void build_chain(unsigned hops)
 static void test_chain_limit(void **)
 {
 	build_chain(DNS_ANSWER_CNAME_MAX);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.cname_count, DNS_ANSWER_CNAME_MAX);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	build_chain(DNS_ANSWER_CNAME_MAX + 1);
-	assert_int_equal(read_reply(&wide, false), -ELOOP);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
 
 	build_reply(&b, 0, "a.example", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
 	build_rr_name(&b, SECTION_ANSWER, "b.example", DNS_TYPE_CNAME, 60, "a.example");
-	assert_int_equal(read_reply(&wide, false), -ELOOP);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), -ELOOP);
 	build_reply(&b, 0, "a.example", DNS_TYPE_CNAME); // asked for itself it is no chain
 	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "a.example");
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.cname_count, 0);
 }
 
@@ -138,7 +128,7 @@ static void test_aliases_that_came_twice(void **)
 		build_reply(&b, 0, "a.example", types[i]);
 		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
 		build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "b.example");
-		assert_int_equal(read_reply(&wide, false), 0);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, 1);
 		assert_string_equal(print(), "a.example 60 5 b.example\n");
 	}
@@ -152,11 +142,11 @@ static void test_dname(void **)
 	build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 50, "elsewhere");
 	build_rr_name(&b, SECTION_ANSWER, "x.old.example", DNS_TYPE_CNAME, 50, "x.new.example");
 	build_rr(&b, SECTION_ANSWER, "x.new.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_string_equal(print(), "old.example 50 39 new.example\n"
 				     "x.old.example 50 5 x.new.example\n"
 				     "x.new.example 60 1 [4]\n");
-	assert_int_equal(read_reply(&wide, true), 0);
+	assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
 	assert_int_equal(answer.ancount, 4);
 }
 
@@ -196,7 +186,7 @@ static void test_negative_ttl(void **)
 		for (unsigned rcode = 0; rcode <= 3; rcode += 3) {
 			build_reply(&b, rcode, "no.example.com", DNS_TYPE_A);
 			build_soa(&b, "example.com", cases[i].soa_ttl, cases[i].minimum);
-			assert_int_equal(read_reply(&limits, false), 0);
+			assert_int_equal(build_read(&b, &limits, false, &answer), 0);
 			assert_int_equal(
 				answer.kind, rcode ? DNS_ANSWER_NXDOMAIN : DNS_ANSWER_NODATA);
 			assert_int_equal(answer.rcode, rcode);
@@ -211,7 +201,7 @@ static void test_negative_ttl(void **)
 static void test_negative_without_soa(void **)
 {
 	build_reply(&b, 0, "no.example.com", DNS_TYPE_A);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
 	assert_int_equal(answer.ttl_s, 0);
 	assert_int_equal(answer.auth_ttl_s, 0);
@@ -220,7 +210,7 @@ static void test_negative_without_soa(void **)
 
 	build_reply(&b, 3, "no.example.com", DNS_TYPE_A); // a zone that is not above the name
 	build_soa(&b, "example.org", 10, 10);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.nscount, 0);
 	assert_int_equal(answer.ttl_s, 0);
 }
@@ -233,7 +223,7 @@ static void test_one_ttl_in_a_set(void **)
 	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 300, "\1\2\3\4", 4);
 	build_rr(&b, SECTION_ANSWER, "A.cdn.net", DNS_TYPE_A, 100, "\1\2\3\5", 4);
 	build_rr(&b, SECTION_ANSWER, "a.cdn.net", DNS_TYPE_A, 200, "\1\2\3\6", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.ttl_s, 100);
 	assert_string_equal(print(), "www.example.com 900 5 a.cdn.net\na.cdn.net 100 1 [4]\n"
 				     "a.cdn.net 100 1 [4]\na.cdn.net 100 1 [4]\n");
@@ -244,7 +234,7 @@ static void test_negative_behind_a_chain(void **)
 	build_reply(&b, 3, "www.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_CNAME, 30, "gone.cdn.net");
 	build_soa(&b, "cdn.net", 900, 600);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NXDOMAIN);
 	assert_int_equal(answer.ttl_s, 30);
 	assert_string_equal(print(), "www.example.com 30 5 gone.cdn.net\n"
@@ -255,12 +245,12 @@ static void test_referral_is_no_answer(void **)
 {
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A);
 	build_rr_name(&b, SECTION_AUTHORITY, "com", DNS_TYPE_NS, 30, "a.gtld.net");
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.rcode, DNS_RCODE_SERVFAIL);
 	assert_int_equal(answer.len, 0);
 	build_soa(&b, "example.com", 900, 600);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_NODATA);
 }
 
@@ -272,7 +262,7 @@ static void test_ttl_limits(void **)
 	build_rr_name(&b, SECTION_ANSWER, "b.example.com", DNS_TYPE_CNAME, 700, "c.example.com");
 	build_rr_name(&b, SECTION_ANSWER, "c.example.com", DNS_TYPE_CNAME, 604800, "d.example.com");
 	build_rr(&b, SECTION_ANSWER, "d.example.com", DNS_TYPE_A, 0xffffffff, "\1\2\3\7", 4);
-	assert_int_equal(read_reply(&limits, false), 0);
+	assert_int_equal(build_read(&b, &limits, false, &answer), 0);
 	assert_int_equal(answer.auth_ttl_s, 5);
 	assert_int_equal(answer.ttl_s, 300);
 	assert_string_equal(print(),
@@ -284,7 +274,7 @@ static void test_failure_and_truncation(void **)
 {
 	build_reply(&b, DNS_RCODE_SERVFAIL, "www.example.com", DNS_TYPE_A);
 	build_rr(&b, SECTION_ANSWER, "www.example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.rcode, DNS_RCODE_SERVFAIL);
 	assert_int_equal(answer.len, 0);
@@ -292,15 +282,15 @@ static void test_failure_and_truncation(void **)
 
 	build_reply(&b, 0, "www.example.com", DNS_TYPE_A); // BADVERS: 1 << 4 from the OPT
 	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 1u << 24, "", 0);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
 	build_rr(&b, SECTION_ADDITIONAL, ".", DNS_TYPE_OPT, 0, "", 0);
-	assert_int_equal(read_reply(&wide, false), -EBADMSG);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), -EBADMSG);
 
 	build_reply(&b, DNS_FLAG_TC, "www.example.com", DNS_TYPE_A);
 	put_u16(b.buf + SECTION_ANSWER, 9); // and none of them is there
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_true(answer.truncated);
 	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
 	assert_int_equal(answer.len, 0);
@@ -317,7 +307,7 @@ static void test_dnssec_records(void **)
 		build_rrsig(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NSEC, 600);
 		build_rr(&b, SECTION_AUTHORITY, "h.example.com", DNS_TYPE_NSEC3, 600, "opaque", 6);
 		build_rrsig(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NS, 600);
-		assert_int_equal(read_reply(&wide, dnssec_ok), 0);
+		assert_int_equal(build_read(&b, &build_wide, dnssec_ok, &answer), 0);
 		assert_int_equal(answer.nscount, dnssec_ok ? 5 : 1);
 	}
 	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
@@ -328,7 +318,7 @@ static void test_dnssec_records(void **)
 		build_rrsig(&b, SECTION_ANSWER, "other.example.com", DNS_TYPE_A, 300);
 		build_rr(&b, SECTION_AUTHORITY, "example.com", DNS_TYPE_NSEC, 600, "\1z\0\0\1\x40",
 			6);
-		assert_int_equal(read_reply(&wide, dnssec_ok), 0);
+		assert_int_equal(build_read(&b, &build_wide, dnssec_ok, &answer), 0);
 		assert_int_equal(answer.ancount, dnssec_ok ? 2 : 1);
 		assert_int_equal(answer.nscount, dnssec_ok ? 1 : 0);
 	}
@@ -341,7 +331,7 @@ static void test_any(void **)
 	build_rr(&b, SECTION_ANSWER, "example.com", 65280, 300, "\xc0\x0c", 2);
 	build_rr_name(&b, SECTION_ANSWER, "example.com", DNS_TYPE_NS, 300, "ns.example.com");
 	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_TSIG, 300, "", 0);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
 	assert_string_equal(print(), "example.com 300 1 [4]\nexample.com 300 65280 [2]\n"
 				     "example.com 300 2 ns.example.com\n");
@@ -357,12 +347,12 @@ static void test_cut_short_anywhere(void **)
 	struct dns_query q = build_query(&b, false);
 	for (size_t len = 0; len < b.w.pos; len++) {
 		uint8_t *copy = dns_exact_copy(b.buf, len);
-		assert_int_equal(dns_answer_read(copy, len, &q, &wide, &answer), -EBADMSG);
+		assert_int_equal(dns_answer_read(copy, len, &q, &build_wide, &answer), -EBADMSG);
 		free(copy);
 	}
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	wr_bytes(&b.w, "trailing", 8);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
 static void test_more_records_than_octets(void **)
@@ -370,9 +360,9 @@ static void test_more_records_than_octets(void **)
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
 	wr_bytes(&b.w, "\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\1", 16);
 	put_u16(b.buf + SECTION_ANSWER, UINT16_MAX);
-	assert_int_equal(read_reply(&wide, false), -EBADMSG);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), -EBADMSG);
 	put_u16(b.buf + SECTION_ANSWER, 1);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
 static void test_text_has_a_string(void **)
@@ -384,7 +374,8 @@ static void test_text_has_a_string(void **)
 		for (unsigned i = 0; i < strings; i++)
 			wr_u8(&b.w, 0);
 		put_u16(b.buf + SECTION_ANSWER, 1);
-		assert_int_equal(read_reply(&wide, false), strings ? 0 : -EBADMSG);
+		assert_int_equal(
+			build_read(&b, &build_wide, false, &answer), strings ? 0 : -EBADMSG);
 	}
 }
 
@@ -397,8 +388,8 @@ static void test_too_many_records(void **)
 			wr_u32(&b.w, i);
 		}
 		put_u16(b.buf + SECTION_ANSWER, (uint16_t)n);
-		assert_int_equal(
-			read_reply(&wide, false), n == DNS_ANSWER_RECORDS_MAX ? 0 : -E2BIG);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer),
+			n == DNS_ANSWER_RECORDS_MAX ? 0 : -E2BIG);
 	}
 	assert_int_equal(answer.ancount, DNS_ANSWER_RECORDS_MAX);
 }

@@ -3,27 +3,16 @@
 // Replies that are made to take long: how far their names may lead, and how often they are looked
 // at.
 
-#include "../../dataplane/core/dns_compress.h"
 #include "../../dataplane/core/dns_records.h"
 #include "dns_build.h"
-#include "dns_rand.h"
+#include "dns_one_hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct dns_ttl_limits wide = {.min_s = 0, .max_s = 86400, .negative_s = 3600};
 static struct dns_build b;
 static struct dns_answer answer;
-
-static int read_reply(const struct dns_ttl_limits *limits, bool dnssec_ok)
-{
-	struct dns_query q = build_query(&b, dnssec_ok);
-	uint8_t *copy = dns_exact_copy(b.buf, b.w.pos);
-	int rc = dns_answer_read(copy, b.w.pos, &q, limits, &answer);
-	free(copy);
-	return rc;
-}
 
 // 2,048 records of one set whose name is as long as there are: each owner is a pointer to it, read
 // once. With owners that are 100 pointers, by turns, each is read anew, and 65,535 octets do not
@@ -47,11 +36,12 @@ static void test_names_lead_through_no_more_than_a_few_octets_each(void **)
 			wr_u32(&b.w, i);
 		}
 		put_u16(b.buf + SECTION_ANSWER, DNS_ANSWER_RECORDS_MAX);
-		assert_int_equal(read_reply(&wide, false), by_turns ? -E2BIG : 0);
+		assert_int_equal(
+			build_read(&b, &build_wide, false, &answer), by_turns ? -E2BIG : 0);
 	}
 	build_reply(&b, 0, "example.com", DNS_TYPE_A);
 	build_rr(&b, SECTION_ANSWER, "example.com", DNS_TYPE_A, 5, "\1\2\3\4", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 }
 
 // The same of the names in the data.
@@ -69,7 +59,8 @@ static void test_names_in_data_lead_through_no_more(void **)
 		}
 		put_u16(b.buf + SECTION_ANSWER, (uint16_t)n);
 		b.w.pos += n == 100 ? 4000 : 0; // what is behind the records is a message's, too
-		assert_int_equal(read_reply(&wide, false), n == 100 ? 0 : -E2BIG);
+		assert_int_equal(
+			build_read(&b, &build_wide, false, &answer), n == 100 ? 0 : -E2BIG);
 	}
 }
 
@@ -84,7 +75,7 @@ static void test_twins_by_two_pointers(void **)
 	}
 	put_u16(b.buf + SECTION_ANSWER, DNS_ANSWER_RECORDS_MAX);
 	assert_int_equal(get_u16(b.buf + 40), 0xc00c);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.ancount, 1);
 }
 
@@ -98,7 +89,7 @@ static void test_a_dname_of_two_steps_is_told_once(void **)
 	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 5, "b.old.example");
 	build_rr_name(&b, SECTION_ANSWER, "b.old.example", DNS_TYPE_CNAME, 5, "b.example");
 	build_rr(&b, SECTION_ANSWER, "b.example", DNS_TYPE_A, 5, "\1\2\3\4", 4);
-	assert_int_equal(read_reply(&wide, false), 0);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 	assert_int_equal(answer.ancount, 5);
 }
 
@@ -156,7 +147,7 @@ static void test_names_of_one_hash_are_told_apart_so_many_times(void **)
 			build_rr(&b, SECTION_ANSWER, name_of(pair[1], below), DNS_TYPE_A, 5,
 				"\1\1\1\1", 4);
 		build_rr(&b, SECTION_ANSWER, name_of(pair[0], below), DNS_TYPE_A, 5, "\1\2\3\4", 4);
-		assert_int_equal(read_reply(&wide, false), 0);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, others < DNS_STRANGERS_MAX);
 	}
 }
@@ -174,24 +165,49 @@ static size_t put_ns(unsigned labels, const char *top)
 	return b.w.pos - rdata;
 }
 
-// Two labels of one hash: all suffixes that end in them and are the same but for them share theirs.
+// Labels of one hash: all suffixes that end in them and are the same but for them share theirs.
 // Each is compared, and once that was often enough a name is written whole.
 static void test_suffixes_of_one_hash_are_compared_so_many_times(void **)
 {
 	enum { OWNER = 1, FIXED = 10, POINTER = 2, LABEL = 2 };
-	uint32_t pair[2];
-	find_pair("", pair);
+	char top[2][4 * ONE_HASH_LEN];
+	for (unsigned i = 0; i < 2; i++)
+		one_hash_text(i, top[i]);
 	for (unsigned labels = DNS_COMPRESS_STRANGERS / 2; labels <= 110; labels++) {
 		bool compares = labels + 1 < DNS_COMPRESS_STRANGERS;
 		build_reply(&b, 0, ".", DNS_TYPE_NS);
-		size_t first = put_ns(labels, name_of(pair[0], ""));
-		size_t other = put_ns(labels, name_of(pair[1], ""));
-		size_t last = put_ns(labels + 1, name_of(pair[0], ""));
-		assert_int_equal(read_reply(&wide, false), 0);
+		size_t first = put_ns(labels, top[0]), other = put_ns(labels, top[1]),
+		       last = put_ns(labels + 1, top[0]);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
 		assert_int_equal(answer.ancount, 3);
 		assert_int_equal(answer.len,
 			3 * (OWNER + FIXED) + first + other + (compares ? LABEL + POINTER : last));
 	}
+}
+
+// A chain of names, each a label above the one before. Ours leads through so many pointers, then a
+// name is written whole.
+static void test_pointers_lead_through_so_many(void **)
+{
+	enum { NAMES = 4 * DNS_COMPRESS_DEPTH };
+	static uint8_t msg[DNS_MESSAGE_MAX];
+	build_reply(&b, 0, ".", DNS_TYPE_NS);
+	for (unsigned i = 0; i < NAMES; i++)
+		put_ns(i, "example");
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+	assert_int_equal(answer.ancount, NAMES);
+	struct dns_query q = build_query(&b, false);
+	(void)build_whole(&answer, &q, msg);
+	unsigned most = 0;
+	for (unsigned i = 0; i < NAMES; i++) {
+		size_t at = DNS_HEADER_LEN + 5u + answer.ttl_off[i] + 6u;
+		unsigned pointers = 0;
+		for (; msg[at]; at += msg[at] < 0xc0 ? 1u + msg[at] : 0)
+			for (; msg[at] >= 0xc0; pointers++)
+				at = get_u16(msg + at) & 0x3fff;
+		most = pointers > most ? pointers : most;
+	}
+	assert_int_equal(most, DNS_COMPRESS_DEPTH);
 }
 
 int main(void)
@@ -201,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_names_in_data_lead_through_no_more),
 		cmocka_unit_test(test_names_of_one_hash_are_told_apart_so_many_times),
 		cmocka_unit_test(test_suffixes_of_one_hash_are_compared_so_many_times),
+		cmocka_unit_test(test_pointers_lead_through_so_many),
 		cmocka_unit_test(test_twins_by_two_pointers),
 		cmocka_unit_test(test_a_dname_of_two_steps_is_told_once),
 	};
