@@ -52,6 +52,7 @@ static bool build_groups(struct config *config, struct policy_group what[])
 		what[i].lists[0] = (UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1;
 		if (i > 0)
 			what[i].lists[own / 64] |= UINT64_C(1) << own % 64;
+		what[i].block = path_block;
 	}
 	for (unsigned i = 0; i < 2 * PREFIXES; i++) {
 		unsigned group = (unsigned)corpus_mix(i) % GROUPS, net = i % PREFIXES / 2;

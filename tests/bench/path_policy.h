@@ -17,5 +17,8 @@ enum path_policy {
 };
 enum { PATH_GROUPS = 32, PATH_LISTS_COMMON = 32 };
 
+// How a blocked name is answered, everyone and each group alike.
+static const struct dns_block path_block = {.mode = DNS_BLOCK_NULL, .ttl_s = 60};
+
 // *image is the caller's to free. False after saying why.
 bool path_policy_build(enum path_policy kind, void **image, struct policy_reader *reader);

@@ -108,7 +108,7 @@ static bool make_worker(struct path_rig *r)
 	r->tables.config = (struct dp_config){
 		.stale_ttl_s = 30,
 		.udp_limit = 1232,
-		.block = {.mode = DNS_BLOCK_NULL, .ttl_s = 60},
+		.block = path_block,
 		.blocking_on = 1,
 		.group_lists = {(UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1},
 	};
