@@ -59,13 +59,15 @@ class Peers(unittest.TestCase):
         self.assertEqual((0, 0, 0, 0), xdp_peers.kxdpgun_figures("error"))
 
     def test_ratios_are_of_rounds(self):
-        servers = [types.SimpleNamespace(name="weir", best=[100, 400, 300]),
-                   types.SimpleNamespace(name="knot", best=[100, 100, 200])]
+        servers = [types.SimpleNamespace(name="weir", best=[100, 400, 300], share=25, had=[0.2, 0.25, 0.4]),
+                   types.SimpleNamespace(name="knot", best=[100, 100, 200], share=None, had=[])]
         rows = {r["metric"]: r for r in xdp_peers.rows(servers, "case")}
         self.assertEqual(300, rows["replies_weir"]["value"])
         self.assertEqual(1.5, rows["to_knot"]["value"])
         self.assertEqual(1.0, rows["to_knot"]["ratio"])
         self.assertNotIn("to_unbound", rows)
+        self.assertEqual(0.25, rows["core_had_weir"]["value"])
+        self.assertNotIn("core_had_knot", rows)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ authority on loopback (a Knot of its own, idle afterwards). A generator that sen
 of them slower, and larger batches suit some and not others, so each is asked at several rates, and its figure of a round
 is the most replies a second that came back at any; all of these must be NOERROR. With --dnsperf a program on kernel
 sockets is the generator instead, in a closed loop, which ends at its own 90,000 or so.
+With --share each server has that part of its core alone (cpu_share.py), so that it ends before the generator does: what
+is compared is then what servers do with equal CPU time. It still favours the slower: while weir rests its ring of 2,048
+frames is all that waits for it.
 Prints JSON lines as bench_path does. Exit status 1: a server did not answer, or a reply was not NOERROR.
 """
 
@@ -25,6 +28,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import cpu_share  # noqa: E402
 import memif_run  # noqa: E402
 import namespaces  # noqa: E402
 
@@ -104,6 +108,7 @@ class Server:
 
     def __init__(self, cpus, build):
         self.cpus, self.build, self.best, self.started = cpus, pathlib.Path(build), [], []
+        self.share, self.had = None, []  # the part of its core that it may have, in %; that it had while it was asked
 
     def spawn(self, command, cpus):
         def child():
@@ -128,6 +133,10 @@ class Server:
                 return
             time.sleep(0.1)
         raise Failed(f"{self.name} does not answer\n{(tmp / (self.name + '.log')).read_text()[-800:]}")
+
+    def limit(self):
+        """Its process that answers, which was started last."""
+        return cpu_share.Share(self.share, self.started[-1].pid) if self.share else None
 
     def told(self, _):
         """Whether it says itself that it answered so many."""
@@ -286,10 +295,12 @@ def dnsperf(_, seconds, cpu):
 def turn(server, generator, loads, seconds):
     """One turn of a server: the most replies a second at any of the loads; False if a reply was wrong."""
     server.start()
+    share = None
     try:
         server.ready()
         kxdpgun("2000:10", 2, server.cpus[0])  # fills the caches: each name four times
-        best, good, all_replies = 0, True, 0
+        share = server.limit()
+        best, good, all_replies, before = 0, True, 0, cpu_share.busy(server.cpus[1])
         for load in loads:
             sent, replies, right, per_s = generator(load, seconds, server.cpus[0])
             print(f"{server.name}: {load}: {sent} sent, {replies} replies, {per_s} a second", file=sys.stderr)
@@ -298,11 +309,15 @@ def turn(server, generator, loads, seconds):
             good &= right == replies and replies > 0
             all_replies += replies
         server.best.append(best)
+        busy, idle = cpu_share.busy(server.cpus[1], before)
+        server.had.append(busy / (busy + idle))
         if not server.told(all_replies):
             raise Failed(f"{server.name} answered by another way than the one to measure")
         return good
     finally:
         server.stop()
+        if share:
+            share.close()
 
 
 def row(case, metric, value, unit, reference=None):
@@ -313,6 +328,7 @@ def row(case, metric, value, unit, reference=None):
 def rows(servers, case):
     best = {s.name: statistics.median(s.best) for s in servers}
     out = [row(case, f"replies_{name}", value, "replies/s") for name, value in best.items()]
+    out += [row(case, f"core_had_{s.name}", statistics.median(s.had), "of a core") for s in servers if s.share]
     for name, reference in REFERENCES.items():
         if name in best:
             ratios = [w / max(o, 1) for w, o in zip(servers[0].best, next(s for s in servers if s.name == name).best)]
@@ -328,6 +344,7 @@ def main():
     parser.add_argument("--loads", default=LOADS, help=f"RATE:BATCH,... of kxdpgun ({LOADS})")
     parser.add_argument("--only", default="reflector,knot,dnsdist,unbound", help="which of these; weir always")
     parser.add_argument("--dnsperf", action="store_true", help="dnsperf instead of kxdpgun")
+    parser.add_argument("--share", type=int, help="%% of its core that each server gets (all)")
     args = parser.parse_args()
     namespaces.enter(tmp)
     cpus = sorted(os.sched_getaffinity(0))
@@ -343,11 +360,14 @@ def main():
             print(f"{name} is not installed", file=sys.stderr)
         elif not (args.dnsperf and name == "reflector"):
             servers.append(classes[name](cpus, args.build))
+    for server in servers:
+        server.share = args.share
     authority = subprocess.Popen(knot_config(tmp / "authority", f"    listen: 127.0.0.1@{AUTHORITY_PORT}"),
                                  stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
     generator = dnsperf if args.dnsperf else kxdpgun
     loads = ["closed loop"] if args.dnsperf else args.loads.split(",")
     case = "1k names, 4 A, veth, " + ("dnsperf" if args.dnsperf else "kxdpgun")
+    case += f", {args.share} % of a core" if args.share else ""
     try:
         good = all([turn(s, generator, loads, args.seconds) for _ in range(args.rounds) for s in servers])
     except Failed as why:
