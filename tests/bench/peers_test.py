@@ -9,6 +9,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import cpu_share  # noqa: E402
 import latency_rows  # noqa: E402
 import memif_run  # noqa: E402
 import xdp_peers  # noqa: E402
@@ -60,14 +61,21 @@ class Peers(unittest.TestCase):
 
     def test_ratios_are_of_rounds(self):
         servers = [types.SimpleNamespace(name="weir", best=[100, 400, 300], share=25, had=[0.2, 0.25, 0.4]),
-                   types.SimpleNamespace(name="knot", best=[100, 100, 200], share=None, had=[])]
+                   types.SimpleNamespace(name="knot", best=[100, 100, 200], share=25, had=[0.2, 0.25, 0.2])]
         rows = {r["metric"]: r for r in xdp_peers.rows(servers, "case")}
         self.assertEqual(300, rows["replies_weir"]["value"])
         self.assertEqual(1.5, rows["to_knot"]["value"])
         self.assertEqual(1.0, rows["to_knot"]["ratio"])
         self.assertNotIn("to_unbound", rows)
         self.assertEqual(0.25, rows["core_had_weir"]["value"])
-        self.assertNotIn("core_had_knot", rows)
+        # In the three rounds 1, 4 and 1.5 times its replies/s, with 1, 1 and 2 times its CPU time.
+        self.assertEqual(1.0, rows["to_knot_by_cpu"]["value"])
+
+    def test_busiest_window(self):
+        # Idle, then half a second with a fifth of it idle.
+        samples = [(i / 10, i / 10) for i in range(6)] + [(0.5 + i / 10, 0.5 + i / 50) for i in range(1, 6)]
+        self.assertAlmostEqual(0.8, cpu_share.most_busy(samples))
+        self.assertEqual(1.0, cpu_share.most_busy(samples[:5]))
 
 
 if __name__ == "__main__":
