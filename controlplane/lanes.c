@@ -18,7 +18,8 @@
 
 enum {
 	MISS_MAX = sizeof(struct msg_miss) + DNS_NAME_MAX + 4 + DNS_COOKIE_LEN,
-	RING_UNITS_MAX = 1 << 22
+	RING_UNITS_MAX = 1 << 22,
+	PUBLICATIONS_A_RING = 8 // while resting
 };
 
 struct lane {
@@ -31,6 +32,7 @@ struct lane {
 	int bell_fd;
 	struct event *bell, *more; // `more`: goes on in the next turn
 	bool dirty;                // answers reserved, not published
+	unsigned unrung;           // publications for which its worker was not rung yet
 };
 
 struct lanes {
@@ -42,26 +44,13 @@ struct lanes {
 	uint64_t incarnation; // of the data plane, 0: none
 	unsigned count;
 	bool marks_missing;
+	bool resting;              // in a turn of a loop that rests
+	bool awake;                // some worker would not ring for us
 	struct querylog *log;      // NULL: none
 	uint64_t anomalies_before; // of lanes that are gone
 	struct lanes_stats stats;
 	struct lane lane[SHM_WORKERS_MAX];
 };
-
-int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
-	struct l0_writer *l0, lanes_miss_fn miss, void *arg)
-{
-	struct lanes *l = calloc(1, sizeof(*l));
-	if (!l)
-		return -ENOMEM;
-	l->loop = loop;
-	l->publisher = publisher;
-	l->l0 = l0;
-	l->miss = miss;
-	l->arg = arg;
-	*out = l;
-	return 0;
-}
 
 static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint16_t type)
 {
@@ -82,7 +71,18 @@ static void miss_take(struct lane *lane, const uint8_t *buf, uint32_t len, uint1
 	l->miss(l->arg, &m, buf + sizeof(m));
 }
 
-static void lane_drain(struct lane *lane)
+// Nothing is left. False: something has come since, which no bell will tell.
+static bool lane_empty(struct lane *lane)
+{
+	ring_release(&lane->misses);
+	if (!lane->owner->resting)
+		return ring_prepare_sleep(&lane->misses);
+	lane->owner->awake = true;
+	return true;
+}
+
+// True: there was something.
+static bool lane_drain(struct lane *lane)
 {
 	uint8_t buf[MISS_MAX];
 	uint16_t type;
@@ -92,12 +92,12 @@ static void lane_drain(struct lane *lane)
 		int len = ring_read(&lane->misses, buf, sizeof(buf), &type);
 		if (len > 0)
 			miss_take(lane, buf, (uint32_t)len, type);
-		else if (len == 0
-			 && (ring_release(&lane->misses), ring_prepare_sleep(&lane->misses)))
-			return;
+		else if (len == 0 && lane_empty(lane))
+			return i > 0;
 	}
 	ring_release(&lane->misses);
 	event_add(lane->more, &(struct timeval){0});
+	return true;
 }
 
 // Edge-triggered: each ring comes, whatever lies there from those before. But a worker rings with
@@ -117,10 +117,68 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 	lane_drain(arg);
 }
 
+static bool drain_all(struct lanes *l)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < l->count; i++)
+		any |= lane_drain(&l->lane[i]);
+	return any;
+}
+
 void lanes_look(struct lanes *l)
 {
+	(void)drain_all(l);
+}
+
+// Before the loop may wait, all lanes are asleep.
+static bool turn_begin(void *arg, bool resting)
+{
+	struct lanes *l = arg;
+
+	l->resting = resting;
+	if (resting && drain_all(l))
+		return true;
+	if (resting || l->awake) {
+		l->resting = l->awake = false;
+		(void)drain_all(l);
+		l->resting = resting;
+	}
+	return false;
+}
+
+// A worker that sleeps on its ports.
+static void worker_ring(struct lane *lane)
+{
+	lane->unrung = 0;
+	if (ring_wants_wake(&lane->answers))
+		bell_ring(lane->bell_fd);
+}
+
+static void turn_end(void *arg)
+{
+	struct lanes *l = arg;
+
+	l->resting = false;
 	for (unsigned i = 0; i < l->count; i++)
-		lane_drain(&l->lane[i]);
+		if (l->lane[i].unrung > 0)
+			worker_ring(&l->lane[i]);
+}
+
+int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher,
+	struct l0_writer *l0, lanes_miss_fn miss, void *arg)
+{
+	struct lanes *l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->loop = loop;
+	l->publisher = publisher;
+	l->l0 = l0;
+	l->miss = miss;
+	l->arg = arg;
+	loop_set_watch(loop, &(struct loop_watch){.begin = turn_begin, .end = turn_end, .arg = l});
+	*out = l;
+	return 0;
 }
 
 static void lane_close(struct lane *lane)
@@ -301,6 +359,7 @@ void lanes_free(struct lanes *l)
 	if (!l)
 		return;
 	lanes_detach(l);
+	loop_set_watch(l->loop, &(struct loop_watch){0});
 	free(l);
 }
 
@@ -409,21 +468,15 @@ bool lanes_answer(struct lanes *l, const struct msg_answer *head, const uint8_t 
 	return true;
 }
 
-// A worker that sleeps on its ports.
-static void worker_ring(struct lane *lane)
-{
-	if (ring_wants_wake(&lane->answers))
-		bell_ring(lane->bell_fd);
-}
-
 void lanes_publish(struct lanes *l)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		if (!l->lane[i].dirty)
 			continue;
 		ring_publish(&l->lane[i].answers);
-		worker_ring(&l->lane[i]);
 		l->lane[i].dirty = false;
+		if (!l->resting || ++l->lane[i].unrung >= PUBLICATIONS_A_RING)
+			worker_ring(&l->lane[i]);
 	}
 }
 

@@ -36,6 +36,7 @@ struct loop {
 	struct event *bell, *lag_timer;
 	struct wheel *wheel;
 	const char *name;
+	struct loop_watch watch; // begin NULL: none
 	int bell_fd, lag_fd;
 	_Atomic bool stop;
 	_Atomic uint64_t refused;
@@ -280,6 +281,16 @@ static void rest(struct loop *l)
 	l->turns++;
 }
 
+static int turn(struct loop *l)
+{
+	if (!l->watch.begin)
+		return event_base_loop(l->base, EVLOOP_ONCE);
+	bool more = l->watch.begin(l->watch.arg, l->resting);
+	int rc = event_base_loop(l->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	l->watch.end(l->watch.arg);
+	return rc;
+}
+
 int loop_run(struct loop *l)
 {
 	if (lag_arm(l) < 0 || event_add(l->lag_timer, NULL) < 0)
@@ -287,12 +298,17 @@ int loop_run(struct loop *l)
 	int rc = 0;
 	busy_begin(l);
 	while (rc == 0 && !event_base_got_break(l->base)) {
-		rc = event_base_loop(l->base, EVLOOP_ONCE);
+		rc = turn(l);
 		busy_note(l);
 		rest(l);
 	}
 	event_del(l->lag_timer);
 	return rc < 0 ? -EIO : 0;
+}
+
+void loop_set_watch(struct loop *l, const struct loop_watch *watch)
+{
+	l->watch = *watch;
 }
 
 void loop_stop(struct loop *l)

@@ -16,10 +16,12 @@
 // Rest: under load a loop that turns for each event pays for going to sleep and waking up more than
 // for its work. So from LOOP_REST_FROM turns in LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US
 // apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
-// longer at most (docs/performance.md, G12).
+// longer at most (docs/performance.md, G12). Whoever would have to be rung for can be looked at
+// instead while turns come by time (struct loop_watch).
 
 #include "loop_lag.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/attr.h>
 
@@ -43,6 +45,16 @@ struct wheel *loop_wheel(struct loop *l); // for timers of which there are many
 // Until loop_stop, which may also come before; on the thread that owns the loop. 0 or -EIO.
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l); // any thread; calls left before it are run first
+
+// Called around each turn, on the loop's thread. One for a loop, set before it runs.
+struct loop_watch {
+	// Before it waits for events. `resting`: turns begin by time. True: something was there,
+	// so this turn takes what is ready and waits for nothing, and `begin` is called again soon.
+	bool (*begin)(void *arg, bool resting);
+	void (*end)(void *arg);
+	void *arg;
+};
+void loop_set_watch(struct loop *l, const struct loop_watch *watch);
 
 // Once neither runs any more: what is still in their mailboxes and on its way back is run here, a
 // bounded number of times, because whoever waits for an answer only then gives back what he holds.

@@ -106,6 +106,49 @@ static void test_a_full_mailbox_takes_what_comes_back(void **state)
 	loop_free(l);
 }
 
+struct watcher {
+	struct loop *loop;
+	unsigned begun, ended;
+	bool rested, stopped;
+};
+
+enum { WATCHED_TURNS = 200, WATCHED_MOST = 100000 };
+
+static bool on_begin(void *arg, bool resting)
+{
+	struct watcher *w = arg;
+
+	assert_int_equal(w->begun, w->ended);
+	w->rested |= resting;
+	if (++w->begun < WATCHED_TURNS || (!w->rested && w->begun < WATCHED_MOST))
+		return true;
+	if (!w->stopped)
+		loop_stop(w->loop);
+	w->stopped = true;
+	return false;
+}
+
+static void on_end(void *arg)
+{
+	((struct watcher *)arg)->ended++;
+}
+
+// Nothing happens but that the lag timer rings, so a turn that waited would have waited for that.
+static void test_a_watch_that_saw_something_is_not_waited_for(void **state)
+{
+	struct watcher w = {0};
+	struct loop_lag_minute lag;
+	(void)state;
+	assert_int_equal(loop_new("test", &w.loop), 0);
+	loop_set_watch(w.loop, &(struct loop_watch){.begin = on_begin, .end = on_end, .arg = &w});
+	assert_int_equal(loop_run(w.loop), 0);
+	loop_lag_minute(w.loop, &lag);
+	assert_int_equal(w.begun, w.ended);
+	assert_true(w.rested);
+	assert_true(lag.samples < w.begun / 2);
+	loop_free(w.loop);
+}
+
 static void *run_loop(void *arg)
 {
 	return (void *)(intptr_t)loop_run(arg);
@@ -330,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_calls_run_in_order_before_a_stop),
 		cmocka_unit_test(test_full_mailbox_refuses_and_counts),
 		cmocka_unit_test(test_a_full_mailbox_takes_what_comes_back),
+		cmocka_unit_test(test_a_watch_that_saw_something_is_not_waited_for),
 		cmocka_unit_test(test_other_threads_call_into_a_running_loop),
 		cmocka_unit_test(test_a_blocking_call_shows_as_lag),
 		cmocka_unit_test(test_busy_is_work_and_not_waiting),
