@@ -12,18 +12,9 @@
 #include <string.h>
 #include <weir/clock.h>
 
-enum { NAMES = 1000000, UNITS = 3 };
+#define GOAL "G6"
 
-static void say(const char *name, const char *metric, double value, const char *unit, double most)
-{
-	const struct bench_row row = {.goal = "G6",
-		.name = name,
-		.metric = metric,
-		.unit = unit,
-		.value = value,
-		.reference = most};
-	bench_row_print(&row);
-}
+enum { NAMES = 1000000, UNITS = 3 };
 
 // A table just large enough, as docs/l0-table.md has it. What the workers' marks take is for one.
 static bool answers(void)
@@ -58,13 +49,13 @@ static bool answers(void)
 	double record = (double)L0_UNIT * (double)s.units_used / entries;
 	double marks = (double)s.units_used / entries;
 	double own = (double)l0_writer_memory(w) / entries;
-	say(title, "entries", entries, "entries", 0);
-	say(title, "load", entries / slots, "of the index", 0);
-	say(title, "index", index, "octets an entry", 9);
-	say(title, "record", record, "octets an entry", 0);
-	say(title, "marks", marks, "octets an entry and worker", 0);
-	say(title, "private", own, "octets an entry", 0);
-	say(title, "all", index + record + marks + own, "octets an entry", 140);
+	bench_say(GOAL, title, "entries", entries, "entries", 0);
+	bench_say(GOAL, title, "load", entries / slots, "of the index", 0);
+	bench_say(GOAL, title, "index", index, "octets an entry", 9);
+	bench_say(GOAL, title, "record", record, "octets an entry", 0);
+	bench_say(GOAL, title, "marks", marks, "octets an entry and worker", 0);
+	bench_say(GOAL, title, "private", own, "octets an entry", 0);
+	bench_say(GOAL, title, "all", index + record + marks + own, "octets an entry", 140);
 	ok = ok && s.entries > NAMES / 100 * 98;
 	l0_writer_close(w);
 	free(base);
@@ -83,8 +74,8 @@ static bool listed(void)
 	double path = (double)(h->bloom_blocks * sizeof(struct rule_bloom_block)
 			       + h->table_buckets * sizeof(struct rule_bucket)
 			       + h->set_count * sizeof(struct rule_set));
-	say(title, "path", path / names, "octets a name", 18);
-	say(title, "image", (double)h->size / names, "octets a name", 18);
+	bench_say(GOAL, title, "path", path / names, "octets a name", 18);
+	bench_say(GOAL, title, "image", (double)h->size / names, "octets a name", 18);
 	bool ok = h->names == NAMES;
 	free(image);
 	return ok;

@@ -8,23 +8,14 @@
 
 #include <weir/clock.h>
 
+#define GOAL "scrape"
+
 enum { ROUNDS = 201 };
 
 static int by_size(const void *a, const void *b)
 {
 	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 	return (x > y) - (x < y);
-}
-
-static void say(const char *name, const char *metric, double value, const char *unit, double most)
-{
-	const struct bench_row row = {.goal = "scrape",
-		.name = name,
-		.metric = metric,
-		.unit = unit,
-		.value = value,
-		.reference = most};
-	bench_row_print(&row);
 }
 
 static bool scrape(const char *name, unsigned workers, unsigned upstreams, unsigned lists)
@@ -45,10 +36,10 @@ static bool scrape(const char *name, unsigned workers, unsigned upstreams, unsig
 	}
 	free(f);
 	qsort(us, ROUNDS, sizeof us[0], by_size);
-	say(name, "least", (double)us[0] / 1e3, "ms", 5);
-	say(name, "median", (double)us[ROUNDS / 2] / 1e3, "ms", 5);
-	say(name, "size", (double)len / 1e3, "KB", 0);
-	say(name, "samples", (double)samples, "", 0);
+	bench_say(GOAL, name, "least", (double)us[0] / 1e3, "ms", 5);
+	bench_say(GOAL, name, "median", (double)us[ROUNDS / 2] / 1e3, "ms", 5);
+	bench_say(GOAL, name, "size", (double)len / 1e3, "KB", 0);
+	bench_say(GOAL, name, "samples", (double)samples, "", 0);
 	return left_out == 0;
 }
 

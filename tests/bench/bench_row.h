@@ -22,3 +22,11 @@ static inline void bench_row_print(const struct bench_row *r)
 	else
 		printf("\"reference\": null, \"ratio\": null}\n");
 }
+
+// The same where only the figure differs from row to row.
+static inline void bench_say(const char *goal, const char *name, const char *metric, double value,
+	const char *unit, double most)
+{
+	const struct bench_row row = {goal, name, metric, unit, value, most};
+	bench_row_print(&row);
+}

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <weir/dns_answer.h>
 
+#define GOAL "slowest"
+
 enum { ROUNDS = 15, BATCH_NS = 20000, WORST = 10, CORPUS_AT_MAX = 64, DATAGRAM = 512 };
 
 static const char *const parser_name[SLOW_PARSERS] = {"query", "name", "reply"};
@@ -188,17 +190,6 @@ static double median(const struct slow_set *s, size_t above, size_t most)
 	return middle;
 }
 
-static void say(const char *name, const char *metric, double value, const char *unit, double most)
-{
-	const struct bench_row row = {.goal = "slowest",
-		.name = name,
-		.metric = metric,
-		.unit = unit,
-		.value = value,
-		.reference = most};
-	bench_row_print(&row);
-}
-
 // False when one is too slow, or when there is nothing to compare it with.
 static bool judge(enum slow_parser parser, const struct slow_set *s, size_t above, size_t most)
 {
@@ -220,10 +211,10 @@ static bool judge(enum slow_parser parser, const struct slow_set *s, size_t abov
 	snprintf(
 		name, sizeof name, "%s of %zu to %zu octets", parser_name[parser], above + 1, most);
 	snprintf(which, sizeof which, "slowest (%zu octets, %s)", worst->size, worst->name);
-	say(name, "inputs", (double)n, "inputs", 0);
-	say(name, "median", middle, "ns/octet", 0);
-	say(name, which, worst->ns / (double)worst->size, "ns/octet", 0);
-	say(name, "ratio", ratio, "of median", WORST);
+	bench_say(GOAL, name, "inputs", (double)n, "inputs", 0);
+	bench_say(GOAL, name, "median", middle, "ns/octet", 0);
+	bench_say(GOAL, name, which, worst->ns / (double)worst->size, "ns/octet", 0);
+	bench_say(GOAL, name, "ratio", ratio, "of median", WORST);
 	return ratio <= WORST;
 }
 
@@ -238,7 +229,7 @@ static void say_longest(
 			worst = &s->input[i];
 	snprintf(name, sizeof name, "%s of %zu octets at most", parser_name[parser], most);
 	snprintf(which, sizeof which, "longest (%zu octets, %s)", worst->len, worst->name);
-	say(name, which, worst->ns / 1000, "us", goal_us);
+	bench_say(GOAL, name, which, worst->ns / 1000, "us", goal_us);
 }
 
 int main(int argc, char **argv)
