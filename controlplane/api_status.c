@@ -256,6 +256,7 @@ static void runner_table(
 	t.eviction = "one more is 503, so is one whose turn comes too late";
 	t.lifetime = "8 s until its turn, and its work";
 	t.cap = WHY_RUNNING_MAX + WHY_WAITING_MAX;
+	t.bytes = c.bytes;
 	t.used = c.used;
 	t.high = c.high;
 	t.evicted = c.late;

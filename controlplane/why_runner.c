@@ -176,6 +176,7 @@ void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out
 		.high = r->high,
 		.refused = r->refused,
 		.late = r->late,
+		.bytes = sizeof(*r),
 		.since_ms = r->waiting ? r->queue[r->first].came_ms : 0};
 	for (unsigned i = 0; i < WHY_RUNNING_MAX; i++) // these came before
 		if (r->run[i].taken && (!out->since_ms || r->run[i].job.came_ms < out->since_ms))

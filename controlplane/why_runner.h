@@ -26,6 +26,7 @@ struct why_runner_counts {
 	unsigned used, high; // that run or wait, and the most that did
 	uint64_t refused;    // as WHY_WAITING_MAX waited
 	uint64_t late;       // whose turn came too late
+	uint64_t bytes;      // of the runner, however many there are
 	uint64_t since_ms;   // when the oldest of them came, clock_mono_ms; 0: there is none
 };
 void why_runner_counts(const struct why_runner *r, struct why_runner_counts *out);

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -87,8 +88,11 @@ static struct why_runner_counts counts(void)
 static void test_two_at_a_time(void **)
 {
 	struct piece a = {.ret = 7}, b = {.ret = -EIO, .again = true}, c = {0};
+	size_t bytes = counts().bytes, block = malloc_usable_size(runner);
+	assert_in_range(bytes, block - 16, block); // all of it is one block
 	both_begin(&a, &b);
 	assert_int_equal(why_runner_start(runner, work, on_done, &c), 0);
+	assert_int_equal(counts().bytes, bytes);
 	assert_int_equal(c.turn, 0);
 	b.go = c.go = true;
 	turn_until(&b.done);
