@@ -13,7 +13,7 @@ something to a terminal). In
 each of them but the last two an honest client asks for cached names, 1,000 a second, blocked ones, 500, and new ones, 40.
 overheard: what one in 64 of the flood's clients was told, by rcode and extended error.
 "strict" in the environment adds the bounds on time: p99 of cached and blocked names at most twice that of the quiet phase
-(times_quiet), and in torture p99 of hit_batch_us under 100. hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
+(times_quiet), and in torture p99 of hit_batch_us under 100; and that flood and honest client had their rates, or these are of nothing. hit_ms and its like are from wire to wire (floods_honest.py). worker_ms: what the worker ran, waited for its CPU and
 was robbed of, and its turns over 10 ms, which a hypervisor or interrupts on its CPU make too. hit_batch_us: what the batch of a
 cached answer took from the receive call to the sent reply; slow_frames: the part of all frames whose burst took over 100 us;
 both by the worker's clock, which goes on while something else has the CPU.
@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 
-from floods_honest import PATIENCE, Honest, Worker, hear_only, part
+from floods_honest import BLOCKS, HITS, PATIENCE, Honest, Worker, hear_only, part
 from floods_kinds import HOT, LONG, Askers, Domains, Garbage, Punt, Spoofed, Torture, rng
 from wire import SERVICE4, Port, query, udp4
 
@@ -204,6 +204,9 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
     expect(f"{name}: a flood is not one of log lines", row["log_octets"] < 16384)
     # What the others are compared with: a wait of a few ms, which a busy machine brings, would allow them as much.
     expect("quiet: the worker had its CPU", kind or not STRICT or clock["waited"] < seconds * 1000 / 200)
+    # Less of either than is said makes all that stands below easier.
+    expect(f"{name}: the honest client had its rate", not STRICT or min(honest.hits / HITS, honest.blocks / BLOCKS) > seconds * 0.95)
+    expect(f"{name}: the flood had its rate", not STRICT or sent >= rate * seconds * 0.95)
     if STRICT and kind:
         for what, times in (("cached", row["times_quiet"]["hit_ms"]), ("blocked", row["times_quiet"]["block_ms"])):
             expect(f"{name}: 99 % of the {what} names in twice the time of the quiet phase", (times or 99) <= 2)
@@ -228,6 +231,7 @@ def torture(turn):
     row, diff, sent = phase("torture", Torture, SECONDS, RATE)
     expect("torture: there was one", sent > SECONDS * 1000)
     expect("torture: nearly all of it is refused", row["refused_zone"] + row["crowd"] > sent * 0.6)
+    expect("torture: who is refused is overheard", any(what.startswith("2,") for what in row["overheard"]))
     expect("torture: the zone has its share", row["inflight"] <= 256 + 100)
     expect("torture: 99 % of the cached names in a batch of under 100 us", not STRICT or (row["hit_batch_us"][1] or 100) < 100)
     expect("torture: the upstream is spared", row["upstream_sent"] < 6 * (256 * (SECONDS / 1.9 + 2) + row["misses"]))
