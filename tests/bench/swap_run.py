@@ -13,7 +13,7 @@ at full load on one CPU and all else has the other. Measured are seconds, in tur
 The last two are yardsticks: what the worker loses to any program on the other CPU, be that the other hyperthread of its
 core (spin) or one that shares its last cache and memory (sweep). Then images follow each other without a pause. There is
 no query log, as in all of these goals. A query lost would be one received without a verdict.
-Prints JSON lines as bench_path does. Exit status 1: something was lost, or no image was swapped.
+Prints JSON lines as bench_path does. Exit status 1: something was lost, or an image was not swapped.
 """
 
 import argparse
@@ -131,7 +131,10 @@ class Rig:
         return int(line.split()[1 + self.cpus[1]])
 
     def adopted(self, *command):
-        self.swaps += self.weir.ask("blocklist", *command).get("outcome") == "published"
+        outcome = self.weir.ask("blocklist", *command).get("outcome")
+        if outcome != "published":
+            sys.exit(f"blocklist {command[0]}: {outcome}: what would be measured is no swap")
+        self.swaps += 1
         self.weir.wait("the new image", self.weir.adopted)
 
     def nothing(self):
