@@ -190,7 +190,7 @@ static int create_kernel_flows(struct dataplane *dp, char why[WHY_MAX])
 	dp->kernel_flows =
 		rte_zmalloc_socket("kernel_flows", sizeof *dp->kernel_flows, CACHE_LINE, socket);
 	if (!dp->kernel_flows) {
-		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory)");
+		snprintf(why, WHY_MAX, "no memory for the kernel's flows (dataplane.memory_mb)");
 		return -ENOMEM;
 	}
 	// Drawn by this life, and kept to itself.
@@ -209,7 +209,7 @@ static int create_worker(struct dataplane *dp, unsigned index, char why[WHY_MAX]
 	if (!w || !recent) {
 		rte_free(w);
 		rte_free(recent);
-		snprintf(why, WHY_MAX, "worker %u: no memory (dataplane.memory)", index);
+		snprintf(why, WHY_MAX, "worker %u: no memory (dataplane.memory_mb)", index);
 		return -ENOMEM;
 	}
 	w->index = index;
