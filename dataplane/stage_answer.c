@@ -188,11 +188,13 @@ static void traced_tell(
 	}
 }
 
-// What `n` of them took tells how many the next turn can have.
+// What `n` of them took tells how many the next turn can have. Of a ring that is over half full as
+// many as ever: where sending takes long however few they are, the pace alone would fill it.
 static void pace(struct worker *w, unsigned n, uint64_t took)
 {
 	const uint64_t most = w->slow_cycles / ANSWERS_SHARE; // 0: there is no such time
-	if (likely_(took * ANSWERS_PER_TURN <= most * n || most == 0))
+	if (likely_(took * ANSWERS_PER_TURN <= most * n || most == 0)
+		|| ring_consumer_used(&w->answer) > w->answer.units / 2)
 		w->answers_held = 0;
 	else
 		w->answers_held = ANSWERS_PER_TURN

@@ -53,6 +53,6 @@ unsigned stage_kernel(struct worker *w, bool crowded);
 // hundreds at once. No fewer than misses come in one turn, or the ring would fill by the pace
 // alone; but where they take longer than one in ANSWERS_SHARE of the time that makes a burst slow,
 // as on a TAP, each of whose frames is a system call, as many as fit into that, at least
-// ANSWERS_LEAST: what the last ones took says how many.
+// ANSWERS_LEAST, until the ring is half full: what the last ones took says how many.
 enum { ANSWERS_PER_TURN = WORKER_BATCH, ANSWERS_LEAST = 4, ANSWERS_SHARE = 4 };
 unsigned stage_answer(struct worker *w);

@@ -268,6 +268,28 @@ static void test_pace(void **)
 	harness_end(h);
 }
 
+// But not of a ring that is over half full.
+static void test_pace_of_a_full_ring(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "cold.example"};
+	struct msg_answer head;
+	uint8_t dns[WIRE_MAX];
+	size_t len = make_answer(h, &q, &head, dns);
+	const uint64_t half = h->w.answer.units / 2;
+	const uint64_t of_one = ring_units_of((uint32_t)(sizeof head + len));
+	while (ring_producer_used(&h->answer) <= half + 2 * of_one * ANSWERS_PER_TURN)
+		harness_answer(h, &head, dns, (uint32_t)len);
+	h->w.slow_cycles = ANSWERS_SHARE;
+	while (ring_producer_used(&h->answer) > half) {
+		assert_int_equal(stage_answer(&h->w), ANSWERS_PER_TURN);
+		harness_drain(h);
+	}
+	assert_int_equal(stage_answer(&h->w), ANSWERS_LEAST);
+	harness_drain(h);
+	harness_end(h);
+}
+
 // As many ports as a worker may have: worker 0 has the rest queues of all behind them.
 static void test_every_port(void **)
 {
@@ -305,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_of_a_full_ring),
 		cmocka_unit_test(test_every_port),
 	};
 	return HARNESS_MAIN(tests);
