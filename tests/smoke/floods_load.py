@@ -182,7 +182,7 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
     diff = {k: after[k] - before[k] for k in after}
     clock["long_turns"] = diff["turns_long_us"] / 1000
     grown = {k: v - rss[k] for k, v in memory_kb().items()}
-    row = {"phase": name, "flood_qps": round(sent / seconds), "hits": honest.hits,
+    row = {"phase": name, "flood_qps": round(sent / seconds), "received": diff["rx_frames"], "hits": honest.hits,
            "hits_answered": len(honest.hit_ms), "blocks": honest.blocks, "blocks_answered": len(honest.block_ms),
            "misses": honest.misses, "misses_answered": len(honest.miss_ms),
            "servfail": honest.servfail, "worker_ms": clock, "hit_ms": [part(honest.hit_ms, p) for p in (.5, .99)],
@@ -207,6 +207,7 @@ def phase(name, kind, seconds, rate, stalls=False, lag=0):
     # Less of either than is said makes all that stands below easier.
     expect(f"{name}: the honest client had its rate", not STRICT or min(honest.hits / HITS, honest.blocks / BLOCKS) > seconds * 0.95)
     expect(f"{name}: the flood had its rate", not STRICT or sent >= rate * seconds * 0.95)
+    expect(f"{name}: the flood came in", not STRICT or diff["rx_frames"] >= sent * 0.95)
     if STRICT and kind:
         for what, times in (("cached", row["times_quiet"]["hit_ms"]), ("blocked", row["times_quiet"]["block_ms"])):
             expect(f"{name}: 99 % of the {what} names in twice the time of the quiet phase", (times or 99) <= 2)
