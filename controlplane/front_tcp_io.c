@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -44,9 +46,14 @@ void conn_send_end(struct front_conn *c)
 bool conn_is_unread(const struct front_conn *c)
 {
 	int octets = 0;
+	uint8_t state; // the first octet of struct tcp_info
+	socklen_t len = sizeof(state);
 
-	return c->sent > CONN_ON_ITS_WAY && ioctl(c->fd, SIOCOUTQ, &octets) == 0
-	       && octets > CONN_ON_ITS_WAY;
+	if (c->sent <= CONN_ON_ITS_WAY || ioctl(c->fd, SIOCOUTQ, &octets) < 0
+		|| octets <= CONN_ON_ITS_WAY)
+		return false;
+	// What a reset has dropped still counts there.
+	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &state, &len) < 0 || state != TCP_CLOSE;
 }
 
 void conn_cut(struct front_conn *c)

@@ -199,6 +199,19 @@ static void test_never_read_at_its_end(void **)
 	is_cut(fd);
 }
 
+// A reset drops what it has not read, and there is nothing to wait for: it ends before one that was
+// there before it and may still read.
+static void test_reset_at_its_end(void **)
+{
+	tcp_rig_start();
+	int still = asks_and_ends(1), fd = asks_and_ends(2);
+	tcp_rig_until(open, 2);
+	close(fd);
+	tcp_rig_until(ended[FRONT_TCP_END_client], 1);
+	assert_int_not_equal(end_of(still).inode, 0);
+	close(still);
+}
+
 static void test_makes_room_at_its_end(void **)
 {
 	tcp_config.connections = 1;
@@ -243,6 +256,7 @@ int main(void)
 		EACH(test_unread_evicted),
 		EACH(test_unread_at_its_end),
 		EACH(test_never_read_at_its_end),
+		EACH(test_reset_at_its_end),
 		EACH(test_makes_room_at_its_end),
 		EACH(test_never_read_when_spent),
 	};
