@@ -96,7 +96,10 @@ static bool lane_drain(struct lane *lane)
 			return i > 0;
 	}
 	ring_release(&lane->misses);
-	event_add(lane->more, &(struct timeval){0});
+	if (lane->owner->resting) // the next turn begins with a look; `more` would come in this one
+		lane->owner->awake = true;
+	else
+		event_add(lane->more, &(struct timeval){0});
 	return true;
 }
 
