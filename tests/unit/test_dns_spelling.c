@@ -6,6 +6,7 @@
 #include "dns_rand.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <weir/ascii.h>
 #include <weir/dns_name.h>
 
@@ -80,6 +81,21 @@ static void fill(struct dns_rand *r, uint8_t *msg)
 	}
 }
 
+// With as many octets to follow as it needs, with one less, and from a cursor that is bad.
+static void compare_left(const uint8_t *msg, size_t len, size_t at, size_t followed)
+{
+	static const int expected[] = {0, -E2BIG, -EBADMSG};
+	for (unsigned i = 0; i < 3; i++) {
+		struct dns_name name;
+		size_t left = followed - (i == 1);
+		struct rd r = rd_init(msg, len);
+		rd_skip(&r, at);
+		r.bad = i == 2;
+		assert_int_equal(dns_name_read_bounded(&r, &name, NULL, &left), expected[i]);
+		assert_int_equal(rd_ok(&r), i == 0);
+	}
+}
+
 static void compare(const uint8_t *msg, size_t len, size_t at, unsigned *good)
 {
 	struct plain plain;
@@ -102,6 +118,7 @@ static void compare(const uint8_t *msg, size_t len, size_t at, unsigned *good)
 	assert_memory_equal(spelling.label_off, plain.label_off, plain.labels);
 	for (unsigned i = 0; i < plain.len; i++)
 		assert_int_equal(name.wire[i], ascii_lower(plain.wire[i]));
+	compare_left(msg, len, at, plain.followed);
 }
 
 static void test_as_the_plain_twin(void **)
