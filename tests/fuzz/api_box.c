@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api_box.h"
 
-#include "../../controlplane/query_file.h"
-#include "../../controlplane/query_folder.h"
 #include "../../controlplane/sink_thread.h"
+#include "../unit/query_rows.h"
 #include "resolver_box.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-#include <weir/attr.h>
 #include <weir/clock.h>
 #include <weir/stats_read.h>
 
@@ -78,47 +75,11 @@ static void config_open(void)
 	FUZZ_CHECK(config);
 }
 
-static struct querylog_text text_of(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
-
-static void rows_write(const char *folder)
-{
-	static const char *const names[] = {"a\\\"\\000\\255.example.", "b.example.", "c.test."};
-	struct query_file *f;
-	char file[PATH_MAX];
-	int64_t hour = (int64_t)time(NULL) / 3600;
-	FUZZ_CHECK(query_file_new(&f) == 0);
-	FUZZ_CHECK(query_folder_path(folder, hour, 1, file) == 0);
-	FUZZ_CHECK(query_file_open(f, file, hour) == 0);
-	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-		const struct querylog_row row = {
-			.time_us = (uint64_t)(hour * INT64_C(3600000000)) + 1 + i,
-			.weight = 1,
-			.qname = text_of(names[i]),
-			.client = text_of(i == 1 ? "fd53::1" : "198.18.0.2"),
-			.client_name = text_of("<b>\"Ann's\"</b>"),
-			.group = text_of(""),
-			.verdict = text_of("hit"),
-			.list = text_of(""),
-			.upstream = text_of(""),
-			.qtype = i == 2 ? 65280 : 28,
-			.ede = QUERYLOG_NO_EDE,
-			.tier = QUERYLOG_TIER_L0,
-			.client_version = i == 1 ? 6 : 4,
-			.is_answered = true};
-		FUZZ_CHECK(query_file_put(f, "box", &row, 1) == 0);
-	}
-	FUZZ_CHECK(query_file_commit(f) == 0);
-	query_file_free(f);
-}
-
 static void store_open(const char *folder)
 {
 	const struct query_store_settings settings = {
 		.folder = folder, .hours = 10, .max_bytes = 16 << 20};
-	rows_write(folder);
+	FUZZ_CHECK(query_rows_write(folder) == 0);
 	FUZZ_CHECK(query_store_open(&store, &settings) == 0);
 }
 

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Searches of the query store over the control API's real socket, on files that query_file.h wrote.
+// Searches of the query store over the control API's real socket, on files of query_rows.h.
 
 #include "../../controlplane/api.h"
-#include "../../controlplane/query_file.h"
-#include "../../controlplane/query_folder.h"
 #include "http_client.h"
+#include "query_rows.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static char folder[] = "/tmp/weir-test-log-XXXXXX";
 static struct loop *service;
@@ -26,53 +24,11 @@ static void *service_run(void *)
 	return NULL;
 }
 
-static struct querylog_text text_of(const char *s)
-{
-	return (struct querylog_text){.at = s, .len = (uint16_t)strlen(s)};
-}
-
-// Three rows of this hour: the times are 1, 2 and 3 us into it.
-static int rows_write(int64_t hour)
-{
-	static const char *const names[] = {
-		"a\\\"\\000\\255.example.", "=cmd|x.example.", "other.test."};
-	struct query_file *f;
-	char file[PATH_MAX];
-	int ret = query_file_new(&f);
-	if (ret == 0)
-		ret = query_folder_path(folder, hour, 1, file);
-	if (ret == 0)
-		ret = query_file_open(f, file, hour);
-	for (unsigned i = 0; ret == 0 && i < 3; i++) {
-		const struct querylog_row row = {
-			.time_us = (uint64_t)(hour * INT64_C(3600000000)) + 1 + i,
-			.weight = 1,
-			.qname = text_of(names[i]),
-			.client = text_of(i == 1 ? "fd53::1" : "198.18.0.2"),
-			.client_name = text_of("<b>\"Ann's\"</b>"),
-			.group = text_of(""),
-			.verdict = text_of("hit"),
-			.list = text_of(""),
-			.upstream = text_of(""),
-			.qtype = i == 2 ? 65280 : 28,
-			.ede = QUERYLOG_NO_EDE,
-			.tier = QUERYLOG_TIER_L0,
-			.client_version = i == 1 ? 6 : 4,
-			.is_answered = true};
-		ret = query_file_put(f, "box", &row, 1);
-	}
-	if (ret == 0)
-		ret = query_file_commit(f);
-	query_file_free(f);
-	return ret;
-}
-
 static int setup(void **)
 {
 	char why[API_WHY_MAX];
 	signal(SIGPIPE, SIG_IGN); // as the control plane does
-	if (!mkdtemp(folder) || rows_write((int64_t)time(NULL) / 3600)
-		|| loop_new("service", &service))
+	if (!mkdtemp(folder) || query_rows_write(folder) || loop_new("service", &service))
 		return -1;
 	const struct query_store_settings settings = {
 		.folder = folder, .hours = 10, .max_bytes = 16 << 20};
