@@ -47,9 +47,9 @@ static void labels_find(const struct dns_name *name, uint8_t *label_off)
 static struct rd octets_at(const struct dns_compress *c, unsigned off)
 {
 	if (off < c->base)
-		return rd_init(c->question->wire + off - DNS_HEADER_LEN,
+		return rd_init(c->question->wire + (off - DNS_HEADER_LEN),
 			c->question->len - (off - DNS_HEADER_LEN));
-	return rd_init(c->w.base + off - c->base, c->w.pos - (off - c->base));
+	return rd_init(c->w.base + (off - c->base), c->w.pos - (off - c->base));
 }
 
 // How many of the first `n` octets are the same, letter case of `a` ignored.
