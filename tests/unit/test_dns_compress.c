@@ -321,6 +321,54 @@ static void test_names_of_one_hash_that_end_elsewhere(void **)
 	}
 }
 
+// A label of 24 octets next to letters, of either side: to who lowers them all one name.
+static void near_letters(uint32_t number, uint8_t *wire)
+{
+	memset(wire, '@', 25);
+	wire[0] = 24;
+	for (unsigned i = 0; i < 24; i++)
+		wire[1 + i] |= (uint8_t)((number >> i & 1) << 5);
+	wire[25] = 0;
+}
+
+static int by_number(const void *one, const void *other)
+{
+	uint64_t x = *(const uint64_t *)one, y = *(const uint64_t *)other;
+	return (x > y) - (x < y);
+}
+
+// Those of one hash are not one name. Eight pairs are expected.
+static void test_octets_that_are_no_letters(void **)
+{
+	enum { LABELS = 1 << 18 };
+	uint64_t *hashed = calloc(LABELS, sizeof *hashed);
+	unsigned pairs = 0;
+	assert_non_null(hashed);
+	for (uint32_t i = 0; i < LABELS; i++) {
+		struct dns_name name;
+		near_letters(i * 61, name.wire);
+		uint64_t hash = dns_compress_label(&name, 0) * DNS_COMPRESS_FACTOR >> 32;
+		hashed[i] = hash << 32 | i * 61;
+	}
+	qsort(hashed, LABELS, sizeof *hashed, by_number);
+	for (unsigned i = 1; i < LABELS; i++) {
+		uint8_t one[DNS_NAME_MAX], other[DNS_NAME_MAX];
+		struct dns_query q = {0};
+		if (hashed[i] >> 32 != hashed[i - 1] >> 32)
+			continue;
+		near_letters((uint32_t)hashed[i], one);
+		near_letters((uint32_t)hashed[i - 1], other);
+		message[DNS_HEADER_LEN] = 0;
+		question_begin(&q);
+		write_one(one, i % 2, 26);
+		write_one(other, i % 2, 26);
+		assert_int_equal(c.strangers, 1);
+		pairs++;
+	}
+	assert_true(pairs > 0);
+	free(hashed);
+}
+
 // Wherever the label stands, and whatever is behind it.
 static void test_hash_of_a_label(void **)
 {
@@ -361,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_deep_and_far),
 		cmocka_unit_test(test_octets_that_look_like_a_pointer),
 		cmocka_unit_test(test_names_of_one_hash_that_end_elsewhere),
+		cmocka_unit_test(test_octets_that_are_no_letters),
 		cmocka_unit_test(test_hash_of_a_label),
 		cmocka_unit_test(test_labels_of_one_hash_have_it),
 	};
