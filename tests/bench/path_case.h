@@ -23,7 +23,8 @@ enum path_versus {
 struct path_case {
 	const char *goal, *name;
 	struct path_traffic traffic;
-	bool rules; // the block list is on
+	bool rules;    // the block list is on
+	bool nxdomain; // blocked names are answered as shipped, in place of the null address
 	enum path_versus versus;
 	double dns_cycles, ratio; // docs/performance.md: what must be reached; 0: nothing said
 	double alone_us; // likewise, over the reflector, of one query at a time; 0: full bursts

@@ -17,8 +17,9 @@ enum path_policy {
 };
 enum { PATH_GROUPS = 32, PATH_LISTS_COMMON = 32 };
 
-// How a blocked name is answered, everyone and each group alike.
+// How a blocked name is answered, everyone and each group alike; and as it is shipped.
 static const struct dns_block path_block = {.mode = DNS_BLOCK_NULL, .ttl_s = 60};
+static const struct dns_block path_block_shipped = {.mode = DNS_BLOCK_NXDOMAIN, .ttl_s = 300};
 
 // *image is the caller's to free. False after saying why.
 bool path_policy_build(enum path_policy kind, void **image, struct policy_reader *reader);

@@ -108,7 +108,6 @@ static bool make_worker(struct path_rig *r)
 	r->tables.config = (struct dp_config){
 		.stale_ttl_s = 30,
 		.udp_limit = 1232,
-		.block = path_block,
 		.blocking_on = 1,
 		.group_lists = {(UINT64_C(1) << (RULE_LIST_FIRST + PATH_LISTS_COMMON)) - 1},
 	};
@@ -249,6 +248,7 @@ bool path_rig_tables(struct path_rig *r, const struct path_case *c)
 	}
 	r->tables.rules = rules_reader[own];
 	r->tables.has_rules = c->rules;
+	r->tables.config.block = c->nxdomain ? path_block_shipped : path_block;
 	for (unsigned i = 0; i < PATH_POLICIES; i++) {
 		if (policies[i]
 			|| path_policy_build((enum path_policy)i, &policies[i], &policy_readers[i]))
