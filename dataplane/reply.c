@@ -44,30 +44,36 @@ static const struct dns_block *block_of(const struct batch *b, const struct pack
 	return t->has_groups ? &t->policy.group[p->group].block : &t->config.block;
 }
 
-// Most blocked questions: the null address, to be had without a record of its own. 0: another way.
-ATTR_INLINE uint32_t null_reply(
-	const struct batch *b, struct packet *p, const struct rule_decision *d, uint64_t *sum)
+// Most blocked questions: a reply to be had without a record of its own. 0: another way.
+ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
+	const struct rule_decision *d, unsigned *rcode, uint64_t *sum)
 {
 	const struct dns_block *block = block_of(b, p);
-	bool by_group = d->reply == RULE_REPLY_GROUP && block->mode == DNS_BLOCK_NULL;
-	if (unlikely_(d->action != RULE_BLOCK || !(by_group || d->reply == RULE_REPLY_NULL)))
+	unsigned mode = block->mode;
+	if (unlikely_(d->action != RULE_BLOCK))
 		return 0;
+	if (unlikely_(d->reply != RULE_REPLY_GROUP)) {
+		unsigned own = rule_reply_mode(d->reply);
+		mode = own == DNS_BLOCK_MODES ? mode : own;
+	}
+	*rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
 	*sum = p->rest_sum; // of the question, where nothing is behind that
 	if (unlikely_(!*sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
 		*sum = csum_wide(packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
-	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, block->ttl_s,
-		rule_class_ede(d->rule_class), reply_line_limit(b), sum);
+	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode,
+		block->ttl_s, rule_class_ede(d->rule_class), reply_line_limit(b), sum);
 }
 
 static void write_ruled(struct batch *b, struct packet *p, const struct rule_decision *d)
 {
 	const enum verdict v = d->rule_class == RULE_CLASS_LOCAL ? VERDICT_local : VERDICT_blocked;
+	unsigned rcode;
 	uint64_t wide;
-	uint32_t len = null_reply(b, p, d, &wide);
+	uint32_t len = plain_reply(b, p, d, &rcode, &wide);
 	if (likely_(len)) {
 		if (unlikely_(len > reply_line_plain_most(b)))
 			reply_more(b, p, len);
-		stats_add(&b->w->stats->rcode[DNS_RCODE_NOERROR], 1);
+		stats_add(&b->w->stats->rcode[rcode], 1);
 		frame_line_reply(p, (uint16_t)len, wide);
 		batch_tx(b, p, v);
 		return;

@@ -2,24 +2,7 @@
 
 // The reply for a blocked name, apart from dns_reply.c because its records are our own invention.
 
-#include <endian.h>
-#include <weir/dns_reply.h>
-
-enum {
-	RR_FIXED_LEN = 12, // c00c, type, class, TTL, RDLENGTH
-	SOA_MINIMUM_AT = RR_FIXED_LEN + 14 + 20 + 16,
-	SOA_LEN = SOA_MINIMUM_AT + 4,
-};
-
-// RDATA of the SOA that makes the negative answer cacheable (RFC 2308 3); the last field, the
-// minimum, is set per reply. Names under .invalid (RFC 6761) cannot be anyone's.
-static const uint8_t soa_rdata[SOA_LEN - RR_FIXED_LEN + 1] = "\4weir\7invalid\0"
-							     "\12hostmaster\7invalid\0"
-							     "\0\0\0\1"     // serial
-							     "\0\0\7\10"    // refresh 1800
-							     "\0\0\3\204"   // retry 900
-							     "\0\11\72\200" // expire 604800
-							     "\0\0\0\0";
+#include "dns_block_line.h"
 
 // The fixed part of a record, and its sum: from registers and in wide stores, because it is copied
 // on at once in wide loads.
@@ -71,21 +54,22 @@ uint16_t dns_reply_synthetic(uint8_t *msg, size_t cap, const struct dns_query *q
 	if (ttl_s > DNS_TTL_MAX)
 		ttl_s = DNS_TTL_MAX;
 
-	uint8_t rr[SOA_LEN];
+	uint8_t rr[DNS_BLOCK_SOA_LEN];
 	struct dns_answer_view a = {.bytes = rr};
-	uint16_t address_len = address_put(rr + RR_FIXED_LEN, block, mode, q);
+	uint16_t address_len = address_put(rr + DNS_BLOCK_RR_LEN, block, mode, q);
 	if (address_len) {
 		a.sum = rr_begin(rr, q->qtype, q->qclass, ttl_s, address_len);
 		if (mode == DNS_BLOCK_CUSTOM) // else it is all zero
-			a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, address_len));
-		a.len = RR_FIXED_LEN + address_len;
+			a.sum = csum_add(a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, address_len));
+		a.len = DNS_BLOCK_RR_LEN + address_len;
 		a.ancount = 1;
 	} else {
-		a.sum = rr_begin(rr, DNS_TYPE_SOA, q->qclass, ttl_s, SOA_LEN - RR_FIXED_LEN);
-		memcpy(rr + RR_FIXED_LEN, soa_rdata, SOA_LEN - RR_FIXED_LEN);
-		put_u32(rr + SOA_MINIMUM_AT, ttl_s);
-		a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, SOA_LEN - RR_FIXED_LEN));
-		a.len = SOA_LEN;
+		a.sum = rr_begin(rr, DNS_TYPE_SOA, q->qclass, ttl_s, DNS_BLOCK_SOA_RDATA_LEN);
+		memcpy(rr + DNS_BLOCK_RR_LEN, dns_block_soa_rdata, DNS_BLOCK_SOA_RDATA_LEN);
+		put_u32(rr + DNS_BLOCK_SOA_LEN - 4, ttl_s);
+		a.sum = csum_add(
+			a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, DNS_BLOCK_SOA_RDATA_LEN));
+		a.len = DNS_BLOCK_SOA_LEN;
 		a.nscount = 1;
 	}
 	a.rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
@@ -104,11 +88,11 @@ uint16_t dns_reply_any(
 {
 	static const uint8_t hinfo[] = "\7RFC8482"; // and an empty string
 	enum { TTL_S = 3600 };
-	uint8_t rr[RR_FIXED_LEN + sizeof hinfo];
+	uint8_t rr[DNS_BLOCK_RR_LEN + sizeof hinfo];
 	struct dns_answer_view a = {.bytes = rr, .len = sizeof rr, .ancount = 1};
 	a.sum = rr_begin(rr, DNS_TYPE_HINFO, q->qclass, TTL_S, sizeof hinfo);
-	memcpy(rr + RR_FIXED_LEN, hinfo, sizeof hinfo);
-	a.sum = csum_add(a.sum, csum_partial(rr + RR_FIXED_LEN, sizeof hinfo));
+	memcpy(rr + DNS_BLOCK_RR_LEN, hinfo, sizeof hinfo);
+	a.sum = csum_add(a.sum, csum_partial(rr + DNS_BLOCK_RR_LEN, sizeof hinfo));
 	const struct dns_reply_opts o = {.ede = DNS_EDE_NONE, .limit = limit};
 	return dns_reply_answer(msg, cap, q, &a, &o, sum);
 }

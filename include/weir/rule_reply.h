@@ -37,6 +37,25 @@ ATTR_INLINE int rule_class_ede(unsigned rule_class)
 	return rule_class == RULE_CLASS_OPERATOR_DENY ? DNS_EDE_FILTERED : DNS_EDE_BLOCKED;
 }
 
+// What a blocked name's own rule replies (enum rule_reply); DNS_BLOCK_MODES: it leaves that to the
+// client's group.
+ATTR_INLINE enum dns_block_mode rule_reply_mode(unsigned reply)
+{
+	switch ((enum rule_reply)reply) {
+	case RULE_REPLY_NXDOMAIN:
+		return DNS_BLOCK_NXDOMAIN;
+	case RULE_REPLY_NODATA:
+	case RULE_REPLY_DATA: // the name has none of that type
+		return DNS_BLOCK_NODATA;
+	case RULE_REPLY_NULL:
+		return DNS_BLOCK_NULL;
+	case RULE_REPLY_REFUSED:
+		return DNS_BLOCK_REFUSED;
+	default:
+		return DNS_BLOCK_MODES;
+	}
+}
+
 // The reply of a decision that answers (RULE_BLOCK, RULE_DATA), as dns_reply.h's. `hash`: the
 // fingerprint of the name that decided; `block`: the reply of the client's group, for rules that
 // leave it to that and for the TTL of the others.

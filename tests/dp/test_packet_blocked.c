@@ -73,7 +73,7 @@ static void test_null(void **)
 
 // Where something is behind the question, the sum of that is not the reply's; harness_ask checks
 // the sums and the question's letter case.
-static void test_null_beside_more(void **)
+static void check_beside_more(unsigned mode, unsigned rcode)
 {
 	static const struct wire_query asked[] = {
 		{.name = "aDs.Example", .edns = true, .dnssec_ok = true},
@@ -85,7 +85,8 @@ static void test_null_beside_more(void **)
 		{.name = "aDs.Example", .version = 6, .extra_octets = 1, .flags = 0x0130},
 	};
 	struct harness *h = harness_begin(NULL);
-	h->tables.config.block.mode = DNS_BLOCK_NULL;
+	const bool is_null = mode == DNS_BLOCK_NULL;
+	h->tables.config.block.mode = (uint8_t)mode;
 	harness_block(h, listed, 2);
 	for (unsigned i = 0; i < 2 * ARRAY_LEN(asked); i++) {
 		struct wire_query q = asked[i / 2];
@@ -93,14 +94,23 @@ static void test_null_beside_more(void **)
 		q.qtype = i % 2 ? 28 : 1;
 		harness_ask(h, &q, VERDICT_blocked, &r);
 		assert_int_equal(r.count, 1);
-		assert_int_equal(r.record[0].section, 0);
-		assert_int_equal(r.record[0].rdata_len, i % 2 ? 16 : 4);
+		assert_int_equal(r.record[0].section, !is_null);
+		assert_int_equal(r.record[0].type, is_null ? q.qtype : 6);
+		assert_int_equal(r.record[0].ttl_s, 60);
+		assert_int_equal(r.record[0].rdata_len, !is_null ? 54 : i % 2 ? 16 : 4);
 		assert_int_equal(r.ede, q.edns ? 15 : -1);
 		assert_int_equal(r.dnssec_ok, q.dnssec_ok);
-		assert_int_equal(r.flags, 0x8180 | (q.flags & 0x0010));
-		assert_int_equal(h->stats.rcode[0], i + 1);
+		assert_int_equal(r.flags, 0x8180 | rcode | (q.flags & 0x0010));
+		assert_int_equal(h->stats.rcode[rcode], i + 1);
 	}
 	harness_end(h);
+}
+
+static void test_beside_more(void **)
+{
+	check_beside_more(DNS_BLOCK_NULL, DNS_RCODE_NOERROR);
+	check_beside_more(DNS_BLOCK_NODATA, DNS_RCODE_NOERROR);
+	check_beside_more(DNS_BLOCK_NXDOMAIN, DNS_RCODE_NXDOMAIN);
 }
 
 // Blocking comes before the cache, and can be paused.
@@ -218,7 +228,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_nxdomain),
 		cmocka_unit_test(test_null),
-		cmocka_unit_test(test_null_beside_more),
+		cmocka_unit_test(test_beside_more),
 		cmocka_unit_test(test_before_cache),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_reply_of_group),
