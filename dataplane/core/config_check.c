@@ -35,9 +35,11 @@ static int mbufs_check(const struct config_doc *doc, const struct config_datapla
 {
 	unsigned queues = 0, waiting = 0;
 	for (unsigned i = 0; i < d->port_count; i++) {
-		const bool has_exception = d->ports[i].exception[0];
-		queues += has_exception ? 2 : 1;
-		waiting = has_exception ? CONFIG_KERNEL_WAITING : waiting;
+		queues++;
+		if (!d->ports[i].exception[0])
+			continue;
+		queues++;
+		waiting = CONFIG_KERNEL_WAITING;
 	}
 	unsigned needed = queues * (d->rx_descriptors + d->tx_descriptors) + waiting + MBUF_SPARE;
 	if (d->mbufs < needed)

@@ -26,37 +26,36 @@
 		"Unix group that may read statistics and use the control socket. Empty: nobody "   \
 		"else.")
 
-#define CONFIG_KEYS_DATAPLANE(X)                                                                   \
-	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,                  \
-		"Core of the housekeeping thread.")                                                \
-	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,              \
-		"MiB for DPDK: packet pools and drivers.")                                         \
-	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,             \
-		"Whether DPDK takes its memory from huge pages.")                                  \
-	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                          \
-		"`busy` never sleeps; `adaptive` sleeps when idle, until a port wakes it, "        \
-		"or else for 1 ms at most; `monitor` waits in the CPU (docs/power.md).")           \
-	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                     \
-		"`trusted`: received UDP checksums are whole and checked. `compute`: they may "    \
-		"be partial (a kernel on the other end of a veth leaves them to a NIC), and "      \
-		"replies' are reckoned from nothing. `auto`: `compute` on AF_XDP and "             \
-		"af_packet ports.")                                                                \
-	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                                \
-		"Key of the hash by which a port spreads clients over workers: `plain` is "        \
-		"drawn at each start, `symmetric` is the well-known one that maps both "           \
-		"directions of a flow alike.")                                                     \
-	X(dataplane, flow_rules, flow_rules, CHOICE, flow_rules, "off", 0, 0, RESTART,             \
-		"`auto`: a port that can (rte_flow) brings what is not DNS to a receive "          \
-		"queue of its own, so that a flood of it leaves the workers' queues alone.")       \
-	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,      \
-		"Receive descriptors per queue.")                                                  \
-	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,      \
-		"Transmit descriptors per queue.")                                                 \
-	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,                   \
-		"Packet buffers per worker: no fewer than its rings' descriptors, 512, and where " \
-		"a port "                                                                          \
-		"has `exception` 448 that may wait for the kernel. A power of two less one uses "  \
-		"memory best.")
+#define CONFIG_KEYS_DATAPLANE(X)                                                                \
+	X(dataplane, main_lcore, main_lcore, NUMBER, none, "0", 0, 1023, RESTART,               \
+		"Core of the housekeeping thread.")                                             \
+	X(dataplane, memory_mb, memory_mb, NUMBER, none, "256", 64, 1048576, RESTART,           \
+		"MiB for DPDK: packet pools and drivers.")                                      \
+	X(dataplane, eal_hugepages, eal_hugepages, BOOL, none, "false", 0, 0, RESTART,          \
+		"Whether DPDK takes its memory from huge pages.")                               \
+	X(dataplane, poll, poll, CHOICE, poll, "adaptive", 0, 0, RESTART,                       \
+		"`busy` never sleeps; `adaptive` sleeps when idle, until a port wakes it, "     \
+		"or else for 1 ms at most; `monitor` waits in the CPU (docs/power.md).")        \
+	X(dataplane, rx_csum, rx_csum, CHOICE, rx_csum, "auto", 0, 0, RESTART,                  \
+		"`trusted`: received UDP checksums are whole and checked. `compute`: they may " \
+		"be partial (a kernel on the other end of a veth leaves them to a NIC), and "   \
+		"replies' are reckoned from nothing. `auto`: `compute` on AF_XDP and "          \
+		"af_packet ports.")                                                             \
+	X(dataplane, rss, rss, CHOICE, rss, "plain", 0, 0, RESTART,                             \
+		"Key of the hash by which a port spreads clients over workers: `plain` is "     \
+		"drawn at each start, `symmetric` is the well-known one that maps both "        \
+		"directions of a flow alike.")                                                  \
+	X(dataplane, flow_rules, flow_rules, CHOICE, flow_rules, "off", 0, 0, RESTART,          \
+		"`auto`: a port that can (rte_flow) brings what is not DNS to a receive "       \
+		"queue of its own, so that a flood of it leaves the workers' queues alone.")    \
+	X(dataplane, rx_descriptors, rx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
+		"Receive descriptors per queue.")                                               \
+	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
+		"Transmit descriptors per queue.")                                              \
+	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,                \
+		"Packet buffers per worker: no fewer than its rings' descriptors, 512, and "    \
+		"where a port has `exception` 448 that may wait for the kernel. A power of "    \
+		"two less one uses memory best.")
 
 #define CONFIG_KEYS_CACHE(X)                                                                      \
 	X(cache, ttl_preset, ttl_preset, CHOICE, ttl_preset, "weir", 0, 0, LIVE,                  \

@@ -133,24 +133,35 @@ static void test_lower_times(void **)
 	ends_when_lowered(&tcp_config.idle_timeout_s, FRONT_TCP_END_idle);
 }
 
-// Many are over at one time, and end one after the other, so that the loop serves others meanwhile.
-static void test_many_ends(void **)
+static void many_connect(int fd[MANY])
 {
-	int fd[MANY];
-
 	tcp_config.connections = tcp_config.per_client = 4 * MANY;
 	tcp_rig_start();
 	for (unsigned i = 0; i < MANY; i++)
 		fd[i] = tcp_connect(1, 0);
 	tcp_rig_until(open, MANY);
+}
+
+// No more of them a tick than may, since then.
+static void many_have_ended(const int fd[MANY], uint64_t began_ms)
+{
+	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
+	for (unsigned i = 0; i < MANY; i++)
+		tcp_is_closed(fd[i]);
+}
+
+// Many are over at one time, and end one after the other, so that the loop serves others meanwhile.
+static void test_many_ends(void **)
+{
+	int fd[MANY];
+
+	many_connect(fd);
 	usleep(1100000);
 	tcp_config.idle_timeout_s = 1;
 	uint64_t began_ms = clock_mono_ms();
 	tcp_rig_configure();
 	tcp_rig_until(ended[FRONT_TCP_END_idle], MANY);
-	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
-	for (unsigned i = 0; i < MANY; i++)
-		tcp_is_closed(fd[i]);
+	many_have_ended(fd, began_ms);
 }
 
 // So do all that there are when TCP is turned off.
@@ -158,18 +169,12 @@ static void test_many_ends_when_off(void **)
 {
 	int fd[MANY];
 
-	tcp_config.connections = tcp_config.per_client = 4 * MANY;
-	tcp_rig_start();
-	for (unsigned i = 0; i < MANY; i++)
-		fd[i] = tcp_connect(1, 0);
-	tcp_rig_until(open, MANY);
+	many_connect(fd);
 	tcp_config.enabled = false;
 	uint64_t began_ms = clock_mono_ms();
 	tcp_rig_configure();
 	tcp_rig_until(ended[FRONT_TCP_END_stopped], MANY);
-	assert_true(clock_mono_ms() - began_ms >= (MANY / ENDS_A_TICK - 1) * TICK_MS);
-	for (unsigned i = 0; i < MANY; i++)
-		tcp_is_closed(fd[i]);
+	many_have_ended(fd, began_ms);
 }
 
 // A query that had to wait for those of another connection goes on when the limits are raised, and
