@@ -31,12 +31,22 @@ struct query_reader {
 	int64_t middle_us;
 };
 
+// Its writer makes the schema in one transaction, after the file.
+static int schema_is_missing(struct query_reader *r)
+{
+	int64_t tables;
+	int ret = sql_number(r->db, "SELECT count(*) FROM sqlite_schema", &tables);
+	return ret ? ret : tables ? -EUCLEAN : -ENOENT;
+}
+
 static int reader_check(struct query_reader *r)
 {
 	int64_t application, version;
 	int ret = sql_number(r->db, "PRAGMA application_id", &application);
 	if (ret == 0)
 		ret = sql_number(r->db, "PRAGMA user_version", &version);
+	if (ret == 0 && application == 0 && version == 0)
+		return schema_is_missing(r);
 	if (ret == 0 && (application != QUERY_APPLICATION_ID || version != QUERY_SCHEMA_VERSION))
 		ret = -EUCLEAN;
 	if (ret == 0)

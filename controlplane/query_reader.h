@@ -33,7 +33,8 @@ struct query_kind {
 
 struct query_reader;
 
-// `stop` as sql_stop_when. -EUCLEAN: damaged, of another version, not ours.
+// `stop` as sql_stop_when. -EUCLEAN: damaged, of another version, not ours. -ENOENT: there is none,
+// or one without anything in it, not even the schema: just begun, or its writer was killed then.
 ATTR_MUST_CHECK int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg);
 void query_reader_close(struct query_reader *r); // NULL is fine

@@ -241,7 +241,7 @@ static int file_search(struct search *s, const char *folder, const struct query_
 		s->over = true;
 		return 0;
 	}
-	if (ret == -ENOENT) // it was dropped meanwhile
+	if (ret == -ENOENT) // it was dropped meanwhile, or nothing is in it yet
 		return 0;
 	if (ret && ret != -ENOMEM && ret != -ECANCELED) {
 		s->outcome.unreadable++;

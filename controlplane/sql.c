@@ -74,8 +74,14 @@ static int on_progress(void *arg)
 	return s->stop && s->stop(s->arg);
 }
 
-static int connection_set(sqlite3 *db)
+static int connection_set(sqlite3 *db, enum sql_mode mode)
 {
+	if (mode == SQL_READ) {
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		int code = sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
+		if (code != SQLITE_OK)
+			return code;
+	}
 	(void)sqlite3_extended_result_codes(db, 1);
 	(void)sqlite3_busy_timeout(db, SQL_BUSY_MS);
 	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
@@ -156,11 +162,12 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 		return -ENOMEM;
 	if (mode == SQL_WRITE)
 		file_make(path);
-	int flags = mode == SQL_READ ? SQLITE_OPEN_READONLY
-				     : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	// Also to read: what a killed writer left half done is undone by the next one who opens the
+	// file, and that takes a connection that may write. Where the file allows none, SQLite reads.
+	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_WRITE ? SQLITE_OPEN_CREATE : 0);
 	int code = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
-		code = connection_set(s->db);
+		code = connection_set(s->db, mode);
 	if (code != SQLITE_OK) {
 		int err = sql_error(s->db, code);
 		sql_close(s);

@@ -21,7 +21,7 @@ struct sql;
 struct sql_statement;
 
 enum sql_mode {
-	SQL_READ,  // there must be a file
+	SQL_READ,  // there must be a file; what a killed writer left half done is undone
 	SQL_WRITE, // made if there is none, 0600
 };
 
