@@ -163,7 +163,8 @@ int sql_open(struct sql **out, const char *path, enum sql_mode mode)
 	if (mode == SQL_WRITE)
 		file_make(path);
 	// Also to read: what a killed writer left half done is undone by the next one who opens the
-	// file, and that takes a connection that may write. Where the file allows none, SQLite reads.
+	// file, and that takes a connection that may write. Where the file allows none, SQLite
+	// reads.
 	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_WRITE ? SQLITE_OPEN_CREATE : 0);
 	int code = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
