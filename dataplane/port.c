@@ -367,9 +367,9 @@ unsigned ports_rx_vary(const struct ports *p)
 
 unsigned ports_mbufs_least(const struct ports *p)
 {
-	enum { CACHES = 2 * MBUF_POOL_CACHE, IN_HAND = 4 * WORKER_BATCH };
+	static_assert(2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH == CONFIG_MBUF_SPARE);
 	const unsigned waiting = p->count > p->client_count ? PUNT_WAITING : 0;
-	return ports_rx_posted(p) + ports_tx_hold(p) + waiting + CACHES + IN_HAND;
+	return ports_rx_posted(p) + ports_tx_hold(p) + waiting + CONFIG_MBUF_SPARE;
 }
 
 static uint64_t mac_number(const struct rte_ether_addr *mac)

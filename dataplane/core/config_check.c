@@ -7,7 +7,6 @@
 
 enum {
 	MBUF_OCTETS = 2560,     // data room, headroom and struct rte_mbuf, rounded up
-	MBUF_SPARE = 512,       // what a worker holds in batches besides full rings
 	MEMORY_DRIVERS_MB = 24, // rings, DPDK's own tables
 };
 
@@ -41,7 +40,8 @@ static int mbufs_check(const struct config_doc *doc, const struct config_datapla
 		queues++;
 		waiting = CONFIG_KERNEL_WAITING;
 	}
-	unsigned needed = queues * (d->rx_descriptors + d->tx_descriptors) + waiting + MBUF_SPARE;
+	unsigned needed =
+		queues * (d->rx_descriptors + d->tx_descriptors) + waiting + CONFIG_MBUF_SPARE;
 	if (d->mbufs < needed)
 		return config_refuse(doc, "dataplane.mbufs",
 			"must be at least %u for these ports and descriptors", needed);

@@ -53,9 +53,10 @@
 	X(dataplane, tx_descriptors, tx_descriptors, NUMBER, none, "1024", 64, 8192, RESTART,   \
 		"Transmit descriptors per queue.")                                              \
 	X(dataplane, mbufs, mbufs, NUMBER, none, "8191", 1023, 1048575, RESTART,                \
-		"Packet buffers per worker: no fewer than its rings' descriptors, 512, and "    \
-		"where a port has `exception` 448 that may wait for the kernel. A power of "    \
-		"two less one uses memory best.")
+		"Packet buffers per worker: no fewer than its rings' descriptors, 640, and "    \
+		"where a port has `exception` 448 that may wait for the kernel; an AF_XDP "     \
+		"port and a rest queue take more, which is told at the start. A power of two "  \
+		"less one uses memory best.")
 
 #define CONFIG_KEYS_CACHE(X)                                                                      \
 	X(cache, ttl_preset, ttl_preset, CHOICE, ttl_preset, "weir", 0, 0, LIVE,                  \

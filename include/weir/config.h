@@ -45,6 +45,8 @@ enum {
 	CONFIG_ACCESS_MAX = 256,        // entries of one list of `access`
 	CONFIG_METRICS_ALLOW_MAX = 16,
 	CONFIG_KERNEL_WAITING = 448, // frames of one worker that may wait for the kernel
+	CONFIG_MBUF_SPARE = 640,     // packet buffers of a worker beside full rings: in its pool's
+				     // caches and in hand
 };
 
 struct ip_address {

@@ -217,7 +217,7 @@ static void link_changes_are_noticed(void **)
 // some to go on with.
 static void a_pool_has_room_for_what_waits(void **)
 {
-	enum { RX = 128, TX = 256, ON = 2 * MBUF_POOL_CACHE + 4 * WORKER_BATCH };
+	enum { RX = 128, TX = 256, ON = CONFIG_MBUF_SPARE };
 	struct ports p = {.client_count = 1, .count = 1};
 	for (unsigned i = 0; i < 2; i++)
 		p.port[i] = (struct port){.rx_descriptors = RX, .tx_descriptors = TX};
@@ -228,6 +228,11 @@ static void a_pool_has_room_for_what_waits(void **)
 	assert_int_equal(ports_mbufs_least(&p), 2 * RX + TX + ON);
 	p.count = 2;
 	assert_int_equal(ports_mbufs_least(&p), 3 * RX + TX + PUNT_WAITING + ON);
+	// What the configuration asks for at least is enough where both ports free late.
+	p.port[0].has_rest = false;
+	p.port[1].dma = true;
+	assert_int_equal(
+		ports_mbufs_least(&p), 2 * (RX + TX) + CONFIG_KERNEL_WAITING + CONFIG_MBUF_SPARE);
 }
 
 int main(void)

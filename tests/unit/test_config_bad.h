@@ -106,8 +106,8 @@
 {PORTS "  service_addresses: [0.0.0.0]\n" SERVERS, "4:23: dataplane.service_addresses[0]: no host can have"},
 {PORTS "  service_addresses: ['ff02::1']\n" SERVERS, "4:23: dataplane.service_addresses[0]: no host can have"},
 {PORTS "  service_addresses:\n  - 198.18.0.53\n  - 198.18.0.53/24\n" SERVERS, "6:5: dataplane.service_addresses[1]: given twice"},
-{PORTS ADDRESSES "  mbufs: 2000\n" SERVERS, "5:3: dataplane.mbufs: must be at least 2560"},
-{PORTS "    exception: w\n" ADDRESSES "  mbufs: 5055\n" SERVERS, "6:3: dataplane.mbufs: must be at least 5056"},
+{PORTS ADDRESSES "  mbufs: 2687\n" SERVERS, "5:3: dataplane.mbufs: must be at least 2688"},
+{PORTS "    exception: w\n" ADDRESSES "  mbufs: 5183\n" SERVERS, "6:3: dataplane.mbufs: must be at least 5184"},
 {PORTS ADDRESSES "  mbufs: 200000\n" SERVERS, "1:1: dataplane.memory_mb: must be at least 512"},
 
 // Upstreams.

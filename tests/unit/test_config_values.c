@@ -156,7 +156,7 @@ static const char every_value[] =
 	"  flow_rules: auto\n"
 	"  rx_descriptors: 256\n"
 	"  tx_descriptors: 512\n"
-	"  mbufs: 4095\n"
+	"  mbufs: 4160\n"
 	"cache: {l0_mb: 8, min_ttl: 300, max_ttl: 3600, negative_ttl: 301,\n"
 	"  client_ttl_cap: 60, stale: immediate, stale_window: 7, stale_ttl: 9,\n"
 	"  failure_ttl: 300}\n"
@@ -198,7 +198,7 @@ static void test_process_values(void **)
 	assert_int_equal(c->dataplane.addresses[1].prefix_len, 64);
 	assert_int_equal(c->dataplane.poll, POLL_BUSY);
 	assert_int_equal(c->dataplane.rx_csum, RX_CSUM_COMPUTE);
-	assert_int_equal(c->dataplane.mbufs, 4095);
+	assert_int_equal(c->dataplane.mbufs, 4160);
 	config_free(c);
 }
 
