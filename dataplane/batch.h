@@ -19,23 +19,49 @@
 // name begins with the second, and what only the rules read is at the end.
 struct packet {
 	alignas(CACHE_LINE) struct rte_mbuf *m; // NULL once settled
-	uint64_t hash;     // of the question's key in L0, and the rest of that:
-	uint64_t key_word; // packet_key
-	uint64_t rest_sum; // wide sum of the message behind its header; 0: not known
-	uint32_t record;   // L0 record to try first; after stage_lookup the one found, or L0_NONE
-	uint8_t ip_version;
+	uint64_t hash;      // of the question's key in L0, and the rest of that:
+	uint64_t key_word;  // packet_key
+	uint64_t rest_sum;  // wide sum of the message behind its header; 0: not known
+	uint8_t ip_version; // as one word: packet_shape
 	bool has_vlan;
+	uint16_t l3; // offsets from the start of the frame
+	uint16_t l4;
 	bool zero_csum; // IPv4 query without UDP checksum: the reply has none either
 	uint8_t group;  // of the client; set only while there are groups
-	uint16_t l3;    // offsets from the start of the frame
-	uint16_t l4;
 	uint16_t dns;
 	uint16_t dns_len; // by the UDP header
+	uint32_t record;  // L0 record to try first; after stage_lookup the one found, or L0_NONE
 	struct dns_query q;
 	bool allowed; // by a rule, whatever its answer leads to; set only with probe.candidates
 	struct rule_probe probe; // set only while there are rules
 };
 static_assert(offsetof(struct packet, q.name.wire) == CACHE_LINE);
+
+enum { PACKET_SHAPE = offsetof(struct packet, ip_version) };
+static_assert(offsetof(struct packet, has_vlan) == PACKET_SHAPE + 1
+	      && offsetof(struct packet, l3) == PACKET_SHAPE + 2
+	      && offsetof(struct packet, l4) == PACKET_SHAPE + 4
+	      && offsetof(struct packet, zero_csum) == PACKET_SHAPE + 6
+	      && offsetof(struct packet, group) == PACKET_SHAPE + 7);
+
+// What is said of a frame's headers, as one word: with a checksum, and of no group.
+ATTR_INLINE uint64_t packet_shape(unsigned ip_version, bool has_vlan, unsigned l3, unsigned l4)
+{
+	return (uint64_t)l4 << 32 | (uint64_t)l3 << 16 | (uint64_t)has_vlan << 8 | ip_version;
+}
+
+ATTR_INLINE void packet_set_shape(struct packet *p, uint64_t shape)
+{
+	memcpy((uint8_t *)p + PACKET_SHAPE, &shape, sizeof shape);
+}
+
+// Whatever its group.
+ATTR_INLINE bool packet_has_shape(const struct packet *p, uint64_t shape)
+{
+	uint64_t w;
+	memcpy(&w, (const uint8_t *)p + PACKET_SHAPE, sizeof w);
+	return w << 8 == shape << 8;
+}
 
 // What the query log has to know of a packet and cannot see in its reply; by its place in `store`.
 // All but the frame is one word, as that of most packets is alike.

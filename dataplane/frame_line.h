@@ -147,17 +147,13 @@ ATTR_INLINE void frame_line_udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_
 	memcpy(udp, &front, sizeof front);
 }
 
-// The whole reply: `dns_len` octets at packet_dns(p), whose wide sum is `dns_sum`. What is asked
-// for more than once is kept here, as compilers must load it again after each store into the frame.
-ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint64_t dns_sum)
+// The headers of a frame whose parts lie there. No options.
+ATTR_INLINE void frame_line_turn(struct rte_mbuf *m, uint8_t *frame, unsigned ip_version,
+	unsigned l3, unsigned l4, bool zero_csum, uint16_t dns_len, uint64_t dns_sum)
 {
 	const uint16_t udp_len = (uint16_t)(FRAME_UDP_LEN + dns_len);
-	if (likely_(p->ip_version == 4))
-		frame_line_strip_ipv4_options(p);
-	struct rte_mbuf *m = p->m;
-	const uint16_t l4 = p->l4, len = (uint16_t)(l4 + udp_len);
-	const bool zero_csum = p->zero_csum;
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + p->l3, *udp = frame + l4;
+	const uint16_t len = (uint16_t)(l4 + udp_len);
+	uint8_t *ip = frame + l3, *udp = frame + l4;
 	uint32_t ports;
 	memcpy(&ports, udp, sizeof ports);
 	ports = ports << 16 | ports >> 16;
@@ -165,7 +161,7 @@ ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint64_t d
 	m->pkt_len = len;
 	frame_line_swap_macs(frame);
 	uint64_t addresses;
-	if (likely_(p->ip_version == 4)) {
+	if (likely_(ip_version == 4)) {
 		addresses = frame_line_turn_ipv4_addresses(ip + 12);
 		frame_line_ipv4_fill(ip, IPPROTO_UDP, udp_len, addresses);
 	} else {
@@ -173,4 +169,22 @@ ATTR_INLINE void frame_line_reply(struct packet *p, uint16_t dns_len, uint64_t d
 		frame_line_ipv6_fill(ip, IPPROTO_UDP, udp_len);
 	}
 	frame_line_udp_fill(udp, ports, dns_len, addresses, dns_sum, zero_csum);
+}
+
+// The whole reply: `dns_len` octets at msg, packet_dns(p), whose wide sum is `dns_sum`. Of most
+// frames it is known where everything lies once their shape is; of the others it is read once, as
+// compilers must load it again after each store into the frame.
+ATTR_INLINE void frame_line_reply(
+	struct packet *p, uint8_t *msg, uint16_t dns_len, uint64_t dns_sum)
+{
+	enum { L3 = FRAME_ETHER_LEN, L4 = L3 + FRAME_IPV4_LEN, DNS = L4 + FRAME_UDP_LEN };
+	struct rte_mbuf *m = p->m;
+	if (likely_(packet_has_shape(p, packet_shape(4, false, L3, L4)))) {
+		frame_line_turn(m, msg - DNS, 4, L3, L4, false, dns_len, dns_sum);
+		return;
+	}
+	if (likely_(p->ip_version == 4))
+		frame_line_strip_ipv4_options(p);
+	frame_line_turn(m, rte_pktmbuf_mtod(m, uint8_t *), p->ip_version, p->l3, p->l4,
+		p->zero_csum, dns_len, dns_sum);
 }

@@ -50,24 +50,25 @@ ATTR_INLINE bool net_line_udp(const struct batch *b, struct packet *p, const uin
 		      || len > l4_len || len < FRAME_UDP_LEN + DNS_HEADER_LEN))
 		return false;
 	p->dns_len = (uint16_t)(len - FRAME_UDP_LEN);
-	p->zero_csum = false;
-	p->rest_sum = 0;
 	if (unlikely_(!b->port->rx_csum_trusted
 		      || (p->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK)
-				 == RTE_MBUF_F_RX_L4_CKSUM_GOOD))
+				 == RTE_MBUF_F_RX_L4_CKSUM_GOOD)) {
+		p->rest_sum = 0;
 		return true;
+	}
 	const uint8_t *dns = udp + FRAME_UDP_LEN;
 	uint64_t rest = csum_wide(dns + DNS_HEADER_LEN, len - FRAME_UDP_LEN - DNS_HEADER_LEN);
 	p->rest_sum = rest;
 	uint64_t sum = csum_wide_add(addresses, (w >> 32 & 0xffff) + RTE_BE16(IPPROTO_UDP));
 	sum = csum_wide_add(csum_wide_add(sum, w), csum_wide_add(rest, net_line_4(dns + 8)));
-	return csum_fold_wire(csum_wide_add(sum, net_line_8(dns))) == 0xffff;
+	return csum_wide_is_whole(csum_wide_add(sum, net_line_8(dns)));
 }
 
-ATTR_INLINE void net_line_offsets(struct packet *p, unsigned l3, unsigned l4)
+ATTR_INLINE void net_line_shape(
+	struct packet *p, unsigned ip_version, unsigned l3, unsigned header_len)
 {
-	p->l3 = (uint16_t)l3;
-	p->l4 = (uint16_t)l4;
+	const unsigned l4 = l3 + header_len;
+	packet_set_shape(p, packet_shape(ip_version, l3 != FRAME_ETHER_LEN, l3, l4));
 	p->dns = (uint16_t)(l4 + FRAME_UDP_LEN);
 }
 
@@ -88,10 +89,9 @@ ATTR_INLINE bool net_line_ipv4(
 		      || !address_is_ours_ipv4(s, to) || !address_can_ask_ipv4(s, from)
 		      || !net_line_macs_fit(frame)))
 		return false;
-	if (unlikely_(csum_fold_wire(csum_wide_add(csum_wide_add(first, second), to)) != 0xffff))
+	if (unlikely_(!csum_wide_is_whole(csum_wide_add(csum_wide_add(first, second), to))))
 		return false;
-	p->ip_version = 4;
-	net_line_offsets(p, l3, l3 + FRAME_IPV4_LEN);
+	net_line_shape(p, 4, l3, FRAME_IPV4_LEN);
 	return net_line_udp(
 		b, p, ip + FRAME_IPV4_LEN, total_len - FRAME_IPV4_LEN, (uint64_t)from + to);
 }
@@ -109,8 +109,7 @@ ATTR_INLINE bool net_line_ipv6(
 		      || l3 + FRAME_IPV6_LEN + l4_len > len || !address_is_ours_ipv6(s, ip + 24)
 		      || !address_can_ask_ipv6(s, ip + 8) || !net_line_macs_fit(frame)))
 		return false;
-	p->ip_version = 6;
-	net_line_offsets(p, l3, l3 + FRAME_IPV6_LEN);
+	net_line_shape(p, 6, l3, FRAME_IPV6_LEN);
 	uint64_t addresses = csum_wide_add(csum_wide_add(net_line_8(ip + 8), net_line_8(ip + 16)),
 		csum_wide_add(net_line_8(ip + 24), net_line_8(ip + 32)));
 	return net_line_udp(b, p, ip + FRAME_IPV6_LEN, l4_len, addresses);
@@ -134,8 +133,7 @@ ATTR_INLINE bool net_line(const struct batch *b, struct packet *p)
 		    m->nb_segs != 1 || m->pkt_len != len || len < FRAME_ETHER_LEN + FRAME_VLAN_LEN))
 		return false;
 	const uint32_t types = net_line_4(frame + 12); // and the tag's four octets later
-	p->has_vlan = (uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN);
-	if (unlikely_(p->has_vlan))
+	if (unlikely_((uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN)))
 		return net_line_ip(b, p, frame, len, FRAME_ETHER_LEN + FRAME_VLAN_LEN,
 			(uint16_t)(net_line_4(frame + 14) >> 16));
 	return net_line_ip(b, p, frame, len, FRAME_ETHER_LEN, (uint16_t)types);

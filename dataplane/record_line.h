@@ -27,20 +27,26 @@ ATTR_INLINE unsigned record_least(unsigned a, unsigned b)
 // The first `to` packets' home buckets, as far as they were not looked at yet.
 ATTR_INLINE void record_look_home(struct batch *b, unsigned to)
 {
-	for (; b->looked_home < to; b->looked_home++) {
-		struct packet *p = b->pkt[b->looked_home];
-		p->record = l0_read_home(&b->tables->l0, p->hash);
+	const struct l0_reader *l0 = &b->tables->l0;
+	unsigned i = b->looked_home;
+	for (; i < to; i++) {
+		struct packet *p = b->pkt[i];
+		p->record = l0_read_home(l0, p->hash);
 	}
+	b->looked_home = i;
 }
 
 // The other buckets, where the home buckets said so.
 ATTR_INLINE void record_look_other(struct batch *b, unsigned to)
 {
-	for (; b->looked_other < to; b->looked_other++) {
-		struct packet *p = b->pkt[b->looked_other];
+	const struct l0_reader *l0 = &b->tables->l0;
+	unsigned i = b->looked_other;
+	for (; i < to; i++) {
+		struct packet *p = b->pkt[i];
 		if (unlikely_(p->record == L0_ELSEWHERE))
-			p->record = l0_read_other(&b->tables->l0, p->hash);
+			p->record = l0_read_other(l0, p->hash);
 	}
+	b->looked_other = i;
 }
 
 // While `hashed` packets are, and further ones will be.

@@ -74,7 +74,7 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 		if (unlikely_(len > reply_line_plain_most(b)))
 			reply_more(b, p, len);
 		stats_add(&b->w->stats->rcode[rcode], 1);
-		frame_line_reply(p, (uint16_t)len, wide);
+		frame_line_reply(p, packet_dns(p), (uint16_t)len, wide);
 		batch_tx(b, p, v);
 		return;
 	}

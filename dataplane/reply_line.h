@@ -32,7 +32,7 @@ ATTR_INLINE void reply_line_finish(
 		batch_count(b, COUNTER_reply_truncated, 1);
 	if (unlikely_(len > reply_line_plain_most(b)))
 		reply_more(b, p, len);
-	frame_line_reply(p, len, csum_widen(sum));
+	frame_line_reply(p, packet_dns(p), len, csum_widen(sum));
 	batch_tx(b, p, v);
 }
 

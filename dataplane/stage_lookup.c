@@ -100,7 +100,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 
 // The hits of a batch, for what is done for all at once.
 struct hits {
-	unsigned count, plain;
+	unsigned count, others;      // of these not plain
 	uint32_t used[WORKER_BATCH]; // records
 };
 
@@ -122,7 +122,7 @@ ATTR_INLINE void find_group(struct batch *b, unsigned first, unsigned end, struc
 
 // True: answered, as most are; only the counters are not touched yet.
 ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0_found *f,
-	const struct l0_hit_terms *t, uint32_t plain_most)
+	const struct l0_hit_terms *t, uint32_t plain_most, _Atomic uint64_t rcodes[])
 {
 	if (unlikely_(p->record == L0_NONE))
 		return false;
@@ -135,9 +135,10 @@ ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0
 		return false;
 	if (unlikely_(len > plain_most))
 		reply_more(b, p, len);
-	frame_line_reply(p, (uint16_t)len, sum);
-	stats_add(&b->w->stats->rcode[msg[3] % STATS_RCODES], 1);
-	b->tx[b->tx_count++] = p->m;
+	struct rte_mbuf *m = p->m;
+	frame_line_reply(p, msg, (uint16_t)len, sum);
+	stats_add(&rcodes[l0_rcode_of(f->head)], 1);
+	b->tx[b->tx_count++] = m;
 	p->m = NULL;
 	return true;
 }
@@ -154,7 +155,9 @@ static void answer_all(struct batch *b, struct hits *h, _Atomic uint8_t *marks, 
 	const unsigned count = b->count;
 	unsigned kept = 0;
 	struct l0_found found[RECORD_GROUP];
-	h->count = h->plain = 0;
+	_Atomic uint64_t *rcodes = b->w->stats->rcode;
+	static_assert(STATS_RCODES == 16);
+	h->count = h->others = 0;
 	for (unsigned first = 0; first < count; first += RECORD_GROUP) {
 		const unsigned end = record_least(count, first + RECORD_GROUP);
 		record_look_ahead(b, first);
@@ -162,18 +165,19 @@ static void answer_all(struct batch *b, struct hits *h, _Atomic uint8_t *marks, 
 		for (unsigned i = first; i < end; i++) {
 			struct packet *p = b->pkt[i];
 			h->used[h->count] = p->record;
-			if (likely_(answer_plain(b, p, &found[i - first], &terms, plain_most))) {
+			if (likely_(answer_plain(
+				    b, p, &found[i - first], &terms, plain_most, rcodes))) {
 				h->count++;
-				h->plain++;
 			} else if (answer(b, p, marks, anomalies)) {
 				b->pkt[kept++] = p;
 			} else {
 				h->count++;
+				h->others++;
 			}
 		}
 	}
 	b->count = kept;
-	stats_add(&b->w->stats->verdict[VERDICT_hit], h->plain);
+	stats_add(&b->w->stats->verdict[VERDICT_hit], h->count - h->others);
 }
 
 void stage_lookup(struct batch *b)

@@ -34,10 +34,11 @@ ATTR_INLINE void l0_hit_copy(uint8_t *to, const uint8_t *from, uint32_t len)
 
 // TTLs from the first to the one at `last`; what they come to is added to a wide sum: new words
 // less old ones. Below 0 that is one more as a number of 64 bits than as a wide sum.
-ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint32_t step, uint32_t last,
+ATTR_INLINE uint64_t l0_hit_ttls(uint8_t *to, const uint8_t *from, uint64_t step, uint64_t last,
 	uint32_t age_s, uint32_t most_s)
 {
-	uint32_t off = DNS_TTL_FIRST, old, next;
+	uint64_t off = DNS_TTL_FIRST;
+	uint32_t old, next;
 	int64_t sum = 0;
 	memcpy(&next, from + off, sizeof next);
 	do { // once for all, as a rule: those of one set are alike (RFC 2181 5.2)
@@ -103,9 +104,8 @@ ATTR_INLINE uint32_t l0_hit_reply(const struct l0_found *f, const struct dns_que
 
 	const uint8_t *from = (const uint8_t *)f->record + answer_at;
 	l0_hit_copy(msg + head, from, len);
-	uint32_t records = l0_ancount_of(f->count) + l0_nscount_of(f->count);
-	uint64_t body = l0_hit_ttls(msg + head, from, step, DNS_TTL_FIRST + (records - 1) * step,
-		(uint32_t)age_ms / 1000, t->most_ttl_s);
+	uint64_t body = l0_hit_ttls(
+		msg + head, from, step, f->ttl_last, (uint32_t)age_ms / 1000, t->most_ttl_s);
 	body = csum_wide_add(body, l0_sum_of(f->head, f->key, f->count, 0));
 	uint64_t s = l0_hit_header(msg, f, q);
 	s = csum_wide_add(s, *sum);

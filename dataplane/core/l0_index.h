@@ -76,7 +76,7 @@ ATTR_INLINE unsigned l0_match(const struct l0_bucket *b, uint16_t tag)
 // Acquire, so that the record's octets are complete whichever record this number names: a slot may
 // be emptied and used again between a reader's load of the tag and this one. The reader then meets
 // a record that its tag did not promise, and the full key compare decides.
-ATTR_INLINE uint32_t l0_slot_record(const struct l0_bucket *b, unsigned slot)
+ATTR_INLINE uint32_t l0_slot_record(const struct l0_bucket *b, size_t slot)
 {
 	return atomic_load_explicit(&b->record[slot], memory_order_acquire);
 }

@@ -47,7 +47,7 @@ ATTR_INLINE void l0_read_key(
 ATTR_INLINE uint32_t l0_read_slot(
 	const struct l0_reader *r, const struct l0_bucket *b, unsigned bits)
 {
-	uint32_t number = l0_slot_record(b, (unsigned)__builtin_ctz(bits));
+	uint32_t number = l0_slot_record(b, (size_t)__builtin_ctzll(bits));
 	if (unlikely_(number == L0_NONE || number >= r->unit_count))
 		return UINT32_MAX; // never a record: l0_find counts it and looks on
 	const uint8_t *p = r->units + (size_t)number * L0_UNIT;
@@ -92,8 +92,13 @@ ATTR_INLINE uint32_t l0_read_candidate(const struct l0_reader *r, uint64_t hash)
 // must not load it again: the rest of struct l0_bounds follows from it.
 struct l0_found {
 	const struct l0_record *record;
-	uint64_t head, key, count, left;
+	uint64_t head, key, count, left, ttl_last;
 };
+
+ATTR_INLINE struct l0_found l0_found_of(const struct l0_bounds *b)
+{
+	return (struct l0_found){b->record, b->head, b->key, b->count, b->left, b->ttl_last};
+}
 
 // Is it the key's record? Then *found is set. One that does not fit the table is counted.
 ATTR_INLINE bool l0_read_is(const struct l0_reader *r, uint32_t number, const struct l0_key *key,
@@ -109,7 +114,7 @@ ATTR_INLINE bool l0_read_is(const struct l0_reader *r, uint32_t number, const st
 	// For whoever writes the reply, a pass later: the line behind the two that were asked for.
 	if (b.at.end + (uintptr_t)b.record % CACHE_LINE > 2 * CACHE_LINE)
 		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
-	*found = (struct l0_found){b.record, b.head, b.key, b.count, b.left};
+	*found = l0_found_of(&b);
 	return true;
 }
 
@@ -125,7 +130,8 @@ ATTR_INLINE uint32_t l0_read_find(const struct l0_reader *r, const struct l0_key
 		return L0_NONE;
 	if (likely_(l0_read_is(r, candidate, key, found, anomalies)))
 		return candidate;
-	return l0_read_find_other(r, key, candidate, found, anomalies);
+	const struct l0_key in_memory = *key; // the caller's need not be
+	return l0_read_find_other(r, &in_memory, candidate, found, anomalies);
 }
 
 // Every offset of a table is checked here, so that a damaged record is a miss and not a damaged

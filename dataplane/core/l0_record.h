@@ -48,6 +48,7 @@ struct l0_bounds {
 	uint64_t left;             // octets from the record to the end of the table
 	struct l0_layout at;
 	uint32_t ttl_count, ttl_step;
+	uint64_t ttl_last; // offset of the last TTL; 0 without a step
 };
 
 // The fields of these words, as struct l0_record has them; by shifts, because compilers store
@@ -139,10 +140,10 @@ ATTR_INLINE bool l0_bounds_ttls(struct l0_bounds *b)
 		b->ttl_step = ttls;
 		b->ttl_count = l0_ancount_of(b->count) + l0_nscount_of(b->count);
 		// None at all comes to more than any length.
-		return ttls
-		       && DNS_TTL_FIRST + 4 + (uint64_t)(b->ttl_count - 1) * ttls
-				  <= l0_answer_len_of(b->head);
+		b->ttl_last = DNS_TTL_FIRST + (uint64_t)(b->ttl_count - 1) * ttls;
+		return ttls && b->ttl_last + 4 <= l0_answer_len_of(b->head);
 	}
+	b->ttl_last = 0;
 	b->ttl_step = 0;
 	b->ttl_count = ttls;
 	return ttls <= L0_TTLS_MAX;
@@ -168,10 +169,25 @@ ATTR_INLINE bool l0_bounds_read(const struct l0_reader *r, uint32_t number, stru
 	return b->at.end <= b->left && name_len != 0 && answer_len <= L0_ANSWER_MAX;
 }
 
+typedef uint64_t l0_octets_16 __attribute__((vector_size(16)));
+
+ATTR_INLINE l0_octets_16 l0_octets_differ(const uint8_t *a, const uint8_t *b)
+{
+	l0_octets_16 x, y;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x ^ y;
+}
+
 // Are two runs of n octets the same? Nothing besides them is read.
 ATTR_INLINE bool l0_octets_same(const uint8_t *a, const uint8_t *b, unsigned n)
 {
 	uint64_t x, y, differ = 0;
+	if (likely_(n - 16 <= 16)) {
+		l0_octets_16 any =
+			l0_octets_differ(a, b) | l0_octets_differ(a + n - 16, b + n - 16);
+		return (any[0] | any[1]) == 0;
+	}
 	if (unlikely_(n < sizeof x))
 		return memcmp(a, b, n) == 0;
 	for (unsigned i = 0; i + sizeof x <= n; i += sizeof x) {

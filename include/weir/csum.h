@@ -69,13 +69,23 @@ ATTR_INLINE uint64_t csum_widen(uint16_t sum)
 	return htobe16(sum);
 }
 
-// As the wire has it: the octets as they lie in memory.
+// 65535 times this is 2^64 - 1.
+#define CSUM_WIDE_ONES UINT64_C(0x0001000100010001)
+
+// As the wire has it: the octets as they lie in memory. Of wide = 65535 q + r the product is
+// (2^64 - 1) q + r CSUM_WIDE_ONES, and both its halves added up are r CSUM_WIDE_ONES, or all ones
+// where r is 0 and q is not.
 ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
 {
-	wide += wide << 32 | wide >> 32;
-	uint32_t s = (uint32_t)(wide >> 32);
-	s += s << 16 | s >> 16;
-	return (uint16_t)(s >> 16);
+	unsigned __int128 product = (unsigned __int128)wide * CSUM_WIDE_ONES;
+	return (uint16_t)(((uint64_t)product + (uint64_t)(product >> 64)) >> 48);
+}
+
+// Does it fold to 0xffff, as what is whole with its checksum does? A test for being a multiple of
+// 65535, by its inverse; so not of 0, which nothing comes to that has any bit set.
+ATTR_INLINE bool csum_wide_is_whole(uint64_t wide)
+{
+	return wide * -CSUM_WIDE_ONES <= CSUM_WIDE_ONES;
 }
 
 ATTR_INLINE uint16_t csum_fold(uint64_t wide)

@@ -35,6 +35,10 @@ static void check(const uint8_t *p, size_t len)
 {
 	uint16_t want = sum_by_words(p, len);
 	assert_int_equal(csum_partial(p, len), want);
+	uint64_t wide = csum_wide(p, len);
+	assert_true(wide == 0 || csum_wide_is_whole(wide) == (want == 0xffff));
+	assert_true(
+		want == 0 || csum_wide_is_whole(csum_wide_add(wide, csum_widen((uint16_t)~want))));
 	assert_int_equal(csum_fold(csum_widen(want)), want);
 }
 
@@ -78,7 +82,9 @@ static void test_carries(void **)
 		for (unsigned k = 0; k < ARRAY_LEN(edges); k++) {
 			uint64_t both[2] = {edges[i], edges[k]};
 			uint16_t want = sum_by_words((const uint8_t *)both, sizeof both);
-			assert_int_equal(csum_fold(csum_wide_add(edges[i], edges[k])), want);
+			uint64_t wide = csum_wide_add(edges[i], edges[k]);
+			assert_int_equal(csum_fold(wide), want);
+			assert_true(wide == 0 || csum_wide_is_whole(wide) == (want == 0xffff));
 			assert_int_equal(csum_add(csum_fold(edges[i]), csum_fold(edges[k])), want);
 		}
 	}

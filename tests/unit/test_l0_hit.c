@@ -76,7 +76,7 @@ static bool check_once(const struct guard *table, const struct guard *message)
 	const uint64_t now_ms = 1000000;
 	unsigned units = 2 + below(UNITS - 2), room = 120 + below(MESSAGE_MOST - 120);
 	struct l0_reader r = {.units = table->end - UNITS * L0_UNIT, .unit_count = UNITS};
-	struct l0_record *p = make_record(table, units, now_ms);
+	make_record(table, units, now_ms);
 	struct l0_bounds bounds = {0};
 	struct l0_view view = {0};
 	struct dns_query q;
@@ -88,7 +88,7 @@ static bool check_once(const struct guard *table, const struct guard *message)
 		return false;
 	assert_true(l0_read_record(&r, UNITS - units, &view));
 
-	const struct l0_found f = {p, bounds.head, bounds.key, bounds.count, bounds.left};
+	const struct l0_found f = l0_found_of(&bounds);
 	const struct l0_hit_terms t = {
 		now_ms, below(2) ? UINT32_MAX : 1 + below(400), below(4) ? 1232 : 60 + below(200)};
 	uint64_t sum = csum_wide(msg + DNS_HEADER_LEN, q.question_len);
