@@ -23,7 +23,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { MBUFS = 8191, DEADLINE_MS = 10000, NULL_FRAMES = 1000, FRAME_MAX = 2048 };
+enum { MBUFS = 8191, DEADLINE_MS = 60000, NULL_FRAMES = 1000, FRAME_MAX = 2048 };
 
 static char dir[] = "/tmp/weir-test-drivers-XXXXXX";
 static bool has_namespace;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <weir/bell.h>
 
-enum { RINGS = 5000, SECONDS = 5 };
+enum { RINGS = 5000, SECONDS = 60 };
 
 static int end[BELL_ENDS];
 

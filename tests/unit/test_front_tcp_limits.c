@@ -175,11 +175,14 @@ static void test_turns(void **)
 
 static void test_idle(void **)
 {
-	tcp_config.idle_timeout_s = 1;
 	tcp_rig_start();
 	int silent = tcp_connect(1, 0), asked = tcp_connect(1, 0), waits = tcp_connect(1, 0);
 	served(asked);
 	tcp_ask(waits, 1, TCP_LATER);
+	tcp_rig_until(pending, 1);
+	// Not before: on a machine that lets us sleep so long they would be over without a word.
+	tcp_config.idle_timeout_s = 1;
+	tcp_rig_configure();
 	tcp_is_closed(silent);
 	tcp_is_closed(asked);
 	tcp_rig_until(ended[FRONT_TCP_END_idle], 2);

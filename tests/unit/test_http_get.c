@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 60000, SILENCE_MS = 500 };
+
 static char folder[] = "/tmp/weir-test-get-XXXXXX";
 static char path[64];
 static char request[8192];
@@ -37,7 +39,7 @@ static pid_t peer_start(const char *text, unsigned times, int *request_fd)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		alarm(10);
+		alarm(2 * PATIENCE_MS / 1000);
 		char in[8192];
 		int client = accept(fd, NULL, NULL);
 		ssize_t n = read(client, in, sizeof in);
@@ -62,7 +64,8 @@ static enum http_outcome call(const char *text, unsigned times, const struct htt
 {
 	int fd;
 	pid_t pid = peer_start(text, times, &fd);
-	enum http_outcome outcome = http_call(&ctl, true, "/x", params, 500, doc, why);
+	unsigned timeout_ms = text ? PATIENCE_MS : SILENCE_MS;
+	enum http_outcome outcome = http_call(&ctl, true, "/x", params, timeout_ms, doc, why);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	ssize_t n = read(fd, request, sizeof request - 1);

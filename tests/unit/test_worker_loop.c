@@ -15,7 +15,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { DEADLINE_MS = 2000 };
+enum { DEADLINE_MS = 60000 };
 
 static char dir[64];
 static char why[SHM_WHY_MAX];
