@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A part of its CPU for a process, by a control group of its own (version 1 or 2), and how much of a CPU was had.
+"""A part of its CPU for a server, by a control group of its own (version 1 or 2), and how much of it was had.
 
-The kernel enforces it at its clock ticks, so a process runs for a tick or some, then rests for some, and may get more
-than its part: so what is judged is the work done to the CPU time that was had (Meter).
+What is limited and metered are its threads that may run on that CPU only, as one that runs elsewhere takes from the
+group's budget 5 ms at a time: so did weir's main thread, and the worker rested for it. Groups of version 2 hold whole
+processes here. The kernel enforces it at its clock ticks, so a thread runs for a tick or some, then rests for some,
+and may get more than its part: so what is judged is the work done to the CPU time that was had (Meter), which the
+scheduler counts; how long the CPU was not idle would have everybody's in it.
 """
 
+import contextlib
 import os
 import pathlib
 import threading
@@ -25,17 +29,32 @@ def folder_and_limit(percent):
     return ROOT / "cpu", {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(quota)}
 
 
-class Share:
-    """Holds one process, with all its threads, until it ends."""
+def threads_on(pid, cpu):
+    """The threads of a process that may run on this CPU only."""
+    found = []
+    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+        with contextlib.suppress(ProcessLookupError):  # ended meanwhile
+            if os.sched_getaffinity(tid) == {cpu}:
+                found.append(tid)
+    return found
 
-    def __init__(self, percent, pid):
+
+class Share:
+    """Holds these threads of a process, or all of it, until it ends."""
+
+    def __init__(self, percent, pid, threads):
         parent, limits = folder_and_limit(percent)
         self.folder = parent / f"weir-bench-{os.getpid()}-{pid}"
         self.folder.mkdir()
         try:
             for name, value in limits.items():
                 (self.folder / name).write_text(value)
-            (self.folder / "cgroup.procs").write_text(str(pid))
+            one_by_one = self.folder / "tasks"
+            if one_by_one.exists():
+                for tid in threads:
+                    one_by_one.write_text(str(tid))
+            else:
+                (self.folder / "cgroup.procs").write_text(str(pid))
         except OSError:
             self.folder.rmdir()
             raise
@@ -53,16 +72,25 @@ def busy(cpu, before=None):
     return (now[0] - before[0], now[1] - before[1]) if before else now
 
 
-class Meter:
-    """Of one CPU, while it is entered: the part of its busiest half second in which it was not idle."""
+def ran(threads):
+    """CPU time of these threads since they began, in s; of one that has ended, none."""
+    total = 0
+    for tid in threads:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += int(pathlib.Path(f"/proc/{tid}/schedstat").read_text().split()[0])
+    return total / 1e9
 
-    def __init__(self, cpu):
-        self.cpu, self.samples, self.over = cpu, [], threading.Event()
+
+class Meter:
+    """Of these threads, while it is entered: the part of a CPU that they had in their busiest half second."""
+
+    def __init__(self, threads):
+        self.threads, self.samples, self.over = threads, [], threading.Event()
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
         while True:
-            self.samples.append((time.monotonic(), busy(self.cpu)[1]))
+            self.samples.append((time.monotonic(), ran(self.threads)))
             if self.over.wait(SAMPLE_S):
                 return
 
@@ -79,6 +107,6 @@ class Meter:
 
 
 def most_busy(samples):
-    """Of samples (when, idle since ever): 1 less the least idle part of a window of theirs; 1 if they are too few."""
-    parts = [1 - (b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(samples, samples[WINDOW:])]
+    """Of samples (when, CPU time since ever): the most of it in a window of theirs, to its length; 1 if they are too few."""
+    parts = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(samples, samples[WINDOW:])]
     return min(1.0, max(parts, default=1.0))

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What becomes of the lines of weir-loadgen and kxdpgun in the rows of G7 and G10."""
 
+import os
 import pathlib
 import sys
+import threading
+import time
 import types
 import unittest
 
@@ -72,10 +75,35 @@ class Peers(unittest.TestCase):
         self.assertEqual(1.0, rows["to_knot_by_cpu"]["value"])
 
     def test_busiest_window(self):
-        # Idle, then half a second with a fifth of it idle.
-        samples = [(i / 10, i / 10) for i in range(6)] + [(0.5 + i / 10, 0.5 + i / 50) for i in range(1, 6)]
+        # Half a second at rest, then half a second with four fifths of a CPU.
+        samples = [(i / 10, 0.0) for i in range(6)] + [(0.5 + i / 10, 0.08 * i) for i in range(1, 6)]
         self.assertAlmostEqual(0.8, cpu_share.most_busy(samples))
         self.assertEqual(1.0, cpu_share.most_busy(samples[:5]))
+
+    def test_threads_of_one_cpu(self):
+        allowed = os.sched_getaffinity(0)
+        cpu, seen, over = min(allowed), threading.Event(), threading.Event()
+        ids = []
+
+        def bound():
+            os.sched_setaffinity(0, {cpu})
+            ids.append(threading.get_native_id())
+            while time.thread_time() < 0.01:
+                pass
+            seen.set()
+            over.wait()
+
+        t = threading.Thread(target=bound)
+        t.start()
+        seen.wait()
+        try:
+            found = cpu_share.threads_on(os.getpid(), cpu)
+            self.assertIn(ids[0], found)
+            self.assertEqual(allowed == {cpu}, threading.get_native_id() in found)
+            self.assertGreaterEqual(cpu_share.ran(ids), 0.01)
+        finally:
+            over.set()
+            t.join()
 
 
 if __name__ == "__main__":

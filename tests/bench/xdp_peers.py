@@ -134,9 +134,12 @@ class Server:
             time.sleep(0.1)
         raise Failed(f"{self.name} does not answer\n{(tmp / (self.name + '.log')).read_text()[-800:]}")
 
+    def answering(self):
+        """The threads of the process that answers, which was started last, on the server's core."""
+        return cpu_share.threads_on(self.started[-1].pid, self.cpus[1])
+
     def limit(self):
-        """Its process that answers, which was started last."""
-        return cpu_share.Share(self.share, self.started[-1].pid) if self.share else None
+        return cpu_share.Share(self.share, self.started[-1].pid, self.answering()) if self.share else None
 
     def told(self, _):
         """Whether it says itself that it answered so many."""
@@ -315,7 +318,7 @@ def turn(server, generator, loads, seconds):
         share = server.limit()
         best, good, all_replies, had = 0, True, 0, 1.0
         for load in loads:
-            with cpu_share.Meter(server.cpus[1]) as meter:
+            with cpu_share.Meter(server.answering()) as meter:
                 sent, replies, right, per_s = ask(generator, load, seconds, server.cpus[0])
             print(f"{server.name}: {load}: {sent} sent, {replies} replies, {per_s} a second, "
                   f"{meter.most():.2f} of a core", file=sys.stderr)
