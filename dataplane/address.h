@@ -33,7 +33,8 @@ ATTR_INLINE bool address_is_ours_ipv6(const struct worker_service *s, const uint
 // we would talk to us for ever.
 ATTR_INLINE bool address_can_ask_ipv4(const struct worker_service *s, rte_be32_t a)
 {
-	uint8_t first = (uint8_t)(rte_be_to_cpu_32(a) >> 24);
+	uint8_t first;
+	memcpy(&first, &a, sizeof first);
 	for (unsigned i = 0; i < s->v4_count; i++)
 		if (s->v4[i] == a || s->v4_broadcast[i] == a)
 			return false;

@@ -66,7 +66,8 @@ ATTR_INLINE void frame_line_ipv4_fill(
 	rte_be64_t front =
 		rte_cpu_to_be_64((uint64_t)(version_ihl << 16 | total_len) << 32 | flags);
 	const uint32_t ttl_protocol = rte_cpu_to_be_16((uint16_t)(FRAME_TTL << 8 | protocol));
-	uint64_t sum = csum_wide_add(csum_wide_add(addresses, front), ttl_protocol);
+	// What comes last of `front` leaves room for a sum without a carry.
+	uint64_t sum = csum_wide_add(addresses, front + ttl_protocol);
 	rte_be32_t back = (uint32_t)(uint16_t)~csum_fold_wire(sum) << 16 | ttl_protocol;
 	memcpy(ip, &front, sizeof(front));
 	memcpy(ip + 8, &back, sizeof(back));
@@ -129,21 +130,17 @@ ATTR_INLINE uint64_t frame_line_turn_ip(struct packet *p, uint16_t payload_len)
 	return sum;
 }
 
-// The UDP header at `udp`: `ports` as they lie in it, the wide sums of addresses and message. A sum
-// of 0 is sent as 0xffff: 0 would say that there is no checksum (RFC 768).
+// The UDP header at `udp`: `ports` as they lie in it, the wide sums of addresses and message.
 ATTR_INLINE void frame_line_udp_fill(uint8_t *udp, uint32_t ports, uint16_t dns_len,
 	uint64_t addresses, uint64_t dns, bool zero_csum)
 {
 	const rte_be16_t len = rte_cpu_to_be_16((uint16_t)(FRAME_UDP_LEN + dns_len));
 	uint64_t front = (uint64_t)len << 32 | ports;
-	uint16_t csum = 0;
 	if (likely_(!zero_csum)) {
-		uint64_t sum = csum_wide_add(csum_wide_add(addresses, dns), front);
 		const uint32_t rest = RTE_BE16(IPPROTO_UDP) + (uint32_t)len;
-		csum = (uint16_t)~csum_fold_wire(csum_wide_add(sum, rest));
-		csum = csum ? csum : 0xffff;
+		uint64_t sum = csum_wide_add(csum_wide_add(addresses, dns), front + rest);
+		front |= (uint64_t)csum_wide_send(sum) << 48;
 	}
-	front |= (uint64_t)csum << 48;
 	memcpy(udp, &front, sizeof front);
 }
 

@@ -17,6 +17,9 @@
 #include <netinet/in.h>
 #include <weir/csum.h>
 
+// Of the shortest plain frame, which has no tag.
+enum { NET_LINE_LEAST = FRAME_ETHER_LEN + FRAME_IPV4_LEN + FRAME_UDP_LEN + DNS_HEADER_LEN };
+
 ATTR_INLINE uint64_t net_line_8(const uint8_t *p)
 {
 	uint64_t w;
@@ -129,8 +132,7 @@ ATTR_INLINE bool net_line(const struct batch *b, struct packet *p)
 	const struct rte_mbuf *m = p->m;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const uint32_t len = m->data_len;
-	if (unlikely_(
-		    m->nb_segs != 1 || m->pkt_len != len || len < FRAME_ETHER_LEN + FRAME_VLAN_LEN))
+	if (unlikely_(m->nb_segs != 1 || m->pkt_len != len || len < NET_LINE_LEAST))
 		return false;
 	const uint32_t types = net_line_4(frame + 12); // and the tag's four octets later
 	if (unlikely_((uint16_t)types == RTE_BE16(RTE_ETHER_TYPE_VLAN)))

@@ -43,8 +43,10 @@ static bool settle_status(struct batch *b, struct packet *p, enum dns_query_stat
 // Class IN and a type below the meta range, but for OPT.
 ATTR_INLINE bool question_is_plain(const struct dns_query *q)
 {
-	return q->qclass == DNS_CLASS_IN && (uint16_t)(q->qtype - 1) < 127
-	       && q->qtype != DNS_TYPE_OPT;
+	const uint32_t in = (uint32_t)DNS_CLASS_IN << 16;
+	uint32_t both; // type and class
+	memcpy(&both, (const uint8_t *)q + offsetof(struct dns_query, qtype), sizeof both);
+	return both - (in | 1) < 127 && both != (in | DNS_TYPE_OPT);
 }
 
 static bool settle_question(struct batch *b, struct packet *p)
@@ -110,15 +112,17 @@ static void hash_suffixes(const struct batch *b, struct packet *p)
 void stage_parse(struct batch *b)
 {
 	const bool looks = batch_looks_early(b), rules = b->rules;
+	const unsigned count = b->count;
+	_Atomic uint64_t *types = b->w->stats->type;
 	unsigned kept = 0;
 	b->cookies.any = false;
 	b->looked_home = b->looked_other = 0;
-	for (unsigned i = 0; i < b->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		struct packet *p = b->pkt[i];
 		if (unlikely_(!parse(b, p)))
 			continue;
 		b->pkt[kept] = p;
-		stats_add(&b->w->stats->type[stats_type(p->q.qtype)], 1);
+		stats_add(&types[stats_type(p->q.qtype)], 1);
 		if (rules && kept > 0)
 			hash_suffixes(b, b->pkt[kept - 1]);
 		kept++;

@@ -14,21 +14,22 @@
 ATTR_INLINE size_t dns_name_walk(const uint8_t *p, size_t left, uint8_t *label_off, uint8_t *labels)
 {
 	size_t max = left < DNS_NAME_MAX ? left : DNS_NAME_MAX;
-	size_t pos = 0;
-	unsigned n = 0;
-	while (pos < max) {
-		unsigned len = p[pos];
-		if (len == 0) {
-			*labels = (uint8_t)n;
-			return pos + 1;
-		}
-		// At least the root must follow, so n stays below DNS_LABELS_MAX at the store.
-		if (len > DNS_LABEL_MAX || pos + 1 + len >= max)
+	size_t pos = 0, n = 0, len;
+	if (max == 0)
+		return 0;
+	// One test for the root and for what is no label; behind each label the root fits at least,
+	// so n stays below DNS_LABELS_MAX at the store, and p[pos] may be read.
+	while (likely_((len = p[pos]) - 1 < DNS_LABEL_MAX)) {
+		size_t next = pos + 1 + len;
+		if (unlikely_(next >= max))
 			return 0;
 		if (label_off)
 			label_off[n] = (uint8_t)pos;
 		n++;
-		pos += 1 + len;
+		pos = next;
 	}
-	return 0;
+	if (unlikely_(len != 0))
+		return 0;
+	*labels = (uint8_t)n;
+	return pos + 1;
 }

@@ -25,11 +25,21 @@ ATTR_INLINE uint64_t l0_read_hash(const struct l0_reader *r, const struct l0_key
 	return l0_read_hash_behind(r, name, key->word);
 }
 
+// From the two words that the fields stand in: class and type as they are, flags bit by bit.
 ATTR_INLINE uint64_t l0_read_key_word(const struct dns_query *q, uint16_t view)
 {
-	unsigned flags = (q->dnssec_ok ? L0_KEY_DO : 0) | (dns_query_cd(q) ? L0_KEY_CD : 0);
-	return (uint64_t)q->name.len << 56 | (uint64_t)flags << 48 | (uint64_t)view << 32
-	       | (uint64_t)q->qclass << 16 | q->qtype;
+	enum { CD_BIT = 20, DO_BIT = 40 };
+	static_assert(offsetof(struct dns_query, flags) == 2 && DNS_FLAG_CD == 1 << (CD_BIT - 16)
+		      && offsetof(struct dns_query, qtype) == 4
+		      && offsetof(struct dns_query, qclass) == 6
+		      && offsetof(struct dns_query, dnssec_ok) == DO_BIT / 8 + 8
+		      && offsetof(struct dns_query, name.len) == 14);
+	static_assert(L0_KEY_DO == 1 && L0_KEY_CD == 2);
+	uint64_t first, second;
+	memcpy(&first, (const uint8_t *)q, sizeof first);
+	memcpy(&second, (const uint8_t *)q + sizeof first, sizeof second);
+	return first >> 32 | (uint64_t)view << 32 | (second >> DO_BIT & 1) << 48
+	       | (first >> CD_BIT & 1) << 49 | second >> 48 << 56;
 }
 
 ATTR_INLINE void l0_read_key(

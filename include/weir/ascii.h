@@ -26,10 +26,14 @@ static inline uint64_t ascii_lower_8(uint64_t w)
 }
 
 typedef uint8_t ascii_vector __attribute__((vector_size(16)));
+typedef int8_t ascii_signed_vector __attribute__((vector_size(16)));
 
 static inline ascii_vector ascii_lower_16(ascii_vector v)
 {
-	ascii_vector upper = (ascii_vector)((v - 'A') < 26); // all bits of each octet that is one
+	// All bits of each octet that is one. Turned so that 'A' is the least signed octet there
+	// is, because vectors compare signed ones at once.
+	ascii_signed_vector turned = (ascii_signed_vector)(v + (0x80 - 'A'));
+	ascii_vector upper = (ascii_vector)(turned < INT8_MIN + 26);
 	return v | (upper & 0x20);
 }
 

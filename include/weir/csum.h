@@ -81,6 +81,14 @@ ATTR_INLINE uint16_t csum_fold_wire(uint64_t wide)
 	return (uint16_t)(((uint64_t)product + (uint64_t)(product >> 64)) >> 48);
 }
 
+// The checksum to send beside parts that come to this: never 0, which in UDP says that there is
+// none (RFC 768). As csum_fold_wire, but for 0 where r is 0.
+ATTR_INLINE uint16_t csum_wide_send(uint64_t wide)
+{
+	unsigned __int128 product = (unsigned __int128)wide * CSUM_WIDE_ONES;
+	return (uint16_t) ~(((uint64_t)product + (uint64_t)(product >> 64) + 1) >> 48);
+}
+
 // Does it fold to 0xffff, as what is whole with its checksum does? A test for being a multiple of
 // 65535, by its inverse; so not of 0, which nothing comes to that has any bit set.
 ATTR_INLINE bool csum_wide_is_whole(uint64_t wide)

@@ -36,6 +36,8 @@ static void check(const uint8_t *p, size_t len)
 	uint16_t want = sum_by_words(p, len);
 	assert_int_equal(csum_partial(p, len), want);
 	uint64_t wide = csum_wide(p, len);
+	uint16_t sent = csum_fold(csum_wide_send(wide));
+	assert_int_equal(sent, want == 0xffff ? 0xffff : (uint16_t)~want);
 	assert_true(wide == 0 || csum_wide_is_whole(wide) == (want == 0xffff));
 	assert_true(
 		want == 0 || csum_wide_is_whole(csum_wide_add(wide, csum_widen((uint16_t)~want))));
