@@ -52,7 +52,7 @@ sys.path.insert(0, '$smoke_dir')
 import wire
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-sock.settimeout(5)
+sock.settimeout(30)
 sock.connect(('$service', 53))
 lost = 0
 for _ in range(10):

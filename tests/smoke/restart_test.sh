@@ -38,7 +38,7 @@ check "both stopped" bash -c "'$lab' stop dataplane && '$lab' stop controlplane"
 same "weirctl fails when both are down" 1 "$(weirctl status >/dev/null 2>&1; echo $?)"
 check "data plane first" "$lab" start dataplane
 check "SERVFAIL with EDE 14 or a cached answer, never silence" grep -qE 'SERVFAIL|NOERROR' \
-	<<<"$(client kdig +timeout=2 @$service ok-3000.cached.test A)"
+	<<<"$(rcode @$service ok-3000.cached.test A)"
 check "then the control plane" "$lab" start controlplane
 eventually resolves ok.both.test
 same "either process may start first" 198.18.200.1 "$(short ok.both-2.test A)"

@@ -63,7 +63,7 @@ both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: 
 	check "killed" bash -c "'$lab' kill dataplane; '$lab' kill controlplane"
 	check "damaged" "$3" "$file"
 	check "the data plane alone bears it" "$lab" start dataplane
-	check "and answers" grep -qE "${6-SERVFAIL|NOERROR}" <<<"$(client kdig +timeout=2 @$service "${5-ok-3000.cached.test}" A)"
+	check "and answers" grep -qE "${6-SERVFAIL|NOERROR}" <<<"$(rcode @$service "${5-ok-3000.cached.test}" A)"
 	[ -z "${4-}" ] || check "it says so" eventually said dataplane "$4"
 	check "then the control plane" "$lab" start controlplane
 	well dataplane

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 
-enum { START_MS = 30000, SAY_S = 5, STARTS = 10 };
+enum { START_MS = 30000, SAY_S = 60, STARTS = 10 };
 
 static struct sockaddr_in loopback(uint16_t port)
 {

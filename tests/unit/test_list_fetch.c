@@ -33,7 +33,7 @@ static int start(void **)
 	request = (struct list_fetch_request){.etag = "",
 		.last_modified = "",
 		.max_bytes = 1 << 20,
-		.timeout_ms = 3000,
+		.timeout_ms = 60000,
 		.low_speed_s = 2,
 		.max_redirects = 3,
 		.allow_private = true,
