@@ -216,7 +216,8 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 	if (rc)
 		return rc;
 	rcode |= (unsigned)j->records.rcode_high << 4;
-	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN) {
+	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN
+		&& rcode != DNS_RCODE_YXDOMAIN) {
 		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
 	}
@@ -225,8 +226,10 @@ static int reply_read(const uint8_t *reply, size_t len, const struct dns_query *
 	rc = dns_select(&j->records, asked, rcode, &j->selection);
 	if (rc)
 		return rc;
-	if (j->selection.referral) {
-		answer_clear(out, DNS_ANSWER_FAILURE, DNS_RCODE_SERVFAIL);
+	if (j->selection.referral)
+		rcode = DNS_RCODE_SERVFAIL;
+	if (j->selection.referral || j->selection.kind == DNS_ANSWER_FAILURE) {
+		answer_clear(out, DNS_ANSWER_FAILURE, rcode);
 		return 0;
 	}
 	answer_clear(out, j->selection.kind, rcode);

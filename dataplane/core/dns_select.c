@@ -67,19 +67,21 @@ static struct dns_record *find_cname(
 	return NULL;
 }
 
-// Is `to` what a DNAME at `owner` makes of `from` (RFC 6672 2.2)?
+// Is `to` what a DNAME at `owner` makes of `from` (RFC 6672 2.2)? NULL: more than a name can be.
 static bool dname_maps(const struct dns_name *owner, const struct dns_name *dname_target,
 	const struct dns_name *from, const struct dns_name *to)
 {
 	if (from->labels <= owner->labels || !dns_name_is_under(from, owner))
 		return false;
 	size_t prefix = from->len - owner->len;
+	if (!to)
+		return prefix + dname_target->len > DNS_NAME_MAX;
 	return to->len == prefix + dname_target->len && memcmp(to->wire, from->wire, prefix) == 0
 	       && memcmp(to->wire + prefix, dname_target->wire, dname_target->len) == 0;
 }
 
 // The DNAME from which a CNAME was synthesised, if one is there: a validator needs it. A chain has
-// no more of them than hops, so no more are looked at, however many an upstream sends.
+// no more of them than hops, so no more are looked at, however many an upstream sends. 1: it is.
 static int keep_dname(struct dns_records *t, const struct dns_query *q, const struct place *at,
 	const struct dns_name *to)
 {
@@ -97,7 +99,7 @@ static int keep_dname(struct dns_records *t, const struct dns_query *q, const st
 			continue;
 		rec->keep = at->step;
 		keep_signatures(t, q, &owner, DNS_TYPE_DNAME, at->step);
-		return 0;
+		return 1;
 	}
 	return 0;
 }
@@ -126,7 +128,7 @@ static int chain_follow(struct dns_records *t, const struct dns_query *q, struct
 		at->hash = dns_name_hash(&at->name);
 		if (keep_asked(t, q, at)) {
 			out->kind = DNS_ANSWER_POSITIVE;
-			if (keep_dname_of_asked(t, q, at))
+			if (keep_dname_of_asked(t, q, at) < 0)
 				return -EBADMSG;
 			break;
 		}
@@ -140,7 +142,7 @@ static int chain_follow(struct dns_records *t, const struct dns_query *q, struct
 			return -EBADMSG;
 		cname->keep = at->step;
 		keep_signatures(t, q, &at->name, DNS_TYPE_CNAME, at->step);
-		if (keep_dname(t, q, at, &target))
+		if (keep_dname(t, q, at, &target) < 0)
 			return -EBADMSG;
 		at->name = target;
 		out->cname_count++;
@@ -210,6 +212,15 @@ static void keep_denials(
 	}
 }
 
+// No CNAME can be made of the DNAME, which is all that answers.
+static int too_long_select(struct dns_records *t, const struct dns_query *q,
+	const struct place *end, struct dns_selection *out)
+{
+	int rc = out->kind == DNS_ANSWER_POSITIVE ? 0 : keep_dname(t, q, end, NULL);
+	out->kind = rc > 0 ? DNS_ANSWER_POSITIVE : DNS_ANSWER_FAILURE;
+	return rc < 0 ? rc : 0;
+}
+
 int dns_select(
 	struct dns_records *t, const struct dns_query *q, unsigned rcode, struct dns_selection *out)
 {
@@ -220,6 +231,10 @@ int dns_select(
 		return rc;
 	if (rcode == DNS_RCODE_NXDOMAIN)
 		out->kind = DNS_ANSWER_NXDOMAIN;
+	if (rcode == DNS_RCODE_YXDOMAIN)
+		rc = too_long_select(t, q, &end, out);
+	if (rc || out->kind == DNS_ANSWER_FAILURE)
+		return rc;
 	if (out->kind != DNS_ANSWER_POSITIVE)
 		rc = negative_soa_find(t, q, &end, out);
 	if (rc)

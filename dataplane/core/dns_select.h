@@ -14,7 +14,8 @@ struct dns_selection {
 	uint32_t soa_ttl_s; // its TTL as RFC 2308 5 has it; set when soa >= 0
 };
 
-// `rcode` is NOERROR or NXDOMAIN. 0, -ELOOP (more than DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or
-// -EBADMSG (a CNAME or SOA without the form of one).
+// `rcode` is NOERROR, NXDOMAIN, or YXDOMAIN, which is a FAILURE without the DNAME for it. 0, -ELOOP
+// (more than DNS_ANSWER_CNAME_MAX CNAMEs, or a circle) or -EBADMSG (a CNAME or SOA without the form
+// of one).
 ATTR_MUST_CHECK int dns_select(struct dns_records *t, const struct dns_query *q, unsigned rcode,
 	struct dns_selection *out);

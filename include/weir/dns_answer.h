@@ -37,7 +37,9 @@ struct dns_ttl_limits {
 };
 
 enum dns_answer_kind {
-	DNS_ANSWER_POSITIVE, // NOERROR, the chain ends in a record of the asked type (or ANY)
+	// NOERROR, the chain ends in a record of the asked type (or ANY); or YXDOMAIN, it ends in a
+	// DNAME that makes its last name too long (RFC 6672 2.2), whose TTL counts like any other's
+	DNS_ANSWER_POSITIVE,
 	DNS_ANSWER_NODATA,   // NOERROR without one (RFC 2308 2.2)
 	DNS_ANSWER_NXDOMAIN, // RFC 2308 2.1
 	// Not for the cache, no records: any other rcode (out->rcode says which), or a referral

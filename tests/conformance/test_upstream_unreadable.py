@@ -98,6 +98,23 @@ def rfc6672_dname_over_everything_is_not_kept(way):
     believed(way.ask(way.fresh("good", ZOO)))
 
 
+@case
+def rfc6672_2_2_yxdomain_of_a_dname_is_passed_on_and_kept(way):
+    name = way.fresh("yxdomain", ZOO)
+    for _ in range(3):
+        reply = way.ask(name)
+        assert reply.rcode == "YXDOMAIN" and not reply.msg.authority, reply.msg
+        assert [(rrset.name.to_text(), len(rrset)) for rrset in reply.msg.answer] == [(name.partition(".")[2] + ".", 1)]
+        assert len(reply.records("DNAME")) == 1 and reply.ttls()[0] <= 300
+    assert len(sent(name)) <= 2, sent(name)
+
+
+@case(ways=[UDP4])
+def rfc6672_2_2_yxdomain_without_a_dname_for_it_is_no_answer(way):
+    refused(way.ask(way.fresh("yxdomain-1", GRAVE)))
+    refused(way.ask(way.fresh("rcode-6", GRAVE)))
+
+
 @case(ways=[UDP4, TCP4])
 def rfc2308_2_2_referral_is_no_answer(way):
     refused(way.ask(way.fresh("lame", GRAVE)))

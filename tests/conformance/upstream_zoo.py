@@ -318,6 +318,13 @@ def dname_over_all(q):
 
 
 @beast
+def yxdomain(q):
+    """A DNAME that makes the name too long (RFC 6672 2.2); yxdomain-1: one that does not, so that the rcode says nothing."""
+    target = name("elsewhere", "example") if q.number() else name("x" * 63, "y" * 63, "z" * 63, "w" * 55)
+    yield q.reply(record(b"\xc0" + bytes([13 + q.name[0]]), 39, 300, target), flags=0x8186)
+
+
+@beast
 def lame(q):
     """A referral: RFC 2308 2.2's NODATA it is not."""
     yield q.reply(record(name("example"), 2, 300, name("ns", "evil", "example")), counts=(1, 0, 1, 0))

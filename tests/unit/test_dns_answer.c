@@ -168,6 +168,45 @@ static void test_dname_of_a_cname_asked_for(void **)
 	}
 }
 
+// What a DNAME makes too long is answered by YXDOMAIN and the DNAME (RFC 6672 2.2), also at the end
+// of a chain; a YXDOMAIN without one that does is a failure like any other rcode.
+static void test_dname_that_makes_too_long(void **)
+{
+	enum { LONG = 250, FITS = 4 }; // of the target, and of the label that goes in front of it
+	char target[LONG], text[512];
+	for (unsigned i = 0; i < LONG - 2; i++)
+		target[i] = i % 50 == 49 ? '.' : 'x';
+	target[LONG - 2] = 0;
+	for (unsigned label = FITS; label <= FITS + 1; label++) {
+		char name[64];
+		snprintf(name, sizeof name, "%.*s.old.example", (int)label, "yyyyyy");
+		build_reply(&b, DNS_RCODE_YXDOMAIN, name, DNS_TYPE_A);
+		build_rr_name(&b, SECTION_ANSWER, "example", DNS_TYPE_DNAME, 70, "elsewhere");
+		build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+		build_rrsig(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+		assert_int_equal(answer.rcode, DNS_RCODE_YXDOMAIN);
+		assert_int_equal(
+			answer.kind, label == FITS ? DNS_ANSWER_FAILURE : DNS_ANSWER_POSITIVE);
+		snprintf(text, sizeof text, "old.example 50 39 %s\n", target);
+		assert_string_equal(print(), label == FITS ? "" : text);
+		assert_int_equal(answer.ttl_s, label == FITS ? 0 : 50);
+		assert_int_equal(build_read(&b, &build_wide, true, &answer), 0);
+		assert_int_equal(answer.ancount, label == FITS ? 0 : 2);
+	}
+	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "a.example", DNS_TYPE_CNAME, 60, "yyyyy.old.example");
+	build_rr_name(&b, SECTION_ANSWER, "old.example", DNS_TYPE_DNAME, 50, target);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	assert_int_equal(answer.ancount, 2);
+	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.example", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_FAILURE);
+	assert_int_equal(answer.ancount, 0);
+}
+
 static void test_negative_ttl(void **)
 {
 	static const struct {
@@ -403,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_aliases_that_came_twice),
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_dname_of_a_cname_asked_for),
+		cmocka_unit_test(test_dname_that_makes_too_long),
 		cmocka_unit_test(test_negative_ttl),
 		cmocka_unit_test(test_negative_without_soa),
 		cmocka_unit_test(test_one_ttl_in_a_set),
