@@ -60,8 +60,6 @@ static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len
 static bool options_walk(const uint8_t *rdata, size_t len, struct dns_query *out)
 {
 	struct rd r = rd_init(rdata, len);
-	if (len > DNS_QUERY_OPT_RDATA_MAX)
-		return false;
 	for (unsigned n = 0; rd_left(&r); n++) {
 		if (n == DNS_QUERY_OPTIONS_MAX)
 			return false;

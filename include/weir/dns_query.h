@@ -31,8 +31,7 @@ enum dns_query_status {
 
 enum {
 	DNS_QUERY_ADDITIONAL_MAX = 16, // more of any of these is FORMERR
-	DNS_QUERY_OPTIONS_MAX = 16,
-	DNS_QUERY_OPT_RDATA_MAX = 512,
+	DNS_QUERY_OPTIONS_MAX = 16,    // of any length: padding may fill the message (RFC 7830)
 };
 
 enum {

@@ -216,12 +216,25 @@ def rfc6891_7_formerr_has_no_records(way):
 
 @case
 def rfc6891_9_many_options_are_harmless(way):
-    """Sixteen are read; more, or over 512 octets of them, are refused and resolve nothing."""
+    """Sixteen are read; more are refused and resolve nothing."""
     name = way.fresh("a")
     assert way.ask(name, options=[option(65001) for _ in range(16)]).records("A")
     other = way.fresh("a")
     assert way.ask(other, options=[option(65001) for _ in range(200)]).rcode == "FORMERR"
     assert not asked(other)
+
+
+@case
+def rfc7830_4_padding_may_fill_the_message(way):
+    """Over UDP as far as a datagram of 1,500 octets goes, over TCP to the last of 65,535."""
+    for room in (513, 1400) if way.proto == "udp" else (513, 1400, 65535):
+        name = way.fresh("a")
+        padding = room - len(with_additional(name, OPT)) - 4 if room > 513 else room
+        wire = with_additional(name, OPT[:-2] + struct.pack("!HHH", padding + 4, 12, padding) + bytes(padding))
+        assert len(wire) <= 65535
+        reply = way.raw(wire)
+        assert reply.rcode == "NOERROR" and reply.records("A") and reply.msg.edns == 0 and not reply.msg.options, room
+        assert way.raw(wire).records("A") == reply.records("A"), room
 
 
 @case(ways=TCP)

@@ -175,13 +175,18 @@ static void test_options_are_bounded(void **)
 		opt_put(&w, 1232, 0, rdata, (uint16_t)(n * 4));
 		assert_int_equal(parse(&w, &q), n == 16 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
 	}
-	for (uint16_t len = 512; len <= 513; len++) { // padding, RFC 7830
+	for (uint16_t len = 512; len <= sizeof rdata; len += 128) { // padding, RFC 7830
 		put_u16(rdata, 12);
 		put_u16(rdata + 2, (uint16_t)(len - 4));
 		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
 		opt_put(&w, 1232, 0, rdata, len);
-		assert_int_equal(parse(&w, &q), len == 512 ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_OK);
+		put_u16(rdata + 2, (uint16_t)(len - 3)); // an octet too many
+		w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		opt_put(&w, 1232, 0, rdata, len);
+		assert_int_equal(parse(&w, &q), DNS_QUERY_FORMERR);
 	}
+	put_u16(rdata, 12);
 	static const uint16_t cut[] = {1, 2, 3, 5};
 	put_u16(rdata + 2, 2);
 	for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
