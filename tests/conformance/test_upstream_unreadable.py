@@ -98,6 +98,16 @@ def rfc6672_dname_over_everything_is_not_kept(way):
     believed(way.ask(way.fresh("good", ZOO)))
 
 
+@case(ways=[UDP4, TCP4])
+def rfc9267_bad_pointers_in_the_additional_section_go_no_further(way):
+    """The reply is read as far as it is passed on; what is passed on is whole (oracle.py), from the cache too."""
+    name = way.fresh("badglue", ZOO)
+    for _ in range(2):
+        reply = way.ask(name)
+        believed(reply)
+        assert not reply.msg.authority and not reply.msg.additional and len(reply.msg.answer) == 1
+
+
 @case
 def rfc6672_2_2_yxdomain_of_a_dname_is_passed_on_and_kept(way):
     name = way.fresh("yxdomain", ZOO)

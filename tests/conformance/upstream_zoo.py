@@ -318,6 +318,14 @@ def dname_over_all(q):
 
 
 @beast
+def bad_glue(q):
+    """The answer, and name servers in the additional section whose names are pointers to themselves, past the end or cut off."""
+    first = 12 + len(q.question) + 16 + 12  # where the data of the first are
+    yield q.reply(q.address(GOOD), *(record(b"\xc0\x0c", 2, 300, rdata) for rdata in (struct.pack("!H", 0xc000 | first), b"\xff\xff", b"\x3fx", b"")),
+                  counts=(1, 1, 0, 4))
+
+
+@beast
 def yxdomain(q):
     """A DNAME that makes the name too long (RFC 6672 2.2); yxdomain-1: one that does not, so that the rcode says nothing."""
     target = name("elsewhere", "example") if q.number() else name("x" * 63, "y" * 63, "z" * 63, "w" * 55)

@@ -335,6 +335,27 @@ static void test_failure_and_truncation(void **)
 	assert_int_equal(answer.len, 0);
 }
 
+// Of the additional section owners and lengths are read, for the OPT; what data are there reach
+// nobody.
+static void test_bad_names_in_additional_data_reach_nobody(void **)
+{
+	static const char *const rdata[] = {"\xc0\xff", "\xff\xff", "\xc0\0", "\x3fx", ""};
+	static struct dns_answer clean;
+	build_reply(&b, 0, "a.example", DNS_TYPE_A);
+	build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+	assert_int_equal(build_read(&b, &build_wide, false, &clean), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rdata); i++) {
+		build_reply(&b, 0, "a.example", DNS_TYPE_A);
+		build_rr(&b, SECTION_ANSWER, "a.example", DNS_TYPE_A, 60, "\1\2\3\4", 4);
+		build_rr(&b, SECTION_ADDITIONAL, "b.example", DNS_TYPE_NS, 60, rdata[i],
+			i < 4 ? 2 : 0);
+		assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+		assert_int_equal(answer.arcount, 0);
+		assert_int_equal(answer.len, clean.len);
+		assert_memory_equal(answer.bytes, clean.bytes, clean.len);
+	}
+}
+
 static void test_dnssec_records(void **)
 {
 	for (unsigned dnssec_ok = 0; dnssec_ok <= 1; dnssec_ok++) {
@@ -450,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_referral_is_no_answer),
 		cmocka_unit_test(test_ttl_limits),
 		cmocka_unit_test(test_failure_and_truncation),
+		cmocka_unit_test(test_bad_names_in_additional_data_reach_nobody),
 		cmocka_unit_test(test_dnssec_records),
 		cmocka_unit_test(test_any),
 		cmocka_unit_test(test_cut_short_anywhere),
