@@ -44,6 +44,18 @@ static void owner_skip(struct rd *r)
 	}
 }
 
+// The owner that was passed over: of an OPT it is the root (RFC 6891 6.1.2). BIND and unbound take
+// a pointer to a root octet for it as well.
+static bool owner_is_root(const struct rd *r, size_t owner)
+{
+	if (r->pos == owner + 1)
+		return true;
+	if (r->pos != owner + 2 || r->base[owner] < 0xc0)
+		return false;
+	size_t at = get_u16(r->base + owner) & 0x3fffu;
+	return at >= DNS_HEADER_LEN && at < owner && r->base[at] == 0;
+}
+
 // The first one counts (RFC 7873 5.2); of its octets as many as ours has.
 static void cookie_take(struct dns_query *out, const uint8_t *octets, size_t len)
 {
@@ -101,7 +113,7 @@ __attribute__((cold, noinline)) static uint8_t opt_seek(
 	for (left += others; !questions && left && seen < SEEK_MAX; left--, seen++) {
 		size_t owner = r.pos;
 		owner_skip(&r);
-		bool root = r.pos == owner + 1;
+		bool root = owner_is_root(&r, owner);
 		uint16_t type = rd_u16(&r), class = rd_u16(&r);
 		uint32_t ttl = rd_u32(&r);
 		uint16_t rdata_len = rd_u16(&r);
@@ -129,7 +141,7 @@ static enum dns_query_status additional_read(struct rd *r, unsigned count, struc
 	for (; count; count--) {
 		size_t owner = r->pos;
 		owner_skip(r);
-		bool root = r->pos == owner + 1;
+		bool root = owner_is_root(r, owner);
 		uint16_t type = rd_u16(r);
 		uint16_t class = rd_u16(r);
 		uint32_t ttl = rd_u32(r);

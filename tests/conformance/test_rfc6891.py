@@ -46,8 +46,14 @@ def rfc6891_6_1_1_opt_may_stand_anywhere_in_the_additional_section(way):
 
 @case
 def rfc6891_6_1_2_the_owner_of_opt_is_the_root(way):
+    """A pointer to a root octet is it too, as BIND and unbound have it; a pointer to anything else is not."""
     reply = way.raw(with_additional(way.fresh("a"), b"\x01a" + OPT))
     assert reply.rcode == "FORMERR" and reply.msg.edns == 0
+    for to_root in (True, False):
+        name = way.fresh("a")
+        at = len(query(name)) - 5 if to_root else 12
+        reply = way.raw(with_additional(name, struct.pack("!H", 0xc000 | at) + OPT[1:]))
+        assert reply.rcode == ("NOERROR" if to_root else "FORMERR") and reply.msg.edns == 0
 
 
 @case

@@ -211,6 +211,26 @@ static void test_opt_owner_must_be_root(void **)
 	assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
 }
 
+// As BIND and unbound have it: a pointer to a root octet before it is one, any other is none.
+static void test_opt_owner_may_be_a_pointer_to_the_root(void **)
+{
+	uint8_t buf[512];
+	struct dns_query q;
+	struct wr begin = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+	const size_t root = begin.pos - 5; // before type and class
+	assert_int_equal(buf[root], 0);
+	for (size_t at = 0; at < begin.pos + 4; at++) {
+		struct wr w = query_begin(buf, sizeof buf, DNS_FLAG_RD, 1);
+		const bool is_root = at >= DNS_HEADER_LEN && at < w.pos && buf[at] == 0;
+		wr_u8(&w, (uint8_t)(0xc0 | at >> 8));
+		opt_put(&w, 1232, 0, "", 0);
+		buf[begin.pos + 1] = (uint8_t)at; // where opt_put has the root
+		assert_int_equal(parse(&w, &q), is_root ? DNS_QUERY_OK : DNS_QUERY_FORMERR);
+		assert_int_equal(q.has_opt, DNS_OPT_PLAIN);
+		assert_true(is_root || at != root);
+	}
+}
+
 // A name has 255 octets at most, wherever it stands: nobody walks on through a message of labels.
 static void test_owner_is_no_longer_than_a_name(void **)
 {
@@ -350,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_trailing_octets_are_ignored),
 		cmocka_unit_test(test_options_are_bounded),
 		cmocka_unit_test(test_opt_owner_must_be_root),
+		cmocka_unit_test(test_opt_owner_may_be_a_pointer_to_the_root),
 		cmocka_unit_test(test_owner_is_no_longer_than_a_name),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_compressed_question),
