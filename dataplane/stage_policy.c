@@ -49,6 +49,7 @@ static bool over_limit(struct batch *b, struct packet *p)
 	enum dns_cookie_kind cookie = cookie_over_limit(b, p);
 	if (cookie == DNS_COOKIE_GOOD) {
 		batch_count(b, COUNTER_cookies_exempt, 1);
+		b->is_early = false; // its question was read anew
 		return true;
 	}
 	if (!limit_slips(b->w->limit, t->policy.limit.slip))
