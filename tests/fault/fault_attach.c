@@ -19,7 +19,7 @@
 #include <weir/clock.h>
 #include <weir/l0_writer.h>
 
-enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 5000 };
+enum { LANES = 2, LINKS = 4, ASKED = 20, WAIT_MS = 20000 };
 
 static const struct shm_paths *paths;
 static struct fake_dataplane data;

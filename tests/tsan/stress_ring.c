@@ -163,8 +163,14 @@ static void control_sleep(struct control *ctl, int doorbell)
 		struct pollfd pfd = {.fd = doorbell, .events = POLLIN};
 		int n = poll(&pfd, 1, SLEEP_MS);
 		CHECK(n >= 0 || errno == EINTR);
-		for (unsigned i = 0; i < LANES && n == 0; i++)
-			CHECK(ring_consumer_used(&ctl->c[i]) == 0); // lost wake-up
+		for (unsigned i = 0; i < LANES && n == 0; i++) {
+			if (ring_consumer_used(&ctl->c[i]) == 0)
+				continue;
+			// It came just now, and the bell comes when its thread has a CPU again; or
+			// it is lost.
+			n = poll(&pfd, 1, STRESS_WAIT_MS);
+			CHECK(n == 1);
+		}
 		uint64_t rung;
 		if (n == 1)
 			CHECK(read(doorbell, &rung, sizeof rung) == sizeof rung);

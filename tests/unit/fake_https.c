@@ -18,7 +18,7 @@ static void run(const char *folder, int input, int output)
 	static const char script[] = WEIR_SOURCE_ROOT "/tests/unit/https_server.py";
 	if (dup2(input, 0) < 0 || dup2(output, 1) < 0)
 		_exit(126);
-	execl("/usr/bin/python3", "python3", script, folder, (char *)NULL);
+	execl("/usr/bin/python3", "/usr/bin/python3", script, folder, (char *)NULL);
 	_exit(127);
 }
 

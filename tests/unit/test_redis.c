@@ -113,8 +113,8 @@ static void test_pipeline(void **)
 	struct order o = {0};
 	struct redis_command c = {.count = 2, .word = {{"INCR", 4}, {"n", 1}}};
 	for (unsigned i = 0; i < MANY; i++)
-		assert_true(redis_send(rig.redis, &c, 1, 2000, on_counted, &o));
-	uint64_t end = clock_mono_ms() + 2000;
+		assert_true(redis_send(rig.redis, &c, 1, 60000, on_counted, &o));
+	uint64_t end = clock_mono_ms() + 60000;
 	while (o.next < MANY && !o.wrong && clock_mono_ms() < end)
 		redis_rig_turn(&rig, 1);
 	assert_int_equal(o.next, MANY);
@@ -177,6 +177,8 @@ static void test_stopped_server(void **)
 static void test_killed_server(void **)
 {
 	struct redis_seen s[100] = {0};
+	// Whoever waits is told of its death, however late that comes.
+	rig.config.timeout_ms = 10000;
 	assert_int_equal(redis_rig_do(&rig, "SET x 1 PX 60000").end, REDIS_DONE);
 	redis_server_signal(&server, SIGSTOP);
 	for (unsigned i = 0; i < 100; i++)

@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <weir/clock.h>
 #include <weir/dns_answer.h>
+
+enum { FILES = 16384 };
 
 struct fake_upstream fake[RIG_SERVERS];
 struct upstream_fixture fx;
@@ -54,10 +57,26 @@ void set_servers(unsigned count)
 	}
 }
 
+// How many sockets are kept ready goes by it, and a shell mostly has 1024. Less where this process
+// may not have so many.
+static void files_allow(void)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur >= FILES)
+		return;
+	struct rlimit more = {FILES, limit.rlim_max < FILES ? FILES : limit.rlim_max};
+	if (setrlimit(RLIMIT_NOFILE, &more) < 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int rig_setup(void **state)
 {
 	static const struct upstream_callbacks callbacks = {.reply = on_reply, .ended = on_ended};
 	(void)state;
+	files_allow();
 	memset(&fx, 0, sizeof(fx));
 	for (unsigned i = 0; i < RIG_SERVERS; i++)
 		fake_upstream_start(&fake[i]);
