@@ -134,6 +134,11 @@ void lanes_look(struct lanes *l)
 	(void)drain_all(l);
 }
 
+static void turn_look(void *arg)
+{
+	lanes_look(arg);
+}
+
 // Before the loop may wait, all lanes are asleep.
 static bool turn_begin(void *arg, bool resting)
 {
@@ -179,7 +184,9 @@ int lanes_new(struct lanes **out, struct loop *loop, struct publisher *publisher
 	l->l0 = l0;
 	l->miss = miss;
 	l->arg = arg;
-	loop_set_watch(loop, &(struct loop_watch){.begin = turn_begin, .end = turn_end, .arg = l});
+	loop_set_watch(
+		loop, &(struct loop_watch){
+			      .begin = turn_begin, .look = turn_look, .end = turn_end, .arg = l});
 	*out = l;
 	return 0;
 }

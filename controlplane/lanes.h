@@ -4,13 +4,13 @@
 // The lanes of the attached data plane: misses in, answers out. Resolver loop's thread only.
 //
 // A lane's bell (bell.h) wakes the loop; its miss ring is then read until it is empty, at most
-// LANES_BURST messages a turn so that upstream replies are not starved, and the loop goes to sleep
+// LANES_BURST messages a look so that upstream replies are not starved, and the loop goes to sleep
 // on it by ring_prepare_sleep. While the loop rests (loop.h) it looks at the rings itself when a
-// rest is over, and no worker rings for it; after a look that finds nothing it sleeps on them as
-// ever. Every message is copied out and checked before use; one that does not fit is counted as
-// foreign and dropped. Answers go to the ring of the lane that asked; a full ring is a counted
-// loss, the client asks again. A worker that sleeps is rung for at once, or, while the loop rests,
-// after each eight publications and at the end of the turn.
+// rest is over and before the next, and no worker rings for it; a turn that begins with a look that
+// finds nothing sleeps on them as ever. Every message is copied out and checked before use; one
+// that does not fit is counted as foreign and dropped. Answers go to the ring of the lane that
+// asked; a full ring is a counted loss, the client asks again. A worker that sleeps is rung for at
+// once, or, while the loop rests, after each eight publications and at the end of the turn.
 
 #include "loop.h"
 #include "publish.h"

@@ -287,6 +287,11 @@ static int turn(struct loop *l)
 		return event_base_loop(l->base, EVLOOP_ONCE);
 	bool more = l->watch.begin(l->watch.arg, l->resting);
 	int rc = event_base_loop(l->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	// Another event_base_loop would forget the break.
+	if (l->resting && rc == 0 && !event_base_got_break(l->base)) {
+		l->watch.look(l->watch.arg);
+		rc = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	}
 	l->watch.end(l->watch.arg);
 	return rc;
 }

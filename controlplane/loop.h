@@ -17,7 +17,8 @@
 // for its work. So from LOOP_REST_FROM turns in LOOP_REST_WINDOW_US on, turns begin LOOP_REST_US
 // apart at least, until fewer than LOOP_REST_UNTIL do; an event then waits so much
 // longer at most (docs/performance.md, G12). Whoever would have to be rung for can be looked at
-// instead while turns come by time (struct loop_watch).
+// instead while turns come by time (struct loop_watch), and what a turn has set going is looked at
+// once more before the rest: many an answer is there by then.
 
 #include "loop_lag.h"
 
@@ -51,6 +52,9 @@ struct loop_watch {
 	// Before it waits for events. `resting`: turns begin by time. True: something was there,
 	// so this turn takes what is ready and waits for nothing, and `begin` is called again soon.
 	bool (*begin)(void *arg, bool resting);
+	// Before a rest, once what was ready is done: takes what has come meanwhile. What is ready
+	// by then is done too, so that it waits for no rest.
+	void (*look)(void *arg);
 	void (*end)(void *arg);
 	void *arg;
 };

@@ -108,7 +108,9 @@ static void test_a_full_mailbox_takes_what_comes_back(void **state)
 
 struct watcher {
 	struct loop *loop;
-	unsigned begun, ended;
+	struct event *found;
+	unsigned begun, looked, heard, ended;
+	unsigned looks_due; // a turn that stops the loop rests no more
 	bool rested, stopped;
 };
 
@@ -119,18 +121,40 @@ static bool on_begin(void *arg, bool resting)
 	struct watcher *w = arg;
 
 	assert_int_equal(w->begun, w->ended);
+	assert_false(w->stopped);
 	w->rested |= resting;
+	w->looks_due += resting;
 	if (++w->begun < WATCHED_TURNS || (!w->rested && w->begun < WATCHED_MOST))
 		return true;
-	if (!w->stopped)
-		loop_stop(w->loop);
+	loop_stop(w->loop);
 	w->stopped = true;
+	w->looks_due -= resting;
 	return false;
 }
 
+static void on_look(void *arg)
+{
+	struct watcher *w = arg;
+
+	assert_int_equal(w->begun, w->ended + 1);
+	w->looked++;
+	event_active(w->found, EV_READ, 0);
+}
+
+static void on_found(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	((struct watcher *)arg)->heard++;
+}
+
+// What a look found is done before the rest.
 static void on_end(void *arg)
 {
-	((struct watcher *)arg)->ended++;
+	struct watcher *w = arg;
+
+	assert_int_equal(w->looked, w->looks_due);
+	assert_int_equal(w->heard, w->looked);
+	w->ended++;
 }
 
 // Nothing happens but that the lag timer rings, so a turn that waited would have waited for that.
@@ -140,11 +164,15 @@ static void test_a_watch_that_saw_something_is_not_waited_for(void **state)
 	struct loop_lag_minute lag;
 	(void)state;
 	assert_int_equal(loop_new("test", &w.loop), 0);
-	loop_set_watch(w.loop, &(struct loop_watch){.begin = on_begin, .end = on_end, .arg = &w});
+	w.found = event_new(loop_base(w.loop), -1, 0, on_found, &w);
+	loop_set_watch(w.loop,
+		&(struct loop_watch){.begin = on_begin, .look = on_look, .end = on_end, .arg = &w});
 	assert_int_equal(loop_run(w.loop), 0);
 	loop_lag_minute(w.loop, &lag);
 	assert_int_equal(w.begun, w.ended);
 	assert_true(w.rested);
+	assert_true(w.looked > 0);
+	event_free(w.found);
 	assert_true(lag.samples < w.begun / 2);
 	loop_free(w.loop);
 }
