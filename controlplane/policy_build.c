@@ -114,10 +114,10 @@ static void tables_shift(struct policy_v6_table *t, unsigned count, uint64_t pil
 
 static void tables_copy(uint8_t *pilots, uint8_t *slots, const struct policy_v6 *v)
 {
-	if (v->slot_count == 0)
+	if (v->word_count == 0)
 		return;
 	memcpy(pilots, v->pilot, v->pilot_count * sizeof *v->pilot);
-	memcpy(slots, v->slot, v->slot_count * sizeof *v->slot);
+	memcpy(slots, v->slot, v->word_count * sizeof *v->slot);
 }
 
 static int assemble(struct policy_head *h, const struct v4_table *v4, const struct policy_v6 *v6,
@@ -130,8 +130,8 @@ static int assemble(struct policy_head *h, const struct v4_table *v4, const stru
 	uint64_t pilots = h->v4_off + lines(v4_octets);
 	uint64_t mac_pilots = pilots + v6->pilot_count * sizeof(uint16_t);
 	uint64_t slots = lines(mac_pilots + mac->pilot_count * sizeof(uint16_t));
-	uint64_t mac_slots = slots + v6->slot_count * sizeof(struct policy_v6_slot);
-	h->size = mac_slots + mac->slot_count * sizeof(struct policy_v6_slot);
+	uint64_t mac_slots = slots + v6->word_count * sizeof(uint64_t);
+	h->size = mac_slots + mac->word_count * sizeof(uint64_t);
 	tables_shift(h->v6, h->v6_length_count, pilots, slots);
 	tables_shift(&h->mac, h->mac_count > 0, mac_pilots, mac_slots);
 	uint8_t *base = aligned_alloc(CACHE_LINE, lines(h->size));

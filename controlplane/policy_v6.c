@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 enum { KEYS_PER_PILOT = 4, SEEDS_MAX = 256 };
+static_assert(2 * POLICY_PREFIXES_MAX <= POLICY_V6_SLOTS_MAX);
+static_assert(2 * POLICY_MACS_MAX <= POLICY_V6_SLOTS_MAX);
+static_assert(POLICY_V6_SLOTS_MAX * POLICY_V6_WIDE_WORDS <= 1 << 16);
 
 // One table under construction.
 struct table {
@@ -12,7 +15,8 @@ struct table {
 	unsigned count;
 	struct policy_v6_table *head;
 	uint16_t *pilot;
-	struct policy_v6_slot *slot;
+	uint64_t *slot;
+	unsigned words;  // of a slot
 	bool *taken;     // slots
 	unsigned *first; // key of each bucket, plus 1; 0: none
 	unsigned *next;  // of each key, in the same way
@@ -32,6 +36,17 @@ static void key_of(const struct policy_prefix *p, uint64_t key[2])
 	memcpy(key, p->address->bytes, sizeof p->address->bytes);
 }
 
+static unsigned words_of(unsigned length)
+{
+	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;
+}
+
+static uint64_t hash_of(const struct table *t, const uint64_t key[2])
+{
+	return policy_v6_is_narrow(t->head->length) ? policy_v6_hash_narrow(t->head->seed, key[0])
+						    : policy_v6_hash_wide(t->head->seed, key);
+}
+
 static unsigned sort_into_buckets(struct table *t)
 {
 	unsigned fullest = 0;
@@ -39,7 +54,7 @@ static unsigned sort_into_buckets(struct table *t)
 	for (unsigned i = 0; i < t->count; i++) {
 		uint64_t key[2];
 		key_of(&t->prefix[i], key);
-		t->hash[i] = policy_v6_hash(t->head->seed, key);
+		t->hash[i] = hash_of(t, key);
 		unsigned *first = &t->first[t->hash[i] & (t->head->pilots - 1)], size = 1;
 		t->next[i] = *first;
 		*first = i + 1;
@@ -58,29 +73,30 @@ static unsigned bucket_size(const struct table *t, unsigned bucket)
 	return size;
 }
 
+// Pilots and what this returns count words, of which a slot begins at each `words`.
 static uint32_t slot_of(const struct table *t, unsigned key, unsigned pilot)
 {
-	return (uint32_t)((t->hash[key] >> 32 ^ pilot) & (t->head->slots - 1));
+	return (uint32_t)((t->hash[key] >> 32 ^ pilot) & (t->head->slots - 1) * t->words);
 }
 
 // Takes the slots that this pilot leads to, or none.
 static bool pilot_fits(struct table *t, unsigned bucket, unsigned pilot)
 {
 	unsigned k = t->first[bucket];
-	while (k && !t->taken[slot_of(t, k - 1, pilot)]) {
-		t->taken[slot_of(t, k - 1, pilot)] = true;
+	while (k && !t->taken[slot_of(t, k - 1, pilot) / t->words]) {
+		t->taken[slot_of(t, k - 1, pilot) / t->words] = true;
 		k = t->next[k - 1];
 	}
 	if (k == 0)
 		return true;
 	for (unsigned u = t->first[bucket]; u != k; u = t->next[u - 1])
-		t->taken[slot_of(t, u - 1, pilot)] = false;
+		t->taken[slot_of(t, u - 1, pilot) / t->words] = false;
 	return false;
 }
 
 static bool pilot_find(struct table *t, unsigned bucket)
 {
-	for (unsigned pilot = 0; pilot < t->head->slots; pilot++)
+	for (unsigned pilot = 0; pilot < t->head->slots * t->words; pilot += t->words)
 		if (pilot_fits(t, bucket, pilot)) {
 			t->pilot[bucket] = (uint16_t)pilot;
 			return true;
@@ -98,18 +114,27 @@ static bool place_all(struct table *t)
 	return true;
 }
 
+static void slot_fill(const struct table *t, unsigned word, const struct policy_prefix *p)
+{
+	uint64_t key[2];
+	key_of(p, key);
+	if (policy_v6_is_narrow(t->head->length)) {
+		const struct policy_v6_narrow s = {.key = key[0], .leaf = p->leaf};
+		memcpy(&t->slot[word], &s, sizeof s);
+	} else {
+		const struct policy_v6_wide s = {.key = {key[0], key[1]}, .leaf = p->leaf};
+		memcpy(&t->slot[word], &s, sizeof s);
+	}
+}
+
 // A spare slot holds a key whose own slot is another one, so nobody is led to it with that key.
 static void slots_fill(struct table *t)
 {
-	for (unsigned i = 0; i < t->head->slots; i++) {
-		key_of(&t->prefix[0], t->slot[i].key);
-		t->slot[i].leaf = t->prefix[0].leaf;
-	}
+	for (unsigned i = 0; i < t->head->slots; i++)
+		slot_fill(t, i * t->words, &t->prefix[0]);
 	for (unsigned i = 0; i < t->count; i++) {
 		unsigned pilot = t->pilot[t->hash[i] & (t->head->pilots - 1)];
-		struct policy_v6_slot *s = &t->slot[slot_of(t, i, pilot)];
-		key_of(&t->prefix[i], s->key);
-		s->leaf = t->prefix[i].leaf;
+		slot_fill(t, slot_of(t, i, pilot), &t->prefix[i]);
 	}
 }
 
@@ -121,7 +146,7 @@ static int table_build(struct table *t)
 	t->hash = calloc(t->count, sizeof *t->hash);
 	int rc = t->taken && t->first && t->next && t->hash ? -E2BIG : -ENOMEM;
 	for (unsigned i = 1; rc == -E2BIG && i <= SEEDS_MAX; i++) {
-		t->head->seed = i * UINT64_C(0xa0761d6478bd642f);
+		t->head->seed = (2 * i + 1) * UINT64_C(0xa0761d6478bd642f);
 		if (place_all(t))
 			rc = 0;
 	}
@@ -151,10 +176,10 @@ static void layout(const struct policy_prefixes *p, struct policy_v6_table *tabl
 		struct policy_v6_table *t = &tables[(*lengths)++];
 		t->length = length;
 		t->pilot_off = out->pilot_count * sizeof *out->pilot;
-		t->slot_off = out->slot_count * sizeof *out->slot;
+		t->slot_off = out->word_count * sizeof *out->slot;
 		table_size(t, n);
 		out->pilot_count += t->pilots;
-		out->slot_count += t->slots;
+		out->word_count += (size_t)t->slots * words_of(length);
 	}
 }
 
@@ -166,7 +191,7 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 	if (p->count == 0)
 		return 0;
 	out->pilot = calloc(out->pilot_count, sizeof *out->pilot);
-	out->slot = calloc(out->slot_count, sizeof *out->slot);
+	out->slot = calloc(out->word_count, sizeof *out->slot);
 	int rc = out->pilot && out->slot ? 0 : -ENOMEM;
 	for (unsigned i = 0, done = 0; rc == 0 && i < *lengths; i++) {
 		struct table t = {
@@ -174,6 +199,7 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 			.head = &tables[i],
 			.pilot = out->pilot + tables[i].pilot_off / sizeof *out->pilot,
 			.slot = out->slot + tables[i].slot_off / sizeof *out->slot,
+			.words = words_of(tables[i].length),
 		};
 		while (done < p->count && p->one[done].address->prefix_len == tables[i].length)
 			done++, t.count++;

@@ -23,8 +23,8 @@ struct policy_prefixes {
 
 struct policy_v6 { // of all lengths, one table after the other
 	uint16_t *pilot;
-	struct policy_v6_slot *slot;
-	size_t pilot_count, slot_count;
+	uint64_t *slot; // words
+	size_t pilot_count, word_count;
 };
 
 // Fills in a table for each length, *lengths of them, with offsets from the beginning of `pilot`

@@ -237,10 +237,16 @@ static struct leaves find_six(const struct policy_reader *r, struct six *s, uint
 {
 	const unsigned count = s->count;
 	struct leaves all = no_leaves;
-	for (unsigned length = 0; length < r->v6_length_count; length++) {
+	unsigned length = 0;
+	for (; length < r->v6_narrow_count; length++) {
 		const struct policy_v6_reader t = r->v6[length];
 		for (unsigned i = 0; i < count; i++)
-			s->leaf[i] = policy_table_look(&t, s->whole[i], s->leaf[i]);
+			s->leaf[i] = policy_look_narrow(&t, s->whole[i][0], s->leaf[i]);
+	}
+	for (; length < r->v6_length_count; length++) {
+		const struct policy_v6_reader t = r->v6[length];
+		for (unsigned i = 0; i < count; i++)
+			s->leaf[i] = policy_look_wide(&t, s->whole[i], s->leaf[i]);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		unsigned found = (unsigned)s->leaf[i] & (POLICY_LEAVES - 1);

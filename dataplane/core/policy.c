@@ -52,13 +52,19 @@ static bool is_power(uint32_t n)
 	return n > 0 && n <= POLICY_V6_SLOTS_MAX && (n & (n - 1)) == 0;
 }
 
+static unsigned words_of(unsigned length)
+{
+	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;
+}
+
 static int table_check(const struct policy_head *h, const struct policy_v6_table *t, char why[128])
 {
+	const unsigned slot = words_of(t->length) * sizeof(uint64_t);
 	if (t->length > 128)
 		return refuse(why, "policy image: a prefix longer than an address");
 	if (!is_power(t->pilots) || !is_power(t->slots)
 		|| !fits(t->pilot_off, t->pilots * sizeof(uint16_t), 2, h->size)
-		|| !fits(t->slot_off, t->slots * sizeof(struct policy_v6_slot), 8, h->size))
+		|| !fits(t->slot_off, (uint64_t)t->slots * slot, slot, h->size))
 		return refuse(why, "policy image: table of IPv6 or MAC addresses outside of it");
 	return 0;
 }
@@ -72,8 +78,11 @@ static int geometry_check(const struct policy_head *h, char why[128])
 	if (h->mac_count && h->mac.length != 8 * POLICY_MAC_LEN)
 		return refuse(why, "policy image: MAC addresses of another length");
 	int rc = h->mac_count ? table_check(h, &h->mac, why) : 0;
-	for (unsigned i = 0; rc == 0 && i < h->v6_length_count; i++)
+	for (unsigned i = 0; rc == 0 && i < h->v6_length_count; i++) {
+		if (i > 0 && h->v6[i].length <= h->v6[i - 1].length)
+			return refuse(why, "policy image: lengths of prefixes out of order");
 		rc = table_check(h, &h->v6[i], why);
+	}
 	return rc;
 }
 
@@ -83,24 +92,37 @@ static void table_use(
 	*r = (struct policy_v6_reader){
 		.seed = t->seed,
 		.pilots = (const uint16_t *)(const void *)(base + t->pilot_off),
-		.slots = (const struct policy_v6_slot *)(const void *)(base + t->slot_off),
+		.slots = (const uint64_t *)(const void *)(base + t->slot_off),
 		.pilot_mask = t->pilots - 1,
-		.slot_mask = t->slots - 1,
+		.word_mask = (t->slots - 1) * words_of(t->length),
 	};
 	policy_v6_bits(t->length, r->bits);
 }
 
-static unsigned top_of(const struct policy_v6_slot *s)
+static unsigned top_of(uint64_t key)
 {
-	return (unsigned)(be64toh(s->key[0]) >> (64 - POLICY_V6_TOP_BITS));
+	return (unsigned)(be64toh(key) >> (64 - POLICY_V6_TOP_BITS));
 }
 
 // The leaf of one short prefix.
-static void top_fill(struct policy_reader *r, const struct policy_v6_slot *s, unsigned length)
+static void top_fill(struct policy_reader *r, uint64_t key, uint64_t leaf, unsigned length)
 {
-	unsigned wide = 1u << (POLICY_V6_TOP_BITS - length), from = top_of(s) & ~(wide - 1);
+	unsigned wide = 1u << (POLICY_V6_TOP_BITS - length), from = top_of(key) & ~(wide - 1);
 	for (unsigned i = 0; i < wide; i++)
-		r->v6_top[from + i] = s->leaf & (POLICY_LEAVES - 1);
+		r->v6_top[from + i] = leaf & (POLICY_LEAVES - 1);
+}
+
+static void top_use(struct policy_reader *r, const uint64_t *slots, unsigned count, unsigned length,
+	bool is_short)
+{
+	const unsigned words = words_of(length);
+	for (unsigned i = 0; i < count; i++, slots += words) {
+		const uint64_t key = slots[0];
+		if (is_short)
+			top_fill(r, key, slots[1], length);
+		else
+			r->v6_top[top_of(key)] |= POLICY_LEAVES;
+	}
 }
 
 // The tables of short prefixes, which come first, are all in the first load then.
@@ -114,14 +136,9 @@ static void v6_use(struct policy_reader *r, const struct policy_head *h, const u
 				&& r->v6_length_count == 0;
 		unsigned at = r->v6_length_count;
 		table_use(&r->v6[at], t, base);
-		for (unsigned k = 0; k < t->slots; k++) {
-			struct policy_v6_slot s = r->v6[at].slots[k];
-			if (is_short)
-				top_fill(r, &s, t->length);
-			else
-				r->v6_top[top_of(&s)] |= POLICY_LEAVES;
-		}
+		top_use(r, r->v6[at].slots, t->slots, t->length, is_short);
 		r->v6_length_count += !is_short;
+		r->v6_narrow_count += !is_short && policy_v6_is_narrow(t->length);
 	}
 }
 

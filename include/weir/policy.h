@@ -14,14 +14,15 @@
 // of the next level, at the last a leaf; block n for each leaf n is made of entries n alone, so a
 // short prefix needs no flag and every lookup is the same five loads. IPv6: one perfect hash table
 // for each length that some prefix has (Belazzougui, Botelho, Dietzfelbinger 2009: a pilot for each
-// few keys leads them to free slots), so one key is compared for each length; the shortest first,
-// none depends on another's outcome. Neither has a branch that depends on the address: for mixed
-// clients a misprediction costs more than the loads. Before either comes one load by an address's
-// first bits, which tells most clients' leaf by itself, so a batch of such needs no more; for IPv6
-// the reader makes that table of what the image has. MAC addresses: one more such table, looked at
-// only if there are any; one that is in it beats every prefix in what the group is, and changes
-// nothing of the access. A MAC means a client only on a segment of ours, as routers put theirs in
-// its place.
+// few keys leads them to free slots), so one key is compared for each length, its upper half alone
+// up to /64; the shortest first, none depends on another's outcome. IPv4 has no branch that depends
+// on the address: for mixed clients a misprediction costs more than the loads; IPv6 one for each
+// length, which gcc makes of policy_choose where the outcome is stored in place. Before either
+// comes one load by an address's first bits, which tells most clients' leaf by itself, so a batch
+// of such needs no more; for IPv6 the reader makes that table of what the image has. MAC addresses:
+// one more such table, looked at only if there are any; one that is in it beats every prefix in
+// what the group is, and changes nothing of the access. A MAC means a client only on a segment of
+// ours, as routers put theirs in its place.
 //
 // Groups are numbered from 1; 0 is everyone else. A group's view is part of the L0 key: groups that
 // resolve alike share view 0. The control plane stores nothing under the view of a group without
@@ -51,12 +52,15 @@ enum {
 	POLICY_V6_LENGTHS = 129,
 	POLICY_V6_TOP_BITS = 12,
 	POLICY_V6_TOP = 1 << POLICY_V6_TOP_BITS,
-	POLICY_V6_SLOTS_MAX = 1 << 16,
+	POLICY_V6_NARROW = 64, // the longest prefix of which the upper half is all of the key
+	POLICY_V6_NARROW_WORDS = 2,
+	POLICY_V6_WIDE_WORDS = 4,
+	POLICY_V6_SLOTS_MAX = 1 << 14, // a pilot has 16 bits, and two less where keys are wide
 	POLICY_RATE_MAX = 10000000,
 	POLICY_BURST_MAX_S = 60,
 };
 #define POLICY_MAGIC   UINT64_C(0x31304c4f50524557) // "WERPOL01"
-#define POLICY_VERSION 4
+#define POLICY_VERSION 5
 
 // What a client may. In the upper bits of a leaf; the fourth value counts as the third.
 enum policy_access {
@@ -89,18 +93,25 @@ struct policy_group {
 };
 static_assert(sizeof(struct policy_group) == 88);
 
-struct policy_v6_slot {
-	uint64_t key[2]; // as in the packet, masked; in a spare slot that of some other one. A MAC
-			 // is followed by zeros
-	uint64_t leaf;   // of a MAC: its group
+// A key is as in the packet, masked; in a spare slot that of some other one. No slot lies in two
+// lines.
+struct policy_v6_narrow { // of prefixes up to POLICY_V6_NARROW, and of MAC addresses
+	uint64_t key;     // a MAC address is followed by zeros
+	uint64_t leaf;    // of a MAC address: its group
 };
-static_assert(sizeof(struct policy_v6_slot) == 24);
+static_assert(sizeof(struct policy_v6_narrow) == POLICY_V6_NARROW_WORDS * sizeof(uint64_t));
+
+struct policy_v6_wide {
+	uint64_t key[2], leaf, reserved;
+};
+static_assert(sizeof(struct policy_v6_wide) == POLICY_V6_WIDE_WORDS * sizeof(uint64_t));
 
 // The prefixes of one length.
 struct policy_v6_table {
 	uint64_t seed;
-	uint64_t pilot_off, slot_off; // uint16_t, struct policy_v6_slot
-	uint32_t pilots, slots;       // powers of two
+	uint64_t pilot_off;     // uint16_t, each counting words of slots
+	uint64_t slot_off;      // in units of a slot
+	uint32_t pilots, slots; // powers of two
 	uint8_t length;
 	uint8_t reserved[7];
 };
@@ -135,15 +146,15 @@ struct policy_v6_reader {
 	uint64_t bits[2]; // mask of the length
 	uint64_t seed;
 	const uint16_t *pilots;
-	const struct policy_v6_slot *slots;
-	uint32_t pilot_mask, slot_mask;
+	const uint64_t *slots;
+	uint32_t pilot_mask, word_mask; // the latter lets first words of slots through
 };
 
 struct policy_reader {
 	const uint16_t *v4;
 	uint64_t v4_mask; // of how far behind the first block another one begins
 	uint32_t group_count;
-	uint32_t v6_length_count;
+	uint32_t v6_length_count, v6_narrow_count; // all, of which the first are narrow
 	bool has_macs;
 	bool has_block_all; // some group
 	bool has_access;    // some clients are not POLICY_ASK
@@ -173,14 +184,30 @@ ATTR_INLINE bool policy_has_groups(const struct policy_reader *r)
 // The mask of a length, in network byte order.
 void policy_v6_bits(unsigned length, uint64_t out[2]);
 
-// The pilot is chosen by the lower half, the slot by the upper one and the pilot.
-ATTR_INLINE uint64_t policy_v6_hash(uint64_t seed, const uint64_t key[2])
+// The pilot is chosen by the lower half, the slot by the upper one and the pilot. The halves of the
+// product are made apart: as one number gcc keeps them on the stack.
+ATTR_INLINE uint64_t policy_v6_fold(uint64_t a, uint64_t b)
 {
-	// Both factors of the seed, or what two keys differ by would be multiplied by the same
-	// number under every seed.
-	unsigned __int128 product =
-		(unsigned __int128)(key[0] ^ seed) * (key[1] ^ (seed << 32 | seed >> 32));
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	const uint64_t upper = (uint64_t)((unsigned __int128)a * b >> 64);
+	return upper ^ a * b;
+}
+
+// `seed`: odd.
+ATTR_INLINE uint64_t policy_v6_hash_narrow(uint64_t seed, uint64_t key)
+{
+	return policy_v6_fold(key, seed);
+}
+
+// Both factors have something of the seed, or what two keys differ by would be multiplied by the
+// same number under every seed.
+ATTR_INLINE uint64_t policy_v6_hash_wide(uint64_t seed, const uint64_t key[2])
+{
+	return policy_v6_fold(key[0] ^ seed, key[1] ^ (seed << 32 | seed >> 32));
+}
+
+ATTR_INLINE bool policy_v6_is_narrow(unsigned length)
+{
+	return length <= POLICY_V6_NARROW;
 }
 
 ATTR_INLINE unsigned policy_v4_load(const struct policy_reader *r, unsigned i)
@@ -237,17 +264,29 @@ ATTR_INLINE uint64_t policy_choose(uint64_t first, uint64_t a, uint64_t b)
 #endif
 }
 
+ATTR_INLINE const uint64_t *policy_v6_slot(const struct policy_v6_reader *t, uint64_t hash)
+{
+	const unsigned pilot = __atomic_load_n(&t->pilots[hash & t->pilot_mask], __ATOMIC_RELAXED);
+	return &t->slots[(hash >> 32 ^ pilot) & t->word_mask];
+}
+
 // The leaf of `whole` masked, or `leaf` where that is not in the table.
-ATTR_INLINE uint64_t policy_table_look(
+ATTR_INLINE uint64_t policy_look_narrow(
+	const struct policy_v6_reader *t, uint64_t whole, uint64_t leaf)
+{
+	const uint64_t key = whole & t->bits[0];
+	const uint64_t *s = policy_v6_slot(t, policy_v6_hash_narrow(t->seed, key));
+	const uint64_t found = s[1];
+	return policy_choose(s[0] ^ key, leaf, found);
+}
+
+ATTR_INLINE uint64_t policy_look_wide(
 	const struct policy_v6_reader *t, const uint64_t whole[2], uint64_t leaf)
 {
 	const uint64_t key[2] = {whole[0] & t->bits[0], whole[1] & t->bits[1]};
-	uint64_t hash = policy_v6_hash(t->seed, key);
-	unsigned pilot = __atomic_load_n(&t->pilots[hash & t->pilot_mask], __ATOMIC_RELAXED);
-	const struct policy_v6_slot *s = &t->slots[(hash >> 32 ^ pilot) & t->slot_mask];
-	const uint64_t found = s->leaf;
-	const uint64_t differs = (s->key[0] ^ key[0]) | (s->key[1] ^ key[1]);
-	return policy_choose(differs, leaf, found);
+	const uint64_t *s = policy_v6_slot(t, policy_v6_hash_wide(t->seed, key));
+	const uint64_t found = s[2];
+	return policy_choose((s[0] ^ key[0]) | (s[1] ^ key[1]), leaf, found);
 }
 
 // `address`: 16 octets.
@@ -260,8 +299,11 @@ ATTR_INLINE unsigned policy_leaf_v6(const struct policy_reader *r, const uint8_t
 {
 	uint64_t whole[2], leaf = policy_first_v6(r, address);
 	memcpy(whole, address, sizeof whole);
-	for (unsigned i = 0; i < r->v6_length_count; i++)
-		leaf = policy_table_look(&r->v6[i], whole, leaf);
+	unsigned i = 0;
+	for (; i < r->v6_narrow_count; i++)
+		leaf = policy_look_narrow(&r->v6[i], whole[0], leaf);
+	for (; i < r->v6_length_count; i++)
+		leaf = policy_look_wide(&r->v6[i], whole, leaf);
 	return (unsigned)leaf & (POLICY_LEAVES - 1);
 }
 
@@ -281,7 +323,7 @@ ATTR_INLINE enum policy_access policy_access_of(unsigned leaf)
 ATTR_INLINE unsigned policy_group_mac(
 	const struct policy_reader *r, const uint8_t *mac, unsigned group)
 {
-	uint64_t whole[2] = {0};
-	memcpy(whole, mac, sizeof whole[0]);
-	return (unsigned)policy_table_look(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
+	uint64_t whole;
+	memcpy(&whole, mac, sizeof whole);
+	return (unsigned)policy_look_narrow(&r->mac, whole, group) & (POLICY_GROUPS_MAX - 1);
 }

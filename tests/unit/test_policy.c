@@ -251,6 +251,7 @@ static void test_lies(void **)
 	world_clear(2);
 	add_text(0, "198.18.7.9");
 	add_text(1, "fd53::/48");
+	add_text(0, "fd53::7");
 	add_mac(0, 2);
 	build();
 	const struct policy_head good = *w.image.head;
@@ -271,14 +272,18 @@ static void test_lies(void **)
 	LIE(v4_blocks, good.v4_blocks * 1024);
 	LIE(v4_blocks, good.v4_blocks + 1);
 	LIE(v6_length_count, POLICY_V6_LENGTHS + 1);
-	LIE(v6_length_count, 2); // the second one's numbers are all zero
+	LIE(v6_length_count, 3); // the third one's numbers are all zero
+	LIE(v6[0].length, good.v6[1].length);
+	LIE(v6[1].length, 8); // where keys are narrow
+	LIE(v6[1].slots, good.v6[1].slots * 4);
+	LIE(v6[1].slot_off, good.v6[1].slot_off + 16);
 	LIE(v6[0].length, 129);
 	LIE(v6[0].slots, 0);
 	LIE(v6[0].slots, 3);
-	LIE(v6[0].slots, good.v6[0].slots * 4);
+	LIE(v6[0].slots, good.v6[0].slots * 8);
 	LIE(v6[0].slots, 1u << 31);
 	LIE(v6[0].slot_off, 0);
-	LIE(v6[0].slot_off, good.v6[0].slot_off + 4);
+	LIE(v6[0].slot_off, good.v6[0].slot_off + 8);
 	LIE(v6[0].slot_off, UINT64_MAX - 7);
 	LIE(v6[0].pilots, 0);
 	LIE(v6[0].pilots, 3);
