@@ -81,22 +81,25 @@ static bool dname_maps(const struct dns_name *owner, const struct dns_name *dnam
 }
 
 // The DNAME from which a CNAME was synthesised, if one is there: a validator needs it. A chain has
-// no more of them than hops, so no more are looked at, however many an upstream sends. 1: it is.
+// no more of them than hops, so no more are looked at, however many an upstream sends. What makes a
+// name too long may have made a CNAME of the chain before. 1: it is.
 static int keep_dname(struct dns_records *t, const struct dns_query *q, const struct place *at,
 	const struct dns_name *to)
 {
 	unsigned looked_at = 0;
 	for (unsigned i = 0; i < t->answers && looked_at < DNS_ANSWER_CNAME_MAX; i++) {
 		struct dns_record *rec = &t->rec[i];
-		if (rec->type != DNS_TYPE_DNAME || rec->keep || !is_data(rec, q))
+		if (rec->type != DNS_TYPE_DNAME || (rec->keep && to) || !is_data(rec, q))
 			continue;
 		struct dns_name owner, target;
-		looked_at++;
+		looked_at += !rec->keep;
 		dns_record_owner(t, rec, &owner);
 		if (dns_record_target(t, rec, &target))
 			return -EBADMSG;
 		if (!dname_maps(&owner, &target, &at->name, to))
 			continue;
+		if (rec->keep)
+			return 1;
 		rec->keep = at->step;
 		keep_signatures(t, q, &owner, DNS_TYPE_DNAME, at->step);
 		return 1;

@@ -207,6 +207,21 @@ static void test_dname_that_makes_too_long(void **)
 	assert_int_equal(answer.ancount, 0);
 }
 
+// It may be above its own target, and have made the CNAMEs before.
+static void test_dname_that_makes_longer_and_longer(void **)
+{
+	char label[50] = {0}, target[200], made[204];
+	memset(label, 'x', sizeof label - 1);
+	snprintf(target, sizeof target, "%s.%s.%s.d.example", label, label, label);
+	snprintf(made, sizeof made, "a.%s", target);
+	build_reply(&b, DNS_RCODE_YXDOMAIN, "a.d.example", DNS_TYPE_A);
+	build_rr_name(&b, SECTION_ANSWER, "d.example", DNS_TYPE_DNAME, 50, target);
+	build_rr_name(&b, SECTION_ANSWER, "a.d.example", DNS_TYPE_CNAME, 50, made);
+	assert_int_equal(build_read(&b, &build_wide, false, &answer), 0);
+	assert_int_equal(answer.kind, DNS_ANSWER_POSITIVE);
+	assert_int_equal(answer.ancount, 2);
+}
+
 static void test_negative_ttl(void **)
 {
 	static const struct {
@@ -464,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_dname_of_a_cname_asked_for),
 		cmocka_unit_test(test_dname_that_makes_too_long),
+		cmocka_unit_test(test_dname_that_makes_longer_and_longer),
 		cmocka_unit_test(test_negative_ttl),
 		cmocka_unit_test(test_negative_without_soa),
 		cmocka_unit_test(test_one_ttl_in_a_set),
