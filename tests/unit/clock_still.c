@@ -55,6 +55,7 @@ static uint64_t turn = 1;                // one more when a waiter came or went
 static _Atomic uint64_t now_ns, wall_ns; // wall_ns: what CLOCK_REALTIME has ahead
 static _Atomic bool is_sent;             // something, over a socket, since the last sweep
 static int sweep_fd;                     // connected to itself
+static uint32_t probe;                   // number of the last one that was sent over it
 
 static _Thread_local uint64_t worked_ns;
 
@@ -81,27 +82,43 @@ static void sweep_open(void)
 		abort();
 }
 
-// What was sent before has arrived when this returns, even if the kernel left it to a thread that
-// has to wait for a CPU (ksoftirqd): each CPU's loopback packets keep their order, and we send one
-// on each.
-static void sweep(void)
+// The number of the next one that comes within this time, of which the kernel leaves the rest; 0:
+// none.
+static uint32_t probe_hear(struct timespec *left)
 {
 	struct pollfd p = {.fd = sweep_fd, .events = POLLIN};
+	uint32_t number = 0;
+
+	if (syscall(SYS_ppoll, &p, 1, left, NULL, sizeof(uint64_t)) == 1)
+		(void)syscall(
+			SYS_recvfrom, sweep_fd, &number, sizeof(number), MSG_DONTWAIT, NULL, NULL);
+	return number;
+}
+
+// What was sent before has arrived when this returns, even if the kernel left it to a thread that
+// has to wait for a CPU (ksoftirqd): each CPU's loopback packets keep their order, and we send one
+// on each. One that comes too late for its own turn says nothing of a later one. With the lock
+// held.
+static void sweep(void)
+{
 	cpu_set_t all, one;
 
 	if (sched_getaffinity(0, sizeof(all), &all) != 0)
 		return;
 	for (unsigned i = 0; i < CPU_SETSIZE * SWEEPS; i++) {
-		uint8_t got;
 		CPU_ZERO(&one);
 		CPU_SET(i % CPU_SETSIZE, &one);
 		if (!CPU_ISSET(i % CPU_SETSIZE, &all)
 			|| sched_setaffinity(0, sizeof(one), &one) != 0)
 			continue;
-		const struct timespec patience = timespec_of(SWEEP_PATIENCE_MS * UINT64_C(1000000));
-		if (syscall(SYS_sendto, sweep_fd, &(uint8_t){0}, 1, 0, NULL, 0) == 1
-			&& syscall(SYS_ppoll, &p, 1, &patience, NULL, sizeof(uint64_t)) == 1)
-			(void)syscall(SYS_recvfrom, sweep_fd, &got, 1, MSG_DONTWAIT, NULL, NULL);
+		struct timespec left = timespec_of(SWEEP_PATIENCE_MS * UINT64_C(1000000));
+		uint32_t got;
+		probe++;
+		if (syscall(SYS_sendto, sweep_fd, &probe, sizeof(probe), 0, NULL, 0) < 0)
+			continue;
+		do
+			got = probe_hear(&left);
+		while (got != 0 && got != probe);
 	}
 	(void)sched_setaffinity(0, sizeof(all), &all);
 }
