@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <weir/clock.h>
 
-enum { SLOW_MS = 10000 }; // so long /slow takes at least, if nobody hangs up
+enum { SLOW_MS = 60000 }; // so long /slow takes at least, if nobody hangs up
 
 static struct fake_http http;
 static char url[128];
