@@ -70,6 +70,13 @@ upstream() {
 	eventually upstream_listens "$1"
 }
 upstream_listens() { [ "$(ss -Htunl "sport = :$1" | wc -l)" = 2 ]; }
+# zone PORT LOG: likewise one of chaos_zone.py, which has no TCP
+zone() {
+	$python "$smoke_dir/chaos_zone.py" "$1" "$2" &
+	zone=$!
+	eventually zone_listens "$1"
+}
+zone_listens() { [ -n "$(ss -Hunl "sport = :$1")" ]; }
 # The lab with an upstream of upstream.py, which writes $tmp/up.log, and a list in $list that blocks blocked.test.
 lab_up() {
 	list=$tmp/blocked.list

@@ -36,8 +36,7 @@ ran() {
 	checks=$((checks + 1))
 	if "$@"; then echo "ok $checks - $text"; else echo "not ok $checks - $text" && bad=$((bad + 1)); fi
 }
-$python "$smoke_dir/chaos_zone.py" 5301 $tmp/zone.log &
-sleep 0.3
+zone 5301 $tmp/zone.log
 lab_of=none # the scenarios but one have a lab together
 for scenario in $scenarios; do
 	wanted=faults
