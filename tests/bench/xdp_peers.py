@@ -136,7 +136,10 @@ class Server:
 
     def answering(self):
         """The threads of the process that answers, which was started last, on the server's core."""
-        return cpu_share.threads_on(self.started[-1].pid, self.cpus[1])
+        found = cpu_share.threads_on(self.started[-1].pid, self.cpus[1])
+        if not found:
+            raise Failed(f"{self.name} has no thread that stays on its core: nothing to limit or meter")
+        return found
 
     def limit(self):
         return cpu_share.Share(self.share, self.started[-1].pid, self.answering()) if self.share else None
