@@ -340,7 +340,14 @@ BODIES = {body.__name__: body for body in (quiet, torture, stalled, ring, waiter
 BODIES |= {f"punt_{kind}": lambda turn, kind=kind: punt(turn, kind) for kind in Punt.KINDS if STRICT} | {"bomb": bomb, "injection": injection}
 
 
+def wanted(name):
+    return not PHASES or name in PHASES or name.split("_")[0] in PHASES
+
+
 def main():
+    for asked in PHASES:
+        if not any(asked in (name, name.split("_")[0]) for name in BODIES):
+            sys.exit(f"{asked}: no such phase")
     port = Port()
     for i in range(HOT):
         port.send(udp4(port.mac, port.peer, "198.18.0.98", 1024 + i, query(f"ok-3000.hot{i}.test", ident=i)))
@@ -348,8 +355,7 @@ def main():
     for i in range(HOT):  # both processes have touched what a flood will
         port.send(Torture(port).frame())
     for name, body in BODIES.items():
-        wanted = not PHASES or name in PHASES or name.split("_")[0] in PHASES
-        if wanted and not (WATCHED and name in ("stalled", "ring")) and not judge.rounds(name, body) and name == "quiet":
+        if wanted(name) and not (WATCHED and name in ("stalled", "ring")) and not judge.rounds(name, body) and name == "quiet":
             break  # nothing is there to compare with
     sys.exit(judge.status())
 
