@@ -19,7 +19,7 @@ import sys
 import time
 
 import floods_load
-from floods_load import HOT, Honest, counts, expect, failed, log_octets, memory_kb, part, told
+from floods_load import HOT, Honest, counts, expect, log_octets, memory_kb, part, told
 from wire import Port, query, udp4, udp6
 
 SECONDS, CLIENTS, SEED, VERB, WHAT = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), *sys.argv[7:9]
@@ -164,7 +164,7 @@ def memory_judge(name, rss):
     if name != "one":
         for what, kb in json.load(open(REMEMBERED)).items():
             expect(f"{name}: the memory of the {what} is flat", rss[what] - kb < (first[what] if name == "clients" else 8192))
-    if not failed:  # else it is played again, and measured by the phase before
+    if not floods_load.judge.failed:  # else it is played again, and measured by the phase before
         with open(REMEMBERED, "w") as f:
             json.dump(rss, f)
 
@@ -177,7 +177,7 @@ def main():
     print(json.dumps(row), flush=True)
     judge(WHAT, row, diff)
     memory_judge(WHAT, row["rss_kb"])
-    sys.exit(bool(failed))
+    sys.exit(floods_load.judge.status())
 
 
 if __name__ == "__main__":
