@@ -313,8 +313,15 @@ static void test_subscription(void **)
 		redis_rig_turn(&rig, 10);
 	assert_string_equal(h.last, "two");
 	redis_subscribe(rig.redis, NULL, NULL, NULL, NULL);
-	redis_rig_turn(&rig, 20);
-	assert_int_equal(redis_rig_do(&rig, "PUBLISH weir-meta:flush three").integer, 0);
+	// Nobody hears it once the server has seen our end.
+	struct redis_seen s = {.integer = 1};
+	for (unsigned i = 0; i < 1000 && s.integer > 0; i++) {
+		redis_rig_turn(&rig, 10);
+		s = redis_rig_do(&rig, "PUBLISH weir-meta:flush three");
+	}
+	assert_int_equal(s.end, REDIS_DONE);
+	assert_int_equal(s.integer, 0);
+	assert_string_equal(h.last, "two");
 }
 
 static void test_no_server(void **)

@@ -232,6 +232,7 @@ static void test_half_replies(void **)
 {
 	static const char whole[] = "*2\r\n$3\r\nabc\r\n*1\r\n:7\r\n";
 	struct redis_seen s = {0};
+	rig.config.timeout_ms = 60000; // it comes in 21 turns
 	fake.silent = true;
 	assert_true(redis_rig_give(&rig, "GET x", &s));
 	redis_rig_turn(&rig, 5);
