@@ -39,10 +39,13 @@ static int schema_is_missing(struct query_reader *r)
 	return ret ? ret : tables ? -EUCLEAN : -ENOENT;
 }
 
+// In one transaction: the writer's may end between two statements.
 static int reader_check(struct query_reader *r)
 {
 	int64_t application, version;
-	int ret = sql_number(r->db, "PRAGMA application_id", &application);
+	int ret = sql_run(r->db, "BEGIN");
+	if (ret == 0)
+		ret = sql_number(r->db, "PRAGMA application_id", &application);
 	if (ret == 0)
 		ret = sql_number(r->db, "PRAGMA user_version", &version);
 	if (ret == 0 && application == 0 && version == 0)
@@ -53,7 +56,7 @@ static int reader_check(struct query_reader *r)
 		ret = sql_number(r->db, "SELECT middle_us FROM file", &r->middle_us);
 	if (ret == 0 && (r->middle_us < 0 || r->middle_us > INT64_MAX / 2))
 		ret = -EUCLEAN;
-	return ret;
+	return ret ? ret : sql_run(r->db, "COMMIT");
 }
 
 int query_reader_open(
