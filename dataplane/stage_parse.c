@@ -109,8 +109,9 @@ static void hash_suffixes(const struct batch *b, struct packet *p)
 	rule_probe_hash(&b->tables->rules, &p->q, &p->probe);
 }
 
-// Untagged IPv4 without options and IPv6 without extension headers, by the EtherType alone: whether
-// it is a query at all is for stage_net to say, which must come to the same offsets.
+// Untagged IPv4 without options and IPv6: whether it is a query at all is for stage_net to say,
+// which comes to the same offsets where it lets such a frame through. So of one that stage_policy
+// drops the query log has the question that was asked, or none.
 ATTR_INLINE bool find_message(const struct rte_mbuf *m, struct batch_early *e)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -119,7 +120,10 @@ ATTR_INLINE bool find_message(const struct rte_mbuf *m, struct batch_early *e)
 	if (unlikely_(m->data_len < udp + FRAME_UDP_LEN))
 		return false;
 	memcpy(&type, frame + 12, sizeof type);
-	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		if (unlikely_(frame[FRAME_ETHER_LEN] != 0x45)) // version and header length
+			return false;
+	} else {
 		udp = FRAME_ETHER_LEN + FRAME_IPV6_LEN;
 		if (type != RTE_BE16(RTE_ETHER_TYPE_IPV6) || m->data_len < udp + FRAME_UDP_LEN)
 			return false;
