@@ -110,7 +110,7 @@ static_assert(sizeof(struct policy_v6_wide) == POLICY_V6_WIDE_WORDS * sizeof(uin
 struct policy_v6_table {
 	uint64_t seed;
 	uint64_t pilot_off;     // uint16_t, each counting words of slots
-	uint64_t slot_off;      // in units of a slot
+	uint64_t slot_off;      // a multiple of a slot's octets
 	uint32_t pilots, slots; // powers of two
 	uint8_t length;
 	uint8_t reserved[7];
@@ -252,16 +252,11 @@ ATTR_INLINE unsigned policy_leaf_v4(const struct policy_reader *r, const uint8_t
 	return policy_lower_v4(r, policy_upper_v4(r, whole), whole);
 }
 
-// `a` where `first` is not 0, else `b`, without a branch. Of a choice between two loaded numbers
-// gcc makes a conditional move, half as long as the masks; clang would make a branch.
+// `a` where `first` is not 0, else `b`. Of two loaded numbers gcc makes a conditional move, but a
+// branch where the outcome is stored in place; clang makes a branch, of masks too.
 ATTR_INLINE uint64_t policy_choose(uint64_t first, uint64_t a, uint64_t b)
 {
-#ifdef __clang__
-	const uint64_t mask = (uint64_t)(first == 0) - 1;
-	return (a & mask) | (b & ~mask);
-#else
 	return first ? a : b;
-#endif
 }
 
 ATTR_INLINE const uint64_t *policy_v6_slot(const struct policy_v6_reader *t, uint64_t hash)
