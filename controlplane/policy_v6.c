@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum { KEYS_PER_PILOT = 4, SEEDS_MAX = 256 };
-static_assert(2 * POLICY_PREFIXES_MAX <= POLICY_V6_SLOTS_MAX);
+// The prefixes of groups, and of the lists of access with what their words stand for.
+static_assert(2 * (POLICY_PREFIXES_MAX + 4 * CONFIG_ACCESS_MAX) <= POLICY_V6_SLOTS_MAX);
 static_assert(2 * POLICY_MACS_MAX <= POLICY_V6_SLOTS_MAX);
 static_assert(POLICY_V6_SLOTS_MAX * POLICY_V6_WIDE_WORDS <= 1 << 16);
 
