@@ -242,7 +242,7 @@ static void test_options_are_no_question(void **)
 {
 	enum { IP = 14, IP_CSUM = IP + 10, UDP_LEN = IP + 24, DNS = IP + 28, OPTIONS = 40 };
 	struct harness *h = begin(1);
-	struct ip_address client;
+	struct ip_address other;
 	uint8_t frame[WIRE_MAX], dns[WIRE_MAX];
 	struct wire_query q = {.name = "asked.example", .ip_option_len = OPTIONS};
 	const size_t len = wire_make(&q, frame);
@@ -251,8 +251,8 @@ static void test_options_are_no_question(void **)
 	memcpy(frame + DNS, dns, dns_len);
 	wire_put16(frame + IP_CSUM, 0);
 	wire_put16(frame + IP_CSUM, 0xffffu - wire_fold(wire_sum(frame + IP, 20 + OPTIONS)));
-	assert_int_equal(ip_address_parse(WIRE_CLIENT4, &client), 0);
-	harness_access(h, &(struct config_access){.deny = &client, .deny_count = 1});
+	assert_int_equal(ip_address_parse(WIRE_SERVICE4, &other), 0);
+	harness_access(h, &(struct config_access){.allow = &other, .allow_count = 1});
 	harness_inject(h, frame, len);
 	harness_turns(h);
 	assert_int_equal(only(VERDICT_drop_denied)->name_len, 0);
