@@ -137,12 +137,53 @@ static void test_cut(void **)
 	harness_end(h);
 }
 
+static bool took(struct harness *h, const struct outcome *a, const struct outcome *b)
+{
+	uint8_t reply[WIRE_MAX];
+	const size_t len = harness_take(h, reply);
+	const bool is_a = len == a->len && memcmp(reply, a->reply, len) == 0;
+	assert_true(is_a || (len == b->len && memcmp(reply, b->reply, len) == 0));
+	return is_a;
+}
+
+// Behind a frame that stage_net settles, so that places in the batch and in its store differ, and
+// behind one of another kind: each has the verdict and the reply that it has alone.
+static void test_among_others(void **)
+{
+	enum { RUNT = 13 };
+	struct harness *h = begin(false);
+	uint8_t plain[WIRE_MAX], frame[WIRE_MAX];
+	const size_t plain_len =
+		wire_make(&(struct wire_query){.name = "cached.example", .id = 7}, plain);
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct outcome first, second;
+		const size_t len = wire_make(&kinds[i].query, frame);
+		pass(h, plain, plain_len, 1, &first);
+		pass(h, frame, len, 1, &second);
+		const uint64_t before = harness_verdict(h, second.verdict);
+		harness_inject(h, plain, RUNT);
+		harness_inject(h, plain, plain_len);
+		harness_inject(h, frame, len);
+		assert_int_equal(worker_turn(&h->w, 0), 3);
+		assert_int_equal(harness_verdict(h, second.verdict) - before,
+			second.verdict == first.verdict ? 2 : 1);
+		unsigned firsts = 0, replies = 1 + (second.len > 0);
+		for (unsigned k = 0; k < replies; k++)
+			firsts += took(h, &first, &second);
+		assert_int_equal(firsts, 1);
+		assert_int_equal(harness_waiting(h), 0);
+	}
+	harness_drain(h);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_turned_bits),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_among_others),
 	};
 	return HARNESS_MAIN(tests);
 }
