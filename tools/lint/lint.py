@@ -4,8 +4,9 @@
 
 usage: lint.py SOURCE_ROOT [CHECK...]     checks: spdx size floors includers tests packet_path accounts tables
                                           dataplane_tables plan musts attacks pages
-                                          format
+                                          imports format
 """
+import ast
 import os
 import pathlib
 import re
@@ -346,6 +347,36 @@ def check_pages():
                     led_to.add(there)
     for name in sorted(set(pages) - led_to - {"README.md"}):
         yield f"{name}: README.md does not lead there"
+
+
+def python_names(tree):
+    """What a module defines anywhere, which is more than it gives."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update(a.asname or a.name for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def check_imports():
+    """A name that a Python file takes from another of ours is there."""
+    trees = {}
+    for name in FILES:
+        if name.endswith(".py") or (root / name).read_bytes()[:64].split(b"\n")[0].endswith(b"python3"):
+            trees[name] = ast.parse((root / name).read_bytes(), name)
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            there = [n for n in trees if pathlib.Path(n).stem == node.module.split(".")[-1]]
+            defined = set().union(*(python_names(trees[n]) for n in there))
+            for alias in node.names:
+                if there and alias.name != "*" and alias.name not in defined:
+                    yield f"{name}:{node.lineno}: there is no {alias.name} in {' or '.join(there)}"
 
 
 def check_format():

@@ -23,6 +23,7 @@ BREACHES = {
     "musts": ("docs/musts.md", "| 1035 9 | one thing | `gone_since` – but once there |\n"),
     "attacks": ("docs/attacks.md", "| an attack | a defence | `gone_since` |\n"),
     "pages": ("docs/lone.md", "# A page\n\nSee [another](other.md).\n"),
+    "imports": ("tests/smoke/caller.py", "# SPDX-License-Identifier: BSD-3-Clause\nfrom good_names import gone\n"),
     "format": ("dataplane/ugly.c", HEAD + "int  f( void ){return 1;}\n"),
 }
 
@@ -39,6 +40,9 @@ def main():
         clean = tree / "dataplane/core/good.c"
         clean.parent.mkdir(parents=True)
         clean.write_text(HEAD + "\nint good;\n")
+        named = tree / "tests/smoke/good_names.py"
+        named.parent.mkdir(parents=True)
+        named.write_text("# SPDX-License-Identifier: BSD-3-Clause\nhere = 1\n")
         out = lint(tree)
         if out.returncode != 0:
             print("a clean tree is refused:\n" + out.stdout)
