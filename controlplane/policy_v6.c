@@ -37,11 +37,6 @@ static void key_of(const struct policy_prefix *p, uint64_t key[2])
 	memcpy(key, p->address->bytes, sizeof p->address->bytes);
 }
 
-static unsigned words_of(unsigned length)
-{
-	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;
-}
-
 static uint64_t hash_of(const struct table *t, const uint64_t key[2])
 {
 	return policy_v6_is_narrow(t->head->length) ? policy_v6_hash_narrow(t->head->seed, key[0])
@@ -180,7 +175,7 @@ static void layout(const struct policy_prefixes *p, struct policy_v6_table *tabl
 		t->slot_off = out->word_count * sizeof *out->slot;
 		table_size(t, n);
 		out->pilot_count += t->pilots;
-		out->word_count += (size_t)t->slots * words_of(length);
+		out->word_count += (size_t)t->slots * policy_v6_words(length);
 	}
 }
 
@@ -200,7 +195,7 @@ int policy_v6_build(const struct policy_prefixes *p, struct policy_v6_table *tab
 			.head = &tables[i],
 			.pilot = out->pilot + tables[i].pilot_off / sizeof *out->pilot,
 			.slot = out->slot + tables[i].slot_off / sizeof *out->slot,
-			.words = words_of(tables[i].length),
+			.words = policy_v6_words(tables[i].length),
 		};
 		while (done < p->count && p->one[done].address->prefix_len == tables[i].length)
 			done++, t.count++;

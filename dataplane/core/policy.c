@@ -52,14 +52,9 @@ static bool is_power(uint32_t n)
 	return n > 0 && n <= POLICY_V6_SLOTS_MAX && (n & (n - 1)) == 0;
 }
 
-static unsigned words_of(unsigned length)
-{
-	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;
-}
-
 static int table_check(const struct policy_head *h, const struct policy_v6_table *t, char why[128])
 {
-	const unsigned slot = words_of(t->length) * sizeof(uint64_t);
+	const unsigned slot = policy_v6_words(t->length) * sizeof(uint64_t);
 	if (t->length > 128)
 		return refuse(why, "policy image: a prefix longer than an address");
 	if (!is_power(t->pilots) || !is_power(t->slots)
@@ -94,7 +89,7 @@ static void table_use(
 		.pilots = (const uint16_t *)(const void *)(base + t->pilot_off),
 		.slots = (const uint64_t *)(const void *)(base + t->slot_off),
 		.pilot_mask = t->pilots - 1,
-		.word_mask = (t->slots - 1) * words_of(t->length),
+		.word_mask = (t->slots - 1) * policy_v6_words(t->length),
 	};
 	policy_v6_bits(t->length, r->bits);
 }
@@ -115,7 +110,7 @@ static void top_fill(struct policy_reader *r, uint64_t key, uint64_t leaf, unsig
 static void top_use(struct policy_reader *r, const uint64_t *slots, unsigned count, unsigned length,
 	bool is_short)
 {
-	const unsigned words = words_of(length);
+	const unsigned words = policy_v6_words(length);
 	for (unsigned i = 0; i < count; i++, slots += words) {
 		const uint64_t key = slots[0];
 		if (is_short)

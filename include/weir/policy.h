@@ -210,6 +210,12 @@ ATTR_INLINE bool policy_v6_is_narrow(unsigned length)
 	return length <= POLICY_V6_NARROW;
 }
 
+// Of a slot in the table of this length.
+ATTR_INLINE unsigned policy_v6_words(unsigned length)
+{
+	return policy_v6_is_narrow(length) ? POLICY_V6_NARROW_WORDS : POLICY_V6_WIDE_WORDS;
+}
+
 ATTR_INLINE unsigned policy_v4_load(const struct policy_reader *r, unsigned i)
 {
 	return __atomic_load_n(&r->v4[i], __ATOMIC_RELAXED);
