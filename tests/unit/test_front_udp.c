@@ -3,14 +3,12 @@
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
 // bounds, and addresses that somebody else holds.
 #include "front_rig.h"
+#include "net_segment.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -256,13 +254,7 @@ static void test_when_it_is_wanted(void **)
 // A loopback of our own, where that is allowed: nobody else takes a port that was free just now.
 static int alone(void **)
 {
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	if (unshare(CLONE_NEWNET) != 0)
-		return 0;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int rc = ioctl(fd, SIOCSIFFLAGS, &lo);
-	close(fd);
-	return rc;
+	return unshare(CLONE_NEWNET) == 0 ? net_segment_ip("link set lo up\n") : 0;
 }
 
 int main(void)
