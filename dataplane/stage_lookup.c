@@ -116,7 +116,7 @@ ATTR_INLINE void find_group(struct batch *b, unsigned first, unsigned end, struc
 		const struct l0_key key = packet_key(p);
 		p->record = l0_read_find(l0, &key, p->record, &found[i - first], anomalies);
 		if (marks)
-			__builtin_prefetch((void *)(uintptr_t)&marks[p->record], 1);
+			prefetch_far(&marks[p->record]);
 	}
 }
 

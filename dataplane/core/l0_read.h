@@ -68,10 +68,10 @@ ATTR_INLINE uint32_t l0_read_slot(
 	if (unlikely_(number == L0_NONE || number >= r->unit_count))
 		return UINT32_MAX; // never a record: l0_find counts it and looks on
 	const uint8_t *p = r->units + (size_t)number * L0_UNIT;
-	// Two lines hold most records whole. A third would cost all of them a quarter more memory
-	// traffic, and is fetched by l0_find for those that have one.
+	// Two lines hold most records whole; the second is needed last. A third would cost all of
+	// them a quarter more memory traffic, and is fetched by l0_find for those that have one.
 	__builtin_prefetch(p);
-	__builtin_prefetch(p + CACHE_LINE);
+	prefetch_far(p + CACHE_LINE);
 	return number;
 }
 
@@ -127,7 +127,8 @@ ATTR_INLINE bool l0_read_is(const struct l0_reader *r, uint32_t number, const st
 	}
 	if (!l0_bounds_match(&b, key))
 		return false;
-	// For whoever writes the reply, a pass later: the line behind the two that were asked for.
+	// For whoever writes the reply, a pass later: the second line nearer, and the one behind.
+	__builtin_prefetch((const uint8_t *)b.record + CACHE_LINE);
 	if (b.at.end + (uintptr_t)b.record % CACHE_LINE > 2 * CACHE_LINE)
 		__builtin_prefetch((const uint8_t *)b.record + 2 * CACHE_LINE);
 	*found = l0_found_of(&b);
