@@ -2,6 +2,7 @@
 #include "list_name.h"
 
 #include "list_idn.h"
+#include "list_scan.h"
 #include "list_suffix.h"
 
 #include <arpa/inet.h>
@@ -52,33 +53,61 @@ static struct list_text without_last_dot(struct list_text t)
 	return t;
 }
 
+// The last label begins behind octet `start` of the wire, where its length belongs.
+static bool scan_end(struct dns_name *out, size_t len, unsigned start, unsigned labels)
+{
+	unsigned last = (unsigned)len - start;
+	if (last == 0 || last > DNS_LABEL_MAX)
+		return false;
+	out->wire[start] = (uint8_t)last;
+	out->wire[len + 1] = 0;
+	out->len = (uint8_t)(len + 2);
+	out->labels = (uint8_t)labels;
+	return true;
+}
+
+static bool scan_vectors(struct list_text t, struct dns_name *out)
+{
+	unsigned start = 0, labels = 1;
+	struct list_scan s = list_scan(out->wire + 1, t.at, t.len);
+	if (s.bad)
+		return false;
+	for (uint64_t dots = s.dots; dots; dots &= dots - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(dots);
+		if (at == start)
+			return false;
+		out->wire[start] = (uint8_t)(at - start); // no label is too long for one
+		start = at + 1;
+		labels++;
+	}
+	return scan_end(out, t.len, start, labels);
+}
+
+bool list_name_scan_octets(struct list_text t, struct dns_name *out)
+{
+	unsigned start = 0, labels = 1;
+	if (t.len == 0 || t.len > DNS_NAME_MAX - 2)
+		return false;
+	for (unsigned i = 0; i < t.len; i++) {
+		uint8_t octet = (uint8_t)t.at[i], kind = octet_kind[octet];
+		if (kind) {
+			out->wire[i + 1] = octet | (kind & OCTET_LOWERS);
+			continue;
+		}
+		if (octet != '.' || i == start || i - start > DNS_LABEL_MAX)
+			return false;
+		out->wire[start] = (uint8_t)(i - start);
+		start = i + 1;
+		labels++;
+	}
+	return scan_end(out, t.len, start, labels);
+}
+
 bool list_name_scan(struct list_text t, struct dns_name *out)
 {
 	t = without_last_dot(t);
-	unsigned start = 0, at = 1, labels = 1;
-	if (t.len == 0 || t.len > DNS_NAME_MAX - 2)
-		return false;
-	for (size_t i = 0; i < t.len; i++) {
-		uint8_t octet = (uint8_t)t.at[i], kind = octet_kind[octet];
-		if (kind) {
-			out->wire[at++] = octet | (kind & OCTET_LOWERS);
-			continue;
-		}
-		unsigned len = at - start - 1;
-		if (octet != '.' || len == 0 || len > DNS_LABEL_MAX)
-			return false;
-		out->wire[start] = (uint8_t)len;
-		start = at++;
-		labels++;
-	}
-	unsigned len = at - start - 1;
-	if (len == 0 || len > DNS_LABEL_MAX)
-		return false;
-	out->wire[start] = (uint8_t)len;
-	out->wire[at] = 0;
-	out->len = (uint8_t)(at + 1);
-	out->labels = (uint8_t)labels;
-	return true;
+	return t.len >= LIST_SCAN_MIN && t.len <= LIST_SCAN_MAX ? scan_vectors(t, out)
+								: list_name_scan_octets(t, out);
 }
 
 static enum list_reject judge_octets(struct list_text t)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 enum { FILTER_BITS = 20 };
+static const uint64_t filter_below = UINT64_C(0xd6e8feb86659fd93); // any number with bits all over
 
 // Written once, under `once`; only read afterwards.
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -29,7 +30,8 @@ static uint32_t filter_bit(const uint8_t *wire, size_t len, bool below)
 {
 	uint64_t first = load_octets(wire, len);
 	uint64_t last = len > 8 ? load_octets(wire + len - 8, 8) : 0;
-	uint64_t mixed = (first ^ (last << 31 | last >> 33) ^ len ^ (uint64_t)below << 8)
+	// One bit for `below` could be one of a letter's: then all of de would be taken for ee.
+	uint64_t mixed = (first ^ (last << 31 | last >> 33) ^ len ^ (below ? filter_below : 0))
 			 * UINT64_C(0x9e3779b97f4a7c15);
 	mixed ^= mixed >> 29;
 	return (uint32_t)(mixed * UINT64_C(0xbf58476d1ce4e5b9) >> (64 - FILTER_BITS));
@@ -65,8 +67,11 @@ static bool filter_fill(const char *path)
 		if (list_text_starts(rule, LIST_TEXT("//")) || rule.len == 0)
 			continue;
 		bool below = list_text_starts(rule, LIST_TEXT("*."));
-		if (rule.at[0] != '!')
-			filter_add(list_text_skip(rule, below ? 2 : 0), below);
+		if (rule.at[0] == '!')
+			continue;
+		filter_add(list_text_skip(rule, below ? 2 : 0), false); // of *.ck, to libpsl ck too
+		if (below)
+			filter_add(list_text_skip(rule, 2), true);
 	}
 	bool good = !ferror(f);
 	fclose(f);
