@@ -114,6 +114,19 @@ size_t rule_builder_peak_bytes(const struct rule_builder *b)
 	return b->peak_bytes;
 }
 
+static int keep_rows(struct rule_builder *b, unsigned list, size_t distinct)
+{
+	struct pending *p = &b->pending[list];
+	if (b->rows.count > 0)
+		return rule_rows_merge(&b->rows, b->sets, list, p->hash, distinct);
+	int err = rule_rows_first(&b->rows, b->sets, list, &p->hash, distinct);
+	if (!err) {
+		b->pending_room -= p->room;
+		*p = (struct pending){0};
+	}
+	return err;
+}
+
 static int end_source(struct rule_builder *b)
 {
 	int err = 0;
@@ -125,7 +138,7 @@ static int end_source(struct rule_builder *b)
 		size_t distinct = rule_hashes_sort(p->hash, p->count);
 		info->names = distinct;
 		info->duplicates = p->count - distinct;
-		err = rule_rows_merge(&b->rows, b->sets, i, p->hash, distinct);
+		err = keep_rows(b, i, distinct);
 		note_peak(b, 0);
 	}
 	pending_free(b);
@@ -160,10 +173,18 @@ struct list_rule rule_of_name(enum rule_class rule_class, const struct dns_name 
 	return (struct list_rule){.kind = rule_kind_of(rule_class), .name = name};
 }
 
-static int pending_grow(struct rule_builder *b, struct pending *p)
+// What the list had in the image before, and a little more: so it need not be moved as it grows.
+static size_t first_room(const struct rule_list_info *before)
 {
+	uint64_t names = before->kind.covers ? before->names + before->duplicates : 0;
+	return names < RULE_ROWS_MAX ? names + names / 16 + PENDING_FIRST : PENDING_FIRST;
+}
+
+static int pending_grow(struct rule_builder *b, unsigned list)
+{
+	struct pending *p = &b->pending[list];
 	// Half as much again: what is not used of it was never touched.
-	size_t room = p->room ? p->room + p->room / 2 : PENDING_FIRST;
+	size_t room = p->room ? p->room + p->room / 2 : first_room(&b->numbers.before[list]);
 	if (room > 2 * (size_t)RULE_ROWS_MAX)
 		return -E2BIG;
 	uint64_t *hash = realloc(p->hash, room * sizeof *hash);
@@ -185,7 +206,7 @@ static int add_name(struct rule_builder *b, unsigned list, const struct list_rul
 	if (rule->rtype)
 		err = rule_records_add(&b->records, hash, list, rule);
 	if (!err && p->count == p->room)
-		err = pending_grow(b, p);
+		err = pending_grow(b, list);
 	if (err)
 		return err;
 	// The next record of a name is no repeated name.

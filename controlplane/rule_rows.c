@@ -99,13 +99,35 @@ static int make_room(struct rule_rows *r, size_t room)
 	return 0;
 }
 
+int rule_rows_first(
+	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t **hash, size_t count)
+{
+	assert(r->count == 0 && count > 0);
+	if (count > RULE_ROWS_MAX)
+		return -E2BIG;
+	uint16_t *set = malloc(count * sizeof *set);
+	uint64_t *own = set ? realloc(*hash, count * sizeof *own) : NULL;
+	if (!own) {
+		free(set);
+		return -ENOMEM;
+	}
+	*hash = NULL;
+	*r = (struct rule_rows){
+		.hash = own, .set = set, .count = count, .room = count, .names = count};
+	uint16_t id = rule_sets_single(sets, list, count);
+	for (size_t i = 0; i < count; i++)
+		set[i] = id;
+	return 0;
+}
+
 int rule_rows_merge(
 	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t *hash, size_t count)
 {
 	size_t fresh = absorb(r, sets, list, hash, count);
 	int err = make_room(r, r->count + fresh);
-	if (err)
+	if (err || fresh == 0)
 		return err;
+	uint16_t id = rule_sets_single(sets, list, fresh);
 	// From the back, so that no row is overwritten before it has moved.
 	size_t to = r->count + fresh, from = r->count;
 	r->count = to;
@@ -118,7 +140,7 @@ int rule_rows_merge(
 		} else {
 			to--;
 			r->hash[to] = hash[--fresh];
-			r->set[to] = rule_sets_single(sets, list);
+			r->set[to] = id;
 		}
 	}
 	return 0;

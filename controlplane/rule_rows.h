@@ -25,6 +25,11 @@ void rule_rows_free(struct rule_rows *r);
 // Sorts `hash` in place and drops repeated ones; the number that stays.
 size_t rule_hashes_sort(uint64_t *hash, size_t count);
 
+// Those of the first list that has any: the allocation *hash, cut to what is used, becomes the
+// rows' own and *hash NULL, so that nothing is copied. -ENOMEM, -E2BIG: it stays the caller's.
+ATTR_MUST_CHECK int rule_rows_first(
+	struct rule_rows *r, struct rule_sets *sets, unsigned list, uint64_t **hash, size_t count);
+
 // Merges the sorted, distinct fingerprints of `list`, which no row's set holds yet; `hash` is used
 // up. -ENOMEM, -E2BIG (over RULE_ROWS_MAX): the rows must then be thrown away.
 ATTR_MUST_CHECK int rule_rows_merge(

@@ -75,14 +75,15 @@ static bool intern(struct rule_sets *s, const struct rule_set *set, uint16_t *id
 	return true;
 }
 
-uint16_t rule_sets_single(struct rule_sets *s, unsigned list)
+uint16_t rule_sets_single(struct rule_sets *s, unsigned list, size_t uses)
 {
 	struct rule_set set = {{0}};
 	uint16_t id = 0;
 	set.lists[list / 64] = UINT64_C(1) << list % 64;
 	bool held = intern(s, &set, &id);
-	assert(held);
+	assert(held && uses > 0);
 	(void)held;
+	s->uses[id] += (uint32_t)uses - 1;
 	return id;
 }
 

@@ -12,6 +12,7 @@
 // Memory: 3 MiB, once. One thread.
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <weir/rule_image.h>
 
 enum {
@@ -31,8 +32,8 @@ struct rule_sets {
 
 struct rule_sets *rule_sets_new(void); // NULL: no memory. free(3) it.
 
-// The set that holds `list` alone; counts one use of it.
-uint16_t rule_sets_single(struct rule_sets *s, unsigned list);
+// The set that holds `list` alone; counts so many uses of it, at least one.
+uint16_t rule_sets_single(struct rule_sets *s, unsigned list, size_t uses);
 
 // Moves one use from set *id to the set with `list` added. False: no number is left for that set.
 bool rule_sets_add(struct rule_sets *s, uint16_t *id, unsigned list);

@@ -159,16 +159,26 @@ void rules_job_settle_files(struct rules_job *j)
 		(void)swap_files(j);
 }
 
-// Of all that an image decides by: its body without what is only told of the sources. Both images
-// were checked, and have one secret.
-static uint64_t result_hash(const void *image)
+static const uint8_t *told_end(const struct rule_image_head *h)
 {
-	const struct rule_image_head *h = image;
-	uint64_t told_end = h->sources_off + h->source_count * sizeof(struct rule_source_info);
-	uint64_t part[2] = {
-		contenthash((const uint8_t *)image + sizeof *h, h->sources_off - sizeof *h),
-		contenthash((const uint8_t *)image + told_end, h->size - told_end)};
-	return contenthash(part, sizeof part);
+	return (const uint8_t *)h + h->sources_off
+	       + h->source_count * sizeof(struct rule_source_info);
+}
+
+static size_t size_behind(const struct rule_image_head *h, const uint8_t *at)
+{
+	return h->size - (size_t)(at - (const uint8_t *)h);
+}
+
+// Do both images decide alike? Their bodies but for what is only told of the sources. Both were
+// checked, and have one secret. Two that differ do so soon, so the rest is not read.
+static bool same_result(const void *image, const void *other)
+{
+	const struct rule_image_head *h = image, *o = other;
+	const uint8_t *end = told_end(h), *other_end = told_end(o);
+	size_t front = h->sources_off - sizeof *h, back = size_behind(h, end);
+	return h->sources_off == o->sources_off && back == size_behind(o, other_end)
+	       && memcmp(h + 1, o + 1, front) == 0 && memcmp(end, other_end, back) == 0;
 }
 
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
@@ -207,7 +217,7 @@ static int make_image(struct rules_job *j)
 		return err;
 	}
 	note_missing(j);
-	if (!j->force && j->has_current && result_hash(j->current) == result_hash(j->arena.base)) {
+	if (!j->force && j->has_current && same_result(j->current, j->arena.base)) {
 		j->same = true;
 		j->input_hash = ((const struct rule_image_head *)j->arena.base)->input_hash;
 		j->outcome = RULES_UNCHANGED;
