@@ -94,6 +94,7 @@ static void test_config(void **)
 	assert_int_equal(got->dataplane.worker_lcores[0], 5);
 	assert_int_equal(got->dataplane.poll, POLL_BUSY);
 	assert_int_equal(got->cache.l0_mb, 64);
+	assert_false(got->query_log.enabled);
 	assert_int_equal(got->upstreams.server[0].address.port, 5301);
 	assert_int_equal(got->blocking.list_count, 2);
 	assert_string_equal(got->blocking.lists[0].path, "/var/lib/a list: {with} #marks");
