@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+import bench_tables
 import latency_rows
 
 LISTED = 1000000
@@ -75,6 +76,7 @@ dataplane:
   service_addresses: [198.18.0.53/15]
   poll: busy
 cache: {{l0_mb: {256 if names > 100000 else 64}}}
+query_log: {{enabled: false}}
 blocking: {{mode: "null", lists: {lists}}}
 local: {{test_names: true}}
 upstreams: {{servers: [{{address: "127.0.0.1:9"}}]}}
@@ -177,7 +179,8 @@ def rows_of(case, worker, loads, calls):
     out = []
     for level, reference in (("near", near), ("far", far)):
         side = worker[level] or {}
-        out.append(row(goal, name, f"ratio_{level}", side.get("ratio"), "of reflector", reference))
+        unit = "of reflector" if worker["near"] and worker["far"] else bench_tables.ONE_LEVEL
+        out.append(row(goal, name, f"ratio_{level}", side.get("ratio"), unit, reference))
         for metric in ("answer_cycles", "reflect_cycles", "rx_cycles", "pairs", "batch"):
             unit = "cycles" if metric.endswith("cycles") else "slices" if metric == "pairs" else "frames"
             out.append(row(goal, name, f"{metric}_{level}", side.get(metric), unit))

@@ -141,6 +141,8 @@ def start_servers(build, which):
                         env=dict(os.environ, **own), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if up.returncode != 0:
         sys.exit(up.stdout)
+    if weirctl(build, "set", "query_log", "off") is None:  # the others keep none either
+        sys.exit("weirctl set query_log failed")
     pid = int(pathlib.Path("/run/weir/lab/controlplane.pid").read_text().split()[0])
     client = ["nsenter", "--net=/run/netns/weir-client", "--"]
     servers.insert(0, Server("weir", pid, service, 53, client))

@@ -135,7 +135,7 @@ bool path_pcap_write(const char *path, const struct path_traffic *t)
 				  0xa1b2c3d4, 4 << 16 | 2, 0, 0, PCAP_SNAPLEN, PCAP_ETHERNET},
 			  6);
 	for (uint32_t i = 0; ok && i < t->frames; i++)
-		ok = put_frame(f, t, below, i);
+		ok = put_frame(f, t, below, t->first + i);
 	free(below);
 	if (fclose(f) != 0 || !ok) {
 		perror(path);

@@ -12,7 +12,7 @@
 #include <weir/rule_image.h>
 
 struct path_traffic {
-	uint32_t frames;
+	uint32_t frames, first;    // how many, and the number of the first: others are drawn
 	uint32_t names, listed;    // how many of each to draw from, evenly
 	unsigned listed_percent;   // of the queries
 	unsigned missed_percent;   // asked for names that are nowhere, drawn of a million

@@ -25,7 +25,8 @@ def path_rows(ratio=0.5):
 
 
 class Worse(unittest.TestCase):
-    baseline = {"G1: hits: ratio": 0.50, "G1: hits: dns": 200.0, "G6: hits: index": 8.5}
+    baseline = {"G1: hits: ratio": 0.50, "G1: hits: dns": 200.0, "G6: hits: index": 8.5, "G9: hits: ratio": 1.0,
+                "G10: hits: to_knot": 1.3, "G12: hits: cpu_to_dnsdist": 0.7, "power: hits: first_p50": 200.0}
 
     def check(self, expected, *args, **more):
         self.assertEqual(expected, bench_tables.is_worse(row(*args, **more), self.baseline))
@@ -42,6 +43,20 @@ class Worse(unittest.TestCase):
 
     def test_cycles_are_another_machine_s(self):
         self.check(False, "dns", 900.0, "cycles")
+
+    def test_what_other_programs_measure(self):
+        self.check(True, "to_knot", 1.0, "of its replies/s", "G10")
+        self.check(False, "to_knot", 1.1, "of its replies/s", "G10")
+        self.check(True, "first_p50", 320.0, "us", "power")
+        self.check(False, "first_p50", 250.0, "us", "power")
+
+    def test_cpu_beside_a_peer_s(self):
+        rows = [dict(row("cpu_to_dnsdist", us, "us per miss", "G12", reference=30.0), ratio=us / 30) for us in (30.0, 24.0)]
+        self.assertEqual([True, False], [bench_tables.is_worse(r, self.baseline) for r in rows])
+
+    def test_what_chance_decides(self):
+        self.check(False, "ratio", 0.5, goal="G9")
+        self.check(False, "ratio", 0.1, unit=bench_tables.ONE_LEVEL)
 
     def test_nothing_to_compare_with(self):
         self.check(False, "ratio", 0.1, case="new")

@@ -230,6 +230,7 @@ dataplane:
   service_addresses: [{SERVER}/24]
   poll: busy
 cache: {{l0_mb: 64}}
+query_log: {{enabled: false}}
 local: {{test_names: true}}
 upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
 """)
@@ -351,6 +352,7 @@ def rows(servers, case):
     out = [row(case, f"replies_{name}", value, "replies/s") for name, value in best.items()]
     out += [row(case, f"core_had_{s.name}", statistics.median(s.had), "of a core") for s in servers if s.share]
     for name, reference in REFERENCES.items():
+        reference = None if "dnsperf" in case else reference  # which asks for less than any of them gives
         if name in best:
             weir, other = servers[0], next(s for s in servers if s.name == name)
             ratios = [w / max(o, 1) for w, o in zip(weir.best, other.best)]
