@@ -38,17 +38,11 @@ void reply_more(struct batch *b, struct packet *p, uint32_t len)
 			b->w->turn++);
 }
 
-static const struct dns_block *block_of(const struct batch *b, const struct packet *p)
-{
-	const struct worker_tables *t = b->tables;
-	return t->has_groups ? &t->policy.group[p->group].block : &t->config.block;
-}
-
 // Most blocked questions: a reply to be had without a record of its own. 0: another way.
 ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
 	const struct rule_decision *d, unsigned *rcode, uint64_t *sum)
 {
-	const struct dns_block *block = block_of(b, p);
+	const struct dns_block *block = reply_block_of(b, p);
 	unsigned mode = block->mode;
 	if (unlikely_(d->action != RULE_BLOCK))
 		return 0;
@@ -79,7 +73,7 @@ static void write_ruled(struct batch *b, struct packet *p, const struct rule_dec
 		return;
 	}
 	const struct rule_reply_opts o = {
-		.block = block_of(b, p),
+		.block = reply_block_of(b, p),
 		.hash = d->action == RULE_DATA ? p->probe.hash[d->index] : 0,
 		.ttl_cap_s = b->tables->config.client_ttl_cap_s,
 		.limit = reply_line_limit(b),
@@ -120,8 +114,8 @@ bool reply_is_judged(struct batch *b, struct packet *p, const struct l0_view *vi
 void reply_judged(struct batch *b, struct packet *p)
 {
 	uint16_t sum = 0;
-	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q, block_of(b, p),
-		reply_line_limit(b), &sum);
+	uint16_t len = dns_reply_blocked(packet_dns(p), packet_dns_room(p), &p->q,
+		reply_block_of(b, p), reply_line_limit(b), &sum);
 	if (b->logs && p->q.has_opt)
 		batch_note(b, p)->ede = DNS_EDE_BLOCKED;
 	reply_line_finish(b, p, len, sum, VERDICT_blocked_answer);

@@ -36,6 +36,13 @@ ATTR_INLINE void reply_line_finish(
 	batch_tx(b, p, v);
 }
 
+// How what is blocked is answered, to the packet's client.
+ATTR_INLINE const struct dns_block *reply_block_of(const struct batch *b, const struct packet *p)
+{
+	const struct worker_tables *t = b->tables;
+	return unlikely_(t->has_groups) ? &t->policy.group[p->group].block : &t->config.block;
+}
+
 // Our own limit may be raised while we run; what a frame can carry stays as it was at start.
 ATTR_INLINE uint16_t reply_line_limit(const struct batch *b)
 {

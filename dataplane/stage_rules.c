@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "core/dns_block_line.h"
+#include "core/rule_line.h"
 #include "question_line.h"
-#include "reply.h"
+#include "reply_line.h"
 #include "stages.h"
 
 #include <weir/rule_reply.h>
@@ -71,12 +73,118 @@ static bool settle(struct batch *b, struct packet *p)
 	return false;
 }
 
+// What the plain questions of a batch have in common.
+struct plain_terms {
+	bool any;      // some may be: the rules may block
+	bool patterns; // some list has one that may allow what it blocks
+	uint32_t limit, most;
+	_Atomic uint64_t *rcodes;
+};
+
+static struct plain_terms plain_terms_of(const struct batch *b)
+{
+	const uint64_t *allows = b->tables->rules.pattern_allows;
+	return (struct plain_terms){
+		.any = b->blocks,
+		.patterns = allows[0] | allows[1] | allows[2] | allows[3],
+		.limit = reply_line_limit(b),
+		.most = reply_line_plain_most(b),
+		.rcodes = b->w->stats->rcode,
+	};
+}
+
+static __attribute__((noinline)) void note_plain(
+	struct batch *b, const struct packet *p, const struct rule_set *set)
+{
+	struct batch_note *n = batch_note(b, p);
+	n->list = (uint16_t)rule_line_list(set, batch_lists(b, p));
+	n->ede = p->q.has_opt ? DNS_EDE_BLOCKED : LOG_NO_EDE;
+	n->verdict = VERDICT_blocked;
+}
+
+// The reply to a question that plain lists block, as most are. 0: another way, nothing is written.
+ATTR_INLINE uint32_t plain_reply(const struct packet *p, const struct plain_terms *t, unsigned mode,
+	uint32_t ttl_s, uint64_t *sum)
+{
+	uint8_t *msg = packet_dns(p);
+	*sum = p->rest_sum; // of the question, where nothing is behind that
+	if (unlikely_(!*sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
+		*sum = csum_wide(msg + DNS_HEADER_LEN, p->q.question_len);
+	return dns_block_line(msg, (uint32_t)packet_dns_room(p), &p->q, mode, ttl_s,
+		DNS_EDE_BLOCKED, t->limit, sum);
+}
+
+// True: settled, but for the verdict's counter.
+ATTR_INLINE bool settle_plain(
+	struct batch *b, struct packet *p, const struct rule_set *set, const struct plain_terms *t)
+{
+	const struct worker_tables *tables = b->tables;
+	const uint64_t *lists = batch_lists(b, p);
+	const struct dns_block *block = reply_block_of(b, p);
+	uint64_t sum;
+	if (unlikely_(!t->any) || unlikely_(!rule_line_blocks(&tables->rules, set, lists)))
+		return false;
+	if (unlikely_(t->patterns))
+		return false;
+	const uint32_t len = plain_reply(p, t, block->mode, block->ttl_s, &sum);
+	if (unlikely_(len == 0))
+		return false;
+	if (unlikely_(b->logs))
+		note_plain(b, p, set);
+	if (unlikely_(len > t->most))
+		reply_more(b, p, len);
+	stats_add(&t->rcodes[block->mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN
+							       : DNS_RCODE_NOERROR],
+		1);
+	struct rte_mbuf *m = p->m;
+	frame_line_reply(p, packet_dns(p), (uint16_t)len, sum);
+	b->tx[b->tx_count++] = m;
+	p->m = NULL;
+	return true;
+}
+
+// Where the entries of the suspects lie; of those that are not plain, nowhere.
+ATTR_INLINE void reach_sets(
+	const struct batch *b, uint64_t suspects, const struct rule_set *set[WORKER_BATCH])
+{
+	for (uint64_t left = suspects; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		set[i] = rule_line_reach(&b->tables->rules, &b->pkt[i]->probe);
+	}
+}
+
+// What is left keeps its order.
+static void settle_all(
+	struct batch *b, uint64_t suspects, const struct rule_set *const set[WORKER_BATCH])
+{
+	const struct plain_terms terms = plain_terms_of(b);
+	const unsigned count = b->count;
+	unsigned kept = 0, blocked = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct packet *p = b->pkt[i];
+		if (!(suspects >> i & 1)) {
+			b->pkt[kept++] = p;
+			continue;
+		}
+		const struct rule_set *of = set[i];
+		if (unlikely_(!of))
+			of = rule_line_behind(&b->tables->rules, &p->probe);
+		if (likely_(of) && likely_(settle_plain(b, p, of, &terms)))
+			blocked++;
+		else if (!settle(b, p))
+			b->pkt[kept++] = p;
+	}
+	b->count = kept;
+	stats_add(&b->w->stats->verdict[VERDICT_blocked], blocked);
+}
+
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
 // the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
 // end after the first.
 static void follow_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
+	const struct rule_set *set[WORKER_BATCH];
 	uint64_t suspects = 0;
 	static_assert(WORKER_BATCH <= 64);
 	for (unsigned i = 0; i < b->count; i++) {
@@ -86,17 +194,8 @@ static void follow_rules(struct batch *b)
 	}
 	if (likely_(!suspects))
 		return;
-
-	for (uint64_t left = suspects; left; left &= left - 1)
-		rule_probe_reach(&t->rules, &b->pkt[__builtin_ctzll(left)]->probe);
-
-	unsigned kept = 0;
-	for (unsigned i = 0; i < b->count; i++) {
-		struct packet *p = b->pkt[i];
-		if (!(suspects >> i & 1) || !settle(b, p))
-			b->pkt[kept++] = p;
-	}
-	b->count = kept;
+	reach_sets(b, suspects, set);
+	settle_all(b, suspects, set);
 }
 
 // What is left of the batch was asked by anybody; for clients that may ask for nothing now, only an

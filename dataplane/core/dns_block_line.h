@@ -88,11 +88,11 @@ ATTR_INLINE uint64_t dns_block_soa(uint8_t *p, uint32_t ttl_s)
 	return csum_wide_add(front, (uint64_t)back + htobe32(ttl_s) + dns_block_soa_rdata_sum());
 }
 
-// dns_block_line where it is known which of the two records it is.
+// dns_block_line where it is known which of the two records it is, and whether there is an OPT.
 ATTR_INLINE uint32_t dns_block_write(uint8_t *msg, uint32_t room, const struct dns_query *q,
-	bool is_address, unsigned rcode, uint32_t ttl_s, int ede, uint32_t limit, uint64_t *sum)
+	bool is_address, bool has_opt, unsigned rcode, uint32_t ttl_s, int ede, uint32_t limit,
+	uint64_t *sum)
 {
-	const bool has_opt = q->has_opt;
 	const uint32_t head = DNS_HEADER_LEN + (uint32_t)q->question_len;
 	const uint32_t address_len = q->qtype == DNS_TYPE_AAAA ? 16 : 4;
 	const uint32_t opt = has_opt ? DNS_OPT_FIXED_LEN + (ede >= 0 ? DNS_OPT_EDE_LEN : 0) : 0;
@@ -115,6 +115,15 @@ ATTR_INLINE uint32_t dns_block_write(uint8_t *msg, uint32_t room, const struct d
 	return end;
 }
 
+ATTR_INLINE uint32_t dns_block_of(uint8_t *msg, uint32_t room, const struct dns_query *q,
+	bool is_address, unsigned rcode, uint32_t ttl_s, int ede, uint32_t limit, uint64_t *sum)
+{
+	if (likely_(!q->has_opt))
+		return dns_block_write(
+			msg, room, q, is_address, false, rcode, ttl_s, ede, limit, sum);
+	return dns_block_write(msg, room, q, is_address, true, rcode, ttl_s, ede, limit, sum);
+}
+
 // Octets of the reply, and their wide sum in *sum, which held the question's; 0: not plain, and
 // nothing is written. `mode`: enum dns_block_mode; `ede`: sent only in an OPT; `room`: from msg on.
 ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dns_query *q,
@@ -124,8 +133,7 @@ ATTR_INLINE uint32_t dns_block_line(uint8_t *msg, uint32_t room, const struct dn
 		      || q->has_opt > DNS_OPT_PLAIN || q->question_len == 0))
 		return 0;
 	if (mode == DNS_BLOCK_NULL && (q->qtype == DNS_TYPE_A || q->qtype == DNS_TYPE_AAAA))
-		return dns_block_write(
-			msg, room, q, true, DNS_RCODE_NOERROR, ttl_s, ede, limit, sum);
+		return dns_block_of(msg, room, q, true, DNS_RCODE_NOERROR, ttl_s, ede, limit, sum);
 	unsigned rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-	return dns_block_write(msg, room, q, false, rcode, ttl_s, ede, limit, sum);
+	return dns_block_of(msg, room, q, false, rcode, ttl_s, ede, limit, sum);
 }

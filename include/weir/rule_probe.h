@@ -10,6 +10,9 @@
 #include "rule_image.h"
 
 #include <string.h>
+#ifdef __SSE4_1__
+#include <smmintrin.h>
+#endif
 
 enum {
 	RULE_BLOCK_LEN = 16,
@@ -21,9 +24,11 @@ enum {
 static_assert(RULE_KEY_CHAIN + 2 == RULE_KEY_WORDS);
 static_assert(RULE_KEY_WORDS * 8 <= KEYHASH_SECRET_LEN);
 
-// What to keep of 16 octets of which the first `n` belong to the suffix: &rule_octets_kept[16 - n].
-static const uint8_t rule_octets_kept[2 * RULE_BLOCK_LEN] = {
-	255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+// What to keep of 16 octets of which the first `n` belong to the suffix:
+// &rule_octets_kept[DNS_NAME_MAX - n], whatever n: whether a suffix is shorter than that is a
+// branch that would be mispredicted often.
+static const uint8_t rule_octets_kept[DNS_NAME_MAX + RULE_BLOCK_LEN] = {
+	[0 ... DNS_NAME_MAX - 1] = 255};
 
 static inline uint64_t rule_fold(uint64_t a, uint64_t b)
 {
@@ -69,7 +74,7 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 		memcpy(near_end, first, len);
 		first = near_end;
 	}
-	const uint8_t *kept = &rule_octets_kept[len < RULE_BLOCK_LEN ? RULE_BLOCK_LEN - len : 0];
+	const uint8_t *kept = &rule_octets_kept[DNS_NAME_MAX - len];
 	uint64_t low = rule_load_8(first) & rule_load_8(kept);
 	uint64_t high = rule_load_8(first + 8) & rule_load_8(kept + 8);
 	uint64_t hash =
@@ -81,18 +86,67 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 // A query on its way through the steps. One hash per suffix that some rule could equal, the nearest
 // last. A worker has a batch of these, so only what is used is written.
 struct rule_probe {
-	uint64_t candidates; // bit i: suffix i passed the bloom filter
-	uint64_t depths;     // bit n: the suffix of n labels is hashed
-	unsigned count;      // suffixes hashed
-	uint64_t hash[RULE_LABELS_MAX + 1];
+	uint64_t candidates;            // bit i: suffix i passed the bloom filter
+	uint64_t depths;                // bit n: the suffix of n labels is hashed
+	unsigned count;                 // suffixes hashed
+	uint64_t hash[RULE_LABELS_MAX]; // the last one twice where they are odd
 };
+
+static inline const struct rule_bloom_block *rule_bloom_at(
+	const struct rule_reader *r, uint64_t hash)
+{
+	return &r->bloom[rule_slot_of(hash, r->bloom_blocks)];
+}
 
 static inline bool rule_bloom_holds(const struct rule_reader *r, uint64_t hash)
 {
-	const struct rule_bloom_block *block = &r->bloom[rule_slot_of(hash, r->bloom_blocks)];
+	const struct rule_bloom_block *block = rule_bloom_at(r, hash);
 	return !((rule_bloom_bits(hash, 0) & ~block->word[0])
 		 | (rule_bloom_bits(hash, 1) & ~block->word[1]));
 }
+
+// Bit i: hash[i] may be there.
+static inline unsigned rule_bloom_holds_words(const struct rule_reader *r, const uint64_t hash[2])
+{
+	return rule_bloom_holds(r, hash[0]) | (unsigned)rule_bloom_holds(r, hash[1]) << 1;
+}
+
+#ifdef __SSE4_1__
+// A hash's six numbers of bits, each in 16 bits of its own; the last two are the first two again.
+// Of each the two octets that it lies in, moved up to their end, and down from there.
+static inline __m128i rule_bloom_numbers(__m128i hashes, __m128i octets)
+{
+	const __m128i up =
+		_mm_setr_epi16(1 << 10, 1 << 4, 1 << 6, 1 << 8, 1 << 10, 1 << 4, 1 << 10, 1 << 4);
+	return _mm_srli_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(hashes, octets), up), 10);
+}
+
+// The same in vectors, half as many instructions: sixteen numbers of bits, the octets of both
+// blocks that these lie in, and their masks.
+static inline unsigned rule_bloom_holds_two(const struct rule_reader *r, const uint64_t hash[2])
+{
+	const __m128i first = _mm_setr_epi8(0, 1, 0, 1, 1, 2, 2, 3, 3, 4, 3, 4, 0, 1, 0, 1);
+	const __m128i second = _mm_add_epi8(first, _mm_set1_epi8(8));
+	const __m128i bits =
+		_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+	const __m128i words = _mm_setr_epi8(0, 0, 0, 8, 8, 8, 0, 0, 0, 0, 0, 8, 8, 8, 0, 0);
+	const __m128i *a = (const __m128i *)(const void *)rule_bloom_at(r, hash[0]);
+	const __m128i *b = (const __m128i *)(const void *)rule_bloom_at(r, hash[1]);
+	__m128i both = _mm_loadu_si128((const __m128i *)(const void *)hash);
+	__m128i n =
+		_mm_packus_epi16(rule_bloom_numbers(both, first), rule_bloom_numbers(both, second));
+	__m128i at = _mm_and_si128(_mm_srli_epi16(n, 3), _mm_set1_epi8(7));
+	at = _mm_or_si128(at, words);
+	__m128i of_a = _mm_shuffle_epi8(_mm_loadu_si128(a), at);
+	__m128i of_b = _mm_shuffle_epi8(_mm_loadu_si128(b), at);
+	__m128i there = _mm_blend_epi16(of_a, of_b, 0xf0);
+	__m128i lacks = _mm_andnot_si128(there, _mm_shuffle_epi8(bits, n));
+	__m128i holds = _mm_cmpeq_epi64(lacks, _mm_setzero_si128());
+	return (unsigned)_mm_movemask_pd(_mm_castsi128_pd(holds));
+}
+#else
+#define rule_bloom_holds_two rule_bloom_holds_words
+#endif
 
 // The numbers of labels that the suffixes to hash have: those that some rule has; one label only if
 // the name's last one looks like a rule's.
@@ -117,15 +171,22 @@ static inline void rule_probe_suffixes(const struct rule_reader *r, const struct
 	uint64_t depths = rule_probe_depths(r, name, label_off);
 	label_off += name->labels;
 	rule_chain(r->key, name, chain);
-	for (uint64_t left = depths; left; left &= left - 1) {
-		int depth = __builtin_ctzll(left);
-		uint64_t hash = rule_suffix_hash(r->key, chain, name, label_off[-depth]);
-		__builtin_prefetch(&r->bloom[rule_slot_of(hash, r->bloom_blocks)]);
-		p->hash[n++] = hash;
+	// Two at a time, the last one twice where they are odd: most names have one or two, and a
+	// branch on which it is would be mispredicted half the time.
+	for (uint64_t left = depths; left; n += 2) {
+		const uint64_t rest = left & (left - 1), second = rest ? rest : left;
+		const uint64_t one =
+			rule_suffix_hash(r->key, chain, name, label_off[-__builtin_ctzll(left)]);
+		const uint64_t other =
+			rule_suffix_hash(r->key, chain, name, label_off[-__builtin_ctzll(second)]);
+		__builtin_prefetch(rule_bloom_at(r, one));
+		__builtin_prefetch(rule_bloom_at(r, other));
+		p->hash[n] = one;
+		p->hash[n + 1] = other;
+		left = second & (second - 1);
 	}
-	p->hash[n] = 0; // rule_probe_bloom reads one too many
 	p->depths = depths;
-	p->count = n;
+	p->count = (unsigned)__builtin_popcountll(depths);
 	p->candidates = 0;
 }
 
@@ -138,16 +199,15 @@ static inline void rule_probe_hash(
 static inline void rule_probe_bloom(const struct rule_reader *r, struct rule_probe *p)
 {
 	uint64_t candidates = 0;
-	// Two at a time, whether there is a second one or not: most names have one or two, and a
-	// branch on which it is would be mispredicted half the time.
 	for (unsigned i = 0; i < p->count; i += 2) {
-		unsigned held = rule_bloom_holds(r, p->hash[i]);
-		held |= (unsigned)(rule_bloom_holds(r, p->hash[i + 1]) & (i + 1 < p->count)) << 1;
+		unsigned held = rule_bloom_holds_two(r, &p->hash[i]);
 		if (likely_(!held))
 			continue;
-		for (unsigned k = 0; k < 2; k++)
-			__builtin_prefetch(&r->table[rule_slot_of(p->hash[i + k], r->table_homes)]);
-		candidates |= (uint64_t)held << i;
+		// Not of what the filter holds not: that line would be one in vain.
+		uint64_t one = p->hash[i + !(held & 1)], other = p->hash[i + (held >> 1)];
+		__builtin_prefetch(&r->table[rule_slot_of(one, r->table_homes)]);
+		__builtin_prefetch(&r->table[rule_slot_of(other, r->table_homes)]);
+		candidates |= (uint64_t)(i + 1 < p->count ? held : held & 1) << i;
 	}
 	p->candidates = candidates;
 }

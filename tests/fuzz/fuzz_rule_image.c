@@ -6,6 +6,7 @@
 // accepted is asked about names and must stay in bounds; unchanged it decides what rule_kinds.c
 // says.
 
+#include "../unit/rule_line_twin.h"
 #include "fuzz.h"
 #include "rule_kinds.h"
 
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <weir/bytes.h>
 #include <weir/rule_data.h>
-#include <weir/rule_probe.h>
 
 enum { LISTS_LOOKED_AT = 32 };
 static const uint64_t everyone[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
@@ -105,6 +105,8 @@ static void check_probe(const struct rule_reader *r, const struct dns_name *name
 	rule_probe_reach(r, &p);
 	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
 	FUZZ_CHECK(memcmp(&d, &v->d, sizeof d) == 0);
+	const struct rule_line_said said = rule_line_ask(r, &p, lists);
+	FUZZ_CHECK(rule_line_is_right(&said, &d));
 }
 
 // Those that fit are some of those that hold the name; nearest first.

@@ -5,8 +5,7 @@
 
 #include "listgen.h"
 #include "rule_fixture.h"
-
-#include <weir/rule_probe.h>
+#include "rule_line_twin.h"
 
 enum { RULES_MAX = 400, SOURCES = 5, KINDS = 6 };
 
@@ -219,6 +218,22 @@ static void check(
 	}
 }
 
+// What the packet path decides in line. True: it did.
+static bool check_line(
+	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
+{
+	struct rule_probe p;
+	uint8_t label_off[DNS_LABELS_MAX];
+	for (unsigned i = 0, off = 0; i < name->labels; off += name->wire[off] + 1U)
+		label_off[i++] = (uint8_t)off;
+	rule_probe_suffixes(&m->r, name, label_off, &p);
+	rule_probe_bloom(&m->r, &p);
+	struct rule_decision d = rule_probe_decide(&m->r, &p, name->labels, qtype, lists);
+	struct rule_line_said said = rule_line_ask(&m->r, &p, lists);
+	assert_true(rule_line_is_right(&said, &d));
+	return said.blocks;
+}
+
 static void check_matches(const struct model *m, const struct dns_name *name, uint16_t qtype)
 {
 	static const uint64_t all[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
@@ -245,7 +260,7 @@ static void test_random_rules(void **)
 	static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_TXT, DNS_TYPE_MX};
 	static struct model m;
 	struct listgen g = {.state = 4711};
-	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0};
+	unsigned acted[RULE_RESOLVE + 1] = {0}, decided[RULE_CLASSES] = {0}, in_line = 0;
 	for (unsigned round = 0; round < 400; round++) {
 		make_model(&m, &g, 10 + (unsigned)(listgen_next(&g) % (RULES_MAX - 10)));
 		for (unsigned ask = 0; ask < 150; ask++) {
@@ -255,6 +270,7 @@ static void test_random_rules(void **)
 			if (ask % 3 == 0)
 				memset(lists, 0xff, sizeof lists);
 			check(&m, &name, qtype, lists);
+			in_line += check_line(&m, &name, qtype, lists);
 			check_matches(&m, &name, qtype);
 			struct expected e = expect(&m, &name, qtype, lists);
 			if (e.decides) {
@@ -265,6 +281,7 @@ static void test_random_rules(void **)
 		rule_arena_free(&m.arena);
 	}
 	// All that can happen did.
+	assert_true(in_line > 100);
 	for (unsigned i = 0; i <= RULE_RESOLVE; i++)
 		assert_true(acted[i] > 100);
 	for (unsigned i = 0; i < RULE_CLASSES; i++)

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The plain decision in line: a question of which one name may be listed, whose entry is the only
+// one of its fingerprint and in its home bucket or the next, in a set whose lists, of those that
+// the client's group has, are all plain (rule_image.h): nearly all that lists block. Everything
+// else is left to rule_probe_decide, whose twin this is (test_rule_line). Data plane only.
+//
+// As with that, two steps, each for a whole batch before the next: where the set lies, which
+// fetches it; and what it says.
+
+#include <weir/rule_probe.h>
+
+#ifdef __SSE4_1__
+// Bits 2 i and 2 i + 1: the fingerprint of slot i is this.
+ATTR_INLINE unsigned rule_line_slots(const struct rule_bucket *b, uint64_t hash)
+{
+	static_assert(RULE_BUCKET_SLOTS == 6 && offsetof(struct rule_bucket, fingerprint) == 0);
+	const __m128i *two = (const __m128i *)(const void *)b;
+	const __m128i it = _mm_set1_epi64x((long long)hash);
+	__m128i front = _mm_packs_epi32(_mm_cmpeq_epi64(it, _mm_load_si128(two)),
+		_mm_cmpeq_epi64(it, _mm_load_si128(two + 1)));
+	__m128i back = _mm_cmpeq_epi64(it, _mm_load_si128(two + 2));
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(front, _mm_packs_epi32(back, back)))
+	       & 0xfff;
+}
+#else
+ATTR_INLINE unsigned rule_line_slots(const struct rule_bucket *b, uint64_t hash)
+{
+	unsigned slots = 0;
+	for (unsigned i = 0; i < RULE_BUCKET_SLOTS; i++)
+		slots |= (b->fingerprint[i] == hash ? 3U : 0) << 2 * i;
+	return slots;
+}
+#endif
+
+// The set of the entry that these slots of a bucket hold, fetched; NULL: not plain.
+ATTR_INLINE const struct rule_set *rule_line_set(
+	const struct rule_reader *r, const struct rule_bucket *b, unsigned slots)
+{
+	const unsigned at = (unsigned)__builtin_ctz(slots), slot = at / 2;
+	// Loaded once: what is checked must be what is used.
+	const unsigned set = __atomic_load_n(&b->set[slot], __ATOMIC_RELAXED);
+	if (unlikely_(slots >> at != 3 || b->more >> slot & 1 || set >= r->set_count))
+		return NULL;
+	__builtin_prefetch(&r->sets[set]);
+	return &r->sets[set];
+}
+
+// Of a probe with candidates. NULL: not plain, or not where it was looked for; then the lines that
+// rule_line_behind or rule_probe_decide reads next are on their way.
+ATTR_INLINE const struct rule_set *rule_line_reach(
+	const struct rule_reader *r, const struct rule_probe *p)
+{
+	if (unlikely_(p->candidates & (p->candidates - 1))) {
+		rule_probe_reach(r, p);
+		return NULL;
+	}
+	const uint64_t hash = p->hash[__builtin_ctzll(p->candidates)];
+	const struct rule_bucket *b = &r->table[rule_slot_of(hash, r->table_homes)];
+	const unsigned slots = rule_line_slots(b, hash);
+	if (likely_(slots))
+		return rule_line_set(r, b, slots);
+	__builtin_prefetch(b + (__atomic_load_n(&b->walk, __ATOMIC_RELAXED) > 0));
+	return NULL;
+}
+
+// Once more, after all of a batch: in the bucket behind the home one, where an entry in seven is.
+ATTR_INLINE const struct rule_set *rule_line_behind(
+	const struct rule_reader *r, const struct rule_probe *p)
+{
+	if (unlikely_(p->candidates & (p->candidates - 1)))
+		return NULL;
+	const uint64_t hash = p->hash[__builtin_ctzll(p->candidates)];
+	const struct rule_bucket *b = &r->table[rule_slot_of(hash, r->table_homes)];
+	if (unlikely_(__atomic_load_n(&b->walk, __ATOMIC_RELAXED) == 0)
+		|| unlikely_(rule_line_slots(b, hash)))
+		return NULL;
+	const unsigned slots = rule_line_slots(b + 1, hash);
+	return likely_(slots) ? rule_line_set(r, b + 1, slots) : NULL;
+}
+
+// Plain lists of the group hold the name, and no other of its lists does: it is blocked as the
+// group says.
+ATTR_INLINE bool rule_line_blocks(
+	const struct rule_reader *r, const struct rule_set *set, const uint64_t lists[4])
+{
+#ifdef __SSE4_1__
+	const __m128i *of = (const __m128i *)(const void *)set, *group = (const void *)lists,
+		      *plain = (const void *)r->plain;
+	const __m128i a = _mm_and_si128(_mm_loadu_si128(of), _mm_loadu_si128(group));
+	const __m128i b = _mm_and_si128(_mm_loadu_si128(of + 1), _mm_loadu_si128(group + 1));
+	const __m128i any = _mm_or_si128(a, b);
+	const __m128i odd = _mm_or_si128(_mm_andnot_si128(_mm_loadu_si128(plain), a),
+		_mm_andnot_si128(_mm_loadu_si128(plain + 1), b));
+	return likely_(_mm_testz_si128(odd, odd)) && likely_(!_mm_testz_si128(any, any));
+#else
+	uint64_t any = 0, odd = 0;
+	for (unsigned w = 0; w < 4; w++) {
+		any |= set->lists[w] & lists[w];
+		odd |= set->lists[w] & lists[w] & ~r->plain[w];
+	}
+	return likely_(!odd) && likely_(any);
+#endif
+}
+
+// Of those that block: the lowest list.
+ATTR_INLINE unsigned rule_line_list(const struct rule_set *set, const uint64_t lists[4])
+{
+	unsigned w = 0;
+	while (w < 3 && !(set->lists[w] & lists[w]))
+		w++;
+	const uint64_t of = set->lists[w] & lists[w];
+	return w * 64 + (of ? (unsigned)__builtin_ctzll(of) : 0);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What the packet path does in vectors against its twins: the bloom test of two hashes against that
+// in words, with filters that lack no bit or one; the plain decision in line against the general
+// one, over images of plain lists with some that are not. Built for SSE4.1, as the data plane is;
+// the same in words: test_rule_model, fuzz_rule_image.
+
+#include "listgen.h"
+#include "rule_fixture.h"
+#include "rule_line_twin.h"
+
+#ifndef __SSE4_1__
+#error "tests nothing without"
+#endif
+
+enum { BLOCKS = 8, PAIRS = 200000, IMAGES = 200, NAMES = 300, ASKED = 200, SOURCES = 6 };
+
+static void put_bits(struct rule_bloom_block *blocks, uint64_t hash, struct listgen *g)
+{
+	struct rule_bloom_block *block = &blocks[rule_slot_of(hash, BLOCKS)];
+	uint64_t what = listgen_next(g);
+	for (unsigned w = 0; w < 2; w++)
+		block->word[w] |= rule_bloom_bits(hash, w);
+	if (what % 2)
+		return;
+	unsigned bit = (unsigned)(what >> 8) % 6;
+	block->word[bit / 3] &= ~(UINT64_C(1) << (hash >> 6 * bit & 63));
+}
+
+static void test_bloom_of_two(void **)
+{
+	struct rule_bloom_block blocks[BLOCKS];
+	const struct rule_reader r = {.bloom = blocks, .bloom_blocks = BLOCKS};
+	struct listgen g = {.state = 31};
+	unsigned came[4] = {0};
+	for (unsigned i = 0; i < PAIRS; i++) {
+		uint64_t hash[2];
+		for (unsigned k = 0; k < 2; k++)
+			hash[k] = listgen_next(&g) << 32 ^ listgen_next(&g);
+		for (unsigned k = 0; k < BLOCKS; k++)
+			for (unsigned w = 0; w < 2; w++)
+				blocks[k].word[w] = listgen_next(&g) & listgen_next(&g);
+		put_bits(blocks, hash[0], &g);
+		put_bits(blocks, hash[1], &g);
+		unsigned holds = rule_bloom_holds_two(&r, hash);
+		assert_int_equal(holds, rule_bloom_holds_words(&r, hash));
+		came[holds]++;
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(came); i++)
+		assert_true(came[i] > PAIRS / 20);
+}
+
+static struct dns_name random_name(struct listgen *g)
+{
+	char text[64];
+	unsigned n = (unsigned)(listgen_next(g) % 400);
+	sprintf(text, listgen_next(g) % 3 ? "n%u.test" : "a.n%u.test", n);
+	return fixture_name(text);
+}
+
+// The last two sources hold rules that are not plain, few of them.
+static void make_image(struct listgen *g, struct rule_arena *arena, struct rule_reader *r)
+{
+	struct rule_builder *b = fixture_builder();
+	char why[128];
+	for (unsigned source = 0; source < SOURCES; source++) {
+		assert_int_equal(rule_builder_source(b, source < 2 ? "operator" : "list"), 0);
+		unsigned names = source < 2 || source >= SOURCES - 2 ? 5 : NAMES / 3;
+		for (unsigned i = 0; i < names; i++) {
+			struct dns_name name = random_name(g);
+			struct list_rule rule = rule_of_name(RULE_CLASS_BLOCK, &name);
+			if (source == 0)
+				rule.kind.rule_class = RULE_CLASS_OPERATOR_ALLOW;
+			else if (source == SOURCES - 1)
+				rule.kind.rule_class =
+					(uint8_t)(listgen_next(g) % RULE_CLASS_LOCAL);
+			else if (source == SOURCES - 2)
+				rule.kind.reply = RULE_REPLY_REFUSED;
+			assert_int_equal(rule_builder_rule(b, &rule), 0);
+		}
+	}
+	fixture_finish(b, arena);
+	assert_int_equal(rule_reader_init(r, arena->base, arena->size, true, why), 0);
+}
+
+struct tally {
+	unsigned blocked, behind, left, passed;
+};
+
+static void ask(const struct rule_reader *r, struct listgen *g, struct tally *t)
+{
+	struct dns_query q = {.name = random_name(g), .qtype = DNS_TYPE_A};
+	const uint64_t lists[4] = {listgen_next(g) | listgen_next(g), 0, 0, listgen_next(g)};
+	struct rule_probe p;
+	for (unsigned i = 0, off = 0; i < q.name.labels; off += q.name.wire[off] + 1u)
+		q.label_off[i++] = (uint8_t)off;
+	rule_probe_hash(r, &q, &p);
+	rule_probe_bloom(r, &p);
+	struct rule_decision d = rule_probe_decide(r, &p, q.name.labels, q.qtype, lists);
+	struct rule_line_said said = rule_line_ask(r, &p, lists);
+	assert_true(rule_line_is_right(&said, &d));
+	t->blocked += said.blocks;
+	t->behind += said.blocks && said.is_behind;
+	t->left += !said.blocks && d.matched;
+	t->passed += !d.matched;
+}
+
+// Most of what is blocked is plain, and of that some lies behind.
+static void test_decisions(void **)
+{
+	struct listgen g = {.state = 77};
+	struct tally t = {0};
+	for (unsigned i = 0; i < IMAGES; i++) {
+		struct rule_arena arena;
+		struct rule_reader r;
+		make_image(&g, &arena, &r);
+		for (unsigned k = 0; k < ASKED; k++)
+			ask(&r, &g, &t);
+		rule_arena_free(&arena);
+	}
+	print_message("%u blocked, %u of them behind, %u left, %u passed\n", t.blocked, t.behind,
+		t.left, t.passed);
+	assert_true(t.blocked > 4 * t.left && t.left > 100);
+	assert_true(t.behind > 100 && t.passed > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bloom_of_two),
+		cmocka_unit_test(test_decisions),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
