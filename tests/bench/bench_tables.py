@@ -14,6 +14,7 @@ baseline_path = pathlib.Path(__file__).resolve().parent / "baseline.json"
 ONE_LEVEL = "of reflector, one level"
 LEAST = [("G9", "", None), (None, "ratio", 0.90), ("G8", "rate_swap", 0.90), ("G10", "to_", 0.80)]
 MOST = [*(("G6", octets, 1.05) for octets in ("index", "record", "marks", "private", "all", "path", "image")),
+        ("G2", "times_hot", 1.10),
         ("G7", "over_reflector", 1.5), ("G7", "p50_over_reflector", 1.7), ("G12", "cpu_to_", 1.25), ("power", "idle", 2.0),
         ("power", "first_p50", 1.5)]
 STAGES = ["rx", "net", "policy", "parse", "rules", "lookup", "miss", "tx"]
@@ -53,6 +54,20 @@ def is_worse(row, baseline):
     if was is None or value is None:
         return False
     return (least is not None and value < was * least) or (most is not None and value > was * most)
+
+
+HOT, COLD = "G1: hits, 1k names: dns", "G2: hits, 1M names: dns"
+COLD_TIMES = 1.5  # of the hot case's cycles at most
+
+
+def cold_times(rows):
+    """How many times the hot case's cycles 1M names take; no row where one of the two was not measured."""
+    cycles = {key_of(row): row["value"] for row in rows}
+    if not cycles.get(HOT) or not cycles.get(COLD):
+        return []
+    value = round(cycles[COLD] / cycles[HOT], 3)
+    return [dict(goal="G2", case="1M names to 1k names", metric="times_hot", value=value, unit="times the DNS cycles",
+                 reference=COLD_TIMES, ratio=round(value / COLD_TIMES, 3))]
 
 
 def number(value, digits):
@@ -128,10 +143,11 @@ def table_alone(cases):
         for (goal, case), m in cases.items()])
 
 
-def plain_lines(cases):
+def plain_lines(cases, baseline):
     """What has no table: a line for each figure."""
     return columns([[row["goal"], row["case"], row["metric"], number(row["value"], 3).rstrip("0").rstrip("."), row["unit"],
-                     f"asked {row['reference']}: {row['ratio']}" if row["reference"] else ""]
+                     f"asked {row['reference']}: {row['ratio']}" if row["reference"] else "",
+                     "SLOWER" if is_worse(row, baseline) else ""]
                     for m in cases.values() for row in m.values()])
 
 
@@ -152,6 +168,6 @@ def tables(rows, baseline):
         (table_memif, pick("ratio_near"), baseline),
         (table_latency, pick("p50_over_reflector")),
         (lambda found: columns(latency_rows.loads_lines(found)), pick("load50_rate")),
-        (plain_lines, {k: m for k, m in cases.items() if k not in shown}),
+        (plain_lines, {k: m for k, m in cases.items() if k not in shown}, baseline),
     ]
     return "\n\n".join(make(found, *more) for make, found, *more in parts if found)

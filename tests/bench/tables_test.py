@@ -41,6 +41,20 @@ class Worse(unittest.TestCase):
         self.check(False, "index", 8.8, "octets an entry", "G6")
         self.check(False, "index", 4.0, "octets an entry", "G6")
 
+    def test_times_grow_by_more_than_a_tenth(self):
+        baseline = {"G2: 1M names to 1k names: times_hot": 1.2}
+        for value, expected in ((1.31, False), (0.9, False), (1.35, True)):
+            rows = bench_tables.cold_times([row("dns", 100.0, "cycles", case="hits, 1k names"),
+                                            row("dns", 100 * value, "cycles", "G2", "hits, 1M names")])
+            self.assertEqual([value], [r["value"] for r in rows])
+            self.assertEqual(expected, bench_tables.is_worse(rows[0], baseline))
+            shown = bench_tables.tables(rows, baseline)
+            self.assertRegex(shown, rf"times_hot +{value} .*asked 1.5: {round(value / 1.5, 3)}")
+            self.assertEqual(expected, "SLOWER" in shown)
+
+    def test_no_times_of_what_was_not_measured(self):
+        self.assertEqual([], bench_tables.cold_times([row("dns", 100.0, "cycles", "G2", "hits, 1M names")]))
+
     def test_cycles_are_another_machine_s(self):
         self.check(False, "dns", 900.0, "cycles")
 
