@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A part of its CPU for a server, by a control group of its own (version 1 or 2), and how much of it was had.
+"""A part of its CPU for a server, and how much of it was had.
 
-What is limited and metered are its threads that may run on that CPU only, as one that runs elsewhere takes from the
+Slices: a program that comes before all others has the CPU for the rest of each 2 ms, and whatever else runs there has
+what is left. A server rests no longer than that, so that its rings hold what comes meanwhile, and what it does when it
+runs is the same as with more or less of the core.
+
+Share: a control group of its own (version 1 or 2). What is limited and metered are its threads that may run on that CPU only, as one that runs elsewhere takes from the
 group's budget 5 ms at a time: so did weir's main thread, and the worker rested for it. Groups of version 2 hold whole
 processes here. The kernel enforces it at its clock ticks, so a thread runs for a tick or some, then rests for some,
 and may get more than its part: so what is judged is the work done to the CPU time that was had (Meter), which the
@@ -11,12 +15,16 @@ scheduler counts; how long the CPU was not idle would have everybody's in it.
 import contextlib
 import os
 import pathlib
+import subprocess
+import sys
 import threading
 import time
 
 ROOT = pathlib.Path("/sys/fs/cgroup")
 PERIOD_US = 10000
 SAMPLE_S, WINDOW = 0.1, 5  # half a second
+SLICE_S = 0.002
+LEAST, MOST = 6, 94  # % in slices: the kernel lets such a program have 95 % of a CPU
 
 
 def folder_and_limit(percent):
@@ -62,6 +70,38 @@ class Share:
     def close(self):
         """Its process is gone."""
         self.folder.rmdir()
+
+
+def take_rest(cpu, percent):
+    """All of this CPU but so many % of each slice, until killed; an empty line tells that it has begun."""
+    os.sched_setaffinity(0, {cpu})
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    start = time.monotonic()
+    print(flush=True)
+    while True:
+        end = start + SLICE_S * (100 - percent) / 100
+        while time.monotonic() < end:
+            pass
+        start += SLICE_S
+        late = time.monotonic() - start
+        if late < 0:
+            time.sleep(-late)
+        else:
+            start += late
+
+
+class Slices:
+    """So many % of a CPU for all that runs there, until closed."""
+
+    def __init__(self, percent, cpu):
+        self.taker = subprocess.Popen([sys.executable, __file__, str(cpu), str(percent)], stdout=subprocess.PIPE)
+        if not self.taker.stdout.readline():
+            raise OSError("no program may come before all others here (SCHED_FIFO)")
+
+    def close(self):
+        self.taker.kill()
+        self.taker.wait()
+        self.taker.stdout.close()
 
 
 def busy(cpu, before=None):
@@ -110,3 +150,7 @@ def most_busy(samples):
     """Of samples (when, CPU time since ever): the most of it in a window of theirs, to its length; 1 if they are too few."""
     parts = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(samples, samples[WINDOW:])]
     return min(1.0, max(parts, default=1.0))
+
+
+if __name__ == "__main__":
+    take_rest(int(sys.argv[1]), int(sys.argv[2]))

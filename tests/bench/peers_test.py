@@ -73,6 +73,10 @@ class Peers(unittest.TestCase):
         self.assertEqual(0.25, rows["core_had_weir"]["value"])
         # In the three rounds 1, 4 and 1.5 times its replies/s, with 1, 1 and 2 times its CPU time.
         self.assertEqual(1.0, rows["to_knot_by_cpu"]["value"])
+        unjudged = {r["metric"]: r for r in xdp_peers.rows(servers, "case", judged=False)}
+        self.assertEqual(1.5, unjudged["to_knot"]["value"])
+        self.assertIsNone(unjudged["to_knot"]["reference"])
+        self.assertIsNone(unjudged["to_knot"]["ratio"])
 
     def test_busiest_window(self):
         # Half a second at rest, then half a second with four fifths of a CPU.

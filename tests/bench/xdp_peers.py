@@ -9,9 +9,13 @@ authority on loopback (a Knot of its own, idle afterwards). A generator that sen
 of them slower, and larger batches suit some and not others, so each is asked at several rates, and its figure of a round
 is the most replies a second that came back at any; all of these must be NOERROR. With --dnsperf a program on kernel
 sockets is the generator instead, in a closed loop, which ends at its own 90,000 or so.
-With --share each server has that part of its core alone (cpu_share.py), so that it ends before the generator does, and
-beside the replies those to the CPU time that it had are compared. That favours the slower: while weir rests no more than
-its ring of 2,048 frames waits for it, and what the generator's core receives for sockets is not counted.
+Each server has a part of its core alone (--share, cpu_share.py), so that it ends before the generator does, and beside
+the replies those to the CPU time that it had are compared.
+A veth receives where the packet was sent from. With --peer thread, by which the goal is judged, the client's end receives
+in a kernel thread on the generator's core (napi_threads.py), as another machine would, so a server pays for its own work
+alone; with --peer softirq the server pays for the client's receiving too, most of all in programs that do little else.
+What the server's end receives is the generator's cost in both, for XDP its program and the copy, for sockets all up to
+the socket. Without --peer both are measured, the second in one round.
 Prints JSON lines as bench_path does. Exit status 1: a server did not answer, or a reply was not NOERROR.
 """
 
@@ -31,14 +35,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cpu_share  # noqa: E402
 import memif_run  # noqa: E402
 import namespaces  # noqa: E402
+import napi_threads  # noqa: E402
 
 root = pathlib.Path(__file__).resolve().parents[2]
 tmp = pathlib.Path("/run/xdp-peers")
 TARGETS = ["dataplane/weir-dataplane", "controlplane/weir-controlplane", "tools/ctl/weirctl"]
 SERVER, CLIENT, CLIENT_SPACE, INTERFACE = "198.18.0.53", "198.18.0.2", "bench-client", "bench-server"
+CLIENT_INTERFACE = napi_threads.own_name("client")
 AUTHORITY_PORT = 5300
 NAMES, ADDRESSES = 1000, 4
-LOADS = "100000:32,200000:32,400000:32,800000:32,800000:128"  # queries/s and batch that kxdpgun is told to send
+LOADS = "250000:32,400000:32"  # queries/s and batch that kxdpgun is told to send
+SHARE = 20  # % of a core
+PEERS = ["thread", "softirq"]  # where the client's end receives
 WAIT_S = 30
 REFERENCES = {"reflector": 0.8, "knot": 1.5, "dnsdist": 3.0, "unbound": 3.0}  # weir's replies/s to theirs
 
@@ -62,18 +70,23 @@ def in_client(*words):
     return ["nsenter", f"--net=/run/netns/{CLIENT_SPACE}", "--", *words]
 
 
-def make_veth(with_address):
-    """A fresh pair; `with_address`: the kernel has the service address, as servers on sockets want."""
+def make_veth(with_address, receiver):
+    """A fresh pair; `with_address`: the kernel has the service address, as servers on sockets want; `receiver`: the CPU
+    of the thread that receives for the client, or None: where the server sends."""
     subprocess.run(["ip", "link", "del", INTERFACE], stderr=subprocess.DEVNULL, check=False)
-    ip("link", "add", INTERFACE, "address", "02:00:00:00:00:53", "type", "veth", "peer", "name", "client", "address",
-       "02:00:00:00:00:02", "netns", CLIENT_SPACE)
+    ip("link", "add", INTERFACE, "address", "02:00:00:00:00:53", "type", "veth", "peer", "name", CLIENT_INTERFACE,
+       "address", "02:00:00:00:00:02", "netns", CLIENT_SPACE)
     ip("link", "set", INTERFACE, "up")
     if with_address:
         ip("addr", "add", f"{SERVER}/24", "dev", INTERFACE)
         ip("neigh", "replace", CLIENT, "lladdr", "02:00:00:00:00:02", "dev", INTERFACE)
-    run(in_client("ip", "link", "set", "client", "up"))
-    run(in_client("ip", "addr", "add", f"{CLIENT}/24", "dev", "client"))
-    run(in_client("ip", "neigh", "replace", SERVER, "lladdr", "02:00:00:00:00:53", "dev", "client"))
+    run(in_client("ip", "link", "set", CLIENT_INTERFACE, "up"))
+    run(in_client("ip", "addr", "add", f"{CLIENT}/24", "dev", CLIENT_INTERFACE))
+    run(in_client("ip", "neigh", "replace", SERVER, "lladdr", "02:00:00:00:00:53", "dev", CLIENT_INTERFACE))
+    if receiver is not None:
+        why = napi_threads.receive_on(CLIENT_INTERFACE, receiver, in_client())
+        if why:
+            raise Failed(why)
 
 
 def write_zone():
@@ -109,6 +122,7 @@ class Server:
     def __init__(self, cpus, build):
         self.cpus, self.build, self.best, self.started = cpus, pathlib.Path(build), [], []
         self.share, self.had = None, []  # the part of its core that it may have, in %; what it had in each turn
+        self.group, self.threaded = False, True  # how that is held; the client receives in a thread
 
     def spawn(self, command, cpus):
         def child():
@@ -120,7 +134,7 @@ class Server:
         return p
 
     def start(self):
-        make_veth(self.with_address)
+        make_veth(self.with_address, self.cpus[0] if self.threaded else None)
         self.spawn(self.command(), self.cpus[1:2])
 
     def ready(self):
@@ -142,6 +156,8 @@ class Server:
         return found
 
     def limit(self):
+        if self.share and not self.group:
+            return cpu_share.Slices(self.share, self.cpus[1])
         return cpu_share.Share(self.share, self.started[-1].pid, self.answering()) if self.share else None
 
     def told(self, _):
@@ -237,7 +253,7 @@ upstreams: {{servers: [{{address: "127.0.0.1:{AUTHORITY_PORT}"}}]}}
         return str(path)
 
     def start(self):
-        make_veth(self.with_address)
+        make_veth(self.with_address, self.cpus[0] if self.threaded else None)
         config = self.config()
         self.spawn([self.build / "controlplane/weir-controlplane", "-c", config], self.cpus[:1])
         self.spawn([self.build / "dataplane/weir-dataplane", "-c", config, *self.mode], self.cpus[:2])
@@ -318,7 +334,7 @@ def turn(server, generator, loads, seconds):
     share = None
     try:
         server.ready()
-        kxdpgun("2000:10", 2, server.cpus[0])  # fills the caches: each name four times
+        kxdpgun("4000:10", 1, server.cpus[0])  # fills the caches: each name four times
         share = server.limit()
         best, good, all_replies, had = 0, True, 0, 1.0
         for load in loads:
@@ -347,12 +363,12 @@ def row(case, metric, value, unit, reference=None):
                 ratio=round(value / reference, 3) if reference else None)
 
 
-def rows(servers, case):
+def rows(servers, case, judged=True):
     best = {s.name: statistics.median(s.best) for s in servers}
     out = [row(case, f"replies_{name}", value, "replies/s") for name, value in best.items()]
     out += [row(case, f"core_had_{s.name}", statistics.median(s.had), "of a core") for s in servers if s.share]
-    for name, reference in REFERENCES.items():
-        reference = None if "dnsperf" in case else reference  # which asks for less than any of them gives
+    judged = judged and "dnsperf" not in case  # which asks for less than any of them gives
+    for name, reference in {name: goal if judged else None for name, goal in REFERENCES.items()}.items():
         if name in best:
             weir, other = servers[0], next(s for s in servers if s.name == name)
             ratios = [w / max(o, 1) for w, o in zip(weir.best, other.best)]
@@ -363,22 +379,25 @@ def rows(servers, case):
     return out
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=str(root / "build-bench"))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of each rate (3)")
+    parser.add_argument("--seconds", type=int, default=1, help="of each rate (1)")
     parser.add_argument("--loads", default=LOADS, help=f"RATE:BATCH,... of kxdpgun ({LOADS})")
     parser.add_argument("--only", default="reflector,knot,dnsdist,unbound", help="which of these; weir always")
     parser.add_argument("--dnsperf", action="store_true", help="dnsperf instead of kxdpgun")
-    parser.add_argument("--share", type=int, help="%% of its core that each server gets (all)")
+    parser.add_argument("--peer", choices=PEERS, help="where the client's end receives (both, softirq in one round)")
+    parser.add_argument("--share", type=int, default=SHARE, help=f"%% of its core that each server gets ({SHARE}; 0: all)")
+    parser.add_argument("--group", action="store_true", help="hold the share by a control group, not by slices of 2 ms")
     args = parser.parse_args()
-    namespaces.enter(tmp)
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
-        sys.exit("xdp_peers: needs two CPUs: one for the server, one for the generator")
-    ip("netns", "add", CLIENT_SPACE)
-    write_zone()
+    if args.share and not cpu_share.LEAST <= args.share <= cpu_share.MOST:
+        parser.error(f"--share of {cpu_share.LEAST} to {cpu_share.MOST}, or 0")
+    return args
+
+
+def contenders(args, cpus):
+    """Servers, weir first, those alone that are installed."""
     programs = {"reflector": None, "knot": "knotd", "dnsdist": "dnsdist", "unbound": "unbound"}
     classes = {"reflector": Reflector, "knot": Knot, "dnsdist": Dnsdist, "unbound": Unbound}
     servers = [Weir(cpus, args.build)]
@@ -388,21 +407,45 @@ def main():
         elif not (args.dnsperf and name == "reflector"):
             servers.append(classes[name](cpus, args.build))
     for server in servers:
-        server.share = args.share
-    authority = subprocess.Popen(knot_config(tmp / "authority", f"    listen: 127.0.0.1@{AUTHORITY_PORT}"),
-                                 stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
+        server.share, server.group = args.share, args.group
+    return servers
+
+
+def rounds_of(args, cpus, peer, rounds):
+    """Rows of so many rounds with the client receiving there, and whether each reply was right."""
+    servers = contenders(args, cpus)
+    for server in servers:
+        server.threaded = peer == "thread"
     generator = dnsperf if args.dnsperf else kxdpgun
     loads = ["closed loop"] if args.dnsperf else args.loads.split(",")
     case = "1k names, 4 A, veth, " + ("dnsperf" if args.dnsperf else "kxdpgun")
     case += f", {args.share} % of a core" if args.share else ""
+    case += "" if peer == "thread" else ", paying for the client's receiving"
+    print(case, file=sys.stderr)
+    good = all([turn(s, generator, loads, args.seconds) for _ in range(rounds) for s in servers])
+    return rows(servers, case, judged=peer == "thread"), good
+
+
+def main():
+    args = arguments()
+    napi_threads.before_namespaces()
+    namespaces.enter(tmp)
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        sys.exit("xdp_peers: needs two CPUs: one for the server, one for the generator")
+    ip("netns", "add", CLIENT_SPACE)
+    write_zone()
+    authority = subprocess.Popen(knot_config(tmp / "authority", f"    listen: 127.0.0.1@{AUTHORITY_PORT}"),
+                                 stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
+    kinds = [(args.peer, args.rounds)] if args.peer else list(zip(PEERS, [args.rounds, 1]))
     try:
-        good = all([turn(s, generator, loads, args.seconds) for _ in range(args.rounds) for s in servers])
+        done = [rounds_of(args, cpus, *kind) for kind in kinds]
     except Failed as why:
         sys.exit(f"xdp_peers: {why}")
     finally:
         authority.terminate()
-    print("\n".join(json.dumps(r) for r in rows(servers, case)))
-    return 0 if good else 1
+    print("\n".join(json.dumps(r) for part, _ in done for r in part))
+    return 0 if all(good for _, good in done) else 1
 
 
 if __name__ == "__main__":
