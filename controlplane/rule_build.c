@@ -39,6 +39,7 @@ struct rule_builder {
 	unsigned source_count;
 	struct rule_source_info source[RULE_SOURCES_MAX];
 	size_t peak_bytes;
+	struct pace *pace;
 };
 
 int rule_arena_new(struct rule_arena *a, size_t size)
@@ -76,6 +77,11 @@ int rule_builder_new(const struct keyhash_secret *secret, const struct rule_list
 	rule_numbers_init(&b->numbers, before, before_count);
 	*out = b;
 	return 0;
+}
+
+void rule_builder_pace(struct rule_builder *b, struct pace *pace)
+{
+	b->pace = pace;
 }
 
 static void pending_free(struct rule_builder *b)
@@ -135,11 +141,12 @@ static int end_source(struct rule_builder *b)
 		if (p->count == 0)
 			continue;
 		struct rule_list_info *info = &b->numbers.list[i];
-		size_t distinct = rule_hashes_sort(p->hash, p->count);
+		size_t distinct = rule_hashes_sort(p->hash, p->count, b->pace);
 		info->names = distinct;
 		info->duplicates = p->count - distinct;
 		err = keep_rows(b, i, distinct);
 		note_peak(b, 0);
+		pace(b->pace);
 	}
 	pending_free(b);
 	return err;
@@ -400,7 +407,9 @@ static int fill(struct rule_builder *b, const struct rule_image_head *h, uint8_t
 		.octets = base + h->octets_off,
 	};
 	fill_bloom(&b->rows, h->bloom_blocks, (void *)(base + h->bloom_off));
+	pace(b->pace);
 	(void)fill_table(&b->rows, h->table_buckets - RULE_WALK_MAX, (void *)(base + h->table_off));
+	pace(b->pace);
 	copy_in(base, h->sets_off, b->sets->set, h->set_count, sizeof(struct rule_set));
 	copy_in(base, h->lists_off, b->numbers.list, h->list_count, sizeof(struct rule_list_info));
 	copy_in(base, h->sources_off, b->source, h->source_count, sizeof(struct rule_source_info));

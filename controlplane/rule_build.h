@@ -14,6 +14,7 @@
 // for a loop).
 
 #include "list_rule.h"
+#include "pace.h"
 
 #include <weir/rule_image.h>
 
@@ -35,7 +36,8 @@ void rule_title_make(char out[RULE_TITLE_MAX], const char *text);
 // `before`: lists of the image before, as it has them (reader.lists); NULL with 0: there is none.
 ATTR_MUST_CHECK int rule_builder_new(const struct keyhash_secret *secret,
 	const struct rule_list_info *before, unsigned before_count, struct rule_builder **out);
-void rule_builder_free(struct rule_builder *b); // NULL is fine
+void rule_builder_free(struct rule_builder *b);                    // NULL is fine
+void rule_builder_pace(struct rule_builder *b, struct pace *pace); // NULL: it never rests
 
 // Ends the source before it and begins the next one, numbered from 0. Sources 0 and 1 are the
 // operator's allow and deny entries for everyone. Titles tell sources apart from image to image.

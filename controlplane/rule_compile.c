@@ -12,8 +12,8 @@ enum { READ_SIZE = 1 << 16 };
 
 typedef int (*octets_fn)(void *arg, const void *octets, size_t len);
 
-// Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces.
-static int read_file(const char *path, octets_fn take, void *arg)
+// Reads a regular file of at most RULE_SOURCE_BYTES_MAX in pieces, with rests between them.
+static int read_file(const char *path, octets_fn take, void *arg, struct pace *p)
 {
 	char piece[READ_SIZE];
 	struct stat st;
@@ -36,6 +36,7 @@ static int read_file(const char *path, octets_fn take, void *arg)
 		}
 		total += (uint64_t)n;
 		err = total > RULE_SOURCE_BYTES_MAX ? -EFBIG : take(arg, piece, (size_t)n);
+		pace(p);
 	}
 	close(fd);
 	return err;
@@ -63,7 +64,8 @@ static int take_rule_hash(void *arg, const struct list_rule *rule)
 	return 0;
 }
 
-static void hash_source(const struct rule_source *s, struct rule_source_result *r)
+static void hash_source(
+	const struct rule_source *s, struct rule_source_result *r, struct pace *pace)
 {
 	*r = (struct rule_source_result){0};
 	struct contenthash_state *state = contenthash_new();
@@ -72,7 +74,7 @@ static void hash_source(const struct rule_source *s, struct rule_source_result *
 		return;
 	}
 	if (s->path)
-		r->error = read_file(s->path, take_hash, state);
+		r->error = read_file(s->path, take_hash, state, pace);
 	else if (s->rules)
 		r->error = s->rules(s->arg, take_rule_hash, state);
 	r->content_hash = contenthash_finish(state);
@@ -100,7 +102,7 @@ uint64_t rule_compile_hash(
 	const struct rule_source *source, unsigned count, struct rule_source_result *result)
 {
 	for (unsigned i = 0; i < count; i++)
-		hash_source(&source[i], &result[i]);
+		hash_source(&source[i], &result[i], NULL);
 	return join_hashes(source, count, result);
 }
 
@@ -126,8 +128,8 @@ static bool known_same(const struct rule_known *a, const struct rule_known *b)
 	       && a->modified.tv_nsec == b->modified.tv_nsec;
 }
 
-static void hash_known(
-	const struct rule_source *s, struct rule_source_result *r, struct rule_known *known)
+static void hash_known(const struct rule_source *s, struct rule_source_result *r,
+	struct rule_known *known, struct pace *pace)
 {
 	struct rule_known before = known_now(s->path);
 	if (known_same(&before, known)) {
@@ -135,7 +137,7 @@ static void hash_known(
 		return;
 	}
 	time_t settled = time(NULL) - RULE_KNOWN_SETTLED_S;
-	hash_source(s, r);
+	hash_source(s, r, pace);
 	struct rule_known after = known_now(s->path);
 	bool good = !r->error && known_same(&before, &after) && before.changed.tv_sec < settled;
 	*known = good ? before : (struct rule_known){0};
@@ -143,13 +145,13 @@ static void hash_known(
 }
 
 uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned count,
-	struct rule_source_result *result, struct rule_known *known)
+	struct rule_source_result *result, struct rule_known *known, struct pace *pace)
 {
 	for (unsigned i = 0; i < count; i++) {
 		if (source[i].path)
-			hash_known(&source[i], &result[i], &known[i]);
+			hash_known(&source[i], &result[i], &known[i], pace);
 		else
-			hash_source(&source[i], &result[i]);
+			hash_source(&source[i], &result[i], pace);
 	}
 	return join_hashes(source, count, result);
 }
@@ -160,6 +162,7 @@ struct feed {
 	struct contenthash_state *hash;
 	struct rule_builder *builder;
 	struct rule_source_result *result;
+	struct pace *pace;
 };
 
 static int take_rule(void *arg, const struct list_rule *rule)
@@ -194,7 +197,7 @@ static int compile_file(struct feed *f, const struct rule_source *s, bool had_na
 	struct rule_source_result *r = f->result;
 	struct list_options options = rule_source_options(s);
 	list_parse_begin(&f->parser, &options, take_rule, f);
-	r->error = read_file(s->path, take_text, f);
+	r->error = read_file(s->path, take_text, f, f->pace);
 	if (!r->error)
 		r->error = list_parse_end(&f->parser);
 	r->counts = f->parser.counts;
@@ -209,9 +212,9 @@ static int compile_file(struct feed *f, const struct rule_source *s, bool had_na
 }
 
 static int compile_source(struct rule_builder *b, const struct rule_source *s, bool had_names,
-	struct rule_source_result *r)
+	struct rule_source_result *r, struct pace *pace)
 {
-	struct feed f = {.builder = b, .result = r};
+	struct feed f = {.builder = b, .result = r, .pace = pace};
 	*r = (struct rule_source_result){0};
 	int err = rule_builder_source(b, s->title);
 	if (err)
@@ -265,7 +268,7 @@ static int compile_all(struct rule_builder *b, const struct rule_source *source,
 {
 	for (unsigned i = 0; i < count; i++) {
 		bool had_names = options->had_names && options->had_names[i];
-		int err = compile_source(b, &source[i], had_names, &result[i]);
+		int err = compile_source(b, &source[i], had_names, &result[i], options->pace);
 		if (err) {
 			explain(b, &source[i], err, why);
 			return err;
@@ -293,6 +296,7 @@ int rule_compile(const struct rule_source *source, unsigned count,
 		snprintf(why, RULE_COMPILE_WHY_MAX, "no memory");
 		return err;
 	}
+	rule_builder_pace(b, options->pace);
 	err = compile_all(b, source, count, options, result, out, why);
 	*peak_bytes = rule_builder_peak_bytes(b);
 	rule_builder_free(b);

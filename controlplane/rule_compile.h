@@ -64,9 +64,9 @@ struct rule_known {
 uint64_t rule_compile_hash(
 	const struct rule_source *source, unsigned count, struct rule_source_result *result);
 
-// The same, with what is known of each, which is brought up to date.
+// The same, with what is known of each, which is brought up to date; with rests or NULL.
 uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned count,
-	struct rule_source_result *result, struct rule_known *known);
+	struct rule_source_result *result, struct rule_known *known, struct pace *pace);
 
 static inline const char *rule_source_error_text(int err)
 {
@@ -84,6 +84,7 @@ struct rule_compile_options {
 	const bool *had_names; // of each source: in the image before; NULL: nobody asks
 	const struct rule_list_info *before; // lists of the image before, so that numbers stay
 	unsigned before_count;
+	struct pace *pace; // NULL: it takes no rests
 };
 
 // Source i is source i of the image. 0 and *out, or -errno and `why`; `result` is filled as far as

@@ -25,7 +25,7 @@ static void sort_few(uint64_t *a, size_t n)
 
 // American flag sort, 8 bits a level from the top: in place, and fast on fingerprints, which are
 // evenly spread. At most eight levels deep.
-static void sort_radix(uint64_t *a, size_t n, unsigned shift)
+static void sort_radix(uint64_t *a, size_t n, unsigned shift, struct pace *p)
 {
 	size_t begin[257] = {0}, next[256];
 	if (n < 48) {
@@ -46,14 +46,16 @@ static void sort_radix(uint64_t *a, size_t n, unsigned shift)
 			a[next[home]++] = v;
 		}
 	}
-	for (unsigned b = 0; shift > 0 && b < 256; b++)
-		sort_radix(a + begin[b], begin[b + 1] - begin[b], shift - 8);
+	for (unsigned b = 0; shift > 0 && b < 256; b++) {
+		pace(p);
+		sort_radix(a + begin[b], begin[b + 1] - begin[b], shift - 8, NULL);
+	}
 }
 
-size_t rule_hashes_sort(uint64_t *hash, size_t count)
+size_t rule_hashes_sort(uint64_t *hash, size_t count, struct pace *pace)
 {
 	size_t kept = 0;
-	sort_radix(hash, count, 56);
+	sort_radix(hash, count, 56, pace);
 	for (size_t i = 0; i < count; i++)
 		if (kept == 0 || hash[kept - 1] != hash[i])
 			hash[kept++] = hash[i];

@@ -7,6 +7,7 @@
 // its set or gets a row of its own; so a name has more than one row only where sets were exhausted.
 // 10 octets a row; growing copies nothing but the rows (realloc). One thread.
 
+#include "pace.h"
 #include "rule_sets.h"
 
 #include <stddef.h>
@@ -23,7 +24,7 @@ struct rule_rows {
 void rule_rows_free(struct rule_rows *r);
 
 // Sorts `hash` in place and drops repeated ones; the number that stays.
-size_t rule_hashes_sort(uint64_t *hash, size_t count);
+size_t rule_hashes_sort(uint64_t *hash, size_t count, struct pace *pace);
 
 // Those of the first list that has any: the allocation *hash, cut to what is used, becomes the
 // rows' own and *hash NULL, so that nothing is copied. -ENOMEM, -E2BIG: it stays the caller's.

@@ -57,6 +57,7 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	s->loaded_unix_s = h->created_unix_s;
 	s->peak_bytes = j->peak_bytes;
 	s->build_ms = j->build_ms;
+	s->rested_ms = j->rested_ms;
 	s->from_disk = j->from_disk;
 	s->judge = *judge_counts(r->judge);
 	log_info("rules: %llu names, %llu octets, %s", (unsigned long long)h->names,
@@ -137,14 +138,24 @@ void rules_run_job(struct rules *r, struct rules_job *j)
 	rules_job_start(j);
 }
 
+// Is there a list of which the current image has nothing?
+static bool begins_list(const struct rules_job *j)
+{
+	for (unsigned i = 0; i < j->sources->count; i++)
+		if (j->sources->source[i].path && !j->had_names[i])
+			return true;
+	return false;
+}
+
 // Takes `sources` if it returns 0.
-static int start_job(struct rules *r, struct rules_sources *sources, bool force)
+static int start_job(struct rules *r, struct rules_sources *sources, bool force, bool urgent)
 {
 	struct rules_job *j = rules_job_new(r, sources);
 	if (!j)
 		return -ENOMEM;
 	j->force = force;
 	rules_sources_leave_out(sources, j->had_names);
+	j->paced = !urgent && !r->start.waiting && j->has_current && !begins_list(j);
 	rules_run_job(r, j);
 	return 0;
 }
@@ -154,12 +165,12 @@ static void start_next(struct rules *r)
 	struct rules_sources *sources = r->next;
 	if (r->job || !sources)
 		return;
-	if (start_job(r, sources, r->next_force)) {
+	if (start_job(r, sources, r->next_force, r->next_urgent)) {
 		try_again(r);
 		return;
 	}
 	r->next = NULL;
-	r->next_force = false;
+	r->next_force = r->next_urgent = false;
 	r->waiting = r->next_waiting;
 	r->next_waiting.count = 0;
 }
@@ -233,7 +244,13 @@ bool rules_waiters_full(const struct rules *r)
 	       >= RULES_WAITERS_MAX;
 }
 
-int rules_build(struct rules *r, bool force, struct rules_waiters *told)
+void rules_hurry(struct rules *r)
+{
+	if (r->job)
+		atomic_store_explicit(&r->job->pace.hurry, true, memory_order_relaxed);
+}
+
+int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *told)
 {
 	struct rules_sources *sources;
 	struct rules_waiters *w = r->job ? &r->next_waiting : &r->waiting;
@@ -242,7 +259,7 @@ int rules_build(struct rules *r, bool force, struct rules_waiters *told)
 		return err;
 	bool now = !r->job;
 	if (now)
-		err = start_job(r, sources, force);
+		err = start_job(r, sources, force, urgent);
 	if (err) {
 		rules_sources_free(sources);
 		return err;
@@ -256,6 +273,9 @@ int rules_build(struct rules *r, bool force, struct rules_waiters *told)
 	rules_sources_free(r->next);
 	r->next = sources;
 	r->next_force |= force;
+	r->next_urgent |= urgent;
+	if (urgent)
+		rules_hurry(r);
 	return 0;
 }
 
@@ -337,6 +357,7 @@ void rules_close(struct rules *r)
 	rules_start_close(r);
 	// What both threads leave for the loop is linked with what the other left.
 	rules_fetch_stop(r->fetch);
+	rules_hurry(r);
 	rules_job_join(r->job);
 	rules_fetch_free(r->fetch);
 	rules_kept_close(r);

@@ -60,6 +60,7 @@ struct rules_status {
 	bool building;
 	uint64_t builds, unchanged, failed, coalesced;
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
+	uint64_t rested_ms;                                // of build_ms (pace.h)
 	uint64_t bloom_bytes, table_bytes, sets;
 	uint64_t loaded_unix_s;
 	bool from_disk;              // current image is the last good one, mapped at start

@@ -29,8 +29,10 @@ int rules_release(struct rules *r, const struct config *config, rules_done done,
 
 int rules_rollback(struct rules *r, rules_done done, void *arg)
 {
-	if (r->job || r->next || r->fetch_waiting.count)
+	if (r->job || r->next || r->fetch_waiting.count) {
+		rules_hurry(r);
 		return -EBUSY;
+	}
 	if (access(r->previous_path, R_OK))
 		return -ENOENT;
 	struct rules_sources *sources = calloc(1, sizeof *sources);

@@ -47,7 +47,7 @@ struct rules {
 	struct rules_job *job; // NULL: nothing runs
 	struct rules_waiters waiting;
 	struct rules_sources *next; // reload to do after it; NULL: none
-	bool next_force;
+	bool next_force, next_urgent;
 	struct rules_waiters next_waiting;
 	struct rules_fetch *fetch;
 	struct rules_waiters fetch_waiting; // for lists to be fetched, then for the build
@@ -80,8 +80,11 @@ void rules_tell(struct rules *r, struct rules_waiters *w);
 // Those who wait are bounded all together, so that they fit wherever they are put.
 bool rules_waiters_full(const struct rules *r);
 // From the configuration that there is, after the job that may be running. Takes `told` if it
-// returns 0.
-ATTR_MUST_CHECK int rules_build(struct rules *r, bool force, struct rules_waiters *told);
+// returns 0. `urgent`: somebody changed something and wants to see it: neither this nor the job
+// before it takes rests.
+ATTR_MUST_CHECK int rules_build(
+	struct rules *r, bool force, bool urgent, struct rules_waiters *told);
+void rules_hurry(struct rules *r); // the job that runs, if one does, takes no more rests
 
 // rules_reload.c
 void rules_fetched(void *rules); // a round of fetching is over

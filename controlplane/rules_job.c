@@ -184,11 +184,12 @@ static bool same_result(const void *image, const void *other)
 // 0: a new image is stored and prepared. Otherwise `outcome` says what it came to.
 static int make_image(struct rules_job *j)
 {
+	struct pace *rests = j->paced ? &j->pace : NULL;
 	char why[RULE_STORE_WHY_MAX];
 	size_t peak = 0;
 	if (!j->force && j->has_current
 		&& rule_compile_hash_known(
-			   j->sources->source, j->sources->count, j->result, j->known)
+			   j->sources->source, j->sources->count, j->result, j->known, rests)
 			   == j->current_input_hash) {
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
@@ -198,7 +199,8 @@ static int make_image(struct rules_job *j)
 		.partial = !j->has_current,
 		.had_names = j->force ? NULL : j->had_names,
 		.before = j->lists,
-		.before_count = j->list_count};
+		.before_count = j->list_count,
+		.pace = rests};
 	int err = j->has_current ? 0 : keyhash_secret_make(&options.secret);
 	if (err) {
 		fail(j, "no random numbers: %s", strerror(-err));
@@ -223,6 +225,7 @@ static int make_image(struct rules_job *j)
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
+	pace(rests);
 	keep_previous(j);
 	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
@@ -233,6 +236,7 @@ static int make_image(struct rules_job *j)
 		size_t len = strlen(j->error);
 		snprintf(j->error + len, sizeof j->error - len, "%s%s", len ? "; " : "", why);
 	}
+	pace(rests);
 	return share_built(j);
 }
 
@@ -250,8 +254,10 @@ static void *work(void *arg)
 	struct rules_job *j = arg;
 	uint64_t start_ms = clock_mono_ms();
 	thread_background();
+	pace_begin(&j->pace);
 	int err = j->rollback ? load_previous(j) : make_image(j);
 	j->build_ms = clock_mono_ms() - start_ms;
+	j->rested_ms = j->pace.rested_us / 1000;
 	LEAK_DEMO(reload, 1000000);
 	settle(j, err ? RULES_JOB_DONE : RULES_JOB_READY);
 	return NULL;

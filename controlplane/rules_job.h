@@ -9,6 +9,7 @@
 
 #include "judge.h"
 #include "loop.h"
+#include "pace.h"
 #include "rule_store.h"
 #include "rules.h"
 #include "rules_sources.h"
@@ -35,6 +36,8 @@ struct rules_job {
 	const struct judge *judge_before;       // of the current image
 	const char *image_path, *previous_path; // outlive the job
 	bool force, from_disk;
+	bool paced;              // rests while it builds
+	struct pace pace;        // its `hurry` is any thread's
 	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
 	bool has_current;
@@ -55,7 +58,7 @@ struct rules_job {
 	struct rule_reader reader;
 	struct names_region *region;
 	struct judge *judge; // by `reader`; the new image's owner takes it
-	uint64_t peak_bytes, build_ms;
+	uint64_t peak_bytes, build_ms, rested_ms;
 	bool swapped; // the files, for a rollback
 	bool same;    // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static int rules_build_for(struct rules *r, bool force, rules_done done, void *arg)
+static int rules_build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
 {
 	struct rules_waiters w = {0};
 	if (done && rules_waiters_full(r))
 		return -EAGAIN;
 	rules_add_waiter(&w, done, arg);
-	return rules_build(r, force, &w);
+	return rules_build(r, force, urgent, &w);
 }
 
 // A round of fetching is over.
@@ -31,8 +31,9 @@ void rules_fetched(void *arg)
 	bool all = f.by_hand || !f.running;
 	struct rules_waiters *told = all ? &r->fetch_waiting : &none;
 	if (!r->kept.held && (f.by_hand || f.changed || (all && r->build_owed))) {
+		bool urgent = all && r->build_owed; // for a configuration
 		r->build_owed &= !all;
-		int err = rules_build(r, f.force, told);
+		int err = rules_build(r, f.force, urgent, told);
 		if (err) {
 			r->status.outcome = RULES_FAILED;
 			snprintf(r->status.error, sizeof r->status.error, "cannot build: %s",
@@ -80,7 +81,7 @@ int rules_configure(struct rules *r, const struct config *config, rules_done don
 		return 0;
 	}
 	if (!r->kept.held)
-		return rules_build_for(r, false, done, arg);
+		return rules_build_for(r, false, true, done, arg);
 	struct rules_waiters w = {0};
 	rules_note_held(r);
 	rules_add_waiter(&w, done, arg);
@@ -99,7 +100,7 @@ int rules_reload(
 	if (r->kept.held)
 		rules_hold(r, false);
 	if (!rules_fetch_all(r->fetch, force))
-		return rules_build_for(r, force, done, arg);
+		return rules_build_for(r, force, false, done, arg);
 	rules_add_waiter(&r->fetch_waiting, done, arg);
 	return 0;
 }
