@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 	}
 	uint32_t frames = path_case_frames(goals);
 	if (frames == 0) {
-		fputs("no such goal here: G1, G2, G3, G4, G5, G8, miss\n", stderr);
+		fputs("no such goal here: G1, G2, G3, G4, G5, G7, G8, miss\n", stderr);
 		return 2;
 	}
 	bool beside = path_beside_prepare();
