@@ -140,11 +140,11 @@ ATTR_INLINE const uint64_t *batch_lists(const struct batch *b, const struct pack
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
 }
 
-// Does stage_parse look for the records already? Not when some of its packets may be settled before
-// their turn: what was looked at would no longer be at the front.
+// Does stage_parse look for the records already? Not where many of its packets will probably be
+// settled before their turn, for which that is work in vain.
 ATTR_INLINE bool batch_looks_early(const struct batch *b)
 {
-	return b->tables->has_l0 && !b->rules && !b->blocks_all;
+	return b->tables->has_l0 && !b->blocks_all && !(b->rules && b->w->rules_settle);
 }
 
 ATTR_INLINE struct batch_note *batch_note(struct batch *b, const struct packet *p)

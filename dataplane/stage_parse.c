@@ -206,7 +206,7 @@ static __attribute__((noinline)) void parse_few(struct batch *b)
 
 // The suffixes of a name are hashed one packet later: just stored, it would be read in other pieces
 // than it was stored in, and the core would wait. Not in a loop of their own: the prefetches need
-// work between them. Where rules may settle packets, the records are stage_lookup's work.
+// work between them.
 static void parse_many(struct batch *b)
 {
 	const bool looks = batch_looks_early(b), rules = b->rules;

@@ -2,6 +2,7 @@
 #include "core/dns_block_line.h"
 #include "core/rule_line.h"
 #include "question_line.h"
+#include "record_line.h"
 #include "reply_line.h"
 #include "stages.h"
 
@@ -29,8 +30,11 @@ static void make_safe(const struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
 	uint16_t view = t->has_groups ? t->policy.group[p->group].safe_view : 0;
-	if (view)
-		question_hash(t, p, view);
+	if (!view)
+		return;
+	question_hash(t, p, view);
+	if (t->has_l0) // as one that was looked for already
+		p->record = l0_read_candidate(&t->l0, p->hash);
 }
 
 // Which takes the control plane to tell.
@@ -178,6 +182,16 @@ static void settle_all(
 	stats_add(&b->w->stats->verdict[VERDICT_blocked], blocked);
 }
 
+// Where stage_parse began to look for records, and some packets leave now: the others are no longer
+// at the places up to which it did.
+static void look_for_all(struct batch *b)
+{
+	if (!b->looked_home)
+		return;
+	record_look_home(b, b->count);
+	record_look_other(b, b->count);
+}
+
 // First all bloom filters, whose lines stage_parse prefetched; then, for the few names that passed,
 // the fingerprints, prefetched meanwhile, and where these lie farther away, the next. Most batches
 // end after the first.
@@ -192,10 +206,15 @@ static void follow_rules(struct batch *b)
 		rule_probe_bloom(&t->rules, probe);
 		suspects |= (uint64_t)(probe->candidates != 0) << i;
 	}
-	if (likely_(!suspects))
+	if (likely_(!suspects)) {
+		b->w->rules_settle = false;
 		return;
+	}
 	reach_sets(b, suspects, set);
+	look_for_all(b);
+	const unsigned asked = b->count;
 	settle_all(b, suspects, set);
+	b->w->rules_settle = b->count * 8 < asked * 7;
 }
 
 // What is left of the batch was asked by anybody; for clients that may ask for nothing now, only an

@@ -134,6 +134,7 @@ struct worker {
 	const struct worker_tables *tables;
 	// Most clients of the last batch were limited, and so probably are the next one's.
 	bool limits_early;
+	bool rules_settle; // likewise: rules settled more than one in eight of the last one
 	struct epoch_reader epoch;
 	struct ring_producer miss;
 	struct ring_consumer answer;

@@ -160,11 +160,18 @@ static void test_safe_view(void **)
 	safe.src = NULL;
 	assert_int_equal(view_of_miss(h, &safe), 0);
 
-	harness_put(
-		h, &(struct harness_record){.name = "www.safe.example", .count = 1, .view = VIEW});
 	harness_put(h, &(struct harness_record){
 			       .name = "www.safe.example", .count = 2, .view = SAFE_VIEW});
 	safe.src = "198.18.1.1";
+	uint8_t frame[WIRE_MAX];
+	for (unsigned i = 0; i < WORKER_BATCH; i++) // whose records are looked for ahead
+		harness_inject(h, frame, wire_make(&safe, frame));
+	assert_int_equal(worker_turn(&h->w, 0), WORKER_BATCH);
+	assert_int_equal(harness_verdict(h, VERDICT_hit), WORKER_BATCH);
+	harness_drain(h);
+
+	harness_put(
+		h, &(struct harness_record){.name = "www.safe.example", .count = 1, .view = VIEW});
 	harness_ask(h, &safe, VERDICT_hit, &r);
 	assert_int_equal(r.count, 2);
 	h->tables.config.pause_until_ms = UINT64_MAX; // of blocking, not of this
