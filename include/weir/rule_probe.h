@@ -86,10 +86,10 @@ static inline uint64_t rule_suffix_hash(const uint64_t *key,
 // A query on its way through the steps. One hash per suffix that some rule could equal, the nearest
 // last. A worker has a batch of these, so only what is used is written.
 struct rule_probe {
-	uint64_t candidates;            // bit i: suffix i passed the bloom filter
-	uint64_t depths;                // bit n: the suffix of n labels is hashed
-	unsigned count;                 // suffixes hashed
-	uint64_t hash[RULE_LABELS_MAX]; // the last one twice where they are odd
+	uint64_t candidates; // bit i: suffix i passed the bloom filter
+	uint64_t depths;     // bit n: the suffix of n labels is hashed
+	unsigned count;      // suffixes hashed
+	uint64_t hash[RULE_LABELS_MAX + 1];
 };
 
 static inline const struct rule_bloom_block *rule_bloom_at(
@@ -171,22 +171,15 @@ static inline void rule_probe_suffixes(const struct rule_reader *r, const struct
 	uint64_t depths = rule_probe_depths(r, name, label_off);
 	label_off += name->labels;
 	rule_chain(r->key, name, chain);
-	// Two at a time, the last one twice where they are odd: most names have one or two, and a
-	// branch on which it is would be mispredicted half the time.
-	for (uint64_t left = depths; left; n += 2) {
-		const uint64_t rest = left & (left - 1), second = rest ? rest : left;
-		const uint64_t one =
+	for (uint64_t left = depths; left; left &= left - 1) {
+		const uint64_t hash =
 			rule_suffix_hash(r->key, chain, name, label_off[-__builtin_ctzll(left)]);
-		const uint64_t other =
-			rule_suffix_hash(r->key, chain, name, label_off[-__builtin_ctzll(second)]);
-		__builtin_prefetch(rule_bloom_at(r, one));
-		__builtin_prefetch(rule_bloom_at(r, other));
-		p->hash[n] = one;
-		p->hash[n + 1] = other;
-		left = second & (second - 1);
+		__builtin_prefetch(rule_bloom_at(r, hash));
+		p->hash[n++] = hash;
 	}
+	p->hash[n] = 0; // rule_probe_bloom reads one too many
 	p->depths = depths;
-	p->count = (unsigned)__builtin_popcountll(depths);
+	p->count = n;
 	p->candidates = 0;
 }
 
