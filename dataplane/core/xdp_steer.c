@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "xdp_place.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -16,9 +18,11 @@
 #include <weir/shm_region.h>
 #include <weir/xdp_steer.h>
 
-#define PINS   "/sys/fs/bpf"
-#define CLAIMS "/run"
-enum { MAPS_MAX = 16, CPUS_MAX = 1024 };
+#define PINS "/sys/fs/bpf"
+enum { MAPS_MAX = 16, CPUS_MAX = 1024, PIN_MAX = XDP_PLACE_MAX + 16 };
+
+// What is pinned beside the program.
+static const char *const pinned_maps[] = {STEER_MAP_ADDRESSES, STEER_MAP_COUNTERS, STEER_MAP_GATE};
 
 // The object file itself, so that a binary needs no file of its own version somewhere.
 static const uint8_t steer_object[] = {
@@ -70,25 +74,23 @@ static int fd_borrow(const char *kind, uint32_t id)
 	return found;
 }
 
-enum { PLACE_MAX = 96 };
-
-// Interfaces are numbered in each network namespace anew.
-static const char *place(const char *folder, unsigned ifindex, char out[PLACE_MAX])
+// The pin of the program, where `map` is NULL, or of that map of it.
+static const char *pin_of(unsigned ifindex, const char *map, char out[PIN_MAX])
 {
-	struct stat ns = {0};
-	(void)stat("/proc/self/ns/net", &ns);
-	snprintf(out, PLACE_MAX, "%s/weir_%llu_%u", folder, (unsigned long long)ns.st_ino, ifindex);
+	char path[XDP_PLACE_MAX];
+	snprintf(out, PIN_MAX, "%s%s%s", xdp_place(PINS, ifindex, path), map ? "_" : "",
+		map ? map : "");
 	return out;
 }
 
-// The pinned program of an earlier life, if it is the one.
-static int fd_pinned(unsigned ifindex, uint32_t id)
+// What another process or an earlier life has pinned, if it is that object.
+static int fd_pinned(unsigned ifindex, const char *map, uint32_t id)
 {
-	char path[PLACE_MAX];
-	int fd = bpf_obj_get(place(PINS, ifindex, path));
+	char path[PIN_MAX];
+	int fd = bpf_obj_get(pin_of(ifindex, map, path));
 	if (fd < 0)
 		return -EPERM;
-	if (fd_is(fd, kind_program, id))
+	if (fd_is(fd, map ? kind_map : kind_program, id))
 		return fd;
 	close(fd);
 	return -EPERM;
@@ -101,7 +103,7 @@ static int program_open(unsigned ifindex, uint32_t id)
 		fd = fd_borrow(kind_program, id);
 	else if (fd < 0)
 		return error_of(fd);
-	return fd == -EPERM ? fd_pinned(ifindex, id) : fd;
+	return fd == -EPERM ? fd_pinned(ifindex, NULL, id) : fd;
 }
 
 int xdp_program_find(unsigned ifindex, struct xdp_program *out)
@@ -198,36 +200,29 @@ int xdp_program_detach(unsigned ifindex, bool force)
 	return rc;
 }
 
-// In a directory that is root's alone, or anybody could claim.
-int xdp_claim(unsigned ifindex)
-{
-	char path[PLACE_MAX];
-	int rc = process_lock(place(CLAIMS, ifindex, path));
-	return rc == -EAGAIN ? -EBUSY : rc;
-}
-
-int xdp_claimed(unsigned ifindex)
-{
-	char path[PLACE_MAX];
-	return process_lock_probe(place(CLAIMS, ifindex, path));
-}
-
 // The map of that name among those of the program, as a descriptor.
-static int map_open(const uint32_t *ids, unsigned count, const char *name)
+static int map_open(unsigned ifindex, const uint32_t *ids, unsigned count, const char *name)
 {
+	int rc = -ENOENT;
 	for (unsigned i = 0; i < count; i++) {
 		struct bpf_map_info info = {0};
 		uint32_t len = sizeof info;
 		int fd = bpf_map_get_fd_by_id(ids[i]);
 		if (fd < 0)
 			fd = errno == EPERM ? fd_borrow(kind_map, ids[i]) : error_of(fd);
+		if (fd == -EPERM)
+			fd = fd_pinned(ifindex, name, ids[i]);
+		if (fd == -EPERM) { // another map, or not ours to open
+			rc = fd;
+			continue;
+		}
 		if (fd < 0)
 			return fd;
 		if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, name) == 0)
 			return fd;
 		close(fd);
 	}
-	return -ENOENT;
+	return rc;
 }
 
 static int map_ids(int fd, uint32_t ids[MAPS_MAX], unsigned *count)
@@ -262,9 +257,9 @@ int xdp_steer_open(struct xdp_steer *out, unsigned ifindex)
 	struct xdp_steer s = {.ifindex = ifindex,
 		.program = p.id,
 		.fd = program,
-		.addresses = map_open(ids, count, STEER_MAP_ADDRESSES),
-		.counters = map_open(ids, count, STEER_MAP_COUNTERS),
-		.gate = map_open(ids, count, STEER_MAP_GATE)};
+		.addresses = map_open(ifindex, ids, count, STEER_MAP_ADDRESSES),
+		.counters = map_open(ifindex, ids, count, STEER_MAP_COUNTERS),
+		.gate = map_open(ifindex, ids, count, STEER_MAP_GATE)};
 	if (s.addresses < 0 || s.counters < 0 || s.gate < 0) {
 		rc = s.addresses < 0 ? s.addresses : s.counters < 0 ? s.counters : s.gate;
 		xdp_steer_close(&s);
@@ -286,16 +281,25 @@ void xdp_steer_close(struct xdp_steer *s)
 
 int xdp_steer_pin(const struct xdp_steer *s)
 {
-	char path[PLACE_MAX];
+	const int maps[] = {s->addresses, s->counters, s->gate};
+	char path[PIN_MAX];
 	xdp_steer_unpin(s->ifindex);
-	int rc = bpf_obj_pin(s->fd, place(PINS, s->ifindex, path));
-	return rc ? error_of(rc) : 0;
+	int rc = bpf_obj_pin(s->fd, pin_of(s->ifindex, NULL, path));
+	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(maps); i++)
+		rc = bpf_obj_pin(maps[i], pin_of(s->ifindex, pinned_maps[i], path));
+	if (rc == 0)
+		return 0;
+	rc = error_of(rc);
+	xdp_steer_unpin(s->ifindex);
+	return rc;
 }
 
 void xdp_steer_unpin(unsigned ifindex)
 {
-	char path[PLACE_MAX];
-	(void)unlink(place(PINS, ifindex, path));
+	char path[PIN_MAX];
+	(void)unlink(pin_of(ifindex, NULL, path));
+	for (unsigned i = 0; i < ARRAY_LEN(pinned_maps); i++)
+		(void)unlink(pin_of(ifindex, pinned_maps[i], path));
 }
 
 int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)

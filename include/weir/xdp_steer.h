@@ -54,7 +54,8 @@ ATTR_MUST_CHECK int xdp_claim(unsigned ifindex);
 int xdp_claimed(unsigned ifindex);
 
 // Pins the program on the bpf file system, by which the next process tells its own when this one is
-// killed. Replaces a pin of an earlier life. 0 or -errno, then nothing is
+// killed, and its maps (addresses, counters, gate) beside it, by which a process without
+// CAP_SYS_ADMIN opens them. Replaces pins of an earlier life. 0 or -errno, then nothing is
 // pinned (no bpf file system at /sys/fs/bpf, as a rule): weir works without.
 ATTR_MUST_CHECK int xdp_steer_pin(const struct xdp_steer *s);
 void xdp_steer_unpin(unsigned ifindex);

@@ -85,7 +85,7 @@ check "killed: the next query is left to the kernel" [ "$(left_to_kernel)" -gt "
 check "and the kernel has it" [ "$(kernel_udp)" -gt "$udp" ]
 same "the program is still there" ours "$(attached)"
 check "the data plane starts over it" "$lab" start dataplane
-check "which is pinned" [ "$(ls /sys/fs/bpf | grep -c weir_)" = 1 ]
+same "which is pinned, and its maps" 4 "$(ls /sys/fs/bpf | grep -cE '^weir_[0-9]+_[0-9]+(_weir_(addresses|counters|gate))?$')"
 check "and serves again" eventually steers_again
 check "it said so" grep -q 'takes off the steering program of an earlier life' /run/weir/lab/dataplane.log
 
@@ -109,6 +109,10 @@ check "serves" eventually steers_again
 "$lab" kill dataplane
 rights=(setpriv --inh-caps -all --bounding-set
 	-all,+net_admin,+net_raw,+bpf,+perfmon,+ipc_lock,+chown,+sys_nice)
+was=$(steered steered)
+check "queries were steered before the kill" [ "$was" -gt 0 ]
+same "another process reads the counters by their pin" "$was" "$("${rights[@]}" "$WEIR_BUILD/tools/ctl/weirctl" \
+	-c /run/weir/lab/weir.yaml --json xdp status | jq .ports[0].counters.steered)"
 "${rights[@]}" "$WEIR_BUILD/dataplane/weir-dataplane" -c /run/weir/lab/weir.yaml >$tmp/rights.log 2>&1 &
 check "with the unit's rights, over what a kill left" eventually steers_again
 check "it said so" grep -q 'takes off the steering program' $tmp/rights.log

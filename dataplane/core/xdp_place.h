@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Where this process leaves what belongs to an interface: its claim, and the pins of its steering
+// program. Any thread; one system call.
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { XDP_PLACE_MAX = 96 };
+
+// Interfaces are numbered in each network namespace anew.
+static inline const char *xdp_place(const char *folder, unsigned ifindex, char out[XDP_PLACE_MAX])
+{
+	struct stat ns = {0};
+	(void)stat("/proc/self/ns/net", &ns);
+	snprintf(out, XDP_PLACE_MAX, "%s/weir_%llu_%u", folder, (unsigned long long)ns.st_ino,
+		ifindex);
+	return out;
+}
