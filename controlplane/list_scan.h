@@ -2,7 +2,7 @@
 #pragma once
 
 // The octets of a plain name of 8 to 63 octets, sixteen at a time: lowered, judged, copied. The
-// twin of list_name_scan_octets, which does the others; test_list_parse compares them.
+// twin of list_name_scan_octets, which does the others; test_list_scan compares them.
 
 #include <emmintrin.h>
 #include <stdint.h>

@@ -408,35 +408,6 @@ static void test_find(void **)
 	assert_int_equal(out.count, 0);
 }
 
-// Sixteen octets at a time or one: every octet in every place, and heaps of dots.
-static void test_scan_twins(void **)
-{
-	unsigned good = 0;
-	uint32_t x = 1;
-	for (unsigned round = 0; round < 200000; round++) {
-		static const char octets[] = "abzAZ019-_..xyq";
-		char text[80];
-		size_t len = 1 + round % 70;
-		for (size_t i = 0; i < len; i++) {
-			x = x * 1664525 + 1013904223;
-			text[i] = octets[(x >> 16) % (sizeof octets - (round & 1 ? 4 : 1))];
-		}
-		if (round % 3 == 0)
-			text[round / 3 % len] = (char)(round / 210);
-		size_t bare = len - (len > 1 && text[len - 1] == '.');
-		struct dns_name a = {0}, b = {0};
-		bool taken = list_name_scan((struct list_text){text, len}, &a);
-		assert_int_equal(taken, list_name_scan_octets((struct list_text){text, bare}, &b));
-		good += taken;
-		if (!taken)
-			continue;
-		assert_int_equal(a.len, b.len);
-		assert_int_equal(a.labels, b.labels);
-		assert_memory_equal(a.wire, b.wire, a.len);
-	}
-	assert_in_range(good, 20000, 190000);
-}
-
 // The bitmap in front of libpsl keeps no suffix from it: all rules of the list, if it is there.
 static void test_suffixes(void **)
 {
@@ -473,7 +444,6 @@ int main(void)
 		cmocka_unit_test(test_line_ends),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_taker_stops),
-		cmocka_unit_test(test_scan_twins),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_suffixes),
 	};

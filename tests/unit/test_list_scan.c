@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Names of lists read sixteen octets at a time, beside the twin that reads one (list_scan.h).
+
+#include "../../controlplane/list_name.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+// Both must say the same. Is it a name?
+static bool scan_twins(const char *text, size_t len)
+{
+	struct dns_name a, b;
+	size_t bare = len - (len > 1 && text[len - 1] == '.');
+	bool taken = list_name_scan((struct list_text){text, len}, &a);
+	assert_int_equal(taken, list_name_scan_octets((struct list_text){text, bare}, &b));
+	if (taken) {
+		assert_int_equal(a.len, b.len);
+		assert_int_equal(a.labels, b.labels);
+		assert_memory_equal(a.wire, b.wire, a.len);
+	}
+	return taken;
+}
+
+// Every octet in every place of a name, behind which nothing may be read.
+static void test_every_octet(void **)
+{
+	for (size_t len = 1; len <= 70; len++) {
+		char *text = malloc(len);
+		assert_non_null(text);
+		for (size_t i = 0; i < len; i++)
+			text[i] = i % 9 == 8 ? '.' : 'a';
+		for (size_t at = 0; at < len; at++) {
+			char before = text[at];
+			for (int octet = 0; octet < 256; octet++) {
+				text[at] = (char)octet;
+				(void)scan_twins(text, len);
+			}
+			text[at] = before;
+		}
+		assert_true(scan_twins(text, len));
+		free(text);
+	}
+}
+
+static void test_heaps_of_dots(void **)
+{
+	unsigned good = 0;
+	uint32_t x = 1;
+	for (unsigned round = 0; round < 100000; round++) {
+		static const char octets[] = "abzAZ019-_..xyq";
+		char text[80];
+		size_t len = 1 + round % 70;
+		for (size_t i = 0; i < len; i++) {
+			x = x * 1664525 + 1013904223;
+			text[i] = octets[(x >> 16) % (sizeof octets - (round & 1 ? 4 : 1))];
+		}
+		good += scan_twins(text, len);
+	}
+	assert_in_range(good, 10000, 95000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_octet),
+		cmocka_unit_test(test_heaps_of_dots),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
