@@ -9,7 +9,7 @@ static const struct metrics_field of_rules[] = {
 	RULES(METRICS_GAUGE, names, "names", "Names in the current rule image.", 0),
 	RULES(METRICS_GAUGE, image_bytes, "image_bytes", "Octets of the image.", 0),
 	RULES(METRICS_GAUGE, peak_bytes, "build_peak_bytes", "Most memory that its build took.", 0),
-	RULES(METRICS_GAUGE, build_ms, "build_seconds", "Time that its build took.", 1e-3),
+	RULES(METRICS_GAUGE, build_ms, "build_seconds", "Time of its build, with rests.", 1e-3),
 	RULES(METRICS_GAUGE, building, "building", "Whether an image is being built.", 0),
 	RULES(METRICS_GAUGE, held, "held", "Whether the image is that of a rollback.", 0),
 	RULES(METRICS_GAUGE, list_count, "lists", "Lists.", 0),
