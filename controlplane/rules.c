@@ -114,6 +114,7 @@ struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)
 			rule_title_make(title, sources->source[i].title);
 			const struct rule_source_info *info = rules_source_info(r, title);
 			j->had_names[i] = info && info->names > 0;
+			j->had_text[i] = info && info->bytes > 0;
 		}
 		j->list_count = r->reader.list_count;
 		memcpy(j->lists, r->reader.lists, j->list_count * sizeof *j->lists);
@@ -138,11 +139,11 @@ void rules_run_job(struct rules *r, struct rules_job *j)
 	rules_job_start(j);
 }
 
-// Is there a list of which the current image has nothing?
+// Is there a list of which the current image has nothing? One without names may stay so for good.
 static bool begins_list(const struct rules_job *j)
 {
 	for (unsigned i = 0; i < j->sources->count; i++)
-		if (j->sources->source[i].path && !j->had_names[i])
+		if (j->sources->source[i].path && !j->had_text[i])
 			return true;
 	return false;
 }

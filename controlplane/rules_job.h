@@ -46,6 +46,7 @@ struct rules_job {
 	struct rule_known *known;     // of files read before, by source; the job's while it runs
 	struct keyhash_secret secret; // of the current image
 	bool had_names[RULE_SOURCES_MAX]; // which sources have names in the current image
+	bool had_text[RULE_SOURCES_MAX];  // or at least a comment
 	struct rule_list_info lists[RULE_LISTS_MAX]; // of the current image
 	unsigned list_count;
 

@@ -128,13 +128,16 @@ static void test_only_a_reload_rests(void **)
 	configure();
 	assert_int_equal(env.last.rested_ms, 0);
 	env.config.blocking.list_count = 2; // one of which there is nothing yet
-	write_list(1, "more.example\n");
+	write_list(1, "# nor any name\n");
 	write_names(4);
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	assert_int_equal(env.last.rested_ms, 0);
-	// Ends in the middle of a rest.
 	write_names(5);
+	reload(1, false); // it is no new list any more
+	assert_in_range(env.last.rested_ms, 1, env.last.build_ms);
+	// Ends in the middle of a rest.
+	write_names(6);
 	struct reload_call c = {.times = 1};
 	assert_int_equal(loop_call(env.service, call_reload, &c), 0);
 	usleep(30000);
