@@ -259,6 +259,7 @@ int rules_build(struct rules *r, bool force, bool urgent, struct rules_waiters *
 	if (err)
 		return err;
 	bool now = !r->job;
+	urgent |= !now && told->count > 0; // who waits for two builds waits for no rests
 	if (now)
 		err = start_job(r, sources, force, urgent);
 	if (err) {

@@ -81,7 +81,7 @@ void rules_tell(struct rules *r, struct rules_waiters *w);
 bool rules_waiters_full(const struct rules *r);
 // From the configuration that there is, after the job that may be running. Takes `told` if it
 // returns 0. `urgent`: somebody changed something and wants to see it: neither this nor the job
-// before it takes rests.
+// before it takes rests. Nor do they when somebody who is told has to wait for both.
 ATTR_MUST_CHECK int rules_build(
 	struct rules *r, bool force, bool urgent, struct rules_waiters *told);
 void rules_hurry(struct rules *r); // the job that runs, if one does, takes no more rests

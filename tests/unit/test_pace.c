@@ -136,6 +136,8 @@ static void test_only_a_reload_rests(void **)
 	write_names(5);
 	reload(1, false); // it is no new list any more
 	assert_in_range(env.last.rested_ms, 1, env.last.build_ms);
+	reload(2, true); // the second waits for the first
+	assert_int_equal(env.last.rested_ms, 0);
 	// Ends in the middle of a rest.
 	write_names(6);
 	struct reload_call c = {.times = 1};
