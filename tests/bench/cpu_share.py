@@ -5,11 +5,12 @@ Slices: a program that comes before all others has the CPU for the rest of each 
 what is left. A server rests no longer than that, so that its rings hold what comes meanwhile, and what it does when it
 runs is the same as with more or less of the core.
 
-Share: a control group of its own (version 1 or 2). What is limited and metered are its threads that may run on that CPU only, as one that runs elsewhere takes from the
-group's budget 5 ms at a time: so did weir's main thread, and the worker rested for it. Groups of version 2 hold whole
-processes here. The kernel enforces it at its clock ticks, so a thread runs for a tick or some, then rests for some,
-and may get more than its part: so what is judged is the work done to the CPU time that was had (Meter), which the
-scheduler counts; how long the CPU was not idle would have everybody's in it.
+Share: a control group of its own (version 1 or 2). What is limited and metered are its threads that may run on that
+CPU only, as one that runs elsewhere takes from the group's budget 5 ms at a time: so did weir's main thread, and the
+worker rested for it. Groups of version 2 hold whole processes here. The kernel enforces it at its clock ticks, so a
+thread runs for a tick or some, then rests for some, and may get more than its part: so what is judged is the work done
+to the CPU time that was had (Meter), which the scheduler counts; how long the CPU was not idle would have everybody's
+in it.
 """
 
 import contextlib

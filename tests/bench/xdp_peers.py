@@ -334,7 +334,7 @@ def turn(server, generator, loads, seconds):
     share = None
     try:
         server.ready()
-        kxdpgun("4000:10", 1, server.cpus[0])  # fills the caches: each name four times
+        ask(kxdpgun, "4000:10", 1, server.cpus[0])  # fills the caches: each name four times
         share = server.limit()
         best, good, all_replies, had = 0, True, 0, 1.0
         for load in loads:
@@ -412,7 +412,7 @@ def contenders(args, cpus):
 
 
 def rounds_of(args, cpus, peer, rounds):
-    """Rows of so many rounds with the client receiving there, and whether each reply was right."""
+    """Prints the rows of so many rounds with the client receiving there; whether each reply was right."""
     servers = contenders(args, cpus)
     for server in servers:
         server.threaded = peer == "thread"
@@ -423,7 +423,8 @@ def rounds_of(args, cpus, peer, rounds):
     case += "" if peer == "thread" else ", paying for the client's receiving"
     print(case, file=sys.stderr)
     good = all([turn(s, generator, loads, args.seconds) for _ in range(rounds) for s in servers])
-    return rows(servers, case, judged=peer == "thread"), good
+    print("\n".join(json.dumps(r) for r in rows(servers, case, judged=peer == "thread")), flush=True)
+    return good
 
 
 def main():
@@ -439,13 +440,12 @@ def main():
                                  stdout=subprocess.DEVNULL, stderr=(tmp / "authority.log").open("a"))
     kinds = [(args.peer, args.rounds)] if args.peer else list(zip(PEERS, [args.rounds, 1]))
     try:
-        done = [rounds_of(args, cpus, *kind) for kind in kinds]
-    except Failed as why:
+        good = all([rounds_of(args, cpus, *kind) for kind in kinds])
+    except (Failed, OSError) as why:
         sys.exit(f"xdp_peers: {why}")
     finally:
         authority.terminate()
-    print("\n".join(json.dumps(r) for part, _ in done for r in part))
-    return 0 if all(good for _, good in done) else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
