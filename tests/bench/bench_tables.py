@@ -8,11 +8,11 @@ import latency_rows
 
 baseline_path = pathlib.Path(__file__).resolve().parent / "baseline.json"
 # What is compared, and from what part of the baseline's figure on it is worse: as far as runs of one tree differ on one
-# machine (ratios of one process by 5 %), doubled. Goal (None: any) and what the metric begins with; the first that fits
-# counts. Not compared: what depends on where the lines lie that two threads share, which is all of G9, and on memif the
-# ratio of a run that saw one level alone, as its name is chance.
+# machine (ratios of one process by 5 %, those to servers beside it by a fifth to a third), doubled or more. Goal (None:
+# any) and what the metric begins with; the first that fits counts. Not compared: what depends on where the lines lie that
+# two threads share, which is all of G9, and on memif the ratio of a run that saw one level alone, as its name is chance.
 ONE_LEVEL = "of reflector, one level"
-LEAST = [("G9", "", None), (None, "ratio", 0.90), ("G8", "rate_swap", 0.90), ("G10", "to_", 0.80)]
+LEAST = [("G9", "", None), (None, "ratio", 0.90), ("G8", "rate_swap", 0.90), ("G10", "to_", 0.50)]
 MOST = [*(("G6", octets, 1.05) for octets in ("index", "record", "marks", "private", "all", "path", "image")),
         ("G2", "times_hot", 1.10),
         ("G7", "over_reflector", 1.5), ("G7", "p50_over_reflector", 1.7), ("G12", "cpu_to_", 1.25), ("power", "idle", 2.0),
