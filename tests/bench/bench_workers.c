@@ -242,7 +242,7 @@ int main(int argc, char **argv)
 	names = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 	frames = names > HOT_NAMES ? COLD_FRAMES : HOT_FRAMES;
 	if (!start_eal()) {
-		fputs("needs two CPUs\n", stderr);
+		fputs("needs two CPUs, and memory for all frames\n", stderr);
 		return SKIPPED;
 	}
 	service.v4_count = 1;
