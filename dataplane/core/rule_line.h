@@ -41,9 +41,9 @@ ATTR_INLINE const struct rule_set *rule_line_set(
 	const unsigned at = (unsigned)__builtin_ctz(slots), slot = at / 2;
 	// Loaded once: what is checked must be what is used.
 	const unsigned set = __atomic_load_n(&b->set[slot], __ATOMIC_RELAXED);
+	__builtin_prefetch(&r->sets[set]); // in vain where that is none
 	if (unlikely_(slots >> at != 3 || b->more >> slot & 1 || set >= r->set_count))
 		return NULL;
-	__builtin_prefetch(&r->sets[set]);
 	return &r->sets[set];
 }
 
