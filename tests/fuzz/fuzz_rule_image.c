@@ -94,14 +94,8 @@ static bool is_empty(const struct rule_set *s)
 static void check_probe(const struct rule_reader *r, const struct dns_name *name, uint16_t qtype,
 	const uint64_t lists[4], const struct rule_verdict *v)
 {
-	uint8_t label_off[DNS_LABELS_MAX];
 	struct rule_probe p;
-	for (unsigned i = 0, off = 0; i < name->labels; i++) {
-		label_off[i] = (uint8_t)off;
-		off += name->wire[off] + 1U;
-	}
-	rule_probe_suffixes(r, name, label_off, &p);
-	rule_probe_bloom(r, &p);
+	rule_line_probe(r, name, &p);
 	rule_probe_reach(r, &p);
 	struct rule_decision d = rule_probe_decide(r, &p, name->labels, qtype, lists);
 	FUZZ_CHECK(memcmp(&d, &v->d, sizeof d) == 0);

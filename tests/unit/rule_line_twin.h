@@ -6,6 +6,17 @@
 
 #include "../../dataplane/core/rule_line.h"
 
+// The steps before it.
+static inline void rule_line_probe(
+	const struct rule_reader *r, const struct dns_name *name, struct rule_probe *p)
+{
+	uint8_t label_off[DNS_LABELS_MAX];
+	for (unsigned i = 0, off = 0; i < name->labels; off += name->wire[off] + 1U)
+		label_off[i++] = (uint8_t)off;
+	rule_probe_suffixes(r, name, label_off, p);
+	rule_probe_bloom(r, p);
+}
+
 struct rule_line_said {
 	bool blocks;    // if not, it left the question to the general code
 	bool is_behind; // the entry is in the bucket behind the home one

@@ -89,14 +89,11 @@ struct tally {
 
 static void ask(const struct rule_reader *r, struct listgen *g, struct tally *t)
 {
-	struct dns_query q = {.name = random_name(g), .qtype = DNS_TYPE_A};
+	const struct dns_name name = random_name(g);
 	const uint64_t lists[4] = {listgen_next(g) | listgen_next(g), 0, 0, listgen_next(g)};
 	struct rule_probe p;
-	for (unsigned i = 0, off = 0; i < q.name.labels; off += q.name.wire[off] + 1u)
-		q.label_off[i++] = (uint8_t)off;
-	rule_probe_hash(r, &q, &p);
-	rule_probe_bloom(r, &p);
-	struct rule_decision d = rule_probe_decide(r, &p, q.name.labels, q.qtype, lists);
+	rule_line_probe(r, &name, &p);
+	struct rule_decision d = rule_probe_decide(r, &p, name.labels, DNS_TYPE_A, lists);
 	struct rule_line_said said = rule_line_ask(r, &p, lists);
 	assert_true(rule_line_is_right(&said, &d));
 	t->blocked += said.blocks;

@@ -223,11 +223,7 @@ static bool check_line(
 	const struct model *m, const struct dns_name *name, uint16_t qtype, const uint64_t lists[4])
 {
 	struct rule_probe p;
-	uint8_t label_off[DNS_LABELS_MAX];
-	for (unsigned i = 0, off = 0; i < name->labels; off += name->wire[off] + 1U)
-		label_off[i++] = (uint8_t)off;
-	rule_probe_suffixes(&m->r, name, label_off, &p);
-	rule_probe_bloom(&m->r, &p);
+	rule_line_probe(&m->r, name, &p);
 	struct rule_decision d = rule_probe_decide(&m->r, &p, name->labels, qtype, lists);
 	struct rule_line_said said = rule_line_ask(&m->r, &p, lists);
 	assert_true(rule_line_is_right(&said, &d));
