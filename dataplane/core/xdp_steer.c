@@ -12,10 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <weir/clock.h>
-#include <weir/shm_region.h>
 #include <weir/xdp_steer.h>
 
 #define PINS "/sys/fs/bpf"
