@@ -51,9 +51,7 @@ ATTR_INLINE uint32_t plain_reply(const struct batch *b, struct packet *p,
 		mode = own == DNS_BLOCK_MODES ? mode : own;
 	}
 	*rcode = mode == DNS_BLOCK_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-	*sum = p->rest_sum; // of the question, where nothing is behind that
-	if (unlikely_(!*sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
-		*sum = csum_wide(packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
+	*sum = reply_line_question_sum(p);
 	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode,
 		block->ttl_s, rule_class_ede(d->rule_class), reply_line_limit(b), sum);
 }

@@ -50,6 +50,14 @@ ATTR_INLINE uint16_t reply_line_limit(const struct batch *b)
 	return limit < b->port->dns_most ? limit : b->port->dns_most;
 }
 
+// The wide sum of the question's octets: stage_net's, where nothing stands behind the question.
+ATTR_INLINE uint64_t reply_line_question_sum(const struct packet *p)
+{
+	if (likely_(p->rest_sum && p->dns_len == DNS_HEADER_LEN + p->q.question_len))
+		return p->rest_sum;
+	return csum_wide(packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
+}
+
 ATTR_INLINE void reply_line_answer(
 	struct batch *b, struct packet *p, const struct l0_view *view, bool stale)
 {

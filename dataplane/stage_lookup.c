@@ -127,9 +127,7 @@ ATTR_INLINE bool answer_plain(struct batch *b, struct packet *p, const struct l0
 	if (unlikely_(p->record == L0_NONE))
 		return false;
 	uint8_t *msg = packet_dns(p);
-	uint64_t sum = p->rest_sum; // of the question, where nothing is behind that
-	if (unlikely_(!sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
-		sum = csum_wide(msg + DNS_HEADER_LEN, p->q.question_len);
+	uint64_t sum = reply_line_question_sum(p);
 	uint32_t len = l0_hit_reply(f, &p->q, msg, (uint32_t)packet_dns_room(p), t, &sum);
 	if (unlikely_(len == 0))
 		return false;

@@ -110,11 +110,8 @@ static __attribute__((noinline)) void note_plain(
 ATTR_INLINE uint32_t plain_reply(const struct packet *p, const struct plain_terms *t, unsigned mode,
 	uint32_t ttl_s, uint64_t *sum)
 {
-	uint8_t *msg = packet_dns(p);
-	*sum = p->rest_sum; // of the question, where nothing is behind that
-	if (unlikely_(!*sum || p->dns_len != DNS_HEADER_LEN + p->q.question_len))
-		*sum = csum_wide(msg + DNS_HEADER_LEN, p->q.question_len);
-	return dns_block_line(msg, (uint32_t)packet_dns_room(p), &p->q, mode, ttl_s,
+	*sum = reply_line_question_sum(p);
+	return dns_block_line(packet_dns(p), (uint32_t)packet_dns_room(p), &p->q, mode, ttl_s,
 		DNS_EDE_BLOCKED, t->limit, sum);
 }
 
