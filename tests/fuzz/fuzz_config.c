@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/config.h>
+#include <weir/config_places.h>
 
 #define NAMED "/proc/self/fd/99"
 enum { NAMED_FD = 99, NAMED_MAX = 2048 };
@@ -135,6 +136,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	named[file_len] = '\0';
 	refill(NAMED_FD, named, file_len);
 	refill(text_fd, data, text_len);
+	struct config_places places;
+	FUZZ_CHECK(config_places_find(text_path, &places, why) == 0);
+	FUZZ_CHECK(places.directory[0] == '/' && places.hugepages[0] && !why[0]);
 	int ret = config_load(text_path, &c, why);
 	FUZZ_CHECK(ret == 0 ? c != NULL : c == NULL && ret == -EINVAL);
 	if (ret == 0) {

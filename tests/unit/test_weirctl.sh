@@ -113,6 +113,22 @@ for started in no yes; do
 	want 1 '' 'the control plane is down' $c config reload
 	mkdir -p "$run" # as after a start that left nothing
 done
+
+# A file that is wrong keeps nobody from the service that runs: the socket is found all the same.
+{ cat "$dir/weir.yaml" && echo 'nonsense: 1'; } >"$dir/typo.yaml"
+{ printf 'cache: [\n' && cat "$dir/weir.yaml"; } >"$dir/syntax.yaml"
+printf 'runtime:\n  log_levle: info\n  directory: "%s" # here\n\tgroup: x\n' "$run" >"$dir/tab.yaml"
+for file in typo syntax tab; do
+	want 1 "data plane      down" 'the configuration cannot be used' -c "$dir/$file.yaml" status
+	want 1 '' "nobody listens on $run/control.sock" -c "$dir/$file.yaml" why a.example
+	want 1 "\"error\": \"the control plane is down (nobody listens on $run/control.sock)" 'cannot be used' \
+		-c "$dir/$file.yaml" --json cache flush --all
+	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" xdp status
+	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" config check
+done
+want 1 '' 'No such file' -c "$dir/none.yaml" why a.example
+want 1 '' 'not a regular file' -c "$dir" why a.example
+
 export WEIR_CONFIG="$dir/weir.yaml"
 want 1 'control plane   down' '' status
 want 0 'good' '' config check

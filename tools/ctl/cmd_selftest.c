@@ -164,7 +164,7 @@ int cmd_selftest(struct ctl *c)
 			SELFTEST_SECONDS_MAX);
 		return CTL_USAGE;
 	}
-	int ret = ctl_open(c);
+	int ret = ctl_open_config(c);
 	if (ret != CTL_OK)
 		return ret;
 	switch (cpus_of(c, &cpus)) {

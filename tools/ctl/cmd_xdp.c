@@ -131,7 +131,7 @@ int cmd_xdp_status(struct ctl *c)
 	struct xdp_port port[CONFIG_PORTS_MAX] = {0};
 	int ret = root_check(c);
 	if (ret == CTL_OK)
-		ret = ctl_open(c);
+		ret = ctl_open_config(c);
 	if (ret != CTL_OK)
 		return ret;
 	unsigned count = interfaces_of(&c->config->dataplane, port);
@@ -169,7 +169,7 @@ int cmd_xdp_detach(struct ctl *c)
 		return ret;
 	if (c->operand)
 		return detach_one(c, c->operand);
-	ret = ctl_open(c);
+	ret = ctl_open_config(c);
 	if (ret != CTL_OK)
 		return ret;
 	unsigned count = interfaces_of(&c->config->dataplane, port);

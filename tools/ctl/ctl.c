@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <weir/config_places.h>
 #include <weir/text.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
@@ -29,20 +30,45 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 	return CTL_FAILED;
 }
 
-int ctl_open(struct ctl *c)
+static int paths_find(struct ctl *c, const char *directory, const char *hugepages)
+{
+	char why[CONFIG_WHY_MAX] = "";
+	int ret = shm_paths_find(&c->paths, directory, hugepages, why);
+	if (ret == -ENOENT) { // never started: each command then says who is down
+		snprintf(c->paths.run, sizeof c->paths.run, "%s", directory);
+		snprintf(c->paths.mem, sizeof c->paths.mem, "%s", directory);
+	} else if (ret < 0) {
+		return ctl_fail(c, "%s", why);
+	}
+	return CTL_OK;
+}
+
+int ctl_open_config(struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX] = "";
 	if (config_load(c->config_path, &c->config, why) < 0)
 		return ctl_fail(c, "%s", why);
 	const struct config_runtime *r = &c->config->runtime;
-	int ret = shm_paths_find(&c->paths, r->directory, r->hugepages, why);
-	if (ret == -ENOENT) { // never started: each command then says who is down
-		snprintf(c->paths.run, sizeof c->paths.run, "%s", r->directory);
-		snprintf(c->paths.mem, sizeof c->paths.mem, "%s", r->directory);
-	} else if (ret < 0) {
-		return ctl_fail(c, "%s", why);
-	}
-	return CTL_OK;
+	return paths_find(c, r->directory, r->hugepages);
+}
+
+// A service that runs does not mind a file that is being edited, so neither do the commands that
+// speak to it: they need no more of the file than where the socket is.
+int ctl_open(struct ctl *c)
+{
+	char why[CONFIG_WHY_MAX] = "", unread[CONFIG_WHY_MAX], shown[4 * CONFIG_WHY_MAX];
+	struct config *config = NULL;
+	struct config_places places;
+	bool is_wrong = config_load(c->config_path, &config, why) < 0;
+	config_free(config);
+	int ret = config_places_find(c->config_path, &places, unread);
+	// A path that somebody gave must exist, or the command would speak to another weir.
+	if (ret < 0 && c->is_path_given)
+		return ctl_fail(c, "%s", unread);
+	if (is_wrong)
+		fprintf(stderr, "weirctl: warning: the configuration cannot be used: %s\n",
+			text_escape(why, shown, sizeof shown));
+	return paths_find(c, places.directory, places.hugepages);
 }
 
 void ctl_close(struct ctl *c)

@@ -33,6 +33,7 @@ enum {
 
 struct ctl {
 	const char *config_path;
+	bool is_path_given; // by -c or WEIR_CONFIG
 	bool json;
 	double interval_s;
 	bool below, all, force, rate;
@@ -43,9 +44,8 @@ struct ctl {
 	const char *group, *client, *mac; // of --group, --client, --mac; or NULL
 	const char *name, *verdict, *since, *until, *limit, *format, *output, *load; // likewise
 
-	// Filled in by ctl_open, for commands that speak to the appliance.
-	struct config *config;
-	struct shm_paths paths;
+	struct config *config;  // of ctl_open_config, else NULL
+	struct shm_paths paths; // of either
 };
 
 struct ctl_command {
@@ -114,8 +114,11 @@ int cmd_xdp_detach(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 
-// Loads the configuration and finds the directories. CTL_OK or CTL_FAILED (said).
+// Finds the directories of the appliance, also by a file that is wrong, which stderr is told then.
+// CTL_OK or CTL_FAILED (said).
 ATTR_MUST_CHECK int ctl_open(struct ctl *c);
+// The same for a command that needs more of the configuration, which must be right.
+ATTR_MUST_CHECK int ctl_open_config(struct ctl *c);
 void ctl_close(struct ctl *c);
 
 // Says why a command failed, the way --json asks for. Returns CTL_FAILED.

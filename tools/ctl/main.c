@@ -240,6 +240,7 @@ static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool
 		if (!value)
 			continue;
 		*options[k].text = value;
+		c->is_path_given |= k == 0;
 		a->options |= options[k].option;
 		return true;
 	}
@@ -356,6 +357,7 @@ int main(int, char **argv)
 {
 	const char *env = getenv("WEIR_CONFIG");
 	struct ctl c = {.config_path = env && *env ? env : WEIR_CONFIG_DEFAULT,
+		.is_path_given = env && *env,
 		.interval_s = 1,
 		.seconds = 3};
 	struct args a = {0};

@@ -180,7 +180,7 @@ static int weir_start(struct selftest_rig *rig, char why[CONFIG_WHY_MAX])
 	if (ret < 0)
 		return why_set(why, ret, "the processes cannot be started: %s", strerror(-ret));
 	rig->inner = (struct ctl){.config_path = rig->config};
-	if (ctl_open(&rig->inner) != CTL_OK)
+	if (ctl_open_config(&rig->inner) != CTL_OK)
 		return why_set(why, -EINVAL, "the selftest's own configuration is refused");
 	return ready_wait(rig, why);
 }

@@ -20,6 +20,9 @@ example that is installed. Written by `tools/docs/config_md.py` from `dataplane/
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
 * `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
   do not go together are refused, with `FILE:LINE:COLUMN: key: reason`; the old configuration then stays in force.
+* A file that is refused does not keep `weirctl` from the service that runs: each command says on stderr what is wrong
+  with the file and goes on with `runtime.directory` and `runtime.hugepages` as they can be read, or their defaults. Only
+  `config check`, `mem plan`, `selftest` and `xdp` need the whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` takes over what is marked *live* and names what needs a *restart* of the processes.
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Plain decimal numbers, `true` and `false`.
 * No anchors, aliases, tags or second documents; 4 MiB at most. An empty section or list counts as absent.

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_keys.h"
+#include "config_raw.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/config_places.h>
+
+static const char section_name[] = "runtime:";
+
+// The longest prefix of `text` that is one line, with its end.
+static size_t line_len(const uint8_t *text, size_t len)
+{
+	const uint8_t *end = memchr(text, '\n', len);
+	return end ? (size_t)(end - text) + 1 : len;
+}
+
+// The section's lines, with that of its name: up to the next line that begins at its margin.
+static size_t section_find(const struct config_doc *doc, size_t *begin)
+{
+	size_t at = 0, name_len = strlen(section_name);
+	while (at < doc->len
+		&& (doc->len - at < name_len
+			|| memcmp(doc->text + at, section_name, name_len) != 0))
+		at += line_len(doc->text + at, doc->len - at);
+	*begin = at;
+	if (at == doc->len)
+		return 0;
+	do
+		at += line_len(doc->text + at, doc->len - at);
+	while (at < doc->len && memchr(" \t#\r\n", doc->text[at], 5));
+	return at - *begin;
+}
+
+// `directory` and `hugepages` of a document that has nothing but this section.
+static bool places_load(uint8_t *text, size_t len, struct config_places *out)
+{
+	char why[CONFIG_WHY_MAX];
+	const struct config_doc doc = {.path = "", .text = text, .len = len, .why = why};
+	struct config_raw *raw;
+	if (config_doc_check(&doc) < 0 || config_raw_load(&doc, &raw) < 0)
+		return false;
+	const struct config_raw_runtime *r = raw->runtime;
+	if (r->directory && r->directory[0] == '/')
+		snprintf(out->directory, sizeof out->directory, "%s", r->directory);
+	if (r->hugepages && r->hugepages[0])
+		snprintf(out->hugepages, sizeof out->hugepages, "%s", r->hugepages);
+	config_raw_free(raw);
+	return true;
+}
+
+// Each line below the section's name as if it stood there alone.
+static void lines_load(const uint8_t *section, size_t len, struct config_places *out)
+{
+	size_t at = line_len(section, len);
+	while (at < len) {
+		size_t n = line_len(section + at, len - at);
+		char *text = NULL;
+		int text_len = asprintf(
+			&text, "%s\n%.*s", section_name, (int)n, (const char *)section + at);
+		if (text_len < 0)
+			return;
+		(void)places_load((uint8_t *)text, (size_t)text_len, out);
+		free(text);
+		at += n;
+	}
+}
+
+static void default_take(const char *path, char out[CONFIG_PLACE_MAX])
+{
+	for (unsigned i = 0; i < config_key_count; i++)
+		if (strcmp(config_keys[i].path, path) == 0)
+			snprintf(out, CONFIG_PLACE_MAX, "%s", config_keys[i].fallback);
+}
+
+int config_places_find(const char *path, struct config_places *out, char why[CONFIG_WHY_MAX])
+{
+	struct config_doc doc = {.path = path, .why = why};
+	default_take("runtime.directory", out->directory);
+	default_take("runtime.hugepages", out->hugepages);
+	int ret = config_doc_read(&doc);
+	if (ret < 0)
+		return ret;
+	size_t begin, len = section_find(&doc, &begin);
+	if (len && !places_load(doc.text + begin, len, out))
+		lines_load(doc.text + begin, len, out);
+	config_doc_free(&doc);
+	return 0;
+}
