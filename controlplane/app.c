@@ -82,7 +82,7 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 	return rc;
 }
 
-static int loops_open(struct app *a, char why[APP_WHY_MAX])
+static int loops_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
 {
 	int rc = loop_new("resolver", &a->loop);
 	if (rc == 0)
@@ -93,7 +93,7 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	if (rc == 0)
 		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
 	if (rc == 0)
-		rc = app_tcp_open(a, why);
+		rc = app_tcp_open(a, tcp_files, why);
 	if (rc == 0)
 		rc = app_log_open(a, why);
 	if (rc == 0)
@@ -194,11 +194,12 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	a->current = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	place_memory(&a->started->dataplane);
-	rc = app_files_raise(a, a->started, why);
+	unsigned tcp_files;
+	rc = app_files_raise(a->started, &tcp_files, why);
 	if (rc == 0)
 		rc = memory_open(a, why);
 	if (rc == 0)
-		rc = loops_open(a, why);
+		rc = loops_open(a, tcp_files, why);
 	if (rc == 0)
 		rc = services_open(a, why);
 	return rc;
@@ -281,8 +282,7 @@ void app_close(struct app *a)
 	loop_free(a->service);
 	loop_free(a->loop);
 	app_memory_close(a);
-	if (a->reload.loaded != a->current)
-		config_free(a->reload.loaded);
+	config_free(a->reload.message.loaded);
 	if (a->current != a->started)
 		config_free(a->current);
 	config_free(a->started);

@@ -43,14 +43,6 @@ static void reload_end(void *arg)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
 }
 
-static void reload_refused(void *arg)
-{
-	struct app *a = arg;
-	config_free(a->reload.loaded);
-	a->reload.loaded = NULL;
-	reload_end(a);
-}
-
 static void on_rules(void *arg, const struct rules_status *s)
 {
 	struct app *a = arg;
@@ -63,44 +55,6 @@ static void on_rules(void *arg, const struct rules_status *s)
 	reload_end(a);
 }
 
-// Back on the service loop: the resolver has its part.
-static void reload_rest(void *arg)
-{
-	struct app *a = arg;
-	struct config *before = a->current;
-
-	a->current = a->reload.loaded;
-	a->reload.loaded = NULL;
-	a->knobs_taken = a->knobs;
-	atomic_store(&a->http_single, a->current->http_single);
-	app_flush_changes(a, before, a->current);
-	app_publish_config(a, a->current);
-	memcpy(a->groups.view, a->reload.group, sizeof(a->groups.view));
-	int err = app_groups_publish(a, a->current);
-	if (err < 0) {
-		a->reload.err = err;
-		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the groups: %s",
-			strerror(-err));
-	}
-	app_outputs_reload(a, a->current);
-	err = app_clickhouse_reload(a, before, a->current);
-	if (err < 0) {
-		a->reload.err = err;
-		snprintf(a->reload.why, sizeof(a->reload.why),
-			"taken over, but the sink to ClickHouse: %s", strerror(-err));
-	}
-	int rc = rules_configure(a->rules, a->current, on_rules, a);
-	// The rules have let go of it now.
-	if (before != a->started)
-		config_free(before);
-	if (rc == 0)
-		return;
-	a->reload.err = rc;
-	snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the lists: %s",
-		strerror(-rc));
-	reload_end(a);
-}
-
 static const char *refused_text(int err)
 {
 	return err == -EBUSY    ? "groups of earlier reloads are still in use, try again in 10 s"
@@ -108,44 +62,105 @@ static const char *refused_text(int err)
 				: strerror(-err);
 }
 
-// Resolver loop.
+// What is in force already, in part.
+static void reload_incomplete(struct reload *r, int err, const char *what)
+{
+	r->err = err;
+	snprintf(r->why, sizeof(r->why), "taken over, but the %s: %s", what, strerror(-err));
+}
+
+// The resolver has its part.
+static void reload_activate(struct app *a)
+{
+	struct reload *r = &a->reload;
+	struct config *before = a->current;
+
+	a->current = r->message.loaded;
+	r->message.loaded = NULL;
+	a->knobs_taken = a->knobs;
+	atomic_store(&a->http_single, a->current->http_single);
+	app_flush_changes(a, before, a->current);
+	app_publish_config(a, a->current);
+	memcpy(a->groups.view, r->message.group, sizeof(a->groups.view));
+	int err = app_groups_publish(a, a->current);
+	if (err < 0)
+		reload_incomplete(r, err, "groups");
+	app_outputs_reload(a, a->current);
+	err = app_clickhouse_reload(a, before, a->current);
+	if (err < 0)
+		reload_incomplete(r, err, "sink to ClickHouse");
+	err = rules_configure(a->rules, a->current, on_rules, a);
+	// The rules have let go of it now.
+	if (before != a->started)
+		config_free(before);
+	if (err < 0) {
+		reload_incomplete(r, err, "lists");
+		reload_end(a);
+	}
+}
+
+// Nothing has changed.
+static void reload_refuse(struct app *a, int err)
+{
+	struct reload *r = &a->reload;
+
+	r->err = err;
+	snprintf(r->why, sizeof(r->why), "%s", refused_text(err));
+	config_free(r->message.loaded);
+	r->message.loaded = NULL;
+	reload_end(a);
+}
+
+// Service loop: the message is ours again.
+static void reload_returned(void *arg)
+{
+	struct app *a = arg;
+
+	if (a->reload.message.err < 0)
+		reload_refuse(a, a->reload.message.err);
+	else
+		reload_activate(a);
+}
+
+// Resolver loop, which owns the message.
 static void reload_resolver(void *arg)
 {
 	struct app *a = arg;
-	struct reload *r = &a->reload;
-	r->err = resolver_reconfigure(a->resolver, r->loaded);
-	if (r->err < 0)
-		snprintf(r->why, sizeof(r->why), "%s", refused_text(r->err));
-	else {
-		app_groups_views(a, r->loaded, r->group);
-		front_tcp_files(a->tcp, a->tcp_files);
-		front_tcp_configure(a->tcp, &r->loaded->tcp);
+	struct reload_message *m = &a->reload.message;
+
+	m->err = resolver_reconfigure(a->resolver, m->loaded);
+	if (m->err == 0) {
+		app_groups_views(a, m->loaded, m->group);
+		front_tcp_files(a->tcp, m->tcp_files);
+		front_tcp_configure(a->tcp, &m->loaded->tcp);
 	}
-	loop_call_back(a->service, &r->back, r->err < 0 ? reload_refused : reload_rest, a);
+	loop_call_back(a->service, &m->back, reload_returned, a);
 }
 
 int app_reload(void *app, api_config_done done, void *arg)
 {
 	struct app *a = app;
 	struct reload *r = &a->reload;
+	struct reload_message *m = &r->message;
 
 	if (r->running)
 		return -EBUSY;
 	*r = (struct reload){.running = true, .done = done, .arg = arg};
-	r->err = config_load(a->started->path, &r->loaded, r->why);
-	if (r->err == 0)
-		r->err = app_files_raise(a, r->loaded, r->why);
-	if (r->err == 0) {
-		knobs_apply(&a->knobs, r->loaded);
+	int err = config_load(a->started->path, &m->loaded, r->why);
+	if (err == 0)
+		err = app_files_raise(m->loaded, &m->tcp_files, r->why);
+	if (err == 0) {
+		knobs_apply(&a->knobs, m->loaded);
 		(void)config_needs_restart(
-			a->started, r->loaded, r->needs_restart, sizeof(r->needs_restart));
-		r->err = loop_call(a->loop, reload_resolver, a);
-		if (r->err == 0)
-			return 0;
+			a->started, m->loaded, r->needs_restart, sizeof(r->needs_restart));
+		err = loop_call(a->loop, reload_resolver, a);
+		if (err == 0)
+			return 0; // from here on the message is the resolver loop's
 		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
 	}
-	config_free(r->loaded);
-	r->loaded = NULL;
+	config_free(m->loaded);
+	m->loaded = NULL;
+	r->err = err;
 	// The answer comes later in any case.
 	int rc = loop_call(a->service, reload_end, a);
 	if (rc < 0)

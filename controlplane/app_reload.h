@@ -24,16 +24,24 @@
 
 struct event;
 
-struct reload {
-	bool running;
-	struct config *loaded; // not in force yet
-	api_config_done done;  // NULL: nobody asked
-	void *arg;
+// A configuration on its way to the resolver loop and back. The resolver loop alone writes and
+// reads it from loop_call until the way back has run; whatever it has to say is in here.
+struct reload_message {
 	struct loop_return back;
+	struct config *loaded; // not in force yet
+	unsigned tcp_files;
+	int err;                                      // of the resolver; below 0: nothing changed
+	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
+};
+
+struct reload { // the service loop's
+	bool running;
+	api_config_done done; // NULL: nobody asked
+	void *arg;
 	int err;
 	char why[APP_WHY_MAX + 64];
 	char needs_restart[512];
-	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in, by the resolver loop
+	struct reload_message message;
 };
 
 struct app_flushes { // of changed names, still to be done
@@ -65,7 +73,6 @@ struct app {
 	struct event *signals[3];
 	struct resolver *resolver;
 	struct front_tcp *tcp;
-	unsigned tcp_files; // that it may have open
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
@@ -95,9 +102,10 @@ struct app {
 	struct app_flushes flushes;
 };
 
-// The limit of open files, and app.tcp_files: how many of them TCP may have. -EMFILE: too few.
-ATTR_MUST_CHECK int app_files_raise(struct app *a, struct config *c, char why[APP_WHY_MAX]);
-ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]); // app.tcp
+// The limit of open files, and how many of them TCP may have. -EMFILE: too few.
+ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
+// app.tcp, which may have so many files open.
+ATTR_MUST_CHECK int app_tcp_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX]);
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);

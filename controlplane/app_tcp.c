@@ -60,13 +60,13 @@ static void questions_fit(struct config *c, struct files_need *need, unsigned lo
 
 // The usual soft limit of 1,024 is too low. TCP leaves the resolver at least one socket for each
 // question; that all have tries at three servers at one time is not to be thought of otherwise.
-int app_files_raise(struct app *a, struct config *c, char why[APP_WHY_MAX])
+int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX])
 {
 	struct files_need need;
 	unsigned long long most;
 
 	files_need(c, &need);
-	a->tcp_files = FILES_TCP_MIN;
+	*tcp_files = FILES_TCP_MIN;
 	if (!files_limit(need.all + c->tcp.connections, &most))
 		return 0;
 	questions_fit(c, &need, most);
@@ -79,7 +79,7 @@ int app_files_raise(struct app *a, struct config *c, char why[APP_WHY_MAX])
 			(unsigned long long)need.least + FILES_TCP_MIN, most);
 		return -EMFILE;
 	}
-	a->tcp_files = tcp;
+	*tcp_files = tcp;
 	if (c->tcp.enabled && tcp < c->tcp.connections)
 		log_warning("tcp.connections: %u, as only %llu files may be open", tcp, most);
 	return 0;
@@ -91,7 +91,7 @@ static void on_list_tables(void *tcp, struct table_registry *tables)
 	front_tcp_status(tcp, &s, tables);
 }
 
-int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
+int app_tcp_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
 {
 	const struct config_dataplane *d = &a->started->dataplane;
 	struct socket_address address[CONFIG_ADDRESSES_MAX];
@@ -105,8 +105,8 @@ int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
 
 	for (unsigned i = 0; i < d->address_count; i++)
 		address[i] = (struct socket_address){.ip = d->addresses[i], .port = DNS_PORT};
-	int rc = front_tcp_open(&a->tcp, a->loop, &engine, &a->started->tcp, address,
-		d->address_count, a->tcp_files);
+	int rc = front_tcp_open(
+		&a->tcp, a->loop, &engine, &a->started->tcp, address, d->address_count, tcp_files);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "TCP: %s", strerror(-rc));
 	else

@@ -66,6 +66,7 @@ static void how_take(struct config_upstreams *c, const struct config_upstreams *
 	c->first_timeout_ms = how->first_timeout_ms;
 	c->max_sends = how->max_sends;
 	c->backoff_s = how->backoff_s;
+	c->socket_uses = how->socket_uses;
 }
 
 void forwards_configure(struct forwards *f, const struct config_upstreams *how)

@@ -200,24 +200,23 @@ static void finish_job(struct rules *r)
 static void hand_to_resolver(struct rules *r)
 {
 	struct rules_job *j = r->job;
-	atomic_store_explicit(&j->state, RULES_JOB_PUBLISHING, memory_order_relaxed);
+	r->job_waits = false;
 	j->before_start = r->start.waiting;
 	if (j->before_start) {
 		rules_job_publish(j);
 	} else if (loop_call(r->resolver_loop, rules_job_publish, j)) {
-		atomic_store_explicit(&j->state, RULES_JOB_READY, memory_order_relaxed);
-		try_again(r); // a full mailbox
+		r->job_waits = true; // a full mailbox
+		try_again(r);
 	}
 }
 
 static void on_job_moved(void *arg)
 {
 	struct rules *r = arg;
-	int state = r->job ? atomic_load_explicit(&r->job->state, memory_order_acquire) : -1;
-	if (state == RULES_JOB_READY)
+	if (r->job->state == RULES_JOB_READY) {
 		hand_to_resolver(r);
-	if (state != RULES_JOB_DONE)
 		return;
+	}
 	finish_job(r);
 	start_next(r);
 	rules_start_look(r);
@@ -226,7 +225,7 @@ static void on_job_moved(void *arg)
 static void on_again(evutil_socket_t, short, void *arg)
 {
 	struct rules *r = arg;
-	if (r->job && atomic_load_explicit(&r->job->state, memory_order_acquire) == RULES_JOB_READY)
+	if (r->job_waits)
 		hand_to_resolver(r);
 	start_next(r);
 }

@@ -45,6 +45,7 @@ struct rules {
 	char image_path[PATH_MAX], previous_path[PATH_MAX], state_path[PATH_MAX];
 
 	struct rules_job *job; // NULL: nothing runs
+	bool job_waits;        // READY, for room in the resolver loop's mailbox
 	struct rules_waiters waiting;
 	struct rules_sources *next; // reload to do after it; NULL: none
 	bool next_force, next_urgent;

@@ -240,13 +240,12 @@ static int make_image(struct rules_job *j)
 	return share_built(j);
 }
 
-// From here on the job is the next owner's.
-static void settle(struct rules_job *j, int state)
+// From here on the job is the service loop's.
+static void settle(struct rules_job *j, enum rules_job_state state)
 {
-	struct loop *service = j->service;
-	atomic_store_explicit(&j->state, state, memory_order_release);
-	if (service)
-		loop_call_back(service, &j->back, j->moved, j->moved_arg);
+	j->state = state;
+	if (j->service)
+		loop_call_back(j->service, &j->back, j->moved, j->moved_arg);
 }
 
 static void *work(void *arg)
@@ -266,7 +265,6 @@ static void *work(void *arg)
 void rules_job_start(struct rules_job *j)
 {
 	sigset_t all, before;
-	atomic_store_explicit(&j->state, RULES_JOB_RUNNING, memory_order_relaxed);
 	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int err = pthread_create(&j->thread, NULL, work, j);

@@ -4,8 +4,10 @@
 // One reload on its way: made by the service loop, worked on by a helper thread, its image switched
 // to by the resolver loop, its result taken in by the service loop.
 //
-// Whoever moves the state on (release) gives the whole job to the next owner (acquire):
-//   RUNNING (helper thread) -> DONE or READY (service loop) -> PUBLISHING (resolver loop) -> DONE
+// One of the three owns the whole job. The message to a loop (loop.h) is what hands it on: the
+// sender writes `state` before and touches nothing of the job behind it. The helper thread leaves
+// DONE or READY to the service loop, which gives a READY one to the resolver loop, which leaves
+// DONE.
 
 #include "judge.h"
 #include "loop.h"
@@ -15,13 +17,12 @@
 #include "rules_sources.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
-enum rules_job_state { RULES_JOB_RUNNING, RULES_JOB_READY, RULES_JOB_PUBLISHING, RULES_JOB_DONE };
+enum rules_job_state { RULES_JOB_READY = 1, RULES_JOB_DONE };
 
 struct rules_job {
-	_Atomic int state;
-	bool has_thread;
+	enum rules_job_state state;
+	bool has_thread; // these two are the service loop's throughout
 	pthread_t thread;
 	// Called on the service loop when the job is READY or DONE; NULL: nobody is to be told.
 	struct loop *service;

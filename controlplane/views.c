@@ -250,7 +250,6 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 	struct view_names everyone = {0};
 	int rc = room_check(v, c);
 
-	forwards_configure(v->forwards, &c->upstreams);
 	if (rc == 0)
 		rc = view_names_make_everyone(v->forwards, c, &everyone);
 	if (rc == 0)
@@ -266,6 +265,7 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
 	upstreams_configure(v->one[0].upstreams, &c->upstreams);
+	forwards_configure(v->forwards, &c->upstreams); // those just made, too
 	memset(v->safe, 0, sizeof(v->safe));
 	for (unsigned i = 0; i <= c->group_count; i++) {
 		const struct config_group *g = i ? &c->groups[i - 1] : NULL;

@@ -2,12 +2,14 @@
 
 // Numbers and definitions of views: which stay together, and what never comes back.
 
+#include "../../controlplane/upstream_internal.h"
 #include "../../controlplane/views.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/dns_name.h>
 
 static struct loop *loop;
 static struct views *views;
@@ -278,6 +280,48 @@ static void test_full(void **)
 	configure(CONFIG_GROUPS_MAX, 30000);
 }
 
+static const struct forward_set *forwards_of(const char *name)
+{
+	struct dns_name asked;
+	assert_int_equal(dns_name_from_text(name, strlen(name), &asked), 0);
+	const struct forward_zone *zone = views_zone(views, views_everyone(views), &asked);
+	assert_non_null(zone);
+	return zone->set;
+}
+
+// Servers of zones are asked as `upstreams` says, also by what a knob says; not as a refused
+// configuration does.
+static void test_forwards_follow(void **)
+{
+	struct config_upstream server = {.name = names[0]};
+	assert_int_equal(socket_address_parse("192.0.2.9", 53, &server.address), 0);
+	struct config_forward_zone zone = {.server_count = 1, .servers = &server};
+	assert_int_equal(dns_name_from_text("lan.test", 8, &zone.name), 0);
+	config.forwards = &zone;
+	config.forward_count = 1;
+	config.upstreams.first_timeout_ms = 300;
+	config.upstreams.max_sends = 5;
+	config.upstreams.socket_uses = 1;
+	configure(0, 1000);
+	const struct forward_set *set = forwards_of("a.lan.test");
+	assert_int_equal(set->upstreams->first_timeout_ms, 300);
+	assert_int_equal(set->upstreams->max_sends, 5);
+	assert_int_equal(set->config.socket_uses, 1);
+
+	atomic_store(&next, VIEW_NUMBER_MAX + 1);
+	group_set(0, "192.0.2.1");
+	config.group_count = 1;
+	config.upstreams.first_timeout_ms = 400;
+	config.upstreams.max_sends = 6;
+	assert_int_equal(views_configure(views, &config, 2000), -ENOSPC);
+	assert_ptr_equal(forwards_of("a.lan.test"), set);
+	assert_int_equal(set->upstreams->first_timeout_ms, 300);
+	assert_int_equal(set->upstreams->max_sends, 5);
+	configure(0, 3000);
+	assert_int_equal(set->upstreams->first_timeout_ms, 400);
+	views_sweep(views, 4000);
+}
+
 static void test_numbers_run_out(void **)
 {
 	atomic_store(&next, VIEW_NUMBER_MAX - 1);
@@ -299,6 +343,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {T(test_hash), T(test_who_shares), T(test_safe_views),
 		T(test_recover_safe), T(test_numbers_are_not_reused), T(test_recover), T(test_full),
-		T(test_numbers_run_out)};
+		T(test_forwards_follow), T(test_numbers_run_out)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A reload that the resolver refuses changes nothing and says so, each time. The control plane has one CPU, so that its two loops
+# take turns where they would else run side by side.
+. "$(dirname "$0")/_init.sh"
+
+upstream 5302 $tmp/up2.log
+lab_up
+config=/run/weir/lab/weir.yaml
+cp $config $tmp/plain.yaml
+check "the control plane on one CPU" taskset -acp "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$(pid controlplane)"
+
+# groups ROUND: 60 groups with servers of their own and safe search, so with 120 views that no other round has. The client of the
+# first is .3, whose server is the second one.
+groups() {
+	local i
+	cat $tmp/plain.yaml
+	echo "groups:"
+	echo "- {name: own, clients: [198.18.0.3], upstreams: [{address: '127.0.0.1:5302'}]}"
+	for ((i = 0; i < 59; i++)); do
+		echo "- {name: g$1x$i, clients: [10.$1.$i.0/24], upstreams: [{address: '127.0.0.1:$((10000 + 100 * $1 + i))'}]," \
+			"safe_search: {google: true}}"
+	done
+}
+reload() { groups "$1" >$config && weirctl config reload >$tmp/reload.out 2>&1; }
+# Where a group of the last one of `reload` is, the configuration is in force.
+described() { weirctl --json status | jq -r '[.controlplane.groups[].name] | join(" ")'; }
+# told ROUND: what the reload said is what came of it.
+told() {
+	local before after
+	before=$(described)
+	if reload $1; then
+		taken=$((taken + 1))
+		after=$(described)
+		[[ $after == *" g$1x0 "* ]]
+	else
+		refused=$((refused + 1))
+		after=$(described)
+		grep -q 'groups of earlier reloads are still in use' $tmp/reload.out && [ "$after" = "$before" ]
+	fi
+}
+# own N: the client of `own` asks for a name never asked before; it is its own server that is asked.
+own() {
+	again client kdig +short +timeout=5 +retry=2 -b 198.18.0.3 @$service ok-$1.own.test A | grep -qx 198.18.200.1 &&
+		up_log $tmp/up2.log | grep -q " ok-$1.own.test 1\$" && ! up_log | grep -q " ok-$1.own.test 1\$"
+}
+check "a client of a group" client bash -c 'dev=$(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2) && ip addr add 198.18.0.3/24 dev $dev'
+for round in 1 2 3; do check "new groups, $round" reload $round; done
+eventually adopted
+check "the group has its own server" own 1
+taken=0 refused=0 untrue=0 moved=0
+for ((round = 11; refused < 20 && round < 100; round++)); do
+	told $round || { untrue=$((untrue + 1)) && cat $tmp/reload.out; }
+	own $round || moved=$((moved + 1))
+done
+echo "# $refused refused, $taken taken over"
+same "20 reloads are refused, of which more than three within 10 s are too many" 20 $refused
+same "each says what came of it" 0 $untrue
+same "and none resolves a client's names in another way" 0 $moved
+"$lab" down >/dev/null
+finish
