@@ -14,7 +14,7 @@ static uint32_t arrival_more_us(const struct batch *b)
 	return us > b->now_ms * 1000 ? (uint32_t)(us - b->now_ms * 1000) : 0;
 }
 
-bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
+bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t ticket)
 {
 	struct worker *w = b->w;
 	const uint32_t cookie = p->q.has_opt & DNS_OPT_COOKIE ? DNS_COOKIE_LEN : 0;
@@ -39,6 +39,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind)
 		.trace = unlikely_(b->logs) && kind == MISS_WAITER ? watch_trace(b, p) : 0,
 	};
 	frame_return_path(p, (uint16_t)(b->port - w->port), (uint16_t)w->index, &msg->path);
+	recent_ticket_put(msg->path.ticket, ticket);
 	memcpy(msg + 1, packet_dns(p) + DNS_HEADER_LEN, p->q.question_len);
 	memcpy((uint8_t *)(msg + 1) + p->q.question_len, p->q.cookie, cookie);
 	b->rang = true;

@@ -7,6 +7,7 @@
 
 #include "batch.h"
 
-// `kind`: MISS_WAITER or MISS_REFRESH. The packet must still be the query as received. False: the
-// ring is full.
-ATTR_MUST_CHECK bool ask_control(struct batch *b, const struct packet *p, uint8_t kind);
+// `kind`: MISS_WAITER with its ticket (recent.h), or MISS_REFRESH, which has none: 0. The packet
+// must still be the query as received. False: the ring is full.
+ATTR_MUST_CHECK bool ask_control(
+	struct batch *b, const struct packet *p, uint8_t kind, uint32_t ticket);

@@ -45,29 +45,36 @@ static struct recent_way *find_way(struct recent *r, uint64_t hash, uint64_t now
 	return victim;
 }
 
-uint32_t recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
+static uint32_t tag_of(uint64_t hash)
+{
+	return (uint32_t)(hash / RECENT_SETS) & ((1 << RECENT_TAG_BITS) - 1);
+}
+
+static uint32_t ticket_of(const struct recent *r, const struct recent_way *way)
+{
+	return tag_of(way->hash) << RECENT_WAY_BITS | (uint32_t)(way - r->way[0]);
+}
+
+struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
 {
 	struct recent_way *way = find_way(r, hash, now_ms);
 	bool live = way_is_live(way, now_ms);
 	if (live && way->hash == hash) {
 		uint32_t before = way->count;
-		way_set(way, way->since_ms, before < UINT32_MAX ? before + 1 : before);
-		return before;
+		if (before < RECENT_WAITERS)
+			way_set(way, way->since_ms, before + 1);
+		return (struct recent_wait){before, ticket_of(r, way)};
 	}
 	if (live)
 		r->replaced++;
 	way->hash = hash;
 	way_set(way, (uint32_t)now_ms, 1);
-	return 0;
+	return (struct recent_wait){0, ticket_of(r, way)};
 }
 
-void recent_take_back(struct recent *r, uint64_t hash)
+void recent_end(struct recent *r, uint32_t ticket)
 {
-	struct recent_way *set = r->way[hash % RECENT_SETS];
-	for (unsigned i = 0; i < RECENT_WAYS; i++) {
-		if (set[i].hash == hash && set[i].count) {
-			way_set(&set[i], set[i].since_ms, set[i].count - 1);
-			return;
-		}
-	}
+	struct recent_way *way = &r->way[0][ticket & ((1 << RECENT_WAY_BITS) - 1)];
+	if (way->count && tag_of(way->hash) == ticket >> RECENT_WAY_BITS)
+		way_set(way, way->since_ms, way->count - 1);
 }

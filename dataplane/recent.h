@@ -3,11 +3,14 @@
 
 // Recently asked keys of one worker: keeps the duplicates of a hot miss off the miss ring.
 //
-// Fixed, 4-way sets of (hash, window start, count); the oldest way is replaced. In each window of
-// 2 s the first RECENT_WAITERS askers of a key go through as waiters, the rest are dropped as
-// miss_duplicate (a client's retry finds the answer cached). After a control plane's death marks
-// die with their window, so no name stays silent. One cache line per lookup. Worker-private.
+// Fixed, 4-way sets of (hash, window start, count); the oldest way is replaced. At most
+// RECENT_WAITERS clients of a key wait at a time; a query beyond them is dropped as miss_duplicate
+// (its retry finds the answer cached). Each answer ends one wait, so a name whose answers are not
+// cached is asked for as often as answers come. A wait without an answer ends with its window of
+// 2 s, also after the control plane's death, so no name stays silent. One cache line per lookup.
+// Worker-private.
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +24,7 @@ enum {
 struct recent_way {
 	uint64_t hash;
 	uint32_t since_ms; // low half of the window's start
-	uint32_t count;    // askers in the window; 0: free
+	uint32_t count;    // clients that wait since then; 0: free
 };
 
 struct recent {
@@ -33,9 +36,31 @@ struct recent {
 // aligned.
 void recent_init(struct recent *r, void *memory);
 
-// Counts one more asker of `hash`; how many there were before it in this window.
-uint32_t recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms);
+// What the end of a wait is known by: a way, and bits of the hash that it was given to. 24 bits,
+// kept by the control plane with the return path. Whatever comes back names some way of the table.
+enum { RECENT_WAY_BITS = 14, RECENT_TAG_BITS = 10 };
+static_assert(RECENT_SETS * RECENT_WAYS == 1 << RECENT_WAY_BITS);
 
-// Takes the last recent_ask of `hash` back: its question could not be sent after all, so it must
-// not silence the next one.
-void recent_take_back(struct recent *r, uint64_t hash);
+struct recent_wait {
+	uint32_t before; // clients that waited already
+	uint32_t ticket;
+};
+
+// A client asks for `hash`. It waits, and is counted, unless `before` is RECENT_WAITERS.
+struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms);
+
+// One wait ended: its answer came, or its question could not be sent. A ticket of a way that was
+// given to another key since changes nothing but for one in 2^RECENT_TAG_BITS.
+void recent_end(struct recent *r, uint32_t ticket);
+
+static inline void recent_ticket_put(uint8_t out[3], uint32_t ticket)
+{
+	out[0] = (uint8_t)(ticket >> 16);
+	out[1] = (uint8_t)(ticket >> 8);
+	out[2] = (uint8_t)ticket;
+}
+
+static inline uint32_t recent_ticket_get(const uint8_t in[3])
+{
+	return (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+}

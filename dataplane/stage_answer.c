@@ -150,7 +150,10 @@ static unsigned collect(struct worker *w, struct outbox *out)
 		int len = ring_read(&w->answer, &a, sizeof(a), &type);
 		if (len == 0)
 			break;
-		if (len < 0 || !answer_valid(w, &a, len, type) || !answer_fits_frame(w, &a))
+		if (len < 0 || !answer_valid(w, &a, len, type))
+			continue;
+		recent_end(&w->recent, recent_ticket_get(a.head.path.ticket));
+		if (!answer_fits_frame(w, &a))
 			continue;
 		struct rte_mbuf *m = make_frame(w, &a);
 		if (!m)

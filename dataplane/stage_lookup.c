@@ -15,7 +15,7 @@ static bool ask_refresh(struct batch *b, const struct packet *p)
 {
 	if (!b->control_alive)
 		return false;
-	if (!ask_control(b, p, MISS_REFRESH)) {
+	if (!ask_control(b, p, MISS_REFRESH, 0)) {
 		batch_count(b, COUNTER_refresh_full, 1);
 		return false;
 	}

@@ -33,24 +33,24 @@ static void settle_miss(struct batch *b, struct packet *p, bool is_half_full)
 {
 	struct recent *recent = &b->w->recent;
 	uint64_t replaced = recent->replaced;
-	uint32_t before = recent_ask(recent, p->hash, b->now_ms);
+	const struct recent_wait wait = recent_ask(recent, p->hash, b->now_ms);
 	batch_count(b, COUNTER_recent_replaced, recent->replaced - replaced);
-	if (before >= RECENT_WAITERS) {
+	if (wait.before >= RECENT_WAITERS) {
 		batch_drop(b, p, VERDICT_miss_duplicate);
 		return;
 	}
 	if (unlikely_(is_half_full) && is_crowd(b, p)
 		&& ring_is_fuller(&b->w->miss, b->w->miss.units / 4 * 3)) {
-		recent_take_back(recent, p->hash);
-		settle_ring_full(b, p, before > 0, VERDICT_servfail_crowd);
+		recent_end(recent, wait.ticket);
+		settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_crowd);
 		return;
 	}
-	if (ask_control(b, p, MISS_WAITER)) {
+	if (ask_control(b, p, MISS_WAITER, wait.ticket)) {
 		batch_drop(b, p, VERDICT_miss);
 		return;
 	}
-	recent_take_back(recent, p->hash);
-	settle_ring_full(b, p, before > 0, VERDICT_servfail_ring_full);
+	recent_end(recent, wait.ticket);
+	settle_ring_full(b, p, wait.before > 0, VERDICT_servfail_ring_full);
 }
 
 void stage_miss(struct batch *b)

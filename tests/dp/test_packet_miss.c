@@ -94,6 +94,47 @@ static void test_duplicates(void **)
 	harness_end(h);
 }
 
+// The control plane answers the miss that waits: SERVFAIL, which no cache keeps.
+static void answer_servfail(struct harness *h)
+{
+	struct msg_miss miss;
+	uint8_t dns[12 + 300] = {0}, frame[WIRE_MAX];
+	assert_int_not_equal(harness_miss(h, &miss, dns + 12), 0);
+	wire_put16(dns, miss.id);
+	wire_put16(dns + 2, 0x8182);
+	wire_put16(dns + 4, 1);
+	const uint32_t len = 12 + (uint32_t)miss.question_len;
+	const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
+		.arrival_ms = miss.arrival_ms,
+		.path = miss.path,
+		.dns_len = (uint16_t)len,
+		.verdict = ANSWER_SERVFAIL};
+	harness_answer(h, &head, dns, len);
+	assert_int_equal(stage_answer(&h->w), 1);
+	assert_int_not_equal(harness_take(h, frame), 0);
+}
+
+// A name whose answers are never cached: who has an answer counts no more, so every question of a
+// busy name gets through, and one client cannot silence it for the others.
+static void test_answered_clients_count_no_more(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	const struct wire_query q = {.name = "fails.example"};
+	for (unsigned i = 0; i < 4 * RECENT_WAITERS; i++) {
+		harness_ask_dropped(h, &q, VERDICT_miss);
+		answer_servfail(h);
+	}
+	// Of those that wait at one time, only so many.
+	for (unsigned i = 0; i < RECENT_WAITERS; i++)
+		harness_ask_dropped(h, &q, VERDICT_miss);
+	for (unsigned i = 0; i < 10; i++)
+		harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
+	answer_servfail(h);
+	harness_ask_dropped(h, &q, VERDICT_miss);
+	harness_ask_dropped(h, &q, VERDICT_miss_duplicate);
+	harness_end(h);
+}
+
 // More questions at a time than are remembered: some are forgotten early, and that is counted.
 static void test_many_questions(void **)
 {
@@ -273,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_answered_clients_count_no_more),
 		cmocka_unit_test(test_many_questions),
 		cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_a_crowd_leaves_room),

@@ -18,19 +18,19 @@ static struct recent fresh(void)
 static void test_counts_askers(void **)
 {
 	struct recent r = fresh();
-	for (uint32_t i = 0; i < 1000; i++)
-		assert_int_equal(recent_ask(&r, 42, 5000), i);
-	assert_int_equal(recent_ask(&r, 43, 5000), 0);
+	for (uint32_t i = 0; i < RECENT_WAITERS; i++)
+		assert_int_equal(recent_ask(&r, 42, 5000).before, i);
+	assert_int_equal(recent_ask(&r, 43, 5000).before, 0);
 	assert_int_equal(r.replaced, 0);
 }
 
 static void test_window_ends(void **)
 {
 	struct recent r = fresh();
-	assert_int_equal(recent_ask(&r, 42, 5000), 0);
-	assert_int_equal(recent_ask(&r, 42, 5000 + RECENT_WINDOW_MS - 1), 1);
-	assert_int_equal(recent_ask(&r, 42, 5000 + RECENT_WINDOW_MS), 0);
-	assert_int_equal(recent_ask(&r, 42, 5001 + RECENT_WINDOW_MS), 1);
+	assert_int_equal(recent_ask(&r, 42, 5000).before, 0);
+	assert_int_equal(recent_ask(&r, 42, 5000 + RECENT_WINDOW_MS - 1).before, 1);
+	assert_int_equal(recent_ask(&r, 42, 5000 + RECENT_WINDOW_MS).before, 0);
+	assert_int_equal(recent_ask(&r, 42, 5001 + RECENT_WINDOW_MS).before, 1);
 }
 
 // A fifth live key of one set: the one whose window began first makes room, not the first way,
@@ -39,14 +39,14 @@ static void test_oldest_is_replaced(void **)
 {
 	struct recent r = fresh();
 	for (uint64_t i = 0; i < RECENT_WAYS; i++)
-		assert_int_equal(recent_ask(&r, 7 + i * RECENT_SETS, 5000 + i), 0);
-	assert_int_equal(recent_ask(&r, 7 + 8 * RECENT_SETS, 7000), 0);
+		assert_int_equal(recent_ask(&r, 7 + i * RECENT_SETS, 5000 + i).before, 0);
+	assert_int_equal(recent_ask(&r, 7 + 8 * RECENT_SETS, 7000).before, 0);
 	assert_int_equal(r.replaced, 0);
-	assert_int_equal(recent_ask(&r, 7 + 9 * RECENT_SETS, 7000), 0);
+	assert_int_equal(recent_ask(&r, 7 + 9 * RECENT_SETS, 7000).before, 0);
 	assert_int_equal(r.replaced, 1);
-	assert_int_equal(recent_ask(&r, 7 + 8 * RECENT_SETS, 7000), 1);
-	assert_int_equal(recent_ask(&r, 7 + 2 * RECENT_SETS, 7000), 1);
-	assert_int_equal(recent_ask(&r, 7 + 3 * RECENT_SETS, 7000), 1);
+	assert_int_equal(recent_ask(&r, 7 + 8 * RECENT_SETS, 7000).before, 1);
+	assert_int_equal(recent_ask(&r, 7 + 2 * RECENT_SETS, 7000).before, 1);
+	assert_int_equal(recent_ask(&r, 7 + 3 * RECENT_SETS, 7000).before, 1);
 	assert_int_equal(r.replaced, 1);
 }
 
@@ -54,24 +54,61 @@ static void test_oldest_is_replaced(void **)
 static void test_expired_goes_first(void **)
 {
 	struct recent r = fresh();
-	assert_int_equal(recent_ask(&r, 7, 1000), 0);
+	assert_int_equal(recent_ask(&r, 7, 1000).before, 0);
 	for (uint64_t i = 1; i < RECENT_WAYS; i++)
-		assert_int_equal(recent_ask(&r, 7 + i * RECENT_SETS, 2500), 0);
-	assert_int_equal(recent_ask(&r, 7 + 9 * RECENT_SETS, 3100), 0);
+		assert_int_equal(recent_ask(&r, 7 + i * RECENT_SETS, 2500).before, 0);
+	assert_int_equal(recent_ask(&r, 7 + 9 * RECENT_SETS, 3100).before, 0);
 	assert_int_equal(r.replaced, 0);
-	assert_int_equal(recent_ask(&r, 7 + RECENT_SETS, 3100), 1);
+	assert_int_equal(recent_ask(&r, 7 + RECENT_SETS, 3100).before, 1);
 }
 
-static void test_take_back(void **)
+// A wait ends by its answer, or as its question could not be sent.
+static void test_end(void **)
 {
 	struct recent r = fresh();
-	assert_int_equal(recent_ask(&r, 42, 5000), 0);
-	recent_take_back(&r, 42);
-	assert_int_equal(recent_ask(&r, 42, 5000), 0);
-	assert_int_equal(recent_ask(&r, 42, 5000), 1);
-	recent_take_back(&r, 42);
-	assert_int_equal(recent_ask(&r, 42, 5000), 1);
-	recent_take_back(&r, 99);
+	struct recent_wait first = recent_ask(&r, 42, 5000);
+	assert_int_equal(first.before, 0);
+	recent_end(&r, first.ticket);
+	assert_int_equal(recent_ask(&r, 42, 5000).before, 0);
+	struct recent_wait second = recent_ask(&r, 42, 5000);
+	assert_int_equal(second.before, 1);
+	assert_int_equal(second.ticket, first.ticket);
+	recent_end(&r, second.ticket);
+	recent_end(&r, first.ticket);
+	recent_end(&r, first.ticket); // one more than were asked for
+	assert_int_equal(recent_ask(&r, 42, 5000).before, 0);
+}
+
+// Those beyond the bound do not wait, so as many answers as waits make room for all.
+static void test_no_more_than_wait(void **)
+{
+	struct recent r = fresh();
+	struct recent_wait wait = {0};
+	for (uint32_t i = 0; i < RECENT_WAITERS; i++)
+		wait = recent_ask(&r, 42, 5000);
+	assert_int_equal(wait.before, RECENT_WAITERS - 1);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(recent_ask(&r, 42, 5000).before, RECENT_WAITERS);
+	recent_end(&r, wait.ticket);
+	assert_int_equal(recent_ask(&r, 42, 5000).before, RECENT_WAITERS - 1);
+	assert_int_equal(recent_ask(&r, 42, 5000).before, RECENT_WAITERS);
+}
+
+// The way belongs to another key by then, and a ticket may come back with any bits.
+static void test_ticket_of_another(void **)
+{
+	struct recent r = fresh();
+	struct recent_wait old = recent_ask(&r, 42, 5000);
+	for (uint64_t i = 1; i <= RECENT_WAYS; i++)
+		assert_int_equal(recent_ask(&r, 42 + i * RECENT_SETS, 5000 + i).before, 0);
+	assert_int_equal(r.replaced, 1);
+	recent_end(&r, old.ticket);
+	assert_int_equal(recent_ask(&r, 42 + 4 * RECENT_SETS, 5010).before, 1);
+	for (uint32_t ticket = 0; ticket < 1 << (RECENT_WAY_BITS + RECENT_TAG_BITS); ticket += 997)
+		recent_end(&r, ticket);
+	uint8_t octets[3];
+	recent_ticket_put(octets, 0xabcdef);
+	assert_int_equal(recent_ticket_get(octets), 0xabcdef);
 }
 
 // The low halves of the clock wrap inside a window.
@@ -79,9 +116,9 @@ static void test_clock_wraps(void **)
 {
 	struct recent r = fresh();
 	uint64_t start = UINT64_C(0x1fffffff0);
-	assert_int_equal(recent_ask(&r, 42, start), 0);
-	assert_int_equal(recent_ask(&r, 42, start + 100), 1);
-	assert_int_equal(recent_ask(&r, 42, start + RECENT_WINDOW_MS), 0);
+	assert_int_equal(recent_ask(&r, 42, start).before, 0);
+	assert_int_equal(recent_ask(&r, 42, start + 100).before, 1);
+	assert_int_equal(recent_ask(&r, 42, start + RECENT_WINDOW_MS).before, 0);
 }
 
 int main(void)
@@ -91,7 +128,9 @@ int main(void)
 		cmocka_unit_test(test_window_ends),
 		cmocka_unit_test(test_oldest_is_replaced),
 		cmocka_unit_test(test_expired_goes_first),
-		cmocka_unit_test(test_take_back),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_no_more_than_wait),
+		cmocka_unit_test(test_ticket_of_another),
 		cmocka_unit_test(test_clock_wraps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
