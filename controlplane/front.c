@@ -214,8 +214,8 @@ static void tell(struct front *f, struct front_slot *slot, const struct front_re
 	f->telling = false;
 }
 
-void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
-	const struct told *told)
+void front_answer(struct front *f, const struct front_ticket *t, const struct dns_query *query,
+	uint8_t *msg, uint16_t len, const struct told *told)
 {
 	struct front_slot *slot = &f->slot[t->slot];
 	struct front_reply reply;
@@ -230,7 +230,7 @@ void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, u
 	}
 	struct front_counts *c = &f->status.of[slot->session->transport];
 	count_answer(c, told->kind);
-	front_log_told(f, slot, slot->session->transport == FRONT_TCP, &f->r->one, msg, len, told);
+	front_log_told(f, slot, slot->session->transport == FRONT_TCP, query, msg, len, told);
 	front_charge(f, slot->session, &slot->client, len);
 	front_reply_fill(f, c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);

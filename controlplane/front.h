@@ -35,6 +35,7 @@
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
 
+struct dns_query;
 struct front;
 struct resolver;
 
@@ -120,7 +121,7 @@ ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r);
 void front_close(struct front *f); // NULL is fine
 void front_beat(struct front *f, uint64_t now_ms);
 // The end of one of the engine's questions: `len` octets at `msg`, which has the room of a
-// front_reply.
-void front_answer(struct front *f, const struct front_ticket *t, uint8_t *msg, uint16_t len,
-	const struct told *told);
+// front_reply. `query` is for the query log.
+void front_answer(struct front *f, const struct front_ticket *t, const struct dns_query *query,
+	uint8_t *msg, uint16_t len, const struct told *told);
 void front_status(const struct front *f, struct front_status *out, struct table_registry *tables);

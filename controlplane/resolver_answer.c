@@ -32,7 +32,8 @@ struct resolver_answer answer_fresh(
 	};
 }
 
-struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_view *v)
+struct resolver_answer answer_stale_record(
+	const struct resolver *r, const struct l0_view *v, const struct judge_finding *finding)
 {
 	struct resolver_answer a = answer_fresh(r, &v->answer, 0);
 	a.kind = ANSWER_STALE;
@@ -40,14 +41,14 @@ struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_v
 	a.opts.ttl_fixed_s = r->set.stale_ttl_s;
 	a.opts.ede = v->answer.rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
 							   : DNS_EDE_STALE_ANSWER;
-	a.finding = judged_record(r, v);
+	a.finding = finding;
 	return a;
 }
 
-// The query as the waiter sent it, as far as a reply needs it: header and question.
-static void query_rebuild(struct resolver *r, const struct waiter *w)
+// The query as the waiter sent it, as far as a reply needs it: header and question. *q comes with
+// the question's part of it.
+static void query_rebuild(const struct resolver *r, const struct waiter *w, struct dns_query *q)
 {
-	struct dns_query *q = &r->one;
 	uint8_t *msg = r->reply;
 	size_t n = q->name.len;
 
@@ -115,7 +116,7 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 }
 
 // Its length; the kind may be another one than that of the answer.
-static uint16_t reply_write(struct resolver *r, const struct waiter *w,
+static uint16_t reply_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a, struct told *told, uint16_t *sum)
 {
 	size_t cap = w->is_front ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
@@ -124,29 +125,28 @@ static uint16_t reply_write(struct resolver *r, const struct waiter *w,
 		.from_l1 = a->from_l1,
 		.list = LOG_NO_LIST,
 		.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM};
-	if (judged_blocks(r, &r->one, w->group, a->finding, &told->list)) {
+	if (judged_blocks(r, q, w->group, a->finding, &told->list)) {
 		told->kind = ANSWER_BLOCKED;
 		told->from_l1 = false;
 		return dns_reply_blocked(
-			r->reply, cap, &r->one, judged_reply(r, w->group), limit_of(r, w), sum);
+			r->reply, cap, q, judged_reply(r, w->group), limit_of(r, w), sum);
 	}
 	if (a->view) {
 		struct dns_reply_opts opts = a->opts;
 		opts.limit = limit_of(r, w);
-		uint16_t len = dns_reply_answer(r->reply, cap, &r->one, a->view, &opts, sum);
+		uint16_t len = dns_reply_answer(r->reply, cap, q, a->view, &opts, sum);
 		if (r->set.rotate && len)
-			dns_rotate(r->reply, len, DNS_HEADER_LEN + (size_t)r->one.question_len,
-				r->turn++);
+			dns_rotate(
+				r->reply, len, DNS_HEADER_LEN + (size_t)q->question_len, r->turn++);
 		return len;
 	}
-	return dns_reply_rcode(r->reply, cap, &r->one, a->rcode, a->opts.ede, sum);
+	return dns_reply_rcode(r->reply, cap, q, a->rcode, a->opts.ede, sum);
 }
 
-// r->one holds the query.
-static struct resolver_logged logged(const struct resolver *r, const struct waiter *w)
+static struct resolver_logged logged(const struct dns_query *q, const struct waiter *w)
 {
 	return (struct resolver_logged){
-		.query = &r->one,
+		.query = q,
 		.query_len = w->query_len,
 		.ede = DNS_EDE_NONE,
 		.arrival_us = w->arrival_ms * 1000 + w->arrival_more_us,
@@ -171,7 +171,8 @@ static void trace_end(struct resolver *r, const struct waiter *w, unsigned outco
 			outcome == TRACE_NO_ANSWER ? 0 : get_u16(r->reply + 2) & DNS_FLAG_RCODE);
 }
 
-static void lane_answer(struct resolver *r, const struct waiter *w, const struct resolver_answer *a)
+static void lane_answer(struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct resolver_answer *a)
 {
 	struct msg_answer head = {
 		.dp_incarnation = w->dp_incarnation,
@@ -180,7 +181,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 	};
 	struct told told;
 
-	head.dns_len = reply_write(r, w, a, &told, &head.sum);
+	head.dns_len = reply_write(r, q, w, a, &told, &head.sum);
 	head.verdict = (uint8_t)told.kind;
 	if (unlikely_(w->trace))
 		head.trace = traces_hand(r->traces, w->trace);
@@ -190,7 +191,7 @@ static void lane_answer(struct resolver *r, const struct waiter *w, const struct
 		count_answer(r, told.kind), count_time(r, w, told.kind);
 	if (!resolver_log_is_on(r->log))
 		return;
-	struct resolver_logged e = logged(r, w);
+	struct resolver_logged e = logged(q, w);
 	if (is_sent) {
 		resolver_log_told(&e, &told);
 		e.reply = r->reply;
@@ -209,41 +210,40 @@ void answer_none(struct resolver *r, const struct dns_query *q, const struct wai
 	trace_end(r, w, TRACE_NO_ANSWER);
 	if (w->is_front || !resolver_log_is_on(r->log))
 		return;
-	struct resolver_logged e = logged(r, w);
-	e.query = q;
+	struct resolver_logged e = logged(q, w);
 	e.verdict = LOG_VERDICT_UNANSWERED;
 	resolver_log_lane(r->log, &w->path, &e);
 }
 
-// r->one holds the question's part of the query.
-static void waiter_answer(struct resolver *r, const struct waiter *w,
-	const struct resolver_answer *a, uint64_t now_ms)
+// `question`: of the query, what all its waiters have in common.
+static void waiter_answer(struct resolver *r, const struct dns_query *question,
+	const struct waiter *w, const struct resolver_answer *a, uint64_t now_ms)
 {
+	struct dns_query q = *question;
 	struct told told;
 	uint16_t sum;
 
 	// Over a stream nothing is sent to where nobody asked.
 	if (!w->is_stream && now_ms >= w->arrival_ms + ANSWER_LATE_MS) {
 		r->count.late++;
-		answer_none(r, &r->one, w);
+		answer_none(r, question, w);
 		return;
 	}
-	query_rebuild(r, w);
+	query_rebuild(r, w, &q);
 	if (!w->is_front) {
-		lane_answer(r, w, a);
+		lane_answer(r, &q, w, a);
 		return;
 	}
-	uint16_t len = reply_write(r, w, a, &told, &sum);
+	uint16_t len = reply_write(r, &q, w, a, &told, &sum);
 	count_time(r, w, told.kind);
 	trace_end(r, w, len ? told.kind : TRACE_NO_ANSWER);
-	front_answer(r->front, &w->ticket, r->reply, len, &told);
+	front_answer(r->front, &w->ticket, &q, r->reply, len, &told);
 }
 
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a)
 {
-	r->one = *q;
-	waiter_answer(r, w, a, clock_mono_ms());
+	waiter_answer(r, q, w, a, clock_mono_ms());
 	lanes_publish(r->lanes);
 }
 
@@ -252,12 +252,11 @@ void answer_all(struct resolver *r, struct question *q, const struct resolver_an
 	struct waiter w;
 	uint64_t now_ms = clock_mono_ms();
 
-	r->one = q->query;
 	if (q->waiters == 0 && !q->request)
 		r->count.no_waiter++;
 	// In portions, so that workers empty the rings while the rest is written.
 	for (unsigned n = 1; inflight_take_waiter(r->inflight, q, &w); n++) {
-		waiter_answer(r, &w, a, now_ms);
+		waiter_answer(r, &q->query, &w, a, now_ms);
 		if (n % ANSWERS_A_PORTION == 0)
 			lanes_publish(r->lanes);
 	}

@@ -167,11 +167,11 @@ static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1
 		.flags = ask->flags & L0_KEY_CD ? DNS_FLAG_CD : 0,
 		.dnssec_ok = ask->flags & L0_KEY_DO,
 		.name = w->name};
-	struct dns_answer *a = &r->answer;
+	struct dns_answer a;
 	struct cache_entry *e = &w->entry[w->look.count];
 
-	if (dns_answer_read(v->msg, v->len, &q, &r->set.ttl.limits, a) != 0 || a->truncated
-		|| a->kind == DNS_ANSWER_FAILURE)
+	if (dns_answer_read(v->msg, v->len, &q, &r->set.ttl.limits, &a) != 0 || a.truncated
+		|| a.kind == DNS_ANSWER_FAILURE)
 		return false;
 	if (w->look.count == ARRAY_LEN(w->entry))
 		return true;
@@ -190,7 +190,7 @@ static bool value_fill(struct walk *w, const struct l1_ask *ask, const struct l1
 		.hits_per_minute = v->hits,
 		.refresh_left_ms = INT64_MAX,
 	};
-	const struct dns_answer_view view = dns_answer_view_of(a);
+	const struct dns_answer_view view = dns_answer_view_of(&a);
 	entry_message(e, &w->name, &view, v->age_s);
 	return true;
 }

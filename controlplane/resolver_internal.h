@@ -8,6 +8,11 @@
 // (local CNAMEs, zones), resolver_answer.c (replies to waiters), resolver_store.c (L0),
 // resolver_trace.c (for who watches), resolver_flush.c, resolver_cache.c and resolver_status.c
 // (calls from other threads).
+//
+// Nothing that was read for one question is left in struct resolver for the next function to find:
+// its answer (struct dns_answer, 70 KiB), what the response policy says of it (struct
+// judge_finding) and each waiter's query are variables of the function that made them, and are
+// passed on from there. The loop's thread has a stack of 8 MiB, and no such function calls itself.
 
 #include "failures.h"
 #include "flush_log.h"
@@ -79,24 +84,22 @@ struct resolver {
 	struct age_list rewrite_ages;
 	const struct judge *judge; // NULL: there is none yet
 	struct rejudge *rejudge;
-	struct judge_finding finding; // of the answer under way
 	struct policy_group group[POLICY_GROUPS_MAX];
 	uint64_t groups_generation;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
-	uint32_t turn;        // of addresses, from reply to reply
-	struct dns_query one; // the query of the waiter being answered
-	struct dns_answer answer;
+	uint32_t turn; // of addresses, from reply to reply
 	struct upstream_book *book;
 	struct resolver_log *log;
 	bool logs; // somebody empties its ring
 	struct traces *traces;
 	struct front *front;
 	struct front_udp *front_udp; // NULL: it is off
-	uint8_t *reply; // of DNS_MESSAGE_MAX octets, with a front_reply's room around it
+	// Room for one reply of DNS_MESSAGE_MAX bytes, with a front_reply's room around it. It is
+	// written from its header on for each waiter, and read before the next one's is written.
+	uint8_t *reply;
 	uint8_t reply_room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
-	uint8_t message[L1_MESSAGE_MAX]; // on its way to L1
 };
 
 // What a waiter is told.
@@ -105,7 +108,8 @@ struct resolver_answer {
 	uint16_t rcode;
 	enum answer_kind kind;
 	struct dns_reply_opts opts;
-	const struct judge_finding *finding; // for whom it is blocked; NULL: for nobody
+	const struct judge_finding *finding; // for whom it is blocked; NULL: for nobody. The
+					     // caller's, of this answer alone
 	const struct upstream_ask *by;       // its server answered; NULL: none did
 	bool from_l1;
 };
@@ -161,23 +165,28 @@ const struct dns_name *question_asked(const struct question *q);  // the name th
 // view.
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,
 	const struct dns_name *asked, uint16_t qtype);
-// A reply to what was asked, as an answer to the question, into r->answer; as dns_answer_read.
-ATTR_MUST_CHECK int question_read(
-	struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);
+// A reply to what was asked, as an answer to the question; as dns_answer_read.
+ATTR_MUST_CHECK int question_read(const struct resolver *r, const struct question *q,
+	const uint8_t *msg, size_t len, struct dns_answer *out);
 
 // resolver_l1.c
 bool question_look(struct resolver *r, struct question *q);   // false: L1 is not there to be asked
 bool l1_drop(void *resolver, const struct l1_key_parts *key); // l1_drop_fn
-// The upstream's reply, of which r->answer was made, under the name that was asked.
-void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len);
+// Stores an upstream's reply under the name that was asked; `a` is what question_read made of it.
+void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a,
+	const uint8_t *msg, size_t len);
 
 // resolver_judge.c
-// Into r->finding, which is that of one answer at a time.
-void judge_reply(struct resolver *r, const struct question *q, const struct dns_answer *a);
-// Of a record, whose answer then stands in r->finding; NULL: nothing.
-const struct judge_finding *judged_record(struct resolver *r, const struct l0_view *v);
-// The mask of r->finding; false: it has none, so the answer is not to be kept (counted).
-bool judged_mask(struct resolver *r, struct rule_set *mask);
+// Checks an answer to this query against the lists: the result is written to *out, all of it.
+void judge_for(const struct resolver *r, const struct dns_query *q,
+	const struct dns_answer_view *answer, struct judge_finding *out);
+// The same, and counts it.
+void judge_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
+	struct judge_finding *out);
+// The same of a cached record, by its mask.
+void judged_record(const struct resolver *r, const struct l0_view *v, struct judge_finding *out);
+// False: it has no mask, so the answer is not to be kept (counted).
+bool judged_mask(struct resolver *r, const struct judge_finding *finding, struct rule_set *mask);
 // `*list`: which one does.
 bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
 	const struct judge_finding *finding, uint16_t *list);
@@ -209,7 +218,8 @@ void resolver_refresh_close(struct resolver *r);
 struct resolver_answer answer_servfail(int ede);
 struct resolver_answer answer_fresh(
 	const struct resolver *r, const struct dns_answer_view *view, uint32_t age_s);
-struct resolver_answer answer_stale_record(struct resolver *r, const struct l0_view *v);
+struct resolver_answer answer_stale_record(
+	const struct resolver *r, const struct l0_view *v, const struct judge_finding *finding);
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a);
 void answer_all(struct resolver *r, struct question *q, const struct resolver_answer *a);
@@ -225,7 +235,7 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 // resolver_store.c
 struct l0_key question_key(const struct question *q);
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	uint64_t created_ms);
+	const struct judge_finding *finding, uint64_t created_ms);
 // The record of a key, whatever its age; false: none.
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out);
 // May be served although it is past its soft expiry?

@@ -30,43 +30,49 @@ const struct dns_block *judged_reply(struct resolver *r, unsigned group)
 	return &group_of(r, group)->block;
 }
 
-void judge_reply(struct resolver *r, const struct question *q, const struct dns_answer *a)
+void judge_for(const struct resolver *r, const struct dns_query *q,
+	const struct dns_answer_view *answer, struct judge_finding *out)
+{
+	out->count = 0;
+	if (r->judge)
+		judge_answer(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, answer, out);
+}
+
+void judge_reply(struct resolver *r, const struct dns_query *q, const struct dns_answer *a,
+	struct judge_finding *out)
 {
 	const struct dns_answer_view view = dns_answer_view_of(a);
 
-	r->finding.count = 0;
-	if (!r->judge)
-		return;
-	judge_answer(
-		r->judge, JUDGE_ON_RESOLVER, &q->query.name, q->query.qtype, &view, &r->finding);
-	r->count.judge.answers++;
-	r->count.judge.listed += r->finding.count > 0;
+	judge_for(r, q, &view, out);
+	r->count.judge.answers += r->judge != NULL;
+	r->count.judge.listed += out->count > 0;
 }
 
-bool judged_mask(struct resolver *r, struct rule_set *mask)
+bool judged_mask(struct resolver *r, const struct judge_finding *finding, struct rule_set *mask)
 {
-	bool exact = judge_finding_mask(&r->finding, mask);
+	bool exact = judge_finding_mask(finding, mask);
 	r->count.judge.not_kept += !exact;
 	return exact;
 }
 
-const struct judge_finding *judged_record(struct resolver *r, const struct l0_view *v)
+void judged_record(const struct resolver *r, const struct l0_view *v, struct judge_finding *out)
 {
-	if (!v->judged || !r->judge)
-		return NULL;
-	judge_finding_of_mask(&v->mask, judge_allowing(r->judge), &r->finding);
-	return &r->finding;
+	out->count = 0;
+	if (v->judged && r->judge)
+		judge_finding_of_mask(&v->mask, judge_allowing(r->judge), out);
 }
 
 bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
+	struct judge_finding finding;
+
 	if (!r->judge || !judge_concerns_names(r->judge))
 		return false;
-	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &r->finding);
+	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &finding);
 	uint16_t list;
-	if (!judged_blocks(r, q, w->group, &r->finding, &list))
+	if (!judged_blocks(r, q, w->group, &finding, &list))
 		return false;
-	const struct resolver_answer a = {.finding = &r->finding};
+	const struct resolver_answer a = {.finding = &finding};
 	r->count.judge.questions_blocked++;
 	answer_one(r, q, w, &a);
 	return true;

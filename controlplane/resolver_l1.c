@@ -30,30 +30,31 @@ static bool is_known(struct resolver *r, const struct l0_key *key, uint64_t crea
 // False: the upstreams are to be asked; a stale value is in L0 then, for when they fail.
 static bool value_take(struct resolver *r, struct question *q, const struct l1_value *v)
 {
-	struct dns_answer *a = &r->answer;
+	struct dns_answer a;
+	struct judge_finding finding;
 	const struct l0_key key = question_key(q);
 	uint64_t created_ms = clock_mono_ms() - (uint64_t)v->age_s * 1000;
 
-	if (question_read(r, q, v->msg, v->len) != 0 || a->truncated
-		|| a->kind == DNS_ANSWER_FAILURE) {
+	if (question_read(r, q, v->msg, v->len, &a) != 0 || a.truncated
+		|| a.kind == DNS_ANSWER_FAILURE) {
 		struct l1_key text;
 		question_key_text(q, &text);
 		l1_bad(r->l1, &text);
 		return false;
 	}
-	if (a->ttl_s > v->stored_ttl_s)
-		a->ttl_s = v->stored_ttl_s;
-	a->auth_ttl_s = v->auth_ttl_s;
+	if (a.ttl_s > v->stored_ttl_s)
+		a.ttl_s = v->stored_ttl_s;
+	a.auth_ttl_s = v->auth_ttl_s;
 	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms))
 		return false;
-	judge_reply(r, q, a);
-	store_answer(r, q, a, created_ms);
-	if (a->ttl_s <= v->age_s)
+	judge_reply(r, &q->query, &a, &finding);
+	store_answer(r, q, &a, &finding, created_ms);
+	if (a.ttl_s <= v->age_s)
 		return false;
-	const struct dns_answer_view view = dns_answer_view_of(a);
+	const struct dns_answer_view view = dns_answer_view_of(&a);
 	struct resolver_answer answer = answer_fresh(r, &view, v->age_s);
 	answer.kind = ANSWER_CACHED;
-	answer.finding = &r->finding;
+	answer.finding = &finding;
 	answer.from_l1 = true;
 	r->count.l1_answers++;
 	question_answered(r, q, &answer);
@@ -118,29 +119,24 @@ bool question_look(struct resolver *r, struct question *q)
 	return q->look != NULL;
 }
 
-void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
+// The answer under the name that was asked, as L1 has it.
+static void value_store(struct resolver *r, const struct question *q, const struct dns_query *asked,
+	const struct dns_answer *a)
 {
+	uint8_t message[L1_MESSAGE_MAX];
 	struct l1_key text;
 	const struct l0_key key = question_key(q);
 	const struct refresh_policy *policy = refresh_policy(r->refresh);
-	const struct dns_answer *a = &r->answer;
-	struct dns_query asked = q->query;
-
-	if (!l1_usable(r->l1))
-		return;
-	asked.name = *question_asked(q);
-	// Without the CNAMEs, which are this box's own.
-	if (q->rewrite && dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &r->answer) != 0)
-		return;
 	const struct dns_answer_view view = dns_answer_view_of(a);
+
 	question_key_text(q, &text);
 	if (a->ttl_s == 0) {
 		l1_delete(r->l1, &text);
 		return;
 	}
 	const struct l1_put put = {
-		.msg = r->message,
-		.len = answer_message(r->message, sizeof(r->message), &asked, &view, 0),
+		.msg = message,
+		.len = answer_message(message, sizeof(message), asked, &view, 0),
 		.stored_ttl_s = a->ttl_s,
 		.auth_ttl_s = a->auth_ttl_s,
 		.hits = refresh_rate(policy, l0_writer_heat(r->l0, &key)),
@@ -152,6 +148,29 @@ void l1_store(struct resolver *r, const struct question *q, const uint8_t *msg, 
 	// Later it may be another box's.
 	if (clock_mono_ms() < q->locked_until_ms)
 		l1_unlock(r->l1, &text);
+}
+
+// Without the CNAMEs, which are this box's own.
+static void target_store(
+	struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
+{
+	struct dns_query asked = q->query;
+	struct dns_answer a;
+
+	asked.name = *question_asked(q);
+	if (dns_answer_read(msg, len, &asked, &r->set.ttl.limits, &a) == 0)
+		value_store(r, q, &asked, &a);
+}
+
+void l1_store(struct resolver *r, const struct question *q, const struct dns_answer *a,
+	const uint8_t *msg, size_t len)
+{
+	if (!l1_usable(r->l1))
+		return;
+	if (q->rewrite)
+		target_store(r, q, msg, len);
+	else
+		value_store(r, q, &q->query, a);
 }
 
 // False: the record's clients would miss it.

@@ -68,7 +68,12 @@ static bool miss_parse(
 static void miss_refuse(
 	struct resolver *r, const struct miss *m, const struct l0_view *stale, int ede)
 {
-	struct resolver_answer a = stale ? answer_stale_record(r, stale) : answer_servfail(ede);
+	struct judge_finding finding;
+
+	if (stale)
+		judged_record(r, stale, &finding);
+	struct resolver_answer a =
+		stale ? answer_stale_record(r, stale, &finding) : answer_servfail(ede);
 	answer_one(r, &m->query, &m->waiter, &a);
 }
 
@@ -84,8 +89,8 @@ static void miss_refresh(
 
 // Filled, or stamped as stale, since the worker looked, or the front's clients are the first to
 // look: true when that settles the miss.
-static bool miss_cached(
-	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
+static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
+	const struct judge_finding *finding, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 	enum l0_age age = l0_age_of(v, now_ms);
@@ -97,10 +102,10 @@ static bool miss_cached(
 		trace_note(r, m->waiter.trace, TRACE_l0_hit, (uint32_t)(age_ms / 1000));
 		a = answer_fresh(r, &v->answer, (uint32_t)(age_ms / 1000));
 		a.kind = ANSWER_CACHED;
-		a.finding = judged_record(r, v);
+		a.finding = finding;
 	} else if (age == L0_SOFT_EXPIRED && stale_too) {
 		trace_note(r, m->waiter.trace, TRACE_l0_stale, (uint32_t)(age_ms / 1000));
-		a = answer_stale_record(r, v);
+		a = answer_stale_record(r, v, finding);
 	} else {
 		return false;
 	}
@@ -168,9 +173,10 @@ static int miss_begin(struct resolver *r, const struct miss *m, uint64_t now_ms)
 
 // The same answer for the type asked now, so that workers have it too. Its octets are copied first:
 // what is stored may take their place.
-static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v)
+static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const struct l0_view *v,
+	const struct judge_finding *finding)
 {
-	struct dns_answer *copy = &r->answer;
+	struct dns_answer copy;
 	struct rule_set mask;
 	struct l0_put put = {
 		.key = *key,
@@ -184,21 +190,23 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 		.mask = &mask,
 	};
 
-	memcpy(copy->bytes, v->answer.bytes, v->answer.len);
+	memcpy(copy.bytes, v->answer.bytes, v->answer.len);
 	for (unsigned i = 0; i < v->answer.ttl_count; i++)
-		copy->ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
-	put.answer.bytes = copy->bytes;
-	put.answer.ttl_off = copy->ttl_off;
+		copy.ttl_off[i] = (uint16_t)dns_answer_ttl_at(&v->answer, i);
+	put.answer.bytes = copy.bytes;
+	put.answer.ttl_off = copy.ttl_off;
 	put.answer.ttl_step = 0;
-	if (judged_mask(r, &mask) && l0_writer_put(r->l0, &put) == 0)
+	if (judged_mask(r, finding, &mask) && l0_writer_put(r->l0, &put) == 0)
 		r->count.stored++;
 }
 
 // A name that has no A because there is no such name has nothing else (RFC 2308 5, RFC 8020). Not
-// the other way round: some servers say so of an AAAA that they do not have (RFC 4074 4.2).
+// the other way round: some servers say so of an AAAA that they do not have (RFC 4074 4.2). Rules
+// may be for one type, so the answer is checked for the type asked now.
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct dns_query a = m->query;
+	struct judge_finding finding;
 	struct l0_key key;
 	struct l0_view v;
 
@@ -207,22 +215,27 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	a.qtype = DNS_TYPE_A;
 	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);
 	if (!store_find(r, &key, &v) || v.answer.rcode != DNS_RCODE_NXDOMAIN
-		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH
-		|| !miss_cached(r, m, &v, now_ms))
+		|| v.answer.ancount != 0 || l0_age_of(&v, now_ms) != L0_FRESH)
 		return false;
-	nxdomain_keep(r, &m->key, &v);
+	judge_for(r, &m->query, &v.answer, &finding);
+	if (!miss_cached(r, m, &v, &finding, now_ms))
+		return false;
+	nxdomain_keep(r, &m->key, &v, &finding);
 	return true;
 }
 
 // A question that is not blocked by its name.
 static void miss_resolve(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
+	struct judge_finding finding;
 	struct l0_view v;
 
 	if (question_blocked(r, &m->query, &m->waiter))
 		return;
 	bool found = !m->view->no_cache && store_find(r, &m->key, &v);
-	if (found && miss_cached(r, m, &v, now_ms)) {
+	if (found)
+		judged_record(r, &v, &finding);
+	if (found && miss_cached(r, m, &v, &finding, now_ms)) {
 		l0_writer_heat_add(r->l0, &m->key, 1);
 		return;
 	}

@@ -14,8 +14,8 @@ static void question_arm(struct resolver *r, struct question *q, uint64_t at_ms,
 static bool question_serve_stale(struct resolver *r, struct question *q)
 {
 	const struct l0_key key = question_key(q);
+	struct judge_finding finding;
 	struct l0_view v;
-
 	uint64_t now_ms = clock_mono_ms();
 
 	if (!store_find(r, &key, &v) || !store_usable(&v, now_ms)) {
@@ -23,7 +23,8 @@ static bool question_serve_stale(struct resolver *r, struct question *q)
 		return false;
 	}
 	trace_note(r, q->trace, TRACE_stale_served, (uint32_t)((now_ms - v.created_ms) / 1000));
-	struct resolver_answer a = answer_stale_record(r, &v);
+	judged_record(r, &v, &finding);
+	struct resolver_answer a = answer_stale_record(r, &v, &finding);
 	answer_all(r, q, &a);
 	store_restamp(r, &key);
 	return true;
@@ -118,33 +119,35 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 {
 	struct question *q = question_of(ask);
 	struct resolver *r = q->owner;
+	struct dns_answer answer;
+	struct judge_finding finding;
 
 	l0_prefetch_bucket(l0_writer_reader(r->l0), q->hash); // needed by the time it is read
-	int rc = question_read(r, q, msg, len);
+	int rc = question_read(r, q, msg, len, &answer);
 	if (rc == -EBADMSG) {
 		trace_note(r, q->trace, TRACE_ignored, 0);
 		return UPSTREAM_IGNORED;
 	}
-	if (rc == 0 && r->answer.truncated) {
+	if (rc == 0 && answer.truncated) {
 		trace_note(r, q->trace, TRACE_truncated, 0);
 		return UPSTREAM_TRUNCATED;
 	}
-	if (rc < 0 || r->answer.kind == DNS_ANSWER_FAILURE) {
+	if (rc < 0 || answer.kind == DNS_ANSWER_FAILURE) {
 		trace_note(r, q->trace, TRACE_failed, get_u16(msg + 2) & DNS_FLAG_RCODE);
 		return UPSTREAM_FAILED;
 	}
-	judge_reply(r, q, &r->answer);
+	judge_reply(r, &q->query, &answer, &finding);
 	bool keep = !q->def->no_cache && !flush_covers(r, q, q->born_ms);
 	if (keep)
-		store_answer(r, q, &r->answer, clock_mono_ms());
+		store_answer(r, q, &answer, &finding, clock_mono_ms());
 	failures_clear(r->failures, q->hash);
-	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
+	const struct dns_answer_view view = dns_answer_view_of(&answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
-	a.finding = &r->finding;
+	a.finding = &finding;
 	a.by = ask;
 	answer_all(r, q, &a);
 	if (keep)
-		l1_store(r, q, msg, len); // whoever waits has been served
+		l1_store(r, q, &answer, msg, len); // whoever waits has been served
 	question_finish(r, q, REFRESH_DONE);
 	return UPSTREAM_TAKEN;
 }

@@ -32,18 +32,18 @@ static void record_judge(struct resolver *r, const struct l0_view *v)
 	struct dns_name name;
 	struct l0_key key;
 	struct rule_set mask;
+	struct judge_finding finding = {.count = 0};
 
 	if (!v->judged && (!r->judge || !judge_concerns(r->judge, &v->answer)))
 		return;
 	if (dns_name_read(&rd, &name))
 		return;
 	count->rejudged++;
-	r->finding.count = 0;
 	if (r->judge)
-		judge_answer(r->judge, JUDGE_ON_RESOLVER, &name, v->qtype, &v->answer, &r->finding);
+		judge_answer(r->judge, JUDGE_ON_RESOLVER, &name, v->qtype, &v->answer, &finding);
 	l0_key_of_view(l0_writer_reader(r->l0), v, &key);
 	key.name = name.wire;
-	if (!judge_finding_mask(&r->finding, &mask)) {
+	if (!judge_finding_mask(&finding, &mask)) {
 		count->rejudged_deleted += l0_writer_delete(r->l0, &key);
 		return;
 	}

@@ -18,12 +18,13 @@ const struct dns_name *question_asked(const struct question *q)
 	return q->rewrite ? &q->rewrite->alias[q->rewrite->count - 1].target : &q->query.name;
 }
 
-int question_read(struct resolver *r, const struct question *q, const uint8_t *msg, size_t len)
+int question_read(const struct resolver *r, const struct question *q, const uint8_t *msg,
+	size_t len, struct dns_answer *out)
 {
 	const struct rewrite *w = q->rewrite;
 	return w ? dns_answer_read_aliased(msg, len, question_asked(q), &q->query, w->alias,
-		       w->count, &r->set.ttl.limits, &r->answer)
-		 : dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, &r->answer);
+		       w->count, &r->set.ttl.limits, out)
+		 : dns_answer_read(msg, len, &q->query, &r->set.ttl.limits, out);
 }
 
 // Only as long as it has to be: most have one CNAME, and there may be many of them.
@@ -46,16 +47,19 @@ static struct rewrite *rewrite_keep(struct resolver *r, const struct rewrite *w)
 // The CNAMEs are the whole answer.
 static void alias_answer(struct resolver *r, struct question *q)
 {
-	if (question_read(r, q, NULL, 0) < 0) {
+	struct dns_answer answer;
+	struct judge_finding finding;
+
+	if (question_read(r, q, NULL, 0, &answer) < 0) {
 		question_refuse(r, q, DNS_EDE_OTHER);
 		return;
 	}
-	judge_reply(r, q, &r->answer);
+	judge_reply(r, &q->query, &answer, &finding);
 	if (!q->def->no_cache)
-		store_answer(r, q, &r->answer, clock_mono_ms());
-	const struct dns_answer_view view = dns_answer_view_of(&r->answer);
+		store_answer(r, q, &answer, &finding, clock_mono_ms());
+	const struct dns_answer_view view = dns_answer_view_of(&answer);
 	struct resolver_answer a = answer_fresh(r, &view, 0);
-	a.finding = &r->finding;
+	a.finding = &finding;
 	question_answered(r, q, &a);
 }
 

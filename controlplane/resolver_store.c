@@ -18,7 +18,7 @@ struct l0_key question_key(const struct question *q)
 
 // A record that is not to be kept still ends the one before it: the newest answer counts.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
-	uint64_t created_ms)
+	const struct judge_finding *finding, uint64_t created_ms)
 {
 	struct rule_set mask;
 	struct l0_put put = {
@@ -33,7 +33,7 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	if (judged_mask(r, &mask) && a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
+	if (judged_mask(r, finding, &mask) && a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
 		r->count.stored++;
 		trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());

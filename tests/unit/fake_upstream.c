@@ -69,6 +69,28 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	return w.pos;
 }
 
+// Its TTL and its MINIMUM are ttl_s (RFC 2308 5).
+static size_t no_name_make(
+	const struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
+{
+	size_t at = reply_make(f, q, len, DNS_RCODE_NXDOMAIN, -1, out);
+	struct wr w = wr_init(out + at, MSG_MAX - at);
+
+	if (at == 0)
+		return 0;
+	put_u16(out + 8, 1);
+	wr_u8(&w, 0);
+	wr_u16(&w, DNS_TYPE_SOA);
+	wr_u16(&w, DNS_CLASS_IN);
+	wr_u32(&w, (uint32_t)f->ttl_s);
+	wr_u16(&w, 2 + 5 * 4);
+	wr_u16(&w, 0); // the root is its server, and looks after it
+	for (unsigned i = 0; i < 5; i++)
+		wr_u32(&w, (uint32_t)f->ttl_s);
+	assert(wr_ok(&w));
+	return at + w.pos;
+}
+
 static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, uint8_t *out)
 {
 	enum fake_mode mode = (enum fake_mode)f->mode;
@@ -88,6 +110,8 @@ static size_t reply_for(struct fake_upstream *f, const uint8_t *q, size_t len, u
 		return reply_make(f, q, len, DNS_RCODE_SERVFAIL, -1, out);
 	case FAKE_REFUSED:
 		return reply_make(f, q, len, DNS_RCODE_REFUSED, -1, out);
+	case FAKE_NO_NAME:
+		return no_name_make(f, q, len, out);
 	case FAKE_NXDOMAIN:
 		return reply_make(f, q, len, DNS_RCODE_NXDOMAIN, -1, out);
 	default:

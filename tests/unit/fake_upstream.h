@@ -15,6 +15,7 @@ enum fake_mode {
 	FAKE_SERVFAIL,
 	FAKE_REFUSED,
 	FAKE_NXDOMAIN,       // without SOA
+	FAKE_NO_NAME,        // NXDOMAIN with the SOA of the root: it is kept for ttl_s
 	FAKE_TRUNCATE,       // UDP: TC and nothing else; TCP answers
 	FAKE_LOWERCASE,      // the question comes back in lower case
 	FAKE_WRONG_ID,       // UDP: a reply with another id before each right one

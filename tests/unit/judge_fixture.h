@@ -24,13 +24,15 @@ static inline void fixture_source(struct judge_fixture *f, const char *title)
 	assert_int_equal(rule_builder_source(f->builder, title), 0);
 }
 
-// "/pattern/", "192.0.2.0/24" or a name.
-static inline void fixture_rule(
-	struct judge_fixture *f, enum rule_class rule_class, const char *text)
+// "/pattern/", "192.0.2.0/24" or a name; `type`: for this one alone, 0: for all.
+static inline void fixture_rule_for(
+	struct judge_fixture *f, enum rule_class rule_class, const char *text, uint16_t type)
 {
 	struct dns_name name = fixture_name("x");
 	struct list_rule rule = rule_of_name(rule_class, &name);
 	size_t len = strlen(text);
+	if (type)
+		rule.kind.types = (struct rule_types){.count = 1, .type = {type}};
 	if (text[0] == '/') {
 		rule.what = LIST_RULE_PATTERN;
 		rule.pattern = text + 1;
@@ -43,6 +45,12 @@ static inline void fixture_rule(
 		name = fixture_name(text);
 	}
 	assert_int_equal(rule_builder_rule(f->builder, &rule), 0);
+}
+
+static inline void fixture_rule(
+	struct judge_fixture *f, enum rule_class rule_class, const char *text)
+{
+	fixture_rule_for(f, rule_class, text, 0);
 }
 
 static inline void fixture_judge(struct judge_fixture *f)

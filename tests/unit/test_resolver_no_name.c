@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A name that has no A because there is no such name has nothing of another type either: what the
+// answer to a question of another type, made of that, is checked against the lists by. Group 0 has
+// all lists, group 1 none.
+#include "../../controlplane/policy_build.h"
+#include "../../controlplane/resolver_internal.h"
+#include "judge_fixture.h"
+#include "resolver_rig.h"
+
+#include <stdlib.h>
+
+static struct judge_fixture image, no_patterns;
+static struct config_group group;
+static char group_name[] = "group";
+static uint16_t next_id;
+
+static void groups_publish(void)
+{
+	static const char *const titles[] = {"ads", "four"};
+	struct policy_group of[2] = {0};
+	struct policy_image policy;
+	char why[SHM_WHY_MAX];
+	const struct rule_set s = fixture_group(&image, titles, ARRAY_LEN(titles));
+	memcpy(of[0].lists, s.lists, sizeof s.lists);
+	of[0].block = (struct dns_block){.ttl_s = 77, .mode = DNS_BLOCK_NXDOMAIN};
+	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
+	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
+	free(policy.head);
+}
+
+static void image_make(struct judge_fixture *f, bool has_patterns)
+{
+	fixture_open(f);
+	fixture_source(f, "allow entries");
+	fixture_source(f, "deny entries");
+	fixture_source(f, "ads");
+	fixture_rule(f, RULE_CLASS_BLOCK, "tracker.example");
+	if (has_patterns) {
+		fixture_rule(f, RULE_CLASS_BLOCK, "/^ad[0-9]+[.]/");
+		fixture_source(f, "four");
+		fixture_rule_for(f, RULE_CLASS_BLOCK, "/^four[.]/", DNS_TYPE_A);
+	}
+	fixture_judge(f);
+}
+
+static void judge_by(void *judge)
+{
+	resolver_judge_by(rig.resolver, judge, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+	static const uint64_t none[4];
+	image_make(&image, true);
+	image_make(&no_patterns, false);
+	assert_int_equal(fixture_list(&image, "ads", RULE_CLASS_BLOCK),
+		fixture_list(&no_patterns, "ads", RULE_CLASS_BLOCK));
+	rig_setup(state);
+	group = (struct config_group){.name = group_name, .blocking = true};
+	rig.config.groups = &group;
+	rig.config.group_count = 1;
+	publish_config(rig.publisher, &rig.config, none, true, 0);
+	groups_publish();
+	on_loop(judge_by, image.judge);
+	fake[0].mode = fake[1].mode = FAKE_NO_NAME;
+	next_id = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	fixture_close(&no_patterns);
+	return rc;
+}
+
+static void expect(unsigned of, const char *name, uint16_t type, enum answer_kind kind)
+{
+	const struct fake_miss m = {
+		.name = name, .type = type, .id = ++next_id, .group = (uint8_t)of, .has_opt = true};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, kind);
+	assert_int_equal(ede_of_answer(), kind == ANSWER_BLOCKED ? DNS_EDE_BLOCKED : -1);
+}
+
+struct mask_look {
+	const char *name;
+	uint16_t type;
+	bool there, listed;
+};
+
+static void mask_look(void *arg)
+{
+	struct mask_look *look = arg;
+	const struct l0_reader *l0 = l0_writer_reader(rig.resolver->l0);
+	const struct dns_query q = {
+		.name = fixture_name(look->name), .qtype = look->type, .qclass = DNS_CLASS_IN};
+	struct l0_key key;
+	struct l0_view v;
+	l0_key_of_query(l0, &q, 0, &key);
+	look->there = store_find(rig.resolver, &key, &v);
+	look->listed = look->there && v.judged;
+}
+
+// In L0, which workers answer from, and with a list or none.
+static void expect_kept(const char *name, uint16_t type, bool listed)
+{
+	struct mask_look look = {.name = name, .type = type};
+	on_loop(mask_look, &look);
+	assert_true(look.there);
+	assert_int_equal(look.listed, listed);
+}
+
+// What was found against another name's answer says nothing of a name that no list has. Without
+// patterns no name is checked before its answer is.
+static void test_of_others_nothing_is_found(void **)
+{
+	static struct dns_name tracker;
+	on_loop(judge_by, no_patterns.judge);
+	expect(0, "nope.example", DNS_TYPE_A, ANSWER_UPSTREAM);
+	tracker = fixture_name("tracker.example");
+	fake[0].alias = fake[1].alias = tracker.wire;
+	fake[0].mode = fake[1].mode = FAKE_ALIAS;
+	expect(0, "www.shop.example", DNS_TYPE_A, ANSWER_BLOCKED);
+	expect(0, "nope.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	expect_kept("nope.example", DNS_TYPE_AAAA, false);
+	expect(0, "nope.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+}
+
+// The other way round: an answer that is not listed clears no other one that is.
+static void test_its_own_finding_is_kept(void **)
+{
+	expect(1, "ad5.shop.example", DNS_TYPE_A, ANSWER_UPSTREAM);
+	expect(1, "nope.example", DNS_TYPE_A, ANSWER_UPSTREAM);
+	expect(1, "ad5.shop.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	expect_kept("ad5.shop.example", DNS_TYPE_AAAA, true);
+	expect(0, "ad5.shop.example", DNS_TYPE_AAAA, ANSWER_BLOCKED);
+}
+
+// A pattern for the type A says nothing of the type AAAA, whose answer comes from that of A.
+static void test_rules_of_another_type(void **)
+{
+	expect(1, "four.shop.example", DNS_TYPE_A, ANSWER_UPSTREAM);
+	expect(0, "four.shop.example", DNS_TYPE_A, ANSWER_BLOCKED);
+	expect(0, "four.shop.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	expect(0, "four.shop.example", DNS_TYPE_AAAA, ANSWER_CACHED);
+	expect_kept("four.shop.example", DNS_TYPE_A, true);
+	expect_kept("four.shop.example", DNS_TYPE_AAAA, false);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		T(test_of_others_nothing_is_found),
+		T(test_its_own_finding_is_kept),
+		T(test_rules_of_another_type),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
