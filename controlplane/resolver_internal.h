@@ -234,6 +234,10 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 
 // resolver_store.c
 struct l0_key question_key(const struct question *q);
+// Stores an answer in place of the record of its key. An answer that may not be kept (TTL 0, no
+// mask, too long) deletes that record, as the newest answer counts. One for which L0 has no room
+// leaves it: a worker that stands still would have the most wanted names deleted, which are
+// renewed most often. The record goes on to its own expiry.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct judge_finding *finding, uint64_t created_ms);
 // The record of a key, whatever its age; false: none.

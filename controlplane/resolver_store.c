@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_internal.h"
 
+#include <errno.h>
 #include <weir/clock.h>
 
 struct l0_key question_key(const struct question *q)
@@ -16,7 +17,6 @@ struct l0_key question_key(const struct question *q)
 	};
 }
 
-// A record that is not to be kept still ends the one before it: the newest answer counts.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct judge_finding *finding, uint64_t created_ms)
 {
@@ -33,7 +33,9 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 
 	ttl_record_times(&r->set.ttl, a->ttl_s, &put.soft_ms, &put.hard_ms);
 	put.refresh_ms = refresh_told_ms(refresh_policy(r->refresh), put.soft_ms, a->auth_ttl_s);
-	if (judged_mask(r, finding, &mask) && a->ttl_s > 0 && l0_writer_put(r->l0, &put) == 0) {
+	bool may_keep = judged_mask(r, finding, &mask) && a->ttl_s > 0;
+	int rc = may_keep ? l0_writer_put(r->l0, &put) : -EINVAL;
+	if (rc == 0) {
 		r->count.stored++;
 		trace_note(r, q->trace, TRACE_l0_stored, a->ttl_s);
 		refresh_stored(r->refresh, &put.key, put.refresh_ms, clock_mono_ms());
@@ -41,7 +43,8 @@ void store_answer(struct resolver *r, const struct question *q, const struct dns
 	}
 	r->count.not_stored++;
 	trace_note(r, q->trace, TRACE_l0_not_stored, a->ttl_s);
-	(void)l0_writer_delete(r->l0, &put.key);
+	if (rc != -ENOSPC)
+		(void)l0_writer_delete(r->l0, &put.key);
 }
 
 bool store_find(struct resolver *r, const struct l0_key *key, struct l0_view *out)
