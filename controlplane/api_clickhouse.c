@@ -31,6 +31,14 @@ static void sender_out(
 	json_out_count(o, n, "table_bytes", s->table_bytes);
 	json_out_count(o, n, "dropped_partitions", s->dropped_partitions);
 	json_out_count(o, n, "tidy_failures", s->tidy_failures);
+	json_out_signed(o, n, "clock_ahead_s", s->clock_ahead_s);
+	struct json_node *limits = json_out_object(o, n, "table_limits");
+	json_out_bool(o, limits, "known", s->limits.are_known);
+	json_out_count(o, limits, "boxes", s->limits.boxes);
+	json_out_count(o, limits, "hours", s->limits.hours);
+	json_out_text(o, limits, "hours_of_box", s->limits.box);
+	json_out_count(o, limits, "max_bytes", s->limits.max_bytes);
+	json_out_count(o, limits, "rollup_days", s->limits.rollup_days);
 }
 
 static void outbox_out(

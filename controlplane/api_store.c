@@ -23,6 +23,7 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 	json_out_count(o, n, "hours", s.hours);
 	json_out_signed(o, n, "oldest_unix_s", s.oldest_unix_s);
 	json_out_count(o, n, "dropped_files", s.dropped_files);
+	json_out_signed(o, n, "clock_ahead_s", s.clock_ahead_s);
 	json_out_count(o, n, "rows", s.rows);
 	json_out_count(o, n, "weight", s.weight);
 	json_out_count(o, n, "merged_rows", s.merged);

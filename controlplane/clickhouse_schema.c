@@ -70,7 +70,8 @@ static enum clickhouse_end database_make(
 static void ttl_add(struct clickhouse_sql *q, const struct clickhouse_schema *s)
 {
 	if (s->version >= CLICKHOUSE_HAS_TTL)
-		clickhouse_sql_add(q, " TTL time + toIntervalHour(%u)", s->settings.hours);
+		clickhouse_sql_add(q, " TTL time + toIntervalHour(%u)",
+			s->limits.are_known ? s->limits.hours : s->settings.hours);
 }
 
 static void table_sql(const struct clickhouse_schema *s, struct clickhouse_sql *q)
@@ -193,7 +194,7 @@ static enum clickhouse_end ttl_set(
 		"SELECT create_table_query LIKE '%%TTL time + toIntervalHour(%%' AND"
 		" create_table_query NOT LIKE '%%toIntervalHour(%u)%%' FROM system.tables"
 		" WHERE database = '%s' AND name = '%s'",
-		s->settings.hours, s->settings.database, s->settings.table);
+		s->limits.hours, s->settings.database, s->settings.table);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE || out->text[0] != '1')
 		return end;
@@ -202,6 +203,15 @@ static enum clickhouse_end ttl_set(
 		&q, "ALTER TABLE `%s`.`%s` MODIFY", s->settings.database, s->settings.table);
 	ttl_add(&q, s);
 	return clickhouse_ask(c, q.text, out);
+}
+
+// A user who may not have that table sends rows all the same; nothing is dropped then.
+static enum clickhouse_end limits_look(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	enum clickhouse_end end = clickhouse_limits_agree(s, c, out);
+	s->limits_at_ms = 0;
+	return end == CLICKHOUSE_REFUSED && out->code ? CLICKHOUSE_DONE : end;
 }
 
 enum clickhouse_end clickhouse_schema_make(
@@ -216,7 +226,9 @@ enum clickhouse_end clickhouse_schema_make(
 		end = columns_add(s, c, out);
 	if (end == CLICKHOUSE_DONE)
 		end = columns_check(s, c, out);
-	if (end == CLICKHOUSE_DONE && s->version >= CLICKHOUSE_HAS_TTL && !s->is_distributed)
+	if (end == CLICKHOUSE_DONE && !s->is_distributed)
+		end = limits_look(s, c, out);
+	if (end == CLICKHOUSE_DONE && s->limits.are_known && s->version >= CLICKHOUSE_HAS_TTL)
 		end = ttl_set(s, c, out);
 	if (end == CLICKHOUSE_DONE && s->settings.rollups && !s->is_distributed)
 		end = clickhouse_rollups_make(s, c, out);

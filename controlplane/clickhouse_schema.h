@@ -8,16 +8,26 @@
 //   TABLE_minute        queries, microseconds and octets by minute, box, verdict, ...; summed
 //   TABLE_latency       queries by minute, box, tier and half powers of two of microseconds
 //   TABLE_*_feed        the materialised views that fill the latter two
+//   TABLE_limits        how long and how much each box wants kept
 //
 // A table that is there is left as it is but for missing columns, so that the operator may have
 // made it in another way: Replicated, or Distributed, into which inserts then wait for all its
 // servers and whose hours are kept by these servers. Partitions are dropped whole; a server that
 // has TTL keeps to the hours by itself too.
 //
+// Several boxes may write one table. Each leaves its limits in TABLE_limits, hourly, and each goes
+// by the widest that any box left there within 30 days; without an answer it drops nothing.
+//
+// Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
+// The newest partition stays.
+//
 // Blocks, statement by statement; each fails on its own and is tried again by the next call.
 
 #include "clickhouse_client.h"
 #include "clickhouse_layout.h"
+#include "retention.h"
+
+enum { CLICKHOUSE_BOX_TEXT = 64 };
 
 struct clickhouse_schema_settings {
 	char database[CLICKHOUSE_NAME_MAX], table[CLICKHOUSE_NAME_MAX]; // identifiers, checked
@@ -28,9 +38,22 @@ struct clickhouse_schema_settings {
 	unsigned rollup_days;
 };
 
+struct clickhouse_limits { // the widest of all boxes
+	bool are_known;
+	unsigned boxes; // that left theirs, this one included
+	unsigned hours, rollup_days;
+	uint64_t max_bytes;            // 0: any
+	char box[CLICKHOUSE_BOX_TEXT]; // whose hours these are; "": this one's
+};
+
 struct clickhouse_schema {
 	struct clickhouse_schema_settings settings;
-	unsigned version; // of the server, 1816 for 18.16; 0: not known
+	const char *box; // this one's name; outlives this
+	struct clickhouse_limits limits;
+	struct retention retention;
+	int64_t clock_ahead_s; // of what ages count from; 0: the clocks are believed
+	uint64_t limits_at_ms; // when they are asked for again
+	unsigned version;      // of the server, 1816 for 18.16; 0: not known
 	bool is_distributed;
 	uint64_t bytes;              // that rows took when last looked
 	uint64_t dropped_partitions; // in all

@@ -21,6 +21,8 @@ static void show(struct clickhouse_sender *s)
 	s->now.is_distributed = s->schema.is_distributed;
 	s->now.table_bytes = s->schema.bytes;
 	s->now.dropped_partitions = s->schema.dropped_partitions;
+	s->now.limits = s->schema.limits;
+	s->now.clock_ahead_s = s->schema.clock_ahead_s;
 	pthread_mutex_lock(&s->lock);
 	s->shown = s->now;
 	pthread_mutex_unlock(&s->lock);
@@ -146,7 +148,7 @@ static void tidy(struct clickhouse_sender *s)
 	s->tidy_at_ms = now_ms + s->settings.tidy_ms;
 	if (clickhouse_schema_tidy(&s->schema, s->client, unix_now(s), &a) != CLICKHOUSE_DONE) {
 		s->now.tidy_failures++;
-		log_warning("clickhouse: old rows stay: %s", a.why);
+		log_warning("clickhouse: could not drop expired partitions: %s", a.why);
 	}
 	clickhouse_sender_heard(s, &a);
 	show(s);
@@ -216,6 +218,7 @@ int clickhouse_sender_open(
 	s->settings = *settings;
 	atomic_store(&s->rows_max, CLICKHOUSE_ROWS_MAX);
 	s->schema.settings = settings->schema;
+	s->schema.box = settings->box;
 	struct clickhouse_client_settings client = settings->client;
 	client.post.stop = &s->stop;
 	int ret = clickhouse_client_open(&s->client, &client);

@@ -80,6 +80,8 @@ struct clickhouse_sender_status {
 	uint64_t too_large_rows;                             // of refused_rows: too large alone
 	uint64_t sent_unix_s; // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
+	struct clickhouse_limits limits;
+	int64_t clock_ahead_s; // of the newest rows; 0: the clocks are believed
 };
 // Any thread.
 // Rows that a chunk may have, by what was refused as too large. Any thread.

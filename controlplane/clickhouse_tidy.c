@@ -8,11 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
 
-enum { TIDY_PARTITIONS = 8, DAY_S = 86400, HOUR_S = 3600, DAY_DIGITS = 8, HOUR_DIGITS = 10 };
+enum {
+	TIDY_PARTITIONS = 8,
+	NEWEST_PARTITIONS = 48,
+	DAY_S = 86400,
+	HOUR_S = 3600,
+	DAY_DIGITS = 8,
+	HOUR_DIGITS = 10,
+	PARTITION_TEXT = 16,
+	LIMITS_MS = 3600000,
+};
 
-// When a partition of ours ends: YYYYMMDD or YYYYMMDDHH. 0: it is none.
-static int64_t partition_end(const char *text)
+// What is known of a table before anything of it goes.
+struct table_age {
+	int64_t now_s;               // ages count from then
+	char newest[PARTITION_TEXT]; // stays; "": there is none
+};
+
+// When a partition of ours begins: YYYYMMDD or YYYYMMDDHH. 0: it is none.
+static int64_t partition_start(const char *text, int64_t *length_s)
 {
 	size_t digits = strspn(text, "0123456789");
 	struct tm tm = {0};
@@ -24,8 +41,65 @@ static int64_t partition_end(const char *text)
 	tm.tm_mon = (int)m - 1;
 	tm.tm_mday = (int)d;
 	tm.tm_hour = (int)h;
+	*length_s = digits == DAY_DIGITS ? DAY_S : HOUR_S;
 	time_t start = timegm(&tm);
-	return start > 0 ? start + (digits == DAY_DIGITS ? DAY_S : HOUR_S) : 0;
+	return start > 0 ? start : 0;
+}
+
+static int64_t partition_end(const char *text)
+{
+	int64_t length_s, start_s = partition_start(text, &length_s);
+	return start_s ? start_s + length_s : 0;
+}
+
+// "now TAB partition" a line, the newest first: the server's clock, and what the table has.
+static void age_read(
+	struct clickhouse_schema *s, char *reply, int64_t clock_s, struct table_age *out)
+{
+	int64_t start_s[NEWEST_PARTITIONS], length_s = DAY_S;
+	unsigned n = 0;
+	char *line;
+	*out = (struct table_age){.now_s = clock_s};
+	while (n < NEWEST_PARTITIONS && (line = strsep(&reply, "\n")) && *line) {
+		int64_t server_s;
+		char partition[PARTITION_TEXT];
+		if (sscanf(line, "%" SCNd64 " %15s", &server_s, partition) != 2)
+			break;
+		if (server_s < clock_s)
+			clock_s = server_s;
+		if (n == 0)
+			memcpy(out->newest, partition, sizeof out->newest);
+		start_s[NEWEST_PARTITIONS - 1 - n] = partition_start(partition, &length_s);
+		n++;
+	}
+	out->now_s = retention_now(&s->retention, clock_s, clock_mono_ms(),
+		start_s + NEWEST_PARTITIONS - n, n, length_s);
+	int64_t ahead_s = clock_s - out->now_s > DAY_S ? clock_s - out->now_s : 0;
+	if (ahead_s && !s->clock_ahead_s)
+		log_warning("clickhouse: the clock is %lld hours ahead of the newest rows; no"
+			    " partition is dropped for its age until the clock has run so for a"
+			    " day",
+			(long long)(ahead_s / HOUR_S));
+	s->clock_ahead_s = ahead_s;
+}
+
+// Both clocks must agree before rows go: the earlier one counts.
+static enum clickhouse_end age_ask(struct clickhouse_schema *s, struct clickhouse_client *c,
+	int64_t clock_s, struct table_age *age, struct clickhouse_answer *out)
+{
+	char reply[HTTP_POST_KEPT];
+	struct clickhouse_sql q = {.len = 0};
+	clickhouse_sql_add(&q,
+		"SELECT toUInt32(now()), partition FROM system.parts WHERE active AND"
+		" database = '%s' AND table = '%s' GROUP BY partition ORDER BY partition DESC"
+		" LIMIT %d",
+		s->settings.database, s->settings.table, NEWEST_PARTITIONS);
+	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
+	if (end != CLICKHOUSE_DONE)
+		return end;
+	snprintf(reply, sizeof reply, "%s", out->text);
+	age_read(s, reply, clock_s, age);
+	return end;
 }
 
 static enum clickhouse_end drop(struct clickhouse_schema *s, struct clickhouse_client *c,
@@ -57,15 +131,16 @@ static enum clickhouse_end parts_ask(struct clickhouse_schema *s, struct clickho
 }
 
 static enum clickhouse_end rows_tidy(struct clickhouse_schema *s, struct clickhouse_client *c,
-	int64_t unix_s, struct clickhouse_answer *out)
+	const struct table_age *age, struct clickhouse_answer *out)
 {
 	char reply[HTTP_POST_KEPT], *rest = reply;
 	enum clickhouse_end end = parts_ask(s, c, reply, out);
-	int64_t oldest = unix_s - (int64_t)s->settings.hours * HOUR_S;
+	int64_t oldest = age->now_s - (int64_t)s->limits.hours * HOUR_S;
+	uint64_t max_bytes = s->limits.max_bytes;
 	if (end == CLICKHOUSE_DONE && !*reply)
 		s->bytes = 0;
 	for (unsigned i = 0; end == CLICKHOUSE_DONE && i < TIDY_PARTITIONS; i++) {
-		char partition[16], *line = strsep(&rest, "\n");
+		char partition[PARTITION_TEXT], *line = strsep(&rest, "\n");
 		uint64_t bytes, total;
 		if (!line
 			|| sscanf(line, "%15s %" SCNu64 " %" SCNu64, partition, &bytes, &total)
@@ -74,11 +149,8 @@ static enum clickhouse_end rows_tidy(struct clickhouse_schema *s, struct clickho
 		if (i == 0)
 			s->bytes = total;
 		int64_t ends = partition_end(partition);
-		bool is_old = ends && ends <= oldest;
-		// The newest one stays, however large: it is being filled.
-		bool is_much = ends && s->settings.max_bytes && s->bytes > s->settings.max_bytes
-			       && s->bytes > bytes;
-		if (!is_old && !is_much)
+		bool is_old = ends && ends <= oldest, is_much = max_bytes && s->bytes > max_bytes;
+		if (!ends || (!is_old && !is_much) || strcmp(partition, age->newest) == 0)
 			break;
 		end = drop(s, c, s->settings.table, partition, out);
 		if (end == CLICKHOUSE_DONE)
@@ -88,11 +160,11 @@ static enum clickhouse_end rows_tidy(struct clickhouse_schema *s, struct clickho
 }
 
 static enum clickhouse_end rollups_tidy(struct clickhouse_schema *s, struct clickhouse_client *c,
-	int64_t unix_s, struct clickhouse_answer *out)
+	int64_t now_s, struct clickhouse_answer *out)
 {
 	char reply[HTTP_POST_KEPT], *rest = reply, *line;
 	struct clickhouse_sql q = {.len = 0};
-	time_t oldest = unix_s - (int64_t)s->settings.rollup_days * DAY_S;
+	time_t oldest = now_s - (int64_t)s->limits.rollup_days * DAY_S;
 	struct tm tm;
 	gmtime_r(&oldest, &tm);
 	clickhouse_sql_add(&q,
@@ -116,13 +188,32 @@ static enum clickhouse_end rollups_tidy(struct clickhouse_schema *s, struct clic
 	return end;
 }
 
+static enum clickhouse_end limits_due(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (s->limits.are_known && !s->limits_at_ms)
+		s->limits_at_ms = now_ms + LIMITS_MS;
+	if (s->limits.are_known && now_ms < s->limits_at_ms)
+		return CLICKHOUSE_DONE;
+	s->limits_at_ms = now_ms + LIMITS_MS;
+	return clickhouse_limits_agree(s, c, out);
+}
+
 enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_schema *s, struct clickhouse_client *c,
 	int64_t unix_s, struct clickhouse_answer *out)
 {
+	struct table_age age;
 	if (s->is_distributed)
 		return CLICKHOUSE_DONE;
-	enum clickhouse_end end = rows_tidy(s, c, unix_s, out);
+	enum clickhouse_end end = limits_due(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = age_ask(s, c, unix_s, &age, out);
+	// An empty table says nothing of its age, nor does one of another's partitions.
+	if (end != CLICKHOUSE_DONE || !partition_end(age.newest))
+		return end;
+	end = rows_tidy(s, c, &age, out);
 	if (end == CLICKHOUSE_DONE && s->settings.rollups)
-		end = rollups_tidy(s, c, unix_s, out);
+		end = rollups_tidy(s, c, age.now_s, out);
 	return end;
 }

@@ -8,11 +8,11 @@
 // each QUERY_FLUSH_MS: what a kill loses. What finds the queue full goes as weight into later
 // rows (querylog.h).
 //
-// Bounds: files older than `hours` go, and the oldest ones while there are more than max_bytes; a
-// file ends with its hour or at an eighth of max_bytes. The newest file is kept in any case. Over
-// max_rate rows a second (a bucket that holds a second's worth) the last of each N rows is kept,
-// with the weights of the others, so that sums over weights stay what they were; the last row of
-// each batch is kept as well, so that none is owed.
+// Bounds: files older than `hours` go, by retention.h's time, and the oldest ones while there are
+// more than max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest file is
+// kept in any case. Over max_rate rows a second (a bucket that holds a second's worth) the last of
+// each N rows is kept, with the weights of the others, so that sums over weights stay what they
+// were; the last row of each batch is kept as well, so that none is owed.
 //
 // What fails (disk full, no permission, a damaged file) is counted and said in the status. Rows not
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened
@@ -66,6 +66,7 @@ struct query_store_status {
 	unsigned hours;
 	int64_t oldest_unix_s; // start of the oldest file's hour; 0: no file
 	uint64_t dropped_files;
+	int64_t clock_ahead_s; // of what ages count from (retention.h); 0: the clock is believed
 	unsigned queued, queue_cap, queued_most;
 	uint64_t queued_since_ms;      // 0: none
 	uint64_t texts, texts_evicted; // whose number is remembered

@@ -4,8 +4,10 @@
 #include "query_store_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 static int64_t unix_s(const struct query_store *s)
 {
@@ -26,17 +28,40 @@ void query_store_leave(struct query_store *s)
 	s->open = false;
 }
 
+// The hour before which files are too old. -ENOMEM.
+static int oldest_hour(struct query_store *s, const struct query_folder *f, int64_t *out)
+{
+	int64_t *start_s = calloc(f->count + 1, sizeof *start_s), clock_s = unix_s(s);
+	if (!start_s)
+		return -ENOMEM;
+	for (unsigned i = 0; i < f->count; i++)
+		start_s[i] = f->file[i].hour * 3600;
+	int64_t now_s =
+		retention_now(&s->retention, clock_s, clock_mono_ms(), start_s, f->count, 3600);
+	free(start_s);
+	int64_t ahead_s = clock_s - now_s > RETENTION_PROOF_S ? clock_s - now_s : 0;
+	if (ahead_s && !s->now.clock_ahead_s)
+		log_warning("query store: the clock is %lld hours ahead of the newest rows; no file"
+			    " is deleted for its age until the clock has run so for a day",
+			(long long)(ahead_s / 3600));
+	s->now.clock_ahead_s = ahead_s;
+	*out = now_s / 3600 - s->settings.hours;
+	return 0;
+}
+
 int query_store_tidy(struct query_store *s, uint64_t room)
 {
 	struct query_folder f;
+	int64_t oldest = 0;
 	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
 	int ret = query_folder_scan(&f, s->folder);
+	if (ret == 0 && (ret = oldest_hour(s, &f, &oldest)) < 0)
+		query_folder_free(&f);
 	if (ret)
 		return ret;
-	int64_t oldest = unix_s(s) / 3600 - s->settings.hours;
 	uint64_t bytes = f.bytes;
 	unsigned i = 0;
-	for (; i < f.count; i++) {
+	for (; i + 1 < f.count; i++) { // the newest stays, whatever it is
 		const struct query_folder_file *one = &f.file[i];
 		if (s->open && one->hour == s->hour && one->part == s->part)
 			break;

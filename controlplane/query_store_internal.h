@@ -7,6 +7,7 @@
 #include "query_rate.h"
 #include "query_store.h"
 #include "querylog_queue.h"
+#include "retention.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,6 +37,7 @@ struct query_store {
 	uint64_t began_ms; // 0: nothing waits for a commit
 	uint64_t open_rows, open_weight;
 	uint64_t tidy_ms, retry_ms, backoff_ms;
+	struct retention retention;
 	uint64_t others_bytes;         // of the files that are not open
 	struct query_store_status now; // copied to `shown`
 };

@@ -2,6 +2,7 @@
 #include "request_log.h"
 
 #include "query_folder.h"
+#include "retention.h"
 #include "row_text.h"
 
 #include <dirent.h>
@@ -17,7 +18,7 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
-enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_OCTETS = 64 };
+enum { BUFFER = 16 * ROW_LINE_MAX, DAY_S = 86400, NAME_OCTETS = 64, DAYS_MAX = 8192 };
 
 struct request_log {
 	struct request_log_settings settings;
@@ -28,16 +29,21 @@ struct request_log {
 	int64_t day;
 	uint64_t size;
 	bool is_full_day; // the file has reached its bound, which was said
+	struct retention retention;
 	struct sink_retry retry;
 	struct sink_status now;
 	size_t used, rows; // in the buffer
 	char buffer[BUFFER];
 };
 
+static int64_t unix_s(const struct request_log *l)
+{
+	return l->settings.unix_s ? l->settings.unix_s() : (int64_t)time(NULL);
+}
+
 static int64_t today(const struct request_log *l)
 {
-	int64_t s = l->settings.unix_s ? l->settings.unix_s() : (int64_t)time(NULL);
-	return s / DAY_S;
+	return unix_s(l) / DAY_S;
 }
 
 static bool name_of(const struct request_log *l, int64_t day, char out[NAME_OCTETS])
@@ -86,13 +92,44 @@ static int64_t day_of(const char *name)
 	return strcmp(again, name) == 0 ? day : -1;
 }
 
-// Files that are no longer wanted. One that cannot be removed is looked at again tomorrow.
-static void tidy(const struct request_log *l)
+static int by_time(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+// When the days of our files begin, ascending; of more than DAYS_MAX files some.
+static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
+{
+	unsigned n = 0;
+	for (const struct dirent *e; n < DAYS_MAX && (e = readdir(d));) {
+		int64_t day = day_of(e->d_name);
+		if (day >= 0)
+			start_s[n++] = day * DAY_S;
+	}
+	qsort(start_s, n, sizeof *start_s, by_time);
+	return n;
+}
+
+// Deletes files that are too old (retention.h), never those of the newest day. One that cannot be
+// removed is looked at again tomorrow.
+static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
-	for (const struct dirent *e; d && (e = readdir(d));) {
+	int64_t *start_s = calloc(DAYS_MAX, sizeof *start_s), clock_s = unix_s(l);
+	unsigned n = d && start_s ? days_read(d, start_s) : 0;
+	int64_t now_s = retention_now(&l->retention, clock_s, clock_mono_ms(), start_s, n, DAY_S);
+	int64_t newest = n ? start_s[n - 1] / DAY_S : 0;
+	free(start_s);
+	if (n && clock_s - now_s > DAY_S)
+		log_warning("request log: the clock is %lld days ahead of the newest file; no file"
+			    " is deleted until the clock has run so for two days",
+			(long long)((clock_s - now_s) / DAY_S));
+	if (n)
+		rewinddir(d);
+	for (const struct dirent *e; n && (e = readdir(d));) {
 		int64_t day = day_of(e->d_name);
-		if (day >= 0 && day + l->settings.days <= l->day)
+		if (day >= 0 && day < newest && day + l->settings.days <= now_s / DAY_S)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}
 	if (d)

@@ -51,10 +51,11 @@
 	X(query_log_clickhouse, partition, partition, CHOICE, log_partition, "day", 0, 0, LIVE,    \
 		"Of a table that is made: by `day` or `hour`.")                                    \
 	X(query_log_clickhouse, hours, hours, NUMBER, none, "168", 1, 87600, LIVE,                 \
-		"Partitions whose last row is older are dropped.")                                 \
+		"Partitions whose last row is older are dropped. Of several boxes that share a "   \
+		"table the widest limit holds.")                                                   \
 	X(query_log_clickhouse, max_mb, max_mb, NUMBER, none, "0", 0, 1073741824, LIVE,            \
 		"The oldest partitions are dropped while the table takes more MiB on disk. 0: "    \
-		"not.")                                                                            \
+		"not. Of several boxes that share a table the widest limit holds.")                \
 	X(query_log_clickhouse, rollups, rollups, BOOL, none, "true", 0, 0, LIVE,                  \
 		"Whether the server sums up by minutes, in tables of their own.")                  \
 	X(query_log_clickhouse, rollup_days, rollup_days, NUMBER, none, "400", 1, 36500, LIVE,     \

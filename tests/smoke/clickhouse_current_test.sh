@@ -46,6 +46,7 @@ check "blocks are known again" grep -q 'non_replicated_deduplication_window = 10
 ch_sql 5 "ALTER TABLE weir.queries DROP COLUMN list"
 ch_sql 5 "INSERT INTO weir.queries (time, box, weight)
 	VALUES (toDateTime('2001-01-01 00:00:00'), 'old', 1)"
+ch_sql 5 "INSERT INTO weir.queries (time, box, weight) SELECT now() - (number + 1) * 86400, 'days', 1 FROM numbers(3)"
 sed -i 's/flush_ms: 200/flush_ms: 200, hours: 100/' /run/weir/lab/weir.yaml
 check "the control plane starts again" ch_restart
 ch_ask ok-9.column.test

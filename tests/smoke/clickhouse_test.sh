@@ -53,6 +53,8 @@ ch_sql 1 "DROP DATABASE weir"
 ch_ask ok-8.dropped.test
 check "the dropped schema is made again" eventually ch_found 1 1 ok-8.dropped.test
 ch_sql 1 "INSERT INTO weir.queries (time, box, weight) VALUES (toDateTime('2001-01-01 00:00:00'), 'old', 1)"
+# Rows of the days before prove that the clock is right: one that is far ahead deletes nothing.
+ch_sql 1 "INSERT INTO weir.queries (time, box, weight) SELECT now() - (number + 1) * 86400, 'days', 1 FROM numbers(3)"
 ch_sql 1 "ALTER TABLE weir.queries DROP COLUMN list"
 check "the control plane starts again" ch_restart
 ch_ask ok-9.column.test
@@ -60,6 +62,13 @@ check "a missing column is added" eventually ch_found 1 1 ok-9.column.test
 same "at its place" "tier list upstream" "$(ch_sql 1 "SELECT name FROM system.columns WHERE database = 'weir' AND
 	table = 'queries' AND name IN ('tier', 'list', 'upstream')" | paste -sd' ')"
 check "rows over their hours go" eventually ch_old_gone 1
+same "no others" 3 "$(ch_sql 1 "SELECT count() FROM weir.queries WHERE box = 'days'")"
+same "the box left its limits" 168 "$(ch_sql 1 "SELECT hours FROM weir.queries_limits FINAL WHERE box LIKE 'it%'")"
+ch_sql 1 "INSERT INTO weir.queries_limits (box, hours, max_bytes, rollup_days, seen) VALUES ('attic', 400, 0, 90, now())"
+check "the control plane starts again" ch_restart
+ch_ask ok-10.limits.test
+check "another box's wider limit holds" eventually ch_is table_limits.hours 400
+same "and is said to be that box's" attic "$(ch_state table_limits.hours_of_box)"
 echo wrong >$tmp/password
 check "with a wrong password it starts" ch_restart
 check "and is told why" eventually eval 'ch_state why | grep -q "assword"'

@@ -295,8 +295,21 @@ static void columns_count(const struct fake_clickhouse *f, const char *sql, char
 	snprintf(reply, 1024, "%u\n", f->has_table ? n : 0);
 }
 
+static int limits(struct fake_clickhouse *f, const char *sql, char reply[1024])
+{
+	if (f->limits_code)
+		return error(reply, f->limits_code, 500);
+	if (strstr(sql, "INSERT INTO"))
+		snprintf(f->last_limits, sizeof f->last_limits, "%s", sql);
+	else if (strstr(sql, "SELECT count()"))
+		strcpy(reply, *f->other_limits ? f->other_limits : "0\t0\t0\t0\t0\t\n");
+	return 200;
+}
+
 static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024])
 {
+	if (strstr(sql, "_limits`"))
+		return limits(f, sql, reply);
 	if (strstr(sql, "SELECT version()"))
 		snprintf(reply, 1024, "%s\n", f->version);
 	else if (strstr(sql, "system.databases"))
@@ -311,8 +324,10 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		snprintf(reply, 1024, "%u\n", f->running);
 	else if (strstr(sql, "SELECT partition"))
 		strcpy(reply, f->parts);
+	else if (strstr(sql, "SELECT toUInt32(now()), partition"))
+		strcpy(reply, f->newest);
 	else if (strstr(sql, "DROP PARTITION"))
-		snprintf(f->last_drop, sizeof f->last_drop, "%s", sql);
+		f->drops++, snprintf(f->last_drop, sizeof f->last_drop, "%s", sql);
 	else if (strstr(sql, "ADD COLUMN"))
 		f->alters++, f->lacks_column = false;
 	else if (strstr(sql, "CREATE TABLE") && !f->may_create)

@@ -51,6 +51,11 @@ struct fake_clickhouse {
 	uint64_t last_number; // of the last insert that was taken, in last_run
 	uint64_t last_run;
 	bool was_out_of_order;
+	unsigned drops;         // statements DROP PARTITION
+	unsigned limits_code;   // what the table of limits ends with; 0: it is there
+	char other_limits[128]; // of other boxes, a line as clickhouse_limits.c asks for it
+	char newest[512];       // "now TAB partition" a line, the newest first; "": 2026112100
+	char last_limits[512];  // the statement that left this box's
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
 };
 

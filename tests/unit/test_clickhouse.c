@@ -99,10 +99,14 @@ static int64_t in_2026(void)
 	return 1795219200; // 2026-11-21 00:00
 }
 
+#define IN_2026 "1795219260"
+
 static void test_old_partitions_go(void **)
 {
 	settings.unix_s = in_2026;
 	strcpy(server.parts, "20261113\t1000\t5000\n20261114\t1000\t5000\n20261121\t3000\t5000\n");
+	strcpy(server.newest, IN_2026 "\t20261121\n" IN_2026 "\t20261120\n" IN_2026
+				      "\t20261119\n" IN_2026 "\t20261114\n" IN_2026 "\t20261113\n");
 	sink_open();
 	assert_true(eventually(is_tidy));
 	assert_non_null(strstr(server.last_drop, "`weir`.`queries` DROP PARTITION 20261113"));
@@ -116,11 +120,109 @@ static void test_a_large_table_loses_its_oldest_partitions(void **)
 	settings.tidy_ms = 3600000;
 	strcpy(server.parts,
 		"2026112021\t1000\t5000\n2026112022\t1000\t5000\n2026112023\t3000\t5000\n");
+	strcpy(server.newest, IN_2026 "\t2026112023\n" IN_2026 "\t2026112022\n");
 	sink_open();
 	assert_true(eventually(is_tidy));
 	assert_int_equal(status.sender.dropped_partitions, 2);
 	assert_non_null(strstr(server.last_drop, "DROP PARTITION 2026112022"));
 	assert_int_equal(status.sender.table_bytes, 3000);
+}
+
+static void test_the_newest_partition_stays(void **)
+{
+	settings.unix_s = in_2026;
+	settings.schema.max_bytes = 1;
+	settings.tidy_ms = 3600000;
+	strcpy(server.parts, "20200101\t1000\t4000\n20200102\t3000\t4000\n");
+	strcpy(server.newest, IN_2026 "\t20200102\n" IN_2026 "\t20200101\n");
+	sink_open();
+	assert_true(eventually(is_tidy));
+	assert_non_null(strstr(server.last_drop, "DROP PARTITION 20200101"));
+	assert_int_equal(status.sender.dropped_partitions, 1);
+	assert_int_equal(status.sender.table_bytes, 3000);
+}
+
+static int64_t in_2027(void)
+{
+	return in_2026() + INT64_C(400) * 86400;
+}
+
+static bool is_looked_after(void)
+{
+	return status.sender.table_bytes == 5000;
+}
+
+static void parts_of_a_week(const char *now)
+{
+	strcpy(server.parts, "20261113\t1000\t5000\n20261114\t1000\t5000\n20261121\t3000\t5000\n");
+	snprintf(server.newest, sizeof server.newest,
+		"%s\t20261121\n%s\t20261120\n%s\t20261119\n%s\t20261114\n%s\t20261113\n", now, now,
+		now, now, now);
+	settings.schema.hours = 360;
+}
+
+// The box's clock is wrong, the server's is right.
+static void test_a_clock_far_ahead_drops_nothing(void **)
+{
+	settings.unix_s = in_2027;
+	parts_of_a_week(IN_2026);
+	sink_open();
+	assert_true(eventually(is_looked_after));
+	assert_int_equal(status.sender.dropped_partitions, 0);
+	assert_int_equal(server.drops, 0);
+	assert_int_equal(status.sender.clock_ahead_s, 0);
+}
+
+// Both are: they are one machine's. Rows by the wrong clock are there already.
+static void test_two_clocks_far_ahead_drop_nothing(void **)
+{
+	settings.unix_s = in_2027;
+	parts_of_a_week("1829779260");
+	memmove(server.newest + 20, server.newest, strlen(server.newest) + 1);
+	memcpy(server.newest, "1829779260\t20271226\n", 20);
+	sink_open();
+	assert_true(eventually(is_looked_after));
+	assert_int_equal(server.drops, 0);
+	assert_int_equal(status.sender.clock_ahead_s / 86400, 399);
+}
+
+// Another box keeps 400 hours, and any number of octets.
+static void test_the_widest_limits_of_all_boxes_hold(void **)
+{
+	settings.unix_s = in_2026;
+	parts_of_a_week(IN_2026);
+	settings.schema.hours = 100;
+	settings.schema.max_bytes = 1;
+	strcpy(server.other_limits, "2\t400\t0\t77\t90\tattic box\n");
+	sink_open();
+	assert_true(eventually(is_looked_after));
+	assert_int_equal(server.drops, 0);
+	assert_int_equal(status.sender.limits.boxes, 3);
+	assert_int_equal(status.sender.limits.hours, 400);
+	assert_int_equal(status.sender.limits.max_bytes, 0);
+	assert_int_equal(status.sender.limits.rollup_days, 90);
+	assert_string_equal(status.sender.limits.box, "attic box");
+	assert_non_null(strstr(server.last_limits, "SELECT 'a\\'box', 100, 1, 0, now()"));
+}
+
+static bool is_tidy_failing(void)
+{
+	return status.sender.tidy_failures > 0;
+}
+
+// Whoever may not see the limits of others drops nothing, and sends rows all the same.
+static void test_without_limits_nothing_is_dropped(void **)
+{
+	settings.unix_s = in_2026;
+	parts_of_a_week(IN_2026);
+	settings.schema.hours = 1;
+	server.limits_code = 497;
+	sink_open();
+	feed(1, 10);
+	assert_true(eventually(all_sent));
+	assert_true(eventually(is_tidy_failing));
+	assert_false(status.sender.limits.are_known);
+	assert_int_equal(server.drops, 0);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
@@ -136,6 +238,11 @@ int main(void)
 		CASE(test_what_is_there_at_the_end_is_sent),
 		CASE(test_old_partitions_go),
 		CASE(test_a_large_table_loses_its_oldest_partitions),
+		CASE(test_the_newest_partition_stays),
+		CASE(test_a_clock_far_ahead_drops_nothing),
+		CASE(test_two_clocks_far_ahead_drop_nothing),
+		CASE(test_the_widest_limits_of_all_boxes_hold),
+		CASE(test_without_limits_nothing_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,45 @@ static void test_a_file_a_day(void **)
 	free(text);
 }
 
+static void touch(const char *name)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	fclose(fopen(path, "w"));
+}
+
+static bool is_there(const char *name)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void test_a_clock_400_days_ahead_deletes_nothing(void **)
+{
+	touch("requests-2026-11-17.log");
+	struct request_log *l = open_log(false, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 10)));
+	await(l, 10, 0);
+	now_s += INT64_C(400) * 86400;
+	assert_true(give(l, querylog_rig_batch(&rig, 10)));
+	await(l, 20, 0);
+	request_log_close(l);
+	assert_true(is_there("requests-2026-11-17.log"));
+	assert_true(is_there("requests-2026-11-18.log"));
+	assert_true(is_there("requests-2027-12-23.log"));
+	// Two days later there are three files by that clock, which is proof.
+	touch("requests-2027-12-24.log");
+	now_s += INT64_C(2) * 86400;
+	l = open_log(false, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 10)));
+	await(l, 10, 0);
+	request_log_close(l);
+	assert_false(is_there("requests-2026-11-17.log"));
+	assert_false(is_there("requests-2026-11-18.log"));
+	assert_true(is_there("requests-2027-12-24.log"));
+}
+
 static void test_other_files_stay(void **)
 {
 	static const char *const others[] = {
@@ -175,8 +214,10 @@ static void test_other_files_stay(void **)
 		snprintf(path, sizeof path, "%s/%s", folder, others[i]);
 		fclose(fopen(path, "w"));
 	}
-	snprintf(path, sizeof path, "%s/requests-2001-01-01.jsonl", folder);
+	snprintf(path, sizeof path, "%s/requests-2026-11-15.jsonl", folder);
 	fclose(fopen(path, "w"));
+	touch("requests-2026-11-16.log");
+	touch("requests-2026-11-17.log");
 	struct request_log *l = open_log(true, 1 << 20);
 	assert_true(give(l, querylog_rig_batch(&rig, 3)));
 	await(l, 3, 0);
@@ -252,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_line_of_words),
 		T(test_a_file_a_day),
+		T(test_a_clock_400_days_ahead_deletes_nothing),
 		T(test_other_files_stay),
 		T(test_a_day_has_a_bound),
 		T(test_what_fails_is_tried_again),

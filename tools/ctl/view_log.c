@@ -6,6 +6,29 @@
 #include <stdio.h>
 #include <weir/text.h>
 
+static void clock_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX];
+	uint64_t ahead_s = json_count(n, "clock_ahead_s");
+	if (ahead_s)
+		printf(", the clock is %s ahead of the newest rows: deletes nothing for its age",
+			duration_text(ahead_s * 1000, a));
+}
+
+// Where boxes share a table, the widest limits hold.
+static void limits_print(const struct json_node *limits)
+{
+	char a[COUNT_TEXT_MAX], box[256];
+	if (json_count(limits, "boxes") < 2)
+		return;
+	printf(", %s boxes share the table: kept for %s hours",
+		count_text(json_count(limits, "boxes"), a),
+		count_text(json_count(limits, "hours"), (char[COUNT_TEXT_MAX]){0}));
+	if (*json_text(limits, "hours_of_box"))
+		printf(" as box %s asks",
+			text_escape(json_text(limits, "hours_of_box"), box, sizeof box));
+}
+
 void view_print_store(const struct json_node *store)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], c[COUNT_TEXT_MAX], shown[512];
@@ -20,6 +43,7 @@ void view_print_store(const struct json_node *store)
 		printf(", keeps one row in %s", count_text(json_count(store, "keeps_one_in"), a));
 	if (json_count(store, "lost_rows"))
 		printf(", %s rows lost", count_text(json_count(store, "lost_rows"), a));
+	clock_print(store);
 	if (*json_text(store, "why"))
 		printf(" (%s; next try in %s)",
 			text_escape(json_text(store, "why"), shown, sizeof shown),
@@ -53,6 +77,8 @@ void view_print_clickhouse(const struct json_node *n)
 		printf(", the spool's disk takes nothing");
 	if (json_flag(n, "behind"))
 		printf(", takes fewer rows than there are");
+	clock_print(n);
+	limits_print(json_get(n, "table_limits"));
 	if (*json_text(n, "why"))
 		printf(" (%s; next try in %s)",
 			text_escape(json_text(n, "why"), shown, sizeof shown),

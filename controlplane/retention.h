@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Which time deletes old data: the query store, the request log and the ClickHouse sink ask here.
+//
+// A wrong clock must not delete a log. So age counts from the newest data, not from the clock,
+// until a clock that runs ahead of the data has proved itself in one of two ways: this process has
+// seen it run without a step for RETENTION_PROOF_S, or data has come by it for that long, which
+// also counts what an earlier process wrote. A step is a change against CLOCK_MONOTONIC of more
+// than RETENTION_STEP_S. Data that lies in the future of the clock proves nothing: the clock was
+// wrong when it was written, or is now.
+//
+// Owned by the thread that deletes; no I/O, no allocation.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	RETENTION_PROOF_S = 86400,
+	RETENTION_STEP_S = 600,
+	RETENTION_FUTURE_S = 3600, // of data, beyond the clock
+};
+
+struct retention {
+	int64_t offset_s;  // of the clock against monotonic time, since the last step
+	uint64_t since_ms; // monotonic, of that step or of the first look
+	bool has_looked;
+};
+
+// The time that ages count from; never later than `clock_s`. `start_s`: when each piece of data
+// begins (an hour's file, a day's partition), ascending; each covers `length_s`.
+int64_t retention_now(struct retention *r, int64_t clock_s, uint64_t mono_ms,
+	const int64_t *start_s, unsigned count, int64_t length_s);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which time deletes old data, with clocks that are right, wrong, stepped and put right again.
+#include "../../controlplane/retention.h"
+#include "unit.h"
+
+enum { HOUR = 3600, DAY = 86400, HOURS_MAX = 1000 };
+#define NOW INT64_C(1795219200)
+
+static int64_t start[HOURS_MAX];
+static unsigned count;
+static struct retention r;
+
+static int setup(void **)
+{
+	r = (struct retention){0};
+	count = 0;
+	return 0;
+}
+
+// An hour's data from each of `hours`, the last of which begins at `last_s`.
+static void data(int64_t last_s, unsigned hours)
+{
+	for (unsigned i = hours; i-- > 0;)
+		start[count++] = last_s - (int64_t)i * HOUR;
+}
+
+static int64_t look(int64_t clock_s, uint64_t mono_s)
+{
+	return retention_now(&r, clock_s, mono_s * 1000, start, count, HOUR);
+}
+
+static void test_a_right_clock_is_believed_at_once(void **)
+{
+	data(NOW, 200);
+	assert_int_equal(look(NOW + 1800, 1), NOW + 1800);
+}
+
+static void test_without_data_the_clock_is_all_there_is(void **)
+{
+	assert_int_equal(look(NOW, 1), NOW);
+}
+
+static void test_a_clock_ahead_ages_by_the_newest_data(void **)
+{
+	data(NOW, 200);
+	assert_int_equal(look(NOW + 400 * (int64_t)DAY, 1), NOW + HOUR - 1);
+	// A file that was begun by the wrong clock changes nothing.
+	data(NOW + 400 * (int64_t)DAY, 1);
+	assert_int_equal(look(NOW + 400 * (int64_t)DAY + 5, 6), NOW + HOUR - 1);
+}
+
+static void test_data_of_a_day_by_that_clock_proves_it(void **)
+{
+	data(NOW, 200);
+	data(NOW + 400 * (int64_t)DAY, 25);
+	assert_int_equal(look(NOW + 400 * (int64_t)DAY + 1, 1), NOW + HOUR - 1);
+	data(NOW + 400 * (int64_t)DAY + HOUR, 1);
+	assert_int_equal(look(NOW + 400 * (int64_t)DAY + HOUR, 2), NOW + 400 * (int64_t)DAY + HOUR);
+}
+
+static void test_a_day_without_a_step_proves_it(void **)
+{
+	data(NOW, 200);
+	int64_t ahead = NOW + 400 * (int64_t)DAY;
+	assert_int_equal(look(ahead, 10), NOW + HOUR - 1);
+	assert_int_equal(look(ahead + DAY - 1, 10 + DAY - 1), NOW + HOUR - 1);
+	assert_int_equal(look(ahead + DAY, 10 + DAY), ahead + DAY);
+}
+
+static void test_a_step_begins_the_day_again(void **)
+{
+	data(NOW, 200);
+	assert_int_equal(look(NOW, 10), NOW);
+	assert_int_equal(look(NOW + DAY, 10 + DAY), NOW + DAY); // proven
+	int64_t ahead = NOW + 400 * (int64_t)DAY;
+	assert_int_equal(look(ahead, 10 + DAY + 60), NOW + HOUR - 1);
+	assert_int_equal(look(NOW + DAY + 120, 10 + DAY + 120), NOW + HOUR - 1);
+	assert_int_equal(look(NOW + 60, 10 + DAY + 180), NOW + 60);
+}
+
+static void test_slow_drift_is_no_step(void **)
+{
+	data(NOW, 200);
+	assert_int_equal(look(NOW + 10 * (int64_t)DAY, 0), NOW + HOUR - 1);
+	int64_t clock = NOW + 11 * (int64_t)DAY + RETENTION_STEP_S;
+	assert_int_equal(look(clock, DAY), clock);
+	assert_int_equal(look(clock + 1 + RETENTION_STEP_S, DAY), NOW + HOUR - 1);
+}
+
+static void test_data_of_the_future_proves_nothing(void **)
+{
+	data(NOW, 200);
+	data(NOW + 400 * (int64_t)DAY, 100);
+	assert_int_equal(look(NOW + 60, 1), NOW + 60);
+}
+
+static void test_an_hour_of_data_from_a_clock_that_fell_back(void **)
+{
+	data(NOW, 30);
+	assert_int_equal(look(NOW - 3000 * (int64_t)DAY, 1), NOW - 3000 * (int64_t)DAY);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(test_a_right_clock_is_believed_at_once),
+		T(test_without_data_the_clock_is_all_there_is),
+		T(test_a_clock_ahead_ages_by_the_newest_data),
+		T(test_data_of_a_day_by_that_clock_proves_it),
+		T(test_a_day_without_a_step_proves_it),
+		T(test_a_step_begins_the_day_again),
+		T(test_slow_drift_is_no_step),
+		T(test_data_of_the_future_proves_nothing),
+		T(test_an_hour_of_data_from_a_clock_that_fell_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
