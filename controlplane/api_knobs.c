@@ -42,20 +42,19 @@ void api_set(struct api *a, struct http_exchange *x)
 		api_refuse(x, 404, "no such knob");
 		return;
 	}
-	const struct knobs before = *a->deps.knobs;
-	if (!value || knob_set(a->deps.knobs, knob, value) < 0) {
+	struct knobs knobs = *a->deps.knobs;
+	if (!value || knob_set(&knobs, knob, value) < 0) {
 		api_refuse(x, 400, "%s: takes %s, or default", knob_name(knob),
 			knob_usual(knob) > 1 ? "a number from 1 on" : "on, off");
 		return;
 	}
-	log_info("control: %s is %u now, usually %u", knob_name(knob), a->deps.knobs->value[knob],
-		knob_usual(knob));
 	http_defer(x, API_BUILD_MS);
-	int rc = a->deps.config_reload(a->deps.reload_arg, on_set, x);
-	if (rc == 0)
-		return;
-	*a->deps.knobs = before;
-	api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
+	int rc = a->deps.knobs_set(a->deps.reload_arg, &knobs, on_set, x);
+	if (rc < 0)
+		api_busy(x, rc == -EBUSY ? -EAGAIN : rc);
+	else
+		log_info("control: set knob %s to %u, usually %u", knob_name(knob),
+			knobs.value[knob], knob_usual(knob));
 }
 
 // What is served while the knob `api` is off: enough to look, and to turn it on again.

@@ -82,7 +82,7 @@ static int memory_open(struct app *a, char why[APP_WHY_MAX])
 	return rc;
 }
 
-static int loops_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
+static int loops_open(struct app *a, char why[APP_WHY_MAX])
 {
 	int rc = loop_new("resolver", &a->loop);
 	if (rc == 0)
@@ -93,7 +93,7 @@ static int loops_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
 	if (rc == 0)
 		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
 	if (rc == 0)
-		rc = app_tcp_open(a, tcp_files, why);
+		rc = app_tcp_open(a, why);
 	if (rc == 0)
 		rc = app_log_open(a, why);
 	if (rc == 0)
@@ -172,6 +172,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.metrics = &a->started->metrics,
 		.reload_arg = a,
 		.config_reload = app_reload,
+		.knobs_set = app_knobs,
 	};
 	return api_open(&a->api, d, why);
 }
@@ -191,15 +192,18 @@ static int parts_open(struct app *a, const char *config_path, char why[APP_WHY_M
 	int rc = config_load(config_path, &a->started, why);
 	if (rc < 0)
 		return rc;
-	a->current = a->started;
+	a->read = a->started;
 	log_init("weir-controlplane", (enum log_level)a->started->runtime.log_level);
 	place_memory(&a->started->dataplane);
-	unsigned tcp_files;
-	rc = app_files_raise(a->started, &tcp_files, why);
+	rc = app_files_raise(a->started, &a->tcp_files, why);
+	if (rc == 0)
+		a->current = knobs_lay(&a->knobs, a->started);
+	if (rc == 0 && !a->current)
+		rc = -ENOMEM;
 	if (rc == 0)
 		rc = memory_open(a, why);
 	if (rc == 0)
-		rc = loops_open(a, tcp_files, why);
+		rc = loops_open(a, why);
 	if (rc == 0)
 		rc = services_open(a, why);
 	return rc;
@@ -213,7 +217,6 @@ int app_open(struct app **out, const char *config_path, char why[APP_WHY_MAX])
 		return -ENOMEM;
 	}
 	knobs_reset(&a->knobs);
-	knobs_reset(&a->knobs_taken);
 	int rc = parts_open(a, config_path, why);
 	if (rc < 0) {
 		app_close(a);
@@ -282,9 +285,11 @@ void app_close(struct app *a)
 	loop_free(a->service);
 	loop_free(a->loop);
 	app_memory_close(a);
-	config_free(a->reload.message.loaded);
-	if (a->current != a->started)
-		config_free(a->current);
+	free(a->reload.message.next);
+	config_free(a->reload.message.read);
+	free(a->current);
+	if (a->read != a->started)
+		config_free(a->read);
 	config_free(a->started);
 	free(a);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
@@ -30,12 +31,9 @@ static void reload_end(void *arg)
 	struct app *a = arg;
 	struct reload *r = &a->reload;
 
-	// What was not taken over turns no knob, neither on the next reload.
-	if (r->err < 0)
-		a->knobs = a->knobs_taken;
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
-	else
+	else if (!r->of_knobs)
 		log_info("configuration read again%s%s",
 			r->needs_restart[0] ? "; needs a restart: " : "", r->needs_restart);
 	r->running = false;
@@ -69,19 +67,35 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 	snprintf(r->why, sizeof(r->why), "taken over, but the %s: %s", what, strerror(-err));
 }
 
+// The rules follow, and let go of the configuration before. Knobs are no reason to build.
+static void reload_rules(struct app *a)
+{
+	struct reload *r = &a->reload;
+	int err = r->of_knobs ? rules_follow(a->rules, a->current)
+			      : rules_configure(a->rules, a->current, on_rules, a);
+	if (err < 0)
+		reload_incomplete(r, err, "lists");
+	if (err < 0 || r->of_knobs)
+		reload_end(a);
+}
+
 // The resolver has its part.
 static void reload_activate(struct app *a)
 {
 	struct reload *r = &a->reload;
-	struct config *before = a->current;
+	struct reload_message *m = &r->message;
+	struct config *before = a->current, *read_before = a->read;
 
-	a->current = r->message.loaded;
-	r->message.loaded = NULL;
-	a->knobs_taken = a->knobs;
+	a->current = m->next;
+	if (m->read)
+		a->read = m->read;
+	m->next = m->read = NULL;
+	a->knobs = m->knobs;
+	a->tcp_files = m->tcp_files;
 	atomic_store(&a->http_single, a->current->http_single);
 	app_flush_changes(a, before, a->current);
 	app_publish_config(a, a->current);
-	memcpy(a->groups.view, r->message.group, sizeof(a->groups.view));
+	memcpy(a->groups.view, m->group, sizeof(a->groups.view));
 	int err = app_groups_publish(a, a->current);
 	if (err < 0)
 		reload_incomplete(r, err, "groups");
@@ -89,14 +103,17 @@ static void reload_activate(struct app *a)
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
 		reload_incomplete(r, err, "sink to ClickHouse");
-	err = rules_configure(a->rules, a->current, on_rules, a);
-	// The rules have let go of it now.
-	if (before != a->started)
-		config_free(before);
-	if (err < 0) {
-		reload_incomplete(r, err, "lists");
-		reload_end(a);
-	}
+	reload_rules(a);
+	free(before);
+	if (read_before != a->read && read_before != a->started)
+		config_free(read_before);
+}
+
+static void message_clear(struct reload_message *m)
+{
+	free(m->next);
+	config_free(m->read);
+	m->next = m->read = NULL;
 }
 
 // Nothing has changed.
@@ -106,8 +123,7 @@ static void reload_refuse(struct app *a, int err)
 
 	r->err = err;
 	snprintf(r->why, sizeof(r->why), "%s", refused_text(err));
-	config_free(r->message.loaded);
-	r->message.loaded = NULL;
+	message_clear(&r->message);
 	reload_end(a);
 }
 
@@ -128,13 +144,47 @@ static void reload_resolver(void *arg)
 	struct app *a = arg;
 	struct reload_message *m = &a->reload.message;
 
-	m->err = resolver_reconfigure(a->resolver, m->loaded);
+	m->err = resolver_reconfigure(a->resolver, m->next);
 	if (m->err == 0) {
-		app_groups_views(a, m->loaded, m->group);
+		app_groups_views(a, m->next, m->group);
 		front_tcp_files(a->tcp, m->tcp_files);
-		front_tcp_configure(a->tcp, &m->loaded->tcp);
+		front_tcp_configure(a->tcp, &m->next->tcp);
 	}
 	loop_call_back(a->service, &m->back, reload_returned, a);
+}
+
+// Lays the knobs over `read` and sends it to the resolver loop, whose the message is from then on.
+static int message_send(struct app *a, const struct config *read)
+{
+	struct reload_message *m = &a->reload.message;
+
+	m->next = knobs_lay(&m->knobs, read);
+	if (!m->next) {
+		snprintf(a->reload.why, sizeof(a->reload.why), "no memory");
+		return -ENOMEM;
+	}
+	int err = loop_call(a->loop, reload_resolver, a);
+	if (err < 0)
+		snprintf(a->reload.why, sizeof(a->reload.why), "the resolver takes no more calls");
+	return err;
+}
+
+static void reload_begin(struct app *a, const struct knobs *knobs, api_config_done done, void *arg)
+{
+	a->reload = (struct reload){.running = true, .done = done, .arg = arg};
+	a->reload.message.knobs = *knobs;
+	a->reload.message.tcp_files = a->tcp_files;
+}
+
+// Not on its way. The answer comes later in any case.
+static int reload_fail(struct app *a, int err)
+{
+	a->reload.err = err;
+	message_clear(&a->reload.message);
+	int rc = loop_call(a->service, reload_end, a);
+	if (rc < 0)
+		a->reload.running = false;
+	return rc;
 }
 
 int app_reload(void *app, api_config_done done, void *arg)
@@ -145,25 +195,26 @@ int app_reload(void *app, api_config_done done, void *arg)
 
 	if (r->running)
 		return -EBUSY;
-	*r = (struct reload){.running = true, .done = done, .arg = arg};
-	int err = config_load(a->started->path, &m->loaded, r->why);
+	reload_begin(a, &a->knobs, done, arg);
+	int err = config_load(a->started->path, &m->read, r->why);
 	if (err == 0)
-		err = app_files_raise(m->loaded, &m->tcp_files, r->why);
+		err = app_files_raise(m->read, &m->tcp_files, r->why);
 	if (err == 0) {
-		knobs_apply(&a->knobs, m->loaded);
 		(void)config_needs_restart(
-			a->started, m->loaded, r->needs_restart, sizeof(r->needs_restart));
-		err = loop_call(a->loop, reload_resolver, a);
-		if (err == 0)
-			return 0; // from here on the message is the resolver loop's
-		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
+			a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
+		err = message_send(a, m->read);
 	}
-	config_free(m->loaded);
-	m->loaded = NULL;
-	r->err = err;
-	// The answer comes later in any case.
-	int rc = loop_call(a->service, reload_end, a);
-	if (rc < 0)
-		r->running = false;
-	return rc;
+	return err < 0 ? reload_fail(a, err) : 0;
+}
+
+int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg)
+{
+	struct app *a = app;
+
+	if (a->reload.running)
+		return -EBUSY;
+	reload_begin(a, knobs, done, arg);
+	a->reload.of_knobs = true;
+	int err = message_send(a, a->read);
+	return err < 0 ? reload_fail(a, err) : 0;
 }

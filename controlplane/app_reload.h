@@ -28,15 +28,17 @@ struct event;
 // reads it from loop_call until the way back has run; whatever it has to say is in here.
 struct reload_message {
 	struct loop_return back;
-	struct config *loaded; // not in force yet
+	struct config *read; // NULL: of the one that was read before, knobs are others
+	struct config *next; // what was read with the knobs laid over it; not in force yet
+	struct knobs knobs;
 	unsigned tcp_files;
 	int err;                                      // of the resolver; below 0: nothing changed
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
 };
 
-struct reload { // the service loop's
-	bool running;
-	api_config_done done; // NULL: nobody asked
+struct reload {                 // the service loop's
+	bool running, of_knobs; // of_knobs: no file was read
+	api_config_done done;   // NULL: nobody asked
 	void *arg;
 	int err;
 	char why[APP_WHY_MAX + 64];
@@ -67,7 +69,9 @@ enum { APP_OUTPUTS_MAX = 4 };
 
 struct app {
 	struct config *started; // as read at start: what settings that need a restart still are
-	struct config *current; // in force
+	struct config *read;    // as read last, and owner of what `current` points to
+	struct config *current; // in force: `read` with the knobs laid over it
+	unsigned tcp_files;     // that TCP may have open
 	struct publisher *publisher;
 	struct loop *loop, *service; // loop: the resolver's
 	struct event *signals[3];
@@ -79,8 +83,8 @@ struct app {
 	struct top *top;
 	struct tail *tail;
 	struct watch *watch;
-	struct knobs knobs, knobs_taken; // as set; as the configuration in force has them
-	_Atomic bool http_single;        // of knobs_taken, for the threads that send
+	struct knobs knobs;       // in force
+	_Atomic bool http_single; // of them, for the threads that send
 	struct app_memory *memory;
 	struct memory_meter *meter;
 	struct query_store *store;     // NULL: there is none
@@ -104,8 +108,8 @@ struct app {
 
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.tcp, which may have so many files open.
-ATTR_MUST_CHECK int app_tcp_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX]);
+// app.tcp.
+ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]);
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);
@@ -150,4 +154,5 @@ const struct policy_group *app_groups_current(void *app);
 // What the two say otherwise of names is flushed, in the background. Service loop's thread.
 void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
-int app_reload(void *app, api_config_done done, void *arg); // -EBUSY
+int app_reload(void *app, api_config_done done, void *arg);                           // -EBUSY
+int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg); // likewise

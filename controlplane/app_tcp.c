@@ -91,7 +91,7 @@ static void on_list_tables(void *tcp, struct table_registry *tables)
 	front_tcp_status(tcp, &s, tables);
 }
 
-int app_tcp_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
+int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
 {
 	const struct config_dataplane *d = &a->started->dataplane;
 	struct socket_address address[CONFIG_ADDRESSES_MAX];
@@ -105,8 +105,8 @@ int app_tcp_open(struct app *a, unsigned tcp_files, char why[APP_WHY_MAX])
 
 	for (unsigned i = 0; i < d->address_count; i++)
 		address[i] = (struct socket_address){.ip = d->addresses[i], .port = DNS_PORT};
-	int rc = front_tcp_open(
-		&a->tcp, a->loop, &engine, &a->started->tcp, address, d->address_count, tcp_files);
+	int rc = front_tcp_open(&a->tcp, a->loop, &engine, &a->started->tcp, address,
+		d->address_count, a->tcp_files);
 	if (rc < 0)
 		snprintf(why, APP_WHY_MAX, "TCP: %s", strerror(-rc));
 	else

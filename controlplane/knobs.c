@@ -78,6 +78,16 @@ bool knob_is_usual(const struct knobs *k, enum knob knob)
 	return k->value[knob] == knobs[knob].most;
 }
 
+struct config *knobs_lay(const struct knobs *k, const struct config *read)
+{
+	struct config *c = malloc(sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = *read;
+	knobs_apply(k, c);
+	return c;
+}
+
 void knobs_apply(const struct knobs *k, struct config *c)
 {
 	c->upstreams.socket_uses =

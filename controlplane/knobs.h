@@ -4,8 +4,9 @@
 // Knobs that switch a part of the control plane off for a while, to see whether growth stops: for
 // `weirctl set` and `weirctl bisect`. Never in the configuration file; gone with the process.
 //
-// All but two act as if the file said so: a change is a reload with the knobs laid over what was
-// read, so nothing else has to know of them. Service loop's thread.
+// All but two act as if the file said so: a change gives all parts the configuration that was read
+// last with the knobs laid over it, so nothing else has to know of them. No file is read for it.
+// Service loop's thread.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,3 +51,6 @@ uint32_t knob_usual(enum knob knob); // 1: on; of a number its most
 ATTR_MUST_CHECK int knob_set(struct knobs *k, enum knob knob, const char *value);
 bool knob_is_usual(const struct knobs *k, enum knob knob);
 void knobs_apply(const struct knobs *k, struct config *c);
+// A copy of `read` with the knobs laid over it, for free(): it points to what `read` owns, which
+// must stay that long. NULL: no memory.
+struct config *knobs_lay(const struct knobs *k, const struct config *read);

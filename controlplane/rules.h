@@ -111,6 +111,10 @@ ATTR_MUST_CHECK int rules_reload(
 ATTR_MUST_CHECK int rules_configure(
 	struct rules *r, const struct config *config, rules_done done, void *arg);
 
+// The same lists with other settings of when they are fetched: nothing is built. -ENOMEM: those
+// stay as they were.
+ATTR_MUST_CHECK int rules_follow(struct rules *r, const struct config *config);
+
 // Makes the image before the current one current again, and holds it. `done` as above, RULES_FAILED
 // if that image cannot be used. -EBUSY: a build runs; -ENOENT: there is none.
 ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);

@@ -44,7 +44,7 @@ void rules_fetched(void *arg)
 	rules_start_look(r);
 }
 
-static int configure(struct rules *r, const struct config *config)
+int rules_follow(struct rules *r, const struct config *config)
 {
 	r->config = config;
 	return rules_fetch_configure(r->fetch, config);
@@ -72,7 +72,7 @@ static bool waits_for_list(const struct rules *r)
 
 int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
 {
-	int err = configure(r, config);
+	int err = rules_follow(r, config);
 	if (err)
 		return err;
 	if (!r->kept.held && waits_for_list(r) && !rules_waiters_full(r)) {
@@ -94,7 +94,7 @@ int rules_reload(
 {
 	if (done && rules_waiters_full(r))
 		return -EAGAIN;
-	int err = configure(r, config);
+	int err = rules_follow(r, config);
 	if (err)
 		return err;
 	if (r->kept.held)

@@ -210,6 +210,16 @@ static int reload(void *, api_config_done done, void *done_arg)
 	return 0;
 }
 
+static int knobs_set(void *, const struct knobs *wanted, api_config_done done, void *done_arg)
+{
+	if (outcome_now == API_BOX_BUSY)
+		return -EBUSY;
+	if (outcome_now != API_BOX_BAD)
+		knobs = *wanted;
+	done(done_arg, outcome_now == API_BOX_BAD ? -ENOMEM : 0, "", "");
+	return 0;
+}
+
 void api_box_open(struct api_deps *deps)
 {
 	config_open();
@@ -230,6 +240,7 @@ void api_box_open(struct api_deps *deps)
 	deps->group_now = group_now;
 	deps->group_pause = group_pause;
 	deps->config_reload = reload;
+	deps->knobs_set = knobs_set;
 }
 
 void api_box_reset(

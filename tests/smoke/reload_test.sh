@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A reload that the resolver refuses changes nothing and says so, each time. The control plane has one CPU, so that its two loops
-# take turns where they would else run side by side.
+# take turns where they would else run side by side. A knob changes the running configuration alone: what stands in the files by then
+# does not matter.
 . "$(dirname "$0")/_init.sh"
 
 upstream 5302 $tmp/up2.log
@@ -57,5 +58,31 @@ echo "# $refused refused, $taken taken over"
 same "20 reloads are refused, of which more than three within 10 s are too many" 20 $refused
 same "each says what came of it" 0 $untrue
 same "and none resolves a client's names in another way" 0 $moved
+
+knob() { weirctl --json knobs | jq -r ".knobs[] | select(.name == \"$1\") | .value"; }
+named=$(described)
+printf 'local:\n  test_names: true\n  records:\n    - {name: pending.test, type: A, value: 198.18.200.9}\n' |
+	cat <(sed '/^local:/,/test_names/d' $tmp/plain.yaml) - >$config
+check "an edit that waits for a reload is a good file" weirctl config check
+echo pending-list.test >>$list
+builds=$(weirctl --json blocklist status | jq .builds)
+check "a knob is turned" taken_over weirctl set refresh off
+same "and says so" 0 "$(knob refresh)"
+same "the edit waits on" 198.18.200.1 "$(short pending.test A)"
+same "a list that was edited does, too" 198.18.200.1 "$(short ok-1.pending-list.test A)"
+same "nothing was built" "$builds" "$(weirctl --json blocklist status | jq .builds)"
+same "the groups are still there" "$named" "$(described)"
+printf 'local: [\n' >>$config
+check "a file that is no configuration is refused by a reload" eval '! weirctl config reload'
+check "not by a knob" weirctl set refresh default
+same "which is as usual again" 1 "$(knob refresh)"
+check "nor by another one" weirctl set upstream.recycle 7
+same "which has its number" 7 "$(knob upstream.recycle)"
+rm $config
+check "nor do they need the file" curl -sf --unix-socket /run/weir/control.sock -X POST \
+	'http://weir/set?knob=upstream.recycle&value=default'
+cp $tmp/plain.yaml $config
+check "the file is right again" taken_over weirctl config reload
+same "then the list's edit is in force" NXDOMAIN "$(rcode @$service ok-1.pending-list.test A)"
 "$lab" down >/dev/null
 finish

@@ -2,6 +2,7 @@
 // The control API over its real socket, loop and HTTP server. The calls into the resolver, the
 // rules and the publisher end here, in functions of the same names: what is tested is the API.
 
+#include "api_config_double.h"
 #include "api_groups_double.h"
 #include "api_heap_double.h"
 #include "api_metrics_double.h"
@@ -145,20 +146,6 @@ static const struct config *current(void *)
 {
 	return &config;
 }
-
-static int reload(void *arg, api_config_done done, void *done_arg)
-{
-	if (*(int *)arg < 0)
-		fail_msg("reloaded");
-	else if (*(int *)arg == 0)
-		done(done_arg, -EINVAL, "weir.yaml:1:1: bad", "");
-	else if (*(int *)arg == 1)
-		done(done_arg, 0, "", "dataplane.ports");
-	else
-		return -EBUSY;
-	return 0;
-}
-static int reload_outcome;
 
 static void *service_run(void *)
 {
@@ -390,7 +377,9 @@ static struct api_deps deps_make(void)
 		.group_now = group_now,
 		.group_pause = group_pause,
 		.reload_arg = &reload_outcome,
-		.config_reload = reload};
+		.config_reload = reload,
+		.knobs = &knobs,
+		.knobs_set = knobs_set};
 }
 
 static void test_socket(void **)
@@ -466,6 +455,7 @@ static int setup(void **)
 	if (!mkdtemp(folder) || loop_new("service", &service) < 0)
 		return -1;
 	snprintf(path, sizeof path, "%s/control.sock", folder);
+	knobs_reset(&knobs);
 	struct api_deps deps = deps_make();
 	char why[API_WHY_MAX];
 	if (api_open(&api, &deps, why) < 0)
@@ -484,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_heap_dumps),
+		cmocka_unit_test(test_knobs),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),

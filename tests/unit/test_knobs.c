@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct knobs knobs;
@@ -70,6 +71,26 @@ static void no_connection_is_kept(void **)
 	assert_int_equal(config.upstreams.socket_uses, 64);
 }
 
+// What was read stays as it was, so a knob that is as usual again brings it back.
+static void laid_over_a_copy(void **)
+{
+	assert_int_equal(knob_set(&knobs, KNOB_REFRESH, "off"), 0);
+	assert_int_equal(knob_set(&knobs, KNOB_L1, "off"), 0);
+	struct config *laid = knobs_lay(&knobs, &config);
+	assert_non_null(laid);
+	assert_false(laid->refresh.enabled);
+	assert_int_equal(laid->redis.mode, REDIS_MODE_OFF);
+	assert_true(config.refresh.enabled);
+	assert_int_equal(config.redis.mode, REDIS_MODE_STANDALONE);
+	free(laid);
+	knobs_reset(&knobs);
+	laid = knobs_lay(&knobs, &config);
+	assert_non_null(laid);
+	assert_true(laid->refresh.enabled);
+	assert_int_equal(laid->redis.mode, REDIS_MODE_STANDALONE);
+	free(laid);
+}
+
 static void wrong_values_change_nothing(void **)
 {
 	static const char *const wrong[] = {"", "0", "65", "-1", "1x", "off", "99999999999", " 2"};
@@ -100,6 +121,7 @@ int main(void)
 		cmocka_unit_test_setup(the_resolver_takes_refresh_with_it, setup),
 		cmocka_unit_test_setup(sockets_are_recycled, setup),
 		cmocka_unit_test_setup(no_connection_is_kept, setup),
+		cmocka_unit_test_setup(laid_over_a_copy, setup),
 		cmocka_unit_test_setup(wrong_values_change_nothing, setup),
 		cmocka_unit_test_setup(default_is_as_usual, setup),
 	};

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// For test_http_api: what a reload of the configuration and the setting of a knob come to.
+
+#include "../../controlplane/api.h"
+#include "../../controlplane/knobs.h"
+#include "http_client.h"
+
+#include <errno.h>
+
+static int reload(void *arg, api_config_done done, void *done_arg)
+{
+	if (*(int *)arg < 0)
+		fail_msg("reloaded");
+	else if (*(int *)arg == 0)
+		done(done_arg, -EINVAL, "weir.yaml:1:1: bad", "");
+	else if (*(int *)arg == 1)
+		done(done_arg, 0, "", "dataplane.ports");
+	else
+		return -EBUSY;
+	return 0;
+}
+static int reload_outcome;
+
+static struct knobs knobs;
+static struct {
+	struct knobs wanted;
+	int rc, err;
+} set_double;
+
+static int knobs_set(void *, const struct knobs *wanted, api_config_done done, void *done_arg)
+{
+	set_double.wanted = *wanted;
+	if (set_double.rc == 0)
+		done(done_arg, set_double.err, set_double.err ? "no memory" : "", "");
+	return set_double.rc;
+}
+
+// A knob reads no file, and is in force only once the application says so.
+static inline void test_knobs(void **)
+{
+	reload_outcome = -1; // fails the test
+	assert_reply("GET /knobs", 200, "{\"name\":\"refresh\",");
+	assert_reply("POST /set?knob=upstream.recycle&value=7", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[KNOB_UPSTREAM_RECYCLE], 7);
+	assert_true(knob_is_usual(&set_double.wanted, KNOB_REFRESH));
+	assert_true(knob_is_usual(&knobs, KNOB_UPSTREAM_RECYCLE));
+	knobs = set_double.wanted;
+	assert_reply("POST /set?knob=refresh&value=off", 200, "{\"ok\":true}");
+	assert_int_equal(set_double.wanted.value[KNOB_REFRESH], 0);
+	assert_int_equal(set_double.wanted.value[KNOB_UPSTREAM_RECYCLE], 7);
+	set_double.err = -ENOMEM;
+	assert_reply("POST /set?knob=refresh&value=off", 500, "no memory");
+	set_double.rc = -EBUSY;
+	assert_reply("POST /set?knob=refresh&value=off", 503, "\"error\"");
+	set_double.rc = set_double.err = 0;
+	assert_reply("POST /set?knob=refresh&value=7", 400, "refresh: takes on, off, or default");
+	assert_reply("POST /set?knob=none&value=off", 404, "no such knob");
+	knobs_reset(&knobs);
+}
