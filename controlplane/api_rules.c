@@ -73,6 +73,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	json_out_bool(o, root, "held", r->held);
 	json_out_bool(o, root, "has_previous", r->has_previous);
 	json_out_count(o, root, "pause_until_unix_s", r->pause_until_unix_s);
+	json_out_bool(o, root, "pause_lifts_block_all", r->pause_lifts_block_all);
 	json_out_count(o, root, "builds", r->builds);
 	json_out_count(o, root, "unchanged", r->unchanged);
 	json_out_count(o, root, "failed", r->failed);

@@ -92,6 +92,7 @@ static void when_fill(struct why *w, const struct api_deps *d, const struct conf
 	if (!d->group_now)
 		return;
 	d->group_now(d->reload_arg, c->group, &now);
+	memcpy(w->unpaused, now.mask.unpaused, sizeof w->unpaused);
 	snprintf(text, sizeof text, "%llu s more", (unsigned long long)now.pause_left_s);
 	if (now.pause_left_s)
 		words_add(c->when, "paused by the operator for ", text);
@@ -117,7 +118,8 @@ static int call_gather(struct why_call *c, const struct cache_look *look)
 	if (d->groups_current) {
 		c->policy = d->groups_current(d->reload_arg)[w->client.group];
 		memcpy(w->lists, c->policy.lists, sizeof w->lists);
-		w->client.blocks_all = c->policy.block_all;
+		w->client.blocks_all = c->policy.block_all && config->blocking.enabled
+				       && !rules_pause_lifts_block_all(d->rules);
 	}
 	when_fill(w, d, config);
 	w->enabled = config->blocking.enabled;

@@ -11,13 +11,14 @@
 
 void app_publish_config(struct app *a, const struct config *c)
 {
-	// Workers end a pause by themselves, should nobody be there to tell them.
+	// Workers end a pause by themselves, should the control plane be down by then.
 	uint64_t left_ms = UINT64_C(1000) * rules_pause_left_s(a->rules);
+	uint64_t until_ms = left_ms ? clock_mono_ms() + left_ms : 0;
 	struct group_mask mask[POLICY_GROUPS_MAX];
 	group_moment_now(&a->groups.moment);
 	app_groups_masks(a, c, mask);
-	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled,
-		left_ms ? clock_mono_ms() + left_ms : 0);
+	publish_config(a->publisher, c, mask[0].lists, c->blocking.enabled, until_ms,
+		rules_pause_lifts_block_all(a->rules) ? until_ms : 0);
 }
 
 const struct config *app_config(void *app)

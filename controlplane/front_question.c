@@ -260,13 +260,14 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 		return v;
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
-	bool blocks = publisher_blocks(r->publisher, now_ms);
+	bool all = q->policy->block_all && publisher_blocks_all(r->publisher, now_ms);
+	bool blocks = all || publisher_blocks(r->publisher, now_ms);
 	if (r->judge) {
 		v = settle_rules(f, q, judge_image(r->judge), blocks, &allowed, len);
 		if (v != VERDICT_miss)
 			return v;
 	}
-	if (blocks && q->policy->block_all && !allowed)
+	if (all && !allowed)
 		return block_all(f, q, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && r->set.any_minimal;
 	return is_any ? reply_any(f, q, len) : VERDICT_miss;

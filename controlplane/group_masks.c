@@ -98,6 +98,13 @@ static bool applies(
 	       || ((counts || a->scheduled) && is_scheduled(a, o));
 }
 
+static void lists_fill(const struct group_lists *l, const struct asked *a, uint64_t lists[4])
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (applies(a, &l->owner[i], &l->info[i]))
+			lists[i / 64] |= UINT64_C(1) << i % 64;
+}
+
 void group_mask(const struct group_lists *l, unsigned group, time_t now, bool paused,
 	struct group_mask *out)
 {
@@ -126,9 +133,9 @@ void group_mask(const struct group_lists *l, unsigned group, time_t now, bool pa
 		if (s->pause)
 			a.usual = false;
 	}
-	for (unsigned i = 0; i < l->count; i++)
-		if (applies(&a, &l->owner[i], &l->info[i]))
-			out->lists[i / 64] |= UINT64_C(1) << i % 64;
+	lists_fill(l, &a, out->lists);
+	a.usual = a.scheduled = blocking;
+	lists_fill(l, &a, out->unpaused);
 }
 
 bool group_mask_same(const struct group_mask *a, const struct group_mask *b)

@@ -32,6 +32,7 @@ void group_lists_init(struct group_lists *l, const struct config *config,
 
 struct group_mask {
 	uint64_t lists[4];
+	uint64_t unpaused[4]; // as `lists` would be without a pause of the group
 	bool block_all;
 	bool paused;     // by the operator or by a schedule
 	uint32_t active; // schedules that apply, by their places in config_group_schedules

@@ -365,15 +365,17 @@ void publisher_state(struct publisher *p, enum cp_state state)
 }
 
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
-	bool blocking_on, uint64_t pause_until_ms)
+	bool blocking_on, uint64_t pause_until_ms, uint64_t block_all_pause_until_ms)
 {
 	struct dp_config c;
 	config_for_workers(config, &c);
 	c.blocking_on = blocking_on;
 	c.pause_until_ms = pause_until_ms;
+	c.block_all_pause_until_ms = block_all_pause_until_ms;
 	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
 	atomic_store(&p->blocking_on, blocking_on);
 	atomic_store(&p->pause_until_ms, pause_until_ms);
+	atomic_store(&p->block_all_pause_until_ms, block_all_pause_until_ms);
 	pthread_mutex_lock(&p->lock);
 	cookies_complete(p, &c.cookies, clock_mono_ms());
 	config_switch(p, &c);
@@ -395,6 +397,11 @@ void publish_watch(struct publisher *p, const struct dp_watch *w)
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms)
 {
 	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->pause_until_ms);
+}
+
+bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms)
+{
+	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->block_all_pause_until_ms);
 }
 
 void publish_status(const struct publisher *p, struct publish_status *out)

@@ -60,11 +60,11 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
 // Settings for the workers; `group_lists` are the lists that apply to everyone, `pause_until_ms`
-// (clock_mono_ms; 0: no pause) is when they block again. Any thread. A
-// worker that copies a slot while it is overwritten (four reloads later) sees a new generation
-// next, so a mixed copy lasts one batch.
+// (clock_mono_ms; 0: no pause) is when rules block again, and `block_all_pause_until_ms` when
+// groups with block_all are blocked again. Any thread. A worker that copies a slot while it is
+// overwritten (four reloads later) sees a new generation next, so a mixed copy lasts one batch.
 void publish_config(struct publisher *p, const struct config *config, const uint64_t group_lists[4],
-	bool blocking_on, uint64_t pause_until_ms);
+	bool blocking_on, uint64_t pause_until_ms, uint64_t block_all_pause_until_ms);
 
 // Step 1, any thread: a region of the next generation, with a copy of the image. Step 2, resolver
 // loop (or before it runs): make it current. A region that is not published is unlinked with
@@ -97,6 +97,8 @@ uint64_t policy_groups(
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
+// Do workers block groups with block_all now? Any thread.
+bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms);
 
 // What workers show of queries from now on, until w->until_ms. Any thread.
 struct dp_watch;

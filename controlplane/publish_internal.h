@@ -34,7 +34,7 @@ struct publisher {
 	uint64_t next_look_ms; // at the files
 
 	_Atomic bool blocking_on;
-	_Atomic uint64_t pause_until_ms;
+	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
 	_Atomic uint64_t groups_generation; // of `group`; 0: none was published
 
 	pthread_mutex_t lock; // of what follows

@@ -67,7 +67,8 @@ struct rules_status {
 	bool held;                   // current image is that of a rollback
 	bool has_previous;           // there is one to roll back to
 	uint64_t pause_until_unix_s; // 0: not paused
-	struct judge_counts judge;   // patterns and prefixes of the current image
+	bool pause_lifts_block_all;
+	struct judge_counts judge; // patterns and prefixes of the current image
 	unsigned list_count;
 	const struct rules_list_status *lists; // [list_count], the configuration's own two first
 };
@@ -122,12 +123,14 @@ ATTR_MUST_CHECK int rules_rollback(struct rules *r, rules_done done, void *arg);
 ATTR_MUST_CHECK int rules_release(
 	struct rules *r, const struct config *config, rules_done done, void *arg);
 
-// Nothing is blocked for so many minutes from now on. -EINVAL: not 1 to 1440; another -errno: it is
-// paused, but a restart will not know of it.
+// Rules block nothing for so many minutes from here on. Groups in a schedule with block_all stay
+// blocked unless `lifts_block_all`. -EINVAL: not 1 to 1440; another -errno: blocking is paused, but
+// a restart will not know of it.
 enum { RULES_PAUSE_MINUTES_MAX = 1440 };
-ATTR_MUST_CHECK int rules_pause(struct rules *r, unsigned minutes);
+ATTR_MUST_CHECK int rules_pause(struct rules *r, unsigned minutes, bool lifts_block_all);
 ATTR_MUST_CHECK int rules_resume(struct rules *r);  // -EALREADY: it is not paused
 uint32_t rules_pause_left_s(const struct rules *r); // 0: not paused
+bool rules_pause_lifts_block_all(const struct rules *r);
 // Called on the service loop whenever a pause begins, changes or ends.
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 

@@ -22,6 +22,7 @@ struct rules_waiters {
 // What outlives a restart: <state_directory>/rules.state.
 struct rules_kept {
 	bool held;
+	bool pause_lifts_block_all;
 	uint64_t pause_until_unix_s; // 0: not paused
 	uint64_t pause_end_ms;       // likewise by clock_mono_ms; not in the file
 };

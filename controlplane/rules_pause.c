@@ -26,6 +26,7 @@ int rules_kept_save(struct rules *r)
 	state_file_begin(&f, kept_kind, KEPT_VERSION);
 	state_file_number(&f, "held", r->kept.held);
 	state_file_number(&f, "pause_until_unix_s", r->kept.pause_until_unix_s);
+	state_file_number(&f, "pause_lifts_block_all", r->kept.pause_lifts_block_all);
 	int err = state_file_write(&f, r->state_path, why);
 	if (err)
 		log_warning("rules: %s", why);
@@ -53,6 +54,7 @@ static void kept_load(struct rules *r)
 	// for.
 	uint64_t last = now + RULES_PAUSE_MINUTES_MAX * MINUTE_S;
 	r->kept.held = state_file_get_number(&f, "held") == 1;
+	r->kept.pause_lifts_block_all = state_file_get_number(&f, "pause_lifts_block_all") == 1;
 	if (until > now)
 		pause_set(r, (until < last ? until : last) - now);
 }
@@ -102,13 +104,15 @@ void rules_kept_close(struct rules *r)
 		event_free(r->pause_timer);
 }
 
-int rules_pause(struct rules *r, unsigned minutes)
+int rules_pause(struct rules *r, unsigned minutes, bool lifts_block_all)
 {
 	if (minutes < 1 || minutes > RULES_PAUSE_MINUTES_MAX)
 		return -EINVAL;
 	pause_set(r, (uint64_t)minutes * MINUTE_S);
+	r->kept.pause_lifts_block_all = lifts_block_all;
 	pause_watch(r);
-	log_info("rules: blocking is paused for %u min", minutes);
+	log_info("rules: blocking is paused for %u min%s", minutes,
+		lifts_block_all ? ", with block_all of schedules" : "");
 	int err = rules_kept_save(r);
 	if (r->pause_changed)
 		r->pause_changed(r->pause_changed_arg);
@@ -132,6 +136,11 @@ uint32_t rules_pause_left_s(const struct rules *r)
 		return 0;
 	uint64_t left_s = (r->kept.pause_end_ms - now_ms + 999) / 1000;
 	return (uint32_t)(left_s < until - now ? left_s : until - now);
+}
+
+bool rules_pause_lifts_block_all(const struct rules *r)
+{
+	return r->kept.pause_lifts_block_all && rules_pause_left_s(r) > 0;
 }
 
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg)

@@ -107,6 +107,7 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->held = r->kept.held;
 	out->has_previous = access(r->previous_path, R_OK) == 0;
 	out->pause_until_unix_s = r->kept.pause_until_unix_s;
+	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);
 	out->lists = r->list;
 	char failures[sizeof out->error - 16];

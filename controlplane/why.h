@@ -97,10 +97,11 @@ enum why_found {
 
 struct why_client {
 	enum why_found found;
-	unsigned group;            // number; 0: everyone else
-	bool blocking;             // false: nothing is blocked in this group
-	bool blocks_all;           // a schedule leaves only local data and what an allow rule names
-	char name[WHY_WORD_MAX];   // of the group; "" of everyone else
+	unsigned group;          // number; 0: everyone else
+	bool blocking;           // false: nothing is blocked in this group
+	bool blocks_all;         // a schedule leaves only local data and what an allow rule names,
+				 // and no pause lifts that
+	char name[WHY_WORD_MAX]; // of the group; "" of everyone else
 	char client[WHY_WORD_MAX]; // address or MAC as asked
 	char called[WHY_WORD_MAX]; // its name in the configuration; ""
 	char by[WHY_WORD_MAX];     // the prefix or MAC that was found
@@ -141,7 +142,8 @@ struct why {
 	uint64_t paused_left_ms; // of the pause of all blocking; 0: none
 
 	// Found in the rules.
-	uint64_t lists[4]; // of the group, as they apply now
+	uint64_t lists[4];    // of the group, as they apply at this moment
+	uint64_t unpaused[4]; // and as they would without a pause of the group
 	struct dns_name name[WHY_NAMES_MAX];
 	struct ip_address address[WHY_ADDRESSES_MAX]; // in the cached answer
 	unsigned names, addresses;

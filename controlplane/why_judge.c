@@ -22,6 +22,11 @@ static bool covers(const struct why *w, const struct why_hit *h)
 	return h->kind.covers & need;
 }
 
+static bool has_list(const uint64_t lists[4], unsigned list)
+{
+	return lists[list / 64 % 4] >> list % 64 & 1;
+}
+
 // What can be said of a hit without looking at others.
 static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 {
@@ -29,8 +34,8 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 		return WHY_NO_COVER;
 	if (!type_fits(&h->kind.types, w->qtype))
 		return WHY_NO_TYPE;
-	if (!(w->lists[h->list / 64 % 4] >> h->list % 64 & 1))
-		return WHY_NO_GROUP;
+	if (!has_list(w->lists, h->list))
+		return has_list(w->unpaused, h->list) ? WHY_PAUSED : WHY_NO_GROUP;
 	switch (h->kind.rule_class) {
 	case RULE_CLASS_SAFE:
 		return WHY_ADDS;
@@ -39,7 +44,9 @@ static enum why_state state_alone(const struct why *w, const struct why_hit *h)
 	case RULE_CLASS_LOCAL:
 		return WHY_OVERRULED;
 	default:
-		return w->enabled && !w->paused_left_ms ? WHY_OVERRULED : WHY_PAUSED;
+		// Of a group that may ask for nothing, the rules say what is allowed all the same.
+		return w->enabled && (!w->paused_left_ms || w->client.blocks_all) ? WHY_OVERRULED
+										  : WHY_PAUSED;
 	}
 }
 
@@ -216,7 +223,7 @@ static void all_block(struct why *w)
 {
 	bool left = w->decider < 0 || w->verdict == WHY_REWRITTEN
 		    || subject(&w->hit[w->decider]) != SUBJECT_NAME;
-	w->all_blocked = w->client.blocks_all && w->enabled && !w->paused_left_ms && left;
+	w->all_blocked = w->client.blocks_all && left;
 	if (!w->all_blocked)
 		return;
 	w->next = w->decider;

@@ -165,8 +165,9 @@ static void time_step(struct why *w)
 	if (!w->enabled)
 		add(text, "blocking is switched off (blocking.enabled)");
 	if (w->paused_left_ms)
-		add(text, "%sblocking is paused for everyone for %llu s more", *text ? "; " : "",
-			(unsigned long long)(w->paused_left_ms + 999) / 1000);
+		add(text, "%sblocking is paused for everyone for %llu s more%s", *text ? "; " : "",
+			(unsigned long long)(w->paused_left_ms + 999) / 1000,
+			c->blocks_all ? ", which does not lift block_all" : "");
 	if (!c->blocking && *c->name)
 		add(text, "%snothing is blocked in group %s", *text ? "; " : "", c->name);
 	if (c->blocks_all)
@@ -302,7 +303,9 @@ static void headline(struct why *w)
 		snprintf(out, WHY_TEXT_MAX, "blocked by a schedule: all but what is allowed");
 	else if (w->next >= 0 && w->hit[w->next].state == WHY_PAUSED)
 		snprintf(out, WHY_TEXT_MAX, "not blocked now: %s",
-			w->paused_left_ms ? "blocking is paused" : "blocking is switched off");
+			!w->enabled         ? "blocking is switched off"
+			: w->paused_left_ms ? "blocking is paused"
+					    : "blocking is paused for this group");
 	else if (w->hits)
 		snprintf(out, WHY_TEXT_MAX, "not blocked: no rule that names it applies here");
 	else

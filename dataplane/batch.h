@@ -127,10 +127,11 @@ struct batch {
 ATTR_INLINE void batch_see_rules(struct batch *b)
 {
 	const struct worker_tables *t = b->tables;
-	bool is_on = t->config.blocking_on && b->now_ms >= t->config.pause_until_ms;
+	const struct dp_config *c = &t->config;
 	b->rules = t->has_rules && t->rules.depths;
-	b->blocks = t->has_rules && is_on;
-	b->blocks_all = t->has_groups && t->policy.has_block_all && is_on;
+	b->blocks = t->has_rules && c->blocking_on && b->now_ms >= c->pause_until_ms;
+	b->blocks_all = t->has_groups && t->policy.has_block_all && c->blocking_on
+			&& b->now_ms >= c->block_all_pause_until_ms;
 }
 
 // The lists that apply to the packet's client, while nothing is off or paused.
@@ -138,6 +139,12 @@ ATTR_INLINE const uint64_t *batch_lists(const struct batch *b, const struct pack
 {
 	const struct worker_tables *t = b->tables;
 	return unlikely_(t->has_groups) ? t->policy.group[p->group].lists : t->config.group_lists;
+}
+
+// The packet's client may ask for nothing but what an allow rule names, and local data.
+ATTR_INLINE bool batch_blocks_all(const struct batch *b, const struct packet *p)
+{
+	return b->blocks_all && b->tables->policy.group[p->group].block_all;
 }
 
 // Does stage_parse look for the records already? Not where many of its packets will probably be

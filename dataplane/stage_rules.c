@@ -20,7 +20,9 @@ static struct rule_decision decide(const struct batch *b, const struct packet *p
 {
 	const struct rule_reader *r = &b->tables->rules;
 	const uint64_t *lists = batch_lists(b, p);
-	if (unlikely_(!b->blocks))
+	// A pause for everyone leaves a group that may ask for nothing its rules: what is allowed
+	// there, and what is not.
+	if (unlikely_(!b->blocks) && !batch_blocks_all(b, p))
 		return decide_unblocked(r, p, lists);
 	return rule_probe_decide(r, &p->probe, p->q.name.labels, p->q.qtype, lists);
 }
@@ -225,7 +227,7 @@ static void block_rest(struct batch *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		bool allowed = b->rules && p->probe.candidates && p->allowed;
-		if (b->tables->policy.group[p->group].block_all && !allowed)
+		if (batch_blocks_all(b, p) && !allowed)
 			reply_ruled(b, p, &all);
 		else
 			b->pkt[kept++] = p;

@@ -19,7 +19,7 @@
 // Raised with every change of any struct in this file, shm_msg.h, log_msg.h, log_hit.h,
 // watch_msg.h, shm_stats.h, stats_tables.h, l0_table.h, policy.h or rule_image.h. Unequal versions
 // refuse each other.
-#define SHM_ABI_VERSION 11
+#define SHM_ABI_VERSION 12
 #define SHM_MAGIC       UINT64_C(0x31304d4853524557) // "WERSHM01" as bytes in memory order
 
 enum region_kind {
@@ -75,7 +75,7 @@ struct dp_config {
 	uint8_t stale_mode;        // enum stale_mode
 	uint8_t blocking_on;       // 0: nothing is blocked
 	struct dns_block block;    // of group 0, while there is no policy image with groups
-	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: nothing is blocked until then; 0: no pause
+	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: rules block nothing until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
 	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
@@ -83,9 +83,10 @@ struct dp_config {
 	uint16_t kernel_hundreds;  // DP_KERNEL_FRAMES_UNIT a second; 0: any number
 	struct dns_cookie_terms cookies;
 	struct dp_watch watch;
-	struct dns_identity identity; // what is told of us
+	struct dns_identity identity;      // what is told of us
+	uint64_t block_all_pause_until_ms; // as pause_until_ms, for groups with block_all
 };
-static_assert(sizeof(struct dp_config) == 400);
+static_assert(sizeof(struct dp_config) == 408);
 static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 
 // Frames that a worker passes to the kernel (dataplane/punt.h).

@@ -221,9 +221,17 @@ static void test_block_all(void **)
 	harness_ask(h, &host, VERDICT_local, &r);
 	harness_ask(h, &bad, VERDICT_blocked, &r);
 	assert_int_equal(r.rcode, DNS_RCODE_NXDOMAIN); // a rule's own reply
+	// A pause for everyone leaves the group as it is, unless that pause is for it, too.
 	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask(h, &any, VERDICT_blocked, &r);
+	harness_ask_dropped(h, &good, VERDICT_miss);
+	harness_ask(h, &host, VERDICT_local, &r);
+	harness_ask(h, &bad, VERDICT_blocked, &r);
+	bad.src = "198.18.2.1";
+	harness_ask_dropped(h, &bad, VERDICT_miss);
+	h->tables.config.block_all_pause_until_ms = UINT64_MAX;
 	harness_ask(h, &any, VERDICT_hit, &r);
-	h->tables.config.pause_until_ms = 0;
+	h->tables.config.pause_until_ms = h->tables.config.block_all_pause_until_ms = 0;
 	h->tables.config.blocking_on = 0;
 	harness_ask(h, &any, VERDICT_hit, &r);
 	harness_end(h);

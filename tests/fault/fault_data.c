@@ -179,7 +179,7 @@ static void publish_all(struct reign *r, uint16_t udp_limit)
 			&names, why)
 		== 0);
 	FAULT_CHECK(names_publish(r->p, names) == 0);
-	publish_config(r->p, &config, lists, true, 0);
+	publish_config(r->p, &config, lists, true, 0, 0);
 }
 
 // Workers stand on what is current, and said so.

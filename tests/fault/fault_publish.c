@@ -99,7 +99,7 @@ static void config_publish(struct life *l)
 		.blocking.ttl_s = n,
 		.limits.udp_reply_size = 1232};
 	const uint64_t lists[4] = {n, n, n, n};
-	publish_config(l->p, &config, lists, true, 0);
+	publish_config(l->p, &config, lists, true, 0, 0);
 	ledger->config_done = n;
 	note(l);
 }

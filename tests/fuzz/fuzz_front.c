@@ -135,7 +135,7 @@ static void pause_set(bool paused)
 {
 	static const uint64_t none[4];
 	if (is_paused != paused)
-		publish_config(box.publisher, &box.config, none, !paused, 0);
+		publish_config(box.publisher, &box.config, none, !paused, 0, 0);
 	is_paused = paused;
 }
 

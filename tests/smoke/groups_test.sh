@@ -92,6 +92,16 @@ check "a pause of the group" weirctl blocklist pause 5 --group bed
 check "gives it everything" eventually is 198.18.200.1 198.18.0.4 ok-3000.cached.test
 check "its end" weirctl blocklist resume --group bed
 check "takes it away" eventually is "" 198.18.0.4 ok-3000.cached.test
+check "a pause for everyone" eventually weirctl blocklist pause 5
+check "ends what the rules block" eventually is 198.18.200.1 198.18.0.3 ok-3100.cached.test
+same "but not a schedule that blocks all" "" "$(from 198.18.0.4 ok-3000.cached.test A)"
+same "why says the same" "true blocked" \
+	"$(weirctl --json why ok-3000.cached.test --client 198.18.0.4 | jq -r '"\(.steps[] | select(.step == "time") | .decides) \(.verdict)"')"
+same "the reply names the group" 1 "$(weirctl blocklist pause 5 | grep -c 'group bed stays blocked by a schedule')"
+check "a pause that says so" weirctl blocklist pause 5 --all
+check "ends that, too" eventually is 198.18.200.1 198.18.0.4 ok-3000.cached.test
+check "its end" weirctl blocklist resume
+check "takes it away" eventually is "" 198.18.0.4 ok-3000.cached.test
 same "no such group" 1 "$(weirctl blocklist pause 5 --group nobody 2>&1 | grep -c 'none of this name')"
 mac=$(client bash -c 'ip -o link show dev $(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)' |
 	sed -n 's/.*ether \([^ ]*\).*/\1/p')

@@ -13,8 +13,9 @@
 static void group_now(void *, unsigned group, struct group_now *out)
 {
 	assert_int_equal(group, 0);
-	*out = (struct group_now){
-		.mask = {.active = 1}, .pause_left_s = 61, .next_change = 1774742400};
+	*out = (struct group_now){.mask = {.active = 1, .block_all = true},
+		.pause_left_s = 61,
+		.next_change = 1774742400};
 }
 
 static struct {

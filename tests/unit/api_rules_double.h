@@ -26,6 +26,7 @@ void rules_status(struct rules *, struct rules_status *out)
 static struct {
 	int rollback, pause, resume; // what the calls return
 	unsigned minutes;
+	bool lifts_block_all;
 } hold;
 
 int rules_rollback(struct rules *, rules_done done, void *arg)
@@ -36,9 +37,10 @@ int rules_rollback(struct rules *, rules_done done, void *arg)
 	return hold.rollback;
 }
 
-int rules_pause(struct rules *, unsigned minutes)
+int rules_pause(struct rules *, unsigned minutes, bool lifts_block_all)
 {
 	hold.minutes = minutes;
+	hold.lifts_block_all = lifts_block_all;
 	return hold.pause;
 }
 
@@ -50,6 +52,11 @@ int rules_resume(struct rules *)
 uint32_t rules_pause_left_s(const struct rules *)
 {
 	return 60 * hold.minutes;
+}
+
+bool rules_pause_lifts_block_all(const struct rules *)
+{
+	return hold.lifts_block_all && hold.minutes;
 }
 
 static _Atomic bool no_image;

@@ -16,7 +16,7 @@ static int setup_closed(void **state)
 	fake[0].ttl_s = fake[1].ttl_s = 300;
 	rig.config.cookies = (struct config_cookies){.enabled = true};
 	front_rig_open();
-	publish_config(rig.publisher, &rig.config, none, true, 0);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	return 0;
 }
 
@@ -116,12 +116,12 @@ static void test_new_settings_keep_own_secrets(void **)
 		ask_with(FRONT_UDP, "a.example", (const uint8_t *)"abcdefgh", 8), FRONT_LATER);
 	const struct front_rig_reply *l = expect_later(0, 1500);
 	cookie_expect(l->msg, l->len, l->opt, first);
-	publish_config(rig.publisher, &rig.config, none, true, 0);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	assert_int_equal(ask_with(FRONT_UDP, "a.example", first, sizeof first), FRONT_REPLY);
 	cookie_expect(front_said, front_said_reply.len, front_said_reply.opt, again);
 	assert_memory_equal(first, again, sizeof first);
 	rig.config.cookies.enabled = false;
-	publish_config(rig.publisher, &rig.config, none, true, 0);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	assert_int_equal(ask_with(FRONT_UDP, "a.example", first, sizeof first), FRONT_REPLY);
 	assert_int_equal(front_said_reply.opt, front_said_reply.len - DNS_OPT_FIXED_LEN);
 }
@@ -172,7 +172,7 @@ static void limits_publish(enum dns_cookie_require require)
 	free(image.head);
 	memset(&rig.config.access, 0, sizeof rig.config.access);
 	rig.config.cookies.require = require;
-	publish_config(rig.publisher, &rig.config, none, true, 0);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 }
 
 static uint16_t said_flags(void)

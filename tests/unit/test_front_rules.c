@@ -80,7 +80,13 @@ static void groups_publish(void)
 static void pause_until(uint64_t until_ms)
 {
 	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, until_ms);
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, 0);
+}
+
+static void pause_all_until(uint64_t until_ms)
+{
+	const uint64_t none[4] = {0};
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, until_ms);
 }
 
 static void judge_now(void *judge)
@@ -181,6 +187,16 @@ static void test_all_blocked_but_allowed(void **)
 	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
 	assert_int_equal(ask_as("198.18.2.2", "wanted.example"), FRONT_LATER);
 	expect_later(0, 1500);
+	// A pause for everyone does not lift it, one that says so does.
+	pause_until(UINT64_MAX);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONT_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	assert_int_equal(ask_as("198.18.0.2", "x.ads.example"), FRONT_LATER);
+	expect_later(1, 1500);
+	pause_all_until(UINT64_MAX);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONT_LATER);
+	expect_later(2, 1500);
+	pause_until(0);
 }
 
 // By a pattern before anybody is asked, and by what the answer has, also when it is cached.
@@ -207,6 +223,8 @@ static void test_paused(void **)
 {
 	pause_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONT_LATER);
+	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONT_REPLY);
+	pause_all_until(clock_mono_ms() + 60000);
 	assert_int_equal(ask_as("198.18.2.2", "any.example"), FRONT_LATER);
 	assert_int_equal(ask_as("198.18.0.2", "nas.lan"), FRONT_REPLY);
 	expect_later(1, 1500);

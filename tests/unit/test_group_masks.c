@@ -213,6 +213,10 @@ static void test_paused(void **)
 		for (unsigned group = 0; group < GROUPS; group++) {
 			struct group_mask mask;
 			group_mask(&lists, group, t, true, &mask);
+			struct group_mask usual;
+			group_mask(&lists, group, t, false, &usual);
+			if (!usual.paused)
+				assert_memory_equal(mask.unpaused, usual.lists, sizeof usual.lists);
 			assert_true(mask.paused && !mask.block_all);
 			for (unsigned i = 0; i < info_count; i++) {
 				unsigned rule_class = info[i].kind.rule_class;

@@ -208,17 +208,18 @@ static void test_endpoints(void **)
 
 static void test_hold(void **)
 {
-	hold.rollback = hold.pause = hold.resume = 0;
 	assert_reply("POST /blocklist/rollback", 200, "\"held\":true");
-	assert_reply("POST /blocklist/pause?minutes=1440", 200, "\"pause_left_s\":86400,");
+	assert_reply("POST /blocklist/pause?minutes=1440", 200,
+		"86400,\"note\":\"\",\"group\":\"\",\"blocked_groups\":[\"everyone\"]}");
 	assert_int_equal(hold.minutes, 1440);
+	assert_reply("POST /blocklist/pause?minutes=2&block_all=1", 200, "\"group\":\"\"}");
+	assert_true(hold.lifts_block_all);
 	assert_reply("POST /blocklist/resume", 200, "\"pause_left_s\":0,");
 	hold.rollback = -ENOENT;
 	hold.pause = -ENOSPC;
 	hold.resume = -EALREADY;
 	assert_reply("POST /blocklist/rollback", 409, "there is no image before this one");
-	assert_reply(
-		"POST /blocklist/pause?minutes=1", 200, "a restart will not know of it: No sp");
+	assert_reply("POST /blocklist/pause?minutes=1", 200, "a restart will not know of it: No");
 	assert_reply("POST /blocklist/resume", 409, "blocking is not paused");
 	hold.rollback = -EBUSY;
 	assert_reply("POST /blocklist/rollback", 503, "try again");

@@ -83,7 +83,7 @@ static void test_directory_outlives_a_restart(void **state)
 	publish_l0(p);
 	assert_int_equal(publish_image(), 0);
 	const uint64_t lists[4] = {1, 2, 3, 4};
-	publish_config(p, &config, lists, true, 0);
+	publish_config(p, &config, lists, true, 0, 0);
 	uint64_t incarnation = publisher_incarnation(p);
 	publisher_close(p);
 	open_now();
@@ -287,7 +287,7 @@ static void test_configuration_goes_round_its_slots(void **state)
 	(void)state;
 	for (uint32_t i = 1; i <= 9; i++) {
 		config.blocking.ttl_s = i;
-		publish_config(p, &config, lists, i % 2, i);
+		publish_config(p, &config, lists, i % 2, i, 0);
 		struct directory *d = publisher_directory(p);
 		uint64_t g = atomic_load(&d->config_generation);
 		assert_int_equal(g, i);

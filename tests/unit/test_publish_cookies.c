@@ -43,7 +43,7 @@ static int teardown(void **)
 
 static void publish(void)
 {
-	publish_config(p, &config, lists, true, 77);
+	publish_config(p, &config, lists, true, 77, 0);
 }
 
 static uint64_t generation(void)

@@ -49,7 +49,7 @@ static void groups_publish(const struct judge_fixture *f)
 static void pause_until(uint64_t until_ms)
 {
 	const uint64_t none[4] = {0};
-	publish_config(rig.publisher, &rig.config, none, true, until_ms);
+	publish_config(rig.publisher, &rig.config, none, true, until_ms, 0);
 }
 
 static void image_make(struct judge_fixture *f, const char *more)

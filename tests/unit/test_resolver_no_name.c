@@ -60,7 +60,7 @@ static int setup(void **state)
 	group = (struct config_group){.name = group_name, .blocking = true};
 	rig.config.groups = &group;
 	rig.config.group_count = 1;
-	publish_config(rig.publisher, &rig.config, none, true, 0);
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 	groups_publish();
 	on_loop(judge_by, image.judge);
 	fake[0].mode = fake[1].mode = FAKE_NO_NAME;

@@ -39,7 +39,7 @@ static void call_hold(void *arg)
 		c->ret = rules_configure(env.rules, &env.config, on_done, NULL);
 		break;
 	case CALL_PAUSE:
-		c->ret = rules_pause(env.rules, c->minutes);
+		c->ret = rules_pause(env.rules, c->minutes, false);
 		break;
 	case CALL_RESUME:
 		c->ret = rules_resume(env.rules);
@@ -217,6 +217,7 @@ static void test_a_pause_outlives_a_restart(void **)
 	close_rules();
 	open_rules();
 	assert_in_range(rules_pause_left_s(env.rules), 1440 * 60 - 60, 1440 * 60);
+	assert_false(rules_pause_lifts_block_all(env.rules));
 	rules_on_pause(env.rules, on_pause, NULL);
 	run();
 	assert_int_equal(hold(CALL_PAUSE, 5), 0);
@@ -231,12 +232,30 @@ static void test_a_pause_outlives_a_restart(void **)
 	close_rules();
 }
 
+static void test_a_pause_of_block_all_outlives_a_restart(void **)
+{
+	write_list(0, "first.example\n");
+	open_rules();
+	run();
+	assert_int_equal(rules_pause(env.rules, 5, true), 0);
+	assert_true(rules_pause_lifts_block_all(env.rules));
+	close_rules();
+	open_rules();
+	assert_true(rules_pause_lifts_block_all(env.rules));
+	rules_status(env.rules, &env.last);
+	assert_true(env.last.pause_lifts_block_all);
+	run();
+	assert_int_equal(hold(CALL_RESUME, 0), 0);
+	assert_false(rules_pause_lifts_block_all(env.rules));
+	close_rules();
+}
+
 // Setting the wall clock back makes no pause longer; once it is past its end, the pause is over.
 static void test_a_pause_and_the_wall_clock(void **)
 {
 	write_list(0, "first.example\n");
 	open_rules();
-	assert_int_equal(rules_pause(env.rules, 5), 0);
+	assert_int_equal(rules_pause(env.rules, 5, false), 0);
 	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
 	clock_set_s = -3600;
 	assert_in_range(rules_pause_left_s(env.rules), 295, 300);
@@ -258,6 +277,7 @@ int main(void)
 		RULES_CASE(test_a_damaged_previous_image_changes_nothing),
 		RULES_CASE(test_a_held_image_that_is_gone),
 		RULES_CASE(test_a_pause_outlives_a_restart),
+		RULES_CASE(test_a_pause_of_block_all_outlives_a_restart),
 		RULES_CASE(test_a_pause_and_the_wall_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static struct why *why_of(const struct situation *s)
 	struct dns_name name = fixture_name(s->name);
 	assert_int_equal(why_new(&name, s->qtype, &w), 0);
 	w->lists[0] &= ~s->off;
+	w->unpaused[0] = s->group_paused ? UINT64_MAX : w->lists[0];
 	w->enabled = !s->disabled;
 	w->paused_left_ms = s->paused ? 1500 : 0;
 	for (unsigned i = 0; i < ARRAY_LEN(s->rule) && s->rule[i].name; i++) {
@@ -114,9 +115,17 @@ static void test_all_blocked(void **)
 		}
 		assert_int_equal(
 			strncmp(w->headline, "blocked by a schedule:", 22) == 0, w->decider < 0);
-		w->paused_left_ms = 1000;
+		w->paused_left_ms = 1000; // of everyone's blocking: not of this
+		why_judge(w);
+		assert_int_equal(w->verdict, cases[i].verdict);
+		why_steps(w);
+		assert_non_null(strstr(w->step[1].text, "paused for everyone"));
+		assert_non_null(strstr(w->step[1].text, "does not lift block_all"));
+		w->client.blocks_all = false;
 		why_judge(w);
 		assert_int_not_equal(w->verdict, WHY_BLOCKED);
+		why_steps(w);
+		assert_null(strstr(w->step[1].text, "only local data"));
 		why_free(w);
 	}
 }

@@ -27,6 +27,7 @@ struct situation {
 	uint16_t qtype;
 	uint64_t off; // lists that the group has not
 	bool paused, disabled;
+	bool group_paused; // `off` is what a pause of the group took away
 	struct rule rule[4];
 	// Expected.
 	enum why_verdict verdict, next;
@@ -45,6 +46,10 @@ static const struct situation situations[] = {
 			{.list = 3, .class = RULE_CLASS_ALLOW, .name = "ads.example"}},
 		.verdict = WHY_ALLOWED, .next = WHY_BLOCKED, .decides = 1,
 		.state = {WHY_OVERRULED, WHY_DECIDES}},
+	{"a list that a pause of the group takes away", "x.ads.example", A, .off = 4,
+		.group_paused = true,
+		.rule = {{.list = 2, .class = RULE_CLASS_BLOCK, .name = "ads.example"}},
+		.verdict = WHY_PASSED, .next = WHY_BLOCKED, .decides = -1, .state = {WHY_PAUSED}},
 	{"important block beats allow", "x.ads.example", A,
 		.rule = {{.list = 3, .class = RULE_CLASS_ALLOW, .name = "x.ads.example"},
 			{.list = 2, .class = RULE_CLASS_IMPORTANT_BLOCK, .name = "ads.example"}},

@@ -28,6 +28,11 @@ static void pause_print(const struct json_node *root)
 	const char *note = json_text(root, "note");
 	printf("nothing is blocked%s%s for %s\n", *name ? " for group " : "", name,
 		duration_text(1000 * json_count(root, "pause_left_s"), left));
+	const struct json_node *blocked = json_get(root, "blocked_groups");
+	for (size_t i = 0; i < json_length(blocked); i++)
+		printf("but group %s stays blocked by a schedule with block_all; --group %s or "
+		       "--all lifts that\n",
+			text_escape(json_item_text(blocked, i), group, sizeof group), group);
 	if (*note)
 		printf("but %s\n", text_escape(note, group, sizeof group));
 }
@@ -46,13 +51,18 @@ static bool minutes_good(const char *text)
 
 int cmd_blocklist_pause(struct ctl *c)
 {
+	if (c->group && c->all) {
+		fprintf(stderr, "weirctl: blocklist pause takes --group or --all, not both\n");
+		return CTL_USAGE;
+	}
 	if (!minutes_good(c->operand)) {
 		fprintf(stderr, "weirctl: blocklist pause takes 1 to %d minutes\n",
 			PAUSE_MINUTES_MAX);
 		return CTL_USAGE;
 	}
+	const char *only = c->group ? "group" : c->all ? "block_all" : NULL;
 	const struct http_param params[] = {
-		{"minutes", c->operand}, {c->group ? "group" : NULL, c->group}, {NULL, NULL}};
+		{"minutes", c->operand}, {only, c->group ? c->group : "1"}, {NULL, NULL}};
 	return show_call(c, true, "/blocklist/pause", params, HTTP_SHORT_MS, pause_print);
 }
 

@@ -79,9 +79,10 @@ static void pause_print(const struct json_node *root)
 	char when[WHEN_TEXT_MAX], left[COUNT_TEXT_MAX];
 	time_t now = time(NULL);
 	if (until > (uint64_t)now)
-		printf("paused      nothing is blocked until %s, for %s more\n",
-			when_text(until, when),
-			duration_text(1000 * (until - (uint64_t)now), left));
+		printf("paused      nothing is blocked until %s, for %s more%s\n",
+			when_text(until, when), duration_text(1000 * (until - (uint64_t)now), left),
+			json_flag(root, "pause_lifts_block_all") ? ""
+								 : "; block_all stays in force");
 	const struct json_node *groups = json_get(root, "paused_groups");
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);

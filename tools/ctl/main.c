@@ -53,8 +53,10 @@ const struct ctl_command ctl_commands[] = {
 		"Reads the lists again; builds only if one changed, or with --force."},
 	{"blocklist", "rollback", 0, 0, 0, cmd_blocklist_rollback, "",
 		"Goes back to the image before, and keeps it until the next reload."},
-	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP, cmd_blocklist_pause, "MINUTES [--group G]",
-		"Blocks nothing, or nothing for group G, for 1 to 1440 minutes."},
+	{"blocklist", "pause", 1, 1, CTL_OPT_GROUP | CTL_OPT_ALL, cmd_blocklist_pause,
+		"MINUTES [--group G|--all]",
+		"Pause blocking, or that of group G, for 1 to 1440 minutes; --all: block_all of "
+		"schedules too."},
 	{"blocklist", "resume", 0, 0, CTL_OPT_GROUP, cmd_blocklist_resume, "[--group G]",
 		"Ends that pause."},
 	{"groups", NULL, 0, 0, 0, cmd_groups, "",
