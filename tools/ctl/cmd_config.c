@@ -59,5 +59,6 @@ static void reload_print(const struct json_node *root)
 
 int cmd_config_reload(struct ctl *c)
 {
+	c->service_reads_file = true;
 	return show_call(c, true, "/config/reload", NULL, HTTP_BUILD_MS, reload_print);
 }

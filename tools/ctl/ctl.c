@@ -65,7 +65,7 @@ int ctl_open(struct ctl *c)
 	// A path that somebody gave must exist, or the command would speak to another weir.
 	if (ret < 0 && c->is_path_given)
 		return ctl_fail(c, "%s", unread);
-	if (is_wrong)
+	if (is_wrong && !c->service_reads_file)
 		fprintf(stderr, "weirctl: warning: the configuration cannot be used: %s\n",
 			text_escape(why, shown, sizeof shown));
 	return paths_find(c, places.directory, places.hugepages);

@@ -35,6 +35,7 @@ struct ctl {
 	const char *config_path;
 	bool is_path_given; // by -c or WEIR_CONFIG
 	bool json;
+	bool service_reads_file; // and says what is wrong with it, so ctl_open does not
 	double interval_s;
 	bool below, all, force, rate;
 	unsigned given;                   // CTL_OPT_* of its options
