@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "forward.h"
 
+#include "special_names.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +196,7 @@ static int zone_make(
 		return rc;
 	s->tables++;
 	*out = (struct forward_zone){.name = zone->name, .hash = forward_zone_hash(zone), .set = s};
+	out->ds_is_above = special_name_ds_is_above(&zone->name, &out->above);
 	return 0;
 }
 

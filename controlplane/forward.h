@@ -35,6 +35,8 @@ struct forward_zone {
 	struct dns_name name;
 	uint64_t hash; // never 0
 	struct forward_set *set;
+	bool ds_is_above;      // its DS is asked of whoever is asked for `above`
+	struct dns_name above; // valid with ds_is_above
 };
 
 struct forward_table;

@@ -200,7 +200,8 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 		r->count.stored++;
 }
 
-// A name that has no A because there is no such name has nothing else (RFC 2308 5, RFC 8020). Not
+// A name that has no A because there is no such name has nothing else (RFC 2308 5, RFC 8020), but
+// perhaps a DS, which is a record of the zone above (RFC 4035 3.1.4.1) and that zone's to deny. Not
 // the other way round: some servers say so of an AAAA that they do not have (RFC 4074 4.2). Rules
 // may be for one type, so the answer is checked for the type asked now.
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
@@ -210,7 +211,7 @@ static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_
 	struct l0_key key;
 	struct l0_view v;
 
-	if (m->query.qtype == DNS_TYPE_A || m->view->no_cache)
+	if (m->query.qtype == DNS_TYPE_A || m->query.qtype == DNS_TYPE_DS || m->view->no_cache)
 		return false;
 	a.qtype = DNS_TYPE_A;
 	l0_key_of_query(l0_writer_reader(r->l0), &a, m->key.view, &key);

@@ -4,7 +4,6 @@
 // CNAMEs' end.
 #include "resolver_internal.h"
 #include "safe_search.h"
-#include "special_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,16 +87,14 @@ static int safe_follow(const struct question *q, struct rewrite *w)
 	return rewrite_add(w, target.wire, target.len, SAFE_CNAME_TTL_S);
 }
 
-// The DS of home.arpa is not where the rest of it is.
+// The DS of a zone is not where the rest of it is (RFC 4035 3.1.4.1).
 static const struct forward_zone *zone_of_question(const struct resolver *r,
 	const struct view *view, const struct dns_name *asked, uint16_t qtype)
 {
 	const struct forward_zone *zone = views_zone(r->views, view, asked);
-	struct dns_name above;
-	if (!zone || qtype != DNS_TYPE_DS || !dns_name_equal(&zone->name, asked)
-		|| !special_name_ds_is_above(asked, &above))
-		return zone;
-	return views_zone(r->views, view, &above);
+	bool is_above = zone && qtype == DNS_TYPE_DS && zone->ds_is_above
+			&& dns_name_equal(&zone->name, asked);
+	return is_above ? views_zone(r->views, view, &zone->above) : zone;
 }
 
 uint64_t question_l1_hash(const struct resolver *r, const struct view *view,

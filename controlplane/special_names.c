@@ -101,24 +101,6 @@ bool special_name_at(const struct special_settings *s, unsigned i, struct specia
 	return false;
 }
 
-bool special_name_ds_is_above(const struct dns_name *name, struct dns_name *above)
-{
-	struct special_name one;
-	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
-		if (rows[k].but_type != DNS_TYPE_DS)
-			continue;
-		fill(&rows[k], 0, &one);
-		if (!dns_name_equal(name, &one.name))
-			continue;
-		const size_t skip = name->wire[0] + (size_t)1;
-		above->len = (uint8_t)(name->len - skip);
-		above->labels = (uint8_t)(name->labels - 1);
-		memcpy(above->wire, name->wire + skip, above->len);
-		return true;
-	}
-	return false;
-}
-
 bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out)
 {
@@ -133,4 +115,19 @@ bool special_name_of(
 		found = true;
 	}
 	return found;
+}
+
+// Whatever the operator's switches say: a private name leaks to nobody.
+bool special_name_ds_is_above(const struct dns_name *zone, struct dns_name *above)
+{
+	static const struct special_settings all = {.names = true, .doh_canary = true};
+	struct special_name one;
+	const size_t skip = zone->wire[0] + (size_t)1;
+
+	if (zone->labels == 0)
+		return false;
+	*above = (struct dns_name){
+		.len = (uint8_t)(zone->len - skip), .labels = (uint8_t)(zone->labels - 1)};
+	memcpy(above->wire, zone->wire + skip, above->len);
+	return !special_name_of(&all, above, &one);
 }

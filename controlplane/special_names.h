@@ -46,9 +46,11 @@ struct special_settings {
 // Number i, from 0 on, of those in force; false: there are no more.
 ATTR_MUST_CHECK bool special_name_at(
 	const struct special_settings *s, unsigned i, struct special_name *out);
-// Of one whose DS is resolved as usual: whoever serves it, it is the zone above that has the DS
-// (RFC 8375 4, item 4 C).
-ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *name, struct dns_name *above);
+// The DS of a zone is a record of the zone above it, whoever serves the zone itself (RFC 4035
+// 3.1.4.1; RFC 8375 4, item 4 C): *above is the name to look for servers by. False for the root,
+// and where the name above is a special-use one, whose zone nobody outside has: only the zone's own
+// servers are left to ask.
+ATTR_MUST_CHECK bool special_name_ds_is_above(const struct dns_name *zone, struct dns_name *above);
 // The nearest one that is the name or above it. False: none.
 ATTR_MUST_CHECK bool special_name_of(
 	const struct special_settings *s, const struct dns_name *name, struct special_name *out);

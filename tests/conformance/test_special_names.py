@@ -224,6 +224,17 @@ def rfc8375_4_the_ds_is_the_parent_s_wherever_home_arpa_is(way):
         assert asked("home.arpa")[-1]["type"] == "DS" and not sent("home.arpa")
 
 
+@case(ways=[UDP4, TCP6], alone=True)
+def rfc4035_3_1_4_1_the_ds_of_a_forwarding_zone_is_the_parent_s(way):
+    """Its own servers are asked for all else of it."""
+    zone = way.fresh("good")
+    with forwarding(zone):
+        eventually(lambda: way.ask(zone).rcode == "NOERROR" and sent(zone))
+        before, at_zone = len(asked(zone)), len(sent(zone))
+        eventually(lambda: way.ask(zone, "DS", do=True).rcode == "NOERROR" and len(asked(zone)) > before)
+        assert asked(zone)[-1]["type"] == "DS" and len(sent(zone)) == at_zone
+
+
 @case
 def mozilla_canary_does_not_exist(way):
     nothing_here(way, "use-application-dns.net", ("NXDOMAIN",), ("A", "AAAA"))

@@ -424,6 +424,53 @@ static void test_ds_of_home_arpa(void **)
 	redis_server_clean(&redis);
 }
 
+static void expect_ds(const char *name, uint16_t id, unsigned server)
+{
+	unsigned before = fake[server].udp_queries, others = fake[!server].udp_queries;
+	ask_of(0, name, DNS_TYPE_DS, id);
+	expect_answer(1000, id, 0, ANSWER_UPSTREAM);
+	expect_asked(server, before + 1, name);
+	assert_int_equal(fake[!server].udp_queries, others);
+}
+
+// The DS of a zone is a record of the zone above (RFC 4035 3.1.4.1), and asked for there.
+static void test_ds_of_zones(void **)
+{
+	expect_ds("corp.example", 1, 0);
+	expect_ds("public.corp.example", 2, 1); // above it is corp.example
+	expect_ds("a.corp.example", 3, 1);      // no zone of its own
+	expect_ds("xcorp.example", 4, 0);
+}
+
+// The root has no zone above it, and private reverse zones none that knows them: their DS is asked
+// of the zone's own servers, and leaks nothing.
+static void test_ds_of_zones_without_one_above(void **)
+{
+	zone_set(&zones[0], ".", 1);
+	zone_set(&zones[1], "1.168.192.in-addr.arpa", 0);
+	zone_set(&zones[2], "168.192.in-addr.arpa", 0);
+	rig.config.forward_count = 3;
+	call_wait(on_reconfigure);
+	assert_int_equal(call.rc, 0);
+	expect_ds(".", 1, 1);
+	expect_ds("1.168.192.in-addr.arpa", 2, 0);
+	expect_ds("168.192.in-addr.arpa", 3, 1); // in-addr.arpa is a public zone
+}
+
+// What a zone's servers say of its address is not what the zone above says of its DS.
+static void test_ds_after_no_name(void **)
+{
+	fake[0].mode = FAKE_NO_NAME;
+	ask_of(0, "gone.example", DNS_TYPE_A, 1);
+	expect_answer(1000, 1, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	ask_of(0, "gone.example", DNS_TYPE_AAAA, 2);
+	expect_answer(1000, 2, DNS_RCODE_NXDOMAIN, ANSWER_CACHED);
+	expect_asked(0, 1, "gone.example");
+	ask_of(0, "gone.example", DNS_TYPE_DS, 3);
+	expect_answer(1000, 3, DNS_RCODE_NXDOMAIN, ANSWER_UPSTREAM);
+	expect_asked(0, 2, "gone.example");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
@@ -439,6 +486,9 @@ int main(void)
 		T(test_zone_leaves),
 		T(test_l1),
 		T(test_ds_of_home_arpa),
+		T(test_ds_of_zones),
+		T(test_ds_of_zones_without_one_above),
+		T(test_ds_after_no_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

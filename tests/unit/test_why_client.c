@@ -159,15 +159,21 @@ static void test_way(void **)
 	way("a.corp.example", "tv", "corp.example has servers of its own, of that group alone",
 		"10.0.0.2");
 	way("lab.corp.example", "tv", "lab.corp.example has servers of its own", "10.0.0.1");
-	way_of(DNS_TYPE_DS, "corp.example", NULL, "corp.example has servers of its own",
-		"10.0.0.1");
 }
 
-// As the resolver asks it: its DS is of the zone above, whoever has that.
-static void test_way_of_home_arpa(void **)
+// As the resolver asks it: a zone's DS is of the zone above, whoever has that.
+static void test_way_of_a_ds(void **)
 {
 	const char *text = "home.arpa has servers of its own, but its DS is asked for above it";
 	char both[WHY_TEXT_MAX];
+	way_of(DNS_TYPE_DS, "a.corp.example", NULL, "corp.example has servers of its own",
+		"10.0.0.1");
+	way_of(DNS_TYPE_DS, "corp.example", NULL,
+		"corp.example has servers of its own, but its DS is asked for above it", "9.9.9.9");
+	way_of(DNS_TYPE_DS, "lab.corp.example", NULL,
+		"lab.corp.example has servers of its own, but its DS is asked for above it; "
+		"corp.example has servers of its own",
+		"10.0.0.1");
 	config.forward_count = 3;
 	way("home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
 	way_of(DNS_TYPE_DS, "a.home.arpa", NULL, "home.arpa has servers of its own", "10.0.0.1");
@@ -228,7 +234,7 @@ int main(void)
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_way),
-		cmocka_unit_test(test_way_of_home_arpa),
+		cmocka_unit_test(test_way_of_a_ds),
 		cmocka_unit_test(test_cached),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
