@@ -247,12 +247,23 @@ static void read_line(struct list_parser *p, struct list_text raw)
 	format_line(p, line);
 }
 
+// No format has a line that begins with a tag.
+static void look_for_page(struct list_parser *p, struct list_text line)
+{
+	p->began = line.len > 0;
+	p->page = list_text_starts(line, LIST_TEXT("<"));
+}
+
 static void take_line(struct list_parser *p, struct list_text line)
 {
 	if (p->counts.lines++ == 0 && list_text_starts(line, LIST_TEXT("\xef\xbb\xbf")))
 		line = list_text_skip(line, 3);
 	p->gave = p->refused = false;
-	if (p->skipping) {
+	if (!p->began)
+		look_for_page(p, list_text_trim(line));
+	if (p->page) {
+		list_refuse(p, LIST_REJECT_PAGE);
+	} else if (p->skipping) {
 		list_zone_drop(&p->zone);
 		list_refuse(p, LIST_REJECT_LINE_TOO_LONG);
 	} else {

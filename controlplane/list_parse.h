@@ -8,7 +8,8 @@
 // syntax as far as it is about names, dnsmasq's options, /patterns/. A zone file (RPZ) is one from
 // its first line that only a zone file has ($TTL, $ORIGIN, SOA) to its end. What is none of that is
 // counted under a named reason and costs only itself; nothing is guessed, so a filter rule such as
-// `example.com##.ad` never blocks example.com.
+// `example.com##.ad` never blocks example.com. A text whose first word is a tag (<) is a page, not
+// a list: no line of it is taken.
 //
 // Lines end with LF, CR or both. The list is fed in pieces of any size. A line of up to
 // LIST_LINE_MAX octets is read as a whole; of a longer one nothing is taken. Every line ends as one
@@ -45,6 +46,7 @@
 	X(ZONE_OWNER, "zone_owner", "a record whose owner is not in the zone")                  \
 	X(ZONE_TRIGGER, "zone_trigger", "RPZ by client address, name server or its address")    \
 	X(ZONE_ACTION, "zone_action", "rpz-tcp-only, and actions that have no meaning here")    \
+	X(PAGE, "page", "a line of an HTML page")                                               \
 	X(FORMAT, "other_format", "a line of another format than the one configured")           \
 	X(LINE_TOO_LONG, "line_too_long", "a line over 4096 octets")
 
@@ -88,6 +90,7 @@ struct list_parser {
 	struct list_rule plain; // what a plain name gives, but for name and line
 	struct list_zone zone;
 	bool gave, refused; // rules, reasons: by the line at hand
+	bool began, page;   // a line was not empty; that one begins with a tag, as pages do
 	bool skipping;      // inside a line that is too long
 	bool after_cr;      // a line feed that comes now ends no line
 	size_t line_len;

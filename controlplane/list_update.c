@@ -46,7 +46,7 @@ static int look_at(int fd, const struct list_options *options)
 static int refuse(struct list_update *l, int err)
 {
 	snprintf(l->why, sizeof l->why, "%s",
-		err == -EBADMSG   ? "no line of it is a rule"
+		err == -EBADMSG   ? "no line of it is a rule (is it an HTML page?)"
 		: err == -ENODATA ? "it is empty; a forced reload takes it so"
 				  : strerror(-err));
 	return err;

@@ -82,6 +82,21 @@ static void hash_source(
 		r->content_hash = 0;
 }
 
+// Of its copy, if the list cannot be had.
+static void hash_list(const struct rule_source *s, struct rule_source_result *r, struct pace *pace)
+{
+	hash_source(s, r, pace);
+	if (!r->error || !s->kept)
+		return;
+	const struct rule_source copy = {.path = s->kept};
+	struct rule_source_result kept;
+	hash_source(&copy, &kept, pace);
+	if (kept.error)
+		return;
+	r->kept = true;
+	r->content_hash = kept.content_hash;
+}
+
 // What decides the content of an image: order, roles, titles and contents, and the code's version.
 static uint64_t join_hashes(
 	const struct rule_source *source, unsigned count, const struct rule_source_result *result)
@@ -91,7 +106,7 @@ static uint64_t join_hashes(
 		// An unread source must not look like one that was read and is empty.
 		uint64_t part[4] = {joined, contenthash(source[i].title, strlen(source[i].title)),
 			result[i].content_hash,
-			(uint64_t)source[i].allow | (uint64_t) !!result[i].error << 1
+			(uint64_t)source[i].allow | (uint64_t)rule_source_lost(&result[i]) << 1
 				| (uint64_t)source[i].force << 2 | (uint64_t)source[i].format << 8};
 		joined = contenthash(part, sizeof part);
 	}
@@ -102,7 +117,7 @@ uint64_t rule_compile_hash(
 	const struct rule_source *source, unsigned count, struct rule_source_result *result)
 {
 	for (unsigned i = 0; i < count; i++)
-		hash_source(&source[i], &result[i], NULL);
+		hash_list(&source[i], &result[i], NULL);
 	return join_hashes(source, count, result);
 }
 
@@ -137,7 +152,7 @@ static void hash_known(const struct rule_source *s, struct rule_source_result *r
 		return;
 	}
 	time_t settled = time(NULL) - RULE_KNOWN_SETTLED_S;
-	hash_source(s, r, pace);
+	hash_list(s, r, pace);
 	struct rule_known after = known_now(s->path);
 	bool good = !r->error && known_same(&before, &after) && before.changed.tv_sec < settled;
 	*known = good ? before : (struct rule_known){0};
@@ -191,16 +206,20 @@ static int take_rule_and_hash(void *arg, const struct list_rule *rule)
 }
 
 // -ENOMEM and -E2BIG of the builder come back as such and end the whole; what is wrong with the
-// source is in the result.
-static int compile_file(struct feed *f, const struct rule_source *s, bool had_names)
+// file is in the result.
+static int parse_file(struct feed *f, const struct rule_source *s, const char *path, bool had_names)
 {
 	struct rule_source_result *r = f->result;
 	struct list_options options = rule_source_options(s);
+	f->hash = contenthash_new();
+	if (!f->hash)
+		return -ENOMEM;
 	list_parse_begin(&f->parser, &options, take_rule, f);
-	r->error = read_file(s->path, take_text, f, f->pace);
+	r->error = read_file(path, take_text, f, f->pace);
 	if (!r->error)
 		r->error = list_parse_end(&f->parser);
 	r->counts = f->parser.counts;
+	r->content_hash = contenthash_finish(f->hash);
 	if (f->parser.stopped)
 		return f->parser.stopped;
 	bool empty = list_counts_rules(&r->counts) == 0;
@@ -211,25 +230,59 @@ static int compile_file(struct feed *f, const struct rule_source *s, bool had_na
 	return 0;
 }
 
+// Which file of a list is read: `path`, then `kept`, then none.
+struct attempt {
+	unsigned from;
+	int error; // of `path`
+};
+
+// -EAGAIN: the builder has rules of a file that then went wrong; the next attempt leaves that file
+// alone. What is wrong with the list is reported although its copy is in use.
+static int compile_file(
+	struct feed *f, const struct rule_source *s, bool had_names, struct attempt *a)
+{
+	const char *const file[] = {s->path, s->kept};
+	struct rule_source_result *r = f->result;
+	bool got = false;
+	while (!got && a->from < ARRAY_LEN(file) && file[a->from]) {
+		int err = parse_file(f, s, file[a->from], had_names);
+		if (err)
+			return err;
+		got = !r->error;
+		if (got)
+			continue;
+		if (!a->error)
+			a->error = r->error;
+		a->from++;
+		if (list_counts_rules(&r->counts))
+			return -EAGAIN;
+	}
+	r->error = a->error;
+	r->kept = got && a->error;
+	return 0;
+}
+
+static int generate(struct feed *f, const struct rule_source *s)
+{
+	f->hash = contenthash_new();
+	if (!f->hash)
+		return -ENOMEM;
+	int err = s->rules ? s->rules(s->arg, take_rule_and_hash, f) : 0;
+	f->result->content_hash = contenthash_finish(f->hash);
+	return err;
+}
+
 static int compile_source(struct rule_builder *b, const struct rule_source *s, bool had_names,
-	struct rule_source_result *r, struct pace *pace)
+	struct rule_source_result *r, struct attempt *attempt, struct pace *pace)
 {
 	struct feed f = {.builder = b, .result = r, .pace = pace};
 	*r = (struct rule_source_result){0};
 	int err = rule_builder_source(b, s->title);
+	if (!err)
+		err = s->path ? compile_file(&f, s, had_names, attempt) : generate(&f, s);
 	if (err)
 		return err;
-	f.hash = contenthash_new();
-	if (!f.hash)
-		return -ENOMEM;
-	if (s->path)
-		err = compile_file(&f, s, had_names);
-	else if (s->rules)
-		err = s->rules(s->arg, take_rule_and_hash, &f);
-	r->content_hash = contenthash_finish(f.hash);
-	if (err)
-		return err;
-	if (r->error)
+	if (rule_source_lost(r))
 		r->content_hash = 0;
 	struct rule_source_info info = {
 		.names = list_counts_rules(&r->counts) - r->unusable,
@@ -264,11 +317,12 @@ static void explain(const struct rule_builder *b, const struct rule_source *sour
 
 static int compile_all(struct rule_builder *b, const struct rule_source *source, unsigned count,
 	const struct rule_compile_options *options, struct rule_source_result *result,
-	struct rule_arena *out, char why[RULE_COMPILE_WHY_MAX])
+	struct attempt *attempt, struct rule_arena *out, char why[RULE_COMPILE_WHY_MAX])
 {
 	for (unsigned i = 0; i < count; i++) {
 		bool had_names = options->had_names && options->had_names[i];
-		int err = compile_source(b, &source[i], had_names, &result[i], options->pace);
+		int err = compile_source(
+			b, &source[i], had_names, &result[i], &attempt[i], options->pace);
 		if (err) {
 			explain(b, &source[i], err, why);
 			return err;
@@ -290,15 +344,20 @@ int rule_compile(const struct rule_source *source, unsigned count,
 	const struct rule_compile_options *options, struct rule_source_result *result,
 	struct rule_arena *out, size_t *peak_bytes, char why[RULE_COMPILE_WHY_MAX])
 {
-	struct rule_builder *b;
-	int err = rule_builder_new(&options->secret, options->before, options->before_count, &b);
-	if (err) {
-		snprintf(why, RULE_COMPILE_WHY_MAX, "no memory");
-		return err;
-	}
-	rule_builder_pace(b, options->pace);
-	err = compile_all(b, source, count, options, result, out, why);
-	*peak_bytes = rule_builder_peak_bytes(b);
-	rule_builder_free(b);
+	struct attempt attempt[RULE_SOURCES_MAX] = {0};
+	int err;
+	do { // once more for each file that goes wrong in the middle
+		struct rule_builder *b;
+		err = rule_builder_new(
+			&options->secret, options->before, options->before_count, &b);
+		if (err) {
+			snprintf(why, RULE_COMPILE_WHY_MAX, "no memory");
+			return err;
+		}
+		rule_builder_pace(b, options->pace);
+		err = compile_all(b, source, count, options, result, attempt, out, why);
+		*peak_bytes = rule_builder_peak_bytes(b);
+		rule_builder_free(b);
+	} while (err == -EAGAIN);
 	return err;
 }

@@ -24,6 +24,8 @@ enum { RULE_COMPILE_WHY_MAX = 256 };
 struct rule_source {
 	const char *title; // tells it apart from image to image: no two alike
 	const char *path;  // of a list; NULL: `rules`
+	const char *kept;  // copy to read if `path` cannot be had (list_kept.h); NULL: no copy
+	bool stored;       // `path` is replaced as a whole and never written in place
 	// Hands each rule to `take` with `take_arg`, the same ones in the same order each time, and
 	// stops with what that returns if it is not 0. Called once or twice, on a helper thread. A
 	// rule that cannot be used (rule_builder_rule) is counted as rejected, and it goes on.
@@ -47,7 +49,14 @@ struct rule_source_result {
 	uint64_t content_hash;
 	int error; // -errno of reading it; -EBADMSG: there is text in it, but not one name;
 		   // -ENODATA: it is empty and was not before
+	bool kept; // with an error: the rules are those of the copy
 };
+
+// Is nothing of the source in the image?
+static inline bool rule_source_lost(const struct rule_source_result *r)
+{
+	return r->error && !r->kept;
+}
 
 // What a file was when its content was hashed. As long as device, number, size and times are these
 // it is not read again. A file that changed within RULE_KNOWN_SETTLED_S before it was read is not
@@ -71,7 +80,7 @@ uint64_t rule_compile_hash_known(const struct rule_source *source, unsigned coun
 static inline const char *rule_source_error_text(int err)
 {
 	if (err == -EBADMSG)
-		return "no line of it is a name";
+		return "no line of it is a rule (is it an HTML page?)";
 	if (err == -ENODATA)
 		return "it is empty now; a forced reload takes it so";
 	return strerror(-err);
@@ -80,7 +89,7 @@ static inline const char *rule_source_error_text(int err)
 struct rule_compile_options {
 	struct keyhash_secret secret;
 	uint64_t created_unix_s;
-	bool partial;          // take what can be read; otherwise any bad source fails the whole
+	bool partial; // take what can be read, or copies; otherwise any bad source fails the whole
 	const bool *had_names; // of each source: in the image before; NULL: nobody asks
 	const struct rule_list_info *before; // lists of the image before, so that numbers stay
 	unsigned before_count;

@@ -8,11 +8,12 @@
 // finished image is written to <state_directory>/rules.img (rule_store.h: temporary name, fsync,
 // rename), copied into a region (names_prepare, on the helper thread) and switched to on the
 // resolver loop (names_publish). When the content hash of all sources and entries equals that of
-// the current image, nothing is built, written or published. A source that cannot be read keeps
-// the previous image and is reported; so does one with text in it but no name (an HTML page), and,
-// unless forced, one that is empty and had names. Only where there is no previous image is one
-// built from what can be read, and used even if it cannot be written (disk full). Reloads copy what
-// they need of the configuration. All functions here are for the service loop's thread.
+// the current image, nothing is built, written or published. A list that cannot be read, has text
+// in it but no name (an HTML page) or, unless forced, is empty and had names, is reported and holds
+// nothing else back: the build takes the copy of what the list had when it last gave rules
+// (list_kept.h), or nothing. An image that cannot be written (disk full) is used only where there
+// is none. Reloads copy what they need of the configuration. All functions here are for the service
+// loop's thread.
 //
 // The image before the current one stays in rules.img.1. A rollback makes it current again, swaps
 // the two files and holds: nothing but a reload by hand (rules_reload) or rules_release builds
@@ -52,11 +53,18 @@ struct rules_list_status {
 	char fetch_error[160];
 	int error; // 0 or -errno of reading it; -EBADMSG: text, but not one name; -ENODATA: empty,
 		   // and was not before
+	uint64_t kept_unix_s; // with an error: of when the copy in force is; 0: there is none
 };
+
+// Is anything else in force of the list than what its file or server has?
+static inline bool rules_list_failing(const struct rules_list_status *l)
+{
+	return l->error || l->failures;
+}
 
 struct rules_status {
 	enum rules_outcome outcome; // of the last reload
-	char error[256];            // also of a build from only a part of the sources
+	char error[512];            // or what rules_failing_text says
 	bool building;
 	uint64_t builds, unchanged, failed, coalesced;
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
@@ -135,6 +143,13 @@ bool rules_pause_lifts_block_all(const struct rules *r);
 void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
+
+// Of lists that could not be had: how many; what is wrong with one, and what is in force of it;
+// this for as many as fit, "" for none. rules_failing.c.
+enum { RULES_LIST_TEXT_MAX = 640 };
+unsigned rules_failing(const struct rules_status *s);
+char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap); // returns `out`
+void rules_failing_text(const struct rules_status *s, char *out, size_t cap);
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);

@@ -7,8 +7,9 @@
 // A list is due when its server said so long ago that it is the list (blocking.update.interval and
 // a random part of jitter), counted through restarts by what is stored; one that is not stored is
 // due at once. After a failure it is tried again in 10 s, and twice as long each time up to an
-// hour; after FETCH_TRIES_MAX in a row as if it had been good. On hold nothing is due. Functions
-// are for the service loop's thread.
+// hour; after FETCH_TRIES_MAX in a row as if it had been good; and at once when a setting changes
+// that the failure may be due to. On hold nothing is due. Functions are for the service loop's
+// thread.
 
 #include "list_update.h"
 #include "loop.h"

@@ -83,6 +83,21 @@ static void servers_take(struct fetch_set *s, const struct config *c)
 			u->bootstrap_count ? u->bootstrap[i] : c->upstreams.server[i].address;
 }
 
+// Would a download by both sets of settings come to the same?
+static bool fetches_alike(const struct fetch_set *a, const struct fetch_set *b)
+{
+	return a->update.timeout_s == b->update.timeout_s && a->update.max_mb == b->update.max_mb
+	       && a->update.max_redirects == b->update.max_redirects
+	       && a->update.allow_private == b->update.allow_private
+	       && a->server_count == b->server_count
+	       && memcmp(a->server, b->server, sizeof a->server) == 0;
+}
+
+static bool read_alike(const struct list_options *a, const struct list_options *b)
+{
+	return a->role == b->role && a->format == b->format && a->force == b->force;
+}
+
 struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
 {
 	struct fetch_set *s = calloc(1, sizeof *s);
@@ -92,6 +107,7 @@ struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
 	servers_take(s, c);
 	bool same_interval = f->set && f->set->update.interval_s == s->update.interval_s
 			     && f->set->update.jitter_s == s->update.jitter_s;
+	bool alike = f->set && fetches_alike(f->set, s);
 	for (unsigned i = 0; i < c->blocking.list_count; i++) {
 		const struct config_list *from = &c->blocking.lists[i];
 		if (!from->url)
@@ -112,6 +128,8 @@ struct fetch_set *fetch_set_new(struct rules_fetch *f, const struct config *c)
 		rule_title_make(l->title, from->name);
 		if (!known || (!same_interval && !l->failures))
 			list_begin(f, &s->update, l);
+		else if (l->failures && !(alike && read_alike(&known->options, &l->options)))
+			l->next_ms = clock_mono_ms(); // the setting may be what was wrong
 	}
 	return s;
 }

@@ -53,7 +53,6 @@ struct rules {
 	struct rules_waiters next_waiting;
 	struct rules_fetch *fetch;
 	struct rules_waiters fetch_waiting; // for lists to be fetched, then for the build
-	bool build_owed;                    // after that, whatever comes
 
 	struct rules_start start;
 

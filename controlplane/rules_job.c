@@ -2,6 +2,7 @@
 #include "rules_job.h"
 
 #include "leak_demo.h"
+#include "list_kept.h"
 #include "thread_start.h"
 
 #include <errno.h>
@@ -25,16 +26,19 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 	j->outcome = RULES_FAILED;
 }
 
-// Names the sources that an image built without them lacks.
-static void note_missing(struct rules_job *j)
+// What the lists have is kept for builds that cannot have them.
+static void keep_lists(const struct rules_job *j)
 {
-	size_t len = 0;
-	for (unsigned i = 0; i < j->sources->count; i++) {
-		if (!j->result[i].error || len + 100 > sizeof j->error)
-			continue;
-		len += (size_t)snprintf(j->error + len, sizeof j->error - len,
-			"%slist %.40s: %.40s", len ? "; " : "built without ",
-			j->sources->source[i].title, rule_source_error_text(j->result[i].error));
+	const struct rules_sources *s = j->sources;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct rule_source *list = &s->source[i];
+		int err = !list->path || !list->kept || j->result[i].error
+				  ? 0
+				  : list_kept_take(
+					  s->state_directory, list, j->result[i].content_hash);
+		if (err && err != -ESTALE)
+			log_warning("list \"%s\": no copy kept, should it be gone one day: %s",
+				list->title, strerror(-err));
 	}
 }
 
@@ -191,12 +195,13 @@ static int make_image(struct rules_job *j)
 		&& rule_compile_hash_known(
 			   j->sources->source, j->sources->count, j->result, j->known, rests)
 			   == j->current_input_hash) {
+		keep_lists(j);
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
 	struct rule_compile_options options = {.secret = j->secret,
 		.created_unix_s = (uint64_t)time(NULL),
-		.partial = !j->has_current,
+		.partial = true,
 		.had_names = j->force ? NULL : j->had_names,
 		.before = j->lists,
 		.before_count = j->list_count,
@@ -218,7 +223,8 @@ static int make_image(struct rules_job *j)
 		fail(j, "image just built is refused: %s", why);
 		return err;
 	}
-	note_missing(j);
+	keep_lists(j);
+	list_kept_prune(j->sources->state_directory, j->sources->source, j->sources->count);
 	if (!j->force && j->has_current && same_result(j->current, j->arena.base)) {
 		j->same = true;
 		j->input_hash = ((const struct rule_image_head *)j->arena.base)->input_hash;

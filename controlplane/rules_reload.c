@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static int rules_build_for(struct rules *r, bool force, bool urgent, rules_done done, void *arg)
 {
@@ -30,10 +29,8 @@ void rules_fetched(void *arg)
 	struct rules_waiters none = {0};
 	bool all = f.by_hand || !f.running;
 	struct rules_waiters *told = all ? &r->fetch_waiting : &none;
-	if (!r->kept.held && (f.by_hand || f.changed || (all && r->build_owed))) {
-		bool urgent = all && r->build_owed; // for a configuration
-		r->build_owed &= !all;
-		int err = rules_build(r, f.force, urgent, told);
+	if (!r->kept.held && (f.by_hand || f.changed)) {
+		int err = rules_build(r, f.force, false, told);
 		if (err) {
 			r->status.outcome = RULES_FAILED;
 			snprintf(r->status.error, sizeof r->status.error, "cannot build: %s",
@@ -50,36 +47,11 @@ int rules_follow(struct rules *r, const struct config *config)
 	return rules_fetch_configure(r->fetch, config);
 }
 
-// Is a list that the current image has still to be fetched? Its URL is a new one, say.
-static bool waits_for_list(const struct rules *r)
-{
-	struct rules_fetch_status f;
-	struct list_store_paths p;
-	rules_fetch_status(r->fetch, &f);
-	for (unsigned i = 0; f.running && i < r->config->blocking.list_count; i++) {
-		const struct config_list *l = &r->config->blocking.lists[i];
-		char title[RULE_TITLE_MAX];
-		if (!l->url || list_store_paths(&p, r->config->runtime.state_directory, l->url)
-			|| access(p.list, F_OK) == 0)
-			continue;
-		rule_title_make(title, l->name);
-		const struct rule_source_info *info = rules_source_info(r, title);
-		if (info && info->names)
-			return true;
-	}
-	return false;
-}
-
 int rules_configure(struct rules *r, const struct config *config, rules_done done, void *arg)
 {
 	int err = rules_follow(r, config);
 	if (err)
 		return err;
-	if (!r->kept.held && waits_for_list(r) && !rules_waiters_full(r)) {
-		rules_add_waiter(&r->fetch_waiting, done, arg);
-		r->build_owed = true;
-		return 0;
-	}
 	if (!r->kept.held)
 		return rules_build_for(r, false, true, done, arg);
 	struct rules_waiters w = {0};

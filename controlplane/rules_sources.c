@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_sources.h"
 
+#include "list_kept.h"
 #include "list_store.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ static int list_add(struct rules_sources *s, const struct config_list *l,
 	const char *state_directory, char **at)
 {
 	struct list_store_paths stored;
+	char kept[PATH_MAX];
 	const char *path = l->path;
 	if (l->url) {
 		int err = list_store_paths(&stored, state_directory, l->url);
@@ -49,21 +51,28 @@ static int list_add(struct rules_sources *s, const struct config_list *l,
 		path = stored.list;
 		s->url[s->count] = keep(at, l->url);
 	}
-	s->source[s->count++] = (struct rule_source){.title = keep(at, l->name),
+	struct rule_source *new = &s->source[s->count];
+	*new = (struct rule_source){.title = keep(at, l->name),
 		.path = keep(at, path),
+		.stored = l->url != NULL,
 		.allow = l->allow,
 		.force = l->force,
 		.format = l->format};
+	int err = list_kept_path(kept, state_directory, new);
+	if (err)
+		return err;
+	new->kept = keep(at, kept);
+	s->count++;
 	return 0;
 }
 
 static size_t text_size(const struct config_blocking *c, const char *state_directory)
 {
 	enum { STORED_NAME_MAX = 64 };
-	size_t size = 1;
+	size_t size = strlen(state_directory) + 1;
 	for (unsigned i = 0; i < c->list_count; i++) {
 		const struct config_list *l = &c->lists[i];
-		size += strlen(l->name) + 1;
+		size += strlen(l->name) + 1 + strlen(state_directory) + STORED_NAME_MAX;
 		size += l->path ? strlen(l->path) + 1
 				: strlen(l->url) + 1 + strlen(state_directory) + STORED_NAME_MAX;
 	}
@@ -82,6 +91,7 @@ static int copy_from(struct rules_sources *s, const struct config *config)
 	char *at = s->text = malloc(text_size(c, state_directory));
 	if (!s->text)
 		return -ENOMEM;
+	s->state_directory = keep(&at, state_directory);
 	static_assert(RULE_LIST_ALLOW == 0 && RULE_LIST_DENY == 1 && RULE_LIST_FIRST == 2);
 	for (; s->count < RULE_LIST_FIRST; s->count++)
 		s->source[s->count] = group_source(s, s->count);
@@ -125,7 +135,8 @@ int rules_sources_new(const struct config *config, struct rules_sources **out)
 void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX])
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->url[i] && !had_names[i] && access(s->source[i].path, F_OK))
+		if (s->url[i] && !had_names[i] && access(s->source[i].path, F_OK)
+			&& access(s->source[i].kept, F_OK))
 			s->source[i].path = NULL;
 }
 

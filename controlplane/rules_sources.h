@@ -20,14 +20,15 @@ struct rules_sources {
 	unsigned count;
 	struct rule_source source[RULE_SOURCES_MAX];
 	const char *url[RULE_SOURCES_MAX]; // of lists that are fetched, else NULL
-	char *text;                        // titles and paths
+	const char *state_directory;
+	char *text; // titles, paths, and what is above
 	struct group_sources *groups;
 	struct rebinding_source *rebinding; // NULL: it is off
 	struct local_data *local;
 };
 
 ATTR_MUST_CHECK int rules_sources_new(const struct config *config, struct rules_sources **out);
-// Fetched lists without a file become sources without rules, but for those that had names: that
-// they are gone is an error.
+// Fetched lists without a file or a copy become sources without rules, but for those that had
+// names: that they are gone is an error.
 void rules_sources_leave_out(struct rules_sources *s, const bool had_names[RULE_SOURCES_MAX]);
 void rules_sources_free(struct rules_sources *s); // NULL is fine

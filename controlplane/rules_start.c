@@ -27,9 +27,9 @@ static void missing(struct rules *r, char *out, size_t cap)
 		return;
 	rules_fetch_failures(r->fetch, out, cap);
 	if (!out[0] && !r->arena.base)
-		snprintf(out, cap, "%s", s.error[0] ? s.error : "nothing was built yet");
+		snprintf(out, cap, "%.250s", s.error[0] ? s.error : "nothing was built yet");
 	for (unsigned i = 0; i < s.list_count && !out[0]; i++)
-		if (s.lists[i].error)
+		if (s.lists[i].error && !s.lists[i].kept_unix_s)
 			snprintf(out, cap, "%s: %s", s.lists[i].name,
 				rule_source_error_text(s.lists[i].error));
 }

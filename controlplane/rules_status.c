@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the rule manager tells of itself.
+#include "list_kept.h"
 #include "rules_internal.h"
 
 #include <stdio.h>
@@ -55,8 +56,8 @@ static bool keeps_rejects(
 	const struct rule_source_result *result = &j->result[i];
 	char title[RULE_TITLE_MAX];
 	rule_title_make(title, j->sources->source[i].title);
-	return j->outcome != RULES_PUBLISHED && !j->same && !result->error && !result->counts.lines
-	       && strcmp(before->name, title) == 0;
+	return j->outcome != RULES_PUBLISHED && !j->same && !rule_source_lost(result)
+	       && !result->counts.lines && strcmp(before->name, title) == 0;
 }
 
 // Lists as the job's configuration has them, with the numbers of the current image.
@@ -76,6 +77,8 @@ void rules_describe(struct rules *r, const struct rules_job *j)
 			keeps_rejects(l, j, i) ? l->rejected_by : j->result[i].counts.rejected,
 			sizeof now.rejected_by);
 		*l = now;
+		if (j->result[i].kept)
+			l->kept_unix_s = list_kept_unix_s(s->kept);
 		rule_title_make(l->name, s->title);
 		snprintf(l->path, sizeof l->path, "%s", s->path ? s->path : "");
 		describe_image(r, l);
@@ -110,8 +113,6 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);
 	out->lists = r->list;
-	char failures[sizeof out->error - 16];
-	rules_fetch_failures(r->fetch, failures, sizeof failures);
-	if (failures[0] && !out->error[0])
-		snprintf(out->error, sizeof out->error, "not fetched: %s", failures);
+	if (!out->error[0])
+		rules_failing_text(out, out->error, sizeof out->error);
 }

@@ -119,14 +119,14 @@ static int file_read(struct search *s, int fd, struct contenthash_state *hash)
 	return 0;
 }
 
-static int file_search(struct search *s, const struct rule_source *source)
+static int file_search(struct search *s, const struct rule_source *source, const char *path)
 {
 	struct list_options options = rule_source_options(source);
 	struct contenthash_state *hash = contenthash_new();
 	if (!hash)
 		return -ENOMEM;
 	// A pipe or device in its place would keep us.
-	int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int err = fd < 0 ? -errno : 0;
 	list_find_begin(&s->finder, &options, s->wanted, s->wanted_count, FOUND_MAX, on_found, s);
 	if (!err)
@@ -143,14 +143,22 @@ static int file_search(struct search *s, const struct rule_source *source)
 	return err == -ECANCELED ? err : 0;
 }
 
+// The copy, as the build does, if the list itself is gone.
+static const char *file_of(const struct rule_source *s)
+{
+	bool gone = s->path && s->kept && access(s->path, R_OK) && access(s->kept, R_OK) == 0;
+	return gone ? s->kept : s->path;
+}
+
 static int source_search(struct search *s, const struct rule_source *source)
 {
-	snprintf(s->about->path, sizeof s->about->path, "%s", source->path ? source->path : "");
+	const char *path = file_of(source);
+	snprintf(s->about->path, sizeof s->about->path, "%s", path ? path : "");
 	wanted_fill(s);
 	if (s->wanted_count == 0)
 		return 0;
-	if (source->path)
-		return file_search(s, source);
+	if (path)
+		return file_search(s, source, path);
 	if (!source->rules)
 		return 0;
 	int err = source->rules(source->arg, on_rule, s);

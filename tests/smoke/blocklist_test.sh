@@ -42,9 +42,12 @@ check "2,000 queries a second meanwhile: none lost, none wrong" wait $load
 sed 's/^/  /' $tmp/steady.out
 
 rm $list
-check "a list that is gone: reload fails" bash -c "! '$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml blocklist reload"
-same "and the old image stays" NXDOMAIN \
-	"$(client kdig @$service added-3.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"
+of() { client kdig @$service "$1" A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+sed -i 's/^blocking:/&\n  deny: [denied.test]/' /run/weir/lab/weir.yaml
+weirctl config reload >$tmp/reload.out
+check "a list that is gone is named" grep -q "list \"$(basename $list)\": $list: No such file" <(loaded .note)
+same "it blocks what it blocked" NXDOMAIN "$(of added-3.reload.test)"
+check "and holds no other change back" eventually eval '[ "$(of x.denied.test)" = NXDOMAIN ]'
 check "restart of the control plane" "$lab" stop controlplane
 same "blocked without a control plane" NXDOMAIN \
 	"$(client kdig @$service added-2.reload.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p')"

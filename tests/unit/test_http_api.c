@@ -31,7 +31,8 @@ static struct api *api;
 static pthread_t thread;
 static _Atomic bool hold_replies; // the other side does not answer
 static _Atomic unsigned held;
-static struct config config = {.blocking = {.enabled = true}};
+static struct config config = {
+	.blocking = {.enabled = true}, .runtime = {.state_directory = folder}};
 
 // A call on its way back to the service loop.
 struct answer {
@@ -183,7 +184,7 @@ static void test_endpoints(void **)
 	assert_reply("GET /refresh?minutes=1", 200, "\"done\":3,");
 	tcp_double_check();
 	top_double_check();
-	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a name");
+	assert_reply("GET /blocklist", 200, "\"error\":\"no line of it is a rule");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"verdict\":\"blocked\",\"headline\":");
 	assert_reply("GET /why?name=x.ads.example&type=mx", 200, "\"type\":\"MX\"");
 	assert_reply("GET /why?name=x.ads.example", 200, "\"note\":\"no longer in the config");

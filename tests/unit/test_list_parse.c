@@ -69,7 +69,8 @@ static const struct list_row domains[] = {
 	{"https://example.com/x", "", NO(URL)},
 	{"example.com/path", "", NO(URL)},
 	{"192.0.2.0/24", "", NO(URL)},
-	{"<p>Not found, see example.com</p>", "", NO(WORDS)},
+	{"<p>Not found, see example.com</p>", "", NO(PAGE)},
+	{"\n \n<!doctype html>", "", NO(PAGE)},
 	{"example.com other.example", "", NO(WORDS)},
 };
 

@@ -94,7 +94,8 @@ static void test_fetched_and_fetched_again(void **)
 	assert_true(blocked("new.example") && blocked("more.example"));
 	assert_int_equal(fetched()->failures, 1);
 	assert_true(fetched()->fetch_error[0]);
-	assert_non_null(strstr(env.last.error, "not fetched: other things"));
+	assert_non_null(strstr(env.last.error, "list \"other things\" not fetched ("));
+	assert_non_null(strstr(env.last.error, "still 1 name from 20"));
 	assert_true(fetched()->last_try_unix_s >= fetched()->last_good_unix_s);
 	assert_in_range(
 		fetched()->next_try_unix_s, (uint64_t)time(NULL), (uint64_t)time(NULL) + 15);
@@ -120,7 +121,59 @@ static void test_one_that_never_came_keeps_nobody_else_back(void **)
 	close_rules();
 }
 
-static void remove_stored(void)
+static void call_configure(void *)
+{
+	if (rules_configure(env.rules, &env.config, on_done, NULL))
+		abort();
+}
+
+static void configure(void)
+{
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_configure, NULL), 0);
+	wait_told(before + 1);
+}
+
+// While a list's new URL says nothing, what the list had stays, and all else changes at once.
+static void test_a_new_url_is_waited_for_by_nobody(void **)
+{
+	static struct dns_name denied;
+	assert_int_equal(dns_name_from_text("denied.example", 14, &denied), 0);
+	open_rules();
+	run();
+	wait_blocked("ads.example");
+	reload(1, false);
+	set_url("/slow");
+	env.config.blocking.deny = &denied;
+	env.config.blocking.deny_count = 1;
+	uint64_t from_ms = clock_mono_ms();
+	configure();
+	assert_true(clock_mono_ms() - from_ms < SLOW_MS / 2);
+	assert_true(blocked("denied.example") && blocked("ads.example"));
+	close_rules();
+}
+
+// Settings that a failure may be due to are tried at once, and not when the failures say.
+static void test_a_corrected_setting_is_tried_at_once(void **)
+{
+	env.config.blocking.update.allow_private = false;
+	open_rules();
+	run();
+	for (unsigned i = 0; i < 3; i++)
+		reload(1, false);
+	assert_true(fetched()->failures >= 3);
+	assert_true(fetched()->next_try_unix_s > (uint64_t)time(NULL) + 5);
+	configure(); // the same again
+	assert_true(fetched()->next_try_unix_s > (uint64_t)time(NULL) + 5);
+	env.config.blocking.update.allow_private = true;
+	configure();
+	wait_blocked("ads.example");
+	reload(1, false);
+	assert_int_equal(fetched()->failures, 0);
+	close_rules();
+}
+
+static void remove_stored(const char *ending)
 {
 	char folder[128], path[512];
 	snprintf(folder, sizeof folder, "%s/lists", env.state);
@@ -128,7 +181,8 @@ static void remove_stored(void)
 	assert_non_null(d);
 	for (const struct dirent *e; (e = readdir(d));) {
 		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-		(void)unlink(path);
+		if (strstr(e->d_name, ending))
+			(void)unlink(path);
 	}
 	closedir(d);
 }
@@ -151,17 +205,20 @@ static void test_a_restart_needs_no_network(void **)
 	assert_int_equal(http.requests, before); // it is not due
 	close_rules();
 
-	// Gone from disk and not to be had: the image that has it stays.
-	remove_stored();
+	// Gone from disk and not to be had: its copy is used, and others go on.
+	remove_stored(".list");
 	write_list(0, "third.example\n");
 	open_rules();
 	run();
 	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_true(blocked("third.example"));
 	assert_true(blocked("ads.example"));
+	assert_int_equal(fetched()->error, -ENOENT);
+	assert_true(fetched()->kept_unix_s > 0);
 	fake_http_body(&http, "ads.example\n", "\"v3\"");
 	reload(1, false);
-	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(fetched()->error, 0);
+	assert_string_equal(env.last.error, "");
 	assert_true(blocked("ads.example") && blocked("third.example"));
 	close_rules();
 }
@@ -267,7 +324,7 @@ static void test_start_blocking(void **)
 	reload(1, true); // by way of the resolver loop
 	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
 	close_rules();
-	remove_stored();
+	remove_stored("");
 	set_url("/500"); // a list that fails is not waited for
 	assert_true(start_ms(UPDATE_START_BLOCKING, 60) < 50000);
 	assert_false(begun.failed);
@@ -301,6 +358,11 @@ static void test_start_or_fail(void **)
 	char image[96];
 	snprintf(image, sizeof image, "%s/rules.img", env.state);
 	(void)unlink(image);
+	(void)start_ms(UPDATE_START_FAIL, 10); // there is a copy
+	assert_false(begun.failed);
+	close_rules();
+	(void)unlink(image);
+	remove_stored(".kept");
 	(void)start_ms(UPDATE_START_FAIL, 10);
 	assert_true(begun.failed);
 	assert_non_null(strstr(begun.why, "blocked things"));
@@ -337,6 +399,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_fetched_and_fetched_again),
 		CASE(test_one_that_never_came_keeps_nobody_else_back),
+		CASE(test_a_new_url_is_waited_for_by_nobody),
+		CASE(test_a_corrected_setting_is_tried_at_once),
 		CASE(test_a_restart_needs_no_network),
 		CASE(test_by_itself_unless_held),
 		CASE(test_no_list_left_to_wait_for),

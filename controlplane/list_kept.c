@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "list_kept.h"
+
+#include "list_store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weir/keyhash.h>
+#include <weir/list_file.h>
+
+static const char ending[] = ".kept";
+enum { COPY_STEP = 1 << 20 };
+
+static uint64_t id_of(const struct rule_source *s)
+{
+	const struct {
+		uint64_t title;
+		uint32_t format, allow;
+	} id = {contenthash(s->title, strlen(s->title)), s->format, s->allow};
+	return contenthash(&id, sizeof id);
+}
+
+int list_kept_path(char out[PATH_MAX], const char *state_directory, const struct rule_source *s)
+{
+	return list_file_path(out, PATH_MAX, state_directory, id_of(s), ending) ? 0 : -ENAMETOOLONG;
+}
+
+static int copy_octets(int from, int to)
+{
+	for (uint64_t total = 0; total <= RULE_SOURCE_BYTES_MAX;) {
+		ssize_t n = sendfile(to, from, NULL, COPY_STEP);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		total += n > 0 ? (uint64_t)n : 0;
+	}
+	return -EFBIG;
+}
+
+static bool is_copy(const char *path, const char *kept)
+{
+	struct stat a, b;
+	return stat(path, &a) == 0 && stat(kept, &b) == 0 && a.st_size == b.st_size
+	       && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+static int copy_file(const char *path, const char *temporary, uint64_t content_hash)
+{
+	uint64_t size, hash;
+	struct stat st;
+	int from = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (from < 0)
+		return -errno;
+	int err = fstat(from, &st) ? -errno : 0;
+	int to = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		err = -errno;
+	if (!err)
+		err = copy_octets(from, to);
+	// With the time of the list, which is_copy compares.
+	if (!err && futimens(to, (const struct timespec[2]){st.st_atim, st.st_mtim}))
+		err = -errno;
+	if (!err)
+		err = list_store_hash(to, &size, &hash);
+	if (!err && hash != content_hash)
+		err = -ESTALE;
+	if (!err && fsync(to))
+		err = -errno;
+	if (to >= 0)
+		close(to);
+	close(from);
+	return err;
+}
+
+int list_kept_take(const char *state_directory, const struct rule_source *s, uint64_t content_hash)
+{
+	char why[LIST_STORE_WHY_MAX], kept[PATH_MAX], temporary[PATH_MAX + 8];
+	int err = list_kept_path(kept, state_directory, s);
+	if (!err && is_copy(s->path, kept))
+		return 0;
+	if (!err)
+		err = list_store_open(state_directory, why);
+	if (err)
+		return err;
+	snprintf(temporary, sizeof temporary, "%s.tmp", kept);
+	(void)unlink(temporary);
+	// A stored list is only ever replaced as a whole.
+	if (s->stored)
+		err = link(s->path, temporary) ? -errno : 0;
+	else
+		err = copy_file(s->path, temporary, content_hash);
+	// Two names of one file are renamed to nothing at all: the temporary one would stay.
+	if (!err && rename(temporary, kept))
+		err = -errno;
+	(void)unlink(temporary);
+	return err;
+}
+
+static bool is_used(const char *name, const struct rule_source *source, unsigned count)
+{
+	char used[LIST_FILE_ID_LEN + sizeof ending];
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(used, sizeof used, "%016" PRIx64 "%s", id_of(&source[i]), ending);
+		if (source[i].kept && strcmp(name, used) == 0)
+			return true;
+	}
+	return false;
+}
+
+void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count)
+{
+	char folder[PATH_MAX];
+	if (snprintf(folder, sizeof folder, "%s/lists", state_directory) >= (int)sizeof folder)
+		return;
+	DIR *d = opendir(folder);
+	if (!d)
+		return;
+	for (const struct dirent *e; (e = readdir(d));)
+		if (strncmp(e->d_name + strcspn(e->d_name, "."), ending, strlen(ending)) == 0
+			&& !is_used(e->d_name, source, count))
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+}
+
+uint64_t list_kept_unix_s(const char *path)
+{
+	struct stat st;
+	return path && stat(path, &st) == 0 ? (uint64_t)st.st_mtim.tv_sec : 0;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Copies of what each list had when it last gave rules, for builds that cannot have the list:
+// <state_directory>/lists/<id>.kept. The id is a hash of the list's title and of how it is read, so
+// a list keeps its copy when its path or URL changes, and a list to block is never read as one to
+// allow. A fetched list's copy is a second name of the stored file; that of a local file, which
+// may be written in place, is a file of its own.
+//
+// The helper thread of a build makes copies and removes those of lists that left (rules_job.c), one
+// build at a time. A copy is complete or not there: temporary name, fsync, rename. Costs one read
+// and one write of a local list that changed. Blocking file I/O.
+
+#include "rule_compile.h"
+
+#include <limits.h>
+
+// -ENAMETOOLONG.
+ATTR_MUST_CHECK int list_kept_path(
+	char out[PATH_MAX], const char *state_directory, const struct rule_source *s);
+
+// The list's file becomes the copy, unless size and time say that it is, if its content still is
+// what it was when it was read. -ESTALE: it is not; another -errno.
+ATTR_MUST_CHECK int list_kept_take(
+	const char *state_directory, const struct rule_source *s, uint64_t content_hash);
+
+// Removes copies that none of these sources has.
+void list_kept_prune(const char *state_directory, const struct rule_source *source, unsigned count);
+
+uint64_t list_kept_unix_s(const char *path); // of when that content is; 0: no copy

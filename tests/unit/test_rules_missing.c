@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A list that cannot be had holds nothing else back, and blocks what it blocked when it last could.
+
+#include "rules_rig.h"
+
+#include <dirent.h>
+
+static struct dns_name denied;
+
+static bool blocked(const char *name)
+{
+	return ask(name).verdict.d.action == RULE_BLOCK;
+}
+
+static const struct rules_list_status *list_of(const char *name)
+{
+	for (unsigned i = 0; i < env.last.list_count; i++)
+		if (strcmp(env.last.lists[i].name, name) == 0)
+			return &env.last.lists[i];
+	fail_msg("no list %s", name);
+	return NULL;
+}
+
+static void deny(const char *name)
+{
+	assert_int_equal(dns_name_from_text(name, strlen(name), &denied), 0);
+	env.config.blocking.deny = &denied;
+	env.config.blocking.deny_count = 1;
+}
+
+static void begin(void)
+{
+	env.config.blocking.list_count = 2;
+	open_rules();
+	run();
+	reload(1, false);
+}
+
+static void test_a_missing_file_holds_nothing_back(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	assert_true(blocked("ads.example") && blocked("old.example"));
+	assert_int_equal(unlink(env.list_path[0]), 0);
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	assert_int_equal(list_of("blocked things")->error, -ENOENT);
+
+	write_list(1, "new.example\n");
+	deny("denied.example");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("new.example") && blocked("denied.example"));
+	assert_false(blocked("old.example"));
+	assert_true(blocked("ads.example"));
+	assert_int_equal(list_of("blocked things")->names, 1);
+	assert_true(list_of("blocked things")->kept_unix_s > 0);
+	assert_non_null(strstr(env.last.error, "list \"blocked things\""));
+	assert_non_null(strstr(env.last.error, "still 1 name "));
+
+	// The file is there again, with something else in it.
+	write_list(0, "again.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("again.example") && !blocked("ads.example"));
+	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
+	assert_string_equal(env.last.error, "");
+	close_rules();
+}
+
+// The copy outlives the process and the stored image.
+static void test_the_copy_outlives_the_image(void **)
+{
+	char image[128];
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	close_rules();
+	assert_int_equal(unlink(env.list_path[0]), 0);
+	snprintf(image, sizeof image, "%s/rules.img", env.state);
+	assert_int_equal(unlink(image), 0);
+	begin();
+	assert_true(blocked("ads.example") && blocked("old.example"));
+	assert_int_equal(list_of("blocked things")->error, -ENOENT);
+	close_rules();
+}
+
+static void test_one_that_was_never_there(void **)
+{
+	write_list(1, "old.example\n");
+	begin();
+	assert_true(blocked("old.example"));
+	write_list(1, "new.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("new.example"));
+	assert_int_equal(list_of("blocked things")->error, -ENOENT);
+	assert_int_equal(list_of("blocked things")->kept_unix_s, 0);
+	assert_non_null(strstr(env.last.error, "nothing of it is in force"));
+	close_rules();
+}
+
+// What a web server says in place of a list is no list, though a line of it may look like one; nor
+// is what cannot be read, or is empty all of a sudden.
+static void test_pages_folders_and_empty_files(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	write_list(0, "\n <!DOCTYPE html>\n<pre>\nlogin.example\n</pre>\n");
+	write_list(1, "new.example\n");
+	reload(1, false);
+	assert_true(blocked("ads.example") && blocked("new.example"));
+	assert_false(blocked("login.example"));
+	assert_int_equal(list_of("blocked things")->error, -EBADMSG);
+	write_list(0, "");
+	reload(1, false);
+	assert_true(blocked("ads.example"));
+	assert_int_equal(list_of("blocked things")->error, -ENODATA);
+	assert_int_equal(unlink(env.list_path[0]), 0);
+	assert_int_equal(mkdir(env.list_path[0], 0700), 0);
+	write_list(1, "third.example\n");
+	reload(1, false);
+	assert_true(blocked("ads.example") && blocked("third.example"));
+	assert_int_equal(list_of("blocked things")->error, -EISDIR);
+	assert_int_equal(rmdir(env.list_path[0]), 0);
+	close_rules();
+}
+
+// One that goes wrong after some of its rules were read gives none of these.
+static void test_an_error_in_the_middle(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	write_list(0, "half.example\n");
+	assert_int_equal(truncate(env.list_path[0], (1l << 30) + 1), 0);
+	write_list(1, "new.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("ads.example") && blocked("new.example"));
+	assert_false(blocked("half.example"));
+	assert_int_equal(list_of("blocked things")->error, -EFBIG);
+	close_rules();
+}
+
+// A list that blocked is no list of names to allow, though both have one title.
+static void test_a_copy_has_the_role_it_was_read_in(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "sub.ads.example\n");
+	begin();
+	assert_int_equal(unlink(env.list_path[1]), 0);
+	env.list[1].allow = true;
+	reload(1, false);
+	assert_true(blocked("sub.ads.example"));
+	assert_int_equal(list_of("other things")->kept_unix_s, 0);
+	close_rules();
+}
+
+static unsigned copies(void)
+{
+	char path[128];
+	unsigned n = 0;
+	snprintf(path, sizeof path, "%s/lists", env.state);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	for (const struct dirent *e; (e = readdir(d));)
+		n += strstr(e->d_name, ".kept") != NULL;
+	closedir(d);
+	return n;
+}
+
+static void test_copies_of_lists_that_left_go(void **)
+{
+	write_list(0, "ads.example\n");
+	write_list(1, "old.example\n");
+	begin();
+	assert_int_equal(copies(), 2);
+	env.config.blocking.list_count = 1;
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	env.config.blocking.list_count = 2;
+	assert_int_equal(unlink(env.list_path[1]), 0);
+	reload(1, false);
+	assert_false(blocked("old.example"));
+	assert_int_equal(copies(), 1);
+	close_rules();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RULES_CASE(test_a_missing_file_holds_nothing_back),
+		RULES_CASE(test_the_copy_outlives_the_image),
+		RULES_CASE(test_one_that_was_never_there),
+		RULES_CASE(test_pages_folders_and_empty_files),
+		RULES_CASE(test_an_error_in_the_middle),
+		RULES_CASE(test_a_copy_has_the_role_it_was_read_in),
+		RULES_CASE(test_copies_of_lists_that_left_go),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
