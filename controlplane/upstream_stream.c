@@ -41,7 +41,8 @@ void stream_close(struct upstream_stream *s)
 	event_del(&s->writable);
 	wheel_stop(&s->idle);
 	close(s->fd);
-	s->busy = s->retired = true; // what the calls do may not end it a second time
+	// What the calls do may neither end it a second time nor begin anything on it.
+	s->closing = s->busy = s->retired = true;
 	while (s->held) {
 		struct upstream_leg *leg = s->query[0].leg;
 		stream_forget(s, 0);
@@ -81,6 +82,10 @@ void stream_drop(struct upstream_stream *s, const struct upstream_leg *leg)
 		i++;
 	if (i == s->held)
 		return;
+	if (s->closing) {
+		stream_forget(s, i);
+		return;
+	}
 	uint64_t now_ms = clock_mono_ms(), sent_ms = s->query[i].sent_ms;
 	// One that is busy has part of a message most of the time: how long has it been that one?
 	bool part = s->in_len || s->in_pos;

@@ -99,6 +99,7 @@ struct upstream_stream {
 	bool probe;               // for more queries than its server is known to take: its owner's
 	bool asked;               // for how long it may be idle
 	bool busy;                // being read: not to be freed
+	bool closing;             // its queries are being told, then it is freed
 	bool learnt;              // its end has told how many queries the server takes
 	bool ours;                // we end it, or have left it for its silence
 	int error;                // -errno of a send
