@@ -215,7 +215,8 @@ static int access_set(const char *path, gid_t group)
 	return chmod(path, group != (gid_t)-1 ? 0660 : 0600) < 0 ? -errno : 0;
 }
 
-// Bound under a mask that keeps everyone out until the mode is set.
+// bind() gives the file the mode of the socket, which keeps everyone out until access_set. A umask
+// would be the whole process's, and with it the mode of a file that another thread makes just then.
 static int socket_listen(const char *path, gid_t group)
 {
 	struct sockaddr_un sun;
@@ -227,9 +228,8 @@ static int socket_listen(const char *path, gid_t group)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	mode_t mask = umask(0177);
-	ret = bind(fd, (const struct sockaddr *)&sun, sizeof sun) < 0 ? -errno : 0;
-	umask(mask);
+	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&sun, sizeof sun) < 0)
+		ret = -errno;
 	if (ret == 0)
 		ret = access_set(path, group);
 	if (ret == 0 && listen(fd, API_REQUESTS_MAX) < 0)

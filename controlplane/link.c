@@ -238,9 +238,11 @@ static int listen_open(struct link_server *s)
 		return -errno;
 	// controlplane.lock is ours, so nobody can be listening on a socket that is left over.
 	(void)unlink(s->path);
-	mode_t old = umask(0177);
-	int rc = bind(s->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
-	umask(old);
+	// bind() gives the file the mode of the socket; a umask would be the whole process's.
+	int rc = fchmod(s->listen_fd, 0600) < 0
+				 || bind(s->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0
+			 ? -errno
+			 : 0;
 	if (rc == 0 && listen(s->listen_fd, 4) < 0)
 		rc = -errno;
 	return rc;

@@ -25,6 +25,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static unsigned masks; // calls of umask(), which is the whole process's
+
+mode_t umask(mode_t)
+{
+	masks++;
+	return 0022;
+}
+
 static char folder[] = "/tmp/weir-test-api-XXXXXX";
 static struct loop *service;
 static struct api *api;
@@ -389,6 +397,7 @@ static void test_socket(void **)
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(masks, 0);
 
 	struct api_deps deps = deps_make();
 	struct api *second = NULL;
