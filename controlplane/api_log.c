@@ -41,6 +41,7 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_count(o, n, "lost", s.lost);
 		json_out_count(o, n, "bytes", s.bytes);
 		json_out_count(o, n, "failures", s.failures);
+		json_out_count(o, n, "cut_bytes", s.cut_bytes);
 		json_out_count(o, n, "untrusted", s.untrusted);
 		json_out_count(o, n, "queued", s.queued);
 		json_out_count(o, n, "queued_most", s.queued_most);

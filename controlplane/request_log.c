@@ -2,6 +2,7 @@
 #include "request_log.h"
 
 #include "query_folder.h"
+#include "request_file.h"
 #include "retention.h"
 #include "row_text.h"
 
@@ -26,6 +27,7 @@ struct request_log {
 	struct sink_thread *thread;
 	// The thread's own.
 	int fd; // -1: none
+	char path[PATH_MAX];
 	int64_t day;
 	uint64_t size;
 	bool is_full_day; // the file has reached its bound, which was said
@@ -136,26 +138,46 @@ static void tidy(struct request_log *l)
 		closedir(d);
 }
 
+// A regular file that ends in a whole line. Its size, or -errno.
+static int64_t file_check(struct request_log *l, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	uint64_t size = (uint64_t)st.st_size;
+	int rc = request_file_mend(fd, &size);
+	if (rc < 0)
+		return rc;
+	uint64_t cut = (uint64_t)st.st_size - size;
+	l->now.cut_bytes += cut;
+	if (cut)
+		log_warning("request log: %s ended in a torn line; %llu bytes are cut off", l->path,
+			(unsigned long long)cut);
+	return (int64_t)size;
+}
+
 static int file_open(struct request_log *l, int64_t day)
 {
-	char name[NAME_OCTETS], path[PATH_MAX];
-	struct stat st;
+	char name[NAME_OCTETS];
 	int rc = query_folder_make(l->folder);
 	if (rc < 0)
 		return rc;
 	if (!name_of(l, day, name))
 		return -EOVERFLOW;
-	snprintf(path, sizeof path, "%s/%s", l->folder, name);
+	snprintf(l->path, sizeof l->path, "%s/%s", l->folder, name);
 	int fd = open(
-		path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		l->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	int64_t size = file_check(l, fd);
+	if (size < 0) {
 		close(fd);
-		return -EINVAL;
+		return (int)size;
 	}
 	l->fd = fd;
-	l->size = (uint64_t)st.st_size;
+	l->size = (uint64_t)size;
 	l->is_full_day = false;
 	l->day = day;
 	l->retry = (struct sink_retry){0};
@@ -165,10 +187,11 @@ static int file_open(struct request_log *l, int64_t day)
 	return 0;
 }
 
+// Today's file, under its name: one that was moved or removed is left for a new one.
 static bool file_ready(struct request_log *l)
 {
 	int64_t day = today(l);
-	if (l->fd >= 0 && day == l->day)
+	if (l->fd >= 0 && day == l->day && request_file_is_at(l->fd, l->path, &l->size))
 		return true;
 	if (clock_mono_ms() < l->retry.at_ms)
 		return false;
@@ -218,6 +241,9 @@ static void flush(struct request_log *l)
 	else if (is_ready && (rc = write_whole(l)) < 0)
 		fail(l, rc, l->folder);
 	if (rc == 0) {
+		if (l->is_full_day)
+			l->now.why[0] = '\0';
+		l->is_full_day = false;
 		l->size += l->used;
 		l->now.written += l->rows;
 		l->now.bytes += l->used;

@@ -8,8 +8,10 @@
 // A thread of its own (sink_thread.h). A batch is written by few writes, so a kill loses what was
 // queued. Bounds: files older than `days` go, a file ends at max_bytes: rows beyond are counted as
 // lost and the status says so until the next day. What fails (disk full, no permission) is said in
-// the status; a line is whole or not there; the file is opened again 1 s to 60 s later, doubling,
-// and until then no batch is taken.
+// the status; a line is whole or not there: a torn end that a power cut left is cut off, counted,
+// when the file is opened. A file that somebody else moved, removed or truncated (logrotate, with
+// copytruncate or without) is noticed within SINK_BEAT_MS. After a failure the file
+// is opened again 1 s to 60 s later, doubling, and until then no batch is taken.
 
 #include "sink_thread.h"
 

@@ -10,6 +10,7 @@
 #include "api_tcp_double.h"
 #include "api_top_double.h"
 #include "http_client.h"
+#include "umask_watch.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -24,14 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static unsigned masks; // calls of umask(), which is the whole process's
-
-mode_t umask(mode_t)
-{
-	masks++;
-	return 0022;
-}
 
 static char folder[] = "/tmp/weir-test-api-XXXXXX";
 static struct loop *service;
@@ -397,8 +390,7 @@ static void test_socket(void **)
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(masks, 0);
-
+	assert_int_equal(umask_calls, 0);
 	struct api_deps deps = deps_make();
 	struct api *second = NULL;
 	char why[API_WHY_MAX];

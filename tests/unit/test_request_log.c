@@ -205,6 +205,115 @@ static void test_a_clock_400_days_ahead_deletes_nothing(void **)
 	assert_true(is_there("requests-2027-12-24.log"));
 }
 
+#define TODAY "requests-2026-11-18.log"
+
+static void file_write(const char *name, const char *octets, size_t len)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *f = fopen(path, "w");
+	assert_int_equal(fchmod(fileno(f), 0600), 0);
+	assert_int_equal(fwrite(octets, 1, len, f), len);
+	fclose(f);
+}
+
+// As logrotate does it without copytruncate, whoever's the next file is.
+static void test_a_file_that_was_moved_is_left(void **)
+{
+	char from[128], to[128];
+	snprintf(from, sizeof from, "%s/%s", folder, TODAY);
+	snprintf(to, sizeof to, "%s/moved", folder);
+	struct request_log *l = open_log(false, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 10)));
+	await(l, 10, 0);
+	assert_int_equal(rename(from, to), 0);
+	for (unsigned i = 0; i < 4000 && !is_there(TODAY); i++)
+		usleep(2500);
+	assert_true(give(l, querylog_rig_batch(&rig, 7)));
+	await(l, 17, 0);
+	assert_int_equal(unlink(from), 0);
+	for (unsigned i = 0; i < 4000 && !is_there(TODAY); i++)
+		usleep(2500);
+	assert_true(give(l, querylog_rig_batch(&rig, 5)));
+	await(l, 22, 0);
+	request_log_close(l);
+	char *before = file_of("moved"), *after = file_of(TODAY);
+	assert_int_equal(lines_of(before), 10);
+	assert_int_equal(lines_of(after), 5);
+	free(before);
+	free(after);
+}
+
+// Room is what the file takes, not what was written to it.
+static void test_a_file_that_was_copied_and_truncated(void **)
+{
+	char path[128];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/%s", folder, TODAY);
+	struct request_log *l = open_log(false, 4096);
+	assert_true(give(l, querylog_rig_batch(&rig, 20)));
+	await(l, 20, 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 2048 && st.st_size <= 4096);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_true(give(l, querylog_rig_batch(&rig, 20)));
+	await(l, 40, 0);
+	request_log_close(l);
+	char *text = file_of(TODAY);
+	assert_int_equal(lines_of(text), 20);
+	free(text);
+}
+
+// What a power cut leaves: half a line, and NULs where no octets came to the disk.
+static void test_a_torn_end_is_cut_off(void **)
+{
+	static const char torn[] = "one whole line\nhalf a li\0\0\0\0\0\0\0\0";
+	static const struct {
+		const char *octets;
+		size_t len;
+		unsigned lines; // kept
+		uint64_t cut;
+	} cases[] = {
+		{torn, sizeof torn - 1, 1, sizeof torn - 1 - 15},
+		{torn, 15, 1, 0},
+		{torn, 16, 1, 1},
+		{torn + 15, sizeof torn - 1 - 15, 0, sizeof torn - 1 - 15},
+		{"\0\0\0\0", 4, 0, 4},
+		{"", 0, 0, 0},
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		file_write(TODAY, cases[i].octets, cases[i].len);
+		struct request_log *l = open_log(false, 1 << 20);
+		assert_true(give(l, querylog_rig_batch(&rig, 3)));
+		struct sink_status s = await(l, 3, 0);
+		request_log_close(l);
+		assert_int_equal(s.cut_bytes, cases[i].cut);
+		char *text = file_of(TODAY);
+		assert_int_equal(lines_of(text), cases[i].lines + 3);
+		if (cases[i].lines)
+			assert_memory_equal(text, torn, 15);
+		free(text);
+	}
+}
+
+// Longer than what is read at a time.
+static void test_a_long_torn_end(void **)
+{
+	enum { LEN = 200000 };
+	char *octets = calloc(1, LEN);
+	memcpy(octets, "whole\n", 6);
+	file_write(TODAY, octets, LEN);
+	free(octets);
+	struct request_log *l = open_log(false, 1 << 20);
+	assert_true(give(l, querylog_rig_batch(&rig, 3)));
+	struct sink_status s = await(l, 3, 0);
+	request_log_close(l);
+	assert_int_equal(s.cut_bytes, LEN - 6);
+	char *text = file_of(TODAY);
+	assert_memory_equal(text, "whole\n2", 7);
+	free(text);
+}
+
 static void test_other_files_stay(void **)
 {
 	static const char *const others[] = {
@@ -294,6 +403,10 @@ int main(void)
 		T(test_a_line_of_words),
 		T(test_a_file_a_day),
 		T(test_a_clock_400_days_ahead_deletes_nothing),
+		T(test_a_file_that_was_moved_is_left),
+		T(test_a_file_that_was_copied_and_truncated),
+		T(test_a_torn_end_is_cut_off),
+		T(test_a_long_torn_end),
 		T(test_other_files_stay),
 		T(test_a_day_has_a_bound),
 		T(test_what_fails_is_tried_again),
