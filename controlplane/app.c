@@ -71,14 +71,13 @@ static int thread_open(struct app *a)
 
 static int memory_open(struct app *a, char why[APP_WHY_MAX])
 {
-	struct shm_paths paths;
 	const struct config_runtime *run = &a->started->runtime;
 
-	int rc = shm_paths_init(&paths, run->directory, run->hugepages, why);
+	int rc = shm_paths_init(&a->paths, run->directory, run->hugepages, why);
 	if (rc == 0)
-		rc = mem_plan_check(a->started, MEM_PLAN_CONTROLPLANE, &paths, why);
+		rc = mem_plan_check(a->started, MEM_PLAN_CONTROLPLANE, &a->paths, why);
 	if (rc == 0)
-		rc = publisher_open(&a->publisher, &paths, a->started, why);
+		rc = publisher_open(&a->publisher, &a->paths, a->started, why);
 	return rc;
 }
 
@@ -279,6 +278,7 @@ void app_close(struct app *a)
 	resolver_close(a->resolver);
 	app_log_close(a);
 	publisher_close(a->publisher);
+	shm_paths_close(&a->paths);
 	for (unsigned i = 0; i < ARRAY_LEN(a->signals); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);

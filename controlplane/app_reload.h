@@ -72,6 +72,7 @@ struct app {
 	struct config *read;    // as read last, and owner of what `current` points to
 	struct config *current; // in force: `read` with the knobs laid over it
 	unsigned tcp_files;     // that TCP may have open
+	struct shm_paths paths;
 	struct publisher *publisher;
 	struct loop *loop, *service; // loop: the resolver's
 	struct event *signals[3];

@@ -432,7 +432,7 @@ int main(int argc, char **argv)
 	}
 	lock = lock_runtime(dp.paths.run);
 	if (lock < 0)
-		goto free_config;
+		goto close_paths;
 	if (mem_plan_check(dp.config, MEM_PLAN_DATAPLANE, &dp.paths, why) < 0) {
 		log_error("%s", why);
 		goto unlock;
@@ -454,6 +454,8 @@ close_steering:
 	steering_close(&dp.steering);
 unlock:
 	close(lock);
+close_paths:
+	shm_paths_close(&dp.paths);
 free_config:
 	config_free(dp.config);
 	return status;

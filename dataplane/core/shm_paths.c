@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "shm_folder.h"
+#include "shm_instance.h"
 #include "shm_why.h"
 
 #include <errno.h>
@@ -12,11 +14,13 @@
 #include <unistd.h>
 
 enum { HUGE_2M = 2 << 20, DIR_MODE = 0750 };
+enum { IN_MEM, IN_HUGE }; // struct shm_paths.hold
 
 // What both public calls want to know from each step.
 struct search {
 	struct shm_paths paths;
-	char base[SHM_PATH_MAX]; // the runtime directory's whole path as one name
+	char flat[SHM_PATH_MAX];      // the runtime directory's whole path as one name
+	char base[SHM_PATH_MAX + 20]; // that and the identity: the name of our shared folders
 	bool create;
 	char *why;
 };
@@ -64,6 +68,24 @@ static int dir_ready(struct search *s, const char *dir)
 	return 0;
 }
 
+enum { FOLDER_MAKE_TRIES = 8 };
+
+// Our folder in a place that other weirs may share, held from here on. A weir that starts at the
+// same moment may remove it while nobody holds it yet; then it is made again.
+static int folder_ready(struct search *s, const char *folder, int *hold)
+{
+	int rc = -ENOENT;
+	for (unsigned i = 0; i < FOLDER_MAKE_TRIES && rc == -ENOENT; i++) {
+		rc = dir_ready(s, folder);
+		if (!s->create)
+			return rc;
+		if (rc == 0)
+			rc = shm_folder_hold(folder, s->paths.run, s->why);
+	}
+	*hold = rc;
+	return rc < 0 ? rc : 0;
+}
+
 static bool is_hugetlbfs(const char *dir, long *page_size)
 {
 	struct statfs fs;
@@ -71,6 +93,14 @@ static bool is_hugetlbfs(const char *dir, long *page_size)
 		return false;
 	*page_size = fs.f_bsize;
 	return true;
+}
+
+static int take_huge(struct search *s, const char *mount, const char *folder, char *why)
+{
+	struct search taking = *s;
+	taking.why = why;
+	shm_folders_sweep(mount, s->paths.instance);
+	return folder_ready(&taking, folder, &s->paths.hold[IN_HUGE]);
 }
 
 // The first usable mount wins; one in which our directory lies already is preferred, so that two
@@ -94,6 +124,8 @@ static void find_huge_auto(struct search *s)
 				&& is_hugetlbfs(m.mnt_dir, &page_size) && page_size == HUGE_2M
 				&& path_join(dir, m.mnt_dir, s->base) == 0
 				&& dir_ready(&quiet, dir) == 0;
+			if (found && s->create)
+				found = take_huge(s, m.mnt_dir, dir, ignored) == 0;
 		}
 		endmntent(mounts);
 		if (found) {
@@ -117,7 +149,9 @@ static int find_huge(struct search *s, const char *huge)
 	char dir[SHM_PATH_MAX];
 	if (path_join(dir, huge, s->base) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", huge);
-	int err = dir_ready(s, dir);
+	if (s->create)
+		shm_folders_sweep(huge, s->paths.instance);
+	int err = folder_ready(s, dir, &s->paths.hold[IN_HUGE]);
 	if (err == 0)
 		memcpy(s->paths.huge, dir, sizeof dir);
 	return s->create || err != -ENOENT ? err : 0;
@@ -134,7 +168,9 @@ static int find_mem(struct search *s)
 	}
 	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", s->paths.run);
-	return dir_ready(s, s->paths.mem);
+	if (s->create)
+		shm_folders_sweep("/dev/shm", s->paths.instance);
+	return folder_ready(s, s->paths.mem, &s->paths.hold[IN_MEM]);
 }
 
 static int search_all(
@@ -149,18 +185,25 @@ static int search_all(
 	if (len >= SHM_PATH_MAX)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", run_dir);
 	memcpy(s->paths.run, run_dir, len);
-	// Two runtime directories must not meet in one memory directory, so all of the path counts.
-	memcpy(s->base, s->paths.run + 1, len);
-	for (char *c = s->base; *c; c++)
+	// All of the path, for whoever looks for the folder of a weir.
+	memcpy(s->flat, s->paths.run + 1, len);
+	for (char *c = s->flat; *c; c++)
 		if (*c == '/')
 			*c = '-';
+	s->paths.hold[IN_MEM] = s->paths.hold[IN_HUGE] = -1;
 	int err = dir_ready(s, s->paths.run);
 	if (err == 0)
+		err = shm_instance_get(s->paths.run, s->create, &s->paths.instance, s->why);
+	if (err == 0) {
+		snprintf(s->base, sizeof s->base, "%s.%016" PRIx64, s->flat, s->paths.instance);
 		err = find_mem(s);
+	}
 	if (err == 0)
 		err = find_huge(s, huge);
 	if (err == 0)
 		*out = s->paths;
+	else
+		shm_paths_close(&s->paths);
 	return err;
 }
 
@@ -176,6 +219,29 @@ int shm_paths_find(
 {
 	struct search s = {.why = why};
 	return search_all(&s, paths, run_dir, huge);
+}
+
+void shm_paths_close(struct shm_paths *paths)
+{
+	for (unsigned i = 0; paths->instance && i < SHM_SHARED_PLACES; i++) {
+		if (paths->hold[i] >= 0)
+			close(paths->hold[i]);
+		paths->hold[i] = -1;
+	}
+}
+
+void shm_paths_remove(struct shm_paths *paths)
+{
+	static const char *const made[] = {"instance", "instance.lock", "instance.new"};
+	char path[SHM_PATH_MAX + 32];
+	shm_paths_close(paths);
+	if (paths->huge[0])
+		shm_folder_remove(paths->huge, true);
+	shm_folder_remove(paths->mem, strcmp(paths->mem, paths->run) != 0);
+	for (unsigned i = 0; i < ARRAY_LEN(made); i++) {
+		snprintf(path, sizeof path, "%s/%s", paths->run, made[i]);
+		(void)unlink(path);
+	}
 }
 
 void shm_name_generation(char out[SHM_NAME_MAX], const char *stem, uint64_t generation)

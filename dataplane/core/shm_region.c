@@ -4,6 +4,7 @@
 #include "shm_huge.h"
 #include "shm_why.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,7 +27,8 @@ static const char *kind_name(uint32_t kind)
 		[REGION_NAMES] = "names",
 		[REGION_LANE] = "lane",
 		[REGION_MARKS] = "marks",
-		[REGION_STATS] = "stats"};
+		[REGION_STATS] = "stats",
+		[REGION_POLICY] = "policy"};
 	return kind < REGION_KINDS && names[kind] ? names[kind] : "unknown";
 }
 
@@ -178,6 +180,7 @@ static int create_in(const struct shm_paths *paths, const struct region_spec *sp
 int region_create(const struct shm_paths *paths, const struct region_spec *spec, struct region *out,
 	char why[SHM_WHY_MAX])
 {
+	assert(paths->instance);
 	bool huge = spec->want_huge && paths->huge[0];
 	int err = -ENOENT;
 	if (huge)
@@ -196,6 +199,7 @@ int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 	h->total_size = out->size;
 	h->generation = spec->generation;
 	h->incarnation = spec->incarnation;
+	h->instance = paths->instance;
 	h->index = spec->index;
 	memcpy(h->geometry, spec->geometry, sizeof h->geometry);
 	FAULT_POINT(region_header_written);
@@ -214,8 +218,8 @@ void region_publish(struct region *r)
 
 // Judges the header of a mapped file of `size` octets. Works on a copy: what was checked is what
 // was there at one time, even while another process writes.
-static int header_check(const uint8_t *base, size_t size, enum region_kind kind, const char *path,
-	char why[SHM_WHY_MAX])
+static int header_check(const uint8_t *base, size_t size, enum region_kind kind, uint64_t instance,
+	const char *path, char why[SHM_WHY_MAX])
 {
 	const struct region_header *shared = (const struct region_header *)(const void *)base;
 	uint64_t magic = atomic_load_explicit(&shared->magic, memory_order_acquire);
@@ -237,6 +241,11 @@ static int header_check(const uint8_t *base, size_t size, enum region_kind kind,
 		return shm_fail(why, EPROTO,
 			"%s: damaged header (sum %016" PRIx64 ", not %016" PRIx64 ")", path, h.sum,
 			sum);
+	if (h.instance != instance)
+		return shm_fail(why, EPROTO,
+			"%s: belongs to another weir (identity %016" PRIx64 ", ours is %016" PRIx64
+			")",
+			path, h.instance, instance);
 	if (h.kind != (uint32_t)kind)
 		return shm_fail(why, EPROTO, "%s: is a region of kind %s (%" PRIu32 "), not %s",
 			path, kind_name(h.kind), h.kind, kind_name(kind));
@@ -293,7 +302,7 @@ int region_attach(const struct shm_paths *paths, enum shm_where where, const cha
 	close(fd);
 	if (err)
 		return err;
-	err = header_check(base, r.size, kind, path, why);
+	err = header_check(base, r.size, kind, paths->instance, path, why);
 	if (err) {
 		munmap(base, r.size);
 		return err;

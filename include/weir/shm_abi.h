@@ -44,13 +44,14 @@ struct region_header {
 	uint64_t total_size;  // octets of the file, this page included
 	uint64_t generation;  // which of its kind; counts up from 1 per creator lifetime chain
 	uint64_t incarnation; // of the process that made it
+	uint64_t instance;    // identity of the weir that it belongs to
 	uint32_t index;       // lane and marks: the worker; else 0
 	uint32_t reserved;
 	uint64_t geometry[SHM_GEOMETRY_WORDS]; // per kind; see that kind's struct
 	uint64_t sum; // keyless XXH3-64 of the octets from abi_version up to here
 };
-static_assert(sizeof(struct region_header) == 120);
-static_assert(offsetof(struct region_header, geometry) == 48);
+static_assert(sizeof(struct region_header) == 128);
+static_assert(offsetof(struct region_header, geometry) == 56);
 
 // Queries that somebody wants to be shown (watch_msg.h).
 struct dp_watch {

@@ -17,22 +17,33 @@
 
 enum { SHM_PATH_MAX = 256, SHM_WHY_MAX = 256 };
 
-// <flat> is the runtime directory's path as one name: "run-weir" for /run/weir.
+enum { SHM_SHARED_PLACES = 2 }; // /dev/shm and a hugetlbfs mount
+
+// <folder> is the runtime directory's path as one name and the identity of this weir:
+// "run-weir.0123456789abcdef" for /run/weir (shm_instance.h, shm_folder.h).
 struct shm_paths {
-	char run[SHM_PATH_MAX];  // sockets, locks (runtime directory, e.g. /run/weir)
-	char mem[SHM_PATH_MAX];  // small regions: run itself if it is a tmpfs, else /dev/shm/<flat>
-	char huge[SHM_PATH_MAX]; // <hugetlbfs mount>/<flat>, or "" when there is none
+	char run[SHM_PATH_MAX];      // sockets, locks (runtime directory, e.g. /run/weir)
+	char mem[SHM_PATH_MAX];      // small regions: run if it is a tmpfs, else /dev/shm/<folder>
+	char huge[SHM_PATH_MAX];     // <hugetlbfs mount>/<folder>, or "" when there is none
+	uint64_t instance;           // identity of this weir, in the header of each region; never 0
+	int hold[SHM_SHARED_PLACES]; // locks on the folders above; -1: none. Copies do not own them
 };
 
-// Fills in the paths and creates the directories (0750). `huge`: "auto" finds a hugetlbfs mount
-// with 2 MiB pages, "off" uses none, else a directory on one, in which <flat> is made.
-// Directories that everyone may write, or (but for run) that a stranger owns, are refused. -errno,
-// `why` says what.
+// Fills in the paths, creates the directories (0750) and the identity, and holds the folders until
+// shm_paths_close. `huge`: "auto" finds a hugetlbfs mount with 2 MiB pages, "off" uses none, else a
+// directory on one, in which <folder> is made. Folders that dead weirs left beside ours are
+// removed. Directories that everyone may write, or (but for run) that a stranger owns, are refused.
+// -errno, `why` says what.
 ATTR_MUST_CHECK int shm_paths_init(
 	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
-// The same without creating anything, for readers such as weirctl.
+void shm_paths_close(struct shm_paths *paths); // harmless on one that is all zero
+// The same without creating or holding anything, for readers such as weirctl. -ENOENT: no weir has
+// started on this directory.
 ATTR_MUST_CHECK int shm_paths_find(
 	struct shm_paths *paths, const char *run_dir, const char *huge, char why[SHM_WHY_MAX]);
+// Closes, and removes all regions, the shared folders and the identity; only `run` itself stays.
+// Nobody else may use them any more.
+void shm_paths_remove(struct shm_paths *paths);
 
 struct region {
 	uint8_t *base; // NULL: not mapped
@@ -69,9 +80,10 @@ ATTR_MUST_CHECK int region_create(const struct shm_paths *paths, const struct re
 	struct region *out, char why[SHM_WHY_MAX]);
 void region_publish(struct region *r); // computes the header sum, stores the magic with release
 
-// Maps an existing region and checks magic, ABI version, kind, size and header sum before
-// returning. The file must be a regular one of ours, of root or of the owner of `run`. -ENOENT,
-// -EPROTO (not ours, other ABI, damaged, still being made) or another -errno; `why` says what.
+// Maps an existing region and checks magic, ABI version, sum, instance, kind and size of its header
+// before returning. The file must be a regular one of ours, of root or of the owner of `run`.
+// -ENOENT, -EPROTO (not ours, other ABI, another weir's, damaged, still being made) or another
+// -errno; `why` says what.
 ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);

@@ -89,6 +89,7 @@ static bool fill(const char *config_path, uint32_t names)
 	} else {
 		ok = fill_published(p, names);
 		publisher_close(p);
+		shm_paths_close(&paths);
 	}
 	config_free(config);
 	return ok;

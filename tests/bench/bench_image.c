@@ -119,7 +119,7 @@ static void warm_starts(const char *folder, const char *image_path)
 	static struct config config = {.cache.l0_mb = 2, .limits.udp_reply_size = 1232};
 	struct shm_paths paths;
 	struct publisher *p;
-	char run[96], why[SHM_WHY_MAX], command[2 * SHM_PATH_MAX + 16];
+	char run[96], why[SHM_WHY_MAX];
 	double load_ms[WARM_STARTS], cpu_ms[WARM_STARTS], map_ms[WARM_STARTS];
 	snprintf(run, sizeof run, "%s/run", folder);
 	if (shm_paths_init(&paths, run, "off", why) || publisher_open(&p, &paths, &config, why))
@@ -135,8 +135,7 @@ static void warm_starts(const char *folder, const char *image_path)
 	       "%.1f ms more\n",
 		load_ms[WARM_STARTS / 2], load_ms[0], load_ms[WARM_STARTS - 1],
 		cpu_ms[WARM_STARTS / 2], map_ms[WARM_STARTS / 2]);
-	snprintf(command, sizeof command, "rm -rf '%s'", paths.mem);
-	(void)!system(command);
+	shm_paths_remove(&paths);
 }
 
 int main(int argc, char **argv)

@@ -130,6 +130,18 @@ adopted() {
 	weirctl --json status | jq -e '.dataplane as $d | .controlplane.generations | .l0 == $d.l0_generation and
 		.names == $d.names_generation and .config == $d.config_generation and .policy == $d.policy_generation'
 }
+# huge_pages N: at least N free pages of 2 MiB until the test ends, or it is skipped.
+huge_pages() {
+	local pages=/proc/sys/vm/nr_hugepages
+	local had=$(<$pages) free=/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
+	[ "$(<$free)" -ge "$1" ] && return
+	# shellcheck disable=SC2064
+	trap "echo $had >$pages" EXIT
+	echo $((had + $1)) >$pages 2>/dev/null
+	[ "$(<$free)" -ge "$1" ] && return
+	echo "skipped: no $1 huge pages of 2 MiB to be had ($(<$free) are free)"
+	exit 77
+}
 # A counter of the data plane: dp verdict hit, dp counter rx_frames
 dp() { weirctl --json stats --interval 0 | jq -r ".dataplane.${1}s.$2"; }
 verdict_sum() { weirctl --json stats --interval 0 | jq '[.dataplane.verdicts[]] | add'; }

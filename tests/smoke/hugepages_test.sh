@@ -6,12 +6,7 @@
 pages=/proc/sys/vm/nr_hugepages
 before=$(cat $pages)
 trap 'echo $before >$pages' EXIT
-echo $((before + 48)) >$pages 2>/dev/null
-free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)
-if [ "$free" -lt 48 ]; then
-	echo "skipped: no 48 huge pages of 2 MiB to be had ($free are free)"
-	exit 77
-fi
+huge_pages 48
 mkdir /run/huge && mount -t hugetlbfs -o pagesize=2M none /run/huge || { echo "skipped: no hugetlbfs"; exit 77; }
 
 where() { weirctl --json status | jq -r ".controlplane.generations.$1"; }

@@ -108,6 +108,7 @@ void rig_box_stop(void)
 	char command[256];
 	fake_dataplane_close(&dp);
 	control_stop();
+	shm_paths_close(&rig.paths);
 	snprintf(
 		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
 	assert_int_equal(system(command), 0);
@@ -132,6 +133,7 @@ int rig_teardown(void **state)
 	control_stop();
 	fake_upstream_stop(&fake[0]);
 	fake_upstream_stop(&fake[1]);
+	shm_paths_close(&rig.paths);
 	snprintf(
 		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
 	return system(command);

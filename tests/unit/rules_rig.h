@@ -75,8 +75,7 @@ static inline int remove_env(void **)
 	publisher_close(env.publisher);
 	free(env.list[0].name);
 	free(env.list[1].name);
-	if (strcmp(env.paths.mem, env.folder) != 0)
-		(void)nftw(env.paths.mem, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	shm_paths_remove(&env.paths);
 	return nftw(env.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 

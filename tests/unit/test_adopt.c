@@ -49,6 +49,7 @@ static int teardown(void **)
 	adopt_close(&adopt);
 	region_unmap(&directory_region);
 	directory = NULL;
+	shm_paths_close(&paths);
 	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
 	return system(command);
 }

@@ -90,6 +90,7 @@ static int teardown(void **)
 	link_close(&h.link);
 	adopt_close(&h.adopt);
 	lanes_close(&lanes);
+	shm_paths_close(&paths);
 	snprintf(command, sizeof command, "rm -rf %s %s", paths.mem, dir);
 	return system(command);
 }

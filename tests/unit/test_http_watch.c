@@ -99,6 +99,7 @@ static int teardown(void **)
 	loop_free(service);
 	watch_free(watch);
 	publisher_close(publisher);
+	shm_paths_close(&paths);
 	snprintf(command, sizeof command, "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
 	return system(command);
 }

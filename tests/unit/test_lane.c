@@ -22,16 +22,6 @@ static struct shm_paths paths;
 static struct lanes lanes;
 static char why[SHM_WHY_MAX];
 
-static void unlink_all(void)
-{
-	for (unsigned i = 0; i < WORKERS + 1; i++) {
-		char name[SHM_NAME_MAX];
-		shm_name_lane(name, i);
-		(void)region_unlink(&paths, SHM_IN_MEM, name);
-	}
-	(void)region_unlink(&paths, SHM_IN_MEM, "stats");
-}
-
 static int create(unsigned workers)
 {
 	const struct lanes_spec spec = {.workers = workers,
@@ -55,8 +45,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	lanes_close(&lanes);
-	unlink_all();
-	rmdir(paths.mem);
+	shm_paths_remove(&paths);
 	rmdir(dir);
 	return 0;
 }

@@ -41,6 +41,7 @@ static int teardown(void **state)
 	char command[256];
 	(void)state;
 	publisher_close(p);
+	shm_paths_close(&paths);
 	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
 	return system(command);
 }

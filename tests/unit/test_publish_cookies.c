@@ -37,6 +37,7 @@ static int teardown(void **)
 {
 	char command[256];
 	publisher_close(p);
+	shm_paths_close(&paths);
 	snprintf(command, sizeof(command), "rm -rf '%.100s' '%.100s'", paths.run, paths.mem);
 	return system(command);
 }

@@ -38,10 +38,8 @@ static int teardown(void **)
 {
 	close(file);
 	munmap(source, SIZE);
-	rmdir(paths.mem);
-	if (strcmp(paths.run, paths.mem) != 0)
-		rmdir(paths.run);
-	return 0;
+	shm_paths_remove(&paths);
+	return rmdir(paths.run);
 }
 
 static int create(const struct region_fill *fill, size_t data_size, struct region *out)

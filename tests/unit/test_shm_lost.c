@@ -48,9 +48,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	region_unmap(&region);
-	(void)region_unlink(&paths, SHM_IN_MEM, "l0.1");
-	(void)region_unlink(&paths, SHM_IN_MEM, "l0.2");
-	rmdir(paths.mem);
+	shm_paths_remove(&paths);
 	rmdir(dir);
 	return 0;
 }
@@ -136,7 +134,7 @@ static void test_another_file_of_that_name_is_not_ours(void **)
 {
 	struct region old = region;
 	region = (struct region){0};
-	assert_int_equal(setup(NULL), 0);
+	assert_int_equal(make("l0.1", &region), 0);
 	assert_true(old.inode != region.inode);
 	cut_off("l0.1");
 	assert_false(region_is_cut(&paths, &old, "l0.1"));

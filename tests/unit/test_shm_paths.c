@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../dataplane/core/shm_folder.h"
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +18,20 @@ static mode_t mode_of(const char *path)
 {
 	struct stat st;
 	return stat(path, &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
+static void disk_run(char run[64], unsigned number)
+{
+	snprintf(run, 64, "/var/tmp/weir-test-paths-%d-%u", (int)getpid(), number);
+}
+
+static void skip_without_disk(struct shm_paths *p)
+{
+	if (strcmp(p->mem, p->run) != 0)
+		return;
+	shm_paths_remove(p);
+	rmdir(p->run);
+	skip(); // a machine whose /var/tmp is a tmpfs
 }
 
 // A directory on a tmpfs is itself the place for regions; find makes nothing, init makes 0750.
@@ -39,28 +56,114 @@ static void test_run_on_tmpfs(void **)
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
 	assert_int_equal(mode_of(run), 0710);
 	assert_int_equal(shm_paths_find(&p, run, "off", why), 0);
-	rmdir(run);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
 }
 
 static void test_run_on_disk(void **)
 {
 	char run[64], mem[96];
 	struct shm_paths p, found;
-	snprintf(run, sizeof run, "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d", (int)getpid());
+	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
-	if (strcmp(p.mem, run) == 0) {
-		rmdir(run);
-		skip(); // a machine whose /var/tmp is a tmpfs
-	}
+	skip_without_disk(&p);
+	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d-0.%016llx", (int)getpid(),
+		(unsigned long long)p.instance);
 	assert_string_equal(p.mem, mem);
 	assert_int_equal(mode_of(mem), 0750);
 	assert_int_equal(shm_paths_find(&found, run, "off", why), 0);
-	assert_memory_equal(&p, &found, sizeof p);
-	rmdir(mem);
+	assert_string_equal(found.mem, mem);
+	assert_int_equal(found.instance, p.instance);
+	shm_folder_remove(mem, true);
 	assert_int_equal(shm_paths_find(&found, run, "off", why), -ENOENT);
 	assert_non_null(strstr(why, mem));
-	rmdir(run);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+static void file_of(char path[2 * SHM_PATH_MAX], const char *run, const char *name)
+{
+	snprintf(path, 2 * SHM_PATH_MAX, "%s/%s", run, name);
+}
+
+// Kept over restarts; one that was copied or damaged is nobody's.
+static void test_identity(void **)
+{
+	char run[2][64], file[2][2 * SHM_PATH_MAX], command[5 * SHM_PATH_MAX];
+	struct shm_paths p[2], again;
+	for (unsigned i = 0; i < 2; i++) {
+		disk_run(run[i], i);
+		file_of(file[i], run[i], "instance");
+		assert_int_equal(shm_paths_find(&p[i], run[i], "off", why), -ENOENT);
+		assert_int_equal(shm_paths_init(&p[i], run[i], "off", why), 0);
+		assert_int_not_equal(p[i].instance, 0);
+		assert_int_equal(mode_of(file[i]), 0644);
+	}
+	assert_int_not_equal(p[0].instance, p[1].instance);
+	assert_int_equal(shm_paths_init(&again, run[0], "off", why), 0);
+	assert_int_equal(again.instance, p[0].instance);
+	shm_paths_close(&again);
+
+	snprintf(command, sizeof command, "cp '%s' '%s'", file[0], file[1]);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(shm_paths_find(&again, run[1], "off", why), -EPROTO);
+	assert_non_null(strstr(why, "a copy"));
+	assert_int_equal(shm_paths_init(&again, run[1], "off", why), 0);
+	assert_int_not_equal(again.instance, p[0].instance);
+	assert_int_not_equal(again.instance, p[1].instance);
+	shm_paths_remove(&again);
+	const char *const damage[] = {"", "x", "0000000000000000", "no"};
+	for (unsigned i = 0; i < ARRAY_LEN(damage); i++) {
+		snprintf(command, sizeof command, "echo '%s' >'%s'", damage[i], file[0]);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(shm_paths_find(&again, run[0], "off", why), -EPROTO);
+		assert_non_null(strstr(why, "not the identity"));
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		shm_paths_remove(&p[i]);
+		assert_int_equal(rmdir(run[i]), 0);
+	}
+}
+
+// A folder stays while a process holds it, or while its runtime directory may come back to it.
+static void test_folders_of_others(void **)
+{
+	char run[3][64], file[2 * SHM_PATH_MAX];
+	struct shm_paths p[3], again;
+	for (unsigned i = 0; i < 3; i++) {
+		disk_run(run[i], i);
+		assert_int_equal(shm_paths_init(&p[i], run[i], "off", why), 0);
+		skip_without_disk(&p[i]);
+	}
+	// 0 is gone with its runtime directory, 1 is only stopped, 2 runs without a directory.
+	shm_paths_close(&p[0]);
+	shm_paths_close(&p[1]);
+	for (unsigned i = 0; i < 3; i += 2) {
+		file_of(file, run[i], "instance");
+		assert_int_equal(unlink(file), 0);
+	}
+	file_of(file, p[0].mem, "l0.7");
+	assert_int_equal(close(creat(file, 0600)), 0);
+	assert_int_equal(shm_paths_init(&again, run[1], "off", why), 0);
+	assert_int_equal(again.instance, p[1].instance);
+	assert_int_equal(access(p[0].mem, F_OK), -1);
+	assert_int_equal(access(p[1].mem, F_OK), 0);
+	assert_int_equal(access(p[2].mem, F_OK), 0);
+	shm_paths_close(&again);
+	// What no weir made is nobody's to remove, nor is the folder around it.
+	shm_paths_close(&p[2]);
+	file_of(file, p[2].mem, "notes");
+	assert_int_equal(close(creat(file, 0600)), 0);
+	assert_int_equal(shm_paths_init(&again, run[1], "off", why), 0);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(shm_paths_init(&again, run[1], "off", why), 0);
+	assert_int_equal(access(p[2].mem, F_OK), -1);
+	for (unsigned i = 0; i < 3; i++)
+		shm_paths_remove(&p[i]);
+	shm_paths_remove(&again);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rmdir(run[i]), 0);
 }
 
 static void test_refusals(void **)
@@ -83,9 +186,11 @@ static void test_refusals(void **)
 	assert_int_equal(mkdir(run, 0700), 0);
 	assert_int_equal(shm_paths_init(&p, run, "/dev/shm", why), -EINVAL);
 	assert_non_null(strstr(why, "hugetlbfs"));
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	shm_paths_remove(&p);
 	assert_int_equal(chmod(run, 0777), 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), -EPERM);
-	rmdir(run);
+	assert_int_equal(rmdir(run), 0);
 }
 
 // The directory in /dev/shm, where everyone may make one, must not be a stranger's.
@@ -93,21 +198,16 @@ static void test_planted_mem_dir(void **)
 {
 	if (geteuid() != 0)
 		skip();
-	char run[64], mem[80];
-	struct shm_paths p;
-	snprintf(run, sizeof run, "/var/tmp/weir-test-paths-%d", (int)getpid());
-	snprintf(mem, sizeof mem, "/dev/shm/var-tmp-weir-test-paths-%d", (int)getpid());
+	char run[64];
+	struct shm_paths p, again;
+	disk_run(run, 0);
 	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
-	bool disk = strcmp(p.mem, mem) == 0;
-	if (disk) {
-		assert_int_equal(chown(mem, 65534, 65534), 0);
-		assert_int_equal(shm_paths_init(&p, run, "off", why), -EPERM);
-		assert_non_null(strstr(why, "uid 65534"));
-		rmdir(mem);
-	}
-	rmdir(run);
-	if (!disk)
-		skip();
+	skip_without_disk(&p);
+	assert_int_equal(chown(p.mem, 65534, 65534), 0);
+	assert_int_equal(shm_paths_init(&again, run, "off", why), -EPERM);
+	assert_non_null(strstr(why, "uid 65534"));
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
 }
 
 static void test_names(void **)
@@ -128,6 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run_on_tmpfs),
 		cmocka_unit_test(test_run_on_disk),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_folders_of_others),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_planted_mem_dir),
 		cmocka_unit_test(test_names),

@@ -29,11 +29,9 @@ static int setup(void **)
 
 static int teardown(void **)
 {
-	rmdir(paths.mem);
-	rmdir(paths.run);
-	if (paths.huge[0])
-		rmdir(paths.huge);
-	return 0;
+	shm_paths_remove(&paths);
+	return rmdir(paths.run) || access(paths.mem, F_OK) == 0
+	       || (paths.huge[0] && access(paths.huge, F_OK) == 0);
 }
 
 static const char *mem_path(const char *name)
@@ -196,6 +194,20 @@ static void test_foreign_and_skewed(void **)
 	remove_lane(&w);
 }
 
+// As it lies there where two weirs share a folder.
+static void test_of_another_weir(void **)
+{
+	struct region w = create_lane(), r = {.base = NULL};
+	struct shm_paths other = paths;
+	region_publish(&w);
+	other.instance++;
+	assert_int_equal(
+		region_attach(&other, SHM_IN_MEM, "lane.3", REGION_LANE, true, &r, why), -EPROTO);
+	assert_null(r.base);
+	assert_non_null(strstr(why, "another weir"));
+	remove_lane(&w);
+}
+
 // Every bit of the header that is flipped without its sum is found out.
 static void test_scribbled_header(void **)
 {
@@ -350,6 +362,7 @@ static void test_huge_or_fallback(void **)
 	}
 	uint64_t free_pages = huge_pages_free(&fs);
 	assert_int_equal(region_create(&paths, &spec, &r, why), 0);
+	enum shm_where where = r.where;
 	assert_int_equal(r.where, free_pages ? SHM_IN_HUGE : SHM_IN_MEM);
 	assert_int_equal(r.size % (free_pages ? (size_t)fs.f_bsize : SHM_PAGE), 0);
 	region_publish(&r);
@@ -365,9 +378,10 @@ static void test_huge_or_fallback(void **)
 		assert_int_equal(region_create(&paths, &spec, &r, why), 0);
 		assert_int_equal(r.where, SHM_IN_MEM);
 		assert_int_equal(region_unlink(&paths, SHM_IN_HUGE, "lane.3"), -ENOENT);
+		where = r.where;
 		region_unmap(&r);
 	}
-	assert_int_equal(region_unlink(&paths, r.where, "lane.3"), 0);
+	assert_int_equal(region_unlink(&paths, where, "lane.3"), 0);
 }
 
 static void test_huge_absent(void **)
@@ -388,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_mode_beats_umask),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_foreign_and_skewed),
+		cmocka_unit_test(test_of_another_weir),
 		cmocka_unit_test(test_scribbled_header),
 		cmocka_unit_test(test_truncated_and_grown),
 		cmocka_unit_test(test_not_a_file),

@@ -167,7 +167,7 @@ static int setup(void **)
 	char why[SHM_WHY_MAX] = "";
 	if (!mkdtemp(folder))
 		return -1;
-	if (shm_paths_find(&paths, folder, "off", why) < 0) {
+	if (shm_paths_init(&paths, folder, "off", why) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return -1;
 	}
@@ -176,6 +176,7 @@ static int setup(void **)
 
 static int teardown(void **)
 {
+	shm_paths_remove(&paths);
 	return rmdir(folder);
 }
 

@@ -28,6 +28,7 @@ static int teardown(void **)
 {
 	char command[2 * SHM_PATH_MAX];
 	tables_free(set, NULL, &source);
+	shm_paths_close(&source.paths);
 	snprintf(command, sizeof command, "rm -rf %s %s", source.paths.mem, dir);
 	return system(command);
 }

@@ -51,9 +51,7 @@ static int setup(void **)
 static int teardown(void **)
 {
 	lanes_close(&lanes);
-	(void)region_unlink(&paths, SHM_IN_MEM, "lane.0");
-	(void)region_unlink(&paths, SHM_IN_MEM, "stats");
-	rmdir(paths.mem);
+	shm_paths_remove(&paths);
 	rmdir(dir);
 	return 0;
 }

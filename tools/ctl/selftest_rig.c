@@ -308,11 +308,8 @@ static void directories_remove(struct selftest_rig *rig)
 	const struct config *c = rig->inner.config;
 	struct shm_paths paths;
 	char why[SHM_WHY_MAX];
-	if (c && shm_paths_find(&paths, c->runtime.directory, c->runtime.hugepages, why) == 0) {
-		nftw(paths.mem, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-		if (*paths.huge)
-			nftw(paths.huge, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	}
+	if (c && shm_paths_find(&paths, c->runtime.directory, c->runtime.hugepages, why) == 0)
+		shm_paths_remove(&paths);
 	if (*rig->dir)
 		nftw(rig->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "shm_instance.h"
+
+#include "shm_why.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+// Identity, device and inode number of the file, in 16 hexadecimal digits each.
+enum { NUMBER = 16, TEXT = 3 * (NUMBER + 1), LOCK_PAUSE_MS = 10 };
+
+static void path_of(char out[SHM_PATH_MAX + 32], const char *run, const char *name)
+{
+	snprintf(out, SHM_PATH_MAX + 32, "%s/%s", run, name);
+}
+
+static bool number_parse(const char *text, char end, uint64_t *out)
+{
+	uint64_t value = 0;
+	for (unsigned i = 0; i < NUMBER; i++) {
+		char c = text[i];
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = value;
+	return text[NUMBER] == end;
+}
+
+static bool owner_is_trusted(const char *run, uid_t owner)
+{
+	struct stat st;
+	return owner == geteuid() || owner == 0 || (stat(run, &st) == 0 && owner == st.st_uid);
+}
+
+static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
+{
+	char path[SHM_PATH_MAX + 32], text[TEXT + 1];
+	path_of(path, run, "instance");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
+	struct stat st;
+	bool is_ours =
+		fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && owner_is_trusted(run, st.st_uid);
+	ssize_t len = is_ours ? read(fd, text, sizeof text) : 0;
+	close(fd);
+	uint64_t id = 0, device = 0, inode = 0;
+	if (len != TEXT || !number_parse(text, ' ', &id)
+		|| !number_parse(text + NUMBER + 1, ' ', &device)
+		|| !number_parse(text + 2 * (NUMBER + 1), '\n', &inode) || id == 0)
+		return shm_fail(why, EPROTO, "%s: not the identity of a weir", path);
+	if (device != st.st_dev || inode != st.st_ino)
+		return shm_fail(why, EPROTO, "%s: a copy of another weir's identity", path);
+	*out = id;
+	return 0;
+}
+
+// Written beside it and renamed: it is there whole or not at all.
+static int file_make(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
+{
+	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 32], text[TEXT + 1];
+	path_of(path, run, "instance");
+	path_of(made, run, "instance.new");
+	(void)unlink(made);
+	int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return shm_fail(why, errno, "%s: %s", made, strerror(errno));
+	struct stat st;
+	uint64_t id = incarnation_new();
+	int err = fchmod(fd, 0644) < 0 || fstat(fd, &st) < 0 ? errno : 0;
+	if (!err) {
+		snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", id,
+			(uint64_t)st.st_dev, (uint64_t)st.st_ino);
+		err = write(fd, text, TEXT) != TEXT ? ENOSPC : 0;
+	}
+	close(fd);
+	if (!err && rename(made, path) < 0)
+		err = errno;
+	if (err) {
+		(void)unlink(made);
+		return shm_fail(why, err, "%s: %s", path, strerror(err));
+	}
+	*out = id;
+	return 0;
+}
+
+static int lock_wait(const char *run, char why[SHM_WHY_MAX])
+{
+	char path[SHM_PATH_MAX + 32];
+	path_of(path, run, "instance.lock");
+	uint64_t end_ms = clock_mono_ms() + INSTANCE_WAIT_MS;
+	for (;;) {
+		int fd = process_lock(path);
+		if (fd != -EAGAIN || clock_mono_ms() >= end_ms)
+			return fd < 0 ? shm_fail(why, -fd, "%s: %s", path, strerror(-fd)) : fd;
+		nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+	}
+}
+
+int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX])
+{
+	if (!create)
+		return file_read(run, out, why);
+	int lock = lock_wait(run, why);
+	if (lock < 0)
+		return lock;
+	int rc = file_read(run, out, why);
+	if (rc == -EPROTO)
+		log_warning(
+			"identity refused: %s; making a new one, so the cache starts cold", why);
+	if (rc < 0)
+		rc = file_make(run, out, why);
+	close(lock);
+	return rc;
+}
