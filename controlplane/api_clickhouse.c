@@ -26,6 +26,8 @@ static void sender_out(
 	json_out_count(o, n, "refused_weight", s->refused_weight);
 	json_out_count(o, n, "too_large_rows", s->too_large_rows);
 	json_out_count(o, n, "partial_rows", s->partial_rows);
+	json_out_count(o, n, "partial_weight", s->partial_weight);
+	json_out_count(o, n, "repeated_inserts", s->repeated_chunks);
 	json_out_count(o, n, "cut_inserts", s->cut_chunks);
 	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);
 	json_out_count(o, n, "table_bytes", s->table_bytes);

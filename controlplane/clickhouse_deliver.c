@@ -25,6 +25,7 @@ struct delivery {
 	bool is_too_large;         // was said, by an answer that came whole or not
 	bool is_foreign;           // the table has no such columns
 	bool is_unreadable;        // its body is not what it says
+	uint64_t tried_ms;         // when it was sent first, in this life; 0: not yet
 	unsigned body_tries;       // that ended with a word about the body
 	unsigned broken_tries;     // that ended with the connection, in a row
 };
@@ -60,25 +61,21 @@ static enum clickhouse_end count_ask(struct clickhouse_sender *s, const struct d
 	return end;
 }
 
-enum found { FOUND_NONE, FOUND_ALL, FOUND_ERROR };
+enum found { FOUND_NONE, FOUND_SOME, FOUND_ALL, FOUND_ERROR };
 
-static enum found find(struct clickhouse_sender *s, const struct delivery *d,
+static enum found find(struct clickhouse_sender *s, const struct delivery *d, uint64_t *rows,
 	enum clickhouse_end *end, struct clickhouse_answer *a)
 {
-	const struct clickhouse_spooled *what = &d->parcel->what;
 	for (;;) {
-		uint64_t rows = 0;
-		*end = count_ask(s, d, &rows, a);
+		*rows = 0;
+		*end = count_ask(s, d, rows, a);
 		if (*end != CLICKHOUSE_DONE)
 			return FOUND_ERROR;
-		if (rows) {
-			s->now.found_chunks++;
-			s->now.partial_rows += rows < what->rows ? what->rows - rows : 0;
+		if (*rows >= d->parcel->what.rows)
 			return FOUND_ALL;
-		}
 		uint64_t settled_ms = clock_mono_ms() - s->contact_ms;
 		if (settled_ms >= s->settings.settle_ms)
-			return FOUND_NONE;
+			return *rows ? FOUND_SOME : FOUND_NONE;
 		if (s->stop || s->is_closing || s->is_renewed) {
 			*end = CLICKHOUSE_UNCLEAR;
 			snprintf(a->why, sizeof a->why, "stopped");
@@ -86,6 +83,43 @@ static enum found find(struct clickhouse_sender *s, const struct delivery *d,
 		}
 		clickhouse_sender_pause(s, s->settings.settle_ms - settled_ms);
 	}
+}
+
+// Some rows of the chunk are there. False: the others are lost.
+static bool may_repeat(const struct clickhouse_sender *s, const struct delivery *d)
+{
+	return s->schema.dedups && d->tried_ms
+	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->is_too_large;
+}
+
+static void missing_lose(struct clickhouse_sender *s, const struct delivery *d, uint64_t rows)
+{
+	const struct clickhouse_spooled *what = &d->parcel->what;
+	uint64_t missing = what->rows - rows;
+	s->now.partial_rows += missing;
+	s->now.partial_weight +=
+		what->weight / what->rows * missing
+		+ (what->weight % what->rows * missing + what->rows - 1) / what->rows;
+	log_warning("clickhouse: %llu of %u rows of a chunk are not there and are lost",
+		(unsigned long long)missing, what->rows);
+}
+
+// True: whatever the server has of it, the chunk is to be sent. False: *end says what else.
+static bool is_to_be_sent(struct clickhouse_sender *s, struct delivery *d, enum clickhouse_end *end,
+	struct clickhouse_answer *a)
+{
+	uint64_t rows;
+	enum found found = find(s, d, &rows, end, a);
+	if (found == FOUND_ERROR)
+		return false;
+	if (found == FOUND_SOME && may_repeat(s, d)) {
+		s->now.repeated_chunks++;
+		return true;
+	}
+	if (found == FOUND_SOME)
+		missing_lose(s, d, rows);
+	s->now.found_chunks += found != FOUND_NONE;
+	return found == FOUND_NONE;
 }
 
 static enum clickhouse_end insert(
@@ -172,8 +206,7 @@ static enum clickhouse_end attempt(
 		return end;
 	if (d->must_ask) {
 		d->step = CLICKHOUSE_STEP_COUNT;
-		enum found found = find(s, d, &end, a);
-		if (found != FOUND_NONE)
+		if (!is_to_be_sent(s, d, &end, a))
 			return end;
 		d->must_ask = false;
 		d->step = CLICKHOUSE_STEP_SIZE;
@@ -184,6 +217,8 @@ static enum clickhouse_end attempt(
 	if (end != CLICKHOUSE_DONE)
 		return end;
 	d->step = CLICKHOUSE_STEP_INSERT;
+	if (!d->tried_ms)
+		d->tried_ms = clock_mono_ms();
 	end = insert(s, d, a);
 	d->must_ask = end == CLICKHOUSE_REFUSED || end == CLICKHOUSE_UNCLEAR;
 	d->is_too_large = d->must_ask && a->status == HTTP_TOO_LARGE;

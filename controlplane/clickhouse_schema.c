@@ -226,6 +226,8 @@ enum clickhouse_end clickhouse_schema_make(
 		end = columns_add(s, c, out);
 	if (end == CLICKHOUSE_DONE)
 		end = columns_check(s, c, out);
+	if (end == CLICKHOUSE_DONE)
+		end = clickhouse_dedup_look(s, c, out);
 	if (end == CLICKHOUSE_DONE && !s->is_distributed)
 		end = limits_look(s, c, out);
 	if (end == CLICKHOUSE_DONE && s->limits.are_known && s->version >= CLICKHOUSE_HAS_TTL)
@@ -278,11 +280,13 @@ void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct cl
 	memcpy(sql, q.text, q.len + 1);
 }
 
-// A server or a user may be set to say yes to an insert that it only keeps in mind (async_insert).
+// A server or a user may be set to say yes to an insert that it only keeps in mind (async_insert),
+// or to take a block that it has (insert_deduplicate).
 void clickhouse_schema_parameters(
 	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap)
 {
-	snprintf(out, cap, "%s%s%s", s->is_distributed ? "&insert_distributed_sync=1" : "",
+	snprintf(out, cap, "&insert_deduplicate=1%s%s%s",
+		s->is_distributed ? "&insert_distributed_sync=1" : "",
 		s->version >= CLICKHOUSE_HAS_TOKEN ? "&async_insert=0&insert_deduplication_token="
 						   : "",
 		s->version >= CLICKHOUSE_HAS_TOKEN ? query_id : "");

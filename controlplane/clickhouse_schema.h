@@ -55,6 +55,7 @@ struct clickhouse_schema {
 	uint64_t limits_at_ms; // when they are asked for again
 	unsigned version;      // of the server, 1816 for 18.16; 0: not known
 	bool is_distributed;
+	bool dedups;                 // every table that holds rows knows blocks by their tokens
 	uint64_t bytes;              // that rows took when last looked
 	uint64_t dropped_partitions; // in all
 };

@@ -10,6 +10,11 @@
 // only when the server has answered for `settle_ms` without a break, so that a request which still
 // lay in its sockets has begun by then. Servers from 22.3 on also know the chunk by its token.
 //
+// A server that has only some of the rows spreads the table over others, of which one failed, or is
+// a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
+// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: who has it takes
+// nothing twice. Elsewhere the missing rows are counted as partial.
+//
 // What fails is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the outbox
 // is bounded. But for what is wrong with the body itself: CLICKHOUSE_BODY_TRIES, then it is counted
 // as refused and left. The schema is made before the first insert and whenever contact was lost or
@@ -38,6 +43,7 @@ enum {
 	CLICKHOUSE_BROKEN_TRIES = 4,
 	CLICKHOUSE_ALONE_TRIES = 20,
 	CLICKHOUSE_GROW_AFTER = 32,
+	CLICKHOUSE_TOKEN_MS = 1800000, // a server is believed to know a token for so long
 };
 
 struct clickhouse_sender_settings {
@@ -74,11 +80,13 @@ struct clickhouse_sender_status {
 	uint64_t rows, weight, chunks; // the server has them
 	uint64_t found_chunks;         // of these, found there instead of sent again
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
-	uint64_t refused_rows, refused_weight, partial_rows; // lost so
-	uint64_t cut_chunks;                                 // too large, sent in two
-	uint64_t recoded_chunks;                             // compressed anew for an older server
-	uint64_t too_large_rows;                             // of refused_rows: too large alone
-	uint64_t sent_unix_s; // when the server last took a chunk; 0: never
+	uint64_t repeated_chunks;      // sent again whole, as the server had some of the rows
+	uint64_t refused_rows, refused_weight; // lost so
+	uint64_t partial_rows, partial_weight; // likewise; the weight by their share of the chunk's
+	uint64_t cut_chunks;                   // too large, sent in two
+	uint64_t recoded_chunks;               // compressed anew for an older server
+	uint64_t too_large_rows;               // of refused_rows: too large alone
+	uint64_t sent_unix_s;                  // when the server last took a chunk; 0: never
 	uint64_t tidy_failures, dropped_partitions, table_bytes;
 	struct clickhouse_limits limits;
 	int64_t clock_ahead_s; // of the newest rows; 0: the clocks are believed

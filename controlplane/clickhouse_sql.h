@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Statements as they are put together, for clickhouse_schema.c, clickhouse_limits.c,
-// clickhouse_rollup.c and clickhouse_tidy.c alone.
+// Statements as they are put together, for clickhouse_schema.c, clickhouse_dedup.c,
+// clickhouse_limits.c, clickhouse_rollup.c and clickhouse_tidy.c alone.
 
 #include "clickhouse_schema.h"
 
@@ -27,6 +27,9 @@ void clickhouse_sql_add(struct clickhouse_sql *q, const char *fmt, ...) ATTR_PRI
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_rollups_make(const struct clickhouse_schema *s,
 	struct clickhouse_client *c, struct clickhouse_answer *out);
 
+// Finds out s->dedups. A user who may not ask for it has it false.
+ATTR_MUST_CHECK enum clickhouse_end clickhouse_dedup_look(
+	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out);
 // Leaves this box's limits in TABLE_limits and takes the widest of all boxes into s->limits.
 ATTR_MUST_CHECK enum clickhouse_end clickhouse_limits_agree(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out);

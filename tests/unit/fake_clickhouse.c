@@ -144,7 +144,24 @@ static size_t unpack(const struct fake_post_request *q, uint8_t *out)
 	return z.total_out;
 }
 
-static void chunk_add(struct fake_clickhouse *f, uint64_t run, uint64_t chunk, uint64_t rows)
+struct taken {
+	struct row first;
+	uint64_t rows, weight, extra_sum;
+	bool mixed; // of two hours
+};
+
+// A chunk of two shards, one of which knows the token: what is not there yet.
+static void known_take_off(struct fake_clickhouse *f, struct taken *t)
+{
+	for (unsigned i = 0; i < f->chunks; i++)
+		if (f->chunk[i].run == t->first.run && f->chunk[i].number == t->first.chunk) {
+			t->rows -= f->chunk[i].rows;
+			t->weight -= f->chunk[i].weight;
+		}
+}
+
+static void chunk_add(
+	struct fake_clickhouse *f, uint64_t run, uint64_t chunk, uint64_t rows, uint64_t weight)
 {
 	unsigned i = 0;
 	while (i < f->chunks && (f->chunk[i].run != run || f->chunk[i].number != chunk))
@@ -162,13 +179,8 @@ static void chunk_add(struct fake_clickhouse *f, uint64_t run, uint64_t chunk, u
 		f->last_run = run;
 	}
 	f->chunk[i].rows += rows;
+	f->chunk[i].weight += weight;
 }
-
-struct taken {
-	struct row first;
-	uint64_t rows, weight, extra_sum;
-	bool mixed; // of two hours
-};
 
 static struct taken rows_read(
 	const struct fake_clickhouse *f, const struct columns *c, const struct fake_post_request *q)
@@ -197,7 +209,7 @@ static void rows_take(struct fake_clickhouse *f, const struct taken *t)
 	f->extra_sum += t->extra_sum;
 	f->hours_mixed += t->mixed;
 	f->rows += t->rows;
-	chunk_add(f, t->first.run, t->first.chunk, t->rows);
+	chunk_add(f, t->first.run, t->first.chunk, t->rows, t->weight);
 }
 
 static int error(char reply[1024], unsigned code, int status)
@@ -219,12 +231,19 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 		return error(reply, 16, 404);
 	if (strncmp(f->version, "18.", 3) == 0 && strcasestr(q->head, "Content-Encoding: zstd"))
 		return error(reply, 89, 500);
-	const struct taken t = rows_read(f, &columns, q);
+	struct taken t = rows_read(f, &columns, q);
 	if ((fault == FAKE_TOO_LARGE || fault == FAKE_TOO_LONG) && t.rows <= f->rows_most)
 		fault = FAKE_WELL;
 	f->too_large += fault == FAKE_TOO_LARGE || fault == FAKE_TOO_LONG;
-	if (fault == FAKE_WELL || fault == FAKE_TAKEN_LOST || fault == FAKE_TAKEN_HALF
-		|| fault == FAKE_TAKEN_ERROR || fault == FAKE_TAKEN_SILENT)
+	if (f->dedups && strstr(q->head, "&insert_deduplication_token="))
+		known_take_off(f, &t);
+	if (fault == FAKE_TAKEN_SOME) {
+		t.rows /= 2;
+		t.weight /= 2;
+	}
+	if (fault == FAKE_WELL || fault == FAKE_TAKEN_SOME || fault == FAKE_TAKEN_LOST
+		|| fault == FAKE_TAKEN_HALF || fault == FAKE_TAKEN_ERROR
+		|| fault == FAKE_TAKEN_SILENT)
 		rows_take(f, &t);
 	if (f->late_ms)
 		usleep(f->late_ms * 1000);
@@ -241,6 +260,8 @@ static int insert(struct fake_clickhouse *f, const struct fake_post_request *q, 
 		return error(reply, 243, 500);
 	case FAKE_BAD_BODY:
 		return error(reply, 33, 500);
+	case FAKE_TAKEN_SOME:
+		return error(reply, 242, 500);
 	case FAKE_TAKEN_ERROR:
 		return error(reply, 241, 500);
 	case FAKE_LOST:
@@ -266,6 +287,10 @@ static void count(struct fake_clickhouse *f, const char *sql, char reply[1024])
 		if (f->chunk[i].run == run && f->chunk[i].number == chunk)
 			rows = f->chunk[i].rows;
 	f->counts++;
+	if (f->lagging) {
+		f->lagging--;
+		rows = 0;
+	}
 	snprintf(reply, 1024, "%" PRIu64 "\n", rows);
 }
 
@@ -310,7 +335,11 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 {
 	if (strstr(sql, "_limits`"))
 		return limits(f, sql, reply);
-	if (strstr(sql, "SELECT version()"))
+	if (strstr(sql, "SELECT engine_full"))
+		strcpy(reply, "Distributed(\\'both\\', \\'weir\\', \\'here\\', chunk)\n");
+	else if (strstr(sql, "non_replicated_deduplication_window = [1-9]"))
+		snprintf(reply, 1024, "%u\n", f->dedups);
+	else if (strstr(sql, "SELECT version()"))
 		snprintf(reply, 1024, "%s\n", f->version);
 	else if (strstr(sql, "system.databases"))
 		strcpy(reply, "1\n");

@@ -21,6 +21,7 @@ enum fake_fault {
 	FAKE_TAKEN_HALF,   // takes the rows, says half a reply
 	FAKE_TAKEN_ERROR,  // takes the rows and says 500 (a view behind it failed)
 	FAKE_TAKEN_SILENT, // takes the rows and says nothing
+	FAKE_TAKEN_SOME,   // takes half of the rows, as one of two shards, and says 500
 	FAKE_BAD_BODY,     // 500, code 33: the body is not to be read
 	FAKE_TOO_LARGE,    // 413 of a proxy, for more than rows_most rows
 	FAKE_TOO_LONG,     // the same, who closes instead of saying so
@@ -43,7 +44,7 @@ struct fake_clickhouse {
 	uint64_t seed;
 	unsigned chunks;
 	struct {
-		uint64_t run, number, rows;
+		uint64_t run, number, rows, weight;
 	} chunk[FAKE_CHUNKS_MAX];
 	uint64_t rows, weight; // taken
 	unsigned hours_mixed;  // inserts with rows of two hours
@@ -51,6 +52,8 @@ struct fake_clickhouse {
 	uint64_t last_number; // of the last insert that was taken, in last_run
 	uint64_t last_run;
 	bool was_out_of_order;
+	bool dedups;            // knows chunks by their tokens, shard by shard
+	unsigned lagging;       // so many counts are of a replica that has none of the rows yet
 	unsigned drops;         // statements DROP PARTITION
 	unsigned limits_code;   // what the table of limits ends with; 0: it is there
 	char other_limits[128]; // of other boxes, a line as clickhouse_limits.c asks for it

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Chunks of which the server has some rows, or says so: sent again where that doubles nothing.
+
+#include "clickhouse_rig.h"
+#include "unit.h"
+
+#include <string.h>
+
+static bool is_partial(void)
+{
+	return status.sender.partial_rows > 0;
+}
+
+// One shard of two took its half. Where the shards know the chunk's token, all is sent once more.
+static void test_half_taken_goes_again(void **)
+{
+	server.version = "24.8.1.2";
+	server.is_distributed = server.dedups = true;
+	sink_open();
+	fault_set(FAKE_TAKEN_SOME);
+	feed(1, 200);
+	assert_true(eventually(is_failing));
+	fault_set(FAKE_WELL);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.partial_rows, 0);
+	assert_true(status.sender.repeated_chunks >= 1);
+	assert_non_null(strstr(server.last_insert, "&insert_deduplicate=1"));
+}
+
+// Where they do not, nothing is doubled: the missing rows are counted, and their queries.
+static void test_half_taken_without_tokens(void **)
+{
+	server.version = "24.8.1.2";
+	server.is_distributed = true;
+	sink_open();
+	fault_set(FAKE_TAKEN_SOME);
+	feed(1, 200);
+	assert_true(eventually(is_failing));
+	fault_set(FAKE_WELL);
+	assert_true(eventually(is_partial));
+	assert_int_equal(status.sender.partial_rows, 100);
+	assert_true(status.sender.partial_weight >= fed_weight - server.weight);
+	assert_true(status.sender.partial_weight <= fed_weight - server.weight + 1);
+	assert_int_equal(server.inserts, 1);
+}
+
+// A replica that lags says for long that it has none: the chunk is sent again, and known.
+static void test_a_replica_that_lags(void **)
+{
+	server.version = "24.8.1.2";
+	server.dedups = true;
+	server.lagging = 1000;
+	sink_open();
+	fault_set(FAKE_TAKEN_LOST);
+	feed(1, 200);
+	assert_true(eventually(is_failing));
+	fault_set(FAKE_WELL);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+	assert_int_equal(status.sender.partial_rows, 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, clickhouse_rig_open, clickhouse_rig_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_half_taken_goes_again),
+		CASE(test_half_taken_without_tokens),
+		CASE(test_a_replica_that_lags),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
