@@ -32,6 +32,7 @@ dataplane: {ports: [{device: net_null0}], service_addresses: [198.18.0.53/24]}
 upstreams: {servers: [{address: 9.9.9.9}]}
 blocking: {lists: [{name: gone, path: gone.txt}]}
 CONFIG
+sed 's|path: gone.txt|url: "https://lists.example/gone"|' "$dir/weir.yaml" >"$dir/url.yaml"
 printf 'nonsense: 1\n' >"$dir/bad.yaml"
 unset WEIR_CONFIG
 c="-c $dir/weir.yaml"
@@ -82,7 +83,10 @@ want 1 '' 'no AF_XDP port' $c xdp status
 want 0 '' '' $c xdp detach
 
 want 0 'good' '' config check "$root/tools/weir.yaml"
-want 0 'warning: list gone' '' config check "$dir/weir.yaml"
+want 0 'warning: list "gone" cannot be read: ' '' config check "$dir/weir.yaml"
+want 0 'good, but see the warnings above' '' config check "$dir/weir.yaml"
+urls=$("$weirctl" config check "$dir/url.yaml" 2>&1)
+[ "$urls" = "$dir/url.yaml: good" ] || { echo "not ok: a list by URL: $urls"; bad=$((bad + 1)); }
 want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
 want 1 '' 'bad.yaml:1:1: nonsense: unknown key' config check "$dir/bad.yaml"
 want 1 'bad.yaml:1:1: nonsense' '' config check "$dir/bad.yaml" --json

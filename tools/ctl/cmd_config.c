@@ -6,23 +6,41 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weir/text.h>
 
-// Not an error of the file: a list may be put there later. Said all the same.
-static void lists_check(const struct config *config, struct json_node *warnings)
+// 0 or -errno: whether a build could read it.
+static int list_file_check(const char *path)
 {
+	struct stat st;
+	if (stat(path, &st) || access(path, R_OK))
+		return -errno;
+	if (S_ISREG(st.st_mode))
+		return 0;
+	return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+}
+
+// A list that is not there is no error of the file, as all else is in force without it. One with a
+// URL is fetched when the file is in force. Returns the number of warnings.
+static unsigned lists_check(const struct config *config, struct json_node *warnings)
+{
+	unsigned found = 0;
 	for (unsigned i = 0; i < config->blocking.list_count; i++) {
 		const struct config_list *l = &config->blocking.lists[i];
-		if (access(l->path, R_OK) == 0)
+		int err = l->path ? list_file_check(l->path) : 0;
+		if (!err)
 			continue;
+		found++;
 		char text[640], shown[1024];
-		snprintf(text, sizeof text, "list %s: %s: %s", l->name, l->path, strerror(errno));
+		snprintf(text, sizeof text, "list \"%s\" cannot be read: %s: %s", l->name, l->path,
+			strerror(-err));
 		if (warnings)
 			json_put_text(warnings, NULL, text);
 		else
 			printf("warning: %s\n", text_escape(text, shown, sizeof shown));
 	}
+	return found;
 }
 
 int cmd_config_check(struct ctl *c)
@@ -35,13 +53,14 @@ int cmd_config_check(struct ctl *c)
 		struct json_doc *doc = json_doc_new();
 		json_put_bool(json_doc_root(doc), "ok", true);
 		json_put_text(json_doc_root(doc), "directory", c->config->runtime.directory);
-		lists_check(c->config, json_put_array(json_doc_root(doc), "warnings"));
+		(void)lists_check(c->config, json_put_array(json_doc_root(doc), "warnings"));
 		json_doc_print(doc);
 		json_doc_free(doc);
 	} else {
 		char shown[1024];
-		lists_check(c->config, NULL);
-		printf("%s: good\n", text_escape(path, shown, sizeof shown));
+		unsigned warnings = lists_check(c->config, NULL);
+		printf("%s: good%s\n", text_escape(path, shown, sizeof shown),
+			warnings ? ", but see the warnings above" : "");
 	}
 	return CTL_OK;
 }
@@ -51,10 +70,10 @@ static void reload_print(const struct json_node *root)
 	const char *restart = json_text(root, "needs_restart");
 	char shown[1024];
 	if (*restart)
-		printf("taken over, except for what needs a restart: %s\n",
+		printf("reloaded, except for what needs a restart: %s\n",
 			text_escape(restart, shown, sizeof shown));
 	else
-		printf("taken over\n");
+		printf("reloaded\n");
 }
 
 int cmd_config_reload(struct ctl *c)
