@@ -58,6 +58,17 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 	free(c);
 }
 
+// One line for all: a load balancer reads this every second.
+static void failing_look(struct ready *r, const struct rules_status *rules)
+{
+	char text[64];
+	unsigned n = rules_failing(rules);
+	snprintf(text, sizeof text, "%u list%s not updated (weirctl blocklist status)", n,
+		n == 1 ? " is" : "s are");
+	if (n)
+		json_out_text(r->o, r->degraded, NULL, text);
+}
+
 static void rest_look(struct ready *r, const struct api *a, const struct resolver_status *s)
 {
 	unsigned up = 0;
@@ -70,6 +81,7 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 		json_out_text(r->o, r->degraded, NULL, "no upstream answers");
 	if (c->blocking.enabled && c->blocking.list_count && rules.loaded_unix_s == 0)
 		json_out_text(r->o, r->degraded, NULL, "no list is loaded");
+	failing_look(r, &rules);
 	if (rules.outcome == RULES_FAILED)
 		json_out_text(r->o, r->degraded, NULL, "the last reload of the lists failed");
 	if (a->listener.error)
@@ -168,6 +180,27 @@ static uint64_t dataplane_errors(
 	return replaced;
 }
 
+// Each list that could not be had, as long as that is so.
+static unsigned list_errors(struct json_out *o, struct json_node *list, const struct api *a)
+{
+	char text[RULES_LIST_TEXT_MAX];
+	struct rules_status r;
+	rules_status(a->deps.rules, &r);
+	for (unsigned i = 0; i < r.list_count; i++) {
+		const struct rules_list_status *l = &r.lists[i];
+		if (!rules_list_failing(l))
+			continue;
+		struct log_recent k = {.id = rules_failing_id(),
+			.level = LOG_LEVEL_WARNING,
+			.count = l->failures ? l->failures : 1,
+			.last_unix_ms = (int64_t)l->last_try_unix_s * 1000};
+		k.first_unix_ms = k.last_unix_ms;
+		snprintf(k.text, sizeof k.text, "%s", rules_list_text(l, text, sizeof text));
+		error_out(o, list, "controlplane", &k);
+	}
+	return rules_failing(&r);
+}
+
 void api_errors(struct api *a, struct http_exchange *x)
 {
 	static struct log_recent kind[LOG_RECENT_MAX]; // of this loop's thread alone
@@ -175,8 +208,10 @@ void api_errors(struct api *a, struct http_exchange *x)
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o), *list = json_out_array(o, root, "errors");
 	unsigned count = log_recent_copy(kind, LOG_RECENT_MAX, &replaced);
+	unsigned failing = list_errors(o, list, a);
 	for (unsigned i = 0; i < count; i++)
-		error_out(o, list, "controlplane", &kind[i]);
+		if (!failing || kind[i].id != rules_failing_id())
+			error_out(o, list, "controlplane", &kind[i]);
 	replaced += dataplane_errors(o, list, publisher_paths(a->deps.publisher));
 	json_out_count(o, root, "replaced", replaced);
 	http_reply(x, 200, json_out_finish(o));

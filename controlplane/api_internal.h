@@ -120,6 +120,8 @@ void dataplane_tables(
 // Array "tables".
 void api_tables_out(struct json_out *o, struct json_node *root, const struct table_registry *r);
 // Array "paused_groups".
+// "failing": a sentence for each list that could not be had.
+void api_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r);
 void api_pauses_out(struct json_out *o, struct json_node *root, const struct api *a);
 void api_groups_out(struct json_out *o, struct json_node *root, const struct api *a);
 // "all_lists" and "lists" of a group; NULL: of everyone else.

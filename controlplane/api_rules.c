@@ -56,8 +56,20 @@ static void list_out(struct json_out *o, struct json_node *lists, const struct r
 		json_out_count(o, reason, "count", l->rejected_by[i]);
 	}
 	json_out_text(o, n, "error", l->error ? rule_source_error_text(l->error) : "");
+	json_out_bool(o, n, "failing", rules_list_failing(l));
+	json_out_count(o, n, "kept_unix_s", l->kept_unix_s);
 	if (*l->url)
 		fetch_out(o, n, l);
+}
+
+void api_failing_out(struct json_out *o, struct json_node *n, const struct rules_status *r)
+{
+	char text[RULES_LIST_TEXT_MAX];
+	struct json_node *list = json_out_array(o, n, "failing");
+	for (unsigned i = 0; i < r->list_count; i++)
+		if (rules_list_failing(&r->lists[i]))
+			json_out_text(
+				o, list, NULL, rules_list_text(&r->lists[i], text, sizeof text));
 }
 
 // `a`: NULL leaves the groups out.
@@ -87,6 +99,7 @@ static char *rules_text(const struct api *a, const struct rules_status *r)
 	json_out_count(o, root, "build_ms", r->build_ms);
 	json_out_count(o, root, "rested_ms", r->rested_ms);
 	json_out_count(o, root, "loaded_unix_s", r->loaded_unix_s);
+	api_failing_out(o, root, r);
 	struct json_node *lists = json_out_array(o, root, "lists");
 	for (unsigned i = 0; i < r->list_count; i++)
 		list_out(o, lists, &r->lists[i]);

@@ -373,6 +373,7 @@ static void rules_out(struct json_out *o, struct json_node *root, const struct a
 	json_out_bool(o, n, "building", r.building);
 	json_out_bool(o, n, "from_disk", r.from_disk);
 	json_out_text(o, n, "error", r.error);
+	api_failing_out(o, n, &r);
 }
 
 static void on_status(void *arg, const struct resolver_status *s)

@@ -42,14 +42,38 @@ static void reload_end(void *arg)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
 }
 
+// Files of lists that this reload could not read; downloads have a schedule of their own.
+static void note_missing(struct reload *r, const struct rules_status *s)
+{
+	char text[RULES_LIST_TEXT_MAX];
+	unsigned missing = 0, last = 0;
+	for (unsigned i = 0; i < s->list_count; i++) {
+		bool is = s->lists[i].error && !*s->lists[i].url;
+		missing += is;
+		last = is ? i : last;
+	}
+	if (!missing || r->err < 0)
+		return;
+	r->err = -EIO;
+	rules_list_text(&s->lists[last], text, sizeof text);
+	if (missing == 1)
+		snprintf(r->why, sizeof(r->why), "reloaded, except %s", text);
+	else
+		snprintf(r->why, sizeof(r->why),
+			"reloaded, except %s; and %u more lists (weirctl blocklist status)", text,
+			missing - 1);
+}
+
 static void on_rules(void *arg, const struct rules_status *s)
 {
 	struct app *a = arg;
 
 	if (s->outcome == RULES_FAILED || s->outcome == RULES_HELD) {
 		a->reload.err = -EIO;
-		snprintf(a->reload.why, sizeof(a->reload.why), "taken over, but the lists: %s",
-			s->error);
+		snprintf(a->reload.why, sizeof(a->reload.why),
+			"reloaded; blocking rules NOT updated: %s", s->error);
+	} else {
+		note_missing(&a->reload, s);
 	}
 	reload_end(a);
 }
@@ -65,7 +89,7 @@ static const char *refused_text(int err)
 static void reload_incomplete(struct reload *r, int err, const char *what)
 {
 	r->err = err;
-	snprintf(r->why, sizeof(r->why), "taken over, but the %s: %s", what, strerror(-err));
+	snprintf(r->why, sizeof(r->why), "reloaded, except the %s: %s", what, strerror(-err));
 }
 
 // The rules follow, and let go of the configuration before. Knobs are no reason to build.

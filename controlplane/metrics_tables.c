@@ -45,10 +45,10 @@ void metrics_rules(struct metrics_text *t, const struct rules_status *r)
 		names[i] = r->lists[i].name;
 	metrics_field_rows(t, of_lists, ARRAY_LEN(of_lists), r->lists, count, sizeof r->lists[0],
 		"list", names);
-	metrics_family(
-		t, METRICS_GAUGE, "weir_list_failing", "Whether the list could not be read.");
+	metrics_family(t, METRICS_GAUGE, "weir_list_failing", "Whether the list could not be had.");
 	for (unsigned i = 0; i < count; i++)
-		metrics_count(t, METRICS_LABELS({"list", names[i]}), r->lists[i].error != 0);
+		metrics_count(
+			t, METRICS_LABELS({"list", names[i]}), rules_list_failing(&r->lists[i]));
 }
 
 #define LOG(kind, field, metric, text) \

@@ -65,19 +65,6 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	log_judge(&s->judge);
 }
 
-static void log_failing(const struct rules_job *j)
-{
-	for (unsigned i = 0; i < j->sources->count; i++) {
-		const struct rule_source_result *result = &j->result[i];
-		if (result->error)
-			log_warning("list \"%s\" is not updated: %s: %s; %s",
-				j->sources->source[i].title, j->sources->source[i].path,
-				rule_source_error_text(result->error),
-				result->kept ? "what it had before is in force"
-					     : "nothing of it is in force");
-	}
-}
-
 static void note_outcome(struct rules *r, struct rules_job *j)
 {
 	struct rules_status *s = &r->status;
@@ -87,12 +74,13 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 		log_error("rules: %s; the previous image stays", j->error);
 	else if (j->error[0])
 		log_warning("rules: %s", j->error);
-	log_failing(j);
 	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
 		rules_hold(r, j->was_held);
 	if (j->same)
 		r->input_hash = j->input_hash;
 	rules_describe(r, j);
+	s->lists = r->list;
+	rules_failing_log(s);
 	if (j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED)
 		return; // a start is no reload
 	s->outcome = j->outcome;

@@ -46,8 +46,9 @@ struct rules_list_status {
 	uint64_t comments, rejected; // rejected: syntax, single label, too long, ... (list_parse.h)
 	uint64_t bytes;
 	uint64_t rejected_by[LIST_REJECT_COUNT]; // of the last time it was read by this process
+	uint64_t last_try_unix_s; // of fetching it, or of reading a file that could not be had
 	// Of a fetched list; times are 0 where there is none.
-	uint64_t last_try_unix_s, last_good_unix_s, next_try_unix_s;
+	uint64_t last_good_unix_s, next_try_unix_s;
 	unsigned http_status; // of the last try; 0: there was no reply
 	unsigned failures;    // in a row
 	char fetch_error[160];
@@ -64,7 +65,7 @@ static inline bool rules_list_failing(const struct rules_list_status *l)
 
 struct rules_status {
 	enum rules_outcome outcome; // of the last reload
-	char error[512];            // or what rules_failing_text says
+	char error[256];
 	bool building;
 	uint64_t builds, unchanged, failed, coalesced;
 	uint64_t names, image_bytes, peak_bytes, build_ms; // of the current image
@@ -144,12 +145,13 @@ void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
 
-// Of lists that could not be had: how many; what is wrong with one, and what is in force of it;
-// this for as many as fit, "" for none. rules_failing.c.
+// Of lists that could not be had (rules_failing.c): how many; what is wrong with one and what is in
+// force of it, in `out`, which it returns; the id of such a message (log_recent.h).
 enum { RULES_LIST_TEXT_MAX = 640 };
 unsigned rules_failing(const struct rules_status *s);
-char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap); // returns `out`
-void rules_failing_text(const struct rules_status *s, char *out, size_t cap);
+char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
+void rules_failing_log(const struct rules_status *s); // those whose file was read just now
+uint32_t rules_failing_id(void);
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.
 void rules_on_published(struct rules *r, void (*published)(void *arg), void *arg);

@@ -5,7 +5,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <time.h>
+#include <weir/log.h>
+#include <weir/log_recent.h>
 
 static void in_force(const struct rules_list_status *l, char *out, size_t cap)
 {
@@ -30,6 +32,8 @@ char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap)
 	if (l->failures)
 		snprintf(out, cap, "list \"%s\" not fetched (%s); %s", l->name, l->fetch_error,
 			rest);
+	else if (*l->url && l->error == -ENOENT)
+		snprintf(out, cap, "list \"%s\" not fetched yet; %s", l->name, rest);
 	else
 		snprintf(out, cap, "list \"%s\": %s: %s; %s", l->name, l->path,
 			rule_source_error_text(l->error), rest);
@@ -44,22 +48,17 @@ unsigned rules_failing(const struct rules_status *s)
 	return n;
 }
 
-void rules_failing_text(const struct rules_status *s, char *out, size_t cap)
+// The wording twice, as docs/errors.md has that of the call (test_rules_missing compares them).
+uint32_t rules_failing_id(void)
+{
+	return log_recent_id("not updated: %s");
+}
+
+void rules_failing_log(const struct rules_status *s)
 {
 	char text[RULES_LIST_TEXT_MAX];
-	size_t len = 0;
-	unsigned left = rules_failing(s);
-	out[0] = '\0';
-	for (unsigned i = 0; i < s->list_count && left; i++) {
-		if (!rules_list_failing(&s->lists[i]))
-			continue;
-		rules_list_text(&s->lists[i], text, sizeof text);
-		if (len && len + strlen(text) + 24 > cap) {
-			snprintf(out + len, cap - len, "; and %u more", left);
-			return;
-		}
-		len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "; " : "", text);
-		len = len < cap ? len : cap - 1;
-		left--;
-	}
+	for (unsigned i = 0; i < s->list_count; i++)
+		if (s->lists[i].error)
+			log_warning("not updated: %s",
+				rules_list_text(&s->lists[i], text, sizeof text));
 }

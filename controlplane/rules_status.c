@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/log.h>
 
@@ -77,6 +78,8 @@ void rules_describe(struct rules *r, const struct rules_job *j)
 			keeps_rejects(l, j, i) ? l->rejected_by : j->result[i].counts.rejected,
 			sizeof now.rejected_by);
 		*l = now;
+		if (l->error)
+			l->last_try_unix_s = (uint64_t)time(NULL);
 		if (j->result[i].kept)
 			l->kept_unix_s = list_kept_unix_s(s->kept);
 		rule_title_make(l->name, s->title);
@@ -113,6 +116,4 @@ void rules_status(struct rules *r, struct rules_status *out)
 	out->pause_lifts_block_all = rules_pause_lifts_block_all(r);
 	rules_fetch_describe(r->fetch, r->list, r->status.list_count);
 	out->lists = r->list;
-	if (!out->error[0])
-		rules_failing_text(out, out->error, sizeof out->error);
 }

@@ -15,7 +15,7 @@ static struct {
 } recent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 // FNV-1a: an id, not a table's hash.
-static uint32_t id_of(const char *fmt)
+uint32_t log_recent_id(const char *fmt)
 {
 	uint32_t h = 2166136261u;
 	for (const char *p = fmt; *p; p++)
@@ -41,7 +41,7 @@ static unsigned slot_of(uint32_t id)
 void log_recent_add(enum log_level level, const char *fmt, const char *text)
 {
 	struct timespec now;
-	uint32_t id = id_of(fmt);
+	uint32_t id = log_recent_id(fmt);
 	clock_gettime(CLOCK_REALTIME, &now);
 	int64_t unix_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	pthread_mutex_lock(&recent.lock);

@@ -22,6 +22,7 @@ struct log_recent {
 
 // log_line does this.
 void log_recent_add(enum log_level level, const char *fmt, const char *text);
+uint32_t log_recent_id(const char *fmt);
 // Newest first; their number, at most `max`. `*replaced`: kinds that had to go; may be NULL.
 unsigned log_recent_copy(struct log_recent *out, unsigned max, uint64_t *replaced);
 // Grows with each log_recent_add.

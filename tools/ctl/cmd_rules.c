@@ -48,16 +48,14 @@ static void lists_print(const struct json_node *lists)
 	table_print(t);
 }
 
-// What went wrong with a list, and what was not taken of it, on lines of its own.
+// What went wrong with fetching a list, and what was not taken of it, on lines of its own.
 static void list_notes_print(const struct json_node *l)
 {
 	char name[300], text[1100], count[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
-	const char *error = json_text(l, "error"), *fetch = json_text(l, "fetch_error");
+	const char *fetch = json_text(l, "fetch_error");
 	text_escape(json_text(l, "name"), name, sizeof name);
-	if (*error)
-		printf("%s: %s\n", name, text_escape(error, text, sizeof text));
 	if (*fetch)
-		printf("%s: fetched at %s: %s\n", name,
+		printf("%s: last try at %s: %s\n", name,
 			when_text(json_count(l, "last_try_unix_s"), when),
 			text_escape(fetch, text, sizeof text));
 	const struct json_node *reasons = json_get(l, "rejected_by");
@@ -116,6 +114,7 @@ static void rules_print(const struct json_node *root)
 	pause_print(root);
 	const struct json_node *lists = json_get(root, "lists");
 	lists_print(lists);
+	failing_print(json_get(root, "failing"), "NOT updated: ");
 	for (size_t i = 0; i < json_length(lists); i++)
 		list_notes_print(json_at(lists, i));
 }
@@ -128,16 +127,25 @@ int cmd_blocklist_status(struct ctl *c)
 static void reload_print(const struct json_node *root)
 {
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
+	const struct json_node *failing = json_get(root, "failing");
+	const char *rest = json_length(failing) ? "all else " : "";
+	failing_print(failing, "NOT updated: ");
 	count_text(json_count(root, "names"), a);
 	if (strcmp(json_text(root, "outcome"), "unchanged") == 0)
-		printf("nothing changed: %s names\n", a);
+		printf("%sunchanged: %s names\n", rest, a);
 	else
-		printf("published: %s names, built in %s\n", a,
+		printf("%supdated: %s names, built in %s\n", rest, a,
 			duration_text(json_count(root, "build_ms"), b));
 }
 
 int cmd_blocklist_reload(struct ctl *c)
 {
 	const struct http_param params[] = {{"force", c->force ? "1" : "0"}, {NULL, NULL}};
-	return show_call(c, true, "/blocklist/reload", params, HTTP_BUILD_MS, reload_print);
+	if (ctl_open(c) != CTL_OK)
+		return CTL_FAILED;
+	struct json_doc *doc =
+		http_call_or_fail(c, true, "/blocklist/reload", params, HTTP_BUILD_MS);
+	bool whole = doc && json_length(json_get(json_doc_root(doc), "failing")) == 0;
+	int ret = show_doc(c, doc, reload_print);
+	return whole ? ret : CTL_FAILED;
 }

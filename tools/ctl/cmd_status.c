@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "show.h"
 #include "table_out.h"
 #include "view.h"
 
@@ -104,6 +105,7 @@ static void control_print(const struct view *v)
 	if (*json_text(rules, "error"))
 		printf("  last reload: %s\n",
 			text_escape(json_text(rules, "error"), shown, sizeof shown));
+	failing_print(json_get(rules, "failing"), "  NOT updated: ");
 	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
 	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s questions, %s waiting clients\n",

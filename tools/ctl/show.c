@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "show.h"
 
+#include <stdio.h>
+#include <weir/text.h>
+
 int show_doc(const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root))
 {
 	if (!doc)
@@ -19,4 +22,12 @@ int show_call(struct ctl *c, bool post, const char *path, const struct http_para
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
 	return show_doc(c, http_call_or_fail(c, post, path, params, timeout_ms), print);
+}
+
+void failing_print(const struct json_node *failing, const char *before)
+{
+	char shown[1100];
+	for (size_t i = 0; i < json_length(failing); i++)
+		printf("%s%s\n", before,
+			text_escape(json_item_text(failing, i), shown, sizeof shown));
 }
