@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/name_paste.h>
 
 // As many explanations and searches as may run and wait leave requests for all else.
 static_assert(2 * ((int)WHY_RUNNING_MAX + (int)WHY_WAITING_MAX) < (int)API_REQUESTS_MAX);
@@ -85,10 +86,10 @@ void api_busy(struct http_exchange *x, int err)
 
 bool api_name(struct http_exchange *x, struct dns_name *out)
 {
-	const char *text = http_param(x, "name");
-	if (text && dns_name_from_text(text, strlen(text), out) == 0)
+	const char *text = http_param(x, "name"), *why = "is missing";
+	if (text && name_paste(text, out, &why) >= 0)
 		return true;
-	api_refuse(x, 400, "name: %s", text ? "is not a domain name" : "is missing");
+	api_refuse(x, 400, "name: %s", why);
 	return false;
 }
 
@@ -126,8 +127,8 @@ static void change_log(const struct http_exchange *x)
 	const struct ucred *peer = http_peer(x);
 	struct dns_name name;
 	char text[DNS_NAME_TEXT_MAX] = "";
-	const char *param = http_param(x, "name");
-	if (param && dns_name_from_text(param, strlen(param), &name) == 0)
+	const char *param = http_param(x, "name"), *why;
+	if (param && name_paste(param, &name, &why) >= 0)
 		dns_name_to_text(&name, text);
 	log_info("control: %s %s by uid %u, pid %d", http_path(x), text, peer->uid, peer->pid);
 }

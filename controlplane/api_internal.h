@@ -134,8 +134,6 @@ bool api_name(struct http_exchange *x, struct dns_name *out);
 bool api_text(struct http_exchange *x, const char *param, char *out, size_t cap);
 // The `name` parameter as the log writes names, with their escapes. False: likewise.
 bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX]);
-// An address in any of its spellings as the log writes it; other texts stay.
-void api_client_spell(char client[QUERY_TEXT_MAX]);
 // A parameter that is 0 or 1, absent = 0. False: it has been replied to.
 bool api_flag(struct http_exchange *x, const char *param, bool *out);
 // A parameter of 1 to `max`, digits alone. False: it has been replied to.

@@ -3,11 +3,10 @@
 // a page ended at, so that nothing is kept here between two of them, and an export of any length
 // takes the memory of one page. Files are read on a helper thread (why_runner.h).
 
-#include "api_internal.h"
+#include "api_words.h"
 #include "query_search.h"
 #include "rdata_text.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,27 +121,18 @@ bool api_name_text(struct http_exchange *x, char out[QUERY_NAME_TEXT_MAX])
 }
 static_assert((int)DNS_NAME_TEXT_MAX <= (int)QUERY_NAME_TEXT_MAX);
 
-void api_client_spell(char client[QUERY_TEXT_MAX])
-{
-	uint8_t bytes[16];
-	int family = strchr(client, ':') ? AF_INET6 : AF_INET;
-	if (inet_pton(family, client, bytes) == 1)
-		(void)inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
-}
-
-static bool filter_take(struct http_exchange *x, struct query_filter *f)
+static bool filter_take(const struct api *a, struct http_exchange *x, struct query_filter *f)
 {
 	const char *after = http_param(x, "after");
 	bool oldest_first;
 	*f = (struct query_filter){.until_us = INT64_MAX, .for_ms = QUERY_SEARCH_MS};
 	if (!api_flag(x, "oldest_first", &oldest_first)
 		|| !api_number(x, "limit", QUERY_SEARCH_ROWS_MAX, &f->rows)
-		|| !api_name_text(x, f->name) || !api_text(x, "client", f->client, sizeof f->client)
-		|| !api_text(x, "verdict", f->verdict, sizeof f->verdict)
-		|| !time_take(x, "since", &f->since_us) || !time_take(x, "until", &f->until_us))
+		|| !api_name_text(x, f->name) || !api_log_client(a, x, f->client)
+		|| !api_log_verdict(x, f->verdict) || !time_take(x, "since", &f->since_us)
+		|| !time_take(x, "until", &f->until_us))
 		return false;
 	f->newest_first = !oldest_first;
-	api_client_spell(f->client);
 	if (after && !query_place_parse(after, &f->after)) {
 		api_refuse(x, 400, "after: is no place");
 		return false;
@@ -153,7 +143,7 @@ static bool filter_take(struct http_exchange *x, struct query_filter *f)
 void api_log_search(struct api *a, struct http_exchange *x)
 {
 	struct query_filter filter;
-	if (!filter_take(x, &filter))
+	if (!filter_take(a, x, &filter))
 		return;
 	if (!a->deps.store) {
 		api_refuse(x, 409, "the query store is off (query_log.store.enabled)");

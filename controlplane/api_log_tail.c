@@ -3,8 +3,8 @@
 // client likes. {"missed": N} stands for rows that a full buffer had no room for. A client that is
 // stuck (api_lines.h) is hung up on.
 
-#include "api_internal.h"
 #include "api_lines.h"
+#include "api_words.h"
 #include "tail.h"
 
 #include <errno.h>
@@ -56,12 +56,11 @@ static void on_tick(int, short, void *arg)
 }
 
 // False: it has been replied to.
-static bool filter_take(struct http_exchange *x, struct tail_filter *f)
+static bool filter_take(const struct api *a, struct http_exchange *x, struct tail_filter *f)
 {
 	*f = (struct tail_filter){0};
-	return api_name_text(x, f->name) && api_text(x, "client", f->client, sizeof f->client)
-	       && api_text(x, "verdict", f->verdict, sizeof f->verdict)
-	       && api_text(x, "group", f->group, sizeof f->group);
+	return api_name_text(x, f->name) && api_log_client(a, x, f->client)
+	       && api_log_verdict(x, f->verdict) && api_log_group(a, x, f->group);
 }
 
 static struct api_tail *reader_new(struct api *a)
@@ -79,13 +78,12 @@ static struct api_tail *reader_new(struct api *a)
 void api_log_tail(struct api *a, struct http_exchange *x)
 {
 	struct tail_filter filter;
-	if (!filter_take(x, &filter))
+	if (!filter_take(a, x, &filter))
 		return;
 	if (!a->deps.tail) {
 		api_refuse(x, 409, "there is no query log");
 		return;
 	}
-	api_client_spell(filter.client);
 	struct api_tail *w = reader_new(a);
 	int err = w ? tail_join(a->deps.tail, &filter, &w->reader) : -ENOMEM;
 	if (err < 0) {

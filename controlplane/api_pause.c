@@ -2,7 +2,7 @@
 // Endpoints for when blocking goes wrong: the image before, a pause of everyone's blocking or of
 // one group's, and its end.
 
-#include "api_internal.h"
+#include "api_words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ static bool group_pause(struct api *a, struct http_exchange *x, unsigned minutes
 	const struct api_deps *d = &a->deps;
 	int ret = d->group_pause ? d->group_pause(d->reload_arg, name, minutes) : -ENOENT;
 	if (ret == -ENOENT)
-		api_refuse(x, 400, "group: there is none of this name");
+		api_refuse_group(a, x, name);
 	else if (ret == -EALREADY)
 		api_refuse(x, 409, "the group is not paused");
 	else

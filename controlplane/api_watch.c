@@ -2,8 +2,8 @@
 // Endpoint that shows queries as workers see them (watch.h), a line of JSON each, for `seconds`.
 // A client that is stuck (api_lines.h) is hung up on, and with it the watch ends.
 
-#include "api_internal.h"
 #include "api_lines.h"
+#include "api_words.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -78,9 +78,31 @@ static void on_tick(int, short, void *arg)
 		watch_stop(w);
 }
 
+// An address, a prefix, or a client of the configuration, which must have one of either: workers
+// look for no more. False: it has been replied to.
+static bool source_take(
+	struct api *a, struct http_exchange *x, const char *text, struct ip_address *out)
+{
+	if (ip_address_parse(text, out) == 0)
+		return true;
+	const struct config *c = a->deps.config_current(a->deps.reload_arg);
+	const struct config_client *known = config_client_by_name(c, text);
+	if (!known) {
+		api_refuse_client(a, x, text);
+		return false;
+	}
+	if (known->address_count != 1) {
+		api_refuse(x, 400, "client: \"%s\" has %u addresses in `clients`: give one of them",
+			text, known->address_count);
+		return false;
+	}
+	*out = known->addresses[0];
+	return true;
+}
+
 // False: it has been replied to.
-static bool filter_take(
-	struct http_exchange *x, struct dp_watch *f, unsigned *outcomes, unsigned *seconds)
+static bool filter_take(struct api *a, struct http_exchange *x, struct dp_watch *f,
+	unsigned *outcomes, unsigned *seconds)
 {
 	char verdict[QUERY_TEXT_MAX], client[QUERY_TEXT_MAX];
 	bool frames;
@@ -97,10 +119,8 @@ static bool filter_take(
 			"servfail, stale, upstream, cached or unanswered");
 		return false;
 	}
-	if (client[0] && ip_address_parse(client, &source) < 0) {
-		api_refuse(x, 400, "client: is not an IP address, with or without /prefix length");
+	if (client[0] && !source_take(a, x, client, &source))
 		return false;
-	}
 	if (client[0]) {
 		f->client_version = source.version;
 		f->client_bits = source.prefix_len;
@@ -122,7 +142,7 @@ void api_watch(struct api *a, struct http_exchange *x)
 {
 	struct dp_watch filter;
 	unsigned seconds, outcomes;
-	if (!filter_take(x, &filter, &outcomes, &seconds))
+	if (!filter_take(a, x, &filter, &outcomes, &seconds))
 		return;
 	former_end(a);
 	int err = a->deps.watch ? watch_begin(a->deps.watch, outcomes, &filter.id) : -ENOENT;

@@ -3,7 +3,7 @@
 // leads to, then the image is read, on the service loop; patterns and the sources' lines are a
 // helper thread's (why_runner.h), which has copies of all that it needs.
 
-#include "api_internal.h"
+#include "api_words.h"
 #include "rdata_text.h"
 #include "rules_sources.h"
 #include "why_cached.h"
@@ -159,10 +159,15 @@ static bool asked_take(struct api *a, struct http_exchange *x, struct why_asked 
 {
 	const struct config *config = a->deps.config_current(a->deps.reload_arg);
 	const char *bad, *client = http_param(x, "client"), *mac = http_param(x, "mac");
-	if (why_asked_parse(config, client, mac, http_param(x, "group"), out, &bad) == 0)
+	const char *group = http_param(x, "group");
+	if (why_asked_parse(config, client, mac, group, out, &bad) == 0)
 		return true;
-	bool group = strcmp(bad, "group") == 0;
-	api_refuse(x, 400, "%s: %s", bad, group ? "no such group" : "is not an address");
+	if (strcmp(bad, "group") == 0)
+		api_refuse_group(a, x, group);
+	else if (strcmp(bad, "client") == 0)
+		api_refuse_client(a, x, client);
+	else
+		api_refuse(x, 400, "mac: is not a MAC address");
 	return false;
 }
 

@@ -9,6 +9,8 @@
 static_assert((int)LOG_TIERS == (int)QUERYLOG_TIERS);
 static_assert((int)VERDICT_COUNT < (int)LOG_VERDICT_RESOLVED);
 
+static const char unlogged[] = "unlogged";
+
 static const char *verdict_text(unsigned v)
 {
 	static const char *const own[] = {"resolved", "servfail", "unanswered"};
@@ -16,6 +18,14 @@ static const char *verdict_text(unsigned v)
 		return verdict_names[v];
 	v -= LOG_VERDICT_RESOLVED;
 	return v < ARRAY_LEN(own) ? own[v] : NULL;
+}
+
+const char *querylog_row_verdict(unsigned i)
+{
+	if (i < VERDICT_COUNT)
+		return verdict_names[i];
+	i -= VERDICT_COUNT;
+	return i == 0 ? unlogged : verdict_text(LOG_VERDICT_RESOLVED + i - 1);
 }
 
 static bool is_blocked(unsigned v)
@@ -43,7 +53,7 @@ bool querylog_row_rest(struct querylog_batch *b, uint64_t time_us, uint64_t weig
 		return false;
 	row->time_us = time_us;
 	row->weight = weight;
-	row->verdict = text_of("unlogged");
+	row->verdict = text_of(unlogged);
 	querylog_batch_end_row(b);
 	return true;
 }

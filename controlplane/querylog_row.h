@@ -34,6 +34,8 @@ struct querylog_maker {
 
 ATTR_MUST_CHECK enum querylog_made querylog_row_make(struct querylog_batch *b,
 	const struct querylog_maker *by, const uint8_t *msg, size_t len, uint64_t *weight);
+// The words for a row's verdict, one by one; NULL: behind the last.
+const char *querylog_row_verdict(unsigned i);
 // What a record stands for whose time is not believed, if all else of it makes sense; else 0.
 uint64_t querylog_row_weight(const uint8_t *msg, size_t len);
 // A row for `weight` queries of which nothing is known. False: the batch is full.

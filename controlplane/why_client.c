@@ -20,17 +20,36 @@ static int group_parse(const struct config *c, const char *text, unsigned *out)
 	return -EINVAL;
 }
 
+// An address, or the name that the configuration gives a client. A prefix is no client, but that of
+// a client with a name stands for each of its addresses.
+static bool client_parse(const struct config *c, const char *text, struct why_asked *out)
+{
+	out->has_address = !strchr(text, '/') && ip_address_parse(text, &out->address) == 0;
+	if (out->has_address)
+		return true;
+	const struct config_client *known = config_client_by_name(c, text);
+	if (!known)
+		return false;
+	if (known->address_count) {
+		out->has_address = true;
+		out->address = known->addresses[0];
+	}
+	if (known->mac_count && !out->has_mac) {
+		out->has_mac = true;
+		out->mac = known->macs[0];
+	}
+	return true;
+}
+
 int why_asked_parse(const struct config *c, const char *client, const char *mac, const char *group,
 	struct why_asked *out, const char **bad)
 {
-	struct why_asked a = {
-		.has_address = client != NULL, .has_mac = mac != NULL, .has_group = group != NULL};
+	struct why_asked a = {.has_mac = mac != NULL, .has_group = group != NULL};
 	*bad = NULL;
-	// A prefix is no client.
-	if (client && (strchr(client, '/') || ip_address_parse(client, &a.address) < 0))
-		*bad = "client";
-	else if (mac && config_mac_parse(mac, &a.mac) < 0)
+	if (mac && config_mac_parse(mac, &a.mac) < 0)
 		*bad = "mac";
+	else if (client && !client_parse(c, client, &a))
+		*bad = "client";
 	else if (group && group_parse(c, group, &a.group) < 0)
 		*bad = "group";
 	if (*bad)

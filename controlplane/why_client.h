@@ -13,7 +13,8 @@ struct why_asked {
 	unsigned group; // number
 };
 
-// From text of a request; NULL: not given. -EINVAL and *bad: the parameter that is none.
+// From text of a request; NULL: not given. `client`: an address, or a name of `clients`. -EINVAL
+// and *bad: the parameter that is none.
 ATTR_MUST_CHECK int why_asked_parse(const struct config *c, const char *client, const char *mac,
 	const char *group, struct why_asked *out, const char **bad);
 

@@ -73,3 +73,11 @@ const struct config_client *config_client_by_mac(
 				return &c->clients[i];
 	return NULL;
 }
+
+const struct config_client *config_client_by_name(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->client_count; i++)
+		if (strcasecmp(c->clients[i].name, name) == 0)
+			return &c->clients[i];
+	return NULL;
+}

@@ -449,6 +449,8 @@ const char *config_group_name(const struct config_group *group); // CONFIG_EVERY
 
 // For statistics: the client with the longest prefix that has this address; with this MAC. NULL:
 // none. Linear in the configured clients.
+// By its name, whatever the letter case. NULL: there is none of that name.
+const struct config_client *config_client_by_name(const struct config *c, const char *name);
 const struct config_client *config_client_by_address(
 	const struct config *c, const struct ip_address *address);
 const struct config_client *config_client_by_mac(

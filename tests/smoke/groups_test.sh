@@ -102,7 +102,7 @@ check "a pause that says so" weirctl blocklist pause 5 --all
 check "ends that, too" eventually is 198.18.200.1 198.18.0.4 ok-3000.cached.test
 check "its end" weirctl blocklist resume
 check "takes it away" eventually is "" 198.18.0.4 ok-3000.cached.test
-same "no such group" 1 "$(weirctl blocklist pause 5 --group nobody 2>&1 | grep -c 'none of this name')"
+same "no such group" 1 "$(weirctl blocklist pause 5 --group nobody 2>&1 | grep -c 'no group "nobody"; groups: everyone, ')"
 mac=$(client bash -c 'ip -o link show dev $(ip -o -4 addr show to 198.18.0.2 | cut -d" " -f2)' |
 	sed -n 's/.*ether \([^ ]*\).*/\1/p')
 check "a group by MAC" groups "groups:

@@ -18,6 +18,16 @@ static struct api *api;
 static struct query_store *store;
 static pthread_t thread;
 
+static struct config_client clients[] = {{.name = (char[]){"tv"}}, {.name = (char[]){"phone"}}};
+static struct config_group groups[] = {{.name = (char[]){"kids"}}};
+static struct config config = {
+	.client_count = 2, .clients = clients, .group_count = 1, .groups = groups};
+
+static const struct config *config_current(void *)
+{
+	return &config;
+}
+
 static void *service_run(void *)
 {
 	assert_int_equal(loop_run(service), 0);
@@ -35,7 +45,10 @@ static int setup(void **)
 	if (query_store_open(&store, &settings))
 		return -1;
 	snprintf(path, sizeof path, "%s/control.sock", folder);
-	const struct api_deps deps = {.service = service, .store = store, .socket_path = path};
+	const struct api_deps deps = {.service = service,
+		.store = store,
+		.socket_path = path,
+		.config_current = config_current};
 	if (api_open(&api, &deps, why))
 		return -1;
 	return pthread_create(&thread, NULL, service_run, NULL);
@@ -63,7 +76,12 @@ static void test_found(void **)
 	assert_reply("GET /log/search?limit=9&client=FD53:0::1", 200, "=cmd|x.example.");
 	assert_reply("GET /log/search?limit=9&name=nobody.test", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9&verdict=blocked", 200, "{\"rows\":[],");
-	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&client=192.0.2.99", 200, "{\"rows\":[],");
+	assert_reply("GET /log/search?limit=9&client=TV", 200, "{\"rows\":[],");
+	assert_reply(
+		"GET /log/search?limit=9&name=https://TEST./a,b", 200, "\"qtype\":\"TYPE65280\"");
+	assert_reply("GET /log/search?limit=9&verdict=resolved", 200, "{\"rows\":[");
+	assert_reply("GET /log/search?limit=9&verdict=unlogged", 200, "{\"rows\":[");
 	assert_reply("GET /log/search?limit=9&until=1", 200, "{\"rows\":[],");
 	assert_reply("GET /log/search?limit=9", 200, "\"ede\":-1");
 }
@@ -100,6 +118,26 @@ static void test_refused(void **)
 	assert_reply("GET /log/search?limit=9&until=1e9", 400, "until: must be micro");
 	assert_reply("GET /log/search?limit=9&after=1.2", 400, "after: is no place");
 	assert_reply("GET /log/search?limit=9&oldest_first=2", 400, "must be 0 or 1");
+	assert_reply("GET /log/search?limit=9&client=%27%20OR%201=1--", 400,
+		"client: \\\"' OR 1=1--\\\" is neither an IP address nor a name of `clients`");
+	assert_reply("GET /log/search?limit=9&client=phnoe", 400,
+		"no client \\\"phnoe\\\"; did you mean \\\"phone\\\"?");
+	assert_reply("GET /log/search?limit=9&verdict=blokced", 400,
+		"no verdict \\\"blokced\\\"; did you mean \\\"blocked\\\"?");
+	assert_reply("GET /log/search?limit=9&verdict=x", 400, "no verdict \\\"x\\\"");
+	assert_reply(
+		"GET /log/search?limit=9&name=a.test,b.test", 400, "name: is more than one name");
+	assert_reply("GET /log/tail?client=phnoe", 400, "did you mean \\\"phone\\\"?");
+	assert_reply("GET /log/tail?verdict=hits", 400, "no verdict");
+	assert_reply(
+		"GET /log/tail?group=kid", 400, "no group \\\"kid\\\"; did you mean \\\"kids\\\"?");
+	assert_reply("GET /log/tail?group=adults", 400,
+		"no group \\\"adults\\\"; groups: everyone, kids");
+	assert_reply("GET /log/tail?group=kids", 409, "there is no query log");
+	// What the log hides has no address to compare with.
+	config.query_log.anonymize = LOG_CLIENTS_HASHED;
+	assert_reply("GET /log/search?limit=9&client=phnoe", 200, "{\"rows\":[],");
+	config.query_log.anonymize = LOG_CLIENTS_WHOLE;
 }
 
 int main(void)

@@ -250,10 +250,10 @@ static void test_refused(void **)
 	assert_reply("GET /why?name=", 400, "name: is not a domain name");
 	assert_reply("GET /why?name=a%00b.example", 400, "{\"error\":\"malformed query\"}");
 	assert_reply("GET /why?name=a&type=XY", 400, "type: is not a record type");
-	assert_reply("GET /why?name=a&client=198.18.0.0/24", 400, "client: is not an address");
-	assert_reply("GET /why?name=a&client=fd53::x", 400, "client: is not an address");
-	assert_reply("GET /why?name=a&mac=02:00:00:00:00", 400, "mac: is not an address");
-	assert_reply("GET /why?name=a&group=kids", 400, "group: no such group");
+	assert_reply("GET /why?name=a&client=198.18.0.0/24", 400, "is neither an IP address");
+	assert_reply("GET /why?name=a&client=fd53::x", 400, "is neither an IP address");
+	assert_reply("GET /why?name=a&mac=02:00:00:00:00", 400, "mac: is not a MAC address");
+	assert_reply("GET /why?name=a&group=kids", 400, "no group \\\"kids\\\"; groups: everyone");
 	no_image = true;
 	assert_reply("GET /why?name=com", 503, "no rules are loaded yet");
 	no_image = false;
@@ -365,7 +365,8 @@ static void test_groups(void **)
 	paused.err = -EALREADY;
 	assert_reply("POST /blocklist/resume?group=kids", 409, "the group is not paused");
 	paused.err = -ENOENT;
-	assert_reply("POST /blocklist/pause?minutes=7&group=x", 400, "group: there is none of");
+	assert_reply("POST /blocklist/pause?minutes=7&group=x", 400,
+		"no group \\\"x\\\"; groups: everyone");
 	paused.err = 0;
 }
 

@@ -46,6 +46,11 @@ want 2 '' 'no such command: nonsense' nonsense www.example
 want 2 '' 'cache takes one of: get, flush, stats' cache nonsense
 want 2 '' 'cache takes one of: get, flush, stats' cache
 want 2 '' 'no such option: --nonsense' status --nonsense
+want 2 '' 'no such command: stauts; did you mean status?' stauts
+want 2 '' 'no such command: sttas; did you mean stats?' sttas
+want 2 '' 'flush, stats; did you mean flush? (weirctl' cache flsh
+want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.18.0.3
+want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
 want 2 '' 'too many arguments' why a b
 want 2 '' 'does not take such an option' why a --force

@@ -131,6 +131,38 @@ static void test_bad(void **)
 	assert_string_equal(bad, "group");
 }
 
+// A client by the name that the configuration gives it: all that is known of it is asked for.
+static void test_by_name(void **)
+{
+	struct ip_address addresses[] = {address_of("198.18.0.5"), address_of("fd53::5")};
+	struct config_mac macs[] = {{{2, 0, 0, 0, 0, 9}}};
+	struct config_client clients[] = {
+		{.name = (char[]){"tv"}, .address_count = 2, .addresses = addresses},
+		{.name = (char[]){"phone"}, .mac_count = 1, .macs = macs},
+		{.name = (char[]){"both"},
+			.address_count = 1,
+			.addresses = addresses,
+			.mac_count = 1,
+			.macs = macs}};
+	config.clients = clients;
+	config.client_count = ARRAY_LEN(clients);
+	struct why_asked asked;
+	const char *bad;
+	assert_int_equal(why_asked_parse(&config, "TV", NULL, NULL, &asked, &bad), 0);
+	assert_true(asked.has_address && !asked.has_mac);
+	assert_memory_equal(&asked.address, &addresses[0], sizeof asked.address);
+	assert_int_equal(why_asked_parse(&config, "phone", NULL, NULL, &asked, &bad), 0);
+	assert_true(!asked.has_address && asked.has_mac);
+	assert_int_equal(
+		why_asked_parse(&config, "both", "02:00:00:00:00:07", NULL, &asked, &bad), 0);
+	assert_true(asked.has_address && asked.has_mac);
+	assert_int_equal(asked.mac.octets[5], 7); // that of the request
+	assert_int_equal(why_asked_parse(&config, "phon", NULL, NULL, &asked, &bad), -EINVAL);
+	assert_string_equal(bad, "client");
+	config.client_count = 0;
+	config.clients = NULL;
+}
+
 static void way_of(uint16_t qtype, const char *name_text, const char *group, const char *zone,
 	const char *servers)
 {
@@ -232,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_way_of_a_ds),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/text.h>
+#include <weir/text_near.h>
 
 const struct ctl_command ctl_commands[] = {
 	{"status", NULL, 0, 0, 0, cmd_status, "",
@@ -19,12 +20,12 @@ const struct ctl_command ctl_commands[] = {
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"Errors and warnings of both processes by kind, newest first, with their ids."},
 	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
-		cmd_trace, "[--name N] [--client IP] [--verdict V] [--seconds S] [--limit N]",
+		cmd_trace, "[--name N] [--client C] [--verdict V] [--seconds S] [--limit N]",
 		"Queries as workers see them, with the time of each stage, for S seconds (3)."},
 	{"capture", NULL, 0, 0,
 		CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT | CTL_OPT_OUTPUT,
 		cmd_capture,
-		"-o FILE [--verdict V] [--name N] [--client IP] [--seconds S] [--limit N]",
+		"-o FILE [--verdict V] [--name N] [--client C] [--seconds S] [--limit N]",
 		"Their frames as a pcap file; V: a verdict, malformed or dropped."},
 	{"metrics", NULL, 0, 0, 0, cmd_metrics, "",
 		"Everything that is counted and measured, as text for Prometheus."},
@@ -37,7 +38,7 @@ const struct ctl_command ctl_commands[] = {
 		"minutes."},
 	{"drops", "remove", 1, 1, 0, cmd_drops_remove, "SOURCE", "Ends that."},
 	{"why", NULL, 1, 1, CTL_OPT_CLIENT | CTL_OPT_MAC | CTL_OPT_GROUP, cmd_why,
-		"NAME [--client IP] [--mac MAC] [--group G] [--type T]",
+		"NAME [--client C] [--mac MAC] [--group G] [--type T]",
 		"What that client gets for NAME, and why: group, rules with their lines, reply."},
 	{"cache", "get", 1, 2, 0, cmd_cache_get, "NAME [TYPE]",
 		"What both tiers of the cache hold of NAME. Exit status 1 if nothing."},
@@ -161,12 +162,19 @@ static void usage_print(FILE *f, const char *word, const char *second)
 		   "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
-static int usage_wrong(const char *what, const char *which)
+// `nearest`: a word of ours, or NULL.
+static int usage_wrong_word(const char *what, const char *which, const char *nearest)
 {
 	char shown[256];
-	fprintf(stderr, "weirctl: %s%s%s (weirctl --help)\n", what, which ? ": " : "",
-		which ? text_escape(which, shown, sizeof shown) : "");
+	fprintf(stderr, "weirctl: %s%s%s%s%s%s (weirctl --help)\n", what, which ? ": " : "",
+		which ? text_escape(which, shown, sizeof shown) : "",
+		nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 	return CTL_USAGE;
+}
+
+static int usage_wrong(const char *what, const char *which)
+{
+	return usage_wrong_word(what, which, NULL);
 }
 
 enum { WORDS_MAX = 4 };
@@ -214,60 +222,88 @@ static unsigned seconds_parse(const char *text)
 	return s && !*end && s <= UINT_MAX ? (unsigned)s : 0;
 }
 
-// Options whose value is a text. *missing as above.
+// Options whose value is a text, at its place in struct ctl.
+static const struct {
+	const char *name;
+	unsigned option;
+	size_t offset;
+} text_options[] = {
+#define X(name, option, field)                            \
+	{                                                 \
+		name, option, offsetof(struct ctl, field) \
+	}
+	X("--config", 0, config_path),
+	X("--group", CTL_OPT_GROUP, group),
+	X("--client", CTL_OPT_CLIENT, client),
+	X("--mac", CTL_OPT_MAC, mac),
+	X("--type", CTL_OPT_MAC, type),
+	X("--name", CTL_OPT_NAME, name),
+	X("--verdict", CTL_OPT_NAME, verdict),
+	X("--since", CTL_OPT_LOG, since),
+	X("--until", CTL_OPT_LOG, until),
+	X("--limit", CTL_OPT_LIMIT, limit),
+	X("--format", CTL_OPT_FORMAT, format),
+	X("-o", CTL_OPT_OUTPUT, output),
+	X("--load", CTL_OPT_LOAD, load),
+#undef X
+};
+
+// *missing as above.
 static bool text_option(struct ctl *c, struct args *a, char **argv, int *i, bool *missing)
 {
-	const struct {
-		const char *name;
-		unsigned option;
-		const char **text;
-	} options[] = {
-		{"--config", 0, &c->config_path},
-		{"--group", CTL_OPT_GROUP, &c->group},
-		{"--client", CTL_OPT_CLIENT, &c->client},
-		{"--mac", CTL_OPT_MAC, &c->mac},
-		{"--type", CTL_OPT_MAC, &c->type},
-		{"--name", CTL_OPT_NAME, &c->name},
-		{"--verdict", CTL_OPT_NAME, &c->verdict},
-		{"--since", CTL_OPT_LOG, &c->since},
-		{"--until", CTL_OPT_LOG, &c->until},
-		{"--limit", CTL_OPT_LIMIT, &c->limit},
-		{"--format", CTL_OPT_FORMAT, &c->format},
-		{"-o", CTL_OPT_OUTPUT, &c->output},
-		{"--load", CTL_OPT_LOAD, &c->load},
-	};
-	for (unsigned k = 0; k < ARRAY_LEN(options) && !*missing; k++) {
+	for (unsigned k = 0; k < ARRAY_LEN(text_options) && !*missing; k++) {
 		const char *value =
-			option_value(argv, i, options[k].name, k == 0 ? "-c" : NULL, missing);
+			option_value(argv, i, text_options[k].name, k == 0 ? "-c" : NULL, missing);
 		if (!value)
 			continue;
-		*options[k].text = value;
+		*(const char **)(void *)((char *)c + text_options[k].offset) = value;
 		c->is_path_given |= k == 0;
-		a->options |= options[k].option;
+		a->options |= text_options[k].option;
 		return true;
 	}
 	return false;
 }
 
+// Options without a value.
+static const struct {
+	const char *name;
+	unsigned option;
+	size_t offset;
+} flags[] = {
+	{"--json", 0, offsetof(struct ctl, json)},
+	{"--below", CTL_OPT_BELOW, offsetof(struct ctl, below)},
+	{"--all", CTL_OPT_ALL, offsetof(struct ctl, all)},
+	{"--rate", CTL_OPT_RATE, offsetof(struct ctl, rate)},
+	{"--force", CTL_OPT_FORCE, offsetof(struct ctl, force)},
+};
+
 static bool flag_parse(const char *arg, struct ctl *c, struct args *a)
 {
-	if (strcmp(arg, "--json") == 0)
-		c->json = true;
-	else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
-		a->help = true;
-	else if (strcmp(arg, "--version") == 0)
-		a->version = true;
-	else if (strcmp(arg, "--below") == 0)
-		c->below = true, a->options |= CTL_OPT_BELOW;
-	else if (strcmp(arg, "--all") == 0)
-		c->all = true, a->options |= CTL_OPT_ALL;
-	else if (strcmp(arg, "--rate") == 0)
-		c->rate = true, a->options |= CTL_OPT_RATE;
-	else if (strcmp(arg, "--force") == 0)
-		c->force = true, a->options |= CTL_OPT_FORCE;
-	else
-		return false;
-	return true;
+	for (unsigned i = 0; i < ARRAY_LEN(flags); i++) {
+		if (strcmp(arg, flags[i].name) != 0)
+			continue;
+		*(bool *)((char *)c + flags[i].offset) = true;
+		a->options |= flags[i].option;
+		return true;
+	}
+	a->help |= strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+	a->version |= strcmp(arg, "--version") == 0;
+	return a->help || a->version;
+}
+
+static int option_unknown(const char *arg)
+{
+	struct text_near near;
+	text_near_begin(&near, arg);
+	for (unsigned i = 0; i < ARRAY_LEN(text_options); i++)
+		text_near_try(&near, text_options[i].name);
+	for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
+		text_near_try(&near, flags[i].name);
+	text_near_try(&near, "--interval");
+	text_near_try(&near, "--seconds");
+	text_near_try(&near, "--help");
+	text_near_try(&near, "--version");
+	return usage_wrong_word("no such option", arg, near.best);
 }
 
 static int args_parse(char **argv, struct ctl *c, struct args *a)
@@ -296,7 +332,7 @@ static int args_parse(char **argv, struct ctl *c, struct args *a)
 		} else if (missing) {
 			return usage_wrong("needs a value", arg);
 		} else if (!flag_parse(arg, c, a)) {
-			return usage_wrong("no such option", arg);
+			return option_unknown(arg);
 		}
 	}
 	return CTL_OK;
@@ -316,18 +352,25 @@ static const struct ctl_command *command_find(const struct args *a)
 // Names the second words there are, where the first is one of ours.
 static int command_unknown(const struct args *a)
 {
-	const char *between = "";
+	const char *between = "", *second = a->words > 1 ? a->word[1] : "";
+	struct text_near first_near, second_near;
+	text_near_begin(&first_near, a->word[0]);
+	text_near_begin(&second_near, second);
 	for (unsigned i = 0; i < ctl_command_count; i++) {
 		const struct ctl_command *cmd = &ctl_commands[i];
+		text_near_try(&first_near, cmd->word);
 		if (strcmp(a->word[0], cmd->word) != 0)
 			continue;
 		if (!*between)
 			fprintf(stderr, "weirctl: %s takes one of: ", cmd->word);
 		fprintf(stderr, "%s%s", between, cmd->second);
+		text_near_try(&second_near, cmd->second);
 		between = ", ";
 	}
 	if (!*between)
-		return usage_wrong("no such command", a->word[0]);
+		return usage_wrong_word("no such command", a->word[0], first_near.best);
+	if (second_near.best)
+		fprintf(stderr, "; did you mean %s?", second_near.best);
 	fputs(" (weirctl --help)\n", stderr);
 	return CTL_USAGE;
 }

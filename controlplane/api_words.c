@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "api_words.h"
+
+#include "querylog_row.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/text_near.h>
+
+static const struct config *config_of(const struct api *a)
+{
+	return a->deps.config_current ? a->deps.config_current(a->deps.reload_arg) : NULL;
+}
+
+void api_refuse_word(
+	struct http_exchange *x, const char *what, const char *text, const char *nearest)
+{
+	if (nearest)
+		api_refuse(x, 400, "no %s \"%s\"; did you mean \"%s\"?", what, text, nearest);
+	else
+		api_refuse(x, 400, "no %s \"%s\"", what, text);
+}
+
+void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text)
+{
+	const struct config *c = config_of(a);
+	struct text_near near;
+	text_near_begin(&near, text);
+	for (unsigned i = 0; c && i < c->client_count; i++)
+		text_near_try(&near, c->clients[i].name);
+	if (near.best)
+		api_refuse_word(x, "client", text, near.best);
+	else
+		api_refuse(x, 400,
+			"client: \"%s\" is neither an IP address nor a name of `clients`", text);
+}
+
+void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text)
+{
+	const struct config *c = config_of(a);
+	char names[API_WHY_MAX] = CONFIG_EVERYONE;
+	struct text_near near;
+	text_near_begin(&near, text);
+	text_near_try(&near, CONFIG_EVERYONE);
+	for (unsigned i = 0; c && i < c->group_count; i++) {
+		size_t len = strlen(names);
+		text_near_try(&near, c->groups[i].name);
+		snprintf(names + len, sizeof names - len, ", %s", c->groups[i].name);
+	}
+	if (near.best)
+		api_refuse_word(x, "group", text, near.best);
+	else
+		api_refuse(x, 400, "no group \"%s\"; groups: %s", text, names);
+}
+
+// An address in any of its spellings as the log writes it. False: it is none.
+static bool address_spell(char client[QUERY_TEXT_MAX])
+{
+	uint8_t bytes[16];
+	int family = strchr(client, ':') ? AF_INET6 : AF_INET;
+	return inet_pton(family, client, bytes) == 1
+	       && inet_ntop(family, bytes, client, QUERY_TEXT_MAX);
+}
+
+bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	const struct config *c = config_of(a);
+	if (!api_text(x, "client", out, QUERY_TEXT_MAX))
+		return false;
+	if (!out[0] || address_spell(out) || (c && c->query_log.anonymize != LOG_CLIENTS_WHOLE))
+		return true;
+	const struct config_client *known = c ? config_client_by_name(c, out) : NULL;
+	if (!known) {
+		api_refuse_client(a, x, http_param(x, "client"));
+		return false;
+	}
+	snprintf(out, QUERY_TEXT_MAX, "%s", known->name);
+	return true;
+}
+
+bool api_log_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	const struct config *c = config_of(a);
+	if (!api_text(x, "group", out, QUERY_TEXT_MAX))
+		return false;
+	bool known = !out[0] || strcmp(out, CONFIG_EVERYONE) == 0;
+	for (unsigned i = 0; !known && c && i < c->group_count; i++)
+		known = strcmp(out, c->groups[i].name) == 0;
+	if (!known)
+		api_refuse_group(a, x, http_param(x, "group"));
+	return known;
+}
+
+bool api_log_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX])
+{
+	struct text_near near;
+	if (!api_text(x, "verdict", out, QUERY_TEXT_MAX))
+		return false;
+	text_near_begin(&near, out);
+	for (unsigned i = 0;; i++) {
+		const char *word = querylog_row_verdict(i);
+		if (!word)
+			break;
+		if (strcmp(out, word) == 0)
+			return true;
+		text_near_try(&near, word);
+	}
+	if (out[0])
+		api_refuse_word(x, "verdict", out, near.best);
+	return !out[0];
+}

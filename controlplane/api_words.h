@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Parameters of requests that name something of the configuration: clients, groups, verdicts. One
+// that there is not is refused with the words that there are, or the nearest: an empty result would
+// look like an answer. All on the service loop.
+
+#include "api_internal.h"
+
+// Replies: no WHAT "TEXT"; did you mean "NEAREST"? The nearest one has been looked for.
+void api_refuse_word(
+	struct http_exchange *x, const char *what, const char *text, const char *nearest);
+void api_refuse_client(const struct api *a, struct http_exchange *x, const char *text);
+// With the names of all groups.
+void api_refuse_group(const struct api *a, struct http_exchange *x, const char *text);
+
+// For the query log, "" when absent. False: it has been replied to.
+// `client`: an address, as the log spells it, or a client of the configuration; any text while the
+// log hides clients, as it then has no address.
+bool api_log_client(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_log_group(const struct api *a, struct http_exchange *x, char out[QUERY_TEXT_MAX]);
+bool api_log_verdict(struct http_exchange *x, char out[QUERY_TEXT_MAX]);

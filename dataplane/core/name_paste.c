@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <weir/name_paste.h>
+
+struct part { // of the text
+	const char *text;
+	size_t len;
+};
+
+static bool ends_with(struct part p, const char *end)
+{
+	size_t n = strlen(end);
+	return p.len >= n && strncasecmp(p.text + p.len - n, end, n) == 0;
+}
+
+static void blanks_cut(struct part *p)
+{
+	while (p->len && strchr(" \t\r\n", p->text[0]))
+		p->text++, p->len--;
+	while (p->len && strchr(" \t\r\n,;", p->text[p->len - 1]))
+		p->len--;
+}
+
+// Up to the first of these characters.
+static void part_cut(struct part *p, const char *ends)
+{
+	for (size_t i = 0; i < p->len; i++)
+		if (strchr(ends, p->text[i]))
+			p->len = i;
+}
+
+static void port_cut(struct part *p)
+{
+	size_t n = p->len;
+	while (n && p->text[n - 1] >= '0' && p->text[n - 1] <= '9')
+		n--;
+	if (n > 1 && n < p->len && p->text[n - 1] == ':')
+		p->len = n - 1;
+}
+
+static void url_cut(struct part *p)
+{
+	const char *scheme = memmem(p->text, p->len, "://", 3);
+	if (scheme) {
+		p->len -= (size_t)(scheme + 3 - p->text);
+		p->text = scheme + 3;
+	}
+	// Zones of less than an octet have slashes in their names (RFC 2317).
+	if (scheme || !(ends_with(*p, ".arpa") || ends_with(*p, ".arpa.")))
+		part_cut(p, "/?#");
+	const char *user = scheme ? memrchr(p->text, '@', p->len) : NULL;
+	if (user) {
+		p->len -= (size_t)(user + 1 - p->text);
+		p->text = user + 1;
+	}
+	port_cut(p);
+}
+
+// What makes the text no name, or NULL.
+static const char *odd_find(struct part p)
+{
+	for (size_t i = 0; i < p.len; i++) {
+		unsigned char c = (unsigned char)p.text[i];
+		if (c == '\\') {
+			i++;
+			continue;
+		}
+		if (c >= 0x80)
+			return "is not ASCII: write it with xn--";
+		if (strchr(" \t,;", c))
+			return "is more than one name";
+		if (c < 0x20 || c == 0x7f || strchr("@:\"'<>()[]{}", c))
+			return "is not a domain name";
+	}
+	return NULL;
+}
+
+int name_paste(const char *text, struct dns_name *out, const char **why)
+{
+	struct part p = {text, strlen(text)};
+	blanks_cut(&p);
+	url_cut(&p);
+	*why = odd_find(p);
+	if (*why)
+		return -EINVAL;
+	if (dns_name_from_text(p.text, p.len, out) < 0) {
+		*why = "is not a domain name";
+		return -EINVAL;
+	}
+	return p.len < strlen(text);
+}
