@@ -110,6 +110,7 @@ static struct waiter waiter_of(const struct front *f, const struct front_slot *s
 		.has_opt = q->query.has_opt,
 		.dnssec_ok = q->query.dnssec_ok,
 		.group = q->group,
+		.policy = front_policy_generation(&f->policy),
 		.arrival_ms = slot->asked_ms,
 	};
 	if (w.has_opt & DNS_OPT_COOKIE)

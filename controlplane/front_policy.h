@@ -32,6 +32,12 @@ ATTR_INLINE bool front_policy_is_closed(const struct front_policy *fp)
 	return fp->word == 0;
 }
 
+// Of the image, modulo 65536.
+ATTR_INLINE uint16_t front_policy_generation(const struct front_policy *fp)
+{
+	return (uint16_t)(fp->word >> 1);
+}
+
 // The leaf (policy.h): the group by its MAC address, where some group goes by these, else by its
 // address; an IPv4 address mapped into IPv6 is one of IPv4.
 unsigned front_policy_leaf(struct front_policy *fp, const struct sockaddr *client, uint64_t now_ms);

@@ -51,6 +51,7 @@ struct waiter {
 	uint16_t query_len;
 	uint8_t upper[DNS_NAME_MAX / 8 + 1]; // octet i of the name is an upper-case letter
 	uint8_t cookie[DNS_COOKIE_LEN];      // with DNS_OPT_COOKIE: the reply's
+	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
 };
 static_assert(sizeof(struct waiter) == 160);
 

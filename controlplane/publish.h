@@ -87,12 +87,16 @@ ATTR_MUST_CHECK int policy_publish(
 	struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX]);
 // The groups of the current image, the last life's until the first policy_publish; their number, 0:
 // none.
-unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
+unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX]);
 
-// As the workers have them, for what is decided here: group 0 and all others, unless the generation
-// is still `seen` (0: never). The present one. Any thread.
-uint64_t policy_groups(
-	struct publisher *p, uint64_t seen, struct policy_group group[POLICY_GROUPS_MAX]);
+// A group as the workers have it, by the image of that generation modulo 65536: a number may mean
+// another group in the next image, and a client that waits was let in under its own. The last
+// POLICY_KEPT images are kept (90 KiB), the last life's too, as a client waits for 3 s at most. A
+// generation that is not kept: as the newest image has it. Any thread; copies one group under the
+// lock.
+enum { POLICY_KEPT = 16 };
+void policy_group_at(
+	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out);
 // By what the cookies of now are made and judged. Any thread.
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.

@@ -20,6 +20,12 @@ struct names_region {
 	uint64_t generation;
 };
 
+// The groups of one policy image.
+struct policy_kept {
+	uint64_t generation;
+	struct policy_group group[POLICY_GROUPS_MAX]; // beyond the image's own like group 0
+};
+
 struct publisher {
 	struct shm_paths paths;
 	int lock_fd;
@@ -35,11 +41,11 @@ struct publisher {
 
 	_Atomic bool blocking_on;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
-	_Atomic uint64_t groups_generation; // of `group`; 0: none was published
 
 	pthread_mutex_t lock; // of what follows
 	struct dp_watch watch;
-	struct policy_group group[POLICY_GROUPS_MAX];
+	struct policy_kept kept[POLICY_KEPT]; // generation 0: none
+	unsigned kept_newest;
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
 	unsigned lanes;
 	uint64_t policy_generation;                // of the last policy_publish

@@ -11,7 +11,19 @@ static uint64_t policy_word(const struct publisher *p)
 	return atomic_load(&p->dir->current[REGION_POLICY]);
 }
 
-unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX])
+static void groups_keep(
+	struct publisher *p, uint64_t generation, const struct policy_group *group, unsigned count)
+{
+	pthread_mutex_lock(&p->lock);
+	p->kept_newest = (p->kept_newest + 1) % POLICY_KEPT;
+	struct policy_kept *kept = &p->kept[p->kept_newest];
+	kept->generation = generation;
+	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
+		kept->group[i] = group[i < count ? i : 0];
+	pthread_mutex_unlock(&p->lock);
+}
+
+unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUPS_MAX])
 {
 	char name[SHM_NAME_MAX], why[SHM_WHY_MAX], detail[128] = "";
 	struct policy_reader *reader;
@@ -33,6 +45,7 @@ unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY
 		&& policy_reader_init(reader, region_data(&r), region_data_size(&r), detail) == 0) {
 		count = reader->group_count;
 		memcpy(group, reader->group, count * sizeof(*group));
+		groups_keep(p, word >> 1, reader->group, count);
 	} else {
 		log_warning("groups of an earlier run are not usable: %s", detail);
 	}
@@ -41,25 +54,16 @@ unsigned policy_last(const struct publisher *p, struct policy_group group[POLICY
 	return count;
 }
 
-static void groups_keep(struct publisher *p, const struct policy_head *head)
+void policy_group_at(
+	struct publisher *p, uint16_t generation, unsigned group, struct policy_group *out)
 {
 	pthread_mutex_lock(&p->lock);
-	for (unsigned i = 0; i < POLICY_GROUPS_MAX; i++)
-		p->group[i] = head->group[i < head->group_count ? i : 0];
-	p->groups_generation++;
+	const struct policy_kept *kept = &p->kept[p->kept_newest];
+	for (unsigned i = 0; i < POLICY_KEPT; i++)
+		if (p->kept[i].generation && (uint16_t)p->kept[i].generation == generation)
+			kept = &p->kept[i];
+	*out = kept->group[group < POLICY_GROUPS_MAX ? group : 0];
 	pthread_mutex_unlock(&p->lock);
-}
-
-uint64_t policy_groups(
-	struct publisher *p, uint64_t seen, struct policy_group group[POLICY_GROUPS_MAX])
-{
-	if (seen == atomic_load(&p->groups_generation))
-		return seen;
-	pthread_mutex_lock(&p->lock);
-	memcpy(group, p->group, sizeof(p->group));
-	seen = p->groups_generation;
-	pthread_mutex_unlock(&p->lock);
-	return seen;
 }
 
 int policy_publish(struct publisher *p, const void *image, size_t size, char why[SHM_WHY_MAX])
@@ -84,7 +88,8 @@ int policy_publish(struct publisher *p, const void *image, size_t size, char why
 	if (rc < 0)
 		return rc;
 	memcpy(region_data(&r), image, size);
-	groups_keep(p, image);
+	const struct policy_head *head = image;
+	groups_keep(p, generation, head->group, head->group_count);
 	region_publish(&r);
 	atomic_store_explicit(&p->dir->current[REGION_POLICY], generation_word(generation, r.where),
 		memory_order_release);

@@ -120,16 +120,16 @@ static uint16_t reply_write(struct resolver *r, const struct dns_query *q, const
 	const struct resolver_answer *a, struct told *told, uint16_t *sum)
 {
 	size_t cap = w->is_front ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
+	struct dns_block block;
 
 	*told = (struct told){.kind = a->kind,
 		.from_l1 = a->from_l1,
 		.list = LOG_NO_LIST,
 		.upstream = a->by ? a->by->answered_by : LOG_NO_UPSTREAM};
-	if (judged_blocks(r, q, w->group, a->finding, &told->list)) {
+	if (judged_blocks(r, q, w, a->finding, &told->list, &block)) {
 		told->kind = ANSWER_BLOCKED;
 		told->from_l1 = false;
-		return dns_reply_blocked(
-			r->reply, cap, q, judged_reply(r, w->group), limit_of(r, w), sum);
+		return dns_reply_blocked(r->reply, cap, q, &block, limit_of(r, w), sum);
 	}
 	if (a->view) {
 		struct dns_reply_opts opts = a->opts;

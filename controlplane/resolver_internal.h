@@ -84,8 +84,6 @@ struct resolver {
 	struct age_list rewrite_ages;
 	const struct judge *judge; // NULL: there is none yet
 	struct rejudge *rejudge;
-	struct policy_group group[POLICY_GROUPS_MAX];
-	uint64_t groups_generation;
 	struct walk *walk[RESOLVER_WALKS_MAX]; // looks under way
 	struct resolver_status count;          // counters only; gauges are filled in when asked for
 	uint64_t record_anomalies;
@@ -187,10 +185,10 @@ void judge_reply(struct resolver *r, const struct dns_query *q, const struct dns
 void judged_record(const struct resolver *r, const struct l0_view *v, struct judge_finding *out);
 // False: it has no mask, so the answer is not to be kept (counted).
 bool judged_mask(struct resolver *r, const struct judge_finding *finding, struct rule_set *mask);
-// `*list`: which one does.
-bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
-	const struct judge_finding *finding, uint16_t *list);
-const struct dns_block *judged_reply(struct resolver *r, unsigned group);
+// Is the waiter's client not to get it? By its group when it was let in. Then *list is the list,
+// and *block how the group is answered.
+bool judged_blocks(const struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct judge_finding *finding, uint16_t *list, struct dns_block *block);
 void judge_tables(const struct resolver *r, struct table_registry *tables);
 // A pattern blocks the name for who asks: answered.
 bool question_blocked(struct resolver *r, const struct dns_query *q, const struct waiter *w);

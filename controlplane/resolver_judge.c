@@ -5,29 +5,21 @@
 
 #include <weir/clock.h>
 
-static const struct policy_group *group_of(struct resolver *r, unsigned group)
+bool judged_blocks(const struct resolver *r, const struct dns_query *q, const struct waiter *w,
+	const struct judge_finding *finding, uint16_t *list, struct dns_block *block)
 {
-	r->groups_generation = policy_groups(r->publisher, r->groups_generation, r->group);
-	return &r->group[group < POLICY_GROUPS_MAX ? group : 0];
-}
+	struct policy_group group;
 
-bool judged_blocks(struct resolver *r, const struct dns_query *q, unsigned group,
-	const struct judge_finding *finding, uint16_t *list)
-{
 	if (!finding || finding->count == 0 || !r->judge
 		|| !publisher_blocks(r->publisher, clock_mono_ms()))
 		return false;
-	const uint64_t *lists = group_of(r, group)->lists;
-	int found = judge_finding_list(finding, lists);
-	if (found < 0 || judge_allows(r->judge, &q->name, q->qtype, lists))
+	policy_group_at(r->publisher, w->policy, w->group, &group);
+	int found = judge_finding_list(finding, group.lists);
+	if (found < 0 || judge_allows(r->judge, &q->name, q->qtype, group.lists))
 		return false;
 	*list = (uint16_t)found;
+	*block = group.block;
 	return true;
-}
-
-const struct dns_block *judged_reply(struct resolver *r, unsigned group)
-{
-	return &group_of(r, group)->block;
 }
 
 void judge_for(const struct resolver *r, const struct dns_query *q,
@@ -69,8 +61,9 @@ bool question_blocked(struct resolver *r, const struct dns_query *q, const struc
 	if (!r->judge || !judge_concerns_names(r->judge))
 		return false;
 	judge_question(r->judge, JUDGE_ON_RESOLVER, &q->name, q->qtype, &finding);
+	struct dns_block block;
 	uint16_t list;
-	if (!judged_blocks(r, q, w->group, &finding, &list))
+	if (!judged_blocks(r, q, w, &finding, &list, &block))
 		return false;
 	const struct resolver_answer a = {.finding = &finding};
 	r->count.judge.questions_blocked++;

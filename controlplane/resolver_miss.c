@@ -49,6 +49,7 @@ static bool miss_parse(
 		.has_opt = m->has_opt & DNS_OPT_PLAIN ? m->has_opt & DNS_OPT_ALL : DNS_OPT_NONE,
 		.dnssec_ok = m->dnssec_ok != 0,
 		.group = m->group,
+		.policy = m->policy,
 		.client = inflight_client(r->inflight, m->path.ip_version, m->path.client_ip),
 		.dp_incarnation = m->dp_incarnation,
 		.arrival_ms = m->arrival_ms,

@@ -33,6 +33,7 @@ bool ask_control(struct batch *b, const struct packet *p, uint8_t kind, uint32_t
 		.view = packet_key(p).view,
 		.kind = kind,
 		.group = b->tables->has_groups ? p->group : 0,
+		.policy = (uint16_t)b->tables->policy_generation,
 		.question_len = p->q.question_len,
 		.query_len = p->dns_len,
 		.arrival_more_us = arrival_more_us(b),

@@ -60,8 +60,11 @@ struct msg_miss {
 	uint16_t query_len;       // octets of the whole query
 	uint32_t arrival_more_us; // since arrival_ms, whose clock ticks slowly; for the query log
 	uint32_t trace;           // its number for who watches (watch_msg.h); 0: it has none
+	uint16_t policy; // generation, modulo 65536, of the policy image that `group` is of
+	uint16_t reserved;
 };
 static_assert(sizeof(struct msg_miss) == 104);
+static_assert(offsetof(struct msg_miss, policy) == 100);
 
 struct msg_answer {
 	uint64_t dp_incarnation; // as in the miss; another life's answers are dropped

@@ -43,6 +43,7 @@ static void test_view_of_source(void **)
 	struct harness *h = harness_begin(NULL);
 	unsigned counted[3] = {0};
 	harness_groups(h, prefixes, 2, groups);
+	h->tables.policy_generation = 65536 + 7;
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		struct wire_query q = query("cold.example", &clients[i]);
 		struct msg_miss m;
@@ -50,6 +51,8 @@ static void test_view_of_source(void **)
 		harness_ask_dropped(h, &q, VERDICT_miss);
 		assert_int_not_equal(harness_miss(h, &m, question), 0);
 		assert_int_equal(m.view, groups[clients[i].group].view);
+		assert_int_equal(m.group, clients[i].group);
+		assert_int_equal(m.policy, 7); // the generation's lower half
 		counted[clients[i].group]++;
 	}
 	for (unsigned i = 0; i < 3; i++)

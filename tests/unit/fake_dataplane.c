@@ -125,6 +125,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 		.has_opt = m->has_opt,
 		.view = m->view,
 		.group = m->group,
+		.policy = m->policy,
 		.kind = m->refresh ? MISS_REFRESH : MISS_WAITER,
 		.question_len = (uint16_t)(name.len + 4),
 		.trace = m->trace,

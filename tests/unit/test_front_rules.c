@@ -59,9 +59,8 @@ static void image_make(void)
 	fixture_judge(&image);
 }
 
-static void groups_publish(void)
+static void groups_publish_with(const char *const has[GROUPS])
 {
-	static const char *const has[GROUPS] = {"ads", "more", "ads"};
 	struct policy_group group[GROUPS] = {0};
 	struct policy_image policy;
 	char why[SHM_WHY_MAX];
@@ -75,6 +74,12 @@ static void groups_publish(void)
 	assert_int_equal(policy_build(&rig.config, group, &policy), 0);
 	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
 	free(policy.head);
+}
+
+static void groups_publish(void)
+{
+	static const char *const has[GROUPS] = {"ads", "more", "ads"};
+	groups_publish_with(has);
 }
 
 static void pause_until(uint64_t until_ms)
@@ -243,6 +248,22 @@ static void test_new_groups(void **)
 	expect_later(0, 1500);
 }
 
+// A client that waits is answered by the image under which it was let in.
+static void test_new_groups_while_one_waits(void **)
+{
+	static const char *const other[GROUPS] = {"more", "ads", "more"};
+	fake[0].address = fake[1].address = 0xc0000263; // 192.0.2.99
+	fake[0].held = fake[1].held = true;
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONT_LATER);
+	groups_publish_with(other);
+	assert_int_equal(ask_as("198.18.0.2", "leads.example"), FRONT_LATER);
+	fake[0].held = fake[1].held = false;
+	const struct front_rig_reply *l = expect_later(0, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NXDOMAIN);
+	l = expect_later(1, 1500);
+	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_NOERROR);
+}
+
 // By asking over a socket nobody leaves the group of his MAC address.
 static void test_group_by_mac(void **)
 {
@@ -271,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_judged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_new_groups_while_one_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, group_setup, NULL);

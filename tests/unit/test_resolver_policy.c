@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A client that waits while the groups are changed: what its group's number says is what it said
+// when the client was let in. Under the first image group 1 has the list "ads", under the second
+// one group 2 has it, and its clients are answered otherwise.
+#include "../../controlplane/policy_build.h"
+#include "judge_fixture.h"
+#include "resolver_rig.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { GROUPS = 3 };
+static struct judge_fixture image;
+static struct config_group groups[GROUPS - 1];
+static uint16_t next_id;
+
+// The generation of the new image.
+static uint16_t publish(unsigned with_list, enum dns_block_mode mode)
+{
+	static const char *const titles[] = {"ads"};
+	struct policy_group of[GROUPS] = {0};
+	struct policy_image policy;
+	struct publish_status s;
+	char why[SHM_WHY_MAX];
+	const struct rule_set lists = fixture_group(&image, titles, 1);
+	memcpy(of[with_list].lists, lists.lists, sizeof lists.lists);
+	of[with_list].block = (struct dns_block){.ttl_s = 77, .mode = mode};
+	assert_int_equal(policy_build(&rig.config, of, &policy), 0);
+	assert_int_equal(policy_publish(rig.publisher, policy.head, policy.size, why), 0);
+	free(policy.head);
+	publish_status(rig.publisher, &s);
+	return (uint16_t)s.policy_generation;
+}
+
+static void judge_by(void *judge)
+{
+	resolver_judge_by(rig.resolver, judge, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+	static const uint64_t none[4];
+	static char name[] = "group";
+	fixture_open(&image);
+	fixture_source(&image, "allow entries");
+	fixture_source(&image, "deny entries");
+	fixture_source(&image, "ads");
+	fixture_rule(&image, RULE_CLASS_BLOCK, "192.0.2.1");
+	fixture_judge(&image);
+	rig_setup(state);
+	for (unsigned i = 0; i < GROUPS - 1; i++)
+		groups[i] = (struct config_group){.name = name, .blocking = true};
+	rig.config.groups = groups;
+	rig.config.group_count = GROUPS - 1;
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	on_loop(judge_by, image.judge);
+	next_id = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = rig_teardown(state);
+	fixture_close(&image);
+	return rc;
+}
+
+static void ask_as(unsigned group, uint16_t policy, const char *name)
+{
+	const struct fake_miss m = {.name = name,
+		.type = DNS_TYPE_A,
+		.id = ++next_id,
+		.group = (uint8_t)group,
+		.policy = policy};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+static void expect_as(unsigned group, uint16_t policy, enum answer_kind kind)
+{
+	ask_as(group, policy, "www.shop.example");
+	expect_answer(2000, next_id,
+		kind == ANSWER_BLOCKED ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR, kind);
+}
+
+static void waiters_await(unsigned count)
+{
+	for (unsigned i = 0; i < 20000 && status().waiters < count; i++)
+		usleep(1000);
+	assert_int_equal(status().waiters, count);
+}
+
+static void test_waiters_across_a_reload(void **)
+{
+	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	fake[0].held = true;
+	ask_as(1, first, "www.shop.example");
+	ask_as(2, first, "www.shop.example");
+	waiters_await(2);
+	uint16_t second = publish(2, DNS_BLOCK_NULL);
+	ask_as(1, second, "www.shop.example");
+	ask_as(2, second, "www.shop.example");
+	waiters_await(4);
+	fake[0].held = false;
+	bool blocked[5] = {0};
+	uint16_t records[5];
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(fake_dataplane_answer(&dp, &got, 20000));
+		assert_in_range(get_u16(got.dns), 1, 4);
+		blocked[get_u16(got.dns)] = got.head.verdict == ANSWER_BLOCKED;
+		records[get_u16(got.dns)] = get_u16(got.dns + 6);
+	}
+	assert_true(blocked[1] && !blocked[2] && !blocked[3] && blocked[4]);
+	assert_int_equal(records[1], 0); // as its image says: NXDOMAIN
+	assert_int_equal(records[4], 1); // 0.0.0.0
+	assert_int_equal(fake[0].udp_queries, 1);
+	// A worker that has not adopted the second image yet.
+	expect_as(1, first, ANSWER_BLOCKED);
+	expect_as(2, first, ANSWER_CACHED);
+	expect_as(1, second, ANSWER_CACHED);
+}
+
+// Images that nobody can be waiting under any more are forgotten; whoever names one of those, or
+// one that never was, is told what the newest says.
+static void test_forgotten_images(void **)
+{
+	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	for (unsigned i = 0; i < POLICY_KEPT - 1; i++)
+		publish(2, DNS_BLOCK_NXDOMAIN);
+	ask_as(1, first, "www.shop.example");
+	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	uint16_t newest = publish(2, DNS_BLOCK_NXDOMAIN);
+	expect_as(1, first, ANSWER_CACHED);
+	expect_as(2, first, ANSWER_BLOCKED);
+	expect_as(2, (uint16_t)(newest + 1), ANSWER_BLOCKED);
+	expect_as(1, 0, ANSWER_CACHED);
+}
+
+// The next control plane has the image that workers still go by.
+static void test_a_restart(void **)
+{
+	static const uint64_t none[4];
+	uint16_t first = publish(1, DNS_BLOCK_NXDOMAIN);
+	control_stop();
+	close(dp.link_fd);
+	control_start();
+	link_up_now();
+	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
+	on_loop(judge_by, image.judge);
+	uint16_t second = publish(2, DNS_BLOCK_NXDOMAIN);
+	assert_int_equal(second, first + 1);
+	ask_as(1, first, "www.shop.example");
+	expect_answer(2000, next_id, DNS_RCODE_NXDOMAIN, ANSWER_BLOCKED);
+	expect_as(1, second, ANSWER_CACHED);
+	expect_as(2, second, ANSWER_BLOCKED);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		T(test_waiters_across_a_reload),
+		T(test_forgotten_images),
+		T(test_a_restart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
