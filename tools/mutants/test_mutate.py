@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What tools/mutate takes for an operator, and what it says of a project of two functions, one of them tested well."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+here = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(here))
+import sites
+
+MESON = """project('two', 'c', default_options: ['c_std=gnu2x'])
+lib = static_library('two', 'well.c', 'badly.c', 'same.c', 'nobody.c')
+test('well', executable('test_well', 'test_well.c', link_with: lib), suite: 'unit')
+test('badly', executable('test_badly', 'test_badly.c', link_with: lib), suite: 'unit')
+"""
+FILES = {
+    "meson.build": MESON,
+    "well.c": "int above(int a, int b);\nint above(int a, int b)\n{\n\treturn a > b;\n}\n",
+    "badly.c": "int sum(int a, int b);\nint sum(int a, int b)\n{\n\treturn a + b;\n}\n",
+    "same.c": "unsigned zero(unsigned a);\nunsigned zero(unsigned a)\n{\n\treturn a + 0u;\n}\n",
+    "nobody.c": "int odd(int a);\nint odd(int a)\n{\n\treturn a % 2;\n}\n",
+    "test_well.c": "int above(int, int);\nint main(void) { return above(2, 1) && !above(1, 1) && !above(1, 2) ? 0 : 1; }\n",
+    "test_badly.c": "int sum(int, int);\nunsigned zero(unsigned);\n"
+                    "int main(void) { return sum(2, 0) == 2 && zero(0) == 0 ? 0 : 1; }\n",
+}
+
+
+def found(line):
+    return [(s.column, s.old, s.new) for s in sites.file_sites("a.c", line)]
+
+
+class Sites(unittest.TestCase):
+    def test_operators(self):
+        self.assertEqual(found("a >= b"), [(2, ">=", ">"), (2, ">=", "<")])
+        self.assertEqual(found("x = a - b;"), [(6, "-", "+")])
+        self.assertEqual(found("if (!a)"), [(4, "!", "")])
+        self.assertEqual(found("\t&& a"), [(1, "&&", "||")])
+        self.assertEqual(found("i++"), [(1, "++", "--")])
+
+    def test_left_alone(self):
+        for line in ("a->b = *c;", "f(&a, -1);", "char *a = b;", "// a < b", 'f("a < b");', "c = '<';", "#if A > 2",
+                     "static_assert(A < B);", "assert(a < b);", "\tvoid *p, **q;", "x = a ? b : c;", "/* a < b */"):
+            self.assertEqual(found(line), [], line)
+        self.assertEqual(found("/* a\n < b\n*/\n#define A \\\n  (a < b)\nassert(a\n < b);"), [])
+
+    def test_changed(self):
+        text = "int a;\nb = c << 2;\n"
+        site = next(sites.file_sites("a.c", text))
+        self.assertEqual((site.line, site.key), (2, "a.c:2:6:<<:>>"))
+        self.assertEqual(sites.changed(text, site), "int a;\nb = c >> 2;\n")
+        with self.assertRaises(ValueError):
+            sites.changed("int a;\nb = c;\n", site)
+
+
+class Project(unittest.TestCase):
+    def mutate(self, folder, *options):
+        done = subprocess.run([sys.executable, here.parent / "mutate", "--root", folder / "src", "--work", folder / "work",
+                               "--conformance", "", *options], capture_output=True, text=True, timeout=240)
+        return done.returncode, done.stdout + done.stderr
+
+    def what(self, folder):
+        results = {}
+        for line in (folder / "work/results0.jsonl").read_text().splitlines():
+            r = json.loads(line)
+            results.setdefault(r["path"], []).append((r["what"], r["test"]))
+        return results
+
+    def test_verdicts(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "src").mkdir()
+            for path, text in FILES.items():
+                (folder / "src" / path).write_text(text)
+            subprocess.run(["git", "-c", "init.defaultBranch=main", "init", "-q", folder / "src"], check=True)
+            options = ["--files", "*.c", "--count", "9", "--seed", "3"]
+            status, out = self.mutate(folder, "--want", "100", *options)
+            self.assertEqual(status, 1, out)
+            self.assertIn("survived badly.c:4: + -> - in: return a + b;", out)
+            results = self.what(folder)
+            self.assertEqual(results["well.c"], [("killed", "well")], out)
+            self.assertEqual(results["nobody.c"], [("untested", None)], out)
+            self.assertIn(("same", None), results["same.c"], out)
+            for path, text in FILES.items():
+                self.assertEqual((folder / "src" / path).read_text(), text)
+            # Once more: nothing is left to be done, and the same is told.
+            before = (folder / "work/results0.jsonl").read_text()
+            again, told = self.mutate(folder, *options)
+            self.assertEqual((again, (folder / "work/results0.jsonl").read_text()), (0, before), told)
+            self.assertEqual(out[out.index("\narea"):], told[told.index("\narea"):])
+
+
+if __name__ == "__main__":
+    unittest.main()
