@@ -48,7 +48,8 @@ static struct watch *watch;
 static struct memory_meter *meter;
 static const struct config *bare_config(void *)
 {
-	static const struct config none;
+	static char directory[] = "/";
+	static const struct config none = {.runtime = {.state_directory = directory}};
 	return &none;
 }
 

@@ -67,7 +67,7 @@ static void part_wait(int fd, const char *part)
 
 static void test_rows_come(void **)
 {
-	int fd = watch("", 1), other = watch("?client=nobody", 2);
+	int fd = watch("", 1), other = watch("?client=203.0.113.9", 2);
 	feed(2);
 	part_wait(fd, "\"time_us\":");
 	feed(1);
