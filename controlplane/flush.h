@@ -3,17 +3,17 @@
 
 // A flush: what goes, how boxes tell each other of it, and how often they may.
 //
-// The message on FLUSH_CHANNEL is `1 <box> <kind> <name>`: the version, 16 hex digits that a box
-// draws at its start (its own messages come back and mean nothing), `name`, `below` or `all`, and
-// the name in presentation form (`all`: the root). Whoever can write to Redis can write these, so
-// only what flush_write would have written is taken, and the gate bounds what it may cost us:
-// FLUSH_NAMES_A_SECOND and FLUSH_NAMES_AN_HOUR single names, one `below` or `all` each
-// FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache now and then,
-// never keep it empty. Pure functions.
+// The message on the channel `<namespace>-meta:flush` is `1 <box> <kind> <name>`: the version, 16
+// hex digits that a box draws at its start (its own messages come back and mean nothing), `name`,
+// `below` or `all`, and the name in presentation form (`all`: the root). Whoever can write to Redis
+// can write these, so only what flush_write would have written is taken, and the gate bounds what
+// it may cost us: FLUSH_NAMES_A_SECOND and FLUSH_NAMES_AN_HOUR single names, one `below` or `all`
+// each FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache now and
+// then, never keep it empty. Pure functions.
 
 #include <weir/dns_name.h>
 
-#define FLUSH_CHANNEL "weir-meta:flush"
+#define FLUSH_CHANNEL "flush"
 
 enum flush_kind { FLUSH_NAME, FLUSH_BELOW, FLUSH_ALL };
 

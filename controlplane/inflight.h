@@ -66,6 +66,7 @@ struct question {
 	struct rewrite *rewrite;     // NULL: the name is asked for as it is
 	struct forward_set *forward; // NULL: the view's servers
 	uint64_t l1_hash;            // of the zone or the view, for the key in L1
+	uint32_t turn;               // views_turn as it began
 	uint64_t hash;
 	uint64_t born_ms;         // arrival of the first waiter
 	uint64_t locked_until_ms; // this box's lock as the refresher; 0: none

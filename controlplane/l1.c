@@ -11,12 +11,10 @@
 #include <string.h>
 #include <weir/clock.h>
 
-#define LOCK_PREFIX "weir-meta:refresh:"
-
 enum {
 	INDEX_LIFE_S = 14 * 86400, // no key lives longer than the index
 	NUMBER_MAX = 24,
-	LOCK_MAX = sizeof(LOCK_PREFIX) + L1_KEY_MAX,
+	LOCK_MAX = L1_INDEX_MAX + L1_KEY_MAX,
 };
 
 struct l1_lookup {
@@ -35,6 +33,7 @@ struct l1 {
 	struct redis *redis;
 	struct ttl_rules rules;
 	unsigned lookup_timeout_ms;
+	const char *space; // of the configuration
 	struct l1_lookup *free;
 	unsigned touched; // lookups ever used
 	struct age_list ages;
@@ -75,6 +74,7 @@ int l1_new(struct l1 **out, struct loop *loop, const struct config *config)
 	}
 	l->rules = ttl_rules_of(&config->cache);
 	l->lookup_timeout_ms = config->redis.lookup_timeout_ms;
+	l->space = config->redis.space;
 	*out = l;
 	return 0;
 }
@@ -92,6 +92,7 @@ void l1_configure(struct l1 *l, const struct config *config)
 	redis_configure(l->redis, &config->redis);
 	l->rules = ttl_rules_of(&config->cache);
 	l->lookup_timeout_ms = config->redis.lookup_timeout_ms;
+	l->space = config->redis.space;
 }
 
 struct redis *l1_redis(struct l1 *l)
@@ -235,17 +236,18 @@ static void on_lock(void *arg, enum redis_end end, const struct redis_reply *rep
 	lookup_give(look);
 }
 
-static struct redis_word lock_name(const struct l1_key *key, char room[LOCK_MAX])
+static struct redis_word lock_name(
+	const struct l1 *l, const struct l1_key *key, char room[LOCK_MAX])
 {
 	return (struct redis_word){
-		room, (size_t)snprintf(room, LOCK_MAX, LOCK_PREFIX "%s", key->text)};
+		room, (size_t)snprintf(room, LOCK_MAX, "%s-meta:refresh:%s", l->space, key->text)};
 }
 
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg)
 {
 	char name[LOCK_MAX], life[NUMBER_MAX];
-	const struct redis_command c = {6, {word("SET"), lock_name(key, name), word("1"),
+	const struct redis_command c = {6, {word("SET"), lock_name(l, key, name), word("1"),
 						   word("NX"), word("EX"), number(life, life_s)}};
 	return lookup_send(l, &c, key, on_lock, arg, NULL, done);
 }
@@ -262,10 +264,19 @@ unsigned l1_shards(const struct l1 *l)
 
 void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX])
 {
-	if (redis_is_cluster(l->redis))
-		snprintf(out, L1_INDEX_MAX, "weir-meta:{%02u}:expiry", shard);
-	else
-		snprintf(out, L1_INDEX_MAX, "weir-meta:expiry");
+	char what[16];
+	snprintf(what, sizeof what, "{%02u}:expiry", shard % L1_SHARDS);
+	l1_meta_name(l, redis_is_cluster(l->redis) ? what : "expiry", out);
+}
+
+const char *l1_space(const struct l1 *l)
+{
+	return l->space;
+}
+
+void l1_meta_name(const struct l1 *l, const char *what, char out[L1_INDEX_MAX])
+{
+	snprintf(out, L1_INDEX_MAX, "%s-meta:%s", l->space, what);
 }
 
 // FNV-1a: every box must come to the same shard, and nothing depends on its strength.
@@ -328,7 +339,7 @@ bool l1_put(struct l1 *l, const struct l1_key *key, const struct l1_put *put)
 void l1_unlock(struct l1 *l, const struct l1_key *key)
 {
 	char name[LOCK_MAX];
-	const struct redis_command c = {3, {word("EXPIRE"), lock_name(key, name), word("1")}};
+	const struct redis_command c = {3, {word("EXPIRE"), lock_name(l, key, name), word("1")}};
 	if (redis_usable(l->redis) && !redis_send(l->redis, &c, 1, 0, on_written, l))
 		l->count.puts_lost++;
 }

@@ -6,9 +6,10 @@
 // Keys are l1_key.h's. A value is a HASH: `v` (1), `msg` (a whole response, id 0, no OPT, TTLs as
 // of created_at), `created_at` and `soft_expiry` (Unix seconds), `stored_ttl`, `auth_ttl`, and
 // `hits` (a minute, as the box that wrote it counted). HSET and EXPIRE are one MULTI, joined by the
-// index of soft expiry (ZSET `weir-meta:expiry`); in Cluster, where keys of two slots cannot share
-// a MULTI, the key's entry goes to one of 64 indexes (`weir-meta:{NN}:expiry`) by a MULTI of its
-// own right after, and l1_sweep.h closes the gap. EVERY key has a TTL, the index as well.
+// index of soft expiry (ZSET `<namespace>-meta:expiry`); in Cluster, where keys of two slots cannot
+// share a MULTI, the key's entry goes to one of 64 indexes (`<namespace>-meta:{NN}:expiry`) by a
+// MULTI of its own right after, and l1_sweep.h closes the gap. EVERY key has a TTL, the index as
+// well.
 //
 // What comes back is hostile: fields are bounded and must fit each other here, the message goes
 // through dns_answer_read like an upstream's. A bad value is a miss, counted, and deleted. Wall
@@ -21,6 +22,8 @@
 
 #include "l1_key.h"
 #include "l1_value.h"
+
+#include <weir/config.h>
 
 enum {
 	L1_LOOKUPS_MAX = 2048,
@@ -45,9 +48,9 @@ struct l1_lookup *l1_get(struct l1 *l, const struct l1_key *key, l1_get_fn done,
 struct l1_lookup *l1_peek(struct l1 *l, const struct l1_key *key, l1_get_fn done, void *arg);
 void l1_get_stop(struct l1_lookup *look); // not after `done`; NULL is fine
 
-// One refresher per key over all boxes: SET NX EX under `weir-meta:refresh:<key>`, which ends by
-// itself. Called once like the above; `got` also when Redis did not say, as then nobody else can
-// know either. NULL: not asked; the caller's own table is the only lock.
+// One refresher per key over all boxes: SET NX EX under `<namespace>-meta:refresh:<key>`, which
+// ends by itself. Called once like the above; `got` also when Redis did not say, as then nobody
+// else can know either. NULL: not asked; the caller's own table is the only lock.
 typedef void (*l1_lock_fn)(void *arg, bool got);
 struct l1_lookup *l1_lock(
 	struct l1 *l, const struct l1_key *key, unsigned life_s, l1_lock_fn done, void *arg);
@@ -70,7 +73,10 @@ void l1_delete(struct l1 *l, const struct l1_key *key); // with its entry in the
 void l1_bad(struct l1 *l, const struct l1_key *key); // the message was no answer: counted, deleted
 
 // The index that holds a key: its name, NUL-terminated.
-enum { L1_INDEX_MAX = 32 };
+enum { L1_INDEX_MAX = CONFIG_NAMESPACE_MAX + 32 };
+// The namespace, for l1_key.h; and `<namespace>-meta:<what>`.
+const char *l1_space(const struct l1 *l);
+void l1_meta_name(const struct l1 *l, const char *what, char out[L1_INDEX_MAX]);
 struct ttl_rules l1_rules(const struct l1 *l);
 unsigned l1_shards(const struct l1 *l); // 1, or L1_SHARDS
 void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX]);

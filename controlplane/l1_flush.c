@@ -114,7 +114,8 @@ static void keys_drop(struct l1_flush *f, const struct redis_reply *keys)
 		struct l1_key_parts parts;
 		size_t len;
 		const char *text = redis_reply_text(redis_reply_at(keys, i), &len);
-		if (text && l1_key_parse(text, len, &parts) && flush_fits(&f->what, &parts.name))
+		if (text && l1_key_parse(l1_space(f->l1), text, len, &parts)
+			&& flush_fits(&f->what, &parts.name))
 			batch_add(f, &b, text, len);
 	}
 	batch_send(f, &b);
@@ -218,7 +219,7 @@ struct l1_flush *l1_flush_start(
 		.done = done,
 		.arg = arg,
 	};
-	l1_key_pattern(&what->name, what->kind != FLUSH_NAME, &f->pattern);
+	l1_key_pattern(l1_space(l), &what->name, what->kind != FLUSH_NAME, &f->pattern);
 	f->settle = event_new(loop_base(loop), -1, 0, on_settled, f);
 	if (!f->settle || event_add(f->settle, &settle) < 0) {
 		if (f->settle)

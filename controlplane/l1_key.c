@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/config.h>
 #include <weir/dns_name.h>
 
-#define PREFIX "weir:"
-
 enum { ROOM_BEHIND_NAME = sizeof(":65535:65535:do:cd:v0123456789abcdef") };
-static_assert(sizeof(PREFIX) + 4 * DNS_NAME_MAX + ROOM_BEHIND_NAME <= L1_KEY_MAX);
+static_assert(CONFIG_NAMESPACE_MAX + 1 + 4 * DNS_NAME_MAX + ROOM_BEHIND_NAME <= L1_KEY_MAX);
 
 static bool is_plain(uint8_t c)
 {
@@ -42,9 +41,15 @@ static char *name_write(char *p, const uint8_t *wire, size_t len)
 	return p;
 }
 
-void l1_key_write(const struct l0_key *key, uint64_t view_hash, struct l1_key *out)
+static char *prefix_write(char *p, const char *space)
 {
-	char *p = stpcpy(out->text, PREFIX);
+	return p + sprintf(p, "%.*s:", CONFIG_NAMESPACE_MAX, space);
+}
+
+void l1_key_write(
+	const char *space, const struct l0_key *key, uint64_t view_hash, struct l1_key *out)
+{
+	char *p = prefix_write(out->text, space);
 	p = name_write(p, key->name, key->name_len);
 	p += sprintf(p, ":%u:%u", key->qtype, key->qclass);
 	if (key->flags & L0_KEY_DO)
@@ -77,9 +82,9 @@ static bool word_take(const char **p, const char *word)
 }
 
 // Lenient; that the key is written back as it came is what makes it strict.
-static bool parts_take(const char *p, struct l1_key_parts *out)
+static bool parts_take(const char *space, const char *p, struct l1_key_parts *out)
 {
-	if (!word_take(&p, PREFIX))
+	if (!word_take(&p, space) || !word_take(&p, ":"))
 		return false;
 	const char *colon = strchr(p, ':');
 	if (!colon || dns_name_from_text(p, (size_t)(colon - p), &out->name) < 0)
@@ -93,14 +98,14 @@ static bool parts_take(const char *p, struct l1_key_parts *out)
 	return true;
 }
 
-bool l1_key_parse(const char *text, size_t len, struct l1_key_parts *out)
+bool l1_key_parse(const char *space, const char *text, size_t len, struct l1_key_parts *out)
 {
 	struct l1_key given, again;
 	if (len >= sizeof given.text || memchr(text, 0, len))
 		return false;
 	memcpy(given.text, text, len);
 	given.text[len] = 0;
-	if (!parts_take(given.text, out))
+	if (!parts_take(space, given.text, out))
 		return false;
 	const struct l0_key key = {
 		.name = out->name.wire,
@@ -109,14 +114,14 @@ bool l1_key_parse(const char *text, size_t len, struct l1_key_parts *out)
 		.qtype = out->qtype,
 		.qclass = out->qclass,
 	};
-	l1_key_write(&key, out->view_hash, &again);
+	l1_key_write(space, &key, out->view_hash, &again);
 	return again.len == len && memcmp(again.text, text, len) == 0;
 }
 
-void l1_key_pattern(const struct dns_name *name, bool below, struct l1_key *out)
+void l1_key_pattern(const char *space, const struct dns_name *name, bool below, struct l1_key *out)
 {
 	char plain[4 * DNS_NAME_MAX + 1], *end = name_write(plain, name->wire, name->len);
-	char *p = stpcpy(out->text, PREFIX), *last = out->text + L1_KEY_MAX - sizeof("\\\\:*");
+	char *p = prefix_write(out->text, space), *last = out->text + L1_KEY_MAX - sizeof("\\\\:*");
 	const char *from = below && name->len == 1 ? end : plain;
 	if (below)
 		*p++ = '*';

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Names of answers in Redis: `weir:<name>:<type>:<class>[:do][:cd][:v<16 hex digits>]`.
+// Names of answers in Redis: `<namespace>:<name>:<type>:<class>[:do][:cd]:v<16 hex digits>`.
 //
+// The namespace is redis.namespace: boxes of another one neither read nor delete these keys.
 // The name is in lower-case presentation form without the final dot (RFC 1035 5.1: a `.` or `\`
 // inside a label as \. and \\, octets outside 0x21..0x7e as \DDD), the root is "."; `:` `*` `?` `[`
 // `]` `{` and `}` are written \DDD as well, so that no name can look like the end of one, like a
 // pattern of SCAN or like a hash tag. Type and class are numbers. `v` is the hash of the view's
-// definition: view numbers are a box's own.
+// definition (views.h), which names the servers that gave the answer; view numbers are a box's own.
 // Keys that come back (from the index, from SCAN) are hostile: l1_key_parse takes only what
 // l1_key_write would have written. Pure functions.
 
@@ -20,8 +21,9 @@ struct l1_key {
 	char text[L1_KEY_MAX]; // NUL-terminated
 };
 
-// `view_hash` 0: the view that all clients share.
-void l1_key_write(const struct l0_key *key, uint64_t view_hash, struct l1_key *out);
+// `space`: the namespace, CONFIG_NAMESPACE_MAX octets at most. `view_hash` 0: no `:v`.
+void l1_key_write(
+	const char *space, const struct l0_key *key, uint64_t view_hash, struct l1_key *out);
 
 struct l1_key_parts {
 	struct dns_name name;
@@ -29,8 +31,9 @@ struct l1_key_parts {
 	uint8_t flags; // L0_KEY_*
 	uint64_t view_hash;
 };
-ATTR_MUST_CHECK bool l1_key_parse(const char *text, size_t len, struct l1_key_parts *out);
+ATTR_MUST_CHECK bool l1_key_parse(
+	const char *space, const char *text, size_t len, struct l1_key_parts *out);
 
 // A pattern for SCAN that fits the keys of the name, or with `below` those of every name under it
 // as well (and some others: the keys that it finds are to be parsed and compared).
-void l1_key_pattern(const struct dns_name *name, bool below, struct l1_key *out);
+void l1_key_pattern(const char *space, const struct dns_name *name, bool below, struct l1_key *out);

@@ -29,7 +29,7 @@ static void on_sample(void *arg, enum redis_end end, const struct redis_reply *r
 		c->key.len = (uint16_t)len;
 		c->read = c->gone = false;
 		c->hits = c->created_s = 0;
-		c->doomed = !l1_key_parse(text, len, &parts);
+		c->doomed = !l1_key_parse(l1_space(s->l1), text, len, &parts);
 		s->status.foreign += c->doomed;
 		s->count++;
 	}
@@ -111,7 +111,8 @@ static int by_worth(const void *a, const void *b)
 static bool let_go(struct l1_sweep *s, const struct candidate *c)
 {
 	struct l1_key_parts parts;
-	return !l1_key_parse(c->key.text, c->key.len, &parts) || s->drop(s->arg, &parts);
+	return !l1_key_parse(l1_space(s->l1), c->key.text, c->key.len, &parts)
+	       || s->drop(s->arg, &parts);
 }
 
 static void doom_cold(struct l1_sweep *s)
@@ -174,7 +175,7 @@ void sweep_delete(struct l1_sweep *s)
 		struct l1_key_parts parts;
 		if (!c->doomed)
 			continue;
-		if (!c->gone && l1_key_parse(c->key.text, c->key.len, &parts))
+		if (!c->gone && l1_key_parse(l1_space(s->l1), c->key.text, c->key.len, &parts))
 			sweep_send(s,
 				&(struct redis_command){
 					2, {word("UNLINK"), {c->key.text, c->key.len}}},

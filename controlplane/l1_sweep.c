@@ -11,8 +11,6 @@
 #include <string.h>
 #include <weir/clock.h>
 
-#define LOCK "weir-meta:sweep"
-
 enum {
 	CHECK_MS = 500, // how often it is seen whether a round is due
 	SPARE_S = 60,   // clocks of boxes differ
@@ -69,8 +67,8 @@ static void on_owner(void *arg, enum redis_end end, const struct redis_reply *re
 	if (sweep_is_wrong_type(end, reply)) {
 		s->status.foreign++;
 		s->failed = true;
-		sweep_send(
-			s, &(struct redis_command){2, {word("UNLINK"), word(LOCK)}}, sweep_done, s);
+		sweep_send(s, &(struct redis_command){2, {word("UNLINK"), word(s->lock)}},
+			sweep_done, s);
 	} else if (owner && (len != strlen(s->token) || memcmp(owner, s->token, len) != 0)) {
 		s->status.elsewhere++;
 		s->step = SWEEP_IDLE;
@@ -83,15 +81,15 @@ static void on_owner(void *arg, enum redis_end end, const struct redis_reply *re
 static void round_begin(struct l1_sweep *s)
 {
 	struct l1_status l1;
-	const struct redis_command take = {
-		6, {word("SET"), word(LOCK), word(s->token), word("NX"), word("EX"), word("15")}};
-	const struct redis_command look = {2, {word("GET"), word(LOCK)}};
-
 	l1_status(s->l1, &l1);
 	s->puts_then = l1.puts;
 	s->started_ms = clock_mono_ms();
+	l1_meta_name(s->l1, "sweep", s->lock);
 	s->step = SWEEP_LOCK;
 	s->failed = false;
+	const struct redis_command take = {6,
+		{word("SET"), word(s->lock), word(s->token), word("NX"), word("EX"), word("15")}};
+	const struct redis_command look = {2, {word("GET"), word(s->lock)}};
 	sweep_send(s, &take, sweep_done, s);
 	sweep_send(s, &look, on_owner, s);
 	if (s->outstanding == 0)
@@ -160,8 +158,8 @@ static void round_end(struct l1_sweep *s)
 	s->status.failed += s->failed;
 	s->shard++;
 	s->step = SWEEP_IDLE;
-	(void)!redis_send(s->redis, &(struct redis_command){2, {word("UNLINK"), word(LOCK)}}, 1, 0,
-		on_unlocked, NULL);
+	(void)!redis_send(s->redis, &(struct redis_command){2, {word("UNLINK"), word(s->lock)}}, 1,
+		0, on_unlocked, NULL);
 }
 
 static bool evict_more(const struct l1_sweep *s)

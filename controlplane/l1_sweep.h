@@ -6,9 +6,9 @@
 //
 // A round each 15 s (2 s after one that failed), and at once when this box has put a twentieth of
 // the cap since the last count.
-// One box at a time (lock `weir-meta:sweep`, 15 s). A round: per index, drop the entries of keys
-// whose TTL is over for certain, and count; then look at L1_SAMPLE entries at random (a gone key's
-// entry is dropped, which also mends what Cluster writes apart; a key older than
+// One box at a time (lock `<namespace>-meta:sweep`, 15 s). A round: per index, drop the entries of
+// keys whose TTL is over for certain, and count; then look at L1_SAMPLE entries at random (a gone
+// key's entry is dropped, which also mends what Cluster writes apart; a key older than
 // redis.sweep_hit_window with fewer than redis.sweep_min_hits is deleted); then, while there are
 // more keys than redis.max_keys, delete those of such a sample with the lowest hits, the oldest
 // first among equals: most of the sample while it is full of equally cold ones, a quarter

@@ -33,6 +33,7 @@ struct l1_sweep {
 	uint64_t max_keys, window_s;
 	uint64_t min_hits;
 	char token[17]; // whose the lock is
+	char lock[L1_INDEX_MAX];
 	enum sweep_step step;
 	bool failed, evicting;
 	unsigned outstanding; // replies that this step still waits for

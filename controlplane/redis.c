@@ -191,8 +191,8 @@ static bool needs_reconnect(const struct config_redis *a, const struct config_re
 		if (!redis_same_address(&a->addresses[i], &b->addresses[i]))
 			return true;
 	}
-	return strcmp(a->master_name, b->master_name) != 0 || strcmp(a->username, b->username) != 0
-	       || strcmp(a->password, b->password) != 0
+	return strcmp(a->space, b->space) != 0 || strcmp(a->master_name, b->master_name) != 0
+	       || strcmp(a->username, b->username) != 0 || strcmp(a->password, b->password) != 0
 	       || strcmp(a->sentinel_password, b->sentinel_password) != 0;
 }
 

@@ -219,12 +219,14 @@ static void on_probe(void *arg, enum redis_end end, const struct redis_reply *re
 // A write, because a server that is paused for a failover still answers PING.
 void redis_node_probe(struct redis_node *node)
 {
-	static const struct redis_command set = {
-		.count = 5,
-		.word = {{"SET", 3}, {"weir-meta:probe", 15}, {"1", 1}, {"PX", 2}, {"10000", 5}},
-	};
 	if (node->probing || node->retired_ms)
 		return;
+	char key[CONFIG_NAMESPACE_MAX + 16];
+	int len = snprintf(key, sizeof(key), "%s-meta:probe", node->owner->c->space);
+	const struct redis_command set = {
+		.count = 5,
+		.word = {{"SET", 3}, {key, (size_t)len}, {"1", 1}, {"PX", 2}, {"10000", 5}},
+	};
 	struct redis_conn *c = node_conn(node, 0);
 	bool given = c
 		     && redis_call_give(node, c, &set, 1, REDIS_NO_SLOT, 0, on_probe, node)

@@ -167,6 +167,8 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = views_open(r, config, &callbacks, why);
 	if (rc == 0)
+		flush_everyone(r, view_everyone_hash(config), false);
+	if (rc == 0)
 		rc = resolver_refresh_open(r);
 	if (rc == 0)
 		resolver_refresh_configure(r, config);
@@ -249,14 +251,17 @@ void resolver_close(struct resolver *r)
 
 int resolver_reconfigure(struct resolver *r, const struct config *config)
 {
+	uint32_t turn = views_turn(r->views);
 	int rc = views_configure(r->views, config, clock_mono_ms());
 	if (rc < 0)
 		return rc;
+	flush_everyone(r, view_everyone_hash(config), views_turn(r->views) == turn);
 	settings_take(r, config);
 	r->is_off = config->resolver_off;
 	if (r->logs)
 		resolver_log_set(r->log, config_log_sample(config));
 	l1_configure(r->l1, config);
+	flushes_configure(r);
 	l1_sweep_configure(r->l1_sweep, &config->redis);
 	const struct failures_spans spans = failure_spans(config);
 	failures_configure(r->failures, &spans);

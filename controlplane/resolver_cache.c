@@ -203,7 +203,7 @@ static struct l1_key ask_key(const struct walk *w, const struct l1_ask *ask)
 		.qclass = DNS_CLASS_IN,
 		.flags = ask->flags};
 	struct l1_key text;
-	l1_key_write(&key, ask->view_hash, &text);
+	l1_key_write(l1_space(w->resolver->l1), &key, ask->view_hash, &text);
 	return text;
 }
 

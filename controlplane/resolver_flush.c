@@ -6,9 +6,11 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 // A step is some 0.1 ms of looking, and a quarter of a millisecond where it deletes all that it
 // meets. Work for others has the longer pauses: they may be nobody's.
@@ -39,9 +41,12 @@ struct flush_job { // one of ours
 struct flushes {
 	struct resolver *resolver;
 	uint64_t box;
+	char channel[L1_INDEX_MAX];
 	struct flush_log log;
 	struct flush_gate gate;
 	struct flush_job *job[RESOLVER_WALKS_MAX];
+	struct event *whole; // step of the walk over all of L0
+	uint64_t whole_cursor, everyone, removed_whole;
 	struct event *step; // of the first of `others`
 	uint64_t cursor;
 	unsigned others_count;
@@ -127,9 +132,10 @@ static void on_published(void *arg, enum redis_end end, const struct redis_reply
 static void job_publish(struct flush_job *j)
 {
 	char text[FLUSH_MESSAGE_MAX];
+	const char *channel = j->resolver->flushes->channel;
 	size_t len = flush_write(&j->what, j->resolver->flushes->box, text);
 	const struct redis_command c = {
-		3, {{"PUBLISH", 7}, {FLUSH_CHANNEL, strlen(FLUSH_CHANNEL)}, {text, len}}};
+		3, {{"PUBLISH", 7}, {channel, strlen(channel)}, {text, len}}};
 	j->publishing = redis_send(l1_redis(j->resolver->l1), &c, 1, PUBLISH_MS, on_published, j);
 }
 
@@ -195,6 +201,44 @@ int resolver_cache_forget(struct resolver *r, const struct flush *what, struct l
 	resolver_flush_fn done, void *arg)
 {
 	return flush_ask(r, what, true, reply_to, done, arg);
+}
+
+static _Atomic uint64_t *filled_by(const struct flushes *f)
+{
+	return &publisher_directory(f->resolver->publisher)->filled_by;
+}
+
+static void on_whole_step(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct flush all = {.kind = FLUSH_ALL, .name = {.len = 1}};
+	struct flushes *f = arg;
+	(void)fd, (void)what;
+	if (!walk_step(f->resolver, &all, &f->whole_cursor, &f->removed_whole)) {
+		step_arm(f->whole, 0);
+		return;
+	}
+	atomic_store(filled_by(f), f->everyone);
+	if (f->removed_whole > 0)
+		log_info("upstreams or forwarding changed: %" PRIu64 " cached answers removed",
+			f->removed_whole);
+}
+
+// Whoever dies amid the walk leaves 0 behind: the next control plane begins it anew.
+void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
+{
+	struct flushes *f = r->flushes;
+	bool walks = event_pending(f->whole, EV_TIMEOUT, NULL);
+
+	f->everyone = everyone;
+	if (walks && same_servers)
+		return;
+	if (same_servers) {
+		atomic_store(filled_by(f), everyone);
+	} else if (atomic_load(filled_by(f)) != everyone) {
+		atomic_store(filled_by(f), 0);
+		f->whole_cursor = f->removed_whole = 0;
+		step_arm(f->whole, 0);
+	}
 }
 
 static void on_others_step(evutil_socket_t fd, short what, void *arg)
@@ -264,10 +308,22 @@ int flushes_open(struct resolver *r)
 	f->resolver = r;
 	rng_bytes(&rng, &f->box, sizeof(f->box));
 	f->step = event_new(loop_base(r->loop), -1, 0, on_others_step, f);
-	if (!f->step)
+	f->whole = event_new(loop_base(r->loop), -1, 0, on_whole_step, f);
+	if (!f->step || !f->whole)
 		return -ENOMEM;
-	redis_subscribe(l1_redis(r->l1), FLUSH_CHANNEL, on_message, on_gap, f);
+	flushes_configure(r);
 	return 0;
+}
+
+void flushes_configure(struct resolver *r)
+{
+	struct flushes *f = r->flushes;
+	char channel[L1_INDEX_MAX];
+	l1_meta_name(r->l1, FLUSH_CHANNEL, channel);
+	if (strcmp(channel, f->channel) == 0)
+		return;
+	memcpy(f->channel, channel, sizeof(channel));
+	redis_subscribe(l1_redis(r->l1), f->channel, on_message, on_gap, f);
 }
 
 void flushes_close(struct resolver *r)
@@ -288,6 +344,8 @@ void flushes_close(struct resolver *r)
 	}
 	if (f->step)
 		event_free(f->step);
+	if (f->whole)
+		event_free(f->whole);
 	free(f);
 	r->flushes = NULL;
 }

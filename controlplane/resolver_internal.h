@@ -199,7 +199,12 @@ void rejudge_close(struct resolver *r);
 
 // resolver_flush.c
 ATTR_MUST_CHECK int flushes_open(struct resolver *r);
-void flushes_close(struct resolver *r); // before L1
+void flushes_close(struct resolver *r);     // before L1
+void flushes_configure(struct resolver *r); // behind l1_configure: the channel
+// The configuration has this view_everyone_hash. Where L0 was filled under another one, all of it
+// is removed in the background, unless the servers are the same: then app_flush_changes removes
+// what zones and CNAMEs say differently.
+void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers);
 void flushes_status(
 	const struct resolver *r, struct flush_status *out, struct table_registry *tables);
 // An answer that was asked for at `since_ms`, or a value in L1 that was made at `created_ms`, is of

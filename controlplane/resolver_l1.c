@@ -13,11 +13,12 @@ static_assert(2 * UINT64_C(1000) * TTL_MAX_S < CLOCK_AHEAD_MS);
 
 static void question_key_text(const struct question *q, struct l1_key *out)
 {
+	const struct resolver *r = q->owner;
 	const struct dns_name *asked = question_asked(q);
 	struct l0_key key = question_key(q);
 	key.name = asked->wire;
 	key.name_len = asked->len;
-	l1_key_write(&key, q->l1_hash, out);
+	l1_key_write(l1_space(r->l1), &key, q->l1_hash, out);
 }
 
 // The record to be renewed is at least as new as what another box has put there.
@@ -45,7 +46,8 @@ static bool value_take(struct resolver *r, struct question *q, const struct l1_v
 	if (a.ttl_s > v->stored_ttl_s)
 		a.ttl_s = v->stored_ttl_s;
 	a.auth_ttl_s = v->auth_ttl_s;
-	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms))
+	if (is_known(r, &key, created_ms) || flush_covers_value(r, q, created_ms)
+		|| !views_same_servers(r->views, q->def, q->turn))
 		return false;
 	judge_reply(r, &q->query, &a, &finding);
 	store_answer(r, q, &a, &finding, created_ms);

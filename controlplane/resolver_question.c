@@ -137,7 +137,8 @@ enum upstream_take resolver_upstream_reply(struct upstream_ask *ask, const uint8
 		return UPSTREAM_FAILED;
 	}
 	judge_reply(r, &q->query, &answer, &finding);
-	bool keep = !q->def->no_cache && !flush_covers(r, q, q->born_ms);
+	bool keep = !q->def->no_cache && views_same_servers(r->views, q->def, q->turn)
+		    && !flush_covers(r, q, q->born_ms);
 	if (keep)
 		store_answer(r, q, &answer, &finding, clock_mono_ms());
 	failures_clear(r->failures, q->hash);

@@ -127,6 +127,7 @@ bool question_direct(struct resolver *r, struct question *q)
 	const struct dns_name *asked = question_asked(q);
 	const struct forward_zone *zone = zone_of_question(r, q->def, asked, q->query.qtype);
 	q->l1_hash = zone ? zone->hash : q->def->hash;
+	q->turn = views_turn(r->views);
 	if (zone) {
 		q->forward = zone->set;
 		q->forward->questions++;

@@ -14,18 +14,18 @@ static int by_address(const void *a, const void *b)
 enum { SERVERS_TEXT_MAX = CONFIG_UPSTREAMS_MAX * SOCKET_ADDRESS_TEXT_MAX };
 
 // The end of the text.
-static char *servers_write(char *p, const struct config_group *group)
+static char *servers_write(char *p, const struct config_upstream *servers, unsigned count)
 {
 	struct socket_address server[CONFIG_UPSTREAMS_MAX];
 	char one[SOCKET_ADDRESS_TEXT_MAX];
 
 	memset(server, 0, sizeof(server)); // padding is compared too
-	for (unsigned i = 0; i < group->upstream_count; i++) {
-		server[i].ip = group->upstreams[i].address.ip;
-		server[i].port = group->upstreams[i].address.port;
+	for (unsigned i = 0; i < count; i++) {
+		server[i].ip = servers[i].address.ip;
+		server[i].port = servers[i].address.port;
 	}
-	qsort(server, group->upstream_count, sizeof(server[0]), by_address);
-	for (unsigned i = 0; i < group->upstream_count; i++)
+	qsort(server, count, sizeof(server[0]), by_address);
+	for (unsigned i = 0; i < count; i++)
 		p += sprintf(p, "%s\n", socket_address_text(&server[i], one));
 	return p;
 }
@@ -35,8 +35,10 @@ uint64_t view_definition_hash(const struct view_definition *d)
 	char text[SERVERS_TEXT_MAX + 128 + SAFE_ENGINE_COUNT * 32];
 	char *p = stpcpy(text, "weir view 1\n");
 
+	p = d->group && d->group->upstream_count > 0
+		    ? servers_write(p, d->group->upstreams, d->group->upstream_count)
+		    : servers_write(p, d->everyone->server, d->everyone->count);
 	if (d->group) {
-		p = servers_write(p, d->group);
 		if (d->group->disable_cache)
 			p += sprintf(p, "no cache: %.63s\n", d->group->name);
 		uint64_t names = view_names_hash(d->group);
@@ -50,16 +52,23 @@ uint64_t view_definition_hash(const struct view_definition *d)
 	return hash ? hash : 1;
 }
 
-uint64_t view_hash(const struct config_group *group)
+uint64_t view_hash(const struct config *config, const struct config_group *group)
 {
-	const struct view_definition d = {.group = group};
+	const struct view_definition d = {.everyone = &config->upstreams, .group = group};
 	return view_definition_hash(&d);
+}
+
+uint64_t view_everyone_hash(const struct config *c)
+{
+	uint64_t part[2] = {view_hash(c, NULL), view_names_everyone_hash(c)};
+	uint64_t hash = contenthash(part, sizeof(part));
+	return hash ? hash : 1;
 }
 
 bool view_safe_definition(
 	const struct config *c, const struct config_group *group, struct view_definition *out)
 {
-	*out = (struct view_definition){group, config_group_safe_search(c, group)};
+	*out = (struct view_definition){&c->upstreams, group, config_group_safe_search(c, group)};
 	return config_safe_search_any(out->safe);
 }
 

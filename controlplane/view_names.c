@@ -52,16 +52,27 @@ static uint64_t record_hash(const struct config_record *r)
 }
 
 // Sums, so that the order does not count.
-uint64_t view_names_hash(const struct config_group *g)
+static uint64_t names_hash(const struct config_forward_zone *zones, unsigned zone_count,
+	const struct config_record *records, unsigned record_count)
 {
 	uint64_t sum[2] = {0, 0}, any = 0;
-	for (unsigned i = 0; i < g->forward_count; i++, any = 1)
-		sum[0] += forward_zone_hash(&g->forwards[i]);
-	for (unsigned i = 0; i < g->record_count; i++)
-		if (g->records[i].type == DNS_TYPE_CNAME) {
-			sum[1] += record_hash(&g->records[i]);
+	for (unsigned i = 0; i < zone_count; i++, any = 1)
+		sum[0] += forward_zone_hash(&zones[i]);
+	for (unsigned i = 0; i < record_count; i++)
+		if (records[i].type == DNS_TYPE_CNAME) {
+			sum[1] += record_hash(&records[i]);
 			any = 1;
 		}
 	uint64_t hash = contenthash(sum, sizeof(sum));
 	return any ? hash | 1 : 0;
+}
+
+uint64_t view_names_hash(const struct config_group *g)
+{
+	return names_hash(g->forwards, g->forward_count, g->records, g->record_count);
+}
+
+uint64_t view_names_everyone_hash(const struct config *c)
+{
+	return names_hash(c->forwards, c->forward_count, c->local.records, c->local.record_count);
 }

@@ -21,3 +21,4 @@ void view_names_end(struct view_names *n); // leaves it empty
 
 // Of a group: has it any of its own, and a hash of them whatever their order. 0: none.
 uint64_t view_names_hash(const struct config_group *group);
+uint64_t view_names_everyone_hash(const struct config *config); // likewise of everyone's

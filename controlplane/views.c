@@ -20,6 +20,7 @@ struct views {
 	} known[2 * POLICY_GROUPS_MAX]; // of the last life
 	unsigned known_count;
 	struct upstream_totals gone; // of views that have ended
+	uint32_t turn;               // of everyone's servers
 	unsigned group_count;
 	struct view *group[CONFIG_GROUPS_MAX];
 	struct view *safe[POLICY_GROUPS_MAX]; // NULL: none
@@ -151,7 +152,7 @@ static int room_check(struct views *v, const struct config *c)
 	room_count(v, view_safe_hash(c, NULL), &r);
 	for (unsigned i = 0; i < c->group_count; i++) {
 		const struct config_group *g = &c->groups[i];
-		room_count(v, has_view(g) ? view_hash(g) : 0, &r);
+		room_count(v, has_view(g) ? view_hash(c, g) : 0, &r);
 		room_count(v, view_safe_hash(c, g), &r);
 	}
 	if (used + r.slots > VIEWS_MAX) {
@@ -212,7 +213,7 @@ static int views_choose(struct views *v, const struct config *c, struct chosen *
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i <= c->group_count; i++) {
 		const struct config_group *g = i ? &c->groups[i - 1] : NULL;
-		const struct view_definition plain = {.group = g};
+		const struct view_definition plain = {.everyone = &c->upstreams, .group = g};
 		struct view_definition safe;
 		out->view[i] = &v->one[0];
 		out->safe[i] = NULL;
@@ -234,14 +235,24 @@ static void views_undo(struct views *v)
 static void view_settle(
 	struct views *v, struct view *one, const struct config *c, const struct config_group *g)
 {
-	if (one->number == 0 && one->hash) {
+	if (one == &v->one[0])
+		return;
+	if (one->number == 0) {
 		unsigned known = number_known(v, one->hash);
 		one->number = (uint16_t)(known ? known : number_take(v));
-	} else if (one->hash && one->own) {
+	} else if (one->own) {
 		const struct config_upstreams servers = servers_of(c, g);
 		upstreams_configure(one->upstreams, &servers);
 	}
 	one->left_ms = 0;
+}
+
+static void everyone_settle(struct views *v, const struct config *c)
+{
+	uint64_t hash = view_hash(c, NULL);
+	v->turn += v->one[0].hash != hash;
+	v->one[0].hash = hash;
+	upstreams_configure(v->one[0].upstreams, &c->upstreams);
 }
 
 int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
@@ -264,7 +275,7 @@ int views_configure(struct views *v, const struct config *c, uint64_t now_ms)
 	for (unsigned i = 1; i < VIEWS_MAX; i++)
 		if (v->one[i].live && !v->one[i].left_ms)
 			v->one[i].left_ms = now_ms ? now_ms : 1;
-	upstreams_configure(v->one[0].upstreams, &c->upstreams);
+	everyone_settle(v, c);
 	forwards_configure(v->forwards, &c->upstreams); // those just made, too
 	memset(v->safe, 0, sizeof(v->safe));
 	for (unsigned i = 0; i <= c->group_count; i++) {
@@ -343,6 +354,18 @@ unsigned views_forward_sets(const struct views *v)
 const struct view *views_safe(const struct views *v, unsigned group)
 {
 	return group < POLICY_GROUPS_MAX ? v->safe[group] : NULL;
+}
+
+uint32_t views_turn(const struct views *v)
+{
+	return v->turn;
+}
+
+bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn)
+{
+	if (view->own && view != &v->one[0])
+		return true;
+	return turn == v->turn && !view->left_ms;
 }
 
 void views_totals(const struct views *v, struct upstream_totals *out)

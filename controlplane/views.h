@@ -7,9 +7,9 @@
 // has a view of its own, shared by all groups with the same servers; so has one with forwarding
 // zones or local CNAMEs of its own (view_names.h). A group without cache has one that nobody
 // shares, so that its clients' questions are joined with each other's alone. A view is what its
-// definition says: its hash (of the servers, in order of their addresses, of its names, and of the
-// group if it has no cache) is the same on every box, and names it in L1; its number is this box's
-// own, and part of the L0 key.
+// definition says: its hash (of the servers it asks, which are everyone's where it has none, in
+// order of their addresses, of its names, and of the group if it has no cache) is the same on every
+// box, and names it in L1; its number is this box's own, and part of the L0 key.
 //
 // A group with safe search has a second view beside its own (or everyone's): the safe one, whose
 // definition is that one's and the search engines with their levels. Names of class SAFE are
@@ -21,6 +21,9 @@
 // are in use over from the policy image. So a record can be served only to groups with the
 // definition it was stored under, however groups are renamed, reordered or changed; what has no
 // reader any more goes by SIEVE or expiry.
+//
+// View 0 alone keeps its number when its servers change. The resolver then flushes L0, and what was
+// asked of everyone's servers before (views_turn) is stored nowhere.
 //
 // A definition that left the configuration is kept VIEWS_GRACE_MS and until its last question has
 // ended, as workers use the old image a moment longer; or, where the new image could not be
@@ -42,7 +45,7 @@ enum {
 };
 
 struct view {
-	uint64_t hash; // of the definition; 0: view 0
+	uint64_t hash; // of the definition
 	uint16_t number;
 	bool live;     // there is such a view
 	bool no_cache; // nothing of it is read from or kept in L0 or L1
@@ -92,7 +95,15 @@ uint64_t views_refused(const struct views *v);         // for want of room
 uint64_t views_forward_refused(const struct views *v); // sets of servers, likewise
 size_t views_memory(void);
 
-// Never 0. `group` counts only where it has no cache.
-uint64_t view_hash(const struct config_group *group);
+// Counts changes of everyone's servers.
+uint32_t views_turn(const struct views *v);
+// The answer to a question that began at this turn comes from the servers that the definition of
+// the view names. Else they changed meanwhile, or before, and it is not to be kept.
+bool views_same_servers(const struct views *v, const struct view *view, uint32_t turn);
+
+// Never 0. NULL: everyone. The group's name counts only where it has no cache.
+uint64_t view_hash(const struct config *config, const struct config_group *group);
+// Of all that says how everyone's names are resolved: servers, zones, local CNAMEs. Never 0.
+uint64_t view_everyone_hash(const struct config *config);
 // Of the safe view of a group, NULL: of everyone else. 0: no safe search.
 uint64_t view_safe_hash(const struct config *config, const struct config_group *group);

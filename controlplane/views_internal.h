@@ -7,8 +7,9 @@
 
 // What a view is made of.
 struct view_definition {
-	const struct config_group *group;      // NULL: everyone
-	const struct config_safe_search *safe; // NULL: not a safe view
+	const struct config_upstreams *everyone; // servers of a group that has none of its own
+	const struct config_group *group;        // NULL: everyone
+	const struct config_safe_search *safe;   // NULL: not a safe view
 };
 
 uint64_t view_definition_hash(const struct view_definition *d); // never 0

@@ -300,6 +300,9 @@
 		"`master_name`; `cluster` some of the nodes. `off`: no L1.")                      \
 	X(redis, master_name, master_name, TEXT, none, "", 0, 100, LIVE,                          \
 		"With `sentinel`: the name of the master that the sentinels watch.")              \
+	X(redis, namespace, space, TEXT, none, "weir", 1, 32, LIVE,                               \
+		"First word of every key and channel: only boxes of the same one share answers, " \
+		"flushes and the cap. Letters, digits, `-`, `_` and `.`; no `-meta` at the end.") \
 	X(redis, db, db, NUMBER, none, "0", 0, 65535, LIVE,                                       \
 		"Number of the database. A cluster has only 0.")                                  \
 	X(redis, username, username, TEXT, none, "", 0, 200, LIVE,                                \

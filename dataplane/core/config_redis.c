@@ -53,6 +53,17 @@ static int password_apply(const struct config_doc *doc, struct config_redis *r)
 	return 0;
 }
 
+// It stands in keys, in patterns of SCAN and before "-meta:".
+static bool is_namespace(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.";
+	static const char tail[] = "-meta";
+	size_t len = strlen(text), tail_len = sizeof(tail) - 1;
+	return strspn(text, allowed) == len
+	       && (len < tail_len || strcmp(text + len - tail_len, tail) != 0);
+}
+
 static int relations_check(const struct config_doc *doc, const struct config_redis *r)
 {
 	if (r->mode != REDIS_MODE_OFF && r->address_count == 0)
@@ -61,6 +72,9 @@ static int relations_check(const struct config_doc *doc, const struct config_red
 		return config_refuse(doc, "redis.addresses", "a standalone server has one");
 	if (r->mode == REDIS_MODE_SENTINEL && !r->master_name[0])
 		return config_refuse(doc, "redis.master_name", "is needed with sentinel");
+	if (!is_namespace(r->space))
+		return config_refuse(doc, "redis.namespace",
+			"takes letters, digits, '-', '_' and '.', and does not end in \"-meta\"");
 	if (r->mode == REDIS_MODE_CLUSTER && r->db != 0)
 		return config_refuse(doc, "redis.db", "a cluster has only database 0");
 	if (r->username[0] && !r->password[0])

@@ -138,9 +138,9 @@ struct config_raw_cookies {
 };
 
 struct config_raw_redis {
-	char *mode, *master_name, *db, *username, *password, *password_file, *sentinel_password,
-		*connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb, *max_keys,
-		*sweep_min_hits, *sweep_hit_window;
+	char *mode, *master_name, *namespace, *db, *username, *password, *password_file,
+		*sentinel_password, *connections, *timeout_ms, *lookup_timeout_ms, *buffer_kb,
+		*max_keys, *sweep_min_hits, *sweep_hit_window;
 	char **addresses;
 	unsigned addresses_count;
 };

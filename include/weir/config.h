@@ -304,8 +304,11 @@ struct config_cookies {
 
 enum redis_mode { REDIS_MODE_OFF, REDIS_MODE_STANDALONE, REDIS_MODE_SENTINEL, REDIS_MODE_CLUSTER };
 
+enum { CONFIG_NAMESPACE_MAX = 32 };
+
 struct config_redis {
 	enum redis_mode mode;
+	char *space;            // redis.namespace, CONFIG_NAMESPACE_MAX octets at most
 	unsigned address_count; // 0 when off
 	// Of the server, the sentinels, or some nodes of the cluster.
 	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];

@@ -139,6 +139,9 @@ struct directory {
 	// use of a number; as durable as the current l0, which is found through this page.
 	_Atomic uint32_t next_view;
 	uint32_t reserved2;
+	// Hash of the upstreams, forwarding zones and local CNAMEs of everyone that l0 was filled
+	// under; 0: of several, or of nobody knows which.
+	_Atomic uint64_t filled_by;
 	alignas(CACHE_LINE) struct directory_drops drops;
 	// Incarnation of the data plane whose workers may be reading what this directory leads to;
 	// stored before the first of them does. 0: none ever did. See shm_epoch.h.
@@ -147,6 +150,7 @@ struct directory {
 static_assert(offsetof(struct directory, heartbeat_ms) == 64);
 static_assert(offsetof(struct directory, current) == 128);
 static_assert(offsetof(struct directory, config_generation) == 192);
+static_assert(offsetof(struct directory, filled_by) == offsetof(struct directory, next_view) + 8);
 static_assert(offsetof(struct directory, reader) == SHM_PAGE);
 static_assert(sizeof(struct directory) == 2 * SHM_PAGE);
 

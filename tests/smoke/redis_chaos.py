@@ -190,7 +190,8 @@ def hostile_value(client, key, other, dice):
 def hostile(server, load, stop, dice):
     """Takes the names that the load will ask for next, and the index."""
     client, begin, lates = server.client(), load.misses, late()
-    name = lambda n: f"weir:{load.miss_name(n)}:28:1"
+    view = next(client.scan_iter("weir:*:v*", count=1000)).decode().rsplit(":", 1)[1]
+    name = lambda n: f"weir:{load.miss_name(n)}:28:1:{view}"
     at = begin
     while not stop.is_set():
         at = max(at, load.misses + 20)

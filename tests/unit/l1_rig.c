@@ -95,7 +95,7 @@ void l1_rig_key(const char *name, struct l1_key *out)
 	struct dns_name n;
 	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
 	const struct l0_key key = {.name = n.wire, .name_len = n.len, .qtype = 1, .qclass = 1};
-	l1_key_write(&key, 0, out);
+	l1_key_write(l1_space(l1_rig.l1), &key, 0, out);
 }
 
 const uint8_t l1_rig_message[40] = {0, 0, 0x81, 0x80, 0, 1, 13, 10, '"', '\'', 0xff};

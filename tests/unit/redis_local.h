@@ -9,8 +9,9 @@
 
 static inline struct config_redis redis_local(unsigned port)
 {
-	static char empty[] = "";
+	static char empty[] = "", space[] = "weir";
 	struct config_redis c = {.buffer_kb = 4096,
+		.space = space,
 		.master_name = empty,
 		.username = empty,
 		.password = empty,

@@ -21,7 +21,9 @@ void redis_rig_address(struct redis_rig *g, uint16_t port)
 
 void redis_rig_start(struct redis_rig *g, enum redis_mode mode, uint16_t port)
 {
-	static char empty[] = "";
+	static char empty[] = "", space[] = "weir";
+	if (!g->config.space)
+		g->config.space = space;
 	if (!g->config.username)
 		g->config.username = empty;
 	if (!g->config.password)

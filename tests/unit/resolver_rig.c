@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "resolver_rig.h"
 
+#include "../../controlplane/views.h"
 #include "redis_local.h"
 #include "refresh_shipped.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +139,29 @@ int rig_teardown(void **state)
 	snprintf(
 		command, sizeof(command), "rm -rf '%.100s' '%.100s'", rig.paths.run, rig.paths.mem);
 	return system(command);
+}
+
+const char *rig_l1_key_type(const char *name, unsigned qtype)
+{
+	static char text[L1_KEY_MAX];
+	snprintf(text, sizeof(text), "%s:%s:%u:1:v%016" PRIx64, rig.config.redis.space, name, qtype,
+		view_hash(&rig.config, NULL));
+	return text;
+}
+
+const char *rig_l1_key(const char *name)
+{
+	return rig_l1_key_type(name, DNS_TYPE_A);
+}
+
+const char *rig_l1_command(const char *format, const char *name)
+{
+	static char text[L1_KEY_MAX + 128];
+	const char *mark = strstr(format, "%s");
+	assert_non_null(mark);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(mark - format), format, rig_l1_key(name),
+		mark + 2);
+	return text;
 }
 
 struct status_wait {

@@ -46,5 +46,11 @@ void ask(const char *name, uint16_t id);
 void expect_answer(unsigned wait_ms, uint16_t id, unsigned rcode, enum answer_kind kind);
 int ede_of_answer(void); // Extended DNS Error of `got`, whose OPT is its last record; -1: none
 
+// The key in Redis of what everyone is told of that name (and type); good until the next call.
+const char *rig_l1_key(const char *name); // A
+const char *rig_l1_key_type(const char *name, unsigned qtype);
+// A command with that key in the place of %s.
+const char *rig_l1_command(const char *format, const char *name);
+
 // Runs fn on the resolver loop and waits for it.
 void on_loop(void (*fn)(void *arg), void *arg);

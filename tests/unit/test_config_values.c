@@ -180,7 +180,8 @@ static const char every_value[] =
 	"limits: {inflight: 100, waiters: 200, udp_reply_size: 512, kernel_frames: 1234}\n"
 	"fallback: {udp: off}\n"
 	"identity: {version: one of ours, name: box, nsid: box.1}\n"
-	"redis: {mode: sentinel, addresses: [192.0.2.7, '[fd53::7]:1'],\n"
+	"redis: {mode: sentinel, namespace: fleet-2_B.abcdefghijklmnopqrstuv, addresses: "
+	"[192.0.2.7, '[fd53::7]:1'],\n"
 	"  master_name: m, db: 3, username: u, password: p, sentinel_password: s,\n"
 	"  connections: 1, timeout_ms: 50, lookup_timeout_ms: 7, buffer_kb: 256,\n"
 	"  max_keys: 0, sweep_min_hits: 2, sweep_hit_window: 60}\n";
@@ -268,6 +269,7 @@ static void test_redis_values(void **)
 	assert_int_equal(c->redis.addresses[0].port, 26379);
 	assert_int_equal(c->redis.addresses[1].port, 1);
 	assert_string_equal(c->redis.master_name, "m");
+	assert_int_equal(strlen(c->redis.space), CONFIG_NAMESPACE_MAX);
 	assert_string_equal(c->redis.username, "u");
 	assert_string_equal(c->redis.password, "p");
 	assert_string_equal(c->redis.sentinel_password, "s");

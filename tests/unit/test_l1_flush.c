@@ -74,7 +74,7 @@ static void put_variants(const char *name)
 		struct l1_key text;
 		const struct l1_put p = {
 			.msg = l1_rig_message, .len = sizeof l1_rig_message, .stored_ttl_s = 300};
-		l1_key_write(&key, i == 5 ? 0x1234 : 0, &text);
+		l1_key_write("weir", &key, i == 5 ? 0x1234 : 0, &text);
 		l1_put(l1_rig.l1, &text, &p);
 	}
 }

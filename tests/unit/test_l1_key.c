@@ -20,7 +20,7 @@ static void expect_key(
 	struct l1_key k;
 	assert_int_equal(dns_name_from_text(name, strlen(name), &n), 0);
 	struct l0_key l0 = key_of(&n, qtype, flags);
-	l1_key_write(&l0, view, &k);
+	l1_key_write("weir", &l0, view, &k);
 	assert_string_equal(k.text, want);
 	assert_int_equal(k.len, strlen(want));
 }
@@ -66,20 +66,20 @@ static void test_there_and_back(void **)
 		random_name(&r, &n);
 		struct l0_key l0 = key_of(&n, (uint16_t)dns_rand_next(&r), dns_rand_below(&r, 4));
 		uint64_t view = dns_rand_below(&r, 2) ? dns_rand_next(&r) : 0;
-		l1_key_write(&l0, view, &k);
+		l1_key_write("weir", &l0, view, &k);
 		assert_null(strpbrk(k.text, "*?[]{} "));
-		assert_true(l1_key_parse(k.text, k.len, &parts));
+		assert_true(l1_key_parse("weir", k.text, k.len, &parts));
 		assert_true(dns_name_equal(&parts.name, &n));
 		assert_int_equal(parts.qtype, l0.qtype);
 		assert_int_equal(parts.flags, l0.flags);
 		assert_int_equal(parts.view_hash, view);
-		l1_key_pattern(&n, false, &pattern);
+		l1_key_pattern("weir", &n, false, &pattern);
 		assert_int_equal(strlen(pattern.text), pattern.len);
 		assert_int_equal(fnmatch(pattern.text, k.text, 0), 0);
-		l1_key_pattern(&n, true, &pattern);
+		l1_key_pattern("weir", &n, true, &pattern);
 		assert_int_equal(fnmatch(pattern.text, k.text, 0), 0);
 		random_name(&r, &other);
-		l1_key_pattern(&other, false, &pattern);
+		l1_key_pattern("weir", &other, false, &pattern);
 		if (!dns_name_equal(&n, &other))
 			assert_int_equal(fnmatch(pattern.text, k.text, 0), FNM_NOMATCH);
 	}
@@ -90,13 +90,38 @@ static void test_below(void **)
 	struct dns_name n;
 	struct l1_key p;
 	assert_int_equal(dns_name_from_text("example.com", 11, &n), 0);
-	l1_key_pattern(&n, true, &p);
+	l1_key_pattern("weir", &n, true, &p);
 	assert_string_equal(p.text, "weir:*example.com:*");
-	l1_key_pattern(&n, false, &p);
+	l1_key_pattern("weir", &n, false, &p);
 	assert_string_equal(p.text, "weir:example.com:*");
 	assert_int_equal(dns_name_from_text(".", 1, &n), 0);
-	l1_key_pattern(&n, true, &p);
+	l1_key_pattern("weir", &n, true, &p);
 	assert_string_equal(p.text, "weir:*:*");
+}
+
+// Keys of one namespace are none of another, also where one begins with the other.
+static void test_namespaces(void **)
+{
+	static const char longest[] = "abcdefghijklmnopqrstuvwxyz012345"; // CONFIG_NAMESPACE_MAX
+	static const char *const spaces[] = {"weir", "weir2", "we", "a-b_c.D", longest};
+	struct dns_name n;
+	assert_int_equal(dns_name_from_text("www.example", 11, &n), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(spaces); i++) {
+		struct l1_key k, pattern;
+		struct l1_key_parts parts;
+		struct l0_key l0 = key_of(&n, 1, 0);
+		char want[96];
+		l1_key_write(spaces[i], &l0, 7, &k);
+		snprintf(want, sizeof want, "%s:www.example:1:1:v0000000000000007", spaces[i]);
+		assert_string_equal(k.text, want);
+		l1_key_pattern(spaces[i], &n, true, &pattern);
+		assert_int_equal(fnmatch(pattern.text, k.text, 0), 0);
+		for (unsigned j = 0; j < ARRAY_LEN(spaces); j++) {
+			assert_int_equal(l1_key_parse(spaces[j], k.text, k.len, &parts), i == j);
+			l1_key_pattern(spaces[j], &n, true, &pattern);
+			assert_int_equal(fnmatch(pattern.text, k.text, 0) == 0, i == j);
+		}
+	}
 }
 
 // Nothing but what l1_key_write writes is taken.
@@ -110,18 +135,18 @@ static void test_hostile_keys(void **)
 		"dns:a:1:1", "weir:a{b}:1:1", "weir:a:1:1 ", "weir-meta:expiry"};
 	struct l1_key_parts parts;
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
-		if (l1_key_parse(bad[i], strlen(bad[i]), &parts))
+		if (l1_key_parse("weir", bad[i], strlen(bad[i]), &parts))
 			fail_msg("taken: %s", bad[i]);
-	assert_false(l1_key_parse("weir:a:1:1\0", 11, &parts));
+	assert_false(l1_key_parse("weir", "weir:a:1:1\0", 11, &parts));
 	char longest[4096];
 	memset(longest, 'a', sizeof longest);
-	assert_false(l1_key_parse(longest, sizeof longest, &parts));
+	assert_false(l1_key_parse("weir", longest, sizeof longest, &parts));
 	struct dns_rand r = {.state = 9};
 	for (unsigned i = 0; i < 50000; i++) {
 		uint8_t text[64] = "weir:www.example.com:28:1:do:cd:v0123456789abcdef";
 		size_t len = dns_rand_mutate(&r, text, strlen((char *)text), sizeof text);
 		uint8_t *exact = dns_exact_copy(text, len);
-		(void)!l1_key_parse((char *)exact, len, &parts);
+		(void)!l1_key_parse("weir", (char *)exact, len, &parts);
 		free(exact);
 	}
 }
@@ -132,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_below),
+		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_hostile_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

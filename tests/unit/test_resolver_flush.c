@@ -155,15 +155,15 @@ static void test_both_tiers(void **)
 	fill("a.example", ANSWER_UPSTREAM);
 	fill("b.a.example", ANSWER_UPSTREAM);
 	fill("c.example", ANSWER_UPSTREAM);
-	await_key("weir:c.example:1:1");
+	await_key(rig_l1_key("c.example"));
 	struct cache_flushed f = flush(FLUSH_NAME, "a.example");
 	assert_int_equal(f.l0, 1);
 	assert_int_equal(f.l1, 1);
 	assert_int_equal(f.l1_end, L1_FLUSH_DONE);
 	assert_true(f.told);
-	assert_false(has_key("weir:a.example:1:1"));
+	assert_false(has_key(rig_l1_key("a.example")));
 	fill("a.example", ANSWER_UPSTREAM);
-	await_key("weir:a.example:1:1");
+	await_key(rig_l1_key("a.example"));
 	f = flush(FLUSH_BELOW, "a.example");
 	assert_int_equal(f.l0, 2);
 	assert_int_equal(f.l1, 2);
@@ -194,7 +194,7 @@ static void test_answer_under_way_is_not_stored(void **)
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);
 	assert_int_equal(status().stored, 0);
-	assert_false(has_key("weir:late.example:1:1"));
+	assert_false(has_key(rig_l1_key("late.example")));
 	fill("late.example", ANSWER_UPSTREAM);
 	assert_int_equal(status().stored, 1);
 }
@@ -217,10 +217,10 @@ static void test_old_value_in_redis_is_not_believed(void **)
 {
 	fill("a.example", ANSWER_UPSTREAM);
 	fill("b.example", ANSWER_UPSTREAM);
-	await_key("weir:b.example:1:1");
-	say("COPY weir:a.example:1:1 saved");
+	await_key(rig_l1_key("b.example"));
+	say(rig_l1_command("COPY %s saved", "a.example"));
 	flush(FLUSH_NAME, "a.example");
-	say("COPY saved weir:a.example:1:1");
+	say(rig_l1_command("COPY saved %s", "a.example"));
 	unsigned before = asked();
 	fill("a.example", ANSWER_UPSTREAM);
 	assert_int_equal(asked(), before + 1);
@@ -245,7 +245,7 @@ static void test_other_box(void **)
 {
 	fill("x.example", ANSWER_UPSTREAM);
 	fill("y.example", ANSWER_UPSTREAM);
-	await_key("weir:y.example:1:1");
+	await_key(rig_l1_key("y.example"));
 	box_swap();
 	fill("x.example", ANSWER_CACHED);
 	fill("y.example", ANSWER_CACHED);
@@ -287,7 +287,7 @@ static void test_other_box_stores_nothing_old(void **)
 		usleep(2000);
 	assert_int_equal(status().flush.kept_out, 1);
 	assert_int_equal(status().l0.entries, 0);
-	assert_false(has_key("weir:late.example:1:1"));
+	assert_false(has_key(rig_l1_key("late.example")));
 	box_swap();
 }
 
@@ -377,7 +377,7 @@ static const struct look_wait *look(const char *name, uint16_t qtype)
 static void test_look_at_both_tiers(void **)
 {
 	fill("a.example", ANSWER_UPSTREAM);
-	await_key("weir:a.example:1:1");
+	await_key(rig_l1_key("a.example"));
 	uint64_t lookups = status().l1.lookups;
 	const struct look_wait *w = look("a.example", 0);
 	assert_int_equal(w->look.count, 2);
@@ -397,7 +397,7 @@ static void test_look_at_both_tiers(void **)
 
 	assert_int_equal(look("a.example", DNS_TYPE_AAAA)->look.count, 0);
 	assert_int_equal(look("a.example", DNS_TYPE_A)->look.l1_asked, 4);
-	say("HSET weir:a.example:1:1 msg nonsense");
+	say(rig_l1_command("HSET %s msg nonsense", "a.example"));
 	w = look("a.example", DNS_TYPE_A);
 	assert_int_equal(w->look.count, 1);
 	assert_int_equal(w->look.l1_bad, 1);

@@ -47,6 +47,7 @@ static int setup(void **state)
 
 struct view_wait {
 	struct policy_group group[GROUPS];
+	const struct config *config; // to be taken
 	_Atomic bool there;
 	int rc;
 };
@@ -160,18 +161,24 @@ static void test_impossible_group_is_dropped(void **)
 static void reconfigure(void *arg)
 {
 	struct view_wait *w = arg;
-	w->rc = resolver_reconfigure(rig.resolver, &rig.config);
+	w->rc = resolver_reconfigure(rig.resolver, w->config);
 	w->there = true;
 }
 
-static void reload(void)
+static void reload_to(const struct config *config)
 {
 	static struct view_wait w;
 	w.there = false;
+	w.config = config;
 	assert_int_equal(loop_call(rig.loop, reconfigure, &w), 0);
 	for (unsigned i = 0; i < 20000 && !w.there; i++)
 		usleep(1000);
 	assert_true(w.there && w.rc == 0);
+}
+
+static void reload(void)
+{
+	reload_to(&rig.config);
 }
 
 // A changed definition never gets what was stored for the one before, nor does the next life.
@@ -283,16 +290,15 @@ static void test_boxes_with_one_redis(void **)
 	// The first one's definition again, elsewhere: without a query.
 	box_asks(&first, 0, ANSWER_CACHED);
 	expect_queries(1, 1);
-	// Everyone else on that box sees neither.
+	// Everyone else on that box asks the second box's server: its answer, without a query.
 	ask_in(0, "shared.example", 7);
-	expect_answer(3000, 7, 0, ANSWER_UPSTREAM);
-	await_keys(3);
-	expect_queries(2, 1);
+	expect_answer(3000, 7, 0, ANSWER_CACHED);
+	expect_queries(1, 1);
 	// A group without cache neither reads nor writes.
 	ask_in(view_of(BARE), "shared.example", 8);
 	expect_answer(3000, 8, 0, ANSWER_UPSTREAM);
-	await_keys(3);
-	expect_queries(3, 1);
+	await_keys(2);
+	expect_queries(2, 1);
 	expect_look("shared.example");
 	snprintf(text, sizeof text, "%s", redis_server_say(&redis, "KEYS weir:*"));
 	const char *hashed = strstr(text, ":v");
@@ -301,7 +307,166 @@ static void test_boxes_with_one_redis(void **)
 	redis_server_clean(&redis);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+static int setup_everyone(void **state)
+{
+	setup(state);
+	fake[0].ttl_s = fake[1].ttl_s = 300;
+	return 0;
+}
+
+static void redis_box(struct socket_address everyone)
+{
+	rig_box_stop();
+	rig.config.upstreams.server[0].address = everyone;
+	rig.config.redis = redis_local(redis.port);
+	rig.config.group_count = 0;
+	rig_box_start();
+	redis_await();
+}
+
+// A box whose upstream filters serves nothing that a box with another upstream stored.
+static void test_boxes_with_other_upstreams(void **)
+{
+	const struct socket_address first = rig.config.upstreams.server[0].address,
+				    second = rig.config.upstreams.server[1].address;
+	redis_server_start(&redis, NULL);
+	redis_box(first);
+	ask_in(0, "everyone.example", 1);
+	expect_answer(3000, 1, 0, ANSWER_UPSTREAM);
+	await_keys(1);
+	redis_box(second);
+	ask_in(0, "everyone.example", 2);
+	expect_answer(3000, 2, 0, ANSWER_UPSTREAM);
+	await_keys(2);
+	expect_queries(1, 1);
+	redis_box(first);
+	ask_in(0, "everyone.example", 3);
+	expect_answer(3000, 3, 0, ANSWER_CACHED);
+	expect_queries(1, 1);
+	redis_server_clean(&redis);
+}
+
+static void await_said(const char *command, const char *wanted)
+{
+	const char *said = "";
+	for (unsigned i = 0; i < 2000 && !strstr(said, wanted); i++) {
+		said = redis_server_say(&redis, command);
+		usleep(5000);
+	}
+	if (!strstr(said, wanted))
+		fail_msg("%s: %s", command, said);
+}
+
+// From a reload on, keys and the channel are those of the new namespace.
+static void test_another_namespace(void **)
+{
+	static char space[] = "other";
+	static struct config other;
+	redis_server_start(&redis, NULL);
+	redis_box(rig.config.upstreams.server[0].address);
+	await_said("PUBSUB NUMSUB weir-meta:flush", ":1\r\n");
+	ask_in(0, "first.example", 1);
+	expect_answer(3000, 1, 0, ANSWER_UPSTREAM);
+	await_keys(1);
+	other = rig.config;
+	other.redis.space = space;
+	reload_to(&other);
+	redis_await();
+	await_said("PUBSUB NUMSUB other-meta:flush", ":1\r\n");
+	await_said("PUBSUB NUMSUB weir-meta:flush", ":0\r\n");
+	ask_in(0, "second.example", 2);
+	expect_answer(3000, 2, 0, ANSWER_UPSTREAM);
+	await_said("KEYS other:*", "other:second.example:1:1:v");
+	await_said("ZCARD other-meta:expiry", ":1\r\n");
+	await_keys(1); // of weir
+	redis_server_clean(&redis);
+}
+
+static void everyone_asks(unsigned i)
+{
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	snprintf(text, sizeof text, "127.0.0.1:%u", fake[i].port);
+	assert_int_equal(
+		socket_address_parse(text, 53, &rig.config.upstreams.server[0].address), 0);
+}
+
+static void await_empty(void)
+{
+	for (unsigned i = 0; i < 2000 && status().l0.entries > 0; i++)
+		usleep(1000);
+	assert_int_equal(status().l0.entries, 0);
+}
+
+static void restart(void)
+{
+	control_stop();
+	fake_dataplane_close(&dp);
+	control_start();
+	fake_dataplane_open(&dp, &rig.paths, 2);
+	link_up_now();
+}
+
+// What the upstreams of before said goes with them, by a reload and by a start.
+static void test_other_upstreams_empty_the_cache(void **)
+{
+	ask_in(0, "www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	reload(); // nothing changed
+	ask_in(0, "www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	everyone_asks(1);
+	reload();
+	await_empty();
+	ask_in(0, "www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_UPSTREAM);
+	expect_queries(1, 1);
+	restart(); // nothing changed
+	ask_in(0, "www.example", 4);
+	expect_answer(1000, 4, 0, ANSWER_CACHED);
+	everyone_asks(0);
+	restart();
+	await_empty();
+	ask_in(0, "www.example", 5);
+	expect_answer(1000, 5, 0, ANSWER_UPSTREAM);
+	expect_queries(2, 1);
+}
+
+// So does what a start finds that other zones of everyone's gave.
+static void test_other_zones_empty_the_cache_at_start(void **)
+{
+	struct config_upstream there = {.address = rig.config.upstreams.server[1].address};
+	struct config_forward_zone zone = {.server_count = 1, .servers = &there};
+	assert_int_equal(dns_name_from_text("example", 7, &zone.name), 0);
+	ask_in(0, "www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	rig.config.forwards = &zone;
+	rig.config.forward_count = 1;
+	restart();
+	await_empty();
+	ask_in(0, "www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	expect_queries(1, 1);
+}
+
+// A question that was asked of the upstreams of before is answered, and kept nowhere.
+static void test_answer_of_former_upstreams_is_not_kept(void **)
+{
+	fake[0].held = true;
+	ask_in(0, "www.example", 1);
+	for (unsigned i = 0; i < 20000 && fake[0].udp_queries < 1; i++)
+		usleep(1000);
+	rig.config.upstreams.count = 2; // the first one still is one of them
+	reload();
+	fake[0].held = false;
+	expect_answer(PATIENCE_MS, 1, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().stored, 0);
+	ask_in(0, "www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().stored, 1);
+}
+
+#define T(name)     cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
+#define T_ALL(name) cmocka_unit_test_setup_teardown(name, setup_everyone, rig_teardown)
 
 int main(void)
 {
@@ -314,6 +479,11 @@ int main(void)
 		T(test_impossible_group_is_dropped),
 		T(test_changed_definition),
 		T(test_boxes_with_one_redis),
+		T_ALL(test_boxes_with_other_upstreams),
+		T_ALL(test_another_namespace),
+		T_ALL(test_other_upstreams_empty_the_cache),
+		T_ALL(test_other_zones_empty_the_cache_at_start),
+		T_ALL(test_answer_of_former_upstreams_is_not_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,9 +112,10 @@ static void value_write(const struct value *v)
 	memcpy(p, rest, sizeof rest);
 	p += sizeof rest;
 	int n = snprintf(command, sizeof command,
-		"HSET weir:%s:1:1 v 1 created_at %lld soft_expiry %lld stored_ttl %u auth_ttl %u "
+		"HSET %s v 1 created_at %lld soft_expiry %lld stored_ttl %u auth_ttl %u "
 		"msg \"",
-		v->name, (long long)created, (long long)created + v->ttl_s, v->ttl_s, v->ttl_s);
+		rig_l1_key(v->name), (long long)created, (long long)created + v->ttl_s, v->ttl_s,
+		v->ttl_s);
 	for (const uint8_t *q = msg; q < p; q++)
 		n += snprintf(command + n, sizeof command - (size_t)n, "\\x%02x", *q);
 	snprintf(command + n, sizeof command - (size_t)n, "\"");
@@ -329,7 +330,8 @@ static void make_due(const char *name)
 static void test_another_box_renews(void **)
 {
 	make_hot("shared.example");
-	redis_server_say(&server, "SET weir-meta:refresh:weir:shared.example:1:1 1 EX 1000");
+	redis_server_say(
+		&server, rig_l1_command("SET weir-meta:refresh:%s 1 EX 1000", "shared.example"));
 	make_due("shared.example");
 	for (unsigned i = 0; i < 4000 && status().refreshed_elsewhere == 0; i++)
 		usleep(5000);
@@ -355,7 +357,8 @@ static void test_hits_are_written(void **)
 	// One, when the first answer was written.
 	for (unsigned i = 0; i < 4000 && hits < 2; i++) {
 		usleep(5000);
-		const char *reply = redis_server_say(&server, "HGET weir:counted.example:1:1 hits");
+		const char *reply = redis_server_say(
+			&server, rig_l1_command("HGET %s hits", "counted.example"));
 		const char *number = strchr(reply, '\n');
 		assert_non_null(number);
 		hits = strtoul(number + 1, NULL, 10);
@@ -369,8 +372,10 @@ static void test_what_became_popular_here_is_not_deleted_as_cold(void **)
 {
 	value_write(&(struct value){"busy.example", "busy.example", 300, 100});
 	value_write(&(struct value){"quiet.example", "quiet.example", 300, 100});
-	redis_server_say(&server, "ZADD weir-meta:expiry 99999999999 weir:busy.example:1:1 "
-				  "99999999999 weir:quiet.example:1:1");
+	redis_server_say(
+		&server, rig_l1_command("ZADD weir-meta:expiry 99999999999 %s", "busy.example"));
+	redis_server_say(
+		&server, rig_l1_command("ZADD weir-meta:expiry 99999999999 %s", "quiet.example"));
 	for (uint16_t i = 1; i <= 80; i++) {
 		ask("busy.example", i);
 		expect_answer(1000, i, 0, ANSWER_CACHED);
@@ -383,8 +388,10 @@ static void test_what_became_popular_here_is_not_deleted_as_cold(void **)
 		usleep(5000);
 	assert_int_equal(status().l1_sweep.cold, 1);
 	assert_int_equal(status().l1_sweep.spared, 1);
-	assert_memory_equal(redis_server_say(&server, "EXISTS weir:busy.example:1:1"), ":1", 2);
-	assert_memory_equal(redis_server_say(&server, "EXISTS weir:quiet.example:1:1"), ":0", 2);
+	assert_memory_equal(
+		redis_server_say(&server, rig_l1_command("EXISTS %s", "busy.example")), ":1", 2);
+	assert_memory_equal(
+		redis_server_say(&server, rig_l1_command("EXISTS %s", "quiet.example")), ":0", 2);
 	assert_int_equal(look_count("busy.example"), 1);
 	assert_int_equal(look_count("quiet.example"), 0);
 }

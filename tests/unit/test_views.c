@@ -87,15 +87,72 @@ static void test_hash(void **)
 	group_set(1, "fd53::1 192.0.2.1:53 192.0.2.2:5353");
 	group_set(2, "192.0.2.1 192.0.2.2 fd53::1");
 	group_set(3, "192.0.2.1 192.0.2.2:5353");
-	uint64_t hash = view_hash(&groups[0]);
+	uint64_t hash = view_hash(&config, &groups[0]);
 	// On disk and in Redis of other boxes, so not to change without a new word in the text.
 	assert_int_equal(hash, UINT64_C(0xda7f83b74a6c4820));
-	assert_true(view_hash(&groups[1]) == hash); // order is no part of it, nor is the name
-	assert_true(view_hash(&groups[2]) != hash);
-	assert_true(view_hash(&groups[3]) != hash);
+	assert_true(
+		view_hash(&config, &groups[1]) == hash); // order is no part of it, nor is the name
+	assert_true(view_hash(&config, &groups[2]) != hash);
+	assert_true(view_hash(&config, &groups[3]) != hash);
 	groups[0].disable_cache = groups[1].disable_cache = true;
-	assert_true(view_hash(&groups[0]) != hash);
-	assert_true(view_hash(&groups[0]) != view_hash(&groups[1]));
+	assert_true(view_hash(&config, &groups[0]) != hash);
+	assert_true(view_hash(&config, &groups[0]) != view_hash(&config, &groups[1]));
+}
+
+static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)
+{
+	memset(s, 0, sizeof *s);
+	s->level[engine] = (uint8_t)level;
+}
+
+static uint64_t safe_hash_of(unsigned group)
+{
+	return views_safe(views, group)->hash;
+}
+
+static void everyone_set(unsigned count, const char *const list[])
+{
+	config.upstreams.count = count;
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(
+			socket_address_parse(list[i], 53, &config.upstreams.server[i].address), 0);
+}
+
+// What asks everyone's servers is another view when they are others; what has its own is not.
+static void test_everyone_is_keyed_by_servers(void **)
+{
+	everyone_set(2, (const char *const[]){"192.0.2.1", "192.0.2.2"});
+	group_set(0, "192.0.2.2 192.0.2.1");
+	group_set(1, "");
+	groups[1].disable_cache = true;
+	group_set(2, "");
+	safe_set(&config.blocking.filter.safe_search, SAFE_ENGINE_BING, SAFE_LEVEL_STRICT);
+	configure(3, 1000);
+	const struct view *everyone = views_everyone(views);
+	uint64_t hash = everyone->hash, safe = safe_hash_of(0),
+		 bare = view_hash(&config, &groups[1]);
+	uint32_t turn = views_turn(views);
+	uint16_t own = views_of_group(views, 0)->number;
+	assert_true(hash == view_hash(&config, &groups[0])); // whoever asks the same shares in L1
+	assert_int_equal(everyone->number, 0);
+	assert_true(views_same_servers(views, everyone, turn));
+
+	everyone_set(2, (const char *const[]){"192.0.2.2", "192.0.2.1"}); // another order
+	configure(3, 2000);
+	assert_true(everyone->hash == hash && safe_hash_of(0) == safe);
+	assert_int_equal(views_turn(views), turn);
+
+	const struct view *left = views_of_group(views, 1), *own_view = views_of_group(views, 0);
+	everyone_set(1, (const char *const[]){"192.0.2.2"});
+	configure(3, 3000);
+	assert_true(everyone->hash != hash && safe_hash_of(0) != safe);
+	assert_true(view_hash(&config, &groups[1]) != bare);
+	assert_int_equal(views_of_group(views, 0)->number, own);
+	assert_int_equal(everyone->number, 0);
+	assert_false(views_same_servers(views, everyone, turn));
+	assert_true(views_same_servers(views, everyone, views_turn(views)));
+	assert_true(views_same_servers(views, own_view, turn));
+	assert_false(views_same_servers(views, left, views_turn(views)));
 }
 
 static void test_who_shares(void **)
@@ -122,12 +179,6 @@ static void test_who_shares(void **)
 	assert_ptr_not_equal(views_find(views, 8)->upstreams, views_find(views, 6)->upstreams);
 	assert_null(views_find(views, 4));
 	assert_null(views_find(views, 9));
-}
-
-static void safe_set(struct config_safe_search *s, enum safe_engine engine, enum safe_level level)
-{
-	memset(s, 0, sizeof *s);
-	s->level[engine] = (uint8_t)level;
 }
 
 static unsigned safe_number(unsigned group)
@@ -236,8 +287,8 @@ static void test_recover(void **)
 	group_set(1, "192.0.2.2");
 	configure(2, 1000);
 	const struct policy_group last[] = {
-		{.view = 0}, {.view = 5, .view_hash = view_hash(&groups[0])},
-		{.view = 6, .view_hash = view_hash(&groups[1])},
+		{.view = 0}, {.view = 5, .view_hash = view_hash(&config, &groups[0])},
+		{.view = 6, .view_hash = view_hash(&config, &groups[1])},
 		{.view = 7, .view_hash = 77}, // a number that was never given: damaged
 	};
 	views_free(views);
@@ -341,8 +392,9 @@ static void test_numbers_run_out(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(test_hash), T(test_who_shares), T(test_safe_views),
-		T(test_recover_safe), T(test_numbers_are_not_reused), T(test_recover), T(test_full),
+	const struct CMUnitTest tests[] = {T(test_hash), T(test_everyone_is_keyed_by_servers),
+		T(test_who_shares), T(test_safe_views), T(test_recover_safe),
+		T(test_numbers_are_not_reused), T(test_recover), T(test_full),
 		T(test_forwards_follow), T(test_numbers_run_out)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
