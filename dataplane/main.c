@@ -19,6 +19,7 @@
 #include <rte_launch.h>
 #include <rte_malloc.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -323,8 +324,10 @@ static int run_workers(struct dataplane *dp, char why[WHY_MAX])
 		atomic_store_explicit(&dp->worker[i]->stop, 1, memory_order_release);
 		worker_wake(dp->worker[i]);
 	}
-	for (unsigned i = 0; i < launched; i++)
+	for (unsigned i = 0; i < launched; i++) {
 		(void)rte_eal_wait_lcore(dp->worker[i]->lcore);
+		assert(!atomic_load_explicit(&dp->worker[i]->stats->online, memory_order_acquire));
+	}
 	return rc;
 }
 

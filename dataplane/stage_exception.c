@@ -40,7 +40,9 @@ unsigned stage_kernel(struct worker *w, bool crowded)
 	const uint64_t until = crowded ? 0 : rte_rdtsc() + w->slow_cycles / PUNT_SHARE;
 	unsigned n = 0;
 	do {
-		unsigned slot = punt->head++ % PUNT_SLOTS;
+		unsigned slot = punt->head % PUNT_SLOTS;
+		// The main lcore shows how many wait.
+		__atomic_store_n(&punt->head, punt->head + 1, __ATOMIC_RELAXED);
 		pass(w, punt->waiting_for[slot], punt->waiting[slot]);
 		n++;
 	} while (n < PUNT_PER_TURN && punt_waiting(punt) && rte_rdtsc() < until);

@@ -9,11 +9,13 @@
 static void keep_for_kernel(struct batch *b)
 {
 	struct punt *punt = &b->w->punt;
+	uint32_t tail = punt->tail;
 	for (unsigned i = 0; i < b->kernel_count; i++) {
-		unsigned slot = punt->tail++ % PUNT_SLOTS;
+		unsigned slot = tail++ % PUNT_SLOTS;
 		punt->waiting[slot] = b->kernel[i];
 		punt->waiting_for[slot] = b->port;
 	}
+	__atomic_store_n(&punt->tail, tail, __ATOMIC_RELAXED); // the main lcore shows it
 	assert(punt_waiting(punt) <= PUNT_WAITING);
 	b->kernel_count = 0;
 }

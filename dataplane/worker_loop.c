@@ -173,7 +173,7 @@ ATTR_INLINE int loop(struct worker *w, struct bench *bench)
 		(void)log_writer_rest(&w->log, clock_mono_us());
 	if (w->epoch.epoch)
 		epoch_offline(&w->epoch);
-	atomic_store_explicit(&w->stats->online, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->stats->online, 0, memory_order_release); // the main lcore's again
 	return 0;
 }
 
