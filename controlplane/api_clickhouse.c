@@ -75,6 +75,10 @@ void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct
 	json_out_count(o, n, "lost_rows", s.lost_rows + s.outbox.lost_rows);
 	json_out_count(o, n, "lost_weight", s.lost_weight + s.outbox.lost_weight);
 	json_out_count(o, n, "open_rows", s.open_rows);
+	json_out_count(o, n, "held_rows", s.all.rows);
+	json_out_count(o, n, "held_weight", s.all.weight);
+	json_out_count(o, n, "all_lost_rows", s.all.lost_rows);
+	json_out_count(o, n, "all_lost_weight", s.all.lost_weight);
 	json_out_count(o, n, "wanted_rows", s.wanted_rows);
 	json_out_count(o, n, "rows_max", s.rows_max);
 	json_out_count(o, n, "raw_bytes", s.raw_bytes);

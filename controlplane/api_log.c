@@ -22,6 +22,12 @@ static void sinks_out(struct json_out *o, struct json_node *root, const struct q
 		json_out_count(o, n, "owed_weight", s->sink[i].owed_weight);
 		json_out_count(o, n, "dropped_rows", s->sink[i].dropped_rows);
 		json_out_count(o, n, "dropped_weight", s->sink[i].dropped_weight);
+		json_out_count(o, n, "lost_rows", s->sink[i].lost_rows);
+		json_out_count(o, n, "lost_weight", s->sink[i].lost_weight);
+		json_out_count(o, n, "held_rows", s->sink[i].held_rows);
+		json_out_count(o, n, "held_weight", s->sink[i].held_weight);
+		json_out_count(o, n, "lost_by_kill_rows", s->sink[i].before_rows);
+		json_out_count(o, n, "lost_by_kill_weight", s->sink[i].before_weight);
 	}
 }
 
@@ -39,6 +45,7 @@ static void outputs_out(struct json_out *o, struct json_node *root, struct api *
 		json_out_count(o, n, "retry_in_ms", s.failing || s.is_ill ? s.retry_in_ms : 0);
 		json_out_count(o, n, "written", s.written);
 		json_out_count(o, n, "lost", s.lost);
+		json_out_count(o, n, "lost_weight", s.lost_weight);
 		json_out_count(o, n, "bytes", s.bytes);
 		json_out_count(o, n, "failures", s.failures);
 		json_out_count(o, n, "cut_bytes", s.cut_bytes);

@@ -401,6 +401,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 		api_groups_out(o, root, call->api);
 		api_store_out(o, root, NULL, call->api);
 		api_clickhouse_out(o, root, call->api);
+		api_log_out(o, root, call->api);
 	}
 	api_redis_out(o, root, s);
 	api_fallback_out(o, root, s);

@@ -30,6 +30,8 @@ void api_store_out(struct json_out *o, struct json_node *root, struct table_regi
 	json_out_count(o, n, "keeps_one_in", s.keep_one_in);
 	json_out_count(o, n, "lost_rows", s.lost_rows);
 	json_out_count(o, n, "lost_weight", s.lost_weight);
+	json_out_count(o, n, "held_rows", s.open_rows);
+	json_out_count(o, n, "held_weight", s.open_weight);
 	json_out_count(o, n, "failures", s.failures);
 	json_out_count(o, n, "damaged_files", s.damaged);
 	json_out_count(o, n, "queued", s.queued);

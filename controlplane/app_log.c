@@ -5,6 +5,7 @@
 #include "querylog_names.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +45,9 @@ static int sinks_add(struct app *a)
 int app_log_open(struct app *a, char why[APP_WHY_MAX])
 {
 	box_name(a);
-	const struct querylog_settings settings = {.box = a->box};
+	char hand[PATH_MAX];
+	snprintf(hand, sizeof hand, "%s/log.in-hand", a->started->runtime.state_directory);
+	const struct querylog_settings settings = {.box = a->box, .hand_path = hand};
 	int rc = querylog_open(&a->log, &settings);
 	if (rc == 0)
 		rc = watch_open(&a->watch);

@@ -31,6 +31,7 @@ struct clickhouse {
 	// The maker's own.
 	struct clickhouse_builder builder;
 	struct clickhouse_status now;
+	uint64_t sealed_rows, sealed_weight; // of a chunk for which the outbox has no room yet
 	uint64_t lost_at_end_rows, lost_at_end_weight;
 };
 
@@ -38,6 +39,8 @@ static void show(struct clickhouse *c)
 {
 	const struct clickhouse_builder *b = &c->builder;
 	c->now.open_rows = b->rows;
+	c->now.held_rows = b->rows + c->sealed_rows;
+	c->now.held_weight = b->weight + c->sealed_weight;
 	c->now.wanted_rows = b->wanted_rows;
 	c->now.open_since_ms = b->rows ? b->began_ms : 0;
 	c->now.raw_bytes = b->raw_bytes;
@@ -68,6 +71,8 @@ static bool is_hurried(const struct clickhouse *c)
 static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *what, void *body)
 {
 	int ret;
+	c->sealed_rows = what->rows;
+	c->sealed_weight = what->weight;
 	while ((ret = clickhouse_outbox_put(c->outbox, what, body)) < 0 && !is_hurried(c)) {
 		if (!c->now.is_waiting && ret != -EAGAIN)
 			log_warning("clickhouse: spool %s: %s", c->folder, strerror(-ret));
@@ -81,6 +86,7 @@ static void chunk_put(struct clickhouse *c, const struct clickhouse_spooled *wha
 		ret = clickhouse_outbox_put(c->outbox, what, body);
 	}
 	c->now.is_waiting = c->now.is_behind = false;
+	c->sealed_rows = c->sealed_weight = 0;
 	if (ret == 0)
 		return;
 	c->now.lost_rows += what->rows;
@@ -175,6 +181,7 @@ static void *maker_run(void *arg)
 		if (b) {
 			batch_add(c, b, owed);
 			querylog_release(b);
+			show(c);
 		}
 		if (clickhouse_builder_is_due(&c->builder, now_ms))
 			chunk_end(c);
@@ -322,9 +329,31 @@ static bool fold(void *arg, const struct querylog_batch *b, uint64_t owed)
 	return querylog_queue_put(((struct clickhouse *)arg)->queue, b, owed);
 }
 
+static void held(void *arg, struct querylog_held *out)
+{
+	struct clickhouse_status s;
+	clickhouse_status(arg, &s);
+	*out = s.all;
+}
+
 struct querylog_sink clickhouse_sink(struct clickhouse *c)
 {
-	return (struct querylog_sink){.name = "clickhouse", .fold = fold, .arg = c};
+	return (struct querylog_sink){.name = "clickhouse", .fold = fold, .held = held, .arg = c};
+}
+
+// The one sum of what is lost, whoever asks.
+static void all_sum(struct clickhouse_status *s)
+{
+	const struct clickhouse_sender_status *t = &s->sender;
+	const struct clickhouse_outbox_counts *o = &s->outbox;
+	s->held_rows += o->rows;
+	s->held_weight += o->weight;
+	s->all = (struct querylog_held){.rows = s->held_rows,
+		.weight = s->held_weight,
+		.lost_rows = s->lost_rows + o->lost_rows + o->dropped_rows + t->refused_rows
+			     + t->partial_rows,
+		.lost_weight = s->lost_weight + o->lost_weight + o->dropped_weight
+			       + t->refused_weight + t->partial_weight};
 }
 
 void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
@@ -333,8 +362,12 @@ void clickhouse_status(struct clickhouse *c, struct clickhouse_status *out)
 	pthread_mutex_lock(&c->lock);
 	*out = c->shown;
 	pthread_mutex_unlock(&c->lock);
+	clickhouse_outbox_counts(c->outbox, &out->outbox);
 	clickhouse_sender_status(c->sender, &out->sender);
 	querylog_queue_counts(c->queue, &counts);
+	out->held_rows += counts.rows;
+	out->held_weight += counts.weight;
+	all_sum(out);
 	out->rows_max = clickhouse_sender_rows_max(c->sender);
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;

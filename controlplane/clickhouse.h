@@ -59,6 +59,8 @@ struct clickhouse_status {
 	uint64_t taken_rows, taken_weight; // from the log
 	uint64_t lost_rows, lost_weight;   // no memory
 	uint32_t open_rows, wanted_rows;   // of the chunk being made
+	uint64_t held_rows, held_weight;   // in memory: queued, in a chunk, or on its way
+	struct querylog_held all;          // the same, and all that is lost in any way
 	unsigned rows_max;                 // that one may have, by what was too large
 	uint64_t raw_bytes, packed_bytes;  // of all that was made
 	uint64_t buffer_bytes, buffer_bytes_most, buffer_grown, buffer_shrunk;

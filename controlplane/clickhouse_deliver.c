@@ -20,14 +20,15 @@ struct delivery {
 	const char *box;
 	bool has_layout; // its columns are not ours, but these
 	struct clickhouse_layout layout;
-	enum clickhouse_step step; // was tried last
-	bool must_ask;             // the server may have it
-	bool is_too_large;         // was said, by an answer that came whole or not
-	bool is_foreign;           // the table has no such columns
-	bool is_unreadable;        // its body is not what it says
-	uint64_t tried_ms;         // when it was sent first, in this life; 0: not yet
-	unsigned body_tries;       // that ended with a word about the body
-	unsigned broken_tries;     // that ended with the connection, in a row
+	enum clickhouse_step step;        // was tried last
+	bool must_ask;                    // the server may have it
+	bool is_too_large;                // was said, by an answer that came whole or not
+	bool is_foreign;                  // the table has no such columns
+	bool is_unreadable;               // its body is not what it says
+	uint64_t missing, missing_weight; // rows that the server has not, and never gets
+	uint64_t tried_ms;                // when it was sent first, in this life; 0: not yet
+	unsigned body_tries;              // that ended with a word about the body
+	unsigned broken_tries;            // that ended with the connection, in a row
 };
 
 static enum clickhouse_end number_ask(
@@ -92,16 +93,17 @@ static bool may_repeat(const struct clickhouse_sender *s, const struct delivery 
 	       && clock_mono_ms() - d->tried_ms < CLICKHOUSE_TOKEN_MS && !d->is_too_large;
 }
 
-static void missing_lose(struct clickhouse_sender *s, const struct delivery *d, uint64_t rows)
+static void missing_lose(struct clickhouse_sender *s, struct delivery *d, uint64_t rows)
 {
 	const struct clickhouse_spooled *what = &d->parcel->what;
-	uint64_t missing = what->rows - rows;
-	s->now.partial_rows += missing;
-	s->now.partial_weight +=
-		what->weight / what->rows * missing
-		+ (what->weight % what->rows * missing + what->rows - 1) / what->rows;
+	d->missing = what->rows - rows;
+	d->missing_weight =
+		what->weight / what->rows * d->missing
+		+ (what->weight % what->rows * d->missing + what->rows - 1) / what->rows;
+	s->now.partial_rows += d->missing;
+	s->now.partial_weight += d->missing_weight;
 	log_warning("clickhouse: %llu of %u rows of a chunk are not there and are lost",
-		(unsigned long long)missing, what->rows);
+		(unsigned long long)d->missing, what->rows);
 }
 
 // True: whatever the server has of it, the chunk is to be sent. False: *end says what else.
@@ -301,10 +303,11 @@ static bool cut(struct clickhouse_sender *s, struct delivery *d)
 	return true;
 }
 
-static void taken(struct clickhouse_sender *s, struct clickhouse_parcel *p)
+static void taken(struct clickhouse_sender *s, const struct delivery *d)
 {
-	s->now.rows += p->what.rows;
-	s->now.weight += p->what.weight;
+	struct clickhouse_parcel *p = d->parcel;
+	s->now.rows += p->what.rows - d->missing;
+	s->now.weight += p->what.weight - d->missing_weight;
 	s->now.chunks++;
 	s->now.sent_unix_s = (uint64_t)time(NULL);
 	rows_grow(s);
@@ -358,7 +361,7 @@ bool clickhouse_deliver(struct clickhouse_sender *s, struct clickhouse_parcel *p
 		clickhouse_sender_renew(s);
 		enum clickhouse_end end = attempt(s, &d, &a);
 		if (end == CLICKHOUSE_DONE) {
-			taken(s, p);
+			taken(s, &d);
 			return true;
 		}
 		if (s->stop || s->is_closing)

@@ -18,6 +18,7 @@ struct clickhouse_outbox {
 	bool is_spool_open, is_failing, is_hurried, is_closed;
 	struct clickhouse_parcel chunk[CLICKHOUSE_OUTBOX_SLOTS]; // a ring
 	unsigned first;
+	uint64_t hand_rows, hand_weight; // of the sender's chunk, where no file has it
 	struct clickhouse_outbox_counts counts;
 };
 
@@ -73,6 +74,8 @@ int clickhouse_outbox_open(
 static void memory_pop(struct clickhouse_outbox *o)
 {
 	o->counts.bytes -= o->chunk[o->first].what.bytes;
+	o->counts.rows -= o->chunk[o->first].what.rows;
+	o->counts.weight -= o->chunk[o->first].what.weight;
 	o->first = (o->first + 1) % CLICKHOUSE_OUTBOX_SLOTS;
 	o->counts.chunks--;
 }
@@ -102,6 +105,11 @@ void clickhouse_outbox_free(struct clickhouse_outbox *o)
 	pthread_cond_destroy(&o->changed);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
+}
+
+static void hand_empty(struct clickhouse_outbox *o)
+{
+	o->hand_rows = o->hand_weight = 0;
 }
 
 static void lose(struct clickhouse_outbox *o, const struct clickhouse_spooled *what)
@@ -154,6 +162,8 @@ int clickhouse_outbox_put(
 			(struct clickhouse_parcel){
 				.what = *what, .body = body, .put_ms = clock_mono_ms()};
 		c->bytes += what->bytes;
+		c->rows += what->rows;
+		c->weight += what->weight;
 		if (c->chunks > c->chunks_most)
 			c->chunks_most = c->chunks;
 		while (o->is_failing && c->chunks && spill_one(o, false) == 0)
@@ -238,6 +248,8 @@ int clickhouse_outbox_take(
 	if (ret == -ENOENT && o->counts.chunks) {
 		*out = o->chunk[o->first];
 		memory_pop(o);
+		o->hand_rows = out->what.rows;
+		o->hand_weight = out->what.weight;
 		ret = 0;
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -247,6 +259,7 @@ int clickhouse_outbox_take(
 void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
 	pthread_mutex_lock(&o->lock);
+	hand_empty(o);
 	if (p->is_spooled)
 		clickhouse_spool_remove(&o->spool);
 	spool_count(o);
@@ -258,6 +271,7 @@ void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parce
 void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
 {
 	pthread_mutex_lock(&o->lock);
+	hand_empty(o);
 	if (p->is_spooled)
 		set_aside(o, &p->what, -EPROTONOSUPPORT);
 	else
@@ -293,6 +307,8 @@ static int memory_push(struct clickhouse_outbox *o, const struct clickhouse_parc
 			.put_ms = p->put_ms ? p->put_ms : clock_mono_ms()};
 		o->counts.chunks++;
 		o->counts.bytes += half[i].what.bytes;
+		o->counts.rows += half[i].what.rows;
+		o->counts.weight += half[i].what.weight;
 	}
 	if (o->counts.chunks > o->counts.chunks_most)
 		o->counts.chunks_most = o->counts.chunks;
@@ -334,6 +350,8 @@ int clickhouse_outbox_cut(
 	pthread_mutex_lock(&o->lock);
 	int ret = halves_put(o, p, half);
 	o->counts.cut_chunks += ret == 0;
+	if (ret == 0)
+		hand_empty(o);
 	spool_count(o);
 	pthread_mutex_unlock(&o->lock);
 	if (ret == 0)
@@ -350,6 +368,8 @@ static int parcel_spool(struct clickhouse_outbox *o, struct clickhouse_parcel *p
 		o->counts.spool_err = ret;
 		p->is_spooled = ret == 0;
 	}
+	if (p->is_spooled)
+		hand_empty(o);
 	spool_count(o);
 	return ret;
 }
@@ -372,6 +392,7 @@ void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_
 	pthread_mutex_lock(&o->lock);
 	if (parcel_spool(o, p) < 0)
 		lose(o, &p->what);
+	hand_empty(o);
 	if (o->is_spool_open)
 		o->spool.is_first_held = false;
 	pthread_mutex_unlock(&o->lock);
@@ -402,6 +423,8 @@ void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_out
 {
 	pthread_mutex_lock(&o->lock);
 	*out = o->counts;
+	out->rows += o->hand_rows;
+	out->weight += o->hand_weight;
 	out->since_ms = o->counts.chunks ? o->chunk[o->first].put_ms : 0;
 	const struct clickhouse_spooled *first =
 		o->is_spool_open ? clickhouse_spool_first(&o->spool) : NULL;

@@ -76,6 +76,7 @@ bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o);
 struct clickhouse_outbox_counts {
 	unsigned chunks, chunks_most;   // in memory
 	uint64_t bytes, bytes_max;      // likewise
+	uint64_t rows, weight;          // likewise, with those in the sender's hands alone
 	unsigned spooled, spooled_most; // files
 	uint64_t spool_bytes, spool_max_bytes;
 	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full

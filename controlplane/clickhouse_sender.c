@@ -14,9 +14,7 @@ enum { TAKE_MS = 200 };
 
 static void show(struct clickhouse_sender *s)
 {
-	uint64_t now_ms = clock_mono_ms();
-	s->now.retry_in_ms =
-		s->now.is_failing && s->retry_at_ms > now_ms ? s->retry_at_ms - now_ms : 0;
+	s->now.retry_at_ms = s->retry_at_ms;
 	s->now.version = s->schema.version;
 	s->now.is_distributed = s->schema.is_distributed;
 	s->now.table_bytes = s->schema.bytes;
@@ -125,11 +123,14 @@ static int64_t unix_now(const struct clickhouse_sender *s)
 	return s->settings.unix_s ? s->settings.unix_s() : (int64_t)time(NULL);
 }
 
-// With nothing to send: the tables are there before the first row, and do not grow for ever.
+// With nothing to send: the tables are there before the first row, do not grow for ever, and a
+// server that is back is known to be.
 static void idle(struct clickhouse_sender *s)
 {
 	struct clickhouse_answer a;
 	uint64_t now_ms = clock_mono_ms();
+	if (s->now.is_failing && now_ms >= s->retry_at_ms)
+		s->is_ready = false;
 	if (!s->is_ready && now_ms >= s->retry_at_ms) {
 		if (clickhouse_sender_schema(s, &a) == CLICKHOUSE_DONE)
 			clickhouse_sender_succeeded(s);
@@ -288,4 +289,7 @@ void clickhouse_sender_status(struct clickhouse_sender *s, struct clickhouse_sen
 	pthread_mutex_lock(&s->lock);
 	*out = s->shown;
 	pthread_mutex_unlock(&s->lock);
+	uint64_t now_ms = clock_mono_ms();
+	out->retry_in_ms =
+		out->is_failing && out->retry_at_ms > now_ms ? out->retry_at_ms - now_ms : 0;
 }

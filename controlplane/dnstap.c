@@ -25,6 +25,7 @@ struct dnstap {
 	struct sink_retry retry;
 	struct sink_status now;
 	size_t used, rows; // in the buffer
+	uint64_t weight;   // of these rows
 	uint8_t buffer[BUFFER];
 };
 
@@ -128,7 +129,7 @@ static void fail(struct dnstap *d, int err)
 	sink_retry_failed(&d->retry, clock_mono_ms());
 	d->now.failures++;
 	d->now.failing = true;
-	d->now.retry_in_ms = d->retry.wait_ms;
+	d->now.retry_at_ms = d->retry.at_ms;
 	snprintf(d->now.why, sizeof d->now.why, "%s", strerror(-err));
 	log_warning("dnstap: %s: %s; next try in %llu ms", d->address.sun_path, d->now.why,
 		(unsigned long long)d->retry.wait_ms);
@@ -156,10 +157,11 @@ static void flush(struct dnstap *d)
 		d->now.bytes += d->used;
 	} else {
 		d->now.lost += d->rows;
+		d->now.lost_weight += d->weight;
 		if (d->fd >= 0)
 			fail(d, rc);
 	}
-	d->used = d->rows = 0;
+	d->used = d->rows = d->weight = 0;
 }
 
 static void on_take(void *arg, const struct querylog_batch *b)
@@ -172,7 +174,9 @@ static void on_take(void *arg, const struct querylog_batch *b)
 			&b->row[i], b->box, d->buffer + d->used, sizeof d->buffer - d->used);
 		d->used += len;
 		d->rows += len > 0;
+		d->weight += len > 0 ? b->row[i].weight : 0;
 		d->now.lost += len == 0;
+		d->now.lost_weight += len == 0 ? b->row[i].weight : 0;
 	}
 	flush(d);
 }

@@ -231,13 +231,51 @@ static uint64_t retry_after_s(CURL *curl)
 	return (uint64_t)after_s + 1;
 }
 
+// What happened, in words for an operator; NULL: libcurl's own say as much.
+static const char *phrase_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "the name has no address";
+	case CURLE_COULDNT_CONNECT:
+		return "cannot connect";
+	case CURLE_OPERATION_TIMEDOUT:
+		return "no answer in time";
+	case CURLE_SEND_ERROR:
+	case CURLE_SEND_FAIL_REWIND:
+		return "the server closed the connection before it had the whole request";
+	case CURLE_GOT_NOTHING:
+		return "the server closed the connection without a reply";
+	case CURLE_RECV_ERROR:
+	case CURLE_PARTIAL_FILE:
+		return "the connection broke before the whole reply came";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "the TLS handshake failed";
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+		return "what answers does not speak HTTP";
+	default:
+		return NULL;
+	}
+}
+
 // Of a certificate libcurl's own words say more, among them what the server put in it; elsewhere
 // they may have a part of the URL.
-static const char *why_of(const struct http_transfer *t, CURLcode code)
+static void why_write(const struct http_transfer *t, CURLcode code, char *out, size_t cap)
 {
+	char text[CURL_ERROR_SIZE + 64];
+	long err = 0;
+	const char *phrase = phrase_of(code);
 	if (code == CURLE_OK)
-		return "";
-	return error_of(code) == -EKEYREJECTED && t->error[0] ? t->error : curl_easy_strerror(code);
+		text[0] = '\0';
+	else if (error_of(code) == -EKEYREJECTED && t->error[0])
+		snprintf(text, sizeof text, "%s", t->error);
+	else if (code == CURLE_COULDNT_CONNECT
+		 && curl_easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &err) == CURLE_OK && err > 0)
+		snprintf(text, sizeof text, "%s: %s", phrase, strerror((int)err));
+	else
+		snprintf(text, sizeof text, "%s", phrase ? phrase : curl_easy_strerror(code));
+	text_escape(text, out, cap);
 }
 
 static int perform(struct http_transfer *t, struct http_transfer_result *out)
@@ -253,7 +291,7 @@ static int perform(struct http_transfer *t, struct http_transfer_result *out)
 	if (curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK)
 		out->redirect = redirect;
 	out->retry_after_s = retry_after_s(t->curl);
-	text_escape(why_of(t, code), out->why, sizeof out->why);
+	why_write(t, code, out->why, sizeof out->why);
 	return error_of(code);
 }
 

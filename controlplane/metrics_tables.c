@@ -87,6 +87,13 @@ static const struct metrics_field of_sinks[] = {
 		"Rows that it did not take, nor their queries."),
 	SINK(METRICS_COUNTER, dropped_weight, "dropped_queries_total",
 		"Queries that they stand for."),
+	SINK(METRICS_COUNTER, lost_rows, "lost_rows_total",
+		"Rows that it keeps nowhere: dropped, or taken and lost."),
+	SINK(METRICS_COUNTER, lost_weight, "lost_queries_total", "Queries that they stand for."),
+	SINK(METRICS_GAUGE, held_rows, "held_rows", "Rows in its memory, which a kill loses."),
+	SINK(METRICS_GAUGE, before_rows, "lost_by_kill_rows",
+		"Rows that it had in memory when the control plane before was killed, at most."),
+	SINK(METRICS_GAUGE, before_weight, "lost_by_kill_queries", "Queries that they stand for."),
 };
 
 void metrics_log(struct metrics_text *t, const struct querylog_status *s)

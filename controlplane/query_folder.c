@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,26 @@
 int query_folder_make(const char *path)
 {
 	return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+int query_folder_try(const char *path)
+{
+	static const uint8_t zeros[4096];
+	char name[PATH_MAX];
+	int ret = 0, len = snprintf(name, sizeof name, "%s/try.tmp", path);
+	if (len < 0 || (size_t)len >= sizeof name)
+		return -ENAMETOOLONG;
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (unsigned done = 0; ret == 0 && done < QUERY_TRY_BYTES; done += sizeof zeros) {
+		ssize_t n = write(fd, zeros, sizeof zeros);
+		ret = n == (ssize_t)sizeof zeros ? 0 : n < 0 ? -errno : -ENOSPC;
+	}
+	if (close(fd) < 0 && ret == 0)
+		ret = -errno;
+	(void)unlink(name);
+	return ret;
 }
 
 int query_folder_path(const char *folder, int64_t hour, unsigned part, char out[PATH_MAX])

@@ -9,6 +9,7 @@
 #include <weir/attr.h>
 
 enum { QUERY_PARTS_MAX = 999, QUERY_FILES_MAX = 16384, QUERY_HOUR_MAX = 8765832 /* year 2970 */ };
+enum { QUERY_TRY_BYTES = 256 * 1024 }; // more than a file without rows takes
 
 struct query_folder_file {
 	int64_t hour; // hours since 1970
@@ -24,6 +25,8 @@ struct query_folder {
 
 // Makes the folder, 0700, if there is none, but none above it.
 ATTR_MUST_CHECK int query_folder_make(const char *path);
+// Whether the folder takes a file of QUERY_TRY_BYTES, which goes again. -errno.
+ATTR_MUST_CHECK int query_folder_try(const char *path);
 // What is there now; of more than QUERY_FILES_MAX some. -errno.
 ATTR_MUST_CHECK int query_folder_scan(struct query_folder *out, const char *path);
 void query_folder_free(struct query_folder *f);

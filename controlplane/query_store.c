@@ -18,6 +18,8 @@
 static void show(struct query_store *s)
 {
 	query_file_texts(s->file, &s->now.texts, &s->now.texts_evicted);
+	s->now.open_rows = s->open_rows;
+	s->now.open_weight = s->open_weight;
 	pthread_mutex_lock(&s->lock);
 	s->shown = s->now;
 	pthread_mutex_unlock(&s->lock);
@@ -38,7 +40,7 @@ static void fail(struct query_store *s, int err, const char *what)
 	s->now.failures++;
 	s->now.damaged += damaged;
 	s->now.failing = true;
-	s->now.retry_in_ms = s->backoff_ms;
+	s->now.retry_at_ms = s->retry_ms;
 	snprintf(s->now.why, sizeof s->now.why, "%s: %s", what,
 		damaged ? "damaged, or not ours" : strerror(-err));
 	log_warning("query store: %s; next try in %llu ms", s->now.why,
@@ -118,7 +120,20 @@ static void batch_take(struct query_store *s, const struct querylog_batch *b, ui
 		fail(s, ret, s->open ? "write" : s->folder);
 }
 
-// While it fails nothing comes that would have it try again, so it does so by itself.
+// Whether the folder takes octets again, found out without a row: a quiet box would wait long for
+// one.
+static int folder_try(struct query_store *s)
+{
+	int ret = query_folder_make(s->folder);
+	if (ret == 0)
+		ret = query_folder_try(s->folder);
+	if (ret)
+		return ret;
+	query_store_well(s);
+	return 0;
+}
+
+// While it fails no batch comes that would have it try again, so it does so by itself.
 static void beat(struct query_store *s, uint64_t now_ms)
 {
 	int ret = 0;
@@ -132,13 +147,10 @@ static void beat(struct query_store *s, uint64_t now_ms)
 	}
 	if (ret == -ENOENT && !s->open && !s->now.files) // no row came yet, nor was the folder made
 		ret = 0;
-	if (ret) {
+	if (ret == 0 && s->now.failing && now_ms >= s->retry_ms)
+		ret = folder_try(s);
+	if (ret)
 		fail(s, ret, s->folder);
-	} else if (s->now.failing) {
-		s->now.retry_in_ms = s->retry_ms > now_ms ? s->retry_ms - now_ms : 0;
-		if (!s->now.retry_in_ms)
-			atomic_store(&s->failing, false); // one batch may come and try
-	}
 	show(s);
 }
 
@@ -154,6 +166,7 @@ static void *store_run(void *arg)
 		if (b) {
 			batch_take(s, b, owed);
 			querylog_release(b);
+			show(s);
 		}
 		uint64_t now_ms = clock_mono_ms();
 		if (now_ms - shown_ms >= QUERY_FLUSH_MS / 4) {
@@ -238,9 +251,20 @@ static bool store_fold(void *arg, const struct querylog_batch *b, uint64_t owed)
 	return false;
 }
 
+static void store_held(void *arg, struct querylog_held *out)
+{
+	struct query_store_status status;
+	query_store_status(arg, &status);
+	*out = (struct querylog_held){.rows = status.open_rows,
+		.weight = status.open_weight,
+		.lost_rows = status.lost_rows,
+		.lost_weight = status.lost_weight};
+}
+
 struct querylog_sink query_store_sink(struct query_store *s)
 {
-	return (struct querylog_sink){.name = "store", .fold = store_fold, .arg = s};
+	return (struct querylog_sink){
+		.name = "store", .fold = store_fold, .held = store_held, .arg = s};
 }
 
 const char *query_store_folder(const struct query_store *s)
@@ -255,10 +279,15 @@ void query_store_status(struct query_store *s, struct query_store_status *out)
 	*out = s->shown;
 	pthread_mutex_unlock(&s->lock);
 	querylog_queue_counts(s->queue, &counts);
+	uint64_t now_ms = clock_mono_ms();
+	out->retry_in_ms =
+		out->failing && out->retry_at_ms > now_ms ? out->retry_at_ms - now_ms : 0;
 	out->queued = counts.used;
 	out->queue_cap = counts.cap;
 	out->queued_most = counts.used_most;
 	out->queued_since_ms = counts.since_ms;
+	out->open_rows += counts.rows;
+	out->open_weight += counts.weight;
 	out->refused = atomic_load(&s->refused);
 }
 

@@ -55,8 +55,10 @@ struct query_store_status {
 	char folder[PATH_MAX];
 	bool failing;
 	char why[128];                   // of the last failure, "" without one
-	uint64_t retry_in_ms;            // while failing
+	uint64_t retry_at_ms;            // of the next try, monotonic, while failing
+	uint64_t retry_in_ms;            // from the look on
 	uint64_t rows, weight;           // committed
+	uint64_t open_rows, open_weight; // in memory: queued, or not committed yet
 	uint64_t merged;                 // rows whose weight went into another row's
 	uint64_t lost_rows, lost_weight; // taken and not committed
 	uint64_t failures, damaged;      // all; those that were damaged files

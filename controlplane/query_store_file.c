@@ -130,6 +130,14 @@ int query_store_begin(struct query_store *s, int64_t hour)
 	return query_store_tidy(s, 0);
 }
 
+// The wait doubles on until rows are committed.
+void query_store_well(struct query_store *s)
+{
+	s->now.failing = false;
+	s->now.why[0] = '\0';
+	atomic_store(&s->failing, false);
+}
+
 int query_store_commit(struct query_store *s)
 {
 	if (!s->open || !s->began_ms)
@@ -141,10 +149,7 @@ int query_store_commit(struct query_store *s)
 	s->now.weight += s->open_weight;
 	s->open_rows = s->open_weight = s->began_ms = 0;
 	s->backoff_ms = 0;
-	s->now.failing = false;
-	s->now.why[0] = '\0';
-	s->now.retry_in_ms = 0;
-	atomic_store(&s->failing, false);
+	query_store_well(s);
 	uint64_t bytes = query_folder_bytes(s->path);
 	s->now.bytes = s->others_bytes + bytes;
 	if (bytes >= part_max(s))

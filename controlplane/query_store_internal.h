@@ -47,6 +47,7 @@ ATTR_MUST_CHECK int query_store_begin(struct query_store *s, int64_t hour); // a
 ATTR_MUST_CHECK int query_store_commit(struct query_store *s);
 // Ends the use of the file, whatever state it is in.
 void query_store_leave(struct query_store *s);
+void query_store_well(struct query_store *s); // a write went well: it fails no longer
 void query_store_lose(struct query_store *s, uint64_t rows, uint64_t weight);
 // Oldest first, what is too old or too much, `room` octets to be left; never the file in use.
 ATTR_MUST_CHECK int query_store_tidy(struct query_store *s, uint64_t room);

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 int querylog_open(struct querylog **out, const struct querylog_settings *s)
 {
@@ -25,6 +27,12 @@ int querylog_open(struct querylog **out, const struct querylog_settings *s)
 	pthread_cond_init(&q->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	querylog_sources_init(&q->sources);
+	q->hand.fd = -1;
+	rc = s->hand_path ? querylog_hand_open(&q->hand, s->hand_path) : 0;
+	if (rc < 0)
+		log_warning("query log: %s: %s; what a kill loses will not be known", s->hand_path,
+			strerror(-rc));
+	q->settings.hand_path = NULL;
 	querylog_macs_open(&q->macs);
 	*out = q;
 	return 0;
@@ -42,6 +50,7 @@ void querylog_close(struct querylog *q)
 	querylog_sources_close(&q->sources);
 	querylog_macs_close(&q->macs);
 	querylog_pool_close(q->pool);
+	querylog_hand_close(&q->hand);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
@@ -66,25 +75,6 @@ void querylog_count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, was + n, memory_order_relaxed);
 }
 
-unsigned querylog_sinks(struct querylog *q, struct querylog_sink_counts out[QUERYLOG_SINKS_MAX])
-{
-	for (unsigned i = 0; i < q->sinks; i++) {
-		const struct querylog_sink_slot *s = &q->sink[i];
-		out[i] = (struct querylog_sink_counts){
-			.name = s->sink.name,
-			.rows = load(&s->rows),
-			.weight = load(&s->weight),
-			.folded_rows = load(&s->folded_rows),
-			.folded_weight = load(&s->folded_weight),
-			.owed_rows = load(&s->owed_rows),
-			.owed_weight = load(&s->owed_weight),
-			.dropped_rows = load(&s->dropped_rows),
-			.dropped_weight = load(&s->dropped_weight),
-		};
-	}
-	return q->sinks;
-}
-
 static void beat(struct querylog *q, uint64_t now_ms)
 {
 	if (now_ms - q->beat_ms < QUERYLOG_BEAT_MS)
@@ -93,6 +83,7 @@ static void beat(struct querylog *q, uint64_t now_ms)
 	querylog_macs_beat(&q->macs, now_ms);
 	(void)querylog_carry(q, now_ms);
 	(void)querylog_settle(q, now_ms);
+	querylog_losses_beat(q, now_ms);
 	for (unsigned i = 0; i < q->sinks; i++)
 		if (q->sink[i].sink.beat)
 			q->sink[i].sink.beat(q->sink[i].sink.arg, now_ms);
@@ -144,6 +135,7 @@ void querylog_set_watch(struct querylog *q,
 int querylog_start(struct querylog *q)
 {
 	sigset_t all, before;
+	querylog_before_take(q);
 	thread_mask(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&q->thread, NULL, log_thread, q);

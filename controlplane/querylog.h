@@ -109,6 +109,12 @@ static inline uint64_t querylog_weight(const struct querylog_batch *b, uint64_t 
 void querylog_hold(const struct querylog_batch *b);
 void querylog_release(const struct querylog_batch *b);
 
+// What a sink says of itself. Weight where it knows the queries that rows stand for, else rows.
+struct querylog_held {
+	uint64_t rows, weight;           // in memory, at most: a kill loses them
+	uint64_t lost_rows, lost_weight; // taken, and kept nowhere
+};
+
 struct querylog_sink {
 	const char *name;
 	// On the log thread. False: not taken; counted as dropped by this sink.
@@ -118,13 +124,16 @@ struct querylog_sink {
 	bool (*fold)(void *arg, const struct querylog_batch *b, uint64_t owed);
 	// On the log thread, once a second or so, also when nothing is logged. NULL: not wanted.
 	void (*beat)(void *arg, uint64_t now_ms);
+	// Any thread, until querylog_stop has returned. NULL: it keeps nothing.
+	void (*held)(void *arg, struct querylog_held *out);
 	void *arg;
 };
 
 struct querylog;
 
 struct querylog_settings {
-	const char *box; // this box's name; kept by reference, outlives the log
+	const char *box;       // this box's name; kept by reference, outlives the log
+	const char *hand_path; // of the file of querylog_hand.h, for the call; NULL: none
 };
 
 ATTR_MUST_CHECK int querylog_open(struct querylog **out, const struct querylog_settings *s);
@@ -161,6 +170,9 @@ struct querylog_sink_counts {
 	uint64_t folded_rows, folded_weight;   // not taken; of `weight`, what went into other rows
 	uint64_t owed_rows, owed_weight;       // not taken, and the weight not yet either
 	uint64_t dropped_rows, dropped_weight; // not taken, neither rows nor weight
+	uint64_t lost_rows, lost_weight;     // all that is kept nowhere: dropped, or taken and lost
+	uint64_t held_rows, held_weight;     // in its memory
+	uint64_t before_rows, before_weight; // lost by a kill of the life before, at most
 };
 
 // Any thread.

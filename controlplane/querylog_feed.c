@@ -20,6 +20,8 @@ static void taken(struct querylog_sink_slot *s, const struct querylog_batch *b, 
 {
 	querylog_count(&s->rows, b->count);
 	querylog_count(&s->weight, b->weight + owed);
+	s->recent_rows[0] += b->count;
+	s->recent_weight[0] += b->weight + owed;
 	if (!owed)
 		return;
 	querylog_count(&s->folded_rows, load(&s->owed_rows));
@@ -57,6 +59,7 @@ void querylog_feed(struct querylog *q, const struct querylog_batch *b)
 		else
 			refused(s, b);
 	}
+	querylog_hand_write(q);
 }
 
 // A batch whose one row stands for what the sink is owed, and for nothing else.

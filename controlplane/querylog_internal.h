@@ -5,6 +5,7 @@
 
 #include "querylog.h"
 #include "querylog_batch.h"
+#include "querylog_hand.h"
 #include "querylog_macs.h"
 #include "querylog_row.h"
 #include "querylog_source.h"
@@ -28,8 +29,11 @@ struct querylog_sink_slot {
 	// Written by the log thread alone.
 	_Atomic uint64_t rows, weight, folded_rows, folded_weight, owed_rows, owed_weight,
 		dropped_rows, dropped_weight;
-	uint64_t owed_ms; // since when
-	bool was_offered; // a batch since the last beat
+	uint64_t owed_ms;                          // since when
+	uint64_t recent_rows[2], recent_weight[2]; // taken since the last beat, and before it
+	uint64_t told_rows, told_weight, told_ms;  // losses that the log has a line of
+	uint64_t before_rows, before_weight;       // of the life before; set before the thread runs
+	bool was_offered;                          // a batch since the last beat
 };
 
 struct querylog {
@@ -46,6 +50,7 @@ struct querylog {
 	uint64_t beat_ms;             // of the last beat
 	struct querylog_names *names; // under `lock`
 	struct querylog_sources sources;
+	struct querylog_hand hand;
 	bool (*watch)(void *arg, int64_t wall_us, const uint8_t *msg, size_t len); // or NULL
 	void *watch_arg;
 
@@ -76,4 +81,8 @@ bool querylog_carry(struct querylog *q, uint64_t now_ms);
 bool querylog_settle(struct querylog *q, uint64_t now_ms);
 // At the end: what is still owed is given up.
 void querylog_forgive(struct querylog *q);
+// Tells what was lost, and leaves for a life to come what is in hand. Each beat.
+void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
+void querylog_hand_write(struct querylog *q);  // also with each batch
+void querylog_before_take(struct querylog *q); // what the life before left; once, before the thread
 void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

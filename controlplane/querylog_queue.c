@@ -13,6 +13,7 @@ struct querylog_queue {
 	bool is_closed, is_woken;
 	unsigned first;
 	struct querylog_queue_counts counts;
+	uint64_t working_rows, working_weight; // of the batch that was taken last
 	struct {
 		const struct querylog_batch *batch;
 		uint64_t owed, put_ms;
@@ -59,6 +60,8 @@ bool querylog_queue_put(struct querylog_queue *q, const struct querylog_batch *b
 		q->entry[at].owed = owed;
 		q->entry[at].put_ms = clock_mono_ms();
 		c->put++;
+		c->rows += b->count;
+		c->weight += b->weight + owed;
 		if (c->used > c->used_most)
 			c->used_most = c->used;
 		pthread_cond_signal(&q->changed);
@@ -79,8 +82,13 @@ const struct querylog_batch *querylog_queue_take(
 		if (pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT)
 			break;
 	q->is_woken = false;
+	q->counts.rows -= q->working_rows;
+	q->counts.weight -= q->working_weight;
+	q->working_rows = q->working_weight = 0;
 	if (q->counts.used) {
 		b = q->entry[q->first].batch;
+		q->working_rows = b->count;
+		q->working_weight = b->weight + q->entry[q->first].owed;
 		if (owed)
 			*owed = q->entry[q->first].owed;
 		q->first = (q->first + 1) % QUERYLOG_QUEUE_MAX;

@@ -33,6 +33,7 @@ bool querylog_queue_is_done(struct querylog_queue *q); // closed and empty
 struct querylog_queue_counts {
 	unsigned cap, used, used_most;
 	uint64_t put, refused; // batches
+	uint64_t rows, weight; // queued, and of the batch that was taken last
 	uint64_t since_ms;     // when the oldest came; 0: none is there
 };
 void querylog_queue_counts(struct querylog_queue *q, struct querylog_queue_counts *out);

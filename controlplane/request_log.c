@@ -35,6 +35,7 @@ struct request_log {
 	struct sink_retry retry;
 	struct sink_status now;
 	size_t used, rows; // in the buffer
+	uint64_t weight;   // of these rows
 	char buffer[BUFFER];
 };
 
@@ -72,7 +73,7 @@ static void fail(struct request_log *l, int err, const char *what)
 	sink_retry_failed(&l->retry, clock_mono_ms());
 	l->now.failures++;
 	l->now.failing = true;
-	l->now.retry_in_ms = l->retry.wait_ms;
+	l->now.retry_at_ms = l->retry.at_ms;
 	snprintf(l->now.why, sizeof l->now.why, "%s: %s", what, strerror(-err));
 	log_warning("request log: %s; next try in %llu ms", l->now.why,
 		(unsigned long long)l->retry.wait_ms);
@@ -249,8 +250,9 @@ static void flush(struct request_log *l)
 		l->now.bytes += l->used;
 	} else {
 		l->now.lost += l->rows;
+		l->now.lost_weight += l->weight;
 	}
-	l->used = l->rows = 0;
+	l->used = l->rows = l->weight = 0;
 }
 
 static void on_take(void *arg, const struct querylog_batch *b)
@@ -264,7 +266,9 @@ static void on_take(void *arg, const struct querylog_batch *b)
 					      : row_to_text(&b->row[i], to, ROW_LINE_MAX);
 		l->used += len;
 		l->rows += len > 0;
+		l->weight += len > 0 ? b->row[i].weight : 0;
 		l->now.lost += len == 0;
+		l->now.lost_weight += len == 0 ? b->row[i].weight : 0;
 	}
 	flush(l);
 }

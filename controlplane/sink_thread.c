@@ -86,9 +86,23 @@ static bool on_take(void *arg, const struct querylog_batch *b)
 	return false;
 }
 
+static void held(void *arg, struct querylog_held *out)
+{
+	struct sink_thread *t = arg;
+	struct querylog_queue_counts q;
+	struct sink_status s;
+	querylog_queue_counts(t->queue, &q);
+	sink_thread_status(t, &s);
+	*out = (struct querylog_held){.rows = q.rows,
+		.weight = q.weight,
+		.lost_rows = t->work.of_messages ? 0 : s.lost,
+		.lost_weight = t->work.of_messages ? 0 : s.lost_weight};
+}
+
 struct querylog_sink sink_thread_sink(struct sink_thread *t)
 {
-	return (struct querylog_sink){.name = t->work.name, .take = on_take, .arg = t};
+	return (struct querylog_sink){
+		.name = t->work.name, .take = on_take, .held = held, .arg = t};
 }
 
 const _Atomic bool *sink_thread_is_ending(const struct sink_thread *t)
@@ -112,6 +126,9 @@ void sink_thread_status(struct sink_thread *t, struct sink_status *out)
 	pthread_mutex_lock(&t->lock);
 	*out = t->status;
 	pthread_mutex_unlock(&t->lock);
+	uint64_t now_ms = clock_mono_ms();
+	bool waits = (out->failing || out->is_ill) && out->retry_at_ms > now_ms;
+	out->retry_in_ms = waits ? out->retry_at_ms - now_ms : 0;
 	out->queued = q.used;
 	out->queued_most = q.used_most;
 	out->refused = q.refused + atomic_load(&t->refused);

@@ -29,6 +29,7 @@ struct sink_work {
 	void (*beat)(void *arg, uint64_t now_ms); // first, each SINK_BEAT_MS, after each batch
 	void (*end)(void *arg);                   // the last call
 	void *arg;
+	bool of_messages; // its counts are of messages, not of rows
 };
 
 // -ENOMEM, -errno of creating the thread. `work` is copied.
@@ -46,9 +47,11 @@ struct sink_status {
 	char target[SINK_TARGET_MAX]; // where it writes, without secrets
 	bool failing, is_ill;
 	char why[SINK_WHY_MAX]; // of the last failure, "" without one
-	uint64_t retry_in_ms;   // while failing or ill, of the last failure
+	uint64_t retry_at_ms;   // of the next try, monotonic; 0: none is due
+	uint64_t retry_in_ms;   // from the look on, while failing or ill
 	uint64_t written;       // rows, or messages of a webhook
 	uint64_t lost;          // likewise: taken and not written
+	uint64_t lost_weight;   // of rows: queries that they stand for
 	uint64_t bytes;
 	uint64_t failures;
 	uint64_t cut_bytes; // of lines that a power cut left torn, cut off when a file was opened

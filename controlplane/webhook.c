@@ -215,7 +215,7 @@ static void tell_day(struct webhook *w, struct target *t, uint64_t now_ms, unsig
 }
 
 // Of the targets that fail the one that is tried next speaks for all.
-static void show(struct webhook *w, uint64_t now_ms)
+static void show(struct webhook *w)
 {
 	const struct target *next = NULL;
 	for (unsigned i = 0; i < w->settings.count; i++) {
@@ -225,7 +225,7 @@ static void show(struct webhook *w, uint64_t now_ms)
 	}
 	w->now.is_ill = next != NULL;
 	snprintf(w->now.why, sizeof w->now.why, "%s", next ? next->why : "");
-	w->now.retry_in_ms = next && next->retry.at_ms > now_ms ? next->retry.at_ms - now_ms : 0;
+	w->now.retry_at_ms = next ? next->retry.at_ms : 0;
 	sink_thread_show(w->thread, &w->now);
 }
 
@@ -274,7 +274,7 @@ static void on_beat(void *arg, uint64_t now_ms)
 			continue;
 		(void)tell(w, t, now_ms, WEBHOOK_TIMEOUT_MS);
 	}
-	show(w, now_ms);
+	show(w);
 }
 
 // What waits only for its turn is told now; no turn is waited for, nor a target that fails. One
@@ -309,7 +309,7 @@ static void on_end(void *arg)
 		}
 	}
 	w->now.lost += messages;
-	show(w, clock_mono_ms());
+	show(w);
 	if (messages)
 		log_warning("webhook: %" PRIu64 " messages, of %" PRIu64
 			    " queries, are not told at the end",
@@ -377,7 +377,8 @@ int webhook_open(struct webhook **out, const struct webhook_settings *s)
 		.take = on_take,
 		.beat = on_beat,
 		.end = on_end,
-		.arg = w};
+		.arg = w,
+		.of_messages = true};
 	if (rc == 0)
 		rc = sink_thread_start(&w->thread, &work);
 	if (rc < 0) {

@@ -380,6 +380,10 @@ static void test_what_fails_is_tried_again(void **)
 	}
 	assert_true(s.failing);
 	assert_non_null(strstr(s.why, "No such file"));
+	uint64_t wait_ms = s.retry_in_ms;
+	usleep(20000);
+	sink_thread_status(request_log_thread(l), &s);
+	assert_true(s.retry_in_ms < wait_ms); // it does not stand still
 	assert_false(give(l, querylog_rig_batch(&rig, 1)));
 	snprintf(moved, sizeof moved, "%s", folder);
 	*strrchr(moved, '/') = '\0';

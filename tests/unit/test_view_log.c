@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// What view_print_clickhouse writes on stdout of such a document.
-static const char *printed(const char *json)
+// What `print` writes on stdout of such a document.
+static const char *printed_by(void (*print)(const struct json_node *), const char *json)
 {
 	static char out[1024];
 	struct json_doc *doc = json_doc_parse(json, strlen(json));
@@ -19,7 +19,7 @@ static const char *printed(const char *json)
 	int saved = dup(STDOUT_FILENO);
 	fflush(stdout);
 	assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
-	view_print_clickhouse(json_doc_root(doc));
+	print(json_doc_root(doc));
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
@@ -28,6 +28,11 @@ static const char *printed(const char *json)
 	fclose(file);
 	json_doc_free(doc);
 	return out;
+}
+
+static const char *printed(const char *json)
+{
+	return printed_by(view_print_clickhouse, json);
 }
 
 static void test_clickhouse(void **)
@@ -41,10 +46,43 @@ static void test_clickhouse(void **)
 		"that no disk took, the spool's disk takes nothing\n");
 }
 
+// Rows in memory are not "0 B", and a try that is due is not "in 0 ms".
+static void test_a_server_that_is_away(void **)
+{
+	assert_string_equal(
+		printed("{\"state\": \"failing\", \"held_rows\": 12000, \"why\": \"insert: cannot"
+			" connect: Connection refused\", \"retry_in_ms\": 2500}"),
+		"clickhouse      failing, 0 rows sent, 0 B in 0 files wait on disk, 12,000 rows in"
+		" memory (insert: cannot connect: Connection refused; next try in 2.5 s)\n");
+	assert_string_equal(
+		printed_by(view_print_store,
+			"{\"state\": \"failing\", \"why\": \"/x: No space left on device\"}"),
+		"query store     failing, 0 B in 0 files of at most 0 B (/x: No space left on "
+		"device;"
+		" next try now)\n");
+}
+
+static void test_what_is_lost(void **)
+{
+	assert_string_equal(printed_by(view_print_log, "{}"), "");
+	assert_string_equal(
+		printed_by(view_print_log, "{\"sinks\": [{\"name\": \"store\", \"lost_rows\": "
+					   "10435, \"lost_weight\": 20000},"
+					   " {\"name\": \"top\"}, {\"name\": \"clickhouse\", "
+					   "\"lost_by_kill_rows\": 700,"
+					   " \"lost_by_kill_weight\": 900}]}"),
+		"query log       store LOST 10,435 rows (20,000 queries)\n"
+		"query log       clickhouse lost up to 700 rows (900 queries) when the control "
+		"plane"
+		" before was killed\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clickhouse),
+		cmocka_unit_test(test_a_server_that_is_away),
+		cmocka_unit_test(test_what_is_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

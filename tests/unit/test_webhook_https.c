@@ -81,7 +81,7 @@ static struct sink_status told_once(const char *path, char *ca_file)
 static struct sink_status told(const char *path, char *ca_file)
 {
 	struct sink_status s = told_once(path, ca_file);
-	for (unsigned i = 0; i < 10 && strstr(s.why, "Timeout"); i++)
+	for (unsigned i = 0; i < 10 && strstr(s.why, "no answer in time"); i++)
 		s = told_once(path, ca_file);
 	return s;
 }

@@ -5,6 +5,7 @@
 #include "table_out.h"
 
 #include <stdio.h>
+#include <weir/text.h>
 
 static const struct count_row counts[] = {
 	{"weight", "queries on record, by the weights of"},
@@ -21,7 +22,7 @@ static const struct count_row counts[] = {
 static void sinks_print(const struct json_node *sinks)
 {
 	static const char *const heads[] = {"sink", ">rows", ">queries", ">of these without a row",
-		">owed", ">rows lost", ">queries lost", NULL};
+		">owed", ">in memory", ">rows lost", ">queries lost", NULL};
 	struct table *t = table_new(heads);
 	for (size_t i = 0; i < json_length(sinks); i++) {
 		const struct json_node *n = json_at(sinks, i);
@@ -30,12 +31,30 @@ static void sinks_print(const struct json_node *sinks)
 		table_cell_count(t, json_count(n, "weight"));
 		table_cell_count(t, json_count(n, "folded_weight"));
 		table_cell_count(t, json_count(n, "owed_weight"));
-		table_cell_count(t, json_count(n, "dropped_rows"));
-		table_cell_count(t, json_count(n, "dropped_weight"));
+		table_cell_count(t, json_count(n, "held_rows"));
+		table_cell_count(t, json_count(n, "lost_rows"));
+		table_cell_count(t, json_count(n, "lost_weight"));
 		table_row_end(t);
 	}
 	printf("\n");
 	table_print(t);
+}
+
+// What the control plane before this one took along when it was killed.
+static void before_print(const struct json_node *sinks)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], name[64];
+	for (size_t i = 0; i < json_length(sinks); i++) {
+		const struct json_node *n = json_at(sinks, i);
+		if (!json_count(n, "lost_by_kill_rows"))
+			continue;
+		printf("\nthe control plane before was killed: up to %s rows (%s queries) that %s "
+		       "had"
+		       " in memory are lost\n",
+			count_text(json_count(n, "lost_by_kill_rows"), a),
+			count_text(json_count(n, "lost_by_kill_weight"), b),
+			text_escape(json_text(n, "name"), name, sizeof name));
+	}
 }
 
 static void outputs_print(const struct json_node *outputs)
@@ -72,6 +91,7 @@ static void log_print(const struct json_node *root)
 		count_text(json_count(root, "batches_cap"), b));
 	count_rows_print(root, counts, ARRAY_LEN(counts));
 	sinks_print(json_get(root, "sinks"));
+	before_print(json_get(root, "sinks"));
 	outputs_print(json_get(root, "outputs"));
 }
 

@@ -114,6 +114,7 @@ static void control_print(const struct view *v)
 	view_print_fallback(v, json_get(root, "fallback"));
 	view_print_store(json_get(root, "query_store"));
 	view_print_clickhouse(json_get(root, "clickhouse"));
+	view_print_log(json_get(root, "query_log"));
 	listen_print(json_get(root, "metrics_listen"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));

@@ -6,6 +6,26 @@
 #include <stdio.h>
 #include <weir/text.h>
 
+static void waits_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX];
+	if (json_count(n, "held_rows"))
+		printf(", %s rows in memory", count_text(json_count(n, "held_rows"), a));
+}
+
+// A failure, and when the next try is; 0: at any moment.
+static void why_print(const struct json_node *n)
+{
+	char a[COUNT_TEXT_MAX], shown[512];
+	if (!*json_text(n, "why"))
+		return;
+	printf(" (%s; next try ", text_escape(json_text(n, "why"), shown, sizeof shown));
+	if (json_count(n, "retry_in_ms"))
+		printf("in %s)", duration_text(json_count(n, "retry_in_ms"), a));
+	else
+		printf("now)");
+}
+
 static void clock_print(const struct json_node *n)
 {
 	char a[COUNT_TEXT_MAX];
@@ -41,14 +61,30 @@ void view_print_store(const struct json_node *store)
 		octets_text(json_count(store, "max_bytes"), c));
 	if (json_count(store, "keeps_one_in") > 1)
 		printf(", keeps one row in %s", count_text(json_count(store, "keeps_one_in"), a));
-	if (json_count(store, "lost_rows"))
-		printf(", %s rows lost", count_text(json_count(store, "lost_rows"), a));
 	clock_print(store);
-	if (*json_text(store, "why"))
-		printf(" (%s; next try in %s)",
-			text_escape(json_text(store, "why"), shown, sizeof shown),
-			duration_text(json_count(store, "retry_in_ms"), a));
+	why_print(store);
 	printf("\n");
+}
+
+// What each sink lost in any way, and what a control plane that was killed took along.
+void view_print_log(const struct json_node *log)
+{
+	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], name[64];
+	const struct json_node *sinks = json_get(log, "sinks");
+	for (size_t i = 0; i < json_length(sinks); i++) {
+		const struct json_node *n = json_at(sinks, i);
+		uint64_t rows = json_count(n, "lost_rows"),
+			 before = json_count(n, "lost_by_kill_rows");
+		text_escape(json_text(n, "name"), name, sizeof name);
+		if (rows)
+			printf("query log       %s LOST %s rows (%s queries)\n", name,
+				count_text(rows, a), count_text(json_count(n, "lost_weight"), b));
+		if (before)
+			printf("query log       %s lost up to %s rows (%s queries) when the control"
+			       " plane before was killed\n",
+				name, count_text(before, a),
+				count_text(json_count(n, "lost_by_kill_weight"), b));
+	}
 }
 
 void view_print_clickhouse(const struct json_node *n)
@@ -61,12 +97,7 @@ void view_print_clickhouse(const struct json_node *n)
 		text_escape(state, shown, sizeof shown), count_text(json_count(n, "rows"), a),
 		octets_text(json_count(n, "spool_bytes"), b),
 		count_text(json_count(n, "spool_files"), (char[COUNT_TEXT_MAX]){0}));
-	uint64_t lost = json_count(n, "dropped_rows") + json_count(n, "lost_rows")
-			+ json_count(n, "refused_rows") + json_count(n, "partial_rows");
-	uint64_t queries = json_count(n, "dropped_weight") + json_count(n, "lost_weight")
-			   + json_count(n, "refused_weight");
-	if (lost)
-		printf(", %s rows lost of %s queries", count_text(lost, a), count_text(queries, b));
+	waits_print(n);
 	if (json_count(n, "aside_files"))
 		printf(", %s unreadable files kept aside",
 			count_text(json_count(n, "aside_files"), a));
@@ -79,9 +110,6 @@ void view_print_clickhouse(const struct json_node *n)
 		printf(", takes fewer rows than there are");
 	clock_print(n);
 	limits_print(json_get(n, "table_limits"));
-	if (*json_text(n, "why"))
-		printf(" (%s; next try in %s)",
-			text_escape(json_text(n, "why"), shown, sizeof shown),
-			duration_text(json_count(n, "retry_in_ms"), a));
+	why_print(n);
 	printf("\n");
 }

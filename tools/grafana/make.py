@@ -91,8 +91,17 @@ PROMETHEUS = {
     "Query log": [
         ("Rows and queries", "timeseries", "ops", [
             (f'rate(weir_log_rows_total{RATE})', "rows"), (f'rate(weir_log_queries_total{RATE})', "queries")]),
-        ("Not taken by sinks", "timeseries", "ops", [
-            (f'rate(weir_log_sink_dropped_rows_total{RATE})', "{{sink}}")]),
+        ("Rows taken, by sink", "timeseries", "ops", [(f'rate(weir_log_sink_rows_total{RATE})', "{{sink}}")]),
+        ("Lost in 5 minutes, by sink", "timeseries", "short", [
+            ("increase(weir_log_sink_lost_rows_total[5m])", "{{sink}} rows"),
+            ("increase(weir_log_sink_lost_queries_total[5m])", "{{sink}} queries")]),
+        ("Rows in memory, and lost by the last kill at most, by sink", "timeseries", "short", [
+            ("weir_log_sink_held_rows", "{{sink}}"), ("weir_log_sink_lost_by_kill_rows", "{{sink}} lost")]),
+        ("Queries owed to slow sinks", "timeseries", "short", [("weir_log_sink_owed_queries", "{{sink}}")]),
+        ("ClickHouse: waits on disk", "timeseries", "bytes", [
+            ("weir_clickhouse_spool_bytes", "spool"), ("weir_clickhouse_spool_cap_bytes", "cap")]),
+        ("Failing", "timeseries", "short", [
+            ("weir_store_failing", "store"), ("weir_clickhouse_failing", "clickhouse")]),
     ],
 }
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// How many rows the sinks of the query log had in memory, kept in a small file, so that the life
+// after a kill can say what was lost at most.
+//
+// Owned by the log thread, but for open and close. The file is written in place, 512 bytes by one
+// pwrite, with each batch and each second: a kill leaves the last one whole. A power cut may leave
+// an older one; the kernel writes it out when it likes. A file that makes no sense says nothing.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/attr.h>
+
+enum { QUERYLOG_HAND_SINKS = 8, QUERYLOG_HAND_NAME = 16 };
+
+struct querylog_hand_rows {
+	char name[QUERYLOG_HAND_NAME]; // of the sink
+	uint64_t rows, weight;         // at most
+};
+
+struct querylog_hand {
+	int fd; // -1: none
+	unsigned was_count;
+	struct querylog_hand_rows was[QUERYLOG_HAND_SINKS]; // of the life before; none after an end
+};
+
+// Reads what the life before left, and begins anew. -errno: the file cannot be used.
+ATTR_MUST_CHECK int querylog_hand_open(struct querylog_hand *h, const char *path);
+void querylog_hand_put(
+	struct querylog_hand *h, const struct querylog_hand_rows *rows, unsigned count);
+// Nothing is in memory any more.
+void querylog_hand_close(struct querylog_hand *h);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What sinks have lost and have in memory: one sum for whoever asks, a line of the log, and what a
+// killed life leaves for the next one.
+
+#include "../../controlplane/querylog_internal.h"
+#include "querylog_rig.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/log_recent.h>
+
+static char folder[64], path[80];
+static struct querylog_held said; // by the sink
+
+static int setup(void **)
+{
+	snprintf(folder, sizeof folder, "/tmp/weir-losses-XXXXXX");
+	said = (struct querylog_held){0};
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof path, "%s/log.in-hand", folder);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	char command[128];
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+static bool take(void *arg, const struct querylog_batch *)
+{
+	return *(bool *)arg;
+}
+
+static void held(void *, struct querylog_held *out)
+{
+	*out = said;
+}
+
+static struct querylog *log_open(bool *takes)
+{
+	struct querylog *q;
+	const struct querylog_sink sink = {
+		.name = "store", .take = take, .held = held, .arg = takes};
+	const struct querylog_settings settings = {.box = "b", .hand_path = path};
+	assert_int_equal(querylog_open(&q, &settings), 0);
+	assert_int_equal(querylog_add(q, &sink), 0);
+	return q;
+}
+
+static uint64_t feed(struct querylog *q, struct querylog_rig *rig, unsigned rows)
+{
+	const struct querylog_batch *b = querylog_rig_batch(rig, rows);
+	uint64_t weight = b->weight;
+	querylog_feed(q, b);
+	querylog_release(b);
+	return weight;
+}
+
+static struct querylog_sink_counts counts(struct querylog *q)
+{
+	struct querylog_sink_counts out[QUERYLOG_SINKS_MAX];
+	assert_int_equal(querylog_sinks(q, out), 1);
+	return out[0];
+}
+
+static unsigned warnings_of_losses(void)
+{
+	static struct log_recent kind[LOG_RECENT_MAX];
+	uint64_t replaced;
+	unsigned n = log_recent_copy(kind, LOG_RECENT_MAX, &replaced), lines = 0;
+	for (unsigned i = 0; i < n; i++)
+		lines += strncmp(kind[i].text, "query log: store lost", 21) == 0
+				 ? (unsigned)kind[i].count
+				 : 0;
+	return lines;
+}
+
+static void test_one_sum_of_what_is_dropped_and_lost(void **)
+{
+	struct querylog_rig rig;
+	bool takes = false;
+	querylog_rig_open(&rig, 1);
+	struct querylog *q = log_open(&takes);
+	uint64_t dropped = feed(q, &rig, 10), now_ms = clock_mono_ms();
+	said = (struct querylog_held){.rows = 3, .weight = 5, .lost_rows = 20, .lost_weight = 40};
+	struct querylog_sink_counts c = counts(q);
+	assert_int_equal(c.lost_rows, 30);
+	assert_int_equal(c.lost_weight, dropped + 40);
+	assert_int_equal(c.held_rows, 3);
+	assert_int_equal(c.held_weight, 5);
+	unsigned before = warnings_of_losses();
+	querylog_losses_beat(q, now_ms);
+	assert_int_equal(warnings_of_losses(), before + 1);
+	querylog_losses_beat(q, now_ms + 100000); // nothing more
+	assert_int_equal(warnings_of_losses(), before + 1);
+	said.lost_rows++;
+	querylog_losses_beat(q, now_ms + 100000);
+	said.lost_rows++;
+	querylog_losses_beat(q, now_ms + 100000 + 59000);
+	assert_int_equal(warnings_of_losses(), before + 2);
+	querylog_losses_beat(q, now_ms + 100000 + 60000);
+	assert_int_equal(warnings_of_losses(), before + 3);
+	querylog_close(q);
+	querylog_rig_close(&rig);
+}
+
+// A life that ends at once, having taken 700 rows in the last two beats and holding 40 from before.
+static void life_killed(uint64_t *weight)
+{
+	int pipe_of[2];
+	assert_int_equal(pipe(pipe_of), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct querylog_rig rig;
+		bool takes = true;
+		querylog_rig_open(&rig, 1);
+		struct querylog *q = log_open(&takes);
+		feed(q, &rig, 500);
+		querylog_losses_beat(q, 1000);
+		querylog_losses_beat(q, 2000);
+		said = (struct querylog_held){.rows = 40, .weight = 60};
+		uint64_t sum = 60 + feed(q, &rig, 400);
+		querylog_losses_beat(q, 3000);
+		sum += feed(q, &rig, 300);
+		_exit(write(pipe_of[1], &sum, sizeof sum) != (ssize_t)sizeof sum);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(pipe_of[0], weight, sizeof *weight), sizeof *weight);
+	close(pipe_of[0]);
+	close(pipe_of[1]);
+}
+
+static void test_the_next_life_says_what_a_kill_cost(void **)
+{
+	uint64_t weight;
+	bool takes = true;
+	life_killed(&weight);
+	struct querylog *q = log_open(&takes);
+	querylog_before_take(q);
+	struct querylog_sink_counts c = counts(q);
+	assert_int_equal(c.before_rows, 740);
+	assert_int_equal(c.before_weight, weight);
+	querylog_close(q);
+	// That one ended well.
+	q = log_open(&takes);
+	querylog_before_take(q);
+	assert_int_equal(counts(q).before_rows, 0);
+	querylog_close(q);
+}
+
+// Cut, changed, of another form: it says nothing.
+static void test_a_file_that_makes_no_sense(void **)
+{
+	uint64_t weight;
+	struct querylog_hand h;
+	uint8_t octets[512];
+	life_killed(&weight);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(read(fd, octets, sizeof octets), sizeof octets);
+	for (unsigned i = 0; i < sizeof octets; i += 5) {
+		octets[i] ^= 1;
+		assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+		assert_int_equal(querylog_hand_open(&h, path), 0);
+		assert_int_equal(h.was_count, 0);
+		querylog_hand_close(&h);
+		octets[i] ^= 1;
+	}
+	assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	assert_int_equal(ftruncate(fd, 511), 0);
+	assert_int_equal(querylog_hand_open(&h, path), 0);
+	assert_int_equal(h.was_count, 0);
+	querylog_hand_close(&h);
+	assert_int_equal(pwrite(fd, octets, sizeof octets, 0), sizeof octets);
+	assert_int_equal(querylog_hand_open(&h, path), 0);
+	assert_int_equal(h.was_count, 1);
+	querylog_hand_close(&h);
+	close(fd);
+	snprintf(path, sizeof path, "%s/none/here", folder);
+	assert_true(querylog_hand_open(&h, path) < 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_one_sum_of_what_is_dropped_and_lost),
+		T(test_the_next_life_says_what_a_kill_cost),
+		T(test_a_file_that_makes_no_sense),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
