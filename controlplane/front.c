@@ -145,6 +145,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	slot->asked_ms = slot->asked_us / 1000;
 	slot->has_opt = q->query.has_opt;
 	slot->group = q->group;
+	slot->proven = q->proven;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
 	struct waiter w = waiter_of(f, slot, s, q, msg);
@@ -161,7 +162,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 		front_log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply,
 			f->said.len, &f->said.told);
 		front_slot_give_back(f, slot);
-		front_charge(f, s, client, f->said.len);
+		front_charge(f, s, client, q->proven, f->said.len);
 		count_said(c, f->said.told.kind);
 		front_reply_fill(f, c, f->r->reply, f->said.len, q->query.has_opt, out);
 		return FRONT_REPLY;
@@ -197,7 +198,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 		return FRONT_BROKEN;
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
-	front_charge(f, s, client, reply_len);
+	front_charge(f, s, client, q.proven, reply_len);
 	front_reply_fill(f, c, f->r->reply, reply_len, q.query.has_opt, out);
 	return FRONT_REPLY;
 }
@@ -232,7 +233,7 @@ void front_answer(struct front *f, const struct front_ticket *t, const struct dn
 	struct front_counts *c = &f->status.of[slot->session->transport];
 	count_answer(c, told->kind);
 	front_log_told(f, slot, slot->session->transport == FRONT_TCP, query, msg, len, told);
-	front_charge(f, slot->session, &slot->client, len);
+	front_charge(f, slot->session, &slot->client, slot->proven, len);
 	front_reply_fill(f, c, msg, len, slot->has_opt, &reply);
 	tell(f, slot, &reply);
 }

@@ -17,6 +17,7 @@ struct front_question {
 	struct dns_query query;
 	const struct policy_group *policy;
 	uint8_t group; // whatever the verdict; 0 where no policy is known
+	bool proven;   // let through over its limits by a right cookie (limit_take_proven)
 	uint16_t view;
 	uint16_t limit; // octets of the reply, beside what the client says
 	uint16_t list;  // that blocked, or LOG_NO_LIST; whatever the verdict
@@ -30,6 +31,7 @@ struct front_slot {
 	uint32_t next_age, earlier; // of all, the oldest first
 	uint8_t has_opt;            // of enum dns_query_opt
 	uint8_t group;
+	bool proven; // as in front_question
 	uint16_t query_len;
 	uint64_t asked_us;
 	union front_client client;
@@ -59,9 +61,10 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
 	uint16_t *len);
 
-// A reply of `len` octets goes to this client, whose buckets pay for it as a worker's do.
+// A reply of `len` octets goes to this client, whose buckets pay for it as a worker's do. `proven`:
+// of its question.
 void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
-	uint16_t len);
+	bool proven, uint16_t len);
 
 uint32_t front_slot_number(const struct front *f, const struct front_slot *slot);
 // Never NULL; the last one is for whom there is no room, and may only be answered at once.

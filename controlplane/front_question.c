@@ -181,21 +181,26 @@ static enum verdict settle_over_limit(struct front *f, const struct front_sessio
 	uint16_t *len)
 {
 	const struct policy_reader *p = &f->policy.reader;
+	struct limit_table *limits = limiter_table(f->limiter, 0);
 	struct dns_cookie_terms terms;
 	enum dns_cookie_kind cookie;
+	unsigned version;
 	uint16_t sum;
+
+	const uint8_t *octets = front_policy_octets(&client->any, &version);
 
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
 	if (status == DNS_QUERY_NOTIMP)
 		cookie = DNS_COOKIE_NONE; // no question that it could be of use to
-	if (cookie == DNS_COOKIE_GOOD) {
+	if (cookie == DNS_COOKIE_GOOD && limit_take_proven(limits, version, octets)) {
+		q->proven = true;
 		f->status.of[s->transport].cookies_exempt++;
 		return VERDICT_miss;
 	}
 	publisher_cookies(f->r->publisher, &terms);
-	bool is_bad = cookie != DNS_COOKIE_NONE && terms.require == DNS_COOKIE_REQUIRE_OVER_LIMIT;
-	if (!limit_slips(limiter_table(f->limiter, 0), p->limit.slip)
-		|| (status != DNS_QUERY_OK && !is_bad))
+	bool is_bad = cookie != DNS_COOKIE_NONE && cookie != DNS_COOKIE_GOOD
+		      && terms.require == DNS_COOKIE_REQUIRE_OVER_LIMIT;
+	if (!limit_slips(limits, p->limit.slip) || (status != DNS_QUERY_OK && !is_bad))
 		return VERDICT_drop_limited;
 	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	if (is_bad)
@@ -241,6 +246,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	*len = 0;
 	q->list = LOG_NO_LIST;
 	q->group = 0;
+	q->proven = false;
 	front_policy_look(&f->policy, r->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
 		return settle_closed(f, client, msg, size, q, len);
@@ -274,7 +280,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 }
 
 void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
-	uint16_t len)
+	bool proven, uint16_t len)
 {
 	const struct policy_reader *p = &f->policy.reader;
 	uint32_t octets = p->limit.reply_octets;
@@ -285,6 +291,6 @@ void front_charge(struct front *f, const struct front_session *s, const union fr
 	unsigned leaf = front_policy_leaf_of_address(&f->policy, &client->any);
 	const uint8_t *ip = front_policy_octets(&client->any, &version);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
-		limit_take_more(
-			limiter_table(f->limiter, 0), version, ip, limit_reply_more(len, octets));
+		limit_take_more(limiter_table(f->limiter, 0), version, ip, proven,
+			limit_reply_more(len, octets));
 }

@@ -107,6 +107,7 @@ struct batch {
 	bool log_lines;  // records went past the caches (query_record.h)
 	bool is_early;   // `early` is set
 	uint64_t start_tsc;
+	uint32_t proven; // by the place in `store`: over their limits, with a right cookie
 	unsigned count;
 	unsigned looked_home, looked_other; // of these (record_line.h)
 	unsigned limits_found;              // 0, or of so many as were received: their `limits`
@@ -132,6 +133,12 @@ ATTR_INLINE void batch_see_rules(struct batch *b)
 	b->blocks = t->has_rules && c->blocking_on && b->now_ms >= c->pause_until_ms;
 	b->blocks_all = t->has_groups && t->policy.has_block_all && c->blocking_on
 			&& b->now_ms >= c->block_all_pause_until_ms;
+}
+
+// Was the packet's query let through over its client's limits by a right cookie?
+ATTR_INLINE bool batch_is_proven(const struct batch *b, const struct packet *p)
+{
+	return unlikely_(b->proven) && b->proven >> (p - b->store) & 1;
 }
 
 // The lists that apply to the packet's client, while nothing is off or paused.

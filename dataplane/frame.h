@@ -41,6 +41,27 @@ void frame_set_len(struct packet *p, uint16_t payload_len);
 void frame_return_path(
 	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
 
+// What the worker itself notes in a return path: a wait's ticket (recent.h), and whether the client
+// has proven its address (batch_is_proven). Any three octets may come back.
+struct path_note {
+	uint32_t ticket;
+	bool proven;
+};
+
+ATTR_INLINE void frame_note_put(uint8_t out[3], struct path_note n)
+{
+	const uint32_t bits = n.ticket | (uint32_t)n.proven << 23;
+	out[0] = (uint8_t)(bits >> 16);
+	out[1] = (uint8_t)(bits >> 8);
+	out[2] = (uint8_t)bits;
+}
+
+ATTR_INLINE struct path_note frame_note_get(const uint8_t in[3])
+{
+	const uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+	return (struct path_note){.ticket = bits & 0x7fffff, .proven = bits >> 23};
+}
+
 // Octets of headers in front of a message with that path, and the headers themselves, which end
 // where the message begins. The path must have been checked.
 unsigned frame_headers_len(const struct return_path *path);

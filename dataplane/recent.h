@@ -36,10 +36,11 @@ struct recent {
 // aligned.
 void recent_init(struct recent *r, void *memory);
 
-// What the end of a wait is known by: a way, and bits of the hash that it was given to. 24 bits,
-// kept by the control plane with the return path. Whatever comes back names some way of the table.
-enum { RECENT_WAY_BITS = 14, RECENT_TAG_BITS = 10 };
+// What the end of a wait is known by: a way, and bits of the hash that it was given to. It is kept
+// by the control plane with the return path. Whatever comes back names some way of the table.
+enum { RECENT_WAY_BITS = 14, RECENT_TAG_BITS = 9 };
 static_assert(RECENT_SETS * RECENT_WAYS == 1 << RECENT_WAY_BITS);
+static_assert(RECENT_WAY_BITS + RECENT_TAG_BITS <= 23); // frame.h
 
 struct recent_wait {
 	uint32_t before; // clients that waited already
@@ -52,15 +53,3 @@ struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms);
 // One wait ended: its answer came, or its question could not be sent. A ticket of a way that was
 // given to another key since changes nothing but for one in 2^RECENT_TAG_BITS.
 void recent_end(struct recent *r, uint32_t ticket);
-
-static inline void recent_ticket_put(uint8_t out[3], uint32_t ticket)
-{
-	out[0] = (uint8_t)(ticket >> 16);
-	out[1] = (uint8_t)(ticket >> 8);
-	out[2] = (uint8_t)ticket;
-}
-
-static inline uint32_t recent_ticket_get(const uint8_t in[3])
-{
-	return (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
-}

@@ -15,7 +15,7 @@ void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view,
 	reply_line_answer(b, p, view, stale);
 }
 
-void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_t len)
+void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool proven, uint32_t len)
 {
 	const struct worker_tables *t = w->tables;
 	const struct policy_reader *r = &t->policy;
@@ -24,15 +24,15 @@ void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_
 		return;
 	unsigned leaf = version == 4 ? policy_leaf_v4(r, ip) : policy_leaf_v6(r, ip);
 	if (policy_access_of(leaf) == POLICY_ASK_LIMITED)
-		limit_take_more(w->limit, version, ip, limit_reply_more(len, octets));
+		limit_take_more(w->limit, version, ip, proven, limit_reply_more(len, octets));
 }
 
 void reply_more(struct batch *b, struct packet *p, uint32_t len)
 {
 	enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->l3);
-	reply_charge(
-		b->w, p->ip_version, ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE), len);
+	reply_charge(b->w, p->ip_version, ip + (p->ip_version == 4 ? IPV4_SOURCE : IPV6_SOURCE),
+		batch_is_proven(b, p), len);
 	if (b->tables->config.rotate)
 		dns_rotate(packet_dns(p), len, DNS_HEADER_LEN + (size_t)p->q.question_len,
 			b->w->turn++);

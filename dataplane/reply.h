@@ -14,8 +14,9 @@ void reply_answer(struct batch *b, struct packet *p, const struct l0_view *view,
 // Before the headers are written: puts the addresses of a reply of `len` octets in the order whose
 // turn it is, and takes from the client's buckets what its length comes to.
 void reply_more(struct batch *b, struct packet *p, uint32_t len);
-// The latter of a reply that goes to a client by itself. `ip`: as in a packet.
-void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, uint32_t len);
+// The latter of a reply that goes to a client by itself. `ip`: as in a packet. `proven`: its query
+// was one of batch_is_proven.
+void reply_charge(struct worker *w, unsigned version, const uint8_t *ip, bool proven, uint32_t len);
 
 // A rule's reply: the records that its image has for the name, or a way to say that it is blocked,
 // its own or that of the client's group (rule_reply.h). A rule of local data blocks nobody: its

@@ -152,7 +152,8 @@ static unsigned collect(struct worker *w, struct outbox *out)
 			break;
 		if (len < 0 || !answer_valid(w, &a, len, type))
 			continue;
-		recent_end(&w->recent, recent_ticket_get(a.head.path.ticket));
+		const struct path_note note = frame_note_get(a.head.path.note);
+		recent_end(&w->recent, note.ticket);
 		if (!answer_fits_frame(w, &a))
 			continue;
 		struct rte_mbuf *m = make_frame(w, &a);
@@ -165,7 +166,8 @@ static unsigned collect(struct worker *w, struct outbox *out)
 				.place = (uint16_t)out->count[port],
 				.taken_tsc = rte_rdtsc()};
 		out->frame[port][out->count[port]++] = m;
-		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, a.head.dns_len);
+		reply_charge(w, a.head.path.ip_version, a.head.path.client_ip, note.proven,
+			a.head.dns_len);
 		count_answer(w, a.head.verdict);
 		stats_add(&w->stats->rcode[a.dns[3] % STATS_RCODES], 1);
 	}

@@ -42,19 +42,22 @@ static void turn_all_away(struct batch *b)
 	b->count = 0;
 }
 
-// A right cookie proves the address, which forged queries cannot have, so it lifts the limits.
+// A right cookie proves the address, which forged queries cannot have, so its client has a bucket
+// of its own beyond the limits.
 static bool over_limit(struct batch *b, struct packet *p)
 {
 	const struct worker_tables *t = b->tables;
 	enum dns_cookie_kind cookie = cookie_over_limit(b, p);
-	if (cookie == DNS_COOKIE_GOOD) {
+	if (cookie == DNS_COOKIE_GOOD
+		&& limit_take_proven(b->w->limit, p->ip_version, packet_source(p))) {
+		b->proven |= UINT32_C(1) << (p - b->store);
 		batch_count(b, COUNTER_cookies_exempt, 1);
 		b->is_early = false; // its question was read anew
 		return true;
 	}
 	if (!limit_slips(b->w->limit, t->policy.limit.slip))
 		batch_drop(b, p, VERDICT_drop_limited);
-	else if (cookie != DNS_COOKIE_NONE
+	else if (cookie != DNS_COOKIE_NONE && cookie != DNS_COOKIE_GOOD
 		 && t->config.cookies.require == DNS_COOKIE_REQUIRE_OVER_LIMIT)
 		reply_rcode(b, p, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie);
 	else

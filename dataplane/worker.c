@@ -74,6 +74,7 @@ ATTR_INLINE unsigned turn(
 	b.rang = false;
 	b.limits_found = 0;
 	b.is_early = false;
+	b.proven = 0;
 	const bool watching = laps == LAPS_ALL && w->watching;
 	b.logs = log_writer_is_on(&w->log) || watching;
 

@@ -269,8 +269,9 @@
 
 #define CONFIG_KEYS_COOKIES(X)                                                                 \
 	X(cookies, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                           \
-		"Whether clients that send a DNS cookie (RFC 7873) get one back. One that is " \
-		"right lifts `access.rate` from its query, whose address is not forged then.") \
+		"Whether clients that send a DNS cookie (RFC 7873) get one back. A right one " \
+		"moves queries over `access.rate` to a limit of the client's own, "            \
+		"`access.network_rate`.")                                                      \
 	X(cookies, require, require, CHOICE, cookies_require, "over-limit", 0, 0, LIVE,        \
 		"Who gets BADCOOKIE: `over-limit`, each `access.slip`-th query of those over " \
 		"their rate that have a cookie, but no right one, in place of TC; or "         \

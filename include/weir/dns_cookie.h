@@ -26,7 +26,7 @@ enum {
 };
 
 enum dns_cookie_require {
-	DNS_COOKIE_REQUIRE_NEVER, // a right cookie lifts the limits, a wrong one changes nothing
+	DNS_COOKIE_REQUIRE_NEVER, // a right cookie has its own limit, a wrong one changes nothing
 	DNS_COOKIE_REQUIRE_OVER_LIMIT, // who is over a limit and has no right one gets BADCOOKIE
 };
 

@@ -16,6 +16,10 @@
 // with (n/8192)^2 + n/32768. Nothing is stored of who a client is, nothing is evicted, and a flood
 // from any number of addresses changes no size.
 //
+// A client over its limits that proves its address (a right DNS cookie) pays from a bucket of its
+// own, as large as a network's: what it gets beyond its limits is not its neighbours'. The bucket
+// is two cells of the networks' table, by a hash of its own.
+//
 // A long reply takes from the same buckets as if more had been asked (policy_limit.reply_octets),
 // so both are bounded by one count: queries by the rate, octets by the rate times those of one
 // query.
@@ -233,6 +237,26 @@ ATTR_INLINE bool limit_take(struct limit_table *t, unsigned version, const uint8
 	return limit_take_at(t, limit_places(t, limit_word(version, ip)));
 }
 
+ATTR_INLINE struct limit_bucket limit_proven_at(const struct limit_table *t, uint64_t word)
+{
+	return limit_bucket_at(keyhash_key(&t->secret, 2), word, LIMIT_NETWORK, LIMIT_NETWORK_BITS);
+}
+
+// May this client, which is over its limits and has proven its address, ask once more? Then it is
+// counted in its own bucket. The table's worker alone.
+ATTR_INLINE bool limit_take_proven(struct limit_table *t, unsigned version, const uint8_t *ip)
+{
+	const struct limit_bucket at = limit_proven_at(t, limit_word(version, ip));
+	struct limit_cell *a = limit_cell_at(t, at.first), *b = limit_cell_at(t, at.second);
+	const struct limit_next na = limit_cell_next(a), nb = limit_cell_next(b);
+	if ((na.left & nb.left) < 0)
+		return false;
+	limit_cell_set(a, na.count);
+	limit_cell_set(b, nb.count);
+	limit_dirty(t, at.first);
+	return true;
+}
+
 // What a reply of `len` octets takes beside the query's own, with so many octets a query (not 0).
 ATTR_INLINE uint32_t limit_reply_more(uint32_t len, uint32_t octets)
 {
@@ -247,12 +271,17 @@ ATTR_INLINE void limit_bucket_add(struct limit_table *t, struct limit_bucket at,
 	limit_dirty(t, at.first);
 }
 
-// A reply went to this client that takes so many queries more; its buckets may owe them then. The
-// table's worker alone.
+// A reply went to this client that takes so many queries more; its buckets may owe them then.
+// `proven`: its query was counted by limit_take_proven. The table's worker alone.
 ATTR_INLINE void limit_take_more(
-	struct limit_table *t, unsigned version, const uint8_t *ip, uint32_t more)
+	struct limit_table *t, unsigned version, const uint8_t *ip, bool proven, uint32_t more)
 {
-	const struct limit_places at = limit_places(t, limit_word(version, ip));
+	const uint64_t word = limit_word(version, ip);
+	if (proven) {
+		limit_bucket_add(t, limit_proven_at(t, word), more);
+		return;
+	}
+	const struct limit_places at = limit_places(t, word);
 	limit_bucket_add(t, at.address, more);
 	limit_bucket_add(t, at.network, more);
 }

@@ -34,9 +34,9 @@ struct return_path {
 	uint8_t client_ip[16]; // IPv4 in the first 4 octets, the rest 0
 	uint8_t service_ip[16];
 	uint8_t zero_csum; // IPv4 query came without UDP checksum
-	uint8_t ticket[3]; // the worker's own: which wait the answer ends (recent.h)
+	uint8_t note[3];   // the worker's own (frame.h)
 };
-static_assert(offsetof(struct return_path, ticket) == 57);
+static_assert(offsetof(struct return_path, note) == 57);
 static_assert(sizeof(struct return_path) == 60);
 
 enum {

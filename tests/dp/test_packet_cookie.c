@@ -316,6 +316,93 @@ static void test_over_limit(void **)
 	harness_end(h);
 }
 
+enum { NETWORK_RATE = 50, OCTETS = 100, COSTS = 4 }; // a reply of 20 records costs 4 queries
+
+// Clients of one network, with a name whose reply is long.
+static struct harness *begin_limited(void)
+{
+	struct harness *h = begin();
+	struct ip_address allow;
+	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
+	const struct config_access access = {.allow = &allow,
+		.allow_count = 1,
+		.rate = RATE,
+		.network_rate = NETWORK_RATE,
+		.burst_s = BURST_S,
+		.reply_octets = OCTETS};
+	harness_access(h, &access);
+	harness_limits_look(h, 1000);
+	harness_put(h, &(struct harness_record){.name = "long.example", .count = 20});
+	return h;
+}
+
+static unsigned neighbour_passed(struct harness *h, unsigned count)
+{
+	const struct wire_query q = {.name = "a.example", .src = "198.18.0.3"};
+	uint64_t before = harness_verdict(h, VERDICT_hit);
+	uint8_t frame[WIRE_MAX];
+	for (unsigned i = 0; i < count; i++) {
+		harness_inject(h, frame, wire_make(&q, frame));
+		harness_turns(h);
+		harness_drain(h);
+	}
+	return (unsigned)(harness_verdict(h, VERDICT_hit) - before);
+}
+
+// A client with a right cookie pays for what goes beyond its limits from a bucket of its own, so
+// its neighbours have what they had.
+static void test_proven_client_pays_itself(void **)
+{
+	struct harness *h = begin_limited();
+	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX];
+	cookie_make(h, good);
+	const size_t size = frame_make("long.example", good, 24, frame);
+	for (unsigned i = 0; i < 200; i++) {
+		harness_inject(h, frame, size);
+		harness_turns(h);
+		harness_drain(h);
+	}
+	const unsigned own = RATE * BURST_S / COSTS, proven = NETWORK_RATE * BURST_S / COSTS;
+	assert_int_equal(harness_verdict(h, VERDICT_hit), own + proven);
+	assert_int_equal(harness_counter(h, COUNTER_cookies_exempt), proven);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), 200 - own - proven);
+	assert_int_equal(neighbour_passed(h, 100), RATE * BURST_S);
+	harness_end(h);
+}
+
+// The same where the answers are the control plane's and come later.
+static void test_proven_client_pays_late(void **)
+{
+	enum { ANSWER_LEN = 400, ASKED = 80 };
+	struct harness *h = begin_limited();
+	uint8_t good[DNS_COOKIE_LEN], frame[WIRE_MAX], dns[ANSWER_LEN] = {0};
+	unsigned misses = 0;
+	struct msg_miss miss;
+	cookie_make(h, good);
+	h->any_replies = true;
+	const size_t size = frame_make("cold.example", good, 24, frame);
+	for (unsigned i = 0; i < ASKED; i++) {
+		harness_inject(h, frame, size);
+		harness_turns(h);
+		if (harness_miss(h, &miss, dns + 12) == 0)
+			continue;
+		misses++;
+		wire_put16(dns, miss.id);
+		wire_put16(dns + 2, 0x8180);
+		wire_put16(dns + 4, 1);
+		const struct msg_answer head = {.dp_incarnation = miss.dp_incarnation,
+			.arrival_ms = miss.arrival_ms,
+			.path = miss.path,
+			.dns_len = ANSWER_LEN};
+		harness_answer(h, &head, dns, ANSWER_LEN);
+		assert_int_equal(stage_answer(&h->w), 1);
+		harness_drain(h);
+	}
+	assert_int_equal(misses, RATE * BURST_S / COSTS + NETWORK_RATE * BURST_S / COSTS);
+	assert_int_equal(neighbour_passed(h, 100), RATE * BURST_S);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +413,8 @@ int main(void)
 		cmocka_unit_test(test_mixed_batch),
 		cmocka_unit_test(test_nsid),
 		cmocka_unit_test(test_over_limit),
+		cmocka_unit_test(test_proven_client_pays_itself),
+		cmocka_unit_test(test_proven_client_pays_late),
 	};
 	return HARNESS_MAIN(tests);
 }

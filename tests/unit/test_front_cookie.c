@@ -155,22 +155,28 @@ static void test_closed(void **)
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
 }
 
-// One query a second; each one over that is told so.
-static void limits_publish(enum dns_cookie_require require)
+static void access_publish(const struct config_access *access)
 {
 	static const struct policy_group everyone;
-	const uint64_t none[4] = {0};
 	struct ip_address allow;
 	struct policy_image image;
 	char why[SHM_WHY_MAX];
 
 	assert_int_equal(ip_address_parse("198.18.0.0/16", &allow), 0);
-	rig.config.access = (struct config_access){
-		.allow = &allow, .allow_count = 1, .rate = 1, .burst_s = 1, .slip = 1};
+	rig.config.access = *access;
+	rig.config.access.allow = &allow;
+	rig.config.access.allow_count = 1;
 	assert_int_equal(policy_build(&rig.config, &everyone, &image), 0);
 	assert_int_equal(policy_publish(rig.publisher, image.head, image.size, why), 0);
 	free(image.head);
 	memset(&rig.config.access, 0, sizeof rig.config.access);
+}
+
+// One query a second; each one over that is told so.
+static void limits_publish(enum dns_cookie_require require)
+{
+	const uint64_t none[4] = {0};
+	access_publish(&(struct config_access){.rate = 1, .burst_s = 1, .slip = 1});
 	rig.config.cookies.require = require;
 	publish_config(rig.publisher, &rig.config, none, true, 0, 0);
 }
@@ -236,6 +242,32 @@ static void test_over_limit(void **)
 	assert_int_not_equal(counts(FRONT_UDP).cookies_exempt, 0);
 }
 
+// What a right cookie lets through beyond the limits is not taken from the neighbours.
+static void test_proven_client_pays_itself(void **)
+{
+	enum { NETWORK_RATE = 100, ASKED = 400 };
+	uint8_t good[DNS_COOKIE_LEN];
+	const uint8_t *mine = (const uint8_t *)"abcdefgh";
+	const struct front_rig_query neighbour = {
+		.name = "a.example", .type = DNS_TYPE_A, .client = "198.18.0.8"};
+	assert_int_equal(ask_with(FRONT_UDP, "a.example", mine, 8), FRONT_LATER);
+	const struct front_rig_reply *l = expect_later(0, 1500);
+	cookie_expect(l->msg, l->len, l->opt, good);
+	access_publish(&(struct config_access){.rate = 5,
+		.network_rate = NETWORK_RATE,
+		.burst_s = 2,
+		.slip = 1,
+		.reply_octets = 70}); // a reply takes two, TC one
+	spend();
+	for (unsigned i = 0; i < ASKED; i++)
+		assert_int_equal(ask_with(FRONT_UDP, "a.example", good, sizeof good), FRONT_REPLY);
+	assert_true(said_flags() & DNS_FLAG_TC);
+	assert_int_not_equal(counts(FRONT_UDP).cookies_exempt, 0);
+	assert_true(counts(FRONT_UDP).cookies_exempt < ASKED / 2);
+	assert_int_equal(front_rig_ask(FRONT_UDP, &neighbour), FRONT_REPLY);
+	assert_false(said_flags() & DNS_FLAG_TC);
+}
+
 // Beside a cookie, with which it is asked for: of a miss, of a hit, of an error.
 static void test_nsid(void **)
 {
@@ -270,6 +302,7 @@ int main(void)
 		T(test_new_settings_keep_own_secrets),
 		T(test_malformed),
 		T(test_over_limit),
+		T(test_proven_client_pays_itself),
 		T(test_nsid),
 		cmocka_unit_test_setup_teardown(test_closed, setup_closed, teardown),
 	};

@@ -221,11 +221,11 @@ static void test_replies_take_more(void **)
 	assert_int_equal(limit_reply_more(513, 512), 1);
 	assert_int_equal(limit_reply_more(1232, 512), 2);
 	assert_int_equal(limit_reply_more(65535, 1), 65534);
-	limit_take_more(t, 4, ip, 150);
+	limit_take_more(t, 4, ip, false, 150);
 	assert_int_equal(ask(&r, 0, 1, 1000), 50);
 	assert_int_equal(ask(&r, 0, 1 << 8, 1000), 200);
 	rig_look(&r);
-	limit_take_more(t, 4, ip, 49); // one of them is there
+	limit_take_more(t, 4, ip, false, 49); // one of them is there
 	for (unsigned ms = 0; ms < 480; ms += LOOK_MS) {
 		rig_look(&r);
 		assert_int_equal(ask(&r, 0, 1, 1), 0);
@@ -235,7 +235,7 @@ static void test_replies_take_more(void **)
 	limiter_free(r.l);
 
 	r = rig_begin(0, 100, 2);
-	limit_take_more(limiter_table(r.l, 0), 4, ip, 150);
+	limit_take_more(limiter_table(r.l, 0), 4, ip, false, 150);
 	assert_int_equal(ask(&r, 0, 2, 1000), 50); // another address of that network
 	limiter_free(r.l);
 }
@@ -321,6 +321,42 @@ static void test_word(void **)
 	assert_int_not_equal(limit_word_of(6, far), limit_word_of(6, eight));
 }
 
+static unsigned ask_proven(struct rig *r, const uint8_t ip[4], unsigned count)
+{
+	unsigned through = 0;
+	for (unsigned i = 0; i < count; i++)
+		through += limit_take_proven(limiter_table(r->l, 0), 4, ip);
+	return through;
+}
+
+// Over its limits, a client that has proven its address has a bucket as large as a network's, which
+// neither its address nor its network has part in.
+static void test_proven_have_their_own(void **)
+{
+	const uint8_t ip[4] = {0, 0, 0, 1}, other[4] = {0, 0, 0, 2};
+	struct rig r = rig_begin(10, 50, 2);
+	struct limit_table *t = limiter_table(r.l, 0);
+	assert_int_equal(ask_proven(&r, ip, 1000), 100);
+	limit_take_more(t, 4, ip, true, 20);
+	assert_int_equal(ask(&r, 0, 1, 1000), 20);
+	assert_int_equal(ask_proven(&r, other, 60), 60);
+	assert_int_equal(ask(&r, 0, 2, 1000), 20);
+	limit_take_more(t, 4, other, true, 39);
+	assert_int_equal(ask_proven(&r, other, 1000), 1);
+	// 20 are owed, then 50 a second come back.
+	for (unsigned ms = 0; ms < 400; ms += LOOK_MS)
+		rig_look(&r);
+	assert_int_equal(ask_proven(&r, ip, 1000), 0);
+	for (unsigned ms = 0; ms < 200; ms += LOOK_MS)
+		rig_look(&r);
+	assert_int_equal(ask_proven(&r, ip, 1000), 10);
+	limiter_free(r.l);
+
+	r = rig_begin(10, 0, 2);
+	assert_int_equal(ask_proven(&r, ip, 100000), 100000);
+	limiter_free(r.l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_word),
 		cmocka_unit_test(test_slip),
 		cmocka_unit_test(test_replies_take_more),
+		cmocka_unit_test(test_proven_have_their_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
