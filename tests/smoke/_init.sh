@@ -15,6 +15,11 @@ if [ -z "${WEIR_SMOKE_INSIDE-}" ]; then
 		--propagation private -- "$BASH" "$0" "$@"
 fi
 mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /dev/shm || exit 1
+# Where the machine has huge pages the test uses them too, in a mount of its own that goes with it.
+huge_mounts() { awk '$3 == "hugetlbfs" { print $2 }' /proc/self/mounts; }
+for mount in $(huge_mounts); do
+	umount -l "$mount" && mount -t hugetlbfs -o pagesize=2M none "$mount" || exit 1
+done
 ip link set lo up
 tmp=/run/smoke
 mkdir $tmp
@@ -130,6 +135,9 @@ adopted() {
 	weirctl --json status | jq -e '.dataplane as $d | .controlplane.generations | .l0 == $d.l0_generation and
 		.names == $d.names_generation and .config == $d.config_generation and .policy == $d.policy_generation'
 }
+# The file of a region of the lab, by its name or a pattern of it.
+region() { find /run/weir /dev/shm $(huge_mounts) -maxdepth 2 -name "$1" | head -n 1; }
+on_huge_pages() { [ "$(stat -f -c %T "$1")" = hugetlbfs ]; }
 # huge_pages N: at least N free pages of 2 MiB until the test ends, or it is skipped.
 huge_pages() {
 	local pages=/proc/sys/vm/nr_hugepages

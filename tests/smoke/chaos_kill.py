@@ -19,6 +19,7 @@ import time
 
 from chaos_lab import KEPT, Lab
 from chaos_load import BLOCKED, CACHED, Load
+from regions import region_files
 
 LAB, WEIRCTL, TIMES, PROCESS, RATE, SEED, LIST, ZONE_LOG = sys.argv[1:9]
 LAB = Lab(LAB)
@@ -177,7 +178,7 @@ def descriptors(pid):
 def leftovers(fds_before):
     """Regions, descriptors and deleted mappings that should be gone while both processes run."""
     out = []
-    names = [n for d in (LAB.RUN, "/dev/shm/run-weir") if os.path.isdir(d) for n in os.listdir(d)]
+    names = [os.path.basename(path) for path in region_files()]
     for stem in ("l0", "names", "marks.0"):
         found = [n for n in names if re.fullmatch(re.escape(stem) + r"\.\d+", n)]
         if len(found) != 1:

@@ -11,7 +11,6 @@ check "up" "$lab" up --upstream 127.0.0.1:5301 --list $list
 runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/null; }
 gone() { ! runs "$1"; }
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
-region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
 said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*status 87"; }
 survived() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -q "$2: cut off while in use.*going on"; }
 # Started again whenever they are gone, for as long as this takes.
@@ -33,7 +32,7 @@ cut_off() {
 	for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done
 	check "all is well before" well
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
-	check "cut off" truncate -s "$size" "$file"
+	check "cut off" $python "$smoke_dir/damage.py" "$size" cut "$file"
 	resolves ok.touch-$RANDOM.test # whoever comes by
 	for what in "$@"; do
 		check "$what ends" eventually gone "$what"

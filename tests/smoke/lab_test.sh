@@ -80,7 +80,7 @@ check "down" "$lab" down
 same "no process is left" '' "$(pgrep -x 'weir-.*|nsd')"
 same "no namespace is left" '' "$(ip netns list)"
 same "no interface is left" lo "$(ip -o link | awk -F': ' '{ print $2 }' | xargs)"
-same "no file is left" '' "$(ls -d /run/weir* /dev/shm/*weir* 2>/dev/null)"
+same "no file is left" '' "$(ls -d /run/weir* /dev/shm/*weir* 2>/dev/null; find $(huge_mounts) /dev/null -mindepth 1)"
 same "no mount is left" '' "$(grep -c weir /proc/self/mounts | grep -v '^0')"
 
 printf 'nonsense: 1\n' >$tmp/bad.$$.yaml

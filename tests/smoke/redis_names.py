@@ -15,6 +15,7 @@ import sys
 import time
 
 import redis_rig as rig
+from regions import region_files
 
 WEIRCTL, CONFIG, FOLDER, LAB = sys.argv[1:5]
 NAMES, MAX_KEYS, L0_MB, RATE = map(int, sys.argv[5:9])
@@ -42,8 +43,7 @@ def rss_kb():
 
 def region_bytes():
     """What the files of L0 take, whatever the control plane says of itself."""
-    return sum(os.path.getsize(f"{where}/{name}") for where in ("/run/weir", "/dev/shm/run-weir")
-               if os.path.isdir(where) for name in os.listdir(where) if re.fullmatch(r"l0\.\d+", name))
+    return sum(os.path.getsize(path) for path in region_files() if re.fullmatch(r"l0\.\d+", os.path.basename(path)))
 
 
 def load(turn, server, samples):

@@ -9,7 +9,7 @@ mapfile -t cpu < <(awk '/^Cpus_allowed_list/ { gsub(/,/, " "); $1 = ""; print }'
 mkdir -p /run/weir/lab
 printf 'ads.lab.example\ntracker.lab.example\n' >$tmp/own.list
 cat >/run/weir/lab/weir.yaml <<CONFIG
-runtime: {directory: /run/weir, state_directory: /run/weir/lab/state, hugepages: "off"}
+runtime: {directory: /run/weir, state_directory: /run/weir/lab/state, hugepages: auto}
 dataplane:
   main_lcore: ${cpu[0]}
   worker_lcores: [${cpu[1]}]
@@ -20,7 +20,8 @@ upstreams: {servers: [{address: "127.0.0.1:9"}]}
 CONFIG
 found() { jq "$1" <$tmp/found.json; }
 nothing_left() {
-	! ls -d /run/weir-selftest-* /tmp/weir-selftest-* /dev/shm/*weir-selftest* 2>/dev/null && ! pgrep -f weir-selftest
+	! ls -d /run/weir-selftest-* /tmp/weir-selftest-* /dev/shm/*weir-selftest* 2>/dev/null && ! pgrep -f weir-selftest &&
+		[ -z "$(find $(huge_mounts) /dev/null -mindepth 1)" ]
 }
 
 check "it runs and nothing is lost or wrong" bash -c "'$WEIR_BUILD/tools/ctl/weirctl' -c /run/weir/lab/weir.yaml --json \

@@ -7,8 +7,6 @@
 lab_up
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
 asked() { up_log | grep -c "$1"; }
-# The file of a region, by the beginning of its name.
-region() { find /run/weir /dev/shm -maxdepth 2 -name "$1" | head -n 1; }
 # said WHAT PATTERN: in what its log got since the last call of `mark`
 mark() { local what; for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done; }
 said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qiE "$2"; }
@@ -30,14 +28,15 @@ broken() {
 	[ -z "$pattern" ] || check "it says so" eventually said "$what" "$pattern"
 	well "$what"
 }
-cut_off() { truncate -s 5000 "$1"; }
-empty() { truncate -s 0 "$1"; }
-noise() { dd if=/dev/urandom of="$1" bs=4096 count="$(($(stat -c %s "$1") / 4096))" conv=notrunc status=none; }
-noise_behind() { dd if=/dev/urandom of="$1" bs=4096 seek=1 count="$(($(stat -c %s "$1") / 4096 - 1))" conv=notrunc status=none; }
-one_octet() { printf '\377' | dd of="$1" bs=1 seek=5300 conv=notrunc status=none; }
+damage() { $python "$smoke_dir/damage.py" "$@"; }
+cut_off() { damage 5000 cut "$1"; }
+empty() { damage 0 cut "$1"; }
+noise() { damage 0 noise "$1"; }
+noise_behind() { damage 4096 noise "$1"; }
+one_octet() { damage 5300 ff "$1"; }
 # The version lies behind the magic.
-skew() { printf '\377\377' | dd of="$1" bs=1 seek=8 conv=notrunc status=none; }
-geometry() { printf '\001\002\003' | dd of="$1" bs=1 seek=65 conv=notrunc status=none; }
+skew() { damage 8 ffff "$1"; }
+geometry() { damage 65 010203 "$1"; }
 
 for name in directory l0.*; do
 	broken controlplane "another ABI version" "$name" 'ABI version' skew
@@ -96,7 +95,7 @@ for size in 16 8; do
 		jq -e '.dataplane.l0_generation == .controlplane.generations.l0'"
 	same "$size MiB: still answered" 198.18.200.1 "$(short ok-3000.kept.test A)"
 	same "$size MiB: and not asked again" "$had" "$(asked kept.test)"
-	same "$size MiB: the old one is gone" 1 "$(find /run/weir /dev/shm -maxdepth 2 -name 'l0.*' | wc -l)"
+	same "$size MiB: the old one is gone" 1 "$(find /run/weir /dev/shm $(huge_mounts) -maxdepth 2 -name 'l0.*' | wc -l)"
 done
 check "every frame has one verdict" verdicts_add_up
 "$lab" down >/dev/null
