@@ -11,13 +11,13 @@ static bool map(struct front_policy *fp, const struct shm_paths *paths, uint64_t
 	struct policy_reader *reader = malloc(sizeof(*reader));
 
 	shm_name_generation(name, "policy", word >> 1);
-	bool is_good = reader
-		       && region_attach(paths, (enum shm_where)(word & 1), name, REGION_POLICY,
-				  false, &region, why)
-				  == 0
-		       && policy_reader_init(
-				  reader, region_data(&region), region_data_size(&region), detail)
-				  == 0;
+	bool is_good =
+		reader
+		&& region_load(paths, (enum shm_where)(word & 1), name, REGION_POLICY, &region, why)
+			   == 0
+		&& policy_reader_init(
+			   reader, region_data(&region), region_data_size(&region), detail)
+			   == 0;
 	if (is_good) {
 		region_unmap(&fp->region);
 		fp->region = region;

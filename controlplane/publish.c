@@ -203,6 +203,7 @@ void publisher_close(struct publisher *p)
 	if (p->dir)
 		atomic_store(&p->dir->state, CP_STOPPING);
 	names_close(p);
+	region_unmap(&p->policy);
 	region_unmap(&p->l0);
 	region_unmap(&p->l0_old);
 	region_unmap(&p->directory);
@@ -321,6 +322,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 	look_at_file(p, &p->l0, "l0", p->l0_generation);
 	if (p->names)
 		look_at_file(p, &p->names->region, "names", p->names->generation);
+	look_at_file(p, &p->policy, "policy", p->policy_mapped);
 }
 
 // With the lock held.

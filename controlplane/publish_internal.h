@@ -48,7 +48,9 @@ struct publisher {
 	unsigned kept_newest;
 	const struct lane_dp_page *lane[SHM_WORKERS_MAX];
 	unsigned lanes;
-	uint64_t policy_generation;                // of the last policy_publish
+	uint64_t policy_generation; // of the last policy_publish
+	struct region policy;       // of policy_mapped; only looked at for cuts
+	uint64_t policy_mapped;
 	uint64_t names_next;                       // generation of the next names_prepare
 	struct names_region *names;                // current, or NULL
 	struct names_region *old[PUBLISH_OLD_MAX]; // retired, oldest first

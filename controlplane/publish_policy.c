@@ -34,9 +34,7 @@ unsigned policy_last(struct publisher *p, struct policy_group group[POLICY_GROUP
 	if (word == 0)
 		return 0;
 	shm_name_generation(name, "policy", word >> 1);
-	if (region_attach(
-		    &p->paths, (enum shm_where)(word & 1), name, REGION_POLICY, false, &r, why)
-		< 0) {
+	if (region_load(&p->paths, (enum shm_where)(word & 1), name, REGION_POLICY, &r, why) < 0) {
 		log_warning("groups of an earlier run are not usable: %s", why);
 		return 0;
 	}
@@ -93,7 +91,11 @@ int policy_publish(struct publisher *p, const void *image, size_t size, char why
 	region_publish(&r);
 	atomic_store_explicit(&p->dir->current[REGION_POLICY], generation_word(generation, r.where),
 		memory_order_release);
-	region_unmap(&r);
+	pthread_mutex_lock(&p->lock);
+	region_unmap(&p->policy);
+	p->policy = r;
+	p->policy_mapped = generation;
+	pthread_mutex_unlock(&p->lock);
 	if (old) {
 		shm_name_generation(old_name, "policy", old >> 1);
 		(void)region_unlink(&p->paths, (enum shm_where)(old & 1), old_name);

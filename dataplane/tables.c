@@ -15,14 +15,18 @@ static uint64_t word_generation(uint64_t word)
 	return word >> 1;
 }
 
-// Attaches generation `word` of a kind and checks that the file is what its name says.
+// Takes generation `word` of a kind and checks that the file is what its name says. The policy is a
+// private copy: zeros in place of a file that was cut off would mean that everyone may ask.
 static int attach(struct region *out, const struct tables_source *src, const char *stem,
 	enum region_kind kind, uint64_t word, char why[SHM_WHY_MAX])
 {
 	char name[SHM_NAME_MAX];
+	enum shm_where where = (enum shm_where)(word & 1);
 	shm_name_generation(name, stem, word_generation(word));
 	struct region r = {0};
-	int rc = region_attach(&src->paths, (enum shm_where)(word & 1), name, kind, false, &r, why);
+	int rc = kind == REGION_POLICY
+			 ? region_load(&src->paths, where, name, kind, &r, why)
+			 : region_attach(&src->paths, where, name, kind, false, &r, why);
 	if (rc)
 		return rc;
 	if (region_header_of(&r)->generation != word_generation(word)) {

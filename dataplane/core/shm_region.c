@@ -2,6 +2,7 @@
 
 #include "shm_fill.h"
 #include "shm_huge.h"
+#include "shm_region_internal.h"
 #include "shm_why.h"
 
 #include <assert.h>
@@ -20,21 +21,9 @@
 
 enum { RESERVE_TRIES = 16 };
 
-static const char *kind_name(uint32_t kind)
-{
-	static const char *const names[REGION_KINDS] = {[REGION_DIRECTORY] = "directory",
-		[REGION_L0] = "l0",
-		[REGION_NAMES] = "names",
-		[REGION_LANE] = "lane",
-		[REGION_MARKS] = "marks",
-		[REGION_STATS] = "stats",
-		[REGION_POLICY] = "policy"};
-	return kind < REGION_KINDS && names[kind] ? names[kind] : "unknown";
-}
-
 // "<directory>/<name>", or an error when the name is not one that we would give.
-static int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths,
-	enum shm_where where, const char *name, char why[SHM_WHY_MAX])
+int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *paths, enum shm_where where,
+	const char *name, char why[SHM_WHY_MAX])
 {
 	const char *dir = where == SHM_IN_HUGE ? paths->huge : paths->mem;
 	if (!dir[0])
@@ -46,7 +35,7 @@ static int region_path(char path[2 * SHM_PATH_MAX], const struct shm_paths *path
 	return 0;
 }
 
-static uint64_t header_sum(const struct region_header *h)
+uint64_t region_header_sum(const struct region_header *h)
 {
 	size_t from = offsetof(struct region_header, abi_version);
 	return contenthash((const uint8_t *)h + from, offsetof(struct region_header, sum) - from);
@@ -66,7 +55,7 @@ static int reserve(int fd, size_t size)
 }
 
 // A hugetlbfs finds a place that suits its pages, which may be larger than those of shm_huge.h.
-static void *map_file(int fd, enum shm_where where, size_t size, int prot, int flags)
+void *region_map_file(int fd, enum shm_where where, size_t size, int prot, int flags)
 {
 	return where == SHM_IN_HUGE ? mmap(NULL, size, prot, flags, fd, 0)
 				    : shm_huge_map(fd, size, prot, flags);
@@ -107,7 +96,7 @@ static int map_new_file(int fd, const char *path, const struct region_spec *spec
 	if (where == SHM_IN_MEM && size >= SHM_HUGE_PAGE)
 		log_info("%s: %zu KiB, %zu of them in huge pages", path, size >> 10,
 			huge.made >> 10);
-	void *m = map_file(
+	void *m = region_map_file(
 		fd, where, size, PROT_READ | PROT_WRITE, MAP_SHARED | (filled ? 0 : MAP_POPULATE));
 	if (m == MAP_FAILED)
 		return shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, size >> 10,
@@ -209,115 +198,11 @@ int region_create(const struct shm_paths *paths, const struct region_spec *spec,
 void region_publish(struct region *r)
 {
 	struct region_header *h = (struct region_header *)(void *)r->base;
-	h->sum = header_sum(h);
+	h->sum = region_header_sum(h);
 	FAULT_POINT(region_sum_stored);
 	// Whoever sees the magic (acquire) sees the header and all that was filled in before.
 	atomic_store_explicit(&h->magic, SHM_MAGIC, memory_order_release);
 	FAULT_POINT(region_magic_stored);
-}
-
-// Judges the header of a mapped file of `size` octets. Works on a copy: what was checked is what
-// was there at one time, even while another process writes.
-static int header_check(const uint8_t *base, size_t size, enum region_kind kind, uint64_t instance,
-	const char *path, char why[SHM_WHY_MAX])
-{
-	const struct region_header *shared = (const struct region_header *)(const void *)base;
-	uint64_t magic = atomic_load_explicit(&shared->magic, memory_order_acquire);
-	if (magic == 0)
-		return shm_fail(why, EPROTO, "%s: still being made", path);
-	if (magic != SHM_MAGIC)
-		return shm_fail(why, EPROTO,
-			"%s: not a weir region (magic %016" PRIx64 ", not %016" PRIx64 ")", path,
-			magic, SHM_MAGIC);
-	struct region_header h;
-	memcpy(&h, base, sizeof h);
-	if (h.abi_version != SHM_ABI_VERSION)
-		return shm_fail(why, EPROTO,
-			"%s: made by a build with ABI version %" PRIu32 ", this one has %d: "
-			"both processes must be of one build",
-			path, h.abi_version, SHM_ABI_VERSION);
-	uint64_t sum = header_sum(&h);
-	if (h.sum != sum)
-		return shm_fail(why, EPROTO,
-			"%s: damaged header (sum %016" PRIx64 ", not %016" PRIx64 ")", path, h.sum,
-			sum);
-	if (h.instance != instance)
-		return shm_fail(why, EPROTO,
-			"%s: belongs to another weir (identity %016" PRIx64 ", ours is %016" PRIx64
-			")",
-			path, h.instance, instance);
-	if (h.kind != (uint32_t)kind)
-		return shm_fail(why, EPROTO, "%s: is a region of kind %s (%" PRIu32 "), not %s",
-			path, kind_name(h.kind), h.kind, kind_name(kind));
-	if (h.total_size != size)
-		return shm_fail(why, EPROTO, "%s: has %zu octets, its header says %" PRIu64, path,
-			size, h.total_size);
-	return 0;
-}
-
-// Is the open file one that only we or a trusted owner can have put there?
-static int file_check(int fd, const struct shm_paths *paths, const char *path, struct region *out,
-	char why[SHM_WHY_MAX])
-{
-	struct stat st, run;
-	if (fstat(fd, &st) < 0)
-		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return shm_fail(why, EPROTO, "%s: not a regular file", path);
-	if (st.st_uid != geteuid() && st.st_uid != 0
-		&& (stat(paths->run, &run) < 0 || st.st_uid != run.st_uid))
-		return shm_fail(why, EPERM,
-			"%s: belongs to uid %u, not to us (%u), root or the owner of %s", path,
-			st.st_uid, geteuid(), paths->run);
-	if (st.st_size < SHM_PAGE)
-		return shm_fail(why, EPROTO,
-			"%s: has only %" PRId64 " octets: cut off or still being made", path,
-			(int64_t)st.st_size);
-	out->size = (size_t)st.st_size;
-	out->inode = st.st_ino;
-	return 0;
-}
-
-int region_attach(const struct shm_paths *paths, enum shm_where where, const char *name,
-	enum region_kind kind, bool writable, struct region *out, char why[SHM_WHY_MAX])
-{
-	char path[2 * SHM_PATH_MAX];
-	int err = region_path(path, paths, where, name, why);
-	if (err)
-		return err;
-	// O_NONBLOCK: a FIFO planted there must not stop us.
-	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return shm_fail(why, errno, "%s: %s", path, strerror(errno));
-	struct region r = {.where = where};
-	void *base = MAP_FAILED;
-	err = file_check(fd, paths, path, &r, why);
-	if (err == 0) {
-		base = map_file(fd, where, r.size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-			MAP_SHARED | MAP_POPULATE);
-		if (base == MAP_FAILED)
-			err = shm_fail(why, errno, "%s: cannot map %zu KiB: %s", path, r.size >> 10,
-				strerror(errno));
-	}
-	close(fd);
-	if (err)
-		return err;
-	err = header_check(base, r.size, kind, paths->instance, path, why);
-	if (err) {
-		munmap(base, r.size);
-		return err;
-	}
-	r.base = base;
-	*out = r;
-	return 0;
-}
-
-bool region_is_cut(const struct shm_paths *paths, const struct region *r, const char *name)
-{
-	char path[2 * SHM_PATH_MAX], why[SHM_WHY_MAX];
-	struct stat st;
-	return r->base && region_path(path, paths, r->where, name, why) == 0 && stat(path, &st) == 0
-	       && st.st_ino == r->inode && (uint64_t)st.st_size < r->size;
 }
 
 int region_protect(const struct region *r, size_t offset, size_t len)

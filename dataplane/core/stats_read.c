@@ -220,7 +220,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 int stats_read(const struct shm_paths *paths, struct stats_copy *out, char why[SHM_WHY_MAX])
 {
 	struct region r;
-	int ret = region_attach(paths, SHM_IN_MEM, "stats", REGION_STATS, false, &r, why);
+	int ret = region_load(paths, SHM_IN_MEM, "stats", REGION_STATS, &r, why);
 	if (ret < 0)
 		return ret;
 	ret = geometry_check(&r, why);

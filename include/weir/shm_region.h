@@ -88,6 +88,12 @@ ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where 
 	const char *name, enum region_kind kind, bool writable, struct region *out,
 	char why[SHM_WHY_MAX]);
 
+// The same as a private copy that nobody else can change, cut off or take away: for what is small,
+// or would mean something else if it turned to zeros. -EFBIG beyond REGION_LOAD_MAX octets.
+enum { REGION_LOAD_MAX = 64 << 20 };
+ATTR_MUST_CHECK int region_load(const struct shm_paths *paths, enum shm_where where,
+	const char *name, enum region_kind kind, struct region *out, char why[SHM_WHY_MAX]);
+
 // Is the file shorter by now than what is mapped of it? No, too, when it is gone: then nobody but
 // us needs it.
 bool region_is_cut(const struct shm_paths *paths, const struct region *r, const char *name);

@@ -26,11 +26,11 @@ well_now() {
 # cut_off REGION SIZE ENDS...: the processes that must say so and end; who is not named lives
 cut_off() {
 	local name=$1 size=$2 file what was
-	file=$(region "$name")
 	shift 2
+	check "all is well before" well
+	file=$(region "$name")
 	echo "# ${file##*/} cut off at $size octets"
 	for what in controlplane dataplane; do wc -c <"/run/weir/lab/$what.log" >$tmp/$what.mark; done
-	check "all is well before" well
 	declare -A was=([controlplane]=$(pid controlplane) [dataplane]=$(pid dataplane))
 	check "cut off" $python "$smoke_dir/damage.py" "$size" cut "$file"
 	resolves ok.touch-$RANDOM.test # whoever comes by
@@ -53,6 +53,20 @@ cut_off 'l0.*' 65536 controlplane
 check "the data plane went on without it" survived dataplane 'l0[.]1'
 cut_off 'lane.0' 20000 dataplane
 cut_off 'marks.0.*' 4096 dataplane
+# Two more clients on the same cable, of which access.allow names one.
+client ip addr add 198.18.0.66/32 dev wt0
+client ip addr add 203.0.113.9/32 dev wt0
+answered() { client kdig -b "$1" +short +timeout=1 +retry=0 @$service ok-3000.cached.test A | grep -q 198.18.200.1; }
+denied() { for _ in 1 2 3; do ! answered "$1" || return; done; }
+check "a client that may ask is answered" eventually answered 198.18.0.66
+check "one that may not is not" denied 203.0.113.9
+file=$(region 'policy.*')
+$python "$smoke_dir/damage.py" 4096 cut "$file"
+check "nor right after the policy was cut off" denied 203.0.113.9
+check "the data plane lives" runs dataplane
+cut_off 'policy.*' 4096 controlplane
+check "nor after all of that" denied 203.0.113.9
+check "the other one still is" eventually answered 198.18.0.66
 cut_off directory 0 controlplane
 check "the data plane went on without it" survived dataplane directory
 check "every frame has one verdict" verdicts_add_up

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char dir[64], why[SHM_WHY_MAX];
 static struct tables_source source = {.workers = 1, .incarnation = 0xd0};
@@ -116,6 +117,22 @@ static void test_refused(void **)
 	assert_int_equal(group(), 2);
 }
 
+// Somebody cuts off the file, or writes zeros to it, while it is in use: it stays as it was read.
+static void test_cut_off_in_use(void **)
+{
+	char path[2 * SHM_PATH_MAX];
+	make(1, 1, 2, REGION_POLICY, false);
+	assert_int_equal(take(1), 0);
+	snprintf(path, sizeof path, "%s/policy.1", source.paths.mem);
+	assert_int_equal(truncate(path, SHM_PAGE), 0);
+	assert_int_equal(group(), 2); // SIGBUS, were it mapped
+	assert_int_equal(truncate(path, (off_t)set->policy.size), 0);
+	assert_int_equal(group(), 2); // 0, were it mapped
+	assert_int_equal(truncate(path, SHM_PAGE), 0);
+	assert_int_equal(take(1), -EPROTO);
+	assert_int_equal(group(), 2);
+}
+
 // Only an image that says who may ask opens the door.
 static void test_closed_until_the_first(void **)
 {
@@ -134,7 +151,7 @@ static void test_closed_until_the_first(void **)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		T(test_come_change_and_go), T(test_refused), T(test_closed_until_the_first)};
+	const struct CMUnitTest tests[] = {T(test_come_change_and_go), T(test_refused),
+		T(test_cut_off_in_use), T(test_closed_until_the_first)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

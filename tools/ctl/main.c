@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/shm_lost.h>
 #include <weir/text.h>
 #include <weir/text_near.h>
 
@@ -400,6 +401,7 @@ static int command_run(struct ctl *c, const struct args *a)
 
 int main(int, char **argv)
 {
+	static const char *const own_regions[] = {NULL};
 	const char *env = getenv("WEIR_CONFIG");
 	struct ctl c = {.config_path = env && *env ? env : WEIR_CONFIG_DEFAULT,
 		.is_path_given = env && *env,
@@ -409,6 +411,7 @@ int main(int, char **argv)
 	int ret = args_parse(argv, &c, &a);
 	if (ret != CTL_OK)
 		return ret;
+	region_lost_catch(own_regions); // we read what others make
 	if (a.version) {
 		printf("weirctl %s\n", WEIR_VERSION);
 		return CTL_OK;
