@@ -4,9 +4,11 @@
 // takes the memory of one page. Files are read on a helper thread (why_runner.h).
 
 #include "api_words.h"
+#include "query_folder.h"
 #include "query_search.h"
 #include "rdata_text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,21 @@ static int search_work(void *arg, const _Atomic bool *stop)
 	return query_search(c->folder, &c->filter, stop, row_out, c, &c->outcome);
 }
 
+static void unread_out(struct log_call *c, struct json_node *list)
+{
+	const struct query_outcome *o = &c->outcome;
+	char path[PATH_MAX];
+	for (unsigned i = 0; i < o->unreadable && i < QUERY_UNREAD_MAX; i++) {
+		const struct query_unread *u = &o->unread[i];
+		if (query_folder_path(c->folder, u->hour, u->part, path))
+			continue;
+		struct json_node *n = json_out_object(c->out, list, NULL);
+		json_out_text(c->out, n, "file", path);
+		json_out_text(c->out, n, "why",
+			u->err == -EUCLEAN ? "damaged, or not written by weir" : strerror(-u->err));
+	}
+}
+
 static void on_searched(void *arg, int err)
 {
 	struct log_call *c = arg;
@@ -74,7 +91,9 @@ static void on_searched(void *arg, int err)
 	json_out_text(c->out, root, "after", place);
 	json_out_signed(c->out, root, "reached_us", c->outcome.reached_us);
 	json_out_count(c->out, root, "looked_at", c->outcome.looked_at);
+	json_out_count(c->out, root, "ruled_out_files", c->outcome.ruled_out);
 	json_out_count(c->out, root, "unreadable_files", c->outcome.unreadable);
+	unread_out(c, json_out_array(c->out, root, "unreadable"));
 	http_reply(c->exchange, 200, json_out_finish(c->out));
 	free(c);
 }

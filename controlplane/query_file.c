@@ -2,6 +2,7 @@
 
 #include "query_file.h"
 
+#include "query_absent.h"
 #include "query_ids.h"
 #include "query_schema.h"
 #include "sql.h"
@@ -85,7 +86,10 @@ void query_file_close(struct query_file *f)
 	if (!f->db)
 		return;
 	statements_free(f);
-	int ret = sql_run(
+	int ret = f->began ? 0 : query_absent_write(f->db);
+	if (ret)
+		log_debug("query store: a file is left without its filter: %s", strerror(-ret));
+	ret = sql_run(
 		f->db, f->began ? "ROLLBACK" : "PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
 	if (ret)
 		log_debug("query store: a file is left with its journal: %s", strerror(-ret));
@@ -136,6 +140,8 @@ int query_file_open(struct query_file *f, const char *path, int64_t hour)
 			     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=8388608");
 	if (ret == 0)
 		ret = schema_check(f);
+	if (ret == 0)
+		ret = query_absent_drop(f->db);
 	for (unsigned i = 0; ret == 0 && i < INSERTS; i++)
 		ret = sql_prepare(f->db, inserts[i], &f->insert[i]);
 	if (ret) {

@@ -2,6 +2,7 @@
 
 #include "query_reader.h"
 
+#include "query_absent.h"
 #include "query_schema.h"
 
 #include <errno.h>
@@ -88,6 +89,11 @@ void query_reader_close(struct query_reader *r)
 		sql_free(r->select[i]);
 	sql_close(r->db);
 	free(r);
+}
+
+bool query_reader_may_have(struct query_reader *r, const char *name, const char *client)
+{
+	return query_absent_may_have(r->db, name, client);
 }
 
 static int64_t row_time(const struct query_reader *r, int64_t offset)

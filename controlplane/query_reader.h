@@ -39,6 +39,9 @@ ATTR_MUST_CHECK int query_reader_open(
 	struct query_reader **out, const char *path, bool (*stop)(void *arg), void *arg);
 void query_reader_close(struct query_reader *r); // NULL is fine
 
+// False: no row has such a name, or one below it, or such a client ("": any); true: perhaps.
+bool query_reader_may_have(struct query_reader *r, const char *name, const char *client);
+
 // The first row that is not earlier than time_us, in a file that is in order; of one a little out
 // of it, one nearby. After the last one where none is.
 ATTR_MUST_CHECK int query_reader_seek(struct query_reader *r, int64_t time_us, int64_t *id);

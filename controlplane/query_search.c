@@ -57,8 +57,7 @@ void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX])
 	snprintf(out, QUERY_PLACE_MAX, "%" PRId64 ".%u.%" PRId64, p->hour, p->part, p->id);
 }
 
-// A dot that a backslash makes part of a label ends none.
-static bool dot_at(const char *text, size_t i)
+bool query_name_dot_at(const char *text, size_t i)
 {
 	size_t slashes = 0;
 	while (slashes < i && text[i - 1 - slashes] == '\\')
@@ -66,18 +65,18 @@ static bool dot_at(const char *text, size_t i)
 	return text[i] == '.' && slashes % 2 == 0;
 }
 
-static size_t len_without_dot(const char *text)
+size_t query_name_len(const char *text)
 {
 	size_t len = strlen(text);
-	return len > 1 && dot_at(text, len - 1) ? len - 1 : len;
+	return len > 1 && query_name_dot_at(text, len - 1) ? len - 1 : len;
 }
 
 bool query_name_below(const char *name, const char *filter)
 {
-	size_t len = len_without_dot(name), tail = len_without_dot(filter);
+	size_t len = query_name_len(name), tail = query_name_len(filter);
 	if (tail > len || strncasecmp(name + len - tail, filter, tail) != 0)
 		return false;
-	return tail == len || (len - tail > 0 && dot_at(name, len - tail - 1));
+	return tail == len || (len - tail > 0 && query_name_dot_at(name, len - tail - 1));
 }
 
 static bool search_late(void *arg)
@@ -215,6 +214,20 @@ static int walk_start(struct search *s, const struct query_place *after)
 	return 0;
 }
 
+static int rows_look(struct search *s, const struct query_place *after)
+{
+	int ret = walk_start(s, after);
+	return ret ? ret : rows_walk(s);
+}
+
+static void unreadable_note(struct search *s, const struct query_folder_file *file, int err)
+{
+	struct query_outcome *o = &s->outcome;
+	if (o->unreadable < QUERY_UNREAD_MAX)
+		o->unread[o->unreadable] = (struct query_unread){file->hour, file->part, err};
+	o->unreadable++;
+}
+
 static int file_search(struct search *s, const char *folder, const struct query_folder_file *file,
 	const struct query_place *after)
 {
@@ -231,10 +244,10 @@ static int file_search(struct search *s, const char *folder, const struct query_
 	memset(s->client, 0, sizeof s->client);
 	memset(s->kind, 0, sizeof s->kind);
 	ret = query_reader_open(&s->reader, path, search_late, s);
-	if (ret == 0)
-		ret = walk_start(s, after);
-	if (ret == 0)
-		ret = rows_walk(s);
+	if (ret == 0 && !query_reader_may_have(s->reader, s->filter->name, s->filter->client))
+		s->outcome.ruled_out++;
+	else if (ret == 0)
+		ret = rows_look(s, after);
 	query_reader_close(s->reader);
 	s->reader = NULL;
 	if (ret == -ECANCELED && !*s->stop) { // its time was over inside of SQLite
@@ -244,7 +257,7 @@ static int file_search(struct search *s, const char *folder, const struct query_
 	if (ret == -ENOENT) // it was dropped meanwhile, or nothing is in it yet
 		return 0;
 	if (ret && ret != -ENOMEM && ret != -ECANCELED) {
-		s->outcome.unreadable++;
+		unreadable_note(s, file, ret);
 		return 0;
 	}
 	return ret;

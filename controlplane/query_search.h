@@ -12,7 +12,12 @@
 
 #include <stdatomic.h>
 
-enum { QUERY_SEARCH_ROWS_MAX = 1000, QUERY_SEARCH_MS = 1000, QUERY_PLACE_MAX = 64 };
+enum {
+	QUERY_SEARCH_ROWS_MAX = 1000,
+	QUERY_SEARCH_MS = 1000,
+	QUERY_PLACE_MAX = 64,
+	QUERY_UNREAD_MAX = 8
+};
 
 struct query_place { // of a row: its file and number; a part of 0: no place
 	int64_t hour;
@@ -37,12 +42,20 @@ struct query_found { // one row, with its texts
 	struct query_kind kind;
 };
 
+struct query_unread { // a file that could not be read
+	int64_t hour;
+	unsigned part;
+	int err; // -errno
+};
+
 struct query_outcome {
 	bool complete; // all there is; else `place` says where to go on
 	struct query_place place;
-	unsigned unreadable; // files that were passed over
-	uint64_t looked_at;  // rows
-	int64_t reached_us;  // time of the last row looked at, 0: none
+	unsigned unreadable; // files that were passed over; the first ones:
+	struct query_unread unread[QUERY_UNREAD_MAX];
+	uint64_t ruled_out; // files that have no such name or client (query_absent.h)
+	uint64_t looked_at; // rows
+	int64_t reached_us; // time of the last row looked at, 0: none
 };
 
 // Calls `found` for each row. 0, -ECANCELED when *stop became true, -errno.
@@ -54,5 +67,9 @@ ATTR_MUST_CHECK int query_search(const char *folder, const struct query_filter *
 bool query_place_parse(const char *text, struct query_place *out);
 void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX]);
 
+// Octets of a name as text without the dot at its end.
+size_t query_name_len(const char *name);
+// Does a label end there? A dot that a backslash makes part of a label ends none.
+bool query_name_dot_at(const char *name, size_t at);
 // Is `name` that of the filter or below it? Both as RFC 1035 5.1 text, dot at the end or not.
 bool query_name_below(const char *name, const char *filter);

@@ -237,6 +237,11 @@ void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len
 	(void)sqlite3_bind_text(statement(t), at, text, (int)len, SQLITE_STATIC);
 }
 
+void sql_bind_octets(struct sql_statement *t, int at, const void *octets, size_t len)
+{
+	(void)sqlite3_bind_blob(statement(t), at, octets, (int)len, SQLITE_STATIC);
+}
+
 int sql_step(struct sql_statement *t)
 {
 	int code = sqlite3_step(statement(t));
@@ -275,4 +280,15 @@ void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap)
 	for (; n < len && n + 1 < cap; n++)
 		out[n] = text[n] >= 0x20 && text[n] < 0x7f ? (char)text[n] : '?';
 	out[n] = '\0';
+}
+
+size_t sql_column_octets(struct sql_statement *t, int at, void *out, size_t cap)
+{
+	const void *octets = sqlite3_column_blob(statement(t), at);
+	size_t len = octets ? (size_t)sqlite3_column_bytes(statement(t), at) : 0;
+	if (len > cap)
+		return 0;
+	if (len)
+		memcpy(out, octets, len);
+	return len;
 }

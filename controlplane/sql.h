@@ -45,6 +45,7 @@ void sql_free(struct sql_statement *t); // NULL is fine
 // Parameters count from 1. What is bound stays bound; a text must stand until sql_reset.
 void sql_bind(struct sql_statement *t, int at, int64_t value);
 void sql_bind_text(struct sql_statement *t, int at, const char *text, size_t len);
+void sql_bind_octets(struct sql_statement *t, int at, const void *octets, size_t len); // likewise
 
 // 1: a row; 0: done; -errno.
 ATTR_MUST_CHECK int sql_step(struct sql_statement *t);
@@ -57,3 +58,5 @@ int64_t sql_last_id(const struct sql *s); // of the row inserted last
 // octets of; octets that no text of ours has (under 0x20, 0x7f and over) are '?'.
 int64_t sql_column(struct sql_statement *t, int at);
 void sql_column_text(struct sql_statement *t, int at, char *out, size_t cap);
+// What the column has, when that is `cap` octets at most; 0: it is not.
+size_t sql_column_octets(struct sql_statement *t, int at, void *out, size_t cap);

@@ -47,4 +47,14 @@ again() { [ "$(weights --name after.test)" -ge 1 ]; }
 check "and logs" eventually again
 check "with all that was there before" test "$(weights)" -ge "$before"
 same "no file is damaged" 0 "$(logged | jq .unreadable_files)"
+unread=$(weirctl --json status | jq -r .controlplane.query_store.directory)/queries-20200101T00-001.sqlite
+echo "no database" >"$unread"
+weirctl log search --limit 500 >$tmp/found 2>$tmp/why
+same "a file that cannot be read ends a search with" 1 $?
+check "which names it" grep -q "$unread: damaged" $tmp/why
+check "and shows the other rows" grep -q test $tmp/found
+same "an export ends with" 1 "$(weirctl log export >$tmp/found 2>$tmp/why; echo $?)"
+same "and in JSON" "$unread" "$(weirctl --json log search 2>/dev/null | jq -r '.unreadable[0].file')"
+rm "$unread"
+same "without it a search ends with" 0 "$(weirctl log search >/dev/null; echo $?)"
 finish

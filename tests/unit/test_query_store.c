@@ -416,6 +416,9 @@ static void test_damaged_file(void **)
 	query_store_close(s);
 	search_all(filter_all(), &sum, &end);
 	assert_int_equal(end.unreadable, 1);
+	assert_int_equal(end.unread[0].hour, RIG_HOUR);
+	assert_int_equal(end.unread[0].part, 1);
+	assert_int_equal(end.unread[0].err, -EUCLEAN);
 	assert_true(sum.rows >= 1);
 	querylog_rig_close(&rig);
 }

@@ -91,14 +91,18 @@ int cmd_log_export(struct ctl *c)
 	int ret = log_pages_start(&p, c, true);
 	if (ret == CTL_OK)
 		ret = ctl_open(c);
-	if (ret != CTL_OK)
+	if (ret != CTL_OK) {
+		(void)log_pages_end(&p);
 		return ret;
+	}
 	if (csv)
 		csv_head();
 	while (!p.complete && !ferror(stdout)) {
 		struct json_doc *page = log_pages_next(&p, LOG_PAGE_ROWS);
-		if (!page)
+		if (!page) {
+			(void)log_pages_end(&p);
 			return CTL_FAILED;
+		}
 		const struct json_node *rows = json_get(json_doc_root(page), "rows");
 		for (size_t i = 0; i < json_length(rows); i++) {
 			if (csv)
@@ -108,7 +112,5 @@ int cmd_log_export(struct ctl *c)
 		}
 		json_doc_free(page);
 	}
-	if (p.unreadable_files)
-		return ctl_fail(c, "some files could not be read");
-	return CTL_OK;
+	return log_pages_end(&p);
 }

@@ -81,8 +81,6 @@ static void rows_print(const struct log_pages *p, const struct json_node *list, 
 	if (!p->complete && json_length(list) < limit)
 		printf("not all was searched in %d s; --since and --until make it less\n",
 			SEARCH_MS / 1000);
-	if (p->unreadable_files)
-		printf("some files could not be read\n");
 }
 
 int cmd_log_search(struct ctl *c)
@@ -97,17 +95,21 @@ int cmd_log_search(struct ctl *c)
 	if (ret == CTL_OK)
 		ret = ctl_open(c);
 	struct json_doc *doc = ret == CTL_OK ? json_doc_new() : NULL;
-	if (!doc)
+	if (!doc) {
+		(void)log_pages_end(&p);
 		return ret == CTL_OK ? CTL_FAILED : ret;
+	}
 	struct json_node *list = json_put_array(json_doc_root(doc), "rows");
 	ret = rows_collect(&p, limit, list);
 	if (ret == CTL_OK && c->json) {
 		json_put_bool(json_doc_root(doc), "complete", p.complete);
 		json_put_count(json_doc_root(doc), "unreadable_files", p.unreadable_files);
+		json_put_all(json_doc_root(doc), json_doc_root(p.unreadable));
 		json_doc_print(doc);
 	} else if (ret == CTL_OK) {
 		rows_print(&p, list, limit);
 	}
 	json_doc_free(doc);
-	return ret;
+	int end = log_pages_end(&p);
+	return ret == CTL_OK ? end : ret;
 }

@@ -6,6 +6,8 @@
 #include "log_time.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <weir/text.h>
 
 static int time_take(
 	const struct ctl *c, const char *option, const char *text, char out[LOG_PAGE_TEXT_MAX])
@@ -25,8 +27,49 @@ static int time_take(
 int log_pages_start(struct log_pages *p, const struct ctl *c, bool oldest_first)
 {
 	*p = (struct log_pages){.ctl = c, .oldest_first = oldest_first};
+	p->unreadable = json_doc_new();
+	if (!p->unreadable)
+		return CTL_FAILED;
+	json_put_array(json_doc_root(p->unreadable), "unreadable");
 	int ret = time_take(c, "--since", c->since, p->since);
 	return ret == CTL_OK ? time_take(c, "--until", c->until, p->until) : ret;
+}
+
+static struct json_node *unreadable_of(const struct log_pages *p)
+{
+	return json_get(json_doc_root(p->unreadable), "unreadable");
+}
+
+int log_pages_end(struct log_pages *p)
+{
+	char file[1024], why[512];
+	const struct json_node *list = unreadable_of(p);
+	for (size_t i = 0; i < json_length(list); i++)
+		fprintf(stderr, "weirctl: %s: %s; its rows are missing\n",
+			text_escape(json_text(json_at(list, i), "file"), file, sizeof file),
+			text_escape(json_text(json_at(list, i), "why"), why, sizeof why));
+	if (p->unreadable_files > json_length(list))
+		fprintf(stderr, "weirctl: %llu more files could not be read\n",
+			(unsigned long long)(p->unreadable_files - json_length(list)));
+	json_doc_free(p->unreadable);
+	p->unreadable = NULL;
+	return p->unreadable_files ? CTL_FAILED : CTL_OK;
+}
+
+// A page that ended at such a file begins the next one with it.
+static void unreadable_take(struct log_pages *p, const struct json_node *list)
+{
+	struct json_node *all = unreadable_of(p);
+	for (size_t i = 0; i < json_length(list); i++) {
+		const char *file = json_text(json_at(list, i), "file");
+		size_t n = json_length(all), k = 0;
+		while (k < n && strcmp(json_text(json_at(all, k), "file"), file) != 0)
+			k++;
+		if (k == n)
+			json_put_copy(all, json_at(list, i));
+		else
+			p->unreadable_files--;
+	}
 }
 
 struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
@@ -49,6 +92,7 @@ struct json_doc *log_pages_next(struct log_pages *p, unsigned rows)
 	const char *after = json_text(root, "after");
 	p->complete = json_flag(root, "complete") || !*after;
 	p->unreadable_files += json_count(root, "unreadable_files");
+	unreadable_take(p, json_get(root, "unreadable"));
 	snprintf(p->after, sizeof p->after, "%s", after);
 	return doc;
 }
