@@ -13,7 +13,7 @@
 #include <weir/log.h>
 #include <weir/text.h>
 
-// Escaped: a host's name is whatever its administrator typed.
+// A host's name is whatever its administrator typed.
 static void box_name(struct app *a)
 {
 	char host[HOST_NAME_MAX_OCTETS + 1] = "";
@@ -23,7 +23,7 @@ static void box_name(struct app *a)
 			snprintf(host, sizeof host, "weir");
 		box = host;
 	}
-	text_escape(box, a->box, sizeof a->box);
+	text_name(box, a->box, sizeof a->box);
 }
 
 static int sinks_add(struct app *a)

@@ -78,7 +78,7 @@ static bool clients_take(struct querylog_names *n, const struct config *c)
 	if (!n->client_name || !n->client || !n->mac)
 		return false;
 	for (unsigned i = 0; i < c->client_count; i++) {
-		text_escape(c->clients[i].name, n->client_name[i], sizeof n->client_name[i]);
+		text_name(c->clients[i].name, n->client_name[i], sizeof n->client_name[i]);
 		client_take(n, &c->clients[i], n->client_name[i]);
 	}
 	qsort(n->client, n->client_count, sizeof *n->client, by_length);
@@ -123,7 +123,7 @@ struct querylog_names *querylog_names_new(const struct config *c,
 	n->anonymize = c->query_log.anonymize;
 	n->book = book;
 	for (unsigned i = 0; i < c->group_count && i + 1 < POLICY_GROUPS_MAX; i++)
-		text_escape(c->groups[i].name, n->group[i + 1], sizeof n->group[0]);
+		text_name(c->groups[i].name, n->group[i + 1], sizeof n->group[0]);
 	if (clients_take(n, c) && lists_take(n, lists, list_count)
 		&& excludes_take(n, &c->query_log))
 		return n;

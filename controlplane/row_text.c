@@ -39,7 +39,7 @@ static void print(struct line *l, const char *fmt, ...)
 		octets(l, text, (size_t)n);
 }
 
-// Texts of a row are printable ASCII: quotes and backslashes are all that JSON minds.
+// Texts of a row are printable UTF-8: quotes and backslashes are all that JSON minds.
 static void json_text(struct line *l, const char *key, const char *text, size_t len)
 {
 	print(l, ",\"%s\":\"", key);

@@ -33,7 +33,7 @@ uint16_t upstream_book_number(struct upstream_book *b, const char *name)
 	char text[UPSTREAM_BOOK_NAME_MAX];
 	if (!b)
 		return LOG_NO_UPSTREAM;
-	text_escape(name, text, sizeof text);
+	text_name(name, text, sizeof text);
 	unsigned count = atomic_load_explicit(&b->count, memory_order_relaxed);
 	for (unsigned i = 0; i < count; i++)
 		if (strcmp(b->name[i], text) == 0)

@@ -13,6 +13,47 @@ static void test_escapes(void **)
 	assert_string_equal(text_escape("\xc3\xa4\x7f", out, sizeof out), "\\xc3\\xa4\\x7f");
 }
 
+static void test_names(void **)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{"caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80~",
+			"caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80~"},
+		{"\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xf4\x8f\xbf\xbf",
+			"\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xf4\x8f\xbf\xbf"},
+		{"a\x1b[m\n\x7f", "a\\x1b[m\\x0a\\x7f"},
+		{"\xc2\x9f", "\\xc2\\x9f"},                   // a control character
+		{"\xc1\xbf", "\\xc1\\xbf"},                   // longer than need be
+		{"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"},          // likewise
+		{"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"}, // likewise
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          // a surrogate
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, // above U+10FFFF
+		{"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, // likewise
+		{"\x80\xbf", "\\x80\\xbf"},                   // no first octet
+		{"\xe6\x97", "\\xe6\\x97"},                   // cut off
+		{"\xe6\x97z", "\\xe6\\x97z"},
+	};
+	char out[64];
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(text_name(cases[i].text, out, sizeof out), cases[i].wanted);
+}
+
+// No character is cut, whatever the room.
+static void test_names_cut(void **)
+{
+	static const char text[] = "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80";
+	for (size_t cap = 1; cap < 16; cap++) {
+		char out[24];
+		memset(out, 'Z', sizeof out);
+		text_name(text, out, cap);
+		assert_int_equal(strlen(out), (cap - 1) / 4 * 4);
+		assert_memory_equal(out, text, strlen(out));
+		for (size_t i = cap; i < sizeof out; i++)
+			assert_int_equal(out[i], 'Z');
+	}
+}
+
 // Whole forms only, whatever the room.
 static void test_cut(void **)
 {
@@ -33,6 +74,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
