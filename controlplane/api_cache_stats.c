@@ -3,7 +3,9 @@
 
 #include "api_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/clock.h>
 
 static void l0_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
@@ -29,6 +31,39 @@ static void l0_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "discarded", l->discarded);
 }
 
+const char *api_sweep_error(const struct resolver_status *s)
+{
+	const struct l1_sweep_status *w = &s->l1_sweep;
+	return w->failed_in_a_row >= SWEEP_FAILURES_MAX ? w->error : "";
+}
+
+void api_redis_degraded(
+	struct json_out *o, struct json_node *degraded, const struct resolver_status *s)
+{
+	static const struct {
+		const char *state, *text;
+	} states[] = {
+		{"connecting", "Redis has not answered yet"},
+		{"away", "Redis is away"},
+		{"partial", "a part of the Redis cluster is away"},
+		{"refusing", "Redis refuses every write"},
+	};
+	const struct redis_status *r = &s->l1.redis;
+	const char *error = api_sweep_error(s);
+	char text[sizeof(r->error) + 96];
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		if (strcmp(r->state, states[i].state) != 0)
+			continue;
+		snprintf(text, sizeof text, "%s%s%s", states[i].text, *r->error ? ": " : "",
+			r->error);
+		json_out_text(o, degraded, NULL, text);
+	}
+	if (*error) {
+		snprintf(text, sizeof text, "the housekeeping of Redis fails: %s", error);
+		json_out_text(o, degraded, NULL, text);
+	}
+}
+
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
 {
 	const struct redis_status *r = &s->l1.redis;
@@ -43,6 +78,9 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "rtt_us", r->rtt_us);
 	json_out_count(o, n, "keys", s->l1_sweep.keys);
 	json_out_count(o, n, "keys_cap", s->l1_sweep.max_keys);
+	json_out_bool(o, n, "keys_known", s->l1_sweep.rounds > 0);
+	json_out_text(o, n, "housekeeping_error", api_sweep_error(s));
+	json_out_count(o, n, "refused_in_a_row", s->l1.refused_in_a_row);
 	json_out_count(o, n, "commands", r->commands);
 	json_out_count(o, n, "errors", r->errors);
 	json_out_count(o, n, "timeouts", r->timeouts);
@@ -55,6 +93,7 @@ void api_redis_out(struct json_out *o, struct json_node *root, const struct reso
 	json_out_count(o, n, "oom", r->oom);
 	json_out_count(o, n, "readonly", r->readonly);
 	json_out_count(o, n, "wrongtype", r->wrongtype);
+	json_out_count(o, n, "denied", r->denied);
 	json_out_count(o, n, "subscription_breaks", r->sub_breaks);
 }
 

@@ -5,13 +5,36 @@
 
 #include <stdio.h>
 
+// One that takes no rows is not up, whatever else it answers.
+static const char *clickhouse_state_text(const struct clickhouse_sender_status *s)
+{
+	if (s->is_failing)
+		return "failing";
+	if (s->refused_in_a_row > 0)
+		return "refusing";
+	return s->is_up ? "up" : "starting";
+}
+
+void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
+{
+	struct clickhouse_status s;
+	char text[CLICKHOUSE_WHY_MAX + 64];
+	if (!a->deps.clickhouse)
+		return;
+	clickhouse_status(a->deps.clickhouse, &s);
+	if (!s.sender.is_failing && s.sender.refused_in_a_row == 0)
+		return;
+	snprintf(text, sizeof text, "ClickHouse takes no rows: %s", s.sender.why);
+	json_out_text(o, degraded, NULL, text);
+}
+
 static void sender_out(
 	struct json_out *o, struct json_node *n, const struct clickhouse_sender_status *s)
 {
 	char version[24] = "";
 	if (s->version)
 		snprintf(version, sizeof version, "%u.%u", s->version / 100, s->version % 100);
-	json_out_text(o, n, "state", s->is_up ? "up" : s->is_failing ? "failing" : "starting");
+	json_out_text(o, n, "state", clickhouse_state_text(s));
 	json_out_text(o, n, "why", s->why);
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
 	json_out_text(o, n, "server_version", version);
@@ -28,6 +51,7 @@ static void sender_out(
 	json_out_count(o, n, "partial_rows", s->partial_rows);
 	json_out_count(o, n, "partial_weight", s->partial_weight);
 	json_out_count(o, n, "repeated_inserts", s->repeated_chunks);
+	json_out_count(o, n, "refused_in_a_row", s->refused_in_a_row);
 	json_out_count(o, n, "cut_inserts", s->cut_chunks);
 	json_out_count(o, n, "recoded_inserts", s->recoded_chunks);
 	json_out_count(o, n, "table_bytes", s->table_bytes);

@@ -86,6 +86,9 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 		json_out_text(r->o, r->degraded, NULL, "the last reload of the lists failed");
 	if (a->listener.error)
 		json_out_text(r->o, r->degraded, NULL, "metrics.listen cannot be listened on");
+	api_redis_degraded(r->o, r->degraded, s);
+	api_clickhouse_degraded(r->o, r->degraded, a);
+	api_outputs_degraded(r->o, r->degraded, a);
 	if (a->deps.store) {
 		struct query_store_status q;
 		query_store_status(a->deps.store, &q);

@@ -91,6 +91,8 @@ void api_status_ask(struct api *a, struct http_exchange *x,
 void api_rules_reply(void *arg, const struct rules_status *r);
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+// What keeps the housekeeping of L1 from running; "": nothing.
+const char *api_sweep_error(const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 // Objects "front" and "fallback".
 void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
@@ -99,6 +101,11 @@ void api_fallback_out(struct json_out *o, struct json_node *root, const struct r
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);
 // Object "clickhouse", if there is one.
+// What is wrong with it, into a list of texts.
+void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
+void api_outputs_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
+void api_redis_degraded(
+	struct json_out *o, struct json_node *degraded, const struct resolver_status *s);
 void api_clickhouse_out(struct json_out *o, struct json_node *root, const struct api *a);
 // Object "query_log".
 void api_log_out(struct json_out *o, struct json_node *root, struct api *a);

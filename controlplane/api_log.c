@@ -6,6 +6,7 @@
 #include "querylog.h"
 #include "sink_thread.h"
 
+#include <stdio.h>
 #include <weir/clock.h>
 
 static void sinks_out(struct json_out *o, struct json_node *root, const struct querylog_status *s)
@@ -28,6 +29,19 @@ static void sinks_out(struct json_out *o, struct json_node *root, const struct q
 		json_out_count(o, n, "held_weight", s->sink[i].held_weight);
 		json_out_count(o, n, "lost_by_kill_rows", s->sink[i].before_rows);
 		json_out_count(o, n, "lost_by_kill_weight", s->sink[i].before_weight);
+	}
+}
+
+void api_outputs_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
+{
+	for (unsigned i = 0; i < a->deps.output_count; i++) {
+		struct sink_status s;
+		char text[SINK_WHY_MAX + 128];
+		sink_thread_status(a->deps.outputs[i], &s);
+		if (!s.failing && !s.is_ill)
+			continue;
+		snprintf(text, sizeof text, "the sink %s takes no rows: %s", s.name, s.why);
+		json_out_text(o, degraded, NULL, text);
 	}
 }
 

@@ -265,6 +265,7 @@ static void give_up(struct clickhouse_sender *s, const struct delivery *d)
 {
 	const struct clickhouse_spooled *what = &d->parcel->what;
 	log_warning("clickhouse: %u rows are refused for good", what->rows);
+	s->now.refused_in_a_row++;
 	s->now.refused_rows += what->rows;
 	s->now.refused_weight += what->weight;
 	// Who breaks connections has said nothing yet.
@@ -309,6 +310,7 @@ static void taken(struct clickhouse_sender *s, const struct delivery *d)
 	s->now.rows += p->what.rows - d->missing;
 	s->now.weight += p->what.weight - d->missing_weight;
 	s->now.chunks++;
+	s->now.refused_in_a_row = 0;
 	s->now.sent_unix_s = (uint64_t)time(NULL);
 	rows_grow(s);
 	clickhouse_sender_succeeded(s);

@@ -82,6 +82,7 @@ struct clickhouse_sender_status {
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing
 	uint64_t repeated_chunks;      // sent again whole, as the server had some of the rows
 	uint64_t refused_rows, refused_weight; // lost so
+	uint64_t refused_in_a_row;             // chunks, since one was taken
 	uint64_t partial_rows, partial_weight; // likewise; the weight by their share of the chunk's
 	uint64_t cut_chunks;                   // too large, sent in two
 	uint64_t recoded_chunks;               // compressed anew for an older server

@@ -3,6 +3,7 @@
 
 #include "age_list.h"
 #include "leak_demo.h"
+#include "redis_error.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 enum {
 	INDEX_LIFE_S = 14 * 86400, // no key lives longer than the index
@@ -90,6 +92,7 @@ void l1_free(struct l1 *l)
 void l1_configure(struct l1 *l, const struct config *config)
 {
 	redis_configure(l->redis, &config->redis);
+	l->count.refused_in_a_row = 0; // perhaps by another server
 	l->rules = ttl_rules_of(&config->cache);
 	l->lookup_timeout_ms = config->redis.lookup_timeout_ms;
 	l->space = config->redis.space;
@@ -288,11 +291,35 @@ unsigned l1_shard_of(const struct l1 *l, const char *text, size_t len)
 	return hash % l1_shards(l);
 }
 
+// A refusal for the key's sake, or as it is elsewhere, says nothing of the server.
+static bool is_refusal(enum redis_end end, const struct redis_reply *reply)
+{
+	if (end != REDIS_REFUSED || redis_reply_kind(reply) != REDIS_ERROR)
+		return false;
+	enum redis_error kind = redis_error_kind(reply);
+	return kind != REDIS_ERROR_WRONGTYPE && kind != REDIS_ERROR_MOVED
+	       && kind != REDIS_ERROR_ASK;
+}
+
+void l1_wrote(struct l1 *l, enum redis_end end, const struct redis_reply *reply)
+{
+	uint64_t *row = &l->count.refused_in_a_row;
+	if (end == REDIS_DONE) {
+		if (*row >= L1_REFUSALS_MAX)
+			log_info("redis: takes writes again");
+		*row = 0;
+	} else if (is_refusal(end, reply) && ++*row == L1_REFUSALS_MAX) {
+		struct redis_status s;
+		redis_status(l->redis, &s);
+		log_warning("redis: every write is refused: %s", s.error);
+	}
+}
+
 static void on_written(void *arg, enum redis_end end, const struct redis_reply *reply)
 {
 	struct l1 *l = arg;
-	(void)reply;
 	l->count.puts_lost += end != REDIS_DONE;
+	l1_wrote(l, end, reply);
 }
 
 // Two transactions in Cluster, one elsewhere.
@@ -372,6 +399,8 @@ void l1_status(const struct l1 *l, struct l1_status *out)
 {
 	*out = l->count;
 	redis_status(l->redis, &out->redis);
+	if (l->count.refused_in_a_row >= L1_REFUSALS_MAX && redis_usable(l->redis))
+		out->redis.state = "refusing";
 	out->looking_since_ms = age_since(&l->ages);
 	out->bytes = offsetof(struct l1, lookup) + l->touched * sizeof(struct l1_lookup);
 }

@@ -17,6 +17,10 @@
 // from the future is taken as just made, and so lives longer by that, L1_SKEW_MAX_S at most; one
 // from further in the future is a miss, and left alone, as nobody knows whose clock is wrong.
 //
+// A server that answers but refuses L1_REFUSALS_MAX writes in a row (full, a replica, no right) is
+// not "up" or "partial" but "refusing", until it takes one: it is asked still, and nothing new gets
+// there.
+//
 // Cost: one round trip per look, L1_LOOKUPS_MAX of them at once (one more: L1 is skipped, counted);
 // writes and deletions are sent and forgotten, what becomes of them is counted.
 
@@ -28,6 +32,7 @@
 enum {
 	L1_LOOKUPS_MAX = 2048,
 	L1_SHARDS = 64, // indexes in Cluster
+	L1_REFUSALS_MAX = 8,
 };
 
 struct l1;
@@ -77,6 +82,8 @@ enum { L1_INDEX_MAX = CONFIG_NAMESPACE_MAX + 32 };
 // The namespace, for l1_key.h; and `<namespace>-meta:<what>`.
 const char *l1_space(const struct l1 *l);
 void l1_meta_name(const struct l1 *l, const char *what, char out[L1_INDEX_MAX]);
+// What came of a write that others sent: that of the housekeeping.
+void l1_wrote(struct l1 *l, enum redis_end end, const struct redis_reply *reply);
 struct ttl_rules l1_rules(const struct l1 *l);
 unsigned l1_shards(const struct l1 *l); // 1, or L1_SHARDS
 void l1_index_name(const struct l1 *l, unsigned shard, char out[L1_INDEX_MAX]);
@@ -87,6 +94,7 @@ struct l1_status {
 	uint64_t lookups, hits, hits_stale, misses, bad, skipped,
 		timeouts; // timeouts: also in skipped
 	uint64_t puts, puts_lost, too_large, deletes;
+	uint64_t refused_in_a_row; // writes, since one was taken; redis.state says what follows
 	unsigned looking, looking_most;
 	uint64_t full;             // looks for which there was no room: also in skipped
 	uint64_t looking_since_ms; // the oldest; 0: none

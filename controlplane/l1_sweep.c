@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/log.h>
 
 enum {
 	CHECK_MS = 500, // how often it is seen whether a round is due
@@ -71,11 +72,19 @@ static void on_owner(void *arg, enum redis_end end, const struct redis_reply *re
 			sweep_done, s);
 	} else if (owner && (len != strlen(s->token) || memcmp(owner, s->token, len) != 0)) {
 		s->status.elsewhere++;
+		s->status.failed_in_a_row = 0; // another box does it
 		s->step = SWEEP_IDLE;
 		s->outstanding = 0;
 		return;
 	}
 	sweep_replied(s, owner != NULL);
+}
+
+static void on_taken(void *arg, enum redis_end end, const struct redis_reply *reply)
+{
+	struct l1_sweep *s = arg;
+	l1_wrote(s->l1, end, reply);
+	sweep_replied(s, end == REDIS_DONE);
 }
 
 static void round_begin(struct l1_sweep *s)
@@ -90,7 +99,7 @@ static void round_begin(struct l1_sweep *s)
 	const struct redis_command take = {6,
 		{word("SET"), word(s->lock), word(s->token), word("NX"), word("EX"), word("15")}};
 	const struct redis_command look = {2, {word("GET"), word(s->lock)}};
-	sweep_send(s, &take, sweep_done, s);
+	sweep_send(s, &take, on_taken, s);
 	sweep_send(s, &look, on_owner, s);
 	if (s->outstanding == 0)
 		s->step = SWEEP_IDLE;
@@ -151,11 +160,33 @@ static void on_unlocked(void *arg, enum redis_end end, const struct redis_reply 
 	(void)arg, (void)end, (void)reply;
 }
 
+static void round_failed(struct l1_sweep *s)
+{
+	struct redis_status redis;
+	redis_status(s->redis, &redis);
+	memcpy(s->status.error, redis.error, sizeof(s->status.error));
+	s->status.failed++;
+	if (++s->status.failed_in_a_row == SWEEP_FAILURES_MAX)
+		log_warning("redis: housekeeping fails, redis.max_keys does not hold: %s",
+			s->status.error);
+}
+
+static void round_done(struct l1_sweep *s)
+{
+	if (s->status.failed_in_a_row >= SWEEP_FAILURES_MAX)
+		log_info("redis: housekeeping runs again");
+	s->status.rounds++;
+	s->status.failed_in_a_row = 0;
+	s->status.error[0] = '\0';
+}
+
 static void round_end(struct l1_sweep *s)
 {
 	s->status.keys = sweep_keys(s);
-	s->status.rounds += !s->failed;
-	s->status.failed += s->failed;
+	if (s->failed)
+		round_failed(s);
+	else
+		round_done(s);
 	s->shard++;
 	s->step = SWEEP_IDLE;
 	(void)!redis_send(s->redis, &(struct redis_command){2, {word("UNLINK"), word(s->lock)}}, 1,

@@ -21,7 +21,9 @@
 
 #include "l1.h"
 
-enum { L1_SAMPLE = 256, L1_SWEEP_S = 15 };
+// From SWEEP_FAILURES_MAX failed rounds in a row on the log and the status say that the cap does
+// not hold.
+enum { L1_SAMPLE = 256, L1_SWEEP_S = 15, SWEEP_FAILURES_MAX = 3 };
 
 struct l1_sweep;
 
@@ -36,6 +38,8 @@ void l1_sweep_configure(struct l1_sweep *s, const struct config_redis *config);
 
 struct l1_sweep_status {
 	uint64_t rounds, elsewhere, failed; // elsewhere: another box had the lock
+	uint64_t failed_in_a_row;           // from SWEEP_FAILURES_MAX on it is said
+	char error[128];                    // of the last that failed; "": none in a row
 	uint64_t keys, max_keys;            // keys: at the last count
 	uint64_t trimmed, orphans, cold, evicted, spared, foreign;
 	size_t bytes;

@@ -43,7 +43,17 @@ static const struct metrics_field of_l1[] = {
 	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.commands,
 		"weir_redis_commands_total", "Commands sent to Redis.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.errors, "weir_redis_errors_total",
-		"Errors that it told.", 0),
+		"Errors that it returned.", 0),
+	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.oom, "weir_redis_oom_total",
+		"Of these, as its memory was full.", 0),
+	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.readonly,
+		"weir_redis_readonly_total", "Of these, as it was a replica.", 0),
+	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.denied, "weir_redis_denied_total",
+		"Of these, as its ACL does not allow the command.", 0),
+	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.wrongtype,
+		"weir_redis_wrongtype_total", "Of these, as a key was of another type.", 0),
+	METRICS_FIELD(METRICS_GAUGE, struct l1_status, refused_in_a_row,
+		"weir_redis_refused_writes", "Writes that it refused since it took one.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.timeouts,
 		"weir_redis_timeouts_total", "Commands without a reply in time.", 0),
 	METRICS_FIELD(METRICS_COUNTER, struct l1_status, redis.lost, "weir_redis_lost_total",
@@ -70,9 +80,20 @@ static const struct metrics_field of_sweep[] = {
 	SWEEP(METRICS_GAUGE, keys, "keys", "Keys of ours in Redis at the last count."),
 	SWEEP(METRICS_GAUGE, max_keys, "keys_cap", "Most that there may be."),
 	SWEEP(METRICS_COUNTER, rounds, "sweeps_total", "Sweeps of L1 by this box."),
-	SWEEP(METRICS_COUNTER, trimmed, "trimmed_total", "Keys deleted for the cap."),
-	SWEEP(METRICS_COUNTER, evicted, "evicted_total",
-		"Keys that Redis evicted, as far as seen."),
+	SWEEP(METRICS_COUNTER, elsewhere, "sweeps_elsewhere_total",
+		"Sweeps that another box had begun."),
+	SWEEP(METRICS_COUNTER, failed, "sweeps_failed_total", "Sweeps that failed."),
+	SWEEP(METRICS_GAUGE, failed_in_a_row, "sweeps_failing", "Of these, since one succeeded."),
+	SWEEP(METRICS_COUNTER, trimmed, "trimmed_total",
+		"Entries of the index whose key had expired."),
+	SWEEP(METRICS_COUNTER, orphans, "orphans_total",
+		"Entries of the index whose key was gone before."),
+	SWEEP(METRICS_COUNTER, evicted, "evicted_total", "Keys deleted for the cap."),
+	SWEEP(METRICS_COUNTER, cold, "cold_total", "Keys deleted as cold."),
+	SWEEP(METRICS_COUNTER, spared, "spared_total",
+		"Keys kept, as they had become popular on this box."),
+	SWEEP(METRICS_COUNTER, foreign, "foreign_total",
+		"Entries of the index and keys that weir had not written."),
 };
 
 #define FLUSH(field, text)                                                                        \
@@ -88,7 +109,8 @@ static const struct metrics_field of_flush[] = {
 
 static void redis_state_out(struct metrics_text *t, const char *state)
 {
-	static const char *const states[] = {"off", "connecting", "up", "away"};
+	static const char *const states[] = {
+		"off", "connecting", "up", "partial", "refusing", "away"};
 	metrics_family(t, METRICS_GAUGE, "weir_redis_state", "1 for the state that Redis is in.");
 	for (unsigned i = 0; i < ARRAY_LEN(states); i++)
 		metrics_count(t, METRICS_LABELS({"state", states[i]}),

@@ -142,6 +142,8 @@ static void error_take(struct redis_call *call, const struct redis_reply *reply)
 		r->totals.readonly++;
 	else if (kind == REDIS_ERROR_WRONGTYPE)
 		r->totals.wrongtype++;
+	else if (kind == REDIS_ERROR_DENIED)
+		r->totals.denied++;
 	if (kind != REDIS_ERROR_MOVED && kind != REDIS_ERROR_ASK && kind != REDIS_ERROR_EXECABORT)
 		error_note(node, reply);
 	if (node->retired_ms)

@@ -159,5 +159,6 @@ const struct redis_topology redis_cluster = {
 	.node = cluster_node,
 	.trouble = cluster_trouble,
 	.moved = cluster_moved,
+	.partial = amiss,
 	.redirects = true,
 };

@@ -17,6 +17,8 @@ enum redis_error redis_error_kind(const struct redis_reply *reply)
 		{"OOM ", REDIS_ERROR_OOM},
 		{"READONLY ", REDIS_ERROR_READONLY},
 		{"WRONGTYPE ", REDIS_ERROR_WRONGTYPE},
+		{"NOPERM ", REDIS_ERROR_DENIED},
+		{"NOAUTH ", REDIS_ERROR_DENIED},
 		{"MOVED ", REDIS_ERROR_MOVED},
 		{"ASK ", REDIS_ERROR_ASK},
 		{"CLUSTERDOWN ", REDIS_ERROR_CLUSTERDOWN},

@@ -68,6 +68,8 @@ struct redis_topology {
 	// A node says that the slot is at `where`; port 0: it did not say where. NULL: does not
 	// matter.
 	void (*moved)(struct redis *r, unsigned slot, const struct socket_address *where);
+	// Some slots have no master that answers. NULL: never, as there is one master.
+	bool (*partial)(const struct redis *r);
 	bool master; // the node must say that it is one
 	bool redirects;
 };

@@ -31,7 +31,9 @@ static const char *state_text(const struct redis *r, const struct redis_node *no
 		return "away";
 	if (!node || (!node->proved && !node->away))
 		return "connecting";
-	return redis_usable(r) ? "up" : "away";
+	if (!redis_usable(r))
+		return "away";
+	return r->topology->partial && r->topology->partial(r) ? "partial" : "up";
 }
 
 void redis_status(const struct redis *r, struct redis_status *out)

@@ -233,9 +233,9 @@ def faults(c, load):
     slow = Beside(slowly, server)
     c.phase("slow", slow.enter, slow.leave, state="away", counter=[("l1", "timeouts")])
     c.phase("full", lambda: server.say("CONFIG", "SET", "maxmemory", 1),
-            lambda: server.say("CONFIG", "SET", "maxmemory", 0), state="up", word="OOM", counter=[("redis", "oom")])
+            lambda: server.say("CONFIG", "SET", "maxmemory", 0), state="refusing", word="OOM", counter=[("redis", "oom")])
     c.phase("read-only", lambda: server.say("REPLICAOF", "127.0.0.1", 1),
-            lambda: server.say("REPLICAOF", "NO", "ONE"), word="READONLY", counter=[("redis", "readonly")])
+            lambda: server.say("REPLICAOF", "NO", "ONE"), state="refusing", word="READONLY", counter=[("redis", "readonly")])
     flush = Beside(lambda s, stop: [s.say("FLUSHALL") for _ in iter(lambda: stop.wait(0.2), True)], server)
     c.phase("flushed all the time", flush.enter, flush.leave, state="up")
     bad = Beside(lambda s, stop: hostile(s, load, stop, dice), server)
@@ -273,7 +273,7 @@ def cluster(c, load):
     c.phase("resharded", moving.enter, moving.leave, state="up", seconds=SECONDS * 3,
             counter=[("redis", "moved"), ("redis", "asked")])
     last = c.rig.servers[2]
-    c.phase("a master stopped", lambda: last.signal(signal.SIGSTOP), lambda: last.signal(signal.SIGCONT))
+    c.phase("a master stopped", lambda: last.signal(signal.SIGSTOP), lambda: last.signal(signal.SIGCONT), state="partial")
     c.expect("the cluster is whole again", lambda: rig.Cluster.info(last).get("cluster_state") == "ok", 15)
 
 

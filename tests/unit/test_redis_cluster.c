@@ -111,13 +111,14 @@ static void test_dead_node(void **)
 		assert_int_equal(redis_rig_do(&rig, on_live).end, REDIS_DONE);
 	}
 	assert_true(clock_mono_ms() < end);
-	assert_string_equal(redis_rig_status(&rig).state, "up");
+	assert_string_equal(redis_rig_status(&rig).state, "partial");
 	assert_int_equal(redis_rig_do(&rig, on_live).end, REDIS_DONE);
 	redis_trio_node_start(2);
 	end = clock_mono_ms() + 30000;
 	while (redis_rig_do(&rig, on_dead).end != REDIS_DONE && clock_mono_ms() < end)
 		redis_rig_turn(&rig, 20);
 	assert_true(clock_mono_ms() < end);
+	redis_rig_await(&rig, "up", 20000);
 	redis_rig_stop(&rig);
 }
 

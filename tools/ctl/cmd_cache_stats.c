@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "http_get.h"
 #include "stats_out.h"
 #include "table_out.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/l0_table.h>
 
 // A column of a table: what people read, and the key.
 struct column {
@@ -39,8 +41,8 @@ static void l0_print(const struct view *v, const struct json_node *l0)
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
 	uint64_t used = json_count(l0, "units_used"), units = json_count(l0, "units_total");
 	printf("L0 (shared memory)  %s answers, %s of %s (%.1f %%)\n",
-		count_text(json_count(l0, "entries"), a), octets_text(used * 64, b),
-		octets_text(units * 64, (char[COUNT_TEXT_MAX]){0}), percent(used, units));
+		count_text(json_count(l0, "entries"), a), octets_text(used * L0_UNIT, b),
+		octets_text(units * L0_UNIT, (char[COUNT_TEXT_MAX]){0}), percent(used, units));
 	if (v->has_stats) {
 		const uint64_t *n = v->stats->verdict;
 		printf("  %s hits, ", count_text(n[VERDICT_hit], a));
@@ -59,7 +61,9 @@ static void l1_print(const struct json_node *root)
 		{"deleted", "deletes"}, {"evicted over the cap", "evicted"},
 		{"deleted as cold", "cold"}, {"expired, left the index", "trimmed"},
 		{"index entries without a key", "orphans"},
-		{"index entries that were none", "foreign"}, {NULL, NULL}};
+		{"index entries that were none", "foreign"}, {"sweeps", "sweep_rounds"},
+		{"sweeps of another box", "sweep_elsewhere"},
+		{"sweeps that failed", "sweep_failed"}, {NULL, NULL}};
 	const struct json_node *redis = json_get(root, "redis");
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX];
 	uint64_t keys = json_count(redis, "keys"), cap = json_count(redis, "keys_cap");
@@ -70,7 +74,10 @@ static void l1_print(const struct json_node *root)
 	}
 	printf("\n");
 	view_print_redis(redis);
-	printf("  %s keys at the last count", count_text(keys, a));
+	if (json_flag(redis, "keys_known"))
+		printf("  %s keys at the last count", count_text(keys, a));
+	else
+		printf("  keys not counted by this box yet");
 	if (cap)
 		printf(" of at most %s (%.1f %%)", count_text(cap, b), percent(keys, cap));
 	printf(", a reply takes %llu us\n", (unsigned long long)json_count(redis, "rtt_us"));
@@ -112,7 +119,8 @@ int cmd_cache_stats(struct ctl *c)
 	if (ret != CTL_OK)
 		return ret;
 	if (!v.control) {
-		ret = ctl_fail(c, "the control plane is %s", process_state_text(v.controlplane));
+		ret = ctl_fail(c, "the control plane is %s; %s", process_state_text(v.controlplane),
+			http_served_text(c));
 	} else if (c->json) {
 		json_print(&v);
 	} else {

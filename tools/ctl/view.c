@@ -120,11 +120,19 @@ void view_print_redis(const struct json_node *redis)
 		text_escape(json_text(redis, "server"), shown, sizeof shown), state);
 	if (json_count(redis, "away_ms"))
 		printf(" for %s", duration_text(json_count(redis, "away_ms"), a));
-	printf(", %s answers", count_text(json_count(redis, "keys"), a));
+	if (json_flag(redis, "keys_known"))
+		printf(", %s answers", count_text(json_count(redis, "keys"), a));
 	if (*json_text(redis, "error"))
 		printf(" (%s ago: %s)", duration_text(json_count(redis, "error_ms"), a),
 			text_escape(json_text(redis, "error"), shown, sizeof shown));
 	printf("\n");
+	if (strcmp(state, "refusing") == 0)
+		printf("  it refuses every write: nothing new gets there\n");
+	if (strcmp(state, "partial") == 0)
+		printf("  a part of the cluster is away: its keys are neither read nor written\n");
+	if (*json_text(redis, "housekeeping_error"))
+		printf("  housekeeping fails, redis.max_keys does not hold: %s\n",
+			text_escape(json_text(redis, "housekeeping_error"), shown, sizeof shown));
 }
 
 void view_print_upstreams(const struct json_node *upstreams)
