@@ -47,11 +47,22 @@ enum {
 	API_CONNECTIONS_MAX = 32,
 	API_CONNECTION_MS = 30000,
 	API_WHY_MAX = 256,
+	API_RELOAD_WHY_MAX = 896,
 };
 
 // Called once on the service loop. `err` 0 or -errno with `why`; `needs_restart`: the settings of
 // the new file that were not taken over (config_needs_restart), "" when there are none.
 typedef void (*api_config_done)(void *arg, int err, const char *why, const char *needs_restart);
+
+// The configuration file: when and how it was last read, and what of it waits for a restart.
+struct api_reload {
+	int64_t tried_unix_s;  // the last reload; 0: none since the start
+	int64_t loaded_unix_s; // when the file in force was read
+	int err;               // of the last reload
+	char why[API_RELOAD_WHY_MAX];
+	unsigned restart_count; // settings
+	char restart[512];      // their keys
+};
 
 struct api_deps { // all of it outlives the api
 	struct loop *service;
@@ -83,6 +94,7 @@ struct api_deps { // all of it outlives the api
 	void (*group_now)(void *reload_arg, unsigned group, struct group_now *out);
 	// group_pause_begin, or, with 0 minutes, group_pause_end; NULL: likewise.
 	int (*group_pause)(void *reload_arg, const char *name, unsigned minutes);
+	const struct api_reload *(*last_reload)(void *reload_arg); // NULL: nobody knows
 	void *reload_arg;
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.

@@ -77,8 +77,14 @@ static void rest_look(struct ready *r, const struct api *a, const struct resolve
 	const struct config *c = a->deps.config_current(a->deps.reload_arg);
 	for (unsigned i = 0; i < s->upstream_count && i < CONFIG_UPSTREAMS_MAX; i++)
 		up += s->upstream[i].up;
-	if (s->upstream_count && up == 0)
+	if (s->upstream_count && up == 0 && c->metrics.ready_needs_upstream)
+		not_ready(r, "no upstream answers (metrics.ready_needs_upstream)");
+	else if (s->upstream_count && up == 0)
 		json_out_text(r->o, r->degraded, NULL, "no upstream answers");
+	else if (s->upstream_sets_down)
+		json_out_text(r->o, r->degraded, NULL,
+			"no server of a group or a forwarding zone answers");
+	api_state_degraded(r->o, r->degraded, a);
 	if (c->blocking.enabled && c->blocking.list_count && rules.loaded_unix_s == 0)
 		json_out_text(r->o, r->degraded, NULL, "no list is loaded");
 	failing_look(r, &rules);
@@ -127,13 +133,17 @@ static void on_ready(void *arg, const struct resolver_status *s)
 		memory_look(&r, call->api, s);
 	}
 	json_out_bool(r.o, root, "ready", r.ok);
-	http_reply(call->exchange, r.ok ? 200 : 503, json_out_finish(r.o));
+	bool good = r.ok && !(call->strict && json_out_length(r.degraded) > 0);
+	http_reply(call->exchange, good ? 200 : 503, json_out_finish(r.o));
 	free(call);
 }
 
+// With `strict` what is degraded is not good enough.
 void api_ready(struct api *a, struct http_exchange *x)
 {
-	api_status_ask(a, x, on_ready);
+	bool strict;
+	if (api_flag(x, "strict", &strict))
+		api_status_ask_strict(a, x, strict, on_ready);
 }
 
 static void error_out(

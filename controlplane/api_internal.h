@@ -83,14 +83,22 @@ void api_config_reload(struct api *a, struct http_exchange *x);
 struct api_status_call { // a request that waits for the resolver loop
 	struct api *api;
 	struct http_exchange *exchange;
+	bool strict; // of api_ready
 };
 // `done` replies and frees its `arg`, an api_status_call.
 void api_status_ask(struct api *a, struct http_exchange *x,
+	void (*done)(void *arg, const struct resolver_status *s));
+void api_status_ask_strict(struct api *a, struct http_exchange *x, bool strict,
 	void (*done)(void *arg, const struct resolver_status *s));
 // Replies to `arg`, an exchange, with the status of the lists; a failure is a 500.
 void api_rules_reply(void *arg, const struct rules_status *r);
 // Objects "l0", "redis", "l1" and "flush".
 void api_tiers_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+// api_state.c
+struct metrics_text;
+void api_state_out(struct json_out *o, struct json_node *root, const struct api *a);
+void api_state_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
+void api_state_metrics(struct metrics_text *t, const struct api *a);
 // What keeps the housekeeping of L1 from running; "": nothing.
 const char *api_sweep_error(const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);

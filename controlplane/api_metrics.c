@@ -142,6 +142,7 @@ static void service_out(struct metrics_text *t, struct api *a, const struct reso
 	struct rules_status r;
 	rules_status(a->deps.rules, &r);
 	metrics_rules(t, &r);
+	api_state_metrics(t, a);
 	if (a->deps.log) {
 		struct querylog_status q;
 		querylog_status(a->deps.log, &q);

@@ -390,6 +390,7 @@ static void on_status(void *arg, const struct resolver_status *s)
 		listen_out(o, root, a);
 		generations_out(o, root, a);
 		rules_out(o, root, a);
+		api_state_out(o, root, a);
 	}
 	json_out_bool(o, root, "link_up", s->link_up != 0);
 	json_out_count(o, root, "lanes", s->lanes);
@@ -397,6 +398,8 @@ static void on_status(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "waiters", s->waiters);
 	lag_out(o, root, &s->lag);
 	json_out_count(o, root, "l0_entries", s->l0.entries);
+	json_out_count(o, root, "upstream_sets", s->upstream_sets);
+	json_out_count(o, root, "upstream_sets_down", s->upstream_sets_down);
 	if (http_is_live(call->exchange)) {
 		api_groups_out(o, root, call->api);
 		api_store_out(o, root, NULL, call->api);
@@ -413,12 +416,18 @@ static void on_status(void *arg, const struct resolver_status *s)
 void api_status_ask(struct api *a, struct http_exchange *x,
 	void (*done)(void *arg, const struct resolver_status *s))
 {
+	api_status_ask_strict(a, x, false, done);
+}
+
+void api_status_ask_strict(struct api *a, struct http_exchange *x, bool strict,
+	void (*done)(void *arg, const struct resolver_status *s))
+{
 	struct api_status_call *call = calloc(1, sizeof *call);
 	if (!call) {
 		http_reply(x, 500, NULL);
 		return;
 	}
-	*call = (struct api_status_call){a, x};
+	*call = (struct api_status_call){a, x, strict};
 	http_defer(x, API_SHORT_MS);
 	int ret = resolver_status(a->deps.resolver, a->deps.service, done, call);
 	if (ret < 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/log.h>
 #include <weir/mem_plan.h>
 #include <weir/numa.h>
@@ -145,6 +146,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		return rc;
 	snprintf(a->socket_path, sizeof(a->socket_path), "%s/control.sock",
 		publisher_paths(a->publisher)->run);
+	a->last_reload.loaded_unix_s = time(NULL);
 	*d = (struct api_deps){
 		.service = a->service,
 		.resolver = a->resolver,
@@ -169,6 +171,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 		.group_now = app_group_now,
 		.group_pause = app_group_pause,
 		.metrics = &a->started->metrics,
+		.last_reload = app_last_reload,
 		.reload_arg = a,
 		.config_reload = app_reload,
 		.knobs_set = app_knobs,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
 
@@ -27,11 +28,29 @@ const struct config *app_config(void *app)
 	return a->current;
 }
 
+const struct api_reload *app_last_reload(void *app)
+{
+	struct app *a = app;
+	return &a->last_reload;
+}
+
+static void reload_note(struct app *a)
+{
+	const struct reload *r = &a->reload;
+	struct api_reload *last = &a->last_reload;
+
+	last->tried_unix_s = time(NULL);
+	last->err = r->err < 0 ? r->err : 0;
+	snprintf(last->why, sizeof(last->why), "%s", r->err < 0 ? r->why : "");
+}
+
 static void reload_end(void *arg)
 {
 	struct app *a = arg;
 	struct reload *r = &a->reload;
 
+	if (!r->of_knobs)
+		reload_note(a);
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
 	else if (!r->of_knobs)
@@ -112,8 +131,12 @@ static void reload_activate(struct app *a)
 	struct config *before = a->current, *read_before = a->read;
 
 	a->current = m->next;
-	if (m->read)
+	if (m->read) {
 		a->read = m->read;
+		a->last_reload.loaded_unix_s = time(NULL);
+		a->last_reload.restart_count = config_needs_restart(a->started, a->read,
+			a->last_reload.restart, sizeof(a->last_reload.restart));
+	}
 	m->next = m->read = NULL;
 	a->knobs = m->knobs;
 	a->tcp_files = m->tcp_files;

@@ -103,6 +103,7 @@ struct app {
 	bool thread_runs;
 	int start_err;
 	struct reload reload;
+	struct api_reload last_reload; // of the file
 	struct app_groups groups;
 	struct app_flushes flushes;
 };
@@ -155,5 +156,6 @@ const struct policy_group *app_groups_current(void *app);
 // What the two say otherwise of names is flushed, in the background. Service loop's thread.
 void app_flush_changes(struct app *a, const struct config *before, const struct config *after);
 const struct config *app_config(void *app);
+const struct api_reload *app_last_reload(void *app);
 int app_reload(void *app, api_config_done done, void *arg);                           // -EBUSY
 int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg); // likewise

@@ -23,5 +23,7 @@ void json_out_count(struct json_out *o, struct json_node *parent, const char *ke
 void json_out_signed(struct json_out *o, struct json_node *parent, const char *key, int64_t n);
 void json_out_bool(struct json_out *o, struct json_node *parent, const char *key, bool b);
 
+unsigned json_out_length(const struct json_node *array); // so far
+
 char *json_out_finish(struct json_out *o); // frees the document; malloced text or NULL
 char *json_out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -126,7 +126,10 @@ struct resolver_status {
 	struct front_status front;
 	struct front_udp_status front_udp;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
-	unsigned upstream_count;
+	// Sets of servers, everyone's and those of groups and zones; of these without one that
+	// answers.
+	unsigned upstream_sets, upstream_sets_down;
+	unsigned upstream_count; // everyone's
 	struct upstream_status upstream[CONFIG_UPSTREAMS_MAX];
 };
 

@@ -210,6 +210,8 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	s->upstream_replies = upstream.replies;
 	s->mismatched = upstream.mismatched;
 	s->upstream_tcp_again = upstream.tcp_again;
+	s->upstream_sets = upstream.sets;
+	s->upstream_sets_down = upstream.sets_down;
 	s->streams = upstream.streams;
 	l1_status(r->l1, &s->l1);
 	l1_sweep_status(r->l1_sweep, &s->l1_sweep);

@@ -181,7 +181,8 @@ unsigned upstreams_status(
 struct upstream_totals {
 	// `sent`: by UDP when the kernel took the datagram, over TCP when it took the last octet.
 	uint64_t sent, replies, mismatched;
-	uint64_t tcp_again; // queries given to a second connection
+	uint64_t tcp_again;       // queries given to a second connection
+	unsigned sets, sets_down; // sets of servers; of these without one that is up
 	struct upstream_sockets_stats sockets;
 	struct upstream_streams_stats streams;
 };

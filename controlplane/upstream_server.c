@@ -223,7 +223,14 @@ unsigned upstreams_status(
 
 void upstreams_totals(const struct upstreams *u, struct upstream_totals *out)
 {
+	uint64_t now = clock_mono_ms();
+	unsigned up = 0;
+
 	*out = u->totals;
+	for (unsigned i = 0; i < u->count; i++)
+		up += u->server[i].down_until_ms <= now;
+	out->sets = 1;
+	out->sets_down = u->count > 0 && up == 0;
 	upstream_sockets_stats(u->sockets, &out->sockets);
 	upstream_streams_stats(u->streams, &out->streams);
 }
@@ -234,6 +241,8 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 	sum->replies += t->replies;
 	sum->mismatched += t->mismatched;
 	sum->tcp_again += t->tcp_again;
+	sum->sets += t->sets;
+	sum->sets_down += t->sets_down;
 	upstream_streams_stats_add(&sum->streams, &t->streams);
 	sum->sockets.since_ms = age_earlier(sum->sockets.since_ms, t->sockets.since_ms);
 	sum->sockets.idle += t->sockets.idle;
@@ -249,6 +258,7 @@ void upstream_totals_add(struct upstream_totals *sum, const struct upstream_tota
 void upstream_totals_end(struct upstream_totals *t)
 {
 	upstream_streams_stats_end(&t->streams);
+	t->sets = t->sets_down = 0;
 	t->sockets.since_ms = 0;
 	t->sockets.idle = t->sockets.open = 0;
 	t->sockets.bytes = 0;

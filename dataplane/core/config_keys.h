@@ -289,11 +289,14 @@
 		"The NSID option (RFC 5001) of the reply to a query that asks for it. Empty: "     \
 		"none.")
 
-#define CONFIG_KEYS_METRICS(X)                                                                   \
-	X(metrics, listen, listen, TEXT, none, "", 0, 63, RESTART,                               \
-		"IP address, with or without port (9153), on which `/metrics`, `/health` and "   \
-		"`/ready` are served over HTTP to whoever is in `allow`. Empty: on the control " \
-		"socket alone.")
+#define CONFIG_KEYS_METRICS(X)                                                                     \
+	X(metrics, listen, listen, TEXT, none, "", 0, 63, RESTART,                                 \
+		"IP address, with or without port (9153), on which `/metrics`, `/health` and "     \
+		"`/ready` are served over HTTP to whoever is in `allow`. Empty: on the control "   \
+		"socket alone.")                                                                   \
+	X(metrics, ready_needs_upstream, ready_needs_upstream, BOOL, none, "false", 0, 0, LIVE,    \
+		"Whether `/ready` is 503 while no server of `upstreams` answers. Else it is 200, " \
+		"as names that are cached, blocked or local are answered still.")
 
 #define CONFIG_KEYS_REDIS(X)                                                                      \
 	X(redis, mode, mode, CHOICE, redis_mode, "off", 0, 0, LIVE,                               \

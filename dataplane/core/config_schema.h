@@ -120,7 +120,7 @@ struct config_raw_identity {
 };
 
 struct config_raw_metrics {
-	char *listen;
+	char *listen, *ready_needs_upstream;
 	char **allow;
 	unsigned allow_count;
 };

@@ -284,6 +284,7 @@ struct config_access {
 struct config_metrics {
 	char *listen;                  // "": nowhere
 	struct socket_address address; // what that says
+	bool ready_needs_upstream;
 	unsigned allow_count;
 	struct ip_address allow[CONFIG_METRICS_ALLOW_MAX]; // prefixes of who may scrape
 };

@@ -66,6 +66,8 @@ whole slow
 echo error >$tmp/mode
 ask error
 check "error: status says 500" eventually told "failing.*HTTP status 500: out of order"
+check "error: ready says so" eval 'weirctl ready | grep -q "but: ClickHouse takes no rows: .*HTTP status 500"'
+check "error: which is not strictly ready" eval '! weirctl ready --strict'
 check "error: rows wait on disk" eventually waits
 echo pass >$tmp/mode
 renew >/dev/null

@@ -381,6 +381,7 @@ static struct api_deps deps_make(void)
 		.group_now = group_now,
 		.group_pause = group_pause,
 		.reload_arg = &reload_outcome,
+		.last_reload = last_reload_double,
 		.config_reload = reload,
 		.knobs = &knobs,
 		.knobs_set = knobs_set};
@@ -479,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_heap_dumps),
 		cmocka_unit_test(test_knobs),
+		cmocka_unit_test(test_last_reload),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),

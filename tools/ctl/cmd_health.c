@@ -20,21 +20,25 @@ int cmd_ready(struct ctl *c)
 {
 	char why[HTTP_WHY_MAX];
 	struct json_doc *doc = NULL;
+	const struct http_param strict[] = {{"strict", "1"}, {NULL, NULL}};
 	if (ctl_open(c) != CTL_OK)
 		return CTL_FAILED;
-	enum http_outcome outcome = http_call(c, false, "/ready", NULL, HTTP_SHORT_MS, &doc, why);
+	enum http_outcome outcome =
+		http_call(c, false, "/ready", c->strict ? strict : NULL, HTTP_SHORT_MS, &doc, why);
 	const struct json_node *root = json_doc_root(doc);
 	bool is_ready = outcome == HTTP_OK && json_flag(root, "ready");
 	if (c->json && doc)
 		json_doc_print(doc);
 	else if (!c->json)
-		printf("%s\n", is_ready ? "ready" : "not ready");
+		printf("%s\n", is_ready                   ? "ready"
+			       : json_flag(root, "ready") ? "degraded"
+							  : "not ready");
 	if (!c->json && doc) {
 		texts_print(json_get(root, "why"), "  ");
 		texts_print(json_get(root, "degraded"), "  but: ");
 	}
 	if (outcome != HTTP_OK && (!doc || !json_get(root, "ready")))
-		ctl_fail(c, "%s", why);
+		http_fail(c, outcome, why);
 	json_doc_free(doc);
 	return is_ready ? CTL_OK : CTL_FAILED;
 }

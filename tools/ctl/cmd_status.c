@@ -5,6 +5,7 @@
 #include "view.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <weir/text.h>
 
 static void status_json(const struct view *v)
@@ -91,12 +92,76 @@ static void listen_print(const struct json_node *n)
 			count_text(json_count(n, "failures"), a));
 }
 
+static void ago_print(const char *what, int64_t unix_s)
+{
+	char text[COUNT_TEXT_MAX];
+	int64_t now = time(NULL);
+	printf("%s %s ago", what,
+		duration_text(now > unix_s ? 1000 * (uint64_t)(now - unix_s) : 0, text));
+}
+
+static void reload_print(const struct json_node *r)
+{
+	char shown[4 * 1024];
+	if (json_count(r, "loaded_unix_s"))
+		ago_print(", read", json_signed(r, "loaded_unix_s"));
+	printf("\n");
+	if (json_count(r, "tried_unix_s") && !json_flag(r, "ok")) {
+		ago_print("  THE LAST RELOAD FAILED", json_signed(r, "tried_unix_s"));
+		printf(": %s\n", text_escape(json_text(r, "why"), shown, sizeof shown));
+	}
+	if (json_count(r, "restart_pending"))
+		printf("  waits for a restart: %s\n",
+			text_escape(json_text(r, "needs_restart"), shown, sizeof shown));
+}
+
+static void blocking_print(const struct json_node *b)
+{
+	char text[COUNT_TEXT_MAX], shown[300];
+	const struct json_node *groups = json_get(b, "paused_groups");
+	if (b && !json_flag(b, "enabled"))
+		printf("  BLOCKING IS OFF (blocking.enabled)\n");
+	if (json_count(b, "pause_left_s"))
+		printf("  PAUSED for everyone, %s left (weirctl blocklist resume)\n",
+			duration_text(1000 * json_count(b, "pause_left_s"), text));
+	for (size_t i = 0; i < json_length(groups); i++) {
+		const struct json_node *g = json_at(groups, i);
+		printf("  PAUSED for group %s, %s left\n",
+			text_escape(json_text(g, "group"), shown, sizeof shown),
+			duration_text(1000 * json_count(g, "pause_left_s"), text));
+	}
+	if (json_flag(b, "held"))
+		printf("  HELD: the rules of a rollback, until weirctl blocklist reload\n");
+}
+
+static void upstreams_note(const struct json_node *root)
+{
+	const struct json_node *list = json_get(root, "upstreams");
+	size_t count = json_length(list), up = 0;
+	uint64_t sets = json_count(root, "upstream_sets_down");
+	for (size_t i = 0; i < count; i++)
+		up += json_flag(json_at(list, i), "up");
+	if (count && up == 0)
+		printf("\nNO UPSTREAM ANSWERS: what is cached, blocked or local is served, all "
+		       "else "
+		       "is stale or SERVFAIL\n");
+	else if (up < count)
+		printf("\n%zu of %zu upstreams %s down\n", count - up, count,
+			count - up == 1 ? "is" : "are");
+	if (sets > (count && up == 0))
+		printf("\nNO SERVER ANSWERS for %llu of the %llu sets of servers of groups and "
+		       "forwarding zones\n",
+			(unsigned long long)(sets - (count && up == 0)),
+			(unsigned long long)json_count(root, "upstream_sets") - 1);
+}
+
 static void control_print(const struct view *v)
 {
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *rules = json_get(root, "rules");
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
-	printf("configuration   %s\n", text_escape(json_text(root, "config"), shown, sizeof shown));
+	printf("configuration   %s", text_escape(json_text(root, "config"), shown, sizeof shown));
+	reload_print(json_get(root, "reload"));
 	printf("rules           %s names from %s lists%s%s\n",
 		count_text(json_count(rules, "names"), a),
 		count_text(json_count(rules, "lists"), b),
@@ -106,6 +171,7 @@ static void control_print(const struct view *v)
 		printf("  last reload: %s\n",
 			text_escape(json_text(rules, "error"), shown, sizeof shown));
 	failing_print(json_get(rules, "failing"), "  NOT updated: ");
+	blocking_print(json_get(root, "blocking"));
 	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));
 	view_print_redis(json_get(root, "redis"));
 	printf("in flight       %s questions, %s waiting clients\n",
@@ -118,6 +184,7 @@ static void control_print(const struct view *v)
 	listen_print(json_get(root, "metrics_listen"));
 	generations_print(v);
 	view_print_groups(v, json_get(root, "groups"));
+	upstreams_note(root);
 	view_print_upstreams(json_get(root, "upstreams"));
 }
 

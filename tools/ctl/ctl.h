@@ -29,6 +29,7 @@ enum {
 	CTL_OPT_SECONDS = 4096,
 	CTL_OPT_OUTPUT = 8192,
 	CTL_OPT_LOAD = 16384,
+	CTL_OPT_STRICT = 32768,
 };
 
 struct ctl {
@@ -37,7 +38,7 @@ struct ctl {
 	bool json;
 	bool service_reads_file; // and says what is wrong with it, so ctl_open does not
 	double interval_s;
-	bool below, all, force, rate;
+	bool below, all, force, rate, strict;
 	unsigned given;                   // CTL_OPT_* of its options
 	unsigned seconds;                 // of --seconds, 0: not a number; else 3
 	const char *operand;              // NAME or FILE, or NULL

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/stats_read.h>
 
 struct http_body {
 	char *text;
@@ -138,13 +139,22 @@ enum http_outcome http_call(const struct ctl *c, bool post, const char *path,
 	return outcome;
 }
 
-static void outcome_fail(
-	const struct ctl *c, enum http_outcome outcome, const char why[HTTP_WHY_MAX])
+const char *http_served_text(const struct ctl *c)
+{
+	char why[SHM_WHY_MAX];
+	struct stats_copy *s = calloc(1, sizeof *s);
+	bool has_stats = s && stats_read(&c->paths, s, why) == 0;
+	bool is_up = has_stats && dataplane_state(&c->paths, s) == PROCESS_UP;
+	free(s);
+	return is_up ? HTTP_SERVED_TEXT : "the data plane is down, too: nobody is answered";
+}
+
+void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why)
 {
 	switch (outcome) {
 	case HTTP_NOBODY:
-		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock)",
-			c->paths.run);
+		ctl_fail(c, "the control plane is down (nobody listens on %s/control.sock); %s",
+			c->paths.run, http_served_text(c));
 		break;
 	case HTTP_SILENT:
 		ctl_fail(c, "the control plane does not answer: %s", why);
@@ -165,7 +175,7 @@ struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *p
 	enum http_outcome outcome = http_call(c, post, path, params, timeout_ms, &doc, why);
 	if (outcome == HTTP_OK)
 		return doc;
-	outcome_fail(c, outcome, why);
+	http_fail(c, outcome, why);
 	json_doc_free(doc);
 	return NULL;
 }
@@ -189,7 +199,7 @@ int http_save(const struct ctl *c, const char *path, unsigned timeout_ms, FILE *
 	if (outcome == HTTP_OK && fwrite(body.text, 1, body.len, file) != body.len)
 		outcome = HTTP_BROKEN, snprintf(why, sizeof why, "%s", strerror(errno));
 	if (outcome != HTTP_OK)
-		outcome_fail(c, outcome, why);
+		http_fail(c, outcome, why);
 	free(body.text);
 	return outcome == HTTP_OK ? CTL_OK : CTL_FAILED;
 }
@@ -238,11 +248,11 @@ static int stream_run(const struct ctl *c, CURL *curl, struct http_lines *l)
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 0) {
 		enum http_outcome outcome = outcome_of_error(curl, code, why);
-		outcome_fail(c, outcome, why);
+		http_fail(c, outcome, why);
 	} else if (status != 200) {
 		struct json_doc *doc = json_doc_parse(l->text, l->used);
 		enum http_outcome outcome = outcome_of_status(status, doc, why);
-		outcome_fail(c, outcome, why);
+		http_fail(c, outcome, why);
 		json_doc_free(doc);
 	} else {
 		ctl_fail(c, "the control plane hung up: it stopped, or we were too slow");

@@ -28,6 +28,12 @@ enum http_outcome {
 
 #define HTTP_DENIED_TEXT "no permission (root, or a member of runtime.group)"
 
+// While the data plane is up.
+#define HTTP_SERVED_TEXT \
+	"the data plane goes on: cache hits and blocked names are served, all else is not"
+// What clients get while the control plane is down.
+const char *http_served_text(const struct ctl *c);
+
 // A name and value for the query of a URL; the value is encoded.
 struct http_param {
 	const char *name, *value;
@@ -43,6 +49,9 @@ ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, cons
 // process is down, for one) and returns NULL.
 struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms);
+
+// Says what came of a call: which process is down, and what that means for clients.
+void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why);
 
 // A reply that is text, to standard output. CTL_OK; CTL_FAILED (said).
 ATTR_MUST_CHECK int http_print(const struct ctl *c, const char *path, unsigned timeout_ms);

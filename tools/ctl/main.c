@@ -16,8 +16,9 @@ const struct ctl_command ctl_commands[] = {
 		"What runs and how it is. Exit status 1 unless both processes are up."},
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
-	{"ready", NULL, 0, 0, 0, cmd_ready, "",
-		"Does this box answer clients? Exit status 1, and why, if not."},
+	{"ready", NULL, 0, 0, CTL_OPT_STRICT, cmd_ready, "[--strict]",
+		"Does this box answer clients? Exit status 1, and why, if not; --strict: also when "
+		"anything is degraded."},
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"Errors and warnings of both processes by kind, newest first, with their ids."},
 	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
@@ -276,6 +277,7 @@ static const struct {
 	{"--all", CTL_OPT_ALL, offsetof(struct ctl, all)},
 	{"--rate", CTL_OPT_RATE, offsetof(struct ctl, rate)},
 	{"--force", CTL_OPT_FORCE, offsetof(struct ctl, force)},
+	{"--strict", CTL_OPT_STRICT, offsetof(struct ctl, strict)},
 };
 
 static bool flag_parse(const char *arg, struct ctl *c, struct args *a)

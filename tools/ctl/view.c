@@ -108,6 +108,9 @@ void view_print_states(const struct view *v)
 	if (v->controlplane != PROCESS_DOWN && !v->control)
 		printf(" (%s)", text_escape(v->why_control, shown, sizeof shown));
 	printf("\n");
+	if (v->controlplane == PROCESS_DOWN)
+		printf("  the control plane is down; %s\n",
+			v->dataplane == PROCESS_UP ? HTTP_SERVED_TEXT : "nobody is answered");
 }
 
 void view_print_redis(const struct json_node *redis)
