@@ -259,7 +259,9 @@ bool publisher_probe_readers(struct publisher *p)
 	snprintf(path, sizeof(path), "%s/dataplane.lock", p->paths.run);
 	// In this order: whoever stored its life here held the lock then, and until its death.
 	uint64_t life = atomic_load_explicit(&p->dir->reader, memory_order_acquire);
-	if (process_lock_probe(path) != 0)
+	// A file that is not there proves nothing once a life has read: it may have been deleted.
+	int held = process_lock_probe(path);
+	if (held != 0 && (held != -ENOENT || life != 0))
 		return false;
 	p->epoch.dead = life;
 	return true;
@@ -317,6 +319,7 @@ static void look_at_files(struct publisher *p, uint64_t now_ms)
 	if (now_ms < p->next_look_ms)
 		return;
 	p->next_look_ms = now_ms + LOOK_MS;
+	shm_keep(&p->paths, "controlplane.lock", &p->lock_fd);
 	if (region_is_cut(&p->paths, &p->directory, DIRECTORY_NAME))
 		region_lost_end(DIRECTORY_NAME);
 	look_at_file(p, &p->l0, "l0", p->l0_generation);

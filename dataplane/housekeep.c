@@ -167,6 +167,8 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	judge_pools(h);
 	table_report_write(h, now_ms);
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
+	if (h->lock)
+		shm_keep(&h->adopt.src.paths, "dataplane.lock", h->lock);
 	lanes_check(h->lanes, &h->adopt.src.paths);
 	adopt_check(&h->adopt);
 }

@@ -46,6 +46,7 @@ struct housekeep {
 	struct steering *steering; // NULL: no AF_XDP ports
 	struct stats_region *stats;
 	const struct lanes *lanes;
+	int *lock; // of dataplane.lock, which is kept there; NULL: none
 	struct limiter *limiter;
 	struct link_client link;
 	struct adopt adopt;

@@ -41,6 +41,7 @@ static const char *const own_regions[] = {"lane.", "marks.", "stats", NULL};
 struct dataplane {
 	struct config *config;
 	struct shm_paths paths;
+	int lock; // on dataplane.lock
 	uint64_t incarnation;
 	unsigned worker_count;
 	struct worker_service service;
@@ -254,6 +255,7 @@ static int prepare_housekeeping(struct dataplane *dp, char why[WHY_MAX])
 		.steering = dp->steering.count ? &dp->steering : NULL,
 		.stats = lanes_stats(&dp->lanes),
 		.lanes = &dp->lanes,
+		.lock = &dp->lock,
 		.limiter = dp->limiter};
 	uint16_t clients[CONFIG_PORTS_MAX];
 	for (unsigned i = 0; i < dp->ports.client_count; i++)
@@ -406,7 +408,7 @@ free_pools:
 
 int main(int argc, char **argv)
 {
-	int status, lock = -1;
+	int status;
 	char why[WHY_MAX] = "";
 	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
 	log_init("weir-dataplane", LOG_LEVEL_INFO);
@@ -433,8 +435,8 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		goto free_config;
 	}
-	lock = lock_runtime(dp.paths.run);
-	if (lock < 0)
+	dp.lock = lock_runtime(dp.paths.run);
+	if (dp.lock < 0)
 		goto close_paths;
 	if (mem_plan_check(dp.config, MEM_PLAN_DATAPLANE, &dp.paths, why) < 0) {
 		log_error("%s", why);
@@ -456,7 +458,7 @@ int main(int argc, char **argv)
 close_steering:
 	steering_close(&dp.steering);
 unlock:
-	close(lock);
+	close(dp.lock);
 close_paths:
 	shm_paths_close(&dp.paths);
 free_config:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/shm_region.h>
@@ -11,6 +12,8 @@
 // them, they do not vanish when some library opens and closes the same file, and the kernel drops
 // them with the last descriptor, however the process dies.
 
+enum { LOCK_MODE = 0600 };
+
 static struct flock whole_file(void)
 {
 	return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -18,9 +21,12 @@ static struct flock whole_file(void)
 
 int process_lock(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
 	if (fd < 0)
 		return -errno;
+	// Whoever may read it may hold a read lock, which keeps us out. Best effort: only its owner
+	// can change this.
+	(void)!fchmod(fd, LOCK_MODE);
 	struct flock lock = whole_file();
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
 		int err = errno == EACCES ? EAGAIN : errno;
@@ -34,13 +40,28 @@ int process_lock_probe(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return -errno;
 	struct flock lock = whole_file();
 	int err = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? errno : 0;
 	close(fd);
 	if (err)
 		return -err;
 	return lock.l_type != F_UNLCK;
+}
+
+int process_lock_keep(const char *path, int *fd)
+{
+	struct stat mine, there;
+	if (fstat(*fd, &mine) < 0)
+		return -errno;
+	if (stat(path, &there) == 0 && there.st_ino == mine.st_ino && there.st_dev == mine.st_dev)
+		return 0;
+	int made = process_lock(path);
+	if (made < 0)
+		return made;
+	close(*fd);
+	*fd = made;
+	return 1;
 }
 
 uint64_t incarnation_new(void)

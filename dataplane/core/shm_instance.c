@@ -68,7 +68,7 @@ static int file_read(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 }
 
 // Written beside it and renamed: it is there whole or not at all.
-static int file_make(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
+static int file_make(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 {
 	char path[SHM_PATH_MAX + 32], made[SHM_PATH_MAX + 32], text[TEXT + 1];
 	path_of(path, run, "instance");
@@ -78,7 +78,6 @@ static int file_make(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 	if (fd < 0)
 		return shm_fail(why, errno, "%s: %s", made, strerror(errno));
 	struct stat st;
-	uint64_t id = incarnation_new();
 	int err = fchmod(fd, 0644) < 0 || fstat(fd, &st) < 0 ? errno : 0;
 	if (!err) {
 		snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", id,
@@ -92,7 +91,6 @@ static int file_make(const char *run, uint64_t *out, char why[SHM_WHY_MAX])
 		(void)unlink(made);
 		return shm_fail(why, err, "%s: %s", path, strerror(err));
 	}
-	*out = id;
 	return 0;
 }
 
@@ -120,8 +118,20 @@ int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_W
 	if (rc == -EPROTO)
 		log_warning(
 			"identity refused: %s; making a new one, so the cache starts cold", why);
-	if (rc < 0)
-		rc = file_make(run, out, why);
+	if (rc < 0) {
+		*out = incarnation_new();
+		rc = file_make(run, *out, why);
+	}
 	close(lock);
 	return rc;
+}
+
+int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX])
+{
+	uint64_t there = 0;
+	int rc = file_read(run, &there, why);
+	if (rc == 0)
+		return there == id ? 0 : -ESTALE;
+	rc = file_make(run, id, why);
+	return rc < 0 ? rc : 1;
 }

@@ -20,3 +20,6 @@ enum { INSTANCE_WAIT_MS = 5000 };
 // -EPROTO: damaged, or a copy; -EAGAIN: another process holds the lock for too long.
 ATTR_MUST_CHECK int shm_instance_get(
 	const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX]);
+// Restores the file of a weir that runs. 0: it was there; 1: restored; -ESTALE: there is another
+// identity; or -errno.
+ATTR_MUST_CHECK int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX]);

@@ -278,11 +278,12 @@ enum process_state dataplane_state(const struct shm_paths *paths, const struct s
 {
 	int held = lock_probe(paths, "dataplane.lock");
 	bool old = !s || beat_is_old(s->heartbeat_ms);
-	if (held == 0)
+	if (held == 0 || (held == -ENOENT && !s))
 		return PROCESS_DOWN;
 	if (held < 0 && !s)
 		return PROCESS_UNKNOWN;
-	if (held < 0) // we may not ask: only the heartbeat is left
+	// We may not ask, or somebody deleted the file: only the heartbeat is left.
+	if (held < 0)
 		return old ? PROCESS_DOWN : PROCESS_UP;
 	return old ? PROCESS_HUNG : PROCESS_UP;
 }
@@ -296,7 +297,7 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 		return PROCESS_DOWN;
 	// Where the directory may not be read, the control API will tell.
 	if (region_attach(paths, SHM_IN_MEM, "directory", REGION_DIRECTORY, false, &r, why) < 0)
-		return held < 0 ? PROCESS_UNKNOWN : PROCESS_UP;
+		return held == -ENOENT ? PROCESS_DOWN : held < 0 ? PROCESS_UNKNOWN : PROCESS_UP;
 	enum process_state state = PROCESS_UP;
 	if (region_data_size(&r) >= sizeof(struct directory)) {
 		const struct directory *d = region_data(&r);
@@ -312,6 +313,9 @@ enum process_state controlplane_state(const struct shm_paths *paths, uint64_t *s
 		default:
 			state = beat_is_old(heartbeat_ms) ? PROCESS_HUNG : PROCESS_UP;
 		}
+		if (held < 0 && beat_is_old(heartbeat_ms))
+			state = PROCESS_DOWN; // somebody deleted the file: only the heartbeat is
+					      // left
 	}
 	region_unmap(&r);
 	return state;

@@ -127,6 +127,15 @@ void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generat
 // Open-file-description locks: each process holds one on a file of its own for its whole life, so
 // that the other can tell at once, whatever the pid, whether it lives.
 ATTR_MUST_CHECK int process_lock(const char *path); // fd to keep; -EAGAIN: another one lives
-int process_lock_probe(const char *path);           // 1 held, 0 free or no such file, -errno
+// 1 held, 0 free, -ENOENT or another -errno: not to be told, as a file that was deleted may be
+// held.
+int process_lock_probe(const char *path);
+// For the holder, once in a while. 0: all is well; 1: the file was deleted or replaced, and *fd is
+// the lock on the one that is there; -EAGAIN: another process holds that one; or -errno.
+ATTR_MUST_CHECK int process_lock_keep(const char *path, int *fd);
+// For each process once a second: restores its lock file `name` in the runtime directory, and the
+// identity, when they were deleted. Ends with REGION_LOST_STATUS when another process has taken
+// this one's place meanwhile.
+void shm_keep(const struct shm_paths *paths, const char *name, int *fd);
 
 uint64_t incarnation_new(void); // random, never 0

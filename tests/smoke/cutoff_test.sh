@@ -71,6 +71,17 @@ cut_off directory 0 controlplane
 check "the data plane went on without it" survived dataplane directory
 check "every frame has one verdict" verdicts_add_up
 
+echo "# locks and the identity deleted while both live"
+were="$(pid controlplane) $(pid dataplane)"
+rm -f /run/weir/dataplane.lock /run/weir/controlplane.lock /run/weir/instance
+for file in dataplane.lock controlplane.lock instance; do check "$file is back" eventually test -e "/run/weir/$file"; done
+second() { timeout 20 "$WEIR_BUILD/$1/weir-$1" -c /run/weir/lab/weir.yaml 2>&1 | grep -qE 'another (weir-dataplane|control plane)'; }
+check "the status says up" eventually weirctl status
+for what in controlplane dataplane; do check "a second $what is refused" second $what; done
+same "both live" "$were" "$(pid controlplane) $(pid dataplane)"
+check "and serve" well_now
+same "nobody else may open a lock" "600 600" "$(stat -c %a /run/weir/dataplane.lock /run/weir/controlplane.lock | xargs)"
+
 echo "# the status"
 "$lab" stop controlplane
 $controlplane -c /run/weir/lab/weir.yaml 2>$tmp/cp.log &

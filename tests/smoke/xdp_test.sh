@@ -97,7 +97,7 @@ held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 held.bind("\0weir-xdp-" + sys.argv[1])
 time.sleep(30)' "$(cat /sys/class/net/weir0/ifindex)" &
 squatter=$!
-same "the claim is root's alone" "root 640 0" "$(stat -c '%U %a %s' /run/weir_*)"
+same "the claim is root's alone" "root 600 0" "$(stat -c '%U %a %s' /run/weir_*)"
 check "detach takes off what is left" weirctl xdp detach
 kill $squatter
 same "nothing is attached" nothing "$(attached)"

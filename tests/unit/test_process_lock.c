@@ -3,9 +3,11 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weir/shm_region.h>
@@ -26,7 +28,7 @@ static int teardown(void **)
 
 static void test_held_and_free(void **)
 {
-	assert_int_equal(process_lock_probe(path), 0); // no file
+	assert_int_equal(process_lock_probe(path), -ENOENT); // no file: nobody can tell
 	int fd = process_lock(path);
 	assert_true(fd >= 0);
 	assert_int_equal(process_lock_probe(path), 1);
@@ -68,11 +70,57 @@ static void test_dies_with_its_holder(void **)
 static void test_errors(void **)
 {
 	assert_int_equal(process_lock("/no/such/dir/lock"), -ENOENT);
-	assert_int_equal(process_lock_probe("/no/such/dir/lock"), 0);
+	assert_int_equal(process_lock_probe("/no/such/dir/lock"), -ENOENT);
 	unlink(path);
 	assert_int_equal(symlink("/tmp/weir-nowhere", path), 0);
 	assert_int_equal(process_lock(path), -ELOOP);
 	assert_int_equal(process_lock_probe(path), -ELOOP);
+}
+
+// Whoever may open the file may hold a read lock on it, which keeps its owner out.
+static void test_nobody_else_can_open_it(void **)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640); // of an earlier version
+	assert_true(fd >= 0);
+	close(fd);
+	mode_t old = umask(0);
+	fd = process_lock(path);
+	umask(old);
+	assert_true(fd >= 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	close(fd);
+	unlink(path);
+	old = umask(0);
+	fd = process_lock(path);
+	umask(old);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	close(fd);
+}
+
+static void test_deleted_while_held(void **)
+{
+	int fd = process_lock(path);
+	assert_true(fd >= 0);
+	assert_int_equal(process_lock_keep(path, &fd), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(process_lock_probe(path), -ENOENT); // not "free"
+	assert_int_equal(process_lock_keep(path, &fd), 1);
+	assert_int_equal(process_lock_probe(path), 1);
+	assert_int_equal(process_lock(path), -EAGAIN);
+	// An empty file in its place, as of a restore, is taken as well; one that is held is not.
+	assert_int_equal(unlink(path), 0);
+	close(creat(path, 0600));
+	assert_int_equal(process_lock_keep(path, &fd), 1);
+	assert_int_equal(process_lock_probe(path), 1);
+	assert_int_equal(unlink(path), 0);
+	int other = process_lock(path);
+	assert_true(other >= 0);
+	assert_int_equal(process_lock_keep(path, &fd), -EAGAIN);
+	close(other);
+	close(fd);
 }
 
 static void test_incarnations_differ(void **)
@@ -91,6 +139,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_held_and_free),
 		cmocka_unit_test(test_dies_with_its_holder),
+		cmocka_unit_test(test_nobody_else_can_open_it),
+		cmocka_unit_test(test_deleted_while_held),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_incarnations_differ),
 	};

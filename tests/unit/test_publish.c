@@ -282,6 +282,24 @@ static void test_a_data_plane_unseen_holds_the_epoch_back(void **state)
 	assert_true(passes());
 }
 
+// A file that somebody deleted says nothing of the process that holds a lock on it.
+static void test_a_deleted_lock_holds_the_epoch_back(void **)
+{
+	char path[SHM_PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/dataplane.lock", paths.run);
+	assert_true(publisher_probe_readers(p)); // no life has read: nothing to wait for
+	assert_true(passes());
+	struct reader r = reader_open(0xd1);
+	assert_int_equal(unlink(path), 0);
+	assert_false(publisher_probe_readers(p));
+	assert_false(passes());
+	assert_int_equal(process_lock_keep(path, &r.lock), 1);
+	assert_false(publisher_probe_readers(p));
+	reader_close(&r);
+	assert_true(publisher_probe_readers(p));
+	assert_true(passes());
+}
+
 static void test_configuration_goes_round_its_slots(void **state)
 {
 	const uint64_t lists[4] = {UINT64_MAX};
@@ -314,6 +332,7 @@ int main(void)
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_a_data_plane_unseen_holds_the_epoch_back),
+		T(test_a_deleted_lock_holds_the_epoch_back),
 		T(test_configuration_goes_round_its_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "shm_instance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/shm_lost.h>
+
+_Noreturn static void place_lost(const char *path)
+{
+	log_error("%s: was replaced by another process; ending with status %d", path,
+		REGION_LOST_STATUS);
+	_exit(REGION_LOST_STATUS);
+}
+
+// Any other error leaves all as it is: the lock is held, and the next second tries again.
+void shm_keep(const struct shm_paths *paths, const char *name, int *fd)
+{
+	char path[SHM_PATH_MAX + 32], why[SHM_WHY_MAX];
+	snprintf(path, sizeof path, "%s/%s", paths->run, name);
+	int rc = process_lock_keep(path, fd);
+	if (rc == -EAGAIN)
+		place_lost(path);
+	if (rc == 1)
+		log_warning("%s: was deleted while in use; made again", path);
+	snprintf(path, sizeof path, "%s/instance", paths->run);
+	rc = shm_instance_keep(paths->run, paths->instance, why);
+	if (rc == -ESTALE)
+		place_lost(path);
+	if (rc == 1)
+		log_warning("%s: was deleted while in use; made again", path);
+}
