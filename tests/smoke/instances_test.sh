@@ -54,6 +54,19 @@ check "box 1 comes up again" box_up 1
 same "with a folder of its own" 2 "$(folders)"
 same "and answers for itself" 198.18.201.1 "$(ask 1 ok-3000.x.test)"
 
+echo "# a smoke test, as tools/chaos is one, has a mount of its own"
+cat >$tmp/beside.sh <<SCRIPT
+. "$smoke_dir/_init.sh"
+echo "sees \$(find \$(huge_mounts) -mindepth 1 | wc -l) files in \$(huge_mounts | wc -l) mount"
+find \$(huge_mounts) -mindepth 1 -delete
+SCRIPT
+same "a test beside them sees nothing of theirs" "sees 0 files in 1 mount" "$(env -u WEIR_SMOKE_INSIDE "$BASH" $tmp/beside.sh)"
+same "and removes nothing" 2 "$(folders)"
+check "box 2 restarts from its cache" box 2 bash -c "'$lab' kill dataplane && '$lab' start dataplane"
+before=$(hits 2)
+same "box 2 answers" 198.18.202.1 "$(ask 2 ok-3000.x.test)"
+check "from its cache" test "$(hits 2)" -gt "$before"
+
 echo "# one of them dies with all it had but the folder"
 for what in dataplane controlplane; do check "box 1: $what killed" box 1 "$lab" kill $what; done
 box 1 rm -rf /run/weir
