@@ -62,7 +62,7 @@ same "a bad group is refused, and why is said" 1 "$(groups 'groups: [{name: x, c
 room=$(df -k --output=used /run | tail -1)
 check "no memory for an image of the groups" mount -o remount,size=$((room + 64))k /run
 same "a reload says so" 1 "$(groups 'groups: [{name: own, clients: [198.18.0.3/32], upstreams: [{address: "127.0.0.1:5302"}]}]' 2>&1 |
-	grep -c 'but the groups: No space left on device')"
+	grep -c 'except the groups: No space left on device')"
 sleep 11
 same "clients are answered as before" 198.18.200.1 "$(from 198.18.0.3 ok-3000.later.test A)"
 check "memory again" mount -o remount,size=50% /run

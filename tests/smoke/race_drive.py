@@ -282,7 +282,7 @@ class Drive:
         self.post("/blocklist/reload", (200, 500))
 
     def pause(self):
-        for params in ({"minutes": "1"}, {"minutes": "1", "group": "kids"}):
+        for params in ({"minutes": "1"}, {"minutes": "1", "block_all": "1"}, {"minutes": "1", "group": "kids"}):
             self.post("/blocklist/pause", **params)
         for params in ({}, {"group": "kids"}):
             self.post("/blocklist/resume", (200, 409), **params)
