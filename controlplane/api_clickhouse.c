@@ -39,6 +39,7 @@ static void sender_out(
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
 	json_out_text(o, n, "server_version", version);
 	json_out_bool(o, n, "distributed", s->is_distributed);
+	json_out_bool(o, n, "deduplicates", s->dedups);
 	json_out_count(o, n, "rows", s->rows);
 	json_out_count(o, n, "weight", s->weight);
 	json_out_count(o, n, "inserts", s->chunks);

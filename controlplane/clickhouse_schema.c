@@ -74,19 +74,47 @@ static void ttl_add(struct clickhouse_sql *q, const struct clickhouse_schema *s)
 			s->limits.are_known ? s->limits.hours : s->settings.hours);
 }
 
+// How a column lies on disk: times and numbers that count up by their differences.
+static const char *codec_of(const char *name)
+{
+	bool counts = !strcmp(name, "time") || !strcmp(name, "run") || !strcmp(name, "chunk");
+	return counts ? " CODEC(Delta, ZSTD(1))" : " CODEC(ZSTD(1))";
+}
+
+// What the server makes of the columns that it gets: no octet more is sent.
+static void derived_add(struct clickhouse_sql *q)
+{
+	clickhouse_sql_add(q,
+		", `at` DateTime64(6, 'UTC') ALIAS"
+		" fromUnixTimestamp64Micro(toInt64(toUnixTimestamp(time)) * 1000000 + time_us,"
+		" 'UTC')"
+		", `client_ip` IPv6 MATERIALIZED toIPv6OrDefault(client) CODEC(ZSTD(1))"
+		", INDEX by_client client TYPE bloom_filter(0.01) GRANULARITY 4"
+		", INDEX by_client_name client_name TYPE bloom_filter(0.01) GRANULARITY 4"
+		", INDEX by_client_ip client_ip TYPE bloom_filter(0.01) GRANULARITY 4"
+		", INDEX by_name qname TYPE bloom_filter(0.01) GRANULARITY 4"
+		", INDEX by_label qname TYPE tokenbf_v1(16384, 3, 0) GRANULARITY 4");
+}
+
 static void table_sql(const struct clickhouse_schema *s, struct clickhouse_sql *q)
 {
+	bool is_current = s->version >= CLICKHOUSE_HAS_TYPES;
 	clickhouse_sql_add(q, "CREATE TABLE IF NOT EXISTS `%s`.`%s` (", s->settings.database,
 		s->settings.table);
 	for (unsigned i = 0; i < ARRAY_LEN(columns); i++) {
 		clickhouse_sql_add(q, "%s`%s` ", i ? ", " : "", columns[i].name);
 		type_add(q, s, i);
+		if (is_current)
+			clickhouse_sql_add(q, "%s", codec_of(columns[i].name));
 	}
+	if (is_current)
+		derived_add(q);
 	clickhouse_sql_add(q, ") ENGINE = MergeTree PARTITION BY %s ORDER BY (time, qname)",
 		s->settings.by_hour ? "toYYYYMMDD(time) * 100 + toHour(time)" : "toYYYYMMDD(time)");
 	ttl_add(q, s);
 	if (s->version >= CLICKHOUSE_HAS_WINDOW)
-		clickhouse_sql_add(q, " SETTINGS non_replicated_deduplication_window = 1000");
+		clickhouse_sql_add(q, " SETTINGS non_replicated_deduplication_window = 1000,"
+				      " ttl_only_drop_parts = 1");
 }
 
 static enum clickhouse_end table_make(

@@ -5,6 +5,8 @@
 // they lack, and kept within hours and octets (docs/clickhouse.md has them in full).
 //
 //   TABLE               rows, in the order of CLICKHOUSE_COLUMNS; MergeTree by day or hour
+//                       from 23.3 on with codecs, skip indexes for client and name, and the
+//                       columns `at` (DateTime64) and `client_ip` (IPv6), which the server derives
 //   TABLE_minute        queries, microseconds and octets by minute, box, verdict, ...; summed
 //   TABLE_latency       queries by minute, box, tier and half powers of two of microseconds
 //   TABLE_*_feed        the materialised views that fill the latter two

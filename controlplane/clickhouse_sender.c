@@ -17,6 +17,7 @@ static void show(struct clickhouse_sender *s)
 	s->now.retry_at_ms = s->retry_at_ms;
 	s->now.version = s->schema.version;
 	s->now.is_distributed = s->schema.is_distributed;
+	s->now.dedups = s->schema.dedups;
 	s->now.table_bytes = s->schema.bytes;
 	s->now.dropped_partitions = s->schema.dropped_partitions;
 	s->now.limits = s->schema.limits;

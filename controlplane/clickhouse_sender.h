@@ -76,7 +76,7 @@ struct clickhouse_sender_status {
 	char why[CLICKHOUSE_WHY_MAX];      // of the last failure, "" when up
 	uint64_t retry_at_ms, retry_in_ms; // of the next try, monotonic; from the look on
 	unsigned version;                  // of the server, 1816: 18.16
-	bool is_distributed;
+	bool is_distributed, dedups;
 	uint64_t rows, weight, chunks; // the server has them
 	uint64_t found_chunks;         // of these, found there instead of sent again
 	uint64_t failures, unclear;    // tries that failed; of these, by an end that said nothing

@@ -18,6 +18,7 @@ enum {
 	CLICKHOUSE_HAS_ZSTD = 2100,
 	CLICKHOUSE_HAS_WINDOW = 2109, // a MergeTree knows blocks that it has
 	CLICKHOUSE_HAS_TOKEN = 2203,  // and the sender may name them
+	CLICKHOUSE_HAS_TYPES = 2303,  // IPv6 that takes any text, DateTime64, codecs, skip indexes
 };
 
 // Every statement fits by the bounds of names; one that did not would be cut, and refused.

@@ -40,6 +40,15 @@ check "each panel's query finds something" $python "$smoke_dir/dashboards.py" cl
 made() { ch_sql 5 "SHOW CREATE TABLE weir.queries FORMAT TSVRaw"; }
 check "words are of few" grep -q 'verdict. LowCardinality(String)' <(made)
 check "rows have a time to live" grep -q 'TTL time + toIntervalHour(168)' <(made)
+check "whole parts go when they are too old" grep -q 'ttl_only_drop_parts = 1' <(made)
+check "columns have codecs" grep -q 'CODEC(Delta' <(made)
+check "clients and names have indexes" grep -q 'INDEX by_name qname TYPE bloom_filter' <(made)
+same "an address is one, of both families" "::ffff:198.18.0.2" "$(ch_sql 5 "SELECT DISTINCT client_ip FROM weir.queries
+	WHERE qname = 'ok-4.tcp.test' FORMAT TSVRaw")"
+same "and is found by" 1 "$(ch_sql 5 "SELECT count() > 0 FROM weir.queries WHERE client_ip = toIPv6('::ffff:198.18.0.2')")"
+same "a time has its microseconds" 0 "$(ch_sql 5 "SELECT countIf(toUnixTimestamp64Micro(at) !=
+	toUInt64(toUnixTimestamp(time)) * 1000000 + time_us) FROM weir.queries")"
+same "the server knows chunks by their tokens" true "$(ch_state deduplicates)"
 check "blocks are known again" grep -q 'non_replicated_deduplication_window = 1000' <(made)
 
 # A table of an older weir, old rows, and other hours.

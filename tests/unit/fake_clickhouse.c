@@ -361,9 +361,10 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 		f->alters++, f->lacks_column = false;
 	else if (strstr(sql, "CREATE TABLE") && !f->may_create)
 		return error(reply, 60, 404);
-	else if (strstr(sql, "CREATE TABLE"))
+	else if (strstr(sql, "CREATE TABLE")) {
+		snprintf(f->last_create, sizeof f->last_create, "%s", sql);
 		f->creates++, f->has_table = true;
-	else if (strstr(sql, "SELECT count()") && !f->has_table)
+	} else if (strstr(sql, "SELECT count()") && !f->has_table)
 		return error(reply, 60, 404);
 	else if (strstr(sql, "SELECT count()") && f->count_code)
 		return error(reply, f->count_code, 500);

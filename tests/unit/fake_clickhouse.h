@@ -59,6 +59,7 @@ struct fake_clickhouse {
 	char other_limits[128]; // of other boxes, a line as clickhouse_limits.c asks for it
 	char newest[512];       // "now TAB partition" a line, the newest first; "": 2026112100
 	char last_limits[512];  // the statement that left this box's
+	char last_create[8192];
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
 };
 

@@ -70,6 +70,29 @@ static void test_the_schema_is_made_and_mended(void **)
 }
 
 // Rows of two hours, mixed, are two chunks: an insert is all or nothing only within a partition.
+// What the server's version has, and nothing that it has not.
+static void test_a_table_is_made_for_the_server(void **)
+{
+	static const char *const current[] = {"`time` DateTime('UTC') CODEC(Delta, ZSTD(1))",
+		"`at` DateTime64(6, 'UTC') ALIAS", "`client_ip` IPv6 MATERIALIZED",
+		"INDEX by_client client TYPE bloom_filter", "INDEX by_name qname TYPE bloom_filter",
+		"ttl_only_drop_parts = 1", "TTL time + toIntervalHour(168)"};
+	server.has_table = false;
+	server.version = "26.7.1";
+	sink_open();
+	assert_true(eventually(is_up));
+	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
+		if (!strstr(server.last_create, current[i]))
+			fail_msg("no '%s' in %s", current[i], server.last_create);
+	clickhouse_close(sink);
+	server.has_table = false;
+	server.version = "18.16.1";
+	sink_open();
+	assert_true(eventually(is_up));
+	for (unsigned i = 0; i < ARRAY_LEN(current); i++)
+		assert_null(strstr(server.last_create, current[i]));
+}
+
 static void test_chunks_end_with_their_hour(void **)
 {
 	sink_open();
@@ -234,6 +257,7 @@ int main(void)
 		CASE(test_a_newer_server_gets_zstd_and_a_token),
 		CASE(test_a_distributed_table_is_waited_for),
 		CASE(test_the_schema_is_made_and_mended),
+		CASE(test_a_table_is_made_for_the_server),
 		CASE(test_chunks_end_with_their_hour),
 		CASE(test_what_is_there_at_the_end_is_sent),
 		CASE(test_old_partitions_go),
