@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 
 struct metrics_call {
 	struct api *api;
@@ -135,6 +136,9 @@ static void http_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_COUNTER, "weir_messages_suppressed_total",
 		"Messages of the control plane over the limit of its own log.");
 	metrics_count(t, NULL, log_suppressed());
+	metrics_family(t, METRICS_COUNTER, "weir_messages_lost_total",
+		"Messages of the control plane that were lost, as nobody read its stderr.");
+	metrics_count(t, NULL, log_out_lost());
 }
 
 static void service_out(struct metrics_text *t, struct api *a, const struct resolver_status *s)

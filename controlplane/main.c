@@ -5,7 +5,9 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 enum { EXIT_USAGE = 2 };
@@ -53,12 +55,16 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_init("weir-controlplane", LOG_LEVEL_INFO);
+	int rc = log_out_start("weir-controlplane");
+	if (rc < 0)
+		log_warning("stderr has no thread of its own, a reader that stalls holds us up: %s",
+			strerror(-rc));
 	region_lost_catch(own_regions);
 	if (app_open(&app, config_path, why) < 0) {
 		log_error("%s", why);
 		return EXIT_FAILURE;
 	}
-	int rc = app_run(app);
+	rc = app_run(app);
 	app_close(app);
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -25,6 +25,8 @@ static const struct metrics_field of_all[] = {
 	GAUGE(limit_empty, "limit_empty", "Clients that are over their rate just now.", 0),
 	GAUGE(drops_in_force, "drops_in_force", "Sources that ports drop by themselves.", 0),
 	GAUGE(drops_refused, "drops_refused", "Sources that no port would drop.", 0),
+	COUNTER(log_lost, "messages_lost_total",
+		"Messages that were lost, as nobody read the data plane's stderr.", 0),
 };
 
 // Microseconds and cycles become seconds, as units go in metrics.

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 
 static uint64_t counter_of(const struct worker *w, enum counter c)
 {
@@ -169,6 +170,9 @@ static void report(struct housekeep *h, uint64_t now_ms)
 	recent_errors_report(&h->stats->errors, &h->errors_seen);
 	if (h->lock)
 		shm_keep(&h->adopt.src.paths, "dataplane.lock", h->lock);
+	const uint64_t lost = log_out_lost();
+	atomic_store_explicit(&h->stats->log_lost, lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX,
+		memory_order_relaxed);
 	lanes_check(h->lanes, &h->adopt.src.paths);
 	adopt_check(&h->adopt);
 }

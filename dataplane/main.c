@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "bench.h"
+#include "dpdk_log.h"
 #include "eal_args.h"
 #include "exception_addr.h"
 #include "housekeep.h"
@@ -28,6 +29,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 #include <weir/mem_plan.h>
 #include <weir/shm_lost.h>
 
@@ -412,11 +414,16 @@ int main(int argc, char **argv)
 	char why[WHY_MAX] = "";
 	static struct dataplane dp; // some 20 KiB, too much for a signal-prone stack
 	log_init("weir-dataplane", LOG_LEVEL_INFO);
+	dpdk_log_take();
 	struct arguments args = {0};
 	if (!arguments_parse(argc, argv, &args, &status))
 		return status;
 
 	status = EXIT_FAILED;
+	int rc = log_out_start("weir-dataplane");
+	if (rc)
+		log_warning("stderr has no thread of its own, a reader that stalls holds us up: %s",
+			strerror(-rc));
 	if (config_load(args.config, &dp.config, why)) {
 		log_error("%s", why);
 		return EXIT_FAILED;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 #include <weir/log_recent.h>
 
 enum { LOG_LINES_PER_SECOND = 100, LOG_LINE_MAX = 1024 };
@@ -80,6 +81,5 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (len > sizeof line - 2)
 		len = sizeof line - 2; // cut, like vsnprintf did
 	line[len++] = '\n';
-	ssize_t unused = write(STDERR_FILENO, line, len);
-	(void)unused; // nowhere to complain
+	log_out_write(line, len);
 }

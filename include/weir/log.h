@@ -5,8 +5,9 @@
 // understands (`<4>` ...) when stderr is not a terminal. Bounded: at most 100 lines a second, what
 // is over is counted and the count printed with the next line that passes.
 //
-// Thread-safe (one write(2) per line). Never called between rx and tx of a worker.
-// Bytes that came from outside must be escaped by the caller (dns_name_to_text and the like).
+// Thread-safe. Lines leave by log_out.h: once its thread runs, a caller waits for no reader. Never
+// called between rx and tx of a worker. Bytes that came from outside must be escaped by the caller
+// (dns_name_to_text and the like).
 
 #include "attr.h"
 

@@ -309,6 +309,7 @@ struct stats_region {
 	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
 	// The life before, whose region was in this one's place; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;
+	_Atomic uint32_t log_lost; // lines, as nobody read stderr (log_out.h); stops at its end
 	_Atomic uint64_t former_incarnation;
 	struct stats_errors errors;
 	struct stats_table table[STATS_PROCESS_TABLES_MAX];

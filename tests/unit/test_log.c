@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 
 // Runs body with stderr going to a pipe; what it wrote is in out.
 static size_t capture(void (*body)(void), char *out, size_t cap)
@@ -76,12 +78,63 @@ static void test_flood_is_bounded(void **)
 	assert_int_equal(log_suppressed() + lines, 100000 + 0u);
 }
 
+// The reader stands still: nobody who logs waits for it, what finds no room is lost and counted,
+// and the reader is told once it goes on.
+static void test_stalled_reader(void **)
+{
+	static char text[LOG_OUT_BYTES / 64 - 1], got[4 * LOG_OUT_BYTES];
+	enum { LINES = 200 };
+	int fds[2];
+	assert_int_equal(pipe(fds), 0);
+	int saved = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = '\n';
+	assert_int_equal(log_out_start("prog"), 0);
+	const uint64_t began = clock_mono_ms();
+	for (unsigned i = 0; i < LINES; i++)
+		log_out_write(text, sizeof text);
+	assert_true(clock_mono_ms() - began < 5000);
+	const uint64_t lost = log_out_lost();
+	assert_in_range(lost, 1, LINES - 64);
+	size_t len = 0;
+	const char *told = NULL;
+	char expected[64];
+	snprintf(expected, sizeof expected, "prog: [%u log lines lost", (unsigned)lost);
+	while (!told && len < sizeof got - 1) {
+		ssize_t n = read(fds[0], got + len, sizeof got - 1 - len);
+		assert_true(n > 0);
+		len += (size_t)n;
+		got[len] = 0;
+		told = strstr(got, expected);
+	}
+	assert_non_null(told);
+	assert_int_equal((size_t)(told - got), (LINES - lost) * sizeof text);
+	log_out_write("last\n", 5);
+	log_out_stop();
+	log_out_write("direct\n", 7);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	while (len < sizeof got - 1) {
+		ssize_t n = read(fds[0], got + len, sizeof got - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	got[len] = 0;
+	close(fds[0]);
+	assert_non_null(strstr(got, "\nlast\ndirect\n"));
+	assert_int_equal(log_out_lost(), lost);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_long_line_is_cut),
 		cmocka_unit_test(test_flood_is_bounded),
+		cmocka_unit_test(test_stalled_reader),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

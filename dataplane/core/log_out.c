@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/log_out.h>
+
+enum { CHUNK = 4096 };
+
+// Of the process, as stderr is.
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t filled;
+	pthread_t thread;
+	const char *program;
+	bool running, stopping;
+	size_t first, used; // in `text`, which goes round
+	uint64_t lost_told;
+	char text[LOG_OUT_BYTES];
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+
+static _Atomic uint64_t lost;
+
+uint64_t log_out_lost(void)
+{
+	return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
+// What cannot be written is given up: there is nowhere to complain. `waits`: for a reader of a
+// descriptor that somebody has made non-blocking.
+static void write_all(const char *text, size_t len, bool waits)
+{
+	while (len > 0) {
+		ssize_t n = write(STDERR_FILENO, text, len);
+		if (n < 0 && errno == EAGAIN && waits) {
+			struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+			(void)poll(&reader, 1, LOG_OUT_STOP_MS);
+		} else if (n < 0 && errno != EINTR) {
+			return;
+		} else if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+static void put(const char *text, size_t len)
+{
+	size_t at = (out.first + out.used) % LOG_OUT_BYTES;
+	size_t head = len < LOG_OUT_BYTES - at ? len : LOG_OUT_BYTES - at;
+	memcpy(out.text + at, text, head);
+	memcpy(out.text, text + head, len - head);
+	out.used += len;
+}
+
+static size_t take(char chunk[CHUNK])
+{
+	size_t len = out.used < CHUNK ? out.used : CHUNK;
+	size_t head = len < LOG_OUT_BYTES - out.first ? len : LOG_OUT_BYTES - out.first;
+	memcpy(chunk, out.text + out.first, head);
+	memcpy(chunk + head, out.text, len - head);
+	out.first = (out.first + len) % LOG_OUT_BYTES;
+	out.used -= len;
+	return len;
+}
+
+// Behind what waited when the lines were lost.
+static void tell_lost(void)
+{
+	char line[128];
+	uint64_t all = log_out_lost(), more = all - out.lost_told;
+	out.lost_told = all;
+	int n = snprintf(line, sizeof line,
+		"%s: [%llu log lines lost: nobody read the ones before]\n", out.program,
+		(unsigned long long)more);
+	if (more > 0)
+		write_all(line, (size_t)n, true);
+}
+
+static void *run(void *)
+{
+	char chunk[CHUNK];
+	pthread_mutex_lock(&out.lock);
+	while (out.used > 0 || !out.stopping) {
+		if (out.used == 0) {
+			pthread_cond_wait(&out.filled, &out.lock);
+			continue;
+		}
+		size_t len = take(chunk);
+		bool is_last = out.used == 0;
+		pthread_mutex_unlock(&out.lock);
+		write_all(chunk, len, true);
+		if (is_last)
+			tell_lost();
+		pthread_mutex_lock(&out.lock);
+	}
+	pthread_mutex_unlock(&out.lock);
+	return NULL;
+}
+
+int log_out_start(const char *program)
+{
+	sigset_t all, before;
+	if (out.running)
+		return 0;
+	out.program = program;
+	out.stopping = false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&out.thread, NULL, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return -rc;
+	(void)pthread_setname_np(out.thread, "weir-stderr");
+	out.running = true;
+	static bool is_registered;
+	if (!is_registered)
+		(void)atexit(log_out_stop);
+	is_registered = true;
+	return 0;
+}
+
+void log_out_stop(void)
+{
+	struct timespec until;
+	if (!out.running)
+		return;
+	pthread_mutex_lock(&out.lock);
+	out.stopping = true;
+	pthread_cond_signal(&out.filled);
+	pthread_mutex_unlock(&out.lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LOG_OUT_STOP_MS / 1000;
+	// One that is still stuck in its reader keeps what it has: the process ends anyway.
+	if (pthread_clockjoin_np(out.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+		out.running = false;
+}
+
+void log_out_write(const char *text, size_t len)
+{
+	pthread_mutex_lock(&out.lock);
+	bool is_ours = out.running && !out.stopping, fits = LOG_OUT_BYTES - out.used >= len;
+	if (is_ours && fits) {
+		put(text, len);
+		pthread_cond_signal(&out.filled);
+	}
+	bool direct = !out.running;
+	pthread_mutex_unlock(&out.lock);
+	if (direct)
+		write_all(text, len, false);
+	else if (!is_ours || !fits)
+		atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DPDK's messages go where ours go; those that say nothing are left out.
+#include "../../dataplane/dpdk_log.h"
+#include "unit.h"
+
+#include <rte_log.h>
+
+#include <unistd.h>
+#include <weir/log_out.h>
+
+static void test_noise(void **)
+{
+	assert_true(dpdk_log_is_noise(
+		"tap_mp_req_on_rxtx(): Failed to send start req to secondary 95\n"));
+	assert_false(dpdk_log_is_noise("tap_dev_start(): Failed to start\n"));
+	assert_false(dpdk_log_is_noise(""));
+}
+
+static void test_taken(void **)
+{
+	char got[256] = "";
+	int fds[2];
+	assert_int_equal(pipe(fds), 0);
+	int saved = dup(STDERR_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	dpdk_log_take();
+	rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "tap_mp_req_on_rxtx(): Failed to send start req\n");
+	rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "port %d: gone\n", 7);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(read(fds[0], got, sizeof got - 1) > 0);
+	close(fds[0]);
+	assert_string_equal(got, "port 7: gone\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_taken),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
