@@ -6,8 +6,9 @@
 // It takes exactly what stage_net.c would take from a port of its own: IPv4 with options, IPv6 with
 // extension headers, at most one 802.1Q tag, first fragments (which the data plane drops and
 // counts); later fragments show no port and stay with the kernel. Where no data plane works (the
-// gate is shut) or a queue has no socket, the kernel gets the query, at once and without anyone's
-// help: that is what makes kill -9 harmless. Nothing is ever dropped or changed here.
+// gate is shut), the frame is for another host, or a queue has no socket, the kernel gets the
+// query, at once and without anyone's help: that is what makes kill -9 harmless. Nothing is ever
+// dropped or changed here.
 
 #include "weir/steer_abi.h"
 
@@ -129,11 +130,28 @@ static __always_inline bool frame_is_dns(const void *at, const void *end, struct
 	return type == bpf_htons(ETH_P_IPV6) && ipv6_is_dns(at, end, to);
 }
 
-static __always_inline bool gate_is_open(void)
+static __always_inline bool gate_is_open(const struct steer_gate *gate)
 {
-	__u32 zero = 0;
-	const struct steer_gate *gate = bpf_map_lookup_elem(&weir_gate, &zero);
 	return gate && bpf_ktime_get_coarse_ns() < gate->until_ns;
+}
+
+// To the interface, or to a group, which the data plane drops and counts. frame_is_dns has seen
+// that the header is there.
+static __always_inline bool is_for_us(
+	const void *frame, const void *end, const struct steer_gate *gate)
+{
+	const struct ethhdr *ether = frame;
+	if ((const void *)(ether + 1) > end || !gate)
+		return false;
+	if (ether->h_dest[0] & 1)
+		return true;
+	__u64 to = *(const __u32 *)&ether->h_dest[0]
+		   | (__u64) * (const __u16 *)&ether->h_dest[4] << 32;
+	for (int i = 0; i < STEER_MACS_MAX; i++) {
+		if (gate->mac[i] == to)
+			return true;
+	}
+	return false;
 }
 
 SEC("xdp")
@@ -144,8 +162,12 @@ int weir_steer(struct xdp_md *ctx)
 	struct steer_address to;
 	if (!frame_is_dns(frame, end, &to) || !bpf_map_lookup_elem(&weir_addresses, &to))
 		return counted(XDP_PASS, STEER_passed);
-	if (!gate_is_open())
+	__u32 zero = 0;
+	const struct steer_gate *gate = bpf_map_lookup_elem(&weir_gate, &zero);
+	if (!gate_is_open(gate))
 		return counted(XDP_PASS, STEER_gate_shut);
+	if (!is_for_us(frame, end, gate))
+		return counted(XDP_PASS, STEER_other_host);
 	// XDP_PASS is what comes back where the queue has no socket.
 	int action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
 	return counted(action, action == XDP_PASS ? STEER_no_socket : STEER_steered);

@@ -3,6 +3,7 @@
 #include "steering.h"
 
 #include "exception_addr.h"
+#include "steering_mac.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -130,6 +131,7 @@ int steering_prepare(struct steering *s, struct config_dataplane *dp, const char
 		struct steering_port *p = &s->port[s->count++];
 		*p = (struct steering_port){.index = i, .claim = -1};
 		snprintf(p->interface, sizeof p->interface, "%s", dp->ports[i].xdp);
+		steering_mac_init(p->mac, &dp->ports[i]);
 		int rc = prepare_one(p, dp->worker_count, why);
 		if (rc) {
 			steering_close(s);
@@ -234,6 +236,7 @@ int steering_start(struct steering *s, const struct config_dataplane *dp, uint64
 			return refuse(rc, why, p->interface,
 				"the driver has not attached the steering program");
 		p->open = true;
+		steering_mac_look(p->mac, p->interface);
 		rc = xdp_steer_pin(&p->maps);
 		if (rc)
 			log_info("port %s: the steering program is not pinned below /sys/fs/bpf "
@@ -272,7 +275,7 @@ static void set_gates(struct steering *s, uint64_t until_ms)
 		struct steering_port *p = &s->port[i];
 		if (!p->open)
 			continue;
-		int rc = xdp_steer_until(&p->maps, until_ms);
+		int rc = xdp_steer_until(&p->maps, until_ms, p->mac);
 		if (rc)
 			log_warning(
 				"port %s: the gate cannot be set: %s", p->interface, strerror(-rc));
@@ -301,8 +304,9 @@ void steering_report(struct steering *s, struct stats_region *stats)
 	if (s->count > 0)
 		stats_add(&stats->port[s->port[0].index].imissed, frames_lost(s));
 	for (unsigned i = 0; i < s->count; i++) {
-		const struct steering_port *p = &s->port[i];
+		struct steering_port *p = &s->port[i];
 		uint64_t counters[STEER_COUNTERS];
+		steering_mac_look(p->mac, p->interface); // the next beat tells the program
 		if (!p->open || xdp_steer_counters(&p->maps, counters) != 0)
 			continue;
 		atomic_store_explicit(&stats->port[p->index].is_xdp, 1, memory_order_relaxed);

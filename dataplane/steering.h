@@ -33,6 +33,7 @@ struct steering_port {
 	int claim;
 	bool open; // `maps` is
 	struct xdp_steer maps;
+	uint64_t mac[STEER_MACS_MAX]; // whose frames are taken (steering_mac.h)
 };
 
 struct steering {

@@ -128,9 +128,6 @@ static int device_apply(const struct config_doc *doc, const struct config_raw_po
 		if (raw->exception && *raw->exception)
 			return config_refuse(doc, key,
 				"goes without exception: the kernel has that interface itself");
-		if (raw->macs_count > 0)
-			return config_refuse(
-				doc, key, "goes without macs: addresses are the kernel's to set");
 		return xdp_apply(doc, key, raw->xdp, i, port);
 	}
 	return config_text_take(doc, config_item_key(key, "dataplane.ports", i, "device"),

@@ -315,12 +315,14 @@ int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address)
 	return rc ? error_of(rc) : 0;
 }
 
-int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms)
+int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms, const uint64_t mac[STEER_MACS_MAX])
 {
 	const uint32_t zero = 0;
 	// The kernel's clock begins where ours has CLOCK_AHEAD_MS.
 	uint64_t kernel_ms = mono_ms > CLOCK_AHEAD_MS ? mono_ms - CLOCK_AHEAD_MS : 0;
-	const struct steer_gate gate = {.until_ns = kernel_ms * 1000000};
+	struct steer_gate gate = {.until_ns = kernel_ms * 1000000};
+	for (unsigned i = 0; i < STEER_MACS_MAX; i++)
+		gate.mac[i] = mac[i];
 	int rc = bpf_map_update_elem(s->gate, &zero, &gate, BPF_ANY);
 	return rc ? error_of(rc) : 0;
 }

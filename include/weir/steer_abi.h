@@ -24,16 +24,21 @@ struct steer_address {
 };
 
 // Packets are steered until then, by CLOCK_MONOTONIC; the data plane keeps moving it on while it
-// works. So what hangs or was never ready gets nothing, and the kernel has it.
+// works. So what hangs or was never ready gets nothing, and the kernel has it. And only those that
+// were sent to the interface: by a mirror port, or where a switch floods, frames for other hosts
+// come too. A MAC address is its octets as they lie in a frame, in the lower six of a word.
+enum { STEER_MACS_MAX = 9 };
 struct steer_gate {
 	__u64 until_ns;
+	__u64 mac[STEER_MACS_MAX]; // the interface's own first; 0: none
 };
 
 #define STEER_COUNTER_LIST(X)                                                  \
 	X(steered, "DNS to us given to the data plane")                        \
 	X(gate_shut, "DNS to us left to the kernel: no data plane that works") \
 	X(no_socket, "DNS to us left to the kernel: queue without a worker")   \
-	X(passed, "frames of all other kinds, left to the kernel")
+	X(passed, "frames of all other kinds, left to the kernel")             \
+	X(other_host, "DNS to us in frames for another MAC, left to the kernel")
 
 enum steer_counter {
 #define X(name, text) STEER_##name,

@@ -64,7 +64,8 @@ void xdp_steer_unpin(unsigned ifindex);
 ATTR_MUST_CHECK int xdp_steer_open(struct xdp_steer *out, unsigned ifindex);
 void xdp_steer_close(struct xdp_steer *s);
 ATTR_MUST_CHECK int xdp_steer_add(struct xdp_steer *s, const struct ip_address *address);
-// Steer until then (clock_mono_ms); 0 shuts the gate.
-ATTR_MUST_CHECK int xdp_steer_until(struct xdp_steer *s, uint64_t mono_ms);
+// Steer frames to these MAC addresses (steer_abi.h) until then (clock_mono_ms); 0 shuts the gate.
+ATTR_MUST_CHECK int xdp_steer_until(
+	struct xdp_steer *s, uint64_t mono_ms, const uint64_t mac[STEER_MACS_MAX]);
 // Sums over CPUs since the program was attached.
 ATTR_MUST_CHECK int xdp_steer_counters(const struct xdp_steer *s, uint64_t out[STEER_COUNTERS]);

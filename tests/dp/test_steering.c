@@ -4,6 +4,7 @@
 // themselves are shown by tests/smoke/xdp_test.sh.
 
 #include "steering.h"
+#include "steering_mac.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -66,11 +67,30 @@ static void auto_workers_fit_the_queues(void **)
 	assert_int_equal(dp.worker_count, 3);
 }
 
+// A MAC is the word that the program reads from the frame; the loopback's is all zeros.
+static void macs_are_words(void **)
+{
+	const struct config_port port = {
+		.mac_count = 2, .macs = {{{0, 0, 0x5e, 0, 1, 5}}, {{2, 0, 0, 0, 0, 9}}}};
+	uint64_t mac[STEER_MACS_MAX];
+	steering_mac_init(mac, &port);
+	mac[0] = 7;
+	steering_mac_look(mac, "weir-no-such");
+	assert_int_equal(mac[0], 7);
+	steering_mac_look(mac, "lo");
+	assert_int_equal(mac[0], 0);
+	assert_int_equal(mac[1], UINT64_C(0x0501005e0000));
+	assert_int_equal(mac[2], UINT64_C(0x090000000002));
+	for (unsigned i = 3; i < STEER_MACS_MAX; i++)
+		assert_int_equal(mac[i], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gate_is_open_while_workers_turn),
 		cmocka_unit_test(gate_opens_without_a_control_plane),
+		cmocka_unit_test(macs_are_words),
 		cmocka_unit_test(auto_workers_fit_the_queues),
 	};
 	log_init("test_steering", LOG_LEVEL_ERROR);

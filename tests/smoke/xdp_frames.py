@@ -79,7 +79,8 @@ def v6(ident):
 
 cases = [("plain4", v4(1)), ("plain6", v6(2)), ("vlan4", tagged(v4(3), 7)), ("vlan6", tagged(v6(4), 7)),
          ("options4", with_options(v4(5))), ("two_tags", tagged(tagged(v4(6), 7), 8)), ("fragment_first", fragment(v4(7), 0)),
-         ("fragment_later", fragment(v4(8), 64)), ("extension6", behind_options6(v6(9))), ("runt", v4(10)[:36])]
+         ("fragment_later", fragment(v4(8), 64)), ("extension6", behind_options6(v6(9))), ("runt", v4(10)[:36]),
+         ("other_host", bytes.fromhex("020000000077") + v4(11)[6:])]
 for number, (name, frame) in enumerate(cases, 1):
     sock.send(frame)
     print(name, reply(sock, number, 3 if number <= 5 else 0.3), flush=True)

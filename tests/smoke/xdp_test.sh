@@ -14,7 +14,7 @@ check "the program is attached in the driver" grep -q 'xdp qdisc.*' <<<"$(ip lin
 
 short() { client kdig +short +timeout=2 +retry=2 "@$@"; }
 resolves() { [ "$(short $service www.lab.example A)" = 198.18.255.80 ]; }
-steered() { weirctl --json xdp status | jq ".ports[0].counters.$1"; } # steered steered|gate_shut|no_socket|passed
+steered() { weirctl --json xdp status | jq ".ports[0].counters.$1"; } # steered steered|gate_shut|no_socket|passed|other_host
 left_to_kernel() { echo $(($(steered gate_shut) + $(steered no_socket))); }
 attached() { weirctl --json xdp status | jq -r '.ports[0].attached'; }
 # UDP datagrams that the kernel here took in, whether or not someone listens
@@ -50,10 +50,12 @@ same "other ports and addresses are not steered" "$before" "$(steered steered)"
 # Tags, options, fragments, extension headers. The data plane answers the first five, drops and counts a first fragment
 # and what is behind extension headers; the kernel has two tags, later fragments and what is cut off.
 was=$(steered steered) fragments=$(dp verdict drop_fragment) extended=$(dp verdict drop_ip_header)
+others=$(steered other_host)
 frames=$(client $python "$smoke_dir/xdp_frames.py")
 same "replies, and their VLANs" "plain4 0 plain6 0 vlan4 7 vlan6 7 options4 0 two_tags None fragment_first None \
-fragment_later None extension6 None runt None" "$(xargs <<<"$frames")"
-same "seven of ten were steered" $((was + 7)) "$(steered steered)"
+fragment_later None extension6 None runt None other_host None" "$(xargs <<<"$frames")"
+same "what a mirror port would bring stays with the kernel" $((others + 1)) "$(steered other_host)"
+same "seven of eleven were steered" $((was + 7)) "$(steered steered)"
 same "a first fragment was dropped" $((fragments + 1)) "$(dp verdict drop_fragment)"
 same "and one behind extension headers" $((extended + 1)) "$(dp verdict drop_ip_header)"
 

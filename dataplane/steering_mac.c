@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "steering_mac.h"
+
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static_assert(1 + (int)CONFIG_PORT_MACS_MAX <= (int)STEER_MACS_MAX);
+
+uint64_t steering_mac_word(const uint8_t octets[6])
+{
+	uint64_t word = 0;
+	memcpy(&word, octets, 6);
+	return word;
+}
+
+void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port)
+{
+	memset(mac, 0, STEER_MACS_MAX * sizeof mac[0]);
+	for (unsigned i = 0; i < port->mac_count; i++)
+		mac[1 + i] = steering_mac_word((const uint8_t *)&port->macs[i]);
+}
+
+void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface)
+{
+	struct ifreq request = {0};
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
+		mac[0] = steering_mac_word((const uint8_t *)request.ifr_hwaddr.sa_data);
+	close(fd);
+}

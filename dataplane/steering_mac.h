@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The MAC addresses whose frames the steering program of an interface takes: the interface's own,
+// which may change while it is up (a bond, `ip link set address`), and those of `ports[].macs`.
+// Main lcore only; a look is three system calls.
+
+#include <stdint.h>
+#include <weir/config.h>
+#include <weir/steer_abi.h>
+
+// As steer_abi.h has it.
+uint64_t steering_mac_word(const uint8_t octets[6]);
+// Those of the configuration, behind the place of the interface's own.
+void steering_mac_init(uint64_t mac[STEER_MACS_MAX], const struct config_port *port);
+// The interface's own, as it is at this time. Where the kernel does not tell it stays what it was.
+void steering_mac_look(uint64_t mac[STEER_MACS_MAX], const char *interface);
