@@ -83,8 +83,24 @@ static bool needs_arming(const struct doze *d)
 	return false;
 }
 
+// Frames were there that no interrupt told of.
+static void note_missed(struct doze *d)
+{
+	d->timed_out = false;
+	if (++d->missed < DOZE_MISSED)
+		return;
+	d->ports_ring = false;
+	log_warning("worker: frames wait, but the interrupts of its ports do not arrive (%u times "
+		    "in a row); sleeps by time",
+		d->missed);
+}
+
 void doze_busy(struct doze *d)
 {
+	if (unlikely_(d->timed_out))
+		note_missed(d);
+	else if (d->port_woke)
+		d->missed = 0;
 	d->idle_turns = 0;
 	d->fruitless = 0;
 	d->port_woke = false;
@@ -137,6 +153,7 @@ static void sleep_fds(struct doze *d, struct worker *w, long us)
 	int n = ppoll(d->fd, fruitless ? 1 : d->fd_count, &t, NULL);
 	if (n > 0)
 		look_at(d);
+	d->timed_out = n == 0 && d->ports_ring && !fruitless;
 	// A signal that ends it early does no harm.
 	stats_add(&w->stats->counter[n > 0 ? COUNTER_sleeps_woken : COUNTER_sleeps_timed], 1);
 	if (d->port_woke)
@@ -163,6 +180,7 @@ bool doze_idle(struct doze *d, struct worker *w)
 {
 	bool ring = d->ports_ring && d->fruitless < DOZE_FRUITLESS;
 	unsigned spins = ring ? DOZE_SPINS_BELL : DOZE_SPINS;
+	d->timed_out = false;
 	if (d->idle_turns < spins) {
 		d->idle_turns++;
 		power_pause();

@@ -14,7 +14,9 @@
 // Nothing is lost on the way into a sleep: an armed queue and the answer ring are looked at once
 // more, a level-triggered descriptor needs no arming. A descriptor that reports an error, or that
 // is readable while its port receives nothing (DOZE_FRUITLESS times in a row), is not waited on:
-// time does it then. One per worker, its lcore's alone.
+// time does it then. So it is for good where interrupts do not arrive, as with some emulated NICs:
+// where DOZE_MISSED sleeps in a row lasted until the backstop and frames were waiting at their end.
+// One per worker, its lcore's alone.
 
 #include "worker.h"
 
@@ -28,6 +30,7 @@ enum {
 	DOZE_SPINS = 512,      // turns without a frame before the first sleep by time
 	DOZE_SPINS_BELL = 128, // and before one that a port ends: it costs no latency to speak of
 	DOZE_FRUITLESS = 64,
+	DOZE_MISSED = 4,
 	DOZE_FDS_MAX = 1 + 2 * WORKER_PORTS_MAX,
 };
 
@@ -44,6 +47,8 @@ struct doze {
 	bool armed;
 	bool port_woke;      // the last sleep was ended by a port
 	unsigned fruitless;  // in a row: such, and then no frame
+	bool timed_out;      // the turn before was a sleep for a port that lasted to the backstop
+	unsigned missed;     // in a row: such, and then frames
 	unsigned idle_turns; // in a row
 };
 

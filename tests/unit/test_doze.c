@@ -123,6 +123,41 @@ static void a_bell_that_is_shut_down_is_left_alone(void **)
 	assert_int_equal(counted(COUNTER_sleeps_timed), 2);
 }
 
+// A port whose interrupts never arrive: its frames would wait for the backstop each time.
+static void interrupts_that_never_arrive_are_not_trusted(void **)
+{
+	for (unsigned i = 0; i < DOZE_MISSED; i++) {
+		assert_true(d.ports_ring);
+		sleep_once(); // nobody writes to port_fd
+		doze_busy(&d);
+	}
+	assert_false(d.ports_ring);
+	assert_int_equal(counted(COUNTER_sleeps_timed), DOZE_MISSED);
+	uint64_t before = counted(COUNTER_sleep_us);
+	sleep_once();
+	assert_true(counted(COUNTER_sleep_us) - before < DOZE_BELL_MS * 1000 / 2);
+}
+
+// Frames that come just as a sleep ends, and sleeps that nothing follows, are no reason.
+static void interrupts_that_arrive_are_trusted(void **)
+{
+	eventfd_t left;
+	for (unsigned i = 0; i < 2 * DOZE_MISSED; i++) {
+		sleep_once();
+		doze_busy(&d);
+		ring_fd(port_fd);
+		sleep_once();
+		doze_busy(&d);
+		assert_int_equal(eventfd_read(port_fd, &left), 0);
+	}
+	for (unsigned i = 0; i < 2 * DOZE_MISSED; i++) {
+		sleep_once();
+		(void)doze_idle(&d, &w);
+	}
+	doze_busy(&d);
+	assert_true(d.ports_ring);
+}
+
 static void does_not_sleep_beside_an_answer(void **)
 {
 	w.epoch.epoch = &epoch;
@@ -252,6 +287,8 @@ int main(void)
 		DOZE_TEST(pauses_before_it_sleeps),
 		DOZE_TEST(a_port_and_the_bell_wake_it),
 		DOZE_TEST(a_bell_that_is_shut_down_is_left_alone),
+		DOZE_TEST(interrupts_that_never_arrive_are_not_trusted),
+		DOZE_TEST(interrupts_that_arrive_are_trusted),
 		DOZE_TEST(does_not_sleep_beside_an_answer),
 		DOZE_TEST(is_online_and_awake_again_afterwards),
 		DOZE_TEST(time_alone_grows_to_its_most),
