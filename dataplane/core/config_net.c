@@ -117,6 +117,20 @@ static int xdp_apply(const struct config_doc *doc, const char *key, const char *
 	return 0;
 }
 
+// DPDK's default is an abstract socket, to which every user of the host may connect, and so send
+// frames with any source address and read the replies. One in the file system has an owner.
+static int memif_check(const struct config_doc *doc, const char *key, const char *device)
+{
+	static const char owned[] = ",socket-abstract=no";
+	const char *at = strstr(device, owned);
+	bool is_owned = at && (at[sizeof owned - 1] == ',' || at[sizeof owned - 1] == '\0');
+	if (strncmp(device, "net_memif", 9) != 0 || is_owned)
+		return 0;
+	return config_refuse(doc, key,
+		"a memif needs socket-abstract=no: every user of this host may connect to an "
+		"abstract socket");
+}
+
 static int device_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,
 	struct config_port *port)
 {
@@ -130,8 +144,9 @@ static int device_apply(const struct config_doc *doc, const struct config_raw_po
 				"goes without exception: the kernel has that interface itself");
 		return xdp_apply(doc, key, raw->xdp, i, port);
 	}
-	return config_text_take(doc, config_item_key(key, "dataplane.ports", i, "device"),
-		raw->device, DEVICE_TEXT_MAX, &port->device);
+	config_item_key(key, "dataplane.ports", i, "device");
+	int ret = config_text_take(doc, key, raw->device, DEVICE_TEXT_MAX, &port->device);
+	return ret < 0 ? ret : memif_check(doc, key, port->device);
 }
 
 static int port_apply(const struct config_doc *doc, const struct config_raw_port *raw, unsigned i,

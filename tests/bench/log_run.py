@@ -149,7 +149,7 @@ def settle(rig):
 
 def traffic_starts(rig, rate, seconds):
     """The generator. It naps between bursts, and runs before what is measured: the rate is the load, not a share."""
-    args = ["-d", f"net_memif0,role=client,socket={rig.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
+    args = ["-d", f"net_memif0,role=client,socket-abstract=no,socket={rig.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
     args += ["-n", str(NAMES), "-w", "4096", "-l", str(rig.cpus[1]), "--corpus", "--rate", str(rate), "--nap", "100"]
     generator = rig.put("tools/loadgen/weir-loadgen", *args, "-t", str(seconds), "--stay", stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE)

@@ -72,7 +72,7 @@ runtime: {{directory: "{run}", state_directory: "{run}/state", hugepages: auto}}
 dataplane:
   main_lcore: {cpus[0]}
   worker_lcores: [{cpus[1]}]
-  ports: [{{device: "net_memif0,role=server,socket={run}/memif.sock"}}]
+  ports: [{{device: "net_memif0,role=server,socket-abstract=no,socket={run}/memif.sock"}}]
   service_addresses: [198.18.0.53/15]
   poll: busy
 cache: {{l0_mb: {256 if names > 100000 else 64}}}
@@ -168,7 +168,7 @@ def count_syscalls(weir, dataplane, verdicts):
 
 
 def load(weir, names, share, seconds, alone_s, loads_s, cpu):
-    args = ["-d", f"net_memif0,role=client,socket={weir.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
+    args = ["-d", f"net_memif0,role=client,socket-abstract=no,socket={weir.run}/memif.sock", "-s", "198.18.0.53,198.18.0.2"]
     args += ["-n", str(names), "-w", "512", "-t", str(seconds), "-l", str(cpu), "--reflected", "--stay"]
     args += [f"--corpus={LISTED},{share}" if share else "--corpus", "--loads", f"{loads_s},{ROUNDS}", "--alone", str(alone_s)]
     return weir.spawn("tools/loadgen/weir-loadgen", *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

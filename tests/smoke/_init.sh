@@ -91,7 +91,7 @@ lab_up() {
 	same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 }
 # The memif of a data plane: an abstract socket, no file.
-memif_listens() { grep -q " @$1\$" /proc/net/unix; }
+memif_listens() { grep -q " $1\$" /proc/net/unix; }
 # again CMD...: what CMD says, which is asked again some times while that is nothing or SERVFAIL: what weir makes of a miss when
 # the machine holds up its control plane or its upstream.
 again() {

@@ -21,7 +21,7 @@ socket=/run/weir-memif.sock
 dataplane=$WEIR_BUILD/dataplane/weir-dataplane
 generator=$WEIR_BUILD/tools/loadgen/weir-loadgen
 config "net_tap0,iface=wt0" >/run/weir/lab/tap.yaml
-config "net_memif0,role=server,socket=$socket,mac=02:00:00:00:00:53" >/run/weir/lab/weir.yaml
+config "net_memif0,role=server,socket-abstract=no,socket=$socket,mac=02:00:00:00:00:53" >/run/weir/lab/weir.yaml
 
 refused() { ! "$@" 2>$tmp/refused && grep -q "$pattern" $tmp/refused; }
 pattern='bench-live-ports allows it' check "refused on a TAP port" refused "$dataplane" -c /run/weir/lab/tap.yaml --bench reflect
@@ -51,7 +51,7 @@ bench_run() {
 	"$dataplane" -c /run/weir/lab/weir.yaml --bench "$mode" >$tmp/report.out 2>/run/weir/lab/dataplane.log &
 	server=$!
 	for i in $(seq 600); do ready $server 2>/dev/null && memif_listens $socket && break; sleep 0.1; done
-	"$generator" -d "net_memif0,role=client,socket=$socket" -s $service,198.18.0.2 -s $service6,fd53::2 -l 0 \
+	"$generator" -d "net_memif0,role=client,socket-abstract=no,socket=$socket" -s $service,198.18.0.2 -s $service6,fd53::2 -l 0 \
 		--corpus --reflected --stay "$@" <$tmp/hold >$tmp/load.json 2>$tmp/load.err &
 	client=$!
 	exec 9>$tmp/hold

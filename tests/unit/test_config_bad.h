@@ -91,6 +91,8 @@
 {PORTS ADDRESSES "  worker_lcores: [1024]\n" SERVERS, "5:19: dataplane.worker_lcores[0]: must be a core number"},
 {PORTS "  - exception: weir0\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].device: has no value"},
 {PORTS "  - device: net_null0\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].device: given twice"},
+{PORTS "  - {device: 'net_memif0,role=server,socket=/run/m'}\n" ADDRESSES SERVERS, "4:6: dataplane.ports[1].device: a memif needs socket-abstract=no"},
+{PORTS "  - {device: 'net_memif0,socket-abstract=nope'}\n" ADDRESSES SERVERS, "4:6: dataplane.ports[1].device: a memif needs socket-abstract=no"},
 {PORTS "    xdp: eth0\n" ADDRESSES SERVERS, "4:5: dataplane.ports[0].xdp: goes without device"},
 {PORTS "  - {xdp: eth0, exception: weir0}\n" ADDRESSES SERVERS, "4:6: dataplane.ports[1].xdp: goes without exception"},
 {PORTS "  - xdp: ',busy_budget=0'\n" ADDRESSES SERVERS, "4:5: dataplane.ports[1].xdp: begins with no interface name"},

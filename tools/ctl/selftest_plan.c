@@ -60,7 +60,8 @@ int selftest_config_write(const char *path, const char *dir, const struct config
 	fprintf(f,
 		"runtime: {directory: %s/run, state_directory: %s/state, hugepages: \"%s\"}\n"
 		"dataplane:\n  main_lcore: %u\n  worker_lcores: [%u]\n  poll: busy\n"
-		"  ports: [{device: \"net_memif0,role=server,socket=%s/memif.sock\"}]\n"
+		"  ports: [{device: "
+		"\"net_memif0,role=server,socket-abstract=no,socket=%s/memif.sock\"}]\n"
 		"  service_addresses: [198.18.0.53/24]\n"
 		"cache: {l0_mb: %u}\nquery_log: {enabled: false}\nlocal: {test_names: true}\n"
 		"upstreams: {servers: [{address: \"127.0.0.1:%u\"}]}\nblocking: {lists: [",

@@ -189,7 +189,8 @@ static int load_start(struct selftest_rig *rig, unsigned cpu, unsigned seconds)
 {
 	char device[96], names[NUMBER_MAX], time_s[NUMBER_MAX], core[NUMBER_MAX];
 	int lines[2] = {-1, -1}, hold[2] = {-1, -1};
-	snprintf(device, sizeof device, "net_memif0,role=client,socket=%s/memif.sock", rig->dir);
+	snprintf(device, sizeof device,
+		"net_memif0,role=client,socket-abstract=no,socket=%s/memif.sock", rig->dir);
 	snprintf(names, sizeof names, "%d", SELFTEST_NAMES);
 	snprintf(time_s, sizeof time_s, "%u", seconds);
 	snprintf(core, sizeof core, "%u", cpu);
