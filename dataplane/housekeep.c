@@ -148,6 +148,7 @@ static void watch_drops(struct housekeep *h, uint64_t now_ms)
 	drops_expire(d, now_ms);
 	drops_take(d, adopt_directory(&h->adopt), now_ms);
 	atomic_store_explicit(&h->stats->drops_in_force, d->count, memory_order_relaxed);
+	atomic_store_explicit(&h->stats->drops_partial, drops_partial(d), memory_order_relaxed);
 	atomic_store_explicit(&h->stats->drops_refused, d->refused, memory_order_relaxed);
 	atomic_store_explicit(&h->stats->drops_full, d->full, memory_order_relaxed);
 }

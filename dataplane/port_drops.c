@@ -99,6 +99,18 @@ void drops_expire(struct drops *d, uint64_t now_ms)
 	}
 }
 
+unsigned drops_partial(const struct drops *d)
+{
+	unsigned partial = 0;
+	for (unsigned i = 0; i < d->count; i++) {
+		bool is_whole = true;
+		for (unsigned p = 0; p < d->port_count; p++)
+			is_whole &= d->entry[i].rule[p].plain && d->entry[i].rule[p].tagged;
+		partial += !is_whole;
+	}
+	return partial;
+}
+
 void drops_clear(struct drops *d)
 {
 	while (d->count > 0)

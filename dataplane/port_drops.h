@@ -46,4 +46,6 @@ void drops_expire(struct drops *d, uint64_t now_ms);
 // Makes the operator's entries those of the directory, if it has changed. What is being written
 // just then is left to the next call. NULL: no directory; entries stay until they expire.
 void drops_take(struct drops *d, const struct directory *dir, uint64_t now_ms);
+// Entries that some port does not drop whole: it refused the rule, or the one for tagged frames.
+unsigned drops_partial(const struct drops *d);
 void drops_clear(struct drops *d); // before the ports stop

@@ -199,6 +199,7 @@ static void region_copy(const struct region *r, struct stats_copy *out)
 	out->control_seen = load32(&s->control_seen);
 	out->drops_in_force = load32(&s->drops_in_force);
 	out->drops_refused = load32(&s->drops_refused);
+	out->drops_partial = load32(&s->drops_partial);
 	out->log_lost = load32(&s->log_lost);
 	errors_copy(out, &s->errors);
 	memory_copy(&out->memory, &s->memory);

@@ -306,6 +306,7 @@ struct stats_region {
 	_Atomic uint64_t limit_empty; // buckets of limited clients (limit.h) that are empty
 	// Sources that ports drop by themselves: in force, refused by all ports, over the cap.
 	_Atomic uint32_t drops_in_force, drops_refused, drops_full;
+	_Atomic uint32_t drops_partial; // of those in force: not on every port, or not with a tag
 	_Atomic uint32_t ended; // enum stats_end; STATS_UNTOLD: it runs, or did not end by itself
 	// The life before, whose region was in this one's place; STATS_UNTOLD: not known.
 	_Atomic uint32_t former_end;

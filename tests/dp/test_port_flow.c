@@ -208,6 +208,7 @@ static void drops_have_caps(void **)
 		assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
 	}
 	assert_int_equal(fake_flow.count, 2 * 2 * DROPS_MAX);
+	assert_int_equal(drops_partial(&d), 0);
 	a.bytes[2] = 9;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), -ENOSPC);
 	assert_int_equal(d.full, 1);
@@ -217,12 +218,15 @@ static void drops_have_caps(void **)
 	fake_flow.no_vlan = true;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
 	assert_int_equal(fake_flow.count, 2);
+	assert_int_equal(drops_partial(&d), 1);
 	drops_clear(&d);
+	assert_int_equal(drops_partial(&d), 0);
 	assert_int_equal(fake_flow.count, 0);
 	fake_flow.no_vlan = false;
 	// A port that refuses; both.
 	fake_flow.rules_most = 1;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), 0);
+	assert_int_equal(drops_partial(&d), 1);
 	drops_clear(&d);
 	fake_flow.absent = true;
 	assert_int_equal(drops_add(&d, &a, 5000, false, text), -ENOTSUP);

@@ -63,8 +63,10 @@ static void ports_print(const struct ctl *c)
 	char why[SHM_WHY_MAX];
 	struct stats_copy *s = calloc(1, sizeof *s);
 	if (s && stats_read(&c->paths, s, why) == 0)
-		printf("in force on a port: %u; refused by all ports since start: %u\n",
-			s->drops_in_force, s->drops_refused);
+		printf("in force on a port: %u, of which in part: %u (a port refused the rule, or "
+		       "the "
+		       "one for tagged frames); refused by all ports since start: %u\n",
+			s->drops_in_force, s->drops_partial, s->drops_refused);
 	free(s);
 }
 
