@@ -8,6 +8,7 @@
 #include "front.h"
 #include "front_policy.h"
 
+#include <weir/closed_pace.h>
 #include <weir/limit.h>
 
 #define FRONT_NIL UINT32_MAX // no slot
@@ -40,7 +41,8 @@ struct front_slot {
 struct front {
 	struct resolver *r;
 	struct front_policy policy;
-	struct limiter *limiter; // of UDP clients; the data plane has its own
+	struct limiter *limiter;   // of UDP clients; the data plane has its own
+	struct closed_pace closed; // over UDP
 	struct front_status status;
 	bool telling; // a session's reply function runs
 	// The question that is just being asked, and what was said at once.

@@ -162,11 +162,14 @@ bool front_admits(struct front *f, const union front_client *client)
 	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
 }
 
-// Nobody is known to be allowed to ask.
-static enum verdict settle_closed(struct front *f, const union front_client *client,
-	const uint8_t *msg, size_t size, struct front_question *q, uint16_t *len)
+// Nobody is known to be allowed to ask. Over UDP few are told, as by a worker.
+static enum verdict settle_closed(struct front *f, const struct front_session *s,
+	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
+	uint64_t now_ms, uint16_t *len)
 {
 	enum dns_cookie_kind cookie;
+	if (s->transport == FRONT_UDP && !closed_pace_take(&f->closed, now_ms))
+		return VERDICT_drop_limited;
 	if (cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
 	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
@@ -249,7 +252,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	q->proven = false;
 	front_policy_look(&f->policy, r->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
-		return settle_closed(f, client, msg, size, q, len);
+		return settle_closed(f, s, client, msg, size, q, now_ms, len);
 	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
 	q->group = (uint8_t)policy_group_of(leaf);
 	enum verdict v = settle_access(f, s, client, leaf, msg, size, q, len);

@@ -34,11 +34,15 @@ static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum
 }
 
 // What is in the cache, the names and the settings was left by a control plane that may have
-// allowed it to few.
+// allowed it to few. As nobody's limits are known either, few replies are sent in all.
 static void turn_all_away(struct batch *b)
 {
-	for (unsigned i = 0; i < b->count; i++)
-		turn_away(b, b->pkt[i], VERDICT_servfail_no_policy, VERDICT_drop_denied);
+	for (unsigned i = 0; i < b->count; i++) {
+		if (closed_pace_take(&b->w->closed, b->now_ms))
+			turn_away(b, b->pkt[i], VERDICT_servfail_no_policy, VERDICT_drop_denied);
+		else
+			batch_drop(b, b->pkt[i], VERDICT_drop_limited);
+	}
 	b->count = 0;
 }
 

@@ -18,6 +18,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <weir/closed_pace.h>
 #include <weir/config.h>
 #include <weir/l0_table.h>
 #include <weir/limit.h>
@@ -148,6 +149,7 @@ struct worker {
 	bool watching;         // somebody wants to be shown queries (show.c)
 	uint64_t settled[OUTCOME_other]; // frames by outcome, when the batch before ended
 	struct crowding crowding;
+	struct closed_pace closed;
 	struct punt punt;
 	struct kernel_flows kernel_flows;
 	uint16_t watched_len[WORKER_BATCH];   // frames of a batch as they came, while watching

@@ -110,6 +110,27 @@ static void test_closed_without_policy(void **)
 	harness_end(h);
 }
 
+// As nobody's limits are known, few are told in all: forged queries make no reflector of it.
+static void test_closed_tells_few(void **)
+{
+	enum { ASKED = 2000 };
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	const struct wire_query q = from("198.18.0.65");
+	const size_t len = wire_make(&q, frame);
+	h->tables.is_closed = true;
+	for (unsigned i = 0; i < ASKED; i++) {
+		harness_inject(h, frame, len);
+		harness_turns(h);
+		harness_drain(h);
+	}
+	const uint64_t passed_ms = h->w.now_ms - h->start_ms,
+		       told = harness_verdict(h, VERDICT_servfail_no_policy);
+	assert_true(told >= CLOSED_BURST && told <= CLOSED_BURST + passed_ms);
+	assert_int_equal(harness_verdict(h, VERDICT_drop_limited), ASKED - told);
+	harness_end(h);
+}
+
 static unsigned ask(struct harness *h, const char *address, unsigned count)
 {
 	uint64_t before = harness_verdict(h, VERDICT_hit);
@@ -411,6 +432,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_closed_without_policy),
+		cmocka_unit_test(test_closed_tells_few),
 		cmocka_unit_test(test_denied_gets_nothing),
 		cmocka_unit_test(test_denied_is_told),
 		cmocka_unit_test(test_rate_of_address_and_network),

@@ -112,6 +112,20 @@ static void test_closed_without_policy(void **)
 	answer_cached();
 }
 
+// Over UDP few are told; a TCP client has proven its address.
+static void test_closed_tells_few(void **)
+{
+	enum { ASKED = 1000 };
+	const uint64_t began_ms = clock_mono_ms();
+	for (unsigned i = 0; i < ASKED; i++) {
+		(void)ask_from(FRONT_UDP, "198.18.1.1");
+		assert_int_equal(ask_from(FRONT_TCP, "198.18.1.1"), FRONT_REPLY);
+	}
+	const uint64_t told = counts(FRONT_UDP).verdict[VERDICT_servfail_no_policy];
+	assert_true(told >= CLOSED_BURST && told <= CLOSED_BURST + clock_mono_ms() - began_ms + 1);
+	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_drop_limited], ASKED - told);
+}
+
 // Who gets nothing takes no place from those who may ask; who is to be told has to be heard.
 static void test_admitted(void **)
 {
@@ -253,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_long_replies_cost_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_without_policy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closed_tells_few, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admitted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied_is_told, setup, teardown),
