@@ -46,7 +46,8 @@ int port_mac_apply(struct port *port, const struct config_port *config, char why
 			port->driver, rte_strerror(-rc));
 		return rc;
 	}
-	for (unsigned i = 0; rc == 0 && i < config->mac_count && !port->exception && !port->xdp; i++)
+	for (unsigned i = 0; rc == 0 && i < config->mac_count && !port->exception && !port->xdp;
+		i++)
 		rc = add_one(port, &config->macs[i], why);
 	return rc;
 }
