@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "dpdk_log.h"
 #include "eal_args.h"
+#include "eal_pages.h"
 #include "exception_addr.h"
 #include "housekeep.h"
 #include "mbuf_pool.h"
@@ -108,7 +109,11 @@ static int lock_runtime(const char *run)
 static int start_eal(const struct config *config, const char *run)
 {
 	struct eal_args args;
-	char why[EAL_WHY_MAX] = "";
+	char why[EAL_WHY_MAX] = "", pages[EAL_PAGES_WHY_MAX];
+	if (config->dataplane.eal_hugepages && eal_pages_check(EAL_PAGES_SYSFS, pages)) {
+		log_error("%s", pages);
+		return -ENOMEM;
+	}
 	// EAL makes a directory of its own even when it shares nothing; ours goes with the rest.
 	setenv("RUNTIME_DIRECTORY", run, 1);
 	int rc = eal_args_build(&args, "weir-dataplane", config, why);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whether there are huge pages for DPDK, by a folder that stands in for sysfs.
+#include "../../dataplane/eal_pages.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char sysfs[] = "/tmp/weir-pages-XXXXXX";
+
+static void pages_set(const char *size, const char *file, unsigned n)
+{
+	char path[256];
+	snprintf(path, sizeof path, "%s/%s", sysfs, size);
+	(void)mkdir(path, 0700);
+	snprintf(path, sizeof path, "%s/%s/%s", sysfs, size, file);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%u\n", n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void test_pages(void **)
+{
+	char why[EAL_PAGES_WHY_MAX] = "", command[64];
+	assert_int_equal(eal_pages_check("/nonexistent", why), 0); // nobody says
+	assert_non_null(mkdtemp(sysfs));
+	pages_set("hugepages-2048kB", "nr_hugepages", 0);
+	pages_set("hugepages-2048kB", "free_hugepages", 0);
+	pages_set("hugepages-1048576kB", "nr_hugepages", 0);
+	assert_int_equal(eal_pages_check(sysfs, why), -ENOMEM);
+	assert_non_null(strstr(why, "no huge pages reserved"));
+	pages_set("hugepages-2048kB", "nr_hugepages", 2);
+	assert_int_equal(eal_pages_check(sysfs, why), -ENOMEM);
+	assert_non_null(strstr(why, "are in use"));
+	pages_set("hugepages-1048576kB", "free_hugepages", 1);
+	assert_int_equal(eal_pages_check(sysfs, why), 0);
+	snprintf(command, sizeof command, "rm -r %s", sysfs);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pages)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
