@@ -63,6 +63,9 @@ void housekeep_init(struct housekeep *h, uint64_t now_ms)
 	h->next_report_ms = now_ms + HOUSEKEEP_REPORT_MS;
 	h->next_memory_ms = now_ms + HOUSEKEEP_MEMORY_MS;
 	housekeep_memory_start(&h->stats->memory);
+	// Before a control plane may call us ready: what the ports are.
+	for (unsigned i = 0; i < h->ports->count; i++)
+		port_stats(&h->ports->port[i], &h->stats->port[i]);
 	table_report_write(h, now_ms); // or they would have no caps for the first second
 }
 

@@ -382,13 +382,15 @@ static uint64_t mac_number(const struct rte_ether_addr *mac)
 
 void port_stats(struct port *port, struct stats_port *out)
 {
+	struct rte_eth_stats s;
+	const bool has_stats = rte_eth_stats_get(port->id, &s) == 0;
+	port_link_frames(&port->link, has_stats ? s.ipackets : 0);
 	port_link_look(&port->link, port->id, port->name, out);
 	atomic_store_explicit(&out->mac, mac_number(&port->mac), memory_order_relaxed);
 	atomic_store_explicit(&out->features, port->features, memory_order_relaxed);
 	atomic_store_explicit(&out->mtu, port->mtu, memory_order_relaxed);
 	atomic_store_explicit(&out->queues, port->queues, memory_order_relaxed);
-	struct rte_eth_stats s;
-	if (rte_eth_stats_get(port->id, &s) != 0)
+	if (!has_stats)
 		return;
 	atomic_store_explicit(&out->ipackets, s.ipackets, memory_order_relaxed);
 	atomic_store_explicit(&out->opackets, s.opackets, memory_order_relaxed);

@@ -59,6 +59,11 @@ static void log_change(const char *name, const struct rte_eth_link *now, uint32_
 		log_info("port %s: link is up", name);
 }
 
+void port_link_frames(struct port_link *link, uint64_t frames)
+{
+	link->carries |= frames > 0;
+}
+
 static bool tap_is_up(uint16_t port_id)
 {
 	struct pollfd queue = {
@@ -75,6 +80,10 @@ void port_link_look(
 		return;
 	if (link->is_tap)
 		now.link_status = tap_is_up(port_id) ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN;
+	link->was_up |= now.link_status;
+	if (link->carries && !link->was_up)
+		now = (struct rte_eth_link){
+			.link_status = RTE_ETH_LINK_UP, .link_speed = RTE_ETH_SPEED_NUM_UNKNOWN};
 	bool known = now.link_status && now.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
 	uint32_t speed_mbps = known ? now.link_speed : 0;
 	bool up = now.link_status;

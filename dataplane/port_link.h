@@ -24,6 +24,8 @@ struct port_link {
 	_Atomic uint32_t event; // raised by the interrupt thread
 	bool interrupts;
 	bool is_tap;
+	bool was_up;  // the driver has said so once
+	bool carries; // frames came
 };
 
 // Before rte_eth_dev_configure: asks for interrupts where the port has them, of a TAP for the
@@ -35,6 +37,10 @@ void port_link_watch(struct port_link *link, uint16_t port_id);
 void port_link_unwatch(struct port_link *link, uint16_t port_id);
 // True once after each interrupt.
 bool port_link_has_event(struct port_link *link);
+
+// The port has received so many. Some drivers (the e1000 that QEMU emulates) say that the link is
+// down all along: one that was never up to its driver is up when frames come.
+void port_link_frames(struct port_link *link, uint64_t frames);
 
 // Reads the link, logs a change, writes `out` (may be NULL).
 void port_link_look(

@@ -210,6 +210,23 @@ static void link_changes_are_noticed(void **)
 	port_stats(&p.port[0], &s);
 	assert_int_equal(s.link_up, 1);
 	assert_int_equal(s.link_changes, 2);
+	// Frames of before do not make up a link that its driver has seen up.
+	assert_int_equal(rte_eth_dev_set_link_down(p.port[0].id), 0);
+	port_link_frames(&p.port[0].link, 5);
+	port_stats(&p.port[0], &s);
+	assert_int_equal(s.link_up, 0);
+	// A driver that says down all along, while frames come.
+	struct port_link link = {0};
+	port_link_look(&link, p.port[0].id, "never up", &s);
+	assert_int_equal(s.link_up, 0);
+	port_link_frames(&link, 0);
+	port_link_look(&link, p.port[0].id, "never up", &s);
+	assert_int_equal(s.link_up, 0);
+	port_link_frames(&link, 1);
+	port_link_look(&link, p.port[0].id, "never up", &s);
+	assert_int_equal(s.link_up, 1);
+	assert_int_equal(s.link_speed_mbps, 0);
+	assert_int_equal(rte_eth_dev_set_link_up(p.port[0].id), 0);
 	ports_stop(&p);
 }
 

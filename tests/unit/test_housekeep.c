@@ -202,6 +202,23 @@ static void every_table_says_how_full_it_is(void **)
 	h.limiter = NULL;
 }
 
+// A control plane that looks at once must not see a port without MAC, MTU and queues.
+static void ports_are_told_before_anything_else(void **)
+{
+	static struct ports one = {.count = 1,
+		.client_count = 1,
+		.port = {{.id = RTE_MAX_ETHPORTS,
+			.mtu = 1500,
+			.queues = 2,
+			.mac = {{2, 0, 0, 0, 0, 9}}}}};
+	h.ports = &one;
+	housekeep_init(&h, now_ms);
+	h.ports = &no_ports;
+	assert_int_equal(h.stats->port[0].mtu, 1500);
+	assert_int_equal(h.stats->port[0].queues, 2);
+	assert_int_equal(h.stats->port[0].mac, UINT64_C(0x020000000009));
+}
+
 static void memory_that_no_account_knows_alarms(void **)
 {
 	const struct stats_memory *m = &h.stats->memory;
@@ -360,6 +377,7 @@ int main(void)
 		HOUSEKEEP_TEST(one_lost_buffer_is_noticed_within_seconds),
 		HOUSEKEEP_TEST(a_breach_names_the_stage),
 		HOUSEKEEP_TEST(every_table_says_how_full_it_is),
+		HOUSEKEEP_TEST(ports_are_told_before_anything_else),
 		HOUSEKEEP_TEST(memory_that_no_account_knows_alarms),
 		HOUSEKEEP_TEST(a_buffer_in_flight_is_no_leak),
 		HOUSEKEEP_TEST(a_worker_that_is_held_up_is_no_leak),
