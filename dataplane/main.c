@@ -8,6 +8,7 @@
 #include "eal_args.h"
 #include "eal_pages.h"
 #include "exception_addr.h"
+#include "exception_left.h"
 #include "housekeep.h"
 #include "mbuf_pool.h"
 #include "power.h"
@@ -178,9 +179,15 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 	const struct config_dataplane *c = &dp->config->dataplane;
 	int rc = 0;
 	for (unsigned i = 0; rc == 0 && i < c->port_count; i++) {
-		if (c->ports[i].exception[0])
-			rc = exception_addr_apply(
-				c->ports[i].exception, c->addresses, c->address_count, why);
+		if (!c->ports[i].exception[0])
+			continue;
+		rc = exception_addr_apply(
+			c->ports[i].exception, c->addresses, c->address_count, why);
+		int marked = rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.run);
+		if (marked)
+			log_warning("exception interface %s takes no alias (%s): it stays when no "
+				    "port names it any more",
+				c->ports[i].exception, strerror(-marked));
 	}
 	return rc;
 }
@@ -458,6 +465,7 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		goto unlock;
 	}
+	(void)exception_left_remove(&dp.config->dataplane, dp.paths.run);
 	if (start_eal(dp.config, dp.paths.run))
 		goto close_steering;
 

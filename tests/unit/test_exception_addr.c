@@ -3,6 +3,7 @@
 // In a network namespace of its own, on a TAP of its own. Skipped where that is not allowed.
 
 #include "exception_addr.h"
+#include "exception_left.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -117,12 +118,31 @@ static void says_what_is_wrong(void **)
 	assert_non_null(strstr(why, "198.18.79.1"));
 }
 
+// One that no port names any more is removed, with its addresses; others are not touched.
+static void removes_what_is_left_of_an_earlier_configuration(void **)
+{
+	need_namespace();
+	char name[] = "xtest0", none[] = "";
+	struct config_dataplane with = {.port_count = 1, .ports = {{.exception = name}}},
+				without = {.port_count = 1, .ports = {{.exception = none}}};
+	assert_int_equal(exception_left_remove(&without, "/run/weir"), 0); // no mark
+	assert_int_equal(exception_left_mark("xtest0", "/run/weir"), 0);
+	assert_int_equal(exception_left_mark("xtest0", "/run/weir"), 0);
+	assert_int_equal(exception_left_mark("xnone", "/run/weir"), -EINVAL);
+	assert_int_equal(exception_left_remove(&with, "/run/weir"), 0);
+	assert_int_equal(exception_left_remove(&without, "/run/weir2"), 0);
+	assert_int_not_equal(if_nametoindex("xtest0"), 0);
+	assert_int_equal(exception_left_remove(&without, "/run/weir"), 1);
+	assert_int_equal(if_nametoindex("xtest0"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_up_and_addresses_twice_without_harm),
 		cmocka_unit_test(usable_at_once),
 		cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(removes_what_is_left_of_an_earlier_configuration),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

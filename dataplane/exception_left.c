@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "exception_left.h"
+
+#include "rtnetlink.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <weir/log.h>
+
+enum { ALIAS_MAX = 128, REPLY_MAX = 16384 };
+
+static struct rtnetlink_request link_request(unsigned index, uint16_t type)
+{
+	struct rtnetlink_request r = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type}};
+	struct ifinfomsg *info = NLMSG_DATA(&r.header);
+	*info = (struct ifinfomsg){.ifi_family = AF_UNSPEC, .ifi_index = (int)index};
+	return r;
+}
+
+static void mark_of(const char *run, char out[ALIAS_MAX])
+{
+	snprintf(out, ALIAS_MAX, "weir exception of %.100s", run);
+}
+
+int exception_left_mark(const char *interface, const char *run)
+{
+	char mark[ALIAS_MAX];
+	struct rtnetlink_request r = link_request(if_nametoindex(interface), RTM_SETLINK);
+	int fd = rtnetlink_open();
+	if (fd < 0)
+		return fd;
+	mark_of(run, mark);
+	rtnetlink_append(&r, IFLA_IFALIAS, mark, (unsigned short)strlen(mark));
+	int rc = rtnetlink_transact(fd, &r, 1);
+	close(fd);
+	return rc;
+}
+
+// Does the kernel's description of a link have this alias?
+static bool link_has(const struct nlmsghdr *h, const char *mark)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(h);
+	const struct rtattr *a = IFLA_RTA(info);
+	for (int left = (int)IFLA_PAYLOAD(h); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		size_t len = RTA_PAYLOAD(a);
+		if (a->rta_type == IFLA_IFALIAS && len > strlen(mark))
+			return memcmp(RTA_DATA(a), mark, strlen(mark) + 1) == 0;
+	}
+	return false;
+}
+
+static bool is_marked(int fd, unsigned index, const char *mark, uint32_t sequence)
+{
+	static alignas(NLMSG_ALIGNTO) uint8_t reply[REPLY_MAX]; // start-up has one thread here
+	struct rtnetlink_request r = link_request(index, RTM_GETLINK);
+	r.header.nlmsg_flags = NLM_F_REQUEST;
+	r.header.nlmsg_seq = sequence;
+	if (send(fd, &r.header, r.header.nlmsg_len, 0) < 0)
+		return false;
+	ssize_t n = recv(fd, reply, sizeof reply, 0);
+	const struct nlmsghdr *h = (const void *)reply;
+	return n > 0 && NLMSG_OK(h, (unsigned)n) && h->nlmsg_type == RTM_NEWLINK
+	       && h->nlmsg_seq == sequence && link_has(h, mark);
+}
+
+static bool is_wanted(const struct config_dataplane *dp, const char *interface)
+{
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		if (strcmp(dp->ports[i].exception, interface) == 0)
+			return true;
+	}
+	return false;
+}
+
+unsigned exception_left_remove(const struct config_dataplane *dp, const char *run)
+{
+	char mark[ALIAS_MAX];
+	unsigned removed = 0;
+	uint32_t sequence = 1;
+	struct if_nameindex *all = if_nameindex();
+	int fd = rtnetlink_open();
+	mark_of(run, mark);
+	for (const struct if_nameindex *i = all; fd >= 0 && i && i->if_index; i++) {
+		if (is_wanted(dp, i->if_name) || !is_marked(fd, i->if_index, mark, sequence++))
+			continue;
+		struct rtnetlink_request r = link_request(i->if_index, RTM_DELLINK);
+		int rc = rtnetlink_transact(fd, &r, sequence++);
+		if (rc)
+			log_warning("exception interface %s is no port's any more, and cannot be "
+				    "removed: %s",
+				i->if_name, strerror(-rc));
+		else
+			log_info("exception interface %s is no port's any more: removed",
+				i->if_name);
+		removed += rc == 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (all)
+		if_freenameindex(all);
+	return removed;
+}
