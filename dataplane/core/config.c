@@ -22,47 +22,50 @@
 #include <string.h>
 #include <weir/config.h>
 
+typedef int config_step(
+	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
+
+// Each is made whatever the others found, so that all that is wrong is told at once. Keys that are
+// refused have their defaults meanwhile.
+static int steps_make(config_step *const *steps, unsigned count, const struct config_doc *doc,
+	const struct config_raw *raw, struct config *c)
+{
+	int ret = 0;
+	for (unsigned i = 0; i < count && ret != -ENOMEM; i++)
+		ret = config_worse(ret, steps[i](doc, raw, c));
+	return ret;
+}
+
 static int config_fill(const struct config_doc *doc, const struct config_raw *raw, struct config *c)
 {
+	static config_step *const alone[] = {
+		config_keys_apply, config_cookies_apply, config_metrics_apply, config_redis_apply};
+	static config_step *const base[] = {config_net_apply, config_access_apply,
+		config_lists_apply, config_update_apply, config_clients_apply, config_local_apply};
 	c->path = strdup(doc->absolute);
-	int ret = c->path ? 0 : -ENOMEM;
-	if (ret == 0)
-		ret = config_keys_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_net_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_access_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_cookies_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_metrics_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_lists_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_update_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_redis_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_clients_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_local_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_groups_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_records_check(doc, c);
-	if (ret == 0)
-		ret = config_forwards_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_query_log_apply(doc, raw, c);
-	if (ret == 0)
-		ret = config_check(doc, c);
-	return ret;
+	if (!c->path)
+		return -ENOMEM;
+	int ret = steps_make(alone, ARRAY_LEN(alone), doc, raw, c);
+	int base_ret = ret == -ENOMEM ? ret : steps_make(base, ARRAY_LEN(base), doc, raw, c);
+	ret = config_worse(ret, base_ret);
+	// Groups name what the sections above define.
+	int rest = base_ret;
+	if (rest == 0)
+		rest = config_groups_apply(doc, raw, c);
+	if (rest == 0)
+		rest = config_records_check(doc, c);
+	if (rest == 0)
+		rest = config_forwards_apply(doc, raw, c);
+	if (rest == 0)
+		rest = config_query_log_apply(doc, raw, c);
+	ret = config_worse(ret, rest);
+	return ret == 0 ? config_check(doc, c) : ret;
 }
 
 static int config_from_doc(const struct config_doc *doc, struct config **out)
 {
 	struct config_raw *raw;
-	int ret = config_doc_check(doc);
+	int ret = config_raw_check(doc);
 	if (ret == 0)
 		ret = config_raw_load(doc, &raw);
 	if (ret < 0)
@@ -71,6 +74,8 @@ static int config_from_doc(const struct config_doc *doc, struct config **out)
 	struct config *c = calloc(1, sizeof *c);
 	ret = c ? config_fill(doc, raw, c) : -ENOMEM;
 	config_raw_free(raw);
+	if (ret == 0 && doc->errors->count > 0) // unknown keys
+		ret = -EINVAL;
 	if (ret < 0) {
 		config_free(c);
 		return ret;
@@ -79,16 +84,33 @@ static int config_from_doc(const struct config_doc *doc, struct config **out)
 	return 0;
 }
 
-int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+int config_load_all(const char *path, struct config **out, struct config_errors *errors)
 {
-	struct config_doc doc = {.path = path, .why = why};
+	struct config_doc doc = {.path = path, .errors = errors};
+	errors->count = 0;
 	int ret = config_doc_read(&doc);
 	if (ret < 0)
 		return ret;
 	ret = config_from_doc(&doc, out);
-	if (ret == -ENOMEM)
-		snprintf(why, CONFIG_WHY_MAX, "%s: out of memory", path);
+	if (ret == -ENOMEM) {
+		snprintf(errors->text[0], CONFIG_WHY_MAX, "%s: out of memory", path);
+		errors->count = 1;
+	}
 	config_doc_free(&doc);
+	return ret;
+}
+
+int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
+{
+	struct config_errors errors;
+	int ret = config_load_all(path, out, &errors);
+	if (ret == 0)
+		return 0;
+	char more[64] = "";
+	if (errors.count > 1)
+		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors.count - 1);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s%s", (int)(CONFIG_WHY_MAX - sizeof more), errors.text[0],
+		more);
 	return ret;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +17,12 @@
 #include <weir/text.h>
 #include <yaml.h>
 
-enum { DOC_DEPTH_MAX = 8, DOC_KEYS_MAX = 32, DOC_KEY_MAX = 64 };
+enum { DOC_DEPTH_MAX = 8, DOC_KEYS_MAX = 32, DOC_KEY_MAX = 64, DOC_NAME_MAX = 80 };
+
+struct doc_unknown { // key
+	char path[CONFIG_PATH_MAX];
+	const char *nearest;
+};
 
 // One open mapping or sequence.
 struct doc_level {
@@ -35,17 +41,57 @@ struct doc_walk {
 	unsigned depth;
 	unsigned documents;
 	char path[CONFIG_PATH_MAX];
-	const char *wanted;    // path to find, or NULL when checking
-	bool found, is_list;   // the wanted one begins a sequence
-	unsigned line, column; // of the best match; 1-based
+	config_doc_has_key *has_key; // when checking
+	struct doc_unknown *unknown; // keys, of the caller
+	unsigned unknown_count;
+	const char *wanted;                     // path to find, or NULL when checking
+	char name[DOC_DEPTH_MAX][DOC_NAME_MAX]; // of the items on the way to it, "" without one
+	bool found, is_list;                    // the wanted one begins a sequence
+	unsigned line, column;                  // of the best match; 1-based
 	size_t found_len;
 };
+
+static void error_add(struct config_errors *e, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void error_add(struct config_errors *e, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (e->count < CONFIG_ERRORS_MAX)
+		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
+	va_end(args);
+	e->count++;
+}
+
+// What a program writes into a pipe (`weirctl config check <(...)`), as far as it comes in time.
+static int pipe_read(struct config_doc *doc, int fd)
+{
+	enum { CHUNK = 64 * 1024, PIPE_WAIT_MS = 5000 };
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	for (;;) {
+		uint8_t *grown = realloc(doc->text, doc->len + CHUNK + 1);
+		if (!grown)
+			return -ENOMEM;
+		doc->text = grown;
+		ssize_t n = read(fd, doc->text + doc->len, CHUNK);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n < 0 && poll(&ready, 1, PIPE_WAIT_MS) <= 0)
+			return -ETIME;
+		doc->len += n > 0 ? (size_t)n : 0;
+		if (doc->len > CONFIG_FILE_MAX)
+			return -EFBIG;
+	}
+}
 
 static int text_read(struct config_doc *doc, int fd)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISFIFO(st.st_mode))
+		return pipe_read(doc, fd);
 	if (!S_ISREG(st.st_mode))
 		return -EISDIR;
 	if (st.st_size > CONFIG_FILE_MAX)
@@ -88,8 +134,8 @@ int config_doc_read(struct config_doc *doc)
 	if (ret == 0)
 		ret = absolute_make(doc);
 	if (ret < 0) {
-		snprintf(doc->why, CONFIG_WHY_MAX, "%s: %s", doc->path,
-			ret == -EISDIR ? "not a regular file" : strerror(-ret));
+		error_add(doc->errors, "%s: %s", doc->path,
+			ret == -EISDIR ? "neither a file nor a pipe" : strerror(-ret));
 		config_doc_free(doc);
 	}
 	return ret;
@@ -109,9 +155,9 @@ static int walk_refuse(struct doc_walk *w, const yaml_mark_t *mark, const char *
 {
 	assert(!w->wanted);
 	char escaped[2 * CONFIG_PATH_MAX / 2];
-	snprintf(w->doc->why, CONFIG_WHY_MAX, "%s:%zu:%zu: %s%s%s", w->doc->path, mark->line + 1,
-		mark->column + 1, text_escape(w->path, escaped, sizeof escaped),
-		w->path[0] ? ": " : "", reason);
+	error_add(w->doc->errors, "config: %s%s%s (%s:%zu:%zu)",
+		text_escape(w->path, escaped, sizeof escaped), w->path[0] ? ": " : "", reason,
+		w->doc->path, mark->line + 1, mark->column + 1);
 	return -EINVAL;
 }
 
@@ -180,6 +226,46 @@ static void level_close(struct doc_walk *w)
 	node_end(w);
 }
 
+// Is the key's path that of an unknown one, or below it?
+static bool is_below_unknown(const struct doc_walk *w)
+{
+	for (unsigned i = 0; i < w->unknown_count; i++) {
+		size_t len = strlen(w->unknown[i].path);
+		if (strncmp(w->path, w->unknown[i].path, len) == 0
+			&& (w->path[len] == '.' || w->path[len] == '['))
+			return true;
+	}
+	return false;
+}
+
+static void key_check(struct doc_walk *w, const struct doc_level *l, const char *key)
+{
+	char parent[CONFIG_PATH_MAX];
+	if (!w->has_key || w->unknown_count == CONFIG_ERRORS_MAX || is_below_unknown(w))
+		return;
+	struct doc_unknown *u = &w->unknown[w->unknown_count];
+	snprintf(parent, sizeof parent, "%.*s", (int)l->path_len, w->path);
+	if (w->has_key(parent, key, &u->nearest))
+		return;
+	snprintf(u->path, sizeof u->path, "%s", w->path);
+	w->unknown_count++;
+}
+
+// The name of an item on the way to what is searched: "groups[1].name" for "groups[1].lists[0]".
+static void name_take(struct doc_walk *w, const char *value)
+{
+	static const char name[] = ".name";
+	size_t len = strlen(w->path), item = len - strlen(name);
+	if (!w->wanted || len <= strlen(name) || strcmp(w->path + item, name) != 0
+		|| w->path[item - 1] != ']' || strncmp(w->path, w->wanted, item) != 0)
+		return;
+	unsigned depth = 0;
+	for (size_t i = 0; i < item - 1; i++)
+		depth += w->path[i] == ']';
+	if (depth < DOC_DEPTH_MAX)
+		snprintf(w->name[depth], DOC_NAME_MAX, "%s", value);
+}
+
 static int key_read(struct doc_walk *w, struct doc_level *l, const yaml_event_t *e)
 {
 	const char *key = (const char *)e->data.scalar.value;
@@ -195,6 +281,7 @@ static int key_read(struct doc_walk *w, struct doc_level *l, const yaml_event_t 
 		return walk_refuse(w, &e->start_mark, "too many keys");
 	snprintf(l->keys[l->key_count++], DOC_KEY_MAX, "%s", key);
 	l->has_key = true;
+	key_check(w, l, key);
 	node_match(w, &e->start_mark);
 	return 0;
 }
@@ -209,6 +296,7 @@ static int scalar_read(struct doc_walk *w, const yaml_event_t *e)
 		node_match(w, &e->start_mark);
 	if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
 		return walk_refuse(w, &e->start_mark, "contains a NUL");
+	name_take(w, (const char *)e->data.scalar.value);
 	node_end(w);
 	return 0;
 }
@@ -304,10 +392,14 @@ static int doc_walk(struct doc_walk *w)
 	return ret;
 }
 
-int config_doc_check(const struct config_doc *doc)
+int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key)
 {
-	struct doc_walk w = {.doc = doc};
-	return doc_walk(&w);
+	struct doc_unknown unknown[CONFIG_ERRORS_MAX];
+	struct doc_walk w = {.doc = doc, .has_key = has_key, .unknown = unknown};
+	int ret = doc_walk(&w);
+	for (unsigned i = 0; ret == 0 && i < w.unknown_count; i++)
+		(void)config_refuse_near(doc, unknown[i].path, unknown[i].nearest, "unknown key");
+	return ret;
 }
 
 int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out)
@@ -319,17 +411,62 @@ int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out
 	return ret;
 }
 
-int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
+// "blocking.lists[1].path" with the item's name: blocking.lists "ads": path
+static void key_title(const struct doc_walk *w, const char *key, char out[CONFIG_PATH_MAX])
 {
+	size_t n = 0;
+	unsigned depth = 0;
+	for (const char *p = key; *p && n + 1 < CONFIG_PATH_MAX; p++) {
+		const char *end = *p == '[' ? strchr(p, ']') : NULL;
+		unsigned at = end ? depth++ : DOC_DEPTH_MAX;
+		if (at >= DOC_DEPTH_MAX || !w->name[at][0]) {
+			out[n++] = *p;
+			continue;
+		}
+		int len = snprintf(
+			out + n, CONFIG_PATH_MAX - n, " \"%s\"%s", w->name[at], end[1] ? ": " : "");
+		n += (size_t)len < CONFIG_PATH_MAX - n ? (size_t)len : CONFIG_PATH_MAX - n - 1;
+		p = end + (end[1] == '.');
+	}
+	out[n] = '\0';
+}
+
+static int refuse(const struct config_doc *doc, const char *key, const char *nearest,
+	const char *fmt, va_list args) __attribute__((format(printf, 4, 0)));
+static int refuse(const struct config_doc *doc, const char *key, const char *nearest,
+	const char *fmt, va_list args)
+{
+	if (doc->errors->count >= CONFIG_ERRORS_MAX) { // a walk for each would take its time
+		doc->errors->count++;
+		return -EINVAL;
+	}
 	struct doc_walk w = {.doc = doc, .wanted = key, .line = 1, .column = 1};
 	// Without memory the position found so far is the best there is.
 	(void)!doc_walk(&w);
-	char reason[CONFIG_WHY_MAX / 2], shown[CONFIG_PATH_MAX];
+	char reason[CONFIG_WHY_MAX / 2], title[CONFIG_PATH_MAX], shown[CONFIG_PATH_MAX];
+	vsnprintf(reason, sizeof reason, fmt, args);
+	key_title(&w, key, title);
+	error_add(doc->errors, "config: %s: %s (%s:%u:%u)%s%s%s",
+		text_escape(title, shown, sizeof shown), reason, doc->path, w.line, w.column,
+		nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+	return -EINVAL;
+}
+
+int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
+{
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(reason, sizeof reason, fmt, args);
+	int ret = refuse(doc, key, NULL, fmt, args);
 	va_end(args);
-	snprintf(doc->why, CONFIG_WHY_MAX, "%s:%u:%u: %s: %s", doc->path, w.line, w.column,
-		text_escape(key, shown, sizeof shown), reason);
-	return -EINVAL;
+	return ret;
+}
+
+int config_refuse_near(
+	const struct config_doc *doc, const char *key, const char *nearest, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	int ret = refuse(doc, key, nearest, fmt, args);
+	va_end(args);
+	return ret;
 }

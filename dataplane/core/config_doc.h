@@ -9,10 +9,12 @@
 // line and column by its path ("upstreams.servers[1].address"), or is an empty list. The only
 // includer of yaml.h.
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weir/attr.h>
+#include <weir/config_errors.h>
 
 enum { CONFIG_FILE_MAX = 4 << 20, CONFIG_PATH_MAX = 256 };
 
@@ -21,21 +23,37 @@ struct config_doc {
 	char *absolute;   // the same, with the working directory in front if it was relative
 	uint8_t *text;
 	size_t len;
-	char *why; // CONFIG_WHY_MAX octets of the caller of config_load
+	struct config_errors *errors;
 };
 
-// -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX; `why` filled in.
+// -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX; an error is added.
 ATTR_MUST_CHECK int config_doc_read(struct config_doc *doc);
 void config_doc_free(struct config_doc *doc);
 
-// -EINVAL with `why` filled in, -ENOMEM, or 0.
-ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc);
+// Is there a key of that name in the mapping at `parent` ("" for the document's)? If not, *nearest
+// is one that is spelled like it, or NULL.
+typedef bool config_doc_has_key(const char *parent, const char *key, const char **nearest);
+
+// -EINVAL when the text cannot be taken as it is; -ENOMEM; or 0, also with unknown keys. An error
+// is added for each of these, and what is below them is passed over.
+ATTR_MUST_CHECK int config_doc_check(const struct config_doc *doc, config_doc_has_key *has_key);
 
 // Does `key` have a list, be it an empty one? libcyaml tells that apart from no key in no way that
 // it documents. Parses the whole text. -ENOMEM.
 ATTR_MUST_CHECK int config_doc_has_list(const struct config_doc *doc, const char *key, bool *out);
 
-// Fills `why` with "FILE:LINE:COL: key: reason", with the position of the key, or of its nearest
-// parent that is in the document. Returns -EINVAL, so that a check can end with it.
+// Adds the error "config: key: reason (FILE:LINE:COL)", with the position of the key, or of its
+// nearest parent that is in the document. Items of lists go by their names where they have one:
+// groups "kids": upstreams[1].address. Returns -EINVAL, so that a check can end with it.
 int config_refuse(const struct config_doc *doc, const char *key, const char *fmt, ...)
 	ATTR_PRINTF(3, 4);
+// The same, with `; did you mean "nearest"?` behind it unless that is NULL.
+int config_refuse_near(const struct config_doc *doc, const char *key, const char *nearest,
+	const char *fmt, ...) ATTR_PRINTF(4, 5);
+
+// What to return after two checks that both were made: no memory before refused before fine.
+static inline int config_worse(int a, int b)
+{
+	bool is_fatal = a < 0 && a != -EINVAL;
+	return is_fatal || b == 0 ? a : b;
+}

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/name_paste.h>
 
 int config_entry_name(
 	const struct config_doc *doc, const char *key, const char *text, struct dns_name *out)
@@ -14,8 +15,15 @@ int config_entry_name(
 	if (strncmp(text, "*.", 2) == 0)
 		return config_refuse(
 			doc, key, "an entry covers all names below it: leave out \"*.\"");
-	if (dns_name_from_text(text, strlen(text), out) < 0)
-		return config_refuse(doc, key, "is not a domain name");
+	const char *why;
+	int pasted = name_paste(text, out, &why);
+	if (pasted < 0)
+		return config_refuse(doc, key, "%s", why);
+	if (pasted > 0) {
+		char name[DNS_NAME_TEXT_MAX];
+		return config_refuse_near(
+			doc, key, dns_name_to_text(out, name), "is more than the name itself");
+	}
 	if (out->labels == 0)
 		return config_refuse(doc, key, "is the root: it would cover every name");
 	return 0;
@@ -40,6 +48,7 @@ static int pattern_take(const struct config_doc *doc, const char *key, const cha
 int config_entries_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, struct config_entries *out)
 {
+	int ret = 0;
 	if (count == 0)
 		return 0;
 	out->names = calloc(count, sizeof *out->names);
@@ -48,19 +57,20 @@ int config_entries_apply(const struct config_doc *doc, const char *list, char *c
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX];
-		int ret;
+		int one;
 		config_item_key(key, list, i, NULL);
 		if (text[i][0] == '/') {
-			ret = pattern_take(doc, key, text[i], &out->patterns[out->pattern_count]);
-			out->pattern_count += ret == 0;
+			one = pattern_take(doc, key, text[i], &out->patterns[out->pattern_count]);
+			out->pattern_count += one == 0;
 		} else {
-			ret = config_entry_name(doc, key, text[i], &out->names[out->count]);
-			out->count += ret == 0;
+			one = config_entry_name(doc, key, text[i], &out->names[out->count]);
+			out->count += one == 0;
 		}
-		if (ret < 0)
-			return ret;
+		ret = config_worse(ret, one);
+		if (ret == -ENOMEM)
+			break;
 	}
-	return 0;
+	return ret;
 }
 
 void config_entries_free(struct config_entries *e)

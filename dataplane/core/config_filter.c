@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/text.h>
+#include <weir/text_near.h>
 
 const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const char *of)
 {
@@ -18,43 +19,67 @@ const char *config_sub_key(char key[CONFIG_PATH_MAX], const char *owner, const c
 	return key;
 }
 
+static const char *service_near(const char *text)
+{
+	struct text_near near;
+	text_near_begin(&near, text);
+	for (unsigned i = 0; i < SERVICE_COUNT; i++)
+		text_near_try(&near, service_word(i));
+	return near.best;
+}
+
 int config_services_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, struct service_set *out)
 {
+	int ret = 0;
 	for (unsigned i = 0; i < count; i++) {
 		char key[CONFIG_PATH_MAX], shown[80];
 		int service = service_find(text[i]);
 		config_item_key(key, list, i, NULL);
-		if (service < 0)
-			return config_refuse(doc, key,
+		if (service < 0) {
+			ret = config_refuse_near(doc, key, service_near(text[i]),
 				"no service is called \"%s\" (`weirctl services` names them)",
 				text_escape(text[i], shown, sizeof shown));
+			continue;
+		}
 		if (service_set_has(out, (unsigned)service))
-			return config_refuse(doc, key, "given twice");
+			ret = config_refuse(doc, key, "given twice");
 		service_set_add(out, (unsigned)service);
 	}
-	return 0;
+	return ret;
+}
+
+static const char *list_near(const struct config_blocking *blocking, const char *text)
+{
+	struct text_near near;
+	text_near_begin(&near, text);
+	for (unsigned i = 0; i < blocking->list_count; i++)
+		text_near_try(&near, blocking->lists[i].name);
+	return near.best;
 }
 
 int config_list_names_apply(const struct config_doc *doc, const char *list, char *const *text,
 	unsigned count, const struct config_blocking *blocking, unsigned **out, unsigned *out_count)
 {
+	int ret = 0;
 	if (count == 0)
 		return 0;
 	*out = calloc(count, sizeof **out);
 	if (!*out)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
-		char key[CONFIG_PATH_MAX];
+		char key[CONFIG_PATH_MAX], shown[CONFIG_TITLE_MAX + 1];
 		unsigned k = 0;
 		while (k < blocking->list_count && strcmp(blocking->lists[k].name, text[i]) != 0)
 			k++;
-		if (k == blocking->list_count)
-			return config_refuse(doc, config_item_key(key, list, i, NULL),
-				"no list of blocking.lists has this name");
-		(*out)[(*out_count)++] = k;
+		if (k < blocking->list_count)
+			(*out)[(*out_count)++] = k;
+		else
+			ret = config_refuse_near(doc, config_item_key(key, list, i, NULL),
+				list_near(blocking, text[i]), "list \"%s\" is not defined",
+				text_escape(text[i], shown, sizeof shown));
 	}
-	return 0;
+	return ret;
 }
 
 static int level_apply(const struct config_doc *doc, const char *key, const char *text,

@@ -38,7 +38,7 @@ static int name_apply(
 	if (ret == 0 && strcmp(text, CONFIG_EVERYONE) == 0)
 		return config_refuse(doc, key, "is what those in no group are called");
 	for (unsigned i = 0; ret == 0 && i < group; i++) {
-		if (strcmp(c->groups[i].name, text) == 0)
+		if (c->groups[i].name && strcmp(c->groups[i].name, text) == 0)
 			return config_refuse(doc, key, "the name \"%s\" is given twice", text);
 	}
 	return ret;
@@ -124,24 +124,19 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	g->has_services = raw->filter.services_count > 0;
 	g->has_safe_search = raw->filter.safe_search != NULL;
 	g->has_schedules = raw->filter.schedules_count > 0 || raw->filter.family_time;
+	// Each whatever the others found, so that all that is wrong with a group is told at once.
 	int ret = name_apply(doc, raw->name, i, c);
-	if (ret == 0)
-		ret = flags_apply(doc, raw, i, g);
-	if (ret == 0)
-		ret = lists_apply(doc, owner, raw, &c->blocking, g);
-	if (ret == 0)
-		ret = entries_apply(doc, owner, raw, g);
-	if (ret == 0)
-		ret = config_block_apply(doc, owner, raw->block, &c->blocking, &g->block);
-	if (ret == 0)
-		ret = config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter);
+	ret = config_worse(ret, flags_apply(doc, raw, i, g));
+	ret = config_worse(ret, lists_apply(doc, owner, raw, &c->blocking, g));
+	ret = config_worse(ret, entries_apply(doc, owner, raw, g));
+	ret = config_worse(
+		ret, config_block_apply(doc, owner, raw->block, &c->blocking, &g->block));
+	ret = config_worse(
+		ret, config_filter_apply(doc, owner, &raw->filter, &c->blocking, &g->filter));
 	if (ret == 0)
 		ret = useless_check(doc, owner, raw, g);
-	if (ret == 0)
-		ret = upstreams_apply(doc, raw, i, c, g);
-	if (ret == 0)
-		ret = config_group_records_apply(doc, raw, i, c);
-	return ret;
+	ret = config_worse(ret, upstreams_apply(doc, raw, i, c, g));
+	return config_worse(ret, config_group_records_apply(doc, raw, i, c));
 }
 
 int config_groups_apply(
@@ -152,12 +147,10 @@ int config_groups_apply(
 	out->groups = calloc(raw->groups_count, sizeof *out->groups);
 	if (!out->groups)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->groups_count; i++) {
-		int ret = group_apply(doc, &raw->groups[i], i, out);
-		if (ret < 0)
-			return ret;
-	}
-	return config_members_apply(doc, raw, out);
+	int ret = 0;
+	for (unsigned i = 0; i < raw->groups_count && ret != -ENOMEM; i++)
+		ret = config_worse(ret, group_apply(doc, &raw->groups[i], i, out));
+	return ret == 0 ? config_members_apply(doc, raw, out) : ret;
 }
 
 void config_groups_free(struct config *c)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <weir/log.h>
 #include <weir/text.h>
+#include <weir/text_near.h>
 
 #define LIVE    true
 #define RESTART false
@@ -108,6 +109,8 @@ int config_choice_parse(const struct config_doc *doc, const char *path, const ch
 {
 	char words[128] = "";
 	size_t n = 0;
+	struct text_near near;
+	text_near_begin(&near, text);
 	for (size_t i = 0; i < ARRAY_LEN(config_choices); i++) {
 		if (strcmp(config_choices[i].choices, choices) != 0)
 			continue;
@@ -115,10 +118,11 @@ int config_choice_parse(const struct config_doc *doc, const char *path, const ch
 			*out = config_choices[i].value;
 			return 0;
 		}
+		text_near_try(&near, config_choices[i].word);
 		n += (size_t)snprintf(
 			words + n, sizeof words - n, "%s%s", n ? ", " : "", config_choices[i].word);
 	}
-	return config_refuse(doc, path, "must be one of: %s", words);
+	return config_refuse_near(doc, path, near.best, "must be one of: %s", words);
 }
 
 static int text_parse(
@@ -212,14 +216,20 @@ static const char *key_fallback(const struct config_raw *raw, const struct confi
 int config_keys_apply(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *out)
 {
+	int ret = 0;
 	for (unsigned i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
 		const char *text = key_text(raw, key);
-		int ret = key_apply(doc, key, text ? text : key_fallback(raw, key), out);
-		if (ret < 0)
-			return ret;
+		const char *fallback = key_fallback(raw, key);
+		int one = key_apply(doc, key, text ? text : fallback, out);
+		// With its default, what else is wrong can be found.
+		if (one == -EINVAL && text)
+			one = config_worse(one, key_apply(doc, key, fallback, out));
+		ret = config_worse(ret, one);
+		if (ret == -ENOMEM)
+			break;
 	}
-	return 0;
+	return ret;
 }
 
 void config_keys_free(struct config *c)

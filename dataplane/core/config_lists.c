@@ -162,7 +162,7 @@ static int list_apply(const struct config_doc *doc, const struct config_raw_list
 		if (list->url && b->lists[j].url && strcmp(b->lists[j].url, list->url) == 0)
 			return config_refuse(doc, config_item_key(key, "blocking.lists", i, "url"),
 				"is given twice");
-		if (strcmp(b->lists[j].name, list->name) == 0)
+		if (b->lists[j].name && strcmp(b->lists[j].name, list->name) == 0)
 			return config_refuse(
 				doc, key, "the name \"%s\" is given twice", list->name);
 	}
@@ -177,12 +177,10 @@ static int lists_apply(
 	out->blocking.lists = calloc(raw->lists_count, sizeof *out->blocking.lists);
 	if (!out->blocking.lists)
 		return -ENOMEM;
-	for (unsigned i = 0; i < raw->lists_count; i++) {
-		int ret = list_apply(doc, &raw->lists[i], i, &out->blocking);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	int ret = 0;
+	for (unsigned i = 0; i < raw->lists_count && ret != -ENOMEM; i++)
+		ret = config_worse(ret, list_apply(doc, &raw->lists[i], i, &out->blocking));
+	return ret;
 }
 
 static int entries_apply(
@@ -228,16 +226,13 @@ int config_lists_apply(
 	int ret = lists_apply(doc, b, out);
 	if (ret == 0)
 		ret = titles_check(doc, out);
-	if (ret == 0)
-		ret = entries_apply(doc, b, out);
-	if (ret == 0)
-		ret = config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding);
-	if (ret == 0)
-		ret = config_blocking_reply_apply(doc, b, &out->blocking);
-	if (ret == 0)
+	if (ret == 0) // schedules name lists
 		ret = config_filter_apply(
 			doc, "blocking", &b->filter, &out->blocking, &out->blocking.filter);
-	return ret;
+	ret = config_worse(ret, entries_apply(doc, b, out));
+	ret = config_worse(
+		ret, config_rebinding_apply(doc, b->rebinding, &out->blocking.rebinding));
+	return config_worse(ret, config_blocking_reply_apply(doc, b, &out->blocking));
 }
 
 void config_lists_free(struct config *c)

@@ -38,10 +38,10 @@ static size_t section_find(const struct config_doc *doc, size_t *begin)
 // `directory` and `hugepages` of a document that has nothing but this section.
 static bool places_load(uint8_t *text, size_t len, struct config_places *out)
 {
-	char why[CONFIG_WHY_MAX];
-	const struct config_doc doc = {.path = "", .text = text, .len = len, .why = why};
+	struct config_errors errors = {0};
+	const struct config_doc doc = {.path = "", .text = text, .len = len, .errors = &errors};
 	struct config_raw *raw;
-	if (config_doc_check(&doc) < 0 || config_raw_load(&doc, &raw) < 0)
+	if (config_raw_check(&doc) < 0 || config_raw_load(&doc, &raw) < 0)
 		return false;
 	const struct config_raw_runtime *r = raw->runtime;
 	if (r->directory && r->directory[0] == '/')
@@ -78,12 +78,15 @@ static void default_take(const char *path, char out[CONFIG_PLACE_MAX])
 
 int config_places_find(const char *path, struct config_places *out, char why[CONFIG_WHY_MAX])
 {
-	struct config_doc doc = {.path = path, .why = why};
+	struct config_errors errors = {0};
+	struct config_doc doc = {.path = path, .errors = &errors};
 	default_take("runtime.directory", out->directory);
 	default_take("runtime.hugepages", out->hugepages);
 	int ret = config_doc_read(&doc);
-	if (ret < 0)
+	if (ret < 0) {
+		snprintf(why, CONFIG_WHY_MAX, "%s", errors.text[0]);
 		return ret;
+	}
 	size_t begin, len = section_find(&doc, &begin);
 	if (len && !places_load(doc.text + begin, len, out))
 		lines_load(doc.text + begin, len, out);

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/text.h>
+#include <weir/text_near.h>
 
 // What cyaml said: the first error line, and the path put together from its backtrace, which goes
 // from the innermost to the outermost ("in mapping field 'x'", "in sequence entry '2'").
 struct raw_report {
 	char reason[160];
-	char unexpected[CONFIG_PATH_MAX / 2]; // an unknown key
 	char path[CONFIG_PATH_MAX];
 };
 
@@ -53,9 +53,6 @@ static void report_line(cyaml_log_t, void *ctx, const char *fmt, va_list args)
 		unsigned entry = (unsigned)strtoul(quote + 1, NULL, 10);
 		int n = snprintf(item, sizeof item, "[%u]", entry > 0 ? entry - 1 : 0);
 		report_prepend(r, item, (size_t)n);
-	} else if (strstr(fmt, "Unexpected key: ")) {
-		snprintf(r->unexpected, sizeof r->unexpected, "%s",
-			strstr(line, "key: ") + strlen("key: "));
 	} else if (!r->reason[0] && !strstr(fmt, "Backtrace")) {
 		const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
 		snprintf(r->reason, sizeof r->reason, "%.*s", (int)sizeof r->reason - 1, text);
@@ -76,11 +73,6 @@ static const char *report_reason(const struct raw_report *r)
 
 static int raw_refuse(const struct config_doc *doc, struct raw_report *r)
 {
-	if (r->unexpected[0]) {
-		size_t n = strlen(r->path);
-		snprintf(r->path + n, sizeof r->path - n, "%s%s", n ? "." : "", r->unexpected);
-		return config_refuse(doc, r->path, "unknown key");
-	}
 	const char *most = strstr(r->reason, "Excessive entries (");
 	char *item = strrchr(r->path, '[');
 	if (most && item) {
@@ -101,6 +93,55 @@ static void *raw_memory(void *, void *p, size_t n)
 	return NULL;
 }
 
+// The schema's fields at a path: of what has keys, or NULL.
+static const cyaml_schema_field_t *fields_at(const char *path)
+{
+	const cyaml_schema_value_t *value = &config_raw_document;
+	while (*path) {
+		size_t len = strcspn(path, ".[");
+		if (len > 0) {
+			const cyaml_schema_field_t *f =
+				value->type == CYAML_MAPPING ? value->mapping.fields : NULL;
+			while (f && f->key
+				&& (strlen(f->key) != len || strncmp(f->key, path, len) != 0))
+				f++;
+			if (!f || !f->key)
+				return NULL;
+			value = &f->value;
+		} else if (*path == '[') {
+			if (value->type != CYAML_SEQUENCE)
+				return NULL;
+			value = value->sequence.entry;
+			len = strcspn(path, "]");
+			len += path[len] == ']';
+		} else {
+			len = 1; // the dot
+		}
+		path += len;
+	}
+	return value->type == CYAML_MAPPING ? value->mapping.fields : NULL;
+}
+
+// Keys of what has none are libcyaml's to refuse.
+static bool has_key(const char *parent, const char *key, const char **nearest)
+{
+	const cyaml_schema_field_t *f = fields_at(parent);
+	struct text_near near;
+	text_near_begin(&near, key);
+	bool found = !f;
+	for (; f && f->key && !found; f++) {
+		found = strcmp(f->key, key) == 0;
+		text_near_try(&near, f->key);
+	}
+	*nearest = near.best;
+	return found;
+}
+
+int config_raw_check(const struct config_doc *doc)
+{
+	return config_doc_check(doc, has_key);
+}
+
 static cyaml_config_t raw_config(struct raw_report *report)
 {
 	return (cyaml_config_t){
@@ -108,7 +149,8 @@ static cyaml_config_t raw_config(struct raw_report *report)
 		.log_ctx = report,
 		.mem_fn = raw_memory,
 		.log_level = CYAML_LOG_ERROR,
-		.flags = CYAML_CFG_NO_ALIAS,
+		// config_raw_check has found them, and goes on to find more.
+		.flags = CYAML_CFG_NO_ALIAS | CYAML_CFG_IGNORE_UNKNOWN_KEYS,
 	};
 }
 

@@ -82,13 +82,16 @@ static void check_config(const struct config *c)
 			FUZZ_CHECK(c->dataplane.worker_lcores[i] != c->dataplane.worker_lcores[j]);
 }
 
-// "PATH:LINE:COLUMN: ..." in printable ASCII.
+// "config: ... (PATH:LINE:COLUMN) ..." in printable ASCII.
 static void check_why(const char *path, const char *why)
 {
 	unsigned line, column;
-	size_t n = strlen(path);
-	FUZZ_CHECK(strncmp(why, path, n) == 0);
-	FUZZ_CHECK(sscanf(why + n, ":%u:%u: ", &line, &column) == 2 && line && column);
+	char place[64];
+	FUZZ_CHECK(strncmp(why, "config: ", 8) == 0);
+	snprintf(place, sizeof place, " (%s:", path);
+	const char *at = strstr(why, place);
+	FUZZ_CHECK(at && sscanf(at + strlen(place), "%u:%u)", &line, &column) == 2);
+	FUZZ_CHECK(line && column);
 	for (; *why; why++)
 		FUZZ_CHECK(*why >= 0x20 && *why <= 0x7e);
 }

@@ -12,7 +12,25 @@
 #include <unistd.h>
 #include <weir/config.h>
 
-// As config_load(), but `why` does not begin with the name of the file.
+// "config: KEY: REASON (FILE:LINE:COL); TAIL" as "LINE:COL: KEY: REASON; TAIL", for tests to begin
+// with the place. False: it is no such text.
+static inline bool config_text_turn(const char *path, char why[static CONFIG_WHY_MAX])
+{
+	static const char begin[] = "config: ";
+	char place[64] = "", turned[2 * CONFIG_WHY_MAX], file[64];
+	snprintf(file, sizeof file, " (%s:", path);
+	char *at = strstr(why, file), *end = at ? strchr(at, ')') : NULL;
+	if (strncmp(why, begin, strlen(begin)) != 0 || !end)
+		return false;
+	snprintf(place, sizeof place, "%.*s", (int)(end - at - (int)strlen(file)),
+		at + strlen(file));
+	*at = '\0';
+	snprintf(turned, sizeof turned, "%s: %s%s", place, why + strlen(begin), end + 1);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s", CONFIG_WHY_MAX - 1, turned);
+	return true;
+}
+
+// As config_load(), but `why` begins with the line and column.
 static inline int config_text_try(
 	const char *text, struct config **out, char why[static CONFIG_WHY_MAX])
 {
@@ -24,10 +42,7 @@ static inline int config_text_try(
 	why[0] = '\0';
 	int ret = config_load(path, out, why);
 	assert_int_equal(unlink(path), 0);
-	bool has_path = strncmp(why, path, strlen(path)) == 0 && why[strlen(path)] == ':';
-	assert_true(has_path || ret != -EINVAL);
-	if (has_path)
-		memmove(why, why + sizeof path, strlen(why + sizeof path) + 1);
+	assert_true(config_text_turn(path, why) || ret != -EINVAL);
 	return ret;
 }
 

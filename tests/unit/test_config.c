@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <sys/stat.h>
+#include <weir/config_errors.h>
 
 static char folder[] = "/tmp/weir-test-config-XXXXXX";
 static char file[64];
@@ -164,9 +165,109 @@ static void test_files(void **)
 	assert_int_equal(config_load(file, &c, why), -EFBIG);
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_int_equal(config_load(file, &c, why), -EISDIR);
+	// Nobody writes into it: that is not waited for.
+	assert_int_equal(config_load(file, &c, why), -EINVAL);
+	assert_non_null(strstr(why, "is empty"));
 	assert_int_equal(unlink(file), 0);
 	assert_null(c);
+	assert_int_equal(config_load("/dev/null", &c, why), -EISDIR);
+}
+
+// All that is wrong with a file at once, by the names of its groups and lists, with what is meant.
+static void test_all(void **)
+{
+	static const char text[] =
+		MINIMAL "cahce: {min_ttl: 1, more: 2}\n"
+			"cache: {min_ttl: 4x, stale: on-failur}\n"
+			"blocking: {lists: [{path: /a, name: ads}, {path: /b, name: adult, fromat: "
+			"auto}], deny: "
+			"[a..b, 'https://c.example/d', 'd.example, e.example']}\n";
+	static const char groups[] =
+		MINIMAL "blocking: {lists: [{path: /a, name: ads}, {path: /b, name: adult}]}\n"
+			"groups:\n"
+			"- {name: kids, clients: [192.0.2.1], lists: [ads2, adult, zebra], "
+			"services: [tiktak]}\n"
+			"- {name: lab, clients: [192.0.2.2], blocking: maybe, liists: [x]}\n";
+	static const char *const wanted[] = {
+		"config: cahce: unknown key (%s:8:1); did you mean \"cache\"?",
+		"config: blocking.lists \"adult\": fromat: unknown key (%s:10:67); did you mean "
+		"\"format\"?",
+		"config: cache.min_ttl: \"4x\" is not a whole number (%s:9:9)",
+		"config: cache.stale: must be one of: on-failure, immediate (%s:9:22); did you "
+		"mean "
+		"\"on-failure\"?",
+		"config: blocking.deny[0]: is not a domain name (%s:10:90)",
+		"config: blocking.deny[1]: is more than the name itself (%s:10:96); did you mean "
+		"\"c.example\"?",
+		"config: blocking.deny[2]: is more than one name (%s:10:119)",
+	};
+	static const char *const of_groups[] = {
+		"config: groups \"lab\": liists: unknown key (%s:11:54); did you mean \"lists\"?",
+		"config: groups \"kids\": lists[0]: list \"ads2\" is not defined (%s:10:46); did "
+		"you mean "
+		"\"ads\"?",
+		"config: groups \"kids\": lists[2]: list \"zebra\" is not defined (%s:10:59)",
+		"config: groups \"kids\": services[0]: no service is called \"tiktak\" (`weirctl "
+		"services` "
+		"names them) (%s:10:78); did you mean \"tiktok\"?",
+		"config: groups \"lab\": blocking: must be true or false (%s:11:37)",
+	};
+	const struct {
+		const char *text, *const *wanted;
+		unsigned count;
+	} files[] = {{text, wanted, ARRAY_LEN(wanted)}, {groups, of_groups, ARRAY_LEN(of_groups)}};
+	static struct config_errors errors;
+	for (unsigned f = 0; f < ARRAY_LEN(files); f++) {
+		struct config *c = NULL;
+		char why[CONFIG_WHY_MAX], more[64];
+		file_write(files[f].text);
+		assert_int_equal(config_load_all(file, &c, &errors), -EINVAL);
+		for (unsigned i = 0; i < files[f].count; i++) {
+			const char *at = strstr(files[f].wanted[i], "%s");
+			char want[2 * CONFIG_WHY_MAX];
+			snprintf(want, sizeof want, "%.*s%s%s", (int)(at - files[f].wanted[i]),
+				files[f].wanted[i], file, at + 2);
+			assert_string_equal(errors.text[i], want);
+		}
+		assert_int_equal(errors.count, files[f].count);
+		assert_int_equal(config_load(file, &c, why), -EINVAL);
+		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors.count - 1);
+		assert_memory_equal(why, errors.text[0], strlen(errors.text[0]));
+		assert_string_equal(why + strlen(errors.text[0]), more);
+		assert_null(c);
+	}
+}
+
+// More than are told, and none twice.
+static void test_many(void **)
+{
+	static struct config_errors errors;
+	char text[4096] = MINIMAL "blocking: {deny: [";
+	struct config *c = NULL;
+	for (unsigned i = 0; i < CONFIG_ERRORS_MAX + 3; i++)
+		strcat(text, "a..b, ");
+	strcat(text, "]}\n");
+	file_write(text);
+	assert_int_equal(config_load_all(file, &c, &errors), -EINVAL);
+	assert_int_equal(errors.count, CONFIG_ERRORS_MAX + 3);
+	assert_non_null(strstr(errors.text[CONFIG_ERRORS_MAX - 1], "blocking.deny[15]: "));
+}
+
+// As of `weirctl config check <(...)`.
+static void test_pipe(void **)
+{
+	static const char text[] = MINIMAL "cache: {min_ttl: 7}\n";
+	struct config *c = NULL;
+	int fd[2];
+	char path[32], why[CONFIG_WHY_MAX] = "";
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd[1]), 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd[0]);
+	assert_int_equal(config_load(path, &c, why), 0);
+	assert_int_equal(c->cache.min_ttl_s, 7);
+	config_free(c);
+	assert_int_equal(close(fd[0]), 0);
 }
 
 // A path as the operator types it: messages keep it, list paths become absolute all the same.
@@ -252,6 +353,9 @@ int main(void)
 		cmocka_unit_test(test_empty_sections),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_relative),
 		cmocka_unit_test(test_needs_restart),
 		cmocka_unit_test(test_cut_short),

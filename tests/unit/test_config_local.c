@@ -93,55 +93,58 @@ static void test_refused(void **)
 	} bad[] = {
 		{RECORDS("{type: A, value: 1.1.1.1}"), "3:19: local.records[0].name: has no value"},
 		{RECORDS("{name: a..b, type: A, value: 1.1.1.1}"),
-			"3:20: local.records[0].name: is not a"},
+			"3:20: local.records \"a..b\": name: is not a"},
 		{RECORDS("{name: ., type: A, value: 1.1.1.1}"),
-			"3:20: local.records[0].name: is the root"},
+			"3:20: local.records \".\": name: is the root"},
 		{RECORDS("{name: a.b, value: 1.1.1.1}"),
-			"3:19: local.records[0].type: has no value"},
+			"3:19: local.records \"a.b\": type: has no value"},
 		{RECORDS("{name: a.b, type: NS, value: c}"),
-			"3:31: local.records[0].type: must be one of"},
-		{RECORDS("{name: a.b, type: A}"), "3:19: local.records[0].value: has no value"},
+			"3:31: local.records \"a.b\": type: must be one of"},
+		{RECORDS("{name: a.b, type: A}"),
+			"3:19: local.records \"a.b\": value: has no value"},
 		{RECORDS("{name: a.b, type: A, value: c}"),
-			"3:40: local.records[0].value: is not an address"},
+			"3:40: local.records \"a.b\": value: is not an address"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 1h}"),
-			"3:56: local.records[0].ttl: must be 0"},
+			"3:56: local.records \"a.b\": ttl: must be 0"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1, ttl: 604801}"),
-			"3:56: local.records[0].ttl: must be"},
+			"3:56: local.records \"a.b\": ttl: must be"},
 		{RECORDS("{name: a.b, type: A, value: 1.1.1.1}, {name: A.b, type: a, value: "
 			 "1.1.1.1}"),
-			"3:57: local.records[1]: given twice"},
+			"3:57: local.records \"A.b\": given twice"},
 		{RECORDS("{name: a.b, type: TXT, value: x}, {name: a.b, type: CNAME, value: c}"),
-			"3:19: local.records[0]: a name with a CNAME"},
+			"3:19: local.records \"a.b\": a name with a CNAME"},
 		{RECORDS("{name: a.b, type: CNAME, value: d}, {name: a.b, type: CNAME, value: c}"),
-			"3:19: local.records[0]: a name with a CNAME"},
-		{RECORDS(CNAME("a.b", "a.b")), "3:19: local.records[0]: leads in a circle"},
+			"3:19: local.records \"a.b\": a name with a CNAME"},
+		{RECORDS(CNAME("a.b", "a.b")), "3:19: local.records \"a.b\": leads in a circle"},
 		{RECORDS(CNAME("a.b", "c.d") CNAME("'*.d'", "x.a.b") CNAME("'*.b'", "a.b")),
-			"3:19: local.records[0]: leads in a circle"},
+			"3:19: local.records \"a.b\": leads in a circle"},
 		{"local: {zones: [{unknown: forward}]}\n",
 			"3:17: local.zones[0].name: has no value"},
 		{"local: {zones: [{name: a, unknown: x}]}\n",
-			"3:27: local.zones[0].unknown: must be one of"},
+			"3:27: local.zones \"a\": unknown: must be one of"},
 		{"local: {zones: [{name: a}, {name: A}]}\n",
-			"3:29: local.zones[1].name: given twice"},
+			"3:29: local.zones \"A\": name: given twice"},
 		{"local: {hosts_files: [/a, /a]}\n", "3:27: local.hosts_files[1]: given twice"},
-		{"forward_zones: [{name: a}]\n", "3:17: forward_zones[0].servers: at least one"},
+		{"forward_zones: [{name: a}]\n",
+			"3:17: forward_zones \"a\": servers: at least one"},
 		{"forward_zones: [{servers: [1.1.1.1]}]\n",
 			"3:17: forward_zones[0].name: has no value"},
 		{"forward_zones: [{name: a, servers: [x]}]\n",
-			"3:37: forward_zones[0].servers[0].address: is not"},
+			"3:37: forward_zones \"a\": servers[0].address: is not"},
 		{"forward_zones: [{name: a, servers: [198.18.0.53]}]\n",
-			"3:37: forward_zones[0].servers[0].address: is an address of this service"},
+			"3:37: forward_zones \"a\": servers[0].address: is an address of this "
+			"service"},
 		{"forward_zones: [{name: a, servers: [1.1.1.1]}, {name: A., servers: [1.1.1.1]}]\n",
-			"3:49: forward_zones[1].name: given twice"},
+			"3:49: forward_zones \"A.\": name: given twice"},
 		{"groups: [{name: g, clients: [10.0.0.1], local_records: [{name: a.b, type: A, "
 		 "value: x}]}]\n",
-			"3:78: groups[0].local_records[0].value: is not an address"},
+			"3:78: groups \"g\": local_records \"a.b\": value: is not an address"},
 		{"groups: [{name: g, clients: [10.0.0.1], local_records: [" CNAME(
 			 "a.b", "a.b") "]}]\n",
-			"3:57: groups[0].local_records[0]: leads in a circle"},
+			"3:57: groups \"g\": local_records \"a.b\": leads in a circle"},
 		{"groups: [{name: g, clients: [10.0.0.1], forward_zones: [{name: a, servers: "
 		 "[]}]}]\n",
-			"3:67: groups[0].forward_zones[0].servers: at least one"},
+			"3:67: groups \"g\": forward_zones \"a\": servers: at least one"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		config_text_refused_at(whole(bad[i].text), bad[i].why);
@@ -160,8 +163,8 @@ static void test_bounds(void **)
 	strcpy(p, "]}\n");
 	config_free(config_text_load(whole(text)));
 	sprintf(p, CNAME("a%u.b", "end") "]}\n", CONFIG_ALIASES_MAX);
-	config_text_refused(
-		whole(text), "local.records[0]: leads in a circle, or over more than 8");
+	config_text_refused(whole(text),
+		"3:19: local.records \"a0.b\": leads in a circle, or over more than 8");
 }
 
 // All that there may be for everyone, then as many in a group.

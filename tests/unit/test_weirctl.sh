@@ -93,8 +93,8 @@ want 0 'good, but see the warnings above' '' config check "$dir/weir.yaml"
 urls=$("$weirctl" config check "$dir/url.yaml" 2>&1)
 [ "$urls" = "$dir/url.yaml: good" ] || { echo "not ok: a list by URL: $urls"; bad=$((bad + 1)); }
 want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
-want 1 '' 'bad.yaml:1:1: nonsense: unknown key' config check "$dir/bad.yaml"
-want 1 'bad.yaml:1:1: nonsense' '' config check "$dir/bad.yaml" --json
+want 1 '' 'config: nonsense: unknown key (' config check "$dir/bad.yaml"
+want 1 'bad.yaml:1:1)' '' config check "$dir/bad.yaml" --json
 want 1 '' 'No such file' config check "$dir/none.yaml"
 want 1 '"error": "/none\\xff: No such file' '' --json config check "$(printf '/none\377')"
 want 1 '' 'No such file' -c "$dir/none.yaml" status
@@ -136,7 +136,7 @@ for file in typo syntax tab; do
 	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" config check
 done
 want 1 '' 'No such file' -c "$dir/none.yaml" why a.example
-want 1 '' 'not a regular file' -c "$dir" why a.example
+want 1 '' 'neither a file nor a pipe' -c "$dir" why a.example
 
 export WEIR_CONFIG="$dir/weir.yaml"
 want 1 'control plane   down' '' status

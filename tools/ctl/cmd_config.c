@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weir/config_errors.h>
 #include <weir/text.h>
 
 // 0 or -errno: whether a build could read it.
@@ -43,12 +44,34 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 	return found;
 }
 
+static int errors_print(const struct ctl *c, const struct config_errors *e)
+{
+	unsigned texts = e->count < CONFIG_ERRORS_MAX ? e->count : CONFIG_ERRORS_MAX;
+	if (c->json) {
+		struct json_doc *doc = json_doc_new();
+		struct json_node *root = json_doc_root(doc), *list;
+		json_put_text(root, "error", e->text[0]);
+		json_put_count(root, "count", e->count);
+		list = json_put_array(root, "errors");
+		for (unsigned i = 0; i < texts; i++)
+			json_put_text(list, NULL, e->text[i]);
+		json_doc_print(doc);
+		json_doc_free(doc);
+		return CTL_FAILED;
+	}
+	for (unsigned i = 0; i < texts; i++)
+		(void)ctl_fail(c, "%s", e->text[i]);
+	if (e->count > texts)
+		(void)ctl_fail(c, "and %u more errors", e->count - texts);
+	return CTL_FAILED;
+}
+
 int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
-	char why[CONFIG_WHY_MAX] = "";
-	if (config_load(path, &c->config, why) < 0)
-		return ctl_fail(c, "%s", why);
+	struct config_errors errors;
+	if (config_load_all(path, &c->config, &errors) < 0)
+		return errors_print(c, &errors);
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();
 		json_put_bool(json_doc_root(doc), "ok", true);

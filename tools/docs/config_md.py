@@ -19,7 +19,9 @@ example that is installed. Written by `tools/docs/config_md.py` from `dataplane/
 
 * Everything has a default except `dataplane.ports`, `dataplane.service_addresses` and `upstreams.servers`.
 * `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
-  do not go together are refused, with `FILE:LINE:COLUMN: key: reason`; the old configuration then stays in force.
+  do not go together are refused, with `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest word where a name is unknown.
+  It prints up to 16 errors at once; the other commands and the log print the first and how many more there are. FILE may be
+  a pipe. The old configuration stays in force.
 * A file that is refused does not keep `weirctl` from the service that runs: each command says on stderr what is wrong
   with the file and goes on with `runtime.directory` and `runtime.hugepages` as they can be read, or their defaults. Only
   `config check`, `mem plan`, `selftest` and `xdp` need the whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
