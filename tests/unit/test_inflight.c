@@ -238,6 +238,18 @@ static void test_a_suffix_leaves_a_quarter(void **)
 	inflight_free(f);
 }
 
+// Of eight, six: so few that the sketch counts them exactly.
+static void test_a_suffix_leaves_a_quarter_of_few(void **)
+{
+	struct inflight *f;
+	int why;
+	assert_int_equal(inflight_new(&f, 8, 16), 0);
+	set_limits(f, 8, 256, 0);
+	assert_int_equal(fill(f, ".com", 8, &why), 6);
+	assert_int_equal(why, -EDQUOT);
+	inflight_free(f);
+}
+
 static void test_a_client_has_its_share(void **)
 {
 	struct inflight *f;
@@ -288,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_letter_case_is_kept),
 		cmocka_unit_test(test_a_zone_has_its_share),
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter),
+		cmocka_unit_test(test_a_suffix_leaves_a_quarter_of_few),
 		cmocka_unit_test(test_a_client_has_its_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

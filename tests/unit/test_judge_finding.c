@@ -37,6 +37,28 @@ static void test_nothing(void **)
 	assert_int_equal(mask.lists[0] | mask.lists[1] | mask.lists[2] | mask.lists[3], 0);
 }
 
+// A list of each 64, for a group that has it alone, and for one that has its neighbours.
+static void test_each_word_counts(void **)
+{
+	for (unsigned list = 0; list < 256; list += 21) {
+		struct judge_finding f = {0};
+		struct rule_set block = {{0}}, none = {{0}}, others;
+		block.lists[list / 64] = UINT64_C(1) << list % 64;
+		for (unsigned w = 0; w < 4; w++)
+			others.lists[w] = ~block.lists[w];
+		judge_finding_add(&f, &block, &none);
+		assert_true(judge_finding_blocks(&f, block.lists));
+		assert_int_equal(judge_finding_list(&f, block.lists), list);
+		assert_false(judge_finding_blocks(&f, others.lists));
+		// And as what takes it away again.
+		struct judge_finding g = {0};
+		judge_finding_add(&g, &others, &block);
+		assert_true(judge_finding_blocks(&g, others.lists));
+		others.lists[list / 64] |= block.lists[list / 64];
+		assert_false(judge_finding_blocks(&g, others.lists));
+	}
+}
+
 // Lists 0 to 3 block, 4 and 5 allow.
 static void test_one_clause_has_a_mask(void **)
 {
@@ -124,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_each_word_counts),
 		cmocka_unit_test(test_one_clause_has_a_mask),
 		cmocka_unit_test(test_unconditional_makes_others_idle),
 		cmocka_unit_test(test_model),

@@ -239,7 +239,9 @@ static void test_flush_by_name_and_subtree(void **)
 		assert_int_equal(box_get(l0_writer_reader(b.w), id, &v, &number), id % 16 != 1);
 	name.len = 1; // the root: everything
 	name.wire[0] = 0;
+	assert_int_equal(stats_of(&b).deleted, N / 16);
 	assert_int_equal(l0_writer_flush(b.w, &name, true, &cursor, UINT64_MAX), N - N / 16);
+	assert_int_equal(stats_of(&b).deleted, N);
 	audit(&b);
 	assert_int_equal(stats_of(&b).entries, 0);
 	box_close(&b);

@@ -104,6 +104,20 @@ static void test_fetched_then_not_modified_then_changed(void **)
 	assert_string_equal(result.etag, "\"v2\"");
 }
 
+// What goes back in the next request must be text.
+static void test_a_header_with_odd_octets_is_none(void **)
+{
+	static const struct {
+		const char *sent, *kept;
+	} tags[] = {
+		{"\"v\x1f\"", ""}, {"\"v\x7f\"", ""}, {"\"v\xe9\"", ""}, {"\"a ~\"", "\"a ~\""}};
+	for (unsigned i = 0; i < ARRAY_LEN(tags); i++) {
+		fake_http_body(&http, "ads.example\n", tags[i].sent);
+		assert_int_equal(fetch("/list"), 0);
+		assert_string_equal(result.etag, tags[i].kept);
+	}
+}
+
 static void test_unpacked(void **)
 {
 	static const char *const path[] = {"/gzip", "/zstd", "/br"};
@@ -257,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_fetched_then_not_modified_then_changed),
 		CASE(test_unpacked),
+		CASE(test_a_header_with_odd_octets_is_none),
 		CASE(test_what_is_not_whole_is_an_error),
 		CASE(test_what_is_too_large_is_cut_off),
 		CASE(test_what_is_too_slow_is_cut_off),

@@ -202,6 +202,40 @@ static void test_txt_long_and_bare(void **)
 	assert_int_equal(got_len, 256);
 }
 
+static void test_caa_tag(void **)
+{
+	char text[320] = "0 ";
+	const char *why = "";
+	memset(text + 2, 'a', 255);
+	strcpy(text + 257, " x");
+	assert_int_equal(parse(DNS_TYPE_CAA, text, &why), 0);
+	assert_int_equal(got_len, 258);
+	assert_int_equal(got[1], 255);
+	memset(text + 2, 'a', 256);
+	strcpy(text + 258, " x");
+	assert_int_equal(parse(DNS_TYPE_CAA, text, &why), -EINVAL);
+	assert_non_null(strstr(why, "has a tag that is too long"));
+}
+
+// Three digits up to 255, or one character that is no digit.
+static void test_escapes(void **)
+{
+	static const char *const bad[] = {
+		"\\", "\\1", "\\12", "\\1a2", "\\12a", "\\1ab", "\\256", "\\300", "\\999"};
+	const char *why = "";
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		why = "";
+		if (parse(DNS_TYPE_TXT, bad[i], &why) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+	}
+	assert_int_equal(parse(DNS_TYPE_TXT, "\\255\\000\\a\\199", &why), 0);
+	assert_int_equal(got_len, 5);
+	assert_memory_equal(got,
+		"\x04\xff\x00"
+		"a\xc7",
+		5);
+}
+
 static void test_bounded(void **)
 {
 	static char text[3 * RDATA_PARSE_MAX];
@@ -341,6 +375,8 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_txt_long_and_bare),
+		cmocka_unit_test(test_caa_tag),
+		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_random_against_ldns),
 		cmocka_unit_test(test_random_damage),

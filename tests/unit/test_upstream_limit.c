@@ -104,6 +104,20 @@ static void test_one_that_takes_more_is_known_no_longer(void **)
 	assert_int_equal(upstream_limit_now(&l, now_ms), 16);
 }
 
+// On the millisecond: known until then, and no probe of what is forgotten.
+static void test_it_is_forgotten_on_time(void **)
+{
+	struct upstream_limit l = known_for(4, 1000), before = l;
+	uint64_t end_ms = 1000 + UPSTREAM_LIMIT_KEEP_MS;
+
+	assert_int_equal(upstream_limit_known(&l, end_ms - 1), 4);
+	assert_int_equal(upstream_limit_known(&l, end_ms), 0);
+	assert_int_equal(upstream_limit_now(&l, end_ms), 0);
+	assert_false(upstream_limit_opened(&l, 8, end_ms));
+	assert_true(upstream_limit_opened(&before, 8, end_ms - 1));
+	assert_false(upstream_limit_opened(&l, 4, end_ms - 1));
+}
+
 static void test_what_nothing_confirms_is_forgotten(void **)
 {
 	struct upstream_limit l = known_for(4, 1000);
@@ -124,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_one_for_fewer_says_nothing),
 		cmocka_unit_test(test_a_known_one_is_tried_less_and_less),
 		cmocka_unit_test(test_one_that_takes_more_is_known_no_longer),
+		cmocka_unit_test(test_it_is_forgotten_on_time),
 		cmocka_unit_test(test_what_nothing_confirms_is_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
