@@ -139,8 +139,8 @@ LISTS = {
         ("unlimited", "as `allow`", "`[private, local]`", "CONFIG_ACCESS_MAX", "live", "To these `rate` and `network_rate` do not apply. `[]`: nobody."),
     ],
     "cookies": [
-        ("secrets", "32 hexadecimal digits", "`[]`", None, "live",
-         "At most 4, the same on all boxes of an address: the first signs, all verify. None: one of our own, which changes each day."),
+        ("secrets", "32 hexadecimal digits", "`[]`", "DNS_COOKIE_SECRETS_MAX", "live",
+         "The same on all boxes of an address: the first signs, all verify. None: one of our own, which changes each day."),
     ],
     "metrics": [
         ("allow", "prefix", "`[127.0.0.0/8, ::1]`", "CONFIG_METRICS_ALLOW_MAX", "restart",
@@ -167,8 +167,8 @@ LISTS = {
     ],
     "local": [
         ("records", "`name`, `type`, `value`, `ttl`", "`[]`", "CONFIG_RECORDS_MAX", "live",
-         "`name`: a domain name, or `*.` and one for all names below it that have no record of their own. `type`: A, "
-         "AAAA, CAA, CNAME, HTTPS, MX, PTR, SRV, SVCB or TXT. `value`: as in a zone file, names absolute; a TXT without "
+         "`name`: a domain name, or `*.` and one for all names below it that have no record of their own. `type`: "
+         "{RECORD_TYPES}. `value`: as in a zone file, names absolute; a TXT without "
          "quotes is one string. The bound is for groups' records as well."),
         ("hosts_files", "path", "`[]`", "CONFIG_HOSTS_FILES_MAX", "live",
          "Files of the form of `/etc/hosts`, read at each reload. A path is relative to the configuration file."),
@@ -177,7 +177,7 @@ LISTS = {
          "are resolved, also where a zone above it, or a special-use name, says otherwise."),
     ],
     "forward_zones": [
-        ("name", "domain name", "none: required", "CONFIG_FORWARD_ZONES_MAX", "live",
+        ("name", "domain name", "none: required", None, "live",
          "With all names below it. At most {CONFIG_FORWARD_ZONES_MAX}, those of groups included. A special-use name at "
          "or above it steps back."),
         ("servers", "IP address, with or without port", "none: required", "CONFIG_UPSTREAMS_MAX", "live",
@@ -249,10 +249,31 @@ def choices():
 
 
 def bounds():
-    headers = ("config.h", "config_filter.h", "config_log.h")
+    headers = ("config.h", "config_filter.h", "config_log.h", "dns_cookie.h")
     text = "".join((root / "include" / "weir" / h).read_text() for h in headers)
-    found = dict(re.findall(r"(CONFIG_\w+_MAX) = (\d+)", text))
-    return found | {"CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h"))))}
+    found = dict(re.findall(r"(CONFIG_\w+_MAX|DNS_COOKIE_SECRETS_MAX) = (\d+)", text))
+    types = record_types()
+    return found | {"RECORD_TYPES": f"{', '.join(types[:-1])} or {types[-1]}", "CONFIG_SERVICES_MAX": str(len(re.findall(r"X\(\"", header("service_names.h"))))}
+
+
+def record_types():
+    """Those that local records can have, as the parser of their values knows them."""
+    return sorted(re.findall(r'^\t\{DNS_TYPE_\w+, "(\w+)"\},', (core / "rdata_parse.c").read_text(), re.M))
+
+
+def faults():
+    """What the tables above or docs/musts.md say otherwise than the code."""
+    schema = (core / "config_schema.c").read_text()
+    structs = {"forward_zones": "forward", "groups": "group", "clients": "client"}
+    for name, entries in LISTS.items():
+        for key, _, _, bound, _, _ in entries:
+            for kind in re.findall(rf"RAW_(TEXT|SEQUENCE)\(\s*config_raw_{structs.get(name, name)},\s*{key}[,)]", schema):
+                if (kind == "SEQUENCE") != bool(bound):
+                    yield f"{name}.{key} is {'a list' if kind == 'SEQUENCE' else 'one value'} in config_schema.c"
+    musts = (root / "docs" / "musts.md").read_text()
+    said = re.search(r"`local\.records` takes ([A-Z, ]+[A-Z])", musts)
+    if not said or sorted(said.group(1).split(", ")) != record_types():
+        yield f"docs/musts.md: local.records takes {', '.join(record_types())}"
 
 
 def presets():
@@ -297,6 +318,9 @@ def main():
     count = len(re.findall(r"^\s*X\(\w+, \w+, \w+, [A-Z]+,", tables(), re.M))
     if missing or count != len(keys()):
         sys.exit(f"config_md.py: not described: {missing}; {len(keys())} of {count} keys understood")
+    wrong = list(faults())
+    if wrong:
+        sys.exit("config_md.py: " + "; ".join(wrong))
     if "--check" not in sys.argv[2:]:
         target.write_text(text)
     elif not target.exists() or target.read_text() != text:
