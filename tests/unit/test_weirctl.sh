@@ -95,6 +95,15 @@ urls=$("$weirctl" config check "$dir/url.yaml" 2>&1)
 want 0 '"ok": true' '' --json config check "$dir/weir.yaml"
 want 1 '' 'config: nonsense: unknown key (' config check "$dir/bad.yaml"
 want 1 'bad.yaml:1:1)' '' config check "$dir/bad.yaml" --json
+# What the machine does not have.
+sed 's/^runtime: {/runtime: {group: no-such-group, /; s/{device: net_null0}/{device: "ff:1f.7"}, {device: "net_tap0,persist,=x"}, {device: eth0}/
+	s/^dataplane: {/dataplane: {main_lcore: 1000, worker_lcores: [0, 1001], /' "$dir/weir.yaml" >"$dir/other.yaml"
+for text in 'runtime.group: this machine has no group "no-such-group"' 'main_lcore: this machine has no core 1000' \
+	'worker_lcores[1]: this machine has no core 1001' 'ports[0].device: this machine has no PCI device 0000:ff:1f.7' \
+	'ports[1].device: an argument has no name' 'ports[2].device: "eth0" is neither a PCI address'; do
+	want 1 '' "$text" config check "$dir/other.yaml"
+done
+want 1 '"count": 6' '' --json config check "$dir/other.yaml"
 want 1 '' 'No such file' config check "$dir/none.yaml"
 want 1 '"error": "/none\\xff: No such file' '' --json config check "$(printf '/none\377')"
 want 1 '' 'No such file' -c "$dir/none.yaml" status

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "config_prove.h"
 #include "show.h"
 #include "table_out.h"
 
@@ -70,7 +71,9 @@ int cmd_config_check(struct ctl *c)
 {
 	const char *path = c->operand ? c->operand : c->config_path;
 	struct config_errors errors;
-	if (config_load_all(path, &c->config, &errors) < 0)
+	if (config_load_all(path, &c->config, &errors) == 0)
+		config_prove(c->config, &errors);
+	if (errors.count > 0)
 		return errors_print(c, &errors);
 	if (c->json) {
 		struct json_doc *doc = json_doc_new();

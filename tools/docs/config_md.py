@@ -21,7 +21,8 @@ example that is installed. Written by `tools/docs/config_md.py` from `dataplane/
 * `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
   do not go together are refused, with `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest word where a name is unknown.
   It prints up to 16 errors at once; the other commands and the log print the first and how many more there are. FILE may be
-  a pipe. The old configuration stays in force.
+  a pipe. It also proves what it can of the machine: the Unix group, the cores and the PCI devices exist, device strings
+  parse. The old configuration stays in force.
 * A file that is refused does not keep `weirctl` from the service that runs: each command says on stderr what is wrong
   with the file and goes on with `runtime.directory` and `runtime.hugepages` as they can be read, or their defaults. Only
   `config check`, `mem plan`, `selftest` and `xdp` need the whole file. A path given by `-c` or `WEIR_CONFIG` must exist.

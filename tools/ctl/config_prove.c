@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "config_prove.h"
+
+#include <ctype.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void add(struct config_errors *e, const char *fmt, ...) ATTR_PRINTF(2, 3);
+static void add(struct config_errors *e, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	if (e->count < CONFIG_ERRORS_MAX)
+		vsnprintf(e->text[e->count], CONFIG_WHY_MAX, fmt, args);
+	va_end(args);
+	e->count++;
+}
+
+static void lcore_prove(const char *key, unsigned lcore, struct config_errors *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_CONF);
+	if (cores > 0 && lcore >= (unsigned long)cores)
+		add(e, "config: %s: this machine has no core %u, its cores are 0 to %ld", key,
+			lcore, cores - 1);
+}
+
+// "0000:03:00.0" or "03:00.0", as it is in sysfs. False: it is none.
+static bool pci_name(const char *name, char out[24])
+{
+	static const char form[] = "xxxx:xx:xx.7";
+	if (strlen(name) > 12)
+		return false;
+	snprintf(out, 24, "%s%.12s", strlen(name) == 7 ? "0000:" : "", name);
+	if (strlen(out) != strlen(form))
+		return false;
+	for (size_t i = 0; form[i]; i++) {
+		bool ok = form[i] == 'x'   ? isxdigit((unsigned char)out[i]) != 0
+			  : form[i] == '7' ? out[i] >= '0' && out[i] <= '7'
+					   : out[i] == form[i];
+		if (!ok)
+			return false;
+		out[i] = (char)tolower((unsigned char)out[i]);
+	}
+	return true;
+}
+
+// Arguments of a driver stand between commas and begin with their names.
+static bool has_nameless(const char *arguments)
+{
+	for (const char *p = arguments; *p == ','; p += 1 + strcspn(p + 1, ","))
+		if (strcspn(p + 1, "=,") == 0)
+			return true;
+	return false;
+}
+
+static void device_prove(unsigned i, const char *device, struct config_errors *e)
+{
+	char name[64], pci[24], path[80];
+	size_t len = strcspn(device, ",");
+	snprintf(name, sizeof name, "%.*s", (int)len, device);
+	if (has_nameless(device + len))
+		add(e, "config: dataplane.ports[%u].device: an argument has no name", i);
+	if (pci_name(name, pci)) {
+		snprintf(path, sizeof path, "/sys/bus/pci/devices/%s", pci);
+		if (access(path, F_OK) != 0)
+			add(e,
+				"config: dataplane.ports[%u].device: this machine has no PCI "
+				"device %s",
+				i, pci);
+	} else if (strncmp(name, "net_", 4) != 0 || !name[4]) {
+		add(e,
+			"config: dataplane.ports[%u].device: \"%s\" is neither a PCI address nor a "
+			"virtual device (net_...)",
+			i, name);
+	}
+}
+
+void config_prove(const struct config *c, struct config_errors *e)
+{
+	const struct config_dataplane *d = &c->dataplane;
+	if (c->runtime.group[0] && !getgrnam(c->runtime.group))
+		add(e, "config: runtime.group: this machine has no group \"%s\"", c->runtime.group);
+	lcore_prove("dataplane.main_lcore", d->main_lcore, e);
+	for (unsigned i = 0; i < d->worker_count && !d->workers_auto; i++) {
+		char key[64];
+		snprintf(key, sizeof key, "dataplane.worker_lcores[%u]", i);
+		lcore_prove(key, d->worker_lcores[i], e);
+	}
+	for (unsigned i = 0; i < d->port_count; i++)
+		if (!d->ports[i].xdp)
+			device_prove(i, d->ports[i].device, e);
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What a configuration wants of the machine and can be proven without starting anything: the Unix
+// group, the cores, the devices. Reads the group database and sysfs.
+
+#include <weir/config_errors.h>
+
+// Adds an error for each that is missing here.
+void config_prove(const struct config *c, struct config_errors *errors);
