@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ import time
 
 import bench_tables
 import latency_rows
+import namespaces
 
 LISTED = 1000000
 WAIT_S = 60
@@ -228,7 +228,7 @@ def run_case(tree, case, list_path, seconds, alone_s, loads_s, cpus):
         return rows, wrong == 0
     finally:
         weir.stop_all()
-        shutil.rmtree(run, ignore_errors=True)
+        namespaces.remove(run)
 
 
 def cases_of(goals):

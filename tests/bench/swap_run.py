@@ -22,7 +22,6 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import statistics
 import struct
 import sys
@@ -34,6 +33,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cpu_share  # noqa: E402
 import lists_corpus  # noqa: E402
 import memif_run  # noqa: E402
+import namespaces  # noqa: E402
 
 FRAMES, SWEPT = 16384, 64 << 20
 SECOND_S, ROUNDS = 1, 7
@@ -204,7 +204,7 @@ def measure(tree, names, rounds):
         return pairs, statistics.median(spent), rig.swaps, received - settled
     finally:
         rig.weir.stop_all()
-        shutil.rmtree(run)
+        namespaces.remove(run)
 
 
 def rows(pairs, spent, swaps, lost, case):
