@@ -60,6 +60,13 @@ PROMETHEUS = {
             (f'rate(weir_l0_expired_total{RATE})', "expired"),
             (f'rate(weir_l0_renewed_total{RATE})', "renewed")]),
         ("Redis", "timeseries", "s", [("weir_redis_rtt_seconds", "round trip")]),
+        ("Redis: state", "timeseries", "short", [("weir_redis_state == 1", "{{state}}")]),
+        ("Redis: refusals and failed sweeps", "timeseries", "ops", [
+            (f'rate(weir_redis_oom_total{RATE})', "full"),
+            (f'rate(weir_redis_readonly_total{RATE})', "a replica"),
+            (f'rate(weir_redis_denied_total{RATE})', "no right"),
+            (f'rate(weir_l1_puts_lost_total{RATE})', "answers lost"),
+            (f'rate(weir_l1_sweeps_failed_total{RATE})', "failed sweeps")]),
     ],
     "Upstreams": [
         ("Queries", "timeseries", "reqps", [(f'rate(weir_upstream_queries_total{RATE})', "{{upstream}}")]),
@@ -79,6 +86,15 @@ PROMETHEUS = {
         ("Tables, how full", "timeseries", "percentunit", [
             ("weir_table_used / (weir_table_cap > 0)", "{{table}}")]),
         ("Packet buffers free", "timeseries", "short", [("weir_worker_mbufs_free", "worker {{worker}}")]),
+    ],
+    "Operator": [
+        ("The last reload failed", "timeseries", "short", [("1 - weir_config_last_reload_successful", "failed")]),
+        ("Settings that wait for a restart", "timeseries", "short", [("weir_config_restart_pending", "settings")]),
+        ("Pauses and rollback", "timeseries", "short", [
+            ("weir_blocking_pause_seconds > bool 0", "everyone paused"),
+            ("weir_blocking_groups_paused", "groups paused"), ("weir_rules_held", "rollback held")]),
+        ("Sets of upstreams", "timeseries", "short", [
+            ("weir_upstream_sets", "all"), ("weir_upstream_sets_down", "without an answer")]),
     ],
     "Lists": [
         ("Names by list", "timeseries", "short", [("weir_list_names", "{{list}}")]),
