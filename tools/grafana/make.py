@@ -138,59 +138,61 @@ def latency_columns():
         f"sumIf(queries, bucket {'>=' if least == last else '='} {max(buckets)}) AS `{least}`" for least, buckets in rows.items())
 
 
-RANGE = "$__timeFilter(time)"
-MINUTES = "$__timeFilter(minute)"
+BOX = "box IN (${box:singlequote})"
+RANGE = f"$__timeFilter(time) AND {BOX}"
+MINUTES = f"$__timeFilter(minute) AND {BOX}"
+ROWS = "${database}.${table}"
 CLICKHOUSE = {
     "Traffic": [
         ("Queries by verdict", "timeseries", "reqps", [
-            (f"SELECT minute AS time, verdict, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+            (f"SELECT minute AS time, verdict, sum(queries) / 60 AS qps FROM {ROWS}_minute WHERE {MINUTES} "
              "GROUP BY minute, verdict ORDER BY minute", "")]),
         ("Cache tiers", "timeseries", "reqps", [
-            (f"SELECT minute AS time, tier, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+            (f"SELECT minute AS time, tier, sum(queries) / 60 AS qps FROM {ROWS}_minute WHERE {MINUTES} "
              "GROUP BY minute, tier ORDER BY minute", "")]),
         ("Blocked share", "timeseries", "percentunit", [
-            ("SELECT minute AS time, sum(queries * blocked) / sum(queries) AS share FROM weir.queries_minute "
+            (f"SELECT minute AS time, sum(queries * blocked) / sum(queries) AS share FROM {ROWS}_minute "
              f"WHERE {MINUTES} GROUP BY minute ORDER BY minute", "")]),
         ("Groups", "timeseries", "reqps", [
-            (f"SELECT minute AS time, client_group, sum(queries) / 60 AS qps FROM weir.queries_minute WHERE {MINUTES} "
+            (f"SELECT minute AS time, client_group, sum(queries) / 60 AS qps FROM {ROWS}_minute WHERE {MINUTES} "
              "GROUP BY minute, client_group ORDER BY minute", "")]),
     ],
     "Latency": [
         ("Time to the answer", "heatmap", "µs", [
-            (f"SELECT minute AS time, {latency_columns()} FROM weir.queries_latency WHERE {MINUTES} "
+            (f"SELECT minute AS time, {latency_columns()} FROM {ROWS}_latency WHERE {MINUTES} "
              "GROUP BY minute ORDER BY minute", "")]),
         ("Mean by tier", "timeseries", "µs", [
-            ("SELECT minute AS time, tier, sum(spent_us) / sum(queries) AS us FROM weir.queries_minute "
+            (f"SELECT minute AS time, tier, sum(spent_us) / sum(queries) AS us FROM {ROWS}_minute "
              f"WHERE {MINUTES} GROUP BY minute, tier ORDER BY minute", "")]),
     ],
     "Upstreams": [
         ("Queries by upstream", "timeseries", "reqps", [
-            ("SELECT toStartOfMinute(time) AS minute, upstream, sum(weight) / 60 AS qps FROM weir.queries "
+            (f"SELECT toStartOfMinute(time) AS minute, upstream, sum(weight) / 60 AS qps FROM {ROWS} "
              f"WHERE {RANGE} AND upstream != '' GROUP BY minute, upstream ORDER BY minute", "")]),
         ("Slowest upstreams, p99", "table", "short", [
-            (f"SELECT upstream, quantile(0.99)(total_us) AS p99_us, sum(weight) AS queries FROM weir.queries "
+            (f"SELECT upstream, quantileTDigestWeighted(0.99)(total_us, weight) AS p99_us, sum(weight) AS queries FROM {ROWS} "
              f"WHERE {RANGE} AND upstream != '' GROUP BY upstream ORDER BY p99_us DESC LIMIT 20", "")]),
     ],
     "Who and what": [
         ("Names", "table", "short", [
-            (f"SELECT qname, sum(weight) AS queries FROM weir.queries WHERE {RANGE} GROUP BY qname "
+            (f"SELECT qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} GROUP BY qname "
              "ORDER BY queries DESC LIMIT 50", "")]),
         ("Blocked names", "table", "short", [
-            (f"SELECT qname, list, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND blocked = 1 "
+            (f"SELECT qname, list, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND blocked = 1 "
              "GROUP BY qname, list ORDER BY queries DESC LIMIT 50", "")]),
         ("Clients", "table", "short", [
-            (f"SELECT client, any(client_name) AS name, sum(weight) AS queries FROM weir.queries WHERE {RANGE} "
+            (f"SELECT client, any(client_name) AS name, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} "
              "GROUP BY client ORDER BY queries DESC LIMIT 50", "")]),
         ("Names that do not exist", "table", "short", [
-            (f"SELECT qname, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND rcode = 3 GROUP BY qname "
+            (f"SELECT qname, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND rcode = 3 GROUP BY qname "
              "ORDER BY queries DESC LIMIT 50", "")]),
     ],
     "Lists": [
         ("Blocked by list", "timeseries", "reqps", [
-            ("SELECT toStartOfMinute(time) AS minute, list, sum(weight) / 60 AS qps FROM weir.queries "
+            (f"SELECT toStartOfMinute(time) AS minute, list, sum(weight) / 60 AS qps FROM {ROWS} "
              f"WHERE {RANGE} AND list != '' GROUP BY minute, list ORDER BY minute", "")]),
         ("Lists", "table", "short", [
-            (f"SELECT list, sum(weight) AS queries FROM weir.queries WHERE {RANGE} AND list != '' GROUP BY list "
+            (f"SELECT list, sum(weight) AS queries FROM {ROWS} WHERE {RANGE} AND list != '' GROUP BY list "
              "ORDER BY queries DESC", "")]),
     ],
     "Memory, from Prometheus": [SLOPE],
@@ -238,6 +240,17 @@ def variable(name, label, plugin):
     return {"name": name, "label": label, "type": "datasource", "query": plugin}
 
 
+def textbox(name, label, value):
+    return {"name": name, "label": label, "type": "textbox", "query": value, "current": {"text": value, "value": value}}
+
+
+def boxes(source):
+    """Every box that has written in the last month; all of them at first."""
+    query = f"SELECT DISTINCT box FROM {ROWS}_minute WHERE minute > now() - 2592000 ORDER BY box"
+    return {"name": "box", "label": "Box", "type": "query", "datasource": source, "query": query, "refresh": 2, "multi": True,
+            "includeAll": True, "current": {"text": ["All"], "value": ["$__all"]}}
+
+
 def dashboard(title, uid, rows, kind):
     """`kind`: who is asked for most; only the log's asks Prometheus beside it."""
     sources = {"kind": kind, "prometheus": {"type": "prometheus", "uid": "${source}"}}
@@ -245,7 +258,9 @@ def dashboard(title, uid, rows, kind):
     if kind == "clickhouse":
         plugin = "grafana-clickhouse-datasource"
         sources |= {"clickhouse": {"type": plugin, "uid": "${source}"}, "prometheus": {"type": "prometheus", "uid": "${metrics}"}}
-        variables = [variable("source", "Data source", plugin), variable("metrics", "Metrics", "prometheus")]
+        variables = [variable("source", "Data source", plugin), variable("metrics", "Metrics", "prometheus"),
+                     textbox("database", "Database", "weir"), textbox("table", "Table", "queries"),
+                     boxes(sources["clickhouse"])]
     panels, y, number = [], 0, 1
     for name, specs in rows.items():
         panels.append({"id": number, "type": "row", "title": name, "gridPos": {"x": 0, "y": y, "w": 24, "h": 1}})
