@@ -101,6 +101,27 @@ static void test_others_stay(void **)
 	assert_memory_equal(msg, before, w.pos);
 }
 
+// An owner that is spelled out has its length in front, which is none of the record's.
+static void test_owner_spelled_out(void **)
+{
+	uint8_t msg[128], before[128];
+	for (unsigned owner = 0xbf; owner <= 0xc0; owner++) {
+		struct wr w = begin(msg, sizeof msg, 5);
+		size_t first = w.pos;
+		put_a(&w, msg, 12, 1);
+		put_a(&w, msg, 12, 2);
+		put_u16(msg + 6, 2);
+		msg[first] = msg[first + 16] = (uint8_t)owner;
+		memcpy(before, msg, sizeof before);
+		dns_rotate(msg, w.pos, DNS_HEADER_LEN + 5, 1);
+		assert_int_equal(memcmp(msg, before, w.pos) == 0, owner < 0xc0);
+		// One octet short of a whole second record.
+		memcpy(msg, before, sizeof before);
+		dns_rotate(msg, w.pos - 1, DNS_HEADER_LEN + 5, 1);
+		assert_memory_equal(msg, before, w.pos);
+	}
+}
+
 // Whatever the octets say, nothing beyond the end is touched, and no octet is lost.
 static void test_hostile(void **)
 {
@@ -131,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_alias_first),
 		cmocka_unit_test(test_sets_apart),
 		cmocka_unit_test(test_others_stay),
+		cmocka_unit_test(test_owner_spelled_out),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

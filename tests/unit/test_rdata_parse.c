@@ -217,6 +217,25 @@ static void test_caa_tag(void **)
 	assert_non_null(strstr(why, "has a tag that is too long"));
 }
 
+static void test_caa_tag_letters(void **)
+{
+	static const char good[] = "azAZ09mM5", bad[] = "`{@[/:.-_";
+	for (const char *p = good; *p; p++) {
+		char text[] = "0 ? x";
+		const char *why = "";
+		text[2] = *p;
+		if (parse(DNS_TYPE_CAA, text, &why) != 0)
+			fail_msg("%s: %s", text, why);
+	}
+	for (const char *p = bad; *p; p++) {
+		char text[] = "0 ? x";
+		const char *why = "";
+		text[2] = *p;
+		if (parse(DNS_TYPE_CAA, text, &why) != -EINVAL)
+			fail_msg("taken: %s", text);
+	}
+}
+
 // Three digits up to 255, or one character that is no digit.
 static void test_escapes(void **)
 {
@@ -376,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_txt_long_and_bare),
 		cmocka_unit_test(test_caa_tag),
+		cmocka_unit_test(test_caa_tag_letters),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_random_against_ldns),

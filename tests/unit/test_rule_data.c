@@ -360,6 +360,60 @@ static unsigned sum_of(const struct dns_answer_view *a)
 }
 
 // Damaged after it was checked: whatever is answered lies inside (the sanitizer build sees it).
+// Each number of an answer, at its bound and one behind it.
+static void test_bounds(void **)
+{
+	static const struct record records[] = {{"host.lan", DNS_TYPE_A, 300, "1111", 0}};
+	struct rule_arena a;
+	struct rule_reader r = make(records, 1, &a);
+	assert_int_equal(r.answer_count, 1);
+	struct rule_data_answer *in =
+		(void *)((uint8_t *)a.base
+			 + ((const uint8_t *)r.answers - (const uint8_t *)a.base));
+	const struct rule_data_answer was = *in;
+	const uint32_t all = r.octet_count, step = was.len;
+	const uint16_t most = RULE_DATA_RECORDS_MAX + RULE_DATA_CHAIN_MAX;
+	assert_int_equal(was.len, 16);
+	const struct {
+		uint32_t off, len, step, ttl_off;
+		uint16_t records;
+		bool good;
+	} cases[] = {
+		{was.off, 16, step, 0, 1, true},
+		{all - 16, 16, step, 0, 1, true},
+		{all - 15, 16, step, 0, 1, false},
+		{all, 16, step, 0, 1, false},
+		{all + 1, 0, step, 0, 1, false},
+		{was.off, DNS_TTL_FIRST + 4, step, 0, 1, true},
+		{was.off, DNS_TTL_FIRST + 3, step, 0, 1, false},
+		{0, DNS_TTL_FIRST + 4 + 2, 2, 0, 2, true},
+		{0, DNS_TTL_FIRST + 4 + 1, 2, 0, 2, false},
+		{was.off, 16, step, 0, 0, false},
+		{was.off, 16, RULE_DATA_LEN_MAX + 1, 0, 1, false},
+		{was.off, 16, 0, all - all % 2 - 2, 1, true},
+		{was.off, 16, 0, all - all % 2 - 2, 2, false},
+		{was.off, 16, 0, 1, 1, false},
+		{was.off, 16, 0, all - all % 2 + 2, 1, false},
+		{was.off, 16, 0, 0, (uint16_t)(most + 1), false},
+	};
+	struct dns_name name = fixture_name("host.lan");
+	struct keyhash_secret secret = fixture_secret();
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dns_answer_view view;
+		*in = was;
+		in->off = cases[i].off;
+		in->len = cases[i].len;
+		in->ttl_step = cases[i].step;
+		in->ttl_off = cases[i].ttl_off;
+		in->records = cases[i].records;
+		bool found =
+			rule_data_find(&r, rule_name_hash(&secret, &name), 2, DNS_TYPE_A, &view);
+		if (found != cases[i].good)
+			fail_msg("case %u is %d", i, found);
+	}
+	rule_arena_free(&a);
+}
+
 static void test_damage(void **)
 {
 	static const struct record records[] = {
@@ -409,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_patterns_and_prefixes),
 		cmocka_unit_test(test_too_many_patterns),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_damage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
