@@ -11,7 +11,7 @@
 #include <weir/log_recent.h>
 #include <weir/stats_read.h>
 
-enum { HEALTH_SILENT_MS = 5000 };
+enum { HEALTH_SILENT_MS = 5000, HEALTH_RULES_LAG_MS = 1000 };
 
 // Alive: the service loop, which replies, and once it serves the resolver's.
 void api_health(struct api *a, struct http_exchange *x)
@@ -53,6 +53,14 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 				: "no data plane, and no fallback of the control plane");
 	else if (!answers)
 		json_out_text(r->o, r->degraded, NULL, "the control plane answers by itself");
+	struct publish_status p;
+	publish_status(a->deps.publisher, &p);
+	if (answers && !c->names_generation && publisher_closes(a->deps.publisher, clock_mono_ms()))
+		not_ready(r, "the data plane has no rules yet (blocking.closed)");
+	else if (up && p.names_lag_ms >= HEALTH_RULES_LAG_MS)
+		json_out_text(r->o, r->degraded, NULL,
+			c->names_generation ? "the data plane blocks by older rules"
+					    : "the data plane has no rules, so nothing is blocked");
 	if (up && c->verdict_gap)
 		json_out_text(r->o, r->degraded, NULL, "frames without a verdict");
 	free(c);

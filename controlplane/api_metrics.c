@@ -110,6 +110,9 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_family(
 		t, METRICS_GAUGE, "weir_workers_hung", "Workers that were not heard of for 1 s.");
 	metrics_count(t, NULL, p.workers_hung);
+	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
+		"For so long workers have not activated the newest rule image; 0: they have.");
+	metrics_real(t, NULL, (double)p.names_lag_ms * 1e-3);
 }
 
 static void http_out(struct metrics_text *t, const struct api *a)

@@ -276,6 +276,9 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 		if (v != VERDICT_miss)
 			return v;
 	}
+	if (!r->judge && publisher_closes(r->publisher, now_ms))
+		return reply_rcode(f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
+			VERDICT_servfail_no_rules, len);
 	if (all && !allowed)
 		return block_all(f, q, len);
 	bool is_any = q->query.qtype == DNS_TYPE_ANY && r->set.any_minimal;

@@ -358,6 +358,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
 	names_retire(p);
+	names_watch(p, now_ms);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))
 		cookies_rotate(p, now_ms);
@@ -374,11 +375,14 @@ void publish_config(struct publisher *p, const struct config *config, const uint
 {
 	struct dp_config c;
 	config_for_workers(config, &c);
-	c.blocking_on = blocking_on;
+	c.blocking_on = !blocking_on              ? BLOCKING_OFF
+			: config->blocking.closed ? BLOCKING_CLOSED
+						  : BLOCKING_ON;
 	c.pause_until_ms = pause_until_ms;
 	c.block_all_pause_until_ms = block_all_pause_until_ms;
 	memcpy(c.group_lists, group_lists, sizeof(c.group_lists));
 	atomic_store(&p->blocking_on, blocking_on);
+	atomic_store(&p->closed, c.blocking_on == BLOCKING_CLOSED);
 	atomic_store(&p->pause_until_ms, pause_until_ms);
 	atomic_store(&p->block_all_pause_until_ms, block_all_pause_until_ms);
 	pthread_mutex_lock(&p->lock);
@@ -402,6 +406,11 @@ void publish_watch(struct publisher *p, const struct dp_watch *w)
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms)
 {
 	return atomic_load(&p->blocking_on) && now_ms >= atomic_load(&p->pause_until_ms);
+}
+
+bool publisher_closes(const struct publisher *p, uint64_t now_ms)
+{
+	return atomic_load(&p->closed) && publisher_blocks(p, now_ms);
 }
 
 bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms)
@@ -432,5 +441,6 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
 	out->workers_hung = p->workers_hung;
+	out->names_lag_ms = p->names_lag_ms;
 	pthread_mutex_unlock(lock);
 }

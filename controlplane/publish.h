@@ -53,9 +53,11 @@ void publisher_lanes(struct publisher *p, uint64_t incarnation,
 	const struct lane_dp_page *const *pages, unsigned count);
 void publisher_no_lanes(struct publisher *p); // its process is dead
 
-// Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, and which
-// workers are silent. Those are only told of: nothing of theirs is taken from them. Once a second
-// the files: one that was cut off ends us (shm_lost.h), as the data plane cannot go on without it.
+// Each 100 ms on the resolver loop: heartbeat, old generations that nobody uses any more, which
+// workers are silent, and which turn without the newest rule image, as a data plane that refuses it
+// does (rules_again.c publishes it again). They are only reported: nothing of theirs is taken. Once
+// a second the files: one that was cut off ends us (shm_lost.h), as the data plane cannot go on
+// without it.
 void publisher_heartbeat(struct publisher *p, uint64_t now_ms);
 void publisher_state(struct publisher *p, enum cp_state state); // any thread
 
@@ -101,6 +103,8 @@ void policy_group_at(
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
+// Is nobody answered while there are no rules (blocking.closed)? Any thread.
+bool publisher_closes(const struct publisher *p, uint64_t now_ms);
 // Do workers block groups with block_all now? Any thread.
 bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms);
 
@@ -116,5 +120,6 @@ struct publish_status {
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
 	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
+	uint64_t names_lag_ms; // for so long a worker that turns has not activated the newest image
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread

@@ -39,7 +39,7 @@ struct publisher {
 	bool l0_fresh;
 	uint64_t next_look_ms; // at the files
 
-	_Atomic bool blocking_on;
+	_Atomic bool blocking_on, closed;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;
 
 	pthread_mutex_t lock; // of what follows
@@ -57,8 +57,9 @@ struct publisher {
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
-	struct dns_cookie_terms cookies;     // as published last
-	struct dns_cookie_terms own_cookies; // secrets that were not configured
+	uint64_t names_lag_since_ms, names_lag_ms; // since 0: none lags
+	struct dns_cookie_terms cookies;           // as published last
+	struct dns_cookie_terms own_cookies;       // secrets that were not configured
 	bool cookies_are_own;
 	uint64_t cookies_rotate_ms;
 };
@@ -74,5 +75,6 @@ bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
 void names_recover(struct publisher *p);
-void names_retire(struct publisher *p); // with the lock held
+void names_retire(struct publisher *p);                 // with the lock held
+void names_watch(struct publisher *p, uint64_t now_ms); // likewise
 void names_close(struct publisher *p);

@@ -144,6 +144,27 @@ void names_retire(struct publisher *p)
 	p->old_count = kept;
 }
 
+// A worker that hangs keeps all of them from the newest image, and is reported as such.
+static bool names_lag(const struct publisher *p)
+{
+	if (!p->names || p->workers_hung)
+		return false;
+	for (unsigned i = 0; i < p->lanes; i++)
+		if (atomic_load_explicit(&p->lane[i]->adopted_names, memory_order_relaxed)
+			< p->names->generation)
+			return true;
+	return false;
+}
+
+void names_watch(struct publisher *p, uint64_t now_ms)
+{
+	if (!names_lag(p))
+		p->names_lag_since_ms = 0;
+	else if (!p->names_lag_since_ms)
+		p->names_lag_since_ms = now_ms;
+	p->names_lag_ms = p->names_lag_since_ms ? now_ms - p->names_lag_since_ms : 0;
+}
+
 bool names_busy(struct publisher *p)
 {
 	pthread_mutex_lock(&p->lock);

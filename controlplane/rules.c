@@ -76,12 +76,16 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 		log_warning("rules: %s", j->error);
 	if (j->rollback && j->outcome != RULES_PUBLISHED && r->kept.held != j->was_held)
 		rules_hold(r, j->was_held);
+	if (j->anew && j->outcome == RULES_PUBLISHED && r->kept.held) {
+		log_warning("rules: the image that was held is gone: building anew");
+		rules_hold(r, false);
+	}
 	if (j->same)
 		r->input_hash = j->input_hash;
 	rules_describe(r, j);
 	s->lists = r->list;
 	rules_failing_log(s);
-	if (j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED)
+	if ((j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED) || j->again)
 		return; // a start is no reload
 	s->outcome = j->outcome;
 	s->builds += j->outcome == RULES_PUBLISHED;
@@ -313,6 +317,8 @@ static int open_parts(struct rules *r, const struct config *config, struct loop 
 	r->again = event_new(loop_base(service_loop), -1, 0, on_again, r);
 	int err = r->again ? rules_kept_open(r, loop_base(service_loop)) : -ENOMEM;
 	if (!err)
+		err = rules_again_open(r, loop_base(service_loop));
+	if (!err)
 		err = rules_fetch_new(&r->fetch, service_loop, folder, rules_fetched, r);
 	if (!err)
 		err = rules_sources_new(config, &sources);
@@ -357,6 +363,7 @@ void rules_close(struct rules *r)
 		return;
 	if (r->again)
 		event_free(r->again);
+	rules_again_close(r);
 	rules_start_close(r);
 	// What both threads leave for the loop is linked with what the other left.
 	rules_fetch_stop(r->fetch);

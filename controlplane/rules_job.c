@@ -246,6 +246,20 @@ static int make_image(struct rules_job *j)
 	return share_built(j);
 }
 
+// The image in force as it is stored; only without that it is built, which takes longer.
+static int load_again(struct rules_job *j)
+{
+	char why[RULE_STORE_WHY_MAX];
+	int err = rule_store_load(j->image_path, share_file, j, &j->arena, &j->reader, why);
+	if (err) {
+		log_warning("rule image: %s: building it anew", j->error[0] ? j->error : why);
+		j->error[0] = '\0';
+		j->force = j->anew = true;
+		return make_image(j);
+	}
+	return make_judge(j);
+}
+
 // From here on the job is the service loop's.
 static void settle(struct rules_job *j, enum rules_job_state state)
 {
@@ -260,7 +274,7 @@ static void *work(void *arg)
 	uint64_t start_ms = clock_mono_ms();
 	thread_background();
 	pace_begin(&j->pace);
-	int err = j->rollback ? load_previous(j) : make_image(j);
+	int err = j->rollback ? load_previous(j) : j->again ? load_again(j) : make_image(j);
 	j->build_ms = clock_mono_ms() - start_ms;
 	j->rested_ms = j->pace.rested_us / 1000;
 	LEAK_DEMO(reload, 1000000);

@@ -41,6 +41,7 @@ struct rules_job {
 	struct pace pace;        // its `hurry` is any thread's
 	bool before_start;       // published before the resolver loop runs
 	bool rollback, was_held; // rollback: to previous_path; was anything held before it?
+	bool again; // the stored image once more, as it is not in use where it was published
 	bool has_current;
 	uint64_t current_input_hash;
 	const void *current;          // image, while the job runs
@@ -62,6 +63,7 @@ struct rules_job {
 	struct judge *judge; // by `reader`; the new image's owner takes it
 	uint64_t peak_bytes, build_ms, rested_ms;
 	bool swapped; // the files, for a rollback
+	bool anew;    // the stored image is gone: built from the sources, though one may be held
 	bool same;    // other sources, the same image: `input_hash` is theirs
 	uint64_t input_hash;
 };

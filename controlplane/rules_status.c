@@ -64,7 +64,7 @@ static bool keeps_rejects(
 // Lists as the job's configuration has them, with the numbers of the current image.
 void rules_describe(struct rules *r, const struct rules_job *j)
 {
-	if (j->rollback) {
+	if (j->rollback || (j->again && !j->anew)) {
 		for (unsigned i = 0; i < r->status.list_count; i++)
 			describe_image(r, &r->list[i]);
 		return;

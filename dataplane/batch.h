@@ -101,6 +101,7 @@ struct batch {
 	bool control_alive; // read once per batch, so that all stages decide alike
 	bool rules;         // there are some for names
 	bool blocks;     // they, or what answers were judged by, may block: neither off nor paused
+	bool closed;     // there are no rules, and without them nobody is answered
 	bool blocks_all; // some group of clients may ask for nothing, and the same goes for that
 	bool rang;       // something was put on the miss ring
 	bool logs;       // the query log is on: `note` is kept
@@ -131,6 +132,8 @@ ATTR_INLINE void batch_see_rules(struct batch *b)
 	const struct dp_config *c = &t->config;
 	b->rules = t->has_rules && t->rules.depths;
 	b->blocks = t->has_rules && c->blocking_on && b->now_ms >= c->pause_until_ms;
+	b->closed = !t->has_rules && c->blocking_on == BLOCKING_CLOSED
+		    && b->now_ms >= c->pause_until_ms;
 	b->blocks_all = t->has_groups && t->policy.has_block_all && c->blocking_on
 			&& b->now_ms >= c->block_all_pause_until_ms;
 }

@@ -235,8 +235,18 @@ static void block_rest(struct batch *b)
 	b->count = kept;
 }
 
+static __attribute__((noinline)) void close_all(struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		reply_rcode(b, b->pkt[i], DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
+			VERDICT_servfail_no_rules);
+	b->count = 0;
+}
+
 void stage_rules(struct batch *b)
 {
+	if (unlikely_(b->closed))
+		close_all(b);
 	if (b->rules)
 		follow_rules(b);
 	if (unlikely_(b->blocks_all))

@@ -127,13 +127,17 @@
 	X(refresh, servfail_backoff, servfail_backoff_s, NUMBER, none, "60", 1, 3600, LIVE,        \
 		"A record whose refresh failed is not refreshed for so long, in seconds.")
 
-#define CONFIG_KEYS_BLOCKING(X)                                                         \
-	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                   \
-		"Whether the lists block anything.")                                    \
-	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,             \
-		"How a blocked name is answered: `nxdomain`, `null` (0.0.0.0 and ::), " \
-		"`nodata`, `refused` or `address` (`ipv4` and `ipv6`).")                \
-	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                    \
+#define CONFIG_KEYS_BLOCKING(X)                                                            \
+	X(blocking, enabled, enabled, BOOL, none, "true", 0, 0, LIVE,                      \
+		"Whether the lists block anything.")                                       \
+	X(blocking, closed, closed, BOOL, none, "false", 0, 0, LIVE,                       \
+		"`true`: while the data plane has no rules, as after damage, clients get " \
+		"SERVFAIL; "                                                               \
+		"`false`: nothing is blocked then.")                                       \
+	X(blocking, mode, mode, CHOICE, block_mode, "nxdomain", 0, 0, LIVE,                \
+		"How a blocked name is answered: `nxdomain`, `null` (0.0.0.0 and ::), "    \
+		"`nodata`, `refused` or `address` (`ipv4` and `ipv6`).")                   \
+	X(blocking, ttl, ttl_s, NUMBER, none, "300", 1, 86400, LIVE,                       \
 		"TTL of that answer, in seconds.")
 
 // Below `blocking`, in a mapping of its own: its keys are called blocking.update.interval and so

@@ -86,7 +86,7 @@ struct config_raw_blocking_update {
 };
 
 struct config_raw_blocking {
-	char *enabled, *mode, *ttl, *ipv4, *ipv6;
+	char *enabled, *closed, *mode, *ttl, *ipv4, *ipv6;
 	struct config_raw_blocking_update *update;
 	struct config_raw_list *lists;
 	unsigned lists_count;

@@ -56,6 +56,11 @@ static uint16_t kernel_hundreds(uint32_t frames)
 	return (uint16_t)((frames + DP_KERNEL_FRAMES_UNIT - 1) / DP_KERNEL_FRAMES_UNIT);
 }
 
+static uint8_t blocking_on(const struct config_blocking *b)
+{
+	return !b->enabled ? BLOCKING_OFF : b->closed ? BLOCKING_CLOSED : BLOCKING_ON;
+}
+
 void config_for_workers(const struct config *config, struct dp_config *out)
 {
 	*out = (struct dp_config){
@@ -63,7 +68,7 @@ void config_for_workers(const struct config *config, struct dp_config *out)
 		.stale_ttl_s = config->cache.stale_ttl_s,
 		.udp_limit = config->limits.udp_reply_size,
 		.stale_mode = config->cache.stale_immediate ? STALE_IMMEDIATE : STALE_ON_FAILURE,
-		.blocking_on = config->blocking.enabled,
+		.blocking_on = blocking_on(&config->blocking),
 		.any_minimal = config->access.any_minimal,
 		.log_sample = config_log_sample(config),
 		.rotate = config->cache.rotate,

@@ -208,6 +208,7 @@ enum { CONFIG_UPDATE_INTERVAL_MIN_S = 60 };
 
 struct config_blocking {
 	bool enabled;
+	bool closed; // false: without rules nothing is blocked
 	enum dns_block_mode mode;
 	uint32_t ttl_s;
 	struct ip_address custom_v4, custom_v6; // for DNS_BLOCK_CUSTOM; version 0: none

@@ -74,7 +74,7 @@ struct dp_config {
 	uint32_t stale_ttl_s;      // TTL of a stale answer, 30
 	uint16_t udp_limit;        // most octets of a UDP reply, 512..4096
 	uint8_t stale_mode;        // enum stale_mode
-	uint8_t blocking_on;       // 0: nothing is blocked
+	uint8_t blocking_on;       // enum blocking_on
 	struct dns_block block;    // of group 0, while there is no policy image with groups
 	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: rules block nothing until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
@@ -93,6 +93,8 @@ static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 // Frames that a worker passes to the kernel (dataplane/punt.h).
 enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
+// CLOSED: without rules nobody is answered, while there is no pause.
+enum blocking_on { BLOCKING_OFF = 0, BLOCKING_ON = 1, BLOCKING_CLOSED = 2 };
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 
 enum { DIRECTORY_CONFIG_SLOTS = 4, DIRECTORY_DROPS_MAX = 64 };

@@ -30,6 +30,7 @@
 	X(drop_ring_full, "dropped: miss ring full, asked a moment ago")            \
 	X(servfail_no_control, "SERVFAIL: no control plane and nothing cached")     \
 	X(servfail_no_policy, "SERVFAIL: not known yet who may ask")                \
+	X(servfail_no_rules, "SERVFAIL: no rules yet (blocking.closed)")            \
 	X(cookie_only, "NOERROR: no question, but a cookie asked for")              \
 	X(badcookie, "BADCOOKIE: over its rate, or alone, and not one of ours")     \
 	X(formerr, "FORMERR")                                                       \

@@ -135,6 +135,35 @@ static void test_before_cache(void **)
 }
 
 // A pause ends by the clock, with nobody's help.
+// As a data plane is that starts with a damaged image.
+static void test_without_rules(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "ads.example", .count = 1};
+	struct wire_query q = {.name = "ads.example", .edns = true};
+	struct wire_query unknown = {.name = "unknown.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.blocking_on = BLOCKING_CLOSED;
+	for (unsigned i = 0; i < 3; i++) {
+		harness_ask(h, &q, VERDICT_servfail_no_rules, &r);
+		assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
+		assert_int_equal(r.ede, DNS_EDE_NOT_READY);
+		harness_ask(h, &unknown, VERDICT_servfail_no_rules, &r);
+	}
+	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.pause_until_ms = 0;
+	h->tables.config.blocking_on = BLOCKING_OFF;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.blocking_on = BLOCKING_CLOSED;
+	harness_block(h, listed, 2);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_ask_dropped(h, &unknown, VERDICT_miss);
+	harness_end(h);
+}
+
 static void test_pause(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -230,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_beside_more),
 		cmocka_unit_test(test_before_cache),
+		cmocka_unit_test(test_without_rules),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_reply_of_group),
 		cmocka_unit_test(test_mixed_batch),

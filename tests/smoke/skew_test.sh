@@ -52,6 +52,11 @@ for name in lane.0 'marks.0.*' stats; do
 	broken dataplane "overwritten" "$name" '' noise
 done
 broken dataplane "cut off" stats '' cut_off
+# The control plane, which lives, publishes these once more.
+broken dataplane "one octet overwritten" 'names.*' 'refused: names.*checksum' one_octet
+check "it was published again" grep -q 'has not activated the rules of generation .*: publishing them again' /run/weir/lab/controlplane.log
+broken dataplane "another ABI version" 'names.*' 'refused: .*ABI version' skew
+broken dataplane "gone" 'names.*' 'refused: ' rm -f
 
 echo "# both down"
 both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: asked [ANSWER]]]

@@ -13,6 +13,11 @@ const struct shm_paths *publisher_paths(const struct publisher *)
 	return NULL;
 }
 
+bool publisher_closes(const struct publisher *, uint64_t)
+{
+	return false;
+}
+
 void publish_watch(struct publisher *, const struct dp_watch *)
 {
 }

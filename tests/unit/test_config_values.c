@@ -58,6 +58,7 @@ static void test_default_lists_and_log(void **)
 {
 	struct config *c = config_text_load(MINIMAL);
 	assert_true(c->blocking.enabled);
+	assert_false(c->blocking.closed);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NXDOMAIN);
 	assert_int_equal(c->blocking.list_count, 0);
 	assert_int_equal(c->blocking.update.interval_s, 86400);
@@ -162,6 +163,7 @@ static const char every_value[] =
 	"  failure_ttl: 300}\n"
 	"blocking:\n"
 	"  enabled: false\n"
+	"  closed: true\n"
 	"  mode: 'null'\n"
 	"  ttl: 10\n"
 	"  lists:\n"
@@ -232,6 +234,7 @@ static void test_blocking_values(void **)
 {
 	struct config *c = config_text_load(every_value);
 	assert_false(c->blocking.enabled);
+	assert_true(c->blocking.closed);
 	assert_int_equal(c->blocking.mode, DNS_BLOCK_NULL);
 	assert_string_equal(c->blocking.lists[0].path, "/tmp/lists/ads.txt");
 	assert_false(c->blocking.lists[0].allow);

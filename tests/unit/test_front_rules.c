@@ -238,6 +238,25 @@ static void test_paused(void **)
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
 }
 
+// blocking.closed: nobody is answered as long as there is no image.
+static void test_without_rules(void **)
+{
+	on_loop(judge_now, NULL);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONT_LATER);
+	rig.config.blocking.closed = rig.config.blocking.enabled = true;
+	pause_until(0);
+	assert_int_equal(ask_as("198.18.0.2", "other.example"), FRONT_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_SERVFAIL);
+	assert_int_equal(verdicts(VERDICT_servfail_no_rules), 1);
+	pause_until(clock_mono_ms() + 60000);
+	assert_int_equal(ask_as("198.18.0.2", "more.example"), FRONT_LATER);
+	pause_until(0);
+	on_loop(judge_now, image.judge);
+	assert_int_equal(ask_as("198.18.0.2", "ads.example"), FRONT_REPLY);
+	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
+	expect_later(0, 1500);
+}
+
 // A new policy image is taken over with the next question.
 static void test_new_groups(void **)
 {
@@ -291,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_blocked_but_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_judged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_paused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_groups_while_one_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_by_mac, setup, teardown),

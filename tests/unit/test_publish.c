@@ -171,6 +171,36 @@ static void test_silent_workers_are_told_of(void **state)
 	publisher_no_lanes(p);
 }
 
+static uint64_t names_lag(uint64_t now_ms)
+{
+	struct publish_status s;
+	publisher_heartbeat(p, now_ms);
+	publish_status(p, &s);
+	return s.names_lag_ms;
+}
+
+// One that hangs is another thing.
+static void test_a_worker_without_the_newest_image(void **)
+{
+	static struct lane_dp_page page[2];
+	const struct lane_dp_page *pages[2] = {&page[0], &page[1]};
+	enum { NOW_MS = 100000 };
+	assert_int_equal(publish_image(), 0);
+	assert_int_equal(names_lag(NOW_MS), 0); // nobody is there
+	publisher_lanes(p, 0xd0, pages, 2);
+	atomic_store(&page[0].adopted_names, 1);
+	assert_int_equal(names_lag(NOW_MS), 0);
+	assert_int_equal(names_lag(NOW_MS + 700), 700);
+	atomic_store(&page[0].heartbeat_ms, NOW_MS - PUBLISH_HUNG_MS);
+	assert_int_equal(names_lag(NOW_MS + 800), 0);
+	atomic_store(&page[0].heartbeat_ms, NOW_MS + 900);
+	assert_int_equal(names_lag(NOW_MS + 900), 0);
+	assert_int_equal(names_lag(NOW_MS + 950), 50);
+	atomic_store(&page[1].adopted_names, 1);
+	assert_int_equal(names_lag(NOW_MS + 990), 0);
+	publisher_no_lanes(p);
+}
+
 static void test_images_wait_for_the_slowest_worker(void **state)
 {
 	static struct lane_dp_page page[2];
@@ -329,6 +359,7 @@ int main(void)
 		T(test_l0_is_kept_unless_its_size_changes),
 		T(test_a_damaged_directory_is_replaced),
 		T(test_silent_workers_are_told_of),
+		T(test_a_worker_without_the_newest_image),
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_a_data_plane_unseen_holds_the_epoch_back),

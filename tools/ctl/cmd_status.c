@@ -8,6 +8,8 @@
 #include <time.h>
 #include <weir/text.h>
 
+enum { RULES_LAG_SHOWN_MS = 1000 };
+
 static void status_json(const struct view *v)
 {
 	struct json_doc *doc = json_doc_new();
@@ -73,6 +75,9 @@ static void generations_print(const struct view *v)
 	table_row_end(t);
 	printf("\n");
 	table_print(t);
+	if (json_count(g, "names_lag_ms") >= RULES_LAG_SHOWN_MS)
+		printf("  RULES NOT ACTIVE: the data plane has not activated them for %s\n",
+			duration_text(json_count(g, "names_lag_ms"), text));
 	if (json_count(g, "retired_waiting"))
 		printf("  %llu old generations wait for a worker to let go of them\n",
 			(unsigned long long)json_count(g, "retired_waiting"));

@@ -11,7 +11,8 @@ static const enum verdict stats_misses[] = {VERDICT_miss, VERDICT_miss_duplicate
 	VERDICT_servfail_no_control};
 static const enum verdict stats_others[] = {VERDICT_blocked, VERDICT_blocked_answer, VERDICT_local,
 	VERDICT_drop_rule, VERDICT_formerr, VERDICT_notimp, VERDICT_badvers, VERDICT_refused,
-	VERDICT_servfail_no_policy, VERDICT_cookie_only, VERDICT_badcookie};
+	VERDICT_servfail_no_policy, VERDICT_servfail_no_rules, VERDICT_cookie_only,
+	VERDICT_badcookie};
 
 static double hits_of(const double verdict[VERDICT_COUNT])
 {

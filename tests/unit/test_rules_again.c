@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A data plane that does not activate the rule image has it published again.
+
+#include "rules_rig.h"
+
+#include <weir/clock.h>
+
+static struct lane_dp_page page; // of its only worker
+static _Atomic bool has_lane;
+
+// As the resolver's loop does each 100 ms.
+static void beat(void *)
+{
+	const struct lane_dp_page *pages[] = {&page};
+	uint64_t now_ms = clock_mono_ms();
+	if (atomic_load(&has_lane))
+		publisher_lanes(env.publisher, 0xd0, pages, 1);
+	else
+		publisher_no_lanes(env.publisher);
+	atomic_store(&page.heartbeat_ms, now_ms);
+	publisher_heartbeat(env.publisher, now_ms);
+}
+
+static bool generation_grows(uint64_t from, unsigned within_ms)
+{
+	for (unsigned i = 0; i < within_ms / 20; i++) {
+		assert_int_equal(loop_call(env.resolver, beat, NULL), 0);
+		usleep(20000);
+		if (generation() > from)
+			return true;
+	}
+	return false;
+}
+
+static bool blocked(const char *name)
+{
+	return ask(name).verdict.d.action == RULE_BLOCK;
+}
+
+// The data plane has nothing yet, and does not take what there is.
+static uint64_t begin(void)
+{
+	write_list(0, "ads.example\n");
+	open_rules();
+	run();
+	reload(1, false);
+	atomic_store(&page.adopted_names, 0);
+	atomic_store(&has_lane, true);
+	return generation();
+}
+
+static void end(void)
+{
+	atomic_store(&has_lane, false);
+	close_rules();
+}
+
+static void test_the_image_is_published_again(void **)
+{
+	uint64_t refused = begin();
+	assert_true(generation_grows(refused, 10000));
+	assert_true(blocked("ads.example"));
+	// It is no reload: what the last one came to stays.
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
+	assert_int_equal(env.last.builds, 1);
+	refused = generation();
+	atomic_store(&page.adopted_names, refused);
+	assert_false(generation_grows(refused, 3000));
+	end();
+}
+
+static void test_without_a_stored_image_it_is_built(void **)
+{
+	char path[96];
+	uint64_t refused = begin();
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	assert_int_equal(truncate(path, 500), 0);
+	assert_true(generation_grows(refused, 10000));
+	assert_true(blocked("ads.example"));
+	end();
+}
+
+static void call_rollback(void *)
+{
+	if (rules_rollback(env.rules, on_done, NULL))
+		abort();
+}
+
+static void test_a_held_image_is_that_one_again(void **)
+{
+	(void)begin();
+	atomic_store(&has_lane, false);
+	write_list(0, "second.example\n");
+	reload(1, false);
+	int before = atomic_load(&env.told);
+	assert_int_equal(loop_call(env.service, call_rollback, NULL), 0);
+	wait_told(before + 1);
+	assert_true(blocked("ads.example") && env.last.held);
+	atomic_store(&has_lane, true);
+	assert_true(generation_grows(generation(), 10000));
+	assert_true(blocked("ads.example"));
+	assert_false(blocked("second.example"));
+	end();
+}
+
+// Two images that the data plane did not take are kept for it; a third would be one too many.
+static void test_not_for_ever(void **)
+{
+	uint64_t refused = begin();
+	assert_true(generation_grows(refused, 10000));
+	assert_true(generation_grows(generation(), 10000));
+	assert_false(generation_grows(generation(), 10000));
+	rules_status(env.rules, &env.last);
+	assert_int_not_equal(env.last.outcome, RULES_FAILED);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RULES_CASE(test_the_image_is_published_again),
+		RULES_CASE(test_without_a_stored_image_it_is_built),
+		RULES_CASE(test_a_held_image_is_that_one_again),
+		RULES_CASE(test_not_for_ever),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
