@@ -133,20 +133,37 @@ static void keep_fitting(const struct rule_reader *r, struct rule_set *s, bool s
 	rule_keep_types(r, s, qtype);
 }
 
+static bool same_lists(const uint64_t a[4], const uint64_t b[4])
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
+// List by list: of lists that no name has together, as for a group that lacks one of them.
+static __attribute__((noinline)) void add_taken(
+	const struct rule_reader *r, const struct rule_set *lists, uint64_t away[4])
+{
+	memset(away, 0, 4 * sizeof *away);
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t left = lists->lists[w]; left; left &= left - 1) {
+			const uint64_t *takes = r->takes[w * 64 + (unsigned)__builtin_ctzll(left)];
+			for (unsigned k = 0; k < 4; k++)
+				away[k] |= takes[k];
+		}
+}
+
 // For the names above: without the block rules of these lists' sources.
 static void except(const struct rule_reader *r, struct choice *c, const struct rule_set *lists)
 {
-	if (c->lists != c->left)
-		memcpy(c->left, c->lists, sizeof c->left);
-	c->lists = c->left;
-	const uint64_t *block = r->of_class[RULE_CLASS_BLOCK];
-	for (unsigned i = 0; i < r->list_count; i++) {
-		if (!(lists->lists[i / 64] >> i % 64 & 1))
-			continue;
-		for (unsigned k = 0; k < r->list_count; k++)
-			if (block[k / 64] >> k % 64 & 1 && r->way[k].source == r->way[i].source)
-				c->left[k / 64] &= ~(UINT64_C(1) << k % 64);
+	const struct rule_away *known = &r->away[rule_away_slot(lists->lists)];
+	const uint64_t *away = known->away;
+	uint64_t added[4];
+	if (unlikely_(!same_lists(known->of, lists->lists))) {
+		add_taken(r, lists, added);
+		away = added;
 	}
+	for (unsigned w = 0; w < 4; w++)
+		c->left[w] = c->lists[w] & ~away[w];
+	c->lists = c->left;
 }
 
 static uint8_t action_of(uint8_t rule_class, uint8_t reply)

@@ -184,6 +184,45 @@ static void take_patterns(struct rule_reader *r)
 			r->pattern_allows[w] |= have[w] & r->of_class[allowing[i]][w];
 }
 
+static unsigned lists_in(const uint64_t set[4])
+{
+	unsigned n = 0;
+	for (unsigned w = 0; w < 4; w++)
+		n += (unsigned)__builtin_popcountll(set[w]);
+	return n;
+}
+
+static void away_keep(struct rule_reader *r, const uint64_t of[4])
+{
+	struct rule_away *a = &r->away[rule_away_slot(of)];
+	if (lists_in(of) <= lists_in(a->of))
+		return;
+	*a = (struct rule_away){0};
+	memcpy(a->of, of, sizeof a->of);
+	for (unsigned i = 0; i < RULE_LISTS_MAX; i++)
+		for (unsigned w = 0; w < 4 && of[i / 64] >> i % 64 & 1; w++)
+			a->away[w] |= r->takes[i][w];
+}
+
+// What exceptions take away: nothing is added up for a question.
+static void take_exceptions(struct rule_reader *r)
+{
+	const uint64_t *except = r->of_class[RULE_CLASS_EXCEPT],
+		       *block = r->of_class[RULE_CLASS_BLOCK];
+	if (!lists_in(except))
+		return;
+	for (unsigned i = 0; i < r->list_count; i++)
+		for (unsigned k = 0; k < r->list_count && except[i / 64] >> i % 64 & 1; k++)
+			if (block[k / 64] >> k % 64 & 1 && r->way[k].source == r->way[i].source)
+				add_bit(r->takes[i], k);
+	for (uint32_t i = 0; i < r->set_count; i++) {
+		uint64_t of[4];
+		for (unsigned w = 0; w < 4; w++)
+			of[w] = __atomic_load_n(&r->sets[i].lists[w], __ATOMIC_RELAXED) & except[w];
+		away_keep(r, of);
+	}
+}
+
 int rule_reader_init(
 	struct rule_reader *r, const void *image, size_t size, bool verify_body, char why[128])
 {
@@ -231,6 +270,7 @@ int rule_reader_init(
 	}
 	take_tail(&made, &h);
 	take_patterns(&made);
+	take_exceptions(&made);
 	for (unsigned i = 0; i < h.source_count; i++)
 		if (!memchr(made.sources[i].title, 0, sizeof made.sources[i].title))
 			return refuse(why, "source title without end");

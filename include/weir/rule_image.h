@@ -131,12 +131,27 @@ struct rule_list_way {
 	struct rule_types types;
 };
 
+// What lists of class EXCEPT, met at one name, take away at names above it: the block lists of
+// their sources. Reckoned when the image is opened, for sets of lists that names of the image have.
+enum { RULE_AWAY_SLOTS = 256 };
+struct rule_away {
+	uint64_t of[4], away[4];
+};
+
+ATTR_INLINE unsigned rule_away_slot(const uint64_t of[4])
+{
+	const uint64_t x = of[0] ^ (of[1] << 21 | of[1] >> 43) ^ (of[2] << 37 | of[2] >> 27)
+			   ^ (of[3] << 53 | of[3] >> 11);
+	return (unsigned)(x * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+static_assert(RULE_AWAY_SLOTS == 1 << 8);
+
 struct rule_data_entry;
 struct rule_data_answer;
 struct rule_pattern_row;
 struct rule_prefix_row;
 
-// A private copy of all that decides where is read and what it means. Some 8 KiB.
+// A private copy of all that decides where is read and what it means. Some 32 KiB.
 struct rule_reader {
 	const uint8_t *base;
 	const struct rule_bloom_block *bloom;
@@ -156,6 +171,9 @@ struct rule_reader {
 	uint64_t pattern_allows[4];
 	uint32_t singles[64];
 	struct rule_list_way way[RULE_LISTS_MAX];
+	uint64_t takes[RULE_LISTS_MAX][4]; // of each list of class EXCEPT
+	// Of the sets of such lists that names have; of two that meet in a slot, the larger one.
+	struct rule_away away[RULE_AWAY_SLOTS];
 	const uint32_t *index;
 	const struct rule_data_entry *data;
 	const struct rule_data_answer *answers;

@@ -16,6 +16,7 @@ LEAST = [("G9", "", None), (None, "ratio", 0.90), ("G8", "rate_swap", 0.90), ("G
 MOST = [*(("G6", octets, 1.05) for octets in ("index", "record", "marks", "private", "all", "path", "image")),
         ("G2", "times_hot", 1.10),
         ("G7", "over_reflector", 1.5), ("G7", "p50_over_reflector", 1.7), ("G12", "cpu_to_", 1.25), ("power", "idle", 2.0),
+        ("except", "times_one", 1.05),
         ("power", "first_p50", 1.5)]
 STAGES = ["rx", "net", "policy", "parse", "rules", "lookup", "miss", "tx"]
 

@@ -156,6 +156,57 @@ static void test_exceptions_add_up(void **)
 	rule_arena_free(&a);
 }
 
+static unsigned bits(uint64_t *state, unsigned bound)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(*state >> 33) % bound;
+}
+
+// 100 sources block a name, and any of them has an exception at each of 40 names below it. Groups
+// have all lists, or lack any of them.
+static void test_exceptions_of_many(void **)
+{
+	enum { SOURCES = 100, NAMES = 40, GROUPS = 50, ALONE = 2 };
+	static bool excepts[NAMES][SOURCES];
+	struct rule_builder *b = fixture_builder();
+	struct rule_arena a;
+	char text[64];
+	uint64_t state = 7;
+	for (unsigned s = 0; s < SOURCES + ALONE; s++) {
+		snprintf(text, sizeof text, "source %u", s);
+		assert_int_equal(rule_builder_source(b, text), 0);
+		if (s >= ALONE)
+			add(b, RULE_CLASS_BLOCK, RULE_COVERS_ALL, 0, "many.example");
+		for (unsigned n = 0; s >= ALONE && n < NAMES; n++) {
+			snprintf(text, sizeof text, "e%u.many.example", n);
+			excepts[n][s - ALONE] = n == 0 || bits(&state, NAMES) >= n;
+			if (excepts[n][s - ALONE])
+				add(b, RULE_CLASS_EXCEPT, RULE_COVERS_ALL, 0, text);
+		}
+	}
+	struct rule_reader r = finish(b, &a);
+	for (unsigned g = 0; g < GROUPS; g++) {
+		uint64_t group[4] = {0};
+		bool has[SOURCES][2] = {0}; // to block, to except
+		for (unsigned i = 0; i < r.list_count; i++) {
+			const struct rule_list_info *l = rule_list_info(&r, i);
+			if (!l || l->source < ALONE || (g && bits(&state, GROUPS) < g))
+				continue;
+			group[i / 64] |= UINT64_C(1) << i % 64;
+			has[l->source - ALONE][l->kind.rule_class == RULE_CLASS_EXCEPT] = true;
+		}
+		for (unsigned n = 0; n < NAMES; n++) {
+			int nearest = -1;
+			for (unsigned s = SOURCES; s-- > 0;)
+				if (has[s][0] && !(has[s][1] && excepts[n][s]))
+					nearest = (int)(s + ALONE);
+			snprintf(text, sizeof text, "x.e%u.many.example", n);
+			assert_int_equal(decides(&r, text, group), nearest);
+		}
+	}
+	rule_arena_free(&a);
+}
+
 // At one name: of the lists that hold it, the verdict names those whose rules fit the question.
 static void test_set_has_what_fits(void **)
 {
@@ -195,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_of_many_lists),
 		cmocka_unit_test(test_exceptions_add_up),
+		cmocka_unit_test(test_exceptions_of_many),
 		cmocka_unit_test(test_set_has_what_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
