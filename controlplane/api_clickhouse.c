@@ -15,6 +15,11 @@ static const char *clickhouse_state_text(const struct clickhouse_sender_status *
 	return s->is_up ? "up" : "starting";
 }
 
+static const char *why_text(const struct clickhouse_sender_status *s)
+{
+	return !s->is_failing && s->refused_in_a_row > 0 ? s->refused_why : s->why;
+}
+
 void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, const struct api *a)
 {
 	struct clickhouse_status s;
@@ -24,7 +29,7 @@ void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, con
 	clickhouse_status(a->deps.clickhouse, &s);
 	if (!s.sender.is_failing && s.sender.refused_in_a_row == 0)
 		return;
-	snprintf(text, sizeof text, "ClickHouse takes no rows: %s", s.sender.why);
+	snprintf(text, sizeof text, "ClickHouse takes no rows: %s", why_text(&s.sender));
 	json_out_text(o, degraded, NULL, text);
 }
 
@@ -35,7 +40,7 @@ static void sender_out(
 	if (s->version)
 		snprintf(version, sizeof version, "%u.%u", s->version / 100, s->version % 100);
 	json_out_text(o, n, "state", clickhouse_state_text(s));
-	json_out_text(o, n, "why", s->why);
+	json_out_text(o, n, "why", why_text(s));
 	json_out_count(o, n, "retry_in_ms", s->retry_in_ms);
 	json_out_text(o, n, "server_version", version);
 	json_out_bool(o, n, "distributed", s->is_distributed);

@@ -265,7 +265,6 @@ static void give_up(struct clickhouse_sender *s, const struct delivery *d)
 {
 	const struct clickhouse_spooled *what = &d->parcel->what;
 	log_warning("clickhouse: %u rows are refused for good", what->rows);
-	s->now.refused_in_a_row++;
 	s->now.refused_rows += what->rows;
 	s->now.refused_weight += what->weight;
 	// Who breaks connections has said nothing yet.
@@ -341,6 +340,8 @@ static bool settle(struct clickhouse_sender *s, struct delivery *d, enum clickho
 		s->is_ready = false; // another server, of another version?
 	if (++d->body_tries < CLICKHOUSE_BODY_TRIES)
 		return false;
+	s->now.refused_in_a_row++;
+	memcpy(s->now.refused_why, s->now.why, sizeof s->now.refused_why);
 	give_up(s, d);
 	return true;
 }

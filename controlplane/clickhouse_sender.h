@@ -72,10 +72,11 @@ ATTR_MUST_CHECK int clickhouse_sender_reconfigure(struct clickhouse_sender *s,
 enum clickhouse_coding clickhouse_sender_coding(const struct clickhouse_sender *s);
 
 struct clickhouse_sender_status {
-	bool is_up, is_failing;            // neither: it has not tried yet
-	char why[CLICKHOUSE_WHY_MAX];      // of the last failure, "" when up
-	uint64_t retry_at_ms, retry_in_ms; // of the next try, monotonic; from the look on
-	unsigned version;                  // of the server, 1816: 18.16
+	bool is_up, is_failing;               // neither: it has not tried yet
+	char why[CLICKHOUSE_WHY_MAX];         // of the last failure, "" when up
+	char refused_why[CLICKHOUSE_WHY_MAX]; // of the last chunk that was refused for its rows
+	uint64_t retry_at_ms, retry_in_ms;    // of the next try, monotonic; from the look on
+	unsigned version;                     // of the server, 1816: 18.16
 	bool is_distributed, dedups;
 	uint64_t rows, weight, chunks; // the server has them
 	uint64_t found_chunks;         // of these, found there instead of sent again

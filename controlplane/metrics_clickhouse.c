@@ -83,7 +83,7 @@ void metrics_clickhouse(struct metrics_text *t, const struct clickhouse_status *
 	metrics_count(t, NULL, s->lost_weight + s->outbox.lost_weight);
 	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_failing",
 		"Whether the server does not take rows.");
-	metrics_count(t, NULL, s->sender.is_failing);
+	metrics_count(t, NULL, s->sender.is_failing || s->sender.refused_in_a_row > 0);
 	metrics_family(t, METRICS_GAUGE, "weir_clickhouse_behind",
 		"Whether it takes fewer rows than there are.");
 	metrics_count(t, NULL, s->is_behind);

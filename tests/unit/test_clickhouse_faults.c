@@ -328,10 +328,14 @@ static void test_a_body_refused_for_good_is_left(void **)
 	feed(1, 100);
 	assert_true(eventually(is_given_up));
 	assert_int_equal(server.inserts, CLICKHOUSE_BODY_TRIES);
+	assert_int_equal(status.sender.refused_in_a_row, 1); // so it is not said to be up
+	assert_false(status.sender.is_failing);
+	assert_memory_equal(status.sender.refused_why, "insert: ", 8);
 	fault_set(FAKE_WELL);
 	feed(1, 50);
 	fed_rows -= 100;
 	assert_true(eventually(all_sent));
+	assert_int_equal(status.sender.refused_in_a_row, 0);
 }
 
 static bool has_failed_often(void)
