@@ -43,6 +43,8 @@ static int find_one(struct port *out, const char *device, const char *shown, boo
 	// it has sent before the burst returns.
 	out->dma = !port_offload_is_software(info.driver_name);
 	out->xdp = strcmp(info.driver_name, "net_af_xdp") == 0;
+	// It takes tags off whether asked or not.
+	out->strips_tags = strcmp(info.driver_name, "net_af_packet") == 0;
 	return 0;
 }
 
@@ -266,6 +268,8 @@ static int start_one(struct ports *p, unsigned index, const struct config *confi
 		return fail(port, rc, "does not start", why);
 	p->started++;
 	port_link_watch(&port->link, port->id);
+	const int vlan = rte_eth_dev_get_vlan_offload(port->id);
+	port->strips_tags |= vlan > 0 && (vlan & RTE_ETH_VLAN_STRIP_OFFLOAD);
 	rc = spread(port, why);
 	static const struct config_port none;
 	const struct config_port *own = port->exception ? &none : &config->dataplane.ports[index];
@@ -311,6 +315,8 @@ static struct worker_port bind_one(const struct ports *p, unsigned i,
 		.rx_queue = (uint16_t)w->index,
 		.has_exception = exception >= 0,
 		.rx_csum_trusted = csum_trusted(&p->port[i], dp->rx_csum),
+		.is_screened = dp->ports[i].has_vlans || p->port[i].strips_tags,
+		.vlans = dp->ports[i].has_vlans ? dp->ports[i].vlans : NULL,
 		.dns_most = p->port[i].dns_most,
 		.mac = p->port[i].mac,
 	};

@@ -24,9 +24,10 @@ struct port {
 	uint16_t queues, mtu;
 	uint16_t dns_most; // octets of DNS that fit its MTU and a packet buffer
 	bool exception;
-	bool dma;      // keeps sent frames in its TX ring, refills RX in batches
-	bool xdp;      // AF_XDP: no checksum can be trusted (a veth's are partial)
-	bool has_rest; // one more RX queue, behind the workers'
+	bool dma;         // keeps sent frames in its TX ring, refills RX in batches
+	bool xdp;         // AF_XDP: no checksum can be trusted (a veth's are partial)
+	bool strips_tags; // VLAN tags, which then are beside the frame
+	bool has_rest;    // one more RX queue, behind the workers'
 	char driver[32];
 	char name[STATS_PORT_NAME]; // for statistics: device name, or the kernel interface
 	struct rte_ether_addr mac;

@@ -256,6 +256,8 @@ static bool net_ether(struct batch *b, struct packet *p)
 void stage_net(struct batch *b)
 {
 	unsigned kept = 0;
+	if (unlikely_(b->port->is_screened))
+		stage_screen(b);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct packet *p = b->pkt[i];
 		if (likely_(net_line(b, p)) || net_ether(b, p))

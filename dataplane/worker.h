@@ -54,8 +54,10 @@ struct worker_port {
 	uint16_t queue;        // ours on both, to send
 	uint16_t rx_queue;     // of the clients' port: `queue`, or the rest queue (port_flow.h)
 	bool has_exception;
-	bool rx_csum_trusted; // received checksums are whole
-	uint16_t dns_most;    // longest message that a frame on this port can carry
+	bool rx_csum_trusted;  // received checksums are whole
+	bool is_screened;      // frames are looked at by stage_screen.c first
+	const uint64_t *vlans; // a bit for each VLAN that it takes, 0: no tag; NULL: takes all
+	uint16_t dns_most;     // longest message that a frame on this port can carry
 	struct rte_ether_addr mac;
 };
 

@@ -38,6 +38,9 @@ static bool ports_differ(const struct config_dataplane *a, const struct config_d
 	for (unsigned i = 0; i < a->port_count; i++) {
 		if (strcmp(a->ports[i].device, b->ports[i].device) != 0
 			|| strcmp(a->ports[i].exception, b->ports[i].exception) != 0
+			|| a->ports[i].has_vlans != b->ports[i].has_vlans
+			|| memcmp(a->ports[i].vlans, b->ports[i].vlans, sizeof a->ports[i].vlans)
+				   != 0
 			|| a->ports[i].mac_count != b->ports[i].mac_count
 			|| memcmp(a->ports[i].macs, b->ports[i].macs, sizeof a->ports[i].macs) != 0)
 			return true;

@@ -29,6 +29,7 @@ static const cyaml_schema_field_t raw_port_fields[] = {
 	RAW_TEXT(config_raw_port, device),
 	RAW_TEXT(config_raw_port, exception),
 	RAW_SEQUENCE(config_raw_port, macs, &raw_text, CONFIG_PORT_MACS_MAX),
+	RAW_SEQUENCE(config_raw_port, vlans, &raw_text, CONFIG_PORT_VLANS_MAX),
 	RAW_TEXT(config_raw_port, xdp),
 	CYAML_FIELD_END,
 };

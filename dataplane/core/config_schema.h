@@ -12,8 +12,8 @@
 
 struct config_raw_port {
 	char *device, *exception, *xdp;
-	char **macs;
-	unsigned macs_count;
+	char **macs, **vlans;
+	unsigned macs_count, vlans_count;
 };
 
 struct config_raw_list {

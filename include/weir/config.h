@@ -23,6 +23,8 @@ enum {
 	CONFIG_WHY_MAX = 512,
 	CONFIG_PORTS_MAX = 4,
 	CONFIG_PORT_MACS_MAX = 8,
+	CONFIG_PORT_VLANS_MAX = 64, // of a port; CONFIG_VLANS: how many numbers there are
+	CONFIG_VLANS = 4096,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_ADDRESSES_MAX = 16,
 	CONFIG_UPSTREAMS_MAX = 16,
@@ -103,6 +105,9 @@ struct config_port {
 	char *exception; // kernel interface for everything that is not ours; "" = none
 	char *xdp; // kernel interface that is shared by AF_XDP; NULL = none. `device` is its port
 		   // then
+	bool has_vlans;
+	uint64_t
+		vlans[CONFIG_VLANS / 64]; // when has_vlans: a bit for each that it takes; 0: no tag
 	unsigned mac_count;
 	struct config_mac macs[CONFIG_PORT_MACS_MAX]; // that it takes frames for beside its own
 };

@@ -57,6 +57,7 @@
 	X(drop_fragment, "dropped: first fragment of UDP to our port")              \
 	X(drop_source, "dropped: source address that no client can have")           \
 	X(drop_mac, "dropped: query to or from a group MAC address")                \
+	X(drop_vlan, "dropped: VLAN that is not the port's (ports[].vlans)")        \
 	X(drop_dns_short, "dropped: under 12 octets of DNS")                        \
 	X(drop_dns_response, "dropped: QR=1")                                       \
 	X(drop_chained, "dropped: frame in several segments")                       \

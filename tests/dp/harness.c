@@ -215,7 +215,12 @@ static struct rte_mbuf *make_mbuf(uint8_t beyond, const uint8_t *frame, size_t l
 
 void harness_inject(struct harness *h, const uint8_t *frame, size_t len)
 {
-	assert_int_equal(rte_ring_enqueue(wires.client_in, make_mbuf(h->beyond, frame, len)), 0);
+	struct rte_mbuf *m = make_mbuf(h->beyond, frame, len);
+	if (h->strip_vlan) {
+		assert_int_equal(rte_vlan_strip(m), 0);
+		m->ol_flags |= RTE_MBUF_F_RX_VLAN;
+	}
+	assert_int_equal(rte_ring_enqueue(wires.client_in, m), 0);
 }
 
 void harness_inject_chained(struct harness *h, const uint8_t *frame, size_t len, size_t first)

@@ -48,6 +48,7 @@ struct harness {
 	void *policy; // the image in use
 	struct limiter *limiter;
 	unsigned pool_baseline;
+	bool strip_vlan;  // frames come as from a driver that takes tags off
 	uint8_t beyond;   // what the buffer holds behind an injected frame
 	bool any_replies; // the test's control plane says what is no message, or frames are
 			  // reflected

@@ -303,9 +303,38 @@ static void test_chained(void **)
 	harness_end(h);
 }
 
+// Of a port with VLANs only their frames are taken; a tag that the driver took off counts, and the
+// reply has it again (wire_check_answers).
+static void test_vlans(void **)
+{
+	static const uint64_t vlans[CONFIG_VLANS / 64] = {1 << 0 | 1 << 7};
+	struct harness *h = harness_begin(NULL);
+	struct wire_query q = {.name = "a.example"};
+	struct wire_reply r;
+	harness_put(h, &(struct harness_record){.name = "a.example", .count = 1});
+	q.has_vlan = true;
+	q.vlan_tci = 8;
+	harness_ask(h, &q, VERDICT_hit, &r); // all are taken
+	h->w.port[0].is_screened = true;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->w.port[0].vlans = vlans;
+	harness_ask_dropped(h, &q, VERDICT_drop_vlan);
+	q.vlan_tci = 0x2000 | 7; // and a priority
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->strip_vlan = true;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	q.vlan_tci = 8;
+	harness_ask_dropped(h, &q, VERDICT_drop_vlan);
+	h->strip_vlan = false;
+	q.has_vlan = false;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vlans),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_partial_checksums),

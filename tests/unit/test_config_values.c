@@ -149,6 +149,7 @@ static const char every_value[] =
 	"  - {device: \"net_tap0,iface=wt0,persist\", exception: weir0}\n"
 	"  - device: 0000:03:00.0\n"
 	"    macs: [00-00-5e-00-01-05, \"02:00:00:00:00:01\"]\n"
+	"    vlans: [0, 4094]\n"
 	"  - xdp: 'eth0,busy_budget=0'\n"
 	"  service_addresses: [198.18.0.53, 'fd53::53/64']\n"
 	"  poll: busy\n"
@@ -215,6 +216,10 @@ static void test_port_values(void **)
 	assert_memory_equal(&c->dataplane.ports[1].macs[0], "\x00\x00\x5e\x00\x01\x05", 6);
 	assert_string_equal(c->dataplane.ports[1].device, "0000:03:00.0");
 	assert_null(c->dataplane.ports[1].xdp);
+	assert_false(c->dataplane.ports[0].has_vlans);
+	assert_true(c->dataplane.ports[1].has_vlans);
+	assert_int_equal(c->dataplane.ports[1].vlans[0], 1);
+	assert_int_equal(c->dataplane.ports[1].vlans[63], UINT64_C(1) << 62);
 	assert_string_equal(c->dataplane.ports[2].device, "net_af_xdp2,iface=eth0,busy_budget=0");
 	assert_string_equal(c->dataplane.ports[2].xdp, "eth0");
 	assert_string_equal(c->dataplane.ports[2].exception, "");

@@ -98,10 +98,11 @@ LISTS = {
         ("worker_lcores", "core number, or `[auto]`", "`[main_lcore + 1]`", "CONFIG_WORKERS_MAX", "restart",
          "One worker each, with its own queues and packet buffers. None twice; the main core may be one of them (it sleeps nearly always). "
          "`[auto]`: all cores that weir may run on but the main one, as far as every port has queues."),
-        ("ports", "`device`, `exception`, `macs`; or `xdp`", "none: required", "CONFIG_PORTS_MAX", "restart",
+        ("ports", "`device`, `exception`, `macs`, `vlans`; or `xdp`, `macs`, `vlans`", "none: required", "CONFIG_PORTS_MAX", "restart",
          "`device`: a DPDK device string (a PCI address, or a driver with arguments). `exception`: the kernel interface "
          "that gets all that is not DNS for us; without one ARP, NDP and echo are answered by weir itself. `macs`: up to {CONFIG_PORT_MACS_MAX} addresses that the port "
-         "takes frames for beside its own, such as a virtual router's. `xdp`, in their place: a kernel interface that weir and the "
+         "takes frames for beside its own, such as a virtual router's. `vlans`: up to {CONFIG_PORT_VLANS_MAX} VLANs whose frames it takes (0: without a tag), all others are dropped; all, "
+         "if not given. `xdp`, in place of `device`: a kernel interface that weir and the "
          "kernel share by AF_XDP (`eth0`), with further arguments of DPDK's driver behind commas; see [af-xdp.md](af-xdp.md)."),
         ("service_addresses", "IP address, with or without `/prefix`", "none: required", "CONFIG_ADDRESSES_MAX",
          "restart", "The addresses that are answered on; put on the exception interface at start."),
