@@ -70,7 +70,7 @@ static bool answer(struct batch *b, struct packet *p, _Atomic uint8_t *marks, ui
 	struct l0_view view;
 	if (p->record == L0_NONE)
 		return true;
-	if (!l0_read_record(l0, p->record, &view)) {
+	if (!l0_read_record_most(l0, p->record, MSG_DNS_MAX, &view)) {
 		(*anomalies)++;
 		p->record = L0_NONE;
 		return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../dataplane/core/l0_read.h"
 #include "../../dataplane/core/l0_record.h"
 #include "l0_fixture.h"
 #include "unit.h"
@@ -191,6 +192,12 @@ static void test_bad_record_is_absent_and_counted(void **)
 	assert_int_equal(ttl_off[1], 36);
 	ttl_off[1] = 37;
 	assert_false(l0_record_read(r, number, &v));
+	// They are not read of an answer that does not fit in any case.
+	const uint32_t len = good.answer_len;
+	assert_false(l0_read_record_most(r, number, len, &v));
+	assert_true(l0_read_record_most(r, number, len - 1, &v));
+	assert_int_equal(v.answer.ttl_count, 0);
+	assert_int_equal(v.answer.len, len);
 	ttl_off[1] = 36;
 	assert_true(l0_record_read(r, number, &v));
 	box_close(&b);
