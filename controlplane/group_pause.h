@@ -4,7 +4,7 @@
 // Pauses of groups by the operator, and when the groups' settings are to be looked at again. Plain
 // state of the service loop; both clocks are given, so that tests can turn them.
 //
-// A pause ends by CLOCK_MONOTONIC, a schedule by the time of the day. It is kept through reloads by
+// A pause ends by clock_mono_ms, a schedule by the time of the day. It is kept through reloads by
 // the group's name, and not through a restart: then what the configuration says is in force again.
 
 #include "group_masks.h"

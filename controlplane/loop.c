@@ -122,7 +122,7 @@ static int lag_arm(struct loop *l)
 {
 	const struct timespec period = {.tv_nsec = LAG_PERIOD_US * 1000};
 
-	l->lag_due_us = clock_mono_us() + LAG_PERIOD_US;
+	l->lag_due_us = clock_us_of(CLOCK_MONOTONIC) + LAG_PERIOD_US; // the timer's clock
 	l->lag_kept_us = l->lag_due_us;
 	return timerfd_settime(l->lag_fd, 0,
 		&(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
@@ -131,7 +131,7 @@ static int lag_arm(struct loop *l)
 static void on_lag_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
-	uint64_t now = clock_mono_us(), rung;
+	uint64_t now = clock_us_of(CLOCK_MONOTONIC), rung;
 
 	(void)what;
 	if (read(fd, &rung, sizeof(rung)) != sizeof(rung))

@@ -288,8 +288,15 @@ void publisher_no_lanes(struct publisher *p)
 // Clocks are read at different places, so a heartbeat may lie ahead of now_ms.
 static void watch_workers(struct publisher *p, uint64_t now_ms)
 {
+	uint64_t suspended_ms = clock_suspended_ms(p->suspended_ms);
 	unsigned hung = 0;
 
+	// After a suspend the workers need as long as we do for their next heartbeat.
+	if (suspended_ms != p->suspended_ms)
+		p->judge_from_ms = now_ms + PUBLISH_HUNG_MS;
+	p->suspended_ms = suspended_ms;
+	if (now_ms < p->judge_from_ms)
+		return;
 	for (unsigned i = 0; i < p->lanes; i++) {
 		uint64_t beat =
 			atomic_load_explicit(&p->lane[i]->heartbeat_ms, memory_order_relaxed);

@@ -37,7 +37,9 @@ struct publisher {
 	struct region l0_old; // of the last life and another size, until l0 is published
 	uint64_t l0_generation;
 	bool l0_fresh;
-	uint64_t next_look_ms; // at the files
+	uint64_t next_look_ms;  // at the files
+	uint64_t suspended_ms;  // clock_suspended_ms, at the last heartbeat
+	uint64_t judge_from_ms; // before that a worker's heartbeat may be old because of a suspend
 
 	_Atomic bool blocking_on, closed;
 	_Atomic uint64_t pause_until_ms, block_all_pause_until_ms;

@@ -110,13 +110,13 @@ struct redis_status {
 	const char *state;
 	char server[SOCKET_ADDRESS_TEXT_MAX]; // the master; of a cluster: any node
 	char error[128];                      // the last one, "" for none
-	uint64_t error_ms;                    // when, CLOCK_MONOTONIC
+	uint64_t error_ms;                    // when, clock_mono_ms
 	unsigned nodes, connections, pending;
 	uint64_t commands, errors, timeouts, lost, away, full, reconnects, moved, asked, failovers;
 	uint64_t oom, readonly, wrongtype, denied; // of the errors
 	uint64_t sub_breaks;                       // times that the subscription's connection ended
 	uint64_t buffer_bytes;                     // under way
-	uint64_t away_since_ms;                    // CLOCK_MONOTONIC; 0: it is not
+	uint64_t away_since_ms;                    // clock_mono_ms; 0: it is not
 	uint32_t rtt_us;                           // moving average
 };
 void redis_status(const struct redis *r, struct redis_status *out);

@@ -155,7 +155,7 @@ void upstreams_one_of(struct upstreams *u, unsigned sets);
 // Servers that stay keep what is known of them. Asks that run go on with the new list.
 void upstreams_configure(struct upstreams *u, const struct config_upstreams *config);
 
-// Asks for `question` (lower case, name + type + class) until deadline_ms (CLOCK_MONOTONIC).
+// Asks for `question` (lower case, name + type + class) until deadline_ms (clock_mono_ms).
 void upstream_ask_start(struct upstreams *u, struct upstream_ask *a, const uint8_t *question,
 	uint16_t question_len, bool cd, bool dnssec_ok, uint64_t deadline_ms);
 void upstream_ask_stop(struct upstream_ask *a); // no callback; a stopped one is fine

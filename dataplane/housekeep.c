@@ -188,7 +188,13 @@ static void watch_control(struct housekeep *h, uint64_t now_ms)
 		adopt_link(&h->adopt, event == LINK_CAME_UP);
 	adopt_poll(&h->adopt, now_ms);
 
-	bool alive = h->link.up && adopt_heartbeat_age_ms(&h->adopt, now_ms) <= CONTROL_HUNG_MS;
+	// After a suspend the control plane needs as long as we do for its next heartbeat.
+	uint64_t suspended_ms = clock_suspended_ms(h->suspended_ms);
+	if (suspended_ms != h->suspended_ms)
+		h->judge_from_ms = now_ms + CONTROL_HUNG_MS;
+	h->suspended_ms = suspended_ms;
+	bool is_old = adopt_heartbeat_age_ms(&h->adopt, now_ms) > CONTROL_HUNG_MS;
+	bool alive = h->link.up && (!is_old || (h->alive && now_ms < h->judge_from_ms));
 	if (alive != h->alive) {
 		h->alive = alive;
 		if (h->link.up && !alive)

@@ -53,8 +53,10 @@ struct housekeep {
 	struct drops drops; // by the ports themselves
 
 	struct housekeep_worker worker[SHM_WORKERS_MAX];
-	bool alive; // what the workers were told of the control plane
-	bool hung;  // it was linked and silent
+	bool alive;             // what the workers were told of the control plane
+	bool hung;              // it was linked and silent
+	uint64_t suspended_ms;  // clock_suspended_ms, at the last turn
+	uint64_t judge_from_ms; // before that a heartbeat may be old because of a suspend
 	uint64_t next_beat_ms, next_report_ms, next_memory_ms;
 	uint64_t gap_told;    // last verdict gap that was logged
 	uint64_t errors_seen; // recent_errors.h

@@ -17,7 +17,7 @@ enum { DROPS_MAX = 256, DROPS_WHY_MAX = 128 };
 
 struct drop_entry {
 	struct ip_address source;
-	// CLOCK_MONOTONIC; it ends when both are over.
+	// clock_mono_ms; it ends when both are over.
 	uint64_t asked_ms;                       // until then by the operator's wish, 0: by none
 	uint64_t own_ms;                         // until then by the data plane's
 	struct port_drop rule[CONFIG_PORTS_MAX]; // .plain NULL: that port refused

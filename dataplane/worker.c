@@ -86,7 +86,7 @@ ATTR_INLINE unsigned turn(
 	if (laps)
 		c->last = start_tsc;
 	b.tables = w->tables;
-	b.now_ms = w->now_ms = clock_mono_coarse_ms();
+	b.now_ms = w->now_ms = clock_mono_coarse_ms(w->suspended_ms);
 	batch_see_rules(&b);
 	b.control_alive = atomic_load_explicit(&w->control_alive, memory_order_acquire);
 	if (unlikely_(b.logs)) {

@@ -145,6 +145,7 @@ struct worker {
 	struct log_writer log;
 	struct log_clock log_clock;
 	uint64_t now_ms;       // of the current batch
+	uint64_t suspended_ms; // clock_suspended_ms, at the last beat
 	uint32_t turn;         // of addresses, from reply to reply
 	unsigned answers_held; // of ANSWERS_PER_TURN, so many not in the next (stage_answer)
 	uint32_t until_timed;  // batches before one whose stages are timed

@@ -34,7 +34,7 @@ uint64_t log_suppressed(void)
 // One more line in this second? Lock-free: the window is one word.
 static bool log_admit(void)
 {
-	uint64_t second = clock_mono_coarse_ms() / 1000;
+	uint64_t second = clock_mono_ms() / 1000;
 	uint64_t seen = atomic_load_explicit(&log_window, memory_order_relaxed);
 	for (;;) {
 		uint64_t next = seen >> 32 == second ? seen + 1 : (second << 32) + 1;

@@ -55,7 +55,7 @@ static_assert(offsetof(struct region_header, geometry) == 56);
 
 // Queries that somebody wants to be shown (watch_msg.h).
 struct dp_watch {
-	uint64_t until_ms; // CLOCK_MONOTONIC; 0: nothing is
+	uint64_t until_ms; // clock_mono_ms; 0: nothing is
 	uint64_t verdicts; // bits by enum verdict; 0: all
 	uint64_t
 		name_hash; // contenthash of a lower-case wire name; names below it pass too; 0: any
@@ -76,7 +76,7 @@ struct dp_config {
 	uint8_t stale_mode;        // enum stale_mode
 	uint8_t blocking_on;       // enum blocking_on
 	struct dns_block block;    // of group 0, while there is no policy image with groups
-	uint64_t pause_until_ms;   // CLOCK_MONOTONIC: rules block nothing until then; 0: no pause
+	uint64_t pause_until_ms;   // clock_mono_ms: rules block nothing until then; 0: no pause
 	uint64_t group_lists[4];   // lists that apply to group 0, one bit per list number
 	uint32_t log_sample;       // one record of the query log for so many queries; 0: none
 	uint8_t any_minimal;       // 1: ANY is answered by dns_reply_any
@@ -107,7 +107,7 @@ struct directory_drop {
 	uint8_t prefix_len; // at least DROP_PREFIX_MIN_*
 	uint16_t reserved;
 	uint32_t reserved2;
-	uint64_t expires_ms; // CLOCK_MONOTONIC, at most DROP_MINUTES_MAX from now
+	uint64_t expires_ms; // clock_mono_ms, at most DROP_MINUTES_MAX from now
 };
 struct directory_drops {
 	_Atomic uint64_t sequence; // odd: being written
@@ -127,7 +127,7 @@ ATTR_INLINE bool drop_source_is_sane(unsigned version, unsigned prefix_len)
 struct directory {
 	alignas(CACHE_LINE) _Atomic uint64_t epoch; // quiescence, shm_epoch.h; starts at 1
 	alignas(CACHE_LINE) _Atomic uint64_t
-		heartbeat_ms;         // CLOCK_MONOTONIC, each 100 ms by the resolver loop
+		heartbeat_ms;         // clock_mono_ms, each 100 ms by the resolver loop
 	_Atomic uint64_t incarnation; // of the running (or last) control plane
 	_Atomic uint32_t state;       // enum cp_state
 	uint32_t reserved;

@@ -46,7 +46,7 @@ enum {
 
 struct msg_miss {
 	uint64_t dp_incarnation;
-	uint64_t arrival_ms; // CLOCK_MONOTONIC
+	uint64_t arrival_ms; // clock_mono_ms
 	struct return_path path;
 	uint16_t id;
 	uint16_t flags; // header flags as received

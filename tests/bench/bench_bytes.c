@@ -22,7 +22,8 @@ static bool answers(void)
 	static const char title[] = "1M names, one A record";
 	static _Atomic uint64_t epoch = 1;
 	static struct epoch_writer epochs = {.epoch = &epoch};
-	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0}, now_ms = clock_mono_coarse_ms();
+	uint64_t geometry[SHM_GEOMETRY_WORDS] = {0},
+		 now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	size_t data_size;
 	struct l0_writer *w;
 	if (l0_plan((uint64_t)NAMES * (UNITS * 34 + 10), UNITS, geometry, &data_size) != 0)

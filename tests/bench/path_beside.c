@@ -31,7 +31,8 @@ static void sleep_us(unsigned us)
 static void write_one(struct path_beside *b, uint64_t draw)
 {
 	uint32_t id = (uint32_t)(corpus_mix(draw) % b->r->names);
-	bool ok = corpus_l0_put(b->r->l0.writer, id, clock_mono_coarse_ms()) == 0;
+	bool ok = corpus_l0_put(b->r->l0.writer, id, clock_mono_coarse_ms(clock_suspended_ms(0)))
+		  == 0;
 	atomic_fetch_add_explicit(ok ? &b->written : &b->refused, 1, memory_order_relaxed);
 }
 

@@ -176,7 +176,7 @@ bool path_l0_fill(struct path_l0 *l, uint32_t names, uint32_t negatives, struct 
 	head->total_size = l->size;
 	memcpy(head->geometry, geometry, sizeof geometry);
 	l->epoch.epoch = &l->epoch_now;
-	uint64_t now_ms = clock_mono_coarse_ms();
+	uint64_t now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	if (l0_region_init(l->base, l->size) != 0
 		|| l0_writer_open(&l->writer, l->base, l->size, true, &l->epoch, now_ms) != 0
 		|| l0_reader_init(reader, l->base, l->size) != 0)

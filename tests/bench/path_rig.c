@@ -298,7 +298,7 @@ void path_rig_settle(struct path_rig *r)
 	do
 		path_control_turn(&r->control);
 	while (stage_answer(&r->w) > 0);
-	uint64_t now_ms = clock_mono_coarse_ms();
+	uint64_t now_ms = clock_mono_coarse_ms(clock_suspended_ms(0));
 	if (now_ms < r->look_ms)
 		return;
 	r->look_ms = now_ms + LOOK_MS;

@@ -177,7 +177,7 @@ static void test_pause(void **)
 	harness_ask(h, &q, VERDICT_hit, &r);
 	uint64_t until_ms = clock_mono_ms() + 20;
 	h->tables.config.pause_until_ms = until_ms;
-	while (clock_mono_coarse_ms() < until_ms)
+	while (clock_mono_coarse_ms(clock_suspended_ms(0)) < until_ms)
 		usleep(1000);
 	harness_ask(h, &q, VERDICT_blocked, &r);
 	h->tables.config.pause_until_ms = UINT64_MAX;

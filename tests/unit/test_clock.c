@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Deadlines: that long from now, on the clock itself.
+// Deadlines: that long from now, on the clock itself. And a machine that was suspended.
 
+#include "clock_suspend.h"
 #include "unit.h"
 
 #include <weir/attr.h>
@@ -25,10 +26,43 @@ static void test_deadline(void **)
 	}
 }
 
+// The clock runs on in a suspend, and the one that workers read follows at their next look.
+static void test_suspend(void **)
+{
+	enum { HOUR_MS = 3600000, COARSE_MS = 20 };
+	uint64_t was_ms = clock_suspended_ms(0); // by the machine itself, before
+	uint64_t before_ms = clock_mono_ms(), before_us = clock_mono_us();
+	assert_in_range(clock_mono_coarse_ms(was_ms), before_ms - COARSE_MS, clock_mono_ms());
+	clock_suspend_ms(HOUR_MS);
+	assert_in_range(clock_mono_ms(), before_ms + HOUR_MS, before_ms + HOUR_MS + 10000);
+	assert_in_range(clock_mono_us(), before_us + HOUR_MS * UINT64_C(1000),
+		before_us + (HOUR_MS + 10000) * UINT64_C(1000));
+	uint64_t is_ms = clock_suspended_ms(was_ms);
+	assert_in_range(is_ms, was_ms + HOUR_MS - 1, was_ms + HOUR_MS + 2);
+	before_ms = clock_mono_ms();
+	assert_in_range(clock_mono_coarse_ms(is_ms), before_ms - COARSE_MS, clock_mono_ms() + 2);
+	assert_true(clock_suspended_ms(is_ms) == is_ms);
+}
+
+// What reading two clocks differs by is no suspend.
+static void test_no_suspend(void **)
+{
+	uint64_t was_ms = clock_suspended_ms(0);
+	for (unsigned i = 0; i < 10000; i++)
+		assert_true(clock_suspended_ms(was_ms) == was_ms);
+	clock_suspend_ms(CLOCK_SUSPEND_MS - 5);
+	assert_true(clock_suspended_ms(was_ms) == was_ms);
+	clock_suspend_ms(10);
+	assert_in_range(clock_suspended_ms(was_ms), was_ms + CLOCK_SUSPEND_MS + 1,
+		was_ms + CLOCK_SUSPEND_MS + 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_no_suspend),
+		cmocka_unit_test(test_suspend),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

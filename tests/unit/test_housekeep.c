@@ -2,6 +2,7 @@
 
 // Housekeeping over a real packet pool, with a control plane that this test plays. No ports.
 
+#include "clock_suspend.h"
 #include "housekeep.h"
 #include "mbuf_pool.h"
 #include "unit.h"
@@ -21,7 +22,7 @@
 #include <weir/log_recent.h>
 #include <weir/shm_msg.h>
 
-enum { MBUFS = 1023 };
+enum { MBUFS = 1023, SUSPEND_MS = 3600000 };
 
 static char dir[64];
 static char why[SHM_WHY_MAX];
@@ -348,6 +349,16 @@ static void the_heartbeat_and_the_link_decide_who_is_alive(void **)
 	pass_ms(20);
 	assert_int_equal(worker.control_alive, 0);
 	assert_int_equal(h.stats->control_seen, 1);
+	atomic_store(&d->heartbeat_ms, now_ms);
+	pass_ms(10);
+	assert_int_equal(worker.control_alive, 1);
+	// The machine wakes up, this process first: nobody hangs yet.
+	clock_suspend_ms(SUSPEND_MS);
+	now_ms += SUSPEND_MS;
+	pass_ms(CONTROL_HUNG_MS);
+	assert_int_equal(worker.control_alive, 1);
+	pass_ms(20);
+	assert_int_equal(worker.control_alive, 0);
 	atomic_store(&d->heartbeat_ms, now_ms);
 	pass_ms(10);
 	assert_int_equal(worker.control_alive, 1);

@@ -3,6 +3,7 @@
 // The worker's loop on a plain thread, without ports: what it takes from the main lcore, when it is
 // online, that it sleeps and that it stops.
 
+#include "clock_suspend.h"
 #include "lane.h"
 #include "unit.h"
 
@@ -130,6 +131,20 @@ static void a_busy_worker_stays_online_and_quiescent(void **)
 	assert_int_equal(worker.stats->counter[COUNTER_sleeps], 0);
 }
 
+// It looks at each beat, so its time is that of the control plane soon after the machine wakes up.
+static void follows_a_suspend(void **)
+{
+	enum { HOUR_MS = 3600000 };
+	start(POLL_ADAPTIVE);
+	uint64_t before_ms = clock_mono_ms();
+	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > before_ms);
+	assert_true(atomic_load(&worker.lane->heartbeat_ms) < before_ms + HOUR_MS);
+	clock_suspend_ms(HOUR_MS);
+	EVENTUALLY(atomic_load(&worker.lane->heartbeat_ms) > before_ms + HOUR_MS);
+	stop();
+	assert_true(worker.now_ms <= clock_mono_ms() + 2);
+}
+
 // What the worker made of a watch that ends so much later than now.
 static bool watches_until(uint64_t more_ms)
 {
@@ -158,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(a_watch_has_an_end),
+		LOOP_TEST(follows_a_suspend),
 		LOOP_TEST(takes_what_is_published),
 		LOOP_TEST(an_idle_worker_sleeps_offline_and_delays_nobody),
 		LOOP_TEST(a_busy_worker_stays_online_and_quiescent),

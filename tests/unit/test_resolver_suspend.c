@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// A machine that was suspended: what it has cached has aged, and nobody hangs because of it.
+#include "clock_suspend.h"
+#include "resolver_rig.h"
+
+#include <unistd.h>
+#include <weir/clock.h>
+#include <weir/dns_proto.h>
+
+enum { HOUR_MS = 3600000, TTL_S = 300 };
+
+static void test_records_age(void **)
+{
+	fake[0].ttl_s = fake[1].ttl_s = TTL_S;
+	ask("www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	ask("www.example", 2);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	clock_suspend_ms(TTL_S * 1000 / 2);
+	ask("www.example", 3);
+	expect_answer(1000, 3, 0, ANSWER_CACHED);
+	clock_suspend_ms(TTL_S * 1000 / 2);
+	ask("www.example", 4);
+	expect_answer(1000, 4, 0, ANSWER_UPSTREAM);
+	ask("www.example", 5);
+	expect_answer(1000, 5, 0, ANSWER_CACHED);
+	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 2);
+}
+
+static unsigned hung(void)
+{
+	struct publish_status s;
+	publish_status(rig.publisher, &s);
+	return s.workers_hung;
+}
+
+// By this process, which may be the first to wake up. One that stays silent hangs.
+static void test_workers_do_not_hang(void **)
+{
+	atomic_store(&dp.dp[0]->heartbeat_ms, clock_mono_ms());
+	clock_suspend_ms(HOUR_MS);
+	for (uint64_t end_ms = clock_mono_ms() + PUBLISH_HUNG_MS / 2; clock_mono_ms() < end_ms;) {
+		assert_int_equal(hung(), 0);
+		usleep(5000);
+	}
+	for (unsigned i = 0; i < 2000 && hung() == 0; i++)
+		usleep(10000);
+	assert_int_equal(hung(), 1);
+}
+
+// The loop's timer stands still with the machine, and so does what it is late by.
+static void test_the_loop_is_not_late(void **)
+{
+	clock_suspend_ms(HOUR_MS);
+	usleep(300000);
+	const struct loop_lag lag = status().lag_ever;
+	assert_true(loop_lag_samples(&lag) > 0);
+	assert_int_equal(loop_lag_above(&lag, HOUR_MS / 2 * UINT64_C(1000)), 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		T(test_records_age),
+		T(test_workers_do_not_hang),
+		T(test_the_loop_is_not_late),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
