@@ -27,6 +27,7 @@ static size_t question_end(const uint8_t *q, size_t len)
 static void records_make(struct wr *w, const struct fake_upstream *f, const uint8_t *alias)
 {
 	uint32_t address = f->address ? f->address : 0xc0000201;
+	unsigned addresses = f->addresses ? f->addresses : 1;
 	size_t owner = 12;
 
 	if (alias) {
@@ -41,12 +42,14 @@ static void records_make(struct wr *w, const struct fake_upstream *f, const uint
 		owner = w->pos;
 		wr_bytes(w, alias, len);
 	}
-	wr_u16(w, (uint16_t)(0xc000 | owner));
-	wr_u16(w, DNS_TYPE_A);
-	wr_u16(w, DNS_CLASS_IN);
-	wr_u32(w, (uint32_t)f->ttl_s);
-	wr_u16(w, 4);
-	wr_u32(w, address);
+	for (unsigned i = 0; i < addresses; i++) {
+		wr_u16(w, (uint16_t)(0xc000 | owner));
+		wr_u16(w, DNS_TYPE_A);
+		wr_u16(w, DNS_CLASS_IN);
+		wr_u32(w, (uint32_t)f->ttl_s);
+		wr_u16(w, 4);
+		wr_u32(w, address + i);
+	}
 }
 
 static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t len,
@@ -60,7 +63,8 @@ static size_t reply_make(const struct fake_upstream *f, const uint8_t *q, size_t
 	wr_u16(&w, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_RD | DNS_FLAG_RA | flags));
 	wr_u16(&w, 1);
 	const uint8_t *alias = f->mode == FAKE_ALIAS ? f->alias : NULL;
-	wr_u16(&w, ttl_s < 0 ? 0 : alias ? 2 : 1);
+	unsigned addresses = f->addresses ? f->addresses : 1;
+	wr_u16(&w, (uint16_t)(ttl_s < 0 ? 0 : addresses + (alias != NULL)));
 	wr_u32(&w, 0);
 	wr_bytes(&w, q + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
 	if (ttl_s >= 0)

@@ -35,6 +35,7 @@ struct fake_upstream {
 	pthread_t thread;
 	_Atomic int mode, ttl_s;
 	_Atomic uint32_t address;           // in the answers, host order; 0: 192.0.2.1
+	_Atomic unsigned addresses;         // so many, from that one on; 0: one
 	_Atomic(const uint8_t *) alias;     // wire form; octets that stay as they are
 	_Atomic(const char *) silent_below; // UDP: names that end so get no reply; NULL: none
 	_Atomic bool held;                  // UDP: replies wait until it is not

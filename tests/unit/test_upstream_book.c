@@ -32,6 +32,10 @@ static void test_full(void **)
 	}
 	assert_int_equal(upstream_book_number(b, "one more"), LOG_NO_UPSTREAM);
 	assert_int_equal(upstream_book_number(b, "server 7"), 7);
+	// The last name, and what would lie behind it.
+	snprintf(name, sizeof name, "server %u", UPSTREAM_BOOK_MAX - 1);
+	assert_string_equal(upstream_book_name(b, UPSTREAM_BOOK_MAX - 1), name);
+	assert_string_equal(upstream_book_name(b, UPSTREAM_BOOK_MAX), "");
 	upstream_book_tables(b, &tables);
 	assert_int_equal(tables.count, 1);
 	assert_int_equal(tables.table[0].used, UPSTREAM_BOOK_MAX);

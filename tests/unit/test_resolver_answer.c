@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What a waiter's reply is made of: addresses that take turns, and how long after its question a
+// client is answered at all. Time stands still while anything works.
+#include "resolver_rig.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <weir/dns_proto.h>
+
+enum { ADDRESSES = 5, LATE_MS = 1900, FIRST_ADDRESS = 0xc0000201 };
+
+static int setup_rotating(void **state)
+{
+	rig_setup(state);
+	rig_box_stop();
+	rig.config.cache.rotate = true;
+	fake[0].addresses = fake[1].addresses = ADDRESSES;
+	rig_box_start();
+	return 0;
+}
+
+static int setup_many(void **state)
+{
+	rig_setup(state);
+	fake[0].addresses = fake[1].addresses = ADDRESSES;
+	return 0;
+}
+
+// The last octet of each address of `got`, in their order. Every record has a pointer as its owner.
+static void addresses_got(uint8_t last[ADDRESSES])
+{
+	const uint8_t *p = got.dns + DNS_HEADER_LEN;
+	assert_int_equal(get_u16(got.dns + 6), ADDRESSES);
+	while (*p)
+		p += *p + 1;
+	p += 5;
+	for (unsigned i = 0; i < ADDRESSES; i++, p += 16) {
+		assert_int_equal(get_u16(p), 0xc00c);
+		assert_int_equal(get_u16(p + 2), DNS_TYPE_A);
+		assert_int_equal(get_u16(p + 10), 4);
+		last[i] = p[15];
+	}
+}
+
+static void expect_first(const char *name, uint16_t id, enum answer_kind kind, unsigned first)
+{
+	uint8_t last[ADDRESSES];
+	ask(name, id);
+	expect_answer(1000, id, 0, kind);
+	addresses_got(last);
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		assert_int_equal(last[i], (FIRST_ADDRESS + (first + i) % ADDRESSES) & 0xff);
+}
+
+// Each reply begins with the next address; the others follow in their order.
+static void test_addresses_take_turns(void **)
+{
+	expect_first("many.example", 1, ANSWER_UPSTREAM, 0);
+	for (uint16_t i = 1; i <= 2 * ADDRESSES; i++)
+		expect_first("many.example", (uint16_t)(i + 1), ANSWER_CACHED, i % ADDRESSES);
+	// A longer question does not move the place where records begin.
+	expect_first("a.much.longer.name.of.many.example", 99, ANSWER_UPSTREAM,
+		(2 * ADDRESSES + 1) % ADDRESSES);
+}
+
+static void test_addresses_stay_as_they_are(void **)
+{
+	expect_first("many.example", 1, ANSWER_UPSTREAM, 0);
+	for (uint16_t i = 2; i < 5; i++)
+		expect_first("many.example", i, ANSWER_CACHED, 0);
+}
+
+static void ask_aged(const char *name, uint16_t id, uint64_t age_ms)
+{
+	const struct fake_miss m = {
+		.name = name, .type = DNS_TYPE_A, .id = id, .has_opt = true, .age_ms = age_ms};
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+}
+
+// A question that has waited for a worker: answered until its client has given up.
+static void test_a_late_question(void **)
+{
+	ask("www.example", 1);
+	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
+	uint64_t late = status().late;
+	ask_aged("www.example", 2, LATE_MS - 10);
+	expect_answer(1000, 2, 0, ANSWER_CACHED);
+	assert_int_equal(status().late, late);
+	ask_aged("www.example", 3, LATE_MS);
+	for (unsigned i = 0; i < 2000 && status().late == late; i++)
+		usleep(1000);
+	assert_int_equal(status().late, late + 1);
+	ask_aged("www.example", 4, 0);
+	expect_answer(1000, 4, 0, ANSWER_CACHED); // and nothing for the one before
+}
+
+int main(void)
+{
+	rig_max_sends = 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_addresses_take_turns, setup_rotating, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_addresses_stay_as_they_are, setup_many, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_late_question, rig_setup, rig_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
