@@ -109,8 +109,8 @@ static void test_a_header_with_odd_octets_is_none(void **)
 {
 	static const struct {
 		const char *sent, *kept;
-	} tags[] = {
-		{"\"v\x1f\"", ""}, {"\"v\x7f\"", ""}, {"\"v\xe9\"", ""}, {"\"a ~\"", "\"a ~\""}};
+	} tags[] = {{"\"v\x1f\"", ""}, {"\"v\" \t ", "\"v\""}, {"\"v\x7f\"", ""}, {"\"v\xe9\"", ""},
+		{"\"a ~\"", "\"a ~\""}};
 	for (unsigned i = 0; i < ARRAY_LEN(tags); i++) {
 		fake_http_body(&http, "ads.example\n", tags[i].sent);
 		assert_int_equal(fetch("/list"), 0);
