@@ -121,6 +121,8 @@ static const struct metrics_field of_store[] = {
 	STORE(METRICS_GAUGE, max_bytes, "cap_bytes", "Most that there may be."),
 	STORE(METRICS_COUNTER, dropped_files, "dropped_files_total",
 		"Files dropped, oldest first."),
+	STORE(METRICS_GAUGE, clock_ahead_s, "clock_ahead_seconds",
+		"How far the clock is ahead of the newest rows; 0: it is believed."),
 	STORE(METRICS_GAUGE, queued, "queued", "Batches that wait."),
 	STORE(METRICS_COUNTER, refused, "refused_batches_total", "Batches refused."),
 };

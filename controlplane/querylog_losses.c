@@ -53,8 +53,7 @@ void querylog_before_take(struct querylog *q)
 {
 	for (unsigned i = 0; i < q->hand.was_count; i++) {
 		const struct querylog_hand_rows *was = &q->hand.was[i];
-		log_warning("query log: the control plane before this one was killed: up to %llu"
-			    " rows (%llu queries) that %s had in memory are lost",
+		log_warning("query log: a kill lost up to %llu rows (%llu queries) of %s",
 			(unsigned long long)was->rows, (unsigned long long)was->weight, was->name);
 		for (unsigned k = 0; k < q->sinks; k++) {
 			struct querylog_sink_slot *s = &q->sink[k];
