@@ -18,14 +18,16 @@ enum { CHUNK = 4096 };
 // Of the process, as stderr is.
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t filled;
+	pthread_cond_t filled, ended;
 	pthread_t thread;
 	const char *program;
-	bool running, stopping;
+	bool running, stopping, has_ended;
 	size_t first, used; // in `text`, which goes round
 	uint64_t lost_told;
 	char text[LOG_OUT_BYTES];
-} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.filled = PTHREAD_COND_INITIALIZER,
+	.ended = PTHREAD_COND_INITIALIZER};
 
 static _Atomic uint64_t lost;
 
@@ -102,6 +104,8 @@ static void *run(void *)
 			tell_lost();
 		pthread_mutex_lock(&out.lock);
 	}
+	out.has_ended = true;
+	pthread_cond_signal(&out.ended);
 	pthread_mutex_unlock(&out.lock);
 	return NULL;
 }
@@ -112,7 +116,7 @@ int log_out_start(const char *program)
 	if (out.running)
 		return 0;
 	out.program = program;
-	out.stopping = false;
+	out.stopping = out.has_ended = false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&out.thread, NULL, run, NULL);
@@ -133,15 +137,20 @@ void log_out_stop(void)
 	struct timespec until;
 	if (!out.running)
 		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LOG_OUT_STOP_MS / 1000;
 	pthread_mutex_lock(&out.lock);
 	out.stopping = true;
 	pthread_cond_signal(&out.filled);
+	int rc = 0;
+	while (!out.has_ended && rc == 0)
+		rc = pthread_cond_clockwait(&out.ended, &out.lock, CLOCK_MONOTONIC, &until);
+	bool has_ended = out.has_ended;
+	out.running = !has_ended;
 	pthread_mutex_unlock(&out.lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LOG_OUT_STOP_MS / 1000;
 	// One that is still stuck in its reader keeps what it has: the process ends anyway.
-	if (pthread_clockjoin_np(out.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-		out.running = false;
+	if (has_ended)
+		pthread_join(out.thread, NULL);
 }
 
 void log_out_write(const char *text, size_t len)

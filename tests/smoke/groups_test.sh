@@ -57,7 +57,7 @@ from 198.18.0.3 ok-3000.cached.test A >/dev/null
 after=$(($(asked $tmp/up.log ok-3000.cached.test) + $(asked $tmp/up2.log ok-3000.cached.test)))
 check "nothing of the old definition is served" test $after -gt $before
 same "a bad group is refused, and why is said" 1 "$(groups 'groups: [{name: x, clients: [198.18.0.1/24]}]' 2>&1 |
-	grep -c 'groups\[0\].clients\[0\]: has bits set behind its prefix of 24')"
+	grep -c 'groups "x": clients\[0\]: has bits set behind its prefix of 24')"
 
 room=$(df -k --output=used /run | tail -1)
 check "no memory for an image of the groups" mount -o remount,size=$((room + 64))k /run
