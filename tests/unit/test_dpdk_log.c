@@ -12,6 +12,9 @@ static void test_noise(void **)
 {
 	assert_true(dpdk_log_is_noise(
 		"tap_mp_req_on_rxtx(): Failed to send start req to secondary 95\n"));
+	assert_true(
+		dpdk_log_is_noise("tap_nl_dump_ext_ack(): Exclusivity flag on, cannot modify\n"));
+	assert_false(dpdk_log_is_noise("tap_nl_dump_ext_ack(): Specified qdisc kind is unknown\n"));
 	assert_false(dpdk_log_is_noise("tap_dev_start(): Failed to start\n"));
 	assert_false(dpdk_log_is_noise(""));
 }
