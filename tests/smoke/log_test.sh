@@ -41,7 +41,7 @@ check "top: who asked, and how often" eventually eval '[ "$(top .clients.queries
 check "top: for people" grep -q '198.18.0' <(weirctl top --limit 3)
 
 readers() { [ "$(logged tail.readers)" = "$1" ]; }
-weirctl --json log tail --name n7.lab.example --group nobody >$tmp/other &
+weirctl --json log tail --name n7.lab.example --client 198.18.99.99 >$tmp/other &
 other=$!
 weirctl --json log tail --name n7.lab.example --verdict "hit" >$tmp/tail &
 tail=$!
@@ -50,7 +50,7 @@ check "a query" ask n8.lab.example
 check "and another" ask n7.lab.example
 check "tail: what passes the filter" eventually grep -q '"qname": *"n7.lab.example"' $tmp/tail
 same "tail: and nothing else" 1 "$(wc -l <$tmp/tail)"
-same "tail: of another group, nothing" "" "$(cat $tmp/other)"
+same "tail: of another client, nothing" "" "$(cat $tmp/other)"
 pkill -P $tail
 pkill -P $other
 check "tail: nobody reads" eventually readers 0
