@@ -9,6 +9,7 @@
 // the first LISTED listed names, one a line, for blocking.lists.
 
 #include "../../controlplane/publish.h"
+#include "../../controlplane/views.h"
 #include "../../tools/loadgen/corpus.h"
 #include "corpus_l0.h"
 
@@ -54,7 +55,7 @@ static bool put_names(struct l0_writer *l0, uint32_t names)
 	return absent == 0;
 }
 
-static bool fill_published(struct publisher *p, uint32_t names)
+static bool fill_published(struct publisher *p, const struct config *config, uint32_t names)
 {
 	struct region region;
 	struct l0_writer *l0;
@@ -66,6 +67,8 @@ static bool fill_published(struct publisher *p, uint32_t names)
 		return false;
 	}
 	bool ok = put_names(l0, names);
+	// Else the control plane takes it for what other servers said, and empties it.
+	atomic_store(&publisher_directory(p)->filled_by, view_everyone_hash(config));
 	if (ok)
 		publish_l0(p);
 	l0_writer_close(l0);
@@ -87,7 +90,7 @@ static bool fill(const char *config_path, uint32_t names)
 		|| publisher_open(&p, &paths, config, why)) {
 		log_error("%s", why);
 	} else {
-		ok = fill_published(p, names);
+		ok = fill_published(p, config, names);
 		publisher_close(p);
 		shm_paths_close(&paths);
 	}
