@@ -81,6 +81,8 @@ void bench_tick(struct bench *b)
 
 unsigned bench_turn(struct bench *b, unsigned port_index)
 {
+	// No control plane is beside a bench, and no network that could be flooded.
+	b->w->closed = (struct closed_pace){0};
 	const struct stage_cycles before = b->cycles;
 	unsigned n = b->reflecting ? worker_turn_reflect(b->w, port_index, &b->cycles)
 				   : worker_turn_metered(b->w, port_index, &b->cycles);
