@@ -21,10 +21,10 @@ example that is installed. Written by `tools/docs/config_md.py` from `dataplane/
 * `weirctl config check FILE` needs nothing running. Unknown keys, keys given twice, values out of range, and values that
   do not go together are refused, with `config: KEY: REASON (FILE:LINE:COLUMN)` and the nearest word where a name is unknown.
   It prints up to 16 errors at once; the other commands and the log print the first and how many more there are. FILE may be
-  a pipe. It also proves what it can of the machine: the Unix group, the cores and the PCI devices exist, device strings
-  parse. The old configuration stays in force.
-* A file that is refused does not keep `weirctl` from the service that runs: each command says on stderr what is wrong
-  with the file and goes on with `runtime.directory` and `runtime.hugepages` as they can be read, or their defaults. Only
+  a pipe. It also checks that the Unix group, the cores and the PCI devices exist on this machine, and that device
+  strings parse. A reload that is refused leaves the old configuration in force.
+* `weirctl` reaches the running service even if the file is refused: each command reports the error on stderr, and uses
+  `runtime.directory` and `runtime.hugepages` of the file where it can read them, else their defaults. Only
   `config check`, `mem plan`, `selftest` and `xdp` need the whole file. A path given by `-c` or `WEIR_CONFIG` must exist.
 * `weirctl config reload` takes over what is marked *live* and names what needs a *restart* of the processes.
 * Durations are whole seconds unless the key says milliseconds; sizes are MiB. Plain decimal numbers, `true` and `false`.
