@@ -17,8 +17,8 @@ const struct ctl_command ctl_commands[] = {
 	{"stats", NULL, 0, 0, CTL_OPT_INTERVAL, cmd_stats, "[--interval S]",
 		"Counters of both processes, with rates over S seconds (1; 0: totals only)."},
 	{"ready", NULL, 0, 0, CTL_OPT_STRICT, cmd_ready, "[--strict]",
-		"Does this box answer clients? Exit status 1, and why, if not; --strict: also when "
-		"anything is degraded."},
+		"Say whether this box answers clients; exit status 1, and why, if not; --strict: "
+		"also when anything is degraded."},
 	{"errors", NULL, 0, 0, 0, cmd_errors, "",
 		"Errors and warnings of both processes by kind, newest first, with their ids."},
 	{"trace", NULL, 0, 0, CTL_OPT_CLIENT | CTL_OPT_NAME | CTL_OPT_SECONDS | CTL_OPT_LIMIT,
