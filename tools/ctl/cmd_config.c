@@ -23,8 +23,9 @@ static int list_file_check(const char *path)
 	return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 }
 
-// A list that is not there is no error of the file, as all else is in force without it. One with a
-// URL is fetched when the file is in force. Returns the number of warnings.
+// A missing list file is a warning and no error, as a reload takes all else. Lists with a URL are
+// not checked: weir fetches them once the configuration is in force. Returns the number of
+// warnings.
 static unsigned lists_check(const struct config *config, struct json_node *warnings)
 {
 	unsigned found = 0;

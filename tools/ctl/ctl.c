@@ -52,8 +52,8 @@ int ctl_open_config(struct ctl *c)
 	return paths_find(c, r->directory, r->hugepages);
 }
 
-// A service that runs does not mind a file that is being edited, so neither do the commands that
-// speak to it: they need no more of the file than where the socket is.
+// A running service ignores a file that is being edited. The commands that speak to it do so, too:
+// they need no more of the file than the place of the socket.
 int ctl_open(struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX] = "", unread[CONFIG_WHY_MAX], shown[4 * CONFIG_WHY_MAX];

@@ -116,7 +116,7 @@ int cmd_xdp_detach(struct ctl *c);
 int cmd_config_check(struct ctl *c);
 int cmd_config_reload(struct ctl *c);
 
-// Finds the directories of the appliance, also by a file that is wrong, which stderr is told then.
+// Finds the directories of the appliance, also by a file that is wrong; then it warns on stderr.
 // CTL_OK or CTL_FAILED (said).
 ATTR_MUST_CHECK int ctl_open(struct ctl *c);
 // The same for a command that needs more of the configuration, which must be right.

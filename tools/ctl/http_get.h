@@ -50,7 +50,7 @@ ATTR_MUST_CHECK enum http_outcome http_call(const struct ctl *c, bool post, cons
 struct json_doc *http_call_or_fail(const struct ctl *c, bool post, const char *path,
 	const struct http_param *params, unsigned timeout_ms);
 
-// Says what came of a call: which process is down, and what that means for clients.
+// Reports a failed call: which process is down, and what clients get meanwhile.
 void http_fail(const struct ctl *c, enum http_outcome outcome, const char *why);
 
 // A reply that is text, to standard output. CTL_OK; CTL_FAILED (said).
