@@ -42,7 +42,7 @@ void frame_return_path(
 	const struct packet *p, uint16_t port, uint16_t worker, struct return_path *out);
 
 // What the worker itself notes in a return path: a wait's ticket (recent.h), and whether the client
-// has proven its address (batch_is_proven). Any three octets may come back.
+// has proven its address (batch_is_proven). Any three bytes may come back.
 struct path_note {
 	uint32_t ticket;
 	bool proven;

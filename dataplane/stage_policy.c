@@ -33,8 +33,8 @@ static void turn_away(struct batch *b, struct packet *p, enum verdict told, enum
 		reply_rcode(b, p, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, told);
 }
 
-// What is in the cache, the names and the settings was left by a control plane that may have
-// allowed it to few. As nobody's limits are known either, few replies are sent in all.
+// A control plane that allowed few clients may have left the cache, the rules and the settings, so
+// no client gets an answer of them. No limits of clients are known either, so few get a reply.
 static void turn_all_away(struct batch *b)
 {
 	for (unsigned i = 0; i < b->count; i++) {

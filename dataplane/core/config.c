@@ -25,8 +25,8 @@
 typedef int config_step(
 	const struct config_doc *doc, const struct config_raw *raw, struct config *c);
 
-// Each is made whatever the others found, so that all that is wrong is told at once. Keys that are
-// refused have their defaults meanwhile.
+// Makes every step, also after one that found errors, so that all errors are reported at once. Keys
+// that are refused have their defaults meanwhile.
 static int steps_make(config_step *const *steps, unsigned count, const struct config_doc *doc,
 	const struct config_raw *raw, struct config *c)
 {

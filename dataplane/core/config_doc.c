@@ -62,7 +62,7 @@ static void error_add(struct config_errors *e, const char *fmt, ...)
 	e->count++;
 }
 
-// What a program writes into a pipe (`weirctl config check <(...)`), as far as it comes in time.
+// Reads a pipe (`weirctl config check <(...)`) to its end; a silence of PIPE_WAIT_MS is an error.
 static int pipe_read(struct config_doc *doc, int fd)
 {
 	enum { CHUNK = 64 * 1024, PIPE_WAIT_MS = 5000 };

@@ -124,7 +124,7 @@ static int group_apply(const struct config_doc *doc, const struct config_raw_gro
 	g->has_services = raw->filter.services_count > 0;
 	g->has_safe_search = raw->filter.safe_search != NULL;
 	g->has_schedules = raw->filter.schedules_count > 0 || raw->filter.family_time;
-	// Each whatever the others found, so that all that is wrong with a group is told at once.
+	// Every check runs, also after one that failed: all errors of a group are reported at once.
 	int ret = name_apply(doc, raw->name, i, c);
 	ret = config_worse(ret, flags_apply(doc, raw, i, g));
 	ret = config_worse(ret, lists_apply(doc, owner, raw, &c->blocking, g));

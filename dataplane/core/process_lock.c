@@ -24,8 +24,8 @@ int process_lock(const char *path)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
 	if (fd < 0)
 		return -errno;
-	// Whoever may read it may hold a read lock, which keeps us out. Best effort: only its owner
-	// can change this.
+	// A process that may read the file may hold a read lock on it, which keeps us out. Best
+	// effort: only the owner of the file can change its mode.
 	(void)!fchmod(fd, LOCK_MODE);
 	struct flock lock = whole_file();
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {

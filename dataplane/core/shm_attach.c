@@ -23,8 +23,8 @@ static const char *kind_name(uint32_t kind)
 	return kind < REGION_KINDS && names[kind] ? names[kind] : "unknown";
 }
 
-// Judges the header of a mapped file of `size` octets. Works on a copy: what was checked is what
-// was there at one time, even while another process writes.
+// Checks the header of a mapped file of `size` bytes. Works on a copy, so that all checks see the
+// same header even while another process writes.
 static int header_check(const uint8_t *base, size_t size, enum region_kind kind, uint64_t instance,
 	const char *path, char why[SHM_WHY_MAX])
 {

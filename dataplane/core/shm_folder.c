@@ -50,7 +50,7 @@ static void regions_remove(int folder)
 	closedir(d);
 }
 
-// The lock last: whoever waits for it finds that its file is gone.
+// The lock last: a process that waits for it then finds that its file is gone.
 static void rest_remove(int root, int folder, const char *name)
 {
 	(void)unlinkat(folder, "run", 0);

@@ -185,7 +185,7 @@ static int search_all(
 	if (len >= SHM_PATH_MAX)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", run_dir);
 	memcpy(s->paths.run, run_dir, len);
-	// All of the path, for whoever looks for the folder of a weir.
+	// The whole path, so that an operator can tell whose folder it is.
 	memcpy(s->flat, s->paths.run + 1, len);
 	for (char *c = s->flat; *c; c++)
 		if (*c == '/')

@@ -26,8 +26,8 @@ char *text_escape(const char *text, char *out, size_t cap)
 	return out;
 }
 
-// The octets of the character of more than one that begins the text; 0: none that is well-formed
-// and no control character.
+// Length in bytes of the multibyte character at the start of the text; 0: it is not well-formed, or
+// a control character.
 static size_t utf8_len(const unsigned char *p)
 {
 	size_t len = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// How many queries are told SERVFAIL while nobody is known to be allowed to ask: without a policy
-// image there are no limits for clients, and an answer to each forged query would make a reflector.
-// One a millisecond, CLOSED_BURST at once, of each worker and of the frontend; the rest is dropped.
+// How many queries get SERVFAIL while there is no policy image: it has the limits for clients, and
+// without them an answer to each forged query would make weir a reflector. Each worker and the
+// frontend answer one query a millisecond, CLOSED_BURST at once, and drop the others.
 
 #include "attr.h"
 

@@ -315,7 +315,7 @@ enum { CONFIG_NAMESPACE_MAX = 32 };
 
 struct config_redis {
 	enum redis_mode mode;
-	char *space;            // redis.namespace, CONFIG_NAMESPACE_MAX octets at most
+	char *space;            // redis.namespace, CONFIG_NAMESPACE_MAX bytes at most
 	unsigned address_count; // 0 when off
 	// Of the server, the sentinels, or some nodes of the cluster.
 	struct socket_address addresses[CONFIG_REDIS_ADDRESSES_MAX];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// All that is wrong with a configuration file, for `weirctl config check`: config_load() tells the
-// first of it and how many more there are.
+// All errors of a configuration file, for `weirctl config check`: config_load() reports the first
+// error and the number of the others.
 
 #include "attr.h"
 #include "config.h"
@@ -14,7 +14,7 @@ struct config_errors {
 	char text[CONFIG_ERRORS_MAX][CONFIG_WHY_MAX];
 };
 
-// As config_load(). What is only wrong because something else is (a group of a list that is refused
-// itself) is not told.
+// As config_load(). Errors that only follow from another one are not reported, such as a group's
+// use of a list that is refused itself.
 ATTR_MUST_CHECK int config_load_all(
 	const char *path, struct config **out, struct config_errors *errors);

@@ -3,9 +3,9 @@
 
 // Where a running weir keeps its socket and its regions, read from a file that may be wrong.
 //
-// weirctl must reach the service also while somebody edits its configuration. So the section
-// `runtime` is read on its own, whatever the rest of the file says, and line by line when that
-// section is wrong itself. Never for a process that serves: that takes config_load(). Any thread.
+// weirctl must reach the service also while somebody edits its configuration. So config_places_find
+// reads the section `runtime` on its own, whatever the rest of the file says, and line by line when
+// that section is wrong itself. A process that serves must use config_load(). Any thread.
 
 #include "attr.h"
 #include "config.h"

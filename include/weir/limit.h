@@ -17,8 +17,8 @@
 // from any number of addresses changes no size.
 //
 // A client over its limits that proves its address (a right DNS cookie) pays from a bucket of its
-// own, as large as a network's: what it gets beyond its limits is not its neighbours'. The bucket
-// is two cells of the networks' table, by a hash of its own.
+// own, as large as a network's, so its neighbours lose nothing. The bucket is two cells of the
+// networks' table, by a hash of its own.
 //
 // A long reply takes from the same buckets as if more had been asked (policy_limit.reply_octets),
 // so both are bounded by one count: queries by the rate, octets by the rate times those of one

@@ -2,7 +2,7 @@
 #pragma once
 
 // Where log lines leave the process: stderr, written by a thread of its own, so that a reader that
-// stalls (a full pipe, a stopped terminal, a slow disk) holds up nobody else.
+// stalls (a full pipe, a stopped terminal, a slow disk) holds up no other thread.
 //
 // Lines wait in a buffer of LOG_OUT_BYTES. A line that finds no room is lost, counted, and the loss
 // is written when the reader goes on. Callers take a mutex for one copy and never wait for the
@@ -23,6 +23,6 @@ enum {
 // -errno: lines are written as before.
 ATTR_MUST_CHECK int log_out_start(const char *program);
 void log_out_stop(void);
-// `len` octets, LOG_OUT_BYTES at most, with the newlines that they need.
+// `len` bytes, LOG_OUT_BYTES at most, with the newlines that they need.
 void log_out_write(const char *text, size_t len);
 uint64_t log_out_lost(void); // calls of log_out_write whose text was lost

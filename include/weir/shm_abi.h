@@ -93,7 +93,7 @@ static_assert(offsetof(struct dp_config, pause_until_ms) == 40);
 // Frames that a worker passes to the kernel (dataplane/punt.h).
 enum { DP_KERNEL_FRAMES_UNIT = 100 };
 
-// CLOSED: without rules nobody is answered, while there is no pause.
+// CLOSED: without rules no client is answered, unless blocking is paused.
 enum blocking_on { BLOCKING_OFF = 0, BLOCKING_ON = 1, BLOCKING_CLOSED = 2 };
 enum stale_mode { STALE_ON_FAILURE = 0, STALE_IMMEDIATE = 1 };
 
@@ -141,8 +141,8 @@ struct directory {
 	// use of a number; as durable as the current l0, which is found through this page.
 	_Atomic uint32_t next_view;
 	uint32_t reserved2;
-	// Hash of the upstreams, forwarding zones and local CNAMEs of everyone that l0 was filled
-	// under; 0: of several, or of nobody knows which.
+	// Hash of everyone's upstreams, forwarding zones and local CNAMEs under which l0 was
+	// filled; 0: several, or unknown.
 	_Atomic uint64_t filled_by;
 	alignas(CACHE_LINE) struct directory_drops drops;
 	// Incarnation of the data plane whose workers may be reading what this directory leads to;

@@ -89,7 +89,7 @@ ATTR_MUST_CHECK int region_attach(const struct shm_paths *paths, enum shm_where 
 	char why[SHM_WHY_MAX]);
 
 // The same as a private copy that nobody else can change, cut off or take away: for what is small,
-// or would mean something else if it turned to zeros. -EFBIG beyond REGION_LOAD_MAX octets.
+// or would mean something else if it turned to zeros. -EFBIG beyond REGION_LOAD_MAX bytes.
 enum { REGION_LOAD_MAX = 64 << 20 };
 ATTR_MUST_CHECK int region_load(const struct shm_paths *paths, enum shm_where where,
 	const char *name, enum region_kind kind, struct region *out, char why[SHM_WHY_MAX]);
@@ -127,8 +127,7 @@ void shm_name_marks(char out[SHM_NAME_MAX], unsigned worker, uint64_t l0_generat
 // Open-file-description locks: each process holds one on a file of its own for its whole life, so
 // that the other can tell at once, whatever the pid, whether it lives.
 ATTR_MUST_CHECK int process_lock(const char *path); // fd to keep; -EAGAIN: another one lives
-// 1 held, 0 free, -ENOENT or another -errno: not to be told, as a file that was deleted may be
-// held.
+// 1 held, 0 free, -ENOENT or another -errno: unknown, as a deleted file may still be held.
 int process_lock_probe(const char *path);
 // For the holder, once in a while. 0: all is well; 1: the file was deleted or replaced, and *fd is
 // the lock on the one that is there; -EAGAIN: another process holds that one; or -errno.

@@ -26,7 +26,7 @@ struct steer_address {
 // Packets are steered until then, by CLOCK_MONOTONIC; the data plane keeps moving it on while it
 // works. So what hangs or was never ready gets nothing, and the kernel has it. And only those that
 // were sent to the interface: by a mirror port, or where a switch floods, frames for other hosts
-// come too. A MAC address is its octets as they lie in a frame, in the lower six of a word.
+// come too. A MAC address is its bytes as they lie in a frame, in the lower six of a word.
 enum { STEER_MACS_MAX = 9 };
 struct steer_gate {
 	__u64 until_ns;
