@@ -94,7 +94,7 @@ struct api_deps { // all of it outlives the api
 	void (*group_now)(void *reload_arg, unsigned group, struct group_now *out);
 	// group_pause_begin, or, with 0 minutes, group_pause_end; NULL: likewise.
 	int (*group_pause)(void *reload_arg, const char *name, unsigned minutes);
-	const struct api_reload *(*last_reload)(void *reload_arg); // NULL: nobody knows
+	const struct api_reload *(*last_reload)(void *reload_arg); // NULL: not known
 	void *reload_arg;
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.

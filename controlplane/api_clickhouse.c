@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-// One that takes no rows is not up, whatever else it answers.
+// A server that takes no rows is not up, even if it answers other queries.
 static const char *clickhouse_state_text(const struct clickhouse_sender_status *s)
 {
 	if (s->is_failing)

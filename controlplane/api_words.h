@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Parameters of requests that name something of the configuration: clients, groups, verdicts. One
-// that there is not is refused with the words that there are, or the nearest: an empty result would
-// look like an answer. All on the service loop.
+// Parameters of requests that name something of the configuration: clients, groups, verdicts. A
+// request with an unknown name is refused with the known names, or with the nearest one: an empty
+// result would look like an answer. All on the service loop.
 
 #include "api_internal.h"
 

@@ -341,7 +341,7 @@ struct querylog_sink clickhouse_sink(struct clickhouse *c)
 	return (struct querylog_sink){.name = "clickhouse", .fold = fold, .held = held, .arg = c};
 }
 
-// The one sum of what is lost, whoever asks.
+// The one sum of lost rows: the status, the metrics and the log all use it.
 static void all_sum(struct clickhouse_status *s)
 {
 	const struct clickhouse_sender_status *t = &s->sender;

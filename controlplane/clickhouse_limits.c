@@ -46,7 +46,7 @@ static enum clickhouse_end others_ask(struct clickhouse_schema *s, struct clickh
 	return clickhouse_ask(c, q.text, out);
 }
 
-// No limit of octets is the widest one.
+// 0, no limit of bytes, is the widest limit.
 static void widen(struct clickhouse_schema *s, const char *text)
 {
 	unsigned boxes = 0, hours = 0, days = 0;

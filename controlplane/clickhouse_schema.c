@@ -81,7 +81,7 @@ static const char *codec_of(const char *name)
 	return counts ? " CODEC(Delta, ZSTD(1))" : " CODEC(ZSTD(1))";
 }
 
-// What the server makes of the columns that it gets: no octet more is sent.
+// Columns that the server derives from others: weir does not send them.
 static void derived_add(struct clickhouse_sql *q)
 {
 	clickhouse_sql_add(q,
@@ -233,7 +233,7 @@ static enum clickhouse_end ttl_set(
 	return clickhouse_ask(c, q.text, out);
 }
 
-// A user who may not have that table sends rows all the same; nothing is dropped then.
+// A user without rights on TABLE_limits still sends rows, but drops nothing.
 static enum clickhouse_end limits_look(
 	struct clickhouse_schema *s, struct clickhouse_client *c, struct clickhouse_answer *out)
 {
@@ -308,8 +308,9 @@ void clickhouse_schema_insert(const struct clickhouse_schema *s, const struct cl
 	memcpy(sql, q.text, q.len + 1);
 }
 
-// A server or a user may be set to say yes to an insert that it only keeps in mind (async_insert),
-// or to take a block that it has (insert_deduplicate).
+// The settings of a server or a user may make it confirm an insert that is only in memory
+// (async_insert), or take a block a second time (insert_deduplicate); these parameters override
+// them.
 void clickhouse_schema_parameters(
 	const struct clickhouse_schema *s, const char *query_id, char *out, size_t cap)
 {

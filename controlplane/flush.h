@@ -5,11 +5,11 @@
 //
 // The message on the channel `<namespace>-meta:flush` is `1 <box> <kind> <name>`: the version, 16
 // hex digits that a box draws at its start (its own messages come back and mean nothing), `name`,
-// `below` or `all`, and the name in presentation form (`all`: the root). Whoever can write to Redis
-// can write these, so only what flush_write would have written is taken, and the gate bounds what
+// `below` or `all`, and the name in presentation form (`all`: the root). Any Redis client
+// can write these. So weir takes only what flush_write would have written, and the gate bounds what
 // it may cost us: FLUSH_NAMES_A_SECOND and FLUSH_NAMES_AN_HOUR single names, one `below` or `all`
-// each FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache now and
-// then, never keep it empty. Pure functions.
+// each FLUSH_WIDE_MS and FLUSH_WIDE_AN_HOUR of them. So a hostile Redis can empty a cache at
+// times, but never keep it empty. Pure functions.
 
 #include <weir/dns_name.h>
 

@@ -63,7 +63,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
 	uint16_t *len);
 
-// A reply of `len` octets goes to this client, whose buckets pay for it as a worker's do. `proven`:
+// A reply of `len` bytes goes to this client, whose buckets pay for it as a worker's do. `proven`:
 // of its question.
 void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
 	bool proven, uint16_t len);

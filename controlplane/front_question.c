@@ -162,7 +162,7 @@ bool front_admits(struct front *f, const union front_client *client)
 	return policy_access_of(leaf) != POLICY_DENIED || f->policy.reader.refuse;
 }
 
-// Nobody is known to be allowed to ask. Over UDP few are told, as by a worker.
+// No policy image says which clients may ask. Over UDP few get a reply, as from a worker.
 static enum verdict settle_closed(struct front *f, const struct front_session *s,
 	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
 	uint64_t now_ms, uint16_t *len)

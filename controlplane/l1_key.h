@@ -21,7 +21,7 @@ struct l1_key {
 	char text[L1_KEY_MAX]; // NUL-terminated
 };
 
-// `space`: the namespace, CONFIG_NAMESPACE_MAX octets at most. `view_hash` 0: no `:v`.
+// `space`: the namespace, CONFIG_NAMESPACE_MAX bytes at most. `view_hash` 0: no `:v`.
 void l1_key_write(
 	const char *space, const struct l0_key *key, uint64_t view_hash, struct l1_key *out);
 

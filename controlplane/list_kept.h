@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Copies of what each list had when it last gave rules, for builds that cannot have the list:
+// Copies of what each list had when it last gave rules, for builds that cannot read the list:
 // <state_directory>/lists/<id>.kept. The id is a hash of the list's title and of how it is read, so
 // a list keeps its copy when its path or URL changes, and a list to block is never read as one to
-// allow. A fetched list's copy is a second name of the stored file; that of a local file, which
-// may be written in place, is a file of its own.
+// allow. A fetched list's copy is a hard link to the stored file. A local list may be written in
+// place, so its copy is a file of its own.
 //
 // The helper thread of a build makes copies and removes those of lists that left (rules_job.c), one
 // build at a time. A copy is complete or not there: temporary name, fsync, rename. Costs one read

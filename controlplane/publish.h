@@ -103,9 +103,9 @@ void policy_group_at(
 void publisher_cookies(const struct publisher *p, struct dns_cookie_terms *out);
 // Do workers block now, by the last publish_config? Any thread.
 bool publisher_blocks(const struct publisher *p, uint64_t now_ms);
-// Is nobody answered while there are no rules (blocking.closed)? Any thread.
+// Does every client get SERVFAIL while there are no rules (blocking.closed)? Any thread.
 bool publisher_closes(const struct publisher *p, uint64_t now_ms);
-// Do workers block groups with block_all now? Any thread.
+// Do workers block groups with block_all at this time? Any thread.
 bool publisher_blocks_all(const struct publisher *p, uint64_t now_ms);
 
 // What workers show of queries from now on, until w->until_ms. Any thread.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What a file of the query store has not: a Bloom filter of its names and clients, so that a search
-// for one that is not there need not read the rows.
+// A Bloom filter of the names and clients of a query store file, so that a search for a name or
+// client that the file does not have need not read its rows.
 //
 // The filter is in pages of 4 KiB, a row each of the table `absent`; a text is in one page, so a
-// look reads one row. It has two octets for each name of the file and four for each client, 1 MiB
-// at most. It is written when the file is closed and dropped when it is opened again for rows, so a
-// file that a kill left open has none, and is read whole. Of one that a stranger wrote nothing
-// follows but that a search finds less in that file.
+// look reads one row. It has two bytes for each name of the file and four for each client, 1 MiB
+// at most. The writer stores it when it closes the file, and drops it when it opens the file again
+// for rows. A file that a kill left open therefore has none, and a search reads it whole. A forged
+// filter does no more than hide rows of its file from a search.
 //
 // A name is in it with all its parents, in lower case, so that "it or below it" is one look.
 

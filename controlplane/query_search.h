@@ -67,7 +67,7 @@ ATTR_MUST_CHECK int query_search(const char *folder, const struct query_filter *
 bool query_place_parse(const char *text, struct query_place *out);
 void query_place_print(const struct query_place *p, char out[QUERY_PLACE_MAX]);
 
-// Octets of a name as text without the dot at its end.
+// Bytes of a name as text without the dot at its end.
 size_t query_name_len(const char *name);
 // Does a label end there? A dot that a backslash makes part of a label ends none.
 bool query_name_dot_at(const char *name, size_t at);

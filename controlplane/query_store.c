@@ -120,8 +120,8 @@ static void batch_take(struct query_store *s, const struct querylog_batch *b, ui
 		fail(s, ret, s->open ? "write" : s->folder);
 }
 
-// Whether the folder takes octets again, found out without a row: a quiet box would wait long for
-// one.
+// Finds out without a row whether the folder takes data again: a box without queries would wait
+// long for a row.
 static int folder_try(struct query_store *s)
 {
 	int ret = query_folder_make(s->folder);
@@ -133,7 +133,7 @@ static int folder_try(struct query_store *s)
 	return 0;
 }
 
-// While it fails no batch comes that would have it try again, so it does so by itself.
+// No batch arrives while the store fails, so the beat tries again.
 static void beat(struct query_store *s, uint64_t now_ms)
 {
 	int ret = 0;

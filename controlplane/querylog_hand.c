@@ -17,7 +17,7 @@ struct record {
 };
 static_assert(sizeof(struct querylog_hand_rows) == 32 && sizeof(struct record) == 512);
 
-// FNV-1a of all behind it: told apart is what was written here and what was not.
+// FNV-1a of all that follows it: tells a record of weir's from other data.
 static uint64_t sum_of(const struct record *r)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);

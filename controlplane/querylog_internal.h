@@ -81,7 +81,7 @@ bool querylog_carry(struct querylog *q, uint64_t now_ms);
 bool querylog_settle(struct querylog *q, uint64_t now_ms);
 // At the end: what is still owed is given up.
 void querylog_forgive(struct querylog *q);
-// Tells what was lost, and leaves for a life to come what is in hand. Each beat.
+// Logs losses, and writes the rows in memory down for the next control plane. Each beat.
 void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
 void querylog_hand_write(struct querylog *q);  // also with each batch
 void querylog_before_take(struct querylog *q); // what the life before left; once, before the thread

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What each sink has in memory and what it has lost, for whoever asks, for the log, and for the
-// life after a kill.
+// Rows that each sink has in memory, and rows that it lost: for the status, for the log, and for
+// the control plane that starts after a kill.
 
 #include "querylog_internal.h"
 
@@ -65,8 +65,8 @@ void querylog_before_take(struct querylog *q)
 	}
 }
 
-// What a sink says of itself may be as old as the last beat but one; all that it took since may
-// still be with it.
+// A sink's own figures may be as old as the last beat but one. So all rows that it took since then
+// count as in memory.
 void querylog_hand_write(struct querylog *q)
 {
 	struct querylog_hand_rows rows[QUERYLOG_SINKS_MAX];

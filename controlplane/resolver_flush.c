@@ -223,7 +223,7 @@ static void on_whole_step(evutil_socket_t fd, short what, void *arg)
 			f->removed_whole);
 }
 
-// Whoever dies amid the walk leaves 0 behind: the next control plane begins it anew.
+// A control plane that dies amid the walk leaves 0, so the next one begins the walk anew.
 void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
 {
 	struct flushes *f = r->flushes;

@@ -9,10 +9,10 @@
 // resolver_trace.c (for who watches), resolver_flush.c, resolver_cache.c and resolver_status.c
 // (calls from other threads).
 //
-// Nothing that was read for one question is left in struct resolver for the next function to find:
-// its answer (struct dns_answer, 70 KiB), what the response policy says of it (struct
-// judge_finding) and each waiter's query are variables of the function that made them, and are
-// passed on from there. The loop's thread has a stack of 8 MiB, and no such function calls itself.
+// struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), what
+// the response policy says of it (struct judge_finding) and each waiter's query are variables of
+// the function that made them, which passes them on. The loop's thread has a stack of 8 MiB, and no
+// such function calls itself.
 
 #include "failures.h"
 #include "flush_log.h"
@@ -185,8 +185,8 @@ void judge_reply(struct resolver *r, const struct dns_query *q, const struct dns
 void judged_record(const struct resolver *r, const struct l0_view *v, struct judge_finding *out);
 // False: it has no mask, so the answer is not to be kept (counted).
 bool judged_mask(struct resolver *r, const struct judge_finding *finding, struct rule_set *mask);
-// Is the waiter's client not to get it? By its group when it was let in. Then *list is the list,
-// and *block how the group is answered.
+// Does the policy block this answer for the waiter's client, by the group that the client had when
+// it was let in? Then *list is the list, and *block how the group is answered.
 bool judged_blocks(const struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct judge_finding *finding, uint16_t *list, struct dns_block *block);
 void judge_tables(const struct resolver *r, struct table_registry *tables);
@@ -201,9 +201,9 @@ void rejudge_close(struct resolver *r);
 ATTR_MUST_CHECK int flushes_open(struct resolver *r);
 void flushes_close(struct resolver *r);     // before L1
 void flushes_configure(struct resolver *r); // behind l1_configure: the channel
-// The configuration has this view_everyone_hash. Where L0 was filled under another one, all of it
-// is removed in the background, unless the servers are the same: then app_flush_changes removes
-// what zones and CNAMEs say differently.
+// `everyone`: view_everyone_hash of the configuration. Empties L0 in the background if it was
+// filled under another hash, but not with `same_servers`: app_flush_changes then removes what zones
+// and CNAMEs say differently.
 void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers);
 void flushes_status(
 	const struct resolver *r, struct flush_status *out, struct table_registry *tables);
@@ -238,9 +238,9 @@ uint16_t answer_message(uint8_t *msg, size_t cap, const struct dns_query *q,
 // resolver_store.c
 struct l0_key question_key(const struct question *q);
 // Stores an answer in place of the record of its key. An answer that may not be kept (TTL 0, no
-// mask, too long) deletes that record, as the newest answer counts. One for which L0 has no room
-// leaves it: a worker that stands still would have the most wanted names deleted, which are
-// renewed most often. The record goes on to its own expiry.
+// mask, too long) deletes that record, as the newest answer counts. An answer for which L0 has no
+// room leaves the record, up to its own expiry: otherwise a worker that stands still would have the
+// most wanted names deleted, which are renewed most often.
 void store_answer(struct resolver *r, const struct question *q, const struct dns_answer *a,
 	const struct judge_finding *finding, uint64_t created_ms);
 // The record of a key, whatever its age; false: none.

@@ -201,10 +201,10 @@ static void nxdomain_keep(struct resolver *r, const struct l0_key *key, const st
 		r->count.stored++;
 }
 
-// A name that has no A because there is no such name has nothing else (RFC 2308 5, RFC 8020), but
-// perhaps a DS, which is a record of the zone above (RFC 4035 3.1.4.1) and that zone's to deny. Not
-// the other way round: some servers say so of an AAAA that they do not have (RFC 4074 4.2). Rules
-// may be for one type, so the answer is checked for the type asked now.
+// NXDOMAIN for A holds for all types (RFC 2308 5, RFC 8020), except for DS, which is a record of
+// the zone above (RFC 4035 3.1.4.1), and that zone's to deny. NXDOMAIN for AAAA holds for AAAA
+// alone: some servers send it for an AAAA that they do not have (RFC 4074 4.2). Rules may be for
+// one type, so the answer is checked for the type of this query.
 static bool miss_no_name(struct resolver *r, const struct miss *m, uint64_t now_ms)
 {
 	struct dns_query a = m->query;

@@ -57,7 +57,7 @@ struct rules_list_status {
 	uint64_t kept_unix_s; // with an error: of when the copy in force is; 0: there is none
 };
 
-// Is anything else in force of the list than what its file or server has?
+// Do the rules in force differ from what the list's file or server has?
 static inline bool rules_list_failing(const struct rules_list_status *l)
 {
 	return l->error || l->failures;
@@ -145,12 +145,13 @@ void rules_on_pause(struct rules *r, void (*changed)(void *arg), void *arg);
 
 void rules_status(struct rules *r, struct rules_status *out); // good until the next call here
 
-// Of lists that could not be had (rules_failing.c): how many; what is wrong with one and what is in
-// force of it, in `out`, which it returns; the id of such a message (log_recent.h).
+// Of lists that weir could not read or fetch (rules_failing.c): their number; for one of them what
+// is wrong and what is in force, in `out`, which it returns; the id of such a message
+// (log_recent.h).
 enum { RULES_LIST_TEXT_MAX = 640 };
 unsigned rules_failing(const struct rules_status *s);
 char *rules_list_text(const struct rules_list_status *l, char *out, size_t cap);
-void rules_failing_log(const struct rules_status *s); // those whose file was read just now
+void rules_failing_log(const struct rules_status *s); // those of the latest build
 uint32_t rules_failing_id(void);
 
 // Called on the service loop after each new image, as the numbers of lists may have changed.

@@ -41,7 +41,7 @@ static void look(struct rules *r, const struct publish_status *p)
 	}
 	r->again_wait_ms = r->again_wait_ms < RULES_AGAIN_MAX_MS / 2 ? r->again_wait_ms * 2
 								     : RULES_AGAIN_MAX_MS;
-	// One that waits for two older ones to be left behind helps nobody.
+	// A new image helps no worker while two older ones still wait to be left.
 	if (p->retired_waiting >= RULES_AGAIN_OLD_MAX)
 		return;
 	log_error("the data plane has not activated the rules of generation %" PRIu64

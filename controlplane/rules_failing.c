@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is said of lists that could not be had.
+// Messages about lists that weir could not read or fetch.
 #include "rule_compile.h"
 #include "rules.h"
 

@@ -117,7 +117,7 @@ bool special_name_of(
 	return found;
 }
 
-// Whatever the operator's switches say: a private name leaks to nobody.
+// Independent of the operator's switches, so that no private name leaks.
 bool special_name_ds_is_above(const struct dns_name *zone, struct dns_name *above)
 {
 	static const struct special_settings all = {.names = true, .doh_canary = true};
