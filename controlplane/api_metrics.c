@@ -111,7 +111,7 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 		t, METRICS_GAUGE, "weir_workers_hung", "Workers that were not heard of for 1 s.");
 	metrics_count(t, NULL, p.workers_hung);
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
-		"For so long workers have not activated the newest rule image; 0: they have.");
+		"How long workers have not activated the newest rule image; 0: they have.");
 	metrics_real(t, NULL, (double)p.names_lag_ms * 1e-3);
 }
 
@@ -140,7 +140,7 @@ static void http_out(struct metrics_text *t, const struct api *a)
 		"Messages of the control plane over the limit of its own log.");
 	metrics_count(t, NULL, log_suppressed());
 	metrics_family(t, METRICS_COUNTER, "weir_messages_lost_total",
-		"Messages of the control plane that were lost, as nobody read its stderr.");
+		"Messages of the control plane that were lost, as its stderr was not read.");
 	metrics_count(t, NULL, log_out_lost());
 }
 

@@ -75,7 +75,7 @@ void api_state_metrics(struct metrics_text *t, const struct api *a)
 		"none.");
 	metrics_count(t, NULL, r->err == 0);
 	metrics_family(t, METRICS_GAUGE, "weir_config_last_reload_timestamp_seconds",
-		"When that was; 0: none since the start.");
+		"When the configuration was last reloaded; 0: not since the start.");
 	metrics_count(t, NULL, (uint64_t)r->tried_unix_s);
 	metrics_family(t, METRICS_GAUGE, "weir_config_loaded_timestamp_seconds",
 		"When the configuration in force was read.");
@@ -86,7 +86,7 @@ void api_state_metrics(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_blocking_enabled", "Whether blocking is on.");
 	metrics_count(t, NULL, a->deps.config_current(a->deps.reload_arg)->blocking.enabled);
 	metrics_family(t, METRICS_GAUGE, "weir_blocking_pause_seconds",
-		"How long nothing is blocked from here on; 0: no pause of everyone.");
+		"How long blocking is still paused for everyone; 0: it is not.");
 	metrics_count(t, NULL, rules_pause_left_s(a->deps.rules));
 	metrics_family(t, METRICS_GAUGE, "weir_blocking_groups_paused",
 		"Groups whose blocking an operator has paused.");

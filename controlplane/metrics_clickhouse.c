@@ -37,7 +37,7 @@ static const struct metrics_field of_sender[] = {
 	SENDER(METRICS_COUNTER, dropped_partitions, "dropped_partitions_total",
 		"Partitions dropped, oldest first."),
 	SENDER(METRICS_GAUGE, clock_ahead_s, "clock_ahead_seconds",
-		"How far both clocks are ahead of the newest rows; 0: they are believed."),
+		"How far both clocks are ahead of the newest rows; 0: weir trusts them."),
 	SENDER(METRICS_COUNTER, tidy_failures, "tidy_failures_total",
 		"Tries to drop some that failed."),
 };

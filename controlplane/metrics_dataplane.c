@@ -25,10 +25,10 @@ static const struct metrics_field of_all[] = {
 	GAUGE(limit_empty, "limit_empty", "Clients that are over their rate just now.", 0),
 	GAUGE(drops_in_force, "drops_in_force", "Sources that ports drop by themselves.", 0),
 	GAUGE(drops_partial, "drops_partial",
-		"Sources of these that some port does not drop, or not with a VLAN tag.", 0),
+		"Drops in force that some port does not make, or not with a VLAN tag.", 0),
 	GAUGE(drops_refused, "drops_refused", "Sources that no port would drop.", 0),
 	COUNTER(log_lost, "messages_lost_total",
-		"Messages that were lost, as nobody read the data plane's stderr.", 0),
+		"Messages that were lost, as the data plane's stderr was not read.", 0),
 };
 
 // Microseconds and cycles become seconds, as units go in metrics.

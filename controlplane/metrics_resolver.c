@@ -129,7 +129,7 @@ void metrics_upstreams(struct metrics_text *t, const struct resolver_status *s)
 		"Sets of servers: everyone's, and those of groups and forwarding zones.");
 	metrics_count(t, NULL, s->upstream_sets);
 	metrics_family(t, METRICS_GAUGE, "weir_upstream_sets_down",
-		"Of these, sets without a server that answers.");
+		"Sets of servers without one that answers.");
 	metrics_count(t, NULL, s->upstream_sets_down);
 	const char *names[CONFIG_UPSTREAMS_MAX];
 	unsigned count =

@@ -45,7 +45,8 @@ void metrics_rules(struct metrics_text *t, const struct rules_status *r)
 		names[i] = r->lists[i].name;
 	metrics_field_rows(t, of_lists, ARRAY_LEN(of_lists), r->lists, count, sizeof r->lists[0],
 		"list", names);
-	metrics_family(t, METRICS_GAUGE, "weir_list_failing", "Whether the list could not be had.");
+	metrics_family(t, METRICS_GAUGE, "weir_list_failing",
+		"Whether weir cannot read the list, or its last download failed.");
 	for (unsigned i = 0; i < count; i++)
 		metrics_count(
 			t, METRICS_LABELS({"list", names[i]}), rules_list_failing(&r->lists[i]));
@@ -88,11 +89,11 @@ static const struct metrics_field of_sinks[] = {
 	SINK(METRICS_COUNTER, dropped_weight, "dropped_queries_total",
 		"Queries that they stand for."),
 	SINK(METRICS_COUNTER, lost_rows, "lost_rows_total",
-		"Rows that it keeps nowhere: dropped, or taken and lost."),
+		"Rows that it lost: not taken, or taken and then lost."),
 	SINK(METRICS_COUNTER, lost_weight, "lost_queries_total", "Queries that they stand for."),
 	SINK(METRICS_GAUGE, held_rows, "held_rows", "Rows in its memory, which a kill loses."),
 	SINK(METRICS_GAUGE, before_rows, "lost_by_kill_rows",
-		"Rows that it had in memory when the control plane before was killed, at most."),
+		"Rows in its memory, at most, when the previous control plane was killed."),
 	SINK(METRICS_GAUGE, before_weight, "lost_by_kill_queries", "Queries that they stand for."),
 };
 
@@ -122,7 +123,7 @@ static const struct metrics_field of_store[] = {
 	STORE(METRICS_COUNTER, dropped_files, "dropped_files_total",
 		"Files dropped, oldest first."),
 	STORE(METRICS_GAUGE, clock_ahead_s, "clock_ahead_seconds",
-		"How far the clock is ahead of the newest rows; 0: it is believed."),
+		"How far the clock is ahead of the newest rows; 0: weir trusts it."),
 	STORE(METRICS_GAUGE, queued, "queued", "Batches that wait."),
 	STORE(METRICS_COUNTER, refused, "refused_batches_total", "Batches refused."),
 };
