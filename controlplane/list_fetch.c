@@ -84,10 +84,10 @@ static void header_take(const char *line, size_t len, const char *name, char *ou
 	while (end > from && (unsigned char)end[-1] <= ' ')
 		end--;
 	size_t n = (size_t)(end - from);
+	bool fits = n < cap;
 	for (size_t i = 0; i < n; i++)
-		if (from[i] < 0x20 || from[i] > 0x7e)
-			n = cap;
-	if (n >= cap)
+		fits &= from[i] >= 0x20 && from[i] <= 0x7e;
+	if (!fits)
 		n = 0;
 	memcpy(out, from, n);
 	out[n] = '\0';

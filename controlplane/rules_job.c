@@ -252,6 +252,9 @@ static int load_again(struct rules_job *j)
 	char why[RULE_STORE_WHY_MAX];
 	int err = rule_store_load(j->image_path, share_file, j, &j->arena, &j->reader, why);
 	if (err) {
+		if (j->region) // its copy, of which only then it was seen that it is damaged
+			names_discard(j->publisher, j->region);
+		j->region = NULL;
 		log_warning("rule image: %s: building it anew", j->error[0] ? j->error : why);
 		j->error[0] = '\0';
 		j->force = j->anew = true;

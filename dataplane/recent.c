@@ -52,7 +52,9 @@ static uint32_t tag_of(uint64_t hash)
 
 static uint32_t ticket_of(const struct recent *r, const struct recent_way *way)
 {
-	return tag_of(way->hash) << RECENT_WAY_BITS | (uint32_t)(way - r->way[0]);
+	const uint32_t set = (uint32_t)(way->hash % RECENT_SETS);
+	const uint32_t number = set * RECENT_WAYS + (uint32_t)(way - r->way[set]);
+	return tag_of(way->hash) << RECENT_WAY_BITS | number;
 }
 
 struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
@@ -74,7 +76,8 @@ struct recent_wait recent_ask(struct recent *r, uint64_t hash, uint64_t now_ms)
 
 void recent_end(struct recent *r, uint32_t ticket)
 {
-	struct recent_way *way = &r->way[0][ticket & ((1 << RECENT_WAY_BITS) - 1)];
+	const uint32_t number = ticket & ((1 << RECENT_WAY_BITS) - 1);
+	struct recent_way *way = &r->way[number / RECENT_WAYS][number % RECENT_WAYS];
 	if (way->count && tag_of(way->hash) == ticket >> RECENT_WAY_BITS)
 		way_set(way, way->since_ms, way->count - 1);
 }
