@@ -5,6 +5,7 @@
 #include "rtnetlink.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,19 +25,19 @@ static struct rtnetlink_request link_request(unsigned index, uint16_t type)
 	return r;
 }
 
-static void mark_of(const char *run, char out[ALIAS_MAX])
+static void mark_of(uint64_t instance, char out[ALIAS_MAX])
 {
-	snprintf(out, ALIAS_MAX, "weir exception of %.100s", run);
+	snprintf(out, ALIAS_MAX, "weir exception of %016" PRIx64, instance);
 }
 
-int exception_left_mark(const char *interface, const char *run)
+int exception_left_mark(const char *interface, uint64_t instance)
 {
 	char mark[ALIAS_MAX];
 	struct rtnetlink_request r = link_request(if_nametoindex(interface), RTM_SETLINK);
 	int fd = rtnetlink_open();
 	if (fd < 0)
 		return fd;
-	mark_of(run, mark);
+	mark_of(instance, mark);
 	rtnetlink_append(&r, IFLA_IFALIAS, mark, (unsigned short)strlen(mark));
 	int rc = rtnetlink_transact(fd, &r, 1);
 	close(fd);
@@ -44,10 +45,11 @@ int exception_left_mark(const char *interface, const char *run)
 }
 
 // Does the kernel's description of a link have this alias?
-static bool link_has(const struct nlmsghdr *h, const char *mark)
+// (Not const: the macros of rtnetlink.h cast that away, which clang refuses.)
+static bool link_has(struct nlmsghdr *h, const char *mark)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(h);
-	const struct rtattr *a = IFLA_RTA(info);
+	struct ifinfomsg *info = NLMSG_DATA(h);
+	struct rtattr *a = IFLA_RTA(info);
 	for (int left = (int)IFLA_PAYLOAD(h); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		size_t len = RTA_PAYLOAD(a);
 		if (a->rta_type == IFLA_IFALIAS && len > strlen(mark))
@@ -65,7 +67,7 @@ static bool is_marked(int fd, unsigned index, const char *mark, uint32_t sequenc
 	if (send(fd, &r.header, r.header.nlmsg_len, 0) < 0)
 		return false;
 	ssize_t n = recv(fd, reply, sizeof reply, 0);
-	const struct nlmsghdr *h = (const void *)reply;
+	struct nlmsghdr *h = (void *)reply;
 	return n > 0 && NLMSG_OK(h, (unsigned)n) && h->nlmsg_type == RTM_NEWLINK
 	       && h->nlmsg_seq == sequence && link_has(h, mark);
 }
@@ -79,14 +81,14 @@ static bool is_wanted(const struct config_dataplane *dp, const char *interface)
 	return false;
 }
 
-unsigned exception_left_remove(const struct config_dataplane *dp, const char *run)
+unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance)
 {
 	char mark[ALIAS_MAX];
 	unsigned removed = 0;
 	uint32_t sequence = 1;
 	struct if_nameindex *all = if_nameindex();
 	int fd = rtnetlink_open();
-	mark_of(run, mark);
+	mark_of(instance, mark);
 	for (const struct if_nameindex *i = all; fd >= 0 && i && i->if_index; i++) {
 		if (is_wanted(dp, i->if_name) || !is_marked(fd, i->if_index, mark, sequence++))
 			continue;

@@ -183,7 +183,8 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 			continue;
 		rc = exception_addr_apply(
 			c->ports[i].exception, c->addresses, c->address_count, why);
-		int marked = rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.run);
+		int marked =
+			rc ? 0 : exception_left_mark(c->ports[i].exception, dp->paths.instance);
 		if (marked)
 			log_warning("exception interface %s takes no alias (%s): it stays when no "
 				    "port names it any more",
@@ -465,7 +466,7 @@ int main(int argc, char **argv)
 		log_error("%s", why);
 		goto unlock;
 	}
-	(void)exception_left_remove(&dp.config->dataplane, dp.paths.run);
+	(void)exception_left_remove(&dp.config->dataplane, dp.paths.instance);
 	if (start_eal(dp.config, dp.paths.run))
 		goto close_steering;
 

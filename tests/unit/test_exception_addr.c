@@ -125,14 +125,14 @@ static void removes_what_is_left_of_an_earlier_configuration(void **)
 	char name[] = "xtest0", none[] = "";
 	struct config_dataplane with = {.port_count = 1, .ports = {{.exception = name}}},
 				without = {.port_count = 1, .ports = {{.exception = none}}};
-	assert_int_equal(exception_left_remove(&without, "/run/weir"), 0); // no mark
-	assert_int_equal(exception_left_mark("xtest0", "/run/weir"), 0);
-	assert_int_equal(exception_left_mark("xtest0", "/run/weir"), 0);
-	assert_int_equal(exception_left_mark("xnone", "/run/weir"), -EINVAL);
-	assert_int_equal(exception_left_remove(&with, "/run/weir"), 0);
-	assert_int_equal(exception_left_remove(&without, "/run/weir2"), 0);
+	assert_int_equal(exception_left_remove(&without, 7), 0); // no mark
+	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_int_equal(exception_left_mark("xnone", 7), -EINVAL);
+	assert_int_equal(exception_left_remove(&with, 7), 0);
+	assert_int_equal(exception_left_remove(&without, 8), 0);
 	assert_int_not_equal(if_nametoindex("xtest0"), 0);
-	assert_int_equal(exception_left_remove(&without, "/run/weir"), 1);
+	assert_int_equal(exception_left_remove(&without, 7), 1);
 	assert_int_equal(if_nametoindex("xtest0"), 0);
 }
 
