@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 _Noreturn static void place_lost(const char *path)
 {
 	log_error("%s: was replaced by another process; ending with status %d", path,
 		REGION_LOST_STATUS);
+	log_out_stop(); // _exit leaves what waits unwritten
 	_exit(REGION_LOST_STATUS);
 }
 

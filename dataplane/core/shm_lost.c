@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/log_out.h>
 #include <weir/shm_lost.h>
 
 // All here must be fit for a signal handler: no stdio, no allocation, no lock. Which file it was is
@@ -171,5 +172,6 @@ void region_lost_end(const char *name)
 {
 	log_error("%s: cut off while in use; ending with status %d, a restart makes it anew", name,
 		REGION_LOST_STATUS);
+	log_out_stop(); // _exit leaves what waits unwritten
 	_exit(REGION_LOST_STATUS);
 }
