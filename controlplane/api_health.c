@@ -61,6 +61,9 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 		json_out_text(r->o, r->degraded, NULL,
 			c->names_generation ? "the data plane blocks by older rules"
 					    : "the data plane has no rules, so nothing is blocked");
+	if (up && p.policy_lag_ms >= HEALTH_RULES_LAG_MS)
+		json_out_text(r->o, r->degraded, NULL,
+			"the data plane has not activated the newest groups and limits");
 	if (up && c->verdict_gap)
 		json_out_text(r->o, r->degraded, NULL, "frames without a verdict");
 	free(c);

@@ -113,6 +113,9 @@ static void publish_out(struct metrics_text *t, const struct api *a)
 	metrics_family(t, METRICS_GAUGE, "weir_rules_lag_seconds",
 		"How long workers have not activated the newest rule image; 0: they have.");
 	metrics_real(t, NULL, (double)p.names_lag_ms * 1e-3);
+	metrics_family(t, METRICS_GAUGE, "weir_policy_lag_seconds",
+		"How long workers have not activated the newest policy image; 0: they have.");
+	metrics_real(t, NULL, (double)p.policy_lag_ms * 1e-3);
 }
 
 static void http_out(struct metrics_text *t, const struct api *a)

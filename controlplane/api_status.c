@@ -362,6 +362,7 @@ static void generations_out(struct json_out *o, struct json_node *root, const st
 	json_out_count(o, n, "refused_busy", p.refused_busy);
 	json_out_count(o, n, "workers_hung", p.workers_hung);
 	json_out_count(o, n, "names_lag_ms", p.names_lag_ms);
+	json_out_count(o, n, "policy_lag_ms", p.policy_lag_ms);
 }
 
 static void rules_out(struct json_out *o, struct json_node *root, const struct api *a)

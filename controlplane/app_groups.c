@@ -4,11 +4,14 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/log.h>
+
+enum { GROUPS_AGAIN_MS = 2000, GROUPS_AGAIN_MAX_MS = 3600000 };
 
 void app_groups_views(
 	const struct app *a, const struct config *c, struct policy_group view[POLICY_GROUPS_MAX])
@@ -97,15 +100,47 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	look_arm(a, c);
 }
 
+// An image that the data plane does not activate is published again, under a new generation: the
+// file of the region may be damaged or gone, and a data plane that starts then answers nobody. Each
+// time that does not help doubles the wait for the next.
+static void on_again(evutil_socket_t, short, void *arg)
+{
+	struct app_groups *g = &((struct app *)arg)->groups;
+	struct publisher *publisher = ((struct app *)arg)->publisher;
+	struct publish_status p;
+	char why[SHM_WHY_MAX];
+
+	publish_status(publisher, &p);
+	if (!p.policy_lag_ms)
+		g->again_wait_ms = GROUPS_AGAIN_MS;
+	if (p.policy_lag_ms < g->again_wait_ms || !g->image.head)
+		return;
+	if (g->again_wait_ms < GROUPS_AGAIN_MAX_MS)
+		g->again_wait_ms *= 2;
+	log_error("the data plane has not activated the groups of generation %" PRIu64
+		  " for %" PRIu64 " ms: publishing them again",
+		p.policy_generation, p.policy_lag_ms);
+	if (policy_publish(publisher, g->image.head, g->image.size, why) < 0)
+		log_error("groups: %s; the next try follows", why);
+}
+
 int app_groups_open(struct app *a)
 {
+	const struct timeval second = {.tv_sec = 1};
+
 	tzset();
+	a->groups.again_wait_ms = GROUPS_AGAIN_MS;
 	a->groups.look = evtimer_new(loop_base(a->service), on_look, a);
-	return a->groups.look ? 0 : -ENOMEM;
+	a->groups.again = event_new(loop_base(a->service), -1, EV_PERSIST, on_again, a);
+	if (!a->groups.look || !a->groups.again)
+		return -ENOMEM;
+	return event_add(a->groups.again, &second) ? -EIO : 0;
 }
 
 void app_groups_close(struct app *a)
 {
+	if (a->groups.again)
+		event_free(a->groups.again);
 	if (a->groups.look)
 		event_free(a->groups.look);
 	free(a->groups.image.head);

@@ -59,6 +59,8 @@ struct app_groups {                                  // as published last
 	struct group_pauses pauses;
 	struct group_moment moment; // for which masks are made, of the settings and of the image
 	struct event *look;         // when something can change by itself
+	struct event *again;        // is the image in force?
+	uint64_t again_wait_ms;
 };
 
 enum { HOST_NAME_MAX_OCTETS = 64 };

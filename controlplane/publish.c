@@ -365,7 +365,7 @@ void publisher_heartbeat(struct publisher *p, uint64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	watch_workers(p, now_ms);
 	names_retire(p);
-	names_watch(p, now_ms);
+	lag_watch(p, now_ms);
 	look_at_files(p, now_ms);
 	if (cookies_are_due(p, now_ms))
 		cookies_rotate(p, now_ms);
@@ -448,6 +448,7 @@ void publish_status(const struct publisher *p, struct publish_status *out)
 		out->retired_bytes += p->old[i]->region.size;
 	out->refused_busy = p->refused_busy;
 	out->workers_hung = p->workers_hung;
-	out->names_lag_ms = p->names_lag_ms;
+	out->names_lag_ms = p->names_lag.ms;
+	out->policy_lag_ms = p->policy_lag.ms;
 	pthread_mutex_unlock(lock);
 }

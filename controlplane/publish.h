@@ -120,6 +120,7 @@ struct publish_status {
 	uint64_t retired_bytes;
 	uint64_t refused_busy;
 	unsigned workers_hung; // no heartbeat for PUBLISH_HUNG_MS
-	uint64_t names_lag_ms; // for so long a worker that turns has not activated the newest image
+	// For so long a worker that turns has not activated the newest image; 0: all have.
+	uint64_t names_lag_ms, policy_lag_ms;
 };
 void publish_status(const struct publisher *p, struct publish_status *out); // any thread

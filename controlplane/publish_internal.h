@@ -26,6 +26,11 @@ struct policy_kept {
 	struct policy_group group[POLICY_GROUPS_MAX]; // beyond the image's own like group 0
 };
 
+// For how long a worker that turns has not activated the newest generation.
+struct publish_lag {
+	uint64_t since_ms, ms; // since 0: all have
+};
+
 struct publisher {
 	struct shm_paths paths;
 	int lock_fd;
@@ -59,9 +64,9 @@ struct publisher {
 	unsigned old_count;
 	uint64_t refused_busy;
 	unsigned workers_hung;
-	uint64_t names_lag_since_ms, names_lag_ms; // since 0: none lags
-	struct dns_cookie_terms cookies;           // as published last
-	struct dns_cookie_terms own_cookies;       // secrets that were not configured
+	struct publish_lag names_lag, policy_lag;
+	struct dns_cookie_terms cookies;     // as published last
+	struct dns_cookie_terms own_cookies; // secrets that were not configured
 	bool cookies_are_own;
 	uint64_t cookies_rotate_ms;
 };
@@ -77,6 +82,6 @@ bool cookies_are_due(const struct publisher *p, uint64_t now_ms);
 
 // The current names region of the last life, if it is whole; else none is current.
 void names_recover(struct publisher *p);
-void names_retire(struct publisher *p);                 // with the lock held
-void names_watch(struct publisher *p, uint64_t now_ms); // likewise
+void names_retire(struct publisher *p);               // with the lock held
+void lag_watch(struct publisher *p, uint64_t now_ms); // under the lock
 void names_close(struct publisher *p);

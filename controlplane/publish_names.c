@@ -145,24 +145,29 @@ void names_retire(struct publisher *p)
 }
 
 // A worker that hangs keeps all of them from the newest image, and is reported as such.
-static bool names_lag(const struct publisher *p)
+static void lag_count(struct publish_lag *lag, bool lags, uint64_t now_ms)
 {
-	if (!p->names || p->workers_hung)
-		return false;
-	for (unsigned i = 0; i < p->lanes; i++)
-		if (atomic_load_explicit(&p->lane[i]->adopted_names, memory_order_relaxed)
-			< p->names->generation)
-			return true;
-	return false;
+	if (!lags)
+		lag->since_ms = 0;
+	else if (!lag->since_ms)
+		lag->since_ms = now_ms;
+	lag->ms = lag->since_ms ? now_ms - lag->since_ms : 0;
 }
 
-void names_watch(struct publisher *p, uint64_t now_ms)
+void lag_watch(struct publisher *p, uint64_t now_ms)
 {
-	if (!names_lag(p))
-		p->names_lag_since_ms = 0;
-	else if (!p->names_lag_since_ms)
-		p->names_lag_since_ms = now_ms;
-	p->names_lag_ms = p->names_lag_since_ms ? now_ms - p->names_lag_since_ms : 0;
+	const uint64_t newest_names = p->names ? p->names->generation : 0;
+	bool names = false, policy = false;
+
+	for (unsigned i = 0; i < p->lanes && !p->workers_hung; i++) {
+		const struct lane_dp_page *lane = p->lane[i];
+		names |= atomic_load_explicit(&lane->adopted_names, memory_order_relaxed)
+			 < newest_names;
+		policy |= atomic_load_explicit(&lane->adopted_policy, memory_order_relaxed)
+			  < p->policy_mapped;
+	}
+	lag_count(&p->names_lag, names, now_ms);
+	lag_count(&p->policy_lag, policy, now_ms);
 }
 
 bool names_busy(struct publisher *p)

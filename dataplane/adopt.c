@@ -78,7 +78,8 @@ void adopt_close(struct adopt *a)
 	*a = (struct adopt){0};
 }
 
-static void tell_adopted(struct adopt *a, uint64_t l0, uint64_t names, uint64_t config)
+static void tell_adopted(
+	struct adopt *a, uint64_t l0, uint64_t names, uint64_t config, uint64_t policy)
 {
 	for (unsigned i = 0; i < a->src.workers; i++) {
 		struct lane_dp_page *lane = a->workers[i]->lane;
@@ -88,6 +89,7 @@ static void tell_adopted(struct adopt *a, uint64_t l0, uint64_t names, uint64_t 
 		FAULT_POINT(adopted_names_stored);
 		atomic_store_explicit(&lane->adopted_config, config, memory_order_release);
 		FAULT_POINT(adopted_config_stored);
+		atomic_store_explicit(&lane->adopted_policy, policy, memory_order_relaxed);
 	}
 }
 
@@ -100,7 +102,7 @@ void adopt_link(struct adopt *a, bool up)
 	} else {
 		// The next control plane may count from 1 again; it must not read our progress
 		// with its predecessor as progress with its own regions.
-		tell_adopted(a, 0, 0, 0);
+		tell_adopted(a, 0, 0, 0, 0);
 	}
 }
 
@@ -261,7 +263,8 @@ static void tell(struct adopt *a)
 {
 	const struct worker_tables *t = &a->current->t;
 	if (a->linked)
-		tell_adopted(a, t->l0_generation, t->names_generation, t->config_generation);
+		tell_adopted(a, t->l0_generation, t->names_generation, t->config_generation,
+			t->policy_generation);
 	atomic_store_explicit(&a->stats->l0_generation, t->l0_generation, memory_order_relaxed);
 	atomic_store_explicit(
 		&a->stats->names_generation, t->names_generation, memory_order_relaxed);

@@ -181,12 +181,14 @@ struct lane_dp_page { // page 1: only dp writes
 	alignas(CACHE_LINE) _Atomic uint64_t adopted_l0;
 	_Atomic uint64_t adopted_names;
 	_Atomic uint64_t adopted_config;
+	_Atomic uint64_t adopted_policy; // which is a copy: nothing waits for it
 	alignas(CACHE_LINE) struct ring_index log_tail;
 	_Atomic uint64_t log_owed; // queries that no record on the log ring stands for
 };
 static_assert(offsetof(struct lane_dp_page, miss_tail) == 64);
 static_assert(offsetof(struct lane_dp_page, answer_head) == 128);
 static_assert(offsetof(struct lane_dp_page, adopted_l0) == 192);
+static_assert(offsetof(struct lane_dp_page, adopted_policy) == 216);
 static_assert(offsetof(struct lane_dp_page, log_tail) == 256);
 static_assert(sizeof(struct lane_dp_page) <= SHM_PAGE);
 

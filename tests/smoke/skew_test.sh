@@ -57,6 +57,9 @@ broken dataplane "one octet overwritten" 'names.*' 'refused: names.*checksum' on
 check "it was published again" grep -q 'has not activated the rules of generation .*: publishing them again' /run/weir/lab/controlplane.log
 broken dataplane "another ABI version" 'names.*' 'refused: .*ABI version' skew
 broken dataplane "gone" 'names.*' 'refused: ' rm -f
+broken dataplane "one octet overwritten" 'policy.*' 'refused: policy.*damaged' one_octet
+check "it was published again" grep -q 'has not activated the groups of generation .*: publishing them again' /run/weir/lab/controlplane.log
+broken dataplane "gone" 'policy.*' 'refused: ' rm -f
 
 echo "# both down"
 both() { # both TEXT REGION CMD [PATTERN: what the data plane alone says [NAME: asked [ANSWER]]]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/policy_build.h"
 #include "../../controlplane/publish.h"
 #include "unit.h"
 
@@ -201,6 +202,39 @@ static void test_a_worker_without_the_newest_image(void **)
 	publisher_no_lanes(p);
 }
 
+static uint64_t policy_lag(uint64_t now_ms)
+{
+	struct publish_status s;
+	publisher_heartbeat(p, now_ms);
+	publish_status(p, &s);
+	return s.policy_lag_ms;
+}
+
+static void test_a_worker_without_the_newest_groups(void **)
+{
+	static struct lane_dp_page page;
+	const struct lane_dp_page *pages[1] = {&page};
+	struct policy_group group = {0};
+	struct policy_image image;
+	struct publish_status s;
+	enum { NOW_MS = 100000 };
+	publisher_lanes(p, 0xd0, pages, 1);
+	atomic_store(&page.heartbeat_ms, NOW_MS);
+	assert_int_equal(policy_lag(NOW_MS), 0); // none was published
+	assert_int_equal(policy_build(&config, &group, &image), 0);
+	assert_int_equal(policy_publish(p, image.head, image.size, why), 0);
+	free(image.head);
+	publish_status(p, &s);
+	assert_int_equal(policy_lag(NOW_MS), 0);
+	assert_int_equal(policy_lag(NOW_MS + 500), 500);
+	atomic_store(&page.adopted_policy, s.policy_generation - 1);
+	assert_int_equal(policy_lag(NOW_MS + 600), 600);
+	assert_int_equal(s.names_lag_ms, 0);
+	atomic_store(&page.adopted_policy, s.policy_generation);
+	assert_int_equal(policy_lag(NOW_MS + 700), 0);
+	publisher_no_lanes(p);
+}
+
 static void test_images_wait_for_the_slowest_worker(void **state)
 {
 	static struct lane_dp_page page[2];
@@ -360,6 +394,7 @@ int main(void)
 		T(test_a_damaged_directory_is_replaced),
 		T(test_silent_workers_are_told_of),
 		T(test_a_worker_without_the_newest_image),
+		T(test_a_worker_without_the_newest_groups),
 		T(test_images_wait_for_the_slowest_worker),
 		T(test_a_living_data_plane_holds_the_epoch_back),
 		T(test_a_data_plane_unseen_holds_the_epoch_back),

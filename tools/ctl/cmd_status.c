@@ -78,6 +78,10 @@ static void generations_print(const struct view *v)
 	if (json_count(g, "names_lag_ms") >= RULES_LAG_SHOWN_MS)
 		printf("  RULES NOT ACTIVE: the data plane has not activated them for %s\n",
 			duration_text(json_count(g, "names_lag_ms"), text));
+	if (json_count(g, "policy_lag_ms") >= RULES_LAG_SHOWN_MS)
+		printf("  GROUPS NOT ACTIVE: the data plane has not activated groups, access and "
+		       "limits for %s\n",
+			duration_text(json_count(g, "policy_lag_ms"), text));
 	if (json_count(g, "retired_waiting"))
 		printf("  %llu old generations wait for a worker to let go of them\n",
 			(unsigned long long)json_count(g, "retired_waiting"));
