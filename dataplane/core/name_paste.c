@@ -41,6 +41,17 @@ static void port_cut(struct part *p)
 		p->len = n - 1;
 }
 
+// Is this a path behind a host, with or without a scheme? "a/b.example" may be a name.
+static bool has_path(struct part p, bool has_scheme)
+{
+	struct part host = p;
+	part_cut(&host, "/?#");
+	// Zones of less than an octet have slashes in their names (RFC 2317).
+	return has_scheme
+	       || (memchr(host.text, '.', host.len)
+		       && !(ends_with(p, ".arpa") || ends_with(p, ".arpa.")));
+}
+
 static void url_cut(struct part *p)
 {
 	const char *scheme = memmem(p->text, p->len, "://", 3);
@@ -48,8 +59,7 @@ static void url_cut(struct part *p)
 		p->len -= (size_t)(scheme + 3 - p->text);
 		p->text = scheme + 3;
 	}
-	// Zones of less than an octet have slashes in their names (RFC 2317).
-	if (scheme || !(ends_with(*p, ".arpa") || ends_with(*p, ".arpa.")))
+	if (has_path(*p, scheme))
 		part_cut(p, "/?#");
 	const char *user = scheme ? memrchr(p->text, '@', p->len) : NULL;
 	if (user) {

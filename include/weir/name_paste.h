@@ -2,7 +2,8 @@
 #pragma once
 
 // A domain name as people paste it: with blanks around it, as part of a URL, with a comma or a dot
-// at its end. Pure.
+// at its end. A path is cut off behind "://" or behind a host with a dot (not below arpa): what
+// else has a slash is a name that has one. Pure.
 
 #include "attr.h"
 #include "dns_name.h"
