@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <weir/keyhash.h>
 #include <weir/list_file.h>
@@ -50,7 +51,16 @@ static bool is_copy(const char *path, const char *kept)
 	       && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-static int copy_file(const char *path, const char *temporary, uint64_t content_hash)
+static int check_room(int fd, uint64_t size, uint64_t spare)
+{
+	struct statvfs fs;
+	if (fstatvfs(fd, &fs))
+		return -errno;
+	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return size > room || room - size < spare ? -ENOSPC : 0;
+}
+
+static int copy_file(const char *path, const char *temporary, uint64_t content_hash, uint64_t spare)
 {
 	uint64_t size, hash;
 	struct stat st;
@@ -61,6 +71,8 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	int to = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		err = -errno;
+	if (!err)
+		err = check_room(to, (uint64_t)st.st_size, spare);
 	if (!err)
 		err = copy_octets(from, to);
 	// With the time of the list, which is_copy compares.
@@ -78,7 +90,8 @@ static int copy_file(const char *path, const char *temporary, uint64_t content_h
 	return err;
 }
 
-int list_kept_take(const char *state_directory, const struct rule_source *s, uint64_t content_hash)
+int list_kept_take(const char *state_directory, const struct rule_source *s, uint64_t content_hash,
+	uint64_t spare)
 {
 	char why[LIST_STORE_WHY_MAX], kept[PATH_MAX], temporary[PATH_MAX + 8];
 	int err = list_kept_path(kept, state_directory, s);
@@ -94,7 +107,7 @@ int list_kept_take(const char *state_directory, const struct rule_source *s, uin
 	if (s->stored)
 		err = link(s->path, temporary) ? -errno : 0;
 	else
-		err = copy_file(s->path, temporary, content_hash);
+		err = copy_file(s->path, temporary, content_hash, spare);
 	// Two names of one file are renamed to nothing at all: the temporary one would stay.
 	if (!err && rename(temporary, kept))
 		err = -errno;

@@ -17,6 +17,8 @@
 #include <weir/clock.h>
 #include <weir/log.h>
 
+enum { SPARE_IMAGES = 2 }; // one that is written, which may have grown
+
 static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 {
 	va_list ap;
@@ -26,16 +28,18 @@ static void ATTR_PRINTF(2, 3) fail(struct rules_job *j, const char *fmt, ...)
 	j->outcome = RULES_FAILED;
 }
 
-// What the lists have is kept for builds that cannot have them.
-static void keep_lists(const struct rules_job *j)
+// What the lists have is kept for builds that cannot have them, behind the image and with room left
+// for the next one.
+static void keep_lists(const struct rules_job *j, uint64_t image_size)
 {
 	const struct rules_sources *s = j->sources;
+	list_kept_prune(s->state_directory, s->source, s->count);
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct rule_source *list = &s->source[i];
 		int err = !list->path || !list->kept || j->result[i].error
 				  ? 0
-				  : list_kept_take(
-					  s->state_directory, list, j->result[i].content_hash);
+				  : list_kept_take(s->state_directory, list,
+					  j->result[i].content_hash, SPARE_IMAGES * image_size);
 		if (err && err != -ESTALE)
 			log_warning("list \"%s\": no copy kept, should it be gone one day: %s",
 				list->title, strerror(-err));
@@ -195,7 +199,7 @@ static int make_image(struct rules_job *j)
 		&& rule_compile_hash_known(
 			   j->sources->source, j->sources->count, j->result, j->known, rests)
 			   == j->current_input_hash) {
-		keep_lists(j);
+		keep_lists(j, ((const struct rule_image_head *)j->current)->size);
 		j->outcome = RULES_UNCHANGED;
 		return -EALREADY;
 	}
@@ -223,9 +227,8 @@ static int make_image(struct rules_job *j)
 		fail(j, "image just built is refused: %s", why);
 		return err;
 	}
-	keep_lists(j);
-	list_kept_prune(j->sources->state_directory, j->sources->source, j->sources->count);
 	if (!j->force && j->has_current && same_result(j->current, j->arena.base)) {
+		keep_lists(j, j->arena.size);
 		j->same = true;
 		j->input_hash = ((const struct rule_image_head *)j->arena.base)->input_hash;
 		j->outcome = RULES_UNCHANGED;
@@ -242,6 +245,8 @@ static int make_image(struct rules_job *j)
 		size_t len = strlen(j->error);
 		snprintf(j->error + len, sizeof j->error - len, "%s%s", len ? "; " : "", why);
 	}
+	if (!err)
+		keep_lists(j, j->arena.size);
 	pace(rests);
 	return share_built(j);
 }

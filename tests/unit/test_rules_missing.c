@@ -5,6 +5,8 @@
 #include "rules_rig.h"
 
 #include <dirent.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <weir/log_recent.h>
 
 static struct dns_name denied;
@@ -211,6 +213,65 @@ static void test_copies_of_lists_that_left_go(void **)
 	close_rules();
 }
 
+static off_t image_size(void)
+{
+	char path[96];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/rules.img", env.state);
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+// Lines that are no rules take room in the copy alone.
+static void write_long_list(const char *name, size_t octets)
+{
+	FILE *f = fopen(env.list_path[0], "w");
+	assert_non_null(f);
+	for (unsigned i = 0; i < 20000; i++)
+		fprintf(f, "%u.%s\n", i, name);
+	for (size_t i = 0; i < octets / 64; i++)
+		fprintf(f, "# %061zu\n", i);
+	assert_int_equal(fclose(f), 0);
+}
+
+// Copies never take the room of the image.
+static void test_a_small_state_directory(void **)
+{
+	char room[32];
+	struct stat list;
+	write_long_list("ads.example", 0);
+	open_rules();
+	run();
+	reload(1, false);
+	size_t size = (size_t)image_size();
+	close_rules();
+	// A file system of our own, which is gone with this process.
+	if (unshare(CLONE_NEWNS)) // takes root
+		skip();
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_true(size > 100000);
+	write_long_list("first.example", 6 * size);
+	assert_int_equal(stat(env.list_path[0], &list), 0);
+	snprintf(room, sizeof room, "size=%zu", (size_t)list.st_size + size / 2);
+	assert_int_equal(mount("tmpfs", env.state, "tmpfs", 0, room), 0);
+	open_rules();
+	run();
+	reload(1, false);
+	assert_string_equal(env.last.error, "");
+	assert_true(image_size() > 0);
+	assert_int_equal(copies(), 0);
+	write_long_list("second.example", 6 * size);
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_true(blocked("1.second.example"));
+	// A short one is kept where there is room for two more images.
+	write_list(0, "third.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_int_equal(copies(), 1);
+	close_rules();
+	assert_int_equal(umount2(env.state, MNT_DETACH), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +283,7 @@ int main(void)
 		RULES_CASE(test_a_copy_has_the_role_it_was_read_in),
 		RULES_CASE(test_the_id_is_that_of_the_log),
 		RULES_CASE(test_copies_of_lists_that_left_go),
+		RULES_CASE(test_a_small_state_directory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
