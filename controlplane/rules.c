@@ -65,9 +65,20 @@ static void adopt_image(struct rules *r, struct rules_job *j)
 	log_judge(&s->judge);
 }
 
+// Is this the image in force once more, which says nothing of the last reload? A stored one that
+// could not be published then is another, and so is one built anew.
+static bool is_same_again(const struct rules *r, const struct rules_job *j)
+{
+	if (!j->again || j->outcome != RULES_PUBLISHED)
+		return j->again;
+	return !j->anew && memcmp(r->arena.base, j->arena.base, sizeof *head_of(r)) == 0;
+}
+
 static void note_outcome(struct rules *r, struct rules_job *j)
 {
 	struct rules_status *s = &r->status;
+	bool is_start = j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED;
+	bool is_reload = !is_start && !is_same_again(r, j);
 	if (j->outcome == RULES_PUBLISHED)
 		adopt_image(r, j);
 	if (j->outcome == RULES_FAILED)
@@ -85,8 +96,10 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	rules_describe(r, j);
 	s->lists = r->list;
 	rules_failing_log(s);
-	if ((j->from_disk && !j->rollback && j->outcome == RULES_PUBLISHED) || j->again)
-		return; // a start is no reload
+	if (j->outcome == RULES_PUBLISHED && r->published)
+		r->published(r->published_arg);
+	if (!is_reload)
+		return;
 	s->outcome = j->outcome;
 	s->builds += j->outcome == RULES_PUBLISHED;
 	s->unchanged += j->outcome == RULES_UNCHANGED;
@@ -94,8 +107,6 @@ static void note_outcome(struct rules *r, struct rules_job *j)
 	snprintf(s->error, sizeof s->error, "%s", j->error);
 	if (j->outcome == RULES_PUBLISHED)
 		rules_log_rejects(j);
-	if (j->outcome == RULES_PUBLISHED && r->published)
-		r->published(r->published_arg);
 }
 
 struct rules_job *rules_job_new(struct rules *r, struct rules_sources *sources)

@@ -33,6 +33,13 @@ static bool generation_grows(uint64_t from, unsigned within_ms)
 	return false;
 }
 
+static _Atomic unsigned images_told;
+
+static void on_published(void *)
+{
+	images_told++;
+}
+
 static bool blocked(const char *name)
 {
 	return ask(name).verdict.d.action == RULE_BLOCK;
@@ -43,8 +50,10 @@ static uint64_t begin(void)
 {
 	write_list(0, "ads.example\n");
 	open_rules();
+	rules_on_published(env.rules, on_published, NULL);
 	run();
 	reload(1, false);
+	images_told = 0;
 	atomic_store(&page.adopted_names, 0);
 	atomic_store(&has_lane, true);
 	return generation();
@@ -61,6 +70,7 @@ static void test_the_image_is_published_again(void **)
 	uint64_t refused = begin();
 	assert_true(generation_grows(refused, 10000));
 	assert_true(blocked("ads.example"));
+	assert_int_equal(images_told, 1);
 	// It is no reload: what the last one came to stays.
 	reload(1, false);
 	assert_int_equal(env.last.outcome, RULES_UNCHANGED);
@@ -79,6 +89,31 @@ static void test_without_a_stored_image_it_is_built(void **)
 	assert_int_equal(truncate(path, 500), 0);
 	assert_true(generation_grows(refused, 10000));
 	assert_true(blocked("ads.example"));
+	assert_int_equal(images_told, 1);
+	rules_status(env.rules, &env.last);
+	assert_int_equal(env.last.builds, 2);
+	end();
+}
+
+// One that was stored and could not be published is no failure once it is in force.
+static void test_a_stored_image_settles_the_last_reload(void **)
+{
+	uint64_t refused = begin();
+	assert_true(generation_grows(refused, 10000));
+	assert_true(generation_grows(generation(), 10000));
+	write_list(0, "second.example\n");
+	reload(1, false);
+	assert_int_equal(env.last.outcome, RULES_FAILED);
+	assert_false(blocked("second.example"));
+	images_told = 0;
+	refused = generation();
+	atomic_store(&page.adopted_names, refused - 1);
+	assert_true(generation_grows(refused, 20000));
+	assert_true(blocked("second.example"));
+	rules_status(env.rules, &env.last);
+	assert_int_equal(env.last.outcome, RULES_PUBLISHED);
+	assert_string_equal(env.last.error, "");
+	assert_int_equal(images_told, 1);
 	end();
 }
 
@@ -122,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULES_CASE(test_the_image_is_published_again),
 		RULES_CASE(test_without_a_stored_image_it_is_built),
+		RULES_CASE(test_a_stored_image_settles_the_last_reload),
 		RULES_CASE(test_a_held_image_is_that_one_again),
 		RULES_CASE(test_not_for_ever),
 	};
