@@ -84,9 +84,10 @@ static int config_from_doc(const struct config_doc *doc, struct config **out)
 	return 0;
 }
 
-int config_load_all(const char *path, struct config **out, struct config_errors *errors)
+static int doc_load(
+	const char *path, bool leaves_secrets, struct config **out, struct config_errors *errors)
 {
-	struct config_doc doc = {.path = path, .errors = errors};
+	struct config_doc doc = {.path = path, .errors = errors, .leaves_secrets = leaves_secrets};
 	errors->count = 0;
 	int ret = config_doc_read(&doc);
 	if (ret < 0)
@@ -100,17 +101,38 @@ int config_load_all(const char *path, struct config **out, struct config_errors 
 	return ret;
 }
 
+int config_load_all(const char *path, struct config **out, struct config_errors *errors)
+{
+	return doc_load(path, false, out, errors);
+}
+
+// The first of the errors, and how many more there are.
+static void errors_tell(const struct config_errors *errors, char why[CONFIG_WHY_MAX])
+{
+	char more[64] = "";
+	if (errors->count > 1)
+		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors->count - 1);
+	snprintf(why, CONFIG_WHY_MAX, "%.*s%s", (int)(CONFIG_WHY_MAX - sizeof more),
+		errors->text[0], more);
+}
+
 int config_load(const char *path, struct config **out, char why[CONFIG_WHY_MAX])
 {
 	struct config_errors errors;
-	int ret = config_load_all(path, out, &errors);
-	if (ret == 0)
-		return 0;
-	char more[64] = "";
-	if (errors.count > 1)
-		snprintf(more, sizeof more, "; %u more (weirctl config check)", errors.count - 1);
-	snprintf(why, CONFIG_WHY_MAX, "%.*s%s", (int)(CONFIG_WHY_MAX - sizeof more), errors.text[0],
-		more);
+	int ret = doc_load(path, false, out, &errors);
+	if (ret < 0)
+		errors_tell(&errors, why);
+	return ret;
+}
+
+int config_file_check(const char *path, char why[CONFIG_WHY_MAX])
+{
+	struct config_errors errors;
+	struct config *config = NULL;
+	int ret = doc_load(path, true, &config, &errors);
+	if (ret < 0)
+		errors_tell(&errors, why);
+	config_free(config);
 	return ret;
 }
 

@@ -53,6 +53,8 @@ static int file_apply(const struct config_doc *doc, struct config_cookies *c)
 		return config_refuse(doc, key, "goes not with cookies.secrets");
 	if (c->secret_file[0] != '/')
 		return config_refuse(doc, key, "must be an absolute path");
+	if (doc->leaves_secrets)
+		return 0;
 	int len = config_file_read(c->secret_file, text, FILE_MAX + 1);
 	int ret = 0;
 	if (len < 0)

@@ -24,6 +24,7 @@ struct config_doc {
 	uint8_t *text;
 	size_t len;
 	struct config_errors *errors;
+	bool leaves_secrets; // files of passwords and secrets are not opened, as if they were fine
 };
 
 // -ENOENT and other -errno, -EFBIG over CONFIG_FILE_MAX; an error is added.

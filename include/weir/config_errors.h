@@ -18,3 +18,7 @@ struct config_errors {
 // use of a list that is refused itself.
 ATTR_MUST_CHECK int config_load_all(
 	const char *path, struct config **out, struct config_errors *errors);
+
+// Is the file itself one that a start would take? Files of secrets are not opened: who may read the
+// configuration may often not read these. Returns and says what config_load() does.
+ATTR_MUST_CHECK int config_file_check(const char *path, char why[CONFIG_WHY_MAX]);

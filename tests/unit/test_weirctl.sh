@@ -144,6 +144,12 @@ for file in typo syntax tab; do
 	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" xdp status
 	want 1 '' "$file.yaml:" -c "$dir/$file.yaml" config check
 done
+# Who may not read a secret is no worse off than who may: the file itself is good.
+{ cat "$dir/weir.yaml" && printf 'redis: {password_file: %s}\n' "$dir/none" &&
+	printf 'cookies: {secret_file: %s}\n' "$dir/none" &&
+	printf 'query_log: {clickhouse: {url: "http://192.0.2.1", password_file: %s}}\n' "$dir/none"; } >"$dir/secret.yaml"
+want 1 'data plane      down' '' -c "$dir/secret.yaml" status
+want 1 '' 'cannot be read: No such file' -c "$dir/secret.yaml" config check
 want 1 '' 'No such file' -c "$dir/none.yaml" why a.example
 want 1 '' 'neither a file nor a pipe' -c "$dir" why a.example
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <weir/config_errors.h>
 #include <weir/config_places.h>
 #include <weir/text.h>
 
@@ -57,10 +58,8 @@ int ctl_open_config(struct ctl *c)
 int ctl_open(struct ctl *c)
 {
 	char why[CONFIG_WHY_MAX] = "", unread[CONFIG_WHY_MAX], shown[4 * CONFIG_WHY_MAX];
-	struct config *config = NULL;
 	struct config_places places;
-	bool is_wrong = config_load(c->config_path, &config, why) < 0;
-	config_free(config);
+	bool is_wrong = config_file_check(c->config_path, why) < 0;
 	int ret = config_places_find(c->config_path, &places, unread);
 	// A path that somebody gave must exist, or the command would speak to another weir.
 	if (ret < 0 && c->is_path_given)
