@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 here = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(here))
 import sites
+import trial
 
 MESON = """project('two', 'c', default_options: ['c_std=gnu2x'])
 lib = static_library('two', 'well.c', 'badly.c', 'same.c', 'nobody.c')
@@ -55,6 +56,45 @@ class Sites(unittest.TestCase):
         self.assertEqual(sites.changed(text, site), "int a;\nb = c >> 2;\n")
         with self.assertRaises(ValueError):
             sites.changed("int a;\nb = c;\n", site)
+
+
+class Build:
+    """Of one test of one program of one object."""
+    tests = {"t": {"programs": ["p"]}}
+
+    def __init__(self, links):
+        self.links = links
+
+    def linked(self, program):
+        return {"o"}
+
+    def link_to(self, program, out):
+        out.touch()
+        return 0 if self.links else 1
+
+
+class Notices(unittest.TestCase):
+    def notices(self, statuses, links=True):
+        with tempfile.TemporaryDirectory() as name:
+            judge = trial.Trial.__new__(trial.Trial)
+            judge.tree, judge.scratch = Build(links), pathlib.Path(name)
+            judge.unchanged, judge.kills = {"t": 1}, {}
+            left = list(statuses)
+            judge.run_test = lambda *_: left.pop(0)
+            noticed = judge.notices(next(sites.file_sites("a.c", "a < b")), "t", {"o": True})
+            self.assertEqual(left, [])
+            return noticed
+
+    def test_a_failure_counts_when_it_comes_twice(self):
+        self.assertFalse(self.notices([0]))
+        for first in (1, None):
+            self.assertFalse(self.notices([first, 0]))
+            for second in (1, None):
+                self.assertTrue(self.notices([first, second]))
+
+    def test_a_link_that_fails_is_no_verdict(self):
+        with self.assertRaises(RuntimeError):
+            self.notices([], links=False)
 
 
 class Project(unittest.TestCase):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One change, and whether a test notices: "killed", "survived", "same" (the same machine code), "no program" (does not
-compile), or "untested" (no test program has the object)."""
+compile), or "untested" (no test program has the object). A link that fails is no verdict."""
 import filecmp
 import os
 import re
@@ -86,6 +86,11 @@ class Trial:
             self.base[obj] = out
         return self.base[obj]
 
+    def link(self, program, out):
+        """What compiled and does not link is the machine's fault, or the tool's."""
+        if self.tree.link_to(program, out) != 0:
+            raise RuntimeError(f"{program} does not link")
+
     def put(self, obj, new):
         self.tree.keep(self.tree.build / obj)
         shutil.copy(new, self.tree.build / obj)
@@ -126,15 +131,14 @@ class Trial:
             if not any(changes[o] for o in mine):
                 continue
             out = self.scratch / os.path.basename(program)
-            if self.tree.link_to(program, out) != 0:
-                return True
+            self.link(program, out)
             programs[program] = out
         if not programs:
             return False
         limit = 5 * seconds + SPARE_SECONDS
         status = self.run_test(name, programs, limit)
-        # A machine with others on it fails a test now and then; a change does so each time.
-        if status is not None and status != 0:
+        # A machine with others on it fails a test now and then, or takes its time; a change does so each time.
+        if status != 0:
             status = self.run_test(name, programs, limit)
         for out in programs.values():
             out.unlink()
@@ -192,8 +196,7 @@ class Trial:
             self.plain = self.conformance_failures()
         for program in programs:
             out = self.scratch / "program"
-            if self.tree.link_to(program, out) != 0:
-                return True
+            self.link(program, out)
             self.put(program, out)
         new = self.conformance_failures() - self.plain
         return bool(new and new & self.conformance_failures())
