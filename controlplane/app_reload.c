@@ -34,6 +34,7 @@ const struct api_reload *app_last_reload(void *app)
 	return &a->last_reload;
 }
 
+// For status and metrics, of the configuration alone.
 static void reload_note(struct app *a)
 {
 	const struct reload *r = &a->reload;
@@ -44,13 +45,10 @@ static void reload_note(struct app *a)
 	snprintf(last->why, sizeof(last->why), "%s", r->err < 0 ? r->why : "");
 }
 
-static void reload_end(void *arg)
+static void reload_tell(struct app *a)
 {
-	struct app *a = arg;
 	struct reload *r = &a->reload;
 
-	if (!r->of_knobs)
-		reload_note(a);
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
 	else if (!r->of_knobs)
@@ -59,6 +57,15 @@ static void reload_end(void *arg)
 	r->running = false;
 	if (r->done)
 		r->done(r->arg, r->err, r->why, r->needs_restart);
+}
+
+static void reload_end(void *arg)
+{
+	struct app *a = arg;
+
+	if (!a->reload.of_knobs)
+		reload_note(a);
+	reload_tell(a);
 }
 
 // Files of lists that this reload could not read; downloads have a schedule of their own.
@@ -83,18 +90,26 @@ static void note_missing(struct reload *r, const struct rules_status *s)
 			missing - 1);
 }
 
+static void note_not_updated(struct reload *r, const struct rules_status *s)
+{
+	r->err = -EIO;
+	snprintf(r->why, sizeof(r->why), "reloaded; blocking rules NOT updated: %s", s->error);
+}
+
+// A missing list and a held image are told to who asked for this reload alone: both have rows of
+// their own in status, which end when the list is back or the hold is over.
 static void on_rules(void *arg, const struct rules_status *s)
 {
 	struct app *a = arg;
 
-	if (s->outcome == RULES_FAILED || s->outcome == RULES_HELD) {
-		a->reload.err = -EIO;
-		snprintf(a->reload.why, sizeof(a->reload.why),
-			"reloaded; blocking rules NOT updated: %s", s->error);
-	} else {
+	if (s->outcome == RULES_FAILED)
+		note_not_updated(&a->reload, s);
+	reload_note(a);
+	if (s->outcome == RULES_HELD)
+		note_not_updated(&a->reload, s);
+	else if (s->outcome != RULES_FAILED)
 		note_missing(&a->reload, s);
-	}
-	reload_end(a);
+	reload_tell(a);
 }
 
 static const char *refused_text(int err)

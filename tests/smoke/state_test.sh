@@ -35,7 +35,16 @@ echo other.test >>$list
 check "another image" taken_over weirctl blocklist reload
 check "back to the one before" taken_over weirctl blocklist rollback
 check "status says that it is held" eval 'says "HELD: the rules of a rollback" && is weir_rules_held 1'
+check "a reload of the configuration says so, too" eval '! weirctl config reload'
+check "which is no failed one" eval '! says "THE LAST RELOAD FAILED" && is weir_config_last_reload_successful 1'
 check "until a reload" eval 'weirctl blocklist reload && ! says HELD'
+
+mv $list $tmp/away
+check "a list that is away is told to who reloads" eval '! weirctl config reload'
+check "it has a row of its own" says "NOT updated: list .*No such file"
+check "the last reload is none that failed" eval '! says "THE LAST RELOAD FAILED" && is weir_config_last_reload_successful 1'
+mv $tmp/away $list
+check "until it is back" eval 'weirctl blocklist reload && ! says "NOT updated"'
 
 cp $config $tmp/good.yaml
 echo 'nonsense: 1' >>$config
