@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../dataplane/core/l0_state.h"
 #include "l0_check.h"
 
 #include <errno.h>
@@ -190,6 +191,30 @@ static void test_other_geometry_is_refused(void **)
 	box_close(&b);
 }
 
+// TTLs that overlap, in a record whose check says that nobody damaged it.
+static void test_overlapping_ttls(void **)
+{
+	enum { FIRST = 8, LEN = 41 };
+	for (uint16_t second = FIRST + 3; second <= FIRST + 4; second++) {
+		struct box b;
+		struct l0_view v;
+		uint32_t number;
+		assert_true(box_open(&b, 1 << 20, 2));
+		assert_int_equal(box_put(&b, 1, 1, LEN, 1000, 1 << 20), 0);
+		assert_true(box_get(l0_writer_reader(b.w), 1, &v, &number));
+		assert_int_equal(v.answer.ttl_off[0], FIRST);
+		struct l0_record *p =
+			(struct l0_record *)(void *)(units_of(&b) + (size_t)number * L0_UNIT);
+		uint8_t *at = (uint8_t *)p + ((const uint8_t *)v.answer.ttl_off - (uint8_t *)p);
+		memcpy(at + sizeof second, &second, sizeof second);
+		p->check = l0_check_of(p);
+		assert_true(box_reopen(&b, 1100));
+		assert_int_equal(stats_of(&b).recovered, second == FIRST + 4);
+		assert_int_equal(stats_of(&b).discarded, second != FIRST + 4);
+		box_close(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_scribbled_table),
 		cmocka_unit_test(test_random_table),
 		cmocka_unit_test(test_other_geometry_is_refused),
+		cmocka_unit_test(test_overlapping_ttls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

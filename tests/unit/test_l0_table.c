@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../dataplane/core/l0_alloc.h"
 #include "../../dataplane/core/l0_read.h"
 #include "../../dataplane/core/l0_record.h"
 #include "l0_fixture.h"
@@ -258,6 +259,19 @@ static void test_hostile_table(void **)
 	box_close(&b);
 }
 
+// A run that ends where its word does, behind a gap too short: the free unit next to it is found.
+static void test_run_behind_a_used_end(void **)
+{
+	enum { WANTED = 40, USED_AT = 32, USED = 32 };
+	struct l0_alloc a;
+	assert_int_equal(l0_alloc_init(&a, USED_AT + USED + WANTED), 0);
+	assert_true(l0_alloc_claim(&a, USED_AT, USED));
+	assert_int_equal(l0_alloc_take(&a, WANTED), USED_AT + USED);
+	assert_int_equal(l0_alloc_take(&a, USED_AT), 0); // unit 0 is never given out
+	assert_int_equal(l0_alloc_take(&a, USED_AT - 1), 1);
+	l0_alloc_destroy(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_candidate_is_no_harm),
 		cmocka_unit_test(test_bad_record_is_absent_and_counted),
 		cmocka_unit_test(test_hostile_table),
+		cmocka_unit_test(test_run_behind_a_used_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

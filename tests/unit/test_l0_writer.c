@@ -259,6 +259,7 @@ static void test_sweep(void **)
 		steps++;
 	assert_true(steps > 10);
 	assert_int_equal(stats_of(&b).expired_swept, 1001);
+	assert_int_equal(stats_of(&b).oldest_ms, 2001); // the first that has not
 	struct l0_view v;
 	uint32_t number;
 	for (uint32_t id = 0; id < 3000; id++)
@@ -410,6 +411,24 @@ static void test_memory_is_a_function_of_geometry(void **)
 	box_close(&b);
 }
 
+// The gap before the TTL offsets is filled without touching them: one beyond an octet stays.
+static void test_a_ttl_far_into_the_answer(void **)
+{
+	enum { FAR = 0x12c, LEN = 400 };
+	static struct box_put p;
+	struct box b;
+	struct l0_view v;
+	uint32_t number;
+	assert_true(box_open(&b, 1 << 20, 2));
+	box_put_fill(l0_writer_reader(b.w), &p, 1, 1, LEN, 1000, 5000);
+	p.ttl_off[0] = FAR;
+	assert_int_equal(l0_writer_put(b.w, &p.put), 0);
+	assert_true(box_get(l0_writer_reader(b.w), 1, &v, &number));
+	assert_int_equal(v.answer.ttl_off[0], FAR);
+	assert_int_equal(v.answer.ttl_off[1], LEN - 4);
+	box_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_visits_outlive_their_worker),
 		cmocka_unit_test(test_victim_of_full_buckets),
 		cmocka_unit_test(test_memory_is_a_function_of_geometry),
+		cmocka_unit_test(test_a_ttl_far_into_the_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
