@@ -146,7 +146,7 @@ static void test_count_limit(void **)
 
 static void test_time_and_size(void **)
 {
-	enum { COUNT = 200 };
+	enum { COUNT = 200, FIRST = 32 };
 	static char text[COUNT][32];
 	struct judge_pattern *pattern = many(COUNT, text);
 	struct judge_patterns *p;
@@ -164,6 +164,17 @@ static void test_time_and_size(void **)
 	assert_true(counts.refused_size > 0);
 	assert_int_equal(counts.compiled + counts.refused_size, COUNT);
 	assert_true(counts.bytes <= 20000);
+	judge_patterns_free(p);
+	// Room for the first portion to the last octet: it is taken, and nothing behind it.
+	struct judge_pattern_limits exact = {
+		.budget_ms = UINT64_MAX, .bytes = JUDGE_PATTERNS_BYTES_MAX};
+	assert_int_equal(judge_patterns_new(&p, pattern, FIRST, &exact, &counts), 0);
+	assert_int_equal(counts.compiled, FIRST);
+	judge_patterns_free(p);
+	exact.bytes = counts.bytes;
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, &exact, &counts), 0);
+	assert_int_equal(counts.compiled, FIRST);
+	assert_int_equal(counts.refused_size, COUNT - FIRST);
 	judge_patterns_free(p);
 	free(pattern);
 }

@@ -153,6 +153,26 @@ static void test_pointer_loops_end(void **)
 	assert_false(judge_records_next(&r, &record));
 }
 
+// A pointer of which the answer has the first octet alone, whatever lies behind it.
+static void test_half_a_pointer(void **)
+{
+	static const uint8_t octets[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12};
+	static const uint8_t half[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 1, 0xc0, 12};
+	struct dns_answer_view v = {.bytes = octets, .len = sizeof octets, .ancount = 1};
+	struct judge_record record;
+	struct dns_name target;
+	assert_int_equal(dns_name_from_text("example", 7, &question), 0);
+	struct judge_records r = judge_records_of(&question, &v);
+	assert_true(judge_records_next(&r, &record));
+	assert_true(judge_record_target(&r, &record, &target));
+	assert_true(dns_name_equal(&target, &question));
+	v.bytes = half;
+	v.len = sizeof half - 1;
+	r = judge_records_of(&question, &v);
+	assert_true(judge_records_next(&r, &record));
+	assert_false(judge_record_target(&r, &record, &target));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_other_types_and_sections_are_left_alone),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_pointer_loops_end),
+		cmocka_unit_test(test_half_a_pointer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

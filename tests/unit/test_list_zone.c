@@ -94,6 +94,7 @@ static const struct list_row names[] = {
 		"=example.com{nxdomain} *.example.com{nxdomain} plain.example", GOOD},
 	{"; comment\nexample.com CNAME rpz-passthru.", "allow:=example.com", GOOD},
 	{"example.com CNAME a b", "", NO(WORDS)},
+	{"example.com CNAME", "", NO(WORDS)},
 	{"example.com A 192.0.2.1", "", NO(WORDS)},
 	// Parentheses.
 	{"@ SOA a. b. (\n 1 ; serial\n 2\n 3 4 5 )\nevil.test CNAME .", "=evil.test{nxdomain}",
