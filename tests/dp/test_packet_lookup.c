@@ -151,12 +151,32 @@ static void test_between_special(void **)
 	ask(&(struct mix){.has_special = true, .has_blocked = true});
 }
 
+// Frames and their octets, of several in one turn.
+static void test_octets_are_counted(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	uint8_t frame[WIRE_MAX];
+	size_t octets = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		const size_t len = wire_make(
+			&(struct wire_query){.name = "cold.example", .extra_octets = i}, frame);
+		octets += len;
+		harness_inject(h, frame, len);
+	}
+	assert_int_equal(worker_turn(&h->w, 0), 3);
+	assert_int_equal(harness_counter(h, COUNTER_rx_frames), 3);
+	assert_int_equal(harness_counter(h, COUNTER_rx_bytes), octets);
+	harness_drain(h);
+	harness_end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hits),
 		cmocka_unit_test(test_between_blocked),
 		cmocka_unit_test(test_between_special),
+		cmocka_unit_test(test_octets_are_counted),
 	};
 	return HARNESS_MAIN(tests);
 }

@@ -121,11 +121,31 @@ static void test_decisions(void **)
 	assert_true(t.behind > 100 && t.passed > 100);
 }
 
+// Lists of each word, plain or not, whatever lies around the masks of the image.
+static void test_each_list_is_plain_or_not(void **)
+{
+	for (unsigned list = 0; list < RULE_LISTS_MAX; list++) {
+		for (unsigned around = 0; around < 4; around++) {
+			const uint64_t bit = UINT64_C(1) << list % 64;
+			const bool is_plain = around % 2;
+			struct rule_reader r;
+			struct rule_set set = {{0}};
+			memset(&r, around < 2 ? 0 : 0xff, sizeof r);
+			memset(r.plain, is_plain ? 0 : 0xff, sizeof r.plain);
+			r.plain[list / 64] ^= bit;
+			set.lists[list / 64] = bit;
+			assert_int_equal(rule_line_blocks(&r, &set, set.lists), is_plain);
+			assert_false(rule_line_blocks(&r, &set, (const uint64_t[4]){0}));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bloom_of_two),
 		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_each_list_is_plain_or_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
