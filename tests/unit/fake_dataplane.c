@@ -120,7 +120,7 @@ bool fake_dataplane_ask(struct fake_dataplane *f, const struct fake_miss *m)
 			.ip_version = 4,
 			.client_udp = m->client_port},
 		.id = m->id,
-		.flags = DNS_FLAG_RD,
+		.flags = DNS_FLAG_RD | (m->cd ? DNS_FLAG_CD : 0),
 		.udp_size = 1232,
 		.has_opt = m->has_opt,
 		.view = m->view,

@@ -184,6 +184,7 @@ static void remember(struct fake_upstream *f, const struct peer *p, const uint8_
 		f->source_port[i] = ntohs(p->address.sin_port);
 		f->upper[i] = upper;
 	}
+	f->cd_queries += (get_u16(q + 2) & DNS_FLAG_CD) != 0;
 	f->udp_queries++;
 }
 

@@ -42,6 +42,7 @@ struct fake_upstream {
 	_Atomic int delay_ms, tcp_delay_ms; // of each reply; by TCP one connection at a time
 	_Atomic bool stop, refuse_tcp;      // refuse_tcp: closes TCP connections at once
 	_Atomic unsigned udp_queries, tcp_queries;
+	_Atomic unsigned cd_queries; // of those by UDP, with CD
 	// Of the first queries: what an off-path attacker would have to guess.
 	uint16_t id[FAKE_SEEN_MAX], source_port[FAKE_SEEN_MAX];
 	uint64_t upper[FAKE_SEEN_MAX]; // its octets in upper case, as bits modulo 64

@@ -227,6 +227,33 @@ static void test_too_many_looks_are_refused(void **)
 	assert_int_equal(refused, LOOKS - RESOLVER_WALKS_MAX);
 }
 
+static void on_refused_or_flushed(void *arg, int err, const struct cache_flushed *)
+{
+	struct cache_wait *w = arg;
+	w->err = err;
+	w->there = true;
+}
+
+static void test_too_many_flushes_are_refused(void **)
+{
+	enum { FLUSHES = RESOLVER_WALKS_MAX + 3 };
+	static struct cache_wait w[FLUSHES];
+	static struct gate gate;
+	struct flush what = {.kind = FLUSH_BELOW};
+	assert_int_equal(dns_name_from_text("many.example", 12, &what.name), 0);
+	assert_int_equal(loop_call(rig.loop, hold, &gate), 0);
+	for (unsigned i = 0; i < FLUSHES; i++)
+		assert_int_equal(resolver_cache_flush(rig.resolver, &what, rig.loop,
+					 on_refused_or_flushed, &w[i]),
+			0);
+	gate.open = true;
+	for (unsigned i = 0; i < FLUSHES; i++) {
+		wait_for(&w[i]);
+		assert_int_equal(w[i].err, i < RESOLVER_WALKS_MAX ? 0 : -EAGAIN);
+	}
+	assert_int_equal(status().flush.asked, RESOLVER_WALKS_MAX);
+}
+
 // The marks of lane 0 with every refresh mark set, as the data plane makes them.
 static struct region marks_make(uint32_t *units)
 {
@@ -385,6 +412,7 @@ int main(void)
 		T(test_new_settings_forget_failures),
 		T(test_replies_come_to_a_loop_with_a_full_mailbox),
 		T(test_every_table_is_registered),
+		T(test_too_many_flushes_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

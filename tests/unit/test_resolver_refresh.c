@@ -92,6 +92,24 @@ static void test_hot_record_is_renewed_before_it_expires(void **)
 	// Its heat went over to the new life, which is so short that it is planned at once.
 	assert_int_equal(report_now.planned, 1);
 	wait_until_asked(3);
+	assert_int_equal(fake[0].cd_queries + fake[1].cd_queries, 0);
+}
+
+// A record of those who ask with CD is asked for with CD again.
+static void test_cd_is_asked_for_again(void **)
+{
+	struct fake_miss m = {.name = "cd.example", .type = DNS_TYPE_A, .cd = true};
+	fake[0].ttl_s = fake[1].ttl_s = 2;
+	for (m.id = 1; m.id <= 80; m.id++) {
+		assert_true(fake_dataplane_ask(&dp, &m));
+		fake_dataplane_ring(&dp);
+		expect_answer(1000, m.id, 0, m.id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+	}
+	m.refresh = true;
+	assert_true(fake_dataplane_ask(&dp, &m));
+	fake_dataplane_ring(&dp);
+	wait_until_asked(2);
+	assert_int_equal(fake[0].cd_queries + fake[1].cd_queries, 2);
 }
 
 static void test_failed_refresh_keeps_the_record_and_is_held_back(void **)
@@ -158,6 +176,7 @@ int main(void)
 		T(test_failed_refresh_keeps_the_record_and_is_held_back),
 		T(test_expired_record_is_renewed_though_cold),
 		T(test_clients_join_a_refresh),
+		T(test_cd_is_asked_for_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

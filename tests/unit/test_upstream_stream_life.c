@@ -332,6 +332,55 @@ static void test_all_end_at_once(void **)
 	assert_int_equal(streams().closed_peer, CONNS);
 }
 
+// A query that comes as a place becomes free does not overtake the one that waits for it.
+static void test_who_waits_comes_first(void **)
+{
+	const unsigned all = UPSTREAM_STREAMS_EACH * UPSTREAM_STREAM_QUERIES;
+	struct stream_query q;
+	uint8_t out[700];
+
+	ask_more(all);
+	wait_queries(all);
+	const unsigned first = ask_more(1);
+	turn();
+	assert_int_equal(streams().waiting, 1);
+	query_read(rig.conn[0], &q);
+	octets_send(rig.conn[0], out, reply_write(&q, -1, out)); // read before the next one's TC
+	const unsigned second = ask_more(1);
+	for (unsigned i = 0; i < UPSTREAM_STREAM_QUERIES; i++)
+		query_read(rig.conn[0], &q);
+	assert_int_equal(q.number, first);
+	assert_int_equal(streams().waiting, 1);
+	reply(rig.conn[0], &q);
+	query_read(rig.conn[0], &q);
+	assert_int_equal(q.number, second);
+	assert_int_equal(streams().waiting, 0);
+}
+
+// What two groups of connections say of themselves, put together.
+static void test_sums(void **)
+{
+	struct upstream_streams_stats one = {.since_ms = 18}, sum;
+	unsigned *const few[] = {
+		&one.open, &one.high, &one.queries, &one.waiting, &one.waiting_high};
+	uint64_t *const many[] = {&one.waited, &one.opened, &one.reused, &one.late, &one.bad,
+		&one.stalled, &one.broken, &one.closed_peer, &one.closed_idle, &one.evicted,
+		&one.full};
+	for (unsigned i = 0; i < ARRAY_LEN(few); i++)
+		*few[i] = i + 1;
+	for (unsigned i = 0; i < ARRAY_LEN(many); i++)
+		*many[i] = 10 + i;
+	one.bytes = 100;
+	sum = one;
+	upstream_streams_stats_add(&sum, &one);
+	for (unsigned i = 0; i < ARRAY_LEN(few); i++)
+		*few[i] *= 2;
+	for (unsigned i = 0; i < ARRAY_LEN(many); i++)
+		*many[i] *= 2;
+	one.bytes *= 2;
+	assert_memory_equal(&sum, &one, sizeof sum);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, stream_rig_setup, stream_rig_teardown)
 
 int main(void)
@@ -351,6 +400,8 @@ int main(void)
 		T(test_all_but_the_one_that_is_coming_leave),
 		T(test_a_stalled_one_makes_room),
 		T(test_all_end_at_once),
+		T(test_who_waits_comes_first),
+		T(test_sums),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
