@@ -178,6 +178,8 @@ static void answer(struct fake_http *f, int fd, const char *request, const char 
 			usleep(50000);
 	else if (strcmp(path, "/500") == 0)
 		reply(fd, "500 Internal Server Error", "", "ads.example\n", 12);
+	else if (strcmp(path, "/404cut") == 0)
+		say_text(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\nads.example\n");
 	else if (strcmp(path, "/204") == 0)
 		reply(fd, "204 No Content", "", "", 0);
 	else if (strcmp(path, "/empty") == 0)

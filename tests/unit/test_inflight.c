@@ -290,6 +290,21 @@ static void test_a_client_has_its_share(void **)
 	inflight_free(f);
 }
 
+// Two buckets for each question, rounded up, at four octets.
+static void test_octets_of_buckets(void **)
+{
+	struct inflight *small, *large;
+	struct inflight_stats few, many;
+	assert_int_equal(inflight_new(&small, 32, 16), 0);
+	assert_int_equal(inflight_new(&large, 1000, 16), 0);
+	inflight_stats(small, &few);
+	inflight_stats(large, &many);
+	assert_true(few.bytes >= 64 * sizeof(uint32_t));
+	assert_int_equal(many.bytes - few.bytes, (2048 - 64) * sizeof(uint32_t));
+	inflight_free(small);
+	inflight_free(large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter),
 		cmocka_unit_test(test_a_suffix_leaves_a_quarter_of_few),
 		cmocka_unit_test(test_a_client_has_its_share),
+		cmocka_unit_test(test_octets_of_buckets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,8 @@ static void test_what_is_not_whole_is_an_error(void **)
 	assert_int_equal(fetch("/204"), -EPROTO);
 	assert_int_equal(fetch("/none"), -EPROTO);
 	assert_int_equal(result.http_status, 404);
+	assert_int_equal(fetch("/404cut"), -EPROTO); // what it says counts, not that it ends
+	assert_string_equal(result.why, "HTTP status 404");
 	assert_int_equal(fetch_url("http://127.0.0.1:1/"), -EIO); // nobody listens
 	assert_int_equal(result.http_status, 0);
 }

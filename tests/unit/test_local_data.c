@@ -3,6 +3,7 @@
 // Local data as rules: which rule decides each name once the image is built of them, and what it
 // answers with. The rules go through the real builder, so what is tested is what clients get.
 
+#include "../../controlplane/hosts_file.h"
 #include "../../controlplane/local_data.h"
 #include "../../controlplane/special_names.h"
 #include "rule_fixture.h"
@@ -365,6 +366,25 @@ static void test_groups(void **)
 	expect_group("1.1.168.192.in-addr.arpa", DNS_TYPE_PTR, "NXDOMAIN");
 }
 
+static int host_count(void *arg, const struct ip_address *, const struct dns_name *, bool, uint32_t)
+{
+	++*(unsigned *)arg;
+	return 0;
+}
+
+// Names that are none, and addresses that are none with all their names.
+static void test_hosts_are_counted(void **)
+{
+	struct hosts_counts counts = {0};
+	unsigned taken = 0;
+	hosts("192.0.2.1 good.lan a..b x\\y also.lan\nnonsense one.lan two.lan\n# all of "
+	      "it\n");
+	assert_int_equal(hosts_file_read(hosts_path, host_count, &taken, &counts), 0);
+	assert_int_equal(counts.rejected, 3);
+	assert_int_equal(counts.names, 2);
+	assert_int_equal(taken, 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -376,6 +396,7 @@ int main(void)
 		T(test_special_switches),
 		T(test_hosts),
 		T(test_groups),
+		T(test_hosts_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What surrounds the miss path: the link, restarts, calls from other threads.
+#include "../../controlplane/views.h"
 #include "few_files.h"
 #include "resolver_rig.h"
 
@@ -346,7 +347,84 @@ static void test_every_table_is_registered(void **state)
 		assert_string_equal(t->name, expected[i]);
 		assert_true(t->cap > 0 && t->used <= t->cap);
 		assert_true(t->owner && t->eviction && t->lifetime);
+		assert_true(t->shared <= t->bytes);
+		if (strcmp(t->name, "rewrites") == 0)
+			assert_int_equal(t->has, TABLE_AGES | TABLE_REFUSES);
 	}
+}
+
+static const struct table_info *table_of(const struct resolver_status *s, const char *name)
+{
+	for (unsigned i = 0; i < s->tables.count; i++)
+		if (strcmp(s->tables.table[i].name, name) == 0)
+			return &s->tables.table[i];
+	fail_msg("no table %s", name);
+	return NULL;
+}
+
+static void publish_names(void *)
+{
+	static const char image[5000] = "image";
+	struct names_region *r;
+	char why[SHM_WHY_MAX];
+	assert_int_equal(
+		names_prepare(rig.publisher,
+			&(struct region_fill){.len = sizeof image, .from = image}, &r, why),
+		0);
+	assert_int_equal(names_publish(rig.publisher, r), 0);
+}
+
+// An image that workers still read is memory like the newest.
+static void test_images_in_use_are_counted(void **)
+{
+	struct resolver_status s;
+	on_loop(publish_names, NULL);
+	s = status();
+	const struct table_info one = *table_of(&s, "names");
+	assert_int_equal(one.used, 1);
+	assert_true(one.bytes > 5000);
+	on_loop(publish_names, NULL);
+	s = status();
+	const struct table_info *two = table_of(&s, "names");
+	assert_int_equal(two->used, 2);
+	assert_int_equal(two->bytes, 2 * one.bytes);
+	assert_int_equal(two->shared, two->bytes);
+}
+
+static void on_published(void *arg)
+{
+	resolver_groups_published(rig.resolver, *(bool *)arg);
+}
+
+static unsigned views_after(unsigned ms)
+{
+	usleep(ms * 1000);
+	const struct resolver_status s = status();
+	return (unsigned)table_of(&s, "views")->used;
+}
+
+// While a new table of groups cannot be published its clients are the old one's.
+static void test_views_stay_until_groups_are_published(void **)
+{
+	static char name[] = "own";
+	struct config_upstream own = rig.config.upstreams.server[1];
+	struct config_group group = {
+		.name = name, .blocking = true, .upstream_count = 1, .upstreams = &own};
+	bool published = false;
+	rig.config.groups = &group;
+	rig.config.group_count = 1;
+	on_loop(reconfigure, &rig.config);
+	assert_int_equal(views_after(0), 2);
+	on_loop(on_published, &published);
+	rig.config.groups = NULL;
+	rig.config.group_count = 0;
+	on_loop(reconfigure, &rig.config);
+	assert_int_equal(views_after(2 * VIEWS_GRACE_MS), 2);
+	published = true;
+	on_loop(on_published, &published);
+	assert_int_equal(views_after(VIEWS_GRACE_MS - 1000), 2);
+	on_loop(on_published, &published); // that is no new beginning
+	assert_int_equal(views_after(2000), 1);
 }
 
 static void nothing(void *)
@@ -413,6 +491,8 @@ int main(void)
 		T(test_replies_come_to_a_loop_with_a_full_mailbox),
 		T(test_every_table_is_registered),
 		T(test_too_many_flushes_are_refused),
+		T(test_images_in_use_are_counted),
+		T(test_views_stay_until_groups_are_published),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

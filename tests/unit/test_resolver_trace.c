@@ -85,10 +85,12 @@ static const struct trace_event *event_of(const struct trace *t, unsigned step, 
 static void test_answered(void **)
 {
 	watch_begin_now();
+	const uint64_t asked_us = clock_mono_us();
 	ask_traced("www.example", 1);
 	expect_answer(1000, 1, 0, ANSWER_UPSTREAM);
 	await_traces(1);
 	const struct trace *t = trace_of(1);
+	assert_in_range(t->arrival_us, asked_us / 1000 * 1000, clock_mono_us());
 	expect_steps(t, "received l0_miss began udp_sent reply l0_stored answered ended");
 	assert_int_equal(t->outcome, ANSWER_UPSTREAM);
 	assert_int_equal(t->client_port, 0x100); // network byte order

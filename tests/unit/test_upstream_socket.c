@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <weir/clock.h>
@@ -238,6 +239,46 @@ static void test_few_files_few_sockets(void **state)
 	assert_int_equal(now().open, 400 / 4 / 2);
 }
 
+// Nobody asks, and all the same each is another one before it is 21 s old.
+static void test_all_are_drawn_anew(void **state)
+{
+	(void)state;
+	wait_for_idle(UPSTREAM_SOCKETS_AHEAD);
+	const uint64_t opened = now().opened;
+	run_for(21000);
+	assert_true(now().opened - opened >= UPSTREAM_SOCKETS_AHEAD);
+	assert_true(now().idle >= UPSTREAM_SOCKETS_AHEAD - 2 * UPSTREAM_SOCKET_STEP);
+}
+
+static void on_nothing(struct upstream_socket *)
+{
+}
+
+// Descriptor 0 is one like others, where it was free.
+static void test_descriptor_0_is_closed(void **state)
+{
+	const union upstream_peer peer = fx.up->server[0].address;
+	const socklen_t len = sizeof peer.v4;
+	struct upstream_leg leg = {.ask = &fx.ask};
+	struct upstream_sockets *p;
+	struct upstream_socket *s;
+	(void)state;
+	assert_int_equal(upstream_sockets_new(&p, fx.loop, &fx.up->rng, on_nothing), 0);
+	upstream_sockets_configure(p, &peer, &len, 1);
+	upstream_sockets_uses(p, 0);
+	const int saved = dup(STDIN_FILENO);
+	assert_true(saved > STDIN_FILENO);
+	close(STDIN_FILENO);
+	assert_int_equal(upstream_socket_take(p, 0, &leg, clock_mono_ms(), &s), 0);
+	assert_int_equal(s->fd, STDIN_FILENO);
+	upstream_socket_give(s, true);
+	assert_true(is_idle(s));
+	upstream_sockets_free(p);
+	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+	assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+	close(saved);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -253,6 +294,8 @@ int main(void)
 		T(test_too_old_goes),
 		T(test_new_list),
 		T(test_few_files_few_sockets),
+		T(test_all_are_drawn_anew),
+		T(test_descriptor_0_is_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,29 @@ static void test_half_a_message_that_has_just_begun(void **)
 	assert_int_equal(sent_again(), 0);
 }
 
+// Nor is the first octet of its length.
+static void test_a_length_that_has_just_begun(void **)
+{
+	struct stream_query q[2];
+	uint8_t out[700];
+	size_t len;
+
+	ask_more(2);
+	wait_conns(1);
+	for (unsigned i = 0; i < 2; i++)
+		query_read(rig.conn[0], &q[i]);
+	assert_int_equal(queries_sent(), 2 * 2); // by UDP, then here
+	clock_turn(UPSTREAM_STREAM_STALL_MS + 100);
+	len = reply_write(&q[1], -1, out);
+	octets_send(rig.conn[0], out, 1);
+	turn();
+	upstream_ask_stop(&rig.ask[q[0].number]);
+	octets_send(rig.conn[0], out + 1, len - 1);
+	wait_done(1);
+	assert_int_equal(streams().broken + streams().stalled, 0);
+	assert_int_equal(sent_again(), 0);
+}
+
 // Those that came last to a connection which is dead are asked elsewhere when the first is given
 // up, and have time for that.
 static void test_the_others_leave_a_silent_one(void **)
@@ -402,6 +425,7 @@ int main(void)
 		T(test_all_end_at_once),
 		T(test_who_waits_comes_first),
 		T(test_sums),
+		T(test_a_length_that_has_just_begun),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
