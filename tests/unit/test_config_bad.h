@@ -123,6 +123,8 @@
 {MINIMAL "  - address: 9.9.9.9:53\n", "8:5: upstreams.servers[1].address: given twice"},
 {MINIMAL "  - {address: 1.1.1.1, name: \"9.9.9.9:53\"}\n", "8:24: upstreams.servers \"9.9.9.9:53\": name: given twice"},
 {MINIMAL "  - {address: 1.1.1.1, name: \"\\x07\"}\n", "8:24: upstreams.servers \"\\x07\": name: must be printable ASCII"},
+{MINIMAL "  - {address: 1.1.1.1, name: \"\\x1f\"}\n", "8:24: upstreams.servers \"\\x1f\": name: must be printable ASCII"},
+{MINIMAL "  - {address: 1.1.1.1, name: \"\\x7f\"}\n", "8:24: upstreams.servers \"\\x7f\": name: must be printable ASCII"},
 {MINIMAL "  max_sends: 17\n", "8:3: upstreams.max_sends: must be 1 to 16"},
 
 // Lists, entries, relations.

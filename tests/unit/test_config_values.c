@@ -308,6 +308,14 @@ static void test_kernel_frames(void **)
 	}
 }
 
+// The first and the last printable character; their neighbours: test_config.
+static void test_printable_names(void **)
+{
+	struct config *c = config_text_load(MINIMAL "    name: \" ~\"\n");
+	assert_string_equal(c->upstreams.server[0].name, " ~");
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_upstream_values),
 		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_redis_values),
+		cmocka_unit_test(test_printable_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

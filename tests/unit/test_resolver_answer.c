@@ -96,6 +96,25 @@ static void test_a_late_question(void **)
 	expect_answer(1000, 4, 0, ANSWER_CACHED); // and nothing for the one before
 }
 
+// More than the 1,232 octets that a client takes; the id of a reply is no flag of it.
+static void test_truncated_replies_are_counted(void **)
+{
+	enum { MANY = 80, LIKE_TC = DNS_FLAG_TC };
+	struct fake_miss m = {.name = "many.example", .type = DNS_TYPE_A};
+	fake[0].addresses = fake[1].addresses = 1;
+	ask("few.example", LIKE_TC);
+	expect_answer(1000, LIKE_TC, 0, ANSWER_UPSTREAM);
+	assert_int_equal(status().answers_truncated, 0);
+	fake[0].addresses = fake[1].addresses = MANY;
+	for (m.id = 1; m.id <= 2; m.id++) {
+		assert_true(fake_dataplane_ask(&dp, &m));
+		fake_dataplane_ring(&dp);
+		expect_answer(1000, m.id, 0, m.id == 1 ? ANSWER_UPSTREAM : ANSWER_CACHED);
+		assert_true(get_u16(got.dns + 2) & DNS_FLAG_TC);
+		assert_int_equal(status().answers_truncated, m.id);
+	}
+}
+
 int main(void)
 {
 	rig_max_sends = 1;
@@ -105,6 +124,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_addresses_stay_as_they_are, setup_many, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_late_question, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_truncated_replies_are_counted, rig_setup, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// What the resolver's own records of the query log say of the client: of each family, and of an
+// IPv4 client that came to a socket of IPv6.
+#include "../../controlplane/querylog_names.h"
+#include "../../controlplane/querylog_row.h"
+#include "../../controlplane/resolver_internal.h"
+#include "../../controlplane/resolver_log.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/clock.h>
+
+enum { ROWS = 8, CLIENT_MAX = 64 };
+
+static struct {
+	_Atomic unsigned rows;
+	char client[ROWS][CLIENT_MAX];
+	uint16_t port[ROWS];
+} kept;
+
+static bool take(void *, const struct querylog_batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		const unsigned n = kept.rows++;
+		assert_true(n < ROWS);
+		snprintf(kept.client[n], CLIENT_MAX, "%s", b->row[i].client.at);
+		kept.port[n] = b->row[i].client_port;
+	}
+	return true;
+}
+
+static struct resolver_logged logged(void)
+{
+	return (struct resolver_logged){.ede = DNS_EDE_NONE,
+		.arrival_us = clock_mono_us(),
+		.verdict = LOG_VERDICT_UNANSWERED,
+		.list = LOG_NO_LIST,
+		.upstream = LOG_NO_UPSTREAM};
+}
+
+static void log_front(struct resolver_log *l, const char *address, uint16_t port)
+{
+	const struct resolver_logged what = logged();
+	union front_client client = {0};
+	if (strchr(address, ':')) {
+		client.v6 =
+			(struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+		assert_int_equal(inet_pton(AF_INET6, address, &client.v6.sin6_addr), 1);
+	} else {
+		client.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+		assert_int_equal(inet_pton(AF_INET, address, &client.v4.sin_addr), 1);
+	}
+	resolver_log_front(l, &client, &what);
+}
+
+static void log_lane(struct resolver_log *l, const char *address, uint16_t port)
+{
+	const bool is_six = strchr(address, ':') != NULL;
+	const struct resolver_logged what = logged();
+	struct return_path path = {.ip_version = is_six ? 6 : 4, .client_udp = htons(port)};
+	assert_int_equal(inet_pton(is_six ? AF_INET6 : AF_INET, address, path.client_ip), 1);
+	resolver_log_lane(l, &path, &what);
+}
+
+static void test_clients(void **)
+{
+	static const char *const expected[] = {"198.18.0.1", "198.18.255.2", "2001:db8::3",
+		"::fffe:198.18.0.4", "198.18.0.5", "2001:db8::6"};
+	static const struct config config = {.query_log.anonymize = LOG_CLIENTS_WHOLE};
+	const struct querylog_sink sink = {.name = "kept", .take = take};
+	struct resolver_log *l;
+	struct querylog *q;
+	assert_int_equal(resolver_log_open(&l), 0);
+	resolver_log_set(l, 1);
+	assert_int_equal(querylog_open(&q, &(struct querylog_settings){.box = "box"}), 0);
+	assert_int_equal(querylog_add(q, &sink), 0);
+	struct querylog_names *n = querylog_names_new(&config, NULL, 0, NULL);
+	assert_non_null(n);
+	querylog_set_names(q, n);
+	assert_int_equal(resolver_log_source(l, q), 0);
+	log_front(l, "198.18.0.1", 5301);
+	log_front(l, "::ffff:198.18.255.2", 5302);
+	log_front(l, "2001:db8::3", 5303);
+	log_front(l, "::fffe:198.18.0.4", 5304); // is no such address
+	log_lane(l, "198.18.0.5", 5305);
+	log_lane(l, "2001:db8::6", 5306);
+	assert_int_equal(querylog_start(q), 0);
+	querylog_stop(q);
+	assert_int_equal(kept.rows, ARRAY_LEN(expected));
+	for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
+		uint8_t is[16] = {0}, wanted[16] = {0};
+		const int family = strchr(expected[i], ':') ? AF_INET6 : AF_INET;
+		assert_int_equal(inet_pton(family, expected[i], wanted), 1);
+		if (inet_pton(family, kept.client[i], is) != 1)
+			fail_msg("%s in the place of %s", kept.client[i], expected[i]);
+		assert_memory_equal(is, wanted, sizeof is);
+		assert_int_equal(kept.port[i], 5301 + i);
+	}
+	querylog_close(q);
+	resolver_log_close(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clients),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
