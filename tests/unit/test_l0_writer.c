@@ -429,6 +429,36 @@ static void test_a_ttl_far_into_the_answer(void **)
 	box_close(&b);
 }
 
+// A table full of small records and answers that need a long run: those that lie where it is to be
+// give way, and each is counted.
+static void test_who_gives_way_to_a_large_one_is_counted(void **)
+{
+	enum { SMALL = 40, LARGE = 4000, LARGE_ONES = 20 };
+	struct box b;
+	struct l0_view v;
+	uint32_t id = 0, puts = 0, large = 0, number;
+	assert_true(box_open(&b, 1 << 20, 4));
+	for (; stats_of(&b).evicted_space == 0 && id < 100000; id++) {
+		puts += box_put(&b, id, 1, SMALL, 1000, 1 << 20) == 0;
+		l0_writer_reclaim(b.w);
+	}
+	const uint64_t before = stats_of(&b).evicted_space;
+	_Atomic uint8_t *marks = box_marks(&b, 0);
+	for (uint32_t i = 0; i < id; i += 2) // so that the hand leaves short runs alone
+		if (box_get(l0_writer_reader(b.w), i, &v, &number))
+			marks[number] = MARK_VISITED;
+	for (; large < LARGE_ONES && id < 200000; id++) {
+		large += box_put(&b, id, 1, LARGE, 1000, 1 << 20) == 0;
+		l0_writer_reclaim(b.w);
+	}
+	const struct l0_writer_stats s = stats_of(&b);
+	assert_int_equal(large, LARGE_ONES);
+	assert_true(s.evicted_space - before > LARGE_ONES);
+	assert_int_equal(s.entries, puts + large - s.evicted_space - s.evicted_bucket);
+	audit(&b);
+	box_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_victim_of_full_buckets),
 		cmocka_unit_test(test_memory_is_a_function_of_geometry),
 		cmocka_unit_test(test_a_ttl_far_into_the_answer),
+		cmocka_unit_test(test_who_gives_way_to_a_large_one_is_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
