@@ -16,6 +16,9 @@ static void test_a_name_keeps_its_number(void **)
 	assert_string_equal(upstream_book_name(b, 0), "one");
 	assert_string_equal(upstream_book_name(b, 1), "t\\x09wo");
 	assert_string_equal(upstream_book_name(b, 2), "");
+	// And that is no place in the book.
+	assert_ptr_equal(upstream_book_name(b, 2), upstream_book_name(NULL, 0));
+	assert_ptr_not_equal(upstream_book_name(b, 1), upstream_book_name(NULL, 0));
 	assert_string_equal(upstream_book_name(b, LOG_NO_UPSTREAM), "");
 	upstream_book_close(b);
 }
