@@ -272,6 +272,26 @@ static void test_run_behind_a_used_end(void **)
 	l0_alloc_destroy(&a);
 }
 
+// The search goes on behind what it found last, also when room before that has come free.
+static void test_search_goes_on(void **)
+{
+	enum { BEGIN = 2, EACH = 4 };
+	struct box b;
+	struct l0_alloc a;
+	assert_true(box_map(&b, 1 << 20, 2));
+	assert_int_equal(l0_alloc_init(&a, BEGIN + 3 * EACH), 0);
+	assert_int_equal(l0_alloc_take(&a, EACH), BEGIN);
+	assert_int_equal(l0_alloc_take(&a, EACH), BEGIN + EACH);
+	l0_alloc_retire(&a, BEGIN, EACH);
+	l0_alloc_reclaim(&a, &b.ew);
+	l0_alloc_reclaim(&a, &b.ew);
+	assert_int_equal(l0_alloc_retired(&a), 0);
+	assert_int_equal(l0_alloc_take(&a, EACH), BEGIN + 2 * EACH);
+	assert_int_equal(l0_alloc_take(&a, EACH), 1); // and from the start
+	l0_alloc_destroy(&a);
+	free(b.base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_bad_record_is_absent_and_counted),
 		cmocka_unit_test(test_hostile_table),
 		cmocka_unit_test(test_run_behind_a_used_end),
+		cmocka_unit_test(test_search_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

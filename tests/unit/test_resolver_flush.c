@@ -401,6 +401,11 @@ static void test_look_at_both_tiers(void **)
 	w = look("a.example", DNS_TYPE_A);
 	assert_int_equal(w->look.count, 1);
 	assert_int_equal(w->look.l1_bad, 1);
+	say("CLIENT PAUSE 1000 ALL"); // no reply in time
+	w = look("a.example", DNS_TYPE_A);
+	assert_int_equal(w->look.count, 1);
+	assert_int_equal(w->look.l1_asked, 4);
+	assert_int_equal(w->look.l1_lost, 4);
 }
 
 // The end comes while everything is under way (ASan).

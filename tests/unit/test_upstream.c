@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../../controlplane/upstream_internal.h"
 #include "clock_still.h"
 #include "unit.h"
 #include "upstream_rig.h"
@@ -118,6 +119,7 @@ static void test_timeout_fails_over_and_backs_off(void **state)
 	}
 	assert_false(status(0).up);
 	assert_in_range(status(0).down_for_ms, 25001, fx.config.backoff_s * 1000);
+	assert_int_equal(totals().sets_down, 0); // the other one answers
 	unsigned before = fake[0].udp_queries;
 	ask(2000);
 	assert_int_equal(fx.replies, 1);
@@ -149,6 +151,9 @@ static void test_all_dead_ends_at_the_deadline(void **state)
 	assert_in_range(fx.took_ms, 1190, 1700);
 	assert_int_equal(fake[0].udp_queries + fake[1].udp_queries, 6);
 	assert_int_equal(fake[0].udp_queries, 3);
+	assert_false(status(0).up || status(1).up);
+	assert_int_equal(totals().sets, 1);
+	assert_int_equal(totals().sets_down, 1);
 }
 
 static void test_sends_are_bounded_over_all_causes(void **state)
@@ -277,6 +282,22 @@ static void test_new_servers_while_asking(void **state)
 	assert_int_equal(status(0).answered, 1);
 }
 
+// From the last moment on that the server is known to lack it; the fake one lacks it still.
+static void test_edns_is_tried_again(void **state)
+{
+	(void)state;
+	fake[0].mode = FAKE_NO_EDNS;
+	fx.up->server[0].no_edns.until_ms = clock_mono_ms() + 1;
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1);
+	fx.up->server[0].no_edns.until_ms = clock_mono_ms();
+	assert_true(status(0).edns);
+	ask(2000);
+	assert_int_equal(fx.replies, 1);
+	assert_int_equal(fake[0].udp_queries, 1 + 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -299,6 +320,7 @@ int main(void)
 		T(test_server_in_back_off_is_asked_once),
 		T(rfc2308_7_2_a_dead_server_is_dead_for_five_minutes_at_most),
 		T(test_new_servers_while_asking),
+		T(test_edns_is_tried_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
