@@ -20,6 +20,9 @@ struct clickhouse_outbox {
 	unsigned first;
 	uint64_t hand_rows, hand_weight; // of the sender's chunk, where no file has it
 	struct clickhouse_outbox_counts counts;
+
+	pthread_mutex_t shown_lock; // covers no I/O, unlike `lock`
+	struct clickhouse_outbox_counts shown;
 };
 
 static int spool_open(struct clickhouse_outbox *o)
@@ -29,6 +32,26 @@ static int spool_open(struct clickhouse_outbox *o)
 	int ret = clickhouse_spool_open(&o->spool, o->folder, o->box, o->spool_max_bytes);
 	o->is_spool_open = ret == 0;
 	return ret;
+}
+
+// The counts as readers see them. Under the lock.
+static void show(struct clickhouse_outbox *o)
+{
+	const struct clickhouse_spooled *first =
+		o->is_spool_open ? clickhouse_spool_first(&o->spool) : NULL;
+	pthread_mutex_lock(&o->shown_lock);
+	o->shown = o->counts;
+	o->shown.rows += o->hand_rows;
+	o->shown.weight += o->hand_weight;
+	o->shown.since_ms = o->counts.chunks ? o->chunk[o->first].put_ms : 0;
+	o->shown.spool_hour = first ? first->hour : 0;
+	pthread_mutex_unlock(&o->shown_lock);
+}
+
+static void unlock(struct clickhouse_outbox *o)
+{
+	show(o);
+	pthread_mutex_unlock(&o->lock);
 }
 
 static void spool_count(struct clickhouse_outbox *o)
@@ -58,6 +81,7 @@ int clickhouse_outbox_open(
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->shown_lock, NULL);
 	pthread_cond_init(&o->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	snprintf(o->folder, sizeof o->folder, "%s", s->folder);
@@ -66,6 +90,7 @@ int clickhouse_outbox_open(
 	o->memory_max_bytes = o->counts.bytes_max = s->memory_max_bytes;
 	o->counts.spool_err = spool_open(o);
 	spool_count(o);
+	show(o);
 	*out = o;
 	return 0;
 }
@@ -104,6 +129,7 @@ void clickhouse_outbox_free(struct clickhouse_outbox *o)
 		clickhouse_spool_close(&o->spool);
 	pthread_cond_destroy(&o->changed);
 	pthread_mutex_destroy(&o->lock);
+	pthread_mutex_destroy(&o->shown_lock);
 	free(o);
 }
 
@@ -172,7 +198,7 @@ int clickhouse_outbox_put(
 		ret = 0;
 	}
 	c->refused += ret < 0;
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	return ret;
 }
 
@@ -180,7 +206,7 @@ void clickhouse_outbox_hurry(struct clickhouse_outbox *o)
 {
 	pthread_mutex_lock(&o->lock);
 	o->is_hurried = true;
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 }
 
 void clickhouse_outbox_close(struct clickhouse_outbox *o)
@@ -188,7 +214,7 @@ void clickhouse_outbox_close(struct clickhouse_outbox *o)
 	pthread_mutex_lock(&o->lock);
 	o->is_closed = true;
 	pthread_cond_broadcast(&o->changed);
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 }
 
 static bool is_want(int err)
@@ -252,7 +278,7 @@ int clickhouse_outbox_take(
 		o->hand_weight = out->what.weight;
 		ret = 0;
 	}
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	return ret;
 }
 
@@ -264,7 +290,7 @@ void clickhouse_outbox_done(struct clickhouse_outbox *o, struct clickhouse_parce
 		clickhouse_spool_remove(&o->spool);
 	spool_count(o);
 	o->is_failing = false;
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	parcel_free(p);
 }
 
@@ -276,7 +302,7 @@ void clickhouse_outbox_refuse(struct clickhouse_outbox *o, struct clickhouse_par
 		set_aside(o, &p->what, -EPROTONOSUPPORT);
 	else
 		lose(o, &p->what);
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	parcel_free(p);
 }
 
@@ -353,7 +379,7 @@ int clickhouse_outbox_cut(
 	if (ret == 0)
 		hand_empty(o);
 	spool_count(o);
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	if (ret == 0)
 		parcel_free(p);
 	return ret;
@@ -381,10 +407,10 @@ void clickhouse_outbox_failed(struct clickhouse_outbox *o, struct clickhouse_par
 	o->is_failing = true;
 	(void)!parcel_spool(o, p);
 	while (o->counts.chunks && spill_one(o, false) == 0) {
-		pthread_mutex_unlock(&o->lock);
+		unlock(o);
 		pthread_mutex_lock(&o->lock);
 	}
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 }
 
 void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_parcel *p)
@@ -395,7 +421,7 @@ void clickhouse_outbox_give_back(struct clickhouse_outbox *o, struct clickhouse_
 	hand_empty(o);
 	if (o->is_spool_open)
 		o->spool.is_first_held = false;
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 	parcel_free(p);
 }
 
@@ -408,7 +434,7 @@ void clickhouse_outbox_spill(struct clickhouse_outbox *o)
 		lose(o, &o->chunk[o->first].what);
 		memory_drop(o);
 	}
-	pthread_mutex_unlock(&o->lock);
+	unlock(o);
 }
 
 bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o)
@@ -421,13 +447,7 @@ bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o)
 
 void clickhouse_outbox_counts(struct clickhouse_outbox *o, struct clickhouse_outbox_counts *out)
 {
-	pthread_mutex_lock(&o->lock);
-	*out = o->counts;
-	out->rows += o->hand_rows;
-	out->weight += o->hand_weight;
-	out->since_ms = o->counts.chunks ? o->chunk[o->first].put_ms : 0;
-	const struct clickhouse_spooled *first =
-		o->is_spool_open ? clickhouse_spool_first(&o->spool) : NULL;
-	out->spool_hour = first ? first->hour : 0;
-	pthread_mutex_unlock(&o->lock);
+	pthread_mutex_lock(&o->shown_lock);
+	*out = o->shown;
+	pthread_mutex_unlock(&o->shown_lock);
 }

@@ -16,6 +16,8 @@
 // or in memory; of both the oldest is taken first.
 //
 // One maker, one sender; one lock, under which a file at a time is written: not for the log thread.
+// clickhouse_outbox_counts never takes that lock. It is for any thread: a disk that hangs does not
+// hold it up, and it returns the counts from before the file that is being written.
 
 #include "clickhouse_spool.h"
 

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A spool disk that hangs: the log thread and the service loop still get their counts.
+
+#include "clickhouse_rig.h"
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <weir/clock.h>
+
+enum { HANG_MS = 5000 };
+
+static atomic_bool hangs, is_hung;
+
+// In place of the C library's. A failing test ends too: the disk hangs for HANG_MS at most.
+int fsync(int fd)
+{
+	uint64_t until_ms = clock_mono_ms() + HANG_MS;
+	while (hangs && clock_mono_ms() < until_ms) {
+		is_hung = true;
+		usleep(1000);
+	}
+	is_hung = false;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void test_counts_do_not_wait_for_the_disk(void **)
+{
+	struct querylog_held held;
+	hangs = true;
+	server.fault = FAKE_ERROR;
+	sink_open();
+	feed(1, 50);
+	for (unsigned i = 0; i < PATIENCE_MS && !is_hung; i++)
+		usleep(1000);
+	assert_true(is_hung);
+	clickhouse_status(sink, &status);
+	struct querylog_sink s = clickhouse_sink(sink);
+	s.held(s.arg, &held);
+	assert_true(is_hung);
+	assert_true(status.held_rows >= 50);
+	assert_true(held.rows >= 50);
+	assert_int_equal(held.lost_rows, 0);
+	feed(1, 20); // the queue takes them
+	assert_true(is_hung);
+	hangs = false;
+	assert_true(eventually(is_failing_and_spooled));
+	fault_set(FAKE_WELL);
+	assert_true(eventually(all_sent));
+	expect_each_once();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_counts_do_not_wait_for_the_disk,
+			clickhouse_rig_open, clickhouse_rig_close),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
