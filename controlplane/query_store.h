@@ -10,9 +10,10 @@
 //
 // Bounds: files older than `hours` go, by retention.h's time, and the oldest ones while there are
 // more than max_bytes; a file ends with its hour or at an eighth of max_bytes. The newest file is
-// kept in any case. Over max_rate rows a second (a bucket that holds a second's worth) the last of
-// each N rows is kept, with the weights of the others, so that sums over weights stay what they
-// were; the last row of each batch is kept as well, so that none is owed.
+// kept in any case, but for one whose hour lies in the future of the clock. Over max_rate rows a
+// second (a bucket that holds a second's worth) the last of each N rows is kept, with the weights
+// of the others, so that sums over weights stay what they were; the last row of each batch is kept
+// as well, so that none is owed.
 //
 // What fails (disk full, no permission, a damaged file) is counted and said in the status. Rows not
 // committed are lost and counted; the file is closed and, 1 s to 60 s later, doubling, opened

@@ -28,16 +28,24 @@ void query_store_leave(struct query_store *s)
 	s->open = false;
 }
 
-// The hour before which files are too old. -ENOMEM.
-static int oldest_hour(struct query_store *s, const struct query_folder *f, int64_t *out)
+// Which files go, and in which order.
+struct order {
+	int64_t oldest;          // files of hours before that are too old
+	unsigned count, present; // all files; the first ones, those of the present (retention.h)
+	bool future_first;
+};
+
+// -ENOMEM.
+static int order_make(struct query_store *s, const struct query_folder *f, struct order *out)
 {
 	int64_t *start_s = calloc(f->count + 1, sizeof *start_s), clock_s = unix_s(s);
+	uint64_t mono_ms = clock_mono_ms();
 	if (!start_s)
 		return -ENOMEM;
 	for (unsigned i = 0; i < f->count; i++)
 		start_s[i] = f->file[i].hour * 3600;
-	int64_t now_s =
-		retention_now(&s->retention, clock_s, clock_mono_ms(), start_s, f->count, 3600);
+	int64_t now_s = retention_now(&s->retention, clock_s, mono_ms, start_s, f->count, 3600);
+	unsigned present = retention_present(clock_s, start_s, f->count);
 	free(start_s);
 	int64_t ahead_s = clock_s - now_s > RETENTION_PROOF_S ? clock_s - now_s : 0;
 	if (ahead_s && !s->now.clock_ahead_s)
@@ -45,37 +53,61 @@ static int oldest_hour(struct query_store *s, const struct query_folder *f, int6
 			    " is deleted for its age until the clock has run so for a day",
 			(long long)(ahead_s / 3600));
 	s->now.clock_ahead_s = ahead_s;
-	*out = now_s / 3600 - s->settings.hours;
+	*out = (struct order){.oldest = now_s / 3600 - s->settings.hours,
+		.count = f->count,
+		.present = present ? present : f->count,
+		.future_first = retention_is_steady(&s->retention, mono_ms)};
 	return 0;
+}
+
+// The i-th of all but one: the newest file of the present stays, whatever it is.
+static unsigned order_at(const struct order *o, unsigned i)
+{
+	unsigned future = o->count - o->present;
+	if (o->future_first)
+		return i < future ? o->present + i : i - future;
+	return i + 1 < o->present ? i : i + 1;
+}
+
+static void files_count(struct query_store *s, const struct query_folder *f)
+{
+	unsigned first = f->count;
+	s->now.files = 0;
+	for (unsigned i = f->count; i-- > 0;) {
+		if (f->file[i].hour < 0) // removed
+			continue;
+		s->now.files++;
+		first = i;
+	}
+	s->now.oldest_unix_s = first < f->count ? f->file[first].hour * 3600 : 0;
 }
 
 int query_store_tidy(struct query_store *s, uint64_t room)
 {
 	struct query_folder f;
-	int64_t oldest = 0;
+	struct order order;
 	s->tidy_ms = clock_mono_ms() + QUERY_TIDY_MS;
 	int ret = query_folder_scan(&f, s->folder);
-	if (ret == 0 && (ret = oldest_hour(s, &f, &oldest)) < 0)
+	if (ret == 0 && (ret = order_make(s, &f, &order)) < 0)
 		query_folder_free(&f);
 	if (ret)
 		return ret;
 	uint64_t bytes = f.bytes;
-	unsigned i = 0;
-	for (; i + 1 < f.count; i++) { // the newest stays, whatever it is
-		const struct query_folder_file *one = &f.file[i];
-		if (s->open && one->hour == s->hour && one->part == s->part)
-			break;
-		if (one->hour >= oldest && bytes + room <= s->settings.max_bytes)
-			break;
+	for (unsigned i = 0; i + 1 < f.count; i++) {
+		struct query_folder_file *one = &f.file[order_at(&order, i)];
+		bool is_open = s->open && one->hour == s->hour && one->part == s->part;
+		bool is_much = bytes + room > s->settings.max_bytes;
+		if (is_open || (one->hour >= order.oldest && !is_much))
+			continue;
 		ret = query_folder_remove(s->folder, one);
 		if (ret)
 			break;
 		bytes -= one->bytes;
+		one->hour = -1;
 		s->now.dropped_files++;
 	}
-	s->now.files = f.count - i;
+	files_count(s, &f);
 	s->now.bytes = bytes;
-	s->now.oldest_unix_s = i < f.count ? f.file[i].hour * 3600 : 0;
 	s->others_bytes = bytes - (s->open ? query_folder_bytes(s->path) : 0);
 	query_folder_free(&f);
 	return ret;

@@ -49,7 +49,8 @@ ATTR_MUST_CHECK int query_store_commit(struct query_store *s);
 void query_store_leave(struct query_store *s);
 void query_store_well(struct query_store *s); // a write went well: it fails no longer
 void query_store_lose(struct query_store *s, uint64_t rows, uint64_t weight);
-// Oldest first, what is too old or too much, `room` octets to be left; never the file in use.
+// Deletes what is too old or too much, `room` bytes to be left: the oldest first, those of the
+// future before or after them (retention.h). Never the file in use, nor the newest of the present.
 ATTR_MUST_CHECK int query_store_tidy(struct query_store *s, uint64_t room);
 // Octets of rows after which it is time for a commit.
 uint64_t query_store_transaction_max(const struct query_store *s);

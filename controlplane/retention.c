@@ -1,22 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "retention.h"
 
-static bool is_steady(struct retention *r, int64_t clock_s, uint64_t mono_ms)
+bool retention_is_steady(const struct retention *r, uint64_t mono_ms)
+{
+	return r->has_looked && mono_ms - r->since_ms >= RETENTION_PROOF_S * UINT64_C(1000);
+}
+
+unsigned retention_present(int64_t clock_s, const int64_t *start_s, unsigned count)
+{
+	while (count && start_s[count - 1] > clock_s + RETENTION_FUTURE_S)
+		count--;
+	return count;
+}
+
+static void look(struct retention *r, int64_t clock_s, uint64_t mono_ms)
 {
 	int64_t offset_s = clock_s - (int64_t)(mono_ms / 1000);
 	int64_t step_s = offset_s - r->offset_s;
 	if (!r->has_looked || step_s > RETENTION_STEP_S || step_s < -RETENTION_STEP_S)
 		*r = (struct retention){
 			.offset_s = offset_s, .since_ms = mono_ms, .has_looked = true};
-	return mono_ms - r->since_ms >= RETENTION_PROOF_S * UINT64_C(1000);
 }
 
 // The last second of the newest data that can be believed. Behind a gap of more than a day a run of
 // data counts once it is a day long; until then what was before the gap does.
 static int64_t newest_s(int64_t clock_s, const int64_t *start_s, unsigned count, int64_t length_s)
 {
-	while (count && start_s[count - 1] > clock_s + RETENTION_FUTURE_S)
-		count--;
+	count = retention_present(clock_s, start_s, count);
 	if (!count)
 		return clock_s;
 	const int64_t apart_s = RETENTION_PROOF_S + length_s;
@@ -31,7 +41,8 @@ static int64_t newest_s(int64_t clock_s, const int64_t *start_s, unsigned count,
 int64_t retention_now(struct retention *r, int64_t clock_s, uint64_t mono_ms,
 	const int64_t *start_s, unsigned count, int64_t length_s)
 {
-	if (is_steady(r, clock_s, mono_ms))
+	look(r, clock_s, mono_ms);
+	if (retention_is_steady(r, mono_ms))
 		return clock_s;
 	int64_t data_s = newest_s(clock_s, start_s, count, length_s);
 	return data_s < clock_s ? data_s : clock_s;

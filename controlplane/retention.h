@@ -8,7 +8,9 @@
 // seen it run without a step for RETENTION_PROOF_S, or data has come by it for that long, which
 // also counts what an earlier process wrote. A step is a change against CLOCK_MONOTONIC of more
 // than RETENTION_STEP_S. Data that lies in the future of the clock proves nothing: the clock was
-// wrong when it was written, or is now.
+// wrong when it was written, or is now. So the newest piece, which is never deleted, is the newest
+// of the present; and where there is too much data, a clock that has run without a step for
+// RETENTION_PROOF_S has the pieces of the future deleted before those of the present.
 //
 // Owned by the thread that deletes; no I/O, no allocation.
 
@@ -31,3 +33,8 @@ struct retention {
 // begins (an hour's file, a day's partition), ascending; each covers `length_s`.
 int64_t retention_now(struct retention *r, int64_t clock_s, uint64_t mono_ms,
 	const int64_t *start_s, unsigned count, int64_t length_s);
+// How many of these pieces are of the present: those that begin at most RETENTION_FUTURE_S beyond
+// the clock.
+unsigned retention_present(int64_t clock_s, const int64_t *start_s, unsigned count);
+// This process has seen the clock run without a step for RETENTION_PROOF_S. After retention_now.
+bool retention_is_steady(const struct retention *r, uint64_t mono_ms);

@@ -2,14 +2,16 @@
 //
 // The query store under a wrong clock: real files, deleted or not.
 
-#include "../../controlplane/query_store.h"
+#include "../../controlplane/query_store_internal.h"
 #include "query_rows.h"
 #include "querylog_rig.h"
 #include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <weir/clock.h>
 
 enum { FIRST_HOUR = 472222 };
 
@@ -70,20 +72,83 @@ static void test_a_clock_400_days_ahead_deletes_nothing(void **)
 	row_of_hour(s, &rig, FIRST_HOUR + 3 + 400 * 24, &status);
 	assert_int_equal(status.dropped_files, 0);
 	assert_int_equal(status.clock_ahead_s / 86400, 400);
-	// The clock is right again: what it wrote meanwhile stays, and is no evidence.
-	row_of_hour(s, &rig, FIRST_HOUR + 4, &status);
+	// Half of that: what the clock wrote meanwhile is no evidence.
+	row_of_hour(s, &rig, FIRST_HOUR + 3 + 200 * 24, &status);
 	assert_int_equal(status.dropped_files, 0);
+	assert_int_equal(status.clock_ahead_s / 86400, 200);
+	// The clock is right again. Files of the present that are too old go, others stay.
+	row_of_hour(s, &rig, FIRST_HOUR + 12, &status);
+	assert_int_equal(status.dropped_files, 2);
 	assert_int_equal(status.clock_ahead_s, 0);
 	query_store_close(s);
 	assert_int_equal(query_folder_scan(&files, folder), 0);
-	assert_int_equal(files.count, 5);
+	assert_int_equal(files.count, 4);
+	assert_int_equal(files.file[0].hour, FIRST_HOUR + 2);
 	query_folder_free(&files);
 	querylog_rig_close(&rig);
+}
+
+// What size pressure leaves of files of 1000 bytes: hours, as a text. `steady`: the clock has run
+// for two days.
+static void expect_left(bool steady, uint64_t max_bytes, const char *left)
+{
+	static const int hours[] = {0, 1, 2, 3, 100, 101};
+	static struct query_store s;
+	char path[PATH_MAX], text[64] = "";
+	struct query_folder files;
+	uint64_t mono_ms = clock_mono_ms();
+	now_s = (FIRST_HOUR + 3) * INT64_C(3600) + 60;
+	s = (struct query_store){
+		.settings = {.hours = 48, .max_bytes = max_bytes, .unix_s = clock_s},
+		.retention = {.has_looked = steady,
+			.offset_s = now_s - (int64_t)(mono_ms / 1000),
+			.since_ms = mono_ms - 2 * RETENTION_PROOF_S * UINT64_C(1000)}};
+	snprintf(s.folder, sizeof s.folder, "%s", folder);
+	for (unsigned i = 0; i < ARRAY_LEN(hours); i++) {
+		assert_int_equal(query_folder_path(folder, FIRST_HOUR + hours[i], 1, path), 0);
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		assert_int_equal(ftruncate(fileno(f), 1000), 0);
+		fclose(f);
+	}
+	assert_int_equal(query_store_tidy(&s, 0), 0);
+	assert_int_equal(query_folder_scan(&files, folder), 0);
+	for (unsigned i = 0; i < files.count; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " %d",
+			(int)(files.file[i].hour - FIRST_HOUR));
+	assert_string_equal(text, left);
+	assert_int_equal(s.now.files, files.count);
+	assert_int_equal(s.now.dropped_files, ARRAY_LEN(hours) - files.count);
+	assert_int_equal(s.now.oldest_unix_s, files.file[0].hour * 3600);
+	assert_int_equal(s.now.bytes, files.count * 1000);
+	query_folder_free(&files);
+}
+
+static void test_size_takes_the_future_first(void **)
+{
+	expect_left(true, 6000, " 0 1 2 3 100 101");
+	expect_left(true, 5000, " 0 1 2 3 101");
+	expect_left(true, 4000, " 0 1 2 3");
+	expect_left(true, 2000, " 2 3");
+	expect_left(true, 1, " 3");
+}
+
+// A clock that has not run for a day yet may be wrong: the newest of its present stays all the
+// same.
+static void test_size_and_a_clock_that_is_not_steady(void **)
+{
+	expect_left(false, 6000, " 0 1 2 3 100 101");
+	expect_left(false, 4000, " 2 3 100 101");
+	expect_left(false, 2000, " 3 101");
+	expect_left(false, 1, " 3");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_size_takes_the_future_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_size_and_a_clock_that_is_not_steady, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_clock_400_days_ahead_deletes_nothing, setup, teardown),
 	};

@@ -92,13 +92,40 @@ static void test_data_of_the_future_proves_nothing(void **)
 {
 	data(NOW, 200);
 	data(NOW + 400 * (int64_t)DAY, 100);
-	assert_int_equal(look(NOW + 60, 1), NOW + 60);
+	assert_int_equal(look(NOW + 200 * (int64_t)DAY, 1), NOW + HOUR - 1);
+	assert_int_equal(retention_present(NOW + 200 * (int64_t)DAY, start, count), 200);
+}
+
+static void test_what_begins_within_the_hour_is_of_the_present(void **)
+{
+	data(NOW, 5);
+	assert_int_equal(retention_present(NOW - RETENTION_FUTURE_S, start, count), 5);
+	assert_int_equal(retention_present(NOW - RETENTION_FUTURE_S - 1, start, count), 4);
+	assert_int_equal(retention_present(NOW - DAY, start, count), 0);
 }
 
 static void test_an_hour_of_data_from_a_clock_that_fell_back(void **)
 {
+	int64_t back = NOW - 3000 * (int64_t)DAY;
+	data(back, 1);
 	data(NOW, 30);
-	assert_int_equal(look(NOW - 3000 * (int64_t)DAY, 1), NOW - 3000 * (int64_t)DAY);
+	// That clock runs a while: what it writes is the newest, and its own time is never passed.
+	assert_int_equal(look(back + 1800, 1800), back + 1800);
+	assert_int_equal(look(back + 3 * HOUR, 3 * HOUR), back + HOUR - 1);
+	// A day without a step: it is believed, whatever lies in its future.
+	assert_int_equal(look(back + 2 * (int64_t)DAY, 2 * DAY), back + 2 * (int64_t)DAY);
+	// Put right again, it is not steady, and the data of before proves it.
+	assert_int_equal(look(NOW + 2 * HOUR, 2 * DAY + 60), NOW + HOUR - 1);
+}
+
+static void test_steady_after_a_day_without_a_step(void **)
+{
+	assert_int_equal(look(NOW, 10), NOW);
+	assert_false(retention_is_steady(&r, 10 * 1000));
+	assert_false(retention_is_steady(&r, (10 + DAY - 1) * 1000));
+	assert_true(retention_is_steady(&r, (10 + DAY) * 1000));
+	assert_int_equal(look(NOW + 2 * (int64_t)DAY, 10 + DAY), NOW + 2 * (int64_t)DAY);
+	assert_false(retention_is_steady(&r, (10 + DAY) * 1000));
 }
 
 int main(void)
@@ -113,7 +140,9 @@ int main(void)
 		T(test_a_step_begins_the_day_again),
 		T(test_slow_drift_is_no_step),
 		T(test_data_of_the_future_proves_nothing),
+		T(test_what_begins_within_the_hour_is_of_the_present),
 		T(test_an_hour_of_data_from_a_clock_that_fell_back),
+		T(test_steady_after_a_day_without_a_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
