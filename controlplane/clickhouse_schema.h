@@ -21,7 +21,8 @@
 // by the widest that any box left there within 30 days; without an answer it drops nothing.
 //
 // Ages count from the earlier of the server's clock and this box's, by the rules of retention.h.
-// The newest partition stays.
+// The newest partition of the present stays. Partitions of the future are dropped for max_bytes
+// alone, before all others, once the clock has run without a step for a day.
 //
 // Blocks, statement by statement; each fails on its own and is tried again by the next call.
 

@@ -24,8 +24,10 @@ enum {
 
 // What is known of a table before anything of it goes.
 struct table_age {
-	int64_t now_s;               // ages count from then
-	char newest[PARTITION_TEXT]; // stays; "": there is none
+	int64_t now_s;                // ages count from then
+	char newest[PARTITION_TEXT];  // of the present: stays; "": there is none
+	char present[PARTITION_TEXT]; // partitions of a later name lie in the future (retention.h)
+	bool future_first;            // these go first where rows take too many bytes
 };
 
 // When a partition of ours begins: YYYYMMDD or YYYYMMDDHH. 0: it is none.
@@ -52,7 +54,18 @@ static int64_t partition_end(const char *text)
 	return start_s ? start_s + length_s : 0;
 }
 
-// "now TAB partition" a line, the newest first: the server's clock, and what the table has.
+// The last hour of the present. The name of a day's partition is less than that of its first hour.
+static void present_name(int64_t clock_s, char out[PARTITION_TEXT])
+{
+	const time_t last_s = clock_s + RETENTION_FUTURE_S;
+	struct tm tm;
+	if (!gmtime_r(&last_s, &tm)
+		|| strftime(out, PARTITION_TEXT, "%Y%m%d%H", &tm) != HOUR_DIGITS)
+		strcpy(out, "0");
+}
+
+// "now TAB partition" a line, the newest first: the server's clock, and what the table has of the
+// present. Both clocks must agree before rows go: the earlier one counts.
 static void age_read(
 	struct clickhouse_schema *s, char *reply, int64_t clock_s, struct table_age *out)
 {
@@ -60,20 +73,27 @@ static void age_read(
 	unsigned n = 0;
 	char *line;
 	*out = (struct table_age){.now_s = clock_s};
+	present_name(clock_s, out->present);
 	while (n < NEWEST_PARTITIONS && (line = strsep(&reply, "\n")) && *line) {
 		int64_t server_s;
 		char partition[PARTITION_TEXT];
 		if (sscanf(line, "%" SCNd64 " %15s", &server_s, partition) != 2)
 			break;
-		if (server_s < clock_s)
+		if (server_s < clock_s) {
 			clock_s = server_s;
+			present_name(clock_s, out->present);
+		}
+		if (strcmp(partition, out->present) > 0)
+			continue;
 		if (n == 0)
 			memcpy(out->newest, partition, sizeof out->newest);
 		start_s[NEWEST_PARTITIONS - 1 - n] = partition_start(partition, &length_s);
 		n++;
 	}
-	out->now_s = retention_now(&s->retention, clock_s, clock_mono_ms(),
-		start_s + NEWEST_PARTITIONS - n, n, length_s);
+	uint64_t mono_ms = clock_mono_ms();
+	out->now_s = retention_now(
+		&s->retention, clock_s, mono_ms, start_s + NEWEST_PARTITIONS - n, n, length_s);
+	out->future_first = retention_is_steady(&s->retention, mono_ms);
 	int64_t ahead_s = clock_s - out->now_s > DAY_S ? clock_s - out->now_s : 0;
 	if (ahead_s && !s->clock_ahead_s)
 		log_warning("clickhouse: the clock is %lld hours ahead of the newest rows; no"
@@ -83,17 +103,18 @@ static void age_read(
 	s->clock_ahead_s = ahead_s;
 }
 
-// Both clocks must agree before rows go: the earlier one counts.
+// Partitions of the future are left out: many of them would hide those of the present.
 static enum clickhouse_end age_ask(struct clickhouse_schema *s, struct clickhouse_client *c,
 	int64_t clock_s, struct table_age *age, struct clickhouse_answer *out)
 {
-	char reply[HTTP_POST_KEPT];
+	char reply[HTTP_POST_KEPT], present[PARTITION_TEXT];
 	struct clickhouse_sql q = {.len = 0};
+	present_name(clock_s, present);
 	clickhouse_sql_add(&q,
 		"SELECT toUInt32(now()), partition FROM system.parts WHERE active AND"
-		" database = '%s' AND table = '%s' GROUP BY partition ORDER BY partition DESC"
-		" LIMIT %d",
-		s->settings.database, s->settings.table, NEWEST_PARTITIONS);
+		" database = '%s' AND table = '%s' AND partition <= '%s' GROUP BY partition"
+		" ORDER BY partition DESC LIMIT %d",
+		s->settings.database, s->settings.table, present, NEWEST_PARTITIONS);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end != CLICKHOUSE_DONE)
 		return end;
@@ -114,31 +135,31 @@ static enum clickhouse_end drop(struct clickhouse_schema *s, struct clickhouse_c
 }
 
 static enum clickhouse_end parts_ask(struct clickhouse_schema *s, struct clickhouse_client *c,
-	char reply[HTTP_POST_KEPT], struct clickhouse_answer *out)
+	const struct table_age *age, bool future, char reply[HTTP_POST_KEPT],
+	struct clickhouse_answer *out)
 {
 	struct clickhouse_sql q = {.len = 0};
 	clickhouse_sql_add(&q,
 		"SELECT partition, sum(bytes_on_disk), (SELECT sum(bytes_on_disk) FROM system.parts"
 		" WHERE active AND database = '%s' AND table = '%s') FROM system.parts WHERE active"
-		" AND database = '%s' AND table = '%s' GROUP BY partition ORDER BY partition"
-		" LIMIT %d",
+		" AND database = '%s' AND table = '%s' AND partition %s '%s' GROUP BY partition"
+		" ORDER BY partition LIMIT %d",
 		s->settings.database, s->settings.table, s->settings.database, s->settings.table,
-		TIDY_PARTITIONS);
+		future ? ">" : "<=", age->present, TIDY_PARTITIONS);
 	enum clickhouse_end end = clickhouse_ask(c, q.text, out);
 	if (end == CLICKHOUSE_DONE)
 		snprintf(reply, HTTP_POST_KEPT, "%s", out->text);
 	return end;
 }
 
+// Of the present or of the future, which never is too old.
 static enum clickhouse_end rows_tidy(struct clickhouse_schema *s, struct clickhouse_client *c,
-	const struct table_age *age, struct clickhouse_answer *out)
+	const struct table_age *age, bool future, struct clickhouse_answer *out)
 {
 	char reply[HTTP_POST_KEPT], *rest = reply;
-	enum clickhouse_end end = parts_ask(s, c, reply, out);
+	enum clickhouse_end end = parts_ask(s, c, age, future, reply, out);
 	int64_t oldest = age->now_s - (int64_t)s->limits.hours * HOUR_S;
 	uint64_t max_bytes = s->limits.max_bytes;
-	if (end == CLICKHOUSE_DONE && !*reply)
-		s->bytes = 0;
 	for (unsigned i = 0; end == CLICKHOUSE_DONE && i < TIDY_PARTITIONS; i++) {
 		char partition[PARTITION_TEXT], *line = strsep(&rest, "\n");
 		uint64_t bytes, total;
@@ -150,7 +171,8 @@ static enum clickhouse_end rows_tidy(struct clickhouse_schema *s, struct clickho
 			s->bytes = total;
 		int64_t ends = partition_end(partition);
 		bool is_old = ends && ends <= oldest, is_much = max_bytes && s->bytes > max_bytes;
-		if (!ends || (!is_old && !is_much) || strcmp(partition, age->newest) == 0)
+		if (!ends || (!is_old && !is_much) || strcmp(partition, age->newest) == 0
+			|| future != (strcmp(partition, age->present) > 0))
 			break;
 		end = drop(s, c, s->settings.table, partition, out);
 		if (end == CLICKHOUSE_DONE)
@@ -212,7 +234,10 @@ enum clickhouse_end clickhouse_schema_tidy(struct clickhouse_schema *s, struct c
 	// An empty table says nothing of its age, nor does one of another's partitions.
 	if (end != CLICKHOUSE_DONE || !partition_end(age.newest))
 		return end;
-	end = rows_tidy(s, c, &age, out);
+	if (age.future_first && s->limits.max_bytes)
+		end = rows_tidy(s, c, &age, true, out);
+	if (end == CLICKHOUSE_DONE)
+		end = rows_tidy(s, c, &age, false, out);
 	if (end == CLICKHOUSE_DONE && s->settings.rollups)
 		end = rollups_tidy(s, c, age.now_s, out);
 	return end;

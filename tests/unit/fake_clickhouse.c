@@ -352,9 +352,10 @@ static int statement(struct fake_clickhouse *f, const char *sql, char reply[1024
 	else if (strstr(sql, "system.processes"))
 		snprintf(reply, 1024, "%u\n", f->running);
 	else if (strstr(sql, "SELECT partition"))
-		strcpy(reply, f->parts);
+		strcpy(reply, strstr(sql, "AND partition > '") ? f->future : f->parts);
 	else if (strstr(sql, "SELECT toUInt32(now()), partition"))
-		strcpy(reply, f->newest);
+		strcpy(reply, f->newest),
+			snprintf(f->last_newest, sizeof f->last_newest, "%s", sql);
 	else if (strstr(sql, "DROP PARTITION"))
 		f->drops++, snprintf(f->last_drop, sizeof f->last_drop, "%s", sql);
 	else if (strstr(sql, "ADD COLUMN"))

@@ -61,6 +61,8 @@ struct fake_clickhouse {
 	char last_limits[512];  // the statement that left this box's
 	char last_create[8192];
 	char last_insert[2048], last_drop[256], parts[512]; // heads; a reply to system.parts
+	char future[512];      // likewise, to a question for partitions beyond a name
+	char last_newest[512]; // the question that `newest` is a reply to
 };
 
 void fake_clickhouse_start(struct fake_clickhouse *f); // zeroed but for what the test set
