@@ -15,10 +15,11 @@ void querylog_flush(struct querylog *q, uint64_t now_ms, bool now)
 {
 	if (!q->filling || (!now && now_ms < q->filling_ms + QUERYLOG_HOLD_MS))
 		return;
-	if (q->filling->count)
-		querylog_feed(q, q->filling);
-	querylog_release(q->filling);
-	q->filling = NULL;
+	struct querylog_batch *b = q->filling;
+	q->filling = NULL; // its rows are counted with those that the sinks took
+	if (b->count)
+		querylog_feed(q, b);
+	querylog_release(b);
 }
 
 // Other names than those of the batch being filled end it.
@@ -159,6 +160,9 @@ static unsigned source_read(
 			 || !q->watch(q->watch_arg, q->wall_us, msg, (size_t)len))
 			querylog_count(&q->bad, 1);
 	}
+	// Until then a kill loses none of them: the ring outlives this process.
+	if (n)
+		querylog_hand_write(q);
 	ring_release(&s->ring);
 	return n;
 }
@@ -205,10 +209,12 @@ unsigned querylog_drain(struct querylog *q, uint64_t now_ms)
 		struct querylog_source *s = &q->sources.source[i];
 		bool empty;
 		read += source_read(q, s, now_ms, &empty);
-		if (s->has_ended && empty && source_settle(q, s, now_ms))
+		if (s->has_ended && empty && source_settle(q, s, now_ms)) {
+			querylog_hand_write(q);
 			querylog_sources_drop(&q->sources, i);
-		else
+		} else {
 			i++;
+		}
 	}
 	atomic_store_explicit(&q->source_count, q->sources.count, memory_order_relaxed);
 	atomic_store_explicit(

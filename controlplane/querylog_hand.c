@@ -53,8 +53,13 @@ int querylog_hand_open(struct querylog_hand *h, const char *path)
 		return -errno;
 	h->fd = fd;
 	was_read(h);
-	querylog_hand_put(h, NULL, 0);
 	return 0;
+}
+
+void querylog_hand_begin(struct querylog_hand *h)
+{
+	h->is_begun = true;
+	querylog_hand_put(h, NULL, 0);
 }
 
 void querylog_hand_put(
@@ -74,7 +79,8 @@ void querylog_hand_put(
 
 void querylog_hand_close(struct querylog_hand *h)
 {
-	querylog_hand_put(h, NULL, 0);
+	if (h->is_begun)
+		querylog_hand_put(h, NULL, 0);
 	if (h->fd >= 0)
 		close(h->fd);
 	h->fd = -1;

@@ -4,9 +4,11 @@
 // How many rows the sinks of the query log had in memory, kept in a small file, so that the life
 // after a kill can say what was lost at most.
 //
-// Owned by the log thread, but for open and close. The file is written in place, 512 bytes by one
-// pwrite, with each batch and each second: a kill leaves the last one whole. A power cut may leave
-// an older one; the kernel writes it out when it likes. A file that makes no sense says nothing.
+// Owned by the log thread, but for open, begin and close. The file is written in place, 512 bytes
+// by one pwrite, before records that were read are released in a ring, with each batch and each
+// second: a kill leaves the last one whole. A power cut may leave an older one; the kernel writes
+// it out when it likes. A file that makes no sense says nothing. A disk that hangs holds the log
+// thread up.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,13 +23,16 @@ struct querylog_hand_rows {
 
 struct querylog_hand {
 	int fd; // -1: none
+	bool is_begun;
 	unsigned was_count;
 	struct querylog_hand_rows was[QUERYLOG_HAND_SINKS]; // of the life before; none after an end
 };
 
-// Reads what the life before left, and begins anew. -errno: the file cannot be used.
+// Reads what the life before left, and leaves it there. -errno: the file cannot be used.
 ATTR_MUST_CHECK int querylog_hand_open(struct querylog_hand *h, const char *path);
+// What the life before left has been reported: this life writes from here on.
+void querylog_hand_begin(struct querylog_hand *h);
 void querylog_hand_put(
 	struct querylog_hand *h, const struct querylog_hand_rows *rows, unsigned count);
-// Nothing is in memory any more.
+// Nothing is in memory any more. The file of a life that never began stays as it was.
 void querylog_hand_close(struct querylog_hand *h);

@@ -83,6 +83,7 @@ bool querylog_settle(struct querylog *q, uint64_t now_ms);
 void querylog_forgive(struct querylog *q);
 // Logs losses, and writes the rows in memory down for the next control plane. Each beat.
 void querylog_losses_beat(struct querylog *q, uint64_t now_ms);
-void querylog_hand_write(struct querylog *q);  // also with each batch
+// Also with each batch, and before records are let go of in a ring.
+void querylog_hand_write(struct querylog *q);
 void querylog_before_take(struct querylog *q); // what the life before left; once, before the thread
 void querylog_count(_Atomic uint64_t *counter, uint64_t n); // one that this thread alone writes

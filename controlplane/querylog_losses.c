@@ -63,13 +63,16 @@ void querylog_before_take(struct querylog *q)
 			s->before_weight = was->weight;
 		}
 	}
+	querylog_hand_begin(&q->hand);
 }
 
 // A sink's own figures may be as old as the last beat but one. So all rows that it took since then
-// count as in memory.
+// count as in memory. The rows of the batch being filled are on their way to every sink.
 void querylog_hand_write(struct querylog *q)
 {
 	struct querylog_hand_rows rows[QUERYLOG_SINKS_MAX];
+	const struct querylog_batch *b = q->filling;
+	uint64_t filling_rows = b ? b->count : 0, filling_weight = (b ? b->weight : 0) + q->carried;
 	unsigned n = 0;
 	if (q->hand.fd < 0)
 		return;
@@ -81,9 +84,9 @@ void querylog_hand_write(struct querylog *q)
 		struct querylog_hand_rows *to = &rows[n++];
 		held_take(s, &held);
 		*to = (struct querylog_hand_rows){
-			.rows = held.rows + s->recent_rows[0] + s->recent_rows[1],
+			.rows = held.rows + s->recent_rows[0] + s->recent_rows[1] + filling_rows,
 			.weight = held.weight + s->recent_weight[0] + s->recent_weight[1]
-				  + load(&s->owed_weight)};
+				  + load(&s->owed_weight) + filling_weight};
 		snprintf(to->name, sizeof to->name, "%s", s->sink.name);
 	}
 	querylog_hand_put(&q->hand, rows, n);
