@@ -51,17 +51,24 @@ same "no file is damaged" 0 "$(logged | jq .unreadable_files)"
 short ok-7.burst.test A >/dev/null
 kept() { weights --name burst.test; }
 check "a name to ask for" eventually eval '[ "$(kept)" -ge 1 ]'
-had=$(kept)
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do short ok-7.burst.test A >/dev/null; done
-check "the control plane is killed at once" "$lab" kill controlplane
-check "and started" "$lab" start controlplane
 bound() { weirctl --json log status | jq '.sinks[] | select(.name == "store") | .lost_by_kill_weight'; }
-check "it says what the store had in memory at most" eventually eval '[ "$(bound)" -ge 1 ]'
-short ok-8.after.test A >/dev/null
-later() { [ "$(weights --name ok-8.after.test)" -ge 1 ]; }
-check "rows go on" eventually later
-missing=$((had + 20 - $(kept)))
-check "no more are missing: $missing of $(bound)" test "$missing" -le "$(bound)"
+bound_is_reported() { [ "$(bound)" -ge 1 ]; }
+later() { [ "$(weights --name $after)" -ge 1 ]; }
+# A commit just before the kill leaves nothing to lose: then once more.
+missing=0
+for try in 1 2 3 4 5; do
+	had=$(kept) after=ok-8$try.after.test
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do short ok-7.burst.test A >/dev/null; done
+	check "the control plane is killed at once" "$lab" kill controlplane
+	check "and started" "$lab" start controlplane
+	check "it says what the store had in memory at most" eventually bound_is_reported
+	short $after A >/dev/null
+	check "rows go on" eventually later
+	missing=$((had + 20 - $(kept)))
+	[ "$missing" -ge 1 ] && break
+done
+check "a kill lost some: $missing" test "$missing" -ge 1
+check "no more than it says: $missing of $(bound)" test "$missing" -le "$(bound)"
 check "and the log has a line of it" eval 'weirctl errors | grep -q "a kill lost up to .* of store"'
 check "and the status" eval 'weirctl status | grep -q "^query log .*store lost up to"'
 unread=$(weirctl --json status | jq -r .controlplane.query_store.directory)/queries-20200101T00-001.sqlite
