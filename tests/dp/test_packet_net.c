@@ -44,6 +44,9 @@ static void test_headers(void **)
 	wire_make(&plain, f);
 	wire_put16(f + 16, 19);
 	drops(h, f, len, VERDICT_drop_ip_header);
+	wire_put16(f + 16, 20); // a header, and nothing behind it
+	fix_ip_csum(f);
+	drops(h, f, len, VERDICT_drop_udp_header);
 	wire_make(&plain, f);
 	f[24] ^= 1;
 	drops(h, f, len, VERDICT_drop_ip_csum);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../dataplane/core/dns_records.h"
 #include "dns_build.h"
 
 #include <errno.h>
@@ -60,11 +61,25 @@ static void test_query_write(void **)
 	assert_false(q.dnssec_ok);
 }
 
+// The longest message there is, and one octet more.
+static void test_lengths_of_messages(void **)
+{
+	static uint8_t msg[DNS_MESSAGE_MAX + 1];
+	static struct dns_records records;
+	assert_int_equal(dns_records_read(msg, DNS_MESSAGE_MAX, DNS_HEADER_LEN, &records), 0);
+	assert_int_equal(
+		dns_records_read(msg, DNS_MESSAGE_MAX + 1, DNS_HEADER_LEN, &records), -EBADMSG);
+	assert_int_equal(dns_records_read(msg, DNS_HEADER_LEN, DNS_HEADER_LEN, &records), 0);
+	assert_int_equal(
+		dns_records_read(msg, DNS_HEADER_LEN - 1, DNS_HEADER_LEN, &records), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_question_must_match),
 		cmocka_unit_test(test_query_write),
+		cmocka_unit_test(test_lengths_of_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
