@@ -223,6 +223,14 @@ static void on_whole_step(evutil_socket_t fd, short what, void *arg)
 			f->removed_whole);
 }
 
+// As at a first start, where a walk would remove what was stored meanwhile.
+static bool is_empty(const struct resolver *r)
+{
+	struct l0_writer_stats s;
+	l0_writer_stats(r->l0, &s);
+	return s.entries == 0;
+}
+
 // A control plane that dies amid the walk leaves 0, so the next one begins the walk anew.
 void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
 {
@@ -232,7 +240,7 @@ void flush_everyone(struct resolver *r, uint64_t everyone, bool same_servers)
 	f->everyone = everyone;
 	if (walks && same_servers)
 		return;
-	if (same_servers) {
+	if (same_servers || is_empty(r)) {
 		atomic_store(filled_by(f), everyone);
 	} else if (atomic_load(filled_by(f)) != everyone) {
 		atomic_store(filled_by(f), 0);
