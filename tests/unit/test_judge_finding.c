@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../../controlplane/judge_finding.h"
+#include "../../controlplane/judge_rank.h"
 #include "dns_rand.h"
+#include "judge_fixture.h"
 #include "unit.h"
 
 static struct rule_set set(uint64_t lists)
@@ -142,6 +144,48 @@ static void test_overflow_blocks(void **)
 	assert_false(blocks(&f, 1 | 1 << 20)); // the first ones keep their conditions
 }
 
+// An allow rule that is for one client goes with the block rules of its source for that client; one
+// for all clients with each.
+static void test_guards_of_clients(void **)
+{
+	static const char *const clients[] = {"", "desk", "phone"};
+	static const enum rule_class classes[] = {RULE_CLASS_BLOCK, RULE_CLASS_ALLOW};
+	static struct judge_rank rank;
+	struct judge_fixture f;
+	struct dns_name name = fixture_name("tracker.example");
+	unsigned guarded = 0;
+	fixture_open(&f);
+	fixture_source(&f, "allow entries");
+	fixture_source(&f, "deny entries");
+	for (unsigned source = 0; source < 2; source++) {
+		fixture_source(&f, source ? "ads" : "malware");
+		for (unsigned i = 0; i < ARRAY_LEN(clients) * ARRAY_LEN(classes); i++) {
+			struct list_rule rule = rule_of_name(classes[i % 2], &name);
+			strcpy(rule.kind.client, clients[i / 2]);
+			assert_int_equal(rule_builder_rule(f.builder, &rule), 0);
+		}
+	}
+	fixture_judge(&f);
+	judge_rank_init(&rank, &f.image);
+	for (unsigned b = 0; b < RULE_LISTS_MAX; b++) {
+		const struct rule_list_info *block = rule_list_info(&f.image, b);
+		for (unsigned a = 0; block && a < RULE_LISTS_MAX; a++) {
+			const struct rule_list_info *allow = rule_list_info(&f.image, a);
+			if (!allow || allow->kind.rule_class != RULE_CLASS_ALLOW
+				|| block->kind.rule_class != RULE_CLASS_BLOCK)
+				continue;
+			const bool is =
+				allow->source == block->source
+				&& (!allow->kind.client[0]
+					|| strcmp(allow->kind.client, block->kind.client) == 0);
+			assert_int_equal(rank.guard[b].lists[a / 64] >> a % 64 & 1, is);
+			guarded += is;
+		}
+	}
+	assert_int_equal(guarded, 2 * (1 + 2 + 2)); // for all: one; for a client: two
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_unconditional_makes_others_idle),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_overflow_blocks),
+		cmocka_unit_test(test_guards_of_clients),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
