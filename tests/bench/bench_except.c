@@ -20,7 +20,7 @@
 enum { MANY = 120, BATCH = 32, QUERIES = 1 << 13, ROUNDS = 200 };
 enum { ONE, ALL, IMAGES };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "bench_except: %s\n", what);
 	exit(1);
