@@ -76,7 +76,7 @@ struct api_deps { // all of it outlives the api
 	struct publisher *publisher;
 	struct query_store *store;     // NULL: there is none
 	struct clickhouse *clickhouse; // NULL: likewise
-	const struct knobs *knobs;     // in force; NULL: likewise
+	const struct knobs *knobs;     // in force; NULL: there are none
 	struct memory_meter *meter;    // NULL: likewise
 	const char *socket_path;       // <run>/control.sock
 	const char *group;             // "" or NULL: nobody else
@@ -99,7 +99,7 @@ struct api_deps { // all of it outlives the api
 	// Reads the file again and applies it: 0 and `done` is called later, or -errno and it is
 	// not. A second one while the first runs is -EBUSY.
 	int (*config_reload)(void *reload_arg, api_config_done done, void *arg);
-	// Applies the knobs to the configuration that is in force, likewise; no file is read.
+	// Applies the knobs to the configuration that is in force; reads no file. `done` as above.
 	int (*knobs_set)(
 		void *reload_arg, const struct knobs *knobs, api_config_done done, void *arg);
 };

@@ -109,7 +109,7 @@ void api_fallback_out(struct json_out *o, struct json_node *root, const struct r
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);
 // Object "clickhouse", if there is one.
-// What is wrong with it, into a list of texts.
+// Adds a text to the list for each thing that is wrong.
 void api_clickhouse_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
 void api_outputs_degraded(struct json_out *o, struct json_node *degraded, const struct api *a);
 void api_redis_degraded(

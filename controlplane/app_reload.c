@@ -96,8 +96,8 @@ static void note_not_updated(struct reload *r, const struct rules_status *s)
 	snprintf(r->why, sizeof(r->why), "reloaded; blocking rules NOT updated: %s", s->error);
 }
 
-// A missing list and a held image are told to who asked for this reload alone: both have rows of
-// their own in status, which end when the list is back or the hold is over.
+// Only the caller of this reload learns of a missing list or a held image: both have rows of their
+// own in status, which end when the list is back or the hold is over.
 static void on_rules(void *arg, const struct rules_status *s)
 {
 	struct app *a = arg;
@@ -119,7 +119,7 @@ static const char *refused_text(int err)
 				: strerror(-err);
 }
 
-// What is in force already, in part.
+// The configuration is in force, but for this part.
 static void reload_incomplete(struct reload *r, int err, const char *what)
 {
 	r->err = err;

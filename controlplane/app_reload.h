@@ -29,7 +29,7 @@ struct event;
 struct reload_message {
 	struct loop_return back;
 	struct config *read; // NULL: of the one that was read before, knobs are others
-	struct config *next; // what was read with the knobs laid over it; not in force yet
+	struct config *next; // the file's configuration with the knobs; not in force yet
 	struct knobs knobs;
 	unsigned tcp_files;
 	int err;                                      // of the resolver; below 0: nothing changed
@@ -160,4 +160,4 @@ void app_flush_changes(struct app *a, const struct config *before, const struct 
 const struct config *app_config(void *app);
 const struct api_reload *app_last_reload(void *app);
 int app_reload(void *app, api_config_done done, void *arg);                           // -EBUSY
-int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg); // likewise
+int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg); // -EBUSY

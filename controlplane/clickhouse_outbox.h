@@ -78,7 +78,7 @@ bool clickhouse_outbox_is_empty(struct clickhouse_outbox *o);
 struct clickhouse_outbox_counts {
 	unsigned chunks, chunks_most;   // in memory
 	uint64_t bytes, bytes_max;      // likewise
-	uint64_t rows, weight;          // likewise, with those in the sender's hands alone
+	uint64_t rows, weight;          // in memory, and those that only the sender holds
 	unsigned spooled, spooled_most; // files
 	uint64_t spool_bytes, spool_max_bytes;
 	uint64_t dropped_chunks, dropped_rows, dropped_weight; // as the spool was full

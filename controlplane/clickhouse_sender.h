@@ -12,8 +12,8 @@
 //
 // A server that has only some of the rows spreads the table over others, of which one failed, or is
 // a replica that lags. Where each table of the rows knows blocks by tokens (dedups of the schema),
-// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: who has it takes
-// nothing twice. Elsewhere the missing rows are counted as partial.
+// the chunk is sent again, whole, within CLICKHOUSE_TOKEN_MS of the first try: a server
+// that has it stores nothing twice. Elsewhere the missing rows are counted as partial.
 //
 // What fails is tried again after retry_min_ms, doubling, to retry_max_ms; for ever, as the outbox
 // is bounded. But for what is wrong with the body itself: CLICKHOUSE_BODY_TRIES, then it is counted

@@ -22,7 +22,7 @@ enum {
 	LIMITS_MS = 3600000,
 };
 
-// What is known of a table before anything of it goes.
+// The facts about a table that decide which partitions weir drops.
 struct table_age {
 	int64_t now_s;                // ages count from then
 	char newest[PARTITION_TEXT];  // of the present: stays; "": there is none
