@@ -12,7 +12,7 @@ runs() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(pid "$1")/status" 2>/dev/nu
 gone() { ! runs "$1"; }
 blocks() { client kdig +timeout=1 +retry=0 @$service blocked.test A | grep -q NXDOMAIN; }
 said() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*status 87"; }
-survived() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -q "$2: cut off while in use.*going on"; }
+survived() { tail -c +$(($(cat $tmp/$1.mark) + 1)) "/run/weir/lab/$1.log" | grep -qE "$2: cut off while in use.*going on"; }
 # Started again whenever they are gone, for as long as this takes.
 supervise() {
 	local what
@@ -36,7 +36,7 @@ cut_off() {
 	resolves ok.touch-$RANDOM.test # whoever comes by
 	for what in "$@"; do
 		check "$what ends" eventually gone "$what"
-		check "and says why" said "$what" "${file##*/}"
+		check "and says why" eventually said "$what" "${file##*/}"
 	done
 	for what in controlplane dataplane; do
 		case " $* " in *" $what "*) ;; *) same "$what lives" "${was[$what]}" "$(runs $what && pid $what)" ;; esac
@@ -50,7 +50,7 @@ same "a first answer" 198.18.200.1 "$(short ok-3000.cached.test A)"
 cut_off stats 5000 dataplane
 cut_off 'names.*' 4096 controlplane
 cut_off 'l0.*' 65536 controlplane
-check "the data plane went on without it" survived dataplane 'l0[.]1'
+check "the data plane went on without it" eventually survived dataplane 'l0[.][0-9]+'
 cut_off 'lane.0' 20000 dataplane
 cut_off 'marks.0.*' 4096 dataplane
 # Two more clients on the same cable, of which access.allow names one.
@@ -68,7 +68,7 @@ cut_off 'policy.*' 4096 controlplane
 check "nor after all of that" denied 203.0.113.9
 check "the other one still is" eventually answered 198.18.0.66
 cut_off directory 0 controlplane
-check "the data plane went on without it" survived dataplane directory
+check "the data plane went on without it" eventually survived dataplane directory
 check "every frame has one verdict" verdicts_add_up
 
 echo "# locks and the identity deleted while both live"
