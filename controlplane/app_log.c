@@ -46,7 +46,7 @@ int app_log_open(struct app *a, char why[APP_WHY_MAX])
 {
 	box_name(a);
 	char hand[PATH_MAX];
-	snprintf(hand, sizeof hand, "%s/log.in-hand", a->started->runtime.state_directory);
+	snprintf(hand, sizeof hand, "%s/" SHM_NAME_LOG_HAND, a->paths.mem);
 	const struct querylog_settings settings = {.box = a->box, .hand_path = hand};
 	int rc = querylog_open(&a->log, &settings);
 	if (rc == 0)

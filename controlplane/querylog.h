@@ -132,8 +132,9 @@ struct querylog_sink {
 struct querylog;
 
 struct querylog_settings {
-	const char *box;       // this box's name; kept by reference, outlives the log
-	const char *hand_path; // of the file of querylog_hand.h, for the call; NULL: none
+	const char *box; // this box's name; kept by reference, outlives the log
+	const char
+		*hand_path; // of the file of querylog_hand.h, on a tmpfs, for the call; NULL: none
 };
 
 ATTR_MUST_CHECK int querylog_open(struct querylog **out, const struct querylog_settings *s);

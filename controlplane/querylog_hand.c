@@ -72,7 +72,7 @@ void querylog_hand_put(
 	if (count)
 		memcpy(r.sink, rows, count * sizeof *rows);
 	r.sum = sum_of(&r);
-	// One that a full disk does not take leaves an older word, or none: a bound is not
+	// One that a full tmpfs does not take leaves an older word, or none: a bound is not
 	// promised.
 	(void)!pwrite(h->fd, &r, sizeof r, 0);
 }

@@ -6,9 +6,9 @@
 //
 // Owned by the log thread, but for open, begin and close. The file is written in place, 512 bytes
 // by one pwrite, before records that were read are released in a ring, with each batch and each
-// second: a kill leaves the last one whole. A power cut may leave an older one; the kernel writes
-// it out when it likes. A file that makes no sense says nothing. A disk that hangs holds the log
-// thread up.
+// second: a kill leaves the last one whole. It lies on a tmpfs, beside the rings, so no disk holds
+// the log thread up; a restart of the machine ends it, as it ends the rings. A file that makes no
+// sense says nothing.
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -26,13 +26,14 @@ static int lock_take(int fd, short kind)
 	return errno == EACCES ? -EAGAIN : -errno;
 }
 
-static bool is_region(const char *name)
+static bool is_made_by_weir(const char *name)
 {
 	static const char *const stems[] = {"l0.", "names.", "policy.", "lane.", "marks."};
 	for (unsigned i = 0; i < ARRAY_LEN(stems); i++)
 		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
 			return true;
-	return strcmp(name, "directory") == 0 || strcmp(name, "stats") == 0;
+	return strcmp(name, "directory") == 0 || strcmp(name, "stats") == 0
+	       || strcmp(name, SHM_NAME_LOG_HAND) == 0;
 }
 
 static void regions_remove(int folder)
@@ -45,7 +46,7 @@ static void regions_remove(int folder)
 		return;
 	}
 	for (const struct dirent *e; (e = readdir(d));)
-		if (is_region(e->d_name))
+		if (is_made_by_weir(e->d_name))
 			(void)unlinkat(folder, e->d_name, 0);
 	closedir(d);
 }

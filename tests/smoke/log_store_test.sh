@@ -45,6 +45,8 @@ check "it is started again" "$lab" start controlplane
 short ok-9.after.test A >/dev/null
 logged_after() { [ "$(weights --name after.test)" -ge 1 ]; }
 check "and logs" eventually logged_after
+check "its log thread writes to memory, not to the state directory" test -s /run/weir/log.in-hand -a ! -e /run/weir/lab/state/log.in-hand
+same "which no disk holds up" tmpfs "$(stat -fc %T /run/weir/log.in-hand)"
 check "with all that was there before" test "$(weights)" -ge "$before"
 same "no file is damaged" 0 "$(logged | jq .unreadable_files)"
 # What a kill costs is at most what the next life says.

@@ -142,8 +142,11 @@ static void test_folders_of_others(void **)
 		file_of(file, run[i], "instance");
 		assert_int_equal(unlink(file), 0);
 	}
-	file_of(file, p[0].mem, "l0.7");
-	assert_int_equal(close(creat(file, 0600)), 0);
+	static const char *const made[] = {"l0.7", "log.in-hand"};
+	for (unsigned i = 0; i < ARRAY_LEN(made); i++) {
+		file_of(file, p[0].mem, made[i]);
+		assert_int_equal(close(creat(file, 0600)), 0);
+	}
 	assert_int_equal(shm_paths_init(&again, run[1], "off", why), 0);
 	assert_int_equal(again.instance, p[1].instance);
 	assert_int_equal(access(p[0].mem, F_OK), -1);
