@@ -290,6 +290,7 @@ void app_close(struct app *a)
 	app_memory_close(a);
 	free(a->reload.message.next);
 	config_free(a->reload.message.read);
+	free(a->setting.message.next);
 	free(a->current);
 	if (a->read != a->started)
 		config_free(a->read);

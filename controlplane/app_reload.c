@@ -35,20 +35,17 @@ const struct api_reload *app_last_reload(void *app)
 }
 
 // For status and metrics, of the configuration alone.
-static void reload_note(struct app *a)
+static void reload_note(const struct reload *r)
 {
-	const struct reload *r = &a->reload;
-	struct api_reload *last = &a->last_reload;
+	struct api_reload *last = &r->app->last_reload;
 
 	last->tried_unix_s = time(NULL);
 	last->err = r->err < 0 ? r->err : 0;
 	snprintf(last->why, sizeof(last->why), "%s", r->err < 0 ? r->why : "");
 }
 
-static void reload_tell(struct app *a)
+static void reload_tell(struct reload *r)
 {
-	struct reload *r = &a->reload;
-
 	if (r->err < 0)
 		log_warning("configuration: %s", r->why);
 	else if (!r->of_knobs)
@@ -61,11 +58,11 @@ static void reload_tell(struct app *a)
 
 static void reload_end(void *arg)
 {
-	struct app *a = arg;
+	struct reload *r = arg;
 
-	if (!a->reload.of_knobs)
-		reload_note(a);
-	reload_tell(a);
+	if (!r->of_knobs)
+		reload_note(r);
+	reload_tell(r);
 }
 
 // Files of lists that this reload could not read; downloads have a schedule of their own.
@@ -100,16 +97,16 @@ static void note_not_updated(struct reload *r, const struct rules_status *s)
 // own in status, which end when the list is back or the hold is over.
 static void on_rules(void *arg, const struct rules_status *s)
 {
-	struct app *a = arg;
+	struct reload *r = arg;
 
 	if (s->outcome == RULES_FAILED)
-		note_not_updated(&a->reload, s);
-	reload_note(a);
+		note_not_updated(r, s);
+	reload_note(r);
 	if (s->outcome == RULES_HELD)
-		note_not_updated(&a->reload, s);
+		note_not_updated(r, s);
 	else if (s->outcome != RULES_FAILED)
-		note_missing(&a->reload, s);
-	reload_tell(a);
+		note_missing(r, s);
+	reload_tell(r);
 }
 
 static const char *refused_text(int err)
@@ -127,21 +124,21 @@ static void reload_incomplete(struct reload *r, int err, const char *what)
 }
 
 // The rules follow, and let go of the configuration before. Knobs are no reason to build.
-static void reload_rules(struct app *a)
+static void reload_rules(struct reload *r)
 {
-	struct reload *r = &a->reload;
+	struct app *a = r->app;
 	int err = r->of_knobs ? rules_follow(a->rules, a->current)
-			      : rules_configure(a->rules, a->current, on_rules, a);
+			      : rules_configure(a->rules, a->current, on_rules, r);
 	if (err < 0)
 		reload_incomplete(r, err, "lists");
 	if (err < 0 || r->of_knobs)
-		reload_end(a);
+		reload_end(r);
 }
 
 // The resolver has its part.
-static void reload_activate(struct app *a)
+static void reload_activate(struct reload *r)
 {
-	struct reload *r = &a->reload;
+	struct app *a = r->app;
 	struct reload_message *m = &r->message;
 	struct config *before = a->current, *read_before = a->read;
 
@@ -166,7 +163,7 @@ static void reload_activate(struct app *a)
 	err = app_clickhouse_reload(a, before, a->current);
 	if (err < 0)
 		reload_incomplete(r, err, "sink to ClickHouse");
-	reload_rules(a);
+	reload_rules(r);
 	free(before);
 	if (read_before != a->read && read_before != a->started)
 		config_free(read_before);
@@ -180,32 +177,47 @@ static void message_clear(struct reload_message *m)
 }
 
 // Nothing has changed.
-static void reload_refuse(struct app *a, int err)
+static void reload_refuse(struct reload *r, int err)
 {
-	struct reload *r = &a->reload;
-
 	r->err = err;
 	snprintf(r->why, sizeof(r->why), "%s", refused_text(err));
 	message_clear(&r->message);
-	reload_end(a);
+	reload_end(r);
+}
+
+static int message_send(struct reload *r, const struct config *read);
+
+// Knobs that were set while the resolver had a file's configuration.
+static void waiting_send(struct reload *r)
+{
+	if (!r->is_waiting)
+		return;
+	r->is_waiting = false;
+	r->message.tcp_files = r->app->tcp_files;
+	r->err = message_send(r, r->app->read);
+	if (r->err < 0)
+		reload_end(r);
 }
 
 // Service loop: the message is ours again.
 static void reload_returned(void *arg)
 {
-	struct app *a = arg;
+	struct reload *r = arg;
 
-	if (a->reload.message.err < 0)
-		reload_refuse(a, a->reload.message.err);
+	r->app->at_resolver = false;
+	if (r->message.err < 0)
+		reload_refuse(r, r->message.err);
 	else
-		reload_activate(a);
+		reload_activate(r);
+	waiting_send(&r->app->setting);
 }
 
 // Resolver loop, which owns the message.
 static void reload_resolver(void *arg)
 {
-	struct app *a = arg;
-	struct reload_message *m = &a->reload.message;
+	struct reload *r = arg;
+	struct app *a = r->app;
+	struct reload_message *m = &r->message;
 
 	m->err = resolver_reconfigure(a->resolver, m->next);
 	if (m->err == 0) {
@@ -213,40 +225,44 @@ static void reload_resolver(void *arg)
 		front_tcp_files(a->tcp, m->tcp_files);
 		front_tcp_configure(a->tcp, &m->next->tcp);
 	}
-	loop_call_back(a->service, &m->back, reload_returned, a);
+	loop_call_back(a->service, &m->back, reload_returned, r);
 }
 
 // Lays the knobs over `read` and sends it to the resolver loop, whose the message is from then on.
-static int message_send(struct app *a, const struct config *read)
+static int message_send(struct reload *r, const struct config *read)
 {
-	struct reload_message *m = &a->reload.message;
+	struct reload_message *m = &r->message;
 
 	m->next = knobs_lay(&m->knobs, read);
 	if (!m->next) {
-		snprintf(a->reload.why, sizeof(a->reload.why), "no memory");
+		snprintf(r->why, sizeof(r->why), "no memory");
 		return -ENOMEM;
 	}
-	int err = loop_call(a->loop, reload_resolver, a);
-	if (err < 0)
-		snprintf(a->reload.why, sizeof(a->reload.why), "the resolver takes no more calls");
+	int err = loop_call(r->app->loop, reload_resolver, r);
+	if (err < 0) {
+		snprintf(r->why, sizeof(r->why), "the resolver takes no more calls");
+		message_clear(m);
+	}
+	r->app->at_resolver = err == 0;
 	return err;
 }
 
-static void reload_begin(struct app *a, const struct knobs *knobs, api_config_done done, void *arg)
+static void reload_begin(
+	struct reload *r, struct app *a, const struct knobs *knobs, api_config_done done, void *arg)
 {
-	a->reload = (struct reload){.running = true, .done = done, .arg = arg};
-	a->reload.message.knobs = *knobs;
-	a->reload.message.tcp_files = a->tcp_files;
+	*r = (struct reload){.app = a, .running = true, .done = done, .arg = arg};
+	r->message.knobs = *knobs;
+	r->message.tcp_files = a->tcp_files;
 }
 
 // Not on its way. The answer comes later in any case.
-static int reload_fail(struct app *a, int err)
+static int reload_fail(struct reload *r, int err)
 {
-	a->reload.err = err;
-	message_clear(&a->reload.message);
-	int rc = loop_call(a->service, reload_end, a);
+	r->err = err;
+	message_clear(&r->message);
+	int rc = loop_call(r->app->service, reload_end, r);
 	if (rc < 0)
-		a->reload.running = false;
+		r->running = false;
 	return rc;
 }
 
@@ -256,28 +272,30 @@ int app_reload(void *app, api_config_done done, void *arg)
 	struct reload *r = &a->reload;
 	struct reload_message *m = &r->message;
 
-	if (r->running)
+	if (r->running || a->at_resolver)
 		return -EBUSY;
-	reload_begin(a, &a->knobs, done, arg);
+	reload_begin(r, a, &a->knobs, done, arg);
 	int err = config_load(a->started->path, &m->read, r->why);
 	if (err == 0)
 		err = app_files_raise(m->read, &m->tcp_files, r->why);
 	if (err == 0) {
 		(void)config_needs_restart(
 			a->started, m->read, r->needs_restart, sizeof(r->needs_restart));
-		err = message_send(a, m->read);
+		err = message_send(r, m->read);
 	}
-	return err < 0 ? reload_fail(a, err) : 0;
+	return err < 0 ? reload_fail(r, err) : 0;
 }
 
 int app_knobs(void *app, const struct knobs *knobs, api_config_done done, void *arg)
 {
 	struct app *a = app;
+	struct reload *r = &a->setting;
 
-	if (a->reload.running)
+	if (r->running)
 		return -EBUSY;
-	reload_begin(a, knobs, done, arg);
-	a->reload.of_knobs = true;
-	int err = message_send(a, a->read);
-	return err < 0 ? reload_fail(a, err) : 0;
+	reload_begin(r, a, knobs, done, arg);
+	r->of_knobs = true;
+	r->is_waiting = a->at_resolver;
+	int err = r->is_waiting ? 0 : message_send(r, a->read);
+	return err < 0 ? reload_fail(r, err) : 0;
 }

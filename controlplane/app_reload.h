@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What app.c and app_reload.c share: the process and the one reload that may run.
+// What app.c and app_reload.c share: the process, the one reload of the file that may run, and the
+// one change of knobs. The latter runs beside a reload that waits for its lists, and waits for one
+// whose configuration the resolver has.
 
 #include "api.h"
 #include "app.h"
@@ -36,8 +38,10 @@ struct reload_message {
 	struct policy_group group[POLICY_GROUPS_MAX]; // views filled in
 };
 
-struct reload {                 // the service loop's
+struct reload { // the service loop's
+	struct app *app;
 	bool running, of_knobs; // of_knobs: no file was read
+	bool is_waiting;        // not sent yet: the resolver has the other one's message
 	api_config_done done;   // NULL: nobody asked
 	void *arg;
 	int err;
@@ -104,7 +108,9 @@ struct app {
 	pthread_t thread;
 	bool thread_runs;
 	int start_err;
-	struct reload reload;
+	struct reload reload;          // of the file
+	struct reload setting;         // of knobs
+	bool at_resolver;              // a message of either is on its way there or back
 	struct api_reload last_reload; // of the file
 	struct app_groups groups;
 	struct app_flushes flushes;

@@ -84,5 +84,31 @@ check "nor do they need the file" curl -sf --unix-socket /run/weir/control.sock 
 cp $tmp/plain.yaml $config
 check "the file is right again" taken_over weirctl config reload
 same "then the list's edit is in force" NXDOMAIN "$(rcode @$service ok-1.pending-list.test A)"
+
+seq -f 'name-%.0f.long.test' 3000000 >>$list
+weirctl config reload >$tmp/reload.out 2>&1 &
+reloading=$!
+building() { [ "$(weirctl --json blocklist status | jq .building)" = true ]; }
+check "a reload that takes long is building" eventually building
+check "a knob is turned meanwhile" weirctl set refresh off
+same "and says so" 0 "$(knob refresh)"
+check "the reload goes on" kill -0 $reloading
+same "a second reload is refused" 1 "$(weirctl config reload >/dev/null 2>&1; echo $?)"
+check "another knob is turned" weirctl set upstream.recycle 9
+check "and the first one back" weirctl set refresh default
+wait $reloading
+same "the reload reports its own result" 0 $?
+same "its names are blocked" NXDOMAIN "$(rcode @$service name-3000000.long.test A)"
+same "the knob stays as it was turned" 9 "$(knob upstream.recycle)"
+check "a later reload is taken" weirctl config reload
+check "the list is short again" eval 'sed -i /long.test/d $list && weirctl config reload'
+refused=0
+for ((round = 0; round < 20; round++)); do
+	weirctl config reload >/dev/null 2>&1 &
+	weirctl set upstream.recycle $((round + 10)) >/dev/null || refused=$((refused + 1))
+	wait $!
+done
+same "20 knobs, each turned as a reload begins, are not refused" 0 $refused
+same "the last one is in force" 29 "$(knob upstream.recycle)"
 "$lab" down >/dev/null
 finish
