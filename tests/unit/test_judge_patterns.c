@@ -2,6 +2,7 @@
 #include "../../controlplane/judge_patterns.h"
 #include "unit.h"
 
+#include <hs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,32 @@ static void test_time_and_size(void **)
 	free(pattern);
 }
 
+static void *no_memory(size_t)
+{
+	return NULL;
+}
+
+// The library blames no single pattern: every pattern of the portion is counted as too large.
+static void test_the_library_refuses_a_portion(void **)
+{
+	enum { COUNT = 5 };
+	static char text[COUNT][32];
+	struct judge_pattern *pattern = many(COUNT, text);
+	struct judge_patterns *p;
+	assert_int_equal(hs_set_database_allocator(no_memory, free), HS_SUCCESS);
+	assert_int_equal(judge_patterns_new(&p, pattern, COUNT, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_size, COUNT);
+	assert_int_equal(counts.refused_syntax + counts.compiled, 0);
+	// A portion of one pattern: that one is to blame.
+	assert_int_equal(judge_patterns_new(&p, pattern, 1, NULL, &counts), 0);
+	assert_null(p);
+	assert_int_equal(counts.refused_syntax, 1);
+	assert_int_equal(counts.refused_size, 0);
+	assert_int_equal(hs_set_database_allocator(NULL, NULL), HS_SUCCESS);
+	free(pattern);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_none_left),
 		cmocka_unit_test(test_count_limit),
 		cmocka_unit_test(test_time_and_size),
+		cmocka_unit_test(test_the_library_refuses_a_portion),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

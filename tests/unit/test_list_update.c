@@ -4,7 +4,10 @@
 #include "fake_http.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +206,34 @@ static void test_what_nobody_needs_is_removed(void **)
 	assert_int_equal(access(other, F_OK), 0);
 }
 
+// "/none/none/..." of so many bytes. No such folder exists.
+static int open_of_length(size_t len)
+{
+	char path[PATH_MAX + 1], why[LIST_STORE_WHY_MAX] = "";
+	for (size_t i = 0; i < len; i++)
+		path[i] = "/none"[i % 5];
+	path[len] = 0;
+	int rc = list_store_open(path, why);
+	assert_true(rc == 0 || why[0]);
+	return rc;
+}
+
+static void test_a_state_directory_that_cannot_be(void **)
+{
+	enum { LONGEST = PATH_MAX - sizeof "/lists" };
+	assert_int_equal(open_of_length(LONGEST), -ENOENT);
+	assert_int_equal(open_of_length(LONGEST + 1), -ENAMETOOLONG);
+}
+
+static void test_a_folder_has_no_content(void **)
+{
+	uint64_t size = 1, hash = 1;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(list_store_hash(fd, &size, &hash), -EISDIR);
+	close(fd);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -214,6 +245,8 @@ int main(void)
 		CASE(test_damage_is_fetched_anew),
 		CASE(test_many_at_a_time),
 		CASE(test_what_nobody_needs_is_removed),
+		CASE(test_a_state_directory_that_cannot_be),
+		CASE(test_a_folder_has_no_content),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,50 @@ static void test_sweep_plans_what_is_due_before_the_next(void **)
 	assert_int_equal(counts().done, 2);
 }
 
+// Due at 42 s. A sweep comes each 15 s and may be 2 s late: at 25 s the next one still sees the
+// record in time, a millisecond later nothing but this plan does.
+static void due_in_time_of_next_sweep(void (*look)(void))
+{
+	put(1, 60, 200);
+	now_ms += 25000;
+	look();
+	now_ms += 17000;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+
+	put(1, 60, 200);
+	now_ms += 25001;
+	look();
+	now_ms += 16998;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 0);
+	now_ms++;
+	refresh_run(refresh, now_ms);
+	assert_int_equal(asked_count, 1);
+	end_all(REFRESH_DONE);
+}
+
+static void tell_one(void)
+{
+	tell(1);
+}
+
+static void sweep_first(void)
+{
+	heat_up(1, 63);
+	sweep();
+}
+
+static void test_what_the_next_sweep_sees_is_not_planned(void **)
+{
+	due_in_time_of_next_sweep(tell_one);
+}
+
+static void test_what_the_next_sweep_sees_is_left_to_it(void **)
+{
+	due_in_time_of_next_sweep(sweep_first);
+}
+
 static void test_most_urgent_first_and_bounded(void **)
 {
 	struct config_refresh c = settings();
@@ -415,6 +459,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sweep_plans_what_is_due_before_the_next),
+		T(test_what_the_next_sweep_sees_is_not_planned),
+		T(test_what_the_next_sweep_sees_is_left_to_it),
 		T(test_most_urgent_first_and_bounded),
 		T(test_share_of_the_questions),
 		T(test_what_is_planned_is_looked_at_again),

@@ -4,6 +4,7 @@
 #include "redis_server.h"
 #include "resolver_rig.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -408,6 +409,37 @@ static void test_look_at_both_tiers(void **)
 	assert_int_equal(w->look.l1_lost, 4);
 }
 
+// A look still waits for Redis when the resolver ends: nobody is called back.
+static void test_ends_amid_a_look(void **)
+{
+	enum { ALL_TYPES = 50 /* keys, at least */, PATIENCE_MS = 20000 };
+	static struct look_wait w;
+	struct dns_name n;
+	struct loop *asker;
+	assert_int_equal(loop_new("asker", &asker), 0);
+	control_stop();
+	close(dp.link_fd);
+	rig.config.redis.timeout_ms = rig.config.redis.lookup_timeout_ms = PATIENCE_MS;
+	control_start();
+	link_up_now();
+	await_subscribed();
+	fill("a.example", ANSWER_UPSTREAM); // an entry, found before Redis is asked
+	assert_int_equal(dns_name_from_text("a.example", 9, &n), 0);
+	redis_server_signal(&server, SIGSTOP);
+	assert_int_equal(resolver_cache_get(rig.resolver, &n, 0, asker, on_looked, &w), 0);
+	for (unsigned i = 0; i < 4000 && status().l1.redis.pending < ALL_TYPES; i++)
+		usleep(5000);
+	control_stop();
+	redis_server_signal(&server, SIGCONT);
+	loop_stop(asker);
+	assert_int_equal(loop_run(asker), 0);
+	loop_free(asker);
+	assert_false(w.there);
+	close(dp.link_fd);
+	control_start();
+	link_up_now();
+}
+
 // The end comes while everything is under way (ASan).
 static void test_ends_amid_flushes(void **)
 {
@@ -434,6 +466,7 @@ int main(void)
 		T2(test_other_box_stores_nothing_old),
 		T(test_hostile_messages),
 		T(test_look_at_both_tiers),
+		T(test_ends_amid_a_look),
 		T(test_ends_amid_flushes),
 	};
 	return cmocka_run_group_tests(tests, server_up, server_down);

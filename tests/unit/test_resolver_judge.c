@@ -432,6 +432,24 @@ static void test_model(void **)
 	assert_true(status().judge.rejudged_changed > 1000);
 }
 
+static void test_tables_count_every_refusal(void **)
+{
+	static struct resolver r;
+	static struct table_registry tables;
+	struct judge_counts *c = (struct judge_counts *)(uintptr_t)judge_counts(after.judge);
+	r.judge = after.judge;
+	c->patterns.refused_count = 1;
+	c->patterns.refused_size = 20;
+	c->patterns.refused_time = 300;
+	c->prefixes.refused_count = 4000;
+	judge_tables(&r, &tables);
+	assert_int_equal(tables.count, 2);
+	assert_string_equal(tables.table[0].name, "judge_patterns");
+	assert_int_equal(tables.table[0].refused, 321);
+	assert_string_equal(tables.table[1].name, "judge_prefixes");
+	assert_int_equal(tables.table[1].refused, 4000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -449,6 +467,7 @@ int main(void)
 		T(test_new_image_acts_on_cached_answers),
 		T(test_walk_at_once),
 		T(test_without_a_mask_nothing_is_kept),
+		T(test_tables_count_every_refusal),
 		T(test_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
