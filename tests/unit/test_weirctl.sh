@@ -53,6 +53,8 @@ want 2 '' 'no such option: --clinet; did you mean --client?' why a --clinet 198.
 want 2 '' 'no such option: --jsno; did you mean --json?' status --jsno
 want 2 '' 'argument is missing' why
 want 2 '' 'too many arguments' why a b
+LC_ALL=C.UTF-8 want 1 '' 'Küche.yaml' -c "$dir/Küche.yaml" config check
+LC_ALL=C want 1 '' 'K\xc3\xbcche.yaml' -c "$dir/Küche.yaml" config check
 want 2 '' 'does not take such an option' why a --force
 want 2 '' 'needs a value: -c' -c
 want 2 '' 'cache flush takes NAME' cache flush

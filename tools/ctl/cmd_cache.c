@@ -2,10 +2,10 @@
 
 #include "http_get.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <weir/text.h>
 
 static void left_print(const char *what, int64_t left_ms)
 {
@@ -21,7 +21,7 @@ static void state_print(const struct json_node *e)
 	char shown[64];
 	printf("  %llu hits a minute", (unsigned long long)json_count(e, "hits_per_minute"));
 	if (strcmp(json_text(e, "tier"), "L0") == 0)
-		printf(": %s", text_escape(json_text(e, "heat"), shown, sizeof shown));
+		printf(": %s", term_text(json_text(e, "heat"), shown, sizeof shown));
 	if (json_get(e, "refresh_left_ms"))
 		left_print("renewed", json_signed(e, "refresh_left_ms"));
 	if (json_flag(e, "refresh_asked"))
@@ -40,9 +40,9 @@ static void entry_print(const struct json_node *e)
 {
 	static const char *const heads[] = {"", "", "", "", NULL};
 	char text[COUNT_TEXT_MAX], shown[64];
-	printf("%s  ", text_escape(json_text(e, "tier"), shown, sizeof shown));
-	printf("%s  ", text_escape(json_text(e, "type"), shown, sizeof shown));
-	printf("%s", text_escape(json_text(e, "rcode"), shown, sizeof shown));
+	printf("%s  ", term_text(json_text(e, "tier"), shown, sizeof shown));
+	printf("%s  ", term_text(json_text(e, "type"), shown, sizeof shown));
+	printf("%s", term_text(json_text(e, "rcode"), shown, sizeof shown));
 	if (json_flag(e, "do"))
 		printf(" DO");
 	if (json_flag(e, "cd"))
@@ -81,7 +81,7 @@ static void l1_print(const struct json_node *l1)
 	}
 	printf("L1 was asked for");
 	for (size_t i = 0; i < json_length(types); i++)
-		printf(" %s", text_escape(json_item_text(types, i), shown, sizeof shown));
+		printf(" %s", term_text(json_item_text(types, i), shown, sizeof shown));
 	if (json_count(l1, "views") > 1)
 		printf(" in %llu views", (unsigned long long)json_count(l1, "views"));
 	if (json_count(l1, "lost"))

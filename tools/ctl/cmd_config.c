@@ -3,6 +3,7 @@
 #include "config_prove.h"
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/config_errors.h>
-#include <weir/text.h>
 
 // 0 or -errno: whether a build could read it.
 static int list_file_check(const char *path)
@@ -41,7 +41,7 @@ static unsigned lists_check(const struct config *config, struct json_node *warni
 		if (warnings)
 			json_put_text(warnings, NULL, text);
 		else
-			printf("warning: %s\n", text_escape(text, shown, sizeof shown));
+			printf("warning: %s\n", term_text(text, shown, sizeof shown));
 	}
 	return found;
 }
@@ -86,7 +86,7 @@ int cmd_config_check(struct ctl *c)
 	} else {
 		char shown[1024];
 		unsigned warnings = lists_check(c->config, NULL);
-		printf("%s: good%s\n", text_escape(path, shown, sizeof shown),
+		printf("%s: good%s\n", term_text(path, shown, sizeof shown),
 			warnings ? ", but see the warnings above" : "");
 	}
 	return CTL_OK;
@@ -98,7 +98,7 @@ static void reload_print(const struct json_node *root)
 	char shown[1024];
 	if (*restart)
 		printf("reloaded, except for what needs a restart: %s\n",
-			text_escape(restart, shown, sizeof shown));
+			term_text(restart, shown, sizeof shown));
 	else
 		printf("reloaded\n");
 }

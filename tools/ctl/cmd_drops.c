@@ -5,15 +5,15 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/stats_read.h>
-#include <weir/text.h>
 
 static const char *source_text(const struct json_node *n, char out[128])
 {
-	return text_escape(json_text(n, "source"), out, 128);
+	return term_text(json_text(n, "source"), out, 128);
 }
 
 static void added_print(const struct json_node *root)

@@ -3,16 +3,16 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <time.h>
-#include <weir/text.h>
 
 static void texts_print(const struct json_node *list, const char *before)
 {
 	char shown[512];
 	for (size_t i = 0; i < json_length(list); i++)
-		printf("%s%s\n", before, text_escape(json_item_text(list, i), shown, sizeof shown));
+		printf("%s%s\n", before, term_text(json_item_text(list, i), shown, sizeof shown));
 }
 
 // A refusal has the same document, with what is in the way.
@@ -68,7 +68,7 @@ static void errors_print(const struct json_node *root)
 		table_cell(t, "%s", json_text(n, "process"));
 		table_cell_count(t, json_count(n, "count"));
 		table_cell(t, "%s", when);
-		table_cell(t, "%s", text_escape(json_text(n, "text"), shown, sizeof shown));
+		table_cell(t, "%s", term_text(json_text(n, "text"), shown, sizeof shown));
 		table_row_end(t);
 	}
 	table_print(t);

@@ -3,6 +3,7 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <weir/text.h>
 
 enum { RATE_MS = 1000, PEERS_MAX = 1024 };
 
@@ -136,11 +136,11 @@ int cmd_heap_dump(struct ctl *c)
 	FILE *file = fopen(c->operand, "wxe");
 	if (!file)
 		return ctl_fail(
-			c, "%s: %s", text_escape(c->operand, shown, sizeof shown), strerror(errno));
+			c, "%s: %s", term_text(c->operand, shown, sizeof shown), strerror(errno));
 	int ret = http_save(c, "/debug/heap", HTTP_FLUSH_MS, file);
 	if (fclose(file) != 0 && ret == CTL_OK)
 		ret = ctl_fail(
-			c, "%s: %s", text_escape(c->operand, shown, sizeof shown), strerror(errno));
+			c, "%s: %s", term_text(c->operand, shown, sizeof shown), strerror(errno));
 	if (ret != CTL_OK)
 		(void)remove(c->operand);
 	return ret;

@@ -5,6 +5,7 @@
 #include "heap_diff.h"
 #include "json_doc.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/text.h>
 
 enum { PROFILE_MAX = 64 << 20, GROWERS = 24 };
 
@@ -52,7 +52,7 @@ static int profile_open(const struct ctl *c, const char *path, struct profile *p
 		err = heap_text_read(&p->heap, p->text);
 	if (err == 0)
 		return CTL_OK;
-	return ctl_fail(c, "%s: %s", text_escape(path, shown, sizeof shown),
+	return ctl_fail(c, "%s: %s", term_text(path, shown, sizeof shown),
 		err == -EPROTO ? "is no heap profile" : strerror(-err));
 }
 
@@ -82,7 +82,7 @@ static void growth_print(const struct heap_growth *g)
 	printf("%12s %12s %+12.0f  ", signed_octets(g->bytes - g->bytes_before, a),
 		octets_text(octets(g->bytes), b), g->blocks - g->blocks_before);
 	for (unsigned i = 0; i < g->depth; i++)
-		printf("%s%s", i ? " < " : "", text_escape(g->stack[i], shown, sizeof shown));
+		printf("%s%s", i ? " < " : "", term_text(g->stack[i], shown, sizeof shown));
 	printf("\n");
 }
 

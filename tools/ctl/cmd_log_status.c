@@ -3,9 +3,9 @@
 #include "count_rows.h"
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
-#include <weir/text.h>
 
 static const struct count_row counts[] = {
 	{"weight", "queries on record, by the weights of"},
@@ -53,7 +53,7 @@ static void before_print(const struct json_node *sinks)
 		       " in memory are lost\n",
 			count_text(json_count(n, "lost_by_kill_rows"), a),
 			count_text(json_count(n, "lost_by_kill_weight"), b),
-			text_escape(json_text(n, "name"), name, sizeof name));
+			term_text(json_text(n, "name"), name, sizeof name));
 	}
 }
 

@@ -2,10 +2,10 @@
 
 #include "http_get.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <time.h>
-#include <weir/text.h>
 
 enum { WORD_MAX = 320 };
 
@@ -13,7 +13,7 @@ static void word_print(const struct json_node *n, const char *key, const char *e
 {
 	char shown[WORD_MAX];
 	const char *text = json_text(n, key);
-	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
+	printf("%s%s", *text ? term_text(text, shown, sizeof shown) : "-", end);
 }
 
 // The local clock's time of day: who watches knows the day.

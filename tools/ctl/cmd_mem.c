@@ -5,11 +5,11 @@
 #include "mem_doc.h"
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/heap_site.h>
-#include <weir/text.h>
 
 static int mem_show(struct ctl *c, void (*print)(const struct json_node *root))
 {
@@ -209,7 +209,7 @@ static void regions_print(const struct json_node *root)
 		const struct json_node *list = json_get(root, from[k][0]);
 		for (size_t i = 0; i < json_length(list); i++) {
 			const struct json_node *n = json_at(list, i);
-			table_cell(t, "%s", text_escape(json_text(n, "name"), shown, sizeof shown));
+			table_cell(t, "%s", term_text(json_text(n, "name"), shown, sizeof shown));
 			table_cell(t, "%s", octets_text(json_count(n, "bytes"), text));
 			table_cell(t, "%s", octets_text(json_count(n, "resident"), text));
 			table_cell(t, "%s", json_flag(n, "huge") ? "huge" : "4 KiB");

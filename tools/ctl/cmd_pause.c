@@ -3,9 +3,9 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
-#include <weir/text.h>
 
 enum { PAUSE_MINUTES_MAX = 1440 };
 
@@ -24,7 +24,7 @@ int cmd_blocklist_rollback(struct ctl *c)
 static void pause_print(const struct json_node *root)
 {
 	char group[300], left[COUNT_TEXT_MAX];
-	const char *name = text_escape(json_text(root, "group"), group, sizeof group);
+	const char *name = term_text(json_text(root, "group"), group, sizeof group);
 	const char *note = json_text(root, "note");
 	printf("nothing is blocked%s%s for %s\n", *name ? " for group " : "", name,
 		duration_text(1000 * json_count(root, "pause_left_s"), left));
@@ -32,9 +32,9 @@ static void pause_print(const struct json_node *root)
 	for (size_t i = 0; i < json_length(blocked); i++)
 		printf("but group %s stays blocked by a schedule with block_all; --group %s or "
 		       "--all lifts that\n",
-			text_escape(json_item_text(blocked, i), group, sizeof group), group);
+			term_text(json_item_text(blocked, i), group, sizeof group), group);
 	if (*note)
-		printf("but %s\n", text_escape(note, group, sizeof group));
+		printf("but %s\n", term_text(note, group, sizeof group));
 }
 
 // Not what strtoul would forgive: blanks, signs, "1e3".
@@ -69,7 +69,7 @@ int cmd_blocklist_pause(struct ctl *c)
 static void resume_print(const struct json_node *root)
 {
 	char group[300];
-	const char *name = text_escape(json_text(root, "group"), group, sizeof group);
+	const char *name = term_text(json_text(root, "group"), group, sizeof group);
 	printf("the pause%s%s has ended\n", *name ? " of group " : "", name);
 }
 

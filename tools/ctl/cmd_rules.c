@@ -2,11 +2,11 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <weir/text.h>
 
 enum { WHEN_TEXT_MAX = 32 };
 
@@ -53,18 +53,18 @@ static void list_notes_print(const struct json_node *l)
 {
 	char name[300], text[1100], count[COUNT_TEXT_MAX], when[WHEN_TEXT_MAX];
 	const char *fetch = json_text(l, "fetch_error");
-	text_escape(json_text(l, "name"), name, sizeof name);
+	term_text(json_text(l, "name"), name, sizeof name);
 	if (*fetch)
 		printf("%s: last try at %s: %s\n", name,
 			when_text(json_count(l, "last_try_unix_s"), when),
-			text_escape(fetch, text, sizeof text));
+			term_text(fetch, text, sizeof text));
 	const struct json_node *reasons = json_get(l, "rejected_by");
 	for (size_t i = 0; i < json_length(reasons); i++) {
 		const struct json_node *r = json_at(reasons, i);
 		if (i == 0)
 			printf("%s rejected: ", name);
 		printf("%s%s %s", i ? ", " : "",
-			text_escape(json_text(r, "reason"), text, sizeof text),
+			term_text(json_text(r, "reason"), text, sizeof text),
 			count_text(json_count(r, "count"), count));
 	}
 	if (json_length(reasons))
@@ -86,7 +86,7 @@ static void pause_print(const struct json_node *root)
 		const struct json_node *g = json_at(groups, i);
 		char name[300];
 		printf("paused      group %s for %s more\n",
-			text_escape(json_text(g, "group"), name, sizeof name),
+			term_text(json_text(g, "group"), name, sizeof name),
 			duration_text(1000 * json_count(g, "pause_left_s"), left));
 	}
 	if (json_flag(root, "held"))
@@ -104,7 +104,7 @@ static void rules_print(const struct json_node *root)
 	const char *note = json_text(root, "error");
 	note = *note ? note : json_text(root, "note");
 	printf("last reload %s%s%s%s\n", json_text(root, "outcome"), *note ? ": " : "",
-		text_escape(note, shown, sizeof shown),
+		term_text(note, shown, sizeof shown),
 		json_flag(root, "building") ? "; building now" : "");
 	printf("builds      %s, last took %s; %s unchanged, %s failed\n",
 		count_text(json_count(root, "builds"), a),

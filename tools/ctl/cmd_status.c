@@ -2,11 +2,11 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 #include "view.h"
 
 #include <stdio.h>
 #include <time.h>
-#include <weir/text.h>
 
 enum { RULES_LAG_SHOWN_MS = 1000 };
 
@@ -92,12 +92,12 @@ static void listen_print(const struct json_node *n)
 	char a[COUNT_TEXT_MAX], shown[512];
 	if (!n)
 		return;
-	printf("metrics         %s", text_escape(json_text(n, "address"), shown, sizeof shown));
+	printf("metrics         %s", term_text(json_text(n, "address"), shown, sizeof shown));
 	if (json_flag(n, "listening"))
 		printf(", %s connections\n", count_text(json_count(n, "connections"), a));
 	else
 		printf(", NOT LISTENING: %s, tried %s times\n",
-			text_escape(json_text(n, "error"), shown, sizeof shown),
+			term_text(json_text(n, "error"), shown, sizeof shown),
 			count_text(json_count(n, "failures"), a));
 }
 
@@ -117,11 +117,11 @@ static void reload_print(const struct json_node *r)
 	printf("\n");
 	if (json_count(r, "tried_unix_s") && !json_flag(r, "ok")) {
 		ago_print("  THE LAST RELOAD FAILED", json_signed(r, "tried_unix_s"));
-		printf(": %s\n", text_escape(json_text(r, "why"), shown, sizeof shown));
+		printf(": %s\n", term_text(json_text(r, "why"), shown, sizeof shown));
 	}
 	if (json_count(r, "restart_pending"))
 		printf("  waits for a restart: %s\n",
-			text_escape(json_text(r, "needs_restart"), shown, sizeof shown));
+			term_text(json_text(r, "needs_restart"), shown, sizeof shown));
 }
 
 static void blocking_print(const struct json_node *b)
@@ -136,7 +136,7 @@ static void blocking_print(const struct json_node *b)
 	for (size_t i = 0; i < json_length(groups); i++) {
 		const struct json_node *g = json_at(groups, i);
 		printf("  PAUSED for group %s, %s left\n",
-			text_escape(json_text(g, "group"), shown, sizeof shown),
+			term_text(json_text(g, "group"), shown, sizeof shown),
 			duration_text(1000 * json_count(g, "pause_left_s"), text));
 	}
 	if (json_flag(b, "held"))
@@ -169,7 +169,7 @@ static void control_print(const struct view *v)
 	const struct json_node *root = json_doc_root(v->control);
 	const struct json_node *rules = json_get(root, "rules");
 	char a[COUNT_TEXT_MAX], b[COUNT_TEXT_MAX], shown[512];
-	printf("configuration   %s", text_escape(json_text(root, "config"), shown, sizeof shown));
+	printf("configuration   %s", term_text(json_text(root, "config"), shown, sizeof shown));
 	reload_print(json_get(root, "reload"));
 	printf("rules           %s names from %s lists%s%s\n",
 		count_text(json_count(rules, "names"), a),
@@ -178,7 +178,7 @@ static void control_print(const struct view *v)
 		json_flag(rules, "from_disk") ? ", from disk" : "");
 	if (*json_text(rules, "error"))
 		printf("  last reload: %s\n",
-			text_escape(json_text(rules, "error"), shown, sizeof shown));
+			term_text(json_text(rules, "error"), shown, sizeof shown));
 	failing_print(json_get(rules, "failing"), "  NOT updated: ");
 	blocking_print(json_get(root, "blocking"));
 	printf("cache           %s answers\n", count_text(json_count(root, "l0_entries"), a));

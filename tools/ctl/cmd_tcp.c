@@ -3,9 +3,9 @@
 #include "count_rows.h"
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
-#include <weir/text.h>
 
 static const struct count_row counts[] = {
 	{"accepted", "connections accepted"},
@@ -55,7 +55,7 @@ static void listeners_print(const struct json_node *root)
 		printf("%s %s", *error ? "does not listen on" : "listens on",
 			json_text(n, "address"));
 		if (*error)
-			printf(": %s; trying again", text_escape(error, shown, sizeof shown));
+			printf(": %s; trying again", term_text(error, shown, sizeof shown));
 		printf("\n");
 	}
 }

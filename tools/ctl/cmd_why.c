@@ -4,10 +4,10 @@
 
 #include "show.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <weir/text.h>
 
 enum { SHOWN_MAX = 2200 }; // the longest text, all of it escaped
 
@@ -17,8 +17,8 @@ static void steps_print(const struct json_node *steps)
 	for (size_t i = 0; i < json_length(steps); i++) {
 		const struct json_node *s = json_at(steps, i);
 		printf("%c %-10s %s\n", json_flag(s, "decides") ? '*' : ' ',
-			text_escape(json_text(s, "step"), step, sizeof step),
-			text_escape(json_text(s, "text"), text, sizeof text));
+			term_text(json_text(s, "step"), step, sizeof step),
+			term_text(json_text(s, "text"), text, sizeof text));
 	}
 }
 
@@ -77,8 +77,8 @@ static void notes_print(const struct json_node *root)
 	for (size_t i = 0; i < json_length(sources); i++) {
 		const struct json_node *s = json_at(sources, i);
 		if (*json_text(s, "note"))
-			printf("%s: %s\n", text_escape(json_text(s, "list"), list, sizeof list),
-				text_escape(json_text(s, "note"), note, sizeof note));
+			printf("%s: %s\n", term_text(json_text(s, "list"), list, sizeof list),
+				term_text(json_text(s, "note"), note, sizeof note));
 	}
 	if (!json_flag(root, "complete"))
 		printf("more rules name it than are shown: the verdict may be another one\n");
@@ -87,7 +87,7 @@ static void notes_print(const struct json_node *root)
 static void why_print(const struct json_node *root)
 {
 	char text[SHOWN_MAX];
-	printf("%s\n\n", text_escape(json_text(root, "headline"), text, sizeof text));
+	printf("%s\n\n", term_text(json_text(root, "headline"), text, sizeof text));
 	steps_print(json_get(root, "steps"));
 	rules_print(json_get(root, "rules"));
 	notes_print(root);

@@ -4,13 +4,13 @@
 
 #include "json_doc.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <weir/config_errors.h>
 #include <weir/config_places.h>
-#include <weir/text.h>
 
 int ctl_fail(const struct ctl *c, const char *fmt, ...)
 {
@@ -26,7 +26,7 @@ int ctl_fail(const struct ctl *c, const char *fmt, ...)
 		json_doc_free(doc);
 	} else {
 		char shown[4 * sizeof text];
-		fprintf(stderr, "weirctl: %s\n", text_escape(text, shown, sizeof shown));
+		fprintf(stderr, "weirctl: %s\n", term_text(text, shown, sizeof shown));
 	}
 	return CTL_FAILED;
 }
@@ -66,7 +66,7 @@ int ctl_open(struct ctl *c)
 		return ctl_fail(c, "%s", unread);
 	if (is_wrong && !c->service_reads_file)
 		fprintf(stderr, "weirctl: warning: the configuration cannot be used: %s\n",
-			text_escape(why, shown, sizeof shown));
+			term_text(why, shown, sizeof shown));
 	return paths_find(c, places.directory, places.hugepages);
 }
 

@@ -4,10 +4,10 @@
 
 #include "http_get.h"
 #include "log_time.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <weir/text.h>
 
 static int time_take(
 	const struct ctl *c, const char *option, const char *text, char out[LOG_PAGE_TEXT_MAX])
@@ -46,8 +46,8 @@ int log_pages_end(struct log_pages *p)
 	const struct json_node *list = unreadable_of(p);
 	for (size_t i = 0; i < json_length(list); i++)
 		fprintf(stderr, "weirctl: %s: %s; its rows are missing\n",
-			text_escape(json_text(json_at(list, i), "file"), file, sizeof file),
-			text_escape(json_text(json_at(list, i), "why"), why, sizeof why));
+			term_text(json_text(json_at(list, i), "file"), file, sizeof file),
+			term_text(json_text(json_at(list, i), "why"), why, sizeof why));
 	if (p->unreadable_files > json_length(list))
 		fprintf(stderr, "weirctl: %llu more files could not be read\n",
 			(unsigned long long)(p->unreadable_files - json_length(list)));

@@ -2,13 +2,13 @@
 
 #include "ctl.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/shm_lost.h>
-#include <weir/text.h>
 #include <weir/text_near.h>
 
 const struct ctl_command ctl_commands[] = {
@@ -169,7 +169,7 @@ static int usage_wrong_word(const char *what, const char *which, const char *nea
 {
 	char shown[256];
 	fprintf(stderr, "weirctl: %s%s%s%s%s%s (weirctl --help)\n", what, which ? ": " : "",
-		which ? text_escape(which, shown, sizeof shown) : "",
+		which ? term_text(which, shown, sizeof shown) : "",
 		nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 	return CTL_USAGE;
 }
@@ -410,6 +410,7 @@ int main(int, char **argv)
 		.interval_s = 1,
 		.seconds = 3};
 	struct args a = {0};
+	term_text_init();
 	int ret = args_parse(argv, &c, &a);
 	if (ret != CTL_OK)
 		return ret;

@@ -2,12 +2,12 @@
 #include "mem_dataplane.h"
 
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/mem_account.h>
 #include <weir/stats_read.h>
-#include <weir/text.h>
 
 static void regions_add(struct json_node *root, unsigned pid)
 {
@@ -119,7 +119,7 @@ static void regions_print(const struct json_node *root)
 	const struct json_node *list = json_get(root, "dataplane_regions");
 	for (size_t i = 0; i < json_length(list); i++) {
 		const struct json_node *r = json_at(list, i);
-		line(text_escape(json_text(r, "name"), shown, sizeof shown),
+		line(term_text(json_text(r, "name"), shown, sizeof shown),
 			json_count(r, "resident"), json_flag(r, "huge") ? "huge pages" : "");
 	}
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "show.h"
 
+#include "term_text.h"
+
 #include <stdio.h>
-#include <weir/text.h>
 
 int show_doc(const struct ctl *c, struct json_doc *doc, void (*print)(const struct json_node *root))
 {
@@ -29,5 +30,5 @@ void failing_print(const struct json_node *failing, const char *before)
 	char shown[1100];
 	for (size_t i = 0; i < json_length(failing); i++)
 		printf("%s%s\n", before,
-			text_escape(json_item_text(failing, i), shown, sizeof shown));
+			term_text(json_item_text(failing, i), shown, sizeof shown));
 }

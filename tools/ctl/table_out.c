@@ -2,12 +2,13 @@
 
 #include "table_out.h"
 
+#include "term_text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/text.h>
 
 struct table {
 	unsigned columns, rows, column; // column: of the next cell
@@ -53,10 +54,10 @@ void table_cell(struct table *t, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
 	char escaped[16 * TABLE_CELL_MAX], *cell = table_at(t, t->rows + 1, t->column++);
-	text_escape(text, escaped, sizeof escaped);
-	snprintf(cell, TABLE_CELL_MAX, "%.*s", TABLE_CELL_MAX - 1, escaped);
-	if (strlen(escaped) >= TABLE_CELL_MAX)
-		memcpy(cell + TABLE_CELL_MAX - 4, "...", 4);
+	term_text(text, escaped, sizeof escaped);
+	bool is_cut = strlen(escaped) >= TABLE_CELL_MAX;
+	size_t len = term_cut(escaped, TABLE_CELL_MAX - (is_cut ? 4 : 1));
+	snprintf(cell, TABLE_CELL_MAX, "%.*s%s", (int)len, escaped, is_cut ? "..." : "");
 }
 
 void table_cell_count(struct table *t, uint64_t n)
@@ -80,9 +81,9 @@ static int column_width(struct table *t, unsigned column)
 {
 	size_t width = 0;
 	for (unsigned row = 0; row <= t->rows; row++) {
-		size_t len = strlen(table_at(t, row, column));
-		if (len > width)
-			width = len;
+		size_t of_cell = term_width(table_at(t, row, column));
+		if (of_cell > width)
+			width = of_cell;
 	}
 	return (int)width;
 }
@@ -98,8 +99,10 @@ void table_print(struct table *t)
 		for (unsigned i = 0; i < t->columns; i++) {
 			const char *gap = i == 0 ? "  " : "   ";
 			bool last = i + 1 == t->columns;
-			int pad = last && !t->right[i] ? 0 : width[i];
-			printf("%s%*s", gap, t->right[i] ? pad : -pad, table_at(t, row, i));
+			const char *cell = table_at(t, row, i);
+			int pad = width[i] - (int)term_width(cell);
+			printf("%s%*s%s%*s", gap, t->right[i] ? pad : 0, "", cell,
+				t->right[i] || last ? 0 : pad, "");
 		}
 		putchar('\n');
 	}

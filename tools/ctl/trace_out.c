@@ -2,15 +2,15 @@
 #include "trace_out.h"
 
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
-#include <weir/text.h>
 
 static void word_print(const struct json_node *n, const char *key, const char *end)
 {
 	char shown[512];
 	const char *text = json_text(n, key);
-	printf("%s%s", *text ? text_escape(text, shown, sizeof shown) : "-", end);
+	printf("%s%s", *text ? term_text(text, shown, sizeof shown) : "-", end);
 }
 
 static void head_print(const struct json_node *n)
@@ -48,10 +48,10 @@ static void event_print(const struct json_node *e)
 		"waited_us", "age_s", "ttl_s", "tx_ns"};
 	char shown[512];
 	printf("    +%9llu us %s", (unsigned long long)json_count(e, "at_us"),
-		text_escape(json_text(e, "step"), shown, sizeof shown));
+		term_text(json_text(e, "step"), shown, sizeof shown));
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (*json_text(e, words[i]))
-			printf(" %s", text_escape(json_text(e, words[i]), shown, sizeof shown));
+			printf(" %s", term_text(json_text(e, words[i]), shown, sizeof shown));
 	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
 		if (json_get(e, numbers[i]))
 			printf(" %s=%llu", numbers[i],

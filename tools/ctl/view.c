@@ -4,11 +4,11 @@
 
 #include "http_get.h"
 #include "table_out.h"
+#include "term_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/clock.h>
-#include <weir/text.h>
 
 static void control_take(const struct ctl *c, const char *path, struct view *v)
 {
@@ -66,7 +66,7 @@ static void dataplane_print(const struct view *v)
 	const struct stats_copy *s = v->stats;
 	printf("data plane      %s", process_state_text(v->dataplane));
 	if (!v->has_stats)
-		printf(" (%s)", text_escape(v->why_stats, shown, sizeof shown));
+		printf(" (%s)", term_text(v->why_stats, shown, sizeof shown));
 	else if (v->dataplane == PROCESS_UP)
 		printf(", pid %u, for %s", s->pid, duration_text(s->taken_ms - s->start_ms, text));
 	else
@@ -106,7 +106,7 @@ void view_print_states(const struct view *v)
 		printf(", pid %llu, for %s", (unsigned long long)json_count(root, "pid"),
 			duration_text(json_count(root, "uptime_ms"), text));
 	if (v->controlplane != PROCESS_DOWN && !v->control)
-		printf(" (%s)", text_escape(v->why_control, shown, sizeof shown));
+		printf(" (%s)", term_text(v->why_control, shown, sizeof shown));
 	printf("\n");
 	if (v->controlplane == PROCESS_DOWN)
 		printf("  the control plane is down; %s\n",
@@ -120,14 +120,14 @@ void view_print_redis(const struct json_node *redis)
 	if (!*state || strcmp(state, "off") == 0)
 		return;
 	printf("cache (L1)      Redis %s: %s",
-		text_escape(json_text(redis, "server"), shown, sizeof shown), state);
+		term_text(json_text(redis, "server"), shown, sizeof shown), state);
 	if (json_count(redis, "away_ms"))
 		printf(" for %s", duration_text(json_count(redis, "away_ms"), a));
 	if (json_flag(redis, "keys_known"))
 		printf(", %s answers", count_text(json_count(redis, "keys"), a));
 	if (*json_text(redis, "error"))
 		printf(" (%s ago: %s)", duration_text(json_count(redis, "error_ms"), a),
-			text_escape(json_text(redis, "error"), shown, sizeof shown));
+			term_text(json_text(redis, "error"), shown, sizeof shown));
 	printf("\n");
 	if (strcmp(state, "refusing") == 0)
 		printf("  it refuses every write: nothing new gets there\n");
@@ -135,7 +135,7 @@ void view_print_redis(const struct json_node *redis)
 		printf("  a part of the cluster is away: its keys are neither read nor written\n");
 	if (*json_text(redis, "housekeeping_error"))
 		printf("  housekeeping fails, redis.max_keys does not hold: %s\n",
-			text_escape(json_text(redis, "housekeeping_error"), shown, sizeof shown));
+			term_text(json_text(redis, "housekeeping_error"), shown, sizeof shown));
 }
 
 void view_print_upstreams(const struct json_node *upstreams)

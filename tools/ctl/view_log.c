@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "table_out.h"
+#include "term_text.h"
 #include "view.h"
 
 #include <stdio.h>
-#include <weir/text.h>
 
 static void waits_print(const struct json_node *n)
 {
@@ -19,7 +19,7 @@ static void why_print(const struct json_node *n)
 	char a[COUNT_TEXT_MAX], shown[512];
 	if (!*json_text(n, "why"))
 		return;
-	printf(" (%s; next try ", text_escape(json_text(n, "why"), shown, sizeof shown));
+	printf(" (%s; next try ", term_text(json_text(n, "why"), shown, sizeof shown));
 	if (json_count(n, "retry_in_ms"))
 		printf("in %s)", duration_text(json_count(n, "retry_in_ms"), a));
 	else
@@ -46,7 +46,7 @@ static void limits_print(const struct json_node *limits)
 		count_text(json_count(limits, "hours"), (char[COUNT_TEXT_MAX]){0}));
 	if (*json_text(limits, "hours_of_box"))
 		printf(" as box %s asks",
-			text_escape(json_text(limits, "hours_of_box"), box, sizeof box));
+			term_text(json_text(limits, "hours_of_box"), box, sizeof box));
 }
 
 void view_print_store(const struct json_node *store)
@@ -56,7 +56,7 @@ void view_print_store(const struct json_node *store)
 	if (!*state)
 		return;
 	printf("query store     %s, %s in %s files of at most %s",
-		text_escape(state, shown, sizeof shown), octets_text(json_count(store, "bytes"), a),
+		term_text(state, shown, sizeof shown), octets_text(json_count(store, "bytes"), a),
 		count_text(json_count(store, "files"), b),
 		octets_text(json_count(store, "max_bytes"), c));
 	if (json_count(store, "keeps_one_in") > 1)
@@ -75,7 +75,7 @@ void view_print_log(const struct json_node *log)
 		const struct json_node *n = json_at(sinks, i);
 		uint64_t rows = json_count(n, "lost_rows"),
 			 before = json_count(n, "lost_by_kill_rows");
-		text_escape(json_text(n, "name"), name, sizeof name);
+		term_text(json_text(n, "name"), name, sizeof name);
 		if (rows)
 			printf("query log       %s LOST %s rows (%s queries)\n", name,
 				count_text(rows, a), count_text(json_count(n, "lost_weight"), b));
@@ -94,7 +94,7 @@ void view_print_clickhouse(const struct json_node *n)
 	if (!*state)
 		return;
 	printf("clickhouse      %s, %s rows sent, %s in %s files wait on disk",
-		text_escape(state, shown, sizeof shown), count_text(json_count(n, "rows"), a),
+		term_text(state, shown, sizeof shown), count_text(json_count(n, "rows"), a),
 		octets_text(json_count(n, "spool_bytes"), b),
 		count_text(json_count(n, "spool_files"), (char[COUNT_TEXT_MAX]){0}));
 	waits_print(n);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What weirctl shows of names that are not ASCII, by locale.
+
+#include "../../tools/ctl/table_out.h"
+#include "../../tools/ctl/term_text.h"
+#include "unit.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int in_utf8(void **)
+{
+	assert_int_equal(setenv("LC_ALL", "C.UTF-8", 1), 0);
+	term_text_init();
+	return 0;
+}
+
+static int in_c(void **)
+{
+	assert_int_equal(setenv("LC_ALL", "C", 1), 0);
+	term_text_init();
+	return 0;
+}
+
+static const struct {
+	const char *text, *shown;
+	size_t width;
+} cases[] = {
+	{"plain ~", "plain ~", 7},
+	{"K\xc3\xbc"
+	 "che caf\xc3\xa9",
+		"K\xc3\xbc"
+		"che caf\xc3\xa9",
+		10},
+	{"\xe6\x97\xa5\xe6\x9c\xac", "\xe6\x97\xa5\xe6\x9c\xac", 4}, // two columns each
+	{"\xd7\xa9\xd7\x9c", "\xd7\xa9\xd7\x9c", 2},                 // Hebrew letters
+	{"e\xcc\x81", "e\xcc\x81", 1},                               // a combining accent
+	{"a\x1b[m\n", "a\\x1b[m\\x0a", 11},
+	{"\xc2\x9b"
+	 "31m",
+		"\\xc2\\x9b"
+		"31m",
+		11}, // CSI as one character
+	{"\xe2\x80\xae"
+	 "x",
+		"\\xe2\\x80\\xae"
+		"x",
+		13},                                      // U+202E turns what follows
+	{"\xe2\x81\xa6", "\\xe2\\x81\\xa6", 12},          // U+2066
+	{"\xe2\x80\x8b", "\\xe2\\x80\\x8b", 12},          // U+200B, no width
+	{"\xe2\x80\xa8", "\\xe2\\x80\\xa8", 12},          // a line separator
+	{"\xc2\xad", "\\xc2\\xad", 8},                    // a soft hyphen
+	{"\xf3\xa0\x80\xa1", "\\xf3\\xa0\\x80\\xa1", 16}, // a tag
+	{"\xed\xa0\x80", "\\xed\\xa0\\x80", 12},          // a surrogate
+	{"\xc0\xaf", "\\xc0\\xaf", 8},                    // longer than need be
+	{"\xe6\x97", "\\xe6\\x97", 8},                    // cut off
+	{"\xff", "\\xff", 4},
+};
+
+static void test_utf8(void **)
+{
+	char out[64];
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_string_equal(term_text(cases[i].text, out, sizeof out), cases[i].shown);
+		assert_int_equal(term_width(out), cases[i].width);
+	}
+}
+
+static void test_c_locale(void **)
+{
+	char out[64];
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		term_text(cases[i].text, out, sizeof out);
+		for (const char *p = out; *p; p++)
+			assert_in_range((unsigned char)*p, 0x20, 0x7e);
+		assert_int_equal(term_width(out), strlen(out));
+	}
+	assert_string_equal(term_text("K\xc3\xbc", out, sizeof out), "K\\xc3\\xbc");
+}
+
+// No character and no escape is cut, whatever the room.
+static void test_cut(void **)
+{
+	static const char text[] = "\xc3\xbc\xe6\x97\xa5\xff\xc3\xbc\xe6\x97\xa5\xff";
+	static const char whole[] = "\xc3\xbc\xe6\x97\xa5\\xff\xc3\xbc\xe6\x97\xa5\\xff";
+	for (size_t cap = 1; cap < 32; cap++) {
+		char out[40];
+		memset(out, 'Z', sizeof out);
+		size_t len = strlen(term_text(text, out, cap));
+		assert_true(len < cap && (len >= sizeof whole - 1 || len + 5 > cap - 1));
+		assert_memory_equal(out, whole, len);
+		assert_int_equal(term_cut(out, sizeof out), len);
+		for (size_t i = cap; i < sizeof out; i++)
+			assert_int_equal(out[i], 'Z');
+	}
+}
+
+// What table_print writes on stdout.
+static const char *printed(struct table *t)
+{
+	static char out[4096];
+	char path[] = "/tmp/weir-test-term-XXXXXX";
+	int fd = mkstemp(path), saved = dup(STDOUT_FILENO);
+	fflush(stdout);
+	dup2(fd, STDOUT_FILENO);
+	table_print(t);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	ssize_t n = pread(fd, out, sizeof out - 1, 0);
+	assert_true(n >= 0);
+	out[n] = '\0';
+	close(saved);
+	close(fd);
+	unlink(path);
+	return out;
+}
+
+static void test_columns_line_up(void **)
+{
+	static const char *const heads[] = {"name", ">count", "end", NULL};
+	struct table *t = table_new(heads);
+	table_cell(t, "K\xc3\xbc"
+		      "che");
+	table_cell(t, "7");
+	table_cell(t, "x");
+	table_row_end(t);
+	table_cell(t, "\xe6\x97\xa5\xe6\x9c\xac");
+	table_cell(t, "12");
+	table_cell(t, "x");
+	table_row_end(t);
+	assert_string_equal(printed(t), "  name    count   end\n"
+					"  K\xc3\xbc"
+					"che       7   x\n"
+					"  \xe6\x97\xa5\xe6\x9c\xac       12   x\n");
+}
+
+static void test_cell_is_cut_between_characters(void **)
+{
+	static const char *const heads[] = {"", NULL};
+	struct table *t = table_new(heads);
+	char cell[200] = "x";
+	for (unsigned i = 0; i < 60; i++)
+		strcat(cell, "\xe6\x97\xa5");
+	table_cell(t, "%s", cell);
+	table_row_end(t);
+	const char *out = printed(t);
+	assert_memory_equal(out, "  x", 3);
+	size_t len = strlen(out);
+	assert_string_equal(out + len - 7, "\xe6\x97\xa5...\n");
+	assert_int_equal((len - 2 - 1 - 4) % 3, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_utf8, in_utf8),
+		cmocka_unit_test_setup(test_cut, in_utf8),
+		cmocka_unit_test_setup(test_columns_line_up, in_utf8),
+		cmocka_unit_test_setup(test_cell_is_cut_between_characters, in_utf8),
+		cmocka_unit_test_setup(test_c_locale, in_c),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
