@@ -28,7 +28,7 @@
 // waits for another loop has a deadline (504), and is dropped when its client has hung up.
 
 #include "clickhouse.h"
-#include "front_tcp.h"
+#include "front_report.h"
 #include "group_pause.h"
 #include "knobs.h"
 #include "loop.h"
@@ -67,7 +67,7 @@ struct api_reload {
 struct api_deps { // all of it outlives the api
 	struct loop *service;
 	struct resolver *resolver;
-	struct front_tcp *tcp;
+	const struct fronts *fronts;
 	struct querylog *log; // NULL: there is none
 	struct top *top;      // NULL: likewise
 	struct tail *tail;    // NULL: likewise

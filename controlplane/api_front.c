@@ -24,20 +24,19 @@ static void counts_out(
 	json_out_count(o, n, "cookies_exempt", c->cookies_exempt);
 }
 
-void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+void api_front_out(struct json_out *o, struct json_node *root, const struct front_status *s)
 {
 	struct json_node *n = json_out_object(o, root, "front");
-	counts_out(o, n, "udp", &s->front.of[FRONT_UDP]);
-	counts_out(o, n, "tcp", &s->front.of[FRONT_TCP]);
-	json_out_count(o, n, "pending", s->front.pending);
-	json_out_count(o, n, "pending_max", s->front.pending_max);
+	counts_out(o, n, "udp", &s->of[FRONT_UDP]);
+	counts_out(o, n, "tcp", &s->of[FRONT_TCP]);
+	json_out_count(o, n, "pending", s->pending);
+	json_out_count(o, n, "pending_max", s->pending_max);
 	json_out_count(o, n, "pending_cap", FRONT_PENDING_MAX);
-	json_out_count(o, n, "macs_unasked", s->front.macs_unasked);
+	json_out_count(o, n, "macs_unasked", s->macs_unasked);
 }
 
-void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s)
+void api_fallback_out(struct json_out *o, struct json_node *root, const struct front_udp_status *u)
 {
-	const struct front_udp_status *u = &s->front_udp;
 	struct json_node *n = json_out_object(o, root, "fallback");
 	json_out_count(o, n, "addresses", u->sockets);
 	json_out_count(o, n, "bound", u->bound);

@@ -40,7 +40,8 @@ static void not_ready(struct ready *r, const char *text)
 	json_out_text(r->o, r->why, NULL, text);
 }
 
-static void dataplane_look(struct ready *r, const struct api *a, const struct resolver_status *s)
+static void dataplane_look(struct ready *r, const struct api *a, const struct resolver_status *s,
+	const struct front_udp_status *fallback)
 {
 	char why[SHM_WHY_MAX];
 	const struct shm_paths *paths = publisher_paths(a->deps.publisher);
@@ -48,7 +49,7 @@ static void dataplane_look(struct ready *r, const struct api *a, const struct re
 	bool has_stats = c && paths && stats_read(paths, c, why) == 0;
 	bool up = has_stats && dataplane_state(paths, c) == PROCESS_UP;
 	bool answers = up && s->link_up && c->config_generation && c->policy_generation;
-	if (!answers && s->front_udp.bound == 0)
+	if (!answers && fallback->bound == 0)
 		not_ready(r, up ? "the data plane has not taken over the settings yet"
 				: "no data plane, and no fallback of the control plane");
 	else if (!answers)
@@ -139,7 +140,7 @@ static void on_ready(void *arg, const struct resolver_status *s)
 		const struct directory *d = publisher_directory(call->api->deps.publisher);
 		if (atomic_load_explicit(&d->state, memory_order_relaxed) != CP_SERVING)
 			not_ready(&r, "the control plane is starting or stopping");
-		dataplane_look(&r, call->api, s);
+		dataplane_look(&r, call->api, s, &call->fronts.udp);
 		rest_look(&r, call->api, s);
 		memory_look(&r, call->api, s);
 	}

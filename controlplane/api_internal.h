@@ -83,7 +83,9 @@ void api_config_reload(struct api *a, struct http_exchange *x);
 struct api_status_call { // a request that waits for the resolver loop
 	struct api *api;
 	struct http_exchange *exchange;
+	void (*done)(void *arg, const struct resolver_status *s);
 	bool strict; // of api_ready
+	struct fronts_status fronts;
 };
 // `done` replies and frees its `arg`, an api_status_call.
 void api_status_ask(struct api *a, struct http_exchange *x,
@@ -103,8 +105,8 @@ void api_state_metrics(struct metrics_text *t, const struct api *a);
 const char *api_sweep_error(const struct resolver_status *s);
 void api_redis_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
 // Objects "front" and "fallback".
-void api_front_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
-void api_fallback_out(struct json_out *o, struct json_node *root, const struct resolver_status *s);
+void api_front_out(struct json_out *o, struct json_node *root, const struct front_status *s);
+void api_fallback_out(struct json_out *o, struct json_node *root, const struct front_udp_status *u);
 // Object "query_store", if there is one; its tables are added to `tables`, unless that is NULL.
 void api_store_out(struct json_out *o, struct json_node *root, struct table_registry *tables,
 	const struct api *a);

@@ -213,15 +213,6 @@ static void finish(struct metrics_call *c)
 	free(c);
 }
 
-static void on_tcp(void *arg, const struct front_tcp_status *s)
-{
-	struct metrics_call *c = arg;
-	uint64_t start_us = clock_mono_us();
-	metrics_tcp(&c->text, s);
-	c->took_us += clock_mono_us() - start_us;
-	finish(c);
-}
-
 static void on_metrics(void *arg, const struct resolver_status *s)
 {
 	struct api_status_call *call = arg;
@@ -234,19 +225,18 @@ static void on_metrics(void *arg, const struct resolver_status *s)
 	}
 	uint64_t start_us = clock_mono_us();
 	*c = (struct metrics_call){.api = call->api, .exchange = call->exchange};
-	free(call);
 	build_out(&c->text, c->api);
 	dataplane_out(&c->text, c->api);
 	metrics_resolver(&c->text, s);
 	metrics_answers(&c->text, s);
 	metrics_upstreams(&c->text, s);
 	metrics_cache(&c->text, s);
-	metrics_front(&c->text, s);
+	metrics_fronts(&c->text, &call->fronts);
+	free(call);
 	service_out(&c->text, c->api, s);
 	self_out(&c->text, c->api);
 	c->took_us = clock_mono_us() - start_us;
-	if (front_tcp_report(c->api->deps.tcp, c->api->deps.service, on_tcp, c) < 0)
-		finish(c);
+	finish(c);
 }
 
 void api_metrics(struct api *a, struct http_exchange *x)

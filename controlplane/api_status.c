@@ -328,8 +328,8 @@ static void on_stats(void *arg, const struct resolver_status *s)
 	json_out_count(o, root, "monotonic_ms", clock_mono_ms());
 	resolver_out(o, root, s);
 	api_tiers_out(o, root, s);
-	api_front_out(o, root, s);
-	api_fallback_out(o, root, s);
+	api_front_out(o, root, &call->fronts.engine);
+	api_fallback_out(o, root, &call->fronts.udp);
 	upstreams_out(o, root, s);
 	struct table_registry tables = s->tables;
 	if (http_is_live(call->exchange)) {
@@ -409,10 +409,25 @@ static void on_status(void *arg, const struct resolver_status *s)
 		api_log_out(o, root, call->api);
 	}
 	api_redis_out(o, root, s);
-	api_fallback_out(o, root, s);
+	api_fallback_out(o, root, &call->fronts.udp);
 	upstreams_out(o, root, s);
 	http_reply(call->exchange, 200, json_out_finish(o));
 	free(call);
+}
+
+static void on_fronts(void *arg, const struct fronts_status *s)
+{
+	struct api_status_call *call = arg;
+	int ret = -ECANCELED;
+
+	call->fronts = *s;
+	if (http_is_live(call->exchange))
+		ret = resolver_status(
+			call->api->deps.resolver, call->api->deps.service, call->done, call);
+	if (ret < 0) {
+		api_busy(call->exchange, ret);
+		free(call);
+	}
 }
 
 void api_status_ask(struct api *a, struct http_exchange *x,
@@ -429,9 +444,9 @@ void api_status_ask_strict(struct api *a, struct http_exchange *x, bool strict,
 		http_reply(x, 500, NULL);
 		return;
 	}
-	*call = (struct api_status_call){a, x, strict};
+	*call = (struct api_status_call){.api = a, .exchange = x, .done = done, .strict = strict};
 	http_defer(x, API_SHORT_MS);
-	int ret = resolver_status(a->deps.resolver, a->deps.service, done, call);
+	int ret = fronts_report(a->deps.fronts, a->deps.service, on_fronts, call);
 	if (ret < 0) {
 		free(call);
 		api_busy(x, ret);

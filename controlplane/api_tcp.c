@@ -41,8 +41,9 @@ static void now_out(struct json_out *o, struct json_node *root, const struct fro
 	json_out_count(o, root, "idle_ms", s->idle_ms);
 }
 
-static void on_report(void *arg, const struct front_tcp_status *s)
+static void on_report(void *arg, const struct fronts_status *fronts)
 {
+	const struct front_tcp_status *s = &fronts->tcp;
 	struct json_out *o = json_out_new();
 	struct json_node *root = json_out_root(o);
 
@@ -70,7 +71,7 @@ static void on_report(void *arg, const struct front_tcp_status *s)
 void api_tcp(struct api *a, struct http_exchange *x)
 {
 	http_defer(x, API_SHORT_MS);
-	int ret = front_tcp_report(a->deps.tcp, a->deps.service, on_report, x);
+	int ret = fronts_report(a->deps.fronts, a->deps.service, on_report, x);
 	if (ret < 0)
 		api_busy(x, ret);
 }

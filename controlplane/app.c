@@ -93,7 +93,7 @@ static int loops_open(struct app *a, char why[APP_WHY_MAX])
 	if (rc == 0)
 		rc = resolver_open(&a->resolver, a->loop, a->publisher, a->started, why);
 	if (rc == 0)
-		rc = app_tcp_open(a, why);
+		rc = app_fronts_open(a, why);
 	if (rc == 0)
 		rc = app_log_open(a, why);
 	if (rc == 0)
@@ -150,7 +150,7 @@ static int services_open(struct app *a, char why[APP_WHY_MAX])
 	*d = (struct api_deps){
 		.service = a->service,
 		.resolver = a->resolver,
-		.tcp = a->tcp,
+		.fronts = &a->fronts,
 		.log = a->log,
 		.top = a->top,
 		.tail = a->tail,
@@ -277,7 +277,7 @@ void app_close(struct app *a)
 	app_outputs_close(a);
 	app_groups_close(a);
 	rules_close(a->rules);
-	front_tcp_close(a->tcp);
+	app_fronts_close(a);
 	resolver_close(a->resolver);
 	app_log_close(a);
 	publisher_close(a->publisher);

@@ -222,8 +222,9 @@ static void reload_resolver(void *arg)
 	m->err = resolver_reconfigure(a->resolver, m->next);
 	if (m->err == 0) {
 		app_groups_views(a, m->next, m->group);
-		front_tcp_files(a->tcp, m->tcp_files);
-		front_tcp_configure(a->tcp, &m->next->tcp);
+		front_configure(a->fronts.engine, m->next);
+		front_tcp_files(a->fronts.tcp, m->tcp_files);
+		front_tcp_configure(a->fronts.tcp, &m->next->tcp);
 	}
 	loop_call_back(a->service, &m->back, reload_returned, r);
 }

@@ -83,7 +83,7 @@ struct app {
 	struct loop *loop, *service; // loop: the resolver's
 	struct event *signals[3];
 	struct resolver *resolver;
-	struct front_tcp *tcp;
+	struct fronts fronts;
 	struct rules *rules;
 	struct api *api;
 	struct querylog *log;
@@ -118,8 +118,9 @@ struct app {
 
 // The limit of open files, and how many of them TCP may have. -EMFILE: too few.
 ATTR_MUST_CHECK int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]);
-// app.tcp.
-ATTR_MUST_CHECK int app_tcp_open(struct app *a, char why[APP_WHY_MAX]);
+// app.fronts, once there is a resolver.
+ATTR_MUST_CHECK int app_fronts_open(struct app *a, char why[APP_WHY_MAX]);
+void app_fronts_close(struct app *a); // before the resolver
 // app_log.c: opened behind the resolver, which it is joined to; started before the loops run; names
 // whenever the configuration or the lists are others; stopped once the resolver's loop has ended.
 ATTR_MUST_CHECK int app_log_open(struct app *a, char why[APP_WHY_MAX]);

@@ -2,36 +2,27 @@
 #include "front.h"
 
 #include "front_internal.h"
-#include "resolver_internal.h"
+#include "loop.h"
+
+#include <event2/event.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
+#include <weir/config.h>
 
-int front_open(struct front **out, struct resolver *r)
-{
-	struct front *f = calloc(1, sizeof(*f));
-	if (!f)
-		return -ENOMEM;
-	int rc = limiter_new(1, &f->limiter);
-	if (rc < 0) {
-		free(f);
-		return rc;
-	}
-	f->r = r;
-	front_policy_open(&f->policy);
-	f->free = f->oldest = f->newest = FRONT_NIL;
-	*out = f;
-	return 0;
-}
+enum { BEAT_MS = 100 };
 
 void front_close(struct front *f)
 {
 	if (!f)
 		return;
 	assert(f->status.pending == 0);
+	resolver_client_serve(f->r, NULL, NULL);
+	if (f->beat)
+		event_free(f->beat);
 	front_policy_close(&f->policy);
 	limiter_free(f->limiter);
 	free(f);
@@ -83,47 +74,11 @@ static void count_said(struct front_counts *c, enum answer_kind kind)
 		count_answer(c, kind);
 }
 
-// By which answers are counted; over TCP its connections are (front_tcp.h).
-static uint32_t client_of(const struct front *f, const struct front_slot *slot)
-{
-	const union front_client *c = &slot->client;
-	const uint8_t *v6 = c->v6.sin6_addr.s6_addr;
-
-	if (c->any.sa_family == AF_INET)
-		return inflight_client(f->r->inflight, 4, (const uint8_t *)&c->v4.sin_addr);
-	if (IN6_IS_ADDR_V4MAPPED(&c->v6.sin6_addr))
-		return inflight_client(f->r->inflight, 4, v6 + 12);
-	return inflight_client(f->r->inflight, 6, v6);
-}
-
-static struct waiter waiter_of(const struct front *f, const struct front_slot *slot,
-	const struct front_session *s, const struct front_question *q, const uint8_t *msg)
-{
-	struct waiter w = {
-		.ticket = {.slot = front_slot_number(f, slot), .life = slot->life},
-		.is_front = true,
-		.is_stream = s->transport == FRONT_TCP,
-		.client = s->transport == FRONT_TCP ? 0 : client_of(f, slot),
-		.id = q->query.id,
-		.flags = q->query.flags,
-		.udp_size = q->query.udp_size,
-		.has_opt = q->query.has_opt,
-		.dnssec_ok = q->query.dnssec_ok,
-		.group = q->group,
-		.policy = front_policy_generation(&f->policy),
-		.arrival_ms = slot->asked_ms,
-	};
-	if (w.has_opt & DNS_OPT_COOKIE)
-		memcpy(w.cookie, q->query.cookie, sizeof(w.cookie));
-	waiter_keep_case(&w, msg + DNS_HEADER_LEN, q->query.name.len);
-	return w;
-}
-
 static enum front_outcome refuse(struct front *f, const struct front_session *s,
 	const struct front_question *q, const uint8_t *msg, struct front_reply *out)
 {
 	struct front_counts *c = &f->status.of[s->transport];
-	uint8_t *reply = f->r->reply;
+	uint8_t *reply = f->reply;
 	uint16_t sum;
 
 	memcpy(reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
@@ -135,7 +90,7 @@ static enum front_outcome refuse(struct front *f, const struct front_session *s,
 }
 
 static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
-	const union front_client *client, const struct front_question *q, const uint8_t *msg,
+	const union client_address *client, const struct front_question *q, const uint8_t *msg,
 	size_t len, struct front_reply *out)
 {
 	struct front_counts *c = &f->status.of[s->transport];
@@ -148,25 +103,30 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 	slot->proven = q->proven;
 	slot->query_len = (uint16_t)len;
 	slot->client = *client;
-	struct waiter w = waiter_of(f, slot, s, q, msg);
-	w.trace = trace_front(f->r, &q->query, client, slot->asked_us, s->transport == FRONT_TCP);
-	f->said.there = false;
+	const struct resolver_client asker = {
+		.ticket = {.slot = front_slot_number(f, slot), .life = slot->life},
+		.address = client,
+		.name = msg + DNS_HEADER_LEN,
+		.arrival_us = slot->asked_us,
+		.policy = front_policy_generation(&f->policy),
+		.group = q->group,
+		.is_stream = s->transport == FRONT_TCP,
+	};
+	f->said.msg = NULL;
 	f->asking = slot;
-	resolver_ask(f->r, &q->query, q->view, &w);
+	uint32_t trace = resolver_client_ask(f->r, &q->query, q->view, &asker);
 	f->asking = NULL;
-	if (unlikely_(w.trace) && f->said.there)
-		traces_verdict(f->r->traces, w.trace, verdict_said(f->said.told.kind));
-	if (unlikely_(w.trace))
-		traces_settle(f->r->traces, w.trace);
-	if (f->said.there) {
-		front_log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->r->reply,
+	if (f->said.msg) {
+		resolver_client_answered(f->r, trace, verdict_said(f->said.told.kind));
+		front_log_told(f, slot, s->transport == FRONT_TCP, &q->query, f->said.msg,
 			f->said.len, &f->said.told);
 		front_slot_give_back(f, slot);
 		front_charge(f, s, client, q->proven, f->said.len);
 		count_said(c, f->said.told.kind);
-		front_reply_fill(f, c, f->r->reply, f->said.len, q->query.has_opt, out);
+		front_reply_fill(f, c, f->said.msg, f->said.len, q->query.has_opt, out);
 		return FRONT_REPLY;
 	}
+	resolver_client_waits(f->r, trace);
 	if (front_slot_is_last(f, slot)) {
 		front_slot_give_back(f, slot);
 		enum front_outcome o = refuse(f, s, q, msg, out);
@@ -179,7 +139,7 @@ static enum front_outcome ask_resolver(struct front *f, struct front_session *s,
 }
 
 enum front_outcome front_ask(struct front *f, struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out)
+	const union client_address *client, const uint8_t *msg, size_t len, struct front_reply *out)
 {
 	struct front_counts *c = &f->status.of[s->transport];
 	struct front_question q;
@@ -191,7 +151,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 		return ask_resolver(f, s, client, &q, msg, len, out);
 	c->verdict[v]++;
 	if (!front_is_unread(v))
-		trace_front_settled(f->r, &q.query, client, s->transport == FRONT_TCP, v);
+		resolver_client_settled(f->r, &q.query, client, s->transport == FRONT_TCP, v);
 	front_log_settled(f, s, client, &q, len, v, reply_len);
 	if (v == VERDICT_drop_dns_short || v == VERDICT_drop_dns_response
 		|| v == VERDICT_drop_denied)
@@ -199,7 +159,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 	if (reply_len == 0)
 		return FRONT_NO_REPLY;
 	front_charge(f, s, client, q.proven, reply_len);
-	front_reply_fill(f, c, f->r->reply, reply_len, q.query.has_opt, out);
+	front_reply_fill(f, c, f->reply, reply_len, q.query.has_opt, out);
 	return FRONT_REPLY;
 }
 
@@ -207,7 +167,7 @@ enum front_outcome front_ask(struct front *f, struct front_session *s,
 static void tell(struct front *f, struct front_slot *slot, const struct front_reply *reply)
 {
 	struct front_session *s = slot->session;
-	const union front_client client = slot->client;
+	const union client_address client = slot->client;
 
 	front_slot_unlink(f, slot);
 	front_slot_give_back(f, slot);
@@ -216,16 +176,18 @@ static void tell(struct front *f, struct front_slot *slot, const struct front_re
 	f->telling = false;
 }
 
-void front_answer(struct front *f, const struct front_ticket *t, const struct dns_query *query,
+// resolver_client_fn
+static void on_answer(void *arg, const struct client_ticket *t, const struct dns_query *query,
 	uint8_t *msg, uint16_t len, const struct told *told)
 {
+	struct front *f = arg;
 	struct front_slot *slot = &f->slot[t->slot];
 	struct front_reply reply;
 
 	if (slot->life != t->life)
 		return; // nobody waits any more
 	if (slot == f->asking) {
-		f->said.there = true;
+		f->said.msg = msg;
 		f->said.len = len;
 		f->said.told = *told;
 		return;
@@ -238,9 +200,12 @@ void front_answer(struct front *f, const struct front_ticket *t, const struct dn
 	tell(f, slot, &reply);
 }
 
-void front_beat(struct front *f, uint64_t now_ms)
+static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct front_reply none;
+	struct front *f = arg;
+	uint64_t now_ms = clock_mono_ms();
+	(void)fd, (void)what;
 
 	if (f->policy.word && f->policy.reader.has_access)
 		limiter_look(f->limiter, &f->policy.reader.limit, now_ms);
@@ -252,10 +217,56 @@ void front_beat(struct front *f, uint64_t now_ms)
 	}
 }
 
-void front_status(const struct front *f, struct front_status *out, struct table_registry *tables)
+void front_configure(struct front *f, const struct config *config)
+{
+	f->set = (struct front_settings){
+		.ttl_cap_s = config->cache.client_ttl_cap_s,
+		.udp_reply_size = config->limits.udp_reply_size,
+		.any_minimal = config->access.any_minimal,
+		.rotate = config->cache.rotate,
+	};
+	config_identity_take(config, &f->set.identity);
+}
+
+static int beat_start(struct front *f, struct loop *loop)
+{
+	const struct timeval every = {.tv_usec = BEAT_MS * 1000};
+	f->beat = event_new(loop_base(loop), -1, EV_PERSIST, on_beat, f);
+	return f->beat && event_add(f->beat, &every) == 0 ? 0 : -ENOMEM;
+}
+
+int front_open(struct front **out, struct resolver *r, struct loop *loop,
+	struct publisher *publisher, const struct config *config)
+{
+	struct front *f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->r = r;
+	f->publisher = publisher;
+	f->reply = f->reply_room + REPLY_HEADROOM;
+	front_policy_open(&f->policy);
+	f->free = f->oldest = f->newest = FRONT_NIL;
+	front_configure(f, config);
+	int rc = limiter_new(1, &f->limiter);
+	if (rc == 0)
+		rc = beat_start(f, loop);
+	if (rc < 0) {
+		front_close(f);
+		return rc;
+	}
+	resolver_client_serve(r, on_answer, f);
+	*out = f;
+	return 0;
+}
+
+void front_status(const struct front *f, struct front_status *out)
 {
 	*out = f->status;
 	out->macs_unasked = f->policy.neighbours.refused;
+}
+
+void front_tables(const struct front *f, struct table_registry *tables)
+{
 	uint64_t now_ms = clock_mono_ms();
 	table_register(tables,
 		&(struct table_info){.name = "front_pending",

@@ -10,8 +10,8 @@
 // question of the resolver's, joined with those of the workers' clients. So the reply is the one
 // that the data plane would send, up to the size that the transport can carry.
 //
-// Who owns what: the resolver makes and frees the engine (resolver_front); all of it runs on the
-// resolver loop's thread. A transport embeds one front_session for each place that replies go to: a
+// Who owns what: the process makes and frees the engine; all of it runs on the resolver loop's
+// thread. A transport embeds one front_session for each place that replies go to: a
 // connection, or a UDP socket. The message stays the transport's and is not needed once front_ask
 // has returned. A reply is the engine's own buffer, good until the transport calls the engine again
 // or returns to the loop.
@@ -27,7 +27,7 @@
 // of its own here.
 // Costs: a hit some 0.3 us (tests/bench/bench_front.c); nothing is allocated.
 
-#include "front_ticket.h"
+#include "resolver_client.h"
 #include "table_registry.h"
 
 #include <netinet/in.h>
@@ -35,17 +35,10 @@
 #include <weir/shm_msg.h>
 #include <weir/shm_stats.h>
 
-struct dns_query;
+struct config;
 struct front;
-struct resolver;
-
-// What a waiter was told, and by what: for the counters and the query log.
-struct told {
-	enum answer_kind kind;
-	bool from_l1;      // told as ANSWER_CACHED
-	uint16_t list;     // that blocked, or LOG_NO_LIST
-	uint16_t upstream; // that answered, or LOG_NO_UPSTREAM
-};
+struct loop;
+struct publisher;
 
 enum front_transport { FRONT_UDP, FRONT_TCP, FRONT_TRANSPORTS };
 
@@ -53,17 +46,9 @@ enum {
 	FRONT_PORT = 53,
 	FRONT_PENDING_MAX = 16384,
 	FRONT_LIFE_MS = 3000,
-	FRONT_HEADROOM = 2, // octets before a reply, the transport's: for a length
-	FRONT_TAILROOM = 64 // behind it: for an option of the transport's (front_reply.opt)
 };
 
-union front_client {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6; // also an IPv4 address mapped into it
-};
-
-// `msg` may be changed, with FRONT_HEADROOM octets before and FRONT_TAILROOM behind it.
+// `msg` may be changed, with REPLY_HEADROOM octets before and REPLY_TAILROOM behind it.
 struct front_reply {
 	uint8_t *msg;
 	uint16_t len; // 0: there is none, and the client gets nothing
@@ -71,7 +56,7 @@ struct front_reply {
 };
 
 struct front_session {
-	void (*reply)(struct front_session *s, const union front_client *client,
+	void (*reply)(struct front_session *s, const union client_address *client,
 		const struct front_reply *reply);
 	enum front_transport transport;
 	unsigned pending; // questions that will be answered later
@@ -93,10 +78,11 @@ void front_session_end(struct front *f, struct front_session *s);
 // One message of `len` octets, of any content. Over UDP the reply is no longer than the client and
 // limits.udp_reply_size allow, over TCP than 65,535 octets.
 ATTR_MUST_CHECK enum front_outcome front_ask(struct front *f, struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out);
+	const union client_address *client, const uint8_t *msg, size_t len,
+	struct front_reply *out);
 
 // Is there any use in a stream of this client's? False: it may not ask, and is not told so.
-ATTR_MUST_CHECK bool front_admits(struct front *f, const union front_client *client);
+ATTR_MUST_CHECK bool front_admits(struct front *f, const union client_address *client);
 
 struct front_counts {
 	// Every message ends in exactly one verdict, named and meant as a worker's: `miss` is a
@@ -116,12 +102,12 @@ struct front_status {
 	uint64_t macs_unasked; // clients whose MAC address was not asked for (front_neighbour.h)
 };
 
-// The resolver's: it makes the engine before its loop runs, and beats each 100 ms.
-ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r);
-void front_close(struct front *f); // NULL is fine
-void front_beat(struct front *f, uint64_t now_ms);
-// The end of one of the engine's questions: `len` octets at `msg`, which has the room of a
-// front_reply. `query` is for the query log.
-void front_answer(struct front *f, const struct front_ticket *t, const struct dns_query *query,
-	uint8_t *msg, uint16_t len, const struct told *told);
-void front_status(const struct front *f, struct front_status *out, struct table_registry *tables);
+// Makes the engine, in front of this resolver, whose answers it takes from then on. `loop` is the
+// resolver's; `config` as front_configure. Before the loop runs, or on it. -ENOMEM.
+ATTR_MUST_CHECK int front_open(struct front **out, struct resolver *r, struct loop *loop,
+	struct publisher *publisher, const struct config *config);
+void front_close(struct front *f); // NULL is fine; before the resolver's end
+// Sizes of replies, identity and the like of a new configuration, which are copied.
+void front_configure(struct front *f, const struct config *config);
+void front_status(const struct front *f, struct front_status *out);
+void front_tables(const struct front *f, struct table_registry *tables);

@@ -9,6 +9,8 @@
 #include "front_policy.h"
 
 #include <weir/closed_pace.h>
+#include <weir/dns_answer.h>
+#include <weir/dns_identity.h>
 #include <weir/limit.h>
 
 #define FRONT_NIL UINT32_MAX // no slot
@@ -35,11 +37,22 @@ struct front_slot {
 	bool proven; // as in front_question
 	uint16_t query_len;
 	uint64_t asked_us;
-	union front_client client;
+	union client_address client;
+};
+
+struct front_settings {
+	struct dns_identity identity;
+	uint32_t ttl_cap_s;
+	uint16_t udp_reply_size;
+	bool any_minimal, rotate;
 };
 
 struct front {
 	struct resolver *r;
+	struct publisher *publisher;
+	struct event *beat;
+	struct front_settings set;
+	uint32_t turn; // of local records' addresses, from reply to reply
 	struct front_policy policy;
 	struct limiter *limiter;   // of UDP clients; the data plane has its own
 	struct closed_pace closed; // over UDP
@@ -48,25 +61,28 @@ struct front {
 	// The question that is just being asked, and what was said at once.
 	struct front_slot *asking;
 	struct {
-		bool there;
+		uint8_t *msg; // the resolver's; NULL: nothing was
 		uint16_t len;
 		struct told told;
 	} said;
 	uint64_t full; // questions for which there was no slot
 	uint32_t free, touched, oldest, newest;
+	// A reply that the engine writes itself, with the transport's room around it.
+	uint8_t *reply;
+	uint8_t reply_room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
 	struct front_slot slot[FRONT_PENDING_MAX + 1]; // the last one when all others are taken
 };
 
 // What a worker's stages would do up to the cache: its verdict, with the reply's length in *len (0:
 // none is due), or VERDICT_miss for the resolver, which has the cache too.
 enum verdict front_settle(struct front *f, const struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
-	uint16_t *len);
+	const union client_address *client, const uint8_t *msg, size_t size,
+	struct front_question *q, uint16_t *len);
 
 // A reply of `len` bytes goes to this client, whose buckets pay for it as a worker's do. `proven`:
 // of its question.
-void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
-	bool proven, uint16_t len);
+void front_charge(struct front *f, const struct front_session *s,
+	const union client_address *client, bool proven, uint16_t len);
 
 uint32_t front_slot_number(const struct front *f, const struct front_slot *slot);
 // Never NULL; the last one is for whom there is no room, and may only be answered at once.
@@ -86,5 +102,5 @@ void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
 	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told);
 void front_log_untold(struct front *f, const struct front_slot *slot);
 void front_log_settled(struct front *f, const struct front_session *s,
-	const union front_client *client, const struct front_question *q, size_t len,
+	const union client_address *client, const struct front_question *q, size_t len,
 	enum verdict v, uint16_t reply_len);

@@ -2,7 +2,8 @@
 
 // The stages of a worker for one message: parse, policy, rules.
 #include "front_internal.h"
-#include "resolver_internal.h"
+#include "judge.h"
+#include "publish.h"
 
 #include <string.h>
 #include <time.h>
@@ -15,13 +16,13 @@ static enum verdict reply_rcode(struct front *f, const struct front_question *q,
 	int ede, enum verdict v, uint16_t *len)
 {
 	uint16_t sum;
-	*len = dns_reply_rcode(f->r->reply, DNS_MESSAGE_MAX, &q->query, rcode, ede, &sum);
+	*len = dns_reply_rcode(f->reply, DNS_MESSAGE_MAX, &q->query, rcode, ede, &sum);
 	return v;
 }
 
 // dns_query_parse for a client of this address, what the query is with its cookie, and its reply's
 // NSID.
-static enum dns_query_status cookie_parse(struct front *f, const union front_client *from,
+static enum dns_query_status cookie_parse(struct front *f, const union client_address *from,
 	const uint8_t *msg, size_t size, struct dns_query *q, enum dns_cookie_kind *kind)
 {
 	struct dns_cookie_client client;
@@ -31,12 +32,12 @@ static enum dns_query_status cookie_parse(struct front *f, const union front_cli
 	enum dns_query_status status = dns_query_parse(msg, size, q);
 	if (status == DNS_QUERY_SHORT)
 		return status;
-	dns_identity_nsid(&f->r->set.identity, q);
+	dns_identity_nsid(&f->set.identity, q);
 	if (q->cookie_len == 0)
 		return status;
 	client.address = front_policy_octets(&from->any, &client.ip_version);
 	client.now_s = (uint32_t)time(NULL);
-	publisher_cookies(f->r->publisher, &terms);
+	publisher_cookies(f->publisher, &terms);
 	return dns_cookie_settle(&terms, &client, status, q, kind);
 }
 
@@ -76,8 +77,8 @@ static enum verdict settle_status(struct front *f, const struct front_question *
 	case DNS_SERVED:
 		break;
 	case DNS_SERVED_REFUSED:
-		*len = dns_identity_reply(f->r->reply, DNS_MESSAGE_MAX, &q->query,
-			&f->r->set.identity, q->limit, &sum);
+		*len = dns_identity_reply(
+			f->reply, DNS_MESSAGE_MAX, &q->query, &f->set.identity, q->limit, &sum);
 		if (*len)
 			return VERDICT_identity;
 		return reply_rcode(
@@ -94,14 +95,14 @@ static uint16_t rule_reply(struct front *f, const struct front_question *q,
 {
 	const struct rule_reply_opts o = {.block = &q->policy->block,
 		.hash = v->hash,
-		.ttl_cap_s = f->r->set.client_ttl_cap_s,
+		.ttl_cap_s = f->set.ttl_cap_s,
 		.limit = q->limit};
 	uint16_t sum;
 	uint16_t len =
-		rule_reply_write(f->r->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
-	if (f->r->set.rotate && len)
-		dns_rotate(f->r->reply, len, DNS_HEADER_LEN + (size_t)q->query.question_len,
-			f->r->turn++);
+		rule_reply_write(f->reply, DNS_MESSAGE_MAX, &q->query, rules, &v->d, &o, &sum);
+	if (f->set.rotate && len)
+		dns_rotate(
+			f->reply, len, DNS_HEADER_LEN + (size_t)q->query.question_len, f->turn++);
 	return len;
 }
 
@@ -141,7 +142,7 @@ static enum verdict settle_rules(struct front *f, struct front_question *q,
 static enum verdict block_all(struct front *f, const struct front_question *q, uint16_t *len)
 {
 	uint16_t sum;
-	*len = dns_reply_synthetic(f->r->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block,
+	*len = dns_reply_synthetic(f->reply, DNS_MESSAGE_MAX, &q->query, &q->policy->block,
 		rule_class_ede(RULE_CLASS_OPERATOR_DENY), q->limit, &sum);
 	return VERDICT_blocked;
 }
@@ -149,13 +150,13 @@ static enum verdict block_all(struct front *f, const struct front_question *q, u
 static enum verdict reply_any(struct front *f, const struct front_question *q, uint16_t *len)
 {
 	uint16_t sum;
-	*len = dns_reply_any(f->r->reply, DNS_MESSAGE_MAX, &q->query, q->limit, &sum);
+	*len = dns_reply_any(f->reply, DNS_MESSAGE_MAX, &q->query, q->limit, &sum);
 	return VERDICT_any_minimal;
 }
 
-bool front_admits(struct front *f, const union front_client *client)
+bool front_admits(struct front *f, const union client_address *client)
 {
-	front_policy_look(&f->policy, f->r->publisher, clock_mono_ms());
+	front_policy_look(&f->policy, f->publisher, clock_mono_ms());
 	if (front_policy_is_closed(&f->policy))
 		return true; // to be told
 	unsigned leaf = front_policy_leaf_of_address(&f->policy, &client->any);
@@ -164,15 +165,15 @@ bool front_admits(struct front *f, const union front_client *client)
 
 // No policy image says which clients may ask. Over UDP few get a reply, as from a worker.
 static enum verdict settle_closed(struct front *f, const struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
-	uint64_t now_ms, uint16_t *len)
+	const union client_address *client, const uint8_t *msg, size_t size,
+	struct front_question *q, uint64_t now_ms, uint16_t *len)
 {
 	enum dns_cookie_kind cookie;
 	if (s->transport == FRONT_UDP && !closed_pace_take(&f->closed, now_ms))
 		return VERDICT_drop_limited;
 	if (cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
-	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	return reply_rcode(
 		f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY, VERDICT_servfail_no_policy, len);
 }
@@ -180,8 +181,8 @@ static enum verdict settle_closed(struct front *f, const struct front_session *s
 // A query over UDP that is over its limits, as stage_policy.c's. VERDICT_miss: may ask all the
 // same.
 static enum verdict settle_over_limit(struct front *f, const struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
-	uint16_t *len)
+	const union client_address *client, const uint8_t *msg, size_t size,
+	struct front_question *q, uint16_t *len)
 {
 	const struct policy_reader *p = &f->policy.reader;
 	struct limit_table *limits = limiter_table(f->limiter, 0);
@@ -200,22 +201,22 @@ static enum verdict settle_over_limit(struct front *f, const struct front_sessio
 		f->status.of[s->transport].cookies_exempt++;
 		return VERDICT_miss;
 	}
-	publisher_cookies(f->r->publisher, &terms);
+	publisher_cookies(f->publisher, &terms);
 	bool is_bad = cookie != DNS_COOKIE_NONE && cookie != DNS_COOKIE_GOOD
 		      && terms.require == DNS_COOKIE_REQUIRE_OVER_LIMIT;
 	if (!limit_slips(limits, p->limit.slip) || (status != DNS_QUERY_OK && !is_bad))
 		return VERDICT_drop_limited;
-	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	if (is_bad)
 		return reply_rcode(f, q, DNS_RCODE_BADCOOKIE, DNS_EDE_NONE, VERDICT_badcookie, len);
-	*len = dns_reply_truncated(f->r->reply, DNS_MESSAGE_MAX, &q->query, &sum);
+	*len = dns_reply_truncated(f->reply, DNS_MESSAGE_MAX, &q->query, &sum);
 	return VERDICT_slip_limited;
 }
 
 // As stage_policy.c, but that whoever came over TCP has proven their address. VERDICT_miss: may
 // ask.
 static enum verdict settle_access(struct front *f, const struct front_session *s,
-	const union front_client *client, unsigned leaf, const uint8_t *msg, size_t size,
+	const union client_address *client, unsigned leaf, const uint8_t *msg, size_t size,
 	struct front_question *q, uint16_t *len)
 {
 	const struct policy_reader *p = &f->policy.reader;
@@ -233,16 +234,16 @@ static enum verdict settle_access(struct front *f, const struct front_session *s
 		return settle_over_limit(f, s, client, msg, size, q, len);
 	if (!p->refuse || cookie_parse(f, client, msg, size, &q->query, &cookie) != DNS_QUERY_OK)
 		return VERDICT_drop_denied;
-	memcpy(f->r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
 	return reply_rcode(
 		f, q, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, VERDICT_refused_denied, len);
 }
 
 enum verdict front_settle(struct front *f, const struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t size, struct front_question *q,
-	uint16_t *len)
+	const union client_address *client, const uint8_t *msg, size_t size,
+	struct front_question *q, uint16_t *len)
 {
-	struct resolver *r = f->r;
+	const struct judge *judge = resolver_judge(f->r);
 	uint64_t now_ms = clock_mono_ms();
 	bool allowed = false;
 
@@ -250,7 +251,7 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	q->list = LOG_NO_LIST;
 	q->group = 0;
 	q->proven = false;
-	front_policy_look(&f->policy, r->publisher, now_ms);
+	front_policy_look(&f->policy, f->publisher, now_ms);
 	if (front_policy_is_closed(&f->policy))
 		return settle_closed(f, s, client, msg, size, q, now_ms, len);
 	unsigned leaf = front_policy_leaf(&f->policy, &client->any, now_ms);
@@ -262,31 +263,31 @@ enum verdict front_settle(struct front *f, const struct front_session *s,
 	enum dns_query_status status = cookie_parse(f, client, msg, size, &q->query, &cookie);
 	count_cookie(&f->status.of[s->transport], cookie);
 	if (status != DNS_QUERY_SHORT)
-		memcpy(r->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
-	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : r->set.udp_reply_size;
+		memcpy(f->reply, msg, DNS_HEADER_LEN + (size_t)q->query.question_len);
+	q->limit = s->transport == FRONT_TCP ? DNS_MESSAGE_MAX : f->set.udp_reply_size;
 	v = settle_status(f, q, status, cookie, len);
 	if (v != VERDICT_miss)
 		return v;
 	q->policy = front_policy_of(&f->policy, q->group);
 	q->view = q->policy->view;
-	bool all = q->policy->block_all && publisher_blocks_all(r->publisher, now_ms);
-	bool blocks = all || publisher_blocks(r->publisher, now_ms);
-	if (r->judge) {
-		v = settle_rules(f, q, judge_image(r->judge), blocks, &allowed, len);
+	bool all = q->policy->block_all && publisher_blocks_all(f->publisher, now_ms);
+	bool blocks = all || publisher_blocks(f->publisher, now_ms);
+	if (judge) {
+		v = settle_rules(f, q, judge_image(judge), blocks, &allowed, len);
 		if (v != VERDICT_miss)
 			return v;
 	}
-	if (!r->judge && publisher_closes(r->publisher, now_ms))
+	if (!judge && publisher_closes(f->publisher, now_ms))
 		return reply_rcode(f, q, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 			VERDICT_servfail_no_rules, len);
 	if (all && !allowed)
 		return block_all(f, q, len);
-	bool is_any = q->query.qtype == DNS_TYPE_ANY && r->set.any_minimal;
+	bool is_any = q->query.qtype == DNS_TYPE_ANY && f->set.any_minimal;
 	return is_any ? reply_any(f, q, len) : VERDICT_miss;
 }
 
-void front_charge(struct front *f, const struct front_session *s, const union front_client *client,
-	bool proven, uint16_t len)
+void front_charge(struct front *f, const struct front_session *s,
+	const union client_address *client, bool proven, uint16_t len)
 {
 	const struct policy_reader *p = &f->policy.reader;
 	uint32_t octets = p->limit.reply_octets;

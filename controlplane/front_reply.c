@@ -4,7 +4,7 @@
 // the query log gets of replies and of what had none.
 #include "front_internal.h"
 #include "querylog_row.h"
-#include "resolver_internal.h"
+#include "resolver_log.h"
 
 #include <string.h>
 #include <weir/clock.h>
@@ -14,7 +14,7 @@ enum { OPTION_HEAD = 4 };
 // Octets of the options of our OPT without an error.
 static uint16_t options_least(const struct front *f, uint8_t has_opt)
 {
-	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->r->set.identity.nsid) : 0;
+	size_t nsid = has_opt & DNS_OPT_NSID ? strlen(f->set.identity.nsid) : 0;
 	return (uint16_t)((has_opt & DNS_OPT_COOKIE ? OPTION_HEAD + DNS_COOKIE_LEN : 0)
 			  + (nsid ? OPTION_HEAD + nsid : 0));
 }
@@ -58,7 +58,7 @@ void front_reply_fill(const struct front *f, struct front_counts *c, uint8_t *ms
 static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
 	const struct dns_query *q, struct resolver_logged what, const uint8_t *reply, uint16_t len)
 {
-	if (!resolver_log_is_on(f->r->log))
+	if (!resolver_log_is_on(resolver_log_of(f->r)))
 		return;
 	what.query = q;
 	what.reply = reply;
@@ -67,13 +67,13 @@ static void log_end(struct front *f, const struct front_slot *slot, bool is_tcp,
 	what.arrival_us = slot->asked_us;
 	what.group = slot->group;
 	what.is_tcp = is_tcp;
-	resolver_log_front(f->r->log, &slot->client, &what);
+	resolver_log_client(resolver_log_of(f->r), &slot->client, &what);
 }
 
 void front_log_told(struct front *f, const struct front_slot *slot, bool is_tcp,
 	const struct dns_query *q, const uint8_t *reply, uint16_t len, const struct told *told)
 {
-	if (!resolver_log_is_on(f->r->log))
+	if (!resolver_log_is_on(resolver_log_of(f->r)))
 		return;
 	struct resolver_logged what = {.ede = reply_ede(f, reply, len, slot->has_opt)};
 	resolver_log_told(&what, told);
@@ -96,7 +96,7 @@ bool front_is_unread(enum verdict v)
 }
 
 void front_log_settled(struct front *f, const struct front_session *s,
-	const union front_client *client, const struct front_question *q, size_t len,
+	const union client_address *client, const struct front_question *q, size_t len,
 	enum verdict v, uint16_t reply_len)
 {
 	static const uint8_t tiers[VERDICT_COUNT] = {
@@ -104,14 +104,14 @@ void front_log_settled(struct front *f, const struct front_session *s,
 		[VERDICT_local] = LOG_TIER_RULES,
 		[VERDICT_drop_rule] = LOG_TIER_RULES,
 	};
-	if (!resolver_log_is_on(f->r->log) || v == VERDICT_drop_dns_short
+	if (!resolver_log_is_on(resolver_log_of(f->r)) || v == VERDICT_drop_dns_short
 		|| v == VERDICT_drop_dns_response)
 		return;
 	const struct front_slot slot = {.client = *client,
 		.query_len = (uint16_t)len,
 		.asked_us = clock_mono_us(),
 		.group = q->group};
-	const uint8_t *reply = reply_len ? f->r->reply : NULL;
+	const uint8_t *reply = reply_len ? f->reply : NULL;
 	const struct resolver_logged what = {
 		.ede = reply ? reply_ede(f, reply, reply_len, q->query.has_opt) : DNS_EDE_NONE,
 		.verdict = (uint8_t)v,

@@ -112,11 +112,11 @@ struct front_tcp_status {
 struct front_tcp_engine {
 	struct front *front;
 	enum front_outcome (*ask)(struct front *f, struct front_session *s,
-		const union front_client *client, const uint8_t *msg, size_t len,
+		const union client_address *client, const uint8_t *msg, size_t len,
 		struct front_reply *out);
 	void (*begin)(struct front_session *s);
 	void (*end)(struct front *f, struct front_session *s);
-	bool (*admits)(struct front *f, const union front_client *client); // NULL: everyone
+	bool (*admits)(struct front *f, const union client_address *client); // NULL: everyone
 };
 
 enum { FRONT_TCP_FILES_ALL = 1 << 30 };
@@ -136,7 +136,3 @@ void front_tcp_configure(struct front_tcp *t, const struct config_tcp *config);
 // On the loop's thread. `tables` may be NULL.
 void front_tcp_status(
 	const struct front_tcp *t, struct front_tcp_status *out, struct table_registry *tables);
-// The same from any thread: `done` is called on the loop `reply_to` with a result that is valid
-// during the call. -ENOMEM, -EAGAIN.
-ATTR_MUST_CHECK int front_tcp_report(struct front_tcp *t, struct loop *reply_to,
-	void (*done)(void *arg, const struct front_tcp_status *s), void *arg);

@@ -33,7 +33,7 @@ void tcp_clients_free(struct tcp_clients *c)
 	free(c);
 }
 
-static void key_make(const union front_client *address, uint8_t key[9])
+static void key_make(const union client_address *address, uint8_t key[9])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const uint8_t *v6 = address->v6.sin6_addr.s6_addr;
@@ -50,7 +50,7 @@ static void key_make(const union front_client *address, uint8_t key[9])
 	}
 }
 
-struct tcp_client *tcp_client_join(struct tcp_clients *c, const union front_client *address)
+struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_address *address)
 {
 	uint8_t key[9];
 	struct tcp_client *client;

@@ -27,7 +27,7 @@ ATTR_MUST_CHECK int tcp_clients_new(struct tcp_clients **out); // -ENOMEM, -errn
 void tcp_clients_free(struct tcp_clients *c);                  // NULL is fine; all have left
 
 // The client's entry, made if there is none. NULL: no memory.
-struct tcp_client *tcp_client_join(struct tcp_clients *c, const union front_client *address);
+struct tcp_client *tcp_client_join(struct tcp_clients *c, const union client_address *address);
 void tcp_client_leave(struct tcp_clients *c, struct tcp_client *client);
 
 unsigned tcp_clients_count(const struct tcp_clients *c);

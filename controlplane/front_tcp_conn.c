@@ -193,8 +193,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	conn_settle(c, end);
 }
 
-static void on_reply(
-	struct front_session *s, const union front_client *client, const struct front_reply *given)
+static void on_reply(struct front_session *s, const union client_address *client,
+	const struct front_reply *given)
 {
 	struct front_conn *c =
 		(struct front_conn *)(void *)((char *)s - offsetof(struct front_conn, session));
@@ -308,7 +308,7 @@ static bool conn_admit(struct front_tcp *t, struct tcp_client *client)
 	return true;
 }
 
-void conn_open(struct front_tcp *t, int fd, const union front_client *peer)
+void conn_open(struct front_tcp *t, int fd, const union client_address *peer)
 {
 	struct front_conn *c = NULL;
 

@@ -46,7 +46,7 @@ struct front_conn {
 	struct front_tcp *tcp;
 	TAILQ_ENTRY(front_conn) by_use, by_client, stall, wait;
 	struct tcp_client *client;
-	union front_client peer;
+	union client_address peer;
 	struct event readable, writable;
 	struct wheel_timer timer;
 	int fd;
@@ -124,7 +124,7 @@ void tcp_listen_end(struct front_tcp *t);
 
 // front_tcp_conn.c
 // Takes the descriptor; closes it when it must be refused.
-void conn_open(struct front_tcp *t, int fd, const union front_client *peer);
+void conn_open(struct front_tcp *t, int fd, const union client_address *peer);
 void conn_close(struct front_conn *c, enum front_tcp_end why);
 void conn_touch(struct front_conn *c, uint64_t now_ms); // it was used
 // How long it may be silent, as the client is told.

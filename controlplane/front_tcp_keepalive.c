@@ -43,7 +43,7 @@ bool tcp_keepalive_asked(const uint8_t *msg, size_t len)
 
 void tcp_keepalive_tell(struct front_reply *reply, unsigned idle_ms)
 {
-	static_assert((int)OPTION_LEN <= (int)FRONT_TAILROOM);
+	static_assert((int)OPTION_LEN <= (int)REPLY_TAILROOM);
 	uint8_t *rdlen = reply->msg + reply->opt + OPT_RDLEN_AT;
 	uint8_t *at = reply->msg + reply->len;
 	unsigned units = idle_ms / 100;

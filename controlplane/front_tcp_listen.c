@@ -138,7 +138,7 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 	(void)what;
 
 	for (unsigned i = 0; accept_spend(t); i++) {
-		union front_client peer = {0};
+		union client_address peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {

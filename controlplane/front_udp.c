@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "front_udp.h"
 
+#include "front.h"
 #include "front_udp_socket.h"
-#include "resolver_internal.h"
+#include "loop.h"
 
 #include <event2/event.h>
 
@@ -25,13 +26,15 @@ struct udp_socket {
 
 struct outgoing {
 	int fd;
-	union front_client client;
+	union client_address client;
 	struct iovec iov;
 	uint8_t msg[MSG_DNS_MAX];
 };
 
 struct front_udp {
-	struct resolver *r;
+	const struct resolver *r;
+	struct front *front;
+	struct loop *loop;
 	struct event *retry; // while some address is not bound
 	struct event *flush; // at the end of a turn that left replies
 	uint16_t port;
@@ -41,12 +44,12 @@ struct front_udp {
 	struct front_udp_status status; // counters only
 	struct mmsghdr head[FRONT_UDP_BATCH];
 	struct iovec iov[FRONT_UDP_BATCH];
-	union front_client client[FRONT_UDP_BATCH];
+	union client_address client[FRONT_UDP_BATCH];
 	uint8_t msg[FRONT_UDP_BATCH][FRONT_UDP_QUERY_MAX];
 	struct outgoing out[FRONT_UDP_BATCH];
 };
 
-static socklen_t client_len(const union front_client *c)
+static socklen_t client_len(const union client_address *c)
 {
 	return c->any.sa_family == AF_INET ? sizeof(c->v4) : sizeof(c->v6);
 }
@@ -92,7 +95,7 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 	flush(arg);
 }
 
-static void reply_put(struct front_udp *u, int fd, const union front_client *client,
+static void reply_put(struct front_udp *u, int fd, const union client_address *client,
 	const struct front_reply *reply)
 {
 	if (u->out_count == FRONT_UDP_BATCH)
@@ -104,8 +107,8 @@ static void reply_put(struct front_udp *u, int fd, const union front_client *cli
 	memcpy(o->msg, reply->msg, reply->len);
 }
 
-static void on_reply(
-	struct front_session *s, const union front_client *client, const struct front_reply *reply)
+static void on_reply(struct front_session *s, const union client_address *client,
+	const struct front_reply *reply)
 {
 	struct udp_socket *socket = (struct udp_socket *)s; // its first member
 	struct front_udp *u = socket->owner;
@@ -117,7 +120,7 @@ static void on_reply(
 	reply_put(u, socket->fd, client, reply);
 }
 
-static uint16_t client_port(const union front_client *c)
+static uint16_t client_port(const union client_address *c)
 {
 	return c->any.sa_family == AF_INET ? c->v4.sin_port : c->v6.sin6_port;
 }
@@ -125,7 +128,7 @@ static uint16_t client_port(const union front_client *c)
 static void query_take(struct udp_socket *s, unsigned i)
 {
 	struct front_udp *u = s->owner;
-	const union front_client *client = &u->client[i];
+	const union client_address *client = &u->client[i];
 	struct front_reply reply;
 
 	if (u->head[i].msg_hdr.msg_flags & MSG_TRUNC) {
@@ -137,7 +140,7 @@ static void query_take(struct udp_socket *s, unsigned i)
 		return;
 	}
 	enum front_outcome outcome =
-		front_ask(u->r->front, &s->session, client, u->msg[i], u->head[i].msg_len, &reply);
+		front_ask(u->front, &s->session, client, u->msg[i], u->head[i].msg_len, &reply);
 	if (outcome == FRONT_REPLY && reply.len <= sizeof(u->out[0].msg))
 		reply_put(u, s->fd, client, &reply);
 }
@@ -159,7 +162,7 @@ static int batch_receive(struct front_udp *u, int fd)
 // Once for each change, not for each query.
 static void note_alone(struct front_udp *u, unsigned received)
 {
-	bool is_alone = lanes_count(u->r->lanes) == 0;
+	bool is_alone = !resolver_has_workers(u->r);
 
 	u->status.alone += is_alone ? received : 0;
 	if (is_alone && !u->was_alone)
@@ -196,7 +199,7 @@ static bool socket_bind(struct udp_socket *s)
 
 	if (fd >= 0)
 		s->readable =
-			event_new(loop_base(u->r->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
+			event_new(loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s);
 	if (fd >= 0 && (!s->readable || event_add(s->readable, NULL) < 0)) {
 		close(fd);
 		fd = -ENOMEM;
@@ -233,8 +236,8 @@ static bool is_wanted(const struct config *c)
 	return c->fallback.udp == FALLBACK_ON || (c->fallback.udp == FALLBACK_AUTO && has_xdp);
 }
 
-int front_udp_open(
-	struct front_udp **out, struct resolver *r, const struct config *config, uint16_t port)
+int front_udp_open(struct front_udp **out, struct front *front, const struct resolver *r,
+	struct loop *loop, const struct config *config, uint16_t port)
 {
 	*out = NULL;
 	if (!is_wanted(config))
@@ -243,10 +246,12 @@ int front_udp_open(
 	if (!u)
 		return -ENOMEM;
 	u->r = r;
+	u->front = front;
+	u->loop = loop;
 	u->port = port;
 	u->socket_count = config->dataplane.address_count;
-	u->flush = event_new(loop_base(r->loop), -1, 0, on_flush, u);
-	u->retry = event_new(loop_base(r->loop), -1, 0, on_retry, u);
+	u->flush = event_new(loop_base(loop), -1, 0, on_flush, u);
+	u->retry = event_new(loop_base(loop), -1, 0, on_retry, u);
 	for (unsigned i = 0; i < u->socket_count; i++) {
 		struct udp_socket *s = &u->socket[i];
 		*s = (struct udp_socket){
@@ -272,7 +277,7 @@ void front_udp_close(struct front_udp *u)
 		return;
 	for (unsigned i = 0; i < u->socket_count; i++) {
 		struct udp_socket *s = &u->socket[i];
-		front_session_end(u->r->front, &s->session);
+		front_session_end(u->front, &s->session);
 		if (s->readable)
 			event_free(s->readable);
 		if (s->fd >= 0)
@@ -285,8 +290,7 @@ void front_udp_close(struct front_udp *u)
 	free(u);
 }
 
-void front_udp_status(
-	const struct front_udp *u, struct front_udp_status *out, struct table_registry *tables)
+void front_udp_status(const struct front_udp *u, struct front_udp_status *out)
 {
 	*out = u ? u->status : (struct front_udp_status){0};
 	out->sockets = u ? u->socket_count : 0;
@@ -295,6 +299,10 @@ void front_udp_status(
 		out->bound += fd >= 0;
 		out->kernel_drops += fd >= 0 ? front_udp_socket_drops(fd) : 0;
 	}
+}
+
+void front_udp_tables(const struct front_udp *u, struct table_registry *tables)
+{
 	table_register(tables, &(struct table_info){.name = "front_udp",
 				       .owner = "resolver loop",
 				       .eviction = "dropped: the socket takes no more",

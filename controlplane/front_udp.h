@@ -22,6 +22,8 @@
 #include <weir/config.h>
 
 struct front_udp;
+struct front;
+struct loop;
 struct resolver;
 
 enum {
@@ -42,9 +44,10 @@ struct front_udp_status {
 	uint64_t kernel_drops;
 };
 
-// *out is NULL where the fallback is off. -ENOMEM.
-ATTR_MUST_CHECK int front_udp_open(
-	struct front_udp **out, struct resolver *r, const struct config *config, uint16_t port);
-void front_udp_close(struct front_udp *u); // NULL is fine
-void front_udp_status(
-	const struct front_udp *u, struct front_udp_status *out, struct table_registry *tables);
+// *out is NULL where the fallback is off. `loop` is the resolver's. -ENOMEM.
+ATTR_MUST_CHECK int front_udp_open(struct front_udp **out, struct front *front,
+	const struct resolver *r, struct loop *loop, const struct config *config, uint16_t port);
+void front_udp_close(struct front_udp *u); // NULL is fine; before the engine's end
+// Here NULL is fine too: all 0.
+void front_udp_status(const struct front_udp *u, struct front_udp_status *out);
+void front_udp_tables(const struct front_udp *u, struct table_registry *tables);

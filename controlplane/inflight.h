@@ -19,7 +19,7 @@
 // The arrays are touched only as far as they were ever used.
 
 #include "age_list.h"
-#include "front_ticket.h"
+#include "resolver_client.h"
 #include "upstream.h"
 
 #include <weir/dns_query.h>
@@ -36,11 +36,11 @@ struct view;
 struct waiter {
 	union {
 		struct return_path path;
-		struct front_ticket ticket; // is_front: of the control plane's own server
+		struct client_ticket ticket; // is_client: of a frontend of this process
 	};
 	uint16_t id, flags, udp_size;
 	uint8_t has_opt : 3; // of enum dns_query_opt
-	bool dnssec_ok : 1, is_front : 1;
+	bool dnssec_ok : 1, is_client : 1;
 	bool is_stream : 1; // takes a reply of any length
 	uint8_t group;
 	uint32_t next;   // inflight.c's

@@ -177,20 +177,19 @@ static const struct metrics_field of_fallback[] = {
 		"Service addresses that the control plane is bound to.", 0),
 };
 
-void metrics_front(struct metrics_text *t, const struct resolver_status *s)
+static void metrics_front(struct metrics_text *t, const struct front_status *s)
 {
 	metrics_family(t, METRICS_COUNTER, "weir_front_queries_total",
 		"Queries that the control plane took itself, by what became of them.");
 	for (unsigned i = 0; i < FRONT_TRANSPORTS; i++)
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
-			if (s->front.of[i].verdict[v])
+			if (s->of[i].verdict[v])
 				metrics_count(t,
 					METRICS_LABELS({"transport", transports[i]},
 						{"verdict", verdict_names[v]}),
-					s->front.of[i].verdict[v]);
-	metrics_field_rows(t, of_front, ARRAY_LEN(of_front), s->front.of, FRONT_TRANSPORTS,
-		sizeof s->front.of[0], "transport", transports);
-	metrics_fields(t, &s->front_udp, of_fallback, ARRAY_LEN(of_fallback));
+					s->of[i].verdict[v]);
+	metrics_field_rows(t, of_front, ARRAY_LEN(of_front), s->of, FRONT_TRANSPORTS,
+		sizeof s->of[0], "transport", transports);
 }
 
 #define TCP(kind, field, metric, text) \
@@ -216,7 +215,7 @@ static const struct metrics_field of_tcp[] = {
 	TCP(METRICS_COUNTER, octets_out, "sent_bytes_total", "Octets sent."),
 };
 
-void metrics_tcp(struct metrics_text *t, const struct front_tcp_status *s)
+static void metrics_tcp(struct metrics_text *t, const struct front_tcp_status *s)
 {
 	metrics_fields(t, s, of_tcp, ARRAY_LEN(of_tcp));
 	metrics_family(
@@ -244,4 +243,11 @@ void metrics_lag(struct metrics_text *t, const struct loop_lag_minute *resolver,
 		"How late an event loop came to its timers in the last minute.");
 	lag_put(t, "resolver", resolver);
 	lag_put(t, "service", service);
+}
+
+void metrics_fronts(struct metrics_text *t, const struct fronts_status *s)
+{
+	metrics_front(t, &s->engine);
+	metrics_fields(t, &s->udp, of_fallback, ARRAY_LEN(of_fallback));
+	metrics_tcp(t, &s->tcp);
 }

@@ -26,7 +26,6 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	if (clock_mono_ms() >= atomic_load(&r->views_keep_ms))
 		views_sweep(r->views, clock_mono_ms());
 	refresh_run(r->refresh, clock_mono_ms());
-	front_beat(r->front, clock_mono_ms());
 	resolver_log_beat(r->log);
 	traces_beat(r->traces, clock_mono_ms());
 }
@@ -177,10 +176,6 @@ static int parts_open(struct resolver *r, const struct config *config, char why[
 	if (rc == 0)
 		rc = resolver_log_open(&r->log);
 	if (rc == 0)
-		rc = front_open(&r->front, r);
-	if (rc == 0)
-		rc = front_udp_open(&r->front_udp, r, config, FRONT_PORT);
-	if (rc == 0)
 		rc = timers_open(r);
 	if (rc == 0)
 		rc = link_open(&r->link, r->loop, r->publisher, r->lanes, why);
@@ -197,7 +192,7 @@ int resolver_open(struct resolver **out, struct loop *loop, struct publisher *pu
 	}
 	r->loop = loop;
 	r->publisher = publisher;
-	r->reply = r->reply_room + FRONT_HEADROOM;
+	r->reply = r->reply_room + REPLY_HEADROOM;
 	int rc = upstream_book_open(&r->book);
 	if (rc == 0)
 		rc = traces_new(&r->traces);
@@ -228,8 +223,6 @@ void resolver_close(struct resolver *r)
 		traces_end(r->traces);
 	while (r->inflight && (q = inflight_any(r->inflight)))
 		question_finish(r, q, REFRESH_ABANDONED);
-	front_udp_close(r->front_udp);
-	front_close(r->front);
 	resolver_log_close(r->log);
 	walks_free(r);
 	flushes_close(r);
@@ -268,11 +261,6 @@ int resolver_reconfigure(struct resolver *r, const struct config *config)
 	failures_clear_all(r->failures);
 	resolver_refresh_configure(r, config);
 	return 0;
-}
-
-struct front *resolver_front(struct resolver *r)
-{
-	return r->front;
 }
 
 void resolver_group_view(const struct resolver *r, unsigned group, struct policy_group *out)

@@ -16,8 +16,6 @@
 // hits); both are counted.
 
 #include "flush.h"
-#include "front.h"
-#include "front_udp.h"
 #include "judge.h"
 #include "l1.h"
 #include "l1_flush.h"
@@ -40,10 +38,6 @@ struct resolver;
 ATTR_MUST_CHECK int resolver_open(struct resolver **out, struct loop *loop,
 	struct publisher *publisher, const struct config *config, char why[SHM_WHY_MAX]);
 void resolver_close(struct resolver *r);
-
-// The engine of the control plane's own server (front.h), for its transports, which are closed
-// before this is.
-struct front *resolver_front(struct resolver *r);
 
 // Upstreams, limits and TTL limits from a new configuration, which must outlive its use (until the
 // next call returns). On the loop's thread. -EBUSY, -ENOSPC, -ENOMEM as views_configure; then
@@ -123,8 +117,6 @@ struct resolver_status {
 	struct l1_sweep_status l1_sweep;
 	struct flush_status flush;
 	struct judge_count judge;
-	struct front_status front;
-	struct front_udp_status front_udp;
 	struct took took[ANSWER_KINDS]; // from receipt to the answer, by enum answer_kind
 	// Sets of servers, everyone's and those of groups and zones; of these without one that
 	// answers.

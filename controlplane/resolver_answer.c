@@ -119,7 +119,7 @@ static uint16_t limit_of(const struct resolver *r, const struct waiter *w)
 static uint16_t reply_write(struct resolver *r, const struct dns_query *q, const struct waiter *w,
 	const struct resolver_answer *a, struct told *told, uint16_t *sum)
 {
-	size_t cap = w->is_front ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
+	size_t cap = w->is_client ? DNS_MESSAGE_MAX : MSG_DNS_MAX;
 	struct dns_block block;
 
 	*told = (struct told){.kind = a->kind,
@@ -208,7 +208,7 @@ static void lane_answer(struct resolver *r, const struct dns_query *q, const str
 void answer_none(struct resolver *r, const struct dns_query *q, const struct waiter *w)
 {
 	trace_end(r, w, TRACE_NO_ANSWER);
-	if (w->is_front || !resolver_log_is_on(r->log))
+	if (w->is_client || !resolver_log_is_on(r->log))
 		return;
 	struct resolver_logged e = logged(q, w);
 	e.verdict = LOG_VERDICT_UNANSWERED;
@@ -230,14 +230,15 @@ static void waiter_answer(struct resolver *r, const struct dns_query *question,
 		return;
 	}
 	query_rebuild(r, w, &q);
-	if (!w->is_front) {
+	if (!w->is_client) {
 		lane_answer(r, &q, w, a);
 		return;
 	}
 	uint16_t len = reply_write(r, &q, w, a, &told, &sum);
 	count_time(r, w, told.kind);
 	trace_end(r, w, len ? told.kind : TRACE_NO_ANSWER);
-	front_answer(r->front, &w->ticket, &q, r->reply, len, &told);
+	if (r->answer_client)
+		r->answer_client(r->answer_client_arg, &w->ticket, &q, r->reply, len, &told);
 }
 
 void answer_one(struct resolver *r, const struct dns_query *q, const struct waiter *w,

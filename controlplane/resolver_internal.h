@@ -6,8 +6,8 @@
 // answers lead to), resolver_rejudge.c (that of cached ones under a new image), resolver_l1.c (its
 // way through Redis), resolver_refresh.c (questions that nobody waits for), resolver_rewrite.c
 // (local CNAMEs, zones), resolver_answer.c (replies to waiters), resolver_store.c (L0),
-// resolver_trace.c (for who watches), resolver_flush.c, resolver_cache.c and resolver_status.c
-// (calls from other threads).
+// resolver_trace.c (for who watches), resolver_client.c (the door of frontends), resolver_flush.c,
+// resolver_cache.c and resolver_status.c (calls from other threads).
 //
 // struct resolver holds no state of a single question. Its answer (struct dns_answer, 70 KiB), what
 // the response policy says of it (struct judge_finding) and each waiter's query are variables of
@@ -16,8 +16,6 @@
 
 #include "failures.h"
 #include "flush_log.h"
-#include "front.h"
-#include "front_udp.h"
 #include "inflight.h"
 #include "judge.h"
 #include "l1.h"
@@ -27,6 +25,7 @@
 #include "link.h"
 #include "refresh.h"
 #include "resolver.h"
+#include "resolver_client.h"
 #include "resolver_log.h"
 #include "trace.h"
 #include "ttl_rules.h"
@@ -92,12 +91,12 @@ struct resolver {
 	struct resolver_log *log;
 	bool logs; // somebody empties its ring
 	struct traces *traces;
-	struct front *front;
-	struct front_udp *front_udp; // NULL: it is off
-	// Room for one reply of DNS_MESSAGE_MAX bytes, with a front_reply's room around it. It is
-	// written from its header on for each waiter, and read before the next one's is written.
+	resolver_client_fn answer_client; // resolver_client_serve; NULL: there is no frontend
+	void *answer_client_arg;
+	// Room for one reply of DNS_MESSAGE_MAX bytes, with room around it (resolver_client.h). It
+	// is written from its header on for each waiter, and read before the next one's is written.
 	uint8_t *reply;
-	uint8_t reply_room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
+	uint8_t reply_room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
 };
 
 // What a waiter is told.
@@ -114,8 +113,7 @@ struct resolver_answer {
 
 // resolver_miss.c
 void resolver_miss(void *resolver, const struct msg_miss *m, const uint8_t *question);
-// One of the front's clients asks what the rules left open: answered by the cache at once, or
-// later.
+// A frontend's client asks what the rules left open: answered by the cache at once, or later.
 void resolver_ask(
 	struct resolver *r, const struct dns_query *q, uint16_t view, const struct waiter *w);
 
@@ -146,11 +144,11 @@ ATTR_INLINE void trace_note(
 
 // resolver_trace.c
 trace_handle trace_miss(struct resolver *r, const struct msg_miss *m, const struct dns_query *q);
-trace_handle trace_front(struct resolver *r, const struct dns_query *q,
-	const union front_client *client, uint64_t arrival_us, bool is_tcp);
-// Of the front's, that was settled without a cache.
-void trace_front_settled(struct resolver *r, const struct dns_query *q,
-	const union front_client *client, bool is_tcp, unsigned verdict);
+trace_handle trace_client(struct resolver *r, const struct dns_query *q,
+	const union client_address *client, uint64_t arrival_us, bool is_tcp);
+// Of a frontend's, that was settled without the resolver.
+void trace_client_settled(struct resolver *r, const struct dns_query *q,
+	const union client_address *client, bool is_tcp, unsigned verdict);
 void trace_upstream(struct upstream_ask *a, const struct trace_event *e); // of upstream_callbacks
 void trace_tables(const struct resolver *r, struct table_registry *tables);
 

@@ -142,8 +142,8 @@ void resolver_log_lane(
 	record(l, path->ip_version, path->client_ip, ntohs(path->client_udp), e);
 }
 
-void resolver_log_front(
-	struct resolver_log *l, const union front_client *client, const struct resolver_logged *e)
+void resolver_log_client(
+	struct resolver_log *l, const union client_address *client, const struct resolver_logged *e)
 {
 	uint8_t bytes[16] = {0};
 	if (client->any.sa_family == AF_INET) {

@@ -5,7 +5,7 @@
 // fallback. On a ring in our own memory, by the same law of weights as the workers'
 // (log_writer.h). Resolver loop's thread only.
 
-#include "front.h"
+#include "resolver_client.h"
 
 #include <weir/log_writer.h>
 
@@ -37,7 +37,7 @@ bool resolver_log_is_on(const struct resolver_log *l);
 
 void resolver_log_lane(
 	struct resolver_log *l, const struct return_path *path, const struct resolver_logged *what);
-void resolver_log_front(struct resolver_log *l, const union front_client *client,
+void resolver_log_client(struct resolver_log *l, const union client_address *client,
 	const struct resolver_logged *what);
 // Verdict, tier, list and upstream of what a waiter was told.
 void resolver_log_told(struct resolver_logged *what, const struct told *told);

@@ -83,20 +83,20 @@ static void miss_refresh(
 	struct resolver *r, const struct miss *m, const struct l0_view *v, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
-	if (m->waiter.is_front && age_ms >= v->stale_until_ms
+	if (m->waiter.is_client && age_ms >= v->stale_until_ms
 		&& (age_ms >= v->soft_ms || age_ms >= v->refresh_ms))
 		refresh_hit(r->refresh, &m->key, now_ms);
 }
 
-// Filled, or stamped as stale, since the worker looked, or the front's clients are the first to
-// look: true when that settles the miss.
+// Filled, or stamped as stale, since the worker looked, or a frontend's clients are the first
+// to look: true when that settles the miss.
 static bool miss_cached(struct resolver *r, const struct miss *m, const struct l0_view *v,
 	const struct judge_finding *finding, uint64_t now_ms)
 {
 	uint64_t age_ms = now_ms > v->created_ms ? now_ms - v->created_ms : 0;
 	enum l0_age age = l0_age_of(v, now_ms);
 	bool stale_too =
-		age_ms < v->stale_until_ms || (m->waiter.is_front && r->set.stale_immediate);
+		age_ms < v->stale_until_ms || (m->waiter.is_client && r->set.stale_immediate);
 	struct resolver_answer a;
 
 	if (age == L0_FRESH) {
@@ -134,7 +134,7 @@ static int miss_wait(struct resolver *r, const struct miss *m, struct question *
 	}
 	r->count.refused_waiters++;
 	// One of a thousand that ask the same: its retry will hit. Over a stream there is none.
-	if (rc != -EDQUOT || m->waiter.is_front)
+	if (rc != -EDQUOT || m->waiter.is_client)
 		return DNS_EDE_NO_REACHABLE_AUTHORITY;
 	answer_none(r, &m->query, &m->waiter);
 	return DNS_EDE_NONE;

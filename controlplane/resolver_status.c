@@ -222,8 +222,6 @@ static void status_fill(struct resolver *r, struct resolver_status *s)
 	refresh_tables(r->refresh, clock_mono_ms(), &s->tables);
 	flushes_status(r, &s->flush, &s->tables);
 	trace_tables(r, &s->tables);
-	front_status(r->front, &s->front, &s->tables);
-	front_udp_status(r->front_udp, &s->front_udp, &s->tables);
 	if (r->list_tables)
 		r->list_tables(r->list_tables_arg, &s->tables);
 }

@@ -28,7 +28,7 @@ trace_handle trace_miss(struct resolver *r, const struct msg_miss *m, const stru
 	return traces_start(r->traces, &t);
 }
 
-static struct trace front_trace(const struct dns_query *q, const union front_client *client,
+static struct trace client_trace(const struct dns_query *q, const union client_address *client,
 	uint64_t arrival_us, bool is_tcp)
 {
 	struct trace t = {.worker = TRACE_OF_FRONT,
@@ -50,21 +50,21 @@ static struct trace front_trace(const struct dns_query *q, const union front_cli
 	return t;
 }
 
-trace_handle trace_front(struct resolver *r, const struct dns_query *q,
-	const union front_client *client, uint64_t arrival_us, bool is_tcp)
+trace_handle trace_client(struct resolver *r, const struct dns_query *q,
+	const union client_address *client, uint64_t arrival_us, bool is_tcp)
 {
 	if (likely_(!traces_on(r->traces)))
 		return 0;
-	const struct trace t = front_trace(q, client, arrival_us, is_tcp);
+	const struct trace t = client_trace(q, client, arrival_us, is_tcp);
 	return traces_start(r->traces, &t);
 }
 
-void trace_front_settled(struct resolver *r, const struct dns_query *q,
-	const union front_client *client, bool is_tcp, unsigned verdict)
+void trace_client_settled(struct resolver *r, const struct dns_query *q,
+	const union client_address *client, bool is_tcp, unsigned verdict)
 {
 	if (likely_(!traces_on(r->traces)))
 		return;
-	struct trace t = front_trace(q, client, clock_mono_us(), is_tcp);
+	struct trace t = client_trace(q, client, clock_mono_us(), is_tcp);
 	t.verdict = (uint8_t)verdict;
 	trace_handle h = traces_start(r->traces, &t);
 	trace_note(r, h, TRACE_settled, 0);

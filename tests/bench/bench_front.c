@@ -3,6 +3,7 @@
 // The control plane's own server: what a cached answer costs the resolver loop (CPU time of its
 // thread, the best of several rounds), and how many a second a client gets from a UDP socket on
 // loopback with 64 queries on their way. One JSON object on stdout.
+#include "../../controlplane/front_udp.h"
 #include "../unit/front_rig.h"
 
 #include <arpa/inet.h>
@@ -51,10 +52,10 @@ struct pass {
 
 static enum front_outcome ask_one(unsigned i)
 {
-	const union front_client client = {.v4 = {.sin_family = AF_INET, .sin_port = 1}};
+	const union client_address client = {.v4 = {.sin_family = AF_INET, .sin_port = 1}};
 	struct front_reply reply;
-	return front_ask(resolver_front(rig.resolver), &front_session[FRONT_TCP], &client, query[i],
-		query_len[i], &reply);
+	return front_ask(
+		rig.front, &front_session[FRONT_TCP], &client, query[i], query_len[i], &reply);
 }
 
 static void pass_run(void *arg)
@@ -89,7 +90,7 @@ static int opened;
 static void sockets_open(void *arg)
 {
 	(void)arg;
-	opened = front_udp_open(&sockets, rig.resolver, &rig.config, port);
+	opened = front_udp_open(&sockets, rig.front, rig.resolver, rig.loop, &rig.config, port);
 }
 
 static void sockets_close(void *arg)

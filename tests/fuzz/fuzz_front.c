@@ -66,7 +66,7 @@ static void reply_check(enum front_transport t, const struct front_reply *r)
 }
 
 static void on_reply(
-	struct front_session *s, const union front_client *, const struct front_reply *r)
+	struct front_session *s, const union client_address *, const struct front_reply *r)
 {
 	reply_check(s->transport, r);
 }
@@ -172,9 +172,9 @@ int LLVMFuzzerInitialize(int *, char ***)
 	return 0;
 }
 
-static union front_client client_of(unsigned how)
+static union client_address client_of(unsigned how)
 {
-	union front_client c = {.v6 = {.sin6_port = htons(4000)}};
+	union client_address c = {.v6 = {.sin6_port = htons(4000)}};
 	if (how & FROM_V6) {
 		c.v6.sin6_family = AF_INET6;
 		FUZZ_CHECK(inet_pton(AF_INET6, ways[how / WHO].v6, &c.v6.sin6_addr) == 1);
@@ -186,7 +186,7 @@ static union front_client client_of(unsigned how)
 }
 
 // As that of a client who has been here.
-static void cookie_prove(const union front_client *from)
+static void cookie_prove(const union client_address *from)
 {
 	struct dns_query q;
 	struct dns_cookie_terms terms;
@@ -222,10 +222,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 1 || len > INPUT_MOST || data[0] / WHO >= ARRAY_LEN(ways))
 		return 0;
 	enum front_transport t = data[0] & OVER_TCP ? FRONT_TCP : FRONT_UDP;
-	struct front *f = resolver_front(box.resolver);
-	union front_client client = client_of(data[0]);
+	struct front *f = box.front;
+	union client_address client = client_of(data[0]);
 	struct front_status before, after;
-	struct table_registry tables = {0};
 	query_len = len - 1;
 	memcpy(query, data + 1, query_len);
 	replies = 0;
@@ -235,7 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	uint8_t *exact = malloc(query_len ? query_len : 1);
 	FUZZ_CHECK(exact);
 	memcpy(exact, query, query_len);
-	front_status(f, &before, &tables);
+	front_status(f, &before);
 	enum front_outcome outcome = front_ask(f, &session[t], &client, exact, query_len, &r);
 	free(exact);
 	FUZZ_CHECK(replies == 0);
@@ -245,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		FUZZ_CHECK(session[t].pending == 1);
 		box_settle();
 	}
-	front_status(f, &after, &tables);
+	front_status(f, &after);
 	FUZZ_CHECK(replies == (outcome == FRONT_REPLY || outcome == FRONT_LATER));
 	FUZZ_CHECK(session[t].pending == 0 && after.pending == 0);
 	FUZZ_CHECK(verdicts(&after.of[t]) == verdicts(&before.of[t]) + 1);

@@ -20,11 +20,11 @@ static struct loop *loop;
 static struct front_tcp *server;
 static const uint8_t *expected; // the messages to come
 static size_t expected_len;
-static uint8_t room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
+static uint8_t room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
 static size_t echoed; // octets of replies
 
 static enum front_outcome engine_ask(struct front *, struct front_session *,
-	const union front_client *, const uint8_t *msg, size_t len, struct front_reply *out)
+	const union client_address *, const uint8_t *msg, size_t len, struct front_reply *out)
 {
 	FUZZ_CHECK(expected_len >= 2 + len && get_u16(expected) == len);
 	FUZZ_CHECK(memcmp(expected + 2, msg, len) == 0);
@@ -32,8 +32,8 @@ static enum front_outcome engine_ask(struct front *, struct front_session *,
 	expected_len -= 2 + len;
 	if (len < DNS_HEADER_LEN)
 		return FRONT_NO_REPLY;
-	memcpy(room + FRONT_HEADROOM, msg, len);
-	*out = (struct front_reply){.msg = room + FRONT_HEADROOM, .len = (uint16_t)len};
+	memcpy(room + REPLY_HEADROOM, msg, len);
+	*out = (struct front_reply){.msg = room + REPLY_HEADROOM, .len = (uint16_t)len};
 	echoed += 2 + len;
 	return FRONT_REPLY;
 }
@@ -88,7 +88,7 @@ static bool all_asked(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	union front_client peer = {.v4 = {.sin_family = AF_INET, .sin_port = 1}};
+	union client_address peer = {.v4 = {.sin_family = AF_INET, .sin_port = 1}};
 	int pair[2];
 	if (len < 2 || len > INPUT_MOST)
 		return 0;

@@ -69,6 +69,7 @@ void box_open(void)
 	FUZZ_CHECK(publisher_open(&box.publisher, &box.paths, c, why) == 0);
 	FUZZ_CHECK(loop_new("fuzz", &box.loop) == 0);
 	FUZZ_CHECK(resolver_open(&box.resolver, box.loop, box.publisher, c, why) == 0);
+	FUZZ_CHECK(front_open(&box.front, box.resolver, box.loop, box.publisher, c) == 0);
 	fake_dataplane_open(&box.dp, &box.paths, 2);
 }
 

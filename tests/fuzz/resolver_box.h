@@ -5,6 +5,7 @@
 // once, and a data plane of two lanes that is played. One of each in a program; its files go away
 // with it.
 
+#include "../../controlplane/front.h"
 #include "../../controlplane/resolver.h"
 #include "../unit/fake_dataplane.h"
 #include "fuzz.h"
@@ -15,6 +16,7 @@ struct resolver_box {
 	struct publisher *publisher;
 	struct loop *loop;
 	struct resolver *resolver;
+	struct front *front;
 	struct fake_dataplane dp;
 	int upstream_fd;
 };

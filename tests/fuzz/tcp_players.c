@@ -26,7 +26,7 @@ static struct loop *loop;
 static struct config_tcp limits;
 static unsigned opening; // the one whose session begins
 static struct timespec now;
-static uint8_t room[FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM];
+static uint8_t room[REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM];
 
 // In place of the C library's, for libevent too.
 int clock_gettime(clockid_t id, struct timespec *out)
@@ -60,7 +60,7 @@ static size_t reply_len(const struct tcp_question *q)
 static struct front_reply reply_make(unsigned number)
 {
 	struct tcp_question *q = &tcp_question[number];
-	uint8_t *msg = room + FRONT_HEADROOM;
+	uint8_t *msg = room + REPLY_HEADROOM;
 	size_t len = reply_len(q);
 	memset(msg, (int)number, len);
 	put_u32(msg + 4, number);
@@ -79,7 +79,7 @@ static unsigned later_of(const struct front_session *s)
 }
 
 static enum front_outcome engine_ask(struct front *, struct front_session *s,
-	const union front_client *, const uint8_t *msg, size_t len, struct front_reply *out)
+	const union client_address *, const uint8_t *msg, size_t len, struct front_reply *out)
 {
 	struct tcp_player *c = client_of(s);
 	const uint8_t *next = c->said + c->asked;
@@ -121,7 +121,7 @@ static void engine_end(struct front *, struct front_session *s)
 	tcp_players_later = kept;
 }
 
-static bool engine_admits(struct front *, const union front_client *from)
+static bool engine_admits(struct front *, const union client_address *from)
 {
 	return from->any.sa_family != AF_INET || from->v4.sin_addr.s_addr != DENIED;
 }
@@ -161,7 +161,7 @@ void tcp_player_open(unsigned i, unsigned from)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct tcp_player *c = &tcp_player[i];
-	union front_client peer = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = from % 8}};
+	union client_address peer = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = from % 8}};
 	const int small = SENT_AT_ONCE;
 	int pair[2];
 	if (c->fd >= 0 || c->session) // what it asked before it closed may still be under way

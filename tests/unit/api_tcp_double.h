@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What TCP/53 tells the API, told at once: the API asks on the loop that the answer comes to.
+// What the frontends tell the API, told at once: the API asks on the loop that the answer comes to.
 
-#include "../../controlplane/front_tcp.h"
+#include "../../controlplane/front_report.h"
 #include "http_client.h"
 
 #include <errno.h>
 
-int front_tcp_report(struct front_tcp *, struct loop *,
-	void (*done)(void *arg, const struct front_tcp_status *s), void *arg)
+int fronts_report(const struct fronts *, struct loop *,
+	void (*done)(void *arg, const struct fronts_status *s), void *arg)
 {
-	static const struct front_tcp_status s = {.open = 5,
-		.busiest = {.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 2}},
-		.ended = {[FRONT_TCP_END_idle] = 9},
-		.listener_count = 1,
-		.listener = {{{{4, 32, {198, 18, 0, 53}}, 53}, -EADDRINUSE}}};
+	static const struct fronts_status s = {
+		.tcp = {.open = 5,
+			.busiest = {.version = 4, .prefix_len = 32, .bytes = {198, 18, 0, 2}},
+			.ended = {[FRONT_TCP_END_idle] = 9},
+			.listener_count = 1,
+			.listener = {{{{4, 32, {198, 18, 0, 53}}, 53}, -EADDRINUSE}}}};
 
 	done(arg, &s);
 	return 0;

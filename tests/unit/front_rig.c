@@ -72,8 +72,8 @@ static void reply_check(
 		reply_oracle_check(&o, r->msg, r->len);
 }
 
-static void on_reply(
-	struct front_session *s, const union front_client *client, const struct front_reply *reply)
+static void on_reply(struct front_session *s, const union client_address *client,
+	const struct front_reply *reply)
 {
 	unsigned n = later_count;
 	const struct kept *k = reply->len > 0 ? query_of(s->transport, reply) : NULL;
@@ -108,7 +108,19 @@ void front_rig_open(void)
 
 static void session_end(void *session)
 {
-	front_session_end(resolver_front(rig.resolver), session);
+	front_session_end(rig.front, session);
+}
+
+static void on_front_status(void *status)
+{
+	front_status(rig.front, status);
+}
+
+struct front_status front_now(void)
+{
+	struct front_status s;
+	on_loop(on_front_status, &s);
+	return s;
 }
 
 void front_rig_end(enum front_transport t)
@@ -159,7 +171,7 @@ size_t query_write(uint8_t msg[600], const struct front_rig_query *q)
 
 struct asking {
 	enum front_transport t;
-	union front_client client;
+	union client_address client;
 	const uint8_t *msg;
 	size_t len;
 	enum front_outcome outcome;
@@ -168,8 +180,8 @@ struct asking {
 static void on_ask(void *arg)
 {
 	struct asking *a = arg;
-	a->outcome = front_ask(resolver_front(rig.resolver), &front_session[a->t], &a->client,
-		a->msg, a->len, &front_said_reply);
+	a->outcome = front_ask(
+		rig.front, &front_session[a->t], &a->client, a->msg, a->len, &front_said_reply);
 	if (a->outcome == FRONT_LATER)
 		query_keep(a->t, a->msg, a->len);
 	if (a->outcome != FRONT_REPLY)

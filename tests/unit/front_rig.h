@@ -10,7 +10,7 @@
 enum { LATER_MAX = 20000 };
 
 struct front_rig_reply {
-	union front_client client;
+	union client_address client;
 	enum front_transport transport;
 	uint16_t len, opt;
 	uint8_t msg[1200]; // the first octets
@@ -42,4 +42,5 @@ enum front_outcome front_rig_ask_bytes(
 	enum front_transport t, const char *client, const uint8_t *msg, size_t len);
 // Number n of what comes later, waited for. wait_ms: as expect_answer.
 const struct front_rig_reply *expect_later(unsigned n, unsigned wait_ms);
+struct front_status front_now(void);        // on the loop
 void front_rig_end(enum front_transport t); // as when its connection dies

@@ -37,6 +37,8 @@ void control_start(void)
 	assert_int_equal(loop_new("test", &rig.loop), 0);
 	if (resolver_open(&rig.resolver, rig.loop, rig.publisher, &rig.config, why) < 0)
 		fail_msg("resolver_open: %s", why);
+	assert_int_equal(
+		front_open(&rig.front, rig.resolver, rig.loop, rig.publisher, &rig.config), 0);
 	assert_int_equal(pthread_create(&rig.thread, NULL, run_loop, rig.loop), 0);
 }
 
@@ -44,6 +46,7 @@ void control_stop(void)
 {
 	loop_stop(rig.loop);
 	pthread_join(rig.thread, NULL);
+	front_close(rig.front);
 	resolver_close(rig.resolver);
 	publisher_close(rig.publisher);
 	loop_free(rig.loop);

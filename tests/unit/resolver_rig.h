@@ -4,6 +4,7 @@
 // What the tests of the resolver stand on: a resolver on its own thread, two scripted upstream
 // servers, and the calling thread as the data plane with two lanes.
 
+#include "../../controlplane/front.h"
 #include "../../controlplane/resolver.h"
 #include "fake_dataplane.h"
 #include "fake_upstream.h"
@@ -16,6 +17,7 @@ struct resolver_rig {
 	struct publisher *publisher;
 	struct loop *loop;
 	struct resolver *resolver;
+	struct front *front; // without a transport
 	pthread_t thread;
 };
 extern struct resolver_rig rig;

@@ -27,11 +27,11 @@ static struct later {
 	bool big;
 } later[LATER_MAX];
 static unsigned later_count;
-static uint8_t room[FRONT_HEADROOM + TCP_MESSAGE_MAX + FRONT_TAILROOM];
+static uint8_t room[REPLY_HEADROOM + TCP_MESSAGE_MAX + REPLY_TAILROOM];
 
 static struct front_reply reply_make(uint16_t id, size_t len)
 {
-	uint8_t *msg = room + FRONT_HEADROOM;
+	uint8_t *msg = room + REPLY_HEADROOM;
 
 	memset(msg, (int)(id & 0xff), len);
 	put_u16(msg, id);
@@ -49,7 +49,7 @@ static struct front_reply opt_make(uint16_t id)
 }
 
 static enum front_outcome engine_ask(struct front *, struct front_session *s,
-	const union front_client *client, const uint8_t *msg, size_t len, struct front_reply *out)
+	const union client_address *client, const uint8_t *msg, size_t len, struct front_reply *out)
 {
 	assert_int_equal(client->any.sa_family, AF_INET);
 	asked++;
@@ -88,7 +88,7 @@ static void engine_end(struct front *, struct front_session *s)
 			later[i].session = NULL;
 }
 
-static bool engine_admits(struct front *, const union front_client *client)
+static bool engine_admits(struct front *, const union client_address *client)
 {
 	return ntohl(client->v4.sin_addr.s_addr) != 0x7f000000 + TCP_DENIED_HOST;
 }

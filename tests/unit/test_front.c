@@ -33,7 +33,7 @@ static unsigned queries(void)
 
 static struct front_counts counts(enum front_transport t)
 {
-	return status().front.of[t];
+	return front_now().of[t];
 }
 
 static void expect_said(enum front_outcome outcome, uint16_t id, unsigned rcode)
@@ -67,7 +67,7 @@ static void test_miss_then_hits(void **)
 	assert_int_equal(counts(FRONT_UDP).verdict[VERDICT_miss], 1);
 	assert_int_equal(counts(FRONT_UDP).answers, 1);
 	assert_int_equal(counts(FRONT_TCP).verdict[VERDICT_hit], 1);
-	assert_int_equal(status().front.pending, 0);
+	assert_int_equal(front_now().pending, 0);
 }
 
 // The question of a worker's client and those of both transports is one.
@@ -142,7 +142,7 @@ static void test_session_ends(void **)
 	}
 	const struct front_rig_query q = {.name = "one.example", .type = DNS_TYPE_A, .id = 9};
 	assert_int_equal(front_rig_ask(FRONT_UDP, &q), FRONT_LATER);
-	assert_int_equal(status().front.pending, 4);
+	assert_int_equal(front_now().pending, 4);
 	front_rig_end(FRONT_TCP);
 	assert_int_equal(front_session[FRONT_TCP].pending, 0);
 	fake[0].held = false;
@@ -165,7 +165,7 @@ struct many {
 static void ask_many(void *arg)
 {
 	struct many *m = arg;
-	union front_client client = {.v4 = {.sin_family = AF_INET, .sin_port = htons(4000)}};
+	union client_address client = {.v4 = {.sin_family = AF_INET, .sin_port = htons(4000)}};
 	struct front_reply reply;
 	uint8_t msg[600];
 	for (m->asked = 0; m->asked < FRONT_PENDING_MAX + 10; m->asked++) {
@@ -176,8 +176,8 @@ static void ask_many(void *arg)
 			.id = (uint16_t)m->asked,
 			.udp_size = 512};
 		size_t len = query_write(msg, &q);
-		m->last = front_ask(resolver_front(rig.resolver), &front_session[FRONT_TCP],
-			&client, msg, len, &reply);
+		m->last =
+			front_ask(rig.front, &front_session[FRONT_TCP], &client, msg, len, &reply);
 		if (m->last != FRONT_LATER)
 			return;
 	}
@@ -205,8 +205,8 @@ static void test_full(void **)
 	assert_int_equal(get_u16(l->msg + 2) & DNS_FLAG_RCODE, DNS_RCODE_SERVFAIL);
 	assert_int_equal(l->opt, l->len - DNS_OPT_FIXED_LEN - 6);
 	assert_int_equal(counts(FRONT_TCP).answers_servfail, FRONT_PENDING_MAX);
-	assert_int_equal(status().front.pending, 0);
-	assert_int_equal(status().front.pending_max, FRONT_PENDING_MAX);
+	assert_int_equal(front_now().pending, 0);
+	assert_int_equal(front_now().pending_max, FRONT_PENDING_MAX);
 }
 
 // One question has so many waiters at most; the next is told at once, as a stream asks but once.
@@ -224,6 +224,7 @@ static void bound_clients(void *)
 {
 	rig.config.limits.client_waiters = 2;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	front_configure(rig.front, &rig.config);
 }
 
 // Over UDP a client waits for so many answers at most, as its address may be forged; a stream has
@@ -314,7 +315,7 @@ static bool reply_fits(const struct front_reply *reply, const uint8_t *msg)
 static void ask_mutants(void *arg)
 {
 	struct dns_rand rand = {.state = 20261120};
-	union front_client client = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(1)}};
+	union client_address client = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(1)}};
 	struct mutants *m = arg;
 	for (m->asked = 0; m->asked < MUTANTS; m->asked++) {
 		uint8_t msg[600];
@@ -324,7 +325,7 @@ static void ask_mutants(void *arg)
 			.id = (uint16_t)m->asked,
 			.udp_size = 1232};
 		size_t len = dns_rand_mutate(&rand, msg, query_write(msg, &q), sizeof(msg));
-		enum front_outcome outcome = front_ask(resolver_front(rig.resolver),
+		enum front_outcome outcome = front_ask(rig.front,
 			&front_session[m->asked % FRONT_TRANSPORTS], &client, msg, len, &reply);
 		m->bad += outcome == FRONT_REPLY && !reply_fits(&reply, msg);
 	}
@@ -336,14 +337,14 @@ static void test_mutants(void **)
 	struct mutants m = {0};
 	uint64_t sum = 0;
 	on_loop(ask_mutants, &m);
-	struct resolver_status s = status();
+	struct front_status s = front_now();
 	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++)
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
-			sum += s.front.of[t].verdict[v];
+			sum += s.of[t].verdict[v];
 	assert_int_equal(m.asked, MUTANTS);
 	assert_int_equal(m.bad, 0);
 	assert_int_equal(sum, MUTANTS);
-	assert_true(s.front.of[FRONT_UDP].verdict[VERDICT_formerr] > 100);
+	assert_true(s.of[FRONT_UDP].verdict[VERDICT_formerr] > 100);
 }
 
 int main(void)

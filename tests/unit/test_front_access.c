@@ -71,7 +71,7 @@ static enum front_outcome ask_from(enum front_transport t, const char *client)
 
 static struct front_counts counts(enum front_transport t)
 {
-	return status().front.of[t];
+	return front_now().of[t];
 }
 
 static void answer_cached(void)
@@ -80,16 +80,16 @@ static void answer_cached(void)
 	(void)expect_later(0, 1500);
 }
 
-static union front_client admitted;
+static union client_address admitted;
 static bool is_admitted;
 static void on_admit(void *)
 {
-	is_admitted = front_admits(resolver_front(rig.resolver), &admitted);
+	is_admitted = front_admits(rig.front, &admitted);
 }
 
 static bool admits(const char *client)
 {
-	admitted = (union front_client){.v6.sin6_family = AF_INET6};
+	admitted = (union client_address){.v6.sin6_family = AF_INET6};
 	assert_int_equal(inet_pton(AF_INET6, client, &admitted.v6.sin6_addr), 1);
 	on_loop(on_admit, NULL);
 	return is_admitted;
@@ -194,12 +194,12 @@ struct settled {
 static void on_settle(void *arg)
 {
 	struct settled *s = arg;
-	union front_client client = {.v4.sin_family = AF_INET};
+	union client_address client = {.v4.sin_family = AF_INET};
 	uint16_t len;
 	assert_int_equal(inet_pton(AF_INET, s->client, &client.v4.sin_addr), 1);
 	memset(&s->q, 0xa5, sizeof s->q); // as a stack has it
-	s->verdict = front_settle(resolver_front(rig.resolver), &front_session[FRONT_UDP], &client,
-		s->msg, s->len, &s->q, &len);
+	s->verdict = front_settle(
+		rig.front, &front_session[FRONT_UDP], &client, s->msg, s->len, &s->q, &len);
 }
 
 static unsigned group_settled(

@@ -83,7 +83,7 @@ static void cookie_expect(
 
 static struct front_counts counts(enum front_transport t)
 {
-	return status().front.of[t];
+	return front_now().of[t];
 }
 
 static void test_miss_and_hit(void **)
@@ -149,10 +149,12 @@ static void test_closed(void **)
 	}
 	rig.config.identity.nsid = nsid;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	front_configure(rig.front, &rig.config);
 	assert_int_equal(ask_nsid(FRONT_UDP, "a.example", octets), FRONT_REPLY);
 	assert_memory_equal(front_said + front_said_reply.len - EDE_LEN - 5, nsid, 5);
 	rig.config.identity.nsid = NULL;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	front_configure(rig.front, &rig.config);
 }
 
 static void access_publish(const struct config_access *access)
@@ -277,6 +279,7 @@ static void test_nsid(void **)
 	memcpy(octets + 8, "\0\3\0\0", 4);
 	rig.config.identity.nsid = nsid;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	front_configure(rig.front, &rig.config);
 	for (unsigned t = 0; t < FRONT_TRANSPORTS; t++) {
 		const char *name = t == FRONT_TCP ? "tcp.example" : "udp.example";
 		const uint8_t *said = front_said;
@@ -291,6 +294,7 @@ static void test_nsid(void **)
 	}
 	rig.config.identity.nsid = NULL;
 	assert_int_equal(resolver_reconfigure(rig.resolver, &rig.config), 0);
+	front_configure(rig.front, &rig.config);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -147,7 +147,7 @@ static unsigned rcode_said(void)
 
 static uint64_t verdicts(enum verdict v)
 {
-	return status().front.of[FRONT_UDP].verdict[v];
+	return front_now().of[FRONT_UDP].verdict[v];
 }
 
 // Blocked for whom, and how, goes by the client's group, by either family.
@@ -217,10 +217,10 @@ static void test_judged(void **)
 	assert_int_equal(rcode_said(), DNS_RCODE_NXDOMAIN);
 	assert_int_equal(ask_as("198.18.1.2", "leads.example"), FRONT_REPLY);
 	assert_int_equal(rcode_said(), DNS_RCODE_NOERROR);
-	struct resolver_status s = status();
-	assert_int_equal(s.front.of[FRONT_UDP].answers_blocked, 1);
-	assert_int_equal(s.front.of[FRONT_UDP].verdict[VERDICT_blocked_answer], 2);
-	assert_int_equal(s.front.of[FRONT_UDP].verdict[VERDICT_hit], 1);
+	struct front_status s = front_now();
+	assert_int_equal(s.of[FRONT_UDP].answers_blocked, 1);
+	assert_int_equal(s.of[FRONT_UDP].verdict[VERDICT_blocked_answer], 2);
+	assert_int_equal(s.of[FRONT_UDP].verdict[VERDICT_hit], 1);
 }
 
 // While blocking is paused local data stays.

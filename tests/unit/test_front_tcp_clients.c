@@ -31,9 +31,9 @@ static int each_end(void **)
 	return 0;
 }
 
-static union front_client address_of(const char *text)
+static union client_address address_of(const char *text)
 {
-	union front_client a = {0};
+	union client_address a = {0};
 
 	a.any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
 	void *at = strchr(text, ':') ? (void *)&a.v6.sin6_addr : (void *)&a.v4.sin_addr;
@@ -43,7 +43,7 @@ static union front_client address_of(const char *text)
 
 static struct tcp_client *join(const char *text)
 {
-	const union front_client a = address_of(text);
+	const union client_address a = address_of(text);
 	struct tcp_client *client = tcp_client_join(clients, &a);
 	assert_non_null(client);
 	assert_true(joined_count < JOINED_MAX);
@@ -88,7 +88,7 @@ static void test_busiest(void **)
 static void test_many(void **)
 {
 	static struct tcp_client *all[MANY];
-	union front_client a = address_of("198.18.0.0");
+	union client_address a = address_of("198.18.0.0");
 	size_t empty = tcp_clients_memory(clients);
 
 	for (uint32_t i = 0; i < MANY; i++) {

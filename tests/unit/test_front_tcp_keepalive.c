@@ -64,8 +64,8 @@ static void test_tell(void **)
 	static const uint8_t before[] = {HEADER(1), QUESTION, OPT(6), COOKIE};
 	static const uint8_t after[] = {
 		HEADER(1), QUESTION, OPT(12), COOKIE, 0, 11, 0, 2, 0x03, 0xe8};
-	uint8_t room[FRONT_HEADROOM + sizeof(before) + FRONT_TAILROOM];
-	struct front_reply r = {room + FRONT_HEADROOM, sizeof(before), 19};
+	uint8_t room[REPLY_HEADROOM + sizeof(before) + REPLY_TAILROOM];
+	struct front_reply r = {room + REPLY_HEADROOM, sizeof(before), 19};
 
 	memcpy(r.msg, before, sizeof(before));
 	tcp_keepalive_tell(&r, 100000);
@@ -82,8 +82,8 @@ static void test_tell(void **)
 // One that has no room left goes as it is.
 static void test_tell_full(void **)
 {
-	uint8_t *room = calloc(1, FRONT_HEADROOM + DNS_MESSAGE_MAX + FRONT_TAILROOM);
-	struct front_reply r = {room + FRONT_HEADROOM, DNS_MESSAGE_MAX - 5, 12};
+	uint8_t *room = calloc(1, REPLY_HEADROOM + DNS_MESSAGE_MAX + REPLY_TAILROOM);
+	struct front_reply r = {room + REPLY_HEADROOM, DNS_MESSAGE_MAX - 5, 12};
 
 	tcp_keepalive_tell(&r, 100000);
 	assert_int_equal(r.len, DNS_MESSAGE_MAX - 5);

@@ -2,6 +2,7 @@
 
 // The UDP sockets that answer while no data plane does: replies from the address that was asked,
 // bounds, and addresses that somebody else holds.
+#include "../../controlplane/front_udp.h"
 #include "front_rig.h"
 #include "net_segment.h"
 
@@ -44,7 +45,7 @@ static int opened;
 
 static void open_now(void *arg)
 {
-	opened = front_udp_open(&sockets, rig.resolver, arg, port);
+	opened = front_udp_open(&sockets, rig.front, rig.resolver, rig.loop, arg, port);
 }
 
 static void close_now(void *arg)
@@ -65,23 +66,16 @@ static void open_on(enum fallback_udp when, const char *const *addresses, unsign
 	assert_int_equal(opened, 0);
 }
 
-struct look {
-	struct front_udp_status status;
-	struct table_registry tables;
-};
-
 static void look_now(void *arg)
 {
-	struct look *l = arg;
-	front_udp_status(sockets, &l->status, &l->tables);
+	front_udp_status(sockets, arg);
 }
 
 static struct front_udp_status udp_status(void)
 {
-	static struct look l;
-	memset(&l, 0, sizeof(l));
-	on_loop(look_now, &l);
-	return l.status;
+	struct front_udp_status s;
+	on_loop(look_now, &s);
+	return s;
 }
 
 static int setup(void **state)
@@ -148,7 +142,7 @@ static void test_answers_from_the_address_asked(void **)
 	assert_int_equal(s.received, 2);
 	assert_int_equal(s.sent, 2);
 	assert_int_equal(s.alone, 0); // a data plane is attached
-	assert_int_equal(status().front.of[FRONT_UDP].verdict[VERDICT_hit], 1);
+	assert_int_equal(front_now().of[FRONT_UDP].verdict[VERDICT_hit], 1);
 }
 
 // More than one batch, from one turn of the loop.
@@ -184,7 +178,7 @@ static void test_what_is_no_query(void **)
 	client_ask("127.0.0.77", "after.example", 3);
 	assert_int_equal(client_hears("127.0.0.77"), 3); // and nothing before
 	assert_int_equal(udp_status().too_long, 1);
-	assert_int_equal(status().front.of[FRONT_UDP].verdict[VERDICT_drop_dns_short], 2);
+	assert_int_equal(front_now().of[FRONT_UDP].verdict[VERDICT_drop_dns_short], 2);
 }
 
 // As a worker does, with the same list.
@@ -232,6 +226,32 @@ static void test_address_in_use(void **)
 	assert_int_equal(client_hears("127.0.0.77"), 2);
 }
 
+static void tables_now(void *arg)
+{
+	front_tables(rig.front, arg);
+	front_udp_tables(sockets, arg);
+}
+
+static void test_tables(void **)
+{
+	static const char *const addresses[] = {"127.0.0.77"};
+	static const char *const expected[] = {"front_pending", "front_neighbours", "front_udp"};
+	for (unsigned on = 0; on < 2; on++) {
+		struct table_registry tables = {0};
+		open_on(on ? FALLBACK_ON : FALLBACK_OFF, addresses, 1);
+		on_loop(tables_now, &tables);
+		assert_int_equal(tables.count, ARRAY_LEN(expected));
+		for (unsigned i = 0; i < ARRAY_LEN(expected); i++) {
+			const struct table_info *t = &tables.table[i];
+			assert_string_equal(t->name, expected[i]);
+			assert_true(t->cap > 0 && t->used <= t->cap);
+			assert_true(t->owner && t->eviction && t->lifetime);
+			assert_true(t->shared <= t->bytes);
+		}
+		assert_true((tables.table[2].bytes > 0) == on);
+	}
+}
+
 static void test_when_it_is_wanted(void **)
 {
 	static char tap[] = "net_tap0,iface=wt0", xdp[] = "net_af_xdp0,iface=eth0";
@@ -266,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_no_query, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_address_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_when_it_is_wanted, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, alone, NULL);

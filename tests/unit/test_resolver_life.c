@@ -337,8 +337,7 @@ static void test_every_table_is_registered(void **state)
 		"upstream_tcp_queue", "upstream_sockets", "views", "forward_sets", "rewrites",
 		"upstream_names", "failures", "l1_lookups", "redis_calls", "redis_buffers",
 		"l1_sample", "judge_patterns", "judge_prefixes", "refresh_plan", "refresh_requests",
-		"refresh_backoff", "refresh_minutes", "flush_log", "flush_queue", "trace",
-		"front_pending", "front_neighbours", "front_udp"};
+		"refresh_backoff", "refresh_minutes", "flush_log", "flush_queue", "trace"};
 	(void)state;
 	struct resolver_status s = status();
 	assert_int_equal(s.tables.count, ARRAY_LEN(expected));

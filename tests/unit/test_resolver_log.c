@@ -45,7 +45,7 @@ static struct resolver_logged logged(void)
 static void log_front(struct resolver_log *l, const char *address, uint16_t port)
 {
 	const struct resolver_logged what = logged();
-	union front_client client = {0};
+	union client_address client = {0};
 	if (strchr(address, ':')) {
 		client.v6 =
 			(struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -54,7 +54,7 @@ static void log_front(struct resolver_log *l, const char *address, uint16_t port
 		client.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
 		assert_int_equal(inet_pton(AF_INET, address, &client.v4.sin_addr), 1);
 	}
-	resolver_log_front(l, &client, &what);
+	resolver_log_client(l, &client, &what);
 }
 
 static void log_lane(struct resolver_log *l, const char *address, uint16_t port)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TCP/53 of this process: where it listens, how many files it may take.
+// The DNS service of this process on sockets of the kernel: where it listens, and how many files it
+// may open.
 
 #include "app_reload.h"
 #include "files_need.h"
@@ -9,8 +10,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <weir/log.h>
-
-enum { DNS_PORT = 53 };
 
 // The hard limit too, where we may: as root outside of containers, not as a service.
 static void files_allow(struct rlimit *limit, rlim_t wanted)
@@ -85,18 +84,12 @@ int app_files_raise(struct config *c, unsigned *tcp_files, char why[APP_WHY_MAX]
 	return 0;
 }
 
-static void on_list_tables(void *tcp, struct table_registry *tables)
-{
-	struct front_tcp_status s;
-	front_tcp_status(tcp, &s, tables);
-}
-
-int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
+static int tcp_open(struct app *a)
 {
 	const struct config_dataplane *d = &a->started->dataplane;
 	struct socket_address address[CONFIG_ADDRESSES_MAX];
 	const struct front_tcp_engine engine = {
-		.front = resolver_front(a->resolver),
+		.front = a->fronts.engine,
 		.ask = front_ask,
 		.begin = front_session_begin,
 		.end = front_session_end,
@@ -104,12 +97,32 @@ int app_tcp_open(struct app *a, char why[APP_WHY_MAX])
 	};
 
 	for (unsigned i = 0; i < d->address_count; i++)
-		address[i] = (struct socket_address){.ip = d->addresses[i], .port = DNS_PORT};
-	int rc = front_tcp_open(&a->tcp, a->loop, &engine, &a->started->tcp, address,
+		address[i] = (struct socket_address){.ip = d->addresses[i], .port = FRONT_PORT};
+	return front_tcp_open(&a->fronts.tcp, a->loop, &engine, &a->started->tcp, address,
 		d->address_count, a->tcp_files);
+}
+
+int app_fronts_open(struct app *a, char why[APP_WHY_MAX])
+{
+	struct fronts *f = &a->fronts;
+
+	f->loop = a->loop;
+	int rc = front_open(&f->engine, a->resolver, a->loop, a->publisher, a->started);
+	if (rc == 0)
+		rc = front_udp_open(
+			&f->udp, f->engine, a->resolver, a->loop, a->started, FRONT_PORT);
+	if (rc == 0)
+		rc = tcp_open(a);
 	if (rc < 0)
-		snprintf(why, APP_WHY_MAX, "TCP: %s", strerror(-rc));
+		snprintf(why, APP_WHY_MAX, "DNS on sockets: %s", strerror(-rc));
 	else
-		resolver_list_tables(a->resolver, on_list_tables, a->tcp);
+		resolver_list_tables(a->resolver, fronts_tables, f);
 	return rc;
+}
+
+void app_fronts_close(struct app *a)
+{
+	front_tcp_close(a->fronts.tcp);
+	front_udp_close(a->fronts.udp);
+	front_close(a->fronts.engine);
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "resolver_client.h"
+
+#include "resolver_internal.h"
+
+#include <string.h>
+#include <weir/clock.h>
+
+void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *arg)
+{
+	r->answer_client = answer;
+	r->answer_client_arg = arg;
+}
+
+// By which a client's answers are counted; those over a stream are by its connection.
+static uint32_t counted_as(const struct resolver *r, const struct resolver_client *c)
+{
+	const union client_address *a = c->address;
+	const uint8_t *v6 = a->v6.sin6_addr.s6_addr;
+
+	if (c->is_stream)
+		return 0;
+	if (a->any.sa_family == AF_INET)
+		return inflight_client(r->inflight, 4, (const uint8_t *)&a->v4.sin_addr);
+	if (IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
+		return inflight_client(r->inflight, 4, v6 + 12);
+	return inflight_client(r->inflight, 6, v6);
+}
+
+uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
+	const struct resolver_client *client)
+{
+	struct waiter w = {
+		.ticket = client->ticket,
+		.is_client = true,
+		.is_stream = client->is_stream,
+		.client = counted_as(r, client),
+		.id = q->id,
+		.flags = q->flags,
+		.udp_size = q->udp_size,
+		.has_opt = q->has_opt,
+		.dnssec_ok = q->dnssec_ok,
+		.group = client->group,
+		.policy = client->policy,
+		.arrival_ms = client->arrival_us / 1000,
+		.trace = trace_client(r, q, client->address, client->arrival_us, client->is_stream),
+	};
+	if (w.has_opt & DNS_OPT_COOKIE)
+		memcpy(w.cookie, q->cookie, sizeof(w.cookie));
+	waiter_keep_case(&w, client->name, q->name.len);
+	resolver_ask(r, q, view, &w);
+	return w.trace;
+}
+
+void resolver_client_answered(struct resolver *r, uint32_t trace, unsigned verdict)
+{
+	if (likely_(!trace))
+		return;
+	traces_verdict(r->traces, trace, verdict);
+	traces_settle(r->traces, trace);
+}
+
+void resolver_client_waits(struct resolver *r, uint32_t trace)
+{
+	if (unlikely_(trace))
+		traces_settle(r->traces, trace);
+}
+
+void resolver_client_settled(struct resolver *r, const struct dns_query *q,
+	const union client_address *address, bool is_tcp, unsigned verdict)
+{
+	trace_client_settled(r, q, address, is_tcp, verdict);
+}
+
+const struct judge *resolver_judge(const struct resolver *r)
+{
+	return r->judge;
+}
+
+struct resolver_log *resolver_log_of(const struct resolver *r)
+{
+	return r->log;
+}
+
+bool resolver_has_workers(const struct resolver *r)
+{
+	return lanes_count(r->lanes) > 0;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The resolver's door for a frontend of this process, whose clients send DNS messages to sockets of
+// the kernel (front.h). Their questions join those of the workers' clients.
+//
+// A frontend hands over a question with a ticket, and gets the answer with that ticket back: during
+// resolver_client_ask, from the loop later, or never, if there is no answer after SERVFAIL is due
+// (1.9 s). The resolver knows nothing of the frontend but the function that takes answers, so two
+// resolvers may have a frontend each.
+// All of this runs on the resolver loop's thread, or before the loop runs. A question costs a look
+// at L0; nothing is allocated.
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <weir/attr.h>
+#include <weir/log_msg.h>
+#include <weir/shm_msg.h>
+#include <weir/shm_stats.h>
+
+struct dns_identity;
+struct dns_query;
+struct judge;
+struct resolver;
+struct resolver_log;
+
+// By what a frontend finds a question of its client again: a place in its table, and how often that
+// has been used. A ticket of an earlier life leads nowhere.
+struct client_ticket {
+	uint32_t slot, life;
+};
+
+union client_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6; // also an IPv4 address mapped into it
+};
+
+// What a waiter was told, and by what: for the counters and the query log.
+struct told {
+	enum answer_kind kind;
+	bool from_l1;      // told as ANSWER_CACHED
+	uint16_t list;     // that blocked, or LOG_NO_LIST
+	uint16_t upstream; // that answered, or LOG_NO_UPSTREAM
+};
+
+enum {
+	REPLY_HEADROOM = 2, // octets before a reply, the transport's: for a length
+	REPLY_TAILROOM = 64 // behind it: for an option of the transport's
+};
+
+// The answer to one question: `len` octets at `msg`, with room around it as above, the resolver's
+// until the function returns. It may end tickets, but may not ask. `query` is for the query log.
+typedef void (*resolver_client_fn)(void *arg, const struct client_ticket *ticket,
+	const struct dns_query *query, uint8_t *msg, uint16_t len, const struct told *told);
+// From now on answers go to `answer`; NULL: nobody has a frontend, and no ticket leads anywhere.
+void resolver_client_serve(struct resolver *r, resolver_client_fn answer, void *arg);
+
+struct resolver_client {
+	struct client_ticket ticket;
+	const union client_address *address;
+	const uint8_t *name; // of the question as the client spelled it, in wire form
+	uint64_t arrival_us;
+	uint16_t policy; // generation, modulo 65536, of the image that `group` is of
+	uint8_t group;
+	bool is_stream; // takes a reply of any length, and has a bound of its own on its questions
+};
+
+// Returns the trace of one that somebody watches, else 0; resolver_client_asked ends what it began.
+uint32_t resolver_client_ask(struct resolver *r, const struct dns_query *q, uint16_t view,
+	const struct resolver_client *client);
+// It was answered during the call, with this verdict of a worker's; or it waits.
+void resolver_client_answered(struct resolver *r, uint32_t trace, unsigned verdict);
+void resolver_client_waits(struct resolver *r, uint32_t trace);
+// A query that the frontend settled without the resolver, for who watches.
+void resolver_client_settled(struct resolver *r, const struct dns_query *q,
+	const union client_address *address, bool is_tcp, unsigned verdict);
+
+// What answers are checked against now; NULL: nothing yet.
+const struct judge *resolver_judge(const struct resolver *r);
+struct resolver_log *resolver_log_of(const struct resolver *r);
+bool resolver_has_workers(const struct resolver *r); // a data plane is attached
