@@ -243,12 +243,21 @@ static __attribute__((noinline)) void close_all(struct batch *b)
 	b->count = 0;
 }
 
+// Looks for the image behind all that was read of it, so that no name passes as one that is not
+// listed because its lists turned to zeros under the worker's hands.
+static void follow_rules_that_last(struct batch *b)
+{
+	follow_rules(b);
+	if (unlikely_(!rule_reader_is_whole(&b->tables->rules)))
+		b->closed = b->blocks && b->tables->config.blocking_on == BLOCKING_CLOSED;
+}
+
 void stage_rules(struct batch *b)
 {
+	if (b->rules)
+		follow_rules_that_last(b);
 	if (unlikely_(b->closed))
 		close_all(b);
-	if (b->rules)
-		follow_rules(b);
 	if (unlikely_(b->blocks_all))
 		block_rest(b);
 }

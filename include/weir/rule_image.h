@@ -194,6 +194,15 @@ struct rule_reader {
 ATTR_MUST_CHECK int rule_reader_init(
 	struct rule_reader *r, const void *image, size_t size, bool verify_body, char why[128]);
 
+// Is the image still there? One whose file is cut off turns to zeros as a whole (shm_lost.h), and
+// what was read of it before this call may have been zeros already.
+ATTR_INLINE bool rule_reader_is_whole(const struct rule_reader *r)
+{
+	const struct rule_image_head *h = (const struct rule_image_head *)(const void *)r->base;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return likely_(__atomic_load_n(&h->magic, __ATOMIC_RELAXED) == RULE_IMAGE_MAGIC);
+}
+
 // The arithmetic that builder and reader share.
 //
 // The fingerprint of a suffix of `len` octets, from its first label to the root:

@@ -122,6 +122,7 @@ struct harness_rule {
 	const char *rdata;
 };
 void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned count);
+void harness_rules_lost(struct harness *h); // zeros in place of the image
 
 // Puts clients into group 1, 2, ... in place of what was: prefixes[i] go to group i + 1, separated
 // by blanks, and MAC addresses (02:00:...) among them; `group` says what applies to each, group 0

@@ -157,6 +157,12 @@ void harness_rules(struct harness *h, const struct harness_rule *rules, unsigned
 	rules_end(h, b);
 }
 
+void harness_rules_lost(struct harness *h)
+{
+	const struct rule_arena *arena = h->rules;
+	memset(arena->base, 0, arena->size);
+}
+
 static bool mac_add(struct config_group *g, const char *text)
 {
 	unsigned o[6];

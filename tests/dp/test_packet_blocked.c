@@ -134,7 +134,6 @@ static void test_before_cache(void **)
 	harness_end(h);
 }
 
-// A pause ends by the clock, with nobody's help.
 // As a data plane is that starts with a damaged image.
 static void test_without_rules(void **)
 {
@@ -164,6 +163,38 @@ static void test_without_rules(void **)
 	harness_end(h);
 }
 
+// The image turns to zeros while a worker uses it, as shm_lost.c makes it: no query that reads the
+// zeros is answered as if no list held its name.
+static void test_lost_rules(void **)
+{
+	struct harness *h = harness_begin(NULL);
+	struct harness_record record = {.name = "ads.example", .count = 1};
+	struct wire_query q = {.name = "ads.example", .edns = true};
+	struct wire_query unknown = {.name = "unknown.example"};
+	struct wire_reply r;
+	harness_put(h, &record);
+	harness_block(h, listed, 2);
+	h->tables.config.blocking_on = BLOCKING_CLOSED;
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_rules_lost(h);
+	for (unsigned i = 0; i < 3; i++) {
+		harness_ask(h, &q, VERDICT_servfail_no_rules, &r);
+		assert_int_equal(r.rcode, DNS_RCODE_SERVFAIL);
+		assert_int_equal(r.ede, DNS_EDE_NOT_READY);
+		harness_ask(h, &unknown, VERDICT_servfail_no_rules, &r);
+	}
+	h->tables.config.pause_until_ms = UINT64_MAX;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.pause_until_ms = 0;
+	h->tables.config.blocking_on = BLOCKING_ON;
+	harness_ask(h, &q, VERDICT_hit, &r);
+	h->tables.config.blocking_on = BLOCKING_CLOSED;
+	harness_block(h, listed, 2);
+	harness_ask(h, &q, VERDICT_blocked, &r);
+	harness_end(h);
+}
+
+// A pause ends by the clock, with nobody's help.
 static void test_pause(void **)
 {
 	struct harness *h = harness_begin(NULL);
@@ -260,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_beside_more),
 		cmocka_unit_test(test_before_cache),
 		cmocka_unit_test(test_without_rules),
+		cmocka_unit_test(test_lost_rules),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_reply_of_group),
 		cmocka_unit_test(test_mixed_batch),

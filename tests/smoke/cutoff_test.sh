@@ -71,6 +71,25 @@ cut_off directory 0 controlplane
 check "the data plane went on without it" eventually survived dataplane directory
 check "every frame has one verdict" verdicts_add_up
 
+echo "# blocking.closed: nobody gets an answer that the lost rules held back"
+sed -i 's/^blocking:/&\n  closed: true/' /run/weir/lab/weir.yaml
+echo ok-3000.cached.test >>$list
+check "a cached name is listed" taken_over weirctl config reload
+asked() { client kdig +timeout=1 +retry=0 @$service ok-3000.cached.test A | sed -n 's/.*status: \([A-Z]*\);.*/\1/p'; }
+same "it is blocked" NXDOMAIN "$(asked)"
+kill -STOP "$(pid controlplane)"
+$python "$smoke_dir/damage.py" 4096 cut "$(region 'names.*')"
+for i in 1 2 3; do same "query $i after the image was cut off" SERVFAIL "$(asked)"; done
+kill -CONT "$(pid controlplane)"
+check "the control plane ends" eventually gone controlplane
+same "still nobody is answered" SERVFAIL "$(asked)"
+check "all is well after a restart" well
+same "it is blocked again" NXDOMAIN "$(asked)"
+sed -i '$d' $list
+sed -i '/^  closed: true/d' /run/weir/lab/weir.yaml
+check "the list as it was" taken_over weirctl config reload
+check "every frame has one verdict" verdicts_add_up
+
 echo "# locks and the identity deleted while both live"
 were="$(pid controlplane) $(pid dataplane)"
 rm -f /run/weir/dataplane.lock /run/weir/controlplane.lock /run/weir/instance
