@@ -76,7 +76,7 @@ same "reflect: nothing is answered" 0 "$(load .answered)"
 check "reflect: all comes back" test "$(load .reflected)" -ge 100
 same "reflect: the report is of that mode" '"reflect"' "$(report .bench)"
 same "reflect: and has no answers" 0 "$(report .workers[0].answered.frames)"
-check "reflect: the log says so" grep -q 'bench mode: reflect' /run/weir/lab/dataplane.log
+check "reflect: the log says so" eventually grep -q 'bench mode: reflect' /run/weir/lab/dataplane.log
 
 bench_run alternate -t 2
 check "alternate: some is answered" test "$(load .answered)" -ge 100

@@ -324,6 +324,11 @@ def main():
     load.join()
     time.sleep(0.5)
     extra = leftovers(fds)
+    for _ in range(60):  # what is still let go of
+        if not extra:
+            break
+        time.sleep(0.5)
+        extra = leftovers(fds)
     for _ in range(50):  # a frame may be on its way through the stages at that instant
         frames, verdicts = law()
         if frames and frames == verdicts:

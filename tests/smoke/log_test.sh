@@ -36,7 +36,7 @@ check "the sum of weights is what was received" eventually told
 same "each has its own row" "$(logged weight)" "$(logged rows)"
 
 top() { weirctl --json top | jq -r "$1"; }
-same "top: the name that half of all asked for" "www.lab.example" "$(top '.names.items[0].text')"
+check "top: the name that half of all asked for" eventually eval '[ "$(top ".names.items[0].text")" = www.lab.example ]'
 check "top: who asked, and how often" eventually eval '[ "$(top .clients.queries)" = "$(logged weight)" ]'
 check "top: for people" grep -q '198.18.0' <(weirctl top --limit 3)
 

@@ -14,6 +14,11 @@ capture() { # FILE
 	fstrm_capture -t protobuf:dnstap.Dnstap -u $tmp/dnstap.sock -w "$1" >$tmp/capture.log 2>&1 &
 	capturer=$!
 }
+# All that was sent has been read: nothing waits in the socket, and the capture has nothing to do.
+captured() {
+	grep -q '^State:.S' /proc/$capturer/status &&
+		ss -Hx | awk -v path=$tmp/dnstap.sock '$2 == "ESTAB" && index($0, path) { n++; waits += $3 } END { exit !n || waits }'
+}
 
 mkdir $tmp/hook
 coproc HOOK { exec $python "$root/tests/unit/https_server.py" $tmp/hook; }
@@ -58,9 +63,8 @@ check "a webhook is told of them" eventually hooked '^POST /generic.*evil.ads.la
 check "and of what fails" eventually eval 'ask fails.test; hooked "^POST /generic.*\"kind\": *\"error\".*fails.test"'
 check "who watches saw them" eventually grep -q 'red.*evil.ads.lab.example' $tmp/tail
 pkill -P $tail
-weirctl top >$tmp/top
-weirctl log search --name lab.example >$tmp/search
-check "the tables have them" grep -q 'half.evil' $tmp/top $tmp/search
+tables() { weirctl top >$tmp/top && weirctl log search --name lab.example >$tmp/search && grep -q 'half.evil' $tmp/top $tmp/search; }
+check "the tables have them" eventually tables
 same "nothing that is shown has an octet that a terminal obeys" 0 "$(LC_ALL=C cat $tmp/tail $tmp/top $tmp/search \
 	$tmp/requests/*.jsonl | LC_ALL=C grep -c '[^ -~]')"
 same "the path of a webhook is in no log" "" "$(grep -l secret /run/weir/lab/*.log)"
@@ -72,6 +76,7 @@ if command -v fstrm_capture >/dev/null && command -v dnstap-read >/dev/null; the
 	check "a query" ask second.lab.example
 	check "and a blocked one" ask ads.lab.example
 	check "are sent" eventually eval '[ "$(output dnstap written)" -ge 2 ]'
+	check "and read" eventually captured
 	kill $capturer
 	wait $capturer
 	dnstap-read -y $taken >$tmp/shown 2>&1
