@@ -94,7 +94,7 @@ echo "# locks and the identity deleted while both live"
 were="$(pid controlplane) $(pid dataplane)"
 rm -f /run/weir/dataplane.lock /run/weir/controlplane.lock /run/weir/instance
 for file in dataplane.lock controlplane.lock instance; do check "$file is back" eventually test -e "/run/weir/$file"; done
-second() { timeout 20 "$WEIR_BUILD/$1/weir-$1" -c /run/weir/lab/weir.yaml 2>&1 | grep -qE 'another (weir-dataplane|control plane)'; }
+second() { timeout 120 "$WEIR_BUILD/$1/weir-$1" -c /run/weir/lab/weir.yaml 2>&1 | grep -qE 'another (weir-dataplane|control plane)'; }
 check "the status says up" eventually weirctl status
 for what in controlplane dataplane; do check "a second $what is refused" second $what; done
 same "both live" "$were" "$(pid controlplane) $(pid dataplane)"

@@ -48,12 +48,12 @@ same "the next query for it never leaves the data plane" $((hits + 1)) "$(dp ver
 
 check "ping v4 reaches the kernel" client ping -c 2 -W 2 $service
 check "ping v6 reaches the kernel" client ping -c 2 -W 2 $service6
-(timeout 60 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
+(timeout 120 nc -l -s $service -p 8080 -q 1 <<<'from the kernel' >/dev/null) &
 eventually eval "ss -Hltn 'sport = :8080' | grep -q ."
 same "TCP to any port reaches the kernel of the server side" 'from the kernel' \
-	"$(client timeout 30 nc -w 20 $service 8080 </dev/null)"
+	"$(client timeout 90 nc -w 60 $service 8080 </dev/null)"
 check "a closed port is refused by the kernel, not lost" bash -c \
-	"'$lab' exec timeout 30 nc -zv -w 20 $service 9 2>&1 | grep -q refused"
+	"'$lab' exec timeout 90 nc -zv -w 60 $service 9 2>&1 | grep -q refused"
 
 check "weirctl status" weirctl status
 check "weirctl stats" weirctl stats

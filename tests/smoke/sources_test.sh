@@ -148,7 +148,7 @@ start=fail lists true http://ok.lists.test:8080/none
 "$lab" stop controlplane >/dev/null
 rm -rf /run/weir/lab/state
 check "without a last good image and with a list that fails: no start" \
-	bash -c "! timeout $((20 * patience)) $controlplane -c $config >$tmp/cp.log 2>&1"
+	bash -c "! timeout $((120 * patience)) $controlplane -c $config >$tmp/cp.log 2>&1"
 check "and the list is named" grep -q "not starting: .*web1: HTTP status 404" $tmp/cp.log
 start=blocking lists true http://ok.lists.test:8080/list
 check "a start that waits for the lists" "$lab" start controlplane
