@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What tools/mutate takes for an operator, and what it says of a project of two functions, one of them tested well."""
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
@@ -95,6 +97,49 @@ class Notices(unittest.TestCase):
     def test_a_link_that_fails_is_no_verdict(self):
         with self.assertRaises(RuntimeError):
             self.notices([], links=False)
+
+
+class Conformance(unittest.TestCase):
+    """Of the real programs: unchanged at first, then changed."""
+
+    def notices(self, outputs):
+        with tempfile.TemporaryDirectory() as name:
+            judge = trial.Trial.__new__(trial.Trial)
+            judge.tree, judge.scratch = Build(True), pathlib.Path(name)
+            judge.tree.src = judge.tree.build = judge.scratch
+            judge.conformance, judge.plain = ["rfc"], None
+            judge.put = lambda *_: None
+            left, self.seen = list(outputs), []
+
+            def execute(args, seconds, env):
+                self.seen.append((seconds, env))
+                return left.pop(0)
+            judge.execute = execute
+            noticed = judge.conformance_notices({"o": True})
+            self.assertEqual(left, [])
+            return noticed
+
+    def test_new_failures_count_when_they_come_twice(self):
+        good, bad, other = (0, b"ok 1 - a\n"), (1, b"not ok 1 - a (3 s)\n"), (1, b"not ok 2 - b\n")
+        self.assertFalse(self.notices([good, good]))
+        self.assertFalse(self.notices([good, bad, good]))
+        self.assertFalse(self.notices([good, bad, other]))
+        self.assertTrue(self.notices([good, bad, bad]))
+        self.assertFalse(self.notices([bad, bad]))
+        self.assertTrue(self.notices([bad, other, other]))
+
+    def test_the_lab_does_not_build(self):
+        self.notices([(0, b""), (0, b"")])
+        for _, env in self.seen:
+            self.assertEqual(env["WEIR_BUILT"], "1")
+
+    def test_what_does_not_end(self):
+        for late in ((None, b""), (trial.TIMED_OUT, b"ok 1 - a\n")):
+            self.assertTrue(self.notices([(0, b""), late, late]))
+            self.assertFalse(self.notices([(0, b""), late, (0, b"")]))
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertFalse(self.notices([late]))  # no judge
+            self.assertIn("left out", said.getvalue())
 
 
 class Project(unittest.TestCase):
