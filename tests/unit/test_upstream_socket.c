@@ -110,6 +110,20 @@ static void test_unanswered_goes(void **state)
 	close(fd);
 }
 
+// No socket blocks the loop, and no child inherits one.
+static void test_flags(void **state)
+{
+	(void)state;
+	set_servers(1);
+	upstreams_configure(fx.up, &fx.config);
+	ask_start(50);
+	assert_true(fx.ask.leg[0].open);
+	assert_true(fcntl(fx.ask.leg[0].socket->fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fx.ask.leg[0].socket->fd, F_GETFD) & FD_CLOEXEC);
+	ask_finish();
+	assert_int_equal(fx.replies, 1);
+}
+
 static void test_asked_twice_goes(void **state)
 {
 	(void)state;
@@ -288,6 +302,7 @@ int main(void)
 		T(test_random_ports_used_again),
 		T(test_few_idle_ones_are_not_used),
 		T(test_unanswered_goes),
+		T(test_flags),
 		T(test_asked_twice_goes),
 		T(test_worn_out_goes),
 		T(test_stray_closes),

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -112,6 +113,9 @@ static void test_one_query_gives_up_the_others_as_it_closes(void **)
 	int fd = accept(listener, NULL, NULL);
 	assert_true(fd >= 0);
 	assert_true(query[0].place.stream->there);
+	// It never blocks the loop, and no child inherits it.
+	assert_true(fcntl(query[0].place.stream->fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(query[0].place.stream->fd, F_GETFD) & FD_CLOEXEC);
 	now.tv_sec += 1;
 	close(fd);
 	turn();
