@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bootstrap.h"
 
-#include "upstream_socket.h"
+#include "local_ports.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,7 @@ enum { SLICE_MS = 100, QUESTION_MAX = DNS_NAME_MAX + 4, QUERY_MAX = 512 };
 // Large things, so that no stack has to hold them.
 struct work {
 	struct rng rng;
-	struct upstream_ports reserved;
+	struct local_ports reserved;
 	struct dns_query query;
 	uint16_t id, question_len;
 	uint8_t question[QUESTION_MAX];
@@ -60,7 +60,7 @@ static int socket_open(struct work *w, const struct socket_address *server)
 	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int err = upstream_socket_bind(&w->rng, &w->reserved, fd, to.ss_family);
+	int err = local_port_bind(&w->rng, &w->reserved, fd, to.ss_family);
 	if (!err && connect(fd, (struct sockaddr *)&to, to_len) < 0)
 		err = -errno;
 	if (err) {
@@ -196,7 +196,7 @@ int bootstrap_resolve(const struct bootstrap *b, const char *host,
 		return -ENOMEM;
 	}
 	w->out = out;
-	upstream_ports_load(&w->reserved);
+	local_ports_load(&w->reserved);
 	int err = resolve(b, w, &name);
 	*count = w->count;
 	free(w);

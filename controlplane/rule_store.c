@@ -1,80 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rule_store.h"
 
+#include "file_write.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/fault.h>
 
 static int fail(char why[RULE_STORE_WHY_MAX], const char *path, const char *what, int err)
 {
 	snprintf(why, RULE_STORE_WHY_MAX, "%.150s: %s: %s", path, what, strerror(-err));
 	return err;
-}
-
-static int write_all(int fd, const uint8_t *from, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, from, size);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			from += n;
-			size -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-static int sync_folder_of(const char *path)
-{
-	char copy[PATH_MAX];
-	snprintf(copy, sizeof copy, "%s", path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int err = fsync(fd) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int write_synced(const char *path, const void *image, size_t size)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	FAULT_POINT(store_file_made);
-	int err = write_all(fd, image, size);
-	FAULT_POINT(store_written);
-	if (!err && fsync(fd))
-		err = -errno;
-	FAULT_POINT(store_synced);
-	if (close(fd) && !err)
-		err = -errno;
-	return err;
-}
-
-int rule_store_write(const char *path, const void *image, size_t size, char why[RULE_STORE_WHY_MAX])
-{
-	char temporary[PATH_MAX];
-	if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-		return fail(why, path, "cannot write", -ENAMETOOLONG);
-	int err = write_synced(temporary, image, size);
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err) {
-		(void)unlink(temporary);
-		return fail(why, path, "cannot write", err);
-	}
-	FAULT_POINT(store_renamed);
-	err = sync_folder_of(path);
-	FAULT_POINT(store_folder_synced);
-	return err ? fail(why, path, "cannot sync its folder", err) : 0;
 }
 
 static int read_whole(void *, int fd, size_t size, struct rule_arena *out)

@@ -3,8 +3,7 @@
 
 // The last good rule image on disk, so that a start blocks at once, before any network.
 //
-// A new image is written beside the old one, synced and renamed over it, so a crash or a full disk
-// at any moment leaves the old one or the new one, whole. What cannot be used is renamed to
+// It is written by file_write (file_write.h). What cannot be used is renamed to
 // <path>.bad, for someone to look at, and never tried again. Blocking file I/O: helper threads, or
 // before the loops run.
 
@@ -12,10 +11,6 @@
 
 enum { RULE_STORE_WHY_MAX = 256 };
 #define RULE_STORE_SIZE_MAX (UINT64_C(1) << 32) // a larger file is refused unread
-
-// -errno (disk full, no folder, ...) with `why`; the old image is then still there.
-ATTR_MUST_CHECK int rule_store_write(
-	const char *path, const void *image, size_t size, char why[RULE_STORE_WHY_MAX]);
 
 // Makes the copy of `size` octets of the open file that is verified and used, so that nobody can
 // cut it short or change it any more. -errno.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules_job.h"
 
+#include "file_write.h"
 #include "leak_demo.h"
 #include "list_kept.h"
 #include "thread_start.h"
@@ -236,7 +237,7 @@ static int make_image(struct rules_job *j)
 	}
 	pace(rests);
 	keep_previous(j);
-	err = rule_store_write(j->image_path, j->arena.base, j->arena.size, why);
+	err = file_write(j->image_path, j->arena.base, j->arena.size, why);
 	if (err && j->has_current) {
 		fail(j, "%s", why);
 		return err;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "state_file.h"
 
-#include "rule_store.h"
+#include "file_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <weir/keyhash.h>
 
-static_assert((int)STATE_FILE_WHY_MAX == (int)RULE_STORE_WHY_MAX);
+static_assert((int)STATE_FILE_WHY_MAX == (int)FILE_WRITE_WHY_MAX);
 
 static void ATTR_PRINTF(2, 3) append(struct state_file *f, const char *fmt, ...)
 {
@@ -60,7 +60,7 @@ int state_file_write(struct state_file *f, const char *path, char why[STATE_FILE
 		snprintf(why, STATE_FILE_WHY_MAX, "%.150s: too long", path);
 		return -EFBIG;
 	}
-	return rule_store_write(path, f->text, f->len, why);
+	return file_write(path, f->text, f->len, why);
 }
 
 static int read_text(struct state_file *f, const char *path)

@@ -16,9 +16,6 @@
 #define NIL UINT32_MAX
 
 enum {
-	PORT_FIRST = 1024,
-	PORT_TRIES = 16,
-	PORT_DRAWS = 1024, // before there is none that may be used
 	STRAYS_A_TURN = 8,
 	STEP_MS = 100,
 	STEP_SHORT_MS = 10, // while there are too few
@@ -39,7 +36,7 @@ struct shelf {
 struct upstream_sockets {
 	struct loop *loop;
 	struct rng *rng;
-	struct upstream_ports reserved;
+	struct local_ports reserved;
 	void (*readable)(struct upstream_socket *s);
 	struct event *step;
 	unsigned uses_max;
@@ -61,37 +58,6 @@ bool upstream_same_address(const union upstream_peer *a, const union upstream_pe
 		       && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 	return a->v6.sin6_port == b->v6.sin6_port
 	       && memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
-}
-
-static uint16_t port_draw(struct rng *rng, const struct upstream_ports *reserved)
-{
-	for (unsigned i = 0; i < PORT_DRAWS; i++) {
-		uint16_t port = rng_u16(rng);
-		// Drawn again, so that no port is likelier than another.
-		if (port >= PORT_FIRST && !upstream_ports_reserved(reserved, port))
-			return port;
-	}
-	return 0;
-}
-
-// The kernel draws ephemeral ports from a smaller range and by a known method, so we draw.
-int upstream_socket_bind(
-	struct rng *rng, const struct upstream_ports *reserved, int fd, sa_family_t family)
-{
-	int rc = -EADDRINUSE;
-
-	for (unsigned i = 0; i < PORT_TRIES && rc == -EADDRINUSE; i++) {
-		struct sockaddr_in sin = {.sin_family = AF_INET};
-		struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
-		uint16_t port = port_draw(rng, reserved);
-		if (!port)
-			break;
-		sin.sin_port = sin6.sin6_port = htons(port);
-		rc = family == AF_INET ? bind(fd, (struct sockaddr *)&sin, sizeof(sin))
-				       : bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
-		rc = rc < 0 ? -errno : 0;
-	}
-	return rc;
 }
 
 // No reply to us may be built from fragments, nor a forged ICMP shrink our path MTU (RFC 9715).
@@ -181,7 +147,7 @@ static int socket_ready(struct upstream_sockets *p, struct upstream_socket *s)
 	sa_family_t family = s->peer.any.sa_family;
 
 	no_path_mtu(s->fd, family);
-	int rc = upstream_socket_bind(p->rng, &p->reserved, s->fd, family);
+	int rc = local_port_bind(p->rng, &p->reserved, s->fd, family);
 	if (rc < 0)
 		return rc;
 	if (connect(s->fd, &s->peer.any, s->peer_len) < 0)
@@ -328,7 +294,7 @@ int upstream_sockets_new(struct upstream_sockets **out, struct loop *loop, struc
 		return -ENOMEM;
 	p->loop = loop;
 	p->rng = rng;
-	upstream_ports_load(&p->reserved);
+	local_ports_load(&p->reserved);
 	p->readable = readable;
 	p->free = NIL;
 	p->shelf = calloc(CONFIG_UPSTREAMS_MAX, sizeof(*p->shelf));

@@ -28,9 +28,9 @@
 // send fails.
 
 #include "age_list.h"
+#include "local_ports.h"
 #include "loop.h"
 #include "rng.h"
-#include "upstream_ports.h"
 
 #include <event2/event_struct.h>
 
@@ -101,10 +101,6 @@ ATTR_MUST_CHECK int upstream_socket_take(struct upstream_sockets *p, unsigned i,
 	struct upstream_leg *leg, uint64_t now_ms, struct upstream_socket **out);
 // `clean`: its query went out once and was answered, so nothing more can come.
 void upstream_socket_give(struct upstream_socket *s, bool clean);
-
-// A port of our own drawing, none of `reserved`, for a UDP socket. -errno.
-ATTR_MUST_CHECK int upstream_socket_bind(
-	struct rng *rng, const struct upstream_ports *reserved, int fd, sa_family_t family);
 
 bool upstream_same_address(const union upstream_peer *a, const union upstream_peer *b);
 void upstream_sockets_stats(const struct upstream_sockets *p, struct upstream_sockets_stats *out);

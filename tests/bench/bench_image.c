@@ -3,6 +3,7 @@
 // From a list of made-up domains to the image that the data plane has mapped: parse and build, the
 // peak of its memory, octets a domain, and a warm start. bench_image [DOMAINS]
 
+#include "../../controlplane/file_write.h"
 #include "../../controlplane/rules_job.h"
 #include "../unit/listgen.h"
 
@@ -68,7 +69,7 @@ static void build(const char *list, const char *image_path)
 	       "times\n",
 		path / (double)h->names, (unsigned long long)h->size, peak,
 		(double)peak / (double)h->size);
-	if (rule_store_write(image_path, image.base, image.size, why))
+	if (file_write(image_path, image.base, image.size, why))
 		die(why);
 	rule_arena_free(&image);
 }

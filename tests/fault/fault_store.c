@@ -3,6 +3,7 @@
 // The rule image on disk: whenever its writer dies, the old image or the new one loads, whole, and
 // the next write succeeds.
 
+#include "../../controlplane/file_write.h"
 #include "../../controlplane/rule_store.h"
 #include "../unit/rule_fixture.h"
 #include "fault_run.h"
@@ -30,7 +31,7 @@ static void write_next(void)
 {
 	char why[RULE_STORE_WHY_MAX];
 	unsigned n = ++ledger->trying;
-	FAULT_CHECK(rule_store_write(path, image[n % 2].base, image[n % 2].size, why) == 0);
+	FAULT_CHECK(file_write(path, image[n % 2].base, image[n % 2].size, why) == 0);
 	ledger->done = n;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../controlplane/file_write.h"
 #include "../../controlplane/rule_compile.h"
 #include "../../controlplane/rule_store.h"
 #include "rule_fixture.h"
@@ -61,8 +62,8 @@ static void test_round_trip(void **)
 	char why[RULE_STORE_WHY_MAX];
 	make_image(&a, "one.example");
 	make_image(&b, "one.example two.example");
-	assert_int_equal(rule_store_write(path, a.base, a.size, why), 0);
-	assert_int_equal(rule_store_write(path, b.base, b.size, why), 0);
+	assert_int_equal(file_write(path, a.base, a.size, why), 0);
+	assert_int_equal(file_write(path, b.base, b.size, why), 0);
 	assert_false(exists(".tmp"));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -82,7 +83,7 @@ static void test_nothing_there(void **)
 	assert_int_equal(rule_store_load(path, NULL, NULL, &a, &r, why), -ENOENT);
 	assert_int_equal(
 		rule_store_load("/nonexistent/weir/rules.img", NULL, NULL, &a, &r, why), -ENOENT);
-	assert_int_equal(rule_store_write("/nonexistent/weir/rules.img", "x", 1, why), -ENOENT);
+	assert_int_equal(file_write("/nonexistent/weir/rules.img", "x", 1, why), -ENOENT);
 	assert_null(a.base);
 }
 
@@ -141,13 +142,13 @@ static void test_write_fails(void **)
 	struct rlimit before, small;
 	make_image(&a, "one.example");
 	make_image(&b, "one.example two.example");
-	assert_int_equal(rule_store_write(path, a.base, a.size, why), 0);
+	assert_int_equal(file_write(path, a.base, a.size, why), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = before;
 	small.rlim_cur = b.size / 2;
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	int err = rule_store_write(path, b.base, b.size, why);
+	int err = file_write(path, b.base, b.size, why);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(err, -EFBIG);
 	assert_non_null(strstr(why, "cannot write"));
@@ -168,7 +169,7 @@ static void test_half_written_temporary_is_ignored(void **)
 	snprintf(temporary, sizeof temporary, "%s.tmp", path);
 	write_raw(temporary, "half", 4);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), -ENOENT);
-	assert_int_equal(rule_store_write(path, a.base, a.size, why), 0);
+	assert_int_equal(file_write(path, a.base, a.size, why), 0);
 	assert_int_equal(rule_store_load(path, NULL, NULL, &back, &r, why), 0);
 	rule_arena_free(&a);
 	rule_arena_free(&back);

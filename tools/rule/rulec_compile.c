@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "../../controlplane/file_write.h"
 #include "rulec.h"
 
 #include <stdio.h>
@@ -33,7 +34,7 @@ static int compile(const struct rulec_lists *lists, const char *output)
 	const struct rule_image_head *h = image.base;
 	printf("%s: names=%llu octets=%llu peak=%zu\n", output, (unsigned long long)h->names,
 		(unsigned long long)h->size, peak);
-	int err = rule_store_write(output, image.base, image.size, why);
+	int err = file_write(output, image.base, image.size, why);
 	rule_arena_free(&image);
 	return err ? rulec_failed(why) : RULEC_OK;
 }

@@ -2,8 +2,8 @@
 // The ports that the operator reserves, from the kernel's text; that those drawn are as good as
 // any, and ids too.
 
+#include "../../controlplane/local_ports.h"
 #include "../../controlplane/rng.h"
-#include "../../controlplane/upstream_ports.h"
 #include "../../controlplane/upstream_socket.h"
 #include "unit.h"
 
@@ -15,31 +15,31 @@
 #include <unistd.h>
 #include <weir/attr.h>
 
-static struct upstream_ports parsed(const char *text)
+static struct local_ports parsed(const char *text)
 {
-	struct upstream_ports out;
+	struct local_ports out;
 	size_t len = strlen(text);
 	char *exact = malloc(len + 1);
 
 	memcpy(exact, text, len);
 	char *shrunk = realloc(exact, len ? len : 1); // nothing behind its end may be read
-	upstream_ports_parse(&out, shrunk, len);
+	local_ports_parse(&out, shrunk, len);
 	free(shrunk);
 	return out;
 }
 
 static void test_text(void **)
 {
-	struct upstream_ports p = parsed("53,1024-1026,60000-65535\n");
+	struct local_ports p = parsed("53,1024-1026,60000-65535\n");
 
 	assert_int_equal(p.count, 3);
-	assert_true(upstream_ports_reserved(&p, 53));
-	assert_false(upstream_ports_reserved(&p, 54));
-	assert_false(upstream_ports_reserved(&p, 1023));
+	assert_true(local_ports_reserved(&p, 53));
+	assert_false(local_ports_reserved(&p, 54));
+	assert_false(local_ports_reserved(&p, 1023));
 	for (uint16_t port = 1024; port <= 1026; port++)
-		assert_true(upstream_ports_reserved(&p, port));
-	assert_false(upstream_ports_reserved(&p, 1027));
-	assert_true(upstream_ports_reserved(&p, 65535));
+		assert_true(local_ports_reserved(&p, port));
+	assert_false(local_ports_reserved(&p, 1027));
+	assert_true(local_ports_reserved(&p, 65535));
 }
 
 static void test_odd_text(void **)
@@ -72,10 +72,10 @@ static void test_many(void **)
 
 	for (unsigned i = 0; i < 200; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%u,", 2000 + 2 * i);
-	struct upstream_ports p = parsed(text);
-	assert_int_equal(p.count, UPSTREAM_PORT_RANGES_MAX);
-	assert_true(upstream_ports_reserved(&p, 2000 + 2 * (UPSTREAM_PORT_RANGES_MAX - 1)));
-	assert_false(upstream_ports_reserved(&p, 2000 + 2 * UPSTREAM_PORT_RANGES_MAX));
+	struct local_ports p = parsed(text);
+	assert_int_equal(p.count, LOCAL_PORT_RANGES_MAX);
+	assert_true(local_ports_reserved(&p, 2000 + 2 * (LOCAL_PORT_RANGES_MAX - 1)));
+	assert_false(local_ports_reserved(&p, 2000 + 2 * LOCAL_PORT_RANGES_MAX));
 }
 
 enum { BINS = 64, DRAWN = 40000, PORT_FIRST = 1024, PORTS = 65536 - PORT_FIRST };
@@ -98,12 +98,12 @@ static void assert_even(const struct drawn *d, unsigned bins)
 
 static unsigned bound_port(struct rng *rng)
 {
-	static const struct upstream_ports none;
+	static const struct local_ports none;
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	assert_int_equal(upstream_socket_bind(rng, &none, fd, AF_INET), 0);
+	assert_int_equal(local_port_bind(rng, &none, fd, AF_INET), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	close(fd);
 	return ntohs(sin.sin_port);

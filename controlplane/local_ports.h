@@ -8,20 +8,28 @@
 //
 // Read once into a few ranges; a look compares with each. No allocation; any thread.
 
+#include "rng.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <weir/attr.h>
 
-enum { UPSTREAM_PORT_RANGES_MAX = 64 }; // of the text, the first so many
+enum { LOCAL_PORT_RANGES_MAX = 64 }; // of the text, the first so many
 
-struct upstream_ports {
+struct local_ports {
 	unsigned count;
-	struct upstream_port_range {
+	struct local_port_range {
 		uint16_t first, last;
-	} range[UPSTREAM_PORT_RANGES_MAX];
+	} range[LOCAL_PORT_RANGES_MAX];
 };
 
 // Of text like "8080,9000-9010\n", as the kernel writes it. What is no such text ends it.
-void upstream_ports_parse(struct upstream_ports *out, const char *text, size_t len);
-void upstream_ports_load(struct upstream_ports *out); // none where it cannot be read
-bool upstream_ports_reserved(const struct upstream_ports *p, uint16_t port);
+void local_ports_parse(struct local_ports *out, const char *text, size_t len);
+void local_ports_load(struct local_ports *out); // none where it cannot be read
+bool local_ports_reserved(const struct local_ports *p, uint16_t port);
+
+// A port of our own drawing, none of `reserved`, for a UDP socket. -errno.
+ATTR_MUST_CHECK int local_port_bind(
+	struct rng *rng, const struct local_ports *reserved, int fd, sa_family_t family);

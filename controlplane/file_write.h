@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Replaces a file as a whole: written beside the old one, synced and renamed over it, so a crash or
+// a full disk at any moment leaves the old file or the new one. Blocking file I/O: helper threads,
+// or before the loops run. One writer of a path at a time.
+
+#include <stddef.h>
+#include <weir/attr.h>
+
+enum { FILE_WRITE_WHY_MAX = 256 };
+
+// -errno (disk full, no folder, ...) with `why`; the old file is then still there. Readable by its
+// owner alone.
+ATTR_MUST_CHECK int file_write(
+	const char *path, const void *bytes, size_t size, char why[FILE_WRITE_WHY_MAX]);
