@@ -8,12 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <weir/log.h>
+#include <weir/text.h>
 
 enum { ID_DIGITS = 16, PAUSE_MS = 10 };
 
@@ -114,6 +117,27 @@ int shm_folder_hold(const char *folder, const char *run, char why[SHM_WHY_MAX])
 	return rc < 0 ? shm_fail(why, -rc, "%s/lock: %s", folder, strerror(-rc)) : rc;
 }
 
+int shm_folder_keep(const char *folder, const char *run, int hold)
+{
+	struct stat mine, there;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	int rc = fstat(hold, &mine) < 0 ? -errno : 1;
+	if (rc == 1 && fstatat(dir, "lock", &there, AT_SYMLINK_NOFOLLOW) == 0
+		&& there.st_ino == mine.st_ino && there.st_dev == mine.st_dev)
+		rc = 0;
+	int made = rc == 1 ? lock_shared(dir) : -1;
+	if (rc == 1 && (made < 0 || dup3(made, hold, O_CLOEXEC) < 0))
+		rc = made < 0 ? made : -errno;
+	if (made >= 0)
+		close(made);
+	if (rc >= 0)
+		run_link(dir, run);
+	close(dir);
+	return rc;
+}
+
 // "<flat>.<identity>" of a weir that is not ours.
 static bool is_of_another(const char *name, uint64_t own, uint64_t *id)
 {
@@ -137,37 +161,80 @@ static bool may_come_back(int folder, uint64_t id)
 	return shm_instance_get(run, false, &there, why) == 0 && there == id;
 }
 
-static void sweep_one(int root, const char *name, uint64_t id)
+// A folder of this user's in which nobody else makes files. In /dev/shm anyone may make a folder of
+// any name.
+static bool is_ours(int folder)
 {
 	struct stat st;
+	return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & S_IWOTH);
+}
+
+static void removed_tell(const char *name, const char *why)
+{
+	char shown[4 * NAME_MAX + 1];
+	log_info("removed %s, which %s left behind", text_escape(name, shown, sizeof shown), why);
+}
+
+// False: it is no folder of ours.
+static bool sweep_one(int root, const char *name, uint64_t id)
+{
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
-		return;
-	bool may = fstat(folder, &st) == 0 && (st.st_uid == geteuid() || geteuid() == 0);
+		return false;
+	bool may = is_ours(folder);
 	int lock = may ? openat(folder, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) : -1;
 	if (lock >= 0 && lock_take(lock, F_WRLCK) == 0 && !may_come_back(folder, id)) {
 		regions_remove(folder);
 		rest_remove(root, folder, name);
-		log_info("removed %s, which a weir that is gone left behind", name);
+		removed_tell(name, "a weir that is gone");
 	} else if (may && lock < 0 && errno == ENOENT) {
 		(void)unlinkat(root, name, AT_REMOVEDIR); // half made or half removed: empty
 	}
 	if (lock >= 0)
 		close(lock);
 	close(folder);
+	return may;
 }
 
 void shm_folders_sweep(const char *root, uint64_t own)
 {
 	DIR *d = opendir(root);
-	unsigned count = 0;
-	for (const struct dirent *e; d && count < FOLDER_SWEEP_MAX && (e = readdir(d));) {
+	unsigned count = 0, looks = 0;
+	const struct dirent *e;
+	while (d && count < FOLDER_SWEEP_MAX && looks++ < FOLDER_LOOKS_MAX && (e = readdir(d))) {
 		uint64_t id;
-		if (!is_of_another(e->d_name, own, &id))
-			continue;
-		count++;
-		sweep_one(dirfd(d), e->d_name, id);
+		if (is_of_another(e->d_name, own, &id))
+			count += sweep_one(dirfd(d), e->d_name, id);
 	}
 	if (d)
 		closedir(d);
+}
+
+static bool is_running(const char *run)
+{
+	static const char *const locks[] = {"dataplane.lock", "controlplane.lock"};
+	char path[SHM_PATH_MAX + 32];
+	for (unsigned i = 0; i < ARRAY_LEN(locks); i++) {
+		snprintf(path, sizeof path, "%s/%s", run, locks[i]);
+		int held = process_lock_probe(path);
+		if (held != 0 && held != -ENOENT)
+			return true;
+	}
+	return false;
+}
+
+void shm_folder_sweep_flat(const char *root, const char *flat, const char *run)
+{
+	int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int folder =
+		top < 0 ? -1 : openat(top, flat, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0 && is_ours(folder) && !is_running(run)) {
+		regions_remove(folder);
+		if (unlinkat(top, flat, AT_REMOVEDIR) == 0)
+			removed_tell(flat, "a weir without an identity");
+	}
+	if (folder >= 0)
+		close(folder);
+	if (top >= 0)
+		close(top);
 }

@@ -7,17 +7,25 @@
 //
 // A folder is another weir's if its identity is not ours. Such a folder is removed when nobody
 // holds its lock and no runtime directory of that identity is to be seen; else it is left alone.
+// Only folders of this process's user are, and none that everyone may write.
 //
-// Only for start-up and for the end of a self-test.
+// Only for start-up and for the end of a self-test, but for shm_folder_keep.
 
 #include <weir/shm_region.h>
 
-enum { FOLDER_SWEEP_MAX = 256, FOLDER_TRIES = 100 };
+enum { FOLDER_SWEEP_MAX = 256, FOLDER_LOOKS_MAX = 65536, FOLDER_TRIES = 100 };
 
 // Takes the lock of a folder of ours. The descriptor to keep, or -errno; -ENOENT: the folder was
 // removed meanwhile, so make it again.
 ATTR_MUST_CHECK int shm_folder_hold(const char *folder, const char *run, char why[SHM_WHY_MAX]);
-// Removes the folders of dead weirs other than `own` below `root`, FOLDER_SWEEP_MAX at most.
+// Restores lock and link of a folder in use when they were deleted. `hold` stays the descriptor. 0:
+// the lock was there; 1: restored; or -errno. Does not wait.
+ATTR_MUST_CHECK int shm_folder_keep(const char *folder, const char *run, int hold);
+// Removes the folders of dead weirs other than `own` below `root`, FOLDER_SWEEP_MAX at most, among
+// the first FOLDER_LOOKS_MAX names.
 void shm_folders_sweep(const char *root, uint64_t own);
+// Removes the folder `flat`, which has no identity, unless a process runs on `run`: versions before
+// identities made it.
+void shm_folder_sweep_flat(const char *root, const char *flat, const char *run);
 // Removes the regions in `folder`; with `whole` also what else a weir makes there, and the folder.
 void shm_folder_remove(const char *folder, bool whole);

@@ -129,9 +129,19 @@ int shm_instance_get(const char *run, bool create, uint64_t *out, char why[SHM_W
 int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX])
 {
 	uint64_t there = 0;
+	char path[SHM_PATH_MAX + 32];
+	if (file_read(run, &there, why) == 0)
+		return there == id ? 0 : -ESTALE;
+	// A process that starts just now may be making another one.
+	path_of(path, run, "instance.lock");
+	int lock = process_lock(path);
+	if (lock < 0)
+		return shm_fail(why, -lock, "%s: %s", path, strerror(-lock));
 	int rc = file_read(run, &there, why);
 	if (rc == 0)
-		return there == id ? 0 : -ESTALE;
-	rc = file_make(run, id, why);
-	return rc < 0 ? rc : 1;
+		rc = there == id ? 0 : -ESTALE;
+	else if ((rc = file_make(run, id, why)) == 0)
+		rc = 1;
+	close(lock);
+	return rc;
 }

@@ -21,5 +21,5 @@ enum { INSTANCE_WAIT_MS = 5000 };
 ATTR_MUST_CHECK int shm_instance_get(
 	const char *run, bool create, uint64_t *out, char why[SHM_WHY_MAX]);
 // Restores the file of a weir that runs. 0: it was there; 1: restored; -ESTALE: there is another
-// identity; or -errno.
+// identity; -EAGAIN: another process holds the lock; or -errno. Does not wait.
 ATTR_MUST_CHECK int shm_instance_keep(const char *run, uint64_t id, char why[SHM_WHY_MAX]);

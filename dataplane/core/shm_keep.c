@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "shm_folder.h"
 #include "shm_instance.h"
 
 #include <errno.h>
@@ -17,6 +18,11 @@ _Noreturn static void place_lost(const char *path)
 	_exit(REGION_LOST_STATUS);
 }
 
+static void restored_tell(const char *path)
+{
+	log_warning("%s: was deleted while in use; made again", path);
+}
+
 // Any other error leaves all as it is: the lock is held, and the next second tries again.
 void shm_keep(const struct shm_paths *paths, const char *name, int *fd)
 {
@@ -26,11 +32,18 @@ void shm_keep(const struct shm_paths *paths, const char *name, int *fd)
 	if (rc == -EAGAIN)
 		place_lost(path);
 	if (rc == 1)
-		log_warning("%s: was deleted while in use; made again", path);
+		restored_tell(path);
 	snprintf(path, sizeof path, "%s/instance", paths->run);
 	rc = shm_instance_keep(paths->run, paths->instance, why);
 	if (rc == -ESTALE)
 		place_lost(path);
 	if (rc == 1)
-		log_warning("%s: was deleted while in use; made again", path);
+		restored_tell(path);
+	const char *const folder[SHM_SHARED_PLACES] = {paths->mem, paths->huge};
+	for (unsigned i = 0; i < SHM_SHARED_PLACES; i++) {
+		snprintf(path, sizeof path, "%s/lock", folder[i]);
+		if (paths->hold[i] >= 0
+			&& shm_folder_keep(folder[i], paths->run, paths->hold[i]) == 1)
+			restored_tell(path);
+	}
 }

@@ -95,11 +95,18 @@ static bool is_hugetlbfs(const char *dir, long *page_size)
 	return true;
 }
 
+// What weirs that are gone left in a shared place.
+static void place_sweep(const struct search *s, const char *place)
+{
+	shm_folders_sweep(place, s->paths.instance);
+	shm_folder_sweep_flat(place, s->flat, s->paths.run);
+}
+
 static int take_huge(struct search *s, const char *mount, const char *folder, char *why)
 {
 	struct search taking = *s;
 	taking.why = why;
-	shm_folders_sweep(mount, s->paths.instance);
+	place_sweep(s, mount);
 	return folder_ready(&taking, folder, &s->paths.hold[IN_HUGE]);
 }
 
@@ -150,7 +157,7 @@ static int find_huge(struct search *s, const char *huge)
 	if (path_join(dir, huge, s->base) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", huge);
 	if (s->create)
-		shm_folders_sweep(huge, s->paths.instance);
+		place_sweep(s, huge);
 	int err = folder_ready(s, dir, &s->paths.hold[IN_HUGE]);
 	if (err == 0)
 		memcpy(s->paths.huge, dir, sizeof dir);
@@ -169,7 +176,7 @@ static int find_mem(struct search *s)
 	if (path_join(s->paths.mem, "/dev/shm", s->base) < 0)
 		return shm_fail(s->why, ENAMETOOLONG, "path too long: %s", s->paths.run);
 	if (s->create)
-		shm_folders_sweep("/dev/shm", s->paths.instance);
+		place_sweep(s, "/dev/shm");
 	return folder_ready(s, s->paths.mem, &s->paths.hold[IN_MEM]);
 }
 

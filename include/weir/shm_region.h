@@ -133,9 +133,9 @@ int process_lock_probe(const char *path);
 // For the holder, once in a while. 0: all is well; 1: the file was deleted or replaced, and *fd is
 // the lock on the one that is there; -EAGAIN: another process holds that one; or -errno.
 ATTR_MUST_CHECK int process_lock_keep(const char *path, int *fd);
-// For each process once a second: restores its lock file `name` in the runtime directory, and the
-// identity, when they were deleted. Ends with REGION_LOST_STATUS when another process has taken
-// this one's place meanwhile.
+// For each process once a second: restores its lock file `name` in the runtime directory, the
+// identity and the locks of shared folders, when they were deleted. Ends with REGION_LOST_STATUS
+// when another process has taken this one's place meanwhile.
 void shm_keep(const struct shm_paths *paths, const char *name, int *fd);
 
 uint64_t incarnation_new(void); // random, never 0

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "../../dataplane/core/shm_folder.h"
+#include "../../dataplane/core/shm_instance.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -169,6 +170,146 @@ static void test_folders_of_others(void **)
 		assert_int_equal(rmdir(run[i]), 0);
 }
 
+static bool is_held(const char *folder)
+{
+	char file[2 * SHM_PATH_MAX];
+	file_of(file, folder, "lock");
+	int fd = process_lock(file);
+	if (fd >= 0)
+		close(fd);
+	return fd == -EAGAIN;
+}
+
+// Whoever deletes the lock of a folder in use does not free it for the next weir's sweep.
+static void test_folder_lock_deleted(void **)
+{
+	char run[64], file[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	disk_run(run, 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	skip_without_disk(&p);
+	int hold = p.hold[0];
+	file_of(file, p.run, "test.lock");
+	int own = process_lock(file);
+	assert_true(own >= 0);
+	assert_true(is_held(p.mem));
+	static const char *const gone[] = {"lock", "run"};
+	for (unsigned i = 0; i < ARRAY_LEN(gone); i++) {
+		file_of(file, p.mem, gone[i]);
+		assert_int_equal(unlink(file), 0);
+	}
+	shm_keep(&p, "test.lock", &own);
+	assert_true(is_held(p.mem));
+	assert_int_equal(p.hold[0], hold); // also in copies of the paths
+	file_of(file, p.mem, "run");
+	assert_int_equal(access(file, F_OK), 0);
+	close(own);
+	shm_paths_close(&p);
+	assert_false(is_held(p.mem));
+	file_of(file, p.run, "test.lock");
+	unlink(file);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+// A process that starts may be making another identity just then.
+static void test_identity_restored_under_the_lock(void **)
+{
+	char run[64], file[2 * SHM_PATH_MAX], lock[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	disk_run(run, 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	file_of(file, run, "instance");
+	file_of(lock, run, "instance.lock");
+	assert_int_equal(unlink(file), 0);
+	int maker = process_lock(lock);
+	assert_true(maker >= 0);
+	assert_int_equal(shm_instance_keep(run, p.instance, why), -EAGAIN);
+	assert_int_equal(access(file, F_OK), -1);
+	close(maker);
+	assert_int_equal(shm_instance_keep(run, p.instance, why), 1);
+	assert_int_equal(shm_instance_keep(run, p.instance, why), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+static void folder_make(const char *folder, const char *const *names)
+{
+	char file[2 * SHM_PATH_MAX];
+	assert_int_equal(mkdir(folder, 0750), 0);
+	for (; *names; names++) {
+		file_of(file, folder, *names);
+		assert_int_equal(close(creat(file, 0600)), 0);
+	}
+}
+
+// Folders without an identity, as versions before identities made them, go once their weir is gone.
+static void test_folder_without_identity(void **)
+{
+	static const char *const made[] = {"directory", "l0.7", "stats", NULL};
+	char run[64], old[96], file[2 * SHM_PATH_MAX];
+	struct shm_paths p, again;
+	disk_run(run, 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	skip_without_disk(&p);
+	snprintf(old, sizeof old, "/dev/shm/var-tmp-weir-test-paths-%d-0", (int)getpid());
+	folder_make(old, made);
+	file_of(file, run, "dataplane.lock");
+	int running = process_lock(file);
+	assert_true(running >= 0);
+	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
+	shm_paths_close(&again);
+	assert_int_equal(access(old, F_OK), 0);
+	close(running);
+	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
+	shm_paths_close(&again);
+	assert_int_equal(access(old, F_OK), -1);
+	// What is not weir's stays, and a link is no folder.
+	folder_make(old, (const char *const[]){"notes", NULL});
+	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
+	shm_paths_close(&again);
+	assert_int_equal(access(old, F_OK), 0);
+	snprintf(file, sizeof file, "%s.moved", old);
+	assert_int_equal(rename(old, file), 0);
+	assert_int_equal(symlink(p.mem, old), 0);
+	assert_int_equal(shm_paths_init(&again, run, "off", why), 0);
+	shm_paths_close(&again);
+	assert_true(is_held(p.mem));
+	assert_int_equal(unlink(old), 0);
+	assert_int_equal(rename(file, old), 0);
+	file_of(file, old, "notes");
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(old), 0);
+	file_of(file, run, "dataplane.lock");
+	assert_int_equal(unlink(file), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
+// Anyone may make folders in /dev/shm, with any name: only ours are swept.
+static void test_folders_of_strangers(void **)
+{
+	if (geteuid() != 0)
+		skip();
+	static const char *const made[] = {"l0.7", "lock", NULL};
+	char run[64], strange[96], file[2 * SHM_PATH_MAX];
+	struct shm_paths p;
+	disk_run(run, 0);
+	snprintf(strange, sizeof strange, "/dev/shm/weir\n-%d.0123456789abcdef", (int)getpid());
+	folder_make(strange, made);
+	assert_int_equal(chown(strange, 65534, 65534), 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	skip_without_disk(&p);
+	file_of(file, strange, "l0.7");
+	assert_int_equal(access(file, F_OK), 0);
+	shm_paths_remove(&p);
+	assert_int_equal(chown(strange, 0, 0), 0);
+	assert_int_equal(shm_paths_init(&p, run, "off", why), 0);
+	assert_int_equal(access(strange, F_OK), -1);
+	shm_paths_remove(&p);
+	assert_int_equal(rmdir(run), 0);
+}
+
 static void test_refusals(void **)
 {
 	char run[64], below[80], longer[SHM_PATH_MAX + 2];
@@ -233,6 +374,10 @@ int main(void)
 		cmocka_unit_test(test_run_on_disk),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_folders_of_others),
+		cmocka_unit_test(test_folder_lock_deleted),
+		cmocka_unit_test(test_identity_restored_under_the_lock),
+		cmocka_unit_test(test_folder_without_identity),
+		cmocka_unit_test(test_folders_of_strangers),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_planted_mem_dir),
 		cmocka_unit_test(test_names),
