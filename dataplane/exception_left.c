@@ -13,7 +13,8 @@
 #include <unistd.h>
 #include <weir/log.h>
 
-enum { ALIAS_MAX = 128, REPLY_MAX = 16384 };
+#define MARK "weir exception of "
+enum { ALIAS_SIZE = 256 + 1, REPLY_MAX = 16384 }; // of an alias: IFALIASZ
 
 static struct rtnetlink_request link_request(unsigned index, uint16_t type)
 {
@@ -25,40 +26,25 @@ static struct rtnetlink_request link_request(unsigned index, uint16_t type)
 	return r;
 }
 
-static void mark_of(uint64_t instance, char out[ALIAS_MAX])
+static void mark_of(uint64_t instance, char out[ALIAS_SIZE])
 {
-	snprintf(out, ALIAS_MAX, "weir exception of %016" PRIx64, instance);
+	snprintf(out, ALIAS_SIZE, MARK "%016" PRIx64, instance);
 }
 
-int exception_left_mark(const char *interface, uint64_t instance)
-{
-	char mark[ALIAS_MAX];
-	struct rtnetlink_request r = link_request(if_nametoindex(interface), RTM_SETLINK);
-	int fd = rtnetlink_open();
-	if (fd < 0)
-		return fd;
-	mark_of(instance, mark);
-	rtnetlink_append(&r, IFLA_IFALIAS, mark, (unsigned short)strlen(mark));
-	int rc = rtnetlink_transact(fd, &r, 1);
-	close(fd);
-	return rc;
-}
-
-// Does the kernel's description of a link have this alias?
+// The alias in the kernel's description of a link, "" without one.
 // (Not const: the macros of rtnetlink.h cast that away, which clang refuses.)
-static bool link_has(struct nlmsghdr *h, const char *mark)
+static void link_alias(struct nlmsghdr *h, char out[ALIAS_SIZE])
 {
 	struct ifinfomsg *info = NLMSG_DATA(h);
 	struct rtattr *a = IFLA_RTA(info);
-	for (int left = (int)IFLA_PAYLOAD(h); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		size_t len = RTA_PAYLOAD(a);
-		if (a->rta_type == IFLA_IFALIAS && len > strlen(mark))
-			return memcmp(RTA_DATA(a), mark, strlen(mark) + 1) == 0;
-	}
-	return false;
+	out[0] = '\0';
+	for (int left = (int)IFLA_PAYLOAD(h); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFLA_IFALIAS)
+			snprintf(out, ALIAS_SIZE, "%.*s", (int)RTA_PAYLOAD(a),
+				(const char *)RTA_DATA(a));
 }
 
-static bool is_marked(int fd, unsigned index, const char *mark, uint32_t sequence)
+static bool alias_read(int fd, unsigned index, uint32_t sequence, char out[ALIAS_SIZE])
 {
 	static alignas(NLMSG_ALIGNTO) uint8_t reply[REPLY_MAX]; // start-up has one thread here
 	struct rtnetlink_request r = link_request(index, RTM_GETLINK);
@@ -68,8 +54,39 @@ static bool is_marked(int fd, unsigned index, const char *mark, uint32_t sequenc
 		return false;
 	ssize_t n = recv(fd, reply, sizeof reply, 0);
 	struct nlmsghdr *h = (void *)reply;
-	return n > 0 && NLMSG_OK(h, (unsigned)n) && h->nlmsg_type == RTM_NEWLINK
-	       && h->nlmsg_seq == sequence && link_has(h, mark);
+	if (n <= 0 || !NLMSG_OK(h, (unsigned)n) || h->nlmsg_type != RTM_NEWLINK
+		|| h->nlmsg_seq != sequence)
+		return false;
+	link_alias(h, out);
+	return true;
+}
+
+static bool is_marked(int fd, unsigned index, const char *mark, uint32_t sequence)
+{
+	char alias[ALIAS_SIZE];
+	return alias_read(fd, index, sequence, alias) && strcmp(alias, mark) == 0;
+}
+
+// An alias that no weir gave.
+static bool is_foreign(const char *alias)
+{
+	return alias[0] && strncmp(alias, MARK, strlen(MARK)) != 0;
+}
+
+int exception_left_mark(const char *interface, uint64_t instance)
+{
+	char mark[ALIAS_SIZE], alias[ALIAS_SIZE];
+	unsigned index = if_nametoindex(interface);
+	struct rtnetlink_request r = link_request(index, RTM_SETLINK);
+	int fd = rtnetlink_open();
+	if (fd < 0)
+		return fd;
+	mark_of(instance, mark);
+	rtnetlink_append(&r, IFLA_IFALIAS, mark, (unsigned short)strlen(mark));
+	bool keep = index && alias_read(fd, index, 1, alias) && is_foreign(alias);
+	int rc = keep ? -EEXIST : rtnetlink_transact(fd, &r, 2);
+	close(fd);
+	return rc;
 }
 
 static bool is_wanted(const struct config_dataplane *dp, const char *interface)
@@ -83,7 +100,7 @@ static bool is_wanted(const struct config_dataplane *dp, const char *interface)
 
 unsigned exception_left_remove(const struct config_dataplane *dp, uint64_t instance)
 {
-	char mark[ALIAS_MAX];
+	char mark[ALIAS_SIZE];
 	unsigned removed = 0;
 	uint32_t sequence = 1;
 	struct if_nameindex *all = if_nameindex();

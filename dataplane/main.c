@@ -188,7 +188,8 @@ static int address_exceptions(const struct dataplane *dp, char why[WHY_MAX])
 		if (marked)
 			log_warning("exception interface %s takes no alias (%s): it stays when no "
 				    "port names it any more",
-				c->ports[i].exception, strerror(-marked));
+				c->ports[i].exception,
+				marked == -EEXIST ? "it has one" : strerror(-marked));
 	}
 	return rc;
 }

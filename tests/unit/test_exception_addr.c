@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -136,6 +137,32 @@ static void removes_what_is_left_of_an_earlier_configuration(void **)
 	assert_int_equal(if_nametoindex("xtest0"), 0);
 }
 
+static bool has_alias(const char *alias)
+{
+	char command[160];
+	snprintf(command, sizeof command, "ip link show xtest0 | grep -q 'alias %s$'", alias);
+	return system(command) == 0;
+}
+
+// An operator may have named the interface. Such a name stays, and the interface with it.
+static void keeps_the_alias_of_an_operator(void **)
+{
+	need_namespace();
+	char none[] = "";
+	struct config_dataplane without = {.port_count = 1, .ports = {{.exception = none}}};
+	assert_int_equal(system("ip tuntap add xtest0 mode tap"), 0);
+	assert_int_equal(system("ip link set xtest0 alias 'uplink of weir'"), 0);
+	assert_int_equal(exception_left_mark("xtest0", 7), -EEXIST);
+	assert_true(has_alias("uplink of weir"));
+	assert_int_equal(exception_left_remove(&without, 7), 0);
+	// Without it, and from a weir that had another identity, the interface is taken.
+	assert_int_equal(system("ip link set xtest0 alias ''"), 0);
+	assert_int_equal(exception_left_mark("xtest0", 8), 0);
+	assert_int_equal(exception_left_mark("xtest0", 7), 0);
+	assert_true(has_alias("weir exception of 0000000000000007"));
+	assert_int_equal(exception_left_remove(&without, 7), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +170,7 @@ int main(void)
 		cmocka_unit_test(usable_at_once),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(removes_what_is_left_of_an_earlier_configuration),
+		cmocka_unit_test(keeps_the_alias_of_an_operator),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
