@@ -114,15 +114,16 @@ static unsigned days_read(DIR *d, int64_t start_s[DAYS_MAX])
 	return n;
 }
 
-// Deletes files that are too old (retention.h), never those of the newest day. One that cannot be
-// removed is looked at again tomorrow.
+// Deletes files that are too old (retention.h), never those of the newest day of the present. One
+// that cannot be removed is looked at again tomorrow.
 static void tidy(struct request_log *l)
 {
 	DIR *d = opendir(l->folder);
 	int64_t *start_s = calloc(DAYS_MAX, sizeof *start_s), clock_s = unix_s(l);
 	unsigned n = d && start_s ? days_read(d, start_s) : 0;
 	int64_t now_s = retention_now(&l->retention, clock_s, clock_mono_ms(), start_s, n, DAY_S);
-	int64_t newest = n ? start_s[n - 1] / DAY_S : 0;
+	unsigned present = retention_present(clock_s, start_s, n);
+	int64_t newest = present ? start_s[present - 1] / DAY_S : 0;
 	free(start_s);
 	if (n && clock_s - now_s > DAY_S)
 		log_warning("request log: the clock is %lld days ahead of the newest file; no file"
@@ -132,7 +133,7 @@ static void tidy(struct request_log *l)
 		rewinddir(d);
 	for (const struct dirent *e; n && (e = readdir(d));) {
 		int64_t day = day_of(e->d_name);
-		if (day >= 0 && day < newest && day + l->settings.days <= now_s / DAY_S)
+		if (day >= 0 && day != newest && day + l->settings.days <= now_s / DAY_S)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}
 	if (d)
