@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <weir/log.h>
 #include <weir/log_out.h>
@@ -118,6 +119,21 @@ static bool zeros_in_place(const struct mapping *m)
 	       == at;
 }
 
+// To stderr, or nowhere: a worker must not wait for whoever reads there. The descriptor is shared
+// with others, so it cannot be made non-blocking; a second one of the same pipe or terminal can.
+static void write_now(const char *line, size_t len)
+{
+	ssize_t n = send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0 || errno != ENOTSOCK)
+		return;
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = write(fd, line, len);
+	(void)n; // nowhere to complain
+	close(fd);
+}
+
 static void tell(const char *path, const char *what)
 {
 	char line[LINE_MAX_OCTETS];
@@ -128,8 +144,7 @@ static void tell(const char *path, const char *what)
 	put(line, &len, ": cut off while in use (SIGBUS); ");
 	put(line, &len, what);
 	put(line, &len, "\n");
-	ssize_t unused = write(STDERR_FILENO, line, len);
-	(void)unused; // nowhere to complain
+	write_now(line, len);
 }
 
 static void on_bus_error(int signo, siginfo_t *info, void *)

@@ -5,11 +5,14 @@
 
 #include "unit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,6 +96,68 @@ static void test_who_reads_it_goes_on(void **)
 	int status = touch("lane.");
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+static void fill(int fd)
+{
+	static const char junk[4096];
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (write(fd, junk, sizeof junk) > 0 || write(fd, junk, 1) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+}
+
+// How a worker ends that falls over a cut region while nobody reads its stderr.
+static int touch_with_stderr(int fd)
+{
+	static const char *const others[] = {"lane.", NULL};
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(3);
+		dup2(fd, STDERR_FILENO);
+		region_lost_catch(others);
+		const volatile uint8_t *at = region.base;
+		_exit(at[3 * SHM_PAGE] == 0 ? 1 : 2);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void test_nobody_reads_stderr(void **)
+{
+	int ends[2];
+	cut_off("l0.1");
+	for (unsigned sockets = 0; sockets < 2; sockets++) {
+		assert_int_equal(
+			sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
+		fill(ends[1]);
+		int status = touch_with_stderr(ends[1]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 1);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void test_stderr_has_the_line(void **)
+{
+	int ends[2];
+	char line[600];
+	cut_off("l0.1");
+	for (unsigned sockets = 0; sockets < 2; sockets++) {
+		assert_int_equal(
+			sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
+		assert_int_equal(WEXITSTATUS(touch_with_stderr(ends[1])), 1);
+		ssize_t n = read(ends[0], line, sizeof line - 1);
+		assert_true(n > 0);
+		line[n] = '\0';
+		assert_non_null(strstr(line, "l0.1: cut off while in use (SIGBUS); going on"));
+		close(ends[0]);
+		close(ends[1]);
+	}
 }
 
 // As the kernel raises it in a thread that touches `at`.
@@ -183,6 +248,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_its_maker_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_reads_it_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_reads_stderr, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stderr_has_the_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_another_file_of_that_name_is_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_threads_at_once, setup, teardown),
